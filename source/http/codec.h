@@ -1,0 +1,136 @@
+// The codec interface: bytes on one side, codec-neutral messages on the other. No sockets, no timers, no logs.
+//
+// One codec serves one connection and is driven by one owner (a session, or an upstream connection), on one thread.
+// HTTP/1 has one stream at a time, HTTP/2 many: the owner knows streams by id only.
+// Calls into the owner (events) happen inside receive(), receiveEnd(), resumeInput() only, never inside a send.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "source/http/headers.h"
+
+namespace sluice::http {
+
+using StreamId = uint32_t;
+
+// Where a codec writes. The bytes are copied or sent before write() returns.
+class ByteSink {
+ public:
+  virtual ~ByteSink() = default;
+  virtual void write(std::string_view bytes) = 0;
+};
+
+// Something that ends the whole connection. `detail` is static text in Envoy's words ("http1.codec_error...").
+struct ProtocolError {
+  uint16_t status;  // what a server answers before it closes (HTTP/1): 400, 413, 414, 431, 501, 505
+  std::string_view detail;
+};
+
+enum class ResetReason : uint8_t {
+  kLocal,            // we gave up on the stream
+  kRemote,           // the peer reset it
+  kConnectionEnded,  // the connection went away under it
+  kProtocolError,    // the peer broke the protocol on this stream
+  kRefused,          // the peer did not process it (safe to retry)
+};
+
+struct CodecLimits {
+  uint32_t max_header_bytes = 60 * 1024;  // request or response head, decoded (proto: max_request_headers_kb)
+  uint32_t max_header_count = 100;        // (proto: HttpProtocolOptions.max_headers_count)
+  bool accept_http_10 = false;            // (proto: Http1ProtocolOptions.accept_http_10)
+  bool allow_absolute_url = true;         // (proto: Http1ProtocolOptions.allow_absolute_url)
+  bool allow_chunked_length = false;      // both content-length and chunked: drop the length (proto: allow_chunked_length)
+  bool enable_trailers = true;            // pass chunked trailers on; false drops them (proto: enable_trailers)
+};
+
+// --- server side ---------------------------------------------------------------------------------------------------
+
+class ServerEvents {
+ public:
+  virtual ~ServerEvents() = default;
+  // A request head is complete on the wire: makes the stream and gives the list that the codec fills (its arena
+  // included). Followed by onRequestHeaders, or by nothing when the head turns out bad (receive returns the error).
+  virtual RequestHeaders& beginRequest(StreamId stream) = 0;
+  // `expect_continue`: the client waits for "100 Continue" before it sends the body.
+  virtual void onRequestHeaders(StreamId stream, bool end_stream, bool expect_continue) = 0;
+  // `data` is valid during the call only. At most the credit that the owner gave is delivered (HTTP/1: what it fed).
+  virtual void onRequestData(StreamId stream, std::string_view data, bool end_stream) = 0;
+  // The list that the codec fills with trailers, then onRequestTrailers (which ends the stream).
+  virtual Trailers& beginRequestTrailers(StreamId stream) = 0;
+  virtual void onRequestTrailers(StreamId stream) = 0;
+  // The stream died by the peer's doing (RST_STREAM). Not called for ends of the connection.
+  virtual void onRequestReset(StreamId stream, ResetReason reason) = 0;
+};
+
+class ServerCodec {
+ public:
+  virtual ~ServerCodec() = default;
+
+  // Takes all of `bytes`: what cannot be parsed yet is kept. After an error nothing further may be fed.
+  [[nodiscard]] virtual std::optional<ProtocolError> receive(std::string_view bytes) = 0;
+  // The peer finished sending. An error if that cuts a message short; an idle end is no error.
+  [[nodiscard]] virtual std::optional<ProtocolError> receiveEnd() = 0;
+  // True while the codec can do nothing with input (HTTP/1: a response is still to be sent before the next request is
+  // read). The owner then reads no more; when false again it calls resumeInput() outside of codec events.
+  virtual bool inputBlocked() const = 0;
+  // Goes on with bytes kept while blocked.
+  [[nodiscard]] virtual std::optional<ProtocolError> resumeInput() = 0;
+  // Bytes kept that are not yet a message (to tell an idle connection from one in the middle of a head).
+  virtual size_t bufferedBytes() const = 0;
+
+  // A 1xx (never 101).
+  virtual void sendInformational(StreamId stream, const ResponseHeaders& headers) = 0;
+  // The final head. The codec does the framing: with end_stream false and no content-length it chooses (chunked, or
+  // close-delimited for HTTP/1.0). Bodies of answers to HEAD and of 204/304 are swallowed.
+  virtual void sendHeaders(StreamId stream, const ResponseHeaders& headers, bool end_stream) = 0;
+  virtual void sendData(StreamId stream, std::string_view data, bool end_stream) = 0;
+  virtual void sendTrailers(StreamId stream, const Trailers& trailers) = 0;
+  // Ends the stream without a proper end. HTTP/1: shouldClose() turns true.
+  virtual void reset(StreamId stream, ResetReason reason) = 0;
+
+  // No new streams after those in flight: the next response says "connection: close" (HTTP/2: GOAWAY).
+  virtual void drain() = 0;
+  // Everything that may be sent was sent and the connection cannot be used further: flush, then close.
+  virtual bool shouldClose() const = 0;
+  // No stream is open and no bytes of a next request are here.
+  virtual bool idle() const = 0;
+};
+
+// --- client side ---------------------------------------------------------------------------------------------------
+
+class ClientEvents {
+ public:
+  virtual ~ClientEvents() = default;
+  // As on the server side; one head may be informational (1xx), then another final one follows.
+  virtual ResponseHeaders& beginResponse(StreamId stream) = 0;
+  virtual void onInformational(StreamId stream) = 0;
+  virtual void onResponseHeaders(StreamId stream, bool end_stream) = 0;
+  virtual void onResponseData(StreamId stream, std::string_view data, bool end_stream) = 0;
+  virtual Trailers& beginResponseTrailers(StreamId stream) = 0;
+  virtual void onResponseTrailers(StreamId stream) = 0;
+  virtual void onResponseReset(StreamId stream, ResetReason reason) = 0;
+};
+
+class ClientCodec {
+ public:
+  virtual ~ClientCodec() = default;
+
+  [[nodiscard]] virtual std::optional<ProtocolError> receive(std::string_view bytes) = 0;
+  // The peer finished sending; ends a close-delimited body properly.
+  [[nodiscard]] virtual std::optional<ProtocolError> receiveEnd() = 0;
+
+  // Starts a request. The codec does the framing as above.
+  virtual StreamId sendHeaders(const RequestHeaders& headers, bool end_stream) = 0;
+  virtual void sendData(StreamId stream, std::string_view data, bool end_stream) = 0;
+  virtual void sendTrailers(StreamId stream, const Trailers& trailers) = 0;
+  virtual void reset(StreamId stream, ResetReason reason) = 0;
+
+  // Streams that can be started now: HTTP/1 gives 1 or 0. 0 for ever once !reusable().
+  virtual uint32_t freeStreams() const = 0;
+  // False once no further request may start (close was announced, an exchange was cut short, protocol error).
+  virtual bool reusable() const = 0;
+};
+
+}  // namespace sluice::http

@@ -1,0 +1,198 @@
+// Header lists of messages: a flat vector of views into the stream's arena.
+//
+// Names are lower case (the codec lowers them), well-known names carry a small integer. Values are bytes without
+// leading or trailing white space. The order of fields and repeated fields are kept. Pseudo-headers are not fields:
+// RequestHeaders and ResponseHeaders have members for them.
+// Thread: the worker of the stream. A list lives as long as its arena.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "source/base/arena.h"
+
+namespace sluice::http {
+
+// Well-known field names; kOther for all others. At most 64 (presence is a bit set).
+enum class Name : uint8_t {
+  kOther = 0,
+  kAccept,
+  kAcceptEncoding,
+  kAcceptLanguage,
+  kAge,
+  kAuthorization,
+  kCacheControl,
+  kConnection,
+  kContentEncoding,
+  kContentLength,
+  kContentType,
+  kCookie,
+  kDate,
+  kEtag,
+  kExpect,
+  kGrpcMessage,
+  kGrpcStatus,
+  kGrpcTimeout,
+  kHost,
+  kHttp2Settings,
+  kKeepAlive,
+  kLastModified,
+  kLocation,
+  kOrigin,
+  kProxyConnection,
+  kReferer,
+  kRetryAfter,
+  kServer,
+  kSetCookie,
+  kTe,
+  kTrailer,
+  kTransferEncoding,
+  kUpgrade,
+  kUserAgent,
+  kVary,
+  kVia,
+  kForwarded,
+  kXForwardedFor,
+  kXForwardedHost,
+  kXForwardedProto,
+  kXForwardedClientCert,
+  kXRequestId,
+  kXEnvoyAttemptCount,
+  kXEnvoyDecoratorOperation,
+  kXEnvoyExpectedRqTimeoutMs,
+  kXEnvoyInternal,
+  kXEnvoyExternalAddress,
+  kXEnvoyOriginalPath,
+  kXEnvoyOverloaded,
+  kXEnvoyRatelimited,
+  kXEnvoyUpstreamServiceTime,
+  kXEnvoyUpstreamRqTimeoutMs,
+  kXEnvoyUpstreamRqPerTryTimeoutMs,
+  kCount,
+};
+
+// The well-known name of `lower` (which is in lower case), or kOther.
+Name nameOf(std::string_view lower);
+// The text of a well-known name; empty for kOther.
+std::string_view textOf(Name name);
+
+struct Field {
+  std::string_view name;   // lower case
+  std::string_view value;
+  Name id = Name::kOther;
+};
+
+class HeaderList {
+ public:
+  explicit HeaderList(base::Arena& arena) : arena_(&arena) {}
+  HeaderList(const HeaderList&) = delete;
+  HeaderList& operator=(const HeaderList&) = delete;
+
+  const Field* begin() const { return fields_; }
+  const Field* end() const { return fields_ + size_; }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+  bool has(Name name) const { return (present_ >> static_cast<unsigned>(name)) & 1; }
+  // The first value, or nullopt. Matchers that must see every value use getAll or iterate.
+  std::optional<std::string_view> get(Name name) const;
+  std::optional<std::string_view> get(std::string_view lower) const;
+  // Every value joined with ", " (cookies with "; "), as RFC 9110 section 5.3 lets a recipient do; nullopt if absent.
+  // One value is returned as it stands; more are joined in the arena.
+  std::optional<std::string_view> getAll(std::string_view lower) const;
+
+  // Adds a field whose bytes already live in the arena (or are static text). `name` is in lower case.
+  void addView(std::string_view name, std::string_view value) { addView(nameOf(name), name, value); }
+  void addView(Name id, std::string_view value) { addView(id, textOf(id), value); }
+  void addView(Name id, std::string_view name, std::string_view value);
+  // Adds a field, copying both into the arena. `name` is in lower case.
+  void add(std::string_view name, std::string_view value) { addView(arena_->copy(name), arena_->copy(value)); }
+  void add(Name id, std::string_view value) { addView(id, arena_->copy(value)); }
+  // Replaces every field of that name by one (in the place of the first).
+  void set(Name id, std::string_view value);
+  void set(std::string_view name, std::string_view value);
+  // Appends ",value" to the last field of that name, or adds it.
+  void append(std::string_view name, std::string_view value);
+  // Removes all fields of that name; returns how many went.
+  size_t remove(Name id);
+  size_t remove(std::string_view lower);
+  // Removes the fields for which `drop(const Field&)` is true; keeps the order.
+  template <typename Predicate>
+  size_t removeIf(Predicate drop);
+  void clear() {
+    size_ = 0;
+    present_ = 0;
+  }
+
+  // Sum of name and value bytes plus 4 for each field, about its size on an HTTP/1 wire.
+  size_t byteSize() const;
+
+  base::Arena& arena() const { return *arena_; }
+
+ private:
+  void grow();
+
+  base::Arena* arena_;
+  Field* fields_ = nullptr;
+  uint32_t size_ = 0;
+  uint32_t capacity_ = 0;
+  uint64_t present_ = 0;  // bit per well-known name
+};
+
+template <typename Predicate>
+size_t HeaderList::removeIf(Predicate drop) {
+  uint32_t kept = 0;
+  uint64_t present = 0;
+  for (uint32_t i = 0; i < size_; ++i) {
+    if (drop(static_cast<const Field&>(fields_[i]))) continue;
+    present |= uint64_t{1} << static_cast<unsigned>(fields_[i].id);
+    if (kept != i) fields_[kept] = fields_[i];
+    ++kept;
+  }
+  const size_t removed = size_ - kept;
+  size_ = kept;
+  present_ = present & ~uint64_t{1};
+  return removed;
+}
+
+using Trailers = HeaderList;
+
+enum class Protocol : uint8_t { kHttp10, kHttp11, kHttp2, kHttp3 };
+std::string_view textOf(Protocol protocol);  // "HTTP/1.1", as in Envoy's %PROTOCOL%
+
+// The head of a request in canonical form: what the router, the filters, the log and the upstream all see.
+class RequestHeaders : public HeaderList {
+ public:
+  using HeaderList::HeaderList;
+
+  std::string_view method;     // a token, as received ("GET")
+  std::string_view path;       // origin form with query: "/a?b"; "*" for OPTIONS *; empty for CONNECT
+  std::string_view authority;  // host[:port] as sent; the `host` header is not in the list
+  std::string_view scheme;     // "http" or "https"
+  Protocol protocol = Protocol::kHttp11;
+
+  bool isHead() const { return method == "HEAD"; }
+  // Path without the query.
+  std::string_view pathOnly() const { return path.substr(0, path.find('?')); }
+  // A pseudo-header (":method", ":path", ":authority", ":scheme") or a field; nullopt if absent.
+  std::optional<std::string_view> lookup(std::string_view lower) const;
+};
+
+class ResponseHeaders : public HeaderList {
+ public:
+  using HeaderList::HeaderList;
+
+  uint16_t status = 0;          // 100..999
+  std::string_view reason;      // HTTP/1 reason phrase as received; empty: the standard one
+  Protocol protocol = Protocol::kHttp11;
+
+  std::optional<std::string_view> lookup(std::string_view lower) const;  // ":status" too
+};
+
+// The standard reason phrase of a status ("Not Found"), "Unknown" if there is none.
+std::string_view reasonPhrase(uint16_t status);
+
+}  // namespace sluice::http
