@@ -1,0 +1,94 @@
+// A network address as a value: IPv4 or IPv6 with a port, or a Unix socket path. Cheap to copy, no heap, any thread.
+//
+// The text form is the one of logs, stats and admin pages: "1.2.3.4:80", "[::1]:80", "/run/app.sock", "@abstract".
+// Host names are not addresses: source/net/dns.h turns names into addresses.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace sluice::net {
+
+class Address {
+ public:
+  enum class Family : uint8_t { kNone, kIpv4, kIpv6, kUnix };
+
+  // No address at all: what a socket has before it is bound. toString() is empty.
+  Address() = default;
+
+  // The text form above; a port is required for IP addresses. IPv6 zones ("%eth0") are refused.
+  static absl::StatusOr<Address> parse(std::string_view text);
+  // A literal IP without brackets. nullopt if `ip` is not one (so: perhaps a host name).
+  static std::optional<Address> fromIp(std::string_view ip, uint16_t port);
+  // A file system path, or a name in the abstract namespace if it begins with '@'. At most 107 bytes.
+  static absl::StatusOr<Address> fromUnixPath(std::string_view path);
+  // What accept(), getsockname() and getpeername() give. Other families give kNone.
+  static Address fromSockaddr(const sockaddr* address, socklen_t length);
+  // 4 or 16 bytes in network order.
+  static Address fromIpv4Bytes(const void* bytes, uint16_t port);
+  static Address fromIpv6Bytes(const void* bytes, uint16_t port);
+
+  Family family() const { return family_; }
+  bool isIp() const { return family_ == Family::kIpv4 || family_ == Family::kIpv6; }
+  bool isUnix() const { return family_ == Family::kUnix; }
+  explicit operator bool() const { return family_ != Family::kNone; }
+
+  // For socket(), bind(), connect().
+  int socketFamily() const { return storage_.generic.sa_family; }
+  const sockaddr* sockaddrPointer() const { return &storage_.generic; }
+  socklen_t sockaddrLength() const { return length_; }
+
+  // Host order; 0 for Unix sockets.
+  uint16_t port() const;
+  Address withPort(uint16_t port) const;
+  // The IP without brackets and port; the path of a Unix socket.
+  std::string ip() const;
+  std::string toString() const;
+
+  // 127.0.0.0/8, ::1, or a Unix socket.
+  bool isLoopback() const;
+  // 0.0.0.0 or ::
+  bool isAny() const;
+
+  friend bool operator==(const Address& a, const Address& b) { return a.compare(b) == 0; }
+  friend bool operator<(const Address& a, const Address& b) { return a.compare(b) < 0; }
+
+  template <typename H>
+  friend H AbslHashValue(H state, const Address& address) {
+    const std::string_view bytes = address.identity();
+    return H::combine(std::move(state), address.family_, address.port(), bytes);
+  }
+  size_t hash() const;
+
+ private:
+  int compare(const Address& other) const;
+  // The bytes that tell two addresses of one family apart, without the port.
+  std::string_view identity() const;
+
+  union Storage {
+    sockaddr generic;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+    sockaddr_un un;
+    Storage() : un{} {}
+  };
+
+  Storage storage_;
+  socklen_t length_ = 0;
+  Family family_ = Family::kNone;
+};
+
+}  // namespace sluice::net
+
+template <>
+struct std::hash<sluice::net::Address> {
+  size_t operator()(const sluice::net::Address& address) const { return address.hash(); }
+};
