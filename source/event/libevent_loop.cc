@@ -1,0 +1,219 @@
+#include <event2/event.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+
+#include "source/event/loop.h"
+
+namespace sluice::event {
+namespace {
+
+struct EventFree {
+  void operator()(struct event* e) const { event_free(e); }
+};
+using EventPtr = std::unique_ptr<struct event, EventFree>;
+
+struct BaseFree {
+  void operator()(event_base* base) const { event_base_free(base); }
+};
+
+event_base* makeBase() {
+  event_config* config = event_config_new();
+  event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
+  event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+  event_base* base = event_base_new_with_config(config);
+  event_config_free(config);
+  if (base == nullptr) std::abort();  // no epoll: nothing can run
+  return base;
+}
+
+// The loop's time, read once after each wait by the first callback that runs.
+class TurnClock {
+ public:
+  explicit TurnClock(TimerQueue& timers) : timers_(timers) {}
+  void beforeWait() { read_ = false; }
+  void afterWait() {
+    if (read_) return;
+    read_ = true;
+    timers_.setNow(Clock::now());
+  }
+
+ private:
+  TimerQueue& timers_;
+  bool read_ = false;
+};
+
+class Watch : public FdWatch {
+ public:
+  Watch(event_base* base, TurnClock& clock, int fd, uint32_t events, Trigger trigger, FdHandler& handler)
+      : base_(base), clock_(clock), fd_(fd), trigger_(trigger), handler_(handler) {
+    add(events);
+  }
+
+  void setInterest(uint32_t events) override {
+    if (events == interest_) return;
+    add(events);
+  }
+
+ private:
+  void add(uint32_t events) {
+    interest_ = events;
+    event_.reset();
+    if (events == 0) return;
+    short what = EV_PERSIST;
+    if (events & kReadable) what |= EV_READ;
+    if (events & kWritable) what |= EV_WRITE;
+    if (events & kPeerClosed) what |= EV_CLOSED;
+    if (trigger_ == Trigger::kEdge) what |= EV_ET;
+    event_.reset(event_new(
+        base_, fd_, what,
+        [](evutil_socket_t, short got, void* self) {
+          uint32_t happened = 0;
+          if (got & EV_READ) happened |= kReadable;
+          if (got & EV_WRITE) happened |= kWritable;
+          if (got & EV_CLOSED) happened |= kPeerClosed;
+          auto* watch = static_cast<Watch*>(self);
+          watch->clock_.afterWait();
+          watch->handler_.onFdEvents(happened);
+        },
+        this));
+    if (event_ == nullptr || event_add(event_.get(), nullptr) != 0) std::abort();  // out of memory
+  }
+
+  event_base* base_;
+  TurnClock& clock_;
+  int fd_;
+  Trigger trigger_;
+  FdHandler& handler_;
+  uint32_t interest_ = 0;
+  EventPtr event_;
+};
+
+class LibeventLoop : public Loop {
+ public:
+  LibeventLoop() : base_(makeBase()), wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (wake_fd_ < 0) std::abort();
+    wake_.reset(event_new(
+        base_.get(), wake_fd_, EV_READ | EV_PERSIST,
+        [](evutil_socket_t fd, short, void* self) {
+          uint64_t count;
+          [[maybe_unused]] const ssize_t n = read(fd, &count, sizeof(count));
+          static_cast<LibeventLoop*>(self)->runPosted();
+        },
+        this));
+    event_add(wake_.get(), nullptr);
+    // Its only job is to end the wait; what is due runs before each wait and after it.
+    alarm_.reset(evtimer_new(
+        base_.get(), [](evutil_socket_t, short, void*) {}, nullptr));
+  }
+
+  ~LibeventLoop() override {
+    runPosted();
+    endTurn();
+    signals_.clear();
+    alarm_.reset();
+    wake_.reset();
+    close(wake_fd_);
+  }
+
+  std::unique_ptr<FdWatch> watch(int fd, uint32_t events, Trigger trigger, FdHandler& handler) override {
+    return std::make_unique<Watch>(base_.get(), clock_, fd, events, trigger, handler);
+  }
+
+  void onSignal(int signal, std::function<void()> on_signal) override {
+    auto entry = std::make_unique<SignalEntry>();
+    entry->run = [this, on_signal = std::move(on_signal)] {
+      clock_.afterWait();
+      on_signal();
+    };
+    entry->event.reset(evsignal_new(
+        base_.get(), signal, [](evutil_socket_t, short, void* self) { static_cast<SignalEntry*>(self)->run(); },
+        entry.get()));
+    event_add(entry->event.get(), nullptr);
+    signals_.push_back(std::move(entry));
+  }
+
+  void post(std::function<void()> work) override {
+    bool wake;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      wake = posted_.empty();
+      posted_.push_back(std::move(work));
+    }
+    if (wake) {
+      const uint64_t one = 1;
+      [[maybe_unused]] const ssize_t n = write(wake_fd_, &one, sizeof(one));
+    }
+  }
+
+  void run() override {
+    while (!stopped_.load(std::memory_order_acquire)) {
+      clock_.afterWait();
+      timers_.runExpired();
+      endTurn();
+      if (stopped_.load(std::memory_order_acquire)) break;
+      setAlarm();
+      clock_.beforeWait();
+      event_base_loop(base_.get(), hasTurnWork() ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+    }
+    endTurn();
+    stopped_.store(false, std::memory_order_release);
+  }
+
+  void stop() override {
+    stopped_.store(true, std::memory_order_release);
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = write(wake_fd_, &one, sizeof(one));
+  }
+
+ private:
+  struct SignalEntry {
+    std::function<void()> run;
+    EventPtr event;
+  };
+
+  void runPosted() {
+    clock_.afterWait();
+    std::vector<std::function<void()>> work;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      work.swap(posted_);
+    }
+    for (auto& item : work) item();
+  }
+
+  // One libevent timer for all of ours, moved only when the next deadline is earlier than it (lazy as the timers are).
+  void setAlarm() {
+    const TimePoint next = timers_.next();
+    if (next == TimePoint::max()) return;
+    if (alarm_at_ > timers_.now() && alarm_at_ <= next) return;
+    alarm_at_ = next;
+    const auto wait = std::max<Duration>(next - timers_.now(), std::chrono::microseconds(1));
+    // Rounded up, so that a turn that begins at the alarm finds the timer due.
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(wait).count() + 1;
+    const timeval tv{us / 1000000, us % 1000000};
+    evtimer_add(alarm_.get(), &tv);
+  }
+
+  TurnClock clock_{timers_};
+  std::unique_ptr<event_base, BaseFree> base_;
+  int wake_fd_;
+  EventPtr wake_;
+  EventPtr alarm_;
+  TimePoint alarm_at_ = TimePoint::min();
+  std::vector<std::unique_ptr<SignalEntry>> signals_;
+  std::atomic<bool> stopped_{false};
+  std::mutex mutex_;
+  std::vector<std::function<void()>> posted_;
+};
+
+}  // namespace
+
+std::unique_ptr<Loop> makeLoop() {
+  return std::make_unique<LibeventLoop>();
+}
+
+}  // namespace sluice::event
