@@ -9,18 +9,14 @@
 #include <optional>
 #include <string_view>
 
+#include "source/buffer/byte_sink.h"
 #include "source/http/headers.h"
 
 namespace sluice::http {
 
 using StreamId = uint32_t;
 
-// Where a codec writes. The bytes are copied or sent before write() returns.
-class ByteSink {
- public:
-  virtual ~ByteSink() = default;
-  virtual void write(std::string_view bytes) = 0;
-};
+using ByteSink = buffer::ByteSink;
 
 // Something that ends the whole connection. `detail` is static text in Envoy's words ("http1.codec_error...").
 struct ProtocolError {

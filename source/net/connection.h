@@ -1,0 +1,102 @@
+// One stream socket on one loop: bytes in, bytes out, flow control by credit.
+//
+// Reading. The owner states its credit before each read; nothing is read beyond it. Bytes arrive in the worker's one
+// hot buffer and are valid during onBytes() only. When credit was 0 the connection remembers that the socket may be
+// readable: the owner calls resumeReading() once there is credit again. Writing. Small writes are gathered and sent at
+// the end of the loop's turn; large ones go out at once. What the socket does not take waits here: pendingBytes() is
+// what the owner subtracts from the credit it gives to its own source, and onDrained() tells that the queue emptied
+// after it had been held up. Thread: the loop's. The owner may close() at any time, but destroys a connection only
+// through Loop::deleteLater or from outside of its callbacks.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "source/buffer/byte_queue.h"
+#include "source/buffer/byte_sink.h"
+#include "source/event/loop.h"
+#include "source/net/socket.h"
+
+namespace sluice::net {
+
+// What all connections of a worker share.
+struct WorkerBuffers {
+  static constexpr size_t kReadSize = 64 * 1024;
+  buffer::BlockPool blocks;
+  std::unique_ptr<char[]> read{new char[kReadSize]};
+};
+
+enum class CloseReason : uint8_t {
+  kLocal,          // close() of the owner
+  kReset,          // ECONNRESET, EPIPE and the like while established
+  kConnectFailed,  // the attempt failed
+};
+
+class ConnectionEvents {
+ public:
+  virtual ~ConnectionEvents() = default;
+  virtual void onConnected() {}
+  // How many bytes may be delivered now; 0 stops reading until resumeReading().
+  virtual size_t readCredit() = 0;
+  virtual void onBytes(std::string_view bytes) = 0;
+  // The peer sent its FIN; writing may go on. Told even without credit, once nothing unread is in front of it.
+  virtual void onPeerEnd() = 0;
+  // The connection broke; it is closed already. `error`: errno of the failure. Not called for close() of the owner.
+  virtual void onBroken(CloseReason reason, int error) = 0;
+  virtual void onDrained() {}
+};
+
+class Connection : public buffer::ByteSink, private event::FdHandler, private event::TurnTask {
+ public:
+  enum class Mode : uint8_t { kAccepted, kConnecting };
+
+  Connection(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Mode mode, ConnectionEvents& events);
+  ~Connection() override;
+
+  void write(std::string_view bytes) override;
+  // Sends what waits, as far as the socket takes it, without waiting for the end of the turn.
+  void flush();
+  // Bytes accepted by write() and not yet by the kernel.
+  size_t pendingBytes() const { return out_.size(); }
+  uint64_t bytesSent() const { return sent_; }
+  uint64_t bytesReceived() const { return received_; }
+
+  void resumeReading();
+  // FIN after all pending bytes.
+  void shutdownWrites();
+  // Closes at once; pending bytes are dropped. With `reset` the peer sees RST. Idempotent.
+  void close(bool reset = false);
+
+  bool open() const { return fd_.valid(); }
+  bool connecting() const { return connecting_; }
+  int fd() const { return fd_.get(); }
+
+ private:
+  void onFdEvents(uint32_t events) override;
+  void runAtTurnEnd() override;
+  void readSome();
+  bool peekForEnd();
+  bool flushNow(std::string_view extra);
+  void broken(CloseReason reason, int error);
+  void sendFinIfDone();
+
+  event::Loop& loop_;
+  WorkerBuffers& buffers_;
+  ConnectionEvents& events_;
+  Fd fd_;
+  std::unique_ptr<event::FdWatch> watch_;
+  buffer::ByteQueue out_;
+  uint64_t sent_ = 0;
+  uint64_t received_ = 0;
+  bool connecting_;
+  bool readable_ = false;     // the kernel may have something for us
+  bool peer_closed_ = false;  // EV_CLOSED seen: a short read is not the last word
+  bool end_delivered_ = false;
+  bool write_blocked_ = false;
+  bool write_broken_ = false;  // the kernel refused bytes: what is written from now on is dropped
+  bool fin_wanted_ = false;
+  bool in_read_ = false;
+};
+
+}  // namespace sluice::net

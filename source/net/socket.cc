@@ -1,0 +1,138 @@
+#include "source/net/socket.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::net {
+namespace {
+
+absl::Status errnoStatus(int error, std::string_view what, const Address& address) {
+  const std::string text = absl::StrCat(std::string(what), " ", address.toString(), ": ", strerror(error));
+  switch (error) {
+    case EADDRINUSE:
+      return absl::AlreadyExistsError(absl::StrCat("address in use: ", text));
+    case EACCES:
+    case EPERM:
+      return absl::PermissionDeniedError(text);
+    case EADDRNOTAVAIL:
+      return absl::InvalidArgumentError(absl::StrCat(text, " (no interface of this machine has it)"));
+    case EMFILE:
+    case ENFILE:
+      return absl::ResourceExhaustedError(text);
+    default:
+      return absl::UnavailableError(text);
+  }
+}
+
+absl::StatusOr<Fd> makeSocket(const Address& address) {
+  Fd fd(socket(address.socketFamily(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return errnoStatus(errno, "socket for", address);
+  return fd;
+}
+
+bool isSocketFile(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
+// A socket file that nobody answers is left over from a dead process.
+void removeStaleSocketFile(const Address& address) {
+  const std::string path = address.toString();
+  if (path.empty() || path[0] == '@' || !isSocketFile(path)) return;
+  Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (probe.valid() && connect(probe.get(), address.sockaddrPointer(), address.sockaddrLength()) != 0 &&
+      errno == ECONNREFUSED) {
+    unlink(path.c_str());
+  }
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    if (fd_ >= 0) close(fd_);
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+Fd::~Fd() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::StatusOr<Fd> listenOn(const Address& address, const ListenOptions& options) {
+  absl::StatusOr<Fd> fd = makeSocket(address);
+  if (!fd.ok()) return fd;
+  const int on = 1;
+  if (address.isIp()) {
+    setsockopt(fd->get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (options.reuse_port) setsockopt(fd->get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    if (address.family() == Address::Family::kIpv6) setsockopt(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  } else {
+    removeStaleSocketFile(address);
+  }
+  if (bind(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0) {
+    return errnoStatus(errno, "cannot bind", address);
+  }
+  if (address.isUnix() && options.unix_mode != 0) chmod(address.toString().c_str(), options.unix_mode);
+  if (listen(fd->get(), options.backlog) != 0) return errnoStatus(errno, "cannot listen on", address);
+  return fd;
+}
+
+absl::Status probeFree(const Address& address) {
+  if (!address.isIp() || address.port() == 0) return absl::OkStatus();
+  absl::StatusOr<Fd> fd = makeSocket(address);
+  if (!fd.ok()) return fd.status();
+  const int on = 1;
+  setsockopt(fd->get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (address.family() == Address::Family::kIpv6) setsockopt(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  if (bind(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0) {
+    return errnoStatus(errno, "cannot bind", address);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Fd> startConnect(const Address& address) {
+  absl::StatusOr<Fd> fd = makeSocket(address);
+  if (!fd.ok()) return fd;
+  if (address.isIp()) setNoDelay(fd->get());
+  if (connect(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0 && errno != EINPROGRESS) {
+    return errnoStatus(errno, "cannot connect to", address);
+  }
+  return fd;
+}
+
+int pendingError(int fd) {
+  int error = 0;
+  socklen_t length = sizeof(error);
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  return error;
+}
+
+void setNoDelay(int fd) {
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+Address localAddress(int fd) {
+  sockaddr_storage storage;
+  socklen_t length = sizeof(storage);
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  return getsockname(fd, address, &length) == 0 ? Address::fromSockaddr(address, length) : Address();
+}
+
+Address peerAddress(int fd) {
+  sockaddr_storage storage;
+  socklen_t length = sizeof(storage);
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  return getpeername(fd, address, &length) == 0 ? Address::fromSockaddr(address, length) : Address();
+}
+
+}  // namespace sluice::net

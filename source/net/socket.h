@@ -1,0 +1,54 @@
+// Socket descriptors and the calls on them, with errors as Status. Non-blocking and close-on-exec throughout.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "source/net/address.h"
+
+namespace sluice::net {
+
+// Owns a descriptor.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept;
+  ~Fd();
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_ = -1;
+};
+
+struct ListenOptions {
+  int backlog = 4096;
+  bool reuse_port = false;  // one socket for each worker; the kernel spreads connections
+  int unix_mode = 0;        // permission bits of a Unix socket's file; 0: as the umask gives
+};
+
+// A listening socket. A stale Unix socket file (nobody listens there) is replaced.
+// Errors: AlreadyExists for an address in use, PermissionDenied, InvalidArgument (address not on this machine).
+absl::StatusOr<Fd> listenOn(const Address& address, const ListenOptions& options);
+
+// Fails like listenOn without SO_REUSEPORT would, and leaves nothing behind: tells an address that another process
+// holds, which SO_REUSEPORT hides.
+absl::Status probeFree(const Address& address);
+
+// A socket whose connection attempt has begun; it becomes writable when that has ended.
+absl::StatusOr<Fd> startConnect(const Address& address);
+
+// The pending error of a socket (SO_ERROR), 0 for none.
+int pendingError(int fd);
+void setNoDelay(int fd);
+
+Address localAddress(int fd);
+Address peerAddress(int fd);
+
+}  // namespace sluice::net
