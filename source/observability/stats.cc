@@ -1,0 +1,305 @@
+#include "source/observability/stats.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "absl/strings/ascii.h"
+
+#include "source/base/text.h"
+
+namespace sluice::observability {
+namespace {
+
+constexpr uint32_t kSubBucketBits = 3;
+constexpr uint64_t kSubBuckets = 1 << kSubBucketBits;
+constexpr uint64_t kMaxValue = (uint64_t{1} << 32) - 1;
+
+// What a name from outside may bring into a dotted stat name. Dots stay, as they do in Envoy; ':' becomes '_', as it
+// does there.
+std::string sanitised(std::string_view name) {
+  std::string out(name.substr(0, 512));
+  for (char& c : out) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte >= 0x7f || c == ':' || c == '"' || c == '\\') c = '_';
+  }
+  return out;
+}
+
+// The tag that holds NAME of "GROUP.NAME.stat", as in Envoy's well-known names; empty: a group that we made ourselves.
+std::string tagOfGroup(std::string_view group) {
+  struct Known {
+    std::string_view group, tag;
+  };
+  static constexpr Known kKnown[] = {
+      {"cluster", "envoy_cluster_name"},      {"http", "envoy_http_conn_manager_prefix"},
+      {"listener", "envoy_listener_address"}, {"tcp", "envoy_tcp_prefix"},
+      {"rds", "envoy_rds_route_config"},      {"vhost", "envoy_virtual_host"},
+      {"thread", "envoy_worker_id"},          {"udp", "envoy_udp_prefix"},
+  };
+  for (const Known& known : kKnown) {
+    if (known.group == group) return std::string(known.tag);
+  }
+  return base::strCat("envoy_", group, "_name");
+}
+
+// "downstream_rq_2xx" -> "downstream_rq_xx" and the class; "upstream_rq_503" -> "upstream_rq" and the code.
+std::string takeResponseCode(std::string_view name, std::vector<StatTag>& tags) {
+  const size_t at = name.rfind("_rq_");
+  if (at == std::string_view::npos || name.size() != at + 7) return std::string(name);
+  const std::string_view code = name.substr(at + 4);
+  if (!absl::ascii_isdigit(code[0])) return std::string(name);
+  if (code.substr(1) == "xx") {
+    tags.push_back({"envoy_response_code_class", std::string(code.substr(0, 1))});
+    return base::strCat(name.substr(0, at), "_rq_xx");
+  }
+  if (!absl::ascii_isdigit(code[1]) || !absl::ascii_isdigit(code[2])) return std::string(name);
+  tags.push_back({"envoy_response_code", std::string(code)});
+  return base::strCat(name.substr(0, at), "_rq");
+}
+
+std::string expositionName(std::string_view name) {
+  std::string out = base::strCat("envoy_", name);
+  for (char& c : out) {
+    if (!absl::ascii_isalnum(c)) c = '_';
+  }
+  return out;
+}
+
+}  // namespace
+
+// --- cells -----------------------------------------------------------------------------------------------------------
+
+size_t HistogramCells::bucketOf(uint64_t value) {
+  if (value < kSubBuckets) return value;
+  value = std::min(value, kMaxValue);
+  const uint32_t octave = std::bit_width(value) - 1 - kSubBucketBits;  // 0 for 8..15
+  return kSubBuckets * (octave + 1) + ((value >> octave) & (kSubBuckets - 1));
+}
+
+std::pair<uint64_t, uint64_t> HistogramCells::boundsOf(size_t bucket) {
+  if (bucket < kSubBuckets) return {bucket, bucket};
+  const uint32_t octave = bucket / kSubBuckets - 1;
+  const uint64_t low = (kSubBuckets + bucket % kSubBuckets) << octave;
+  return {low, low + (uint64_t{1} << octave) - 1};
+}
+
+StatsCells::~StatsCells() {
+  for (auto& slot : chunks_) std::unique_ptr<Chunk<Cell>>(slot.load());
+  for (auto& slot : histogram_chunks_) {
+    const std::unique_ptr<Chunk<HistogramSlot>> chunk(slot.load());
+    if (!chunk) continue;
+    for (HistogramSlot& histogram : *chunk) std::unique_ptr<HistogramCells>(histogram.load());
+  }
+}
+
+StatsCells::Chunk<StatsCells::Cell>* StatsCells::makeChunk(uint32_t index) {
+  Chunk<Cell>* chunk = std::make_unique<Chunk<Cell>>().release();
+  chunks_[index].store(chunk, std::memory_order_release);
+  return chunk;
+}
+
+HistogramCells& StatsCells::makeHistogram(uint32_t id) {
+  std::atomic<Chunk<HistogramSlot>*>& slot = histogram_chunks_[id / kChunkSize];
+  Chunk<HistogramSlot>* chunk = slot.load(std::memory_order_relaxed);
+  if (chunk == nullptr) {
+    chunk = std::make_unique<Chunk<HistogramSlot>>().release();
+    slot.store(chunk, std::memory_order_release);
+  }
+  HistogramSlot& histogram = (*chunk)[id % kChunkSize];
+  HistogramCells* cells = histogram.load(std::memory_order_relaxed);
+  if (cells == nullptr) {
+    cells = std::make_unique<HistogramCells>().release();
+    histogram.store(cells, std::memory_order_release);
+  }
+  return *cells;
+}
+
+void StatsCells::record(Histogram histogram, uint64_t value) {
+  HistogramCells& cells = makeHistogram(histogram.id);
+  bump(cells.buckets[HistogramCells::bucketOf(value)], 1);
+  bump(cells.sum, value);
+}
+
+uint64_t StatsCells::read(uint32_t id) const {
+  const Chunk<Cell>* chunk = chunks_[id / kChunkSize].load(std::memory_order_acquire);
+  return chunk == nullptr ? 0 : (*chunk)[id % kChunkSize].load(std::memory_order_relaxed);
+}
+
+const HistogramCells* StatsCells::histogram(uint32_t id) const {
+  const Chunk<HistogramSlot>* chunk = histogram_chunks_[id / kChunkSize].load(std::memory_order_acquire);
+  return chunk == nullptr ? nullptr : (*chunk)[id % kChunkSize].load(std::memory_order_acquire);
+}
+
+// --- histograms ------------------------------------------------------------------------------------------------------
+
+uint64_t HistogramSummary::quantile(double percent) const {
+  if (count == 0) return 0;
+  const double wanted = percent / 100.0 * static_cast<double>(count);
+  uint64_t seen = 0;
+  uint64_t last = 0;
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    if (buckets[i] == 0) continue;
+    const auto [low, high] = HistogramCells::boundsOf(i);
+    if (seen == 0 && wanted <= 0) return low;
+    seen += buckets[i];
+    last = high;
+    if (static_cast<double>(seen) >= wanted) break;
+  }
+  return last;
+}
+
+uint64_t HistogramSummary::countUpTo(uint64_t bound) const {
+  uint64_t total = 0;
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    const auto [low, high] = HistogramCells::boundsOf(i);
+    if (low > bound) break;
+    total += high <= bound ? buckets[i] : buckets[i] * (bound - low + 1) / (high - low + 1);
+  }
+  return total;
+}
+
+// --- registry --------------------------------------------------------------------------------------------------------
+
+StatsRegistry::StatsRegistry() = default;
+StatsRegistry::~StatsRegistry() = default;
+
+StatsCells& StatsRegistry::makeCells() {
+  cells_.push_back(std::make_unique<StatsCells>());
+  return *cells_.back();
+}
+
+uint32_t StatsRegistry::intern(std::string_view name, StatKind kind, const Scope* scope) {
+  const std::string clean = sanitised(name);
+  const std::string full = scope == nullptr ? clean : base::strCat(scope->prefix_, clean);
+  const auto known = index_.find(full);
+  if (known != index_.end()) {
+    Stat& stat = *stats_[known->second];
+    if (stat.kind != kind) return 0;
+    ++stat.references;
+    return stat.id;
+  }
+  uint32_t& next = kind == StatKind::kHistogram ? next_histogram_ : next_cell_;
+  const uint32_t limit = kind == StatKind::kHistogram ? StatsCells::kMaxIds / 8 : StatsCells::kMaxIds;
+  if (next == limit) return 0;
+
+  auto stat = std::make_unique<Stat>(Stat{full, kind, next++, 1, {}, {}});
+  std::string_view rest = clean;
+  std::string exposition_prefix;
+  if (scope != nullptr) {
+    stat->tags = scope->tags_;
+    exposition_prefix = scope->exposition_prefix_;
+  } else {
+    for (const std::string_view group : {"cluster.", "http.", "listener.", "tcp."}) {
+      const size_t end = rest.find('.', group.size());
+      if (!rest.starts_with(group) || end == std::string_view::npos) {
+        continue;
+      }
+      stat->tags.push_back(
+          {tagOfGroup(group.substr(0, group.size() - 1)), std::string(rest.substr(group.size(), end - group.size()))});
+      exposition_prefix = group;
+      rest = rest.substr(end + 1);
+      break;
+    }
+  }
+  const std::string base = takeResponseCode(rest, stat->tags);
+  stat->exposition_name = expositionName(base::strCat(exposition_prefix, base));
+  const uint32_t id = stat->id;
+  index_.emplace(full, static_cast<uint32_t>(stats_.size()));
+  stats_.push_back(std::move(stat));
+  return id;
+}
+
+void StatsRegistry::release(uint32_t index) {
+  --stats_[index]->references;
+}
+
+Scope StatsRegistry::scope(std::string_view group, std::string_view name) {
+  Scope root;
+  root.registry_ = this;
+  return root.scope(group, name);
+}
+
+std::vector<const StatsRegistry::Stat*> StatsRegistry::stats() const {
+  std::vector<const Stat*> out;
+  out.reserve(stats_.size());
+  for (const auto& stat : stats_) {
+    if (stat->references > 0) out.push_back(stat.get());
+  }
+  std::sort(out.begin(), out.end(), [](const Stat* a, const Stat* b) { return a->name < b->name; });
+  return out;
+}
+
+const StatsRegistry::Stat* StatsRegistry::find(std::string_view name) const {
+  const auto found = index_.find(name);
+  if (found == index_.end() || stats_[found->second]->references == 0) return nullptr;
+  return stats_[found->second].get();
+}
+
+uint64_t StatsRegistry::sum(uint32_t id) const {
+  uint64_t total = 0;
+  for (const auto& cells : cells_) total += cells->read(id);
+  return total;
+}
+
+std::optional<int64_t> StatsRegistry::valueOf(std::string_view name) const {
+  const Stat* stat = find(name);
+  if (stat == nullptr || stat->kind == StatKind::kHistogram) return std::nullopt;
+  return static_cast<int64_t>(sum(stat->id));
+}
+
+HistogramSummary StatsRegistry::histogramValue(Histogram histogram) const {
+  HistogramSummary out;
+  out.buckets.resize(HistogramCells::kBuckets);
+  for (const auto& cells : cells_) {
+    const HistogramCells* part = cells->histogram(histogram.id);
+    if (part == nullptr) continue;
+    for (size_t i = 0; i < HistogramCells::kBuckets; ++i) {
+      const uint64_t n = part->buckets[i].load(std::memory_order_relaxed);
+      out.buckets[i] += n;
+      out.count += n;
+    }
+    out.sum += part->sum.load(std::memory_order_relaxed);
+  }
+  return out;
+}
+
+// --- scope -----------------------------------------------------------------------------------------------------------
+
+Scope& Scope::operator=(Scope&& other) noexcept {
+  if (this == &other) return *this;
+  clear();
+  registry_ = std::exchange(other.registry_, nullptr);
+  prefix_ = std::move(other.prefix_);
+  exposition_prefix_ = std::move(other.exposition_prefix_);
+  tags_ = std::move(other.tags_);
+  held_ = std::exchange(other.held_, {});
+  return *this;
+}
+
+void Scope::clear() {
+  if (registry_ == nullptr) return;
+  for (const uint32_t index : held_) registry_->release(index);
+  held_.clear();
+  registry_ = nullptr;
+}
+
+Scope Scope::scope(std::string_view group, std::string_view name) const {
+  Scope out;
+  out.registry_ = registry_;
+  out.prefix_ = base::strCat(prefix_, sanitised(group), ".", sanitised(name), ".");
+  out.exposition_prefix_ = base::strCat(exposition_prefix_, sanitised(group), ".");
+  out.tags_ = tags_;
+  // Addresses are known as 127.0.0.1_80 there too, whatever else is kept as it was given.
+  out.tags_.push_back({tagOfGroup(group), group == "listener" ? sanitised(name) : std::string(name)});
+  return out;
+}
+
+uint32_t Scope::intern(std::string_view name, StatKind kind) {
+  if (registry_ == nullptr) return 0;
+  const uint32_t id = registry_->intern(name, kind, this);
+  if (id == 0) return 0;
+  held_.push_back(registry_->index_.find(base::strCat(prefix_, sanitised(name)))->second);
+  return id;
+}
+
+}  // namespace sluice::observability

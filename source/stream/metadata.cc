@@ -1,0 +1,41 @@
+#include "source/stream/metadata.h"
+
+#include <algorithm>
+
+namespace sluice::stream {
+namespace {
+
+template <typename Fields>
+auto* fieldOf(Fields& fields, std::string_view key) {
+  const auto found = std::find_if(fields.begin(), fields.end(), [&](const auto& field) { return field.first == key; });
+  return found == fields.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+void DynamicMetadata::set(std::string_view filter, std::string_view key, MetadataValue value) {
+  MetadataValue* all = fieldOf(filters_, filter);
+  if (all == nullptr) all = &filters_.emplace_back(std::string(filter), MetadataValue{MetadataFields{}}).second;
+  auto& fields = std::get<MetadataFields>(all->value);
+  if (MetadataValue* known = fieldOf(fields, key)) {
+    *known = std::move(value);
+  } else {
+    fields.emplace_back(std::string(key), std::move(value));
+  }
+}
+
+const MetadataValue* DynamicMetadata::find(std::string_view filter) const {
+  return fieldOf(filters_, filter);
+}
+
+const MetadataValue* DynamicMetadata::find(std::string_view filter, const std::vector<std::string>& path) const {
+  const MetadataValue* at = find(filter);
+  for (const std::string& key : path) {
+    if (at == nullptr) return nullptr;
+    const auto* fields = std::get_if<MetadataFields>(&at->value);
+    at = fields == nullptr ? nullptr : fieldOf(*fields, key);
+  }
+  return at;
+}
+
+}  // namespace sluice::stream

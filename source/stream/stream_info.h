@@ -1,0 +1,122 @@
+// The facts of one stream (an HTTP request, or one TCP connection): what the access log, the formatters, stats and
+// filters ask for.
+//
+// It is a member of the stream, filled by ints and views as things happen, and made new by reset() before the next
+// request: a warm one allocates nothing. Thread: the worker of the stream.
+// Views point into what outlives the log entry: the connection (addresses), the pinned route table and cluster (names),
+// the arena of the stream (details made on the fly), or static text (response code details).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "source/http/headers.h"
+#include "source/stream/metadata.h"
+#include "source/stream/response_flags.h"
+
+namespace sluice::stream {
+
+// Small text state that filters share by name, as Envoy's filter state objects serialised as strings.
+class FilterState {
+ public:
+  void set(std::string_view name, std::string_view value) {
+    for (auto& [known, text] : values_) {
+      if (known == name) {
+        text = value;
+        return;
+      }
+    }
+    values_.emplace_back(name, value);
+  }
+  const std::string* find(std::string_view name) const {
+    for (const auto& [known, text] : values_) {
+      if (known == name) return &text;
+    }
+    return nullptr;
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> values_;
+};
+
+struct StreamInfo {
+  using MonotonicTime = std::chrono::steady_clock::time_point;
+  using SystemTime = std::chrono::system_clock::time_point;
+  // Since the start; negative: has not happened.
+  using Offset = std::chrono::nanoseconds;
+  static constexpr Offset kNotYet{-1};
+
+  // --- times ---
+  SystemTime start_time{};
+  MonotonicTime start{};
+  Offset request_end = kNotYet;                // last byte of the request received
+  Offset upstream_request_start = kNotYet;     // first byte of the request sent to the upstream
+  Offset upstream_request_end = kNotYet;       // last byte of it
+  Offset response_start = kNotYet;             // first byte of the response received from the upstream
+  Offset upstream_response_end = kNotYet;      // last byte of it
+  Offset downstream_response_start = kNotYet;  // first byte of the response sent downstream
+  Offset response_end = kNotYet;               // last byte of it: the stream is complete
+
+  // info.request_end = info.since(now);
+  Offset since(MonotonicTime now) const { return std::chrono::duration_cast<Offset>(now - start); }
+
+  // --- result ---
+  http::Protocol protocol = http::Protocol::kHttp11;
+  bool has_protocol = false;   // false: a TCP connection, or a request whose head never came
+  uint16_t response_code = 0;  // 0: none was sent
+  uint16_t attempt_count = 0;
+  ResponseFlags response_flags;
+  std::string_view response_code_details;  // "via_upstream", "route_not_found"
+  std::string_view connection_termination_details;
+  std::string_view upstream_transport_failure_reason;
+
+  // --- sizes, bytes ---
+  uint64_t bytes_received = 0;  // request body
+  uint64_t bytes_sent = 0;      // response body
+  uint64_t request_header_bytes = 0;
+  uint64_t response_header_bytes = 0;
+  uint64_t response_trailer_bytes = 0;
+  uint64_t upstream_wire_bytes_sent = 0;
+  uint64_t upstream_wire_bytes_received = 0;
+  uint64_t downstream_wire_bytes_sent = 0;
+  uint64_t downstream_wire_bytes_received = 0;
+
+  // --- where it went ---
+  std::string_view route_name;
+  std::string_view virtual_host_name;
+  std::string_view upstream_cluster;    // the cluster's name (or its alt_stat_name)
+  std::string_view upstream_host;       // address with port
+  std::string_view upstream_host_name;  // the host's name in its endpoint, or its address
+  std::string_view upstream_local_address;
+  uint64_t upstream_connection_id = 0;
+
+  // --- where it came from: text with port ---
+  std::string_view downstream_remote_address;         // after x-forwarded-for and PROXY protocol
+  std::string_view downstream_direct_remote_address;  // of the socket
+  std::string_view downstream_local_address;
+  std::string_view requested_server_name;  // SNI
+  uint64_t connection_id = 0;
+  std::string_view request_id;  // x-request-id
+
+  // --- what filters left; null until the first one leaves something ---
+  std::unique_ptr<DynamicMetadata> dynamic_metadata;
+  std::unique_ptr<FilterState> filter_state;
+
+  DynamicMetadata& metadata() {
+    if (!dynamic_metadata) dynamic_metadata = std::make_unique<DynamicMetadata>();
+    return *dynamic_metadata;
+  }
+  FilterState& filterState() {
+    if (!filter_state) filter_state = std::make_unique<FilterState>();
+    return *filter_state;
+  }
+
+  void reset() { *this = StreamInfo{}; }
+};
+
+}  // namespace sluice::stream
