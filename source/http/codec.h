@@ -37,8 +37,8 @@ struct CodecLimits {
   uint32_t max_header_count = 100;        // (proto: HttpProtocolOptions.max_headers_count)
   bool accept_http_10 = false;            // (proto: Http1ProtocolOptions.accept_http_10)
   bool allow_absolute_url = true;         // (proto: Http1ProtocolOptions.allow_absolute_url)
-  bool allow_chunked_length = false;      // both content-length and chunked: drop the length (proto: allow_chunked_length)
-  bool enable_trailers = true;            // pass chunked trailers on; false drops them (proto: enable_trailers)
+  bool allow_chunked_length = false;  // both content-length and chunked: drop the length (proto: allow_chunked_length)
+  bool enable_trailers = true;        // pass chunked trailers on; false drops them (proto: enable_trailers)
 };
 
 // --- server side ---------------------------------------------------------------------------------------------------

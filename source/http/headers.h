@@ -80,7 +80,7 @@ Name nameOf(std::string_view lower);
 std::string_view textOf(Name name);
 
 struct Field {
-  std::string_view name;   // lower case
+  std::string_view name;  // lower case
   std::string_view value;
   Name id = Name::kOther;
 };
@@ -185,8 +185,8 @@ class ResponseHeaders : public HeaderList {
  public:
   using HeaderList::HeaderList;
 
-  uint16_t status = 0;          // 100..999
-  std::string_view reason;      // HTTP/1 reason phrase as received; empty: the standard one
+  uint16_t status = 0;      // 100..999
+  std::string_view reason;  // HTTP/1 reason phrase as received; empty: the standard one
   Protocol protocol = Protocol::kHttp11;
 
   std::optional<std::string_view> lookup(std::string_view lower) const;  // ":status" too

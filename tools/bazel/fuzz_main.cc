@@ -1,4 +1,5 @@
-// Runs a fuzz target over files or folders named on the command line, for builds without libFuzzer: every seed is a regression test.
+// Runs a fuzz target over files or folders named on the command line, for builds without libFuzzer: every seed is a
+// regression test.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
