@@ -1,0 +1,54 @@
+// The endpoints of a cluster as configuration gives them, free of protos: what HostSet is built from.
+//
+// Thread: main. Made by the cluster compiler (static and EDS) and by DnsCluster (names resolved to addresses).
+// (proto: envoy.config.endpoint.v3.ClusterLoadAssignment)
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "source/net/address.h"
+
+namespace sluice::upstream::cluster {
+
+// What the configuration says about an endpoint. (proto: envoy.config.core.v3.HealthStatus: UNKNOWN and HEALTHY are
+// kHealthy; UNHEALTHY, DRAINING and TIMEOUT get no new requests)
+enum class Health : uint8_t { kHealthy, kDegraded, kUnhealthy, kDraining, kTimeout };
+
+struct Locality {
+  std::string region;
+  std::string zone;
+  std::string sub_zone;
+
+  friend bool operator==(const Locality&, const Locality&) = default;
+};
+
+struct Endpoint {
+  net::Address address;   // none while `dns_name` is still to be resolved
+  std::string dns_name;   // STRICT_DNS only: the name that gives the addresses
+  uint16_t dns_port = 0;  // STRICT_DNS only
+  std::string hostname;   // for logs, admin pages and (later) health checks and host rewrite; may be empty
+  uint32_t weight = 1;
+  Health health = Health::kHealthy;
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+struct LocalityEndpoints {
+  Locality locality;
+  uint32_t weight = 0;  // 0: not set. Used only with locality_weighted_lb_config, where 0 means no traffic
+  uint32_t priority = 0;
+  std::vector<Endpoint> endpoints;
+
+  friend bool operator==(const LocalityEndpoints&, const LocalityEndpoints&) = default;
+};
+
+struct Assignment {
+  std::vector<LocalityEndpoints> localities;
+  uint32_t overprovisioning_factor = 140;  // percent
+
+  friend bool operator==(const Assignment&, const Assignment&) = default;
+};
+
+}  // namespace sluice::upstream::cluster

@@ -1,0 +1,43 @@
+// One upstream host. Immutable, shared by all workers; its identity outlives updates: while an update keeps the same
+// (address, hostname), the very same Host object stays, so pools keyed by it survive endpoint changes.
+//
+// What may change from update to update (weight, health, priority, locality) is not here but in HostSet::Entry.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "source/net/address.h"
+
+namespace sluice::upstream::cluster {
+
+// A small number that is the host's own within its cluster for as long as it is in the HostSet: an index into
+// per-worker arrays. A number can be reused by another host after its host has left: compare the Host when a set is
+// exchanged.
+using HostSlot = uint32_t;
+inline constexpr HostSlot kNoHost = UINT32_MAX;
+
+class Host {
+ public:
+  Host(net::Address address, std::string hostname, HostSlot slot)
+      : address_(address), address_text_(address.toString()), hostname_(std::move(hostname)), slot_(slot) {}
+
+  const net::Address& address() const { return address_; }
+  // As in logs and stats: "1.2.3.4:80".
+  const std::string& addressText() const { return address_text_; }
+  // May be empty.
+  const std::string& hostname() const { return hostname_; }
+  HostSlot slot() const { return slot_; }
+
+ private:
+  const net::Address address_;
+  const std::string address_text_;
+  const std::string hostname_;
+  const HostSlot slot_;
+};
+
+using HostPtr = std::shared_ptr<const Host>;
+
+}  // namespace sluice::upstream::cluster

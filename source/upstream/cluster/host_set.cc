@@ -1,0 +1,288 @@
+#include "source/upstream/cluster/host_set.h"
+
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace sluice::upstream::cluster {
+
+namespace {
+
+struct HostKey {
+  net::Address address;
+  std::string_view hostname;
+
+  bool operator==(const HostKey& other) const { return address == other.address && hostname == other.hostname; }
+};
+
+struct HostKeyHash {
+  size_t operator()(const HostKey& key) const {
+    return key.address.hash() * 31 + std::hash<std::string_view>{}(key.hostname);
+  }
+};
+
+using HostsByKey = std::unordered_map<HostKey, HostPtr, HostKeyHash>;
+
+// Gives each address of a new set its Host: the previous one if there is one, else a new one on a free slot.
+class HostPool {
+ public:
+  HostPool(const Assignment& assignment, const HostSet* previous) {
+    if (previous != nullptr) {
+      for (const HostSet::Entry& entry : previous->entries()) {
+        previous_.emplace(HostKey{entry.host->address(), entry.host->hostname()}, entry.host);
+      }
+    }
+    for (const LocalityEndpoints& locality : assignment.localities) {
+      for (const Endpoint& endpoint : locality.endpoints) keep(endpoint);
+    }
+  }
+
+  HostPtr take(const Endpoint& endpoint) {
+    const HostKey key{endpoint.address, endpoint.hostname};
+    if (const auto found = hosts_.find(key); found != hosts_.end()) return found->second;
+    while (next_free_ < slots_.size() && slots_[next_free_]) ++next_free_;
+    if (next_free_ == slots_.size()) slots_.emplace_back();
+    auto host = std::make_shared<const Host>(endpoint.address, endpoint.hostname, static_cast<HostSlot>(next_free_));
+    slots_[next_free_] = host;
+    hosts_.emplace(HostKey{host->address(), host->hostname()}, host);
+    return host;
+  }
+
+  std::vector<HostPtr> takeSlots() { return std::move(slots_); }
+  size_t hostCount() const { return hosts_.size(); }
+
+ private:
+  void keep(const Endpoint& endpoint) {
+    const auto found = previous_.find(HostKey{endpoint.address, endpoint.hostname});
+    if (found == previous_.end()) return;
+    const HostPtr& host = found->second;
+    if (slots_.size() <= host->slot()) slots_.resize(host->slot() + 1);
+    slots_[host->slot()] = host;
+    hosts_.emplace(HostKey{host->address(), host->hostname()}, host);
+  }
+
+  HostsByKey previous_;
+  HostsByKey hosts_;  // of the new set
+  std::vector<HostPtr> slots_;
+  size_t next_free_ = 0;
+};
+
+bool healthy(const HostSet::Entry& entry) {
+  return entry.health == Health::kHealthy;
+}
+bool degraded(const HostSet::Entry& entry) {
+  return entry.health == Health::kDegraded;
+}
+bool any(const HostSet::Entry&) {
+  return true;
+}
+
+struct Priority {
+  std::vector<const HostSet::Entry*> entries;
+  size_t healthy_count = 0;
+  size_t degraded_count = 0;
+  uint32_t healthy_percent = 0;   // availability after overprovisioning
+  uint32_t degraded_percent = 0;  // same
+  uint32_t healthy_load = 0;
+  uint32_t degraded_load = 0;
+  bool panic = false;
+};
+
+// The locality weights by the entry's locality, for locality-weighted balancing.
+struct LocalityWeights {
+  const Assignment& assignment;
+
+  uint64_t of(const Locality& locality, uint32_t priority) const {
+    for (const LocalityEndpoints& candidate : assignment.localities) {
+      if (candidate.priority == priority && candidate.locality == locality) return candidate.weight;
+    }
+    return 0;
+  }
+};
+
+// Splits traffic over priorities and makes the tiers. One use.
+class TierBuilder {
+ public:
+  TierBuilder(const Assignment& assignment, const HostSetOptions& options, const std::vector<HostSet::Entry>& entries)
+      : assignment_(assignment), options_(options) {
+    for (const HostSet::Entry& entry : entries) {
+      if (priorities_.size() <= entry.priority) priorities_.resize(entry.priority + 1);
+      Priority& priority = priorities_[entry.priority];
+      priority.entries.push_back(&entry);
+      priority.healthy_count += healthy(entry);
+      priority.degraded_count += degraded(entry);
+    }
+  }
+
+  std::vector<HostSet::Tier> build() {
+    findAvailability();
+    splitLoad();
+    findPanic();
+    for (size_t i = 0; i < priorities_.size(); ++i) {
+      const auto priority = static_cast<uint32_t>(i);
+      addTier(priority, priorities_[i].healthy_load, priorities_[i].panic ? any : healthy);
+    }
+    for (size_t i = 0; i < priorities_.size(); ++i) {
+      const auto priority = static_cast<uint32_t>(i);
+      addTier(priority, priorities_[i].degraded_load, priorities_[i].panic ? any : degraded);
+    }
+    giveLostSharesToFirst();
+    return std::move(tiers_);
+  }
+
+ private:
+  using Filter = bool (*)(const HostSet::Entry&);
+
+  void findAvailability() {
+    for (Priority& priority : priorities_) {
+      if (priority.entries.empty()) continue;
+      const uint64_t factor = assignment_.overprovisioning_factor;
+      const uint64_t total = priority.entries.size();
+      priority.healthy_percent =
+          static_cast<uint32_t>(std::min<uint64_t>(100, factor * priority.healthy_count / total));
+      priority.degraded_percent =
+          static_cast<uint32_t>(std::min<uint64_t>(100, factor * priority.degraded_count / total));
+      sum_ += priority.healthy_percent + priority.degraded_percent;
+    }
+    sum_ = std::min(sum_, 100u);
+  }
+
+  // Healthy hosts of all priorities in order, then degraded ones; what rounding leaves goes to the first.
+  void splitLoad() {
+    if (sum_ == 0) return;
+    uint32_t left = 100;
+    uint32_t* first = nullptr;
+    auto give = [&](uint32_t& load, uint32_t availability) {
+      if (availability == 0) return;
+      if (first == nullptr) first = &load;
+      load = std::min(left, availability * 100 / sum_);
+      left -= load;
+    };
+    for (Priority& priority : priorities_) give(priority.healthy_load, priority.healthy_percent);
+    for (Priority& priority : priorities_) give(priority.degraded_load, priority.degraded_percent);
+    if (first != nullptr) *first += left;
+  }
+
+  void findPanic() {
+    if (sum_ == 100 || options_.panic_threshold <= 0) return;
+    bool all = true;
+    for (Priority& priority : priorities_) {
+      if (priority.entries.empty()) continue;
+      const double available = 100.0 * static_cast<double>(priority.healthy_count + priority.degraded_count) /
+                               static_cast<double>(priority.entries.size());
+      priority.panic = available < options_.panic_threshold;
+      all = all && priority.panic;
+    }
+    if (all) spreadByHostCount();
+  }
+
+  void spreadByHostCount() {
+    size_t total = 0;
+    for (const Priority& priority : priorities_) total += priority.entries.size();
+    uint32_t left = 100;
+    Priority* first = nullptr;
+    for (Priority& priority : priorities_) {
+      priority.degraded_load = 0;
+      priority.healthy_load = total == 0 ? 0 : static_cast<uint32_t>(100 * priority.entries.size() / total);
+      left -= priority.healthy_load;
+      if (first == nullptr && !priority.entries.empty()) first = &priority;
+    }
+    if (first != nullptr) first->healthy_load += left;
+  }
+
+  void addTier(uint32_t priority, uint32_t percent, Filter filter) {
+    if (percent == 0) return;
+    HostSet::Tier tier{percent, priority, priorities_[priority].panic, {}};
+    if (options_.locality_weighted && !tier.panic) {
+      addLocalityGroups(tier, filter);
+    } else {
+      HostSet::Group group{{}, 1, true};
+      for (const HostSet::Entry* entry : priorities_[priority].entries) {
+        if (filter(*entry)) group.members.push_back({entry->host->slot(), entry->weight});
+      }
+      if (!group.members.empty()) tier.groups.push_back(std::move(group));
+    }
+    for (HostSet::Group& group : tier.groups) {
+      const uint32_t weight = group.members.front().weight;
+      group.equal_weights = std::all_of(group.members.begin(), group.members.end(),
+                                        [&](auto& member) { return member.weight == weight; });
+    }
+    if (!tier.groups.empty()) tiers_.push_back(std::move(tier));
+  }
+
+  // A locality's weight shrinks with the share of its hosts that is available (after overprovisioning).
+  void addLocalityGroups(HostSet::Tier& tier, Filter filter) {
+    const LocalityWeights weights{assignment_};
+    struct Part {
+      const Locality* locality;
+      size_t total;
+      std::vector<HostSet::Member> members;
+    };
+    std::vector<Part> parts;
+    for (const HostSet::Entry* entry : priorities_[tier.priority].entries) {
+      auto part = std::find_if(parts.begin(), parts.end(), [&](auto& p) { return *p.locality == entry->locality; });
+      if (part == parts.end()) part = parts.insert(parts.end(), Part{&entry->locality, 0, {}});
+      ++part->total;
+      if (filter(*entry)) part->members.push_back({entry->host->slot(), entry->weight});
+    }
+    for (Part& part : parts) {
+      const uint64_t weight = weights.of(*part.locality, tier.priority);
+      if (weight == 0 || part.members.empty()) continue;
+      const uint64_t available =
+          std::min<uint64_t>(100, assignment_.overprovisioning_factor * part.members.size() / part.total);
+      tier.groups.push_back({std::move(part.members), weight * std::max<uint64_t>(available, 1), true});
+    }
+  }
+
+  // A tier can turn out empty (localities without weight): its share must not be lost.
+  void giveLostSharesToFirst() {
+    uint32_t sum = 0;
+    for (const HostSet::Tier& tier : tiers_) sum += tier.percent;
+    if (!tiers_.empty()) tiers_.front().percent += 100 - sum;
+  }
+
+  const Assignment& assignment_;
+  const HostSetOptions& options_;
+  std::vector<Priority> priorities_;
+  std::vector<HostSet::Tier> tiers_;
+  uint32_t sum_ = 0;  // of all availabilities, at most 100
+};
+
+}  // namespace
+
+std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, const HostSetOptions& options,
+                                              const HostSet* previous) {
+  auto set = std::make_shared<HostSet>(Private{});
+  HostPool pool(assignment, previous);
+  std::unordered_set<uint64_t> seen;  // (priority, slot)
+  for (const LocalityEndpoints& locality : assignment.localities) {
+    for (const Endpoint& endpoint : locality.endpoints) {
+      if (!endpoint.address) continue;
+      HostPtr host = pool.take(endpoint);
+      if (!seen.insert(uint64_t{locality.priority} << 32 | host->slot()).second) continue;
+      set->entries_.push_back(
+          {std::move(host), locality.locality, endpoint.weight, locality.priority, endpoint.health});
+    }
+  }
+  set->host_count_ = pool.hostCount();
+  set->by_slot_ = pool.takeSlots();
+  set->tiers_ = TierBuilder(assignment, options, set->entries_).build();
+  return set;
+}
+
+size_t HostSet::countWithHealth(Health health) const {
+  return static_cast<size_t>(
+      std::count_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.health == health; }));
+}
+
+std::vector<HostPtr> removedHosts(const HostSet& before, const HostSet& after) {
+  std::vector<HostPtr> removed;
+  for (HostSlot slot = 0; slot < before.slotCount(); ++slot) {
+    const HostPtr& host = before.hostPtr(slot);
+    if (host && after.host(slot) != host.get()) removed.push_back(host);
+  }
+  return removed;
+}
+
+}  // namespace sluice::upstream::cluster

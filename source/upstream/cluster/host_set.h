@@ -1,0 +1,91 @@
+// All hosts of a cluster at one moment: immutable, built on main, shared by all workers.
+//
+// It holds the compiled answer to "who may get the next request": tiers (one for each priority and availability that
+// gets traffic) of groups (localities, or one for all) of members. Balancers pick a tier by its share, a group by its
+// weight and a member by their policy.
+//
+// Priorities follow Envoy: a priority's availability is its share of healthy hosts times the overprovisioning factor
+// (140%), at most 100%; traffic goes to priority 0 up to its availability, the rest spills over to the next, healthy
+// hosts of all priorities before degraded ones. If the availabilities sum to less than 100%, a priority whose share of
+// healthy and degraded hosts is below the panic threshold uses all its hosts; if all priorities are in panic, traffic
+// is spread by their numbers of hosts. Threshold 0 switches panic off: then no available host means no host.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "source/upstream/cluster/assignment.h"
+#include "source/upstream/cluster/host.h"
+
+namespace sluice::upstream::cluster {
+
+struct HostSetOptions {
+  double panic_threshold = 50.0;  // percent
+  bool locality_weighted = false;
+};
+
+class HostSet {
+  struct Private {};
+
+ public:
+  explicit HostSet(Private) {}  // build() only
+
+  struct Entry {
+    HostPtr host;
+    Locality locality;
+    uint32_t weight;
+    uint32_t priority;
+    Health health;
+  };
+  struct Member {
+    HostSlot slot;
+    uint32_t weight;
+  };
+  struct Group {
+    std::vector<Member> members;  // never empty
+    uint64_t weight;              // share among the groups of the tier
+    bool equal_weights;           // of the members
+  };
+  struct Tier {
+    uint32_t percent;  // of the traffic, 1 to 100
+    uint32_t priority;
+    bool panic;                 // the members are all hosts, healthy or not
+    std::vector<Group> groups;  // never empty
+  };
+
+  // `previous` (or null) gives its Host objects and slots to hosts that stay. Endpoints without an address (names not
+  // yet resolved) are left out; an address that a priority names twice counts once, as first named.
+  static std::shared_ptr<const HostSet> build(const Assignment& assignment, const HostSetOptions& options,
+                                              const HostSet* previous);
+  static std::shared_ptr<const HostSet> empty() { return build({}, {}, nullptr); }
+
+  // In the order of the assignment. A host in two priorities has two entries.
+  std::span<const Entry> entries() const { return entries_; }
+  // Shares sum to 100. Empty when no host may get a request.
+  std::span<const Tier> tiers() const { return tiers_; }
+
+  // Size for arrays indexed by slot.
+  size_t slotCount() const { return by_slot_.size(); }
+  // Null for a free slot.
+  const Host* host(HostSlot slot) const { return slot < by_slot_.size() ? by_slot_[slot].get() : nullptr; }
+  const HostPtr& hostPtr(HostSlot slot) const { return by_slot_[slot]; }
+  size_t hostCount() const { return host_count_; }
+
+  // What the stats membership_total, membership_healthy, membership_degraded show.
+  size_t countWithHealth(Health health) const;
+
+ private:
+  std::vector<Entry> entries_;
+  std::vector<HostPtr> by_slot_;
+  std::vector<Tier> tiers_;
+  size_t host_count_ = 0;
+};
+
+using HostSetPtr = std::shared_ptr<const HostSet>;
+
+// Hosts of `before` that are not in `after` (by identity, not by address): their pools drain.
+std::vector<HostPtr> removedHosts(const HostSet& before, const HostSet& after);
+
+}  // namespace sluice::upstream::cluster

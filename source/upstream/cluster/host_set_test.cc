@@ -1,0 +1,162 @@
+#include "source/upstream/cluster/host_set.h"
+
+#include <catch2/catch.hpp>
+
+namespace sluice::upstream::cluster {
+namespace {
+
+Endpoint endpoint(uint16_t port, Health health = Health::kHealthy, uint32_t weight = 1) {
+  Endpoint out;
+  out.address = *net::Address::fromIp("10.0.0.1", port);
+  out.health = health;
+  out.weight = weight;
+  return out;
+}
+
+// One locality for each priority.
+Assignment priorities(std::vector<std::vector<Endpoint>> endpoints) {
+  Assignment assignment;
+  for (uint32_t priority = 0; priority < endpoints.size(); ++priority) {
+    LocalityEndpoints& locality = assignment.localities.emplace_back();
+    locality.priority = priority;
+    locality.endpoints = std::move(endpoints[priority]);
+  }
+  return assignment;
+}
+
+std::vector<Endpoint> some(uint16_t first_port, int healthy, int degraded, int unhealthy) {
+  std::vector<Endpoint> out;
+  for (int i = 0; i < healthy; ++i) out.push_back(endpoint(first_port++));
+  for (int i = 0; i < degraded; ++i) out.push_back(endpoint(first_port++, Health::kDegraded));
+  for (int i = 0; i < unhealthy; ++i) out.push_back(endpoint(first_port++, Health::kUnhealthy));
+  return out;
+}
+
+// "PRIORITY:PERCENT:HOSTS" with '!' for panic, joined by spaces.
+std::string tiersOf(const Assignment& assignment, HostSetOptions options = {}) {
+  std::string out;
+  const HostSetPtr hosts = HostSet::build(assignment, options, nullptr);
+  for (const HostSet::Tier& tier : hosts->tiers()) {
+    size_t members = 0;
+    for (const HostSet::Group& group : tier.groups) members += group.members.size();
+    if (!out.empty()) out += ' ';
+    out += std::to_string(tier.priority) + ":" + std::to_string(tier.percent) + ":" + std::to_string(members);
+    if (tier.panic) out += '!';
+  }
+  return out;
+}
+
+TEST_CASE("a host that an update keeps is the same object in the same slot") {
+  const HostSetPtr before = HostSet::build(priorities({{endpoint(1), endpoint(2), endpoint(3)}}), {}, nullptr);
+
+  const HostSetPtr after = HostSet::build(
+      priorities({{endpoint(4), endpoint(3, Health::kHealthy, 9), endpoint(1), endpoint(5)}}), {}, before.get());
+
+  CHECK(after->host(0) == before->host(0));
+  CHECK(after->host(2) == before->host(2));
+  CHECK(after->host(1)->address().port() == 4);  // the slot that became free
+  CHECK(after->host(3)->address().port() == 5);
+  CHECK(after->slotCount() == 4);
+  CHECK(after->hostCount() == 4);
+  CHECK(after->entries()[1].weight == 9);
+  const std::vector<HostPtr> removed = removedHosts(*before, *after);
+  REQUIRE(removed.size() == 1);
+  CHECK(removed[0]->addressText() == "10.0.0.1:2");
+}
+
+TEST_CASE("the same address under another hostname is another host") {
+  Assignment first = priorities({{endpoint(1)}});
+  Assignment second = first;
+  second.localities[0].endpoints[0].hostname = "other";
+  const HostSetPtr before = HostSet::build(first, {}, nullptr);
+
+  const HostSetPtr after = HostSet::build(second, {}, before.get());
+
+  CHECK(after->host(0) != before->host(0));
+  CHECK(removedHosts(*before, *after).size() == 1);
+}
+
+TEST_CASE("an address named twice counts once in a priority and can be in two priorities") {
+  const HostSetPtr hosts =
+      HostSet::build(priorities({{endpoint(1, Health::kHealthy, 5), endpoint(1)}, {endpoint(1)}}), {}, nullptr);
+
+  CHECK(hosts->hostCount() == 1);
+  REQUIRE(hosts->entries().size() == 2);
+  CHECK(hosts->entries()[0].weight == 5);
+  CHECK(hosts->entries()[0].host == hosts->entries()[1].host);
+}
+
+TEST_CASE("an endpoint whose name is not resolved is left out") {
+  Assignment assignment = priorities({{endpoint(1)}});
+  assignment.localities[0].endpoints.emplace_back().dns_name = "later";
+
+  CHECK(HostSet::build(assignment, {}, nullptr)->entries().size() == 1);
+}
+
+TEST_CASE("traffic stays in the first priority while enough of it is healthy, then spills over") {
+  CHECK(tiersOf(priorities({some(1, 10, 0, 0), some(100, 10, 0, 0)})) == "0:100:10");
+  CHECK(tiersOf(priorities({some(1, 8, 0, 2), some(100, 10, 0, 0)})) == "0:100:8");
+  CHECK(tiersOf(priorities({some(1, 5, 0, 5), some(100, 10, 0, 0)})) == "0:70:5 1:30:10");
+  CHECK(tiersOf(priorities({some(1, 0, 0, 10), some(100, 10, 0, 0)})) == "1:100:10");
+  CHECK(tiersOf(priorities({{}, some(100, 2, 0, 0)})) == "1:100:2");
+}
+
+TEST_CASE("degraded hosts serve only what healthy ones of all priorities cannot") {
+  CHECK(tiersOf(priorities({some(1, 1, 1, 0)})) == "0:70:1 0:30:1");
+  CHECK(tiersOf(priorities({some(1, 4, 1, 0)})) == "0:100:4");
+  CHECK(tiersOf(priorities({some(1, 0, 3, 0)})) == "0:100:3");
+  CHECK(tiersOf(priorities({some(1, 0, 3, 0), some(100, 3, 0, 0)})) == "1:100:3");
+}
+
+TEST_CASE("below the panic threshold all hosts are used") {
+  CHECK(tiersOf(priorities({some(1, 4, 0, 6)})) == "0:100:10!");
+  CHECK(tiersOf(priorities({some(1, 5, 0, 5)})) == "0:100:5");
+  CHECK(tiersOf(priorities({some(1, 0, 0, 3), some(100, 0, 0, 1)})) == "0:75:3! 1:25:1!");
+  CHECK(tiersOf(priorities({some(1, 4, 0, 6)}), {0, false}) == "0:100:4");
+  CHECK(tiersOf(priorities({some(1, 0, 0, 3)}), {0, false}).empty());
+  CHECK(tiersOf(priorities({some(1, 4, 0, 6)}), {30, false}) == "0:100:4");
+}
+
+TEST_CASE("the shares of all tiers sum to 100") {
+  for (int healthy = 0; healthy <= 7; ++healthy) {
+    for (int degraded = 0; degraded + healthy <= 7; ++degraded) {
+      for (int second = 0; second <= 3; ++second) {
+        const auto hosts = HostSet::build(
+            priorities({some(1, healthy, degraded, 7 - healthy - degraded), some(50, second, 0, 3 - second)}), {}, {});
+
+        uint32_t sum = 0;
+        for (const HostSet::Tier& tier : hosts->tiers()) sum += tier.percent;
+
+        CHECK(sum == 100);
+      }
+    }
+  }
+}
+
+TEST_CASE("localities have weights only if asked, and lose by their unavailable hosts") {
+  Assignment assignment = priorities({some(1, 2, 0, 0), some(10, 1, 0, 1), some(20, 1, 0, 0)});
+  for (LocalityEndpoints& locality : assignment.localities) locality.priority = 0;
+  assignment.localities[0].locality.zone = "a";
+  assignment.localities[0].weight = 10;
+  assignment.localities[1].locality.zone = "b";
+  assignment.localities[1].weight = 10;
+  assignment.localities[2].locality.zone = "c";
+
+  const HostSetPtr plain = HostSet::build(assignment, {}, nullptr);
+  const HostSetPtr weighted = HostSet::build(assignment, {50, true}, nullptr);
+
+  REQUIRE(plain->tiers().size() == 1);
+  CHECK(plain->tiers()[0].groups.size() == 1);
+  CHECK(plain->tiers()[0].groups[0].members.size() == 4);
+  REQUIRE(weighted->tiers()[0].groups.size() == 2);  // "c" has no weight: no traffic
+  CHECK(weighted->tiers()[0].groups[0].weight == 1000);
+  CHECK(weighted->tiers()[0].groups[1].weight == 700);
+}
+
+TEST_CASE("draining and timed-out endpoints get no new requests") {
+  CHECK(tiersOf(priorities({{endpoint(1), endpoint(2), endpoint(3, Health::kDraining)}})) == "0:100:2");
+  CHECK(tiersOf(priorities({{endpoint(1), endpoint(2), endpoint(3, Health::kTimeout)}})) == "0:100:2");
+}
+
+}  // namespace
+}  // namespace sluice::upstream::cluster
