@@ -1,0 +1,73 @@
+// One discovery stream and the proxy behind it, without gRPC: requests in, responses out, in the order that keeps a
+// proxy free of errors of its own.
+//
+// Order per proxy: clusters and endpoints at once; listeners and routes when the clusters were acknowledged (or
+// refused, or 15 s passed: additions never stop); what is gone is removed when all of it was acknowledged, listeners
+// and routes before clusters and endpoints. While a proxy refuses something, nothing is removed from it.
+//
+// Thread: one (the main loop). Ownership: a Proxy outlives its streams; both hold the snapshot that they serve.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "source/control_plane/subscription.h"
+
+namespace sluice::control_plane {
+
+// How long listeners and routes wait for the verdict on clusters.
+inline constexpr std::chrono::seconds kSilenceLimit{15};
+
+class StreamState;
+
+// One client process: an ADS stream, or the streams of single types that it has.
+class Proxy {
+ public:
+  Proxy() = default;
+  Proxy(const Proxy&) = delete;
+  Proxy& operator=(const Proxy&) = delete;
+
+  // Null until there is something to serve; then nothing is answered.
+  void setSnapshot(SnapshotPtr snapshot, TimePoint now);
+  const SnapshotPtr& snapshot() const { return snapshot_; }
+  const std::vector<StreamState*>& streams() const { return streams_; }
+
+  bool mayAdd(ResourceType type, TimePoint now) const;
+  bool mayRemove(ResourceType type) const;
+  // When mayAdd() turns true by time alone; nullopt if nothing waits for that.
+  std::optional<TimePoint> deadline(TimePoint now) const;
+  // Everything was sent and acknowledged, nothing refused.
+  bool upToDate() const;
+
+ private:
+  friend class StreamState;
+
+  SnapshotPtr snapshot_;
+  std::vector<StreamState*> streams_;  // borrowed; they enter and leave by themselves
+};
+
+class StreamState {
+ public:
+  StreamState(Variant variant, Proxy& proxy);
+  ~StreamState();
+  StreamState(const StreamState&) = delete;
+  StreamState& operator=(const StreamState&) = delete;
+
+  void onRequest(const Request& request, TimePoint now);
+  // The next response, from the newest snapshot. Ask again after each write until nullopt; ask all streams of a proxy
+  // after each event of one of them, because what one acknowledges lets another go on.
+  std::optional<Response> next(TimePoint now);
+
+  Variant variant() const { return variant_; }
+  const Subscription& subscription(ResourceType type) const { return subscriptions_[static_cast<size_t>(type)]; }
+
+ private:
+  friend class Proxy;
+
+  const Variant variant_;
+  Proxy& proxy_;
+  std::array<Subscription, kResourceTypeCount> subscriptions_;
+};
+
+}  // namespace sluice::control_plane

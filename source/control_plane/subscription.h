@@ -1,0 +1,114 @@
+// What one stream asks for of one resource type, what it was sent, and what it said to that.
+//
+// Pure logic: no I/O, no clock, no thread of its own. Nothing is queued: a response is computed when it can be written,
+// from the newest snapshot, so a slow reader never gets an old state and never holds memory for one.
+// Rules: xDS protocol (nonces, wildcard, removal), see README.md.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "source/control_plane/discovery_messages.h"
+#include "source/control_plane/snapshot.h"
+
+namespace sluice::control_plane {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+class Subscription {
+ public:
+  Subscription(ResourceType type, Variant variant) : type_(type), variant_(variant) {}
+
+  ResourceType type() const { return type_; }
+
+  // Takes interest, ACK and NACK from a request. A state-of-the-world request with a stale nonce changes nothing.
+  void onRequest(const Request& request, TimePoint now);
+  // The snapshot of the proxy is another one: it must be compared again.
+  void onSnapshotChanged(TimePoint now);
+
+  // True while the snapshot or the interest changed and additions() was not asked since.
+  bool dirty() const { return dirty_; }
+  // What is new or changed, together with what must not go yet: nullopt if the client has it all.
+  std::optional<Response> additions(const Snapshot& snapshot, TimePoint now);
+  // True if the client still has resources that the snapshot no longer has.
+  bool holdsRemovals() const { return !held_.empty(); }
+  // Lets them go: nullopt if nothing needs to be said (types that are not complete sets, in state of the world).
+  std::optional<Response> removals(const Snapshot& snapshot, TimePoint now);
+
+  bool started() const { return started_; }
+  // The client answered everything that there was to send.
+  bool settled() const { return !dirty_ && outstanding_.empty(); }
+  // When it stopped being settled; nullopt while it is.
+  std::optional<TimePoint> waitingSince() const { return waiting_since_; }
+  // The client refused something that the snapshot still holds.
+  bool refused() const { return !refused_.empty(); }
+
+  // For the status page.
+  const std::string& versionSent() const { return version_sent_; }
+  const std::string& versionAcknowledged() const { return version_acknowledged_; }
+  const std::optional<std::string>& lastError() const { return last_error_; }
+  bool wildcard() const { return wildcard_; }
+  const std::set<std::string, std::less<>>& names() const { return names_; }
+  size_t resourcesSent() const { return sent_.size(); }
+
+ private:
+  struct Sent {
+    ResourcePtr resource;  // null: known by version only (from an earlier stream), or said not to exist
+    std::string version;   // empty: said not to exist
+    ResourcePtr accepted;  // the newest one that the client acknowledged
+  };
+  struct Outstanding {
+    std::string nonce;
+    std::string version;
+    std::vector<std::string> names;
+  };
+  using SentMap = std::map<std::string, Sent, std::less<>>;
+
+  void takeInterest(const Request& request, bool first);
+  void takeNames(const Request& request, bool first);
+  void takeDeltaInterest(const Request& request, bool first);
+  void takeVerdict(const Request& request);
+  void accept(const std::vector<std::string>& names);
+  void refuse(const Outstanding& response, const std::string& error);
+  void forgetWhatIsNotAskedFor();
+
+  bool asksFor(std::string_view name) const;
+  bool wildcardHas(const Resource& resource) const { return wildcard_ && !resource.api_listener; }
+  ResourceMap visibleIn(const Snapshot& snapshot) const;
+  ResourcePtr stillHeld(const std::string& name, const Sent& sent) const;
+  void findHeld(const ResourceMap& visible);
+  Response respond(const Snapshot& snapshot, std::vector<ResourcePtr> resources, std::vector<std::string> removed);
+  std::optional<Response> completeSet(const Snapshot& snapshot, const ResourceMap& visible);
+  std::optional<Response> changes(const Snapshot& snapshot, const ResourceMap& visible);
+  void markDirty(TimePoint now);
+  void noteSettled();
+
+  const ResourceType type_;
+  const Variant variant_;
+  bool started_ = false;
+  bool wildcard_ = false;
+  bool ever_named_ = false;  // an empty list no longer means "everything"
+  std::set<std::string, std::less<>> names_;
+  std::set<std::string> say_removed_;  // delta: unsubscribed beside a wildcard, the client waits for a word
+
+  bool dirty_ = false;
+  bool must_answer_ = false;  // even if nothing differs
+  std::optional<TimePoint> waiting_since_;
+  SentMap sent_;
+  ResourceMap held_;                     // sent, gone from the snapshot, not yet let go; null: known by version only
+  std::deque<Outstanding> outstanding_;  // state of the world: at most one
+  bool answered_ = false;                // the request at hand is an ACK or NACK of one of them
+  std::map<std::string, std::string, std::less<>> refused_;  // name -> version
+
+  uint64_t last_nonce_ = 0;
+  std::string version_sent_;
+  std::string version_acknowledged_;
+  std::optional<std::string> last_error_;
+};
+
+}  // namespace sluice::control_plane
