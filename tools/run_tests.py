@@ -167,7 +167,8 @@ def stageChecks(tally):
 def pythonTests(tally, folder, pattern, env=None):
     for path in sorted(glob.glob(os.path.join(TOP, folder, pattern))):
         name = os.path.relpath(path, TOP)
-        code, output = runCommand([PYTHON, "-m", "unittest", "-v", name], FILE_TIMEOUT_S, env)
+        discover = ["-m", "unittest", "discover", "-v", "-s", folder, "-p", os.path.basename(path)]
+        code, output = runCommand([PYTHON, *discover], FILE_TIMEOUT_S, env)
         passed, failed, skipped = countPythonCases(code, output)
         if failed:
             say(output)
@@ -204,7 +205,7 @@ def binFolder():
 
 def stageIntegration(tally):
     """The built binaries, driven as a user would."""
-    pythonTests(tally, "test/integration", "test_*.py", {"SLUICE_BIN_DIR": binFolder(), "PYTHONPATH": TOP})
+    pythonTests(tally, "test/integration", "test_*.py", {"SLUICE_BIN_DIR": binFolder()})
 
 
 def stageExamples(tally):
