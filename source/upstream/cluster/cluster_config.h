@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "source/net/dns_lookup_family.h"
 #include "source/upstream/cluster/assignment.h"
 #include "source/upstream/cluster/breakers.h"
 
@@ -27,9 +28,6 @@ struct LbConfig {
   friend bool operator==(const LbConfig&, const LbConfig&) = default;
 };
 
-// (proto: Cluster.DnsLookupFamily)
-enum class DnsLookupFamily : uint8_t { kAuto, kV4Only, kV6Only, kV4Preferred, kAll };
-
 struct DnsConfig {
   std::chrono::milliseconds refresh_rate{5000};
   // After a failed query: full jitter from base up to a doubling limit. Not set: refresh_rate, jittered.
@@ -37,7 +35,7 @@ struct DnsConfig {
   std::chrono::milliseconds failure_max_interval{0};
   std::chrono::milliseconds jitter{0};  // a random share of it is added to each refresh
   bool respect_ttl = false;
-  DnsLookupFamily lookup_family = DnsLookupFamily::kAuto;
+  net::DnsLookupFamily lookup_family = net::DnsLookupFamily::kAuto;
 };
 
 enum class UpstreamProtocol : uint8_t {
