@@ -1,0 +1,613 @@
+#include "source/stream/format_operators.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <numeric>
+
+#include "absl/strings/ascii.h"
+#include "source/base/text.h"
+
+namespace sluice::stream {
+namespace {
+
+using Operator = FormatOperator;
+using Context = FormatContext;
+using Scratch = FormatScratch;
+using Value = FormatValue;
+using Spelling = FormatOperator::Spelling;
+
+// --- values ----------------------------------------------------------------------------------------------------------
+
+Value text(std::string_view text) {
+  return text.empty() ? Value{} : Value{Value::Kind::kText, text, 0, nullptr};
+}
+Value number(uint64_t number) {
+  return {Value::Kind::kNumber, {}, number, nullptr};
+}
+Value text(std::optional<std::string_view> found, size_t limit) {
+  if (!found) return {};
+  return {Value::Kind::kText, found->substr(0, limit), 0, nullptr};
+}
+
+// "1.2.3.4:80" -> "1.2.3.4" and "80"; "[::1]:80" -> "::1" and "80"; a socket path has no port.
+std::pair<std::string_view, std::string_view> splitAddress(std::string_view address) {
+  if (address.empty() || address[0] == '/' || address[0] == '@') return {address, {}};
+  const size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) return {address, {}};
+  const std::string_view port = address.substr(colon + 1);
+  std::string_view host = address.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return {host, port};
+}
+
+Value withoutPort(std::string_view address) {
+  return text(splitAddress(address).first);
+}
+
+Value portOf(std::string_view address) {
+  const std::string_view port = splitAddress(address).second;
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), value);
+  if (port.empty() || error != std::errc() || end != port.data() + port.size()) return {};
+  return number(value);
+}
+
+// --- headers ---------------------------------------------------------------------------------------------------------
+
+std::optional<std::string_view> fieldOf(const http::HeaderList& headers, const HeaderName& name) {
+  return name.id == http::Name::kOther ? headers.get(std::string_view(name.lower)) : headers.get(name.id);
+}
+
+std::optional<std::string_view> pseudo(std::string_view value) {
+  if (value.empty()) return std::nullopt;
+  return value;
+}
+
+std::optional<std::string_view> requestHeader(const Context& context, const std::vector<HeaderName>& names) {
+  if (context.request == nullptr) return std::nullopt;
+  const http::RequestHeaders& request = *context.request;
+  for (const HeaderName& name : names) {
+    std::optional<std::string_view> found;
+    switch (name.pseudo) {
+      case HeaderName::Pseudo::kMethod:
+        found = pseudo(request.method);
+        break;
+      case HeaderName::Pseudo::kPath:
+        found = pseudo(request.path);
+        break;
+      case HeaderName::Pseudo::kAuthority:
+        found = pseudo(request.authority);
+        break;
+      case HeaderName::Pseudo::kScheme:
+        found = pseudo(request.scheme);
+        break;
+      case HeaderName::Pseudo::kStatus:
+        break;
+      case HeaderName::Pseudo::kNone:
+        found = fieldOf(request, name);
+        break;
+    }
+    if (found) return found;
+  }
+  return std::nullopt;
+}
+
+Value readRequestHeader(const Operator& op, const Context& context, Scratch&) {
+  return text(requestHeader(context, op.headers), op.limit);
+}
+
+Value readRequestWithoutQuery(const Operator& op, const Context& context, Scratch&) {
+  std::optional<std::string_view> found = requestHeader(context, op.headers);
+  if (found) found = found->substr(0, found->find('?'));
+  return text(found, op.limit);
+}
+
+Value readPath(const Operator& op, const Context& context, Scratch& scratch) {
+  return op.style == 0 ? readRequestHeader(op, context, scratch) : readRequestWithoutQuery(op, context, scratch);
+}
+
+Value readResponseHeader(const Operator& op, const Context& context, Scratch& scratch) {
+  if (context.response == nullptr) return {};
+  for (const HeaderName& name : op.headers) {
+    if (name.pseudo == HeaderName::Pseudo::kStatus) {
+      if (context.response->status == 0) continue;
+      char* const begin = scratch.bytes.data();
+      char* const end = std::to_chars(begin, begin + 8, context.response->status).ptr;
+      return text(std::string_view(begin, end - begin), op.limit);
+    }
+    if (const auto found = fieldOf(*context.response, name)) return text(found, op.limit);
+  }
+  return {};
+}
+
+Value readTrailer(const Operator& op, const Context& context, Scratch&) {
+  if (context.trailers == nullptr) return {};
+  for (const HeaderName& name : op.headers) {
+    if (const auto found = fieldOf(*context.trailers, name)) return text(found, op.limit);
+  }
+  return {};
+}
+
+struct GrpcStatus {
+  std::string_view camel, snake;
+};
+constexpr std::array<GrpcStatus, 17> kGrpcStatuses = {{
+    {"OK", "OK"},
+    {"Canceled", "CANCELLED"},
+    {"Unknown", "UNKNOWN"},
+    {"InvalidArgument", "INVALID_ARGUMENT"},
+    {"DeadlineExceeded", "DEADLINE_EXCEEDED"},
+    {"NotFound", "NOT_FOUND"},
+    {"AlreadyExists", "ALREADY_EXISTS"},
+    {"PermissionDenied", "PERMISSION_DENIED"},
+    {"ResourceExhausted", "RESOURCE_EXHAUSTED"},
+    {"FailedPrecondition", "FAILED_PRECONDITION"},
+    {"Aborted", "ABORTED"},
+    {"OutOfRange", "OUT_OF_RANGE"},
+    {"Unimplemented", "UNIMPLEMENTED"},
+    {"Internal", "INTERNAL"},
+    {"Unavailable", "UNAVAILABLE"},
+    {"DataLoss", "DATA_LOSS"},
+    {"Unauthenticated", "UNAUTHENTICATED"},
+}};
+enum GrpcStyle : uint8_t { kCamel, kSnake, kNumber };
+
+Value readGrpcStatus(const Operator& op, const Context& context, Scratch&) {
+  std::optional<std::string_view> found;
+  if (context.trailers != nullptr) found = context.trailers->get(http::Name::kGrpcStatus);
+  if (!found && context.response != nullptr) found = context.response->get(http::Name::kGrpcStatus);
+  if (!found) return {};
+  uint64_t code = 0;
+  const auto [end, error] = std::from_chars(found->data(), found->data() + found->size(), code);
+  if (error != std::errc() || end != found->data() + found->size()) return text(*found);
+  if (op.style == kNumber) return number(code);
+  if (code >= kGrpcStatuses.size()) return text(*found);
+  return text(op.style == kCamel ? kGrpcStatuses[code].camel : kGrpcStatuses[code].snake);
+}
+
+// --- times -----------------------------------------------------------------------------------------------------------
+
+Value readTime(const Operator& op, const Context& context, Scratch& scratch) {
+  char* const begin = scratch.bytes.data();
+  return text(std::string_view(begin, op.time.write(context.info.start_time, begin) - begin));
+}
+
+Value readDuration(const Operator& op, const Context& context, Scratch&) {
+  const StreamInfo::Offset from = op.from == nullptr ? StreamInfo::Offset(0) : context.info.*op.from;
+  const StreamInfo::Offset to = op.to == nullptr ? StreamInfo::Offset(0) : context.info.*op.to;
+  if (from.count() < 0 || to < from) return {};
+  return number(static_cast<uint64_t>((to - from).count() / op.unit));
+}
+
+// --- flags -----------------------------------------------------------------------------------------------------------
+
+Value flagsText(const Context& context, Scratch& scratch, std::string_view (*name)(ResponseFlag)) {
+  if (!context.info.response_flags.any()) return {};
+  char* out = scratch.bytes.data();
+  for (unsigned i = 0; i < static_cast<unsigned>(ResponseFlag::kCount); ++i) {
+    const auto flag = static_cast<ResponseFlag>(i);
+    if (!context.info.response_flags.has(flag)) continue;
+    if (out != scratch.bytes.data()) *out++ = ',';
+    const std::string_view piece = name(flag);
+    std::memcpy(out, piece.data(), piece.size());
+    out += piece.size();
+  }
+  return text(std::string_view(scratch.bytes.data(), out - scratch.bytes.data()));
+}
+
+// Envoy keeps details in one word, so that columns stay columns.
+Value detailsText(std::string_view details, Scratch& scratch) {
+  if (details.find_first_of(" \t\r\n\v\f") == std::string_view::npos) return text(details);
+  const size_t size = std::min(details.size(), scratch.bytes.size());
+  std::transform(details.begin(), details.begin() + size, scratch.bytes.begin(),
+                 [](char c) { return absl::ascii_isspace(c) ? '_' : c; });
+  return text(std::string_view(scratch.bytes.data(), size));
+}
+
+Value readMetadata(const Operator& op, const Context& context, Scratch&) {
+  if (!context.info.dynamic_metadata) return {};
+  const MetadataValue* found = context.info.dynamic_metadata->find(op.text, op.path);
+  if (found == nullptr || std::holds_alternative<std::monostate>(found->value)) return {};
+  if (const auto* plain = std::get_if<std::string>(&found->value)) {
+    return text(std::optional<std::string_view>(*plain), op.limit);
+  }
+  return {Value::Kind::kStructure, {}, 0, found};
+}
+
+Value readFilterState(const Operator& op, const Context& context, Scratch&) {
+  if (!context.info.filter_state) return {};
+  const std::string* found = context.info.filter_state->find(op.text);
+  if (found == nullptr) return {};
+  return text(std::optional<std::string_view>(*found), op.limit);
+}
+
+// --- arguments -------------------------------------------------------------------------------------------------------
+
+absl::Status wrong(const Spelling& spelling, std::string_view what) {
+  return absl::InvalidArgumentError(base::strCat("%", spelling.name, "%: ", what));
+}
+
+HeaderName headerName(std::string_view spelled) {
+  HeaderName out;
+  out.lower = absl::AsciiStrToLower(base::toAbsl(spelled));
+  out.id = http::nameOf(out.lower);
+  using Pseudo = HeaderName::Pseudo;
+  static constexpr std::pair<std::string_view, Pseudo> kPseudo[] = {
+      {":method", Pseudo::kMethod}, {":path", Pseudo::kPath},     {":authority", Pseudo::kAuthority},
+      {"host", Pseudo::kAuthority}, {":scheme", Pseudo::kScheme}, {":status", Pseudo::kStatus}};
+  for (const auto& [name, pseudo] : kPseudo) {
+    if (out.lower == name) out.pseudo = pseudo;
+  }
+  return out;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> out;
+  while (true) {
+    const size_t end = text.find(separator);
+    out.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return out;
+    text.remove_prefix(end + 1);
+  }
+}
+
+absl::Status parseNothing(const Spelling& spelling, Operator&) {
+  if (spelling.has_arguments && !spelling.arguments.empty()) return wrong(spelling, "takes no arguments");
+  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
+  return absl::OkStatus();
+}
+
+absl::Status parseHeaders(const Spelling& spelling, Operator& op) {
+  if (spelling.arguments.empty()) return wrong(spelling, "names no header; write NAME or NAME?ALTERNATIVE");
+  const std::vector<std::string_view> names = split(spelling.arguments, '?');
+  if (names.size() > 2) return wrong(spelling, "at most one alternative header, after one '?'");
+  for (const std::string_view name : names) {
+    if (name.empty()) return wrong(spelling, "an empty header name beside '?'");
+    if (name.find_first_of(" \t\r\n\"(),;") != std::string_view::npos || name.find(':', 1) != std::string_view::npos) {
+      return wrong(spelling, base::strCat("'", name, "' is no header name"));
+    }
+    op.headers.push_back(headerName(name));
+  }
+  op.limit = spelling.limit;
+  return absl::OkStatus();
+}
+
+absl::Status parsePath(const Spelling& spelling, Operator& op) {
+  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
+  const std::string_view query = parts[0];
+  const std::string_view which = parts.size() > 1 ? parts[1] : "";
+  if (parts.size() > 2 || (query != "" && query != "WQ" && query != "NQ")) {
+    return wrong(spelling, "the first argument is WQ (with query) or NQ (without)");
+  }
+  op.style = query == "NQ" ? 1 : 0;
+  if (which == "" || which == "ORIG_OR_PATH") {
+    op.headers = {headerName("x-envoy-original-path"), headerName(":path")};
+  } else if (which == "ORIG") {
+    op.headers = {headerName("x-envoy-original-path")};
+  } else if (which == "PATH") {
+    op.headers = {headerName(":path")};
+  } else {
+    return wrong(spelling, "the second argument is ORIG, PATH or ORIG_OR_PATH");
+  }
+  op.limit = spelling.limit;
+  return absl::OkStatus();
+}
+
+absl::Status parseTime(const Spelling& spelling, Operator& op) {
+  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
+  if (spelling.arguments.empty()) {
+    op.time = TimeFormat::iso8601();
+    return absl::OkStatus();
+  }
+  absl::StatusOr<TimeFormat> time = TimeFormat::compile(spelling.arguments);
+  if (!time.ok()) return wrong(spelling, base::toStd(time.status().message()));
+  op.time = *std::move(time);
+  return absl::OkStatus();
+}
+
+template <StreamInfo::Offset StreamInfo::*kFrom, StreamInfo::Offset StreamInfo::*kTo>
+absl::Status parseDuration(const Spelling& spelling, Operator& op) {
+  op.from = kFrom;
+  op.to = kTo;
+  return parseNothing(spelling, op);
+}
+
+absl::Status parseCommonDuration(const Spelling& spelling, Operator& op) {
+  struct Point {
+    std::string_view name;
+    StreamInfo::Offset StreamInfo::*offset;
+  };
+  static constexpr Point kPoints[] = {
+      {"DS_RX_BEG", nullptr},
+      {"DS_RX_END", &StreamInfo::request_end},
+      {"US_TX_BEG", &StreamInfo::upstream_request_start},
+      {"US_TX_END", &StreamInfo::upstream_request_end},
+      {"US_RX_BEG", &StreamInfo::response_start},
+      {"US_RX_END", &StreamInfo::upstream_response_end},
+      {"DS_TX_BEG", &StreamInfo::downstream_response_start},
+      {"DS_TX_END", &StreamInfo::response_end},
+  };
+  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
+  if (parts.size() != 3) return wrong(spelling, "write START:END:PRECISION, as in DS_RX_BEG:DS_TX_END:us");
+  const auto point = [&](std::string_view name, StreamInfo::Offset StreamInfo::*& out) {
+    for (const Point& known : kPoints) {
+      if (known.name != name) continue;
+      out = known.offset;
+      return true;
+    }
+    return false;
+  };
+  for (const std::string_view name : {parts[0], parts[1]}) {
+    StreamInfo::Offset StreamInfo::*unused = nullptr;
+    if (point(name, unused)) continue;
+    return wrong(spelling, base::strCat("'", name,
+                                        "' is no time point; known are DS_RX_BEG, DS_RX_END, US_TX_BEG, "
+                                        "US_TX_END, US_RX_BEG, US_RX_END, DS_TX_BEG, DS_TX_END"));
+  }
+  point(parts[0], op.from);
+  point(parts[1], op.to);
+  if (parts[2] == "ms") {
+    op.unit = 1'000'000;
+  } else if (parts[2] == "us") {
+    op.unit = 1'000;
+  } else if (parts[2] == "ns") {
+    op.unit = 1;
+  } else {
+    return wrong(spelling, "the precision is ms, us or ns");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status parseEnvironment(const Spelling& spelling, Operator& op) {
+  if (spelling.arguments.empty()) return wrong(spelling, "names no variable");
+  const std::string name(spelling.arguments);
+  const char* value = std::getenv(name.c_str());
+  op.text = std::string_view(value == nullptr ? "" : value).substr(0, spelling.limit);
+  return absl::OkStatus();
+}
+
+absl::Status parseHostname(const Spelling& spelling, Operator& op) {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) == 0) op.text = name.data();
+  return parseNothing(spelling, op);
+}
+
+absl::Status parseMetadata(const Spelling& spelling, Operator& op) {
+  std::vector<std::string_view> parts = split(spelling.arguments, ':');
+  if (spelling.name == "METADATA") {
+    if (parts[0] != "DYNAMIC")
+      return wrong(spelling, "only DYNAMIC metadata can be read; write METADATA(DYNAMIC:FILTER:KEY)");
+    parts.erase(parts.begin());
+  }
+  if (parts.empty() || parts[0].empty()) return wrong(spelling, "names no filter; write FILTER:KEY");
+  op.text = parts[0];
+  op.path.assign(parts.begin() + 1, parts.end());
+  op.limit = spelling.limit;
+  return absl::OkStatus();
+}
+
+absl::Status parseFilterState(const Spelling& spelling, Operator& op) {
+  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
+  if (parts[0].empty()) return wrong(spelling, "names no object");
+  if (parts.size() > 2 || (parts.size() == 2 && parts[1] != "PLAIN" && parts[1] != "TYPED")) {
+    return wrong(spelling, "write NAME, NAME:PLAIN or NAME:TYPED");
+  }
+  op.text = parts[0];
+  op.limit = spelling.limit;
+  return absl::OkStatus();
+}
+
+absl::Status parseGrpcStatus(const Spelling& spelling, Operator& op) {
+  const std::string_view style = spelling.arguments;
+  if (spelling.name == "GRPC_STATUS_NUMBER" || style == "NUMBER") {
+    op.style = kNumber;
+  } else if (style.empty() || style == "CAMEL_STRING") {
+    op.style = kCamel;
+  } else if (style == "SNAKE_STRING") {
+    op.style = kSnake;
+  } else {
+    return wrong(spelling, "the argument is CAMEL_STRING, SNAKE_STRING or NUMBER");
+  }
+  return absl::OkStatus();
+}
+
+// --- table -----------------------------------------------------------------------------------------------------------
+
+using Parse = absl::Status (*)(const Spelling&, Operator&);
+
+struct Known {
+  std::string_view name;
+  Parse parse;
+  Operator::Read read;
+};
+
+Value readConstant(const Operator& op, const Context&, Scratch&) {
+  return text(op.text);
+}
+
+// Operators without arguments that read one member of StreamInfo.
+template <auto kMember>
+Value readText(const Operator&, const Context& context, Scratch&) {
+  return text(context.info.*kMember);
+}
+template <auto kMember>
+Value readNumber(const Operator&, const Context& context, Scratch&) {
+  return number(context.info.*kMember);
+}
+// 0 stands for none.
+template <auto kMember>
+Value readPositive(const Operator&, const Context& context, Scratch&) {
+  return context.info.*kMember == 0 ? Value{} : number(context.info.*kMember);
+}
+template <auto kMember>
+Value readWithoutPort(const Operator&, const Context& context, Scratch&) {
+  return withoutPort(context.info.*kMember);
+}
+template <auto kMember>
+Value readPort(const Operator&, const Context& context, Scratch&) {
+  return portOf(context.info.*kMember);
+}
+
+Value readProtocol(const Operator&, const Context& context, Scratch&) {
+  return context.info.has_protocol ? text(http::textOf(context.info.protocol)) : Value{};
+}
+Value readDetails(const Operator&, const Context& context, Scratch& scratch) {
+  return detailsText(context.info.response_code_details, scratch);
+}
+Value readTermination(const Operator&, const Context& context, Scratch& scratch) {
+  return detailsText(context.info.connection_termination_details, scratch);
+}
+Value readFailureReason(const Operator&, const Context& context, Scratch& scratch) {
+  return detailsText(context.info.upstream_transport_failure_reason, scratch);
+}
+Value readFlags(const Operator&, const Context& context, Scratch& scratch) {
+  return flagsText(context, scratch, shortTextOf);
+}
+Value readFlagsLong(const Operator&, const Context& context, Scratch& scratch) {
+  return flagsText(context, scratch, longTextOf);
+}
+Value readLocalReplyBody(const Operator&, const Context& context, Scratch&) {
+  return text(context.local_reply_body);
+}
+
+using I = StreamInfo;
+
+constexpr Known kKnown[] = {
+    {"BYTES_RECEIVED", parseNothing, readNumber<&I::bytes_received>},
+    {"BYTES_SENT", parseNothing, readNumber<&I::bytes_sent>},
+    {"COMMON_DURATION", parseCommonDuration, readDuration},
+    {"CONNECTION_ID", parseNothing, readNumber<&I::connection_id>},
+    {"CONNECTION_TERMINATION_DETAILS", parseNothing, readTermination},
+    {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS", parseNothing, readText<&I::downstream_direct_remote_address>},
+    {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", parseNothing,
+     readWithoutPort<&I::downstream_direct_remote_address>},
+    {"DOWNSTREAM_DIRECT_REMOTE_PORT", parseNothing, readPort<&I::downstream_direct_remote_address>},
+    {"DOWNSTREAM_LOCAL_ADDRESS", parseNothing, readText<&I::downstream_local_address>},
+    {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::downstream_local_address>},
+    {"DOWNSTREAM_LOCAL_PORT", parseNothing, readPort<&I::downstream_local_address>},
+    {"DOWNSTREAM_REMOTE_ADDRESS", parseNothing, readText<&I::downstream_remote_address>},
+    {"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::downstream_remote_address>},
+    {"DOWNSTREAM_REMOTE_PORT", parseNothing, readPort<&I::downstream_remote_address>},
+    {"DOWNSTREAM_WIRE_BYTES_RECEIVED", parseNothing, readNumber<&I::downstream_wire_bytes_received>},
+    {"DOWNSTREAM_WIRE_BYTES_SENT", parseNothing, readNumber<&I::downstream_wire_bytes_sent>},
+    {"DURATION", parseDuration<nullptr, &I::response_end>, readDuration},
+    {"DYNAMIC_METADATA", parseMetadata, readMetadata},
+    {"ENVIRONMENT", parseEnvironment, readConstant},
+    {"FILTER_STATE", parseFilterState, readFilterState},
+    {"GRPC_STATUS", parseGrpcStatus, readGrpcStatus},
+    {"GRPC_STATUS_NUMBER", parseGrpcStatus, readGrpcStatus},
+    {"HOSTNAME", parseHostname, readConstant},
+    {"LOCAL_REPLY_BODY", parseNothing, readLocalReplyBody},
+    {"METADATA", parseMetadata, readMetadata},
+    {"PATH", parsePath, readPath},
+    {"PROTOCOL", parseNothing, readProtocol},
+    {"REQ", parseHeaders, readRequestHeader},
+    {"REQUESTED_SERVER_NAME", parseNothing, readText<&I::requested_server_name>},
+    {"REQUEST_DURATION", parseDuration<nullptr, &I::request_end>, readDuration},
+    {"REQUEST_HEADERS_BYTES", parseNothing, readNumber<&I::request_header_bytes>},
+    {"REQUEST_TX_DURATION", parseDuration<nullptr, &I::upstream_request_end>, readDuration},
+    {"REQ_WITHOUT_QUERY", parseHeaders, readRequestWithoutQuery},
+    {"RESP", parseHeaders, readResponseHeader},
+    {"RESPONSE_CODE", parseNothing, readNumber<&I::response_code>},
+    {"RESPONSE_CODE_DETAILS", parseNothing, readDetails},
+    {"RESPONSE_DURATION", parseDuration<nullptr, &I::response_start>, readDuration},
+    {"RESPONSE_FLAGS", parseNothing, readFlags},
+    {"RESPONSE_FLAGS_LONG", parseNothing, readFlagsLong},
+    {"RESPONSE_HEADERS_BYTES", parseNothing, readNumber<&I::response_header_bytes>},
+    {"RESPONSE_TRAILERS_BYTES", parseNothing, readNumber<&I::response_trailer_bytes>},
+    {"RESPONSE_TX_DURATION", parseDuration<&I::response_start, &I::response_end>, readDuration},
+    {"ROUTE_NAME", parseNothing, readText<&I::route_name>},
+    {"START_TIME", parseTime, readTime},
+    {"STREAM_ID", parseNothing, readText<&I::request_id>},
+    {"TRAILER", parseHeaders, readTrailer},
+    {"UPSTREAM_CLUSTER", parseNothing, readText<&I::upstream_cluster>},
+    {"UPSTREAM_CONNECTION_ID", parseNothing, readPositive<&I::upstream_connection_id>},
+    {"UPSTREAM_HOST", parseNothing, readText<&I::upstream_host>},
+    {"UPSTREAM_HOST_NAME", parseNothing, readText<&I::upstream_host_name>},
+    {"UPSTREAM_HOST_NAME_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_host_name>},
+    {"UPSTREAM_LOCAL_ADDRESS", parseNothing, readText<&I::upstream_local_address>},
+    {"UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_local_address>},
+    {"UPSTREAM_LOCAL_PORT", parseNothing, readPort<&I::upstream_local_address>},
+    {"UPSTREAM_REMOTE_ADDRESS", parseNothing, readText<&I::upstream_host>},
+    {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_host>},
+    {"UPSTREAM_REMOTE_PORT", parseNothing, readPort<&I::upstream_host>},
+    {"UPSTREAM_REQUEST_ATTEMPT_COUNT", parseNothing, readNumber<&I::attempt_count>},
+    {"UPSTREAM_TRANSPORT_FAILURE_REASON", parseNothing, readFailureReason},
+    {"UPSTREAM_WIRE_BYTES_RECEIVED", parseNothing, readNumber<&I::upstream_wire_bytes_received>},
+    {"UPSTREAM_WIRE_BYTES_SENT", parseNothing, readNumber<&I::upstream_wire_bytes_sent>},
+};
+
+// Levenshtein distance.
+size_t distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string_view nearest(std::string_view name) {
+  const Known* best = std::min_element(std::begin(kKnown), std::end(kKnown), [&](const Known& a, const Known& b) {
+    return distance(name, a.name) < distance(name, b.name);
+  });
+  return best->name;
+}
+
+// Operators of Envoy's that this proxy has no answer for: refused with a reason of their own.
+bool isForeign(std::string_view name) {
+  static constexpr std::string_view kExact[] = {"CEL",
+                                                "TRACE_ID",
+                                                "SPAN_ID",
+                                                "UNIQUE_ID",
+                                                "VIRTUAL_CLUSTER_NAME",
+                                                "ACCESS_LOG_TYPE",
+                                                "QUERY_PARAM",
+                                                "QUERY_PARAMS",
+                                                "START_TIME_LOCAL",
+                                                "EMIT_TIME",
+                                                "EMIT_TIME_LOCAL",
+                                                "UPSTREAM_PROTOCOL",
+                                                "UPSTREAM_METADATA",
+                                                "CLUSTER_METADATA",
+                                                "UPSTREAM_FILTER_STATE",
+                                                "UPSTREAM_DETECTED_CLOSE_TYPE",
+                                                "DOWNSTREAM_HANDSHAKE_DURATION",
+                                                "ROUNDTRIP_DURATION",
+                                                "UPSTREAM_CONNECTION_POOL_READY_DURATION"};
+  for (const std::string_view prefix : {"DOWNSTREAM_PEER_", "DOWNSTREAM_LOCAL_", "DOWNSTREAM_TLS_", "UPSTREAM_PEER_",
+                                        "UPSTREAM_TLS_", "DOWNSTREAM_TRANSPORT_", "TLS_"}) {
+    if (name.starts_with(prefix)) return true;
+  }
+  return std::find(std::begin(kExact), std::end(kExact), name) != std::end(kExact);
+}
+
+}  // namespace
+
+absl::StatusOr<FormatOperator> FormatOperator::compile(const Spelling& spelling) {
+  for (const Known& known : kKnown) {
+    if (known.name != spelling.name) continue;
+    FormatOperator out;
+    if (absl::Status status = known.parse(spelling, out); !status.ok()) return status;
+    out.read_ = known.read;
+    return out;
+  }
+  if (isForeign(spelling.name)) {
+    return absl::InvalidArgumentError(base::strCat(
+        "%", spelling.name, "% is not supported yet; remove it (nearest supported: %", nearest(spelling.name), "%)"));
+  }
+  return absl::InvalidArgumentError(
+      base::strCat("unknown operator %", spelling.name, "%; did you mean %", nearest(spelling.name), "%?"));
+}
+
+}  // namespace sluice::stream

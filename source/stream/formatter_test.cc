@@ -1,0 +1,287 @@
+#include "source/stream/formatter.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "source/base/arena.h"
+#include "source/base/text.h"
+
+namespace sluice::stream {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A finished exchange to format.
+struct Exchange {
+  Exchange() {
+    request.method = "GET";
+    request.path = "/a?b=c";
+    request.authority = "example.com";
+    request.scheme = "http";
+    request.add("user-agent", "curl/8");
+    request.add("x-request-id", "id-1");
+    response.status = 200;
+    response.add("x-envoy-upstream-service-time", "3");
+    info.start_time = StreamInfo::SystemTime(1'700'000'000'123'456'789ns);
+    info.has_protocol = true;
+    info.response_code = 200;
+    info.bytes_sent = 12;
+    info.request_end = 1ms;
+    info.response_start = 4ms;
+    info.response_end = 6'700us;
+    info.upstream_host = "10.0.0.1:8080";
+    info.downstream_remote_address = "[2001:db8::1]:5000";
+    info.downstream_local_address = "/run/a:b.sock";
+  }
+
+  FormatContext context() const { return {&request, &response, &trailers, info}; }
+
+  std::string text(std::string_view format, TextFormatter::Options options = {}) const {
+    const absl::StatusOr<TextFormatter> formatter = TextFormatter::compile(format, options);
+    if (!formatter.ok()) return base::strCat("ERROR ", base::toStd(formatter.status().message()));
+    std::string out;
+    formatter->format(context(), out);
+    return out;
+  }
+
+  std::string json(const MetadataFields& object, bool omit_empty_values = false) const {
+    const absl::StatusOr<JsonFormatter> formatter = JsonFormatter::compile(object, omit_empty_values);
+    if (!formatter.ok()) return base::strCat("ERROR ", base::toStd(formatter.status().message()));
+    std::string out;
+    formatter->format(context(), out);
+    return out;
+  }
+
+  base::Arena arena;
+  http::RequestHeaders request{arena};
+  http::ResponseHeaders response{arena};
+  http::Trailers trailers{arena};
+  StreamInfo info;
+};
+
+MetadataValue leaf(std::string_view text) {
+  return {std::string(text)};
+}
+
+TEST_CASE("the default format is Envoy's line") {
+  Exchange exchange;
+
+  CHECK(exchange.text(kDefaultAccessLogFormat) ==
+        "[2023-11-14T22:13:20.123Z] \"GET /a?b=c HTTP/1.1\" 200 - 0 12 6 3 \"-\" \"curl/8\" \"id-1\" \"example.com\" "
+        "\"10.0.0.1:8080\"\n");
+}
+
+TEST_CASE("headers are found by either name, cut to length, and case does not matter") {
+  Exchange exchange;
+  exchange.trailers.add("grpc-status", "5");
+  exchange.request.add("custom", "value");
+
+  CHECK(exchange.text("%REQ(X-MISSING?:PATH)%") == "/a?b=c");
+  CHECK(exchange.text("%REQ(X-MISSING?USER-AGENT):4%") == "curl");
+  CHECK(exchange.text("%REQ(x-missing)%") == "-");
+  CHECK(exchange.text("%REQ(Custom)%") == "value");
+  CHECK(exchange.text("%REQ(Host)% %REQ(:authority)%") == "example.com example.com");
+  CHECK(exchange.text("%RESP(:STATUS)% %RESP(X-Envoy-Upstream-Service-Time)%") == "200 3");
+  CHECK(exchange.text("%TRAILER(grpc-status)% %GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS_NUMBER%") ==
+        "5 NotFound NOT_FOUND 5");
+  CHECK(exchange.text("%REQ_WITHOUT_QUERY(X-ENVOY-ORIGINAL-PATH?:PATH)%") == "/a");
+  CHECK(exchange.text("%PATH% %PATH(NQ)% %PATH(NQ:PATH):1% %PATH(WQ:ORIG)%") == "/a?b=c /a / -");
+}
+
+TEST_CASE("durations are milliseconds and missing until they have happened") {
+  Exchange exchange;
+
+  CHECK(exchange.text("%REQUEST_DURATION% %RESPONSE_DURATION% %RESPONSE_TX_DURATION% %DURATION%") == "1 4 2 6");
+  CHECK(exchange.text("%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)% %COMMON_DURATION(US_RX_BEG:DS_TX_END:ns)%") ==
+        "6700 2700000");
+  exchange.info.response_start = StreamInfo::kNotYet;
+  CHECK(exchange.text("%RESPONSE_DURATION% %RESPONSE_TX_DURATION% %REQUEST_TX_DURATION%") == "- - -");
+}
+
+TEST_CASE("the start time takes any format with fractions of the second") {
+  Exchange exchange;
+
+  CHECK(exchange.text("%START_TIME(%Y/%m/%dT%H:%M:%S%z %s)%") == "2023/11/14T22:13:20+0000 1700000000");
+  CHECK(exchange.text("%START_TIME(%s.%3f %6f %f %1f)%") == "1700000000.123 123456 123456789 1");
+  CHECK(exchange.text("%START_TIME((%F) %T %a %A %b %B %e %j %y %p %I %u %D %R %Z %%)%") ==
+        "(2023-11-14) 22:13:20 Tue Tuesday Nov November 14 318 23 PM 10 2 11/14/23 22:13 UTC %");
+  CHECK(exchange.text("%START_TIME(%E3S)%") == "20.123");
+  CHECK(exchange.text("%START_TIME(%Q)%").find("'%Q' at offset 0 is no conversion") != std::string::npos);
+  exchange.info.start_time = StreamInfo::SystemTime(-1ns);
+  CHECK(exchange.text("%START_TIME%") == "1969-12-31T23:59:59.999Z");
+  exchange.info.start_time = StreamInfo::SystemTime(951'782'400s);
+  CHECK(exchange.text("%START_TIME(%F %j)%") == "2000-02-29 060");
+}
+
+TEST_CASE("addresses are given whole, without port, and as port") {
+  Exchange exchange;
+
+  CHECK(
+      exchange.text("%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_REMOTE_PORT%") ==
+      "[2001:db8::1]:5000 2001:db8::1 5000");
+  CHECK(exchange.text("%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_LOCAL_PORT%") == "/run/a:b.sock -");
+  CHECK(exchange.text("%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%:%UPSTREAM_REMOTE_PORT%") == "10.0.0.1:8080");
+}
+
+TEST_CASE("response flags come short and long, in Envoy's order") {
+  Exchange exchange;
+  exchange.info.response_flags.set(ResponseFlag::kUpstreamRetryLimitExceeded);
+  exchange.info.response_flags.set(ResponseFlag::kUpstreamConnectionFailure);
+
+  CHECK(exchange.text("%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG%") ==
+        "UF,URX UpstreamConnectionFailure,UpstreamRetryLimitExceeded");
+
+  for (unsigned i = 0; i < static_cast<unsigned>(ResponseFlag::kCount); ++i) {
+    exchange.info.response_flags.set(static_cast<ResponseFlag>(i));
+  }
+  CHECK(exchange.text("%RESPONSE_FLAGS_LONG%").ends_with("UnconditionalDropOverload"));
+}
+
+TEST_CASE("process facts are compiled in") {
+  Exchange exchange;
+  ::setenv("SLUICE_FORMATTER_TEST", "here", 1);
+
+  CHECK(exchange.text("%ENVIRONMENT(SLUICE_FORMATTER_TEST)%") == "here");
+  CHECK(exchange.text("%ENVIRONMENT(SLUICE_FORMATTER_TEST_MISSING)%") == "-");
+  CHECK(exchange.text("%HOSTNAME%") != "-");
+}
+
+TEST_CASE("metadata and filter state are read by path") {
+  Exchange exchange;
+  exchange.info.metadata().set("f", "user", leaf("ann\n"));
+  exchange.info.metadata().set("f", "nested",
+                               {MetadataFields{{"n", {4.0}}, {"list", {MetadataList{{true}, {1.5}, {}}}}}});
+  exchange.info.filterState().set("key", "state");
+
+  CHECK(exchange.text("%DYNAMIC_METADATA(f:user)% %METADATA(DYNAMIC:f:user):2%") == "ann\\n an");
+  CHECK(exchange.text("%DYNAMIC_METADATA(f:nested:n)% %DYNAMIC_METADATA(f:nested)%") ==
+        "4 {\"n\":4,\"list\":[true,1.5,null]}");
+  CHECK(exchange.text("%DYNAMIC_METADATA(g)% %DYNAMIC_METADATA(f:user:x)%") == "- -");
+  CHECK(exchange.text("%FILTER_STATE(key:PLAIN)% %FILTER_STATE(other)%") == "state -");
+  CHECK(exchange.json({{"m", leaf("%DYNAMIC_METADATA(f:nested)%")}, {"t", leaf("<%DYNAMIC_METADATA(f:nested:n)%>")}}) ==
+        "{\"m\":{\"n\":4,\"list\":[true,1.5,null]},\"t\":\"<4>\"}\n");
+}
+
+TEST_CASE("what is missing is a dash or nothing") {
+  Exchange exchange;
+  const FormatContext empty{nullptr, nullptr, nullptr, exchange.info};
+  std::string out;
+  TextFormatter::compile("%REQ(:PATH)% %RESP(a)% %TRAILER(a)%")->format(empty, out);
+
+  CHECK(out == "- - -");
+  CHECK(exchange.text("<%ROUTE_NAME%>", {true, Escape::kLine}) == "<>");
+}
+
+TEST_CASE("percent signs are doubled") {
+  Exchange exchange;
+
+  CHECK(exchange.text("100%% %%REQ(x)%% %RESPONSE_CODE%%%") == "100% %REQ(x)% 200%");
+}
+
+TEST_CASE("an unknown operator is refused with the nearest known one") {
+  Exchange exchange;
+
+  CHECK(exchange.text("a %BYTES_SEND%") ==
+        "ERROR format 'a %BYTES_SEND%', offset 2: unknown operator %BYTES_SEND%; did you mean %BYTES_SENT%?");
+  CHECK(exchange.text("%DOWNSTREAM_PEER_URI_SAN%").find("is not supported yet") != std::string::npos);
+}
+
+TEST_CASE("malformed formats are refused") {
+  Exchange exchange;
+  for (const std::string_view format : {"%",
+                                        "% ",
+                                        "%REQ",
+                                        "%REQ(",
+                                        "%REQ(a",
+                                        "%REQ(a)",
+                                        "%REQ(a):%",
+                                        "%REQ(a):x%",
+                                        "%REQ()%",
+                                        "%REQ%",
+                                        "%REQ(a?b?c)%",
+                                        "%REQ(?b)%",
+                                        "%REQ(a b)%",
+                                        "%DURATION(x)%",
+                                        "%DURATION:3%",
+                                        "%PATH(XX)%",
+                                        "%req(a)%",
+                                        "%ENVIRONMENT()%",
+                                        "%COMMON_DURATION(A:B:ms)%",
+                                        "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:h)%",
+                                        "%REQ(a):99999999999999999999%",
+                                        "%METADATA(CLUSTER:x)%",
+                                        "%DYNAMIC_METADATA()%",
+                                        "%FILTER_STATE(a:ODD)%",
+                                        "%GRPC_STATUS(odd)%"}) {
+    CAPTURE(format);
+    CHECK(exchange.text(format).starts_with("ERROR format '"));
+  }
+}
+
+TEST_CASE("no value can break the line or a quoted field") {
+  Exchange exchange;
+  exchange.request.path = "/\r\nforged \"quote\" \\ \x1b[31m\t\x7f \xc3\xa9 \xff \xc2\x9b \xed\xa0\x80";
+
+  CHECK(exchange.text("\"%REQ(:PATH)%\"") ==
+        "\"/\\r\\nforged \\\"quote\\\" \\\\ \\x1b[31m\\t\\x7f \xc3\xa9 \\xff \\xc2\\x9b \\xed\\xa0\\x80\"");
+  CHECK(exchange.json({{"p", leaf("%REQ(:PATH)%")}}) ==
+        "{\"p\":\"/\\r\\nforged \\\"quote\\\" \\\\ \\u001b[31m\\t\\u007f \xc3\xa9 \\ufffd \\u009b "
+        "\\ufffd\\ufffd\\ufffd\"}\n");
+  CHECK(exchange.text("%REQ(:PATH):1%%REQ(USER-AGENT)%", {false, Escape::kNone}) == "/curl/8");
+}
+
+TEST_CASE("every byte alone makes one line and one JSON string") {
+  Exchange exchange;
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string path(1, static_cast<char>(byte));
+    exchange.request.path = path;
+    const std::string line = exchange.text("%REQ(:PATH)%\n");
+    const std::string json = exchange.json({{"p", leaf("%REQ(:PATH)%")}});
+    for (const std::string& out : {line, json}) {
+      CAPTURE(byte, out);
+      CHECK(out.find('\n') == out.size() - 1);
+      for (const char c : out.substr(0, out.size() - 1)) CHECK((c >= 0x20 && c < 0x7f));
+    }
+  }
+}
+
+TEST_CASE("JSON keeps types, nests, sorts its keys and gives null for what is missing") {
+  Exchange exchange;
+  const MetadataFields object = {
+      {"status", leaf("%RESPONSE_CODE%")},
+      {"request", {MetadataFields{{"path", leaf("%REQ(:PATH)%")}, {"missing", leaf("%REQ(X)%")}}}},
+      {"list", {MetadataList{leaf("%PROTOCOL%"), {3.0}, {true}, {}}}},
+      {"both", leaf("%REQ(X)% %RESPONSE_CODE%\"")},
+      {"a\"key", leaf("")},
+  };
+
+  CHECK(exchange.json(object) ==
+        "{\"a\\\"key\":\"\",\"both\":\"- 200\\\"\",\"list\":[\"HTTP/1.1\",3,true,null],"
+        "\"request\":{\"missing\":null,\"path\":\"/a?b=c\"},\"status\":200}\n");
+  CHECK(exchange.json({{"a", leaf("%REQ(X)%")}, {"b", leaf("%RESPONSE_CODE%")}, {"c", leaf("%REQ(X)%")}}, true) ==
+        "{\"b\":200}\n");
+  CHECK(exchange.json({{"a", {MetadataFields{{"b", leaf("%NOPE%")}}}}}).starts_with("ERROR a.b: format '%NOPE%'"));
+}
+
+TEST_CASE("response flags have names both ways") {
+  for (unsigned i = 0; i < static_cast<unsigned>(ResponseFlag::kCount); ++i) {
+    const auto flag = static_cast<ResponseFlag>(i);
+    CHECK(responseFlagOf(shortTextOf(flag)) == flag);
+    CHECK_FALSE(longTextOf(flag).empty());
+  }
+  CHECK_FALSE(responseFlagOf("XX").has_value());
+}
+
+TEST_CASE("stream info is made new by reset") {
+  Exchange exchange;
+  exchange.info.metadata().set("f", "k", leaf("v"));
+
+  exchange.info.reset();
+
+  CHECK(exchange.info.response_code == 0);
+  CHECK(exchange.info.response_end == StreamInfo::kNotYet);
+  CHECK(exchange.info.dynamic_metadata == nullptr);
+}
+
+}  // namespace
+}  // namespace sluice::stream
