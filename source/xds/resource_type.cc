@@ -1,0 +1,122 @@
+#include "source/xds/resource_type.h"
+
+#include <array>
+#include <cstdint>
+
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
+
+namespace sluice::xds {
+namespace {
+
+using google::protobuf::internal::WireFormatLite;
+
+struct TypeInfo {
+  std::string_view url;
+  std::string_view sotw_method;
+  std::string_view delta_method;
+  bool full_set;
+};
+
+// Only types that this release serves; the rest of xds-protocol's table comes with its feature.
+constexpr std::array<TypeInfo, 4> kTypes{{
+    {kListenerType, "/envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners",
+     "/envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners", true},
+    {kClusterType, "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters",
+     "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters", true},
+    {kRouteType, "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes",
+     "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes", false},
+    {kEndpointType, "/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints",
+     "/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints", false},
+}};
+
+const TypeInfo* find(std::string_view type_url) {
+  for (const TypeInfo& type : kTypes) {
+    if (typeName(type.url) == typeName(type_url)) return &type;
+  }
+  return nullptr;
+}
+
+// The length of the UTF-8 character at the front of `text`; 0 if there is no valid one (RFC 3629).
+size_t characterLength(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t lead = byte(0);
+  if (lead < 0x80) return 1;
+  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  const uint8_t second = byte(1);
+  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
+  const bool surrogate = lead == 0xED && second >= 0xA0;
+  const bool too_large = lead == 0xF4 && second >= 0x90;
+  return overlong || surrogate || too_large ? 0 : length;
+}
+
+bool isUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = characterLength(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool isFullSetType(std::string_view type_url) {
+  const TypeInfo* type = find(type_url);
+  return type != nullptr && type->full_set;
+}
+
+bool hasNameInBody(std::string_view type_url) {
+  return find(type_url) != nullptr;
+}
+
+std::string_view aggregatedMethod(Variant variant) {
+  return variant == Variant::kSotw ? "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
+                                   : "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+}
+
+std::string_view ownStreamMethod(std::string_view type_url, Variant variant) {
+  const TypeInfo* type = find(type_url);
+  if (type == nullptr) return {};
+  return variant == Variant::kSotw ? type->sotw_method : type->delta_method;
+}
+
+absl::StatusOr<std::string> nameInBody(std::string_view body) {
+  constexpr uint32_t kNameTag =
+      WireFormatLite::MakeTag(1, WireFormatLite::WireType::WIRETYPE_LENGTH_DELIMITED);  // string name = 1
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(body.data()),
+                                               static_cast<int>(body.size()));
+  std::string name;
+  while (const uint32_t tag = input.ReadTag()) {
+    const bool read =
+        tag == kNameTag ? WireFormatLite::ReadString(&input, &name) : WireFormatLite::SkipField(&input, tag);
+    if (!read) return absl::InvalidArgumentError("the bytes are not a protobuf message");
+  }
+  if (!input.ConsumedEntireMessage()) return absl::InvalidArgumentError("the bytes are not a protobuf message");
+  if (name.empty()) return absl::InvalidArgumentError("a dynamic resource needs a name; set it");
+  if (!isUtf8(name)) return absl::InvalidArgumentError("the name is not UTF-8");
+  return name;
+}
+
+std::string validUtf8(std::string_view text, size_t limit) {
+  std::string valid;
+  valid.reserve(std::min(text.size(), limit));
+  while (!text.empty()) {
+    const size_t length = characterLength(text);
+    const size_t taken = length == 0 ? 1 : length;
+    if (valid.size() + taken > limit) break;
+    if (length == 0) {
+      valid.push_back('?');
+    } else {
+      valid.append(text.substr(0, length));
+    }
+    text.remove_prefix(taken);
+  }
+  return valid;
+}
+
+}  // namespace sluice::xds

@@ -1,0 +1,43 @@
+// What the protocol knows of each resource type: its URL, the gRPC methods that serve it, and whether a
+// state-of-the-world response holds the complete set. Pure functions and constants; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "source/xds/wire.h"
+
+namespace sluice::xds {
+
+inline constexpr std::string_view kListenerType = "type.googleapis.com/envoy.config.listener.v3.Listener";
+inline constexpr std::string_view kClusterType = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+inline constexpr std::string_view kRouteType = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+inline constexpr std::string_view kEndpointType = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+
+// The message's full name: what follows the last '/' of a type URL.
+constexpr std::string_view typeName(std::string_view type_url) {
+  return type_url.substr(type_url.rfind('/') + 1);  // npos + 1 is 0
+}
+
+// Listeners and clusters: a state-of-the-world response is the complete set, so what is missing is deleted. They are
+// also the types that may be asked for by wildcard.
+bool isFullSetType(std::string_view type_url);
+
+// Whether a resource's name stands in its body too (field 1), so that both have to agree.
+bool hasNameInBody(std::string_view type_url);
+
+// The method of the aggregated stream, e.g. "/envoy.service.discovery.v3.AggregatedDiscoveryService/...".
+std::string_view aggregatedMethod(Variant variant);
+// The method of a type's own stream; empty if there is none.
+std::string_view ownStreamMethod(std::string_view type_url, Variant variant);
+
+// The name in a serialized resource: the string in field 1, found without parsing the rest (the last one counts, as
+// for a parser). Errors: the bytes are no protobuf message, the name is empty, or it is not UTF-8.
+absl::StatusOr<std::string> nameInBody(std::string_view body);
+
+// `text` with every byte that is not part of valid UTF-8 replaced by '?', cut to at most `limit` bytes at a character
+// boundary: protobuf strings must be UTF-8, or the peer refuses the whole message.
+std::string validUtf8(std::string_view text, size_t limit);
+
+}  // namespace sluice::xds

@@ -1,0 +1,64 @@
+#include "source/xds/resource_type.h"
+
+#include <catch2/catch.hpp>
+
+#include "source/xds/fakes.h"
+#include "source/xds/nack_text.h"
+
+namespace sluice::xds {
+namespace {
+
+TEST_CASE("the name of a resource is found in its bytes without parsing it") {
+  CHECK(*nameInBody(testing::clusterBody("web", "x")->value()) == "web");
+  CHECK(*nameInBody(testing::endpointBody("eds", 140)->value()) == "eds");
+}
+
+TEST_CASE("of two names in one body the last counts, as for a parser") {
+  const std::string twice = testing::clusterBody("one", "x")->value() + testing::clusterBody("two", "x")->value();
+
+  envoy::config::cluster::v3::Cluster parsed;
+  REQUIRE(parsed.ParseFromString(twice));
+  CHECK(*nameInBody(twice) == parsed.name());
+}
+
+TEST_CASE("a body without a usable name is refused with the reason") {
+  CHECK(nameInBody("").status().message() == "a dynamic resource needs a name; set it");
+  CHECK(nameInBody("\x0a\x02\xc3\x28").status().message() == "the name is not UTF-8");
+  CHECK(nameInBody("\x0a\x7f").status().message() == "the bytes are not a protobuf message");
+  CHECK_FALSE(nameInBody("\x0c").ok());
+}
+
+TEST_CASE("listeners and clusters are complete sets, routes and endpoints are not") {
+  CHECK(isFullSetType(kListenerType));
+  CHECK(isFullSetType(kClusterType));
+  CHECK_FALSE(isFullSetType(kRouteType));
+  CHECK_FALSE(isFullSetType(kEndpointType));
+  CHECK_FALSE(isFullSetType("type.googleapis.com/nobody.knows"));
+}
+
+TEST_CASE("each type has its own method in both variants, unknown ones have none") {
+  CHECK(ownStreamMethod(kRouteType, Variant::kSotw) == "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes");
+  CHECK(ownStreamMethod(kRouteType, Variant::kDelta) == "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes");
+  CHECK(ownStreamMethod("x", Variant::kDelta).empty());
+}
+
+TEST_CASE("text for the wire is valid UTF-8 and is cut between characters") {
+  CHECK(validUtf8("caf\xc3\xa9", 10) == "caf\xc3\xa9");
+  CHECK(validUtf8("caf\xc3\xa9", 4) == "caf");
+  CHECK(validUtf8("a\xff z\xc3", 10) == "a? z?");
+  CHECK(validUtf8("\xed\xa0\x80", 10) == "???");
+}
+
+TEST_CASE("a NACK names each bad resource by type, name, field path and rule") {
+  CHECK(nackText(kClusterType, {{"a", "connect_timeout", "must be greater than 0s"}, {"b", "", "is bad"}}) ==
+        "envoy.config.cluster.v3.Cluster \"a\": connect_timeout: must be greater than 0s; "
+        "envoy.config.cluster.v3.Cluster \"b\": is bad");
+}
+
+TEST_CASE("a NACK is at most 4096 bytes") {
+  const std::vector<ResourceError> many(1000, ResourceError{"name", "path", "rule"});
+  CHECK(nackText(kClusterType, many).size() == 4096);
+}
+
+}  // namespace
+}  // namespace sluice::xds

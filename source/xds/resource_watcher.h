@@ -1,0 +1,86 @@
+// What a subscription tells its consumer, and what the consumer answers. Main thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "envoy/service/discovery/v3/discovery.pb.h"
+#include "source/event/timer.h"
+
+namespace sluice::xds {
+
+using event::TimePoint;
+
+// Why one resource was refused. A resource may have several.
+struct ResourceError {
+  std::string name;        // empty: not about one resource; it refuses the whole response
+  std::string field_path;  // empty: about the resource as a whole
+  std::string rule;        // what is wrong and what to do
+};
+
+struct UpdatedResource {
+  std::string name;
+  std::string version;
+  std::shared_ptr<const google::protobuf::Any> body;  // its type is the subscription's
+};
+
+// What one response changes. Resources whose bytes are those already accepted are not in it.
+struct Update {
+  std::string_view type_url;
+  std::string_view version;              // the response's; delta: for people only
+  std::vector<UpdatedResource> changed;  // added or modified
+  std::vector<std::string> removed;      // gone, or known not to exist; removals come before additions
+  std::vector<ResourceError> rejected;   // refused before anybody looked inside; already in the NACK
+};
+
+class ResourceWatcher {
+ public:
+  virtual ~ResourceWatcher() = default;
+
+  // Checks and takes an update; called for each response, if it changes nothing too. A resource that the result names
+  // is refused: its last accepted version stays, the others are taken. The verdict goes out at once, so this must not
+  // wait for anything (warming comes later). May change the interest in any type.
+  virtual std::vector<ResourceError> onUpdate(const Update& update) = 0;
+
+  // initial_fetch_timeout is over for these names ("*": the wildcard) and nothing is known of them: go on without.
+  // They stay subscribed and may arrive later.
+  virtual void onFetchTimeout(const std::vector<std::string>& names) = 0;
+};
+
+enum class VerdictState : uint8_t {
+  kRequested,     // asked for, no answer yet
+  kAccepted,      // the version shown is the newest that was received
+  kRejected,      // the newest was refused; the version shown (if any) goes on serving
+  kDoesNotExist,  // the server said so
+  kTimeout,       // no answer within initial_fetch_timeout
+};
+
+// What is known of one resource, for the admin pages (client_status and error_state of a config dump).
+struct Verdict {
+  std::string_view type_url;
+  std::string name;
+  std::string version;                                // of `body`; empty if none was accepted
+  std::shared_ptr<const google::protobuf::Any> body;  // what serves, as received; null if none
+  VerdictState state = VerdictState::kRequested;
+  std::string rejected_version;  // kRejected only
+  std::string error;             // kRejected only: field path and rule
+  TimePoint since;               // when `state` or `version` last changed
+};
+
+// Of one type of one stream; the names are those of Envoy's subscription stats.
+struct SubscriptionStats {
+  uint64_t update_attempt = 0;      // requests sent, stream failures included
+  uint64_t update_success = 0;      // responses accepted
+  uint64_t update_failure = 0;      // streams that failed
+  uint64_t update_rejected = 0;     // responses refused, in part or wholly
+  uint64_t init_fetch_timeout = 0;  // waits that ended without an answer
+  uint64_t config_reload = 0;       // responses that changed something
+  TimePoint update_time;            // of the last accepted response; the epoch if there was none
+  std::string version_text;         // last accepted
+  uint64_t resources = 0;           // held now
+};
+
+}  // namespace sluice::xds

@@ -1,0 +1,166 @@
+// The client's side of one resource type on one stream, as pure logic: no I/O, no gRPC, no clock. What comes in are
+// changes of interest, stream events, responses and the time; what goes out are requests in neutral form, pulled by
+// whoever owns the stream, and updates for one ResourceWatcher.
+//
+// State-of-the-world and delta run through the same code; they differ in which fields of a request are filled and in
+// what a missing resource means. What was accepted outlives streams: it serves while the server is away.
+//
+// Main thread. The watcher must outlive the machine. Rules: xDS protocol, "Streaming gRPC subscriptions".
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "source/xds/resource_watcher.h"
+#include "source/xds/wire.h"
+
+namespace sluice::xds {
+
+class SubscriptionMachine {
+ public:
+  struct Options {
+    std::string type_url;
+    Variant variant = Variant::kSotw;
+    std::chrono::milliseconds initial_fetch_timeout{15000};  // of each name; 0: wait for ever
+  };
+
+  SubscriptionMachine(Options options, ResourceWatcher& watcher);
+  SubscriptionMachine(const SubscriptionMachine&) = delete;
+  SubscriptionMachine& operator=(const SubscriptionMachine&) = delete;
+
+  // Interest: names, or kWildcard. Repeats are harmless. Unsubscribing forgets what was held (the consumer keeps its
+  // own reference), except while a wildcard may still own it.
+  void subscribe(std::string_view name, TimePoint now);
+  void unsubscribe(std::string_view name);
+  // Subscribes and unsubscribes so that exactly `names` are wanted.
+  void setInterest(const std::vector<std::string>& names, TimePoint now);
+  bool wants(std::string_view name) const;
+
+  // While paused (counted) no plain change of interest goes out, so that it goes out in one request. ACKs do.
+  void pause() { ++paused_; }
+  void resume() { --paused_; }
+
+  // The stream was made; `same_server` false drops what the versions held would mean to another server.
+  void onStreamStart(bool same_server = true);
+  void onStreamEnd();
+  // Takes a response of this type. False: none was asked for on this stream, and it was dropped.
+  bool onResponse(const Response& response, TimePoint now);
+
+  // Requests to send, ACKs first. take*() may be called only if the matching *Due() is true.
+  bool ackDue() const { return stream_up_ && !acks_.empty(); }
+  bool interestDue() const;
+  Request takeAck();
+  Request takeInterest();
+
+  // Time: when onTime has to be called next (TTLs and fetch timeouts), if at all.
+  std::optional<TimePoint> nextDeadline() const;
+  void onTime(TimePoint now);
+
+  const std::string& typeUrl() const { return options_.type_url; }
+  std::vector<Verdict> verdicts() const;
+  SubscriptionStats stats() const;
+  void countFailure() { ++stats_.update_failure; }
+  void countAttempt() { ++stats_.update_attempt; }
+
+ private:
+  struct Entry {
+    bool subscribed = false;  // by name
+    std::shared_ptr<const google::protobuf::Any> body;
+    std::string version;
+    VerdictState state = VerdictState::kRequested;
+    std::string rejected_version;
+    std::string error;
+    TimePoint since;
+    std::optional<TimePoint> fetch_deadline;
+    std::optional<TimePoint> expiry;
+  };
+  using Entries = std::map<std::string, Entry, std::less<>>;
+
+  struct Ack {
+    std::string nonce;
+    std::string version;  // state-of-the-world: what was accepted as of this response
+    std::optional<ErrorDetail> error;
+  };
+
+  // One response, sorted out.
+  struct Plan {
+    Update update;
+    std::vector<const Resource*> sources;  // parallel to update.changed
+    std::vector<std::pair<std::string, const Resource*>> unchanged;
+    std::vector<std::pair<std::string, const Resource*>> heartbeats;
+    std::set<std::string, std::less<>> present;  // every name that the response speaks of
+    std::set<std::string, std::less<>> bad;      // the names of update.rejected
+    bool refused = false;                        // as a whole
+    bool unnamed = false;                        // a resource could not be told by name
+    bool only_heartbeats = false;
+
+    void refuse(std::string name, std::string field_path, std::string rule);
+  };
+
+  bool delta() const { return options_.variant == Variant::kDelta; }
+  bool isHeartbeat(const Resource& resource, const Response& response) const;
+  // The name of a resource; empty after noting an error.
+  std::string nameOf(const Resource& resource, size_t index, Plan& plan) const;
+  Plan makePlan(const Response& response) const;
+  void sortResource(const Resource& resource, std::string name, const Response& response, Plan& plan) const;
+  void dropContradictions(const Response& response, Plan& plan) const;
+  void findRemoved(const Response& response, Plan& plan) const;
+  const std::string& versionOf(const Resource& resource, const Response& response) const;
+
+  void apply(const Response& response, const Plan& plan, const std::vector<ResourceError>& errors, TimePoint now);
+  void accept(std::string_view name, const UpdatedResource& resource, const Resource& source, TimePoint now);
+  void reject(std::string_view name, std::string_view version, std::string_view error, TimePoint now);
+  void remove(std::string_view name, TimePoint now);
+  void forgetMissing(const Plan& plan);
+  void queueAck(const Response& response, const std::vector<ResourceError>& errors);
+
+  void setFetchDeadline(std::string_view name, std::optional<TimePoint>& slot, std::optional<TimePoint> deadline);
+  void setExpiry(const std::string& name, Entry& entry, const Resource& source, TimePoint now);
+  void clearExpiry(const std::string& name, Entry& entry);
+  void setState(Entry& entry, VerdictState state, TimePoint now);
+  void erase(Entries::iterator entry);
+
+  void markSubscribed(std::string_view name);
+  void markUnsubscribed(std::string_view name);
+  void fillFirstDelta(Request& request);
+  void fillDeltaChange(Request& request);
+  void fillSotwNames(Request& request);
+  void expire(TimePoint now);
+  void endWaits(TimePoint now);
+
+  const Options options_;
+  const bool full_set_;
+  ResourceWatcher& watcher_;
+
+  // Outlives streams.
+  Entries entries_;
+  bool wildcard_ = false;
+  std::optional<TimePoint> wildcard_deadline_;
+  std::string version_;  // state-of-the-world: last accepted
+  std::set<std::pair<TimePoint, std::string>> fetch_deadlines_;
+  std::set<std::pair<TimePoint, std::string>> expiries_;
+  SubscriptionStats stats_;
+  int paused_ = 0;
+
+  // Of the present stream.
+  bool stream_up_ = false;
+  bool requested_ = false;        // a request went out
+  bool named_ = false;            // a name went out: an empty list means "nothing" from then on
+  bool legacy_wildcard_ = false;  // the empty first request asked for everything
+  bool same_server_ = true;
+  bool interest_changed_ = false;  // state-of-the-world
+  std::string nonce_;              // of the last response
+  std::deque<Ack> acks_;
+  std::set<std::string, std::less<>> on_wire_;  // delta: what the server believes we want
+  std::set<std::string, std::less<>> to_subscribe_;
+  std::set<std::string, std::less<>> to_unsubscribe_;
+};
+
+}  // namespace sluice::xds

@@ -1,0 +1,813 @@
+#include "source/xds/subscription_machine.h"
+
+#include <catch2/catch.hpp>
+
+#include "source/xds/fakes.h"
+
+namespace sluice::xds {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::bare;
+using testing::clusterBody;
+using testing::endpointBody;
+using testing::named;
+using testing::RecordingWatcher;
+using testing::response;
+using Names = std::vector<std::string>;
+using Held = std::map<std::string, std::string>;
+
+// A machine with its watcher, its clock, and the first request already out where a test does not look at it.
+struct Fixture {
+  explicit Fixture(Variant variant, std::string_view type = kClusterType)
+      : machine({std::string(type), variant, 15000ms}, watcher) {}
+
+  void start(const Names& names) {
+    for (const std::string& name : names) machine.subscribe(name, now);
+    machine.onStreamStart();
+    machine.takeInterest();
+  }
+  // Delivers and gives the answer.
+  Request answer(const Response& r) {
+    REQUIRE(machine.onResponse(r, now));
+    REQUIRE(machine.ackDue());
+    return machine.takeAck();
+  }
+  void reconnect() {
+    machine.onStreamEnd();
+    machine.onStreamStart();
+  }
+  Verdict verdict(const std::string& name) {
+    for (const Verdict& v : machine.verdicts()) {
+      if (v.name == name) return v;
+    }
+    FAIL("no verdict for " << name);
+    return {};
+  }
+
+  RecordingWatcher watcher;
+  SubscriptionMachine machine;
+  TimePoint now{1h};
+};
+
+Response sotw(const std::string& version, const std::string& nonce,
+              const std::vector<std::pair<std::string, std::string>>& clusters) {
+  std::vector<Resource> resources;
+  for (const auto& [name, content] : clusters) resources.push_back(bare(clusterBody(name, content)));
+  return response(kClusterType, version, nonce, std::move(resources));
+}
+
+Resource item(const std::string& name, const std::string& version) {
+  return named(name, version, clusterBody(name, version));
+}
+
+// --- both variants
+
+TEST_CASE("nothing is sent while there is no stream or no interest") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    CHECK_FALSE(f.machine.interestDue());
+    f.machine.onStreamStart();
+    CHECK_FALSE(f.machine.interestDue());
+    f.machine.subscribe("a", f.now);
+    CHECK(f.machine.interestDue());
+    f.machine.onStreamEnd();
+    CHECK_FALSE(f.machine.interestDue());
+  }
+}
+
+TEST_CASE("each response is answered with its own nonce") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+
+    f.machine.onResponse(response(kClusterType, "v1", "n1", {}), f.now);
+    f.machine.onResponse(response(kClusterType, "v2", "n2", {}), f.now);
+
+    CHECK(f.machine.takeAck().response_nonce == "n1");
+    CHECK(f.machine.takeAck().response_nonce == "n2");
+    CHECK_FALSE(f.machine.ackDue());
+  }
+}
+
+TEST_CASE("the good resources of a bad response are taken and the NACK names the bad ones") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    f.watcher.refuse = {"bad"};
+
+    const Request nack = f.answer(response(kClusterType, "v1", "n1", {item("bad", "1"), item("good", "1")}));
+
+    REQUIRE(nack.error.has_value());
+    CHECK(nack.error->code == 13);
+    CHECK(nack.error->message == "envoy.config.cluster.v3.Cluster \"bad\": connect_timeout: must be greater than 0s");
+    CHECK(f.watcher.held == Held{{"good", "1"}});
+    CHECK(f.verdict("good").state == VerdictState::kAccepted);
+    CHECK(f.verdict("bad").state == VerdictState::kRejected);
+    CHECK(f.verdict("bad").error == "connect_timeout: must be greater than 0s");
+    CHECK(f.machine.stats().update_rejected == 1);
+  }
+}
+
+TEST_CASE("a refused version leaves the last good one in place") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+    f.watcher.refuse = {"a"};
+
+    f.answer(response(kClusterType, "v2", "n2", {item("a", "2")}));
+
+    CHECK(f.verdict("a").version == "1");
+    CHECK(f.verdict("a").rejected_version == "2");
+    CHECK(f.verdict("a").body->value() == clusterBody("a", "1")->value());
+  }
+}
+
+TEST_CASE("a server that takes a bad version back clears the verdict") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+    f.watcher.refuse = {"a"};
+    f.answer(response(kClusterType, "v2", "n2", {item("a", "2")}));
+
+    const Request ack = f.answer(response(kClusterType, "v3", "n3", {item("a", "1")}));
+
+    CHECK_FALSE(ack.error.has_value());
+    CHECK(f.verdict("a").state == VerdictState::kAccepted);
+    CHECK(f.verdict("a").error.empty());
+  }
+}
+
+TEST_CASE("a watcher may refuse a response as a whole") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+    f.watcher.veto = true;
+
+    const Request nack = f.answer(response(kClusterType, "v2", "n2", {item("b", "2")}));
+
+    CHECK(nack.error->message == "envoy.config.cluster.v3.Cluster: vetoed");
+    CHECK(f.verdict("a").body != nullptr);
+    CHECK(f.verdict("b").state == VerdictState::kRejected);
+  }
+}
+
+TEST_CASE("a resource of another type refuses the whole response") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+
+    const Request nack =
+        f.answer(response(kClusterType, "v1", "n1", {item("a", "1"), named("e", "1", endpointBody("e", 140))}));
+
+    CHECK(nack.error->message ==
+          "envoy.config.cluster.v3.Cluster \"e\": its type is envoy.config.endpoint.v3.ClusterLoadAssignment; "
+          "a response holds one type");
+    CHECK(f.watcher.updates == 0);
+  }
+}
+
+TEST_CASE("a name that stands twice in a response is refused, its neighbours are taken") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+
+    const Request nack = f.answer(response(kClusterType, "v1", "n1", {item("a", "1"), item("b", "1"), item("a", "2")}));
+
+    CHECK(nack.error->message == "envoy.config.cluster.v3.Cluster \"a\": stands in one response twice; send it once");
+    CHECK(f.watcher.held == Held{{"b", "1"}});
+    CHECK(f.watcher.last_rejected == Names{"a"});
+  }
+}
+
+TEST_CASE("names that nobody asked for are ignored without a NACK") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"a"});
+
+    const Request ack = f.answer(response(kClusterType, "v1", "n1", {item("a", "1"), item("b", "1")}));
+
+    CHECK_FALSE(ack.error.has_value());
+    CHECK(f.watcher.held == Held{{"a", "1"}});
+  }
+}
+
+TEST_CASE("a response before any request of its type is dropped without an answer") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.machine.onStreamStart();
+
+    CHECK_FALSE(f.machine.onResponse(response(kClusterType, "v1", "n1", {item("a", "1")}), f.now));
+
+    CHECK_FALSE(f.machine.ackDue());
+    CHECK(f.watcher.updates == 0);
+  }
+}
+
+TEST_CASE("a resource with the bytes that are held is not handed on again") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    f.answer(response(kClusterType, "v1", "n1", {item("a", "1"), item("b", "1")}));
+
+    f.answer(response(kClusterType, "v2", "n2", {item("a", "1"), item("b", "2")}));
+
+    CHECK(f.watcher.last_changed == Names{"b"});
+  }
+}
+
+TEST_CASE("a resource that is asked for again after it was given up is handed on again") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"a"});
+    f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+    f.machine.unsubscribe("a");
+    f.machine.subscribe("a", f.now);
+
+    f.answer(response(kClusterType, "v1", "n2", {item("a", "1")}));
+
+    CHECK(f.watcher.last_changed == Names{"a"});
+  }
+}
+
+TEST_CASE("a body that is broken refuses its resource and removes nothing") {
+  Fixture f(Variant::kSotw);
+  f.start({"*"});
+  f.answer(sotw("v1", "n1", {{"a", "x"}, {"b", "x"}}));
+  auto broken = std::make_shared<google::protobuf::Any>(*clusterBody("b", "y"));
+  broken->mutable_value()->pop_back();
+
+  const Request nack = f.answer(response(kClusterType, "v2", "n2", {bare(clusterBody("a", "z")), bare(broken)}));
+
+  CHECK(nack.error->message ==
+        "envoy.config.cluster.v3.Cluster \"resources[1]\": the bytes are not a protobuf message");
+  CHECK(f.watcher.last_changed == Names{"a"});
+  CHECK(f.watcher.last_removed.empty());
+}
+
+TEST_CASE("initial_fetch_timeout ends the wait of each name, and the name may come later") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant, kEndpointType);
+    f.start({"a"});
+    f.now += 10s;
+    f.machine.subscribe("b", f.now);
+    CHECK(*f.machine.nextDeadline() == f.now + 5s);
+
+    f.now += 5s;
+    f.machine.onTime(f.now);
+
+    CHECK(f.watcher.timed_out == Names{"a"});
+    CHECK(f.verdict("a").state == VerdictState::kTimeout);
+    CHECK(*f.machine.nextDeadline() == f.now + 10s);
+    CHECK(f.machine.stats().init_fetch_timeout == 1);
+
+    f.answer(response(kEndpointType, "v1", "n1",
+                      {named("a", "1", endpointBody("a", 140)), named("b", "1", endpointBody("b", 140))}));
+    CHECK(f.watcher.held.size() == 2);
+    CHECK_FALSE(f.machine.nextDeadline().has_value());
+  }
+}
+
+TEST_CASE("a rejection ends the wait as an update does") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant, kEndpointType);
+    f.start({"a"});
+    f.watcher.refuse = {"a"};
+
+    f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
+
+    CHECK_FALSE(f.machine.nextDeadline().has_value());
+  }
+}
+
+TEST_CASE("the wait of a wildcard ends with the first response, an empty one too") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    CHECK(f.machine.nextDeadline().has_value());
+
+    f.answer(response(kClusterType, "v1", "n1", {}));
+
+    CHECK_FALSE(f.machine.nextDeadline().has_value());
+    CHECK(f.watcher.updates == 1);
+  }
+}
+
+TEST_CASE("the wait goes on over a reconnect and ends without a server too") {
+  Fixture f(Variant::kSotw);
+  f.start({"*"});
+  f.now += 14s;
+  f.reconnect();
+
+  f.now += 1s;
+  f.machine.onTime(f.now);
+
+  CHECK(f.watcher.timed_out == Names{"*"});
+}
+
+TEST_CASE("a resource whose TTL is over is removed") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    Resource timed = item("a", "1");
+    timed.ttl = 5000ms;
+    f.answer(response(kClusterType, "v1", "n1", {timed, item("b", "1")}));
+    CHECK(*f.machine.nextDeadline() == f.now + 5s);
+
+    f.now += 5s;
+    f.machine.onTime(f.now);
+
+    CHECK(f.watcher.last_removed == Names{"a"});
+    CHECK(f.watcher.held == Held{{"b", "1"}});
+    CHECK_FALSE(f.machine.ackDue());
+  }
+}
+
+TEST_CASE("a heartbeat moves the TTL and is no update") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    Resource timed = item("a", "1");
+    timed.ttl = 5000ms;
+    f.answer(response(kClusterType, "1", "n1", {timed, item("b", "1")}));
+    f.now += 4s;
+
+    Resource heartbeat = timed;
+    heartbeat.body = nullptr;
+    const Request ack = f.answer(response(kClusterType, "1", "n2", {heartbeat}));
+
+    CHECK_FALSE(ack.error.has_value());
+    CHECK(f.watcher.updates == 1);
+    CHECK(f.watcher.held.size() == 2);
+    CHECK(*f.machine.nextDeadline() == f.now + 5s);
+  }
+}
+
+TEST_CASE("a resource sent again without a TTL stays") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    Resource timed = item("a", "1");
+    timed.ttl = 5000ms;
+    f.answer(response(kClusterType, "v1", "n1", {timed}));
+
+    f.answer(response(kClusterType, "v2", "n2", {item("a", "1")}));
+
+    CHECK_FALSE(f.machine.nextDeadline().has_value());
+  }
+}
+
+TEST_CASE("a resource without a body and of a version that is not held is refused") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+
+    const Request nack = f.answer(response(kClusterType, "v2", "n2", {named("a", "9", nullptr)}));
+
+    CHECK(nack.error->message ==
+          "envoy.config.cluster.v3.Cluster \"a\": resource: is missing, and no such version is held");
+    CHECK(f.watcher.last_removed.empty());
+  }
+}
+
+TEST_CASE("a paused type keeps its change of interest back, but not its ACKs") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant, kEndpointType);
+    f.start({"a"});
+    f.machine.pause();
+    f.machine.pause();
+    f.machine.subscribe("b", f.now);
+    f.machine.onResponse(response(kEndpointType, "v1", "n1", {}), f.now);
+    CHECK(f.machine.ackDue());
+    CHECK_FALSE(f.machine.interestDue());
+
+    f.machine.resume();
+    CHECK_FALSE(f.machine.interestDue());
+    f.machine.resume();
+    CHECK(f.machine.interestDue());
+  }
+}
+
+TEST_CASE("a watcher may change the interest while it takes an update") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant, kEndpointType);
+    f.start({"a", "b"});
+    f.watcher.during_update = [&](const Update&) {
+      f.machine.unsubscribe("a");
+      f.machine.subscribe("c", f.now);
+    };
+
+    f.answer(response(kEndpointType, "v1", "n1",
+                      {named("a", "1", endpointBody("a", 140)), named("b", "1", endpointBody("b", 140))}));
+
+    CHECK(f.machine.verdicts().size() == 2);
+    CHECK(f.verdict("b").state == VerdictState::kAccepted);
+    CHECK(f.verdict("c").state == VerdictState::kRequested);
+  }
+}
+
+TEST_CASE("interest set as a whole becomes the difference") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a", "b"});
+
+  f.machine.setInterest({"b", "c", "c"}, f.now);
+
+  const Request request = f.machine.takeInterest();
+  CHECK(request.subscribe == Names{"c"});
+  CHECK(request.unsubscribe == Names{"a"});
+}
+
+// --- state-of-the-world
+
+TEST_CASE("sotw: a request carries the accepted version, the last nonce and all names") {
+  Fixture f(Variant::kSotw, kEndpointType);
+  f.machine.subscribe("b", f.now);
+  f.machine.subscribe("a", f.now);
+  f.machine.onStreamStart();
+  const Request first = f.machine.takeInterest();
+  CHECK(first.version.empty());
+  CHECK(first.response_nonce.empty());
+  CHECK(first.names == Names{"a", "b"});
+
+  const Request ack = f.answer(response(kEndpointType, "v1", "n1", {bare(endpointBody("a", 140))}));
+  CHECK(ack.version == "v1");
+  CHECK(ack.response_nonce == "n1");
+  CHECK(ack.names == Names{"a", "b"});
+
+  f.machine.subscribe("c", f.now);
+  const Request more = f.machine.takeInterest();
+  CHECK(more.version == "v1");
+  CHECK(more.response_nonce == "n1");
+  CHECK(more.names == Names{"a", "b", "c"});
+}
+
+TEST_CASE("sotw: a NACK keeps the last good version, and the error goes out once") {
+  Fixture f(Variant::kSotw);
+  f.start({"*"});
+  f.answer(sotw("v1", "n1", {{"a", "x"}}));
+  f.watcher.refuse = {"a"};
+
+  const Request nack = f.answer(sotw("v2", "n2", {{"a", "y"}}));
+  CHECK(nack.version == "v1");
+  CHECK(nack.response_nonce == "n2");
+  CHECK(nack.error.has_value());
+
+  f.machine.subscribe("b", f.now);
+  const Request next = f.machine.takeInterest();
+  CHECK(next.version == "v1");
+  CHECK(next.response_nonce == "n2");
+  CHECK_FALSE(next.error.has_value());
+}
+
+TEST_CASE("sotw: a new stream begins with the accepted version, no nonce and all names") {
+  Fixture f(Variant::kSotw, kEndpointType);
+  f.start({"a", "b"});
+  f.answer(response(kEndpointType, "v1", "n1", {bare(endpointBody("a", 140))}));
+
+  f.reconnect();
+
+  const Request first = f.machine.takeInterest();
+  CHECK(first.version == "v1");
+  CHECK(first.response_nonce.empty());
+  CHECK(first.names == Names{"a", "b"});
+  CHECK_FALSE(f.machine.ackDue());
+}
+
+TEST_CASE("sotw: an ACK that was not sent dies with its stream") {
+  Fixture f(Variant::kSotw);
+  f.start({"*"});
+  f.machine.onResponse(sotw("v1", "n1", {}), f.now);
+
+  f.reconnect();
+
+  CHECK_FALSE(f.machine.ackDue());
+  CHECK(f.machine.takeInterest().version == "v1");
+}
+
+TEST_CASE("sotw: what is missing among clusters is removed, and an empty response removes all") {
+  Fixture f(Variant::kSotw);
+  f.start({"*"});
+  f.answer(sotw("v1", "n1", {{"a", "x"}, {"b", "x"}}));
+
+  f.answer(sotw("v2", "n2", {{"b", "x"}}));
+  CHECK(f.watcher.last_removed == Names{"a"});
+
+  f.answer(sotw("v3", "n3", {}));
+  CHECK(f.watcher.last_removed == Names{"b"});
+  CHECK(f.machine.verdicts().empty());
+}
+
+TEST_CASE("sotw: what is missing among endpoints means nothing") {
+  Fixture f(Variant::kSotw, kEndpointType);
+  f.start({"a", "b"});
+  f.answer(response(kEndpointType, "v1", "n1", {bare(endpointBody("a", 140)), bare(endpointBody("b", 140))}));
+
+  f.answer(response(kEndpointType, "v2", "n2", {}));
+
+  CHECK(f.watcher.last_removed.empty());
+  CHECK(f.machine.stats().resources == 2);
+}
+
+TEST_CASE("sotw: a cluster asked for by name that a response does not have does not exist") {
+  Fixture f(Variant::kSotw);
+  f.start({"a"});
+
+  f.answer(sotw("v1", "n1", {}));
+
+  CHECK(f.watcher.last_removed == Names{"a"});
+  CHECK(f.verdict("a").state == VerdictState::kDoesNotExist);
+  CHECK_FALSE(f.machine.nextDeadline().has_value());
+}
+
+TEST_CASE("sotw: a refused cluster that was held is not missing") {
+  Fixture f(Variant::kSotw);
+  f.start({"*"});
+  f.answer(sotw("v1", "n1", {{"a", "x"}}));
+  f.watcher.refuse = {"a"};
+
+  f.answer(sotw("v2", "n2", {{"a", "y"}}));
+
+  CHECK(f.watcher.last_removed.empty());
+}
+
+TEST_CASE("sotw: a refused cluster is forgotten when the server no longer sends it") {
+  Fixture f(Variant::kSotw);
+  f.start({"*"});
+  f.watcher.refuse = {"a"};
+  f.answer(sotw("v1", "n1", {{"a", "x"}}));
+  CHECK(f.verdict("a").state == VerdictState::kRejected);
+
+  f.answer(sotw("v2", "n2", {}));
+
+  CHECK(f.machine.verdicts().empty());
+}
+
+TEST_CASE("sotw: the wildcard goes from all to all and one, to one, to nothing") {
+  Fixture f(Variant::kSotw);
+  f.machine.subscribe("*", f.now);
+  f.machine.onStreamStart();
+  CHECK(f.machine.takeInterest().names.empty());
+
+  f.machine.subscribe("a", f.now);
+  CHECK(f.machine.takeInterest().names == Names{"*", "a"});
+  f.machine.unsubscribe("*");
+  CHECK(f.machine.takeInterest().names == Names{"a"});
+  f.machine.unsubscribe("a");
+  CHECK(f.machine.takeInterest().names.empty());
+}
+
+TEST_CASE("sotw: after a name was sent the wildcard is named, until the next stream") {
+  Fixture f(Variant::kSotw);
+  f.start({"*", "a"});
+  f.machine.unsubscribe("a");
+  CHECK(f.machine.takeInterest().names == Names{"*"});
+
+  f.reconnect();
+
+  CHECK(f.machine.takeInterest().names.empty());
+}
+
+TEST_CASE("sotw: without interest a new stream does not ask for the type, as that would mean everything") {
+  Fixture f(Variant::kSotw);
+  f.start({"a"});
+  f.machine.unsubscribe("a");
+
+  f.reconnect();
+
+  CHECK_FALSE(f.machine.interestDue());
+}
+
+TEST_CASE("sotw: a wrapped resource gives its name and version") {
+  Fixture f(Variant::kSotw);
+  f.start({"*"});
+
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "7"), bare(clusterBody("b", "x"))}));
+
+  CHECK(f.watcher.held == Held{{"a", "7"}, {"b", "v1"}});
+}
+
+TEST_CASE("sotw: heartbeats of some clusters do not remove the others") {
+  Fixture f(Variant::kSotw);
+  f.start({"*"});
+  Resource timed = named("a", "", clusterBody("a", "x"));
+  timed.ttl = 5000ms;
+  f.answer(response(kClusterType, "v1", "n1", {timed, bare(clusterBody("b", "x"))}));
+
+  timed.body = nullptr;
+  f.answer(response(kClusterType, "v1", "n2", {timed}));
+
+  CHECK(f.watcher.held.size() == 2);
+}
+
+// --- delta
+
+TEST_CASE("delta: the first request lists all names, later ones only the change") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.machine.subscribe("a", f.now);
+  f.machine.subscribe("b", f.now);
+  f.machine.onStreamStart();
+
+  const Request first = f.machine.takeInterest();
+  CHECK(first.subscribe == Names{"a", "b"});
+  CHECK(first.initial_versions.empty());
+  CHECK(first.response_nonce.empty());
+
+  f.machine.subscribe("c", f.now);
+  f.machine.unsubscribe("a");
+  const Request change = f.machine.takeInterest();
+  CHECK(change.subscribe == Names{"c"});
+  CHECK(change.unsubscribe == Names{"a"});
+  CHECK(change.response_nonce.empty());
+  CHECK_FALSE(f.machine.interestDue());
+}
+
+TEST_CASE("delta: an ACK carries the nonce and the change that is waiting") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+  f.machine.subscribe("b", f.now);
+
+  const Request ack = f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
+
+  CHECK(ack.response_nonce == "n1");
+  CHECK(ack.subscribe == Names{"b"});
+  CHECK_FALSE(f.machine.interestDue());
+}
+
+TEST_CASE("delta: a new stream tells the versions held and asks for all names again") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a", "b"});
+  f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
+
+  f.reconnect();
+
+  const Request first = f.machine.takeInterest();
+  CHECK(first.subscribe == Names{"a", "b"});
+  CHECK(first.initial_versions == Held{{"a", "1"}});
+  f.machine.subscribe("c", f.now);
+  CHECK(f.machine.takeInterest().initial_versions.empty());
+}
+
+TEST_CASE("delta: another server is not told versions that mean nothing to it") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+  f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
+
+  f.machine.onStreamEnd();
+  f.machine.onStreamStart(/*same_server=*/false);
+
+  CHECK(f.machine.takeInterest().initial_versions.empty());
+}
+
+TEST_CASE("delta: a resource that is only newer in version is not handed on, but told at the reconnect") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+  f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
+
+  f.answer(response(kEndpointType, "v2", "n2", {named("a", "2", endpointBody("a", 140))}));
+
+  CHECK(f.watcher.last_changed.empty());
+  f.reconnect();
+  CHECK(f.machine.takeInterest().initial_versions == Held{{"a", "2"}});
+}
+
+TEST_CASE("delta: a refused version is not among the versions held") {
+  Fixture f(Variant::kDelta);
+  f.start({"*"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+  f.watcher.refuse = {"a", "b"};
+  f.answer(response(kClusterType, "v2", "n2", {item("a", "2"), item("b", "2")}));
+
+  f.reconnect();
+
+  CHECK(f.machine.takeInterest().initial_versions == Held{{"a", "1"}});
+}
+
+TEST_CASE("delta: a name given up and wanted again before anything was sent is subscribed once more") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+  f.machine.unsubscribe("a");
+  f.machine.subscribe("a", f.now);
+
+  const Request request = f.machine.takeInterest();
+
+  CHECK(request.subscribe == Names{"a"});
+  CHECK(request.unsubscribe.empty());
+}
+
+TEST_CASE("delta: a name wanted and given up before anything was sent is never heard of") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+  f.machine.subscribe("b", f.now);
+  f.machine.unsubscribe("b");
+
+  CHECK_FALSE(f.machine.interestDue());
+}
+
+TEST_CASE("delta: removed resources are removed, and names not held or not wanted are ignored") {
+  Fixture f(Variant::kDelta);
+  f.start({"*"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1"), item("b", "1")}));
+
+  const Request ack = f.answer(response(kClusterType, "v2", "n2", {}, {"a", "a", "never-held"}));
+
+  CHECK_FALSE(ack.error.has_value());
+  CHECK(f.watcher.last_removed == Names{"a"});
+  CHECK(f.watcher.held == Held{{"b", "1"}});
+}
+
+TEST_CASE("delta: a removed name that is subscribed does not exist, stays subscribed and may appear later") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+
+  f.answer(response(kEndpointType, "v1", "n1", {}, {"a"}));
+  CHECK(f.watcher.last_removed == Names{"a"});
+  CHECK(f.verdict("a").state == VerdictState::kDoesNotExist);
+  CHECK_FALSE(f.machine.nextDeadline().has_value());
+
+  f.answer(response(kEndpointType, "v2", "n2", {named("a", "1", endpointBody("a", 140))}));
+  CHECK(f.verdict("a").state == VerdictState::kAccepted);
+}
+
+TEST_CASE("delta: a name both sent and removed is refused and stays as it was") {
+  Fixture f(Variant::kDelta);
+  f.start({"*"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+
+  const Request nack = f.answer(response(kClusterType, "v2", "n2", {item("a", "2"), item("b", "2")}, {"a"}));
+
+  CHECK(nack.error->message ==
+        "envoy.config.cluster.v3.Cluster \"a\": stands in resources and in removed_resources; send it in one of them");
+  CHECK(f.watcher.held == Held{{"a", "1"}, {"b", "2"}});
+}
+
+TEST_CASE("delta: a name outside that differs from the one inside is refused") {
+  Fixture f(Variant::kDelta);
+  f.start({"*"});
+
+  const Request nack = f.answer(response(kClusterType, "v1", "n1", {named("a", "1", clusterBody("b", "x"))}));
+
+  CHECK(nack.error->message ==
+        "envoy.config.cluster.v3.Cluster \"a\": name: is \"b\" inside; both names must be the same");
+}
+
+TEST_CASE("delta: the wildcard goes from all to all and one, to one, to nothing") {
+  Fixture f(Variant::kDelta);
+  f.machine.subscribe("*", f.now);
+  f.machine.onStreamStart();
+  const Request all = f.machine.takeInterest();
+  CHECK(all.subscribe.empty());
+  CHECK(all.unsubscribe.empty());
+
+  f.machine.subscribe("a", f.now);
+  CHECK(f.machine.takeInterest().subscribe == Names{"a"});
+  f.machine.unsubscribe("*");
+  CHECK(f.machine.takeInterest().unsubscribe == Names{"*"});
+  f.machine.unsubscribe("a");
+  CHECK(f.machine.takeInterest().unsubscribe == Names{"a"});
+}
+
+TEST_CASE("delta: a new stream with names and the wildcard names the wildcard") {
+  Fixture f(Variant::kDelta);
+  f.start({"*", "a"});
+
+  f.reconnect();
+
+  CHECK(f.machine.takeInterest().subscribe == Names{"*", "a"});
+}
+
+TEST_CASE("delta: giving up the wildcard forgets what only the wildcard brought") {
+  Fixture f(Variant::kDelta);
+  f.start({"*", "a"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1"), item("b", "1")}));
+
+  f.machine.unsubscribe("*");
+
+  CHECK(f.machine.verdicts().size() == 1);
+  CHECK(f.verdict("a").version == "1");
+}
+
+TEST_CASE("delta: a name given up under a wildcard stays until the server says whose it is") {
+  Fixture f(Variant::kDelta);
+  f.start({"*", "a", "b"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1"), item("b", "1")}));
+  f.machine.unsubscribe("a");
+  f.machine.unsubscribe("b");
+  f.machine.takeInterest();
+  CHECK(f.machine.stats().resources == 2);
+
+  f.answer(response(kClusterType, "v2", "n2", {item("a", "1")}, {"b"}));
+
+  CHECK(f.watcher.held == Held{{"a", "1"}});
+  CHECK(f.machine.stats().resources == 1);
+  f.reconnect();
+  const Request first = f.machine.takeInterest();
+  CHECK(first.subscribe.empty());
+  CHECK(first.initial_versions == Held{{"a", "1"}});
+}
+
+}  // namespace
+}  // namespace sluice::xds
