@@ -1,0 +1,34 @@
+#pragma once
+
+// The types that an Any may carry: those linked into the program.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "google/protobuf/any.pb.h"
+#include "google/protobuf/message.h"
+
+#include "source/config/errors.h"
+
+namespace sluice::config {
+
+// "type.googleapis.com/pkg.Name" -> "pkg.Name"; empty without a slash.
+std::string_view typeNameOf(std::string_view type_url);
+
+// A new message of the linked type with that full name; null if there is none.
+std::unique_ptr<google::protobuf::Message> newMessage(std::string_view full_name);
+
+bool isTypedStruct(std::string_view full_name);
+
+// Why an unknown type is refused, and the linked name nearest to it.
+std::string unknownTypeMessage(std::string_view type_url);
+
+// The message inside `any`: parsed, and a TypedStruct converted to what it describes. Null after reporting to `context`
+// if the type is not linked or the bytes are broken.
+std::unique_ptr<google::protobuf::Message> unpackAny(const google::protobuf::Any& any, const Context& context);
+
+// Bytes that are equal for equal messages, for content hashes.
+void packAny(const google::protobuf::Message& message, std::string_view type_url, google::protobuf::Any& any);
+
+}  // namespace sluice::config

@@ -1,0 +1,18 @@
+#pragma once
+
+// What Envoy v1.39 declares, whether or not api/ does: it tells "not supported yet" from "no such name". Immutable.
+
+#include <string_view>
+#include <vector>
+
+namespace sluice::config {
+
+bool isKnownMessage(std::string_view full_name);
+// Whether Envoy's message has a field of this snake_case name.
+bool isKnownField(std::string_view message, std::string_view field);
+// The name of a field by number; empty if Envoy has none.
+std::string_view knownFieldName(std::string_view message, int number);
+// Full names, sorted.
+const std::vector<std::string_view>& knownMessages();
+
+}  // namespace sluice::config

@@ -1,0 +1,72 @@
+#include "source/config/loader.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+#include "source/config/document.h"
+#include "source/config/message_reader.h"
+#include "source/config/unknown_fields.h"
+
+namespace sluice::config {
+namespace {
+
+// Room for ordinary use of aliases; a small file that names billions of values ends here.
+constexpr size_t kSpareSteps = 1'000'000;
+
+}  // namespace
+
+Format formatOf(std::string_view path) {
+  const absl::string_view name(path.data(), path.size());
+  if (absl::EndsWithIgnoreCase(name, ".json")) return Format::kJson;
+  for (const absl::string_view suffix : {".pb", ".bin", ".binpb"}) {
+    if (absl::EndsWithIgnoreCase(name, suffix)) return Format::kBinary;
+  }
+  return Format::kYaml;
+}
+
+bool Loader::loadFile(const std::string& path, google::protobuf::Message& message) {
+  std::error_code failure;
+  if (std::filesystem::is_directory(path, failure)) {
+    errors_.add({path, 0, 0, "", "", "is a directory; name a file"});
+    return false;
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || (file.peek() != std::ifstream::traits_type::eof() && !(text << file.rdbuf()))) {
+    errors_.add({path, 0, 0, "", "", absl::StrCat("cannot be read: ", std::strerror(errno))});
+    return false;
+  }
+  return loadText(text.str(), formatOf(path), path, message);
+}
+
+bool Loader::loadText(std::string_view text, Format format, const std::string& name,
+                      google::protobuf::Message& message) {
+  if (format == Format::kBinary) return loadBinary(text, name, message);
+  Document document;
+  const bool parsed = format == Format::kJson ? document.parseJson(text, name, errors_)  //
+                                              : document.parseYaml(text, name, errors_);
+  if (!parsed) return false;
+  return MessageReader(name, text.size() + kSpareSteps, errors_, &positions_).read(document.root(), message);
+}
+
+bool Loader::mergeYaml(std::string_view text, google::protobuf::Message& message) {
+  return loadText(text, Format::kYaml, "--config-yaml", message);
+}
+
+bool Loader::loadBinary(std::string_view bytes, const std::string& name, google::protobuf::Message& message) {
+  if (!message.MergeFromString(std::string(bytes))) {
+    errors_.add({name, 0, 0, "", "",
+                 absl::StrCat("is not a binary ", message.GetDescriptor()->full_name(), "; check the file's suffix")});
+    return false;
+  }
+  positions_.record("", name, 0, 0);
+  return checkUnknownFields(message, UnknownFieldPolicy::kRefuseAll, Context(errors_, &positions_)).refused == 0;
+}
+
+}  // namespace sluice::config
