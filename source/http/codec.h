@@ -86,6 +86,12 @@ class ServerCodec {
   // Ends the stream without a proper end. HTTP/1: shouldClose() turns true.
   virtual void reset(StreamId stream, ResetReason reason) = 0;
 
+  // Answers a connection-level error before the owner closes (HTTP/1: a response with "connection: close" and no body;
+  // nothing where no answer can be understood). shouldClose() is true from then on.
+  virtual void sendErrorReply(const ProtocolError& error) { (void)error; }
+  // Whether many streams share the connection; then the codec holds back single streams by windows of its own.
+  virtual bool multiplexed() const { return false; }
+
   // No new streams after those in flight: the next response says "connection: close" (HTTP/2: GOAWAY).
   virtual void drain() = 0;
   // Everything that may be sent was sent and the connection cannot be used further: flush, then close.
