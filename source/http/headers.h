@@ -107,11 +107,15 @@ class HeaderList {
   // Adds a field whose bytes already live in the arena (or are static text). `name` is in lower case.
   void addView(std::string_view name, std::string_view value) { addView(nameOf(name), name, value); }
   void addView(Name id, std::string_view value) { addView(id, textOf(id), value); }
-  void addView(Name id, std::string_view name, std::string_view value);
+  void addView(Name id, std::string_view name, std::string_view value) {
+    if (size_ == capacity_) grow();
+    fields_[size_++] = Field{name, value, id};
+    present_ |= (uint64_t{1} << static_cast<unsigned>(id)) & ~uint64_t{1};
+  }
   // Adds a field, copying both into the arena. `name` is in lower case.
   void add(std::string_view name, std::string_view value) { addView(arena_->copy(name), arena_->copy(value)); }
   void add(Name id, std::string_view value) { addView(id, arena_->copy(value)); }
-  // Replaces every field of that name by one (in the place of the first).
+  // Replaces every field of that name by one (in the place of the first); the bytes are copied.
   void set(Name id, std::string_view value);
   void set(std::string_view name, std::string_view value);
   // Appends ",value" to the last field of that name, or adds it.
@@ -133,7 +137,11 @@ class HeaderList {
   base::Arena& arena() const { return *arena_; }
 
  private:
+  static constexpr uint32_t kFirstCapacity = 16;
+
   void grow();
+  // Index of the first field of that name, or size_.
+  uint32_t find(Name id, std::string_view lower) const;
 
   base::Arena* arena_;
   Field* fields_ = nullptr;
@@ -171,7 +179,7 @@ class RequestHeaders : public HeaderList {
   std::string_view method;     // a token, as received ("GET")
   std::string_view path;       // origin form with query: "/a?b"; "*" for OPTIONS *; empty for CONNECT
   std::string_view authority;  // host[:port] as sent; the `host` header is not in the list
-  std::string_view scheme;     // "http" or "https"
+  std::string_view scheme;     // "http" or "https"; an HTTP/1 codec sets it for the absolute form only
   Protocol protocol = Protocol::kHttp11;
 
   bool isHead() const { return method == "HEAD"; }

@@ -1,0 +1,517 @@
+#include "source/http/h1/head_parser.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "source/http/h1/chars.h"
+
+namespace sluice::http::h1 {
+
+namespace {
+
+constexpr size_t kMaxMethod = 64;
+// Each is compared with every field.
+constexpr uint32_t kMaxConnectionOptions = 64;
+
+constexpr uint64_t bit(Name name) {
+  return uint64_t{1} << static_cast<unsigned>(name);
+}
+
+// Fields that the parser itself acts on.
+constexpr uint64_t kActedOn = bit(Name::kHost) | bit(Name::kContentLength) | bit(Name::kTransferEncoding) |
+                              bit(Name::kConnection) | bit(Name::kTe) | bit(Name::kExpect) | bit(Name::kKeepAlive) |
+                              bit(Name::kProxyConnection) | bit(Name::kUpgrade) | bit(Name::kHttp2Settings);
+
+enum class Kind : uint8_t { kRequest, kResponse, kTrailers };
+
+// What the fields of one block say, while it is parsed.
+struct FieldState {
+  HeadFacts facts;
+  uint32_t hosts = 0;
+  uint32_t lengths = 0;
+  uint32_t codings = 0;
+  uint32_t options = 0;       // in Connection fields
+  bool names_fields = false;  // a Connection field names other fields
+  bool unknown_expectation = false;
+  Fault length_fault = Fault::kNone;
+  Fault coding_fault = Fault::kNone;
+  std::string_view host;
+};
+
+struct RequestLine {
+  enum class Form : uint8_t { kOrigin, kAbsolute, kAuthority, kAsterisk };
+
+  std::string_view method;
+  std::string_view authority;  // of the absolute and authority forms
+  std::string_view path;       // may be empty or begin with '?' in the absolute form
+  std::string_view scheme;     // of the absolute form
+  Form form = Form::kOrigin;
+  Protocol protocol = Protocol::kHttp11;
+  char* end = nullptr;  // behind CR LF
+};
+
+// host[:port] as in RFC 3986 sections 3.2.2 and 3.2.3; no user information, not empty.
+bool validAuthority(std::string_view text) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  if (at == end) return false;
+  if (*at == '[') {
+    const char* const first = ++at;
+    while (at < end && (isDigit(*at) || (((*at | 0x20) >= 'a') && ((*at | 0x20) <= 'f')) || *at == ':' || *at == '.')) {
+      ++at;
+    }
+    if (at == end || *at != ']' || at - first < 2) return false;
+    ++at;
+  } else {
+    const char* const first = at;
+    while (at < end && kHostByte[static_cast<unsigned char>(*at)]) ++at;
+    if (at == first) return false;
+  }
+  if (at == end) return true;
+  if (*at++ != ':' || end - at > 5) return false;
+  unsigned port = 0;
+  for (; at < end; ++at) {
+    if (!isDigit(*at)) return false;
+    port = port * 10 + static_cast<unsigned>(*at - '0');
+  }
+  return port <= 65535;
+}
+
+bool sameAuthority(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return (x >= 'A' && x <= 'Z' ? x | 0x20 : x) == (y >= 'A' && y <= 'Z' ? y | 0x20 : y);
+         });
+}
+
+// Copies `text` behind which kPadding zero bytes follow.
+char* copyPadded(base::Arena& arena, std::string_view text) {
+  char* const out = arena.allocate(text.size() + kPadding);
+  std::memcpy(out, text.data(), text.size());
+  std::memset(out + text.size(), 0, kPadding);
+  return out;
+}
+
+// RFC 9110 section 8.6: digits only. Below 2^63, so that no sum of it wraps.
+Fault parseLength(std::string_view text, uint64_t& out) {
+  if (text.empty() || text.size() > 19) return Fault::kInvalidContentLength;
+  uint64_t value = 0;
+  for (char c : text) {
+    if (!isDigit(c)) return Fault::kInvalidContentLength;
+    value = value * 10 + static_cast<uint64_t>(c - '0');
+  }
+  if (value > INT64_MAX) return Fault::kInvalidContentLength;
+  out = value;
+  return Fault::kNone;
+}
+
+// Calls `visit` with each element of a comma-separated list, without white space.
+template <typename Visit>
+void forEachElement(std::string_view list, Visit visit) {
+  while (true) {
+    const size_t comma = list.find(',');
+    std::string_view element = list.substr(0, comma);
+    while (!element.empty() && (element.front() == ' ' || element.front() == '\t')) element.remove_prefix(1);
+    while (!element.empty() && (element.back() == ' ' || element.back() == '\t')) element.remove_suffix(1);
+    if (!element.empty()) visit(element);
+    if (comma == std::string_view::npos) return;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+void readConnection(std::string_view value, FieldState& state) {
+  forEachElement(value, [&state](std::string_view option) {
+    ++state.options;
+    if (equalsIgnoringCase(option, "close")) {
+      state.facts.close = true;
+    } else if (equalsIgnoringCase(option, "keep-alive")) {
+      state.facts.keep_alive = true;
+    } else {
+      state.names_fields = true;
+    }
+  });
+}
+
+// May a Connection field name this one and so have it removed? Never a well-known field, nor one that proxies in
+// front of us may have set: a client could take out what they said.
+bool removableByConnection(const Field& field) {
+  return field.id == Name::kOther && !field.name.starts_with("x-forwarded-") && !field.name.starts_with("x-envoy-") &&
+         field.name != "x-real-ip" && field.name != "proxy-authorization";
+}
+
+void removeNamedFields(std::string_view value, HeaderList& out) {
+  forEachElement(value, [&out](std::string_view option) {
+    out.removeIf([option](const Field& field) {
+      return equalsIgnoringCase(option, field.name) && removableByConnection(field);
+    });
+  });
+}
+
+// A field that says something about the message's framing or the connection.
+template <Kind kKind>
+void act(Name id, std::string_view name, std::string_view value, FieldState& state, HeaderList& out) {
+  switch (id) {
+    case Name::kHost:
+      if constexpr (kKind == Kind::kRequest) {
+        ++state.hosts;
+        state.host = value;
+      } else {
+        out.addView(id, name, value);
+      }
+      return;
+    case Name::kContentLength:
+      if (++state.lengths > 1) {
+        state.length_fault = Fault::kManyContentLengths;
+        return;
+      }
+      state.facts.has_length = true;
+      state.length_fault = parseLength(value, state.facts.length);
+      out.addView(id, name, value);
+      return;
+    case Name::kTransferEncoding:
+      state.facts.chunked = true;
+      if (++state.codings > 1 || !equalsIgnoringCase(value, "chunked")) {
+        state.coding_fault = Fault::kInvalidTransferCoding;
+      }
+      return;
+    case Name::kConnection:
+      readConnection(value, state);
+      // Kept until the block is read, then taken out with the fields that it names.
+      if (state.names_fields) out.addView(id, name, value);
+      return;
+    case Name::kTe:
+      if constexpr (kKind == Kind::kRequest) {
+        bool trailers = false;
+        forEachElement(value, [&trailers](std::string_view e) { trailers |= equalsIgnoringCase(e, "trailers"); });
+        if (trailers && !out.has(Name::kTe)) out.addView(id, name, "trailers");
+      }
+      return;
+    case Name::kExpect:
+      if constexpr (kKind == Kind::kRequest) {
+        if (equalsIgnoringCase(value, "100-continue")) {
+          state.facts.expect_continue = true;
+        } else {
+          state.unknown_expectation = true;
+        }
+      }
+      return;
+    default:  // keep-alive, proxy-connection, upgrade, http2-settings: this connection's only
+      return;
+  }
+}
+
+Fault nameFault(const char* line, const char* stop) {
+  if (*line == ' ' || *line == '\t') return Fault::kObsFold;
+  if (*stop == ':') return Fault::kEmptyName;
+  if (*stop == ' ' || *stop == '\t') return Fault::kSpaceBeforeColon;
+  if (*stop == '\r' && stop[1] == '\n') return Fault::kNoColon;
+  return Fault::kInvalidCharacters;
+}
+
+// Parses lines up to and with the empty one; `at` moves behind it. The text is padded and ends in CR LF CR LF.
+template <Kind kKind>
+Fault parseFields(char*& at, uint32_t max_count, FieldState& state, HeaderList& out) {
+  uint32_t count = 0;
+  char* line = at;
+  while (*line != '\r') {
+    char* const colon = lowerToken(line);
+    if (*colon != ':' || colon == line) return nameFault(line, colon);
+    char* value = colon + 1;
+    while (*value == ' ' || *value == '\t') ++value;
+    char* stop = skipValue(value);
+    if (stop[0] != '\r' || stop[1] != '\n') return Fault::kInvalidCharacters;
+    char* const next = stop + 2;
+    while (stop > value && (stop[-1] == ' ' || stop[-1] == '\t')) --stop;
+    if (++count > max_count) return kKind == Kind::kTrailers ? Fault::kTooManyTrailers : Fault::kTooManyHeaders;
+
+    const std::string_view name(line, static_cast<size_t>(colon - line));
+    const std::string_view text(value, static_cast<size_t>(stop - value));
+    const Name id = nameOf(name);
+    if constexpr (kKind == Kind::kTrailers) {
+      if (allowedInTrailers(Field{name, text, id})) out.addView(id, name, text);
+    } else if ((kActedOn >> static_cast<unsigned>(id)) & 1) [[unlikely]] {
+      act<kKind>(id, name, text, state, out);
+    } else {
+      out.addView(id, name, text);
+    }
+    line = next;
+  }
+  if (line[1] != '\n') return Fault::kInvalidCharacters;
+  at = line + 2;
+  return Fault::kNone;
+}
+
+// Framing (RFC 9112 section 6.3) and the fields that Connection names, once all fields are read.
+Fault finishFields(Protocol protocol, const CodecLimits& limits, FieldState& state, HeaderList& out) {
+  if (state.length_fault != Fault::kNone) return state.length_fault;
+  if (state.facts.chunked) {
+    if (state.coding_fault != Fault::kNone) return state.coding_fault;
+    if (protocol == Protocol::kHttp10) return Fault::kTransferCodingIn10;
+    if (state.facts.has_length) {
+      if (!limits.allow_chunked_length) return Fault::kLengthAndChunked;
+      out.remove(Name::kContentLength);
+      state.facts.has_length = false;
+    }
+  }
+  if (state.names_fields) {
+    if (state.options > kMaxConnectionOptions) return Fault::kTooManyHeaders;
+    for (size_t i = 0; i < out.size();) {
+      const Field field = out.begin()[i];
+      const size_t before = out.size();
+      if (field.id == Name::kConnection) removeNamedFields(field.value, out);
+      i = out.size() == before ? i + 1 : 0;  // removing moved the fields: start again
+    }
+    out.remove(Name::kConnection);
+  }
+  return Fault::kNone;
+}
+
+// "scheme://authority[/path][?query]"
+Fault parseAbsoluteForm(std::string_view target, RequestLine& out) {
+  size_t skip = 0;
+  if (target.size() > 7 && equalsIgnoringCase(target.substr(0, 7), "http://")) {
+    out.scheme = "http";
+    skip = 7;
+  } else if (target.size() > 8 && equalsIgnoringCase(target.substr(0, 8), "https://")) {
+    out.scheme = "https";
+    skip = 8;
+  } else {
+    return Fault::kInvalidTarget;
+  }
+  const std::string_view rest = target.substr(skip);
+  const size_t end = std::min(rest.find_first_of("/?"), rest.size());
+  out.form = RequestLine::Form::kAbsolute;
+  out.authority = rest.substr(0, end);
+  out.path = rest.substr(end);
+  return validAuthority(out.authority) ? Fault::kNone : Fault::kInvalidHost;
+}
+
+Fault parseTarget(std::string_view target, const CodecLimits& limits, RequestLine& out) {
+  if (out.method == "CONNECT") {
+    out.form = RequestLine::Form::kAuthority;
+    out.authority = target;
+    return validAuthority(target) ? Fault::kNone : Fault::kInvalidTarget;
+  }
+  if (target[0] == '/') {
+    out.path = target;
+    return Fault::kNone;
+  }
+  if (target == "*") {
+    out.form = RequestLine::Form::kAsterisk;
+    out.path = target;
+    return out.method == "OPTIONS" ? Fault::kNone : Fault::kInvalidTarget;
+  }
+  if (!limits.allow_absolute_url) return Fault::kInvalidTarget;
+  return parseAbsoluteForm(target, out);
+}
+
+Fault versionFault(const char* at) {
+  if (std::memcmp(at, "HTTP/", 5) != 0 || !isDigit(at[5]) || at[6] != '.' || !isDigit(at[7])) {
+    return Fault::kInvalidVersion;
+  }
+  return Fault::kUnsupportedVersion;
+}
+
+// The text is padded and holds CR LF.
+Fault parseRequestLine(char* text, const CodecLimits& limits, RequestLine& out) {
+  char* at = text;
+  while (tokenLower(*at) != 0) ++at;
+  if (at == text || *at != ' ' || at - text > static_cast<ptrdiff_t>(kMaxMethod)) return Fault::kInvalidMethod;
+  out.method = {text, static_cast<size_t>(at - text)};
+
+  char* const target = ++at;
+  at = skipTarget(target);
+  if (*at == '#') return Fault::kFragment;
+  if (*at == '\r' && at[1] == '\n') return Fault::kHttp09;
+  if (*at != ' ') return Fault::kInvalidCharacters;
+  if (at == target) return Fault::kInvalidRequestLine;
+  const std::string_view target_text(target, static_cast<size_t>(at - target));
+
+  ++at;  // 8 bytes and CR LF: kPadding lets them be read
+  if (std::memcmp(at, "HTTP/1.1", 8) == 0) {
+    out.protocol = Protocol::kHttp11;
+  } else if (std::memcmp(at, "HTTP/1.0", 8) == 0) {
+    out.protocol = Protocol::kHttp10;
+    if (!limits.accept_http_10) return Fault::kLowVersion;
+  } else if (out.method == "PRI" && target_text == "*" && std::memcmp(at, "HTTP/2.0", 8) == 0) {
+    return Fault::kHttp2Preface;
+  } else {
+    return versionFault(at);
+  }
+  if (at[8] != '\r' || at[9] != '\n') return Fault::kInvalidRequestLine;
+  out.end = at + 10;
+  return parseTarget(target_text, limits, out);
+}
+
+// Decides the one authority and path of a request (RFC 9112 section 3.3).
+Fault decideTarget(const RequestLine& line, const FieldState& state, RequestHeaders& out) {
+  if (state.hosts > 1) return Fault::kManyHosts;
+  if (state.hosts == 0 && line.protocol != Protocol::kHttp10) return Fault::kMissingHost;
+  if (state.hosts == 1 && !validAuthority(state.host)) return Fault::kInvalidHost;
+  out.path = line.path;
+  out.authority = state.host;
+  if (line.form == RequestLine::Form::kOrigin || line.form == RequestLine::Form::kAsterisk) [[likely]] {
+    return Fault::kNone;
+  }
+  out.authority = line.authority;
+  if (state.hosts == 1 && !sameAuthority(state.host, line.authority)) return Fault::kConflictingHost;
+  if (line.form == RequestLine::Form::kAuthority) return Fault::kNone;
+  out.scheme = line.scheme;
+  if (line.path.empty()) {
+    out.path = line.method == "OPTIONS" ? "*" : "/";
+  } else if (line.path[0] == '?') {
+    out.path = out.arena().concat("/", line.path);
+  }
+  return Fault::kNone;
+}
+
+Fault parseRequest(char* text, const CodecLimits& limits, RequestHeaders& out, ParsedHead& parsed) {
+  RequestLine line;
+  if (const Fault fault = parseRequestLine(text, limits, line); fault != Fault::kNone) return fault;
+  FieldState state;
+  char* at = line.end;
+  if (const Fault fault = parseFields<Kind::kRequest>(at, limits.max_header_count, state, out); fault != Fault::kNone) {
+    return fault;
+  }
+  parsed.size = static_cast<size_t>(at - text);
+  if (const Fault fault = decideTarget(line, state, out); fault != Fault::kNone) return fault;
+  if (const Fault fault = finishFields(line.protocol, limits, state, out); fault != Fault::kNone) return fault;
+  if (line.form == RequestLine::Form::kAuthority && (state.facts.chunked || state.facts.has_length)) {
+    return Fault::kConnectWithBody;
+  }
+  if (line.protocol == Protocol::kHttp10) {
+    state.facts.expect_continue = false;
+  } else if (state.unknown_expectation) {
+    return Fault::kUnknownExpectation;
+  }
+  out.method = line.method;
+  out.protocol = line.protocol;
+  parsed.facts = state.facts;
+  return Fault::kNone;
+}
+
+Fault parseStatusLine(char*& at, ResponseHeaders& out) {
+  if (std::memcmp(at, "HTTP/1.1", 8) == 0) {
+    out.protocol = Protocol::kHttp11;
+  } else if (std::memcmp(at, "HTTP/1.0", 8) == 0) {
+    out.protocol = Protocol::kHttp10;
+  } else {
+    const Fault fault = versionFault(at);
+    return fault == Fault::kInvalidVersion ? Fault::kInvalidStatusLine : fault;
+  }
+  const char* const code = at + 9;
+  if (at[8] != ' ' || code[0] < '1' || code[0] > '9' || !isDigit(code[1]) || !isDigit(code[2])) {
+    return Fault::kInvalidStatusLine;
+  }
+  out.status = static_cast<uint16_t>((code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0'));
+  char* reason = at + 12;
+  if (*reason == ' ') {
+    ++reason;
+  } else if (*reason != '\r') {  // servers that leave out the space before an empty reason exist
+    return Fault::kInvalidStatusLine;
+  }
+  char* const stop = skipValue(reason);
+  if (stop[0] != '\r' || stop[1] != '\n') return Fault::kInvalidCharacters;
+  out.reason = {reason, static_cast<size_t>(stop - reason)};
+  at = stop + 2;
+  return Fault::kNone;
+}
+
+Fault parseResponse(char* text, const CodecLimits& limits, ResponseHeaders& out, ParsedHead& parsed) {
+  char* at = text;
+  if (const Fault fault = parseStatusLine(at, out); fault != Fault::kNone) return fault;
+  FieldState state;
+  if (const Fault fault = parseFields<Kind::kResponse>(at, limits.max_header_count, state, out);
+      fault != Fault::kNone) {
+    return fault;
+  }
+  parsed.size = static_cast<size_t>(at - text);
+  if (const Fault fault = finishFields(out.protocol, limits, state, out); fault != Fault::kNone) return fault;
+  parsed.facts = state.facts;
+  return Fault::kNone;
+}
+
+}  // namespace
+
+bool BlockEnd::find(std::string_view text, size_t limit) {
+  const char* const begin = text.data();
+  const size_t end = std::min(text.size(), limit);
+  const auto lineFeed = [&](size_t at) {
+    if (at == 0 || begin[at - 1] != '\r') {
+      fault_ = Fault::kInvalidCharacters;
+      return true;
+    }
+    if (at == 1 || begin[at - 2] == '\n') {
+      size_ = at + 1;
+      return true;
+    }
+    return false;
+  };
+  size_t at = scanned_;
+#if defined(__SSE2__)
+  for (; at + 16 <= end; at += 16) {
+    const __m128i feeds = _mm_cmpeq_epi8(detail::load16(begin + at), _mm_set1_epi8('\n'));
+    for (unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(feeds)); mask != 0; mask &= mask - 1) {
+      if (lineFeed(at + static_cast<size_t>(std::countr_zero(mask)))) return true;
+    }
+  }
+#endif
+  for (; at < end; ++at) {
+    if (begin[at] == '\n' && lineFeed(at)) return true;
+  }
+  scanned_ = at;
+  if (end == limit) {
+    fault_ = Fault::kHeadersTooLarge;
+    return true;
+  }
+  return false;
+}
+
+ParsedHead parseRequestHead(std::string_view text, const CodecLimits& limits, RequestHeaders& out) {
+  ParsedHead parsed;
+  parsed.fault = parseRequest(copyPadded(out.arena(), text), limits, out, parsed);
+  return parsed;
+}
+
+ParsedHead parseResponseHead(std::string_view text, const CodecLimits& limits, ResponseHeaders& out) {
+  ParsedHead parsed;
+  parsed.fault = parseResponse(copyPadded(out.arena(), text), limits, out, parsed);
+  return parsed;
+}
+
+ParsedHead parseTrailers(std::string_view text, const CodecLimits& limits, Trailers& out) {
+  ParsedHead parsed;
+  FieldState state;
+  char* const begin = copyPadded(out.arena(), text);
+  char* at = begin;
+  parsed.fault = parseFields<Kind::kTrailers>(at, limits.max_header_count, state, out);
+  parsed.size = static_cast<size_t>(at - begin);
+  return parsed;
+}
+
+Fault checkRequestStart(std::string_view text, const CodecLimits& limits) {
+  size_t method = 0;
+  while (method < text.size() && tokenLower(text[method]) != 0) ++method;
+  if (method > kMaxMethod) return Fault::kInvalidMethod;
+  if (method == text.size()) return Fault::kNone;
+  if (method == 0 || text[method] != ' ') return Fault::kInvalidMethod;
+  const size_t feed = text.find('\n');
+  if (feed == std::string_view::npos || text[feed - 1] != '\r') return Fault::kNone;
+  std::string line(text.substr(0, feed + 1));
+  line.append(kPadding, '\0');
+  RequestLine parsed;
+  return parseRequestLine(line.data(), limits, parsed);
+}
+
+bool allowedInTrailers(const Field& field) {
+  constexpr uint64_t kAllowed =
+      bit(Name::kGrpcMessage) | bit(Name::kGrpcStatus) | bit(Name::kEtag) | bit(Name::kLastModified);
+  if (field.id != Name::kOther) return (kAllowed >> static_cast<unsigned>(field.id)) & 1;
+  for (std::string_view prefix : {"x-forwarded-", "x-envoy-", "x-real-ip", "proxy-", "content-range", "if-", "range",
+                                  "max-forwards", "www-authenticate", "authentication-info", "pragma", "x-original-"}) {
+    if (field.name.starts_with(prefix)) return false;
+  }
+  return true;
+}
+
+}  // namespace sluice::http::h1

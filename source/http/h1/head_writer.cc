@@ -1,0 +1,293 @@
+#include "source/http/h1/head_writer.h"
+
+#include <charconv>
+#include <cstring>
+
+#include "source/http/h1/chars.h"
+#include "source/http/h1/head_parser.h"
+
+namespace sluice::http::h1 {
+
+namespace {
+
+constexpr uint64_t bit(Name name) {
+  return uint64_t{1} << static_cast<unsigned>(name);
+}
+
+// Fields that this codec says itself.
+constexpr uint64_t kOwnFields = bit(Name::kHost) | bit(Name::kContentLength) | bit(Name::kTransferEncoding) |
+                                bit(Name::kConnection) | bit(Name::kKeepAlive) | bit(Name::kProxyConnection) |
+                                bit(Name::kUpgrade) | bit(Name::kHttp2Settings) | bit(Name::kExpect);
+
+template <typename Word>
+void copyWord(char* out, const char* in) {
+  Word word;
+  std::memcpy(&word, in, sizeof(word));
+  std::memcpy(out, &word, sizeof(word));
+}
+
+// memcpy without a call for the sizes of names and values.
+inline void copySmall(char* out, const char* in, size_t size) {
+  if (size > 32) {
+    std::memcpy(out, in, size);
+  } else if (size >= 16) {
+    struct Sixteen {
+      uint64_t a, b;
+    };
+    copyWord<Sixteen>(out, in);
+    copyWord<Sixteen>(out + size - 16, in + size - 16);
+  } else if (size >= 8) {
+    copyWord<uint64_t>(out, in);
+    copyWord<uint64_t>(out + size - 8, in + size - 8);
+  } else if (size >= 4) {
+    copyWord<uint32_t>(out, in);
+    copyWord<uint32_t>(out + size - 4, in + size - 4);
+  } else if (size > 0) {
+    out[0] = in[0];
+    out[size - 1] = in[size - 1];
+    out[size / 2] = in[size / 2];
+  }
+}
+
+// A buffer for one head: on the stack for all usual sizes, else in the arena.
+class HeadBuffer {
+ public:
+  HeadBuffer(base::Arena& arena, size_t size, bool sanitize)
+      : begin_(size + kPadding <= sizeof(stack_) ? stack_ : arena.allocate(size + kPadding)),
+        at_(begin_),
+        sanitize_(sanitize) {}
+
+  void text(std::string_view text) {
+    copySmall(at_, text.data(), text.size());
+    at_ += text.size();
+  }
+
+  void endLine() {
+    std::memcpy(at_, "\r\n", 2);
+    at_ += 2;
+    lines_ += 1;
+  }
+
+  void value(std::string_view value) {
+    char* const from = at_;
+    text(value);
+    if (!sanitize_) return;
+    for (char* c = from; c < at_; ++c) {
+      if (*c == '\r' || *c == '\n' || *c == '\0') *c = ' ';
+    }
+  }
+
+  void token(std::string_view token) {
+    char* const from = at_;
+    text(token);
+    if (!sanitize_) return;
+    for (char* c = from; c < at_; ++c) {
+      if (tokenLower(*c) == 0) *c = '_';
+    }
+  }
+
+  // A request target and the space behind it. Takes up to three bytes for one where it sanitizes.
+  void target(std::string_view target) {
+    if (sanitize_) {
+      constexpr char kHex[] = "0123456789ABCDEF";
+      for (char c : target) {
+        if (c > 0x20 && c < 0x7f && c != '#') {
+          *at_++ = c;
+          continue;
+        }
+        *at_++ = '%';
+        *at_++ = kHex[static_cast<unsigned char>(c) >> 4];
+        *at_++ = kHex[c & 15];
+      }
+      *at_++ = ' ';
+      return;
+    }
+    char* const from = at_;
+    text(target);
+    *at_++ = ' ';
+    if (skipTarget(from) != at_ - 1) dirty_ = true;
+  }
+
+  void fields(const HeaderList& list, uint64_t skip) {
+    for (const Field& field : list) {
+      if ((skip >> static_cast<unsigned>(field.id)) & 1) continue;
+      token(field.name);
+      std::memcpy(at_, ": ", 2);
+      at_ += 2;
+      value(field.value);
+      endLine();
+    }
+  }
+
+  // Are the ends of lines that were written the only bytes that could end one?
+  bool clean() {
+    if (dirty_) return false;
+    return countLineBytes() == 2 * lines_;
+  }
+
+  std::string_view view() const { return {begin_, static_cast<size_t>(at_ - begin_)}; }
+
+ private:
+  // CR, LF and NUL.
+  size_t countLineBytes() {
+    size_t count = 0;
+#if defined(__SSE2__)
+    // Bytes below 0x0e, which counts HTAB too: the exact count follows only where that differs.
+    std::memset(at_, ' ', kPadding);
+    __m128i sums = _mm_setzero_si128();
+    for (const char* c = begin_; c < at_; c += 16) {
+      const __m128i low = detail::atMost(detail::load16(c), 0x0d);
+      sums = _mm_add_epi64(sums, _mm_sad_epu8(_mm_sub_epi8(_mm_setzero_si128(), low), _mm_setzero_si128()));
+    }
+    count = static_cast<size_t>(_mm_cvtsi128_si64(sums) + _mm_cvtsi128_si64(_mm_srli_si128(sums, 8)));
+    if (count == 2 * lines_) return count;
+    count = 0;
+#endif
+    for (const char* c = begin_; c < at_; ++c) count += *c == '\r' || *c == '\n' || *c == '\0';
+    return count;
+  }
+
+  char stack_[4096];
+  char* begin_;
+  char* at_;
+  size_t lines_ = 0;
+  bool dirty_ = false;
+  bool sanitize_;
+};
+
+// Builds a head by `build(HeadBuffer&)` and writes it; builds it again, sanitized, where it is not clean.
+template <typename Build>
+void writeHead(ByteSink& sink, base::Arena& arena, size_t size, Build build) {
+  {
+    HeadBuffer buffer(arena, size, false);
+    build(buffer);
+    if (buffer.clean()) [[likely]] {
+      sink.write(buffer.view());
+      return;
+    }
+  }
+  HeadBuffer buffer(arena, size * 3, true);
+  build(buffer);
+  sink.write(buffer.view());
+}
+
+void writeFraming(HeadBuffer& out, const HeaderList& headers, Framing framing) {
+  if (framing == Framing::kLength) {
+    out.text("content-length: ");
+    out.value(headers.get(Name::kContentLength).value_or("0"));
+    out.endLine();
+  } else if (framing == Framing::kChunked) {
+    out.text("transfer-encoding: chunked");
+    out.endLine();
+  } else if (framing == Framing::kZero) {
+    out.text("content-length: 0");
+    out.endLine();
+  }
+}
+
+// All that is written besides the list: first line without its texts, framing, connection.
+constexpr size_t kFixedText = 160;
+
+}  // namespace
+
+void writeRequestHead(ByteSink& sink, const RequestHeaders& headers, Framing framing) {
+  const bool connect = headers.method == "CONNECT";
+  const std::string_view target = connect ? headers.authority : headers.path.empty() ? "/" : headers.path;
+  const size_t size =
+      headers.byteSize() + headers.method.size() + target.size() + headers.authority.size() + kFixedText;
+  writeHead(sink, headers.arena(), size, [&](HeadBuffer& out) {
+    out.token(headers.method);
+    out.text(" ");
+    out.target(target);
+    out.text("HTTP/1.1");
+    out.endLine();
+    out.text("host: ");
+    out.value(headers.authority);
+    out.endLine();
+    out.fields(headers, kOwnFields);
+    if (headers.has(Name::kTe)) {  // RFC 9110 section 10.1.4: TE is an option of the connection
+      out.text("connection: te");
+      out.endLine();
+    }
+    writeFraming(out, headers, framing);
+    out.endLine();
+  });
+}
+
+void writeResponseHead(ByteSink& sink, const ResponseHeaders& headers, Framing framing, Persistence persistence) {
+  const std::string_view reason = headers.reason.empty() ? reasonPhrase(headers.status) : headers.reason;
+  const size_t size = headers.byteSize() + reason.size() + kFixedText;
+  writeHead(sink, headers.arena(), size, [&](HeadBuffer& out) {
+    if (headers.status == 200 && headers.reason.empty()) {
+      out.text("HTTP/1.1 200 OK");
+    } else {
+      const uint16_t status = headers.status;
+      const char line[] = {'H',
+                           'T',
+                           'T',
+                           'P',
+                           '/',
+                           '1',
+                           '.',
+                           '1',
+                           ' ',
+                           static_cast<char>('0' + status / 100 % 10),
+                           static_cast<char>('0' + status / 10 % 10),
+                           static_cast<char>('0' + status % 10),
+                           ' '};
+      out.text({line, sizeof(line)});
+      out.value(reason);
+    }
+    out.endLine();
+    out.fields(headers, kOwnFields | bit(Name::kTe));
+    writeFraming(out, headers, framing);
+    if (persistence == Persistence::kClose) {
+      out.text("connection: close");
+      out.endLine();
+    } else if (persistence == Persistence::kKeepAlive) {
+      out.text("connection: keep-alive");
+      out.endLine();
+    }
+    out.endLine();
+  });
+}
+
+void writeChunk(ByteSink& sink, std::string_view data, bool last) {
+  if (!data.empty()) {
+    char line[20];
+    char* at = std::to_chars(line, line + 16, data.size(), 16).ptr;
+    *at++ = '\r';
+    *at++ = '\n';
+    sink.write({line, static_cast<size_t>(at - line)});
+    sink.write(data);
+    sink.write(last ? "\r\n0\r\n\r\n" : "\r\n");
+  } else if (last) {
+    sink.write("0\r\n\r\n");
+  }
+}
+
+void writeTrailers(ByteSink& sink, const Trailers& trailers) {
+  writeHead(sink, trailers.arena(), trailers.byteSize() + kFixedText, [&](HeadBuffer& out) {
+    out.text("0");
+    out.endLine();
+    for (const Field& field : trailers) {
+      if (!allowedInTrailers(field)) continue;
+      out.token(field.name);
+      out.text(": ");
+      out.value(field.value);
+      out.endLine();
+    }
+    out.endLine();
+  });
+}
+
+std::optional<uint64_t> lengthOf(const HeaderList& headers) {
+  const std::optional<std::string_view> text = headers.get(Name::kContentLength);
+  if (!text) return std::nullopt;
+  uint64_t length = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), length);
+  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
+  return length;
+}
+
+}  // namespace sluice::http::h1

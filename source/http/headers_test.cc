@@ -1,0 +1,129 @@
+#include "source/http/headers.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+namespace sluice::http {
+namespace {
+
+TEST_CASE("every well-known name is found by its text and no near miss is") {
+  for (int i = 1; i < static_cast<int>(Name::kCount); ++i) {
+    const Name id = static_cast<Name>(i);
+    const std::string text(textOf(id));
+    REQUIRE_FALSE(text.empty());
+    REQUIRE(nameOf(text) == id);
+    for (size_t at = 0; at < text.size(); ++at) {
+      std::string other = text;
+      other[at] = '_';
+      REQUIRE(nameOf(other) == Name::kOther);
+    }
+    REQUIRE(nameOf(text + "x") == Name::kOther);
+    REQUIRE(nameOf(text.substr(1)) != id);
+  }
+  REQUIRE(nameOf("") == Name::kOther);
+  REQUIRE(nameOf("x") == Name::kOther);
+  REQUIRE(textOf(Name::kOther).empty());
+}
+
+TEST_CASE("a list keeps order and repetitions beyond its first sixteen fields") {
+  base::Arena arena;
+  HeaderList list(arena);
+  for (int i = 0; i < 100; ++i) list.add("x-" + std::to_string(i % 50), std::to_string(i));
+
+  REQUIRE(list.size() == 100);
+  int expected = 0;
+  for (const Field& field : list) REQUIRE(field.value == std::to_string(expected++));
+  REQUIRE(list.get("x-7") == "7");
+  REQUIRE(list.getAll("x-7") == "7, 57");
+  REQUIRE_FALSE(list.has(Name::kOther));
+}
+
+TEST_CASE("get finds the first value, getAll joins all, cookies with a semicolon") {
+  base::Arena arena;
+  HeaderList list(arena);
+  list.add("accept", "");
+  list.add(Name::kAccept, "b");
+  list.add("cookie", "a=1");
+  list.add("cookie", "b=2");
+  list.add("via", "one");
+
+  REQUIRE(list.get(Name::kAccept) == "");
+  REQUIRE(list.getAll("accept") == ", b");
+  REQUIRE(list.getAll("cookie") == "a=1; b=2");
+  REQUIRE(list.getAll("via") == "one");
+  REQUIRE(list.getAll("via")->data() == list.get("via")->data());
+  REQUIRE_FALSE(list.get("age"));
+  REQUIRE_FALSE(list.getAll("x-none"));
+}
+
+TEST_CASE("set replaces the first field of a name and drops the others") {
+  base::Arena arena;
+  HeaderList list(arena);
+  for (const char* name : {"x-a", "server", "x-a", "server", "via"}) list.add(name, "old");
+
+  list.set("x-a", "new");
+  list.set(Name::kServer, "sluice");
+  list.set("x-b", "added");
+
+  std::string all;
+  for (const Field& field : list) all += std::string(field.name) + "=" + std::string(field.value) + " ";
+  REQUIRE(all == "x-a=new server=sluice via=old x-b=added ");
+}
+
+TEST_CASE("append extends the last field of a name") {
+  base::Arena arena;
+  HeaderList list(arena);
+  list.append("x-forwarded-for", "10.0.0.1");
+  list.append("x-forwarded-for", "10.0.0.2");
+  list.append("x-a", "");
+  list.append("x-a", "1");
+
+  REQUIRE(list.size() == 2);
+  REQUIRE(list.get(Name::kXForwardedFor) == "10.0.0.1,10.0.0.2");
+  REQUIRE(list.get("x-a") == "1");
+}
+
+TEST_CASE("remove takes out all fields of a name and says how many") {
+  base::Arena arena;
+  HeaderList list(arena);
+  for (const char* name : {"x-a", "server", "x-a", "server", "via"}) list.add(name, "v");
+
+  REQUIRE(list.remove("x-a") == 2);
+  REQUIRE(list.remove(Name::kServer) == 2);
+  REQUIRE(list.remove(Name::kAge) == 0);
+  REQUIRE(list.remove("x-none") == 0);
+
+  REQUIRE(list.size() == 1);
+  REQUIRE(list.has(Name::kVia));
+  REQUIRE_FALSE(list.has(Name::kServer));
+  REQUIRE(list.byteSize() == 3 + 1 + 4);
+}
+
+TEST_CASE("lookup answers pseudo-headers beside fields") {
+  base::Arena arena;
+  RequestHeaders request(arena);
+  request.method = "GET";
+  request.path = "/a?b";
+  request.authority = "example.com";
+  request.add("x-a", "1");
+  ResponseHeaders response(arena);
+  response.status = 204;
+
+  REQUIRE(request.lookup(":method") == "GET");
+  REQUIRE(request.lookup(":path") == "/a?b");
+  REQUIRE(request.lookup(":authority") == "example.com");
+  REQUIRE_FALSE(request.lookup(":scheme"));
+  REQUIRE_FALSE(request.lookup(":none"));
+  REQUIRE(request.lookup("x-a") == "1");
+  REQUIRE(request.pathOnly() == "/a");
+  REQUIRE(response.lookup(":status") == "204");
+}
+
+TEST_CASE("a status has its standard reason") {
+  REQUIRE(reasonPhrase(200) == "OK");
+  REQUIRE(reasonPhrase(503) == "Service Unavailable");
+  REQUIRE(reasonPhrase(799) == "Unknown");
+}
+
+}  // namespace
+}  // namespace sluice::http
