@@ -4,8 +4,9 @@
 // Read-ahead: while a response is outstanding the bytes of the next request are kept, not parsed.
 // Memory: an idle codec holds no buffer; a head that came in pieces is kept until it is whole.
 //
-// After receive() or receiveEnd() of a server codec gave an error, the owner may answer it by sendHeaders and sendData
-// with any stream id, unless a response head went out already; the answer says "connection: close".
+// After receive() or receiveEnd() of a server codec gave an error, the owner may answer it by sendErrorReply, or by
+// sendHeaders and sendData with any stream id, unless a response head went out already; the answer says
+// "connection: close".
 #pragma once
 
 #include <memory>

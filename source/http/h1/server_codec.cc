@@ -26,6 +26,7 @@ class Http1ServerCodec final : public ServerCodec {
   void sendData(StreamId stream, std::string_view data, bool end_stream) override;
   void sendTrailers(StreamId stream, const Trailers& trailers) override;
   void reset(StreamId stream, ResetReason reason) override;
+  void sendErrorReply(const ProtocolError& error) override;
 
   void drain() override { draining_ = true; }
   bool shouldClose() const override { return closed_; }
@@ -343,6 +344,20 @@ void Http1ServerCodec::finishResponse() {
     return;
   }
   in_ = In::kHead;
+}
+
+void Http1ServerCodec::sendErrorReply(const ProtocolError& error) {
+  // Behind the head of another response it would be read as its body; to HTTP/2 it is noise.
+  const bool understood = out_ == Out::kNone && fault_ != Fault::kHttp2Preface;
+  if (!closed_ && understood) {
+    base::Arena arena;
+    ResponseHeaders headers(arena);
+    headers.status = error.status;
+    writeResponseHead(sink_, headers, Framing::kZero, Persistence::kClose);
+  }
+  active_ = false;
+  in_ = In::kStopped;
+  closed_ = true;
 }
 
 void Http1ServerCodec::reset(StreamId stream, ResetReason) {

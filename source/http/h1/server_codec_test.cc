@@ -496,6 +496,43 @@ TEST_CASE("an error can be answered, and the answer closes") {
   REQUIRE(server.record.text() == "error 400 http1.multiple_host_headers\n");
 }
 
+TEST_CASE("an error reply closes, and is not sent into another response or to HTTP/2") {
+  ServerRecorder bad;
+  bad.feed("GET / HTTP/1.1\r\nHost: a\r\nA: b\n");
+  bad.codec->sendErrorReply({431, "x"});
+  bad.codec->sendErrorReply({431, "x"});
+  REQUIRE(bad.sink.out ==
+          "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+  REQUIRE(bad.codec->shouldClose());
+
+  ServerRecorder http2;
+  http2.feed("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  http2.codec->sendErrorReply({505, "x"});
+  REQUIRE(http2.sink.out.empty());
+  REQUIRE(http2.codec->shouldClose());
+
+  ServerRecorder answering;
+  answering.answers = false;
+  answering.feed(post("Transfer-Encoding: chunked\r\n", "1\r\nx\r\n"));
+  base::Arena arena;
+  ResponseHeaders headers(arena);
+  headers.status = 200;
+  answering.codec->sendHeaders(1, headers, false);
+  const std::string out = answering.sink.out;
+  answering.feed("zz");
+  REQUIRE(answering.failed);
+  answering.codec->sendErrorReply({400, "x"});
+  REQUIRE(answering.sink.out == out);
+  REQUIRE(answering.codec->shouldClose());
+}
+
+TEST_CASE("of several faults in a head the same one is told however its bytes came") {
+  REQUIRE(heard("GET / HTTP/1.1\r\nHost : a\r\nA: b\n\r\n\r\n") == "error 400 http1.invalid_characters\n");
+  REQUIRE(heard("G(T / HTTP/1.1\r\nHost : a\r\nA: b\n\r\n\r\n") == "error 400 http1.invalid_method\n");
+  REQUIRE(heard("GET / HTTP/1.1\nHost: a\r\n\r\n") == "error 400 http1.invalid_characters\n");
+  REQUIRE(heard("GET /#\nHost: a\r\n\r\n") == "error 400 http1.invalid_characters\n");
+}
+
 // --- sending -------------------------------------------------------------------------------------------------------
 
 struct Answering {
