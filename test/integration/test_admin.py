@@ -1,0 +1,75 @@
+"""The admin pages that tools read: names and shapes are Envoy's."""
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
+from harness import *  # noqa: E402,F403
+
+
+class AdminTest(SluiceTestCase):
+    def setUp(self):
+        super().setUp()
+        self.upstream = self.start(HttpUpstream())
+        listeners = [httpListener("http", [route("up")])]
+        self.sluice = self.start(Sluice(self.scratch, bootstrap(listeners, [cluster("up", self.upstream.port)])))
+        self.port = self.sluice.port("http")
+
+    def test_ready_and_server_info_say_that_it_is_live(self):
+        self.assertEqual(self.sluice.admin("/ready").body.strip(), b"LIVE")
+        self.assertEqual(self.sluice.adminJson("/server_info")["state"], "LIVE")
+
+    def test_requests_are_counted_under_the_names_that_users_know(self):
+        for _ in range(3):
+            get(self.port)
+
+        waitFor(lambda: self.sluice.stat("cluster.up.upstream_rq_2xx") == 3, "three answers counted upstream")
+        self.assertEqual(self.sluice.stat("cluster.up.upstream_rq_total"), 3)
+        self.assertEqual(self.sluice.stat("http.http.downstream_rq_2xx"), 3)
+
+    def test_stats_come_as_text_json_and_prometheus(self):
+        get(self.port)
+
+        names = {stat.get("name") for stat in self.sluice.adminJson("/stats?format=json")["stats"]}
+        prometheus = self.sluice.admin("/stats/prometheus")
+
+        self.assertIn("cluster.up.upstream_rq_total", names)
+        self.assertIn(b"# TYPE envoy_cluster_upstream_rq_total counter", prometheus.body)
+        self.assertIn(b'envoy_cluster_name="up"', prometheus.body)
+
+    def test_clusters_and_listeners_are_told_in_text_and_json(self):
+        self.assertIn(f"up::127.0.0.1:{self.upstream.port}::".encode(), self.sluice.admin("/clusters").body)
+        statuses = self.sluice.adminJson("/clusters?format=json")["cluster_statuses"]
+        self.assertIn("up", {status["name"] for status in statuses})
+        self.assertIn(f"http::127.0.0.1:{self.port}".encode(), self.sluice.admin("/listeners").body)
+
+    def test_the_configuration_is_dumped(self):
+        dump = json.dumps(self.sluice.adminJson("/config_dump"))
+
+        self.assertIn("envoy.admin.v3.ListenersConfigDump", dump)
+        self.assertIn("envoy.admin.v3.ClustersConfigDump", dump)
+
+    def test_an_action_by_get_is_refused_and_an_unknown_page_is_404(self):
+        for path in ("/quitquitquit", "/drain_listeners", "/logging"):
+            with self.subTest(path=path):
+                self.assertEqual(self.sluice.admin(path).status, 405)
+        self.assertEqual(self.sluice.admin("/nonsense").status, 404)
+
+    def test_the_log_level_changes_while_it_runs(self):
+        self.assertEqual(self.sluice.admin("/logging?level=debug", "POST").status, 200)
+        self.assertEqual(self.sluice.admin("/logging?level=shout", "POST").status, 400)
+
+    def test_without_an_admin_block_there_is_no_admin_server(self):
+        text = bootstrap([httpListener("http", [directResponse(200)])], [])
+        del text["admin"]
+
+        sluice = self.start(Sluice(self.scratch, text, wait=False))
+
+        with self.assertRaises(AssertionError):
+            waitFor(lambda: os.path.exists(sluice.admin_path), "an admin address", 1)
+        sluice.mustRun()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,215 @@
+"""`sluice` against an ADS server in Python's gRPC: every type, both encodings, refusals, and a server that goes away."""
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
+from harness import *  # noqa: E402,F403
+from harness import client, config  # noqa: E402
+from harness.ads import CLUSTER, ENDPOINT, LISTENER, ROUTE, AdsServer  # noqa: E402
+from harness.upstream import freePort  # noqa: E402
+
+ADS = {"ads": {}, "resource_api_version": "V3"}
+
+
+def edsCluster(name):
+    return {"name": name, "type": "EDS", "connect_timeout": "1s", "eds_cluster_config": {"eds_config": ADS}}
+
+
+def rdsListener(name, port, routes, **hcm):
+    rds = {"route_config_name": routes, "config_source": ADS}
+    return httpListener(name, rds=rds, address=config.socketAddress(port), **hcm)
+
+
+class XdsCase:
+    """The tests below, once an encoding."""
+
+    delta = False
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.start(AdsServer())
+        self.port = freePort()
+        self.one, self.two = (
+            self.start(HttpUpstream(lambda request, name=name: Reply(200, name))) for name in (b"one", b"two")
+        )
+
+    def serve(self):
+        """Everything by xDS: listener, routes, an EDS cluster "up" with upstream one."""
+        self.server.set(CLUSTER, edsCluster("up"))
+        self.server.set(ENDPOINT, config.loadAssignment("up", [self.one.port]))
+        self.server.set(LISTENER, rdsListener("http", self.port, "routes"))
+        self.server.set(ROUTE, config.routeConfig("routes", [route("up")]))
+        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, self.delta), wait=False))
+        self.waitForBody(b"one")
+
+    def body(self, path="/"):
+        response = get(self.port, path)
+        return response.body if response.status == 200 else b"status %d" % response.status
+
+    def waitForBody(self, expected, path="/"):
+        def seen():
+            self.sluice.mustRun()
+            return self.body(path) == expected
+
+        waitFor(seen, f"the answer {expected!r}")
+
+    def waitForVerdict(self, type_url):
+        return waitFor(lambda: self.server.verdict(type_url) is not None and (self.server.verdict(type_url) or "ok"), "a verdict")
+
+    def test_all_types_arrive_and_are_acknowledged(self):
+        self.serve()
+
+        for type_url in (LISTENER, ROUTE, CLUSTER, ENDPOINT):
+            self.assertEqual(self.waitForVerdict(type_url), "ok", type_url)
+        self.assertEqual(self.sluice.admin("/ready").status, 200)
+
+    def test_each_type_takes_effect_without_closing_a_connection(self):
+        self.serve()
+        with rawConnection(self.port) as sock:
+            source = client.reader(sock)
+
+            def ask():
+                sock.sendall(client.requestBytes("GET", "/"))
+                return readResponse(source)
+
+            self.assertEqual(ask().body, b"one")
+            self.server.set(ENDPOINT, config.loadAssignment("up", [self.two.port]))
+            waitFor(lambda: ask().body == b"two", "the new endpoints on the old connection")
+            self.server.set(CLUSTER, edsCluster("up"), cluster("static", self.one.port))
+            self.server.set(ROUTE, config.routeConfig("routes", [route("static")]))
+            waitFor(lambda: ask().body == b"one", "the new route on the old connection")
+
+    def test_a_changed_listener_answers_its_connections_with_close_and_serves_new_ones(self):
+        self.serve()
+        with rawConnection(self.port) as sock:
+            source = client.reader(sock)
+            sock.sendall(client.requestBytes("GET", "/"))
+            readResponse(source)
+
+            self.server.set(
+                LISTENER, rdsListener("http", self.port, "routes", always_set_request_id_in_response=True)
+            )
+            waitFor(lambda: get(self.port).header("x-request-id"), "the new listener")
+            sock.sendall(client.requestBytes("GET", "/"))
+            last = readResponse(source)
+
+        self.assertEqual((last.status, (last.header("connection") or "").lower()), (200, "close"))
+
+    def test_a_removed_listener_stops_accepting_and_its_port_can_be_taken_again(self):
+        self.serve()
+        self.server.set(LISTENER)
+
+        def refused():
+            try:
+                rawConnection(self.port).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+
+        waitFor(refused, "the port to be closed")
+        self.server.set(LISTENER, rdsListener("http", self.port, "routes"))
+        self.waitForBody(b"one")
+
+    def test_a_bad_resource_is_refused_by_name_and_its_neighbours_are_applied(self):
+        self.serve()
+        broken = cluster("broken", self.one.port, connect_timeout="-1s")
+
+        self.server.set(CLUSTER, edsCluster("up"), broken, cluster("good", self.two.port))
+        verdict = self.waitForVerdict(CLUSTER)
+        self.server.set(ROUTE, config.routeConfig("routes", [route("good", prefix="/good"), route("up")]))
+
+        self.assertIn("broken", verdict)
+        self.assertIn("connect_timeout", verdict)
+        self.waitForBody(b"two", "/good")
+        self.assertEqual(self.body("/"), b"one")
+
+    def test_a_refused_change_leaves_the_last_good_version_serving(self):
+        self.serve()
+
+        self.server.set(ROUTE, config.routeConfig("routes", [route("up", match={"safe_regex": {"regex": "("}})]))
+        verdict = self.waitForVerdict(ROUTE)
+
+        self.assertIn("routes", verdict)
+        self.assertIn("regex", verdict)
+        self.assertEqual(self.body(), b"one")
+        self.server.set(ROUTE, config.routeConfig("routes", [directResponse(200, "good again")]))
+        self.waitForBody(b"good again")
+
+    def test_traffic_goes_on_while_the_server_is_away_and_follows_it_when_it_is_back(self):
+        self.serve()
+        xds_port = self.server.port
+
+        self.server.stop()
+        self.assertEqual([self.body() for _ in range(5)], [b"one"] * 5)
+        self.server = self.start(AdsServer(xds_port))
+        self.server.set(CLUSTER, edsCluster("up"))
+        self.server.set(ENDPOINT, config.loadAssignment("up", [self.two.port]))
+        self.server.set(LISTENER, rdsListener("http", self.port, "routes"))
+        self.server.set(ROUTE, config.routeConfig("routes", [route("up")]))
+
+        waitFor(lambda: self.body() == b"two", "the configuration of the server that came back", 40)
+
+    def test_a_proxy_that_starts_before_its_server_serves_once_it_is_there(self):
+        self.server.stop()
+        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, self.delta), wait=False))
+        waitFor(lambda: self.sluice.admin("/server_info").status == 200, "the admin server")
+        self.assertNotEqual(self.sluice.admin("/ready").status, 200)
+
+        self.server = self.start(AdsServer(self.server.port))
+        self.server.set(LISTENER, httpListener("http", [directResponse(200, "late")], address=config.socketAddress(self.port)))
+        self.server.set(CLUSTER)
+
+        waitFor(lambda: self.body() == b"late", "the first listener", 40)
+
+
+class StateOfTheWorldTest(XdsCase, SluiceTestCase):
+    delta = False
+
+
+class DeltaTest(XdsCase, SluiceTestCase):
+    delta = True
+
+
+class FileTest(SluiceTestCase):
+    """Resources from files, replaced by rename."""
+
+    def test_a_renamed_file_takes_effect_and_a_broken_one_does_not(self):
+        port = freePort()
+        up = self.start(HttpUpstream(lambda request: Reply(200, b"up")))
+
+        def write(kind, type_name, *resources):
+            body = {"resources": [{"@type": config.TYPE + type_name, **resource} for resource in resources]}
+            return self.scratch.write(f"xds/{kind}.json", json.dumps(body))
+
+        lds = write(
+            "lds",
+            "envoy.config.listener.v3.Listener",
+            httpListener("http", [directResponse(200, "before")], address=config.socketAddress(port)),
+        )
+        cds = write("cds", "envoy.config.cluster.v3.Cluster", cluster("up", up.port))
+        source = lambda path: {"path_config_source": {"path": path}, "resource_api_version": "V3"}  # noqa: E731
+        text = {
+            "node": {"id": "n", "cluster": "c"},
+            "admin": {"address": config.socketAddress(0)},
+            "dynamic_resources": {"lds_config": source(lds), "cds_config": source(cds)},
+        }
+        self.start(Sluice(self.scratch, text))
+        body = lambda: get(port).body  # noqa: E731
+        waitFor(lambda: body() == b"before", "the first listener")
+
+        write(
+            "lds",
+            "envoy.config.listener.v3.Listener",
+            httpListener("http", [route("up")], address=config.socketAddress(port)),
+        )
+        waitFor(lambda: body() == b"up", "the new listener")
+        self.scratch.write("xds/lds.json", "{ this is no json")
+        write("cds", "envoy.config.cluster.v3.Cluster", cluster("up", up.port), cluster("more", up.port))
+
+        self.assertEqual([body() for _ in range(5)], [b"up"] * 5)
+
+
+if __name__ == "__main__":
+    unittest.main()
