@@ -1,0 +1,263 @@
+"""The comparison with nginx and HAProxy. Run by tools/bench; see README.md here."""
+import argparse
+import collections
+import json
+import os
+import re
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../support")))
+import proxies  # noqa: E402
+from harness.client import get, readResponse, requestBytes  # noqa: E402
+from harness.process import Process, Scratch, waitFor  # noqa: E402
+from harness.upstream import freePort  # noqa: E402
+
+TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
+
+# name -> (kind of listener, connections, path or number of routes to spread over, method, headers, routes configured)
+SCENARIOS = {
+    "h1-1k": dict(kind="plain", path="/1024"),
+    "h1-10k": dict(kind="plain", path="/10240"),
+    "h1-100k": dict(kind="plain", path="/102400"),
+    "h1-close": dict(kind="plain", path="/1024", headers={"Connection": "close"}),
+    "h1-post": dict(kind="plain", path="/1024", body=102400),
+    "rr4": dict(kind="rr", path="/1024"),
+    "chain": dict(kind="chain", spread=proxies.ROUTES_IN_CHAIN),
+    "routes-10": dict(kind="routes", spread=10, routes=10),
+    "routes-1k": dict(kind="routes", spread=1000, routes=1000),
+    "routes-10k": dict(kind="routes", spread=10000, routes=10000),
+}
+
+LUA = """
+local requests, next_one = {}, 0
+function init()
+  local headers = %(headers)s
+  local body = %(body)d > 0 and string.rep("x", %(body)d) or nil
+  for i = 0, math.max(1, math.min(%(spread)d, 1000)) - 1 do
+    local path = %(spread)d > 0 and string.format("/svc%%d/1024", math.floor(i * %(spread)d / math.min(%(spread)d, 1000))) or "%(path)s"
+    requests[#requests + 1] = wrk.format(body and "POST" or "GET", path, headers, body)
+  end
+end
+function request()
+  next_one = next_one %% #requests + 1
+  return requests[next_one]
+end
+"""
+
+Sample = collections.namedtuple("Sample", "cpu_us rate p50_ms p99_ms errors core")
+
+
+def cpuTicks(pid):
+    """CPU ticks of a process and its children that live."""
+    total = 0
+    for entry in [pid, *childrenOf(pid)]:
+        with open(f"/proc/{entry}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total
+
+
+def childrenOf(pid):
+    found = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children") as file:
+            found += [int(child) for child in file.read().split()]
+    return found
+
+
+def proportionalMemory(pid):
+    """Pss in bytes of a process and its children."""
+    total = 0
+    for entry in [pid, *childrenOf(pid)]:
+        with open(f"/proc/{entry}/smaps_rollup") as file:
+            total += int(re.search(r"^Pss:\s+(\d+) kB", file.read(), re.M).group(1)) * 1024
+    return total
+
+
+def milliseconds(text):
+    number, unit = re.match(r"([\d.]+)(us|ms|s|m)$", text).groups()
+    return float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000}[unit]
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.scratch = Scratch()
+        self.upstreams = [freePort() for _ in range(4)]
+        self.origin = Process([options.origin, *map(str, self.upstreams)], self.scratch, "origin", pinned_to={1})
+        waitFor(lambda: "ready" in self.origin.log(), "the origin")
+
+    def startProxy(self, name, routes=10):
+        ports = {kind: freePort() for kind in proxies.KINDS}
+        process = proxies.START[name](proxies.Setting(self.scratch, ports, self.upstreams, routes))
+
+        def ready():
+            process.mustRun()
+            return get(ports["plain"], "/1024").status == 200
+
+        waitFor(ready, f"{name} to serve", 30)
+        return process, ports
+
+    def load(self, port, scenario, seconds):
+        """wrk on core 1; (requests, seconds, p50, p99, errors)."""
+        headers = "{" + ", ".join(f'["{name}"]="{value}"' for name, value in scenario.get("headers", {}).items()) + "}"
+        lua = LUA % {
+            "headers": headers,
+            "body": scenario.get("body", 0),
+            "spread": scenario.get("spread", 0),
+            "path": scenario.get("path", "/"),
+        }
+        script = self.scratch.write("load.lua", lua)
+        run = subprocess.run(
+            ["taskset", "-c", "1", "wrk", "-t", "1", "-c", str(self.options.connections), "-d", f"{seconds}s", "--latency"]
+            + ["-s", script, f"http://127.0.0.1:{port}/"],
+            capture_output=True,
+            text=True,
+        )
+        done = re.search(r"(\d+) requests in ([\d.]+)(m?s|m)", run.stdout)
+        if not done:
+            raise RuntimeError(f"wrk: {run.stdout}{run.stderr}")
+        bad = re.search(r"Non-2xx or 3xx responses: (\d+)", run.stdout)
+        socket_errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", run.stdout)
+        errors = int(bad.group(1)) if bad else 0
+        if socket_errors and "Connection" not in scenario.get("headers", {}):
+            errors += sum(map(int, socket_errors.groups()))
+        percentile = {name: milliseconds(value) for name, value in re.findall(r"^\s+(50|99)%\s+(\S+)", run.stdout, re.M)}
+        return int(done.group(1)), percentile.get("50", 0), percentile.get("99", 0), errors
+
+    def sample(self, name, scenario):
+        process, ports = self.startProxy(name, scenario.get("routes", 10))
+        try:
+            port = ports[scenario["kind"]]
+            self.load(port, scenario, 1)
+            before, began = cpuTicks(process.pid), time.monotonic()
+            requests, p50, p99, errors = self.load(port, scenario, self.options.seconds)
+            used, elapsed = (cpuTicks(process.pid) - before) * TICK_US, time.monotonic() - began
+            return Sample(used / requests, requests / self.options.seconds, p50, p99, errors, used / 1e6 / elapsed)
+        finally:
+            self.stopProxy(process)
+
+    def stopProxy(self, process):
+        children = childrenOf(process.pid)
+        process.kill()
+        for child in children:
+            try:
+                os.kill(child, 9)
+            except ProcessLookupError:
+                pass
+
+    def compare(self):
+        samples = collections.defaultdict(list)
+        for turn in range(self.options.rounds):
+            for scenario in self.options.scenarios:
+                for name in self.options.proxies:
+                    sample = self.sample(name, SCENARIOS[scenario])
+                    samples[scenario, name].append(sample)
+                    print(
+                        f"round {turn + 1} {scenario} {name}: {sample.cpu_us:.2f} us/request, {sample.rate:.0f}/s, "
+                        f"{sample.errors} errors, {sample.core:.0%} of the core",
+                        file=sys.stderr,
+                        flush=True,
+                    )
+        self.printTable(samples)
+        if self.options.json:
+            with open(self.options.json, "w") as file:
+                for (scenario, name), taken in samples.items():
+                    for sample in taken:
+                        file.write(json.dumps({"scenario": scenario, "proxy": name, **sample._asdict()}) + "\n")
+        return 1 if any(sample.errors for taken in samples.values() for sample in taken) else 0
+
+    def printTable(self, samples):
+        names = self.options.proxies
+        print("Proxy CPU, us per request (ratio to nginx); requests/s; p99 ms. Median of", self.options.rounds)
+        print(f"{'scenario':12}" + "".join(f"{name:>34}" for name in names))
+        for scenario in self.options.scenarios:
+            middle = {
+                name: Sample(*(statistics.median(values) for values in zip(*samples[scenario, name]))) for name in names
+            }
+            base = middle["nginx"].cpu_us if "nginx" in middle else None
+            row = f"{scenario:12}"
+            for name in names:
+                one = middle[name]
+                ratio = f" ({one.cpu_us / base:.2f})" if base else ""
+                errors = f" {one.errors:.0f} ERRORS" if one.errors else ""
+                row += f"{f'{one.cpu_us:.2f}{ratio} {one.rate:.0f}/s {one.p99_ms:.2f}{errors}':>34}"
+            print(row)
+
+    def idle(self):
+        """Bytes of proxy memory for each idle keep-alive connection that has had one answer."""
+        count = self.options.idle_connections
+        for name in self.options.proxies:
+            process, ports = self.startProxy(name)
+            self.load(ports["plain"], SCENARIOS["h1-1k"], 1)
+            before = proportionalMemory(process.pid)
+            connections = []
+            for _ in range(count):
+                sock = socket.create_connection(("127.0.0.1", ports["plain"]), 10)
+                sock.sendall(requestBytes("GET", "/1024"))
+                if readResponse(sock).status != 200:
+                    raise RuntimeError(f"{name} did not answer connection {len(connections)}")
+                connections.append(sock)
+            used = proportionalMemory(process.pid) - before
+            print(f"{name:10} {used / count:8.0f} bytes per idle connection ({count} held, {used / 2**20:.1f} MiB)", flush=True)
+            for sock in connections:
+                sock.close()
+            self.stopProxy(process)
+        return 0
+
+    def stop(self):
+        self.origin.kill()
+        self.scratch.remove()
+
+
+def names(known):
+    def parse(text):
+        chosen = text.split(",")
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"no {name!r}; there are {', '.join(known)}")
+        return chosen
+
+    return parse
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["compare", "idle", "swap"], default="compare")
+    parser.add_argument("--origin", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("-p", "--proxies", type=names(proxies.START), default=["nginx", "haproxy", "sluice"])
+    parser.add_argument("-s", "--scenarios", type=names(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("-r", "--rounds", type=int, default=3)
+    parser.add_argument("-d", "--seconds", type=int, default=4, help="of each sample")
+    parser.add_argument("-c", "--connections", type=int, default=64)
+    parser.add_argument("--idle-connections", type=int, default=5000)
+    parser.add_argument("--edits", type=int, default=50, help="of swap")
+    parser.add_argument("-o", "--json", help="write every sample to this file, one JSON object a line")
+    options = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if os.cpu_count() < 2:
+        parser.error("needs two cores")
+    for tool in ("wrk", "taskset", *[name for name in options.proxies if name != "sluice"]):
+        if shutil.which(tool) is None:
+            parser.error(f"{tool} is not on PATH")
+    if options.command == "swap":
+        import swap
+
+        return swap.run(options.edits)
+    bench = Bench(options)
+    try:
+        return bench.idle() if options.command == "idle" else bench.compare()
+    finally:
+        bench.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""The proxies compared: for each a configuration that does the same work, tuned for proxying, with one worker."""
+import json
+import os
+
+from harness import config
+from harness.process import Process, binary
+
+ROUTES_IN_CHAIN = 50
+KINDS = ("plain", "rr", "chain", "routes")
+
+
+class Setting:
+    """One start of a proxy: where it listens for each kind, its upstreams, and the number of routes."""
+
+    def __init__(self, scratch, ports, upstreams, routes=10):
+        self.scratch = scratch
+        self.ports = ports  # kind -> port
+        self.upstreams = upstreams  # four ports
+        self.routes = routes
+
+
+def pinned(command, setting, name):
+    return Process(command, setting.scratch, name, pinned_to={0})
+
+
+def startSluice(setting):
+    breakers = {"thresholds": [{"max_connections": 50000, "max_pending_requests": 50000, "max_requests": 50000}]}
+    first = setting.upstreams[0]
+    listen = lambda kind, routes, **more: config.httpListener(  # noqa: E731
+        kind, routes, address=config.socketAddress(setting.ports[kind]), **{"generate_request_id": False, **more}
+    )
+    chain_log = {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": config.TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": setting.scratch.join("sluice-access.log"),
+            "log_format": {
+                "json_format": {
+                    "time": "%START_TIME%",
+                    "id": "%REQ(X-REQUEST-ID)%",
+                    "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+                    "method": "%REQ(:METHOD)%",
+                    "path": "%REQ(:PATH)%",
+                    "status": "%RESPONSE_CODE%",
+                    "bytes": "%BYTES_SENT%",
+                    "ms": "%DURATION%",
+                    "upstream": "%UPSTREAM_HOST%",
+                    "agent": "%REQ(USER-AGENT)%",
+                }
+            },
+        },
+    }
+    limit = {
+        "name": "envoy.filters.http.local_ratelimit",
+        "typed_config": {
+            "@type": config.TYPE + "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            "stat_prefix": "limit",
+            "token_bucket": {"max_tokens": 1000000, "tokens_per_fill": 1000000, "fill_interval": "1s"},
+            "filter_enabled": {"default_value": {"numerator": 100, "denominator": "HUNDRED"}},
+            "filter_enforced": {"default_value": {"numerator": 100, "denominator": "HUNDRED"}},
+        },
+    }
+    changes = {
+        "request_headers_to_remove": ["x-internal-debug"],
+        "response_headers_to_remove": ["cache-control"],
+        "response_headers_to_add": [
+            {"header": {"key": "x-gateway", "value": "bench"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        ],
+    }
+    numbered = lambda count: [config.route("one", prefix=f"/svc{i}/", timeout="0s") for i in range(count)]  # noqa: E731
+    listeners = [
+        listen("plain", [config.route("one", timeout="0s")]),
+        listen("rr", [config.route("four", timeout="0s")]),
+        listen("routes", numbered(setting.routes)),
+        listen(
+            "chain",
+            numbered(ROUTES_IN_CHAIN),
+            route_config=changes,
+            filters=[limit],
+            access_log=[chain_log],
+            use_remote_address=True,
+            generate_request_id=True,
+            always_set_request_id_in_response=True,
+        ),
+    ]
+    clusters = [
+        config.cluster("one", first, circuit_breakers=breakers),
+        config.cluster("four", *setting.upstreams, circuit_breakers=breakers),
+    ]
+    path = setting.scratch.write("sluice.json", json.dumps({"static_resources": {"listeners": listeners, "clusters": clusters}}))
+    return pinned([binary("sluice"), "-c", path, "--concurrency", "1", "-l", "warning"], setting, "sluice")
+
+
+def startNginx(setting):
+    os.makedirs(setting.scratch.join("nginx-temp"), exist_ok=True)
+    forward = "proxy_pass http://one;"
+    numbered = lambda count: "".join(f"location /svc{i}/ {{ {forward} }}\n" for i in range(count))  # noqa: E731
+    temp = "".join(
+        f"{kind}_temp_path {setting.scratch.join('nginx-temp')};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    servers = "".join(f"server 127.0.0.1:{port};\n" for port in setting.upstreams)
+    text = f"""
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {setting.scratch.join("nginx.pid")};
+error_log stderr error;
+events {{ worker_connections 19000; accept_mutex off; }}
+http {{
+{temp}
+access_log off;
+keepalive_timeout 600s;
+keepalive_requests 1000000000;
+client_body_buffer_size 256k;
+client_max_body_size 0;
+proxy_http_version 1.1;
+proxy_set_header Connection "";
+proxy_set_header Host $http_host;
+proxy_buffers 16 8k;
+proxy_request_buffering off;
+limit_req_zone $server_name zone=all:1m rate=1000000r/s;
+log_format line escape=json '{{"time":"$time_iso8601","id":"$request_id","client":"$remote_addr","method":"$request_method",'
+  '"path":"$request_uri","status":$status,"bytes":$bytes_sent,"ms":$request_time,"upstream":"$upstream_addr",'
+  '"agent":"$http_user_agent"}}';
+upstream one {{ server 127.0.0.1:{setting.upstreams[0]}; keepalive 512; keepalive_requests 1000000000; }}
+upstream four {{ {servers} keepalive 512; keepalive_requests 1000000000; }}
+server {{ listen 127.0.0.1:{setting.ports["plain"]} backlog=4096; location / {{ {forward} }} }}
+server {{ listen 127.0.0.1:{setting.ports["rr"]} backlog=4096; location / {{ proxy_pass http://four; }} }}
+server {{ listen 127.0.0.1:{setting.ports["routes"]} backlog=4096;
+{numbered(setting.routes)} }}
+server {{ listen 127.0.0.1:{setting.ports["chain"]} backlog=4096;
+access_log {setting.scratch.join("nginx-access.log")} line buffer=64k flush=1s;
+limit_req zone=all burst=100000 nodelay;
+proxy_set_header Connection "";
+proxy_set_header Host $http_host;
+proxy_set_header X-Request-Id $request_id;
+proxy_set_header X-Forwarded-For $remote_addr;
+proxy_set_header X-Internal-Debug "";
+proxy_hide_header Cache-Control;
+add_header x-gateway bench;
+add_header x-request-id $request_id;
+{numbered(ROUTES_IN_CHAIN)} }}
+}}
+"""
+    path = setting.scratch.write("nginx.conf", text)
+    return pinned(["nginx", "-p", setting.scratch.path, "-c", path], setting, "nginx")
+
+
+def startHaproxy(setting):
+    maps = {"routes": setting.routes, "chain": ROUTES_IN_CHAIN}
+    for kind, count in maps.items():
+        setting.scratch.write(f"haproxy-{kind}.map", "".join(f"/svc{i}/ one\n" for i in range(count)))
+    pick = lambda kind: f"use_backend %[path,map_beg({setting.scratch.join(f'haproxy-{kind}.map')})]"  # noqa: E731
+    servers = "".join(f"  server s{i} 127.0.0.1:{port}\n" for i, port in enumerate(setting.upstreams))
+    bind = lambda kind: f"bind 127.0.0.1:{setting.ports[kind]} backlog 4096"  # noqa: E731
+    text = f"""
+global
+  nbthread 1
+  maxconn 9000
+  log stdout format raw local0
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+  timeout http-keep-alive 600s
+  http-reuse always
+frontend plain
+  {bind("plain")}
+  default_backend one
+frontend rr
+  {bind("rr")}
+  default_backend four
+frontend routes
+  {bind("routes")}
+  {pick("routes")}
+frontend chain
+  {bind("chain")}
+  log global
+  log-format '{{"time":"%tr","id":"%ID","client":"%ci","request":"%r","status":%ST,"bytes":%B,"ms":%Ta,"upstream":"%s"}}'
+  unique-id-format %{{+X}}o\\ %ci%cp%Ts%rt
+  unique-id-header x-request-id
+  option forwardfor
+  stick-table type integer size 1 expire 10s store http_req_rate(1s)
+  http-request track-sc0 int(1)
+  http-request deny deny_status 429 if {{ sc_http_req_rate(0) gt 1000000 }}
+  http-request del-header x-internal-debug
+  http-response del-header cache-control
+  http-response set-header x-gateway bench
+  {pick("chain")}
+backend one
+  server s 127.0.0.1:{setting.upstreams[0]}
+backend four
+  balance roundrobin
+{servers}"""
+    path = setting.scratch.write("haproxy.cfg", text)
+    return pinned(["haproxy", "-db", "-f", path], setting, "haproxy")
+
+
+START = {"sluice": startSluice, "nginx": startNginx, "haproxy": startHaproxy}
