@@ -17,7 +17,7 @@ namespace sluice::config {
 namespace {
 
 // Room for ordinary use of aliases; a small file that names billions of values ends here.
-constexpr size_t kSpareSteps = 1'000'000;
+constexpr size_t kSpareSteps = 200'000;
 
 }  // namespace
 

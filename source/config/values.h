@@ -1,0 +1,34 @@
+#pragma once
+
+// Common messages of the configuration as values of the data path. Errors go to the context; the messages have passed
+// validate() or are checked for what it would have found.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "envoy/config/core/v3/address.pb.h"
+#include "envoy/config/core/v3/base.pb.h"
+#include "envoy/type/v3/percent.pb.h"
+#include "google/protobuf/duration.pb.h"
+
+#include "source/config/errors.h"
+#include "source/net/address.h"
+
+namespace sluice::config {
+
+// An IP address with port or a Unix socket path ('@' for the abstract namespace). A host name is an error: only
+// clusters resolve names.
+std::optional<net::Address> compileAddress(const envoy::config::core::v3::Address& address, const Context& context);
+
+// Saturates at what fits, some 292 years.
+std::chrono::nanoseconds compileDuration(const google::protobuf::Duration& duration);
+
+// The content: inline, of a file or of an environment variable. Files are read now, at most 16 MiB.
+std::optional<std::string> compileDataSource(const envoy::config::core::v3::DataSource& source, const Context& context);
+
+// Parts per million, at most 1'000'000.
+uint32_t compilePartsPerMillion(const envoy::type::v3::FractionalPercent& percent);
+
+}  // namespace sluice::config
