@@ -105,9 +105,12 @@ class LibeventLoop : public Loop {
         },
         this));
     event_add(wake_.get(), nullptr);
-    // Its only job is to end the wait; what is due runs before each wait and after it.
+    // Its job is to end the wait; what is due runs before each wait and after it. libevent counts with the coarse
+    // clock, so it may come some milliseconds before its time: then it is set again.
     alarm_.reset(evtimer_new(
-        base_.get(), [](evutil_socket_t, short, void*) {}, nullptr));
+        base_.get(),
+        [](evutil_socket_t, short, void* self) { static_cast<LibeventLoop*>(self)->alarm_at_ = TimePoint::min(); },
+        this));
   }
 
   ~LibeventLoop() override {
