@@ -1,0 +1,271 @@
+#include "source/xds/grpc_transport.h"
+
+#include <fcntl.h>
+#include <grpcpp/create_channel_posix.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::xds {
+namespace {
+
+// A large fleet's clusters in one state-of-the-world response; gRPC's own limit is 4 MiB.
+constexpr int kMaxReceiveBytes = 256 << 20;
+
+// Owns a descriptor until somebody else does.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+absl::Status errnoStatus(const net::Address& address, int error) {
+  return absl::UnavailableError(absl::StrCat("cannot connect to ", address.toString(), ": ", strerror(error)));
+}
+
+std::shared_ptr<grpc::Channel> makeChannel(int fd, const GrpcTransportOptions& options) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.keepalive_time.count()));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(options.keepalive_timeout.count()));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // or a silent peer is never noticed
+  arguments.SetUserAgentPrefix("sluice");
+  return grpc::CreateCustomInsecureChannelFromFd("xds", fd, arguments);
+}
+
+// A message as one piece of memory; views the buffer where it is one piece already.
+class Contiguous {
+ public:
+  explicit Contiguous(const grpc::ByteBuffer& buffer) {
+    if (buffer.TrySingleSlice(&slice_).ok()) {
+      view_ = {reinterpret_cast<const char*>(slice_.begin()), slice_.size()};
+      return;
+    }
+    std::vector<grpc::Slice> slices;
+    if (!buffer.Dump(&slices).ok()) return;
+    copy_.reserve(buffer.Length());
+    for (const grpc::Slice& slice : slices) copy_.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+    view_ = copy_;
+  }
+  std::string_view view() const { return view_; }
+
+ private:
+  grpc::Slice slice_;
+  std::string copy_;
+  std::string_view view_;
+};
+
+// One call on one channel. Made and used on the main thread; its On...() run on gRPC's and only post. It lives until
+// gRPC is done with it and no posted work refers to it.
+class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                   public std::enable_shared_from_this<Call> {
+ public:
+  // What happened, on the main thread; null once nobody wants to know.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void onCallMessage(std::string_view bytes) = 0;
+    virtual void onCallWritten() = 0;
+    virtual void onCallDone(const grpc::Status& status) = 0;
+  };
+
+  Call(int fd, const GrpcTransportOptions& options, event::Loop& loop, Owner& owner)
+      : loop_(loop), owner_(&owner), stub_(makeChannel(fd, options)) {
+    if (!options.authority.empty()) context_.set_authority(options.authority);
+    for (const auto& [name, value] : options.initial_metadata) context_.AddMetadata(name, value);
+  }
+
+  void start(const std::string& method) {
+    self_ = shared_from_this();
+    method_ = method;
+    stub_.PrepareBidiStreamingCall(&context_, method_, grpc::StubOptions(), this);
+    AddHold();  // reads and writes are started from the main thread, outside of gRPC's callbacks
+    StartRead(&read_buffer_);
+    StartCall();
+  }
+
+  void write(const std::string& bytes) {
+    const grpc::Slice slice(bytes);
+    write_buffer_ = grpc::ByteBuffer(&slice, 1);
+    StartWrite(&write_buffer_);
+  }
+
+  // No event comes after this. Returns when gRPC no longer uses the call.
+  void abandon() {
+    owner_ = nullptr;
+    context_.TryCancel();
+    endHold();
+    std::unique_lock<std::mutex> lock(mutex_);
+    done_signal_.wait(lock, [this] { return done_; });
+  }
+
+ private:
+  void OnReadDone(bool ok) override {
+    post([this, ok] { ok ? deliver() : endHold(); });
+  }
+  void OnWriteDone(bool ok) override {
+    if (!ok) return;  // the read fails too, and OnDone tells why
+    post([this] {
+      if (owner_ != nullptr) owner_->onCallWritten();
+    });
+  }
+  void OnDone(const grpc::Status& status) override {
+    post([this, status] {
+      if (owner_ != nullptr) owner_->onCallDone(status);
+    });
+    const std::shared_ptr<Call> self = std::move(self_);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    done_ = true;
+    done_signal_.notify_all();
+  }
+
+  void post(std::function<void()> work) {
+    loop_.post([self = shared_from_this(), work = std::move(work)] { work(); });
+  }
+  void deliver() {
+    if (owner_ == nullptr) return;
+    const Contiguous message(read_buffer_);
+    owner_->onCallMessage(message.view());
+    if (owner_ == nullptr) return;
+    read_buffer_.Clear();
+    StartRead(&read_buffer_);  // one message at a time: the server waits for us, not our memory for the server
+  }
+  void endHold() {
+    if (std::exchange(held_, false)) RemoveHold();
+  }
+
+  event::Loop& loop_;
+  Owner* owner_;
+  bool held_ = true;
+  grpc::ClientContext context_;
+  grpc::GenericStub stub_;
+  std::string method_;
+  grpc::ByteBuffer read_buffer_;
+  grpc::ByteBuffer write_buffer_;
+  std::shared_ptr<Call> self_;  // for as long as gRPC uses it
+
+  std::mutex mutex_;
+  std::condition_variable done_signal_;
+  bool done_ = false;  // under mutex_
+};
+
+class GrpcTransport final : public Transport, private event::FdHandler, private Call::Owner {
+ public:
+  GrpcTransport(GrpcTransportOptions options, event::Loop& loop)
+      : options_(std::move(options)), loop_(loop), timer_(loop.timers(), [this] { onTimer(); }) {}
+  ~GrpcTransport() override {
+    if (call_ != nullptr) call_->abandon();
+  }
+
+  void connect(std::string_view method, TransportEvents& events) override {
+    method_ = std::string(method);
+    events_ = &events;
+    absl::StatusOr<net::Address> address = options_.next_endpoint();
+    if (!address.ok()) return failSoon(address.status());
+    address_ = *address;
+    socket_.emplace(socket(address_.socketFamily(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (socket_->get() < 0) return failSoon(errnoStatus(address_, errno));
+    if (address_.isIp()) {
+      const int on = 1;
+      setsockopt(socket_->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+    if (::connect(socket_->get(), address_.sockaddrPointer(), address_.sockaddrLength()) != 0 && errno != EINPROGRESS) {
+      return failSoon(errnoStatus(address_, errno));
+    }
+    watch_ = loop_.watch(socket_->get(), event::kWritable, event::Trigger::kLevel, *this);
+    timer_.arm(options_.connect_timeout);
+  }
+
+  bool writable() const override { return call_ != nullptr && !writing_; }
+  void send(std::string bytes) override {
+    writing_ = true;
+    call_->write(bytes);
+  }
+
+ private:
+  void onFdEvents(uint32_t) override {
+    int error = 0;
+    socklen_t length = sizeof(error);
+    getsockopt(socket_->get(), SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error != 0) return closed(errnoStatus(address_, error));
+    watch_.reset();
+    timer_.cancel();
+    call_ = std::make_shared<Call>(socket_->release(), options_, loop_, static_cast<Call::Owner&>(*this));
+    socket_.reset();
+    writing_ = false;
+    call_->start(method_);
+    events_->onConnected();
+  }
+
+  // The transport's events never come from inside its methods: an error at once waits for a timer that is due.
+  void failSoon(absl::Status status) {
+    failure_ = std::move(status);
+    timer_.arm(event::Duration::zero());
+  }
+  void onTimer() {
+    if (!failure_.ok()) return closed(std::exchange(failure_, absl::OkStatus()));
+    closed(absl::DeadlineExceededError(absl::StrCat("cannot connect to ", address_.toString(), ": no answer within ",
+                                                    options_.connect_timeout.count(), " ms")));
+  }
+
+  void onCallMessage(std::string_view bytes) override { events_->onMessage(bytes); }
+  void onCallWritten() override {
+    writing_ = false;
+    events_->onWritable();
+  }
+  void onCallDone(const grpc::Status& status) override {
+    call_.reset();
+    if (status.ok()) return closed(absl::UnavailableError("the server ended the stream"));
+    closed(absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message()));
+  }
+
+  void closed(const absl::Status& status) {
+    watch_.reset();
+    timer_.cancel();
+    socket_.reset();
+    events_->onClosed(status);
+  }
+
+  const GrpcTransportOptions options_;
+  event::Loop& loop_;
+  TransportEvents* events_ = nullptr;
+  std::string method_;
+
+  // While connecting.
+  net::Address address_;
+  std::optional<Descriptor> socket_;
+  std::unique_ptr<event::FdWatch> watch_;  // goes before the descriptor
+  event::Timer timer_;
+  absl::Status failure_;
+
+  // While connected.
+  std::shared_ptr<Call> call_;
+  bool writing_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> makeGrpcTransport(GrpcTransportOptions options, event::Loop& loop) {
+  return std::make_unique<GrpcTransport>(std::move(options), loop);
+}
+
+}  // namespace sluice::xds
