@@ -130,25 +130,25 @@ void TextFormatter::format(const FormatContext& context, std::string& out) const
 
 // --- JSON ------------------------------------------------------------------------------------------------------------
 
-absl::StatusOr<JsonFormatter> JsonFormatter::compile(const MetadataFields& object, bool omit_empty_values) {
+absl::StatusOr<JsonFormatter> JsonFormatter::compile(const MetadataFields& object, Options options) {
   JsonFormatter out;
-  out.omit_empty_values_ = omit_empty_values;
-  absl::StatusOr<Node> root = compileNode(MetadataValue{object}, omit_empty_values, "");
+  out.options_ = options;
+  absl::StatusOr<Node> root = compileNode(MetadataValue{object}, options, "");
   if (!root.ok()) return root.status();
   out.root_ = *std::move(root);
   return out;
 }
 
-absl::StatusOr<JsonFormatter::Node> JsonFormatter::compileNode(const MetadataValue& value, bool omit_empty_values,
+absl::StatusOr<JsonFormatter::Node> JsonFormatter::compileNode(const MetadataValue& value, Options options,
                                                                const std::string& where) {
   Node node;
   if (where.size() > kMaxJsonPath) return absl::InvalidArgumentError("json_format is nested too deep");
   if (const auto* text = std::get_if<std::string>(&value.value)) {
-    absl::StatusOr<TextFormatter> compiled = TextFormatter::compile(*text, {omit_empty_values, Escape::kNone});
+    absl::StatusOr<TextFormatter> compiled = TextFormatter::compile(*text, {options.omit_empty_values, Escape::kNone});
     if (!compiled.ok()) {
       return absl::InvalidArgumentError(base::strCat(where, ": ", base::toStd(compiled.status().message())));
     }
-    node.kind = compiled->isSingleOperator() ? Node::Kind::kTyped : Node::Kind::kText;
+    node.kind = options.typed && compiled->isSingleOperator() ? Node::Kind::kTyped : Node::Kind::kText;
     node.text.push_back(*std::move(compiled));
   } else if (const auto* fields = std::get_if<MetadataFields>(&value.value)) {
     node.kind = Node::Kind::kObject;
@@ -156,8 +156,8 @@ absl::StatusOr<JsonFormatter::Node> JsonFormatter::compileNode(const MetadataVal
     for (const auto& field : *fields) sorted.push_back(&field);
     std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
     for (const auto* field : sorted) {
-      absl::StatusOr<Node> child = compileNode(field->second, omit_empty_values,
-                                               where.empty() ? field->first : base::strCat(where, ".", field->first));
+      absl::StatusOr<Node> child =
+          compileNode(field->second, options, where.empty() ? field->first : base::strCat(where, ".", field->first));
       if (!child.ok()) return child.status();
       std::string key = "\"";
       appendJsonEscaped(field->first, key);
@@ -166,8 +166,7 @@ absl::StatusOr<JsonFormatter::Node> JsonFormatter::compileNode(const MetadataVal
   } else if (const auto* list = std::get_if<MetadataList>(&value.value)) {
     node.kind = Node::Kind::kList;
     for (const MetadataValue& item : *list) {
-      absl::StatusOr<Node> child =
-          compileNode(item, omit_empty_values, base::strCat(where, "[", node.list.size(), "]"));
+      absl::StatusOr<Node> child = compileNode(item, options, base::strCat(where, "[", node.list.size(), "]"));
       if (!child.ok()) return child.status();
       node.list.push_back(*std::move(child));
     }
@@ -242,7 +241,7 @@ bool JsonFormatter::append(const Node& node, const FormatContext& context, std::
         const size_t mark = out.size();
         if (!first) out += ',';
         out += key;
-        if (append(child, context, out) || !omit_empty_values_) {
+        if (append(child, context, out) || !options_.omit_empty_values) {
           first = false;
         } else {
           out.resize(mark);

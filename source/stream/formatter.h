@@ -64,7 +64,12 @@ class TextFormatter : public Formatter {
 // Keys come in alphabetical order.
 class JsonFormatter : public Formatter {
  public:
-  static absl::StatusOr<JsonFormatter> compile(const MetadataFields& object, bool omit_empty_values);
+  struct Options {
+    bool omit_empty_values = false;
+    bool typed = true;  // false: every leaf is a string, and what is missing is "-"
+  };
+  static absl::StatusOr<JsonFormatter> compile(const MetadataFields& object, Options options);
+  static absl::StatusOr<JsonFormatter> compile(const MetadataFields& object) { return compile(object, Options()); }
 
   void format(const FormatContext& context, std::string& out) const override;
 
@@ -79,12 +84,12 @@ class JsonFormatter : public Formatter {
     Fields fields;
     std::vector<Node> list;
   };
-  static absl::StatusOr<Node> compileNode(const MetadataValue& value, bool omit_empty_values, const std::string& where);
+  static absl::StatusOr<Node> compileNode(const MetadataValue& value, Options options, const std::string& where);
   bool append(const Node& node, const FormatContext& context, std::string& out) const;
   bool appendTyped(const TextFormatter& text, const FormatContext& context, std::string& out) const;
 
   Node root_;
-  bool omit_empty_values_ = false;
+  Options options_;
 };
 
 // --- building blocks -------------------------------------------------------------------------------------------------

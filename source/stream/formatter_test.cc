@@ -44,8 +44,8 @@ struct Exchange {
     return out;
   }
 
-  std::string json(const MetadataFields& object, bool omit_empty_values = false) const {
-    const absl::StatusOr<JsonFormatter> formatter = JsonFormatter::compile(object, omit_empty_values);
+  std::string json(const MetadataFields& object, JsonFormatter::Options options = {}) const {
+    const absl::StatusOr<JsonFormatter> formatter = JsonFormatter::compile(object, options);
     if (!formatter.ok()) return base::strCat("ERROR ", base::toStd(formatter.status().message()));
     std::string out;
     formatter->format(context(), out);
@@ -258,8 +258,10 @@ TEST_CASE("JSON keeps types, nests, sorts its keys and gives null for what is mi
   CHECK(exchange.json(object) ==
         "{\"a\\\"key\":\"\",\"both\":\"- 200\\\"\",\"list\":[\"HTTP/1.1\",3,true,null],"
         "\"request\":{\"missing\":null,\"path\":\"/a?b=c\"},\"status\":200}\n");
-  CHECK(exchange.json({{"a", leaf("%REQ(X)%")}, {"b", leaf("%RESPONSE_CODE%")}, {"c", leaf("%REQ(X)%")}}, true) ==
-        "{\"b\":200}\n");
+  CHECK(exchange.json({{"a", leaf("%REQ(X)%")}, {"b", leaf("%RESPONSE_CODE%")}, {"c", leaf("%REQ(X)%")}},
+                      {true, true}) == "{\"b\":200}\n");
+  CHECK(exchange.json({{"a", leaf("%REQ(X)%")}, {"b", leaf("%RESPONSE_CODE%")}}, {false, false}) ==
+        "{\"a\":\"-\",\"b\":\"200\"}\n");
   CHECK(exchange.json({{"a", {MetadataFields{{"b", leaf("%NOPE%")}}}}}).starts_with("ERROR a.b: format '%NOPE%'"));
 }
 

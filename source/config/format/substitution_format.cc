@@ -1,0 +1,119 @@
+#include "source/config/format/substitution_format.h"
+
+#include <cstdlib>
+#include <fstream>
+
+#include "source/base/text.h"
+
+namespace sluice::config {
+namespace {
+
+using envoy::config::core::v3::DataSource;
+using envoy::config::core::v3::SubstitutionFormatString;
+
+stream::MetadataValue valueOf(const google::protobuf::Value& value) {
+  switch (value.kind_case()) {
+    case google::protobuf::Value::kBoolValue:
+      return {value.bool_value()};
+    case google::protobuf::Value::kNumberValue:
+      return {value.number_value()};
+    case google::protobuf::Value::kStringValue:
+      return {value.string_value()};
+    case google::protobuf::Value::kStructValue:
+      return {fieldsOf(value.struct_value())};
+    case google::protobuf::Value::kListValue: {
+      stream::MetadataList list;
+      for (const google::protobuf::Value& item : value.list_value().values()) list.push_back(valueOf(item));
+      return {std::move(list)};
+    }
+    default:
+      return {};
+  }
+}
+
+absl::StatusOr<std::string> readFile(const std::string& path, size_t max_bytes) {
+  std::ifstream in(path, std::ios::binary);
+  std::string out(max_bytes + 1, '\0');
+  in.read(out.data(), static_cast<std::streamsize>(out.size()));
+  if (!in.eof() && in.fail()) return absl::InvalidArgumentError(base::strCat("cannot read file '", path, "'"));
+  out.resize(static_cast<size_t>(in.gcount()));
+  if (out.size() > max_bytes) {
+    return absl::InvalidArgumentError(base::strCat("file '", path, "' has more than ", max_bytes, " bytes"));
+  }
+  return out;
+}
+
+// `status` with the field in front.
+absl::Status inField(std::string_view field, const absl::Status& status) {
+  return absl::Status(status.code(), base::toAbsl(base::strCat(field, ": ", base::toStd(status.message()))));
+}
+
+}  // namespace
+
+stream::MetadataFields fieldsOf(const google::protobuf::Struct& value) {
+  stream::MetadataFields out;
+  for (const auto& [key, field] : value.fields()) out.emplace_back(key, valueOf(field));
+  return out;
+}
+
+absl::StatusOr<std::string> readDataSource(const DataSource& source, size_t max_bytes) {
+  switch (source.specifier_case()) {
+    case DataSource::kInlineString:
+      return source.inline_string();
+    case DataSource::kInlineBytes:
+      return source.inline_bytes();
+    case DataSource::kFilename: {
+      absl::StatusOr<std::string> content = readFile(source.filename(), max_bytes);
+      if (!content.ok()) return inField("filename", content.status());
+      return content;
+    }
+    case DataSource::kEnvironmentVariable: {
+      const char* value = std::getenv(source.environment_variable().c_str());
+      if (value == nullptr) {
+        return absl::InvalidArgumentError(
+            base::strCat("environment_variable: '", source.environment_variable(), "' is not set"));
+      }
+      return std::string(value);
+    }
+    case DataSource::SPECIFIER_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("one of inline_string, inline_bytes, filename, environment_variable is needed");
+}
+
+absl::StatusOr<FormatterPtr> compileFormat(std::string_view text, stream::TextFormatter::Options options) {
+  absl::StatusOr<stream::TextFormatter> formatter = stream::TextFormatter::compile(text, options);
+  if (!formatter.ok()) return formatter.status();
+  return std::make_shared<const stream::TextFormatter>(*std::move(formatter));
+}
+
+absl::StatusOr<FormatterPtr> compileFormat(const google::protobuf::Struct& json,
+                                           stream::JsonFormatter::Options options) {
+  absl::StatusOr<stream::JsonFormatter> formatter = stream::JsonFormatter::compile(fieldsOf(json), options);
+  if (!formatter.ok()) return formatter.status();
+  return std::make_shared<const stream::JsonFormatter>(*std::move(formatter));
+}
+
+absl::StatusOr<FormatterPtr> compileFormat(const SubstitutionFormatString& format, stream::Escape escape) {
+  const auto named = [](std::string_view field, absl::StatusOr<FormatterPtr> result) -> absl::StatusOr<FormatterPtr> {
+    if (!result.ok()) return inField(field, result.status());
+    return result;
+  };
+  const stream::TextFormatter::Options text_options{format.omit_empty_values(), escape};
+  switch (format.format_case()) {
+    case SubstitutionFormatString::kTextFormat:
+      return named("text_format", compileFormat(format.text_format(), text_options));
+    case SubstitutionFormatString::kTextFormatSource: {
+      const absl::StatusOr<std::string> text = readDataSource(format.text_format_source());
+      if (!text.ok()) return inField("text_format_source", text.status());
+      return named("text_format_source", compileFormat(*text, text_options));
+    }
+    case SubstitutionFormatString::kJsonFormat:
+      return named("json_format", compileFormat(format.json_format(), {format.omit_empty_values(), true}));
+    case SubstitutionFormatString::FORMAT_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("one of text_format_source, text_format, json_format is needed");
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,58 @@
+#include "source/config/format/substitution_format.h"
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "google/protobuf/util/json_util.h"
+
+namespace sluice::config {
+namespace {
+
+using envoy::config::core::v3::SubstitutionFormatString;
+
+std::string formatted(std::string_view json) {
+  SubstitutionFormatString message;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(std::string(json), &message);
+  REQUIRE(parsed.ok());
+  const absl::StatusOr<FormatterPtr> formatter = compileFormat(message, stream::Escape::kLine);
+  if (!formatter.ok()) return "ERROR " + std::string(formatter.status().message());
+  stream::StreamInfo info;
+  info.response_code = 503;
+  info.route_name = "r\n";
+  std::string out;
+  (*formatter)->format({nullptr, nullptr, nullptr, info}, out);
+  return out;
+}
+
+TEST_CASE("text comes from each kind of source") {
+  const std::string path = std::filesystem::temp_directory_path() / "substitution_format_test.txt";
+  std::ofstream(path) << "file %RESPONSE_CODE%\n";
+  ::setenv("SUBSTITUTION_FORMAT_TEST", "environment %RESPONSE_CODE%", 1);
+
+  CHECK(formatted(R"({"text_format": "plain %RESPONSE_CODE% %ROUTE_NAME%"})") == "plain 503 r\\n");
+  CHECK(formatted(R"({"text_format_source": {"inline_string": "inline %RESPONSE_CODE%"}})") == "inline 503");
+  CHECK(formatted(R"({"text_format_source": {"environment_variable": "SUBSTITUTION_FORMAT_TEST"}})") ==
+        "environment 503");
+  CHECK(formatted("{\"text_format_source\": {\"filename\": \"" + path + "\"}}") == "file 503\n");
+  std::remove(path.c_str());
+  CHECK(formatted("{\"text_format_source\": {\"filename\": \"" + path + "\"}}")
+            .starts_with("ERROR text_format_source: filename: cannot read file"));
+}
+
+TEST_CASE("a JSON format keeps structure and types") {
+  CHECK(formatted(R"({"json_format": {"b": {"code": "%RESPONSE_CODE%"}, "a": [1, true, null, "%REQ(x)%"]}})") ==
+        "{\"a\":[1,true,null,null],\"b\":{\"code\":503}}\n");
+  CHECK(formatted(R"({"json_format": {"a": "%REQ(x)%", "c": "%RESPONSE_CODE%"}, "omit_empty_values": true})") ==
+        "{\"c\":503}\n");
+}
+
+TEST_CASE("errors name the field") {
+  CHECK(formatted(R"({"text_format": "%NOPE%"})").starts_with("ERROR text_format: format '%NOPE%', offset 0: unknown"));
+  CHECK(formatted(R"({"json_format": {"a": {"b": "%NOPE%"}}})").starts_with("ERROR json_format: a.b: format '%NOPE%'"));
+  CHECK(formatted("{}").starts_with("ERROR one of text_format_source"));
+}
+
+}  // namespace
+}  // namespace sluice::config
