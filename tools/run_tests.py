@@ -66,13 +66,13 @@ def runCommand(command, timeout=None, env=None, cwd=TOP):
 
 def query(expression):
     run = subprocess.run(
-        [*BAZEL, "query", "--keep_going", "--noshow_progress", "--output=label", expression],
+        [*BAZEL, "query", "--noshow_progress", "--output=label", expression],
         cwd=TOP,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
-    if run.returncode not in (0, 3):
+    if run.returncode != 0:
         raise RuntimeError(f"bazel query '{expression}': {run.stderr.strip()}")
     return sorted(line for line in run.stdout.splitlines() if line.startswith("//"))
 
@@ -172,6 +172,8 @@ def pythonTests(tally, folder, pattern, env=None):
         passed, failed, skipped = countPythonCases(code, output)
         if failed:
             say(output)
+        for figure in re.findall(r"^figures: .*$", output, re.M):
+            say(f"  {figure}")
         for reason in re.findall(r"^(\S+ .*skipped .*)$", output, re.M):
             say(f"  skipped: {reason}")
         tally.add(name, passed, failed, f", {skipped} skipped" if skipped else "")

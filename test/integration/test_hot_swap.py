@@ -142,7 +142,7 @@ class HotSwapTest(SluiceTestCase):
         counts, delays = self.editUnderLoad(KINDS, EDITS, RATE)
 
         print(
-            f"\n{EDITS} edits in effect (median {delays[len(delays) // 2]:.0f} ms, slowest {delays[-1]:.0f} ms), "
+            f"\nfigures: {EDITS} edits in effect (median {delays[len(delays) // 2]:.0f} ms, slowest {delays[-1]:.0f} ms), "
             f"{counts['requests']} requests, {counts['failed']} failed, slowest {counts['slowest_ms']:.0f} ms, {counts['kinds']}"
         )
         self.assertEqual(counts["failed"], 0, json.dumps({"failures": counts["failures"], "first": counts["details"][:8]}))
