@@ -1,0 +1,144 @@
+// The definition of route matching, as plain as it can be: every virtual host and every route is asked in turn. Shares
+// no code with the table but for StringMatcher, which has tests of its own. For differential tests and the fuzz target.
+#pragma once
+
+#include <cctype>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "source/http/headers.h"
+#include "source/route/spec.h"
+
+namespace sluice::route {
+
+class LinearReference {
+ public:
+  struct Result {
+    int virtual_host = -1;
+    int route = -1;
+    // What else matched in that virtual host, in order.
+    std::vector<int> all;
+  };
+
+  explicit LinearReference(const TableSpec& spec) : spec_(spec) {}
+
+  Result match(const http::RequestHeaders& request) const {
+    Result out;
+    out.virtual_host = hostOf(lower(request.authority));
+    if (out.virtual_host < 0 || request.path.empty()) return out;  // CONNECT has no path and no route
+    const std::vector<RouteSpec>& routes = spec_.virtual_hosts[static_cast<size_t>(out.virtual_host)].routes;
+    for (size_t i = 0; i < routes.size(); ++i) {
+      if (matches(routes[i], request)) out.all.push_back(static_cast<int>(i));
+    }
+    if (!out.all.empty()) out.route = out.all.front();
+    return out;
+  }
+
+ private:
+  static std::string lower(std::string_view text) {
+    std::string out;
+    for (const char c : text) out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return out;
+  }
+
+  // 3 exact, 2 suffix, 1 prefix, 0 any, -1 no match; among wildcards the longer text wins.
+  static int rank(const std::string& domain, const std::string& host) {
+    if (domain == "*") return 0;
+    const std::string star_less = domain.substr(domain[0] == '*' ? 1 : 0);
+    if (domain[0] == '*') {
+      return host.size() > star_less.size() && std::string_view(host).ends_with(star_less) ? 2 : -1;
+    }
+    if (domain.back() == '*') {
+      const std::string begin = domain.substr(0, domain.size() - 1);
+      return host.size() > begin.size() && std::string_view(host).starts_with(begin) ? 1 : -1;
+    }
+    return domain == host ? 3 : -1;
+  }
+
+  int hostOf(const std::string& host) const {
+    int best = -1, best_rank = -1;
+    size_t best_size = 0;
+    for (size_t i = 0; i < spec_.virtual_hosts.size(); ++i) {
+      for (const std::string& mixed_case : spec_.virtual_hosts[i].domains) {
+        const std::string domain = lower(mixed_case);
+        const int now = rank(domain, host);
+        if (now < 0 || now < best_rank || (now == best_rank && domain.size() <= best_size)) continue;
+        best = static_cast<int>(i);
+        best_rank = now;
+        best_size = domain.size();
+      }
+    }
+    return best;
+  }
+
+  static bool matches(const RouteSpec& route, const http::RequestHeaders& request) {
+    const std::string target(request.path);
+    const size_t mark = target.find('?');
+    const std::string path = target.substr(0, mark);
+    const std::string query = mark == std::string::npos ? "" : target.substr(mark + 1);
+    if (!pathMatches(route, path)) return false;
+    for (const HeaderMatcher& header : route.conditions.headers) {
+      if (!headerMatches(header, request)) return false;
+    }
+    for (const QueryMatcher& parameter : route.conditions.query) {
+      if (!parameterMatches(parameter, query)) return false;
+    }
+    return true;
+  }
+
+  static bool pathMatches(const RouteSpec& route, const std::string& as_sent) {
+    const std::string path = route.case_sensitive ? as_sent : lower(as_sent);
+    const std::string text = route.case_sensitive ? route.path : lower(route.path);
+    switch (route.path_kind) {
+      case PathKind::kPrefix:
+        return path.rfind(text, 0) == 0;
+      case PathKind::kExact:
+        return path == text;
+      case PathKind::kSeparatedPrefix:
+        return path == text || path.rfind(text + "/", 0) == 0;
+      case PathKind::kRegex:
+        return re2::RE2::FullMatch(as_sent, *route.regex);
+    }
+    return false;
+  }
+
+  static bool headerMatches(const HeaderMatcher& matcher, const http::RequestHeaders& request) {
+    bool found = false;
+    std::string value;
+    if (matcher.name == ":method") {
+      found = true;
+      value = request.method;
+    }
+    for (const http::Field& field : request) {
+      if (field.name != matcher.name) continue;
+      value = found ? value + ", " + std::string(field.value) : std::string(field.value);
+      found = true;
+    }
+    if (!found && matcher.treat_missing_header_as_empty) found = true;
+    if (matcher.kind == HeaderMatcher::Kind::kPresent) return (found == matcher.present) != matcher.invert;
+    if (!found) return false;
+    if (matcher.kind == HeaderMatcher::Kind::kString) return matcher.string.matches(value) != matcher.invert;
+    char* end = nullptr;
+    const long long number = std::strtoll(value.c_str(), &end, 10);
+    const bool is_number = !value.empty() && *end == '\0';
+    return (is_number && number >= matcher.range_start && number < matcher.range_end) != matcher.invert;
+  }
+
+  static bool parameterMatches(const QueryMatcher& matcher, std::string query) {
+    bool found = false;
+    std::string value;
+    for (query += '&'; !found && !query.empty(); query = query.substr(query.find('&') + 1)) {
+      const std::string pair = query.substr(0, query.find('&'));
+      found = !pair.empty() && pair.substr(0, pair.find('=')) == matcher.name;
+      value = pair.find('=') == std::string::npos ? "" : pair.substr(pair.find('=') + 1);
+    }
+    if (matcher.kind == QueryMatcher::Kind::kPresent) return found == matcher.present;
+    return found && matcher.string.matches(value);
+  }
+
+  const TableSpec& spec_;
+};
+
+}  // namespace sluice::route

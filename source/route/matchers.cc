@@ -1,0 +1,117 @@
+#include "source/route/matchers.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace sluice::route {
+namespace {
+
+absl::string_view absl_view(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+bool equalIgnoringCase(std::string_view a, std::string_view b) {
+  return absl::EqualsIgnoreCase(absl_view(a), absl_view(b));
+}
+
+bool containsIgnoringCase(std::string_view text, std::string_view part) {
+  const auto found = std::search(text.begin(), text.end(), part.begin(), part.end(), [](char a, char b) {
+    return absl::ascii_tolower(static_cast<unsigned char>(a)) == absl::ascii_tolower(static_cast<unsigned char>(b));
+  });
+  return found != text.end() || part.empty();
+}
+
+bool inRange(std::string_view value, int64_t start, int64_t end) {
+  int64_t number = 0;
+  return absl::SimpleAtoi(absl_view(value), &number) && number >= start && number < end;
+}
+
+}  // namespace
+
+absl::StatusOr<Regex> compileRegex(std::string_view pattern) {
+  re2::RE2::Options options(re2::RE2::Latin1);
+  options.set_log_errors(false);
+  auto regex = std::make_shared<const re2::RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
+  if (!regex->ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", absl_view(pattern), "\" is no regular expression that RE2 takes: ", regex->error()));
+  }
+  return regex;
+}
+
+RequestView RequestView::of(const http::RequestHeaders& headers) {
+  const size_t mark = headers.path.find('?');
+  if (mark == std::string_view::npos) return {headers, headers.path, {}};
+  return {headers, headers.path.substr(0, mark), headers.path.substr(mark + 1)};
+}
+
+bool StringMatcher::matches(std::string_view value) const {
+  switch (kind) {
+    case Kind::kExact:
+      return ignore_case ? equalIgnoringCase(value, text) : value == text;
+    case Kind::kPrefix: {
+      if (value.size() < text.size()) return false;
+      const std::string_view head = value.substr(0, text.size());
+      return ignore_case ? equalIgnoringCase(head, text) : head == text;
+    }
+    case Kind::kSuffix: {
+      if (value.size() < text.size()) return false;
+      const std::string_view tail = value.substr(value.size() - text.size());
+      return ignore_case ? equalIgnoringCase(tail, text) : tail == text;
+    }
+    case Kind::kContains:
+      return ignore_case ? containsIgnoringCase(value, text) : value.find(text) != std::string_view::npos;
+    case Kind::kRegex:
+      return re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *regex);
+  }
+  return false;
+}
+
+bool HeaderMatcher::matches(const http::RequestHeaders& headers) const {
+  std::optional<std::string_view> value = headerValue(headers, name, id);
+  if (!value && treat_missing_header_as_empty) value = std::string_view();
+  if (kind == Kind::kPresent) return (value.has_value() == present) != invert;
+  if (!value) return false;
+  const bool matched = kind == Kind::kRange ? inRange(*value, range_start, range_end) : string.matches(*value);
+  return matched != invert;
+}
+
+bool QueryMatcher::matches(std::string_view query) const {
+  const std::optional<std::string_view> value = queryParameter(query, name);
+  if (kind == Kind::kPresent) return value.has_value() == present;
+  return value && string.matches(*value);
+}
+
+bool Conditions::hold(const RequestView& request) const {
+  return std::all_of(headers.begin(), headers.end(), [&](const auto& m) { return m.matches(request.headers); }) &&
+         std::all_of(query.begin(), query.end(), [&](const auto& m) { return m.matches(request.query); });
+}
+
+std::optional<std::string_view> headerValue(const http::RequestHeaders& headers, std::string_view name, http::Name id) {
+  if (id != http::Name::kOther) {
+    if (!headers.has(id)) return std::nullopt;
+    return headers.getAll(name);
+  }
+  if (!name.empty() && name[0] == ':') return headers.lookup(name);
+  return headers.getAll(name);
+}
+
+std::optional<std::string_view> queryParameter(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    const size_t equals = pair.find('=');
+    if (pair.substr(0, equals) == name && !pair.empty()) {
+      return equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
+    }
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return std::nullopt;
+}
+
+}  // namespace sluice::route

@@ -1,0 +1,157 @@
+#include "source/route/rewrite.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+
+namespace sluice::route {
+namespace {
+
+// Mutations of all levels in the order of their application; null where a level has none.
+std::array<const Mutations*, 4> levelsOf(const Match& match) {
+  std::array<const Mutations*, 4> levels{};
+  if (match.choice != nullptr) levels[0] = match.choice->mutations;
+  if (match.route != nullptr) levels[1] = match.route->mutations;
+  if (match.virtual_host != nullptr) levels[2] = match.virtual_host->mutations;
+  if (match.table != nullptr) levels[3] = match.table->mutations();
+  // The last one applied has the last word.
+  if (match.table != nullptr && match.table->mostSpecificMutationsWin()) std::reverse(levels.begin(), levels.end());
+  return levels;
+}
+
+// "." or "..", also in percent form.
+bool isDotSegment(std::string_view segment) {
+  int dots = 0;
+  while (!segment.empty()) {
+    if (segment[0] == '.') {
+      segment.remove_prefix(1);
+    } else if (segment.size() >= 3 && segment[0] == '%' && segment[1] == '2' && (segment[2] | 0x20) == 'e') {
+      segment.remove_prefix(3);
+    } else {
+      return false;
+    }
+    ++dots;
+  }
+  return dots == 1 || dots == 2;
+}
+
+bool hasDotSegment(std::string_view path) {
+  while (!path.empty()) {
+    const size_t end = std::min(path.find('/'), path.size());
+    if (isDotSegment(path.substr(0, end))) return true;
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+  return false;
+}
+
+// The path without its query, rewritten; `path` itself if no rewrite is set.
+std::string_view rewritePath(std::string_view path, const RouteMatcher& matcher, std::string_view prefix_rewrite,
+                             const RegexRewrite* regex_rewrite, base::Arena& arena) {
+  std::string_view out = path;
+  if (!prefix_rewrite.empty()) {
+    // What was matched is replaced: the prefix, or the whole path for exact and regular expression matches.
+    const bool by_prefix = matcher.kind == PathKind::kPrefix || matcher.kind == PathKind::kSeparatedPrefix;
+    const std::string_view rest = by_prefix ? path.substr(std::min(matcher.path.size(), path.size())) : "";
+    out = arena.concat(prefix_rewrite, rest);
+  } else if (regex_rewrite != nullptr) {
+    std::string text(path);
+    re2::RE2::GlobalReplace(&text, *regex_rewrite->pattern, regex_rewrite->substitution);
+    out = arena.copy(text);
+  } else {
+    return path;
+  }
+  return out.starts_with('/') ? out : arena.concat("/", out);
+}
+
+// Percent-encodes what may not stand in a header's URI: controls, space, DEL.
+std::string_view uriSafe(std::string_view uri, base::Arena& arena) {
+  const auto unsafe = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; };
+  size_t count = 0;
+  for (const char c : uri) count += unsafe(c);
+  if (count == 0) return uri;
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  char* const out = arena.allocate(uri.size() + 2 * count);
+  size_t size = 0;
+  for (const char c : uri) {
+    if (!unsafe(c)) {
+      out[size++] = c;
+      continue;
+    }
+    out[size++] = '%';
+    out[size++] = kHex[static_cast<unsigned char>(c) >> 4];
+    out[size++] = kHex[static_cast<unsigned char>(c) & 15];
+  }
+  return {out, size};
+}
+
+// The host of the request for a redirect: without its port where a new port is set, or where the scheme changes and
+// the port is the old scheme's own.
+std::string_view redirectHost(const http::RequestHeaders& request, std::string_view scheme, bool new_port) {
+  const HostPort parts = splitPort(request.authority);
+  if (parts.port.empty()) return request.authority;
+  const bool scheme_changes = scheme != request.scheme;
+  const bool default_port =
+      (request.scheme == "https" && parts.port == ":443") || (request.scheme == "http" && parts.port == ":80");
+  return new_port || (scheme_changes && default_port) ? parts.host : request.authority;
+}
+
+std::string_view redirectPath(const Match& match, const http::RequestHeaders& request, base::Arena& arena) {
+  const Redirect& redirect = *match.route->redirect;
+  const RequestView view = RequestView::of(request);
+  // With the question mark; also a lone one stays.
+  const std::string_view query = redirect.strip_query ? "" : request.path.substr(view.path.size());
+  if (!redirect.path.empty()) {
+    if (redirect.path.find('?') != std::string_view::npos) return redirect.path;
+    return arena.concat(redirect.path, query);
+  }
+  const std::string_view path =
+      rewritePath(view.path, match.route->matcher, redirect.prefix_rewrite, redirect.regex_rewrite, arena);
+  return arena.concat(path, query);
+}
+
+}  // namespace
+
+bool finalizeRequest(const Match& match, http::RequestHeaders& request, const stream::FormatContext& context,
+                     RequestRewrite options) {
+  for (const Mutations* level : levelsOf(match)) {
+    if (level != nullptr) level->request.apply(request, context);
+  }
+  const Forward& forward = *match.route->forward;
+  const std::string_view host = match.choice != nullptr && !match.choice->host_rewrite.empty()
+                                    ? match.choice->host_rewrite
+                                    : forward.host_rewrite;
+  if (!host.empty()) request.authority = host;
+
+  const std::string_view before = request.pathOnly();
+  const std::string_view after =
+      rewritePath(before, match.route->matcher, forward.prefix_rewrite, forward.regex_rewrite, request.arena());
+  if (after == before) return true;
+  if (hasDotSegment(after) && !hasDotSegment(before)) return false;
+  if (options.keep_original_path) request.set(http::Name::kXEnvoyOriginalPath, request.path);
+  request.path = request.arena().concat(after, request.path.substr(before.size()));
+  return true;
+}
+
+void finalizeResponse(const Match& match, http::ResponseHeaders& response, const stream::FormatContext& context) {
+  for (const Mutations* level : levelsOf(match)) {
+    if (level != nullptr) level->response.apply(response, context);
+  }
+}
+
+std::string_view redirectLocation(const Match& match, const http::RequestHeaders& request) {
+  const Redirect& redirect = *match.route->redirect;
+  base::Arena& arena = request.arena();
+  const std::string_view scheme = redirect.scheme.empty() ? request.scheme : redirect.scheme;
+  const std::string_view host =
+      redirect.host.empty() ? redirectHost(request, scheme, redirect.port != 0) : redirect.host;
+  std::array<char, 8> digits{':'};
+  const char* end = digits.data();
+  if (redirect.port != 0) end = std::to_chars(digits.data() + 1, digits.data() + digits.size(), redirect.port).ptr;
+  const std::string_view port(digits.data(), static_cast<size_t>(end - digits.data()));
+  return uriSafe(arena.concat(scheme, "://", host, port, redirectPath(match, request, arena)), arena);
+}
+
+}  // namespace sluice::route

@@ -1,0 +1,260 @@
+#include "source/route/rewrite.h"
+
+#include <catch2/catch.hpp>
+
+#include "source/route/test_request.h"
+#include "source/stream/format_context.h"
+
+namespace sluice::route {
+namespace {
+
+using Action = HeaderAddition::Action;
+
+const stream::StreamInfo kInfo{};
+const stream::FormatContext kContext{.info = kInfo};
+
+struct HostileFormatter : ValueFormatter {
+  void format(const stream::FormatContext&, std::string& out) const override { out += "one\r\ntwo: x"; }
+};
+
+HeaderAddition add(std::string name, std::string value, Action action = Action::kAppendIfExistsOrAdd) {
+  HeaderAddition out;
+  out.name = std::move(name);
+  out.value = std::move(value);
+  out.action = action;
+  return out;
+}
+
+std::string dump(const http::HeaderList& headers) {
+  std::string out;
+  for (const http::Field& field : headers) {
+    out += std::string(out.empty() ? "" : " ") + std::string(field.name) + "=" + std::string(field.value);
+  }
+  return out;
+}
+
+std::string applied(const HeaderMutations& mutations,
+                    std::vector<std::pair<std::string_view, std::string_view>> fields) {
+  TestRequest request("/", "a", std::move(fields));
+  mutations.apply(*request, kContext);
+  return dump(*request);
+}
+
+// A table of one route, and what becomes of a request.
+struct One {
+  explicit One(RouteSpec route) {
+    spec.virtual_hosts.resize(1);
+    spec.virtual_hosts[0].domains = {"*"};
+    spec.virtual_hosts[0].routes.push_back(std::move(route));
+  }
+
+  RouteSpec& route() { return spec.virtual_hosts[0].routes[0]; }
+
+  Match match(TestRequest& request) {
+    auto built = Table::build(spec);
+    REQUIRE(built.ok());
+    table = *built;
+    const Match match = table->match(*request, 0);
+    REQUIRE(match);
+    return match;
+  }
+
+  std::string path(std::string_view from, bool* sane = nullptr) {
+    TestRequest request(from);
+    const bool fine = finalizeRequest(match(request), *request, kContext);
+    if (sane != nullptr) *sane = fine;
+    return std::string(request->path);
+  }
+
+  std::string location(std::string_view path, std::string_view authority = "a.com", std::string_view scheme = "http") {
+    TestRequest request(path, authority);
+    request->scheme = scheme;
+    return std::string(redirectLocation(match(request), *request));
+  }
+
+  TableSpec spec;
+  std::shared_ptr<const Table> table;
+};
+
+RouteSpec forwarding(PathKind kind, std::string path, std::string prefix_rewrite = "") {
+  RouteSpec out;
+  out.path_kind = kind;
+  out.path = std::move(path);
+  if (kind == PathKind::kRegex) out.regex = *compileRegex(out.path);
+  ForwardSpec action;
+  action.cluster = 0;
+  action.prefix_rewrite = std::move(prefix_rewrite);
+  out.action = std::move(action);
+  return out;
+}
+
+RouteSpec redirecting(RedirectSpec redirect, std::string prefix = "/") {
+  RouteSpec out;
+  out.path = std::move(prefix);
+  out.action = std::move(redirect);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("append_action decides what happens to a header that is there") {
+  CHECK(applied({.add = {add("x-a", "2")}}, {{"x-a", "1"}}) == "x-a=1 x-a=2");
+  CHECK(applied({.add = {add("x-a", "2", Action::kAddIfAbsent)}}, {{"x-a", "1"}}) == "x-a=1");
+  CHECK(applied({.add = {add("x-a", "2", Action::kAddIfAbsent)}}, {}) == "x-a=2");
+  CHECK(applied({.add = {add("x-a", "2", Action::kOverwriteIfExistsOrAdd)}}, {{"x-a", "1"}, {"x-a", "0"}}) == "x-a=2");
+  CHECK(applied({.add = {add("x-a", "2", Action::kOverwriteIfExistsOrAdd)}}, {}) == "x-a=2");
+  CHECK(applied({.add = {add("x-a", "2", Action::kOverwriteIfExists)}}, {}) == "");
+  CHECK(applied({.add = {add("x-a", "2", Action::kOverwriteIfExists)}}, {{"x-a", "1"}}) == "x-a=2");
+}
+
+TEST_CASE("an empty value changes nothing unless it is kept") {
+  HeaderAddition empty = add("x-a", "", Action::kOverwriteIfExistsOrAdd);
+
+  CHECK(applied({.add = {empty}}, {{"x-a", "1"}}) == "x-a=1");
+  empty.keep_empty_value = true;
+  CHECK(applied({.add = {empty}}, {{"x-a", "1"}}) == "x-a=");
+}
+
+TEST_CASE("names are removed before fields are added") {
+  CHECK(applied({.remove = {"x-a"}, .add = {add("x-a", "new", Action::kAddIfAbsent)}},
+                {{"x-a", "old"}, {"x-b", "1"}}) == "x-b=1 x-a=new");
+}
+
+TEST_CASE("a formatted value cannot end its field") {
+  HeaderAddition formatted = add("x-a", "");
+  formatted.formatter = std::make_shared<const HostileFormatter>();
+
+  CHECK(applied({.add = {formatted}}, {}) == "x-a=one  two: x");
+}
+
+TEST_CASE("the least specific level has the last word, or the most specific if the table says so") {
+  One one(forwarding(PathKind::kPrefix, "/"));
+  const auto level = [](std::string value) {
+    return HeaderMutations{.add = {add("x-all", value), add("x-last", value, Action::kOverwriteIfExistsOrAdd)}};
+  };
+  ForwardSpec action;
+  action.weighted.resize(1);
+  action.weighted[0].weight = 1;
+  action.weighted[0].mutations.request = level("cluster");
+  one.route().action = std::move(action);
+  one.route().mutations.request = level("route");
+  one.spec.virtual_hosts[0].mutations.request = level("host");
+  one.spec.mutations.request = level("table");
+  TestRequest usual("/"), reversed("/");
+
+  CHECK(finalizeRequest(one.match(usual), *usual, kContext));
+  one.spec.most_specific_header_mutations_wins = true;
+  CHECK(finalizeRequest(one.match(reversed), *reversed, kContext));
+
+  CHECK(usual->getAll("x-all") == "cluster, route, host, table");
+  CHECK(usual->get("x-last") == "table");
+  CHECK(reversed->getAll("x-all") == "table, host, route, cluster");
+  CHECK(reversed->get("x-last") == "cluster");
+}
+
+TEST_CASE("responses are changed at every level, those of direct responses too") {
+  RouteSpec route;
+  route.path = "/";
+  route.action = DirectResponseSpec{};
+  route.mutations.response = {.remove = {"server"}, .add = {add("x-a", "route")}};
+  One one(std::move(route));
+  one.spec.mutations.response = {.add = {add("x-a", "table")}};
+  TestRequest request("/");
+  const Match match = one.match(request);
+  base::Arena arena;
+  http::ResponseHeaders response(arena);
+  response.add("server", "upstream");
+
+  finalizeResponse(match, response, kContext);
+
+  CHECK(dump(response) == "x-a=route x-a=table");
+}
+
+TEST_CASE("prefix_rewrite replaces what was matched and keeps the query") {
+  CHECK(One(forwarding(PathKind::kPrefix, "/api", "/v2")).path("/api/x?q=/api") == "/v2/x?q=/api");
+  CHECK(One(forwarding(PathKind::kSeparatedPrefix, "/api", "/v2")).path("/api") == "/v2");
+  CHECK(One(forwarding(PathKind::kExact, "/api", "/v2")).path("/api?") == "/v2?");
+  CHECK(One(forwarding(PathKind::kRegex, "/a.*", "/v2")).path("/abc?q") == "/v2?q");
+  RouteSpec ignoring = forwarding(PathKind::kPrefix, "/API", "/v2");
+  ignoring.case_sensitive = false;
+  CHECK(One(ignoring).path("/Api/X") == "/v2/X");
+}
+
+TEST_CASE("regex_rewrite replaces every match in the path only") {
+  RouteSpec route = forwarding(PathKind::kPrefix, "/");
+  std::get<ForwardSpec>(route.action).regex_rewrite =
+      RegexRewrite{*compileRegex("/service/([^/]+)(/.*)"), "\\2/in/\\1"};
+  CHECK(One(route).path("/service/foo/v1/api?x=/service/a/b") == "/v1/api/in/foo?x=/service/a/b");
+  std::get<ForwardSpec>(route.action).regex_rewrite = RegexRewrite{*compileRegex("one"), "two"};
+  CHECK(One(route).path("/xx/one/yy/one/zz?one") == "/xx/two/yy/two/zz?one");
+}
+
+TEST_CASE("a rewritten path still begins with a slash") {
+  CHECK(One(forwarding(PathKind::kPrefix, "/api", "v2")).path("/api/x") == "/v2/x");
+}
+
+TEST_CASE("the path that came in is kept beside a rewritten one") {
+  One one(forwarding(PathKind::kPrefix, "/api", "/v2"));
+  TestRequest rewritten("/api/x?q"), suppressed("/api/x?q"), same("/v2/x");
+
+  CHECK(finalizeRequest(one.match(rewritten), *rewritten, kContext));
+  CHECK(finalizeRequest(one.match(suppressed), *suppressed, kContext, {.keep_original_path = false}));
+
+  CHECK(rewritten->get("x-envoy-original-path") == "/api/x?q");
+  CHECK(suppressed->empty());
+}
+
+TEST_CASE("a rewrite that makes the path climb is refused") {
+  bool sane = true;
+  One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo../admin", &sane);
+  CHECK_FALSE(sane);
+  One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo%2E./admin", &sane);
+  CHECK_FALSE(sane);
+  One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo/..a/admin", &sane);
+  CHECK(sane);
+}
+
+TEST_CASE("the host is rewritten, by the chosen cluster first") {
+  RouteSpec route = forwarding(PathKind::kPrefix, "/");
+  ForwardSpec& action = std::get<ForwardSpec>(route.action);
+  action.host_rewrite = "route.host";
+  One plain(route);
+  action.weighted.resize(1);
+  action.weighted[0].weight = 1;
+  action.weighted[0].host_rewrite = "cluster.host";
+  One weighted(route);
+  TestRequest first("/"), second("/");
+
+  CHECK(finalizeRequest(plain.match(first), *first, kContext));
+  CHECK(finalizeRequest(weighted.match(second), *second, kContext));
+
+  CHECK(first->authority == "route.host");
+  CHECK(second->authority == "cluster.host");
+}
+
+TEST_CASE("a redirect changes the parts that it names and keeps the others") {
+  CHECK(One(redirecting({.scheme = "https"})).location("/a?b=c") == "https://a.com/a?b=c");
+  CHECK(One(redirecting({.host = "b.com"})).location("/a", "a.com:8080") == "http://b.com/a");
+  CHECK(One(redirecting({.port = 8443})).location("/a", "a.com:8080") == "http://a.com:8443/a");
+  CHECK(One(redirecting({.port = 8443})).location("/a", "[::1]:8080") == "http://[::1]:8443/a");
+  CHECK(One(redirecting({.path = "/new"})).location("/a?b=c") == "http://a.com/new?b=c");
+  CHECK(One(redirecting({.path = "/new?x", .strip_query = true})).location("/a?b=c") == "http://a.com/new?x");
+  CHECK(One(redirecting({.prefix_rewrite = "/new"}, "/old")).location("/old/a?b") == "http://a.com/new/a?b");
+  CHECK(One(redirecting({.strip_query = true})).location("/a?b=c") == "http://a.com/a");
+  CHECK(One(redirecting({.regex_rewrite = RegexRewrite{*compileRegex("/a"), "/b"}})).location("/a?q") ==
+        "http://a.com/b?q");
+}
+
+TEST_CASE("a change of scheme drops the old scheme's own port") {
+  CHECK(One(redirecting({.scheme = "https"})).location("/", "a.com:80") == "https://a.com/");
+  CHECK(One(redirecting({.scheme = "https"})).location("/", "a.com:8080") == "https://a.com:8080/");
+  CHECK(One(redirecting({.scheme = "https"})).location("/", "a.com:443", "https") == "https://a.com:443/");
+  CHECK(One(redirecting({.scheme = "http"})).location("/", "a.com:443", "https") == "http://a.com/");
+}
+
+TEST_CASE("a location holds no byte that could end its header") {
+  CHECK(One(redirecting({.scheme = "https"})).location("/a\r\nset-cookie: x") ==
+        "https://a.com/a%0D%0Aset-cookie:%20x");
+}
+
+}  // namespace sluice::route

@@ -1,0 +1,82 @@
+// One compiled route: what it matches and what it does. Made by Table::build, immutable, read by all workers.
+//
+// Everything here is a view or a pointer into the table, which outlives it. Small on purpose: tables of 10,000 routes
+// are common, and most routes say a prefix and a cluster and nothing else.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "source/route/cluster_names.h"
+#include "source/route/filter_slots.h"
+#include "source/route/matchers.h"
+#include "source/route/mutation.h"
+#include "source/route/spec.h"
+
+namespace sluice::route {
+
+// By slot; null where nothing is configured. Null as a whole: nothing at any level.
+using PerFilterConfigs = const PerFilterConfig* const*;
+
+struct WeightedCluster {
+  ClusterId cluster = kNoCluster;
+  uint64_t end = 0;                      // of its share of [0, total weight)
+  std::string_view host_rewrite;         // empty: the route's
+  const Mutations* mutations = nullptr;  // null: none
+  PerFilterConfigs per_filter = nullptr;
+};
+
+struct Forward {
+  ClusterId cluster = kNoCluster;  // kNoCluster if weighted
+  uint16_t cluster_not_found_status = 503;
+  bool auto_host_rewrite = false;
+  bool high_priority = false;
+  std::optional<std::chrono::milliseconds> timeout;       // nullopt: 15 s; 0: none
+  std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
+  std::span<const WeightedCluster> weighted;              // ascending `end`; the last one is the total weight
+  std::string_view prefix_rewrite;                        // empty: none
+  std::string_view host_rewrite;                          // empty: none
+  const RegexRewrite* regex_rewrite = nullptr;
+};
+
+struct Redirect {
+  uint16_t status = 301;
+  uint16_t port = 0;  // 0: as in the request
+  bool strip_query = false;
+  std::string_view scheme, host, path, prefix_rewrite;  // empty: as in the request
+  const RegexRewrite* regex_rewrite = nullptr;
+};
+
+struct DirectResponse {
+  uint16_t status = 200;
+  std::string_view body;
+};
+
+// The match of one route. matches() is the definition; the index finds the same route without asking each one.
+struct RouteMatcher {
+  std::string_view path;  // lower case if !case_sensitive; the pattern for kRegex
+  const re2::RE2* regex = nullptr;
+  const Conditions* conditions = nullptr;  // null: none
+  PathKind kind = PathKind::kPrefix;
+  bool case_sensitive = true;
+
+  bool matches(const RequestView& request) const;
+  bool pathMatches(std::string_view path_without_query) const;
+  bool unconditional() const { return regex == nullptr && conditions == nullptr; }
+};
+
+struct Route {
+  std::string_view name;
+  RouteMatcher matcher;
+  // Exactly one is set.
+  const Forward* forward = nullptr;
+  const Redirect* redirect = nullptr;
+  const DirectResponse* direct_response = nullptr;
+  const Mutations* mutations = nullptr;  // null: none
+  PerFilterConfigs per_filter = nullptr;
+};
+
+}  // namespace sluice::route

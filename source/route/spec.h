@@ -1,0 +1,103 @@
+// What a route table is built from: plain values, filled by the compiler of RouteConfiguration (or a test).
+//
+// Thread: the one that compiles (main, or a control plane). A spec is consumed by Table::build and keeps nothing.
+// What build() does not check is the compiler's to check: bytes of header names and values, combinations of rewrites.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "source/route/cluster_names.h"
+#include "source/route/filter_slots.h"
+#include "source/route/matchers.h"
+#include "source/route/mutation.h"
+
+namespace sluice::route {
+
+enum class PathKind : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex };
+
+using PerFilterSpec = std::vector<std::pair<FilterSlot, std::shared_ptr<const PerFilterConfig>>>;
+
+// A path rewrite by regular expression: every match is replaced (proto: type.matcher.v3.RegexMatchAndSubstitute).
+struct RegexRewrite {
+  Regex pattern;
+  std::string substitution;  // RE2's form: \1 is the first group
+};
+
+struct WeightedClusterSpec {
+  ClusterId cluster = kNoCluster;
+  std::string cluster_name;
+  uint32_t weight = 0;
+  std::string host_rewrite;  // empty: the route's
+  Mutations mutations;
+  PerFilterSpec per_filter;
+};
+
+// proto: RouteAction
+struct ForwardSpec {
+  ClusterId cluster = kNoCluster;  // if weighted is empty
+  std::string cluster_name;
+  std::vector<WeightedClusterSpec> weighted;
+  std::string prefix_rewrite;  // empty: none
+  std::optional<RegexRewrite> regex_rewrite;
+  std::string host_rewrite;        // empty: none
+  bool auto_host_rewrite = false;  // the authority becomes the upstream host's name; done by the router
+  bool high_priority = false;      // proto: RoutingPriority
+  uint16_t cluster_not_found_status = 503;
+  std::optional<std::chrono::milliseconds> timeout;       // nullopt: the default (15 s); 0: none
+  std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
+};
+
+// proto: RedirectAction. Empty or 0: as in the request.
+struct RedirectSpec {
+  uint16_t status = 301;
+  std::string scheme;  // lower case
+  std::string host;
+  uint32_t port = 0;
+  std::string path;  // may hold a query, which then replaces the request's
+  std::string prefix_rewrite;
+  std::optional<RegexRewrite> regex_rewrite;
+  bool strip_query = false;
+};
+
+// proto: DirectResponseAction
+struct DirectResponseSpec {
+  uint16_t status = 200;
+  std::string body;
+};
+
+struct RouteSpec {
+  std::string name;
+  PathKind path_kind = PathKind::kPrefix;
+  bool case_sensitive = true;  // not for kRegex
+  std::string path;            // the pattern for kRegex
+  Regex regex;                 // kRegex only: the whole path (without the query) has to match
+  Conditions conditions;
+  std::variant<ForwardSpec, RedirectSpec, DirectResponseSpec> action;
+  Mutations mutations;
+  PerFilterSpec per_filter;
+};
+
+struct VirtualHostSpec {
+  std::string name;
+  std::vector<std::string> domains;
+  std::vector<RouteSpec> routes;
+  Mutations mutations;
+  PerFilterSpec per_filter;
+};
+
+struct TableSpec {
+  std::string name;
+  std::vector<VirtualHostSpec> virtual_hosts;
+  Mutations mutations;
+  PerFilterSpec per_filter;
+  bool most_specific_header_mutations_wins = false;
+  bool ignore_port_in_host_matching = false;
+};
+
+}  // namespace sluice::route

@@ -1,0 +1,327 @@
+#include "source/route/table.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <string>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "source/base/arena.h"
+
+namespace sluice::route {
+namespace {
+
+// Up to here a linear search is cheaper than the index, and much smaller.
+constexpr size_t kLinearRoutes = 3;
+
+std::string lowerCase(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  }
+  return text;
+}
+
+bool equalLowered(std::string_view text, std::string_view lower) {
+  return text.size() == lower.size() && std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
+         });
+}
+
+template <class... Steps>
+uint32_t firstRoute(const VirtualHost& host, const RequestView& request, Steps&... steps) {
+  if (host.index != nullptr) return host.index->find(request, steps...);
+  for (uint32_t i = 0; i < host.routes.size(); ++i) {
+    (steps.add(1), ...);
+    if (host.routes[i].matcher.matches(request)) return i;
+  }
+  return kNone;
+}
+
+}  // namespace
+
+// --- matching ------------------------------------------------------------------------------------------------------
+
+bool RouteMatcher::pathMatches(std::string_view text) const {
+  const auto beginsWith = [&](std::string_view begin) {
+    if (text.size() < begin.size()) return false;
+    const std::string_view head = text.substr(0, begin.size());
+    return case_sensitive ? head == begin : equalLowered(head, begin);
+  };
+  switch (kind) {
+    case PathKind::kPrefix:
+      return beginsWith(path);
+    case PathKind::kExact:
+      return text.size() == path.size() && beginsWith(path);
+    case PathKind::kSeparatedPrefix:
+      return beginsWith(path) && (text.size() == path.size() || text[path.size()] == '/');
+    case PathKind::kRegex:
+      return re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *regex);
+  }
+  return false;
+}
+
+bool RouteMatcher::matches(const RequestView& request) const {
+  return pathMatches(request.path) && (conditions == nullptr || conditions->hold(request));
+}
+
+ClusterId Match::cluster() const {
+  if (choice != nullptr) return choice->cluster;
+  return route != nullptr && route->forward != nullptr ? route->forward->cluster : kNoCluster;
+}
+
+const PerFilterConfig* Match::perFilter(FilterSlot slot) const {
+  if (table == nullptr || slot >= table->slotCount()) return nullptr;
+  const PerFilterConfigs configs = choice != nullptr         ? choice->per_filter
+                                   : route != nullptr        ? route->per_filter
+                                   : virtual_host != nullptr ? virtual_host->per_filter
+                                                             : nullptr;
+  return configs == nullptr ? nullptr : configs[slot];
+}
+
+template <class... Steps>
+Match Table::matchRoute(const http::RequestHeaders& request, uint64_t random, Steps&... steps) const {
+  Match out{.table = this};
+  const std::string_view authority = ignore_port_ ? splitPort(request.authority).host : request.authority;
+  const uint32_t host = hosts_.find(authority, request.arena());
+  if (host == kNoHost) return out;
+  out.virtual_host = &virtual_hosts_[host];
+  if (request.path.empty()) return out;
+
+  const uint32_t route = firstRoute(*out.virtual_host, RequestView::of(request), steps...);
+  if (route == kNone) return out;
+  out.route = &out.virtual_host->routes[route];
+  if (out.route->forward != nullptr && !out.route->forward->weighted.empty()) {
+    const std::span<const WeightedCluster> weighted = out.route->forward->weighted;
+    const uint64_t drawn = random % weighted.back().end;
+    out.choice = &*std::upper_bound(weighted.begin(), weighted.end(), drawn,
+                                    [](uint64_t value, const WeightedCluster& cluster) { return value < cluster.end; });
+  }
+  return out;
+}
+
+Match Table::match(const http::RequestHeaders& request, uint64_t random) const {
+  return matchRoute(request, random);
+}
+
+Match Table::match(const http::RequestHeaders& request, uint64_t random, CountedSteps& steps) const {
+  return matchRoute(request, random, steps);
+}
+
+std::string_view Table::clusterName(ClusterId id) const {
+  const auto at = std::lower_bound(clusters_.begin(), clusters_.end(), id);
+  if (at == clusters_.end() || *at != id) return {};
+  return cluster_names_[static_cast<size_t>(at - clusters_.begin())];
+}
+
+// --- building ------------------------------------------------------------------------------------------------------
+
+struct Table::Storage {
+  base::Arena texts;
+  std::vector<Route> routes;      // of all virtual hosts, one after the other
+  std::vector<Forward> forwards;  // reserved: pointers into it stay good
+  std::deque<std::vector<WeightedCluster>> weighted;
+  std::deque<Redirect> redirects;
+  std::deque<DirectResponse> direct_responses;
+  std::deque<Conditions> conditions;
+  std::deque<Mutations> mutations;
+  std::deque<RegexRewrite> rewrites;
+  std::vector<Regex> regexes;
+  std::deque<std::vector<const PerFilterConfig*>> per_filter;
+  std::vector<std::shared_ptr<const PerFilterConfig>> filter_configs;
+};
+
+class Table::Builder {
+ public:
+  explicit Builder(Table& table) : table_(table), storage_(*table.storage_) {}
+
+  absl::Status build(TableSpec& spec) {
+    countSlots(spec);
+    table_.name_ = storage_.texts.copy(spec.name);
+    table_.most_specific_wins_ = spec.most_specific_header_mutations_wins;
+    table_.ignore_port_ = spec.ignore_port_in_host_matching;
+    table_.mutations_ = mutations(spec.mutations);
+    table_.per_filter_ = perFilter(spec.per_filter, nullptr);
+    reserve(spec);
+    for (uint32_t i = 0; i < spec.virtual_hosts.size(); ++i) {
+      if (absl::Status status = addHost(spec.virtual_hosts[i], i); !status.ok()) return status;
+    }
+    for (const auto& [id, name] : clusters_) {
+      table_.clusters_.push_back(id);
+      table_.cluster_names_.push_back(name);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  void countSlots(const TableSpec& spec) {
+    const auto count = [this](const PerFilterSpec& level) {
+      for (const auto& [slot, config] : level) table_.slot_count_ = std::max(table_.slot_count_, slot + 1);
+    };
+    count(spec.per_filter);
+    for (const VirtualHostSpec& host : spec.virtual_hosts) {
+      count(host.per_filter);
+      for (const RouteSpec& route : host.routes) {
+        count(route.per_filter);
+        if (const auto* forward = std::get_if<ForwardSpec>(&route.action)) {
+          for (const WeightedClusterSpec& cluster : forward->weighted) count(cluster.per_filter);
+        }
+      }
+    }
+  }
+
+  void reserve(const TableSpec& spec) {
+    size_t routes = 0, forwards = 0;
+    for (const VirtualHostSpec& host : spec.virtual_hosts) {
+      routes += host.routes.size();
+      for (const RouteSpec& route : host.routes) forwards += std::holds_alternative<ForwardSpec>(route.action);
+    }
+    storage_.routes.reserve(routes);
+    storage_.forwards.reserve(forwards);
+    table_.virtual_hosts_.reserve(spec.virtual_hosts.size());
+  }
+
+  absl::Status addHost(VirtualHostSpec& spec, uint32_t number) {
+    for (const std::string& domain : spec.domains) {
+      if (const std::optional<uint32_t> other = table_.hosts_.add(domain, number)) {
+        const std::string_view name = *other == number ? spec.name : table_.virtual_hosts_[*other].name;
+        return absl::InvalidArgumentError(
+            absl::StrCat("domain \"", domain, "\" of virtual host \"", spec.name, "\" is taken by virtual host \"",
+                         absl::string_view(name.data(), name.size()), "\"; a domain belongs to one virtual host"));
+      }
+    }
+    VirtualHost& host = table_.virtual_hosts_.emplace_back();
+    host.name = storage_.texts.copy(spec.name);
+    host.mutations = mutations(spec.mutations);
+    host.per_filter = perFilter(spec.per_filter, table_.per_filter_);
+    const size_t first = storage_.routes.size();
+    for (RouteSpec& route : spec.routes) {
+      if (absl::Status status = addRoute(route, host); !status.ok()) return status;
+    }
+    host.routes = {storage_.routes.data() + first, spec.routes.size()};
+    if (host.routes.size() > kLinearRoutes) {
+      host.index = std::make_unique<const PathIndex>(host.routes, storage_.texts);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status addRoute(RouteSpec& spec, const VirtualHost& host) {
+    Route& route = storage_.routes.emplace_back();
+    route.name = storage_.texts.copy(spec.name);
+    route.matcher = matcher(spec);
+    route.mutations = mutations(spec.mutations);
+    route.per_filter = perFilter(spec.per_filter, host.per_filter);
+    if (auto* forward = std::get_if<ForwardSpec>(&spec.action)) return addForward(*forward, route);
+    if (auto* redirect = std::get_if<RedirectSpec>(&spec.action)) {
+      route.redirect =
+          &storage_.redirects.emplace_back(Redirect{.status = redirect->status,
+                                                    .port = static_cast<uint16_t>(redirect->port),
+                                                    .strip_query = redirect->strip_query,
+                                                    .scheme = storage_.texts.copy(redirect->scheme),
+                                                    .host = storage_.texts.copy(redirect->host),
+                                                    .path = storage_.texts.copy(redirect->path),
+                                                    .prefix_rewrite = storage_.texts.copy(redirect->prefix_rewrite),
+                                                    .regex_rewrite = rewrite(redirect->regex_rewrite)});
+      return absl::OkStatus();
+    }
+    const auto& response = std::get<DirectResponseSpec>(spec.action);
+    route.direct_response = &storage_.direct_responses.emplace_back(
+        DirectResponse{.status = response.status, .body = storage_.texts.copy(response.body)});
+    return absl::OkStatus();
+  }
+
+  RouteMatcher matcher(RouteSpec& spec) {
+    RouteMatcher out{.kind = spec.path_kind, .case_sensitive = spec.case_sensitive};
+    if (spec.path_kind == PathKind::kRegex) {
+      out.case_sensitive = true;
+      out.path = spec.regex->pattern();
+      out.regex = spec.regex.get();
+      storage_.regexes.push_back(std::move(spec.regex));
+    } else {
+      out.path = storage_.texts.copy(spec.case_sensitive ? spec.path : lowerCase(spec.path));
+    }
+    if (!spec.conditions.empty()) {
+      for (HeaderMatcher& header : spec.conditions.headers) {
+        if (header.name == "host") header.name = ":authority";
+        header.id = http::nameOf(header.name);
+      }
+      out.conditions = &storage_.conditions.emplace_back(std::move(spec.conditions));
+    }
+    return out;
+  }
+
+  absl::Status addForward(ForwardSpec& spec, Route& route) {
+    Forward& forward = storage_.forwards.emplace_back();
+    route.forward = &forward;
+    forward.cluster = spec.weighted.empty() ? cluster(spec.cluster, spec.cluster_name) : kNoCluster;
+    forward.cluster_not_found_status = spec.cluster_not_found_status;
+    forward.auto_host_rewrite = spec.auto_host_rewrite;
+    forward.high_priority = spec.high_priority;
+    forward.timeout = spec.timeout;
+    forward.idle_timeout = spec.idle_timeout;
+    forward.prefix_rewrite = storage_.texts.copy(spec.prefix_rewrite);
+    forward.host_rewrite = storage_.texts.copy(spec.host_rewrite);
+    forward.regex_rewrite = rewrite(spec.regex_rewrite);
+    if (spec.weighted.empty()) return absl::OkStatus();
+
+    std::vector<WeightedCluster>& weighted = storage_.weighted.emplace_back();
+    uint64_t total = 0;
+    for (WeightedClusterSpec& part : spec.weighted) {
+      total += part.weight;
+      weighted.push_back({.cluster = cluster(part.cluster, part.cluster_name),
+                          .end = total,
+                          .host_rewrite = storage_.texts.copy(part.host_rewrite),
+                          .mutations = mutations(part.mutations),
+                          .per_filter = perFilter(part.per_filter, route.per_filter)});
+    }
+    if (total == 0 || total > UINT32_MAX) {
+      return absl::InvalidArgumentError(absl::StrCat("the weights of the clusters of route \"",
+                                                     absl::string_view(route.name.data(), route.name.size()),
+                                                     "\" sum to ", total, "; the sum has to be 1 to 4294967295"));
+    }
+    forward.weighted = weighted;
+    return absl::OkStatus();
+  }
+
+  ClusterId cluster(ClusterId id, const std::string& name) {
+    if (clusters_.find(id) == clusters_.end()) clusters_.emplace(id, storage_.texts.copy(name));
+    return id;
+  }
+
+  const Mutations* mutations(Mutations& spec) {
+    return spec.empty() ? nullptr : &storage_.mutations.emplace_back(std::move(spec));
+  }
+
+  const RegexRewrite* rewrite(std::optional<RegexRewrite>& spec) {
+    return spec ? &storage_.rewrites.emplace_back(std::move(*spec)) : nullptr;
+  }
+
+  // The array of a level: that of the level above it with its own settings laid over; the same one if it has none.
+  PerFilterConfigs perFilter(PerFilterSpec& spec, PerFilterConfigs above) {
+    if (spec.empty()) return above;
+    std::vector<const PerFilterConfig*>& configs = storage_.per_filter.emplace_back(table_.slot_count_, nullptr);
+    if (above != nullptr) std::copy(above, above + table_.slot_count_, configs.begin());
+    for (auto& [slot, config] : spec) {
+      configs[slot] = config.get();
+      storage_.filter_configs.push_back(std::move(config));
+    }
+    return configs.data();
+  }
+
+  Table& table_;
+  Storage& storage_;
+  std::map<ClusterId, std::string_view> clusters_;
+};
+
+Table::Table() : storage_(std::make_unique<Storage>()) {}
+Table::~Table() = default;
+
+absl::StatusOr<std::shared_ptr<const Table>> Table::build(TableSpec spec) {
+  struct Owned : Table {};
+  auto table = std::make_shared<Owned>();
+  if (absl::Status status = Builder(*table).build(spec); !status.ok()) return status;
+  return std::shared_ptr<const Table>(std::move(table));
+}
+
+}  // namespace sluice::route

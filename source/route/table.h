@@ -1,0 +1,96 @@
+// The compiled route table: from a request to its route (proto: RouteConfiguration).
+//
+// Built on the main thread (or by a control plane), immutable, shared by all workers. Everything that a Match points to
+// lives as long as the table: whoever keeps a Match keeps the table.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "source/http/headers.h"
+#include "source/route/host_index.h"
+#include "source/route/path_index.h"
+#include "source/route/route.h"
+#include "source/route/spec.h"
+
+namespace sluice::route {
+
+class Table;
+
+struct VirtualHost {
+  std::string_view name;
+  std::span<const Route> routes;
+  std::unique_ptr<const PathIndex> index;  // null where there are so few routes that asking each is cheaper
+  const Mutations* mutations = nullptr;    // null: none
+  PerFilterConfigs per_filter = nullptr;
+};
+
+// Where a request goes. False without a route; virtual_host is set if the host was known.
+struct Match {
+  const Table* table = nullptr;
+  const VirtualHost* virtual_host = nullptr;
+  const Route* route = nullptr;
+  const WeightedCluster* choice = nullptr;  // the cluster drawn, if the route has weights
+
+  explicit operator bool() const { return route != nullptr; }
+  // The cluster of a route that forwards; kNoCluster otherwise.
+  ClusterId cluster() const;
+  // The setting of a filter at the most specific level that has one; null if none has.
+  const PerFilterConfig* perFilter(FilterSlot slot) const;
+};
+
+class Table {
+ public:
+  // Errors: a domain that two virtual hosts claim, weights whose sum is 0 or over 2^32 - 1.
+  static absl::StatusOr<std::shared_ptr<const Table>> build(TableSpec spec);
+
+  ~Table();
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  // The route of a request: virtual host by authority, first matching route, and for weighted clusters the one that
+  // `random` falls on. A request without a path (CONNECT) has no route.
+  Match match(const http::RequestHeaders& request, uint64_t random) const;
+  // The same, counting work.
+  Match match(const http::RequestHeaders& request, uint64_t random, CountedSteps& steps) const;
+
+  std::string_view name() const { return name_; }
+  std::span<const VirtualHost> virtualHosts() const { return virtual_hosts_; }
+  // Every cluster that a route names, ascending, each once.
+  std::span<const ClusterId> clusters() const { return clusters_; }
+  // The name of one of clusters(); empty for others.
+  std::string_view clusterName(ClusterId id) const;
+
+  const Mutations* mutations() const { return mutations_; }  // null: none
+  bool mostSpecificMutationsWin() const { return most_specific_wins_; }
+  FilterSlot slotCount() const { return slot_count_; }
+
+ private:
+  class Builder;
+  Table();
+
+  template <class... Steps>
+  Match matchRoute(const http::RequestHeaders& request, uint64_t random, Steps&... steps) const;
+
+  std::string_view name_;
+  HostIndex hosts_;
+  std::vector<VirtualHost> virtual_hosts_;
+  std::vector<ClusterId> clusters_;
+  std::vector<std::string_view> cluster_names_;  // beside clusters_
+  const Mutations* mutations_ = nullptr;
+  PerFilterConfigs per_filter_ = nullptr;
+  FilterSlot slot_count_ = 0;
+  bool most_specific_wins_ = false;
+  bool ignore_port_ = false;
+
+  // What the above points into.
+  struct Storage;
+  const std::unique_ptr<Storage> storage_;
+};
+
+}  // namespace sluice::route
