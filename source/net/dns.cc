@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "source/net/dns_name.h"
+
 namespace sluice::net {
 
 namespace {
@@ -285,23 +287,6 @@ class CaresResolver : public DnsResolver {
 
 std::unique_ptr<DnsResolver> makeDnsResolver(event::Loop& loop, DnsResolverOptions options) {
   return std::make_unique<CaresResolver>(loop, std::move(options));
-}
-
-bool isDnsName(std::string_view name) {
-  if (!name.empty() && name.back() == '.') name.remove_suffix(1);
-  if (name.empty() || name.size() > 253) return false;
-  size_t label = 0;
-  for (const char c : name) {
-    if (c == '.') {
-      if (label == 0) return false;
-      label = 0;
-      continue;
-    }
-    const bool allowed =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-    if (!allowed || ++label > 63) return false;
-  }
-  return label > 0;
 }
 
 }  // namespace sluice::net

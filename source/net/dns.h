@@ -58,8 +58,4 @@ struct DnsResolverOptions {
 // `loop` outlives the resolver, the resolver its queries.
 std::unique_ptr<DnsResolver> makeDnsResolver(event::Loop& loop, DnsResolverOptions options = {});
 
-// Whether `name` can be asked for: RFC 1035 lengths (63 for a label, 253 in all), no empty label, no zero byte, no
-// space.
-bool isDnsName(std::string_view name);
-
 }  // namespace sluice::net

@@ -8,6 +8,8 @@
 #include <map>
 #include <optional>
 
+#include "source/net/dns_name.h"
+
 namespace sluice::net {
 namespace {
 

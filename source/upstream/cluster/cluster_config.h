@@ -51,6 +51,8 @@ struct UpstreamHttpConfig {
   uint32_t max_headers_count = 100;                      // of a response
   bool enable_trailers = false;                          // pass chunked trailers on to and from the upstream
   bool allow_chunked_length = false;  // a response with both content-length and chunked: drop the length
+  std::chrono::milliseconds http2_keepalive_interval{0};  // 0: no pings (gRPC sources)
+  std::chrono::milliseconds http2_keepalive_timeout{0};
 };
 
 struct ClusterConfig {

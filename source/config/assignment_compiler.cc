@@ -1,0 +1,155 @@
+#include "source/config/assignment_compiler.h"
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "source/net/dns_name.h"
+
+namespace sluice::config {
+
+namespace {
+
+using upstream::cluster::Assignment;
+using upstream::cluster::Endpoint;
+using upstream::cluster::Health;
+using upstream::cluster::LocalityEndpoints;
+
+constexpr uint64_t kMaxWeightSum = UINT32_MAX;
+
+Health healthOf(envoy::config::core::v3::HealthStatus status) {
+  switch (status) {
+    case envoy::config::core::v3::UNHEALTHY:
+      return Health::kUnhealthy;
+    case envoy::config::core::v3::DRAINING:
+      return Health::kDraining;
+    case envoy::config::core::v3::TIMEOUT:
+      return Health::kTimeout;
+    case envoy::config::core::v3::DEGRADED:
+      return Health::kDegraded;
+    default:
+      return Health::kHealthy;
+  }
+}
+
+bool compileSocketAddress(const envoy::config::core::v3::SocketAddress& socket, EndpointNames names,
+                          const Context& context, Endpoint& out) {
+  if (socket.protocol() != envoy::config::core::v3::SocketAddress::TCP) {
+    context.child("protocol").error("upstream hosts are reached over TCP; UDP is not supported");
+    return false;
+  }
+  if (socket.port_value() == 0 || socket.port_value() > 65535) {
+    context.child("port_value").error("an upstream host needs a port from 1 to 65535");
+    return false;
+  }
+  const auto port = static_cast<uint16_t>(socket.port_value());
+  if (const std::optional<net::Address> address = net::Address::fromIp(socket.address(), port)) {
+    out.address = *address;
+    return true;
+  }
+  if (names == EndpointNames::kAddressesOnly) {
+    context.child("address").error(absl::StrCat("'", socket.address(),
+                                                "' is not an IP address; only clusters of type STRICT_DNS resolve "
+                                                "host names"));
+    return false;
+  }
+  if (!net::isDnsName(socket.address())) {
+    context.child("address").error(absl::StrCat("'", socket.address(), "' is neither an IP address nor a host name"));
+    return false;
+  }
+  out.dns_name = socket.address();
+  out.dns_port = port;
+  return true;
+}
+
+bool compileAddress(const envoy::config::core::v3::Address& address, EndpointNames names, const Context& context,
+                    Endpoint& out) {
+  if (address.has_socket_address()) {
+    return compileSocketAddress(address.socket_address(), names, context.child("socket_address"), out);
+  }
+  if (!address.has_pipe()) {
+    context.error("an endpoint needs an address: socket_address or pipe");
+    return false;
+  }
+  const auto path = net::Address::fromUnixPath(address.pipe().path());
+  if (!path.ok()) {
+    context.child("pipe").child("path").error(std::string(path.status().message()));
+    return false;
+  }
+  out.address = *path;
+  return true;
+}
+
+std::optional<Endpoint> compileEndpoint(const envoy::config::endpoint::v3::LbEndpoint& proto, EndpointNames names,
+                                        const Context& context) {
+  Endpoint out;
+  if (!proto.has_endpoint()) {
+    context.error("an lb_endpoint needs its endpoint");
+    return std::nullopt;
+  }
+  const Context endpoint = context.child("endpoint");
+  if (!compileAddress(proto.endpoint().address(), names, endpoint.child("address"), out)) return std::nullopt;
+  out.hostname = proto.endpoint().hostname();
+  out.health = healthOf(proto.health_status());
+  if (proto.has_load_balancing_weight()) out.weight = proto.load_balancing_weight().value();
+  if (out.weight == 0) {
+    context.child("load_balancing_weight").error("a weight must be 1 or more; leave the endpoint out to take it away");
+    return std::nullopt;
+  }
+  return out;
+}
+
+LocalityEndpoints compileLocality(const envoy::config::endpoint::v3::LocalityLbEndpoints& proto, EndpointNames names,
+                                  const Context& context) {
+  LocalityEndpoints out;
+  out.locality = {proto.locality().region(), proto.locality().zone(), proto.locality().sub_zone()};
+  out.weight = proto.load_balancing_weight().value();
+  out.priority = proto.priority();
+  uint64_t sum = 0;
+  for (int i = 0; i < proto.lb_endpoints_size(); ++i) {
+    const Context at = context.child("lb_endpoints", static_cast<size_t>(i));
+    std::optional<Endpoint> endpoint = compileEndpoint(proto.lb_endpoints(i), names, at);
+    if (!endpoint) continue;
+    sum += endpoint->weight;
+    out.endpoints.push_back(std::move(*endpoint));
+  }
+  if (sum > kMaxWeightSum) {
+    context.error(absl::StrCat("the weights of one locality's endpoints sum to ", sum, "; at most ", kMaxWeightSum,
+                               " is possible"));
+  }
+  return out;
+}
+
+}  // namespace
+
+Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment, EndpointNames names,
+                             const Context& context) {
+  Assignment out;
+  std::map<uint32_t, uint64_t> weights_by_priority;
+  for (int i = 0; i < assignment.endpoints_size(); ++i) {
+    const Context at = context.child("endpoints", static_cast<size_t>(i));
+    if (assignment.endpoints(i).priority() > 128) {
+      at.child("priority").error("a priority is at most 128");
+      continue;
+    }
+    out.localities.push_back(compileLocality(assignment.endpoints(i), names, at));
+    uint64_t& sum = weights_by_priority[out.localities.back().priority];
+    const bool fitted = sum <= kMaxWeightSum;
+    sum += out.localities.back().weight;
+    if (fitted && sum > kMaxWeightSum) {
+      at.child("load_balancing_weight")
+          .error(absl::StrCat("the weights of the localities of priority ", out.localities.back().priority,
+                              " sum to more than ", kMaxWeightSum));
+    }
+  }
+  if (assignment.policy().has_overprovisioning_factor()) {
+    out.overprovisioning_factor = assignment.policy().overprovisioning_factor().value();
+    if (out.overprovisioning_factor == 0) {
+      context.child("policy").child("overprovisioning_factor").error("the overprovisioning factor must be above 0");
+    }
+  }
+  return out;
+}
+
+}  // namespace sluice::config

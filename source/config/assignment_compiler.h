@@ -1,0 +1,18 @@
+// ClusterLoadAssignment -> Assignment, for the cluster compiler. Thread: main.
+#pragma once
+
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
+#include "source/config/errors.h"
+#include "source/upstream/cluster/assignment.h"
+
+namespace sluice::config {
+
+enum class EndpointNames : uint8_t {
+  kAddressesOnly,  // STATIC, EDS: a host name is an error
+  kResolved,       // STRICT_DNS: a host name is left for DNS
+};
+
+upstream::cluster::Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment,
+                                                EndpointNames names, const Context& context);
+
+}  // namespace sluice::config
