@@ -1,6 +1,5 @@
 #include "source/http/headers.h"
 
-#include <array>
 #include <cstring>
 
 namespace sluice::http {
@@ -70,52 +69,19 @@ constexpr size_t kNames = static_cast<size_t>(Name::kCount);
 static_assert(std::size(kKnown) + 1 == kNames, "a name of the enum has no text");
 static_assert(kNames <= 64, "presence is a bit set");
 
-// The well-known names have one slot each: if the assertion below fails for a new name, change the factors.
-constexpr uint8_t slotOf(const char* text, size_t size) {
-  const auto byte = [text](size_t at) { return static_cast<unsigned>(static_cast<unsigned char>(text[at])); };
-  return static_cast<uint8_t>(size * 5 + byte(0) * 4 + byte(size - 1) * 8 + byte(size / 2) * 5);
-}
-
-struct Tables {
-  std::array<std::string_view, kNames> text;
-  std::array<Name, 256> slots;
-  bool perfect = true;
-};
-
-constexpr Tables makeTables() {
-  Tables out{};
+constexpr detail::NameTables makeTables() {
+  detail::NameTables out{};
   for (const Known& known : kKnown) {
     out.text[static_cast<size_t>(known.id)] = known.text;
-    Name& slot = out.slots[slotOf(known.text.data(), known.text.size())];
+    Name& slot = out.slots[detail::nameSlot(known.text.data(), known.text.size())];
     if (slot != Name::kOther) out.perfect = false;
     slot = known.id;
   }
   return out;
 }
 
-constexpr Tables kTables = makeTables();
-static_assert(kTables.perfect, "two well-known names share a slot: choose other factors in slotOf");
-
-template <typename Word>
-Word load(const char* at) {
-  Word word;
-  std::memcpy(&word, at, sizeof(word));
-  return word;
-}
-
-// Two texts of `size` bytes (at least 1), compared in overlapping words.
-inline bool sameBytes(const char* a, const char* b, size_t size) {
-  if (size >= 8) {
-    for (size_t at = 0; at + 8 < size; at += 8) {
-      if (load<uint64_t>(a + at) != load<uint64_t>(b + at)) return false;
-    }
-    return load<uint64_t>(a + size - 8) == load<uint64_t>(b + size - 8);
-  }
-  if (size >= 4) {
-    return load<uint32_t>(a) == load<uint32_t>(b) && load<uint32_t>(a + size - 4) == load<uint32_t>(b + size - 4);
-  }
-  return a[0] == b[0] && a[size - 1] == b[size - 1] && a[size / 2] == b[size / 2];
-}
+constexpr detail::NameTables kTables = makeTables();
+static_assert(kTables.perfect, "two well-known names share a slot: choose other factors in nameSlot");
 
 std::string_view statusText(base::Arena& arena, uint16_t status) {
   char* out = arena.allocate(3);
@@ -127,13 +93,7 @@ std::string_view statusText(base::Arena& arena, uint16_t status) {
 
 }  // namespace
 
-Name nameOf(std::string_view lower) {
-  if (lower.empty()) return Name::kOther;
-  const Name candidate = kTables.slots[slotOf(lower.data(), lower.size())];
-  const std::string_view text = kTables.text[static_cast<size_t>(candidate)];
-  if (text.size() != lower.size() || !sameBytes(text.data(), lower.data(), lower.size())) return Name::kOther;
-  return candidate;
-}
+constexpr detail::NameTables detail::kNameTables = kTables;
 
 std::string_view textOf(Name name) {
   return name < Name::kCount ? kTables.text[static_cast<size_t>(name)] : std::string_view{};

@@ -6,7 +6,9 @@
 // Thread: the worker of the stream. A list lives as long as its arena.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -74,8 +76,54 @@ enum class Name : uint8_t {
   kCount,
 };
 
+namespace detail {
+
+// The well-known names by number, and by a hash in which each has a slot of its own.
+struct NameTables {
+  std::array<std::string_view, static_cast<size_t>(Name::kCount)> text;
+  std::array<Name, 256> slots;
+  bool perfect = true;
+};
+extern const NameTables kNameTables;
+
+// If an assertion in headers.cc fails for a new name, change the factors. `size` is at least 1.
+constexpr uint8_t nameSlot(const char* text, size_t size) {
+  const auto byte = [text](size_t at) { return static_cast<unsigned>(static_cast<unsigned char>(text[at])); };
+  return static_cast<uint8_t>(size * 5 + byte(0) * 4 + byte(size - 1) * 8 + byte(size / 2) * 5);
+}
+
+template <typename Word>
+Word loadWord(const char* at) {
+  Word word;
+  std::memcpy(&word, at, sizeof(word));
+  return word;
+}
+
+// Two texts of `size` bytes (at least 1), compared in overlapping words.
+inline bool sameBytes(const char* a, const char* b, size_t size) {
+  if (size >= 8) {
+    for (size_t at = 0; at + 8 < size; at += 8) {
+      if (loadWord<uint64_t>(a + at) != loadWord<uint64_t>(b + at)) return false;
+    }
+    return loadWord<uint64_t>(a + size - 8) == loadWord<uint64_t>(b + size - 8);
+  }
+  if (size >= 4) {
+    return loadWord<uint32_t>(a) == loadWord<uint32_t>(b) &&
+           loadWord<uint32_t>(a + size - 4) == loadWord<uint32_t>(b + size - 4);
+  }
+  return a[0] == b[0] && a[size - 1] == b[size - 1] && a[size / 2] == b[size / 2];
+}
+
+}  // namespace detail
+
 // The well-known name of `lower` (which is in lower case), or kOther.
-Name nameOf(std::string_view lower);
+inline Name nameOf(std::string_view lower) {
+  if (lower.empty()) return Name::kOther;
+  const Name candidate = detail::kNameTables.slots[detail::nameSlot(lower.data(), lower.size())];
+  const std::string_view text = detail::kNameTables.text[static_cast<size_t>(candidate)];
+  if (text.size() != lower.size() || !detail::sameBytes(text.data(), lower.data(), text.size())) return Name::kOther;
+  return candidate;
+}
 // The text of a well-known name; empty for kOther.
 std::string_view textOf(Name name);
 
@@ -109,7 +157,10 @@ class HeaderList {
   void addView(Name id, std::string_view value) { addView(id, textOf(id), value); }
   void addView(Name id, std::string_view name, std::string_view value) {
     if (size_ == capacity_) grow();
-    fields_[size_++] = Field{name, value, id};
+    Field& field = fields_[size_++];
+    field.name = name;
+    field.value = value;
+    field.id = id;
     present_ |= (uint64_t{1} << static_cast<unsigned>(id)) & ~uint64_t{1};
   }
   // Adds a field, copying both into the arena. `name` is in lower case.

@@ -95,10 +95,10 @@ inline char* lowerToken(char* at) {
     const unsigned common = static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(letter, digit), dash)));
     const unsigned run = static_cast<unsigned>(std::countr_one(common));
     // The common bytes all have, or for capitals get, bit 0x20.
-    const __m128i prefix = detail::load16(detail::kLowerPrefix.data() + 16 - (run < 16 ? run : 16));
+    const __m128i prefix = detail::load16(detail::kLowerPrefix.data() + 16 - run);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm_or_si128(bytes, prefix));
-    at += run < 16 ? run : 16;
-    if (run >= 16) continue;
+    at += run;
+    if (run == 16) continue;
     const char lower = tokenLower(*at);
     if (lower == 0) return at;
     *at++ = lower;
@@ -141,6 +141,30 @@ inline char* skipTarget(char* at) {
   }
 #else
   while (*at > 0x20 && *at < 0x7f && *at != '#') ++at;
+  return at;
+#endif
+}
+
+// The first byte of [at, end) that may not stand in a registered name or IPv4 address.
+inline const char* skipHost(const char* at, const char* end) {
+#if defined(__SSE2__)
+  while (true) {
+    const __m128i bytes = detail::load16(at);
+    const __m128i letter =
+        detail::atMost(_mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a')), 25);
+    // '-' and '.' and, refused below, '/' come before '0'.
+    const __m128i digit = detail::atMost(_mm_sub_epi8(bytes, _mm_set1_epi8('-')), '9' - '-');
+    const __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('/'));
+    const unsigned run = static_cast<unsigned>(std::countr_one(
+        static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(letter, _mm_andnot_si128(slash, digit))))));
+    at += run;
+    if (at >= end) return end;
+    if (run == 16) continue;
+    if (!kHostByte[static_cast<unsigned char>(*at)]) return at;
+    ++at;
+  }
+#else
+  while (at < end && kHostByte[static_cast<unsigned char>(*at)]) ++at;
   return at;
 #endif
 }

@@ -51,7 +51,7 @@ struct RequestLine {
   char* end = nullptr;  // behind CR LF
 };
 
-// host[:port] as in RFC 3986 sections 3.2.2 and 3.2.3; no user information, not empty.
+// host[:port] as in RFC 3986 sections 3.2.2 and 3.2.3; no user information, not empty. The text is padded.
 bool validAuthority(std::string_view text) {
   const char* at = text.data();
   const char* const end = at + text.size();
@@ -65,7 +65,7 @@ bool validAuthority(std::string_view text) {
     ++at;
   } else {
     const char* const first = at;
-    while (at < end && kHostByte[static_cast<unsigned char>(*at)]) ++at;
+    at = skipHost(at, end);
     if (at == first) return false;
   }
   if (at == end) return true;
@@ -216,12 +216,12 @@ Fault parseFields(char*& at, uint32_t max_count, FieldState& state, HeaderList& 
   while (*line != '\r') {
     char* const colon = lowerToken(line);
     if (*colon != ':' || colon == line) return nameFault(line, colon);
-    char* value = colon + 1;
-    while (*value == ' ' || *value == '\t') ++value;
+    char* value = colon + 1 + (colon[1] == ' ');
+    while (*value == ' ' || *value == '\t') [[unlikely]]++ value;
     char* stop = skipValue(value);
     if (stop[0] != '\r' || stop[1] != '\n') return Fault::kInvalidCharacters;
     char* const next = stop + 2;
-    while (stop > value && (stop[-1] == ' ' || stop[-1] == '\t')) --stop;
+    while ((stop[-1] == ' ' || stop[-1] == '\t') && stop > value) [[unlikely]]-- stop;
     if (++count > max_count) return kKind == Kind::kTrailers ? Fault::kTooManyTrailers : Fault::kTooManyHeaders;
 
     const std::string_view name(line, static_cast<size_t>(colon - line));
@@ -315,7 +315,11 @@ Fault versionFault(const char* at) {
 // The text is padded and holds CR LF.
 Fault parseRequestLine(char* text, const CodecLimits& limits, RequestLine& out) {
   char* at = text;
-  while (tokenLower(*at) != 0) ++at;
+  if (std::memcmp(at, "GET ", 4) == 0) {
+    at += 3;
+  } else {
+    while (tokenLower(*at) != 0) ++at;
+  }
   if (at == text || *at != ' ' || at - text > static_cast<ptrdiff_t>(kMaxMethod)) return Fault::kInvalidMethod;
   out.method = {text, static_cast<size_t>(at - text)};
 
@@ -436,7 +440,24 @@ Fault parseResponse(char* text, const CodecLimits& limits, ResponseHeaders& out,
 bool BlockEnd::find(std::string_view text, size_t limit) {
   const char* const begin = text.data();
   const size_t end = std::min(text.size(), limit);
-  const auto lineFeed = [&](size_t at) {
+  size_t at = scanned_;
+#if defined(__SSE2__)
+  if (at == 0 && end >= 18 && begin[0] != '\n' && begin[1] != '\n') at = 2;
+  // 16 bytes at once, each beside the one and the two before it.
+  const __m128i feed = _mm_set1_epi8('\n');
+  const __m128i carriage = _mm_set1_epi8('\r');
+  for (; at >= 2 && at + 16 <= end; at += 16) {
+    const __m128i feeds = _mm_cmpeq_epi8(detail::load16(begin + at), feed);
+    const __m128i after_carriage = _mm_cmpeq_epi8(detail::load16(begin + at - 1), carriage);
+    const __m128i after_feed = _mm_cmpeq_epi8(detail::load16(begin + at - 2), feed);
+    // A line feed without CR, or one that ends an empty line.
+    const __m128i stop =
+        _mm_and_si128(feeds, _mm_or_si128(_mm_cmpeq_epi8(after_carriage, _mm_setzero_si128()), after_feed));
+    if (_mm_movemask_epi8(stop) != 0) break;
+  }
+#endif
+  for (; at < end; ++at) {
+    if (begin[at] != '\n') continue;
     if (at == 0 || begin[at - 1] != '\r') {
       fault_ = Fault::kInvalidCharacters;
       return true;
@@ -445,19 +466,6 @@ bool BlockEnd::find(std::string_view text, size_t limit) {
       size_ = at + 1;
       return true;
     }
-    return false;
-  };
-  size_t at = scanned_;
-#if defined(__SSE2__)
-  for (; at + 16 <= end; at += 16) {
-    const __m128i feeds = _mm_cmpeq_epi8(detail::load16(begin + at), _mm_set1_epi8('\n'));
-    for (unsigned mask = static_cast<unsigned>(_mm_movemask_epi8(feeds)); mask != 0; mask &= mask - 1) {
-      if (lineFeed(at + static_cast<size_t>(std::countr_zero(mask)))) return true;
-    }
-  }
-#endif
-  for (; at < end; ++at) {
-    if (begin[at] == '\n' && lineFeed(at)) return true;
   }
   scanned_ = at;
   if (end == limit) {
