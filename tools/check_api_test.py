@@ -1,0 +1,60 @@
+"""check_api finds what it is for: a copy of the tree is spoilt in one place and checked."""
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CLUSTER = "api/envoy/config/cluster/v3/cluster.proto"
+
+
+class CheckApi(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.root)
+        for folder in ("api", "source", "test/conformance"):
+            shutil.copytree(os.path.join(TOP, folder), os.path.join(self.root, folder))
+
+    def spoil(self, path, old, new):
+        path = os.path.join(self.root, path)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn(old, text)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace(old, new, 1))
+
+    def check(self):
+        run = subprocess.run(
+            [os.path.join(TOP, "tools/check_api"), "--root", self.root], capture_output=True, text=True, check=False
+        )
+        self.assertEqual(run.stderr, "")
+        return run.stdout
+
+    def test_a_wrong_number_is_found(self):
+        self.spoil(CLUSTER, "string alt_stat_name = 28", "string alt_stat_name = 2001")
+        self.assertIn("Cluster.alt_stat_name: number is 2001, in the table 28", self.check())
+
+    def test_a_wrong_type_is_found(self):
+        self.spoil(CLUSTER, "string alt_stat_name = 28", "bytes alt_stat_name = 28")
+        self.assertIn("Cluster.alt_stat_name: type is 'bytes', in the table 'string'", self.check())
+
+    def test_a_field_that_envoy_does_not_have_is_found(self):
+        self.spoil(CLUSTER, "string alt_stat_name = 28", "string our_own = 2000;\n  string alt_stat_name = 28")
+        self.assertIn("Cluster.our_own is no field of Envoy v1.39", self.check())
+
+    def test_a_lost_rule_is_found(self):
+        self.spoil(CLUSTER, "string name = 1 [(validate.rules) = {string {min_len: 1}}]", "string name = 1")
+        self.assertIn("Cluster.name: rules are {}, in the table {string { min_len: 1 }}", self.check())
+
+    def test_a_declared_field_that_nothing_reads_is_found(self):
+        self.spoil(CLUSTER, "string alt_stat_name = 28", "bool close_connections_on_host_health_failure = 31;\n  string alt_stat_name = 28")
+        self.assertIn("close_connections_on_host_health_failure is declared but nothing under source/ reads it", self.check())
+
+    def test_a_stale_table_of_known_fields_is_found(self):
+        self.spoil("source/config/known_fields.tsv", "28 alt_stat_name", "27 alt_stat_name")
+        self.assertIn("source/config/known_fields.tsv differs from the table", self.check())
+
+
+if __name__ == "__main__":
+    unittest.main()
