@@ -48,6 +48,18 @@ bool Proxy::mayRemove(ResourceType type) const {
   return true;
 }
 
+bool Proxy::mayRemoveAtOnce() const {
+  size_t types = 0;
+  for (ResourceType type : {ResourceType::kCluster, ResourceType::kListener, ResourceType::kRoute}) {
+    types += std::any_of(streams_.begin(), streams_.end(),
+                         [type](const StreamState* stream) { return stream->subscription(type).started(); });
+  }
+  return types <= 1 && std::none_of(streams_.begin(), streams_.end(), [](const StreamState* stream) {
+           return std::any_of(kResourceTypes.begin(), kResourceTypes.end(),
+                              [stream](ResourceType type) { return stream->subscription(type).refused(); });
+         });
+}
+
 std::optional<TimePoint> Proxy::deadline(TimePoint now) const {
   std::optional<TimePoint> latest;
   bool something_waits = false;
@@ -96,7 +108,8 @@ std::optional<Response> StreamState::next(TimePoint now) {
   for (ResourceType type : kResourceTypes) {
     Subscription& subscription = subscriptions_[static_cast<size_t>(type)];
     if (!subscription.dirty() || !proxy_.mayAdd(type, now)) continue;
-    if (auto response = subscription.additions(snapshot, now)) return response;
+    const Subscription::Gone gone = proxy_.mayRemoveAtOnce() ? Subscription::Gone::kAtOnce : Subscription::Gone::kHeld;
+    if (auto response = subscription.additions(snapshot, gone)) return response;
   }
   for (ResourceType type : kRemovalOrder) {
     Subscription& subscription = subscriptions_[static_cast<size_t>(type)];

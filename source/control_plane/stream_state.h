@@ -35,6 +35,8 @@ class Proxy {
 
   bool mayAdd(ResourceType type, TimePoint now) const;
   bool mayRemove(ResourceType type) const;
+  // There is no other type that could still refer to what is gone, and nothing was refused.
+  bool mayRemoveAtOnce() const;
   // When mayAdd() turns true by time alone; nullopt if nothing waits for that.
   std::optional<TimePoint> deadline(TimePoint now) const;
   // Everything was sent and acknowledged, nothing refused.

@@ -150,9 +150,9 @@ void Subscription::onSnapshotChanged(TimePoint now) {
   if (started_) markDirty(now);
 }
 
-std::optional<Response> Subscription::additions(const Snapshot& snapshot, TimePoint) {
+std::optional<Response> Subscription::additions(const Snapshot& snapshot, Gone gone) {
   const ResourceMap visible = visibleIn(snapshot);
-  findHeld(visible);
+  findHeld(visible, gone);
   std::erase_if(refused_, [&](const auto& entry) {
     const auto target = visible.find(entry.first);
     return target == visible.end() || target->second->version != entry.second;
@@ -287,8 +287,9 @@ ResourcePtr Subscription::stillHeld(const std::string& name, const Sent& sent) c
   return refused_.contains(name) ? sent.accepted : sent.resource;
 }
 
-void Subscription::findHeld(const ResourceMap& visible) {
+void Subscription::findHeld(const ResourceMap& visible, Gone gone) {
   held_.clear();
+  if (gone == Gone::kAtOnce) return;
   std::set<std::string_view> bound;
   if (type_ == ResourceType::kListener) {
     for (const auto& [name, resource] : visible) bound.insert(resource->addresses.begin(), resource->addresses.end());

@@ -33,8 +33,9 @@ class Subscription {
 
   // True while the snapshot or the interest changed and additions() was not asked since.
   bool dirty() const { return dirty_; }
-  // What is new or changed, together with what must not go yet: nullopt if the client has it all.
-  std::optional<Response> additions(const Snapshot& snapshot, TimePoint now);
+  // What is new or changed: nullopt if the client has it all. What is gone goes at once, or is held until removals().
+  enum class Gone { kAtOnce, kHeld };
+  std::optional<Response> additions(const Snapshot& snapshot, Gone gone);
   // True if the client still has resources that the snapshot no longer has.
   bool holdsRemovals() const { return !held_.empty(); }
   // Lets them go: nullopt if nothing needs to be said (types that are not complete sets, in state of the world).
@@ -81,7 +82,7 @@ class Subscription {
   bool wildcardHas(const Resource& resource) const { return wildcard_ && !resource.api_listener; }
   ResourceMap visibleIn(const Snapshot& snapshot) const;
   ResourcePtr stillHeld(const std::string& name, const Sent& sent) const;
-  void findHeld(const ResourceMap& visible);
+  void findHeld(const ResourceMap& visible, Gone gone);
   Response respond(const Snapshot& snapshot, std::vector<ResourcePtr> resources, std::vector<std::string> removed);
   std::optional<Response> completeSet(const Snapshot& snapshot, const ResourceMap& visible);
   std::optional<Response> changes(const Snapshot& snapshot, const ResourceMap& visible);

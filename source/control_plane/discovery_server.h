@@ -1,0 +1,128 @@
+// The discovery server without sockets: it reads and writes the bytes of discovery messages.
+//
+// A transport opens a DiscoveryStream for each call and passes messages on; the server answers through DiscoveryWriter,
+// one message at a time: it computes the next one only when the writer is ready for it. Nothing is locked: all of it
+// belongs to the main loop's thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "source/control_plane/snapshot_source.h"
+#include "source/control_plane/stream_state.h"
+#include "source/event/timer.h"
+#include "source/observability/log.h"
+#include "source/xds/wire.h"
+
+namespace sluice::control_plane {
+
+// What a gRPC method means to us.
+struct StreamKind {
+  Variant variant;
+  std::optional<ResourceType> type;  // nullopt: the aggregated stream
+};
+// "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters" and its like; nullopt for any other.
+std::optional<StreamKind> streamKindOf(std::string_view method);
+
+class DiscoveryWriter {
+ public:
+  virtual ~DiscoveryWriter() = default;
+  // Sends one message; DiscoveryStream::onWritten follows when the next may be sent. Never calls back inside.
+  virtual void write(std::string message) = 0;
+};
+
+struct TypeStatus {
+  ResourceType type;
+  std::string version_sent;
+  std::string version_acknowledged;
+  std::optional<std::string> error;  // the last refusal that still holds
+  size_t resources = 0;
+  bool up_to_date = false;
+};
+
+struct NodeStatus {
+  Node node;
+  std::string address;
+  std::chrono::system_clock::time_point connected_since;
+  Variant variant;
+  bool aggregated = false;
+  std::string version;            // of the snapshot that it is to have; empty: none
+  std::string problem;            // why it has none, or only an older one
+  bool up_to_date = false;        // everything sent and acknowledged
+  std::vector<TypeStatus> types;  // those that it asked for
+};
+
+class DiscoveryServer;
+
+// One call. Destroying it ends it.
+class DiscoveryStream {
+ public:
+  ~DiscoveryStream();
+  DiscoveryStream(const DiscoveryStream&) = delete;
+  DiscoveryStream& operator=(const DiscoveryStream&) = delete;
+
+  // An error ends the call (InvalidArgument: not such a message, or a first one without a node).
+  absl::Status onMessage(std::string_view bytes);
+  // The writer took the last message and is ready for another.
+  void onWritten();
+
+ private:
+  friend class DiscoveryServer;
+  struct Process;
+
+  DiscoveryStream(DiscoveryServer& server, StreamKind kind, std::string address, DiscoveryWriter& writer);
+  absl::Status identify(const xds::Request& request);
+  void writeNext();
+
+  DiscoveryServer& server_;
+  const StreamKind kind_;
+  const std::string address_;
+  const std::chrono::system_clock::time_point connected_since_;
+  DiscoveryWriter& writer_;
+  std::shared_ptr<Process> process_;  // null until the first message said who asks
+  std::optional<StreamState> state_;
+  bool writing_ = false;
+  bool warned_of_type_ = false;
+};
+
+class DiscoveryServer {
+ public:
+  using WallClock = std::function<std::chrono::system_clock::time_point()>;
+
+  // All outlive the server, which outlives its streams. `identifier` goes out as control_plane.identifier.
+  DiscoveryServer(SnapshotSource& source, event::TimerQueue& timers, observability::Logger& logger, WallClock clock,
+                  std::string identifier);
+
+  std::unique_ptr<DiscoveryStream> open(StreamKind kind, std::string address, DiscoveryWriter& writer);
+
+  // The source has something new: every connected node is compared with it.
+  void refresh();
+
+  std::vector<NodeStatus> status() const;
+
+ private:
+  friend class DiscoveryStream;
+  using ProcessKey = std::tuple<std::string, std::string, std::string>;
+
+  std::shared_ptr<DiscoveryStream::Process> processFor(const DiscoveryStream& stream, Node node);
+  void giveSnapshot(DiscoveryStream::Process& process);
+  void pump(DiscoveryStream::Process& process);
+
+  SnapshotSource& source_;
+  event::TimerQueue& timers_;
+  observability::Logger& logger_;
+  const WallClock clock_;
+  const std::string identifier_;
+  std::vector<DiscoveryStream*> streams_;                                 // borrowed; in the order of opening
+  std::map<ProcessKey, std::weak_ptr<DiscoveryStream::Process>> shared_;  // processes on streams of single types
+};
+
+}  // namespace sluice::control_plane

@@ -1,0 +1,224 @@
+#include "source/control_plane/http_api.h"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <utility>
+
+#include "google/protobuf/any.pb.h"
+#include "google/protobuf/util/json_util.h"
+#include "nlohmann/json.hpp"
+#include "source/base/text.h"
+
+namespace sluice::control_plane {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+HttpResponse answer(const Json& json, int status = 200) {
+  return {.status = status, .content_type = "application/json", .body = dump(json)};
+}
+
+HttpResponse refuse(int status, std::string message) {
+  return answer(Json{{"error", std::move(message)}}, status);
+}
+
+int hexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string percentDecoded(std::string_view text) {
+  std::string result;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool coded =
+        text[i] == '%' && i + 2 < text.size() && hexDigit(text[i + 1]) >= 0 && hexDigit(text[i + 2]) >= 0;
+    if (coded) {
+      result.push_back(static_cast<char>(hexDigit(text[i + 1]) * 16 + hexDigit(text[i + 2])));
+      i += 2;
+    } else {
+      result.push_back(text[i] == '+' ? ' ' : text[i]);
+    }
+  }
+  return result;
+}
+
+std::optional<std::string> parameter(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    const size_t equals = pair.find('=');
+    if (pair.substr(0, equals) != name) continue;
+    return equals == std::string_view::npos ? std::string() : percentDecoded(pair.substr(equals + 1));
+  }
+  return std::nullopt;
+}
+
+// In time that does not depend on where they differ.
+bool sameSecret(std::string_view one, std::string_view other) {
+  unsigned difference = one.size() == other.size() ? 0 : 1;
+  for (size_t i = 0; i < std::min(one.size(), other.size()); ++i) {
+    difference |= static_cast<unsigned char>(one[i]) ^ static_cast<unsigned char>(other[i]);
+  }
+  return difference == 0;
+}
+
+// RFC 3339, in UTC with milliseconds.
+std::string timeText(std::chrono::system_clock::time_point time) {
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch());
+  const std::time_t seconds = since.count() / 1000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  std::array<char, 40> text;
+  const size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  return base::strCat(std::string_view(text.data(), size), ".", absl::Dec(since.count() % 1000, absl::kZeroPad3), "Z");
+}
+
+Json typeJson(const TypeStatus& type) {
+  Json json{{"version_sent", type.version_sent},
+            {"version_acknowledged", type.version_acknowledged},
+            {"resources", type.resources},
+            {"up_to_date", type.up_to_date}};
+  if (type.error) json["refused"] = *type.error;
+  return json;
+}
+
+Json nodeJson(const NodeStatus& node) {
+  Json types = Json::object();
+  for (const TypeStatus& type : node.types) types[std::string(typeWord(type.type))] = typeJson(type);
+  Json json{{"id", node.node.id},
+            {"cluster", node.node.cluster},
+            {"user_agent", node.node.user_agent},
+            {"address", node.address},
+            {"connected_since", timeText(node.connected_since)},
+            {"stream", node.aggregated ? "aggregated" : "single type"},
+            {"variant", node.variant == Variant::kDelta ? "delta" : "state of the world"},
+            {"version", node.version},
+            {"up_to_date", node.up_to_date},
+            {"types", std::move(types)}};
+  if (!node.problem.empty()) json["problem"] = node.problem;
+  return json;
+}
+
+Json resourceJson(const IntentFile& file, const IntentResource& item) {
+  Json json{{"type", typeWord(item.resource->type)},
+            {"name", item.resource->name},
+            {"version", item.resource->version},
+            {"file", file.name},
+            {"line", item.location.line}};
+  google::protobuf::Any any;
+  any.set_type_url(std::string(typeUrl(item.resource->type)));
+  any.set_value(item.resource->bytes);
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string text;
+  if (google::protobuf::util::MessageToJsonString(any, &text, options).ok()) {
+    json["resource"] = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  }
+  return json;
+}
+
+Json errorJson(const config::ConfigError& error) {
+  return Json{{"file", error.file}, {"line", error.line}, {"column", error.column},
+              {"path", error.path}, {"rule", error.rule}, {"message", error.message}};
+}
+
+}  // namespace
+
+HttpResponse HttpApi::handle(const HttpRequest& request) {
+  const std::string_view path = request.target.substr(0, request.target.find('?'));
+  const std::string_view query = path.size() < request.target.size() ? request.target.substr(path.size() + 1) : "";
+  const bool get = request.method == "GET" || request.method == "HEAD";
+  const bool post = request.method == "POST";
+  if (path == "/healthz") return get ? health() : refuse(405, "use GET");
+  if (path == "/api/v1/status") return get ? status() : refuse(405, "use GET");
+  if (path == "/api/v1/resources") {
+    if (get) return resources(query);
+    return post ? apply(request, query) : refuse(405, "use GET to read, POST to apply a file");
+  }
+  return refuse(404, "no such page; there are /healthz, /api/v1/status and /api/v1/resources");
+}
+
+HttpResponse HttpApi::health() const {
+  if (store_.intent() == nullptr) {
+    return {503, "text/plain",
+            base::strCat(store_.directory(), " was never good:\n", store_.lastErrors().toString(), "\n")};
+  }
+  return {200, "text/plain", "ok\n"};
+}
+
+HttpResponse HttpApi::status() const {
+  const std::vector<NodeStatus> nodes = discovery_.status();
+  Json list = Json::array();
+  size_t up_to_date = 0;
+  for (const NodeStatus& node : nodes) {
+    up_to_date += node.up_to_date ? 1 : 0;
+    list.push_back(nodeJson(node));
+  }
+  Json errors = Json::array();
+  for (const config::ConfigError& error : store_.lastErrors().errors()) errors.push_back(errorJson(error));
+  return answer(Json{{"version", store_.intent() == nullptr ? "" : store_.intent()->version()},
+                     {"directory", store_.directory()},
+                     {"resources", store_.intent() == nullptr ? 0 : store_.intent()->resourceCount()},
+                     {"errors", std::move(errors)},
+                     {"nodes_up_to_date", up_to_date},
+                     {"nodes", std::move(list)}});
+}
+
+HttpResponse HttpApi::resources(std::string_view query) const {
+  const std::optional<std::string> wanted = parameter(query, "type");
+  const std::optional<std::string> name = parameter(query, "name");
+  std::optional<ResourceType> type;
+  if (wanted) {
+    type = resourceTypeOf(*wanted);
+    if (!type)
+      return refuse(400, base::strCat("no type '", *wanted, "'; there are cluster, endpoints, listener and route"));
+  }
+  Json list = Json::array();
+  if (store_.intent() != nullptr) {
+    for (const IntentFilePtr& file : store_.intent()->files()) {
+      for (const IntentResource& item : file->resources) {
+        if (type && item.resource->type != *type) continue;
+        if (name && item.resource->name != *name) continue;
+        list.push_back(resourceJson(*file, item));
+      }
+    }
+  }
+  return answer(
+      Json{{"version", store_.intent() == nullptr ? "" : store_.intent()->version()}, {"resources", std::move(list)}});
+}
+
+std::optional<HttpResponse> HttpApi::refuseWriter(const HttpRequest& request) const {
+  // Browsers send it with every POST: a page must not write here through its reader's browser.
+  if (!request.origin.empty()) return refuse(403, "requests from web pages may not write");
+  if (!options_.token) {
+    if (options_.loopback) return std::nullopt;
+    return refuse(403, "writing is off: the API listens beyond this machine and has no token; start with --token-file");
+  }
+  constexpr std::string_view kScheme = "Bearer ";
+  const bool shown = request.authorization.starts_with(kScheme) &&
+                     sameSecret(request.authorization.substr(kScheme.size()), *options_.token);
+  if (shown) return std::nullopt;
+  return refuse(401, "writing needs the token of --token-file as `authorization: Bearer TOKEN`");
+}
+
+HttpResponse HttpApi::apply(const HttpRequest& request, std::string_view query) {
+  if (auto refusal = refuseWriter(request)) return *std::move(refusal);
+  if (request.body.size() > kMaxApplyBytes) return refuse(413, "a file may have 32 MiB");
+  const std::string file = parameter(query, "file").value_or("applied.yaml");
+  const absl::StatusOr<std::string> version = store_.apply(file, request.body);
+  if (!version.ok()) {
+    const bool theirs = absl::IsInvalidArgument(version.status());
+    return refuse(theirs ? 400 : 500, std::string(version.status().message()));
+  }
+  if (options_.on_applied) options_.on_applied();
+  return answer(Json{{"version", *version}, {"file", base::strCat(store_.directory(), "/", file)}});
+}
+
+}  // namespace sluice::control_plane

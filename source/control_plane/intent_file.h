@@ -1,0 +1,53 @@
+// One file of intent: `resources:` with `@type`, or a bootstrap's `static_resources:`, and for whom (`nodes:`).
+//
+// Reading checks everything that one resource says by itself, with the proxy's own code; what resources say of each
+// other is checked by Intent. Immutable after reading.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "google/protobuf/message.h"
+#include "source/config/errors.h"
+#include "source/control_plane/node_selector.h"
+#include "source/control_plane/resource.h"
+
+namespace sluice::control_plane {
+
+// A place in a file, for errors.
+struct Location {
+  std::string file;
+  int line = 0;
+  int column = 0;
+  std::string path;
+};
+
+// One resource names another.
+struct Reference {
+  ResourceType type;
+  std::string name;
+  Location location;
+};
+
+struct IntentResource {
+  ResourcePtr resource;
+  Location location;
+  std::vector<Reference> references;
+};
+
+struct IntentFile {
+  std::string name;  // as it is told in errors
+  NodeSelectors nodes;
+  std::vector<IntentResource> resources;
+};
+using IntentFilePtr = std::shared_ptr<const IntentFile>;
+
+// Reads `text`; JSON if the name ends so, otherwise YAML. Null after adding to `errors`.
+IntentFilePtr readIntentFile(const std::string& name, std::string_view text, config::ErrorList& errors);
+
+// One resource's own rules. Adds to the context's errors.
+void validateResource(const google::protobuf::Message& resource, const config::Context& context);
+
+}  // namespace sluice::control_plane

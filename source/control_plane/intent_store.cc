@@ -1,0 +1,221 @@
+#include "source/control_plane/intent_store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "source/base/text.h"
+#include "source/control_plane/content_hash.h"
+
+namespace sluice::control_plane {
+namespace {
+
+constexpr std::string_view kLog = "intent";
+constexpr size_t kMaxFileBytes = size_t{64} << 20;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+absl::Status systemError(const std::string& what) {
+  return absl::InternalError(base::strCat(what, ": ", strerror(errno)));
+}
+
+bool hasIntentSuffix(std::string_view name) {
+  return name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json");
+}
+
+absl::StatusOr<std::vector<std::string>> namesIn(int directory, const std::string& path) {
+  const int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* stream = copy < 0 ? nullptr : fdopendir(copy);
+  if (stream == nullptr) return systemError(base::strCat("cannot list ", path));
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(stream)) names.emplace_back(entry->d_name);
+  closedir(stream);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::Status readAll(int fd, const std::string& path, std::string& text) {
+  std::array<char, 65536> buffer;
+  for (;;) {
+    const ssize_t size = read(fd, buffer.data(), buffer.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return systemError(base::strCat("cannot read ", path));
+    if (size == 0) return absl::OkStatus();
+    text.append(buffer.data(), static_cast<size_t>(size));
+    if (text.size() > kMaxFileBytes) return absl::ResourceExhaustedError(base::strCat(path, " is over 64 MiB"));
+  }
+}
+
+// Which version of a Kubernetes volume the names lead to; empty for an ordinary directory.
+std::string volumeVersion(int directory) {
+  std::array<char, 4096> target;
+  const ssize_t size = readlinkat(directory, "..data", target.data(), target.size());
+  return size < 0 ? std::string() : std::string(target.data(), static_cast<size_t>(size));
+}
+
+absl::Status writeInOneStep(const std::string& directory, const std::string& name, std::string_view text) {
+  const Descriptor folder(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return systemError(base::strCat("cannot open ", directory));
+  const std::string temporary = base::strCat(".", name, ".", getpid(), ".tmp");
+  {
+    const Descriptor file(openat(folder.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file) return systemError(base::strCat("cannot write ", directory, "/", temporary));
+    for (std::string_view rest = text; !rest.empty();) {
+      const ssize_t size = write(file.get(), rest.data(), rest.size());
+      if (size < 0 && errno == EINTR) continue;
+      if (size < 0) return systemError(base::strCat("cannot write ", directory, "/", temporary));
+      rest.remove_prefix(static_cast<size_t>(size));
+    }
+    if (fsync(file.get()) != 0) return systemError(base::strCat("cannot sync ", directory, "/", temporary));
+  }
+  if (renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0) {
+    return systemError(base::strCat("cannot rename to ", directory, "/", name));
+  }
+  if (fsync(folder.get()) != 0) return systemError(base::strCat("cannot sync ", directory));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool isIntentFileName(std::string_view name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+  return plain && !name.starts_with('.') && name.size() <= 200 && hasIntentSuffix(name);
+}
+
+IntentStore::IntentStore(std::string directory, observability::Logger& logger)
+    : directory_(std::move(directory)), logger_(logger) {}
+
+void IntentStore::note(const std::string& name, std::string_view why) {
+  if (noted_.insert(name).second) logger_.info(kLog, directory_, "/", name, " is ignored: ", why);
+}
+
+absl::StatusOr<FileTexts> IntentStore::readDirectory() {
+  absl::StatusOr<FileTexts> texts = readOnce();
+  // A file can vanish and a volume can be swapped between two reads: then the next look sees one state.
+  for (int i = 0; i < 5 && !texts.ok() && absl::IsAborted(texts.status()); ++i) texts = readOnce();
+  return texts;
+}
+
+absl::StatusOr<FileTexts> IntentStore::readOnce() {
+  const Descriptor directory(open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return systemError(base::strCat("cannot open ", directory_));
+  const std::string volume = volumeVersion(directory.get());
+  absl::StatusOr<std::vector<std::string>> names = namesIn(directory.get(), directory_);
+  if (!names.ok()) return names.status();
+  FileTexts texts;
+  for (const std::string& name : *names) {
+    if (name.starts_with('.')) continue;
+    const std::string path = base::strCat(directory_, "/", name);
+    struct stat info;
+    if (fstatat(directory.get(), name.c_str(), &info, 0) != 0) {
+      return absl::AbortedError(base::strCat("cannot open ", path, ": ", strerror(errno)));
+    }
+    if (!S_ISREG(info.st_mode)) {
+      note(name, S_ISDIR(info.st_mode) ? "folders are not looked into" : "it is no file");
+      continue;
+    }
+    if (!hasIntentSuffix(name)) {
+      note(name, "its name does not end in .yaml, .yml or .json");
+      continue;
+    }
+    const Descriptor file(openat(directory.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!file && errno == ENOENT) return absl::AbortedError(base::strCat(path, " went away"));
+    if (!file) return systemError(base::strCat("cannot open ", path));
+    if (absl::Status status = readAll(file.get(), path, texts[name]); !status.ok()) return status;
+  }
+  if (volumeVersion(directory.get()) != volume) return absl::AbortedError(base::strCat(directory_, " was swapped"));
+  return texts;
+}
+
+std::unique_ptr<Intent> IntentStore::compile(const FileTexts& texts, config::ErrorList& errors) {
+  Parsed parsed;
+  std::vector<IntentFilePtr> files;
+  for (const auto& [name, text] : texts) {
+    const uint64_t hash = contentHash(text);
+    const auto known = parsed_.find(name);
+    IntentFilePtr file = known != parsed_.end() && known->second.first == hash
+                             ? known->second.second
+                             : readIntentFile(base::strCat(directory_, "/", name), text, errors);
+    if (file == nullptr) continue;
+    parsed.emplace(name, std::pair(hash, file));
+    files.push_back(std::move(file));
+  }
+  parsed_ = std::move(parsed);
+  return errors.empty() ? Intent::make(std::move(files), errors) : nullptr;
+}
+
+bool IntentStore::reload() {
+  config::ErrorList errors;
+  std::unique_ptr<Intent> intent;
+  const absl::StatusOr<FileTexts> texts = readDirectory();
+  if (texts.ok()) {
+    intent = compile(*texts, errors);
+  } else {
+    errors.add({"", 0, 0, "", "", std::string(texts.status().message())});
+  }
+  for (const config::ConfigError& warning : errors.warnings()) logger_.warning(kLog, warning.toString());
+  last_errors_ = errors;
+  if (intent == nullptr) {
+    for (const config::ConfigError& error : errors.errors()) logger_.error(kLog, error.toString());
+    logger_.error(kLog, directory_, " is refused with ", errors.total(), errors.total() == 1 ? " error; " : " errors; ",
+                  intent_ == nullptr ? std::string("nothing is served")
+                                     : base::strCat("version ", intent_->version(), " goes on being served"));
+    return false;
+  }
+  const bool changed = intent_ == nullptr || intent_->version() != intent->version();
+  intent_ = std::move(intent);
+  if (!changed) return true;
+  logger_.info(kLog, directory_, " is version ", intent_->version(), ": ", intent_->resourceCount(), " resources in ",
+               intent_->files().size(), " files");
+  return true;
+}
+
+absl::StatusOr<std::string> IntentStore::apply(const std::string& name, std::string_view text) {
+  if (!isIntentFileName(name)) {
+    return absl::InvalidArgumentError(
+        base::strCat("'", name,
+                     "' is no name for a file of intent: letters, digits, '.', '_' and '-', ending in .yaml, "
+                     ".yml or .json, not hidden"));
+  }
+  absl::StatusOr<FileTexts> texts = readDirectory();
+  if (!texts.ok()) return texts.status();
+  (*texts)[name] = std::string(text);
+  config::ErrorList errors;
+  const std::unique_ptr<Intent> candidate = compile(*texts, errors);
+  if (candidate == nullptr) return errors.status();
+  if (absl::Status status = writeInOneStep(directory_, name, text); !status.ok()) return status;
+  reload();
+  return candidate->version();
+}
+
+absl::StatusOr<SnapshotPtr> IntentStore::snapshotFor(const Node& node) {
+  if (intent_ == nullptr) {
+    return absl::UnavailableError(base::strCat(directory_, " was never good; see its errors in the log"));
+  }
+  return intent_->snapshotFor(node);
+}
+
+}  // namespace sluice::control_plane

@@ -1,0 +1,65 @@
+// The directory of intent: reads it whole, keeps the last one that was good, writes files into it.
+//
+// All or nothing: one error anywhere and the whole scan is refused, and what was good before goes on being served.
+// Thread: the main loop's; reading blocks, files are small. Only files that changed are parsed again.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "source/config/errors.h"
+#include "source/control_plane/intent.h"
+#include "source/observability/log.h"
+
+namespace sluice::control_plane {
+
+// The readable files of a directory by name; notes go to the log.
+using FileTexts = std::map<std::string, std::string>;
+
+class IntentStore : public SnapshotSource {
+ public:
+  // `logger` outlives the store.
+  IntentStore(std::string directory, observability::Logger& logger);
+
+  // Reads the directory. False if it is refused (logged, kept in lastErrors); true if it is good, changed or not.
+  bool reload();
+
+  // Validates the directory as it would be with `text` in the file `name`, writes that file in one step and loads it.
+  // InvalidArgument tells what is wrong; nothing is written then. Gives the new version.
+  absl::StatusOr<std::string> apply(const std::string& name, std::string_view text);
+
+  absl::StatusOr<SnapshotPtr> snapshotFor(const Node& node) override;
+
+  // Null until the first good load.
+  const Intent* intent() const { return intent_.get(); }
+  // Of the last scan; empty if it was good.
+  const config::ErrorList& lastErrors() const { return last_errors_; }
+  const std::string& directory() const { return directory_; }
+
+ private:
+  using Parsed = std::map<std::string, std::pair<uint64_t, IntentFilePtr>>;  // by name: content hash, result
+
+  absl::StatusOr<FileTexts> readDirectory();
+  absl::StatusOr<FileTexts> readOnce();
+  std::unique_ptr<Intent> compile(const FileTexts& texts, config::ErrorList& errors);
+  void note(const std::string& name, std::string_view why);
+
+  const std::string directory_;
+  observability::Logger& logger_;
+  std::unique_ptr<Intent> intent_;
+  Parsed parsed_;
+  config::ErrorList last_errors_;
+  std::set<std::string> noted_;  // ignored files are mentioned once
+};
+
+// A name that apply() may write: letters, digits, '.', '_', '-', not hidden, ending in .yaml, .yml or .json.
+bool isIntentFileName(std::string_view name);
+
+}  // namespace sluice::control_plane

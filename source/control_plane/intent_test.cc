@@ -1,0 +1,187 @@
+#include "source/control_plane/intent.h"
+
+#include <catch2/catch.hpp>
+
+namespace sluice::control_plane {
+namespace {
+
+using Catch::Matchers::Contains;
+
+constexpr std::string_view kCluster = R"(
+- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+  name: backend
+  type: STATIC
+  connect_timeout: 1s
+  load_assignment:
+    cluster_name: backend
+    endpoints:
+    - lb_endpoints:
+      - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 8080}}}
+)";
+constexpr std::string_view kRoutes = R"(
+- "@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
+  name: routes
+  virtual_hosts:
+  - name: all
+    domains: ["*"]
+    routes:
+    - match: {prefix: /}
+      route: {cluster: backend}
+)";
+constexpr std::string_view kListener = R"(
+- "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+  name: front
+  address: {socket_address: {address: 0.0.0.0, port_value: 10000}}
+  filter_chains:
+  - filters:
+    - name: http
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+        stat_prefix: front
+        rds: {route_config_name: routes, config_source: {ads: {}, resource_api_version: V3}}
+        http_filters:
+        - name: router
+          typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+)";
+
+std::string resources(std::initializer_list<std::string_view> items, std::string_view nodes = "") {
+  std::string text(nodes);
+  text += "resources:";
+  for (std::string_view item : items) text += item;
+  return text;
+}
+
+struct Loaded {
+  config::ErrorList errors;
+  std::unique_ptr<Intent> intent;
+};
+
+Loaded load(std::vector<std::pair<std::string, std::string>> texts) {
+  Loaded loaded;
+  std::vector<IntentFilePtr> files;
+  for (const auto& [name, text] : texts) {
+    if (IntentFilePtr file = readIntentFile(name, text, loaded.errors)) files.push_back(std::move(file));
+  }
+  if (loaded.errors.empty()) loaded.intent = Intent::make(std::move(files), loaded.errors);
+  return loaded;
+}
+
+std::string errorsOf(std::vector<std::pair<std::string, std::string>> texts) {
+  return load(std::move(texts)).errors.toString();
+}
+
+}  // namespace
+
+TEST_CASE("Resources in any split are one snapshot") {
+  const Loaded one = load({{"all.yaml", resources({kCluster, kRoutes, kListener})}});
+  const Loaded three =
+      load({{"a.yaml", resources({kListener})}, {"b.yaml", resources({kCluster})}, {"c.yaml", resources({kRoutes})}});
+  INFO(one.errors.toString() + three.errors.toString());
+  REQUIRE(one.intent);
+  REQUIRE(three.intent);
+
+  CHECK(one.intent->version() == three.intent->version());
+  CHECK((*one.intent->snapshotFor({}))->version() == (*three.intent->snapshotFor({}))->version());
+  CHECK((*one.intent->snapshotFor({}))->find(ResourceType::kListener, "front")->addresses ==
+        std::vector<std::string>{"0.0.0.0:10000"});
+}
+
+TEST_CASE("A bootstrap's static resources are taken, its other keys are refused by name") {
+  const std::string text = R"(
+static_resources:
+  clusters:
+  - name: backend
+    type: STATIC
+    connect_timeout: 1s
+    load_assignment: {cluster_name: backend}
+)";
+  CHECK(load({{"a.yaml", text}}).intent);
+
+  const std::string errors = errorsOf({{"a.yaml", text + "admin: {}\nresorces: []\n"}});
+  CHECK_THAT(errors, Contains("a.yaml:8:1: admin: belongs to a proxy's bootstrap"));
+  CHECK_THAT(errors, Contains("a.yaml:9:1: resorces: unknown field") && Contains("did you mean `resources`"));
+}
+
+TEST_CASE("A name given twice to a node names both files") {
+  const std::string errors = errorsOf({{"a.yaml", resources({kCluster})}, {"b.yaml", resources({kCluster})}});
+
+  CHECK_THAT(errors, Contains("b.yaml:2:3: resources[0]: cluster 'backend' is given twice") && Contains("a.yaml:2:3"));
+}
+
+TEST_CASE("One name for two fleets is two resources") {
+  const Loaded loaded = load({{"a.yaml", resources({kCluster}, "nodes: [{cluster: blue}]\n")},
+                              {"b.yaml", resources({kCluster}, "nodes: [{cluster: green}]\n")},
+                              {"c.yaml", resources({kRoutes})}});
+  INFO(loaded.errors.toString());
+  REQUIRE(loaded.intent);
+
+  CHECK(loaded.intent->snapshotFor({.cluster = "blue"}).ok());
+  CHECK(loaded.intent->snapshotFor({.cluster = "green"}).ok());
+  CHECK_THAT(std::string(loaded.intent->snapshotFor({.cluster = "red"}).status().message()),
+             Contains("cluster 'backend' is not given to this node"));
+}
+
+TEST_CASE("A name given twice to a node that two selectors match is an error where one covers the other") {
+  const std::string errors = errorsOf({{"a.yaml", resources({kCluster}, "nodes: [{id: edge-*}]\n")},
+                                       {"b.yaml", resources({kCluster}, "nodes: [{id: edge-7}]\n")}});
+
+  CHECK_THAT(errors, Contains("given twice"));
+}
+
+TEST_CASE("Nodes of one group share a snapshot") {
+  const Loaded loaded = load({{"a.yaml", resources({kCluster}, "nodes: [{id: edge-*}]\n")}});
+  REQUIRE(loaded.intent);
+
+  CHECK(*loaded.intent->snapshotFor({.id = "edge-1"}) == *loaded.intent->snapshotFor({.id = "edge-2"}));
+  CHECK(*loaded.intent->snapshotFor({.id = "edge-1"}) != *loaded.intent->snapshotFor({.id = "core"}));
+}
+
+TEST_CASE("References to nothing are told with their place") {
+  CHECK_THAT(
+      errorsOf({{"a.yaml", resources({kRoutes})}}),
+      Contains("a.yaml:9:") && Contains("resources[0].virtual_hosts[0].routes[0].route.cluster: cluster 'backend'"));
+  CHECK_THAT(errorsOf({{"a.yaml", resources({kListener})}}),
+             Contains("a.yaml:11:") && Contains("route 'routes' does not exist"));
+  CHECK_THAT(errorsOf({{"a.yaml", resources({R"(
+- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+  name: backend
+  type: EDS
+  connect_timeout: 1s
+  eds_cluster_config: {service_name: svc, eds_config: {ads: {}, resource_api_version: V3}}
+)"})}}),
+             Contains("a.yaml:6:") && Contains("endpoints 'svc' does not exist"));
+}
+
+TEST_CASE("A reference to what goes to other nodes only is told") {
+  CHECK_THAT(errorsOf({{"a.yaml", resources({kCluster}, "nodes: [{id: a}]\n")},
+                       {"b.yaml", resources({kRoutes}, "nodes: [{id: b}]\n")}}),
+             Contains("cluster 'backend' is in a.yaml, which goes to other nodes only"));
+}
+
+TEST_CASE("All errors of a file are told at once") {
+  const std::string errors =
+      errorsOf({{"a.yaml", "resources:\n- {\"@type\": x/y.Z}\n- {name: a}\nnodes: [{id: a*b}]\n"}});
+
+  CHECK_THAT(errors, Contains("a.yaml:2:") && Contains("a.yaml:3:") && Contains("a.yaml:4:"));
+}
+
+TEST_CASE("Types that are not served are refused") {
+  CHECK_THAT(errorsOf({{"a.yaml", R"(
+resources:
+- "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+)"}}),
+             Contains("is not served"));
+}
+
+TEST_CASE("JSON files are read too") {
+  CHECK(
+      load({{"a.json", R"({"resources": [{"@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+      "clusterName": "svc"}]})"}})
+          .intent);
+}
+
+TEST_CASE("An empty file gives nothing and is no error") {
+  CHECK(load({{"a.yaml", ""}}).intent);
+}
+
+}  // namespace sluice::control_plane

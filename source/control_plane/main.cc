@@ -1,0 +1,179 @@
+// sluice-control: serves the resources of a directory to proxies over xDS, and says how they took them.
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "source/base/text.h"
+#include "source/control_plane/directory_watch.h"
+#include "source/control_plane/discovery_server.h"
+#include "source/control_plane/grpc_server.h"
+#include "source/control_plane/http_api.h"
+#include "source/control_plane/http_server.h"
+#include "source/control_plane/intent_store.h"
+#include "source/control_plane/listen_address.h"
+#include "source/event/loop.h"
+#include "source/observability/log.h"
+
+namespace sluice::control_plane {
+namespace {
+
+constexpr std::string_view kVersion = "0.1.0";
+constexpr std::string_view kLog = "main";
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+constexpr std::string_view kHelp =
+    "sluice-control: serves the resources of a directory to proxies over xDS\n"
+    "\n"
+    "  --config DIR        YAML and JSON files: `resources:` with `@type`, or `static_resources:`; `nodes:` selects\n"
+    "  --listen ADDR       xDS over gRPC (127.0.0.1:18000)\n"
+    "  --http ADDR         status and apply (127.0.0.1:18001)\n"
+    "  --token-file FILE   what a writer to the HTTP API has to show; required to write beyond loopback\n"
+    "  --log-level LEVEL   trace, debug, info, warning, error, critical, off (info)\n"
+    "  --version, --help\n"
+    "\n"
+    "ADDR is HOST:PORT, [V6]:PORT or unix:PATH; port 0 lets the system choose and prints the choice.\n";
+
+struct Flags {
+  std::string config;
+  std::string listen = "127.0.0.1:18000";
+  std::string http = "127.0.0.1:18001";
+  std::string token_file;
+  observability::LogLevel log_level = observability::LogLevel::kInfo;
+};
+
+int usageError(std::string_view message) {
+  std::fputs(base::strCat("sluice-control: ", message, "; see --help\n").c_str(), stderr);
+  return kExitUsage;
+}
+
+// The flags, or the code to exit with.
+struct FlagReader {
+  Flags flags;
+  std::optional<int> exit_code;
+
+  void read(int argc, char** argv) {
+    for (int i = 1; i < argc && !exit_code; ++i) {
+      const std::string_view argument = argv[i];
+      if (argument == "--help" || argument == "-h") {
+        std::fputs(std::string(kHelp).c_str(), stdout);
+        exit_code = 0;
+      } else if (argument == "--version") {
+        std::fputs(base::strCat("sluice-control version ", kVersion, "\n").c_str(), stdout);
+        exit_code = 0;
+      } else {
+        const size_t equals = argument.find('=');
+        const bool inlined = equals != std::string_view::npos;
+        if (!inlined && i + 1 == argc) {
+          exit_code = usageError(base::strCat(isFlag(argument) ? "no value for " : "unknown flag ", argument));
+        } else {
+          take(argument.substr(0, equals), inlined ? argument.substr(equals + 1) : std::string_view(argv[++i]));
+        }
+      }
+    }
+    if (!exit_code && flags.config.empty()) exit_code = usageError("--config DIR is missing");
+  }
+
+ private:
+  static bool isFlag(std::string_view name) {
+    return name == "--config" || name == "--listen" || name == "--http" || name == "--token-file" ||
+           name == "--log-level" || name == "-c" || name == "-l";
+  }
+
+  void take(std::string_view name, std::string_view value) {
+    if (name == "--config" || name == "-c") {
+      flags.config = value;
+    } else if (name == "--listen" || name == "--http") {
+      if (const auto address = parseListenAddress(value); !address.ok()) {
+        exit_code = usageError(base::strCat(name, ": ", base::toStd(address.status().message())));
+      }
+      (name == "--listen" ? flags.listen : flags.http) = value;
+    } else if (name == "--token-file") {
+      flags.token_file = value;
+    } else if (name == "--log-level" || name == "-l") {
+      const auto level = observability::logLevelOf(value);
+      if (!level) exit_code = usageError(base::strCat("--log-level: no level '", value, "'"));
+      flags.log_level = level.value_or(flags.log_level);
+    } else {
+      exit_code = usageError(base::strCat("unknown flag ", name));
+    }
+  }
+};
+
+// The first line of the file; nullopt if it cannot be read or is empty.
+std::optional<std::string> readToken(const std::string& path) {
+  std::ifstream file(path);
+  std::string token;
+  if (!std::getline(file, token) || token.empty()) return std::nullopt;
+  while (!token.empty() && (token.back() == '\r' || token.back() == ' ')) token.pop_back();
+  return token;
+}
+
+int fail(observability::Logger& logger, std::string_view message) {
+  logger.critical(kLog, message);
+  return kExitFailed;
+}
+
+int run(const Flags& flags) {
+  observability::Logger logger(flags.log_level);
+  std::optional<std::string> token;
+  if (!flags.token_file.empty()) {
+    token = readToken(flags.token_file);
+    if (!token) return fail(logger, base::strCat("--token-file ", flags.token_file, " cannot be read or is empty"));
+  }
+  const auto loop = event::makeLoop();
+  IntentStore store(flags.config, logger);
+  DiscoveryServer discovery(
+      store, loop->timers(), logger, [] { return std::chrono::system_clock::now(); }, "sluice-control");
+
+  const auto reload = [&store, &discovery] {
+    if (store.reload()) discovery.refresh();
+  };
+  // The watch first: what changes while the directory is read for the first time is then seen.
+  const auto watch = DirectoryWatch::start(flags.config, *loop, reload);
+  if (!watch.ok()) return fail(logger, base::toStd(watch.status().message()));
+  store.reload();
+
+  const net::Address listen = *parseListenAddress(flags.listen);
+  const net::Address http = *parseListenAddress(flags.http);
+  HttpApi api(store, discovery,
+              {.token = token, .loopback = http.isLoopback(), .on_applied = [&discovery] { discovery.refresh(); }});
+  const auto http_server =
+      HttpServer::start(http, *loop, [&api](const HttpRequest& request) { return api.handle(request); });
+  if (!http_server.ok()) return fail(logger, base::toStd(http_server.status().message()));
+  const auto grpc = GrpcServer::start(listenAddressText(listen), *loop, discovery);
+  if (!grpc.ok()) return fail(logger, base::toStd(grpc.status().message()));
+
+  bool stopping = false;
+  const auto stop = [&] {
+    if (stopping) return loop->stop();
+    stopping = true;
+    logger.info(kLog, "shutting down");
+    (*grpc)->shutDown([&loop] { loop->stop(); });
+  };
+  loop->onSignal(SIGTERM, stop);
+  loop->onSignal(SIGINT, stop);
+
+  const std::string http_text = listenAddressText((*http_server)->boundAddress());
+  logger.info(kLog, "xDS on ", (*grpc)->boundAddress(), ", HTTP on ", http_text);
+  std::printf("xds %s\nhttp %s\n", (*grpc)->boundAddress().c_str(), http_text.c_str());
+  std::fflush(stdout);
+  loop->run();
+  return 0;
+}
+
+}  // namespace
+}  // namespace sluice::control_plane
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  sluice::control_plane::FlagReader reader;
+  reader.read(argc, argv);
+  return reader.exit_code ? *reader.exit_code : sluice::control_plane::run(reader.flags);
+}

@@ -1,0 +1,112 @@
+#include "source/control_plane/references.h"
+
+#include <utility>
+
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/core/v3/config_source.pb.h"
+#include "envoy/config/core/v3/grpc_service.pb.h"
+#include "envoy/config/core/v3/http_uri.pb.h"
+#include "envoy/config/route/v3/route_components.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "source/config/any_type.h"
+#include "source/config/walk.h"
+
+namespace sluice::control_plane {
+namespace {
+
+using envoy::config::cluster::v3::Cluster;
+using envoy::config::core::v3::ConfigSource;
+using envoy::config::core::v3::GrpcService;
+using envoy::config::core::v3::HttpUri;
+using envoy::config::route::v3::RouteAction;
+using envoy::config::route::v3::WeightedCluster;
+using envoy::extensions::filters::network::http_connection_manager::v3::Rds;
+
+// The stream that the resource itself came on.
+bool isOurs(const ConfigSource& source) {
+  return source.config_source_specifier_case() == ConfigSource::kAds ||
+         source.config_source_specifier_case() == ConfigSource::CONFIG_SOURCE_SPECIFIER_NOT_SET;
+}
+
+class Collector {
+ public:
+  void visit(const google::protobuf::Message& message, const config::Context& context, int depth = 0) {
+    if (depth > config::kMaxMessageDepth) return;
+    if (message.GetDescriptor() == google::protobuf::Any::descriptor()) {
+      visitAny(static_cast<const google::protobuf::Any&>(message), context, depth);
+      return;
+    }
+    // A configuration source names a cluster of the proxy's bootstrap.
+    if (message.GetDescriptor() == ConfigSource::descriptor()) return;
+    collect(message, context);
+    config::forEachSubmessage(message, context, [&](const google::protobuf::Message& inner, const config::Context& at) {
+      visit(inner, at, depth + 1);
+    });
+  }
+
+  std::vector<Reference> take() { return std::move(references_); }
+
+ private:
+  template <typename Message>
+  static const Message* as(const google::protobuf::Message& message) {
+    return message.GetDescriptor() == Message::descriptor() ? static_cast<const Message*>(&message) : nullptr;
+  }
+
+  void visitAny(const google::protobuf::Any& any, const config::Context& context, int depth) {
+    const auto inner = config::newMessage(config::typeNameOf(any.type_url()));
+    if (inner != nullptr && inner->ParseFromString(any.value())) visit(*inner, context, depth + 1);
+  }
+
+  void collect(const google::protobuf::Message& message, const config::Context& context) {
+    if (const auto* action = as<RouteAction>(message)) {
+      add(ResourceType::kCluster, action->cluster(), context.child("cluster"));
+    } else if (const auto* weight = as<WeightedCluster::ClusterWeight>(message)) {
+      add(ResourceType::kCluster, weight->name(), context.child("name"));
+    } else if (const auto* uri = as<HttpUri>(message)) {
+      add(ResourceType::kCluster, uri->cluster(), context.child("cluster"));
+    } else if (const auto* grpc = as<GrpcService::EnvoyGrpc>(message)) {
+      add(ResourceType::kCluster, grpc->cluster_name(), context.child("cluster_name"));
+    } else if (const auto* rds = as<Rds>(message)) {
+      if (isOurs(rds->config_source())) {
+        add(ResourceType::kRoute, rds->route_config_name(), context.child("route_config_name"));
+      }
+    } else if (const auto* cluster = as<Cluster>(message)) {
+      collectEndpoints(*cluster, context);
+    }
+  }
+
+  void collectEndpoints(const Cluster& cluster, const config::Context& context) {
+    if (cluster.type() != Cluster::EDS || !isOurs(cluster.eds_cluster_config().eds_config())) return;
+    const std::string& service = cluster.eds_cluster_config().service_name();
+    if (service.empty()) {
+      add(ResourceType::kEndpoints, cluster.name(), context.child("name"));
+    } else {
+      add(ResourceType::kEndpoints, service, context.child("eds_cluster_config").child("service_name"));
+    }
+  }
+
+  void add(ResourceType type, const std::string& name, const config::Context& context) {
+    if (name.empty()) return;
+    Location location;
+    location.path = context.path();
+    if (context.positions() != nullptr) {
+      const config::Position position = context.positions()->find(context.path());
+      location.file = std::string(position.file);
+      location.line = position.line;
+      location.column = position.column;
+    }
+    references_.push_back({type, name, std::move(location)});
+  }
+
+  std::vector<Reference> references_;
+};
+
+}  // namespace
+
+std::vector<Reference> referencesOf(const google::protobuf::Message& resource, const config::Context& context) {
+  Collector collector;
+  collector.visit(resource, context);
+  return collector.take();
+}
+
+}  // namespace sluice::control_plane

@@ -1,0 +1,16 @@
+// What a resource names: routes name clusters, connection managers name route tables, clusters name endpoints.
+#pragma once
+
+#include <vector>
+
+#include "google/protobuf/message.h"
+#include "source/config/errors.h"
+#include "source/control_plane/intent_file.h"
+
+namespace sluice::control_plane {
+
+// Those that this control plane has to serve; what comes from a file or from elsewhere is not ours to know. Looks into
+// every Any of a linked type.
+std::vector<Reference> referencesOf(const google::protobuf::Message& resource, const config::Context& context);
+
+}  // namespace sluice::control_plane
