@@ -338,7 +338,8 @@ void Http1ServerCodec::finishResponse() {
   const bool cut = out_ == Out::kLength && left_to_send_ > 0;
   active_ = false;
   out_ = Out::kNone;
-  if (cut || close_after_ || failed() || in_ != In::kComplete) {
+  const bool last = peer_ended_ && carry_.empty();
+  if (cut || last || close_after_ || failed() || in_ != In::kComplete) {
     in_ = In::kStopped;
     closed_ = true;
     return;

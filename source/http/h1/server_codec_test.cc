@@ -479,7 +479,6 @@ TEST_CASE("a client that finished sending still gets its answers, then the conne
   server.resume();
   REQUIRE_FALSE(server.codec->shouldClose());
   server.reply(200, "");
-  server.resume();
   REQUIRE(server.codec->shouldClose());
   REQUIRE(server.record.text() == "GET / @a (end)\nGET / @a b=2 (end)\n");
   REQUIRE_FALSE(server.failed);
