@@ -305,7 +305,8 @@ class ClusterCompiler {
     UpstreamHttpConfig& http = out_->http;
     if (options.has_idle_timeout()) http.idle_timeout = toMilliseconds(options.idle_timeout());
     if (options.has_max_connection_duration()) {
-      http.max_connection_duration = toMilliseconds(options.max_connection_duration());
+      context.child("max_connection_duration")
+          .error("not supported for clusters yet; limit connections with max_requests_per_connection or idle_timeout");
     }
     http.max_headers_count =
         valueOr(options.has_max_headers_count(), options.max_headers_count(), http.max_headers_count);

@@ -172,6 +172,8 @@ TEST_CASE("what is not supported is refused by field path") {
   contains(compile(kPlain + "lb_policy: MAGLEV").errors, "lb_policy: MAGLEV is not supported yet");
   contains(compile(kPlain + "common_http_protocol_options: {max_stream_duration: 1s}").errors,
            "common_http_protocol_options.max_stream_duration: not supported");
+  contains(compile(kPlain + "common_http_protocol_options: {max_connection_duration: 1s}").errors,
+           "common_http_protocol_options.max_connection_duration: not supported");
 }
 
 TEST_CASE("a bad endpoint is refused by field path") {

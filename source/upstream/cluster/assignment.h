@@ -4,6 +4,7 @@
 // (proto: envoy.config.endpoint.v3.ClusterLoadAssignment)
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,7 +22,7 @@ struct Locality {
   std::string zone;
   std::string sub_zone;
 
-  friend bool operator==(const Locality&, const Locality&) = default;
+  friend auto operator<=>(const Locality&, const Locality&) = default;
 };
 
 struct Endpoint {

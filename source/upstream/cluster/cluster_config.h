@@ -45,11 +45,10 @@ enum class UpstreamProtocol : uint8_t {
 
 struct UpstreamHttpConfig {
   UpstreamProtocol protocol = UpstreamProtocol::kHttp1;
-  uint32_t max_requests_per_connection = 0;              // 0: no limit
-  std::chrono::milliseconds idle_timeout{3'600'000};     // 0: never closed for being idle
-  std::chrono::milliseconds max_connection_duration{0};  // 0: no limit
-  uint32_t max_headers_count = 100;                      // of a response
-  bool enable_trailers = false;                          // pass chunked trailers on to and from the upstream
+  uint32_t max_requests_per_connection = 0;           // 0: no limit
+  std::chrono::milliseconds idle_timeout{3'600'000};  // 0: never closed for being idle
+  uint32_t max_headers_count = 100;                   // of a response
+  bool enable_trailers = false;                       // pass chunked trailers on to and from the upstream
   bool allow_chunked_length = false;  // a response with both content-length and chunked: drop the length
   std::chrono::milliseconds http2_keepalive_interval{0};  // 0: no pings (gRPC sources)
   std::chrono::milliseconds http2_keepalive_timeout{0};

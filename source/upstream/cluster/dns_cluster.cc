@@ -36,10 +36,9 @@ DnsCluster::DnsCluster(event::Loop& loop, net::DnsResolver& resolver, std::share
       hosts_(previous ? std::move(previous) : HostSet::empty()) {
   for (const LocalityEndpoints& locality : config_->assignment.localities) {
     for (const Endpoint& endpoint : locality.endpoints) {
-      const bool known = std::any_of(targets_.begin(), targets_.end(),
-                                     [&](const auto& target) { return target->name == endpoint.dns_name; });
-      if (endpoint.dns_name.empty() || known) continue;
+      if (endpoint.dns_name.empty() || by_name_.contains(endpoint.dns_name)) continue;
       Target& target = *targets_.emplace_back(std::make_unique<Target>(endpoint.dns_name));
+      by_name_.emplace(target.name, &target);
       target.timer = std::make_unique<event::Timer>(loop_.timers(), [this, &target] {
         if (target.query) {
           onDeadline(target);
@@ -176,8 +175,7 @@ Assignment DnsCluster::resolvedAssignment() const {
 }
 
 DnsCluster::Target& DnsCluster::targetOf(const Endpoint& endpoint) const {
-  return **std::find_if(targets_.begin(), targets_.end(),
-                        [&](const auto& target) { return target->name == endpoint.dns_name; });
+  return *by_name_.at(endpoint.dns_name);
 }
 
 void DnsCluster::takePrevious(const HostSet& previous) {

@@ -15,6 +15,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "source/base/random.h"
@@ -78,7 +80,8 @@ class DnsCluster {
   HostSetPtr hosts_;
   bool warm_ = false;
   Stats stats_;
-  std::vector<std::unique_ptr<Target>> targets_;  // one for each distinct name
+  std::vector<std::unique_ptr<Target>> targets_;           // one for each distinct name
+  std::unordered_map<std::string_view, Target*> by_name_;  // of targets_
 };
 
 }  // namespace sluice::upstream::cluster

@@ -1,6 +1,7 @@
 #include "source/upstream/cluster/host_set.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -87,18 +88,6 @@ struct Priority {
   uint32_t healthy_load = 0;
   uint32_t degraded_load = 0;
   bool panic = false;
-};
-
-// The locality weights by the entry's locality, for locality-weighted balancing.
-struct LocalityWeights {
-  const Assignment& assignment;
-
-  uint64_t of(const Locality& locality, uint32_t priority) const {
-    for (const LocalityEndpoints& candidate : assignment.localities) {
-      if (candidate.priority == priority && candidate.locality == locality) return candidate.weight;
-    }
-    return 0;
-  }
 };
 
 // Splits traffic over priorities and makes the tiers. One use.
@@ -213,25 +202,25 @@ class TierBuilder {
 
   // A locality's weight shrinks with the share of its hosts that is available (after overprovisioning).
   void addLocalityGroups(HostSet::Tier& tier, Filter filter) {
-    const LocalityWeights weights{assignment_};
     struct Part {
-      const Locality* locality;
-      size_t total;
+      uint64_t weight = 0;
+      size_t total = 0;
       std::vector<HostSet::Member> members;
     };
-    std::vector<Part> parts;
-    for (const HostSet::Entry* entry : priorities_[tier.priority].entries) {
-      auto part = std::find_if(parts.begin(), parts.end(), [&](auto& p) { return *p.locality == entry->locality; });
-      if (part == parts.end()) part = parts.insert(parts.end(), Part{&entry->locality, 0, {}});
-      ++part->total;
-      if (filter(*entry)) part->members.push_back({entry->host->slot(), entry->weight});
+    std::map<Locality, Part> parts;
+    for (const LocalityEndpoints& locality : assignment_.localities) {
+      if (locality.priority == tier.priority) parts[locality.locality].weight += locality.weight;
     }
-    for (Part& part : parts) {
-      const uint64_t weight = weights.of(*part.locality, tier.priority);
-      if (weight == 0 || part.members.empty()) continue;
+    for (const HostSet::Entry* entry : priorities_[tier.priority].entries) {
+      Part& part = parts[entry->locality];
+      ++part.total;
+      if (filter(*entry)) part.members.push_back({entry->host->slot(), entry->weight});
+    }
+    for (auto& [locality, part] : parts) {
+      if (part.weight == 0 || part.members.empty()) continue;
       const uint64_t available =
-          std::min<uint64_t>(100, assignment_.overprovisioning_factor * part.members.size() / part.total);
-      tier.groups.push_back({std::move(part.members), weight * std::max<uint64_t>(available, 1), true});
+          std::min<uint64_t>(100, uint64_t{assignment_.overprovisioning_factor} * part.members.size() / part.total);
+      tier.groups.push_back({std::move(part.members), part.weight * std::max<uint64_t>(available, 1), true});
     }
   }
 

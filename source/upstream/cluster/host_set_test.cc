@@ -153,6 +153,37 @@ TEST_CASE("localities have weights only if asked, and lose by their unavailable 
   CHECK(weighted->tiers()[0].groups[1].weight == 700);
 }
 
+TEST_CASE("a locality that is given in two pieces is one group with the sum of the weights") {
+  Assignment assignment = priorities({some(1, 1, 0, 0), some(10, 1, 0, 0)});
+  for (LocalityEndpoints& locality : assignment.localities) {
+    locality.priority = 0;
+    locality.weight = 2;
+  }
+
+  const HostSetPtr hosts = HostSet::build(assignment, {50, true}, nullptr);
+
+  REQUIRE(hosts->tiers()[0].groups.size() == 1);
+  CHECK(hosts->tiers()[0].groups[0].members.size() == 2);
+  CHECK(hosts->tiers()[0].groups[0].weight == 400);
+}
+
+TEST_CASE("a hundred thousand hosts in as many localities are built and rebuilt without quadratic work") {
+  Assignment assignment;
+  for (uint32_t i = 0; i < 100000; ++i) {
+    LocalityEndpoints& locality = assignment.localities.emplace_back();
+    locality.locality.zone = std::to_string(i);
+    locality.weight = 1;
+    const uint32_t ip = htonl(0x0a000000 + i);
+    locality.endpoints.emplace_back().address = net::Address::fromIpv4Bytes(&ip, 80);
+  }
+
+  const HostSetPtr before = HostSet::build(assignment, {50, true}, nullptr);
+  const HostSetPtr after = HostSet::build(assignment, {50, true}, before.get());
+
+  CHECK(after->tiers()[0].groups.size() == 100000);
+  CHECK(after->host(99999) == before->host(99999));
+}
+
 TEST_CASE("draining and timed-out endpoints get no new requests") {
   CHECK(tiersOf(priorities({{endpoint(1), endpoint(2), endpoint(3, Health::kDraining)}})) == "0:100:2");
   CHECK(tiersOf(priorities({{endpoint(1), endpoint(2), endpoint(3, Health::kTimeout)}})) == "0:100:2");

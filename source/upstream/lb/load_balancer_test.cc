@@ -1,9 +1,29 @@
 #include "source/upstream/lb/load_balancer.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <map>
+#include <new>
 #include <set>
 #include <string>
+
+namespace {
+std::atomic<uint64_t> allocations{0};
+}
+
+// Counts the allocations of this test program.
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
 
 namespace sluice::upstream::lb {
 namespace {
@@ -133,6 +153,20 @@ TEST_CASE("active request bias 0 leaves the weights alone") {
   for (int i = 0; i < 8; ++i) lb->requestStarted(1);
 
   CHECK(pickMany(*lb, 4000)[1] == Approx(3000).margin(10));
+}
+
+TEST_CASE("picking a host allocates nothing") {
+  const bool equal = GENERATE(true, false);
+  const HostSetPtr hosts = hostsOfWeights(equal ? std::vector<uint32_t>(50, 1) : std::vector<uint32_t>{1, 2, 3, 4, 5});
+  for (LbPolicy policy : {LbPolicy::kRoundRobin, LbPolicy::kLeastRequest, LbPolicy::kRandom}) {
+    auto lb = balancer(policy, hosts);
+    const uint64_t before = allocations;
+
+    for (int i = 0; i < 1000; ++i) lb->requestStarted(lb->pick());
+
+    const uint64_t after = allocations;
+    CHECK(after == before);
+  }
 }
 
 TEST_CASE("a larger choice count looks at more hosts") {
