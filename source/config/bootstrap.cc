@@ -1,0 +1,137 @@
+#include "source/config/bootstrap.h"
+
+#include <map>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "source/config/values.h"
+
+namespace sluice::config {
+namespace {
+
+using envoy::config::bootstrap::v3::Admin;
+using envoy::config::bootstrap::v3::Bootstrap;
+using envoy::config::cluster::v3::Cluster;
+using envoy::config::core::v3::Address;
+
+const Cluster* findCluster(const Bootstrap& bootstrap, std::string_view name) {
+  for (const Cluster& cluster : bootstrap.static_resources().clusters()) {
+    if (cluster.name() == name) return &cluster;
+  }
+  return nullptr;
+}
+
+// `kind` names the list's items in errors. Items without a name are the rules' business.
+template <typename List>
+void checkUniqueNames(const List& items, std::string_view kind, const Context& context) {
+  std::map<std::string_view, int> first;
+  for (int i = 0; i < items.size(); ++i) {
+    if (items[i].name().empty()) continue;
+    const auto [known, added] = first.try_emplace(items[i].name(), i);
+    if (added) continue;
+    const std::string list = absl::StrCat(std::string(kind), "s");
+    context.child(list, static_cast<size_t>(i))
+        .child("name")
+        .error(absl::StrCat("\"", items[i].name(), "\" is the name of ", list, "[", known->second, "], too; names of ",
+                            list, " are unique"));
+  }
+}
+
+// The text of an address that only one listener may have; empty for port 0, where the kernel chooses.
+std::string addressKey(const Address& address) {
+  if (address.has_pipe()) return address.pipe().path();
+  const auto& socket = address.socket_address();
+  if (socket.port_value() == 0 || socket.port_value() > 65535) return {};
+  const auto ip = net::Address::fromIp(socket.address(), static_cast<uint16_t>(socket.port_value()));
+  return ip ? ip->toString() : std::string();
+}
+
+void checkUniqueAddresses(const Bootstrap& bootstrap, const Context& context) {
+  const auto& listeners = bootstrap.static_resources().listeners();
+  std::map<std::string, std::string> users;
+  if (bootstrap.admin().has_address()) users.emplace(addressKey(bootstrap.admin().address()), "admin");
+  for (int i = 0; i < listeners.size(); ++i) {
+    if (listeners[i].has_api_listener() || !listeners[i].has_address()) continue;
+    const std::string key = addressKey(listeners[i].address());
+    if (key.empty()) continue;
+    const auto [known, added] = users.try_emplace(key, absl::StrCat("static_resources.listeners[", i, "]"));
+    if (added) continue;
+    context.child("static_resources")
+        .child("listeners", static_cast<size_t>(i))
+        .child("address")
+        .error(absl::StrCat(key, " is the address of ", known->second, ", too; give each its own"));
+  }
+}
+
+void checkGrpcSource(const GrpcSource& source, const Bootstrap& bootstrap, const Context& context) {
+  const Cluster* cluster = findCluster(bootstrap, source.cluster);
+  if (cluster == nullptr) {
+    context.error(absl::StrCat("names the cluster \"", source.cluster,
+                               "\", which is not in static_resources.clusters; add it there"));
+  } else if (cluster->type() == Cluster::EDS) {
+    context.error(absl::StrCat("names the cluster \"", source.cluster,
+                               "\", whose endpoints come from EDS themselves; use STATIC or STRICT_DNS"));
+  }
+}
+
+bool hasNode(const Bootstrap& bootstrap) {
+  return !bootstrap.node().id().empty() && !bootstrap.node().cluster().empty();
+}
+
+void compileAdmin(const Admin& admin, const Context& context, BootstrapSettings& settings) {
+  if (!admin.has_address()) return;
+  settings.admin_address = compileAddress(admin.address(), context.child("address"));
+  settings.admin_access_log = admin.access_log_path();
+}
+
+void compileSources(const Bootstrap& bootstrap, const Context& context, DynamicSources& sources) {
+  const auto& dynamic = bootstrap.dynamic_resources();
+  const Context at = context.child("dynamic_resources");
+  if (dynamic.has_ads_config()) {
+    sources.ads = compileApiConfigSource(dynamic.ads_config(), at.child("ads_config"));
+    if (sources.ads) {
+      checkGrpcSource(*sources.ads, bootstrap,
+                      at.child("ads_config").child("grpc_services", 0).child("envoy_grpc").child("cluster_name"));
+    }
+    if (!hasNode(bootstrap))
+      context.child("node").error("needs id and cluster, by which a control plane knows this proxy");
+  }
+  const auto compile = [&](const auto& source, const Context& field) {
+    std::optional<ResourceSource> compiled = compileConfigSource(source, field);
+    if (compiled && !checkSource(*compiled, bootstrap, field)) compiled.reset();
+    return compiled;
+  };
+  if (dynamic.has_lds_config()) sources.lds = compile(dynamic.lds_config(), at.child("lds_config"));
+  if (dynamic.has_cds_config()) sources.cds = compile(dynamic.cds_config(), at.child("cds_config"));
+}
+
+}  // namespace
+
+bool checkSource(const ResourceSource& source, const Bootstrap& bootstrap, const Context& context) {
+  const size_t before = context.errors().total();
+  if (source.kind == ResourceSource::Kind::kAds && !bootstrap.dynamic_resources().has_ads_config()) {
+    context.child("ads").error("needs dynamic_resources.ads_config in the bootstrap, which describes the stream");
+  }
+  if (source.kind == ResourceSource::Kind::kGrpc) {
+    checkGrpcSource(
+        source.grpc, bootstrap,
+        context.child("api_config_source").child("grpc_services", 0).child("envoy_grpc").child("cluster_name"));
+    if (!hasNode(bootstrap)) context.error("needs node.id and node.cluster in the bootstrap");
+  }
+  return context.errors().total() == before;
+}
+
+std::optional<BootstrapSettings> compileBootstrap(const Bootstrap& bootstrap, const Context& context) {
+  const size_t before = context.errors().total();
+  BootstrapSettings settings;
+  const Context resources = context.child("static_resources");
+  checkUniqueNames(bootstrap.static_resources().listeners(), "listener", resources);
+  checkUniqueNames(bootstrap.static_resources().clusters(), "cluster", resources);
+  checkUniqueAddresses(bootstrap, context);
+  if (bootstrap.has_admin()) compileAdmin(bootstrap.admin(), context.child("admin"), settings);
+  compileSources(bootstrap, context, settings.sources);
+  if (context.errors().total() != before) return std::nullopt;
+  return settings;
+}
+
+}  // namespace sluice::config

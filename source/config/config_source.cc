@@ -1,0 +1,128 @@
+#include "source/config/config_source.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "source/config/values.h"
+
+namespace sluice::config {
+namespace {
+
+using envoy::config::core::v3::ApiConfigSource;
+using envoy::config::core::v3::ApiVersion;
+using envoy::config::core::v3::ConfigSource;
+using envoy::config::core::v3::GrpcService;
+using envoy::config::core::v3::HeaderValue;
+
+bool checkApiType(const ApiConfigSource& source, const Context& context) {
+  switch (source.api_type()) {
+    case ApiConfigSource::GRPC:
+    case ApiConfigSource::DELTA_GRPC:
+      return true;
+    case ApiConfigSource::AGGREGATED_GRPC:
+    case ApiConfigSource::AGGREGATED_DELTA_GRPC:
+      context.child("api_type").error("is for xdstp names, which are not supported; write GRPC or DELTA_GRPC");
+      return false;
+    default:
+      context.child("api_type").error("only GRPC and DELTA_GRPC are supported; REST is not");
+      return false;
+  }
+}
+
+void addMetadata(const GrpcService& service, const Context& context, GrpcSource& grpc) {
+  for (int i = 0; i < service.initial_metadata_size(); ++i) {
+    const HeaderValue& header = service.initial_metadata(i);
+    const Context at = context.child("initial_metadata", static_cast<size_t>(i));
+    const std::string name = absl::AsciiStrToLower(header.key());
+    const bool binary = absl::EndsWith(name, "-bin");
+    if (name.empty() || name[0] == ':' || absl::StartsWith(name, "grpc-")) {
+      at.child("key").error(absl::StrCat("\"", header.key(), "\" is reserved; choose another name"));
+    } else if (!header.raw_value().empty() && !binary) {
+      at.child("raw_value").error("only names that end in -bin carry bytes; use value");
+    } else {
+      grpc.initial_metadata.emplace_back(name, header.raw_value().empty() ? header.value() : header.raw_value());
+    }
+  }
+}
+
+std::optional<ResourceSource> fileSource(const ConfigSource& source, const Context& context) {
+  ResourceSource spec;
+  spec.kind = ResourceSource::Kind::kFile;
+  if (source.has_path_config_source()) {
+    spec.path = source.path_config_source().path();
+    spec.watched_directory = source.path_config_source().watched_directory().path();
+  } else {
+    spec.path = source.path();
+  }
+  if (!spec.path.empty()) return spec;
+  context.error("needs a path");
+  return std::nullopt;
+}
+
+std::optional<ResourceSource> sourceByKind(const ConfigSource& source, const Context& context) {
+  ResourceSource spec;
+  switch (source.config_source_specifier_case()) {
+    case ConfigSource::kPath:
+    case ConfigSource::kPathConfigSource:
+      return fileSource(source, context);
+    case ConfigSource::kAds:
+      return spec;
+    case ConfigSource::kApiConfigSource: {
+      std::optional<GrpcSource> grpc =
+          compileApiConfigSource(source.api_config_source(), context.child("api_config_source"));
+      if (!grpc) return std::nullopt;
+      spec.kind = ResourceSource::Kind::kGrpc;
+      spec.grpc = *std::move(grpc);
+      return spec;
+    }
+    case ConfigSource::CONFIG_SOURCE_SPECIFIER_NOT_SET:
+      break;
+  }
+  context.error("needs path_config_source, api_config_source or ads");
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<GrpcSource> compileApiConfigSource(const ApiConfigSource& source, const Context& context) {
+  const size_t before = context.errors().total();
+  checkApiType(source, context);
+  if (source.transport_api_version() != ApiVersion::V3) {
+    context.child("transport_api_version").error("must be V3, the only version that is spoken; write V3");
+  }
+  if (source.grpc_services_size() != 1) {
+    context.child("grpc_services").error(absl::StrCat("takes exactly one service, has ", source.grpc_services_size()));
+    return std::nullopt;
+  }
+  const GrpcService& service = source.grpc_services(0);
+  const Context at = context.child("grpc_services", 0);
+  GrpcSource grpc;
+  grpc.cluster = service.envoy_grpc().cluster_name();
+  grpc.authority = service.envoy_grpc().authority().empty() ? grpc.cluster : service.envoy_grpc().authority();
+  grpc.delta = source.api_type() == ApiConfigSource::DELTA_GRPC;
+  grpc.node_on_first_message_only = source.set_node_on_first_message_only();
+  if (grpc.cluster.empty()) at.child("envoy_grpc").child("cluster_name").error("names no cluster");
+  addMetadata(service, at, grpc);
+  if (context.errors().total() != before) return std::nullopt;
+  return grpc;
+}
+
+std::optional<ResourceSource> compileConfigSource(const ConfigSource& source, const Context& context) {
+  const size_t before = context.errors().total();
+  if (source.resource_api_version() == ApiVersion::V2) {
+    context.child("resource_api_version").error("V2 is no longer spoken; write V3");
+  }
+  std::optional<ResourceSource> spec = sourceByKind(source, context);
+  if (spec && source.has_initial_fetch_timeout()) {
+    const std::chrono::nanoseconds timeout = compileDuration(source.initial_fetch_timeout());
+    if (timeout < std::chrono::nanoseconds(0)) context.child("initial_fetch_timeout").error("must not be negative");
+    // Anything above 0 stays above 0, which would mean "for ever".
+    spec->initial_fetch_timeout = std::chrono::ceil<std::chrono::milliseconds>(timeout);
+  }
+  if (context.errors().total() != before) return std::nullopt;
+  return spec;
+}
+
+}  // namespace sluice::config
