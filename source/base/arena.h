@@ -74,7 +74,8 @@ class Arena {
   size_t heldBytes() const { return used_blocks_bytes_; }
 
  private:
-  char* allocateSlow(size_t size) {
+  // Out of line, so that allocate() is inlined where it is called.
+  [[gnu::noinline]] char* allocateSlow(size_t size) {
     if (blocks_.empty()) {
       blocks_.push_back(std::make_unique<char[]>(kBlockSize));
       next_ = blocks_[0].get();
