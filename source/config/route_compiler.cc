@@ -1,0 +1,433 @@
+#include "source/config/route_compiler.h"
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "source/config/any_type.h"
+#include "source/config/route_mutations.h"
+#include "source/config/route_texts.h"
+#include "source/config/values.h"
+
+namespace sluice::config {
+namespace {
+
+namespace v3 = envoy::config::route::v3;
+using google::protobuf::Any;
+
+constexpr uint32_t kDefaultDirectResponseBody = 4096;  // proto: max_direct_response_body_size_bytes
+
+using TypedConfigs = google::protobuf::Map<std::string, Any>;
+
+class RouteCompiler {
+ public:
+  RouteCompiler(const v3::RouteConfiguration& config, const Context& context, const RouteCompilerDeps& deps)
+      : config_(config), context_(context), deps_(deps) {}
+
+  std::shared_ptr<const route::Table> compile() {
+    const size_t errors_before = context_.errors().total();
+    route::TableSpec spec;
+    spec.name = config_.name();
+    spec.most_specific_header_mutations_wins = config_.most_specific_header_mutations_wins();
+    spec.ignore_port_in_host_matching = config_.ignore_port_in_host_matching();
+    spec.mutations = compileMutations(config_, context_);
+    spec.per_filter = perFilter(config_.typed_per_filter_config(), context_);
+    for (int i = 0; i < config_.virtual_hosts_size(); ++i) {
+      spec.virtual_hosts.push_back(
+          virtualHost(config_.virtual_hosts(i), context_.child("virtual_hosts", static_cast<size_t>(i))));
+    }
+    if (context_.errors().total() != errors_before) return nullptr;
+    auto table = route::Table::build(std::move(spec));
+    if (table.ok()) return *std::move(table);
+    context_.error(std::string(table.status().message()));
+    return nullptr;
+  }
+
+ private:
+  route::VirtualHostSpec virtualHost(const v3::VirtualHost& host, const Context& context) {
+    route::VirtualHostSpec out;
+    out.name = host.name();
+    if (host.domains().empty()) context.child("domains").error("needs at least one domain; \"*\" takes every host");
+    for (int i = 0; i < host.domains_size(); ++i) {
+      domain(host, host.domains(i), context.child("domains", static_cast<size_t>(i)));
+      out.domains.push_back(host.domains(i));
+    }
+    out.mutations = compileMutations(host, context);
+    out.per_filter = perFilter(host.typed_per_filter_config(), context);
+    out.routes.reserve(static_cast<size_t>(host.routes_size()));
+    for (int i = 0; i < host.routes_size(); ++i) {
+      out.routes.push_back(route(host.routes(i), context.child("routes", static_cast<size_t>(i))));
+    }
+    return out;
+  }
+
+  void domain(const v3::VirtualHost& host, const std::string& domain, const Context& context) {
+    if (!checkDomain(domain, context)) return;
+    const auto [other, added] = domains_.emplace(absl::AsciiStrToLower(domain), host.name());
+    if (!added) {
+      context.error(absl::StrCat("\"", domain, "\" of virtual host \"", host.name(), "\" belongs to virtual host \"",
+                                 other->second, "\" already; a domain may stand once in a route configuration"));
+    }
+    if (config_.ignore_port_in_host_matching() && !route::splitPort(domain).port.empty()) {
+      context.warn(absl::StrCat("\"", domain,
+                                "\" has a port and ignore_port_in_host_matching takes ports off the host ",
+                                "before it is compared, so no request matches it; drop the port"));
+    }
+  }
+
+  route::RouteSpec route(const v3::Route& config, const Context& context) {
+    route::RouteSpec out;
+    out.name = config.name();
+    match(config.match(), context.child("match"), out);
+    switch (config.action_case()) {
+      case v3::Route::kRoute:
+        out.action = forward(config.route(), context.child("route"));
+        break;
+      case v3::Route::kRedirect:
+        out.action = redirect(config.redirect(), context.child("redirect"));
+        break;
+      case v3::Route::kDirectResponse:
+        out.action = directResponse(config.direct_response(), context.child("direct_response"));
+        break;
+      case v3::Route::ACTION_NOT_SET:
+        context.error("has no action; set one of route, redirect or direct_response");
+    }
+    out.mutations = compileMutations(config, context);
+    out.per_filter = perFilter(config.typed_per_filter_config(), context);
+    return out;
+  }
+
+  // --- matches -----------------------------------------------------------------------------------------------------
+
+  void match(const v3::RouteMatch& config, const Context& context, route::RouteSpec& out) {
+    out.case_sensitive = !config.has_case_sensitive() || config.case_sensitive().value();
+    switch (config.path_specifier_case()) {
+      case v3::RouteMatch::kPrefix:
+        path(route::PathKind::kPrefix, config.prefix(), context.child("prefix"), out);
+        break;
+      case v3::RouteMatch::kPath:
+        path(route::PathKind::kExact, config.path(), context.child("path"), out);
+        break;
+      case v3::RouteMatch::kPathSeparatedPrefix:
+        path(route::PathKind::kSeparatedPrefix, config.path_separated_prefix(), context.child("path_separated_prefix"),
+             out);
+        break;
+      case v3::RouteMatch::kSafeRegex:
+        out.path_kind = route::PathKind::kRegex;
+        out.path = config.safe_regex().regex();
+        out.regex = regexes_.compile(config.safe_regex(), context.child("safe_regex"));
+        if (!out.case_sensitive) {
+          context.child("case_sensitive").warn("does not apply to safe_regex; write (?i) before the expression");
+          out.case_sensitive = true;
+        }
+        break;
+      case v3::RouteMatch::PATH_SPECIFIER_NOT_SET:
+        context.error("needs one of prefix, path, safe_regex or path_separated_prefix");
+    }
+    for (int i = 0; i < config.headers_size(); ++i) {
+      out.conditions.headers.push_back(header(config.headers(i), context.child("headers", static_cast<size_t>(i))));
+    }
+    for (int i = 0; i < config.query_parameters_size(); ++i) {
+      out.conditions.query.push_back(
+          queryParameter(config.query_parameters(i), context.child("query_parameters", static_cast<size_t>(i))));
+    }
+  }
+
+  void path(route::PathKind kind, const std::string& text, const Context& context, route::RouteSpec& out) {
+    out.path_kind = kind;
+    out.path = text;
+    if (text.find_first_of("?#") != std::string::npos) {
+      context.warn(
+          "holds '?' or '#' and matches nothing: paths are compared without query and fragment; use "
+          "query_parameters for the query");
+    }
+  }
+
+  route::HeaderMatcher header(const v3::HeaderMatcher& config, const Context& context) {
+    using route::StringMatcher;
+    route::HeaderMatcher out;
+    out.name = absl::AsciiStrToLower(config.name());
+    checkMatchedHeader(out.name, context.child("name"));
+    out.invert = config.invert_match();
+    out.treat_missing_header_as_empty = config.treat_missing_header_as_empty();
+    const auto string = [&out](StringMatcher::Kind kind, const std::string& text) {
+      out.kind = route::HeaderMatcher::Kind::kString;
+      out.string.kind = kind;
+      out.string.text = text;
+    };
+    switch (config.header_match_specifier_case()) {
+      case v3::HeaderMatcher::kExactMatch:
+        string(StringMatcher::Kind::kExact, config.exact_match());
+        break;
+      case v3::HeaderMatcher::kPrefixMatch:
+        string(StringMatcher::Kind::kPrefix, config.prefix_match());
+        break;
+      case v3::HeaderMatcher::kSuffixMatch:
+        string(StringMatcher::Kind::kSuffix, config.suffix_match());
+        break;
+      case v3::HeaderMatcher::kContainsMatch:
+        string(StringMatcher::Kind::kContains, config.contains_match());
+        break;
+      case v3::HeaderMatcher::kSafeRegexMatch:
+        string(StringMatcher::Kind::kRegex, config.safe_regex_match().regex());
+        out.string.regex = regexes_.compile(config.safe_regex_match(), context.child("safe_regex_match"));
+        break;
+      case v3::HeaderMatcher::kStringMatch:
+        out.kind = route::HeaderMatcher::Kind::kString;
+        out.string = regexes_.stringMatcher(config.string_match(), context.child("string_match"));
+        break;
+      case v3::HeaderMatcher::kRangeMatch:
+        range(config.range_match(), context.child("range_match"), out);
+        break;
+      case v3::HeaderMatcher::kPresentMatch:
+        out.present = config.present_match();
+        break;
+      case v3::HeaderMatcher::HEADER_MATCH_SPECIFIER_NOT_SET:
+        break;  // present
+    }
+    return out;
+  }
+
+  static void range(const envoy::type::v3::Int64Range& range, const Context& context, route::HeaderMatcher& out) {
+    out.kind = route::HeaderMatcher::Kind::kRange;
+    out.range_start = range.start();
+    out.range_end = range.end();
+    if (range.start() >= range.end()) {
+      context.warn(absl::StrCat("holds no number: start ", range.start(), " is not below end ", range.end(),
+                                ", which is not part of the range"));
+    }
+  }
+
+  route::QueryMatcher queryParameter(const v3::QueryParameterMatcher& config, const Context& context) {
+    route::QueryMatcher out;
+    out.name = config.name();
+    switch (config.query_parameter_match_specifier_case()) {
+      case v3::QueryParameterMatcher::kStringMatch:
+        out.kind = route::QueryMatcher::Kind::kString;
+        out.string = regexes_.stringMatcher(config.string_match(), context.child("string_match"));
+        break;
+      case v3::QueryParameterMatcher::kPresentMatch:
+        out.present = config.present_match();
+        break;
+      case v3::QueryParameterMatcher::QUERY_PARAMETER_MATCH_SPECIFIER_NOT_SET:
+        break;  // present
+    }
+    return out;
+  }
+
+  // --- actions -----------------------------------------------------------------------------------------------------
+
+  route::ForwardSpec forward(const v3::RouteAction& config, const Context& context) {
+    route::ForwardSpec out;
+    switch (config.cluster_specifier_case()) {
+      case v3::RouteAction::kCluster:
+        out.cluster_name = config.cluster();
+        out.cluster = cluster(config.cluster(), context.child("cluster"));
+        break;
+      case v3::RouteAction::kWeightedClusters:
+        out.weighted = weighted(config.weighted_clusters(), context.child("weighted_clusters"));
+        break;
+      case v3::RouteAction::CLUSTER_SPECIFIER_NOT_SET:
+        context.error("names no cluster; set one of cluster or weighted_clusters");
+    }
+    out.prefix_rewrite = config.prefix_rewrite();
+    checkPathText(config.prefix_rewrite(), context.child("prefix_rewrite"));
+    if (config.has_regex_rewrite()) {
+      out.regex_rewrite = regexes_.rewrite(config.regex_rewrite(), context.child("regex_rewrite"));
+      if (!config.prefix_rewrite().empty()) {
+        context.error("has both prefix_rewrite and regex_rewrite, which rewrite the same path; keep one of them");
+      }
+    }
+    out.host_rewrite = config.host_rewrite_literal();
+    checkHostText(config.host_rewrite_literal(), context.child("host_rewrite_literal"));
+    out.auto_host_rewrite = config.auto_host_rewrite().value();
+    out.high_priority = config.priority() == envoy::config::core::v3::HIGH;
+    out.cluster_not_found_status = clusterNotFoundStatus(config, context);
+    if (config.has_timeout()) out.timeout = compileTimeout(config.timeout(), context.child("timeout"));
+    if (config.has_idle_timeout())
+      out.idle_timeout = compileTimeout(config.idle_timeout(), context.child("idle_timeout"));
+    return out;
+  }
+
+  static uint16_t clusterNotFoundStatus(const v3::RouteAction& config, const Context& context) {
+    switch (config.cluster_not_found_response_code()) {
+      case v3::RouteAction::SERVICE_UNAVAILABLE:
+        return 503;
+      case v3::RouteAction::NOT_FOUND:
+        return 404;
+      case v3::RouteAction::INTERNAL_SERVER_ERROR:
+        return 500;
+      default:
+        context.child("cluster_not_found_response_code").error("is no value of its enum");
+        return 503;
+    }
+  }
+
+  std::vector<route::WeightedClusterSpec> weighted(const v3::WeightedCluster& config, const Context& context) {
+    std::vector<route::WeightedClusterSpec> out;
+    uint64_t total = 0;
+    for (int i = 0; i < config.clusters_size(); ++i) {
+      const v3::WeightedCluster::ClusterWeight& part = config.clusters(i);
+      const Context at = context.child("clusters", static_cast<size_t>(i));
+      route::WeightedClusterSpec& spec = out.emplace_back();
+      spec.cluster_name = part.name();
+      spec.cluster = cluster(part.name(), at.child("name"));
+      if (!part.has_weight()) at.child("weight").error("is not set; give the cluster its share, 0 for none");
+      spec.weight = part.weight().value();
+      total += spec.weight;
+      spec.host_rewrite = part.host_rewrite_literal();
+      checkHostText(part.host_rewrite_literal(), at.child("host_rewrite_literal"));
+      spec.mutations = compileMutations(part, at);
+      spec.per_filter = perFilter(part.typed_per_filter_config(), at);
+    }
+    if (total == 0) {
+      context.child("clusters").error("weights sum to 0; at least one cluster needs a weight of 1 or more");
+    } else if (total > UINT32_MAX) {
+      context.child("clusters").error(absl::StrCat("weights sum to ", total, "; at most 4294967295 is possible"));
+    }
+    if (config.has_total_weight() && config.total_weight().value() != total) {
+      context.child("total_weight")
+          .error(absl::StrCat("is ", config.total_weight().value(), " but the weights sum to ", total,
+                              "; leave it out or make it the sum"));
+    }
+    return out;
+  }
+
+  route::ClusterId cluster(const std::string& name, const Context& context) {
+    if (name.empty()) {
+      context.error("is empty; name the cluster that takes the requests");
+      return route::kNoCluster;
+    }
+    const bool validate =
+        config_.has_validate_clusters() ? config_.validate_clusters().value() : deps_.validate_clusters_by_default;
+    if (validate && deps_.cluster_exists && !deps_.cluster_exists(name)) {
+      context.error(absl::StrCat("there is no cluster \"", name,
+                                 "\"; add it, correct the name, or set validate_clusters: false"));
+      return route::kNoCluster;
+    }
+    return deps_.cluster_names.idOf(name);
+  }
+
+  route::RedirectSpec redirect(const v3::RedirectAction& config, const Context& context) {
+    route::RedirectSpec out;
+    out.host = config.host_redirect();
+    checkHostText(config.host_redirect(), context.child("host_redirect"));
+    if (config.https_redirect()) out.scheme = "https";
+    if (!config.scheme_redirect().empty()) {
+      out.scheme = absl::AsciiStrToLower(config.scheme_redirect());
+      checkScheme(out.scheme, context.child("scheme_redirect"));
+    }
+    out.port = config.port_redirect();
+    if (out.port > 65535) {
+      context.child("port_redirect").error(absl::StrCat("is ", out.port, "; a port is at most 65535"));
+    }
+    out.path = config.path_redirect();
+    checkPathText(config.path_redirect(), context.child("path_redirect"));
+    if (!out.path.empty() && out.path[0] != '/') {
+      context.child("path_redirect").error("has to begin with '/'; it would run into the host otherwise");
+    }
+    out.prefix_rewrite = config.prefix_rewrite();
+    checkPathText(config.prefix_rewrite(), context.child("prefix_rewrite"));
+    if (config.has_regex_rewrite()) {
+      out.regex_rewrite = regexes_.rewrite(config.regex_rewrite(), context.child("regex_rewrite"));
+    }
+    out.strip_query = config.strip_query();
+    out.status = redirectStatus(config, context);
+    return out;
+  }
+
+  static uint16_t redirectStatus(const v3::RedirectAction& config, const Context& context) {
+    switch (config.response_code()) {
+      case v3::RedirectAction::MOVED_PERMANENTLY:
+        return 301;
+      case v3::RedirectAction::FOUND:
+        return 302;
+      case v3::RedirectAction::SEE_OTHER:
+        return 303;
+      case v3::RedirectAction::TEMPORARY_REDIRECT:
+        return 307;
+      case v3::RedirectAction::PERMANENT_REDIRECT:
+        return 308;
+      default:
+        context.child("response_code").error("is no value of its enum");
+        return 301;
+    }
+  }
+
+  route::DirectResponseSpec directResponse(const v3::DirectResponseAction& config, const Context& context) {
+    route::DirectResponseSpec out;
+    out.status = static_cast<uint16_t>(config.status());
+    if (config.status() < 200 || config.status() > 599) {
+      context.child("status").error(absl::StrCat("is ", config.status(), "; a final status is 200 to 599"));
+    }
+    if (!config.has_body()) return out;
+    const Context at = context.child("body");
+    out.body = compileDataSource(config.body(), at).value_or("");
+    const uint32_t limit = config_.has_max_direct_response_body_size_bytes()
+                               ? config_.max_direct_response_body_size_bytes().value()
+                               : kDefaultDirectResponseBody;
+    if (out.body.size() > limit) {
+      at.error(absl::StrCat("has ", out.body.size(), " bytes; max_direct_response_body_size_bytes allows ", limit));
+    }
+    return out;
+  }
+
+  // --- per-filter settings -----------------------------------------------------------------------------------------
+
+  route::PerFilterSpec perFilter(const TypedConfigs& configs, const Context& context) {
+    const std::map<std::string, const Any*> sorted = [&] {
+      std::map<std::string, const Any*> out;  // errors in an order that does not vary
+      for (const auto& [name, config] : configs) out.emplace(name, &config);
+      return out;
+    }();
+    route::PerFilterSpec out;
+    for (const auto& [name, config] : sorted) {
+      auto compiled = filterConfig(name, *config, context.entry("typed_per_filter_config", name));
+      if (compiled != nullptr) out.emplace_back(deps_.filter_slots.slotOf(name), std::move(compiled));
+    }
+    return out;
+  }
+
+  std::shared_ptr<const route::PerFilterConfig> filterConfig(const std::string& name, const Any& any,
+                                                             const Context& context) {
+    if (!any.Is<v3::FilterConfig>()) return innerFilterConfig(name, any, context);
+    v3::FilterConfig wrapper;
+    if (!any.UnpackTo(&wrapper)) {
+      context.error("is no valid FilterConfig: its bytes cannot be parsed");
+      return nullptr;
+    }
+    if (wrapper.disabled()) return std::make_shared<const route::PerFilterConfig>(/*disabled=*/true);
+    if (!wrapper.has_config()) {
+      context.error("has neither config nor disabled: true, so it says nothing; set one of them or remove it");
+      return nullptr;
+    }
+    const std::string_view type = typeNameOf(wrapper.config().type_url());
+    if (wrapper.is_optional() && newMessage(type) == nullptr) return nullptr;
+    return innerFilterConfig(name, wrapper.config(), context.child("config"));
+  }
+
+  std::shared_ptr<const route::PerFilterConfig> innerFilterConfig(const std::string& name, const Any& any,
+                                                                  const Context& context) {
+    if (deps_.compile_filter_config) return deps_.compile_filter_config(name, any, context);
+    context.error(absl::StrCat("filter \"", name, "\" takes no settings for single routes; remove them"));
+    return nullptr;
+  }
+
+  const v3::RouteConfiguration& config_;
+  const Context& context_;
+  const RouteCompilerDeps& deps_;
+  std::map<std::string, std::string> domains_;  // lower case, to the name of their virtual host
+  Regexes regexes_;
+};
+
+}  // namespace
+
+std::shared_ptr<const route::Table> compileRouteTable(const v3::RouteConfiguration& config, const Context& context,
+                                                      const RouteCompilerDeps& deps) {
+  return RouteCompiler(config, context, deps).compile();
+}
+
+}  // namespace sluice::config

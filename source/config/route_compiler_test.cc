@@ -1,0 +1,404 @@
+#include "source/config/route_compiler.h"
+
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "envoy/extensions/filters/http/buffer/v3/buffer.pb.h"
+#include "source/base/arena.h"
+#include "source/config/loader.h"
+#include "source/http/headers.h"
+#include "source/route/rewrite.h"
+#include "source/stream/format_context.h"
+
+namespace sluice::config {
+namespace {
+
+struct Compiled {
+  std::shared_ptr<const route::Table> table;
+  std::string errors;
+  std::string warnings;
+};
+
+struct Setting : route::PerFilterConfig {
+  explicit Setting(std::string type) : type(std::move(type)) {}
+  std::string type;
+};
+
+struct Compiler {
+  route::ClusterNames clusters;
+  route::FilterSlots slots;
+  RouteCompilerDeps deps{
+      .cluster_names = clusters,
+      .filter_slots = slots,
+      .compile_filter_config = [](std::string_view, const google::protobuf::Any& any,
+                                  const Context&) { return std::make_shared<const Setting>(any.type_url()); },
+      .cluster_exists = [](std::string_view name) { return name != "missing"; }};
+
+  Compiled compile(const std::string& yaml) {
+    ErrorList errors;
+    Positions positions;
+    envoy::config::route::v3::RouteConfiguration config;
+    Loader(errors, positions).loadText(yaml, Format::kYaml, "f.yaml", config);
+    REQUIRE(errors.toString() == "");
+    Compiled out;
+    out.table = compileRouteTable(config, Context(errors), deps);
+    out.errors = errors.toString();
+    for (const ConfigError& warning : errors.warnings()) out.warnings += warning.toString() + "\n";
+    CHECK((out.table == nullptr) == !errors.empty());
+    return out;
+  }
+
+  // One virtual host with one route, given as the inside of a flow mapping.
+  Compiled route(const std::string& route) {
+    return compile("virtual_hosts: [{name: v, domains: ['*'], routes: [{" + route + "}]}]");
+  }
+
+  std::string routeErrors(const std::string& text) { return route(text).errors; }
+};
+
+std::string forwarding(const std::string& action) {
+  return "match: {prefix: /}, route: {" + action + "}";
+}
+std::string matching(const std::string& match) {
+  return "match: {" + match + "}, route: {cluster: a}";
+}
+
+const std::string kRoute = "virtual_hosts[0].routes[0]";
+
+struct Request {
+  base::Arena arena;
+  http::RequestHeaders headers{arena};
+  explicit Request(std::string_view path, std::string_view authority = "a.com") {
+    headers.method = "GET";
+    headers.scheme = "http";
+    headers.path = path;
+    headers.authority = authority;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a route configuration becomes a table") {
+  Compiler compiler;
+  const Compiled out = compiler.compile(R"(
+name: edge
+virtual_hosts:
+- name: api
+  domains: [api.example.com, "*.api.example.com"]
+  routes:
+  - name: users
+    match: {safe_regex: {regex: "/users/[0-9]+"}}
+    route: {weighted_clusters: {clusters: [{name: v1, weight: 0}, {name: v2, weight: 1}]}, timeout: 0s}
+  - {match: {path: /old}, redirect: {path_redirect: /new, https_redirect: true, response_code: FOUND}}
+  - match: {prefix: /, headers: [{name: X-Debug, string_match: {exact: "on"}}]}
+    direct_response: {status: 418, body: {inline_string: teapot}}
+  - match: {prefix: /}
+    route: {cluster: web, idle_timeout: 0.0005s, priority: HIGH, cluster_not_found_response_code: NOT_FOUND}
+)");
+  REQUIRE(out.errors == "");
+  Request users("/users/7", "API.example.com"), old("/old", "x.api.example.com"), debug("/x", "api.example.com"),
+      web("/", "api.example.com"), unknown("/", "other");
+  debug.headers.add("x-debug", "on");
+
+  const route::Match to_users = out.table->match(users.headers, 0);
+  const route::Match to_old = out.table->match(old.headers, 0);
+  const route::Match to_debug = out.table->match(debug.headers, 0);
+  const route::Match to_web = out.table->match(web.headers, 0);
+
+  CHECK(to_users.route->name == "users");
+  CHECK(out.table->clusterName(to_users.cluster()) == "v2");
+  CHECK(to_users.route->forward->timeout == std::chrono::milliseconds(0));
+  CHECK(route::redirectLocation(to_old, old.headers) == "https://x.api.example.com/new");
+  CHECK(to_old.route->redirect->status == 302);
+  CHECK(to_debug.route->direct_response->status == 418);
+  CHECK(to_debug.route->direct_response->body == "teapot");
+  CHECK(to_web.cluster() == compiler.clusters.find("web"));
+  CHECK_FALSE(to_web.route->forward->timeout.has_value());
+  CHECK(to_web.route->forward->idle_timeout == std::chrono::milliseconds(1));
+  CHECK(to_web.route->forward->high_priority);
+  CHECK(to_web.route->forward->cluster_not_found_status == 404);
+  CHECK_FALSE(out.table->match(unknown.headers, 0));
+}
+
+TEST_CASE("header values with operators are formatted for each request") {
+  Compiler compiler;
+  const Compiled out = compiler.compile(R"(
+request_headers_to_add: [{header: {key: X-Path, value: "path %REQ(:PATH)%"}}, {header: {key: x-none, value: "%REQ(x)%"}}]
+virtual_hosts:
+- name: v
+  domains: ["*"]
+  routes:
+  - match: {prefix: /a}
+    route: {cluster: a, prefix_rewrite: /b}
+    request_headers_to_remove: [X-Gone]
+    response_headers_to_add: [{header: {key: x-a, value: " b "}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}]
+)");
+  REQUIRE(out.errors == "");
+  Request request("/a/x?q");
+  request.headers.add("x-gone", "1");
+  const route::Match match = out.table->match(request.headers, 0);
+  const stream::StreamInfo info{};
+  const stream::FormatContext context{.request = &request.headers, .info = info};
+  http::ResponseHeaders response(request.arena);
+  response.add("x-a", "a");
+
+  CHECK(route::finalizeRequest(match, request.headers, context));
+  route::finalizeResponse(match, response, context);
+
+  CHECK(request.headers.path == "/b/x?q");
+  CHECK(request.headers.get("x-path") == "path /a/x?q");
+  CHECK_FALSE(request.headers.get("x-none").has_value());
+  CHECK_FALSE(request.headers.get("x-gone").has_value());
+  CHECK(response.getAll("x-a") == "b");
+}
+
+TEST_CASE("a domain that two virtual hosts claim is an error that names both") {
+  Compiler compiler;
+  const Compiled out =
+      compiler.compile("virtual_hosts: [{name: one, domains: [a.com]}, {name: two, domains: [A.com]}]");
+
+  CHECK(out.errors ==
+        "virtual_hosts[1].domains[0]: \"A.com\" of virtual host \"two\" belongs to virtual host \"one\" "
+        "already; a domain may stand once in a route configuration");
+}
+
+TEST_CASE("domains have at most one star, at one end, and no bytes that hosts cannot hold") {
+  Compiler compiler;
+
+  CHECK(compiler.compile("virtual_hosts: [{name: v, domains: ['a.*.com', '*a*', '', 'a b', 'a/b', '*.a', 'a.*']}]")
+            .errors ==
+        "virtual_hosts[0].domains[0]: \"a.*.com\" has a star elsewhere than at one end; write *.example.com, "
+        "example.* or *\n"
+        "virtual_hosts[0].domains[1]: \"*a*\" has a star elsewhere than at one end; write *.example.com, example.* or "
+        "*\n"
+        "virtual_hosts[0].domains[2]: is empty; write a host name, or \"*\" for every host\n"
+        "virtual_hosts[0].domains[3]: holds a byte that a host may not hold: no control characters, spaces or any of "
+        "/?#@\n"
+        "virtual_hosts[0].domains[4]: holds a byte that a host may not hold: no control characters, spaces or any of "
+        "/?#@");
+}
+
+TEST_CASE("a bad regular expression is reported with RE2's words wherever it stands") {
+  Compiler compiler;
+  const std::string problem = "\"(\" is no regular expression that RE2 takes: missing ): (";
+
+  CHECK(compiler.routeErrors(matching("safe_regex: {regex: '('}")) == kRoute + ".match.safe_regex.regex: " + problem);
+  CHECK(compiler.routeErrors(matching("prefix: /, headers: [{name: a, string_match: {safe_regex: {regex: '('}}}]")) ==
+        kRoute + ".match.headers[0].string_match.safe_regex.regex: " + problem);
+  CHECK(compiler.routeErrors(matching("prefix: /, headers: [{name: a, safe_regex_match: {regex: '('}}]")) ==
+        kRoute + ".match.headers[0].safe_regex_match.regex: " + problem);
+  CHECK(compiler.routeErrors(forwarding("cluster: a, regex_rewrite: {pattern: {regex: '('}, substitution: x}")) ==
+        kRoute + ".route.regex_rewrite.pattern.regex: " + problem);
+}
+
+TEST_CASE("a substitution may only use groups that its pattern has") {
+  Compiler compiler;
+
+  CHECK(compiler.routeErrors(forwarding("cluster: a, regex_rewrite: {pattern: {regex: '(a)'}, substitution: '\\2'}")) ==
+        kRoute +
+            ".route.regex_rewrite.substitution: does not fit the pattern: Rewrite schema requests 2 matches, but "
+            "the regexp only has 1 parenthesized subexpressions.");
+}
+
+TEST_CASE("weights are all set, sum to something, and agree with total_weight") {
+  Compiler compiler;
+
+  CHECK(
+      compiler.routeErrors(forwarding("weighted_clusters: {clusters: [{name: a, weight: 0}, {name: b, weight: 0}]}")) ==
+      kRoute + ".route.weighted_clusters.clusters: weights sum to 0; at least one cluster needs a weight of 1 or more");
+  CHECK(compiler.routeErrors(forwarding("weighted_clusters: {clusters: [{name: a}, {name: b, weight: 1}]}")) ==
+        kRoute + ".route.weighted_clusters.clusters[0].weight: is not set; give the cluster its share, 0 for none");
+  CHECK(compiler.routeErrors(
+            forwarding("weighted_clusters: {clusters: [{name: a, weight: 4294967295}, {name: b, weight: 1}]}")) ==
+        kRoute + ".route.weighted_clusters.clusters: weights sum to 4294967296; at most 4294967295 is possible");
+  CHECK(compiler.routeErrors(forwarding("weighted_clusters: {clusters: [{name: a, weight: 1}], total_weight: 100}")) ==
+        kRoute +
+            ".route.weighted_clusters.total_weight: is 100 but the weights sum to 1; leave it out or make it the sum");
+  CHECK(compiler.routeErrors(forwarding("weighted_clusters: {clusters: [{weight: 1}]}")) ==
+        kRoute + ".route.weighted_clusters.clusters[0].name: is empty; name the cluster that takes the requests");
+}
+
+TEST_CASE("bytes that would end a header are refused in names and values") {
+  Compiler compiler;
+  const std::string name = "is no header name; use letters, digits and !#$%&'*+-.^_`|~ only";
+
+  CHECK(compiler.routeErrors(forwarding("cluster: a") +
+                             ", request_headers_to_add: [{header: {key: \"a\\r\\nb\", value: c}}]") ==
+        kRoute + ".request_headers_to_add[0].header.key: " + name);
+  CHECK(compiler.routeErrors(forwarding("cluster: a") + ", response_headers_to_remove: [\"a b\", \"\"]") ==
+        kRoute + ".response_headers_to_remove[0]: " + name + "\n" + kRoute + ".response_headers_to_remove[1]: " + name);
+  CHECK(compiler.routeErrors(forwarding("cluster: a") +
+                             ", response_headers_to_add: [{header: {key: a, value: \"b\\nc\"}}]") ==
+        kRoute +
+            ".response_headers_to_add[0].header.value: holds CR, LF or NUL, which would end the header; remove them");
+  CHECK(
+      compiler.routeErrors(forwarding("cluster: a") +
+                           ", response_headers_to_add: [{header: {key: a, raw_value: \"YQBi\"}}]") ==
+      kRoute +
+          ".response_headers_to_add[0].header.raw_value: holds CR, LF or NUL, which would end the header; remove them");
+}
+
+TEST_CASE("the request line, the host and the framing are not for header mutations") {
+  Compiler compiler;
+  const std::string line =
+      " is part of the request line and not changed by header mutations; use host_rewrite_literal, "
+      "prefix_rewrite or regex_rewrite";
+
+  CHECK(compiler.routeErrors(forwarding("cluster: a") + ", request_headers_to_remove: [Host, ':path']") ==
+        kRoute + ".request_headers_to_remove[0]: \"Host\"" + line + "\n" + kRoute +
+            ".request_headers_to_remove[1]: \":path\"" + line);
+  CHECK(compiler.routeErrors(forwarding("cluster: a") +
+                             ", request_headers_to_add: [{header: {key: Content-Length, value: '1'}}]") ==
+        kRoute +
+            ".request_headers_to_add[0].header.key: \"Content-Length\" says where a message ends and belongs to the "
+            "proxy; remove this entry");
+}
+
+TEST_CASE("two ways to say the same are refused") {
+  Compiler compiler;
+
+  CHECK(compiler.routeErrors(
+            forwarding("cluster: a, prefix_rewrite: /b, regex_rewrite: {pattern: {regex: a}, substitution: b}")) ==
+        kRoute + ".route: has both prefix_rewrite and regex_rewrite, which rewrite the same path; keep one of them");
+  CHECK(compiler.routeErrors(forwarding("cluster: a") +
+                             ", request_headers_to_add: [{header: {key: a, value: b, raw_value: Yg==}}]") ==
+        kRoute + ".request_headers_to_add[0].header: has both value and raw_value; keep one of them");
+  CHECK(compiler.routeErrors(
+            forwarding("cluster: a") +
+            ", request_headers_to_add: [{header: {key: a, value: b}, append: true, append_action: ADD_IF_ABSENT}]") ==
+        kRoute +
+            ".request_headers_to_add[0]: has both append and append_action; keep append_action, which replaces append");
+}
+
+TEST_CASE("what has to be there is missed") {
+  Compiler compiler;
+
+  CHECK(compiler.routeErrors("match: {}") == kRoute +
+                                                 ".match: needs one of prefix, path, safe_regex or "
+                                                 "path_separated_prefix\n" +
+                                                 kRoute +
+                                                 ": has no action; set one of route, redirect or direct_response");
+  CHECK(compiler.routeErrors(forwarding("prefix_rewrite: /b")) ==
+        kRoute + ".route: names no cluster; set one of cluster or weighted_clusters");
+  CHECK(compiler.compile("virtual_hosts: [{name: v}]").errors ==
+        "virtual_hosts[0].domains: needs at least one domain; \"*\" takes every host");
+}
+
+TEST_CASE("texts that go into messages hold nothing that splits them") {
+  Compiler compiler;
+  const std::string path = "holds a byte that a path may not hold: no control characters, spaces or any of #";
+  const std::string host = "holds a byte that a host may not hold: no control characters, spaces or any of /?#@";
+
+  CHECK(compiler.routeErrors(forwarding("cluster: a, prefix_rewrite: \"/a b\"")) ==
+        kRoute + ".route.prefix_rewrite: " + path);
+  CHECK(compiler.routeErrors(forwarding("cluster: a, host_rewrite_literal: \"a\\r\\nb\"")) ==
+        kRoute + ".route.host_rewrite_literal: " + host);
+  CHECK(compiler.routeErrors("match: {prefix: /}, redirect: {host_redirect: a/b, scheme_redirect: 'ht tp', "
+                             "port_redirect: 65536, path_redirect: new}") ==
+        kRoute + ".redirect.host_redirect: " + host + "\n" + kRoute +
+            ".redirect.scheme_redirect: \"ht tp\" is no URI scheme; write http or https\n" + kRoute +
+            ".redirect.port_redirect: is 65536; a port is at most 65535\n" + kRoute +
+            ".redirect.path_redirect: has to begin with '/'; it would run into the host otherwise");
+}
+
+TEST_CASE("a direct response is final and its body within the limit") {
+  Compiler compiler;
+  const std::string body(4097, 'x');
+
+  CHECK(compiler.routeErrors("match: {prefix: /}, direct_response: {status: 100}") ==
+        kRoute + ".direct_response.status: is 100; a final status is 200 to 599");
+  CHECK(
+      compiler.routeErrors("match: {prefix: /}, direct_response: {status: 200, body: {inline_string: " + body + "}}") ==
+      kRoute + ".direct_response.body: has 4097 bytes; max_direct_response_body_size_bytes allows 4096");
+  CHECK(compiler
+            .compile("max_direct_response_body_size_bytes: 5000\nvirtual_hosts: [{name: v, domains: ['*'], routes: "
+                     "[{match: {prefix: /}, direct_response: {status: 200, body: {inline_string: " +
+                     body + "}}}]}]")
+            .errors == "");
+}
+
+TEST_CASE("clusters are checked when validate_clusters says so") {
+  Compiler compiler;
+  const std::string hosts =
+      "virtual_hosts: [{name: v, domains: ['*'], routes: [{" + forwarding("cluster: missing") + "}]}]";
+  const std::string error = kRoute +
+                            ".route.cluster: there is no cluster \"missing\"; add it, correct the name, or set "
+                            "validate_clusters: false";
+
+  CHECK(compiler.compile(hosts).errors == "");
+  CHECK(compiler.compile("validate_clusters: true\n" + hosts).errors == error);
+  compiler.deps.validate_clusters_by_default = true;
+  CHECK(compiler.compile(hosts).errors == error);
+  CHECK(compiler.compile("validate_clusters: false\n" + hosts).errors == "");
+}
+
+TEST_CASE("matchers that cannot work are refused or warned of") {
+  Compiler compiler;
+
+  CHECK(compiler.routeErrors(matching("prefix: /, headers: [{name: ':status', present_match: true}]")) ==
+        kRoute +
+            ".match.headers[0].name: \":status\" is no pseudo-header of requests; those are :method, :path, "
+            ":authority and :scheme");
+  CHECK(compiler.routeErrors(matching(
+            "prefix: /, query_parameters: [{name: a, string_match: {safe_regex: {regex: a}, ignore_case: true}}]")) ==
+        kRoute +
+            ".match.query_parameters[0].string_match.ignore_case: does not apply to safe_regex; write (?i) before "
+            "the expression");
+  CHECK(compiler.route(matching("prefix: '/a?b'")).warnings ==
+        kRoute +
+            ".match.prefix: holds '?' or '#' and matches nothing: paths are compared without query and fragment; use "
+            "query_parameters for the query\n");
+  CHECK(compiler.route(matching("safe_regex: {regex: a}, case_sensitive: false")).warnings ==
+        kRoute + ".match.case_sensitive: does not apply to safe_regex; write (?i) before the expression\n");
+}
+
+TEST_CASE("negative timeouts are refused") {
+  Compiler compiler;
+
+  CHECK(compiler.routeErrors(forwarding("cluster: a, timeout: -1s")) ==
+        kRoute + ".route.timeout: is negative; 0s means no timeout");
+}
+
+TEST_CASE("an unknown operator in a header value is refused where it stands") {
+  Compiler compiler;
+  const std::string errors = compiler.routeErrors(
+      forwarding("cluster: a") + ", request_headers_to_add: [{header: {key: a, value: '%NO_SUCH_OPERATOR%'}}]");
+
+  CHECK(errors.find(kRoute + ".request_headers_to_add[0].header.value: ") == 0);
+  CHECK(errors.find("NO_SUCH_OPERATOR") != std::string::npos);
+}
+
+TEST_CASE("settings of filters are compiled by the filter, and FilterConfig is unwrapped") {
+  Compiler compiler;
+  const std::string type = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute";
+  const std::string buffer = "{'@type': " + type + ", disabled: true}";
+  const std::string wrapper = "'@type': type.googleapis.com/envoy.config.route.v3.FilterConfig";
+  const Compiled out =
+      compiler.route(forwarding("cluster: a") + ", typed_per_filter_config: {plain: " + buffer + ", wrapped: {" +
+                     wrapper + ", config: " + buffer + "}, off: {" + wrapper + ", disabled: true}}");
+  REQUIRE(out.errors == "");
+  Request request("/");
+  const route::Match match = out.table->match(request.headers, 0);
+
+  CHECK(dynamic_cast<const Setting&>(*match.perFilter(compiler.slots.slotOf("plain"))).type == type);
+  CHECK(dynamic_cast<const Setting&>(*match.perFilter(compiler.slots.slotOf("wrapped"))).type == type);
+  CHECK(match.perFilter(compiler.slots.slotOf("off"))->disabled());
+  CHECK(compiler.routeErrors(forwarding("cluster: a") + ", typed_per_filter_config: {empty: {" + wrapper + "}}") ==
+        kRoute +
+            ".typed_per_filter_config[\"empty\"]: has neither config nor disabled: true, so it says nothing; set "
+            "one of them or remove it");
+}
+
+TEST_CASE("every error of a table is reported, not the first one only") {
+  Compiler compiler;
+  const std::string errors = compiler
+                                 .compile(
+                                     "virtual_hosts: [{name: v, domains: ['a*b'], routes: [{match: {safe_regex: "
+                                     "{regex: '('}}, route: {weighted_clusters: {clusters: []}}}]}]")
+                                 .errors;
+
+  CHECK(std::count(errors.begin(), errors.end(), '\n') == 2);
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,122 @@
+#include "source/config/route_mutations.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "source/config/route_texts.h"
+#include "source/stream/formatter.h"
+
+namespace sluice::config {
+namespace {
+
+using envoy::config::core::v3::HeaderValueOption;
+using Action = route::HeaderAddition::Action;
+
+constexpr size_t kMaxAdditions = 1000;
+
+class FormattedValue : public route::ValueFormatter {
+ public:
+  explicit FormattedValue(stream::TextFormatter formatter) : formatter_(std::move(formatter)) {}
+  void format(const stream::FormatContext& context, std::string& out) const override {
+    formatter_.format(context, out);
+  }
+
+ private:
+  const stream::TextFormatter formatter_;
+};
+
+// The lower-cased name of a header that may be changed; empty after an error.
+std::string changeableName(const std::string& name, const Context& context) {
+  const std::string lower = absl::AsciiStrToLower(name);
+  if (lower.rfind(':', 0) == 0 || lower == "host") {
+    context.error(absl::StrCat("\"", name, "\" is part of the request line and not changed by header mutations; use ",
+                               "host_rewrite_literal, prefix_rewrite or regex_rewrite"));
+    return {};
+  }
+  if (lower == "content-length" || lower == "transfer-encoding") {
+    context.error(absl::StrCat("\"", name, "\" says where a message ends and belongs to the proxy; remove this entry"));
+    return {};
+  }
+  if (!isToken(lower)) {
+    context.error("is no header name; use letters, digits and !#$%&'*+-.^_`|~ only");
+    return {};
+  }
+  return lower;
+}
+
+Action actionOf(const HeaderValueOption& option, const Context& context) {
+  if (option.has_append()) {
+    if (option.append_action() != HeaderValueOption::APPEND_IF_EXISTS_OR_ADD) {
+      context.error("has both append and append_action; keep append_action, which replaces append");
+    }
+    return option.append().value() ? Action::kAppendIfExistsOrAdd : Action::kOverwriteIfExistsOrAdd;
+  }
+  switch (option.append_action()) {
+    case HeaderValueOption::APPEND_IF_EXISTS_OR_ADD:
+      return Action::kAppendIfExistsOrAdd;
+    case HeaderValueOption::ADD_IF_ABSENT:
+      return Action::kAddIfAbsent;
+    case HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD:
+      return Action::kOverwriteIfExistsOrAdd;
+    case HeaderValueOption::OVERWRITE_IF_EXISTS:
+      return Action::kOverwriteIfExists;
+    default:
+      context.child("append_action").error("is no value of its enum");
+      return Action::kAppendIfExistsOrAdd;
+  }
+}
+
+void setValue(const envoy::config::core::v3::HeaderValue& header, const Context& context, route::HeaderAddition& out) {
+  if (!header.value().empty() && !header.raw_value().empty()) {
+    context.error("has both value and raw_value; keep one of them");
+    return;
+  }
+  const bool raw = !header.raw_value().empty();
+  const std::string& value = raw ? header.raw_value() : header.value();
+  const Context at = context.child(raw ? "raw_value" : "value");
+  if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+    at.error("holds CR, LF or NUL, which would end the header; remove them");
+    return;
+  }
+  if (value.find('%') == std::string::npos) {
+    out.value = std::string(absl::StripAsciiWhitespace(value));
+    return;
+  }
+  auto formatter = stream::TextFormatter::compile(value, {.omit_empty_values = true, .escape = stream::Escape::kNone});
+  if (!formatter.ok()) {
+    at.error(std::string(formatter.status().message()));
+    return;
+  }
+  out.formatter = std::make_shared<const FormattedValue>(*std::move(formatter));
+}
+
+}  // namespace
+
+route::HeaderMutations compileHeaderMutations(const HeaderValueOptions& add, const HeaderNames& remove,
+                                              std::string_view direction, const Context& context) {
+  route::HeaderMutations out;
+  const std::string add_field = absl::StrCat(std::string(direction), "_headers_to_add");
+  const std::string remove_field = absl::StrCat(std::string(direction), "_headers_to_remove");
+  for (int i = 0; i < remove.size(); ++i) {
+    std::string name = changeableName(remove[i], context.child(remove_field, static_cast<size_t>(i)));
+    if (!name.empty()) out.remove.push_back(std::move(name));
+  }
+  if (static_cast<size_t>(add.size()) > kMaxAdditions) {
+    context.child(add_field).error(absl::StrCat("has ", add.size(), " entries; at most ", kMaxAdditions, " are taken"));
+  }
+  for (int i = 0; i < add.size(); ++i) {
+    const Context at = context.child(add_field, static_cast<size_t>(i));
+    route::HeaderAddition addition;
+    addition.name = changeableName(add[i].header().key(), at.child("header").child("key"));
+    addition.action = actionOf(add[i], at);
+    addition.keep_empty_value = add[i].keep_empty_value();
+    setValue(add[i].header(), at.child("header"), addition);
+    out.add.push_back(std::move(addition));
+  }
+  return out;
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,28 @@
+#pragma once
+
+// Header mutations of one level of a route configuration.
+
+#include "envoy/config/core/v3/base.pb.h"
+#include "google/protobuf/repeated_ptr_field.h"
+
+#include "source/config/errors.h"
+#include "source/route/mutation.h"
+
+namespace sluice::config {
+
+using HeaderValueOptions = google::protobuf::RepeatedPtrField<envoy::config::core::v3::HeaderValueOption>;
+using HeaderNames = google::protobuf::RepeatedPtrField<std::string>;
+
+// One direction. The context stands at the message that has both fields; `direction` is "request" or "response".
+route::HeaderMutations compileHeaderMutations(const HeaderValueOptions& add, const HeaderNames& remove,
+                                              std::string_view direction, const Context& context);
+
+// Both directions of a RouteConfiguration, VirtualHost, Route or ClusterWeight: their fields have the same names.
+template <typename Level>
+route::Mutations compileMutations(const Level& level, const Context& context) {
+  return {
+      compileHeaderMutations(level.request_headers_to_add(), level.request_headers_to_remove(), "request", context),
+      compileHeaderMutations(level.response_headers_to_add(), level.response_headers_to_remove(), "response", context)};
+}
+
+}  // namespace sluice::config

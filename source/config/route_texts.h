@@ -1,0 +1,52 @@
+#pragma once
+
+// Texts of route configurations that end up in messages: what may stand in them, and regular expressions.
+//
+// Every check reports to its context, which stands at the text, and says what to do. Empty texts pass where the field
+// may be left out.
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "envoy/type/matcher/v3/regex.pb.h"
+#include "envoy/type/matcher/v3/string.pb.h"
+#include "google/protobuf/duration.pb.h"
+
+#include "source/config/errors.h"
+#include "source/route/spec.h"
+
+namespace sluice::config {
+
+// A domain of a virtual host: a host, or one with a star at its beginning or end. False after an error.
+bool checkDomain(std::string_view domain, const Context& context);
+// Part of a path: no controls, spaces or '#'.
+void checkPathText(std::string_view text, const Context& context);
+// An authority: no controls, spaces, '/', '?', '#', '@'.
+void checkHostText(std::string_view text, const Context& context);
+void checkScheme(std::string_view scheme, const Context& context);
+// The name of a header (lower case) that a matcher asks for: a token, or one of the request's pseudo-headers.
+void checkMatchedHeader(std::string_view name, const Context& context);
+// A field name of RFC 9110: a token.
+bool isToken(std::string_view text);
+
+// Milliseconds, rounded up (half a millisecond is not "no timeout"). Negative durations are errors.
+std::optional<std::chrono::milliseconds> compileTimeout(const google::protobuf::Duration& duration,
+                                                        const Context& context);
+
+// Compiles regular expressions, each text once: tables often repeat them.
+class Regexes {
+ public:
+  // Null after an error.
+  route::Regex compile(const envoy::type::matcher::v3::RegexMatcher& config, const Context& context);
+  std::optional<route::RegexRewrite> rewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
+                                             const Context& context);
+  route::StringMatcher stringMatcher(const envoy::type::matcher::v3::StringMatcher& config, const Context& context);
+
+ private:
+  std::map<std::string, route::Regex> known_;
+};
+
+}  // namespace sluice::config
