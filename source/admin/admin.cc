@@ -1,0 +1,270 @@
+#include "source/admin/admin.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/ascii.h"
+#include "source/admin/query.h"
+#include "source/admin/views.h"
+#include "source/base/text.h"
+#include "source/net/address.h"
+
+namespace sluice::admin {
+namespace {
+
+using observability::LogLevel;
+using observability::StatsQuery;
+
+// --- views -----------------------------------------------------------------------------------------------------------
+
+Response ready(const Query&, AdminState& state) {
+  const auto current = state.serverInfo().state();
+  Response out;
+  out.status = current == envoy::admin::v3::ServerInfo::LIVE ? 200 : 503;
+  out.body = base::strCat(envoy::admin::v3::ServerInfo::State_Name(current), "\n");
+  return out;
+}
+
+Response serverInfo(const Query&, AdminState& state) {
+  envoy::admin::v3::ServerInfo info = state.serverInfo();
+  // May hold what /config_dump redacts.
+  if (info.has_command_line_options()) info.mutable_command_line_options()->clear_config_yaml();
+  return jsonOf(info, true);
+}
+
+bool wantsJson(const Query& query) {
+  return query.get("format") == "json";
+}
+
+std::optional<Response> badFormat(const Query& query, std::string_view usage, std::vector<std::string_view> known) {
+  const auto format = query.get("format");
+  if (!format || std::find(known.begin(), known.end(), *format) != known.end()) return std::nullopt;
+  return problem(400, usage);
+}
+
+Response clusters(const Query& query, AdminState& state) {
+  if (auto bad = badFormat(query, "usage: /clusters?format=json", {"json", "text"})) return *bad;
+  if (wantsJson(query)) return jsonOf(state.clusters());
+  Response out;
+  out.body = clustersText(state.clusters());
+  return out;
+}
+
+Response listeners(const Query& query, AdminState& state) {
+  if (auto bad = badFormat(query, "usage: /listeners?format=json", {"json", "text"})) return *bad;
+  if (wantsJson(query)) return jsonOf(state.listeners());
+  Response out;
+  out.body = listenersText(state.listeners());
+  return out;
+}
+
+Response dump(const Query& query, AdminState& state) {
+  return configDump(query, state);
+}
+
+Response statsAs(std::string_view format, const Query& query, AdminState& state) {
+  if (const auto unknown = query.unknown({"format", "filter", "usedonly"})) {
+    return problem(400,
+                   base::strCat("parameter '", *unknown, "' is not supported; known are format, filter, usedonly"));
+  }
+  const StatsQuery what{std::string(query.get("filter").value_or("")), query.has("usedonly")};
+  std::optional<std::string> body;
+  Response out;
+  if (format == "json") {
+    body = renderJson(state.stats(), what);
+    out.content_type = "application/json";
+  } else if (format == "prometheus") {
+    body = renderPrometheus(state.stats(), what);
+    out.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  } else {
+    body = renderText(state.stats(), what);
+  }
+  if (!body) return problem(400, "filter is no regular expression");
+  out.body = *std::move(body);
+  return out;
+}
+
+Response stats(const Query& query, AdminState& state) {
+  if (auto bad =
+          badFormat(query, "usage: /stats?format=json or /stats?format=prometheus", {"text", "json", "prometheus"})) {
+    return *bad;
+  }
+  return statsAs(query.get("format").value_or("text"), query, state);
+}
+
+Response prometheus(const Query& query, AdminState& state) {
+  return statsAs("prometheus", query, state);
+}
+
+Response memoryView(const Query&, AdminState&) {
+  return memory();
+}
+
+// --- actions ---------------------------------------------------------------------------------------------------------
+
+Response done() {
+  Response out;
+  out.body = "OK\n";
+  return out;
+}
+
+// "level=debug", or "sluice=debug" as for a logger of that name; without parameters the level is shown.
+Response logging(const Query& query, AdminState& state) {
+  if (query.parameters().size() > 1) return problem(400, "usage: /logging?level=LEVEL");
+  if (!query.parameters().empty()) {
+    const auto& [name, value] = query.parameters()[0];
+    if (name != "level" && name != "sluice")
+      return problem(400, "usage: /logging?level=LEVEL (there is one logger: sluice)");
+    const std::optional<LogLevel> level = observability::logLevelOf(value);
+    if (!level) {
+      return problem(400, base::strCat("unknown level '", observability::oneLine(value),
+                                       "'; known are trace, debug, info, warning, error, critical, off"));
+    }
+    state.logger().setLevel(*level);
+  }
+  Response out;
+  out.body = base::strCat("active loggers:\n  sluice: ", observability::textOf(state.logger().level()), "\n");
+  return out;
+}
+
+Response quit(const Query&, AdminState& state) {
+  state.quit();
+  return done();
+}
+
+Response drainListeners(const Query& query, AdminState& state) {
+  if (const auto unknown = query.unknown({"graceful"})) {
+    return problem(400, base::strCat("parameter '", *unknown, "' is not supported; known is graceful"));
+  }
+  state.drainListeners(query.has("graceful"));
+  return done();
+}
+
+Response failHealthCheck(const Query&, AdminState& state) {
+  state.setHealthCheckFailed(true);
+  return done();
+}
+
+Response passHealthCheck(const Query&, AdminState& state) {
+  state.setHealthCheckFailed(false);
+  return done();
+}
+
+// --- table -----------------------------------------------------------------------------------------------------------
+
+struct Page {
+  std::string_view path;
+  bool action;  // POST only
+  Response (*handle)(const Query&, AdminState&);
+  std::string_view help;
+};
+
+Response help(const Query&, AdminState&);
+Response index(const Query&, AdminState&);
+
+constexpr auto kPages = std::to_array<Page>({
+    {"/", false, index, "this list with links"},
+    {"/clusters", false, clusters, "upstream clusters and their hosts (format=json)"},
+    {"/config_dump", false, dump, "the configuration in use (resource, name_regex, include_eds)"},
+    {"/drain_listeners", true, drainListeners, "stop accepting connections (graceful)"},
+    {"/healthcheck/fail", true, failHealthCheck, "make /ready fail"},
+    {"/healthcheck/ok", true, passHealthCheck, "make /ready succeed again"},
+    {"/help", false, help, "this list"},
+    {"/listeners", false, listeners, "listeners and their addresses (format=json)"},
+    {"/logging", true, logging, "show or set the log level (level=LEVEL)"},
+    {"/memory", false, memoryView, "memory of the heap"},
+    {"/quitquitquit", true, quit, "end the process"},
+    {"/ready", false, ready, "200 while the server is live"},
+    {"/server_info", false, serverInfo, "version, state, command line"},
+    {"/stats", false, stats, "all stats (format=text|json|prometheus, filter=REGEX, usedonly)"},
+    {"/stats/prometheus", false, prometheus, "all stats for Prometheus (filter=REGEX, usedonly)"},
+});
+
+std::string helpText() {
+  std::string out = "admin commands are:\n";
+  for (const Page& page : kPages) {
+    base::strAppend(out, "  ", page.path, page.action ? " (POST)" : "", ": ", page.help, "\n");
+  }
+  return out;
+}
+
+Response help(const Query&, AdminState&) {
+  Response out;
+  out.body = helpText();
+  return out;
+}
+
+Response index(const Query&, AdminState&) {
+  Response out;
+  out.content_type = "text/html; charset=UTF-8";
+  out.headers = {{"content-security-policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'"}};
+  out.body = "<!DOCTYPE html>\n<title>sluice admin</title>\n<h1>sluice admin</h1>\n<table>\n";
+  for (const Page& page : kPages) {
+    const std::string path(page.path.substr(1));  // relative, so that it works behind a prefix too
+    const std::string control =
+        page.action ? base::strCat("<form method=\"post\" action=\"", path, "\"><button>", path, "</button></form>")
+                    : base::strCat("<a href=\"", path.empty() ? "." : path, "\">", page.path, "</a>");
+    base::strAppend(out.body, "<tr><td>", control, "<td>", page.help, "\n");
+  }
+  out.body += "</table>\n";
+  return out;
+}
+
+// --- guards ----------------------------------------------------------------------------------------------------------
+
+// Host without its port.
+std::string_view hostOnly(std::string_view host) {
+  const size_t colon = host.rfind(':');
+  const bool has_port = colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos;
+  host = has_port ? host.substr(0, colon) : host;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return host;
+}
+
+// What may make a browser act for a page that is not ours. A page whose name was made to resolve to this address (DNS
+// rebinding) has our origin, so with an origin the host must be one that no stranger can own.
+std::optional<std::string_view> crossOrigin(const Request& request) {
+  const std::string_view site = request.sec_fetch_site;
+  if (!site.empty() && site != "same-origin" && site != "none") return "the request comes from a page of another site";
+  if (request.origin.empty()) return std::nullopt;
+  const size_t scheme = request.origin.find("://");
+  const std::string_view origin_host =
+      scheme == std::string_view::npos ? std::string_view() : request.origin.substr(scheme + 3);
+  if (origin_host.empty() || origin_host != request.host) return "the Origin header is not that of this server";
+  const std::string_view host = hostOnly(request.host);
+  if (host != "localhost" && !net::Address::fromIp(host, 0)) {
+    return "a browser must name this server by its address or as localhost";
+  }
+  return std::nullopt;
+}
+
+Response methodNotAllowed(const Page& page) {
+  const std::string_view allowed = page.action ? "POST" : "GET, HEAD";
+  Response out = problem(405, base::strCat(page.path, " needs ", page.action ? "POST" : "GET"));
+  out.headers = {{"allow", std::string(allowed)}};
+  return out;
+}
+
+Response answer(const Request& request, AdminState& state) {
+  const Query query(request.target);
+  const auto page =
+      std::find_if(kPages.begin(), kPages.end(), [&](const Page& known) { return known.path == query.path(); });
+  if (page == kPages.end()) return problem(404, base::strCat("invalid path. ", helpText()));
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (page->action ? request.method != "POST" : !reads) return methodNotAllowed(*page);
+  if (page->action) {
+    if (const auto why = crossOrigin(request)) return problem(403, base::strCat("refused: ", *why));
+  }
+  return page->handle(query, state);
+}
+
+}  // namespace
+
+Response handle(const Request& request, AdminState& state) {
+  Response out = answer(request, state);
+  out.headers.emplace_back("cache-control", "no-cache, max-age=0");
+  out.headers.emplace_back("x-content-type-options", "nosniff");
+  return out;
+}
+
+}  // namespace sluice::admin

@@ -1,0 +1,62 @@
+// The admin pages: views of the process and guarded actions, as a function from a request to a response. The server
+// carries it over our own HTTP session on the admin listener.
+//
+// Main thread. Nothing here keeps state. Shapes and paths are Envoy's; actions need POST and refuse requests that a web
+// page of another origin makes; values of configuration that are private are not printed (redact.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "envoy/admin/v3/clusters.pb.h"
+#include "envoy/admin/v3/config_dump.pb.h"
+#include "envoy/admin/v3/listeners.pb.h"
+#include "envoy/admin/v3/server_info.pb.h"
+#include "source/observability/log.h"
+#include "source/observability/stats.h"
+
+namespace sluice::admin {
+
+struct Request {
+  std::string_view method;          // "GET"
+  std::string_view target;          // path with query
+  std::string_view host;            // authority
+  std::string_view origin;          // the header; empty if absent
+  std::string_view sec_fetch_site;  // the header; empty if absent
+};
+
+struct Response {
+  uint16_t status = 200;
+  std::string body;
+  std::string content_type = "text/plain; charset=UTF-8";
+  std::vector<std::pair<std::string, std::string>> headers;  // others than content-type and content-length
+};
+
+// What the pages show and do. Implemented by the server; called on the main thread only.
+class AdminState {
+ public:
+  virtual ~AdminState() = default;
+
+  // Views. `state` of the server info decides what /ready answers.
+  virtual envoy::admin::v3::ServerInfo serverInfo() const = 0;
+  // Hosts with their stats by Envoy's names (cx_active, cx_total, rq_success, ...).
+  virtual envoy::admin::v3::Clusters clusters() const = 0;
+  virtual envoy::admin::v3::Listeners listeners() const = 0;
+  // Bootstrap, clusters, endpoints (if asked for), listeners, routes: as they were accepted; redaction is done here.
+  virtual envoy::admin::v3::ConfigDump configDump(bool include_endpoints) const = 0;
+  virtual const observability::StatsRegistry& stats() const = 0;
+
+  // Actions.
+  virtual observability::Logger& logger() = 0;
+  virtual void quit() = 0;
+  // Stops accepting; `graceful`: tells peers first and waits for the drain time.
+  virtual void drainListeners(bool graceful) = 0;
+  virtual void setHealthCheckFailed(bool failed) = 0;
+};
+
+Response handle(const Request& request, AdminState& state);
+
+}  // namespace sluice::admin

@@ -1,0 +1,266 @@
+#include "source/admin/admin.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "envoy/admin/v3/config_dump_shared.pb.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
+
+namespace sluice::admin {
+namespace {
+
+using nlohmann::json;
+namespace api = envoy::admin::v3;
+
+class FakeState : public AdminState {
+ public:
+  FakeState() : logger_(observability::LogLevel::kInfo, [](std::string_view) {}) {
+    info.set_version("1.2.3");
+    info.mutable_command_line_options()->set_config_yaml("password: x");
+    stats_.makeCells().add(stats_.counter("http.a.downstream_rq_2xx"), 3);
+    stats_.counter("server.unused");
+    addCluster("one");
+    addCluster("two");
+  }
+
+  void addCluster(const std::string& name) {
+    envoy::config::cluster::v3::Cluster cluster;
+    cluster.set_name(name);
+    dump_clusters.add_static_clusters()->mutable_cluster()->PackFrom(cluster);
+  }
+
+  api::ServerInfo serverInfo() const override { return info; }
+  api::Clusters clusters() const override { return clusters_; }
+  api::Listeners listeners() const override { return listeners_; }
+  api::ConfigDump configDump(bool include_endpoints) const override {
+    api::ConfigDump out;
+    out.add_configs()->PackFrom(api::BootstrapConfigDump());
+    out.add_configs()->PackFrom(dump_clusters);
+    if (include_endpoints) {
+      api::EndpointsConfigDump endpoints;
+      envoy::config::endpoint::v3::ClusterLoadAssignment assignment;
+      assignment.set_cluster_name("eds");
+      endpoints.add_dynamic_endpoint_configs()->mutable_endpoint_config()->PackFrom(assignment);
+      out.add_configs()->PackFrom(endpoints);
+    }
+    return out;
+  }
+  const observability::StatsRegistry& stats() const override { return stats_; }
+  observability::Logger& logger() override { return logger_; }
+  void quit() override { actions += "quit "; }
+  void drainListeners(bool graceful) override { actions += graceful ? "drain-gracefully " : "drain "; }
+  void setHealthCheckFailed(bool failed) override { actions += failed ? "fail " : "ok "; }
+
+  api::ServerInfo info;
+  api::Clusters clusters_;
+  api::Listeners listeners_;
+  api::ClustersConfigDump dump_clusters;
+  std::string actions;
+
+ private:
+  observability::StatsRegistry stats_;
+  observability::Logger logger_;
+};
+
+Response get(FakeState& state, std::string_view target) {
+  return handle({"GET", target, "127.0.0.1:9901", {}, {}}, state);
+}
+Response post(FakeState& state, std::string_view target) {
+  return handle({"POST", target, "127.0.0.1:9901", {}, {}}, state);
+}
+
+std::string header(const Response& response, std::string_view name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+TEST_CASE("ready answers 200 while the server is live and 503 otherwise") {
+  FakeState state;
+
+  CHECK(get(state, "/ready").body == "LIVE\n");
+  CHECK(get(state, "/ready").status == 200);
+  state.info.set_state(api::ServerInfo::DRAINING);
+  CHECK(get(state, "/ready").body == "DRAINING\n");
+  CHECK(get(state, "/ready").status == 503);
+}
+
+TEST_CASE("server_info is JSON with all fields and without the inline configuration") {
+  FakeState state;
+
+  const Response response = get(state, "/server_info");
+
+  CHECK(response.content_type == "application/json");
+  const json body = json::parse(response.body);
+  CHECK(body["version"] == "1.2.3");
+  CHECK(body["state"] == "LIVE");
+  CHECK(response.body.find("password") == std::string::npos);
+}
+
+TEST_CASE("clusters have Envoy's lines and JSON") {
+  FakeState state;
+  api::ClusterStatus& cluster = *state.clusters_.add_cluster_statuses();
+  cluster.set_name("backend");
+  cluster.set_added_via_api(true);
+  cluster.set_eds_service_name("eds");
+  cluster.mutable_circuit_breakers()->add_thresholds()->mutable_max_connections()->set_value(1024);
+  api::HostStatus& host = *cluster.add_host_statuses();
+  host.mutable_address()->mutable_socket_address()->set_address("::1");
+  host.mutable_address()->mutable_socket_address()->set_port_value(80);
+  host.set_weight(2);
+  host.mutable_health_status()->set_eds_health_status(envoy::config::core::v3::UNHEALTHY);
+  api::SimpleMetric& stat = *host.add_stats();
+  stat.set_name("cx_active");
+  stat.set_value(7);
+
+  CHECK(get(state, "/clusters").body ==
+        "backend::observability_name::backend\n"
+        "backend::default_priority::max_connections::1024\n"
+        "backend::default_priority::max_pending_requests::0\n"
+        "backend::default_priority::max_requests::0\n"
+        "backend::default_priority::max_retries::0\n"
+        "backend::added_via_api::true\n"
+        "backend::eds_service_name::eds\n"
+        "backend::[::1]:80::cx_active::7\n"
+        "backend::[::1]:80::hostname::\n"
+        "backend::[::1]:80::health_flags::/failed_eds_health\n"
+        "backend::[::1]:80::weight::2\n"
+        "backend::[::1]:80::region::\n"
+        "backend::[::1]:80::zone::\n"
+        "backend::[::1]:80::sub_zone::\n"
+        "backend::[::1]:80::canary::false\n"
+        "backend::[::1]:80::priority::0\n"
+        "backend::[::1]:80::success_rate::-1\n"
+        "backend::[::1]:80::local_origin_success_rate::-1\n");
+  const json body = json::parse(get(state, "/clusters?format=json").body);
+  CHECK(body["cluster_statuses"][0]["host_statuses"][0]["stats"][0]["value"] == "7");
+  CHECK(get(state, "/clusters?format=xml").status == 400);
+}
+
+TEST_CASE("listeners are name and address") {
+  FakeState state;
+  api::ListenerStatus& tcp = *state.listeners_.add_listener_statuses();
+  tcp.set_name("web");
+  tcp.mutable_local_address()->mutable_socket_address()->set_address("0.0.0.0");
+  tcp.mutable_local_address()->mutable_socket_address()->set_port_value(8080);
+  api::ListenerStatus& unix_socket = *state.listeners_.add_listener_statuses();
+  unix_socket.set_name("local");
+  unix_socket.mutable_local_address()->mutable_pipe()->set_path("/run/a.sock");
+
+  CHECK(get(state, "/listeners").body == "web::0.0.0.0:8080\nlocal::/run/a.sock\n");
+  CHECK(json::parse(get(state, "/listeners?format=json").body)["listener_statuses"].size() == 2);
+}
+
+TEST_CASE("the config dump can be cut down to a resource and to names") {
+  FakeState state;
+
+  CHECK(json::parse(get(state, "/config_dump").body)["configs"].size() == 2);
+  CHECK(json::parse(get(state, "/config_dump?include_eds").body)["configs"].size() == 3);
+  json body = json::parse(get(state, "/config_dump?name_regex=t.o").body);
+  REQUIRE(body["configs"][1]["static_clusters"].size() == 1);
+  CHECK(body["configs"][1]["static_clusters"][0]["cluster"]["name"] == "two");
+  body = json::parse(get(state, "/config_dump?resource=static_clusters&name_regex=one").body);
+  REQUIRE(body["configs"].size() == 1);
+  CHECK(body["configs"][0]["cluster"]["name"] == "one");
+  body = json::parse(get(state, "/config_dump?include_eds&resource=dynamic_endpoint_configs&name_regex=eds").body);
+  CHECK(body["configs"][0]["endpoint_config"]["cluster_name"] == "eds");
+
+  CHECK(get(state, "/config_dump?resource=nothing").status == 404);
+  CHECK(get(state, "/config_dump?resource=bootstrap").status == 400);
+  CHECK(get(state, "/config_dump?name_regex=(").status == 400);
+  CHECK(get(state, "/config_dump?mask=x").status == 400);
+}
+
+TEST_CASE("stats come in three forms, filtered") {
+  FakeState state;
+
+  CHECK(get(state, "/stats").body == "http.a.downstream_rq_2xx: 3\nserver.unused: 0\n");
+  CHECK(get(state, "/stats?usedonly").body == "http.a.downstream_rq_2xx: 3\n");
+  CHECK(get(state, "/stats?filter=%5Eserver%5C.").body == "server.unused: 0\n");
+  CHECK(json::parse(get(state, "/stats?format=json").body)["stats"].size() == 2);
+  CHECK(get(state, "/stats?format=prometheus").body == get(state, "/stats/prometheus").body);
+  CHECK(get(state, "/stats/prometheus").body.find("envoy_http_downstream_rq_xx{") != std::string::npos);
+  CHECK(get(state, "/stats?filter=(").status == 400);
+  CHECK(get(state, "/stats?format=xml").status == 400);
+  CHECK(get(state, "/stats?nonsense").status == 400);
+}
+
+TEST_CASE("the log level is shown and set") {
+  FakeState state;
+
+  CHECK(post(state, "/logging").body == "active loggers:\n  sluice: info\n");
+  CHECK(post(state, "/logging?level=debug").body == "active loggers:\n  sluice: debug\n");
+  CHECK(post(state, "/logging?sluice=warn").body == "active loggers:\n  sluice: warning\n");
+  CHECK(post(state, "/logging?level=loud").status == 400);
+  CHECK(post(state, "/logging?http=debug").status == 400);
+  CHECK(state.logger().level() == observability::LogLevel::kWarning);
+}
+
+TEST_CASE("actions act by POST only") {
+  FakeState state;
+  for (const std::string_view target :
+       {"/quitquitquit", "/drain_listeners", "/logging", "/healthcheck/fail", "/healthcheck/ok"}) {
+    CAPTURE(target);
+    const Response response = get(state, target);
+    CHECK(response.status == 405);
+    CHECK(header(response, "allow") == "POST");
+  }
+  CHECK(state.actions.empty());
+
+  for (const std::string_view target :
+       {"/drain_listeners", "/drain_listeners?graceful", "/healthcheck/fail", "/healthcheck/ok", "/quitquitquit"}) {
+    CHECK(post(state, target).body == "OK\n");
+  }
+  CHECK(state.actions == "drain drain-gracefully fail ok quit ");
+  CHECK(post(state, "/drain_listeners?inboundonly").status == 400);
+}
+
+TEST_CASE("views take GET and HEAD only") {
+  FakeState state;
+
+  CHECK(handle({"HEAD", "/stats", "h", {}, {}}, state).status == 200);
+  for (const std::string_view method : {"POST", "PUT", "DELETE", "OPTIONS"}) {
+    const Response response = handle({method, "/stats", "h", {}, {}}, state);
+    CHECK(response.status == 405);
+    CHECK(header(response, "allow") == "GET, HEAD");
+  }
+}
+
+TEST_CASE("a page of another origin cannot make a browser act") {
+  FakeState state;
+  const auto status = [&](std::string_view host, std::string_view origin, std::string_view site) {
+    return handle({"POST", "/quitquitquit", host, origin, site}, state).status;
+  };
+
+  CHECK(status("127.0.0.1:9901", "http://evil.example", "") == 403);
+  CHECK(status("127.0.0.1:9901", "null", "") == 403);
+  CHECK(status("127.0.0.1:9901", "http://127.0.0.1:9902", "") == 403);
+  CHECK(status("127.0.0.1:9901", "", "cross-site") == 403);
+  CHECK(status("127.0.0.1:9901", "", "same-site") == 403);
+  // DNS rebinding: the browser believes that the attacker's name is this server.
+  CHECK(status("evil.example:9901", "http://evil.example:9901", "same-origin") == 403);
+  CHECK(state.actions.empty());
+
+  CHECK(status("127.0.0.1:9901", "http://127.0.0.1:9901", "same-origin") == 200);
+  CHECK(status("[::1]:9901", "http://[::1]:9901", "") == 200);
+  CHECK(status("localhost", "http://localhost", "none") == 200);
+  CHECK(status("admin.internal:9901", "", "") == 200);
+}
+
+TEST_CASE("an unknown path gets help") {
+  FakeState state;
+
+  const Response response = get(state, "/nothing?a=b");
+
+  CHECK(response.status == 404);
+  CHECK(response.body.find("/config_dump") != std::string::npos);
+  CHECK(get(state, "/help").body.find("/quitquitquit (POST)") != std::string::npos);
+  CHECK(get(state, "/").content_type == "text/html; charset=UTF-8");
+  CHECK(json::parse(get(state, "/memory").body).contains("allocated"));
+  CHECK(header(get(state, "/"), "x-content-type-options") == "nosniff");
+}
+
+}  // namespace
+}  // namespace sluice::admin

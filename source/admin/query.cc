@@ -1,0 +1,60 @@
+#include "source/admin/query.h"
+
+#include "absl/strings/ascii.h"
+
+namespace sluice::admin {
+namespace {
+
+int hexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c = absl::ascii_tolower(c);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+std::string decoded(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && hexDigit(text[i + 1]) >= 0 && hexDigit(text[i + 2]) >= 0) {
+      out += static_cast<char>(hexDigit(text[i + 1]) * 16 + hexDigit(text[i + 2]));
+      i += 2;
+    } else {
+      out += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Query::Query(std::string_view target) {
+  target = target.substr(0, target.find('#'));
+  const size_t mark = target.find('?');
+  path_ = target.substr(0, mark);
+  std::string_view rest = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
+  while (!rest.empty()) {
+    const std::string_view pair = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
+    if (pair.empty()) continue;
+    const size_t equals = pair.find('=');
+    parameters_.emplace_back(decoded(pair.substr(0, equals)),
+                             equals == std::string_view::npos ? std::string() : decoded(pair.substr(equals + 1)));
+  }
+}
+
+std::optional<std::string_view> Query::get(std::string_view name) const {
+  for (const auto& [key, value] : parameters_) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string_view> Query::unknown(const std::vector<std::string_view>& known) const {
+  for (const auto& parameter : parameters_) {
+    bool found = false;
+    for (const std::string_view name : known) found = found || parameter.first == name;
+    if (!found) return parameter.first;
+  }
+  return std::nullopt;
+}
+
+}  // namespace sluice::admin

@@ -1,0 +1,232 @@
+#include "source/admin/views.h"
+
+#include <malloc.h>
+
+#include <memory>
+
+#include "google/protobuf/any.pb.h"
+#include "google/protobuf/util/json_util.h"
+#include "re2/re2.h"
+#include "source/admin/redact.h"
+#include "source/base/text.h"
+
+namespace sluice::admin {
+namespace {
+
+using envoy::admin::v3::ClusterStatus;
+using envoy::admin::v3::HostStatus;
+using envoy::config::core::v3::Address;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+std::string addressText(const Address& address) {
+  if (address.has_pipe()) return address.pipe().path();
+  const auto& socket = address.socket_address();
+  const bool v6 = socket.address().find(':') != std::string::npos;
+  return base::strCat(v6 ? "[" : "", socket.address(), v6 ? "]" : "", ":", socket.port_value());
+}
+
+std::string_view healthFlags(const HostStatus& host) {
+  switch (host.health_status().eds_health_status()) {
+    case envoy::config::core::v3::UNHEALTHY:
+    case envoy::config::core::v3::DRAINING:
+    case envoy::config::core::v3::TIMEOUT:
+      return "/failed_eds_health";
+    case envoy::config::core::v3::DEGRADED:
+      return "/degraded_eds_health";
+    default:
+      return "healthy";
+  }
+}
+
+void appendBreakers(const ClusterStatus& cluster, std::string& out) {
+  using envoy::config::cluster::v3::CircuitBreakers;
+  for (const CircuitBreakers::Thresholds& thresholds : cluster.circuit_breakers().thresholds()) {
+    const bool high = thresholds.priority() == envoy::config::core::v3::HIGH;
+    const std::string lead = base::strCat(cluster.name(), high ? "::high_priority::" : "::default_priority::");
+    base::strAppend(out, lead, "max_connections::", thresholds.max_connections().value(), "\n");
+    base::strAppend(out, lead, "max_pending_requests::", thresholds.max_pending_requests().value(), "\n");
+    base::strAppend(out, lead, "max_requests::", thresholds.max_requests().value(), "\n");
+    base::strAppend(out, lead, "max_retries::", thresholds.max_retries().value(), "\n");
+  }
+}
+
+void appendHost(const ClusterStatus& cluster, const HostStatus& host, std::string& out) {
+  const std::string lead = base::strCat(cluster.name(), "::", addressText(host.address()), "::");
+  for (const auto& stat : host.stats()) base::strAppend(out, lead, stat.name(), "::", stat.value(), "\n");
+  base::strAppend(out, lead, "hostname::", host.hostname(), "\n");
+  base::strAppend(out, lead, "health_flags::", healthFlags(host), "\n");
+  base::strAppend(out, lead, "weight::", host.weight(), "\n");
+  base::strAppend(out, lead, "region::", host.locality().region(), "\n");
+  base::strAppend(out, lead, "zone::", host.locality().zone(), "\n");
+  base::strAppend(out, lead, "sub_zone::", host.locality().sub_zone(), "\n");
+  base::strAppend(out, lead, "canary::false\n");
+  base::strAppend(out, lead, "priority::", host.priority(), "\n");
+  // No outlier detection: Envoy's value for "not known".
+  base::strAppend(out, lead, "success_rate::-1\n");
+  base::strAppend(out, lead, "local_origin_success_rate::-1\n");
+}
+
+// --- config dump -----------------------------------------------------------------------------------------------------
+
+std::unique_ptr<Message> unpacked(const google::protobuf::Any& any) {
+  const std::string& url = any.type_url();
+  const auto* type =
+      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(url.substr(url.rfind('/') + 1));
+  if (type == nullptr) return nullptr;
+  std::unique_ptr<Message> out(google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
+  return out->ParseFromString(any.value()) ? std::move(out) : nullptr;
+}
+
+// The name of a resource, of an entry of a dump, or of what lies inside; empty if it has none.
+std::string nameOf(const Message& message, int depth = 0) {
+  if (depth > 3) return {};
+  if (const auto* any = dynamic_cast<const google::protobuf::Any*>(&message)) {
+    const std::unique_ptr<Message> inner = unpacked(*any);
+    return inner ? nameOf(*inner, depth + 1) : std::string();
+  }
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  for (const char* own : {"name", "cluster_name"}) {
+    const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(own);
+    if (field == nullptr || field->cpp_type() != FieldDescriptor::CPPTYPE_STRING || field->is_repeated()) continue;
+    std::string name = reflection.GetString(message, field);
+    if (!name.empty()) return name;
+  }
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->is_repeated()) continue;
+    std::string name = nameOf(reflection.GetMessage(message, field), depth + 1);
+    if (!name.empty()) return name;
+  }
+  return {};
+}
+
+// Drops the entries of all repeated fields whose name does not match.
+void keepNamed(Message& part, const re2::RE2& names) {
+  const google::protobuf::Reflection& reflection = *part.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(part, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (!field->is_repeated() || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    int kept = 0;
+    const int size = reflection.FieldSize(part, field);
+    for (int i = 0; i < size; ++i) {
+      if (!re2::RE2::FullMatch(nameOf(reflection.GetRepeatedMessage(part, field, i)), names)) continue;
+      if (kept != i) reflection.SwapElements(&part, field, kept, i);
+      ++kept;
+    }
+    for (int i = kept; i < size; ++i) reflection.RemoveLast(&part, field);
+  }
+}
+
+// The entries of the repeated field `resource`, each packed by itself.
+absl::StatusOr<envoy::admin::v3::ConfigDump> onlyResource(const envoy::admin::v3::ConfigDump& dump,
+                                                          const std::string& resource) {
+  envoy::admin::v3::ConfigDump out;
+  bool found = false;
+  for (const google::protobuf::Any& any : dump.configs()) {
+    const std::unique_ptr<Message> part = unpacked(any);
+    const FieldDescriptor* field = part ? part->GetDescriptor()->FindFieldByName(resource) : nullptr;
+    if (field == nullptr) continue;
+    if (!field->is_repeated() || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
+      return absl::InvalidArgumentError(base::strCat(resource,
+                                                     " is not a list of resources; known are static_clusters, "
+                                                     "dynamic_active_clusters, dynamic_warming_clusters, "
+                                                     "static_listeners, dynamic_listeners, static_route_configs, "
+                                                     "dynamic_route_configs, static_endpoint_configs, "
+                                                     "dynamic_endpoint_configs"));
+    }
+    found = true;
+    const google::protobuf::Reflection& reflection = *part->GetReflection();
+    for (int i = 0; i < reflection.FieldSize(*part, field); ++i) {
+      out.add_configs()->PackFrom(reflection.GetRepeatedMessage(*part, field, i));
+    }
+  }
+  if (!found) return absl::NotFoundError(base::strCat(resource, " not found in config dump"));
+  return out;
+}
+
+}  // namespace
+
+Response problem(uint16_t status, std::string_view what) {
+  return {status, base::strCat(what, "\n"), "text/plain; charset=UTF-8", {}};
+}
+
+Response jsonOf(const Message& message, bool all_fields) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = all_fields;
+  Response out;
+  out.content_type = "application/json";
+  const auto status = google::protobuf::util::MessageToJsonString(message, &out.body, options);
+  if (!status.ok()) return problem(500, base::strCat("cannot print as JSON: ", std::string(status.message())));
+  return out;
+}
+
+std::string clustersText(const envoy::admin::v3::Clusters& clusters) {
+  std::string out;
+  for (const ClusterStatus& cluster : clusters.cluster_statuses()) {
+    const std::string& observed = cluster.observability_name();
+    base::strAppend(out, cluster.name(), "::observability_name::", observed.empty() ? cluster.name() : observed, "\n");
+    appendBreakers(cluster, out);
+    base::strAppend(out, cluster.name(), "::added_via_api::", cluster.added_via_api() ? "true" : "false", "\n");
+    if (!cluster.eds_service_name().empty()) {
+      base::strAppend(out, cluster.name(), "::eds_service_name::", cluster.eds_service_name(), "\n");
+    }
+    for (const HostStatus& host : cluster.host_statuses()) appendHost(cluster, host, out);
+  }
+  return out;
+}
+
+std::string listenersText(const envoy::admin::v3::Listeners& listeners) {
+  std::string out;
+  for (const auto& listener : listeners.listener_statuses()) {
+    base::strAppend(out, listener.name(), "::", addressText(listener.local_address()), "\n");
+  }
+  return out;
+}
+
+Response configDump(const Query& query, const AdminState& state) {
+  if (const auto unknown = query.unknown({"resource", "name_regex", "include_eds"})) {
+    return problem(400, base::strCat("parameter '", *unknown,
+                                     "' is not supported; known are resource, name_regex, "
+                                     "include_eds"));
+  }
+  envoy::admin::v3::ConfigDump dump = state.configDump(query.has("include_eds"));
+  if (const auto pattern = query.get("name_regex")) {
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    options.set_max_mem(1 << 20);
+    const re2::RE2 names(re2::StringPiece(pattern->data(), pattern->size()), options);
+    if (!names.ok()) return problem(400, base::strCat("name_regex is no regular expression: ", names.error()));
+    for (google::protobuf::Any& any : *dump.mutable_configs()) {
+      const std::unique_ptr<Message> part = unpacked(any);
+      if (!part) continue;
+      keepNamed(*part, names);
+      any.PackFrom(*part);
+    }
+  }
+  if (const auto resource = query.get("resource")) {
+    absl::StatusOr<envoy::admin::v3::ConfigDump> chosen = onlyResource(dump, std::string(*resource));
+    if (!chosen.ok()) {
+      return problem(absl::IsNotFound(chosen.status()) ? 404 : 400, base::toStd(chosen.status().message()));
+    }
+    dump = *std::move(chosen);
+  }
+  redact(dump);
+  return jsonOf(dump);
+}
+
+Response memory() {
+  const struct mallinfo2 heap = ::mallinfo2();
+  Response out;
+  out.content_type = "application/json";
+  // 64-bit numbers are texts in protobuf's JSON.
+  out.body = base::strCat("{\n \"allocated\": \"", heap.uordblks + heap.hblkhd, "\",\n \"heap_size\": \"",
+                          heap.arena + heap.hblkhd, "\",\n \"free\": \"", heap.fordblks, "\"\n}\n");
+  return out;
+}
+
+}  // namespace sluice::admin

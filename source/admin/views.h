@@ -1,0 +1,29 @@
+// The pages that show something, each a function from what the server knows to text or JSON.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "source/admin/admin.h"
+#include "source/admin/query.h"
+
+namespace sluice::admin {
+
+std::string clustersText(const envoy::admin::v3::Clusters& clusters);
+std::string listenersText(const envoy::admin::v3::Listeners& listeners);
+
+// Parameters: resource (a repeated field of a part of the dump), name_regex, include_eds.
+Response configDump(const Query& query, const AdminState& state);
+
+// A message as Envoy's admin pages print it: field names of the proto, indented.
+// `all_fields`: numbers, texts and lists that have their default are printed too.
+Response jsonOf(const google::protobuf::Message& message, bool all_fields = false);
+
+Response memory();
+
+// An answer that says what is wrong, with a newline at its end.
+Response problem(uint16_t status, std::string_view what);
+
+}  // namespace sluice::admin
