@@ -116,7 +116,7 @@ class TierBuilder {
       const auto priority = static_cast<uint32_t>(i);
       addTier(priority, priorities_[i].degraded_load, priorities_[i].panic ? any : degraded);
     }
-    giveLostSharesToFirst();
+    giveRestToFirst();
     return std::move(tiers_);
   }
 
@@ -137,20 +137,16 @@ class TierBuilder {
     sum_ = std::min(sum_, 100u);
   }
 
-  // Healthy hosts of all priorities in order, then degraded ones; what rounding leaves goes to the first.
+  // Healthy hosts of all priorities in order, then degraded ones. Rounding may leave a little: see giveRestToFirst.
   void splitLoad() {
     if (sum_ == 0) return;
     uint32_t left = 100;
-    uint32_t* first = nullptr;
     auto give = [&](uint32_t& load, uint32_t availability) {
-      if (availability == 0) return;
-      if (first == nullptr) first = &load;
       load = std::min(left, availability * 100 / sum_);
       left -= load;
     };
     for (Priority& priority : priorities_) give(priority.healthy_load, priority.healthy_percent);
     for (Priority& priority : priorities_) give(priority.degraded_load, priority.degraded_percent);
-    if (first != nullptr) *first += left;
   }
 
   void findPanic() {
@@ -169,15 +165,10 @@ class TierBuilder {
   void spreadByHostCount() {
     size_t total = 0;
     for (const Priority& priority : priorities_) total += priority.entries.size();
-    uint32_t left = 100;
-    Priority* first = nullptr;
     for (Priority& priority : priorities_) {
       priority.degraded_load = 0;
       priority.healthy_load = total == 0 ? 0 : static_cast<uint32_t>(100 * priority.entries.size() / total);
-      left -= priority.healthy_load;
-      if (first == nullptr && !priority.entries.empty()) first = &priority;
     }
-    if (first != nullptr) first->healthy_load += left;
   }
 
   void addTier(uint32_t priority, uint32_t percent, Filter filter) {
@@ -224,8 +215,8 @@ class TierBuilder {
     }
   }
 
-  // A tier can turn out empty (localities without weight): its share must not be lost.
-  void giveLostSharesToFirst() {
+  // What rounding left, and the share of a tier that turned out empty (localities without weight).
+  void giveRestToFirst() {
     uint32_t sum = 0;
     for (const HostSet::Tier& tier : tiers_) sum += tier.percent;
     if (!tiers_.empty()) tiers_.front().percent += 100 - sum;

@@ -99,6 +99,8 @@ TEST_CASE("traffic stays in the first priority while enough of it is healthy, th
   CHECK(tiersOf(priorities({some(1, 5, 0, 5), some(100, 10, 0, 0)})) == "0:70:5 1:30:10");
   CHECK(tiersOf(priorities({some(1, 0, 0, 10), some(100, 10, 0, 0)})) == "1:100:10");
   CHECK(tiersOf(priorities({{}, some(100, 2, 0, 0)})) == "1:100:2");
+  // Far below the panic threshold, but the priorities together can take everything: no panic.
+  CHECK(tiersOf(priorities({some(1, 2, 0, 8), some(100, 10, 0, 0)})) == "0:28:2 1:72:10");
 }
 
 TEST_CASE("degraded hosts serve only what healthy ones of all priorities cannot") {
