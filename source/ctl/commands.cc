@@ -1,0 +1,103 @@
+#include "source/ctl/commands.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <sstream>
+
+#include "nlohmann/json.hpp"
+#include "source/base/text.h"
+#include "source/ctl/render.h"
+
+namespace sluice::ctl {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::chrono::seconds kReadLimit{10};
+constexpr std::chrono::seconds kApplyLimit{60};
+
+// The answer's body if the call was done; otherwise says why not and sets `code`.
+std::optional<std::string> ask(const Endpoint& endpoint, const Call& call, std::chrono::seconds limit, ExitCode& code) {
+  const absl::StatusOr<Reply> reply = fetch(endpoint, call, limit);
+  if (!reply.ok()) {
+    std::cerr << "sluicectl: " << reply.status().message() << "\n";
+    code = kUnreachable;
+    return std::nullopt;
+  }
+  if (reply->status == 200) {
+    code = kDone;
+    return reply->body;
+  }
+  const json body = json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
+  const bool told = body.is_object() && body.contains("error") && body["error"].is_string();
+  std::cerr << (told ? body["error"].get<std::string>() : reply->body) << "\n"
+            << "sluicectl: " << endpoint.url << call.target << " answered " << reply->status << "\n";
+  code = kRefused;
+  return std::nullopt;
+}
+
+std::string withNewline(std::string text) {
+  if (!text.empty() && text.back() != '\n') text.push_back('\n');
+  return text;
+}
+
+// Prints the body as it came, or in `render`'s form.
+ExitCode show(const Settings& settings, const Endpoint& endpoint, const std::string& target,
+              std::string (*render)(const json&)) {
+  ExitCode code = kDone;
+  const auto body = ask(endpoint, {.target = target}, kReadLimit, code);
+  if (!body) return code;
+  const json parsed = json::parse(*body, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_discarded()) {
+    std::cerr << "sluicectl: " << endpoint.url << target << " did not answer in JSON; is it the right address?\n";
+    return kRefused;
+  }
+  std::cout << (settings.json || render == nullptr ? withNewline(*body) : render(parsed));
+  return code;
+}
+
+}  // namespace
+
+ExitCode status(const Settings& settings) {
+  return show(settings, settings.control, "/api/v1/status", renderStatus);
+}
+
+ExitCode configDump(const Settings& settings) {
+  return show(settings, settings.admin, "/config_dump", nullptr);
+}
+
+ExitCode get(const Settings& settings, std::string_view type, std::string_view name) {
+  std::string target = base::strCat("/api/v1/resources?type=", percentEncoded(type));
+  if (name.empty()) return show(settings, settings.control, target, renderResources);
+  // One resource is asked for to be read: its body, not a line of a table.
+  return show(settings, settings.control, target + "&name=" + percentEncoded(name), nullptr);
+}
+
+ExitCode applyFile(const Settings& settings, const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || (file.peek() != std::ifstream::traits_type::eof() && !(text << file.rdbuf()))) {
+    std::cerr << "sluicectl: " << path << " cannot be read\n";
+    return kUsage;
+  }
+  const std::string name = std::filesystem::path(path).filename().string();
+  ExitCode code = kDone;
+  const auto body = ask(settings.control,
+                        {.method = "POST",
+                         .target = base::strCat("/api/v1/resources?file=", percentEncoded(name)),
+                         .token = settings.token,
+                         .body = text.str()},
+                        kApplyLimit, code);
+  if (!body) return code;
+  const json parsed = json::parse(*body, nullptr, /*allow_exceptions=*/false);
+  if (settings.json || !parsed.is_object()) {
+    std::cout << withNewline(*body);
+  } else {
+    std::cout << parsed.value("file", name) << " applied; version " << parsed.value("version", "?") << "\n";
+  }
+  return code;
+}
+
+}  // namespace sluice::ctl

@@ -1,0 +1,114 @@
+#include "source/ctl/render.h"
+
+#include <algorithm>
+
+#include "source/base/text.h"
+
+namespace sluice::ctl {
+namespace {
+
+using nlohmann::json;
+
+// Missing or of another kind: empty. An API of another version must not end the program.
+std::string textAt(const json& object, const char* key) {
+  if (!object.is_object()) return {};
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+int64_t numberAt(const json& object, const char* key) {
+  if (!object.is_object()) return 0;
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
+}
+
+bool flagAt(const json& object, const char* key) {
+  if (!object.is_object()) return false;
+  const auto found = object.find(key);
+  return found != object.end() && found->is_boolean() && found->get<bool>();
+}
+
+const json& at(const json& object, const char* key) {
+  static const json kNothing = json::array();
+  if (!object.is_object()) return kNothing;
+  const auto found = object.find(key);
+  return found == object.end() ? kNothing : *found;
+}
+
+std::string dashIfEmpty(std::string text) {
+  return text.empty() ? "-" : text;
+}
+
+std::string stateOf(const json& type) {
+  if (!textAt(type, "refused").empty()) return "refused";
+  if (flagAt(type, "up_to_date")) return "ok";
+  return textAt(type, "version_sent").empty() ? "waiting" : "unanswered";
+}
+
+}  // namespace
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string renderStatus(const json& status) {
+  std::vector<std::vector<std::string>> rows = {
+      {"NODE", "CLUSTER", "ADDRESS", "TYPE", "SENT", "ACKNOWLEDGED", "STATE"}};
+  std::string refusals;
+  const json& nodes = at(status, "nodes");
+  for (const json& node : nodes) {
+    const std::string id = dashIfEmpty(textAt(node, "id"));
+    const std::string problem = textAt(node, "problem");
+    if (!problem.empty()) refusals += base::strCat(id, ": ", problem, "\n");
+    const json& types = at(node, "types");
+    if (types.empty())
+      rows.push_back({id, textAt(node, "cluster"), textAt(node, "address"), "-", "-", "-", "connected"});
+    for (const auto& [word, type] : types.items()) {
+      rows.push_back({id, dashIfEmpty(textAt(node, "cluster")), textAt(node, "address"), word,
+                      dashIfEmpty(textAt(type, "version_sent")), dashIfEmpty(textAt(type, "version_acknowledged")),
+                      stateOf(type)});
+      const std::string refused = textAt(type, "refused");
+      if (!refused.empty()) refusals += base::strCat(id, " refuses ", word, ": ", refused, "\n");
+    }
+  }
+  std::string text;
+  if (!nodes.empty()) text += table(rows) + "\n";
+  if (!refusals.empty()) text += refusals + "\n";
+  for (const json& error : at(status, "errors")) {
+    text += base::strCat(textAt(error, "file"), ":", numberAt(error, "line"), ":", numberAt(error, "column"), ": ",
+                         textAt(error, "path"), ": ", textAt(error, "message"), "\n");
+  }
+  const std::string version = textAt(status, "version");
+  if (version.empty()) return text + base::strCat(textAt(status, "directory"), " was never good; nothing is served\n");
+  if (!at(status, "errors").empty()) {
+    text += base::strCat(textAt(status, "directory"), " has errors; the last good version goes on being served\n");
+  }
+  return text + base::strCat(numberAt(status, "nodes_up_to_date"), "/", nodes.size(), " proxies serve version ",
+                             version, " (", numberAt(status, "resources"), " resources)\n");
+}
+
+std::string renderResources(const json& resources) {
+  std::vector<std::vector<std::string>> rows = {{"TYPE", "NAME", "VERSION", "FROM"}};
+  for (const json& resource : at(resources, "resources")) {
+    rows.push_back({textAt(resource, "type"), textAt(resource, "name"), textAt(resource, "version"),
+                    base::strCat(textAt(resource, "file"), ":", numberAt(resource, "line"))});
+  }
+  return table(rows);
+}
+
+}  // namespace sluice::ctl

@@ -1,0 +1,20 @@
+// What sluicectl prints for people, from the JSON of the APIs. Pure functions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "nlohmann/json.hpp"
+
+namespace sluice::ctl {
+
+// Columns as wide as their widest cell, two spaces apart; no spaces at the end of a line.
+std::string table(const std::vector<std::vector<std::string>>& rows);
+
+// GET /api/v1/status: a line a type of each node, refusals below, a summary at the end.
+std::string renderStatus(const nlohmann::json& status);
+
+// GET /api/v1/resources: a line a resource.
+std::string renderResources(const nlohmann::json& resources);
+
+}  // namespace sluice::ctl

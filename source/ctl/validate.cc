@@ -1,0 +1,99 @@
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "nlohmann/json.hpp"
+#include "source/base/text.h"
+#include "source/config/document.h"
+#include "source/config/loader.h"
+#include "source/config/validate.h"
+#include "source/control_plane/intent_file.h"
+#include "source/control_plane/intent_store.h"
+#include "source/ctl/commands.h"
+#include "source/observability/log.h"
+
+namespace sluice::ctl {
+namespace {
+
+using config::DocumentNode;
+
+// A file with `resources` or `nodes` is intent; everything else has to be a bootstrap.
+bool looksLikeIntent(const std::string& path, const std::string& text) {
+  config::Document document;
+  config::ErrorList ignored;
+  const bool parsed = config::formatOf(path) == config::Format::kJson ? document.parseJson(text, path, ignored)
+                                                                      : document.parseYaml(text, path, ignored);
+  if (!parsed || document.root().kind != DocumentNode::Kind::kMapping) return false;
+  for (const DocumentNode::Entry& entry : document.root().entries) {
+    if (entry.key->text == "resources" || entry.key->text == "nodes") return true;
+  }
+  return false;
+}
+
+void validateBootstrap(const std::string& path, config::ErrorList& errors) {
+  config::Positions positions;
+  envoy::config::bootstrap::v3::Bootstrap bootstrap;
+  config::Loader loader(errors, positions);
+  if (loader.loadFile(path, bootstrap)) config::validate(bootstrap, config::Context(errors, &positions));
+}
+
+void validateFile(const std::string& path, config::ErrorList& errors) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  const bool readable = file && (file.peek() == std::ifstream::traits_type::eof() || (text << file.rdbuf()));
+  if (readable && config::formatOf(path) != config::Format::kBinary && looksLikeIntent(path, text.str())) {
+    control_plane::readIntentFile(path, text.str(), errors);
+  } else {
+    validateBootstrap(path, errors);
+  }
+}
+
+void validateDirectory(const std::string& path, config::ErrorList& errors) {
+  observability::Logger quiet(observability::LogLevel::kOff);
+  control_plane::IntentStore store(path, quiet);
+  store.reload();
+  errors = store.lastErrors();
+}
+
+nlohmann::ordered_json asJson(const config::ConfigError& error) {
+  return {{"file", error.file}, {"line", error.line}, {"column", error.column},
+          {"path", error.path}, {"rule", error.rule}, {"message", error.message}};
+}
+
+void printJson(const std::string& path, const config::ErrorList& errors) {
+  nlohmann::ordered_json result{{"path", path}, {"ok", errors.empty()}};
+  result["errors"] = nlohmann::ordered_json::array();
+  result["warnings"] = nlohmann::ordered_json::array();
+  for (const auto& error : errors.errors()) result["errors"].push_back(asJson(error));
+  for (const auto& warning : errors.warnings()) result["warnings"].push_back(asJson(warning));
+  std::cout << result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+}
+
+}  // namespace
+
+ExitCode validate(const Settings& settings, const std::string& path) {
+  config::ErrorList errors;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    validateDirectory(path, errors);
+  } else {
+    validateFile(path, errors);
+  }
+  if (settings.json) {
+    printJson(path, errors);
+    return errors.empty() ? kDone : kRefused;
+  }
+  for (const auto& warning : errors.warnings()) std::cerr << "warning: " << warning.toString() << "\n";
+  if (errors.empty()) {
+    std::cout << "configuration '" << path << "' OK\n";
+    return kDone;
+  }
+  std::cerr << errors.toString() << "\n"
+            << "configuration '" << path << "' is refused with " << errors.total()
+            << (errors.total() == 1 ? " error\n" : " errors\n");
+  return kRefused;
+}
+
+}  // namespace sluice::ctl
