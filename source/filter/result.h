@@ -1,0 +1,57 @@
+// What a filter's hooks return. A local reply is a return value, so nothing of the filter runs after it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "source/stream/response_flags.h"
+
+namespace sluice::filter {
+
+// An answer made here instead of by the upstream.
+struct Reply {
+  uint16_t status = 500;
+  std::string body;
+  // Static text: why, for %RESPONSE_CODE_DETAILS% ("request_payload_too_large").
+  std::string_view details;
+  // Added to the response, in order. Names in lower case. "content-type" replaces the default text/plain.
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::optional<stream::ResponseFlag> flag = {};
+};
+
+// Go on to the next filter.
+struct Next {};
+// From a headers hook: bring me the whole body first, at most `limit` bytes. The body hook runs when it is complete; a
+// larger body is answered 413 (request) or 500 (response).
+struct Collect {
+  size_t limit;
+};
+// Wait. The hook has taken a token (Stream::resumeToken) that decides how it goes on; without one the stream is reset.
+struct Pause {};
+
+class [[nodiscard]] HookResult {
+ public:
+  enum class Kind : uint8_t { kNext, kCollect, kPause, kReply };
+
+  HookResult(Next) : kind_(Kind::kNext) {}                                       // NOLINT: returned as it stands
+  HookResult(Collect collect) : kind_(Kind::kCollect), limit_(collect.limit) {}  // NOLINT
+  HookResult(Pause) : kind_(Kind::kPause) {}                                     // NOLINT
+  HookResult(Reply reply) : kind_(Kind::kReply), reply_(new Reply(std::move(reply))) {}  // NOLINT
+
+  Kind kind() const { return kind_; }
+  size_t limit() const { return limit_; }
+  Reply& reply() { return *reply_; }
+
+ private:
+  Kind kind_;
+  size_t limit_ = 0;
+  std::unique_ptr<Reply> reply_;
+};
+
+}  // namespace sluice::filter

@@ -1,0 +1,50 @@
+// The one-shot right to let a paused stream go on.
+//
+// A hook takes it from Stream::resumeToken(), gives it to whatever it waits for, and returns Pause. Dropped unused it
+// resets the stream (and counts `downstream_rq_dropped_token`), so that a forgotten stream cannot hang. When the stream
+// ends first the token goes dead: using it does nothing. Thread: the stream's worker.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "source/base/intrusive_list.h"
+#include "source/filter/result.h"
+
+namespace sluice::filter {
+
+class ChainRunner;
+class Stream;
+enum class Direction : uint8_t { kRequest = 0, kResponse = 1 };
+
+class ResumeToken : private base::ListNode {
+ public:
+  ResumeToken() = default;
+  ResumeToken(ResumeToken&& other) noexcept;
+  ResumeToken& operator=(ResumeToken&& other) noexcept;
+  ~ResumeToken() { drop(); }
+
+  // True while the stream waits for this token.
+  explicit operator bool() const { return runner_ != nullptr; }
+
+  // On to the next filter, with what was held.
+  void resume();
+  // As resume(), with the chunk that the data hook paused on replaced.
+  void resumeWith(std::string chunk);
+  void reply(Reply reply);
+  // Gives up: resets the stream.
+  void drop();
+
+ private:
+  friend class ChainRunner;
+  friend class Stream;
+  friend class base::List<ResumeToken>;
+  ResumeToken(ChainRunner& runner, Direction direction, uint8_t position);
+
+  ChainRunner* runner_ = nullptr;
+  Direction direction_ = Direction::kRequest;
+  uint8_t position_ = 0;
+};
+
+}  // namespace sluice::filter
