@@ -1,0 +1,77 @@
+// One worker's view of the clusters: balancers and pools over the shared, immutable configuration.
+//
+// Main sends ClusterUpdates; the worker applies them between events. Streams pin the WorkerCluster that they use, so a
+// cluster that is removed or replaced lives until its last stream has ended.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "source/base/local_ptr.h"
+#include "source/upstream/cluster/cluster_config.h"
+#include "source/upstream/cluster/host_set.h"
+#include "source/upstream/lb/load_balancer.h"
+#include "source/upstream/pool/pool.h"
+
+namespace sluice::upstream {
+
+using ClusterId = uint32_t;  // route::ClusterId
+
+// A cluster as main publishes it. Immutable.
+struct PublishedCluster {
+  ClusterId id = 0;
+  std::shared_ptr<const cluster::ClusterConfig> config;
+  std::shared_ptr<cluster::Breakers> breakers;
+  pool::ClusterStats stats;
+  cluster::HostSetPtr hosts;
+};
+
+class WorkerCluster : public base::LocalCounted {
+ public:
+  WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, observability::StatsCells& cells,
+                const PublishedCluster& published, uint64_t seed);
+  ~WorkerCluster();
+
+  const cluster::ClusterConfig& config() const { return *context_.config; }
+  const pool::PoolContext& context() const { return context_; }
+  lb::LoadBalancer& balancer() { return *balancer_; }
+  // The pool of a host that pick() gave.
+  pool::Pool& poolOf(cluster::HostSlot slot);
+
+  // Another set of hosts: pools of hosts that stay go on untouched, those of others drain.
+  void updateHosts(const cluster::HostSetPtr& hosts);
+
+ private:
+  pool::PoolContext context_;
+  std::unique_ptr<lb::LoadBalancer> balancer_;
+  std::vector<std::unique_ptr<pool::Pool>> pools_;  // by slot; made on first use
+  std::vector<std::unique_ptr<pool::Pool>> draining_;
+};
+
+class ClusterSet {
+ public:
+  ClusterSet(event::Loop& loop, net::WorkerBuffers& buffers, observability::StatsCells& cells, uint64_t seed)
+      : loop_(loop), buffers_(buffers), cells_(cells), seed_(seed) {}
+
+  // Null where there is no such cluster. State is made on the first use.
+  base::LocalPtr<WorkerCluster> find(ClusterId id);
+  // By name, for what is not on the way of every request.
+  base::LocalPtr<WorkerCluster> find(std::string_view name);
+
+  void set(std::shared_ptr<const PublishedCluster> published);
+  void remove(ClusterId id);
+
+ private:
+  struct Entry {
+    std::shared_ptr<const PublishedCluster> published;
+    base::LocalPtr<WorkerCluster> live;
+  };
+  event::Loop& loop_;
+  net::WorkerBuffers& buffers_;
+  observability::StatsCells& cells_;
+  uint64_t seed_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace sluice::upstream
