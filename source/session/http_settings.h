@@ -1,0 +1,75 @@
+// The compiled HTTP connection manager: what a session needs to know of its configuration. Immutable, shared by all
+// workers. (proto: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager)
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "source/filter/chain.h"
+#include "source/filter/terminal.h"
+#include "source/http/codec.h"
+#include "source/observability/stats.h"
+#include "source/route/table_slot.h"
+#include "source/stream/access_log.h"
+
+namespace sluice::session {
+
+using std::chrono::milliseconds;
+
+// http.PREFIX.*; made on main.
+struct HttpStats {
+  observability::Counter cx_total, cx_destroy, cx_idle_timeout, cx_protocol_error, cx_rx_bytes_total, cx_tx_bytes_total,
+      cx_drain_close, cx_max_duration_reached, cx_max_requests_reached;
+  observability::Gauge cx_active, rq_active;
+  observability::Counter rq_total, rq_completed, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx, rq_rx_reset, rq_tx_reset,
+      rq_timeout, rq_header_timeout, rq_idle_timeout, rq_max_duration_reached, rq_dropped_token, rq_non_relative_path,
+      rq_rejected_path;
+  observability::Histogram rq_time;
+};
+
+enum class ServerHeader : uint8_t { kOverwrite, kAppendIfAbsent, kPassThrough };
+enum class EscapedSlashes : uint8_t { kKeep, kReject, kUnescapeAndRedirect, kUnescapeAndForward };
+enum class Underscores : uint8_t { kAllow, kReject, kDrop };
+
+struct HttpSettings {
+  std::string stat_prefix;
+  HttpStats stats;
+  std::shared_ptr<const filter::ChainConfig> chain;
+  std::shared_ptr<const filter::TerminalConfig> terminal;
+  // Where the worker's RouteTables keep the table; freed when the last user of these settings is gone.
+  std::shared_ptr<const route::TableSlot> route_slot;
+  std::vector<std::shared_ptr<const stream::AccessLog>> access_logs;
+
+  http::CodecLimits codec_limits;
+  std::string server_name = "sluice";
+  ServerHeader server_header = ServerHeader::kOverwrite;
+  std::string via;  // empty: no via header is added
+
+  // Timeouts; 0: none.
+  milliseconds stream_idle_timeout{300'000};
+  milliseconds request_timeout{0};          // until the whole request is here
+  milliseconds request_headers_timeout{0};  // from the first byte of a head to its end
+  milliseconds idle_timeout{3'600'000};     // of a connection without streams
+  milliseconds max_connection_duration{0};
+  milliseconds max_stream_duration{0};
+  milliseconds delayed_close_timeout{1000};
+  uint32_t max_requests_per_connection = 0;  // 0: no limit
+
+  bool use_remote_address = false;
+  uint32_t xff_num_trusted_hops = 0;
+  bool skip_xff_append = false;
+  bool generate_request_id = true;
+  bool preserve_external_request_id = false;
+  bool always_set_request_id_in_response = false;
+  bool normalize_path = false;
+  bool merge_slashes = false;
+  EscapedSlashes escaped_slashes = EscapedSlashes::kKeep;
+  Underscores underscores = Underscores::kAllow;
+  bool strip_any_host_port = false;
+  bool strip_matching_host_port = false;
+};
+
+}  // namespace sluice::session

@@ -1,0 +1,236 @@
+#include "source/session/request_policy.h"
+
+#include <cstring>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace sluice::session {
+namespace {
+
+using filter::Reply;
+using http::Name;
+
+bool unreserved(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
+}
+
+int hexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c |= 0x20;
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// Whether normalizePath would leave the path as it is: the common case, found without writing.
+bool isNormal(std::string_view path, bool merge_slashes) {
+  if (path.empty() || path[0] != '/') return false;
+  for (size_t i = 0; i < path.size(); ++i) {
+    const char c = path[i];
+    if (c == '%' || c == '\\') return false;
+    if (c != '/' || i + 1 >= path.size()) continue;
+    if (path[i + 1] == '.' || (merge_slashes && path[i + 1] == '/')) return false;
+  }
+  return true;
+}
+
+// %2F, %5C in either case.
+size_t findEscapedSlash(std::string_view path) {
+  for (size_t at = path.find('%'); at != std::string_view::npos && at + 2 < path.size(); at = path.find('%', at + 1)) {
+    const char low = path[at + 2] | 0x20;
+    if ((path[at + 1] == '2' && low == 'f') || (path[at + 1] == '5' && low == 'c')) return at;
+  }
+  return std::string_view::npos;
+}
+
+std::string_view unescapeSlashes(base::Arena& arena, std::string_view path) {
+  char* out = arena.allocate(path.size());
+  size_t size = 0;
+  for (size_t i = 0; i < path.size(); ++i) {
+    if (path[i] == '%' && findEscapedSlash(path.substr(i, 3)) == 0) {
+      out[size++] = path[i + 1] == '2' ? '/' : '\\';
+      i += 2;
+    } else {
+      out[size++] = path[i];
+    }
+  }
+  return {out, size};
+}
+
+// The address that `hops` trusted proxies in front of the last entry of x-forwarded-for vouch for.
+std::string_view forwardedAddress(std::string_view list, uint32_t hops) {
+  for (;; --hops) {
+    const size_t comma = list.rfind(',');
+    std::string_view entry = comma == std::string_view::npos ? list : list.substr(comma + 1);
+    while (!entry.empty() && entry.front() == ' ') entry.remove_prefix(1);
+    while (!entry.empty() && entry.back() == ' ') entry.remove_suffix(1);
+    if (hops == 0) return entry;
+    if (comma == std::string_view::npos) return {};
+    list = list.substr(0, comma);
+  }
+}
+
+bool fromEnvoy(std::string_view name) {
+  return name.size() > 8 && std::memcmp(name.data(), "x-envoy-", 8) == 0;
+}
+
+void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::RequestHeaders& headers,
+                     stream::StreamInfo& info) {
+  base::Arena& arena = headers.arena();
+  info.downstream_remote_address = peer.remote;
+  const std::optional<std::string_view> before = headers.getAll("x-forwarded-for");
+  if (settings.use_remote_address) {
+    if (settings.xff_num_trusted_hops > 0 && before) {
+      const std::string_view address = forwardedAddress(*before, settings.xff_num_trusted_hops - 1);
+      if (!address.empty()) info.downstream_remote_address = arena.concat(address, ":0");
+    }
+    if (!settings.skip_xff_append && !peer.remote_ip.empty()) {
+      headers.set(Name::kXForwardedFor, before ? arena.concat(*before, ",", peer.remote_ip) : peer.remote_ip);
+    }
+    // Only a trusted proxy in front of us may say what the client spoke.
+    if (settings.xff_num_trusted_hops == 0 || !headers.has(Name::kXForwardedProto)) {
+      headers.set(Name::kXForwardedProto, headers.scheme);
+    }
+    headers.removeIf([](const http::Field& field) { return fromEnvoy(field.name); });
+    return;
+  }
+  if (before) {
+    const std::string_view address = forwardedAddress(*before, settings.xff_num_trusted_hops);
+    if (!address.empty()) info.downstream_remote_address = arena.concat(address, ":0");
+  }
+  if (!headers.has(Name::kXForwardedProto)) headers.addView(Name::kXForwardedProto, headers.scheme);
+}
+
+std::string_view withoutPort(std::string_view authority, bool any_port, uint16_t local_port) {
+  const size_t colon = authority.rfind(':');
+  if (colon == std::string_view::npos || authority.find(']', colon) != std::string_view::npos) return authority;
+  uint32_t port;
+  if (!absl::SimpleAtoi(absl::string_view(authority.data() + colon + 1, authority.size() - colon - 1), &port)) {
+    return authority;
+  }
+  return any_port || port == local_port ? authority.substr(0, colon) : authority;
+}
+
+}  // namespace
+
+std::string_view makeRequestId(base::Arena& arena, base::Random& random) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  uint64_t bits[2] = {random.next(), random.next()};
+  bits[0] = (bits[0] & ~uint64_t{0xF000}) | 0x4000;
+  bits[1] = (bits[1] & ~(uint64_t{3} << 62)) | (uint64_t{1} << 63);
+  char* out = arena.allocate(36);
+  char* at = out;
+  for (int i = 0; i < 32; ++i) {
+    if (i == 8 || i == 12 || i == 16 || i == 20) *at++ = '-';
+    *at++ = kHex[bits[i / 16] >> (60 - i % 16 * 4) & 15];
+  }
+  return {out, 36};
+}
+
+std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_view path_and_query, bool merge_slashes) {
+  const size_t question = path_and_query.find('?');
+  const std::string_view path = path_and_query.substr(0, question);
+  if (isNormal(path, merge_slashes)) return path_and_query;
+  const std::string_view query = question == std::string_view::npos ? "" : path_and_query.substr(question);
+  if (path.empty() || path[0] != '/') return path_and_query;  // "*"
+
+  // First the characters, then the segments; the result is never longer.
+  char* out = arena.allocate(path_and_query.size());
+  size_t size = 0;
+  for (size_t i = 0; i < path.size(); ++i) {
+    char c = path[i];
+    if (c == '%') {
+      const int high = i + 2 < path.size() ? hexValue(path[i + 1]) : -1;
+      const int low = i + 2 < path.size() ? hexValue(path[i + 2]) : -1;
+      if (high < 0 || low < 0) return std::nullopt;
+      const char decoded = static_cast<char>(high * 16 + low);
+      if (unreserved(decoded)) {
+        out[size++] = decoded;
+      } else {
+        out[size++] = '%';
+        out[size++] = path[i + 1];
+        out[size++] = path[i + 2];
+      }
+      i += 2;
+      continue;
+    }
+    if (c == '\\') c = '/';
+    out[size++] = c;
+  }
+  size_t write = 0;
+  for (size_t read = 0; read < size;) {  // out[read] is '/'
+    size_t end = read + 1;
+    while (end < size && out[end] != '/') ++end;
+    const std::string_view segment(out + read + 1, end - read - 1);
+    const bool last = end == size;
+    if (segment == "." || segment == "..") {
+      if (segment.size() == 2) {
+        if (write == 0) return std::nullopt;
+        while (out[--write] != '/') {
+        }
+      }
+      if (last) out[write++] = '/';
+    } else if (!(merge_slashes && segment.empty() && !last)) {
+      std::memmove(out + write, out + read, end - read);
+      write += end - read;
+    }
+    read = end;
+  }
+  if (write == 0) out[write++] = '/';
+  if (merge_slashes) {  // "/a//" keeps one trailing slash
+    while (write > 1 && out[write - 1] == '/' && out[write - 2] == '/') --write;
+  }
+  std::memcpy(out + write, query.data(), query.size());
+  return std::string_view(out, write + query.size());
+}
+
+std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const PeerText& peer, base::Random& random,
+                                        http::RequestHeaders& headers, stream::StreamInfo& info) {
+  base::Arena& arena = headers.arena();
+  if (headers.method == "CONNECT") return Reply{403, "", "connect_not_allowed"};
+  if (headers.authority.empty() && headers.protocol != http::Protocol::kHttp10)
+    return Reply{400, "", "missing_host_header"};
+  if (headers.scheme.empty()) headers.scheme = peer.trusted_tls ? "https" : "http";
+
+  if (settings.escaped_slashes != EscapedSlashes::kKeep &&
+      findEscapedSlash(headers.pathOnly()) != std::string_view::npos) {
+    if (settings.escaped_slashes == EscapedSlashes::kReject) return Reply{400, "", "path_with_escaped_slashes"};
+    const std::string_view query = headers.path.substr(headers.pathOnly().size());
+    headers.path = arena.concat(unescapeSlashes(arena, headers.pathOnly()), query);
+    if (settings.escaped_slashes == EscapedSlashes::kUnescapeAndRedirect) {
+      const auto target = normalizePath(arena, headers.path, settings.merge_slashes);
+      if (!target) return Reply{400, "", "path_normalization_failed"};
+      return Reply{307, "", "path_normalization_redirect", {{"location", std::string(*target)}}};
+    }
+  }
+  if (settings.normalize_path || settings.merge_slashes) {
+    const std::optional<std::string_view> normal = normalizePath(arena, headers.path, settings.merge_slashes);
+    if (!normal) return Reply{400, "", "path_normalization_failed"};
+    headers.path = *normal;
+  }
+  if (settings.strip_any_host_port || settings.strip_matching_host_port) {
+    headers.authority = withoutPort(headers.authority, settings.strip_any_host_port, peer.local_port);
+  }
+  if (settings.underscores != Underscores::kAllow) {
+    const auto underscored = [](const http::Field& field) {
+      return field.id == Name::kOther && field.name.find('_') != std::string_view::npos;
+    };
+    const size_t dropped = headers.removeIf(underscored);
+    if (dropped > 0 && settings.underscores == Underscores::kReject) return Reply{400, "", "unexpected_underscore"};
+  }
+
+  applyForwarding(settings, peer, headers, info);
+
+  std::optional<std::string_view> id = headers.get(Name::kXRequestId);
+  if (settings.generate_request_id &&
+      (!id || (settings.use_remote_address && !settings.preserve_external_request_id))) {
+    id = makeRequestId(arena, random);
+    headers.remove(Name::kXRequestId);
+    headers.addView(Name::kXRequestId, *id);
+  }
+  info.request_id = id.value_or("");
+  return std::nullopt;
+}
+
+}  // namespace sluice::session

@@ -1,0 +1,41 @@
+// What is done to a request head before it is routed, so that the router, the filters, the log and the upstream all see
+// one canonical form: path, host, and the headers that only a trusted peer may set.
+//
+// Pure functions over messages. New text lives in the arena of the headers.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "source/base/arena.h"
+#include "source/base/random.h"
+#include "source/filter/result.h"
+#include "source/http/headers.h"
+#include "source/session/http_settings.h"
+#include "source/stream/stream_info.h"
+
+namespace sluice::session {
+
+// Where the connection comes from. Texts live as long as the connection.
+struct PeerText {
+  std::string_view remote;     // "1.2.3.4:5678"
+  std::string_view remote_ip;  // "1.2.3.4"
+  std::string_view local;
+  uint16_t local_port;
+  bool trusted_tls = false;  // the connection is TLS: the scheme is https
+};
+
+// Applies the policy; fills the addresses and the request id in `info`. A reply refuses the request.
+std::optional<filter::Reply> applyRequestPolicy(const HttpSettings& settings, const PeerText& peer,
+                                                base::Random& random, http::RequestHeaders& headers,
+                                                stream::StreamInfo& info);
+
+// RFC 3986 section 5.2.4 over the path (not the query): dot segments are removed, "%2e" counts as ".", "\" as "/", and
+// percent-encoded unreserved characters are decoded. nullopt if the path climbs above its root.
+// With `merge_slashes` runs of "/" become one.
+std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_view path_and_query, bool merge_slashes);
+
+// A random version 4 UUID (RFC 9562 section 5.4), 36 characters.
+std::string_view makeRequestId(base::Arena& arena, base::Random& random);
+
+}  // namespace sluice::session

@@ -1,0 +1,265 @@
+#include "source/session/stream.h"
+
+#include "source/session/connection.h"
+#include "source/stream/format_context.h"
+
+namespace sluice::session {
+
+using filter::Reply;
+using http::Name;
+using std::chrono::milliseconds;
+using stream::ResponseFlag;
+
+Stream::Stream(SessionWorker& worker)
+    : worker_(worker),
+      deadline_(worker.loop.timers(), [this] { terminal_->deadlineExpired(); }),
+      idle_(worker.loop.timers(), [this] { onIdle(); }),
+      too_long_(worker.loop.timers(), [this] { onTooLong(); }) {}
+
+Stream::~Stream() {
+  cleanUp();
+}
+
+void Stream::begin(Connection& connection, http::StreamId id) {
+  renew();
+  connection_ = &connection;
+  id_ = id;
+  response_started_ = false;
+  info_.start = worker_.loop.now();
+  info_.start_time = std::chrono::system_clock::now();
+  info_.has_protocol = true;
+  info_.connection_id = connection.id();
+  info_.downstream_direct_remote_address = info_.downstream_remote_address = connection.peer().remote;
+  info_.downstream_local_address = connection.peer().local;
+}
+
+void Stream::makeChain() {
+  const HttpSettings& settings = connection_->settings();
+  runner_.emplace(*settings.chain, *this, static_cast<filter::Downstream&>(*this));
+  terminal_ = worker_.terminals.make(*settings.terminal, *runner_, *this, *this);
+  runner_->setTerminal(*terminal_);
+}
+
+void Stream::requestHeaders(bool end_stream, bool expect_continue) {
+  const HttpSettings& settings = connection_->settings();
+  http::RequestHeaders& headers = request();
+  info_.protocol = headers.protocol;
+  info_.request_header_bytes = headers.byteSize();
+  worker_.cells.add(settings.stats.rq_total);
+  worker_.cells.add(settings.stats.rq_active);
+  if (std::optional<Reply> refusal =
+          applyRequestPolicy(settings, connection_->peer(), worker_.random, headers, info_)) {
+    worker_.cells.add(settings.stats.rq_rejected_path);
+    makeChain();
+    return refuse(*std::move(refusal));
+  }
+  table_ = worker_.tables.get(settings.route_slot->id);
+  if (table_) {
+    route_ = table_->table->match(headers, worker_.random.next());
+    if (route_.virtual_host != nullptr) info_.virtual_host_name = route_.virtual_host->name;
+    if (route_.route != nullptr) info_.route_name = route_.route->name;
+  }
+  makeChain();
+  touch();
+  if (settings.request_timeout.count() > 0 && !end_stream) {
+    too_long_.arm(settings.request_timeout);
+  } else if (settings.max_stream_duration.count() > 0) {
+    too_long_.arm(settings.max_stream_duration);
+  }
+  if (end_stream) requestEnded();
+  runner_->requestHeaders(end_stream);
+  // The body is asked for only once the head got through the filters without being refused.
+  if (expect_continue && connection_ != nullptr && !response_started_) {
+    http::ResponseHeaders go_on(arena());
+    go_on.status = 100;
+    connection_->codec_->sendInformational(id_, go_on);
+  }
+}
+
+void Stream::refuse(Reply reply) {
+  if (reply.details.empty()) reply.details = "request_refused";
+  runner_->localReply(std::move(reply));
+}
+
+void Stream::requestData(std::string_view data, bool end_stream) {
+  info_.bytes_received += data.size();
+  touch();
+  if (end_stream) requestEnded();
+  runner_->requestData(data, end_stream);
+}
+
+void Stream::endWithTrailers() {
+  requestEnded();
+  runner_->requestTrailers();
+}
+
+void Stream::requestEnded() {
+  info_.request_end = info_.since(worker_.loop.now());
+  const HttpSettings& settings = connection_->settings();
+  if (settings.request_timeout.count() == 0) return;
+  if (settings.max_stream_duration.count() > 0) {
+    too_long_.armAt(info_.start + settings.max_stream_duration);
+  } else {
+    too_long_.cancel();
+  }
+}
+
+void Stream::touch() {
+  const milliseconds configured = connection_->settings().stream_idle_timeout;
+  milliseconds timeout = configured;
+  if (route_.route != nullptr && route_.route->forward != nullptr) {
+    timeout = route_.route->forward->idle_timeout.value_or(configured);
+  }
+  if (timeout.count() > 0) idle_.arm(timeout);
+}
+
+void Stream::onIdle() {
+  worker_.cells.add(connection_->settings().stats.rq_idle_timeout);
+  info_.response_flags.set(ResponseFlag::kStreamIdleTimeout);
+  if (response_started_) return resetStream("stream_idle_timeout");
+  runner_->localReply(Reply{runner_->requestComplete() ? uint16_t{504} : uint16_t{408},
+                            "stream timeout",
+                            "stream_idle_timeout",
+                            {},
+                            ResponseFlag::kStreamIdleTimeout});
+}
+
+void Stream::onTooLong() {
+  const HttpSettings& settings = connection_->settings();
+  if (!runner_->requestComplete() && settings.request_timeout.count() > 0) {
+    worker_.cells.add(settings.stats.rq_timeout);
+    if (response_started_) return resetStream("request_overall_timeout");
+    return runner_->localReply(Reply{408, "request timeout", "request_overall_timeout"});
+  }
+  worker_.cells.add(settings.stats.rq_max_duration_reached);
+  if (response_started_) return resetStream("max_duration_timeout");
+  runner_->localReply(Reply{runner_->requestComplete() ? uint16_t{504} : uint16_t{408},
+                            "downstream duration timeout",
+                            "max_duration_timeout",
+                            {},
+                            ResponseFlag::kDurationTimeout});
+}
+
+void Stream::sendInformational(const http::ResponseHeaders& headers) {
+  if (connection_ == nullptr || response_started_) return;
+  connection_->codec_->sendInformational(id_, headers);
+}
+
+void Stream::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream) {
+  if (connection_ == nullptr) return;
+  const HttpSettings& settings = connection_->settings();
+  response_started_ = true;
+  touch();
+  switch (settings.server_header) {
+    case ServerHeader::kOverwrite:
+      headers.remove(Name::kServer);
+      headers.addView(Name::kServer, settings.server_name);
+      break;
+    case ServerHeader::kAppendIfAbsent:
+      if (!headers.has(Name::kServer)) headers.addView(Name::kServer, settings.server_name);
+      break;
+    case ServerHeader::kPassThrough:
+      break;
+  }
+  if (!headers.has(Name::kDate)) headers.add(Name::kDate, worker_.date.now(worker_.loop.now()));
+  if (!settings.via.empty()) headers.append("via", settings.via);
+  if (settings.always_set_request_id_in_response && !info_.request_id.empty()) {
+    headers.remove(Name::kXRequestId);
+    headers.addView(Name::kXRequestId, info_.request_id);
+  }
+  info_.response_code = headers.status;
+  info_.response_header_bytes = headers.byteSize();
+  info_.downstream_response_start = info_.since(worker_.loop.now());
+  const uint32_t limit = settings.max_requests_per_connection;
+  if (limit != 0 && connection_->requests_ >= limit) {
+    worker_.cells.add(settings.stats.cx_max_requests_reached);
+    connection_->drain();
+  }
+  // Whatever of the request is still to come will not be read: say so while it can be said.
+  if (end_stream && !runner_->requestComplete()) connection_->codec_->drain();
+  connection_->codec_->sendHeaders(id_, headers, end_stream);
+  if (end_stream) responseEnded();
+}
+
+void Stream::sendResponseData(std::string_view data, bool end_stream) {
+  if (connection_ == nullptr) return;
+  info_.bytes_sent += data.size();
+  touch();
+  connection_->codec_->sendData(id_, data, end_stream);
+  if (end_stream) responseEnded();
+}
+
+void Stream::sendResponseTrailers(http::Trailers& trailers) {
+  if (connection_ == nullptr) return;
+  info_.response_trailer_bytes = trailers.byteSize();
+  connection_->codec_->sendTrailers(id_, trailers);
+  responseEnded();
+}
+
+void Stream::resetStream(std::string_view details) {
+  if (connection_ == nullptr) return;
+  worker_.cells.add(connection_->settings().stats.rq_tx_reset);
+  info_.response_code_details = details;
+  connection_->codec_->reset(id_, http::ResetReason::kLocal);
+  finish();
+}
+
+void Stream::abort(std::string_view details, ResponseFlag flag) {
+  if (connection_ == nullptr) return;
+  info_.response_code_details = details;
+  info_.response_flags.set(flag);
+  finish();
+}
+
+size_t Stream::unsentResponseBytes() const {
+  return connection_ == nullptr ? 0 : connection_->connection_.pendingBytes();
+}
+
+void Stream::requestCreditGrew() {
+  if (connection_ != nullptr) connection_->connection_.resumeReading();
+}
+
+void Stream::responseEnded() {
+  info_.response_end = info_.since(worker_.loop.now());
+  finish();
+}
+
+void Stream::finish() {
+  Connection& connection = *connection_;
+  const HttpSettings& settings = connection.settings();
+  deadline_.cancel();
+  idle_.cancel();
+  too_long_.cancel();
+  const HttpStats& stats = settings.stats;
+  worker_.cells.sub(stats.rq_active);
+  worker_.cells.add(stats.rq_completed);
+  const observability::Counter by_class[] = {stats.rq_1xx, stats.rq_2xx, stats.rq_3xx, stats.rq_4xx, stats.rq_5xx};
+  if (const uint16_t status = info_.response_code; status >= 100 && status < 600) {
+    worker_.cells.add(by_class[status / 100 - 1]);
+  }
+  worker_.cells.record(stats.rq_time,
+                       std::chrono::duration_cast<milliseconds>(worker_.loop.now() - info_.start).count());
+  if (!settings.access_logs.empty()) {
+    const stream::FormatContext context{.request = &request(),
+                                        .response = response_started_ ? &response() : nullptr,
+                                        .trailers = &responseTrailers(),
+                                        .info = info_};
+    for (const auto& log : settings.access_logs) log->log(context, worker_.log_sink);
+  }
+  const bool request_complete = runner_->requestComplete();
+  runner_->end();
+  connection_ = nullptr;
+  connection.streamFinished(*this, request_complete);
+}
+
+void Stream::cleanUp() {
+  runner_.reset();
+  if (terminal_ != nullptr) {
+    terminal_->~Terminal();
+    terminal_ = nullptr;
+  }
+  route_ = {};
+  table_.reset();
+}
+
+}  // namespace sluice::session

@@ -1,0 +1,71 @@
+// One request and its response on a session's connection: the downstream end of the filter chain, and every deadline of
+// the stream. Thread: the worker's. Recycled by SessionWorker.
+#pragma once
+
+#include <optional>
+
+#include "source/base/intrusive_list.h"
+#include "source/event/timer.h"
+#include "source/filter/chain.h"
+#include "source/http/codec.h"
+#include "source/session/worker.h"
+
+namespace sluice::session {
+
+class Connection;
+
+class Stream final : public filter::Stream, private filter::Downstream, public base::ListNode {
+ public:
+  explicit Stream(SessionWorker& worker);
+  ~Stream() override;
+
+  // --- from the connection ---
+  // Makes it new for a request on `connection`.
+  void begin(Connection& connection, http::StreamId id);
+  void requestHeaders(bool end_stream, bool expect_continue);
+  void requestData(std::string_view data, bool end_stream);
+  void endWithTrailers();
+  size_t requestCredit() const { return runner_->requestCredit(); }
+  void drained() { runner_->responseProgress(); }
+  // The client is gone, or the connection has to go: no response can be sent any more.
+  void abort(std::string_view details, stream::ResponseFlag flag);
+  http::StreamId id() const { return id_; }
+  bool responseStarted() const { return response_started_; }
+
+  filter::Calls& calls() override { return worker_.calls; }
+
+ private:
+  friend class SessionWorker;
+
+  void sendInformational(const http::ResponseHeaders& headers) override;
+  void sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream) override;
+  void sendResponseData(std::string_view data, bool end_stream) override;
+  void sendResponseTrailers(http::Trailers& trailers) override;
+  void resetStream(std::string_view details) override;
+  size_t unsentResponseBytes() const override;
+  void armDeadline(std::chrono::milliseconds delay) override { deadline_.arm(delay); }
+  void requestCreditGrew() override;
+
+  void makeChain();
+  void refuse(filter::Reply reply);
+  void requestEnded();
+  void responseEnded();
+  void finish();
+  void touch();
+  void onIdle();
+  void onTooLong();
+  void cleanUp();
+
+  SessionWorker& worker_;
+  Connection* connection_ = nullptr;  // null once finished
+  http::StreamId id_ = 0;
+  base::LocalPtr<PinnedTable> table_;
+  filter::Terminal* terminal_ = nullptr;
+  std::optional<filter::ChainRunner> runner_;
+  bool response_started_ = false;
+  event::Timer deadline_;  // the terminal's
+  event::Timer idle_;      // no bytes either way
+  event::Timer too_long_;  // request_timeout, then max_stream_duration
+};
+
+}  // namespace sluice::session
