@@ -1,0 +1,27 @@
+// Call-outs of filters: HTTP requests to clusters, and timers.
+#pragma once
+
+#include "source/filter/calls.h"
+#include "source/observability/stats.h"
+#include "source/upstream/worker_cluster.h"
+
+namespace sluice::router {
+
+// Thread: the worker's. Calls are answered from the loop, never inside send(). Clusters are found by name, so a call to
+// a cluster that is not there fails with "no_cluster".
+class ClusterCalls : public filter::Calls {
+ public:
+  ClusterCalls(event::Loop& loop, upstream::ClusterSet& clusters, observability::StatsCells& cells)
+      : loop_(loop), clusters_(clusters), cells_(cells) {}
+
+  std::unique_ptr<filter::Call> send(filter::HttpCallRequest request,
+                                     std::function<void(filter::HttpCallResponse)> on_response) override;
+  std::unique_ptr<filter::Call> after(std::chrono::milliseconds delay, std::function<void()> on_expiry) override;
+
+ private:
+  event::Loop& loop_;
+  upstream::ClusterSet& clusters_;
+  observability::StatsCells& cells_;
+};
+
+}  // namespace sluice::router

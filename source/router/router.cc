@@ -1,0 +1,369 @@
+#include "source/router/router.h"
+
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "source/http/headers.h"
+#include "source/route/rewrite.h"
+#include "source/stream/format_context.h"
+
+namespace sluice::router {
+namespace {
+
+using filter::Reply;
+using http::Name;
+using stream::ResponseFlag;
+using upstream::cluster::Resource;
+using upstream::cluster::RoutingPriority;
+namespace pool = upstream::pool;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kDefaultTimeout{15000};  // (proto: RouteAction.timeout)
+
+bool idempotent(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" ||
+         method == "TRACE";
+}
+
+// How an attempt failed, in Envoy's words.
+struct FailureText {
+  std::string_view details;
+  std::string_view body;
+  ResponseFlag flag;
+  uint16_t status;
+};
+
+constexpr FailureText kConnectFailure{
+    "upstream_reset_before_response_started{remote_connection_failure}",
+    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+    ResponseFlag::kUpstreamConnectionFailure, 503};
+constexpr FailureText kConnectTimeout{
+    "upstream_reset_before_response_started{connection_timeout}",
+    "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+    ResponseFlag::kUpstreamConnectionFailure, 503};
+constexpr FailureText kOverflow{"upstream_reset_before_response_started{overflow}",
+                                "upstream connect error or disconnect/reset before headers. reset reason: overflow",
+                                ResponseFlag::kUpstreamOverflow, 503};
+constexpr FailureText kTermination{
+    "upstream_reset_before_response_started{connection_termination}",
+    "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+    ResponseFlag::kUpstreamConnectionTermination, 503};
+constexpr FailureText kProtocolError{
+    "upstream_reset_before_response_started{protocol_error}",
+    "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+    ResponseFlag::kUpstreamProtocolError, 502};
+
+class Router final : public filter::Terminal, public pool::ExchangeEvents, public pool::Waiter {
+ public:
+  Router(RouterWorker& worker, const RouterSettings& settings, filter::ChainRunner& runner, filter::Stream& stream,
+         filter::Downstream& downstream)
+      : worker_(worker), settings_(settings), runner_(runner), stream_(stream), downstream_(downstream) {}
+  ~Router() override { release(); }
+
+  // --- Terminal ---
+  void requestHeaders(bool end_stream) override;
+  void requestData(std::string_view data, bool end_stream) override;
+  void requestTrailers() override;
+  size_t unsentRequestBytes() const override {
+    return waiting_body_.size() + (connection_ != nullptr ? connection_->unsentBytes() : 0);
+  }
+  void responseCreditGrew() override {
+    if (connection_ != nullptr) connection_->resumeReading();
+  }
+  void deadlineExpired() override;
+  void cancel() override;
+
+  // --- Waiter ---
+  void onReady(pool::ClientConnection& connection) override;
+  void onFailure(pool::Failure failure, std::string_view text) override;
+
+  // --- ExchangeEvents ---
+  http::ResponseHeaders& beginResponse() override {
+    stream_.response().clear();
+    return stream_.response();
+  }
+  void onInformational() override {
+    countStatus(stream_.response().status);
+    // "100 Continue" was given to the client by the session when the request was let through.
+    if (stream_.response().status != 100) downstream_.sendInformational(stream_.response());
+  }
+  void onResponseHeaders(bool end_stream) override;
+  void onResponseData(std::string_view data, bool end_stream) override;
+  http::Trailers& beginResponseTrailers() override { return stream_.responseTrailers(); }
+  void onResponseTrailers() override;
+  void onResponseReset(http::ResetReason reason, std::string_view detail) override;
+  size_t responseCredit() override { return runner_.responseCredit(); }
+  void onRequestBytesSent() override { runner_.requestProgress(); }
+
+ private:
+  void forward(bool end_stream);
+  void requestEnded();
+  bool replayable(http::ResetReason reason) const;
+  void fail(const FailureText& failure);
+  void reply(uint16_t status, std::string_view body, std::string_view details, std::optional<ResponseFlag> flag) {
+    runner_.localReply(Reply{status, std::string(body), details, {}, flag});
+  }
+  // The exchange is over: gives back what it holds of the cluster.
+  void release();
+  void responseComplete();
+  void countStatus(uint16_t status);
+  const pool::ClusterStats& stats() const { return cluster_->context().stats; }
+  int64_t nowOffsetMs() const {
+    return std::chrono::duration_cast<milliseconds>(worker_.loop().now() - stream_.info().start).count();
+  }
+
+  RouterWorker& worker_;
+  const RouterSettings& settings_;
+  filter::ChainRunner& runner_;
+  filter::Stream& stream_;
+  filter::Downstream& downstream_;
+
+  base::LocalPtr<upstream::WorkerCluster> cluster_;
+  pool::Pool* pool_ = nullptr;
+  const upstream::cluster::Host* host_ = nullptr;  // valid while holds_request_: its pool is not empty
+  pool::ClientConnection* connection_ = nullptr;
+  milliseconds timeout_{0};
+  event::TimePoint attempt_began_;
+  bool holds_request_ = false;  // a unit of the request breaker, and active counts
+  bool headers_only_ = false;
+  bool request_ended_ = false;
+  bool request_has_trailers_ = false;
+  bool response_began_ = false;
+  bool done_ = false;
+  bool replayed_ = false;
+  std::string waiting_body_;  // until there is a connection; bounded by the chain's window
+};
+
+void Router::requestHeaders(bool end_stream) {
+  const route::Match& match = stream_.route();
+  if (!match) return reply(404, "", "route_not_found", ResponseFlag::kNoRouteFound);
+  if (match.route->redirect != nullptr) {
+    Reply redirect{match.route->redirect->status, "", "direct_response"};
+    redirect.headers.emplace_back("location", route::redirectLocation(match, stream_.request()));
+    return runner_.localReply(std::move(redirect));
+  }
+  if (match.route->direct_response != nullptr) {
+    const route::DirectResponse& direct = *match.route->direct_response;
+    return runner_.localReply(Reply{direct.status, std::string(direct.body), "direct_response"});
+  }
+  forward(end_stream);
+}
+
+void Router::forward(bool end_stream) {
+  const route::Match& match = stream_.route();
+  const route::Forward& action = *match.route->forward;
+  stream::StreamInfo& info = stream_.info();
+  headers_only_ = request_ended_ = end_stream;
+  cluster_ = worker_.clusters().find(match.cluster());
+  if (!cluster_) {
+    return reply(action.cluster_not_found_status, "", "cluster_not_found", ResponseFlag::kNoClusterFound);
+  }
+  const pool::PoolContext& context = cluster_->context();
+  info.upstream_cluster = context.config->name;
+
+  const upstream::cluster::HostSlot slot = cluster_->balancer().pick();
+  if (slot == upstream::cluster::kNoHost) {
+    worker_.cells().add(stats().cx_none_healthy);
+    return reply(503, "no healthy upstream", "no_healthy_upstream", ResponseFlag::kNoHealthyUpstream);
+  }
+  if (!context.breakers->tryAcquire(Resource::kRequests, RoutingPriority::kDefault)) {
+    worker_.cells().add(stats().rq_overflow);
+    worker_.cells().add(stats().rq_pending_overflow);
+    return fail(kOverflow);
+  }
+  holds_request_ = true;
+  cluster_->balancer().requestStarted(slot);
+  worker_.cells().add(stats().rq_total);
+  worker_.cells().add(stats().rq_active);
+  pool_ = &cluster_->poolOf(slot);
+  host_ = &pool_->host();
+  // Copied: the log entry is written after the host may have left its cluster.
+  info.upstream_host = stream_.arena().copy(host_->addressText());
+  info.upstream_host_name = host_->hostname().empty() ? info.upstream_host : stream_.arena().copy(host_->hostname());
+  info.attempt_count = 1;
+
+  timeout_ = action.timeout.value_or(kDefaultTimeout);
+  http::RequestHeaders& headers = stream_.request();
+  if (!route::finalizeRequest(match, headers, stream::FormatContext{.request = &headers, .info = info},
+                              {.keep_original_path = !settings_.suppress_envoy_headers})) {
+    release();
+    return reply(400, "", "path_rewrite_climbs", std::nullopt);
+  }
+  if (action.auto_host_rewrite && !host_->hostname().empty()) headers.authority = info.upstream_host_name;
+  if (!settings_.suppress_envoy_headers && timeout_.count() > 0) {
+    headers.add(Name::kXEnvoyExpectedRqTimeoutMs, absl::StrCat(timeout_.count()));
+  }
+  if (request_ended_) requestEnded();
+  attempt_began_ = worker_.loop().now();
+  pool_->request(*this, false);
+}
+
+void Router::requestEnded() {
+  request_ended_ = true;
+  // The route's timeout counts from the end of the request, so a slow upload does not use it up.
+  if (timeout_.count() > 0 && !done_) downstream_.armDeadline(timeout_);
+}
+
+void Router::requestData(std::string_view data, bool end_stream) {
+  if (done_) return;
+  if (end_stream) requestEnded();
+  if (connection_ != nullptr) {
+    connection_->sendData(data, end_stream);
+  } else {
+    waiting_body_.append(data);
+  }
+}
+
+void Router::requestTrailers() {
+  if (done_) return;
+  request_has_trailers_ = true;
+  requestEnded();
+  if (connection_ != nullptr) connection_->sendTrailers(stream_.requestTrailers());
+}
+
+void Router::onReady(pool::ClientConnection& connection) {
+  connection_ = &connection;
+  connection.attach(*this);
+  stream::StreamInfo& info = stream_.info();
+  info.upstream_connection_id = connection.id();
+  info.upstream_request_start = info.since(worker_.loop().now());
+  connection.sendHeaders(stream_.request(), headers_only_);
+  if (headers_only_) return;
+  const bool end_with_data = request_ended_ && !request_has_trailers_;
+  if (!waiting_body_.empty() || end_with_data) connection.sendData(waiting_body_, end_with_data);
+  waiting_body_.clear();
+  waiting_body_.shrink_to_fit();
+  if (request_has_trailers_) connection.sendTrailers(stream_.requestTrailers());
+  runner_.requestProgress();
+}
+
+void Router::onFailure(pool::Failure failure, std::string_view text) {
+  stream_.info().upstream_transport_failure_reason = stream_.arena().copy(text);
+  switch (failure) {
+    case pool::Failure::kConnectFailed:
+    case pool::Failure::kDrained:
+      return fail(kConnectFailure);
+    case pool::Failure::kConnectTimeout:
+      return fail(kConnectTimeout);
+    case pool::Failure::kOverflow:
+      return fail(kOverflow);
+  }
+}
+
+void Router::countStatus(uint16_t status) {
+  const pool::ClusterStats& s = stats();
+  const observability::Counter by_class[] = {s.rq_1xx, s.rq_2xx, s.rq_3xx, s.rq_4xx, s.rq_5xx};
+  if (status >= 100 && status < 600) worker_.cells().add(by_class[status / 100 - 1]);
+}
+
+void Router::onResponseHeaders(bool end_stream) {
+  response_began_ = true;
+  http::ResponseHeaders& headers = stream_.response();
+  stream::StreamInfo& info = stream_.info();
+  info.response_start = info.since(worker_.loop().now());
+  info.response_code_details = "via_upstream";
+  countStatus(headers.status);
+  worker_.cells().add(stats().rq_completed);
+  if (!settings_.suppress_envoy_headers) {
+    headers.set(Name::kXEnvoyUpstreamServiceTime,
+                absl::StrCat(std::chrono::duration_cast<milliseconds>(worker_.loop().now() - attempt_began_).count()));
+  }
+  route::finalizeResponse(stream_.route(), headers,
+                          stream::FormatContext{.request = &stream_.request(), .response = &headers, .info = info});
+  if (end_stream) responseComplete();
+  runner_.responseHeaders(end_stream);
+}
+
+void Router::onResponseData(std::string_view data, bool end_stream) {
+  if (end_stream) responseComplete();
+  runner_.responseData(data, end_stream);
+}
+
+void Router::onResponseTrailers() {
+  responseComplete();
+  runner_.responseTrailers();
+}
+
+void Router::responseComplete() {
+  stream::StreamInfo& info = stream_.info();
+  info.upstream_response_end = info.since(worker_.loop().now());
+  worker_.cells().record(stats().rq_time,
+                         std::chrono::duration_cast<milliseconds>(worker_.loop().now() - attempt_began_).count());
+  connection_ = nullptr;  // the pool takes it back by itself, or closes it if the request is not complete
+  release();
+}
+
+bool Router::replayable(http::ResetReason reason) const {
+  return !replayed_ && headers_only_ && !response_began_ && reason == http::ResetReason::kConnectionEnded &&
+         connection_ != nullptr && connection_->reused() && idempotent(stream_.request().method);
+}
+
+void Router::onResponseReset(http::ResetReason reason, std::string_view detail) {
+  if (replayable(reason)) {
+    replayed_ = true;
+    connection_ = nullptr;
+    stream_.info().attempt_count = 2;
+    worker_.cells().add(stats().rq_retry);
+    return pool_->request(*this, true);
+  }
+  connection_ = nullptr;
+  worker_.cells().add(stats().rq_rx_reset);
+  stream_.info().upstream_transport_failure_reason = detail;
+  if (response_began_) {
+    release();
+    stream_.info().response_flags.set(reason == http::ResetReason::kProtocolError
+                                          ? ResponseFlag::kUpstreamProtocolError
+                                          : ResponseFlag::kUpstreamConnectionTermination);
+    return runner_.resetResponse("upstream_reset_after_response_started{connection_termination}");
+  }
+  fail(reason == http::ResetReason::kProtocolError ? kProtocolError : kTermination);
+}
+
+void Router::fail(const FailureText& failure) {
+  if (cluster_) countStatus(failure.status);
+  release();
+  Reply answer{failure.status, std::string(failure.body), failure.details, {}, failure.flag};
+  if (failure.flag == ResponseFlag::kUpstreamOverflow && !settings_.suppress_envoy_headers) {
+    answer.headers.emplace_back("x-envoy-overloaded", "true");
+  }
+  runner_.localReply(std::move(answer));
+}
+
+void Router::deadlineExpired() {
+  if (done_) return;
+  if (holds_request_) worker_.cells().add(stats().rq_timeout);
+  stream_.info().response_flags.set(ResponseFlag::kUpstreamRequestTimeout);
+  const bool began = response_began_;
+  if (cluster_ && !began) countStatus(504);
+  release();
+  if (began) return runner_.resetResponse("response_timeout");
+  reply(504, "upstream request timeout", "response_timeout", ResponseFlag::kUpstreamRequestTimeout);
+}
+
+void Router::cancel() {
+  if (!done_ && holds_request_) {
+    worker_.cells().add(connection_ != nullptr ? stats().rq_tx_reset : stats().rq_cancelled);
+  }
+  release();
+}
+
+void Router::release() {
+  done_ = true;
+  if (std::exchange(holds_request_, false)) {
+    cluster_->context().breakers->release(Resource::kRequests, RoutingPriority::kDefault);
+    worker_.cells().sub(stats().rq_active);
+    cluster_->balancer().requestFinished(*host_);
+  }
+  if (pool_ != nullptr) std::exchange(pool_, nullptr)->cancel(*this);
+  if (pool::ClientConnection* connection = std::exchange(connection_, nullptr)) connection->abandon();
+}
+
+}  // namespace
+
+filter::Terminal* RouterWorker::make(const filter::TerminalConfig& config, filter::ChainRunner& runner,
+                                     filter::Stream& stream, filter::Downstream& downstream) {
+  return filter::makeIn<Router>(stream.arena(), *this, static_cast<const RouterSettings&>(config), runner, stream,
+                                downstream);
+}
+
+}  // namespace sluice::router
