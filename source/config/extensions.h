@@ -1,0 +1,102 @@
+// The kinds of extensions that there are, and what their factories may use.
+//
+// Thread: main. A factory checks what the rules of its proto cannot say and reports to `context`; it returns null if
+// anything is wrong. It does no I/O except through Services, which has no effects when a configuration is only
+// validated: `sluice --mode validate` and `sluice-control` run the very same code.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "envoy/config/core/v3/config_source.pb.h"
+#include "source/config/factory.h"
+#include "source/config/route_compiler.h"
+#include "source/filter/chain.h"
+#include "source/filter/network.h"
+#include "source/filter/terminal.h"
+#include "source/observability/log_file.h"
+#include "source/observability/stats.h"
+#include "source/route/cluster_names.h"
+#include "source/route/filter_slots.h"
+#include "source/route/table.h"
+#include "source/route/table_slot.h"
+#include "source/stream/access_log.h"
+
+namespace sluice::config {
+
+struct Registry;
+
+// Which defaults stand where a field is not set. (docs: "Defaults" in ARCHITECTURE.md)
+enum class Defaults : uint8_t { kEdge, kEnvoy };
+
+// Gives route tables their places; RDS fills them later.
+class RouteSlots {
+ public:
+  virtual ~RouteSlots() = default;
+  virtual std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table> table) = 0;
+  // Null after reporting to `context` if the source cannot be used.
+  virtual std::shared_ptr<const route::TableSlot> rds(const std::string& name,
+                                                        const envoy::config::core::v3::ConfigSource& source,
+                                                        const Context& context) = 0;
+};
+
+// What factories may use. All of it outlives what they make.
+struct Services {
+  const Registry& registry;
+  observability::StatsRegistry& stats;
+  observability::LogFiles* log_files;  // null: only validating, nothing is opened
+  route::ClusterNames& cluster_names;
+  route::FilterSlots& filter_slots;
+  RouteSlots& route_slots;
+  Defaults defaults = Defaults::kEdge;
+  // Whether a cluster is configured; empty: not known here, references are not checked.
+  std::function<bool(std::string_view cluster)> cluster_exists = {};
+};
+
+// For compileRouteTable: per-route settings of filters go to their factories.
+RouteCompilerDeps routeCompilerDeps(Services& services);
+
+class HttpFilterConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
+                                                                   const Context& context,
+                                                                   Services& services) const = 0;
+  // The type of its `typed_per_filter_config` entries; empty if it has none.
+  virtual std::string_view routeConfigType() const { return {}; }
+  virtual std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message&, const Context&,
+                                                                     Services&) const {
+    return nullptr;
+  }
+};
+
+// The last filter of an HTTP chain.
+class TerminalConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const filter::TerminalConfig> compile(const google::protobuf::Message& message,
+                                                                const Context& context, Services& services) const = 0;
+};
+
+class NetworkFilterConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const filter::TerminalNetworkFilter> compile(const google::protobuf::Message& message,
+                                                                       const Context& context,
+                                                                       Services& services) const = 0;
+};
+
+class AccessLogConfigFactory : public ExtensionFactory {
+ public:
+  // Null without an error when only validating.
+  virtual std::shared_ptr<const stream::AccessLog> compile(const google::protobuf::Message& message,
+                                                           const Context& context, Services& services) const = 0;
+};
+
+// All extensions of the program. Filled once by registerAll (source/extensions/all.h), then read only.
+struct Registry {
+  FactoryTable<HttpFilterConfigFactory> http_filters{"HTTP filter"};
+  FactoryTable<TerminalConfigFactory> terminals{"terminal HTTP filter"};
+  FactoryTable<NetworkFilterConfigFactory> network_filters{"network filter"};
+  FactoryTable<AccessLogConfigFactory> access_logs{"access logger"};
+};
+
+}  // namespace sluice::config

@@ -1,0 +1,28 @@
+#include "source/extensions/filters/http/router/factory.h"
+
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "source/router/router.h"
+
+namespace sluice::extensions::filters::http::router {
+namespace {
+
+using Proto = envoy::extensions::filters::http::router::v3::Router;
+
+class Factory : public config::TerminalConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::shared_ptr<const filter::TerminalConfig> compile(const google::protobuf::Message& message,
+                                                        const config::Context&, config::Services&) const override {
+    auto settings = std::make_shared<sluice::router::RouterSettings>();
+    settings->suppress_envoy_headers = static_cast<const Proto&>(message).suppress_envoy_headers();
+    return settings;
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.terminals.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::http::router

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::http::router {
+
+// envoy.extensions.filters.http.router.v3.Router, the terminal filter of every HTTP chain.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::http::router

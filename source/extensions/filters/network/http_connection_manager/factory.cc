@@ -1,0 +1,275 @@
+#include "source/extensions/filters/network/http_connection_manager/factory.h"
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "source/config/route_compiler.h"
+#include "source/config/values.h"
+#include "source/http/h1/codec.h"
+#include "source/session/connection.h"
+#include "source/session/worker.h"
+
+namespace sluice::extensions::filters::network::http_connection_manager {
+namespace {
+
+using Proto = envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using HttpOptions = envoy::config::core::v3::HttpProtocolOptions;
+using config::Context;
+using config::Defaults;
+using std::chrono::milliseconds;
+
+class HttpConnectionManager : public filter::TerminalNetworkFilter {
+ public:
+  explicit HttpConnectionManager(std::shared_ptr<const session::HttpSettings> settings)
+      : settings_(std::move(settings)) {}
+
+  void serve(net::Fd fd, const net::Address& remote, const net::Address& local, filter::NetworkServices& services,
+             base::List<filter::LiveConnection>& list) const override {
+    session::Connection::start(services.sessions, settings_, std::move(fd), remote, local, list,
+                               http::h1::makeServerCodec);
+  }
+
+ private:
+  std::shared_ptr<const session::HttpSettings> settings_;
+};
+
+milliseconds millisOf(const google::protobuf::Duration& duration) {
+  return std::chrono::duration_cast<milliseconds>(config::compileDuration(duration));
+}
+
+session::HttpStats makeStats(observability::StatsRegistry& registry, const std::string& prefix) {
+  // The settings live as long as anything uses these handles; the names stay with the process.
+  session::HttpStats s;
+  const std::string base = absl::StrCat("http.", prefix, ".downstream_");
+  auto counter = [&](const char* name) { return registry.counter(base + name); };
+  s.cx_total = counter("cx_total");
+  s.cx_destroy = counter("cx_destroy");
+  s.cx_idle_timeout = counter("cx_idle_timeout");
+  s.cx_protocol_error = counter("cx_protocol_error");
+  s.cx_rx_bytes_total = counter("cx_rx_bytes_total");
+  s.cx_tx_bytes_total = counter("cx_tx_bytes_total");
+  s.cx_drain_close = counter("cx_drain_close");
+  s.cx_max_duration_reached = counter("cx_max_duration_reached");
+  s.cx_max_requests_reached = counter("cx_max_requests_reached");
+  s.cx_active = registry.gauge(base + "cx_active");
+  s.rq_active = registry.gauge(base + "rq_active");
+  s.rq_total = counter("rq_total");
+  s.rq_completed = counter("rq_completed");
+  s.rq_1xx = counter("rq_1xx");
+  s.rq_2xx = counter("rq_2xx");
+  s.rq_3xx = counter("rq_3xx");
+  s.rq_4xx = counter("rq_4xx");
+  s.rq_5xx = counter("rq_5xx");
+  s.rq_rx_reset = counter("rq_rx_reset");
+  s.rq_tx_reset = counter("rq_tx_reset");
+  s.rq_timeout = counter("rq_timeout");
+  s.rq_header_timeout = counter("rq_header_timeout");
+  s.rq_idle_timeout = counter("rq_idle_timeout");
+  s.rq_max_duration_reached = counter("rq_max_duration_reached");
+  s.rq_dropped_token = counter("rq_dropped_token");
+  s.rq_non_relative_path = counter("rq_non_relative_path");
+  s.rq_rejected_path = counter("rq_rejected_path");
+  s.rq_time = registry.histogram(base + "rq_time");
+  return s;
+}
+
+class Compiler {
+ public:
+  Compiler(const Proto& proto, const Context& context, config::Services& services)
+      : proto_(proto), context_(context), services_(services) {}
+
+  std::shared_ptr<const filter::TerminalNetworkFilter> compile() {
+    const size_t errors_before = context_.errors().total();
+    settings_->stat_prefix = proto_.stat_prefix();
+    settings_->stats = makeStats(services_.stats, proto_.stat_prefix());
+    compileOptions();
+    compileTimeouts();
+    compileFilters();
+    compileAccessLogs();
+    compileRoutes();
+    if (context_.errors().total() != errors_before) return nullptr;
+    return std::make_shared<HttpConnectionManager>(settings_);
+  }
+
+ private:
+  bool edge() const { return services_.defaults == Defaults::kEdge; }
+
+  void compileOptions() {
+    session::HttpSettings& s = *settings_;
+    if (proto_.codec_type() != Proto::AUTO && proto_.codec_type() != Proto::HTTP1) {
+      context_.child("codec_type").error("only HTTP/1.1 is served so far; use AUTO or HTTP1");
+    }
+    if (!proto_.server_name().empty()) s.server_name = proto_.server_name();
+    switch (proto_.server_header_transformation()) {
+      case Proto::APPEND_IF_ABSENT:
+        s.server_header = session::ServerHeader::kAppendIfAbsent;
+        break;
+      case Proto::PASS_THROUGH:
+        s.server_header = session::ServerHeader::kPassThrough;
+        break;
+      default:
+        s.server_header = session::ServerHeader::kOverwrite;
+    }
+    s.via = proto_.via();
+    s.use_remote_address = proto_.use_remote_address().value();
+    s.xff_num_trusted_hops = proto_.xff_num_trusted_hops();
+    s.skip_xff_append = proto_.skip_xff_append();
+    s.generate_request_id = proto_.has_generate_request_id() ? proto_.generate_request_id().value() : true;
+    s.preserve_external_request_id = proto_.preserve_external_request_id();
+    s.always_set_request_id_in_response = proto_.always_set_request_id_in_response();
+    s.normalize_path = proto_.has_normalize_path() ? proto_.normalize_path().value() : edge();
+    s.merge_slashes = proto_.merge_slashes();
+    switch (proto_.path_with_escaped_slashes_action()) {
+      case Proto::REJECT_REQUEST:
+        s.escaped_slashes = session::EscapedSlashes::kReject;
+        break;
+      case Proto::UNESCAPE_AND_REDIRECT:
+        s.escaped_slashes = session::EscapedSlashes::kUnescapeAndRedirect;
+        break;
+      case Proto::UNESCAPE_AND_FORWARD:
+        s.escaped_slashes = session::EscapedSlashes::kUnescapeAndForward;
+        break;
+      default:
+        s.escaped_slashes = session::EscapedSlashes::kKeep;
+    }
+
+    http::CodecLimits& limits = s.codec_limits;
+    if (proto_.has_max_request_headers_kb()) limits.max_header_bytes = proto_.max_request_headers_kb().value() * 1024;
+    const auto& h1 = proto_.http_protocol_options();
+    limits.allow_absolute_url = h1.has_allow_absolute_url() ? h1.allow_absolute_url().value() : true;
+    limits.accept_http_10 = h1.accept_http_10();
+    limits.enable_trailers = h1.enable_trailers() || edge();
+    limits.allow_chunked_length = h1.allow_chunked_length();
+
+    const HttpOptions& common = proto_.common_http_protocol_options();
+    if (common.has_max_headers_count()) limits.max_header_count = common.max_headers_count().value();
+    s.max_requests_per_connection = common.max_requests_per_connection().value();
+    switch (common.headers_with_underscores_action()) {
+      case HttpOptions::REJECT_REQUEST:
+        s.underscores = session::Underscores::kReject;
+        break;
+      case HttpOptions::DROP_HEADER:
+        s.underscores = session::Underscores::kDrop;
+        break;
+      default:
+        // ALLOW is the zero value: it cannot be told from an absent field, so options that are there at all count.
+        s.underscores = edge() && !proto_.has_common_http_protocol_options() ? session::Underscores::kDrop
+                                                                             : session::Underscores::kAllow;
+    }
+  }
+
+  void compileTimeouts() {
+    session::HttpSettings& s = *settings_;
+    auto set = [](milliseconds& place, bool has, const google::protobuf::Duration& value) {
+      if (has) place = millisOf(value);
+    };
+    if (edge()) s.request_headers_timeout = milliseconds(60'000);
+    set(s.stream_idle_timeout, proto_.has_stream_idle_timeout(), proto_.stream_idle_timeout());
+    set(s.request_timeout, proto_.has_request_timeout(), proto_.request_timeout());
+    set(s.request_headers_timeout, proto_.has_request_headers_timeout(), proto_.request_headers_timeout());
+    set(s.delayed_close_timeout, proto_.has_delayed_close_timeout(), proto_.delayed_close_timeout());
+    const HttpOptions& common = proto_.common_http_protocol_options();
+    set(s.idle_timeout, common.has_idle_timeout(), common.idle_timeout());
+    set(s.max_connection_duration, common.has_max_connection_duration(), common.max_connection_duration());
+    set(s.max_stream_duration, common.has_max_stream_duration(), common.max_stream_duration());
+  }
+
+  void compileFilters() {
+    std::vector<filter::ChainConfig::Entry> entries;
+    const int count = proto_.http_filters_size();
+    if (count == 0) {
+      return context_.child("http_filters").error("the chain is empty; it has to end in envoy.filters.http.router");
+    }
+    if (static_cast<size_t>(count) > filter::kMaxFilters) {
+      return context_.child("http_filters")
+          .error(absl::StrCat(count, " filters; at most ", filter::kMaxFilters, " are possible"));
+    }
+    for (int i = 0; i < count; ++i) {
+      const auto& proto = proto_.http_filters(i);
+      const Context at = context_.child("http_filters", i);
+      if (proto.disabled()) {
+        at.child("disabled")
+            .error("filters that routes switch on are not supported yet; take the filter out of the chain");
+        continue;
+      }
+      if (!proto.has_typed_config()) {
+        at.child("typed_config")
+            .error(
+                absl::StrCat("filter '", proto.name(), "' has no typed_config; its message is what selects a filter"));
+        continue;
+      }
+      const Context typed = at.child("typed_config");
+      std::unique_ptr<google::protobuf::Message> message = config::unpackAny(proto.typed_config(), typed);
+      if (!message) continue;
+      const std::string& type = message->GetDescriptor()->full_name();
+      if (const auto* terminal = services_.registry.terminals.find(type)) {
+        if (i + 1 != count) {
+          at.error(absl::StrCat("filter '", proto.name(), "' is terminal and has to be the last of the chain"));
+        }
+        settings_->terminal = terminal->compile(*message, typed, services_);
+        continue;
+      }
+      const auto match = services_.registry.http_filters.resolve(proto.typed_config(), typed);
+      if (!match) continue;
+      if (i + 1 == count) {
+        at.error(absl::StrCat(
+            "filter '", proto.name(),
+            "' is the last of the chain but not terminal; the chain has to end in envoy.filters.http.router"));
+      }
+      std::shared_ptr<const filter::HttpFilterFactory> factory =
+          match.factory->compile(*match.config, typed, services_);
+      if (factory) entries.push_back({proto.name(), std::move(factory), services_.filter_slots.slotOf(proto.name())});
+    }
+    settings_->chain = std::make_shared<filter::ChainConfig>(std::move(entries));
+  }
+
+  void compileAccessLogs() {
+    for (int i = 0; i < proto_.access_log_size(); ++i) {
+      const Context at = context_.child("access_log", i).child("typed_config");
+      const auto match = services_.registry.access_logs.resolve(proto_.access_log(i).typed_config(), at);
+      if (!match) continue;
+      if (auto log = match.factory->compile(*match.config, at, services_)) {
+        settings_->access_logs.push_back(std::move(log));
+      }
+    }
+  }
+
+  void compileRoutes() {
+    if (proto_.has_rds()) {
+      const Context at = context_.child("rds");
+      if (proto_.rds().route_config_name().empty()) {
+        return at.child("route_config_name").error("no name; the control plane has to know which routes are meant");
+      }
+      settings_->route_slot = services_.route_slots.rds(proto_.rds().route_config_name(), proto_.rds().config_source(),
+                                                        at.child("config_source"));
+      return;
+    }
+    config::RouteCompilerDeps deps = config::routeCompilerDeps(services_);
+    deps.validate_clusters_by_default = true;
+    std::shared_ptr<const route::Table> table =
+        config::compileRouteTable(proto_.route_config(), context_.child("route_config"), deps);
+    if (table) settings_->route_slot = services_.route_slots.inlineTable(std::move(table));
+  }
+
+  const Proto& proto_;
+  const Context& context_;
+  config::Services& services_;
+  std::shared_ptr<session::HttpSettings> settings_ = std::make_shared<session::HttpSettings>();
+};
+
+class Factory : public config::NetworkFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::shared_ptr<const filter::TerminalNetworkFilter> compile(const google::protobuf::Message& message,
+                                                               const Context& context,
+                                                               config::Services& services) const override {
+    return Compiler(static_cast<const Proto&>(message), context, services).compile();
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.network_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::network::http_connection_manager

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::network::http_connection_manager {
+
+// envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::network::http_connection_manager
