@@ -27,7 +27,7 @@ void AdsClient::addType(TypeOptions options, ResourceWatcher& watcher) {
   machines_.push_back(std::make_unique<SubscriptionMachine>(
       SubscriptionMachine::Options{std::move(options.type_url), options_.variant, options.initial_fetch_timeout},
       watcher));
-  if (stats_.connected) machines_.back()->onStreamStart(loop_.now());
+  if (stats_.connected) machines_.back()->onStreamStart();
 }
 
 void AdsClient::subscribe(std::string_view type_url, std::string_view name) {
@@ -81,7 +81,7 @@ void AdsClient::onConnected() {
   stats_.connected = true;
   node_sent_ = false;
   ack_order_.clear();
-  for (const auto& machine : machines_) machine->onStreamStart(loop_.now());
+  for (const auto& machine : machines_) machine->onStreamStart();
   flush();
 }
 

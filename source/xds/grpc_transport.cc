@@ -89,16 +89,15 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   };
 
   Call(int fd, const GrpcTransportOptions& options, event::Loop& loop, Owner& owner)
-      : loop_(loop), owner_(&owner), channel_(std::make_unique<ChannelUse>(makeChannel(fd, options))) {
-    grpc::ClientContext& context = channel_->context;
-    if (!options.authority.empty()) context.set_authority(options.authority);
-    for (const auto& [name, value] : options.initial_metadata) context.AddMetadata(name, value);
+      : loop_(loop), owner_(&owner), stub_(makeChannel(fd, options)) {
+    if (!options.authority.empty()) context_.set_authority(options.authority);
+    for (const auto& [name, value] : options.initial_metadata) context_.AddMetadata(name, value);
   }
 
   void start(const std::string& method) {
     self_ = shared_from_this();
     method_ = method;
-    channel_->stub.PrepareBidiStreamingCall(&channel_->context, method_, grpc::StubOptions(), this);
+    stub_.PrepareBidiStreamingCall(&context_, method_, grpc::StubOptions(), this);
     AddHold();  // reads and writes are started from the main thread, outside of gRPC's callbacks
     StartRead(&read_buffer_);
     StartCall();
@@ -113,13 +112,10 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   // No event comes after this. Returns when gRPC no longer uses the call.
   void abandon() {
     owner_ = nullptr;
-    if (channel_ != nullptr) channel_->context.TryCancel();
+    context_.TryCancel();
     endHold();
-    {
-      std::unique_lock<std::mutex> lock(mutex_);
-      done_signal_.wait(lock, [this] { return done_; });
-    }
-    channel_.reset();
+    std::unique_lock<std::mutex> lock(mutex_);
+    done_signal_.wait(lock, [this] { return done_; });
   }
 
  private:
@@ -134,7 +130,6 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   }
   void OnDone(const grpc::Status& status) override {
     post([this, status] {
-      channel_.reset();
       if (owner_ != nullptr) owner_->onCallDone(status);
     });
     const std::shared_ptr<Call> self = std::move(self_);
@@ -161,14 +156,8 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   event::Loop& loop_;
   Owner* owner_;
   bool held_ = true;
-  // What refers to the channel. The last reference to a channel joins gRPC's threads, so it has to go on the main
-  // thread: on one of theirs it would wait for itself.
-  struct ChannelUse {
-    explicit ChannelUse(std::shared_ptr<grpc::Channel> channel) : stub(std::move(channel)) {}
-    grpc::GenericStub stub;
-    grpc::ClientContext context;
-  };
-  std::unique_ptr<ChannelUse> channel_;
+  grpc::ClientContext context_;
+  grpc::GenericStub stub_;
   std::string method_;
   grpc::ByteBuffer read_buffer_;
   grpc::ByteBuffer write_buffer_;

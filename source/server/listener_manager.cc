@@ -1,0 +1,189 @@
+#include "source/server/listener_manager.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::server {
+
+ListenerManager::ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes,
+                                 observability::StatsRegistry& stats, observability::StatsCells& cells,
+                                 observability::Logger& logger, std::chrono::milliseconds drain_time)
+    : main_(main),
+      workers_(workers),
+      routes_(routes),
+      registry_(stats),
+      cells_(cells),
+      logger_(logger),
+      drain_time_(drain_time),
+      total_active_(stats.gauge("listener_manager.total_listeners_active")),
+      total_warming_(stats.gauge("listener_manager.total_listeners_warming")),
+      added_(stats.counter("listener_manager.listener_added")),
+      modified_(stats.counter("listener_manager.listener_modified")),
+      removed_(stats.counter("listener_manager.listener_removed")),
+      create_failure_(stats.counter("listener_manager.listener_create_failure")) {
+  routes_.on_filled = [this](const std::string&) {
+    std::vector<std::string> warming;
+    for (const auto& [name, entry] : entries_) {
+      if (entry.warming) warming.push_back(name);
+    }
+    for (const std::string& name : warming) tryActivate(name);
+  };
+}
+
+bool ListenerManager::isStatic(const std::string& name) const {
+  const auto found = entries_.find(name);
+  return found != entries_.end() && found->second.is_static;
+}
+
+bool ListenerManager::knowsUnchanged(const std::string& name, uint64_t content_hash, const std::string& version) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return false;
+  Generation* newest = found->second.warming ? found->second.warming.get() : found->second.active.get();
+  if (newest == nullptr || newest->compiled.content_hash != content_hash) return false;
+  newest->version = version;
+  return true;
+}
+
+// One socket for each worker and each address that the listener does not hold yet.
+absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(const Generation* before,
+                                                                               Generation& next) {
+  std::vector<std::vector<net::Fd>> sockets(workers_.size());
+  for (const net::Address& wanted : next.compiled.addresses) {
+    net::Address address = wanted;
+    if (before != nullptr) {
+      const auto& old = before->compiled.addresses;
+      if (const auto same = std::find(old.begin(), old.end(), wanted); same != old.end()) {
+        next.bound.push_back(before->bound[same - old.begin()]);
+        continue;
+      }
+    }
+    // Another listener of ours on the address is told as such; SO_REUSEPORT would let both bind.
+    for (const auto& [name, entry] : entries_) {
+      if (name == next.compiled.name) continue;
+      for (const Generation* other : {entry.active.get(), entry.warming.get()}) {
+        if (other == nullptr || address.port() == 0) continue;
+        if (std::find(other->bound.begin(), other->bound.end(), address) != other->bound.end()) {
+          return absl::AlreadyExistsError(
+              absl::StrCat("address in use: ", address.toString(), " belongs to listener '", name, "'"));
+        }
+      }
+    }
+    if (absl::Status free = net::probeFree(address); !free.ok()) return free;
+    net::ListenOptions options{.backlog = next.compiled.backlog, .reuse_port = workers_.size() > 1};
+    for (size_t i = 0; i < workers_.size(); ++i) {
+      if (i > 0 && address.isUnix()) {  // one socket, shared: the workers take turns
+        net::Fd shared(dup(sockets[0].back().get()));
+        if (!shared.valid()) return absl::ResourceExhaustedError("no descriptors left for listening sockets");
+        sockets[i].push_back(std::move(shared));
+        continue;
+      }
+      absl::StatusOr<net::Fd> fd = net::listenOn(address, options);
+      if (!fd.ok()) return fd.status();
+      if (address.isIp() && address.port() == 0) address = net::localAddress(fd->get());
+      sockets[i].push_back(*std::move(fd));
+    }
+    next.bound.push_back(address);
+  }
+  return sockets;
+}
+
+absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto, std::vector<std::string> rds_names,
+                                  bool is_static, const std::string& version) {
+  const std::string name = compiled.name;
+  if (draining_) return absl::UnavailableError("the process is shutting down");
+  if (isStatic(name) && !is_static) {
+    return absl::InvalidArgumentError(absl::StrCat("listener '", name, "' is static; a dynamic one cannot replace it"));
+  }
+  if (knowsUnchanged(name, compiled.content_hash, version)) return absl::OkStatus();
+  const auto known = entries_.find(name);
+  const bool is_new = known == entries_.end();
+  const Generation* active = is_new ? nullptr : known->second.active.get();
+
+  auto next = std::make_unique<Generation>();
+  next->compiled = std::move(compiled);
+  next->proto = std::move(proto);
+  next->waits_for = std::move(rds_names);
+  next->version = version;
+  next->updated = std::chrono::system_clock::now();
+  sockets_.erase(name);
+  absl::StatusOr<std::vector<std::vector<net::Fd>>> sockets = openSockets(active, *next);
+  if (!sockets.ok()) {
+    cells_.add(create_failure_);
+    return absl::Status(sockets.status().code(), absl::StrCat("listener '", name, "': ", sockets.status().message()));
+  }
+  std::string stat_name = next->compiled.stat_name;
+  if (next->proto.stat_prefix().empty() && !next->bound.empty()) stat_name = next->bound[0].toString();
+  next->scope = registry_.scope("listener", stat_name);
+  next->stats.cx_total = next->scope.counter("downstream_cx_total");
+  next->stats.cx_overflow = next->scope.counter("downstream_cx_overflow");
+  next->stats.cx_active = next->scope.gauge("downstream_cx_active");
+
+  sockets_[name] = *std::move(sockets);
+  Entry& entry = entries_[name];
+  entry.is_static = is_static;
+  entry.warming = std::move(next);
+  cells_.add(is_new ? added_ : modified_);
+  tryActivate(name);
+  return absl::OkStatus();
+}
+
+void ListenerManager::tryActivate(const std::string& name) {
+  const auto found = entries_.find(name);
+  if (!accepting_ || found == entries_.end() || !found->second.warming) return;
+  Entry& entry = found->second;
+  for (const std::string& table : entry.warming->waits_for) {
+    if (!routes_.settled(table)) return;
+  }
+  Generation& next = *entry.warming;
+  auto serving = std::make_shared<listener::ListenerConfig>();
+  serving->name = name;
+  serving->addresses = next.bound;
+  serving->chain = {next.compiled.chain_name, next.compiled.chain_hash, next.compiled.terminal};
+  serving->stats = next.stats;
+  // Descriptors move into the posted work; std::function wants copies, so they travel behind a pointer.
+  auto sockets = std::make_shared<std::vector<std::vector<net::Fd>>>(std::move(sockets_[name]));
+  sockets_.erase(name);
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    workers_.at(i).post([serving, sockets, i, drain_time = drain_time_](Worker& worker) {
+      worker.listeners().set(serving, std::move((*sockets)[i]), drain_time);
+    });
+  }
+  entry.active = std::move(entry.warming);
+  cells_.set(total_active_, static_cast<int64_t>(entries_.size()));
+  for (const net::Address& address : entry.active->bound) {
+    logger_.info("listener", "listener '", name, "' accepts on ", address.toString());
+  }
+  if (on_serving) on_serving();
+}
+
+void ListenerManager::startAccepting() {
+  accepting_ = true;
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) names.push_back(name);
+  for (const std::string& name : names) tryActivate(name);
+}
+
+void ListenerManager::remove(const std::string& name) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end() || found->second.is_static) return;
+  entries_.erase(found);
+  sockets_.erase(name);
+  workers_.postAll([name, drain_time = drain_time_](Worker& worker) { worker.listeners().remove(name, drain_time); });
+  cells_.add(removed_);
+  cells_.set(total_active_, static_cast<int64_t>(entries_.size()));
+  logger_.info("listener", "listener '", name, "' is removed");
+  if (on_serving) on_serving();
+}
+
+bool ListenerManager::allServing() const {
+  return std::all_of(entries_.begin(), entries_.end(),
+                     [](const auto& entry) { return entry.second.active != nullptr; });
+}
+
+void ListenerManager::drainAll() {
+  draining_ = true;
+  workers_.postAll([drain_time = drain_time_](Worker& worker) { worker.listeners().drainAll(drain_time); });
+}
+
+}  // namespace sluice::server

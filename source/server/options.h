@@ -1,0 +1,39 @@
+// The command line of `sluice`.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "source/config/extensions.h"
+#include "source/observability/log.h"
+
+namespace sluice::server {
+
+struct Options {
+  std::string config_path;
+  std::string config_yaml;  // merged over the file
+  bool validate = false;
+  uint32_t concurrency = 0;                   // 0: one worker for each processor
+  std::string service_node, service_cluster;  // over node.id and node.cluster of the bootstrap
+  observability::LogLevel log_level = observability::LogLevel::kInfo;
+  std::string admin_address_path;  // where the admin server's address is written
+  std::chrono::milliseconds drain_time{30'000};
+  config::Defaults defaults = config::Defaults::kEdge;
+  bool reject_unknown_dynamic_fields = false;
+};
+
+// What a command line asks for: to run with options, to print a text and exit 0, or a usage error (exit 2).
+struct ParsedOptions {
+  std::optional<Options> options;
+  std::string text;  // help, version, or the error
+  bool error = false;
+};
+
+ParsedOptions parseOptions(const std::vector<std::string>& arguments);
+
+std::string_view versionText();
+
+}  // namespace sluice::server

@@ -1,0 +1,222 @@
+#include "source/server/server.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <iostream>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "source/event/loop.h"
+#include "source/extensions/all.h"
+#include "source/net/dns.h"
+#include "source/observability/log.h"
+#include "source/observability/log_file.h"
+#include "source/observability/stats.h"
+#include "source/server/cluster_manager.h"
+#include "source/server/listener_manager.h"
+#include "source/server/route_manager.h"
+#include "source/server/worker.h"
+
+namespace sluice::server {
+namespace {
+
+using observability::Logger;
+
+std::string nameOf(const Options& options) {
+  return options.config_path.empty() ? "--config-yaml" : options.config_path;
+}
+
+void report(const config::ErrorList& errors, const std::string& name) {
+  for (const auto& warning : errors.warnings()) std::cerr << "warning: " << warning.toString() << "\n";
+  if (errors.empty()) return;
+  std::cerr << errors.toString();
+  std::cerr << "configuration '" << name << "' has " << errors.total()
+            << (errors.total() == 1 ? " error\n" : " errors\n");
+}
+
+uint32_t processors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+class Server {
+ public:
+  explicit Server(const Options& options) : options_(options), logger_(options.log_level) {}
+
+  int run() {
+    config::ErrorList errors;
+    config::Positions positions;
+    if (!loadBootstrap(options_, bootstrap_, errors, positions)) return refuse(errors);
+    extensions::registerAll(registry_);
+    makeWorkers();
+    CompiledBootstrap compiled;
+    config::Services services = makeServices();
+    if (!compileBootstrap(bootstrap_, config::Context(errors, &positions), services, compiled)) return refuse(errors);
+    report(errors, nameOf(options_));
+    if (!start(compiled)) return 1;
+    watchSignals();
+    main_->run();
+    return finish();
+  }
+
+ private:
+  int refuse(const config::ErrorList& errors) {
+    report(errors, nameOf(options_));
+    workers_.stop();
+    return 1;
+  }
+
+  config::Services makeServices() {
+    return {registry_, stats_, log_files_.get(), cluster_names_, filter_slots_, *routes_, options_.defaults, {}};
+  }
+
+  void makeWorkers() {
+    std::random_device entropy;
+    auto seed = [&entropy] { return uint64_t{entropy()} << 32 | entropy(); };
+    log_files_ = std::make_unique<observability::LogFiles>(stats_);
+    const uint32_t count = options_.concurrency == 0 ? processors() : options_.concurrency;
+    auto retire = [this](std::shared_ptr<const route::Table> table) { main_->post([table = std::move(table)] {}); };
+    for (uint32_t i = 0; i < count; ++i) {
+      workers_.add(std::make_unique<Worker>(i, stats_.makeCells(), *log_files_, seed(), retire));
+    }
+    routes_ = std::make_unique<RouteManager>(*main_, workers_);
+    resolver_ = net::makeDnsResolver(*main_);
+    clusters_ =
+        std::make_unique<ClusterManager>(*main_, workers_, stats_, cells_, cluster_names_, *resolver_, logger_, seed());
+    listeners_ =
+        std::make_unique<ListenerManager>(*main_, workers_, *routes_, stats_, cells_, logger_, options_.drain_time);
+  }
+
+  bool start(const CompiledBootstrap& compiled) {
+    for (const auto& cluster : compiled.clusters) clusters_->set(cluster.config, *cluster.proto, true, "");
+    for (const auto& listener : compiled.listeners) {
+      if (listener.compiled.api) continue;
+      const absl::Status status = listeners_->set(listener.compiled, *listener.proto, listener.rds_names, true, "");
+      if (status.ok()) continue;
+      logger_.critical("server", std::string(status.message()));
+      return false;
+    }
+    workers_.start();
+    clusters_->on_warm = [this] { tryAccept(); };
+    main_->post([this] { tryAccept(); });
+    return true;
+  }
+
+  // Accepting begins when every cluster that can be known is known.
+  void tryAccept() {
+    if (accepting_ || !clusters_->allWarm()) return;
+    accepting_ = true;
+    listeners_->startAccepting();
+    logger_.info("server", std::string(versionText()), " is ready with ", workers_.size(), " workers");
+  }
+
+  void watchSignals() {
+    signal(SIGPIPE, SIG_IGN);
+    for (const int number : {SIGTERM, SIGINT}) main_->onSignal(number, [this] { onStopSignal(); });
+    main_->onSignal(SIGUSR1, [this] { log_files_->reopen(); });
+  }
+
+  void onStopSignal() {
+    if (draining_) {
+      logger_.warning("server", "second signal: leaving at once");
+      log_files_->stop(std::chrono::milliseconds(200));
+      _exit(1);
+    }
+    drain();
+  }
+
+  void drain() {
+    draining_ = true;
+    drain_began_ = main_->now();
+    logger_.info("server", "draining: no new connections; ", options_.drain_time.count() / 1000,
+                 " s for those that are open");
+    listeners_->drainAll();
+    pollDrain();
+  }
+
+  // Ends the process once no connection is left, or at the deadline.
+  void pollDrain() {
+    const bool late = main_->now() - drain_began_ >= options_.drain_time;
+    auto left = std::make_shared<std::atomic<size_t>>(0);
+    workers_.postAll(
+        *main_, [left](Worker& worker) { left->fetch_add(worker.listeners().connections()); },
+        [this, left, late] {
+          if (left->load() == 0 || late) return stopWorkers();
+          drain_poll_.arm(std::chrono::milliseconds(20));
+        });
+  }
+
+  void stopWorkers() {
+    auto busy = std::make_shared<std::atomic<size_t>>(0);
+    auto total = std::make_shared<std::atomic<size_t>>(0);
+    workers_.postAll(
+        *main_,
+        [busy, total](Worker& worker) {
+          const auto cut = worker.listeners().closeAll();
+          busy->fetch_add(cut.busy);
+          total->fetch_add(cut.total);
+        },
+        [this, busy, total] {
+          logger_.info("server", "drained: ", total->load(), " connections were closed at the deadline, ", busy->load(),
+                       " of them with a request in progress");
+          main_->stop();
+        });
+  }
+
+  int finish() {
+    workers_.stop();
+    log_files_->stop();
+    return 0;
+  }
+
+  const Options& options_;
+  Logger logger_;
+  BootstrapProto bootstrap_;
+  config::Registry registry_;
+  observability::StatsRegistry stats_;
+  observability::StatsCells& cells_ = stats_.makeCells();
+  route::ClusterNames cluster_names_;
+  route::FilterSlots filter_slots_;
+  std::unique_ptr<event::Loop> main_ = event::makeLoop();
+  std::unique_ptr<observability::LogFiles> log_files_;
+  Workers workers_;
+  std::unique_ptr<RouteManager> routes_;
+  std::unique_ptr<net::DnsResolver> resolver_;
+  std::unique_ptr<ClusterManager> clusters_;
+  std::unique_ptr<ListenerManager> listeners_;
+  event::Timer drain_poll_{main_->timers(), [this] { pollDrain(); }};
+  event::TimePoint drain_began_;
+  bool accepting_ = false;
+  bool draining_ = false;
+};
+
+}  // namespace
+
+int validate(const Options& options) {
+  config::ErrorList errors;
+  config::Positions positions;
+  BootstrapProto bootstrap;
+  config::Registry registry;
+  extensions::registerAll(registry);
+  observability::StatsRegistry stats;
+  route::ClusterNames cluster_names;
+  route::FilterSlots filter_slots;
+  NoRouteSlots route_slots;
+  config::Services services{registry, stats, nullptr, cluster_names, filter_slots, route_slots, options.defaults, {}};
+  CompiledBootstrap compiled;
+  if (loadBootstrap(options, bootstrap, errors, positions)) {
+    compileBootstrap(bootstrap, config::Context(errors, &positions), services, compiled);
+  }
+  report(errors, nameOf(options));
+  if (!errors.empty()) return 1;
+  std::cout << "configuration '" << nameOf(options) << "' OK\n";
+  return 0;
+}
+
+int serve(const Options& options) {
+  return Server(options).run();
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,58 @@
+#include "source/server/worker.h"
+
+#include <atomic>
+#include <csignal>
+
+namespace sluice::server {
+
+Worker::Worker(uint32_t index, observability::StatsCells& cells, observability::LogFiles& log_files, uint64_t seed,
+               std::function<void(std::shared_ptr<const route::Table>)> retire)
+    : index_(index),
+      loop_(event::makeLoop()),
+      log_sink_(log_files),
+      clusters_(*loop_, buffers_, cells, seed),
+      tables_(std::move(retire)),
+      router_(*loop_, clusters_, cells),
+      calls_(*loop_, clusters_, cells),
+      sessions_(*loop_, buffers_, cells, tables_, router_, calls_, log_sink_, seed ^ 0x5DEECE66D, index),
+      services_{sessions_},
+      listeners_(std::make_unique<listener::WorkerListeners>(*loop_, services_, cells)) {}
+
+Worker::~Worker() {
+  stop();
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    sigset_t all;  // signals are main's
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    pthread_setname_np(pthread_self(), ("worker_" + std::to_string(index_)).c_str());
+    loop_->run();
+  });
+}
+
+void Worker::post(std::function<void(Worker&)> work) {
+  loop_->post([this, work = std::move(work)] { work(*this); });
+}
+
+void Worker::stop() {
+  if (!thread_.joinable()) return;
+  loop_->post([this] {
+    listeners_->closeAll();
+    loop_->stop();
+  });
+  thread_.join();
+}
+
+void Workers::postAll(event::Loop& main, std::function<void(Worker&)> work, std::function<void()> done) {
+  auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
+  for (auto& worker : workers_) {
+    worker->post([&main, work, done, left](Worker& self) {
+      work(self);
+      if (left->fetch_sub(1) == 1) main.post(done);
+    });
+  }
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,81 @@
+// A worker: one thread with its own loop, connections, pools and balancers.
+//
+// Main talks to it by post() only; everything inside belongs to its thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "source/event/loop.h"
+#include "source/listener/listener.h"
+#include "source/net/connection.h"
+#include "source/observability/log_file.h"
+#include "source/observability/stats.h"
+#include "source/router/calls.h"
+#include "source/router/router.h"
+#include "source/session/worker.h"
+#include "source/upstream/worker_cluster.h"
+
+namespace sluice::server {
+
+class Worker {
+ public:
+  // `retire` takes route tables whose last user on this worker is gone; called on the worker's thread.
+  Worker(uint32_t index, observability::StatsCells& cells, observability::LogFiles& log_files, uint64_t seed,
+         std::function<void(std::shared_ptr<const route::Table>)> retire);
+  ~Worker();
+
+  void start();
+  void post(std::function<void(Worker&)> work);
+  // Ends the thread; what is left on the worker is closed.
+  void stop();
+
+  uint32_t index() const { return index_; }
+
+  // Worker's thread only.
+  event::Loop& loop() { return *loop_; }
+  upstream::ClusterSet& clusters() { return clusters_; }
+  session::RouteTables& tables() { return tables_; }
+  listener::WorkerListeners& listeners() { return *listeners_; }
+
+ private:
+  const uint32_t index_;
+  std::unique_ptr<event::Loop> loop_;
+  observability::LogSink log_sink_;
+  net::WorkerBuffers buffers_;
+  upstream::ClusterSet clusters_;
+  session::RouteTables tables_;
+  router::RouterWorker router_;
+  router::ClusterCalls calls_;
+  session::SessionWorker sessions_;
+  filter::NetworkServices services_;
+  std::unique_ptr<listener::WorkerListeners> listeners_;
+  std::thread thread_;
+};
+
+// All of them.
+class Workers {
+ public:
+  void add(std::unique_ptr<Worker> worker) { workers_.push_back(std::move(worker)); }
+  size_t size() const { return workers_.size(); }
+  Worker& at(size_t index) { return *workers_[index]; }
+  // Runs `work` on every worker's thread; order of calls is kept on each.
+  void postAll(const std::function<void(Worker&)>& work) {
+    for (auto& worker : workers_) worker->post(work);
+  }
+  // The same, and `done` on `main` once the last of them has run it.
+  void postAll(event::Loop& main, std::function<void(Worker&)> work, std::function<void()> done);
+  void start() {
+    for (auto& worker : workers_) worker->start();
+  }
+  void stop() {
+    for (auto& worker : workers_) worker->stop();
+  }
+
+ private:
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace sluice::server
