@@ -44,8 +44,8 @@ std::string nameOf(const google::protobuf::Message& message) {
 
 class Reader {
  public:
-  Reader(const std::string& name, std::string_view text, config::ErrorList& errors)
-      : text_(text), errors_(errors), file_(std::make_shared<IntentFile>()) {
+  Reader(const std::string& name, std::string_view text, const ResourceValidator& validator, config::ErrorList& errors)
+      : text_(text), validator_(validator), errors_(errors), file_(std::make_shared<IntentFile>()) {
     file_->name = name;
   }
 
@@ -158,7 +158,7 @@ class Reader {
       const bool endpoints = type == ResourceType::kEndpoints;
       where.error(base::strCat("has no `", endpoints ? "cluster_name" : "name", "`; a resource is told apart by it"));
     }
-    validateResource(message, where);
+    validator_.validate(message, where);
     if (errors_.total() != before) return;
     if (type == ResourceType::kListener) describeListener(static_cast<const Listener&>(message), resource);
     google::protobuf::Any any;
@@ -171,7 +171,9 @@ class Reader {
 
   static void describeListener(const Listener& listener, Resource& resource) {
     resource.api_listener = listener.has_api_listener();
-    if (listener.has_address()) resource.addresses.push_back(addressText(listener.address()));
+    // Port 0 is a port of its own each time.
+    const bool fixed = listener.address().has_pipe() || listener.address().socket_address().port_value() != 0;
+    if (listener.has_address() && fixed) resource.addresses.push_back(addressText(listener.address()));
   }
 
   void readNodes(const DocumentNode& node) {
@@ -240,6 +242,7 @@ class Reader {
   config::Context context(const std::string& path) { return config::Context(errors_, &positions_, path); }
 
   const std::string_view text_;
+  const ResourceValidator& validator_;
   config::ErrorList& errors_;
   config::Positions positions_;
   std::shared_ptr<IntentFile> file_;
@@ -247,8 +250,9 @@ class Reader {
 
 }  // namespace
 
-IntentFilePtr readIntentFile(const std::string& name, std::string_view text, config::ErrorList& errors) {
-  return Reader(name, text, errors).read();
+IntentFilePtr readIntentFile(const std::string& name, std::string_view text, const ResourceValidator& validator,
+                             config::ErrorList& errors) {
+  return Reader(name, text, validator, errors).read();
 }
 
 }  // namespace sluice::control_plane

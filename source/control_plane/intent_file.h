@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "google/protobuf/message.h"
 #include "source/config/errors.h"
 #include "source/control_plane/node_selector.h"
 #include "source/control_plane/resource.h"
+#include "source/control_plane/resource_validator.h"
 
 namespace sluice::control_plane {
 
@@ -45,9 +45,7 @@ struct IntentFile {
 using IntentFilePtr = std::shared_ptr<const IntentFile>;
 
 // Reads `text`; JSON if the name ends so, otherwise YAML. Null after adding to `errors`.
-IntentFilePtr readIntentFile(const std::string& name, std::string_view text, config::ErrorList& errors);
-
-// One resource's own rules. Adds to the context's errors.
-void validateResource(const google::protobuf::Message& resource, const config::Context& context);
+IntentFilePtr readIntentFile(const std::string& name, std::string_view text, const ResourceValidator& validator,
+                             config::ErrorList& errors);
 
 }  // namespace sluice::control_plane

@@ -105,8 +105,8 @@ bool isIntentFileName(std::string_view name) {
   return plain && !name.starts_with('.') && name.size() <= 200 && hasIntentSuffix(name);
 }
 
-IntentStore::IntentStore(std::string directory, observability::Logger& logger)
-    : directory_(std::move(directory)), logger_(logger) {}
+IntentStore::IntentStore(std::string directory, const ResourceValidator& validator, observability::Logger& logger)
+    : directory_(std::move(directory)), validator_(validator), logger_(logger) {}
 
 void IntentStore::note(const std::string& name, std::string_view why) {
   if (noted_.insert(name).second) logger_.info(kLog, directory_, "/", name, " is ignored: ", why);
@@ -158,7 +158,7 @@ std::unique_ptr<Intent> IntentStore::compile(const FileTexts& texts, config::Err
     const auto known = parsed_.find(name);
     IntentFilePtr file = known != parsed_.end() && known->second.first == hash
                              ? known->second.second
-                             : readIntentFile(base::strCat(directory_, "/", name), text, errors);
+                             : readIntentFile(base::strCat(directory_, "/", name), text, validator_, errors);
     if (file == nullptr) continue;
     parsed.emplace(name, std::pair(hash, file));
     files.push_back(std::move(file));

@@ -25,8 +25,8 @@ using FileTexts = std::map<std::string, std::string>;
 
 class IntentStore : public SnapshotSource {
  public:
-  // `logger` outlives the store.
-  IntentStore(std::string directory, observability::Logger& logger);
+  // `validator` and `logger` outlive the store.
+  IntentStore(std::string directory, const ResourceValidator& validator, observability::Logger& logger);
 
   // Reads the directory. False if it is refused (logged, kept in lastErrors); true if it is good, changed or not.
   bool reload();
@@ -52,6 +52,7 @@ class IntentStore : public SnapshotSource {
   void note(const std::string& name, std::string_view why);
 
   const std::string directory_;
+  const ResourceValidator& validator_;
   observability::Logger& logger_;
   std::unique_ptr<Intent> intent_;
   Parsed parsed_;

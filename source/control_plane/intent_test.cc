@@ -60,7 +60,8 @@ Loaded load(std::vector<std::pair<std::string, std::string>> texts) {
   Loaded loaded;
   std::vector<IntentFilePtr> files;
   for (const auto& [name, text] : texts) {
-    if (IntentFilePtr file = readIntentFile(name, text, loaded.errors)) files.push_back(std::move(file));
+    if (IntentFilePtr file = readIntentFile(name, text, ResourceValidator(), loaded.errors))
+      files.push_back(std::move(file));
   }
   if (loaded.errors.empty()) loaded.intent = Intent::make(std::move(files), loaded.errors);
   return loaded;

@@ -16,6 +16,7 @@
 #include "source/control_plane/http_server.h"
 #include "source/control_plane/intent_store.h"
 #include "source/control_plane/listen_address.h"
+#include "source/control_plane/resource_validator.h"
 #include "source/event/loop.h"
 #include "source/observability/log.h"
 
@@ -128,7 +129,8 @@ int run(const Flags& flags) {
     if (!token) return fail(logger, base::strCat("--token-file ", flags.token_file, " cannot be read or is empty"));
   }
   const auto loop = event::makeLoop();
-  IntentStore store(flags.config, logger);
+  const ResourceValidator validator;
+  IntentStore store(flags.config, validator, logger);
   DiscoveryServer discovery(
       store, loop->timers(), logger, [] { return std::chrono::system_clock::now(); }, "sluice-control");
 

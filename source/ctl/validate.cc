@@ -44,7 +44,7 @@ void validateFile(const std::string& path, config::ErrorList& errors) {
   std::ostringstream text;
   const bool readable = file && (file.peek() == std::ifstream::traits_type::eof() || (text << file.rdbuf()));
   if (readable && config::formatOf(path) != config::Format::kBinary && looksLikeIntent(path, text.str())) {
-    control_plane::readIntentFile(path, text.str(), errors);
+    control_plane::readIntentFile(path, text.str(), control_plane::ResourceValidator(), errors);
   } else {
     validateBootstrap(path, errors);
   }
@@ -52,7 +52,8 @@ void validateFile(const std::string& path, config::ErrorList& errors) {
 
 void validateDirectory(const std::string& path, config::ErrorList& errors) {
   observability::Logger quiet(observability::LogLevel::kOff);
-  control_plane::IntentStore store(path, quiet);
+  const control_plane::ResourceValidator validator;
+  control_plane::IntentStore store(path, validator, quiet);
   store.reload();
   errors = store.lastErrors();
 }

@@ -1,0 +1,371 @@
+"""`sluice-control` on the wire: order among types, delta, streams of single types, swaps of a whole directory, the API."""
+import json
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
+from harness import *  # noqa: E402,F403
+from harness import config  # noqa: E402
+from harness.ads import CLUSTER, DISCOVERY, ENDPOINT, LISTENER, ROUTE, SERVICE, fill, messageClass  # noqa: E402
+from harness.ads import AdsClient  # noqa: E402
+from harness.process import binary  # noqa: E402
+from harness.sluice import runTool  # noqa: E402
+
+ADS = {"ads": {}, "resource_api_version": "V3"}
+CLUSTERS = "envoy.service.cluster.v3.ClusterDiscoveryService"
+ROUTES = "envoy.service.route.v3.RouteDiscoveryService"
+
+
+def document(*typed, **more):
+    return json.dumps({**more, "resources": [{"@type": type_url, **resource} for type_url, resource in typed]})
+
+
+def whole(cluster_name):
+    """A listener, its routes, and the EDS cluster that they lead to."""
+    return document(
+        (LISTENER, config.httpListener("front", rds={"route_config_name": "routes", "config_source": ADS})),
+        (ROUTE, config.routeConfig("routes", [config.route(cluster_name)])),
+        (CLUSTER, {"name": cluster_name, "type": "EDS", "eds_cluster_config": {"eds_config": ADS}}),
+        (ENDPOINT, config.loadAssignment(cluster_name, [1])),
+    )
+
+
+class DeltaClient:
+    """One delta stream, aggregated or of a single type."""
+
+    def __init__(self, target, method=f"/{SERVICE}/DeltaAggregatedResources", node="node-1"):
+        import grpc
+
+        self.channel = grpc.insecure_channel(target)
+        call = self.channel.stream_stream(
+            method,
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=messageClass(DISCOVERY + "DeltaDiscoveryResponse").FromString,
+        )
+        self.outbox, self.inbox, self.node = queue.Queue(), queue.Queue(), node
+        self.call = call(iter(self.outbox.get, None))
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        try:
+            for response in self.call:
+                self.inbox.put(response)
+        except Exception as error:
+            self.inbox.put(error)
+
+    def send(self, type_url, subscribe=(), unsubscribe=(), nonce="", error=None, versions=None):
+        request = messageClass(DISCOVERY + "DeltaDiscoveryRequest")(type_url=type_url, response_nonce=nonce)
+        if self.node:
+            request.node.id, self.node = self.node, None
+        if error:
+            request.error_detail.message = error
+        request.initial_resource_versions.update(versions or {})
+        self.outbox.put(fill(request, resource_names_subscribe=subscribe, resource_names_unsubscribe=unsubscribe))
+
+    def receive(self, timeout=10):
+        response = self.inbox.get(timeout=timeout)
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+    def acknowledge(self, response):
+        self.send(response.type_url, nonce=response.nonce)
+
+    def settle(self, quiet=0.3):
+        """Acknowledges what comes until nothing comes; the responses as (short type, added, removed)."""
+        story = []
+        while True:
+            try:
+                response = self.receive(timeout=quiet)
+            except queue.Empty:
+                return story
+            self.acknowledge(response)
+            added = sorted(resource.name for resource in response.resources)
+            story.append((response.type_url.rsplit(".", 1)[1], added, sorted(response.removed_resources)))
+
+    def stop(self):
+        self.outbox.put(None)
+        self.call.cancel()
+        self.channel.close()
+
+
+class ControlCase(SluiceTestCase):
+    def serve(self, **files):
+        os.mkdir(self.scratch.join("config"))
+        for name, text in files.items():
+            self.write(name, text)
+        self.control = self.start(Control(self.scratch, self.scratch.join("config")))
+
+    def write(self, name, text):
+        self.scratch.write(f"config/{name}.json", text)
+
+    def delta(self, **options):
+        return self.start(DeltaClient(f"127.0.0.1:{self.control.xds_port}", **options))
+
+
+class OrderTest(ControlCase):
+    def test_a_move_to_a_new_cluster_is_made_before_the_old_one_is_broken(self):
+        self.serve(all=whole("old"))
+        client = self.delta()
+        client.send(CLUSTER)
+        client.send(LISTENER)
+        client.send(ROUTE, ["routes"])
+        client.send(ENDPOINT, ["old", "new"])
+        client.settle()
+
+        self.write("all", whole("new"))
+
+        self.assertEqual(
+            client.settle(),
+            [
+                ("Cluster", ["new"], []),
+                ("ClusterLoadAssignment", ["new"], []),
+                ("RouteConfiguration", ["routes"], []),
+                ("Cluster", [], ["old"]),
+                ("ClusterLoadAssignment", [], ["old"]),
+            ],
+        )
+
+    def test_the_old_cluster_stays_while_the_routes_that_leave_it_are_refused(self):
+        self.serve(all=whole("old"))
+        client = self.delta()
+        client.send(CLUSTER)
+        client.send(ROUTE, ["routes"])
+        client.settle()
+        self.write("all", whole("new"))
+        client.acknowledge(client.receive())
+
+        client.send(ROUTE, nonce=client.receive().nonce, error="routes: no")
+
+        self.assertEqual(client.settle(), [])
+
+    def test_state_of_the_world_holds_old_and_new_until_the_routes_are_acknowledged(self):
+        self.serve(all=whole("old"))
+        client = self.start(AdsClient(self.control.xds_port))
+        client.send(CLUSTER)
+        client.acknowledge(client.receive())
+        client.send(ROUTE, ["routes"])
+        client.acknowledge(client.receive(), ["routes"])
+
+        self.write("all", whole("new"))
+        both = client.receive()
+        client.acknowledge(both)
+        routes = client.receive()
+        client.acknowledge(routes, ["routes"])
+        final = client.receive()
+
+        self.assertEqual([resource.name for resource in client.resources(both)], ["new", "old"])
+        self.assertEqual(routes.type_url, ROUTE)
+        self.assertEqual([resource.name for resource in client.resources(final)], ["new"])
+
+
+class DeltaTest(ControlCase):
+    def test_one_changed_cluster_of_a_thousand_is_one_resource(self):
+        clusters = [(CLUSTER, config.cluster(f"c{i}", 1)) for i in range(1000)]
+        self.serve(all=document(*clusters))
+        client = self.delta()
+        client.send(CLUSTER)
+        self.assertEqual(len(client.settle()[0][1]), 1000)
+
+        clusters[500] = (CLUSTER, config.cluster("c500", 2))
+        self.write("all", document(*clusters))
+
+        self.assertEqual(client.settle(), [("Cluster", ["c500"], [])])
+
+    def test_a_restart_sends_only_what_the_client_does_not_hold(self):
+        self.serve(all=document((CLUSTER, config.cluster("same", 1)), (CLUSTER, config.cluster("other", 1))))
+        client = self.delta()
+        client.send(CLUSTER)
+        held = {resource.name: resource.version for resource in client.receive().resources}
+        self.control.kill()
+        self.write("all", document((CLUSTER, config.cluster("same", 1)), (CLUSTER, config.cluster("fresh", 1))))
+        self.control = self.start(Control(self.scratch, self.control.folder, self.control.xds_port, self.control.http_port))
+
+        again = self.delta()
+        again.send(CLUSTER, versions=held)
+
+        self.assertEqual(again.settle(), [("Cluster", ["fresh"], ["other"])])
+
+    def test_a_name_that_does_not_exist_is_told_and_comes_when_it_appears(self):
+        self.serve(all=document())
+        client = self.delta()
+        client.send(CLUSTER, ["late"])
+        self.assertEqual(client.settle(), [("Cluster", [], ["late"])])
+
+        self.write("all", document((CLUSTER, config.cluster("late", 1))))
+
+        self.assertEqual(client.settle(), [("Cluster", ["late"], [])])
+
+
+class TransportTest(ControlCase):
+    def test_streams_of_single_types_keep_the_order_too(self):
+        self.serve(all=whole("up"))
+        target = f"127.0.0.1:{self.control.xds_port}"
+        clusters = self.start(DeltaClient(target, f"/{CLUSTERS}/DeltaClusters"))
+        clusters.send("")
+        response = clusters.receive()
+        routes = self.start(DeltaClient(target, f"/{ROUTES}/DeltaRoutes"))
+        routes.send("", ["routes"])
+
+        # Both channels of one process share a connection, by which the control plane knows them for one proxy.
+        with self.assertRaises(queue.Empty):
+            routes.receive(timeout=0.3)
+        clusters.acknowledge(response)
+
+        self.assertEqual(routes.settle(), [("RouteConfiguration", ["routes"], [])])
+
+    def test_unix_sockets_serve_both_sides(self):
+        os.mkdir(self.scratch.join("config"))
+        self.write("all", document((CLUSTER, config.cluster("one", 1))))
+        xds, api = self.scratch.join("xds.sock"), self.scratch.join("api.sock")
+        command = [binary("sluice-control"), "--config", self.scratch.join("config")]
+        process = Process(command + ["--listen", "unix:" + xds, "--http", "unix:" + api], self.scratch, "control-unix")
+        self.addCleanup(process.kill)
+        waitFor(lambda: os.path.exists(xds) and os.path.exists(api), "the sockets")
+
+        client = self.start(DeltaClient("unix:" + xds))
+        client.send(CLUSTER)
+        self.assertEqual(client.settle(), [("Cluster", ["one"], [])])
+        code, output = runTool("sluicectl", "status", "--control", "unix:" + api)
+
+        self.assertEqual(code, 0, output)
+        self.assertIn("1/1 proxies serve version", output)
+
+    def test_an_address_in_use_is_an_error(self):
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        for flags in (["--listen", address, "--http", "127.0.0.1:0"], ["--listen", "127.0.0.1:0", "--http", address]):
+            with self.subTest(flags=flags):
+                code, output = runTool("sluice-control", "--config", self.scratch.path, *flags)
+                self.assertEqual(code, 1, output)
+                self.assertIn(address, output)
+
+    def test_a_terminated_control_plane_exits_with_0_while_streams_are_open(self):
+        self.serve(all=document())
+        client = self.delta()
+        client.send(CLUSTER)
+        client.receive()
+
+        self.control.process.terminate()
+
+        self.assertEqual(self.control.process.wait(10), 0)
+
+
+class DirectoryTest(ControlCase):
+    def volume(self, name, text):
+        folder = self.scratch.join(f"config/..{name}")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "all.json"), "w") as file:
+            file.write(text)
+        link = self.scratch.join("config/..tmp")
+        os.symlink(f"..{name}", link)
+        os.rename(link, self.scratch.join("config/..data"))
+
+    def test_a_volume_is_swapped_as_kubernetes_does(self):
+        os.mkdir(self.scratch.join("config"))
+        self.volume("1", document((CLUSTER, config.cluster("one", 1))))
+        os.symlink("..data/all.json", self.scratch.join("config/all.json"))
+        self.control = self.start(Control(self.scratch, self.scratch.join("config")))
+        client = self.delta()
+        client.send(CLUSTER)
+        client.settle()
+
+        self.volume("2", document((CLUSTER, config.cluster("two", 1))))
+
+        self.assertEqual(client.settle(), [("Cluster", ["two"], ["one"])])
+
+    def test_a_link_to_the_directory_is_swapped(self):
+        for name in ("one", "two"):
+            os.mkdir(self.scratch.join(name))
+            self.scratch.write(f"{name}/all.json", document((CLUSTER, config.cluster(name, 1))))
+        os.symlink("one", self.scratch.join("config"))
+        self.control = self.start(Control(self.scratch, self.scratch.join("config")))
+        client = self.delta()
+        client.send(CLUSTER)
+        client.settle()
+
+        os.symlink("two", self.scratch.join("next"))
+        os.rename(self.scratch.join("next"), self.scratch.join("config"))
+        self.assertEqual(client.settle(), [("Cluster", ["two"], ["one"])])
+        self.scratch.write("two/all.json", document((CLUSTER, config.cluster("three", 1))))
+
+        self.assertEqual(client.settle(), [("Cluster", ["three"], ["two"])])
+
+    def test_hidden_files_and_other_suffixes_are_ignored(self):
+        self.serve(all=document((CLUSTER, config.cluster("one", 1))))
+        client = self.delta()
+        client.send(CLUSTER)
+        client.settle()
+
+        for name in (".hidden.json", "notes.txt", "all.json~"):
+            with open(self.scratch.join("config/" + name), "w") as file:
+                file.write("{")
+
+        self.assertEqual(client.settle(), [])
+        self.assertIn("notes.txt is ignored", self.control.log())
+        self.assertNotIn("refused", self.control.log())
+
+    def test_a_change_reaches_a_client_within_50_ms(self):
+        self.serve(all=document((CLUSTER, config.cluster("one", 1))))
+        client = self.delta()
+        client.send(CLUSTER)
+        client.settle()
+
+        times = []
+        for port in range(2, 23):
+            path = self.scratch.write("next", document((CLUSTER, config.cluster("one", port))))
+            start = time.monotonic()
+            os.rename(path, self.scratch.join("config/all.json"))
+            client.acknowledge(client.receive())
+            times.append(time.monotonic() - start)
+
+        self.assertLess(sorted(times)[len(times) // 2], 0.05, times)
+
+
+class ApiTest(ControlCase):
+    def post(self, text, headers=(), query="?file=more.json"):
+        return request(
+            self.control.http_port, "POST", "/api/v1/resources" + query, body=text.encode(), headers=list(headers)
+        )
+
+    def test_a_web_page_may_not_write(self):
+        self.serve(all=document())
+
+        reply = self.post(document(), [("Origin", "http://evil.test")])
+
+        self.assertEqual(reply.status, 403)
+
+    def test_a_token_is_asked_for_and_taken(self):
+        os.mkdir(self.scratch.join("config"))
+        token = self.scratch.write("token", "secret\n")
+        self.control = self.start(Control(self.scratch, self.scratch.join("config"), args=["--token-file", token]))
+
+        self.assertEqual(self.post(document()).status, 401)
+        self.assertEqual(self.post(document(), [("Authorization", "Bearer wrong")]).status, 401)
+        self.assertEqual(self.post(document(), [("Authorization", "Bearer secret")]).status, 200)
+
+    def test_names_that_leave_the_directory_are_refused(self):
+        self.serve(all=document())
+
+        for name in ("../x.json", ".x.json", "x.txt", "a/b.json", "%2e%2e%2fx.json"):
+            with self.subTest(name=name):
+                self.assertEqual(self.post(document(), query="?file=" + name).status, 400)
+
+    def test_resources_are_listed_with_their_place(self):
+        self.serve(all=document((CLUSTER, config.cluster("one", 1)), (ENDPOINT, config.loadAssignment("e", [1]))))
+
+        reply = json.loads(get(self.control.http_port, "/api/v1/resources?type=endpoints").body)
+
+        self.assertEqual([item["name"] for item in reply["resources"]], ["e"])
+        self.assertTrue(reply["resources"][0]["file"].endswith("all.json"))
+        self.assertEqual(reply["resources"][0]["resource"]["cluster_name"], "e")
+
+
+if __name__ == "__main__":
+    unittest.main()
