@@ -30,8 +30,9 @@ void AdsClient::addType(TypeOptions options, ResourceWatcher& watcher) {
   if (stats_.connected) machines_.back()->onStreamStart();
 }
 
-void AdsClient::subscribe(std::string_view type_url, std::string_view name) {
-  get(type_url).subscribe(name, loop_.now());
+void AdsClient::subscribe(std::string_view type_url, std::string_view name,
+                          std::optional<std::chrono::milliseconds> fetch_timeout) {
+  get(type_url).subscribe(name, loop_.now(), fetch_timeout);
   armDeadlines();
   scheduleFlush();
 }

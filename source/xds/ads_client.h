@@ -60,7 +60,8 @@ class AdsClient : private TransportEvents, private event::TurnTask {
   void addType(TypeOptions options, ResourceWatcher& watcher);
   // Interest in a type that was added. It goes out at the end of the loop's turn, so that what one update causes is one
   // request.
-  void subscribe(std::string_view type_url, std::string_view name);
+  void subscribe(std::string_view type_url, std::string_view name,
+                 std::optional<std::chrono::milliseconds> fetch_timeout = {});
   void unsubscribe(std::string_view type_url, std::string_view name);
   void setInterest(std::string_view type_url, const std::vector<std::string>& names);
 
@@ -81,6 +82,9 @@ class AdsClient : private TransportEvents, private event::TurnTask {
     SubscriptionMachine& machine_;
   };
   std::unique_ptr<Pause> pause(std::string_view type_url);
+
+  // Whether anything of a type is wanted.
+  bool wantsAny(std::string_view type_url) const { return get(type_url).wantsAny(); }
 
   // Makes the stream, and makes it again for ever.
   void start();

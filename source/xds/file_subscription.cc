@@ -28,6 +28,12 @@ FileSubscription::~FileSubscription() {
   if (inotify_ >= 0) close(inotify_);
 }
 
+void FileSubscription::subscribe(std::string_view name) {
+  machine_.subscribe(name, loop_.now());
+  armDeadline();
+  if (inotify_ >= 0) loop_.atTurnEnd(*this);
+}
+
 void FileSubscription::setInterest(const std::vector<std::string>& names) {
   machine_.setInterest(names, loop_.now());
   armDeadline();
@@ -37,6 +43,12 @@ void FileSubscription::setInterest(const std::vector<std::string>& names) {
 absl::Status FileSubscription::start() {
   if (absl::Status watching = openWatch(); !watching.ok()) return watching;
   return load();
+}
+
+absl::Status FileSubscription::startLater() {
+  if (absl::Status watching = openWatch(); !watching.ok()) return watching;
+  loop_.atTurnEnd(*this);
+  return absl::OkStatus();
 }
 
 absl::Status FileSubscription::openWatch() {

@@ -36,11 +36,16 @@ class FileSubscription : private event::FdHandler, private event::TurnTask {
   ~FileSubscription() override;
 
   // The names that are wanted of the file, or "*". After start() it is read again at the end of the turn.
+  void subscribe(std::string_view name);
+  void unsubscribe(std::string_view name) { machine_.unsubscribe(name); }
   void setInterest(const std::vector<std::string>& names);
+  bool wantsAny() const { return machine_.wantsAny(); }
 
   // Watches and reads. Errors: the directory cannot be watched, or the file cannot be read or parsed; in the latter
   // case it is watched all the same, and a good file that is moved there is taken.
   absl::Status start();
+  // Watches only; the file is read at the end of the turn. Errors: the directory cannot be watched.
+  absl::Status startLater();
 
   SubscriptionStats stats() const { return machine_.stats(); }
   std::vector<Verdict> verdicts() const { return machine_.verdicts(); }

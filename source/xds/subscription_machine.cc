@@ -32,10 +32,11 @@ SubscriptionMachine::SubscriptionMachine(Options options, ResourceWatcher& watch
 
 // --- interest
 
-void SubscriptionMachine::subscribe(std::string_view name, TimePoint now) {
+void SubscriptionMachine::subscribe(std::string_view name, TimePoint now,
+                                    std::optional<std::chrono::milliseconds> fetch_timeout) {
   if (wants(name)) return;
-  const bool waits = options_.initial_fetch_timeout.count() > 0;
-  const auto deadline = waits ? std::optional(now + options_.initial_fetch_timeout) : std::nullopt;
+  const std::chrono::milliseconds timeout = fetch_timeout.value_or(options_.initial_fetch_timeout);
+  const auto deadline = timeout.count() > 0 ? std::optional(now + timeout) : std::nullopt;
   if (name == kWildcard) {
     wildcard_ = true;
     setFetchDeadline(name, wildcard_deadline_, deadline);
@@ -86,6 +87,11 @@ bool SubscriptionMachine::wants(std::string_view name) const {
   return entry != entries_.end() && entry->second.subscribed;
 }
 
+bool SubscriptionMachine::wantsAny() const {
+  return wildcard_ ||
+         std::any_of(entries_.begin(), entries_.end(), [](const auto& item) { return item.second.subscribed; });
+}
+
 void SubscriptionMachine::markSubscribed(std::string_view name) {
   interest_changed_ = true;
   // Out even if the server thinks that it was never taken back: it has to answer.
@@ -119,12 +125,10 @@ void SubscriptionMachine::onStreamEnd() {
 
 bool SubscriptionMachine::interestDue() const {
   if (!stream_up_ || paused_ > 0) return false;
-  const bool wants_any =
-      wildcard_ || std::any_of(entries_.begin(), entries_.end(), [](const auto& e) { return e.second.subscribed; });
-  if (!requested_) return wants_any;  // an empty first request would mean "everything"
+  if (!requested_) return wantsAny();  // an empty first request would mean "everything"
   if (delta()) return !to_subscribe_.empty() || !to_unsubscribe_.empty();
   // State-of-the-world has no words for leaving a legacy wildcard but naming something.
-  return interest_changed_ && (wants_any || named_);
+  return interest_changed_ && (named_ || wantsAny());
 }
 
 Request SubscriptionMachine::takeInterest() {

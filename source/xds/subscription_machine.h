@@ -36,12 +36,13 @@ class SubscriptionMachine {
   SubscriptionMachine& operator=(const SubscriptionMachine&) = delete;
 
   // Interest: names, or kWildcard. Repeats are harmless. Unsubscribing forgets what was held (the consumer keeps its
-  // own reference), except while a wildcard may still own it.
-  void subscribe(std::string_view name, TimePoint now);
+  // own reference), except while a wildcard may still own it. `fetch_timeout` stands in for initial_fetch_timeout.
+  void subscribe(std::string_view name, TimePoint now, std::optional<std::chrono::milliseconds> fetch_timeout = {});
   void unsubscribe(std::string_view name);
   // Subscribes and unsubscribes so that exactly `names` are wanted.
   void setInterest(const std::vector<std::string>& names, TimePoint now);
   bool wants(std::string_view name) const;
+  bool wantsAny() const;
 
   // While paused (counted) no plain change of interest goes out, so that it goes out in one request. ACKs do.
   void pause() { ++paused_; }

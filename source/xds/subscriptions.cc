@@ -1,0 +1,195 @@
+#include "source/xds/subscriptions.h"
+
+#include <array>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::xds {
+namespace {
+
+// Dependencies first: what a listener needs was asked for before it.
+constexpr std::array<std::string_view, 4> kAdsOrder{kClusterType, kEndpointType, kListenerType, kRouteType};
+
+AdsClient::Options clientOptions(const GrpcSource& source, const envoy::config::core::v3::Node& node,
+                                 std::string_view own_type) {
+  AdsClient::Options options;
+  options.variant = source.variant;
+  options.node = node;
+  options.set_node_on_first_message_only = source.node_on_first_message_only;
+  options.own_type = std::string(own_type);
+  return options;
+}
+
+// Sources with one identity share a stream or a file.
+std::string identity(const Source& source) {
+  switch (source.kind) {
+    case Source::Kind::kAds:
+      return "ads";
+    case Source::Kind::kFile:
+      return absl::StrCat("file\n", source.path, "\n", source.watched_directory);
+    case Source::Kind::kGrpc:
+      break;
+  }
+  std::string key = absl::StrCat("grpc\n", source.grpc.cluster, "\n", source.grpc.authority, "\n",
+                                 source.grpc.variant == Variant::kDelta, source.grpc.node_on_first_message_only);
+  for (const auto& [name, value] : source.grpc.initial_metadata) absl::StrAppend(&key, "\n", name, "\n", value);
+  return key;
+}
+
+}  // namespace
+
+// It is let go of through the loop, because what it tells a watcher may be why nobody wants it any more.
+class Subscriptions::Feed : public event::Deferred {
+ public:
+  virtual void subscribe(std::string_view name, std::chrono::milliseconds fetch_timeout) = 0;
+  virtual void unsubscribe(std::string_view name) = 0;
+  virtual bool wantsAny() const = 0;
+  virtual std::vector<Verdict> verdicts() const = 0;
+  virtual void visit(const std::function<void(const View&)>& visit) const = 0;
+};
+
+// One type of a client: of the aggregated stream, or (then owned) of a stream of its own.
+class Subscriptions::StreamFeed : public Feed {
+ public:
+  StreamFeed(std::string_view type_url, AdsClient& client) : type_url_(type_url), source_("ads"), client_(client) {}
+  StreamFeed(std::string_view type_url, const std::string& cluster, std::unique_ptr<AdsClient> client)
+      : type_url_(type_url), source_(absl::StrCat("grpc ", cluster)), owned_(std::move(client)), client_(*owned_) {}
+
+  void subscribe(std::string_view name, std::chrono::milliseconds fetch_timeout) override {
+    client_.subscribe(type_url_, name, fetch_timeout);
+  }
+  void unsubscribe(std::string_view name) override { client_.unsubscribe(type_url_, name); }
+  bool wantsAny() const override { return client_.wantsAny(type_url_); }
+  std::vector<Verdict> verdicts() const override { return client_.verdicts(type_url_); }
+  void visit(const std::function<void(const View&)>& visit) const override {
+    const StreamStats stream = client_.streamStats();
+    visit({type_url_, source_, client_.stats(type_url_), &stream});
+  }
+
+ private:
+  const std::string type_url_;
+  const std::string source_;
+  const std::unique_ptr<AdsClient> owned_;
+  AdsClient& client_;
+};
+
+class Subscriptions::FileFeed : public Feed {
+ public:
+  FileFeed(std::string_view type_url, std::unique_ptr<FileSubscription> file)
+      : type_url_(type_url), file_(std::move(file)) {}
+  void subscribe(std::string_view name, std::chrono::milliseconds) override { file_->subscribe(name); }
+  void unsubscribe(std::string_view name) override { file_->unsubscribe(name); }
+  bool wantsAny() const override { return file_->wantsAny(); }
+  std::vector<Verdict> verdicts() const override { return file_->verdicts(); }
+  void visit(const std::function<void(const View&)>& visit) const override {
+    visit({type_url_, file_->path(), file_->stats(), nullptr});
+  }
+
+ private:
+  const std::string type_url_;
+  const std::unique_ptr<FileSubscription> file_;
+};
+
+Subscriptions::Subscriptions(Deps deps) : deps_(std::move(deps)) {}
+
+Subscriptions::~Subscriptions() = default;
+
+void Subscriptions::setWatcher(std::string_view type_url, ResourceWatcher& watcher) {
+  watchers_[std::string(type_url)] = &watcher;
+}
+
+ResourceWatcher& Subscriptions::watcherOf(std::string_view type_url) const {
+  const auto watcher = watchers_.find(type_url);
+  if (watcher == watchers_.end()) std::abort();  // an error of ours
+  return *watcher->second;
+}
+
+void Subscriptions::startAds(const GrpcSource& source) {
+  ads_ = std::make_unique<AdsClient>(clientOptions(source, deps_.node, ""), deps_.make_transport(source), deps_.loop,
+                                     deps_.random);
+  ads_->onLog(deps_.log);
+  for (const std::string_view type : kAdsOrder) {
+    if (watchers_.contains(type)) ads_->addType({std::string(type)}, watcherOf(type));
+  }
+  ads_->start();
+}
+
+absl::Status Subscriptions::subscribe(std::string_view type_url, const Source& source, std::string_view name) {
+  const std::pair<std::string, std::string> wanted(type_url, name);
+  Key key(type_url, identity(source));
+  if (const auto known = feed_of_.find(wanted); known != feed_of_.end()) {
+    if (known->second == key) return absl::OkStatus();
+    unsubscribe(type_url, name);  // it moved to another source
+  }
+  absl::StatusOr<Feed*> feed = feedFor(type_url, source);
+  if (!feed.ok()) return feed.status();
+  (*feed)->subscribe(name, source.initial_fetch_timeout);
+  feed_of_[wanted] = std::move(key);
+  return absl::OkStatus();
+}
+
+void Subscriptions::unsubscribe(std::string_view type_url, std::string_view name) {
+  const auto known = feed_of_.find({std::string(type_url), std::string(name)});
+  if (known == feed_of_.end()) return;
+  const auto feed = feeds_.find(known->second);
+  feed_of_.erase(known);
+  feed->second->unsubscribe(name);
+  if (feed->second->wantsAny()) return;
+  deps_.loop.deleteLater(std::move(feed->second));
+  feeds_.erase(feed);
+}
+
+absl::StatusOr<Subscriptions::Feed*> Subscriptions::feedFor(std::string_view type_url, const Source& source) {
+  Key key(type_url, identity(source));
+  if (const auto known = feeds_.find(key); known != feeds_.end()) return known->second.get();
+  absl::StatusOr<std::unique_ptr<Feed>> feed = makeFeed(type_url, source);
+  if (!feed.ok()) return feed.status();
+  return feeds_.emplace(std::move(key), *std::move(feed)).first->second.get();
+}
+
+absl::StatusOr<std::unique_ptr<Subscriptions::Feed>> Subscriptions::makeFeed(std::string_view type_url,
+                                                                             const Source& source) {
+  if (source.kind == Source::Kind::kAds) {
+    if (ads_ == nullptr) {
+      return absl::FailedPreconditionError("ads: the bootstrap has no dynamic_resources.ads_config; add one");
+    }
+    return std::make_unique<StreamFeed>(type_url, *ads_);
+  }
+  if (source.kind == Source::Kind::kFile) {
+    auto file = std::make_unique<FileSubscription>(
+        FileSubscription::Options{std::string(type_url), source.path, source.watched_directory,
+                                  source.initial_fetch_timeout},
+        deps_.load_file, watcherOf(type_url), deps_.loop, deps_.log);
+    if (absl::Status started = file->startLater(); !started.ok()) return started;
+    return std::make_unique<FileFeed>(type_url, std::move(file));
+  }
+  if (ownStreamMethod(type_url, source.grpc.variant).empty()) {
+    return absl::UnimplementedError(absl::StrCat("api_config_source: no stream serves ", std::string(type_url)));
+  }
+  auto client = std::make_unique<AdsClient>(clientOptions(source.grpc, deps_.node, type_url),
+                                            deps_.make_transport(source.grpc), deps_.loop, deps_.random);
+  client->onLog(deps_.log);
+  client->addType({std::string(type_url)}, watcherOf(type_url));
+  client->start();
+  return std::make_unique<StreamFeed>(type_url, source.grpc.cluster, std::move(client));
+}
+
+std::unique_ptr<AdsClient::Pause> Subscriptions::pause(std::string_view type_url) {
+  return ads_ == nullptr ? nullptr : ads_->pause(type_url);
+}
+
+std::vector<Verdict> Subscriptions::verdicts(std::string_view type_url) const {
+  std::vector<Verdict> all;
+  for (const auto& [key, feed] : feeds_) {
+    if (key.first != type_url) continue;
+    for (Verdict& verdict : feed->verdicts()) all.push_back(std::move(verdict));
+  }
+  return all;
+}
+
+void Subscriptions::forEach(const std::function<void(const View&)>& visit) const {
+  for (const auto& [key, feed] : feeds_) feed->visit(visit);
+}
+
+}  // namespace sluice::xds

@@ -1,0 +1,100 @@
+// All subscriptions of the process, wherever they come from: names of the aggregated stream, of streams of one type,
+// and of files. One watcher a type gets the updates of every source of it.
+//
+//   Subscriptions subscriptions({.loop = loop, .node = node, .make_transport = ..., .load_file = ...});
+//   subscriptions.setWatcher(kClusterType, clusters);       // for each type, before anything else
+//   subscriptions.startAds(ads_config);                     // if the bootstrap has one
+//   subscriptions.subscribe(kClusterType, cds_config, kWildcard);
+//
+// Updates never come from inside subscribe() or unsubscribe(). Main thread; loop and watchers outlive it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "source/xds/ads_client.h"
+#include "source/xds/file_subscription.h"
+
+namespace sluice::xds {
+
+// A stream to a management server (core.v3.ApiConfigSource with a gRPC service).
+struct GrpcSource {
+  std::string cluster;
+  std::string authority;
+  std::vector<std::pair<std::string, std::string>> initial_metadata;
+  Variant variant = Variant::kSotw;
+  bool node_on_first_message_only = false;
+};
+
+// Where a resource comes from (core.v3.ConfigSource), checked already.
+struct Source {
+  enum class Kind : uint8_t { kFile, kAds, kGrpc };
+  Kind kind = Kind::kAds;
+  std::string path;                                        // kFile
+  std::string watched_directory;                           // kFile
+  GrpcSource grpc;                                         // kGrpc
+  std::chrono::milliseconds initial_fetch_timeout{15000};  // 0: wait for ever
+};
+
+class Subscriptions {
+ public:
+  struct Deps {
+    event::Loop& loop;
+    envoy::config::core::v3::Node node;
+    std::function<std::unique_ptr<Transport>(const GrpcSource&)> make_transport;
+    FileSubscription::Loader load_file;
+    std::function<uint64_t()> random;
+    std::function<void(const std::string&)> log;
+  };
+  // Of one type from one source.
+  struct View {
+    std::string_view type_url;
+    std::string source;  // "ads", "grpc CLUSTER" or the path
+    SubscriptionStats stats;
+    const StreamStats* stream = nullptr;  // null for files; valid during the call
+  };
+
+  explicit Subscriptions(Deps deps);
+  ~Subscriptions();
+
+  void setWatcher(std::string_view type_url, ResourceWatcher& watcher);
+  // The aggregated stream, once. It carries clusters, endpoints, listeners and routes, in this order.
+  void startAds(const GrpcSource& source);
+
+  // A name ("*": all) of a type from a source; each name of a type has one source at a time. Errors: ads where there is
+  // no aggregated stream, a type without a stream of its own, a directory that cannot be watched.
+  absl::Status subscribe(std::string_view type_url, const Source& source, std::string_view name);
+  // Forgets it; a stream or file that nobody wants anything of is let go.
+  void unsubscribe(std::string_view type_url, std::string_view name);
+
+  // Holds back changes of a type's interest on the aggregated stream; null if there is none.
+  std::unique_ptr<AdsClient::Pause> pause(std::string_view type_url);
+
+  std::vector<Verdict> verdicts(std::string_view type_url) const;
+  void forEach(const std::function<void(const View&)>& visit) const;
+
+ private:
+  // One type from one source.
+  class Feed;
+  class StreamFeed;
+  class FileFeed;
+  using Key = std::pair<std::string, std::string>;  // type, identity of the source
+
+  ResourceWatcher& watcherOf(std::string_view type_url) const;
+  absl::StatusOr<Feed*> feedFor(std::string_view type_url, const Source& source);
+  absl::StatusOr<std::unique_ptr<Feed>> makeFeed(std::string_view type_url, const Source& source);
+
+  Deps deps_;
+  std::map<std::string, ResourceWatcher*, std::less<>> watchers_;
+  std::unique_ptr<AdsClient> ads_;
+  std::map<Key, std::unique_ptr<Feed>> feeds_;
+  std::map<std::pair<std::string, std::string>, Key> feed_of_;  // (type, name) to its feed
+};
+
+}  // namespace sluice::xds
