@@ -213,12 +213,11 @@ void LogFiles::run() {
 }
 
 bool LogFiles::writeAll(bool reopen) {
-  std::vector<std::shared_ptr<Entry>> entries;
-  {
+  const std::vector<std::shared_ptr<Entry>> entries = [this] {
     const std::lock_guard lock(mutex_);
     for (const auto& entry : entries_) entry->writing = entry->rings;
-    entries = entries_;
-  }
+    return entries_;
+  }();
   bool finished = true;
   for (const auto& entry : entries) {
     const bool empty = writeEntry(*entry);

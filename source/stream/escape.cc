@@ -2,6 +2,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "source/stream/formatter.h"
 
@@ -38,9 +40,41 @@ size_t sequenceLength(std::string_view text) {
   return 4;
 }
 
+// True if one of eight bytes is not plain: below 0x20, above 0x7e, '"' or '\\'.
+bool hasSpecial(uint64_t bytes) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHighs = kOnes << 7;
+  const auto hasZero = [](uint64_t value) { return (value - kOnes) & ~value & kHighs; };
+  const uint64_t control = (bytes - kOnes * 0x20) & ~bytes & kHighs;
+  return (control | (bytes & kHighs) | hasZero(bytes ^ kOnes * 0x7f) | hasZero(bytes ^ kOnes * '"') |
+          hasZero(bytes ^ kOnes * '\\')) != 0;
+}
+
+// True if every byte passes as it is: the case that must be fast.
+bool isPlain(std::string_view text) {
+  const auto load = [&](size_t at) {
+    uint64_t out;
+    std::memcpy(&out, text.data() + at, sizeof(out));
+    return out;
+  };
+  if (text.size() < 8) {
+    bool plain = true;
+    for (const char c : text) plain &= kPlain[static_cast<unsigned char>(c)];
+    return plain;
+  }
+  for (size_t i = 0; i + 8 < text.size(); i += 8) {
+    if (hasSpecial(load(i))) return false;
+  }
+  return !hasSpecial(load(text.size() - 8));
+}
+
 // Appends runs of harmless bytes whole and gives the others to `escape(rest)`, which returns how many it took.
 template <typename EscapeOne>
 void appendWith(std::string_view text, std::string& out, EscapeOne escape) {
+  if (isPlain(text)) {
+    out.append(text);
+    return;
+  }
   size_t run = 0;
   for (size_t i = 0; i < text.size();) {
     if (kPlain[static_cast<unsigned char>(text[i])]) {
@@ -156,9 +190,9 @@ void appendJson(const MetadataValue& value, std::string& out) {
     out += '{';
     for (const auto& field : *fields) {
       out += &field == fields->data() ? "\"" : ",\"";
-      appendJsonEscaped(field.first, out);
+      appendJsonEscaped(field.name, out);
       out += "\":";
-      appendJson(field.second, out);
+      appendJson(field.value, out);
     }
     out += '}';
   } else {

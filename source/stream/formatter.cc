@@ -152,16 +152,16 @@ absl::StatusOr<JsonFormatter::Node> JsonFormatter::compileNode(const MetadataVal
     node.text.push_back(*std::move(compiled));
   } else if (const auto* fields = std::get_if<MetadataFields>(&value.value)) {
     node.kind = Node::Kind::kObject;
-    std::vector<const std::pair<std::string, MetadataValue>*> sorted;
+    std::vector<const MetadataField*> sorted;
     for (const auto& field : *fields) sorted.push_back(&field);
-    std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
+    std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
     for (const auto* field : sorted) {
       absl::StatusOr<Node> child =
-          compileNode(field->second, options, where.empty() ? field->first : base::strCat(where, ".", field->first));
+          compileNode(field->value, options, where.empty() ? field->name : base::strCat(where, ".", field->name));
       if (!child.ok()) return child.status();
       std::string key = "\"";
-      appendJsonEscaped(field->first, key);
-      node.fields.emplace_back(key + "\":", *std::move(child));
+      appendJsonEscaped(field->name, key);
+      node.fields.push_back({key + "\":", *std::move(child)});
     }
   } else if (const auto* list = std::get_if<MetadataList>(&value.value)) {
     node.kind = Node::Kind::kList;

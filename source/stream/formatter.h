@@ -74,15 +74,18 @@ class JsonFormatter : public Formatter {
   void format(const FormatContext& context, std::string& out) const override;
 
  private:
-  struct Node;
-  using Fields = std::vector<std::pair<std::string, Node>>;  // keys are JSON already
+  struct Field;
   struct Node {
     enum class Kind : uint8_t { kLiteral, kTyped, kText, kObject, kList };
     Kind kind = Kind::kLiteral;
     std::string literal;              // JSON
     std::vector<TextFormatter> text;  // one
-    Fields fields;
+    std::vector<Field> fields;
     std::vector<Node> list;
+  };
+  struct Field {
+    std::string key;  // JSON, with its colon
+    Node value;
   };
   static absl::StatusOr<Node> compileNode(const MetadataValue& value, Options options, const std::string& where);
   bool append(const Node& node, const FormatContext& context, std::string& out) const;

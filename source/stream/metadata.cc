@@ -7,20 +7,23 @@ namespace {
 
 template <typename Fields>
 auto* fieldOf(Fields& fields, std::string_view key) {
-  const auto found = std::find_if(fields.begin(), fields.end(), [&](const auto& field) { return field.first == key; });
-  return found == fields.end() ? nullptr : &found->second;
+  const auto found = std::find_if(fields.begin(), fields.end(), [&](const auto& field) { return field.name == key; });
+  return found == fields.end() ? nullptr : &found->value;
 }
 
 }  // namespace
 
 void DynamicMetadata::set(std::string_view filter, std::string_view key, MetadataValue value) {
   MetadataValue* all = fieldOf(filters_, filter);
-  if (all == nullptr) all = &filters_.emplace_back(std::string(filter), MetadataValue{MetadataFields{}}).second;
+  if (all == nullptr) {
+    filters_.push_back({std::string(filter), {MetadataFields{}}});
+    all = &filters_.back().value;
+  }
   auto& fields = std::get<MetadataFields>(all->value);
   if (MetadataValue* known = fieldOf(fields, key)) {
     *known = std::move(value);
   } else {
-    fields.emplace_back(std::string(key), std::move(value));
+    fields.push_back({std::string(key), std::move(value)});
   }
 }
 

@@ -5,18 +5,23 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
 namespace sluice::stream {
 
 struct MetadataValue;
-using MetadataFields = std::vector<std::pair<std::string, MetadataValue>>;
+struct MetadataField;
+using MetadataFields = std::vector<MetadataField>;
 using MetadataList = std::vector<MetadataValue>;
 
 struct MetadataValue {
   std::variant<std::monostate, bool, double, std::string, MetadataList, MetadataFields> value;
+};
+
+struct MetadataField {
+  std::string name;
+  MetadataValue value;
 };
 
 class DynamicMetadata {

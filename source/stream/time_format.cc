@@ -24,7 +24,7 @@ char* put(char* out, std::string_view text) {
 }
 
 // `value` with leading zeros (or spaces) to `width` digits.
-char* putNumber(char* out, uint64_t value, int width, char fill = '0') {
+inline char* putNumber(char* out, uint32_t value, int width, char fill = '0') {
   for (int i = width - 1; i >= 0; --i) {
     out[i] = value == 0 && i != width - 1 ? fill : static_cast<char>('0' + value % 10);
     value /= 10;
@@ -44,18 +44,23 @@ struct Parts {
     year = static_cast<int>(date.year());
     month = static_cast<unsigned>(date.month());
     day = static_cast<unsigned>(date.day());
-    weekday = std::chrono::weekday(day_point).c_encoding();
-    year_day = static_cast<unsigned>((day_point - sys_days(date.year() / January / 1)).count()) + 1;
+    day_number = day_point;
     const auto of_day = static_cast<unsigned>((second_point - day_point).count());
     hour = of_day / 3600;
     minute = of_day / 60 % 60;
     second = of_day % 60;
   }
   unsigned hour12() const { return hour % 12 == 0 ? 12 : hour % 12; }
+  unsigned weekday() const { return std::chrono::weekday(day_number).c_encoding(); }
+  unsigned yearDay() const {
+    using namespace std::chrono;
+    return static_cast<unsigned>((day_number - sys_days(std::chrono::year(year) / January / 1)).count()) + 1;
+  }
 
   int64_t epoch_second;
   int year;
-  unsigned month, day, weekday, year_day, hour, minute, second;
+  unsigned month, day, hour, minute, second;
+  std::chrono::sys_days day_number;
   uint32_t nanosecond;
 };
 
@@ -75,7 +80,7 @@ char* putClock(char* out, const Parts& at, bool seconds) {
 }
 
 char* putYear(char* out, int year) {
-  return putNumber(out, static_cast<uint64_t>(year < 0 ? 0 : year), 4);
+  return putNumber(out, static_cast<uint32_t>(year < 0 ? 0 : year), 4);
 }
 
 char* putDate(char* out, const Parts& at) {
@@ -91,7 +96,7 @@ char* putUsDate(char* out, const Parts& at) {
   *out++ = '/';
   out = putNumber(out, at.day, 2);
   *out++ = '/';
-  return putNumber(out, static_cast<uint64_t>(at.year) % 100, 2);
+  return putNumber(out, static_cast<uint32_t>(at.year) % 100, 2);
 }
 
 char* putConversion(char* out, char conversion, const Parts& at) {
@@ -113,13 +118,13 @@ char* putConversion(char* out, char conversion, const Parts& at) {
     case 'S':
       return putNumber(out, at.second, 2);
     case 'y':
-      return putNumber(out, static_cast<uint64_t>(at.year) % 100, 2);
+      return putNumber(out, static_cast<uint32_t>(at.year) % 100, 2);
     case 'j':
-      return putNumber(out, at.year_day, 3);
+      return putNumber(out, at.yearDay(), 3);
     case 'a':
-      return put(out, kDays[at.weekday].substr(0, 3));
+      return put(out, kDays[at.weekday()].substr(0, 3));
     case 'A':
-      return put(out, kDays[at.weekday]);
+      return put(out, kDays[at.weekday()]);
     case 'b':
     case 'h':
       return put(out, kMonths[at.month - 1].substr(0, 3));
@@ -128,9 +133,9 @@ char* putConversion(char* out, char conversion, const Parts& at) {
     case 'p':
       return put(out, at.hour < 12 ? "AM" : "PM");
     case 'u':
-      return putNumber(out, at.weekday == 0 ? 7 : at.weekday, 1);
+      return putNumber(out, at.weekday() == 0 ? 7 : at.weekday(), 1);
     case 'w':
-      return putNumber(out, at.weekday, 1);
+      return putNumber(out, at.weekday(), 1);
     case 'D':
       return putUsDate(out, at);
     case 'F':
@@ -196,11 +201,22 @@ absl::StatusOr<TimeFormat> TimeFormat::compile(std::string_view format) {
 }
 
 TimeFormat TimeFormat::iso8601() {
-  return *compile("%Y-%m-%dT%H:%M:%S.%3fZ");
+  TimeFormat out;
+  out.iso8601_ = true;
+  return out;
 }
 
 char* TimeFormat::write(std::chrono::system_clock::time_point time, char* out) const {
   const Parts at(time);
+  if (iso8601_) {
+    out = putDate(out, at);
+    *out++ = 'T';
+    out = putClock(out, at, true);
+    *out++ = '.';
+    out = putNumber(out, at.nanosecond / 1'000'000, 3);
+    *out++ = 'Z';
+    return out;
+  }
   for (const Piece& piece : pieces_) {
     if (piece.conversion == 0) {
       out = put(out, piece.literal);

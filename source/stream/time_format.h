@@ -32,6 +32,7 @@ class TimeFormat {
     std::string literal;
   };
   std::vector<Piece> pieces_;
+  bool iso8601_ = false;  // the default format: written in one go
 };
 
 }  // namespace sluice::stream

@@ -52,7 +52,7 @@ absl::Status inField(std::string_view field, const absl::Status& status) {
 
 stream::MetadataFields fieldsOf(const google::protobuf::Struct& value) {
   stream::MetadataFields out;
-  for (const auto& [key, field] : value.fields()) out.emplace_back(key, valueOf(field));
+  for (const auto& [key, field] : value.fields()) out.push_back({key, valueOf(field)});
   return out;
 }
 
