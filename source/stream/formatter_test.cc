@@ -245,6 +245,23 @@ TEST_CASE("every byte alone makes one line and one JSON string") {
   }
 }
 
+TEST_CASE("a byte that needs escaping is found wherever it stands") {
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool plain = byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+    for (size_t size = 1; size <= 20; ++size) {
+      for (size_t at = 0; at < size; ++at) {
+        std::string value(size, 'a');
+        value[at] = static_cast<char>(byte);
+        std::string line, json;
+        appendLineEscaped(value, line);
+        appendJsonEscaped(value, json);
+        REQUIRE((line == value) == plain);
+        REQUIRE((json == value) == plain);
+      }
+    }
+  }
+}
+
 TEST_CASE("JSON keeps types, nests, sorts its keys and gives null for what is missing") {
   Exchange exchange;
   const MetadataFields object = {
