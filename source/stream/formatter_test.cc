@@ -125,6 +125,7 @@ TEST_CASE("addresses are given whole, without port, and as port") {
 
 TEST_CASE("response flags come short and long, in Envoy's order") {
   Exchange exchange;
+  CHECK(exchange.json({{"f", leaf("%RESPONSE_FLAGS%")}}) == "{\"f\":\"-\"}\n");
   exchange.info.response_flags.set(ResponseFlag::kUpstreamRetryLimitExceeded);
   exchange.info.response_flags.set(ResponseFlag::kUpstreamConnectionFailure);
 
