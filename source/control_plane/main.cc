@@ -18,6 +18,7 @@
 #include "source/control_plane/listen_address.h"
 #include "source/control_plane/resource_validator.h"
 #include "source/event/loop.h"
+#include "source/extensions/all.h"
 #include "source/observability/log.h"
 
 namespace sluice::control_plane {
@@ -129,7 +130,9 @@ int run(const Flags& flags) {
     if (!token) return fail(logger, base::strCat("--token-file ", flags.token_file, " cannot be read or is empty"));
   }
   const auto loop = event::makeLoop();
-  const ResourceValidator validator;
+  config::Registry registry;
+  extensions::registerAll(registry);
+  const ProxyValidator validator(registry);
   IntentStore store(flags.config, validator, logger);
   DiscoveryServer discovery(
       store, loop->timers(), logger, [] { return std::chrono::system_clock::now(); }, "sluice-control");

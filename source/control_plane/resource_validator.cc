@@ -1,9 +1,14 @@
 #include "source/control_plane/resource_validator.h"
 
+#include <memory>
+#include <string>
+
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "source/config/cluster_compiler.h"
+#include "source/config/listener_compiler.h"
 #include "source/config/route_compiler.h"
 #include "source/config/validate.h"
 
@@ -12,26 +17,49 @@ namespace {
 
 using envoy::config::cluster::v3::Cluster;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
+using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
 
-void compileRoutes(const RouteConfiguration& routes, const config::Context& context) {
-  route::ClusterNames cluster_names;
-  route::FilterSlots filter_slots;
-  const config::RouteCompilerDeps deps{.cluster_names = cluster_names, .filter_slots = filter_slots};
-  config::compileRouteTable(routes, context, deps);
-}
+// Whether the names are served is not one resource's business.
+class AnyRoutes final : public config::RouteSlots {
+ public:
+  std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table>) override {
+    return std::make_shared<route::TableSlot>();
+  }
+  std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
+                                              const config::Context&) override {
+    return std::make_shared<route::TableSlot>();
+  }
+};
 
 }  // namespace
 
-void ResourceValidator::validate(const google::protobuf::Message& resource, const config::Context& context) const {
+void ProxyValidator::validate(const google::protobuf::Message& resource, const config::Context& context) const {
   if (!config::validate(resource, context)) return;
   if (resource.GetDescriptor() == Cluster::descriptor()) {
     config::compileCluster(static_cast<const Cluster&>(resource), context);
-  } else if (resource.GetDescriptor() == ClusterLoadAssignment::descriptor()) {
+    return;
+  }
+  if (resource.GetDescriptor() == ClusterLoadAssignment::descriptor()) {
     const auto& assignment = static_cast<const ClusterLoadAssignment&>(resource);
     config::compileEdsAssignment(assignment, assignment.cluster_name(), context);
-  } else if (resource.GetDescriptor() == RouteConfiguration::descriptor()) {
-    compileRoutes(static_cast<const RouteConfiguration&>(resource), context);
+    return;
+  }
+  observability::StatsRegistry stats;
+  route::ClusterNames cluster_names;
+  route::FilterSlots filter_slots;
+  AnyRoutes routes;
+  config::Services services{.registry = registry_,
+                            .stats = stats,
+                            .log_files = nullptr,
+                            .cluster_names = cluster_names,
+                            .filter_slots = filter_slots,
+                            .route_slots = routes};
+  if (resource.GetDescriptor() == RouteConfiguration::descriptor()) {
+    const config::RouteCompilerDeps deps = config::routeCompilerDeps(services);
+    config::compileRouteTable(static_cast<const RouteConfiguration&>(resource), context, deps);
+  } else if (resource.GetDescriptor() == Listener::descriptor()) {
+    config::compileListener(static_cast<const Listener&>(resource), context, services);
   }
 }
 

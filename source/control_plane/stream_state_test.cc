@@ -211,6 +211,19 @@ TEST_CASE("A stale nonce changes nothing in state of the world") {
   CHECK(client.stream.subscription(kCluster).versionAcknowledged() == newer.version);
 }
 
+TEST_CASE("A request with a stale nonce does not change the interest in state of the world") {
+  Client client(Variant::kStateOfTheWorld, snapshot({endpoints("a"), endpoints("b")}));
+  client.ask(kEndpoints, {"a"});
+  const Response old = client.next().value();
+  client.serve(snapshot({endpoints("a", "2"), endpoints("b")}));
+  client.next();
+
+  client.ack(old, {"b"});
+
+  CHECK(client.stream.subscription(kEndpoints).names().contains("a"));
+  CHECK(!client.next());
+}
+
 TEST_CASE("A stale nonce does not hide a change of interest in delta") {
   Client client(Variant::kDelta, snapshot({endpoints("a"), endpoints("b")}));
   client.ask(kEndpoints, {"a"});

@@ -8,11 +8,12 @@
 #include "source/base/text.h"
 #include "source/config/document.h"
 #include "source/config/loader.h"
-#include "source/config/validate.h"
 #include "source/control_plane/intent_file.h"
 #include "source/control_plane/intent_store.h"
 #include "source/ctl/commands.h"
+#include "source/extensions/all.h"
 #include "source/observability/log.h"
+#include "source/server/bootstrap.h"
 
 namespace sluice::ctl {
 namespace {
@@ -32,27 +33,41 @@ bool looksLikeIntent(const std::string& path, const std::string& text) {
   return false;
 }
 
-void validateBootstrap(const std::string& path, config::ErrorList& errors) {
+// What `sluice --mode validate` does.
+void validateBootstrap(const std::string& path, const config::Registry& registry, config::ErrorList& errors) {
+  server::Options options;
+  options.config_path = path;
   config::Positions positions;
   envoy::config::bootstrap::v3::Bootstrap bootstrap;
-  config::Loader loader(errors, positions);
-  if (loader.loadFile(path, bootstrap)) config::validate(bootstrap, config::Context(errors, &positions));
+  if (!server::loadBootstrap(options, bootstrap, errors, positions)) return;
+  observability::StatsRegistry stats;
+  route::ClusterNames cluster_names;
+  route::FilterSlots filter_slots;
+  server::NoRouteSlots route_slots;
+  config::Services services{.registry = registry,
+                            .stats = stats,
+                            .log_files = nullptr,
+                            .cluster_names = cluster_names,
+                            .filter_slots = filter_slots,
+                            .route_slots = route_slots};
+  server::CompiledBootstrap compiled;
+  server::compileBootstrap(bootstrap, config::Context(errors, &positions), services, compiled);
 }
 
-void validateFile(const std::string& path, config::ErrorList& errors) {
+void validateFile(const std::string& path, const config::Registry& registry, config::ErrorList& errors) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   const bool readable = file && (file.peek() == std::ifstream::traits_type::eof() || (text << file.rdbuf()));
   if (readable && config::formatOf(path) != config::Format::kBinary && looksLikeIntent(path, text.str())) {
-    control_plane::readIntentFile(path, text.str(), control_plane::ResourceValidator(), errors);
+    control_plane::readIntentFile(path, text.str(), control_plane::ProxyValidator(registry), errors);
   } else {
-    validateBootstrap(path, errors);
+    validateBootstrap(path, registry, errors);
   }
 }
 
-void validateDirectory(const std::string& path, config::ErrorList& errors) {
+void validateDirectory(const std::string& path, const config::Registry& registry, config::ErrorList& errors) {
   observability::Logger quiet(observability::LogLevel::kOff);
-  const control_plane::ResourceValidator validator;
+  const control_plane::ProxyValidator validator(registry);
   control_plane::IntentStore store(path, validator, quiet);
   store.reload();
   errors = store.lastErrors();
@@ -75,12 +90,14 @@ void printJson(const std::string& path, const config::ErrorList& errors) {
 }  // namespace
 
 ExitCode validate(const Settings& settings, const std::string& path) {
+  config::Registry registry;
+  extensions::registerAll(registry);
   config::ErrorList errors;
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
-    validateDirectory(path, errors);
+    validateDirectory(path, registry, errors);
   } else {
-    validateFile(path, errors);
+    validateFile(path, registry, errors);
   }
   if (settings.json) {
     printJson(path, errors);
