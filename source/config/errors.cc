@@ -135,7 +135,12 @@ std::string_view nearestName(std::string_view name, const std::vector<std::strin
     best = candidate;
     limit = distance;
   }
-  return best;
+  if (!best.empty() || name.size() < 4) return best;
+  // One that was cut short: "tcp_backlog" for "tcp_backlog_size".
+  const auto cut = std::find_if(candidates.begin(), candidates.end(), [name](std::string_view candidate) {
+    return candidate.substr(0, name.size()) == name;
+  });
+  return cut == candidates.end() ? std::string_view() : *cut;
 }
 
 }  // namespace sluice::config

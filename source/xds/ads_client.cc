@@ -27,7 +27,7 @@ void AdsClient::addType(TypeOptions options, ResourceWatcher& watcher) {
   machines_.push_back(std::make_unique<SubscriptionMachine>(
       SubscriptionMachine::Options{std::move(options.type_url), options_.variant, options.initial_fetch_timeout},
       watcher));
-  if (stats_.connected) machines_.back()->onStreamStart();
+  if (stats_.connected) machines_.back()->onStreamStart(loop_.now());
 }
 
 void AdsClient::subscribe(std::string_view type_url, std::string_view name,
@@ -82,7 +82,7 @@ void AdsClient::onConnected() {
   stats_.connected = true;
   node_sent_ = false;
   ack_order_.clear();
-  for (const auto& machine : machines_) machine->onStreamStart();
+  for (const auto& machine : machines_) machine->onStreamStart(loop_.now());
   flush();
 }
 

@@ -105,7 +105,7 @@ absl::Status FileSubscription::load() {
   }
   Response response = fromMessage(*std::move(message));
   response.type_url = options_.type_url;  // optional in a file; the type of each resource is checked
-  machine_.onStreamStart();
+  machine_.onStreamStart(loop_.now());
   if (!machine_.interestDue()) return absl::OkStatus();  // nothing is wanted of it
   machine_.takeInterest();
   machine_.onResponse(response, loop_.now());

@@ -89,15 +89,16 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   };
 
   Call(int fd, const GrpcTransportOptions& options, event::Loop& loop, Owner& owner)
-      : loop_(loop), owner_(&owner), stub_(makeChannel(fd, options)) {
-    if (!options.authority.empty()) context_.set_authority(options.authority);
-    for (const auto& [name, value] : options.initial_metadata) context_.AddMetadata(name, value);
+      : loop_(loop), owner_(&owner), channel_(std::make_unique<ChannelUse>(makeChannel(fd, options))) {
+    grpc::ClientContext& context = channel_->context;
+    if (!options.authority.empty()) context.set_authority(options.authority);
+    for (const auto& [name, value] : options.initial_metadata) context.AddMetadata(name, value);
   }
 
   void start(const std::string& method) {
     self_ = shared_from_this();
     method_ = method;
-    stub_.PrepareBidiStreamingCall(&context_, method_, grpc::StubOptions(), this);
+    channel_->stub.PrepareBidiStreamingCall(&channel_->context, method_, grpc::StubOptions(), this);
     AddHold();  // reads and writes are started from the main thread, outside of gRPC's callbacks
     StartRead(&read_buffer_);
     StartCall();
@@ -112,10 +113,13 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   // No event comes after this. Returns when gRPC no longer uses the call.
   void abandon() {
     owner_ = nullptr;
-    context_.TryCancel();
+    if (channel_ != nullptr) channel_->context.TryCancel();
     endHold();
-    std::unique_lock<std::mutex> lock(mutex_);
-    done_signal_.wait(lock, [this] { return done_; });
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      done_signal_.wait(lock, [this] { return done_; });
+    }
+    channel_.reset();
   }
 
  private:
@@ -130,6 +134,7 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   }
   void OnDone(const grpc::Status& status) override {
     post([this, status] {
+      channel_.reset();
       if (owner_ != nullptr) owner_->onCallDone(status);
     });
     const std::shared_ptr<Call> self = std::move(self_);
@@ -156,8 +161,14 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   event::Loop& loop_;
   Owner* owner_;
   bool held_ = true;
-  grpc::ClientContext context_;
-  grpc::GenericStub stub_;
+  // What refers to the channel. The last reference to a channel joins gRPC's threads, so it has to go on the main
+  // thread: on one of theirs it would wait for itself.
+  struct ChannelUse {
+    explicit ChannelUse(std::shared_ptr<grpc::Channel> channel) : stub(std::move(channel)) {}
+    grpc::GenericStub stub;
+    grpc::ClientContext context;
+  };
+  std::unique_ptr<ChannelUse> channel_;
   std::string method_;
   grpc::ByteBuffer read_buffer_;
   grpc::ByteBuffer write_buffer_;

@@ -107,10 +107,27 @@ void SubscriptionMachine::markUnsubscribed(std::string_view name) {
 
 // --- stream
 
-void SubscriptionMachine::onStreamStart(bool same_server) {
+void SubscriptionMachine::onStreamStart(TimePoint now, bool same_server) {
   onStreamEnd();
   stream_up_ = true;
   same_server_ = same_server;
+  forgetRejections(now);
+}
+
+// A server that still has what was refused sends it again, as no request says that it is held. One that took it back
+// meanwhile has nothing to say.
+void SubscriptionMachine::forgetRejections(TimePoint now) {
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const auto current = entry++;
+    if (current->second.state != VerdictState::kRejected) continue;
+    if (current->second.body != nullptr) {
+      setState(current->second, VerdictState::kAccepted, now);
+    } else if (current->second.subscribed) {
+      setState(current->second, VerdictState::kRequested, now);
+    } else {
+      erase(current);
+    }
+  }
 }
 
 void SubscriptionMachine::onStreamEnd() {

@@ -49,7 +49,7 @@ class SubscriptionMachine {
   void resume() { --paused_; }
 
   // The stream was made; `same_server` false drops what the versions held would mean to another server.
-  void onStreamStart(bool same_server = true);
+  void onStreamStart(TimePoint now, bool same_server = true);
   void onStreamEnd();
   // Takes a response of this type. False: none was asked for on this stream, and it was dropped.
   bool onResponse(const Response& response, TimePoint now);
@@ -130,6 +130,7 @@ class SubscriptionMachine {
 
   void markSubscribed(std::string_view name);
   void markUnsubscribed(std::string_view name);
+  void forgetRejections(TimePoint now);
   void fillFirstDelta(Request& request);
   void fillDeltaChange(Request& request);
   void fillSotwNames(Request& request);

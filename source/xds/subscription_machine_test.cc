@@ -24,7 +24,7 @@ struct Fixture {
 
   void start(const Names& names) {
     for (const std::string& name : names) machine.subscribe(name, now);
-    machine.onStreamStart();
+    machine.onStreamStart(now);
     machine.takeInterest();
   }
   // Delivers and gives the answer.
@@ -35,7 +35,7 @@ struct Fixture {
   }
   void reconnect() {
     machine.onStreamEnd();
-    machine.onStreamStart();
+    machine.onStreamStart(now);
   }
   Verdict verdict(const std::string& name) {
     for (const Verdict& v : machine.verdicts()) {
@@ -67,7 +67,7 @@ TEST_CASE("nothing is sent while there is no stream or no interest") {
   for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
     Fixture f(variant);
     CHECK_FALSE(f.machine.interestDue());
-    f.machine.onStreamStart();
+    f.machine.onStreamStart(f.now);
     CHECK_FALSE(f.machine.interestDue());
     f.machine.subscribe("a", f.now);
     CHECK(f.machine.interestDue());
@@ -140,6 +140,22 @@ TEST_CASE("a server that takes a bad version back clears the verdict") {
   }
 }
 
+TEST_CASE("a new stream forgets refusals, as the server may have taken them back while it was away") {
+  for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
+    Fixture f(variant);
+    f.start({"*"});
+    f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+    f.watcher.refuse = {"a", "b"};
+    f.answer(response(kClusterType, "v2", "n2", {item("a", "2"), item("b", "2")}));
+
+    f.reconnect();
+
+    CHECK(f.verdict("a").state == VerdictState::kAccepted);
+    CHECK(f.verdict("a").version == "1");
+    CHECK(f.machine.verdicts().size() == 1);
+  }
+}
+
 TEST_CASE("a watcher may refuse a response as a whole") {
   for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
     Fixture f(variant);
@@ -198,7 +214,7 @@ TEST_CASE("names that nobody asked for are ignored without a NACK") {
 TEST_CASE("a response before any request of its type is dropped without an answer") {
   for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
     Fixture f(variant);
-    f.machine.onStreamStart();
+    f.machine.onStreamStart(f.now);
 
     CHECK_FALSE(f.machine.onResponse(response(kClusterType, "v1", "n1", {item("a", "1")}), f.now));
 
@@ -427,7 +443,7 @@ TEST_CASE("sotw: a request carries the accepted version, the last nonce and all 
   Fixture f(Variant::kSotw, kEndpointType);
   f.machine.subscribe("b", f.now);
   f.machine.subscribe("a", f.now);
-  f.machine.onStreamStart();
+  f.machine.onStreamStart(f.now);
   const Request first = f.machine.takeInterest();
   CHECK(first.version.empty());
   CHECK(first.response_nonce.empty());
@@ -549,7 +565,7 @@ TEST_CASE("sotw: a refused cluster is forgotten when the server no longer sends 
 TEST_CASE("sotw: the wildcard goes from all to all and one, to one, to nothing") {
   Fixture f(Variant::kSotw);
   f.machine.subscribe("*", f.now);
-  f.machine.onStreamStart();
+  f.machine.onStreamStart(f.now);
   CHECK(f.machine.takeInterest().names.empty());
 
   f.machine.subscribe("a", f.now);
@@ -609,7 +625,7 @@ TEST_CASE("delta: the first request lists all names, later ones only the change"
   Fixture f(Variant::kDelta, kEndpointType);
   f.machine.subscribe("a", f.now);
   f.machine.subscribe("b", f.now);
-  f.machine.onStreamStart();
+  f.machine.onStreamStart(f.now);
 
   const Request first = f.machine.takeInterest();
   CHECK(first.subscribe == Names{"a", "b"});
@@ -657,7 +673,7 @@ TEST_CASE("delta: another server is not told versions that mean nothing to it") 
   f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
 
   f.machine.onStreamEnd();
-  f.machine.onStreamStart(/*same_server=*/false);
+  f.machine.onStreamStart(f.now, /*same_server=*/false);
 
   CHECK(f.machine.takeInterest().initial_versions.empty());
 }
@@ -757,7 +773,7 @@ TEST_CASE("delta: a name outside that differs from the one inside is refused") {
 TEST_CASE("delta: the wildcard goes from all to all and one, to one, to nothing") {
   Fixture f(Variant::kDelta);
   f.machine.subscribe("*", f.now);
-  f.machine.onStreamStart();
+  f.machine.onStreamStart(f.now);
   const Request all = f.machine.takeInterest();
   CHECK(all.subscribe.empty());
   CHECK(all.unsubscribe.empty());

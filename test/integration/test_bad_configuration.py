@@ -1,6 +1,8 @@
 """Wrong at every level: flags, syntax, fields, values, references, files that are not there."""
 import json
 import os
+import re
+import subprocess
 import sys
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +12,7 @@ from harness import *  # noqa: E402,F403
 from harness import config  # noqa: E402
 from harness.sluice import runTool  # noqa: E402
 
-BROKEN = os.path.join(TOP, "test/conformance/broken")
+CORPUS = os.path.join(TOP, "test/conformance")
 
 
 def good():
@@ -100,25 +102,38 @@ class ValidateTest(SluiceTestCase):
 
             self.assertEqual(self.validate(text)[0], 0)
 
-    def test_a_file_that_validate_refuses_is_refused_by_serve_too(self):
-        self.assertTrue(os.path.isdir(BROKEN), f"{BROKEN} is not there")
-        names = sorted(name for name in os.listdir(BROKEN) if name.endswith((".yaml", ".json", ".pb")))
-        self.assertGreaterEqual(len(names), 200)
+    def corpus(self, folder):
+        folder = os.path.join(CORPUS, folder)
+        return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith((".yaml", ".json", ".pb"))]
 
-        def outcome(name):
-            path = os.path.join(BROKEN, name)
+    def test_every_file_of_the_good_corpus_is_accepted(self):
+        for path in self.corpus("good"):
+            with self.subTest(os.path.basename(path)):
+                code, output = runTool("sluice", "-c", path, "--mode", "validate")
+                self.assertEqual(code, 0, output)
+
+    def test_a_broken_file_is_refused_by_validate_and_by_serve_with_the_same_words(self):
+        paths = self.corpus("broken")
+        self.assertGreaterEqual(len(paths), 200)
+
+        def outcome(path):
             checked = runTool("sluice", "-c", path, "--mode", "validate")
             try:
                 served = runTool("sluice", "-c", path, "--concurrency", "1", timeout=10)
-            except Exception as error:  # it runs: killed by the timeout
-                served = (0, f"serves ({type(error).__name__})")
-            return name, checked, served
+            except subprocess.TimeoutExpired:
+                served = (0, "it serves")
+            return path, checked, served
 
         with ThreadPoolExecutor(2) as pool:
-            for name, checked, served in pool.map(outcome, names):
-                with self.subTest(name):
-                    self.assertEqual(checked[0], 1, f"validate accepts {name}: {checked[1]}")
-                    self.assertEqual(served[0], 1, f"serve accepts {name}: {served[1]}")
+            for path, checked, served in pool.map(outcome, paths):
+                with self.subTest(os.path.basename(path)):
+                    with open(path) as file:
+                        expected = re.search(r"^# expect: *(.*?) *$", file.read(), re.M)
+                    self.assertEqual(checked[0], 1, f"validate accepts it: {checked[1]}")
+                    self.assertEqual(served[0], 1, f"serve accepts it: {served[1]}")
+                    for part in [expected.group(1)] if expected else []:
+                        self.assertIn(part, checked[1])
+                        self.assertIn(part, served[1])
 
 
 class RawUpstreamPort:

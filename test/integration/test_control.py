@@ -7,7 +7,7 @@ import unittest
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness import config  # noqa: E402
-from harness.ads import CLUSTER, ENDPOINT, AdsClient  # noqa: E402
+from harness.ads import CLUSTER, ENDPOINT, AdsClient, DeltaAdsClient  # noqa: E402
 from harness.sluice import runTool  # noqa: E402
 
 
@@ -124,6 +124,31 @@ class DiscoveryTest(ControlCase):
         self.assertEqual(code, 0, output)
         self.assertIn("unhappy", output)
         self.assertIn("connect_timeout", output)
+
+
+class DeltaDiscoveryTest(ControlCase):
+    def test_one_changed_cluster_of_a_thousand_sends_one(self):
+        clusters = [cluster(f"c{number}", number + 1) for number in range(1000)]
+        self.serve(a=document(*((CLUSTER, item) for item in clusters)))
+        client = self.start(DeltaAdsClient(self.control.xds_port))
+        client.subscribe(CLUSTER, "*")
+        received = 0
+        while received < 1000:
+            response = client.receive()
+            received += len(response.resources)
+            client.acknowledge(response)
+
+        clusters[500]["connect_timeout"] = "9s"
+        del clusters[7]
+        self.write("a", document(*((CLUSTER, item) for item in clusters)))
+        changed, removed = [], []
+        while not (changed and removed):
+            response = client.receive()
+            changed += [resource.name for resource in response.resources]
+            removed += response.removed_resources
+            client.acknowledge(response)
+
+        self.assertEqual((received, changed, removed), (1000, ["c500"], ["c7"]))
 
 
 class CommandTest(ControlCase):

@@ -236,14 +236,17 @@ class AdsServer:
 class AdsClient:
     """A state-of-the-world client on one aggregated stream: what gRPC's own xDS client would ask."""
 
+    method, request, response = "StreamAggregatedResources", "DiscoveryRequest", "DiscoveryResponse"
+
     def __init__(self, port, node="node-1", cluster="test"):
         import grpc
 
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        # Without limit: a thousand clusters are one response.
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.max_receive_message_length", -1)])
         call = self.channel.stream_stream(
-            f"/{SERVICE}/StreamAggregatedResources",
+            f"/{SERVICE}/{self.method}",
             request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=messageClass(DISCOVERY + "DiscoveryResponse").FromString,
+            response_deserializer=messageClass(DISCOVERY + self.response).FromString,
         )
         self.outbox, self.inbox = queue.Queue(), queue.Queue()
         self.node, self.cluster, self.first = node, cluster, True
@@ -258,15 +261,16 @@ class AdsClient:
             self.inbox.put(error)
 
     def send(self, type_url, names=(), version="", nonce="", error=None):
-        request = messageClass(DISCOVERY + "DiscoveryRequest")(
-            type_url=type_url, version_info=version, response_nonce=nonce
-        )
-        if self.first:
-            request.node.id, request.node.cluster = self.node, self.cluster
-            self.first = False
+        request = messageClass(DISCOVERY + self.request)(type_url=type_url, version_info=version, response_nonce=nonce)
+        self._introduce(request)
         if error:
             request.error_detail.code, request.error_detail.message = 3, error
         self.outbox.put(fill(request, resource_names=names))
+
+    def _introduce(self, request):
+        if self.first:
+            request.node.id, request.node.cluster = self.node, self.cluster
+            self.first = False
 
     def receive(self, timeout=10):
         response = self.inbox.get(timeout=timeout)
@@ -290,3 +294,17 @@ class AdsClient:
         self.outbox.put(None)
         self.call.cancel()
         self.channel.close()
+
+
+class DeltaAdsClient(AdsClient):
+    """The same in the incremental encoding."""
+
+    method, request, response = "DeltaAggregatedResources", "DeltaDiscoveryRequest", "DeltaDiscoveryResponse"
+
+    def subscribe(self, type_url, *names):
+        request = messageClass(DISCOVERY + self.request)(type_url=type_url)
+        self._introduce(request)
+        self.outbox.put(fill(request, resource_names_subscribe=names))
+
+    def acknowledge(self, response, names=()):
+        self.outbox.put(messageClass(DISCOVERY + self.request)(type_url=response.type_url, response_nonce=response.nonce))

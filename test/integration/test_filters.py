@@ -1,0 +1,184 @@
+"""The HTTP filters in a running proxy: buffer, local rate limit, external authorization, access log."""
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
+from harness import *  # noqa: E402,F403
+from harness import client, config  # noqa: E402
+from harness.upstream import freePort  # noqa: E402
+
+
+def httpFilter(name, type_name, **fields):
+    return {"name": name, "typed_config": {"@type": config.TYPE + type_name, **fields}}
+
+
+class FilterCase(SluiceTestCase):
+    def proxy(self, *filters, clusters=(), routes=None, concurrency=1, **hcm):
+        self.upstream = self.start(HttpUpstream())
+        listener = httpListener("http", routes or [route("up")], filters=filters, **hcm)
+        text = bootstrap([listener], [cluster("up", self.upstream.port), *clusters])
+        self.sluice = self.start(Sluice(self.scratch, text, concurrency=concurrency))
+        return self.sluice.port("http")
+
+
+class BufferTest(FilterCase):
+    FILTER = httpFilter("envoy.filters.http.buffer", "envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=1000)
+
+    def test_a_body_within_the_limit_arrives_with_a_content_length(self):
+        port = self.proxy(self.FILTER)
+
+        response = request(port, "POST", "/", body=[b"a" * 400, b"b" * 600])
+
+        seen = self.upstream.next()
+        self.assertEqual((response.status, len(seen.body), seen.header("content-length")), (200, 1000, "1000"))
+
+    def test_a_body_above_the_limit_is_answered_413_and_never_reaches_the_upstream(self):
+        port = self.proxy(self.FILTER)
+
+        self.assertEqual(request(port, "POST", "/", body=b"x" * 1001).status, 413)
+        self.assertEqual(request(port, "POST", "/", body=[b"x" * 600, b"y" * 600]).status, 413)
+
+        self.assertTrue(self.upstream.requests.empty())
+
+    def test_a_route_can_switch_it_off(self):
+        off = {"@type": config.TYPE + "envoy.extensions.filters.http.buffer.v3.BufferPerRoute", "disabled": True}
+        routes = [{**route("up", prefix="/big"), "typed_per_filter_config": {"envoy.filters.http.buffer": off}}, route("up")]
+        port = self.proxy(self.FILTER, routes=routes)
+
+        self.assertEqual(request(port, "POST", "/big", body=b"x" * 5000).status, 200)
+        self.assertEqual(request(port, "POST", "/", body=b"x" * 5000).status, 413)
+
+
+class RateLimitTest(FilterCase):
+    def test_the_bucket_holds_for_all_workers_together(self):
+        for workers in (1, 4):
+            with self.subTest(workers=workers):
+                always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+                port = self.proxy(
+                    httpFilter(
+                        "envoy.filters.http.local_ratelimit",
+                        "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+                        stat_prefix="limit",
+                        token_bucket={"max_tokens": 5, "tokens_per_fill": 1, "fill_interval": "3600s"},
+                        filter_enabled=always,
+                        filter_enforced=always,
+                    ),
+                    concurrency=workers,
+                )
+
+                statuses = [get(port).status for _ in range(20)]
+
+                self.assertEqual((statuses.count(200), statuses.count(429)), (5, 15))
+                self.assertEqual(self.sluice.stat("limit.http_local_rate_limit.rate_limited"), 15)
+
+
+class ExtAuthzTest(FilterCase):
+    def guarded(self, answer, **fields):
+        self.authz = self.start(HttpUpstream(answer))
+        service = {
+            "server_uri": {"uri": f"http://127.0.0.1:{self.authz.port}", "cluster": "authz", "timeout": "2s"},
+            "path_prefix": "/check",
+            "authorization_response": {
+                "allowed_upstream_headers": {"patterns": [{"exact": "x-user"}]},
+                "allowed_client_headers": {"patterns": [{"exact": "www-authenticate"}]},
+            },
+        }
+        guard = httpFilter(
+            "envoy.filters.http.ext_authz",
+            "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+            http_service=service,
+            transport_api_version="V3",
+            **fields,
+        )
+        return self.proxy(guard, clusters=[cluster("authz", self.authz.port)])
+
+    def test_an_allowed_request_goes_on_with_the_headers_that_the_service_gives(self):
+        port = self.guarded(lambda request: Reply(200, b"", [("x-user", "ada"), ("x-other", "1")]))
+
+        response = request(port, "POST", "/doc", [("authorization", "secret")], b"body")
+
+        asked, seen = self.authz.next(), self.upstream.next()
+        self.assertEqual(response.status, 200)
+        self.assertEqual((asked.path, asked.header("authorization")), ("/check/doc", "secret"))
+        self.assertEqual((seen.header("x-user"), seen.header("x-other"), seen.body), ("ada", None, b"body"))
+
+    def test_a_refused_request_gets_the_answer_of_the_service(self):
+        port = self.guarded(lambda request: Reply(401, b"who are you?", [("www-authenticate", "Basic"), ("x-inner", "1")]))
+
+        response = get(port)
+
+        self.assertEqual((response.status, response.body), (401, b"who are you?"))
+        self.assertEqual((response.header("www-authenticate"), response.header("x-inner")), ("Basic", None))
+        self.assertTrue(self.upstream.requests.empty())
+
+    def test_a_service_that_is_away_refuses_unless_told_otherwise(self):
+        port = self.guarded(lambda request: Reply())
+        self.authz.stop()
+
+        self.assertEqual(get(port).status, 403)
+        self.assertTrue(self.upstream.requests.empty())
+
+    def test_a_service_that_is_away_is_passed_over_with_failure_mode_allow(self):
+        port = self.guarded(lambda request: Reply(), failure_mode_allow=True)
+        self.authz.stop()
+
+        self.assertEqual(get(port).status, 200)
+
+    def test_a_client_that_leaves_while_the_service_thinks_harms_nobody(self):
+        port = self.guarded(lambda request: Reply())
+        for _ in range(20):
+            with rawConnection(port) as sock:
+                sock.sendall(client.requestBytes("GET", "/"))
+
+        self.assertEqual(get(port).status, 200)
+        self.sluice.mustRun()
+
+
+class AccessLogTest(FilterCase):
+    def test_each_request_is_one_line_with_the_values_of_its_operators(self):
+        path = self.scratch.join("access.txt")
+        log = {
+            "name": "envoy.access_loggers.file",
+            "typed_config": {
+                "@type": config.TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": path,
+                "log_format": {
+                    "json_format": {"path": "%REQ(:PATH)%", "code": "%RESPONSE_CODE%", "sent": "%BYTES_SENT%", "flags": "%RESPONSE_FLAGS%"}
+                },
+            },
+        }
+        dead = cluster("dead", freePort())
+        port = self.proxy(clusters=[dead], routes=[route("dead", prefix="/dead"), route("up")], access_log=[log])
+        get(port, "/one")
+        get(port, "/dead")
+
+        def lines():
+            with open(path) as file:
+                return [json.loads(line) for line in file] if os.path.exists(path) else []
+
+        waitFor(lambda: len(lines()) == 2, "two lines")
+        first, second = sorted(lines(), key=lambda line: line["path"], reverse=True)
+        self.assertEqual((first["path"], str(first["code"]), str(first["sent"])), ("/one", "200", "2"))
+        self.assertEqual((second["path"], str(second["code"]), second["flags"]), ("/dead", "503", "UF"))
+
+    def test_everything_logged_is_on_disk_after_sigterm(self):
+        path = self.scratch.join("access.txt")
+        log = {
+            "name": "envoy.access_loggers.file",
+            "typed_config": {"@type": config.TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": path},
+        }
+        port = self.proxy(access_log=[log])
+        for _ in range(50):
+            get(port)
+
+        self.sluice.terminate()
+        self.sluice.waitForExit()
+
+        with open(path) as file:
+            self.assertEqual(len(file.readlines()), 50)
+
+
+if __name__ == "__main__":
+    unittest.main()
