@@ -16,8 +16,9 @@ const HttpFilterConfigFactory* takerOf(const Registry& registry, std::string_vie
 
 }  // namespace
 
-RouteCompilerDeps routeCompilerDeps(Services& services) {
-  RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, false};
+std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
+                                                  const Context& context, Services& services, bool inline_table) {
+  RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, inline_table};
   deps.cluster_exists = services.cluster_exists;
   deps.compile_filter_config = [&services](std::string_view filter_name, const google::protobuf::Any& config,
                                            const Context& context) -> std::shared_ptr<const route::PerFilterConfig> {
@@ -32,7 +33,16 @@ RouteCompilerDeps routeCompilerDeps(Services& services) {
     }
     return factory->compileRoute(*message, context, services);
   };
-  return deps;
+  std::shared_ptr<const route::Table> table = compileRouteTable(config, context, deps);
+  if (!table || !services.cluster_refusal) return table;
+  bool refused = false;
+  for (const route::ClusterId id : table->clusters()) {
+    const std::string why = services.cluster_refusal(table->clusterName(id));
+    if (why.empty()) continue;
+    context.error(why);
+    refused = true;
+  }
+  return refused ? nullptr : table;
 }
 
 }  // namespace sluice::config

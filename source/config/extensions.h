@@ -37,8 +37,8 @@ class RouteSlots {
   virtual std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table> table) = 0;
   // Null after reporting to `context` if the source cannot be used.
   virtual std::shared_ptr<const route::TableSlot> rds(const std::string& name,
-                                                        const envoy::config::core::v3::ConfigSource& source,
-                                                        const Context& context) = 0;
+                                                      const envoy::config::core::v3::ConfigSource& source,
+                                                      const Context& context) = 0;
 };
 
 // What factories may use. All of it outlives what they make.
@@ -52,10 +52,15 @@ struct Services {
   Defaults defaults = Defaults::kEdge;
   // Whether a cluster is configured; empty: not known here, references are not checked.
   std::function<bool(std::string_view cluster)> cluster_exists = {};
+  // Why no route may lead to a cluster; empty if it may, or if the cluster is not known (yet).
+  std::function<std::string(std::string_view cluster)> cluster_refusal = {};
 };
 
-// For compileRouteTable: per-route settings of filters go to their factories.
-RouteCompilerDeps routeCompilerDeps(Services& services);
+// compileRouteTable with what `services` know: per-route settings of filters go to their factories, clusters that no
+// route may lead to are refused. `inline_table`: it stands in a listener, where validate_clusters is on unless it says
+// otherwise.
+std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
+                                                  const Context& context, Services& services, bool inline_table);
 
 class HttpFilterConfigFactory : public ExtensionFactory {
  public:

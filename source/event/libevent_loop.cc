@@ -114,7 +114,8 @@ class LibeventLoop : public Loop {
   }
 
   ~LibeventLoop() override {
-    runPosted();
+    // Whoever posted it may be gone. What its destruction posts goes the same way.
+    std::vector<std::function<void()>>().swap(posted_);
     endTurn();
     signals_.clear();
     alarm_.reset();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "source/config/bootstrap.h"
 #include "source/config/cluster_compiler.h"
 #include "source/config/errors.h"
 #include "source/config/extensions.h"
@@ -35,13 +36,16 @@ struct CompiledBootstrap {
   };
   std::vector<Cluster> clusters;
   std::vector<Listener> listeners;
-  std::optional<net::Address> admin;
+  std::optional<config::BootstrapSettings> settings;
 };
 
 // Compiles all of it and checks what concerns several parts: names, references, what xDS needs. `rds_names` of
 // `services.route_slots` are collected into each listener. False after reporting.
 bool compileBootstrap(const BootstrapProto& bootstrap, const config::Context& context, config::Services& services,
                       CompiledBootstrap& out);
+
+// Why no route may lead to a cluster; empty if any may.
+std::string routeRefusal(const upstream::cluster::ClusterConfig& config);
 
 // The RDS names in the connection managers of a listener.
 std::vector<std::string> rdsNamesOf(const envoy::config::listener::v3::Listener& listener);
@@ -53,7 +57,7 @@ class NoRouteSlots : public config::RouteSlots {
     return std::make_shared<route::TableSlot>();
   }
   std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
-                                                const config::Context&) override {
+                                              const config::Context&) override {
     return std::make_shared<route::TableSlot>();
   }
 };

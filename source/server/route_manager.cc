@@ -33,7 +33,7 @@ std::shared_ptr<const route::TableSlot> RouteManager::inlineTable(std::shared_pt
 }
 
 std::shared_ptr<const route::TableSlot> RouteManager::rds(const std::string& name, const Source& source,
-                                                            const config::Context& context) {
+                                                          const config::Context& context) {
   if (!on_wanted) {
     context.error("no xDS client runs in this process");
     return nullptr;

@@ -26,7 +26,7 @@ class RouteManager : public config::RouteSlots {
 
   std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table> table) override;
   std::shared_ptr<const route::TableSlot> rds(const std::string& name, const Source& source,
-                                                const config::Context& context) override;
+                                              const config::Context& context) override;
 
   // --- for the xDS client ---
   // Called when a name is wanted for the first time, and when the last user of it is gone.

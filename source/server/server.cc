@@ -3,17 +3,21 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 #include <iostream>
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "source/admin/http_endpoint.h"
 #include "source/event/loop.h"
 #include "source/extensions/all.h"
 #include "source/net/dns.h"
 #include "source/observability/log.h"
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
+#include "source/server/admin_state.h"
 #include "source/server/cluster_manager.h"
+#include "source/server/dynamic_config.h"
 #include "source/server/listener_manager.h"
 #include "source/server/route_manager.h"
 #include "source/server/worker.h"
@@ -52,10 +56,20 @@ class Server {
     extensions::registerAll(registry_);
     makeWorkers();
     CompiledBootstrap compiled;
-    config::Services services = makeServices();
-    if (!compileBootstrap(bootstrap_, config::Context(errors, &positions), services, compiled)) return refuse(errors);
+    services_.emplace(makeServices());
+    // Interest in RDS and EDS names is collected from here on.
+    if (bootstrap_.has_dynamic_resources()) makeDynamicConfig();
+    if (!compileBootstrap(bootstrap_, config::Context(errors, &positions), *services_, compiled)) return refuse(errors);
     report(errors, nameOf(options_));
-    if (!start(compiled)) return 1;
+    services_->cluster_refusal = [this](std::string_view name) {
+      const ClusterManager::Entry* entry = clusters_->find(std::string(name));
+      return entry != nullptr && entry->active ? routeRefusal(*entry->active->config) : std::string();
+    };
+    services_->cluster_exists = [this](std::string_view name) { return clusters_->find(std::string(name)) != nullptr; };
+    if (!start(compiled)) {
+      workers_.stop();
+      return 1;
+    }
     watchSignals();
     main_->run();
     return finish();
@@ -75,6 +89,7 @@ class Server {
   void makeWorkers() {
     std::random_device entropy;
     auto seed = [&entropy] { return uint64_t{entropy()} << 32 | entropy(); };
+    seed_ = seed();
     log_files_ = std::make_unique<observability::LogFiles>(stats_);
     const uint32_t count = options_.concurrency == 0 ? processors() : options_.concurrency;
     auto retire = [this](std::shared_ptr<const route::Table> table) { main_->post([table = std::move(table)] {}); };
@@ -89,7 +104,51 @@ class Server {
         std::make_unique<ListenerManager>(*main_, workers_, *routes_, stats_, cells_, logger_, options_.drain_time);
   }
 
+  void makeDynamicConfig() {
+    config::ErrorList errors;
+    const auto settings = config::compileBootstrap(bootstrap_, config::Context(errors));
+    if (!settings) return;  // compileBootstrap of the whole reports it
+    envoy::config::core::v3::Node node = bootstrap_.node();
+    node.set_user_agent_name("sluice");
+    node.set_user_agent_version("0.1.0");
+    dynamic_ =
+        std::make_unique<DynamicConfig>(DynamicConfig::Deps{*main_, options_, *services_, *clusters_, *listeners_,
+                                                            *routes_, logger_, stats_, cells_, seed_},
+                                        std::move(node), settings->sources);
+    dynamic_->on_progress = [this] { tryAccept(); };
+  }
+
+  bool startAdmin(const net::Address& address) {
+    pages_ = std::make_unique<AdminPages>(
+        AdminPages::Deps{options_, bootstrap_, *clusters_, *listeners_, dynamic_ ? &dynamic_->subscriptions() : nullptr,
+                         stats_, logger_, static_cast<uint32_t>(workers_.size()),
+                         [this] { main_->post([this] { stopWorkers(); }); }, [this](bool) { listeners_->drainAll(); }});
+    auto endpoint = admin::openHttpEndpoint(*main_, address, stats_, cells_, *log_files_,
+                                            [this](const admin::HttpRequest& request) { return answerAdmin(request); });
+    if (!endpoint.ok()) {
+      logger_.critical("admin", std::string(endpoint.status().message()));
+      return false;
+    }
+    admin_ = *std::move(endpoint);
+    logger_.info("admin", "admin pages on ", admin_->address().toString());
+    if (options_.admin_address_path.empty()) return true;
+    std::ofstream out(options_.admin_address_path);
+    out << admin_->address().toString();
+    out.close();
+    if (!out) logger_.error("admin", "cannot write the admin address to '", options_.admin_address_path, "'");
+    return static_cast<bool>(out);
+  }
+
+  admin::HttpResponse answerAdmin(const admin::HttpRequest& request) {
+    if (dynamic_) dynamic_->refreshStats();
+    admin::Response response = admin::handle(
+        {request.method, request.target, request.host, request.header("origin"), request.header("sec-fetch-site")},
+        *pages_);
+    return {response.status, std::move(response.body), std::move(response.content_type), std::move(response.headers)};
+  }
+
   bool start(const CompiledBootstrap& compiled) {
+    if (compiled.settings->admin_address && !startAdmin(*compiled.settings->admin_address)) return false;
     for (const auto& cluster : compiled.clusters) clusters_->set(cluster.config, *cluster.proto, true, "");
     for (const auto& listener : compiled.listeners) {
       if (listener.compiled.api) continue;
@@ -100,16 +159,31 @@ class Server {
     }
     workers_.start();
     clusters_->on_warm = [this] { tryAccept(); };
+    listeners_->on_serving = [this] { tryAccept(); };
     main_->post([this] { tryAccept(); });
     return true;
   }
 
   // Accepting begins when every cluster that can be known is known.
   void tryAccept() {
-    if (accepting_ || !clusters_->allWarm()) return;
-    accepting_ = true;
-    listeners_->startAccepting();
+    if (dynamic_ && staticClustersWarm()) dynamic_->start();
+    if (!accepting_ && clusters_->allWarm() && (!dynamic_ || dynamic_->firstAnswersCame())) {
+      accepting_ = true;
+      listeners_->startAccepting();
+    }
+    if (!accepting_ || ready_ || !listeners_->allServing()) return;
+    ready_ = true;
+    if (pages_) pages_->setPhase(AdminPages::Phase::kLive);
     logger_.info("server", std::string(versionText()), " is ready with ", workers_.size(), " workers");
+  }
+
+  // Those that do not need the control plane themselves.
+  bool staticClustersWarm() const {
+    for (const auto& [name, entry] : clusters_->entries()) {
+      const bool by_eds = entry->warming && entry->warming->config->discovery == upstream::cluster::DiscoveryType::kEds;
+      if (!entry->active && !by_eds) return false;
+    }
+    return true;
   }
 
   void watchSignals() {
@@ -129,6 +203,7 @@ class Server {
 
   void drain() {
     draining_ = true;
+    if (pages_) pages_->setPhase(AdminPages::Phase::kDraining);
     drain_began_ = main_->now();
     logger_.info("server", "draining: no new connections; ", options_.drain_time.count() / 1000,
                  " s for those that are open");
@@ -186,9 +261,15 @@ class Server {
   std::unique_ptr<net::DnsResolver> resolver_;
   std::unique_ptr<ClusterManager> clusters_;
   std::unique_ptr<ListenerManager> listeners_;
+  std::optional<config::Services> services_;
+  std::unique_ptr<DynamicConfig> dynamic_;
+  std::unique_ptr<AdminPages> pages_;
+  std::unique_ptr<admin::HttpEndpoint> admin_;
+  uint64_t seed_ = 0;
   event::Timer drain_poll_{main_->timers(), [this] { pollDrain(); }};
   event::TimePoint drain_began_;
   bool accepting_ = false;
+  bool ready_ = false;
   bool draining_ = false;
 };
 

@@ -227,14 +227,11 @@ void Stream::responseEnded() {
 void Stream::finish() {
   Connection& connection = *connection_;
   const HttpSettings& settings = connection.settings();
+  if (info_.response_end == stream::StreamInfo::kNotYet) info_.response_end = info_.since(worker_.loop.now());
   deadline_.cancel();
   idle_.cancel();
   too_long_.cancel();
   const HttpStats& stats = settings.stats;
-  if (!runner_) {  // its head never came whole: it was no request yet
-    connection_ = nullptr;
-    return connection.streamFinished(*this, false);
-  }
   worker_.cells.sub(stats.rq_active);
   worker_.cells.add(stats.rq_completed);
   const observability::Counter by_class[] = {stats.rq_1xx, stats.rq_2xx, stats.rq_3xx, stats.rq_4xx, stats.rq_5xx};

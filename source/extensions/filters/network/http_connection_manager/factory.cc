@@ -2,10 +2,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
-#include "source/config/route_compiler.h"
 #include "source/config/values.h"
 #include "source/http/h1/codec.h"
 #include "source/session/connection.h"
+#include "source/session/http_stats.h"
 #include "source/session/worker.h"
 
 namespace sluice::extensions::filters::network::http_connection_manager {
@@ -36,42 +36,6 @@ milliseconds millisOf(const google::protobuf::Duration& duration) {
   return std::chrono::duration_cast<milliseconds>(config::compileDuration(duration));
 }
 
-session::HttpStats makeStats(observability::StatsRegistry& registry, const std::string& prefix) {
-  // The settings live as long as anything uses these handles; the names stay with the process.
-  session::HttpStats s;
-  const std::string base = absl::StrCat("http.", prefix, ".downstream_");
-  auto counter = [&](const char* name) { return registry.counter(base + name); };
-  s.cx_total = counter("cx_total");
-  s.cx_destroy = counter("cx_destroy");
-  s.cx_idle_timeout = counter("cx_idle_timeout");
-  s.cx_protocol_error = counter("cx_protocol_error");
-  s.cx_rx_bytes_total = counter("cx_rx_bytes_total");
-  s.cx_tx_bytes_total = counter("cx_tx_bytes_total");
-  s.cx_drain_close = counter("cx_drain_close");
-  s.cx_max_duration_reached = counter("cx_max_duration_reached");
-  s.cx_max_requests_reached = counter("cx_max_requests_reached");
-  s.cx_active = registry.gauge(base + "cx_active");
-  s.rq_active = registry.gauge(base + "rq_active");
-  s.rq_total = counter("rq_total");
-  s.rq_completed = counter("rq_completed");
-  s.rq_1xx = counter("rq_1xx");
-  s.rq_2xx = counter("rq_2xx");
-  s.rq_3xx = counter("rq_3xx");
-  s.rq_4xx = counter("rq_4xx");
-  s.rq_5xx = counter("rq_5xx");
-  s.rq_rx_reset = counter("rq_rx_reset");
-  s.rq_tx_reset = counter("rq_tx_reset");
-  s.rq_timeout = counter("rq_timeout");
-  s.rq_header_timeout = counter("rq_header_timeout");
-  s.rq_idle_timeout = counter("rq_idle_timeout");
-  s.rq_max_duration_reached = counter("rq_max_duration_reached");
-  s.rq_dropped_token = counter("rq_dropped_token");
-  s.rq_non_relative_path = counter("rq_non_relative_path");
-  s.rq_rejected_path = counter("rq_rejected_path");
-  s.rq_time = registry.histogram(base + "rq_time");
-  return s;
-}
-
 class Compiler {
  public:
   Compiler(const Proto& proto, const Context& context, config::Services& services)
@@ -80,7 +44,7 @@ class Compiler {
   std::shared_ptr<const filter::TerminalNetworkFilter> compile() {
     const size_t errors_before = context_.errors().total();
     settings_->stat_prefix = proto_.stat_prefix();
-    settings_->stats = makeStats(services_.stats, proto_.stat_prefix());
+    settings_->stats = session::makeHttpStats(services_.stats, proto_.stat_prefix());
     compileOptions();
     compileTimeouts();
     compileFilters();
@@ -243,10 +207,8 @@ class Compiler {
                                                         at.child("config_source"));
       return;
     }
-    config::RouteCompilerDeps deps = config::routeCompilerDeps(services_);
-    deps.validate_clusters_by_default = true;
     std::shared_ptr<const route::Table> table =
-        config::compileRouteTable(proto_.route_config(), context_.child("route_config"), deps);
+        config::compileRoutes(proto_.route_config(), context_.child("route_config"), services_, true);
     if (table) settings_->route_slot = services_.route_slots.inlineTable(std::move(table));
   }
 

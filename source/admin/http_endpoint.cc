@@ -1,0 +1,161 @@
+#include "source/admin/http_endpoint.h"
+
+#include "source/http/h1/codec.h"
+#include "source/listener/listener.h"
+#include "source/session/connection.h"
+#include "source/session/http_stats.h"
+#include "source/session/worker.h"
+
+namespace sluice::admin {
+namespace {
+
+using filter::Reply;
+
+struct EndpointConfig : filter::TerminalConfig {
+  HttpHandler handler;
+  size_t max_body = 0;
+};
+
+// Collects the request, calls the handler, replies.
+class EndpointTerminal final : public filter::Terminal {
+ public:
+  EndpointTerminal(const EndpointConfig& config, filter::ChainRunner& runner, filter::Stream& stream)
+      : config_(config), runner_(runner), stream_(stream) {}
+
+  void requestHeaders(bool end_stream) override {
+    if (end_stream) answer();
+  }
+  void requestData(std::string_view data, bool end_stream) override {
+    if (done_) return;
+    if (body_.size() + data.size() > config_.max_body) {
+      done_ = true;
+      return runner_.localReply(Reply{413, "the body is larger than this server takes\n", "request_payload_too_large"});
+    }
+    body_.append(data);
+    if (end_stream) answer();
+  }
+  void requestTrailers() override { answer(); }
+  size_t unsentRequestBytes() const override { return 0; }
+  void responseCreditGrew() override {}
+  void deadlineExpired() override {}
+  void cancel() override { done_ = true; }
+
+ private:
+  void answer() {
+    if (done_) return;
+    done_ = true;
+    const http::RequestHeaders& headers = stream_.request();
+    HttpResponse response =
+        config_.handler({headers.method, headers.path, headers.authority, body_,
+                         [&headers](std::string_view name) { return headers.get(name).value_or(std::string_view()); }});
+    Reply reply{response.status, std::move(response.body), "endpoint_reply"};
+    reply.headers = std::move(response.headers);
+    reply.headers.emplace_back("content-type", response.content_type);
+    reply.headers.emplace_back("cache-control", "no-cache, max-age=0");
+    reply.headers.emplace_back("x-content-type-options", "nosniff");
+    runner_.localReply(std::move(reply));
+  }
+
+  const EndpointConfig& config_;
+  filter::ChainRunner& runner_;
+  filter::Stream& stream_;
+  std::string body_;
+  bool done_ = false;
+};
+
+class EndpointMaker : public filter::TerminalMaker {
+ public:
+  filter::Terminal* make(const filter::TerminalConfig& config, filter::ChainRunner& runner, filter::Stream& stream,
+                         filter::Downstream&) override {
+    return filter::makeIn<EndpointTerminal>(stream.arena(), static_cast<const EndpointConfig&>(config), runner, stream);
+  }
+};
+
+class NoCalls : public filter::Calls {
+ public:
+  std::unique_ptr<filter::Call> send(filter::HttpCallRequest, std::function<void(filter::HttpCallResponse)>) override {
+    return nullptr;
+  }
+  std::unique_ptr<filter::Call> after(std::chrono::milliseconds, std::function<void()>) override { return nullptr; }
+};
+
+class EndpointFilter : public filter::TerminalNetworkFilter {
+ public:
+  explicit EndpointFilter(std::shared_ptr<const session::HttpSettings> settings) : settings_(std::move(settings)) {}
+  void serve(net::Fd fd, const net::Address& remote, const net::Address& local, filter::NetworkServices& services,
+             base::List<filter::LiveConnection>& list) const override {
+    session::Connection::start(services.sessions, settings_, std::move(fd), remote, local, list,
+                               http::h1::makeServerCodec);
+  }
+
+ private:
+  std::shared_ptr<const session::HttpSettings> settings_;
+};
+
+class Endpoint : public HttpEndpoint {
+ public:
+  Endpoint(event::Loop& loop, observability::StatsCells& cells, observability::LogFiles& log_files)
+      : log_sink_(log_files),
+        tables_({}),
+        sessions_(loop, buffers_, cells, tables_, maker_, calls_, log_sink_, 1, 0xFFFF),
+        services_{sessions_},
+        listeners_(loop, services_, cells) {}
+
+  absl::Status open(const net::Address& address, observability::StatsRegistry& registry, HttpHandler handler,
+                    const HttpEndpointOptions& options) {
+    if (absl::Status free = net::probeFree(address); !free.ok()) return free;
+    absl::StatusOr<net::Fd> fd = net::listenOn(address, {});
+    if (!fd.ok()) return fd.status();
+    address_ = address.isIp() ? net::localAddress(fd->get()) : address;
+
+    auto terminal = std::make_shared<EndpointConfig>();
+    terminal->handler = std::move(handler);
+    terminal->max_body = options.max_body;
+    auto settings = std::make_shared<session::HttpSettings>();
+    settings->stat_prefix = options.stat_prefix;
+    settings->stats = session::makeHttpStats(registry, options.stat_prefix);
+    settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
+    settings->terminal = std::move(terminal);
+    settings->route_slot = std::make_shared<route::TableSlot>();
+    settings->generate_request_id = false;
+    settings->request_headers_timeout = std::chrono::seconds(10);
+    settings->request_timeout = std::chrono::seconds(60);
+
+    auto config = std::make_shared<listener::ListenerConfig>();
+    config->name = options.stat_prefix;
+    config->addresses = {address_};
+    config->chain.terminal = std::make_shared<EndpointFilter>(std::move(settings));
+    std::vector<net::Fd> sockets;
+    sockets.push_back(*std::move(fd));
+    listeners_.set(std::move(config), std::move(sockets), {});
+    return absl::OkStatus();
+  }
+
+  const net::Address& address() const override { return address_; }
+  void stopAccepting() override { listeners_.drainAll(std::chrono::milliseconds(0)); }
+
+ private:
+  net::Address address_;
+  observability::LogSink log_sink_;
+  net::WorkerBuffers buffers_;
+  session::RouteTables tables_;
+  EndpointMaker maker_;
+  NoCalls calls_;
+  session::SessionWorker sessions_;
+  filter::NetworkServices services_;
+  listener::WorkerListeners listeners_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<HttpEndpoint>> openHttpEndpoint(event::Loop& loop, const net::Address& address,
+                                                               observability::StatsRegistry& registry,
+                                                               observability::StatsCells& cells,
+                                                               observability::LogFiles& log_files, HttpHandler handler,
+                                                               HttpEndpointOptions options) {
+  auto endpoint = std::make_unique<Endpoint>(loop, cells, log_files);
+  if (absl::Status status = endpoint->open(address, registry, std::move(handler), options); !status.ok()) return status;
+  return endpoint;
+}
+
+}  // namespace sluice::admin

@@ -1,0 +1,230 @@
+#include "source/server/admin_state.h"
+
+#include "absl/strings/str_cat.h"
+#include "envoy/admin/v3/config_dump_shared.pb.h"
+#include "google/protobuf/util/time_util.h"
+#include "source/xds/resource_type.h"
+
+namespace sluice::server {
+namespace {
+
+namespace v3 = envoy::admin::v3;
+namespace cluster = upstream::cluster;
+using google::protobuf::util::TimeUtil;
+
+void setAddress(const net::Address& address, envoy::config::core::v3::Address& out) {
+  if (address.isUnix()) {
+    out.mutable_pipe()->set_path(address.toString());
+    return;
+  }
+  out.mutable_socket_address()->set_address(address.ip());
+  out.mutable_socket_address()->set_port_value(address.port());
+}
+
+google::protobuf::Timestamp timestampOf(std::chrono::system_clock::time_point time) {
+  return TimeUtil::MillisecondsToTimestamp(
+      std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
+}
+
+v3::ClientResourceStatus statusOf(xds::VerdictState state) {
+  switch (state) {
+    case xds::VerdictState::kRequested:
+      return v3::REQUESTED;
+    case xds::VerdictState::kAccepted:
+      return v3::ACKED;
+    case xds::VerdictState::kRejected:
+      return v3::NACKED;
+    case xds::VerdictState::kDoesNotExist:
+      return v3::DOES_NOT_EXIST;
+    case xds::VerdictState::kTimeout:
+      return v3::TIMEOUT;
+  }
+  return v3::UNKNOWN;
+}
+
+// What the verdict says of a dynamic resource, where the dump has a place for it.
+template <typename Item>
+void setVerdict(const xds::Verdict& verdict, Item& item) {
+  item.set_client_status(statusOf(verdict.state));
+  if (verdict.state != xds::VerdictState::kRejected) return;
+  item.mutable_error_state()->set_details(verdict.error);
+  item.mutable_error_state()->set_version_info(verdict.rejected_version);
+}
+
+const xds::Verdict* find(const std::vector<xds::Verdict>& verdicts, const std::string& name) {
+  for (const xds::Verdict& verdict : verdicts) {
+    if (verdict.name == name) return &verdict;
+  }
+  return nullptr;
+}
+
+envoy::config::core::v3::HealthStatus healthOf(cluster::Health health) {
+  switch (health) {
+    case cluster::Health::kHealthy:
+      return envoy::config::core::v3::HEALTHY;
+    case cluster::Health::kDegraded:
+      return envoy::config::core::v3::DEGRADED;
+    default:
+      return envoy::config::core::v3::UNHEALTHY;
+  }
+}
+
+}  // namespace
+
+v3::ServerInfo AdminPages::serverInfo() const {
+  v3::ServerInfo info;
+  info.set_version(std::string(versionText()));
+  switch (phase_) {
+    case Phase::kInitializing:
+      info.set_state(v3::ServerInfo::INITIALIZING);
+      break;
+    case Phase::kLive:
+      info.set_state(health_failed_ ? v3::ServerInfo::DRAINING : v3::ServerInfo::LIVE);
+      break;
+    case Phase::kDraining:
+      info.set_state(v3::ServerInfo::DRAINING);
+  }
+  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
+  *info.mutable_uptime_current_epoch() = TimeUtil::SecondsToDuration(uptime.count());
+  *info.mutable_uptime_all_epochs() = info.uptime_current_epoch();
+  *info.mutable_node() = deps_.bootstrap.node();
+  v3::CommandLineOptions& options = *info.mutable_command_line_options();
+  options.set_concurrency(deps_.concurrency);
+  options.set_config_path(deps_.options.config_path);
+  options.set_config_yaml(deps_.options.config_yaml);
+  options.set_admin_address_path(deps_.options.admin_address_path);
+  options.set_log_level(std::string(observability::textOf(deps_.logger.level())));
+  options.set_service_cluster(deps_.options.service_cluster);
+  options.set_service_node(deps_.options.service_node);
+  *options.mutable_drain_time() = TimeUtil::MillisecondsToDuration(deps_.options.drain_time.count());
+  options.set_reject_unknown_dynamic_fields(deps_.options.reject_unknown_dynamic_fields);
+  return info;
+}
+
+v3::Clusters AdminPages::clusters() const {
+  v3::Clusters out;
+  for (const auto& [name, entry] : deps_.clusters.entries()) {
+    if (!entry->active) continue;
+    const ClusterManager::Generation& generation = *entry->active;
+    v3::ClusterStatus& status = *out.add_cluster_statuses();
+    status.set_name(name);
+    status.set_added_via_api(!entry->is_static);
+    status.set_observability_name(generation.config->stat_name);
+    status.set_eds_service_name(generation.config->eds_service_name);
+    if (generation.proto.has_circuit_breakers()) {
+      *status.mutable_circuit_breakers() = generation.proto.circuit_breakers();
+    }
+    for (const cluster::HostSet::Entry& host : generation.hosts->entries()) {
+      v3::HostStatus& shown = *status.add_host_statuses();
+      setAddress(host.host->address(), *shown.mutable_address());
+      shown.mutable_health_status()->set_eds_health_status(healthOf(host.health));
+      shown.set_weight(host.weight);
+      shown.set_hostname(host.host->hostname());
+      shown.set_priority(host.priority);
+      shown.mutable_locality()->set_region(host.locality.region);
+      shown.mutable_locality()->set_zone(host.locality.zone);
+      shown.mutable_locality()->set_sub_zone(host.locality.sub_zone);
+    }
+  }
+  return out;
+}
+
+v3::Listeners AdminPages::listeners() const {
+  v3::Listeners out;
+  for (const auto& [name, entry] : deps_.listeners.entries()) {
+    if (!entry.active) continue;
+    for (const net::Address& address : entry.active->bound) {
+      v3::ListenerStatus& status = *out.add_listener_statuses();
+      status.set_name(name);
+      setAddress(address, *status.mutable_local_address());
+    }
+  }
+  return out;
+}
+
+v3::ConfigDump AdminPages::configDump(bool include_endpoints) const {
+  auto verdictsOf = [this](std::string_view type) {
+    return deps_.subscriptions == nullptr ? std::vector<xds::Verdict>() : deps_.subscriptions->verdicts(type);
+  };
+  v3::ConfigDump dump;
+  v3::BootstrapConfigDump bootstrap;
+  *bootstrap.mutable_bootstrap() = deps_.bootstrap;
+  dump.add_configs()->PackFrom(bootstrap);
+
+  v3::ClustersConfigDump clusters;
+  const std::vector<xds::Verdict> cluster_verdicts = verdictsOf(xds::kClusterType);
+  for (const auto& [name, entry] : deps_.clusters.entries()) {
+    for (const ClusterManager::Generation* generation : {entry->active.get(), entry->warming.get()}) {
+      if (generation == nullptr) continue;
+      if (entry->is_static) {
+        auto& item = *clusters.add_static_clusters();
+        item.mutable_cluster()->PackFrom(generation->proto);
+        *item.mutable_last_updated() = timestampOf(generation->updated);
+        continue;
+      }
+      auto& item = generation == entry->active.get() ? *clusters.add_dynamic_active_clusters()
+                                                     : *clusters.add_dynamic_warming_clusters();
+      item.set_version_info(generation->version);
+      item.mutable_cluster()->PackFrom(generation->proto);
+      *item.mutable_last_updated() = timestampOf(generation->updated);
+      if (const xds::Verdict* verdict = find(cluster_verdicts, name)) setVerdict(*verdict, item);
+    }
+  }
+  for (const xds::Verdict& verdict : cluster_verdicts) {
+    if (deps_.clusters.find(verdict.name) != nullptr || verdict.state != xds::VerdictState::kRejected) continue;
+    setVerdict(verdict, *clusters.add_dynamic_warming_clusters());
+  }
+  dump.add_configs()->PackFrom(clusters);
+
+  if (include_endpoints) {
+    v3::EndpointsConfigDump endpoints;
+    for (const xds::Verdict& verdict : verdictsOf(xds::kEndpointType)) {
+      auto& item = *endpoints.add_dynamic_endpoint_configs();
+      item.set_version_info(verdict.version);
+      if (verdict.body) *item.mutable_endpoint_config() = *verdict.body;
+      setVerdict(verdict, item);
+    }
+    dump.add_configs()->PackFrom(endpoints);
+  }
+
+  v3::ListenersConfigDump listeners;
+  const std::vector<xds::Verdict> listener_verdicts = verdictsOf(xds::kListenerType);
+  auto show = [](const ListenerManager::Generation& generation, auto& state) {
+    state.set_version_info(generation.version);
+    state.mutable_listener()->PackFrom(generation.proto);
+    *state.mutable_last_updated() = timestampOf(generation.updated);
+  };
+  for (const auto& [name, entry] : deps_.listeners.entries()) {
+    if (entry.is_static) {
+      const ListenerManager::Generation& generation = entry.active ? *entry.active : *entry.warming;
+      auto& item = *listeners.add_static_listeners();
+      item.mutable_listener()->PackFrom(generation.proto);
+      *item.mutable_last_updated() = timestampOf(generation.updated);
+      continue;
+    }
+    auto& item = *listeners.add_dynamic_listeners();
+    item.set_name(name);
+    if (entry.active) show(*entry.active, *item.mutable_active_state());
+    if (entry.warming) show(*entry.warming, *item.mutable_warming_state());
+    if (const xds::Verdict* verdict = find(listener_verdicts, name)) setVerdict(*verdict, item);
+  }
+  for (const xds::Verdict& verdict : listener_verdicts) {
+    if (deps_.listeners.entries().contains(verdict.name) || verdict.state != xds::VerdictState::kRejected) continue;
+    auto& item = *listeners.add_dynamic_listeners();
+    item.set_name(verdict.name);
+    setVerdict(verdict, item);
+  }
+  dump.add_configs()->PackFrom(listeners);
+
+  v3::RoutesConfigDump routes;
+  for (const xds::Verdict& verdict : verdictsOf(xds::kRouteType)) {
+    auto& item = *routes.add_dynamic_route_configs();
+    item.set_version_info(verdict.version);
+    if (verdict.body) *item.mutable_route_config() = *verdict.body;
+    setVerdict(verdict, item);
+  }
+  dump.add_configs()->PackFrom(routes);
+  return dump;
+}
+
+}  // namespace sluice::server

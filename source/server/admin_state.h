@@ -1,0 +1,53 @@
+// What the admin pages show of the process. Thread: main.
+#pragma once
+
+#include <functional>
+
+#include "source/admin/admin.h"
+#include "source/server/bootstrap.h"
+#include "source/server/cluster_manager.h"
+#include "source/server/listener_manager.h"
+#include "source/server/options.h"
+#include "source/xds/subscriptions.h"
+
+namespace sluice::server {
+
+class AdminPages : public admin::AdminState {
+ public:
+  enum class Phase : uint8_t { kInitializing, kLive, kDraining };
+
+  struct Deps {
+    const Options& options;
+    const BootstrapProto& bootstrap;
+    const ClusterManager& clusters;
+    const ListenerManager& listeners;
+    const xds::Subscriptions* subscriptions;  // null: everything is static
+    observability::StatsRegistry& stats;
+    observability::Logger& logger;
+    uint32_t concurrency;
+    std::function<void()> quit;
+    std::function<void(bool graceful)> drain_listeners;
+  };
+
+  explicit AdminPages(Deps deps) : deps_(std::move(deps)), started_(std::chrono::steady_clock::now()) {}
+
+  void setPhase(Phase phase) { phase_ = phase; }
+
+  envoy::admin::v3::ServerInfo serverInfo() const override;
+  envoy::admin::v3::Clusters clusters() const override;
+  envoy::admin::v3::Listeners listeners() const override;
+  envoy::admin::v3::ConfigDump configDump(bool include_endpoints) const override;
+  const observability::StatsRegistry& stats() const override { return deps_.stats; }
+  observability::Logger& logger() override { return deps_.logger; }
+  void quit() override { deps_.quit(); }
+  void drainListeners(bool graceful) override { deps_.drain_listeners(graceful); }
+  void setHealthCheckFailed(bool failed) override { health_failed_ = failed; }
+
+ private:
+  Deps deps_;
+  std::chrono::steady_clock::time_point started_;
+  Phase phase_ = Phase::kInitializing;
+  bool health_failed_ = false;
+};
+
+}  // namespace sluice::server

@@ -1,0 +1,80 @@
+// The xDS side of the process: what arrives is checked, compiled and given to the managers; what they need is asked
+// for.
+//
+// A bad resource is refused by name, field path and rule while its neighbours are applied; its last good version serves
+// on. A verdict goes out at once; warming happens in the managers.
+// Thread: main.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "source/config/bootstrap.h"
+#include "source/config/extensions.h"
+#include "source/event/loop.h"
+#include "source/observability/log.h"
+#include "source/server/cluster_manager.h"
+#include "source/server/listener_manager.h"
+#include "source/server/options.h"
+#include "source/server/route_manager.h"
+#include "source/xds/subscriptions.h"
+
+namespace sluice::server {
+
+class DynamicConfig {
+ public:
+  struct Deps {
+    event::Loop& loop;
+    const Options& options;
+    config::Services& services;
+    ClusterManager& clusters;
+    ListenerManager& listeners;
+    RouteManager& routes;
+    observability::Logger& logger;
+    observability::StatsRegistry& stats;
+    observability::StatsCells& cells;
+    uint64_t seed;
+  };
+
+  DynamicConfig(Deps deps, envoy::config::core::v3::Node node, config::DynamicSources sources);
+  ~DynamicConfig();
+
+  // Makes the streams. Before, interest is only collected.
+  void start();
+  // True once clusters and listeners had their first answer, or the time for it is over.
+  bool firstAnswersCame() const { return clusters_came_ && listeners_came_; }
+  std::function<void()> on_progress;
+
+  const xds::Subscriptions& subscriptions() const { return subscriptions_; }
+  // Copies the subscriptions' counts to the stats.
+  void refreshStats();
+
+ private:
+  class ClusterWatcher;
+  class EndpointWatcher;
+  class ListenerWatcher;
+  class RouteWatcher;
+
+  std::unique_ptr<xds::Transport> makeTransport(const xds::GrpcSource& source);
+  void subscribe(std::string_view type, const xds::Source& source, const std::string& name);
+  void want(std::string_view type, const envoy::config::core::v3::ConfigSource& source, const std::string& name);
+  void progress() {
+    if (on_progress) on_progress();
+  }
+
+  Deps deps_;
+  config::DynamicSources sources_;
+  std::unique_ptr<ClusterWatcher> cluster_watcher_;
+  std::unique_ptr<EndpointWatcher> endpoint_watcher_;
+  std::unique_ptr<ListenerWatcher> listener_watcher_;
+  std::unique_ptr<RouteWatcher> route_watcher_;
+  xds::Subscriptions subscriptions_;
+  bool started_ = false;
+  std::vector<std::function<void()>> before_start_;
+  bool clusters_came_ = false;
+  bool listeners_came_ = false;
+  base::Random random_;
+};
+
+}  // namespace sluice::server

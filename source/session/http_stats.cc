@@ -1,0 +1,43 @@
+#include "source/session/http_stats.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::session {
+
+HttpStats makeHttpStats(observability::StatsRegistry& registry, const std::string& prefix) {
+  // The settings live as long as anything uses these handles; the names stay with the process.
+  HttpStats s;
+  const std::string base = absl::StrCat("http.", prefix, ".downstream_");
+  auto counter = [&](const char* name) { return registry.counter(base + name); };
+  s.cx_total = counter("cx_total");
+  s.cx_destroy = counter("cx_destroy");
+  s.cx_idle_timeout = counter("cx_idle_timeout");
+  s.cx_protocol_error = counter("cx_protocol_error");
+  s.cx_rx_bytes_total = counter("cx_rx_bytes_total");
+  s.cx_tx_bytes_total = counter("cx_tx_bytes_total");
+  s.cx_drain_close = counter("cx_drain_close");
+  s.cx_max_duration_reached = counter("cx_max_duration_reached");
+  s.cx_max_requests_reached = counter("cx_max_requests_reached");
+  s.cx_active = registry.gauge(base + "cx_active");
+  s.rq_active = registry.gauge(base + "rq_active");
+  s.rq_total = counter("rq_total");
+  s.rq_completed = counter("rq_completed");
+  s.rq_1xx = counter("rq_1xx");
+  s.rq_2xx = counter("rq_2xx");
+  s.rq_3xx = counter("rq_3xx");
+  s.rq_4xx = counter("rq_4xx");
+  s.rq_5xx = counter("rq_5xx");
+  s.rq_rx_reset = counter("rq_rx_reset");
+  s.rq_tx_reset = counter("rq_tx_reset");
+  s.rq_timeout = counter("rq_timeout");
+  s.rq_header_timeout = counter("rq_header_timeout");
+  s.rq_idle_timeout = counter("rq_idle_timeout");
+  s.rq_max_duration_reached = counter("rq_max_duration_reached");
+  s.rq_dropped_token = counter("rq_dropped_token");
+  s.rq_non_relative_path = counter("rq_non_relative_path");
+  s.rq_rejected_path = counter("rq_rejected_path");
+  s.rq_time = registry.histogram(base + "rq_time");
+  return s;
+}
+
+}  // namespace sluice::session
