@@ -183,6 +183,8 @@ TEST_CASE("a resource of another type refuses the whole response") {
           "envoy.config.cluster.v3.Cluster \"e\": its type is envoy.config.endpoint.v3.ClusterLoadAssignment; "
           "a response holds one type");
     CHECK(f.watcher.updates == 0);
+    CHECK(f.machine.stats().resources == 0);
+    CHECK(f.machine.nextDeadline().has_value());
   }
 }
 
