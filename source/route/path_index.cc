@@ -6,13 +6,13 @@
 #include <set>
 #include <string>
 
+#include "source/route/regex_literal.h"
+
 namespace sluice::route {
 namespace {
 
 // Fewer routes than this are asked one by one.
 constexpr size_t kFew = 5;
-// How much of a regular expression's literal beginning is used.
-constexpr int kLiteralLimit = 64;
 
 // The lower-cased path of one lookup: on the stack if it is short, else in the request's arena.
 class LowerCased {
@@ -32,15 +32,6 @@ class LowerCased {
   std::array<char, 256> buffer_;
   std::string_view text_;
 };
-
-// A text that every match of `regex` begins with.
-std::string literalBeginning(const re2::RE2& regex) {
-  std::string least, greatest;
-  if (!regex.PossibleMatchRange(&least, &greatest, kLiteralLimit)) return {};
-  // All matches lie between the two in byte order, so they begin with what both begin with.
-  const auto differ = std::mismatch(least.begin(), least.end(), greatest.begin(), greatest.end());
-  return {least.begin(), differ.first};
-}
 
 }  // namespace
 
@@ -86,7 +77,7 @@ class PathIndex::Builder {
         prefixes.push_back({texts_.concat(m.path, "/"), route});
         break;
       case PathKind::kRegex:
-        prefixes_.push_back({texts_.copy(literalBeginning(*m.regex)), route});
+        prefixes_.push_back({texts_.copy(literalBeginning(m.path)), route});
         break;
     }
   }

@@ -67,7 +67,8 @@ class RandomTables {
   static constexpr const char* kRegexes[] = {
       "/.*",         "/a.*",          "/api/v[0-9]+.*", "/(a|api)/.*", ".*",   ".*/users", "/users/[0-9]+",
       "/a/b",        "(?i)/api.*",    "/api/v1/users",  "/[a-z/]*",    "/a/?", ".*[.]css", "/(api/)?v1.*",
-      "/a{1,3}b?.*", "(/a|/b)+(/c)?", "/api/[^/]+/?",   "/.",          "",     "/x+.*"};
+      "/a{1,3}b?.*", "(/a|/b)+(/c)?", "/api/[^/]+/?",   "/.",          "",     "/x+.*",    "^/aa*?\\b.*",
+      "/a|/users/1"};
   static constexpr const char* kHeaders[] = {"x-a", "x-b", "x-c", "user-agent"};
   static constexpr const char* kValues[] = {"1", "1", "1", "2", "2", "3", "10", "abc", "ABC", "", "a\xff"};
   static constexpr const char* kQueries[] = {"?", "?a=1", "?a=2&b=1", "?b", "?a=1&a=2", "?c=3&a=", "?=&&a=abc"};

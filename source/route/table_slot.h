@@ -1,5 +1,5 @@
-// A place for a route table, the same on every worker: what a connection manager holds instead of a table, so that main can
-// give it another table while traffic flows.
+// A place for a route table, the same on every worker: what a connection manager holds instead of a table, so that main
+// can give it another table while traffic flows.
 #pragma once
 
 #include <cstdint>
