@@ -83,6 +83,15 @@ xds::Response wireForm(Response response, const std::string& identifier) {
   return result;
 }
 
+TypeStatus typeStatus(const Subscription& subscription) {
+  return {.type = subscription.type(),
+          .version_sent = subscription.versionSent(),
+          .version_acknowledged = subscription.versionAcknowledged(),
+          .error = subscription.lastError(),
+          .resources = subscription.resourcesSent(),
+          .up_to_date = subscription.settled() && !subscription.holdsRemovals() && !subscription.refused()};
+}
+
 }  // namespace
 
 // A client process: what its streams have in common.
@@ -238,29 +247,25 @@ void DiscoveryServer::pump(DiscoveryStream::Process& process) {
 
 std::vector<NodeStatus> DiscoveryServer::status() const {
   std::vector<NodeStatus> all;
+  std::map<const DiscoveryStream::Process*, size_t> places;
   for (const DiscoveryStream* stream : streams_) {
     if (stream->process_ == nullptr) continue;
     const DiscoveryStream::Process& process = *stream->process_;
-    NodeStatus node{.node = process.node,
-                    .address = stream->address_,
-                    .connected_since = stream->connected_since_,
-                    .variant = stream->kind_.variant,
-                    .aggregated = !stream->kind_.type,
-                    .version = process.proxy.snapshot() == nullptr ? "" : process.proxy.snapshot()->version(),
-                    .problem = process.problem,
-                    .up_to_date = process.problem.empty() && process.proxy.upToDate()};
+    const auto [place, first] = places.try_emplace(&process, all.size());
+    if (first) {
+      all.push_back({.node = process.node,
+                     .address = stream->address_,
+                     .connected_since = stream->connected_since_,
+                     .variant = stream->kind_.variant,
+                     .aggregated = !stream->kind_.type,
+                     .version = process.proxy.snapshot() == nullptr ? "" : process.proxy.snapshot()->version(),
+                     .problem = process.problem,
+                     .up_to_date = process.problem.empty() && process.proxy.upToDate()});
+    }
     for (ResourceType type : kResourceTypes) {
       const Subscription& subscription = stream->state_->subscription(type);
-      if (!subscription.started()) continue;
-      node.types.push_back(
-          {.type = type,
-           .version_sent = subscription.versionSent(),
-           .version_acknowledged = subscription.versionAcknowledged(),
-           .error = subscription.lastError(),
-           .resources = subscription.resourcesSent(),
-           .up_to_date = subscription.settled() && !subscription.holdsRemovals() && !subscription.refused()});
+      if (subscription.started()) all[place->second].types.push_back(typeStatus(subscription));
     }
-    all.push_back(std::move(node));
   }
   return all;
 }

@@ -1,6 +1,7 @@
 // sluice-control: serves the resources of a directory to proxies over xDS, and says how they took them.
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -157,7 +158,7 @@ int run(const Flags& flags) {
 
   bool stopping = false;
   const auto stop = [&] {
-    if (stopping) return loop->stop();
+    if (stopping) std::_Exit(kExitFailed);  // asked twice: at once
     stopping = true;
     logger.info(kLog, "shutting down");
     (*grpc)->shutDown([&loop] { loop->stop(); });

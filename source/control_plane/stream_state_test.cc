@@ -496,6 +496,18 @@ TEST_CASE("Taking back a refused cluster frees the removals that it held up") {
   CHECK(client.stream.subscription(kCluster).resourcesSent() == 1);
 }
 
+TEST_CASE("A refused route that is taken back is no refusal any more") {
+  Client client(Variant::kStateOfTheWorld, snapshot({route("r")}));
+  client.ask(kRoute, {"r"});
+  client.nack(client.next().value(), "r: bad", {"r"});
+
+  client.serve(snapshot({}));
+
+  CHECK(!client.next());
+  CHECK(!client.stream.subscription(kRoute).lastError());
+  CHECK(client.proxy.upToDate());
+}
+
 TEST_CASE("A removed resource whose update was refused is held in the form that the client has") {
   Client client(Variant::kStateOfTheWorld, snapshot({cluster("a", "good"), cluster("b"), route("r")}));
   client.ask(kCluster);

@@ -159,6 +159,7 @@ std::optional<Response> Subscription::additions(const Snapshot& snapshot, Gone g
   });
   const bool whole = variant_ == Variant::kStateOfTheWorld && isCompleteSet(type_);
   std::optional<Response> response = whole ? completeSet(snapshot, visible) : changes(snapshot, visible);
+  if (!response && refused_.empty()) last_error_.reset();  // what it was about is gone
   dirty_ = false;
   must_answer_ = false;
   noteSettled();
