@@ -56,8 +56,7 @@ void ProxyValidator::validate(const google::protobuf::Message& resource, const c
                             .filter_slots = filter_slots,
                             .route_slots = routes};
   if (resource.GetDescriptor() == RouteConfiguration::descriptor()) {
-    const config::RouteCompilerDeps deps = config::routeCompilerDeps(services);
-    config::compileRouteTable(static_cast<const RouteConfiguration&>(resource), context, deps);
+    config::compileRoutes(static_cast<const RouteConfiguration&>(resource), context, services, false);
   } else if (resource.GetDescriptor() == Listener::descriptor()) {
     config::compileListener(static_cast<const Listener&>(resource), context, services);
   }
