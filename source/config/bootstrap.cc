@@ -81,7 +81,6 @@ bool hasNode(const Bootstrap& bootstrap) {
 void compileAdmin(const Admin& admin, const Context& context, BootstrapSettings& settings) {
   if (!admin.has_address()) return;
   settings.admin_address = compileAddress(admin.address(), context.child("address"));
-  settings.admin_access_log = admin.access_log_path();
 }
 
 void compileSources(const Bootstrap& bootstrap, const Context& context, DynamicSources& sources) {

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "source/config/config_source.h"
@@ -23,7 +22,6 @@ struct DynamicSources {
 
 struct BootstrapSettings {
   std::optional<net::Address> admin_address;  // none: no admin server
-  std::string admin_access_log;               // Admin.access_log_path; empty: none
   DynamicSources sources;
 };
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -35,9 +36,16 @@ class RouteCompiler {
     spec.ignore_port_in_host_matching = config_.ignore_port_in_host_matching();
     spec.mutations = compileMutations(config_, context_);
     spec.per_filter = perFilter(config_.typed_per_filter_config(), context_);
+    std::unordered_map<std::string_view, int> first_of_name;
     for (int i = 0; i < config_.virtual_hosts_size(); ++i) {
-      spec.virtual_hosts.push_back(
-          virtualHost(config_.virtual_hosts(i), context_.child("virtual_hosts", static_cast<size_t>(i))));
+      const Context at = context_.child("virtual_hosts", static_cast<size_t>(i));
+      const std::string& name = config_.virtual_hosts(i).name();
+      const auto [first, is_new] = first_of_name.try_emplace(name, i);
+      if (!is_new) {
+        at.child("name").error(absl::StrCat("\"", name, "\" is the name of virtual_hosts[", first->second,
+                                            "], too; stats and logs need a name for each"));
+      }
+      spec.virtual_hosts.push_back(virtualHost(config_.virtual_hosts(i), at));
     }
     if (context_.errors().total() != errors_before) return nullptr;
     auto table = route::Table::build(std::move(spec));
