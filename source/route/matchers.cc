@@ -93,12 +93,15 @@ bool Conditions::hold(const RequestView& request) const {
 }
 
 std::optional<std::string_view> headerValue(const http::RequestHeaders& headers, std::string_view name, http::Name id) {
-  if (id != http::Name::kOther) {
-    if (!headers.has(id)) return std::nullopt;
-    return headers.getAll(name);
+  if (name.starts_with(':')) return headers.lookup(name);
+  if (id != http::Name::kOther && !headers.has(id)) return std::nullopt;
+  const http::Field* only = nullptr;
+  for (const http::Field& field : headers) {
+    if (field.id != id || (id == http::Name::kOther && field.name != name)) continue;
+    if (only != nullptr) return headers.getAll(name);
+    only = &field;
   }
-  if (!name.empty() && name[0] == ':') return headers.lookup(name);
-  return headers.getAll(name);
+  return only == nullptr ? std::nullopt : std::optional(only->value);
 }
 
 std::optional<std::string_view> queryParameter(std::string_view query, std::string_view name) {
