@@ -148,6 +148,7 @@ void Connection::protocolError(const http::ProtocolError& error) {
   if (dead_) return;
   worker_.cells.add(settings_->stats.cx_protocol_error);
   const bool answered = !streams_.empty() && streams_.front().responseStarted();
+  ending_ = true;  // the end of a stream must not close the connection before the answer is out
   abortStreams(error.detail, ResponseFlag::kDownstreamProtocolError);
   if (dead_) return;
   if (!answered) codec_->sendErrorReply(error);

@@ -186,7 +186,7 @@ Value readDuration(const Operator& op, const Context& context, Scratch&) {
 // --- flags -----------------------------------------------------------------------------------------------------------
 
 Value flagsText(const Context& context, Scratch& scratch, std::string_view (*name)(ResponseFlag)) {
-  if (!context.info.response_flags.any()) return {};
+  if (!context.info.response_flags.any()) return text("-");  // in JSON, too: a text, never null
   char* out = scratch.bytes.data();
   for (unsigned i = 0; i < static_cast<unsigned>(ResponseFlag::kCount); ++i) {
     const auto flag = static_cast<ResponseFlag>(i);

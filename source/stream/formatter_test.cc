@@ -125,6 +125,7 @@ TEST_CASE("addresses are given whole, without port, and as port") {
 
 TEST_CASE("response flags come short and long, in Envoy's order") {
   Exchange exchange;
+  CHECK(exchange.json({{"f", leaf("%RESPONSE_FLAGS%")}}) == "{\"f\":\"-\"}\n");
   exchange.info.response_flags.set(ResponseFlag::kUpstreamRetryLimitExceeded);
   exchange.info.response_flags.set(ResponseFlag::kUpstreamConnectionFailure);
 
@@ -241,6 +242,23 @@ TEST_CASE("every byte alone makes one line and one JSON string") {
       CAPTURE(byte, out);
       CHECK(out.find('\n') == out.size() - 1);
       for (const char c : out.substr(0, out.size() - 1)) CHECK((c >= 0x20 && c < 0x7f));
+    }
+  }
+}
+
+TEST_CASE("a byte that needs escaping is found wherever it stands") {
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool plain = byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+    for (size_t size = 1; size <= 20; ++size) {
+      for (size_t at = 0; at < size; ++at) {
+        std::string value(size, 'a');
+        value[at] = static_cast<char>(byte);
+        std::string line, json;
+        appendLineEscaped(value, line);
+        appendJsonEscaped(value, json);
+        REQUIRE((line == value) == plain);
+        REQUIRE((json == value) == plain);
+      }
     }
   }
 }

@@ -76,12 +76,12 @@ class DeltaClient:
     def acknowledge(self, response):
         self.send(response.type_url, nonce=response.nonce)
 
-    def settle(self, quiet=0.3):
-        """Acknowledges what comes until nothing comes; the responses as (short type, added, removed)."""
+    def settle(self, count=1, quiet=0.2):
+        """Acknowledges so many responses, and those that should not come; all as (short type, added, removed)."""
         story = []
         while True:
             try:
-                response = self.receive(timeout=quiet)
+                response = self.receive(timeout=10 if len(story) < count else quiet)
             except queue.Empty:
                 return story
             self.acknowledge(response)
@@ -116,12 +116,12 @@ class OrderTest(ControlCase):
         client.send(LISTENER)
         client.send(ROUTE, ["routes"])
         client.send(ENDPOINT, ["old", "new"])
-        client.settle()
+        client.settle(4)
 
         self.write("all", whole("new"))
 
         self.assertEqual(
-            client.settle(),
+            client.settle(5),
             [
                 ("Cluster", ["new"], []),
                 ("ClusterLoadAssignment", ["new"], []),
@@ -136,13 +136,13 @@ class OrderTest(ControlCase):
         client = self.delta()
         client.send(CLUSTER)
         client.send(ROUTE, ["routes"])
-        client.settle()
+        client.settle(2)
         self.write("all", whole("new"))
         client.acknowledge(client.receive())
 
         client.send(ROUTE, nonce=client.receive().nonce, error="routes: no")
 
-        self.assertEqual(client.settle(), [])
+        self.assertEqual(client.settle(0), [])
 
     def test_state_of_the_world_holds_old_and_new_until_the_routes_are_acknowledged(self):
         self.serve(all=whole("old"))
@@ -226,7 +226,8 @@ class TransportTest(ControlCase):
         command = [binary("sluice-control"), "--config", self.scratch.join("config")]
         process = Process(command + ["--listen", "unix:" + xds, "--http", "unix:" + api], self.scratch, "control-unix")
         self.addCleanup(process.kill)
-        waitFor(lambda: os.path.exists(xds) and os.path.exists(api), "the sockets")
+        waitFor(lambda: runTool("sluicectl", "status", "--control", "unix:" + api)[0] == 0, "the API")
+        waitFor(lambda: "xDS on" in process.log(), "xDS")
 
         client = self.start(DeltaClient("unix:" + xds))
         client.send(CLUSTER)
@@ -307,7 +308,7 @@ class DirectoryTest(ControlCase):
             with open(self.scratch.join("config/" + name), "w") as file:
                 file.write("{")
 
-        self.assertEqual(client.settle(), [])
+        self.assertEqual(client.settle(0), [])
         self.assertIn("notes.txt is ignored", self.control.log())
         self.assertNotIn("refused", self.control.log())
 

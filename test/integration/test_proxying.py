@@ -192,7 +192,7 @@ class MessageTest(ProxyCase):
         port = self.proxy()
 
         with rawConnection(port) as sock:
-            sock.sendall(b"GET http://absolute.example/x HTTP/1.1\r\nHost: other.example\r\n\r\n")
+            sock.sendall(b"GET http://absolute.example/x HTTP/1.1\r\nHost: absolute.example\r\n\r\n")
             self.assertEqual(readResponse(sock).status, 200)
 
         seen = self.upstream.next()
