@@ -221,6 +221,9 @@ class DynamicConfig::RouteWatcher : public xds::ResourceWatcher {
         owner_.deps_.routes.giveUp(resource.name);
       }
     }
+    // A table that serves stays until its listeners let go of it; who waits for a first one waits no longer.
+    for (const std::string& name : update.removed) owner_.deps_.routes.giveUp(name);
+    for (const ResourceError& error : update.rejected) owner_.deps_.routes.giveUp(error.name);
     return refused;
   }
   void onFetchTimeout(const std::vector<std::string>& names) override {
