@@ -9,18 +9,20 @@
 #include <string>
 #include <string_view>
 
+#include "source/admin/http_endpoint.h"
 #include "source/base/text.h"
 #include "source/control_plane/directory_watch.h"
 #include "source/control_plane/discovery_server.h"
 #include "source/control_plane/grpc_server.h"
 #include "source/control_plane/http_api.h"
-#include "source/control_plane/http_server.h"
 #include "source/control_plane/intent_store.h"
 #include "source/control_plane/listen_address.h"
 #include "source/control_plane/resource_validator.h"
 #include "source/event/loop.h"
 #include "source/extensions/all.h"
 #include "source/observability/log.h"
+#include "source/observability/log_file.h"
+#include "source/observability/stats.h"
 
 namespace sluice::control_plane {
 namespace {
@@ -123,6 +125,17 @@ int fail(observability::Logger& logger, std::string_view message) {
   return kExitFailed;
 }
 
+admin::HttpResponse answer(HttpApi& api, const admin::HttpRequest& request) {
+  HttpResponse response = api.handle({.method = request.method,
+                                      .target = request.target,
+                                      .authorization = request.header("authorization"),
+                                      .origin = request.header("origin"),
+                                      .body = request.body});
+  return {.status = static_cast<uint16_t>(response.status),
+          .body = std::move(response.body),
+          .content_type = std::move(response.content_type)};
+}
+
 int run(const Flags& flags) {
   observability::Logger logger(flags.log_level);
   std::optional<std::string> token;
@@ -150,8 +163,12 @@ int run(const Flags& flags) {
   const net::Address http = *parseListenAddress(flags.http);
   HttpApi api(store, discovery,
               {.token = token, .loopback = http.isLoopback(), .on_applied = [&discovery] { discovery.refresh(); }});
+  observability::StatsRegistry stats;
+  observability::LogFiles log_files(stats);
   const auto http_server =
-      HttpServer::start(http, *loop, [&api](const HttpRequest& request) { return api.handle(request); });
+      admin::openHttpEndpoint(*loop, http, stats, stats.makeCells(), log_files,
+                              [&api](const admin::HttpRequest& request) { return answer(api, request); },
+                              {.stat_prefix = "api", .max_body = kMaxApplyBytes});
   if (!http_server.ok()) return fail(logger, base::toStd(http_server.status().message()));
   const auto grpc = GrpcServer::start(listenAddressText(listen), *loop, discovery);
   if (!grpc.ok()) return fail(logger, base::toStd(grpc.status().message()));
@@ -166,7 +183,7 @@ int run(const Flags& flags) {
   loop->onSignal(SIGTERM, stop);
   loop->onSignal(SIGINT, stop);
 
-  const std::string http_text = listenAddressText((*http_server)->boundAddress());
+  const std::string http_text = listenAddressText((*http_server)->address());
   logger.info(kLog, "xDS on ", (*grpc)->boundAddress(), ", HTTP on ", http_text);
   std::printf("xds %s\nhttp %s\n", (*grpc)->boundAddress().c_str(), http_text.c_str());
   std::fflush(stdout);
