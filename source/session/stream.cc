@@ -232,6 +232,10 @@ void Stream::finish() {
   idle_.cancel();
   too_long_.cancel();
   const HttpStats& stats = settings.stats;
+  if (!runner_) {  // its head never came whole: it was no request yet
+    connection_ = nullptr;
+    return connection.streamFinished(*this, false);
+  }
   worker_.cells.sub(stats.rq_active);
   worker_.cells.add(stats.rq_completed);
   const observability::Counter by_class[] = {stats.rq_1xx, stats.rq_2xx, stats.rq_3xx, stats.rq_4xx, stats.rq_5xx};
