@@ -182,6 +182,7 @@ HookResult ChainRunner::callTrailers(Direction direction, HttpFilter& filter) {
 
 void ChainRunner::pushHeaders(Direction direction, size_t position, bool end_stream) {
   for (;;) {
+    if (ended_ || lane(direction).closed) return;
     position = next(direction, ChainConfig::kHeaders, position);
     if (position == config_.size()) return deliverHeaders(direction, end_stream);
     SLUICE_RUNNING_HOOK(direction, position);
@@ -192,7 +193,7 @@ void ChainRunner::pushHeaders(Direction direction, size_t position, bool end_str
       case HookResult::Kind::kNext:
         break;
       case HookResult::Kind::kCollect:
-        return collect(direction, position, result.limit(), end_stream);
+        return collect(direction, position, result.collect(), end_stream);
       case HookResult::Kind::kPause:
         if (paused(direction, position, Stage::kHeadersHeld, end_stream)) return;
         break;
@@ -203,14 +204,15 @@ void ChainRunner::pushHeaders(Direction direction, size_t position, bool end_str
   }
 }
 
-void ChainRunner::pushData(Direction direction, size_t position, Chunk& chunk) {
+void ChainRunner::pushData(Direction direction, size_t position, Chunk& chunk, bool draining) {
   for (;;) {
     Lane& in = lane(direction);
     if (ended_ || in.closed) return;
     const size_t next = this->next(direction, ChainConfig::kData, position);
-    if (const uint32_t blocked = in.blocked >> position; blocked != 0) {
+    if (uint32_t blocked = in.blocked >> position; blocked != 0) {
+      if (std::exchange(draining, false)) blocked &= ~uint32_t{1};
       const size_t first_blocked = position + std::countr_zero(blocked);
-      if (first_blocked <= next) return wait(direction, first_blocked, chunk);
+      if (blocked != 0 && first_blocked <= next) return wait(direction, first_blocked, chunk);
     }
     if (next == config_.size()) return deliverData(direction, chunk.bytes(), chunk.endStream());
     position = next;
@@ -242,14 +244,15 @@ void ChainRunner::pushData(Direction direction, size_t position, Chunk& chunk) {
   }
 }
 
-void ChainRunner::pushTrailers(Direction direction, size_t position) {
+void ChainRunner::pushTrailers(Direction direction, size_t position, bool draining) {
   for (;;) {
     Lane& in = lane(direction);
     if (ended_ || in.closed) return;
     const size_t next = this->next(direction, ChainConfig::kTrailers, position);
-    if (const uint32_t blocked = in.blocked >> position; blocked != 0) {
+    if (uint32_t blocked = in.blocked >> position; blocked != 0) {
+      if (std::exchange(draining, false)) blocked &= ~uint32_t{1};
       const size_t first_blocked = position + std::countr_zero(blocked);
-      if (first_blocked <= next) {
+      if (blocked != 0 && first_blocked <= next) {
         Stage& stage = stageAt(direction, first_blocked);
         stage.waiting_trailers = true;
         if (stage.state == Stage::kCollecting) finishCollect(direction, first_blocked);
@@ -294,11 +297,11 @@ bool ChainRunner::paused(Direction direction, size_t position, Stage::Holds hold
   return true;
 }
 
-void ChainRunner::collect(Direction direction, size_t position, size_t limit, bool end_stream) {
+void ChainRunner::collect(Direction direction, size_t position, Collect collect, bool end_stream) {
   Stage& stage = stageAt(direction, position);
   stage.state = Stage::kCollecting;
-  stage.holds = Stage::kHeadersHeld;
-  stage.limit = limit;
+  stage.limit = collect.limit;
+  stage.partial = collect.partial;
   lane(direction).blocked |= uint32_t{1} << position;
   if (end_stream) {
     stage.waiting_end = true;
@@ -312,62 +315,74 @@ void ChainRunner::wait(Direction direction, size_t position, Chunk& chunk) {
   lane(direction).held += chunk.bytes().size();
   stage.waiting_end |= chunk.endStream();
   if (stage.state != Stage::kCollecting) return;
-  if (stage.waiting.size() > stage.limit) {
+  if (stage.waiting.size() > stage.limit && !stage.partial) {
     Reply too_large = direction == Direction::kRequest
                           ? Reply{413, "Payload Too Large", "request_payload_too_large"}
                           : Reply{500, "Internal Server Error", "response_payload_too_large"};
     return replyFrom(direction, too_large);
   }
-  if (chunk.endStream()) finishCollect(direction, position);
+  if (chunk.endStream() || stage.waiting.size() > stage.limit) finishCollect(direction, position);
+}
+
+HookResult ChainRunner::callBody(Direction direction, HttpFilter& filter, Body& body) {
+  return direction == Direction::kRequest ? filter.onRequestBody(body, stream_) : filter.onResponseBody(body, stream_);
 }
 
 void ChainRunner::finishCollect(Direction direction, size_t position) {
   Stage& stage = stageAt(direction, position);
   Lane& in = lane(direction);
-  Body body(stage.waiting);
-  const size_t size_before = stage.waiting.size();
-  const bool headers_only = stage.waiting_end && stage.waiting.empty();
-  SLUICE_RUNNING_HOOK(direction, position);
-  headers_only_ = headers_only;
-  HttpFilter& filter = filterAt(direction, position);
-  HookResult result =
-      direction == Direction::kRequest ? filter.onRequestBody(body, stream_) : filter.onResponseBody(body, stream_);
-  if (ended_ || in.closed) return;
-  in.held += stage.waiting.size() - size_before;
-  if (body.replaced_) {
-    http::HeaderList& headers = direction == Direction::kRequest ? static_cast<http::HeaderList&>(stream_.request())
-                                                                 : static_cast<http::HeaderList&>(stream_.response());
-    headers.set(Name::kContentLength, absl::StrCat(stage.waiting.size()));
+  stage.state = Stage::kDraining;  // the rest of a partial body waits
+  const bool complete = stage.waiting_end || stage.waiting_trailers;
+  const bool end_stream = std::exchange(stage.waiting_end, false);
+  std::string bytes = std::exchange(stage.waiting, {});
+  const size_t size_before = bytes.size();
+  {
+    SLUICE_RUNNING_HOOK(direction, position);
+    headers_only_ = end_stream && bytes.empty();
+    Body body(bytes, complete);
+    HookResult result = callBody(direction, filterAt(direction, position), body);
+    if (ended_ || in.closed) return;
+    in.held += bytes.size() - size_before;
+    if (body.replaced_) fixLength(direction, bytes.size(), end_stream);
+    // The hook has seen the body: it waits behind the headers as a chunk would that was paused on.
+    stage.chunk = std::move(bytes);
+    stage.holds = Stage::kBodyHeld;
+    stage.holds_end = end_stream;
+    switch (result.kind()) {
+      case HookResult::Kind::kNext:
+        break;
+      case HookResult::Kind::kPause:
+        if (paused(direction, position, Stage::kBodyHeld, end_stream)) return;
+        break;
+      case HookResult::Kind::kReply:
+        return replyFrom(direction, result.reply());
+      case HookResult::Kind::kCollect:
+        assert(false && "Collect is for headers hooks");
+        return tokenDropped();
+    }
   }
-  // The hook has seen the body: it waits behind the headers as a chunk would that was paused on.
-  stage.chunk = std::move(stage.waiting);
-  stage.waiting.clear();
-  stage.holds_end = !stage.waiting_trailers;
-  stage.waiting_end = false;
-  switch (result.kind()) {
-    case HookResult::Kind::kNext:
-      return reopen(direction, position, std::nullopt);
-    case HookResult::Kind::kPause:
-      if (!paused(direction, position, Stage::kHeadersHeld, stage.holds_end)) {
-        reopen(direction, position, std::exchange(inline_replacement_, std::nullopt));
-      }
-      return;
-    case HookResult::Kind::kReply:
-      return replyFrom(direction, result.reply());
-    case HookResult::Kind::kCollect:
-      assert(false && "Collect is for headers hooks");
-      return tokenDropped();
+  reopen(direction, position, std::exchange(inline_replacement_, std::nullopt));
+}
+
+// After a collected body was replaced. With trailers or more body behind it only the framing tells the length.
+void ChainRunner::fixLength(Direction direction, size_t size, bool whole) {
+  http::HeaderList& headers = direction == Direction::kRequest ? static_cast<http::HeaderList&>(stream_.request())
+                                                               : static_cast<http::HeaderList&>(stream_.response());
+  if (whole) {
+    headers.set(Name::kContentLength, absl::StrCat(size));
+  } else {
+    headers.remove(Name::kContentLength);
   }
 }
 
 void ChainRunner::resume(Direction direction, size_t position, std::optional<std::string> replacement) {
   if (ended_) return;
-  Lane& in = lane(direction);
+  const Lane& in = lane(direction);
   const bool hook_running =
       in_hook_ && running_direction_ == direction && running_position_ == position && token_taken_;
-  const bool still_collecting =
-      !in.stages.empty() && in.stages[position] && in.stages[position]->state == Stage::kCollecting;
-  if (hook_running && (still_collecting || !(in.blocked >> position & 1))) {  // Pause is still to be returned
+  const bool waits =
+      !in.stages.empty() && in.stages[position] && in.stages[position]->state == Stage::kPaused;
+  if (hook_running && !waits) {  // Pause is still to be returned
     resumed_inline_ = true;
     inline_replacement_ = std::move(replacement);
     return;
@@ -375,42 +390,62 @@ void ChainRunner::resume(Direction direction, size_t position, std::optional<std
   reopen(direction, position, std::move(replacement));
 }
 
+// Sends on what a stage holds, then what arrived since. Until all of it is gone the stage stays blocked: whatever comes
+// in meanwhile, from somewhere below this call, waits behind it.
 void ChainRunner::reopen(Direction direction, size_t position, std::optional<std::string> replacement) {
   Lane& in = lane(direction);
   Stage& stage = stageAt(direction, position);
-  stage.state = Stage::kOpen;
-  in.blocked &= ~(uint32_t{1} << position);
+  stage.state = Stage::kDraining;
+  in.blocked |= uint32_t{1} << position;
   const Stage::Holds holds = std::exchange(stage.holds, Stage::kNothing);
   const bool holds_end = stage.holds_end;
   std::string chunk = std::exchange(stage.chunk, {});
   in.held -= chunk.size();
-  if (replacement) chunk = std::move(*replacement);
-  if (holds == Stage::kHeadersHeld) {
-    const bool more = !chunk.empty() || !stage.waiting.empty() || stage.waiting_trailers || stage.waiting_end;
-    pushHeaders(direction, position + 1, holds_end && !more);
+  if (replacement && holds == Stage::kChunkHeld) chunk = std::move(*replacement);
+  if (replacement && holds == Stage::kBodyHeld) {
+    chunk = std::move(*replacement);
+    fixLength(direction, chunk.size(), holds_end);
   }
-  if (holds == Stage::kTrailersHeld) return pushTrailers(direction, position + 1);
-  if (holds == Stage::kChunkHeld || !chunk.empty()) {
-    Chunk held(chunk, holds_end);
-    pushData(direction, position + 1, held);
+  switch (holds) {
+    case Stage::kNothing:
+      break;
+    case Stage::kHeadersHeld:
+      pushHeaders(direction, position + 1, holds_end);
+      break;
+    case Stage::kBodyHeld:
+      pushHeaders(direction, position + 1, holds_end && chunk.empty());
+      if (chunk.empty()) break;
+      [[fallthrough]];
+    case Stage::kChunkHeld: {
+      Chunk held(chunk, holds_end);
+      pushData(direction, position + 1, held);
+      break;
+    }
+    case Stage::kTrailersHeld:
+      pushTrailers(direction, position + 1);
+      break;
   }
   drain(direction, position);
   if (!ended_) creditGrew(direction);
 }
 
-// Gives a stage that has opened what arrived while it was not.
+// Gives a stage that is being opened what arrived while it was not.
 void ChainRunner::drain(Direction direction, size_t position) {
   Lane& in = lane(direction);
   Stage& stage = stageAt(direction, position);
-  if (ended_ || in.closed || stage.state != Stage::kOpen) return;
-  if (!stage.waiting.empty() || stage.waiting_end) {
-    const std::string waiting = std::exchange(stage.waiting, {});
-    in.held -= waiting.size();
-    Chunk chunk(waiting, std::exchange(stage.waiting_end, false));
-    pushData(direction, position, chunk);
-    if (ended_ || in.closed || stage.state != Stage::kOpen) return;
+  while (!ended_ && !in.closed && stage.state == Stage::kDraining) {
+    if (!stage.waiting.empty() || stage.waiting_end) {
+      const std::string waiting = std::exchange(stage.waiting, {});
+      in.held -= waiting.size();
+      Chunk chunk(waiting, std::exchange(stage.waiting_end, false));
+      pushData(direction, position, chunk, true);
+    } else if (std::exchange(stage.waiting_trailers, false)) {
+      pushTrailers(direction, position, true);
+    } else {
+      stage.state = Stage::kOpen;
+      in.blocked &= ~(uint32_t{1} << position);
+    }
   }
-  if (std::exchange(stage.waiting_trailers, false)) pushTrailers(direction, position);
 }
 
 void ChainRunner::deliverHeaders(Direction direction, bool end_stream) {
@@ -425,6 +460,7 @@ void ChainRunner::deliverHeaders(Direction direction, bool end_stream) {
 }
 
 void ChainRunner::deliverData(Direction direction, std::string_view data, bool end_stream) {
+  if (data.empty() && !end_stream) return;  // a filter took it all
   if (direction == Direction::kRequest) {
     if (!terminal_done_) terminal_->requestData(data, end_stream);
   } else {
@@ -458,7 +494,7 @@ void ChainRunner::localReply(Reply reply) {
 void ChainRunner::sendReply(Reply& reply, bool through_filters) {
   if (ended_) return;
   lane(Direction::kRequest).closed = true;
-  request_complete_ = true;
+  killTokens(Direction::kRequest);
   if (terminal_used_ && !terminal_done_) {
     terminal_done_ = true;
     terminal_->cancel();
@@ -469,15 +505,7 @@ void ChainRunner::sendReply(Reply& reply, bool through_filters) {
   if (response_sent_headers_) return downstream_.resetStream(reply.details);
   if (response_began_) {
     // The filters have (some of) the old response; what they hold of it is void.
-    Lane& in = lane(Direction::kResponse);
-    in.stages.clear();
-    in.blocked = 0;
-    in.held = 0;
-    tokens_.forEach([](ResumeToken& token) {
-      if (token.direction_ != Direction::kResponse) return;
-      token.runner_ = nullptr;
-      token.unlink();
-    });
+    killTokens(Direction::kResponse);
     through_filters = false;
   }
   response_began_ = true;
@@ -485,7 +513,7 @@ void ChainRunner::sendReply(Reply& reply, bool through_filters) {
   headers.clear();
   headers.reason = {};
   headers.status = reply.status;
-  headers.add(Name::kContentLength, absl::StrCat(reply.body.size()));
+  if (reply.status != 204) headers.add(Name::kContentLength, absl::StrCat(reply.body.size()));  // RFC 9110 8.6
   bool has_type = false;
   for (const auto& [name, value] : reply.headers) {
     has_type |= name == "content-type";
@@ -503,13 +531,25 @@ void ChainRunner::sendReply(Reply& reply, bool through_filters) {
   // The caller may be a hook that still uses what the reply refers to; the body is ours.
   const std::string body = std::move(reply.body);
   pushHeaders(Direction::kResponse, 0, end_stream);
-  if (end_stream || ended_) return;
-  Chunk chunk(body, true);
-  pushData(Direction::kResponse, 0, chunk);
+  if (!end_stream) {
+    Chunk chunk(body, true);
+    pushData(Direction::kResponse, 0, chunk);
+  }
+  // Where filters hold the reply back, the rest of the request is read meanwhile.
+  if (!request_complete_) requestProgress();
+}
+
+// Of what a local reply makes void: nobody waits for these any more.
+void ChainRunner::killTokens(Direction direction) {
+  tokens_.forEach([direction](ResumeToken& token) {
+    if (token.direction_ != direction) return;
+    token.runner_ = nullptr;
+    token.unlink();
+  });
 }
 
 void ChainRunner::tokenDropped() {
-  if (!ended_) downstream_.resetStream("filter_token_dropped");
+  if (!ended_) downstream_.resetStream(kTokenDropped);
 }
 
 // --- the ends
@@ -533,23 +573,28 @@ void ChainRunner::requestTrailers() {
   pushTrailers(Direction::kRequest, 0);
 }
 
+// A stage that collects needs its whole body, and one byte more to see that it is too large.
+size_t ChainRunner::windowOf(const Lane& lane) {
+  size_t window = kWindow;
+  for (const auto& stage : lane.stages) {
+    if (stage && stage->state == Stage::kCollecting && stage->limit >= window) {
+      window = std::min(stage->limit, SIZE_MAX - 1) + 1;
+    }
+  }
+  return window;
+}
+
 size_t ChainRunner::requestCredit() const {
   const Lane& in = lanes_[0];
   if (in.closed) return kWindow;  // the rest is read and dropped
-  size_t window = kWindow;
-  for (const auto& stage : in.stages) {
-    if (stage && stage->state == Stage::kCollecting) window = std::max(window, stage->limit + 1);
-  }
+  const size_t window = windowOf(in);
   const size_t used = in.held + (terminal_used_ && !terminal_done_ ? terminal_->unsentRequestBytes() : 0);
   return used >= window ? 0 : window - used;
 }
 
 size_t ChainRunner::responseCredit() const {
   const Lane& in = lanes_[1];
-  size_t window = kWindow;
-  for (const auto& stage : in.stages) {
-    if (stage && stage->state == Stage::kCollecting) window = std::max(window, stage->limit + 1);
-  }
+  const size_t window = windowOf(in);
   const size_t used = in.held + downstream_.unsentResponseBytes();
   return used >= window ? 0 : window - used;
 }
@@ -571,27 +616,27 @@ void ChainRunner::creditGrew(Direction direction) {
 }
 
 void ChainRunner::responseHeaders(bool end_stream) {
-  if (ended_) return;
+  if (ended_ || terminal_done_) return;
   response_began_ = true;
   if (end_stream) terminal_done_ = true;
   pushHeaders(Direction::kResponse, 0, end_stream);
 }
 
 void ChainRunner::responseData(std::string_view data, bool end_stream) {
-  if (ended_) return;
+  if (ended_ || terminal_done_) return;
   if (end_stream) terminal_done_ = true;
   Chunk chunk(data, end_stream);
   pushData(Direction::kResponse, 0, chunk);
 }
 
 void ChainRunner::responseTrailers() {
-  if (ended_) return;
+  if (ended_ || terminal_done_) return;
   terminal_done_ = true;
   pushTrailers(Direction::kResponse, 0);
 }
 
 void ChainRunner::resetResponse(std::string_view details) {
-  if (ended_) return;
+  if (ended_ || terminal_done_) return;
   terminal_done_ = true;
   if (response_sent_headers_) return downstream_.resetStream(details);
   Reply reply{502, "upstream response was cut short", details};

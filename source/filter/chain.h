@@ -1,8 +1,8 @@
 // The chain engine: carries one stream's messages through its filters, both ways.
 //
-// Each filter is a stage of a pipeline. A stage is open, paused (a token decides) or collecting (a body). What arrives
-// at a stage that is not open waits there, in order, and everything behind it goes on as before; so nothing overtakes
-// anything. The ends are two interfaces: Downstream (the session) and Terminal (the router).
+// Each filter is a stage of a pipeline. A stage is open, paused (a token decides), collecting (a body) or draining (it
+// sends on what waited). What arrives at a stage that is not open waits there, in order, and everything behind it goes on
+// as before; so nothing overtakes anything. The ends are two interfaces: Downstream (the session) and Terminal (the router).
 //
 // Flow control: each end asks for credit before it reads. Credit is the window less what the stages hold and less what
 // the other end has not sent yet; whoever frees bytes says so (requestProgress, responseProgress). Thread: the worker
@@ -22,6 +22,9 @@
 namespace sluice::filter {
 
 constexpr size_t kMaxFilters = 32;
+
+// How a stream is reset whose filter forgot it.
+inline constexpr std::string_view kTokenDropped = "filter_token_dropped";
 
 // A configured chain, compiled: for each hook the filters that have it. Immutable, shared by all workers.
 class ChainConfig {
@@ -126,21 +129,24 @@ class ChainRunner {
   void resetResponse(std::string_view details);
   bool responseStarted() const { return response_sent_headers_; }
   bool requestComplete() const { return request_complete_; }
+  // A local reply was sent: what still comes of the request is dropped.
+  bool requestClosed() const { return lanes_[0].closed; }
 
  private:
   friend class ResumeToken;
   friend class Stream;
 
   struct Stage {
-    enum State : uint8_t { kOpen, kPaused, kCollecting };
-    enum Holds : uint8_t { kNothing, kHeadersHeld, kChunkHeld, kTrailersHeld };
+    enum State : uint8_t { kOpen, kPaused, kCollecting, kDraining };
+    enum Holds : uint8_t { kNothing, kHeadersHeld, kBodyHeld, kChunkHeld, kTrailersHeld };
     State state = kOpen;
     Holds holds = kNothing;    // what the hook paused on; goes on to the next stage when it resumes
     bool holds_end = false;    // that was the end of the stream
     bool waiting_end = false;  // `waiting` ends the stream
     bool waiting_trailers = false;
-    size_t limit = 0;     // collecting
-    std::string chunk;    // kChunkHeld
+    bool partial = false;  // collecting: the beginning will do
+    size_t limit = 0;      // collecting
+    std::string chunk;     // kChunkHeld; kBodyHeld, behind the headers
     std::string waiting;  // arrived since; not seen by the hook yet
   };
   struct Lane {
@@ -154,27 +160,32 @@ class ChainRunner {
   Stage& stageAt(Direction direction, size_t position);
   HttpFilter& filterAt(Direction direction, size_t position);
   HookResult callHeaders(Direction direction, HttpFilter& filter);
+  HookResult callBody(Direction direction, HttpFilter& filter, Body& body);
   HookResult callTrailers(Direction direction, HttpFilter& filter);
 
   void pushHeaders(Direction direction, size_t position, bool end_stream);
-  void pushData(Direction direction, size_t position, Chunk& chunk);
-  void pushTrailers(Direction direction, size_t position);
+  // `draining`: what waited at `position` itself, whose stage is still marked as blocked.
+  void pushData(Direction direction, size_t position, Chunk& chunk, bool draining = false);
+  void pushTrailers(Direction direction, size_t position, bool draining = false);
   void deliverHeaders(Direction direction, bool end_stream);
   void deliverData(Direction direction, std::string_view data, bool end_stream);
   void deliverTrailers(Direction direction);
   // Whether the stage is to wait after a hook returned Pause: false if the token was used already (go on) or the stream
   // ended.
   bool paused(Direction direction, size_t position, Stage::Holds holds, bool end_stream);
-  void collect(Direction direction, size_t position, size_t limit, bool end_stream);
+  void collect(Direction direction, size_t position, Collect collect, bool end_stream);
   void wait(Direction direction, size_t position, Chunk& chunk);
   void finishCollect(Direction direction, size_t position);
+  void fixLength(Direction direction, size_t size, bool whole);
   void resume(Direction direction, size_t position, std::optional<std::string> replacement);
   void reopen(Direction direction, size_t position, std::optional<std::string> replacement);
   size_t next(Direction direction, ChainConfig::HookIndex hook, size_t position) const;
   void drain(Direction direction, size_t position);
   void replyFrom(Direction direction, Reply& reply);
   void sendReply(Reply& reply, bool through_filters);
+  void killTokens(Direction direction);
   void tokenDropped();
+  static size_t windowOf(const Lane& lane);
   void creditGrew(Direction direction);
 
   const ChainConfig& config_;

@@ -51,8 +51,10 @@ class Chunk {
 // A whole body, brought by Collect.
 class Body {
  public:
-  explicit Body(std::string& bytes) : bytes_(bytes) {}
+  Body(std::string& bytes, bool complete) : bytes_(bytes), complete_(complete) {}
   std::string_view bytes() const { return bytes_; }
+  // False if only the beginning was asked for (Collect::partial) and more follows.
+  bool complete() const { return complete_; }
   // Replaces it; the chain sets content-length accordingly.
   void replace(std::string bytes) {
     bytes_ = std::move(bytes);
@@ -62,6 +64,7 @@ class Body {
  private:
   friend class ChainRunner;
   std::string& bytes_;
+  const bool complete_;
   bool replaced_ = false;
 };
 

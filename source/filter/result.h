@@ -28,9 +28,11 @@ struct Reply {
 // Go on to the next filter.
 struct Next {};
 // From a headers hook: bring me the whole body first, at most `limit` bytes. The body hook runs when it is complete; a
-// larger body is answered 413 (request) or 500 (response).
+// larger body is answered 413 (request) or 500 (response), unless `partial`: then the hook gets what has come, which is
+// more than `limit` bytes, and the rest follows as chunks.
 struct Collect {
   size_t limit;
+  bool partial = false;
 };
 // Wait. The hook has taken a token (Stream::resumeToken) that decides how it goes on; without one the stream is reset.
 struct Pause {};
@@ -40,17 +42,17 @@ class [[nodiscard]] HookResult {
   enum class Kind : uint8_t { kNext, kCollect, kPause, kReply };
 
   HookResult(Next) : kind_(Kind::kNext) {}                                       // NOLINT: returned as it stands
-  HookResult(Collect collect) : kind_(Kind::kCollect), limit_(collect.limit) {}  // NOLINT
+  HookResult(Collect collect) : kind_(Kind::kCollect), collect_(collect) {}  // NOLINT
   HookResult(Pause) : kind_(Kind::kPause) {}                                     // NOLINT
   HookResult(Reply reply) : kind_(Kind::kReply), reply_(new Reply(std::move(reply))) {}  // NOLINT
 
   Kind kind() const { return kind_; }
-  size_t limit() const { return limit_; }
+  Collect collect() const { return collect_; }
   Reply& reply() { return *reply_; }
 
  private:
   Kind kind_;
-  size_t limit_ = 0;
+  Collect collect_{0};
   std::unique_ptr<Reply> reply_;
 };
 

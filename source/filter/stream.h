@@ -8,6 +8,7 @@
 #include "source/filter/calls.h"
 #include "source/filter/token.h"
 #include "source/http/headers.h"
+#include "source/observability/stats.h"
 #include "source/route/table.h"
 #include "source/stream/stream_info.h"
 
@@ -48,6 +49,11 @@ class Stream {
 
   // Call-outs. The handle must be kept: it cancels when destroyed.
   virtual Calls& calls() = 0;
+
+  // Adds one to a counter that the filter's factory made.
+  virtual void count(observability::Counter counter) = 0;
+  // For decisions by chance, not for secrets.
+  virtual uint64_t random() = 0;
 
  protected:
   friend class ChainRunner;

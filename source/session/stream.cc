@@ -176,7 +176,7 @@ void Stream::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream
     connection_->drain();
   }
   // Whatever of the request is still to come will not be read: say so while it can be said.
-  if (end_stream && !runner_->requestComplete()) connection_->codec_->drain();
+  if (!runner_->requestComplete() && (end_stream || runner_->requestClosed())) connection_->codec_->drain();
   connection_->codec_->sendHeaders(id_, headers, end_stream);
   if (end_stream) responseEnded();
 }
@@ -199,6 +199,7 @@ void Stream::sendResponseTrailers(http::Trailers& trailers) {
 void Stream::resetStream(std::string_view details) {
   if (connection_ == nullptr) return;
   worker_.cells.add(connection_->settings().stats.rq_tx_reset);
+  if (details == filter::kTokenDropped) worker_.cells.add(connection_->settings().stats.rq_dropped_token);
   info_.response_code_details = details;
   connection_->codec_->reset(id_, http::ResetReason::kLocal);
   finish();

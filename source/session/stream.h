@@ -33,6 +33,8 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   bool responseStarted() const { return response_started_; }
 
   filter::Calls& calls() override { return worker_.calls; }
+  void count(observability::Counter counter) override { worker_.cells.add(counter); }
+  uint64_t random() override { return worker_.random.next(); }
 
  private:
   friend class SessionWorker;

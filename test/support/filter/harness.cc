@@ -1,0 +1,218 @@
+#include "test/support/filter/harness.h"
+
+#include <algorithm>
+
+namespace sluice::filter::testing {
+
+Fields fieldsOf(const http::HeaderList& headers) {
+  Fields out;
+  for (const http::Field& field : headers) out.emplace_back(field.name, field.value);
+  return out;
+}
+
+// --- FakeCalls
+
+FakeCalls::Waiting::~Waiting() {
+  std::erase(calls->waiting_, this);
+}
+
+std::unique_ptr<Call> FakeCalls::add(HttpCallRequest request, std::function<void(HttpCallResponse)> on_response) {
+  auto call = std::make_unique<Waiting>();
+  call->calls = this;
+  call->request = std::move(request);
+  call->on_response = std::move(on_response);
+  waiting_.push_back(call.get());
+  return call;
+}
+
+std::unique_ptr<Call> FakeCalls::send(HttpCallRequest request, std::function<void(HttpCallResponse)> on_response) {
+  sent.push_back(request);
+  return add(std::move(request), std::move(on_response));
+}
+
+std::unique_ptr<Call> FakeCalls::after(std::chrono::milliseconds, std::function<void()> on_expiry) {
+  return add({}, [on_expiry = std::move(on_expiry)](HttpCallResponse) { on_expiry(); });
+}
+
+void FakeCalls::answer(HttpCallResponse response, size_t index) {
+  Waiting* call = waiting_[index];
+  waiting_.erase(waiting_.begin() + static_cast<ptrdiff_t>(index));
+  const auto on_response = std::move(call->on_response);  // the receiver may destroy the call
+  on_response(std::move(response));
+}
+
+// --- FakeClient
+
+void FakeClient::sendInformational(const http::ResponseHeaders& headers) {
+  log_.push_back("client informational " + std::to_string(headers.status));
+}
+
+void FakeClient::sendResponseHeaders(http::ResponseHeaders& response, bool end_stream) {
+  ++heads;
+  status = response.status;
+  headers = fieldsOf(response);
+  log_.push_back("client headers " + std::to_string(status) + (end_stream ? " end" : ""));
+  if (end_stream) finish();
+}
+
+void FakeClient::sendResponseData(std::string_view data, bool end_stream) {
+  body.append(data);
+  log_.push_back("client data " + std::string(data) + (end_stream ? " end" : ""));
+  if (end_stream) finish();
+}
+
+void FakeClient::sendResponseTrailers(http::Trailers& list) {
+  trailers = fieldsOf(list);
+  log_.push_back("client trailers");
+  finish();
+}
+
+void FakeClient::resetStream(std::string_view details) {
+  reset = details;
+  log_.push_back("client reset " + reset);
+  runner_->end();
+}
+
+void FakeClient::finish() {
+  complete = true;
+  credit_was_full =
+      runner_->requestCredit() == ChainRunner::kWindow && runner_->responseCredit() == ChainRunner::kWindow;
+  runner_->end();
+}
+
+// --- FakeTerminal
+
+void FakeTerminal::requestHeaders(bool end_stream) {
+  ++heads;
+  headers = fieldsOf(stream_->request());
+  complete = end_stream;
+  log_.push_back(end_stream ? "terminal headers end" : "terminal headers");
+  if (on_headers) on_headers();
+}
+
+void FakeTerminal::requestData(std::string_view data, bool end_stream) {
+  body.append(data);
+  complete = end_stream;
+  log_.push_back("terminal data " + std::string(data) + (end_stream ? " end" : ""));
+}
+
+void FakeTerminal::requestTrailers() {
+  trailers = fieldsOf(stream_->requestTrailers());
+  complete = true;
+  log_.push_back("terminal trailers");
+}
+
+void FakeTerminal::cancel() {
+  cancelled = true;
+  log_.push_back("terminal cancel");
+}
+
+// --- Harness
+
+namespace {
+
+std::vector<ChainConfig::Entry> entriesOf(std::vector<std::shared_ptr<const HttpFilterFactory>> factories) {
+  std::vector<ChainConfig::Entry> entries;
+  for (size_t i = 0; i < factories.size(); ++i) {
+    entries.push_back({"f" + std::to_string(i), std::move(factories[i]), static_cast<route::FilterSlot>(i)});
+  }
+  return entries;
+}
+
+}  // namespace
+
+Harness::Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories, const route::Match& route)
+    : stream(calls), client(log), terminal(log), config_(entriesOf(std::move(factories))) {
+  stream.setRoute(route);
+  runner.emplace(config_, stream, client);
+  client.runner_ = &*runner;
+  terminal.stream_ = &stream;
+  runner->setTerminal(terminal);
+}
+
+void Harness::request(std::string_view method, const Fields& fields, bool end_stream) {
+  http::RequestHeaders& headers = stream.request();
+  headers.method = stream.arena().copy(method);
+  if (headers.path.empty()) headers.path = "/";
+  if (headers.authority.empty()) headers.authority = "a.example";
+  for (const auto& [name, value] : fields) headers.add(name, value);
+  runner->requestHeaders(end_stream);
+}
+
+void Harness::requestTrailers(const Fields& fields) {
+  for (const auto& [name, value] : fields) stream.requestTrailers().add(name, value);
+  runner->requestTrailers();
+}
+
+void Harness::respond(uint16_t status, const Fields& fields, bool end_stream) {
+  http::ResponseHeaders& headers = stream.response();
+  headers.clear();
+  headers.status = status;
+  for (const auto& [name, value] : fields) headers.add(name, value);
+  runner->responseHeaders(end_stream);
+}
+
+void Harness::responseTrailers(const Fields& fields) {
+  for (const auto& [name, value] : fields) stream.responseTrailers().add(name, value);
+  runner->responseTrailers();
+}
+
+// --- scripted filters
+
+namespace {
+
+class ScriptedFilter : public HttpFilter {
+ public:
+  explicit ScriptedFilter(const Script& script) : script_(script) {}
+
+  HookResult onRequestHeaders(http::RequestHeaders& headers, Stream& stream) override {
+    return run("request headers", script_.request_headers, headers, stream);
+  }
+  HookResult onRequestData(Chunk& chunk, Stream& stream) override {
+    return run("request data " + std::string(chunk.bytes()), script_.request_data, chunk, stream);
+  }
+  HookResult onRequestBody(Body& body, Stream& stream) override {
+    return run("request body " + std::string(body.bytes()), script_.request_body, body, stream);
+  }
+  HookResult onRequestTrailers(http::Trailers& trailers, Stream& stream) override {
+    return run("request trailers", script_.request_trailers, trailers, stream);
+  }
+  HookResult onResponseHeaders(http::ResponseHeaders& headers, Stream& stream) override {
+    return run("response headers", script_.response_headers, headers, stream);
+  }
+  HookResult onResponseData(Chunk& chunk, Stream& stream) override {
+    return run("response data " + std::string(chunk.bytes()), script_.response_data, chunk, stream);
+  }
+  HookResult onResponseBody(Body& body, Stream& stream) override {
+    return run("response body " + std::string(body.bytes()), script_.response_body, body, stream);
+  }
+  HookResult onResponseTrailers(http::Trailers& trailers, Stream& stream) override {
+    return run("response trailers", script_.response_trailers, trailers, stream);
+  }
+
+ private:
+  template <typename Hook, typename Message>
+  HookResult run(const std::string& what, const Hook& hook, Message& message, Stream& stream) {
+    if (script_.log != nullptr) script_.log->push_back(script_.name + "." + what);
+    return hook ? hook(message, stream) : HookResult(Next{});
+  }
+  const Script& script_;
+};
+
+class ScriptedFactory : public HttpFilterFactory {
+ public:
+  explicit ScriptedFactory(const Script& script) : script_(script) {}
+  uint8_t hooks() const override { return script_.hooks; }
+  HttpFilter* create(base::Arena& arena) const override { return makeIn<ScriptedFilter>(arena, script_); }
+
+ private:
+  const Script& script_;
+};
+
+}  // namespace
+
+std::shared_ptr<const HttpFilterFactory> scripted(const Script& script) {
+  return std::make_shared<ScriptedFactory>(script);
+}
+
+}  // namespace sluice::filter::testing

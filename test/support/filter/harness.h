@@ -1,0 +1,176 @@
+// A chain of HTTP filters between a fake client and a fake upstream, for tests of filters and of the engine.
+//
+//   Harness harness({std::make_shared<FilterFactory>(settings)});
+//   harness.request("POST", {{"x-key", "1"}}, false);
+//   harness.runner->requestData("body", true);
+//   harness.respond(200, {}, true);
+//   CHECK(harness.terminal.body == "body");
+//
+// Everything happens on the caller's stack; call-outs wait until the test answers them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "source/filter/chain.h"
+
+namespace sluice::filter::testing {
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+using Log = std::vector<std::string>;
+
+Fields fieldsOf(const http::HeaderList& headers);
+
+// Call-outs that the test answers.
+class FakeCalls : public Calls {
+ public:
+  std::unique_ptr<Call> send(HttpCallRequest request, std::function<void(HttpCallResponse)> on_response) override;
+  std::unique_ptr<Call> after(std::chrono::milliseconds delay, std::function<void()> on_expiry) override;
+
+  // How many wait: sent (or armed), not answered, not cancelled.
+  size_t waiting() const { return waiting_.size(); }
+  const HttpCallRequest& request(size_t index = 0) const { return waiting_[index]->request; }
+  // Of a timer its expiry, whatever the response.
+  void answer(HttpCallResponse response, size_t index = 0);
+
+  std::vector<HttpCallRequest> sent;
+
+ private:
+  struct Waiting : Call {
+    ~Waiting() override;
+    FakeCalls* calls = nullptr;
+    HttpCallRequest request;
+    std::function<void(HttpCallResponse)> on_response;
+  };
+  std::unique_ptr<Call> add(HttpCallRequest request, std::function<void(HttpCallResponse)> on_response);
+  std::vector<Waiting*> waiting_;
+};
+
+class FakeStream : public Stream {
+ public:
+  explicit FakeStream(FakeCalls& calls) : calls_(calls) {}
+
+  Calls& calls() override { return calls_; }
+  void count(observability::Counter counter) override { ++counts[counter.id]; }
+  uint64_t random() override { return next_random; }
+  void setRoute(const route::Match& match) { route_ = match; }
+
+  std::map<uint32_t, int> counts;  // by the counter's id
+  uint64_t next_random = 0;
+
+ private:
+  FakeCalls& calls_;
+};
+
+// The client: takes one response, and ends the stream with it as the session does.
+class FakeClient : public Downstream {
+ public:
+  explicit FakeClient(Log& log) : log_(log) {}
+
+  void sendInformational(const http::ResponseHeaders& headers) override;
+  void sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream) override;
+  void sendResponseData(std::string_view data, bool end_stream) override;
+  void sendResponseTrailers(http::Trailers& trailers) override;
+  void resetStream(std::string_view details) override;
+  size_t unsentResponseBytes() const override { return unsent; }
+  void armDeadline(std::chrono::milliseconds) override {}
+  void requestCreditGrew() override { ++credit_grew; }
+
+  int heads = 0;
+  uint16_t status = 0;
+  Fields headers;
+  std::string body;
+  Fields trailers;
+  bool complete = false;
+  std::string reset;  // why
+  size_t unsent = 0;
+  int credit_grew = 0;
+  // Whether all credit was there when the response was complete.
+  bool credit_was_full = false;
+
+ private:
+  friend class Harness;
+  void finish();
+  Log& log_;
+  ChainRunner* runner_ = nullptr;
+};
+
+// The upstream: takes the request; the test gives the response through Harness.
+class FakeTerminal : public Terminal {
+ public:
+  explicit FakeTerminal(Log& log) : log_(log) {}
+
+  void requestHeaders(bool end_stream) override;
+  void requestData(std::string_view data, bool end_stream) override;
+  void requestTrailers() override;
+  size_t unsentRequestBytes() const override { return unsent; }
+  void responseCreditGrew() override { ++credit_grew; }
+  void deadlineExpired() override {}
+  void cancel() override;
+
+  int heads = 0;
+  Fields headers;
+  std::string body;
+  Fields trailers;
+  bool complete = false;
+  bool cancelled = false;
+  size_t unsent = 0;
+  int credit_grew = 0;
+  std::function<void()> on_headers;  // what it does when the head comes
+
+ private:
+  friend class Harness;
+  Log& log_;
+  Stream* stream_ = nullptr;
+};
+
+class Harness {
+ public:
+  explicit Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories, const route::Match& route = {});
+  ~Harness() { runner.reset(); }
+
+  // The head of the request.
+  void request(std::string_view method, const Fields& fields, bool end_stream);
+  void requestTrailers(const Fields& fields);
+  // The head of the upstream's response.
+  void respond(uint16_t status, const Fields& fields, bool end_stream);
+  void responseTrailers(const Fields& fields);
+  // How often a counter with this id was counted.
+  int counted(observability::Counter counter) { return stream.counts[counter.id]; }
+
+  Log log;
+  FakeCalls calls;
+  FakeStream stream;
+  FakeClient client;
+  FakeTerminal terminal;
+
+ private:
+  ChainConfig config_;
+
+ public:
+  std::optional<ChainRunner> runner;
+};
+
+// A filter whose hooks are functions; hooks without one go on. Every call is logged as "NAME.HOOK".
+struct Script {
+  std::string name = "f";
+  uint8_t hooks = 0x3f;  // all
+  std::function<HookResult(http::RequestHeaders&, Stream&)> request_headers = {};
+  std::function<HookResult(Chunk&, Stream&)> request_data = {};
+  std::function<HookResult(Body&, Stream&)> request_body = {};
+  std::function<HookResult(http::Trailers&, Stream&)> request_trailers = {};
+  std::function<HookResult(http::ResponseHeaders&, Stream&)> response_headers = {};
+  std::function<HookResult(Chunk&, Stream&)> response_data = {};
+  std::function<HookResult(Body&, Stream&)> response_body = {};
+  std::function<HookResult(http::Trailers&, Stream&)> response_trailers = {};
+  Log* log = nullptr;
+};
+
+// `script` outlives the factory and its filters.
+std::shared_ptr<const HttpFilterFactory> scripted(const Script& script);
+
+}  // namespace sluice::filter::testing
