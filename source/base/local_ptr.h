@@ -1,5 +1,5 @@
-// Shared ownership within one thread: a count in the object, no atomics. For a worker's wrappers around immutable snapshots,
-// which streams pin.
+// Shared ownership within one thread: a count in the object, no atomics. For a worker's wrappers around immutable
+// snapshots, which streams pin.
 #pragma once
 
 #include <cstdint>

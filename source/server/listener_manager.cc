@@ -181,9 +181,9 @@ bool ListenerManager::allServing() const {
                      [](const auto& entry) { return entry.second.active != nullptr; });
 }
 
-void ListenerManager::drainAll() {
+void ListenerManager::drainAll(std::optional<std::chrono::milliseconds> drain_time) {
   draining_ = true;
-  workers_.postAll([drain_time = drain_time_](Worker& worker) { worker.listeners().drainAll(drain_time); });
+  workers_.postAll([time = drain_time.value_or(drain_time_)](Worker& worker) { worker.listeners().drainAll(time); });
 }
 
 }  // namespace sluice::server

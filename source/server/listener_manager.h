@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,7 +58,8 @@ class ListenerManager {
   void startAccepting();
 
   // Stops accepting everywhere; connections drain.
-  void drainAll();
+  // `drain_time`: how long connections may stay; the manager's own without it.
+  void drainAll(std::optional<std::chrono::milliseconds> drain_time = {});
   const std::map<std::string, Entry>& entries() const { return entries_; }
   bool knowsUnchanged(const std::string& name, uint64_t content_hash, const std::string& version);
   bool isStatic(const std::string& name) const;

@@ -34,7 +34,7 @@ std::string nameOf(const Options& options) {
 void report(const config::ErrorList& errors, const std::string& name) {
   for (const auto& warning : errors.warnings()) std::cerr << "warning: " << warning.toString() << "\n";
   if (errors.empty()) return;
-  std::cerr << errors.toString();
+  std::cerr << errors.toString() << "\n";
   std::cerr << "configuration '" << name << "' has " << errors.total()
             << (errors.total() == 1 ? " error\n" : " errors\n");
 }
@@ -207,7 +207,8 @@ class Server {
     drain_began_ = main_->now();
     logger_.info("server", "draining: no new connections; ", options_.drain_time.count() / 1000,
                  " s for those that are open");
-    listeners_->drainAll();
+    // Later than the deadline of pollDrain, which counts what it cuts.
+    listeners_->drainAll(options_.drain_time + std::chrono::seconds(5));
     pollDrain();
   }
 
