@@ -114,9 +114,9 @@ class LibeventLoop : public Loop {
   }
 
   ~LibeventLoop() override {
-    // Whoever posted it may be gone. What its destruction posts goes the same way.
-    std::vector<std::function<void()>>().swap(posted_);
+    dropPosted();
     endTurn();
+    dropPosted();
     signals_.clear();
     alarm_.reset();
     wake_.reset();
@@ -187,6 +187,18 @@ class LibeventLoop : public Loop {
       work.swap(posted_);
     }
     for (auto& item : work) item();
+  }
+
+  // What was posted and never ran may be about objects that are gone: it is dropped, not run. To drop it may post more.
+  void dropPosted() {
+    for (;;) {
+      std::vector<std::function<void()>> work;
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+        work.swap(posted_);
+      }
+      if (work.empty()) return;
+    }
   }
 
   // One libevent timer for all of ours, moved only when the next deadline is earlier than it (lazy as the timers are).

@@ -69,7 +69,8 @@ class Loop {
   // Calls `on_signal` on this loop's thread when the process gets `signal`, for as long as the loop lives.
   virtual void onSignal(int signal, std::function<void()> on_signal) = 0;
 
-  // Any thread: runs `work` on the loop's thread. Work posted by one thread keeps its order. Never runs it inline.
+  // Any thread: runs `work` on the loop's thread. Work posted by one thread keeps its order. Never runs it inline. What
+  // has not run when the loop is destroyed is dropped.
   virtual void post(std::function<void()> work) = 0;
 
   // This thread only. Turn tasks run after the events of the turn, those that they schedule too (bounded: the rest runs

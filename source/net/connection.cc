@@ -59,7 +59,7 @@ void Connection::onFdEvents(uint32_t happened) {
   if ((happened & event::kWritable) && write_blocked_) {
     write_blocked_ = false;
     if (!flushNow({})) return;
-    if (!write_blocked_) events_.onDrained();
+    tellIfDrained();
     if (!fd_.valid()) return;
   }
   if (happened & event::kPeerClosed) peer_closed_ = readable_ = true;
@@ -126,7 +126,14 @@ void Connection::resumeReading() {
 void Connection::runAtTurnEnd() {
   if (!fd_.valid()) return;
   if (!out_.empty() && !write_blocked_ && !connecting_ && !flushNow({})) return;
-  if (readable_) readSome();
+  tellIfDrained();
+  if (fd_.valid() && readable_) readSome();
+}
+
+void Connection::tellIfDrained() {
+  if (!tell_drained_ || !out_.empty()) return;
+  tell_drained_ = false;
+  events_.onDrained();
 }
 
 void Connection::write(std::string_view bytes) {

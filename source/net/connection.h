@@ -4,8 +4,8 @@
 // hot buffer and are valid during onBytes() only. When credit was 0 the connection remembers that the socket may be
 // readable: the owner calls resumeReading() once there is credit again. Writing. Small writes are gathered and sent at
 // the end of the loop's turn; large ones go out at once. What the socket does not take waits here: pendingBytes() is
-// what the owner subtracts from the credit it gives to its own source, and onDrained() tells that the queue emptied
-// after it had been held up. Thread: the loop's. The owner may close() at any time, but destroys a connection only
+// what the owner subtracts from the credit it gives to its own source, and whoever was told that bytes wait is told by
+// onDrained() when they are gone. Thread: the loop's. The owner may close() at any time, but destroys a connection only
 // through Loop::deleteLater or from outside of its callbacks.
 #pragma once
 
@@ -57,8 +57,13 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   void write(std::string_view bytes) override;
   // Sends what waits, as far as the socket takes it, without waiting for the end of the turn.
   void flush();
-  // Bytes accepted by write() and not yet by the kernel.
-  size_t pendingBytes() const { return out_.size(); }
+  // Bytes accepted by write() and not yet by the kernel. If there are any, onDrained() follows.
+  size_t pendingBytes() const {
+    if (!out_.empty()) tell_drained_ = true;
+    return out_.size();
+  }
+  // The kernel may have bytes for us that were not read yet.
+  bool unread() const { return readable_; }
   uint64_t bytesSent() const { return sent_; }
   uint64_t bytesReceived() const { return received_; }
 
@@ -78,6 +83,7 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   void readSome();
   bool peekForEnd();
   bool flushNow(std::string_view extra);
+  void tellIfDrained();
   void broken(CloseReason reason, int error);
   void sendFinIfDone();
 
@@ -94,7 +100,8 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   bool peer_closed_ = false;  // EV_CLOSED seen: a short read is not the last word
   bool end_delivered_ = false;
   bool write_blocked_ = false;
-  bool write_broken_ = false;  // the kernel refused bytes: what is written from now on is dropped
+  mutable bool tell_drained_ = false;  // the owner knows of bytes in out_
+  bool write_broken_ = false;          // the kernel refused bytes: what is written from now on is dropped
   bool fin_wanted_ = false;
   bool in_read_ = false;
 };

@@ -11,8 +11,11 @@ std::shared_ptr<const route::TableSlot> RouteManager::makeSlot(std::string name)
     free_ids_.pop_back();
   }
   // The last connection of an old listener may let go of it on a worker.
-  return {new route::TableSlot{id}, [this, name = std::move(name)](const route::TableSlot* slot) {
-            main_.post([this, id = slot->id, name] { release(id, name); });
+  return {new route::TableSlot{id}, [this, &main = main_, alive = std::weak_ptr<bool>(alive_),
+                                     name = std::move(name)](const route::TableSlot* slot) {
+            main.post([this, alive, id = slot->id, name] {
+              if (!alive.expired()) release(id, name);
+            });
             delete slot;
           }};
 }

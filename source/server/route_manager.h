@@ -54,7 +54,8 @@ class RouteManager : public config::RouteSlots {
   Workers& workers_;
   std::vector<uint32_t> free_ids_;
   uint32_t next_id_ = 0;
-  std::map<std::string, Entry> by_name_;  // RDS only
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // slots may outlive the manager
+  std::map<std::string, Entry> by_name_;                        // RDS only
 };
 
 }  // namespace sluice::server
