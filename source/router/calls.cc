@@ -91,7 +91,7 @@ class ClusterCall : public filter::Call, private pool::Waiter, private pool::Exc
   void onResponseTrailers() override { complete(); }
   void onResponseReset(http::ResetReason reason, std::string_view) override {
     const bool replay = !replayed_ && reason == http::ResetReason::kConnectionEnded && response_.status == 0 &&
-                        connection_->reused() && request_.body.empty();
+                        connection_->maybeUnseen() && request_.body.empty();
     connection_ = nullptr;
     if (!replay) return fail("reset");
     replayed_ = true;

@@ -295,7 +295,7 @@ void Router::responseComplete() {
 
 bool Router::replayable(http::ResetReason reason) const {
   return !replayed_ && headers_only_ && !response_began_ && reason == http::ResetReason::kConnectionEnded &&
-         connection_ != nullptr && connection_->reused() && idempotent(stream_.request().method);
+         connection_ != nullptr && connection_->maybeUnseen() && idempotent(stream_.request().method);
 }
 
 void Router::onResponseReset(http::ResetReason reason, std::string_view detail) {
@@ -314,7 +314,9 @@ void Router::onResponseReset(http::ResetReason reason, std::string_view detail) 
     stream_.info().response_flags.set(reason == http::ResetReason::kProtocolError
                                           ? ResponseFlag::kUpstreamProtocolError
                                           : ResponseFlag::kUpstreamConnectionTermination);
-    return runner_.resetResponse("upstream_reset_after_response_started{connection_termination}");
+    return runner_.resetResponse(reason == http::ResetReason::kProtocolError
+                                     ? "upstream_reset_after_response_started{protocol_error}"
+                                     : "upstream_reset_after_response_started{connection_termination}");
   }
   fail(reason == http::ResetReason::kProtocolError ? kProtocolError : kTermination);
 }

@@ -126,26 +126,26 @@ void ClientConnection::sendTrailers(const http::Trailers& trailers) {
 }
 
 void ClientConnection::onResponseHeaders(http::StreamId, bool end_stream) {
-  if (end_stream) responseEnded();
-  if (exchange_ != nullptr) exchange_->onResponseHeaders(end_stream);
+  if (ExchangeEvents* exchange = take(end_stream)) exchange->onResponseHeaders(end_stream);
 }
 
 void ClientConnection::onResponseData(http::StreamId, std::string_view data, bool end_stream) {
-  if (end_stream) responseEnded();
-  if (exchange_ != nullptr) exchange_->onResponseData(data, end_stream);
+  if (ExchangeEvents* exchange = take(end_stream)) exchange->onResponseData(data, end_stream);
 }
 
 void ClientConnection::onResponseTrailers(http::StreamId) {
-  responseEnded();
-  if (exchange_ != nullptr) exchange_->onResponseTrailers();
+  if (ExchangeEvents* exchange = take(true)) exchange->onResponseTrailers();
 }
 
 void ClientConnection::onResponseReset(http::StreamId, ResetReason reason) {
   failExchange(reason, "upstream_stream_reset");
 }
 
-void ClientConnection::responseEnded() {
+// Who hears the next event. The end of a response is the last one, whatever the peer still sends.
+ExchangeEvents* ClientConnection::take(bool end_stream) {
+  if (!end_stream) return exchange_;
   response_ended_ = true;
+  return std::exchange(exchange_, nullptr);
 }
 
 void ClientConnection::failExchange(ResetReason reason, std::string_view detail) {
@@ -163,7 +163,6 @@ void ClientConnection::abandon() {
 // After the codec has taken a batch of bytes: frees the connection if its exchange is complete.
 void ClientConnection::settle() {
   if (state_ != State::kBusy || !response_ended_) return;
-  exchange_ = nullptr;
   if (!request_ended_ || !codec_->reusable()) {
     connection_.close();
     return pool_.connectionGone(*this, Failure::kDrained, {});
@@ -216,15 +215,16 @@ void Pool::cancel(Waiter& waiter) {
   if (waiter.pool_ == this) dequeue(waiter);
 }
 
+void Pool::failOne(Waiter& waiter, Failure failure, std::string_view text) {
+  dequeue(waiter);
+  waiter.onFailure(failure, text);
+}
+
 void Pool::openConnection() {
   // At the limit requests wait for a connection of this pool that gets free; if there is none they would wait for ever.
   if (!context_.breakers->tryAcquire(Resource::kConnections, kPriority)) {
     context_.cells.add(context_.stats.cx_overflow);
-    while (connections_ == 0 && !waiting_.empty()) {
-      Waiter& waiter = waiting_.front();
-      dequeue(waiter);
-      waiter.onFailure(Failure::kOverflow, "overflow");
-    }
+    while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), Failure::kOverflow, "overflow");
     return;
   }
   context_.cells.add(context_.stats.cx_total);
@@ -233,11 +233,10 @@ void Pool::openConnection() {
   if (!fd.ok()) {
     context_.breakers->release(Resource::kConnections, kPriority);
     context_.cells.add(context_.stats.cx_connect_fail);
-    if (!waiting_.empty()) {
-      Waiter& waiter = waiting_.back();  // the one that just came
-      dequeue(waiter);
-      waiter.onFailure(Failure::kConnectFailed, std::string(fd.status().message()));
-    }
+    const std::string text(fd.status().message());
+    if (!waiting_.empty()) failOne(waiting_.back(), Failure::kConnectFailed, text);  // the one that just came
+    // The others have waited for a connection of this pool: without one none will ever get free.
+    while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), Failure::kConnectFailed, text);
     return;
   }
   context_.cells.add(context_.stats.cx_active);
@@ -271,6 +270,7 @@ void Pool::give(ClientConnection& connection, Waiter& waiter) {
   connection.timer_.cancel();
   connection.state_ = ClientConnection::State::kBusy;
   connection.request_ended_ = connection.response_ended_ = false;
+  connection.received_before_ = connection.connection_.bytesReceived();
   ++connection.requests_;
   used_.pushBack(connection);
   waiter.onReady(connection);
@@ -292,13 +292,10 @@ void Pool::connectionGone(ClientConnection& connection, Failure failure, std::st
   if (was == State::kConnecting) {
     --connecting_;
     // An attempt that fails fails one request, so that each gets its own attempt and none waits for ever.
-    if (!waiting_.empty() && connecting_ < waiting_count_) {
-      Waiter& waiter = waiting_.front();
-      dequeue(waiter);
+    if (connecting_ < waiting_count_) {
       context_.cells.add(context_.stats.rq_pending_failure_eject);
-      waiter.onFailure(failure, text);
+      failOne(waiting_.front(), failure, text);
     }
-    return;
   }
   if (connecting_ < waiting_count_) openConnection();
 }

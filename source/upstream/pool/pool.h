@@ -100,8 +100,9 @@ class ClientConnection final : private net::ConnectionEvents,
   void abandon();
   size_t unsentBytes() const { return connection_.pendingBytes(); }
   void resumeReading() { connection_.resumeReading(); }
-  // True if it served a request before this one: then its peer may have closed it unseen.
-  bool reused() const { return requests_ > 1; }
+  // True if it served a request before this one and nothing came back for this one: then its peer may have closed it
+  // before it saw the request.
+  bool maybeUnseen() const { return requests_ > 1 && connection_.bytesReceived() == received_before_; }
   uint64_t id() const { return id_; }
   std::string_view localAddress();
 
@@ -123,7 +124,7 @@ class ClientConnection final : private net::ConnectionEvents,
   void onResponseTrailers(http::StreamId) override;
   void onResponseReset(http::StreamId, http::ResetReason reason) override;
 
-  void responseEnded();
+  ExchangeEvents* take(bool end_stream);
   void settle();
   void failExchange(http::ResetReason reason, std::string_view detail);
   void onTimer();
@@ -138,7 +139,7 @@ class ClientConnection final : private net::ConnectionEvents,
   bool response_ended_ = false;
   uint32_t requests_ = 0;
   uint64_t id_;
-  uint64_t reported_sent_ = 0;
+  uint64_t received_before_ = 0;  // before the present exchange
   event::TimePoint connect_began_;
   std::string local_address_;
   net::Connection connection_;
@@ -169,6 +170,7 @@ class Pool {
   friend class ClientConnection;
 
   void openConnection();
+  void failOne(Waiter& waiter, Failure failure, std::string_view text);
   void connectionReady(ClientConnection& connection);
   void connectionGone(ClientConnection& connection, Failure failure, std::string_view text);
   void give(ClientConnection& connection, Waiter& waiter);
