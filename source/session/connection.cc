@@ -4,6 +4,15 @@ namespace sluice::session {
 
 using stream::ResponseFlag;
 
+namespace {
+
+// While so many bytes wait for a client that does not read, no further request of it is read.
+constexpr size_t kMaxUnsent = 64 * 1024;
+// How long a client may take nothing of the last answer before the connection is cut.
+constexpr milliseconds kFlushPatience{10'000};
+
+}  // namespace
+
 Connection& Connection::start(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings, net::Fd fd,
                               const net::Address& remote, const net::Address& local,
                               base::List<filter::LiveConnection>& list, MakeCodec make_codec) {
@@ -23,6 +32,7 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
       codec_(make_codec(*this, connection_, settings_->codec_limits)),
       timer_(worker.loop.timers(), [this] { onTimer(); }),
       born_(worker.loop.now()) {
+  if (codec_->multiplexed()) by_id_ = std::make_unique<absl::flat_hash_map<http::StreamId, Stream*>>();
   peer_.remote = remote_text_;
   peer_.local = local_text_;
   peer_.local_port = local.port();
@@ -45,8 +55,8 @@ Connection::~Connection() = default;
 size_t Connection::readCredit() {
   if (ending_) return net::WorkerBuffers::kReadSize;  // read and dropped
   if (codec_->inputBlocked()) return 0;
-  if (!codec_->multiplexed() && !streams_.empty()) return streams_.front().requestCredit();
-  return net::WorkerBuffers::kReadSize;
+  if (by_id_ == nullptr && !streams_.empty()) return streams_.front().requestCredit();
+  return connection_.pendingBytes() >= kMaxUnsent ? 0 : net::WorkerBuffers::kReadSize;
 }
 
 void Connection::onBytes(std::string_view bytes) {
@@ -57,27 +67,37 @@ void Connection::onBytes(std::string_view bytes) {
 }
 
 void Connection::afterInput() {
-  if (dead_ || ending_) return;
+  if (dead_ || ending_) return abortStreams("connection_closed", ResponseFlag::kLocalReset);  // begun behind the end
   if (codec_->shouldClose() && streams_.empty()) return closeAfterFlush(false);
   if (!streams_.empty()) {
     timer_.cancel();
   } else if (codec_->bufferedBytes() == 0) {
     armIdle();
-  } else if (settings_->request_headers_timeout.count() > 0 && !timer_.armed()) {
+  } else if (settings_->request_headers_timeout.count() > 0 && !head_timed_) {
+    head_timed_ = true;
     timer_.arm(settings_->request_headers_timeout);
   }
 }
 
 void Connection::armIdle() {
-  if (settings_->idle_timeout.count() > 0) timer_.arm(settings_->idle_timeout);
+  head_timed_ = false;
+  if (settings_->idle_timeout.count() > 0) {
+    timer_.arm(settings_->idle_timeout);
+  } else {
+    timer_.cancel();
+  }
 }
 
 void Connection::onTimer() {
-  if (lingering_ || ending_) return destroy();
+  if (ending_) {
+    if (lingering_ || connection_.bytesSent() == sent_before_) return destroy();
+    sent_before_ = connection_.bytesSent();  // slow, but it goes on
+    return timer_.arm(kFlushPatience);
+  }
   if (!streams_.empty()) return;
   if (codec_->bufferedBytes() > 0) {  // the head did not come in time
     worker_.cells.add(settings_->stats.rq_header_timeout);
-    return protocolError({408, "request_header_timeout"});
+    return refuse({408, "request_header_timeout"});
   }
   worker_.cells.add(settings_->stats.cx_idle_timeout);
   destroy();
@@ -85,9 +105,14 @@ void Connection::onTimer() {
 
 void Connection::onPeerEnd() {
   if (dead_) return;
-  if (lingering_ || ending_) return destroy();
+  peer_ended_ = true;
+  if (ending_) {
+    if (lingering_ || connection_.pendingBytes() == 0) destroy();
+    return;
+  }
   (void)codec_->receiveEnd();
-  // A client that is gone wants no answer: what runs for it is cancelled.
+  // A client that is gone wants no answer: what runs for it is cancelled. What it was answered before still goes out.
+  if (streams_.empty()) return closeAfterFlush(false);
   abortStreams("downstream_remote_disconnect", ResponseFlag::kDownstreamConnectionTermination);
   destroy();
 }
@@ -98,31 +123,43 @@ void Connection::onBroken(net::CloseReason, int) {
 }
 
 void Connection::onDrained() {
-  if (ending_ && !lingering_) return closeAfterFlush(true);
-  streams_.forEach([](Stream& stream) { stream.drained(); });
+  if (ending_) {
+    if (!lingering_) closeAfterFlush(true);
+    return;
+  }
+  // A stream may end meanwhile, and the connection with it; then those that are left come up twice at worst.
+  for (size_t left = by_id_ ? by_id_->size() : 1; left > 0 && !streams_.empty(); --left) {
+    Stream& stream = streams_.front();
+    streams_.pushBack(stream);
+    stream.drained();
+  }
+  connection_.resumeReading();
 }
 
 // --- codec events
 // -----------------------------------------------------------------------------------------------------
 
 Stream* Connection::find(http::StreamId id) {
-  Stream* found = nullptr;
-  streams_.forEach([&](Stream& stream) {
-    if (stream.id() == id) found = &stream;
-  });
-  return found;
+  if (by_id_) {
+    const auto found = by_id_->find(id);
+    return found == by_id_->end() ? nullptr : found->second;
+  }
+  return streams_.empty() || streams_.front().id() != id ? nullptr : &streams_.front();
 }
 
 http::RequestHeaders& Connection::beginRequest(http::StreamId id) {
   timer_.cancel();
+  head_timed_ = false;
   ++requests_;
   Stream* stream = worker_.takeStream();
   streams_.pushFront(*stream);
+  if (by_id_) by_id_->insert_or_assign(id, stream);
   stream->begin(*this, id);
   return stream->request();
 }
 
 void Connection::onRequestHeaders(http::StreamId id, bool end_stream, bool expect_continue) {
+  if (dead_ || ending_) return;  // afterInput takes it back
   if (Stream* stream = find(id)) stream->requestHeaders(end_stream, expect_continue);
 }
 
@@ -131,8 +168,10 @@ void Connection::onRequestData(http::StreamId id, std::string_view data, bool en
 }
 
 http::Trailers& Connection::beginRequestTrailers(http::StreamId id) {
-  // The codec asks only while the stream is open: it closes the connection when the response ends first.
-  return static_cast<filter::Stream&>(*find(id)).requestTrailers();
+  if (Stream* stream = find(id)) return stream->requestTrailers();
+  if (!dropped_trailers_) dropped_trailers_ = std::make_unique<DroppedTrailers>();
+  dropped_trailers_->trailers.clear();
+  return dropped_trailers_->trailers;
 }
 
 void Connection::onRequestTrailers(http::StreamId id) {
@@ -141,33 +180,40 @@ void Connection::onRequestTrailers(http::StreamId id) {
 
 void Connection::onRequestReset(http::StreamId id, http::ResetReason) {
   worker_.cells.add(settings_->stats.rq_rx_reset);
-  if (Stream* stream = find(id)) stream->abort("http.remote_reset", ResponseFlag::kDownstreamRemoteReset);
+  if (Stream* stream = find(id)) stream->abort("http.remote_reset", ResponseFlag::kDownstreamRemoteReset, 0);
 }
 
 void Connection::protocolError(const http::ProtocolError& error) {
-  if (dead_) return;
+  if (dead_ || ending_) return abortStreams(error.detail, ResponseFlag::kDownstreamProtocolError);
   worker_.cells.add(settings_->stats.cx_protocol_error);
-  const bool answered = !streams_.empty() && streams_.front().responseStarted();
-  ending_ = true;  // the end of a stream must not close the connection before the answer is out
-  abortStreams(error.detail, ResponseFlag::kDownstreamProtocolError);
-  if (dead_) return;
-  if (!answered) codec_->sendErrorReply(error);
+  refuse(error);
+}
+
+// Answers what cannot be gone on with, and closes.
+void Connection::refuse(const http::ProtocolError& error) {
+  ending_ = true;  // the ends of the streams are not to close the connection before the answer is out
+  abortStreams(error.detail, ResponseFlag::kDownstreamProtocolError, error.status);
+  codec_->sendErrorReply(error);
   closeAfterFlush(true);
 }
 
-void Connection::abortStreams(std::string_view details, ResponseFlag flag) {
-  while (!streams_.empty()) streams_.front().abort(details, flag);
+void Connection::abortStreams(std::string_view details, ResponseFlag flag, uint16_t status) {
+  while (!streams_.empty()) streams_.front().abort(details, flag, status);
 }
 
 // --- the end of streams and of the connection
 // ---------------------------------------------------------------------------
 
 void Connection::streamFinished(Stream& stream, bool request_complete) {
+  if (by_id_) by_id_->erase(stream.id());
   stream.unlink();
   worker_.retireStream(stream);
   if (dead_ || ending_) return;
-  if (codec_->shouldClose() || !request_complete) {
-    if (streams_.empty()) closeAfterFlush(!request_complete);
+  // With one stream at a time the rest of its request would be in the way of the next.
+  const bool cut = !request_complete && by_id_ == nullptr;
+  if (codec_->shouldClose() || cut) {
+    // Bytes may be on their way from a client that did not ask for the end.
+    if (streams_.empty()) closeAfterFlush(cut || draining_ || connection_.unread());
     return;
   }
   if (!streams_.empty()) return;
@@ -189,13 +235,13 @@ void Connection::closeAfterFlush(bool linger) {
   if (dead_) return;
   ending_ = true;
   connection_.flush();
-  if (dead_) return;
-  const auto timeout = settings_->delayed_close_timeout;
+  const milliseconds timeout = settings_->delayed_close_timeout;
   if (connection_.pendingBytes() > 0) {
-    if (timeout.count() > 0) timer_.arm(timeout * 10);
+    sent_before_ = connection_.bytesSent();
+    timer_.arm(kFlushPatience);
     return;  // onDrained goes on
   }
-  if (!linger || timeout.count() == 0) return destroy();
+  if (!linger || peer_ended_ || timeout.count() == 0) return destroy();
   lingering_ = true;
   connection_.shutdownWrites();
   timer_.arm(timeout);
@@ -208,9 +254,18 @@ void Connection::drain() {
   codec_->drain();
 }
 
+// max_connection_duration: checked when an answer can tell the client, so that an idle connection is not closed under a
+// request on its way.
+void Connection::drainIfTooOld() {
+  if (draining_ || worker_.loop.now() - born_ < settings_->max_connection_duration) return;
+  worker_.cells.add(settings_->stats.cx_max_duration_reached);
+  drain();
+}
+
 bool Connection::closeNow(std::string_view details) {
   const bool busy = !streams_.empty();
   abortStreams(details, ResponseFlag::kLocalReset);
+  if (!dead_) connection_.flush();
   destroy();
   return busy;
 }

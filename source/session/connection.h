@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "source/base/intrusive_list.h"
 #include "source/filter/network.h"
 #include "source/http/codec.h"
@@ -72,10 +73,13 @@ class Connection final : private net::ConnectionEvents,
   Stream* find(http::StreamId id);
   void streamFinished(Stream& stream, bool request_complete);
   void protocolError(const http::ProtocolError& error);
+  void refuse(const http::ProtocolError& error);
   void afterInput();
+  void drainIfTooOld();
   void closeAfterFlush(bool linger);
   void destroy();
-  void abortStreams(std::string_view details, stream::ResponseFlag flag);
+  // `status`: what the client is told about the requests that were not answered; 0: nothing.
+  void abortStreams(std::string_view details, stream::ResponseFlag flag, uint16_t status = 0);
   void armIdle();
   void onTimer();
 
@@ -87,11 +91,21 @@ class Connection final : private net::ConnectionEvents,
   net::Connection connection_;
   std::unique_ptr<http::ServerCodec> codec_;
   base::List<Stream> streams_;
+  // By id, where the codec has many streams; null where it has one at a time.
+  std::unique_ptr<absl::flat_hash_map<http::StreamId, Stream*>> by_id_;
+  // Trailers of a request whose stream has ended go here; made on first use.
+  struct DroppedTrailers {
+    base::Arena arena;
+    http::Trailers trailers{arena};
+  };
+  std::unique_ptr<DroppedTrailers> dropped_trailers_;
   event::Timer timer_;  // idle, request head, lingering close: whichever phase the connection is in
   event::TimePoint born_;
-  uint64_t counted_received_ = 0;
+  uint64_t sent_before_ = 0;  // at the last look, while the rest of the output is waited for
   uint32_t requests_ = 0;
+  bool head_timed_ = false;  // timer_ is that of a request head
   bool draining_ = false;
+  bool peer_ended_ = false;
   bool ending_ = false;     // no more input is understood; closes once the output is out
   bool lingering_ = false;  // FIN sent; waits for the peer's
   bool dead_ = false;

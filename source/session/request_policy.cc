@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "source/net/address.h"
 
 namespace sluice::session {
 namespace {
@@ -71,6 +72,14 @@ std::string_view forwardedAddress(std::string_view list, uint32_t hops) {
   }
 }
 
+// What is no address is ignored.
+void setRemote(base::Arena& arena, std::string_view address, stream::StreamInfo& info) {
+  const std::optional<net::Address> parsed = net::Address::fromIp(address, 0);
+  if (!parsed) return;
+  info.downstream_remote_address =
+      parsed->family() == net::Address::Family::kIpv6 ? arena.concat("[", address, "]:0") : arena.concat(address, ":0");
+}
+
 bool fromEnvoy(std::string_view name) {
   return name.size() > 8 && std::memcmp(name.data(), "x-envoy-", 8) == 0;
 }
@@ -79,11 +88,12 @@ void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::R
                      stream::StreamInfo& info) {
   base::Arena& arena = headers.arena();
   info.downstream_remote_address = peer.remote;
+  // No client has shown us a certificate yet. (proto: forward_client_cert_details, SANITIZE)
+  if (headers.has(Name::kXForwardedClientCert)) headers.remove(Name::kXForwardedClientCert);
   const std::optional<std::string_view> before = headers.getAll("x-forwarded-for");
   if (settings.use_remote_address) {
     if (settings.xff_num_trusted_hops > 0 && before) {
-      const std::string_view address = forwardedAddress(*before, settings.xff_num_trusted_hops - 1);
-      if (!address.empty()) info.downstream_remote_address = arena.concat(address, ":0");
+      setRemote(arena, forwardedAddress(*before, settings.xff_num_trusted_hops - 1), info);
     }
     if (!settings.skip_xff_append && !peer.remote_ip.empty()) {
       headers.set(Name::kXForwardedFor, before ? arena.concat(*before, ",", peer.remote_ip) : peer.remote_ip);
@@ -96,8 +106,7 @@ void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::R
     return;
   }
   if (before) {
-    const std::string_view address = forwardedAddress(*before, settings.xff_num_trusted_hops);
-    if (!address.empty()) info.downstream_remote_address = arena.concat(address, ":0");
+    setRemote(arena, forwardedAddress(*before, settings.xff_num_trusted_hops), info);
   }
   if (!headers.has(Name::kXForwardedProto)) headers.addView(Name::kXForwardedProto, headers.scheme);
 }
@@ -128,6 +137,18 @@ std::string_view makeRequestId(base::Arena& arena, base::Random& random) {
   return {out, 36};
 }
 
+std::string_view mergeSlashes(base::Arena& arena, std::string_view path_and_query) {
+  const std::string_view path = path_and_query.substr(0, path_and_query.find('?'));
+  if (path.find("//") == std::string_view::npos) return path_and_query;
+  char* out = arena.allocate(path_and_query.size());
+  size_t size = 0;
+  for (size_t i = 0; i < path_and_query.size(); ++i) {
+    if (i > 0 && i < path.size() && path[i] == '/' && path[i - 1] == '/') continue;
+    out[size++] = path_and_query[i];
+  }
+  return {out, size};
+}
+
 std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_view path_and_query, bool merge_slashes) {
   const size_t question = path_and_query.find('?');
   const std::string_view path = path_and_query.substr(0, question);
@@ -145,6 +166,7 @@ std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_vi
       const int low = i + 2 < path.size() ? hexValue(path[i + 2]) : -1;
       if (high < 0 || low < 0) return std::nullopt;
       const char decoded = static_cast<char>(high * 16 + low);
+      if (decoded == 0) return std::nullopt;  // ends the path for who keeps text with a NUL behind it
       if (unreserved(decoded)) {
         out[size++] = decoded;
       } else {
@@ -162,7 +184,9 @@ std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_vi
   for (size_t read = 0; read < size;) {  // out[read] is '/'
     size_t end = read + 1;
     while (end < size && out[end] != '/') ++end;
-    const std::string_view segment(out + read + 1, end - read - 1);
+    std::string_view segment(out + read + 1, end - read - 1);
+    // "..;x=1" climbs at servers that take parameters off first.
+    if (segment.starts_with('.')) segment = segment.substr(0, segment.find(';'));
     const bool last = end == size;
     if (segment == "." || segment == "..") {
       if (segment.size() == 2) {
@@ -204,10 +228,12 @@ std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const Peer
       return Reply{307, "", "path_normalization_redirect", {{"location", std::string(*target)}}};
     }
   }
-  if (settings.normalize_path || settings.merge_slashes) {
+  if (settings.normalize_path) {
     const std::optional<std::string_view> normal = normalizePath(arena, headers.path, settings.merge_slashes);
     if (!normal) return Reply{400, "", "path_normalization_failed"};
     headers.path = *normal;
+  } else if (settings.merge_slashes) {
+    headers.path = mergeSlashes(arena, headers.path);
   }
   if (settings.strip_any_host_port || settings.strip_matching_host_port) {
     headers.authority = withoutPort(headers.authority, settings.strip_any_host_port, peer.local_port);

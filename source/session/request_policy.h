@@ -32,8 +32,12 @@ std::optional<filter::Reply> applyRequestPolicy(const HttpSettings& settings, co
 
 // RFC 3986 section 5.2.4 over the path (not the query): dot segments are removed, "%2e" counts as ".", "\" as "/", and
 // percent-encoded unreserved characters are decoded. nullopt if the path climbs above its root.
-// With `merge_slashes` runs of "/" become one.
+// Dot segments with parameters ("..;x") are dot segments, a NUL is refused. With `merge_slashes` runs of "/" become
+// one.
 std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_view path_and_query, bool merge_slashes);
+
+// Runs of "/" in the path become one.
+std::string_view mergeSlashes(base::Arena& arena, std::string_view path_and_query);
 
 // A random version 4 UUID (RFC 9562 section 5.4), 36 characters.
 std::string_view makeRequestId(base::Arena& arena, base::Random& random);

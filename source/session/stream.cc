@@ -25,6 +25,8 @@ void Stream::begin(Connection& connection, http::StreamId id) {
   connection_ = &connection;
   id_ = id;
   response_started_ = false;
+  worker_.cells.add(connection.settings().stats.rq_total);
+  worker_.cells.add(connection.settings().stats.rq_active);
   info_.start = worker_.loop.now();
   info_.start_time = std::chrono::system_clock::now();
   info_.has_protocol = true;
@@ -45,8 +47,6 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   http::RequestHeaders& headers = request();
   info_.protocol = headers.protocol;
   info_.request_header_bytes = headers.byteSize();
-  worker_.cells.add(settings.stats.rq_total);
-  worker_.cells.add(settings.stats.rq_active);
   if (std::optional<Reply> refusal =
           applyRequestPolicy(settings, connection_->peer(), worker_.random, headers, info_)) {
     worker_.cells.add(settings.stats.rq_rejected_path);
@@ -61,9 +61,13 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   }
   makeChain();
   touch();
-  if (settings.request_timeout.count() > 0 && !end_stream) {
+  const bool times_request = settings.request_timeout.count() > 0 && !end_stream;
+  const bool times_stream = settings.max_stream_duration.count() > 0;
+  if (times_request && times_stream) {
+    too_long_.arm(std::min(settings.request_timeout, settings.max_stream_duration));
+  } else if (times_request) {
     too_long_.arm(settings.request_timeout);
-  } else if (settings.max_stream_duration.count() > 0) {
+  } else if (times_stream) {
     too_long_.arm(settings.max_stream_duration);
   }
   if (end_stream) requestEnded();
@@ -126,7 +130,9 @@ void Stream::onIdle() {
 
 void Stream::onTooLong() {
   const HttpSettings& settings = connection_->settings();
-  if (!runner_->requestComplete() && settings.request_timeout.count() > 0) {
+  const bool stream_over =
+      settings.max_stream_duration.count() > 0 && worker_.loop.now() - info_.start >= settings.max_stream_duration;
+  if (!runner_->requestComplete() && !stream_over) {
     worker_.cells.add(settings.stats.rq_timeout);
     if (response_started_) return resetStream("request_overall_timeout");
     return runner_->localReply(Reply{408, "request timeout", "request_overall_timeout"});
@@ -171,12 +177,15 @@ void Stream::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream
   info_.response_header_bytes = headers.byteSize();
   info_.downstream_response_start = info_.since(worker_.loop.now());
   const uint32_t limit = settings.max_requests_per_connection;
-  if (limit != 0 && connection_->requests_ >= limit) {
+  if (limit != 0 && connection_->requests_ >= limit && !connection_->draining_) {
     worker_.cells.add(settings.stats.cx_max_requests_reached);
     connection_->drain();
   }
+  if (settings.max_connection_duration.count() > 0) connection_->drainIfTooOld();
   // Whatever of the request is still to come will not be read: say so while it can be said.
-  if (!runner_->requestComplete() && (end_stream || runner_->requestClosed())) connection_->codec_->drain();
+  if (runner_->requestClosed() && !runner_->requestComplete() && connection_->by_id_ == nullptr) {
+    connection_->codec_->drain();
+  }
   connection_->codec_->sendHeaders(id_, headers, end_stream);
   if (end_stream) responseEnded();
 }
@@ -205,8 +214,9 @@ void Stream::resetStream(std::string_view details) {
   finish();
 }
 
-void Stream::abort(std::string_view details, ResponseFlag flag) {
+void Stream::abort(std::string_view details, ResponseFlag flag, uint16_t status) {
   if (connection_ == nullptr) return;
+  if (status != 0 && !response_started_) info_.response_code = status;
   info_.response_code_details = details;
   info_.response_flags.set(flag);
   finish();
@@ -233,10 +243,6 @@ void Stream::finish() {
   idle_.cancel();
   too_long_.cancel();
   const HttpStats& stats = settings.stats;
-  if (!runner_) {  // its head never came whole: it was no request yet
-    connection_ = nullptr;
-    return connection.streamFinished(*this, false);
-  }
   worker_.cells.sub(stats.rq_active);
   worker_.cells.add(stats.rq_completed);
   const observability::Counter by_class[] = {stats.rq_1xx, stats.rq_2xx, stats.rq_3xx, stats.rq_4xx, stats.rq_5xx};
@@ -246,14 +252,14 @@ void Stream::finish() {
   worker_.cells.record(stats.rq_time,
                        std::chrono::duration_cast<milliseconds>(worker_.loop.now() - info_.start).count());
   if (!settings.access_logs.empty()) {
-    const stream::FormatContext context{.request = &request(),
+    const stream::FormatContext context{.request = runner_ ? &request() : nullptr,
                                         .response = response_started_ ? &response() : nullptr,
                                         .trailers = &responseTrailers(),
                                         .info = info_};
     for (const auto& log : settings.access_logs) log->log(context, worker_.log_sink);
   }
-  const bool request_complete = runner_->requestComplete();
-  runner_->end();
+  const bool request_complete = runner_ && runner_->requestComplete();
+  if (runner_) runner_->end();
   connection_ = nullptr;
   connection.streamFinished(*this, request_complete);
 }

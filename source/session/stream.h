@@ -25,12 +25,14 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void requestHeaders(bool end_stream, bool expect_continue);
   void requestData(std::string_view data, bool end_stream);
   void endWithTrailers();
-  size_t requestCredit() const { return runner_->requestCredit(); }
-  void drained() { runner_->responseProgress(); }
+  size_t requestCredit() const { return runner_ ? runner_->requestCredit() : filter::ChainRunner::kWindow; }
+  void drained() {
+    if (runner_) runner_->responseProgress();
+  }
   // The client is gone, or the connection has to go: no response can be sent any more.
-  void abort(std::string_view details, stream::ResponseFlag flag);
+  // `status`: what the connection answers instead, for the log.
+  void abort(std::string_view details, stream::ResponseFlag flag, uint16_t status);
   http::StreamId id() const { return id_; }
-  bool responseStarted() const { return response_started_; }
 
   filter::Calls& calls() override { return worker_.calls; }
   void count(observability::Counter counter) override { worker_.cells.add(counter); }
@@ -63,7 +65,7 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   http::StreamId id_ = 0;
   base::LocalPtr<PinnedTable> table_;
   filter::Terminal* terminal_ = nullptr;
-  std::optional<filter::ChainRunner> runner_;
+  std::optional<filter::ChainRunner> runner_;  // none until the head of the request is whole
   bool response_started_ = false;
   event::Timer deadline_;  // the terminal's
   event::Timer idle_;      // no bytes either way

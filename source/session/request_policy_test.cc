@@ -1,0 +1,362 @@
+#include "source/session/request_policy.h"
+
+#include <catch2/catch.hpp>
+
+namespace sluice::session {
+namespace {
+
+std::string normal(std::string_view path, bool merge_slashes = false) {
+  base::Arena arena;
+  // A copy of exactly this size, so that a sanitizer sees any look beyond it.
+  const std::vector<char> exact(path.begin(), path.end());
+  const auto out = normalizePath(arena, {exact.data(), exact.size()}, merge_slashes);
+  return out ? std::string(*out) : "refused";
+}
+
+TEST_CASE("dot segments are taken out, plain or encoded (P1)") {
+  CHECK(normal("/public/../admin") == "/admin");
+  CHECK(normal("/public/%2e%2e/admin") == "/admin");
+  CHECK(normal("/public/%2E%2e/admin") == "/admin");
+  CHECK(normal("/public/.%2e/admin") == "/admin");
+  CHECK(normal("/public/%2e./admin") == "/admin");
+  CHECK(normal("/a/./b") == "/a/b");
+  CHECK(normal("/a/%2e/b") == "/a/b");
+  CHECK(normal("/a/b/..") == "/a/");
+  CHECK(normal("/a/b/.") == "/a/b/");
+  CHECK(normal("/a/b/../") == "/a/");
+  CHECK(normal("/a/../..") == "refused");
+  CHECK(normal("/..") == "refused");
+  CHECK(normal("/../a") == "refused");
+  CHECK(normal("/a/..") == "/");
+  CHECK(normal("/.") == "/");
+  CHECK(normal("/") == "/");
+  CHECK(normal("/...") == "/...");
+  CHECK(normal("/.a/..b/c.") == "/.a/..b/c.");
+  CHECK(normal("/a/b/c/../../../d") == "/d");
+}
+
+TEST_CASE("backslashes are slashes, encoded slashes stay, slashes merge on request (P2)") {
+  CHECK(normal("/public\\..\\admin") == "/admin");
+  CHECK(normal("/a\\b") == "/a/b");
+  CHECK(normal("/a%2Fb") == "/a%2Fb");
+  CHECK(normal("/a%5cb") == "/a%5cb");
+  CHECK(normal("/a%2f..%2fb") == "/a%2f..%2fb");
+  CHECK(normal("//a///b//") == "//a///b//");
+  CHECK(normal("//a///b//", true) == "/a/b/");
+  CHECK(normal("///", true) == "/");
+  CHECK(normal("//..//a", true) == "refused");
+  CHECK(normal("/a//../b") == "/a/b");
+}
+
+TEST_CASE("dot segments with parameters are dot segments (P3)") {
+  CHECK(normal("/user/..;x=1/admin") == "/admin");
+  CHECK(normal("/user/.;x/admin") == "/user/admin");
+  CHECK(normal("/user/%2e%2e;x/admin") == "/admin");
+  CHECK(normal("/user/..;") == "/");
+  CHECK(normal("/..;/a") == "refused");
+  CHECK(normal("/user/...;x/admin") == "/user/...;x/admin");
+  CHECK(normal("/admin;x/b") == "/admin;x/b");
+}
+
+TEST_CASE("the query is left alone (P1, P2)") {
+  CHECK(normal("/a/../b?x=/../%2e%41\\") == "/b?x=/../%2e%41\\");
+  CHECK(normal("/a?x=../..") == "/a?x=../..");
+  CHECK(normal("/?") == "/?");
+  CHECK(normal("/a/..?") == "/?");
+  CHECK(normal("*") == "*");
+}
+
+TEST_CASE("nothing is decoded twice, and what is no encoding is refused (P5)") {
+  CHECK(normal("/%252e%252e/a") == "/%252e%252e/a");
+  CHECK(normal("/a/%25%32%65/b") == "/a/%252e/b");
+  CHECK(normal("/%41%7a%30%2D%5f%7E") == "/Az0-_~");
+  CHECK(normal("/%00") == "refused");
+  CHECK(normal("/a%00b") == "refused");
+  CHECK(normal("/a%2500") == "/a%2500");
+  CHECK(normal("/%") == "refused");
+  CHECK(normal("/%2") == "refused");
+  CHECK(normal("/%g0") == "refused");
+  CHECK(normal("/%%32e") == "refused");
+  CHECK(normal("/%c0%ae%c0%ae/a") == "/%c0%ae%c0%ae/a");  // overlong dots are no dots
+  CHECK(normal("/\xc3\xa4/%e4") == "/\xc3\xa4/%e4");
+}
+
+TEST_CASE("a normal path stays normal: normalising twice changes nothing") {
+  base::Random random(7);
+  const std::string_view alphabet[] = {"/", ".", "..",  "%2e", "%2f", "%5c", "\\",
+                                       ";", "a", "%41", "%",   "%25", "?",   "//"};
+  for (int i = 0; i < 200'000; ++i) {
+    std::string path = "/";
+    for (uint64_t n = random.below(9); n > 0; --n) path += alphabet[random.below(std::size(alphabet))];
+    for (const bool merge : {false, true}) {
+      const std::string once = normal(path, merge);
+      if (once == "refused") continue;
+      INFO(path);
+      REQUIRE(normal(once, merge) == once);
+      const std::string only_path = once.substr(0, once.find('?'));
+      REQUIRE(only_path[0] == '/');
+      REQUIRE((only_path + "/").find("/../") == std::string::npos);
+      REQUIRE((only_path + "/").find("/./") == std::string::npos);
+      REQUIRE(only_path.find('\\') == std::string::npos);
+      if (merge) REQUIRE(only_path.find("//") == std::string::npos);
+    }
+  }
+}
+
+struct Policy {
+  Policy() {
+    headers.method = "GET";
+    headers.path = "/";
+    headers.authority = "a";
+  }
+  // "" or "STATUS DETAILS".
+  std::string apply() {
+    const auto reply = applyRequestPolicy(settings, peer, random, headers, info);
+    if (!reply) return "";
+    std::string out = std::to_string(reply->status) + " " + std::string(reply->details);
+    for (const auto& [name, value] : reply->headers) out += " " + name + "=" + value;
+    return out;
+  }
+  std::string field(std::string_view name) const { return std::string(headers.getAll(name).value_or("-")); }
+
+  base::Arena arena;
+  HttpSettings settings;
+  PeerText peer{"1.2.3.4:5", "1.2.3.4", "10.0.0.1:80", 80};
+  base::Random random{1};
+  http::RequestHeaders headers{arena};
+  stream::StreamInfo info;
+};
+
+TEST_CASE("what cannot be served is refused") {
+  Policy connect;
+  connect.headers.method = "CONNECT";
+  CHECK(connect.apply() == "403 connect_not_allowed");
+  Policy no_host;
+  no_host.headers.authority = "";
+  CHECK(no_host.apply() == "400 missing_host_header");
+  Policy old;
+  old.headers.authority = "";
+  old.headers.protocol = http::Protocol::kHttp10;
+  CHECK(old.apply() == "");
+}
+
+TEST_CASE("the path is normalised if so configured, each part of it by itself") {
+  Policy p;
+  p.headers.path = "/a/..//b%2f\\?x";
+  SECTION("not at all") {
+    CHECK(p.apply() == "");
+    CHECK(p.headers.path == "/a/..//b%2f\\?x");
+  }
+  SECTION("segments") {
+    p.settings.normalize_path = true;
+    CHECK(p.apply() == "");
+    CHECK(p.headers.path == "//b%2f/?x");
+  }
+  SECTION("slashes") {
+    p.settings.merge_slashes = true;
+    CHECK(p.apply() == "");
+    CHECK(p.headers.path == "/a/../b%2f\\?x");
+  }
+  SECTION("segments and slashes") {
+    p.settings.normalize_path = p.settings.merge_slashes = true;
+    CHECK(p.apply() == "");
+    CHECK(p.headers.path == "/b%2f/?x");
+  }
+  SECTION("climbing") {
+    p.settings.normalize_path = true;
+    p.headers.path = "/a/../../b";
+    CHECK(p.apply() == "400 path_normalization_failed");
+  }
+}
+
+TEST_CASE("encoded slashes are kept, refused, redirected or decoded (P2)") {
+  Policy p;
+  p.settings.normalize_path = true;
+  for (const char* path : {"/a%2F..%2Fb", "/a%2f..%5Cb", "/a%5c..%5cb"}) {
+    INFO(path);
+    p.headers.path = path;
+    p.settings.escaped_slashes = EscapedSlashes::kKeep;
+    CHECK(p.apply() == "");
+    CHECK(p.headers.path == path);
+    p.settings.escaped_slashes = EscapedSlashes::kReject;
+    CHECK(p.apply() == "400 path_with_escaped_slashes");
+    p.settings.escaped_slashes = EscapedSlashes::kUnescapeAndRedirect;
+    CHECK(p.apply() == "307 path_normalization_redirect location=/b");
+    p.headers.path = path;
+    p.settings.escaped_slashes = EscapedSlashes::kUnescapeAndForward;
+    CHECK(p.apply() == "");
+    CHECK(p.headers.path == "/b");
+  }
+  p.headers.path = "/a%252fb?x=%2f";
+  CHECK(p.apply() == "");
+  CHECK(p.headers.path == "/a%252fb?x=%2f");
+  p.settings.escaped_slashes = EscapedSlashes::kReject;
+  CHECK(p.apply() == "");
+}
+
+TEST_CASE("a port is taken off the host if so configured") {
+  for (const auto& [host, any, matching] :
+       std::vector<std::tuple<const char*, const char*, const char*>>{{"a", "a", "a"},
+                                                                      {"a:80", "a", "a"},
+                                                                      {"a:81", "a", "a:81"},
+                                                                      {"[::1]:80", "[::1]", "[::1]"},
+                                                                      {"[::1]", "[::1]", "[::1]"},
+                                                                      {"a:x", "a:x", "a:x"},
+                                                                      {"a:", "a:", "a:"}}) {
+    Policy p;
+    p.headers.authority = host;
+    p.settings.strip_any_host_port = true;
+    p.apply();
+    CHECK(p.headers.authority == any);
+    p.headers.authority = host;
+    p.settings.strip_any_host_port = false;
+    p.settings.strip_matching_host_port = true;
+    p.apply();
+    CHECK(p.headers.authority == matching);
+  }
+}
+
+TEST_CASE("names with underscores pass, go, or refuse the request (H3)") {
+  Policy p;
+  p.headers.add("x-user", "a");
+  p.headers.add("x_user", "b");
+  SECTION("pass") {
+    CHECK(p.apply() == "");
+    CHECK(p.field("x_user") == "b");
+  }
+  SECTION("go") {
+    p.settings.underscores = Underscores::kDrop;
+    CHECK(p.apply() == "");
+    CHECK(p.field("x_user") == "-");
+    CHECK(p.field("x-user") == "a");
+  }
+  SECTION("refuse") {
+    p.settings.underscores = Underscores::kReject;
+    CHECK(p.apply() == "400 unexpected_underscore");
+  }
+}
+
+TEST_CASE("at the edge the peer's address is added, and what only proxies may say is made new (H1)") {
+  Policy p;
+  p.settings.use_remote_address = true;
+  p.headers.add("x-forwarded-for", "6.6.6.6");
+  p.headers.add("x-forwarded-proto", "https");
+  p.headers.add("x-forwarded-client-cert", "By=evil");
+  p.headers.add("x-envoy-internal", "true");
+  p.headers.add("x-envoy-original-path", "/admin");
+  p.headers.add("x-envoy-anything", "1");
+  p.headers.add("x-request-id", "mine");
+  CHECK(p.apply() == "");
+  CHECK(p.field("x-forwarded-for") == "6.6.6.6,1.2.3.4");
+  CHECK(p.field("x-forwarded-proto") == "http");
+  CHECK(p.field("x-forwarded-client-cert") == "-");
+  CHECK(p.field("x-envoy-internal") == "-");
+  CHECK(p.field("x-envoy-original-path") == "-");
+  CHECK(p.field("x-envoy-anything") == "-");
+  CHECK(p.field("x-request-id") != "mine");
+  CHECK(p.info.downstream_remote_address == "1.2.3.4:5");
+}
+
+TEST_CASE("a client cannot speak for a certificate behind another proxy either (H1)") {
+  Policy p;
+  p.headers.add("x-forwarded-client-cert", "By=evil");
+  p.apply();
+  CHECK(p.field("x-forwarded-client-cert") == "-");
+}
+
+TEST_CASE("the client's address is the one that the trusted proxies vouch for") {
+  const auto remote = [](bool use_remote, uint32_t hops, std::vector<std::string> lists) {
+    Policy p;
+    p.settings.use_remote_address = use_remote;
+    p.settings.xff_num_trusted_hops = hops;
+    for (const std::string& list : lists) p.headers.add("x-forwarded-for", list);
+    p.apply();
+    return std::string(p.info.downstream_remote_address);
+  };
+  CHECK(remote(true, 0, {"9.9.9.9"}) == "1.2.3.4:5");
+  CHECK(remote(true, 1, {"9.9.9.9, 8.8.8.8"}) == "8.8.8.8:0");
+  CHECK(remote(true, 2, {"9.9.9.9, 8.8.8.8"}) == "9.9.9.9:0");
+  CHECK(remote(true, 2, {"9.9.9.9", "8.8.8.8"}) == "9.9.9.9:0");
+  CHECK(remote(true, 3, {"9.9.9.9, 8.8.8.8"}) == "1.2.3.4:5");
+  CHECK(remote(false, 0, {"9.9.9.9,8.8.8.8"}) == "8.8.8.8:0");
+  CHECK(remote(false, 1, {"9.9.9.9,8.8.8.8"}) == "9.9.9.9:0");
+  CHECK(remote(false, 2, {"9.9.9.9,8.8.8.8"}) == "1.2.3.4:5");
+  CHECK(remote(false, 0, {}) == "1.2.3.4:5");
+  CHECK(remote(false, 0, {"::1"}) == "[::1]:0");
+  // What is no address is nobody's.
+  CHECK(remote(false, 0, {"9.9.9.9, evil\" x"}) == "1.2.3.4:5");
+  CHECK(remote(false, 0, {"unknown"}) == "1.2.3.4:5");
+}
+
+TEST_CASE("x-forwarded-for is left alone where we are not the edge, or told so") {
+  Policy inside;
+  inside.headers.add("x-forwarded-for", "9.9.9.9");
+  inside.headers.add("x-forwarded-proto", "https");
+  inside.apply();
+  CHECK(inside.field("x-forwarded-for") == "9.9.9.9");
+  CHECK(inside.field("x-forwarded-proto") == "https");
+  Policy skips;
+  skips.settings.use_remote_address = skips.settings.skip_xff_append = true;
+  skips.apply();
+  CHECK(skips.field("x-forwarded-for") == "-");
+}
+
+TEST_CASE("a proxy that is trusted may say what the client spoke") {
+  Policy p;
+  p.settings.use_remote_address = true;
+  p.settings.xff_num_trusted_hops = 1;
+  p.headers.add("x-forwarded-proto", "https");
+  p.apply();
+  CHECK(p.field("x-forwarded-proto") == "https");
+  Policy tls;
+  tls.settings.use_remote_address = true;
+  tls.peer.trusted_tls = true;
+  tls.apply();
+  CHECK(tls.field("x-forwarded-proto") == "https");
+  CHECK(tls.headers.scheme == "https");
+}
+
+TEST_CASE("request ids are made where there is none, kept inside, replaced at the edge") {
+  Policy none;
+  none.apply();
+  const std::string made = none.field("x-request-id");
+  CHECK(made.size() == 36);
+  CHECK(made[14] == '4');
+  CHECK(std::string_view("89ab").find(made[19]) != std::string_view::npos);
+  CHECK(none.info.request_id == made);
+
+  Policy inside;
+  inside.headers.add("x-request-id", "mine");
+  inside.apply();
+  CHECK(inside.field("x-request-id") == "mine");
+  CHECK(inside.info.request_id == "mine");
+
+  Policy edge;
+  edge.settings.use_remote_address = true;
+  edge.headers.add("x-request-id", "mine");
+  edge.apply();
+  CHECK(edge.field("x-request-id").size() == 36);
+
+  Policy keeps;
+  keeps.settings.use_remote_address = keeps.settings.preserve_external_request_id = true;
+  keeps.headers.add("x-request-id", "mine");
+  keeps.apply();
+  CHECK(keeps.field("x-request-id") == "mine");
+
+  Policy off;
+  off.settings.generate_request_id = false;
+  off.apply();
+  CHECK(off.field("x-request-id") == "-");
+}
+
+TEST_CASE("request ids differ") {
+  base::Arena arena;
+  base::Random random(1);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 1000; ++i) ids.emplace_back(makeRequestId(arena, random));
+  std::sort(ids.begin(), ids.end());
+  CHECK(std::unique(ids.begin(), ids.end()) == ids.end());
+}
+
+}  // namespace
+}  // namespace sluice::session

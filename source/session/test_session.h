@@ -1,0 +1,215 @@
+// A session on one end of a socket pair, for tests: virtual time, real bytes, a scripted end of the filter chain.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "source/event/polled_loop.h"
+#include "source/filter/terminal.h"
+#include "source/http/h1/codec.h"
+#include "source/session/connection.h"
+
+namespace sluice::session {
+
+// What the scripted terminal heard and may do.
+class TestTerminal : public filter::Terminal {
+ public:
+  using Script = std::function<void(TestTerminal&)>;
+  TestTerminal(std::vector<TestTerminal*>& all, const Script& on_head, const Script& on_end,
+               filter::ChainRunner& runner, filter::Stream& stream, filter::Downstream& downstream)
+      : runner(runner), stream(stream), downstream(downstream), all_(all), on_head_(on_head), on_end_(on_end) {
+    all_.push_back(this);
+  }
+  ~TestTerminal() override { std::erase(all_, this); }
+
+  void requestHeaders(bool end_stream) override {
+    path = std::string(stream.request().path);
+    ended = end_stream;
+    if (on_head_) on_head_(*this);
+    if (end_stream && on_end_ && !cancelled) on_end_(*this);
+  }
+  void requestData(std::string_view data, bool end_stream) override {
+    body += data;
+    ended = end_stream;
+    if (end_stream && on_end_ && !cancelled) on_end_(*this);
+  }
+  void requestTrailers() override {
+    ended = true;
+    for (const http::Field& field : stream.requestTrailers()) body += "[" + std::string(field.name) + "]";
+    if (on_end_ && !cancelled) on_end_(*this);
+  }
+  size_t unsentRequestBytes() const override { return unsent; }
+  void responseCreditGrew() override {
+    ++credit_grew;
+    if (on_credit) on_credit(*this);
+  }
+  void deadlineExpired() override { expired = true; }
+  void cancel() override { cancelled = true; }
+
+  void head(uint16_t status, bool end, std::optional<size_t> length = std::nullopt) {
+    http::ResponseHeaders& headers = stream.response();
+    headers.clear();
+    headers.status = status;
+    if (length) headers.add(http::Name::kContentLength, std::to_string(*length));
+    runner.responseHeaders(end);
+  }
+  void answer(uint16_t status, std::string_view text) {
+    head(status, text.empty(), text.size());
+    if (!text.empty()) runner.responseData(text, true);
+  }
+
+  filter::ChainRunner& runner;
+  filter::Stream& stream;
+  filter::Downstream& downstream;
+  std::string path, body;
+  size_t unsent = 0;
+  int credit_grew = 0;
+  bool ended = false, cancelled = false, expired = false;
+  Script on_credit;
+
+ private:
+  std::vector<TestTerminal*>& all_;
+  const Script& on_head_;
+  const Script& on_end_;
+};
+
+class TestTerminals : public filter::TerminalMaker {
+ public:
+  filter::Terminal* make(const filter::TerminalConfig&, filter::ChainRunner& runner, filter::Stream& stream,
+                         filter::Downstream& downstream) override {
+    ++made;
+    return filter::makeIn<TestTerminal>(stream.arena(), live, on_head, on_end, runner, stream, downstream);
+  }
+  TestTerminal::Script on_head, on_end;  // on_end: the request is whole
+  std::vector<TestTerminal*> live;       // oldest first
+  int made = 0;
+};
+
+class NoCalls : public filter::Calls {
+ public:
+  std::unique_ptr<filter::Call> send(filter::HttpCallRequest, std::function<void(filter::HttpCallResponse)>) override {
+    return nullptr;
+  }
+  std::unique_ptr<filter::Call> after(std::chrono::milliseconds, std::function<void()>) override { return nullptr; }
+};
+
+// Access log lines as text.
+class TestLog : public stream::AccessLog {
+ public:
+  explicit TestLog(std::vector<std::string>& lines) : lines_(lines) {}
+  void log(const stream::FormatContext& context, observability::LogSink&) const override {
+    std::string line = context.request == nullptr ? "-" : std::string(context.request->path);
+    line += " " + std::to_string(context.info.response_code) + " " + std::string(context.info.response_code_details);
+    std::string flags;
+    for (unsigned i = 0; i < static_cast<unsigned>(stream::ResponseFlag::kCount); ++i) {
+      const auto flag = static_cast<stream::ResponseFlag>(i);
+      if (context.info.response_flags.has(flag)) flags += stream::shortTextOf(flag);
+    }
+    if (flags.empty()) flags = "-";
+    lines_.push_back(line + " " + flags);
+  }
+
+ private:
+  std::vector<std::string>& lines_;
+};
+
+// The client's end of a socket pair: never blocks.
+class TestClient {
+ public:
+  explicit TestClient(net::Fd fd) : fd_(std::move(fd)) {}
+  void send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n <= 0) return;
+      bytes.remove_prefix(n);
+      sent += n;
+    }
+  }
+  // Everything that came since.
+  std::string take() {
+    std::string out;
+    char buffer[65536];
+    for (;;) {
+      const ssize_t n = recv(fd_.get(), buffer, sizeof(buffer), MSG_DONTWAIT);
+      if (n > 0) {
+        out.append(buffer, n);
+        continue;
+      }
+      if (n == 0) ended = true;
+      if (n < 0 && errno != EAGAIN) broken = true;
+      return out;
+    }
+  }
+  void finish() { shutdown(fd_.get(), SHUT_WR); }
+  void close() { fd_ = net::Fd(); }
+  bool ended = false;   // take() saw a proper end
+  bool broken = false;  // take() saw a reset
+  size_t sent = 0;
+
+ private:
+  net::Fd fd_;
+};
+
+struct TestSession {
+  TestSession() {
+    settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
+    settings->terminal = std::make_shared<filter::TerminalConfig>();
+    settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
+    settings->access_logs.push_back(std::make_shared<TestLog>(log));
+    settings->stats.rq_total = stats.counter("rq_total");
+    settings->stats.rq_active = stats.gauge("rq_active");
+    settings->stats.cx_active = stats.gauge("cx_active");
+    settings->stats.rq_completed = stats.counter("rq_completed");
+    settings->stats.cx_protocol_error = stats.counter("cx_protocol_error");
+    settings->stats.cx_idle_timeout = stats.counter("cx_idle_timeout");
+    settings->stats.cx_max_requests_reached = stats.counter("cx_max_requests_reached");
+    settings->stats.cx_max_duration_reached = stats.counter("cx_max_duration_reached");
+    settings->stats.rq_header_timeout = stats.counter("rq_header_timeout");
+    settings->server_header = ServerHeader::kPassThrough;
+  }
+  // Every connection is over at the end of a test, and every stream was counted out.
+  ~TestSession() {
+    while (!connections.empty()) connections.front().closeNow("test_end");
+    loop.turn();
+  }
+
+  // A connection whose other end is given back.
+  std::unique_ptr<TestClient> connect(MakeCodec make_codec = http::h1::makeServerCodec) {
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
+    last = &Connection::start(worker, settings, net::Fd(fds[0]), *net::Address::parse("10.1.2.3:4567"),
+                              *net::Address::parse("10.0.0.1:80"), connections, make_codec);
+    return std::make_unique<TestClient>(net::Fd(fds[1]));
+  }
+  int64_t stat(std::string_view name) const { return stats.valueOf(name).value_or(-1); }
+  size_t open() {
+    size_t count = 0;
+    connections.forEach([&count](filter::LiveConnection&) { ++count; });
+    return count;
+  }
+  TestTerminal& stream(size_t index = 0) { return *terminals.live.at(index); }
+
+  event::PolledLoop loop;
+  net::WorkerBuffers buffers;
+  observability::StatsRegistry stats;
+  observability::StatsCells& cells = stats.makeCells();
+  observability::LogFiles log_files{stats};
+  observability::LogSink log_sink{log_files};
+  RouteTables tables{[](std::shared_ptr<const route::Table>) {}};
+  TestTerminals terminals;
+  NoCalls calls;
+  std::vector<std::string> log;
+  std::shared_ptr<HttpSettings> settings = std::make_shared<HttpSettings>();
+  SessionWorker worker{loop, buffers, cells, tables, terminals, calls, log_sink, 1, 0};
+  base::List<filter::LiveConnection> connections;
+  Connection* last = nullptr;
+};
+
+}  // namespace sluice::session
