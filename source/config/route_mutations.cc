@@ -95,6 +95,24 @@ void setValue(const envoy::config::core::v3::HeaderValue& header, const Context&
 
 }  // namespace
 
+std::vector<route::HeaderAddition> compileHeaderAdditions(const HeaderValueOptions& add, std::string_view field,
+                                                          const Context& context) {
+  std::vector<route::HeaderAddition> out;
+  if (static_cast<size_t>(add.size()) > kMaxAdditions) {
+    context.child(field).error(absl::StrCat("has ", add.size(), " entries; at most ", kMaxAdditions, " are taken"));
+  }
+  for (int i = 0; i < add.size(); ++i) {
+    const Context at = context.child(field, static_cast<size_t>(i));
+    route::HeaderAddition addition;
+    addition.name = changeableName(add[i].header().key(), at.child("header").child("key"));
+    addition.action = actionOf(add[i], at);
+    addition.keep_empty_value = add[i].keep_empty_value();
+    setValue(add[i].header(), at.child("header"), addition);
+    out.push_back(std::move(addition));
+  }
+  return out;
+}
+
 route::HeaderMutations compileHeaderMutations(const HeaderValueOptions& add, const HeaderNames& remove,
                                               std::string_view direction, const Context& context) {
   route::HeaderMutations out;
@@ -104,18 +122,7 @@ route::HeaderMutations compileHeaderMutations(const HeaderValueOptions& add, con
     std::string name = changeableName(remove[i], context.child(remove_field, static_cast<size_t>(i)));
     if (!name.empty()) out.remove.push_back(std::move(name));
   }
-  if (static_cast<size_t>(add.size()) > kMaxAdditions) {
-    context.child(add_field).error(absl::StrCat("has ", add.size(), " entries; at most ", kMaxAdditions, " are taken"));
-  }
-  for (int i = 0; i < add.size(); ++i) {
-    const Context at = context.child(add_field, static_cast<size_t>(i));
-    route::HeaderAddition addition;
-    addition.name = changeableName(add[i].header().key(), at.child("header").child("key"));
-    addition.action = actionOf(add[i], at);
-    addition.keep_empty_value = add[i].keep_empty_value();
-    setValue(add[i].header(), at.child("header"), addition);
-    out.add.push_back(std::move(addition));
-  }
+  out.add = compileHeaderAdditions(add, add_field, context);
   return out;
 }
 

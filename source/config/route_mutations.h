@@ -2,6 +2,9 @@
 
 // Header mutations of one level of a route configuration.
 
+#include <string_view>
+#include <vector>
+
 #include "envoy/config/core/v3/base.pb.h"
 #include "google/protobuf/repeated_ptr_field.h"
 
@@ -16,6 +19,10 @@ using HeaderNames = google::protobuf::RepeatedPtrField<std::string>;
 // One direction. The context stands at the message that has both fields; `direction` is "request" or "response".
 route::HeaderMutations compileHeaderMutations(const HeaderValueOptions& add, const HeaderNames& remove,
                                               std::string_view direction, const Context& context);
+
+// One list of additions. The context stands at the message that has it in `field`.
+std::vector<route::HeaderAddition> compileHeaderAdditions(const HeaderValueOptions& add, std::string_view field,
+                                                          const Context& context);
 
 // Both directions of a RouteConfiguration, VirtualHost, Route or ClusterWeight: their fields have the same names.
 template <typename Level>

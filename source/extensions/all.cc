@@ -2,6 +2,8 @@
 
 #include "source/extensions/access_loggers/file/factory.h"
 #include "source/extensions/access_loggers/stream/factory.h"
+#include "source/extensions/filters/http/buffer/factory.h"
+#include "source/extensions/filters/http/local_ratelimit/factory.h"
 #include "source/extensions/filters/http/router/factory.h"
 #include "source/extensions/filters/network/http_connection_manager/factory.h"
 
@@ -39,6 +41,8 @@ void registerAll(config::Registry& registry) {
       std::make_unique<AccessLogFactory<stream::StdoutAccessLog, &makeStreamLog<stream::StdoutAccessLog>>>());
   registry.access_logs.add(
       std::make_unique<AccessLogFactory<stream::StderrAccessLog, &makeStreamLog<stream::StderrAccessLog>>>());
+  filters::http::buffer::registerFactory(registry);
+  filters::http::local_ratelimit::registerFactory(registry);
   filters::http::router::registerFactory(registry);
   filters::network::http_connection_manager::registerFactory(registry);
 }

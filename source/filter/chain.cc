@@ -380,8 +380,7 @@ void ChainRunner::resume(Direction direction, size_t position, std::optional<std
   const Lane& in = lane(direction);
   const bool hook_running =
       in_hook_ && running_direction_ == direction && running_position_ == position && token_taken_;
-  const bool waits =
-      !in.stages.empty() && in.stages[position] && in.stages[position]->state == Stage::kPaused;
+  const bool waits = !in.stages.empty() && in.stages[position] && in.stages[position]->state == Stage::kPaused;
   if (hook_running && !waits) {  // Pause is still to be returned
     resumed_inline_ = true;
     inline_replacement_ = std::move(replacement);

@@ -1,8 +1,9 @@
 // The chain engine: carries one stream's messages through its filters, both ways.
 //
 // Each filter is a stage of a pipeline. A stage is open, paused (a token decides), collecting (a body) or draining (it
-// sends on what waited). What arrives at a stage that is not open waits there, in order, and everything behind it goes on
-// as before; so nothing overtakes anything. The ends are two interfaces: Downstream (the session) and Terminal (the router).
+// sends on what waited). What arrives at a stage that is not open waits there, in order, and everything behind it goes
+// on as before; so nothing overtakes anything. The ends are two interfaces: Downstream (the session) and Terminal (the
+// router).
 //
 // Flow control: each end asks for credit before it reads. Credit is the window less what the stages hold and less what
 // the other end has not sent yet; whoever frees bytes says so (requestProgress, responseProgress). Thread: the worker
@@ -147,7 +148,7 @@ class ChainRunner {
     bool partial = false;  // collecting: the beginning will do
     size_t limit = 0;      // collecting
     std::string chunk;     // kChunkHeld; kBodyHeld, behind the headers
-    std::string waiting;  // arrived since; not seen by the hook yet
+    std::string waiting;   // arrived since; not seen by the hook yet
   };
   struct Lane {
     uint32_t blocked = 0;                        // bit per position whose stage is not open

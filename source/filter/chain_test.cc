@@ -20,8 +20,8 @@ struct Pair {
   Script b{.name = "b"};
   std::optional<Harness> harness;
 
-  Harness& make(const route::Match& route = {}) {
-    harness.emplace(std::vector{scripted(a), scripted(b)}, route);
+  Harness& make(std::vector<std::shared_ptr<const route::PerFilterConfig>> route_settings = {}) {
+    harness.emplace(std::vector{scripted(a), scripted(b)}, std::move(route_settings));
     a.log = b.log = &harness->log;
     return *harness;
   }
@@ -78,27 +78,13 @@ class Off : public route::PerFilterConfig {
 };
 
 TEST_CASE("a filter that the route switches off is not called") {
-  route::TableSpec spec;
-  route::VirtualHostSpec host{.name = "v", .domains = {"*"}};
-  route::RouteSpec route;
-  route.path = "/";
-  route.action = route::DirectResponseSpec{};
-  route.per_filter = {{0, std::make_shared<Off>(true)}, {1, std::make_shared<Off>(false)}};
-  host.routes.push_back(route);
-  spec.virtual_hosts.push_back(host);
-  const auto table = route::Table::build(std::move(spec));
-  REQUIRE(table.ok());
-  base::Arena arena;
-  http::RequestHeaders request(arena);
-  request.path = "/";
-  request.authority = "a";
   Pair pair;
   const route::PerFilterConfig* seen = nullptr;
   pair.b.request_headers = [&](http::RequestHeaders&, Stream& stream) -> HookResult {
     seen = stream.routeConfig();
     return Next{};
   };
-  Harness& h = pair.make((*table)->match(request, 0));
+  Harness& h = pair.make({std::make_shared<Off>(true), std::make_shared<Off>(false)});
 
   h.request("GET", {}, true);
   h.respond(200, {}, true);
@@ -263,8 +249,8 @@ TEST_CASE("a chunk that a filter emptied is not sent on unless it ends the strea
   h.runner->requestData("1", false);
   h.runner->requestData("2", true);
 
-  CHECK(h.log == Log{"a.request headers", "terminal headers", "a.request data 1", "a.request data 2",
-                     "terminal data  end"});
+  CHECK(h.log ==
+        Log{"a.request headers", "terminal headers", "a.request data 1", "a.request data 2", "terminal data  end"});
 }
 
 TEST_CASE("a dropped token resets the stream once") {
@@ -335,8 +321,12 @@ TEST_CASE("a reply at a request hook stops the request and goes through the resp
     pair.a.request_headers = reply;
     terminal_had_head = false;
   }
-  SECTION("data") { pair.a.request_data = reply; }
-  SECTION("trailers") { pair.a.request_trailers = reply; }
+  SECTION("data") {
+    pair.a.request_data = reply;
+  }
+  SECTION("trailers") {
+    pair.a.request_trailers = reply;
+  }
   SECTION("collected body") {
     pair.a.request_headers = [](auto&, Stream&) -> HookResult { return Collect{10}; };
     pair.a.request_body = reply;
@@ -370,7 +360,9 @@ TEST_CASE("a reply at a request hook stops the request and goes through the resp
 TEST_CASE("a reply of a response hook takes the response's place and no filter sees it") {
   const auto reply = [](auto&, Stream&) -> HookResult { return Reply{502, "bad", "refused"}; };
   Pair pair;
-  SECTION("headers") { pair.b.response_headers = reply; }
+  SECTION("headers") {
+    pair.b.response_headers = reply;
+  }
   SECTION("collected body") {
     pair.b.response_headers = [](auto&, Stream&) -> HookResult { return Collect{10}; };
     pair.b.response_body = reply;
@@ -389,9 +381,15 @@ TEST_CASE("a reply of a response hook takes the response's place and no filter s
 TEST_CASE("a reply after the response's head has gone resets the stream") {
   const auto reply = [](auto&, Stream&) -> HookResult { return Reply{502, "bad", "refused"}; };
   Pair pair;
-  SECTION("from response data") { pair.a.response_data = reply; }
-  SECTION("from response trailers") { pair.a.response_trailers = reply; }
-  SECTION("from request data") { pair.a.request_data = reply; }
+  SECTION("from response data") {
+    pair.a.response_data = reply;
+  }
+  SECTION("from response trailers") {
+    pair.a.response_trailers = reply;
+  }
+  SECTION("from request data") {
+    pair.a.request_data = reply;
+  }
   Harness& h = pair.make();
 
   h.request("POST", {}, false);
@@ -621,8 +619,7 @@ TEST_CASE("a collected body that was replaced sets content-length, unless traile
 
       CHECK(h.terminal.body == "longer");
       CHECK(h.terminal.complete);
-      CHECK(h.terminal.headers ==
-            (trailers ? testing::Fields{} : testing::Fields{{"content-length", "6"}}));
+      CHECK(h.terminal.headers == (trailers ? testing::Fields{} : testing::Fields{{"content-length", "6"}}));
       CHECK(h.runner->requestCredit() == ChainRunner::kWindow);
     }
   }

@@ -41,9 +41,9 @@ class [[nodiscard]] HookResult {
  public:
   enum class Kind : uint8_t { kNext, kCollect, kPause, kReply };
 
-  HookResult(Next) : kind_(Kind::kNext) {}                                       // NOLINT: returned as it stands
+  HookResult(Next) : kind_(Kind::kNext) {}                                   // NOLINT: returned as it stands
   HookResult(Collect collect) : kind_(Kind::kCollect), collect_(collect) {}  // NOLINT
-  HookResult(Pause) : kind_(Kind::kPause) {}                                     // NOLINT
+  HookResult(Pause) : kind_(Kind::kPause) {}                                 // NOLINT
   HookResult(Reply reply) : kind_(Kind::kReply), reply_(new Reply(std::move(reply))) {}  // NOLINT
 
   Kind kind() const { return kind_; }

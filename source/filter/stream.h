@@ -39,6 +39,11 @@ class Stream {
   const route::Match& route() const { return route_; }
   // The route's own settings for the filter whose hook runs, or null. (proto: typed_per_filter_config)
   const route::PerFilterConfig* routeConfig() const;
+  // The same as the filter's own type; null too if the configuration gives this filter's name a setting of another's.
+  template <typename Config>
+  const Config* routeConfigAs() const {
+    return dynamic_cast<const Config*>(routeConfig());
+  }
 
   // In a headers hook: nothing follows this head, neither body nor trailers.
   bool headersOnly() const;

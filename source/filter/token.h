@@ -30,8 +30,8 @@ class ResumeToken : private base::ListNode {
 
   // On to the next filter, with what was held.
   void resume();
-  // As resume(), with the chunk (or collected body) that the hook paused on replaced. Headers and trailers hooks have none:
-  // there it is resume().
+  // As resume(), with the chunk (or collected body) that the hook paused on replaced. Headers and trailers hooks have
+  // none: there it is resume().
   void resumeWith(std::string chunk);
   void reply(Reply reply);
   // Gives up: resets the stream.

@@ -119,11 +119,35 @@ std::vector<ChainConfig::Entry> entriesOf(std::vector<std::shared_ptr<const Http
   return entries;
 }
 
+// One route for everything.
+std::shared_ptr<const route::Table> tableOf(std::vector<std::shared_ptr<const route::PerFilterConfig>> settings) {
+  route::RouteSpec route;
+  route.path = "/";
+  route.action = route::DirectResponseSpec{};
+  for (size_t i = 0; i < settings.size(); ++i) {
+    if (settings[i]) route.per_filter.emplace_back(static_cast<route::FilterSlot>(i), std::move(settings[i]));
+  }
+  route::VirtualHostSpec host{.name = "v", .domains = {"*"}};
+  host.routes.push_back(std::move(route));
+  route::TableSpec spec;
+  spec.virtual_hosts.push_back(std::move(host));
+  return *route::Table::build(std::move(spec));
+}
+
 }  // namespace
 
-Harness::Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories, const route::Match& route)
-    : stream(calls), client(log), terminal(log), config_(entriesOf(std::move(factories))) {
-  stream.setRoute(route);
+Harness::Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories,
+                 std::vector<std::shared_ptr<const route::PerFilterConfig>> route_settings)
+    : stream(calls),
+      client(log),
+      terminal(log),
+      config_(entriesOf(std::move(factories))),
+      table_(tableOf(std::move(route_settings))) {
+  base::Arena arena;
+  http::RequestHeaders any(arena);
+  any.path = "/";
+  any.authority = "a.example";
+  stream.setRoute(table_->match(any, 0));
   runner.emplace(config_, stream, client);
   client.runner_ = &*runner;
   terminal.stream_ = &stream;

@@ -130,7 +130,9 @@ class FakeTerminal : public Terminal {
 
 class Harness {
  public:
-  explicit Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories, const route::Match& route = {});
+  // `route_settings`: the route's own settings for the filters, by position; null for none.
+  explicit Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories,
+                   std::vector<std::shared_ptr<const route::PerFilterConfig>> route_settings = {});
   ~Harness() { runner.reset(); }
 
   // The head of the request.
@@ -150,6 +152,7 @@ class Harness {
 
  private:
   ChainConfig config_;
+  std::shared_ptr<const route::Table> table_;
 
  public:
   std::optional<ChainRunner> runner;

@@ -1,0 +1,41 @@
+#include "source/extensions/filters/http/buffer/factory.h"
+
+#include <memory>
+
+#include "envoy/extensions/filters/http/buffer/v3/buffer.pb.h"
+#include "source/extensions/filters/http/buffer/filter.h"
+
+namespace sluice::extensions::filters::http::buffer {
+namespace {
+
+using envoy::extensions::filters::http::buffer::v3::Buffer;
+using envoy::extensions::filters::http::buffer::v3::BufferPerRoute;
+
+Settings compileSettings(const Buffer& proto) {
+  return {proto.max_request_bytes().value()};
+}
+
+class Factory : public config::HttpFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return Buffer::descriptor()->full_name(); }
+  std::string_view routeConfigType() const override { return BufferPerRoute::descriptor()->full_name(); }
+
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
+                                                           const config::Context&, config::Services&) const override {
+    return std::make_shared<FilterFactory>(compileSettings(static_cast<const Buffer&>(message)));
+  }
+
+  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
+                                                             const config::Context&, config::Services&) const override {
+    const auto& proto = static_cast<const BufferPerRoute&>(message);
+    return std::make_shared<RouteSettings>(proto.disabled(), compileSettings(proto.buffer()));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.http_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::http::buffer

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::http::buffer {
+
+// envoy.extensions.filters.http.buffer.v3.Buffer.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::http::buffer

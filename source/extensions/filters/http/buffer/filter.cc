@@ -1,0 +1,34 @@
+#include "source/extensions/filters/http/buffer/filter.h"
+
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "source/filter/stream.h"
+
+namespace sluice::extensions::filters::http::buffer {
+
+using filter::HookResult;
+using sluice::http::Name;
+
+HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) {
+  if (stream.headersOnly()) return filter::Next{};
+  const auto* route = stream.routeConfigAs<RouteSettings>();
+  const uint32_t limit = (route != nullptr ? route->settings : settings_).max_request_bytes;
+  uint64_t length = 0;
+  const std::optional<std::string_view> announced = headers.get(Name::kContentLength);
+  if (announced && absl::SimpleAtoi(absl::string_view(announced->data(), announced->size()), &length) &&
+      length > limit) {
+    return filter::Reply{413, "Payload Too Large", "request_payload_too_large"};
+  }
+  return filter::Collect{limit};
+}
+
+HookResult Filter::onRequestBody(filter::Body& body, filter::Stream& stream) {
+  // In HTTP/1 a message has either a content-length or trailers.
+  if (!stream.request().has(Name::kContentLength) && stream.requestTrailers().empty()) {
+    stream.request().add(Name::kContentLength, std::to_string(body.bytes().size()));
+  }
+  return filter::Next{};
+}
+
+}  // namespace sluice::extensions::filters::http::buffer

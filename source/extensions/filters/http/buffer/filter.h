@@ -1,0 +1,44 @@
+// Brings the whole request body before the request goes on.
+// (proto: envoy.extensions.filters.http.buffer.v3.Buffer, BufferPerRoute)
+#pragma once
+
+#include <cstdint>
+
+#include "source/filter/http_filter.h"
+#include "source/route/filter_slots.h"
+
+namespace sluice::extensions::filters::http::buffer {
+
+// Compiled configuration; immutable, shared by all streams and workers.
+struct Settings {
+  uint32_t max_request_bytes = 0;
+};
+
+struct RouteSettings : route::PerFilterConfig {
+  explicit RouteSettings(bool disabled, Settings settings = {}) : PerFilterConfig(disabled), settings(settings) {}
+  const Settings settings;
+};
+
+class Filter : public filter::HttpFilter {
+ public:
+  explicit Filter(const Settings& settings) : settings_(settings) {}
+
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
+  filter::HookResult onRequestBody(filter::Body& body, filter::Stream& stream) override;
+
+ private:
+  const Settings& settings_;
+};
+
+class FilterFactory : public filter::HttpFilterFactory {
+ public:
+  explicit FilterFactory(Settings settings) : settings_(settings) {}
+
+  uint8_t hooks() const override { return filter::kRequestHeaders; }
+  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
+
+ private:
+  const Settings settings_;
+};
+
+}  // namespace sluice::extensions::filters::http::buffer

@@ -1,0 +1,87 @@
+#include "source/extensions/filters/http/local_ratelimit/factory.h"
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
+#include "source/config/route_mutations.h"
+#include "source/config/values.h"
+#include "source/extensions/filters/http/local_ratelimit/filter.h"
+
+namespace sluice::extensions::filters::http::local_ratelimit {
+namespace {
+
+using envoy::config::core::v3::RuntimeFractionalPercent;
+using Proto = envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
+
+constexpr std::chrono::milliseconds kMinFillInterval{50};
+
+Stats makeStats(const std::string& prefix, observability::StatsRegistry& registry) {
+  const std::string base = absl::StrCat(prefix, ".http_local_rate_limit.");
+  return {registry.counter(base + "enabled"), registry.counter(base + "enforced"),
+          registry.counter(base + "rate_limited"), registry.counter(base + "ok")};
+}
+
+// The runtime key has no runtime to be looked up in, so its default counts.
+uint32_t partsPerMillion(const RuntimeFractionalPercent& percent) {
+  return config::compilePartsPerMillion(percent.default_value());
+}
+
+std::unique_ptr<TokenBucket> compileBucket(const Proto& proto, const config::Context& context) {
+  const auto& bucket = proto.token_bucket();
+  const std::chrono::nanoseconds interval = config::compileDuration(bucket.fill_interval());
+  if (interval < kMinFillInterval) {
+    context.child("token_bucket").child("fill_interval").error("is less than 50 ms; fill more tokens less often");
+    return nullptr;
+  }
+  const uint32_t per_fill = bucket.has_tokens_per_fill() ? bucket.tokens_per_fill().value() : 1;
+  return std::make_unique<TokenBucket>(bucket.max_tokens(), per_fill, interval);
+}
+
+Settings compileSettings(const Proto& proto, const config::Context& context, config::Services& services) {
+  Settings settings;
+  if (proto.has_token_bucket()) settings.bucket = compileBucket(proto, context);
+  settings.enabled_ppm = partsPerMillion(proto.filter_enabled());
+  settings.enforced_ppm = partsPerMillion(proto.filter_enforced());
+  // As in Envoy a refusal is an error: what is none becomes 429.
+  if (proto.has_status() && proto.status().code() >= 400)
+    settings.status = static_cast<uint16_t>(proto.status().code());
+  settings.response.add =
+      config::compileHeaderAdditions(proto.response_headers_to_add(), "response_headers_to_add", context);
+  settings.not_enforced.add = config::compileHeaderAdditions(proto.request_headers_to_add_when_not_enforced(),
+                                                             "request_headers_to_add_when_not_enforced", context);
+  settings.stats = makeStats(proto.stat_prefix(), services.stats);
+  return settings;
+}
+
+class Factory : public config::HttpFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::string_view routeConfigType() const override { return configType(); }
+
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
+                                                           const config::Context& context,
+                                                           config::Services& services) const override {
+    return std::make_shared<FilterFactory>(compileSettings(static_cast<const Proto&>(message), context, services));
+  }
+
+  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
+                                                             const config::Context& context,
+                                                             config::Services& services) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    if (!proto.has_token_bucket()) {
+      context.child("token_bucket")
+          .error("is needed in a route's own settings; the filter's bucket is not used for it");
+      return nullptr;
+    }
+    return std::make_shared<RouteSettings>(compileSettings(proto, context, services));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.http_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::http::local_ratelimit

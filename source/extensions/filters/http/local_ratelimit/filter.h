@@ -1,0 +1,57 @@
+// Answers 429 when the process has served its share of requests.
+// (proto: envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit)
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "source/extensions/filters/http/local_ratelimit/token_bucket.h"
+#include "source/filter/http_filter.h"
+#include "source/observability/stats.h"
+#include "source/route/filter_slots.h"
+#include "source/route/mutation.h"
+
+namespace sluice::extensions::filters::http::local_ratelimit {
+
+struct Stats {
+  observability::Counter enabled, enforced, rate_limited, ok;
+};
+
+// Compiled configuration. The bucket is the only part that changes; shared by all streams and workers.
+struct Settings {
+  std::unique_ptr<TokenBucket> bucket;  // null: nothing is limited
+  uint32_t enabled_ppm = 0;             // parts per million
+  uint32_t enforced_ppm = 0;
+  uint16_t status = 429;
+  route::HeaderMutations response;      // of refused requests
+  route::HeaderMutations not_enforced;  // on requests that would have been refused
+  Stats stats;
+};
+
+struct RouteSettings : route::PerFilterConfig {
+  explicit RouteSettings(Settings settings) : settings(std::move(settings)) {}
+  const Settings settings;
+};
+
+class Filter : public filter::HttpFilter {
+ public:
+  explicit Filter(const Settings& settings) : settings_(settings) {}
+
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
+
+ private:
+  const Settings& settings_;
+};
+
+class FilterFactory : public filter::HttpFilterFactory {
+ public:
+  explicit FilterFactory(Settings settings) : settings_(std::move(settings)) {}
+
+  uint8_t hooks() const override { return filter::kRequestHeaders; }
+  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
+
+ private:
+  const Settings settings_;
+};
+
+}  // namespace sluice::extensions::filters::http::local_ratelimit
