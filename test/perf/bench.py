@@ -94,9 +94,9 @@ class Bench:
         self.origin = Process([options.origin, *map(str, self.upstreams)], self.scratch, "origin", pinned_to={1})
         waitFor(lambda: "ready" in self.origin.log(), "the origin")
 
-    def startProxy(self, name, routes=10):
-        ports = {kind: freePort() for kind in proxies.KINDS}
-        process = proxies.START[name](proxies.Setting(self.scratch, ports, self.upstreams, routes))
+    def startProxy(self, name, kind="plain", routes=10):
+        ports = {each: freePort() for each in proxies.KINDS}
+        process = proxies.START[name](proxies.Setting(self.scratch, ports, self.upstreams, kind, routes))
 
         def ready():
             process.mustRun()
@@ -133,7 +133,7 @@ class Bench:
         return int(done.group(1)), percentile.get("50", 0), percentile.get("99", 0), errors
 
     def sample(self, name, scenario):
-        process, ports = self.startProxy(name, scenario.get("routes", 10))
+        process, ports = self.startProxy(name, scenario["kind"], scenario.get("routes", 10))
         try:
             port = ports[scenario["kind"]]
             self.load(port, scenario, 1)

@@ -10,9 +10,10 @@ KINDS = ("plain", "rr", "chain", "routes")
 
 
 class Setting:
-    """One start of a proxy: where it listens for each kind, its upstreams, and the number of routes."""
+    """One start of a proxy: where it listens for each kind, its upstreams, the kind under load and the number of routes."""
 
-    def __init__(self, scratch, ports, upstreams, routes=10):
+    def __init__(self, scratch, ports, upstreams, kind="plain", routes=10):
+        self.kind = kind
         self.scratch = scratch
         self.ports = ports  # kind -> port
         self.upstreams = upstreams  # four ports
@@ -87,6 +88,7 @@ def startSluice(setting):
         config.cluster("one", first, circuit_breakers=breakers),
         config.cluster("four", *setting.upstreams, circuit_breakers=breakers),
     ]
+    listeners = [listener for listener in listeners if listener["name"] in ("plain", setting.kind)]
     path = setting.scratch.write("sluice.json", json.dumps({"static_resources": {"listeners": listeners, "clusters": clusters}}))
     return pinned([binary("sluice"), "-c", path, "--concurrency", "1", "-l", "warning"], setting, "sluice")
 
