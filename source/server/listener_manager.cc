@@ -6,11 +6,10 @@
 
 namespace sluice::server {
 
-ListenerManager::ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes,
-                                 observability::StatsRegistry& stats, observability::StatsCells& cells,
-                                 observability::Logger& logger, std::chrono::milliseconds drain_time)
-    : main_(main),
-      workers_(workers),
+ListenerManager::ListenerManager(Workers& workers, RouteManager& routes, observability::StatsRegistry& stats,
+                                 observability::StatsCells& cells, observability::Logger& logger,
+                                 std::chrono::milliseconds drain_time)
+    : workers_(workers),
       routes_(routes),
       registry_(stats),
       cells_(cells),

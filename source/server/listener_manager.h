@@ -42,7 +42,7 @@ class ListenerManager {
     std::unique_ptr<Generation> warming;
   };
 
-  ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes, observability::StatsRegistry& stats,
+  ListenerManager(Workers& workers, RouteManager& routes, observability::StatsRegistry& stats,
                   observability::StatsCells& cells, observability::Logger& logger,
                   std::chrono::milliseconds drain_time);
 
@@ -68,7 +68,6 @@ class ListenerManager {
   void tryActivate(const std::string& name);
   absl::StatusOr<std::vector<std::vector<net::Fd>>> openSockets(const Generation* before, Generation& next);
 
-  event::Loop& main_;
   Workers& workers_;
   RouteManager& routes_;
   observability::StatsRegistry& registry_;
