@@ -23,7 +23,6 @@ namespace sluice::listener {
 // listener.ADDRESS.*; made on main.
 struct ListenerStats {
   observability::Counter cx_total, cx_overflow;
-  observability::Gauge cx_active;
 };
 
 struct FilterChain {

@@ -116,7 +116,6 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   next->scope = registry_.scope("listener", stat_name);
   next->stats.cx_total = next->scope.counter("downstream_cx_total");
   next->stats.cx_overflow = next->scope.counter("downstream_cx_overflow");
-  next->stats.cx_active = next->scope.gauge("downstream_cx_active");
 
   sockets_[name] = *std::move(sockets);
   Entry& entry = entries_[name];

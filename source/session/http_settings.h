@@ -25,8 +25,7 @@ struct HttpStats {
       cx_drain_close, cx_max_duration_reached, cx_max_requests_reached;
   observability::Gauge cx_active, rq_active;
   observability::Counter rq_total, rq_completed, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx, rq_rx_reset, rq_tx_reset,
-      rq_timeout, rq_header_timeout, rq_idle_timeout, rq_max_duration_reached, rq_dropped_token, rq_non_relative_path,
-      rq_rejected_path;
+      rq_timeout, rq_header_timeout, rq_idle_timeout, rq_max_duration_reached, rq_dropped_token, rq_rejected_path;
   observability::Histogram rq_time;
 };
 

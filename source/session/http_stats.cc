@@ -34,7 +34,6 @@ HttpStats makeHttpStats(observability::StatsRegistry& registry, const std::strin
   s.rq_idle_timeout = counter("rq_idle_timeout");
   s.rq_max_duration_reached = counter("rq_max_duration_reached");
   s.rq_dropped_token = counter("rq_dropped_token");
-  s.rq_non_relative_path = counter("rq_non_relative_path");
   s.rq_rejected_path = counter("rq_rejected_path");
   s.rq_time = registry.histogram(base + "rq_time");
   return s;
