@@ -1,0 +1,794 @@
+// The data path of one worker from the client's bytes to the upstream's and back: session, router and pools over real
+// sockets in virtual time. What the router answers, when it sends a request again, and what it holds in memory.
+#include <catch2/catch.hpp>
+#include <deque>
+
+#include "source/router/calls.h"
+#include "source/router/router.h"
+#include "source/session/test_session.h"
+#include "source/upstream/pool/test_upstream.h"
+
+using namespace std::chrono_literals;
+
+namespace sluice::server {
+namespace {
+
+using session::TestClient;
+using upstream::cluster::Resource;
+using upstream::pool::SilentHost;
+using upstream::pool::TestUpstream;
+
+constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
+const std::string kOk = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+std::string request(std::string_view method, std::string_view path, std::string_view fields = "",
+                    std::string_view body = "") {
+  return std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nhost: x\r\n" + std::string(fields) + "\r\n" +
+         std::string(body);
+}
+std::string get(std::string_view path = "/") {
+  return request("GET", path);
+}
+std::string post(std::string_view body, std::string_view path = "/") {
+  return request("POST", path, "content-length: " + std::to_string(body.size()) + "\r\n", body);
+}
+bool contains(std::string_view text, std::string_view what) {
+  return text.find(what) != std::string_view::npos;
+}
+std::string bodyOf(const std::string& message) {
+  const size_t at = message.find("\r\n\r\n");
+  return at == std::string::npos ? "no message" : message.substr(at + 4);
+}
+
+struct DataPath {
+  DataPath() {
+    settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
+    settings->terminal = std::make_shared<router::RouterSettings>();
+    settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
+    settings->access_logs.push_back(std::make_shared<session::TestLog>(log));
+    config->name = "c";
+    stats.cx_active = registry.gauge("cx_active");
+    stats.rq_active = registry.gauge("rq_active");
+    stats.rq_pending_active = registry.gauge("pending");
+    stats.rq_total = registry.counter("rq_total");
+    stats.rq_retry = registry.counter("rq_retry");
+    stats.rq_rx_reset = registry.counter("rq_rx_reset");
+    stats.rq_timeout = registry.counter("rq_timeout");
+    settings->stats.rq_active = registry.gauge("downstream_rq_active");
+    route("/", forward("c"));
+    hosts({host.address});
+  }
+  ~DataPath() {
+    while (!connections.empty()) connections.front().closeNow("test_end");
+    loop.turn();
+    clusters.remove(0);
+    loop.turn();
+    CHECK(breakers->used(Resource::kConnections, kPriority) == 0);
+    CHECK(breakers->used(Resource::kPendingRequests, kPriority) == 0);
+    CHECK(breakers->used(Resource::kRequests, kPriority) == 0);
+    for (const char* gauge : {"cx_active", "rq_active", "pending", "downstream_rq_active"}) {
+      INFO(gauge);
+      CHECK(stat(gauge) == 0);
+    }
+  }
+
+  route::ForwardSpec forward(const std::string& cluster) {
+    route::ForwardSpec action;
+    action.cluster = names.idOf(cluster);
+    action.cluster_name = cluster;
+    return action;
+  }
+  // Puts a route in front of those that are there.
+  template <typename Action>
+  void route(const std::string& prefix, Action action) {
+    route::RouteSpec spec;
+    spec.path = prefix;
+    spec.action = std::move(action);
+    routes.push_front(spec);
+    route::TableSpec table;
+    route::VirtualHostSpec& everything = table.virtual_hosts.emplace_back();
+    everything.name = "v";
+    everything.domains = {"*"};
+    everything.routes.assign(routes.begin(), routes.end());
+    tables.set(0, *route::Table::build(std::move(table)));
+  }
+  void hosts(const std::vector<net::Address>& addresses) {
+    upstream::cluster::Assignment assignment;
+    auto& locality = assignment.localities.emplace_back();
+    for (const net::Address& address : addresses) locality.endpoints.emplace_back().address = address;
+    host_set = upstream::cluster::HostSet::build(assignment, {}, host_set.get());
+    publish();
+  }
+  void publish() {
+    auto published = std::make_shared<upstream::PublishedCluster>();
+    published->id = names.idOf("c");
+    published->config = config;
+    published->breakers = breakers;
+    published->stats = stats;
+    published->hosts = host_set;
+    clusters.set(published);
+  }
+  TestClient& connect() {
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
+    session::Connection::start(sessions, settings, net::Fd(fds[0]), *net::Address::parse("10.1.2.3:4567"),
+                               *net::Address::parse("10.0.0.1:80"), connections, http::h1::makeServerCodec);
+    clients.push_back(std::make_unique<TestClient>(net::Fd(fds[1])));
+    return *clients.back();
+  }
+  // What the host has got on a connection since the last look.
+  std::string seen(size_t peer = 0) {
+    loop.turn();
+    return host.peer(peer).take();
+  }
+  void answer(std::string_view bytes = kOk, size_t peer = 0) {
+    seen(peer);
+    host.peer(peer).send(bytes);
+    loop.turn();
+  }
+  // Sends, lets the host answer, and gives the whole answer.
+  std::string exchange(TestClient& client, const std::string& bytes, size_t peer = 0) {
+    client.send(bytes);
+    answer(kOk, peer);
+    return client.take();
+  }
+  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
+
+  event::PolledLoop loop;
+  net::WorkerBuffers buffers;
+  observability::StatsRegistry registry;
+  observability::StatsCells& cells = registry.makeCells();
+  observability::LogFiles log_files{registry};
+  observability::LogSink log_sink{log_files};
+  session::RouteTables tables{[](std::shared_ptr<const route::Table>) {}};
+  upstream::ClusterSet clusters{loop, buffers, cells, 1};
+  router::RouterWorker router{loop, clusters, cells};
+  router::ClusterCalls calls{loop, clusters, cells};
+  session::SessionWorker sessions{loop, buffers, cells, tables, router, calls, log_sink, 1, 0};
+  std::vector<std::string> log;
+  std::shared_ptr<session::HttpSettings> settings = std::make_shared<session::HttpSettings>();
+  std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
+  upstream::cluster::ThresholdsByPriority thresholds;
+  std::shared_ptr<upstream::cluster::Breakers> breakers = std::make_shared<upstream::cluster::Breakers>(thresholds);
+  upstream::pool::ClusterStats stats;
+  route::ClusterNames names;
+  std::deque<route::RouteSpec> routes;
+  upstream::cluster::HostSetPtr host_set;
+  TestUpstream host;
+  base::List<filter::LiveConnection> connections;
+  std::vector<std::unique_ptr<TestClient>> clients;
+};
+
+TEST_CASE("a request goes to its cluster and the response comes back") {
+  DataPath t;
+  TestClient& client = t.connect();
+  client.send(request("GET", "/a?b", "x-a: 1\r\n"));
+  const std::string seen = t.seen();
+  CHECK(seen.starts_with("GET /a?b HTTP/1.1\r\nhost: x\r\n"));
+  CHECK(contains(seen, "x-a: 1\r\n"));
+  CHECK(contains(seen, "x-forwarded-proto: http\r\n"));
+  CHECK(contains(seen, "x-request-id: "));
+  CHECK(contains(seen, "x-envoy-expected-rq-timeout-ms: 15000\r\n"));
+  t.answer("HTTP/1.1 201 Made\r\nx-b: 2\r\nserver: theirs\r\ncontent-length: 3\r\n\r\nabc");
+  const std::string got = client.take();
+  CHECK(got.starts_with("HTTP/1.1 201 Made\r\n"));
+  CHECK(contains(got, "x-b: 2\r\n"));
+  CHECK(contains(got, "server: sluice\r\n"));
+  CHECK(contains(got, "x-envoy-upstream-service-time: 0\r\n"));
+  CHECK(bodyOf(got) == "abc");
+  CHECK(t.log.at(0) == "/a?b 201 via_upstream -");
+}
+
+TEST_CASE("many requests use one connection to the host, pipelined ones in order") {
+  DataPath t;
+  TestClient& client = t.connect();
+  for (int i = 0; i < 3; ++i) CHECK(bodyOf(t.exchange(client, get())) == "ok");
+  client.send(get("/1") + get("/2"));
+  CHECK(t.seen().starts_with("GET /1 "));
+  t.answer();
+  CHECK(t.seen().starts_with("GET /2 "));
+  t.answer();
+  CHECK(t.host.accept() == 1);
+}
+
+TEST_CASE("a request is sent once more when the connection it was put on had died unseen") {
+  DataPath t;
+  TestClient& client = t.connect();
+  t.exchange(client, get());
+  const std::string again = GENERATE(std::string("GET"), std::string("HEAD"), std::string("DELETE"));
+  client.send(request(again, "/again"));
+  CHECK(t.seen().starts_with(again + " /again"));
+  t.host.peer(0).close();
+  CHECK(t.seen(1).starts_with(again + " /again"));
+  SECTION("and answered") {
+    t.answer(kOk, 1);
+    CHECK(client.take().starts_with("HTTP/1.1 200 "));
+    CHECK(t.log.at(1) == "/again 200 via_upstream -");
+    CHECK(t.stat("rq_retry") == 1);
+  }
+  SECTION("but not twice") {
+    t.host.peer(1).close();
+    t.loop.turn();
+    CHECK(client.take().starts_with("HTTP/1.1 503 "));
+    CHECK(t.host.accept() == 2);
+  }
+}
+
+TEST_CASE("a request that the host may have seen is not sent again") {
+  DataPath t;
+  TestClient& client = t.connect();
+  t.exchange(client, get());
+  std::string partial;
+  SECTION("not idempotent") {
+    client.send(request("POST", "/p", "content-length: 0\r\n"));
+  }
+  SECTION("with a body") {
+    client.send(request("PUT", "/p", "content-length: 1\r\n", "a"));
+  }
+  SECTION("some of the answer came") {
+    client.send(get("/p"));
+    partial = "HTTP/1.1 200 OK\r\n";
+  }
+  SECTION("an informational head came") {
+    client.send(get("/p"));
+    partial = "HTTP/1.1 103 Early Hints\r\n\r\n";
+  }
+  t.seen();
+  t.host.peer(0).send(partial);
+  t.loop.turn();
+  t.host.peer(0).close();
+  t.loop.turn();
+  const std::string got = client.take();
+  CHECK(contains(got, "HTTP/1.1 503 "));
+  CHECK(
+      got.ends_with("upstream connect error or disconnect/reset before headers. reset reason: connection termination"));
+  CHECK(t.log.at(1) == "/p 503 upstream_reset_before_response_started{connection_termination} UC");
+  CHECK(t.host.accept() == 1);
+  CHECK(t.stat("rq_retry") == 0);
+}
+
+TEST_CASE("a new connection that dies fails its request") {
+  DataPath t;
+  TestClient& client = t.connect();
+  client.send(get());
+  t.seen();
+  t.host.peer(0).close();
+  t.loop.turn();
+  CHECK(client.take().starts_with("HTTP/1.1 503 "));
+  CHECK(t.host.accept() == 1);
+  // The client's connection goes on.
+  CHECK(bodyOf(t.exchange(client, get(), 1)) == "ok");
+}
+
+TEST_CASE("failures are told in Envoy's words") {
+  DataPath t;
+  TestClient& client = t.connect();
+  std::string log, body;
+  SECTION("refused") {
+    t.host.stop();
+    log = "/ 503 upstream_reset_before_response_started{remote_connection_failure} UF";
+    body = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+  }
+  SECTION("no answer to the attempt") {
+    SilentHost silent;
+    t.hosts({silent.address});
+    client.send(get());
+    t.loop.pass(5s);
+    log = "/ 503 upstream_reset_before_response_started{connection_timeout} UF";
+    body = "upstream connect error or disconnect/reset before headers. reset reason: connection timeout";
+  }
+  SECTION("no host") {
+    t.hosts({});
+    log = "/ 503 no_healthy_upstream UH";
+    body = "no healthy upstream";
+  }
+  SECTION("no cluster") {
+    t.route("/", t.forward("nowhere"));
+    log = "/ 503 cluster_not_found NC";
+  }
+  SECTION("no route") {
+    t.routes.clear();
+    t.route("/other", t.forward("c"));
+    log = "/ 404 route_not_found NR";
+  }
+  SECTION("no table") {
+    t.tables.set(0, nullptr);
+    log = "/ 404 route_not_found NR";
+  }
+  SECTION("too many requests") {
+    t.thresholds[0].max_requests = 0;
+    t.breakers->setLimits(t.thresholds);
+    log = "/ 503 upstream_reset_before_response_started{overflow} UO";
+    body = "upstream connect error or disconnect/reset before headers. reset reason: overflow";
+  }
+  SECTION("too many wait") {
+    t.thresholds[0].max_pending_requests = 0;
+    t.breakers->setLimits(t.thresholds);
+    log = "/ 503 upstream_reset_before_response_started{overflow} UO";
+    body = "upstream connect error or disconnect/reset before headers. reset reason: overflow";
+  }
+  if (t.log.empty()) client.send(get());
+  t.loop.turn();
+  const std::string got = client.take();
+  CHECK(t.log.at(0) == log);
+  CHECK(bodyOf(got) == body);
+  CHECK(contains(got, "x-envoy-overloaded: true") == contains(log, " UO"));
+  CHECK(t.connections.empty() == false);
+}
+
+TEST_CASE("an upstream that breaks the protocol is answered for with 502") {
+  DataPath t;
+  TestClient& client = t.connect();
+  client.send(get());
+  t.answer("what\r\n\r\n");
+  CHECK(client.take().starts_with("HTTP/1.1 502 "));
+  CHECK(t.log.at(0) == "/ 502 upstream_reset_before_response_started{protocol_error} UPE");
+}
+
+TEST_CASE("a response that is cut short cuts the client's connection") {
+  DataPath t;
+  TestClient& client = t.connect();
+  client.send(get());
+  SECTION("by its end") {
+    t.answer("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc");
+    t.host.peer(0).close();
+    t.loop.turn();
+    CHECK(t.log.at(0) == "/ 200 upstream_reset_after_response_started{connection_termination} UC");
+  }
+  SECTION("by bad framing") {
+    t.answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n");
+    CHECK(t.log.at(0) == "/ 200 upstream_reset_after_response_started{protocol_error} UPE");
+  }
+  const std::string got = client.take();
+  CHECK(contains(bodyOf(got), "abc"));
+  CHECK_FALSE(got.ends_with("0\r\n\r\n"));
+  CHECK(client.ended);
+}
+
+TEST_CASE("the route's timeout counts from the end of the request") {
+  DataPath t;
+  route::ForwardSpec action = t.forward("c");
+  action.timeout = 2s;
+  t.route("/", action);
+  TestClient& client = t.connect();
+  client.send(request("POST", "/", "content-length: 2\r\n", "a"));
+  t.loop.pass(10s);
+  client.send("b");
+  t.loop.pass(1999ms);
+  CHECK(client.take() == "");
+  SECTION("nothing came") {
+    t.loop.pass(1ms);
+    const std::string got = client.take();
+    CHECK(got.starts_with("HTTP/1.1 504 "));
+    CHECK(bodyOf(got) == "upstream request timeout");
+    CHECK(t.log.at(0) == "/ 504 response_timeout UT");
+    CHECK_FALSE(client.ended);
+  }
+  SECTION("some of the response came") {
+    t.answer("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc");
+    t.loop.pass(1ms);
+    CHECK(bodyOf(client.take()) == "abc");
+    CHECK(client.ended);
+    CHECK(t.log.at(0) == "/ 200 response_timeout UT");
+  }
+  t.host.peer(0).take();
+  CHECK(t.host.peer(0).closed);
+  CHECK(t.stat("rq_timeout") == 1);
+}
+
+TEST_CASE("a timeout of 0 is none, the default is 15 seconds") {
+  DataPath t;
+  t.settings->stream_idle_timeout = 0s;
+  route::ForwardSpec action = t.forward("c");
+  action.timeout = 0s;
+  t.route("/none", action);
+  TestClient& none = t.connect();
+  TestClient& some = t.connect();
+  none.send(get("/none"));
+  some.send(get());
+  t.loop.pass(14'999ms);
+  CHECK(some.take() == "");
+  t.loop.pass(1ms);
+  CHECK(some.take().starts_with("HTTP/1.1 504 "));
+  t.loop.pass(1h);
+  CHECK(none.take() == "");
+}
+
+TEST_CASE("a request that waits for a connection times out, too") {
+  DataPath t;
+  t.thresholds[0].max_connections = 1;
+  t.breakers->setLimits(t.thresholds);
+  route::ForwardSpec action = t.forward("c");
+  action.timeout = 2s;
+  t.route("/short", action);
+  TestClient& busy = t.connect();
+  TestClient& waits = t.connect();
+  busy.send(get());
+  t.loop.turn();
+  waits.send(get("/short"));
+  t.loop.pass(2s);
+  CHECK(waits.take().starts_with("HTTP/1.1 504 "));
+  t.answer();
+  CHECK(bodyOf(busy.take()) == "ok");
+}
+
+TEST_CASE("redirects and direct responses need no upstream") {
+  DataPath t;
+  route::RedirectSpec redirect;
+  redirect.host = "elsewhere";
+  t.route("/r", redirect);
+  route::DirectResponseSpec direct;
+  direct.status = 418;
+  direct.body = "tea";
+  t.route("/d", direct);
+  TestClient& client = t.connect();
+  client.send(get("/r?x") + get("/d") + post("body", "/d") + get("/r"));
+  t.loop.turn();
+  const std::string got = client.take();
+  CHECK(got.starts_with("HTTP/1.1 301 "));
+  CHECK(contains(got, "location: http://elsewhere/r?x\r\n"));
+  CHECK(contains(got, "HTTP/1.1 418 "));
+  CHECK(t.log.at(0) == "/r?x 301 direct_response -");
+  CHECK(t.log.at(1) == "/d 418 direct_response -");
+  CHECK(t.host.accept() == 0);
+  CHECK(t.log.size() == 3);  // an answer before the body closes the connection
+  CHECK(client.ended);
+}
+
+TEST_CASE("weighted clusters share the requests") {
+  DataPath t;
+  route::ForwardSpec action;
+  for (const auto& [name, weight] : {std::pair("c", 0u), std::pair("other", 1u)}) {
+    auto& choice = action.weighted.emplace_back();
+    choice.cluster = t.names.idOf(name);
+    choice.cluster_name = name;
+    choice.weight = weight;
+  }
+  t.route("/", action);
+  TestClient& client = t.connect();
+  client.send(get());
+  t.loop.turn();
+  CHECK(client.take().starts_with("HTTP/1.1 503 "));  // "other" is not there
+  CHECK(t.log.at(0) == "/ 503 cluster_not_found NC");
+}
+
+TEST_CASE("a body that comes before there is a connection waits for it, trailers too") {
+  DataPath t;
+  t.settings->codec_limits.enable_trailers = true;
+  TestClient& client = t.connect();
+  client.send(request("POST", "/", "transfer-encoding: chunked\r\n", "3\r\nabc\r\n3\r\ndef\r\n0\r\nx-t: 1\r\n\r\n"));
+  const std::string seen = t.seen();
+  CHECK(bodyOf(seen) == "6\r\nabcdef\r\n0\r\nx-t: 1\r\n\r\n");
+  t.answer();
+  CHECK(bodyOf(client.take()) == "ok");
+}
+
+TEST_CASE("trailers of the response reach the client") {
+  DataPath t;
+  t.settings->codec_limits.enable_trailers = true;
+  t.config->http.enable_trailers = true;
+  TestClient& client = t.connect();
+  client.send(get());
+  t.answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nx-t: 1\r\n\r\n");
+  CHECK(bodyOf(client.take()) == "2\r\nab\r\n0\r\nx-t: 1\r\n\r\n");
+}
+
+TEST_CASE("informational responses pass, 100 only once") {
+  DataPath t;
+  TestClient& client = t.connect();
+  client.send(request("POST", "/", "content-length: 1\r\nexpect: 100-continue\r\n"));
+  t.seen();
+  CHECK(client.take() == "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("x");
+  t.answer("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n" + kOk);
+  const std::string got = client.take();
+  CHECK(got.starts_with("HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\n"));
+}
+
+TEST_CASE("HEAD and 304 have no body, whatever their length says") {
+  DataPath t;
+  TestClient& client = t.connect();
+  client.send(request("HEAD", "/"));
+  t.answer("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n");
+  CHECK(contains(client.take(), "content-length: 100\r\n"));
+  client.send(get());
+  t.answer("HTTP/1.1 304 Not Modified\r\ncontent-length: 100\r\n\r\n");
+  CHECK(client.take().starts_with("HTTP/1.1 304 "));
+  CHECK(bodyOf(t.exchange(client, get())) == "ok");
+  CHECK(t.host.accept() == 1);
+}
+
+TEST_CASE("a large response is read no faster than the client reads") {
+  DataPath t;
+  const bool chunked = GENERATE(false, true);
+  const size_t piece = GENERATE(100u, 50'000u);
+  TestClient& client = t.connect();
+  client.send(get());
+  t.seen();
+  const size_t size = 10'000'000;
+  t.host.peer(0).send(chunked ? "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+                              : "HTTP/1.1 200 OK\r\ncontent-length: " + std::to_string(size) + "\r\n\r\n");
+  std::string bytes;
+  char head[16];
+  snprintf(head, sizeof(head), "%zx\r\n", piece);
+  for (size_t left = size; left > 0; left -= piece) {
+    bytes += chunked ? head + std::string(piece, 'x') + "\r\n" : std::string(piece, 'x');
+  }
+  if (chunked) bytes += "0\r\n\r\n";
+  size_t given = 0;
+  auto give = [&] {
+    const size_t before = t.host.peer(0).sent;
+    t.host.peer(0).send(std::string_view(bytes).substr(given));
+    given += t.host.peer(0).sent - before;
+    t.loop.turn();
+  };
+  for (int i = 0; i < 20; ++i) give();
+  // What the kernel's buffers hold, and some blocks of ours.
+  CHECK(given < 2'000'000);
+  size_t got = 0;
+  for (int i = 0; i < 5000 && t.log.empty(); ++i) {
+    give();
+    got += client.take().size();
+  }
+  got += client.take().size();
+  CHECK(given == bytes.size());
+  CHECK(got >= size);
+  CHECK(t.log.size() == 1);
+  CHECK(bodyOf(t.exchange(client, get())) == "ok");
+}
+
+TEST_CASE("a large request is read no faster than the host reads") {
+  DataPath t;
+  const bool chunked = GENERATE(false, true);
+  TestClient& client = t.connect();
+  const size_t size = 10'000'000, piece = 100;
+  std::string bytes = request("POST", "/", chunked ? "transfer-encoding: chunked\r\n" : "content-length: 10000000\r\n");
+  for (size_t left = size; left > 0; left -= piece) {
+    bytes += chunked ? "64\r\n" + std::string(piece, 'x') + "\r\n" : std::string(piece, 'x');
+  }
+  if (chunked) bytes += "0\r\n\r\n";
+  size_t given = 0;
+  auto give = [&] {
+    const size_t before = client.sent;
+    client.send(std::string_view(bytes).substr(given));
+    given += client.sent - before;
+    t.loop.turn();
+  };
+  for (int i = 0; i < 20; ++i) give();
+  CHECK(given < 2'000'000);
+  size_t got = 0;
+  for (int i = 0; i < 5000 && (given < bytes.size() || got < size); ++i) {
+    give();
+    got += t.host.peer(0).take().size();
+    t.loop.turn();
+  }
+  CHECK(given == bytes.size());
+  CHECK(got >= size);
+  t.answer();
+  CHECK(bodyOf(client.take()) == "ok");
+}
+
+TEST_CASE("a response before the end of its request ends both connections, and reaches the client") {
+  DataPath t;
+  TestClient& client = t.connect();
+  client.send(request("POST", "/", "content-length: 1000000\r\n", std::string(100, 'x')));
+  t.seen();
+  t.host.peer(0).send("HTTP/1.1 413 Too Large\r\ncontent-length: 3\r\n\r\nbig");
+  t.loop.turn();
+  client.send(std::string(1000, 'x'));
+  t.loop.turn();
+  CHECK(bodyOf(client.take()) == "big");
+  CHECK(client.ended);
+  CHECK_FALSE(client.broken);
+  t.host.peer(0).take();
+  CHECK(t.host.peer(0).closed);
+}
+
+TEST_CASE("a client that goes away takes its request along") {
+  DataPath t;
+  TestClient& client = t.connect();
+  SECTION("while the host works") {
+    client.send(get());
+    t.seen();
+  }
+  SECTION("in the middle of the response") {
+    client.send(get());
+    t.answer("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc");
+  }
+  SECTION("in the middle of its request") {
+    client.send(request("POST", "/", "content-length: 10\r\n", "abc"));
+    t.seen();
+  }
+  client.close();
+  t.loop.turn();
+  t.host.peer(0).take();
+  CHECK(t.host.peer(0).closed);
+  CHECK(t.log.at(0).ends_with(" downstream_remote_disconnect DC"));
+  CHECK(t.connections.empty());
+}
+
+TEST_CASE("a host that is removed finishes what it has, another gets what comes") {
+  DataPath t;
+  TestUpstream second;
+  TestClient& busy = t.connect();
+  TestClient& next = t.connect();
+  t.exchange(next, get());
+  busy.send(get());
+  t.seen();
+  t.hosts({second.address});
+  next.send(get());
+  t.loop.turn();
+  second.peer(0).take();
+  second.peer(0).send(kOk);
+  t.loop.turn();
+  CHECK(bodyOf(next.take()) == "ok");
+  t.answer();
+  CHECK(bodyOf(busy.take()) == "ok");
+  t.host.peer(0).take();
+  CHECK(t.host.peer(0).closed);
+}
+
+TEST_CASE("a host that is removed while requests wait for it still serves them") {
+  DataPath t;
+  t.thresholds[0].max_connections = 1;
+  t.breakers->setLimits(t.thresholds);
+  TestClient& busy = t.connect();
+  TestClient& waits = t.connect();
+  busy.send(get());
+  t.loop.turn();
+  waits.send(get());
+  t.loop.turn();
+  t.hosts({});
+  t.hosts({});
+  t.answer();
+  t.answer();
+  CHECK(bodyOf(busy.take()) == "ok");
+  CHECK(bodyOf(waits.take()) == "ok");
+}
+
+TEST_CASE("a cluster that goes or changes lets its requests finish") {
+  DataPath t;
+  TestClient& busy = t.connect();
+  busy.send(get());
+  t.seen();
+  SECTION("goes") {
+    t.clusters.remove(0);
+    TestClient& late = t.connect();
+    late.send(get());
+    t.loop.turn();
+    CHECK(late.take().starts_with("HTTP/1.1 503 "));
+  }
+  SECTION("changes") {
+    t.config = std::make_shared<upstream::cluster::ClusterConfig>(*t.config);
+    t.publish();
+    TestClient& late = t.connect();
+    CHECK(bodyOf(t.exchange(late, get(), 1)) == "ok");
+  }
+  t.answer();
+  CHECK(bodyOf(busy.take()) == "ok");
+}
+
+TEST_CASE("a route table that is replaced serves its requests to their end") {
+  DataPath t;
+  TestClient& busy = t.connect();
+  busy.send(get());
+  t.seen();
+  t.tables.set(0, nullptr);
+  t.answer();
+  CHECK(bodyOf(busy.take()) == "ok");
+  busy.send(get());
+  t.loop.turn();
+  CHECK(busy.take().starts_with("HTTP/1.1 404 "));
+}
+
+TEST_CASE("bytes that a host sends behind its response do not reach another client") {
+  DataPath t;
+  TestClient& one = t.connect();
+  TestClient& two = t.connect();
+  one.send(get());
+  t.answer(kOk + "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil");
+  CHECK(bodyOf(one.take()) == "ok");
+  CHECK(bodyOf(t.exchange(two, get(), 1)) == "ok");
+  CHECK(t.log.at(0) == "/ 200 via_upstream -");
+}
+
+// --- call-outs of filters ---
+
+struct CallTest : DataPath {
+  filter::HttpCallRequest make(std::string body = "") {
+    filter::HttpCallRequest call;
+    call.cluster = "c";
+    call.method = body.empty() ? "GET" : "POST";
+    call.path = "/check";
+    call.body = std::move(body);
+    call.timeout = 2s;
+    return call;
+  }
+  std::unique_ptr<filter::Call> send(filter::HttpCallRequest call) {
+    return calls.send(std::move(call), [this](filter::HttpCallResponse response) {
+      results.push_back(std::to_string(response.status) + " " + std::string(response.failure) + response.body);
+    });
+  }
+  std::vector<std::string> results;
+};
+
+TEST_CASE("a call is answered from the loop, once") {
+  CallTest t;
+  auto call = t.send(t.make("hello"));
+  CHECK(t.results.empty());
+  CHECK(contains(t.seen(), "POST /check HTTP/1.1\r\nhost: c\r\n"));
+  t.answer();
+  CHECK(t.results == std::vector<std::string>{"200 ok"});
+  t.loop.pass(10s);
+  CHECK(t.results.size() == 1);
+}
+
+TEST_CASE("a call tells how it failed") {
+  CallTest t;
+  filter::HttpCallRequest request = t.make();
+  std::string expected;
+  std::unique_ptr<filter::Call> call;
+  SECTION("no cluster") {
+    request.cluster = "nowhere";
+    call = t.send(request);
+    expected = "0 no_cluster";
+  }
+  SECTION("no host") {
+    t.hosts({});
+    call = t.send(request);
+    expected = "0 no_healthy_upstream";
+  }
+  SECTION("refused") {
+    t.host.stop();
+    call = t.send(request);
+    expected = "0 connect_failed";
+  }
+  SECTION("no answer") {
+    call = t.send(request);
+    t.seen();
+    t.loop.pass(2s);
+    expected = "0 timeout";
+  }
+  SECTION("reset") {
+    call = t.send(request);
+    t.seen();
+    t.host.peer(0).close();
+    expected = "0 reset";
+  }
+  SECTION("too large") {
+    request.max_response_body = 1;
+    call = t.send(request);
+    t.answer();
+    expected = "0 response_too_large";
+  }
+  t.loop.turn();
+  CHECK(t.results == std::vector<std::string>{expected});
+}
+
+TEST_CASE("a call that is dropped is never answered, wherever it stands") {
+  CallTest t;
+  auto call = t.send(t.make());
+  SECTION("at once") {}
+  SECTION("while it connects") {
+    t.loop.settle();
+  }
+  SECTION("while the host works") {
+    t.seen();
+  }
+  SECTION("in the middle of the answer") {
+    t.answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome");
+  }
+  call.reset();
+  t.loop.turn();
+  CHECK(t.results.empty());
+}
+
+TEST_CASE("a call answered with more than its response keeps its answer") {
+  CallTest t;
+  auto call = t.send(t.make());
+  t.answer(kOk + "more");
+  CHECK(t.results == std::vector<std::string>{"200 ok"});
+}
+
+}  // namespace
+}  // namespace sluice::server

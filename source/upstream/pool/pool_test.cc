@@ -1,0 +1,600 @@
+#include "source/upstream/pool/pool.h"
+
+#include <catch2/catch.hpp>
+#include <deque>
+
+#include "source/event/polled_loop.h"
+#include "source/upstream/pool/test_upstream.h"
+
+using namespace std::chrono_literals;
+
+namespace sluice::upstream::pool {
+namespace {
+
+using cluster::Resource;
+constexpr auto kPriority = cluster::RoutingPriority::kDefault;
+const std::string kOk = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+// Who wants a connection: sends a GET once it has one and writes down what it hears.
+struct Asker : Waiter, ExchangeEvents {
+  explicit Asker(Pool& pool, bool end = true) : pool(pool), end(end) {}
+  ~Asker() override {
+    pool.cancel(*this);
+    if (connection != nullptr) connection->abandon();
+  }
+  Asker& ask(bool fresh = false) {
+    pool.request(*this, fresh);
+    return *this;
+  }
+  void onReady(ClientConnection& ready) override {
+    connection = &ready;
+    id = ready.id();
+    ready.attach(*this);
+    http::RequestHeaders headers(arena);
+    headers.method = end ? "GET" : "POST";
+    headers.path = "/";
+    headers.authority = "a";
+    ready.sendHeaders(headers, end);
+  }
+  void onFailure(Failure failure, std::string_view text) override {
+    heard += "failure" + std::to_string(static_cast<int>(failure)) + " ";
+    why = text;
+  }
+  http::ResponseHeaders& beginResponse() override { return response.emplace(arena); }
+  void onInformational() override { heard += "info" + std::to_string(response->status) + " "; }
+  void onResponseHeaders(bool end_stream) override {
+    heard += std::to_string(response->status) + " ";
+    if (end_stream) done();
+  }
+  void onResponseData(std::string_view data, bool end_stream) override {
+    body += data;
+    if (end_stream) done();
+  }
+  http::Trailers& beginResponseTrailers() override { return trailers.emplace(arena); }
+  void onResponseTrailers() override { done(); }
+  void onResponseReset(http::ResetReason, std::string_view) override {
+    heard += "reset ";
+    unseen = connection->maybeUnseen();
+    connection = nullptr;
+    if (replay) pool.request(*this, true);
+  }
+  size_t responseCredit() override { return credit; }
+  void onRequestBytesSent() override { ++drained; }
+  void done() {
+    heard += "end ";
+    connection = nullptr;
+  }
+
+  Pool& pool;
+  bool end;
+  bool replay = false;
+  bool unseen = false;
+  base::Arena arena;
+  std::optional<http::ResponseHeaders> response;
+  std::optional<http::Trailers> trailers;
+  ClientConnection* connection = nullptr;
+  uint64_t id = 0;
+  size_t credit = 1 << 20;
+  int drained = 0;
+  std::string heard, body, why;
+};
+
+struct PoolTest {
+  PoolTest() {
+    config->name = "c";
+    cx_active_ = context.stats.cx_active = registry.gauge("cx_active");
+    context.stats.rq_pending_active = registry.gauge("pending");
+    context.stats.cx_total = registry.counter("cx_total");
+    context.stats.cx_destroy = registry.counter("cx_destroy");
+    context.stats.cx_overflow = registry.counter("cx_overflow");
+    context.stats.cx_idle_timeout = registry.counter("cx_idle_timeout");
+    context.stats.cx_max_requests = registry.counter("cx_max_requests");
+    context.stats.cx_protocol_error = registry.counter("cx_protocol_error");
+  }
+  // Whatever happened, nothing stays counted once the pools are gone.
+  ~PoolTest() {
+    pool.reset();
+    other.reset();
+    loop.turn();
+    CHECK(used(Resource::kConnections) == 0);
+    CHECK(used(Resource::kPendingRequests) == 0);
+    CHECK(stat("cx_active") == 0);
+    CHECK(stat("pending") == 0);
+    CHECK(stat("cx_total") >= stat("cx_destroy"));
+  }
+  Pool& make(const net::Address& address) {
+    pool = std::make_unique<Pool>(context, std::make_shared<cluster::Host>(address, "", 0));
+    return *pool;
+  }
+  Pool& make() { return make(upstream.address); }
+  void limit(uint32_t connections, uint32_t pending = 1024) {
+    thresholds[0].max_connections = connections;
+    thresholds[0].max_pending_requests = pending;
+    breakers->setLimits(thresholds);
+  }
+  uint32_t used(Resource resource) { return breakers->used(resource, kPriority); }
+  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
+  // The host answers what came in on its connection.
+  void answer(size_t peer, std::string_view bytes = kOk) {
+    upstream.peer(peer).take();
+    upstream.peer(peer).send(bytes);
+    loop.turn();
+  }
+
+  event::PolledLoop loop;
+  net::WorkerBuffers buffers;
+  observability::StatsRegistry registry;
+  observability::StatsCells& cells = registry.makeCells();
+  observability::Gauge cx_active_;
+  std::shared_ptr<cluster::ClusterConfig> config = std::make_shared<cluster::ClusterConfig>();
+  cluster::ThresholdsByPriority thresholds;
+  std::shared_ptr<cluster::Breakers> breakers = std::make_shared<cluster::Breakers>(thresholds);
+  PoolContext context{loop, buffers, cells, config, breakers, {}};
+  TestUpstream upstream;
+  std::unique_ptr<Pool> pool, other;
+};
+
+TEST_CASE("a free connection is used again") {
+  PoolTest t;
+  Pool& pool = t.make();
+  for (int i = 0; i < 3; ++i) {
+    Asker asker(pool);
+    asker.ask();
+    t.loop.turn();
+    t.answer(0);
+    CHECK(asker.heard == "200 end ");
+    CHECK(asker.body == "ok");
+  }
+  CHECK(t.upstream.accept() == 1);
+  CHECK(t.stat("cx_total") == 1);
+}
+
+TEST_CASE("of free connections the one that was used last is taken") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool), two(pool), three(pool);
+  for (Asker* asker : {&one, &two, &three}) asker->ask();
+  t.loop.turn();
+  t.answer(2);
+  t.answer(0);
+  t.answer(1);
+  Asker next(pool), after(pool);
+  next.ask();
+  after.ask();
+  CHECK(next.id == two.id);
+  CHECK(after.id == one.id);
+}
+
+TEST_CASE("requests that wait are served in order, by whatever connection gets free first") {
+  PoolTest t;
+  t.limit(1);
+  Pool& pool = t.make();
+  Asker one(pool), two(pool), three(pool);
+  for (Asker* asker : {&one, &two, &three}) asker->ask();
+  t.loop.turn();
+  t.answer(0);
+  CHECK(one.heard == "200 end ");
+  CHECK(two.connection != nullptr);
+  CHECK(three.connection == nullptr);
+  t.answer(0);
+  t.answer(0);
+  CHECK(three.heard == "200 end ");
+  CHECK(t.upstream.accept() == 1);
+}
+
+TEST_CASE("a host that refuses fails each request once") {
+  PoolTest t;
+  t.upstream.stop();
+  Pool& pool = t.make();
+  Asker one(pool), two(pool);
+  one.ask();
+  two.ask();
+  t.loop.turn();
+  CHECK(one.heard == "failure0 ");
+  CHECK(two.heard == "failure0 ");
+  CHECK_FALSE(one.why.empty());
+}
+
+TEST_CASE("a TCP host that refuses fails each request once, those behind the limit too") {
+  PoolTest t;
+  t.limit(GENERATE(1, 2, 10));
+  net::Address address;
+  {
+    const net::Fd fd = *net::listenOn(*net::Address::fromIp("127.0.0.1", 0), {});
+    address = net::localAddress(fd.get());
+  }
+  Pool& pool = t.make(address);
+  std::deque<Asker> askers;
+  for (int i = 0; i < 5; ++i) askers.emplace_back(pool).ask();
+  CHECK(t.loop.until(
+      [&] { return std::all_of(askers.begin(), askers.end(), [](const Asker& a) { return !a.heard.empty(); }); }));
+  for (const Asker& asker : askers) CHECK(asker.heard == "failure0 ");
+}
+
+TEST_CASE("an attempt that takes too long fails its request, those behind the limit get one of their own") {
+  PoolTest t;
+  t.limit(1);
+  t.config->connect_timeout = 2s;
+  SilentHost silent;
+  Pool& pool = t.make(silent.address);
+  Asker one(pool), two(pool);
+  one.ask();
+  two.ask();
+  t.loop.pass(1999ms);
+  CHECK(one.heard == "");
+  t.loop.pass(1ms);
+  CHECK(one.heard == "failure1 ");
+  CHECK(two.heard == "");
+  t.loop.pass(2s);
+  CHECK(two.heard == "failure1 ");
+}
+
+TEST_CASE("a host that goes away fails those that wait behind the limit") {
+  PoolTest t;
+  t.limit(1);
+  Pool& pool = t.make();
+  Asker one(pool), two(pool), three(pool);
+  for (Asker* asker : {&one, &two, &three}) asker->ask();
+  t.loop.turn();
+  t.upstream.accept();
+  t.upstream.stop();
+  t.upstream.peer(0).close();
+  t.loop.turn();
+  CHECK(one.heard == "reset ");
+  CHECK(two.heard == "failure0 ");
+  CHECK(three.heard == "failure0 ");
+}
+
+TEST_CASE("a connection that dies busy is replaced for those that wait") {
+  PoolTest t;
+  t.limit(1);
+  Pool& pool = t.make();
+  Asker one(pool), two(pool);
+  one.ask();
+  two.ask();
+  t.loop.turn();
+  t.upstream.peer(0).close();
+  t.loop.turn();
+  CHECK(one.heard == "reset ");
+  t.answer(1);
+  CHECK(two.heard == "200 end ");
+}
+
+TEST_CASE("no more requests wait than allowed") {
+  PoolTest t;
+  t.limit(1, 1);
+  Pool& pool = t.make();
+  Asker one(pool);
+  one.ask();
+  t.loop.turn();
+  Asker two(pool), three(pool);
+  two.ask();
+  three.ask();
+  CHECK(two.heard == "");
+  CHECK(three.heard == "failure2 ");
+}
+
+TEST_CASE("the connection limit holds over all pools that share it") {
+  PoolTest t;
+  t.limit(3);
+  Pool& pool = t.make();
+  TestUpstream elsewhere;
+  t.other = std::make_unique<Pool>(t.context, std::make_shared<cluster::Host>(elsewhere.address, "", 1));
+  std::deque<Asker> askers;
+  for (int i = 0; i < 5; ++i) {
+    askers.emplace_back(pool).ask();
+    askers.emplace_back(*t.other).ask();
+    CHECK(t.used(Resource::kConnections) <= 3);
+    t.loop.turn();
+  }
+  CHECK(t.upstream.accept() + elsewhere.accept() == 3);
+  CHECK(pool.connections() + t.other->connections() == 3);
+}
+
+TEST_CASE("a pool without a connection at the limit refuses at once") {
+  PoolTest t;
+  t.limit(1);
+  Pool& pool = t.make();
+  TestUpstream elsewhere;
+  t.other = std::make_unique<Pool>(t.context, std::make_shared<cluster::Host>(elsewhere.address, "", 1));
+  Asker one(pool), two(*t.other);
+  one.ask();
+  t.loop.turn();
+  two.ask();
+  CHECK(two.heard == "failure2 ");
+}
+
+TEST_CASE("a free connection is closed after the idle timeout") {
+  PoolTest t;
+  t.config->http.idle_timeout = 10s;
+  Pool& pool = t.make();
+  Asker asker(pool);
+  asker.ask();
+  t.loop.turn();
+  t.loop.pass(60s);  // busy is not idle
+  t.answer(0);
+  CHECK(asker.heard == "200 end ");
+  t.loop.pass(9s);
+  CHECK(pool.connections() == 1);
+  t.loop.pass(1s);
+  CHECK(pool.connections() == 0);
+  CHECK(t.stat("cx_idle_timeout") == 1);
+  t.upstream.peer(0).take();
+  CHECK(t.upstream.peer(0).closed);
+}
+
+TEST_CASE("a free connection that its peer closes is not used again") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool);
+  one.ask();
+  t.loop.turn();
+  t.answer(0);
+  SECTION("closed") {
+    t.upstream.peer(0).close();
+  }
+  SECTION("half closed") {
+    t.upstream.peer(0).finish();
+  }
+  SECTION("with bytes that nobody asked for") {
+    t.upstream.peer(0).send(kOk);
+  }
+  t.loop.turn();
+  CHECK(pool.connections() == 0);
+  Asker two(pool);
+  two.ask();
+  t.loop.turn();
+  t.answer(1);
+  CHECK(two.heard == "200 end ");
+}
+
+TEST_CASE("bytes behind a response are no part of it and end the connection") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool), waits(pool);
+  one.ask();
+  t.loop.turn();
+  t.limit(1);
+  waits.ask();
+  t.answer(0, kOk + "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil");
+  CHECK(one.heard == "200 end ");
+  CHECK(one.body == "ok");
+  t.loop.turn();
+  t.answer(1);
+  CHECK(waits.body == "ok");
+}
+
+TEST_CASE("a response that comes before the end of its request closes the connection") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool, false);
+  one.ask();
+  t.loop.turn();
+  one.connection->sendData("abc", false);
+  t.loop.turn();
+  t.answer(0);
+  CHECK(one.heard == "200 end ");
+  CHECK(pool.connections() == 0);
+}
+
+TEST_CASE("a connection whose peer announced its end is not used again") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool);
+  one.ask();
+  t.loop.turn();
+  t.answer(0, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  CHECK(one.heard == "200 end ");
+  CHECK(pool.connections() == 0);
+}
+
+TEST_CASE("a response that ends with its connection is whole, one that should not is reset") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker whole(pool), cut(pool);
+  whole.ask();
+  cut.ask();
+  t.loop.turn();
+  t.answer(0, "HTTP/1.1 200 OK\r\n\r\nall");
+  t.answer(1, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome");
+  t.upstream.peer(0).close();
+  t.upstream.peer(1).close();
+  t.loop.turn();
+  CHECK(whole.heard == "200 end ");
+  CHECK(whole.body == "all");
+  CHECK(cut.heard == "200 reset ");
+  CHECK(pool.connections() == 0);
+}
+
+TEST_CASE("what is no HTTP resets the exchange") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool);
+  one.ask();
+  t.loop.turn();
+  t.answer(0, "hello\r\n\r\n");
+  CHECK(one.heard == "reset ");
+  CHECK(pool.connections() == 0);
+  CHECK(t.stat("cx_protocol_error") == 1);
+}
+
+TEST_CASE("a connection serves as many requests as allowed") {
+  PoolTest t;
+  t.config->http.max_requests_per_connection = 2;
+  Pool& pool = t.make();
+  for (int i = 0; i < 4; ++i) {
+    Asker asker(pool);
+    asker.ask();
+    t.loop.turn();
+    t.answer(i / 2);
+    CHECK(asker.heard == "200 end ");
+  }
+  CHECK(t.upstream.accept() == 2);
+  CHECK(t.stat("cx_max_requests") == 2);
+}
+
+TEST_CASE("only a used connection that gave nothing back may have died unseen") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker first(pool);
+  first.ask();
+  t.loop.turn();
+  SECTION("new") {
+    t.upstream.peer(0).close();
+    t.loop.turn();
+    CHECK_FALSE(first.unseen);
+  }
+  SECTION("used") {
+    t.answer(0);
+    Asker second(pool);
+    second.ask();
+    t.loop.turn();
+    const bool some = GENERATE(false, true);
+    if (some) t.answer(0, "HTTP/1.1 2");
+    t.upstream.peer(0).close();
+    t.loop.turn();
+    CHECK(second.heard == "reset ");
+    CHECK(second.unseen == !some);
+  }
+}
+
+TEST_CASE("a request that is sent again gets a connection of its own, at the limit too") {
+  PoolTest t;
+  t.limit(1);
+  Pool& pool = t.make();
+  Asker first(pool);
+  first.ask();
+  t.loop.turn();
+  t.answer(0);
+  Asker again(pool);
+  again.replay = true;
+  again.ask();
+  t.loop.turn();
+  t.upstream.peer(0).close();
+  t.loop.turn();
+  t.answer(1);
+  CHECK(again.heard == "reset 200 end ");
+}
+
+TEST_CASE("a pool that drains closes what is free and lets the rest finish") {
+  PoolTest t;
+  t.limit(2);
+  Pool& pool = t.make();
+  Asker busy(pool), done(pool), waits(pool);
+  busy.ask();
+  done.ask();
+  waits.ask();
+  t.loop.turn();
+  SECTION("with one that waits") {
+    pool.drain();
+    t.answer(1);
+    CHECK(waits.connection != nullptr);
+    t.answer(1);
+    CHECK(waits.heard == "200 end ");
+    CHECK(pool.connections() == 1);
+  }
+  SECTION("with one free") {
+    t.answer(1);
+    t.answer(1);
+    CHECK(pool.connections() == 2);
+    pool.drain();
+    CHECK(pool.connections() == 1);
+  }
+  CHECK_FALSE(pool.empty());
+  t.answer(0);
+  CHECK(busy.heard == "200 end ");
+  CHECK(pool.empty());
+}
+
+TEST_CASE("a pool that drains while it connects serves who waits for that") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool);
+  one.ask();
+  pool.drain();
+  t.loop.turn();
+  t.answer(0);
+  CHECK(one.heard == "200 end ");
+  CHECK(pool.empty());
+}
+
+TEST_CASE("the end of a pool fails what runs and what waits") {
+  PoolTest t;
+  t.limit(2);
+  Pool& pool = t.make();
+  std::deque<Asker> askers;
+  for (int i = 0; i < 4; ++i) askers.emplace_back(pool).ask();
+  t.loop.turn();
+  t.answer(0);  // one done, its connection goes to the third
+  std::unique_ptr<Pool> gone = std::move(t.pool);
+  gone.reset();
+  CHECK(askers[0].heard == "200 end ");
+  CHECK(askers[1].heard == "reset ");
+  CHECK(askers[2].heard == "reset ");
+  CHECK(askers[3].heard == "failure3 ");
+  t.loop.turn();
+  askers.clear();
+}
+
+TEST_CASE("who gives up while waiting or busy leaves nothing behind") {
+  PoolTest t;
+  t.limit(1);
+  Pool& pool = t.make();
+  auto busy = std::make_unique<Asker>(pool);
+  auto waits = std::make_unique<Asker>(pool);
+  Asker last(pool);
+  busy->ask();
+  waits->ask();
+  last.ask();
+  t.loop.turn();
+  waits.reset();
+  CHECK(t.used(Resource::kPendingRequests) == 1);
+  busy.reset();
+  t.loop.turn();
+  t.answer(1);
+  CHECK(last.heard == "200 end ");
+}
+
+TEST_CASE("without credit a response is not read, and goes on when there is some") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool);
+  one.credit = 0;
+  one.ask();
+  t.loop.turn();
+  t.answer(0);
+  CHECK(one.heard == "");
+  one.credit = 10;
+  one.connection->resumeReading();
+  t.loop.turn();
+  CHECK(one.heard == "200 end ");
+}
+
+TEST_CASE("a request body larger than the socket takes is told when it has left") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool, false);
+  one.ask();
+  t.loop.turn();
+  one.connection->sendData(std::string(1 << 20, 'x'), false);
+  REQUIRE(one.connection->unsentBytes() > 0);
+  for (int i = 0; i < 100 && one.drained == 0; ++i) {
+    t.upstream.peer(0).take();
+    t.loop.turn();
+  }
+  CHECK(one.drained == 1);
+  CHECK(one.connection->unsentBytes() == 0);
+}
+
+TEST_CASE("informational heads come before the response") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool);
+  one.ask();
+  t.loop.turn();
+  t.answer(0, "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + kOk);
+  CHECK(one.heard == "info103 200 end ");
+}
+
+}  // namespace
+}  // namespace sluice::upstream::pool
