@@ -54,6 +54,8 @@ struct Services {
   std::function<bool(std::string_view cluster)> cluster_exists = {};
   // Why no route may lead to a cluster; empty if it may, or if the cluster is not known (yet).
   std::function<std::string(std::string_view cluster)> cluster_refusal = {};
+  // Under which the filters of the connection manager that is being compiled name their stats: "http.PREFIX.".
+  std::string stat_prefix = {};
 };
 
 // compileRouteTable with what `services` know: per-route settings of filters go to their factories, clusters that no

@@ -3,6 +3,7 @@
 #include "source/extensions/access_loggers/file/factory.h"
 #include "source/extensions/access_loggers/stream/factory.h"
 #include "source/extensions/filters/http/buffer/factory.h"
+#include "source/extensions/filters/http/ext_authz/factory.h"
 #include "source/extensions/filters/http/local_ratelimit/factory.h"
 #include "source/extensions/filters/http/router/factory.h"
 #include "source/extensions/filters/network/http_connection_manager/factory.h"
@@ -42,6 +43,7 @@ void registerAll(config::Registry& registry) {
   registry.access_logs.add(
       std::make_unique<AccessLogFactory<stream::StderrAccessLog, &makeStreamLog<stream::StderrAccessLog>>>());
   filters::http::buffer::registerFactory(registry);
+  filters::http::ext_authz::registerFactory(registry);
   filters::http::local_ratelimit::registerFactory(registry);
   filters::http::router::registerFactory(registry);
   filters::network::http_connection_manager::registerFactory(registry);

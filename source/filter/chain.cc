@@ -593,6 +593,7 @@ size_t ChainRunner::requestCredit() const {
 
 size_t ChainRunner::responseCredit() const {
   const Lane& in = lanes_[1];
+  if (in.closed) return kWindow;
   const size_t window = windowOf(in);
   const size_t used = in.held + downstream_.unsentResponseBytes();
   return used >= window ? 0 : window - used;

@@ -93,7 +93,7 @@ class ClusterCall : public filter::Call, private pool::Waiter, private pool::Exc
     const bool replay = !replayed_ && reason == http::ResetReason::kConnectionEnded && response_.status == 0 &&
                         connection_->maybeUnseen() && request_.body.empty();
     connection_ = nullptr;
-    if (!replay) return fail("reset");
+    if (!replay) return fail(reason == http::ResetReason::kProtocolError ? "protocol_error" : "reset");
     replayed_ = true;
     pool_->request(*this, true);
   }

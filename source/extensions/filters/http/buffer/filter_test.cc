@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "test/support/filter/harness.h"
+#include "test/support/filter/interleaving.h"
 
 namespace sluice::extensions::filters::http::buffer {
 namespace {
@@ -77,6 +78,18 @@ TEST_CASE("a setting of another filter under this one's name is not taken for it
   Harness h = make(4, std::make_shared<Foreign>());
   h.request("POST", {{"content-length", "5"}}, false);
   CHECK(h.client.status == 413);
+}
+
+TEST_CASE("it passes the interleaving suite") {
+  for (const bool trailers : {false, true}) {
+    filter::testing::Suite suite;
+    suite.chain = [] {
+      return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{
+          std::make_shared<FilterFactory>(Settings{100})};
+    };
+    suite.request.has_trailers = trailers;
+    REQUIRE(runInterleavings(suite) == "");
+  }
 }
 
 }  // namespace

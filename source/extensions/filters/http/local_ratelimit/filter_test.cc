@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "test/support/filter/harness.h"
+#include "test/support/filter/interleaving.h"
 
 namespace sluice::extensions::filters::http::local_ratelimit {
 namespace {
@@ -139,6 +140,14 @@ TEST_CASE("without a bucket nothing is limited") {
   const Result result = send(std::make_shared<FilterFactory>(std::move(s)));
   CHECK(result.status == 0);
   CHECK(result.counts == std::vector{1, 0, 0, 1});
+}
+
+TEST_CASE("it passes the interleaving suite") {
+  filter::testing::Suite suite;
+  suite.chain = [] {
+    return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{std::make_shared<FilterFactory>(settings(1))};
+  };
+  REQUIRE(runInterleavings(suite) == "");
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ class Compiler {
     const size_t errors_before = context_.errors().total();
     settings_->stat_prefix = proto_.stat_prefix();
     settings_->stats = session::makeHttpStats(services_.stats, proto_.stat_prefix());
+    services_.stat_prefix = absl::StrCat("http.", proto_.stat_prefix(), ".");
     compileOptions();
     compileTimeouts();
     compileFilters();

@@ -1,0 +1,169 @@
+#include "source/extensions/filters/http/ext_authz/factory.h"
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb.h"
+#include "source/config/route_mutations.h"
+#include "source/config/route_texts.h"
+#include "source/extensions/filters/http/ext_authz/filter.h"
+
+namespace sluice::extensions::filters::http::ext_authz {
+namespace {
+
+namespace v3 = envoy::extensions::filters::http::ext_authz::v3;
+using config::Context;
+using Matcher = envoy::type::matcher::v3::ListStringMatcher;
+
+class Compiler {
+ public:
+  Compiler(const v3::ExtAuthz& proto, const Context& context, config::Services& services)
+      : proto_(proto), context_(context), services_(services) {}
+
+  Settings compile() {
+    settings_.failure_mode_allow = proto_.failure_mode_allow();
+    settings_.failure_mode_allow_header_add = proto_.failure_mode_allow_header_add();
+    settings_.strip_identity = services_.defaults == config::Defaults::kEdge;
+    if (proto_.has_status_on_error())
+      settings_.status_on_error = static_cast<uint16_t>(proto_.status_on_error().code());
+    if (settings_.status_on_error < 200) context_.child("status_on_error").error("is no final status; use 200 to 599");
+    if (proto_.clear_route_cache()) {
+      context_.child("clear_route_cache").error("is not supported yet: the route is chosen once; take it out");
+    }
+    if (proto_.transport_api_version() == envoy::config::core::v3::V2) {
+      context_.child("transport_api_version").error("V2 is gone; use V3");
+    }
+    if (proto_.has_with_request_body()) settings_.body = compileBody(proto_.with_request_body());
+    if (proto_.has_http_service()) {
+      compileService(proto_.http_service(), context_.child("http_service"));
+    } else {
+      context_.error("has no http_service; gRPC services are not supported yet");
+    }
+    compileRequestHeaders();
+    compileStats();
+    return std::move(settings_);
+  }
+
+  static BodySettings compileBody(const v3::BufferSettings& proto) {
+    return {proto.max_request_bytes(), proto.allow_partial_message()};
+  }
+
+ private:
+  void compileService(const v3::HttpService& service, const Context& at) {
+    const auto& uri = service.server_uri();
+    const Context uri_at = at.child("server_uri");
+    if (!service.has_server_uri()) return at.error("has no server_uri; it names the cluster of the service");
+    if (uri.uri().rfind("https://", 0) == 0) {
+      uri_at.child("uri").error("https is not supported yet; use http://");
+    }
+    settings_.cluster = uri.cluster();
+    if (services_.cluster_exists && !services_.cluster_exists(uri.cluster())) {
+      uri_at.child("cluster").error(
+          absl::StrCat("no cluster is called '", uri.cluster(), "'; define it or correct the name"));
+    }
+    settings_.timeout = config::compileTimeout(uri.timeout(), uri_at.child("timeout")).value_or(settings_.timeout);
+    settings_.path_prefix = service.path_prefix();
+    const Context prefix_at = at.child("path_prefix");
+    if (!settings_.path_prefix.empty() && settings_.path_prefix.front() != '/') {
+      prefix_at.error("does not begin with '/'; it is put before the path of each request");
+    }
+    config::checkPathText(settings_.path_prefix, prefix_at);
+
+    const auto& answer = service.authorization_response();
+    const Context answer_at = at.child("authorization_response");
+    settings_.upstream_headers =
+        matcher(answer.allowed_upstream_headers(), answer_at.child("allowed_upstream_headers"));
+    settings_.upstream_headers_to_append =
+        matcher(answer.allowed_upstream_headers_to_append(), answer_at.child("allowed_upstream_headers_to_append"));
+    settings_.client_headers = matcher(answer.allowed_client_headers(), answer_at.child("allowed_client_headers"));
+    settings_.client_headers_on_success =
+        matcher(answer.allowed_client_headers_on_success(), answer_at.child("allowed_client_headers_on_success"));
+    compileHeadersToAdd(service.authorization_request(), at.child("authorization_request"));
+  }
+
+  void compileHeadersToAdd(const v3::AuthorizationRequest& request, const Context& at) {
+    config::HeaderValueOptions options;
+    for (const auto& header : request.headers_to_add()) {
+      auto& option = *options.Add();
+      *option.mutable_header() = header;
+      option.set_append_action(envoy::config::core::v3::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD);
+    }
+    settings_.headers_to_add.add = config::compileHeaderAdditions(options, "headers_to_add", at);
+  }
+
+  void compileRequestHeaders() {
+    const auto& request = proto_.http_service().authorization_request();
+    const Context old = context_.child("http_service").child("authorization_request").child("allowed_headers");
+    if (proto_.has_allowed_headers() && request.has_allowed_headers()) {
+      old.error("is set beside the filter's own allowed_headers, which replaces it; keep that one");
+    }
+    settings_.allowed_headers = proto_.has_allowed_headers()
+                                    ? matcher(proto_.allowed_headers(), context_.child("allowed_headers"))
+                                    : matcher(request.allowed_headers(), old);
+    settings_.disallowed_headers = matcher(proto_.disallowed_headers(), context_.child("disallowed_headers"));
+  }
+
+  void compileStats() {
+    std::string base = absl::StrCat(services_.stat_prefix, "ext_authz.");
+    if (!proto_.stat_prefix().empty()) absl::StrAppend(&base, proto_.stat_prefix(), ".");
+    auto counter = [&](const char* name) { return services_.stats.counter(base + name); };
+    settings_.stats = {counter("ok"), counter("denied"), counter("error"), counter("disabled"),
+                       counter("failure_mode_allowed")};
+  }
+
+  NameMatcher matcher(const Matcher& list, const Context& at) {
+    NameMatcher out;
+    for (int i = 0; i < list.patterns_size(); ++i) {
+      route::StringMatcher pattern =
+          regexes_.stringMatcher(list.patterns(i), at.child("patterns", static_cast<size_t>(i)));
+      // Names of headers are compared in any case; they are in lower case here.
+      if (pattern.kind != route::StringMatcher::Kind::kRegex) pattern.ignore_case = true;
+      out.patterns.push_back(std::move(pattern));
+    }
+    return out;
+  }
+
+  const v3::ExtAuthz& proto_;
+  const Context& context_;
+  config::Services& services_;
+  config::Regexes regexes_;
+  Settings settings_;
+};
+
+class Factory : public config::HttpFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return v3::ExtAuthz::descriptor()->full_name(); }
+  std::string_view routeConfigType() const override { return v3::ExtAuthzPerRoute::descriptor()->full_name(); }
+
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
+                                                           const Context& context,
+                                                           config::Services& services) const override {
+    const size_t errors_before = context.errors().total();
+    Settings settings = Compiler(static_cast<const v3::ExtAuthz&>(message), context, services).compile();
+    if (context.errors().total() != errors_before) return nullptr;
+    return std::make_shared<FilterFactory>(std::move(settings));
+  }
+
+  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
+                                                             const Context& context, config::Services&) const override {
+    const auto& proto = static_cast<const v3::ExtAuthzPerRoute&>(message);
+    auto settings = std::make_shared<RouteSettings>();
+    settings->skip = proto.disabled();
+    const auto& check = proto.check_settings();
+    settings->no_body = check.disable_request_body_buffering();
+    if (check.has_with_request_body()) settings->body = Compiler::compileBody(check.with_request_body());
+    if (settings->no_body && settings->body) {
+      context.child("check_settings").error("has both disable_request_body_buffering and with_request_body; keep one");
+      return nullptr;
+    }
+    return settings;
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.http_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::http::ext_authz

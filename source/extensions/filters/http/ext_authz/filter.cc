@@ -1,0 +1,201 @@
+#include "source/extensions/filters/http/ext_authz/filter.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "source/filter/stream.h"
+#include "source/stream/format_context.h"
+
+namespace sluice::extensions::filters::http::ext_authz {
+namespace {
+
+using filter::HookResult;
+using filter::HttpCallResponse;
+using filter::Reply;
+using sluice::http::Field;
+using sluice::http::Name;
+using sluice::http::RequestHeaders;
+
+constexpr std::string_view kPartialBody = "x-envoy-auth-partial-body";
+constexpr std::string_view kFailureModeAllowed = "x-envoy-auth-failure-mode-allowed";
+constexpr std::string_view kHeadersToRemove = "x-envoy-auth-headers-to-remove";
+
+// Belongs to one message on one connection: never copied from one to another.
+bool framing(Name id) {
+  switch (id) {
+    case Name::kConnection:
+    case Name::kContentLength:
+    case Name::kExpect:
+    case Name::kHost:
+    case Name::kHttp2Settings:
+    case Name::kKeepAlive:
+    case Name::kProxyConnection:
+    case Name::kTe:
+    case Name::kTrailer:
+    case Name::kTransferEncoding:
+    case Name::kUpgrade:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool framing(std::string_view name) {
+  return framing(sluice::http::nameOf(name));
+}
+
+// Calls `visit` with each item of a comma-separated list, in lower case.
+template <typename Visit>
+void forEachName(std::string_view list, Visit visit) {
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    const absl::string_view item = absl::StripAsciiWhitespace(absl::string_view(list.data(), comma));
+    if (!item.empty()) visit(absl::AsciiStrToLower(item));
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+}
+
+}  // namespace
+
+bool NameMatcher::matches(std::string_view name) const {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [name](const route::StringMatcher& pattern) { return pattern.matches(name); });
+}
+
+bool NameMatcher::matchesExactly(std::string_view name) const {
+  return std::any_of(patterns.begin(), patterns.end(), [name](const route::StringMatcher& pattern) {
+    return pattern.kind == route::StringMatcher::Kind::kExact && pattern.matches(name);
+  });
+}
+
+HookResult Filter::onRequestHeaders(RequestHeaders&, filter::Stream& stream) {
+  body_ = settings_.body;
+  if (const auto* route = stream.routeConfigAs<RouteSettings>()) {
+    if (route->skip) {
+      stream.count(settings_.stats.disabled);
+      return filter::Next{};
+    }
+    if (route->no_body) body_.reset();
+    if (route->body) body_ = route->body;
+  }
+  if (!body_ || stream.headersOnly()) return ask({}, stream);
+  return filter::Collect{body_->max_request_bytes, body_->allow_partial};
+}
+
+HookResult Filter::onRequestBody(filter::Body& body, filter::Stream& stream) {
+  const std::string_view bytes = body.bytes().substr(0, body_->max_request_bytes);
+  body_partial_ = !body.complete() || bytes.size() < body.bytes().size();
+  return ask(bytes, stream);
+}
+
+HookResult Filter::ask(std::string_view body, filter::Stream& stream) {
+  const RequestHeaders& client = stream.request();
+  RequestHeaders headers(stream.arena());
+  for (const Field& field : client) {
+    if (framing(field.id) || settings_.disallowed_headers.matches(field.name)) continue;
+    if (field.id == Name::kAuthorization || settings_.allowed_headers.matches(field.name)) {
+      headers.addView(field.id, field.name, field.value);
+    }
+  }
+  headers.remove(kPartialBody);
+  if (body_) headers.addView(kPartialBody, body_partial_ ? "true" : "false");
+  if (!settings_.headers_to_add.empty()) {
+    settings_.headers_to_add.apply(headers, stream::FormatContext{.request = &client, .info = stream.info()});
+  }
+
+  filter::HttpCallRequest request;
+  request.cluster = settings_.cluster;
+  request.method = client.method;
+  request.path.reserve(settings_.path_prefix.size() + client.path.size());
+  request.path.assign(settings_.path_prefix).append(client.path);
+  request.authority = client.authority;
+  for (const Field& field : headers) request.headers.emplace_back(field.name, field.value);
+  request.body = body;
+  request.timeout = settings_.timeout;
+  token_ = stream.resumeToken();
+  call_ = stream.calls().send(std::move(request),
+                              [this, &stream](HttpCallResponse response) { answered(std::move(response), stream); });
+  return filter::Pause{};
+}
+
+void Filter::answered(HttpCallResponse response, filter::Stream& stream) {
+  if (!token_) return;  // the stream was answered meanwhile
+  if (response.status == 0) {
+    const bool malformed = response.failure == "protocol_error" || response.failure == "response_too_large";
+    return failed(malformed, stream);
+  }
+  if (response.status >= 500) return failed(false, stream);
+  if (response.status == 200) return allowed(response, stream);
+
+  stream.count(settings_.stats.denied);
+  Reply reply{response.status,
+              std::move(response.body),
+              "ext_authz_denied",
+              {},
+              stream::ResponseFlag::kUnauthorizedExternalService};
+  for (auto& [name, value] : response.headers) {
+    if (framing(name)) continue;
+    const bool always = name == "www-authenticate" || name == "location";
+    if (settings_.client_headers.empty() || always || settings_.client_headers.matches(name)) {
+      reply.headers.emplace_back(std::move(name), std::move(value));
+    }
+  }
+  token_.reply(std::move(reply));
+}
+
+// What the service may set the client may not, whether the service sets it this time or not.
+void Filter::stripIdentity(RequestHeaders& headers) const {
+  if (settings_.failure_mode_allow_header_add) headers.remove(kFailureModeAllowed);
+  if (!settings_.strip_identity || settings_.upstream_headers.empty()) return;
+  headers.removeIf([this](const Field& field) {
+    if (framing(field.id) || !settings_.upstream_headers.matches(field.name)) return false;
+    const bool ordinary = field.id != Name::kOther && field.id != Name::kAuthorization;
+    return !ordinary || settings_.upstream_headers.matchesExactly(field.name);
+  });
+}
+
+void Filter::allowed(const HttpCallResponse& response, filter::Stream& stream) {
+  stream.count(settings_.stats.ok);
+  RequestHeaders& headers = stream.request();
+  stripIdentity(headers);
+  for (const auto& [name, value] : response.headers) {
+    if (name == kHeadersToRemove) {
+      forEachName(value, [&](const std::string& listed) {
+        if (!framing(listed)) headers.remove(listed);
+      });
+    }
+  }
+  // All of the client's go before the first of the service's comes: a name may come more than once.
+  for (const auto& [name, value] : response.headers) {
+    if (!framing(name) && settings_.upstream_headers.matches(name)) headers.remove(name);
+  }
+  for (const auto& [name, value] : response.headers) {
+    if (framing(name)) continue;
+    if (settings_.upstream_headers.matches(name)) {
+      headers.add(name, value);
+    } else if (settings_.upstream_headers_to_append.matches(name)) {
+      headers.append(stream.arena().copy(name), value);
+    }
+    if (settings_.client_headers_on_success.matches(name)) for_client_.emplace_back(name, value);
+  }
+  token_.resume();
+}
+
+void Filter::failed(bool malformed, filter::Stream& stream) {
+  stream.count(settings_.stats.error);
+  if (settings_.failure_mode_allow && !malformed) {
+    stream.count(settings_.stats.failure_mode_allowed);
+    stripIdentity(stream.request());
+    if (settings_.failure_mode_allow_header_add) stream.request().add(kFailureModeAllowed, "true");
+    return token_.resume();
+  }
+  token_.reply(
+      Reply{settings_.status_on_error, "", "ext_authz_error", {}, stream::ResponseFlag::kUnauthorizedExternalService});
+}
+
+HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream&) {
+  for (const auto& [name, value] : for_client_) headers.add(name, value);
+  return filter::Next{};
+}
+
+}  // namespace sluice::extensions::filters::http::ext_authz

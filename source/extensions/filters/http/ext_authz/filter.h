@@ -1,0 +1,106 @@
+// Asks an HTTP service whether a request may go on.
+// (proto: envoy.extensions.filters.http.ext_authz.v3.ExtAuthz, ExtAuthzPerRoute)
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "source/filter/calls.h"
+#include "source/filter/http_filter.h"
+#include "source/filter/token.h"
+#include "source/observability/stats.h"
+#include "source/route/filter_slots.h"
+#include "source/route/matchers.h"
+#include "source/route/mutation.h"
+
+namespace sluice::extensions::filters::http::ext_authz {
+
+// Matches names of headers (proto: ListStringMatcher).
+struct NameMatcher {
+  std::vector<route::StringMatcher> patterns;
+
+  bool empty() const { return patterns.empty(); }
+  bool matches(std::string_view name) const;
+  bool matchesExactly(std::string_view name) const;
+};
+
+struct Stats {
+  observability::Counter ok, denied, error, disabled, failure_mode_allowed;
+};
+
+// (proto: BufferSettings)
+struct BodySettings {
+  uint32_t max_request_bytes = 0;
+  bool allow_partial = false;
+};
+
+// Compiled configuration; immutable, shared by all streams and workers.
+struct Settings {
+  std::string cluster;
+  std::string path_prefix;
+  std::chrono::milliseconds timeout{0};  // 0: none
+  std::optional<BodySettings> body;      // nullopt: the service sees no bodies
+  bool failure_mode_allow = false;
+  bool failure_mode_allow_header_add = false;
+  // The client's identity headers go, whether the answer has them or not.
+  bool strip_identity = true;
+  uint16_t status_on_error = 403;
+  // Of the client's headers to the service, beside `authorization`.
+  NameMatcher allowed_headers, disallowed_headers;
+  route::HeaderMutations headers_to_add;
+  // Of a 200: onto the request, replacing the client's; appended to the client's; onto the response.
+  NameMatcher upstream_headers, upstream_headers_to_append, client_headers_on_success;
+  // Of a refusal, onto the answer to the client; empty: all.
+  NameMatcher client_headers;
+  Stats stats;
+};
+
+struct RouteSettings : route::PerFilterConfig {
+  bool skip = false;                      // the service is not asked; `disabled` is counted
+  bool no_body = false;                   // over the filter's own body settings
+  std::optional<BodySettings> body = {};  // the same
+};
+
+class Filter : public filter::HttpFilter {
+ public:
+  explicit Filter(const Settings& settings) : settings_(settings) {}
+
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
+  filter::HookResult onRequestBody(filter::Body& body, filter::Stream& stream) override;
+  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) override;
+
+ private:
+  filter::HookResult ask(std::string_view body, filter::Stream& stream);
+  void answered(filter::HttpCallResponse response, filter::Stream& stream);
+  void allowed(const filter::HttpCallResponse& response, filter::Stream& stream);
+  void failed(bool malformed, filter::Stream& stream);
+  void stripIdentity(sluice::http::RequestHeaders& headers) const;
+
+  const Settings& settings_;
+  std::optional<BodySettings> body_;
+  bool body_partial_ = false;
+  std::vector<std::pair<std::string, std::string>> for_client_;
+  filter::ResumeToken token_;
+  std::unique_ptr<filter::Call> call_;  // cancelled with the stream
+};
+
+class FilterFactory : public filter::HttpFilterFactory {
+ public:
+  explicit FilterFactory(Settings settings) : settings_(std::move(settings)) {}
+
+  uint8_t hooks() const override {
+    return filter::kRequestHeaders | (settings_.client_headers_on_success.empty() ? 0 : filter::kResponseHeaders);
+  }
+  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
+
+ private:
+  const Settings settings_;
+};
+
+}  // namespace sluice::extensions::filters::http::ext_authz

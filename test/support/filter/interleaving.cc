@@ -1,0 +1,415 @@
+#include "test/support/filter/interleaving.h"
+
+#include "source/base/random.h"
+
+namespace sluice::filter::testing {
+namespace {
+
+// Makes decisions: all sequences of them in turn, then sequences by chance.
+class Choices {
+ public:
+  explicit Choices(size_t max_runs) : max_runs_(max_runs) {}
+
+  size_t pick(size_t count) {
+    if (by_chance_) return random_.next() % count;
+    if (at_ == path_.size()) path_.push_back({0, count});
+    return path_[at_++].taken;
+  }
+  // Prepares for the next run; false if there is none.
+  bool next() {
+    ++runs_;
+    at_ = 0;
+    if (by_chance_) return runs_ < 2 * max_runs_;
+    while (!path_.empty()) {
+      if (++path_.back().taken < path_.back().count) break;
+      path_.pop_back();
+    }
+    if (path_.empty()) return false;
+    by_chance_ = runs_ >= max_runs_;
+    return true;
+  }
+  size_t runs() const { return runs_; }
+
+ private:
+  struct Choice {
+    size_t taken, count;
+  };
+  const size_t max_runs_;
+  std::vector<Choice> path_;
+  size_t at_ = 0;
+  size_t runs_ = 0;
+  bool by_chance_ = false;
+  base::Random random_{1};
+};
+
+// What the guards around the filters see.
+struct Watch {
+  Harness* harness = nullptr;
+  std::string problem;
+
+  void report(std::string text) {
+    if (problem.empty()) problem = std::move(text);
+  }
+};
+
+// A filter with its hooks watched.
+class Guard : public HttpFilter {
+ public:
+  Guard(HttpFilter* inner, Watch& watch) : inner_(inner), watch_(watch) {}
+  ~Guard() override { inner_->~HttpFilter(); }
+
+  HookResult onRequestHeaders(http::RequestHeaders& headers, Stream& stream) override {
+    enter(request_, kHead, stream.headersOnly(), "request headers");
+    return leave(request_, inner_->onRequestHeaders(headers, stream));
+  }
+  HookResult onRequestData(Chunk& chunk, Stream& stream) override {
+    enter(request_, kBody, chunk.endStream(), "request data");
+    return leave(request_, inner_->onRequestData(chunk, stream));
+  }
+  HookResult onRequestBody(Body& body, Stream& stream) override {
+    enterBody(request_, "request body");
+    return leave(request_, inner_->onRequestBody(body, stream));
+  }
+  HookResult onRequestTrailers(http::Trailers& trailers, Stream& stream) override {
+    enter(request_, kTail, true, "request trailers");
+    return leave(request_, inner_->onRequestTrailers(trailers, stream));
+  }
+  HookResult onResponseHeaders(http::ResponseHeaders& headers, Stream& stream) override {
+    enter(response_, kHead, stream.headersOnly(), "response headers");
+    return leave(response_, inner_->onResponseHeaders(headers, stream));
+  }
+  HookResult onResponseData(Chunk& chunk, Stream& stream) override {
+    enter(response_, kBody, chunk.endStream(), "response data");
+    return leave(response_, inner_->onResponseData(chunk, stream));
+  }
+  HookResult onResponseBody(Body& body, Stream& stream) override {
+    enterBody(response_, "response body");
+    return leave(response_, inner_->onResponseBody(body, stream));
+  }
+  HookResult onResponseTrailers(http::Trailers& trailers, Stream& stream) override {
+    enter(response_, kTail, true, "response trailers");
+    return leave(response_, inner_->onResponseTrailers(trailers, stream));
+  }
+
+ private:
+  enum Phase { kNothing, kHead, kBody, kTail };
+  struct Way {
+    Phase seen = kNothing;
+    bool ended = false;
+    bool replied = false;
+    bool collects = false;
+  };
+
+  void enterAny(const Way& way, const std::string& hook) {
+    if (watch_.harness->runner->ended()) watch_.report(hook + " ran after the end of the stream");
+    if (way.replied || (&way == &request_ && response_.replied)) watch_.report(hook + " ran after the filter's reply");
+    if (&way == &request_ && watch_.harness->runner->requestClosed()) {
+      watch_.report(hook + " ran on a request that has its answer");
+    }
+  }
+  // A filter need not have all hooks, so only what comes too late or twice is wrong.
+  void enter(Way& way, Phase phase, bool end_stream, const std::string& hook) {
+    enterAny(way, hook);
+    if (way.ended) watch_.report(hook + " ran after the end of the message");
+    if (phase < way.seen || (phase == way.seen && phase != kBody)) watch_.report(hook + " ran out of order");
+    way.seen = phase;
+    way.ended = end_stream;
+  }
+  void enterBody(Way& way, const std::string& hook) {
+    enterAny(way, hook);
+    if (!std::exchange(way.collects, false)) watch_.report(hook + " ran without Collect");
+  }
+  HookResult leave(Way& way, HookResult result) {
+    way.replied |= result.kind() == HookResult::Kind::kReply;
+    way.collects |= result.kind() == HookResult::Kind::kCollect;
+    return result;
+  }
+
+  HttpFilter* inner_;
+  Watch& watch_;
+  Way request_, response_;
+};
+
+class GuardFactory : public HttpFilterFactory {
+ public:
+  GuardFactory(std::shared_ptr<const HttpFilterFactory> inner, Watch& watch)
+      : inner_(std::move(inner)), watch_(watch) {}
+  uint8_t hooks() const override { return inner_->hooks(); }
+  HttpFilter* create(base::Arena& arena) const override { return makeIn<Guard>(arena, inner_->create(arena), watch_); }
+
+ private:
+  const std::shared_ptr<const HttpFilterFactory> inner_;
+  Watch& watch_;
+};
+
+constexpr size_t kHookCount = 6;
+const Reply kHookReply{418, "no", "hook_replied"};
+
+// Replies at one hook.
+Script replier(size_t hook) {
+  const auto reply = [](auto&, Stream&) -> HookResult { return Reply(kHookReply); };
+  Script script{.name = "replier", .hooks = static_cast<uint8_t>(1 << hook)};
+  if (hook == 0) script.request_headers = reply;
+  if (hook == 1) script.request_data = reply;
+  if (hook == 2) script.request_trailers = reply;
+  if (hook == 3) script.response_headers = reply;
+  if (hook == 4) script.response_data = reply;
+  if (hook == 5) script.response_trailers = reply;
+  return script;
+}
+
+enum class Fault {
+  kNone,
+  kClientGone,
+  kUpstreamGone,
+  kSessionReply,
+  kNeverAnswered,
+  kBadAnswer,
+  kReplyInFront,
+  kReplyBehind,
+};
+
+// One message as the events that bring it.
+struct Events {
+  struct Event {
+    enum Kind { kHead, kData, kTrailers } kind;
+    std::string bytes;
+    bool end_stream = false;
+  };
+  std::vector<Event> list;
+  size_t at = 0;
+
+  bool done() const { return at == list.size(); }
+
+  Events(const Message& message, size_t split) {
+    const bool only_head = message.body.empty() && !message.has_trailers;
+    list.push_back({Event::kHead, "", only_head});
+    const std::string parts[] = {message.body.substr(0, split), message.body.substr(split)};
+    for (const std::string& part : parts) {
+      if (!part.empty()) list.push_back({Event::kData, part, false});
+    }
+    if (message.has_trailers) {
+      list.push_back({Event::kTrailers, "", true});
+    } else {
+      list.back().end_stream = true;
+    }
+  }
+};
+
+class Run {
+ public:
+  Run(const Suite& suite, Choices& choices)
+      : suite_(suite),
+        choices_(choices),
+        fault_(pickFault()),
+        request_(suite.request, pickSplit(suite.request)),
+        response_(suite.response, pickSplit(suite.response)),
+        harness_(chain()) {
+    watch_.harness = &harness_;
+    script_.log = &harness_.log;
+  }
+
+  std::string go() {
+    while (watch_.problem.empty() && !over() && step()) {
+    }
+    checkEnd();
+    harness_.runner.reset();
+    if (harness_.calls.waiting() != 0) watch_.report("a call-out outlived its stream");
+    if (watch_.problem.empty()) return {};
+    std::string text = watch_.problem + "\n";
+    for (const std::string& line : harness_.log) text += "  " + line + "\n";
+    return text;
+  }
+
+ private:
+  Fault pickFault() {
+    const size_t simple = suite_.bad_answers.empty() ? 4 : 6;
+    const size_t picked = choices_.pick(simple + 2 * kHookCount);
+    if (picked < simple) return static_cast<Fault>(picked);
+    hook_ = (picked - simple) % kHookCount;
+    return picked - simple < kHookCount ? Fault::kReplyInFront : Fault::kReplyBehind;
+  }
+  // Splits are tried at each byte; where the order is what matters, bodies of a byte or two do.
+  size_t pickSplit(const Message& message) { return message.body.empty() ? 0 : choices_.pick(message.body.size()); }
+
+  std::vector<std::shared_ptr<const HttpFilterFactory>> chain() {
+    std::vector<std::shared_ptr<const HttpFilterFactory>> factories = suite_.chain();
+    script_ = replier(hook_);
+    if (fault_ == Fault::kReplyInFront) factories.insert(factories.begin(), scripted(script_));
+    if (fault_ == Fault::kReplyBehind) factories.push_back(scripted(script_));
+    for (auto& factory : factories) factory = std::make_shared<GuardFactory>(std::move(factory), watch_);
+    return factories;
+  }
+
+  ChainRunner& runner() { return *harness_.runner; }
+  bool over() { return runner().ended(); }
+  bool upstreamLives() {
+    return harness_.terminal.heads > 0 && !harness_.terminal.cancelled && !upstream_gone_ && !response_.done();
+  }
+
+  // One event of those that can come now. False if none can.
+  bool step() {
+    std::vector<std::function<void()>> possible;
+    if (mayBring(request_, runner().requestCredit())) possible.push_back([this] { bringRequest(); });
+    if (upstreamLives() && mayBring(response_, runner().responseCredit())) {
+      possible.push_back([this] { bringResponse(); });
+    }
+    if (!(fault_ == Fault::kNeverAnswered && fault_used_)) {
+      for (size_t i = 0; i < harness_.calls.waiting(); ++i) {
+        possible.push_back([this, i] { harness_.calls.answer(suite_.answer(harness_.calls.request(i)), i); });
+      }
+    }
+    addFault(possible);
+    if (possible.empty()) return false;
+    possible[choices_.pick(possible.size())]();
+    return true;
+  }
+
+  static bool mayBring(const Events& events, size_t credit) {
+    if (events.done()) return false;
+    const Events::Event& event = events.list[events.at];
+    return event.kind != Events::Event::kData || credit >= event.bytes.size();
+  }
+
+  void addFault(std::vector<std::function<void()>>& possible) {
+    if (fault_used_) return;
+    auto add = [&](std::function<void()> happen) {
+      possible.push_back([this, happen = std::move(happen)] {
+        fault_used_ = true;
+        happen();
+      });
+    };
+    switch (fault_) {
+      case Fault::kClientGone:
+        return add([this] { runner().end(); });
+      case Fault::kUpstreamGone:
+        if (upstreamLives()) add([this] { loseUpstream(); });
+        return;
+      case Fault::kSessionReply:
+        if (request_.at == 0) return;
+        return add([this] { timeOut(); });
+      case Fault::kNeverAnswered:
+        if (harness_.calls.waiting() > 0) add([] {});
+        return;
+      case Fault::kBadAnswer:
+        for (size_t i = 0; i < harness_.calls.waiting(); ++i) {
+          for (const HttpCallResponse& bad : suite_.bad_answers) {
+            add([this, i, &bad] { harness_.calls.answer(bad, i); });
+          }
+        }
+        return;
+      case Fault::kNone:
+      case Fault::kReplyInFront:
+      case Fault::kReplyBehind:
+        return;
+    }
+  }
+
+  void bringRequest() {
+    const Events::Event& event = request_.list[request_.at++];
+    switch (event.kind) {
+      case Events::Event::kHead:
+        return harness_.request("POST", suite_.request.headers, event.end_stream);
+      case Events::Event::kData:
+        return runner().requestData(event.bytes, event.end_stream);
+      case Events::Event::kTrailers:
+        return harness_.requestTrailers({{"mark", "request"}});
+    }
+  }
+  void bringResponse() {
+    const Events::Event& event = response_.list[response_.at++];
+    switch (event.kind) {
+      case Events::Event::kHead:
+        return harness_.respond(200, suite_.response.headers, event.end_stream);
+      case Events::Event::kData:
+        return runner().responseData(event.bytes, event.end_stream);
+      case Events::Event::kTrailers:
+        return harness_.responseTrailers({{"mark", "response"}});
+    }
+  }
+  // As the router does it.
+  void loseUpstream() {
+    upstream_gone_ = true;
+    if (response_.at > 0) return runner().resetResponse("upstream_gone");
+    runner().localReply(Reply{503, "upstream gone", "upstream_gone"});
+  }
+  // As the session does it.
+  void timeOut() {
+    if (harness_.client.heads > 0) return harness_.client.resetStream("timeout");
+    runner().localReply(Reply{504, "timeout", "timeout"});
+  }
+
+  bool faultless() const {
+    switch (fault_) {
+      case Fault::kNone:
+        return true;
+      case Fault::kReplyInFront:
+      case Fault::kReplyBehind:
+        return false;
+      default:
+        return !fault_used_;
+    }
+  }
+
+  void checkEnd() {
+    FakeClient& client = harness_.client;
+    FakeTerminal& terminal = harness_.terminal;
+    const std::string request_due = suite_.request_due(suite_.request.body);
+    const std::string response_due = suite_.response_due(suite_.response.body);
+    if (!over()) {
+      const bool waits = fault_ == Fault::kNeverAnswered && harness_.calls.waiting() > 0;
+      if (!waits) return watch_.report("nothing happens any more, but the stream has not ended");
+      runner().end();
+    }
+    if (client.heads > 1) watch_.report("the client got two responses");
+    if (client.complete && !client.reset.empty()) watch_.report("the client got a response and a reset");
+    if (terminal.heads > 1) watch_.report("the upstream got two requests");
+    if (!request_due.starts_with(terminal.body)) watch_.report("the upstream got other bytes");
+    if (client.status == 200 && !response_due.starts_with(client.body)) watch_.report("the client got other bytes");
+    if (client.complete && client.status == 200 && client.body != response_due) {
+      watch_.report("the response is complete but too short");
+    }
+    if (terminal.complete && terminal.body != request_due) watch_.report("the request is complete but too short");
+    if (terminal.heads > 0 && !response_.done() && !upstream_gone_ && !terminal.cancelled) {
+      watch_.report("the upstream was not told that its response is not wanted");
+    }
+    const bool gone = fault_used_ && (fault_ == Fault::kClientGone || fault_ == Fault::kNeverAnswered);
+    if (!gone && !client.complete && client.reset.empty()) watch_.report("no response, and no reset");
+    if (client.complete && !client.credit_was_full) checkCredit();
+    if (!faultless()) return;
+    if (!client.complete || client.status != 200) watch_.report("no response though nothing went wrong");
+    if (suite_.response.has_trailers && client.trailers.size() != 1) watch_.report("the response lost its trailers");
+    if (request_.done() && terminal.complete && suite_.request.has_trailers && terminal.trailers.size() != 1) {
+      watch_.report("the request lost its trailers");
+    }
+  }
+  // A response that is complete before its request leaves some of the request on its way.
+  void checkCredit() {
+    if (harness_.terminal.complete || runner().requestClosed()) watch_.report("credit did not come back");
+  }
+
+  const Suite& suite_;
+  Choices& choices_;
+  size_t hook_ = 0;
+  const Fault fault_;
+  bool fault_used_ = false;
+  bool upstream_gone_ = false;
+  Events request_, response_;
+  Watch watch_;
+  Script script_;
+  Harness harness_;
+};
+
+}  // namespace
+
+std::string runInterleavings(const Suite& suite, size_t* runs) {
+  Choices choices(suite.max_runs);
+  do {
+    const std::string problem = Run(suite, choices).go();
+    if (!problem.empty()) return "run " + std::to_string(choices.runs()) + ": " + problem;
+  } while (choices.next());
+  if (runs != nullptr) *runs = choices.runs();
+  return {};
+}
+
+}  // namespace sluice::filter::testing

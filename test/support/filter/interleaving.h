@@ -1,0 +1,52 @@
+// The suite that every HTTP filter passes: one exchange through a chain in every order in which its events can come.
+//
+// Tried in all combinations: where the bodies are split; which of request, response and call-out answers comes next (an
+// answer early, late or never); and one fault in each place: the client goes, the upstream goes before or in the middle
+// of its response, the session answers (a timeout), a call-out fails or refuses, another filter in front or behind
+// replies at one of its hooks. After each event and at the end these hold:
+//
+//   - no hook runs after the stream's end, after its filter's own reply, out of order, or on a request that was
+//   answered
+//   - exactly one final response or reset; without a fault the whole one, with the bytes and trailers that are due
+//   - what the upstream and the client got is a beginning of what is due
+//   - all credit is there again at the end, and no call-out is left
+//
+// Run it with --config=asan to find what outlives its owner. Exhaustive up to `max_runs`; beyond that it goes on with
+// as many drawn by chance from a fixed seed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "test/support/filter/harness.h"
+
+namespace sluice::filter::testing {
+
+struct Message {
+  Fields headers;
+  std::string body;
+  bool has_trailers = false;
+};
+
+struct Suite {
+  // The chain anew for each run, with what state it has.
+  std::function<std::vector<std::shared_ptr<const HttpFilterFactory>>()> chain;
+  Message request{{}, "abc", true};
+  Message response{{}, "xyz", true};
+  // What the other side gets of a body.
+  std::function<std::string(std::string_view)> request_due = [](std::string_view body) { return std::string(body); };
+  std::function<std::string(std::string_view)> response_due = [](std::string_view body) { return std::string(body); };
+  // The answer of a call-out that works, and those of which one may come instead.
+  std::function<HttpCallResponse(const HttpCallRequest&)> answer = [](const HttpCallRequest&) {
+    return HttpCallResponse{.status = 200};
+  };
+  std::vector<HttpCallResponse> bad_answers = {};
+  size_t max_runs = 50000;
+};
+
+// What is wrong, with the events that led to it; empty if nothing is. `runs` says how many were made.
+std::string runInterleavings(const Suite& suite, size_t* runs = nullptr);
+
+}  // namespace sluice::filter::testing
