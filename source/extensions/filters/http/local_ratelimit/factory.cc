@@ -22,8 +22,10 @@ Stats makeStats(const std::string& prefix, observability::StatsRegistry& registr
           registry.counter(base + "rate_limited"), registry.counter(base + "ok")};
 }
 
-// The runtime key has no runtime to be looked up in, so its default counts.
-uint32_t partsPerMillion(const RuntimeFractionalPercent& percent) {
+uint32_t partsPerMillion(const RuntimeFractionalPercent& percent, const config::Context& context) {
+  if (!percent.runtime_key().empty()) {
+    context.child("runtime_key").warn("there is no runtime to look it up in; default_value counts");
+  }
   return config::compilePartsPerMillion(percent.default_value());
 }
 
@@ -41,8 +43,8 @@ std::unique_ptr<TokenBucket> compileBucket(const Proto& proto, const config::Con
 Settings compileSettings(const Proto& proto, const config::Context& context, config::Services& services) {
   Settings settings;
   if (proto.has_token_bucket()) settings.bucket = compileBucket(proto, context);
-  settings.enabled_ppm = partsPerMillion(proto.filter_enabled());
-  settings.enforced_ppm = partsPerMillion(proto.filter_enforced());
+  settings.enabled_ppm = partsPerMillion(proto.filter_enabled(), context.child("filter_enabled"));
+  settings.enforced_ppm = partsPerMillion(proto.filter_enforced(), context.child("filter_enforced"));
   // As in Envoy a refusal is an error: what is none becomes 429.
   if (proto.has_status() && proto.status().code() >= 400)
     settings.status = static_cast<uint16_t>(proto.status().code());

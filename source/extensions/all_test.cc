@@ -1,0 +1,136 @@
+// Every HTTP filter's example compiles, and what a filter cannot do is an error that says so.
+#include "source/extensions/all.h"
+
+#include <catch2/catch.hpp>
+
+#include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "source/config/loader.h"
+#include "source/config/validate.h"
+
+namespace sluice::extensions {
+namespace {
+
+using envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+
+class NoSlots : public config::RouteSlots {
+ public:
+  std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table>) override {
+    return std::make_shared<route::TableSlot>();
+  }
+  std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
+                                              const config::Context&) override {
+    return nullptr;
+  }
+};
+
+struct World {
+  World() { registerAll(registry); }
+
+  config::Registry registry;
+  observability::StatsRegistry stats;
+  route::ClusterNames cluster_names;
+  route::FilterSlots filter_slots;
+  NoSlots route_slots;
+  config::Services services{
+      registry, stats, nullptr, cluster_names, filter_slots, route_slots, config::Defaults::kEdge};
+  config::ErrorList errors;
+  config::Positions positions;
+  config::Context context{errors, &positions};
+};
+
+// Validates and compiles what `load` brought; the errors, one a line.
+std::string compile(World& world, const HttpFilter& proto) {
+  if (!world.errors.empty() || !config::validate(proto, world.context)) return world.errors.toString();
+  const config::Context at = world.context.child("typed_config");
+  const auto match = world.registry.http_filters.resolve(proto.typed_config(), at);
+  if (match) match.factory->compile(*match.config, at, world.services);
+  return world.errors.toString();
+}
+
+std::string problems(const std::string& type, const std::string& fields) {
+  World world;
+  world.services.cluster_exists = [](std::string_view name) { return name == "authz"; };
+  HttpFilter proto;
+  const std::string text = "{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http." +
+                           type + ", " + fields + "}}";
+  config::Loader(world.errors, world.positions).loadText(text, config::Format::kYaml, "f.yaml", proto);
+  return compile(world, proto);
+}
+
+std::string routeProblems(const std::string& type, const std::string& fields) {
+  World world;
+  envoy::config::route::v3::RouteConfiguration proto;
+  const std::string text =
+      "{name: r, virtual_hosts: [{name: v, domains: ['*'], routes: [{match: {prefix: /}, redirect: {}}], "
+      "typed_per_filter_config: {f: {'@type': type.googleapis.com/envoy.extensions.filters.http." +
+      type + ", " + fields + "}}}]}";
+  config::Loader(world.errors, world.positions).loadText(text, config::Format::kYaml, "f.yaml", proto);
+  if (world.errors.empty() && config::validate(proto, world.context)) {
+    config::compileRoutes(proto, world.context, world.services, true);
+  }
+  return world.errors.toString();
+}
+
+#define CHECK_SAYS(problems, text) CHECK_THAT((problems), Catch::Contains(text))
+
+TEST_CASE("every HTTP filter's example compiles") {
+  for (const std::string name : {"buffer", "ext_authz", "local_ratelimit"}) {
+    World world;
+    HttpFilter proto;
+    config::Loader(world.errors, world.positions)
+        .loadFile("source/extensions/filters/http/" + name + "/example.yaml", proto);
+    CHECK(compile(world, proto) == "");
+  }
+}
+
+const std::string kBuffer = "buffer.v3.Buffer";
+const std::string kLimit = "local_ratelimit.v3.LocalRateLimit";
+const std::string kAuthz = "ext_authz.v3.ExtAuthz";
+const std::string kService = "http_service: {server_uri: {uri: 'http://a', cluster: authz, timeout: 1s}}";
+
+TEST_CASE("a buffer needs a size") {
+  CHECK_SAYS(problems(kBuffer, "max_request_bytes: 0"), "max_request_bytes");
+  CHECK_SAYS(routeProblems("buffer.v3.BufferPerRoute", "disabled: false"), "disabled");
+  CHECK(routeProblems("buffer.v3.BufferPerRoute", "buffer: {max_request_bytes: 1}") == "");
+}
+
+TEST_CASE("a rate limit refuses what it cannot keep") {
+  CHECK_SAYS(problems(kLimit, "stat_prefix: a, token_bucket: {max_tokens: 1, fill_interval: 0.049s}"),
+             "token_bucket.fill_interval: is less than 50 ms");
+  CHECK_SAYS(
+      problems(kLimit, "stat_prefix: a, request_headers_to_add_when_not_enforced: [{header: {key: host, value: a}}]"),
+      "request_headers_to_add_when_not_enforced[0]");
+  CHECK_SAYS(routeProblems(kLimit, "stat_prefix: a"), "token_bucket: is needed");
+  CHECK(routeProblems(kLimit, "stat_prefix: a, token_bucket: {max_tokens: 1, fill_interval: 1s}") == "");
+}
+
+TEST_CASE("external authorization refuses what it cannot do") {
+  CHECK(problems(kAuthz, kService) == "");
+  CHECK_SAYS(problems(kAuthz, "failure_mode_allow: true"), "has no http_service");
+  CHECK_SAYS(problems(kAuthz, "grpc_service: {}"), "grpc_service");
+  CHECK_SAYS(problems(kAuthz, "clear_route_cache: true, " + kService), "clear_route_cache: is not supported yet");
+  CHECK_SAYS(problems(kAuthz, "transport_api_version: V2, " + kService), "transport_api_version: V2 is gone");
+  CHECK_SAYS(problems(kAuthz, "http_service: {path_prefix: /a}"), "http_service: has no server_uri");
+  CHECK_SAYS(problems(kAuthz, "http_service: {server_uri: {uri: 'http://a', cluster: b, timeout: 1s}}"),
+             "http_service.server_uri.cluster: no cluster is called 'b'");
+  CHECK_SAYS(problems(kAuthz, "http_service: {server_uri: {uri: 'https://a', cluster: authz, timeout: 1s}}"),
+             "https is not supported yet");
+  CHECK_SAYS(problems(kAuthz,
+                      "http_service: {path_prefix: check, server_uri: {uri: 'http://a', cluster: authz, timeout: 1s}}"),
+             "path_prefix: does not begin with '/'");
+  CHECK_SAYS(
+      problems(kAuthz,
+               "allowed_headers: {patterns: [{exact: a}]}, http_service: {server_uri: {uri: 'http://a', "
+               "cluster: authz, timeout: 1s}, authorization_request: {allowed_headers: {patterns: [{exact: b}]}}}"),
+      "keep that one");
+  const std::string route = "ext_authz.v3.ExtAuthzPerRoute";
+  CHECK_SAYS(routeProblems(route,
+                           "check_settings: {disable_request_body_buffering: true, "
+                           "with_request_body: {max_request_bytes: 1}}"),
+             "keep one");
+  CHECK(routeProblems(route, "disabled: true") == "");
+}
+
+}  // namespace
+}  // namespace sluice::extensions
