@@ -1,5 +1,7 @@
 #include "source/server/listener_manager.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -57,6 +59,10 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
         continue;
       }
     }
+    if (const std::optional<net::Address> bound = takePending(before, next.compiled.name, wanted, sockets)) {
+      next.bound.push_back(*bound);
+      continue;
+    }
     // Another listener of ours on the address is told as such; SO_REUSEPORT would let both bind.
     for (const auto& [name, entry] : entries_) {
       if (name == next.compiled.name) continue;
@@ -72,7 +78,7 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
     net::ListenOptions options{.backlog = next.compiled.backlog, .reuse_port = workers_.size() > 1};
     for (size_t i = 0; i < workers_.size(); ++i) {
       if (i > 0 && address.isUnix()) {  // one socket, shared: the workers take turns
-        net::Fd shared(dup(sockets[0].back().get()));
+        net::Fd shared(fcntl(sockets[0].back().get(), F_DUPFD_CLOEXEC, 0));
         if (!shared.valid()) return absl::ResourceExhaustedError("no descriptors left for listening sockets");
         sockets[i].push_back(std::move(shared));
         continue;
@@ -85,6 +91,33 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
     next.bound.push_back(address);
   }
   return sockets;
+}
+
+// Sockets that the generation which waits has opened for the address are shared with the next one: if that is refused,
+// the waiting one goes on. Gives the address that they are bound to.
+std::optional<net::Address> ListenerManager::takePending(const Generation* active, const std::string& name,
+                                                         const net::Address& wanted,
+                                                         std::vector<std::vector<net::Fd>>& sockets) const {
+  const auto pending = sockets_.find(name);
+  const auto known = entries_.find(name);
+  if (pending == sockets_.end() || known == entries_.end() || !known->second.warming) return std::nullopt;
+  const Generation& warming = *known->second.warming;
+  size_t opened = 0;  // how many of its addresses so far have sockets of their own
+  for (size_t i = 0; i < warming.compiled.addresses.size(); ++i) {
+    const net::Address& address = warming.compiled.addresses[i];
+    if (active != nullptr) {
+      const auto& old = active->compiled.addresses;
+      if (std::find(old.begin(), old.end(), address) != old.end()) continue;
+    }
+    if (address == wanted) {
+      for (size_t worker = 0; worker < sockets.size(); ++worker) {
+        sockets[worker].emplace_back(fcntl(pending->second[worker][opened].get(), F_DUPFD_CLOEXEC, 0));
+      }
+      return warming.bound[i];
+    }
+    ++opened;
+  }
+  return std::nullopt;
 }
 
 absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto, std::vector<std::string> rds_names,
@@ -105,7 +138,6 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   next->waits_for = std::move(rds_names);
   next->version = version;
   next->updated = std::chrono::system_clock::now();
-  sockets_.erase(name);
   absl::StatusOr<std::vector<std::vector<net::Fd>>> sockets = openSockets(active, *next);
   if (!sockets.ok()) {
     cells_.add(create_failure_);

@@ -1,0 +1,122 @@
+#include "source/server/bootstrap.h"
+
+#include <catch2/catch.hpp>
+
+#include "source/extensions/all.h"
+
+namespace sluice::server {
+namespace {
+
+struct Loaded {
+  explicit Loaded(std::string yaml, const std::function<void(Options&)>& change = {}) {
+    Options options;
+    options.config_yaml = std::move(yaml);
+    if (change) change(options);
+    extensions::registerAll(registry);
+    ok = loadBootstrap(options, proto, errors, positions) &&
+         compileBootstrap(proto, config::Context(errors, &positions), services, compiled);
+  }
+  bool says(std::string_view text) const {
+    const std::string all = errors.toString();
+    if (all.find(text) != std::string::npos) return true;
+    UNSCOPED_INFO(all);
+    return false;
+  }
+
+  config::ErrorList errors;
+  config::Positions positions;
+  BootstrapProto proto;
+  config::Registry registry;
+  observability::StatsRegistry stats;
+  route::ClusterNames names;
+  route::FilterSlots slots;
+  NoRouteSlots routes;
+  config::Services services{registry, stats, nullptr, names, slots, routes, config::Defaults::kEdge, {}};
+  CompiledBootstrap compiled;
+  bool ok = false;
+};
+
+std::string cluster(const std::string& name) {
+  return "  - {name: " + name + ", type: STATIC, connect_timeout: 1s, load_assignment: {cluster_name: " + name +
+         ", endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}}]}]"
+         "}}\n";
+}
+std::string listener(const std::string& name, int port, const std::string& to) {
+  return "  - name: " + name +
+         "\n    address: {socket_address: {address: 127.0.0.1, port_value: " + std::to_string(port) +
+         "}}\n"
+         "    filter_chains:\n"
+         "    - filters:\n"
+         "      - name: hcm\n"
+         "        typed_config:\n"
+         "          '@type': type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3."
+         "HttpConnectionManager\n"
+         "          stat_prefix: a\n"
+         "          route_config: {virtual_hosts: [{name: v, domains: ['*'], routes: [{match: {prefix: /}, route: "
+         "{cluster: " +
+         to +
+         "}}]}]}\n"
+         "          http_filters:\n"
+         "          - name: router\n"
+         "            typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}\n";
+}
+
+TEST_CASE("a whole bootstrap compiles") {
+  const Loaded t("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + listener("l", 10000, "c"));
+  INFO(t.errors.toString());
+  REQUIRE(t.ok);
+  CHECK(t.compiled.clusters.size() == 1);
+  REQUIRE(t.compiled.listeners.size() == 1);
+  CHECK(t.compiled.listeners[0].compiled.addresses.at(0).toString() == "127.0.0.1:10000");
+  CHECK_FALSE(t.compiled.settings->admin_address);
+}
+
+TEST_CASE("what stands twice is refused") {
+  const Loaded t("static_resources:\n  clusters:\n" + cluster("c") + cluster("c") + "  listeners:\n" +
+                 listener("l", 10000, "c") + listener("l", 10001, "c") + listener("m", 10000, "c"));
+  CHECK_FALSE(t.ok);
+  CHECK(t.says("clusters[1].name: \"c\" is the name of clusters[0], too"));
+  CHECK(t.says("listeners[1].name: \"l\" is the name of listeners[0], too"));
+  CHECK(t.says("127.0.0.1:10000 is the address of static_resources.listeners[0], too"));
+}
+
+TEST_CASE("a route to a cluster that is not there is refused") {
+  const Loaded t("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + listener("l", 10000, "d"));
+  CHECK_FALSE(t.ok);
+  CHECK(t.says("there is no cluster \"d\""));
+}
+
+TEST_CASE("dynamic configuration needs a node, and a static cluster to come from") {
+  const std::string dynamic =
+      "dynamic_resources: {cds_config: {resource_api_version: V3, ads: {}}, ads_config: {api_type: GRPC, "
+      "transport_api_version: V3, grpc_services: [{envoy_grpc: {cluster_name: xds}}]}}\n";
+  const Loaded t(dynamic);
+  CHECK_FALSE(t.ok);
+  CHECK(t.says("node: needs id and cluster"));
+  CHECK(t.says("names the cluster \"xds\", which is not in static_resources.clusters"));
+  const Loaded named(dynamic, [](Options& o) {
+    o.service_node = "n";
+    o.service_cluster = "c";
+  });
+  CHECK_FALSE(named.errors.toString().empty());
+  CHECK_FALSE(named.says("node: needs id and cluster"));
+  CHECK(named.proto.node().id() == "n");
+}
+
+TEST_CASE("only an admin block with an address asks for an admin server") {
+  const Loaded none("admin: {}");
+  CHECK(none.ok);
+  CHECK_FALSE(none.compiled.settings->admin_address);
+  const Loaded t("admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}");
+  INFO(t.errors.toString());
+  CHECK(t.ok);
+  CHECK(t.compiled.settings->admin_address.has_value());
+}
+
+TEST_CASE("text that is no configuration is refused") {
+  CHECK_FALSE(Loaded("a: [").ok);
+  CHECK_FALSE(Loaded("no_such_field: 1").ok);
+}
+
+}  // namespace
+}  // namespace sluice::server
