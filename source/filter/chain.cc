@@ -182,7 +182,6 @@ HookResult ChainRunner::callTrailers(Direction direction, HttpFilter& filter) {
 
 void ChainRunner::pushHeaders(Direction direction, size_t position, bool end_stream) {
   for (;;) {
-    if (ended_ || lane(direction).closed) return;
     position = next(direction, ChainConfig::kHeaders, position);
     if (position == config_.size()) return deliverHeaders(direction, end_stream);
     SLUICE_RUNNING_HOOK(direction, position);
