@@ -14,21 +14,37 @@ const HttpFilterConfigFactory* takerOf(const Registry& registry, std::string_vie
   return nullptr;
 }
 
+std::string namesOf(const ChainFilters& chain) {
+  std::string text = "; it has";
+  for (const auto& [name, factory] : chain) text += " '" + name + "'";
+  return text;
+}
+
 }  // namespace
 
 std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
-                                                  const Context& context, Services& services, bool inline_table) {
-  RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, inline_table};
+                                                  const Context& context, Services& services,
+                                                  const ChainFilters* chain) {
+  RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, chain != nullptr};
   deps.cluster_exists = services.cluster_exists;
-  deps.compile_filter_config = [&services](std::string_view filter_name, const google::protobuf::Any& config,
-                                           const Context& context) -> std::shared_ptr<const route::PerFilterConfig> {
+  deps.compile_filter_config = [&services, chain](
+                                   std::string_view filter_name, const google::protobuf::Any& config,
+                                   const Context& context) -> std::shared_ptr<const route::PerFilterConfig> {
     const std::unique_ptr<google::protobuf::Message> message = unpackAny(config, context);
     if (!message) return nullptr;
     const std::string& type = message->GetDescriptor()->full_name();
     const HttpFilterConfigFactory* factory = takerOf(services.registry, type);
+    if (chain != nullptr) {
+      const auto filter = chain->find(filter_name);
+      if (filter == chain->end()) {
+        context.error(
+            absl::StrCat("no filter of the chain is named '", std::string(filter_name), "'", namesOf(*chain)));
+        return nullptr;
+      }
+      if (filter->second != factory) factory = nullptr;
+    }
     if (factory == nullptr) {
-      context.error(
-          absl::StrCat(type, " is no per-route setting of filter '", std::string(filter_name), "' or of any other"));
+      context.error(absl::StrCat(type, " is no per-route setting of filter '", std::string(filter_name), "'"));
       return nullptr;
     }
     return factory->compileRoute(*message, context, services);

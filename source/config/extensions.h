@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -58,12 +59,6 @@ struct Services {
   std::string stat_prefix = {};
 };
 
-// compileRouteTable with what `services` know: per-route settings of filters go to their factories, clusters that no
-// route may lead to are refused. `inline_table`: it stands in a listener, where validate_clusters is on unless it says
-// otherwise.
-std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
-                                                  const Context& context, Services& services, bool inline_table);
-
 class HttpFilterConfigFactory : public ExtensionFactory {
  public:
   virtual std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
@@ -76,6 +71,17 @@ class HttpFilterConfigFactory : public ExtensionFactory {
     return nullptr;
   }
 };
+
+// The filters of a chain by their names in it. Null: a terminal filter, which has no per-route settings.
+using ChainFilters = std::map<std::string, const HttpFilterConfigFactory*, std::less<>>;
+
+// compileRouteTable with what `services` know: per-route settings go to the factories of their filters, clusters that
+// no route may lead to are refused. `chain`: of a table that stands in a listener; there settings for a filter that is
+// not in the chain are an error, and validate_clusters is on unless it says otherwise. Null for RDS, whose tables many
+// chains share.
+std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
+                                                  const Context& context, Services& services,
+                                                  const ChainFilters* chain);
 
 // The last filter of an HTTP chain.
 class TerminalConfigFactory : public ExtensionFactory {

@@ -56,7 +56,7 @@ void ProxyValidator::validate(const google::protobuf::Message& resource, const c
                             .filter_slots = filter_slots,
                             .route_slots = routes};
   if (resource.GetDescriptor() == RouteConfiguration::descriptor()) {
-    config::compileRoutes(static_cast<const RouteConfiguration&>(resource), context, services, false);
+    config::compileRoutes(static_cast<const RouteConfiguration&>(resource), context, services, nullptr);
   } else if (resource.GetDescriptor() == Listener::descriptor()) {
     config::compileListener(static_cast<const Listener&>(resource), context, services);
   }

@@ -67,7 +67,7 @@ std::string routeProblems(const std::string& type, const std::string& fields) {
       type + ", " + fields + "}}}]}";
   config::Loader(world.errors, world.positions).loadText(text, config::Format::kYaml, "f.yaml", proto);
   if (world.errors.empty() && config::validate(proto, world.context)) {
-    config::compileRoutes(proto, world.context, world.services, true);
+    config::compileRoutes(proto, world.context, world.services, nullptr);
   }
   return world.errors.toString();
 }

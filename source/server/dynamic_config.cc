@@ -213,7 +213,7 @@ class DynamicConfig::RouteWatcher : public xds::ResourceWatcher {
       auto proto = read<envoy::config::route::v3::RouteConfiguration>(resource, owner_.deps_.options,
                                                                       owner_.deps_.logger, errors);
       std::shared_ptr<const route::Table> table;
-      if (proto) table = config::compileRoutes(*proto, Context(errors), owner_.deps_.services, false);
+      if (proto) table = config::compileRoutes(*proto, Context(errors), owner_.deps_.services, nullptr);
       if (table) {
         owner_.deps_.routes.setTable(resource.name, std::move(table));
       } else {

@@ -1,6 +1,7 @@
 """Upstream servers that a test scripts: a well-behaved one by a function, a misbehaving one by the socket."""
 import dataclasses
 import queue
+import random
 import socket
 import threading
 
@@ -8,11 +9,17 @@ from harness.client import _Reader, _headers
 
 
 def freePort():
-    """A port that was free a moment ago; for servers that must have the same one after a restart."""
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port that was free a moment ago; for servers that must have the same one after a restart. Below the range from
+    which the kernel takes the ports of outgoing connections: one of those could take it meanwhile."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 @dataclasses.dataclass

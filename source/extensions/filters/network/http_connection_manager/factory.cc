@@ -170,11 +170,13 @@ class Compiler {
         if (i + 1 != count) {
           at.error(absl::StrCat("filter '", proto.name(), "' is terminal and has to be the last of the chain"));
         }
+        chain_.emplace(proto.name(), nullptr);
         settings_->terminal = terminal->compile(*message, typed, services_);
         continue;
       }
       const auto match = services_.registry.http_filters.resolve(proto.typed_config(), typed);
       if (!match) continue;
+      chain_.emplace(proto.name(), match.factory);
       if (i + 1 == count) {
         at.error(absl::StrCat(
             "filter '", proto.name(),
@@ -209,13 +211,14 @@ class Compiler {
       return;
     }
     std::shared_ptr<const route::Table> table =
-        config::compileRoutes(proto_.route_config(), context_.child("route_config"), services_, true);
+        config::compileRoutes(proto_.route_config(), context_.child("route_config"), services_, &chain_);
     if (table) settings_->route_slot = services_.route_slots.inlineTable(std::move(table));
   }
 
   const Proto& proto_;
   const Context& context_;
   config::Services& services_;
+  config::ChainFilters chain_;
   std::shared_ptr<session::HttpSettings> settings_ = std::make_shared<session::HttpSettings>();
 };
 
