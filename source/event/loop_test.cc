@@ -131,6 +131,24 @@ TEST_CASE("what is deleted later lives until the end of the turn") {
   REQUIRE(order == "ad");
 }
 
+TEST_CASE("work that has not run when the loop goes is dropped, what its end posts too") {
+  auto loop = makeLoop();
+  bool ran = false;
+  // Posts when it is destroyed, as the last owner of something shared may.
+  struct Poster {
+    Loop& loop;
+    bool& ran;
+    ~Poster() {
+      loop.post([&ran = ran] { ran = true; });
+    }
+  };
+  loop->post([&ran, poster = std::make_shared<Poster>(*loop, ran)] { ran = true; });
+
+  loop.reset();
+
+  REQUIRE_FALSE(ran);
+}
+
 TEST_CASE("a signal is delivered on the loop's thread") {
   auto loop = makeLoop();
   bool got = false;

@@ -98,6 +98,19 @@ TEST_CASE("a writer faster than its reader keeps the rest and tells when it is g
   REQUIRE(f.a->connection.pendingBytes() == 0);
 }
 
+TEST_CASE("whoever was told that gathered bytes wait is told when they have left, nobody else is") {
+  Fixture f;
+  const bool looks = GENERATE(false, true);
+  f.b->on_bytes = [&](std::string_view) { f.loop->stop(); };
+  f.a->connection.write("small");
+  if (looks) REQUIRE(f.a->connection.pendingBytes() == 5);
+
+  f.loop->run();
+
+  REQUIRE(f.b->got == "small");
+  REQUIRE(f.a->drained == (looks ? 1 : 0));
+}
+
 TEST_CASE("no more than the credit is delivered and nothing is lost when credit comes back") {
   Fixture f;
   f.b->credit = 10;

@@ -85,7 +85,7 @@ TEST_CASE("a normal path stays normal: normalising twice changes nothing") {
   base::Random random(7);
   const std::string_view alphabet[] = {"/", ".", "..",  "%2e", "%2f", "%5c", "\\",
                                        ";", "a", "%41", "%",   "%25", "?",   "//"};
-  for (int i = 0; i < 200'000; ++i) {
+  for (int i = 0; i < 20'000; ++i) {
     std::string path = "/";
     for (uint64_t n = random.below(9); n > 0; --n) path += alphabet[random.below(std::size(alphabet))];
     for (const bool merge : {false, true}) {

@@ -73,7 +73,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   if (end_stream) requestEnded();
   runner_->requestHeaders(end_stream);
   // The body is asked for only once the head got through the filters without being refused.
-  if (expect_continue && connection_ != nullptr && !response_started_) {
+  if (expect_continue && connection_ != nullptr && !runner_->requestClosed() && !response_started_) {
     http::ResponseHeaders go_on(arena());
     go_on.status = 100;
     connection_->codec_->sendInformational(id_, go_on);
