@@ -197,6 +197,29 @@ TEST_CASE("one stream's end leaves the others alone") {
   CHECK(t.open() == 1);
 }
 
+TEST_CASE("the early end of the only stream leaves the connection open") {
+  TestSession t;
+  auto client = t.connect(LineCodec::make);
+  client->send("H 1 /1\n");
+  t.loop.turn();
+  SECTION("answered") {
+    t.stream().answer(200, "");
+  }
+  SECTION("refused") {
+    t.stream().runner.localReply({403, "no", "denied"});
+  }
+  SECTION("reset by the client") {
+    client->send("R 1\n");
+  }
+  t.loop.turn();
+  CHECK(t.open() == 1);
+  client->send("D! 1 late\nH! 3 /3\n");
+  t.loop.turn();
+  t.stream().answer(200, "");
+  t.loop.turn();
+  CHECK(linesOf(client->take(), 3) == "h200 ! ");
+}
+
 TEST_CASE("the end of the connection ends all streams") {
   TestSession t;
   auto client = t.connect(LineCodec::make);
