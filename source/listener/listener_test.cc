@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <random>
 
 #include "source/event/polled_loop.h"
 
@@ -64,7 +65,8 @@ struct ListenerTest {
   }
   net::Address address() {
     static int count = 0;
-    return *net::Address::fromUnixPath("@sluice-listener-" + std::to_string(getpid()) + "-" + std::to_string(++count));
+    return *net::Address::fromUnixPath("@sluice-listener-" + std::to_string(std::random_device()()) + "-" +
+                                       std::to_string(++count));
   }
   // `generation` names what serves; the same `hash` is the same chain.
   void set(const std::string& name, std::vector<net::Address> addresses, const std::string& generation, uint64_t hash,

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <random>
 
 #include "source/server/cluster_manager.h"
 #include "source/server/listener_manager.h"
@@ -308,7 +309,8 @@ struct ListenerTest : Process {
   }
   net::Address unixAddress() {
     static int count = 0;
-    return *net::Address::fromUnixPath("@sluice-managers-" + std::to_string(getpid()) + "-" + std::to_string(++count));
+    return *net::Address::fromUnixPath("@sluice-managers-" + std::to_string(std::random_device()()) + "-" +
+                                       std::to_string(++count));
   }
   // Which generation serves there: "refused" if none. Waits for the answer.
   std::string ask(const net::Address& at) {

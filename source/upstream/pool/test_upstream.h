@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,7 +57,8 @@ class TestUpstream {
  public:
   TestUpstream() {
     static int count = 0;
-    address = *net::Address::fromUnixPath("@sluice-test-" + std::to_string(getpid()) + "-" + std::to_string(++count));
+    address = *net::Address::fromUnixPath("@sluice-test-" + std::to_string(std::random_device()()) + "-" +
+                                          std::to_string(++count));
     listen();
   }
   // Takes what waits to be accepted; returns how many connections there were so far.
