@@ -136,6 +136,7 @@ TEST_CASE("work that has not run when the loop goes is dropped, what its end pos
   bool ran = false;
   // Posts when it is destroyed, as the last owner of something shared may.
   struct Poster {
+    Poster(Loop& l, bool& r) : loop(l), ran(r) {}
     Loop& loop;
     bool& ran;
     ~Poster() {

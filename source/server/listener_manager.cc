@@ -1,6 +1,7 @@
 #include "source/server/listener_manager.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -8,10 +9,11 @@
 
 namespace sluice::server {
 
-ListenerManager::ListenerManager(Workers& workers, RouteManager& routes, observability::StatsRegistry& stats,
-                                 observability::StatsCells& cells, observability::Logger& logger,
-                                 std::chrono::milliseconds drain_time)
-    : workers_(workers),
+ListenerManager::ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes,
+                                 observability::StatsRegistry& stats, observability::StatsCells& cells,
+                                 observability::Logger& logger, std::chrono::milliseconds drain_time)
+    : main_(main),
+      workers_(workers),
       routes_(routes),
       registry_(stats),
       cells_(cells),
@@ -74,8 +76,13 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
         }
       }
     }
-    if (absl::Status free = net::probeFree(address); !free.ok()) return free;
-    net::ListenOptions options{.backlog = next.compiled.backlog, .reuse_port = workers_.size() > 1};
+    // A listener that was removed a moment ago may still hold the address; its sockets share it until they are closed.
+    if (!closing_.contains(address)) {
+      if (absl::Status free = net::probeFree(address); !free.ok()) return free;
+    } else if (address.isUnix()) {
+      unlink(address.toString().c_str());
+    }
+    net::ListenOptions options{.backlog = next.compiled.backlog, .reuse_port = true};
     for (size_t i = 0; i < workers_.size(); ++i) {
       if (i > 0 && address.isUnix()) {  // one socket, shared: the workers take turns
         net::Fd shared(fcntl(sockets[0].back().get(), F_DUPFD_CLOEXEC, 0));
@@ -197,9 +204,16 @@ void ListenerManager::startAccepting() {
 void ListenerManager::remove(const std::string& name) {
   const auto found = entries_.find(name);
   if (found == entries_.end() || found->second.is_static) return;
+  const std::vector<net::Address> bound =
+      found->second.active ? found->second.active->bound : std::vector<net::Address>();
   entries_.erase(found);
   sockets_.erase(name);
-  workers_.postAll([name, drain_time = drain_time_](Worker& worker) { worker.listeners().remove(name, drain_time); });
+  closing_.insert(bound.begin(), bound.end());
+  workers_.postAll(
+      main_, [name, drain_time = drain_time_](Worker& worker) { worker.listeners().remove(name, drain_time); },
+      [this, bound] {
+        for (const net::Address& address : bound) closing_.erase(closing_.find(address));
+      });
   cells_.add(removed_);
   cells_.set(total_active_, static_cast<int64_t>(entries_.size()));
   logger_.info("listener", "listener '", name, "' is removed");

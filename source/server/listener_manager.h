@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,7 @@ class ListenerManager {
     std::unique_ptr<Generation> warming;
   };
 
-  ListenerManager(Workers& workers, RouteManager& routes, observability::StatsRegistry& stats,
+  ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes, observability::StatsRegistry& stats,
                   observability::StatsCells& cells, observability::Logger& logger,
                   std::chrono::milliseconds drain_time);
 
@@ -70,6 +71,7 @@ class ListenerManager {
                                           std::vector<std::vector<net::Fd>>& sockets) const;
   absl::StatusOr<std::vector<std::vector<net::Fd>>> openSockets(const Generation* before, Generation& next);
 
+  event::Loop& main_;
   Workers& workers_;
   RouteManager& routes_;
   observability::StatsRegistry& registry_;
@@ -81,6 +83,8 @@ class ListenerManager {
   std::map<std::string, Entry> entries_;
   // Sockets opened for a generation that does not accept yet, by listener name: per worker, per new address.
   std::map<std::string, std::vector<std::vector<net::Fd>>> sockets_;
+  // Addresses of removed listeners whose sockets the workers have not closed yet: another listener may take them over.
+  std::multiset<net::Address> closing_;
   observability::Gauge total_active_, total_warming_;
   observability::Counter added_, modified_, removed_, create_failure_;
 };

@@ -325,7 +325,7 @@ struct ListenerTest : Process {
 
   const net::Address any = *net::Address::fromIp("127.0.0.1", 0);
   RouteManager routes{*main, workers};
-  ListenerManager listeners{workers, routes, stats, cells, logger, 1000ms};
+  ListenerManager listeners{*main, workers, routes, stats, cells, logger, 1000ms};
 };
 
 TEST_CASE("nothing is accepted before the process says so") {
@@ -412,6 +412,19 @@ TEST_CASE("a listener that is removed stops accepting, a static one cannot be") 
   t.listeners.drainAll();
   CHECK(t.ask(fixed) == "refused");
   CHECK_FALSE(t.set("late", t.any, "late").ok());
+}
+
+TEST_CASE("an address can move from a removed listener to another one at once") {
+  ListenerTest t(GENERATE(1, 3));
+  t.listeners.startAccepting();
+  REQUIRE(t.set("old", t.any, "old").ok());
+  const net::Address bound = t.boundOf("old");
+  CHECK(t.ask(bound) == "old");
+
+  t.listeners.remove("old");
+  REQUIRE(t.set("new", bound, "new").ok());
+
+  for (int i = 0; i < 5; ++i) CHECK(t.ask(bound) == "new");
 }
 
 }  // namespace

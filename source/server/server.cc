@@ -100,7 +100,8 @@ class Server {
     resolver_ = net::makeDnsResolver(*main_);
     clusters_ =
         std::make_unique<ClusterManager>(*main_, workers_, stats_, cells_, cluster_names_, *resolver_, logger_, seed());
-    listeners_ = std::make_unique<ListenerManager>(workers_, *routes_, stats_, cells_, logger_, options_.drain_time);
+    listeners_ =
+        std::make_unique<ListenerManager>(*main_, workers_, *routes_, stats_, cells_, logger_, options_.drain_time);
   }
 
   void makeDynamicConfig() {
