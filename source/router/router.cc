@@ -160,6 +160,11 @@ void Router::forward(bool end_stream) {
   }
   const pool::PoolContext& context = cluster_->context();
   info.upstream_cluster = context.config->name;
+  // Refused where routes are compiled, if the cluster is known there; it may turn HTTP/2 later.
+  if (context.config->http.protocol != upstream::cluster::UpstreamProtocol::kHttp1) {
+    return reply(503, "the cluster speaks HTTP/2, which requests cannot use yet", "upstream_protocol_not_supported",
+                 ResponseFlag::kUpstreamProtocolError);
+  }
 
   const upstream::cluster::HostSlot slot = cluster_->balancer().pick();
   if (slot == upstream::cluster::kNoHost) {

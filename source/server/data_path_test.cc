@@ -452,6 +452,18 @@ TEST_CASE("weighted clusters share the requests") {
   CHECK(t.log.at(0) == "/ 503 cluster_not_found NC");
 }
 
+TEST_CASE("a cluster that turned to HTTP/2 answers requests with what is wrong") {
+  DataPath t;
+  t.config->http.protocol = upstream::cluster::UpstreamProtocol::kHttp2;
+  t.publish();
+  TestClient& client = t.connect();
+  client.send(get());
+  t.loop.turn();
+  CHECK(client.take().starts_with("HTTP/1.1 503 "));
+  CHECK(t.log.at(0) == "/ 503 upstream_protocol_not_supported UPE");
+  CHECK(t.stat("rq_total") == 0);
+}
+
 TEST_CASE("a body that comes before there is a connection waits for it, trailers too") {
   DataPath t;
   t.settings->codec_limits.enable_trailers = true;
