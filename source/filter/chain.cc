@@ -572,8 +572,8 @@ void ChainRunner::requestTrailers() {
 }
 
 // A stage that collects needs its whole body, and one byte more to see that it is too large.
-size_t ChainRunner::windowOf(const Lane& lane) {
-  size_t window = kWindow;
+size_t ChainRunner::windowOf(const Lane& lane) const {
+  size_t window = window_;
   for (const auto& stage : lane.stages) {
     if (stage && stage->state == Stage::kCollecting && stage->limit >= window) {
       window = std::min(stage->limit, SIZE_MAX - 1) + 1;

@@ -10,6 +10,7 @@
 // of the stream. Nothing runs after end(): hooks that are on the stack return, and their results are dropped.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <memory>
@@ -119,6 +120,9 @@ class ChainRunner {
   void end();
   bool ended() const { return ended_; }
 
+  // Lowers the window, in bytes; at least 1. (proto: Cluster.per_connection_buffer_limit_bytes)
+  void limitWindow(size_t bytes) { window_ = std::min(window_, std::max<size_t>(bytes, 1)); }
+
   // --- from the terminal: the response, in order; its head is in stream.response() ---
   void responseHeaders(bool end_stream);
   void responseData(std::string_view data, bool end_stream);
@@ -186,7 +190,7 @@ class ChainRunner {
   void sendReply(Reply& reply, bool through_filters);
   void killTokens(Direction direction);
   void tokenDropped();
-  static size_t windowOf(const Lane& lane);
+  size_t windowOf(const Lane& lane) const;
   void creditGrew(Direction direction);
 
   const ChainConfig& config_;
@@ -197,6 +201,7 @@ class ChainRunner {
   uint32_t disabled_ = 0;  // bit per filter that the route switches off
   std::array<Lane, 2> lanes_;
   base::List<ResumeToken> tokens_;
+  size_t window_ = kWindow;
   bool ended_ = false;
   bool request_complete_ = false;
   bool terminal_done_ = false;  // the terminal gave its whole response, or was cancelled

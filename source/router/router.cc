@@ -131,6 +131,8 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents, publi
   bool response_began_ = false;
   bool done_ = false;
   bool replayed_ = false;
+  bool holds_retry_ = false;
+  RoutingPriority priority_ = RoutingPriority::kDefault;
   std::string waiting_body_;  // until there is a connection; bounded by the chain's window
 };
 
@@ -171,7 +173,8 @@ void Router::forward(bool end_stream) {
     worker_.cells().add(stats().cx_none_healthy);
     return reply(503, "no healthy upstream", "no_healthy_upstream", ResponseFlag::kNoHealthyUpstream);
   }
-  if (!context.breakers->tryAcquire(Resource::kRequests, RoutingPriority::kDefault)) {
+  priority_ = action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault;
+  if (!context.breakers->tryAcquire(Resource::kRequests, priority_)) {
     worker_.cells().add(stats().rq_overflow);
     worker_.cells().add(stats().rq_pending_overflow);
     return fail(kOverflow);
@@ -180,7 +183,8 @@ void Router::forward(bool end_stream) {
   cluster_->balancer().requestStarted(slot);
   worker_.cells().add(stats().rq_total);
   worker_.cells().add(stats().rq_active);
-  pool_ = &cluster_->poolOf(slot);
+  runner_.limitWindow(context.config->per_connection_buffer_limit);
+  pool_ = &cluster_->poolOf(slot, priority_);
   host_ = &pool_->host();
   // Copied: the log entry is written after the host may have left its cluster.
   info.upstream_host = stream_.arena().copy(host_->addressText());
@@ -304,8 +308,9 @@ bool Router::replayable(http::ResetReason reason) const {
 }
 
 void Router::onResponseReset(http::ResetReason reason, std::string_view detail) {
-  if (replayable(reason)) {
-    replayed_ = true;
+  // The retry breaker holds for this too: a cluster that fails at large is not asked twice as much.
+  if (replayable(reason) && cluster_->context().breakers->tryAcquire(Resource::kRetries, priority_)) {
+    holds_retry_ = replayed_ = true;
     connection_ = nullptr;
     stream_.info().attempt_count = 2;
     worker_.cells().add(stats().rq_retry);
@@ -356,8 +361,9 @@ void Router::cancel() {
 
 void Router::release() {
   done_ = true;
+  if (std::exchange(holds_retry_, false)) cluster_->context().breakers->release(Resource::kRetries, priority_);
   if (std::exchange(holds_request_, false)) {
-    cluster_->context().breakers->release(Resource::kRequests, RoutingPriority::kDefault);
+    cluster_->context().breakers->release(Resource::kRequests, priority_);
     worker_.cells().sub(stats().rq_active);
     cluster_->balancer().requestFinished(*host_);
   }

@@ -191,6 +191,34 @@ TEST_CASE("many requests use one connection to the host, pipelined ones in order
   CHECK(t.host.accept() == 1);
 }
 
+TEST_CASE("no request is sent once more beyond the limit of retries") {
+  DataPath t;
+  t.breakers->setLimits({upstream::cluster::Thresholds{.max_retries = 0}, {}});
+  TestClient& client = t.connect();
+  CHECK(t.exchange(client, get()).starts_with("HTTP/1.1 200 "));
+  client.send(get());
+  t.seen();
+  t.host.peer(0).close();
+  t.loop.turn();
+  CHECK(client.take().starts_with("HTTP/1.1 503 "));
+  CHECK(t.stat("rq_retry") == 0);
+}
+
+TEST_CASE("a route of high priority has limits and connections of its own") {
+  DataPath t;
+  t.breakers->setLimits(
+      {upstream::cluster::Thresholds{.max_requests = 0}, upstream::cluster::Thresholds{.max_requests = 1}});
+  route::ForwardSpec urgent = t.forward("c");
+  urgent.high_priority = true;
+  t.route("/urgent", urgent);
+  TestClient& client = t.connect();
+  CHECK(t.exchange(client, get("/urgent")).starts_with("HTTP/1.1 200 "));
+  client.send(get("/other"));
+  t.loop.turn();
+  CHECK(client.take().starts_with("HTTP/1.1 503 "));
+  CHECK(t.log.back().find("UO") != std::string::npos);
+}
+
 TEST_CASE("a request is sent once more when the connection it was put on had died unseen") {
   DataPath t;
   TestClient& client = t.connect();

@@ -13,18 +13,18 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
 
 WorkerCluster::~WorkerCluster() = default;
 
-pool::Pool& WorkerCluster::poolOf(cluster::HostSlot slot) {
-  if (slot >= pools_.size()) pools_.resize(balancer_->hosts().slotCount());
-  std::unique_ptr<pool::Pool>& pool = pools_[slot];
-  if (!pool) pool = std::make_unique<pool::Pool>(context_, balancer_->hosts().hostPtr(slot));
+pool::Pool& WorkerCluster::poolOf(cluster::HostSlot slot, cluster::RoutingPriority priority) {
+  const size_t index = slot * cluster::kRoutingPriorities + static_cast<size_t>(priority);
+  if (index >= pools_.size()) pools_.resize(balancer_->hosts().slotCount() * cluster::kRoutingPriorities);
+  std::unique_ptr<pool::Pool>& pool = pools_[index];
+  if (!pool) pool = std::make_unique<pool::Pool>(context_, balancer_->hosts().hostPtr(slot), priority);
   return *pool;
 }
 
 void WorkerCluster::updateHosts(const cluster::HostSetPtr& hosts) {
   std::erase_if(draining_, [](const auto& pool) { return pool->empty(); });
-  for (size_t slot = 0; slot < pools_.size(); ++slot) {
-    std::unique_ptr<pool::Pool>& pool = pools_[slot];
-    if (!pool || hosts->host(static_cast<cluster::HostSlot>(slot)) == &pool->host()) continue;
+  for (std::unique_ptr<pool::Pool>& pool : pools_) {
+    if (!pool || hosts->host(pool->host().slot()) == &pool->host()) continue;
     pool->drain();
     draining_.push_back(std::move(pool));
   }

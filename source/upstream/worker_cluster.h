@@ -36,8 +36,8 @@ class WorkerCluster : public base::LocalCounted {
   const cluster::ClusterConfig& config() const { return *context_.config; }
   const pool::PoolContext& context() const { return context_; }
   lb::LoadBalancer& balancer() { return *balancer_; }
-  // The pool of a host that pick() gave.
-  pool::Pool& poolOf(cluster::HostSlot slot);
+  // The pool of a host that pick() gave. Each priority has connections of its own, as it has limits of its own.
+  pool::Pool& poolOf(cluster::HostSlot slot, cluster::RoutingPriority priority = cluster::RoutingPriority::kDefault);
 
   // Another set of hosts: pools of hosts that stay go on untouched, those of others drain.
   void updateHosts(const cluster::HostSetPtr& hosts);
@@ -45,7 +45,7 @@ class WorkerCluster : public base::LocalCounted {
  private:
   pool::PoolContext context_;
   std::unique_ptr<lb::LoadBalancer> balancer_;
-  std::vector<std::unique_ptr<pool::Pool>> pools_;  // by slot; made on first use
+  std::vector<std::unique_ptr<pool::Pool>> pools_;  // by slot and priority; made on first use
   std::vector<std::unique_ptr<pool::Pool>> draining_;
 };
 

@@ -7,12 +7,9 @@
 namespace sluice::upstream::pool {
 
 using cluster::Resource;
-using cluster::RoutingPriority;
 using http::ResetReason;
 
 namespace {
-
-constexpr RoutingPriority kPriority = RoutingPriority::kDefault;
 
 http::CodecLimits limitsOf(const cluster::UpstreamHttpConfig& config) {
   http::CodecLimits limits;
@@ -191,7 +188,7 @@ Pool::~Pool() {
 void Pool::request(Waiter& waiter, bool fresh) {
   if (!free_.empty() && !fresh) return give(free_.front(), waiter);
   cluster::Breakers& breakers = *context_.breakers;
-  if (!breakers.tryAcquire(Resource::kPendingRequests, kPriority)) {
+  if (!breakers.tryAcquire(Resource::kPendingRequests, priority_)) {
     context_.cells.add(context_.stats.rq_pending_overflow);
     return waiter.onFailure(Failure::kOverflow, "overflow");
   }
@@ -207,7 +204,7 @@ void Pool::dequeue(Waiter& waiter) {
   waiter.unlink();
   waiter.pool_ = nullptr;
   --waiting_count_;
-  context_.breakers->release(Resource::kPendingRequests, kPriority);
+  context_.breakers->release(Resource::kPendingRequests, priority_);
   context_.cells.sub(context_.stats.rq_pending_active);
 }
 
@@ -222,7 +219,7 @@ void Pool::failOne(Waiter& waiter, Failure failure, std::string_view text) {
 
 void Pool::openConnection() {
   // At the limit requests wait for a connection of this pool that gets free; if there is none they would wait for ever.
-  if (!context_.breakers->tryAcquire(Resource::kConnections, kPriority)) {
+  if (!context_.breakers->tryAcquire(Resource::kConnections, priority_)) {
     context_.cells.add(context_.stats.cx_overflow);
     while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), Failure::kOverflow, "overflow");
     return;
@@ -231,7 +228,7 @@ void Pool::openConnection() {
   context_.cells.add(context_.stats.cx_http1_total);
   absl::StatusOr<net::Fd> fd = net::startConnect(host_->address());
   if (!fd.ok()) {
-    context_.breakers->release(Resource::kConnections, kPriority);
+    context_.breakers->release(Resource::kConnections, priority_);
     context_.cells.add(context_.stats.cx_connect_fail);
     const std::string text(fd.status().message());
     if (!waiting_.empty()) failOne(waiting_.back(), Failure::kConnectFailed, text);  // the one that just came
@@ -283,7 +280,7 @@ void Pool::connectionGone(ClientConnection& connection, Failure failure, std::st
   connection.unlink();
   connection.timer_.cancel();
   --connections_;
-  context_.breakers->release(Resource::kConnections, kPriority);
+  context_.breakers->release(Resource::kConnections, priority_);
   context_.cells.sub(context_.stats.cx_active);
   context_.cells.add(context_.stats.cx_destroy);
   if (was == State::kBusy) context_.cells.add(context_.stats.cx_destroy_with_active_rq);

@@ -150,7 +150,9 @@ class ClientConnection final : private net::ConnectionEvents,
 class Pool {
  public:
   // `context` outlives the pool.
-  Pool(const PoolContext& context, cluster::HostPtr host) : context_(context), host_(std::move(host)) {}
+  Pool(const PoolContext& context, cluster::HostPtr host,
+       cluster::RoutingPriority priority = cluster::RoutingPriority::kDefault)
+      : context_(context), host_(std::move(host)), priority_(priority) {}
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -178,8 +180,9 @@ class Pool {
 
   const PoolContext& context_;
   cluster::HostPtr host_;
-  base::List<ClientConnection> free_;  // most recently used first
-  base::List<ClientConnection> used_;  // connecting or busy
+  const cluster::RoutingPriority priority_;  // whose breakers are asked
+  base::List<ClientConnection> free_;        // most recently used first
+  base::List<ClientConnection> used_;        // connecting or busy
   base::List<Waiter> waiting_;
   uint32_t waiting_count_ = 0;
   uint32_t connecting_ = 0;
