@@ -99,10 +99,14 @@ bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const st
   }
   cells_.add(newest == nullptr ? cluster_added_ : cluster_modified_);
   if (entry.active && entry.active->config->content_hash == config->content_hash) {
+    uncount(entry);
     entry.warming.reset();  // back to what serves
+    count(entry);
     entry.active->version = version;
   } else {
+    uncount(entry);
     entry.warming = std::make_unique<Generation>();
+    count(entry);
     entry.warming->config = std::move(config);
     entry.warming->proto = std::move(proto);
     entry.warming->version = version;
@@ -118,7 +122,6 @@ void ClusterManager::startWarming(Entry& entry) {
   const std::string& name = generation.config->name;
   const cluster::HostSetPtr previous = entry.active ? entry.active->hosts : nullptr;
   const cluster::HostSetOptions options{generation.config->lb.panic_threshold, generation.config->lb.locality_weighted};
-  cells_.set(warming_clusters_, 0);
   switch (generation.config->discovery) {
     case DiscoveryType::kStatic:
       return onHosts(name, &generation,
@@ -164,6 +167,7 @@ void ClusterManager::onHosts(const std::string& name, Generation* generation, cl
 }
 
 void ClusterManager::activate(Entry& entry) {
+  uncount(entry);
   // The old generation may be on the stack below (its timer or its resolver calls us).
   struct Old : event::Deferred {
     explicit Old(std::unique_ptr<Generation> g) : generation(std::move(g)) {}
@@ -171,6 +175,7 @@ void ClusterManager::activate(Entry& entry) {
   };
   if (entry.active) main_.deleteLater(std::make_unique<Old>(std::move(entry.active)));
   entry.active = std::move(entry.warming);
+  count(entry);
   const cluster::ClusterConfig& config = *entry.active->config;
   // What is in flight stays counted when limits change.
   if (entry.breakers) {
@@ -183,12 +188,22 @@ void ClusterManager::activate(Entry& entry) {
   if (on_warm) on_warm();
 }
 
+// Around each change of an entry's generations: cost follows the change, not the number of clusters.
+void ClusterManager::uncount(const Entry& entry) {
+  cells_.sub(active_clusters_, entry.active ? 1 : 0);
+  cells_.sub(warming_clusters_, entry.warming ? 1 : 0);
+}
+
+void ClusterManager::count(const Entry& entry) {
+  cells_.add(active_clusters_, entry.active ? 1 : 0);
+  cells_.add(warming_clusters_, entry.warming ? 1 : 0);
+}
+
 void ClusterManager::publish(Entry& entry) {
   const Generation& generation = *entry.active;
   cells_.set(entry.membership_total, static_cast<int64_t>(generation.hosts->hostCount()));
   cells_.set(entry.membership_healthy,
              static_cast<int64_t>(generation.hosts->countWithHealth(cluster::Health::kHealthy)));
-  cells_.set(active_clusters_, static_cast<int64_t>(entries_.size()));
   auto published = std::make_shared<upstream::PublishedCluster>();
   published->id = entry.id;
   published->config = generation.config;
@@ -202,9 +217,9 @@ void ClusterManager::remove(const std::string& name) {
   const auto found = entries_.find(name);
   if (found == entries_.end() || found->second->is_static) return;
   workers_.postAll([id = found->second->id](Worker& worker) { worker.clusters().remove(id); });
+  uncount(*found->second);
   entries_.erase(found);
   cells_.add(cluster_removed_);
-  cells_.set(active_clusters_, static_cast<int64_t>(entries_.size()));
   updateEdsInterest();
   if (on_warm) on_warm();
 }

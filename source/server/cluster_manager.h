@@ -83,6 +83,8 @@ class ClusterManager {
   void onHosts(const std::string& name, Generation* generation, upstream::cluster::HostSetPtr hosts);
   void activate(Entry& entry);
   void publish(Entry& entry);
+  void uncount(const Entry& entry);
+  void count(const Entry& entry);
   std::string edsNameOf(const Generation* generation) const;
   void updateEdsInterest();
 

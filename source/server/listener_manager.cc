@@ -161,6 +161,7 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   entry.is_static = is_static;
   entry.warming = std::move(next);
   cells_.add(is_new ? added_ : modified_);
+  showCounts();
   tryActivate(name);
   return absl::OkStatus();
 }
@@ -187,7 +188,7 @@ void ListenerManager::tryActivate(const std::string& name) {
     });
   }
   entry.active = std::move(entry.warming);
-  cells_.set(total_active_, static_cast<int64_t>(entries_.size()));
+  showCounts();
   for (const net::Address& address : entry.active->bound) {
     logger_.info("listener", "listener '", name, "' accepts on ", address.toString());
   }
@@ -215,9 +216,19 @@ void ListenerManager::remove(const std::string& name) {
         for (const net::Address& address : bound) closing_.erase(closing_.find(address));
       });
   cells_.add(removed_);
-  cells_.set(total_active_, static_cast<int64_t>(entries_.size()));
+  showCounts();
   logger_.info("listener", "listener '", name, "' is removed");
   if (on_serving) on_serving();
+}
+
+void ListenerManager::showCounts() {
+  int64_t active = 0, warming = 0;
+  for (const auto& [name, entry] : entries_) {
+    active += entry.active != nullptr;
+    warming += entry.warming != nullptr;
+  }
+  cells_.set(total_active_, active);
+  cells_.set(total_warming_, warming);
 }
 
 bool ListenerManager::allServing() const {

@@ -67,6 +67,7 @@ class ListenerManager {
 
  private:
   void tryActivate(const std::string& name);
+  void showCounts();
   std::optional<net::Address> takePending(const Generation* active, const std::string& name, const net::Address& wanted,
                                           std::vector<std::vector<net::Fd>>& sockets) const;
   absl::StatusOr<std::vector<std::vector<net::Fd>>> openSockets(const Generation* before, Generation& next);

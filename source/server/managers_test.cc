@@ -375,6 +375,8 @@ TEST_CASE("an update waits for its routes while the old one serves") {
   const net::Address next = t.unixAddress();
   REQUIRE(t.set("l", next, "two", {"r"}).ok());
   CHECK(t.ask(bound) == "one");
+  CHECK(t.stats.valueOf("listener_manager.total_listeners_active") == 1);
+  CHECK(t.stats.valueOf("listener_manager.total_listeners_warming") == 1);
   SECTION("they come") {
     t.routes.setTable("r", table("r"));
   }

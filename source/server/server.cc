@@ -166,6 +166,7 @@ class Server {
 
   // Accepting begins when every cluster that can be known is known.
   void tryAccept() {
+    if (ready_) return;  // from then on updates do not look at everything
     if (dynamic_ && staticClustersWarm()) dynamic_->start();
     if (!accepting_ && clusters_->allWarm() && (!dynamic_ || dynamic_->firstAnswersCame())) {
       accepting_ = true;
