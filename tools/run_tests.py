@@ -208,7 +208,12 @@ def binFolder():
 
 def stageIntegration(tally):
     """The built binaries, driven as a user would."""
-    pythonTests(tally, "test/integration", "test_*.py", {"SLUICE_BIN_DIR": binFolder()})
+    subprocess.run([*BAZEL, "build", *QUIET, "//test/support/..."], cwd=TOP, stdin=subprocess.DEVNULL)
+    info = subprocess.run([*BAZEL, "info", "bazel-bin"], cwd=TOP, capture_output=True, text=True)
+    programs = os.path.join(info.stdout.strip(), "test/support")
+    pythonTests(
+        tally, "test/integration", "test_*.py", {"SLUICE_BIN_DIR": binFolder(), "SLUICE_TEST_PROGRAMS": programs}
+    )
 
 
 def stageExamples(tally):

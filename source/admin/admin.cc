@@ -58,6 +58,10 @@ Response listeners(const Query& query, AdminState& state) {
   return out;
 }
 
+Response certs(const Query&, AdminState& state) {
+  return jsonOf(state.certificates(), true);
+}
+
 Response dump(const Query& query, AdminState& state) {
   return configDump(query, state);
 }
@@ -164,6 +168,7 @@ Response index(const Query&, AdminState&);
 
 constexpr auto kPages = std::to_array<Page>({
     {"/", false, index, "this list with links"},
+    {"/certs", false, certs, "certificates in use and when they expire"},
     {"/clusters", false, clusters, "upstream clusters and their hosts (format=json)"},
     {"/config_dump", false, dump, "the configuration in use (resource, name_regex, include_eds)"},
     {"/drain_listeners", true, drainListeners, "stop accepting connections (graceful)"},

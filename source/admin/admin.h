@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "envoy/admin/v3/certs.pb.h"
 #include "envoy/admin/v3/clusters.pb.h"
 #include "envoy/admin/v3/config_dump.pb.h"
 #include "envoy/admin/v3/listeners.pb.h"
@@ -47,6 +48,7 @@ class AdminState {
   virtual envoy::admin::v3::Listeners listeners() const = 0;
   // Bootstrap, clusters, endpoints (if asked for), listeners, routes: as they were accepted; redaction is done here.
   virtual envoy::admin::v3::ConfigDump configDump(bool include_endpoints) const = 0;
+  virtual envoy::admin::v3::Certificates certificates() const = 0;
   virtual const observability::StatsRegistry& stats() const = 0;
 
   // Actions.

@@ -46,6 +46,7 @@ class FakeState : public AdminState {
     }
     return out;
   }
+  envoy::admin::v3::Certificates certificates() const override { return {}; }
   const observability::StatsRegistry& stats() const override { return stats_; }
   observability::Logger& logger() override { return logger_; }
   void quit() override { actions += "quit "; }

@@ -82,10 +82,10 @@ class NoCalls : public filter::Calls {
 class EndpointFilter : public filter::TerminalNetworkFilter {
  public:
   explicit EndpointFilter(std::shared_ptr<const session::HttpSettings> settings) : settings_(std::move(settings)) {}
-  void serve(net::Fd fd, const net::Address& remote, const net::Address& local, filter::NetworkServices& services,
+  void serve(filter::Accepted accepted, filter::NetworkServices& services,
              base::List<filter::LiveConnection>& list) const override {
-    session::Connection::start(services.sessions, settings_, std::move(fd), remote, local, list,
-                               http::h1::makeServerCodec);
+    session::Connection::start(services.sessions, settings_, std::move(accepted), list,
+                               {http::h1::makeServerCodec, nullptr});
   }
 
  private:
@@ -124,7 +124,7 @@ class Endpoint : public HttpEndpoint {
     auto config = std::make_shared<listener::ListenerConfig>();
     config->name = options.stat_prefix;
     config->addresses = {address_};
-    config->chain.terminal = std::make_shared<EndpointFilter>(std::move(settings));
+    config->chains.push_back({.terminal = std::make_shared<EndpointFilter>(std::move(settings))});
     std::vector<net::Fd> sockets;
     sockets.push_back(*std::move(fd));
     listeners_.set(std::move(config), std::move(sockets), {});

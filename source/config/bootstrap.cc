@@ -3,6 +3,7 @@
 #include <map>
 #include <string_view>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "source/config/values.h"
 
@@ -71,6 +72,10 @@ void checkGrpcSource(const GrpcSource& source, const Bootstrap& bootstrap, const
   } else if (cluster->type() == Cluster::EDS) {
     context.error(absl::StrCat("names the cluster \"", source.cluster,
                                "\", whose endpoints come from EDS themselves; use STATIC or STRICT_DNS"));
+  } else if (cluster->has_transport_socket() &&
+             !absl::EndsWith(cluster->transport_socket().typed_config().type_url(), ".RawBuffer")) {
+    context.error(absl::StrCat("names the cluster \"", source.cluster,
+                               "\", which has a transport_socket; configuration streams are plain so far"));
   }
 }
 

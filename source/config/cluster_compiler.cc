@@ -5,12 +5,14 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "source/config/any_type.h"
 #include "source/config/assignment_compiler.h"
+#include "source/config/http2_options.h"
 
 namespace sluice::config {
 
@@ -46,8 +48,8 @@ uint32_t valueOr(bool has, const Wrapper& wrapper, uint32_t fallback) {
 // One use: compiles one cluster.
 class ClusterCompiler {
  public:
-  ClusterCompiler(const Cluster& proto, const Context& context)
-      : proto_(proto), context_(context), out_(std::make_shared<ClusterConfig>()) {}
+  ClusterCompiler(const Cluster& proto, const Context& context, Services* services)
+      : proto_(proto), context_(context), services_(services), out_(std::make_shared<ClusterConfig>()) {}
 
   std::shared_ptr<const ClusterConfig> compile() {
     const size_t errors_before = context_.errors().total();
@@ -58,6 +60,7 @@ class ClusterCompiler {
     compileBreakers();
     compileDns();
     compileHttp();
+    compileTransportSocket();
     out_->content_hash = clusterContentHash(proto_);
     return context_.errors().total() == errors_before ? out_ : nullptr;
   }
@@ -243,17 +246,63 @@ class ClusterCompiler {
     compileOldHttpFields(has_typed);
   }
 
+  void compileTransportSocket() {
+    const bool automatic = out_->http.protocol == UpstreamProtocol::kAuto;
+    if (automatic && !proto_.has_transport_socket()) {
+      context_.child("transport_socket")
+          .error(
+              "auto_config lets the upstream choose by ALPN, which needs TLS; add a TLS transport_socket, or use "
+              "explicit_http_config");
+    }
+    if (!proto_.has_transport_socket() || services_ == nullptr) return;
+    services_->transport_owner = out_->stat_name;
+    out_->transport = compileTransport(proto_.transport_socket(), TransportSide::kUpstream,
+                                       context_.child("transport_socket"), *services_);
+    if (automatic && out_->transport && !out_->transport->isTls()) {
+      context_.child("transport_socket").error("auto_config lets the upstream choose by ALPN, which needs TLS");
+    }
+  }
+
   void compileHttpOptions(const HttpProtocolOptions& options, const Context& context) {
-    const Context explicit_config = context.child("explicit_http_config");
-    const HttpProtocolOptions::ExplicitHttpConfig& config = options.explicit_http_config();
+    switch (options.upstream_protocol_options_case()) {
+      case HttpProtocolOptions::kExplicitHttpConfig:
+        compileExplicit(options.explicit_http_config(), context.child("explicit_http_config"));
+        break;
+      case HttpProtocolOptions::kUseDownstreamProtocolConfig:
+        compileBoth(options.use_downstream_protocol_config(), context.child("use_downstream_protocol_config"));
+        out_->http.protocol = UpstreamProtocol::kDownstream;
+        break;
+      case HttpProtocolOptions::kAutoConfig:
+        compileBoth(options.auto_config(), context.child("auto_config"));
+        out_->http.protocol = UpstreamProtocol::kAuto;
+        break;
+      default:
+        context.error(
+            "say which protocol the upstream speaks: explicit_http_config, auto_config or "
+            "use_downstream_protocol_config");
+    }
+    compileCommonHttp(options.common_http_protocol_options(), context.child("common_http_protocol_options"));
+    const auto& upstream = options.upstream_http_protocol_options();
+    out_->http.auto_sni = upstream.auto_sni();
+    out_->http.auto_san_validation = upstream.auto_san_validation();
+    out_->http.override_auto_sni_header = absl::AsciiStrToLower(upstream.override_auto_sni_header());
+  }
+
+  void compileExplicit(const HttpProtocolOptions::ExplicitHttpConfig& config, const Context& context) {
     if (config.has_http_protocol_options()) {
-      compileHttp1(config.http_protocol_options(), explicit_config.child("http_protocol_options"));
+      compileHttp1(config.http_protocol_options(), context.child("http_protocol_options"));
     } else if (config.has_http2_protocol_options()) {
       compileHttp2(config.http2_protocol_options());
     } else {
-      explicit_config.error("say which protocol the upstream speaks: http_protocol_options or http2_protocol_options");
+      context.error("say which protocol the upstream speaks: http_protocol_options or http2_protocol_options");
     }
-    compileCommonHttp(options.common_http_protocol_options(), context.child("common_http_protocol_options"));
+  }
+
+  // Either protocol may be spoken.
+  template <typename Config>
+  void compileBoth(const Config& config, const Context& context) {
+    compileHttp1(config.http_protocol_options(), context.child("http_protocol_options"));
+    compileHttp2(config.http2_protocol_options());
   }
 
   // The fields of before HttpProtocolOptions; not used if that is there.
@@ -297,16 +346,22 @@ class ClusterCompiler {
 
   void compileHttp2(const envoy::config::core::v3::Http2ProtocolOptions& options) {
     out_->http.protocol = UpstreamProtocol::kHttp2;
-    out_->http.http2_keepalive_interval = toMilliseconds(options.connection_keepalive().interval());
-    out_->http.http2_keepalive_timeout = toMilliseconds(options.connection_keepalive().timeout());
+    const bool edge = services_ == nullptr || services_->defaults == Defaults::kEdge;
+    const Http2Options http2 = compileHttp2Options(options, !edge);
+    out_->http.http2 = http2.settings;
+    out_->http.http2_keepalive_interval = http2.keepalive_interval;
+    out_->http.http2_keepalive_timeout = http2.keepalive_timeout;
+    out_->http.http2_keepalive_jitter_percent = http2.keepalive_jitter_percent;
+    if (options.has_max_concurrent_streams()) {
+      out_->http.max_concurrent_streams = options.max_concurrent_streams().value();
+    }
   }
 
   void compileCommonHttp(const envoy::config::core::v3::HttpProtocolOptions& options, const Context& context) {
     UpstreamHttpConfig& http = out_->http;
     if (options.has_idle_timeout()) http.idle_timeout = toMilliseconds(options.idle_timeout());
     if (options.has_max_connection_duration()) {
-      context.child("max_connection_duration")
-          .error("not supported for clusters yet; limit connections with max_requests_per_connection or idle_timeout");
+      http.max_connection_duration = toMilliseconds(options.max_connection_duration());
     }
     http.max_headers_count =
         valueOr(options.has_max_headers_count(), options.max_headers_count(), http.max_headers_count);
@@ -323,13 +378,15 @@ class ClusterCompiler {
 
   const Cluster& proto_;
   const Context& context_;
+  Services* const services_;
   const std::shared_ptr<ClusterConfig> out_;
 };
 
 }  // namespace
 
-std::shared_ptr<const ClusterConfig> compileCluster(const Cluster& cluster, const Context& context) {
-  return ClusterCompiler(cluster, context).compile();
+std::shared_ptr<const ClusterConfig> compileCluster(const Cluster& cluster, const Context& context,
+                                                    Services* services) {
+  return ClusterCompiler(cluster, context, services).compile();
 }
 
 std::optional<Assignment> compileEdsAssignment(const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment,

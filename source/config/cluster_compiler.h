@@ -11,13 +11,15 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "source/config/errors.h"
+#include "source/config/extensions.h"
 #include "source/upstream/cluster/cluster_config.h"
 
 namespace sluice::config {
 
-// `context` stands at the cluster ("static_resources.clusters[0]" or "").
+// `context` stands at the cluster ("static_resources.clusters[0]" or ""). Without `services` the transport socket, an
+// extension, is not looked at.
 std::shared_ptr<const upstream::cluster::ClusterConfig> compileCluster(
-    const envoy::config::cluster::v3::Cluster& cluster, const Context& context);
+    const envoy::config::cluster::v3::Cluster& cluster, const Context& context, Services* services = nullptr);
 
 // An EDS answer for a cluster whose ClusterConfig::eds_service_name is `service_name`.
 std::optional<upstream::cluster::Assignment> compileEdsAssignment(

@@ -172,8 +172,6 @@ TEST_CASE("what is not supported is refused by field path") {
   contains(compile(kPlain + "lb_policy: MAGLEV").errors, "lb_policy: MAGLEV is not supported yet");
   contains(compile(kPlain + "common_http_protocol_options: {max_stream_duration: 1s}").errors,
            "common_http_protocol_options.max_stream_duration: not supported");
-  contains(compile(kPlain + "common_http_protocol_options: {max_connection_duration: 1s}").errors,
-           "common_http_protocol_options.max_connection_duration: not supported");
 }
 
 TEST_CASE("a bad endpoint is refused by field path") {
@@ -223,6 +221,19 @@ TEST_CASE("HTTP protocol options are refused when they cannot be honoured") {
   CHECK(compile(kPlain + "http2_protocol_options: {connection_keepalive: {interval: 30s, timeout: 5s}}")
             .config->http.http2_keepalive_interval == 30s);
   contains(compile(kPlain + "http2_protocol_options: {}\nhttp_protocol_options: {}").errors, "not both");
+
+  const Compiled streams = typed(key, key,
+                                 "explicit_http_config: {http2_protocol_options: {max_concurrent_streams: 7}}, "
+                                 "common_http_protocol_options: {max_connection_duration: 9s}");
+  REQUIRE(streams.config);
+  CHECK(streams.config->http.max_concurrent_streams == 7);
+  CHECK(streams.config->http.max_connection_duration == 9s);
+  const Compiled same =
+      typed(key, key, "use_downstream_protocol_config: {http_protocol_options: {enable_trailers: true}}");
+  REQUIRE(same.config);
+  CHECK(same.config->http.protocol == upstream::cluster::UpstreamProtocol::kDownstream);
+  CHECK(same.config->http.enable_trailers);
+  contains(typed(key, key, "auto_config: {}").errors, "transport_socket: auto_config lets the upstream choose by ALPN");
 }
 
 TEST_CASE("what has no effect is warned about") {

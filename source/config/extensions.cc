@@ -49,16 +49,17 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
     }
     return factory->compileRoute(*message, context, services);
   };
-  std::shared_ptr<const route::Table> table = compileRouteTable(config, context, deps);
-  if (!table || !services.cluster_refusal) return table;
-  bool refused = false;
-  for (const route::ClusterId id : table->clusters()) {
-    const std::string why = services.cluster_refusal(table->clusterName(id));
-    if (why.empty()) continue;
-    context.error(why);
-    refused = true;
-  }
-  return refused ? nullptr : table;
+  return compileRouteTable(config, context, deps);
+}
+
+std::shared_ptr<const net::TransportFactory> compileTransport(const envoy::config::core::v3::TransportSocket& socket,
+                                                              TransportSide side, const Context& context,
+                                                              Services& services) {
+  const Context at = context.child("typed_config");
+  const auto match = services.registry.transport_sockets.resolve(socket.typed_config(), at);
+  if (!match) return nullptr;
+  return side == TransportSide::kDownstream ? match.factory->compileDownstream(*match.config, at, services)
+                                            : match.factory->compileUpstream(*match.config, at, services);
 }
 
 }  // namespace sluice::config

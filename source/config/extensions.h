@@ -10,12 +10,16 @@
 #include <memory>
 #include <string>
 
+#include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "source/config/factory.h"
 #include "source/config/route_compiler.h"
+#include "source/config/secrets.h"
 #include "source/filter/chain.h"
+#include "source/filter/listener_filter.h"
 #include "source/filter/network.h"
 #include "source/filter/terminal.h"
+#include "source/net/transport.h"
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
 #include "source/route/cluster_names.h"
@@ -53,10 +57,14 @@ struct Services {
   Defaults defaults = Defaults::kEdge;
   // Whether a cluster is configured; empty: not known here, references are not checked.
   std::function<bool(std::string_view cluster)> cluster_exists = {};
-  // Why no route may lead to a cluster; empty if it may, or if the cluster is not known (yet).
-  std::function<std::string(std::string_view cluster)> cluster_refusal = {};
+  // Null: secrets with names and files that change are not followed; configurations are only checked.
+  Secrets* secrets = nullptr;
+  // Of what a transport socket is being compiled for: the listener's or cluster's name in stats.
+  std::string transport_owner = {};
   // Under which the filters of the connection manager that is being compiled name their stats: "http.PREFIX.".
   std::string stat_prefix = {};
+  // The cluster that this process belongs to, for what tells services of itself. (proto: Node.cluster)
+  std::string node_cluster = {};
 };
 
 class HttpFilterConfigFactory : public ExtensionFactory {
@@ -90,11 +98,44 @@ class TerminalConfigFactory : public ExtensionFactory {
                                                                 const Context& context, Services& services) const = 0;
 };
 
+// The last network filter of a chain.
 class NetworkFilterConfigFactory : public ExtensionFactory {
  public:
   virtual std::shared_ptr<const filter::TerminalNetworkFilter> compile(const google::protobuf::Message& message,
                                                                        const Context& context,
                                                                        Services& services) const = 0;
+};
+
+// What carries the bytes of connections. Null is a plain socket, or something is wrong and was reported.
+class TransportSocketConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const net::TransportFactory> compileDownstream(const google::protobuf::Message& message,
+                                                                         const Context& context,
+                                                                         Services& services) const = 0;
+  virtual std::shared_ptr<const net::TransportFactory> compileUpstream(const google::protobuf::Message& message,
+                                                                       const Context& context,
+                                                                       Services& services) const = 0;
+};
+
+enum class TransportSide : uint8_t { kDownstream, kUpstream };
+
+// A `transport_socket` field; `context` stands at it.
+std::shared_ptr<const net::TransportFactory> compileTransport(const envoy::config::core::v3::TransportSocket& socket,
+                                                              TransportSide side, const Context& context,
+                                                              Services& services);
+
+// A network filter in front of the terminal one.
+class ConnectionFilterConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
+                                                                  const Context& context, Services& services) const = 0;
+};
+
+// What looks at a connection before its filter chain is chosen.
+class ListenerFilterConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message& message,
+                                                                const Context& context, Services& services) const = 0;
 };
 
 class AccessLogConfigFactory : public ExtensionFactory {
@@ -109,7 +150,10 @@ struct Registry {
   FactoryTable<HttpFilterConfigFactory> http_filters{"HTTP filter"};
   FactoryTable<TerminalConfigFactory> terminals{"terminal HTTP filter"};
   FactoryTable<NetworkFilterConfigFactory> network_filters{"network filter"};
+  FactoryTable<ConnectionFilterConfigFactory> connection_filters{"network filter"};
+  FactoryTable<ListenerFilterConfigFactory> listener_filters{"listener filter"};
   FactoryTable<AccessLogConfigFactory> access_logs{"access logger"};
+  FactoryTable<TransportSocketConfigFactory> transport_sockets{"transport socket"};
 };
 
 }  // namespace sluice::config

@@ -1,11 +1,19 @@
 #include "source/config/listener_compiler.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "source/config/chain_match_compiler.h"
+#include "source/config/listener_filter_compiler.h"
+#include "source/config/socket_compiler.h"
 #include "source/config/values.h"
+#include "source/filter/connection_gate.h"
+#include "source/listener/chain_guard.h"
 
 namespace sluice::config {
 namespace {
@@ -27,24 +35,156 @@ uint64_t hashOf(const google::protobuf::Message& message) {
 void refuseAccessLog(const Proto& listener, const Context& context) {
   if (listener.access_log_size() > 0) {
     context.child("access_log")
-        .error("access logs of listeners are not supported yet; configure them in the connection manager");
+        .error(
+            "access logs of listeners are not supported yet; configure them "
+            "in the connection manager");
   }
 }
 
 std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterChain& chain, const Context& context,
                                                                   Services& services) {
-  if (chain.filters_size() == 0) {
+  const int last = chain.filters_size() - 1;
+  if (last < 0) {
     context.child("filters").error("the filter chain has no filter; it needs one terminal network filter");
     return nullptr;
   }
-  if (chain.filters_size() > 1) {
-    context.child("filters", 1)
-        .error("network filters in front of the terminal one are not supported yet; keep only the last");
-    return nullptr;
+  filter::ConnectionFilters gates;
+  std::shared_ptr<const filter::TerminalNetworkFilter> terminal;
+  for (int i = 0; i <= last; ++i) {
+    const Context filter = context.child("filters", i);
+    const Context at = filter.child("typed_config");
+    std::unique_ptr<google::protobuf::Message> message;
+    const ConnectionFilterConfigFactory* gate = nullptr;
+    if (!chain.filters(i).typed_config().type_url().empty()) {
+      message = unpackAny(chain.filters(i).typed_config(), at);
+      if (!message) continue;
+      gate = services.registry.connection_filters.find(message->GetDescriptor()->full_name());
+    }
+    if (gate != nullptr && i == last) {
+      filter.error(absl::StrCat("filter '", chain.filters(i).name(), "' is the last of the chain but not terminal; ",
+                                "it has to end in one that serves connections, "
+                                "such as envoy.filters.network.tcp_proxy"));
+    } else if (gate != nullptr) {
+      if (auto compiled = gate->compile(*message, at, services)) gates.push_back(std::move(compiled));
+    } else if (const auto match = services.registry.network_filters.resolve(chain.filters(i).typed_config(), at)) {
+      if (i != last) {
+        filter.error(absl::StrCat("filter '", chain.filters(i).name(), "' is terminal and has to be the last"));
+      } else {
+        terminal = match.factory->compile(*match.config, at, services);
+      }
+    }
   }
-  const Context at = context.child("filters", 0).child("typed_config");
-  const auto match = services.registry.network_filters.resolve(chain.filters(0).typed_config(), at);
-  return match ? match.factory->compile(*match.config, at, services) : nullptr;
+  return filter::makeGated(std::move(gates), std::move(terminal));
+}
+
+void compileAddresses(const Proto& listener, const Context& context, CompiledListener& compiled) {
+  auto add = [&](const envoy::config::core::v3::Address& proto, const Context& at) {
+    const std::optional<net::Address> address = compileAddress(proto, at);
+    if (!address) return;
+    const auto& known = compiled.addresses;
+    const bool twice =
+        (!address->isIp() || address->port() != 0) && std::find(known.begin(), known.end(), *address) != known.end();
+    if (twice) at.error(absl::StrCat("the listener has ", address->toString(), " already; remove one of them"));
+    compiled.addresses.push_back(*address);
+    if (proto.pipe().mode() != 0) compiled.unix_modes.emplace_back(*address, static_cast<int>(proto.pipe().mode()));
+  };
+  if (listener.has_address()) {
+    add(listener.address(), context.child("address"));
+  } else {
+    context.child("address").error("no address; the listener would never accept a connection");
+  }
+  for (int i = 0; i < listener.additional_addresses_size(); ++i) {
+    add(listener.additional_addresses(i).address(), context.child("additional_addresses", i).child("address"));
+  }
+  if (compiled.addresses.empty()) return;
+  compiled.stat_name = listener.stat_prefix().empty() ? compiled.addresses[0].toString() : listener.stat_prefix();
+  if (compiled.name.empty()) compiled.name = compiled.addresses[0].toString();
+}
+
+// What decides how sockets are made goes into socket_hash.
+void compileSockets(const Proto& listener, const Context& context, CompiledListener& compiled) {
+  compiled.bind = !listener.has_bind_to_port() || listener.bind_to_port().value();
+  compiled.reuse_port = !listener.has_enable_reuse_port() || listener.enable_reuse_port().value();
+  compiled.backlog = listener.has_tcp_backlog_size() ? static_cast<int>(listener.tcp_backlog_size().value()) : 4096;
+  compiled.socket_options = compileSocketOptions(listener, context);
+  compiled.transparent = listener.transparent().value();
+  if (listener.has_max_connections_to_accept_per_socket_event()) {
+    compiled.accept_batch =
+        static_cast<int>(std::min<uint32_t>(INT32_MAX, listener.max_connections_to_accept_per_socket_event().value()));
+  }
+  compiled.exact_balance = listener.connection_balance_config().has_exact_balance();
+  std::vector<std::tuple<int, int, std::string, int>> options;
+  for (const net::SocketOption& option : compiled.socket_options) {
+    options.emplace_back(option.level, option.name, option.value, static_cast<int>(option.when));
+  }
+  compiled.socket_hash =
+      absl::HashOf(options, compiled.bind, compiled.reuse_port, compiled.backlog, compiled.unix_modes);
+}
+
+void compileFilters(const Proto& listener, const Context& context, Services& services, CompiledListener& compiled) {
+  compiled.filters = compileListenerFilters(listener, context, services);
+  if (listener.has_listener_filters_timeout()) {
+    compiled.filters_timeout =
+        std::chrono::duration_cast<std::chrono::milliseconds>(compileDuration(listener.listener_filters_timeout()));
+    if (compiled.filters_timeout.count() < 0) {
+      context.child("listener_filters_timeout").error("is negative; 0 is no limit");
+    }
+  }
+  compiled.continue_on_filters_timeout = listener.continue_on_listener_filters_timeout();
+  compiled.use_original_dst = listener.use_original_dst().value();
+}
+
+bool matchesAll(const FilterChain& chain) {
+  return chain.filter_chain_match().ByteSizeLong() == 0;
+}
+
+void compileChains(const Proto& listener, const Context& context, Services& services, CompiledListener& compiled) {
+  auto add = [&](const FilterChain& chain, const Context& at) {
+    listener::FilterChain& out = compiled.chains.emplace_back();
+    out.name = chain.name();
+    out.content_hash = hashOf(chain);
+    out.terminal = compileChain(chain, at, services);
+    if (chain.has_transport_socket()) {
+      out.transport = compileTransport(chain.transport_socket(), TransportSide::kDownstream,
+                                       at.child("transport_socket"), services);
+    }
+    if (chain.has_transport_socket_connect_timeout()) {
+      out.transport_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(
+          compileDuration(chain.transport_socket_connect_timeout()));
+    }
+  };
+  auto index = std::make_shared<listener::ChainIndex>();
+  auto guard = std::make_shared<listener::ServerNameGuard>();
+  bool by_name = false;
+  for (int i = 0; i < listener.filter_chains_size(); ++i) {
+    const FilterChain& chain = listener.filter_chains(i);
+    const Context at = context.child("filter_chains", i);
+    const listener::ChainMatch match = compileChainMatch(chain.filter_chain_match(), at.child("filter_chain_match"));
+    if (const std::optional<size_t> other = index->add(match, i)) {
+      at.child("filter_chain_match")
+          .error(absl::StrCat("some connections match this chain and filter_chains[", *other,
+                              "] equally well; make one of the two more specific"));
+    }
+    guard->add(match.server_names, i);
+    by_name |= !match.server_names.empty();
+    add(chain, at);
+  }
+  if (listener.has_default_filter_chain()) {
+    const Context at = context.child("default_filter_chain");
+    if (listener.default_filter_chain().has_filter_chain_match()) {
+      at.child("filter_chain_match").warn("is not looked at: this chain takes what no other matches");
+    }
+    compiled.default_chain = compiled.chains.size();
+    guard->add({}, compiled.chains.size());
+    add(listener.default_filter_chain(), at);
+  }
+  if (compiled.chains.empty()) {
+    context.child("filter_chains").error("no filter chain; the listener needs one");
+  }
+  const bool one_takes_all =
+      compiled.chains.size() == 1 && (compiled.default_chain || matchesAll(listener.filter_chains(0)));
+  if (!one_takes_all) compiled.index = std::move(index);
+  if (by_name) compiled.guard = std::move(guard);
 }
 
 }  // namespace
@@ -69,35 +209,12 @@ std::optional<CompiledListener> compileListener(const Proto& listener, const Con
     return compiled;
   }
 
-  if (!listener.has_address()) {
-    context.child("address").error("no address; the listener would never accept a connection");
-  } else if (std::optional<net::Address> address = compileAddress(listener.address(), context.child("address"))) {
-    compiled.addresses.push_back(*address);
-    compiled.stat_name = listener.stat_prefix().empty() ? address->toString() : listener.stat_prefix();
-  }
-  if (compiled.name.empty() && !compiled.addresses.empty()) compiled.name = compiled.addresses[0].toString();
-  if (listener.has_bind_to_port() && !listener.bind_to_port().value()) {
-    context.child("bind_to_port").error("a listener that does not bind needs original_dst, which is not supported yet");
-  }
-  if (listener.has_enable_reuse_port() && !listener.enable_reuse_port().value()) {
-    context.child("enable_reuse_port").warn("has no effect: every worker has a socket of its own");
-  }
-  compiled.backlog = listener.has_tcp_backlog_size() ? static_cast<int>(listener.tcp_backlog_size().value()) : 4096;
+  compileAddresses(listener, context, compiled);
+  compileSockets(listener, context, compiled);
+  services.transport_owner = compiled.stat_name;
   compiled.drain_on_health_fail = listener.drain_type() == Proto::DEFAULT;
-
-  const int chains = listener.filter_chains_size() + (listener.has_default_filter_chain() ? 1 : 0);
-  if (chains == 0) {
-    context.child("filter_chains").error("no filter chain; the listener needs one");
-  } else if (chains > 1) {
-    context.child("filter_chains", 1).error("choosing among filter chains is not supported yet; keep one");
-  } else {
-    const bool is_default = listener.has_default_filter_chain();
-    const FilterChain& chain = is_default ? listener.default_filter_chain() : listener.filter_chains(0);
-    compiled.chain_name = chain.name();
-    compiled.chain_hash = hashOf(chain);
-    compiled.terminal = compileChain(
-        chain, is_default ? context.child("default_filter_chain") : context.child("filter_chains", 0), services);
-  }
+  compileFilters(listener, context, services, compiled);
+  compileChains(listener, context, services, compiled);
   if (context.errors().total() != errors_before) return std::nullopt;
   return compiled;
 }

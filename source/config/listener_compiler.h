@@ -10,7 +10,7 @@
 
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "source/config/extensions.h"
-#include "source/filter/network.h"
+#include "source/listener/listener.h"
 #include "source/net/address.h"
 
 namespace sluice::config {
@@ -19,13 +19,27 @@ struct CompiledListener {
   std::string name;
   bool api = false;                     // an API listener: for gRPC clients, opens nothing
   std::vector<net::Address> addresses;  // as configured: port 0 is not resolved yet
+  bool bind = true;
   int backlog = 0;
-  std::string stat_name;  // stat_prefix, or the address with ':' as '_'
-  std::string chain_name;
-  uint64_t chain_hash = 0;           // of the filter chain alone
-  uint64_t content_hash = 0;         // of the whole listener
-  bool drain_on_health_fail = true;  // (proto: drain_type DEFAULT)
-  std::shared_ptr<const filter::TerminalNetworkFilter> terminal;
+  bool reuse_port = true;  // a socket for each worker
+  std::vector<net::SocketOption> socket_options;
+  std::vector<std::pair<net::Address, int>> unix_modes;  // permission bits of Unix sockets
+  uint64_t socket_hash = 0;                              // of all that sockets are made with
+  std::string stat_name;                                 // stat_prefix, or the address with ':' as '_'
+  uint64_t content_hash = 0;                             // of the whole listener
+  bool drain_on_health_fail = true;                      // (proto: drain_type DEFAULT)
+  // As in listener::ListenerConfig.
+  std::vector<listener::FilterChain> chains;
+  std::shared_ptr<const listener::ChainIndex> index;
+  std::optional<size_t> default_chain;
+  std::shared_ptr<const filter::ChainGuard> guard;
+  listener::InstalledFilters filters;
+  std::chrono::milliseconds filters_timeout{15'000};
+  bool continue_on_filters_timeout = false;
+  bool use_original_dst = false;
+  bool transparent = false;
+  int accept_batch = 64;
+  bool exact_balance = false;
 };
 
 std::optional<CompiledListener> compileListener(const envoy::config::listener::v3::Listener& listener,

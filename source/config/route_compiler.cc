@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "source/config/any_type.h"
+#include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
 #include "source/config/values.h"
@@ -65,11 +66,30 @@ class RouteCompiler {
     }
     out.mutations = compileMutations(host, context);
     out.per_filter = perFilter(host.typed_per_filter_config(), context);
+    const auto limits = std::make_shared<const route::RateLimitList>(
+        compileRateLimits(host.rate_limits(), "rate_limits", context, regexes_));
+    if (!limits->empty()) addRateLimits(out.per_filter, {}, limits, false);
     out.routes.reserve(static_cast<size_t>(host.routes_size()));
     for (int i = 0; i < host.routes_size(); ++i) {
-      out.routes.push_back(route(host.routes(i), context.child("routes", static_cast<size_t>(i))));
+      const Context at = context.child("routes", static_cast<size_t>(i));
+      out.routes.push_back(route(host.routes(i), at));
+      const v3::RouteAction& action = host.routes(i).route();
+      if (action.rate_limits().empty()) continue;  // the host's stand
+      addRateLimits(out.routes.back().per_filter,
+                    compileRateLimits(action.rate_limits(), "rate_limits", at.child("route"), regexes_), limits,
+                    action.include_vh_rate_limits().value());
     }
     return out;
+  }
+
+  // They find their filter as its own settings would.
+  void addRateLimits(route::PerFilterSpec& out, route::RateLimitList of_route,
+                     std::shared_ptr<const route::RateLimitList> of_host, bool include_host) {
+    auto limits = std::make_shared<route::RouteRateLimits>();
+    limits->of_route = std::move(of_route);
+    limits->of_host = std::move(of_host);
+    limits->include_host = include_host;
+    out.emplace_back(deps_.filter_slots.slotOf(route::kRateLimitsSlot), std::move(limits));
   }
 
   void domain(const v3::VirtualHost& host, const std::string& domain, const Context& context) {
@@ -132,8 +152,11 @@ class RouteCompiler {
           out.case_sensitive = true;
         }
         break;
+      case v3::RouteMatch::kConnectMatcher:
+        out.path_kind = route::PathKind::kConnect;
+        break;
       case v3::RouteMatch::PATH_SPECIFIER_NOT_SET:
-        context.error("needs one of prefix, path, safe_regex or path_separated_prefix");
+        context.error("needs one of prefix, path, safe_regex, path_separated_prefix or connect_matcher");
     }
     for (int i = 0; i < config.headers_size(); ++i) {
       out.conditions.headers.push_back(header(config.headers(i), context.child("headers", static_cast<size_t>(i))));
@@ -155,58 +178,7 @@ class RouteCompiler {
   }
 
   route::HeaderMatcher header(const v3::HeaderMatcher& config, const Context& context) {
-    using route::StringMatcher;
-    route::HeaderMatcher out;
-    out.name = absl::AsciiStrToLower(config.name());
-    checkMatchedHeader(out.name, context.child("name"));
-    out.invert = config.invert_match();
-    out.treat_missing_header_as_empty = config.treat_missing_header_as_empty();
-    const auto string = [&out](StringMatcher::Kind kind, const std::string& text) {
-      out.kind = route::HeaderMatcher::Kind::kString;
-      out.string.kind = kind;
-      out.string.text = text;
-    };
-    switch (config.header_match_specifier_case()) {
-      case v3::HeaderMatcher::kExactMatch:
-        string(StringMatcher::Kind::kExact, config.exact_match());
-        break;
-      case v3::HeaderMatcher::kPrefixMatch:
-        string(StringMatcher::Kind::kPrefix, config.prefix_match());
-        break;
-      case v3::HeaderMatcher::kSuffixMatch:
-        string(StringMatcher::Kind::kSuffix, config.suffix_match());
-        break;
-      case v3::HeaderMatcher::kContainsMatch:
-        string(StringMatcher::Kind::kContains, config.contains_match());
-        break;
-      case v3::HeaderMatcher::kSafeRegexMatch:
-        string(StringMatcher::Kind::kRegex, config.safe_regex_match().regex());
-        out.string.regex = regexes_.compile(config.safe_regex_match(), context.child("safe_regex_match"));
-        break;
-      case v3::HeaderMatcher::kStringMatch:
-        out.kind = route::HeaderMatcher::Kind::kString;
-        out.string = regexes_.stringMatcher(config.string_match(), context.child("string_match"));
-        break;
-      case v3::HeaderMatcher::kRangeMatch:
-        range(config.range_match(), context.child("range_match"), out);
-        break;
-      case v3::HeaderMatcher::kPresentMatch:
-        out.present = config.present_match();
-        break;
-      case v3::HeaderMatcher::HEADER_MATCH_SPECIFIER_NOT_SET:
-        break;  // present
-    }
-    return out;
-  }
-
-  static void range(const envoy::type::v3::Int64Range& range, const Context& context, route::HeaderMatcher& out) {
-    out.kind = route::HeaderMatcher::Kind::kRange;
-    out.range_start = range.start();
-    out.range_end = range.end();
-    if (range.start() >= range.end()) {
-      context.warn(absl::StrCat("holds no number: start ", range.start(), " is not below end ", range.end(),
-                                ", which is not part of the range"));
-    }
+    return compileHeaderMatcher(config, context, regexes_);
   }
 
   route::QueryMatcher queryParameter(const v3::QueryParameterMatcher& config, const Context& context) {
@@ -257,6 +229,17 @@ class RouteCompiler {
     if (config.has_timeout()) out.timeout = compileTimeout(config.timeout(), context.child("timeout"));
     if (config.has_idle_timeout())
       out.idle_timeout = compileTimeout(config.idle_timeout(), context.child("idle_timeout"));
+    for (int i = 0; i < config.upgrade_configs_size(); ++i) {
+      const auto& upgrade = config.upgrade_configs(i);
+      const std::string type = absl::AsciiStrToLower(upgrade.upgrade_type());
+      for (const route::UpgradeSpec& other : out.upgrades) {
+        if (other.type == type) {
+          context.child("upgrade_configs", static_cast<size_t>(i))
+              .error(absl::StrCat("says something of '", upgrade.upgrade_type(), "' again; keep one of the entries"));
+        }
+      }
+      out.upgrades.push_back({type, !upgrade.has_enabled() || upgrade.enabled().value()});
+    }
     return out;
   }
 

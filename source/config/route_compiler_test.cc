@@ -8,6 +8,7 @@
 #include "source/base/arena.h"
 #include "source/config/loader.h"
 #include "source/http/headers.h"
+#include "source/route/rate_limits.h"
 #include "source/route/rewrite.h"
 #include "source/stream/format_context.h"
 
@@ -275,8 +276,8 @@ TEST_CASE("what has to be there is missed") {
   Compiler compiler;
 
   CHECK(compiler.routeErrors("match: {}") == kRoute +
-                                                 ".match: needs one of prefix, path, safe_regex or "
-                                                 "path_separated_prefix\n" +
+                                                 ".match: needs one of prefix, path, safe_regex, "
+                                                 "path_separated_prefix or connect_matcher\n" +
                                                  kRoute +
                                                  ": has no action; set one of route, redirect or direct_response");
   CHECK(compiler.routeErrors(forwarding("prefix_rewrite: /b")) ==
@@ -367,6 +368,32 @@ TEST_CASE("an unknown operator in a header value is refused where it stands") {
 
   CHECK(errors.find(kRoute + ".request_headers_to_add[0].header.value: ") == 0);
   CHECK(errors.find("NO_SUCH_OPERATOR") != std::string::npos);
+}
+
+TEST_CASE("rate limits of hosts and routes lie where the filter finds them") {
+  Compiler compiler;
+  const Compiled out = compiler.compile(
+      "virtual_hosts: [{name: v, domains: ['*'], rate_limits: [{actions: [{remote_address: {}}]}], routes: ["
+      "{match: {prefix: /a}, route: {cluster: a, rate_limits: [{stage: 2, actions: [{generic_key: {descriptor_value: "
+      "x}}, "
+      "{header_value_match: {descriptor_value: b, headers: [{name: X-A}]}}]}]}}, "
+      "{match: {prefix: /}, route: {cluster: a}}]}]");
+  REQUIRE(out.errors == "");
+  const auto limitsOf = [&](std::string_view path) {
+    const Request request(path);
+    const auto* found = out.table->match(request.headers, 0).perFilter(compiler.slots.slotOf(route::kRateLimitsSlot));
+    return dynamic_cast<const route::RouteRateLimits*>(found);
+  };
+
+  const auto* with_own = limitsOf("/a");
+  REQUIRE(with_own != nullptr);
+  REQUIRE(with_own->of_route.size() == 1);
+  CHECK(with_own->of_route[0].stage == 2);
+  CHECK(with_own->of_route[0].actions[0].key == "generic_key");
+  CHECK(with_own->of_route[0].actions[1].headers[0].name == "x-a");
+  CHECK(with_own->of_host->size() == 1);
+  CHECK(limitsOf("/")->of_route.empty());
+  CHECK(limitsOf("/")->of_host->size() == 1);
 }
 
 TEST_CASE("settings of filters are compiled by the filter, and FilterConfig is unwrapped") {

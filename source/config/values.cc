@@ -65,6 +65,15 @@ std::optional<net::Address> compileAddress(const envoy::config::core::v3::Addres
   return std::nullopt;
 }
 
+std::optional<net::Cidr> compileCidr(const envoy::config::core::v3::CidrRange& range, const Context& context) {
+  const auto cidr = net::Cidr::make(range.address_prefix(), range.prefix_len().value());
+  if (!cidr) {
+    context.error(absl::StrCat("\"", range.address_prefix(), "/", range.prefix_len().value(),
+                               "\" is no range of IP addresses; write address_prefix: 10.0.0.0, prefix_len: 8"));
+  }
+  return cidr;
+}
+
 std::chrono::nanoseconds compileDuration(const google::protobuf::Duration& duration) {
   constexpr int64_t kMaxSeconds = std::numeric_limits<int64_t>::max() / 1'000'000'000 - 1;
   const int64_t seconds = std::clamp<int64_t>(duration.seconds(), -kMaxSeconds, kMaxSeconds);

@@ -15,12 +15,16 @@
 
 #include "source/config/errors.h"
 #include "source/net/address.h"
+#include "source/net/cidr.h"
 
 namespace sluice::config {
 
 // An IP address with port or a Unix socket path ('@' for the abstract namespace). A host name is an error: only
 // clusters resolve names.
 std::optional<net::Address> compileAddress(const envoy::config::core::v3::Address& address, const Context& context);
+
+// A range without prefix_len is every address of its family, as the proto's default of 0 says.
+std::optional<net::Cidr> compileCidr(const envoy::config::core::v3::CidrRange& range, const Context& context);
 
 // Saturates at what fits, some 292 years.
 std::chrono::nanoseconds compileDuration(const google::protobuf::Duration& duration);

@@ -36,10 +36,6 @@ class AnyRoutes final : public config::RouteSlots {
 
 void ProxyValidator::validate(const google::protobuf::Message& resource, const config::Context& context) const {
   if (!config::validate(resource, context)) return;
-  if (resource.GetDescriptor() == Cluster::descriptor()) {
-    config::compileCluster(static_cast<const Cluster&>(resource), context);
-    return;
-  }
   if (resource.GetDescriptor() == ClusterLoadAssignment::descriptor()) {
     const auto& assignment = static_cast<const ClusterLoadAssignment&>(resource);
     config::compileEdsAssignment(assignment, assignment.cluster_name(), context);
@@ -55,7 +51,9 @@ void ProxyValidator::validate(const google::protobuf::Message& resource, const c
                             .cluster_names = cluster_names,
                             .filter_slots = filter_slots,
                             .route_slots = routes};
-  if (resource.GetDescriptor() == RouteConfiguration::descriptor()) {
+  if (resource.GetDescriptor() == Cluster::descriptor()) {
+    config::compileCluster(static_cast<const Cluster&>(resource), context, &services);
+  } else if (resource.GetDescriptor() == RouteConfiguration::descriptor()) {
     config::compileRoutes(static_cast<const RouteConfiguration&>(resource), context, services, nullptr);
   } else if (resource.GetDescriptor() == Listener::descriptor()) {
     config::compileListener(static_cast<const Listener&>(resource), context, services);

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "envoy/config/listener/v3/listener_components.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "source/config/loader.h"
@@ -75,13 +76,73 @@ std::string routeProblems(const std::string& type, const std::string& fields) {
 #define CHECK_SAYS(problems, text) CHECK_THAT((problems), Catch::Contains(text))
 
 TEST_CASE("every HTTP filter's example compiles") {
-  for (const std::string name : {"buffer", "ext_authz", "local_ratelimit"}) {
+  for (const std::string name :
+       {"buffer", "ext_authz", "ext_proc", "grpc_stats", "grpc_web", "local_ratelimit", "ratelimit"}) {
     World world;
     HttpFilter proto;
     config::Loader(world.errors, world.positions)
         .loadFile("source/extensions/filters/http/" + name + "/example.yaml", proto);
     CHECK(compile(world, proto) == "");
   }
+}
+
+// Validates and compiles one entry of a chain's filters, whichever kind of network filter it is.
+std::string compileNetwork(World& world, const envoy::config::listener::v3::Filter& proto) {
+  if (!world.errors.empty() || !config::validate(proto, world.context)) return world.errors.toString();
+  const config::Context at = world.context.child("typed_config");
+  const auto message = config::unpackAny(proto.typed_config(), at);
+  if (!message) return world.errors.toString();
+  const std::string& type = message->GetDescriptor()->full_name();
+  if (const auto* gate = world.registry.connection_filters.find(type)) {
+    gate->compile(*message, at, world.services);
+  } else if (const auto* terminal = world.registry.network_filters.find(type)) {
+    terminal->compile(*message, at, world.services);
+  } else {
+    return type + " configures no network filter";
+  }
+  return world.errors.toString();
+}
+
+std::string networkProblems(const std::string& type, const std::string& fields) {
+  World world;
+  envoy::config::listener::v3::Filter proto;
+  const std::string text = "{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.network." +
+                           type + ", " + fields + "}}";
+  config::Loader(world.errors, world.positions).loadText(text, config::Format::kYaml, "f.yaml", proto);
+  return compileNetwork(world, proto);
+}
+
+TEST_CASE("every network filter's example compiles") {
+  for (const std::string name :
+       {"connection_limit", "direct_response", "echo", "local_ratelimit", "rbac", "sni_cluster", "tcp_proxy"}) {
+    World world;
+    envoy::config::listener::v3::Filter proto;
+    config::Loader(world.errors, world.positions)
+        .loadFile("source/extensions/filters/network/" + name + "/example.yaml", proto);
+    CHECK(compileNetwork(world, proto) == "");
+  }
+}
+
+TEST_CASE("network filters refuse what they cannot do") {
+  CHECK_SAYS(networkProblems("tcp_proxy.v3.TcpProxy", "stat_prefix: a, cluster: ''"), "cluster: no name");
+  CHECK_SAYS(networkProblems("tcp_proxy.v3.TcpProxy", "stat_prefix: a"), "cluster_specifier");
+  CHECK_SAYS(
+      networkProblems("tcp_proxy.v3.TcpProxy", "stat_prefix: a, weighted_clusters: {clusters: [{name: a, weight: 0}]}"),
+      "weight");
+  CHECK_SAYS(networkProblems("connection_limit.v3.ConnectionLimit", "stat_prefix: a"), "max_connections: is not set");
+  CHECK_SAYS(networkProblems("local_ratelimit.v3.LocalRateLimit",
+                             "stat_prefix: a, token_bucket: {max_tokens: 1, fill_interval: 0.01s}"),
+             "fill_interval: is less than 50 ms");
+  const std::string kRbac = "rbac.v3.RBAC";
+  const auto policy = [](const std::string& permission) {
+    return "stat_prefix: a, rules: {policies: {p: {permissions: [" + permission + "], principals: [{any: true}]}}}";
+  };
+  CHECK(networkProblems(kRbac, policy("{any: true}")) == "");
+  CHECK_SAYS(networkProblems(kRbac, policy("{destination_port_range: {start: 5, end: 5}}")), "is no range of ports");
+  CHECK_SAYS(networkProblems(kRbac, policy("{destination_ip: {address_prefix: host, prefix_len: 8}}")),
+             "permissions[0].destination_ip");
+  CHECK_SAYS(networkProblems(kRbac, policy("{metadata: {filter: a}}")), "metadata");
+  CHECK_SAYS(networkProblems(kRbac, "stat_prefix: a, rules: {action: LOG}"), "LOG is not supported yet");
 }
 
 const std::string kBuffer = "buffer.v3.Buffer";
@@ -105,10 +166,35 @@ TEST_CASE("a rate limit refuses what it cannot keep") {
   CHECK(routeProblems(kLimit, "stat_prefix: a, token_bucket: {max_tokens: 1, fill_interval: 1s}") == "");
 }
 
+TEST_CASE("gRPC filters refuse what they cannot do") {
+  CHECK_SAYS(problems("grpc_stats.v3.FilterConfig", "stats_for_all_methods: true"), "without end");
+  const std::string proc = "ext_proc.v3.ExternalProcessor";
+  const std::string service = "grpc_service: {envoy_grpc: {cluster_name: authz}}";
+  CHECK(problems(proc, service) == "");
+  CHECK_SAYS(problems(proc, "failure_mode_allow: true"), "has no grpc_service");
+  CHECK_SAYS(problems(proc, service + ", processing_mode: {request_body_mode: FULL_DUPLEX_STREAMED}"),
+             "processing_mode.request_body_mode: is not supported yet");
+  CHECK_SAYS(problems(proc, service + ", observability_mode: true"), "observability_mode");
+  CHECK_SAYS(problems(proc, service + ", mutation_rules: {allow_expression: {regex: '('}}"), "allow_expression");
+  CHECK(routeProblems("ext_proc.v3.ExtProcPerRoute", "disabled: true") == "");
+  const std::string limit = "ratelimit.v3.RateLimit";
+  const std::string limits = "domain: a, rate_limit_service: {" + service + "}";
+  CHECK(problems(limit, limits) == "");
+  CHECK_SAYS(problems(limit, "domain: a"), "rate_limit_service");
+  CHECK_SAYS(problems(limit, limits + ", rate_limits: [{actions: [{}]}]"), "rate_limits[0].actions[0]");
+  CHECK(routeProblems("ratelimit.v3.RateLimitPerRoute",
+                      "vh_rate_limits: INCLUDE, rate_limits: [{actions: [{remote_address: {}}]}]") == "");
+}
+
 TEST_CASE("external authorization refuses what it cannot do") {
   CHECK(problems(kAuthz, kService) == "");
-  CHECK_SAYS(problems(kAuthz, "failure_mode_allow: true"), "has no http_service");
+  CHECK_SAYS(problems(kAuthz, "failure_mode_allow: true"), "has neither grpc_service nor http_service");
   CHECK_SAYS(problems(kAuthz, "grpc_service: {}"), "grpc_service");
+  CHECK(problems(kAuthz, "grpc_service: {envoy_grpc: {cluster_name: authz}}") == "");
+  CHECK_SAYS(problems(kAuthz, "grpc_service: {envoy_grpc: {cluster_name: b}}"), "no cluster is called 'b'");
+  CHECK_SAYS(problems(kAuthz, "grpc_service: {google_grpc: {target_uri: a}}"), "google_grpc");
+  CHECK_SAYS(problems(kAuthz, "grpc_service: {envoy_grpc: {cluster_name: authz}, initial_metadata: [{key: grpc-x}]}"),
+             "is reserved");
   CHECK_SAYS(problems(kAuthz, "clear_route_cache: true, " + kService), "clear_route_cache: is not supported yet");
   CHECK_SAYS(problems(kAuthz, "transport_api_version: V2, " + kService), "transport_api_version: V2 is gone");
   CHECK_SAYS(problems(kAuthz, "http_service: {path_prefix: /a}"), "http_service: has no server_uri");

@@ -40,9 +40,48 @@ class Call {
   virtual ~Call() = default;
 };
 
+// --- gRPC ----------------------------------------------------------------------------------------------------------
+
+struct GrpcCallRequest {
+  std::string cluster;
+  std::string path;                                           // "/envoy.service.auth.v3.Authorization/Check"
+  std::string authority;                                      // empty: the cluster's name
+  std::vector<std::pair<std::string, std::string>> metadata;  // names in lower case
+  std::chrono::milliseconds timeout{0};                       // of the whole call, sent as grpc-timeout too; 0: none
+  size_t max_message = 4 * 1024 * 1024;                       // a larger one of the server ends the call with status 8
+};
+
+// Told from the loop, never inside a call of the asker.
+class GrpcEvents {
+ public:
+  virtual ~GrpcEvents() = default;
+  // A whole message, without its frame; valid during the call.
+  virtual void onGrpcMessage(std::string_view message) = 0;
+  // The end; nothing follows. `status`: the server's grpc-status, or one for what went wrong (14 UNAVAILABLE: no
+  // cluster, no host, connection failed; 4 DEADLINE_EXCEEDED; 13 INTERNAL: what came is not gRPC).
+  virtual void onGrpcEnd(int status, std::string_view message) = 0;
+  // unsentBytes() has shrunk.
+  virtual void onGrpcProgress() {}
+};
+
+class GrpcCall : public Call {
+ public:
+  // One message; the frame is put around it. `last`: this side sends no more.
+  virtual void sendMessage(std::string_view message, bool last) = 0;
+  virtual void sendEnd() = 0;
+  // Bytes that wait for the server.
+  virtual size_t unsentBytes() const = 0;
+};
+
 class Calls {
  public:
   virtual ~Calls() = default;
+  // Opens a call of any kind (unary, or streaming either way) on the cluster's HTTP/2 connections. `events` outlives
+  // the handle. Null: this port opens none.
+  [[nodiscard]] virtual std::unique_ptr<GrpcCall> openGrpc(GrpcCallRequest request, GrpcEvents& events) {
+    (void)request, (void)events;
+    return nullptr;
+  }
   [[nodiscard]] virtual std::unique_ptr<Call> send(HttpCallRequest request,
                                                    std::function<void(HttpCallResponse)> on_response) = 0;
   // Runs `on_expiry` once after `delay`.

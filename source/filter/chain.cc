@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "absl/strings/str_cat.h"
+#include "source/http/grpc.h"
 
 namespace sluice::filter {
 
@@ -61,6 +62,11 @@ void ResumeToken::resume() {
 void ResumeToken::resumeWith(std::string chunk) {
   unlink();
   if (ChainRunner* runner = std::exchange(runner_, nullptr)) runner->resume(direction_, position_, std::move(chunk));
+}
+
+void ResumeToken::collect(Collect collect) {
+  unlink();
+  if (ChainRunner* runner = std::exchange(runner_, nullptr)) runner->resumeCollecting(direction_, position_, collect);
 }
 
 void ResumeToken::reply(Reply reply) {
@@ -195,6 +201,12 @@ void ChainRunner::pushHeaders(Direction direction, size_t position, bool end_str
         return collect(direction, position, result.collect(), end_stream);
       case HookResult::Kind::kPause:
         if (paused(direction, position, Stage::kHeadersHeld, end_stream)) return;
+        if (inline_collect_) return collect(direction, position, *std::exchange(inline_collect_, {}), end_stream);
+        if (inline_replacement_) {
+          stageAt(direction, position).holds = Stage::kHeadersHeld;
+          stageAt(direction, position).holds_end = end_stream;
+          return reopen(direction, position, std::exchange(inline_replacement_, std::nullopt));
+        }
         break;
       case HookResult::Kind::kReply:
         return replyFrom(direction, result.reply());
@@ -268,6 +280,7 @@ void ChainRunner::pushTrailers(Direction direction, size_t position, bool draini
         break;
       case HookResult::Kind::kPause:
         if (paused(direction, position, Stage::kTrailersHeld, true)) return;
+        inline_replacement_.reset();
         break;
       case HookResult::Kind::kReply:
         return replyFrom(direction, result.reply());
@@ -314,12 +327,7 @@ void ChainRunner::wait(Direction direction, size_t position, Chunk& chunk) {
   lane(direction).held += chunk.bytes().size();
   stage.waiting_end |= chunk.endStream();
   if (stage.state != Stage::kCollecting) return;
-  if (stage.waiting.size() > stage.limit && !stage.partial) {
-    Reply too_large = direction == Direction::kRequest
-                          ? Reply{413, "Payload Too Large", "request_payload_too_large"}
-                          : Reply{500, "Internal Server Error", "response_payload_too_large"};
-    return replyFrom(direction, too_large);
-  }
+  if (stage.waiting.size() > stage.limit && !stage.partial) return refuseBody(direction);
   if (chunk.endStream() || stage.waiting.size() > stage.limit) finishCollect(direction, position);
 }
 
@@ -338,7 +346,7 @@ void ChainRunner::finishCollect(Direction direction, size_t position) {
   {
     SLUICE_RUNNING_HOOK(direction, position);
     headers_only_ = end_stream && bytes.empty();
-    Body body(bytes, complete);
+    Body body(bytes, complete, end_stream);
     HookResult result = callBody(direction, filterAt(direction, position), body);
     if (ended_ || in.closed) return;
     in.held += bytes.size() - size_before;
@@ -388,6 +396,38 @@ void ChainRunner::resume(Direction direction, size_t position, std::optional<std
   reopen(direction, position, std::move(replacement));
 }
 
+void ChainRunner::resumeCollecting(Direction direction, size_t position, Collect collect) {
+  if (ended_) return;
+  Lane& in = lane(direction);
+  const bool waits = !in.stages.empty() && in.stages[position] && in.stages[position]->state == Stage::kPaused;
+  if (!waits) {  // Pause is still to be returned
+    resumed_inline_ = true;
+    inline_collect_ = collect;
+    return;
+  }
+  Stage& stage = *in.stages[position];
+  if (stage.holds != Stage::kHeadersHeld) {
+    assert(false && "only a head can be held for its body");
+    return tokenDropped();
+  }
+  if (stage.holds_end) return reopen(direction, position, std::nullopt);
+  stage.holds = Stage::kNothing;
+  this->collect(direction, position, collect, false);
+  // What came while the head was held counts.
+  const bool too_large = stage.waiting.size() > stage.limit;
+  if (too_large && !stage.partial) return refuseBody(direction);
+  if (too_large || stage.waiting_end || stage.waiting_trailers) return finishCollect(direction, position);
+  creditGrew(direction);
+}
+
+// A collected body is larger than its filter takes.
+void ChainRunner::refuseBody(Direction direction) {
+  Reply too_large = direction == Direction::kRequest
+                        ? Reply{413, "Payload Too Large", "request_payload_too_large"}
+                        : Reply{500, "Internal Server Error", "response_payload_too_large"};
+  replyFrom(direction, too_large);
+}
+
 // Sends on what a stage holds, then what arrived since. Until all of it is gone the stage stays blocked: whatever comes
 // in meanwhile, from somewhere below this call, waits behind it.
 void ChainRunner::reopen(Direction direction, size_t position, std::optional<std::string> replacement) {
@@ -408,7 +448,13 @@ void ChainRunner::reopen(Direction direction, size_t position, std::optional<std
     case Stage::kNothing:
       break;
     case Stage::kHeadersHeld:
-      pushHeaders(direction, position + 1, holds_end);
+      if (!replacement || replacement->empty()) {
+        pushHeaders(direction, position + 1, holds_end);
+      } else {
+        pushHeaders(direction, position + 1, false);
+        Chunk behind(*replacement, holds_end);
+        pushData(direction, position + 1, behind);
+      }
       break;
     case Stage::kBodyHeld:
       pushHeaders(direction, position + 1, holds_end && chunk.empty());
@@ -479,6 +525,25 @@ void ChainRunner::deliverTrailers(Direction direction) {
 // --- local replies
 // ----------------------------------------------------------------------------------------------------
 
+namespace {
+
+// A trailers-only response: one head that ends the stream.
+void fillGrpcReply(const Reply& reply, http::ResponseHeaders& headers) {
+  headers.status = 200;
+  headers.addView(Name::kContentType, http::grpc::kContentType);
+  headers.add(Name::kGrpcStatus, absl::StrCat(reply.grpc_status.value_or(http::grpc::statusOfHttp(reply.status))));
+  if (!reply.body.empty()) {
+    constexpr size_t kMaxMessage = 1024;  // a header has less room than a body
+    headers.add(Name::kGrpcMessage, http::grpc::encodeMessage(std::string_view(reply.body).substr(0, kMaxMessage)));
+  }
+  for (const auto& [name, value] : reply.headers) {
+    const Name id = http::nameOf(name);
+    if (id != Name::kContentType && id != Name::kContentLength) headers.add(name, value);
+  }
+}
+
+}  // namespace
+
 void ChainRunner::replyFrom(Direction direction, Reply& reply) {
   // A filter of the response way that refuses the response: its answer takes the other's place and is not shown to the
   // filters, some of which have seen the first one.
@@ -507,27 +572,16 @@ void ChainRunner::sendReply(Reply& reply, bool through_filters) {
     through_filters = false;
   }
   response_began_ = true;
-  http::ResponseHeaders& headers = stream_.response();
-  headers.clear();
-  headers.reason = {};
-  headers.status = reply.status;
-  if (reply.status != 204) headers.add(Name::kContentLength, absl::StrCat(reply.body.size()));  // RFC 9110 8.6
-  bool has_type = false;
-  for (const auto& [name, value] : reply.headers) {
-    has_type |= name == "content-type";
-    headers.add(name, value);
-  }
-  if (!has_type && !reply.body.empty()) headers.addView(Name::kContentType, "text/plain");
-  const bool end_stream = reply.body.empty();
+  // The caller may be a hook that still uses what the reply refers to; the body is ours.
+  const std::string body = fillReply(reply);
+  const bool end_stream = body.empty();
   if (!through_filters) {
     lane(Direction::kResponse).closed = true;  // for what still comes from behind
     response_sent_headers_ = true;
-    downstream_.sendResponseHeaders(headers, end_stream);
-    if (!end_stream && !ended_) downstream_.sendResponseData(reply.body, true);
+    downstream_.sendResponseHeaders(stream_.response(), end_stream);
+    if (!end_stream && !ended_) downstream_.sendResponseData(body, true);
     return;
   }
-  // The caller may be a hook that still uses what the reply refers to; the body is ours.
-  const std::string body = std::move(reply.body);
   pushHeaders(Direction::kResponse, 0, end_stream);
   if (!end_stream) {
     Chunk chunk(body, true);
@@ -535,6 +589,26 @@ void ChainRunner::sendReply(Reply& reply, bool through_filters) {
   }
   // Where filters hold the reply back, the rest of the request is read meanwhile.
   if (!request_complete_) requestProgress();
+}
+
+std::string ChainRunner::fillReply(Reply& reply) {
+  http::ResponseHeaders& headers = stream_.response();
+  headers.clear();
+  headers.reason = {};
+  headers.status = reply.status;
+  const bool redirect = reply.status >= 300 && reply.status < 400;
+  if (!redirect && http::grpc::isGrpcRequest(stream_.request())) {
+    fillGrpcReply(reply, headers);
+    return {};
+  }
+  if (reply.status != 204) headers.add(Name::kContentLength, absl::StrCat(reply.body.size()));  // RFC 9110 8.6
+  bool has_type = false;
+  for (const auto& [name, value] : reply.headers) {
+    has_type |= name == "content-type";
+    headers.add(name, value);
+  }
+  if (!has_type && !reply.body.empty()) headers.addView(Name::kContentType, "text/plain");
+  return std::move(reply.body);
 }
 
 // Of what a local reply makes void: nobody waits for these any more.
@@ -586,8 +660,13 @@ size_t ChainRunner::requestCredit() const {
   const Lane& in = lanes_[0];
   if (in.closed) return kWindow;  // the rest is read and dropped
   const size_t window = windowOf(in);
-  const size_t used = in.held + (terminal_used_ && !terminal_done_ ? terminal_->unsentRequestBytes() : 0);
+  const size_t used = requestHeld();
   return used >= window ? 0 : window - used;
+}
+
+size_t ChainRunner::requestHeld() const {
+  if (lanes_[0].closed) return 0;
+  return lanes_[0].held + (terminal_used_ && !terminal_done_ ? terminal_->unsentRequestBytes() : 0);
 }
 
 size_t ChainRunner::responseCredit() const {

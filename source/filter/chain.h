@@ -112,6 +112,8 @@ class ChainRunner {
   void requestTrailers();
   // How many body bytes the session may bring now.
   size_t requestCredit() const;
+  // How many of those that it brought are still on their way.
+  size_t requestHeld() const;
   // Response bytes left the process.
   void responseProgress();
   // An answer of the session's own (timeout, no such host): through the response filters as any other.
@@ -180,14 +182,18 @@ class ChainRunner {
   bool paused(Direction direction, size_t position, Stage::Holds holds, bool end_stream);
   void collect(Direction direction, size_t position, Collect collect, bool end_stream);
   void wait(Direction direction, size_t position, Chunk& chunk);
+  void refuseBody(Direction direction);
   void finishCollect(Direction direction, size_t position);
   void fixLength(Direction direction, size_t size, bool whole);
   void resume(Direction direction, size_t position, std::optional<std::string> replacement);
+  void resumeCollecting(Direction direction, size_t position, Collect collect);
   void reopen(Direction direction, size_t position, std::optional<std::string> replacement);
   size_t next(Direction direction, ChainConfig::HookIndex hook, size_t position) const;
   void drain(Direction direction, size_t position);
   void replyFrom(Direction direction, Reply& reply);
   void sendReply(Reply& reply, bool through_filters);
+  // Writes the head of a local reply; returns its body.
+  std::string fillReply(Reply& reply);
   void killTokens(Direction direction);
   void tokenDropped();
   size_t windowOf(const Lane& lane) const;
@@ -216,6 +222,7 @@ class ChainRunner {
   bool headers_only_ = false;
   bool resumed_inline_ = false;
   std::optional<std::string> inline_replacement_;
+  std::optional<Collect> inline_collect_;
 };
 
 }  // namespace sluice::filter

@@ -193,7 +193,7 @@ TEST_CASE("resumeWith replaces the chunk that the hook paused on") {
   }
 }
 
-TEST_CASE("resumeWith at headers and trailers inserts nothing") {
+TEST_CASE("resumeWith puts a body behind headers, and nothing in front of trailers") {
   for (const bool later : {false, true}) {
     Pair pair;
     ResumeToken token;
@@ -212,9 +212,75 @@ TEST_CASE("resumeWith at headers and trailers inserts nothing") {
     h.requestTrailers({});
     if (later) token.resumeWith("junk");
 
-    CHECK(h.terminal.body == "x");
+    CHECK(h.terminal.body == "junkx");
     CHECK(h.terminal.complete);
   }
+}
+
+TEST_CASE("resumeWith at a head that nothing follows gives it a body") {
+  for (const bool later : {false, true}) {
+    Pair pair;
+    ResumeToken token;
+    pair.a.request_headers = [&](http::RequestHeaders&, Stream& stream) -> HookResult {
+      token = stream.resumeToken();
+      if (!later) token.resumeWith("body");
+      return Pause{};
+    };
+    Harness& h = pair.make();
+
+    h.request("POST", {}, true);
+    if (later) token.resumeWith("body");
+
+    CHECK(h.terminal.body == "body");
+    CHECK(h.terminal.complete);
+  }
+}
+
+TEST_CASE("a paused head may still ask for its body") {
+  for (const bool later : {false, true}) {
+    for (const bool complete : {false, true}) {
+      Pair pair;
+      ResumeToken token;
+      pair.a.request_headers = [&](http::RequestHeaders&, Stream& stream) -> HookResult {
+        token = stream.resumeToken();
+        if (!later) token.collect(Collect{10});
+        return Pause{};
+      };
+      std::string body;
+      pair.a.request_body = [&](Body& collected, Stream&) -> HookResult {
+        body = collected.bytes();
+        CHECK(collected.endStream() == complete);
+        return Next{};
+      };
+      Harness& h = pair.make();
+
+      h.request("POST", {}, false);
+      h.runner->requestData("abc", complete);
+      if (!complete) h.requestTrailers({{"t", "1"}});
+      if (later) token.collect(Collect{10});
+
+      CHECK(body == "abc");
+      CHECK(h.terminal.body == "abc");
+      CHECK(h.terminal.complete);
+      CHECK(h.runner->requestCredit() == ChainRunner::kWindow);
+    }
+  }
+}
+
+TEST_CASE("what came for a paused head counts against the limit of its body") {
+  Pair pair;
+  ResumeToken token;
+  pair.a.request_headers = [&](http::RequestHeaders&, Stream& stream) -> HookResult {
+    token = stream.resumeToken();
+    return Pause{};
+  };
+  Harness& h = pair.make();
+
+  h.request("POST", {}, false);
+  h.runner->requestData("abc", false);
+  token.collect(Collect{2});
+
+  CHECK(h.client.status == 413);
 }
 
 TEST_CASE("what comes in while a stage sends on what it held stays behind it") {
@@ -749,6 +815,45 @@ TEST_CASE("the router's own answer from inside its headers hook goes out once") 
   CHECK(h.client.heads == 1);
   CHECK(h.client.body == "no");
   CHECK(h.client.complete);
+}
+
+// --- local replies to gRPC
+
+TEST_CASE("a local reply to a gRPC request is a head with the status and the message") {
+  Script replier{.request_headers = [](http::RequestHeaders&, Stream&) -> HookResult {
+    return Reply{403, "50% of\nit", "no", {{"x-why", "w"}, {"content-type", "text/html"}}};
+  }};
+  Harness h({scripted(replier)});
+  h.request("POST", {{"content-type", "application/grpc+proto"}}, false);
+  CHECK(h.client.status == 200);
+  CHECK(h.client.complete);
+  CHECK(h.client.body.empty());
+  CHECK(h.client.headers == testing::Fields{{"content-type", "application/grpc"},
+                                            {"grpc-status", "7"},
+                                            {"grpc-message", "50%25 of%0Ait"},
+                                            {"x-why", "w"}});
+}
+
+TEST_CASE("a reply may name the gRPC status itself; grpc-web and redirects stay HTTP") {
+  Script named{.request_headers = [](http::RequestHeaders&, Stream&) -> HookResult {
+    Reply reply{429, "", "limited"};
+    reply.grpc_status = 8;
+    return reply;
+  }};
+  Harness h({scripted(named)});
+  h.request("POST", {{"content-type", "application/grpc"}}, true);
+  CHECK(h.client.headers == testing::Fields{{"content-type", "application/grpc"}, {"grpc-status", "8"}});
+
+  Harness web({scripted(named)});
+  web.request("POST", {{"content-type", "application/grpc-web"}}, true);
+  CHECK(web.client.status == 429);
+
+  Script redirect{.request_headers = [](http::RequestHeaders&, Stream&) -> HookResult {
+    return Reply{301, "", "redirect", {{"location", "/b"}}};
+  }};
+  Harness moved({scripted(redirect)});
+  moved.request("POST", {{"content-type", "application/grpc"}}, true);
+  CHECK(moved.client.status == 301);
 }
 
 }  // namespace

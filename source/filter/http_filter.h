@@ -51,10 +51,13 @@ class Chunk {
 // A whole body, brought by Collect.
 class Body {
  public:
-  Body(std::string& bytes, bool complete) : bytes_(bytes), complete_(complete) {}
+  Body(std::string& bytes, bool complete, bool end_stream)
+      : bytes_(bytes), complete_(complete), end_stream_(end_stream) {}
   std::string_view bytes() const { return bytes_; }
   // False if only the beginning was asked for (Collect::partial) and more follows.
   bool complete() const { return complete_; }
+  // Neither more of it nor trailers follow.
+  bool endStream() const { return end_stream_; }
   // Replaces it; the chain sets content-length accordingly.
   void replace(std::string bytes) {
     bytes_ = std::move(bytes);
@@ -65,6 +68,7 @@ class Body {
   friend class ChainRunner;
   std::string& bytes_;
   const bool complete_;
+  const bool end_stream_;
   bool replaced_ = false;
 };
 

@@ -1,13 +1,22 @@
 // Network filters: what serves an accepted connection.
 //
-// A filter chain ends in a terminal filter that owns the connection: the HTTP connection manager today.
+// A filter chain ends in a terminal filter that owns the connection. The filters in front of it are gates: each is
+// asked once, when the connection is established (after the TLS handshake, before the first byte), and lets it through
+// or closes it. They see no bytes.
 #pragma once
 
+#include <chrono>
+#include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "source/base/intrusive_list.h"
+#include "source/event/timer.h"
 #include "source/net/address.h"
 #include "source/net/socket.h"
+#include "source/net/transport.h"
+#include "source/observability/stats.h"
 
 namespace sluice::session {
 class SessionWorker;
@@ -23,11 +32,83 @@ class LiveConnection : public base::ListNode {
   virtual void drain() = 0;
   // Ends it now. True if that cut a request (or a stream of bytes) short.
   virtual bool closeNow(std::string_view details) = 0;
+
+  // The listener's: goes with the connection, and so tells its end.
+  std::shared_ptr<void> counted;
 };
+
+// What filters in front of the terminal one know of a connection, and what they leave for what follows. Lives as long
+// as the connection.
+struct ConnectionFacts {
+  net::Address remote;                             // as in Accepted
+  net::Address direct_remote;                      // of the socket
+  net::Address local;                              // where the client wanted to go
+  std::string server_name;                         // SNI in lower case; empty: none
+  std::vector<std::string> application_protocols;  // the agreed one after TLS, else those that the ClientHello offered
+  const net::TlsInfo* tls = nullptr;               // null: plain
+
+  std::string cluster;  // instead of the terminal filter's own (proto: tcp_proxy's per-connection cluster)
+};
+
+// What a ConnectionFilter says. `details` is text that lives as long as the filter: for the access log.
+struct ConnectionVerdict {
+  bool allowed = true;
+  std::string_view details = {};
+  std::chrono::milliseconds delay{0};  // before the connection is closed; nothing is read meanwhile
+
+  static ConnectionVerdict close(std::string_view details, std::chrono::milliseconds delay = {}) {
+    return {false, details, delay};
+  }
+};
+
+// A filter in front of the terminal one, compiled. Immutable but for counts of its own, shared by all workers.
+class ConnectionFilter {
+ public:
+  virtual ~ConnectionFilter() = default;
+  virtual ConnectionVerdict onConnection(ConnectionFacts& facts, observability::StatsCells& cells,
+                                         event::TimePoint now) const = 0;
+  // A connection that this filter was asked about is over, whatever the answer was.
+  virtual void onEnd(const ConnectionFacts&, observability::StatsCells&, bool /*allowed*/) const {}
+};
+
+using ConnectionFilters = std::vector<std::shared_ptr<const ConnectionFilter>>;
+
+struct NetworkWorker;
 
 // The worker's services for terminal filters.
 struct NetworkServices {
   session::SessionWorker& sessions;
+  NetworkWorker* worker = nullptr;  // null where only HTTP is served (admin)
+};
+
+// Whether a request for a host would have got another filter chain than its connection did, and so perhaps another TLS
+// policy: then it is answered 421. Immutable, made with the listener, shared by all workers.
+class ChainGuard {
+ public:
+  virtual ~ChainGuard() = default;
+  // `host`: of the authority, without port, in lower case; it differs from the connection's SNI. `chosen`: as it was
+  // put into Accepted.
+  virtual bool misdirected(std::string_view host, const void* chosen) const = 0;
+};
+
+// A connection that a listener accepted, with what its listener filters found out before the chain was chosen.
+struct Accepted {
+  net::Fd fd;
+  net::TransportPtr transport;  // null: plain; its handshake has not begun
+  net::Address remote;          // the client; after PROXY protocol or other means, not necessarily the socket's peer
+  net::Address direct_remote;   // the socket's peer
+  net::Address local;           // where the client wanted to go (original_dst, PROXY protocol); the chain matched on it
+  net::Address direct_local;    // the socket's own address
+  std::string_view transport_protocol = "raw_buffer";  // or "tls", as listener filters saw it; static storage
+  std::string server_name;  // SNI of a ClientHello that tls_inspector saw, in lower case; empty: none
+  std::vector<std::string> application_protocols;  // ALPN of that ClientHello, or what http_inspector saw
+  // How long the transport's handshake may take; 0: the terminal filter's default.
+  std::chrono::milliseconds transport_timeout{0};
+  std::shared_ptr<const ChainGuard> guard;  // null: no other chain could have been chosen by server name
+  const void* chosen_chain = nullptr;       // for the guard only
+  std::shared_ptr<void> counted;            // the listener's own
+  // In front of the terminal filter, in order: asked by ConnectionGate, which the terminal filter runs. Null: none.
+  std::shared_ptr<const ConnectionFilters> filters;
 };
 
 // The terminal filter of a chain, compiled. Immutable, shared by all workers.
@@ -35,8 +116,7 @@ class TerminalNetworkFilter {
  public:
   virtual ~TerminalNetworkFilter() = default;
   // Takes the connection over and puts it into `list`.
-  virtual void serve(net::Fd fd, const net::Address& remote, const net::Address& local, NetworkServices& services,
-                     base::List<LiveConnection>& list) const = 0;
+  virtual void serve(Accepted accepted, NetworkServices& services, base::List<LiveConnection>& list) const = 0;
 };
 
 }  // namespace sluice::filter

@@ -14,7 +14,8 @@
 
 namespace sluice::filter {
 
-// An answer made here instead of by the upstream.
+// An answer made here instead of by the upstream. A gRPC request gets it as gRPC: status 200, with `status` mapped to
+// grpc-status and `body` as grpc-message; redirects stay as they are.
 struct Reply {
   uint16_t status = 500;
   std::string body;
@@ -23,6 +24,8 @@ struct Reply {
   // Added to the response, in order. Names in lower case. "content-type" replaces the default text/plain.
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::optional<stream::ResponseFlag> flag = {};
+  // What a gRPC client is told instead of what `status` maps to.
+  std::optional<int> grpc_status = {};
 };
 
 // Go on to the next filter.

@@ -30,9 +30,11 @@ class ResumeToken : private base::ListNode {
 
   // On to the next filter, with what was held.
   void resume();
-  // As resume(), with the chunk (or collected body) that the hook paused on replaced. Headers and trailers hooks have
-  // none: there it is resume().
+  // As resume(), with the chunk (or collected body) that the hook paused on replaced. A headers hook has none: there
+  // `chunk` goes on right behind the headers, as the whole body if there was none. A trailers hook: resume().
   void resumeWith(std::string chunk);
+  // Of a headers hook: what the hook would have done by returning Collect. With a head that nothing follows: resume().
+  void collect(Collect collect);
   void reply(Reply reply);
   // Gives up: resets the stream.
   void drop();

@@ -2,7 +2,11 @@
 //
 // One codec serves one connection and is driven by one owner (a session, or an upstream connection), on one thread.
 // HTTP/1 has one stream at a time, HTTP/2 many: the owner knows streams by id only.
-// Calls into the owner (events) happen inside receive(), receiveEnd(), resumeInput() only, never inside a send.
+// Tunnels: a request with wantsTunnel() that is answered 101 (an upgrade, by whatever the protocol says for it) or 2xx
+// (CONNECT) turns into one: data goes both ways as it comes until each side has ended; there are no trailers. HTTP/1:
+// the request of an upgrade is complete with its head, but its end_stream is false; without acceptance the codec goes
+// on with the next request. Calls into the owner (events) happen inside receive(), receiveEnd(), resumeInput() only,
+// never inside a send.
 #pragma once
 
 #include <cstdint>
@@ -32,13 +36,32 @@ enum class ResetReason : uint8_t {
   kRefused,          // the peer did not process it (safe to retry)
 };
 
+// (proto: envoy.config.core.v3.Http2ProtocolOptions; defaults are the edge's)
+struct Http2Settings {
+  uint32_t header_table_size = 4096;                 // HPACK decoder's, bytes
+  uint32_t max_concurrent_streams = 100;             // that the peer may have open
+  uint32_t initial_stream_window = 64 * 1024;        // bytes, 65535..2^31-1; a slow stream's memory is at most this
+  uint32_t initial_connection_window = 1024 * 1024;  // bytes
+  bool allow_connect = false;                        // extended CONNECT (RFC 8441)
+  bool allow_metadata = false;
+  // Abuse budgets; 0: none.
+  uint32_t max_outbound_frames = 10'000;
+  uint32_t max_outbound_control_frames = 1000;
+  uint32_t max_consecutive_inbound_empty_frames = 1;
+  uint32_t max_inbound_priority_frames_per_stream = 100;
+  uint32_t max_inbound_window_updates_per_data_frame = 10;
+};
+
 struct CodecLimits {
   uint32_t max_header_bytes = 60 * 1024;  // request or response head, decoded (proto: max_request_headers_kb)
   uint32_t max_header_count = 100;        // (proto: HttpProtocolOptions.max_headers_count)
   bool accept_http_10 = false;            // (proto: Http1ProtocolOptions.accept_http_10)
   bool allow_absolute_url = true;         // (proto: Http1ProtocolOptions.allow_absolute_url)
   bool allow_chunked_length = false;  // both content-length and chunked: drop the length (proto: allow_chunked_length)
-  bool enable_trailers = true;        // pass chunked trailers on; false drops them (proto: enable_trailers)
+  // Hand upgrades and CONNECT to the owner; otherwise an upgrade is ignored (the request goes on without it) and
+  // CONNECT refused.
+  bool allow_upgrades = false;
+  bool enable_trailers = true;  // pass chunked trailers on; false drops them (proto: enable_trailers)
 };
 
 // --- server side ---------------------------------------------------------------------------------------------------
@@ -47,7 +70,8 @@ class ServerEvents {
  public:
   virtual ~ServerEvents() = default;
   // A request head is complete on the wire: makes the stream and gives the list that the codec fills (its arena
-  // included). Followed by onRequestHeaders, or by nothing when the head turns out bad (receive returns the error).
+  // included). Followed by onRequestHeaders, or when the head turns out bad by onRequestReset where that is the end of
+  // this stream only, by nothing where it is the end of the connection (receive returns the error).
   virtual RequestHeaders& beginRequest(StreamId stream) = 0;
   // `expect_continue`: the client waits for "100 Continue" before it sends the body.
   virtual void onRequestHeaders(StreamId stream, bool end_stream, bool expect_continue) = 0;
@@ -58,6 +82,8 @@ class ServerEvents {
   virtual void onRequestTrailers(StreamId stream) = 0;
   // The stream died by the peer's doing (RST_STREAM). Not called for ends of the connection.
   virtual void onRequestReset(StreamId stream, ResetReason reason) = 0;
+  // Some of unsentBytes(stream) went out: the peer opened its window.
+  virtual void onSendProgress(StreamId stream) { (void)stream; }
 };
 
 class ServerCodec {
@@ -91,6 +117,17 @@ class ServerCodec {
   virtual void sendErrorReply(const ProtocolError& error) { (void)error; }
   // Whether many streams share the connection; then the codec holds back single streams by windows of its own.
   virtual bool multiplexed() const { return false; }
+  // Body bytes taken by sendData() that the stream's window holds back inside the codec.
+  virtual size_t unsentBytes(StreamId stream) const {
+    (void)stream;
+    return 0;
+  }
+  // The owner has done with so many bytes of the request's body: the peer may send as many more. With many streams this
+  // is all that opens a stream's window.
+  virtual void consumed(StreamId stream, size_t bytes) { (void)stream, (void)bytes; }
+  // Asks the peer for a sign of life (PING). awaitingPing() turns false when it has come.
+  virtual void ping() {}
+  virtual bool awaitingPing() const { return false; }
 
   // No new streams after those in flight: the next response says "connection: close" (HTTP/2: GOAWAY).
   virtual void drain() = 0;
@@ -113,6 +150,10 @@ class ClientEvents {
   virtual Trailers& beginResponseTrailers(StreamId stream) = 0;
   virtual void onResponseTrailers(StreamId stream) = 0;
   virtual void onResponseReset(StreamId stream, ResetReason reason) = 0;
+  // Some of unsentBytes(stream) went out.
+  virtual void onSendProgress(StreamId stream) { (void)stream; }
+  // freeStreams() may have grown, or reusable() turned false (the peer's SETTINGS, GOAWAY).
+  virtual void onCapacityChanged() {}
 };
 
 class ClientCodec {
@@ -123,7 +164,8 @@ class ClientCodec {
   // The peer finished sending; ends a close-delimited body properly.
   [[nodiscard]] virtual std::optional<ProtocolError> receiveEnd() = 0;
 
-  // Starts a request. The codec does the framing as above.
+  // Starts a request. The codec does the framing as above. 0: it could not be started (freeStreams() is 0, or the peer
+  // does not take the upgrade), and nothing follows.
   virtual StreamId sendHeaders(const RequestHeaders& headers, bool end_stream) = 0;
   virtual void sendData(StreamId stream, std::string_view data, bool end_stream) = 0;
   virtual void sendTrailers(StreamId stream, const Trailers& trailers) = 0;
@@ -131,6 +173,23 @@ class ClientCodec {
 
   // Streams that can be started now: HTTP/1 gives 1 or 0. 0 for ever once !reusable().
   virtual uint32_t freeStreams() const = 0;
+  // Whether a request with RequestHeaders::upgrade can be sent: HTTP/2 has to learn it from the peer's SETTINGS
+  // (RFC 8441), and onCapacityChanged() tells when they have come.
+  virtual bool takesUpgrades() const { return true; }
+  virtual bool multiplexed() const { return false; }
+  // As on the server side, for the request's and the response's body.
+  virtual size_t unsentBytes(StreamId stream) const {
+    (void)stream;
+    return 0;
+  }
+  virtual void consumed(StreamId stream, size_t bytes) { (void)stream, (void)bytes; }
+  virtual void ping() {}
+  virtual bool awaitingPing() const { return false; }
+  // The connection itself has become an accepted tunnel (HTTP/1): the owner ends its side by FIN, after sendData with
+  // end_stream.
+  virtual bool tunnelling() const { return false; }
+  // Says to the peer that no more streams follow (HTTP/2: GOAWAY).
+  virtual void drain() {}
   // False once no further request may start (close was announced, an exchange was cut short, protocol error).
   virtual bool reusable() const = 0;
 };

@@ -231,8 +231,15 @@ class RequestHeaders : public HeaderList {
   std::string_view path;       // origin form with query: "/a?b"; "*" for OPTIONS *; empty for CONNECT
   std::string_view authority;  // host[:port] as sent; the `host` header is not in the list
   std::string_view scheme;     // "http" or "https"; an HTTP/1 codec sets it for the absolute form only
+  // The protocol that the client wants to go over to ("websocket", in lower case): of an HTTP/1 upgrade or of an
+  // extended CONNECT (RFC 8441), which look the same here: method GET (or what HTTP/1 sent), no `upgrade` or
+  // `connection` field. Accepted by status 101 in both cases; the codecs translate. Empty: no upgrade. CONNECT itself
+  // is method "CONNECT".
+  std::string_view upgrade;
   Protocol protocol = Protocol::kHttp11;
 
+  // An accepted one turns the stream into a tunnel.
+  bool wantsTunnel() const { return !upgrade.empty() || method == "CONNECT"; }
   bool isHead() const { return method == "HEAD"; }
   // Path without the query.
   std::string_view pathOnly() const { return path.substr(0, path.find('?')); }

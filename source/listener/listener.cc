@@ -4,11 +4,11 @@
 
 #include <cerrno>
 
+#include "source/listener/chain_guard.h"
+
 namespace sluice::listener {
 namespace {
 
-// Connections taken in one go, so that a flood of them does not starve those that are being served.
-constexpr int kAcceptBatch = 64;
 // How long accepting rests when the process has no descriptors left.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
@@ -17,14 +17,16 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 // One listening socket of this worker.
 class WorkerListeners::Socket : private event::FdHandler {
  public:
-  Socket(WorkerListeners& owner, const net::Address& address, net::Fd fd)
+  Socket(WorkerListeners& owner, const net::Address& address, uint64_t hash, net::Fd fd)
       : owner_(owner),
         address_(address),
+        hash_(hash),
         fd_(std::move(fd)),
         watch_(owner.loop_.watch(fd_.get(), event::kReadable, event::Trigger::kLevel, *this)),
         rest_(owner.loop_.timers(), [this] { watch_->setInterest(event::kReadable); }) {}
 
   const net::Address& address() const { return address_; }
+  bool is(const net::Address& address, uint64_t hash) const { return address_ == address && hash_ == hash; }
   int fd() const { return fd_.get(); }
   void pause() {
     watch_->setInterest(0);
@@ -34,20 +36,28 @@ class WorkerListeners::Socket : private event::FdHandler {
   Active* listener = nullptr;
 
  private:
-  void onFdEvents(uint32_t) override { owner_.acceptSome(*this, kAcceptBatch); }
+  void onFdEvents(uint32_t) override;
 
   WorkerListeners& owner_;
   net::Address address_;
+  uint64_t hash_;
   net::Fd fd_;
   std::unique_ptr<event::FdWatch> watch_;
   event::Timer rest_;
 };
 
+using ConnectionList = base::List<filter::LiveConnection>;
+
 struct WorkerListeners::Active {
   std::shared_ptr<const ListenerConfig> config;
   std::vector<std::unique_ptr<Socket>> sockets;
-  base::List<filter::LiveConnection> connections;
+  ConnectionList waiting;                                    // in listener filters
+  std::vector<std::unique_ptr<ConnectionList>> connections;  // of each of the configuration's chains
 };
+
+void WorkerListeners::Socket::onFdEvents(uint32_t) {
+  owner_.acceptSome(*this, listener->config->accept_batch);
+}
 
 struct WorkerListeners::Draining {
   explicit Draining(event::Loop& loop) : deadline(loop.timers(), [this] { cut(); }) {}
@@ -59,12 +69,13 @@ struct WorkerListeners::Draining {
     }
     return result;
   }
-  base::List<filter::LiveConnection> connections;
+  ConnectionList connections;
   event::Timer deadline;
 };
 
-WorkerListeners::WorkerListeners(event::Loop& loop, filter::NetworkServices& services, observability::StatsCells& cells)
-    : loop_(loop), services_(services), cells_(cells) {}
+WorkerListeners::WorkerListeners(event::Loop& loop, filter::NetworkServices& services, observability::StatsCells& cells,
+                                 size_t index)
+    : loop_(loop), services_(services), cells_(cells), index_(index) {}
 
 WorkerListeners::~WorkerListeners() {
   closeAll();
@@ -87,39 +98,209 @@ void WorkerListeners::acceptSome(Socket& socket, int limit) {
     }
     const net::Address remote = net::Address::fromSockaddr(address, length);
     // A wildcard address says nothing about where the client came in.
-    const net::Address local =
-        socket.address().isIp() && socket.address().isAny() ? net::localAddress(fd.get()) : socket.address();
+    const bool ask = socket.address().isIp() && (socket.address().isAny() || socket.listener->config->transparent);
+    const net::Address local = ask ? net::localAddress(fd.get()) : socket.address();
     if (local.isIp()) net::setNoDelay(fd.get());
-    Active& listener = *socket.listener;
-    cells_.add(listener.config->stats.cx_total);
-    listener.config->chain.terminal->serve(std::move(fd), remote, local, services_, listener.connections);
+    filter::Accepted accepted;
+    accepted.fd = std::move(fd);
+    accepted.remote = accepted.direct_remote = remote;
+    accepted.local = accepted.direct_local = local;
+    this->accepted(*socket.listener, std::move(accepted));
   }
+}
+
+void WorkerListeners::accepted(Active& listener, filter::Accepted accepted) {
+  if (listener.config->balance && passOn(listener.config, accepted)) return;
+  const std::shared_ptr<const ListenerConfig> config = listener.config;
+  arrived(config, &listener, std::move(accepted));
+}
+
+// Counts the connection for the worker that has the fewest, and sends it there if that is another one.
+bool WorkerListeners::passOn(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted& accepted) {
+  const std::shared_ptr<Balance>& balance = config->balance;
+  size_t least = index_;
+  for (size_t i = 0; i < balance->counts.size(); ++i) {
+    if (balance->counts[i].connections.load(std::memory_order_relaxed) <
+        balance->counts[least].connections.load(std::memory_order_relaxed)) {
+      least = i;
+    }
+  }
+  std::atomic<uint32_t>& count = balance->counts[least].connections;
+  count.fetch_add(1, std::memory_order_relaxed);
+  accepted.counted =
+      std::shared_ptr<void>(&count, [balance, &count](void*) { count.fetch_sub(1, std::memory_order_relaxed); });
+  if (least == index_) return false;
+  // std::function wants copies, so the connection travels behind a pointer.
+  auto travelling = std::make_shared<filter::Accepted>(std::move(accepted));
+  balance->post(least, [config, travelling](WorkerListeners& other) { other.take(config, std::move(*travelling)); });
+  return true;
+}
+
+void WorkerListeners::take(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted) {
+  arrived(config, find(config->name), std::move(accepted));
+}
+
+// To the listener's filters, if it has any.
+void WorkerListeners::arrived(const std::shared_ptr<const ListenerConfig>& config, Active* listener,
+                              filter::Accepted accepted, bool handed_over) {
+  cells_.add(config->stats.cx_total);
+  if (config->filters.empty()) return serve(*config, listener, std::move(accepted));
+  FilterProgress progress;
+  progress.handed_over = handed_over;
+  const auto state = progress.run(config->filters, accepted, scratch(), cells_, false);
+  if (state != FilterProgress::State::kWaiting) return inspected(config, std::move(accepted), state, handed_over);
+  ConnectionList& waiting = listener != nullptr ? listener->waiting : early_;
+  waiting.pushBack(Inspection::start(loop_, *this, config, std::move(accepted), progress));
+}
+
+// A connection goes by the configuration that it was accepted under, whatever became of the listener meanwhile.
+void WorkerListeners::inspected(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted,
+                                FilterProgress::State state, bool handed_over) {
+  switch (state) {
+    case FilterProgress::State::kDone:
+      if (config->use_original_dst && !handed_over && !(accepted.local == accepted.direct_local)) {
+        Active* other = findByDestination(accepted.local);
+        if (other != nullptr && other->config->name != config->name) {
+          const std::shared_ptr<const ListenerConfig> its = other->config;
+          return arrived(its, other, std::move(accepted), true);
+        }
+      }
+      return serve(*config, find(config->name), std::move(accepted));
+    case FilterProgress::State::kPeerEnded:
+      return cells_.add(config->stats.filter_remote_close);
+    default:
+      return cells_.add(config->stats.filter_error);
+  }
+}
+
+void WorkerListeners::inspectionTimedOut(const std::shared_ptr<const ListenerConfig>& config,
+                                         filter::Accepted accepted) {
+  cells_.add(config->stats.pre_cx_timeout);
+  if (config->continue_on_filters_timeout) serve(*config, find(config->name), std::move(accepted));
+}
+
+char* WorkerListeners::scratch() {
+  if (!scratch_) scratch_ = std::make_unique<char[]>(FilterProgress::kScratch);
+  return scratch_.get();
+}
+
+WorkerListeners::Active* WorkerListeners::find(const std::string& name) {
+  const auto found = active_.find(name);
+  return found == active_.end() ? nullptr : found->second.get();
+}
+
+// The listener of exactly this address, else the one of its port on all addresses.
+WorkerListeners::Active* WorkerListeners::findByDestination(const net::Address& destination) {
+  auto found = by_address_.find(destination);
+  if (found == by_address_.end() && destination.isIp()) {
+    const char* any = destination.family() == net::Address::Family::kIpv4 ? "0.0.0.0" : "::";
+    found = by_address_.find(*net::Address::fromIp(any, destination.port()));
+  }
+  return found == by_address_.end() ? nullptr : found->second;
+}
+
+void WorkerListeners::indexAddresses(Active& active, const ListenerConfig* before, const ListenerConfig* after) {
+  if (before != nullptr) {
+    for (const net::Address& address : before->addresses) {
+      const auto found = by_address_.find(address);
+      if (found != by_address_.end() && found->second == &active) by_address_.erase(found);
+    }
+  }
+  if (after != nullptr) {
+    for (const net::Address& address : after->addresses) by_address_[address] = &active;
+  }
+}
+
+// Chooses the chain; without one the connection is closed. `listener`: null if it is gone.
+void WorkerListeners::serve(const ListenerConfig& config, Active* listener, filter::Accepted accepted) {
+  size_t chain = 0;
+  if (config.index) {
+    std::optional<size_t> found = config.index->find(accepted);
+    if (!found) found = config.default_chain;
+    if (!found) {
+      cells_.add(config.stats.no_filter_chain_match);
+      return;
+    }
+    chain = *found;
+  }
+  const FilterChain& chosen = config.chains[chain];
+  if (chosen.transport != nullptr) {
+    if (!chosen.transport->notReady().empty()) return cells_.add(config.stats.context_secrets_not_ready);
+    accepted.transport = chosen.transport->make({});
+    accepted.transport_timeout = chosen.transport_timeout;
+  }
+  if (config.guard) {
+    accepted.guard = config.guard;
+    accepted.chosen_chain = ServerNameGuard::handleOf(chain);
+  }
+  if (listener == nullptr || listener->config.get() != &config) {
+    return serveLate(chosen, listener, std::move(accepted));
+  }
+  hand(chosen, std::move(accepted), *listener->connections[chain]);
+}
+
+void WorkerListeners::hand(const FilterChain& chain, filter::Accepted accepted, ConnectionList& list) {
+  if (!accepted.counted) return chain.terminal->serve(std::move(accepted), services_, list);
+  std::shared_ptr<void> counted = std::move(accepted.counted);
+  chain.terminal->serve(std::move(accepted), services_, list);
+  // It is the last one, unless it has ended already.
+  if (!list.empty() && !list.back().counted) list.back().counted = std::move(counted);
+}
+
+// The listener was updated or removed while the connection waited: its chain may live on, otherwise it drains at once.
+void WorkerListeners::serveLate(const FilterChain& chain, Active* listener, filter::Accepted accepted) {
+  for (size_t i = 0; listener != nullptr && i < listener->config->chains.size(); ++i) {
+    const FilterChain& present = listener->config->chains[i];
+    if (present.content_hash != chain.content_hash) continue;
+    return hand(present, std::move(accepted), *listener->connections[i]);
+  }
+  ConnectionList late;
+  hand(chain, std::move(accepted), late);
+  drainConnections(late, drain_time_);
 }
 
 void WorkerListeners::set(std::shared_ptr<const ListenerConfig> config, std::vector<net::Fd> sockets,
                           std::chrono::milliseconds drain_time) {
+  drain_time_ = drain_time;
   std::unique_ptr<Active>& slot = active_[config->name];
   if (!slot) slot = std::make_unique<Active>();
   Active& active = *slot;
   const std::shared_ptr<const ListenerConfig> before = std::exchange(active.config, config);
+  indexAddresses(active, before.get(), config.get());
 
   std::vector<std::unique_ptr<Socket>> old = std::exchange(active.sockets, {});
   size_t next_new = 0;
-  for (const net::Address& address : config->addresses) {
+  for (const net::Address& address : config->bind ? config->addresses : std::vector<net::Address>()) {
     std::unique_ptr<Socket> socket;
     for (auto& candidate : old) {
-      if (candidate && candidate->address() == address) socket = std::move(candidate);
+      if (candidate && candidate->is(address, config->socket_hash)) socket = std::move(candidate);
     }
-    if (!socket) socket = std::make_unique<Socket>(*this, address, std::move(sockets[next_new++]));
+    if (!socket) {
+      socket = std::make_unique<Socket>(*this, address, config->socket_hash, std::move(sockets[next_new++]));
+    }
     socket->listener = &active;
     active.sockets.push_back(std::move(socket));
   }
-  // Addresses that are gone: what their accept queues hold is still served.
+  // Addresses and sockets that are gone: what their accept queues hold is still served.
   for (auto& socket : old) {
     if (socket) acceptSome(*socket, INT32_MAX);
   }
-  if (before && before->chain.content_hash != config->chain.content_hash) {
-    drainConnections(active.connections, drain_time);
+  adoptConnections(active, before.get(), drain_time);
+}
+
+// Connections go over to the chain that is the same as theirs; those of chains that are gone or changed drain.
+void WorkerListeners::adoptConnections(Active& active, const ListenerConfig* before,
+                                       std::chrono::milliseconds drain_time) {
+  std::vector<std::unique_ptr<ConnectionList>> old = std::exchange(active.connections, {});
+  for (const FilterChain& chain : active.config->chains) {
+    std::unique_ptr<ConnectionList>& list = active.connections.emplace_back();
+    for (size_t i = 0; i < old.size() && !list; ++i) {
+      if (before->chains[i].content_hash == chain.content_hash) list = std::move(old[i]);
+    }
+    if (!list) list = std::make_unique<ConnectionList>();
+  }
+  for (const auto& list : old) {
+    if (list) drainConnections(*list, drain_time);
   }
 }
 
@@ -137,10 +318,13 @@ void WorkerListeners::drainConnections(base::List<filter::LiveConnection>& conne
 void WorkerListeners::remove(const std::string& name, std::chrono::milliseconds drain_time) {
   const auto found = active_.find(name);
   if (found == active_.end()) return;
+  drain_time_ = drain_time;
   Active& active = *found->second;
   for (auto& socket : active.sockets) acceptSome(*socket, INT32_MAX);
   active.sockets.clear();
-  drainConnections(active.connections, drain_time);
+  indexAddresses(active, active.config.get(), nullptr);
+  drainConnections(active.waiting, drain_time);
+  for (const auto& list : active.connections) drainConnections(*list, drain_time);
   active_.erase(found);
 }
 
@@ -150,23 +334,31 @@ void WorkerListeners::drainAll(std::chrono::milliseconds drain_time) {
 
 WorkerListeners::Cut WorkerListeners::closeAll() {
   Cut cut;
-  auto closeList = [&cut](base::List<filter::LiveConnection>& connections) {
+  auto closeList = [&cut](ConnectionList& connections) {
     while (!connections.empty()) {
       ++cut.total;
       if (connections.front().closeNow("server_shutdown")) ++cut.busy;
     }
   };
-  for (auto& [name, active] : active_) closeList(active->connections);
+  closeList(early_);
+  for (auto& [name, active] : active_) {
+    closeList(active->waiting);
+    for (const auto& list : active->connections) closeList(*list);
+  }
   for (auto& group : draining_) closeList(group->connections);
   return cut;
 }
 
 size_t WorkerListeners::connections() const {
   size_t count = 0;
-  auto countList = [&count](base::List<filter::LiveConnection>& connections) {
+  auto countList = [&count](ConnectionList& connections) {
     connections.forEach([&count](filter::LiveConnection&) { ++count; });
   };
-  for (const auto& [name, active] : active_) countList(active->connections);
+  countList(const_cast<ConnectionList&>(early_));
+  for (const auto& [name, active] : active_) {
+    countList(active->waiting);
+    for (const auto& list : active->connections) countList(*list);
+  }
   for (const auto& group : draining_) countList(group->connections);
   return count;
 }

@@ -5,16 +5,21 @@
 // ones whose filter chain changed are drained. Thread: the worker's; configurations are immutable and come from main.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "source/base/intrusive_list.h"
 #include "source/event/loop.h"
 #include "source/filter/network.h"
+#include "source/listener/chain_index.h"
+#include "source/listener/inspection.h"
 #include "source/net/socket.h"
 #include "source/observability/stats.h"
 
@@ -22,26 +27,59 @@ namespace sluice::listener {
 
 // listener.ADDRESS.*; made on main.
 struct ListenerStats {
-  observability::Counter cx_total, cx_overflow;
+  observability::Counter cx_total, cx_overflow, context_secrets_not_ready, no_filter_chain_match;
+  observability::Counter pre_cx_timeout, filter_remote_close, filter_error;
+  observability::Gauge pre_cx_active;
 };
 
 struct FilterChain {
   std::string name;
   uint64_t content_hash = 0;  // equal: connections of the old chain go on untouched
   std::shared_ptr<const filter::TerminalNetworkFilter> terminal;
+  std::shared_ptr<const net::TransportFactory> transport = nullptr;  // null: plain
+  std::chrono::milliseconds transport_timeout{0};                    // for its handshake; 0: the terminal's default
+};
+
+class WorkerListeners;
+
+// Spreads the connections of one listener evenly over the workers; shared by them, outlives configurations. (proto:
+// ConnectionBalanceConfig.ExactBalance)
+struct Balance {
+  struct alignas(64) Count {
+    std::atomic<uint32_t> connections{0};
+  };
+  explicit Balance(size_t workers) : counts(workers) {}
+  std::vector<Count> counts;
+  // Runs work on the thread of another worker.
+  std::function<void(size_t worker, std::function<void(WorkerListeners&)> work)> post;
 };
 
 struct ListenerConfig {
   std::string name;
   std::vector<net::Address> addresses;  // resolved: no port 0
-  FilterChain chain;                    // the default chain; matching comes with further chains
+  bool bind = true;                     // false: has no sockets, other listeners hand connections over
+  uint64_t socket_hash = 0;             // of what sockets are made with: if it changes, new ones are needed
+  std::vector<FilterChain> chains;      // at least one
+  // Chooses among them by number; null: the first one takes everything.
+  std::shared_ptr<const ChainIndex> index = nullptr;
+  std::optional<size_t> default_chain = std::nullopt;  // takes what the index does not know
   ListenerStats stats;
+  InstalledFilters filters = {};                      // run in this order before the chain is chosen
+  std::chrono::milliseconds filters_timeout{15'000};  // how long a connection may wait in them; 0: for ever
+  bool continue_on_filters_timeout = false;           // it is served then, instead of closed
+  bool use_original_dst = false;  // what was going to another listener's address is handed over to that listener
+  bool transparent = false;       // sockets take connections to addresses of others
+  int accept_batch = 64;          // connections taken in one go: a flood does not starve those that are being served
+  std::shared_ptr<const filter::ChainGuard> guard = nullptr;
+  std::shared_ptr<Balance> balance = nullptr;  // null: the kernel spreads connections
 };
 
-class WorkerListeners {
+class WorkerListeners : private Inspection::Owner {
  public:
-  WorkerListeners(event::Loop& loop, filter::NetworkServices& services, observability::StatsCells& cells);
-  ~WorkerListeners();
+  // `index` among the workers.
+  WorkerListeners(event::Loop& loop, filter::NetworkServices& services, observability::StatsCells& cells,
+                  size_t index = 0);
+  ~WorkerListeners() override;
 
   // Adds or replaces the listener of that name. `sockets` are listening sockets for those of its addresses that this
   // worker does not listen on yet. Connections of a chain that changed drain for `drain_time`, then they are cut.
@@ -58,6 +96,8 @@ class WorkerListeners {
   };
   Cut closeAll();
   size_t connections() const;
+  // A connection that another worker accepted for this one, and what it was accepted under.
+  void take(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted);
 
  private:
   class Socket;
@@ -65,13 +105,35 @@ class WorkerListeners {
   struct Draining;
 
   void acceptSome(Socket& socket, int limit);
+  void accepted(Active& listener, filter::Accepted accepted);
+  bool passOn(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted& accepted);
+  void arrived(const std::shared_ptr<const ListenerConfig>& config, Active* listener, filter::Accepted accepted,
+               bool handed_over = false);
+  void serve(const ListenerConfig& config, Active* listener, filter::Accepted accepted);
+  void serveLate(const FilterChain& chain, Active* listener, filter::Accepted accepted);
+  void hand(const FilterChain& chain, filter::Accepted accepted, base::List<filter::LiveConnection>& list);
+  Active* find(const std::string& name);
+  Active* findByDestination(const net::Address& destination);
+  void indexAddresses(Active& active, const ListenerConfig* before, const ListenerConfig* after);
+  // Inspection::Owner
+  void inspected(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted,
+                 FilterProgress::State state, bool handed_over) override;
+  void inspectionTimedOut(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted) override;
+  char* scratch() override;
+  observability::StatsCells& cells() override { return cells_; }
+  void adoptConnections(Active& active, const ListenerConfig* before, std::chrono::milliseconds drain_time);
   void drainConnections(base::List<filter::LiveConnection>& connections, std::chrono::milliseconds drain_time);
 
   event::Loop& loop_;
   filter::NetworkServices& services_;
   observability::StatsCells& cells_;
+  const size_t index_;
   std::map<std::string, std::unique_ptr<Active>> active_;
+  std::unordered_map<net::Address, Active*> by_address_;
+  base::List<filter::LiveConnection> early_;  // wait in filters of listeners that are not here yet, or not any more
   std::vector<std::unique_ptr<Draining>> draining_;
+  std::chrono::milliseconds drain_time_{0};  // as last told
+  std::unique_ptr<char[]> scratch_;          // of listener filters; made on first use
 };
 
 }  // namespace sluice::listener

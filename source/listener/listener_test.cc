@@ -41,11 +41,11 @@ class Served : public filter::LiveConnection {
 class Server : public filter::TerminalNetworkFilter {
  public:
   Server(std::string name, std::vector<Served*>& all) : name_(std::move(name)), all_(all) {}
-  void serve(net::Fd fd, const net::Address& remote, const net::Address& local, filter::NetworkServices&,
+  void serve(filter::Accepted accepted, filter::NetworkServices&,
              base::List<filter::LiveConnection>& list) const override {
-    list.pushBack(*new Served(std::move(fd), name_, all_));
-    last_remote = remote;
-    last_local = local;
+    list.pushBack(*new Served(std::move(accepted.fd), name_, all_));
+    last_remote = accepted.remote;
+    last_local = accepted.local;
   }
   static inline net::Address last_remote, last_local;
 
@@ -74,7 +74,7 @@ struct ListenerTest {
     auto config = std::make_shared<ListenerConfig>();
     config->name = name;
     config->addresses = std::move(addresses);
-    config->chain = {"chain", hash, std::make_shared<Server>(generation, all)};
+    config->chains = {{"chain", hash, std::make_shared<Server>(generation, all)}};
     config->stats = stats;
     std::vector<net::Fd> sockets;
     for (const net::Address& one : fresh) sockets.push_back(*net::listenOn(one, {}));
@@ -86,7 +86,8 @@ struct ListenerTest {
   }
   static bool closed(const net::Fd& fd) {
     char byte;
-    return recv(fd.get(), &byte, 1, MSG_DONTWAIT) == 0;
+    const ssize_t size = recv(fd.get(), &byte, 1, MSG_DONTWAIT);
+    return size == 0 || (size < 0 && errno == ECONNRESET);  // the latter where it had not read all
   }
 
   event::PolledLoop loop;
@@ -112,14 +113,16 @@ TEST_CASE("connections are accepted and counted") {
   CHECK(Server::last_local == at);
 }
 
-TEST_CASE("the address that a client came in by is told where the listener has them all") {
+TEST_CASE(
+    "the address that a client came in by is told where the listener has "
+    "them all") {
   ListenerTest t;
   net::Fd fd = *net::listenOn(*net::Address::fromIp("0.0.0.0", 0), {});
   const net::Address any = net::localAddress(fd.get());
   auto config = std::make_shared<ListenerConfig>();
   config->name = "l";
   config->addresses = {any};
-  config->chain = {"chain", 1, std::make_shared<Server>("one", t.all)};
+  config->chains = {{"chain", 1, std::make_shared<Server>("one", t.all)}};
   std::vector<net::Fd> sockets;
   sockets.push_back(std::move(fd));
   t.listeners->set(config, std::move(sockets), 10s);
@@ -146,7 +149,9 @@ TEST_CASE("an update with the same chain touches neither sockets nor connections
   CHECK(t.all.size() == 2);
 }
 
-TEST_CASE("an update with another chain drains what the old one serves, and cuts it at last") {
+TEST_CASE(
+    "an update with another chain drains what the old one serves, and "
+    "cuts it at last") {
   ListenerTest t;
   const net::Address at = t.address();
   t.set("l", {at}, "one", 1, {at});
@@ -169,7 +174,455 @@ TEST_CASE("an update with another chain drains what the old one serves, and cuts
   CHECK(ListenerTest::closed(old));
 }
 
-TEST_CASE("a listener may gain an address and lose one, whose queue is still served") {
+TEST_CASE(
+    "a connection that no chain matches is closed and counted, or the "
+    "default chain's") {
+  ListenerTest t;
+  t.stats.no_filter_chain_match = t.registry.counter("no_filter_chain_match");
+  const net::Address at = t.address();
+  auto index = std::make_shared<ChainIndex>();
+  index->add({.transport_protocol = "tls"}, 0);
+  auto config = std::make_shared<ListenerConfig>();
+  config->name = "l";
+  config->addresses = {at};
+  config->chains = {{"tls", 1, std::make_shared<Server>("tls", t.all)}};
+  config->index = index;
+  config->stats = t.stats;
+  auto next = std::make_shared<ListenerConfig>(*config);
+  std::vector<net::Fd> sockets;
+  sockets.push_back(*net::listenOn(at, {}));
+  t.listeners->set(config, std::move(sockets), 10s);
+  const net::Fd nobody = t.connect(at);
+  t.loop.turn();
+  CHECK(ListenerTest::closed(nobody));
+  CHECK(t.registry.valueOf("no_filter_chain_match") == 1);
+  next->chains.push_back({"default", 2, std::make_shared<Server>("default", t.all)});
+  next->default_chain = 1;
+  t.listeners->set(next, {}, 10s);
+  const net::Fd client = t.connect(at);
+  t.loop.turn();
+  REQUIRE(t.all.size() == 1);
+  CHECK(t.all[0]->by == "default");
+}
+
+TEST_CASE(
+    "an update drains the connections of the chains that changed, "
+    "wherever they stand in the list") {
+  ListenerTest t;
+  const net::Address at = t.address();
+  auto make = [&](std::vector<FilterChain> chains, std::string takes) {
+    auto config = std::make_shared<ListenerConfig>();
+    config->name = "l";
+    config->addresses = {at};
+    for (size_t i = 0; i < chains.size(); ++i) {
+      if (chains[i].name == takes) config->default_chain = i;
+    }
+    config->chains = std::move(chains);
+    config->index = std::make_shared<ChainIndex>();
+    config->stats = t.stats;
+    return config;
+  };
+  auto chain = [&](const std::string& name, uint64_t hash) {
+    return FilterChain{name, hash, std::make_shared<Server>(name, t.all)};
+  };
+  std::vector<net::Fd> sockets;
+  sockets.push_back(*net::listenOn(at, {}));
+  t.listeners->set(make({chain("a", 1), chain("b", 2), chain("c", 3)}, "a"), std::move(sockets), 10s);
+  const net::Fd to_a = t.connect(at);
+  t.loop.turn();
+  t.listeners->set(make({chain("a", 1), chain("b", 2), chain("c", 3)}, "b"), {}, 10s);
+  const net::Fd to_b = t.connect(at);
+  t.loop.turn();
+  t.listeners->set(make({chain("a", 1), chain("b", 2), chain("c", 3)}, "c"), {}, 10s);
+  const net::Fd to_c = t.connect(at);
+  t.loop.turn();
+  REQUIRE(t.all.size() == 3);
+  CHECK(t.listeners->connections() == 3);
+  t.listeners->set(make({chain("c", 3), chain("b", 22), chain("d", 4), chain("a", 1)}, "d"), {}, 10s);
+  CHECK(t.all[0]->drained == 0);
+  CHECK(t.all[1]->drained == 1);
+  CHECK(t.all[2]->drained == 0);
+  t.loop.pass(10s);
+  CHECK(t.listeners->connections() == 2);
+  t.listeners->remove("l", 10s);
+  CHECK(t.all[0]->drained == 1);
+  CHECK(t.all[1]->drained == 1);
+  t.loop.pass(10s);
+}
+
+// --- listener filters ---
+
+// Wants `bytes` bytes, then tells the first of them as the server name; consumes some of them.
+class Wants : public filter::ListenerFilter {
+ public:
+  explicit Wants(size_t bytes, size_t consumes = 0) : bytes_(bytes), consumes_(consumes) {}
+  size_t window() const override { return bytes_; }
+  Result inspect(std::string_view bytes, filter::Accepted& accepted, observability::StatsCells&) const override {
+    if (bytes.size() < bytes_) return {Verdict::kMore};
+    if (bytes.find('!') != bytes.npos) return {Verdict::kClose};
+    accepted.server_name = bytes;
+    return {Verdict::kDone, consumes_};
+  }
+
+ private:
+  const size_t bytes_, consumes_;
+};
+
+// Serves with a chain each for the server names "abc" and "abd", and one for the others.
+struct FilterTest : ListenerTest {
+  FilterTest() {
+    stats.pre_cx_active = registry.gauge("pre_cx_active");
+    stats.pre_cx_timeout = registry.counter("pre_cx_timeout");
+    stats.filter_remote_close = registry.counter("remote_close");
+    stats.filter_error = registry.counter("error");
+  }
+  std::shared_ptr<ListenerConfig> filtered(std::vector<std::shared_ptr<const filter::ListenerFilter>> filters) {
+    auto index = std::make_shared<ChainIndex>();
+    index->add({.server_names = {"abc"}}, 0);
+    index->add({.server_names = {"abd"}}, 1);
+    auto config = std::make_shared<ListenerConfig>();
+    config->name = "l";
+    config->addresses = {at};
+    config->chains = {{"abc", 1, std::make_shared<Server>("abc", all)},
+                      {"abd", 2, std::make_shared<Server>("abd", all)},
+                      {"rest", 3, std::make_shared<Server>("rest", all)}};
+    config->index = index;
+    config->default_chain = 2;
+    config->stats = stats;
+    for (auto& filter : filters) config->filters.push_back({std::move(filter), nullptr});
+    return config;
+  }
+  void start(std::shared_ptr<ListenerConfig> config) {
+    std::vector<net::Fd> sockets;
+    sockets.push_back(*net::listenOn(at, {}));
+    listeners->set(std::move(config), std::move(sockets), 10s);
+  }
+  void send(const net::Fd& to, std::string_view bytes) {
+    REQUIRE(::send(to.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+    loop.turn();
+  }
+  std::string unread(size_t i) {
+    char bytes[64];
+    const ssize_t size = recv(all.at(i)->fd.get(), bytes, sizeof(bytes), MSG_DONTWAIT);
+    return {bytes, static_cast<size_t>(std::max<ssize_t>(size, 0))};
+  }
+  const net::Address at = address();
+};
+
+TEST_CASE(
+    "a connection waits until its filters have seen enough, and its "
+    "bytes are still there") {
+  FilterTest t;
+  t.start(t.filtered({std::make_shared<Wants>(3)}));
+  const net::Fd client = t.connect(t.at);
+  t.loop.turn();
+  CHECK(t.all.empty());
+  CHECK(t.listeners->connections() == 1);
+  CHECK(t.registry.valueOf("pre_cx_active") == 1);
+  for (const char* byte : {"a", "b"}) {
+    t.send(client, byte);
+    CHECK(t.all.empty());
+  }
+  t.send(client, "d+");
+  REQUIRE(t.all.size() == 1);
+  CHECK(t.all[0]->by == "abd");
+  CHECK(t.unread(0) == "abd+");
+  CHECK(t.registry.valueOf("pre_cx_active") == 0);
+  t.loop.pass(60s);
+  CHECK(t.all.size() == 1);
+}
+
+TEST_CASE(
+    "a filter may consume what it understands; the next one sees what "
+    "follows") {
+  FilterTest t;
+  t.start(t.filtered({std::make_shared<Wants>(2, 2), std::make_shared<Wants>(0), std::make_shared<Wants>(3)}));
+  const net::Fd client = t.connect(t.at);
+  t.send(client, "12a");
+  CHECK(t.all.empty());
+  t.send(client, "bc rest");
+  REQUIRE(t.all.size() == 1);
+  CHECK(t.all[0]->by == "abc");
+  CHECK(t.unread(0) == "abc rest");
+}
+
+TEST_CASE("bytes that were there at once are looked at at once") {
+  FilterTest t;
+  t.start(t.filtered({std::make_shared<Wants>(3)}));
+  const net::Fd client = t.connect(t.at);
+  REQUIRE(::send(client.get(), "abc", 3, 0) == 3);
+  t.loop.turn();
+  REQUIRE(t.all.size() == 1);
+  CHECK(t.all[0]->by == "abc");
+}
+
+TEST_CASE(
+    "who sends too little in time is cut, or served without having been "
+    "understood") {
+  FilterTest t;
+  const bool goes_on = GENERATE(false, true);
+  auto config = t.filtered({std::make_shared<Wants>(3)});
+  config->filters_timeout = 5s;
+  config->continue_on_filters_timeout = goes_on;
+  t.start(config);
+  const net::Fd client = t.connect(t.at);
+  t.send(client, "ab");
+  t.loop.pass(4999ms);
+  CHECK(t.all.empty());
+  CHECK_FALSE(ListenerTest::closed(client));
+  t.loop.pass(1ms);
+  CHECK(t.registry.valueOf("pre_cx_timeout") == 1);
+  CHECK(t.registry.valueOf("pre_cx_active") == 0);
+  REQUIRE(t.all.size() == (goes_on ? 1 : 0));
+  if (goes_on) CHECK(t.all[0]->by == "rest");
+  if (goes_on) CHECK(t.unread(0) == "ab");
+  CHECK(ListenerTest::closed(client) == !goes_on);
+}
+
+TEST_CASE("without a timeout connections may wait for ever") {
+  FilterTest t;
+  auto config = t.filtered({std::make_shared<Wants>(3)});
+  config->filters_timeout = 0s;
+  t.start(config);
+  const net::Fd client = t.connect(t.at);
+  t.send(client, "ab");
+  t.loop.pass(std::chrono::hours(24));
+  t.send(client, "c");
+  CHECK(t.all.size() == 1);
+}
+
+TEST_CASE(
+    "a connection that a filter refuses, or that ends before it is "
+    "understood, is closed and counted") {
+  FilterTest t;
+  t.start(t.filtered({std::make_shared<Wants>(3)}));
+  const net::Fd refused = t.connect(t.at), silent = t.connect(t.at), short_one = t.connect(t.at);
+  t.loop.turn();
+  t.send(refused, "a!c");
+  CHECK(ListenerTest::closed(refused));
+  CHECK(t.registry.valueOf("error") == 1);
+  shutdown(silent.get(), SHUT_WR);
+  t.send(short_one, "ab");
+  shutdown(short_one.get(), SHUT_WR);
+  t.loop.turn();
+  CHECK(ListenerTest::closed(silent));
+  CHECK(ListenerTest::closed(short_one));
+  CHECK(t.registry.valueOf("remote_close") == 2);
+  CHECK(t.listeners->connections() == 0);
+  CHECK(t.all.empty());
+}
+
+TEST_CASE(
+    "connections that wait while the listener changes are served by the "
+    "chain that they were accepted under") {
+  FilterTest t;
+  t.start(t.filtered({std::make_shared<Wants>(3)}));
+  const net::Fd kept = t.connect(t.at), gone = t.connect(t.at);
+  t.send(kept, "ab");
+  t.send(gone, "ab");
+  auto next = t.filtered({});
+  next->chains[0].terminal = std::make_shared<Server>("abc, new", t.all);
+  next->chains[1] = {"abd", 22, std::make_shared<Server>("abd, changed", t.all)};
+  std::swap(next->chains[0], next->chains[2]);
+  t.listeners->set(next, {}, 10s);
+  CHECK(t.listeners->connections() == 2);
+  t.send(kept, "c");
+  t.send(gone, "d");
+  REQUIRE(t.all.size() == 2);
+  CHECK(t.all[0]->by == "abc, new");
+  CHECK(t.all[0]->drained == 0);
+  CHECK(t.all[1]->by == "abd");  // as it was
+  CHECK(t.all[1]->drained == 1);
+  t.loop.pass(10s);
+  CHECK(t.listeners->connections() == 1);
+}
+
+TEST_CASE(
+    "connections that wait in a listener that is removed are served or "
+    "cut in the end") {
+  FilterTest t;
+  t.start(t.filtered({std::make_shared<Wants>(3)}));
+  const net::Fd talks = t.connect(t.at), silent = t.connect(t.at);
+  t.send(talks, "ab");
+  t.listeners->remove("l", 10s);
+  CHECK(t.listeners->connections() == 2);
+  t.send(talks, "c");
+  REQUIRE(t.all.size() == 1);
+  CHECK(t.all[0]->drained == 1);
+  t.loop.pass(10s);
+  CHECK(t.listeners->connections() == 0);
+  CHECK(ListenerTest::closed(silent));
+  CHECK(t.registry.valueOf("pre_cx_active") == 0);
+}
+
+TEST_CASE("closing all closes those that wait") {
+  FilterTest t;
+  t.start(t.filtered({std::make_shared<Wants>(3)}));
+  const net::Fd client = t.connect(t.at);
+  t.loop.turn();
+  const WorkerListeners::Cut cut = t.listeners->closeAll();
+  CHECK(cut.total == 1);
+  CHECK(cut.busy == 0);
+  CHECK(ListenerTest::closed(client));
+}
+
+TEST_CASE("a filter is skipped where its predicate holds") {
+  using Rule = FilterPredicate::Rule;
+  filter::Accepted at_80;
+  at_80.local = *net::Address::fromIp("1.2.3.4", 80);
+  const FilterPredicate low{Rule::kDestinationPort, {}, 1, 81}, high{Rule::kDestinationPort, {}, 80, 90};
+  const FilterPredicate other{Rule::kDestinationPort, {}, 81, 90}, any{Rule::kAny};
+  CHECK(low.holds(at_80));
+  CHECK(high.holds(at_80));
+  CHECK_FALSE(other.holds(at_80));
+  CHECK(any.holds(at_80));
+  CHECK(FilterPredicate{Rule::kAnd, {low, any}}.holds(at_80));
+  CHECK_FALSE(FilterPredicate{Rule::kAnd, {low, other}}.holds(at_80));
+  CHECK(FilterPredicate{Rule::kOr, {other, low}}.holds(at_80));
+  CHECK_FALSE(FilterPredicate{Rule::kOr, {other, other}}.holds(at_80));
+  CHECK(FilterPredicate{Rule::kNot, {other}}.holds(at_80));
+
+  FilterTest t;
+  auto config = t.filtered({std::make_shared<Wants>(3)});
+  config->filters[0].disabled = std::make_shared<FilterPredicate>(any);
+  t.start(config);
+  const net::Fd client = t.connect(t.at);
+  t.loop.turn();
+  REQUIRE(t.all.size() == 1);
+  CHECK(t.all[0]->by == "rest");
+}
+
+TEST_CASE("a filter that has no business with a connection is not waited for") {
+  class Skips : public Wants {
+   public:
+    Skips() : Wants(3) {}
+    bool skips(const filter::Accepted&, observability::StatsCells&) const override { return true; }
+  };
+  FilterTest t;
+  t.start(t.filtered({std::make_shared<Skips>()}));
+  const net::Fd client = t.connect(t.at);
+  t.loop.turn();
+  CHECK(t.all.size() == 1);
+}
+
+// Says where the connection was going to.
+class GoingTo : public filter::ListenerFilter {
+ public:
+  explicit GoingTo(net::Address to) : to_(std::move(to)) {}
+  size_t window() const override { return 0; }
+  Result inspect(std::string_view, filter::Accepted& accepted, observability::StatsCells&) const override {
+    accepted.local = to_;
+    return {Verdict::kDone};
+  }
+
+ private:
+  const net::Address to_;
+};
+
+TEST_CASE("a connection goes over to the listener of the address that it was going to") {
+  FilterTest t;
+  const net::Address exact = *net::Address::fromIp("10.0.0.5", 80), any = *net::Address::fromIp("0.0.0.0", 81);
+  auto behind = [&](const std::string& name, const net::Address& address) {
+    auto config = std::make_shared<ListenerConfig>();
+    config->name = name;
+    config->addresses = {address};
+    config->bind = false;
+    config->chains = {{name, 1, std::make_shared<Server>(name, t.all)}};
+    config->stats = t.stats;
+    // Its own filters run too, and it does not hand over again.
+    config->filters.push_back({std::make_shared<Wants>(3), nullptr});
+    config->use_original_dst = true;
+    t.listeners->set(config, {}, 10s);
+  };
+  behind("exact", exact);
+  behind("any", any);
+  auto front = [&](const net::Address& to) {
+    auto config = t.filtered({std::make_shared<GoingTo>(to)});
+    config->use_original_dst = true;
+    return config;
+  };
+  t.start(front(exact));
+  auto serve = [&](const std::string& name) {
+    const net::Fd client = t.connect(t.at);
+    t.send(client, "xyz");
+    REQUIRE_FALSE(t.all.empty());
+    CHECK(t.all.back()->by == name);
+  };
+  serve("exact");
+  CHECK(Server::last_local == exact);
+  t.listeners->set(front(*net::Address::fromIp("10.9.9.9", 81)), {}, 10s);
+  serve("any");
+  t.listeners->set(front(*net::Address::fromIp("10.9.9.9", 82)), {}, 10s);
+  serve("rest");
+  t.listeners->remove("exact", 10s);
+  t.listeners->set(front(exact), {}, 10s);
+  serve("rest");
+}
+
+TEST_CASE("with other socket options an update takes new sockets, and serves the queue of the old ones") {
+  ListenerTest t;
+  net::Fd fd = *net::listenOn(*net::Address::fromIp("127.0.0.1", 0), {.reuse_port = true});
+  const net::Address at = net::localAddress(fd.get());
+  auto config = std::make_shared<ListenerConfig>();
+  config->name = "l";
+  config->addresses = {at};
+  config->chains = {{"chain", 1, std::make_shared<Server>("one", t.all)}};
+  config->stats = t.stats;
+  auto next = std::make_shared<ListenerConfig>(*config);
+  next->socket_hash = 5;
+  std::vector<net::Fd> sockets;
+  sockets.push_back(std::move(fd));
+  t.listeners->set(config, std::move(sockets), 10s);
+  const net::Fd waits = t.connect(at);
+  sockets.clear();
+  sockets.push_back(*net::listenOn(at, {.reuse_port = true}));
+  t.listeners->set(next, std::move(sockets), 10s);
+  CHECK(t.all.size() == 1);
+  const net::Fd later = t.connect(at);
+  CHECK(t.loop.until([&] { return t.all.size() == 2; }));
+}
+
+TEST_CASE("exact balance sends a connection to the worker with the fewest, and counts its end") {
+  FilterTest t;
+  auto balance = std::make_shared<Balance>(2);
+  std::vector<std::function<void(WorkerListeners&)>> posted;
+  balance->post = [&](size_t worker, std::function<void(WorkerListeners&)> work) {
+    CHECK(worker == 1);
+    posted.push_back(std::move(work));
+  };
+  WorkerListeners other(t.loop, t.services, t.cells, 1);
+  auto config = t.filtered({});
+  config->balance = balance;
+  t.start(config);
+  std::vector<net::Fd> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(t.connect(t.at));
+  t.loop.turn();
+  CHECK(t.all.size() == 2);
+  REQUIRE(posted.size() == 2);
+  CHECK(balance->counts[0].connections == 2);
+  CHECK(balance->counts[1].connections == 2);
+  for (auto& work : posted) work(other);  // it does not have the listener yet
+  CHECK(t.all.size() == 4);
+  CHECK(other.connections() == 2);
+  CHECK(balance->counts[1].connections == 2);
+  posted.clear();
+  other.closeAll();
+  CHECK(balance->counts[1].connections == 0);
+  while (!t.all.empty()) delete t.all[0];
+  CHECK(balance->counts[0].connections == 0);
+  // One that is not served is not counted on either.
+  auto strict = t.filtered({});
+  strict->default_chain.reset();
+  strict->balance = balance;
+  t.listeners->set(strict, {}, 10s);
+  const net::Fd nobody = t.connect(t.at);
+  t.loop.turn();
+  CHECK(balance->counts[0].connections == 0);
+}
+
+TEST_CASE(
+    "a listener may gain an address and lose one, whose queue is still "
+    "served") {
   ListenerTest t;
   const net::Address first = t.address(), second = t.address();
   t.set("l", {first}, "one", 1, {first});
@@ -186,7 +639,9 @@ TEST_CASE("a listener may gain an address and lose one, whose queue is still ser
   CHECK(t.all.size() == 4);
 }
 
-TEST_CASE("a listener that is removed serves its queue, then refuses; its connections drain") {
+TEST_CASE(
+    "a listener that is removed serves its queue, then refuses; its "
+    "connections drain") {
   ListenerTest t;
   const net::Address at = t.address();
   t.set("l", {at}, "one", 1, {at});

@@ -16,13 +16,16 @@ constexpr int kMaxVectors = 16;
 
 }  // namespace
 
-Connection::Connection(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Mode mode, ConnectionEvents& events)
+Connection::Connection(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Mode mode, ConnectionEvents& events,
+                       TransportPtr transport)
     : loop_(loop),
       buffers_(buffers),
       events_(events),
       fd_(std::move(fd)),
       out_(buffers.blocks),
-      connecting_(mode == Mode::kConnecting) {
+      transport_(std::move(transport)),
+      connecting_(mode == Mode::kConnecting),
+      handshaking_(transport_ != nullptr) {
   watch_ =
       loop_.watch(fd_.get(), event::kReadable | event::kWritable | event::kPeerClosed, event::Trigger::kEdge, *this);
 }
@@ -34,6 +37,10 @@ Connection::~Connection() {
 void Connection::close(bool reset) {
   if (!fd_.valid()) return;
   watch_.reset();
+  // With bytes dropped there is no proper end: the peer must see that the rest is missing.
+  if (transport_ && !reset && !connecting() && !write_broken_ && out_.empty() && !transport_blocked_) {
+    transport_->sendEnd({fd_.get(), buffers_});
+  }
   if (reset) {
     const linger now{1, 0};
     setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -53,18 +60,88 @@ void Connection::onFdEvents(uint32_t happened) {
     if (!(happened & (event::kWritable | event::kPeerClosed))) return;
     if (const int error = pendingError(fd_.get()); error != 0) return broken(CloseReason::kConnectFailed, error);
     connecting_ = false;
-    events_.onConnected();
-    if (!fd_.valid() || !flushNow({})) return;
+    if (!handshaking_) {
+      events_.onConnected();
+      if (!fd_.valid() || !flushNow({})) return;
+    }
   }
+  // Noted before the handshake: this edge may be the last one, and what it tells is looked at behind the handshake.
+  if (happened & event::kPeerClosed) peer_closed_ = readable_ = true;
+  if (happened & event::kReadable) readable_ = true;
+  if (handshaking_ && !handshakeOn()) return;
   if ((happened & event::kWritable) && write_blocked_) {
     write_blocked_ = false;
     if (!flushNow({})) return;
     tellIfDrained();
     if (!fd_.valid()) return;
   }
-  if (happened & event::kPeerClosed) peer_closed_ = readable_ = true;
-  if (happened & event::kReadable) readable_ = true;
   if (readable_) readSome();
+}
+
+// One step of the transport's handshake. True once it is complete and the connection is still there.
+bool Connection::handshakeOn() {
+  switch (transport_->handshake({fd_.get(), buffers_})) {
+    case Transport::Status::kDone:
+      break;
+    case Transport::Status::kWantRead:
+    case Transport::Status::kWantWrite:
+      return false;
+    default:
+      broken(CloseReason::kHandshakeFailed, transport_->socketError());
+      return false;
+  }
+  handshaking_ = false;
+  readable_ = true;  // the transport may hold bytes that came behind the handshake
+  events_.onConnected();
+  return fd_.valid() && flushNow({});
+}
+
+// As recv(): -1 with errno EAGAIN when there is nothing, 0 at the peer's end.
+ssize_t Connection::receive(char* to, size_t size) {
+  if (!transport_) return recv(fd_.get(), to, size, 0);
+  const Transport::Result result = transport_->read({fd_.get(), buffers_}, to, size);
+  drained_ = result.drained;
+  switch (result.status) {
+    case Transport::Status::kDone:
+      return static_cast<ssize_t>(result.bytes);
+    case Transport::Status::kWantRead:
+    case Transport::Status::kWantWrite:
+      errno = EAGAIN;
+      return -1;
+    case Transport::Status::kTruncated:
+      truncated_ = true;
+      return 0;
+    case Transport::Status::kEnd:
+      return 0;
+    case Transport::Status::kFailed:
+      break;
+  }
+  errno = transport_->socketError() != 0 ? transport_->socketError() : EPROTO;
+  return -1;
+}
+
+// As sendmsg(): -1 with errno EAGAIN when the socket takes nothing. The transport may have taken bytes that the socket
+// does not yet: those are kept there (transport_blocked_).
+ssize_t Connection::send(const iovec* vectors, int count) {
+  if (!transport_) {
+    if (count == 1) return ::send(fd_.get(), vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(vectors);
+    message.msg_iovlen = count;
+    return sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+  }
+  const Transport::Result result = transport_->write({fd_.get(), buffers_}, vectors, count);
+  if (result.status == Transport::Status::kFailed) {
+    errno = transport_->socketError() != 0 ? transport_->socketError() : EPROTO;
+    return -1;
+  }
+  transport_blocked_ = result.status == Transport::Status::kWantWrite;
+  if (transport_blocked_) write_blocked_ = true;
+  if (result.bytes == 0 && transport_blocked_) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return static_cast<ssize_t>(result.bytes);
 }
 
 void Connection::readSome() {
@@ -74,7 +151,8 @@ void Connection::readSome() {
   while (fd_.valid() && readable_ && !end_delivered_) {
     const size_t credit = events_.readCredit();
     if (credit == 0) {
-      if (peer_closed_ && !peekForEnd()) return;
+      // What a transport holds may be in front of the end: there it is told when it is read.
+      if (peer_closed_ && !transport_ && !peekForEnd()) return;
       break;
     }
     if (budget == 0) {  // the others' turn; no further edge will come for what is still there
@@ -82,11 +160,11 @@ void Connection::readSome() {
       break;
     }
     const size_t want = std::min({credit, WorkerBuffers::kReadSize, budget});
-    const ssize_t n = recv(fd_.get(), buffers_.read.get(), want, 0);
+    const ssize_t n = receive(buffers_.read.get(), want);
     if (n > 0) {
       received_ += n;
       budget -= n;
-      if (static_cast<size_t>(n) < want && !peer_closed_) readable_ = false;
+      if (!peer_closed_ && (transport_ ? drained_ : static_cast<size_t>(n) < want)) readable_ = false;
       events_.onBytes({buffers_.read.get(), static_cast<size_t>(n)});
     } else if (n == 0) {
       readable_ = false;
@@ -125,55 +203,43 @@ void Connection::resumeReading() {
 
 void Connection::runAtTurnEnd() {
   if (!fd_.valid()) return;
-  if (!out_.empty() && !write_blocked_ && !connecting_ && !flushNow({})) return;
+  if (!out_.empty() && !write_blocked_ && !connecting() && !flushNow({})) return;
   tellIfDrained();
-  if (fd_.valid() && readable_) readSome();
+  if (fd_.valid() && readable_ && !connecting()) readSome();
 }
 
 void Connection::tellIfDrained() {
-  if (!tell_drained_ || !out_.empty()) return;
+  if (!tell_drained_ || !out_.empty() || transport_blocked_) return;
   tell_drained_ = false;
   events_.onDrained();
 }
 
 void Connection::write(std::string_view bytes) {
   if (!fd_.valid() || write_broken_) return;
-  if (bytes.size() >= kDirectWrite && !write_blocked_ && !connecting_) {
+  if (bytes.size() >= kDirectWrite && !write_blocked_ && !connecting()) {
     flushNow(bytes);
     return;
   }
   out_.append(bytes);
-  if (!write_blocked_ && !connecting_) loop_.atTurnEnd(*this);
+  if (!write_blocked_ && !connecting()) loop_.atTurnEnd(*this);
 }
 
 void Connection::flush() {
-  if (fd_.valid() && !out_.empty() && !write_blocked_ && !connecting_) flushNow({});
+  if (fd_.valid() && !out_.empty() && !write_blocked_ && !connecting()) flushNow({});
 }
 
 // Sends the queue, then `extra`; keeps what the socket does not take. False if the connection broke.
 bool Connection::flushNow(std::string_view extra) {
-  while (!out_.empty() || !extra.empty()) {
-    ssize_t n;
-    if (out_.empty()) {
-      n = send(fd_.get(), extra.data(), extra.size(), MSG_NOSIGNAL);
-    } else {
-      iovec vectors[kMaxVectors + 1];
-      int count = out_.peek(vectors, kMaxVectors);
-      // `extra` may follow only if all of the queue is in front of it.
-      size_t queued = 0;
-      for (int i = 0; i < count; ++i) queued += vectors[i].iov_len;
-      if (!extra.empty() && queued == out_.size()) {
-        vectors[count++] = {const_cast<char*>(extra.data()), extra.size()};
-      }
-      if (count == 1) {
-        n = send(fd_.get(), vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
-      } else {
-        msghdr message{};
-        message.msg_iov = vectors;
-        message.msg_iovlen = count;
-        n = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
-      }
+  while (!out_.empty() || !extra.empty() || transport_blocked_) {
+    iovec vectors[kMaxVectors + 1];
+    int count = out_.peek(vectors, kMaxVectors);
+    // `extra` may follow only if all of the queue is in front of it.
+    size_t queued = 0;
+    for (int i = 0; i < count; ++i) queued += vectors[i].iov_len;
+    if (!extra.empty() && queued == out_.size()) {
+      vectors[count++] = {const_cast<char*>(extra.data()), extra.size()};
     }
+    const ssize_t n = send(vectors, count);
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) {
@@ -192,19 +258,28 @@ bool Connection::flushNow(std::string_view extra) {
     const size_t from_queue = std::min(static_cast<size_t>(n), out_.size());
     out_.consume(from_queue);
     extra.remove_prefix(n - from_queue);
+    if (transport_blocked_) break;
   }
   if (!extra.empty()) out_.append(extra);
-  if (out_.empty()) sendFinIfDone();
+  if (out_.empty() && !transport_blocked_) sendFinIfDone();
   return true;
 }
 
 void Connection::shutdownWrites() {
   fin_wanted_ = true;
-  if (fd_.valid() && out_.empty()) sendFinIfDone();
+  if (fd_.valid() && out_.empty() && !transport_blocked_ && !connecting()) sendFinIfDone();
 }
 
 void Connection::sendFinIfDone() {
   if (!fin_wanted_) return;
+  if (transport_) {
+    const Transport::Io io{fd_.get(), buffers_};
+    transport_->sendEnd(io);
+    if (transport_->write(io, nullptr, 0).status == Transport::Status::kWantWrite) {  // the FIN waits behind it
+      transport_blocked_ = write_blocked_ = true;
+      return;
+    }
+  }
   fin_wanted_ = false;
   shutdown(fd_.get(), SHUT_WR);
 }

@@ -17,6 +17,11 @@
 #include "source/buffer/byte_sink.h"
 #include "source/event/loop.h"
 #include "source/net/socket.h"
+#include "source/net/transport.h"
+
+namespace sluice::observability {
+class StatsCells;
+}
 
 namespace sluice::net {
 
@@ -25,17 +30,24 @@ struct WorkerBuffers {
   static constexpr size_t kReadSize = 64 * 1024;
   buffer::BlockPool blocks;
   std::unique_ptr<char[]> read{new char[kReadSize]};
+  // Scratch space of transports, in which they take bytes from and hand them to the socket.
+  std::unique_ptr<char[]> transport{new char[kReadSize]};
+  // Where transports count; null: nowhere.
+  observability::StatsCells* cells = nullptr;
 };
 
 enum class CloseReason : uint8_t {
-  kLocal,          // close() of the owner
-  kReset,          // ECONNRESET, EPIPE and the like while established
-  kConnectFailed,  // the attempt failed
+  kLocal,            // close() of the owner
+  kReset,            // ECONNRESET, EPIPE and the like while established
+  kConnectFailed,    // the attempt failed
+  kHandshakeFailed,  // the transport's handshake failed; transport()->failure() says why
 };
 
 class ConnectionEvents {
  public:
   virtual ~ConnectionEvents() = default;
+  // The connection is established, its transport's handshake included. Not told for an accepted plain socket, which is
+  // established from the start.
   virtual void onConnected() {}
   // How many bytes may be delivered now; 0 stops reading until resumeReading().
   virtual size_t readCredit() = 0;
@@ -51,16 +63,20 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
  public:
   enum class Mode : uint8_t { kAccepted, kConnecting };
 
-  Connection(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Mode mode, ConnectionEvents& events);
+  // `transport`: null for a plain socket.
+  Connection(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Mode mode, ConnectionEvents& events,
+             TransportPtr transport = nullptr);
   ~Connection() override;
 
   void write(std::string_view bytes) override;
   // Sends what waits, as far as the socket takes it, without waiting for the end of the turn.
   void flush();
-  // Bytes accepted by write() and not yet by the kernel. If there are any, onDrained() follows.
+  // Bytes accepted by write() and not yet by the kernel (what a transport holds back counts as one). If there are any,
+  // onDrained() follows.
   size_t pendingBytes() const {
-    if (!out_.empty()) tell_drained_ = true;
-    return out_.size();
+    const size_t pending = out_.size() + (transport_blocked_ ? 1 : 0);
+    if (pending > 0) tell_drained_ = true;
+    return pending;
   }
   // The kernel may have bytes for us that were not read yet.
   bool unread() const { return readable_; }
@@ -74,7 +90,15 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   void close(bool reset = false);
 
   bool open() const { return fd_.valid(); }
-  bool connecting() const { return connecting_; }
+  // The attempt or the handshake still runs.
+  bool connecting() const { return connecting_ || handshaking_; }
+  Transport* transport() const { return transport_.get(); }
+  // The peer's end came without the transport's own end: what is delimited by the end may have been cut short.
+  bool truncated() const { return truncated_; }
+  // Nothing was going on for a while: the transport begins with small records again.
+  void idle() {
+    if (transport_) transport_->idle();
+  }
   int fd() const { return fd_.get(); }
 
  private:
@@ -85,6 +109,9 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   bool flushNow(std::string_view extra);
   void tellIfDrained();
   void broken(CloseReason reason, int error);
+  ssize_t receive(char* to, size_t size);
+  ssize_t send(const iovec* vectors, int count);
+  bool handshakeOn();
   void sendFinIfDone();
 
   event::Loop& loop_;
@@ -95,15 +122,20 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   buffer::ByteQueue out_;
   uint64_t sent_ = 0;
   uint64_t received_ = 0;
+  TransportPtr transport_;
   bool connecting_;
+  bool handshaking_ = false;
+  bool truncated_ = false;
   bool readable_ = false;     // the kernel may have something for us
   bool peer_closed_ = false;  // EV_CLOSED seen: a short read is not the last word
   bool end_delivered_ = false;
   bool write_blocked_ = false;
+  bool transport_blocked_ = false;     // the transport holds bytes that the socket did not take
   mutable bool tell_drained_ = false;  // the owner knows of bytes in out_
   bool write_broken_ = false;          // the kernel refused bytes: what is written from now on is dropped
   bool fin_wanted_ = false;
   bool in_read_ = false;
+  bool drained_ = false;  // the transport said so at the last receive()
 };
 
 }  // namespace sluice::net

@@ -7,6 +7,8 @@
 #include <functional>
 #include <string>
 
+#include "source/event/polled_loop.h"
+
 using namespace std::chrono_literals;
 
 namespace sluice::net {
@@ -14,8 +16,9 @@ namespace {
 
 class Peer : public ConnectionEvents {
  public:
-  Peer(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Connection::Mode mode = Connection::Mode::kAccepted)
-      : connection(loop, buffers, std::move(fd), mode, *this) {}
+  Peer(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Connection::Mode mode = Connection::Mode::kAccepted,
+       TransportPtr transport = nullptr)
+      : connection(loop, buffers, std::move(fd), mode, *this, std::move(transport)) {}
 
   void onConnected() override { connected = true; }
   size_t readCredit() override { return credit; }
@@ -203,6 +206,232 @@ TEST_CASE("an address that another socket listens on is refused as in use, also 
 
   REQUIRE(probeFree(address).code() == absl::StatusCode::kAlreadyExists);
   REQUIRE(listenOn(address, {}).status().code() == absl::StatusCode::kAlreadyExists);
+}
+
+// A transport that is none: each side greets with 'h', bytes go inverted, 'E' is the end. It takes bytes that the
+// socket does not and has them sent by later calls, as TLS does with its records.
+class FakeTransport : public Transport {
+ public:
+  Status handshake(const Io& io) override {
+    if (!greeted_) {
+      held_ = "h";
+      greeted_ = true;
+    }
+    if (!send(io)) return broken_ ? Status::kFailed : Status::kWantWrite;
+    char byte;
+    const ssize_t n = recv(io.fd, &byte, 1, 0);
+    if (n < 0) return errno == EAGAIN ? Status::kWantRead : Status::kFailed;
+    return n == 1 && byte == 'h' ? Status::kDone : Status::kFailed;
+  }
+  Result read(const Io& io, char* to, size_t size) override {
+    if (ended_) return {Status::kEnd};
+    const ssize_t n = recv(io.fd, to, std::min(size, most), 0);
+    if (n < 0) return {errno == EAGAIN ? Status::kWantRead : Status::kFailed};
+    if (n == 0) return {Status::kTruncated};
+    size_t got = 0;
+    for (ssize_t i = 0; i < n && !ended_; ++i) {
+      ended_ = to[i] == 'E';
+      if (!ended_) to[got++] = static_cast<char>(~to[i]);
+    }
+    if (got == 0) return {Status::kEnd};
+    return {Status::kDone, got, static_cast<size_t>(n) < std::min(size, most)};
+  }
+  Result write(const Io& io, const iovec* vectors, int count) override {
+    if (!send(io)) return {broken_ ? Status::kFailed : Status::kWantWrite};
+    size_t taken = 0;
+    for (int i = 0; i < count && held_.empty(); ++i) {
+      const auto* bytes = static_cast<const char*>(vectors[i].iov_base);
+      for (size_t k = 0; k < vectors[i].iov_len; ++k) held_.push_back(static_cast<char>(~bytes[k]));
+      taken += vectors[i].iov_len;
+      send(io);
+    }
+    if (broken_) return {Status::kFailed};
+    return {held_.empty() ? Status::kDone : Status::kWantWrite, taken};
+  }
+  void sendEnd(const Io& io) override {
+    if (std::exchange(end_sent_, true)) return;
+    held_ += 'E';
+    send(io);
+  }
+  std::string_view failure() const override { return "the fake failed"; }
+
+  size_t most = 1 << 20;
+
+ private:
+  bool send(const Io& io) {
+    while (!held_.empty()) {
+      const ssize_t n = ::send(io.fd, held_.data(), held_.size(), MSG_NOSIGNAL);
+      if (n < 0) {
+        broken_ = errno != EAGAIN;
+        return false;
+      }
+      held_.erase(0, static_cast<size_t>(n));
+    }
+    return true;
+  }
+  std::string held_;
+  bool greeted_ = false, ended_ = false, end_sent_ = false, broken_ = false;
+};
+
+// One side with the fake transport, the other a plain socket in the test's hands.
+struct FakeFixture {
+  explicit FakeFixture(Connection::Mode mode = Connection::Mode::kAccepted) {
+    int fds[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+    peer = Fd(fds[1]);
+    auto made = std::make_unique<FakeTransport>();
+    transport = made.get();
+    a = std::make_unique<Peer>(loop, buffers, Fd(fds[0]), mode, std::move(made));
+  }
+  void say(std::string_view bytes, bool plain = false) {
+    std::string out(bytes);
+    if (!plain) {
+      for (char& c : out) c = static_cast<char>(~c);
+    }
+    REQUIRE(::send(peer.get(), out.data(), out.size(), 0) == static_cast<ssize_t>(out.size()));
+  }
+  // What the peer received since the last time; `ended`: the FIN was behind it.
+  std::string heard() {
+    std::string out(4 << 20, '\0');
+    size_t size = 0;
+    for (;;) {
+      const ssize_t n = recv(peer.get(), out.data() + size, out.size() - size, MSG_DONTWAIT);
+      ended |= n == 0;
+      if (n <= 0) break;
+      size += static_cast<size_t>(n);
+    }
+    out.resize(size);
+    return out;
+  }
+  event::PolledLoop loop;
+  WorkerBuffers buffers;
+  Fd peer;
+  FakeTransport* transport;
+  std::unique_ptr<Peer> a;
+  bool ended = false;
+};
+
+TEST_CASE("a connection is established when its transport's handshake is over, and sends what waited") {
+  FakeFixture f(GENERATE(Connection::Mode::kAccepted, Connection::Mode::kConnecting));
+  f.a->connection.write("early");
+  f.loop.turn();
+  REQUIRE(f.heard() == "h");
+  REQUIRE(f.a->connection.connecting());
+  REQUIRE_FALSE(f.a->connected);
+
+  f.say("h", true);
+  f.loop.turn();
+
+  REQUIRE(f.a->connected);
+  REQUIRE(f.heard().size() == 5);
+}
+
+TEST_CASE("bytes and the end that come with the handshake are delivered behind it") {
+  const bool before = GENERATE(true, false);
+  FakeFixture f;
+  if (!before) f.loop.turn();
+  f.say("h", true);
+  f.say("first words");
+  f.say("E", true);
+  shutdown(f.peer.get(), SHUT_WR);
+
+  f.loop.turn();
+
+  REQUIRE(f.a->connected);
+  REQUIRE(f.a->got == "first words");
+  REQUIRE(f.a->ended);
+  REQUIRE_FALSE(f.a->connection.truncated());
+}
+
+TEST_CASE("a FIN in the same edge as a short read is noticed through a transport too") {
+  FakeFixture f;
+  f.say("h", true);
+  f.loop.turn();
+  f.say("bye");
+  shutdown(f.peer.get(), SHUT_WR);
+
+  f.loop.turn();
+
+  REQUIRE(f.a->got == "bye");
+  REQUIRE(f.a->ended);
+  REQUIRE(f.a->connection.truncated());
+}
+
+TEST_CASE("a failed handshake closes the connection and says that it was the handshake") {
+  FakeFixture f;
+  f.say("x", true);
+
+  f.loop.turn();
+
+  REQUIRE(f.a->broken);
+  REQUIRE(f.a->reason == CloseReason::kHandshakeFailed);
+  REQUIRE_FALSE(f.a->connection.open());
+  REQUIRE(f.a->connection.transport()->failure() == "the fake failed");
+}
+
+TEST_CASE("what a transport holds back counts as pending, and the end waits behind it") {
+  FakeFixture f;
+  f.say("h", true);
+  f.loop.turn();
+  f.a->connection.write(std::string(3 << 20, 'x'));
+  f.a->connection.shutdownWrites();
+  REQUIRE(f.a->connection.pendingBytes() > 0);
+
+  std::string all;
+  for (int i = 0; i < 1000 && !f.ended; ++i) {
+    f.loop.turn();
+    all += f.heard();
+  }
+
+  REQUIRE(f.ended);
+  REQUIRE(all.size() == 1 + (3 << 20) + 1);
+  REQUIRE(all.back() == 'E');
+  REQUIRE(f.a->drained == 1);
+}
+
+TEST_CASE("an end that the socket does not take goes out before the FIN") {
+  FakeFixture f;
+  f.say("h", true);
+  f.loop.turn();
+  // Fill the socket to the last byte, from under the connection.
+  const std::string filler(1 << 16, 'f');
+  while (::send(f.a->connection.fd(), filler.data(), filler.size(), MSG_NOSIGNAL) > 0) {
+  }
+  while (::send(f.a->connection.fd(), filler.data(), 1, MSG_NOSIGNAL) > 0) {
+  }
+
+  f.a->connection.shutdownWrites();
+  std::string all;
+  for (int i = 0; i < 100 && !f.ended; ++i) {
+    all += f.heard();
+    f.loop.turn();
+  }
+
+  REQUIRE(f.ended);
+  REQUIRE(all.back() == 'E');
+}
+
+TEST_CASE("a close that drops bytes does not look like a proper end") {
+  const bool drops = GENERATE(true, false);
+  FakeFixture f;
+  f.say("h", true);
+  f.loop.turn();
+  if (drops) f.a->connection.write("never sent");
+
+  f.a->connection.close();
+
+  REQUIRE(f.heard() == (drops ? "h" : "hE"));
+}
+
+TEST_CASE("a transport that gives little at a time is read to the end") {
+  FakeFixture f;
+  f.transport->most = 7;
+  f.say("h", true);
+  f.say(std::string(100000, 'y'));
+
+  f.loop.turn();
+
+  REQUIRE(f.a->got.size() == 100000);
 }
 
 }  // namespace

@@ -37,6 +37,20 @@ absl::StatusOr<Fd> makeSocket(const Address& address) {
   return fd;
 }
 
+absl::Status applyOptions(int fd, const Address& address, const ListenOptions& options, SocketOption::When when) {
+  for (const SocketOption& option : options.options) {
+    if (option.when != when || (option.only != Address::Family::kNone && option.only != address.family())) continue;
+    const auto size = static_cast<socklen_t>(option.value.size());
+    if (setsockopt(fd, option.level, option.name, option.value.data(), size) == 0) continue;
+    const std::string what =
+        absl::StrCat("cannot set socket option ", option.level, "/", option.name, " (", option.description, ") of");
+    const int error = errno;
+    if (error == EPERM || error == EACCES) return errnoStatus(error, what, address);
+    return absl::InvalidArgumentError(absl::StrCat(what, " ", address.toString(), ": ", strerror(error)));
+  }
+  return absl::OkStatus();
+}
+
 bool isSocketFile(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
@@ -67,6 +81,13 @@ Fd::~Fd() {
   if (fd_ >= 0) close(fd_);
 }
 
+SocketOption SocketOption::ofInt(int level, int name, int value, std::string description) {
+  return {.level = level,
+          .name = name,
+          .value = std::string(reinterpret_cast<const char*>(&value), sizeof(value)),
+          .description = std::move(description)};
+}
+
 absl::StatusOr<Fd> listenOn(const Address& address, const ListenOptions& options) {
   absl::StatusOr<Fd> fd = makeSocket(address);
   if (!fd.ok()) return fd;
@@ -78,21 +99,29 @@ absl::StatusOr<Fd> listenOn(const Address& address, const ListenOptions& options
   } else {
     removeStaleSocketFile(address);
   }
+  using When = SocketOption::When;
+  if (absl::Status set = applyOptions(fd->get(), address, options, When::kBeforeBind); !set.ok()) return set;
   if (bind(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0) {
     return errnoStatus(errno, "cannot bind", address);
   }
+  if (absl::Status set = applyOptions(fd->get(), address, options, When::kBeforeListen); !set.ok()) return set;
   if (address.isUnix() && options.unix_mode != 0) chmod(address.toString().c_str(), options.unix_mode);
   if (listen(fd->get(), options.backlog) != 0) return errnoStatus(errno, "cannot listen on", address);
+  if (absl::Status set = applyOptions(fd->get(), address, options, When::kListening); !set.ok()) return set;
   return fd;
 }
 
-absl::Status probeFree(const Address& address) {
+absl::Status probeFree(const Address& address, const ListenOptions& options) {
   if (!address.isIp() || address.port() == 0) return absl::OkStatus();
   absl::StatusOr<Fd> fd = makeSocket(address);
   if (!fd.ok()) return fd.status();
   const int on = 1;
   setsockopt(fd->get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   if (address.family() == Address::Family::kIpv6) setsockopt(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+  // Some options decide whether an address can be bound at all.
+  if (absl::Status set = applyOptions(fd->get(), address, options, SocketOption::When::kBeforeBind); !set.ok()) {
+    return set;
+  }
   if (bind(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0) {
     return errnoStatus(errno, "cannot bind", address);
   }

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,19 +28,33 @@ class Fd {
   int fd_ = -1;
 };
 
+// A setsockopt() of the configuration.
+struct SocketOption {
+  enum class When : uint8_t { kBeforeBind, kBeforeListen, kListening };
+  int level = 0;
+  int name = 0;
+  std::string value;  // its bytes
+  When when = When::kBeforeBind;
+  Address::Family only = Address::Family::kNone;  // for sockets of this family; kNone: all
+  std::string description;                        // what it is for, in errors
+
+  static SocketOption ofInt(int level, int name, int value, std::string description);
+};
+
 struct ListenOptions {
   int backlog = 4096;
   bool reuse_port = false;  // one socket for each worker; the kernel spreads connections
   int unix_mode = 0;        // permission bits of a Unix socket's file; 0: as the umask gives
+  std::vector<SocketOption> options = {};
 };
 
-// A listening socket. A stale Unix socket file (nobody listens there) is replaced.
-// Errors: AlreadyExists for an address in use, PermissionDenied, InvalidArgument (address not on this machine).
+// A listening socket. A stale Unix socket file (nobody listens there) is replaced. Errors: AlreadyExists for an address
+// in use, PermissionDenied, InvalidArgument (address not on this machine, or an option that the kernel refuses).
 absl::StatusOr<Fd> listenOn(const Address& address, const ListenOptions& options);
 
 // Fails like listenOn without SO_REUSEPORT would, and leaves nothing behind: tells an address that another process
 // holds, which SO_REUSEPORT hides.
-absl::Status probeFree(const Address& address);
+absl::Status probeFree(const Address& address, const ListenOptions& options = {});
 
 // A socket whose connection attempt has begun; it becomes writable when that has ended.
 absl::StatusOr<Fd> startConnect(const Address& address);

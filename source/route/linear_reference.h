@@ -100,6 +100,8 @@ class LinearReference {
         return path == text || path.rfind(text + "/", 0) == 0;
       case PathKind::kRegex:
         return re2::RE2::FullMatch(as_sent, *route.regex);
+      case PathKind::kConnect:
+        return false;
     }
     return false;
   }

@@ -79,6 +79,8 @@ class PathIndex::Builder {
       case PathKind::kRegex:
         prefixes_.push_back({texts_.copy(literalBeginning(m.path)), route});
         break;
+      case PathKind::kConnect:
+        break;  // has no path to be found by
     }
   }
 

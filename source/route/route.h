@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "source/route/cluster_names.h"
 #include "source/route/filter_slots.h"
@@ -40,6 +41,7 @@ struct Forward {
   std::string_view prefix_rewrite;                        // empty: none
   std::string_view host_rewrite;                          // empty: none
   const RegexRewrite* regex_rewrite = nullptr;
+  const std::vector<UpgradeSpec>* upgrades = nullptr;  // null: none
 };
 
 struct Redirect {

@@ -19,7 +19,8 @@
 
 namespace sluice::route {
 
-enum class PathKind : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex };
+// kConnect: CONNECT requests, which have no path; no other kind matches those.
+enum class PathKind : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex, kConnect };
 
 using PerFilterSpec = std::vector<std::pair<FilterSlot, std::shared_ptr<const PerFilterConfig>>>;
 
@@ -38,6 +39,12 @@ struct WeightedClusterSpec {
   PerFilterSpec per_filter;
 };
 
+// What a route says of upgrades, before the connection manager. (proto: RouteAction.UpgradeConfig)
+struct UpgradeSpec {
+  std::string type;  // in lower case; "connect" for CONNECT
+  bool enabled = true;
+};
+
 // proto: RouteAction
 struct ForwardSpec {
   ClusterId cluster = kNoCluster;  // if weighted is empty
@@ -51,6 +58,7 @@ struct ForwardSpec {
   uint16_t cluster_not_found_status = 503;
   std::optional<std::chrono::milliseconds> timeout;       // nullopt: the default (15 s); 0: none
   std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
+  std::vector<UpgradeSpec> upgrades;
 };
 
 // proto: RedirectAction. Empty or 0: as in the request.

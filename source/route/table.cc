@@ -31,6 +31,14 @@ bool equalLowered(std::string_view text, std::string_view lower) {
 
 template <class... Steps>
 uint32_t firstRoute(const VirtualHost& host, const RequestView& request, Steps&... steps) {
+  if (request.headers.path.empty()) {  // CONNECT: rare, and not in the index
+    for (uint32_t i = 0; i < host.routes.size(); ++i) {
+      const RouteMatcher& matcher = host.routes[i].matcher;
+      if (matcher.kind != PathKind::kConnect) continue;
+      if (matcher.conditions == nullptr || matcher.conditions->hold(request)) return i;
+    }
+    return kNone;
+  }
   if (host.index != nullptr) return host.index->find(request, steps...);
   for (uint32_t i = 0; i < host.routes.size(); ++i) {
     (steps.add(1), ...);
@@ -58,6 +66,8 @@ bool RouteMatcher::pathMatches(std::string_view text) const {
       return beginsWith(path) && (text.size() == path.size() || text[path.size()] == '/');
     case PathKind::kRegex:
       return re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *regex);
+    case PathKind::kConnect:
+      return false;  // there is none
   }
   return false;
 }
@@ -87,7 +97,7 @@ Match Table::matchRoute(const http::RequestHeaders& request, uint64_t random, St
   const uint32_t host = hosts_.find(authority, request.arena());
   if (host == kNoHost) return out;
   out.virtual_host = &virtual_hosts_[host];
-  if (request.path.empty()) return out;
+  if (request.path.empty() && request.method != "CONNECT") return out;
 
   const uint32_t route = firstRoute(*out.virtual_host, RequestView::of(request), steps...);
   if (route == kNone) return out;
@@ -122,6 +132,7 @@ struct Table::Storage {
   std::vector<Route> routes;      // of all virtual hosts, one after the other
   std::vector<Forward> forwards;  // reserved: pointers into it stay good
   std::deque<std::vector<WeightedCluster>> weighted;
+  std::deque<std::vector<UpgradeSpec>> upgrades;
   std::deque<Redirect> redirects;
   std::deque<DirectResponse> direct_responses;
   std::deque<Conditions> conditions;
@@ -263,6 +274,7 @@ class Table::Builder {
     forward.prefix_rewrite = storage_.texts.copy(spec.prefix_rewrite);
     forward.host_rewrite = storage_.texts.copy(spec.host_rewrite);
     forward.regex_rewrite = rewrite(spec.regex_rewrite);
+    if (!spec.upgrades.empty()) forward.upgrades = &storage_.upgrades.emplace_back(std::move(spec.upgrades));
     if (spec.weighted.empty()) return absl::OkStatus();
 
     std::vector<WeightedCluster>& weighted = storage_.weighted.emplace_back();

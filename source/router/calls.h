@@ -1,4 +1,4 @@
-// Call-outs of filters: HTTP requests to clusters, and timers.
+// Call-outs of filters: HTTP requests and gRPC calls to clusters, and timers.
 #pragma once
 
 #include "source/filter/calls.h"
@@ -14,6 +14,7 @@ class ClusterCalls : public filter::Calls {
   ClusterCalls(event::Loop& loop, upstream::ClusterSet& clusters, observability::StatsCells& cells)
       : loop_(loop), clusters_(clusters), cells_(cells) {}
 
+  std::unique_ptr<filter::GrpcCall> openGrpc(filter::GrpcCallRequest request, filter::GrpcEvents& events) override;
   std::unique_ptr<filter::Call> send(filter::HttpCallRequest request,
                                      std::function<void(filter::HttpCallResponse)> on_response) override;
   std::unique_ptr<filter::Call> after(std::chrono::milliseconds delay, std::function<void()> on_expiry) override;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/http/headers.h"
 #include "source/route/rewrite.h"
+#include "source/router/websocket.h"
 #include "source/stream/format_context.h"
 
 namespace sluice::router {
@@ -19,6 +20,8 @@ namespace pool = upstream::pool;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kDefaultTimeout{15000};  // (proto: RouteAction.timeout)
+constexpr size_t kMaxKeptBody = 16 * 1024;
+constexpr uint8_t kMaxRefusals = 3;  // how often a request is put on another connection
 
 bool idempotent(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" ||
@@ -53,7 +56,7 @@ constexpr FailureText kProtocolError{
     "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
     ResponseFlag::kUpstreamProtocolError, 502};
 
-class Router final : public filter::Terminal, public pool::ExchangeEvents, public pool::Waiter {
+class Router final : public filter::Terminal, public pool::ExchangeEvents {
  public:
   Router(RouterWorker& worker, const RouterSettings& settings, filter::ChainRunner& runner, filter::Stream& stream,
          filter::Downstream& downstream)
@@ -65,19 +68,15 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents, publi
   void requestData(std::string_view data, bool end_stream) override;
   void requestTrailers() override;
   size_t unsentRequestBytes() const override {
-    return waiting_body_.size() + (connection_ != nullptr ? connection_->unsentBytes() : 0);
+    return exchange_.open() && asks_tunnel_ == in_tunnel_ ? exchange_.unsentBytes() : waiting_body_.size();
   }
-  void responseCreditGrew() override {
-    if (connection_ != nullptr) connection_->resumeReading();
-  }
+  void responseCreditGrew() override { exchange_.resumeReading(); }
   void deadlineExpired() override;
   void cancel() override;
 
-  // --- Waiter ---
-  void onReady(pool::ClientConnection& connection) override;
-  void onFailure(pool::Failure failure, std::string_view text) override;
-
   // --- ExchangeEvents ---
+  void onReady() override;
+  void onFailure(pool::Failure failure, std::string_view text) override;
   http::ResponseHeaders& beginResponse() override {
     stream_.response().clear();
     return stream_.response();
@@ -98,7 +97,13 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents, publi
  private:
   void forward(bool end_stream);
   void requestEnded();
+  void keepBody(std::string_view data);
+  void armTimeout();
+  bool acceptsTunnel() const;
+  bool endless() const;
+  void beginTunnel();
   bool replayable(http::ResetReason reason) const;
+  void replay(bool fresh);
   void fail(const FailureText& failure);
   void reply(uint16_t status, std::string_view body, std::string_view details, std::optional<ResponseFlag> flag) {
     runner_.localReply(Reply{status, std::string(body), details, {}, flag});
@@ -121,19 +126,26 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents, publi
   base::LocalPtr<upstream::WorkerCluster> cluster_;
   pool::Pool* pool_ = nullptr;
   const upstream::cluster::Host* host_ = nullptr;  // valid while holds_request_: its pool is not empty
-  pool::ClientConnection* connection_ = nullptr;
+  pool::Exchange exchange_{*this};
   milliseconds timeout_{0};
   event::TimePoint attempt_began_;
   bool holds_request_ = false;  // a unit of the request breaker, and active counts
   bool headers_only_ = false;
   bool request_ended_ = false;
   bool request_has_trailers_ = false;
+  bool asks_tunnel_ = false;  // an upgrade or CONNECT: the head is all of the request until it is accepted
+  bool in_tunnel_ = false;
+  bool default_timeout_ = false;  // no one chose it
+  bool untimed_ = false;          // what goes on has no natural end
   bool response_began_ = false;
   bool done_ = false;
   bool replayed_ = false;
   bool holds_retry_ = false;
   RoutingPriority priority_ = RoutingPriority::kDefault;
-  std::string waiting_body_;  // until there is a connection; bounded by the chain's window
+  bool keeps_body_ = true;  // waiting_body_ has all of it so far
+  uint8_t refusals_ = 0;
+  // Until there is a connection or a tunnel, and then while it is kept; bounded by the chain's window.
+  std::string waiting_body_;
 };
 
 void Router::requestHeaders(bool end_stream) {
@@ -156,18 +168,13 @@ void Router::forward(bool end_stream) {
   const route::Forward& action = *match.route->forward;
   stream::StreamInfo& info = stream_.info();
   headers_only_ = request_ended_ = end_stream;
+  asks_tunnel_ = stream_.request().wantsTunnel();
   cluster_ = worker_.clusters().find(match.cluster());
   if (!cluster_) {
     return reply(action.cluster_not_found_status, "", "cluster_not_found", ResponseFlag::kNoClusterFound);
   }
   const pool::PoolContext& context = cluster_->context();
   info.upstream_cluster = context.config->name;
-  // Refused where routes are compiled, if the cluster is known there; it may turn HTTP/2 later.
-  if (context.config->http.protocol != upstream::cluster::UpstreamProtocol::kHttp1) {
-    return reply(503, "the cluster speaks HTTP/2, which requests cannot use yet", "upstream_protocol_not_supported",
-                 ResponseFlag::kUpstreamProtocolError);
-  }
-
   const upstream::cluster::HostSlot slot = cluster_->balancer().pick();
   if (slot == upstream::cluster::kNoHost) {
     worker_.cells().add(stats().cx_none_healthy);
@@ -184,14 +191,14 @@ void Router::forward(bool end_stream) {
   worker_.cells().add(stats().rq_total);
   worker_.cells().add(stats().rq_active);
   runner_.limitWindow(context.config->per_connection_buffer_limit);
-  pool_ = &cluster_->poolOf(slot, priority_);
-  host_ = &pool_->host();
+  host_ = cluster_->balancer().hosts().host(slot);
   // Copied: the log entry is written after the host may have left its cluster.
   info.upstream_host = stream_.arena().copy(host_->addressText());
   info.upstream_host_name = host_->hostname().empty() ? info.upstream_host : stream_.arena().copy(host_->hostname());
   info.attempt_count = 1;
 
   timeout_ = action.timeout.value_or(kDefaultTimeout);
+  default_timeout_ = !action.timeout.has_value();
   http::RequestHeaders& headers = stream_.request();
   if (!route::finalizeRequest(match, headers, stream::FormatContext{.request = &headers, .info = info},
                               {.keep_original_path = !settings_.suppress_envoy_headers})) {
@@ -202,24 +209,51 @@ void Router::forward(bool end_stream) {
   if (!settings_.suppress_envoy_headers && timeout_.count() > 0) {
     headers.add(Name::kXEnvoyExpectedRqTimeoutMs, absl::StrCat(timeout_.count()));
   }
-  if (request_ended_) requestEnded();
+  if (headers.upgrade == "websocket" && headers.protocol == http::Protocol::kHttp2 &&
+      !headers.get("sec-websocket-key")) {
+    base::Arena& arena = stream_.arena();
+    headers.addView(Name::kOther, "sec-websocket-key", makeWebSocketKey(arena, stream_.random(), stream_.random()));
+  }
+  // Behind what changes the host: with auto_sni it decides.
+  pool_ = &cluster_->poolFor(slot, priority_, headers);
+  if (request_ended_ || asks_tunnel_) armTimeout();
   attempt_began_ = worker_.loop().now();
-  pool_->request(*this, false);
+  pool_->request(exchange_, false);
 }
 
 void Router::requestEnded() {
   request_ended_ = true;
-  // The route's timeout counts from the end of the request, so a slow upload does not use it up.
-  if (timeout_.count() > 0 && !done_) downstream_.armDeadline(timeout_);
+  if (!asks_tunnel_) armTimeout();
+}
+
+// The route's timeout counts from the end of the request, so a slow upload does not use it up.
+void Router::armTimeout() {
+  if (timeout_.count() > 0 && !done_ && !untimed_) downstream_.armDeadline(timeout_);
 }
 
 void Router::requestData(std::string_view data, bool end_stream) {
   if (done_) return;
   if (end_stream) requestEnded();
-  if (connection_ != nullptr) {
-    connection_->sendData(data, end_stream);
-  } else {
+  if (asks_tunnel_ && !in_tunnel_) {
+    if (!response_began_) waiting_body_.append(data);  // nobody's once the tunnel was refused
+    return;
+  }
+  if (!exchange_.open()) {
     waiting_body_.append(data);
+    return;
+  }
+  keepBody(data);
+  exchange_.sendData(data, end_stream);
+}
+
+// Bytes that were sent are kept for as long as a host of HTTP/2 may say that it did not look at the request.
+void Router::keepBody(std::string_view data) {
+  if (!keeps_body_) return;
+  keeps_body_ = exchange_.multiplexed() && !response_began_ && waiting_body_.size() + data.size() <= kMaxKeptBody;
+  if (keeps_body_) {
+    waiting_body_.append(data);
+  } else {
+    waiting_body_ = {};
   }
 }
 
@@ -227,22 +261,20 @@ void Router::requestTrailers() {
   if (done_) return;
   request_has_trailers_ = true;
   requestEnded();
-  if (connection_ != nullptr) connection_->sendTrailers(stream_.requestTrailers());
+  exchange_.sendTrailers(stream_.requestTrailers());
 }
 
-void Router::onReady(pool::ClientConnection& connection) {
-  connection_ = &connection;
-  connection.attach(*this);
+void Router::onReady() {
   stream::StreamInfo& info = stream_.info();
-  info.upstream_connection_id = connection.id();
+  info.upstream_connection_id = exchange_.connectionId();
+  info.upstream_tls = exchange_.tls();
   info.upstream_request_start = info.since(worker_.loop().now());
-  connection.sendHeaders(stream_.request(), headers_only_);
-  if (headers_only_) return;
+  exchange_.sendHeaders(stream_.request(), headers_only_);
+  if (headers_only_ || asks_tunnel_) return;
   const bool end_with_data = request_ended_ && !request_has_trailers_;
-  if (!waiting_body_.empty() || end_with_data) connection.sendData(waiting_body_, end_with_data);
-  waiting_body_.clear();
-  waiting_body_.shrink_to_fit();
-  if (request_has_trailers_) connection.sendTrailers(stream_.requestTrailers());
+  if (!waiting_body_.empty() || end_with_data) exchange_.sendData(waiting_body_, end_with_data);
+  keepBody({});
+  if (request_has_trailers_) exchange_.sendTrailers(stream_.requestTrailers());
   runner_.requestProgress();
 }
 
@@ -265,9 +297,40 @@ void Router::countStatus(uint16_t status) {
   if (status >= 100 && status < 600) worker_.cells().add(by_class[status / 100 - 1]);
 }
 
+bool Router::acceptsTunnel() const {
+  if (!asks_tunnel_) return false;
+  const uint16_t status = stream_.response().status;
+  return stream_.request().upgrade.empty() ? status / 100 == 2 : status == 101;
+}
+
+// Answers that go on until someone has had enough. A timeout that nobody chose does not end them, nor does any timeout
+// of the route end a tunnel: the stream's idle timeout is what holds.
+bool Router::endless() const {
+  if (in_tunnel_) return true;
+  if (!default_timeout_) return false;
+  const std::string_view type = stream_.response().get(Name::kContentType).value_or("");
+  return type.starts_with("text/event-stream") || type.starts_with("application/grpc");
+}
+
+// What the client sent ahead follows.
+void Router::beginTunnel() {
+  if (!waiting_body_.empty() || request_ended_) exchange_.sendData(waiting_body_, request_ended_);
+  waiting_body_.clear();
+  waiting_body_.shrink_to_fit();
+  runner_.requestProgress();
+}
+
 void Router::onResponseHeaders(bool end_stream) {
   response_began_ = true;
+  in_tunnel_ = !end_stream && acceptsTunnel();
+  untimed_ = endless();
+  if (!in_tunnel_) waiting_body_ = {};
   http::ResponseHeaders& headers = stream_.response();
+  if (in_tunnel_ && stream_.request().upgrade == "websocket" && !headers.get("sec-websocket-accept")) {
+    if (const auto key = stream_.request().get("sec-websocket-key")) {
+      headers.addView(Name::kOther, "sec-websocket-accept", webSocketAccept(stream_.arena(), *key));
+    }
+  }
   stream::StreamInfo& info = stream_.info();
   info.response_start = info.since(worker_.loop().now());
   info.response_code_details = "via_upstream";
@@ -281,6 +344,7 @@ void Router::onResponseHeaders(bool end_stream) {
                           stream::FormatContext{.request = &stream_.request(), .response = &headers, .info = info});
   if (end_stream) responseComplete();
   runner_.responseHeaders(end_stream);
+  if (in_tunnel_ && !done_) beginTunnel();
 }
 
 void Router::onResponseData(std::string_view data, bool end_stream) {
@@ -298,25 +362,27 @@ void Router::responseComplete() {
   info.upstream_response_end = info.since(worker_.loop().now());
   worker_.cells().record(stats().rq_time,
                          std::chrono::duration_cast<milliseconds>(worker_.loop().now() - attempt_began_).count());
-  connection_ = nullptr;  // the pool takes it back by itself, or closes it if the request is not complete
   release();
 }
 
 bool Router::replayable(http::ResetReason reason) const {
-  return !replayed_ && headers_only_ && !response_began_ && reason == http::ResetReason::kConnectionEnded &&
-         connection_ != nullptr && connection_->maybeUnseen() && idempotent(stream_.request().method);
+  return !replayed_ && (headers_only_ || asks_tunnel_) && !response_began_ &&
+         reason == http::ResetReason::kConnectionEnded && exchange_.maybeUnseen() &&
+         idempotent(stream_.request().method);
 }
 
 void Router::onResponseReset(http::ResetReason reason, std::string_view detail) {
+  // The host did not process it: safe for any method, and no load that the retry breaker is for.
+  if (reason == http::ResetReason::kRefused && !response_began_ && (headers_only_ || keeps_body_) &&
+      refusals_ < kMaxRefusals) {
+    ++refusals_;
+    return replay(false);
+  }
   // The retry breaker holds for this too: a cluster that fails at large is not asked twice as much.
   if (replayable(reason) && cluster_->context().breakers->tryAcquire(Resource::kRetries, priority_)) {
     holds_retry_ = replayed_ = true;
-    connection_ = nullptr;
-    stream_.info().attempt_count = 2;
-    worker_.cells().add(stats().rq_retry);
-    return pool_->request(*this, true);
+    return replay(true);
   }
-  connection_ = nullptr;
   worker_.cells().add(stats().rq_rx_reset);
   stream_.info().upstream_transport_failure_reason = detail;
   if (response_began_) {
@@ -331,6 +397,12 @@ void Router::onResponseReset(http::ResetReason reason, std::string_view detail) 
   fail(reason == http::ResetReason::kProtocolError ? kProtocolError : kTermination);
 }
 
+void Router::replay(bool fresh) {
+  ++stream_.info().attempt_count;
+  worker_.cells().add(stats().rq_retry);
+  pool_->request(exchange_, fresh);
+}
+
 void Router::fail(const FailureText& failure) {
   if (cluster_) countStatus(failure.status);
   release();
@@ -342,7 +414,7 @@ void Router::fail(const FailureText& failure) {
 }
 
 void Router::deadlineExpired() {
-  if (done_) return;
+  if (done_ || untimed_) return;
   if (holds_request_) worker_.cells().add(stats().rq_timeout);
   stream_.info().response_flags.set(ResponseFlag::kUpstreamRequestTimeout);
   const bool began = response_began_;
@@ -354,7 +426,7 @@ void Router::deadlineExpired() {
 
 void Router::cancel() {
   if (!done_ && holds_request_) {
-    worker_.cells().add(connection_ != nullptr ? stats().rq_tx_reset : stats().rq_cancelled);
+    worker_.cells().add(exchange_.open() ? stats().rq_tx_reset : stats().rq_cancelled);
   }
   release();
 }
@@ -367,8 +439,8 @@ void Router::release() {
     worker_.cells().sub(stats().rq_active);
     cluster_->balancer().requestFinished(*host_);
   }
-  if (pool_ != nullptr) std::exchange(pool_, nullptr)->cancel(*this);
-  if (pool::ClientConnection* connection = std::exchange(connection_, nullptr)) connection->abandon();
+  pool_ = nullptr;
+  exchange_.abandon();
 }
 
 }  // namespace

@@ -142,6 +142,35 @@ v3::Listeners AdminPages::listeners() const {
   return out;
 }
 
+namespace {
+
+void setCertificate(const tls::CertificateFacts& facts, int64_t now, v3::CertificateDetails& out) {
+  out.set_path(facts.name);
+  out.set_serial_number(facts.serial);
+  for (const std::string& name : facts.dns_sans) out.add_subject_alt_names()->set_dns(name);
+  for (const std::string& name : facts.uri_sans) out.add_subject_alt_names()->set_uri(name);
+  for (const std::string& name : facts.ip_sans) out.add_subject_alt_names()->set_ip_address(name);
+  out.set_days_until_expiration(static_cast<uint64_t>(std::max<int64_t>(facts.daysUntilExpiration(now), 0)));
+  *out.mutable_valid_from() = TimeUtil::SecondsToTimestamp(facts.valid_from);
+  *out.mutable_expiration_time() = TimeUtil::SecondsToTimestamp(facts.valid_to);
+  if (facts.ocsp_valid_to == 0) return;
+  *out.mutable_ocsp_details()->mutable_valid_from() = TimeUtil::SecondsToTimestamp(facts.ocsp_valid_from);
+  *out.mutable_ocsp_details()->mutable_expiration() = TimeUtil::SecondsToTimestamp(facts.ocsp_valid_to);
+}
+
+}  // namespace
+
+v3::Certificates AdminPages::certificates() const {
+  const int64_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  v3::Certificates out;
+  deps_.secrets.forEachContext([&](const tls::ContextFacts& facts) {
+    v3::Certificate& shown = *out.add_certificates();
+    for (const auto& authority : facts.authorities) setCertificate(authority, now, *shown.add_ca_cert());
+    for (const auto& certificate : facts.certificates) setCertificate(certificate, now, *shown.add_cert_chain());
+  });
+  return out;
+}
+
 v3::ConfigDump AdminPages::configDump(bool include_endpoints) const {
   auto verdictsOf = [this](std::string_view type) {
     return deps_.subscriptions == nullptr ? std::vector<xds::Verdict>() : deps_.subscriptions->verdicts(type);

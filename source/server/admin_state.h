@@ -8,6 +8,7 @@
 #include "source/server/cluster_manager.h"
 #include "source/server/listener_manager.h"
 #include "source/server/options.h"
+#include "source/server/secret_manager.h"
 #include "source/xds/subscriptions.h"
 
 namespace sluice::server {
@@ -21,6 +22,7 @@ class AdminPages : public admin::AdminState {
     const BootstrapProto& bootstrap;
     const ClusterManager& clusters;
     const ListenerManager& listeners;
+    const SecretManager& secrets;
     const xds::Subscriptions* subscriptions;  // null: everything is static
     observability::StatsRegistry& stats;
     observability::Logger& logger;
@@ -37,6 +39,7 @@ class AdminPages : public admin::AdminState {
   envoy::admin::v3::Clusters clusters() const override;
   envoy::admin::v3::Listeners listeners() const override;
   envoy::admin::v3::ConfigDump configDump(bool include_endpoints) const override;
+  envoy::admin::v3::Certificates certificates() const override;
   const observability::StatsRegistry& stats() const override { return deps_.stats; }
   observability::Logger& logger() override { return deps_.logger; }
   void quit() override { deps_.quit(); }

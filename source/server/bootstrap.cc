@@ -50,25 +50,23 @@ std::vector<std::string> rdsNamesOf(const envoy::config::listener::v3::Listener&
 }
 
 bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, config::Services& services,
-                      CompiledBootstrap& out) {
+                      CompiledBootstrap& out, BootstrapSecrets* secrets) {
   const size_t errors_before = context.errors().total();
   const Context statics = context.child("static_resources");
+  BootstrapSecrets checked(bootstrap);
+  if (secrets == nullptr) services.secrets = secrets = &checked;
+  secrets->load(statics);
 
+  services.node_cluster = bootstrap.node().cluster();
   out.settings = config::compileBootstrap(bootstrap, context);
   std::set<std::string> cluster_names;
   for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {
     const auto& proto = bootstrap.static_resources().clusters(i);
     const Context at = statics.child("clusters", i);
     cluster_names.insert(proto.name());
-    if (auto config = config::compileCluster(proto, at)) out.clusters.push_back({std::move(config), &proto});
+    if (auto config = config::compileCluster(proto, at, &services)) out.clusters.push_back({std::move(config), &proto});
   }
 
-  services.cluster_refusal = [&out](std::string_view name) -> std::string {
-    for (const auto& cluster : out.clusters) {
-      if (cluster.config->name == name) return routeRefusal(*cluster.config);
-    }
-    return {};
-  };
   const bool dynamic_clusters = bootstrap.dynamic_resources().has_cds_config();
   if (!dynamic_clusters) {
     services.cluster_exists = [&cluster_names](std::string_view name) {
@@ -98,15 +96,9 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
       }
     }
   }
+  if (services.secrets == &checked) services.secrets = nullptr;
   services.cluster_exists = nullptr;
-  services.cluster_refusal = nullptr;
   return context.errors().total() == errors_before;
-}
-
-std::string routeRefusal(const upstream::cluster::ClusterConfig& config) {
-  if (config.http.protocol != upstream::cluster::UpstreamProtocol::kHttp2) return {};
-  return "cluster '" + config.name +
-         "' speaks HTTP/2, which only configuration streams can use so far; requests cannot be routed to it";
 }
 
 }  // namespace sluice::server

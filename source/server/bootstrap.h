@@ -15,6 +15,7 @@
 #include "source/config/extensions.h"
 #include "source/config/listener_compiler.h"
 #include "source/server/options.h"
+#include "source/server/secret_manager.h"
 
 namespace sluice::server {
 
@@ -41,11 +42,9 @@ struct CompiledBootstrap {
 
 // Compiles all of it and checks what concerns several parts: names, references, what xDS needs. `rds_names` of
 // `services.route_slots` are collected into each listener. False after reporting.
+// `secrets`: those of `services`, filled with the bootstrap's; null: they are only checked.
 bool compileBootstrap(const BootstrapProto& bootstrap, const config::Context& context, config::Services& services,
-                      CompiledBootstrap& out);
-
-// Why no route may lead to a cluster; empty if any may.
-std::string routeRefusal(const upstream::cluster::ClusterConfig& config);
+                      CompiledBootstrap& out, BootstrapSecrets* secrets = nullptr);
 
 // The RDS names in the connection managers of a listener.
 std::vector<std::string> rdsNamesOf(const envoy::config::listener::v3::Listener& listener);

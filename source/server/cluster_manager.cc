@@ -7,11 +7,16 @@ using cluster::DiscoveryType;
 
 namespace {
 
+bool waitsForSecrets(const ClusterManager::Generation& generation) {
+  return generation.config->transport != nullptr && generation.config->transport->warming();
+}
+
 upstream::pool::ClusterStats makeStats(observability::Scope& scope) {
   upstream::pool::ClusterStats s;
   auto counter = [&scope](const char* name) { return scope.counter(name); };
   s.cx_total = counter("upstream_cx_total");
   s.cx_http1_total = counter("upstream_cx_http1_total");
+  s.cx_http2_total = counter("upstream_cx_http2_total");
   s.cx_connect_fail = counter("upstream_cx_connect_fail");
   s.cx_connect_timeout = counter("upstream_cx_connect_timeout");
   s.cx_destroy = counter("upstream_cx_destroy");
@@ -19,6 +24,8 @@ upstream::pool::ClusterStats makeStats(observability::Scope& scope) {
   s.cx_overflow = counter("upstream_cx_overflow");
   s.cx_max_requests = counter("upstream_cx_max_requests");
   s.cx_idle_timeout = counter("upstream_cx_idle_timeout");
+  s.cx_max_duration_reached = counter("upstream_cx_max_duration_reached");
+  s.http2_keepalive_timeout = counter("http2.keepalive_timeout");
   s.cx_protocol_error = counter("upstream_cx_protocol_error");
   s.cx_rx_bytes_total = counter("upstream_cx_rx_bytes_total");
   s.cx_tx_bytes_total = counter("upstream_cx_tx_bytes_total");
@@ -160,9 +167,20 @@ void ClusterManager::onHosts(const std::string& name, Generation* generation, cl
   generation->warm = true;
   if (generation->deadline) generation->deadline->cancel();
   if (generation == entry.warming.get()) {
-    activate(entry);
+    if (!waitsForSecrets(*generation)) activate(entry);
   } else {
     publish(entry);
+  }
+}
+
+void ClusterManager::activateWarm() {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) {
+    if (entry->warming && entry->warming->warm && !waitsForSecrets(*entry->warming)) names.push_back(name);
+  }
+  for (const std::string& name : names) {
+    const auto found = entries_.find(name);
+    if (found != entries_.end() && found->second->warming) activate(*found->second);
   }
 }
 

@@ -72,6 +72,8 @@ class ClusterManager {
   const Entry* find(const std::string& name) const;
   // True if no cluster waits for its first hosts.
   bool allWarm() const;
+  // Something that clusters wait for besides their hosts has come.
+  void activateWarm();
   // Called when a cluster stopped warming.
   std::function<void()> on_warm;
   // Called when hosts or names of clusters changed, for those who connect to clusters from main.

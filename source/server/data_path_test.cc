@@ -1,163 +1,9 @@
 // The data path of one worker from the client's bytes to the upstream's and back: session, router and pools over real
 // sockets in virtual time. What the router answers, when it sends a request again, and what it holds in memory.
-#include <catch2/catch.hpp>
-#include <deque>
-
-#include "source/router/calls.h"
-#include "source/router/router.h"
-#include "source/session/test_session.h"
-#include "source/upstream/pool/test_upstream.h"
-
-using namespace std::chrono_literals;
+#include "source/server/test_data_path.h"
 
 namespace sluice::server {
 namespace {
-
-using session::TestClient;
-using upstream::cluster::Resource;
-using upstream::pool::SilentHost;
-using upstream::pool::TestUpstream;
-
-constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
-const std::string kOk = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-std::string request(std::string_view method, std::string_view path, std::string_view fields = "",
-                    std::string_view body = "") {
-  return std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nhost: x\r\n" + std::string(fields) + "\r\n" +
-         std::string(body);
-}
-std::string get(std::string_view path = "/") {
-  return request("GET", path);
-}
-std::string post(std::string_view body, std::string_view path = "/") {
-  return request("POST", path, "content-length: " + std::to_string(body.size()) + "\r\n", body);
-}
-bool contains(std::string_view text, std::string_view what) {
-  return text.find(what) != std::string_view::npos;
-}
-std::string bodyOf(const std::string& message) {
-  const size_t at = message.find("\r\n\r\n");
-  return at == std::string::npos ? "no message" : message.substr(at + 4);
-}
-
-struct DataPath {
-  DataPath() {
-    settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
-    settings->terminal = std::make_shared<router::RouterSettings>();
-    settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
-    settings->access_logs.push_back(std::make_shared<session::TestLog>(log));
-    config->name = "c";
-    stats.cx_active = registry.gauge("cx_active");
-    stats.rq_active = registry.gauge("rq_active");
-    stats.rq_pending_active = registry.gauge("pending");
-    stats.rq_total = registry.counter("rq_total");
-    stats.rq_retry = registry.counter("rq_retry");
-    stats.rq_rx_reset = registry.counter("rq_rx_reset");
-    stats.rq_timeout = registry.counter("rq_timeout");
-    settings->stats.rq_active = registry.gauge("downstream_rq_active");
-    route("/", forward("c"));
-    hosts({host.address});
-  }
-  ~DataPath() {
-    while (!connections.empty()) connections.front().closeNow("test_end");
-    loop.turn();
-    clusters.remove(0);
-    loop.turn();
-    CHECK(breakers->used(Resource::kConnections, kPriority) == 0);
-    CHECK(breakers->used(Resource::kPendingRequests, kPriority) == 0);
-    CHECK(breakers->used(Resource::kRequests, kPriority) == 0);
-    for (const char* gauge : {"cx_active", "rq_active", "pending", "downstream_rq_active"}) {
-      INFO(gauge);
-      CHECK(stat(gauge) == 0);
-    }
-  }
-
-  route::ForwardSpec forward(const std::string& cluster) {
-    route::ForwardSpec action;
-    action.cluster = names.idOf(cluster);
-    action.cluster_name = cluster;
-    return action;
-  }
-  // Puts a route in front of those that are there.
-  template <typename Action>
-  void route(const std::string& prefix, Action action) {
-    route::RouteSpec spec;
-    spec.path = prefix;
-    spec.action = std::move(action);
-    routes.push_front(spec);
-    route::TableSpec table;
-    route::VirtualHostSpec& everything = table.virtual_hosts.emplace_back();
-    everything.name = "v";
-    everything.domains = {"*"};
-    everything.routes.assign(routes.begin(), routes.end());
-    tables.set(0, *route::Table::build(std::move(table)));
-  }
-  void hosts(const std::vector<net::Address>& addresses) {
-    upstream::cluster::Assignment assignment;
-    auto& locality = assignment.localities.emplace_back();
-    for (const net::Address& address : addresses) locality.endpoints.emplace_back().address = address;
-    host_set = upstream::cluster::HostSet::build(assignment, {}, host_set.get());
-    publish();
-  }
-  void publish() {
-    auto published = std::make_shared<upstream::PublishedCluster>();
-    published->id = names.idOf("c");
-    published->config = config;
-    published->breakers = breakers;
-    published->stats = stats;
-    published->hosts = host_set;
-    clusters.set(published);
-  }
-  TestClient& connect() {
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
-    session::Connection::start(sessions, settings, net::Fd(fds[0]), *net::Address::parse("10.1.2.3:4567"),
-                               *net::Address::parse("10.0.0.1:80"), connections, http::h1::makeServerCodec);
-    clients.push_back(std::make_unique<TestClient>(net::Fd(fds[1])));
-    return *clients.back();
-  }
-  // What the host has got on a connection since the last look.
-  std::string seen(size_t peer = 0) {
-    loop.turn();
-    return host.peer(peer).take();
-  }
-  void answer(std::string_view bytes = kOk, size_t peer = 0) {
-    seen(peer);
-    host.peer(peer).send(bytes);
-    loop.turn();
-  }
-  // Sends, lets the host answer, and gives the whole answer.
-  std::string exchange(TestClient& client, const std::string& bytes, size_t peer = 0) {
-    client.send(bytes);
-    answer(kOk, peer);
-    return client.take();
-  }
-  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
-
-  event::PolledLoop loop;
-  net::WorkerBuffers buffers;
-  observability::StatsRegistry registry;
-  observability::StatsCells& cells = registry.makeCells();
-  observability::LogFiles log_files{registry};
-  observability::LogSink log_sink{log_files};
-  session::RouteTables tables{[](std::shared_ptr<const route::Table>) {}};
-  upstream::ClusterSet clusters{loop, buffers, cells, 1};
-  router::RouterWorker router{loop, clusters, cells};
-  router::ClusterCalls calls{loop, clusters, cells};
-  session::SessionWorker sessions{loop, buffers, cells, tables, router, calls, log_sink, 1, 0};
-  std::vector<std::string> log;
-  std::shared_ptr<session::HttpSettings> settings = std::make_shared<session::HttpSettings>();
-  std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
-  upstream::cluster::ThresholdsByPriority thresholds;
-  std::shared_ptr<upstream::cluster::Breakers> breakers = std::make_shared<upstream::cluster::Breakers>(thresholds);
-  upstream::pool::ClusterStats stats;
-  route::ClusterNames names;
-  std::deque<route::RouteSpec> routes;
-  upstream::cluster::HostSetPtr host_set;
-  TestUpstream host;
-  base::List<filter::LiveConnection> connections;
-  std::vector<std::unique_ptr<TestClient>> clients;
-};
 
 TEST_CASE("a request goes to its cluster and the response comes back") {
   DataPath t;
@@ -480,18 +326,6 @@ TEST_CASE("weighted clusters share the requests") {
   CHECK(t.log.at(0) == "/ 503 cluster_not_found NC");
 }
 
-TEST_CASE("a cluster that turned to HTTP/2 answers requests with what is wrong") {
-  DataPath t;
-  t.config->http.protocol = upstream::cluster::UpstreamProtocol::kHttp2;
-  t.publish();
-  TestClient& client = t.connect();
-  client.send(get());
-  t.loop.turn();
-  CHECK(client.take().starts_with("HTTP/1.1 503 "));
-  CHECK(t.log.at(0) == "/ 503 upstream_protocol_not_supported UPE");
-  CHECK(t.stat("rq_total") == 0);
-}
-
 TEST_CASE("a body that comes before there is a connection waits for it, trailers too") {
   DataPath t;
   t.settings->codec_limits.enable_trailers = true;
@@ -511,6 +345,165 @@ TEST_CASE("trailers of the response reach the client") {
   client.send(get());
   t.answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nx-t: 1\r\n\r\n");
   CHECK(bodyOf(client.take()) == "2\r\nab\r\n0\r\nx-t: 1\r\n\r\n");
+}
+
+const std::string kUpgrade = request("GET", "/chat", "connection: upgrade\r\nupgrade: websocket\r\n");
+const std::string kSwitch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+
+struct Tunnels : DataPath {
+  Tunnels() {
+    settings->codec_limits.allow_upgrades = true;
+    settings->upgrades.push_back({"websocket", true});
+  }
+};
+
+TEST_CASE("an upgrade that the host accepts is a tunnel both ways") {
+  Tunnels t;
+  TestClient& client = t.connect();
+  client.send(kUpgrade + "early");
+  const std::string seen = t.seen();
+  CHECK(contains(seen, "connection: upgrade\r\nupgrade: websocket\r\n"));
+  CHECK_FALSE(contains(seen, "early"));  // held until the tunnel is accepted
+  t.host.peer(0).send(kSwitch + "hello");
+  t.loop.turn();
+  const std::string got = client.take();
+  CHECK(got.starts_with("HTTP/1.1 101 Switching Protocols\r\n"));
+  CHECK(bodyOf(got) == "hello");
+  CHECK(t.seen() == "early");
+  client.send("GET / HTTP/1.1\r\n");
+  CHECK(t.seen() == "GET / HTTP/1.1\r\n");
+  SECTION("no timeout of the route ends it, the stream's idle timeout does") {
+    t.loop.pass(60s);
+    CHECK(t.open() == 1);
+    t.host.peer(0).send("late");
+    t.loop.turn();
+    CHECK(client.take() == "late");
+    t.loop.pass(301s);
+    client.take();
+    CHECK(t.open() == 0);
+  }
+  SECTION("the client's end reaches the host, whose answer still comes") {
+    client.finish();
+    CHECK(t.seen() == "");
+    CHECK(t.host.peer(0).closed);
+    t.host.peer(0).send("bye");
+    t.loop.turn();
+    CHECK(client.take() == "bye");
+    t.host.peer(0).close();
+    t.loop.turn();
+    client.take();
+    CHECK(client.ended);
+    CHECK(t.log.at(0) == "/chat 101 via_upstream -");
+  }
+  SECTION("the host's end reaches the client") {
+    t.host.peer(0).send("bye");
+    t.host.peer(0).close();
+    t.loop.turn();
+    CHECK(client.take() == "bye");
+    CHECK(client.ended);
+  }
+}
+
+TEST_CASE("a refused upgrade is an ordinary answer, and poisons no connection") {
+  Tunnels t;
+  TestClient& client = t.connect();
+  client.send(kUpgrade + get("/next"));
+  CHECK(contains(t.seen(), "upgrade: websocket"));
+  t.answer("HTTP/1.1 400 Bad\r\ncontent-length: 2\r\n\r\nno");
+  CHECK(client.take().starts_with("HTTP/1.1 400 Bad\r\n"));
+  CHECK(t.seen(1).starts_with("GET /next "));
+  t.answer(kOk, 1);
+  CHECK(bodyOf(client.take()) == "ok");
+}
+
+TEST_CASE("an upgrade that nobody allows is answered 403") {
+  Tunnels t;
+  TestClient& client = t.connect();
+  SECTION("the connection manager") {
+    t.settings->upgrades[0].enabled = false;
+  }
+  SECTION("the route") {
+    route::ForwardSpec action = t.forward("c");
+    action.upgrades = {{"websocket", false}};
+    t.route("/chat", action);
+  }
+  SECTION("another protocol is") {
+    t.settings->upgrades[0].type = "other";
+  }
+  client.send(kUpgrade + get("/next"));
+  CHECK(t.seen().starts_with("GET /next "));
+  t.answer();
+  const std::string got = client.take();
+  CHECK(got.starts_with("HTTP/1.1 403 Forbidden\r\n"));
+  CHECK(contains(got, "HTTP/1.1 200 OK\r\n"));
+  CHECK(t.log.at(0) == "/chat 403 upgrade_failed -");
+}
+
+TEST_CASE("a route may allow an upgrade that the connection manager does not") {
+  Tunnels t;
+  t.settings->upgrades.clear();
+  route::ForwardSpec action = t.forward("c");
+  action.upgrades = {{"websocket", true}};
+  t.route("/chat", action);
+  TestClient& client = t.connect();
+  client.send(kUpgrade);
+  CHECK(contains(t.seen(), "upgrade: websocket"));
+}
+
+TEST_CASE("CONNECT is for routes that match it, and is passed on") {
+  Tunnels t;
+  t.settings->upgrades.push_back({"connect", true});
+  TestClient& client = t.connect();
+  const std::string connect = "CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\n";
+  SECTION("no route") {
+    client.send(connect);
+    t.loop.turn();
+    CHECK(client.take().starts_with("HTTP/1.1 404 "));
+    CHECK(client.ended);
+  }
+  SECTION("a route") {
+    t.routes.front().path_kind = route::PathKind::kConnect;
+    t.route("/unused", t.forward("c"));
+    client.send(connect + "early");
+    CHECK(t.seen().starts_with("CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n"));
+    t.answer("HTTP/1.1 200 OK\r\n\r\n");
+    CHECK(client.take().starts_with("HTTP/1.1 200 OK\r\n"));
+    CHECK(t.seen() == "early");
+    t.answer("bytes");
+    CHECK(client.take() == "bytes");
+  }
+}
+
+TEST_CASE("an upgrade that is not answered times out as any request") {
+  Tunnels t;
+  TestClient& client = t.connect();
+  client.send(kUpgrade);
+  t.seen();
+  t.loop.pass(15s);
+  CHECK(client.take().starts_with("HTTP/1.1 504 "));
+}
+
+TEST_CASE("a stream of events is not ended by the timeout that nobody chose") {
+  DataPath t;
+  TestClient& client = t.connect();
+  const std::string head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-type: text/event-stream\r\n\r\n";
+  SECTION("the default") {
+    client.send(get());
+    t.answer(head + "5\r\nfirst\r\n");
+    t.loop.pass(100s);
+    t.answer("4\r\nlast\r\n0\r\n\r\n");
+    CHECK(contains(client.take(), "4\r\nlast\r\n0\r\n\r\n"));
+  }
+  SECTION("a chosen one") {
+    route::ForwardSpec action = t.forward("c");
+    action.timeout = 15s;
+    t.route("/timed", action);
+    client.send(get("/timed"));
+    t.answer(head + "5\r\nfirst\r\n");
+    t.loop.pass(15s);
+    client.take();
+    CHECK(client.ended);
+  }
 }
 
 TEST_CASE("informational responses pass, 100 only once") {

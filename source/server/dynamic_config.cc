@@ -100,7 +100,7 @@ class DynamicConfig::ClusterWatcher : public xds::ResourceWatcher {
       auto proto =
           read<envoy::config::cluster::v3::Cluster>(resource, owner_.deps_.options, owner_.deps_.logger, errors);
       std::shared_ptr<const upstream::cluster::ClusterConfig> config;
-      if (proto) config = config::compileCluster(*proto, Context(errors));
+      if (proto) config = config::compileCluster(*proto, Context(errors), &owner_.deps_.services);
       if (!config) {
         refuse(resource.name, errors, owner_.deps_.logger, refused);
         continue;
@@ -238,6 +238,36 @@ class DynamicConfig::RouteWatcher : public xds::ResourceWatcher {
   DynamicConfig& owner_;
 };
 
+class DynamicConfig::SecretWatcher : public xds::ResourceWatcher {
+ public:
+  explicit SecretWatcher(DynamicConfig& owner) : owner_(owner) {}
+
+  std::vector<ResourceError> onUpdate(const Update& update) override {
+    std::vector<ResourceError> refused;
+    for (const UpdatedResource& resource : update.changed) {
+      ErrorList errors;
+      const auto proto = read<envoy::extensions::transport_sockets::tls::v3::Secret>(resource, owner_.deps_.options,
+                                                                                     owner_.deps_.logger, errors);
+      if (!proto || !owner_.deps_.secrets.set(*proto, Context(errors))) {
+        refuse(resource.name, errors, owner_.deps_.logger, refused);
+        owner_.deps_.secrets.giveUp(resource.name);  // whoever waits for a first version
+      }
+    }
+    for (const ResourceError& error : update.rejected) owner_.deps_.secrets.giveUp(error.name);
+    return refused;  // what is removed serves until its users let go of it
+  }
+  void onFetchTimeout(const std::vector<std::string>& names) override {
+    for (const std::string& name : names) {
+      owner_.deps_.logger.warning("xds", "secret '", name,
+                                  "' did not come in time; connections that need it are closed until then");
+      owner_.deps_.secrets.giveUp(name);
+    }
+  }
+
+ private:
+  DynamicConfig& owner_;
+};
+
 DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, config::DynamicSources sources)
     : deps_(deps),
       sources_(std::move(sources)),
@@ -245,6 +275,7 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, conf
       endpoint_watcher_(std::make_unique<EndpointWatcher>(*this)),
       listener_watcher_(std::make_unique<ListenerWatcher>(*this)),
       route_watcher_(std::make_unique<RouteWatcher>(*this)),
+      secret_watcher_(std::make_unique<SecretWatcher>(*this)),
       subscriptions_({.loop = deps.loop,
                       .node = std::move(node),
                       .make_transport = [this](const xds::GrpcSource& source) { return makeTransport(source); },
@@ -264,6 +295,7 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, conf
   subscriptions_.setWatcher(xds::kEndpointType, *endpoint_watcher_);
   subscriptions_.setWatcher(xds::kListenerType, *listener_watcher_);
   subscriptions_.setWatcher(xds::kRouteType, *route_watcher_);
+  subscriptions_.setWatcher(xds::kSecretType, *secret_watcher_);
   clusters_came_ = !sources_.cds.has_value();
   listeners_came_ = !sources_.lds.has_value();
 
@@ -274,6 +306,10 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, conf
     subscriptions_.unsubscribe(xds::kEndpointType, name);
   };
   deps_.routes.on_wanted = [this](const std::string& name, const auto& source) { want(xds::kRouteType, source, name); };
+  deps_.secrets.on_wanted = [this](const std::string& name, const auto& source) {
+    want(xds::kSecretType, source, name);
+  };
+  deps_.secrets.on_unwanted = [this](const std::string& name) { subscriptions_.unsubscribe(xds::kSecretType, name); };
   deps_.routes.on_unwanted = [this](const std::string& name) { subscriptions_.unsubscribe(xds::kRouteType, name); };
 }
 

@@ -18,6 +18,7 @@
 #include "source/server/listener_manager.h"
 #include "source/server/options.h"
 #include "source/server/route_manager.h"
+#include "source/server/secret_manager.h"
 #include "source/xds/subscriptions.h"
 
 namespace sluice::server {
@@ -31,6 +32,7 @@ class DynamicConfig {
     ClusterManager& clusters;
     ListenerManager& listeners;
     RouteManager& routes;
+    SecretManager& secrets;
     observability::Logger& logger;
     observability::StatsRegistry& stats;
     observability::StatsCells& cells;
@@ -55,6 +57,7 @@ class DynamicConfig {
   class EndpointWatcher;
   class ListenerWatcher;
   class RouteWatcher;
+  class SecretWatcher;
 
   std::unique_ptr<xds::Transport> makeTransport(const xds::GrpcSource& source);
   void subscribe(std::string_view type, const xds::Source& source, const std::string& name);
@@ -69,6 +72,7 @@ class DynamicConfig {
   std::unique_ptr<EndpointWatcher> endpoint_watcher_;
   std::unique_ptr<ListenerWatcher> listener_watcher_;
   std::unique_ptr<RouteWatcher> route_watcher_;
+  std::unique_ptr<SecretWatcher> secret_watcher_;
   xds::Subscriptions subscriptions_;
   bool started_ = false;
   std::vector<std::function<void()>> before_start_;

@@ -25,13 +25,15 @@ ListenerManager::ListenerManager(event::Loop& main, Workers& workers, RouteManag
       modified_(stats.counter("listener_manager.listener_modified")),
       removed_(stats.counter("listener_manager.listener_removed")),
       create_failure_(stats.counter("listener_manager.listener_create_failure")) {
-  routes_.on_filled = [this](const std::string&) {
-    std::vector<std::string> warming;
-    for (const auto& [name, entry] : entries_) {
-      if (entry.warming) warming.push_back(name);
-    }
-    for (const std::string& name : warming) tryActivate(name);
-  };
+  routes_.on_filled = [this](const std::string&) { activateWarm(); };
+}
+
+void ListenerManager::activateWarm() {
+  std::vector<std::string> warming;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.warming) warming.push_back(name);
+  }
+  for (const std::string& name : warming) tryActivate(name);
 }
 
 bool ListenerManager::isStatic(const std::string& name) const {
@@ -52,16 +54,26 @@ bool ListenerManager::knowsUnchanged(const std::string& name, uint64_t content_h
 absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(const Generation* before,
                                                                                Generation& next) {
   std::vector<std::vector<net::Fd>> sockets(workers_.size());
+  if (!next.compiled.bind) {
+    next.bound = next.compiled.addresses;
+    return sockets;
+  }
   for (const net::Address& wanted : next.compiled.addresses) {
     net::Address address = wanted;
+    bool ours = false;  // held by sockets that were made otherwise
     if (before != nullptr) {
       const auto& old = before->compiled.addresses;
       if (const auto same = std::find(old.begin(), old.end(), wanted); same != old.end()) {
-        next.bound.push_back(before->bound[same - old.begin()]);
-        continue;
+        address = before->bound[same - old.begin()];
+        if (before->compiled.socket_hash == next.compiled.socket_hash) {
+          next.bound.push_back(address);
+          continue;
+        }
+        ours = before->compiled.bind;
       }
     }
-    if (const std::optional<net::Address> bound = takePending(before, next.compiled.name, wanted, sockets)) {
+    if (const std::optional<net::Address> bound =
+            takePending(before, next.compiled.name, wanted, next.compiled.socket_hash, sockets)) {
       next.bound.push_back(*bound);
       continue;
     }
@@ -77,14 +89,19 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
       }
     }
     // A listener that was removed a moment ago may still hold the address; its sockets share it until they are closed.
-    if (!closing_.contains(address)) {
-      if (absl::Status free = net::probeFree(address); !free.ok()) return free;
+    net::ListenOptions options{.backlog = next.compiled.backlog,
+                               .reuse_port = next.compiled.reuse_port,
+                               .options = next.compiled.socket_options};
+    for (const auto& [path, mode] : next.compiled.unix_modes) {
+      if (path == address) options.unix_mode = mode;
+    }
+    if (!ours && !closing_.contains(address)) {
+      if (absl::Status free = net::probeFree(address, options); !free.ok()) return free;
     } else if (address.isUnix()) {
       unlink(address.toString().c_str());
     }
-    net::ListenOptions options{.backlog = next.compiled.backlog, .reuse_port = true};
     for (size_t i = 0; i < workers_.size(); ++i) {
-      if (i > 0 && address.isUnix()) {  // one socket, shared: the workers take turns
+      if (i > 0 && (address.isUnix() || !options.reuse_port)) {  // one socket, shared: the workers take turns
         net::Fd shared(fcntl(sockets[0].back().get(), F_DUPFD_CLOEXEC, 0));
         if (!shared.valid()) return absl::ResourceExhaustedError("no descriptors left for listening sockets");
         sockets[i].push_back(std::move(shared));
@@ -103,18 +120,21 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
 // Sockets that the generation which waits has opened for the address are shared with the next one: if that is refused,
 // the waiting one goes on. Gives the address that they are bound to.
 std::optional<net::Address> ListenerManager::takePending(const Generation* active, const std::string& name,
-                                                         const net::Address& wanted,
+                                                         const net::Address& wanted, uint64_t socket_hash,
                                                          std::vector<std::vector<net::Fd>>& sockets) const {
   const auto pending = sockets_.find(name);
   const auto known = entries_.find(name);
   if (pending == sockets_.end() || known == entries_.end() || !known->second.warming) return std::nullopt;
   const Generation& warming = *known->second.warming;
+  if (warming.compiled.socket_hash != socket_hash) return std::nullopt;
   size_t opened = 0;  // how many of its addresses so far have sockets of their own
   for (size_t i = 0; i < warming.compiled.addresses.size(); ++i) {
     const net::Address& address = warming.compiled.addresses[i];
     if (active != nullptr) {
       const auto& old = active->compiled.addresses;
-      if (std::find(old.begin(), old.end(), address) != old.end()) continue;
+      if (active->compiled.socket_hash == socket_hash && std::find(old.begin(), old.end(), address) != old.end()) {
+        continue;
+      }
     }
     if (address == wanted) {
       for (size_t worker = 0; worker < sockets.size(); ++worker) {
@@ -155,6 +175,12 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   next->scope = registry_.scope("listener", stat_name);
   next->stats.cx_total = next->scope.counter("downstream_cx_total");
   next->stats.cx_overflow = next->scope.counter("downstream_cx_overflow");
+  next->stats.context_secrets_not_ready = next->scope.counter("downstream_context_secrets_not_ready");
+  next->stats.no_filter_chain_match = next->scope.counter("no_filter_chain_match");
+  next->stats.pre_cx_timeout = next->scope.counter("downstream_pre_cx_timeout");
+  next->stats.filter_remote_close = next->scope.counter("downstream_listener_filter_remote_close");
+  next->stats.filter_error = next->scope.counter("downstream_listener_filter_error");
+  next->stats.pre_cx_active = next->scope.gauge("downstream_pre_cx_active");
 
   sockets_[name] = *std::move(sockets);
   Entry& entry = entries_[name];
@@ -173,11 +199,26 @@ void ListenerManager::tryActivate(const std::string& name) {
   for (const std::string& table : entry.warming->waits_for) {
     if (!routes_.settled(table)) return;
   }
+  for (const listener::FilterChain& chain : entry.warming->compiled.chains) {
+    if (chain.transport && chain.transport->warming()) return;
+  }
   Generation& next = *entry.warming;
   auto serving = std::make_shared<listener::ListenerConfig>();
   serving->name = name;
   serving->addresses = next.bound;
-  serving->chain = {next.compiled.chain_name, next.compiled.chain_hash, next.compiled.terminal};
+  serving->chains = next.compiled.chains;
+  serving->index = next.compiled.index;
+  serving->default_chain = next.compiled.default_chain;
+  serving->guard = next.compiled.guard;
+  serving->bind = next.compiled.bind;
+  serving->socket_hash = next.compiled.socket_hash;
+  serving->filters = next.compiled.filters;
+  serving->filters_timeout = next.compiled.filters_timeout;
+  serving->continue_on_filters_timeout = next.compiled.continue_on_filters_timeout;
+  serving->use_original_dst = next.compiled.use_original_dst;
+  serving->transparent = next.compiled.transparent;
+  serving->accept_batch = next.compiled.accept_batch;
+  if (next.compiled.exact_balance) serving->balance = balanceOf(entry);
   serving->stats = next.stats;
   // Descriptors move into the posted work; std::function wants copies, so they travel behind a pointer.
   auto sockets = std::make_shared<std::vector<std::vector<net::Fd>>>(std::move(sockets_[name]));
@@ -189,10 +230,21 @@ void ListenerManager::tryActivate(const std::string& name) {
   }
   entry.active = std::move(entry.warming);
   showCounts();
-  for (const net::Address& address : entry.active->bound) {
+  for (const net::Address& address : entry.active->compiled.bind ? entry.active->bound : std::vector<net::Address>()) {
     logger_.info("listener", "listener '", name, "' accepts on ", address.toString());
   }
   if (on_serving) on_serving();
+}
+
+// The counts of a listener go on over its updates.
+std::shared_ptr<listener::Balance> ListenerManager::balanceOf(Entry& entry) {
+  if (!entry.balance) {
+    entry.balance = std::make_shared<listener::Balance>(workers_.size());
+    entry.balance->post = [&workers = workers_](size_t index, std::function<void(listener::WorkerListeners&)> work) {
+      workers.at(index).post([work = std::move(work)](Worker& worker) { work(worker.listeners()); });
+    };
+  }
+  return entry.balance;
 }
 
 void ListenerManager::startAccepting() {

@@ -41,6 +41,7 @@ class ListenerManager {
     bool is_static = false;
     std::unique_ptr<Generation> active;
     std::unique_ptr<Generation> warming;
+    std::shared_ptr<listener::Balance> balance;  // made when it is first wanted
   };
 
   ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes, observability::StatsRegistry& stats,
@@ -57,6 +58,8 @@ class ListenerManager {
   std::function<void()> on_serving;
   // Before this nothing is accepted: the start-up of the process is one step.
   void startAccepting();
+  // Something that listeners wait for has come.
+  void activateWarm();
 
   // Stops accepting everywhere; connections drain.
   // `drain_time`: how long connections may stay; the manager's own without it.
@@ -69,7 +72,8 @@ class ListenerManager {
   void tryActivate(const std::string& name);
   void showCounts();
   std::optional<net::Address> takePending(const Generation* active, const std::string& name, const net::Address& wanted,
-                                          std::vector<std::vector<net::Fd>>& sockets) const;
+                                          uint64_t socket_hash, std::vector<std::vector<net::Fd>>& sockets) const;
+  std::shared_ptr<listener::Balance> balanceOf(Entry& entry);
   absl::StatusOr<std::vector<std::vector<net::Fd>>> openSockets(const Generation* before, Generation& next);
 
   event::Loop& main_;

@@ -283,9 +283,8 @@ TEST_CASE("what is in flight stays counted when a cluster's limits change") {
 class Greeter : public filter::TerminalNetworkFilter {
  public:
   explicit Greeter(std::string text) : text_(std::move(text)) {}
-  void serve(net::Fd fd, const net::Address&, const net::Address&, filter::NetworkServices&,
-             base::List<filter::LiveConnection>&) const override {
-    [[maybe_unused]] const ssize_t n = write(fd.get(), text_.data(), text_.size());
+  void serve(filter::Accepted accepted, filter::NetworkServices&, base::List<filter::LiveConnection>&) const override {
+    [[maybe_unused]] const ssize_t n = write(accepted.fd.get(), text_.data(), text_.size());
   }
 
  private:
@@ -303,8 +302,8 @@ struct ListenerTest : Process {
     compiled.addresses = {at};
     compiled.backlog = 100;
     compiled.stat_name = name;
-    compiled.content_hash = compiled.chain_hash = std::hash<std::string>()(generation + at.toString());
-    compiled.terminal = std::make_shared<Greeter>(generation);
+    compiled.content_hash = std::hash<std::string>()(generation + at.toString());
+    compiled.chains = {{"", compiled.content_hash, std::make_shared<Greeter>(generation)}};
     return listeners.set(std::move(compiled), {}, std::move(waits_for), is_static, generation);
   }
   net::Address unixAddress() {

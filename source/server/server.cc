@@ -20,6 +20,7 @@
 #include "source/server/dynamic_config.h"
 #include "source/server/listener_manager.h"
 #include "source/server/route_manager.h"
+#include "source/server/secret_manager.h"
 #include "source/server/worker.h"
 
 namespace sluice::server {
@@ -57,14 +58,12 @@ class Server {
     makeWorkers();
     CompiledBootstrap compiled;
     services_.emplace(makeServices());
-    // Interest in RDS and EDS names is collected from here on.
-    if (bootstrap_.has_dynamic_resources()) makeDynamicConfig();
-    if (!compileBootstrap(bootstrap_, config::Context(errors, &positions), *services_, compiled)) return refuse(errors);
+    // Interest in RDS, EDS and SDS names is collected from here on.
+    makeDynamicConfig();
+    if (!compileBootstrap(bootstrap_, config::Context(errors, &positions), *services_, compiled, secrets_.get())) {
+      return refuse(errors);
+    }
     report(errors, nameOf(options_));
-    services_->cluster_refusal = [this](std::string_view name) {
-      const ClusterManager::Entry* entry = clusters_->find(std::string(name));
-      return entry != nullptr && entry->active ? routeRefusal(*entry->active->config) : std::string();
-    };
     services_->cluster_exists = [this](std::string_view name) { return clusters_->find(std::string(name)) != nullptr; };
     if (!start(compiled)) {
       workers_.stop();
@@ -83,7 +82,10 @@ class Server {
   }
 
   config::Services makeServices() {
-    return {registry_, stats_, log_files_.get(), cluster_names_, filter_slots_, *routes_, options_.defaults, {}};
+    config::Services services{registry_,     stats_,   log_files_.get(),  cluster_names_,
+                              filter_slots_, *routes_, options_.defaults, {}};
+    services.secrets = secrets_.get();
+    return services;
   }
 
   void makeWorkers() {
@@ -97,6 +99,7 @@ class Server {
       workers_.add(std::make_unique<Worker>(i, stats_.makeCells(), *log_files_, seed(), retire));
     }
     routes_ = std::make_unique<RouteManager>(*main_, workers_);
+    secrets_ = std::make_unique<SecretManager>(bootstrap_, *main_, stats_, cells_, logger_);
     resolver_ = net::makeDnsResolver(*main_);
     clusters_ =
         std::make_unique<ClusterManager>(*main_, workers_, stats_, cells_, cluster_names_, *resolver_, logger_, seed());
@@ -113,16 +116,16 @@ class Server {
     node.set_user_agent_version("0.1.0");
     dynamic_ =
         std::make_unique<DynamicConfig>(DynamicConfig::Deps{*main_, options_, *services_, *clusters_, *listeners_,
-                                                            *routes_, logger_, stats_, cells_, seed_},
+                                                            *routes_, *secrets_, logger_, stats_, cells_, seed_},
                                         std::move(node), settings->sources);
     dynamic_->on_progress = [this] { tryAccept(); };
   }
 
   bool startAdmin(const net::Address& address) {
-    pages_ = std::make_unique<AdminPages>(
-        AdminPages::Deps{options_, bootstrap_, *clusters_, *listeners_, dynamic_ ? &dynamic_->subscriptions() : nullptr,
-                         stats_, logger_, static_cast<uint32_t>(workers_.size()),
-                         [this] { main_->post([this] { stopWorkers(); }); }, [this](bool) { listeners_->drainAll(); }});
+    pages_ = std::make_unique<AdminPages>(AdminPages::Deps{
+        options_, bootstrap_, *clusters_, *listeners_, *secrets_, dynamic_ ? &dynamic_->subscriptions() : nullptr,
+        stats_, logger_, static_cast<uint32_t>(workers_.size()), [this] { main_->post([this] { stopWorkers(); }); },
+        [this](bool) { listeners_->drainAll(); }});
     auto endpoint = admin::openHttpEndpoint(*main_, address, stats_, cells_, *log_files_,
                                             [this](const admin::HttpRequest& request) { return answerAdmin(request); });
     if (!endpoint.ok()) {
@@ -141,6 +144,10 @@ class Server {
 
   admin::HttpResponse answerAdmin(const admin::HttpRequest& request) {
     if (dynamic_) dynamic_->refreshStats();
+    const int64_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    if (const std::optional<int64_t> days = secrets_->daysUntilFirstExpires(now)) {
+      cells_.set(stats_.gauge("server.days_until_first_cert_expiring"), *days);
+    }
     admin::Response response = admin::handle(
         {request.method, request.target, request.host, request.header("origin"), request.header("sec-fetch-site")},
         *pages_);
@@ -159,6 +166,10 @@ class Server {
     }
     workers_.start();
     clusters_->on_warm = [this] { tryAccept(); };
+    secrets_->on_settled = [this] {
+      clusters_->activateWarm();
+      listeners_->activateWarm();
+    };
     listeners_->on_serving = [this] { tryAccept(); };
     main_->post([this] { tryAccept(); });
     return true;
@@ -182,7 +193,8 @@ class Server {
   bool staticClustersWarm() const {
     for (const auto& [name, entry] : clusters_->entries()) {
       const bool by_eds = entry->warming && entry->warming->config->discovery == upstream::cluster::DiscoveryType::kEds;
-      if (!entry->active && !by_eds) return false;
+      const bool by_sds = entry->warming && entry->warming->warm;  // its hosts are there
+      if (!entry->active && !by_eds && !by_sds) return false;
     }
     return true;
   }
@@ -259,6 +271,7 @@ class Server {
   std::unique_ptr<event::Loop> main_ = event::makeLoop();
   std::unique_ptr<observability::LogFiles> log_files_;
   Workers workers_;
+  std::unique_ptr<SecretManager> secrets_;
   std::unique_ptr<RouteManager> routes_;
   std::unique_ptr<net::DnsResolver> resolver_;
   std::unique_ptr<ClusterManager> clusters_;

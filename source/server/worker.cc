@@ -15,8 +15,17 @@ Worker::Worker(uint32_t index, observability::StatsCells& cells, observability::
       router_(*loop_, clusters_, cells),
       calls_(*loop_, clusters_, cells),
       sessions_(*loop_, buffers_, cells, tables_, router_, calls_, log_sink_, seed ^ 0x5DEECE66D, index),
-      services_{sessions_},
-      listeners_(std::make_unique<listener::WorkerListeners>(*loop_, services_, cells)) {}
+      network_{*loop_,
+               buffers_,
+               cells,
+               log_sink_,
+               clusters_,
+               base::Random(seed ^ 0x2545F4914F6CDD1D),
+               sessions_.next_connection_id},
+      services_{sessions_, &network_},
+      listeners_(std::make_unique<listener::WorkerListeners>(*loop_, services_, cells, index)) {
+  buffers_.cells = &cells;
+}
 
 Worker::~Worker() {
   stop();

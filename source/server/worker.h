@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "source/event/loop.h"
+#include "source/filter/network_worker.h"
 #include "source/listener/listener.h"
 #include "source/net/connection.h"
 #include "source/observability/log_file.h"
@@ -50,6 +51,7 @@ class Worker {
   router::RouterWorker router_;
   router::ClusterCalls calls_;
   session::SessionWorker sessions_;
+  filter::NetworkWorker network_;
   filter::NetworkServices services_;
   std::unique_ptr<listener::WorkerListeners> listeners_;
   std::thread thread_;

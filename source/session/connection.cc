@@ -1,5 +1,7 @@
 #include "source/session/connection.h"
 
+#include "source/stream/format_context.h"
+
 namespace sluice::session {
 
 using stream::ResponseFlag;
@@ -10,33 +12,46 @@ namespace {
 constexpr size_t kMaxUnsent = 64 * 1024;
 // How long a client may take nothing of the last answer before the connection is cut.
 constexpr milliseconds kFlushPatience{10'000};
+// From how long a silence on the connection counts as a pause.
+constexpr milliseconds kPause{1000};
+// For a transport's handshake, unless the listener says otherwise.
+constexpr milliseconds kHandshakePatience{10'000};
+// How a client begins that knows that we speak HTTP/2 (RFC 9113 section 3.4); enough of it to tell it from HTTP/1.
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0";
 
 }  // namespace
 
-Connection& Connection::start(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings, net::Fd fd,
-                              const net::Address& remote, const net::Address& local,
-                              base::List<filter::LiveConnection>& list, MakeCodec make_codec) {
-  auto* connection = new Connection(worker, std::move(settings), std::move(fd), remote, local, make_codec);
+Connection& Connection::start(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings,
+                              filter::Accepted accepted, base::List<filter::LiveConnection>& list, CodecMakers makers) {
+  auto* connection = new Connection(worker, std::move(settings), std::move(accepted), makers);
   list.pushBack(*connection);
+  if (connection->connection_.transport() == nullptr) connection->admit();
   return *connection;
 }
 
-Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings, net::Fd fd,
-                       const net::Address& remote, const net::Address& local, MakeCodec make_codec)
+Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings, filter::Accepted accepted,
+                       CodecMakers makers)
     : worker_(worker),
       settings_(std::move(settings)),
-      remote_text_(remote.toString()),
-      local_text_(local.toString()),
+      remote_text_(accepted.remote.toString()),
+      local_text_(accepted.local.toString()),
+      direct_text_(accepted.direct_remote == accepted.remote ? "" : accepted.direct_remote.toString()),
       id_(++worker.next_connection_id),
-      connection_(worker.loop, worker.buffers, std::move(fd), net::Connection::Mode::kAccepted, *this),
-      codec_(make_codec(*this, connection_, settings_->codec_limits)),
+      connection_(worker.loop, worker.buffers, std::move(accepted.fd), net::Connection::Mode::kAccepted, *this,
+                  std::move(accepted.transport)),
+      gate_(filter::ConnectionGate::make(accepted, worker.cells)),
+      makers_(makers),
+      server_name_(std::move(accepted.server_name)),
+      guard_(std::move(accepted.guard)),
+      chosen_chain_(accepted.chosen_chain),
       timer_(worker.loop.timers(), [this] { onTimer(); }),
       born_(worker.loop.now()) {
-  if (codec_->multiplexed()) by_id_ = std::make_unique<absl::flat_hash_map<http::StreamId, Stream*>>();
   peer_.remote = remote_text_;
+  peer_.direct_remote = direct_text_.empty() ? remote_text_ : direct_text_;
   peer_.local = local_text_;
-  peer_.local_port = local.port();
-  if (remote.isIp()) {
+  peer_.local_port = accepted.local.port();
+  peer_.transport = connection_.transport();
+  if (accepted.remote.isIp()) {
     std::string_view ip = remote_text_;
     ip = ip.substr(0, ip.rfind(':'));
     if (!ip.empty() && ip.front() == '[') ip = ip.substr(1, ip.size() - 2);
@@ -44,34 +59,142 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
   }
   worker_.cells.add(settings_->stats.cx_total);
   worker_.cells.add(settings_->stats.cx_active);
+  if (connection_.transport() != nullptr) {
+    peer_.trusted_tls = true;  // downstream there are no other transports
+    worker_.cells.add(settings_->stats.cx_ssl_total);
+    worker_.cells.add(settings_->stats.cx_ssl_active);
+    timer_.arm(accepted.transport_timeout.count() > 0 ? accepted.transport_timeout : kHandshakePatience);
+    return;
+  }
+  if (settings_->codec_type != CodecType::kAuto) chooseCodec(settings_->codec_type == CodecType::kHttp2);
   armIdle();
 }
 
 Connection::~Connection() = default;
+
+// --- which codec
+// ------------------------------------------------------------------------------------------------------
+
+bool Connection::admit() {
+  if (!gate_) return true;
+  const filter::ConnectionVerdict verdict = gate_->ask(connection_.transport(), worker_.loop.now());
+  if (verdict.allowed) return true;
+  if (verdict.delay.count() == 0) {
+    destroy();
+    return false;
+  }
+  ending_ = lingering_ = true;  // what comes meanwhile is dropped
+  timer_.arm(verdict.delay);
+  return false;
+}
+
+void Connection::onConnected() {
+  if (!admit()) return;
+  const net::Transport& transport = *connection_.transport();
+  if (const std::string_view name = transport.serverName(); !name.empty()) server_name_ = name;
+  const std::string_view protocol = transport.applicationProtocol();
+  if (settings_->codec_type != CodecType::kAuto) {
+    chooseCodec(settings_->codec_type == CodecType::kHttp2);
+  } else if (!protocol.empty()) {
+    chooseCodec(protocol == "h2");
+  }
+  armIdle();
+}
+
+void Connection::chooseCodec(bool http2) {
+  const HttpStats& stats = settings_->stats;
+  if (http2 && makers_.http2 != nullptr) {
+    codec_ = makers_.http2(*this, connection_, settings_->codec_limits, settings_->http2);
+    worker_.cells.add(stats.cx_http2_total);
+    worker_.cells.add(stats.cx_http2_active);
+  } else {
+    codec_ = makers_.http1(*this, connection_, settings_->codec_limits);
+    worker_.cells.add(stats.cx_http1_total);
+    worker_.cells.add(stats.cx_http1_active);
+  }
+  if (codec_->multiplexed()) {
+    many_ = std::make_unique<Many>(worker_.loop.timers(), *this);
+    if (settings_->keepalive_interval.count() > 0) armKeepalive();
+    if (settings_->max_connection_duration.count() > 0) many_->life.armAt(born_ + settings_->max_connection_duration);
+  }
+  if (draining_) codec_->drain();
+}
+
+// nullopt: more bytes are needed.
+std::optional<bool> Connection::seemsHttp2(std::string_view bytes) {
+  const std::string_view begin = bytes.substr(0, kHttp2Preface.size());
+  if (!kHttp2Preface.starts_with(begin)) return false;
+  if (begin.size() < kHttp2Preface.size()) return std::nullopt;
+  return true;
+}
+
+void Connection::armKeepalive() {
+  const milliseconds interval = settings_->keepalive_interval;
+  const uint64_t jitter = interval.count() * settings_->keepalive_jitter_percent / 100;
+  many_->pinged = false;
+  many_->keepalive.arm(interval + milliseconds(jitter > 0 ? worker_.random.next() % jitter : 0));
+}
+
+void Connection::onKeepalive() {
+  if (dead_ || ending_) return;
+  if (!many_->pinged) {
+    many_->pinged = true;
+    many_->received_before = connection_.bytesReceived();
+    many_->sent_before = connection_.bytesSent();
+    codec_->ping();
+    return many_->keepalive.arm(settings_->keepalive_timeout);
+  }
+  // A client that sends anything is alive, and so is one that slowly takes what stands in front of the ping.
+  const bool silent = connection_.bytesReceived() == many_->received_before &&
+                      (connection_.bytesSent() == many_->sent_before || connection_.pendingBytes() == 0);
+  if (!codec_->awaitingPing() || !silent) return armKeepalive();
+  worker_.cells.add(settings_->stats.cx_keepalive_timeout);
+  abortStreams("http2.ping_timeout", ResponseFlag::kDownstreamConnectionTermination);
+  destroy();
+}
 
 // --- reading
 // ----------------------------------------------------------------------------------------------------------
 
 size_t Connection::readCredit() {
   if (ending_) return net::WorkerBuffers::kReadSize;  // read and dropped
+  if (codec_ == nullptr) return net::WorkerBuffers::kReadSize;
   if (codec_->inputBlocked()) return 0;
-  if (by_id_ == nullptr && !streams_.empty()) return streams_.front().requestCredit();
+  if (many_ == nullptr && !streams_.empty()) return streams_.front().requestCredit();
   return connection_.pendingBytes() >= kMaxUnsent ? 0 : net::WorkerBuffers::kReadSize;
 }
 
 void Connection::onBytes(std::string_view bytes) {
   worker_.cells.add(settings_->stats.cx_rx_bytes_total, bytes.size());
   if (ending_) return;
+  if (codec_ == nullptr) {
+    std::string begun = std::exchange(first_bytes_, {});  // a client that sends its preface byte by byte
+    if (!begun.empty()) {
+      begun.append(bytes);
+      bytes = begun;
+    }
+    const std::optional<bool> http2 = seemsHttp2(bytes);
+    if (!http2) {
+      first_bytes_ = bytes;
+      return afterInput();
+    }
+    chooseCodec(*http2);
+    return receive(bytes);
+  }
+  receive(bytes);
+}
+
+void Connection::receive(std::string_view bytes) {
   if (const std::optional<http::ProtocolError> error = codec_->receive(bytes)) return protocolError(*error);
   afterInput();
 }
 
 void Connection::afterInput() {
   if (dead_ || ending_) return abortStreams("connection_closed", ResponseFlag::kLocalReset);  // begun behind the end
-  if (codec_->shouldClose() && streams_.empty()) return closeAfterFlush(false);
+  if (codec_ && codec_->shouldClose() && streams_.empty()) return closeAfterFlush(many_ != nullptr);
   if (!streams_.empty()) {
     timer_.cancel();
-  } else if (codec_->bufferedBytes() == 0) {
+  } else if (bufferedBytes() == 0) {
     armIdle();
   } else if (settings_->request_headers_timeout.count() > 0 && !head_timed_) {
     head_timed_ = true;
@@ -80,9 +203,16 @@ void Connection::afterInput() {
 }
 
 void Connection::armIdle() {
+  idle_since_ = worker_.loop.now();
   head_timed_ = false;
-  if (settings_->idle_timeout.count() > 0) {
-    timer_.arm(settings_->idle_timeout);
+  milliseconds timeout = settings_->idle_timeout;
+  // The client holds back the ends of answers by its windows: that is a silence of streams.
+  const bool held_back = many_ != nullptr && !codec_->idle() && bufferedBytes() == 0;
+  if (held_back && settings_->stream_idle_timeout.count() > 0) {
+    timeout = timeout.count() > 0 ? std::min(timeout, settings_->stream_idle_timeout) : settings_->stream_idle_timeout;
+  }
+  if (timeout.count() > 0) {
+    timer_.arm(timeout);
   } else {
     timer_.cancel();
   }
@@ -94,13 +224,21 @@ void Connection::onTimer() {
     sent_before_ = connection_.bytesSent();  // slow, but it goes on
     return timer_.arm(kFlushPatience);
   }
+  if (connection_.connecting()) {
+    worker_.cells.add(settings_->stats.cx_transport_timeout);
+    logFailedHandshake("transport handshake timeout");
+    return destroy();
+  }
   if (!streams_.empty()) return;
-  if (codec_->bufferedBytes() > 0) {  // the head did not come in time
+  if (bufferedBytes() > 0) {  // the head did not come in time
     worker_.cells.add(settings_->stats.rq_header_timeout);
+    if (codec_ == nullptr) chooseCodec(false);
     return refuse({408, "request_header_timeout"});
   }
   worker_.cells.add(settings_->stats.cx_idle_timeout);
-  destroy();
+  if (many_ == nullptr) return destroy();
+  codec_->drain();  // a request that is on its way can be sent again
+  closeAfterFlush(true);
 }
 
 void Connection::onPeerEnd() {
@@ -110,16 +248,40 @@ void Connection::onPeerEnd() {
     if (lingering_ || connection_.pendingBytes() == 0) destroy();
     return;
   }
+  if (codec_ == nullptr) return destroy();
   (void)codec_->receiveEnd();
+  if (dead_ || ending_) return;
+  // The client's side of a tunnel is over, the other goes on.
+  if (many_ == nullptr && !streams_.empty() && streams_.front().inTunnel() && !connection_.truncated()) return;
   // A client that is gone wants no answer: what runs for it is cancelled. What it was answered before still goes out.
   if (streams_.empty()) return closeAfterFlush(false);
   abortStreams("downstream_remote_disconnect", ResponseFlag::kDownstreamConnectionTermination);
   destroy();
 }
 
-void Connection::onBroken(net::CloseReason, int) {
+void Connection::onBroken(net::CloseReason reason, int) {
+  if (reason == net::CloseReason::kHandshakeFailed) {
+    worker_.cells.add(settings_->stats.cx_transport_failed);
+    logFailedHandshake(connection_.transport()->failure());
+  }
   abortStreams("downstream_remote_disconnect", ResponseFlag::kDownstreamConnectionTermination);
   destroy();
+}
+
+// An entry of its own in the access log: there is no request that could tell.
+void Connection::logFailedHandshake(std::string_view why) {
+  if (settings_->access_logs.empty()) return;
+  stream::StreamInfo info;
+  info.start = born_;
+  info.start_time = std::chrono::system_clock::now();
+  info.response_end = info.since(worker_.loop.now());
+  info.connection_id = id_;
+  info.downstream_remote_address = peer_.remote;
+  info.downstream_direct_remote_address = peer_.direct_remote;
+  info.downstream_local_address = peer_.local;
+  info.response_flags.set(ResponseFlag::kDownstreamConnectionTermination);
+  info.connection_termination_details = info.downstream_transport_failure_reason = why;
+  for (const auto& log : settings_->access_logs) log->log(stream::FormatContext{.info = info}, worker_.log_sink);
 }
 
 void Connection::onDrained() {
@@ -128,7 +290,7 @@ void Connection::onDrained() {
     return;
   }
   // A stream may end meanwhile, and the connection with it; then those that are left come up twice at worst.
-  for (size_t left = by_id_ ? by_id_->size() : 1; left > 0 && !streams_.empty(); --left) {
+  for (size_t left = many_ ? many_->by_id.size() : 1; left > 0 && !streams_.empty(); --left) {
     Stream& stream = streams_.front();
     streams_.pushBack(stream);
     stream.drained();
@@ -140,20 +302,22 @@ void Connection::onDrained() {
 // -----------------------------------------------------------------------------------------------------
 
 Stream* Connection::find(http::StreamId id) {
-  if (by_id_) {
-    const auto found = by_id_->find(id);
-    return found == by_id_->end() ? nullptr : found->second;
+  if (many_) {
+    const auto found = many_->by_id.find(id);
+    return found == many_->by_id.end() ? nullptr : found->second;
   }
   return streams_.empty() || streams_.front().id() != id ? nullptr : &streams_.front();
 }
 
 http::RequestHeaders& Connection::beginRequest(http::StreamId id) {
+  // After a pause the peer's window is small again, and so are a transport's first records.
+  if (streams_.empty() && worker_.loop.now() - idle_since_ > kPause) connection_.idle();
   timer_.cancel();
   head_timed_ = false;
   ++requests_;
   Stream* stream = worker_.takeStream();
   streams_.pushFront(*stream);
-  if (by_id_) by_id_->insert_or_assign(id, stream);
+  if (many_) many_->by_id.insert_or_assign(id, stream);
   stream->begin(*this, id);
   return stream->request();
 }
@@ -183,6 +347,10 @@ void Connection::onRequestReset(http::StreamId id, http::ResetReason) {
   if (Stream* stream = find(id)) stream->abort("http.remote_reset", ResponseFlag::kDownstreamRemoteReset, 0);
 }
 
+void Connection::onSendProgress(http::StreamId id) {
+  if (Stream* stream = find(id)) stream->drained();
+}
+
 void Connection::protocolError(const http::ProtocolError& error) {
   if (dead_ || ending_) return abortStreams(error.detail, ResponseFlag::kDownstreamProtocolError);
   worker_.cells.add(settings_->stats.cx_protocol_error);
@@ -205,18 +373,19 @@ void Connection::abortStreams(std::string_view details, ResponseFlag flag, uint1
 // ---------------------------------------------------------------------------
 
 void Connection::streamFinished(Stream& stream, bool request_complete) {
-  if (by_id_) by_id_->erase(stream.id());
+  if (many_) many_->by_id.erase(stream.id());
   stream.unlink();
   worker_.retireStream(stream);
   if (dead_ || ending_) return;
   // With one stream at a time the rest of its request would be in the way of the next.
-  const bool cut = !request_complete && by_id_ == nullptr;
+  const bool cut = !request_complete && many_ == nullptr;
   if (codec_->shouldClose() || cut) {
     // Bytes may be on their way from a client that did not ask for the end.
-    if (streams_.empty()) closeAfterFlush(cut || draining_ || connection_.unread());
+    if (streams_.empty()) closeAfterFlush(cut || draining_ || many_ || connection_.unread());
     return;
   }
   if (!streams_.empty()) return;
+  if (many_ && draining_) worker_.loop.atTurnEnd(*this);  // the codec may be through by then
   armIdle();
   // A pipelined request waits in the codec, or in the socket.
   if (codec_->bufferedBytes() > 0) worker_.loop.atTurnEnd(*this);
@@ -224,7 +393,7 @@ void Connection::streamFinished(Stream& stream, bool request_complete) {
 }
 
 void Connection::runAtTurnEnd() {
-  if (dead_ || ending_ || codec_->inputBlocked()) return;
+  if (dead_ || ending_ || codec_ == nullptr || codec_->inputBlocked()) return;
   if (const std::optional<http::ProtocolError> error = codec_->resumeInput()) return protocolError(*error);
   afterInput();
 }
@@ -248,16 +417,27 @@ void Connection::closeAfterFlush(bool linger) {
   connection_.resumeReading();
 }
 
+bool Connection::misdirected(std::string_view authority) const {
+  if (guard_ == nullptr || server_name_.empty()) return false;
+  std::string host;
+  for (const char c : authority.substr(0, authority.find(':', authority.rfind(']') + 1))) {
+    host += c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  }
+  return host != server_name_ && guard_->misdirected(host, chosen_chain_);
+}
+
 void Connection::drain() {
   if (draining_) return;
   draining_ = true;
+  if (codec_ == nullptr) return;
   codec_->drain();
+  if (many_) worker_.loop.atTurnEnd(*this);
 }
 
 // max_connection_duration: checked when an answer can tell the client, so that an idle connection is not closed under a
 // request on its way.
 void Connection::drainIfTooOld() {
-  if (draining_ || worker_.loop.now() - born_ < settings_->max_connection_duration) return;
+  if (dead_ || draining_ || worker_.loop.now() - born_ < settings_->max_connection_duration) return;
   worker_.cells.add(settings_->stats.cx_max_duration_reached);
   drain();
 }
@@ -277,8 +457,14 @@ void Connection::destroy() {
   worker_.cells.add(settings_->stats.cx_tx_bytes_total, connection_.bytesSent());
   worker_.cells.add(settings_->stats.cx_destroy);
   worker_.cells.sub(settings_->stats.cx_active);
+  if (peer_.trusted_tls) worker_.cells.sub(settings_->stats.cx_ssl_active);
+  if (codec_) worker_.cells.sub(many_ ? settings_->stats.cx_http2_active : settings_->stats.cx_http1_active);
   if (draining_) worker_.cells.add(settings_->stats.cx_drain_close);
   timer_.cancel();
+  if (many_) {
+    many_->keepalive.cancel();
+    many_->life.cancel();
+  }
   LiveConnection::unlink();
   TurnTask::unlink();
   connection_.close();

@@ -1,5 +1,6 @@
 // One downstream connection: feeds a codec, makes streams of its events, and decides when the connection ends. It knows
-// messages, not HTTP/1: the codec is given to it.
+// messages, not HTTP/1 or HTTP/2: which codec serves it is chosen when that is known (codec_type, ALPN, or the client's
+// first bytes), until then it has none.
 //
 // Thread: the worker's. It owns itself from start() on: it leaves its list and is destroyed (Loop::deleteLater) when
 // the connection is over.
@@ -11,6 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "source/base/intrusive_list.h"
+#include "source/filter/connection_gate.h"
 #include "source/filter/network.h"
 #include "source/http/codec.h"
 #include "source/net/connection.h"
@@ -21,8 +23,12 @@
 
 namespace sluice::session {
 
-using MakeCodec = std::unique_ptr<http::ServerCodec> (*)(http::ServerEvents&, http::ByteSink&,
-                                                         const http::CodecLimits&);
+// How codecs are made. Null `http2`: only HTTP/1 is spoken.
+struct CodecMakers {
+  std::unique_ptr<http::ServerCodec> (*http1)(http::ServerEvents&, http::ByteSink&, const http::CodecLimits&);
+  std::unique_ptr<http::ServerCodec> (*http2)(http::ServerEvents&, http::ByteSink&, const http::CodecLimits&,
+                                              const http::Http2Settings&);
+};
 
 class Connection final : private net::ConnectionEvents,
                          private http::ServerEvents,
@@ -31,13 +37,12 @@ class Connection final : private net::ConnectionEvents,
                          public filter::LiveConnection {
  public:
   // Begins to serve an accepted socket; the connection puts itself into `list` and leaves it at its end.
-  static Connection& start(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings, net::Fd fd,
-                           const net::Address& remote, const net::Address& local,
-                           base::List<filter::LiveConnection>& list, MakeCodec make_codec);
+  static Connection& start(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings,
+                           filter::Accepted accepted, base::List<filter::LiveConnection>& list, CodecMakers makers);
   ~Connection() override;
 
-  // No requests after the next one: its answer says "connection: close". An idle connection stays until its next
-  // request or until closeNow(): closing it would race with a request on its way.
+  // No requests after the next one: its answer says "connection: close". An idle HTTP/1 connection stays until its next
+  // request or until closeNow(): closing it would race with a request on its way. HTTP/2 says GOAWAY and closes.
   void drain() override;
   // Ends the connection whatever runs on it. True if that cut a request short.
   bool closeNow(std::string_view details) override;
@@ -47,14 +52,18 @@ class Connection final : private net::ConnectionEvents,
   const PeerText& peer() const { return peer_; }
   uint64_t id() const { return id_; }
   bool idle() const { return streams_.empty(); }
+  std::string_view serverName() const { return server_name_; }
+  // Whether another filter chain than this connection's is for that authority.
+  bool misdirected(std::string_view authority) const;
 
  private:
   friend class Stream;
 
-  Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings, net::Fd fd,
-             const net::Address& remote, const net::Address& local, MakeCodec make_codec);
+  Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings, filter::Accepted accepted,
+             CodecMakers makers);
 
   // net::ConnectionEvents
+  void onConnected() override;
   size_t readCredit() override;
   void onBytes(std::string_view bytes) override;
   void onPeerEnd() override;
@@ -67,15 +76,30 @@ class Connection final : private net::ConnectionEvents,
   http::Trailers& beginRequestTrailers(http::StreamId id) override;
   void onRequestTrailers(http::StreamId id) override;
   void onRequestReset(http::StreamId id, http::ResetReason reason) override;
+  void onSendProgress(http::StreamId id) override;
   // event::TurnTask
   void runAtTurnEnd() override;
 
+  // Asks the filters in front. False if one of them closes the connection, now or after its delay.
+  bool admit();
+  void chooseCodec(bool http2);
+  static std::optional<bool> seemsHttp2(std::string_view bytes);
+  void receive(std::string_view bytes);
+  size_t bufferedBytes() const { return first_bytes_.size() + (codec_ ? codec_->bufferedBytes() : 0); }
+  void onKeepalive();
+  void armKeepalive();
   Stream* find(http::StreamId id);
+  // The codec kept input that it can go on with.
+  void resumeInputLater() {
+    worker_.loop.atTurnEnd(*this);
+    connection_.resumeReading();
+  }
   void streamFinished(Stream& stream, bool request_complete);
   void protocolError(const http::ProtocolError& error);
   void refuse(const http::ProtocolError& error);
   void afterInput();
   void drainIfTooOld();
+  void logFailedHandshake(std::string_view why);
   void closeAfterFlush(bool linger);
   void destroy();
   // `status`: what the client is told about the requests that were not answered; 0: nothing.
@@ -86,21 +110,39 @@ class Connection final : private net::ConnectionEvents,
   SessionWorker& worker_;
   std::shared_ptr<const HttpSettings> settings_;
   std::string remote_text_, local_text_;
+  std::string direct_text_;  // empty: as remote_text_
   PeerText peer_;
   uint64_t id_;
   net::Connection connection_;
-  std::unique_ptr<http::ServerCodec> codec_;
+  std::unique_ptr<filter::ConnectionGate> gate_;  // null: no filter stands in front
+  const CodecMakers makers_;
+  std::unique_ptr<http::ServerCodec> codec_;  // null until it is known which one
+  std::string first_bytes_;                   // that do not tell it yet
   base::List<Stream> streams_;
-  // By id, where the codec has many streams; null where it has one at a time.
-  std::unique_ptr<absl::flat_hash_map<http::StreamId, Stream*>> by_id_;
+  // What a codec with many streams needs; null where there is one at a time.
+  struct Many {
+    Many(event::TimerQueue& timers, Connection& owner)
+        : keepalive(timers, [&owner] { owner.onKeepalive(); }), life(timers, [&owner] { owner.drainIfTooOld(); }) {}
+    absl::flat_hash_map<http::StreamId, Stream*> by_id;
+    event::Timer keepalive;  // until the next ping, then until its answer
+    event::Timer life;       // max_connection_duration
+    uint64_t received_before = 0;
+    uint64_t sent_before = 0;
+    bool pinged = false;
+  };
+  std::unique_ptr<Many> many_;
   // Trailers of a request whose stream has ended go here; made on first use.
   struct DroppedTrailers {
     base::Arena arena;
     http::Trailers trailers{arena};
   };
   std::unique_ptr<DroppedTrailers> dropped_trailers_;
-  event::Timer timer_;  // idle, request head, lingering close: whichever phase the connection is in
+  std::string server_name_;                          // SNI
+  std::shared_ptr<const filter::ChainGuard> guard_;  // null: no request can be misdirected
+  const void* chosen_chain_;
+  event::Timer timer_;  // handshake, idle, request head, lingering close: whichever phase the connection is in
   event::TimePoint born_;
+  event::TimePoint idle_since_;
   uint64_t sent_before_ = 0;  // at the last look, while the rest of the output is waited for
   uint32_t requests_ = 0;
   bool head_timed_ = false;  // timer_ is that of a request head

@@ -12,6 +12,7 @@
 #include "source/filter/terminal.h"
 #include "source/http/codec.h"
 #include "source/observability/stats.h"
+#include "source/route/spec.h"
 #include "source/route/table_slot.h"
 #include "source/stream/access_log.h"
 
@@ -22,16 +23,32 @@ using std::chrono::milliseconds;
 // http.PREFIX.*; made on main.
 struct HttpStats {
   observability::Counter cx_total, cx_destroy, cx_idle_timeout, cx_protocol_error, cx_rx_bytes_total, cx_tx_bytes_total,
-      cx_drain_close, cx_max_duration_reached, cx_max_requests_reached;
-  observability::Gauge cx_active, rq_active;
+      cx_drain_close, cx_max_duration_reached, cx_max_requests_reached, cx_http1_total, cx_http2_total, cx_ssl_total,
+      cx_transport_failed, cx_transport_timeout, cx_keepalive_timeout, cx_upgrades_total;
+  observability::Gauge cx_active, cx_http1_active, cx_http2_active, cx_ssl_active, cx_upgrades_active, rq_active;
   observability::Counter rq_total, rq_completed, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx, rq_rx_reset, rq_tx_reset,
-      rq_timeout, rq_header_timeout, rq_idle_timeout, rq_max_duration_reached, rq_dropped_token, rq_rejected_path;
+      rq_timeout, rq_header_timeout, rq_idle_timeout, rq_max_duration_reached, rq_dropped_token, rq_rejected_path,
+      rq_http1_total, rq_http2_total, rq_misdirected, rq_upgrade_refused;
   observability::Histogram rq_time;
 };
 
+// kAuto: by ALPN, or by the client's first bytes. (proto: HttpConnectionManager.CodecType)
+enum class CodecType : uint8_t { kAuto, kHttp1, kHttp2 };
 enum class ServerHeader : uint8_t { kOverwrite, kAppendIfAbsent, kPassThrough };
 enum class EscapedSlashes : uint8_t { kKeep, kReject, kUnescapeAndRedirect, kUnescapeAndForward };
 enum class Underscores : uint8_t { kAllow, kReject, kDrop };
+
+enum class ForwardClientCert : uint8_t { kSanitize, kForwardOnly, kAppendForward, kSanitizeSet, kAlwaysForwardOnly };
+
+// x-forwarded-client-cert; the flags say what kAppendForward and kSanitizeSet tell besides By and Hash.
+struct ClientCertSettings {
+  ForwardClientCert forward = ForwardClientCert::kSanitize;
+  bool subject = false;
+  bool cert = false;
+  bool chain = false;
+  bool dns = false;
+  bool uri = false;
+};
 
 struct HttpSettings {
   std::string stat_prefix;
@@ -42,10 +59,18 @@ struct HttpSettings {
   std::shared_ptr<const route::TableSlot> route_slot;
   std::vector<std::shared_ptr<const stream::AccessLog>> access_logs;
 
+  CodecType codec_type = CodecType::kAuto;
   http::CodecLimits codec_limits;
+  http::Http2Settings http2;
+  // Of HTTP/2 connections; no pings while the interval is 0. (proto: core.v3.KeepaliveSettings)
+  milliseconds keepalive_interval{0};
+  milliseconds keepalive_timeout{0};
+  uint32_t keepalive_jitter_percent = 15;  // of the interval, added to it
   std::string server_name = "sluice";
   ServerHeader server_header = ServerHeader::kOverwrite;
   std::string via;  // empty: no via header is added
+
+  std::vector<route::UpgradeSpec> upgrades;  // what routes say goes first; what nobody allows is answered 403
 
   // Timeouts; 0: none.
   milliseconds stream_idle_timeout{300'000};
@@ -69,6 +94,7 @@ struct HttpSettings {
   Underscores underscores = Underscores::kAllow;
   bool strip_any_host_port = false;
   bool strip_matching_host_port = false;
+  ClientCertSettings client_cert;
 };
 
 }  // namespace sluice::session

@@ -18,6 +18,17 @@ HttpStats makeHttpStats(observability::StatsRegistry& registry, const std::strin
   s.cx_drain_close = counter("cx_drain_close");
   s.cx_max_duration_reached = counter("cx_max_duration_reached");
   s.cx_max_requests_reached = counter("cx_max_requests_reached");
+  s.cx_http1_total = counter("cx_http1_total");
+  s.cx_http2_total = counter("cx_http2_total");
+  s.cx_ssl_total = counter("cx_ssl_total");
+  s.cx_transport_failed = counter("cx_transport_failed");
+  s.cx_transport_timeout = counter("cx_transport_timeout");
+  s.cx_keepalive_timeout = counter("cx_keepalive_timeout");
+  s.cx_upgrades_total = counter("cx_upgrades_total");
+  s.cx_http1_active = registry.gauge(base + "cx_http1_active");
+  s.cx_http2_active = registry.gauge(base + "cx_http2_active");
+  s.cx_ssl_active = registry.gauge(base + "cx_ssl_active");
+  s.cx_upgrades_active = registry.gauge(base + "cx_upgrades_active");
   s.cx_active = registry.gauge(base + "cx_active");
   s.rq_active = registry.gauge(base + "rq_active");
   s.rq_total = counter("rq_total");
@@ -35,6 +46,10 @@ HttpStats makeHttpStats(observability::StatsRegistry& registry, const std::strin
   s.rq_max_duration_reached = counter("rq_max_duration_reached");
   s.rq_dropped_token = counter("rq_dropped_token");
   s.rq_rejected_path = counter("rq_rejected_path");
+  s.rq_http1_total = counter("rq_http1_total");
+  s.rq_http2_total = counter("rq_http2_total");
+  s.rq_misdirected = counter("rq_misdirected");
+  s.rq_upgrade_refused = counter("rq_upgrade_refused");
   s.rq_time = registry.histogram(base + "rq_time");
   return s;
 }

@@ -1,102 +1,12 @@
 // The session over a codec that has many streams at once: it knows messages, not HTTP/1.
 #include <catch2/catch.hpp>
-#include <set>
 #include <sstream>
 
+#include "source/session/line_codec.h"
 #include "source/session/test_session.h"
 
 namespace sluice::session {
 namespace {
-
-// A line is an event: "H 7 /path" head, "H! 7 /path" head and end, "D 7 text", "D! 7 text", "T 7 name" trailers, "R 7"
-// reset, "X" breaks the protocol, "Q" ends it all. Answers: "h 7 200", "d 7 text", "! 7", "t 7", "r 7".
-class LineCodec : public http::ServerCodec {
- public:
-  LineCodec(http::ServerEvents& events, http::ByteSink& sink) : events_(events), sink_(sink) {}
-  static std::unique_ptr<http::ServerCodec> make(http::ServerEvents& events, http::ByteSink& sink,
-                                                 const http::CodecLimits&) {
-    return std::make_unique<LineCodec>(events, sink);
-  }
-
-  std::optional<http::ProtocolError> receive(std::string_view bytes) override {
-    kept_ += bytes;
-    for (size_t end = kept_.find('\n'); end != std::string::npos; end = kept_.find('\n')) {
-      const std::string line = kept_.substr(0, end);
-      kept_.erase(0, end + 1);
-      if (line == "X") return http::ProtocolError{400, "line.bad"};
-      if (line == "Q") closed_ = true;
-      std::istringstream in(line);
-      std::string kind, text;
-      http::StreamId id = 0;
-      in >> kind >> id >> text;
-      const bool ends = kind.ends_with('!');
-      if (kind[0] == 'H') {
-        http::RequestHeaders& headers = events_.beginRequest(id);
-        headers.method = "GET";
-        headers.path = headers.arena().copy(text);
-        headers.authority = "x";
-        headers.protocol = http::Protocol::kHttp2;
-        open_.insert(id);
-        events_.onRequestHeaders(id, ends, false);
-      } else if (kind[0] == 'D') {
-        events_.onRequestData(id, text, ends);
-      } else if (kind[0] == 'T') {
-        events_.beginRequestTrailers(id).add(text, "1");
-        events_.onRequestTrailers(id);
-      } else if (kind[0] == 'R') {
-        open_.erase(id);
-        events_.onRequestReset(id, http::ResetReason::kRemote);
-      }
-    }
-    return std::nullopt;
-  }
-  std::optional<http::ProtocolError> receiveEnd() override { return std::nullopt; }
-  bool inputBlocked() const override { return false; }
-  std::optional<http::ProtocolError> resumeInput() override { return std::nullopt; }
-  size_t bufferedBytes() const override { return kept_.size(); }
-  void sendInformational(http::StreamId, const http::ResponseHeaders&) override {}
-  void sendHeaders(http::StreamId id, const http::ResponseHeaders& headers, bool end) override {
-    write("h", id, std::to_string(headers.status));
-    if (end) finish(id);
-  }
-  void sendData(http::StreamId id, std::string_view data, bool end) override {
-    if (!data.empty()) write("d", id, data);
-    if (end) finish(id);
-  }
-  void sendTrailers(http::StreamId id, const http::Trailers&) override {
-    write("t", id, "");
-    open_.erase(id);
-  }
-  void reset(http::StreamId id, http::ResetReason) override {
-    write("r", id, "");
-    open_.erase(id);
-  }
-  void sendErrorReply(const http::ProtocolError&) override {
-    sink_.write("goaway\n");
-    closed_ = true;
-  }
-  bool multiplexed() const override { return true; }
-  void drain() override { draining_ = true; }
-  bool shouldClose() const override { return closed_ || (draining_ && open_.empty()); }
-  bool idle() const override { return open_.empty() && kept_.empty(); }
-
- private:
-  void write(std::string_view kind, http::StreamId id, std::string_view text) {
-    std::string line(kind);
-    line += " " + std::to_string(id) + (text.empty() ? "" : " ") + std::string(text) + "\n";
-    sink_.write(line);
-  }
-  void finish(http::StreamId id) {
-    write("!", id, "");
-    open_.erase(id);
-  }
-  http::ServerEvents& events_;
-  http::ByteSink& sink_;
-  std::string kept_;
-  std::set<http::StreamId> open_;
-  bool closed_ = false;
-  bool draining_ = false;
-};
 
 // The lines of one stream, joined.
 std::string linesOf(const std::string& text, int id) {
@@ -290,6 +200,8 @@ TEST_CASE("streams beyond the end of the connection are not served") {
   t.terminals.on_end = [](TestTerminal& s) { s.answer(200, ""); };
   auto client = t.connect(LineCodec::make);
   client->send("H! 1 /1\nQ\nH! 3 /3\nH! 5 /5\n");
+  t.loop.turn();
+  client->finish();
   t.loop.turn();
   CHECK(t.open() == 0);
   CHECK(t.terminals.live.empty());

@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "source/net/address.h"
+#include "source/session/client_cert.h"
 
 namespace sluice::session {
 namespace {
@@ -88,8 +89,7 @@ void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::R
                      stream::StreamInfo& info) {
   base::Arena& arena = headers.arena();
   info.downstream_remote_address = peer.remote;
-  // No client has shown us a certificate yet. (proto: forward_client_cert_details, SANITIZE)
-  if (headers.has(Name::kXForwardedClientCert)) headers.remove(Name::kXForwardedClientCert);
+  applyClientCert(settings.client_cert, peer.transport, headers);
   const std::optional<std::string_view> before = headers.getAll("x-forwarded-for");
   if (settings.use_remote_address) {
     if (settings.xff_num_trusted_hops > 0 && before) {
@@ -100,7 +100,7 @@ void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::R
     }
     // Only a trusted proxy in front of us may say what the client spoke.
     if (settings.xff_num_trusted_hops == 0 || !headers.has(Name::kXForwardedProto)) {
-      headers.set(Name::kXForwardedProto, headers.scheme);
+      headers.set(Name::kXForwardedProto, peer.trusted_tls ? "https" : "http");
     }
     headers.removeIf([](const http::Field& field) { return fromEnvoy(field.name); });
     return;
@@ -212,7 +212,6 @@ std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_vi
 std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const PeerText& peer, base::Random& random,
                                         http::RequestHeaders& headers, stream::StreamInfo& info) {
   base::Arena& arena = headers.arena();
-  if (headers.method == "CONNECT") return Reply{403, "", "connect_not_allowed"};
   if (headers.authority.empty() && headers.protocol != http::Protocol::kHttp10)
     return Reply{400, "", "missing_host_header"};
   if (headers.scheme.empty()) headers.scheme = peer.trusted_tls ? "https" : "http";
@@ -235,7 +234,9 @@ std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const Peer
   } else if (settings.merge_slashes) {
     headers.path = mergeSlashes(arena, headers.path);
   }
-  if (settings.strip_any_host_port || settings.strip_matching_host_port) {
+  // The port of CONNECT is the target's.
+  const bool strip = headers.method != "CONNECT";
+  if (strip && (settings.strip_any_host_port || settings.strip_matching_host_port)) {
     headers.authority = withoutPort(headers.authority, settings.strip_any_host_port, peer.local_port);
   }
   if (settings.underscores != Underscores::kAllow) {

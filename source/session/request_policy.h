@@ -22,7 +22,9 @@ struct PeerText {
   std::string_view remote_ip;  // "1.2.3.4"
   std::string_view local;
   uint16_t local_port;
-  bool trusted_tls = false;  // the connection is TLS: the scheme is https
+  std::string_view direct_remote = {};  // the socket's peer, which need not be the client
+  net::Transport* transport = nullptr;  // null: plain
+  bool trusted_tls = false;             // the connection is TLS: the scheme is https
 };
 
 // Applies the policy; fills the addresses and the request id in `info`. A reply refuses the request.

@@ -128,9 +128,6 @@ struct Policy {
 };
 
 TEST_CASE("what cannot be served is refused") {
-  Policy connect;
-  connect.headers.method = "CONNECT";
-  CHECK(connect.apply() == "403 connect_not_allowed");
   Policy no_host;
   no_host.headers.authority = "";
   CHECK(no_host.apply() == "400 missing_host_header");
@@ -356,6 +353,64 @@ TEST_CASE("request ids differ") {
   for (int i = 0; i < 1000; ++i) ids.emplace_back(makeRequestId(arena, random));
   std::sort(ids.begin(), ids.end());
   CHECK(std::unique(ids.begin(), ids.end()) == ids.end());
+}
+
+struct FakeTls : net::Transport {
+  Status handshake(const Io&) override { return Status::kDone; }
+  Result read(const Io&, char*, size_t) override { return {Status::kEnd}; }
+  Result write(const Io&, const iovec*, int) override { return {Status::kDone}; }
+  void sendEnd(const Io&) override {}
+  const net::TlsInfo* tlsInfo() override { return &info; }
+  net::TlsInfo info;
+};
+
+// The header that goes on, from a client that says "Hash=theirs" of itself.
+std::string forwarded(ForwardClientCert forward, bool presents, net::TlsInfo tls = {}, ClientCertSettings more = {}) {
+  FakeTls transport;
+  transport.info = std::move(tls);
+  transport.info.peer_presented = presents;
+  if (presents) transport.info.peer.sha256 = "00ff";
+  Policy p;
+  p.settings.client_cert = more;
+  p.settings.client_cert.forward = forward;
+  p.peer.transport = &transport;
+  p.headers.add("x-forwarded-client-cert", "Hash=theirs");
+  p.apply();
+  return p.field("x-forwarded-client-cert");
+}
+
+TEST_CASE("what a client says of certificates is believed only as configured (H1)") {
+  using Forward = ForwardClientCert;
+  CHECK(forwarded(Forward::kSanitize, true) == "-");
+  CHECK(forwarded(Forward::kForwardOnly, true) == "Hash=theirs");
+  CHECK(forwarded(Forward::kForwardOnly, false) == "-");
+  CHECK(forwarded(Forward::kAppendForward, true) == "Hash=theirs,Hash=00ff");
+  CHECK(forwarded(Forward::kAppendForward, false) == "-");
+  CHECK(forwarded(Forward::kSanitizeSet, true) == "Hash=00ff");
+  CHECK(forwarded(Forward::kSanitizeSet, false) == "-");
+  CHECK(forwarded(Forward::kAlwaysForwardOnly, false) == "Hash=theirs");
+
+  Policy plain;
+  plain.settings.client_cert.forward = Forward::kForwardOnly;
+  plain.headers.add("x-forwarded-client-cert", "Hash=theirs");
+  plain.apply();
+  CHECK(plain.field("x-forwarded-client-cert") == "-");
+}
+
+TEST_CASE("the client's certificate is told with what was asked for, and its names cannot forge keys") {
+  net::TlsInfo tls;
+  tls.local.uri_sans = {"spiffe://here"};
+  tls.peer.subject = "CN=a\\\"b,O=c";
+  tls.peer.pem = "PEM";
+  tls.peer.chain_pem = "PEMPEM";
+  tls.peer.uri_sans = {"spiffe://x", "evil;By=me,Hash=\"0"};
+  tls.peer.dns_sans = {"a.example"};
+  ClientCertSettings all;
+  all.subject = all.cert = all.chain = all.dns = all.uri = true;
+
+  CHECK(forwarded(ForwardClientCert::kSanitizeSet, true, tls, all) ==
+        "By=spiffe://here;Hash=00ff;Cert=\"PEM\";Chain=\"PEMPEM\";Subject=\"CN=a\\\"b,O=c\";"
+        "URI=spiffe://x;URI=\"evil;By=me,Hash=\\\"0\";DNS=a.example");
 }
 
 }  // namespace

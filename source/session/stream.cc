@@ -1,5 +1,7 @@
 #include "source/session/stream.h"
 
+#include <algorithm>
+
 #include "source/session/connection.h"
 #include "source/stream/format_context.h"
 
@@ -24,15 +26,21 @@ void Stream::begin(Connection& connection, http::StreamId id) {
   renew();
   connection_ = &connection;
   id_ = id;
-  response_started_ = false;
+  response_started_ = asks_tunnel_ = in_tunnel_ = false;
+  unconsumed_ = 0;
   worker_.cells.add(connection.settings().stats.rq_total);
+  worker_.cells.add(connection.many_ ? connection.settings().stats.rq_http2_total
+                                     : connection.settings().stats.rq_http1_total);
   worker_.cells.add(connection.settings().stats.rq_active);
   info_.start = worker_.loop.now();
   info_.start_time = std::chrono::system_clock::now();
   info_.has_protocol = true;
   info_.connection_id = connection.id();
-  info_.downstream_direct_remote_address = info_.downstream_remote_address = connection.peer().remote;
+  info_.downstream_remote_address = connection.peer().remote;
+  info_.downstream_direct_remote_address = connection.peer().direct_remote;
+  info_.requested_server_name = connection.serverName();
   info_.downstream_local_address = connection.peer().local;
+  info_.downstream_transport = connection.peer().transport;
 }
 
 void Stream::makeChain() {
@@ -47,11 +55,17 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   http::RequestHeaders& headers = request();
   info_.protocol = headers.protocol;
   info_.request_header_bytes = headers.byteSize();
+  asks_tunnel_ = headers.wantsTunnel();
   if (std::optional<Reply> refusal =
           applyRequestPolicy(settings, connection_->peer(), worker_.random, headers, info_)) {
     worker_.cells.add(settings.stats.rq_rejected_path);
     makeChain();
     return refuse(*std::move(refusal));
+  }
+  if (connection_->misdirected(headers.authority)) {
+    worker_.cells.add(settings.stats.rq_misdirected);
+    makeChain();
+    return refuse(Reply{421, "", "misdirected_request"});
   }
   table_ = worker_.tables.get(settings.route_slot->id);
   if (table_) {
@@ -60,8 +74,12 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
     if (route_.route != nullptr) info_.route_name = route_.route->name;
   }
   makeChain();
+  if (asks_tunnel_ && !mayTunnel()) {
+    worker_.cells.add(settings.stats.rq_upgrade_refused);
+    return refuse(Reply{403, "", "upgrade_failed"});
+  }
   touch();
-  const bool times_request = settings.request_timeout.count() > 0 && !end_stream;
+  const bool times_request = settings.request_timeout.count() > 0 && !end_stream && !asks_tunnel_;
   const bool times_stream = settings.max_stream_duration.count() > 0;
   if (times_request && times_stream) {
     too_long_.arm(std::min(settings.request_timeout, settings.max_stream_duration));
@@ -80,6 +98,26 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   }
 }
 
+bool Stream::mayTunnel() const {
+  const std::string_view type = request().upgrade.empty() ? std::string_view("connect") : request().upgrade;
+  const auto find = [type](const std::vector<route::UpgradeSpec>& upgrades) {
+    return std::find_if(upgrades.begin(), upgrades.end(), [type](const auto& each) { return each.type == type; });
+  };
+  if (route_.route != nullptr && route_.route->forward != nullptr && route_.route->forward->upgrades != nullptr) {
+    const auto& upgrades = *route_.route->forward->upgrades;
+    if (const auto found = find(upgrades); found != upgrades.end()) return found->enabled;
+  }
+  const auto& upgrades = connection_->settings().upgrades;
+  const auto found = find(upgrades);
+  return found != upgrades.end() && found->enabled;
+}
+
+bool Stream::requestWhole() const {
+  if (!runner_) return false;
+  if (runner_->requestComplete()) return true;
+  return asks_tunnel_ && !in_tunnel_ && connection_->many_ == nullptr && !request().upgrade.empty();
+}
+
 void Stream::refuse(Reply reply) {
   if (reply.details.empty()) reply.details = "request_refused";
   runner_->localReply(std::move(reply));
@@ -89,7 +127,26 @@ void Stream::requestData(std::string_view data, bool end_stream) {
   info_.bytes_received += data.size();
   touch();
   if (end_stream) requestEnded();
+  unconsumed_ += data.size();
   runner_->requestData(data, end_stream);
+  if (!end_stream) openWindow();
+}
+
+// Lets the client of one stream among many send what the chain has room for: its window is opened as bytes leave, so a
+// stream whose upstream is slow holds at most its window, and no other stream up.
+void Stream::openWindow() {
+  if (connection_ == nullptr || connection_->many_ == nullptr || unconsumed_ == 0) return;
+  const size_t credit = runner_->requestCredit();
+  if (credit == 0) return;
+  const size_t window = connection_->settings().http2.initial_stream_window;
+  const size_t held = runner_->requestHeld();
+  // A window larger than the chain's is used: what is let in is bounded by it. A filter that collects more than it is
+  // given its room.
+  const size_t wanted = std::max(std::min(window, credit), window - std::min(window, held));
+  const size_t open = window - std::min(window, unconsumed_);
+  if (wanted <= open) return;
+  unconsumed_ -= wanted - open;
+  connection_->codec_->consumed(id_, wanted - open);
 }
 
 void Stream::endWithTrailers() {
@@ -183,10 +240,16 @@ void Stream::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream
   }
   if (settings.max_connection_duration.count() > 0) connection_->drainIfTooOld();
   // Whatever of the request is still to come will not be read: say so while it can be said.
-  if (runner_->requestClosed() && !runner_->requestComplete() && connection_->by_id_ == nullptr) {
+  in_tunnel_ = asks_tunnel_ && (request().upgrade.empty() ? headers.status / 100 == 2 : headers.status == 101);
+  if (runner_->requestClosed() && !requestWhole() && connection_->many_ == nullptr) {
     connection_->codec_->drain();
   }
   connection_->codec_->sendHeaders(id_, headers, end_stream);
+  if (in_tunnel_) {
+    worker_.cells.add(settings.stats.cx_upgrades_total);
+    worker_.cells.add(settings.stats.cx_upgrades_active);
+    if (connection_->many_ == nullptr) connection_->resumeInputLater();
+  }
   if (end_stream) responseEnded();
 }
 
@@ -223,11 +286,14 @@ void Stream::abort(std::string_view details, ResponseFlag flag, uint16_t status)
 }
 
 size_t Stream::unsentResponseBytes() const {
-  return connection_ == nullptr ? 0 : connection_->connection_.pendingBytes();
+  if (connection_ == nullptr) return 0;
+  return connection_->codec_->unsentBytes(id_) + connection_->connection_.pendingBytes();
 }
 
 void Stream::requestCreditGrew() {
-  if (connection_ != nullptr) connection_->connection_.resumeReading();
+  if (connection_ == nullptr) return;
+  if (connection_->many_) return openWindow();
+  connection_->connection_.resumeReading();
 }
 
 void Stream::responseEnded() {
@@ -244,6 +310,7 @@ void Stream::finish() {
   too_long_.cancel();
   const HttpStats& stats = settings.stats;
   worker_.cells.sub(stats.rq_active);
+  if (in_tunnel_) worker_.cells.sub(stats.cx_upgrades_active);
   worker_.cells.add(stats.rq_completed);
   const observability::Counter by_class[] = {stats.rq_1xx, stats.rq_2xx, stats.rq_3xx, stats.rq_4xx, stats.rq_5xx};
   if (const uint16_t status = info_.response_code; status >= 100 && status < 600) {
@@ -258,7 +325,7 @@ void Stream::finish() {
                                         .info = info_};
     for (const auto& log : settings.access_logs) log->log(context, worker_.log_sink);
   }
-  const bool request_complete = runner_ && runner_->requestComplete();
+  const bool request_complete = requestWhole();
   if (runner_) runner_->end();
   connection_ = nullptr;
   connection.streamFinished(*this, request_complete);

@@ -33,6 +33,8 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   // `status`: what the connection answers instead, for the log.
   void abort(std::string_view details, stream::ResponseFlag flag, uint16_t status);
   http::StreamId id() const { return id_; }
+  // An upgrade or CONNECT that was accepted.
+  bool inTunnel() const { return in_tunnel_; }
 
   filter::Calls& calls() override { return worker_.calls; }
   void count(observability::Counter counter) override { worker_.cells.add(counter); }
@@ -51,6 +53,10 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void requestCreditGrew() override;
 
   void makeChain();
+  void openWindow();
+  bool mayTunnel() const;
+  // All of the request is here, or what is not is no longer of it: a refused upgrade of HTTP/1 is complete.
+  bool requestWhole() const;
   void refuse(filter::Reply reply);
   void requestEnded();
   void responseEnded();
@@ -67,6 +73,9 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   filter::Terminal* terminal_ = nullptr;
   std::optional<filter::ChainRunner> runner_;  // none until the head of the request is whole
   bool response_started_ = false;
+  bool asks_tunnel_ = false;
+  bool in_tunnel_ = false;
+  size_t unconsumed_ = 0;  // bytes of the request that the client may not replace by others yet
   event::Timer deadline_;  // the terminal's
   event::Timer idle_;      // no bytes either way
   event::Timer too_long_;  // request_timeout, then max_stream_duration

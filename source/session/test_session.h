@@ -171,8 +171,16 @@ struct TestSession {
     settings->stats.cx_idle_timeout = stats.counter("cx_idle_timeout");
     settings->stats.cx_max_requests_reached = stats.counter("cx_max_requests_reached");
     settings->stats.cx_max_duration_reached = stats.counter("cx_max_duration_reached");
+    settings->stats.cx_http1_active = stats.gauge("cx_http1_active");
+    settings->stats.cx_http2_active = stats.gauge("cx_http2_active");
+    settings->stats.cx_ssl_active = stats.gauge("cx_ssl_active");
+    settings->stats.cx_transport_failed = stats.counter("cx_transport_failed");
+    settings->stats.cx_transport_timeout = stats.counter("cx_transport_timeout");
+    settings->stats.cx_keepalive_timeout = stats.counter("cx_keepalive_timeout");
+    settings->stats.rq_misdirected = stats.counter("rq_misdirected");
     settings->stats.rq_header_timeout = stats.counter("rq_header_timeout");
     settings->server_header = ServerHeader::kPassThrough;
+    settings->codec_type = CodecType::kHttp1;
   }
   // Every connection is over at the end of a test, and every stream was counted out.
   ~TestSession() {
@@ -181,11 +189,17 @@ struct TestSession {
   }
 
   // A connection whose other end is given back.
-  std::unique_ptr<TestClient> connect(MakeCodec make_codec = http::h1::makeServerCodec) {
+  std::unique_ptr<TestClient> connect(decltype(CodecMakers::http1) http1 = http::h1::makeServerCodec,
+                                      decltype(CodecMakers::http2) http2 = nullptr,
+                                      std::function<void(filter::Accepted&)> change = nullptr) {
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
-    last = &Connection::start(worker, settings, net::Fd(fds[0]), *net::Address::parse("10.1.2.3:4567"),
-                              *net::Address::parse("10.0.0.1:80"), connections, make_codec);
+    filter::Accepted accepted;
+    accepted.fd = net::Fd(fds[0]);
+    accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
+    accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
+    if (change) change(accepted);
+    last = &Connection::start(worker, settings, std::move(accepted), connections, {http1, http2});
     return std::make_unique<TestClient>(net::Fd(fds[1]));
   }
   int64_t stat(std::string_view name) const { return stats.valueOf(name).value_or(-1); }

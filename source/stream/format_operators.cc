@@ -10,6 +10,7 @@
 
 #include "absl/strings/ascii.h"
 #include "source/base/text.h"
+#include "source/http/grpc.h"
 
 namespace sluice::stream {
 namespace {
@@ -160,7 +161,17 @@ Value readGrpcStatus(const Operator& op, const Context& context, Scratch&) {
   std::optional<std::string_view> found;
   if (context.trailers != nullptr) found = context.trailers->get(http::Name::kGrpcStatus);
   if (!found && context.response != nullptr) found = context.response->get(http::Name::kGrpcStatus);
-  if (!found) return {};
+  if (!found) {
+    int known = context.info.grpc_status;
+    const bool is_grpc = context.request != nullptr && http::grpc::isGrpcRequest(*context.request);
+    if (known < 0 && is_grpc && context.info.response_code != 0) {
+      known = http::grpc::statusOfHttp(context.info.response_code);
+    }
+    if (known < 0) return {};
+    const auto code = static_cast<size_t>(known);
+    if (op.style == kNumber || code >= kGrpcStatuses.size()) return number(code);
+    return text(op.style == kCamel ? kGrpcStatuses[code].camel : kGrpcStatuses[code].snake);
+  }
   uint64_t code = 0;
   const auto [end, error] = std::from_chars(found->data(), found->data() + found->size(), code);
   if (error != std::errc() || end != found->data() + found->size()) return text(*found);
@@ -223,6 +234,62 @@ Value readFilterState(const Operator& op, const Context& context, Scratch&) {
   const std::string* found = context.info.filter_state->find(op.text);
   if (found == nullptr) return {};
   return text(std::optional<std::string_view>(*found), op.limit);
+}
+
+// --- TLS -------------------------------------------------------------------------------------------------------------
+
+using Tls = net::TlsInfo;
+using Certificate = Tls::Certificate;
+
+const Tls* downstreamTls(const Context& context) {
+  return context.info.downstreamTls();
+}
+const Tls* upstreamTls(const Context& context) {
+  return context.info.upstream_tls ? &context.info.upstream_tls->info : nullptr;
+}
+
+using WhichTls = const Tls* (*)(const Context&);
+
+template <WhichTls kTls, std::string Tls::*kMember>
+Value readTls(const Operator&, const Context& context, Scratch&) {
+  const Tls* tls = kTls(context);
+  return tls == nullptr ? Value{} : text(tls->*kMember);
+}
+
+template <WhichTls kTls, Certificate Tls::*kSide, std::string Certificate::*kMember>
+Value readCertificate(const Operator&, const Context& context, Scratch&) {
+  const Tls* tls = kTls(context);
+  return tls == nullptr ? Value{} : text((tls->*kSide).*kMember);
+}
+
+// All names of a kind, with commas between; one name is not copied.
+template <WhichTls kTls, Certificate Tls::*kSide, std::vector<std::string> Certificate::*kMember>
+Value readSans(const Operator&, const Context& context, Scratch& scratch) {
+  const Tls* tls = kTls(context);
+  if (tls == nullptr) return {};
+  const std::vector<std::string>& names = (tls->*kSide).*kMember;
+  if (names.empty()) return {};
+  if (names.size() == 1) return text(names.front());
+  char* out = scratch.bytes.data();
+  size_t room = scratch.bytes.size();
+  for (const std::string& name : names) {
+    const bool first = out == scratch.bytes.data();
+    if (name.size() + (first ? 0 : 1) > room) break;  // whole names only
+    if (!first) *out++ = ',';
+    std::memcpy(out, name.data(), name.size());
+    out += name.size();
+    room = scratch.bytes.size() - static_cast<size_t>(out - scratch.bytes.data());
+  }
+  return text(std::string_view(scratch.bytes.data(), out - scratch.bytes.data()));
+}
+
+template <WhichTls kTls, Certificate Tls::*kSide, int64_t Certificate::*kMember>
+Value readValidity(const Operator& op, const Context& context, Scratch& scratch) {
+  const Tls* tls = kTls(context);
+  if (tls == nullptr || (tls->*kSide).sha256.empty()) return {};
+  const StreamInfo::SystemTime time{std::chrono::seconds((tls->*kSide).*kMember)};
+  char* const begin = scratch.bytes.data();
+  return text(std::string_view(begin, op.time.write(time, begin) - begin));
 }
 
 // --- arguments -------------------------------------------------------------------------------------------------------
@@ -470,11 +537,27 @@ Value readFlags(const Operator&, const Context& context, Scratch& scratch) {
 Value readFlagsLong(const Operator&, const Context& context, Scratch& scratch) {
   return flagsText(context, scratch, longTextOf);
 }
+Value readDownstreamFailureReason(const Operator&, const Context& context, Scratch& scratch) {
+  return detailsText(context.info.downstream_transport_failure_reason, scratch);
+}
 Value readLocalReplyBody(const Operator&, const Context& context, Scratch&) {
   return text(context.local_reply_body);
 }
 
 using I = StreamInfo;
+
+template <auto kMember>
+constexpr Operator::Read kDownstream = readTls<downstreamTls, kMember>;
+template <auto kMember>
+constexpr Operator::Read kUpstream = readTls<upstreamTls, kMember>;
+template <auto kMember>
+constexpr Operator::Read kPeer = readCertificate<downstreamTls, &Tls::peer, kMember>;
+template <auto kMember>
+constexpr Operator::Read kLocal = readCertificate<downstreamTls, &Tls::local, kMember>;
+template <auto kMember>
+constexpr Operator::Read kUpstreamPeer = readCertificate<upstreamTls, &Tls::peer, kMember>;
+template <auto kMember>
+constexpr Operator::Read kUpstreamLocal = readCertificate<upstreamTls, &Tls::local, kMember>;
 
 constexpr Known kKnown[] = {
     {"BYTES_RECEIVED", parseNothing, readNumber<&I::bytes_received>},
@@ -488,10 +571,31 @@ constexpr Known kKnown[] = {
     {"DOWNSTREAM_DIRECT_REMOTE_PORT", parseNothing, readPort<&I::downstream_direct_remote_address>},
     {"DOWNSTREAM_LOCAL_ADDRESS", parseNothing, readText<&I::downstream_local_address>},
     {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::downstream_local_address>},
+    {"DOWNSTREAM_LOCAL_DNS_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::dns_sans>},
+    {"DOWNSTREAM_LOCAL_EMAIL_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::email_sans>},
+    {"DOWNSTREAM_LOCAL_IP_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::ip_sans>},
     {"DOWNSTREAM_LOCAL_PORT", parseNothing, readPort<&I::downstream_local_address>},
+    {"DOWNSTREAM_LOCAL_SUBJECT", parseNothing, kLocal<&Certificate::subject>},
+    {"DOWNSTREAM_LOCAL_URI_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::uri_sans>},
+    {"DOWNSTREAM_PEER_CERT", parseNothing, kPeer<&Certificate::pem>},
+    {"DOWNSTREAM_PEER_CERT_V_END", parseTime, readValidity<downstreamTls, &Tls::peer, &Certificate::valid_to>},
+    {"DOWNSTREAM_PEER_CERT_V_START", parseTime, readValidity<downstreamTls, &Tls::peer, &Certificate::valid_from>},
+    {"DOWNSTREAM_PEER_DNS_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::dns_sans>},
+    {"DOWNSTREAM_PEER_EMAIL_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::email_sans>},
+    {"DOWNSTREAM_PEER_FINGERPRINT_1", parseNothing, kPeer<&Certificate::sha1>},
+    {"DOWNSTREAM_PEER_FINGERPRINT_256", parseNothing, kPeer<&Certificate::sha256>},
+    {"DOWNSTREAM_PEER_IP_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::ip_sans>},
+    {"DOWNSTREAM_PEER_ISSUER", parseNothing, kPeer<&Certificate::issuer>},
+    {"DOWNSTREAM_PEER_SERIAL", parseNothing, kPeer<&Certificate::serial>},
+    {"DOWNSTREAM_PEER_SUBJECT", parseNothing, kPeer<&Certificate::subject>},
+    {"DOWNSTREAM_PEER_URI_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::uri_sans>},
     {"DOWNSTREAM_REMOTE_ADDRESS", parseNothing, readText<&I::downstream_remote_address>},
     {"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::downstream_remote_address>},
     {"DOWNSTREAM_REMOTE_PORT", parseNothing, readPort<&I::downstream_remote_address>},
+    {"DOWNSTREAM_TLS_CIPHER", parseNothing, kDownstream<&Tls::cipher>},
+    {"DOWNSTREAM_TLS_SESSION_ID", parseNothing, kDownstream<&Tls::session_id>},
+    {"DOWNSTREAM_TLS_VERSION", parseNothing, kDownstream<&Tls::version>},
+    {"DOWNSTREAM_TRANSPORT_FAILURE_REASON", parseNothing, readDownstreamFailureReason},
     {"DOWNSTREAM_WIRE_BYTES_RECEIVED", parseNothing, readNumber<&I::downstream_wire_bytes_received>},
     {"DOWNSTREAM_WIRE_BYTES_SENT", parseNothing, readNumber<&I::downstream_wire_bytes_sent>},
     {"DURATION", parseDuration<nullptr, &I::response_end>, readDuration},
@@ -531,11 +635,28 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_HOST_NAME_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_host_name>},
     {"UPSTREAM_LOCAL_ADDRESS", parseNothing, readText<&I::upstream_local_address>},
     {"UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_local_address>},
+    {"UPSTREAM_LOCAL_DNS_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::dns_sans>},
+    {"UPSTREAM_LOCAL_EMAIL_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::email_sans>},
+    {"UPSTREAM_LOCAL_IP_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::ip_sans>},
     {"UPSTREAM_LOCAL_PORT", parseNothing, readPort<&I::upstream_local_address>},
+    {"UPSTREAM_LOCAL_SUBJECT", parseNothing, kUpstreamLocal<&Certificate::subject>},
+    {"UPSTREAM_LOCAL_URI_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::uri_sans>},
+    {"UPSTREAM_PEER_CERT", parseNothing, kUpstreamPeer<&Certificate::pem>},
+    {"UPSTREAM_PEER_CERT_V_END", parseTime, readValidity<upstreamTls, &Tls::peer, &Certificate::valid_to>},
+    {"UPSTREAM_PEER_CERT_V_START", parseTime, readValidity<upstreamTls, &Tls::peer, &Certificate::valid_from>},
+    {"UPSTREAM_PEER_DNS_SAN", parseNothing, readSans<upstreamTls, &Tls::peer, &Certificate::dns_sans>},
+    {"UPSTREAM_PEER_EMAIL_SAN", parseNothing, readSans<upstreamTls, &Tls::peer, &Certificate::email_sans>},
+    {"UPSTREAM_PEER_IP_SAN", parseNothing, readSans<upstreamTls, &Tls::peer, &Certificate::ip_sans>},
+    {"UPSTREAM_PEER_ISSUER", parseNothing, kUpstreamPeer<&Certificate::issuer>},
+    {"UPSTREAM_PEER_SUBJECT", parseNothing, kUpstreamPeer<&Certificate::subject>},
+    {"UPSTREAM_PEER_URI_SAN", parseNothing, readSans<upstreamTls, &Tls::peer, &Certificate::uri_sans>},
     {"UPSTREAM_REMOTE_ADDRESS", parseNothing, readText<&I::upstream_host>},
     {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_host>},
     {"UPSTREAM_REMOTE_PORT", parseNothing, readPort<&I::upstream_host>},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", parseNothing, readNumber<&I::attempt_count>},
+    {"UPSTREAM_TLS_CIPHER", parseNothing, kUpstream<&Tls::cipher>},
+    {"UPSTREAM_TLS_SESSION_ID", parseNothing, kUpstream<&Tls::session_id>},
+    {"UPSTREAM_TLS_VERSION", parseNothing, kUpstream<&Tls::version>},
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", parseNothing, readFailureReason},
     {"UPSTREAM_WIRE_BYTES_RECEIVED", parseNothing, readNumber<&I::upstream_wire_bytes_received>},
     {"UPSTREAM_WIRE_BYTES_SENT", parseNothing, readNumber<&I::upstream_wire_bytes_sent>},
@@ -585,8 +706,8 @@ bool isForeign(std::string_view name) {
                                                 "DOWNSTREAM_HANDSHAKE_DURATION",
                                                 "ROUNDTRIP_DURATION",
                                                 "UPSTREAM_CONNECTION_POOL_READY_DURATION"};
-  for (const std::string_view prefix : {"DOWNSTREAM_PEER_", "DOWNSTREAM_LOCAL_", "DOWNSTREAM_TLS_", "UPSTREAM_PEER_",
-                                        "UPSTREAM_TLS_", "DOWNSTREAM_TRANSPORT_", "TLS_"}) {
+  for (const std::string_view prefix :
+       {"DOWNSTREAM_PEER_", "DOWNSTREAM_LOCAL_", "UPSTREAM_PEER_", "UPSTREAM_LOCAL_", "TLS_"}) {
     if (name.starts_with(prefix)) return true;
   }
   return std::find(std::begin(kExact), std::end(kExact), name) != std::end(kExact);

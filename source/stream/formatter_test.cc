@@ -88,6 +88,21 @@ TEST_CASE("headers are found by either name, cut to length, and case does not ma
   CHECK(exchange.text("%PATH% %PATH(NQ)% %PATH(NQ:PATH):1% %PATH(WQ:ORIG)%") == "/a?b=c /a / -");
 }
 
+TEST_CASE("the gRPC status is that of the trailers, the head, a filter or the HTTP status") {
+  Exchange exchange;
+  const std::string format = "%GRPC_STATUS% %GRPC_STATUS_NUMBER%";
+  CHECK(exchange.text(format) == "- -");
+  exchange.request.add("content-type", "application/grpc");
+  exchange.info.response_code = 503;
+  CHECK(exchange.text(format) == "Unavailable 14");
+  exchange.info.grpc_status = 5;
+  CHECK(exchange.text(format) == "NotFound 5");
+  exchange.response.add("grpc-status", "7");
+  CHECK(exchange.text(format) == "PermissionDenied 7");
+  exchange.trailers.add("grpc-status", "0");
+  CHECK(exchange.text(format) == "OK 0");
+}
+
 TEST_CASE("durations are milliseconds and missing until they have happened") {
   Exchange exchange;
 
@@ -184,7 +199,7 @@ TEST_CASE("an unknown operator is refused with the nearest known one") {
 
   CHECK(exchange.text("a %BYTES_SEND%") ==
         "ERROR format 'a %BYTES_SEND%', offset 2: unknown operator %BYTES_SEND%; did you mean %BYTES_SENT%?");
-  CHECK(exchange.text("%DOWNSTREAM_PEER_URI_SAN%").find("is not supported yet") != std::string::npos);
+  CHECK(exchange.text("%TLS_JA3_FINGERPRINT%").find("is not supported yet") != std::string::npos);
 }
 
 TEST_CASE("malformed formats are refused") {
@@ -301,6 +316,71 @@ TEST_CASE("stream info is made new by reset") {
   CHECK(exchange.info.response_code == 0);
   CHECK(exchange.info.response_end == StreamInfo::kNotYet);
   CHECK(exchange.info.dynamic_metadata == nullptr);
+}
+
+net::TlsInfo::Certificate certificate(const std::string& name) {
+  net::TlsInfo::Certificate certificate;
+  certificate.subject = "CN=" + name;
+  certificate.issuer = "CN=ca";
+  certificate.serial = "0a1b";
+  certificate.sha256 = "ff00";
+  certificate.sha1 = "00ff";
+  certificate.pem = "-----BEGIN%20CERTIFICATE-----%0A";
+  certificate.uri_sans = {"spiffe://a/" + name, "spiffe://b/" + name};
+  certificate.dns_sans = {name + ".example"};
+  certificate.valid_from = 1'700'000'000;
+  certificate.valid_to = 1'800'000'000;
+  return certificate;
+}
+
+struct FakeTls : net::Transport {
+  Status handshake(const Io&) override { return Status::kDone; }
+  Result read(const Io&, char*, size_t) override { return {Status::kEnd}; }
+  Result write(const Io&, const iovec*, int) override { return {Status::kDone}; }
+  void sendEnd(const Io&) override {}
+  const net::TlsInfo* tlsInfo() override { return &info; }
+  net::TlsInfo info;
+};
+
+TEST_CASE("facts of TLS connections are read on both sides") {
+  Exchange exchange;
+  FakeTls transport;
+  net::TlsInfo& down = transport.info;
+  down.version = "TLSv1.3";
+  down.cipher = "TLS_AES_128_GCM_SHA256";
+  down.session_id = "abcd";
+  down.peer = certificate("client");
+  down.local = certificate("server");
+  exchange.info.downstream_transport = &transport;
+  exchange.info.requested_server_name = "www.example";
+  exchange.info.downstream_transport_failure_reason = "TLS error: bad";
+  net::TlsInfo up = down;
+  up.version = "TLSv1.2";
+  up.peer = certificate("upstream");
+  exchange.info.upstream_tls = base::makeLocal<UpstreamTls>(up);
+
+  CHECK(exchange.text("%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER% %DOWNSTREAM_TLS_SESSION_ID%") ==
+        "TLSv1.3 TLS_AES_128_GCM_SHA256 abcd");
+  CHECK(exchange.text("%DOWNSTREAM_PEER_SUBJECT% %DOWNSTREAM_PEER_ISSUER% %DOWNSTREAM_PEER_SERIAL%") ==
+        "CN=client CN=ca 0a1b");
+  CHECK(exchange.text("%DOWNSTREAM_PEER_FINGERPRINT_256% %DOWNSTREAM_PEER_FINGERPRINT_1%") == "ff00 00ff");
+  CHECK(exchange.text("%DOWNSTREAM_PEER_URI_SAN% %DOWNSTREAM_PEER_DNS_SAN% %DOWNSTREAM_PEER_IP_SAN%") ==
+        "spiffe://a/client,spiffe://b/client client.example -");
+  CHECK(exchange.text("%DOWNSTREAM_PEER_CERT%") == "-----BEGIN%20CERTIFICATE-----%0A");
+  CHECK(exchange.text("%DOWNSTREAM_PEER_CERT_V_START% %DOWNSTREAM_PEER_CERT_V_END(%s)%") ==
+        "2023-11-14T22:13:20.000Z 1800000000");
+  CHECK(exchange.text("%DOWNSTREAM_LOCAL_SUBJECT% %DOWNSTREAM_LOCAL_DNS_SAN%") == "CN=server server.example");
+  CHECK(exchange.text("%UPSTREAM_TLS_VERSION% %UPSTREAM_PEER_SUBJECT%") == "TLSv1.2 CN=upstream");
+  CHECK(exchange.text("%REQUESTED_SERVER_NAME% %DOWNSTREAM_TRANSPORT_FAILURE_REASON%") == "www.example TLS_error:_bad");
+}
+
+TEST_CASE("what is not TLS, and a client without a certificate, has no facts") {
+  Exchange exchange;
+  CHECK(exchange.text("%DOWNSTREAM_TLS_VERSION% %UPSTREAM_TLS_VERSION% %DOWNSTREAM_PEER_URI_SAN%") == "- - -");
+
+  FakeTls bare;
+  exchange.info.downstream_transport = &bare;
+  CHECK(exchange.text("%DOWNSTREAM_PEER_SUBJECT% %DOWNSTREAM_PEER_URI_SAN% %DOWNSTREAM_PEER_CERT_V_START%") == "- - -");
 }
 
 }  // namespace

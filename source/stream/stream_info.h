@@ -15,7 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "source/base/local_ptr.h"
 #include "source/http/headers.h"
+#include "source/net/transport.h"
 #include "source/stream/metadata.h"
 #include "source/stream/response_flags.h"
 
@@ -44,6 +46,13 @@ class FilterState {
   std::vector<std::pair<std::string, std::string>> values_;
 };
 
+// Facts of the TLS connection that a request went by. Shared with the connection, which may end before the log entry is
+// written: whoever owns the connection makes it once, and each request holds it.
+struct UpstreamTls : base::LocalCounted {
+  explicit UpstreamTls(const net::TlsInfo& facts) : info(facts) {}
+  const net::TlsInfo info;
+};
+
 struct StreamInfo {
   using MonotonicTime = std::chrono::steady_clock::time_point;
   using SystemTime = std::chrono::system_clock::time_point;
@@ -70,6 +79,7 @@ struct StreamInfo {
   bool has_protocol = false;   // false: a TCP connection, or a request whose head never came
   uint16_t response_code = 0;  // 0: none was sent
   uint16_t attempt_count = 0;
+  int grpc_status = -1;  // where a filter took it out of the trailers; negative: look there
   ResponseFlags response_flags;
   std::string_view response_code_details;  // "via_upstream", "route_not_found"
   std::string_view connection_termination_details;
@@ -99,9 +109,17 @@ struct StreamInfo {
   std::string_view downstream_remote_address;         // after x-forwarded-for and PROXY protocol
   std::string_view downstream_direct_remote_address;  // of the socket
   std::string_view downstream_local_address;
-  std::string_view requested_server_name;  // SNI
+  std::string_view requested_server_name;          // SNI
+  net::Transport* downstream_transport = nullptr;  // null: a plain socket; of the connection
+  base::LocalPtr<UpstreamTls> upstream_tls;        // null: not TLS
+  std::string_view downstream_transport_failure_reason;
   uint64_t connection_id = 0;
   std::string_view request_id;  // x-request-id
+
+  // Null: not TLS. Put together at the first call on a connection.
+  const net::TlsInfo* downstreamTls() const {
+    return downstream_transport == nullptr ? nullptr : downstream_transport->tlsInfo();
+  }
 
   // --- what filters left; null until the first one leaves something ---
   std::unique_ptr<DynamicMetadata> dynamic_metadata;

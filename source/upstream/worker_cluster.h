@@ -5,9 +5,11 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "source/base/local_ptr.h"
 #include "source/upstream/cluster/cluster_config.h"
 #include "source/upstream/cluster/host_set.h"
@@ -38,14 +40,28 @@ class WorkerCluster : public base::LocalCounted {
   lb::LoadBalancer& balancer() { return *balancer_; }
   // The pool of a host that pick() gave. Each priority has connections of its own, as it has limits of its own.
   pool::Pool& poolOf(cluster::HostSlot slot, cluster::RoutingPriority priority = cluster::RoutingPriority::kDefault);
+  // The one for this request, where the cluster's connections depend on requests: on their protocol
+  // (use_downstream_protocol_config) or on their host (auto_sni, auto_san_validation).
+  pool::Pool& poolFor(cluster::HostSlot slot, cluster::RoutingPriority priority, const http::RequestHeaders& request) {
+    return by_request_ ? poolByRequest(slot, priority, request) : poolOf(slot, priority);
+  }
 
   // Another set of hosts: pools of hosts that stay go on untouched, those of others drain.
   void updateHosts(const cluster::HostSetPtr& hosts);
 
  private:
+  using Pools = absl::flat_hash_map<std::string, std::unique_ptr<pool::Pool>>;
+
+  pool::Pool& poolByRequest(cluster::HostSlot slot, cluster::RoutingPriority priority,
+                            const http::RequestHeaders& request);
+  void retire(std::unique_ptr<pool::Pool> pool);
+
   pool::PoolContext context_;
+  const bool by_request_;
   std::unique_ptr<lb::LoadBalancer> balancer_;
   std::vector<std::unique_ptr<pool::Pool>> pools_;  // by slot and priority; made on first use
+  std::vector<Pools> pools_by_request_;             // as pools_; used if by_request_
+  std::string key_;                                 // scratch
   std::vector<std::unique_ptr<pool::Pool>> draining_;
 };
 

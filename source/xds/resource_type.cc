@@ -19,7 +19,7 @@ struct TypeInfo {
 };
 
 // Only types that this release serves; the rest of xds-protocol's table comes with its feature.
-constexpr std::array<TypeInfo, 4> kTypes{{
+constexpr std::array<TypeInfo, 5> kTypes{{
     {kListenerType, "/envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners",
      "/envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners", true},
     {kClusterType, "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters",
@@ -28,6 +28,8 @@ constexpr std::array<TypeInfo, 4> kTypes{{
      "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes", false},
     {kEndpointType, "/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints",
      "/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints", false},
+    {kSecretType, "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets",
+     "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets", false},
 }};
 
 const TypeInfo* find(std::string_view type_url) {

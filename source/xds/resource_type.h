@@ -15,6 +15,8 @@ inline constexpr std::string_view kClusterType = "type.googleapis.com/envoy.conf
 inline constexpr std::string_view kRouteType = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
 inline constexpr std::string_view kEndpointType = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 
+inline constexpr std::string_view kSecretType = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+
 // The message's full name: what follows the last '/' of a type URL.
 constexpr std::string_view typeName(std::string_view type_url) {
   return type_url.substr(type_url.rfind('/') + 1);  // npos + 1 is 0

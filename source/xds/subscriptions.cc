@@ -9,7 +9,8 @@ namespace sluice::xds {
 namespace {
 
 // Dependencies first: what a listener needs was asked for before it.
-constexpr std::array<std::string_view, 4> kAdsOrder{kClusterType, kEndpointType, kListenerType, kRouteType};
+constexpr std::array<std::string_view, 5> kAdsOrder{kClusterType, kSecretType, kEndpointType, kListenerType,
+                                                    kRouteType};
 
 AdsClient::Options clientOptions(const GrpcSource& source, const envoy::config::core::v3::Node& node,
                                  std::string_view own_type) {

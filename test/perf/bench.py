@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,15 @@ SCENARIOS = {
     "routes-10": dict(kind="routes", spread=10, routes=10),
     "routes-1k": dict(kind="routes", spread=1000, routes=1000),
     "routes-10k": dict(kind="routes", spread=10000, routes=10000),
+    "https-1k": dict(kind="https", path="/1024"),
+    "tls-full": dict(kind="https", tool="tls-full"),
+    "tls-resume": dict(kind="https", tool="tls-resume"),
+    "h2-1k": dict(kind="https", path="/1024", tool="h2load", streams=32),
+    "ws-64": dict(kind="ws", tool="tunnel"),
+    "grpc": dict(kind="grpc", path="/bench.Echo/Unary", tool="h2load", streams=32, grpc=True),
+    "tcp-1k": dict(kind="tcp", path="/1024"),
 }
+H2_CONNECTIONS = 8
 
 LUA = """
 local requests, next_one = {}, 0
@@ -93,10 +102,35 @@ class Bench:
         self.upstreams = [freePort() for _ in range(4)]
         self.origin = Process([options.origin, *map(str, self.upstreams)], self.scratch, "origin", pinned_to={1})
         waitFor(lambda: "ready" in self.origin.log(), "the origin")
+        self.certificate = self.makeCertificate()
+        self.grpc_upstream = freePort()
+        self.startGrpcUpstream()
+
+    def makeCertificate(self):
+        """ECDSA P-256, key and certificate in one file."""
+        path = self.scratch.join("bench.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
+            + ["-subj", "/CN=bench.test", "-addext", "subjectAltName=DNS:bench.test", "-keyout", path, "-out", path + ".crt"],
+            check=True,
+            capture_output=True,
+        )
+        with open(path, "a") as both, open(path + ".crt") as certificate:
+            both.write(certificate.read())
+        return path
+
+    def startGrpcUpstream(self):
+        """nghttpd: answers any call over HTTP/2 with one message and trailers."""
+        root = self.scratch.join("grpc")
+        os.makedirs(os.path.join(root, "bench.Echo"))
+        with open(os.path.join(root, "bench.Echo", "Unary"), "wb") as file:
+            file.write(b"\0\0\0\0\x40" + b"x" * 64)
+        command = ["nghttpd", "--no-tls", "-d", root, "--trailer=grpc-status: 0", str(self.grpc_upstream)]
+        self.nghttpd = Process(command, self.scratch, "nghttpd", pinned_to={1})
 
     def startProxy(self, name, kind="plain", routes=10):
         ports = {each: freePort() for each in proxies.KINDS}
-        process = proxies.START[name](proxies.Setting(self.scratch, ports, self.upstreams, kind, routes))
+        process = proxies.START[name](proxies.Setting(self.scratch, ports, self.upstreams, kind, routes, self.certificate, self.grpc_upstream))
 
         def ready():
             process.mustRun()
@@ -106,7 +140,38 @@ class Bench:
         return process, ports
 
     def load(self, port, scenario, seconds):
-        """wrk on core 1; (requests, seconds, p50, p99, errors)."""
+        """The scenario's tool on core 1; (requests, p50 ms, p99 ms, errors)."""
+        tool = scenario.get("tool", "wrk")
+        if tool == "wrk":
+            return self.loadWrk(port, scenario, seconds)
+        if tool == "h2load":
+            return self.loadH2(port, scenario, seconds)
+        text = self.run([self.options.load, tool, str(port), str(seconds), str(self.options.connections)])
+        done = re.search(r"(\d+) done in [\d.]+ s, (\d+) errors, (\d+) resumed, ([\d.]+) ms p50, ([\d.]+) ms p99", text)
+        requests, errors, resumed = map(int, done.groups()[:3])
+        if tool == "tls-resume":  # the first connection of each place cannot
+            errors += max(0, requests - resumed - 2 * self.options.connections)
+        return requests, float(done.group(4)), float(done.group(5)), errors
+
+    def run(self, command):
+        run = subprocess.run(["taskset", "-c", "1", *command], capture_output=True, text=True)
+        if run.returncode != 0:
+            raise RuntimeError(f"{command[0]}: {run.stdout}{run.stderr}")
+        return run.stdout
+
+    def loadH2(self, port, scenario, seconds):
+        command = ["h2load", "-c", str(H2_CONNECTIONS), "-m", str(scenario["streams"]), "-D", str(seconds)]
+        scheme = "https"
+        if scenario.get("grpc"):
+            scheme = "http"
+            body = self.scratch.write("message", "\0\0\0\0\x40" + "x" * 64)
+            command += ["-d", body, "-H", "content-type: application/grpc", "-H", "te: trailers"]
+        text = self.run([*command, f"{scheme}://127.0.0.1:{port}{scenario['path']}"])
+        _, succeeded, failed = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", text).groups()
+        mean = milliseconds(re.search(r"time for request:\s+\S+\s+\S+\s+(\S+)", text).group(1))
+        return int(succeeded), mean, 0, int(failed)
+
+    def loadWrk(self, port, scenario, seconds):
         headers = "{" + ", ".join(f'["{name}"]="{value}"' for name, value in scenario.get("headers", {}).items()) + "}"
         lua = LUA % {
             "headers": headers,
@@ -117,7 +182,7 @@ class Bench:
         script = self.scratch.write("load.lua", lua)
         run = subprocess.run(
             ["taskset", "-c", "1", "wrk", "-t", "1", "-c", str(self.options.connections), "-d", f"{seconds}s", "--latency"]
-            + ["-s", script, f"http://127.0.0.1:{port}/"],
+            + ["-s", script, f"{'https' if scenario['kind'] == 'https' else 'http'}://127.0.0.1:{port}/"],
             capture_output=True,
             text=True,
         )
@@ -191,16 +256,20 @@ class Bench:
                 row += f"{f'{one.cpu_us:.2f}{ratio} {one.rate:.0f}/s {one.p99_ms:.2f}{errors}':>34}"
             print(row)
 
-    def idle(self):
+    def idle(self, kind="plain"):
         """Bytes of proxy memory for each idle keep-alive connection that has had one answer."""
         count = self.options.idle_connections
+        context = ssl.create_default_context(cafile=self.certificate)
+        context.check_hostname = False
         for name in self.options.proxies:
-            process, ports = self.startProxy(name)
-            self.load(ports["plain"], SCENARIOS["h1-1k"], 1)
+            process, ports = self.startProxy(name, kind)
+            self.load(ports[kind], SCENARIOS["https-1k" if kind == "https" else "h1-1k"], 1)
             before = proportionalMemory(process.pid)
             connections = []
             for _ in range(count):
-                sock = socket.create_connection(("127.0.0.1", ports["plain"]), 10)
+                sock = socket.create_connection(("127.0.0.1", ports[kind]), 10)
+                if kind == "https":
+                    sock = context.wrap_socket(sock)
                 sock.sendall(requestBytes("GET", "/1024"))
                 if readResponse(sock).status != 200:
                     raise RuntimeError(f"{name} did not answer connection {len(connections)}")
@@ -214,6 +283,7 @@ class Bench:
 
     def stop(self):
         self.origin.kill()
+        self.nghttpd.kill()
         self.scratch.remove()
 
 
@@ -230,8 +300,9 @@ def names(known):
 
 def main():
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["compare", "idle", "swap"], default="compare")
+    parser.add_argument("command", nargs="?", choices=["compare", "idle", "idle-tls", "swap"], default="compare")
     parser.add_argument("--origin", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--load", required=True, help=argparse.SUPPRESS)
     parser.add_argument("-p", "--proxies", type=names(proxies.START), default=["nginx", "haproxy", "sluice"])
     parser.add_argument("-s", "--scenarios", type=names(SCENARIOS), default=list(SCENARIOS))
     parser.add_argument("-r", "--rounds", type=int, default=3)
@@ -245,7 +316,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if os.cpu_count() < 2:
         parser.error("needs two cores")
-    for tool in ("wrk", "taskset", *[name for name in options.proxies if name != "sluice"]):
+    for tool in ("wrk", "h2load", "nghttpd", "openssl", "taskset", *[name for name in options.proxies if name != "sluice"]):
         if shutil.which(tool) is None:
             parser.error(f"{tool} is not on PATH")
     if options.command == "swap":
@@ -254,7 +325,9 @@ def main():
         return swap.run(options.edits)
     bench = Bench(options)
     try:
-        return bench.idle() if options.command == "idle" else bench.compare()
+        if options.command == "compare":
+            return bench.compare()
+        return bench.idle("https" if options.command == "idle-tls" else "plain")
     finally:
         bench.stop()
 

@@ -1,5 +1,6 @@
 // The upstream of the end-to-end benchmark: answers /N with a body of N bytes, at the least cost that shows nothing of
-// itself in the comparison. One thread, epoll, keep-alive, request bodies by content-length.
+// itself in the comparison, and sends back what comes after a WebSocket upgrade. One thread, epoll, keep-alive, request
+// bodies by content-length.
 //
 //   origin PORT...
 #include <arpa/inet.h>
@@ -32,6 +33,7 @@ struct Client {
   size_t body_left = 0;   // of a request whose answer is due when it is 0
   std::string due;        // that answer
   bool close = false;     // after `out`
+  bool tunnel = false;    // upgraded: what comes goes back
   bool writable = false;  // whether epoll is asked for EPOLLOUT
 };
 
@@ -83,7 +85,7 @@ class Origin {
       if (fd < 0) return;
       const int on = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-      clients_[fd] = std::make_unique<Client>(Client{fd, {}, {}, 0, {}, false, false});
+      clients_[fd] = std::make_unique<Client>(Client{fd, {}, {}, 0, {}, false, false, false});
       watch(fd, EPOLLIN, EPOLL_CTL_ADD);
     }
   }
@@ -93,9 +95,13 @@ class Origin {
     const ssize_t size = read(client.fd, buffer_, sizeof(buffer_));
     if (size == 0 || (size < 0 && errno != EAGAIN)) return false;
     std::string_view data(buffer_, size > 0 ? static_cast<size_t>(size) : 0);
+    if (client.tunnel) {
+      client.out.append(data);
+      return flush(client);
+    }
     if (client.body_left > 0) data = takeBody(client, data);
     client.in.append(data);
-    while (client.body_left == 0 && answerOne(client)) {
+    while (client.body_left == 0 && !client.tunnel && answerOne(client)) {
     }
     return flush(client);
   }
@@ -113,6 +119,16 @@ class Origin {
     const std::string_view head(client.in.data(), end);
     const size_t path = head.find("/");
     const std::string& answer = answerFor(lastNumber(head.substr(path, head.find(' ', path) - path)));
+    if (head.find("websocket") != std::string_view::npos) {
+      client.tunnel = true;
+      // The answer to the sample key of RFC 6455 section 1.3, which the load sends.
+      client.out +=
+          "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+          "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+      client.out.append(client.in, end + 4);
+      client.in.clear();
+      return false;
+    }
     if (head.find("onnection: close") != std::string_view::npos) client.close = true;
     const size_t body = contentLength(head);
     client.in.erase(0, end + 4);

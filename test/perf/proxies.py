@@ -6,18 +6,20 @@ from harness import config
 from harness.process import Process, binary
 
 ROUTES_IN_CHAIN = 50
-KINDS = ("plain", "rr", "chain", "routes")
+KINDS = ("plain", "rr", "chain", "routes", "https", "ws", "grpc", "tcp")
 
 
 class Setting:
     """One start of a proxy: where it listens for each kind, its upstreams, the kind under load and the number of routes."""
 
-    def __init__(self, scratch, ports, upstreams, kind="plain", routes=10):
+    def __init__(self, scratch, ports, upstreams, kind, routes, certificate, grpc_upstream):
         self.kind = kind
         self.scratch = scratch
         self.ports = ports  # kind -> port
         self.upstreams = upstreams  # four ports
         self.routes = routes
+        self.certificate = certificate  # PEM file: key and certificate
+        self.grpc_upstream = grpc_upstream  # port of an HTTP/2 server without TLS
 
 
 def pinned(command, setting, name):
@@ -88,7 +90,58 @@ def startSluice(setting):
         config.cluster("one", first, circuit_breakers=breakers),
         config.cluster("four", *setting.upstreams, circuit_breakers=breakers),
     ]
+    listeners += [
+        listen("https", [config.route("one", timeout="0s")]),
+        listen("ws", [config.route("one", timeout="0s")], upgrade_configs=[{"upgrade_type": "websocket"}]),
+        listen("grpc", [config.route("grpc", timeout="0s")]),
+        {
+            "name": "tcp",
+            "address": config.socketAddress(setting.ports["tcp"]),
+            "filter_chains": [
+                {
+                    "filters": [
+                        {
+                            "name": "envoy.filters.network.tcp_proxy",
+                            "typed_config": {
+                                "@type": config.TYPE + "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                                "stat_prefix": "tcp",
+                                "cluster": "one",
+                            },
+                        }
+                    ]
+                }
+            ],
+        },
+    ]
+    https = next(listener for listener in listeners if listener["name"] == "https")
+    https["filter_chains"][0]["transport_socket"] = {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": config.TYPE + "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "alpn_protocols": ["h2", "http/1.1"],
+                "tls_certificates": [
+                    {
+                        "certificate_chain": {"filename": setting.certificate},
+                        "private_key": {"filename": setting.certificate},
+                    }
+                ],
+            },
+        },
+    }
+    h2_options = {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": config.TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }
+    }
+    clusters.append(
+        config.cluster(
+            "grpc", setting.grpc_upstream, circuit_breakers=breakers, typed_extension_protocol_options=h2_options
+        )
+    )
     listeners = [listener for listener in listeners if listener["name"] in ("plain", setting.kind)]
+    clusters = [cluster for cluster in clusters if setting.kind == "grpc" or cluster["name"] != "grpc"]
     path = setting.scratch.write("sluice.json", json.dumps({"static_resources": {"listeners": listeners, "clusters": clusters}}))
     return pinned([binary("sluice"), "-c", path, "--concurrency", "1", "-l", "warning"], setting, "sluice")
 
@@ -103,6 +156,7 @@ def startNginx(setting):
     )
     servers = "".join(f"server 127.0.0.1:{port};\n" for port in setting.upstreams)
     text = f"""
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off;
 worker_processes 1;
 worker_rlimit_nofile 20000;
@@ -122,12 +176,25 @@ proxy_set_header Host $http_host;
 proxy_buffers 16 8k;
 proxy_request_buffering off;
 limit_req_zone $server_name zone=all:1m rate=1000000r/s;
+ssl_certificate {setting.certificate};
+ssl_certificate_key {setting.certificate};
+ssl_session_cache shared:tls:10m;
+http2_max_concurrent_streams 128;
+map $http_upgrade $upgraded {{ default upgrade; "" ""; }}
 log_format line escape=json '{{"time":"$time_iso8601","id":"$request_id","client":"$remote_addr","method":"$request_method",'
   '"path":"$request_uri","status":$status,"bytes":$bytes_sent,"ms":$request_time,"upstream":"$upstream_addr",'
   '"agent":"$http_user_agent"}}';
 upstream one {{ server 127.0.0.1:{setting.upstreams[0]}; keepalive 512; keepalive_requests 1000000000; }}
+upstream grpc {{ server 127.0.0.1:{setting.grpc_upstream}; keepalive 512; keepalive_requests 1000000000; }}
 upstream four {{ {servers} keepalive 512; keepalive_requests 1000000000; }}
 server {{ listen 127.0.0.1:{setting.ports["plain"]} backlog=4096; location / {{ {forward} }} }}
+server {{ listen 127.0.0.1:{setting.ports["https"]} ssl http2 backlog=4096; location / {{ {forward} }} }}
+server {{ listen 127.0.0.1:{setting.ports["grpc"]} http2 backlog=4096;
+location / {{ grpc_pass grpc://grpc; }} }}
+server {{ listen 127.0.0.1:{setting.ports["ws"]} backlog=4096;
+proxy_set_header Upgrade $http_upgrade;
+proxy_set_header Connection $upgraded;
+location / {{ {forward} }} }}
 server {{ listen 127.0.0.1:{setting.ports["rr"]} backlog=4096; location / {{ proxy_pass http://four; }} }}
 server {{ listen 127.0.0.1:{setting.ports["routes"]} backlog=4096;
 {numbered(setting.routes)} }}
@@ -144,6 +211,7 @@ add_header x-gateway bench;
 add_header x-request-id $request_id;
 {numbered(ROUTES_IN_CHAIN)} }}
 }}
+stream {{ server {{ listen 127.0.0.1:{setting.ports["tcp"]} backlog=4096; proxy_pass 127.0.0.1:{setting.upstreams[0]}; }} }}
 """
     path = setting.scratch.write("nginx.conf", text)
     return pinned(["nginx", "-p", setting.scratch.path, "-c", path], setting, "nginx")
@@ -160,6 +228,8 @@ def startHaproxy(setting):
 global
   nbthread 1
   maxconn 9000
+  ssl-default-bind-options ssl-min-ver TLSv1.2
+  tune.h2.max-concurrent-streams 128
   log stdout format raw local0
 defaults
   mode http
@@ -171,6 +241,19 @@ defaults
 frontend plain
   {bind("plain")}
   default_backend one
+frontend https
+  {bind("https")} ssl crt {setting.certificate} alpn h2,http/1.1
+  default_backend one
+frontend ws
+  {bind("ws")}
+  default_backend one
+frontend grpc
+  {bind("grpc")} proto h2
+  default_backend grpc
+frontend tcp
+  {bind("tcp")}
+  mode tcp
+  default_backend tcp
 frontend rr
   {bind("rr")}
   default_backend four
@@ -193,6 +276,11 @@ frontend chain
   {pick("chain")}
 backend one
   server s 127.0.0.1:{setting.upstreams[0]}
+backend tcp
+  mode tcp
+  server s 127.0.0.1:{setting.upstreams[0]}
+backend grpc
+  server s 127.0.0.1:{setting.grpc_upstream} proto h2
 backend four
   balance roundrobin
 {servers}"""

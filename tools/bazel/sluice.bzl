@@ -2,6 +2,8 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
 
+BORINGSSL_COPTS = ["-isystem/usr/include/android"]
+
 def sluice_library(name, **kwargs):
     """One folder of source/: a static library. Its includes are written from the repository's root."""
     cc_library(name = name, linkstatic = True, **kwargs)

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "source/http/h1/chars.h"
+#include "source/http/chars.h"
 
 namespace sluice::http::h1 {
 

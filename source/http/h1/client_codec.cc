@@ -1,8 +1,11 @@
+#include <string>
+
 #include "source/http/h1/body_reader.h"
 #include "source/http/h1/carry.h"
 #include "source/http/h1/codec.h"
 #include "source/http/h1/head_parser.h"
 #include "source/http/h1/head_writer.h"
+#include "source/http/rules.h"
 
 namespace sluice::http::h1 {
 
@@ -23,6 +26,7 @@ class Http1ClientCodec final : public ClientCodec {
 
   uint32_t freeStreams() const override { return reusable_ && in_ == In::kIdle ? 1 : 0; }
   bool reusable() const override { return reusable_; }
+  bool tunnelling() const override { return in_ == In::kTunnel; }
 
  private:
   // 1xx before one final head; more are a storm.
@@ -33,9 +37,10 @@ class Http1ClientCodec final : public ClientCodec {
     kHead,
     kBody,
     kTrailers,
+    kTunnel,   // bytes are no messages any more
     kStopped,  // nothing more is read
   };
-  enum class Out : uint8_t { kComplete, kLength, kChunked };
+  enum class Out : uint8_t { kComplete, kLength, kChunked, kTunnelAsked, kTunnel };
 
   size_t process(std::string_view in);
   size_t readHead(std::string_view in);
@@ -63,6 +68,7 @@ class Http1ClientCodec final : public ClientCodec {
   uint32_t informational_ = 0;
   In in_ = In::kIdle;
   Out out_ = Out::kComplete;
+  std::string upgrade_;  // the protocol that was asked for; empty for CONNECT
   Fault fault_ = Fault::kNone;
   bool reusable_ = true;
   bool head_request_ = false;  // HEAD
@@ -89,7 +95,7 @@ std::optional<ProtocolError> Http1ClientCodec::receiveEnd() {
     in_ = In::kStopped;
     return std::nullopt;
   }
-  if (in_ == In::kBody && body_.untilClose()) {
+  if (in_ == In::kTunnel || (in_ == In::kBody && body_.untilClose())) {
     in_ = In::kStopped;
     events_.onResponseData(stream_, {}, true);
     return std::nullopt;
@@ -117,6 +123,9 @@ size_t Http1ClientCodec::process(std::string_view in) {
       case In::kTrailers:
         taken = readTrailers(in);
         break;
+      case In::kTunnel:
+        events_.onResponseData(stream_, in, false);
+        return size;
       case In::kStopped:
         return size;
     }
@@ -138,6 +147,18 @@ size_t Http1ClientCodec::readHead(std::string_view in) {
   if (head.fault != Fault::kNone) {
     fail(head.fault);
     return 0;
+  }
+  if (out_ == Out::kTunnelAsked) {
+    const bool connect = upgrade_.empty();
+    if (connect ? headers.status / 100 == 2 : headers.status == 101 && head.upgrade == upgrade_) {
+      headers.remove(Name::kContentLength);  // a tunnel has no framing (RFC 9110 section 9.3.6)
+      in_ = In::kTunnel;
+      out_ = Out::kTunnel;
+      reusable_ = false;
+      events_.onResponseHeaders(stream_, false);
+      return head.size;
+    }
+    if (headers.status >= 200) out_ = Out::kComplete;  // refused: the request was its head
   }
   if (headers.status < 200) {
     if (headers.status == 101) {
@@ -240,6 +261,13 @@ StreamId Http1ClientCodec::sendHeaders(const RequestHeaders& headers, bool end_s
   in_ = In::kHead;
   informational_ = 0;
   head_request_ = headers.isHead();
+  upgrade_ = headers.upgrade;
+  if (headers.wantsTunnel()) {
+    if (upgrade_.empty()) reusable_ = false;  // CONNECT: the peer may take what follows for the tunnel
+    out_ = Out::kTunnelAsked;
+    writeRequestHead(sink_, headers, Framing::kNone);
+    return stream_;
+  }
   Framing framing = Framing::kNone;
   if (const std::optional<uint64_t> length = lengthOf(headers)) {
     framing = Framing::kLength;
@@ -262,7 +290,11 @@ void Http1ClientCodec::sendData(StreamId stream, std::string_view data, bool end
   if (!sending(stream)) return;
   switch (out_) {
     case Out::kComplete:
+    case Out::kTunnelAsked:  // too early
       return;
+    case Out::kTunnel:
+      if (!data.empty()) sink_.write(data);
+      break;
     case Out::kLength:
       if (data.size() > left_to_send_) {  // more than was announced: the rest is dropped
         data = data.substr(0, static_cast<size_t>(left_to_send_));

@@ -4,7 +4,8 @@
 #include <cstring>
 #include <string>
 
-#include "source/http/h1/chars.h"
+#include "source/http/chars.h"
+#include "source/http/rules.h"
 
 namespace sluice::http::h1 {
 
@@ -13,10 +14,6 @@ namespace {
 constexpr size_t kMaxMethod = 64;
 // Each is compared with every field.
 constexpr uint32_t kMaxConnectionOptions = 64;
-
-constexpr uint64_t bit(Name name) {
-  return uint64_t{1} << static_cast<unsigned>(name);
-}
 
 // Fields that the parser itself acts on.
 constexpr uint64_t kActedOn = bit(Name::kHost) | bit(Name::kContentLength) | bit(Name::kTransferEncoding) |
@@ -34,6 +31,8 @@ struct FieldState {
   uint32_t options = 0;       // in Connection fields
   bool names_fields = false;  // a Connection field names other fields
   bool unknown_expectation = false;
+  bool upgrade_option = false;  // "connection: upgrade"
+  std::string_view upgrade;     // the first protocol but h2c that is asked for
   Fault length_fault = Fault::kNone;
   Fault coding_fault = Fault::kNone;
   std::string_view host;
@@ -51,74 +50,6 @@ struct RequestLine {
   char* end = nullptr;  // behind CR LF
 };
 
-// host[:port] as in RFC 3986 sections 3.2.2 and 3.2.3; no user information, not empty. The text is padded.
-bool validAuthority(std::string_view text) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  if (at == end) return false;
-  if (*at == '[') {
-    const char* const first = ++at;
-    while (at < end && (isDigit(*at) || (((*at | 0x20) >= 'a') && ((*at | 0x20) <= 'f')) || *at == ':' || *at == '.')) {
-      ++at;
-    }
-    if (at == end || *at != ']' || at - first < 2) return false;
-    ++at;
-  } else {
-    const char* const first = at;
-    at = skipHost(at, end);
-    if (at == first) return false;
-  }
-  if (at == end) return true;
-  if (*at++ != ':' || end - at > 5) return false;
-  unsigned port = 0;
-  for (; at < end; ++at) {
-    if (!isDigit(*at)) return false;
-    port = port * 10 + static_cast<unsigned>(*at - '0');
-  }
-  return port <= 65535;
-}
-
-bool sameAuthority(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return (x >= 'A' && x <= 'Z' ? x | 0x20 : x) == (y >= 'A' && y <= 'Z' ? y | 0x20 : y);
-         });
-}
-
-// Copies `text` behind which kPadding zero bytes follow.
-char* copyPadded(base::Arena& arena, std::string_view text) {
-  char* const out = arena.allocate(text.size() + kPadding);
-  std::memcpy(out, text.data(), text.size());
-  std::memset(out + text.size(), 0, kPadding);
-  return out;
-}
-
-// RFC 9110 section 8.6: digits only. Below 2^63, so that no sum of it wraps.
-Fault parseLength(std::string_view text, uint64_t& out) {
-  if (text.empty() || text.size() > 19) return Fault::kInvalidContentLength;
-  uint64_t value = 0;
-  for (char c : text) {
-    if (!isDigit(c)) return Fault::kInvalidContentLength;
-    value = value * 10 + static_cast<uint64_t>(c - '0');
-  }
-  if (value > INT64_MAX) return Fault::kInvalidContentLength;
-  out = value;
-  return Fault::kNone;
-}
-
-// Calls `visit` with each element of a comma-separated list, without white space.
-template <typename Visit>
-void forEachElement(std::string_view list, Visit visit) {
-  while (true) {
-    const size_t comma = list.find(',');
-    std::string_view element = list.substr(0, comma);
-    while (!element.empty() && (element.front() == ' ' || element.front() == '\t')) element.remove_prefix(1);
-    while (!element.empty() && (element.back() == ' ' || element.back() == '\t')) element.remove_suffix(1);
-    if (!element.empty()) visit(element);
-    if (comma == std::string_view::npos) return;
-    list.remove_prefix(comma + 1);
-  }
-}
-
 void readConnection(std::string_view value, FieldState& state) {
   forEachElement(value, [&state](std::string_view option) {
     ++state.options;
@@ -127,6 +58,7 @@ void readConnection(std::string_view value, FieldState& state) {
     } else if (equalsIgnoringCase(option, "keep-alive")) {
       state.facts.keep_alive = true;
     } else {
+      state.upgrade_option |= equalsIgnoringCase(option, "upgrade");
       state.names_fields = true;
     }
   });
@@ -165,7 +97,7 @@ void act(Name id, std::string_view name, std::string_view value, FieldState& sta
         return;
       }
       state.facts.has_length = true;
-      state.length_fault = parseLength(value, state.facts.length);
+      if (!parseLength(value, state.facts.length)) state.length_fault = Fault::kInvalidContentLength;
       out.addView(id, name, value);
       return;
     case Name::kTransferEncoding:
@@ -195,7 +127,12 @@ void act(Name id, std::string_view name, std::string_view value, FieldState& sta
         }
       }
       return;
-    default:  // keep-alive, proxy-connection, upgrade, http2-settings: this connection's only
+    case Name::kUpgrade:
+      forEachElement(value, [&state](std::string_view protocol) {
+        if (state.upgrade.empty() && !equalsIgnoringCase(protocol, "h2c")) state.upgrade = protocol;
+      });
+      return;
+    default:  // keep-alive, proxy-connection, http2-settings: this connection's only
       return;
   }
 }
@@ -369,6 +306,20 @@ Fault decideTarget(const RequestLine& line, const FieldState& state, RequestHead
   return Fault::kNone;
 }
 
+// A name with an optional version, "websocket", "TLS/1.0".
+bool validProtocol(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return tokenLower(c) != 0 || c == '/'; });
+}
+
+// The protocol that is asked for or gone over to, in lower case; empty if none is.
+std::string_view upgradeOf(const FieldState& state, base::Arena& arena) {
+  if (!state.upgrade_option || !validProtocol(state.upgrade)) return {};
+  char* const out = arena.allocate(state.upgrade.size());
+  for (size_t i = 0; i < state.upgrade.size(); ++i)
+    out[i] = state.upgrade[i] == '/' ? '/' : tokenLower(state.upgrade[i]);
+  return {out, state.upgrade.size()};
+}
+
 Fault parseRequest(char* text, const CodecLimits& limits, RequestHeaders& out, ParsedHead& parsed) {
   RequestLine line;
   if (const Fault fault = parseRequestLine(text, limits, line); fault != Fault::kNone) return fault;
@@ -390,6 +341,15 @@ Fault parseRequest(char* text, const CodecLimits& limits, RequestHeaders& out, P
   }
   out.method = line.method;
   out.protocol = line.protocol;
+  // One with a body is ignored, as a server may: it could be read as the body, or as the first bytes of a tunnel.
+  const bool body = state.facts.chunked || state.facts.length > 0;
+  if (limits.allow_upgrades && !body && line.protocol == Protocol::kHttp11 && line.method != "CONNECT") {
+    out.upgrade = upgradeOf(state, out.arena());
+    if (!out.upgrade.empty()) {
+      out.remove(Name::kContentLength);
+      state.facts.has_length = state.facts.expect_continue = false;
+    }
+  }
   parsed.facts = state.facts;
   return Fault::kNone;
 }
@@ -431,6 +391,7 @@ Fault parseResponse(char* text, const CodecLimits& limits, ResponseHeaders& out,
   }
   parsed.size = static_cast<size_t>(at - text);
   if (const Fault fault = finishFields(out.protocol, limits, state, out); fault != Fault::kNone) return fault;
+  if (out.status == 101) parsed.upgrade = upgradeOf(state, out.arena());
   parsed.facts = state.facts;
   return Fault::kNone;
 }
@@ -509,17 +470,6 @@ Fault checkRequestStart(std::string_view text, const CodecLimits& limits) {
   line.append(kPadding, '\0');
   RequestLine parsed;
   return parseRequestLine(line.data(), limits, parsed);
-}
-
-bool allowedInTrailers(const Field& field) {
-  constexpr uint64_t kAllowed =
-      bit(Name::kGrpcMessage) | bit(Name::kGrpcStatus) | bit(Name::kEtag) | bit(Name::kLastModified);
-  if (field.id != Name::kOther) return (kAllowed >> static_cast<unsigned>(field.id)) & 1;
-  for (std::string_view prefix : {"x-forwarded-", "x-envoy-", "x-real-ip", "proxy-", "content-range", "if-", "range",
-                                  "max-forwards", "www-authenticate", "authentication-info", "pragma", "x-original-"}) {
-    if (field.name.starts_with(prefix)) return false;
-  }
-  return true;
 }
 
 }  // namespace sluice::http::h1

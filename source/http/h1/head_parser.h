@@ -44,6 +44,7 @@ struct ParsedHead {
   Fault fault = Fault::kNone;
   size_t size = 0;  // bytes of the head with its empty line
   HeadFacts facts;
+  std::string_view upgrade;  // of a 101: the protocol gone over to, in lower case; in the list's arena
 };
 
 // `text` holds a whole head, ending in CR LF CR LF; bytes after the first empty line are not looked at.
@@ -55,9 +56,5 @@ ParsedHead parseTrailers(std::string_view text, const CodecLimits& limits, Trail
 // What is certainly wrong with the beginning of a request head of which no more has come (kNone: nothing yet). It is
 // the same fault that the whole head would be refused for.
 Fault checkRequestStart(std::string_view text, const CodecLimits& limits);
-
-// May this field stand in a trailer section? Framing, routing, authentication and the fields of a connection may not
-// (RFC 9110 section 6.5.1).
-bool allowedInTrailers(const Field& field);
 
 }  // namespace sluice::http::h1

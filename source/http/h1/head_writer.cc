@@ -3,16 +3,12 @@
 #include <charconv>
 #include <cstring>
 
-#include "source/http/h1/chars.h"
-#include "source/http/h1/head_parser.h"
+#include "source/http/chars.h"
+#include "source/http/rules.h"
 
 namespace sluice::http::h1 {
 
 namespace {
-
-constexpr uint64_t bit(Name name) {
-  return uint64_t{1} << static_cast<unsigned>(name);
-}
 
 // Fields that this codec says itself.
 constexpr uint64_t kOwnFields = bit(Name::kHost) | bit(Name::kContentLength) | bit(Name::kTransferEncoding) |
@@ -193,8 +189,8 @@ constexpr size_t kFixedText = 160;
 void writeRequestHead(ByteSink& sink, const RequestHeaders& headers, Framing framing) {
   const bool connect = headers.method == "CONNECT";
   const std::string_view target = connect ? headers.authority : headers.path.empty() ? "/" : headers.path;
-  const size_t size =
-      headers.byteSize() + headers.method.size() + target.size() + headers.authority.size() + kFixedText;
+  const size_t size = headers.byteSize() + headers.method.size() + target.size() + headers.authority.size() +
+                      headers.upgrade.size() + kFixedText;
   writeHead(sink, headers.arena(), size, [&](HeadBuffer& out) {
     out.token(headers.method);
     out.text(" ");
@@ -205,7 +201,13 @@ void writeRequestHead(ByteSink& sink, const RequestHeaders& headers, Framing fra
     out.value(headers.authority);
     out.endLine();
     out.fields(headers, kOwnFields);
-    if (headers.has(Name::kTe)) {  // RFC 9110 section 10.1.4: TE is an option of the connection
+    if (!headers.upgrade.empty()) {
+      out.text(headers.has(Name::kTe) ? "connection: upgrade, te" : "connection: upgrade");
+      out.endLine();
+      out.text("upgrade: ");
+      out.value(headers.upgrade);
+      out.endLine();
+    } else if (headers.has(Name::kTe)) {  // RFC 9110 section 10.1.4: TE is an option of the connection
       out.text("connection: te");
       out.endLine();
     }
@@ -252,6 +254,20 @@ void writeResponseHead(ByteSink& sink, const ResponseHeaders& headers, Framing f
   });
 }
 
+void writeSwitch(ByteSink& sink, const ResponseHeaders& headers, std::string_view protocol) {
+  writeHead(sink, headers.arena(), headers.byteSize() + protocol.size() + kFixedText, [&](HeadBuffer& out) {
+    out.text("HTTP/1.1 101 Switching Protocols");
+    out.endLine();
+    out.fields(headers, kOwnFields | bit(Name::kTe));
+    out.text("connection: upgrade");
+    out.endLine();
+    out.text("upgrade: ");
+    out.value(protocol);
+    out.endLine();
+    out.endLine();
+  });
+}
+
 void writeChunk(ByteSink& sink, std::string_view data, bool last) {
   if (!data.empty()) {
     char line[20];
@@ -279,15 +295,6 @@ void writeTrailers(ByteSink& sink, const Trailers& trailers) {
     }
     out.endLine();
   });
-}
-
-std::optional<uint64_t> lengthOf(const HeaderList& headers) {
-  const std::optional<std::string_view> text = headers.get(Name::kContentLength);
-  if (!text) return std::nullopt;
-  uint64_t length = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), length);
-  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
-  return length;
 }
 
 }  // namespace sluice::http::h1

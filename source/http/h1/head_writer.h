@@ -25,11 +25,10 @@ enum class Persistence : uint8_t { kImplicit, kClose, kKeepAlive };
 
 void writeRequestHead(ByteSink& sink, const RequestHeaders& headers, Framing framing);
 void writeResponseHead(ByteSink& sink, const ResponseHeaders& headers, Framing framing, Persistence persistence);
+// The 101 that accepts an upgrade to `protocol`.
+void writeSwitch(ByteSink& sink, const ResponseHeaders& headers, std::string_view protocol);
 void writeChunk(ByteSink& sink, std::string_view data, bool last);
 // The last chunk and the trailer section; fields that may not be trailers are left out.
 void writeTrailers(ByteSink& sink, const Trailers& trailers);
-
-// The value of content-length: nullopt if the list has none or it is no number.
-std::optional<uint64_t> lengthOf(const HeaderList& headers);
 
 }  // namespace sluice::http::h1

@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <string>
 
 #include "source/http/h1/body_reader.h"
 #include "source/http/h1/carry.h"
 #include "source/http/h1/codec.h"
 #include "source/http/h1/head_parser.h"
 #include "source/http/h1/head_writer.h"
+#include "source/http/rules.h"
 
 namespace sluice::http::h1 {
 
@@ -17,7 +19,7 @@ class Http1ServerCodec final : public ServerCodec {
 
   std::optional<ProtocolError> receive(std::string_view bytes) override;
   std::optional<ProtocolError> receiveEnd() override;
-  bool inputBlocked() const override { return in_ == In::kComplete || in_ == In::kStopped; }
+  bool inputBlocked() const override { return in_ == In::kComplete || in_ == In::kTunnelAsked || in_ == In::kStopped; }
   std::optional<ProtocolError> resumeInput() override { return receive({}); }
   size_t bufferedBytes() const override { return carry_.size(); }
 
@@ -37,8 +39,10 @@ class Http1ServerCodec final : public ServerCodec {
     kHead,
     kBody,
     kTrailers,
-    kComplete,  // the request is whole, its response is not
-    kStopped,   // nothing more is read
+    kComplete,     // the request is whole, its response is not
+    kTunnelAsked,  // what follows is of a tunnel or the next request: the answer tells
+    kTunnel,       // an accepted one: bytes are no messages any more
+    kStopped,      // nothing more is read
   };
   enum class Out : uint8_t {
     kNone,  // the final head is still to come, if any
@@ -48,6 +52,7 @@ class Http1ServerCodec final : public ServerCodec {
     kUntilClose,
   };
 
+  bool acceptsTunnel(const ResponseHeaders& headers) const;
   size_t process(std::string_view in);
   size_t readHead(std::string_view in);
   void readBody(std::string_view& in);
@@ -75,6 +80,7 @@ class Http1ServerCodec final : public ServerCodec {
   StreamId stream_ = 0;
   In in_ = In::kHead;
   Out out_ = Out::kNone;
+  std::string upgrade_;  // the protocol that is asked for; empty for CONNECT
   Fault fault_ = Fault::kNone;
   bool active_ = false;        // stream_ is open
   bool head_request_ = false;  // HEAD
@@ -109,7 +115,12 @@ std::optional<ProtocolError> Http1ServerCodec::receive(std::string_view bytes) {
 
 std::optional<ProtocolError> Http1ServerCodec::receiveEnd() {
   peer_ended_ = true;
-  if (in_ == In::kStopped || in_ == In::kComplete) return std::nullopt;
+  if (in_ == In::kStopped || in_ == In::kComplete || in_ == In::kTunnelAsked) return std::nullopt;
+  if (in_ == In::kTunnel) {
+    in_ = In::kComplete;
+    events_.onRequestData(stream_, {}, true);
+    return std::nullopt;
+  }
   if (idle()) {
     in_ = In::kStopped;
     closed_ = true;
@@ -136,7 +147,11 @@ size_t Http1ServerCodec::process(std::string_view in) {
         taken = readTrailers(in);
         break;
       case In::kComplete:
+      case In::kTunnelAsked:
         return size - in.size();
+      case In::kTunnel:
+        events_.onRequestData(stream_, in, false);
+        return size;
       case In::kStopped:
         return size;
     }
@@ -188,7 +203,7 @@ size_t Http1ServerCodec::readHead(std::string_view in) {
   skipped_line_ = false;
   start_checked_ = false;
   beginMessage(headers, head.facts);
-  events_.onRequestHeaders(stream_, in_ == In::kComplete, head.facts.expect_continue && in_ != In::kComplete);
+  events_.onRequestHeaders(stream_, in_ == In::kComplete, head.facts.expect_continue && in_ == In::kBody);
   return head.size;
 }
 
@@ -199,7 +214,10 @@ void Http1ServerCodec::beginMessage(const RequestHeaders& headers, const HeadFac
   http_10_ = headers.protocol == Protocol::kHttp10;
   // Bytes behind a CONNECT are for a tunnel, never a next request.
   close_after_ = facts.close || (http_10_ && !facts.keep_alive) || headers.method == "CONNECT";
-  if (facts.chunked) {
+  upgrade_ = headers.upgrade;
+  if (limits_.allow_upgrades && headers.wantsTunnel()) {
+    in_ = In::kTunnelAsked;
+  } else if (facts.chunked) {
     body_.startChunked();
     in_ = In::kBody;
   } else if (facts.has_length && facts.length > 0) {
@@ -289,8 +307,27 @@ Framing Http1ServerCodec::chooseFraming(const ResponseHeaders& headers, bool end
   return Framing::kUntilClose;
 }
 
+bool Http1ServerCodec::acceptsTunnel(const ResponseHeaders& headers) const {
+  if (in_ != In::kTunnelAsked) return false;
+  return upgrade_.empty() ? headers.status / 100 == 2 : headers.status == 101;
+}
+
 void Http1ServerCodec::sendHeaders(StreamId stream, const ResponseHeaders& headers, bool end_stream) {
   if (!mayAnswer(stream) || out_ != Out::kNone) return;
+  if (acceptsTunnel(headers)) {
+    in_ = In::kTunnel;
+    out_ = Out::kUntilClose;
+    close_after_ = true;
+    if (upgrade_.empty()) {
+      writeResponseHead(sink_, headers, Framing::kNone, Persistence::kImplicit);
+    } else {
+      writeSwitch(sink_, headers, upgrade_);
+    }
+    if (end_stream) finishResponse();
+    return;
+  }
+  if (headers.status < 200) return reset(stream, ResetReason::kLocal);  // nobody asked for it
+  if (in_ == In::kTunnelAsked) in_ = In::kComplete;  // what is kept is the next request, but for CONNECT
   const Framing framing = chooseFraming(headers, end_stream);
   const bool short_body = end_stream && out_ == Out::kLength && left_to_send_ > 0;
   const bool request_unread = end_stream && in_ != In::kComplete;

@@ -51,7 +51,7 @@ class Record {
 };
 
 // A server's owner. Answers each request with 200 once it is whole, if `answers` is set.
-class ServerRecorder final : public ServerEvents {
+class ServerRecorder : public ServerEvents {
  public:
   explicit ServerRecorder(const CodecLimits& limits = {}) : codec(makeServerCodec(*this, sink, limits)) {}
 
@@ -122,7 +122,7 @@ class ServerRecorder final : public ServerEvents {
 };
 
 // A client's owner with one request sent.
-class ClientRecorder final : public ClientEvents {
+class ClientRecorder : public ClientEvents {
  public:
   explicit ClientRecorder(std::string_view method = "GET", const CodecLimits& limits = {})
       : codec(makeClientCodec(*this, sink, limits)) {

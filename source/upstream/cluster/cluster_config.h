@@ -5,9 +5,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
+#include "source/http/codec.h"
 #include "source/net/dns_lookup_family.h"
+#include "source/net/transport.h"
 #include "source/upstream/cluster/assignment.h"
 #include "source/upstream/cluster/breakers.h"
 
@@ -40,18 +44,35 @@ struct DnsConfig {
 
 enum class UpstreamProtocol : uint8_t {
   kHttp1,
-  kHttp2,  // gRPC configuration sources only; a route to such a cluster is refused until HTTP/2 upstreams exist
+  kHttp2,
+  kAuto,        // what the host chooses by ALPN; needs a TLS transport
+  kDownstream,  // HTTP/2 for requests that came by it, else HTTP/1
 };
+
+// What a TLS transport offers the host.
+inline const std::vector<std::string>& alpnOf(UpstreamProtocol protocol) {
+  static const std::vector<std::string> h1{"http/1.1"}, h2{"h2"}, both{"h2", "http/1.1"};
+  return protocol == UpstreamProtocol::kHttp2 ? h2 : protocol == UpstreamProtocol::kAuto ? both : h1;
+}
 
 struct UpstreamHttpConfig {
   UpstreamProtocol protocol = UpstreamProtocol::kHttp1;
-  uint32_t max_requests_per_connection = 0;           // 0: no limit
-  std::chrono::milliseconds idle_timeout{3'600'000};  // 0: never closed for being idle
-  uint32_t max_headers_count = 100;                   // of a response
-  bool enable_trailers = false;                       // pass chunked trailers on to and from the upstream
+  uint32_t max_requests_per_connection = 0;              // 0: no limit
+  std::chrono::milliseconds idle_timeout{3'600'000};     // 0: never closed for being idle
+  std::chrono::milliseconds max_connection_duration{0};  // 0: no limit
+  uint32_t max_headers_count = 100;                      // of a response
+  bool enable_trailers = false;                          // HTTP/1: pass chunked trailers on to and from the upstream
   bool allow_chunked_length = false;  // a response with both content-length and chunked: drop the length
-  std::chrono::milliseconds http2_keepalive_interval{0};  // 0: no pings (gRPC sources)
+  http::Http2Settings http2;
+  uint32_t max_concurrent_streams = INT32_MAX;            // on one connection, if the host allows as many
+  std::chrono::milliseconds http2_keepalive_interval{0};  // 0: no pings
   std::chrono::milliseconds http2_keepalive_timeout{0};
+  uint32_t http2_keepalive_jitter_percent = 15;  // of the interval, added to it
+  // TLS (proto: UpstreamHttpProtocolOptions): the SNI is the request's host, or that header's value if it is there; the
+  // certificate must be for it.
+  bool auto_sni = false;
+  bool auto_san_validation = false;
+  std::string override_auto_sni_header;  // in lower case
 };
 
 struct ClusterConfig {
@@ -65,8 +86,9 @@ struct ClusterConfig {
   ThresholdsByPriority thresholds;
   UpstreamHttpConfig http;
   DnsConfig dns;
-  Assignment assignment;      // STATIC: the hosts; STRICT_DNS: the names; EDS: empty
-  uint64_t content_hash = 0;  // equal hashes of one name: unchanged, the update is skipped
+  std::shared_ptr<const net::TransportFactory> transport;  // null: plain
+  Assignment assignment;                                   // STATIC: the hosts; STRICT_DNS: the names; EDS: empty
+  uint64_t content_hash = 0;                               // equal hashes of one name: unchanged, the update is skipped
 };
 
 }  // namespace sluice::upstream::cluster

@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "source/event/polled_loop.h"
+#include "source/upstream/pool/test_h2_host.h"
 #include "source/upstream/pool/test_upstream.h"
 
 using namespace std::chrono_literals;
@@ -16,25 +17,19 @@ constexpr auto kPriority = cluster::RoutingPriority::kDefault;
 const std::string kOk = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 // Who wants a connection: sends a GET once it has one and writes down what it hears.
-struct Asker : Waiter, ExchangeEvents {
+struct Asker : ExchangeEvents {
   explicit Asker(Pool& pool, bool end = true) : pool(pool), end(end) {}
-  ~Asker() override {
-    pool.cancel(*this);
-    if (connection != nullptr) connection->abandon();
-  }
   Asker& ask(bool fresh = false) {
-    pool.request(*this, fresh);
+    pool.request(exchange, fresh);
     return *this;
   }
-  void onReady(ClientConnection& ready) override {
-    connection = &ready;
-    id = ready.id();
-    ready.attach(*this);
+  void onReady() override {
+    id = exchange.connectionId();
     http::RequestHeaders headers(arena);
     headers.method = end ? "GET" : "POST";
     headers.path = "/";
     headers.authority = "a";
-    ready.sendHeaders(headers, end);
+    exchange.sendHeaders(headers, end);
   }
   void onFailure(Failure failure, std::string_view text) override {
     heard += "failure" + std::to_string(static_cast<int>(failure)) + " ";
@@ -48,31 +43,29 @@ struct Asker : Waiter, ExchangeEvents {
   }
   void onResponseData(std::string_view data, bool end_stream) override {
     body += data;
+    if (holds) credit -= std::min(credit, data.size());
     if (end_stream) done();
   }
   http::Trailers& beginResponseTrailers() override { return trailers.emplace(arena); }
   void onResponseTrailers() override { done(); }
-  void onResponseReset(http::ResetReason, std::string_view) override {
-    heard += "reset ";
-    unseen = connection->maybeUnseen();
-    connection = nullptr;
-    if (replay) pool.request(*this, true);
+  void onResponseReset(http::ResetReason reason, std::string_view) override {
+    heard += reason == http::ResetReason::kRefused ? "refused " : "reset ";
+    unseen = exchange.maybeUnseen();
+    if (replay) pool.request(exchange, true);
   }
   size_t responseCredit() override { return credit; }
   void onRequestBytesSent() override { ++drained; }
-  void done() {
-    heard += "end ";
-    connection = nullptr;
-  }
+  void done() { heard += "end "; }
 
   Pool& pool;
   bool end;
   bool replay = false;
   bool unseen = false;
+  bool holds = false;  // keeps what it gets: its credit shrinks
   base::Arena arena;
   std::optional<http::ResponseHeaders> response;
   std::optional<http::Trailers> trailers;
-  ClientConnection* connection = nullptr;
+  Exchange exchange{*this};
   uint64_t id = 0;
   size_t credit = 1 << 20;
   int drained = 0;
@@ -90,6 +83,8 @@ struct PoolTest {
     context.stats.cx_idle_timeout = registry.counter("cx_idle_timeout");
     context.stats.cx_max_requests = registry.counter("cx_max_requests");
     context.stats.cx_protocol_error = registry.counter("cx_protocol_error");
+    context.stats.cx_max_duration_reached = registry.counter("cx_max_duration_reached");
+    context.stats.http2_keepalive_timeout = registry.counter("keepalive_timeout");
   }
   // Whatever happened, nothing stays counted once the pools are gone.
   ~PoolTest() {
@@ -174,8 +169,8 @@ TEST_CASE("requests that wait are served in order, by whatever connection gets f
   t.loop.turn();
   t.answer(0);
   CHECK(one.heard == "200 end ");
-  CHECK(two.connection != nullptr);
-  CHECK(three.connection == nullptr);
+  CHECK(two.exchange.open());
+  CHECK(!three.exchange.open());
   t.answer(0);
   t.answer(0);
   CHECK(three.heard == "200 end ");
@@ -370,7 +365,7 @@ TEST_CASE("a response that comes before the end of its request closes the connec
   Asker one(pool, false);
   one.ask();
   t.loop.turn();
-  one.connection->sendData("abc", false);
+  one.exchange.sendData("abc", false);
   t.loop.turn();
   t.answer(0);
   CHECK(one.heard == "200 end ");
@@ -488,7 +483,7 @@ TEST_CASE("a pool that drains closes what is free and lets the rest finish") {
   SECTION("with one that waits") {
     pool.drain();
     t.answer(1);
-    CHECK(waits.connection != nullptr);
+    CHECK(waits.exchange.open());
     t.answer(1);
     CHECK(waits.heard == "200 end ");
     CHECK(pool.connections() == 1);
@@ -565,7 +560,7 @@ TEST_CASE("without credit a response is not read, and goes on when there is some
   t.answer(0);
   CHECK(one.heard == "");
   one.credit = 10;
-  one.connection->resumeReading();
+  one.exchange.resumeReading();
   t.loop.turn();
   CHECK(one.heard == "200 end ");
 }
@@ -576,14 +571,14 @@ TEST_CASE("a request body larger than the socket takes is told when it has left"
   Asker one(pool, false);
   one.ask();
   t.loop.turn();
-  one.connection->sendData(std::string(1 << 20, 'x'), false);
-  REQUIRE(one.connection->unsentBytes() > 0);
+  one.exchange.sendData(std::string(1 << 20, 'x'), false);
+  REQUIRE(one.exchange.unsentBytes() > 0);
   for (int i = 0; i < 100 && one.drained == 0; ++i) {
     t.upstream.peer(0).take();
     t.loop.turn();
   }
   CHECK(one.drained == 1);
-  CHECK(one.connection->unsentBytes() == 0);
+  CHECK(one.exchange.unsentBytes() == 0);
 }
 
 TEST_CASE("informational heads come before the response") {
@@ -594,6 +589,317 @@ TEST_CASE("informational heads come before the response") {
   t.loop.turn();
   t.answer(0, "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + kOk);
   CHECK(one.heard == "info103 200 end ");
+}
+
+// --- HTTP/2 ---
+
+namespace h2 = http::h2;
+
+struct H2PoolTest : PoolTest {
+  H2PoolTest() { config->http.protocol = cluster::UpstreamProtocol::kHttp2; }
+  H2Host host(size_t peer = 0) { return H2Host(loop, upstream, peer); }
+};
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_CASE("requests share a connection of HTTP/2") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  H2Host host = t.host();
+  Asker one(pool), two(pool), three(pool);
+  one.ask();
+  two.ask();
+  t.loop.turn();
+  three.ask();
+  const std::string seen = host.seen();
+  CHECK(contains(seen, "HEADERS 1 ES :method=GET"));
+  CHECK(contains(seen, "HEADERS 3 ES :method=GET"));
+  CHECK(contains(seen, "HEADERS 5 ES :method=GET"));
+  host.send(h2::settings() + host.ok(5) + host.ok(1));
+  CHECK(three.heard == "200 end ");
+  CHECK(one.heard == "200 end ");
+  CHECK(two.heard == "");
+  host.send(host.ok(3));
+  CHECK(two.body == "ok");
+  CHECK(t.upstream.accept() == 1);
+}
+
+TEST_CASE("a further connection is opened when the host takes no more streams") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  H2Host host = t.host();
+  Asker first(pool);
+  first.ask();
+  t.loop.turn();
+  host.settings(2);
+  std::deque<Asker> askers;
+  for (int i = 0; i < 3; ++i) askers.emplace_back(pool).ask();
+  t.loop.turn();
+  CHECK(t.upstream.accept() == 2);
+  CHECK(pool.connections() == 2);
+  H2Host second = t.host(1);
+  const std::string seen = second.seen();
+  CHECK(contains(seen, "HEADERS 1 "));
+  CHECK(contains(seen, "HEADERS 3 "));
+  second.send(h2::settings() + second.ok(1) + second.ok(3));
+  CHECK(askers[1].heard == "200 end ");
+  CHECK(askers[2].heard == "200 end ");
+}
+
+TEST_CASE("our own limit of streams opens further connections too, up to the connection limit") {
+  H2PoolTest t;
+  t.config->http.max_concurrent_streams = 1;
+  t.limit(2);
+  Pool& pool = t.make();
+  std::deque<Asker> askers;
+  for (int i = 0; i < 3; ++i) askers.emplace_back(pool).ask();
+  t.loop.turn();
+  CHECK(t.upstream.accept() == 2);
+  CHECK(t.used(Resource::kPendingRequests) == 1);
+  H2Host host = t.host();
+  host.send(h2::settings() + host.ok(1));
+  CHECK(contains(host.seen(), "HEADERS 3 "));  // the third got the stream that was freed
+  host.send(host.ok(3));
+  CHECK(askers[2].heard == "200 end ");
+}
+
+TEST_CASE("a stream that is given up is reset and its place given to who waits") {
+  H2PoolTest t;
+  t.config->http.max_concurrent_streams = 1;
+  t.limit(1);
+  Pool& pool = t.make();
+  auto one = std::make_unique<Asker>(pool);
+  Asker two(pool);
+  one->ask();
+  two.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings());
+  one.reset();
+  CHECK_FALSE(two.exchange.open());  // from the loop only
+  const std::string seen = host.seen();
+  CHECK(contains(seen, "RST_STREAM 1 8"));
+  CHECK(contains(seen, "HEADERS 3 "));
+  host.send(host.ok(3));
+  CHECK(two.heard == "200 end ");
+  CHECK(pool.connections() == 1);
+}
+
+TEST_CASE("GOAWAY ends what the host did not look at, and the connection when the rest is done") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool), two(pool);
+  one.ask();
+  two.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings() + h2::goaway(1, 0));
+  CHECK(two.heard == "refused ");
+  CHECK(one.heard == "");
+  Asker three(pool);
+  three.ask();
+  t.loop.turn();
+  CHECK(t.upstream.accept() == 2);  // no new stream there
+  host.send(host.ok(1));
+  CHECK(one.heard == "200 end ");
+  CHECK(pool.connections() == 1);
+  host.seen();
+  CHECK(host.peer().closed);
+}
+
+TEST_CASE("a connection of HTTP/2 that breaks resets all that it carries") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  std::deque<Asker> askers;
+  for (int i = 0; i < 3; ++i) askers.emplace_back(pool).ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  SECTION("closed") {
+    host.peer().close();
+  }
+  SECTION("no HTTP/2") {
+    host.send("HTTP/1.1 400 Bad Request\r\n\r\n");
+    CHECK(t.stat("cx_protocol_error") == 1);
+  }
+  t.loop.turn();
+  for (const Asker& asker : askers) CHECK(asker.heard == "reset ");
+  CHECK(pool.connections() == 0);
+}
+
+TEST_CASE("an attempt that fails fails those whom it would have served") {
+  H2PoolTest t;
+  t.upstream.stop();
+  Pool& pool = t.make();
+  std::deque<Asker> askers;
+  for (int i = 0; i < 3; ++i) askers.emplace_back(pool).ask();
+  t.loop.turn();
+  for (const Asker& asker : askers) CHECK(asker.heard == "failure0 ");
+}
+
+TEST_CASE("a connection of HTTP/2 serves as many requests as allowed, and is closed when idle or old") {
+  H2PoolTest t;
+  H2Host host = t.host();
+  SECTION("requests") {
+    t.config->http.max_requests_per_connection = 2;
+    Pool& pool = t.make();
+    std::deque<Asker> askers;
+    for (int i = 0; i < 3; ++i) {
+      askers.emplace_back(pool).ask();
+      t.loop.turn();
+    }
+    CHECK(t.upstream.accept() == 2);
+    CHECK(t.stat("cx_max_requests") == 1);
+    host.send(h2::settings() + host.ok(1) + host.ok(3));
+    CHECK(askers[1].heard == "200 end ");
+    CHECK(pool.connections() == 1);
+  }
+  SECTION("idle") {
+    t.config->http.idle_timeout = 10s;
+    Pool& pool = t.make();
+    Asker asker(pool);
+    asker.ask();
+    t.loop.pass(60s);
+    CHECK(pool.connections() == 1);
+    host.send(h2::settings() + host.ok(1));
+    t.loop.pass(10s);
+    CHECK(pool.connections() == 0);
+    CHECK(t.stat("cx_idle_timeout") == 1);
+  }
+  SECTION("old") {
+    t.config->http.max_connection_duration = 10s;
+    Pool& pool = t.make();
+    Asker asker(pool);
+    asker.ask();
+    t.loop.pass(10s);
+    CHECK(t.stat("cx_max_duration_reached") == 1);
+    CHECK(pool.connections() == 1);
+    CHECK(contains(host.seen(), "GOAWAY"));
+    host.send(h2::settings() + host.ok(1));
+    CHECK(asker.heard == "200 end ");
+    CHECK(pool.connections() == 0);
+  }
+}
+
+TEST_CASE("a host that does not answer pings is given up") {
+  H2PoolTest t;
+  t.config->http.http2_keepalive_interval = 10s;
+  t.config->http.http2_keepalive_timeout = 2s;
+  t.config->http.http2_keepalive_jitter_percent = 0;
+  Pool& pool = t.make();
+  Asker asker(pool);
+  asker.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings());
+  t.loop.pass(10s);
+  CHECK(contains(host.seen(), "PING"));
+  SECTION("silent") {
+    t.loop.pass(2s);
+    CHECK(asker.heard == "reset ");
+    CHECK(t.stat("keepalive_timeout") == 1);
+    CHECK(pool.connections() == 0);
+  }
+  SECTION("alive") {
+    host.send(h2::ping(std::string("\0\0\0\0\0\0\0\1", 8), h2::kAck));
+    t.loop.pass(2s);
+    CHECK(asker.heard == "");
+    t.loop.pass(10s);
+    CHECK(contains(host.seen(), "PING"));
+  }
+}
+
+TEST_CASE("a reader that is slow keeps its own window closed, no other's") {
+  H2PoolTest t;
+  t.config->http.http2.initial_stream_window = 65535;
+  Pool& pool = t.make();
+  Asker slow(pool), quick(pool);
+  slow.credit = 65535;
+  slow.holds = true;
+  slow.ask();
+  quick.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings() + host.head(1, {{":status", "200"}}) + host.head(3, {{":status", "200"}}));
+  const std::string chunk(10000, 'x');
+  for (int i = 0; i < 6; ++i) host.send(h2::data(1, chunk) + h2::data(3, chunk));
+  const std::string seen = host.seen();
+  CHECK(contains(seen, "WINDOW_UPDATE 3 "));
+  CHECK_FALSE(contains(seen, "WINDOW_UPDATE 1 "));
+  CHECK(slow.body.size() == 60000);
+  CHECK(quick.body.size() == 60000);
+  host.send(h2::data(3, "", true) + h2::data(1, std::string(5000, 'x')));
+  CHECK(quick.heard == "200 end ");
+  slow.credit = 65535;
+  slow.exchange.resumeReading();
+  CHECK(contains(host.seen(), "WINDOW_UPDATE 1 "));
+}
+
+TEST_CASE("a request body waits for the host's window and is told when it has left") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool, false);
+  one.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings());
+  one.exchange.sendData(std::string(100000, 'x'), true);
+  host.seen();
+  CHECK(one.exchange.unsentBytes() == 100000 - 65535);
+  const int before = one.drained;
+  host.send(h2::windowUpdate(0, 100000) + h2::windowUpdate(1, 100000));
+  CHECK(one.drained > before);
+  CHECK(one.exchange.unsentBytes() == 0);
+}
+
+TEST_CASE("an early answer of HTTP/2 resets the rest of its request and keeps the connection") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool, false);
+  one.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings() + host.ok(1));
+  CHECK(one.heard == "200 end ");
+  CHECK(contains(host.seen(), "RST_STREAM 1"));
+  CHECK(pool.connections() == 1);
+  Asker two(pool);
+  two.ask();
+  CHECK(contains(host.seen(), "HEADERS 3 "));
+}
+
+TEST_CASE("a stream that is given up in the middle of a head takes no more of it") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  auto one = std::make_unique<Asker>(pool);
+  Asker two(pool);
+  one->ask();
+  two.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  h2::Fields fields{{":status", "200"}};
+  for (int i = 0; i < 50; ++i) fields.emplace_back("x-" + std::to_string(i), std::string(50, 'v'));
+  const std::string head = host.head(1, fields, true);
+  host.send(h2::settings() + head.substr(0, head.size() / 2));
+  one.reset();
+  host.send(head.substr(head.size() / 2) + host.ok(3));
+  CHECK(two.heard == "200 end ");
+}
+
+TEST_CASE("a pool of HTTP/2 that drains says so and lets the streams finish") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  Asker one(pool);
+  one.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings());
+  pool.drain();
+  CHECK(contains(host.seen(), "GOAWAY"));
+  host.send(host.ok(1));
+  CHECK(one.heard == "200 end ");
+  CHECK(pool.empty());
 }
 
 }  // namespace

@@ -12,11 +12,28 @@ Fields fieldsOf(const http::HeaderList& headers) {
 
 // --- FakeCalls
 
+FakeGrpcCall::~FakeGrpcCall() {
+  std::erase(calls_.grpc, this);
+}
+
+std::unique_ptr<GrpcCall> FakeCalls::openGrpc(GrpcCallRequest request, GrpcEvents& events) {
+  auto call = std::make_unique<FakeGrpcCall>(*this, std::move(request), events);
+  grpc.push_back(call.get());
+  return call;
+}
+
+void FakeCalls::expire() {
+  for (size_t i = 0; i < waiting_.size(); ++i) {
+    if (waiting_[i]->timer) return answer({}, i);
+  }
+}
+
 FakeCalls::Waiting::~Waiting() {
   std::erase(calls->waiting_, this);
 }
 
-std::unique_ptr<Call> FakeCalls::add(HttpCallRequest request, std::function<void(HttpCallResponse)> on_response) {
+std::unique_ptr<FakeCalls::Waiting> FakeCalls::add(HttpCallRequest request,
+                                                   std::function<void(HttpCallResponse)> on_response) {
   auto call = std::make_unique<Waiting>();
   call->calls = this;
   call->request = std::move(request);
@@ -31,7 +48,9 @@ std::unique_ptr<Call> FakeCalls::send(HttpCallRequest request, std::function<voi
 }
 
 std::unique_ptr<Call> FakeCalls::after(std::chrono::milliseconds, std::function<void()> on_expiry) {
-  return add({}, [on_expiry = std::move(on_expiry)](HttpCallResponse) { on_expiry(); });
+  auto timer = add({}, [on_expiry = std::move(on_expiry)](HttpCallResponse) { on_expiry(); });
+  timer->timer = true;
+  return timer;
 }
 
 void FakeCalls::answer(HttpCallResponse response, size_t index) {

@@ -25,14 +25,54 @@ using Log = std::vector<std::string>;
 
 Fields fieldsOf(const http::HeaderList& headers);
 
+class FakeCalls;
+
+// A gRPC call that the test answers.
+class FakeGrpcCall : public GrpcCall {
+ public:
+  FakeGrpcCall(FakeCalls& calls, GrpcCallRequest request, GrpcEvents& events)
+      : request(std::move(request)), calls_(calls), events_(events) {}
+  ~FakeGrpcCall() override;
+
+  void sendMessage(std::string_view message, bool last) override {
+    messages.emplace_back(message);
+    client_ended |= last;
+  }
+  void sendEnd() override { client_ended = true; }
+  size_t unsentBytes() const override { return 0; }
+
+  // The server's side. Each may destroy the call.
+  void message(std::string_view message) { events_.onGrpcMessage(message); }
+  void end(int status, std::string_view message = {}) {
+    ended = true;
+    events_.onGrpcEnd(status, message);
+  }
+
+  const GrpcCallRequest request;
+  std::vector<std::string> messages;  // sent by the filter
+  size_t answered = 0;                // of these; counted by whoever answers
+  bool client_ended = false;
+  bool ended = false;
+
+ private:
+  FakeCalls& calls_;
+  GrpcEvents& events_;
+};
+
 // Call-outs that the test answers.
 class FakeCalls : public Calls {
  public:
+  std::unique_ptr<GrpcCall> openGrpc(GrpcCallRequest request, GrpcEvents& events) override;
   std::unique_ptr<Call> send(HttpCallRequest request, std::function<void(HttpCallResponse)> on_response) override;
   std::unique_ptr<Call> after(std::chrono::milliseconds delay, std::function<void()> on_expiry) override;
 
   // How many wait: sent (or armed), not answered, not cancelled.
   size_t waiting() const { return waiting_.size(); }
+  bool isTimer(size_t index) const { return waiting_[index]->timer; }
+  // Expires the first timer that waits.
+  void expire();
+  // gRPC calls that are open at this side.
+  std::vector<FakeGrpcCall*> grpc;
   const HttpCallRequest& request(size_t index = 0) const { return waiting_[index]->request; }
   // Of a timer its expiry, whatever the response.
   void answer(HttpCallResponse response, size_t index = 0);
@@ -43,10 +83,11 @@ class FakeCalls : public Calls {
   struct Waiting : Call {
     ~Waiting() override;
     FakeCalls* calls = nullptr;
+    bool timer = false;
     HttpCallRequest request;
     std::function<void(HttpCallResponse)> on_response;
   };
-  std::unique_ptr<Call> add(HttpCallRequest request, std::function<void(HttpCallResponse)> on_response);
+  std::unique_ptr<Waiting> add(HttpCallRequest request, std::function<void(HttpCallResponse)> on_response);
   std::vector<Waiting*> waiting_;
 };
 

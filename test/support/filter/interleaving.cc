@@ -121,7 +121,9 @@ class Guard : public HttpFilter {
   }
   HookResult leave(Way& way, HookResult result) {
     way.replied |= result.kind() == HookResult::Kind::kReply;
-    way.collects |= result.kind() == HookResult::Kind::kCollect;
+    // Who pauses on a head may ask for its body later.
+    way.collects |=
+        result.kind() == HookResult::Kind::kCollect || (result.kind() == HookResult::Kind::kPause && way.seen == kHead);
     return result;
   }
 
@@ -214,7 +216,9 @@ class Run {
     }
     checkEnd();
     harness_.runner.reset();
-    if (harness_.calls.waiting() != 0) watch_.report("a call-out outlived its stream");
+    if (harness_.calls.waiting() != 0 || !harness_.calls.grpc.empty()) {
+      watch_.report("a call-out outlived its stream");
+    }
     if (watch_.problem.empty()) return {};
     std::string text = watch_.problem + "\n";
     for (const std::string& line : harness_.log) text += "  " + line + "\n";
@@ -223,7 +227,7 @@ class Run {
 
  private:
   Fault pickFault() {
-    const size_t simple = suite_.bad_answers.empty() ? 4 : 6;
+    const size_t simple = suite_.bad_answers.empty() && !suite_.grpc_answer ? 4 : 6;
     const size_t picked = choices_.pick(simple + 2 * kHookCount);
     if (picked < simple) return static_cast<Fault>(picked);
     hook_ = (picked - simple) % kHookCount;
@@ -256,13 +260,57 @@ class Run {
     }
     if (!(fault_ == Fault::kNeverAnswered && fault_used_)) {
       for (size_t i = 0; i < harness_.calls.waiting(); ++i) {
+        if (harness_.calls.isTimer(i)) continue;
         possible.push_back([this, i] { harness_.calls.answer(suite_.answer(harness_.calls.request(i)), i); });
       }
+      for (FakeGrpcCall* call : harness_.calls.grpc) addGrpcAnswer(*call, possible);
+    }
+    if (fault_used_ && (fault_ == Fault::kNeverAnswered || fault_ == Fault::kBadAnswer) && timers() > 0) {
+      possible.push_back([this] { harness_.calls.expire(); });
     }
     addFault(possible);
     if (possible.empty()) return false;
     possible[choices_.pick(possible.size())]();
     return true;
+  }
+
+  size_t timers() const {
+    size_t timers = 0;
+    for (size_t i = 0; i < harness_.calls.waiting(); ++i) timers += harness_.calls.isTimer(i) ? 1 : 0;
+    return timers;
+  }
+  bool callsWait() const {
+    if (harness_.calls.waiting() > 0) return true;
+    for (const FakeGrpcCall* call : harness_.calls.grpc) {
+      if (call->answered < call->messages.size()) return true;
+    }
+    return false;
+  }
+  void addGrpcAnswer(FakeGrpcCall& call, std::vector<std::function<void()>>& possible) {
+    if (call.ended) return;
+    if (call.answered < call.messages.size()) {
+      possible.push_back([this, &call] {
+        const std::string& message = call.messages[call.answered++];
+        harness_.log.push_back("server answers " + call.request.path);
+        call.message(suite_.grpc_answer(call.request, message));
+      });
+    } else if (call.client_ended) {
+      possible.push_back([&call] { call.end(0); });
+    }
+  }
+  void addBadGrpc(FakeGrpcCall& call, const std::function<void(std::function<void()>)>& add) {
+    if (call.ended) return;
+    for (const std::string& bad : suite_.bad_grpc_answers) {
+      add([this, &call, &bad] {
+        harness_.log.push_back("server answers badly");
+        if (call.answered < call.messages.size()) ++call.answered;
+        call.message(bad);
+      });
+    }
+    add([this, &call] {
+      harness_.log.push_back("server fails");
+      call.end(14, "gone");
+    });
   }
 
   static bool mayBring(const Events& events, size_t credit) {
@@ -289,10 +337,13 @@ class Run {
         if (request_.at == 0) return;
         return add([this] { timeOut(); });
       case Fault::kNeverAnswered:
-        if (harness_.calls.waiting() > 0) add([] {});
+        if (callsWait()) add([] {});
         return;
       case Fault::kBadAnswer:
+        for (FakeGrpcCall* call : harness_.calls.grpc) addBadGrpc(*call, add);
+        if (timers() > 0) add([this] { harness_.calls.expire(); });
         for (size_t i = 0; i < harness_.calls.waiting(); ++i) {
+          if (harness_.calls.isTimer(i)) continue;
           for (const HttpCallResponse& bad : suite_.bad_answers) {
             add([this, i, &bad] { harness_.calls.answer(bad, i); });
           }
@@ -357,7 +408,7 @@ class Run {
     const std::string request_due = suite_.request_due(suite_.request.body);
     const std::string response_due = suite_.response_due(suite_.response.body);
     if (!over()) {
-      const bool waits = fault_ == Fault::kNeverAnswered && harness_.calls.waiting() > 0;
+      const bool waits = fault_ == Fault::kNeverAnswered && callsWait();
       if (!waits) return watch_.report("nothing happens any more, but the stream has not ended");
       runner().end();
     }
@@ -365,8 +416,9 @@ class Run {
     if (client.complete && !client.reset.empty()) watch_.report("the client got a response and a reset");
     if (terminal.heads > 1) watch_.report("the upstream got two requests");
     if (!request_due.starts_with(terminal.body)) watch_.report("the upstream got other bytes");
-    if (client.status == 200 && !response_due.starts_with(client.body)) watch_.report("the client got other bytes");
-    if (client.complete && client.status == 200 && client.body != response_due) {
+    const bool from_upstream = client.status == 200 && !repliedAsGrpc();
+    if (from_upstream && !response_due.starts_with(client.body)) watch_.report("the client got other bytes");
+    if (client.complete && from_upstream && client.body != response_due) {
       watch_.report("the response is complete but too short");
     }
     if (terminal.complete && terminal.body != request_due) watch_.report("the request is complete but too short");
@@ -377,11 +429,19 @@ class Run {
     if (!gone && !client.complete && client.reset.empty()) watch_.report("no response, and no reset");
     if (client.complete && !client.credit_was_full) checkCredit();
     if (!faultless()) return;
-    if (!client.complete || client.status != 200) watch_.report("no response though nothing went wrong");
-    if (suite_.response.has_trailers && client.trailers.size() != 1) watch_.report("the response lost its trailers");
+    if (!client.complete || !from_upstream) watch_.report("no response though nothing went wrong");
+    if (suite_.response.has_trailers && client.trailers.size() != suite_.response_trailers_due)
+      watch_.report("the response lost its trailers");
     if (request_.done() && terminal.complete && suite_.request.has_trailers && terminal.trailers.size() != 1) {
       watch_.report("the request lost its trailers");
     }
+  }
+  // A local reply to a gRPC request: 200 with the status in its head.
+  bool repliedAsGrpc() {
+    for (const auto& [name, value] : harness_.client.headers) {
+      if (name == "grpc-status") return true;
+    }
+    return false;
   }
   // A response that is complete before its request leaves some of the request on its way.
   void checkCredit() {

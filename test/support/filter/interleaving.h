@@ -11,6 +11,8 @@
 //   - what the upstream and the client got is a beginning of what is due
 //   - all credit is there again at the end, and no call-out is left
 //
+// Timers of filters expire only where an answer is missing or bad.
+//
 // Run it with --config=asan to find what outlives its owner. Exhaustive up to `max_runs`; beyond that it goes on with
 // as many drawn by chance from a fixed seed.
 #pragma once
@@ -38,11 +40,19 @@ struct Suite {
   // What the other side gets of a body.
   std::function<std::string(std::string_view)> request_due = [](std::string_view body) { return std::string(body); };
   std::function<std::string(std::string_view)> response_due = [](std::string_view body) { return std::string(body); };
+  // How many trailers the client gets of a response that has one.
+  size_t response_trailers_due = 1;
   // The answer of a call-out that works, and those of which one may come instead.
   std::function<HttpCallResponse(const HttpCallRequest&)> answer = [](const HttpCallRequest&) {
     return HttpCallResponse{.status = 200};
   };
   std::vector<HttpCallResponse> bad_answers = {};
+  // What the server of a gRPC call answers to each message, in order. A call that this side has ended is ended with
+  // status 0 behind its last answer.
+  std::function<std::string(const GrpcCallRequest&, const std::string& message)> grpc_answer = {};
+  // Of these one comes in place of an answer, or where none is due. A server may also end its call with an error, and
+  // timers expire where answers are bad or missing.
+  std::vector<std::string> bad_grpc_answers = {};
   size_t max_runs = 50000;
 };
 

@@ -21,13 +21,21 @@ def binary(name):
     return path
 
 
+def program(name):
+    """A program of test/support; SLUICE_TEST_PROGRAMS says where, Bazel's output otherwise."""
+    path = os.path.join(os.environ.get("SLUICE_TEST_PROGRAMS", os.path.join(TOP, "bazel-bin/test/support")), name)
+    if not os.access(path, os.X_OK):
+        raise FileNotFoundError(f"{path} is not there: bazel build //test/support/...")
+    return path
+
+
 def waitFor(condition, what, timeout=10.0):
     """Calls `condition` until it returns something true, and returns that. A connection error counts as "not yet"."""
     deadline = time.monotonic() + timeout
     while True:
         try:
             result = condition()
-        except (ConnectionError, OSError, ValueError) as error:
+        except (ConnectionError, EOFError, OSError, ValueError) as error:
             result, last = None, error
         else:
             last = None

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb.h"
+#include "source/config/grpc_service.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
 #include "source/extensions/filters/http/ext_authz/filter.h"
@@ -14,6 +15,8 @@ namespace {
 namespace v3 = envoy::extensions::filters::http::ext_authz::v3;
 using config::Context;
 using Matcher = envoy::type::matcher::v3::ListStringMatcher;
+
+constexpr std::chrono::milliseconds kDefaultTimeout{200};  // of a gRPC service
 
 class Compiler {
  public:
@@ -34,10 +37,13 @@ class Compiler {
       context_.child("transport_api_version").error("V2 is gone; use V3");
     }
     if (proto_.has_with_request_body()) settings_.body = compileBody(proto_.with_request_body());
-    if (proto_.has_http_service()) {
+    if (proto_.has_grpc_service()) {
+      settings_.grpc = config::compileGrpcService(proto_.grpc_service(), context_.child("grpc_service"), services_);
+      if (settings_.grpc && !proto_.grpc_service().has_timeout()) settings_.grpc->timeout = kDefaultTimeout;
+    } else if (proto_.has_http_service()) {
       compileService(proto_.http_service(), context_.child("http_service"));
     } else {
-      context_.error("has no http_service; gRPC services are not supported yet");
+      context_.error("has neither grpc_service nor http_service; one of them is asked");
     }
     compileRequestHeaders();
     compileStats();
@@ -111,17 +117,7 @@ class Compiler {
                        counter("failure_mode_allowed")};
   }
 
-  NameMatcher matcher(const Matcher& list, const Context& at) {
-    NameMatcher out;
-    for (int i = 0; i < list.patterns_size(); ++i) {
-      route::StringMatcher pattern =
-          regexes_.stringMatcher(list.patterns(i), at.child("patterns", static_cast<size_t>(i)));
-      // Names of headers are compared in any case; they are in lower case here.
-      if (pattern.kind != route::StringMatcher::Kind::kRegex) pattern.ignore_case = true;
-      out.patterns.push_back(std::move(pattern));
-    }
-    return out;
-  }
+  NameMatcher matcher(const Matcher& list, const Context& at) { return config::compileNameMatcher(list, at, regexes_); }
 
   const v3::ExtAuthz& proto_;
   const Context& context_;
@@ -150,6 +146,7 @@ class Factory : public config::HttpFilterConfigFactory {
     auto settings = std::make_shared<RouteSettings>();
     settings->skip = proto.disabled();
     const auto& check = proto.check_settings();
+    settings->context_extensions.insert(check.context_extensions().begin(), check.context_extensions().end());
     settings->no_body = check.disable_request_body_buffering();
     if (check.has_with_request_body()) settings->body = Compiler::compileBody(check.with_request_body());
     if (settings->no_body && settings->body) {

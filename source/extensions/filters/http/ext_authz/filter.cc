@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "source/filter/stream.h"
+#include "source/http/grpc.h"
 #include "source/stream/format_context.h"
 
 namespace sluice::extensions::filters::http::ext_authz {
@@ -20,24 +21,9 @@ constexpr std::string_view kPartialBody = "x-envoy-auth-partial-body";
 constexpr std::string_view kFailureModeAllowed = "x-envoy-auth-failure-mode-allowed";
 constexpr std::string_view kHeadersToRemove = "x-envoy-auth-headers-to-remove";
 
-// Belongs to one message on one connection: never copied from one to another.
+// `host` is the authority, which stays the client's.
 bool framing(Name id) {
-  switch (id) {
-    case Name::kConnection:
-    case Name::kContentLength:
-    case Name::kExpect:
-    case Name::kHost:
-    case Name::kHttp2Settings:
-    case Name::kKeepAlive:
-    case Name::kProxyConnection:
-    case Name::kTe:
-    case Name::kTrailer:
-    case Name::kTransferEncoding:
-    case Name::kUpgrade:
-      return true;
-    default:
-      return false;
-  }
+  return id == Name::kHost || filter::isFraming(id);
 }
 
 bool framing(std::string_view name) {
@@ -56,17 +42,6 @@ void forEachName(std::string_view list, Visit visit) {
 }
 
 }  // namespace
-
-bool NameMatcher::matches(std::string_view name) const {
-  return std::any_of(patterns.begin(), patterns.end(),
-                     [name](const route::StringMatcher& pattern) { return pattern.matches(name); });
-}
-
-bool NameMatcher::matchesExactly(std::string_view name) const {
-  return std::any_of(patterns.begin(), patterns.end(), [name](const route::StringMatcher& pattern) {
-    return pattern.kind == route::StringMatcher::Kind::kExact && pattern.matches(name);
-  });
-}
 
 HookResult Filter::onRequestHeaders(RequestHeaders&, filter::Stream& stream) {
   body_ = settings_.body;
@@ -89,6 +64,7 @@ HookResult Filter::onRequestBody(filter::Body& body, filter::Stream& stream) {
 }
 
 HookResult Filter::ask(std::string_view body, filter::Stream& stream) {
+  if (settings_.grpc) return askGrpc(body, stream);
   const RequestHeaders& client = stream.request();
   RequestHeaders headers(stream.arena());
   for (const Field& field : client) {
@@ -193,7 +169,70 @@ void Filter::failed(bool malformed, filter::Stream& stream) {
       Reply{settings_.status_on_error, "", "ext_authz_error", {}, stream::ResponseFlag::kUnauthorizedExternalService});
 }
 
+// --- gRPC ------------------------------------------------------------------------------------------------------------
+
+HookResult Filter::askGrpc(std::string_view body, filter::Stream& stream) {
+  const auto* route = stream.routeConfigAs<RouteSettings>();
+  const std::string message = encodeCheck({.request = stream.request(),
+                                           .info = stream.info(),
+                                           .allowed = settings_.allowed_headers,
+                                           .disallowed = settings_.disallowed_headers,
+                                           .body = body,
+                                           .context_extensions = route ? &route->context_extensions : nullptr});
+  token_ = stream.resumeToken();
+  grpc_call_ = std::make_unique<filter::UnaryCall>();
+  grpc_call_->start(stream.calls(), *settings_.grpc, kCheckPath, message,
+                    [this, &stream](int status, std::string_view answer) { grpcAnswered(status, answer, stream); });
+  return filter::Pause{};
+}
+
+void Filter::grpcAnswered(int status, std::string_view message, filter::Stream& stream) {
+  using namespace sluice::http::grpc;
+  if (!token_) return;
+  if (status != kOk) return failed(status == kInternal || status == kResourceExhausted, stream);
+  std::optional<Decision> decision = decodeCheck(message);
+  if (!decision) return failed(true, stream);
+  for (stream::MetadataField& field : decision->metadata) {
+    stream.info().metadata().set("envoy.filters.http.ext_authz", field.name, std::move(field.value));
+  }
+  if (!decision->allowed) return grpcDenied(*decision, stream);
+  grpcAllowed(*decision, stream);
+}
+
+// The service may change all but the authority, the scheme and the method: what the route was chosen by.
+static filter::MutationRules rules() {
+  return {.allow_envoy = true};
+}
+
+void Filter::grpcAllowed(const Decision& decision, filter::Stream& stream) {
+  RequestHeaders& headers = stream.request();
+  stripIdentity(headers);
+  if (applyChanges(decision.request_headers, rules(), headers).failed) return failed(true, stream);
+  if (!decision.query_set.empty() || !decision.query_remove.empty()) {
+    filter::HeaderChanges path;
+    path.set.push_back({":path", withQuery(headers.path, decision)});
+    if (applyChanges(path, rules(), headers).failed) return failed(true, stream);
+  }
+  stream.count(settings_.stats.ok);
+  response_changes_ = decision.response_headers;
+  token_.resume();
+}
+
+void Filter::grpcDenied(Decision& decision, filter::Stream& stream) {
+  sluice::http::ResponseHeaders headers(stream.arena());
+  if (applyChanges(decision.response_headers, rules(), headers).failed) return failed(true, stream);
+  stream.count(settings_.stats.denied);
+  Reply reply{decision.status,
+              std::move(decision.body),
+              "ext_authz_denied",
+              {},
+              stream::ResponseFlag::kUnauthorizedExternalService};
+  for (const Field& field : headers) reply.headers.emplace_back(field.name, field.value);
+  token_.reply(std::move(reply));
+}
+
 HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream&) {
+  if (!response_changes_.empty()) applyChanges(response_changes_, rules(), headers);
   for (const auto& [name, value] : for_client_) headers.add(name, value);
   return filter::Next{};
 }

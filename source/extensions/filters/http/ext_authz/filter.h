@@ -1,9 +1,10 @@
-// Asks an HTTP service whether a request may go on.
+// Asks an HTTP or gRPC service whether a request may go on.
 // (proto: envoy.extensions.filters.http.ext_authz.v3.ExtAuthz, ExtAuthzPerRoute)
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,7 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "source/extensions/filters/http/ext_authz/client.h"
 #include "source/filter/calls.h"
+#include "source/filter/grpc_client.h"
+#include "source/filter/header_changes.h"
 #include "source/filter/http_filter.h"
 #include "source/filter/token.h"
 #include "source/observability/stats.h"
@@ -21,14 +25,7 @@
 
 namespace sluice::extensions::filters::http::ext_authz {
 
-// Matches names of headers (proto: ListStringMatcher).
-struct NameMatcher {
-  std::vector<route::StringMatcher> patterns;
-
-  bool empty() const { return patterns.empty(); }
-  bool matches(std::string_view name) const;
-  bool matchesExactly(std::string_view name) const;
-};
+using filter::NameMatcher;
 
 struct Stats {
   observability::Counter ok, denied, error, disabled, failure_mode_allowed;
@@ -42,6 +39,7 @@ struct BodySettings {
 
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
+  std::optional<filter::GrpcTarget> grpc;  // nullopt: an HTTP service, at `cluster`
   std::string cluster;
   std::string path_prefix;
   std::chrono::milliseconds timeout{0};  // 0: none
@@ -62,9 +60,10 @@ struct Settings {
 };
 
 struct RouteSettings : route::PerFilterConfig {
-  bool skip = false;                      // the service is not asked; `disabled` is counted
-  bool no_body = false;                   // over the filter's own body settings
-  std::optional<BodySettings> body = {};  // the same
+  bool skip = false;                                           // the service is not asked; `disabled` is counted
+  bool no_body = false;                                        // over the filter's own body settings
+  std::optional<BodySettings> body = {};                       // the same
+  std::map<std::string, std::string> context_extensions = {};  // told to a gRPC service
 };
 
 class Filter : public filter::HttpFilter {
@@ -78,6 +77,10 @@ class Filter : public filter::HttpFilter {
  private:
   filter::HookResult ask(std::string_view body, filter::Stream& stream);
   void answered(filter::HttpCallResponse response, filter::Stream& stream);
+  filter::HookResult askGrpc(std::string_view body, filter::Stream& stream);
+  void grpcAnswered(int status, std::string_view message, filter::Stream& stream);
+  void grpcAllowed(const Decision& decision, filter::Stream& stream);
+  void grpcDenied(Decision& decision, filter::Stream& stream);
   void allowed(const filter::HttpCallResponse& response, filter::Stream& stream);
   void failed(bool malformed, filter::Stream& stream);
   void stripIdentity(sluice::http::RequestHeaders& headers) const;
@@ -87,7 +90,9 @@ class Filter : public filter::HttpFilter {
   bool body_partial_ = false;
   std::vector<std::pair<std::string, std::string>> for_client_;
   filter::ResumeToken token_;
-  std::unique_ptr<filter::Call> call_;  // cancelled with the stream
+  filter::HeaderChanges response_changes_;  // of a gRPC service
+  std::unique_ptr<filter::Call> call_;      // cancelled with the stream
+  std::unique_ptr<filter::UnaryCall> grpc_call_;
 };
 
 class FilterFactory : public filter::HttpFilterFactory {
@@ -95,7 +100,8 @@ class FilterFactory : public filter::HttpFilterFactory {
   explicit FilterFactory(Settings settings) : settings_(std::move(settings)) {}
 
   uint8_t hooks() const override {
-    return filter::kRequestHeaders | (settings_.client_headers_on_success.empty() ? 0 : filter::kResponseHeaders);
+    const bool changes_response = settings_.grpc || !settings_.client_headers_on_success.empty();
+    return filter::kRequestHeaders | (changes_response ? filter::kResponseHeaders : 0);
   }
   filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
 

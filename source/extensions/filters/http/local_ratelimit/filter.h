@@ -5,13 +5,15 @@
 #include <cstdint>
 #include <memory>
 
-#include "source/extensions/filters/http/local_ratelimit/token_bucket.h"
+#include "source/base/token_bucket.h"
 #include "source/filter/http_filter.h"
 #include "source/observability/stats.h"
 #include "source/route/filter_slots.h"
 #include "source/route/mutation.h"
 
 namespace sluice::extensions::filters::http::local_ratelimit {
+
+using base::TokenBucket;
 
 struct Stats {
   observability::Counter enabled, enforced, rate_limited, ok;

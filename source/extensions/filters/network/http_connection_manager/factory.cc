@@ -1,9 +1,12 @@
 #include "source/extensions/filters/network/http_connection_manager/factory.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "source/config/http2_options.h"
 #include "source/config/values.h"
 #include "source/http/h1/codec.h"
+#include "source/http/h2/codec.h"
 #include "source/session/connection.h"
 #include "source/session/http_stats.h"
 #include "source/session/worker.h"
@@ -17,15 +20,16 @@ using config::Context;
 using config::Defaults;
 using std::chrono::milliseconds;
 
+constexpr session::CodecMakers kCodecs{http::h1::makeServerCodec, http::h2::makeServerCodec};
+
 class HttpConnectionManager : public filter::TerminalNetworkFilter {
  public:
   explicit HttpConnectionManager(std::shared_ptr<const session::HttpSettings> settings)
       : settings_(std::move(settings)) {}
 
-  void serve(net::Fd fd, const net::Address& remote, const net::Address& local, filter::NetworkServices& services,
+  void serve(filter::Accepted accepted, filter::NetworkServices& services,
              base::List<filter::LiveConnection>& list) const override {
-    session::Connection::start(services.sessions, settings_, std::move(fd), remote, local, list,
-                               http::h1::makeServerCodec);
+    session::Connection::start(services.sessions, settings_, std::move(accepted), list, kCodecs);
   }
 
  private:
@@ -47,6 +51,7 @@ class Compiler {
     settings_->stats = session::makeHttpStats(services_.stats, proto_.stat_prefix());
     services_.stat_prefix = absl::StrCat("http.", proto_.stat_prefix(), ".");
     compileOptions();
+    compileClientCert();
     compileTimeouts();
     compileFilters();
     compileAccessLogs();
@@ -60,9 +65,24 @@ class Compiler {
 
   void compileOptions() {
     session::HttpSettings& s = *settings_;
-    if (proto_.codec_type() != Proto::AUTO && proto_.codec_type() != Proto::HTTP1) {
-      context_.child("codec_type").error("only HTTP/1.1 is served so far; use AUTO or HTTP1");
+    switch (proto_.codec_type()) {
+      case Proto::HTTP1:
+        s.codec_type = session::CodecType::kHttp1;
+        break;
+      case Proto::HTTP2:
+        s.codec_type = session::CodecType::kHttp2;
+        break;
+      case Proto::HTTP3:
+        context_.child("codec_type").error("HTTP/3 is not served so far; use AUTO, HTTP1 or HTTP2");
+        break;
+      default:
+        s.codec_type = session::CodecType::kAuto;
     }
+    const config::Http2Options http2 = config::compileHttp2Options(proto_.http2_protocol_options(), !edge());
+    s.http2 = http2.settings;
+    s.keepalive_interval = http2.keepalive_interval;
+    s.keepalive_timeout = http2.keepalive_timeout;
+    s.keepalive_jitter_percent = http2.keepalive_jitter_percent;
     if (!proto_.server_name().empty()) s.server_name = proto_.server_name();
     switch (proto_.server_header_transformation()) {
       case Proto::APPEND_IF_ABSENT:
@@ -97,7 +117,19 @@ class Compiler {
         s.escaped_slashes = session::EscapedSlashes::kKeep;
     }
 
+    for (int i = 0; i < proto_.upgrade_configs_size(); ++i) {
+      const auto& upgrade = proto_.upgrade_configs(i);
+      const Context at = context_.child("upgrade_configs", i);
+      const std::string type = absl::AsciiStrToLower(upgrade.upgrade_type());
+      if (type.empty()) at.child("upgrade_type").error("no type; write the protocol ('websocket') or CONNECT");
+      for (const route::UpgradeSpec& other : s.upgrades) {
+        if (other.type == type) at.error(absl::StrCat("says something of '", type, "' again; keep one of the entries"));
+      }
+      s.upgrades.push_back({type, !upgrade.has_enabled() || upgrade.enabled().value()});
+    }
+
     http::CodecLimits& limits = s.codec_limits;
+    limits.allow_upgrades = true;  // those that are not let through are answered, not ignored
     if (proto_.has_max_request_headers_kb()) limits.max_header_bytes = proto_.max_request_headers_kb().value() * 1024;
     const auto& h1 = proto_.http_protocol_options();
     limits.allow_absolute_url = h1.has_allow_absolute_url() ? h1.allow_absolute_url().value() : true;
@@ -120,6 +152,33 @@ class Compiler {
         s.underscores = edge() && !proto_.has_common_http_protocol_options() ? session::Underscores::kDrop
                                                                              : session::Underscores::kAllow;
     }
+  }
+
+  void compileClientCert() {
+    using Forward = session::ForwardClientCert;
+    session::ClientCertSettings& s = settings_->client_cert;
+    switch (proto_.forward_client_cert_details()) {
+      case Proto::FORWARD_ONLY:
+        s.forward = Forward::kForwardOnly;
+        break;
+      case Proto::APPEND_FORWARD:
+        s.forward = Forward::kAppendForward;
+        break;
+      case Proto::SANITIZE_SET:
+        s.forward = Forward::kSanitizeSet;
+        break;
+      case Proto::ALWAYS_FORWARD_ONLY:
+        s.forward = Forward::kAlwaysForwardOnly;
+        break;
+      default:
+        s.forward = Forward::kSanitize;
+    }
+    const Proto::SetCurrentClientCertDetails& details = proto_.set_current_client_cert_details();
+    s.subject = details.subject().value();
+    s.cert = details.cert();
+    s.chain = details.chain();
+    s.dns = details.dns();
+    s.uri = details.uri();
   }
 
   void compileTimeouts() {

@@ -1,0 +1,13 @@
+// A listener's filters as protos -> what workers run. Thread: main. Run after validate(); errors go to `context`.
+#pragma once
+
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "source/config/extensions.h"
+#include "source/listener/inspection.h"
+
+namespace sluice::config {
+
+listener::InstalledFilters compileListenerFilters(const envoy::config::listener::v3::Listener& listener,
+                                                  const Context& context, Services& services);
+
+}  // namespace sluice::config

@@ -1,0 +1,133 @@
+#include "source/config/rate_limits.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+
+namespace sluice::config {
+namespace {
+
+namespace v3 = envoy::config::route::v3;
+using Action = v3::RateLimit::Action;
+
+void range(const envoy::type::v3::Int64Range& range, const Context& context, route::HeaderMatcher& out) {
+  out.kind = route::HeaderMatcher::Kind::kRange;
+  out.range_start = range.start();
+  out.range_end = range.end();
+  if (range.start() >= range.end()) {
+    context.warn(absl::StrCat("holds no number: start ", range.start(), " is not below end ", range.end(),
+                              ", which is not part of the range"));
+  }
+}
+
+route::RateLimitAction compileAction(const Action& proto, const Context& context, Regexes& regexes) {
+  using Kind = route::RateLimitAction::Kind;
+  route::RateLimitAction out;
+  switch (proto.action_specifier_case()) {
+    case Action::kSourceCluster:
+      out.kind = Kind::kSourceCluster;
+      out.key = "source_cluster";
+      break;
+    case Action::kDestinationCluster:
+      out.kind = Kind::kDestinationCluster;
+      out.key = "destination_cluster";
+      break;
+    case Action::kRemoteAddress:
+      out.kind = Kind::kRemoteAddress;
+      out.key = "remote_address";
+      break;
+    case Action::kRequestHeaders: {
+      const auto& header = proto.request_headers();
+      out.kind = Kind::kHeader;
+      out.key = header.descriptor_key();
+      out.header = absl::AsciiStrToLower(header.header_name());
+      checkMatchedHeader(out.header, context.child("request_headers").child("header_name"));
+      out.skip_if_absent = header.skip_if_absent();
+      break;
+    }
+    case Action::kGenericKey:
+      out.key = proto.generic_key().descriptor_key().empty() ? "generic_key" : proto.generic_key().descriptor_key();
+      out.value = proto.generic_key().descriptor_value();
+      break;
+    case Action::kHeaderValueMatch: {
+      const auto& match = proto.header_value_match();
+      out.kind = Kind::kHeaderMatch;
+      out.key = match.descriptor_key().empty() ? "header_match" : match.descriptor_key();
+      out.value = match.descriptor_value();
+      out.expect_match = !match.has_expect_match() || match.expect_match().value();
+      const Context at = context.child("header_value_match");
+      for (int i = 0; i < match.headers_size(); ++i) {
+        out.headers.push_back(
+            compileHeaderMatcher(match.headers(i), at.child("headers", static_cast<size_t>(i)), regexes));
+        out.headers.back().id = http::nameOf(out.headers.back().name);
+      }
+      break;
+    }
+    case Action::ACTION_SPECIFIER_NOT_SET:
+      context.error("says nothing; set one of the actions");
+  }
+  return out;
+}
+
+}  // namespace
+
+route::HeaderMatcher compileHeaderMatcher(const v3::HeaderMatcher& config, const Context& context, Regexes& regexes) {
+  using route::StringMatcher;
+  route::HeaderMatcher out;
+  out.name = absl::AsciiStrToLower(config.name());
+  checkMatchedHeader(out.name, context.child("name"));
+  out.invert = config.invert_match();
+  out.treat_missing_header_as_empty = config.treat_missing_header_as_empty();
+  const auto string = [&out](StringMatcher::Kind kind, const std::string& text) {
+    out.kind = route::HeaderMatcher::Kind::kString;
+    out.string.kind = kind;
+    out.string.text = text;
+  };
+  switch (config.header_match_specifier_case()) {
+    case v3::HeaderMatcher::kExactMatch:
+      string(StringMatcher::Kind::kExact, config.exact_match());
+      break;
+    case v3::HeaderMatcher::kPrefixMatch:
+      string(StringMatcher::Kind::kPrefix, config.prefix_match());
+      break;
+    case v3::HeaderMatcher::kSuffixMatch:
+      string(StringMatcher::Kind::kSuffix, config.suffix_match());
+      break;
+    case v3::HeaderMatcher::kContainsMatch:
+      string(StringMatcher::Kind::kContains, config.contains_match());
+      break;
+    case v3::HeaderMatcher::kSafeRegexMatch:
+      string(StringMatcher::Kind::kRegex, config.safe_regex_match().regex());
+      out.string.regex = regexes.compile(config.safe_regex_match(), context.child("safe_regex_match"));
+      break;
+    case v3::HeaderMatcher::kStringMatch:
+      out.kind = route::HeaderMatcher::Kind::kString;
+      out.string = regexes.stringMatcher(config.string_match(), context.child("string_match"));
+      break;
+    case v3::HeaderMatcher::kRangeMatch:
+      range(config.range_match(), context.child("range_match"), out);
+      break;
+    case v3::HeaderMatcher::kPresentMatch:
+      out.present = config.present_match();
+      break;
+    case v3::HeaderMatcher::HEADER_MATCH_SPECIFIER_NOT_SET:
+      break;  // present
+  }
+  return out;
+}
+
+route::RateLimitList compileRateLimits(const google::protobuf::RepeatedPtrField<v3::RateLimit>& protos,
+                                       std::string_view field, const Context& context, Regexes& regexes) {
+  route::RateLimitList out;
+  for (int i = 0; i < protos.size(); ++i) {
+    const Context at = context.child(field, static_cast<size_t>(i));
+    route::RateLimit limit{.stage = protos[i].stage().value()};
+    for (int j = 0; j < protos[i].actions_size(); ++j) {
+      limit.actions.push_back(
+          compileAction(protos[i].actions(j), at.child("actions", static_cast<size_t>(j)), regexes));
+    }
+    out.push_back(std::move(limit));
+  }
+  return out;
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,22 @@
+#pragma once
+
+// Rate limits of routes, virtual hosts and filters, and header matchers, which they share with routes.
+
+#include "envoy/config/route/v3/route_components.pb.h"
+#include "google/protobuf/repeated_ptr_field.h"
+
+#include "source/config/errors.h"
+#include "source/config/route_texts.h"
+#include "source/route/rate_limits.h"
+
+namespace sluice::config {
+
+route::HeaderMatcher compileHeaderMatcher(const envoy::config::route::v3::HeaderMatcher& config, const Context& context,
+                                          Regexes& regexes);
+
+// The list stands in field `field` of the message at `context`.
+route::RateLimitList compileRateLimits(
+    const google::protobuf::RepeatedPtrField<envoy::config::route::v3::RateLimit>& protos, std::string_view field,
+    const Context& context, Regexes& regexes);
+
+}  // namespace sluice::config

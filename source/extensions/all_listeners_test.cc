@@ -1,0 +1,204 @@
+// Listeners as configured: listener filters, filter chains, sockets; what cannot be is an error that says so.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <catch2/catch.hpp>
+
+#include "source/config/listener_compiler.h"
+#include "source/config/loader.h"
+#include "source/config/validate.h"
+#include "source/extensions/all.h"
+
+namespace sluice::extensions {
+namespace {
+
+using Proto = envoy::config::listener::v3::Listener;
+
+class NoSlots : public config::RouteSlots {
+ public:
+  std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table>) override {
+    return std::make_shared<route::TableSlot>();
+  }
+  std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
+                                              const config::Context&) override {
+    return nullptr;
+  }
+};
+
+const std::string kFilters =
+    "filters: [{name: hcm, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.network."
+    "http_connection_manager.v3.HttpConnectionManager, stat_prefix: a, route_config: {name: r}, http_filters: "
+    "[{name: router, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]}}]";
+
+struct World {
+  World() { registerAll(registry); }
+
+  // `chains` and `more` are fields of the listener in flow form.
+  std::optional<config::CompiledListener> compile(const std::string& chains, const std::string& more = "") {
+    const std::string text = "{name: l, address: {socket_address: {address: 127.0.0.1, port_value: 80}}, " + chains +
+                             (more.empty() ? "" : ", " + more) + "}";
+    Proto proto;
+    config::Loader(errors, positions).loadText(text, config::Format::kYaml, "l.yaml", proto);
+    if (!errors.empty() || !config::validate(proto, context)) return std::nullopt;
+    return config::compileListener(proto, context, services);
+  }
+  std::string problems(const std::string& chains, const std::string& more = "") {
+    compile(chains, more);
+    return errors.toString();
+  }
+
+  config::Registry registry;
+  observability::StatsRegistry stats;
+  route::ClusterNames cluster_names;
+  route::FilterSlots filter_slots;
+  NoSlots route_slots;
+  config::Services services{
+      registry, stats, nullptr, cluster_names, filter_slots, route_slots, config::Defaults::kEdge};
+  config::ErrorList errors;
+  config::Positions positions;
+  config::Context context{errors, &positions};
+};
+
+std::string chain(const std::string& match) {
+  return "{filter_chain_match: {" + match + "}, " + kFilters + "}";
+}
+
+const std::string kOne = "filter_chains: [{" + kFilters + "}]";
+
+std::string problems(const std::string& chains, const std::string& more = "") {
+  return World().problems(chains, more);
+}
+
+#define CHECK_SAYS(problems, text) CHECK_THAT((problems), Catch::Contains(text))
+
+TEST_CASE("every listener filter's example compiles") {
+  for (const std::string name : {"http_inspector", "original_dst", "proxy_protocol", "tls_inspector"}) {
+    CAPTURE(name);
+    World world;
+    envoy::config::listener::v3::ListenerFilter proto;
+    config::Loader(world.errors, world.positions)
+        .loadFile("source/extensions/filters/listener/" + name + "/example.yaml", proto);
+    REQUIRE(world.errors.toString() == "");
+    config::validate(proto, world.context);
+    const auto match = world.registry.listener_filters.resolve(proto.typed_config(), world.context);
+    REQUIRE(match);
+    CHECK(match.factory->compile(*match.config, world.context, world.services) != nullptr);
+    CHECK(world.errors.toString() == "");
+  }
+}
+
+TEST_CASE("one chain without criteria needs no choice, all others are chosen by an index") {
+  CHECK(World().compile(kOne)->index == nullptr);
+  CHECK(World().compile("default_filter_chain: {" + kFilters + "}")->index == nullptr);
+  const auto named = World().compile("filter_chains: [" + chain("server_names: [a.com]") + "]");
+  CHECK(named->index != nullptr);
+  CHECK(named->guard != nullptr);
+  const auto two = World().compile("filter_chains: [" + chain("destination_port: 80") + "]",
+                                   "default_filter_chain: {" + kFilters + "}");
+  REQUIRE(two);
+  CHECK(two->chains.size() == 2);
+  CHECK(two->default_chain == 1U);
+  CHECK(two->guard == nullptr);
+  CHECK(two->chains[0].content_hash != two->chains[1].content_hash);
+}
+
+TEST_CASE("chains that match the same connections are told with both places") {
+  const std::string says =
+      problems("filter_chains: [" + chain("server_names: [a.com]") + ", " + chain("server_names: [b.com]") + ", " +
+               chain("server_names: [c.com, A.com]") + "]");
+  CHECK_SAYS(says, "filter_chains[2].filter_chain_match");
+  CHECK_SAYS(says, "filter_chains[0] equally well");
+}
+
+TEST_CASE("criteria that cannot hold are refused") {
+  auto of = [](const std::string& match) { return problems("filter_chains: [" + chain(match) + "]"); };
+  CHECK_SAYS(of("server_names: ['*']"), "server_names[0]: \"*\" is no server name");
+  CHECK_SAYS(of("server_names: ['a.*.com']"), "is no server name");
+  CHECK_SAYS(of("server_names: ['*.']"), "is no server name");
+  CHECK_SAYS(of("server_names: ['.a.com']"), "is no server name");
+  CHECK_SAYS(of("server_names: ['']"), "is no server name");
+  CHECK_SAYS(of("transport_protocol: quic"), "is never detected");
+  CHECK_SAYS(of("prefix_ranges: [{address_prefix: 1.2.3.4, prefix_len: 33}]"), "prefix_ranges[0]");
+  CHECK_SAYS(of("source_prefix_ranges: [{address_prefix: host, prefix_len: 3}]"), "is no range");
+  CHECK_SAYS(of("source_ports: [0]"), "source_ports[0]");
+  CHECK_SAYS(of("destination_port: 65536"), "destination_port");
+  CHECK(of("server_names: [a.com, '*.a.com'], transport_protocol: tls, application_protocols: [h2], "
+           "source_type: EXTERNAL, direct_source_prefix_ranges: [{address_prefix: '::', prefix_len: 0}]") == "");
+}
+
+TEST_CASE("listener filters come with their predicates") {
+  const std::string type = "'@type': type.googleapis.com/envoy.extensions.filters.listener.";
+  const std::string inspector = "typed_config: {" + type + "tls_inspector.v3.TlsInspector}";
+  World world;
+  const auto compiled = world.compile(
+      kOne,
+      "listener_filters_timeout: 2.5s, continue_on_listener_filters_timeout: true, listener_filters: [{name: a, " +
+          inspector + "}, {name: b, " + inspector +
+          ", filter_disabled: {not_match: {destination_port_range: {start: 443, end: 444}}}}]");
+  REQUIRE(compiled);
+  REQUIRE(compiled->filters.size() == 2);
+  CHECK(compiled->filters[0].disabled == nullptr);
+  filter::Accepted at_443;
+  at_443.local = *net::Address::fromIp("1.1.1.1", 443);
+  CHECK_FALSE(compiled->filters[1].disabled->holds(at_443));
+  CHECK(compiled->filters[1].disabled->holds({}));
+  CHECK(compiled->filters_timeout == std::chrono::milliseconds(2500));
+  CHECK(compiled->continue_on_filters_timeout);
+  CHECK(World().compile(kOne)->filters_timeout == std::chrono::seconds(15));
+  CHECK(World().compile(kOne, "listener_filters_timeout: 0s")->filters_timeout.count() == 0);
+
+  CHECK_SAYS(problems(kOne, "listener_filters: [{name: a}]"), "listener_filters[0].typed_config");
+  CHECK_SAYS(problems(kOne, "listener_filters: [{name: a, " + inspector + ", filter_disabled: {}}]"),
+             "filter_disabled");
+  CHECK_SAYS(problems(kOne, "listener_filters: [{name: a, " + inspector +
+                                ", filter_disabled: {destination_port_range: {start: 5, end: 5}}}]"),
+             "holds no port");
+  CHECK_SAYS(problems(kOne, "listener_filters: [{name: a, typed_config: {" + type +
+                                "tls_inspector.v3.TlsInspector, max_client_hello_size: 255}}]"),
+             "max_client_hello_size");
+  CHECK_SAYS(problems(kOne,
+                      "listener_filters: [{name: a, typed_config: {'@type': type.googleapis.com/sluice.extensions."
+                      "filters.listener.proxy_protocol.v1.TrustedProxyProtocol}}]"),
+             "trusted_peers");
+}
+
+TEST_CASE("what sockets are made with decides whether an update makes new ones") {
+  const auto plain = World().compile(kOne);
+  CHECK(plain->bind);
+  CHECK(plain->reuse_port);
+  CHECK(World().compile(kOne, "stat_prefix: x")->socket_hash == plain->socket_hash);
+  for (const char* more :
+       {"freebind: true", "transparent: true", "tcp_backlog_size: 5", "bind_to_port: false", "enable_reuse_port: false",
+        "tcp_keepalive: {}", "tcp_fast_open_queue_length: 3", "socket_options: [{level: 1, name: 9, int_value: 1}]"}) {
+    CAPTURE(more);
+    CHECK(World().compile(kOne, more)->socket_hash != plain->socket_hash);
+  }
+  const auto kept = World().compile(kOne,
+                                    "tcp_keepalive: {keepalive_time: 7}, socket_options: [{level: 6, name: 5, "
+                                    "buf_value: AQIDBA==, state: STATE_LISTENING, description: mine}]");
+  const auto& options = kept->socket_options;
+  REQUIRE(options.size() == 5);
+  CHECK(options[0].level == SOL_SOCKET);
+  CHECK(options[0].name == SO_KEEPALIVE);
+  CHECK(options[2].name == TCP_KEEPIDLE);
+  CHECK(options[4].value == "\1\2\3\4");
+  CHECK(options[4].when == net::SocketOption::When::kListening);
+  CHECK_SAYS(problems(kOne, "socket_options: [{level: 1, name: 9}]"), "socket_options[0]");
+  CHECK_SAYS(problems(kOne, "socket_options: [{level: 1, name: 9, int_value: 4294967296}]"), "does not fit");
+}
+
+TEST_CASE("further addresses are listened on too") {
+  const std::string second = "additional_addresses: [{address: {pipe: {path: /tmp/a, mode: 432}}}]";
+  const auto compiled = World().compile(kOne, second);
+  REQUIRE(compiled->addresses.size() == 2);
+  REQUIRE(compiled->unix_modes.size() == 1);
+  CHECK(compiled->unix_modes[0].second == 0660);
+  CHECK_SAYS(
+      problems(kOne, "additional_addresses: [{address: {socket_address: {address: 127.0.0.1, port_value: 80}}}]"),
+      "already");
+  CHECK_SAYS(problems(kOne, "additional_addresses: [{}]"), "additional_addresses[0].address");
+}
+
+}  // namespace
+}  // namespace sluice::extensions

@@ -1,0 +1,209 @@
+#include "source/extensions/filters/http/ext_authz/client.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "envoy/service/auth/v3/external_auth.pb.h"
+
+namespace sluice::extensions::filters::http::ext_authz {
+namespace {
+
+namespace v3 = envoy::service::auth::v3;
+using sluice::http::Field;
+using sluice::http::Name;
+using stream::MetadataValue;
+
+// Length of the UTF-8 sequence at the beginning, 0 if there is none. (RFC 3629)
+size_t sequenceAt(std::string_view text) {
+  const auto byte = [text](size_t at) { return static_cast<unsigned char>(text[at]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
+  for (size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f)) return 0;
+  if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f)) return 0;
+  return size;
+}
+
+bool isUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t size = sequenceAt(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+// A proto string holds UTF-8 only; other bytes become '!'.
+std::string utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const size_t size = sequenceAt(text);
+    if (size == 0) {
+      out += '!';
+    } else {
+      out.append(text.substr(0, size));
+    }
+    text.remove_prefix(std::max<size_t>(size, 1));
+  }
+  return out;
+}
+
+// "1.2.3.4:80", "[::1]:80" or the path of a socket.
+void setAddress(std::string_view text, v3::AttributeContext::Peer& peer) {
+  auto& address = *peer.mutable_address();
+  const size_t colon = text.rfind(':');
+  if (text.starts_with('/') || text.starts_with('@') || colon == std::string_view::npos) {
+    address.mutable_pipe()->set_path(utf8(text));
+    return;
+  }
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  uint32_t port = 0;
+  std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
+  address.mutable_socket_address()->set_address(std::string(host));
+  address.mutable_socket_address()->set_port_value(port);
+}
+
+void addHeader(v3::AttributeContext::HttpRequest& http, std::string_view name, std::string_view value) {
+  const auto [entry, added] = http.mutable_headers()->insert({std::string(name), utf8(value)});
+  if (!added) entry->second.append(name == "cookie" ? "; " : ",").append(utf8(value));
+}
+
+int64_t sizeOf(const sluice::http::RequestHeaders& request) {
+  int64_t size = -1;
+  if (const auto length = request.get(Name::kContentLength)) {
+    std::from_chars(length->data(), length->data() + length->size(), size);
+  }
+  return size;
+}
+
+MetadataValue valueOf(const google::protobuf::Value& value);
+
+stream::MetadataFields fieldsOf(const google::protobuf::Struct& object) {
+  stream::MetadataFields out;
+  for (const auto& [name, value] : object.fields()) out.push_back({name, valueOf(value)});
+  return out;
+}
+
+MetadataValue valueOf(const google::protobuf::Value& value) {
+  switch (value.kind_case()) {
+    case google::protobuf::Value::kBoolValue:
+      return {value.bool_value()};
+    case google::protobuf::Value::kNumberValue:
+      return {value.number_value()};
+    case google::protobuf::Value::kStringValue:
+      return {value.string_value()};
+    case google::protobuf::Value::kStructValue:
+      return {fieldsOf(value.struct_value())};
+    case google::protobuf::Value::kListValue: {
+      stream::MetadataList list;
+      for (const auto& item : value.list_value().values()) list.push_back(valueOf(item));
+      return {std::move(list)};
+    }
+    default:
+      return {};
+  }
+}
+
+std::string_view nameOf(std::string_view parameter) {
+  return parameter.substr(0, parameter.find('='));
+}
+
+}  // namespace
+
+std::string encodeCheck(const Question& question) {
+  const sluice::http::RequestHeaders& request = question.request;
+  v3::CheckRequest out;
+  v3::AttributeContext& attributes = *out.mutable_attributes();
+  setAddress(question.info.downstream_remote_address, *attributes.mutable_source());
+  setAddress(question.info.downstream_local_address, *attributes.mutable_destination());
+  const auto since = question.info.start_time.time_since_epoch();
+  auto& time = *attributes.mutable_request()->mutable_time();
+  time.set_seconds(std::chrono::duration_cast<std::chrono::seconds>(since).count());
+  time.set_nanos(static_cast<int32_t>((since % std::chrono::seconds(1)) / std::chrono::nanoseconds(1)));
+  v3::AttributeContext::HttpRequest& http = *attributes.mutable_request()->mutable_http();
+  http.set_id(utf8(question.info.request_id));
+  http.set_method(std::string(request.method));
+  http.set_path(utf8(request.path));
+  http.set_host(utf8(request.authority));
+  http.set_scheme(std::string(request.scheme));
+  http.set_size(sizeOf(request));
+  http.set_protocol(std::string(sluice::http::textOf(request.protocol)));
+  addHeader(http, ":method", request.method);
+  addHeader(http, ":path", request.path);
+  addHeader(http, ":authority", request.authority);
+  if (!request.scheme.empty()) addHeader(http, ":scheme", request.scheme);
+  for (const Field& field : request) {
+    if (question.disallowed.matches(field.name)) continue;
+    if (question.allowed.empty() || question.allowed.matches(field.name)) addHeader(http, field.name, field.value);
+  }
+  if (isUtf8(question.body)) {
+    http.set_body(std::string(question.body));
+  } else {
+    http.set_raw_body(std::string(question.body));
+  }
+  if (question.context_extensions != nullptr) {
+    attributes.mutable_context_extensions()->insert(question.context_extensions->begin(),
+                                                    question.context_extensions->end());
+  }
+  return out.SerializeAsString();
+}
+
+std::optional<Decision> decodeCheck(std::string_view message) {
+  v3::CheckResponse proto;
+  if (!proto.ParseFromArray(message.data(), static_cast<int>(message.size()))) return std::nullopt;
+  Decision out;
+  out.allowed = proto.status().code() == 0;
+  if (out.allowed) {
+    // A refusal that calls itself OK is no permission.
+    if (proto.has_denied_response()) return std::nullopt;
+    const v3::OkHttpResponse& ok = proto.ok_response();
+    out.request_headers.read(ok.headers());
+    out.request_headers.remove.assign(ok.headers_to_remove().begin(), ok.headers_to_remove().end());
+    out.response_headers.read(ok.response_headers_to_add());
+    for (const auto& parameter : ok.query_parameters_to_set()) {
+      out.query_set.emplace_back(parameter.key(), parameter.value());
+    }
+    out.query_remove.assign(ok.query_parameters_to_remove().begin(), ok.query_parameters_to_remove().end());
+    out.metadata = fieldsOf(proto.has_dynamic_metadata() ? proto.dynamic_metadata() : ok.dynamic_metadata());
+    return out;
+  }
+  out.metadata = fieldsOf(proto.dynamic_metadata());
+  const v3::DeniedHttpResponse& denied = proto.denied_response();
+  const int status = denied.status().code();
+  if (status >= 200 && status <= 599) out.status = static_cast<uint16_t>(status);
+  out.response_headers.read(denied.headers());
+  out.body = denied.body();
+  return out;
+}
+
+std::string withQuery(std::string_view path, const Decision& decision) {
+  const size_t question = path.find('?');
+  std::string out(path.substr(0, question));
+  char separator = '?';
+  const auto add = [&](std::string_view name, std::string_view rest) {
+    out += separator;
+    out.append(name).append(rest);
+    separator = '&';
+  };
+  std::string_view query = question == std::string_view::npos ? std::string_view() : path.substr(question + 1);
+  while (!query.empty()) {
+    const std::string_view parameter = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(parameter.size() + 1, query.size()));
+    const std::string_view name = nameOf(parameter);
+    const auto named = [name](const auto& other) { return other == name; };
+    const auto set = [name](const auto& other) { return other.first == name; };
+    if (std::any_of(decision.query_remove.begin(), decision.query_remove.end(), named)) continue;
+    if (std::any_of(decision.query_set.begin(), decision.query_set.end(), set)) continue;
+    if (!parameter.empty()) add(parameter, {});
+  }
+  for (const auto& [name, value] : decision.query_set) add(name, "=" + value);
+  return out;
+}
+
+}  // namespace sluice::extensions::filters::http::ext_authz

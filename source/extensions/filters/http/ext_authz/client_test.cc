@@ -1,0 +1,199 @@
+// The filter with a gRPC service.
+#include "source/extensions/filters/http/ext_authz/client.h"
+
+#include <catch2/catch.hpp>
+
+#include "envoy/service/auth/v3/external_auth.pb.h"
+#include "source/extensions/filters/http/ext_authz/filter.h"
+#include "test/support/filter/harness.h"
+#include "test/support/filter/interleaving.h"
+
+namespace sluice::extensions::filters::http::ext_authz {
+namespace {
+
+namespace v3 = envoy::service::auth::v3;
+using filter::testing::Fields;
+using filter::testing::Harness;
+using v3::CheckResponse;
+
+Settings basic() {
+  Settings s;
+  s.grpc = filter::GrpcTarget{.cluster = "authz", .timeout = std::chrono::milliseconds(200)};
+  s.stats = {{1}, {2}, {3}, {4}, {5}};
+  return s;
+}
+
+struct Guarded : Harness {
+  explicit Guarded(Settings settings, std::shared_ptr<const route::PerFilterConfig> route = nullptr)
+      : Harness({std::make_shared<FilterFactory>(std::move(settings))}, {std::move(route)}) {}
+
+  v3::AttributeContext asked() {
+    REQUIRE(calls.grpc.size() == 1);
+    v3::CheckRequest out;
+    REQUIRE(out.ParseFromString(calls.grpc[0]->messages.at(0)));
+    CHECK(calls.grpc[0]->client_ended);
+    return out.attributes();
+  }
+  void answer(const CheckResponse& response) {
+    calls.grpc[0]->message(response.SerializeAsString());
+    calls.grpc[0]->end(0);
+  }
+};
+
+void add(google::protobuf::RepeatedPtrField<envoy::config::core::v3::HeaderValueOption>& list, const std::string& name,
+         const std::string& value) {
+  auto& header = *list.Add()->mutable_header();
+  header.set_key(name);
+  header.set_value(value);
+}
+
+TEST_CASE("a gRPC service is told of the request and its peers") {
+  Settings s = basic();
+  s.body = BodySettings{100, false};
+  auto route = std::make_shared<RouteSettings>();
+  route->context_extensions["tenant"] = "a";
+  Guarded h(std::move(s), route);
+  h.stream.info().downstream_remote_address = "[2001:db8::1]:5000";
+  h.stream.info().downstream_local_address = "10.0.0.1:80";
+  h.stream.request().path = "/doc?a=1";
+  h.request("POST",
+            {{"x-a", "1"},
+             {"x-a", "2"},
+             {"x-odd",
+              "a\xff"
+              "b"},
+             {"content-length", "4"}},
+            false);
+  h.runner->requestData("body", true);
+
+  const v3::AttributeContext asked = h.asked();
+  CHECK(h.calls.grpc[0]->request.path == "/envoy.service.auth.v3.Authorization/Check");
+  CHECK(h.calls.grpc[0]->request.timeout == std::chrono::milliseconds(200));
+  CHECK(asked.source().address().socket_address().address() == "2001:db8::1");
+  CHECK(asked.source().address().socket_address().port_value() == 5000);
+  CHECK(asked.destination().address().socket_address().address() == "10.0.0.1");
+  const auto& http = asked.request().http();
+  CHECK(http.method() == "POST");
+  CHECK(http.path() == "/doc?a=1");
+  CHECK(http.host() == "a.example");
+  CHECK(http.size() == 4);
+  CHECK(http.protocol() == "HTTP/1.1");
+  CHECK(http.body() == "body");
+  CHECK(http.headers().at("x-a") == "1,2");
+  CHECK(http.headers().at("x-odd") == "a!b");
+  CHECK(http.headers().at(":path") == "/doc?a=1");
+  CHECK(asked.context_extensions().at("tenant") == "a");
+}
+
+TEST_CASE("a gRPC permission changes the request, its query, the response and the metadata") {
+  Guarded h(basic());
+  h.stream.request().path = "/doc?a=1&b=2&c=3";
+  h.request("GET", {{"x-user", "root"}, {"x-drop", "1"}}, true);
+  CheckResponse answer;
+  auto& ok = *answer.mutable_ok_response();
+  add(*ok.mutable_headers(), "x-user", "ada");
+  add(*ok.mutable_headers(), "content-length", "7");
+  ok.add_headers_to_remove("x-drop");
+  ok.add_headers_to_remove("host");
+  ok.add_query_parameters_to_remove("a");
+  auto& parameter = *ok.add_query_parameters_to_set();
+  parameter.set_key("b");
+  parameter.set_value("9");
+  add(*ok.mutable_response_headers_to_add(), "x-quota", "7");
+  (*answer.mutable_dynamic_metadata()->mutable_fields())["who"].set_string_value("ada");
+  h.answer(answer);
+
+  CHECK(h.terminal.headers == Fields{{"x-user", "ada"}});
+  CHECK(h.stream.request().path == "/doc?c=3&b=9");
+  CHECK(h.counted({1}) == 1);
+  const auto* who = h.stream.info().metadata().find("envoy.filters.http.ext_authz", {"who"});
+  REQUIRE(who != nullptr);
+  CHECK(std::get<std::string>(who->value) == "ada");
+  h.respond(200, {}, true);
+  CHECK(h.client.headers == Fields{{"x-quota", "7"}});
+}
+
+TEST_CASE("a gRPC refusal is answered as the service says") {
+  Guarded h(basic());
+  h.request("GET", {}, true);
+  CheckResponse answer;
+  answer.mutable_status()->set_code(7);
+  SECTION("with its own status") {
+    answer.mutable_denied_response()->mutable_status()->set_code(envoy::type::v3::Unauthorized);
+    answer.mutable_denied_response()->set_body("who?");
+    add(*answer.mutable_denied_response()->mutable_headers(), "www-authenticate", "Basic");
+    h.answer(answer);
+    CHECK(h.client.status == 401);
+    CHECK(h.client.body == "who?");
+    CHECK(h.client.headers.at(1) == std::pair<std::string, std::string>("www-authenticate", "Basic"));
+  }
+  SECTION("403 without one") {
+    h.answer(answer);
+    CHECK(h.client.status == 403);
+  }
+  CHECK(h.counted({2}) == 1);
+  CHECK(h.stream.info().response_code_details == "ext_authz_denied");
+}
+
+TEST_CASE("a gRPC service that fails refuses; what cannot be read is never let through") {
+  const bool allow = GENERATE(false, true);
+  Settings s = basic();
+  s.failure_mode_allow = allow;
+  Guarded h(std::move(s));
+  h.request("GET", {}, true);
+  SECTION("unavailable") {
+    h.calls.grpc[0]->end(14);
+    CHECK(h.terminal.complete == allow);
+  }
+  SECTION("no protobuf") {
+    h.calls.grpc[0]->message("\xff");
+    h.calls.grpc[0]->end(0);
+    CHECK(h.client.status == 403);
+  }
+  SECTION("no answer") {
+    h.calls.grpc[0]->end(0);
+    CHECK(h.client.status == 403);
+  }
+  SECTION("two answers") {
+    h.calls.grpc[0]->message("");
+    h.calls.grpc[0]->message("");
+    h.calls.grpc[0]->end(0);
+    CHECK(h.client.status == 403);
+  }
+  SECTION("a refusal under the status OK") {
+    CheckResponse answer;
+    answer.mutable_denied_response();
+    h.answer(answer);
+    CHECK(h.client.status == 403);
+  }
+  SECTION("a header that splits the message") {
+    CheckResponse answer;
+    add(*answer.mutable_ok_response()->mutable_headers(), "x-a", "1\r\nx-b: 2");
+    h.answer(answer);
+    CHECK(h.client.status == 403);
+  }
+  CHECK(h.counted({3}) == 1);
+}
+
+TEST_CASE("with a gRPC service it passes the interleaving suite") {
+  const bool with_body = GENERATE(false, true);
+  const bool allow = GENERATE(false, true);
+  filter::testing::Suite suite;
+  suite.max_runs = 5000;
+  suite.chain = [&] {
+    Settings s = basic();
+    if (with_body) s.body = BodySettings{100, false};
+    s.failure_mode_allow = allow;
+    return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{std::make_shared<FilterFactory>(std::move(s))};
+  };
+  suite.grpc_answer = [](const filter::GrpcCallRequest&, const std::string&) {
+    return CheckResponse().SerializeAsString();
+  };
+  CheckResponse denied;
+  denied.mutable_status()->set_code(7);
+  suite.bad_grpc_answers = {"\xff", denied.SerializeAsString()};
+  REQUIRE(runInterleavings(suite) == "");
+}
+
+}  // namespace
+}  // namespace sluice::extensions::filters::http::ext_authz

@@ -1,0 +1,133 @@
+#include "source/extensions/filters/http/ext_proc/factory.h"
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/http/ext_proc/v3/ext_proc.pb.h"
+#include "source/config/grpc_service.h"
+#include "source/config/route_texts.h"
+#include "source/extensions/filters/http/ext_proc/filter.h"
+
+namespace sluice::extensions::filters::http::ext_proc {
+namespace {
+
+namespace v3 = envoy::extensions::filters::http::ext_proc::v3;
+using config::Context;
+using v3::ProcessingMode;
+
+BodyMode bodyMode(ProcessingMode::BodySendMode mode, const Context& at) {
+  switch (mode) {
+    case ProcessingMode::STREAMED:
+      return BodyMode::kStreamed;
+    case ProcessingMode::BUFFERED:
+      return BodyMode::kBuffered;
+    case ProcessingMode::BUFFERED_PARTIAL:
+      return BodyMode::kBufferedPartial;
+    case ProcessingMode::NONE:
+      return BodyMode::kNone;
+    default:
+      at.error("is not supported yet; use NONE, STREAMED, BUFFERED or BUFFERED_PARTIAL");
+      return BodyMode::kNone;
+  }
+}
+
+Mode compileMode(const ProcessingMode& proto, const Context& at) {
+  return {.request_headers = proto.request_header_mode() != ProcessingMode::SKIP,
+          .response_headers = proto.response_header_mode() != ProcessingMode::SKIP,
+          .request_body = bodyMode(proto.request_body_mode(), at.child("request_body_mode")),
+          .response_body = bodyMode(proto.response_body_mode(), at.child("response_body_mode")),
+          .request_trailers = proto.request_trailer_mode() == ProcessingMode::SEND,
+          .response_trailers = proto.response_trailer_mode() == ProcessingMode::SEND};
+}
+
+Stats makeStats(const v3::ExternalProcessor& proto, config::Services& services) {
+  std::string base = absl::StrCat(services.stat_prefix, "ext_proc.");
+  if (!proto.stat_prefix().empty()) absl::StrAppend(&base, proto.stat_prefix(), ".");
+  const auto counter = [&](const char* name) { return services.stats.counter(base + name); };
+  return {.streams_started = counter("streams_started"),
+          .streams_failed = counter("streams_failed"),
+          .messages_sent = counter("stream_msgs_sent"),
+          .messages_received = counter("stream_msgs_received"),
+          .spurious_messages = counter("spurious_msgs_received"),
+          .failure_mode_allowed = counter("failure_mode_allowed"),
+          .message_timeouts = counter("message_timeouts"),
+          .rejected_header_mutations = counter("rejected_header_mutations")};
+}
+
+Settings compileSettings(const v3::ExternalProcessor& proto, const Context& context, config::Services& services) {
+  Settings settings;
+  if (proto.has_grpc_service()) {
+    auto target = config::compileGrpcService(proto.grpc_service(), context.child("grpc_service"), services);
+    if (target) settings.target = *std::move(target);
+  } else {
+    context.error("has no grpc_service; it names the processor");
+  }
+  settings.mode = compileMode(proto.processing_mode(), context.child("processing_mode"));
+  settings.failure_mode_allow = proto.failure_mode_allow();
+  settings.allow_mode_override = proto.allow_mode_override();
+  settings.disable_immediate_response = proto.disable_immediate_response();
+  if (proto.has_message_timeout()) {
+    settings.message_timeout = config::compileTimeout(proto.message_timeout(), context.child("message_timeout"))
+                                   .value_or(settings.message_timeout);
+  }
+  settings.max_message_timeout =
+      config::compileTimeout(proto.max_message_timeout(), context.child("max_message_timeout"))
+          .value_or(settings.max_message_timeout);
+  if (proto.has_status_on_error()) {
+    settings.status_on_error = static_cast<uint16_t>(proto.status_on_error().code());
+    if (settings.status_on_error < 200) {
+      context.child("status_on_error").error("is no final status; use 200 to 599");
+    }
+  }
+  settings.rules = config::compileMutationRules(proto.mutation_rules(), context.child("mutation_rules"));
+  config::Regexes regexes;
+  const Context rules = context.child("forward_rules");
+  settings.forward.allowed =
+      config::compileNameMatcher(proto.forward_rules().allowed_headers(), rules.child("allowed_headers"), regexes);
+  settings.forward.disallowed = config::compileNameMatcher(proto.forward_rules().disallowed_headers(),
+                                                           rules.child("disallowed_headers"), regexes);
+  settings.stats = makeStats(proto, services);
+  return settings;
+}
+
+class Factory : public config::HttpFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return v3::ExternalProcessor::descriptor()->full_name(); }
+  std::string_view routeConfigType() const override { return v3::ExtProcPerRoute::descriptor()->full_name(); }
+
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
+                                                           const Context& context,
+                                                           config::Services& services) const override {
+    const size_t errors_before = context.errors().total();
+    Settings settings = compileSettings(static_cast<const v3::ExternalProcessor&>(message), context, services);
+    if (context.errors().total() != errors_before) return nullptr;
+    return std::make_shared<FilterFactory>(std::move(settings));
+  }
+
+  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
+                                                             const Context& context,
+                                                             config::Services& services) const override {
+    const auto& proto = static_cast<const v3::ExtProcPerRoute&>(message);
+    const size_t errors_before = context.errors().total();
+    auto settings = std::make_shared<RouteSettings>(proto.disabled());
+    const auto& overrides = proto.overrides();
+    const Context at = context.child("overrides");
+    if (overrides.has_processing_mode()) {
+      settings->mode = compileMode(overrides.processing_mode(), at.child("processing_mode"));
+    }
+    if (overrides.has_grpc_service()) {
+      settings->target = config::compileGrpcService(overrides.grpc_service(), at.child("grpc_service"), services);
+    }
+    if (overrides.has_failure_mode_allow()) settings->failure_mode_allow = overrides.failure_mode_allow().value();
+    if (context.errors().total() != errors_before) return nullptr;
+    return settings;
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.http_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::http::ext_proc

@@ -1,0 +1,293 @@
+#include "source/extensions/filters/http/ext_proc/filter.h"
+
+#include "absl/strings/str_cat.h"
+#include "source/filter/stream.h"
+
+namespace sluice::extensions::filters::http::ext_proc {
+
+using filter::HookResult;
+using filter::Next;
+using filter::Reply;
+using sluice::http::HeaderList;
+using sluice::http::Name;
+
+namespace {
+
+constexpr std::string_view kGrpcError = "ext_proc_error_gRPC_error";
+constexpr std::string_view kSpurious = "ext_proc_error_spurious_message";
+constexpr std::string_view kMutation = "ext_proc_error_invalid_mutation";
+constexpr std::string_view kTimeout = "ext_proc_error_per-message_timeout_exceeded";
+constexpr std::string_view kImmediate = "ext_proc_immediate_response";
+
+}  // namespace
+
+void Filter::begin(filter::Stream& stream) {
+  if (stream_ != nullptr) return;
+  stream_ = &stream;
+  target_ = &settings_.target;
+  mode_ = settings_.mode;
+  failure_mode_allow_ = settings_.failure_mode_allow;
+  if (const auto* route = stream.routeConfigAs<RouteSettings>()) {
+    if (route->mode) mode_ = *route->mode;
+    if (route->target) target_ = &*route->target;
+    failure_mode_allow_ = route->failure_mode_allow.value_or(failure_mode_allow_);
+  }
+}
+
+HeaderList& Filter::headersOf(const Way& way) {
+  if (way.request) return stream_->request();
+  return stream_->response();
+}
+
+// --- questions -------------------------------------------------------------------------------------------------------
+
+HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) {
+  begin(stream);
+  request_.head_only = stream.headersOnly();
+  if (finished_ || !mode_.request_headers) return withBody(request_);
+  return ask(request_, Part::kHeaders, encodeHeaders(headers, settings_.forward, request_.head_only));
+}
+
+HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) {
+  begin(stream);
+  response_.head_only = stream.headersOnly();
+  if (finished_ || !mode_.response_headers) return withBody(response_);
+  return ask(response_, Part::kHeaders, encodeHeaders(headers, settings_.forward, response_.head_only));
+}
+
+HookResult Filter::withBody(Way& way) {
+  if (finished_ || way.head_only) return Next{};
+  switch (bodyMode(way)) {
+    case BodyMode::kNone:
+      break;
+    case BodyMode::kStreamed:
+      headersOf(way).remove(Name::kContentLength);  // the processor may change it
+      break;
+    case BodyMode::kBuffered:
+      return filter::Collect{settings_.max_buffered_body};
+    case BodyMode::kBufferedPartial:
+      return filter::Collect{settings_.max_buffered_body, true};
+  }
+  return Next{};
+}
+
+HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Stream&) {
+  return onData(request_, chunk);
+}
+HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Stream&) {
+  return onData(response_, chunk);
+}
+
+HookResult Filter::onData(Way& way, filter::Chunk& chunk) {
+  if (way.replaced) {
+    chunk.replace({});
+    return Next{};
+  }
+  // What comes behind a collected beginning goes on as it is.
+  if (finished_ || way.body_held || bodyMode(way) != BodyMode::kStreamed) return Next{};
+  return ask(way, Part::kBody, encodeBody(way.request, chunk.bytes(), chunk.endStream()));
+}
+
+HookResult Filter::onRequestBody(filter::Body& body, filter::Stream&) {
+  return onBody(request_, body);
+}
+HookResult Filter::onResponseBody(filter::Body& body, filter::Stream&) {
+  return onBody(response_, body);
+}
+
+HookResult Filter::onBody(Way& way, filter::Body& body) {
+  way.body_held = true;
+  if (finished_) return Next{};
+  return ask(way, Part::kBody, encodeBody(way.request, body.bytes(), body.endStream()));
+}
+
+HookResult Filter::onRequestTrailers(sluice::http::Trailers& trailers, filter::Stream&) {
+  return onTrailers(request_, trailers, mode_.request_trailers);
+}
+HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Stream&) {
+  return onTrailers(response_, trailers, mode_.response_trailers);
+}
+
+HookResult Filter::onTrailers(Way& way, sluice::http::Trailers& trailers, bool sends) {
+  if (way.replaced) trailers.clear();
+  if (way.replaced || finished_ || !sends) return Next{};
+  return ask(way, Part::kTrailers, encodeTrailers(way.request, trailers, settings_.forward));
+}
+
+HookResult Filter::ask(Way& way, Part part, std::string_view message) {
+  if (failure_.empty() && !call_) {
+    call_ = stream_->calls().openGrpc(target_->request(kMethodPath), *this);
+    if (call_) {
+      stream_->count(settings_.stats.streams_started);
+    } else {
+      fail(kGrpcError);
+    }
+  }
+  if (finished_) return Next{};
+  if (!failure_.empty()) {
+    finished_ = true;
+    return errorReply();
+  }
+  stream_->count(settings_.stats.messages_sent);
+  way.token = stream_->resumeToken();
+  way.waits = part;
+  way.more_time_given = false;
+  arm(way, settings_.message_timeout);
+  call_->sendMessage(message, false);
+  return filter::Pause{};
+}
+
+void Filter::arm(Way& way, std::chrono::milliseconds timeout) {
+  way.timer.reset();
+  if (timeout.count() > 0) way.timer = stream_->calls().after(timeout, [this, &way] { timedOut(way); });
+}
+
+void Filter::timedOut(Way& way) {
+  if (finished_ || !way.token) return;
+  stream_->count(settings_.stats.message_timeouts);
+  fail(kTimeout, 504);
+}
+
+// --- answers ---------------------------------------------------------------------------------------------------------
+
+void Filter::onGrpcMessage(std::string_view message) {
+  if (finished_ || !failure_.empty()) return;
+  stream_->count(settings_.stats.messages_received);
+  std::optional<Answer> answer = decodeAnswer(message);
+  if (answer) {
+    switch (answer->kind) {
+      case Answer::Kind::kMoreTime:
+        return giveMoreTime(answer->more_time);
+      case Answer::Kind::kImmediate:
+        if (!settings_.disable_immediate_response && (request_.waits || response_.waits)) return replyNow(*answer);
+        break;
+      case Answer::Kind::kRequest:
+        if (request_.waits == answer->part) return answered(request_, *answer);
+        break;
+      case Answer::Kind::kResponse:
+        if (response_.waits == answer->part) return answered(response_, *answer);
+        break;
+    }
+  }
+  stream_->count(settings_.stats.spurious_messages);
+  fail(kSpurious);
+}
+
+void Filter::onGrpcEnd(int status, std::string_view) {
+  call_.reset();
+  if (finished_ || !failure_.empty()) return;
+  if (status != 0) return fail(kGrpcError);
+  finish();
+}
+
+void Filter::answered(Way& way, Answer& answer) {
+  way.timer.reset();
+  way.waits.reset();
+  if (!way.token) return;  // the message was answered by somebody else meanwhile
+  if (answer.part == Part::kHeaders) return headAnswered(way, answer);
+  if (answer.part == Part::kBody) return bodyAnswered(way, answer);
+  if (change(way, answer)) way.token.resume();
+}
+
+bool Filter::change(Way& way, const Answer& answer) {
+  filter::Applied applied;
+  if (answer.part == Part::kTrailers) {
+    applied = applyTrailerChanges(answer.headers, settings_.rules,
+                                  way.request ? stream_->requestTrailers() : stream_->responseTrailers());
+  } else if (way.request) {
+    applied = applyChanges(answer.headers, settings_.rules, stream_->request());
+  } else {
+    applied = applyChanges(answer.headers, settings_.rules, stream_->response());
+  }
+  for (int i = 0; i < applied.refused; ++i) stream_->count(settings_.stats.rejected_header_mutations);
+  if (applied.failed) fail(kMutation);
+  return !applied.failed;
+}
+
+void Filter::overrideMode(const Mode& mode) {
+  const bool request_headers = mode_.request_headers;
+  mode_ = mode;
+  mode_.request_headers = request_headers;
+}
+
+void Filter::headAnswered(Way& way, Answer& answer) {
+  if (!change(way, answer)) return;
+  if (answer.mode && settings_.allow_mode_override) overrideMode(*answer.mode);
+  if (answer.replaces_message) {
+    way.replaced = true;
+    std::string body = std::move(answer.body).value_or("");
+    headersOf(way).remove(Name::kContentLength);
+    if (!way.head_only || !body.empty()) headersOf(way).set(Name::kContentLength, absl::StrCat(body.size()));
+    return way.token.resumeWith(std::move(body));
+  }
+  HookResult next = withBody(way);
+  if (next.kind() == HookResult::Kind::kCollect) return way.token.collect(next.collect());
+  way.token.resume();
+}
+
+void Filter::bodyAnswered(Way& way, Answer& answer) {
+  // Headers that went on already stay as they are.
+  if (way.body_held && !change(way, answer)) return;
+  if (!answer.body) return way.token.resume();
+  way.token.resumeWith(std::move(*answer.body));
+}
+
+void Filter::replyNow(Answer& answer) {
+  finished_ = true;
+  Reply reply{answer.status, std::move(answer.body).value_or(""), kImmediate};
+  reply.grpc_status = answer.grpc_status;
+  if (!answer.details.empty()) reply.details = stream_->arena().copy(answer.details);
+  sluice::http::ResponseHeaders headers(stream_->arena());
+  const filter::Applied applied = applyChanges(answer.headers, settings_.rules, headers);
+  for (int i = 0; i < applied.refused; ++i) stream_->count(settings_.stats.rejected_header_mutations);
+  for (const auto& field : headers) reply.headers.emplace_back(field.name, field.value);
+  call_.reset();
+  request_.timer.reset();
+  response_.timer.reset();
+  if (request_.token) return request_.token.reply(std::move(reply));
+  if (response_.token) return response_.token.reply(std::move(reply));
+}
+
+void Filter::giveMoreTime(std::chrono::milliseconds time) {
+  if (time.count() <= 0 || time > settings_.max_message_timeout) return;
+  for (Way* way : {&request_, &response_}) {
+    if (!way->waits || way->more_time_given) continue;
+    way->more_time_given = true;  // once for each message
+    arm(*way, time);
+  }
+}
+
+// --- ends ------------------------------------------------------------------------------------------------------------
+
+Reply Filter::errorReply() const {
+  return Reply{settings_.status_on_error != 0 ? settings_.status_on_error : failure_status_, "", failure_};
+}
+
+void Filter::finish() {
+  finished_ = true;
+  for (Way* way : {&request_, &response_}) {
+    way->timer.reset();
+    way->waits.reset();
+  }
+  if (request_.token) request_.token.resume();
+  if (response_.token) response_.token.resume();
+}
+
+void Filter::fail(std::string_view details, uint16_t status) {
+  stream_->count(settings_.stats.streams_failed);
+  call_.reset();
+  if (failure_mode_allow_) {
+    stream_->count(settings_.stats.failure_mode_allowed);
+    return finish();
+  }
+  failure_ = details;
+  failure_status_ = status;
+  request_.timer.reset();
+  response_.timer.reset();
+  if (!request_.token && !response_.token) return;  // the next question gets the error
+  finished_ = true;
+  if (request_.token) return request_.token.reply(errorReply());
+  response_.token.reply(errorReply());
+}
+
+}  // namespace sluice::extensions::filters::http::ext_proc

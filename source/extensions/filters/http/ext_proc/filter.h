@@ -1,0 +1,140 @@
+// Lets a service see and change both messages of an exchange over one gRPC stream.
+// (proto: envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor, ExtProcPerRoute)
+//
+// In each direction at most one message waits for its answer; the two directions are independent. An answer that does
+// not belong to a message that waits is a failure of the service.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "source/extensions/filters/http/ext_proc/client.h"
+#include "source/filter/grpc_client.h"
+#include "source/filter/header_changes.h"
+#include "source/filter/http_filter.h"
+#include "source/filter/token.h"
+#include "source/observability/stats.h"
+#include "source/route/filter_slots.h"
+
+namespace sluice::extensions::filters::http::ext_proc {
+
+struct Stats {
+  observability::Counter streams_started, streams_failed, messages_sent, messages_received, spurious_messages,
+      failure_mode_allowed, message_timeouts, rejected_header_mutations;
+};
+
+// Compiled configuration; immutable, shared by all streams and workers.
+struct Settings {
+  static constexpr size_t kMaxBufferedBody = 1024 * 1024;
+
+  filter::GrpcTarget target;
+  Mode mode;
+  ForwardRules forward;
+  filter::MutationRules rules;
+  bool failure_mode_allow = false;
+  bool allow_mode_override = false;
+  bool disable_immediate_response = false;
+  std::chrono::milliseconds message_timeout{200};  // 0: none
+  std::chrono::milliseconds max_message_timeout{0};
+  uint16_t status_on_error = 0;  // 0: 504 for a timeout, 500 for anything else
+  size_t max_buffered_body = kMaxBufferedBody;
+  Stats stats;
+};
+
+struct RouteSettings : route::PerFilterConfig {
+  explicit RouteSettings(bool disabled = false) : PerFilterConfig(disabled) {}
+  std::optional<Mode> mode;
+  std::optional<filter::GrpcTarget> target;
+  std::optional<bool> failure_mode_allow;
+};
+
+class Filter : public filter::HttpFilter, private filter::GrpcEvents {
+ public:
+  explicit Filter(const Settings& settings) : settings_(settings) {}
+
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
+  filter::HookResult onRequestData(filter::Chunk& chunk, filter::Stream& stream) override;
+  filter::HookResult onRequestBody(filter::Body& body, filter::Stream& stream) override;
+  filter::HookResult onRequestTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) override;
+  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) override;
+  filter::HookResult onResponseData(filter::Chunk& chunk, filter::Stream& stream) override;
+  filter::HookResult onResponseBody(filter::Body& body, filter::Stream& stream) override;
+  filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) override;
+
+ private:
+  // One direction.
+  struct Way {
+    explicit Way(bool request) : request(request) {}
+    const bool request;
+    filter::ResumeToken token;
+    std::optional<Part> waits;  // for the answer to this
+    std::unique_ptr<filter::Call> timer;
+    bool more_time_given = false;
+    bool head_only = false;
+    bool body_held = false;  // the body was collected: its headers can still be changed
+    bool replaced = false;   // the processor gave the rest of the message: what comes is dropped
+  };
+
+  void begin(filter::Stream& stream);
+  BodyMode bodyMode(const Way& way) const { return way.request ? mode_.request_body : mode_.response_body; }
+  sluice::http::HeaderList& headersOf(const Way& way);
+  // What a headers hook returns for the body that follows, if the headers themselves need not wait.
+  filter::HookResult withBody(Way& way);
+  filter::HookResult onData(Way& way, filter::Chunk& chunk);
+  filter::HookResult onBody(Way& way, filter::Body& body);
+  filter::HookResult onTrailers(Way& way, sluice::http::Trailers& trailers, bool sends);
+  filter::HookResult ask(Way& way, Part part, std::string_view message);
+  void arm(Way& way, std::chrono::milliseconds timeout);
+  void timedOut(Way& way);
+
+  void onGrpcMessage(std::string_view message) override;
+  void onGrpcEnd(int status, std::string_view message) override;
+  void answered(Way& way, Answer& answer);
+  void headAnswered(Way& way, Answer& answer);
+  void bodyAnswered(Way& way, Answer& answer);
+  // False after fail().
+  bool change(Way& way, const Answer& answer);
+  void replyNow(Answer& answer);
+  void giveMoreTime(std::chrono::milliseconds time);
+  void overrideMode(const Mode& mode);
+
+  filter::Reply errorReply() const;
+  // The service failed: by configuration the exchange goes on without it, or is over.
+  void fail(std::string_view details, uint16_t status = 500);
+  // Whatever waits goes on; the processor is asked no more.
+  void finish();
+
+  const Settings& settings_;
+  const filter::GrpcTarget* target_ = nullptr;
+  filter::Stream* stream_ = nullptr;  // null: no hook has run
+  Mode mode_;
+  bool failure_mode_allow_ = false;
+  bool finished_ = false;     // the processor is not asked any more
+  std::string_view failure_;  // empty: none; the next question is answered with an error
+  uint16_t failure_status_ = 500;
+  Way request_{true};
+  Way response_{false};
+  std::unique_ptr<filter::GrpcCall> call_;  // cancelled with the stream
+};
+
+class FilterFactory : public filter::HttpFilterFactory {
+ public:
+  explicit FilterFactory(Settings settings) : settings_(std::move(settings)) {}
+
+  // Routes and answers of the processor may ask for any of them.
+  uint8_t hooks() const override {
+    return filter::kRequestHeaders | filter::kRequestData | filter::kRequestTrailers | filter::kResponseHeaders |
+           filter::kResponseData | filter::kResponseTrailers;
+  }
+  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
+
+ private:
+  const Settings settings_;
+};
+
+}  // namespace sluice::extensions::filters::http::ext_proc

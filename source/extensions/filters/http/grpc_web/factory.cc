@@ -1,0 +1,28 @@
+#include "source/extensions/filters/http/grpc_web/factory.h"
+
+#include <memory>
+
+#include "envoy/extensions/filters/http/grpc_web/v3/grpc_web.pb.h"
+#include "source/extensions/filters/http/grpc_web/filter.h"
+
+namespace sluice::extensions::filters::http::grpc_web {
+namespace {
+
+using Proto = envoy::extensions::filters::http::grpc_web::v3::GrpcWeb;
+
+class Factory : public config::HttpFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message&, const config::Context&,
+                                                           config::Services&) const override {
+    return std::make_shared<FilterFactory>();
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.http_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::http::grpc_web

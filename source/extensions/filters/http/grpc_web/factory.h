@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::http::grpc_web {
+
+// envoy.extensions.filters.http.grpc_web.v3.GrpcWeb.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::http::grpc_web

@@ -1,0 +1,215 @@
+#include "source/extensions/filters/http/ratelimit/client.h"
+
+#include <catch2/catch.hpp>
+
+#include "envoy/service/ratelimit/v3/rls.pb.h"
+#include "source/extensions/filters/http/ratelimit/filter.h"
+#include "test/support/filter/harness.h"
+#include "test/support/filter/interleaving.h"
+
+namespace sluice::extensions::filters::http::ratelimit {
+namespace {
+
+namespace v3 = envoy::service::ratelimit::v3;
+using filter::testing::Fields;
+using filter::testing::Harness;
+using route::RateLimitAction;
+using Kind = RateLimitAction::Kind;
+using v3::RateLimitResponse;
+
+constexpr route::FilterSlot kSlot = 1;  // the harness numbers filters from 0
+
+Settings basic() {
+  Settings s;
+  s.target = {.cluster = "ratelimit", .timeout = std::chrono::milliseconds(20)};
+  s.domain = "shop";
+  s.limits_slot = kSlot;
+  s.node_cluster = "edge";
+  s.stats = {{1}, {2}, {3}, {4}};
+  return s;
+}
+
+route::RateLimit limit(std::vector<RateLimitAction> actions, uint32_t stage = 0) {
+  return {.stage = stage, .actions = std::move(actions)};
+}
+
+RateLimitAction generic(std::string value) {
+  return {.key = "generic_key", .value = std::move(value)};
+}
+
+std::shared_ptr<route::RouteRateLimits> limits(route::RateLimitList of_route, route::RateLimitList of_host = {}) {
+  auto out = std::make_shared<route::RouteRateLimits>();
+  out->of_route = std::move(of_route);
+  out->of_host = std::make_shared<const route::RateLimitList>(std::move(of_host));
+  return out;
+}
+
+struct Limited : Harness {
+  Limited(Settings settings, std::shared_ptr<const route::PerFilterConfig> limits,
+          std::shared_ptr<const route::PerFilterConfig> route = nullptr)
+      : Harness({std::make_shared<FilterFactory>(std::move(settings))}, {std::move(route), std::move(limits)}) {}
+
+  // "key=value,key=value" of each descriptor.
+  std::vector<std::string> asked() {
+    std::vector<std::string> out;
+    if (calls.grpc.empty()) return out;
+    v3::RateLimitRequest question;
+    REQUIRE(question.ParseFromString(calls.grpc[0]->messages.at(0)));
+    for (const auto& descriptor : question.descriptors()) {
+      std::string text;
+      for (const auto& entry : descriptor.entries()) {
+        text += (text.empty() ? "" : ",") + entry.key() + "=" + entry.value();
+      }
+      out.push_back(text);
+    }
+    return out;
+  }
+  void answer(const RateLimitResponse& response) {
+    calls.grpc[0]->message(response.SerializeAsString());
+    calls.grpc[0]->end(0);
+  }
+};
+
+RateLimitResponse verdict(RateLimitResponse::Code code) {
+  RateLimitResponse out;
+  out.set_overall_code(code);
+  return out;
+}
+
+using Texts = std::vector<std::string>;
+
+TEST_CASE("a descriptor has an entry for each action") {
+  route::HeaderMatcher matcher{.name = "x-a", .kind = route::HeaderMatcher::Kind::kPresent};
+  Limited h(basic(), limits({limit({generic("v"),
+                                    {.kind = Kind::kSourceCluster, .key = "source_cluster"},
+                                    {.kind = Kind::kRemoteAddress, .key = "remote_address"},
+                                    {.kind = Kind::kHeader, .key = "a", .header = "x-a"},
+                                    {.kind = Kind::kHeader, .key = "p", .header = ":path"},
+                                    {.kind = Kind::kHeader, .key = "n", .header = "x-n", .skip_if_absent = true},
+                                    {.kind = Kind::kHeaderMatch, .key = "m", .value = "yes", .headers = {matcher}}})}));
+  h.stream.info().downstream_remote_address = "[::1]:5000";
+  h.request("GET", {{"x-a", "1"}}, true);
+  CHECK(h.asked() == Texts{"generic_key=v,source_cluster=edge,remote_address=::1,a=1,p=/,m=yes"});
+  CHECK(h.calls.grpc[0]->request.timeout == std::chrono::milliseconds(20));
+  CHECK(h.terminal.heads == 0);
+  h.answer(verdict(RateLimitResponse::OK));
+  CHECK(h.terminal.complete);
+  CHECK(h.counted({1}) == 1);
+}
+
+TEST_CASE("an action without a value drops its descriptor; without any nobody is asked") {
+  Limited h(basic(), limits({limit({generic("v"), {.kind = Kind::kHeader, .key = "a", .header = "x-a"}}),
+                             limit({{.kind = Kind::kRemoteAddress, .key = "remote_address"}}),
+                             limit({{.kind = Kind::kDestinationCluster, .key = "destination_cluster"}}),
+                             limit({generic("other stage")}, 1)}));
+  h.request("GET", {}, true);
+  CHECK(h.asked().empty());
+  CHECK(h.terminal.complete);
+}
+
+TEST_CASE("the host's limits count as the route says") {
+  const route::RateLimitList of_route{limit({generic("route")})}, of_host{limit({generic("host")})};
+  const auto asked = [](std::shared_ptr<route::RouteRateLimits> limits, std::shared_ptr<RouteSettings> route = nullptr,
+                        Settings settings = basic()) {
+    Limited h(std::move(settings), std::move(limits), std::move(route));
+    h.request("GET", {}, true);
+    return h.asked();
+  };
+  CHECK(asked(limits(of_route, of_host)) == Texts{"generic_key=route"});
+  CHECK(asked(limits({}, of_host)) == Texts{"generic_key=host"});
+  auto both = limits(of_route, of_host);
+  both->include_host = true;
+  CHECK(asked(both) == Texts{"generic_key=route", "generic_key=host"});
+  auto include = std::make_shared<RouteSettings>();
+  include->host_limits = RouteSettings::HostLimits::kInclude;
+  CHECK(asked(limits(of_route, of_host), include) == Texts{"generic_key=route", "generic_key=host"});
+  auto ignore = std::make_shared<RouteSettings>();
+  ignore->host_limits = RouteSettings::HostLimits::kIgnore;
+  CHECK(asked(limits({}, of_host), ignore).empty());
+  auto own = std::make_shared<RouteSettings>();
+  own->limits = {limit({generic("own")})};
+  CHECK(asked(limits(of_route, of_host), own) == Texts{"generic_key=own"});
+  Settings all = basic();
+  all.limits = {limit({generic("filter")})};
+  CHECK(asked(limits(of_route, of_host), nullptr, std::move(all)) == Texts{"generic_key=filter"});
+}
+
+TEST_CASE("a request over the limit is refused") {
+  Settings s = basic();
+  s.quota_headers = s.resource_exhausted = true;
+  const bool grpc = GENERATE(false, true);
+  Limited h(std::move(s), limits({limit({generic("v")})}));
+  h.request("POST", grpc ? Fields{{"content-type", "application/grpc"}} : Fields{}, true);
+  RateLimitResponse over = verdict(RateLimitResponse::OVER_LIMIT);
+  auto& status = *over.add_statuses();
+  status.mutable_current_limit()->set_requests_per_unit(10);
+  status.mutable_current_limit()->set_unit(RateLimitResponse::RateLimit::MINUTE);
+  status.mutable_duration_until_reset()->set_seconds(42);
+  h.answer(over);
+  const Fields quota{{"x-envoy-ratelimited", "true"},
+                     {"x-ratelimit-limit", "10, 10;w=60"},
+                     {"x-ratelimit-remaining", "0"},
+                     {"x-ratelimit-reset", "42"}};
+  Fields due =
+      grpc ? Fields{{"content-type", "application/grpc"}, {"grpc-status", "8"}} : Fields{{"content-length", "0"}};
+  due.insert(due.end(), quota.begin(), quota.end());
+  CHECK(h.client.status == (grpc ? 200 : 429));
+  CHECK(h.client.headers == due);
+  CHECK(h.counted({3}) == 1);
+  CHECK(h.stream.info().response_flags.has(stream::ResponseFlag::kRateLimited));
+  CHECK(h.terminal.heads == 0);
+}
+
+TEST_CASE("headers of the answer go onto the request and the response") {
+  Limited h(basic(), limits({limit({generic("v")})}));
+  h.request("GET", {}, true);
+  RateLimitResponse ok = verdict(RateLimitResponse::OK);
+  auto& request = *ok.add_request_headers_to_add();
+  request.set_key("x-r");
+  request.set_value("1");
+  auto& response = *ok.add_response_headers_to_add();
+  response.set_key("x-s");
+  response.set_value("2");
+  h.answer(ok);
+  CHECK(h.terminal.headers == Fields{{"x-r", "1"}});
+  h.respond(200, {}, true);
+  CHECK(h.client.headers == Fields{{"x-s", "2"}});
+}
+
+TEST_CASE("a service that fails lets requests pass, or refuses them") {
+  const bool deny = GENERATE(false, true);
+  const bool answers = GENERATE(false, true);
+  Settings s = basic();
+  s.failure_mode_deny = deny;
+  Limited h(std::move(s), limits({limit({generic("v")})}));
+  h.request("GET", {}, true);
+  if (answers) {
+    h.answer(verdict(RateLimitResponse::UNKNOWN));
+  } else {
+    h.calls.grpc[0]->end(4);
+  }
+  CHECK(h.counted({2}) == 1);
+  CHECK(h.counted({4}) == (deny ? 0 : 1));
+  CHECK(h.terminal.complete == !deny);
+  if (deny) CHECK(h.client.status == 500);
+}
+
+TEST_CASE("it passes the interleaving suite") {
+  const bool deny = GENERATE(false, true);
+  filter::testing::Suite suite;
+  suite.max_runs = 4000;
+  suite.chain = [&] {
+    Settings s = basic();
+    s.failure_mode_deny = deny;
+    s.limits = {limit({generic("v")})};
+    return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{std::make_shared<FilterFactory>(std::move(s))};
+  };
+  suite.grpc_answer = [](const filter::GrpcCallRequest&, const std::string&) {
+    return verdict(RateLimitResponse::OK).SerializeAsString();
+  };
+  suite.bad_grpc_answers = {"\xff", verdict(RateLimitResponse::OVER_LIMIT).SerializeAsString()};
+  REQUIRE(runInterleavings(suite) == "");
+}
+
+}  // namespace
+}  // namespace sluice::extensions::filters::http::ratelimit

@@ -1,0 +1,100 @@
+#include "source/extensions/filters/http/ratelimit/factory.h"
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/http/ratelimit/v3/rate_limit.pb.h"
+#include "source/config/grpc_service.h"
+#include "source/config/rate_limits.h"
+#include "source/config/route_mutations.h"
+#include "source/extensions/filters/http/ratelimit/filter.h"
+
+namespace sluice::extensions::filters::http::ratelimit {
+namespace {
+
+namespace v3 = envoy::extensions::filters::http::ratelimit::v3;
+using config::Context;
+
+constexpr std::chrono::milliseconds kDefaultTimeout{20};
+
+Stats makeStats(const v3::RateLimit& proto, config::Services& services) {
+  std::string base = absl::StrCat(services.stat_prefix, "ratelimit.");
+  if (!proto.stat_prefix().empty()) absl::StrAppend(&base, proto.stat_prefix(), ".");
+  const auto counter = [&](const char* name) { return services.stats.counter(base + name); };
+  return {counter("ok"), counter("error"), counter("over_limit"), counter("failure_mode_allowed")};
+}
+
+Settings compileSettings(const v3::RateLimit& proto, const Context& context, config::Services& services) {
+  Settings settings;
+  const auto& service = proto.rate_limit_service();
+  const Context service_at = context.child("rate_limit_service");
+  auto target = config::compileGrpcService(service.grpc_service(), service_at.child("grpc_service"), services);
+  if (target) settings.target = *std::move(target);
+  if (service.transport_api_version() == envoy::config::core::v3::V2) {
+    service_at.child("transport_api_version").error("V2 is gone; use V3");
+  }
+  settings.target.timeout = kDefaultTimeout;
+  if (proto.has_timeout()) {
+    settings.target.timeout =
+        config::compileTimeout(proto.timeout(), context.child("timeout")).value_or(kDefaultTimeout);
+  }
+  settings.domain = proto.domain();
+  settings.stage = proto.stage();
+  settings.failure_mode_deny = proto.failure_mode_deny();
+  settings.resource_exhausted = proto.rate_limited_as_resource_exhausted();
+  settings.quota_headers = proto.enable_x_ratelimit_headers() == v3::RateLimit::DRAFT_VERSION_03;
+  settings.ratelimited_header = !proto.disable_x_envoy_ratelimited_header();
+  // As in Envoy a refusal is an error: what is none becomes 429.
+  if (proto.rate_limited_status().code() >= 400) {
+    settings.status = static_cast<uint16_t>(proto.rate_limited_status().code());
+  }
+  if (proto.status_on_error().code() >= 400) {
+    settings.status_on_error = static_cast<uint16_t>(proto.status_on_error().code());
+  }
+  settings.response.add =
+      config::compileHeaderAdditions(proto.response_headers_to_add(), "response_headers_to_add", context);
+  config::Regexes regexes;
+  settings.limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context, regexes);
+  settings.limits_slot = services.filter_slots.slotOf(route::kRateLimitsSlot);
+  settings.node_cluster = services.node_cluster;
+  settings.stats = makeStats(proto, services);
+  return settings;
+}
+
+class Factory : public config::HttpFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return v3::RateLimit::descriptor()->full_name(); }
+  std::string_view routeConfigType() const override { return v3::RateLimitPerRoute::descriptor()->full_name(); }
+
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
+                                                           const Context& context,
+                                                           config::Services& services) const override {
+    const size_t errors_before = context.errors().total();
+    Settings settings = compileSettings(static_cast<const v3::RateLimit&>(message), context, services);
+    if (context.errors().total() != errors_before) return nullptr;
+    return std::make_shared<FilterFactory>(std::move(settings));
+  }
+
+  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
+                                                             const Context& context, config::Services&) const override {
+    const auto& proto = static_cast<const v3::RateLimitPerRoute&>(message);
+    const size_t errors_before = context.errors().total();
+    using HostLimits = RouteSettings::HostLimits;
+    auto settings = std::make_shared<RouteSettings>();
+    if (proto.vh_rate_limits() == v3::RateLimitPerRoute::INCLUDE) settings->host_limits = HostLimits::kInclude;
+    if (proto.vh_rate_limits() == v3::RateLimitPerRoute::IGNORE) settings->host_limits = HostLimits::kIgnore;
+    config::Regexes regexes;
+    settings->limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context, regexes);
+    settings->domain = proto.domain();
+    if (context.errors().total() != errors_before) return nullptr;
+    return settings;
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.http_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::http::ratelimit

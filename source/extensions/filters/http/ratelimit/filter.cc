@@ -1,0 +1,170 @@
+#include "source/extensions/filters/http/ratelimit/filter.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "source/filter/stream.h"
+#include "source/http/grpc.h"
+#include "source/stream/format_context.h"
+
+namespace sluice::extensions::filters::http::ratelimit {
+
+using filter::HookResult;
+using filter::Next;
+using filter::Reply;
+using route::RateLimitAction;
+using sluice::http::RequestHeaders;
+
+namespace {
+
+// "1.2.3.4:80" -> "1.2.3.4"; empty for a socket path.
+std::string_view hostOf(std::string_view address) {
+  if (address.empty() || address[0] == '/' || address[0] == '@') return {};
+  std::string_view host = address.substr(0, address.rfind(':'));
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return host;
+}
+
+std::string_view clusterOf(const route::Match& match) {
+  return match && match.route->forward != nullptr ? match.table->clusterName(match.cluster()) : std::string_view();
+}
+
+// The protocol has no other texts; one that cannot be told is none.
+bool isPlain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+// False: the action has nothing to say, so there is no descriptor.
+bool extend(const RateLimitAction& action, const Settings& settings, filter::Stream& stream, Descriptor& out) {
+  using Kind = RateLimitAction::Kind;
+  const RequestHeaders& headers = stream.request();
+  std::string value;
+  switch (action.kind) {
+    case Kind::kGenericKey:
+      value = action.value;
+      break;
+    case Kind::kSourceCluster:
+      value = settings.node_cluster;
+      break;
+    case Kind::kDestinationCluster:
+      value = clusterOf(stream.route());
+      break;
+    case Kind::kRemoteAddress:
+      value = hostOf(stream.info().downstream_remote_address);
+      break;
+    case Kind::kHeader: {
+      const bool pseudo = action.header.starts_with(':');
+      const auto found = pseudo ? headers.lookup(action.header) : headers.getAll(action.header);
+      if (!found) return action.skip_if_absent;
+      value = *found;
+      break;
+    }
+    case Kind::kHeaderMatch: {
+      const bool matches = std::all_of(action.headers.begin(), action.headers.end(),
+                                       [&](const route::HeaderMatcher& matcher) { return matcher.matches(headers); });
+      if (matches != action.expect_match) return false;
+      value = action.value;
+      break;
+    }
+  }
+  if (value.empty() || !isPlain(value)) return false;
+  out.emplace_back(action.key, std::move(value));
+  return true;
+}
+
+}  // namespace
+
+void Filter::describe(const route::RateLimitList& limits, filter::Stream& stream, std::vector<Descriptor>& out) const {
+  for (const route::RateLimit& limit : limits) {
+    if (limit.stage != settings_.stage) continue;
+    Descriptor descriptor;
+    const bool whole = std::all_of(limit.actions.begin(), limit.actions.end(), [&](const RateLimitAction& action) {
+      return extend(action, settings_, stream, descriptor);
+    });
+    if (whole && !descriptor.empty()) out.push_back(std::move(descriptor));
+  }
+}
+
+std::vector<Descriptor> Filter::describe(filter::Stream& stream, const RouteSettings* route) const {
+  std::vector<Descriptor> out;
+  if (!settings_.limits.empty()) {
+    describe(settings_.limits, stream, out);
+    return out;
+  }
+  const auto* limits = dynamic_cast<const route::RouteRateLimits*>(stream.route().perFilter(settings_.limits_slot));
+  const bool replaced = route != nullptr && !route->limits.empty();
+  if (replaced) {
+    describe(route->limits, stream, out);
+  } else if (limits != nullptr) {
+    describe(limits->of_route, stream, out);
+  }
+  if (limits == nullptr) return out;
+  using HostLimits = RouteSettings::HostLimits;
+  const HostLimits host = route != nullptr ? route->host_limits : HostLimits::kIfRouteHasNone;
+  const bool route_has_some = replaced || !limits->of_route.empty();
+  if (host == HostLimits::kIgnore) return out;
+  if (host == HostLimits::kInclude || limits->include_host || !route_has_some) describe(*limits->of_host, stream, out);
+  return out;
+}
+
+HookResult Filter::onRequestHeaders(RequestHeaders&, filter::Stream& stream) {
+  const auto* route = stream.routeConfigAs<RouteSettings>();
+  const std::vector<Descriptor> descriptors = describe(stream, route);
+  if (descriptors.empty()) return Next{};
+  const std::string& domain = route != nullptr && !route->domain.empty() ? route->domain : settings_.domain;
+  token_ = stream.resumeToken();
+  call_.start(stream.calls(), settings_.target, kMethodPath, encodeQuestion(domain, descriptors),
+              [this, &stream](int status, std::string_view message) { answered(status, message, stream); });
+  return filter::Pause{};
+}
+
+void Filter::answered(int status, std::string_view message, filter::Stream& stream) {
+  if (!token_) return;  // the stream was answered meanwhile
+  std::optional<Verdict> verdict;
+  if (status == sluice::http::grpc::kOk) verdict = decodeVerdict(message);
+  if (!verdict) return failed(stream);
+  if (settings_.quota_headers && verdict->quota) {
+    auto& set = verdict->response_headers.set;
+    set.push_back({"x-ratelimit-limit", verdict->quota->limit});
+    set.push_back({"x-ratelimit-remaining", absl::StrCat(verdict->quota->remaining)});
+    set.push_back({"x-ratelimit-reset", absl::StrCat(verdict->quota->reset_seconds)});
+  }
+  if (verdict->over_limit) return refuse(*verdict, stream);
+  stream.count(settings_.stats.ok);
+  applyChanges(verdict->request_headers, {}, stream.request());
+  response_changes_ = std::move(verdict->response_headers);
+  token_.resume();
+}
+
+void Filter::refuse(Verdict& verdict, filter::Stream& stream) {
+  stream.count(settings_.stats.over_limit);
+  Reply reply{
+      settings_.status, std::move(verdict.body), "request_rate_limited", {}, stream::ResponseFlag::kRateLimited};
+  reply.grpc_status =
+      settings_.resource_exhausted ? sluice::http::grpc::kResourceExhausted : sluice::http::grpc::kUnavailable;
+  sluice::http::ResponseHeaders headers(stream.arena());
+  if (settings_.ratelimited_header) headers.add("x-envoy-ratelimited", "true");
+  applyChanges(verdict.response_headers, {}, headers);
+  if (!settings_.response.empty()) {
+    settings_.response.apply(headers, stream::FormatContext{.request = &stream.request(), .info = stream.info()});
+  }
+  for (const auto& field : headers) reply.headers.emplace_back(field.name, field.value);
+  token_.reply(std::move(reply));
+}
+
+void Filter::failed(filter::Stream& stream) {
+  stream.count(settings_.stats.error);
+  if (settings_.failure_mode_deny) {
+    return token_.reply(
+        Reply{settings_.status_on_error, "", "rate_limiter_error", {}, stream::ResponseFlag::kRateLimitServiceError});
+  }
+  stream.count(settings_.stats.failure_mode_allowed);
+  token_.resume();
+}
+
+HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream&) {
+  if (!response_changes_.empty()) applyChanges(response_changes_, {}, headers);
+  return Next{};
+}
+
+}  // namespace sluice::extensions::filters::http::ratelimit

@@ -1,0 +1,84 @@
+// Asks a service whether a request is within the limits that its route names.
+// (proto: envoy.extensions.filters.http.ratelimit.v3.RateLimit, RateLimitPerRoute)
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "source/extensions/filters/http/ratelimit/client.h"
+#include "source/filter/grpc_client.h"
+#include "source/filter/http_filter.h"
+#include "source/filter/token.h"
+#include "source/observability/stats.h"
+#include "source/route/filter_slots.h"
+#include "source/route/mutation.h"
+#include "source/route/rate_limits.h"
+
+namespace sluice::extensions::filters::http::ratelimit {
+
+struct Stats {
+  observability::Counter ok, error, over_limit, failure_mode_allowed;
+};
+
+// Compiled configuration; immutable, shared by all streams and workers.
+struct Settings {
+  filter::GrpcTarget target;
+  std::string domain;
+  uint32_t stage = 0;
+  bool failure_mode_deny = false;
+  bool resource_exhausted = false;  // what a gRPC client is told: this, or UNAVAILABLE
+  bool quota_headers = false;       // x-ratelimit-*
+  bool ratelimited_header = true;   // x-envoy-ratelimited
+  uint16_t status = 429;
+  uint16_t status_on_error = 500;
+  route::HeaderMutations response;  // of refusals
+  route::RateLimitList limits;      // instead of those of the routes
+  route::FilterSlot limits_slot = {};
+  std::string node_cluster;
+  Stats stats;
+};
+
+struct RouteSettings : route::PerFilterConfig {
+  enum class HostLimits : uint8_t { kIfRouteHasNone, kInclude, kIgnore };
+  HostLimits host_limits = HostLimits::kIfRouteHasNone;
+  route::RateLimitList limits;  // instead of the route's
+  std::string domain;           // empty: the filter's
+};
+
+class Filter : public filter::HttpFilter {
+ public:
+  explicit Filter(const Settings& settings) : settings_(settings) {}
+
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
+  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) override;
+
+ private:
+  std::vector<Descriptor> describe(filter::Stream& stream, const RouteSettings* route) const;
+  void describe(const route::RateLimitList& limits, filter::Stream& stream, std::vector<Descriptor>& out) const;
+  void answered(int status, std::string_view message, filter::Stream& stream);
+  void refuse(Verdict& verdict, filter::Stream& stream);
+  void failed(filter::Stream& stream);
+
+  const Settings& settings_;
+  filter::HeaderChanges response_changes_;
+  filter::ResumeToken token_;
+  filter::UnaryCall call_;  // cancelled with the stream
+};
+
+class FilterFactory : public filter::HttpFilterFactory {
+ public:
+  explicit FilterFactory(Settings settings) : settings_(std::move(settings)) {}
+
+  uint8_t hooks() const override { return filter::kRequestHeaders | filter::kResponseHeaders; }
+  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
+
+ private:
+  const Settings settings_;
+};
+
+}  // namespace sluice::extensions::filters::http::ratelimit

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::listener::http_inspector {
+
+// envoy.extensions.filters.listener.http_inspector.v3.HttpInspector.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::listener::http_inspector

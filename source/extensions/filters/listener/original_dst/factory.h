@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::listener::original_dst {
+
+// envoy.extensions.filters.listener.original_dst.v3.OriginalDst.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::listener::original_dst

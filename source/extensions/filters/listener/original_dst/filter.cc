@@ -1,0 +1,22 @@
+#include "source/extensions/filters/listener/original_dst/filter.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+namespace sluice::extensions::filters::listener::original_dst {
+namespace {
+
+// linux/netfilter_ipv4.h and linux/netfilter_ipv6/ip6_tables.h, which do not go together with netinet/in.h.
+constexpr int kOriginalDestination = 80;
+
+}  // namespace
+
+net::Address originalDestination(int fd, net::Address::Family family) {
+  sockaddr_storage storage;
+  socklen_t length = sizeof(storage);
+  const int level = family == net::Address::Family::kIpv6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  if (getsockopt(fd, level, kOriginalDestination, &storage, &length) != 0) return {};
+  return net::Address::fromSockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
+}
+
+}  // namespace sluice::extensions::filters::listener::original_dst

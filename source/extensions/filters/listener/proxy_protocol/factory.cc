@@ -1,0 +1,72 @@
+#include "source/extensions/filters/listener/proxy_protocol/factory.h"
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
+#include "sluice/extensions/filters/listener/proxy_protocol/v1/trusted_proxy_protocol.pb.h"
+#include "source/config/values.h"
+#include "source/extensions/filters/listener/proxy_protocol/filter.h"
+
+namespace sluice::extensions::filters::listener::proxy_protocol {
+namespace {
+
+using envoy::config::core::v3::ProxyProtocolConfig;
+using Proto = envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol;
+using TrustedProto = sluice::extensions::filters::listener::proxy_protocol::v1::TrustedProxyProtocol;
+
+Settings compileSettings(const Proto& proto, config::Services& services) {
+  Settings settings;
+  settings.allow_without = proto.allow_requests_without_proxy_protocol();
+  for (const int version : proto.disallowed_versions()) {
+    settings.disallowed[version == ProxyProtocolConfig::V1 ? 1 : 2] = true;
+  }
+  const std::string base = absl::StrCat("proxy_proto.", proto.stat_prefix(), proto.stat_prefix().empty() ? "" : ".");
+  auto counter = [&](std::string_view name) { return services.stats.counter(absl::StrCat(base, std::string(name))); };
+  for (const int version : {1, 2}) {
+    const std::string of = absl::StrCat("versions.v", version, ".");
+    settings.found[version] = counter(of + "found");
+    settings.malformed[version] = counter(of + "error");
+    settings.refused[version] = counter(of + "disallowed");
+  }
+  settings.not_found_allowed = counter("not_found_allowed");
+  settings.not_found_disallowed = counter("not_found_disallowed");
+  return settings;
+}
+
+class Factory : public config::ListenerFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message& message,
+                                                        const config::Context&,
+                                                        config::Services& services) const override {
+    return std::make_shared<Filter>(compileSettings(static_cast<const Proto&>(message), services));
+  }
+};
+
+class TrustedFactory : public config::ListenerFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return TrustedProto::descriptor()->full_name(); }
+  std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message& message,
+                                                        const config::Context& context,
+                                                        config::Services& services) const override {
+    const auto& proto = static_cast<const TrustedProto&>(message);
+    Settings settings = compileSettings(proto.proxy_protocol(), services);
+    settings.only_trusted = true;
+    const std::string& prefix = proto.proxy_protocol().stat_prefix();
+    settings.untrusted =
+        services.stats.counter(absl::StrCat("proxy_proto.", prefix, prefix.empty() ? "" : ".", "untrusted_peer"));
+    for (int i = 0; i < proto.trusted_peers_size(); ++i) {
+      const auto range = config::compileCidr(proto.trusted_peers(i), context.child("trusted_peers", i));
+      if (range) settings.trusted.push_back(*range);
+    }
+    return std::make_shared<Filter>(std::move(settings));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.listener_filters.add(std::make_unique<Factory>());
+  registry.listener_filters.add(std::make_unique<TrustedFactory>());
+}
+
+}  // namespace sluice::extensions::filters::listener::proxy_protocol

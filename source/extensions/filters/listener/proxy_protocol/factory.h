@@ -1,0 +1,11 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::listener::proxy_protocol {
+
+// envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol and
+// sluice.extensions.filters.listener.proxy_protocol.v1.TrustedProxyProtocol.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::listener::proxy_protocol

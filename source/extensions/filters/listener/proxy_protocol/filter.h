@@ -1,0 +1,33 @@
+// Takes the client's address from the PROXY protocol header in front of its bytes.
+#pragma once
+
+#include <vector>
+
+#include "source/extensions/filters/listener/proxy_protocol/header.h"
+#include "source/filter/listener_filter.h"
+#include "source/net/cidr.h"
+
+namespace sluice::extensions::filters::listener::proxy_protocol {
+
+struct Settings {
+  bool allow_without = false;      // a connection without header is served as it came
+  bool disallowed[3] = {};         // by version
+  std::vector<net::Cidr> trusted;  // with `only_trusted`: who may send a header
+  bool only_trusted = false;       // others' bytes are not looked at: they are the client's own
+  observability::Counter found[3], malformed[3], refused[3];  // by version
+  observability::Counter not_found_allowed, not_found_disallowed, untrusted;
+};
+
+class Filter : public filter::ListenerFilter {
+ public:
+  explicit Filter(Settings settings) : settings_(std::move(settings)) {}
+
+  size_t window() const override { return kMaxHeader; }
+  Result inspect(std::string_view bytes, filter::Accepted& accepted, observability::StatsCells& cells) const override;
+  bool skips(const filter::Accepted& accepted, observability::StatsCells& cells) const override;
+
+ private:
+  const Settings settings_;
+};
+
+}  // namespace sluice::extensions::filters::listener::proxy_protocol

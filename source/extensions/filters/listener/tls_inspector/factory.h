@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::listener::tls_inspector {
+
+// envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::listener::tls_inspector

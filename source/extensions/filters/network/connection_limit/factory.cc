@@ -1,0 +1,44 @@
+#include "source/extensions/filters/network/connection_limit/factory.h"
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb.h"
+#include "source/config/values.h"
+#include "source/extensions/filters/network/connection_limit/filter.h"
+
+namespace sluice::extensions::filters::network::connection_limit {
+namespace {
+
+using Proto = envoy::extensions::filters::network::connection_limit::v3::ConnectionLimit;
+
+class Factory : public config::ConnectionFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
+                                                          const config::Context& context,
+                                                          config::Services& services) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    if (!proto.has_max_connections()) {
+      context.child("max_connections").error("is not set; say how many connections there may be");
+      return nullptr;
+    }
+    if (proto.has_runtime_enabled()) {
+      if (!proto.runtime_enabled().runtime_key().empty()) {
+        context.child("runtime_enabled").child("runtime_key").warn("there is no runtime; default_value counts");
+      }
+      if (!proto.runtime_enabled().default_value().value()) return nullptr;  // switched off: not in the chain
+    }
+    const std::string base = absl::StrCat("connection_limit.", proto.stat_prefix(), ".");
+    return std::make_shared<ConnectionLimit>(
+        proto.max_connections().value(),
+        std::chrono::duration_cast<std::chrono::milliseconds>(config::compileDuration(proto.delay())),
+        Stats{services.stats.counter(base + "limited_connections"), services.stats.gauge(base + "active_connections")});
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.connection_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::network::connection_limit

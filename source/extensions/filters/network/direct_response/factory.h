@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::network::direct_response {
+
+// envoy.extensions.filters.network.direct_response.v3.Config.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::network::direct_response

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::network::echo {
+
+// envoy.extensions.filters.network.echo.v3.Echo.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::network::echo

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::network::local_ratelimit {
+
+// envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::network::local_ratelimit

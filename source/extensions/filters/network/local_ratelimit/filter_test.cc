@@ -1,0 +1,27 @@
+#include "source/extensions/filters/network/local_ratelimit/filter.h"
+
+#include <catch2/catch.hpp>
+
+#include "source/filter/test_network.h"
+
+using namespace std::chrono_literals;
+
+namespace sluice::extensions::filters::network::local_ratelimit {
+namespace {
+
+TEST_CASE("connections are closed while the bucket is empty, and time fills it") {
+  filter::TestNetwork t;
+  const LocalRateLimit limit(2, 1, 1s, t.registry.counter("limited"));
+  CHECK(t.ask(limit).allowed);
+  CHECK(t.ask(limit).allowed);
+  CHECK(!t.ask(limit).allowed);
+  CHECK(t.stat("limited") == 1);
+
+  t.loop.pass(1s);
+
+  CHECK(t.ask(limit).allowed);
+  CHECK(!t.ask(limit).allowed);
+}
+
+}  // namespace
+}  // namespace sluice::extensions::filters::network::local_ratelimit

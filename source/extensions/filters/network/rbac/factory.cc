@@ -1,0 +1,47 @@
+#include "source/extensions/filters/network/rbac/factory.h"
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
+#include "source/config/rbac_compiler.h"
+#include "source/config/values.h"
+#include "source/extensions/filters/network/rbac/filter.h"
+
+namespace sluice::extensions::filters::network::rbac {
+namespace {
+
+using Proto = envoy::extensions::filters::network::rbac::v3::RBAC;
+
+class Factory : public config::ConnectionFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
+                                                          const config::Context& context,
+                                                          config::Services& services) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    const size_t errors_before = context.errors().total();
+    Settings settings;
+    if (proto.has_rules()) settings.rules = config::compileRbac(proto.rules(), context.child("rules"));
+    if (proto.has_shadow_rules()) {
+      settings.shadow_rules = config::compileRbac(proto.shadow_rules(), context.child("shadow_rules"));
+    }
+    if (proto.enforcement_type() == Proto::CONTINUOUS) {
+      context.child("enforcement_type").warn("nothing that rules ask for changes later: they are asked once");
+    }
+    settings.delay = std::chrono::duration_cast<std::chrono::milliseconds>(config::compileDuration(proto.delay_deny()));
+    const std::string base = absl::StrCat(proto.stat_prefix(), ".rbac.");
+    const std::string shadow = absl::StrCat(base, proto.shadow_rules_stat_prefix());
+    settings.stats = {services.stats.counter(base + "allowed"), services.stats.counter(base + "denied"),
+                      services.stats.counter(shadow + "shadow_allowed"),
+                      services.stats.counter(shadow + "shadow_denied")};
+    if (context.errors().total() != errors_before) return nullptr;
+    return std::make_shared<Rbac>(std::move(settings));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.connection_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::network::rbac

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::network::rbac {
+
+// envoy.extensions.filters.network.rbac.v3.RBAC.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::network::rbac

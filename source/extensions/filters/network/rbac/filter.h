@@ -1,0 +1,38 @@
+// Closes connections that its rules do not allow; shadow rules only count.
+// (proto: envoy.extensions.filters.network.rbac.v3.RBAC)
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "source/filter/network.h"
+#include "source/filter/rbac/rules.h"
+
+namespace sluice::extensions::filters::network::rbac {
+
+// STAT_PREFIX.rbac.*
+struct Stats {
+  observability::Counter allowed, denied, shadow_allowed, shadow_denied;
+};
+
+struct Settings {
+  std::optional<filter::rbac::Rules> rules;
+  std::optional<filter::rbac::Rules> shadow_rules;
+  std::chrono::milliseconds delay{0};
+  Stats stats;
+};
+
+class Rbac : public filter::ConnectionFilter {
+ public:
+  explicit Rbac(Settings settings);
+
+  filter::ConnectionVerdict onConnection(filter::ConnectionFacts& facts, observability::StatsCells& cells,
+                                         event::TimePoint now) const override;
+
+ private:
+  const Settings settings_;
+  std::map<const filter::rbac::Policy*, std::string> details_;  // of a refusal; null: no policy matched
+};
+
+}  // namespace sluice::extensions::filters::network::rbac

@@ -1,0 +1,26 @@
+#include "source/extensions/filters/network/sni_cluster/factory.h"
+
+#include "envoy/extensions/filters/network/sni_cluster/v3/sni_cluster.pb.h"
+#include "source/extensions/filters/network/sni_cluster/filter.h"
+
+namespace sluice::extensions::filters::network::sni_cluster {
+namespace {
+
+class Factory : public config::ConnectionFilterConfigFactory {
+ public:
+  std::string_view configType() const override {
+    return envoy::extensions::filters::network::sni_cluster::v3::SniCluster::descriptor()->full_name();
+  }
+  std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message&, const config::Context&,
+                                                          config::Services&) const override {
+    return std::make_shared<SniCluster>();
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.connection_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::network::sni_cluster

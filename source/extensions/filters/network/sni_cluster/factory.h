@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::network::sni_cluster {
+
+// envoy.extensions.filters.network.sni_cluster.v3.SniCluster.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::network::sni_cluster

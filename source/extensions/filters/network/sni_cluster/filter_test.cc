@@ -1,0 +1,23 @@
+#include "source/extensions/filters/network/sni_cluster/filter.h"
+
+#include <catch2/catch.hpp>
+
+#include "source/filter/test_network.h"
+
+namespace sluice::extensions::filters::network::sni_cluster {
+namespace {
+
+TEST_CASE("the server name is the cluster, and without one the terminal filter's own stays") {
+  filter::TestNetwork t;
+  const SniCluster filter;
+  CHECK(t.ask(filter).allowed);
+  CHECK(t.facts.cluster == "");
+
+  t.facts.server_name = "db.example";
+
+  CHECK(t.ask(filter).allowed);
+  CHECK(t.facts.cluster == "db.example");
+}
+
+}  // namespace
+}  // namespace sluice::extensions::filters::network::sni_cluster

@@ -1,0 +1,104 @@
+#include "source/extensions/filters/network/tcp_proxy/factory.h"
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "source/config/values.h"
+#include "source/extensions/filters/network/tcp_proxy/proxy.h"
+
+namespace sluice::extensions::filters::network::tcp_proxy {
+namespace {
+
+using Proto = envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+using config::Context;
+
+class TcpProxy : public filter::TerminalNetworkFilter {
+ public:
+  explicit TcpProxy(std::shared_ptr<const Settings> settings) : settings_(std::move(settings)) {}
+
+  void serve(filter::Accepted accepted, filter::NetworkServices& services,
+             base::List<filter::LiveConnection>& list) const override {
+    Proxy::start(*services.worker, settings_, std::move(accepted), list);
+  }
+
+ private:
+  const std::shared_ptr<const Settings> settings_;
+};
+
+milliseconds millisOf(const google::protobuf::Duration& duration) {
+  return std::chrono::duration_cast<milliseconds>(config::compileDuration(duration));
+}
+
+Stats makeStats(const std::string& prefix, observability::StatsRegistry& registry) {
+  const std::string base = absl::StrCat("tcp.", prefix, ".");
+  return {registry.counter(base + "downstream_cx_total"),
+          registry.counter(base + "downstream_cx_no_route"),
+          registry.counter(base + "downstream_cx_rx_bytes_total"),
+          registry.counter(base + "downstream_cx_tx_bytes_total"),
+          registry.counter(base + "idle_timeout"),
+          registry.counter(base + "max_downstream_connection_duration")};
+}
+
+void addTarget(Settings& settings, const std::string& name, uint64_t weight, const Context& context,
+               config::Services& services) {
+  if (name.empty()) return context.error("no name; say which cluster connections go to");
+  if (services.cluster_exists && !services.cluster_exists(name)) {
+    context.warn(absl::StrCat("no cluster is called '", name, "'; connections are closed until there is one"));
+  }
+  const uint64_t before = settings.targets.empty() ? 0 : settings.targets.back().weights_up_to;
+  settings.targets.push_back({services.cluster_names.idOf(name), before + weight});
+}
+
+void compileTargets(const Proto& proto, const Context& context, config::Services& services, Settings& settings) {
+  if (!proto.has_weighted_clusters()) {
+    return addTarget(settings, proto.cluster(), 1, context.child("cluster"), services);
+  }
+  const Context at = context.child("weighted_clusters");
+  for (int i = 0; i < proto.weighted_clusters().clusters_size(); ++i) {
+    const auto& cluster = proto.weighted_clusters().clusters(i);
+    addTarget(settings, cluster.name(), cluster.weight(), at.child("clusters", i).child("name"), services);
+  }
+}
+
+void compileAccessLogs(const Proto& proto, const Context& context, config::Services& services, Settings& settings) {
+  for (int i = 0; i < proto.access_log_size(); ++i) {
+    const Context at = context.child("access_log", i).child("typed_config");
+    const auto match = services.registry.access_logs.resolve(proto.access_log(i).typed_config(), at);
+    if (!match) continue;
+    if (auto log = match.factory->compile(*match.config, at, services)) settings.access_logs.push_back(std::move(log));
+  }
+  const auto& options = proto.access_log_options();
+  if (options.has_access_log_flush_interval()) settings.log_interval = millisOf(options.access_log_flush_interval());
+  settings.log_on_start = options.flush_access_log_on_start();
+  settings.log_on_connected = options.flush_access_log_on_connected();
+}
+
+class Factory : public config::NetworkFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+
+  std::shared_ptr<const filter::TerminalNetworkFilter> compile(const google::protobuf::Message& message,
+                                                               const Context& context,
+                                                               config::Services& services) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    const size_t errors_before = context.errors().total();
+    auto settings = std::make_shared<Settings>();
+    settings->stats = makeStats(proto.stat_prefix(), services.stats);
+    compileTargets(proto, context, services, *settings);
+    if (proto.has_idle_timeout()) settings->idle_timeout = millisOf(proto.idle_timeout());
+    if (proto.has_max_downstream_connection_duration()) {
+      settings->max_duration = millisOf(proto.max_downstream_connection_duration());
+    }
+    if (proto.has_max_connect_attempts()) settings->max_connect_attempts = proto.max_connect_attempts().value();
+    compileAccessLogs(proto, context, services, *settings);
+    if (context.errors().total() != errors_before) return nullptr;
+    return std::make_shared<TcpProxy>(std::move(settings));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.network_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::network::tcp_proxy

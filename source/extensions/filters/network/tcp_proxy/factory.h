@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::network::tcp_proxy {
+
+// envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::network::tcp_proxy

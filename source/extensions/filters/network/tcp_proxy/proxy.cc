@@ -1,0 +1,362 @@
+#include "source/extensions/filters/network/tcp_proxy/proxy.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace sluice::extensions::filters::network::tcp_proxy {
+
+using stream::ResponseFlag;
+using upstream::cluster::Resource;
+
+namespace {
+
+constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
+
+}  // namespace
+
+class Proxy::Upstream final : public event::Deferred, private net::ConnectionEvents {
+ public:
+  Upstream(Proxy& proxy, net::Fd fd, net::TransportPtr transport)
+      : proxy_(proxy),
+        connection(proxy.worker().loop, proxy.worker().buffers, std::move(fd), net::Connection::Mode::kConnecting,
+                   *this, std::move(transport)) {}
+
+ private:
+  void onConnected() override { proxy_.upstreamConnected(); }
+  size_t readCredit() override { return proxy_.upstreamCredit(); }
+  void onBytes(std::string_view bytes) override { proxy_.upstreamData(bytes); }
+  void onPeerEnd() override { proxy_.upstreamEnd(); }
+  void onBroken(net::CloseReason reason, int error) override { proxy_.upstreamBroken(reason, error); }
+  void onDrained() override { proxy_.upstreamFlushed(); }
+
+  Proxy& proxy_;
+
+ public:
+  net::Connection connection;
+};
+
+struct Proxy::LogState {
+  stream::StreamInfo info;
+  std::string remote, direct_remote, local, server_name, upstream_local, failure;
+  uint64_t received = 0, sent = 0;
+};
+
+void Proxy::start(filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings, filter::Accepted accepted,
+                  base::List<filter::LiveConnection>& list) {
+  (new Proxy(worker, std::move(settings), accepted))->begin(list);
+}
+
+Proxy::Proxy(filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings, filter::Accepted& accepted)
+    : NetworkConnection(worker, accepted),
+      settings_(std::move(settings)),
+      timer_(worker.loop.timers(), [this] { onTimer(); }),
+      client_(accepted.remote),
+      target_(accepted.local) {
+  worker.cells.add(settings_->stats.cx_total);
+  const uint64_t id = ++worker.next_connection_id;
+  if (settings_->access_logs.empty()) return;
+  log_ = std::make_unique<LogState>();
+  log_->remote = accepted.remote.toString();
+  log_->direct_remote = accepted.direct_remote.toString();
+  log_->local = accepted.local.toString();
+  log_->server_name = accepted.server_name;
+  stream::StreamInfo& info = log_->info;
+  info.start_time = std::chrono::system_clock::now();
+  info.start = worker.loop.now();
+  info.downstream_remote_address = log_->remote;
+  info.downstream_direct_remote_address = log_->direct_remote;
+  info.downstream_local_address = log_->local;
+  info.requested_server_name = log_->server_name;
+  info.connection_id = id;
+}
+
+Proxy::~Proxy() = default;
+
+// --- the way to the host
+// -----------------------------------------------------------------------------------------------
+
+void Proxy::onAdmitted() {
+  if (log_ && downstream().transport() != nullptr && !downstream().transport()->serverName().empty()) {
+    log_->server_name = downstream().transport()->serverName();
+    log_->info.requested_server_name = log_->server_name;
+  }
+  if (settings_->max_duration.count() > 0) {
+    max_duration_ = std::make_unique<event::Timer>(worker().loop.timers(), [this] {
+      if (finished()) return;
+      worker().cells.add(settings_->stats.max_duration);
+      flag(ResponseFlag::kDurationTimeout);
+      finish("max_connection_duration_reached");
+    });
+    max_duration_->arm(settings_->max_duration);
+  }
+  if (settings_->log_on_start) log();
+  if (log_ && settings_->log_interval.count() > 0) {
+    log_timer_ = std::make_unique<event::Timer>(worker().loop.timers(), [this] {
+      log();
+      log_timer_->arm(settings_->log_interval);
+    });
+    log_timer_->arm(settings_->log_interval);
+  }
+  cluster_ = chooseCluster();
+  if (!cluster_) {
+    worker().cells.add(settings_->stats.cx_no_route);
+    flag(ResponseFlag::kNoClusterFound);
+    return finish("cluster_not_found");
+  }
+  limit_ = std::clamp<size_t>(cluster_->config().per_connection_buffer_limit, 1, kMaxBuffered);
+  if (log_) log_->info.upstream_cluster = cluster_->config().name;
+  connect();
+}
+
+base::LocalPtr<upstream::WorkerCluster> Proxy::chooseCluster() {
+  upstream::ClusterSet& clusters = worker().clusters;
+  if (gate() != nullptr && !gate()->facts().cluster.empty()) return clusters.find(gate()->facts().cluster);
+  const std::vector<Settings::Target>& targets = settings_->targets;
+  if (targets.size() == 1) return clusters.find(targets[0].cluster);
+  const uint64_t at = worker().random.below(targets.back().weights_up_to);
+  const auto target = std::upper_bound(targets.begin(), targets.end(), at,
+                                       [](uint64_t point, const auto& one) { return point < one.weights_up_to; });
+  return clusters.find(target->cluster);
+}
+
+void Proxy::connect() {
+  for (;;) {
+    std::optional<std::string> failure = attempt();
+    if (!failure || finished()) return;
+    if (log_) log_->failure = *std::move(failure);
+    if (attempts_ >= settings_->max_connect_attempts) return giveUp();
+  }
+}
+
+std::optional<std::string> Proxy::attempt() {
+  ++attempts_;
+  observability::StatsCells& cells = worker().cells;
+  const upstream::pool::ClusterStats& stats = context().stats;
+  const upstream::cluster::HostSlot slot = cluster_->balancer().pick();
+  if (slot == upstream::cluster::kNoHost) {
+    cells.add(stats.cx_none_healthy);
+    flag(ResponseFlag::kNoHealthyUpstream);
+    finish("no_healthy_upstream");
+    return std::nullopt;
+  }
+  if (!context().breakers->tryAcquire(Resource::kConnections, kPriority)) {
+    cells.add(stats.cx_overflow);
+    flag(ResponseFlag::kUpstreamOverflow);
+    finish("upstream_overflow");
+    return std::nullopt;
+  }
+  host_ = cluster_->balancer().hosts().hostPtr(slot);
+  cells.add(stats.cx_total);
+  const net::TransportFactory* transports = cluster_->config().transport.get();
+  std::string failure = transports != nullptr ? transports->notReady() : std::string();
+  absl::StatusOr<net::Fd> fd = failure.empty() ? net::startConnect(host_->address()) : absl::StatusOr<net::Fd>();
+  if (!fd.ok()) {
+    context().breakers->release(Resource::kConnections, kPriority);
+    cells.add(stats.cx_connect_fail);
+    return failure.empty() ? std::string(fd.status().message()) : failure;
+  }
+  net::TransportPtr transport;
+  if (transports != nullptr) {
+    net::TransportFactory::Options options;
+    options.session_key = host_->addressText();
+    options.client = &client_;
+    options.target = &target_;
+    transport = transports->make(options);
+  }
+  cells.add(stats.cx_active);
+  cluster_->balancer().requestStarted(slot);
+  attempt_began_ = worker().loop.now();
+  upstream_ = std::make_unique<Upstream>(*this, *std::move(fd), std::move(transport));
+  timer_.arm(cluster_->config().connect_timeout);
+  return std::nullopt;
+}
+
+void Proxy::attemptFailed(std::string why) {
+  if (log_) log_->failure = std::move(why);
+  releaseUpstream();
+  if (attempts_ < settings_->max_connect_attempts) return connect();
+  giveUp();
+}
+
+void Proxy::giveUp() {
+  flag(ResponseFlag::kUpstreamConnectionFailure);
+  flag(ResponseFlag::kUpstreamRetryLimitExceeded);
+  finish("upstream_connection_failure");
+}
+
+void Proxy::upstreamConnected() {
+  connected_ = true;
+  const event::Duration took = worker().loop.now() - attempt_began_;
+  worker().cells.record(context().stats.cx_connect_ms,
+                        std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+  touch();
+  if (settings_->idle_timeout.count() == 0) timer_.cancel();
+  if (log_) {
+    log_->upstream_local = net::localAddress(upstream_->connection.fd()).toString();
+    log_->info.upstream_host = host_->addressText();
+    log_->info.upstream_host_name = host_->hostname().empty() ? host_->addressText() : host_->hostname();
+    log_->info.upstream_local_address = log_->upstream_local;
+    log_->info.upstream_request_start = log_->info.since(worker().loop.now());
+  }
+  if (settings_->log_on_connected) log();
+  if (client_ended_) upstream_->connection.shutdownWrites();
+  downstream().resumeReading();
+}
+
+void Proxy::releaseUpstream() {
+  if (!upstream_) return;
+  const upstream::pool::PoolContext& cluster = context();
+  upstream_->connection.close();
+  cluster.breakers->release(Resource::kConnections, kPriority);
+  worker().cells.sub(cluster.stats.cx_active);
+  worker().cells.add(cluster.stats.cx_destroy);
+  cluster_->balancer().requestFinished(*host_);
+  worker().loop.deleteLater(std::move(upstream_));
+}
+
+// --- bytes
+// -------------------------------------------------------------------------------------------------------------
+
+void Proxy::touch() {
+  if (settings_->idle_timeout.count() > 0) timer_.arm(settings_->idle_timeout);
+}
+
+size_t Proxy::credit() {
+  if (closing_) return net::WorkerBuffers::kReadSize;  // read and dropped
+  if (!connected_) return 0;
+  const size_t pending = upstream_->connection.pendingBytes();
+  return pending < limit_ ? limit_ - pending : 0;
+}
+
+void Proxy::onData(std::string_view bytes) {
+  if (closing_) return;
+  worker().cells.add(settings_->stats.rx_bytes_total, bytes.size());
+  worker().cells.add(context().stats.cx_tx_bytes_total, bytes.size());
+  if (log_) log_->received += bytes.size();
+  touch();
+  upstream_->connection.write(bytes);
+}
+
+size_t Proxy::upstreamCredit() {
+  const size_t pending = downstream().pendingBytes();
+  return pending < limit_ ? limit_ - pending : 0;
+}
+
+void Proxy::upstreamData(std::string_view bytes) {
+  worker().cells.add(settings_->stats.tx_bytes_total, bytes.size());
+  worker().cells.add(context().stats.cx_rx_bytes_total, bytes.size());
+  if (log_) log_->sent += bytes.size();
+  touch();
+  downstream().write(bytes);
+}
+
+void Proxy::upstreamFlushed() {
+  if (finished()) return;
+  downstream().resumeReading();
+  finishIfBothEnded();
+}
+
+void Proxy::onFlushed() {
+  if (closing_) return finish(closing_details_);
+  if (upstream_) upstream_->connection.resumeReading();
+  finishIfBothEnded();
+}
+
+// --- ends
+// --------------------------------------------------------------------------------------------------------------
+
+void Proxy::onEnd() {
+  client_ended_ = true;
+  if (closing_) return;
+  if (connected_) upstream_->connection.shutdownWrites();
+  finishIfBothEnded();
+}
+
+void Proxy::upstreamEnd() {
+  host_ended_ = true;
+  downstream().shutdownWrites();
+  finishIfBothEnded();
+}
+
+void Proxy::finishIfBothEnded() {
+  if (!client_ended_ || !host_ended_ || finished()) return;
+  if (upstream_->connection.pendingBytes() > 0 || downstream().pendingBytes() > 0) return;
+  finish({});
+}
+
+void Proxy::onReset() {
+  flag(ResponseFlag::kDownstreamConnectionTermination);
+}
+
+void Proxy::upstreamBroken(net::CloseReason reason, int error) {
+  if (finished()) return;
+  if (!connected_) {
+    const net::Transport* transport = upstream_->connection.transport();
+    worker().cells.add(context().stats.cx_connect_fail);
+    const bool handshake = reason == net::CloseReason::kHandshakeFailed && transport != nullptr;
+    return attemptFailed(handshake && !transport->failure().empty() ? std::string(transport->failure())
+                                                                    : std::string(strerror(error)));
+  }
+  flag(ResponseFlag::kUpstreamConnectionTermination);
+  closeAfterFlush("upstream_reset");
+}
+
+void Proxy::closeAfterFlush(std::string_view details) {
+  closing_ = true;
+  closing_details_ = details;
+  releaseUpstream();
+  downstream().flush();
+  if (downstream().pendingBytes() == 0) return finish(details);
+  sent_before_ = downstream().bytesSent();
+  timer_.arm(kFlushPatience);
+}
+
+void Proxy::onTimer() {
+  if (finished()) return;
+  if (closing_) {
+    if (downstream().bytesSent() == sent_before_) return finish(closing_details_);
+    sent_before_ = downstream().bytesSent();
+    return timer_.arm(kFlushPatience);
+  }
+  if (!connected_) {
+    worker().cells.add(context().stats.cx_connect_timeout);
+    return attemptFailed("connection timeout");
+  }
+  worker().cells.add(settings_->stats.idle_timeout);
+  finish("tcp_session_idle_timeout");
+}
+
+bool Proxy::over(std::string_view details) {
+  const bool cut = connected_ && !closing_;
+  timer_.cancel();
+  if (max_duration_) max_duration_->cancel();
+  releaseUpstream();
+  if (log_) {
+    if (log_timer_) log_timer_->cancel();
+    log_->info.response_end = log_->info.since(worker().loop.now());
+    log_->info.connection_termination_details = details;
+    log();
+  }
+  return cut;
+}
+
+// --- the access log
+// ----------------------------------------------------------------------------------------------------
+
+void Proxy::flag(ResponseFlag flag) {
+  if (log_) log_->info.response_flags.set(flag);
+}
+
+void Proxy::log() {
+  if (!log_) return;
+  stream::StreamInfo& info = log_->info;
+  info.bytes_received = info.downstream_wire_bytes_received = log_->received;
+  info.bytes_sent = info.downstream_wire_bytes_sent = log_->sent;
+  info.upstream_transport_failure_reason = log_->failure;
+  info.attempt_count = static_cast<uint16_t>(std::min<uint32_t>(attempts_, UINT16_MAX));
+  const stream::FormatContext context{.info = info};
+  for (const auto& log : settings_->access_logs) log->log(context, worker().log_sink);
+}
+
+}  // namespace sluice::extensions::filters::network::tcp_proxy

@@ -1,0 +1,420 @@
+// Proxied connections between a client over a socket pair and hosts under the test's control, in virtual time.
+#include "source/extensions/filters/network/tcp_proxy/proxy.h"
+
+#include <catch2/catch.hpp>
+
+#include "source/event/polled_loop.h"
+#include "source/upstream/pool/test_upstream.h"
+
+using namespace std::chrono_literals;
+
+namespace sluice::extensions::filters::network::tcp_proxy {
+namespace {
+
+using upstream::cluster::Resource;
+using upstream::pool::SilentHost;
+using upstream::pool::TestPeer;
+using upstream::pool::TestUpstream;
+
+constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
+
+// Keeps what a log line would say.
+struct Logged {
+  std::string details, failure, cluster, host;
+  uint64_t received = 0, sent = 0;
+  stream::ResponseFlags flags;
+};
+class TestLog : public stream::AccessLog {
+ public:
+  void log(const stream::FormatContext& context, observability::LogSink&) const override {
+    const stream::StreamInfo& info = context.info;
+    lines.push_back({std::string(info.connection_termination_details),
+                     std::string(info.upstream_transport_failure_reason), std::string(info.upstream_cluster),
+                     std::string(info.upstream_host), info.bytes_received, info.bytes_sent, info.response_flags});
+  }
+  mutable std::vector<Logged> lines;
+};
+
+class NameCluster : public filter::ConnectionFilter {
+ public:
+  explicit NameCluster(std::string name) : name_(std::move(name)) {}
+  filter::ConnectionVerdict onConnection(filter::ConnectionFacts& facts, observability::StatsCells&,
+                                         event::TimePoint) const override {
+    facts.cluster = name_;
+    return {};
+  }
+
+ private:
+  std::string name_;
+};
+
+struct ProxyTest {
+  ProxyTest() {
+    settings->targets = {{0, 1}};
+    settings->access_logs.push_back(log);
+    settings->stats.cx_no_route = registry.counter("no_route");
+    settings->stats.rx_bytes_total = registry.counter("rx");
+    settings->stats.tx_bytes_total = registry.counter("tx");
+    stats.cx_active = registry.gauge("cx_active");
+    stats.cx_total = registry.counter("cx_total");
+    stats.cx_connect_fail = registry.counter("connect_fail");
+    stats.cx_connect_timeout = registry.counter("connect_timeout");
+    config->name = "c";
+    hosts({host.address});
+  }
+  ~ProxyTest() {
+    while (!list.empty()) list.front().closeNow("test_end");
+    loop.turn();
+    CHECK(breakers->used(Resource::kConnections, kPriority) == 0);
+    CHECK(stat("cx_active") == 0);
+  }
+  void hosts(const std::vector<net::Address>& addresses, upstream::ClusterId id = 0) {
+    upstream::cluster::Assignment assignment;
+    auto& locality = assignment.localities.emplace_back();
+    for (const net::Address& address : addresses) locality.endpoints.emplace_back().address = address;
+    auto published = std::make_shared<upstream::PublishedCluster>();
+    published->id = id;
+    published->config = config;
+    published->breakers = breakers;
+    published->stats = stats;
+    published->hosts = upstream::cluster::HostSet::build(assignment, {}, nullptr);
+    clusters.set(published);
+  }
+  TestPeer& connect() {
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
+    filter::Accepted accepted;
+    accepted.fd = net::Fd(fds[0]);
+    accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
+    accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
+    if (!gates.empty()) accepted.filters = std::make_shared<const filter::ConnectionFilters>(gates);
+    Proxy::start(worker, settings, std::move(accepted), list);
+    clients.push_back(std::make_unique<TestPeer>(net::Fd(fds[1])));
+    loop.turn();
+    return *clients.back();
+  }
+  TestPeer& peer(size_t index = 0) {
+    loop.turn();
+    return host.peer(index);
+  }
+  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
+
+  event::PolledLoop loop;
+  net::WorkerBuffers buffers;
+  observability::StatsRegistry registry;
+  observability::StatsCells& cells = registry.makeCells();
+  observability::LogFiles log_files{registry};
+  observability::LogSink log_sink{log_files};
+  uint64_t ids = 0;
+  upstream::ClusterSet clusters{loop, buffers, cells, 1};
+  filter::NetworkWorker worker{loop, buffers, cells, log_sink, clusters, base::Random(1), ids};
+  std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
+  std::shared_ptr<upstream::cluster::Breakers> breakers =
+      std::make_shared<upstream::cluster::Breakers>(config->thresholds);
+  upstream::pool::ClusterStats stats;
+  std::shared_ptr<TestLog> log = std::make_shared<TestLog>();
+  std::shared_ptr<Settings> settings = std::make_shared<Settings>();
+  filter::ConnectionFilters gates;
+  base::List<filter::LiveConnection> list;
+  TestUpstream host;
+  std::vector<std::unique_ptr<TestPeer>> clients;
+};
+
+TEST_CASE("bytes go both ways and are counted") {
+  ProxyTest t;
+  TestPeer& client = t.connect();
+  client.send("ping");
+  t.loop.turn();
+  CHECK(t.peer().take() == "ping");
+  t.peer().send("pong!");
+  t.loop.turn();
+
+  CHECK(client.take() == "pong!");
+  CHECK(t.stat("rx") == 4);
+  CHECK(t.stat("tx") == 5);
+  CHECK(t.stat("cx_active") == 1);
+}
+
+TEST_CASE("each direction ends by itself and the connection is over when both have") {
+  ProxyTest t;
+  TestPeer& client = t.connect();
+  client.send("question");
+  client.finish();
+  t.loop.turn();
+  CHECK(t.peer().take() == "question");
+  CHECK(t.peer().closed);
+
+  t.peer().send("answer");
+  t.loop.turn();
+  CHECK(client.take() == "answer");
+  CHECK(!client.closed);
+  t.peer().finish();
+  t.loop.turn();
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.list.empty());
+  REQUIRE(t.log->lines.size() == 1);
+  CHECK(t.log->lines[0].received == 8);
+  CHECK(t.log->lines[0].sent == 6);
+  CHECK(t.log->lines[0].cluster == "c");
+  CHECK(!t.log->lines[0].flags.any());
+}
+
+TEST_CASE("a client that ends before the host is connected is heard out") {
+  ProxyTest t;
+  int fds[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+  TestPeer client{net::Fd(fds[1])};
+  client.send("all at once");
+  client.finish();
+  filter::Accepted accepted;
+  accepted.fd = net::Fd(fds[0]);
+  Proxy::start(t.worker, t.settings, std::move(accepted), t.list);
+  t.loop.turn();
+
+  CHECK(t.peer().take() == "all at once");
+  CHECK(t.peer().closed);
+}
+
+TEST_CASE("a host that does not read holds back its client, and nothing is lost") {
+  ProxyTest t;
+  TestPeer& client = t.connect();
+  const std::string piece(64 * 1024, 'x');
+  size_t before = SIZE_MAX;
+  while (client.sent != before) {  // until nobody takes more
+    before = client.sent;
+    client.send(piece);
+    t.loop.turn();
+  }
+  const size_t total = client.sent;
+  client.finish();
+
+  std::string got;
+  REQUIRE(t.loop.until([&] {
+    got += t.peer().take();
+    return t.peer().closed;
+  }));
+
+  CHECK(got.size() == total);
+}
+
+TEST_CASE("a client that does not read holds back its host, and nothing is lost") {
+  ProxyTest t;
+  TestPeer& client = t.connect();
+  const std::string piece(64 * 1024, 'x');
+  size_t before = SIZE_MAX;
+  while (t.peer().sent != before) {
+    before = t.peer().sent;
+    t.peer().send(piece);
+    t.loop.turn();
+  }
+  const size_t total = t.peer().sent;
+  t.peer().finish();
+
+  std::string got;
+  REQUIRE(t.loop.until([&] {
+    got += client.take();
+    return client.closed;
+  }));
+
+  CHECK(got.size() == total);
+}
+
+TEST_CASE("a host that is gone has its last bytes delivered before the client is closed") {
+  ProxyTest t;
+  TestPeer& client = t.connect();
+  client.send("request");
+  t.loop.turn();
+  t.peer().send("partial");
+  t.peer().close();  // with unread bytes: a reset
+  t.loop.turn();
+
+  CHECK(client.take() == "partial");
+  CHECK(client.closed);
+  CHECK(t.list.empty());
+}
+
+TEST_CASE("a client that is gone takes its host's connection with it") {
+  ProxyTest t;
+  TestPeer& client = t.connect();
+  t.peer().send("unread");
+  t.loop.turn();
+
+  client.close();
+  t.loop.turn();
+
+  REQUIRE(t.loop.until([&] { return t.list.empty(); }));
+  t.peer().take();
+  CHECK(t.peer().closed);
+}
+
+TEST_CASE("a missing cluster closes the connection") {
+  ProxyTest t;
+  t.clusters.remove(0);
+  TestPeer& client = t.connect();
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.stat("no_route") == 1);
+  CHECK(t.log->lines.at(0).flags.has(stream::ResponseFlag::kNoClusterFound));
+}
+
+TEST_CASE("a cluster without hosts closes the connection") {
+  ProxyTest t;
+  t.hosts({});
+  TestPeer& client = t.connect();
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.log->lines.at(0).flags.has(stream::ResponseFlag::kNoHealthyUpstream));
+}
+
+TEST_CASE("a refused attempt is made again with another host up to the limit") {
+  ProxyTest t;
+  TestUpstream gone;
+  gone.stop();
+  t.hosts({gone.address, t.host.address});
+  t.settings->max_connect_attempts = 2;
+  for (int i = 0; i < 4; ++i) {
+    TestPeer& client = t.connect();
+    client.take();
+    CHECK(!client.closed);
+  }
+
+  t.host.stop();
+  TestPeer& client = t.connect();
+
+  client.take();
+  CHECK(client.closed);
+  const Logged& line = t.log->lines.at(0);
+  CHECK(line.flags.has(stream::ResponseFlag::kUpstreamConnectionFailure));
+  CHECK(line.flags.has(stream::ResponseFlag::kUpstreamRetryLimitExceeded));
+  CHECK(line.failure != "");
+  CHECK(line.details == "upstream_connection_failure");
+}
+
+TEST_CASE("an attempt that takes too long is given up") {
+  ProxyTest t;
+  SilentHost silent;
+  t.hosts({silent.address});
+  TestPeer& client = t.connect();
+  t.loop.pass(4999ms);
+  client.take();
+  CHECK(!client.closed);
+
+  t.loop.pass(1ms);
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.stat("connect_timeout") == 1);
+  CHECK(t.log->lines.at(0).failure == "connection timeout");
+}
+
+TEST_CASE("connections beyond the cluster's limit are closed") {
+  ProxyTest t;
+  upstream::cluster::ThresholdsByPriority limits;
+  limits[0].max_connections = 1;
+  t.breakers->setLimits(limits);
+  t.connect();
+  TestPeer& second = t.connect();
+
+  second.take();
+  CHECK(second.closed);
+  CHECK(t.log->lines.at(0).flags.has(stream::ResponseFlag::kUpstreamOverflow));
+}
+
+TEST_CASE("silence in both directions ends the connection, a byte in either keeps it") {
+  ProxyTest t;
+  t.settings->idle_timeout = 1000ms;
+  TestPeer& client = t.connect();
+  t.peer();
+  for (int i = 0; i < 3; ++i) {
+    t.loop.pass(900ms);
+    (i % 2 == 0 ? client : t.peer()).send("x");
+    t.loop.turn();
+  }
+  t.loop.pass(999ms);
+  client.take();
+  CHECK(!client.closed);
+
+  t.loop.pass(1ms);
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.log->lines.at(0).details == "tcp_session_idle_timeout");
+}
+
+TEST_CASE("the longest duration ends a busy connection") {
+  ProxyTest t;
+  t.settings->max_duration = 1000ms;
+  TestPeer& client = t.connect();
+  t.loop.pass(600ms);
+  client.send("x");
+  t.loop.pass(400ms);
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.log->lines.at(0).flags.has(stream::ResponseFlag::kDurationTimeout));
+}
+
+TEST_CASE("a filter in front names the cluster") {
+  ProxyTest t;
+  t.clusters.remove(0);
+  t.hosts({t.host.address}, 3);
+  t.gates.push_back(std::make_shared<NameCluster>("c"));
+  TestPeer& client = t.connect();
+  client.send("hello");
+  t.loop.turn();
+
+  CHECK(t.peer().take() == "hello");
+}
+
+TEST_CASE("weights decide how often a cluster is chosen") {
+  ProxyTest t;
+  TestUpstream other;
+  t.hosts({other.address}, 1);
+  t.settings->targets = {{0, 3}, {1, 4}};
+  for (int i = 0; i < 400; ++i) t.connect();
+  t.loop.turn();
+
+  const size_t first = t.host.accept(), second = other.accept();
+  CHECK(first + second == 400);
+  CHECK(first > 260);
+  CHECK(second > 60);
+}
+
+TEST_CASE("a connection outlives its cluster and ends when it is cut") {
+  ProxyTest t;
+  TestPeer& client = t.connect();
+  t.peer();
+  t.clusters.remove(0);
+  client.send("still");
+  t.loop.turn();
+  CHECK(t.peer().take() == "still");
+  t.list.front().drain();
+  CHECK(!t.list.empty());
+
+  CHECK(t.list.front().closeNow("drain_timeout"));
+  t.loop.turn();
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.log->lines.at(0).details == "drain_timeout");
+}
+
+TEST_CASE("lines are logged at the start, on connection and at intervals where that is asked for") {
+  ProxyTest t;
+  t.settings->log_on_start = t.settings->log_on_connected = true;
+  t.settings->log_interval = 1000ms;
+  t.connect();
+  CHECK(t.log->lines.size() == 2);
+  CHECK(t.log->lines.at(0).host == "");
+  CHECK(t.log->lines.at(1).host != "");
+  t.loop.pass(2000ms);
+
+  CHECK(t.log->lines.size() == 4);
+}
+
+}  // namespace
+}  // namespace sluice::extensions::filters::network::tcp_proxy

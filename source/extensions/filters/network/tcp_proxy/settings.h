@@ -1,0 +1,39 @@
+// A compiled tcp_proxy. Immutable, shared by all workers.
+// (proto: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy)
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "source/observability/stats.h"
+#include "source/stream/access_log.h"
+#include "source/upstream/worker_cluster.h"
+
+namespace sluice::extensions::filters::network::tcp_proxy {
+
+using std::chrono::milliseconds;
+
+// tcp.STAT_PREFIX.*
+struct Stats {
+  observability::Counter cx_total, cx_no_route, rx_bytes_total, tx_bytes_total, idle_timeout, max_duration;
+};
+
+struct Settings {
+  struct Target {
+    upstream::ClusterId cluster = 0;
+    uint64_t weights_up_to = 1;  // sum of the weights up to and with this one
+  };
+  std::vector<Target> targets;           // never empty
+  milliseconds idle_timeout{3'600'000};  // nothing in either direction; 0: no limit
+  milliseconds max_duration{0};          // 0: no limit
+  uint32_t max_connect_attempts = 1;
+  std::vector<std::shared_ptr<const stream::AccessLog>> access_logs;
+  milliseconds log_interval{0};  // 0: only at the end
+  bool log_on_start = false;
+  bool log_on_connected = false;
+  Stats stats;
+};
+
+}  // namespace sluice::extensions::filters::network::tcp_proxy

@@ -1,0 +1,56 @@
+#include "source/extensions/transport_sockets/proxy_protocol/factory.h"
+
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
+#include "source/extensions/transport_sockets/proxy_protocol/transport.h"
+
+namespace sluice::extensions::transport_sockets::proxy_protocol {
+namespace {
+
+using Proto = envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
+using envoy::config::core::v3::ProxyProtocolConfig;
+
+// All TLVs of a header; its length field has 16 bits and counts the addresses too.
+constexpr size_t kMaxTlvBytes = 65535 - 36;
+
+class Factory : public config::TransportSocketConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+
+  std::shared_ptr<const net::TransportFactory> compileDownstream(const google::protobuf::Message&,
+                                                                 const config::Context& context,
+                                                                 config::Services&) const override {
+    context.error("is for clusters; a listener reads such headers with the listener filter proxy_protocol");
+    return nullptr;
+  }
+
+  std::shared_ptr<const net::TransportFactory> compileUpstream(const google::protobuf::Message& message,
+                                                               const config::Context& context,
+                                                               config::Services& services) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    const size_t errors_before = context.errors().total();
+    const bool v2 = proto.config().version() == ProxyProtocolConfig::V2;
+    std::string tlvs;
+    const config::Context at = context.child("config");
+    for (const auto& tlv : proto.config().added_tlvs()) {
+      if (tlvs.size() + 3 + tlv.value().size() > kMaxTlvBytes) {
+        at.child("added_tlvs").error("more than 65499 bytes in all, which a header cannot hold; take some out");
+        break;
+      }
+      tlvs += makeTlv(static_cast<uint8_t>(tlv.type()), tlv.value());
+    }
+    if (!v2 && !tlvs.empty()) at.child("added_tlvs").error("only version V2 of the header has TLVs; set `version: V2`");
+    std::shared_ptr<const net::TransportFactory> inner = config::compileTransport(
+        proto.transport_socket(), config::TransportSide::kUpstream, context.child("transport_socket"), services);
+    if (context.errors().total() != errors_before) return nullptr;
+    return std::make_shared<HeaderTransportFactory>(v2 ? Version::kV2 : Version::kV1, std::move(tlvs),
+                                                    std::move(inner));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.transport_sockets.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::transport_sockets::proxy_protocol

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::transport_sockets::proxy_protocol {
+
+// envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::transport_sockets::proxy_protocol

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::transport_sockets::raw_buffer {
+
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::transport_sockets::raw_buffer

@@ -1,0 +1,75 @@
+// The downstream side of a terminal network filter that takes bytes as they are (tcp_proxy, echo, direct_response):
+// owns the socket, waits for the handshake, asks the filters in front, then hands over to the derived class.
+//
+// It owns itself from begin() on: it is destroyed (Loop::deleteLater) after finish(), closeNow() or the end of the
+// socket. Thread: the worker's.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "source/filter/connection_gate.h"
+#include "source/filter/network.h"
+#include "source/filter/network_worker.h"
+#include "source/net/connection.h"
+
+namespace sluice::filter {
+
+class NetworkConnection : public LiveConnection, public event::Deferred, private net::ConnectionEvents {
+ public:
+  // How long a client may take for its handshake where the listener does not say.
+  static constexpr std::chrono::seconds kHandshakeTimeout{15};
+
+  // Byte streams are not told of a drain: they go on until the drain time is over.
+  void drain() override {}
+  bool closeNow(std::string_view details) override;
+
+ protected:
+  NetworkConnection(NetworkWorker& worker, Accepted& accepted);
+  ~NetworkConnection() override;
+
+  // Once, right after construction. The object may be over when it returns.
+  void begin(base::List<LiveConnection>& list);
+
+  // The connection is established and every filter lets it through. Called once, before the calls below.
+  virtual void onAdmitted() = 0;
+  virtual size_t credit() = 0;
+  virtual void onData(std::string_view bytes) = 0;
+  virtual void onEnd() = 0;
+  // The connection broke: it is closed, over() follows.
+  virtual void onReset() {}
+  virtual void onFlushed() {}
+  // The last call, whatever the reason. True if work was cut short. `details`: why.
+  virtual bool over(std::string_view details) = 0;
+
+  // Closes at once and ends. Nothing of the object is called after that but its destructor.
+  void finish(std::string_view details, bool reset = false);
+
+  net::Connection& downstream() { return connection_; }
+  NetworkWorker& worker() { return worker_; }
+  // Null where no filter stands in front.
+  const ConnectionGate* gate() const { return gate_.get(); }
+  bool finished() const { return finished_; }
+
+ private:
+  void onConnected() override;
+  size_t readCredit() override { return admitted_ ? credit() : 0; }
+  void onBytes(std::string_view bytes) override { onData(bytes); }
+  void onPeerEnd() override;
+  void onBroken(net::CloseReason reason, int error) override;
+  void onDrained() override;
+  void admit();
+
+  NetworkWorker& worker_;
+  net::Connection connection_;
+  std::unique_ptr<ConnectionGate> gate_;  // its facts point into the connection's transport
+  // Ends the handshake, or the delay of a refusal; null where neither is.
+  std::unique_ptr<event::Timer> wait_;
+  std::chrono::milliseconds handshake_timeout_;
+  std::string_view refusal_;
+  bool established_;
+  bool admitted_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace sluice::filter

@@ -1,0 +1,289 @@
+// What a hostile peer can try for next to nothing: each flood is cut by its budget, and the same frames in the amounts
+// that honest peers send are not.
+#include <catch2/catch.hpp>
+
+#include "source/http/h2/test_peer.h"
+
+namespace sluice::http::h2 {
+namespace {
+
+std::string lastLine(const std::string& text) {
+  const size_t end = text.find_last_not_of('\n');
+  if (end == std::string::npos) return {};
+  const size_t begin = text.rfind('\n', end);
+  return text.substr(begin == std::string::npos ? 0 : begin + 1,
+                     end - (begin == std::string::npos ? 0 : begin + 1) + 1);
+}
+
+// Feeds pieces of `size` frames each until the codec has enough; returns how many frames it took.
+template <typename Make>
+int flood(TestServer& server, int most, int size, Make make) {
+  for (int sent = 0; sent < most; sent += size) {
+    std::string bytes;
+    for (int i = 0; i < size; ++i) bytes += make(sent + i);
+    if (!server.feed(bytes)) return sent + size;
+  }
+  return most;
+}
+
+void requireCalmed(TestServer& server, std::string_view detail) {
+  REQUIRE(server.error);
+  REQUIRE(server.error->detail == detail);
+  REQUIRE(lastLine(server.frames()).ends_with(" 11"));
+  REQUIRE(server.codec->shouldClose());
+}
+
+TEST_CASE("rapid reset ends the connection (D1, CVE-2023-44487)") {
+  TestServer server;
+  server.settle();
+
+  const int sent = flood(server, 1000, 10, [&](int i) {
+    const auto id = static_cast<uint32_t>(2 * i + 1);
+    return server.get(id) + rst(id, kCancel);
+  });
+
+  REQUIRE(sent <= 110);
+  requireCalmed(server, "http2.rapid_reset");
+}
+
+TEST_CASE("resets that a client makes us send count as its own (D1, MadeYouReset)") {
+  TestServer server;
+  server.settle();
+  const auto errors = GENERATE(0, 1, 2);
+
+  const int sent = flood(server, 1000, 10, [&](int i) {
+    const auto id = static_cast<uint32_t>(2 * i + 1);
+    if (errors == 0) return server.get(id) + windowUpdate(id, 0x7fffffff) + windowUpdate(id, 0x7fffffff);
+    if (errors == 1) return server.post(id, {{"content-length", "1"}}) + data(id, "too long");
+    return server.request(id, {{":method", "GET"}});
+  });
+
+  REQUIRE(sent <= 110);
+  requireCalmed(server, "http2.rapid_reset");
+}
+
+TEST_CASE("a client that gives up some of its requests is served on") {
+  TestServer server;
+  server.settle();
+
+  for (uint32_t i = 0; i < 2000; ++i) {
+    const uint32_t id = 2 * i + 1;
+    REQUIRE(server.feed(server.get(id)));
+    if (i % 4 == 0) {
+      REQUIRE(server.feed(rst(id, kCancel)));
+    } else {
+      server.reply(id, 200);
+    }
+  }
+}
+
+TEST_CASE("CONTINUATION without end is cut (D2)") {
+  TestServer server;
+  server.settle();
+  const std::string piece = GENERATE(std::string(), literal("a", "b"));
+  server.feed(frame(kHeaders, 0, 1, literal(":method", "GET")));
+
+  const int sent = flood(server, 1000, 1, [&](int) { return frame(kContinuation, 0, 1, piece); });
+
+  REQUIRE(sent <= 20);
+  requireCalmed(server, "http2.continuation_flood");
+}
+
+TEST_CASE("a head beyond the limit is answered 431, and its neighbours are served") {
+  TestServer server;
+  server.settle();
+  server.answers = true;
+
+  REQUIRE(server.feed(server.request(1, {{":method", "GET"},
+                                         {":scheme", "http"},
+                                         {":path", "/"},
+                                         {":authority", "a"},
+                                         {"big", std::string(70000 - 5000, 'x')}})));
+  REQUIRE(server.feed(server.get(3)));
+
+  REQUIRE(server.frames() == "HEADERS 1 ES :status=431 content-length=0\nHEADERS 3 ES :status=200\n");
+  REQUIRE(server.events() == "1 reset protocol_error\n3 GET / @a https\n3 end\n");
+}
+
+TEST_CASE("more fields than the limit are answered 431, and the rest of the request is not wanted") {
+  CodecLimits limits = testLimits();
+  limits.max_header_count = 5;
+  TestServer server(limits);
+  server.settle();
+
+  REQUIRE(server.feed(server.post(1, {{"a", "1"}, {"b", "1"}, {"c", "1"}, {"d", "1"}, {"e", "1"}, {"f", "1"}})));
+
+  REQUIRE(server.frames() == "HEADERS 1 ES :status=431 content-length=0\nRST_STREAM 1 0\n");
+}
+
+TEST_CASE("an HPACK bomb is counted as decoded, with what is thrown away (D3, CVE-2026-73550)") {
+  TestServer server;
+  server.settle();
+  // A field of 3 KB enters the table once, then a byte stands for it; some of them are of a kind that is dropped.
+  const std::string name =
+      GENERATE(std::string("x"), std::string("cookie"), std::string("http2-settings"), std::string("host"));
+  Deflater deflater(4096);
+  Fields fields{{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}};
+  for (int i = 0; i < 10000; ++i) fields.emplace_back(name, std::string(2900, 'y'));
+  const std::string block = deflater.block(fields);
+  REQUIRE(block.size() < 30000);
+
+  server.feed(headerFrames(1, block, true));
+
+  requireCalmed(server, "http2.header_bomb");
+}
+
+TEST_CASE("a thousand cookie crumbs are one field and count in bytes (T5)") {
+  TestServer server;
+  server.settle();
+  Fields crumbs;
+  std::string whole;
+  for (int i = 0; i < 1000; ++i) {
+    crumbs.emplace_back("cookie", "a=" + std::to_string(i));
+    whole += (i == 0 ? "" : "; ") + crumbs.back().second;
+  }
+
+  REQUIRE(server.feed(server.post(1, crumbs, true)));
+  REQUIRE(server.requests[1]->head.get(Name::kCookie) == whole);
+
+  for (auto& [name, value] : crumbs) value += std::string(60, 'x');
+  std::string block =
+      server.deflater.block({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}});
+  block += server.deflater.block(crumbs);
+  REQUIRE(server.feed(headerFrames(3, block, true)));
+  REQUIRE(lastLine(server.frames()) == "HEADERS 3 ES :status=431 content-length=0");
+}
+
+TEST_CASE("floods of control frames are cut (D4)") {
+  TestServer server;
+  server.settle();
+  const auto kind = GENERATE(0, 1, 2, 3);
+  server.feed(server.get(1));
+  server.reply(1, 200);
+
+  const int sent = flood(server, 100000, 100, [&](int) {
+    if (kind == 0) return ping();
+    if (kind == 1) return settings(setting(3, 100));
+    if (kind == 2) return rst(1, kCancel);
+    return server.get(1);  // a block on a stream that is over
+  });
+
+  REQUIRE(sent < 2000);
+  requireCalmed(server, "http2.outbound_control_flood");
+}
+
+TEST_CASE("a keepalive ping now and then costs nothing") {
+  TestServer server;
+  server.settle();
+
+  for (int i = 0; i < 20000; ++i) REQUIRE(server.feed(ping()));
+}
+
+TEST_CASE("a flood of PRIORITY is cut (D4)") {
+  TestServer server;
+  server.settle();
+
+  const int sent = flood(server, 10000, 10, [](int) { return frame(kPriority, 0, 1, std::string("\0\0\0\3\x10", 5)); });
+
+  REQUIRE(sent <= 110);
+  requireCalmed(server, "http2.inbound_priority_frames_flood");
+}
+
+TEST_CASE("a flood of WINDOW_UPDATE is cut (D4)") {
+  TestServer server;
+  server.settle();
+
+  const int sent = flood(server, 10000, 1, [](int) { return windowUpdate(0, 1); });
+
+  REQUIRE(sent < 10);
+  requireCalmed(server, "http2.inbound_window_update_frames_flood");
+}
+
+TEST_CASE("WINDOW_UPDATE for what was sent is no flood") {
+  TestServer server;
+  server.settle();
+  server.feed(server.get(1));
+  server.begin(1);
+
+  for (int i = 0; i < 1000; ++i) {
+    server.codec->sendData(1, "some bytes", false);
+    REQUIRE(server.feed(windowUpdate(1, 10) + windowUpdate(0, 10)));
+  }
+}
+
+TEST_CASE("empty DATA frames are cut (D4, CVE-2019-9518)") {
+  TestServer server;
+  server.settle();
+  server.feed(server.post(1));
+  const auto padded = GENERATE(false, true);
+
+  const int sent = flood(
+      server, 100, 1, [&](int) { return padded ? frame(kData, kPadded, 1, std::string("\x02\0\0", 3)) : data(1, ""); });
+
+  REQUIRE(sent == 2);
+  requireCalmed(server, "http2.inbound_empty_frames_flood");
+}
+
+TEST_CASE("an empty DATA frame between others, or as the end, is fine") {
+  TestServer server;
+  server.settle();
+  server.feed(server.post(1));
+
+  REQUIRE(server.feed(data(1, "") + data(1, "x") + data(1, "") + data(1, "y") + data(1, "", true)));
+
+  REQUIRE(server.events() == "1 POST / @a https\n1 data xy\n1 end\n");
+}
+
+TEST_CASE("a flood of tiny DATA frames is cut (D5, CVE-2020-12603)") {
+  TestServer server;
+  server.settle();
+  server.feed(server.post(1));
+
+  const int sent = flood(server, 100000, 1000, [](int) { return data(1, "x"); });
+
+  REQUIRE(sent <= 12000);
+  requireCalmed(server, "http2.tiny_data_flood");
+}
+
+TEST_CASE("frames that one read makes us owe are bounded (max_outbound_frames)") {
+  Http2Settings settings = testSettings();
+  settings.max_outbound_frames = 20;
+  TestServer server(testLimits(), settings);
+  server.settle();
+  server.answers = true;
+  std::string bytes;
+  for (uint32_t i = 0; i < 30; ++i) bytes += server.get(2 * i + 1);
+
+  server.feed(bytes);
+
+  requireCalmed(server, "http2.outbound_frames_flood");
+}
+
+TEST_CASE("a storm of informational heads resets the stream (S15)") {
+  TestClient client;
+  client.settle();
+  client.send();
+  client.frames();
+
+  for (int i = 0; i < 33; ++i) REQUIRE(client.feed(client.response(1, {{":status", "103"}})));
+
+  REQUIRE(client.frames() == "RST_STREAM 1 1\n");
+  const std::string events = client.events();
+  REQUIRE(lastLine(events) == "1 reset protocol_error");
+}
+
+TEST_CASE("ten thousand streams come and go without growing anything (D6)") {
+  TestServer server;
+  server.settle();
+  server.answers = true;
+
+  for (uint32_t i = 0; i < 10000; ++i) {
+    REQUIRE(server.feed(server.get(2 * i + 1)));
+    if (i % 100 == 0) server.frames(), server.events(), server.requests.clear();
+  }
+
+  REQUIRE(server.codec->idle());
+}
+
+}  // namespace
+}  // namespace sluice::http::h2

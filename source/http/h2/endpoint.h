@@ -1,0 +1,158 @@
+// What both sides of an HTTP/2 connection have in common: the nghttp2 session, streams and the bytes that wait for
+// their windows, budgets against abuse, pings. The two codecs derive from it and say what a message means to their
+// owner.
+//
+// Nothing calls the owner but receive() and receiveEnd(): what is sent from inside an event is written when the event
+// is over, and a stream that ends inside a send is told of with the next input.
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "source/http/codec.h"
+#include "source/http/h2/budget.h"
+#include "source/http/h2/head_reader.h"
+#include "source/http/h2/head_writer.h"
+#include "source/http/h2/stream.h"
+
+namespace sluice::http::h2 {
+
+class Endpoint {
+ public:
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  // Writes the preface.
+  void start();
+
+ protected:
+  enum class Side : uint8_t { kServer, kClient };
+
+  Endpoint(Side side, ByteSink& sink, const CodecLimits& limits, const Http2Settings& settings);
+  virtual ~Endpoint();
+
+  // --- what the sides say to their owners
+  virtual void notifyData(Stream& stream, std::string_view data, bool end) = 0;
+  virtual void notifyReset(StreamId stream, ResetReason reason) = 0;
+  virtual void notifyProgress(StreamId stream) = 0;
+  // A header block begins: readies head_reader_.
+  virtual void blockBegins(const nghttp2_frame& frame) = 0;
+  // It is whole. `stream` is neither dead nor null.
+  virtual void blockEnds(Stream& stream, bool end_stream) = 0;
+  // The peer's SETTINGS, GOAWAY, the answer to a PING.
+  virtual void settingsCame() {}
+  virtual void goawayCame() {}
+  virtual void pingAcked(uint64_t opaque) { (void)opaque; }
+  // A GOAWAY without error went out.
+  virtual void goawaySent() {}
+  // END_STREAM went out.
+  virtual void endSent(Stream& stream) { (void)stream; }
+
+  // --- driving
+  std::optional<ProtocolError> feed(std::string_view bytes);
+  // At the end of every call that may have caused output, but inside of events.
+  void flush();
+  bool receiving() const { return receiving_; }
+  // Ends the connection: GOAWAY with `code` at the end of the call.
+  void fail(std::string_view detail, uint32_t code);
+  bool failed() const { return error_.has_value(); }
+
+  // --- streams
+  Stream& open(StreamId id);
+  Stream* find(StreamId id) const;  // null: unknown, closed, or dead; always after an error
+  // Forgets a stream that never was.
+  void giveUp(Stream& stream);
+  // Some message of the peer has begun and not ended.
+  bool inputIncomplete() const;
+  bool inBlock() const { return in_block_; }
+  uint32_t openStreams() const { return open_; }
+  // The peer broke a rule on this stream: resets it and tells the owner.
+  void failStream(Stream& stream, uint32_t code = NGHTTP2_PROTOCOL_ERROR);
+  void resetStream(Stream& stream, uint32_t code);
+  // The message ended; false: not where it said that it would, and the stream was reset.
+  bool checkEnd(Stream& stream);
+
+  // --- sending
+  void submitHead(Stream& stream, bool end);
+  void sendBody(StreamId id, std::string_view data, bool end);
+  void sendTrailerList(StreamId id, const Trailers& trailers);
+  size_t unsent(StreamId id) const;
+  void consumeStream(StreamId id, size_t bytes);
+  void submitPing(uint64_t opaque);
+
+  nghttp2_session* session() const { return session_; }
+
+  ByteSink& sink_;
+  const CodecLimits limits_;
+  const Http2Settings settings_;
+  HeadReader head_reader_;
+  HeadWriter head_writer_;
+  Budget budget_;
+  std::vector<Stream*> unopened_;
+  bool awaiting_ping_ = false;
+
+  static constexpr uint64_t kKeepalivePing = 1;
+  static constexpr uint64_t kDrainPing = 2;
+
+ private:
+  struct Callbacks;
+  struct Reset {
+    StreamId stream;
+    ResetReason reason;
+  };
+
+  bool server() const { return side_ == Side::kServer; }
+  bool charge(Budget::Verdict verdict);
+  void submitSettings();
+  void write();
+  void settle();
+  void terminate();
+  void reap();
+  void pump(Stream& stream);
+  void submitTrailers(Stream& stream);
+  void detach(Stream& stream);
+
+  bool checkNewId(StreamId id, bool known);
+  int onBeginFrame(const nghttp2_frame_hd& head);
+  int onBeginHeaders(const nghttp2_frame& frame);
+  int onHeader(std::string_view name, std::string_view value);
+  int onData(StreamId id, std::string_view data);
+  int onFrame(const nghttp2_frame& frame);
+  void onDataFrame(const nghttp2_frame& frame);
+  void onFrameSent(const nghttp2_frame& frame);
+  void onFrameNotSent(const nghttp2_frame& frame);
+  void onClose(StreamId id, uint32_t code);
+  ssize_t readBody(Stream& stream, size_t length, uint32_t& flags);
+  void writeBody(Stream& stream, std::string_view head, size_t length);
+
+  const Side side_;
+  nghttp2_session* session_ = nullptr;
+  std::vector<std::unique_ptr<Stream>> all_;
+  std::vector<Stream*> free_;
+  std::vector<Stream*> closed_;       // recycled at the end of the call
+  std::vector<StreamId> progressed_;  // some of their bytes went out
+  std::vector<Reset> resets_;         // not told yet
+  std::optional<ProtocolError> error_;
+  uint32_t error_code_ = 0;
+  uint32_t open_ = 0;
+  bool receiving_ = false;  // input is read, events may run
+  bool reading_ = false;    // nghttp2 reads
+  bool terminated_ = false;
+  bool in_block_ = false;                            // in the middle of a header block
+  int64_t peer_window_ = 65535;                      // SETTINGS_INITIAL_WINDOW_SIZE of the peer
+  int64_t window_growth_ = 0;                        // the most that it grew by in the input that is read
+  StreamId highest_id_ = 0;                          // that a client used
+  std::vector<std::pair<StreamId, StreamId>> gaps_;  // between ids that were used, both ends not included
+  size_t continuations_ = 0;                         // of the header block that is read
+  // Of the frame that is read.
+  size_t frame_length_ = 0;
+  size_t frame_data_ = 0;
+  uint8_t frame_flags_ = 0;
+};
+
+}  // namespace sluice::http::h2

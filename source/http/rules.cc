@@ -1,0 +1,127 @@
+#include "source/http/rules.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "source/http/chars.h"
+
+namespace sluice::http {
+
+char* copyPadded(base::Arena& arena, std::string_view text) {
+  char* const out = arena.allocate(text.size() + kPadding);
+  std::memcpy(out, text.data(), text.size());
+  std::memset(out + text.size(), 0, kPadding);
+  return out;
+}
+
+bool validAuthority(std::string_view text) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  if (at == end) return false;
+  if (*at == '[') {
+    const char* const first = ++at;
+    while (at < end && (isDigit(*at) || (((*at | 0x20) >= 'a') && ((*at | 0x20) <= 'f')) || *at == ':' || *at == '.')) {
+      ++at;
+    }
+    if (at == end || *at != ']' || at - first < 2) return false;
+    ++at;
+  } else {
+    const char* const first = at;
+    at = skipHost(at, end);
+    if (at == first) return false;
+  }
+  if (at == end) return true;
+  if (*at++ != ':' || end - at > 5) return false;
+  unsigned port = 0;
+  for (; at < end; ++at) {
+    if (!isDigit(*at)) return false;
+    port = port * 10 + static_cast<unsigned>(*at - '0');
+  }
+  return port <= 65535;
+}
+
+bool sameAuthority(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return (x >= 'A' && x <= 'Z' ? x | 0x20 : x) == (y >= 'A' && y <= 'Z' ? y | 0x20 : y);
+         });
+}
+
+bool validLowerName(std::string_view name) {
+  if (name.empty()) return false;
+  for (const char c : name) {
+    if (tokenLower(c) != c || c == 0) return false;
+  }
+  return true;
+}
+
+bool validValue(std::string_view value) {
+  const char* at = value.data();
+  const char* const end = at + value.size();
+#if defined(__SSE2__)
+  const auto bad = [](const char* from) {
+    const __m128i bytes = detail::load16(from);
+    const __m128i tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
+    const __m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+    return _mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, detail::atMost(bytes, 0x1f)), del)) != 0;
+  };
+  if (value.size() >= 16) {
+    for (; end - at > 16; at += 16) {
+      if (bad(at)) return false;
+    }
+    return !bad(end - 16);
+  }
+#endif
+  for (; at < end; ++at) {
+    if (isControl(*at)) return false;
+  }
+  return true;
+}
+
+bool validTarget(std::string_view target) {
+  // skipTarget writes nothing; it stops at the padding at the latest.
+  return skipTarget(const_cast<char*>(target.data())) >= target.data() + target.size();
+}
+
+bool validMethod(std::string_view method) {
+  constexpr size_t kMaxMethod = 64;
+  if (method.empty() || method.size() > kMaxMethod) return false;
+  for (const char c : method) {
+    if (tokenLower(c) == 0) return false;
+  }
+  return true;
+}
+
+bool parseLength(std::string_view text, uint64_t& out) {
+  if (text.empty() || text.size() > 19) return false;
+  uint64_t value = 0;
+  for (char c : text) {
+    if (!isDigit(c)) return false;
+    value = value * 10 + static_cast<uint64_t>(c - '0');
+  }
+  if (value > INT64_MAX) return false;
+  out = value;
+  return true;
+}
+
+std::optional<uint64_t> lengthOf(const HeaderList& headers) {
+  const std::optional<std::string_view> text = headers.get(Name::kContentLength);
+  if (!text) return std::nullopt;
+  uint64_t length = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), length);
+  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
+  return length;
+}
+
+bool allowedInTrailers(const Field& field) {
+  constexpr uint64_t kAllowed =
+      bit(Name::kGrpcMessage) | bit(Name::kGrpcStatus) | bit(Name::kEtag) | bit(Name::kLastModified);
+  if (field.id != Name::kOther) return (kAllowed >> static_cast<unsigned>(field.id)) & 1;
+  for (std::string_view prefix : {"x-forwarded-", "x-envoy-", "x-real-ip", "proxy-", "content-range", "if-", "range",
+                                  "max-forwards", "www-authenticate", "authentication-info", "pragma", "x-original-"}) {
+    if (field.name.starts_with(prefix)) return false;
+  }
+  return true;
+}
+
+}  // namespace sluice::http

@@ -1,0 +1,58 @@
+// Rules for the parts of messages that every version of HTTP shares: what a field, an authority or a length may be.
+// Both codecs judge by them, so that no two parsers of ours disagree.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "source/base/arena.h"
+#include "source/http/headers.h"
+
+namespace sluice::http {
+
+constexpr uint64_t bit(Name name) {
+  return uint64_t{1} << static_cast<unsigned>(name);
+}
+
+// Copies `text` behind which kPadding (chars.h) zero bytes follow.
+char* copyPadded(base::Arena& arena, std::string_view text);
+
+// host[:port] as in RFC 3986 sections 3.2.2 and 3.2.3; no user information, not empty. The text is padded.
+bool validAuthority(std::string_view text);
+bool sameAuthority(std::string_view a, std::string_view b);
+
+// A token in lower case, not empty (RFC 9113 section 8.2).
+bool validLowerName(std::string_view name);
+// No control byte but HTAB. The text need not be padded.
+bool validValue(std::string_view value);
+// Visible ASCII without '#'. The text is padded.
+bool validTarget(std::string_view target);
+// A token of at most 64 bytes, not empty.
+bool validMethod(std::string_view method);
+
+// RFC 9110 section 8.6: digits only. Below 2^63, so that no sum of it wraps.
+bool parseLength(std::string_view text, uint64_t& out);
+// The value of content-length: nullopt if the list has none or it is no number.
+std::optional<uint64_t> lengthOf(const HeaderList& headers);
+
+// May this field stand in a trailer section? Framing, routing, authentication and the fields of a connection may not
+// (RFC 9110 section 6.5.1).
+bool allowedInTrailers(const Field& field);
+
+// Calls `visit` with each element of a comma-separated list, without white space.
+template <typename Visit>
+void forEachElement(std::string_view list, Visit visit) {
+  while (true) {
+    const size_t comma = list.find(',');
+    std::string_view element = list.substr(0, comma);
+    while (!element.empty() && (element.front() == ' ' || element.front() == '\t')) element.remove_prefix(1);
+    while (!element.empty() && (element.back() == ' ' || element.back() == '\t')) element.remove_suffix(1);
+    if (!element.empty()) visit(element);
+    if (comma == std::string_view::npos) return;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace sluice::http

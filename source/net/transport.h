@@ -1,0 +1,123 @@
+// What stands between a Connection and its socket: nothing (plain TCP), or a security layer such as TLS.
+//
+// A transport serves one connection, is driven by it, and does the socket calls itself, because only it knows how many
+// of its bytes make one of the peer's. It never blocks. Thread: the worker's.
+#pragma once
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::net {
+
+class Address;
+
+struct WorkerBuffers;
+
+// What a TLS connection is, for formatters, XFCC and authorisation. (Envoy: ConnectionInfo of a TLS transport socket)
+struct TlsInfo {
+  struct Certificate {
+    std::string subject, issuer;  // RFC 2253
+    std::string serial;           // hexadecimal, lower case
+    std::string sha256, sha1;     // of the DER form; hexadecimal, lower case
+    std::string pem;              // URL-encoded PEM, and with the rest of the chain behind it
+    std::string chain_pem;
+    std::vector<std::string> uri_sans, dns_sans, ip_sans, email_sans;
+    int64_t valid_from = 0, valid_to = 0;  // seconds since the epoch
+  };
+  std::string version;      // "TLSv1.3"
+  std::string cipher;       // "TLS_AES_128_GCM_SHA256"
+  std::string server_name;  // SNI, in lower case
+  std::string application_protocol;
+  std::string session_id;  // hexadecimal
+  bool resumed = false;
+  bool peer_presented = false;
+  bool peer_validated = false;  // against the configured authority; false too if none is configured
+  Certificate peer;             // empty fields unless peer_presented
+  Certificate local;
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  struct Io {
+    int fd;
+    WorkerBuffers& buffers;  // scratch space that lives for the call only
+  };
+  enum class Status : uint8_t {
+    kDone,
+    kWantRead,   // nothing more until the socket is readable again
+    kWantWrite,  // the socket takes no more now
+    kEnd,        // the peer ended its side properly
+    kTruncated,  // the peer's FIN came without the transport's own end
+    kFailed,     // broken; failure() or errno of the socket call tells why
+  };
+  struct Result {
+    Status status;
+    size_t bytes = 0;
+    // read(), kDone: the socket is empty as far as a short read tells, and nothing is held: no need to call again
+    // before the socket's next event, unless the peer's FIN may have come.
+    bool drained = false;
+  };
+
+  // Repeated until kDone. What it sends is on its way when it returns kWantRead.
+  virtual Status handshake(const Io& io) = 0;
+  // Up to `size` bytes for the owner. kDone: `bytes` of them (at least 1), and there may be more without any further
+  // event of the socket; kWantRead: none, and the socket is empty.
+  virtual Result read(const Io& io, char* to, size_t size) = 0;
+  // Takes bytes in order. kDone: all of them are sent; kWantWrite: `bytes` of them were taken and the socket is full:
+  // call again when it is writable (with nothing too: the transport may hold bytes of its own). Bytes that were not
+  // taken may lie elsewhere at the next call.
+  virtual Result write(const Io& io, const iovec* vectors, int count) = 0;
+  // Tells the peer that no more will come. Further calls do nothing. What the socket does not take at once is sent by
+  // the next write(), of nothing too.
+  virtual void sendEnd(const Io& io) = 0;
+  // Nothing was going on for a while: what a busy connection is allowed begins anew.
+  virtual void idle() {}
+
+  // errno of the socket call that failed; 0 if it was not the socket.
+  virtual int socketError() const { return 0; }
+  // Why the handshake or the connection failed, in words; valid as long as the transport.
+  virtual std::string_view failure() const { return {}; }
+  // The agreed application protocol (ALPN), "h2"; empty: none. Valid after the handshake.
+  virtual std::string_view applicationProtocol() const { return {}; }
+  // SNI as the client sent it; empty: none.
+  virtual std::string_view serverName() const { return {}; }
+  // Made at the first call after the handshake, kept as long as the transport. Null: this is not TLS.
+  virtual const TlsInfo* tlsInfo() { return nullptr; }
+};
+
+using TransportPtr = std::unique_ptr<Transport>;
+
+// Makes the transport of each connection: a compiled `transport_socket`; a null factory is a plain socket. Immutable or
+// internally synchronised, shared by all workers.
+class TransportFactory {
+ public:
+  virtual ~TransportFactory() = default;
+
+  // What the owner of an upstream connection asks for beyond the configuration; views live for the call.
+  struct Options {
+    std::string_view server_name;  // auto_sni: instead of a configured sni
+    std::string_view verify_san;   // auto_san_validation: a DNS name (or IP address) that must be in the certificate
+    const std::vector<std::string>* alpn = nullptr;  // instead of the configured protocols, if those are empty
+    std::string_view session_key;                    // connections with equal keys may resume each other's sessions
+    // The one downstream connection that this connection is for, which PROXY protocol tells the host; null: none.
+    const Address* client = nullptr;  // where it comes from
+    const Address* target = nullptr;  // where it wanted to go
+  };
+  // Called only while notReady() is empty. Never null.
+  virtual TransportPtr make(const Options& options) const = 0;
+  // Empty if connections can be made now; else what is missing ("secret 'x' has not been delivered").
+  virtual std::string notReady() const { return {}; }
+  // Main thread: it is not ready, and its owner should wait before it serves with it.
+  virtual bool warming() const { return false; }
+  virtual bool isTls() const { return true; }
+};
+
+}  // namespace sluice::net

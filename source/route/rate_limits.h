@@ -1,0 +1,51 @@
+// What the rate limit service is asked about requests of a route (proto: config.route.v3.RateLimit).
+//
+// A limit describes a request by pairs, one for each of its actions. Immutable, shared by all workers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "source/route/filter_slots.h"
+#include "source/route/matchers.h"
+
+namespace sluice::route {
+
+struct RateLimitAction {
+  enum class Kind : uint8_t {
+    kGenericKey,
+    kSourceCluster,
+    kDestinationCluster,
+    kRemoteAddress,
+    kHeader,
+    kHeaderMatch,
+  };
+  Kind kind = Kind::kGenericKey;
+  std::string key;
+  std::string value;                   // kGenericKey, kHeaderMatch
+  std::string header;                  // kHeader: lower case; may be a pseudo-header
+  bool skip_if_absent = false;         // kHeader
+  bool expect_match = true;            // kHeaderMatch: all of `headers` match, or not all
+  std::vector<HeaderMatcher> headers;  // kHeaderMatch
+};
+
+struct RateLimit {
+  uint32_t stage = 0;
+  std::vector<RateLimitAction> actions;
+};
+
+using RateLimitList = std::vector<RateLimit>;
+
+// Where a route keeps its limits among the settings of filters. No filter has this name.
+inline constexpr std::string_view kRateLimitsSlot = "(rate limits)";
+
+struct RouteRateLimits : PerFilterConfig {
+  RateLimitList of_route;
+  std::shared_ptr<const RateLimitList> of_host;  // never null
+  bool include_host = false;                     // the host's count although the route has some
+};
+
+}  // namespace sluice::route

@@ -1,0 +1,39 @@
+#include "source/router/lease.h"
+
+#include <utility>
+
+namespace sluice::router {
+
+using upstream::cluster::Resource;
+using upstream::cluster::RoutingPriority;
+
+std::string_view Lease::take(const http::RequestHeaders& headers) {
+  if (!cluster_) return "no_cluster";
+  const upstream::pool::PoolContext& context = cluster_->context();
+  const upstream::cluster::HostSlot slot = cluster_->balancer().pick();
+  if (slot == upstream::cluster::kNoHost) {
+    cells_.add(context.stats.cx_none_healthy);
+    return "no_healthy_upstream";
+  }
+  if (!context.breakers->tryAcquire(Resource::kRequests, RoutingPriority::kDefault)) {
+    cells_.add(context.stats.rq_overflow);
+    return "overflow";
+  }
+  cluster_->balancer().requestStarted(slot);
+  cells_.add(context.stats.rq_total);
+  cells_.add(context.stats.rq_active);
+  pool_ = &cluster_->poolFor(slot, RoutingPriority::kDefault, headers);
+  host_ = &pool_->host();
+  return {};
+}
+
+void Lease::release() {
+  pool_ = nullptr;
+  const upstream::cluster::Host* host = std::exchange(host_, nullptr);
+  if (host == nullptr) return;
+  cluster_->context().breakers->release(Resource::kRequests, RoutingPriority::kDefault);
+  cells_.sub(cluster_->context().stats.rq_active);
+  cluster_->balancer().requestFinished(*host);
+}
+
+}  // namespace sluice::router

@@ -1,0 +1,181 @@
+#include "source/server/secret_manager.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "source/extensions/all.h"
+#include "source/server/bootstrap.h"
+#include "test/support/tls/certificates.h"
+
+namespace sluice::server {
+namespace {
+
+namespace v3 = envoy::extensions::transport_sockets::tls::v3;
+
+struct World {
+  World() {
+    extensions::registerAll(registry);
+    services.secrets = &secrets;
+    char name[] = "/tmp/secret_manager_test.XXXXXX";
+    folder = mkdtemp(name);
+  }
+  ~World() { std::filesystem::remove_all(folder); }
+
+  void put(const std::string& name, const std::string& content) {
+    const std::string path = folder + "/" + name;
+    std::ofstream(path + ".new") << content;
+    std::filesystem::rename(path + ".new", path);
+  }
+  static v3::Secret secretOf(const std::string& name, const std::string& chain, const std::string& key) {
+    v3::Secret secret;
+    secret.set_name(name);
+    secret.mutable_tls_certificate()->mutable_certificate_chain()->set_inline_string(chain);
+    secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string(key);
+    return secret;
+  }
+  std::shared_ptr<const net::TransportFactory> listenerWith(const std::string& secret_name) {
+    v3::DownstreamTlsContext proto;
+    auto& config = *proto.mutable_common_tls_context()->add_tls_certificate_sds_secret_configs();
+    config.set_name(secret_name);
+    config.mutable_sds_config()->mutable_path_config_source()->set_path("/etc/sds.yaml");
+    envoy::config::core::v3::TransportSocket socket;
+    socket.set_name("tls");
+    socket.mutable_typed_config()->PackFrom(proto);
+    return config::compileTransport(socket, config::TransportSide::kDownstream, config::Context(errors), services);
+  }
+  bool set(const v3::Secret& secret) {
+    config::ErrorList found;
+    const bool ok = secrets.set(secret, config::Context(found));
+    said = found.toString();
+    return ok;
+  }
+  std::string serial() {
+    std::string serial;
+    secrets.forEachContext([&serial](const tls::ContextFacts& facts) { serial = facts.certificates.at(0).serial; });
+    return serial;
+  }
+  void runUntil(const std::function<bool()>& done) {
+    const event::TimePoint deadline = main->now() + std::chrono::seconds(10);
+    event::Timer poll(main->timers(), [&] {
+      if (done() || main->now() > deadline) return main->stop();
+      poll.arm(std::chrono::milliseconds(5));
+    });
+    poll.arm(std::chrono::milliseconds(1));
+    main->run();
+    CHECK(done());
+  }
+
+  std::string folder;
+  test::TestAuthority authority;
+  observability::Logger logger{observability::LogLevel::kOff};
+  BootstrapProto bootstrap;
+  std::unique_ptr<event::Loop> main = event::makeLoop();
+  observability::StatsRegistry stats;
+  observability::StatsCells& cells = stats.makeCells();
+  SecretManager secrets{bootstrap, *main, stats, cells, logger};
+  config::Registry registry;
+  route::ClusterNames names;
+  route::FilterSlots slots;
+  NoRouteSlots routes;
+  config::Services services{registry, stats, nullptr, names, slots, routes, config::Defaults::kEdge, {}};
+  config::ErrorList errors;
+  std::string said;
+};
+
+TEST_CASE("a transport waits for its secret, then a bad version leaves the good one in place") {
+  World t;
+  std::vector<std::string> wanted;
+  t.secrets.on_wanted = [&](const std::string& name, const auto&) { wanted.push_back(name); };
+  const auto transport = t.listenerWith("cert");
+  const auto one = t.authority.issue({});
+  const auto two = t.authority.issue({});
+
+  REQUIRE(transport != nullptr);
+  CHECK(wanted == std::vector<std::string>{"cert"});
+  CHECK(transport->warming());
+  CHECK(transport->notReady() == "secret 'cert' has not been delivered");
+
+  CHECK(t.set(World::secretOf("cert", one.chain_pem, one.key_pem)));
+  CHECK_FALSE(transport->warming());
+  CHECK(transport->notReady().empty());
+  const std::string first = t.serial();
+
+  CHECK_FALSE(t.set(World::secretOf("cert", two.chain_pem, one.key_pem)));
+  CHECK(t.said.find("tls_certificate") != std::string::npos);
+  CHECK(t.serial() == first);
+  CHECK(t.stats.valueOf("sds.cert.update_rejected") == 1);
+
+  CHECK(t.set(World::secretOf("cert", two.chain_pem, two.key_pem)));
+  CHECK(t.serial() != first);
+}
+
+TEST_CASE("a secret that does not come in time is waited for no longer, and taken when it comes") {
+  World t;
+  const auto transport = t.listenerWith("cert");
+  const auto one = t.authority.issue({});
+
+  t.secrets.giveUp("cert");
+  CHECK_FALSE(transport->warming());
+  CHECK_FALSE(transport->notReady().empty());
+
+  t.set(World::secretOf("cert", one.chain_pem, one.key_pem));
+  CHECK(transport->notReady().empty());
+}
+
+TEST_CASE("interest in a secret ends with its last user") {
+  World t;
+  std::vector<std::string> unwanted;
+  t.secrets.on_unwanted = [&](const std::string& name) { unwanted.push_back(name); };
+  auto transport = t.listenerWith("cert");
+  auto other = t.listenerWith("cert");
+
+  transport.reset();
+  t.main->post([&] { t.main->stop(); });
+  t.main->run();
+  CHECK(unwanted.empty());
+  other.reset();
+  t.runUntil([&] { return !unwanted.empty(); });
+}
+
+TEST_CASE("files of a secret are read again, and what does not fit together is not used") {
+  World t;
+  const auto one = t.authority.issue({});
+  const auto two = t.authority.issue({});
+  t.put("tls.crt", one.chain_pem);
+  t.put("tls.key", one.key_pem);
+  v3::Secret secret;
+  secret.set_name("cert");
+  secret.mutable_tls_certificate()->mutable_certificate_chain()->set_filename(t.folder + "/tls.crt");
+  secret.mutable_tls_certificate()->mutable_private_key()->set_filename(t.folder + "/tls.key");
+  const auto transport = t.listenerWith("cert");
+  REQUIRE(t.set(secret));
+  const std::string first = t.serial();
+
+  t.put("tls.crt", two.chain_pem);
+  t.runUntil([&] { return t.stats.valueOf("sds.cert.key_rotation_failed") > 0; });
+  CHECK(t.serial() == first);
+
+  t.put("tls.key", two.key_pem);
+  t.runUntil([&] { return t.serial() != first; });
+}
+
+TEST_CASE("a control plane does not look for the files of its proxies") {
+  World t;
+  t.services.secrets = nullptr;
+  v3::DownstreamTlsContext proto;
+  auto& certificate = *proto.mutable_common_tls_context()->add_tls_certificates();
+  certificate.mutable_certificate_chain()->set_filename("/nonexistent/tls.crt");
+  certificate.mutable_private_key()->set_filename("/nonexistent/tls.key");
+  envoy::config::core::v3::TransportSocket socket;
+  socket.set_name("tls");
+  socket.mutable_typed_config()->PackFrom(proto);
+
+  CHECK(config::compileTransport(socket, config::TransportSide::kDownstream, config::Context(t.errors), t.services));
+  CHECK(t.errors.toString() == "");
+}
+
+}  // namespace
+}  // namespace sluice::server

@@ -1,0 +1,173 @@
+// What the tests of the data path share: one worker from the client's bytes to the upstream's, over real sockets in
+// virtual time.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <deque>
+
+#include "source/http/h2/codec.h"
+#include "source/router/calls.h"
+#include "source/router/router.h"
+#include "source/session/test_session.h"
+#include "source/upstream/pool/test_upstream.h"
+
+using namespace std::chrono_literals;
+
+namespace sluice::server {
+
+using session::TestClient;
+using upstream::cluster::Resource;
+using upstream::pool::SilentHost;
+using upstream::pool::TestUpstream;
+
+constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
+inline const std::string kOk = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+inline std::string request(std::string_view method, std::string_view path, std::string_view fields = "",
+                           std::string_view body = "") {
+  return std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nhost: x\r\n" + std::string(fields) + "\r\n" +
+         std::string(body);
+}
+inline std::string get(std::string_view path = "/") {
+  return request("GET", path);
+}
+inline std::string post(std::string_view body, std::string_view path = "/") {
+  return request("POST", path, "content-length: " + std::to_string(body.size()) + "\r\n", body);
+}
+inline bool contains(std::string_view text, std::string_view what) {
+  return text.find(what) != std::string_view::npos;
+}
+inline std::string bodyOf(const std::string& message) {
+  const size_t at = message.find("\r\n\r\n");
+  return at == std::string::npos ? "no message" : message.substr(at + 4);
+}
+
+struct DataPath {
+  DataPath() {
+    settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
+    settings->terminal = std::make_shared<router::RouterSettings>();
+    settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
+    settings->access_logs.push_back(std::make_shared<session::TestLog>(log));
+    config->name = "c";
+    stats.cx_active = registry.gauge("cx_active");
+    stats.rq_active = registry.gauge("rq_active");
+    stats.rq_pending_active = registry.gauge("pending");
+    stats.rq_total = registry.counter("rq_total");
+    stats.rq_retry = registry.counter("rq_retry");
+    stats.rq_rx_reset = registry.counter("rq_rx_reset");
+    stats.rq_timeout = registry.counter("rq_timeout");
+    settings->stats.rq_active = registry.gauge("downstream_rq_active");
+    route("/", forward("c"));
+    hosts({host.address});
+  }
+  ~DataPath() {
+    while (!connections.empty()) connections.front().closeNow("test_end");
+    loop.turn();
+    clusters.remove(0);
+    loop.turn();
+    CHECK(breakers->used(Resource::kConnections, kPriority) == 0);
+    CHECK(breakers->used(Resource::kPendingRequests, kPriority) == 0);
+    CHECK(breakers->used(Resource::kRequests, kPriority) == 0);
+    for (const char* gauge : {"cx_active", "rq_active", "pending", "downstream_rq_active"}) {
+      INFO(gauge);
+      CHECK(stat(gauge) == 0);
+    }
+  }
+
+  route::ForwardSpec forward(const std::string& cluster) {
+    route::ForwardSpec action;
+    action.cluster = names.idOf(cluster);
+    action.cluster_name = cluster;
+    return action;
+  }
+  // Puts a route in front of those that are there.
+  template <typename Action>
+  void route(const std::string& prefix, Action action) {
+    route::RouteSpec spec;
+    spec.path = prefix;
+    spec.action = std::move(action);
+    routes.push_front(spec);
+    route::TableSpec table;
+    route::VirtualHostSpec& everything = table.virtual_hosts.emplace_back();
+    everything.name = "v";
+    everything.domains = {"*"};
+    everything.routes.assign(routes.begin(), routes.end());
+    tables.set(0, *route::Table::build(std::move(table)));
+  }
+  void hosts(const std::vector<net::Address>& addresses) {
+    upstream::cluster::Assignment assignment;
+    auto& locality = assignment.localities.emplace_back();
+    for (const net::Address& address : addresses) locality.endpoints.emplace_back().address = address;
+    host_set = upstream::cluster::HostSet::build(assignment, {}, host_set.get());
+    publish();
+  }
+  void publish() {
+    auto published = std::make_shared<upstream::PublishedCluster>();
+    published->id = names.idOf("c");
+    published->config = config;
+    published->breakers = breakers;
+    published->stats = stats;
+    published->hosts = host_set;
+    clusters.set(published);
+  }
+  TestClient& connect() {
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
+    filter::Accepted accepted;
+    accepted.fd = net::Fd(fds[0]);
+    accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
+    accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
+    session::Connection::start(sessions, settings, std::move(accepted), connections,
+                               {http::h1::makeServerCodec, http::h2::makeServerCodec});
+    clients.push_back(std::make_unique<TestClient>(net::Fd(fds[1])));
+    return *clients.back();
+  }
+  // What the host has got on a connection since the last look.
+  std::string seen(size_t peer = 0) {
+    loop.turn();
+    return host.peer(peer).take();
+  }
+  void answer(std::string_view bytes = kOk, size_t peer = 0) {
+    seen(peer);
+    host.peer(peer).send(bytes);
+    loop.turn();
+  }
+  // Sends, lets the host answer, and gives the whole answer.
+  std::string exchange(TestClient& client, const std::string& bytes, size_t peer = 0) {
+    client.send(bytes);
+    answer(kOk, peer);
+    return client.take();
+  }
+  size_t open() {
+    size_t count = 0;
+    connections.forEach([&count](filter::LiveConnection&) { ++count; });
+    return count;
+  }
+  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
+
+  event::PolledLoop loop;
+  net::WorkerBuffers buffers;
+  observability::StatsRegistry registry;
+  observability::StatsCells& cells = registry.makeCells();
+  observability::LogFiles log_files{registry};
+  observability::LogSink log_sink{log_files};
+  session::RouteTables tables{[](std::shared_ptr<const route::Table>) {}};
+  upstream::ClusterSet clusters{loop, buffers, cells, 1};
+  router::RouterWorker router{loop, clusters, cells};
+  router::ClusterCalls calls{loop, clusters, cells};
+  session::SessionWorker sessions{loop, buffers, cells, tables, router, calls, log_sink, 1, 0};
+  std::vector<std::string> log;
+  std::shared_ptr<session::HttpSettings> settings = std::make_shared<session::HttpSettings>();
+  std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
+  upstream::cluster::ThresholdsByPriority thresholds;
+  std::shared_ptr<upstream::cluster::Breakers> breakers = std::make_shared<upstream::cluster::Breakers>(thresholds);
+  upstream::pool::ClusterStats stats;
+  route::ClusterNames names;
+  std::deque<route::RouteSpec> routes;
+  upstream::cluster::HostSetPtr host_set;
+  TestUpstream host;
+  base::List<filter::LiveConnection> connections;
+  std::vector<std::unique_ptr<TestClient>> clients;
+};
+
+}  // namespace sluice::server

@@ -1,0 +1,51 @@
+// Decides whether a peer's certificate chain is accepted: authority, dates and CRL, then hashes, then names.
+// (CertificateValidationContext.) Immutable, used by all workers.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "source/tls/certificate.h"
+#include "source/tls/config.h"
+#include "source/tls/ssl_types.h"
+
+namespace sluice::tls {
+
+class Validator {
+ public:
+  enum class Peer : uint8_t { kClient, kServer };
+  // Fails if something of the configuration cannot be read, or would accept what it seems to refuse.
+  static absl::StatusOr<std::unique_ptr<const Validator>> create(const ValidationConfig& config, Peer peer);
+
+  enum class Outcome : uint8_t { kAccepted, kChain, kHash, kSan };
+  struct Verdict {
+    Outcome outcome = Outcome::kAccepted;
+    bool validated = false;  // something was checked and held
+    uint8_t alert = 0;       // what to tell the peer when it is refused
+    std::string reason;
+  };
+  // `chain_der`: leaf first. `expected_name`: a host name or address that must be among the leaf's; empty: any.
+  Verdict check(const std::vector<std::string_view>& chain_der, std::string_view expected_name) const;
+
+  // Of all that decides; equal for configurations that decide equally.
+  const std::string& digest() const { return digest_; }
+  const std::vector<SslOwned<x509_st>>& authorities() const { return authorities_; }
+
+ private:
+  Validator() = default;
+  Verdict checkTrust(const std::vector<SslOwned<x509_st>>& chain) const;
+  Verdict checkHashes(const x509_st& leaf, std::string_view leaf_der) const;
+  Verdict checkNames(const SubjectNames& names, std::string_view expected_name) const;
+
+  ValidationConfig config_;
+  Peer peer_ = Peer::kServer;
+  SslOwned<x509_store_st> store_;  // null: no authority is asked
+  std::vector<SslOwned<x509_st>> authorities_;
+  std::vector<std::string> certificate_hashes_, spki_hashes_;  // raw SHA-256
+  std::string digest_;
+};
+
+}  // namespace sluice::tls

@@ -1,0 +1,397 @@
+#include "source/upstream/pool/client_connection.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "source/base/random.h"
+#include "source/http/h1/codec.h"
+#include "source/http/h2/codec.h"
+#include "source/upstream/pool/pool.h"
+
+namespace sluice::upstream::pool {
+
+using http::ResetReason;
+using std::chrono::milliseconds;
+
+namespace {
+
+http::CodecLimits limitsOf(const cluster::UpstreamHttpConfig& config, bool http2) {
+  http::CodecLimits limits;
+  limits.max_header_count = config.max_headers_count;
+  limits.enable_trailers = http2 || config.enable_trailers;
+  limits.allow_chunked_length = config.allow_chunked_length;
+  return limits;
+}
+
+}  // namespace
+
+// --- Exchange --------------------------------------------------------------------------------------------------------
+
+void Exchange::sendHeaders(const http::RequestHeaders& headers, bool end_stream) {
+  if (connection_ == nullptr) return;
+  started_ = true;
+  connection_->request_ended_ = request_ended_ = end_stream;
+  stream_ = connection_->codec_->sendHeaders(headers, end_stream);
+  if (!connection_->multiplexed_) return;
+  if (stream_ != 0) {
+    connection_->streams_->insert_or_assign(stream_, this);
+    return;
+  }
+  // The codec does not take it. Told from the loop, never inside a send.
+  Pool& pool = connection_->pool_;
+  started_ = false;
+  connection_->detach(*this);
+  pool.refused_.pushBack(*this);
+  pool.context_.loop.atTurnEnd(pool);
+}
+
+void Exchange::sendData(std::string_view data, bool end_stream) {
+  if (connection_ == nullptr) return;
+  if (end_stream) connection_->request_ended_ = request_ended_ = true;
+  connection_->codec_->sendData(stream_, data, end_stream);
+  if (end_stream && connection_->codec_->tunnelling()) connection_->connection_.shutdownWrites();
+}
+
+void Exchange::sendTrailers(const http::Trailers& trailers) {
+  if (connection_ == nullptr) return;
+  connection_->request_ended_ = request_ended_ = true;
+  connection_->codec_->sendTrailers(stream_, trailers);
+}
+
+void Exchange::abandon() {
+  if (pool_ != nullptr) pool_->dequeue(*this);
+  if (connection_ == nullptr) return unlink();  // it may be among the refused
+  ClientConnection& connection = *connection_;
+  if (started_) connection.codec_->reset(stream_, ResetReason::kLocal);
+  connection.detach(*this);
+  if (!connection.multiplexed_) return connection.pool_.closeConnection(connection);
+  if (connection.receiving_) return;  // settle() follows
+  Pool& pool = connection.pool_;
+  // Who waits is served from the loop: this is another's call.
+  if (!pool.waiting_.empty()) pool.context_.loop.atTurnEnd(pool);
+  pool.place(connection);
+}
+
+size_t Exchange::unsentBytes() const {
+  if (connection_ == nullptr) return 0;
+  size_t pending = connection_->connection_.pendingBytes();
+  if (connection_->multiplexed_ && started_) pending += connection_->codec_->unsentBytes(stream_);
+  if (pending > 0) told_unsent_ = true;
+  return pending;
+}
+
+void Exchange::resumeReading() {
+  if (connection_ == nullptr) return;
+  if (connection_->multiplexed_) return connection_->openWindow(*this);
+  connection_->connection_.resumeReading();
+}
+
+base::LocalPtr<stream::UpstreamTls> Exchange::tls() const {
+  return connection_ == nullptr ? base::LocalPtr<stream::UpstreamTls>() : connection_->tls();
+}
+
+uint64_t Exchange::connectionId() const {
+  return connection_ == nullptr ? 0 : connection_->id();
+}
+
+std::string_view Exchange::localAddress() const {
+  return connection_ == nullptr ? std::string_view() : connection_->localAddress();
+}
+
+bool Exchange::multiplexed() const {
+  return connection_ != nullptr && connection_->multiplexed_;
+}
+
+http::Protocol Exchange::protocol() const {
+  return multiplexed() ? http::Protocol::kHttp2 : http::Protocol::kHttp11;
+}
+
+// --- ClientConnection ------------------------------------------------------------------------------------------------
+
+ClientConnection::ClientConnection(Pool& pool, net::Fd fd, net::TransportPtr transport, uint32_t assumed_capacity)
+    : pool_(pool),
+      assumed_capacity_(assumed_capacity),
+      id_(static_cast<uint64_t>(reinterpret_cast<uintptr_t>(this))),
+      connect_began_(pool.context_.loop.now()),
+      connection_(pool.context_.loop, pool.context_.buffers, std::move(fd), net::Connection::Mode::kConnecting, *this,
+                  std::move(transport)),
+      timer_(pool.context_.loop.timers(), [this] { onTimer(); }) {
+  timer_.arm(pool.context_.config->connect_timeout);
+}
+
+ClientConnection::~ClientConnection() = default;
+
+std::string_view ClientConnection::localAddress() {
+  if (local_address_.empty()) local_address_ = net::localAddress(connection_.fd()).toString();
+  return local_address_;
+}
+
+const base::LocalPtr<stream::UpstreamTls>& ClientConnection::tls() {
+  if (!tls_ && connection_.transport() != nullptr) {
+    const net::TlsInfo* info = connection_.transport()->tlsInfo();
+    if (info != nullptr) tls_ = base::makeLocal<stream::UpstreamTls>(*info);
+  }
+  return tls_;
+}
+
+void ClientConnection::makeCodec() {
+  const PoolContext& context = pool_.context_;
+  const cluster::UpstreamHttpConfig& http = context.config->http;
+  using cluster::UpstreamProtocol;
+  const UpstreamProtocol wanted = pool_.key_.protocol;
+  net::Transport* const transport = connection_.transport();
+  multiplexed_ = wanted == UpstreamProtocol::kHttp2 || (wanted == UpstreamProtocol::kAuto && transport != nullptr &&
+                                                        transport->applicationProtocol() == "h2");
+  codec_ = multiplexed_ ? http::h2::makeClientCodec(*this, connection_, limitsOf(http, true), http.http2)
+                        : http::h1::makeClientCodec(*this, connection_, limitsOf(http, false));
+  context.cells.add(multiplexed_ ? context.stats.cx_http2_total : context.stats.cx_http1_total);
+  if (multiplexed_) {
+    streams_.emplace();
+    if (http.http2_keepalive_interval.count() > 0) {
+      keepalive_timer_.emplace(context.loop.timers(), [this] { onKeepalive(); });
+      keepalive_timer_->arm(keepaliveWait());
+    }
+  }
+  if (http.max_connection_duration.count() > 0) {
+    duration_timer_.emplace(context.loop.timers(), [this] { onMaxDuration(); });
+    duration_timer_->arm(http.max_connection_duration);
+  }
+}
+
+void ClientConnection::onConnected() {
+  const PoolContext& context = pool_.context_;
+  context.cells.record(context.stats.cx_connect_ms,
+                       std::chrono::duration_cast<milliseconds>(context.loop.now() - connect_began_).count());
+  timer_.cancel();
+  makeCodec();
+  state_ = State::kOpen;
+  pool_.connectionOpen(*this);
+}
+
+void ClientConnection::onTimer() {
+  const PoolContext& context = pool_.context_;
+  if (state_ == State::kConnecting) {
+    context.cells.add(context.stats.cx_connect_timeout);
+    connection_.close();
+    return pool_.connectionGone(*this, Failure::kConnectTimeout, "connection timeout");
+  }
+  if (active_ > 0 || busy_) return;
+  context.cells.add(context.stats.cx_idle_timeout);
+  pool_.closeConnection(*this);
+}
+
+void ClientConnection::onKeepalive() {
+  const PoolContext& context = pool_.context_;
+  if (codec_->awaitingPing()) {
+    context.cells.add(context.stats.http2_keepalive_timeout);
+    return fail(ResetReason::kConnectionEnded, "upstream_keepalive_timeout");
+  }
+  // Armed for the answer, then for the next interval.
+  if (std::exchange(pinged_, !pinged_)) return keepalive_timer_->arm(keepaliveWait());
+  codec_->ping();
+  keepalive_timer_->arm(std::max(context.config->http.http2_keepalive_timeout, milliseconds(1)));
+}
+
+milliseconds ClientConnection::keepaliveWait() const {
+  const cluster::UpstreamHttpConfig& http = pool_.context_.config->http;
+  const auto most = static_cast<uint64_t>(http.http2_keepalive_interval.count()) * http.http2_keepalive_jitter_percent;
+  base::Random random(id_ ^ connection_.bytesReceived());
+  return http.http2_keepalive_interval + milliseconds(random.below(most / 100 + 1));
+}
+
+void ClientConnection::onMaxDuration() {
+  pool_.context_.cells.add(pool_.context_.stats.cx_max_duration_reached);
+  retire();
+  pool_.place(*this);
+}
+
+uint32_t ClientConnection::capacity() const {
+  if (retired_ || state_ != State::kOpen) return 0;
+  if (!multiplexed_) return busy_ ? 0 : 1;
+  const uint32_t limit = pool_.context_.config->http.max_concurrent_streams;
+  return limit <= active_ ? 0 : std::min(limit - active_, codec_->freeStreams());
+}
+
+void ClientConnection::retire() {
+  if (std::exchange(retired_, true)) return;
+  if (codec_ && state_ == State::kOpen) codec_->drain();
+}
+
+void ClientConnection::attach(Exchange& exchange) {
+  exchange.connection_ = this;
+  exchange.received_before_ = connection_.bytesReceived();
+  exchange.unconsumed_ = 0;
+  exchange.full_credit_ = 0;
+  exchange.started_ = exchange.request_ended_ = exchange.maybe_unseen_ = exchange.told_unsent_ = false;
+  request_ended_ = false;
+  busy_ = !multiplexed_;
+  ++active_;
+  ++requests_;
+  exchanges_.pushBack(exchange);
+}
+
+void ClientConnection::detach(Exchange& exchange) {
+  exchange.maybe_unseen_ = requests_ > 1 && connection_.bytesReceived() == exchange.received_before_;
+  exchange.connection_ = nullptr;
+  exchange.unlink();
+  --active_;
+  if (multiplexed_ && exchange.started_) streams_->erase(exchange.stream_);
+}
+
+Exchange* ClientConnection::find(http::StreamId stream) {
+  if (!multiplexed_) return exchanges_.empty() ? nullptr : &exchanges_.front();
+  const auto at = streams_->find(stream);
+  return at == streams_->end() ? nullptr : at->second;
+}
+
+// Who hears the next event. The end of a response is the last one, whatever the peer still sends.
+Exchange* ClientConnection::take(http::StreamId stream, bool end_stream) {
+  Exchange* exchange = find(stream);
+  if (!end_stream || exchange == nullptr) return exchange;
+  // An early answer: the rest of the request is not wanted.
+  if (multiplexed_ && !exchange->request_ended_) codec_->reset(stream, ResetReason::kLocal);
+  detach(*exchange);
+  return exchange;
+}
+
+size_t ClientConnection::readCredit() {
+  // A free connection reads too: to see its peer's end at once, and bytes that nobody asked for. Streams that share one
+  // are held back by their windows.
+  if (multiplexed_ || exchanges_.empty()) return net::WorkerBuffers::kReadSize;
+  return exchanges_.front().user_.responseCredit();
+}
+
+void ClientConnection::onBytes(std::string_view bytes) {
+  pool_.context_.cells.add(pool_.context_.stats.cx_rx_bytes_total, bytes.size());
+  receiving_ = true;
+  const std::optional<http::ProtocolError> error = codec_->receive(bytes);
+  receiving_ = false;
+  if (state_ == State::kDead) return;
+  if (error) {
+    pool_.context_.cells.add(pool_.context_.stats.cx_protocol_error);
+    return fail(ResetReason::kProtocolError, error->detail);
+  }
+  settle();
+}
+
+// After the codec has taken a batch of bytes.
+void ClientConnection::settle() {
+  if (multiplexed_) {
+    if (!codec_->reusable()) retired_ = true;
+    return pool_.connectionReady(*this);
+  }
+  if (!busy_ || active_ > 0) return;
+  busy_ = false;
+  if (!request_ended_ || !codec_->reusable()) return pool_.closeConnection(*this);
+  pool_.connectionReady(*this);
+}
+
+void ClientConnection::onPeerEnd() {
+  std::string_view detail = "upstream_connection_closed";
+  // What its end alone delimits may have been cut short.
+  if (!connection_.truncated() && codec_) {
+    receiving_ = true;
+    if (const std::optional<http::ProtocolError> error = codec_->receiveEnd()) detail = error->detail;
+    receiving_ = false;
+  }
+  if (state_ != State::kDead) fail(ResetReason::kConnectionEnded, detail);
+}
+
+void ClientConnection::onBroken(net::CloseReason reason, int error) {
+  if (state_ != State::kConnecting) return fail(ResetReason::kConnectionEnded, "upstream_connection_reset");
+  pool_.context_.cells.add(pool_.context_.stats.cx_connect_fail);
+  std::string text = strerror(error);
+  if (reason == net::CloseReason::kHandshakeFailed && !connection_.transport()->failure().empty()) {
+    text = connection_.transport()->failure();
+    if (text.rfind("TLS_error", 0) != 0) text.insert(0, "TLS_error:");
+  }
+  pool_.connectionGone(*this, Failure::kConnectFailed, text);
+}
+
+void ClientConnection::fail(ResetReason reason, std::string_view detail) {
+  pool_.closeConnection(*this);
+  while (!exchanges_.empty()) {
+    Exchange& exchange = exchanges_.front();
+    detach(exchange);
+    exchange.user_.onResponseReset(reason, detail);
+  }
+}
+
+void ClientConnection::onDrained() {
+  if (!multiplexed_) {
+    if (!exchanges_.empty()) exchanges_.front().user_.onRequestBytesSent();
+    return;
+  }
+  // What one hears may end others: each is told once, and looked up again.
+  std::vector<http::StreamId> streams;
+  exchanges_.forEach([&streams](Exchange& exchange) {
+    if (exchange.told_unsent_ && exchange.started_) streams.push_back(exchange.stream_);
+  });
+  for (const http::StreamId stream : streams) onSendProgress(stream);
+}
+
+void ClientConnection::openWindow(Exchange& exchange) {
+  const size_t credit = exchange.user_.responseCredit();
+  exchange.full_credit_ = std::max(exchange.full_credit_, credit);
+  if (credit == 0 || exchange.unconsumed_ == 0) return;
+  // The user still holds this much: it is what keeps the window closed.
+  const size_t held = exchange.full_credit_ - credit;
+  if (exchange.unconsumed_ <= held) return;
+  const size_t consumed = exchange.unconsumed_ - held;
+  exchange.unconsumed_ -= static_cast<uint32_t>(consumed);
+  codec_->consumed(exchange.stream_, consumed);
+}
+
+// --- events of the codec
+
+http::ResponseHeaders& ClientConnection::beginResponse(http::StreamId stream) {
+  return find(stream)->user_.beginResponse();
+}
+
+void ClientConnection::onInformational(http::StreamId stream) {
+  if (Exchange* exchange = find(stream)) exchange->user_.onInformational();
+}
+
+void ClientConnection::onResponseHeaders(http::StreamId stream, bool end_stream) {
+  if (Exchange* exchange = take(stream, end_stream)) exchange->user_.onResponseHeaders(end_stream);
+}
+
+void ClientConnection::onResponseData(http::StreamId stream, std::string_view data, bool end_stream) {
+  Exchange* exchange = take(stream, end_stream);
+  if (exchange == nullptr) return;
+  if (multiplexed_ && !end_stream) {
+    exchange->full_credit_ = std::max(exchange->full_credit_, exchange->user_.responseCredit());
+    exchange->unconsumed_ += static_cast<uint32_t>(data.size());
+  }
+  exchange->user_.onResponseData(data, end_stream);
+  if (!multiplexed_ || end_stream || state_ == State::kDead) return;
+  if (find(stream) == exchange) openWindow(*exchange);
+}
+
+http::Trailers& ClientConnection::beginResponseTrailers(http::StreamId stream) {
+  return find(stream)->user_.beginResponseTrailers();
+}
+
+void ClientConnection::onResponseTrailers(http::StreamId stream) {
+  if (Exchange* exchange = take(stream, true)) exchange->user_.onResponseTrailers();
+}
+
+void ClientConnection::onResponseReset(http::StreamId stream, ResetReason reason) {
+  Exchange* exchange = find(stream);
+  if (exchange == nullptr) return;
+  detach(*exchange);
+  exchange->user_.onResponseReset(reason, "upstream_stream_reset");
+}
+
+void ClientConnection::onSendProgress(http::StreamId stream) {
+  Exchange* exchange = find(stream);
+  if (exchange == nullptr) return;
+  exchange->told_unsent_ = false;
+  exchange->user_.onRequestBytesSent();
+}
+
+void ClientConnection::onCapacityChanged() {
+  if (!receiving_) settle();
+}
+
+}  // namespace sluice::upstream::pool

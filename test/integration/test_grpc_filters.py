@@ -1,0 +1,301 @@
+"""gRPC in a running proxy: filters that ask gRPC services, grpc-web, and answers of the proxy's own to gRPC requests."""
+import base64
+import concurrent.futures
+import os
+import struct
+import sys
+import unittest
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
+from harness import *  # noqa: E402,F403
+from harness import config  # noqa: E402
+from harness.ads import messageClass  # noqa: E402
+
+HTTP2 = {
+    "typed_extension_protocol_options": {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": config.TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }
+    }
+}
+FILTERS = "envoy.extensions.filters.http."
+
+
+def httpFilter(name, type_name, **fields):
+    return {"name": "envoy.filters.http." + name, "typed_config": {"@type": config.TYPE + FILTERS + type_name, **fields}}
+
+
+def service(cluster_name, timeout="5s"):
+    return {"envoy_grpc": {"cluster_name": cluster_name}, "timeout": timeout}
+
+
+def frame(message, flag=0):
+    return struct.pack(">BI", flag, len(message)) + message
+
+
+class GrpcServer:
+    """Serves one method of a service. `serve` takes the request (or an iterator of them) and the context."""
+
+    def __init__(self, service_name, method, serve, request=None, response=None, streaming=False):
+        import grpc
+
+        make = grpc.stream_stream_rpc_method_handler if streaming else grpc.unary_unary_rpc_method_handler
+        handler = make(
+            serve,
+            request_deserializer=messageClass(request).FromString if request else None,
+            response_serializer=(lambda message: message.SerializeToString()) if response else None,
+        )
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
+        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service_name, {method: handler}),))
+        self.port = self.server.add_insecure_port("127.0.0.1:0")
+        self.server.start()
+
+    def stop(self):
+        self.server.stop(None).wait()
+
+
+class GrpcCase(SluiceTestCase):
+    def proxy(self, *filters, clusters=(), routes=None, upstream=None, **hcm):
+        self.upstream = upstream or self.start(HttpUpstream())
+        up = cluster("up", self.upstream.port, **(HTTP2 if upstream else {}))
+        listener = httpListener("http", routes or [route("up")], filters=filters, **hcm)
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], [up, *clusters])))
+        return self.sluice.port("http")
+
+
+class LocalReplyTest(GrpcCase):
+    def test_a_grpc_request_is_answered_in_grpc(self):
+        port = self.proxy(routes=[route("up", prefix="/only")])
+
+        response = request(port, "POST", "/a.B/C", headers=[("content-type", "application/grpc")], body=frame(b"q"))
+
+        self.assertEqual((response.status, response.header("grpc-status")), (200, "12"))
+        self.assertEqual(response.header("content-type"), "application/grpc")
+        self.assertEqual(response.body, b"")
+
+
+class ExtAuthzTest(GrpcCase):
+    def guarded(self, decide):
+        package = "envoy.service.auth.v3."
+        server = self.start(
+            GrpcServer(package + "Authorization", "Check", decide, package + "CheckRequest", package + "CheckResponse")
+        )
+        guard = httpFilter("ext_authz", "ext_authz.v3.ExtAuthz", grpc_service=service("authz"), transport_api_version="V3")
+        return self.proxy(guard, clusters=[cluster("authz", server.port, **HTTP2)])
+
+    def test_a_grpc_service_permits_with_headers_and_refuses_with_a_status(self):
+        Response = messageClass("envoy.service.auth.v3.CheckResponse")
+
+        def decide(check, context):
+            http = check.attributes.request.http
+            answer = Response()
+            if http.headers.get("x-key") == "good":
+                option = answer.ok_response.headers.add()
+                option.header.key, option.header.value = "x-user", "ada of " + http.path
+            else:
+                answer.status.code = 7
+                answer.denied_response.status.code = 401
+                answer.denied_response.body = "who are you?"
+            return answer
+
+        port = self.guarded(decide)
+
+        self.assertEqual(get(port, "/doc", headers=[("x-key", "good"), ("x-user", "root")]).status, 200)
+        self.assertEqual(self.upstream.next().header("x-user"), "ada of /doc")
+        refused = get(port, "/doc")
+        self.assertEqual((refused.status, refused.body), (401, b"who are you?"))
+
+    def test_a_service_that_is_not_there_refuses(self):
+        package = "envoy.service.auth.v3."
+        port = self.guarded(lambda check, context: messageClass(package + "CheckResponse")())
+        self.assertEqual(get(port).status, 200)
+
+        guard = httpFilter("ext_authz", "ext_authz.v3.ExtAuthz", grpc_service=service("up"))
+        self.assertEqual(get(self.proxy(guard)).status, 403)
+
+
+class RateLimitTest(GrpcCase):
+    def test_the_service_decides_by_descriptors(self):
+        package = "envoy.service.ratelimit.v3."
+        Response = messageClass(package + "RateLimitResponse")
+        asked = []
+
+        def decide(question, context):
+            asked.append([[(entry.key, entry.value) for entry in one.entries] for one in question.descriptors])
+            return Response(overall_code=2 if ("who", "greedy") in asked[-1][0] else 1)
+
+        server = self.start(
+            GrpcServer(
+                package + "RateLimitService",
+                "ShouldRateLimit",
+                decide,
+                package + "RateLimitRequest",
+                package + "RateLimitResponse",
+            )
+        )
+        limits = [
+            {
+                "actions": [
+                    {"destination_cluster": {}},
+                    {"remote_address": {}},
+                    {"request_headers": {"header_name": "x-who", "descriptor_key": "who"}},
+                ]
+            }
+        ]
+        limiter = httpFilter(
+            "ratelimit",
+            "ratelimit.v3.RateLimit",
+            domain="shop",
+            timeout="5s",
+            rate_limit_service={"grpc_service": service("limits"), "transport_api_version": "V3"},
+        )
+        port = self.proxy(
+            limiter, clusters=[cluster("limits", server.port, **HTTP2)], routes=[route("up", rate_limits=limits)]
+        )
+
+        statuses = [get(port, headers=headers).status for headers in ([], [("x-who", "ada")], [("x-who", "greedy")])]
+
+        self.assertEqual(statuses, [200, 200, 429])
+        self.assertEqual(asked[0], [[("destination_cluster", "up"), ("remote_address", "127.0.0.1"), ("who", "ada")]])
+        self.assertEqual(self.sluice.stat("http.http.ratelimit.over_limit"), 1)
+
+
+class ExtProcTest(GrpcCase):
+    def processed(self, process, **fields):
+        package = "envoy.service.ext_proc.v3."
+        server = self.start(
+            GrpcServer(
+                package + "ExternalProcessor",
+                "Process",
+                process,
+                package + "ProcessingRequest",
+                package + "ProcessingResponse",
+                streaming=True,
+            )
+        )
+        processor = httpFilter(
+            "ext_proc",
+            "ext_proc.v3.ExternalProcessor",
+            grpc_service=service("processor"),
+            message_timeout="5s",
+            **fields,
+        )
+        return self.proxy(processor, clusters=[cluster("processor", server.port, **HTTP2)])
+
+    def test_both_messages_are_changed_on_one_stream(self):
+        Response = messageClass("envoy.service.ext_proc.v3.ProcessingResponse")
+        streams = []
+
+        def process(questions, context):
+            streams.append([])
+            for question in questions:
+                kind = question.WhichOneof("request")
+                streams[-1].append(kind)
+                answer = Response()
+                if kind in ("request_headers", "response_headers"):
+                    option = getattr(answer, kind).response.header_mutation.set_headers.add()
+                    option.header.key, option.header.raw_value = "x-seen", kind.encode()
+                else:
+                    body = getattr(question, kind).body
+                    getattr(answer, kind).response.body_mutation.body = body.upper() + b"!"
+                yield answer
+
+        port = self.processed(
+            process, processing_mode={"request_body_mode": "BUFFERED", "response_body_mode": "BUFFERED"}
+        )
+
+        response = request(port, "POST", "/", body=b"hello")
+
+        seen = self.upstream.next()
+        self.assertEqual((seen.body, seen.header("x-seen")), (b"HELLO!", "request_headers"))
+        self.assertEqual((response.status, response.header("x-seen")), (200, "response_headers"))
+        self.assertTrue(response.body.endswith(b"!"))
+        self.assertEqual(streams, [["request_headers", "request_body", "response_headers", "response_body"]])
+
+    def test_it_answers_the_client_itself(self):
+        def process(questions, context):
+            next(questions)
+            answer = messageClass("envoy.service.ext_proc.v3.ProcessingResponse")()
+            answer.immediate_response.status.code = 403
+            answer.immediate_response.body = b"not today"
+            yield answer
+
+        response = get(self.processed(process))
+
+        self.assertEqual((response.status, response.body), (403, b"not today"))
+        self.assertTrue(self.upstream.requests.empty())
+
+    def test_a_processor_that_fails_stops_the_exchange_unless_that_is_allowed(self):
+        def process(questions, context):
+            import grpc
+
+            next(questions)
+            context.abort(grpc.StatusCode.INTERNAL, "broken")
+            yield
+
+        self.assertEqual(get(self.processed(process)).status, 500)
+        self.assertEqual(get(self.processed(process, failure_mode_allow=True)).status, 200)
+
+
+class GrpcWebTest(GrpcCase):
+    def bridge(self):
+        def place(order, context):
+            context.set_trailing_metadata((("x-cost", "7"),))
+            return order.upper()
+
+        backend = self.start(GrpcServer("shop.Orders", "Place", place))
+        stats = httpFilter(
+            "grpc_stats",
+            "grpc_stats.v3.FilterConfig",
+            individual_method_stats_allowlist={"services": [{"name": "shop.Orders", "method_names": ["Place"]}]},
+        )
+        return self.proxy(httpFilter("grpc_web", "grpc_web.v3.GrpcWeb"), stats, upstream=backend)
+
+    def test_a_browser_calls_a_grpc_service(self):
+        port = self.bridge()
+
+        response = request(
+            port, "POST", "/shop.Orders/Place", headers=[("content-type", "application/grpc-web")], body=frame(b"tea")
+        )
+
+        self.assertEqual((response.status, response.header("content-type")), (200, "application/grpc-web+proto"))
+        message = frame(b"TEA")
+        self.assertEqual(response.body[: len(message)], message)
+        flag, size = struct.unpack(">BI", response.body[len(message) : len(message) + 5])
+        trailers = response.body[len(message) + 5 :]
+        self.assertEqual((flag, size), (0x80, len(trailers)))
+        self.assertIn(b"grpc-status: 0\r\n", trailers)
+        self.assertIn(b"x-cost: 7\r\n", trailers)
+        self.assertEqual(self.sluice.stat("http.http.grpc.shop.Orders.Place.success"), 1)
+        self.assertEqual(self.sluice.stat("http.http.grpc.shop.Orders.Place.request_message_count"), 1)
+
+    def test_in_base64_cut_anywhere(self):
+        port = self.bridge()
+        text = base64.b64encode(frame(b"green tea"))
+
+        response = request(
+            port,
+            "POST",
+            "/shop.Orders/Place",
+            headers=[("content-type", "application/grpc-web-text"), ("accept", "application/grpc-web-text")],
+            body=[text[i : i + 3] for i in range(0, len(text), 3)],
+        )
+
+        message = base64.b64encode(frame(b"GREEN TEA"))
+        self.assertEqual(response.body[: len(message)], message)
+        trailers = base64.b64decode(response.body[len(message) :])
+        self.assertEqual(trailers[0], 0x80)
+        self.assertIn(b"grpc-status: 0\r\n", trailers)
+
+    def test_an_unknown_method_is_told_in_the_head_or_the_last_frame(self):
+        response = request(
+            self.bridge(), "POST", "/shop.Orders/No", headers=[("content-type", "application/grpc-web")], body=frame(b"")
+        )
+
+        status = response.header("grpc-status") or response.body.decode()
+        self.assertIn("12", status)
+
+
+if __name__ == "__main__":
+    unittest.main()

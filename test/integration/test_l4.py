@@ -1,0 +1,418 @@
+"""Connections that are no HTTP: tcp_proxy and the network filters in front of it, echo, direct_response, PROXY protocol
+to upstreams, and TLS passed through by server name."""
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
+from harness import *  # noqa: E402,F403
+from harness import client  # noqa: E402
+from harness.config import socketAddress  # noqa: E402
+from harness.upstream import freePort  # noqa: E402
+
+NETWORK = "type.googleapis.com/envoy.extensions.filters.network."
+
+
+def networkFilter(kind, **fields):
+    return {"name": kind, "typed_config": {"@type": NETWORK + kind, **fields}}
+
+
+def tcpProxy(cluster_name="up", **fields):
+    fields.setdefault("stat_prefix", "t")
+    if "weighted_clusters" not in fields:
+        fields["cluster"] = cluster_name
+    return networkFilter("tcp_proxy.v3.TcpProxy", **fields)
+
+
+def tcpListener(name, *filters, **more):
+    return {"name": name, "address": socketAddress(0), "filter_chains": [{"filters": list(filters)}], **more}
+
+
+def readAll(sock):
+    data = bytearray()
+    while True:
+        piece = sock.recv(65536)
+        if not piece:
+            return bytes(data)
+        data += piece
+
+
+def echoThenTotal(sock, _number):
+    """Sends back what comes; at the client's end says how much it was."""
+    total = 0
+    while True:
+        piece = sock.recv(65536)
+        if not piece:
+            break
+        total += len(piece)
+        sock.sendall(piece)
+    sock.sendall(b"total %d" % total)
+
+
+class TcpTestCase(SluiceTestCase):
+    def serve(self, *filters, script=echoThenTotal, clusters=None, listeners=None, **sluice):
+        self.upstream = self.start(RawUpstream(script))
+        config = bootstrap(
+            listeners or [tcpListener("t", *(filters or [tcpProxy()]))], clusters or [cluster("up", self.upstream.port)]
+        )
+        self.sluice = self.start(Sluice(self.scratch, config, **sluice))
+        return self.sluice.port("t")
+
+    def connect(self, port):
+        sock = rawConnection(port)
+        sock.settimeout(10)
+        self.addCleanup(sock.close)
+        return sock
+
+    def memory(self):
+        with open(f"/proc/{self.sluice.pid}/status", encoding="ascii") as status:
+            return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1)) * 1024
+
+
+class TcpProxyTest(TcpTestCase):
+    def test_each_direction_ends_by_itself(self):
+        sock = self.connect(self.serve())
+        sock.sendall(b"question")
+        self.assertEqual(sock.recv(100), b"question")
+
+        sock.shutdown(socket.SHUT_WR)
+
+        self.assertEqual(readAll(sock), b"total 8")
+
+    def test_the_end_of_the_upstream_leaves_the_client_its_turn(self):
+        seen = []
+
+        def script(sock, _number):
+            sock.sendall(b"bye")
+            sock.shutdown(socket.SHUT_WR)
+            seen.append(readAll(sock))
+
+        sock = self.connect(self.serve(script=script))
+        self.assertEqual(readAll(sock), b"bye")
+
+        sock.sendall(b"the last word")
+        sock.close()
+
+        waitFor(lambda: seen == [b"the last word"], "the upstream to hear the client out")
+
+    def test_big_transfers_both_ways_to_slow_readers_hold_little_memory(self):
+        size = 48 << 20
+        started = threading.Event()
+
+        def script(sock, _number):
+            def send():
+                sock.sendall(b"d" * size)
+                sock.shutdown(socket.SHUT_WR)
+
+            threading.Thread(target=send, daemon=True).start()
+            started.wait()
+            self.received = len(readAll(sock))
+
+        sock = self.connect(self.serve(script=script))
+        sock.settimeout(60)
+        sock.sendall(b"u")
+        before = self.memory()
+        sender = threading.Thread(target=lambda: (sock.sendall(b"u" * size), sock.shutdown(socket.SHUT_WR)), daemon=True)
+        sender.start()
+        held = 0
+        deadline = time.monotonic() + 1.5  # nobody reads: what the proxy takes now it has to keep
+        while time.monotonic() < deadline:
+            held = max(held, self.memory() - before)
+            time.sleep(0.1)
+        self.assertLess(held, 8 << 20)
+
+        started.set()
+        self.assertEqual(len(readAll(sock)), size)
+        sender.join(20)
+        waitFor(lambda: getattr(self, "received", 0) == size + 1, "the upstream to get all")
+        self.assertLess(self.memory() - before, 16 << 20)
+
+    def test_an_upstream_that_is_killed_ends_the_connection(self):
+        killed = threading.Event()
+
+        def script(sock, _number):
+            sock.sendall(b"x" * 100000)
+            killed.wait()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+
+        sock = self.connect(self.serve(script=script))
+        got = 0
+        while got < 100000:
+            got += len(sock.recv(65536))
+        killed.set()
+
+        try:
+            self.assertEqual(sock.recv(10), b"")
+        except ConnectionResetError:
+            pass
+        waitFor(lambda: self.sluice.stat("cluster.up.upstream_cx_active") == 0, "the connection to be forgotten")
+
+    def test_attempts_go_on_to_hosts_that_answer_and_the_log_tells_why_none_did(self):
+        log = self.scratch.join("access.log")
+        access_log = {
+            "name": "file",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": log,
+                "log_format": {
+                    "text_format_source": {
+                        "inline_string": "%RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %BYTES_RECEIVED% %BYTES_SENT%\n"
+                    }
+                },
+            },
+        }
+        upstream = self.start(RawUpstream(echoThenTotal))
+        clusters = [cluster("up", freePort(), upstream.port), cluster("gone", freePort())]
+        listeners = [
+            tcpListener("t", tcpProxy(max_connect_attempts=2, access_log=[access_log])),
+            tcpListener("none", tcpProxy("gone", access_log=[access_log])),
+            tcpListener("missing", tcpProxy("nowhere", access_log=[access_log])),
+        ]
+        port = self.serve(clusters=clusters, listeners=listeners)
+        for _ in range(4):
+            sock = self.connect(port)
+            sock.sendall(b"hi")
+            sock.shutdown(socket.SHUT_WR)
+            self.assertEqual(readAll(sock), b"hitotal 2")
+        self.assertEqual(readAll(self.connect(self.sluice.port("none"))), b"")
+        self.assertEqual(readAll(self.connect(self.sluice.port("missing"))), b"")
+
+        def lines():
+            with open(log, encoding="ascii") as file:
+                return file.read().splitlines()
+
+        waitFor(lambda: len(lines()) == 6, "six lines")
+        self.assertEqual(sorted(lines()), sorted(["- up 2 9"] * 4 + ["UF,URX gone 0 0", "NC - 0 0"]))
+
+    def test_silence_ends_a_connection_after_the_idle_timeout(self):
+        sock = self.connect(self.serve(tcpProxy(idle_timeout="0.3s")))
+        sock.sendall(b"x")
+        self.assertEqual(sock.recv(10), b"x")
+
+        self.assertEqual(readAll(sock), b"")
+        self.assertEqual(self.sluice.stat("tcp.t.idle_timeout"), 1)
+
+    def test_connections_last_until_the_drain_time_is_over(self):
+        sock = self.connect(self.serve(args=["--drain-time-s", "1"]))
+        sock.sendall(b"one")
+        self.assertEqual(sock.recv(10), b"one")
+
+        self.sluice.terminate()
+        waitFor(lambda: self.sluice.admin("/ready").status != 200, "readiness to fail")
+        sock.sendall(b"two")
+        self.assertEqual(sock.recv(10), b"two")
+
+        self.assertEqual(readAll(sock), b"")
+        self.sluice.waitForExit()
+
+    def test_connections_share_what_weights_say(self):
+        counts = {"a": 0, "b": 0}
+
+        def server(name):
+            def script(sock, _number):
+                counts[name] += 1
+                sock.sendall(name.encode())
+
+            return self.start(RawUpstream(script))
+
+        a, b = server("a"), server("b")
+        weighted = {"clusters": [{"name": "a", "weight": 3}, {"name": "b", "weight": 1}]}
+        port = self.serve(
+            tcpProxy(weighted_clusters=weighted), clusters=[cluster("a", a.port), cluster("b", b.port)]
+        )
+        for _ in range(200):
+            readAll(self.connect(port))
+
+        self.assertEqual(counts["a"] + counts["b"], 200)
+        self.assertTrue(110 < counts["a"] < 190, counts)
+
+
+class GateTest(TcpTestCase):
+    def test_connections_beyond_a_limit_are_closed_and_an_end_makes_room(self):
+        limit = networkFilter("connection_limit.v3.ConnectionLimit", stat_prefix="l", max_connections=2)
+        port = self.serve(limit, tcpProxy(), concurrency=2)
+        first, second = self.connect(port), self.connect(port)
+        for sock in (first, second):
+            sock.sendall(b"x")
+            self.assertEqual(sock.recv(10), b"x")
+
+        self.assertEqual(readAll(self.connect(port)), b"")
+        self.assertEqual(self.sluice.stat("connection_limit.l.limited_connections"), 1)
+        first.close()
+        waitFor(lambda: self.sluice.stat("connection_limit.l.active_connections") == 1, "room")
+
+        third = self.connect(port)
+        third.sendall(b"x")
+        self.assertEqual(third.recv(10), b"x")
+
+    def test_a_bucket_limits_new_connections(self):
+        bucket = {"max_tokens": 2, "tokens_per_fill": 1, "fill_interval": "3600s"}
+        port = self.serve(
+            networkFilter("local_ratelimit.v3.LocalRateLimit", stat_prefix="r", token_bucket=bucket), tcpProxy()
+        )
+        answers = []
+        for _ in range(3):
+            sock = self.connect(port)
+            try:
+                sock.sendall(b"x")
+                answers.append(sock.recv(10))
+            except OSError:
+                answers.append(b"")
+
+        self.assertEqual(answers, [b"x", b"x", b""])
+
+    def rules(self, *names_and_prefixes):
+        policies = {
+            name: {"permissions": [{"any": True}], "principals": [{"remote_ip": {"address_prefix": prefix, "prefix_len": 8}}]}
+            for name, prefix in names_and_prefixes
+        }
+        return {"action": "DENY", "policies": policies}
+
+    def test_rules_close_connections_and_shadow_rules_count_them(self):
+        listeners = [
+            tcpListener("t", networkFilter("rbac.v3.RBAC", stat_prefix="t", rules=self.rules(("all", "127.0.0.0"))), tcpProxy()),
+            tcpListener(
+                "open", networkFilter("rbac.v3.RBAC", stat_prefix="o", shadow_rules=self.rules(("all", "127.0.0.0"))), tcpProxy()
+            ),
+        ]
+        port = self.serve(listeners=listeners)
+        self.assertEqual(readAll(self.connect(port)), b"")
+        sock = self.connect(self.sluice.port("open"))
+        sock.sendall(b"x")
+
+        self.assertEqual(sock.recv(10), b"x")
+        self.assertEqual(self.sluice.stat("t.rbac.denied"), 1)
+        self.assertEqual(self.sluice.stat("o.rbac.shadow_denied"), 1)
+
+    def test_filters_stand_in_front_of_http_too(self):
+        listener = httpListener("h", [directResponse(200, "hi")])
+        chain = listener["filter_chains"][0]["filters"]
+        chain.insert(0, networkFilter("connection_limit.v3.ConnectionLimit", stat_prefix="l", max_connections=1, delay="0.2s"))
+        self.serve(listeners=[tcpListener("t", tcpProxy()), listener])
+        port = self.sluice.port("h")
+        sock = self.connect(port)
+        sock.sendall(client.requestBytes("GET", "/"))
+        self.assertEqual(readResponse(sock).status, 200)
+
+        began = time.monotonic()
+        refused = self.connect(port)
+        refused.sendall(client.requestBytes("GET", "/"))
+        self.assertEqual(readAll(refused), b"")
+        self.assertGreater(time.monotonic() - began, 0.15)
+        sock.close()
+        waitFor(lambda: self.sluice.stat("connection_limit.l.active_connections") == 0, "room")
+
+        self.assertEqual(get(port).status, 200)
+
+    def test_echo_and_direct_response_need_no_cluster(self):
+        listeners = [
+            tcpListener("t", networkFilter("echo.v3.Echo")),
+            tcpListener("d", networkFilter("direct_response.v3.Config", response={"inline_string": "gone\n"})),
+        ]
+        port = self.serve(listeners=listeners)
+        sock = self.connect(port)
+        sock.sendall(b"hello")
+        sock.shutdown(socket.SHUT_WR)
+
+        self.assertEqual(readAll(sock), b"hello")
+        self.assertEqual(readAll(self.connect(self.sluice.port("d"))), b"gone\n")
+
+
+class ProxyProtocolTest(TcpTestCase):
+    def header(self, version):
+        heard = []
+
+        def script(sock, _number):
+            heard.append(sock.recv(1000))
+            sock.sendall(b"ok")
+
+        transport = {
+            "name": "p",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3"
+                ".ProxyProtocolUpstreamTransport",
+                "config": {"version": version},
+                "transport_socket": {
+                    "name": "r",
+                    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"},
+                },
+            },
+        }
+        upstream = self.start(RawUpstream(script))
+        port = self.serve(clusters=[cluster("up", upstream.port, transport_socket=transport)])
+        sock = self.connect(port)
+        client_port = sock.getsockname()[1]
+        self.assertEqual(sock.recv(10), b"ok")
+        return heard[0], client_port, port
+
+    def test_version_1_tells_the_client_in_text(self):
+        heard, client_port, port = self.header("V1")
+
+        self.assertEqual(heard, b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\n" % (client_port, port))
+
+    def test_version_2_tells_the_client_in_binary(self):
+        heard, client_port, port = self.header("V2")
+
+        addresses = socket.inet_aton("127.0.0.1") * 2
+        ports = client_port.to_bytes(2, "big") + port.to_bytes(2, "big")
+        self.assertEqual(heard, b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + addresses + ports)
+
+
+class PassthroughTest(TcpTestCase):
+    """TLS to two servers that the proxy cannot look into, by the name in the ClientHello."""
+
+    def server(self, name):
+        key, certificate = self.scratch.join(name + ".key"), self.scratch.join(name + ".pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key]
+            + ["-out", certificate, "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:" + name],
+            check=True,
+            capture_output=True,
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+
+        def script(sock, _number):
+            with context.wrap_socket(sock, server_side=True) as secure:
+                secure.sendall(b"this is " + name.encode())
+
+        return self.start(RawUpstream(script)).port
+
+    def hear(self, port, name):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.scratch.join(name + ".pem"))
+        with context.wrap_socket(self.connect(port), server_hostname=name) as secure:
+            return readAll(secure)
+
+    def test_the_server_name_decides_where_connections_go(self):
+        clusters = [cluster(name, self.server(name)) for name in ("a.example", "b.example")]
+        inspector = {
+            "name": "tls_inspector",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+            },
+        }
+        listener = tcpListener(
+            "t", networkFilter("sni_cluster.v3.SniCluster"), tcpProxy("a.example"), listener_filters=[inspector]
+        )
+        port = self.serve(clusters=clusters, listeners=[listener])
+
+        self.assertEqual(self.hear(port, "b.example"), b"this is b.example")
+        self.assertEqual(self.hear(port, "a.example"), b"this is a.example")
+        answer = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "b.example", "-quiet"],
+            input=b"",
+            capture_output=True,
+            timeout=20,
+        )
+        self.assertIn(b"this is b.example", answer.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
