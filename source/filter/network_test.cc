@@ -77,6 +77,10 @@ class ByteTransport : public net::Transport {
 };
 
 struct NetworkTest {
+  ~NetworkTest() {
+    while (!list.empty()) list.front().closeNow("test over");
+    loop.turn();
+  }
   TestConnection* connect(net::TransportPtr transport = nullptr) {
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
