@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "source/config/validate.h"
 
 namespace sluice::control_plane {
@@ -160,6 +161,30 @@ TEST_CASE("References to nothing are told with their place") {
   eds_cluster_config: {service_name: svc, eds_config: {ads: {}, resource_api_version: V3}}
 )"})}}),
              Contains("a.yaml:6:") && Contains("endpoints 'svc' does not exist"));
+}
+
+TEST_CASE("Clusters that a TCP proxy names have to be there, too") {
+  const auto tcp = [](std::string_view to) {
+    return resources({kCluster, absl::StrCat(R"(
+- "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+  name: tcp
+  address: {socket_address: {address: 0.0.0.0, port_value: 10001}}
+  filter_chains:
+  - filters:
+    - name: tcp
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+        stat_prefix: tcp
+        )",
+                                             std::string(to), "\n")});
+  };
+  CHECK(errorsOf({{"a.yaml", tcp("cluster: backend")}}) == "");
+  CHECK_THAT(errorsOf({{"a.yaml", tcp("cluster: nobody")}}),
+             Contains("filter_chains[0].filters[0].typed_config.cluster: cluster 'nobody' does not exist"));
+  CHECK_THAT(
+      errorsOf(
+          {{"a.yaml", tcp("weighted_clusters: {clusters: [{name: backend, weight: 1}, {name: nobody, weight: 1}]}")}}),
+      Contains("weighted_clusters.clusters[1].name: cluster 'nobody' does not exist"));
 }
 
 TEST_CASE("A reference to what goes to other nodes only is told") {

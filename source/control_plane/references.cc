@@ -8,6 +8,7 @@
 #include "envoy/config/core/v3/http_uri.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "source/config/any_type.h"
 #include "source/config/walk.h"
 
@@ -21,6 +22,7 @@ using envoy::config::core::v3::HttpUri;
 using envoy::config::route::v3::RouteAction;
 using envoy::config::route::v3::WeightedCluster;
 using envoy::extensions::filters::network::http_connection_manager::v3::Rds;
+using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 
 // The stream that the resource itself came on.
 bool isOurs(const ConfigSource& source) {
@@ -62,6 +64,10 @@ class Collector {
       add(ResourceType::kCluster, action->cluster(), context.child("cluster"));
     } else if (const auto* weight = as<WeightedCluster::ClusterWeight>(message)) {
       add(ResourceType::kCluster, weight->name(), context.child("name"));
+    } else if (const auto* proxy = as<TcpProxy>(message)) {
+      add(ResourceType::kCluster, proxy->cluster(), context.child("cluster"));
+    } else if (const auto* share = as<TcpProxy::WeightedCluster::ClusterWeight>(message)) {
+      add(ResourceType::kCluster, share->name(), context.child("name"));
     } else if (const auto* uri = as<HttpUri>(message)) {
       add(ResourceType::kCluster, uri->cluster(), context.child("cluster"));
     } else if (const auto* grpc = as<GrpcService::EnvoyGrpc>(message)) {

@@ -1,4 +1,5 @@
-// What a resource names: routes name clusters, connection managers name route tables, clusters name endpoints.
+// What a resource names: routes and TCP proxies name clusters, connection managers name route tables, clusters name
+// endpoints.
 #pragma once
 
 #include <vector>

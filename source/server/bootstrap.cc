@@ -21,6 +21,17 @@ void checkSource(const envoy::config::core::v3::ConfigSource& source, const Boot
   }
 }
 
+// Where the connection managers of a chain get their route tables.
+void checkRds(const envoy::config::listener::v3::FilterChain& chain, const BootstrapProto& bootstrap,
+              const Context& context) {
+  for (int i = 0; i < chain.filters_size(); ++i) {
+    HttpConnectionManager manager;
+    if (!chain.filters(i).typed_config().UnpackTo(&manager) || !manager.has_rds()) continue;
+    checkSource(manager.rds().config_source(), bootstrap,
+                context.child("filters", i).child("typed_config").child("rds").child("config_source"));
+  }
+}
+
 }  // namespace
 
 bool loadBootstrap(const Options& options, BootstrapProto& bootstrap, config::ErrorList& errors,
@@ -87,14 +98,9 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
     std::optional<config::CompiledListener> compiled = config::compileListener(proto, at, services);
     if (compiled) out.listeners.push_back({*std::move(compiled), &proto, rdsNamesOf(proto)});
     for (int c = 0; c < proto.filter_chains_size(); ++c) {
-      for (int f = 0; f < proto.filter_chains(c).filters_size(); ++f) {
-        HttpConnectionManager manager;
-        if (!proto.filter_chains(c).filters(f).typed_config().UnpackTo(&manager) || !manager.has_rds()) continue;
-        checkSource(
-            manager.rds().config_source(), bootstrap,
-            at.child("filter_chains", c).child("filters", f).child("typed_config").child("rds").child("config_source"));
-      }
+      checkRds(proto.filter_chains(c), bootstrap, at.child("filter_chains", c));
     }
+    checkRds(proto.default_filter_chain(), bootstrap, at.child("default_filter_chain"));
   }
   if (services.secrets == &checked) services.secrets = nullptr;
   services.cluster_exists = nullptr;

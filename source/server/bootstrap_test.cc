@@ -103,6 +103,25 @@ TEST_CASE("dynamic configuration needs a node, and a static cluster to come from
   CHECK(named.proto.node().id() == "n");
 }
 
+TEST_CASE("route tables from ADS need an ADS stream, in whichever chain") {
+  const std::string chain =
+      "{filters: [{name: hcm, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.network."
+      "http_connection_manager.v3.HttpConnectionManager, stat_prefix: a, rds: {route_config_name: r, config_source: "
+      "{ads: {}, resource_api_version: V3}}, http_filters: [{name: router, typed_config: {'@type': "
+      "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]}}]}";
+  const auto listenerWith = [](const std::string& chains) {
+    return "static_resources: {listeners: [{name: l, address: {socket_address: {address: 127.0.0.1, port_value: "
+           "10000}}, " +
+           chains + "}]}";
+  };
+  const Loaded first(listenerWith("filter_chains: [" + chain + "]"));
+  CHECK_FALSE(first.ok);
+  CHECK(first.says("filter_chains[0].filters[0].typed_config.rds.config_source.ads: needs dynamic_resources"));
+  const Loaded fallback(listenerWith("default_filter_chain: " + chain));
+  CHECK_FALSE(fallback.ok);
+  CHECK(fallback.says("default_filter_chain.filters[0].typed_config.rds.config_source.ads: needs dynamic_resources"));
+}
+
 TEST_CASE("only an admin block with an address asks for an admin server") {
   const Loaded none("admin: {}");
   CHECK(none.ok);
