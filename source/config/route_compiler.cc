@@ -229,6 +229,7 @@ class RouteCompiler {
     if (config.has_timeout()) out.timeout = compileTimeout(config.timeout(), context.child("timeout"));
     if (config.has_idle_timeout())
       out.idle_timeout = compileTimeout(config.idle_timeout(), context.child("idle_timeout"));
+    streamDuration(config, context, out);
     for (int i = 0; i < config.upgrade_configs_size(); ++i) {
       const auto& upgrade = config.upgrade_configs(i);
       const std::string type = absl::AsciiStrToLower(upgrade.upgrade_type());
@@ -241,6 +242,34 @@ class RouteCompiler {
       out.upgrades.push_back({type, !upgrade.has_enabled() || upgrade.enabled().value()});
     }
     return out;
+  }
+
+  static void streamDuration(const v3::RouteAction& config, const Context& context, route::ForwardSpec& out) {
+    if (config.has_max_grpc_timeout()) {
+      route::MaxGrpcTimeout& timeout = out.max_grpc_timeout.emplace();
+      timeout.max = compileTimeout(config.max_grpc_timeout(), context.child("max_grpc_timeout")).value_or(timeout.max);
+      timeout.offset =
+          compileTimeout(config.grpc_timeout_offset(), context.child("grpc_timeout_offset")).value_or(timeout.offset);
+    } else if (config.has_grpc_timeout_offset()) {
+      context.child("grpc_timeout_offset").warn("does nothing without max_grpc_timeout; set that, or remove it");
+    }
+    if (!config.has_max_stream_duration()) return;
+    if (config.has_max_grpc_timeout()) {
+      context.child("max_grpc_timeout").warn("does nothing beside max_stream_duration; remove it");
+      out.max_grpc_timeout.reset();
+    }
+    const v3::RouteAction::MaxStreamDuration& limits = config.max_stream_duration();
+    const Context at = context.child("max_stream_duration");
+    route::MaxStreamDuration& duration = out.max_stream_duration.emplace();
+    if (limits.has_max_stream_duration()) {
+      duration.duration = compileTimeout(limits.max_stream_duration(), at.child("max_stream_duration"));
+    }
+    if (limits.has_grpc_timeout_header_max()) {
+      duration.grpc_header_max = compileTimeout(limits.grpc_timeout_header_max(), at.child("grpc_timeout_header_max"));
+    }
+    duration.grpc_header_offset =
+        compileTimeout(limits.grpc_timeout_header_offset(), at.child("grpc_timeout_header_offset"))
+            .value_or(duration.grpc_header_offset);
   }
 
   static uint16_t clusterNotFoundStatus(const v3::RouteAction& config, const Context& context) {

@@ -122,6 +122,50 @@ virtual_hosts:
   CHECK_FALSE(out.table->match(unknown.headers, 0));
 }
 
+TEST_CASE("a route says how long streams live, and what of grpc-timeout counts") {
+  Compiler compiler;
+  const auto forwardOf = [&](const std::string& inside) {
+    Compiled out = compiler.route("name: r, match: {prefix: /}, route: {cluster: web, " + inside + "}");
+    INFO(inside);
+    REQUIRE(out.errors == "");
+    Request request("/", "x");
+    const route::Forward& forward = *out.table->match(request.headers, 0).route->forward;
+    struct Said {
+      std::optional<route::MaxStreamDuration> duration;
+      std::optional<route::MaxGrpcTimeout> grpc;
+      std::string warnings;
+    } said;
+    if (forward.max_stream_duration != nullptr) said.duration = *forward.max_stream_duration;
+    if (forward.max_grpc_timeout != nullptr) said.grpc = *forward.max_grpc_timeout;
+    said.warnings = out.warnings;
+    return said;
+  };
+  using std::chrono::milliseconds;
+  const auto none = forwardOf("");
+  CHECK_FALSE(none.duration);
+  CHECK_FALSE(none.grpc);
+  const auto empty = forwardOf("max_stream_duration: {}");
+  CHECK_FALSE(empty.duration->duration);
+  CHECK_FALSE(empty.duration->grpc_header_max);
+  const auto whole = forwardOf(
+      "max_stream_duration: {max_stream_duration: 0s, grpc_timeout_header_max: 9s, grpc_timeout_header_offset: 0.5s}");
+  CHECK(whole.duration->duration == milliseconds(0));
+  CHECK(whole.duration->grpc_header_max == milliseconds(9000));
+  CHECK(whole.duration->grpc_header_offset == milliseconds(500));
+  const auto old = forwardOf("max_grpc_timeout: 2s, grpc_timeout_offset: 0.1s");
+  CHECK(old.grpc->max == milliseconds(2000));
+  CHECK(old.grpc->offset == milliseconds(100));
+  const auto both = forwardOf("max_grpc_timeout: 2s, max_stream_duration: {max_stream_duration: 100000000000s}");
+  CHECK_FALSE(both.grpc);
+  CHECK(both.warnings.find("max_grpc_timeout: does nothing beside max_stream_duration") != std::string::npos);
+  CHECK(both.duration->duration == std::chrono::hours(24 * 365 * 100));
+  CHECK(forwardOf("grpc_timeout_offset: 1s").warnings.find("nothing without max_grpc_timeout") != std::string::npos);
+  CHECK(compiler
+            .routeErrors("match: {prefix: /}, route: {cluster: web, max_stream_duration: "
+                         "{grpc_timeout_header_offset: -1s}}")
+            .find("grpc_timeout_header_offset: is negative") != std::string::npos);
+}
+
 TEST_CASE("header values with operators are formatted for each request") {
   Compiler compiler;
   const Compiled out = compiler.compile(R"(

@@ -81,7 +81,8 @@ std::optional<std::chrono::milliseconds> compileTimeout(const google::protobuf::
     context.error("is negative; 0s means no timeout");
     return std::nullopt;
   }
-  const int64_t seconds = std::min<int64_t>(duration.seconds(), 315'576'000'000);  // protobuf's limit
+  constexpr int64_t kMaxSeconds = int64_t{100} * 365 * 24 * 3600;  // so that a deadline can always be computed
+  const int64_t seconds = std::min(duration.seconds(), kMaxSeconds);
   return std::chrono::milliseconds(seconds * 1000 + (duration.nanos() + 999'999) / 1'000'000);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "absl/strings/str_cat.h"
+
 namespace sluice::http::grpc {
 namespace {
 
@@ -91,6 +93,40 @@ std::string decodeMessage(std::string_view encoded) {
     }
   }
   return out;
+}
+
+std::optional<std::chrono::milliseconds> parseTimeout(std::string_view text) {
+  constexpr size_t kMaxDigits = 8;
+  if (text.size() < 2 || text.size() > kMaxDigits + 1) return std::nullopt;
+  int64_t number = 0;
+  for (const char c : text.substr(0, text.size() - 1)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    number = number * 10 + (c - '0');
+  }
+  constexpr std::chrono::hours kLongest(24 * 365 * 100);
+  switch (text.back()) {
+    case 'H':
+      return std::min(std::chrono::hours(number), kLongest);
+    case 'M':
+      return std::min<std::chrono::minutes>(std::chrono::minutes(number), kLongest);
+    case 'S':
+      return std::chrono::seconds(number);
+    case 'm':
+      return std::chrono::milliseconds(number);
+    case 'u':
+      return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::microseconds(number));
+    case 'n':
+      return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds(number));
+    default:
+      return std::nullopt;
+  }
+}
+
+std::string formatTimeout(std::chrono::milliseconds timeout) {
+  constexpr int64_t kMaxNumber = 99'999'999;
+  const int64_t milliseconds = timeout.count();
+  if (milliseconds <= kMaxNumber) return absl::StrCat(milliseconds, "m");
+  return absl::StrCat(std::min(milliseconds / 1000, kMaxNumber), "S");
 }
 
 void appendFrameHead(std::string& out, uint8_t flag, uint32_t size) {

@@ -2,7 +2,9 @@
 // (docs: "gRPC over HTTP2" and "HTTP to gRPC status code mapping" of the gRPC project)
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,6 +41,12 @@ int parseStatus(std::string_view text);
 std::string encodeMessage(std::string_view message);
 // The other way; what is not encoded properly stays as it is.
 std::string decodeMessage(std::string_view encoded);
+
+// The value of a grpc-timeout field: one to eight digits and a unit (H, M, S, m, u, n), rounded up to milliseconds,
+// at most 100 years (what a clock can count). Nothing if it is anything else. (docs: Timeout)
+std::optional<std::chrono::milliseconds> parseTimeout(std::string_view text);
+// The other way; what eight digits cannot say in milliseconds is told in seconds.
+std::string formatTimeout(std::chrono::milliseconds timeout);
 
 // Five bytes in front of each message: a flag (1: compressed, 0x80: trailers of grpc-web) and its length.
 inline constexpr size_t kFrameHead = 5;

@@ -33,6 +33,33 @@ TEST_CASE("HTTP statuses have gRPC statuses") {
   CHECK(parseStatus("-1") == -1);
 }
 
+TEST_CASE("a timeout is one to eight digits and a unit") {
+  using namespace std::chrono_literals;
+  CHECK(parseTimeout("1H") == 3'600'000ms);
+  CHECK(parseTimeout("2M") == 120'000ms);
+  CHECK(parseTimeout("3S") == 3000ms);
+  CHECK(parseTimeout("04m") == 4ms);
+  CHECK(parseTimeout("0m") == 0ms);
+  CHECK(parseTimeout("1001u") == 2ms);
+  CHECK(parseTimeout("1n") == 1ms);
+  CHECK(parseTimeout("99999999H") == std::chrono::hours(876'000));
+  CHECK(parseTimeout("99999999M") == std::chrono::hours(876'000));
+  CHECK(parseTimeout("99999999S") == 99'999'999s);
+  for (const char* bad : {"", "m", "5", "100000000m", "000000001S", "-1m", "+1m", " 1m", "1m ", "1 m", "1.5S", "0x1S",
+                          "1s", "1h", "1\xb5", "1Sm", "1S,2S"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(parseTimeout(bad));
+  }
+}
+
+TEST_CASE("a timeout is told in eight digits at most") {
+  using namespace std::chrono_literals;
+  CHECK(formatTimeout(0ms) == "0m");
+  CHECK(formatTimeout(99'999'999ms) == "99999999m");
+  CHECK(formatTimeout(100'000'999ms) == "100000S");
+  CHECK(formatTimeout(std::chrono::hours(99'999'999)) == "99999999S");
+}
+
 TEST_CASE("messages are counted wherever the body is cut") {
   std::string body;
   appendFrameHead(body, 0, 3);

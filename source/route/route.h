@@ -42,6 +42,8 @@ struct Forward {
   std::string_view host_rewrite;                          // empty: none
   const RegexRewrite* regex_rewrite = nullptr;
   const std::vector<UpgradeSpec>* upgrades = nullptr;  // null: none
+  const MaxStreamDuration* max_stream_duration = nullptr;
+  const MaxGrpcTimeout* max_grpc_timeout = nullptr;
 };
 
 struct Redirect {

@@ -45,6 +45,19 @@ struct UpgradeSpec {
   bool enabled = true;
 };
 
+// How long a stream of a route may live. (proto: RouteAction.MaxStreamDuration)
+struct MaxStreamDuration {
+  std::optional<std::chrono::milliseconds> duration;         // nullopt: the connection manager's; 0: for ever
+  std::optional<std::chrono::milliseconds> grpc_header_max;  // nullopt: grpc-timeout does not count; 0: as it is
+  std::chrono::milliseconds grpc_header_offset{0};           // taken off the header's
+};
+
+// What of the client's grpc-timeout becomes the route's timeout. (proto: RouteAction.max_grpc_timeout)
+struct MaxGrpcTimeout {
+  std::chrono::milliseconds max{0};  // 0: as it is
+  std::chrono::milliseconds offset{0};
+};
+
 // proto: RouteAction
 struct ForwardSpec {
   ClusterId cluster = kNoCluster;  // if weighted is empty
@@ -59,6 +72,8 @@ struct ForwardSpec {
   std::optional<std::chrono::milliseconds> timeout;       // nullopt: the default (15 s); 0: none
   std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
   std::vector<UpgradeSpec> upgrades;
+  std::optional<MaxStreamDuration> max_stream_duration;
+  std::optional<MaxGrpcTimeout> max_grpc_timeout;  // not with max_stream_duration
 };
 
 // proto: RedirectAction. Empty or 0: as in the request.

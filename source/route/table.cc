@@ -133,6 +133,8 @@ struct Table::Storage {
   std::vector<Forward> forwards;  // reserved: pointers into it stay good
   std::deque<std::vector<WeightedCluster>> weighted;
   std::deque<std::vector<UpgradeSpec>> upgrades;
+  std::deque<MaxStreamDuration> max_stream_durations;
+  std::deque<MaxGrpcTimeout> max_grpc_timeouts;
   std::deque<Redirect> redirects;
   std::deque<DirectResponse> direct_responses;
   std::deque<Conditions> conditions;
@@ -275,6 +277,12 @@ class Table::Builder {
     forward.host_rewrite = storage_.texts.copy(spec.host_rewrite);
     forward.regex_rewrite = rewrite(spec.regex_rewrite);
     if (!spec.upgrades.empty()) forward.upgrades = &storage_.upgrades.emplace_back(std::move(spec.upgrades));
+    if (spec.max_stream_duration) {
+      forward.max_stream_duration = &storage_.max_stream_durations.emplace_back(*spec.max_stream_duration);
+    }
+    if (spec.max_grpc_timeout) {
+      forward.max_grpc_timeout = &storage_.max_grpc_timeouts.emplace_back(*spec.max_grpc_timeout);
+    }
     if (spec.weighted.empty()) return absl::OkStatus();
 
     std::vector<WeightedCluster>& weighted = storage_.weighted.emplace_back();

@@ -10,14 +10,6 @@ namespace pool = upstream::pool;
 
 namespace {
 
-// At most eight digits (docs: Timeout).
-std::string timeoutText(std::chrono::milliseconds timeout) {
-  constexpr int64_t kMaxNumber = 99'999'999;
-  const int64_t milliseconds = timeout.count();
-  if (milliseconds <= kMaxNumber) return absl::StrCat(milliseconds, "m");
-  return absl::StrCat(std::min(milliseconds / 1000, kMaxNumber), "S");
-}
-
 uint32_t readLength(std::string_view head) {
   uint32_t length = 0;
   for (size_t i = 1; i < grpc::kFrameHead; ++i) length = length << 8 | static_cast<uint8_t>(head[i]);
@@ -51,7 +43,7 @@ void ClusterGrpcCall::buildHeaders() {
   headers_.protocol = http::Protocol::kHttp2;
   headers_.addView(http::Name::kTe, "trailers");
   headers_.addView(http::Name::kContentType, grpc::kContentType);
-  if (request_.timeout.count() > 0) headers_.add(http::Name::kGrpcTimeout, timeoutText(request_.timeout));
+  if (request_.timeout.count() > 0) headers_.add(http::Name::kGrpcTimeout, grpc::formatTimeout(request_.timeout));
   for (const auto& [name, value] : request_.metadata) headers_.addView(name, value);
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "source/http/grpc.h"
 #include "source/http/headers.h"
 #include "source/route/rewrite.h"
 #include "source/router/websocket.h"
@@ -96,6 +97,7 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents {
 
  private:
   void forward(bool end_stream);
+  void chooseTimeout(const route::Forward& action);
   void requestEnded();
   void keepBody(std::string_view data);
   void armTimeout();
@@ -136,6 +138,7 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents {
   bool asks_tunnel_ = false;  // an upgrade or CONNECT: the head is all of the request until it is accepted
   bool in_tunnel_ = false;
   bool default_timeout_ = false;  // no one chose it
+  bool grpc_timeout_ = false;     // the client chose it
   bool untimed_ = false;          // what goes on has no natural end
   bool response_began_ = false;
   bool done_ = false;
@@ -197,8 +200,7 @@ void Router::forward(bool end_stream) {
   info.upstream_host_name = host_->hostname().empty() ? info.upstream_host : stream_.arena().copy(host_->hostname());
   info.attempt_count = 1;
 
-  timeout_ = action.timeout.value_or(kDefaultTimeout);
-  default_timeout_ = !action.timeout.has_value();
+  chooseTimeout(action);
   http::RequestHeaders& headers = stream_.request();
   if (!route::finalizeRequest(match, headers, stream::FormatContext{.request = &headers, .info = info},
                               {.keep_original_path = !settings_.suppress_envoy_headers})) {
@@ -219,6 +221,25 @@ void Router::forward(bool end_stream) {
   if (request_ended_ || asks_tunnel_) armTimeout();
   attempt_began_ = worker_.loop().now();
   pool_->request(exchange_, false);
+}
+
+void Router::chooseTimeout(const route::Forward& action) {
+  http::RequestHeaders& headers = stream_.request();
+  if (action.max_grpc_timeout != nullptr && http::grpc::isGrpcRequest(headers)) {
+    const auto field = headers.get(Name::kGrpcTimeout);
+    const milliseconds max = action.max_grpc_timeout->max;
+    const milliseconds offset = action.max_grpc_timeout->offset;
+    grpc_timeout_ = true;
+    timeout_ = max;
+    if (const auto asked = field ? http::grpc::parseTimeout(*field) : std::nullopt) {
+      const milliseconds rest = std::max(offset < *asked ? *asked - offset : *asked, milliseconds(1));
+      timeout_ = max.count() > 0 ? std::min(rest, max) : rest;
+    }
+    if (timeout_.count() > 0) headers.set(Name::kGrpcTimeout, http::grpc::formatTimeout(timeout_));
+    return;
+  }
+  default_timeout_ = !action.timeout && action.max_stream_duration == nullptr;
+  timeout_ = action.timeout.value_or(default_timeout_ ? kDefaultTimeout : milliseconds(0));
 }
 
 void Router::requestEnded() {
@@ -421,7 +442,12 @@ void Router::deadlineExpired() {
   if (cluster_ && !began) countStatus(504);
   release();
   if (began) return runner_.resetResponse("response_timeout");
-  reply(504, "upstream request timeout", "response_timeout", ResponseFlag::kUpstreamRequestTimeout);
+  runner_.localReply(Reply{504,
+                           "upstream request timeout",
+                           "response_timeout",
+                           {},
+                           ResponseFlag::kUpstreamRequestTimeout,
+                           grpc_timeout_ ? std::optional(http::grpc::kDeadlineExceeded) : std::nullopt});
 }
 
 void Router::cancel() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "source/http/grpc.h"
 #include "source/session/connection.h"
 #include "source/stream/format_context.h"
 
@@ -27,6 +28,7 @@ void Stream::begin(Connection& connection, http::StreamId id) {
   connection_ = &connection;
   id_ = id;
   response_started_ = asks_tunnel_ = in_tunnel_ = false;
+  max_duration_.reset();
   unconsumed_ = 0;
   worker_.cells.add(connection.settings().stats.rq_total);
   worker_.cells.add(connection.many_ ? connection.settings().stats.rq_http2_total
@@ -79,15 +81,10 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
     return refuse(Reply{403, "", "upgrade_failed"});
   }
   touch();
+  max_duration_ = longestDuration();
   const bool times_request = settings.request_timeout.count() > 0 && !end_stream && !asks_tunnel_;
-  const bool times_stream = settings.max_stream_duration.count() > 0;
-  if (times_request && times_stream) {
-    too_long_.arm(std::min(settings.request_timeout, settings.max_stream_duration));
-  } else if (times_request) {
-    too_long_.arm(settings.request_timeout);
-  } else if (times_stream) {
-    too_long_.arm(settings.max_stream_duration);
-  }
+  if (times_request) too_long_.arm(std::min(settings.request_timeout, max_duration_.value_or(milliseconds::max())));
+  if (!times_request) armDuration();
   if (end_stream) requestEnded();
   runner_->requestHeaders(end_stream);
   // The body is asked for only once the head got through the filters without being refused.
@@ -96,6 +93,30 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
     go_on.status = 100;
     connection_->codec_->sendInformational(id_, go_on);
   }
+}
+
+std::optional<milliseconds> Stream::longestDuration() {
+  const milliseconds configured = connection_->settings().max_stream_duration;
+  const route::MaxStreamDuration* of_route = nullptr;
+  if (route_.route != nullptr && route_.route->forward != nullptr) {
+    of_route = route_.route->forward->max_stream_duration;
+  }
+  if (of_route == nullptr) return configured.count() > 0 ? std::optional(configured) : std::nullopt;
+  http::RequestHeaders& headers = request();
+  const auto field = headers.get(Name::kGrpcTimeout);
+  const std::optional<milliseconds> asked = field ? http::grpc::parseTimeout(*field) : std::nullopt;
+  milliseconds timeout = of_route->duration.value_or(configured);
+  if (asked && of_route->grpc_header_max) {
+    const milliseconds max = *of_route->grpc_header_max;
+    timeout = max.count() > 0 ? std::min(*asked, max) : *asked;
+    timeout = std::max(timeout - of_route->grpc_header_offset, milliseconds(0));
+  } else if (timeout.count() == 0) {
+    return std::nullopt;
+  }
+  if (asked ? timeout < *asked : http::grpc::isGrpcRequest(headers)) {
+    headers.set(Name::kGrpcTimeout, http::grpc::formatTimeout(timeout));
+  }
+  return timeout;
 }
 
 bool Stream::mayTunnel() const {
@@ -158,11 +179,12 @@ void Stream::requestEnded() {
   info_.request_end = info_.since(worker_.loop.now());
   const HttpSettings& settings = connection_->settings();
   if (settings.request_timeout.count() == 0) return;
-  if (settings.max_stream_duration.count() > 0) {
-    too_long_.armAt(info_.start + settings.max_stream_duration);
-  } else {
-    too_long_.cancel();
-  }
+  too_long_.cancel();
+  armDuration();
+}
+
+void Stream::armDuration() {
+  if (max_duration_) too_long_.arm(*max_duration_ - (worker_.loop.now() - info_.start));
 }
 
 void Stream::touch() {
@@ -187,8 +209,7 @@ void Stream::onIdle() {
 
 void Stream::onTooLong() {
   const HttpSettings& settings = connection_->settings();
-  const bool stream_over =
-      settings.max_stream_duration.count() > 0 && worker_.loop.now() - info_.start >= settings.max_stream_duration;
+  const bool stream_over = max_duration_ && worker_.loop.now() - info_.start >= *max_duration_;
   if (!runner_->requestComplete() && !stream_over) {
     worker_.cells.add(settings.stats.rq_timeout);
     if (response_started_) return resetStream("request_overall_timeout");
@@ -200,7 +221,8 @@ void Stream::onTooLong() {
                             "downstream duration timeout",
                             "max_duration_timeout",
                             {},
-                            ResponseFlag::kDurationTimeout});
+                            ResponseFlag::kDurationTimeout,
+                            http::grpc::kDeadlineExceeded});
 }
 
 void Stream::sendInformational(const http::ResponseHeaders& headers) {

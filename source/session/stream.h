@@ -55,6 +55,9 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void makeChain();
   void openWindow();
   bool mayTunnel() const;
+  // How long the stream may live; tells the upstream too, in grpc-timeout.
+  std::optional<std::chrono::milliseconds> longestDuration();
+  void armDuration();
   // All of the request is here, or what is not is no longer of it: a refused upgrade of HTTP/1 is complete.
   bool requestWhole() const;
   void refuse(filter::Reply reply);
@@ -78,7 +81,8 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   size_t unconsumed_ = 0;  // bytes of the request that the client may not replace by others yet
   event::Timer deadline_;  // the terminal's
   event::Timer idle_;      // no bytes either way
-  event::Timer too_long_;  // request_timeout, then max_stream_duration
+  event::Timer too_long_;  // request_timeout, then max_duration_
+  std::optional<std::chrono::milliseconds> max_duration_;
 };
 
 }  // namespace sluice::session
