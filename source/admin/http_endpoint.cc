@@ -71,14 +71,6 @@ class EndpointMaker : public filter::TerminalMaker {
   }
 };
 
-class NoCalls : public filter::Calls {
- public:
-  std::unique_ptr<filter::Call> send(filter::HttpCallRequest, std::function<void(filter::HttpCallResponse)>) override {
-    return nullptr;
-  }
-  std::unique_ptr<filter::Call> after(std::chrono::milliseconds, std::function<void()>) override { return nullptr; }
-};
-
 class EndpointFilter : public filter::TerminalNetworkFilter {
  public:
   explicit EndpointFilter(std::shared_ptr<const session::HttpSettings> settings) : settings_(std::move(settings)) {}
@@ -140,7 +132,7 @@ class Endpoint : public HttpEndpoint {
   net::WorkerBuffers buffers_;
   session::RouteTables tables_;
   EndpointMaker maker_;
-  NoCalls calls_;
+  filter::NoCalls calls_;
   session::SessionWorker sessions_;
   filter::NetworkServices services_;
   listener::WorkerListeners listeners_;

@@ -77,16 +77,21 @@ class Calls {
  public:
   virtual ~Calls() = default;
   // Opens a call of any kind (unary, or streaming either way) on the cluster's HTTP/2 connections. `events` outlives
-  // the handle. Null: this port opens none.
-  [[nodiscard]] virtual std::unique_ptr<GrpcCall> openGrpc(GrpcCallRequest request, GrpcEvents& events) {
-    (void)request, (void)events;
-    return nullptr;
-  }
+  // the handle.
+  [[nodiscard]] virtual std::unique_ptr<GrpcCall> openGrpc(GrpcCallRequest request, GrpcEvents& events) = 0;
   [[nodiscard]] virtual std::unique_ptr<Call> send(HttpCallRequest request,
                                                    std::function<void(HttpCallResponse)> on_response) = 0;
   // Runs `on_expiry` once after `delay`.
   [[nodiscard]] virtual std::unique_ptr<Call> after(std::chrono::milliseconds delay,
                                                     std::function<void()> on_expiry) = 0;
+};
+
+// For chains without filters: nobody asks.
+class NoCalls final : public Calls {
+ public:
+  std::unique_ptr<GrpcCall> openGrpc(GrpcCallRequest, GrpcEvents&) override { return nullptr; }
+  std::unique_ptr<Call> send(HttpCallRequest, std::function<void(HttpCallResponse)>) override { return nullptr; }
+  std::unique_ptr<Call> after(std::chrono::milliseconds, std::function<void()>) override { return nullptr; }
 };
 
 }  // namespace sluice::filter

@@ -9,14 +9,8 @@ void UnaryCall::start(Calls& calls, const GrpcTarget& target, std::string_view p
   on_answer_ = std::move(on_answer);
   GrpcCallRequest request = target.request(path);
   request.timeout = target.timeout;
-  std::unique_ptr<GrpcCall> call = calls.openGrpc(std::move(request), *this);
-  if (call) {
-    call->sendMessage(message, true);
-    call_ = std::move(call);
-    return;
-  }
-  call_ = calls.after(std::chrono::milliseconds(0),
-                      [this] { onGrpcEnd(http::grpc::kUnavailable, "gRPC call-outs are not possible here"); });
+  call_ = calls.openGrpc(std::move(request), *this);
+  call_->sendMessage(message, true);
 }
 
 void UnaryCall::onGrpcMessage(std::string_view message) {

@@ -47,7 +47,7 @@ class UnaryCall : private GrpcEvents {
   OnAnswer on_answer_;
   std::string answer_;
   int messages_ = 0;
-  std::unique_ptr<Call> call_;
+  std::unique_ptr<GrpcCall> call_;
 };
 
 }  // namespace sluice::filter

@@ -11,6 +11,7 @@ using testing::exchanger;
 using testing::rewriter;
 using testing::rewritten;
 using testing::runInterleavings;
+using testing::runOverCodecs;
 using testing::Script;
 using testing::Suite;
 
@@ -33,6 +34,7 @@ TEST_CASE("a chain without filters keeps its promises in every order of events")
   suite.chain = [] { return std::vector<std::shared_ptr<const HttpFilterFactory>>{}; };
   size_t runs = 0;
   REQUIRE(runInterleavings(suite, &runs) == "");
+  REQUIRE(runOverCodecs(suite) == "");
   CHECK(runs > 1000);
 }
 
@@ -44,6 +46,7 @@ TEST_CASE("a filter that rewrites streamed bodies and trailers passes the suite"
     suite.response = {{}, "xyz", trailers};
     suite.request_due = suite.response_due = rewritten;
     REQUIRE(runInterleavings(suite) == "");
+    REQUIRE(runOverCodecs(suite) == "");
   }
 }
 
@@ -57,6 +60,7 @@ TEST_CASE("a filter that exchanges every message with a peer passes the suite") 
     suite.answer = peerAnswer;
     suite.bad_answers = kBadPeer;
     REQUIRE(runInterleavings(suite) == "");
+    REQUIRE(runOverCodecs(suite) == "");
   }
 }
 
@@ -69,6 +73,7 @@ TEST_CASE("an exchange without bodies passes the suite") {
   suite.answer = peerAnswer;
   suite.bad_answers = kBadPeer;
   REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
 }
 
 TEST_CASE("filters that pause, rewrite and collect pass the suite as one chain") {
@@ -106,6 +111,7 @@ TEST_CASE("filters that pause, rewrite and collect pass the suite as one chain")
     suite.answer = peerAnswer;
     suite.bad_answers = kBadPeer;
     REQUIRE(runInterleavings(suite) == "");
+    REQUIRE(runOverCodecs(suite) == "");
   }
 }
 

@@ -85,19 +85,13 @@ class TestTerminals : public filter::TerminalMaker {
   filter::Terminal* make(const filter::TerminalConfig&, filter::ChainRunner& runner, filter::Stream& stream,
                          filter::Downstream& downstream) override {
     ++made;
+    if (instead) return instead(runner, stream);
     return filter::makeIn<TestTerminal>(stream.arena(), live, on_head, on_end, runner, stream, downstream);
   }
+  std::function<filter::Terminal*(filter::ChainRunner&, filter::Stream&)> instead;
   TestTerminal::Script on_head, on_end;  // on_end: the request is whole
   std::vector<TestTerminal*> live;       // oldest first
   int made = 0;
-};
-
-class NoCalls : public filter::Calls {
- public:
-  std::unique_ptr<filter::Call> send(filter::HttpCallRequest, std::function<void(filter::HttpCallResponse)>) override {
-    return nullptr;
-  }
-  std::unique_ptr<filter::Call> after(std::chrono::milliseconds, std::function<void()>) override { return nullptr; }
 };
 
 // Access log lines as text.
@@ -158,7 +152,11 @@ class TestClient {
 };
 
 struct TestSession {
-  TestSession() {
+  TestSession() : TestSession(nullptr) {}
+  // `filter_calls`: what filters ask of the world; null: nothing.
+  explicit TestSession(filter::Calls* filter_calls)
+      : worker{loop,     buffers, cells, tables, terminals, filter_calls == nullptr ? no_calls : *filter_calls,
+               log_sink, 1,       0} {
     settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
     settings->terminal = std::make_shared<filter::TerminalConfig>();
     settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
@@ -218,10 +216,10 @@ struct TestSession {
   observability::LogSink log_sink{log_files};
   RouteTables tables{[](std::shared_ptr<const route::Table>) {}};
   TestTerminals terminals;
-  NoCalls calls;
+  filter::NoCalls no_calls;
   std::vector<std::string> log;
   std::shared_ptr<HttpSettings> settings = std::make_shared<HttpSettings>();
-  SessionWorker worker{loop, buffers, cells, tables, terminals, calls, log_sink, 1, 0};
+  SessionWorker worker;
   base::List<filter::LiveConnection> connections;
   Connection* last = nullptr;
 };

@@ -128,8 +128,6 @@ void FakeTerminal::cancel() {
 
 // --- Harness
 
-namespace {
-
 std::vector<ChainConfig::Entry> entriesOf(std::vector<std::shared_ptr<const HttpFilterFactory>> factories) {
   std::vector<ChainConfig::Entry> entries;
   for (size_t i = 0; i < factories.size(); ++i) {
@@ -138,7 +136,6 @@ std::vector<ChainConfig::Entry> entriesOf(std::vector<std::shared_ptr<const Http
   return entries;
 }
 
-// One route for everything.
 std::shared_ptr<const route::Table> tableOf(std::vector<std::shared_ptr<const route::PerFilterConfig>> settings) {
   route::RouteSpec route;
   route.path = "/";
@@ -152,8 +149,6 @@ std::shared_ptr<const route::Table> tableOf(std::vector<std::shared_ptr<const ro
   spec.virtual_hosts.push_back(std::move(host));
   return *route::Table::build(std::move(spec));
 }
-
-}  // namespace
 
 Harness::Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories,
                  std::vector<std::shared_ptr<const route::PerFilterConfig>> route_settings)
@@ -169,7 +164,7 @@ Harness::Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories
   stream.setRoute(table_->match(any, 0));
   runner.emplace(config_, stream, client);
   client.runner_ = &*runner;
-  terminal.stream_ = &stream;
+  terminal.attach(stream);
   runner->setTerminal(terminal);
 }
 

@@ -107,8 +107,21 @@ class FakeStream : public Stream {
   FakeCalls& calls_;
 };
 
+// What a client got.
+struct ClientRecord {
+  int heads = 0;
+  uint16_t status = 0;
+  Fields headers;
+  std::string body;
+  Fields trailers;
+  bool complete = false;
+  std::string reset;  // why
+  // Whether all credit was there when the response was complete.
+  bool credit_was_full = false;
+};
+
 // The client: takes one response, and ends the stream with it as the session does.
-class FakeClient : public Downstream {
+class FakeClient : public Downstream, public ClientRecord {
  public:
   explicit FakeClient(Log& log) : log_(log) {}
 
@@ -121,17 +134,8 @@ class FakeClient : public Downstream {
   void armDeadline(std::chrono::milliseconds) override {}
   void requestCreditGrew() override { ++credit_grew; }
 
-  int heads = 0;
-  uint16_t status = 0;
-  Fields headers;
-  std::string body;
-  Fields trailers;
-  bool complete = false;
-  std::string reset;  // why
   size_t unsent = 0;
   int credit_grew = 0;
-  // Whether all credit was there when the response was complete.
-  bool credit_was_full = false;
 
  private:
   friend class Harness;
@@ -144,6 +148,7 @@ class FakeClient : public Downstream {
 class FakeTerminal : public Terminal {
  public:
   explicit FakeTerminal(Log& log) : log_(log) {}
+  void attach(Stream& stream) { stream_ = &stream; }
 
   void requestHeaders(bool end_stream) override;
   void requestData(std::string_view data, bool end_stream) override;
@@ -164,10 +169,14 @@ class FakeTerminal : public Terminal {
   std::function<void()> on_headers;  // what it does when the head comes
 
  private:
-  friend class Harness;
   Log& log_;
   Stream* stream_ = nullptr;
 };
+
+std::vector<ChainConfig::Entry> entriesOf(std::vector<std::shared_ptr<const HttpFilterFactory>> factories);
+
+// One route for everything; `settings`: its own ones for the filters, by position; null for none.
+std::shared_ptr<const route::Table> tableOf(std::vector<std::shared_ptr<const route::PerFilterConfig>> settings = {});
 
 class Harness {
  public:

@@ -1,50 +1,13 @@
 #include "test/support/filter/interleaving.h"
 
-#include "source/base/random.h"
+#include "test/support/filter/bed.h"
 
 namespace sluice::filter::testing {
 namespace {
 
-// Makes decisions: all sequences of them in turn, then sequences by chance.
-class Choices {
- public:
-  explicit Choices(size_t max_runs) : max_runs_(max_runs) {}
-
-  size_t pick(size_t count) {
-    if (by_chance_) return random_.next() % count;
-    if (at_ == path_.size()) path_.push_back({0, count});
-    return path_[at_++].taken;
-  }
-  // Prepares for the next run; false if there is none.
-  bool next() {
-    ++runs_;
-    at_ = 0;
-    if (by_chance_) return runs_ < 2 * max_runs_;
-    while (!path_.empty()) {
-      if (++path_.back().taken < path_.back().count) break;
-      path_.pop_back();
-    }
-    if (path_.empty()) return false;
-    by_chance_ = runs_ >= max_runs_;
-    return true;
-  }
-  size_t runs() const { return runs_; }
-
- private:
-  struct Choice {
-    size_t taken, count;
-  };
-  const size_t max_runs_;
-  std::vector<Choice> path_;
-  size_t at_ = 0;
-  size_t runs_ = 0;
-  bool by_chance_ = false;
-  base::Random random_{1};
-};
-
 // What the guards around the filters see.
 struct Watch {
-  Harness* harness = nullptr;
+  Bed* bed = nullptr;
   std::string problem;
 
   void report(std::string text) {
@@ -101,9 +64,9 @@ class Guard : public HttpFilter {
   };
 
   void enterAny(const Way& way, const std::string& hook) {
-    if (watch_.harness->runner->ended()) watch_.report(hook + " ran after the end of the stream");
+    if (watch_.bed->runner()->ended()) watch_.report(hook + " ran after the end of the stream");
     if (way.replied || (&way == &request_ && response_.replied)) watch_.report(hook + " ran after the filter's reply");
-    if (&way == &request_ && watch_.harness->runner->requestClosed()) {
+    if (&way == &request_ && watch_.bed->runner()->requestClosed()) {
       watch_.report(hook + " ran on a request that has its answer");
     }
   }
@@ -145,6 +108,7 @@ class GuardFactory : public HttpFilterFactory {
 };
 
 constexpr size_t kHookCount = 6;
+constexpr size_t kMaxSessionRuns = 1000;  // each takes some system calls
 const Reply kHookReply{418, "no", "hook_replied"};
 
 // Replies at one hook.
@@ -171,57 +135,84 @@ enum class Fault {
   kReplyBehind,
 };
 
-// One message as the events that bring it.
-struct Events {
-  struct Event {
-    enum Kind { kHead, kData, kTrailers } kind;
-    std::string bytes;
-    bool end_stream = false;
-  };
-  std::vector<Event> list;
-  size_t at = 0;
-
-  bool done() const { return at == list.size(); }
-
-  Events(const Message& message, size_t split) {
-    const bool only_head = message.body.empty() && !message.has_trailers;
-    list.push_back({Event::kHead, "", only_head});
-    const std::string parts[] = {message.body.substr(0, split), message.body.substr(split)};
-    for (const std::string& part : parts) {
-      if (!part.empty()) list.push_back({Event::kData, part, false});
-    }
-    if (message.has_trailers) {
-      list.push_back({Event::kTrailers, "", true});
-    } else {
-      list.back().end_stream = true;
+// On a bare chain, all on the caller's stack.
+class ChainBed : public Bed {
+ public:
+  void begin(Chain chain, Events request, Choices&) override {
+    request_ = std::move(request);
+    harness_.emplace(std::move(chain));
+  }
+  bool mayBringRequest() override {
+    if (request_->done()) return false;
+    const Events::Event& event = request_->list[request_->at];
+    return event.kind != Events::Event::kData || runner()->requestCredit() >= event.bytes.size();
+  }
+  void bringRequest() override {
+    const Events::Event& event = request_->list[request_->at++];
+    switch (event.kind) {
+      case Events::Event::kHead:
+        return harness_->request("POST", headers_, event.end_stream);
+      case Events::Event::kData:
+        return runner()->requestData(event.bytes, event.end_stream);
+      case Events::Event::kTrailers:
+        return harness_->requestTrailers({{"mark", "request"}});
     }
   }
+  bool requestBegan() const override { return request_->at > 0; }
+  bool requestDone() const override { return request_->done(); }
+  void clientGone() override { runner()->end(); }
+  // As the session does it.
+  void timeOut() override {
+    if (harness_->client.heads > 0) return harness_->client.resetStream("timeout");
+    runner()->localReply(Reply{504, "timeout", "timeout"});
+  }
+  void settle() override {}
+  bool over() override { return runner()->ended(); }
+  std::string close() override {
+    runner()->end();
+    harness_->runner.reset();
+    return {};
+  }
+
+  Log& log() override { return harness_->log; }
+  FakeCalls& calls() override { return harness_->calls; }
+  const ClientRecord& client() override { return harness_->client; }
+  FakeTerminal& terminal() override { return harness_->terminal; }
+  ChainRunner* runner() override { return &*harness_->runner; }
+  Stream* stream() override { return &harness_->stream; }
+
+  explicit ChainBed(Fields headers) : headers_(std::move(headers)) {}
+
+ private:
+  const Fields headers_;
+  std::optional<Events> request_;
+  std::optional<Harness> harness_;
 };
 
 class Run {
  public:
-  Run(const Suite& suite, Choices& choices)
+  Run(const Suite& suite, Choices& choices, Bed& bed)
       : suite_(suite),
         choices_(choices),
+        bed_(bed),
         fault_(pickFault()),
-        request_(suite.request, pickSplit(suite.request)),
-        response_(suite.response, pickSplit(suite.response)),
-        harness_(chain()) {
-    watch_.harness = &harness_;
-    script_.log = &harness_.log;
+        response_(suite.response, pickSplit(suite.response)) {
+    watch_.bed = &bed;
+    Events request(suite.request, pickSplit(suite.request));
+    bed.begin(chain(), std::move(request), choices);
+    script_.log = &bed.log();
   }
 
   std::string go() {
-    while (watch_.problem.empty() && !over() && step()) {
+    while (watch_.problem.empty() && !bed_.over() && step()) {
     }
     checkEnd();
-    harness_.runner.reset();
-    if (harness_.calls.waiting() != 0 || !harness_.calls.grpc.empty()) {
+    if (bed_.calls().waiting() != 0 || !bed_.calls().grpc.empty()) {
       watch_.report("a call-out outlived its stream");
     }
     if (watch_.problem.empty()) return {};
     std::string text = watch_.problem + "\n";
-    for (const std::string& line : harness_.log) text += "  " + line + "\n";
+    for (const std::string& line : bed_.log()) text += "  " + line + "\n";
     return text;
   }
 
@@ -245,43 +236,44 @@ class Run {
     return factories;
   }
 
-  ChainRunner& runner() { return *harness_.runner; }
-  bool over() { return runner().ended(); }
+  ChainRunner& runner() { return *bed_.runner(); }
   bool upstreamLives() {
-    return harness_.terminal.heads > 0 && !harness_.terminal.cancelled && !upstream_gone_ && !response_.done();
+    return bed_.runner() != nullptr && bed_.terminal().heads > 0 && !bed_.terminal().cancelled && !upstream_gone_ &&
+           !response_.done();
   }
 
   // One event of those that can come now. False if none can.
   bool step() {
     std::vector<std::function<void()>> possible;
-    if (mayBring(request_, runner().requestCredit())) possible.push_back([this] { bringRequest(); });
-    if (upstreamLives() && mayBring(response_, runner().responseCredit())) {
+    if (bed_.mayBringRequest()) possible.push_back([this] { bed_.bringRequest(); });
+    if (upstreamLives() && mayRespond()) {
       possible.push_back([this] { bringResponse(); });
     }
     if (!(fault_ == Fault::kNeverAnswered && fault_used_)) {
-      for (size_t i = 0; i < harness_.calls.waiting(); ++i) {
-        if (harness_.calls.isTimer(i)) continue;
-        possible.push_back([this, i] { harness_.calls.answer(suite_.answer(harness_.calls.request(i)), i); });
+      for (size_t i = 0; i < bed_.calls().waiting(); ++i) {
+        if (bed_.calls().isTimer(i)) continue;
+        possible.push_back([this, i] { bed_.calls().answer(suite_.answer(bed_.calls().request(i)), i); });
       }
-      for (FakeGrpcCall* call : harness_.calls.grpc) addGrpcAnswer(*call, possible);
+      for (FakeGrpcCall* call : bed_.calls().grpc) addGrpcAnswer(*call, possible);
     }
     if (fault_used_ && (fault_ == Fault::kNeverAnswered || fault_ == Fault::kBadAnswer) && timers() > 0) {
-      possible.push_back([this] { harness_.calls.expire(); });
+      possible.push_back([this] { bed_.calls().expire(); });
     }
     addFault(possible);
     if (possible.empty()) return false;
     possible[choices_.pick(possible.size())]();
+    bed_.settle();
     return true;
   }
 
-  size_t timers() const {
+  size_t timers() {
     size_t timers = 0;
-    for (size_t i = 0; i < harness_.calls.waiting(); ++i) timers += harness_.calls.isTimer(i) ? 1 : 0;
+    for (size_t i = 0; i < bed_.calls().waiting(); ++i) timers += bed_.calls().isTimer(i) ? 1 : 0;
     return timers;
   }
-  bool callsWait() const {
-    if (harness_.calls.waiting() > 0) return true;
-    for (const FakeGrpcCall* call : harness_.calls.grpc) {
+  bool callsWait() {
+    if (bed_.calls().waiting() > 0) return true;
+    for (const FakeGrpcCall* call : bed_.calls().grpc) {
       if (call->answered < call->messages.size()) return true;
     }
     return false;
@@ -291,7 +283,7 @@ class Run {
     if (call.answered < call.messages.size()) {
       possible.push_back([this, &call] {
         const std::string& message = call.messages[call.answered++];
-        harness_.log.push_back("server answers " + call.request.path);
+        bed_.log().push_back("server answers " + call.request.path);
         call.message(suite_.grpc_answer(call.request, message));
       });
     } else if (call.client_ended) {
@@ -302,21 +294,20 @@ class Run {
     if (call.ended) return;
     for (const std::string& bad : suite_.bad_grpc_answers) {
       add([this, &call, &bad] {
-        harness_.log.push_back("server answers badly");
+        bed_.log().push_back("server answers badly");
         if (call.answered < call.messages.size()) ++call.answered;
         call.message(bad);
       });
     }
     add([this, &call] {
-      harness_.log.push_back("server fails");
+      bed_.log().push_back("server fails");
       call.end(14, "gone");
     });
   }
 
-  static bool mayBring(const Events& events, size_t credit) {
-    if (events.done()) return false;
-    const Events::Event& event = events.list[events.at];
-    return event.kind != Events::Event::kData || credit >= event.bytes.size();
+  bool mayRespond() {
+    const Events::Event& event = response_.list[response_.at];
+    return event.kind != Events::Event::kData || runner().responseCredit() >= event.bytes.size();
   }
 
   void addFault(std::vector<std::function<void()>>& possible) {
@@ -329,23 +320,23 @@ class Run {
     };
     switch (fault_) {
       case Fault::kClientGone:
-        return add([this] { runner().end(); });
+        return add([this] { bed_.clientGone(); });
       case Fault::kUpstreamGone:
         if (upstreamLives()) add([this] { loseUpstream(); });
         return;
       case Fault::kSessionReply:
-        if (request_.at == 0) return;
-        return add([this] { timeOut(); });
+        if (!bed_.requestBegan()) return;
+        return add([this] { bed_.timeOut(); });
       case Fault::kNeverAnswered:
         if (callsWait()) add([] {});
         return;
       case Fault::kBadAnswer:
-        for (FakeGrpcCall* call : harness_.calls.grpc) addBadGrpc(*call, add);
-        if (timers() > 0) add([this] { harness_.calls.expire(); });
-        for (size_t i = 0; i < harness_.calls.waiting(); ++i) {
-          if (harness_.calls.isTimer(i)) continue;
+        for (FakeGrpcCall* call : bed_.calls().grpc) addBadGrpc(*call, add);
+        if (timers() > 0) add([this] { bed_.calls().expire(); });
+        for (size_t i = 0; i < bed_.calls().waiting(); ++i) {
+          if (bed_.calls().isTimer(i)) continue;
           for (const HttpCallResponse& bad : suite_.bad_answers) {
-            add([this, i, &bad] { harness_.calls.answer(bad, i); });
+            add([this, i, &bad] { bed_.calls().answer(bad, i); });
           }
         }
         return;
@@ -356,38 +347,30 @@ class Run {
     }
   }
 
-  void bringRequest() {
-    const Events::Event& event = request_.list[request_.at++];
-    switch (event.kind) {
-      case Events::Event::kHead:
-        return harness_.request("POST", suite_.request.headers, event.end_stream);
-      case Events::Event::kData:
-        return runner().requestData(event.bytes, event.end_stream);
-      case Events::Event::kTrailers:
-        return harness_.requestTrailers({{"mark", "request"}});
-    }
-  }
   void bringResponse() {
     const Events::Event& event = response_.list[response_.at++];
     switch (event.kind) {
       case Events::Event::kHead:
-        return harness_.respond(200, suite_.response.headers, event.end_stream);
+        return respond(event.end_stream);
       case Events::Event::kData:
         return runner().responseData(event.bytes, event.end_stream);
       case Events::Event::kTrailers:
-        return harness_.responseTrailers({{"mark", "response"}});
+        bed_.stream()->responseTrailers().add("mark", "response");
+        return runner().responseTrailers();
     }
+  }
+  void respond(bool end_stream) {
+    http::ResponseHeaders& headers = bed_.stream()->response();
+    headers.clear();
+    headers.status = 200;
+    for (const auto& [name, value] : suite_.response.headers) headers.add(name, value);
+    runner().responseHeaders(end_stream);
   }
   // As the router does it.
   void loseUpstream() {
     upstream_gone_ = true;
     if (response_.at > 0) return runner().resetResponse("upstream_gone");
     runner().localReply(Reply{503, "upstream gone", "upstream_gone"});
-  }
-  // As the session does it.
-  void timeOut() {
-    if (harness_.client.heads > 0) return harness_.client.resetStream("timeout");
-    runner().localReply(Reply{504, "timeout", "timeout"});
   }
 
   bool faultless() const {
@@ -403,14 +386,16 @@ class Run {
   }
 
   void checkEnd() {
-    FakeClient& client = harness_.client;
-    FakeTerminal& terminal = harness_.terminal;
+    const bool over = bed_.over();
+    const bool waits = callsWait();
+    if (over && bed_.client().complete && !bed_.client().credit_was_full) checkCredit();
+    if (const std::string left = bed_.close(); !left.empty()) watch_.report(left);
+    const ClientRecord& client = bed_.client();
+    const FakeTerminal& terminal = bed_.terminal();
     const std::string request_due = suite_.request_due(suite_.request.body);
     const std::string response_due = suite_.response_due(suite_.response.body);
-    if (!over()) {
-      const bool waits = fault_ == Fault::kNeverAnswered && callsWait();
-      if (!waits) return watch_.report("nothing happens any more, but the stream has not ended");
-      runner().end();
+    if (!over && !(fault_ == Fault::kNeverAnswered && waits)) {
+      return watch_.report("nothing happens any more, but the stream has not ended");
     }
     if (client.heads > 1) watch_.report("the client got two responses");
     if (client.complete && !client.reset.empty()) watch_.report("the client got a response and a reset");
@@ -427,48 +412,67 @@ class Run {
     }
     const bool gone = fault_used_ && (fault_ == Fault::kClientGone || fault_ == Fault::kNeverAnswered);
     if (!gone && !client.complete && client.reset.empty()) watch_.report("no response, and no reset");
-    if (client.complete && !client.credit_was_full) checkCredit();
     if (!faultless()) return;
     if (!client.complete || !from_upstream) watch_.report("no response though nothing went wrong");
     if (suite_.response.has_trailers && client.trailers.size() != suite_.response_trailers_due)
       watch_.report("the response lost its trailers");
-    if (request_.done() && terminal.complete && suite_.request.has_trailers && terminal.trailers.size() != 1) {
+    if (bed_.requestDone() && terminal.complete && suite_.request.has_trailers && terminal.trailers.size() != 1) {
       watch_.report("the request lost its trailers");
     }
   }
   // A local reply to a gRPC request: 200 with the status in its head.
   bool repliedAsGrpc() {
-    for (const auto& [name, value] : harness_.client.headers) {
+    for (const auto& [name, value] : bed_.client().headers) {
       if (name == "grpc-status") return true;
     }
     return false;
   }
   // A response that is complete before its request leaves some of the request on its way.
   void checkCredit() {
-    if (harness_.terminal.complete || runner().requestClosed()) watch_.report("credit did not come back");
+    if (bed_.terminal().complete || runner().requestClosed()) watch_.report("credit did not come back");
   }
 
   const Suite& suite_;
   Choices& choices_;
+  Bed& bed_;
   size_t hook_ = 0;
   const Fault fault_;
   bool fault_used_ = false;
   bool upstream_gone_ = false;
-  Events request_, response_;
+  Events response_;
   Watch watch_;
   Script script_;
-  Harness harness_;
 };
 
 }  // namespace
 
-std::string runInterleavings(const Suite& suite, size_t* runs) {
-  Choices choices(suite.max_runs);
+namespace {
+
+std::string explore(const Suite& suite, Choices& choices, Bed& bed) {
   do {
-    const std::string problem = Run(suite, choices).go();
+    const std::string problem = Run(suite, choices, bed).go();
     if (!problem.empty()) return "run " + std::to_string(choices.runs()) + ": " + problem;
   } while (choices.next());
+  return {};
+}
+
+}  // namespace
+
+std::string runInterleavings(const Suite& suite, size_t* runs) {
+  Choices choices(suite.max_runs, suite.max_runs);
+  ChainBed bed(suite.request.headers);
+  std::string problem = explore(suite, choices, bed);
   if (runs != nullptr) *runs = choices.runs();
+  return problem;
+}
+
+std::string runOverCodecs(const Suite& suite) {
+  for (const Protocol protocol : {Protocol::kHttp1, Protocol::kHttp2}) {
+    Choices choices(0, std::min(suite.max_runs, kMaxSessionRuns));
+    const std::unique_ptr<Bed> bed = makeSessionBed(suite, protocol);
+    const std::string problem = explore(suite, choices, *bed);
+    if (!problem.empty()) return (protocol == Protocol::kHttp1 ? "HTTP/1, " : "HTTP/2, ") + problem;
+  }
   return {};
 }
 

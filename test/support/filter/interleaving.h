@@ -13,6 +13,9 @@
 //
 // Timers of filters expire only where an answer is missing or bad.
 //
+// runOverCodecs does the same in a session on a socket, with a client of HTTP/1 and with one of HTTP/2: the request
+// comes in bytes that are cut anywhere, and the client goes in each way that its protocol has.
+//
 // Run it with --config=asan to find what outlives its owner. Exhaustive up to `max_runs`; beyond that it goes on with
 // as many drawn by chance from a fixed seed.
 #pragma once
@@ -56,7 +59,12 @@ struct Suite {
   size_t max_runs = 50000;
 };
 
+enum class Protocol : uint8_t { kHttp1, kHttp2 };
+
 // What is wrong, with the events that led to it; empty if nothing is. `runs` says how many were made.
 std::string runInterleavings(const Suite& suite, size_t* runs = nullptr);
+
+// By chance from a fixed seed, with a cut at each byte of the request.
+std::string runOverCodecs(const Suite& suite);
 
 }  // namespace sluice::filter::testing

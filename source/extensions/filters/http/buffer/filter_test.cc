@@ -89,6 +89,7 @@ TEST_CASE("it passes the interleaving suite") {
     };
     suite.request.has_trailers = trailers;
     REQUIRE(runInterleavings(suite) == "");
+    REQUIRE(runOverCodecs(suite) == "");
   }
 }
 

@@ -193,6 +193,7 @@ TEST_CASE("with a gRPC service it passes the interleaving suite") {
   denied.mutable_status()->set_code(7);
   suite.bad_grpc_answers = {"\xff", denied.SerializeAsString()};
   REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
 }
 
 }  // namespace

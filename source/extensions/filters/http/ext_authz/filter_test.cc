@@ -337,6 +337,7 @@ TEST_CASE("it passes the interleaving suite") {
   suite.answer = [](const filter::HttpCallRequest&) { return answer(200, {{"x-quota", "1"}}); };
   suite.bad_answers = {answer(403, {}, "no"), answer(503), failure("reset"), failure("protocol_error")};
   REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
 }
 
 }  // namespace

@@ -422,6 +422,7 @@ TEST_CASE("it passes the interleaving suite") {
   suite.bad_grpc_answers = {"\xff", "", immediate.SerializeAsString(), head.SerializeAsString(),
                             tail.SerializeAsString()};
   REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
 }
 
 }  // namespace

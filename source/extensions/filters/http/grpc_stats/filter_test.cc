@@ -83,6 +83,7 @@ TEST_CASE("it passes the interleaving suite") {
     return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{std::make_shared<FilterFactory>(basic())};
   };
   REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
 }
 
 }  // namespace

@@ -160,6 +160,7 @@ TEST_CASE("it passes the interleaving suite") {
   };
   suite.response_trailers_due = 0;
   REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
 }
 
 }  // namespace

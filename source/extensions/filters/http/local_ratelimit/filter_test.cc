@@ -148,6 +148,7 @@ TEST_CASE("it passes the interleaving suite") {
     return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{std::make_shared<FilterFactory>(settings(1))};
   };
   REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
 }
 
 }  // namespace

@@ -209,6 +209,7 @@ TEST_CASE("it passes the interleaving suite") {
   };
   suite.bad_grpc_answers = {"\xff", verdict(RateLimitResponse::OVER_LIMIT).SerializeAsString()};
   REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
 }
 
 }  // namespace

@@ -1,0 +1,116 @@
+// Where the interleaving suite lets its exchanges happen: on a bare chain, or in a session that speaks to a client.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "source/base/random.h"
+#include "test/support/filter/harness.h"
+#include "test/support/filter/interleaving.h"
+
+namespace sluice::filter::testing {
+
+// Makes decisions: all sequences of them in turn, then sequences by chance.
+class Choices {
+ public:
+  // How many runs of each.
+  Choices(size_t in_turn, size_t by_chance) : in_turn_(in_turn), all_(in_turn + by_chance), by_chance_(in_turn == 0) {}
+
+  size_t pick(size_t count) {
+    if (by_chance_) return random_.next() % count;
+    if (at_ == path_.size()) path_.push_back({0, count});
+    return path_[at_++].taken;
+  }
+  // Prepares for the next run; false if there is none.
+  bool next() {
+    ++runs_;
+    at_ = 0;
+    if (by_chance_) return runs_ < all_;
+    while (!path_.empty()) {
+      if (++path_.back().taken < path_.back().count) break;
+      path_.pop_back();
+    }
+    if (path_.empty()) return false;
+    by_chance_ = runs_ >= in_turn_;
+    return true;
+  }
+  size_t runs() const { return runs_; }
+
+ private:
+  struct Choice {
+    size_t taken, count;
+  };
+  const size_t in_turn_, all_;
+  std::vector<Choice> path_;
+  size_t at_ = 0;
+  size_t runs_ = 0;
+  bool by_chance_;
+  base::Random random_{1};
+};
+
+// One message as the events that bring it.
+struct Events {
+  struct Event {
+    enum Kind { kHead, kData, kTrailers } kind;
+    std::string bytes;
+    bool end_stream = false;
+  };
+  std::vector<Event> list;
+  size_t at = 0;
+
+  bool done() const { return at == list.size(); }
+
+  Events(const Message& message, size_t split) {
+    const bool only_head = message.body.empty() && !message.has_trailers;
+    list.push_back({Event::kHead, "", only_head});
+    const std::string parts[] = {message.body.substr(0, split), message.body.substr(split)};
+    for (const std::string& part : parts) {
+      if (!part.empty()) list.push_back({Event::kData, part, false});
+    }
+    if (message.has_trailers) {
+      list.push_back({Event::kTrailers, "", true});
+    } else {
+      list.back().end_stream = true;
+    }
+  }
+};
+
+// One exchange: the client and the session's clock are the bed's, the upstream and the call-outs are the suite's.
+class Bed {
+ public:
+  using Chain = std::vector<std::shared_ptr<const HttpFilterFactory>>;
+
+  virtual ~Bed() = default;
+
+  // A new exchange.
+  virtual void begin(Chain chain, Events request, Choices& choices) = 0;
+  // Whether some of the request is still to come and may come now, and the next piece of it.
+  virtual bool mayBringRequest() = 0;
+  virtual void bringRequest() = 0;
+  virtual bool requestBegan() const = 0;
+  virtual bool requestDone() const = 0;
+  // The client goes, in one of the ways that it has.
+  virtual void clientGone() = 0;
+  // A deadline of the session is over.
+  virtual void timeOut() = 0;
+  // After each event: what it has led to happens.
+  virtual void settle() = 0;
+  // Nothing more can come.
+  virtual bool over() = 0;
+  // Ends what is not over, and frees it. What was left behind, or nothing.
+  virtual std::string close() = 0;
+
+  virtual Log& log() = 0;
+  virtual FakeCalls& calls() = 0;
+  virtual const ClientRecord& client() = 0;
+  virtual FakeTerminal& terminal() = 0;
+  // Null when there is no stream: not yet, or no more.
+  virtual ChainRunner* runner() = 0;
+  virtual Stream* stream() = 0;
+};
+
+// A session with one connection at a time on a socket pair, in virtual time.
+std::unique_ptr<Bed> makeSessionBed(const Suite& suite, Protocol protocol);
+
+}  // namespace sluice::filter::testing
