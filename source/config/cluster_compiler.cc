@@ -84,13 +84,19 @@ class ClusterCompiler {
       case Cluster::EDS:
         out_->discovery = DiscoveryType::kEds;
         break;
+      case Cluster::ORIGINAL_DST:
+        out_->discovery = DiscoveryType::kOriginalDst;
+        break;
       default:
         context_.child("type").error(
-            absl::StrCat(discoveryName(), " is not supported yet; use STATIC, STRICT_DNS or EDS"));
+            absl::StrCat(discoveryName(), " is not supported yet; use STATIC, STRICT_DNS, EDS or ORIGINAL_DST"));
         return;
     }
+    if (out_->discovery != DiscoveryType::kOriginalDst) refuseOriginalDst();
     if (out_->discovery == DiscoveryType::kEds) {
       compileEds();
+    } else if (out_->discovery == DiscoveryType::kOriginalDst) {
+      compileOriginalDst();
     } else {
       compileEndpoints();
     }
@@ -113,11 +119,51 @@ class ClusterCompiler {
     out_->eds_service_name = service.empty() ? proto_.name() : service;
   }
 
-  void compileEndpoints() {
+  void refuseEds() {
     if (proto_.has_eds_cluster_config()) {
       context_.child("eds_cluster_config")
           .error("only a cluster of type EDS may have eds_cluster_config; set type: EDS");
     }
+  }
+
+  void refuseOriginalDst() {
+    if (proto_.has_original_dst_lb_config()) {
+      context_.child("original_dst_lb_config").error("only a cluster of type ORIGINAL_DST may have it");
+    }
+    if (proto_.lb_policy() == Cluster::CLUSTER_PROVIDED) {
+      context_.child("lb_policy").error("CLUSTER_PROVIDED goes with type ORIGINAL_DST only");
+    }
+  }
+
+  void compileOriginalDst() {
+    refuseEds();
+    upstream::cluster::OriginalDstConfig& out = out_->original_dst;
+    if (proto_.has_load_assignment()) {
+      context_.child("load_assignment")
+          .error("a cluster of type ORIGINAL_DST has no endpoints but those that connections were going to");
+    }
+    if (proto_.lb_policy() != Cluster::CLUSTER_PROVIDED) {
+      context_.child("lb_policy").error("a cluster of type ORIGINAL_DST needs CLUSTER_PROVIDED");
+    }
+    if (proto_.has_cleanup_interval()) out.cleanup_interval = toMilliseconds(proto_.cleanup_interval());
+    const Cluster::OriginalDstLbConfig& lb = proto_.original_dst_lb_config();
+    const Context at = context_.child("original_dst_lb_config");
+    if (lb.use_http_header()) {
+      out.header =
+          lb.http_header_name().empty() ? "x-envoy-original-dst-host" : absl::AsciiStrToLower(lb.http_header_name());
+      if (out.header.front() == ':' && out.header != ":authority") {
+        at.child("http_header_name").error("of the pseudo headers only :authority can tell an address");
+      }
+    } else if (!lb.http_header_name().empty()) {
+      at.child("http_header_name").error("is not looked at without use_http_header: true");
+    }
+    if (!lb.has_upstream_port_override()) return;
+    out.port_override = static_cast<uint16_t>(lb.upstream_port_override().value());
+    if (out.port_override == 0) at.child("upstream_port_override").error("a host needs a port from 1 to 65535");
+  }
+
+  void compileEndpoints() {
+    refuseEds();
     const Context at = context_.child("load_assignment");
     if (!proto_.has_load_assignment()) {
       at.warn("the cluster has no endpoints: every request to it will be answered with 503");
@@ -153,6 +199,8 @@ class ClusterCompiler {
         break;
       case Cluster::RANDOM:
         out_->lb.policy = LbPolicy::kRandom;
+        break;
+      case Cluster::CLUSTER_PROVIDED:
         break;
       default:
         context_.child("lb_policy")

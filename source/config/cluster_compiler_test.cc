@@ -166,9 +166,40 @@ TEST_CASE("an EDS cluster subscribes by its service name or its own") {
   contains(compile("name: c\neds_cluster_config: {service_name: s}").errors, "only a cluster of type EDS");
 }
 
+TEST_CASE("a cluster may have its hosts from connections") {
+  const std::string plain = "name: c\ntype: ORIGINAL_DST\nlb_policy: CLUSTER_PROVIDED\n";
+  const auto config = compile(plain).config;
+  REQUIRE(config);
+  CHECK(config->discovery == DiscoveryType::kOriginalDst);
+  CHECK(config->original_dst.header.empty());
+  CHECK(config->original_dst.port_override == 0);
+  CHECK(config->original_dst.cleanup_interval == 5s);
+  const auto all = compile(plain +
+                           "cleanup_interval: 0.5s\noriginal_dst_lb_config: {use_http_header: true, http_header_name: "
+                           "X-To, upstream_port_override: 81}");
+  CHECK(all.config->original_dst.header == "x-to");
+  CHECK(all.config->original_dst.port_override == 81);
+  CHECK(all.config->original_dst.cleanup_interval == 500ms);
+  CHECK(compile(plain + "original_dst_lb_config: {use_http_header: true}").config->original_dst.header ==
+        "x-envoy-original-dst-host");
+}
+
+TEST_CASE("what does not go with hosts from connections is refused") {
+  const std::string plain = "name: c\ntype: ORIGINAL_DST\nlb_policy: CLUSTER_PROVIDED\n";
+  contains(compile("name: c\ntype: ORIGINAL_DST").errors, "lb_policy: a cluster of type ORIGINAL_DST needs");
+  contains(compile(plain + "load_assignment: {cluster_name: c}").errors, "load_assignment: a cluster of type");
+  contains(compile(plain + "eds_cluster_config: {service_name: s}").errors, "only a cluster of type EDS");
+  contains(compile(plain + "original_dst_lb_config: {http_header_name: a}").errors,
+           "http_header_name: is not looked at");
+  contains(compile(plain + "original_dst_lb_config: {use_http_header: true, http_header_name: ':path'}").errors,
+           "http_header_name: of the pseudo headers only");
+  contains(compile(plain + "original_dst_lb_config: {upstream_port_override: 0}").errors, "upstream_port_override: ");
+  contains(compile(kPlain + "lb_policy: CLUSTER_PROVIDED").errors, "lb_policy: CLUSTER_PROVIDED goes with type");
+  contains(compile(kPlain + "original_dst_lb_config: {}").errors, "original_dst_lb_config: only a cluster of type");
+}
+
 TEST_CASE("what is not supported is refused by field path") {
   contains(compile("name: c\ntype: LOGICAL_DNS").errors, "type: LOGICAL_DNS is not supported yet");
-  contains(compile("name: c\ntype: ORIGINAL_DST").errors, "type: ORIGINAL_DST is not supported yet");
   contains(compile(kPlain + "lb_policy: MAGLEV").errors, "lb_policy: MAGLEV is not supported yet");
   contains(compile(kPlain + "common_http_protocol_options: {max_stream_duration: 1s}").errors,
            "common_http_protocol_options.max_stream_duration: not supported");

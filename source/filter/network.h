@@ -98,7 +98,7 @@ struct Accepted {
   net::Address remote;          // the client; after PROXY protocol or other means, not necessarily the socket's peer
   net::Address direct_remote;   // the socket's peer
   net::Address local;           // where the client wanted to go (original_dst, PROXY protocol); the chain matched on it
-  net::Address direct_local;    // the socket's own address
+  net::Address direct_local;    // where it was accepted
   std::string_view transport_protocol = "raw_buffer";  // or "tls", as listener filters saw it; static storage
   std::string server_name;  // SNI of a ClientHello that tls_inspector saw, in lower case; empty: none
   std::vector<std::string> application_protocols;  // ALPN of that ClientHello, or what http_inspector saw

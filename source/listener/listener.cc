@@ -105,6 +105,8 @@ void WorkerListeners::acceptSome(Socket& socket, int limit) {
     accepted.fd = std::move(fd);
     accepted.remote = accepted.direct_remote = remote;
     accepted.local = accepted.direct_local = local;
+    // What the kernel gave us by its destination (TPROXY) was not sent to where we listen.
+    if (ask && local.port() != socket.address().port()) accepted.direct_local = socket.address();
     this->accepted(*socket.listener, std::move(accepted));
   }
 }

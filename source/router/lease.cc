@@ -10,7 +10,8 @@ using upstream::cluster::RoutingPriority;
 std::string_view Lease::take(const http::RequestHeaders& headers) {
   if (!cluster_) return "no_cluster";
   const upstream::pool::PoolContext& context = cluster_->context();
-  const upstream::cluster::HostSlot slot = cluster_->balancer().pick();
+  const upstream::cluster::HostSlot slot =
+      cluster_->hostDependsOnAsker() ? cluster_->pickFor({.request = &headers}) : cluster_->pick();
   if (slot == upstream::cluster::kNoHost) {
     cells_.add(context.stats.cx_none_healthy);
     return "no_healthy_upstream";
@@ -19,7 +20,7 @@ std::string_view Lease::take(const http::RequestHeaders& headers) {
     cells_.add(context.stats.rq_overflow);
     return "overflow";
   }
-  cluster_->balancer().requestStarted(slot);
+  cluster_->requestStarted(slot);
   cells_.add(context.stats.rq_total);
   cells_.add(context.stats.rq_active);
   pool_ = &cluster_->poolFor(slot, RoutingPriority::kDefault, headers);
@@ -33,7 +34,7 @@ void Lease::release() {
   if (host == nullptr) return;
   cluster_->context().breakers->release(Resource::kRequests, RoutingPriority::kDefault);
   cells_.sub(cluster_->context().stats.rq_active);
-  cluster_->balancer().requestFinished(*host);
+  cluster_->requestFinished(*host);
 }
 
 }  // namespace sluice::router

@@ -98,6 +98,7 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents {
  private:
   void forward(bool end_stream);
   void chooseTimeout(const route::Forward& action);
+  upstream::cluster::HostSlot pick();
   void requestEnded();
   void keepBody(std::string_view data);
   void armTimeout();
@@ -178,7 +179,7 @@ void Router::forward(bool end_stream) {
   }
   const pool::PoolContext& context = cluster_->context();
   info.upstream_cluster = context.config->name;
-  const upstream::cluster::HostSlot slot = cluster_->balancer().pick();
+  const upstream::cluster::HostSlot slot = pick();
   if (slot == upstream::cluster::kNoHost) {
     worker_.cells().add(stats().cx_none_healthy);
     return reply(503, "no healthy upstream", "no_healthy_upstream", ResponseFlag::kNoHealthyUpstream);
@@ -190,11 +191,11 @@ void Router::forward(bool end_stream) {
     return fail(kOverflow);
   }
   holds_request_ = true;
-  cluster_->balancer().requestStarted(slot);
+  cluster_->requestStarted(slot);
   worker_.cells().add(stats().rq_total);
   worker_.cells().add(stats().rq_active);
   runner_.limitWindow(context.config->per_connection_buffer_limit);
-  host_ = cluster_->balancer().hosts().host(slot);
+  host_ = cluster_->hostPtr(slot).get();
   // Copied: the log entry is written after the host may have left its cluster.
   info.upstream_host = stream_.arena().copy(host_->addressText());
   info.upstream_host_name = host_->hostname().empty() ? info.upstream_host : stream_.arena().copy(host_->hostname());
@@ -240,6 +241,14 @@ void Router::chooseTimeout(const route::Forward& action) {
   }
   default_timeout_ = !action.timeout && action.max_stream_duration == nullptr;
   timeout_ = action.timeout.value_or(default_timeout_ ? kDefaultTimeout : milliseconds(0));
+}
+
+upstream::cluster::HostSlot Router::pick() {
+  if (!cluster_->hostDependsOnAsker()) return cluster_->pick();
+  const stream::StreamInfo& info = stream_.info();
+  return cluster_->pickFor({.destination = net::Address::parse(info.downstream_local_address).value_or(net::Address()),
+                            .redirected = info.redirected,
+                            .request = &stream_.request()});
 }
 
 void Router::requestEnded() {
@@ -463,7 +472,7 @@ void Router::release() {
   if (std::exchange(holds_request_, false)) {
     cluster_->context().breakers->release(Resource::kRequests, priority_);
     worker_.cells().sub(stats().rq_active);
-    cluster_->balancer().requestFinished(*host_);
+    cluster_->requestFinished(*host_);
   }
   pool_ = nullptr;
   exchange_.abandon();

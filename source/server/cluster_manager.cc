@@ -30,7 +30,10 @@ upstream::pool::ClusterStats makeStats(observability::Scope& scope) {
   s.cx_rx_bytes_total = counter("upstream_cx_rx_bytes_total");
   s.cx_tx_bytes_total = counter("upstream_cx_tx_bytes_total");
   s.cx_none_healthy = counter("upstream_cx_none_healthy");
+  s.original_dst_host_invalid = counter("original_dst_host_invalid");
   s.cx_active = scope.gauge("upstream_cx_active");
+  s.membership_total = scope.gauge("membership_total");
+  s.membership_healthy = scope.gauge("membership_healthy");
   s.rq_active = scope.gauge("upstream_rq_active");
   s.rq_pending_active = scope.gauge("upstream_rq_pending_active");
   s.rq_total = counter("upstream_rq_total");
@@ -90,8 +93,6 @@ ClusterManager::Entry& ClusterManager::entryOf(const ConfigPtr& config) {
   entry->id = names_.idOf(config->name);
   entry->scope = registry_.scope("cluster", config->stat_name);
   entry->stats = makeStats(entry->scope);
-  entry->membership_total = entry->scope.gauge("membership_total");
-  entry->membership_healthy = entry->scope.gauge("membership_healthy");
   return *entry;
 }
 
@@ -130,6 +131,7 @@ void ClusterManager::startWarming(Entry& entry) {
   const cluster::HostSetPtr previous = entry.active ? entry.active->hosts : nullptr;
   const cluster::HostSetOptions options{generation.config->lb.panic_threshold, generation.config->lb.locality_weighted};
   switch (generation.config->discovery) {
+    case DiscoveryType::kOriginalDst:  // workers make the hosts
     case DiscoveryType::kStatic:
       return onHosts(name, &generation,
                      cluster::HostSet::build(generation.config->assignment, options, previous.get()));
@@ -219,8 +221,8 @@ void ClusterManager::count(const Entry& entry) {
 
 void ClusterManager::publish(Entry& entry) {
   const Generation& generation = *entry.active;
-  cells_.set(entry.membership_total, static_cast<int64_t>(generation.hosts->hostCount()));
-  cells_.set(entry.membership_healthy,
+  cells_.set(entry.stats.membership_total, static_cast<int64_t>(generation.hosts->hostCount()));
+  cells_.set(entry.stats.membership_healthy,
              static_cast<int64_t>(generation.hosts->countWithHealth(cluster::Health::kHealthy)));
   auto published = std::make_shared<upstream::PublishedCluster>();
   published->id = entry.id;

@@ -44,7 +44,6 @@ class ClusterManager {
     bool is_static = false;
     observability::Scope scope;
     upstream::pool::ClusterStats stats;
-    observability::Gauge membership_total, membership_healthy;
     std::shared_ptr<upstream::cluster::Breakers> breakers;
     std::unique_ptr<Generation> active;   // null: not warm for the first time
     std::unique_ptr<Generation> warming;  // null: nothing is pending

@@ -50,6 +50,7 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
   peer_.direct_remote = direct_text_.empty() ? remote_text_ : direct_text_;
   peer_.local = local_text_;
   peer_.local_port = accepted.local.port();
+  peer_.redirected = !(accepted.local == accepted.direct_local);
   peer_.transport = connection_.transport();
   if (accepted.remote.isIp()) {
     std::string_view ip = remote_text_;

@@ -24,6 +24,7 @@ struct PeerText {
   uint16_t local_port;
   std::string_view direct_remote = {};  // the socket's peer, which need not be the client
   net::Transport* transport = nullptr;  // null: plain
+  bool redirected = false;              // `local` is where the client wanted to go, not where it was accepted
   bool trusted_tls = false;             // the connection is TLS: the scheme is https
 };
 

@@ -42,6 +42,7 @@ void Stream::begin(Connection& connection, http::StreamId id) {
   info_.downstream_direct_remote_address = connection.peer().direct_remote;
   info_.requested_server_name = connection.serverName();
   info_.downstream_local_address = connection.peer().local;
+  info_.redirected = connection.peer().redirected;
   info_.downstream_transport = connection.peer().transport;
 }
 

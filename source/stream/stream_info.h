@@ -108,10 +108,11 @@ struct StreamInfo {
   // --- where it came from: text with port ---
   std::string_view downstream_remote_address;         // after x-forwarded-for and PROXY protocol
   std::string_view downstream_direct_remote_address;  // of the socket
-  std::string_view downstream_local_address;
-  std::string_view requested_server_name;          // SNI
-  net::Transport* downstream_transport = nullptr;  // null: a plain socket; of the connection
-  base::LocalPtr<UpstreamTls> upstream_tls;        // null: not TLS
+  std::string_view downstream_local_address;          // where the client wanted to go
+  bool redirected = false;                            // which is not where it was accepted
+  std::string_view requested_server_name;             // SNI
+  net::Transport* downstream_transport = nullptr;     // null: a plain socket; of the connection
+  base::LocalPtr<UpstreamTls> upstream_tls;           // null: not TLS
   std::string_view downstream_transport_failure_reason;
   uint64_t connection_id = 0;
   std::string_view request_id;  // x-request-id

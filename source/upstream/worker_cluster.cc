@@ -33,16 +33,28 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
     : context_{loop, buffers, cells, published.config, published.breakers, published.stats},
       by_request_(byRequest(*published.config)),
       balancer_(lb::LoadBalancer::make(published.config->lb, seed)) {
+  if (published.config->discovery == cluster::DiscoveryType::kOriginalDst) {
+    const pool::ClusterStats& stats = context_.stats;
+    original_dst_ = std::make_unique<lb::OriginalDst>(
+        loop.timers(), published.config->original_dst, cells,
+        lb::OriginalDst::Stats{stats.original_dst_host_invalid, stats.membership_total, stats.membership_healthy},
+        [this](cluster::HostSlot slot) { retirePoolsOf(slot); });
+  }
   updateHosts(published.hosts);
 }
 
 WorkerCluster::~WorkerCluster() = default;
 
+size_t WorkerCluster::poolCount() const {
+  const size_t slots = original_dst_ ? original_dst_->slotCount() : balancer_->hosts().slotCount();
+  return slots * cluster::kRoutingPriorities;
+}
+
 pool::Pool& WorkerCluster::poolOf(cluster::HostSlot slot, cluster::RoutingPriority priority) {
   const size_t index = slot * cluster::kRoutingPriorities + static_cast<size_t>(priority);
-  if (index >= pools_.size()) pools_.resize(balancer_->hosts().slotCount() * cluster::kRoutingPriorities);
+  if (index >= pools_.size()) pools_.resize(poolCount());
   std::unique_ptr<pool::Pool>& pool = pools_[index];
-  if (!pool) pool = std::make_unique<pool::Pool>(context_, balancer_->hosts().hostPtr(slot), priority);
+  if (!pool) pool = std::make_unique<pool::Pool>(context_, hostPtr(slot), priority);
   return *pool;
 }
 
@@ -61,9 +73,7 @@ pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::Routin
     }
   }
   const size_t index = slot * cluster::kRoutingPriorities + static_cast<size_t>(priority);
-  if (index >= pools_by_request_.size()) {
-    pools_by_request_.resize(balancer_->hosts().slotCount() * cluster::kRoutingPriorities);
-  }
+  if (index >= pools_by_request_.size()) pools_by_request_.resize(poolCount());
   Pools& pools = pools_by_request_[index];
   key_.assign(1, static_cast<char>('0' + static_cast<int>(protocol)));
   for (const char c : host) key_ += c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
@@ -74,7 +84,7 @@ pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::Routin
   if (http.auto_sni && !isIp(lower)) key.server_name = lower;
   if (http.auto_san_validation) key.verify_san = lower;
   std::unique_ptr<pool::Pool>& pool = pools[key_];
-  pool = std::make_unique<pool::Pool>(context_, balancer_->hosts().hostPtr(slot), priority, std::move(key));
+  pool = std::make_unique<pool::Pool>(context_, hostPtr(slot), priority, std::move(key));
   return *pool;
 }
 
@@ -83,7 +93,18 @@ void WorkerCluster::retire(std::unique_ptr<pool::Pool> pool) {
   draining_.push_back(std::move(pool));
 }
 
+void WorkerCluster::retirePoolsOf(cluster::HostSlot slot) {
+  std::erase_if(draining_, [](const auto& pool) { return pool->unused(); });
+  for (size_t i = slot * cluster::kRoutingPriorities; i < (slot + 1) * cluster::kRoutingPriorities; ++i) {
+    if (i < pools_.size() && pools_[i]) retire(std::move(pools_[i]));
+    if (i >= pools_by_request_.size()) continue;
+    for (auto& [key, pool] : pools_by_request_[i]) retire(std::move(pool));
+    pools_by_request_[i].clear();
+  }
+}
+
 void WorkerCluster::updateHosts(const cluster::HostSetPtr& hosts) {
+  if (original_dst_) return;
   std::erase_if(draining_, [](const auto& pool) { return pool->unused(); });
   const auto stays = [&hosts](const pool::Pool& pool) { return hosts->host(pool.host().slot()) == &pool.host(); };
   for (std::unique_ptr<pool::Pool>& pool : pools_) {

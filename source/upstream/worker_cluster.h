@@ -14,6 +14,7 @@
 #include "source/upstream/cluster/cluster_config.h"
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/lb/load_balancer.h"
+#include "source/upstream/lb/original_dst.h"
 #include "source/upstream/pool/pool.h"
 
 namespace sluice::upstream {
@@ -37,8 +38,24 @@ class WorkerCluster : public base::LocalCounted {
 
   const cluster::ClusterConfig& config() const { return *context_.config; }
   const pool::PoolContext& context() const { return context_; }
-  lb::LoadBalancer& balancer() { return *balancer_; }
-  // The pool of a host that pick() gave. Each priority has connections of its own, as it has limits of its own.
+  const lb::LoadBalancer& balancer() const { return *balancer_; }
+
+  // The host of the next request, or kNoHost. The hosts of some clusters depend on who asks (ORIGINAL_DST): those are
+  // asked by pickFor().
+  bool hostDependsOnAsker() const { return original_dst_ != nullptr; }
+  cluster::HostSlot pick() { return balancer_->pick(); }
+  cluster::HostSlot pickFor(const lb::OriginalDst::Asker& asker) { return original_dst_->pick(asker); }
+  const cluster::HostPtr& hostPtr(cluster::HostSlot slot) const {
+    return original_dst_ ? original_dst_->hostPtr(slot) : balancer_->hosts().hostPtr(slot);
+  }
+  // Around each request on a host. A host that has left the cluster meanwhile may be finished too.
+  void requestStarted(cluster::HostSlot slot) {
+    original_dst_ ? original_dst_->requestStarted(slot) : balancer_->requestStarted(slot);
+  }
+  void requestFinished(const cluster::Host& host) {
+    original_dst_ ? original_dst_->requestFinished(host.slot()) : balancer_->requestFinished(host);
+  }
+  // The pool of a host that was picked. Each priority has connections of its own, as it has limits of its own.
   pool::Pool& poolOf(cluster::HostSlot slot, cluster::RoutingPriority priority = cluster::RoutingPriority::kDefault);
   // The one for this request, where the cluster's connections depend on requests: on their protocol
   // (use_downstream_protocol_config) or on their host (auto_sni, auto_san_validation).
@@ -55,10 +72,13 @@ class WorkerCluster : public base::LocalCounted {
   pool::Pool& poolByRequest(cluster::HostSlot slot, cluster::RoutingPriority priority,
                             const http::RequestHeaders& request);
   void retire(std::unique_ptr<pool::Pool> pool);
+  void retirePoolsOf(cluster::HostSlot slot);
+  size_t poolCount() const;
 
   pool::PoolContext context_;
   const bool by_request_;
   std::unique_ptr<lb::LoadBalancer> balancer_;
+  std::unique_ptr<lb::OriginalDst> original_dst_;   // null: the balancer picks
   std::vector<std::unique_ptr<pool::Pool>> pools_;  // by slot and priority; made on first use
   std::vector<Pools> pools_by_request_;             // as pools_; used if by_request_
   std::string key_;                                 // scratch

@@ -1,5 +1,7 @@
 """Which filter chain a connection gets, and what listener filters find out before: SNI, HTTP versions, PROXY protocol."""
+import functools
 import os
+import shutil
 import socket
 import ssl
 import stat
@@ -349,6 +351,124 @@ class SocketTest(ListenerTestCase):
         self.assertNotEqual(sluice.waitForExit(), 0)
 
         self.assertIn("nonsense", sluice.log())
+
+
+def originalDst(name="original", **more):
+    return {"name": name, "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED", "connect_timeout": "2s", **more}
+
+
+class OriginalDstTest(ListenerTestCase):
+    """Clusters whose hosts are where somebody wanted to go."""
+
+    def setUp(self):
+        super().setUp()
+        self.upstreams = [self.start(HttpUpstream(lambda _, name=name: Reply(200, name))) for name in (b"one", b"two")]
+
+    def serveCluster(self, chain, **more):
+        config = bootstrap([listener([chain])], [originalDst(cleanup_interval="0.1s", **more)])
+        self.sluice = self.start(Sluice(self.scratch, config, concurrency=2))
+        self.port = self.sluice.port("in")
+
+    def ask(self, value=None):
+        headers = [] if value is None else [("x-to", value)]
+        return client.get(self.port, headers=headers)
+
+    def test_a_header_names_the_host_and_idle_hosts_are_forgotten(self):
+        chain = httpListener("in", [route("original")])["filter_chains"][0]
+        self.serveCluster(chain, original_dst_lb_config={"use_http_header": True, "http_header_name": "X-To"})
+
+        for upstream, name in zip(self.upstreams * 2, (b"one", b"two") * 2):
+            response = self.ask(f"127.0.0.1:{upstream.port}")
+            self.assertEqual((response.status, response.body), (200, name))
+
+        self.assertEqual(self.ask("nobody").status, 503)
+        self.assertEqual(self.ask().status, 503)
+        waitFor(lambda: self.sluice.stat("cluster.original.membership_total") == 0, "the hosts to be forgotten")
+        waitFor(lambda: self.sluice.stat("cluster.original.upstream_cx_active") == 0, "their connections to be closed")
+        self.assertEqual(self.ask(f"127.0.0.1:{self.upstreams[0].port}").status, 200)
+
+    def test_nothing_goes_round_in_a_circle(self):
+        chain = httpListener("in", [route("original")])["filter_chains"][0]
+        self.serveCluster(chain, original_dst_lb_config={"use_http_header": True, "http_header_name": "X-To"})
+
+        self.assertEqual(self.ask(f"127.0.0.1:{self.port}").status, 503)
+
+        self.assertEqual(self.sluice.stat("cluster.original.original_dst_host_invalid"), 1)
+        self.assertEqual(self.sluice.stat("http.in.downstream_rq_total"), 1)
+
+
+def ownNetwork(test):
+    """Runs the test in a network of its own, where it may do what it likes."""
+
+    @functools.wraps(test)
+    def wrapped(self):
+        if os.environ.get("SLUICE_TEST_OWN_NETWORK"):
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            return test(self)
+        enter = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "--net"]
+        if not shutil.which("iptables"):
+            self.skipTest("iptables is not installed")
+        if subprocess.run([*enter, "iptables", "-t", "nat", "-L"], capture_output=True).returncode != 0:
+            self.skipTest("this machine lets nobody have a network of his own with iptables")
+        command = [*enter, sys.executable, __file__, f"{type(self).__name__}.{test.__name__}"]
+        inner = subprocess.run(command, env={**os.environ, "SLUICE_TEST_OWN_NETWORK": "1"}, capture_output=True, text=True)
+        self.assertEqual(inner.returncode, 0, inner.stdout + inner.stderr)
+
+    return wrapped
+
+
+class SidecarTest(SluiceTestCase):
+    """Connections of an application that the kernel redirects to the proxy beside it."""
+
+    APPLICATION, SERVICE = "10.77.0.2", "10.77.0.1"
+
+    def setUpNetwork(self):
+        for address in (self.APPLICATION, self.SERVICE):
+            subprocess.run(["ip", "address", "add", address + "/32", "dev", "lo"], check=True)
+        rule = ["-p", "tcp", "-s", self.APPLICATION, "-d", self.SERVICE, "-j", "REDIRECT", "--to-ports", "15001"]
+        subprocess.run(["iptables", "-t", "nat", "-A", "OUTPUT", *rule], check=True)
+        self.web = self.start(HttpUpstream(lambda _: Reply(200, b"web"), address=(self.SERVICE, 0)))
+        self.raw = self.start(RawUpstream(lambda sock, number: sock.sendall(b"raw " + sock.recv(100)), address=(self.SERVICE, 0)))
+        front = listener(
+            [passes("original")],
+            [{"name": "original", "typed_config": {"@type": FILTER + "original_dst.v3.OriginalDst"}}],
+            address=config.socketAddress(15001),
+            use_original_dst=True,
+        )
+        web = httpListener("web", [route("original")], address=config.socketAddress(self.web.port, "0.0.0.0"))
+        text = bootstrap([front, {**web, "bind_to_port": False}], [originalDst(cleanup_interval="0.1s")])
+        self.sluice = self.start(Sluice(self.scratch, text, concurrency=2))
+
+    def connect(self, *target):
+        sock = socket.create_connection(target, 5, source_address=(self.APPLICATION, 0))
+        self.addCleanup(sock.close)
+        return sock
+
+    @ownNetwork
+    def test_each_connection_goes_where_it_wanted_to(self):
+        self.setUpNetwork()
+
+        sock = self.connect(self.SERVICE, self.raw.port)
+        sock.sendall(b"bytes")
+        self.assertEqual(sock.recv(100), b"raw bytes")
+        web = self.connect(self.SERVICE, self.web.port)
+        web.sendall(client.requestBytes("GET", "/"))
+        self.assertEqual(readResponse(web).body, b"web")
+
+        self.assertEqual(self.web.next().header("x-request-id") is not None, True)
+        self.assertEqual(self.sluice.stat("http.web.downstream_rq_total"), 1)
+        self.assertEqual(self.sluice.stat("tcp.original.downstream_cx_total"), 1)
+        for one in (sock, web):
+            one.close()
+        waitFor(lambda: self.sluice.stat("cluster.original.membership_total") == 0, "the hosts to be forgotten")
+
+    @ownNetwork
+    def test_a_connection_to_the_proxy_itself_is_closed(self):
+        self.setUpNetwork()
+
+        self.assertEqual(self.connect("127.0.0.1", 15001).recv(10), b"")
+
+        self.assertEqual(self.sluice.stat("cluster.original.upstream_cx_total"), 0)
 
 
 class UpdateTest(ListenerTestCase):

@@ -17,7 +17,7 @@
 
 namespace sluice::upstream::cluster {
 
-enum class DiscoveryType : uint8_t { kStatic, kStrictDns, kEds };
+enum class DiscoveryType : uint8_t { kStatic, kStrictDns, kEds, kOriginalDst };
 
 enum class LbPolicy : uint8_t { kRoundRobin, kLeastRequest, kRandom };
 
@@ -40,6 +40,14 @@ struct DnsConfig {
   std::chrono::milliseconds jitter{0};  // a random share of it is added to each refresh
   bool respect_ttl = false;
   net::DnsLookupFamily lookup_family = net::DnsLookupFamily::kAuto;
+};
+
+// (proto: Cluster.OriginalDstLbConfig)
+struct OriginalDstConfig {
+  // In lower case, or ":authority": where it is there it tells the host, as "IP:port". Empty: the connection does.
+  std::string header;
+  uint16_t port_override = 0;                        // instead of the destination's; 0: that one
+  std::chrono::milliseconds cleanup_interval{5000};  // hosts that are not used for so long are forgotten
 };
 
 enum class UpstreamProtocol : uint8_t {
@@ -86,8 +94,9 @@ struct ClusterConfig {
   ThresholdsByPriority thresholds;
   UpstreamHttpConfig http;
   DnsConfig dns;
+  OriginalDstConfig original_dst;
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain
-  Assignment assignment;                                   // STATIC: the hosts; STRICT_DNS: the names; EDS: empty
+  Assignment assignment;                                   // STATIC: the hosts; STRICT_DNS: the names; else: empty
   uint64_t content_hash = 0;                               // equal hashes of one name: unchanged, the update is skipped
 };
 

@@ -12,10 +12,11 @@ constexpr int kOriginalDestination = 80;
 }  // namespace
 
 net::Address originalDestination(int fd, net::Address::Family family) {
-  sockaddr_storage storage;
-  socklen_t length = sizeof(storage);
-  const int level = family == net::Address::Family::kIpv6 ? IPPROTO_IPV6 : IPPROTO_IP;
-  if (getsockopt(fd, level, kOriginalDestination, &storage, &length) != 0) return {};
+  sockaddr_in6 storage{};
+  const bool v6 = family == net::Address::Family::kIpv6;
+  // The kernel leaves the length as it is.
+  socklen_t length = v6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  if (getsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, kOriginalDestination, &storage, &length) != 0) return {};
   return net::Address::fromSockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
 }
 

@@ -52,7 +52,8 @@ Proxy::Proxy(filter::NetworkWorker& worker, std::shared_ptr<const Settings> sett
       settings_(std::move(settings)),
       timer_(worker.loop.timers(), [this] { onTimer(); }),
       client_(accepted.remote),
-      target_(accepted.local) {
+      target_(accepted.local),
+      redirected_(!(accepted.local == accepted.direct_local)) {
   worker.cells.add(settings_->stats.cx_total);
   const uint64_t id = ++worker.next_connection_id;
   if (settings_->access_logs.empty()) return;
@@ -129,11 +130,16 @@ void Proxy::connect() {
   }
 }
 
+upstream::cluster::HostSlot Proxy::pick() {
+  if (!cluster_->hostDependsOnAsker()) return cluster_->pick();
+  return cluster_->pickFor({.destination = target_, .redirected = redirected_});
+}
+
 std::optional<std::string> Proxy::attempt() {
   ++attempts_;
   observability::StatsCells& cells = worker().cells;
   const upstream::pool::ClusterStats& stats = context().stats;
-  const upstream::cluster::HostSlot slot = cluster_->balancer().pick();
+  const upstream::cluster::HostSlot slot = pick();
   if (slot == upstream::cluster::kNoHost) {
     cells.add(stats.cx_none_healthy);
     flag(ResponseFlag::kNoHealthyUpstream);
@@ -146,7 +152,7 @@ std::optional<std::string> Proxy::attempt() {
     finish("upstream_overflow");
     return std::nullopt;
   }
-  host_ = cluster_->balancer().hosts().hostPtr(slot);
+  host_ = cluster_->hostPtr(slot);
   cells.add(stats.cx_total);
   const net::TransportFactory* transports = cluster_->config().transport.get();
   std::string failure = transports != nullptr ? transports->notReady() : std::string();
@@ -165,7 +171,7 @@ std::optional<std::string> Proxy::attempt() {
     transport = transports->make(options);
   }
   cells.add(stats.cx_active);
-  cluster_->balancer().requestStarted(slot);
+  cluster_->requestStarted(slot);
   attempt_began_ = worker().loop.now();
   upstream_ = std::make_unique<Upstream>(*this, *std::move(fd), std::move(transport));
   timer_.arm(cluster_->config().connect_timeout);
@@ -211,7 +217,7 @@ void Proxy::releaseUpstream() {
   cluster.breakers->release(Resource::kConnections, kPriority);
   worker().cells.sub(cluster.stats.cx_active);
   worker().cells.add(cluster.stats.cx_destroy);
-  cluster_->balancer().requestFinished(*host_);
+  cluster_->requestFinished(*host_);
   worker().loop.deleteLater(std::move(upstream_));
 }
 

@@ -55,6 +55,7 @@ class Proxy final : public filter::NetworkConnection {
   void upstreamFlushed();
 
   base::LocalPtr<upstream::WorkerCluster> chooseCluster();
+  upstream::cluster::HostSlot pick();
   void connect();
   // One attempt. What went wrong at once; nullopt while it runs.
   std::optional<std::string> attempt();
@@ -78,7 +79,8 @@ class Proxy final : public filter::NetworkConnection {
   std::unique_ptr<event::Timer> log_timer_;
   std::unique_ptr<LogState> log_;
   event::TimePoint attempt_began_;
-  const net::Address client_, target_;  // for PROXY protocol
+  const net::Address client_, target_;
+  const bool redirected_;  // target_ is not where the client was accepted
   size_t limit_ = kMaxBuffered;
   uint64_t sent_before_ = 0;  // while the rest is flushed: at the last look
   std::string_view closing_details_;
