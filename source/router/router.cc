@@ -354,7 +354,7 @@ void Router::onResponseHeaders(bool end_stream) {
   response_began_ = true;
   in_tunnel_ = !end_stream && acceptsTunnel();
   untimed_ = endless();
-  if (!in_tunnel_) waiting_body_ = {};
+  if (!in_tunnel_ && !waiting_body_.empty()) waiting_body_ = {};
   http::ResponseHeaders& headers = stream_.response();
   if (in_tunnel_ && stream_.request().upgrade == "websocket" && !headers.get("sec-websocket-accept")) {
     if (const auto key = stream_.request().get("sec-websocket-key")) {

@@ -68,7 +68,7 @@ class Http1ClientCodec final : public ClientCodec {
   uint32_t informational_ = 0;
   In in_ = In::kIdle;
   Out out_ = Out::kComplete;
-  std::string upgrade_;  // the protocol that was asked for; empty for CONNECT
+  std::string upgrade_;  // kTunnelAsked: the protocol that was asked for; empty for CONNECT
   Fault fault_ = Fault::kNone;
   bool reusable_ = true;
   bool head_request_ = false;  // HEAD
@@ -261,8 +261,8 @@ StreamId Http1ClientCodec::sendHeaders(const RequestHeaders& headers, bool end_s
   in_ = In::kHead;
   informational_ = 0;
   head_request_ = headers.isHead();
-  upgrade_ = headers.upgrade;
   if (headers.wantsTunnel()) {
+    upgrade_ = headers.upgrade;
     if (upgrade_.empty()) reusable_ = false;  // CONNECT: the peer may take what follows for the tunnel
     out_ = Out::kTunnelAsked;
     writeRequestHead(sink_, headers, Framing::kNone);

@@ -80,7 +80,7 @@ class Http1ServerCodec final : public ServerCodec {
   StreamId stream_ = 0;
   In in_ = In::kHead;
   Out out_ = Out::kNone;
-  std::string upgrade_;  // the protocol that is asked for; empty for CONNECT
+  std::string upgrade_;  // kTunnelAsked: the protocol that is asked for; empty for CONNECT
   Fault fault_ = Fault::kNone;
   bool active_ = false;        // stream_ is open
   bool head_request_ = false;  // HEAD
@@ -214,9 +214,9 @@ void Http1ServerCodec::beginMessage(const RequestHeaders& headers, const HeadFac
   http_10_ = headers.protocol == Protocol::kHttp10;
   // Bytes behind a CONNECT are for a tunnel, never a next request.
   close_after_ = facts.close || (http_10_ && !facts.keep_alive) || headers.method == "CONNECT";
-  upgrade_ = headers.upgrade;
   if (limits_.allow_upgrades && headers.wantsTunnel()) {
     in_ = In::kTunnelAsked;
+    upgrade_ = headers.upgrade;
   } else if (facts.chunked) {
     body_.startChunked();
     in_ = In::kBody;
