@@ -16,6 +16,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "source/config/errors.h"
 #include "source/tls/context.h"
+#include "source/tls/ticket_keys.h"
 
 namespace sluice::config {
 
@@ -78,6 +79,8 @@ class Secrets {
   virtual void add(std::shared_ptr<SecretUser> user, std::vector<SecretSlotPtr> slots) = 0;
   // To be called, on any thread, when a user stops being alive.
   virtual std::function<void()> userEnded() = 0;
+  // Keys of session tickets that nobody configured. Null: configurations are only checked.
+  virtual std::shared_ptr<tls::TicketKeyRing> ticketKeys() const { return nullptr; }
 };
 
 // A slot with a fixed content.

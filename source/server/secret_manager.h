@@ -58,6 +58,7 @@ class SecretManager : public BootstrapSecrets {
   config::SecretSlotPtr watched(Secret secret, const config::Context& context) override;
   void add(std::shared_ptr<config::SecretUser> user, std::vector<config::SecretSlotPtr> slots) override;
   std::function<void()> userEnded() override;
+  std::shared_ptr<tls::TicketKeyRing> ticketKeys() const override { return ticket_keys_; }
 
   // --- for the xDS client ---
   std::function<void(const std::string& name, const Source& source)> on_wanted;
@@ -105,6 +106,7 @@ class SecretManager : public BootstrapSecrets {
   std::map<std::string, std::weak_ptr<Slot>> by_name_;  // of SDS
   std::map<std::string, Directory> directories_;
   std::vector<User> users_;
+  std::shared_ptr<tls::TicketKeyRing> ticket_keys_ = std::make_shared<tls::TicketKeyRing>();
   bool sweeping_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // transports may outlive the manager
 };

@@ -5,12 +5,14 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "source/net/address.h"
+#include "source/tls/ticket_keys.h"
 
 namespace sluice::tls {
 
@@ -82,8 +84,9 @@ struct ServerConfig {
   CommonConfig common;
   bool require_client_certificate = false;
   bool require_sni = false;
-  // 80 bytes each (16 name, 32 HMAC, 32 AES-256). The first encrypts, all decrypt. Empty: keys of this context's own.
+  // 80 bytes each (16 name, 32 HMAC, 32 AES-256). The first encrypts, all decrypt. Empty: those of the ring.
   std::vector<std::string> session_ticket_keys;
+  std::shared_ptr<TicketKeyRing> ticket_key_ring;     // null: keys of this context's own
   bool disable_stateless_session_resumption = false;  // tickets
   bool disable_stateful_session_resumption = false;   // session ids (TLS 1.2)
   std::optional<std::chrono::seconds> session_timeout;

@@ -320,6 +320,64 @@ TEST_CASE("tickets survive the rotation of their keys while the old key is liste
   REQUIRE_FALSE(resumed);
 }
 
+TEST_CASE("tickets stay good when a context is replaced and its certificate renewed") {
+  const Version version = GENERATE(Version::kTls12, Version::kTls13);
+  const bool shared = GENERATE(true, false);
+  TestWorld world;
+  world.client_config.common.max_version = version;
+  world.server_config.disable_stateful_session_resumption = true;
+  if (shared) world.server_config.ticket_key_ring = std::make_shared<TicketKeyRing>();
+  const auto client = world.client();
+  bool resumed, let_in;
+
+  visit(world, world.server(), client, resumed, let_in);
+  world.server_config.common.certificates[0] =
+      TestWorld::certificateConfig(world.authority.issue({.dns_sans = {"a.example.com"}}));
+  visit(world, world.server(), client, resumed, let_in);
+
+  REQUIRE(let_in);
+  REQUIRE(resumed == shared);
+}
+
+TEST_CASE("keys of tickets encrypt for a day and decrypt for another") {
+  using std::chrono::seconds;
+  TicketKeyRing ring;
+  const seconds start{1000};
+
+  const TicketKeyList first = ring.keys(start);
+  const TicketKeyList same = ring.keys(start + TicketKeyRing::kRotation - seconds(1));
+  const TicketKeyList second = ring.keys(start + TicketKeyRing::kRotation);
+  const TicketKeyList third = ring.keys(start + 2 * TicketKeyRing::kRotation);
+  const TicketKeyList after_a_pause = ring.keys(start + 5 * TicketKeyRing::kRotation);
+
+  REQUIRE(same == first);
+  REQUIRE(first->size() == 1);
+  REQUIRE(second->size() == 2);
+  REQUIRE(second->front().name != first->front().name);
+  REQUIRE(second->back().name == first->front().name);
+  REQUIRE(third->back().name == second->front().name);
+  REQUIRE(after_a_pause->size() == 1);
+}
+
+TEST_CASE("tickets reach a client that waits for them before it says a word") {
+  TestWorld world;
+  const auto server = world.server();
+  const auto client = world.client();
+  {
+    TestPair pair(world, server, client);
+    pair.shake();
+    world.loop.turn();
+    pair.client->connection.resumeReading();
+    world.loop.turn();
+  }
+  TestPair pair(world, server, client);
+
+  pair.shake();
+
+  REQUIRE(pair.up());
+  REQUIRE(pair.server->info().resumed);
+}
+
 TEST_CASE("a session of one place opens nothing where other rules hold") {
   const Version version = GENERATE(Version::kTls12, Version::kTls13);
   MutualWorld world;

@@ -26,10 +26,6 @@ namespace {
 constexpr size_t kTicketKeySize = 80;
 constexpr size_t kTicketNameSize = 16;
 
-struct TicketKey {
-  std::string name, hmac, aes;
-};
-
 // Certificates for one name: places in ContextCore::certificates, -1: none of this kind.
 struct Choice {
   int ecdsa = -1;
@@ -65,6 +61,12 @@ struct ClientAbilities {
            });
   }
 };
+
+std::chrono::seconds monotonicSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return std::chrono::seconds(now.tv_sec);
+}
 
 bool extensionOf(const SSL_CLIENT_HELLO& hello, uint16_t type, CBS& out) {
   const uint8_t* data = nullptr;
@@ -113,7 +115,8 @@ ClientAbilities abilitiesOf(const SSL_CLIENT_HELLO& hello, bool choice) {
 
 struct ServerContext::Impl {
   ContextCore core;
-  std::vector<TicketKey> ticket_keys;
+  TicketKeyList ticket_keys;            // configured; null: those of the ring
+  std::shared_ptr<TicketKeyRing> ring;  // null: the library's, of this context only
   std::unordered_map<std::string, Choice, TextHash, std::equal_to<>> exact;     // "www.a.com"
   std::unordered_map<std::string, Choice, TextHash, std::equal_to<>> wildcard;  // ".a.com" of "*.a.com"
   Choice first;                                                                 // of the first certificate's first name
@@ -161,7 +164,9 @@ int onAlpn(SSL* ssl, const uint8_t** out, uint8_t* out_size, const uint8_t* in, 
 }
 
 int onTicket(SSL* ssl, uint8_t* name, uint8_t* iv, EVP_CIPHER_CTX* cipher, HMAC_CTX* hmac, int encrypt) {
-  const std::vector<TicketKey>& keys = ServerContext::Impl::of(ssl).ticket_keys;
+  const ServerContext::Impl& impl = ServerContext::Impl::of(ssl);
+  const TicketKeyList list = impl.ticket_keys ? impl.ticket_keys : impl.ring->keys(monotonicSeconds());
+  const std::vector<TicketKey>& keys = *list;
   const auto bytes = [](const std::string& text) { return reinterpret_cast<const uint8_t*>(text.data()); };
   if (encrypt == 1) {
     const TicketKey& key = keys.front();
@@ -235,15 +240,18 @@ absl::Status ServerContext::Impl::setUpCertificates() {
 
 absl::Status ServerContext::Impl::setUpTickets(const ServerConfig& config) {
   SSL_CTX* const ctx = core.ctx.get();
+  std::vector<TicketKey> configured;
   for (const std::string& key : config.session_ticket_keys) {
     if (key.size() != kTicketKeySize) {
       return absl::InvalidArgumentError(
-          base::strCat("session_ticket_keys: key ", ticket_keys.size() + 1, " has ", key.size(),
+          base::strCat("session_ticket_keys: key ", configured.size() + 1, " has ", key.size(),
                        " bytes; it must have 80 (16 name, 32 HMAC, 32 AES), as 'openssl rand 80' makes them"));
     }
-    ticket_keys.push_back({key.substr(0, 16), key.substr(16, 32), key.substr(48)});
+    configured.push_back({key.substr(0, 16), key.substr(16, 32), key.substr(48)});
   }
-  if (!ticket_keys.empty()) SSL_CTX_set_tlsext_ticket_key_cb(ctx, onTicket);
+  if (!configured.empty()) ticket_keys = std::make_shared<const std::vector<TicketKey>>(std::move(configured));
+  ring = config.ticket_key_ring;
+  if (ticket_keys || ring) SSL_CTX_set_tlsext_ticket_key_cb(ctx, onTicket);
   if (config.disable_stateless_session_resumption) SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
   SSL_CTX_set_session_cache_mode(
       ctx, config.disable_stateful_session_resumption ? SSL_SESS_CACHE_OFF : SSL_SESS_CACHE_SERVER);

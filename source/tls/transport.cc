@@ -260,6 +260,7 @@ bool SslTransport::complete() {
       break;
     default:
       count(stats.tls13);
+      tickets_wait_ = SSL_is_server(ssl_.get()) == 1;
   }
   return true;
 }
@@ -303,8 +304,9 @@ net::Transport::Result SslTransport::read(const Io& io, char* to, size_t size) {
     }
     const int error = SSL_get_error(ssl_.get(), n);
     if (error == SSL_ERROR_WANT_READ) {
-      if (got == 0) return {Status::kWantRead};
-      return {Status::kDone, got, true};
+      if (got > 0) return {Status::kDone, got, true};
+      sendTickets();
+      return {Status::kWantRead};
     }
     // Whatever it is, it comes behind the bytes that are here; the next call meets it again.
     if (error == SSL_ERROR_ZERO_RETURN) return got > 0 ? Result{Status::kDone, got} : Result{Status::kEnd};
@@ -313,6 +315,15 @@ net::Transport::Result SslTransport::read(const Io& io, char* to, size_t size) {
     return got > 0 ? Result{Status::kDone, got} : Result{Status::kFailed};
   }
   return {Status::kDone, got};
+}
+
+// The library sends a server's TLS 1.3 tickets with its first data. A client that keeps its request back until its last
+// flight is acknowledged (Nagle) would wait for the delayed acknowledgement: the tickets, sent as soon as nothing came
+// behind that flight, carry it. Where a request did come, the tickets travel with its answer.
+void SslTransport::sendTickets() {
+  if (!std::exchange(tickets_wait_, false)) return;
+  SSL_write(ssl_.get(), "", 0);
+  ERR_clear_error();  // a broken socket is met by the next call
 }
 
 size_t SslTransport::recordLimit() {
@@ -372,6 +383,7 @@ net::Transport::Result SslTransport::write(const Io& io, const iovec* vectors, i
     const char* data = nullptr;
     const size_t size = nextChunk(vector, end, offset, data);
     if (size == 0) break;
+    tickets_wait_ = false;
     if (SSL_write(ssl_.get(), data, static_cast<int>(size)) != static_cast<int>(size)) {
       broken = true;
       break;

@@ -63,6 +63,7 @@ class SslTransport : public net::Transport {
   void hold(std::string_view bytes);
   Status fail();
   bool complete();
+  void sendTickets();
   size_t recordLimit();
   size_t nextChunk(const iovec*& vector, const iovec* end, size_t& offset, const char*& data);
 
@@ -92,6 +93,7 @@ class SslTransport : public net::Transport {
   bool short_read_ = false;  // the last recv() emptied the socket
   bool eof_ = false;
   bool complete_ = false;
+  bool tickets_wait_ = false;  // made by the library, not sent
   bool failed_ = false;
   bool end_sent_ = false;
   bool peer_checked_ = false;

@@ -110,6 +110,10 @@ void setTicketKeys(std::vector<std::string> keys, core::ServerConfig& out) {
   out.session_ticket_keys = std::move(keys);
 }
 void setTicketKeys(std::vector<std::string>, core::ClientConfig&) {}
+void setTicketRing(const config::Secrets& secrets, core::ServerConfig& out) {
+  out.ticket_key_ring = secrets.ticketKeys();
+}
+void setTicketRing(const config::Secrets&, core::ClientConfig&) {}
 
 // A transport socket with its slots: makes a context of their current versions, again whenever one changes.
 template <typename Side>
@@ -129,6 +133,7 @@ class User : public config::SecretUser {
                                        services.stats.scope(group, services.transport_owner));
     compileOwn(proto, context, user->base_);
     config::compileTlsParameters(proto.common_tls_context(), context.child("common_tls_context"), user->base_.common);
+    if (services.secrets != nullptr) setTicketRing(*services.secrets, user->base_);
     user->findSlots(context, services);
     if (context.errors().total() != before) return nullptr;
     std::function<void()> ended = services.secrets == nullptr ? std::function<void()>() : services.secrets->userEnded();
