@@ -179,6 +179,7 @@ limit_req_zone $server_name zone=all:1m rate=1000000r/s;
 ssl_certificate {setting.certificate};
 ssl_certificate_key {setting.certificate};
 ssl_session_cache shared:tls:10m;
+ssl_protocols TLSv1.2 TLSv1.3;
 http2_max_concurrent_streams 128;
 map $http_upgrade $upgraded {{ default upgrade; "" ""; }}
 log_format line escape=json '{{"time":"$time_iso8601","id":"$request_id","client":"$remote_addr","method":"$request_method",'
