@@ -72,10 +72,11 @@ void checkGrpcSource(const GrpcSource& source, const Bootstrap& bootstrap, const
   } else if (cluster->type() == Cluster::EDS) {
     context.error(absl::StrCat("names the cluster \"", source.cluster,
                                "\", whose endpoints come from EDS themselves; use STATIC or STRICT_DNS"));
-  } else if (cluster->has_transport_socket() &&
-             !absl::EndsWith(cluster->transport_socket().typed_config().type_url(), ".RawBuffer")) {
-    context.error(absl::StrCat("names the cluster \"", source.cluster,
-                               "\", which has a transport_socket; configuration streams are plain so far"));
+  } else if (const std::string& socket = cluster->transport_socket().typed_config().type_url();
+             !socket.empty() && !absl::EndsWith(socket, ".RawBuffer") &&
+             !absl::EndsWith(socket, ".UpstreamTlsContext")) {
+    context.error(absl::StrCat("names the cluster \"", source.cluster, "\", whose transport_socket is ", socket,
+                               "; a configuration stream is plain or an UpstreamTlsContext"));
   }
 }
 

@@ -1,13 +1,21 @@
 #include "source/control_plane/grpc_server.h"
 
+#include <sys/socket.h>
+
+#include <cerrno>
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/grpcpp.h"
+#include "grpcpp/server_posix.h"
 #include "source/base/text.h"
+#include "source/control_plane/listen_address.h"
+#include "source/net/socket.h"
+#include "source/xds/secure_bridge.h"
 
 namespace sluice::control_plane {
 namespace {
@@ -49,6 +57,88 @@ std::string bytesOf(const grpc::ByteBuffer& buffer) {
   return bytes;
 }
 
+// The TLS port: accepts, shakes hands, and gives the server the plain end of each connection.
+class SecurePort : private event::FdHandler, private xds::SecureBridge::Events {
+ public:
+  SecurePort(net::Fd socket, const net::TransportFactory& security, grpc::Server& server, event::Loop& loop,
+             observability::Logger& logger)
+      : socket_(std::move(socket)), security_(security), server_(server), loop_(loop), logger_(logger) {
+    watch_ = loop_.watch(socket_.get(), event::kReadable, event::Trigger::kLevel, *this);
+  }
+  ~SecurePort() override {
+    for (auto& [bridge, peer] : bridges_) xds::SecureBridge::drop(std::move(peer.bridge));
+  }
+
+  void stopAccepting() {
+    resume_.cancel();
+    watch_.reset();
+    socket_ = net::Fd();
+  }
+  // Any thread. gRPC calls a connection that it was given "fd:N"; empty: it is none of ours.
+  std::string peerOf(const std::string& name) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = names_.find(name);
+    return found == names_.end() ? std::string() : found->second;
+  }
+
+ private:
+  struct Peer {
+    std::unique_ptr<xds::SecureBridge> bridge;
+    std::string address;
+  };
+
+  void onFdEvents(uint32_t) override {
+    net::Fd fd(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!fd.valid() && (errno == EMFILE || errno == ENFILE)) {
+      watch_->setInterest(0);  // what waits in the socket's queue is looked at again in a while
+      return resume_.arm(kPause);
+    }
+    if (!fd.valid() || bridges_.size() >= kMaxConnections) return;
+    const net::Address address = net::peerAddress(fd.get());
+    if (address.isIp()) net::setNoDelay(fd.get());
+    auto bridge = std::make_unique<xds::SecureBridge>(loop_, buffers_, std::move(fd), net::Connection::Mode::kAccepted,
+                                                      security_.make({}), kHandshakeTimeout,
+                                                      static_cast<xds::SecureBridge::Events&>(*this));
+    const xds::SecureBridge* const key = bridge.get();
+    bridges_.emplace(key, Peer{std::move(bridge), address.isIp() ? address.toString() : "unix:"});
+  }
+
+  void onSecured(xds::SecureBridge& bridge, net::Fd plain) override {
+    const net::TlsInfo& info = *bridge.transport().tlsInfo();
+    std::string name = bridges_.at(&bridge).address;
+    const net::TlsInfo::Certificate& peer = info.peer;
+    if (info.peer_presented) base::strAppend(name, " (", peer.uri_sans.empty() ? peer.subject : peer.uri_sans[0], ")");
+    const int fd = plain.release();
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      names_[base::strCat("fd:", fd)] = name;  // a number that is used again is another connection
+    }
+    grpc::AddInsecureChannelFromFd(&server_, fd);
+  }
+
+  void onEnded(xds::SecureBridge& bridge, const std::string& why) override {
+    auto node = bridges_.extract(&bridge);
+    if (!why.empty()) logger_.warning("discovery", "connection from ", node.mapped().address, ": ", why);
+    xds::SecureBridge::drop(std::move(node.mapped().bridge));
+  }
+
+  static constexpr size_t kMaxConnections = 16384;
+  static constexpr std::chrono::seconds kHandshakeTimeout{10};
+  static constexpr std::chrono::milliseconds kPause{100};
+
+  net::Fd socket_;
+  const net::TransportFactory& security_;
+  grpc::Server& server_;
+  event::Loop& loop_;
+  observability::Logger& logger_;
+  net::WorkerBuffers buffers_;
+  std::unique_ptr<event::FdWatch> watch_;
+  event::Timer resume_{loop_.timers(), [this] { watch_->setInterest(event::kReadable); }};
+  std::map<const xds::SecureBridge*, Peer> bridges_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::string> names_;  // under mutex_
+};
+
 class Server;
 
 // One call. gRPC calls the On... functions on its own threads, and they do nothing but post; everything else runs on
@@ -81,18 +171,21 @@ class Call final : public grpc::ServerGenericBidiReactor, public DiscoveryWriter
 
 class Server final : public GrpcServer, public grpc::CallbackGenericService {
  public:
-  Server(event::Loop& loop, DiscoveryServer& discovery) : loop_(loop), discovery_(discovery) {}
+  Server(event::Loop& loop, DiscoveryServer& discovery, observability::Logger& logger)
+      : loop_(loop), discovery_(discovery), logger_(logger) {}
   ~Server() override {
     if (shutdown_.joinable()) shutdown_.join();
   }
 
-  absl::Status bind(const std::string& address);
+  absl::Status bind(const net::Address& address, const net::TransportFactory* security);
 
   const std::string& boundAddress() const override { return bound_; }
   void shutDown(std::function<void()> done) override;
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
-    return new Call(*this, context->method(), addressOf(context->peer()));  // owned by itself until OnDone
+    std::string peer = secure_port_ ? secure_port_->peerOf(context->peer()) : std::string();
+    if (peer.empty()) peer = addressOf(context->peer());
+    return new Call(*this, context->method(), std::move(peer));  // owned by itself until OnDone
   }
 
   event::Loop& loop() { return loop_; }
@@ -103,7 +196,9 @@ class Server final : public GrpcServer, public grpc::CallbackGenericService {
  private:
   event::Loop& loop_;
   DiscoveryServer& discovery_;
+  observability::Logger& logger_;
   std::string bound_;
+  std::unique_ptr<SecurePort> secure_port_;  // null: gRPC listens; outlives the server, which asks it
   std::unique_ptr<grpc::Server> server_;
   bool stopping_ = false;
   std::vector<Call*> calls_;  // the loop's thread only
@@ -170,10 +265,18 @@ void Call::finish(const grpc::Status& status) {
   Finish(status);
 }
 
-absl::Status Server::bind(const std::string& address) {
+absl::Status Server::bind(const net::Address& address, const net::TransportFactory* security) {
   grpc::ServerBuilder builder;
+  const std::string text = listenAddressText(address);
+  net::Fd socket;
   int port = -1;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  if (security == nullptr) {
+    builder.AddListeningPort(text, grpc::InsecureServerCredentials(), &port);
+  } else {
+    absl::StatusOr<net::Fd> bound = net::listenOn(address, {});
+    if (!bound.ok()) return bound.status();
+    socket = *std::move(bound);
+  }
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(-1);
   // Two control planes on one port would each get half of the proxies.
@@ -186,16 +289,21 @@ absl::Status Server::bind(const std::string& address) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
   builder.RegisterCallbackGenericService(this);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || port < 0) {
-    return absl::UnavailableError(base::strCat("cannot listen on ", address, ": see gRPC's message above"));
+  if (server_ == nullptr || (security == nullptr && port < 0)) {
+    return absl::UnavailableError(base::strCat("cannot listen on ", text, ": see gRPC's message above"));
   }
-  const bool is_unix = address.starts_with("unix:");
-  bound_ = is_unix ? address : base::strCat(address.substr(0, address.rfind(':')), ":", port);
+  if (security != nullptr) {
+    bound_ = address.isUnix() ? text : net::localAddress(socket.get()).toString();
+    secure_port_ = std::make_unique<SecurePort>(std::move(socket), *security, *server_, loop_, logger_);
+  } else {
+    bound_ = address.isUnix() ? text : base::strCat(text.substr(0, text.rfind(':')), ":", port);
+  }
   return absl::OkStatus();
 }
 
 void Server::shutDown(std::function<void()> done) {
   stopping_ = true;
+  if (secure_port_) secure_port_->stopAccepting();
   const std::vector<Call*> calls = calls_;
   for (Call* call : calls) {
     call->finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the control plane is shutting down"));
@@ -209,10 +317,12 @@ void Server::shutDown(std::function<void()> done) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::start(const std::string& address, event::Loop& loop,
-                                                              DiscoveryServer& discovery) {
-  auto server = std::make_unique<Server>(loop, discovery);
-  if (absl::Status status = server->bind(address); !status.ok()) return status;
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::start(const net::Address& address,
+                                                              const net::TransportFactory* security, event::Loop& loop,
+                                                              DiscoveryServer& discovery,
+                                                              observability::Logger& logger) {
+  auto server = std::make_unique<Server>(loop, discovery, logger);
+  if (absl::Status status = server->bind(address, security); !status.ok()) return status;
   return std::unique_ptr<GrpcServer>(std::move(server));
 }
 

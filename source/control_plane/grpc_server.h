@@ -12,15 +12,19 @@
 #include "absl/status/statusor.h"
 #include "source/control_plane/discovery_server.h"
 #include "source/event/loop.h"
+#include "source/net/address.h"
+#include "source/net/transport.h"
+#include "source/observability/log.h"
 
 namespace sluice::control_plane {
 
 class GrpcServer {
  public:
-  // Binds `address` ("HOST:PORT", "[V6]:PORT", "unix:PATH"; port 0 lets the kernel choose) and serves. Loop and
-  // discovery outlive the server.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> start(const std::string& address, event::Loop& loop,
-                                                           DiscoveryServer& discovery);
+  // Binds `address` (port 0 lets the kernel choose) and serves; `security`: the TLS of each connection, null for plain
+  // ones. All that is given here outlives the server.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> start(const net::Address& address,
+                                                           const net::TransportFactory* security, event::Loop& loop,
+                                                           DiscoveryServer& discovery, observability::Logger& logger);
   virtual ~GrpcServer() = default;
 
   // The address with the port that was bound.

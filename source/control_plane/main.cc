@@ -18,6 +18,7 @@
 #include "source/control_plane/intent_store.h"
 #include "source/control_plane/listen_address.h"
 #include "source/control_plane/resource_validator.h"
+#include "source/control_plane/tls_files.h"
 #include "source/event/loop.h"
 #include "source/extensions/all.h"
 #include "source/observability/log.h"
@@ -39,6 +40,10 @@ constexpr std::string_view kHelp =
     "  --config DIR        YAML and JSON files: `resources:` with `@type`, or `static_resources:`; `nodes:` selects\n"
     "  --listen ADDR       xDS over gRPC (127.0.0.1:18000)\n"
     "  --http ADDR         status and apply (127.0.0.1:18001)\n"
+    "  --tls-certificate FILE, --tls-key FILE\n"
+    "                      TLS for xDS: PEM, read again when it changes\n"
+    "  --tls-client-ca FILE\n"
+    "                      proxies need a certificate of this authority; with --tls-certificate\n"
     "  --token-file FILE   what a writer to the HTTP API has to show; required to write beyond loopback\n"
     "  --log-level LEVEL   trace, debug, info, warning, error, critical, off (info)\n"
     "  --version, --help\n"
@@ -50,6 +55,7 @@ struct Flags {
   std::string listen = "127.0.0.1:18000";
   std::string http = "127.0.0.1:18001";
   std::string token_file;
+  TlsFiles::Paths tls;
   observability::LogLevel log_level = observability::LogLevel::kInfo;
 };
 
@@ -82,13 +88,20 @@ struct FlagReader {
         }
       }
     }
-    if (!exit_code && flags.config.empty()) exit_code = usageError("--config DIR is missing");
+    if (exit_code) return;
+    if (flags.config.empty()) exit_code = usageError("--config DIR is missing");
+    if (flags.tls.certificate.empty() != flags.tls.key.empty()) {
+      exit_code = usageError("--tls-certificate and --tls-key belong together");
+    } else if (flags.tls.certificate.empty() && !flags.tls.client_ca.empty()) {
+      exit_code = usageError("--tls-client-ca needs --tls-certificate and --tls-key: without TLS nobody is checked");
+    }
   }
 
  private:
   static bool isFlag(std::string_view name) {
     return name == "--config" || name == "--listen" || name == "--http" || name == "--token-file" ||
-           name == "--log-level" || name == "-c" || name == "-l";
+           name == "--log-level" || name == "--tls-certificate" || name == "--tls-key" || name == "--tls-client-ca" ||
+           name == "-c" || name == "-l";
   }
 
   void take(std::string_view name, std::string_view value) {
@@ -101,6 +114,12 @@ struct FlagReader {
       (name == "--listen" ? flags.listen : flags.http) = value;
     } else if (name == "--token-file") {
       flags.token_file = value;
+    } else if (name == "--tls-certificate") {
+      flags.tls.certificate = value;
+    } else if (name == "--tls-key") {
+      flags.tls.key = value;
+    } else if (name == "--tls-client-ca") {
+      flags.tls.client_ca = value;
     } else if (name == "--log-level" || name == "-l") {
       const auto level = observability::logLevelOf(value);
       if (!level) exit_code = usageError(base::strCat("--log-level: no level '", value, "'"));
@@ -170,7 +189,13 @@ int run(const Flags& flags) {
                               [&api](const admin::HttpRequest& request) { return answer(api, request); },
                               {.stat_prefix = "api", .max_body = kMaxApplyBytes});
   if (!http_server.ok()) return fail(logger, base::toStd(http_server.status().message()));
-  const auto grpc = GrpcServer::start(listenAddressText(listen), *loop, discovery);
+  std::unique_ptr<TlsFiles> tls;
+  if (!flags.tls.certificate.empty()) {
+    absl::StatusOr<std::unique_ptr<TlsFiles>> files = TlsFiles::start(flags.tls, *loop, logger);
+    if (!files.ok()) return fail(logger, base::toStd(files.status().message()));
+    tls = *std::move(files);
+  }
+  const auto grpc = GrpcServer::start(listen, tls ? &tls->factory() : nullptr, *loop, discovery, logger);
   if (!grpc.ok()) return fail(logger, base::toStd(grpc.status().message()));
 
   bool stopping = false;

@@ -329,7 +329,24 @@ std::unique_ptr<xds::Transport> DynamicConfig::makeTransport(const xds::GrpcSour
   options.authority = source.authority;
   options.initial_metadata = source.initial_metadata;
   if (const ClusterManager::Entry* entry = deps_.clusters.find(source.cluster); entry != nullptr && entry->active) {
-    options.connect_timeout = entry->active->config->connect_timeout;
+    const upstream::cluster::ClusterConfig& cluster = *entry->active->config;
+    options.connect_timeout = cluster.connect_timeout;
+    if (cluster.transport != nullptr) {
+      buffers_.cells = &deps_.cells;
+      options.buffers = &buffers_;
+      // A stream has one request, whose host is the authority.
+      options.security = [transport = cluster.transport, name = source.cluster,
+                          sni = cluster.http.auto_sni ? source.authority : std::string(),
+                          san = cluster.http.auto_san_validation
+                                    ? source.authority
+                                    : std::string()]() -> absl::StatusOr<net::TransportPtr> {
+        if (const std::string missing = transport->notReady(); !missing.empty()) {
+          return absl::UnavailableError(absl::StrCat("cluster '", name, "': ", missing));
+        }
+        static const std::vector<std::string> kProtocols = {"h2"};
+        return transport->make({.server_name = sni, .verify_san = san, .alpn = &kProtocols, .session_key = name});
+      };
+    }
   }
   return xds::makeGrpcTransport(std::move(options), deps_.loop);
 }

@@ -13,6 +13,7 @@
 #include "source/config/bootstrap.h"
 #include "source/config/extensions.h"
 #include "source/event/loop.h"
+#include "source/net/connection.h"
 #include "source/observability/log.h"
 #include "source/server/cluster_manager.h"
 #include "source/server/listener_manager.h"
@@ -79,6 +80,7 @@ class DynamicConfig {
   bool clusters_came_ = false;
   bool listeners_came_ = false;
   base::Random random_;
+  net::WorkerBuffers buffers_;  // of the main thread, for streams over TLS
 };
 
 }  // namespace sluice::server

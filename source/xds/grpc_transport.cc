@@ -1,41 +1,22 @@
 #include "source/xds/grpc_transport.h"
 
-#include <fcntl.h>
 #include <grpcpp/create_channel_posix.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
-#include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "source/net/socket.h"
+#include "source/xds/secure_bridge.h"
 
 namespace sluice::xds {
 namespace {
 
 // A large fleet's clusters in one state-of-the-world response; gRPC's own limit is 4 MiB.
 constexpr int kMaxReceiveBytes = 256 << 20;
-
-// Owns a descriptor until somebody else does.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 absl::Status errnoStatus(const net::Address& address, int error) {
   return absl::UnavailableError(absl::StrCat("cannot connect to ", address.toString(), ": ", strerror(error)));
@@ -179,30 +160,41 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   bool done_ = false;  // under mutex_
 };
 
-class GrpcTransport final : public Transport, private event::FdHandler, private Call::Owner {
+class GrpcTransport final : public Transport,
+                            private event::FdHandler,
+                            private SecureBridge::Events,
+                            private Call::Owner {
  public:
   GrpcTransport(GrpcTransportOptions options, event::Loop& loop)
       : options_(std::move(options)), loop_(loop), timer_(loop.timers(), [this] { onTimer(); }) {}
   ~GrpcTransport() override {
     if (call_ != nullptr) call_->abandon();
+    SecureBridge::drop(std::move(bridge_));
   }
 
   void connect(std::string_view method, TransportEvents& events) override {
     method_ = std::string(method);
     events_ = &events;
+    broken_.clear();
     absl::StatusOr<net::Address> address = options_.next_endpoint();
     if (!address.ok()) return failSoon(address.status());
     address_ = *address;
-    socket_.emplace(socket(address_.socketFamily(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (socket_->get() < 0) return failSoon(errnoStatus(address_, errno));
-    if (address_.isIp()) {
-      const int on = 1;
-      setsockopt(socket_->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    net::TransportPtr security;
+    if (options_.security) {
+      absl::StatusOr<net::TransportPtr> made = options_.security();
+      if (!made.ok()) return failSoon(made.status());
+      security = *std::move(made);
     }
-    if (::connect(socket_->get(), address_.sockaddrPointer(), address_.sockaddrLength()) != 0 && errno != EINPROGRESS) {
-      return failSoon(errnoStatus(address_, errno));
+    absl::StatusOr<net::Fd> socket = net::startConnect(address_);
+    if (!socket.ok()) return failSoon(absl::UnavailableError(socket.status().message()));
+    if (security != nullptr) {
+      bridge_ = std::make_unique<SecureBridge>(loop_, *options_.buffers, *std::move(socket),
+                                               net::Connection::Mode::kConnecting, std::move(security),
+                                               options_.connect_timeout, static_cast<SecureBridge::Events&>(*this));
+      return;
     }
-    watch_ = loop_.watch(socket_->get(), event::kWritable, event::Trigger::kLevel, *this);
+    socket_ = *std::move(socket);
+    watch_ = loop_.watch(socket_.get(), event::kWritable, event::Trigger::kLevel, *this);
     timer_.arm(options_.connect_timeout);
   }
 
@@ -214,14 +206,21 @@ class GrpcTransport final : public Transport, private event::FdHandler, private 
 
  private:
   void onFdEvents(uint32_t) override {
-    int error = 0;
-    socklen_t length = sizeof(error);
-    getsockopt(socket_->get(), SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error != 0) return closed(errnoStatus(address_, error));
+    if (const int error = net::pendingError(socket_.get()); error != 0) return closed(errnoStatus(address_, error));
     watch_.reset();
     timer_.cancel();
-    call_ = std::make_shared<Call>(socket_->release(), options_, loop_, static_cast<Call::Owner&>(*this));
-    socket_.reset();
+    connected(std::move(socket_));
+  }
+  void onSecured(SecureBridge&, net::Fd plain) override { connected(std::move(plain)); }
+  void onEnded(SecureBridge&, const std::string& why) override {
+    SecureBridge::drop(std::move(bridge_));
+    if (!why.empty()) broken_ = absl::StrCat("the connection to ", address_.toString(), " failed: ", why);
+    // Once there is a call, gRPC tells of the end; without one nobody else does.
+    if (call_ == nullptr) closed(absl::UnavailableError(broken_));
+  }
+
+  void connected(net::Fd fd) {
+    call_ = std::make_shared<Call>(fd.release(), options_, loop_, static_cast<Call::Owner&>(*this));
     writing_ = false;
     call_->start(method_);
     events_->onConnected();
@@ -245,6 +244,7 @@ class GrpcTransport final : public Transport, private event::FdHandler, private 
   }
   void onCallDone(const grpc::Status& status) override {
     call_.reset();
+    if (!broken_.empty()) return closed(absl::UnavailableError(broken_));  // gRPC knows of a closed socket only
     if (status.ok()) return closed(absl::UnavailableError("the server ended the stream"));
     closed(absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message()));
   }
@@ -252,7 +252,8 @@ class GrpcTransport final : public Transport, private event::FdHandler, private 
   void closed(const absl::Status& status) {
     watch_.reset();
     timer_.cancel();
-    socket_.reset();
+    socket_ = net::Fd();
+    SecureBridge::drop(std::move(bridge_));
     events_->onClosed(status);
   }
 
@@ -263,12 +264,14 @@ class GrpcTransport final : public Transport, private event::FdHandler, private 
 
   // While connecting.
   net::Address address_;
-  std::optional<Descriptor> socket_;
+  net::Fd socket_;
   std::unique_ptr<event::FdWatch> watch_;  // goes before the descriptor
   event::Timer timer_;
   absl::Status failure_;
 
   // While connected.
+  std::unique_ptr<SecureBridge> bridge_;  // null: plain; while connecting, too
+  std::string broken_;                    // why the bridge ended
   std::shared_ptr<Call> call_;
   bool writing_ = false;
 };

@@ -1,8 +1,9 @@
 // The stream to a management server over gRPC.
 //
 // The connection is ours: an address is asked for before each attempt (the endpoints of envoy_grpc.cluster_name in
-// turn), connected without blocking, and the descriptor handed to gRPC. A channel over a descriptor never reconnects,
-// so there is one channel a connection, and AdsClient is what tries again.
+// turn), connected without blocking, and the descriptor handed to gRPC; with TLS it is the plain end of a SecureBridge.
+// A channel over a descriptor never reconnects, so there is one channel a connection, and AdsClient is what tries
+// again.
 //
 // Main thread. gRPC's threads post to the loop; nothing of theirs is seen outside. The loop outlives the transport.
 #pragma once
@@ -17,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "source/event/loop.h"
 #include "source/net/address.h"
+#include "source/net/connection.h"
 #include "source/xds/transport.h"
 
 namespace sluice::xds {
@@ -26,8 +28,11 @@ struct GrpcTransportOptions {
   std::function<absl::StatusOr<net::Address>()> next_endpoint;
   std::string authority;  // envoy_grpc.authority, or the cluster's name
   std::vector<std::pair<std::string, std::string>>
-      initial_metadata;  // GrpcService.initial_metadata, names in lower case
-  std::chrono::milliseconds connect_timeout{5000};
+      initial_metadata;                             // GrpcService.initial_metadata, names in lower case
+  std::chrono::milliseconds connect_timeout{5000};  // the TLS handshake included
+  // The TLS of the next connection, or why there is none now; empty: the stream is plain.
+  std::function<absl::StatusOr<net::TransportPtr>()> security;
+  net::WorkerBuffers* buffers = nullptr;  // of the loop; needed with `security`
   // A peer that is silent for longer than these two is gone.
   std::chrono::milliseconds keepalive_time{30000};
   std::chrono::milliseconds keepalive_timeout{10000};

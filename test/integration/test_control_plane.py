@@ -2,6 +2,7 @@
 import json
 import os
 import queue
+import shutil
 import socket
 import sys
 import threading
@@ -13,8 +14,11 @@ from harness import *  # noqa: E402,F403
 from harness import config  # noqa: E402
 from harness.ads import CLUSTER, DISCOVERY, ENDPOINT, LISTENER, ROUTE, SERVICE, fill, messageClass  # noqa: E402
 from harness.ads import AdsClient  # noqa: E402
+from harness.config import socketAddress  # noqa: E402
+from harness.pki import Authority, openssl  # noqa: E402
 from harness.process import binary  # noqa: E402
 from harness.sluice import runTool  # noqa: E402
+from harness.upstream import freePort  # noqa: E402
 
 ADS = {"ads": {}, "resource_api_version": "V3"}
 CLUSTERS = "envoy.service.cluster.v3.ClusterDiscoveryService"
@@ -256,6 +260,169 @@ class TransportTest(ControlCase):
         self.control.process.terminate()
 
         self.assertEqual(self.control.process.wait(10), 0)
+
+
+class TlsTest(ControlCase):
+    """The stream between a proxy and its control plane over TLS, each with a certificate."""
+
+    def setUp(self):
+        super().setUp()
+        self.ca = Authority(self.scratch.join("pki"))
+        self.ca.issue("control", "DNS:control.example")
+        self.ca.issue("proxy", "URI:spiffe://example/proxy")
+        os.mkdir(self.scratch.join("config"))
+        self.port = freePort()
+        listener = config.httpListener("front", [config.directResponse(200, "hello")], address=socketAddress(self.port))
+        self.write("all", document((LISTENER, listener)))
+
+    def serve(self, ca="ca", certificate="control"):
+        flags = ["--tls-certificate", self.ca.cert(certificate), "--tls-key", self.ca.key(certificate)]
+        flags += ["--tls-client-ca", self.ca.cert(ca)]
+        self.control = self.start(Control(self.scratch, self.scratch.join("config"), args=flags))
+
+    def proxy(self, ca=None, certificate="proxy", name="control.example", delta=False, watched=None):
+        """A proxy that believes `ca` (a file) and a control plane of this name."""
+        validation = {
+            "trusted_ca": {"filename": ca or self.ca.cert("ca")},
+            "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": name}}],
+        }
+        if watched:
+            validation["watched_directory"] = {"path": watched}
+        common = {"validation_context": validation}
+        if certificate:
+            common["tls_certificates"] = [self.ca.files(certificate)]
+        tls = config.upstreamTls(common, sni=name)
+        text = config.xdsBootstrap(self.control.xds_port, delta, transport_socket=tls)
+        self.sluice = self.start(Sluice(self.scratch, text, wait=False))
+
+    def served(self):
+        self.sluice.mustRun()
+        try:
+            return get(self.port, "/").body == b"hello"
+        except OSError:
+            return False
+
+    def waitForLog(self, process, text):
+        waitFor(lambda: text in process.log(), f"{text!r} in the log")
+
+    def test_both_sides_show_certificates_and_the_proxy_is_known_by_its_own(self):
+        self.serve()
+        for delta in (False, True):
+            with self.subTest(delta=delta):
+                self.proxy(delta=delta)
+                waitFor(self.served, "the listener of the control plane")
+
+                waitFor(lambda: self.control.status()["nodes_up_to_date"] == 1, "the ACK")
+                self.assertIn("(spiffe://example/proxy)", self.control.status()["nodes"][0]["address"])
+                self.assertEqual(self.sluice.stat("cluster.xds.ssl.handshake"), 1)
+                self.sluice.stop()
+                waitFor(lambda: not self.control.status()["nodes"], "the proxy to be gone")
+
+    def test_changes_larger_than_any_buffer_pass_both_ways(self):
+        self.serve()
+        self.proxy()
+        waitFor(self.served, "the listener")
+        big = [(CLUSTER, config.cluster(f"cluster-{i}-{'x' * 1000}", 1)) for i in range(1000)]
+
+        self.write("big", document(*big))
+
+        waitFor(lambda: self.sluice.stat("cluster_manager.active_clusters") > 1000, "all clusters", timeout=60)
+        waitFor(lambda: self.control.status()["nodes_up_to_date"] == 1, "the ACK")
+
+    def test_a_control_plane_of_another_authority_is_not_believed_until_its_authority_is(self):
+        stranger = Authority(self.scratch.join("stranger"), "stranger")
+        live = self.scratch.join("live")
+        os.mkdir(live)
+        trusted = os.path.join(live, "ca.pem")
+        shutil.copy(stranger.cert("stranger"), trusted)
+        self.serve()
+        self.proxy(ca=trusted, watched=live)
+
+        self.waitForLog(self.sluice, "unable to get local issuer certificate")
+        self.assertRegex(self.sluice.log(), r"the connection to 127.0.0.1:\d+ failed: ")
+        waitFor(lambda: self.sluice.stat("cluster.xds.ssl.fail_verify_error") >= 2, "another attempt")
+        self.assertFalse(self.served())
+        self.assertEqual(self.sluice.addresses(), {})
+
+        shutil.copy(self.ca.cert("ca"), trusted + ".new")
+        os.replace(trusted + ".new", trusted)
+        waitFor(self.served, "the listener, once the authority is right", timeout=60)
+
+    def test_a_control_plane_of_another_name_is_not_believed(self):
+        self.serve()
+        self.proxy(name="other.example")
+
+        self.waitForLog(self.sluice, "no subject alternative name matches; the certificate's are DNS:control.example")
+        self.assertFalse(self.served())
+
+    def test_a_proxy_whose_certificate_expired_gets_nothing_and_both_sides_say_why(self):
+        self.ca.issue("old", "URI:spiffe://example/proxy", days=-1)
+        self.serve()
+        self.proxy(certificate="old")
+
+        self.waitForLog(self.control, "certificate has expired")
+        self.waitForLog(self.sluice, "the peer finds our certificate expired")
+        self.assertEqual(self.control.status()["nodes"], [])
+        self.assertFalse(self.served())
+
+    def test_a_proxy_without_a_certificate_gets_nothing(self):
+        self.serve()
+        self.proxy(certificate=None)
+
+        self.waitForLog(self.control, "the client sent no certificate and one is required")
+        self.waitForLog(self.sluice, "the peer requires a client certificate")
+        self.assertFalse(self.served())
+
+    def test_a_peer_without_tls_and_one_that_says_nothing_do_not_hold_up_the_others(self):
+        self.serve()
+        with socket.create_connection(("127.0.0.1", self.control.xds_port)) as silent:
+            with socket.create_connection(("127.0.0.1", self.control.xds_port)) as plain:
+                plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+                self.waitForLog(self.control, "does not speak TLS here")
+                self.proxy()
+                waitFor(self.served, "the listener")
+            silent.setblocking(False)
+            self.assertRaises(BlockingIOError, silent.recv, 1)
+
+    def test_a_renewed_certificate_of_the_control_plane_is_used_and_a_bad_one_is_not(self):
+        for name in ("first", "second"):
+            self.ca.issue(name, "DNS:control.example")
+        live = self.scratch.join("live")
+        os.mkdir(live)
+
+        def put(name, source):
+            shutil.copy(source, os.path.join(live, name + ".new"))
+            os.replace(os.path.join(live, name + ".new"), os.path.join(live, name))
+
+        put("tls.pem", self.ca.cert("first"))
+        put("tls.key", self.ca.key("first"))
+        flags = ["--tls-certificate", os.path.join(live, "tls.pem"), "--tls-key", os.path.join(live, "tls.key")]
+        self.control = self.start(Control(self.scratch, self.scratch.join("config"), args=flags))
+
+        def subject():
+            return openssl("s_client", "-connect", f"127.0.0.1:{self.control.xds_port}", "-alpn", "h2", text="")
+
+        self.assertIn("CN = first", subject())
+        put("tls.pem", self.ca.cert("second"))
+        self.waitForLog(self.control, "the last good files")
+        self.assertIn("CN = first", subject())
+        put("tls.key", self.ca.key("second"))
+        waitFor(lambda: "CN = second" in subject(), "the second certificate")
+        self.proxy(certificate=None)
+        waitFor(self.served, "the listener, without a certificate of the proxy")
+
+    def test_settings_that_do_not_belong_together_are_refused(self):
+        certificate, key = self.ca.cert("control"), self.ca.key("control")
+        for flags, code, words in (
+            (["--tls-certificate", certificate], 2, "belong together"),
+            (["--tls-client-ca", certificate], 2, "without TLS nobody is checked"),
+            (["--tls-certificate", certificate, "--tls-key", self.ca.key("proxy")], 1, "not the key of the certificate"),
+            (["--tls-certificate", "/nowhere/x.pem", "--tls-key", key], 1, "/nowhere"),
+        ):
+            with self.subTest(flags=flags):
+                result = runTool("sluice-control", "--config", self.scratch.join("config"), *flags)
+                self.assertEqual(result[0], code, result[1])
+                self.assertIn(words, result[1])
 
 
 class DirectoryTest(ControlCase):

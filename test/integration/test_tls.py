@@ -3,6 +3,7 @@ secrets come and change."""
 import json
 import os
 import re
+import select
 import shutil
 import socket
 import subprocess
@@ -14,66 +15,12 @@ import unittest
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness.ads import CLUSTER, LISTENER, AdsServer  # noqa: E402
-from harness.config import TYPE, socketAddress  # noqa: E402
+from harness.config import TYPE, socketAddress, upstreamTls  # noqa: E402
+from harness.pki import Authority, contentOf, openssl  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
 TLS = TYPE + "envoy.extensions.transport_sockets.tls.v3."
 ROTATIONS = int(os.environ.get("SLUICE_TEST_ROTATIONS", "50"))
-
-
-def openssl(*arguments, text=None):
-    run = subprocess.run(["openssl", *arguments], input=text, capture_output=True, text=True, errors="replace", timeout=60)
-    if run.returncode != 0:
-        raise AssertionError(f"openssl {' '.join(arguments)}: {run.stderr}")
-    return run.stdout
-
-
-def contentOf(path):
-    with open(path) as file:
-        return file.read()
-
-
-class Authority:
-    """Makes certificates in a folder: NAME.pem with NAME.key."""
-
-    def __init__(self, folder, name="ca"):
-        self.folder = folder
-        self.name = name
-        self.serial = 0
-        os.makedirs(folder, exist_ok=True)
-        self.makeKey(name, "ec")
-        openssl("req", "-x509", "-new", "-key", self.key(name), "-out", self.cert(name), "-days", "30", "-subj",
-                f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
-
-    def cert(self, name):
-        return os.path.join(self.folder, name + ".pem")
-
-    def key(self, name):
-        return os.path.join(self.folder, name + ".key")
-
-    def makeKey(self, name, kind):
-        if kind == "rsa":
-            openssl("genrsa", "-out", self.key(name), "2048")
-        else:
-            openssl("ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", self.key(name))
-
-    def issue(self, name, san="", kind="ec", days=10, usage="serverAuth,clientAuth"):
-        self.makeKey(name, kind)
-        request = openssl("req", "-new", "-key", self.key(name), "-subj", f"/CN={name}")
-        extensions = f"basicConstraints=CA:FALSE\nextendedKeyUsage={usage}\n"
-        if san:
-            extensions += f"subjectAltName={san}\n"
-        extfile = os.path.join(self.folder, name + ".ext")
-        with open(extfile, "w") as file:
-            file.write(extensions)
-        self.serial += 1
-        openssl("x509", "-req", "-CA", self.cert(self.name), "-CAkey", self.key(self.name), "-set_serial",
-                str(1000 + self.serial), "-days", str(days), "-extfile", extfile, "-out", self.cert(name),
-                text=request)  # fmt: skip
-        return self.files(name)
-
-    def files(self, name):
-        return {"certificate_chain": {"filename": self.cert(name)}, "private_key": {"filename": self.key(name)}}
 
 
 def downstream(certificates=None, validation=None, **more):
@@ -85,10 +32,6 @@ def downstream(certificates=None, validation=None, **more):
         "name": "tls",
         "typed_config": {"@type": TLS + "DownstreamTlsContext", "common_tls_context": common, **more},
     }
-
-
-def upstreamTls(common=None, **more):
-    return {"name": "tls", "typed_config": {"@type": TLS + "UpstreamTlsContext", "common_tls_context": common or {}, **more}}
 
 
 def secure(listener, socket):
@@ -188,6 +131,17 @@ class DownstreamTest(TlsTestCase):
 
         self.assertIn("New, TLSv1.2", first)
         self.assertIn("Reused, TLSv1.2", second)
+
+    def test_tickets_come_before_the_first_request(self):
+        # A client with Nagle's algorithm sends its request only when its last flight is acknowledged.
+        import ssl
+
+        self.serve(downstream([self.ca.issue("a", "DNS:a.example")]))
+        context = ssl.create_default_context(cafile=self.ca.cert("ca"))
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as plain:
+            with context.wrap_socket(plain, server_hostname="a.example") as tls:
+                self.assertEqual(select.select([tls], [], [], 10)[0], [tls])
 
     def test_a_client_certificate_that_is_required_must_be_of_the_authority(self):
         stranger = Authority(self.scratch.join("stranger"), "stranger")

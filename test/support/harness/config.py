@@ -69,9 +69,17 @@ def bootstrap(listeners, clusters, **more):
     }
 
 
-def xdsBootstrap(xds_port, delta=False, node="node-1"):
+def upstreamTls(common=None, **more):
+    """A transport socket of clusters."""
+    kind = TYPE + "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+    return {"name": "tls", "typed_config": {"@type": kind, "common_tls_context": common or {}, **more}}
+
+
+def xdsBootstrap(xds_port, delta=False, node="node-1", transport_socket=None):
     """Everything from the control plane at this port, over one aggregated stream."""
     xds_cluster = cluster("xds", xds_port)
+    if transport_socket:
+        xds_cluster["transport_socket"] = transport_socket
     xds_cluster["typed_extension_protocol_options"] = {
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
