@@ -1,4 +1,4 @@
-"""gRPC libraries that nobody here wrote, through the proxy: C++ and Python clients, Python servers, all kinds of calls."""
+"""gRPC libraries that nobody here wrote, through the proxy: C++, Python and Node, all kinds of calls."""
 import concurrent.futures
 import os
 import subprocess
@@ -9,7 +9,7 @@ import grpc
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
-from harness import config  # noqa: E402
+from harness import config, node  # noqa: E402
 from harness.process import program  # noqa: E402
 
 HTTP2 = {
@@ -51,6 +51,17 @@ class Echo:
         }
 
 
+def cppClient(target, method, count):
+    run = subprocess.run(
+        [program("grpc_client"), target, f"/test.Echo/{method}", str(count)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    return run.stdout.splitlines()
+
+
 class GrpcClientsTest(SluiceTestCase):
     def setUp(self):
         super().setUp()
@@ -64,14 +75,7 @@ class GrpcClientsTest(SluiceTestCase):
         self.target = f"127.0.0.1:{self.sluice.port('grpc')}"
 
     def cpp(self, method, count):
-        run = subprocess.run(
-            [program("grpc_client"), self.target, f"/test.Echo/{method}", str(count)],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-        return run.stdout.splitlines()
+        return cppClient(self.target, method, count)
 
     def test_calls_of_each_kind_from_cpp(self):
         self.assertEqual(self.cpp("Unary", 1), ["message one: message 0", "trailer x-kind=unary", "status 0 "])
@@ -110,6 +114,81 @@ class GrpcClientsTest(SluiceTestCase):
                 next(answers)
             self.assertEqual(raised.exception.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
         waitFor(lambda: self.sluice.stat("cluster.up.upstream_rq_active") == 0, "the upstream's stream to end")
+
+
+class NodeTest(SluiceTestCase):
+    """gRPC's library for Node on both sides, and with the others."""
+
+    @classmethod
+    def setUpClass(cls):
+        node.packages()
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.start(node.NodeServer(self.scratch, "grpc_server.js"))
+        routes = [
+            route("up", prefix="/test.Echo/Waits", max_stream_duration={"grpc_timeout_header_max": "1s"}),
+            route("nowhere", prefix="/test.Echo/Nowhere"),
+            route("up"),
+        ]
+        clusters = [cluster("up", self.server.port, typed_extension_protocol_options=HTTP2), cluster("nowhere")]
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([httpListener("grpc", routes)], clusters)))
+        self.target = f"127.0.0.1:{self.sluice.port('grpc')}"
+
+    def node(self, method, count, *limit):
+        run = subprocess.run(
+            node.command("grpc_client.js", self.target, method, count, *limit),
+            env={**os.environ, **node.environment()},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        return run.stdout.splitlines()
+
+    def assertOver(self):
+        waitFor(lambda: self.sluice.stat("cluster.up.upstream_rq_active") == 0, "the upstream's stream to end")
+
+    def test_calls_of_each_kind(self):
+        for client in (self.node, lambda *call: cppClient(self.target, *call)):
+            self.assertEqual(client("Unary", 1)[:2], ["message one: message 0", "trailer x-kind=unary"])
+            self.assertEqual(client("Downloads", 1)[:3], ["message part 0", "message part 1", "message part 2"])
+            self.assertEqual(client("Uploads", 5)[0], "message 5 messages")
+            self.assertEqual(client("Talks", 2)[:2], ["message echo message 0", "message echo message 1"])
+            for method in ("Unary", "Downloads", "Uploads", "Talks"):
+                self.assertTrue(client(method, 1)[-1].startswith("status 0 "))
+
+    def test_a_refusal_arrives_as_the_server_said_it_and_in_one_head(self):
+        for client in (self.node, lambda *call: cppClient(self.target, *call)):
+            said = client("Refuses", 1)
+            self.assertEqual(said[-1], "status 7 not for you: 100% sure")
+            self.assertNotIn("message", "".join(said[:-1]))
+        code, answer = curl(
+            *["--http2-prior-knowledge", "-i", "-H", "content-type: application/grpc", "-H", "te: trailers"],
+            *["--data-binary", "@" + self.scratch.write("frame", b"\0\0\0\0\0"), f"http://{self.target}/test.Echo/Refuses"],
+        )
+        self.assertEqual(code, 0)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        self.assertIn(b"grpc-status: 7", head)
+        self.assertEqual(body, b"")
+
+    def test_an_answer_of_the_proxy_is_a_status(self):
+        self.assertEqual(self.node("Nowhere", 1), ["status 14 no healthy upstream"])
+
+    def test_the_clients_deadline_ends_the_call_on_both_sides(self):
+        self.assertEqual(self.node("Talks", 1, 1000)[:1], ["message echo message 0"])
+        self.assertEqual(self.node("Talks", 0, 300)[-1].split()[:2], ["status", "4"])
+        self.assertOver()
+
+    def test_a_route_shortens_the_deadline_and_tells_the_server(self):
+        self.assertEqual(self.node("Waits", 1, 60000)[-1].split()[:2], ["status", "4"])
+        self.assertRegex(self.server.log(), r"Waits begins \d{1,3}\b|Waits begins 1000\b")
+        self.assertOver()
+
+    def test_a_call_that_is_cancelled_is_cancelled_at_the_server(self):
+        self.assertEqual(self.node("Talks", 1, "cancel"), ["message echo message 0", "status 1 Cancelled on client"])
+        waitFor(lambda: "Talks cancelled" in self.server.log(), "the server to hear of it")
+        self.assertOver()
 
 
 if __name__ == "__main__":
