@@ -1,5 +1,7 @@
-"""kill -9 of upstreams and of the control plane, and their return."""
+"""kill -9 of upstreams, of the proxy and of the control plane, and their return."""
 import os
+import ssl
+import subprocess
 import sys
 import time
 import unittest
@@ -9,6 +11,8 @@ from harness import *  # noqa: E402,F403
 from harness import config  # noqa: E402
 from harness.traffic import LoadRun, Origin  # noqa: E402
 from test_hot_swap import Intent  # noqa: E402
+from test_tls import Authority, downstream, secure, upstreamTls  # noqa: E402
+from test_upstream_http2 import http2  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
 
@@ -42,6 +46,85 @@ class UpstreamTest(SluiceTestCase):
         statuses = [get(port).status for _ in range(20)]
 
         self.assertEqual(set(statuses), {200, 503})
+
+
+class TlsAndHttp2Test(SluiceTestCase):
+    """One proxy in front of another, TLS and HTTP/2 on both hops."""
+
+    def setUp(self):
+        super().setUp()
+        ca = Authority(self.scratch.join("pki"))
+        ca.issue("up", "DNS:up.example")
+        self.own = downstream([ca.files("up")], common={"alpn_protocols": ["h2", "http/1.1"]})
+        trust = {"validation_context": {"trusted_ca": {"filename": ca.cert("ca")}}}
+        self.to_up = {**http2(), "transport_socket": upstreamTls(trust, sni="up.example")}
+        self.context = ssl.create_default_context(cafile=ca.cert("ca"))
+        self.port, self.up_port = freePort(), freePort()
+        self.up = self.startUp()
+        self.front = self.startFront()
+
+    def startUp(self):
+        listener = httpListener("up", [directResponse(200, "x" * 1000)], address=config.socketAddress(self.up_port))
+        return self.start(Sluice(self.scratch, bootstrap([secure(listener, self.own)], [])))
+
+    def startFront(self):
+        listener = httpListener("front", [route("up")], address=config.socketAddress(self.port))
+        return self.start(Sluice(self.scratch, bootstrap([secure(listener, self.own)], [cluster("up", self.up_port, **self.to_up)])))
+
+    def load(self, *arguments):
+        return ["h2load", "-c", "4", "-m", "16", *arguments, f"https://127.0.0.1:{self.port}/"]
+
+    def startLoad(self):
+        run = Process(self.load("-D", "30"), self.scratch, "h2load")
+        self.addCleanup(run.kill)
+        waitFor(lambda: self.front.stat("http.front.downstream_rq_total") > 100, "load")
+        return run
+
+    def mustServeAll(self):
+        out = subprocess.run(self.load("-n", "1000"), capture_output=True, text=True, timeout=30).stdout
+        self.assertIn("1000 succeeded, 0 failed, 0 errored, 0 timeout", out)
+        self.assertRegex(out, r"status codes: 1000 2xx")
+
+    def handshake(self, session=None):
+        """(the session was taken up again, the session to offer next time)."""
+        with self.context.wrap_socket(rawConnection(self.port), server_hostname="up.example", session=session) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nhost: up.example\r\nconnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: client.recv(65536), b""))
+            self.assertTrue(answer.startswith(b"HTTP/1.1 200"), answer[:100])
+            return client.session_reused, client.session
+
+    def test_a_killed_upstream_is_found_again(self):
+        load = self.startLoad()
+
+        self.up.kill()
+        waitFor(lambda: self.front.stat("http.front.downstream_rq_5xx") > 0, "the upstream to be missed")
+        self.up = self.startUp()
+        waitFor(self.answers, "the upstream to be found again")
+
+        load.kill()
+        self.mustServeAll()
+        self.assertEqual(self.front.stat("cluster.up.upstream_cx_active"), 1)
+        self.front.mustRun()
+
+    def answers(self):
+        try:
+            return bool(self.handshake())
+        except AssertionError:
+            return False
+
+    def test_a_killed_proxy_serves_again_and_clients_with_its_sessions_handshake_anew(self):
+        _, session = self.handshake()
+        self.assertTrue(self.handshake(session)[0])
+        load = self.startLoad()
+
+        self.front.kill()
+        self.assertRaises(OSError, rawConnection, self.port)
+        self.front = self.startFront()
+
+        load.kill()
+        self.assertFalse(self.handshake(session)[0])
+        self.mustServeAll()
+        self.up.mustRun()
 
 
 class ControlPlaneTest(SluiceTestCase):
