@@ -18,6 +18,33 @@ def sluice_test(name, deps = [], tags = [], **kwargs):
         **kwargs
     )
 
+def sluice_extension(deps, factory_deps = [], test_deps = []):
+    """The folder of an extension: the library of its factory under the folder's name, which alone knows configuration
+    messages of the proxy; `filter` with everything else; the tests of both; its example.
+
+    Args:
+      deps: of the filter and of what stands beside it.
+      factory_deps: of factory.cc, beside messages, the registry and the filter.
+      test_deps: of *_test.cc, beside the filter.
+    """
+    tests = native.glob(["*_test.cc"])
+    sluice_library(
+        name = "filter",
+        srcs = native.glob(["*.cc"], exclude = tests + ["factory.cc", "*_fuzz.cc"]),
+        hdrs = native.glob(["*.h"], exclude = ["factory.h"]),
+        deps = deps,
+        visibility = ["//visibility:public"],
+    )
+    sluice_library(
+        name = native.package_name().split("/")[-1],
+        srcs = ["factory.cc"],
+        hdrs = ["factory.h"],
+        deps = [":filter", "//api", "//source/config:extensions"] + factory_deps,
+        visibility = ["//visibility:public"],
+    )
+    sluice_test(name = "filter_test", srcs = tests, deps = [":filter"] + test_deps)
+    native.exports_files(["example.yaml"])
+
 def sluice_fuzz_test(name, srcs, corpus, deps = [], **kwargs):
     """A libFuzzer target. Without --config=fuzz it is a test that runs the corpus once."""
     cc_test(
