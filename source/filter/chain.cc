@@ -696,13 +696,13 @@ void ChainRunner::creditGrew(Direction direction) {
 void ChainRunner::responseHeaders(bool end_stream) {
   if (ended_ || terminal_done_) return;
   response_began_ = true;
-  if (end_stream) terminal_done_ = true;
+  if (end_stream && !tunnel_open_) terminal_done_ = true;
   pushHeaders(Direction::kResponse, 0, end_stream);
 }
 
 void ChainRunner::responseData(std::string_view data, bool end_stream) {
   if (ended_ || terminal_done_) return;
-  if (end_stream) terminal_done_ = true;
+  if (end_stream && !tunnel_open_) terminal_done_ = true;
   Chunk chunk(data, end_stream);
   pushData(Direction::kResponse, 0, chunk);
 }
@@ -711,6 +711,11 @@ void ChainRunner::responseTrailers() {
   if (ended_ || terminal_done_) return;
   terminal_done_ = true;
   pushTrailers(Direction::kResponse, 0);
+}
+
+void ChainRunner::endTunnel() {
+  tunnel_open_ = false;
+  if (!ended_) downstream_.tunnelEnded();
 }
 
 void ChainRunner::resetResponse(std::string_view details) {

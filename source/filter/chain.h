@@ -74,6 +74,8 @@ class Downstream {
   virtual void armDeadline(std::chrono::milliseconds delay) = 0;
   // Request credit may have grown from 0.
   virtual void requestCreditGrew() = 0;
+  // The terminal has no more to do with a tunnel: the stream is over with the end of its response.
+  virtual void tunnelEnded() = 0;
 };
 
 // The end of the chain: takes the request, gives the response. One per stream, made by TerminalFactory.
@@ -121,6 +123,12 @@ class ChainRunner {
   // The stream is over; stops everything, kills tokens, cancels the terminal if it has not finished.
   void end();
   bool ended() const { return ended_; }
+
+  // From the terminal, before it gives the head of a response that accepts a tunnel, and when both sides of it have
+  // ended: between the two the end of the response does not end the stream.
+  void beginTunnel() { tunnel_open_ = true; }
+  void endTunnel();
+  bool tunnelOpen() const { return tunnel_open_; }
 
   // Lowers the window, in bytes; at least 1. (proto: Cluster.per_connection_buffer_limit_bytes)
   void limitWindow(size_t bytes) { window_ = std::min(window_, std::max<size_t>(bytes, 1)); }
@@ -209,6 +217,7 @@ class ChainRunner {
   base::List<ResumeToken> tokens_;
   size_t window_ = kWindow;
   bool ended_ = false;
+  bool tunnel_open_ = false;
   bool request_complete_ = false;
   bool terminal_done_ = false;  // the terminal gave its whole response, or was cancelled
   bool terminal_used_ = false;

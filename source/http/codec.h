@@ -3,10 +3,11 @@
 // One codec serves one connection and is driven by one owner (a session, or an upstream connection), on one thread.
 // HTTP/1 has one stream at a time, HTTP/2 many: the owner knows streams by id only.
 // Tunnels: a request with wantsTunnel() that is answered 101 (an upgrade, by whatever the protocol says for it) or 2xx
-// (CONNECT) turns into one: data goes both ways as it comes until each side has ended; there are no trailers. HTTP/1:
-// the request of an upgrade is complete with its head, but its end_stream is false; without acceptance the codec goes
-// on with the next request. Calls into the owner (events) happen inside receive(), receiveEnd(), resumeInput() only,
-// never inside a send.
+// (CONNECT) turns into one: data goes both ways as it comes until each side has ended, in whichever order; there are no
+// trailers. HTTP/1: the request of an upgrade is complete with its head, but its end_stream is false; without
+// acceptance the codec goes on with the next request, and the owner ends its side of a tunnel by FIN, after sendData
+// with end_stream. Calls into the owner (events) happen inside receive(), receiveEnd(), resumeInput() only, never
+// inside a send.
 #pragma once
 
 #include <cstdint>
@@ -173,9 +174,10 @@ class ClientCodec {
 
   // Streams that can be started now: HTTP/1 gives 1 or 0. 0 for ever once !reusable().
   virtual uint32_t freeStreams() const = 0;
-  // Whether a request with RequestHeaders::upgrade can be sent: HTTP/2 has to learn it from the peer's SETTINGS
-  // (RFC 8441), and onCapacityChanged() tells when they have come.
-  virtual bool takesUpgrades() const { return true; }
+  // Whether requests with RequestHeaders::upgrade can be sent. HTTP/2 has to learn it from the peer's first SETTINGS
+  // (RFC 8441 section 3); onCapacityChanged() tells when they have come.
+  enum class Upgrades : uint8_t { kUnknown, kTaken, kRefused };
+  virtual Upgrades upgrades() const { return Upgrades::kTaken; }
   virtual bool multiplexed() const { return false; }
   // As on the server side, for the request's and the response's body.
   virtual size_t unsentBytes(StreamId stream) const {
@@ -185,9 +187,8 @@ class ClientCodec {
   virtual void consumed(StreamId stream, size_t bytes) { (void)stream, (void)bytes; }
   virtual void ping() {}
   virtual bool awaitingPing() const { return false; }
-  // The connection itself has become an accepted tunnel (HTTP/1): the owner ends its side by FIN, after sendData with
-  // end_stream.
-  virtual bool tunnelling() const { return false; }
+  // The stream is an accepted tunnel: the end of one side leaves the other.
+  virtual bool tunnelling(StreamId stream) const = 0;
   // Says to the peer that no more streams follow (HTTP/2: GOAWAY).
   virtual void drain() {}
   // False once no further request may start (close was announced, an exchange was cut short, protocol error).

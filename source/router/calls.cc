@@ -50,7 +50,7 @@ class ClusterCall : public filter::Call, private pool::ExchangeEvents, private e
     for (const auto& [name, value] : request_.headers) headers_.addView(name, value);
     if (!request_.body.empty()) headers_.set(http::Name::kContentLength, absl::StrCat(request_.body.size()));
     if (const std::string_view why = lease_.take(headers_); !why.empty()) return fail(why);
-    lease_.pool().request(exchange_, false);
+    lease_.pool().request(exchange_, {});
   }
 
   void onReady() override {
@@ -81,7 +81,7 @@ class ClusterCall : public filter::Call, private pool::ExchangeEvents, private e
     const bool replay = !replayed_ && response_.status == 0 && unseen;
     if (!replay) return fail(reason == http::ResetReason::kProtocolError ? "protocol_error" : "reset");
     replayed_ = true;
-    lease_.pool().request(exchange_, reason != http::ResetReason::kRefused);
+    lease_.pool().request(exchange_, {.fresh = reason != http::ResetReason::kRefused});
   }
   size_t responseCredit() override { return 64 * 1024; }
   void onRequestBytesSent() override {}

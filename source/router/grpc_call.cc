@@ -52,7 +52,7 @@ void ClusterGrpcCall::runAtTurnEnd() {
   buildHeaders();
   const std::string_view why = lease_.take(headers_);
   if (!why.empty()) return end(grpc::kUnavailable, why);
-  lease_.pool().request(exchange_, false);
+  lease_.pool().request(exchange_, {});
 }
 
 void ClusterGrpcCall::onReady() {
@@ -187,7 +187,7 @@ void ClusterGrpcCall::onResponseReset(http::ResetReason reason, std::string_view
   const bool unseen = reason == http::ResetReason::kRefused ||
                       (reason == http::ResetReason::kConnectionEnded && exchange_.maybeUnseen());
   if (unseen && keep_ && !std::exchange(replayed_, true)) {
-    return lease_.pool().request(exchange_, reason != http::ResetReason::kRefused);
+    return lease_.pool().request(exchange_, {.fresh = reason != http::ResetReason::kRefused});
   }
   const bool lost = reason == http::ResetReason::kRefused || reason == http::ResetReason::kConnectionEnded;
   end(lost ? grpc::kUnavailable : grpc::kInternal, detail);

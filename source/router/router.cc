@@ -48,6 +48,10 @@ constexpr FailureText kConnectTimeout{
 constexpr FailureText kOverflow{"upstream_reset_before_response_started{overflow}",
                                 "upstream connect error or disconnect/reset before headers. reset reason: overflow",
                                 ResponseFlag::kUpstreamOverflow, 503};
+constexpr FailureText kUpgradeRefused{
+    "upstream_reset_before_response_started{upgrade_refused}",
+    "the upstream takes no upgrades over HTTP/2: its SETTINGS do not allow extended CONNECT (RFC 8441)",
+    ResponseFlag::kUpstreamProtocolError, 502};
 constexpr FailureText kTermination{
     "upstream_reset_before_response_started{connection_termination}",
     "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
@@ -106,6 +110,9 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents {
   bool endless() const;
   void beginTunnel();
   bool replayable(http::ResetReason reason) const;
+  void request(bool fresh) {
+    pool_->request(exchange_, {.fresh = fresh, .upgrade = !stream_.request().upgrade.empty()});
+  }
   void replay(bool fresh);
   void fail(const FailureText& failure);
   void reply(uint16_t status, std::string_view body, std::string_view details, std::optional<ResponseFlag> flag) {
@@ -221,7 +228,7 @@ void Router::forward(bool end_stream) {
   pool_ = &cluster_->poolFor(slot, priority_, headers);
   if (request_ended_ || asks_tunnel_) armTimeout();
   attempt_began_ = worker_.loop().now();
-  pool_->request(exchange_, false);
+  request(false);
 }
 
 void Router::chooseTimeout(const route::Forward& action) {
@@ -274,6 +281,7 @@ void Router::requestData(std::string_view data, bool end_stream) {
   }
   keepBody(data);
   exchange_.sendData(data, end_stream);
+  if (!exchange_.open()) responseComplete();  // a tunnel whose response had ended
 }
 
 // Bytes that were sent are kept for as long as a host of HTTP/2 may say that it did not look at the request.
@@ -318,6 +326,8 @@ void Router::onFailure(pool::Failure failure, std::string_view text) {
       return fail(kConnectTimeout);
     case pool::Failure::kOverflow:
       return fail(kOverflow);
+    case pool::Failure::kUpgradeRefused:
+      return fail(kUpgradeRefused);
   }
 }
 
@@ -347,14 +357,19 @@ void Router::beginTunnel() {
   if (!waiting_body_.empty() || request_ended_) exchange_.sendData(waiting_body_, request_ended_);
   waiting_body_.clear();
   waiting_body_.shrink_to_fit();
+  if (!exchange_.open()) return responseComplete();
   runner_.requestProgress();
 }
 
 void Router::onResponseHeaders(bool end_stream) {
   response_began_ = true;
-  in_tunnel_ = !end_stream && acceptsTunnel();
+  in_tunnel_ = acceptsTunnel();
   untimed_ = endless();
-  if (!in_tunnel_ && !waiting_body_.empty()) waiting_body_ = {};
+  if (in_tunnel_) {
+    runner_.beginTunnel();
+  } else if (!waiting_body_.empty()) {
+    waiting_body_ = {};
+  }
   http::ResponseHeaders& headers = stream_.response();
   if (in_tunnel_ && stream_.request().upgrade == "websocket" && !headers.get("sec-websocket-accept")) {
     if (const auto key = stream_.request().get("sec-websocket-key")) {
@@ -372,13 +387,13 @@ void Router::onResponseHeaders(bool end_stream) {
   }
   route::finalizeResponse(stream_.route(), headers,
                           stream::FormatContext{.request = &stream_.request(), .response = &headers, .info = info});
-  if (end_stream) responseComplete();
+  if (!exchange_.open()) responseComplete();
   runner_.responseHeaders(end_stream);
   if (in_tunnel_ && !done_) beginTunnel();
 }
 
 void Router::onResponseData(std::string_view data, bool end_stream) {
-  if (end_stream) responseComplete();
+  if (!exchange_.open()) responseComplete();
   runner_.responseData(data, end_stream);
 }
 
@@ -393,6 +408,7 @@ void Router::responseComplete() {
   worker_.cells().record(stats().rq_time,
                          std::chrono::duration_cast<milliseconds>(worker_.loop().now() - attempt_began_).count());
   release();
+  if (in_tunnel_) runner_.endTunnel();
 }
 
 bool Router::replayable(http::ResetReason reason) const {
@@ -430,7 +446,7 @@ void Router::onResponseReset(http::ResetReason reason, std::string_view detail) 
 void Router::replay(bool fresh) {
   ++stream_.info().attempt_count;
   worker_.cells().add(stats().rq_retry);
-  pool_->request(exchange_, fresh);
+  request(fresh);
 }
 
 void Router::fail(const FailureText& failure) {

@@ -27,7 +27,7 @@ void Stream::begin(Connection& connection, http::StreamId id) {
   renew();
   connection_ = &connection;
   id_ = id;
-  response_started_ = asks_tunnel_ = in_tunnel_ = false;
+  response_started_ = response_ended_ = asks_tunnel_ = in_tunnel_ = false;
   max_duration_.reset();
   unconsumed_ = 0;
   worker_.cells.add(connection.settings().stats.rq_total);
@@ -321,7 +321,9 @@ void Stream::requestCreditGrew() {
 
 void Stream::responseEnded() {
   info_.response_end = info_.since(worker_.loop.now());
-  finish();
+  response_ended_ = true;
+  if (!runner_->tunnelOpen()) return finish();
+  if (connection_->many_ == nullptr) connection_->connection_.shutdownWrites();  // the client's side goes on
 }
 
 void Stream::finish() {

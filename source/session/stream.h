@@ -51,6 +51,9 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   size_t unsentResponseBytes() const override;
   void armDeadline(std::chrono::milliseconds delay) override { deadline_.arm(delay); }
   void requestCreditGrew() override;
+  void tunnelEnded() override {
+    if (connection_ != nullptr && response_ended_) finish();
+  }
 
   void makeChain();
   void openWindow();
@@ -78,6 +81,7 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   bool response_started_ = false;
   bool asks_tunnel_ = false;
   bool in_tunnel_ = false;
+  bool response_ended_ = false;
   size_t unconsumed_ = 0;  // bytes of the request that the client may not replace by others yet
   event::Timer deadline_;  // the terminal's
   event::Timer idle_;      // no bytes either way

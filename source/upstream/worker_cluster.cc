@@ -129,10 +129,8 @@ base::LocalPtr<WorkerCluster> ClusterSet::find(ClusterId id) {
 }
 
 base::LocalPtr<WorkerCluster> ClusterSet::find(std::string_view name) {
-  for (const Entry& entry : entries_) {
-    if (entry.published && entry.published->config->name == name) return find(entry.published->id);
-  }
-  return {};
+  const auto at = by_name_.find(absl::string_view(name.data(), name.size()));
+  return at == by_name_.end() ? base::LocalPtr<WorkerCluster>() : find(at->second);
 }
 
 void ClusterSet::set(std::shared_ptr<const PublishedCluster> published) {
@@ -146,11 +144,14 @@ void ClusterSet::set(std::shared_ptr<const PublishedCluster> published) {
   } else {
     entry.live.reset();
   }
+  if (!entry.published) by_name_.insert_or_assign(published->config->name, id);
   entry.published = std::move(published);
 }
 
 void ClusterSet::remove(ClusterId id) {
-  if (id < entries_.size()) entries_[id] = {};
+  if (id >= entries_.size() || !entries_[id].published) return;
+  by_name_.erase(entries_[id].published->config->name);
+  entries_[id] = {};
 }
 
 }  // namespace sluice::upstream

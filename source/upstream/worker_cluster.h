@@ -108,6 +108,7 @@ class ClusterSet {
   observability::StatsCells& cells_;
   uint64_t seed_;
   std::vector<Entry> entries_;
+  absl::flat_hash_map<std::string, ClusterId> by_name_;
 };
 
 }  // namespace sluice::upstream

@@ -205,6 +205,155 @@ class ConnectTest(UpgradeCase):
         self.assertIn(b" 405 ", out)
 
 
+OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+HTTP2 = {
+    "typed_extension_protocol_options": {
+        OPTIONS: {
+            "@type": "type.googleapis.com/" + OPTIONS,
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }
+    }
+}
+
+
+class TwoProxies(UpgradeCase):
+    """HTTP/1 clients in front of us, HTTP/2 between us and another of us, HTTP/1 behind that one."""
+
+    def proxies(self, script, routes=None):
+        upgrades = WEBSOCKET + CONNECT
+        self.upstream = self.start(RawUpstream(script))
+        behind = httpListener(
+            "http", routes or [route("up")], upgrade_configs=upgrades, http2_protocol_options={"allow_connect": True}
+        )
+        self.behind = self.start(Sluice(self.scratch, bootstrap([behind], [cluster("up", self.upstream.port)])))
+        front = httpListener("http", routes or [route("up")], upgrade_configs=upgrades)
+        config = bootstrap([front], [cluster("up", self.behind.port("http"), **HTTP2)])
+        self.sluice = self.start(Sluice(self.scratch, config))
+        return self.sluice.port("http")
+
+
+class ExtendedConnectTest(TwoProxies):
+    def test_the_very_first_websocket_on_a_connection_works(self):
+        port = self.proxies(websocketServer)
+
+        for _ in range(3):
+            self.assertEqual(self.node(NODE_CLIENT, f"ws://127.0.0.1:{port}/chat"), (0, "closed 1000 10"))
+        self.assertEqual(self.sluice.stat("cluster.up.upstream_cx_http2_total"), 1)
+
+    def test_many_first_websockets_at_once_work(self):
+        port = self.proxies(websocketServer)
+        results = []
+        threads = [
+            threading.Thread(target=lambda: results.append(self.node(NODE_CLIENT, f"ws://127.0.0.1:{port}/")[0]))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        self.assertEqual(results, [0] * 4)
+
+    def test_a_host_that_takes_no_upgrades_is_named_as_the_reason(self):
+        listener = httpListener("http", [route("up")])
+        behind = self.start(Sluice(self.scratch, bootstrap([listener], [cluster("up", 1)])))
+        front = httpListener("http", [route("up")], upgrade_configs=WEBSOCKET)
+        config = bootstrap([front], [cluster("up", behind.port("http"), **HTTP2)])
+        port = self.start(Sluice(self.scratch, config)).port("http")
+
+        for _ in range(2):
+            response = get(port, "/", [("connection", "upgrade"), ("upgrade", "websocket")])
+            self.assertEqual(response.status, 502)
+            self.assertIn(b"SETTINGS do not allow extended CONNECT", response.body)
+
+
+class HalfCloseTest(TwoProxies):
+    """Either side of a tunnel may end first: what the other still says gets through, and then all is over."""
+
+    ROUTES = [{"match": {"connect_matcher": {}}, "route": {"cluster": "up"}}, route("up")]
+    UPGRADE = b"GET /x HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
+    CONNECT = b"CONNECT a.example:80 HTTP/1.1\r\nhost: a.example:80\r\n\r\n"
+
+    def setUp(self):
+        super().setUp()
+        self.heard = []
+
+    def accept(self, sock, number):
+        request = readRequest(reader(sock), number)
+        if request.method == "CONNECT":
+            sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            sock.sendall(b"HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: %s\r\n\r\n" % request.header("upgrade").encode())
+
+    def read(self, sock):
+        data = bytearray()
+        while True:
+            piece = sock.recv(65536)
+            if not piece:
+                return bytes(data)
+            data += piece
+
+    def hostFirst(self, sock, number):
+        self.accept(sock, number)
+        sock.sendall(b"bye")
+        sock.shutdown(socket.SHUT_WR)
+        self.heard.append(self.read(sock))
+
+    def clientFirst(self, sock, number):
+        self.accept(sock, number)
+        said = self.read(sock)
+        sock.sendall(b"heard %d bytes" % len(said))
+
+    def open(self, port, head):
+        sock = rawConnection(port)
+        sock.settimeout(10)
+        self.addCleanup(sock.close)
+        sock.sendall(head)
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += sock.recv(1)
+        self.assertRegex(answer, b"^HTTP/1.1 (101|200) ")
+        return sock
+
+    def check(self, start, head):
+        large = b"x" * 500_000
+        with self.subTest("the host ends first"):
+            sock = self.open(start(self.hostFirst), head)
+            self.assertEqual(self.read(sock), b"bye")
+            sock.sendall(large)
+            sock.sendall(b"the last word")
+            sock.shutdown(socket.SHUT_WR)
+            waitFor(lambda: self.heard, "the upstream to hear the client out")
+            self.assertEqual(self.heard[0][-13:], b"the last word")
+            self.assertEqual(len(self.heard[0]), len(large) + 13)
+        with self.subTest("the client ends first"):
+            sock = self.open(start(self.clientFirst), head)
+            sock.sendall(large)
+            sock.shutdown(socket.SHUT_WR)
+            self.assertEqual(self.read(sock), b"heard 500000 bytes")
+        stats = self.sluice
+        waitFor(lambda: stats.stat("http.http.downstream_cx_upgrades_active") == 0, "the tunnels to be over")
+        waitFor(lambda: stats.stat("cluster.up.upstream_rq_active") == 0, "nothing to be held of the cluster")
+
+    def alone(self, script):
+        return self.proxy(RawUpstream(script), self.ROUTES, upgrade_configs=[{"upgrade_type": "x"}] + CONNECT)
+
+    def pair(self, script):
+        return self.proxies(script, self.ROUTES)
+
+    def test_an_upgrade_of_http1(self):
+        self.check(self.alone, self.UPGRADE)
+
+    def test_an_extended_connect_of_http2(self):
+        self.check(self.pair, self.UPGRADE.replace(b"upgrade: x", b"upgrade: websocket"))
+
+    def test_a_connect_of_http1(self):
+        self.check(self.alone, self.CONNECT)
+
+    def test_a_connect_of_http2(self):
+        self.check(self.pair, self.CONNECT)
+
+
 class EventStreamTest(UpgradeCase):
     def test_events_come_as_they_are_sent_and_outlive_no_timeout(self):
         def script(sock, number):

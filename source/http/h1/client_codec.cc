@@ -26,7 +26,7 @@ class Http1ClientCodec final : public ClientCodec {
 
   uint32_t freeStreams() const override { return reusable_ && in_ == In::kIdle ? 1 : 0; }
   bool reusable() const override { return reusable_; }
-  bool tunnelling() const override { return in_ == In::kTunnel; }
+  bool tunnelling(StreamId) const override { return in_ == In::kTunnel || in_ == In::kTunnelEnded; }
 
  private:
   // 1xx before one final head; more are a storm.
@@ -37,8 +37,9 @@ class Http1ClientCodec final : public ClientCodec {
     kHead,
     kBody,
     kTrailers,
-    kTunnel,   // bytes are no messages any more
-    kStopped,  // nothing more is read
+    kTunnel,       // bytes are no messages any more
+    kTunnelEnded,  // the peer's side is over, ours is not
+    kStopped,      // nothing more is read
   };
   enum class Out : uint8_t { kComplete, kLength, kChunked, kTunnelAsked, kTunnel };
 
@@ -96,7 +97,7 @@ std::optional<ProtocolError> Http1ClientCodec::receiveEnd() {
     return std::nullopt;
   }
   if (in_ == In::kTunnel || (in_ == In::kBody && body_.untilClose())) {
-    in_ = In::kStopped;
+    in_ = out_ == Out::kTunnel ? In::kTunnelEnded : In::kStopped;
     events_.onResponseData(stream_, {}, true);
     return std::nullopt;
   }
@@ -126,6 +127,7 @@ size_t Http1ClientCodec::process(std::string_view in) {
       case In::kTunnel:
         events_.onResponseData(stream_, in, false);
         return size;
+      case In::kTunnelEnded:
       case In::kStopped:
         return size;
     }
@@ -319,6 +321,7 @@ void Http1ClientCodec::sendTrailers(StreamId stream, const Trailers& trailers) {
 void Http1ClientCodec::finishRequest() {
   // Less than was announced: the peer waits for the rest, so no next request may follow.
   if (out_ == Out::kLength && left_to_send_ > 0) reusable_ = false;
+  if (in_ == In::kTunnelEnded) in_ = In::kStopped;
   out_ = Out::kComplete;
 }
 

@@ -118,6 +118,7 @@ std::optional<ProtocolError> Http1ServerCodec::receiveEnd() {
   if (in_ == In::kStopped || in_ == In::kComplete || in_ == In::kTunnelAsked) return std::nullopt;
   if (in_ == In::kTunnel) {
     in_ = In::kComplete;
+    if (out_ == Out::kSwallow) finishResponse();  // our side had ended
     events_.onRequestData(stream_, {}, true);
     return std::nullopt;
   }
@@ -371,6 +372,10 @@ void Http1ServerCodec::sendTrailers(StreamId stream, const Trailers& trailers) {
 }
 
 void Http1ServerCodec::finishResponse() {
+  if (in_ == In::kTunnel) {  // the client's side goes on
+    out_ = Out::kSwallow;
+    return;
+  }
   // Less than was announced: only the end of the connection tells the peer.
   const bool cut = out_ == Out::kLength && left_to_send_ > 0;
   active_ = false;

@@ -50,6 +50,21 @@ TEST_CASE("an accepted upgrade turns the connection into a tunnel, with what cam
   CHECK(server.codec->shouldClose());
 }
 
+TEST_CASE("the client's side of a tunnel goes on when ours has ended") {
+  Server server;
+  server.feed(kUpgrade);
+  server.head(101);
+  server.codec->sendData(server.last_stream, "bye", true);
+  CHECK_FALSE(server.codec->shouldClose());
+  CHECK_FALSE(server.codec->inputBlocked());
+  server.feed("last word");
+  CHECK(server.record.text() == "GET /chat @a\ndata last word\n");
+  server.feedEnd();
+  CHECK_FALSE(server.failed);
+  CHECK(server.record.text().ends_with("end\n"));
+  CHECK(server.codec->shouldClose());
+}
+
 TEST_CASE("behind a refused upgrade the connection goes on with the next request") {
   Server server;
   server.feed(std::string(kUpgrade) + std::string(kNext));
@@ -130,12 +145,25 @@ TEST_CASE("a client asks for an upgrade and tunnels once it is accepted") {
   CHECK(client.sink.out.empty());
   client.feed("HTTP/1.1 101 x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nsec-x: 1\r\n\r\nearly");
   CHECK(client.record.text() == "response 101 'x' sec-x=1\ndata early\n");
-  CHECK(client.codec->tunnelling());
+  CHECK(client.codec->tunnelling(client.last_stream));
   CHECK_FALSE(client.codec->reusable());
   client.codec->sendData(client.last_stream, "raw", true);
   CHECK(client.sink.out == "raw");
   client.feedEnd();
   CHECK(client.ended);
+}
+
+TEST_CASE("a client's side of a tunnel goes on when the server's has ended") {
+  Client client("CONNECT");
+  client.feed("HTTP/1.1 200 OK\r\n\r\nbye");
+  client.feedEnd();
+  CHECK(client.ended);
+  CHECK(client.codec->tunnelling(client.last_stream));
+  client.sink.out.clear();
+  client.codec->sendData(client.last_stream, "last ", false);
+  client.codec->sendData(client.last_stream, "word", true);
+  CHECK(client.sink.out == "last word");
+  CHECK_FALSE(client.codec->tunnelling(client.last_stream));
 }
 
 TEST_CASE("a refused upgrade leaves a connection that can be used again") {

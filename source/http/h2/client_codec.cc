@@ -25,11 +25,15 @@ class Http2ClientCodec final : public ClientCodec, private Endpoint {
   void reset(StreamId stream, ResetReason reason) override;
 
   uint32_t freeStreams() const override;
-  bool takesUpgrades() const override;
+  Upgrades upgrades() const override;
+  bool tunnelling(StreamId id) const override {
+    const Stream* stream = find(id);
+    return stream != nullptr && stream->tunnel;
+  }
   bool multiplexed() const override { return true; }
   size_t unsentBytes(StreamId stream) const override { return unsent(stream); }
   void consumed(StreamId stream, size_t bytes) override { consumeStream(stream, bytes); }
-  void ping() override;
+  void ping() override { sendKeepalivePing(); }
   bool awaitingPing() const override { return awaiting_ping_; }
   void drain() override;
   bool reusable() const override { return !going_away_ && !failed() && idsLeft() > 0; }
@@ -41,6 +45,8 @@ class Http2ClientCodec final : public ClientCodec, private Endpoint {
   void notifyData(Stream& stream, std::string_view data, bool end) override {
     events_.onResponseData(stream.id, data, end);
   }
+  Trailers& notifyTrailersBegin(StreamId stream) override { return events_.beginResponseTrailers(stream); }
+  void notifyTrailers(StreamId stream) override { events_.onResponseTrailers(stream); }
   void notifyReset(StreamId stream, ResetReason reason) override { events_.onResponseReset(stream, reason); }
   void notifyProgress(StreamId stream) override { events_.onSendProgress(stream); }
   void blockBegins(const nghttp2_frame& frame) override;
@@ -49,45 +55,33 @@ class Http2ClientCodec final : public ClientCodec, private Endpoint {
   void goawayCame() override;
 
   void responseHead(Stream& stream, bool end_stream);
-  void responseTrailers(Stream& stream);
   uint32_t idsLeft() const { return ((uint32_t{1} << 31) - nghttp2_session_get_next_stream_id(session())) / 2; }
 
   ClientEvents& events_;
   ResponseHeaders* response_ = nullptr;  // of the block that is read
-  base::Arena dropped_arena_;
-  Trailers dropped_{dropped_arena_};
-  bool settled_ = false;  // the peer's SETTINGS have come
+  bool settled_ = false;                 // the peer's SETTINGS have come
   bool going_away_ = false;
 };
 
 std::optional<ProtocolError> Http2ClientCodec::receiveEnd() {
   going_away_ = true;
-  if (inputIncomplete()) fail("http2.connection_ended", NGHTTP2_NO_ERROR);
-  return feed({});
+  return feedEnd();
 }
 
 void Http2ClientCodec::blockBegins(const nghttp2_frame& frame) {
   const auto id = static_cast<StreamId>(frame.hd.stream_id);
   Stream* stream = find(id);
   response_ = nullptr;
-  if (stream == nullptr) return head_reader_.startDiscarded();
-  if (stream->in == Stream::In::kHead) {
-    response_ = &events_.beginResponse(id);
-    return head_reader_.startResponse(*response_);
-  }
-  const bool trailers = stream->in == Stream::In::kBody && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-  if (!trailers) return head_reader_.startDiscarded();
-  stream->in = Stream::In::kTrailers;
-  dropped_.clear();
-  dropped_arena_.reset();
-  head_reader_.startTrailers(limits_.enable_trailers ? events_.beginResponseTrailers(id) : dropped_);
+  if (stream == nullptr || stream->in != Stream::In::kHead) return beginTrailers(stream, frame);
+  response_ = &events_.beginResponse(id);
+  head_reader_.startResponse(*response_);
 }
 
 void Http2ClientCodec::blockEnds(Stream& stream, bool end_stream) {
   if (stream.in == Stream::In::kHead) {
     responseHead(stream, end_stream);
   } else {
-    responseTrailers(stream);
+    endTrailers(stream, !stream.tunnel);
   }
 }
 
@@ -115,17 +109,6 @@ void Http2ClientCodec::responseHead(Stream& stream, bool end_stream) {
   events_.onResponseHeaders(stream.id, end_stream);
 }
 
-void Http2ClientCodec::responseTrailers(Stream& stream) {
-  const bool good = stream.in == Stream::In::kTrailers && head_reader_.finish() == HeadReader::Outcome::kGood;
-  if (!good) return failStream(stream);
-  if (!checkEnd(stream)) return;
-  if (limits_.enable_trailers) {
-    events_.onResponseTrailers(stream.id);
-  } else {
-    events_.onResponseData(stream.id, {}, true);
-  }
-}
-
 void Http2ClientCodec::settingsCame() {
   settled_ = true;
   events_.onCapacityChanged();
@@ -137,7 +120,7 @@ void Http2ClientCodec::goawayCame() {
 }
 
 StreamId Http2ClientCodec::sendHeaders(const RequestHeaders& headers, bool end_stream) {
-  if (freeStreams() == 0 || (!headers.upgrade.empty() && !takesUpgrades())) return 0;
+  if (freeStreams() == 0 || (!headers.upgrade.empty() && upgrades() != Upgrades::kTaken)) return 0;
   const bool tunnel = headers.wantsTunnel();
   const bool end = end_stream && !tunnel;
   head_writer_.request(headers);
@@ -181,15 +164,10 @@ uint32_t Http2ClientCodec::freeStreams() const {
   return std::min(peers - std::min(peers, openStreams()), idsLeft());
 }
 
-bool Http2ClientCodec::takesUpgrades() const {
-  return settled_ && nghttp2_session_get_remote_settings(session(), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
-}
-
-void Http2ClientCodec::ping() {
-  if (failed() || awaiting_ping_) return;
-  awaiting_ping_ = true;
-  submitPing(kKeepalivePing);
-  flush();
+ClientCodec::Upgrades Http2ClientCodec::upgrades() const {
+  if (!settled_) return Upgrades::kUnknown;
+  const uint32_t said = nghttp2_session_get_remote_settings(session(), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL);
+  return said == 1 ? Upgrades::kTaken : Upgrades::kRefused;
 }
 
 void Http2ClientCodec::drain() {

@@ -114,9 +114,9 @@ TEST_CASE("a reset without error behind a whole response ends the request quietl
 
 TEST_CASE("an upgrade is an extended CONNECT, and 200 accepts it (RFC 8441)") {
   TestClient client;
-  REQUIRE_FALSE(client.codec->takesUpgrades());
+  REQUIRE(client.codec->upgrades() == ClientCodec::Upgrades::kUnknown);
   client.settle(setting(8, 1));
-  REQUIRE(client.codec->takesUpgrades());
+  REQUIRE(client.codec->upgrades() == ClientCodec::Upgrades::kTaken);
 
   client.send("GET", false, {}, "websocket");
   client.codec->sendData(1, "frame", false);
@@ -139,6 +139,15 @@ TEST_CASE("a tunnel goes on when the server has ended its side") {
   client.feed(rst(1, kCancel));
 
   REQUIRE(client.events() == "1 response 101\n1 data bye\n1 end\n1 reset remote\n");
+}
+
+TEST_CASE("trailers in a tunnel break it") {
+  TestClient client;
+  client.settle(setting(8, 1));
+  client.send("GET", false, {}, "websocket");
+  client.feed(client.response(1, {{":status", "200"}}) + client.response(1, {{"a", "b"}}, true));
+
+  REQUIRE(client.events() == "1 response 101\n1 reset protocol_error\n");
 }
 
 TEST_CASE("an upgrade that the peer does not take starts no stream") {

@@ -179,6 +179,11 @@ std::optional<ProtocolError> Endpoint::feed(std::string_view bytes) {
   return error_;
 }
 
+std::optional<ProtocolError> Endpoint::feedEnd() {
+  if (inputIncomplete()) fail("http2.connection_ended", NGHTTP2_NO_ERROR);
+  return feed({});
+}
+
 // Writes what the input led to and tells the owner of it, which may lead to more.
 void Endpoint::settle() {
   while (true) {
@@ -311,6 +316,24 @@ bool Endpoint::checkEnd(Stream& stream) {
   }
   stream.in = Stream::In::kEnded;
   return true;
+}
+
+void Endpoint::beginTrailers(Stream* stream, const nghttp2_frame& frame) {
+  const bool trailers =
+      stream != nullptr && stream->in == Stream::In::kBody && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+  if (!trailers) return head_reader_.startDiscarded();
+  stream->in = Stream::In::kTrailers;
+  dropped_.clear();
+  dropped_arena_.reset();
+  head_reader_.startTrailers(limits_.enable_trailers ? notifyTrailersBegin(stream->id) : dropped_);
+}
+
+void Endpoint::endTrailers(Stream& stream, bool allowed) {
+  const bool good = stream.in == Stream::In::kTrailers && head_reader_.finish() == HeadReader::Outcome::kGood;
+  if (!good || !allowed) return failStream(stream);
+  if (!checkEnd(stream)) return;
+  if (limits_.enable_trailers) return notifyTrailers(stream.id);
+  notifyData(stream, {}, true);
 }
 
 // --- input ---------------------------------------------------------------------------------------------------------
@@ -651,6 +674,13 @@ void Endpoint::submitPing(uint64_t opaque) {
   uint8_t bytes[8];
   for (int i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(opaque >> (56 - 8 * i));
   nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, bytes);
+}
+
+void Endpoint::sendKeepalivePing() {
+  if (failed() || awaiting_ping_) return;
+  awaiting_ping_ = true;
+  submitPing(kKeepalivePing);
+  flush();
 }
 
 }  // namespace sluice::http::h2

@@ -38,6 +38,8 @@ class Endpoint {
 
   // --- what the sides say to their owners
   virtual void notifyData(Stream& stream, std::string_view data, bool end) = 0;
+  virtual Trailers& notifyTrailersBegin(StreamId stream) = 0;
+  virtual void notifyTrailers(StreamId stream) = 0;
   virtual void notifyReset(StreamId stream, ResetReason reason) = 0;
   virtual void notifyProgress(StreamId stream) = 0;
   // A header block begins: readies head_reader_.
@@ -55,6 +57,8 @@ class Endpoint {
 
   // --- driving
   std::optional<ProtocolError> feed(std::string_view bytes);
+  // The peer's FIN.
+  std::optional<ProtocolError> feedEnd();
   // At the end of every call that may have caused output, but inside of events.
   void flush();
   bool receiving() const { return receiving_; }
@@ -76,6 +80,10 @@ class Endpoint {
   void resetStream(Stream& stream, uint32_t code);
   // The message ended; false: not where it said that it would, and the stream was reset.
   bool checkEnd(Stream& stream);
+  // A header block that is no head: trailers, or what nobody wants. `stream` may be null.
+  void beginTrailers(Stream* stream, const nghttp2_frame& frame);
+  // `allowed`: whether the message may have any.
+  void endTrailers(Stream& stream, bool allowed);
 
   // --- sending
   void submitHead(Stream& stream, bool end);
@@ -84,6 +92,8 @@ class Endpoint {
   size_t unsent(StreamId id) const;
   void consumeStream(StreamId id, size_t bytes);
   void submitPing(uint64_t opaque);
+  // Asks the peer for a sign of life, unless that is under way.
+  void sendKeepalivePing();
 
   nghttp2_session* session() const { return session_; }
 
@@ -132,6 +142,8 @@ class Endpoint {
 
   const Side side_;
   nghttp2_session* session_ = nullptr;
+  base::Arena dropped_arena_;  // of trailers that the owner does not want
+  Trailers dropped_{dropped_arena_};
   std::vector<std::unique_ptr<Stream>> all_;
   std::vector<Stream*> free_;
   std::vector<Stream*> closed_;       // recycled at the end of the call

@@ -30,7 +30,7 @@ class Http2ServerCodec final : public ServerCodec, private Endpoint {
   bool multiplexed() const override { return true; }
   size_t unsentBytes(StreamId stream) const override { return unsent(stream); }
   void consumed(StreamId stream, size_t bytes) override { consumeStream(stream, bytes); }
-  void ping() override;
+  void ping() override { sendKeepalivePing(); }
   bool awaitingPing() const override { return awaiting_ping_; }
 
   void drain() override;
@@ -41,6 +41,8 @@ class Http2ServerCodec final : public ServerCodec, private Endpoint {
   enum class Drain : uint8_t { kNo, kNotice, kFinal };
 
   void notifyData(Stream& stream, std::string_view data, bool end) override;
+  Trailers& notifyTrailersBegin(StreamId stream) override { return events_.beginRequestTrailers(stream); }
+  void notifyTrailers(StreamId stream) override { events_.onRequestTrailers(stream); }
   void notifyReset(StreamId stream, ResetReason reason) override { events_.onRequestReset(stream, reason); }
   void notifyProgress(StreamId stream) override { events_.onSendProgress(stream); }
   void blockBegins(const nghttp2_frame& frame) override;
@@ -51,14 +53,11 @@ class Http2ServerCodec final : public ServerCodec, private Endpoint {
   void endSent(Stream& stream) override;
 
   void requestHead(Stream& stream, bool end_stream);
-  void requestTrailers(Stream& stream, bool end_stream);
   void refuse(Stream& stream, uint16_t status);
   void finishDrain();
 
   ServerEvents& events_;
   RequestHeaders* request_ = nullptr;  // of the block that is read
-  base::Arena dropped_arena_;
-  Trailers dropped_{dropped_arena_};
   Drain drain_ = Drain::kNo;
   bool settled_ = false;  // the client's preface is whole
   bool peer_ended_ = false;
@@ -70,8 +69,7 @@ std::optional<ProtocolError> Http2ServerCodec::receive(std::string_view bytes) {
 
 std::optional<ProtocolError> Http2ServerCodec::receiveEnd() {
   peer_ended_ = true;
-  if (inputIncomplete()) fail("http2.connection_ended", NGHTTP2_NO_ERROR);
-  return feed({});
+  return feedEnd();
 }
 
 void Http2ServerCodec::notifyData(Stream& stream, std::string_view data, bool end) {
@@ -92,21 +90,14 @@ void Http2ServerCodec::blockBegins(const nghttp2_frame& frame) {
     head_reader_.startRequest(*request_, settings_.allow_connect && limits_.allow_upgrades);
     return;
   }
-  Stream* stream = find(id);
-  const bool trailers =
-      stream != nullptr && stream->in == Stream::In::kBody && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-  if (!trailers) return head_reader_.startDiscarded();
-  stream->in = Stream::In::kTrailers;
-  dropped_.clear();
-  dropped_arena_.reset();
-  head_reader_.startTrailers(limits_.enable_trailers ? events_.beginRequestTrailers(id) : dropped_);
+  beginTrailers(find(id), frame);
 }
 
 void Http2ServerCodec::blockEnds(Stream& stream, bool end_stream) {
   if (stream.in == Stream::In::kHead) {
     requestHead(stream, end_stream);
   } else {
-    requestTrailers(stream, end_stream);
+    endTrailers(stream, !stream.connect && !stream.upgrade);
   }
 }
 
@@ -129,17 +120,6 @@ void Http2ServerCodec::requestHead(Stream& stream, bool end_stream) {
   stream.upgrade = !request_->upgrade.empty();
   stream.connect = request_->method == "CONNECT";
   events_.onRequestHeaders(stream.id, end_stream, head_reader_.expectContinue() && !end_stream);
-}
-
-void Http2ServerCodec::requestTrailers(Stream& stream, bool) {
-  const bool good = stream.in == Stream::In::kTrailers && head_reader_.finish() == HeadReader::Outcome::kGood;
-  if (!good || stream.connect || stream.upgrade) return failStream(stream);
-  if (!checkEnd(stream)) return;
-  if (limits_.enable_trailers) {
-    events_.onRequestTrailers(stream.id);
-  } else {
-    events_.onRequestData(stream.id, {}, true);
-  }
 }
 
 // Answers a head that the owner shall not see.
@@ -209,13 +189,6 @@ void Http2ServerCodec::reset(StreamId id, ResetReason reason) {
 
 void Http2ServerCodec::sendErrorReply(const ProtocolError& error) {
   fail(error.detail, NGHTTP2_PROTOCOL_ERROR);
-  flush();
-}
-
-void Http2ServerCodec::ping() {
-  if (failed() || awaiting_ping_) return;
-  awaiting_ping_ = true;
-  submitPing(kKeepalivePing);
   flush();
 }
 

@@ -15,6 +15,9 @@ using std::chrono::milliseconds;
 
 namespace {
 
+// How long the last bytes of a tunnel wait for a host that takes none of them.
+constexpr milliseconds kFlushPatience{10'000};
+
 http::CodecLimits limitsOf(const cluster::UpstreamHttpConfig& config, bool http2) {
   http::CodecLimits limits;
   limits.max_header_count = config.max_headers_count;
@@ -30,7 +33,7 @@ http::CodecLimits limitsOf(const cluster::UpstreamHttpConfig& config, bool http2
 void Exchange::sendHeaders(const http::RequestHeaders& headers, bool end_stream) {
   if (connection_ == nullptr) return;
   started_ = true;
-  connection_->request_ended_ = request_ended_ = end_stream;
+  connection_->request_ended_ = request_ended_ = end_stream && !headers.wantsTunnel();  // a tunnel ends by its data
   stream_ = connection_->codec_->sendHeaders(headers, end_stream);
   if (!connection_->multiplexed_) return;
   if (stream_ != 0) {
@@ -47,9 +50,13 @@ void Exchange::sendHeaders(const http::RequestHeaders& headers, bool end_stream)
 
 void Exchange::sendData(std::string_view data, bool end_stream) {
   if (connection_ == nullptr) return;
-  if (end_stream) connection_->request_ended_ = request_ended_ = true;
-  connection_->codec_->sendData(stream_, data, end_stream);
-  if (end_stream && connection_->codec_->tunnelling()) connection_->connection_.shutdownWrites();
+  ClientConnection& connection = *connection_;
+  if (end_stream) connection.request_ended_ = request_ended_ = true;
+  const bool ends_tunnel = end_stream && connection.codec_->tunnelling(stream_);
+  connection.codec_->sendData(stream_, data, end_stream);
+  if (!ends_tunnel) return;
+  if (!connection.multiplexed_) connection.connection_.shutdownWrites();
+  if (response_ended_) connection.tunnelOver(*this);
 }
 
 void Exchange::sendTrailers(const http::Trailers& trailers) {
@@ -65,11 +72,7 @@ void Exchange::abandon() {
   if (started_) connection.codec_->reset(stream_, ResetReason::kLocal);
   connection.detach(*this);
   if (!connection.multiplexed_) return connection.pool_.closeConnection(connection);
-  if (connection.receiving_) return;  // settle() follows
-  Pool& pool = connection.pool_;
-  // Who waits is served from the loop: this is another's call.
-  if (!pool.waiting_.empty()) pool.context_.loop.atTurnEnd(pool);
-  pool.place(connection);
+  connection.giveRoom();
 }
 
 size_t Exchange::unsentBytes() const {
@@ -175,6 +178,16 @@ void ClientConnection::onTimer() {
     connection_.close();
     return pool_.connectionGone(*this, Failure::kConnectTimeout, "connection timeout");
   }
+  if (flushing_) return closeFlushed();
+  if (held_ > 0) {
+    while (held_ > 0) {
+      Exchange& exchange = firstHeld();
+      detach(exchange);
+      exchange.user_.onFailure(Failure::kConnectTimeout,
+                               "the host's HTTP/2 SETTINGS, which allow upgrades, did not come");
+    }
+    return pool_.place(*this);
+  }
   if (active_ > 0 || busy_) return;
   context.cells.add(context.stats.cx_idle_timeout);
   pool_.closeConnection(*this);
@@ -220,9 +233,11 @@ void ClientConnection::retire() {
 void ClientConnection::attach(Exchange& exchange) {
   exchange.connection_ = this;
   exchange.received_before_ = connection_.bytesReceived();
+  exchange.stream_ = 0;
   exchange.unconsumed_ = 0;
   exchange.full_credit_ = 0;
-  exchange.started_ = exchange.request_ended_ = exchange.maybe_unseen_ = exchange.told_unsent_ = false;
+  exchange.started_ = exchange.request_ended_ = exchange.response_ended_ = false;
+  exchange.maybe_unseen_ = exchange.told_unsent_ = false;
   request_ended_ = false;
   busy_ = !multiplexed_;
   ++active_;
@@ -231,6 +246,7 @@ void ClientConnection::attach(Exchange& exchange) {
 }
 
 void ClientConnection::detach(Exchange& exchange) {
+  unhold(exchange);
   exchange.maybe_unseen_ = requests_ > 1 && connection_.bytesReceived() == exchange.received_before_;
   exchange.connection_ = nullptr;
   exchange.unlink();
@@ -244,10 +260,69 @@ Exchange* ClientConnection::find(http::StreamId stream) {
   return at == streams_->end() ? nullptr : at->second;
 }
 
-// Who hears the next event. The end of a response is the last one, whatever the peer still sends.
+void ClientConnection::beginUpgrade(Exchange& exchange) {
+  using Upgrades = http::ClientCodec::Upgrades;
+  const Upgrades upgrades = codec_->upgrades();
+  if (upgrades == Upgrades::kUnknown) return hold(exchange);
+  unhold(exchange);
+  if (upgrades == Upgrades::kTaken) return exchange.user_.onReady();
+  detach(exchange);
+  exchange.user_.onFailure(Failure::kUpgradeRefused,
+                           "the host takes no upgrades over HTTP/2: its SETTINGS lack ENABLE_CONNECT_PROTOCOL");
+}
+
+void ClientConnection::hold(Exchange& exchange) {
+  if (std::exchange(exchange.held_, true)) return;
+  if (held_++ == 0) timer_.arm(pool_.context_.config->connect_timeout);
+}
+
+void ClientConnection::unhold(Exchange& exchange) {
+  if (std::exchange(exchange.held_, false) && --held_ == 0) timer_.cancel();
+}
+
+// There is one.
+Exchange& ClientConnection::firstHeld() {
+  Exchange* first = nullptr;
+  exchanges_.forEach([&first](Exchange& exchange) {
+    if (first == nullptr && exchange.held_) first = &exchange;
+  });
+  return *first;
+}
+
+void ClientConnection::tunnelOver(Exchange& exchange) {
+  detach(exchange);
+  multiplexed_ ? giveRoom() : closeFlushed();
+}
+
+// A stream is free again. Who waits is served from the loop: this is another's call.
+void ClientConnection::giveRoom() {
+  if (receiving_) return;  // settle() follows
+  if (!pool_.waiting_.empty()) pool_.context_.loop.atTurnEnd(pool_);
+  pool_.place(*this);
+}
+
+// Closes once everything is out, or the host takes nothing any more.
+void ClientConnection::closeFlushed() {
+  connection_.flush();
+  const uint64_t sent = connection_.bytesSent();
+  const bool stuck = flushing_ && sent == sent_before_;
+  if (connection_.pendingBytes() == 0 || stuck) {
+    busy_ = false;
+    return pool_.closeConnection(*this);
+  }
+  flushing_ = true;
+  sent_before_ = sent;
+  timer_.arm(kFlushPatience);
+}
+
+// Who hears the next event. The end of a response is the last one, whatever the peer still sends, but in a tunnel.
 Exchange* ClientConnection::take(http::StreamId stream, bool end_stream) {
   Exchange* exchange = find(stream);
   if (!end_stream || exchange == nullptr) return exchange;
+  if (!exchange->request_ended_ && codec_->tunnelling(stream)) {
+    exchange->response_ended_ = true;
+    return exchange;
+  }
   // An early answer: the rest of the request is not wanted.
   if (multiplexed_ && !exchange->request_ended_) codec_->reset(stream, ResetReason::kLocal);
   detach(*exchange);
@@ -278,6 +353,7 @@ void ClientConnection::onBytes(std::string_view bytes) {
 void ClientConnection::settle() {
   if (multiplexed_) {
     if (!codec_->reusable()) retired_ = true;
+    while (held_ > 0 && codec_->upgrades() != http::ClientCodec::Upgrades::kUnknown) beginUpgrade(firstHeld());
     return pool_.connectionReady(*this);
   }
   if (!busy_ || active_ > 0) return;
@@ -294,7 +370,12 @@ void ClientConnection::onPeerEnd() {
     if (const std::optional<http::ProtocolError> error = codec_->receiveEnd()) detail = error->detail;
     receiving_ = false;
   }
-  if (state_ != State::kDead) fail(ResetReason::kConnectionEnded, detail);
+  if (state_ == State::kDead) return;
+  if (!multiplexed_ && !connection_.truncated()) {
+    if (exchanges_.empty() && request_ended_) return closeFlushed();
+    if (!exchanges_.empty() && exchanges_.front().response_ended_) return;  // our side of the tunnel goes on
+  }
+  fail(ResetReason::kConnectionEnded, detail);
 }
 
 void ClientConnection::onBroken(net::CloseReason reason, int error) {
@@ -319,6 +400,7 @@ void ClientConnection::fail(ResetReason reason, std::string_view detail) {
 
 void ClientConnection::onDrained() {
   if (!multiplexed_) {
+    if (flushing_) return closeFlushed();
     if (!exchanges_.empty()) exchanges_.front().user_.onRequestBytesSent();
     return;
   }

@@ -63,6 +63,15 @@ class ClientConnection final : private net::ConnectionEvents,
   void retire();
   Exchange* find(http::StreamId stream);
   Exchange* take(http::StreamId stream, bool end_stream);
+  // Lets an upgrade go on, or fails it, or holds it until the peer's SETTINGS tell which.
+  void beginUpgrade(Exchange& exchange);
+  void hold(Exchange& exchange);
+  void unhold(Exchange& exchange);
+  Exchange& firstHeld();
+  // Both sides of a tunnel have ended.
+  void tunnelOver(Exchange& exchange);
+  void giveRoom();
+  void closeFlushed();
   void settle();
   // Closes the connection; its exchanges hear of it.
   void fail(http::ResetReason reason, std::string_view detail);
@@ -81,10 +90,13 @@ class ClientConnection final : private net::ConnectionEvents,
   bool in_free_ = false;        // in the pool's list of those with capacity
   bool receiving_ = false;      // the codec is at work: what follows from events waits for its return
   bool pinged_ = false;         // keepalive_timer_ waits for the answer
+  bool flushing_ = false;       // HTTP/1: nothing follows what is on its way out
   uint32_t active_ = 0;         // exchanges
+  uint32_t held_ = 0;           // of them, those that wait for the peer's first SETTINGS
   uint32_t requests_ = 0;       // so far
   uint32_t assumed_capacity_;
   uint64_t id_;
+  uint64_t sent_before_ = 0;  // while it is flushed: at the last look
   event::TimePoint connect_began_;
   std::string local_address_;
   base::LocalPtr<stream::UpstreamTls> tls_;  // made when it is first asked for
@@ -92,8 +104,8 @@ class ClientConnection final : private net::ConnectionEvents,
   std::unique_ptr<http::ClientCodec> codec_;                               // once connected
   base::List<Exchange> exchanges_;                                         // that are open
   std::optional<absl::flat_hash_map<http::StreamId, Exchange*>> streams_;  // HTTP/2
-  event::Timer timer_;                                                     // connect timeout, then idle timeout
-  std::optional<event::Timer> keepalive_timer_;                            // HTTP/2
+  event::Timer timer_;  // connect timeout, then idle timeout; that of a wait for SETTINGS or of a flush
+  std::optional<event::Timer> keepalive_timer_;  // HTTP/2
   std::optional<event::Timer> duration_timer_;
 };
 

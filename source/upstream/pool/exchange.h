@@ -21,12 +21,20 @@ class Pool;
 enum class Failure : uint8_t {
   kConnectFailed,
   kConnectTimeout,
-  kOverflow,  // a breaker is open
-  kDrained,   // the pool went away while the request waited
+  kOverflow,        // a breaker is open
+  kDrained,         // the pool went away while the request waited
+  kUpgradeRefused,  // the host of HTTP/2 takes no upgrades (RFC 8441)
+};
+
+// What a request asks of its connection.
+struct Wants {
+  bool fresh = false;    // none that served before: the request failed on one already
+  bool upgrade = false;  // RequestHeaders::upgrade will be sent: onReady waits until a host of HTTP/2 has allowed it
 };
 
 // The user of an exchange. Calls come in order; after onFailure, onResponseReset or the end of the response none, and
-// the exchange is idle already when these are told.
+// the exchange is idle already when these are told. Only the end of the response in a tunnel whose request goes on
+// leaves it open: until sendData with end_stream, or a reset.
 class ExchangeEvents {
  public:
   virtual ~ExchangeEvents() = default;
@@ -91,6 +99,9 @@ class Exchange : public base::ListNode {
   size_t full_credit_ = 0;   // the user's credit when it holds nothing
   bool started_ = false;     // the head was sent
   bool request_ended_ = false;
+  bool response_ended_ = false;  // and the exchange is a tunnel whose request goes on
+  bool upgrade_ = false;         // as the request wanted it
+  bool held_ = false;            // the user waits for onReady: the host has not said whether it takes upgrades
   bool maybe_unseen_ = false;
   mutable bool told_unsent_ = false;  // the user waits for onRequestBytesSent
 };

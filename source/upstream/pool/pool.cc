@@ -35,8 +35,9 @@ Pool::~Pool() {
   }
 }
 
-void Pool::request(Exchange& exchange, bool fresh) {
-  while (!fresh && !free_.empty()) {
+void Pool::request(Exchange& exchange, Wants wants) {
+  exchange.upgrade_ = wants.upgrade;
+  while (!wants.fresh && !free_.empty()) {
     ClientConnection& connection = free_.front();
     if (connection.capacity() > 0) return give(connection, exchange);
     place(connection);
@@ -135,11 +136,7 @@ void Pool::connectionOpen(ClientConnection& connection) {
 
 // The connection may take requests, or has nothing more to do.
 void Pool::connectionReady(ClientConnection& connection) {
-  const uint32_t limit = context_.config->http.max_requests_per_connection;
-  if (limit != 0 && connection.requests_ >= limit && !connection.retired_) {
-    context_.cells.add(context_.stats.cx_max_requests);
-    connection.retire();
-  }
+  retireIfSpent(connection);
   while (!waiting_.empty() && connection.capacity() > 0) {
     Exchange& exchange = waiting_.front();
     dequeue(exchange);
@@ -148,15 +145,18 @@ void Pool::connectionReady(ClientConnection& connection) {
   if (connection.state_ == ClientConnection::State::kOpen && !connection.busy_) place(connection);
 }
 
+// (proto: HttpProtocolOptions.max_requests_per_connection)
+void Pool::retireIfSpent(ClientConnection& connection) {
+  const uint32_t limit = context_.config->http.max_requests_per_connection;
+  if (limit == 0 || connection.requests_ < limit || connection.retired_) return;
+  context_.cells.add(context_.stats.cx_max_requests);
+  connection.retire();
+}
+
 // The list that the connection belongs to now, or its end.
 void Pool::place(ClientConnection& connection) {
   if (connection.state_ != ClientConnection::State::kOpen) return;
-  const PoolContext& context = context_;
-  const uint32_t limit = context.config->http.max_requests_per_connection;
-  if (connection.multiplexed_ && limit != 0 && connection.requests_ >= limit && !connection.retired_) {
-    context.cells.add(context.stats.cx_max_requests);
-    connection.retire();
-  }
+  retireIfSpent(connection);
   if (draining_ && waiting_.empty()) connection.retire();
   const bool has_capacity = connection.capacity() > 0;
   if (has_capacity != connection.in_free_) {
@@ -168,14 +168,15 @@ void Pool::place(ClientConnection& connection) {
     if (!connection.receiving_) closeConnection(connection);  // else settle() does
     return;
   }
-  if (idle && context.config->http.idle_timeout.count() > 0) connection.timer_.arm(context.config->http.idle_timeout);
+  const std::chrono::milliseconds idle_timeout = context_.config->http.idle_timeout;
+  if (idle && idle_timeout.count() > 0) connection.timer_.arm(idle_timeout);
 }
 
 void Pool::give(ClientConnection& connection, Exchange& exchange) {
-  connection.timer_.cancel();
+  if (connection.held_ == 0) connection.timer_.cancel();
   connection.attach(exchange);
   if (connection.multiplexed_) {
-    exchange.user_.onReady();
+    exchange.upgrade_ ? connection.beginUpgrade(exchange) : exchange.user_.onReady();
     return place(connection);
   }
   connection.in_free_ = false;

@@ -65,9 +65,9 @@ class Pool : private event::TurnTask {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Gives a connection now (onReady inside the call), or later, or fails (inside the call: a breaker).
-  // `fresh`: no reused connection, the request failed on one already.
-  void request(Exchange& exchange, bool fresh);
+  // Gives a connection now (onReady inside the call), or later, or fails (inside the call: a breaker, an upgrade that
+  // the host refuses). A wait for the host's word on upgrades is bounded by the cluster's connect_timeout.
+  void request(Exchange& exchange, Wants wants);
   // No new requests will come; free connections are closed, the others after their exchanges.
   void drain();
   bool empty() const { return connections_ == 0; }
@@ -94,6 +94,7 @@ class Pool : private event::TurnTask {
   void closeConnection(ClientConnection& connection);
   void give(ClientConnection& connection, Exchange& exchange);
   void place(ClientConnection& connection);
+  void retireIfSpent(ClientConnection& connection);
 
   const PoolContext& context_;
   cluster::HostPtr host_;

@@ -20,7 +20,7 @@ const std::string kOk = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 struct Asker : ExchangeEvents {
   explicit Asker(Pool& pool, bool end = true) : pool(pool), end(end) {}
   Asker& ask(bool fresh = false) {
-    pool.request(exchange, fresh);
+    pool.request(exchange, {.fresh = fresh, .upgrade = !upgrade.empty()});
     return *this;
   }
   void onReady() override {
@@ -29,7 +29,8 @@ struct Asker : ExchangeEvents {
     headers.method = end ? "GET" : "POST";
     headers.path = "/";
     headers.authority = "a";
-    exchange.sendHeaders(headers, end);
+    headers.upgrade = upgrade;
+    exchange.sendHeaders(headers, end && upgrade.empty());
   }
   void onFailure(Failure failure, std::string_view text) override {
     heard += "failure" + std::to_string(static_cast<int>(failure)) + " ";
@@ -51,11 +52,16 @@ struct Asker : ExchangeEvents {
   void onResponseReset(http::ResetReason reason, std::string_view) override {
     heard += reason == http::ResetReason::kRefused ? "refused " : "reset ";
     unseen = exchange.maybeUnseen();
-    if (replay) pool.request(exchange, true);
+    if (replay) pool.request(exchange, {.fresh = true});
   }
   size_t responseCredit() override { return credit; }
   void onRequestBytesSent() override { ++drained; }
   void done() { heard += "end "; }
+  // A tunnel that the host has to accept.
+  Asker& askUpgrade() {
+    upgrade = "websocket";
+    return ask();
+  }
 
   Pool& pool;
   bool end;
@@ -69,7 +75,7 @@ struct Asker : ExchangeEvents {
   uint64_t id = 0;
   size_t credit = 1 << 20;
   int drained = 0;
-  std::string heard, body, why;
+  std::string heard, body, why, upgrade;
 };
 
 struct PoolTest {
@@ -885,6 +891,152 @@ TEST_CASE("a stream that is given up in the middle of a head takes no more of it
   one.reset();
   host.send(head.substr(head.size() / 2) + host.ok(3));
   CHECK(two.heard == "200 end ");
+}
+
+TEST_CASE("the first upgrade on a connection of HTTP/2 waits for the host's SETTINGS, other requests do not") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  Asker upgrade(pool), plain(pool);
+  upgrade.askUpgrade();
+  plain.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  const std::string before = host.seen();
+  CHECK(contains(before, "HEADERS 1 ES :method=GET"));
+  CHECK_FALSE(contains(before, "CONNECT"));
+
+  host.send(h2::settings(h2::setting(8, 1)));
+
+  CHECK(contains(host.seen(), "HEADERS 3 :method=CONNECT :protocol=websocket"));
+  CHECK(upgrade.heard == "");
+  host.send(host.head(3, {{":status", "200"}}) + host.ok(1));
+  CHECK(upgrade.heard == "101 ");
+  CHECK(plain.heard == "200 end ");
+  t.loop.advance(60s);
+  CHECK(upgrade.heard == "101 ");
+}
+
+TEST_CASE("an upgrade that the host of HTTP/2 does not allow fails and says so") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  Asker first(pool), second(pool);
+  first.askUpgrade();
+  t.loop.turn();
+  H2Host host = t.host();
+
+  host.send(h2::settings());
+  second.askUpgrade();
+
+  for (const Asker* asker : {&first, &second}) {
+    CHECK(asker->heard == "failure4 ");
+    CHECK(contains(asker->why, "ENABLE_CONNECT_PROTOCOL"));
+    CHECK_FALSE(asker->exchange.open());
+  }
+  Asker plain(pool);
+  plain.ask();
+  CHECK(contains(host.seen(), "HEADERS 1 ES :method=GET"));
+  CHECK(t.upstream.accept() == 1);
+}
+
+TEST_CASE("an upgrade waits for SETTINGS no longer than a connection may take") {
+  H2PoolTest t;
+  t.config->connect_timeout = 5s;
+  Pool& pool = t.make();
+  Asker upgrade(pool), plain(pool);
+  auto given_up = std::make_unique<Asker>(pool);
+  upgrade.askUpgrade();
+  given_up->askUpgrade();
+  plain.ask();
+  t.loop.turn();
+  given_up.reset();
+
+  t.loop.advance(6s);
+
+  CHECK(upgrade.heard == "failure1 ");
+  CHECK(contains(upgrade.why, "SETTINGS"));
+  H2Host host = t.host();
+  host.send(h2::settings() + host.ok(1));
+  CHECK(plain.heard == "200 end ");
+}
+
+TEST_CASE("a tunnel of HTTP/2 goes on when the host has ended its side") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  Asker tunnel(pool);
+  tunnel.askUpgrade();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings(h2::setting(8, 1)));
+  host.seen();
+
+  host.send(host.head(1, {{":status", "200"}}) + h2::data(1, "bye", true));
+  CHECK(tunnel.heard == "101 end ");
+  CHECK(tunnel.exchange.open());
+  tunnel.exchange.sendData("the last", false);
+  tunnel.exchange.sendData(" word", true);
+
+  CHECK(host.seen() == "DATA 1 the last\nDATA 1 ES  word\n");
+  CHECK_FALSE(tunnel.exchange.open());
+  CHECK(pool.connections() == 1);
+}
+
+TEST_CASE("a host that ends its side of a tunnel may still reset it") {
+  H2PoolTest t;
+  Pool& pool = t.make();
+  Asker tunnel(pool);
+  tunnel.askUpgrade();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings(h2::setting(8, 1)));
+
+  host.send(host.head(1, {{":status", "200"}}) + h2::data(1, "bye", true) + h2::rst(1, 8));
+
+  CHECK(tunnel.heard == "101 end reset ");
+  CHECK_FALSE(tunnel.exchange.open());
+}
+
+TEST_CASE("a tunnel of HTTP/1 goes on when the host has ended its side, and its last bytes go out") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker tunnel(pool);
+  tunnel.askUpgrade();
+  t.loop.turn();
+  t.answer(0, "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nbye");
+  t.upstream.peer(0).finish();
+  t.loop.turn();
+  CHECK(tunnel.heard == "101 end ");
+  REQUIRE(tunnel.exchange.open());
+
+  const std::string much(4 << 20, 'x');
+  tunnel.exchange.sendData(much, true);
+  CHECK_FALSE(tunnel.exchange.open());
+  std::string got;
+  for (int i = 0; i < 1000 && !t.upstream.peer(0).closed; ++i) {
+    got += t.upstream.peer(0).take(1 << 20);
+    t.loop.turn();
+  }
+
+  CHECK(got.size() == much.size());
+  CHECK(t.upstream.peer(0).closed);
+  CHECK(pool.connections() == 0);
+}
+
+TEST_CASE("the end of a tunnel waits for a host that takes nothing only so long") {
+  PoolTest t;
+  Pool& pool = t.make();
+  Asker tunnel(pool);
+  tunnel.askUpgrade();
+  t.loop.turn();
+  t.answer(0, "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+  tunnel.exchange.sendData(std::string(16 << 20, 'x'), true);
+  t.upstream.peer(0).finish();
+  t.loop.turn();
+  CHECK(tunnel.heard == "101 end ");
+  CHECK(pool.connections() == 1);
+
+  t.loop.advance(11s);
+
+  CHECK(pool.connections() == 0);
 }
 
 TEST_CASE("a pool of HTTP/2 that drains says so and lets the streams finish") {

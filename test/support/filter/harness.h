@@ -133,6 +133,7 @@ class FakeClient : public Downstream, public ClientRecord {
   size_t unsentResponseBytes() const override { return unsent; }
   void armDeadline(std::chrono::milliseconds) override {}
   void requestCreditGrew() override { ++credit_grew; }
+  void tunnelEnded() override {}
 
   size_t unsent = 0;
   int credit_grew = 0;

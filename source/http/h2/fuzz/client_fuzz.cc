@@ -48,7 +48,7 @@ class Owner final : public ClientEvents {
     head.method = kind == 0 ? "HEAD" : kind == 1 ? "CONNECT" : "POST";
     head.path = kind == 1 ? "" : "/";
     head.authority = "a";
-    if (kind == 2 && codec->takesUpgrades()) head.upgrade = "websocket";
+    if (kind == 2 && codec->upgrades() == ClientCodec::Upgrades::kTaken) head.upgrade = "websocket";
     const uint32_t free = codec->freeStreams();
     const StreamId id = codec->sendHeaders(head, kind == 0);
     require((id == 0) == (free == 0), "a stream starts where one is free");
