@@ -2,7 +2,7 @@
 // carries it over our own HTTP session on the admin listener.
 //
 // Main thread. Nothing here keeps state. Shapes and paths are Envoy's; actions need POST and refuse requests that a web
-// page of another origin makes; values of configuration that are private are not printed (redact.h).
+// page of another origin makes; values of configuration that are private are not printed (config/redact.h).
 #pragma once
 
 #include <cstdint>

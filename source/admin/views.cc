@@ -7,8 +7,8 @@
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "re2/re2.h"
-#include "source/admin/redact.h"
 #include "source/base/text.h"
+#include "source/config/redact.h"
 
 namespace sluice::admin {
 namespace {
@@ -215,7 +215,7 @@ Response configDump(const Query& query, const AdminState& state) {
     }
     dump = *std::move(chosen);
   }
-  redact(dump);
+  config::redact(dump);
   return jsonOf(dump);
 }
 

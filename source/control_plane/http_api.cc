@@ -9,6 +9,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
 #include "source/base/text.h"
+#include "source/config/redact.h"
 
 namespace sluice::control_plane {
 namespace {
@@ -115,6 +116,7 @@ Json resourceJson(const IntentFile& file, const IntentResource& item) {
   google::protobuf::Any any;
   any.set_type_url(std::string(typeUrl(item.resource->type)));
   any.set_value(item.resource->bytes);
+  config::redact(any);
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string text;
@@ -178,7 +180,8 @@ HttpResponse HttpApi::resources(std::string_view query) const {
   if (wanted) {
     type = resourceTypeOf(*wanted);
     if (!type)
-      return refuse(400, base::strCat("no type '", *wanted, "'; there are cluster, endpoints, listener and route"));
+      return refuse(400,
+                    base::strCat("no type '", *wanted, "'; there are cluster, endpoints, listener, route and secret"));
   }
   Json list = Json::array();
   if (store_.intent() != nullptr) {

@@ -8,6 +8,7 @@
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "source/base/text.h"
 #include "source/config/any_type.h"
 #include "source/config/document.h"
@@ -24,6 +25,7 @@ using envoy::config::core::v3::Address;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
+using envoy::extensions::transport_sockets::tls::v3::Secret;
 
 // Room for ordinary use of YAML aliases beside the bytes of the text.
 constexpr size_t kSpareSteps = 1'000'000;
@@ -112,10 +114,10 @@ class Reader {
       if (!reader().read(*items[i], any, path)) continue;
       const std::optional<ResourceType> type = resourceTypeOf(any.type_url());
       if (!type || any.type_url() != typeUrl(*type)) {
-        error(
-            *items[i], path,
-            base::strCat("`@type` ", any.type_url(),
-                         " is not served; listeners, route configurations, clusters and cluster load assignments are"));
+        error(*items[i], path,
+              base::strCat("`@type` ", any.type_url(),
+                           " is not served; listeners, route configurations, clusters, cluster load assignments "
+                           "and secrets are"));
         continue;
       }
       const auto message = config::unpackAny(any, context(path));
@@ -133,8 +135,10 @@ class Reader {
         readList<Cluster>(ResourceType::kCluster, *entry.value, path);
       } else if (entry.key->text == "listeners") {
         readList<Listener>(ResourceType::kListener, *entry.value, path);
+      } else if (entry.key->text == "secrets") {
+        readList<Secret>(ResourceType::kSecret, *entry.value, path);
       } else {
-        error(*entry.key, path, "is not served; `clusters` and `listeners` are");
+        error(*entry.key, path, "is not served; `clusters`, `listeners` and `secrets` are");
       }
     }
   }

@@ -9,6 +9,7 @@
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "source/config/any_type.h"
 #include "source/config/walk.h"
 
@@ -23,6 +24,7 @@ using envoy::config::route::v3::RouteAction;
 using envoy::config::route::v3::WeightedCluster;
 using envoy::extensions::filters::network::http_connection_manager::v3::Rds;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+using envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
 
 // The stream that the resource itself came on.
 bool isOurs(const ConfigSource& source) {
@@ -75,6 +77,11 @@ class Collector {
     } else if (const auto* rds = as<Rds>(message)) {
       if (isOurs(rds->config_source())) {
         add(ResourceType::kRoute, rds->route_config_name(), context.child("route_config_name"));
+      }
+    } else if (const auto* secret = as<SdsSecretConfig>(message)) {
+      // Without a source it is a secret of the proxy's bootstrap.
+      if (secret->has_sds_config() && isOurs(secret->sds_config())) {
+        add(ResourceType::kSecret, secret->name(), context.child("name"));
       }
     } else if (const auto* cluster = as<Cluster>(message)) {
       collectEndpoints(*cluster, context);

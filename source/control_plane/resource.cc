@@ -18,6 +18,7 @@ constexpr std::array<TypeNames, kResourceTypeCount> kNames = {{
     {"type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment", "endpoints", "endpoint", "eds"},
     {"type.googleapis.com/envoy.config.listener.v3.Listener", "listener", "listeners", "lds"},
     {"type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "route", "routes", "rds"},
+    {"type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret", "secret", "secrets", "sds"},
 }};
 
 }  // namespace

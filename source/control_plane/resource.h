@@ -14,14 +14,15 @@
 namespace sluice::control_plane {
 
 // In the order in which additions go out.
-enum class ResourceType : size_t { kCluster = 0, kEndpoints = 1, kListener = 2, kRoute = 3 };
-inline constexpr size_t kResourceTypeCount = 4;
+enum class ResourceType : size_t { kCluster = 0, kEndpoints = 1, kListener = 2, kRoute = 3, kSecret = 4 };
+inline constexpr size_t kResourceTypeCount = 5;
 inline constexpr std::array<ResourceType, kResourceTypeCount> kResourceTypes = {
-    ResourceType::kCluster, ResourceType::kEndpoints, ResourceType::kListener, ResourceType::kRoute};
+    ResourceType::kCluster, ResourceType::kEndpoints, ResourceType::kListener, ResourceType::kRoute,
+    ResourceType::kSecret};
 
 // "type.googleapis.com/envoy.config.cluster.v3.Cluster" and its like.
 std::string_view typeUrl(ResourceType type);
-// What people call it: "cluster", "endpoints", "listener", "route".
+// What people call it: "cluster", "endpoints", "listener", "route", "secret".
 std::string_view typeWord(ResourceType type);
 // Takes a type URL, a full message name, a word ("cluster", "clusters", "cds"); nullopt for anything else.
 std::optional<ResourceType> resourceTypeOf(std::string_view text);

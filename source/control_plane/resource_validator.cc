@@ -1,15 +1,18 @@
 #include "source/control_plane/resource_validator.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "source/config/cluster_compiler.h"
 #include "source/config/listener_compiler.h"
 #include "source/config/route_compiler.h"
+#include "source/config/secrets.h"
 #include "source/config/validate.h"
 
 namespace sluice::control_plane {
@@ -19,6 +22,7 @@ using envoy::config::cluster::v3::Cluster;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
+using envoy::extensions::transport_sockets::tls::v3::Secret;
 
 // Whether the names are served is not one resource's business.
 class AnyRoutes final : public config::RouteSlots {
@@ -32,6 +36,14 @@ class AnyRoutes final : public config::RouteSlots {
   }
 };
 
+// Files are of the proxies' machines: only what stands in place can be looked into.
+void validateSecret(const Secret& secret, const config::Context& context) {
+  const std::optional<config::SecretKind> kind = config::kindOf(secret);
+  if (!kind) return context.error("is empty; give it a tls_certificate, a validation_context or session_ticket_keys");
+  if (config::readsFiles(secret)) return;
+  config::checkSecret({secret, std::make_shared<config::FileContents>()}, *kind, context);
+}
+
 }  // namespace
 
 void ProxyValidator::validate(const google::protobuf::Message& resource, const config::Context& context) const {
@@ -41,6 +53,8 @@ void ProxyValidator::validate(const google::protobuf::Message& resource, const c
     config::compileEdsAssignment(assignment, assignment.cluster_name(), context);
     return;
   }
+  if (resource.GetDescriptor() == Secret::descriptor())
+    return validateSecret(static_cast<const Secret&>(resource), context);
   observability::StatsRegistry stats;
   route::ClusterNames cluster_names;
   route::FilterSlots filter_slots;

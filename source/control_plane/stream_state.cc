@@ -7,7 +7,13 @@ namespace {
 
 // What refers goes before what it refers to.
 constexpr std::array<ResourceType, kResourceTypeCount> kRemovalOrder = {
-    ResourceType::kListener, ResourceType::kRoute, ResourceType::kCluster, ResourceType::kEndpoints};
+    ResourceType::kListener, ResourceType::kRoute, ResourceType::kCluster, ResourceType::kEndpoints,
+    ResourceType::kSecret};
+
+// Refers to nothing: what others wait for does not depend on its verdict.
+bool isLeaf(ResourceType type) {
+  return type == ResourceType::kEndpoints || type == ResourceType::kSecret;
+}
 
 bool refersToClusters(ResourceType type) {
   return type == ResourceType::kListener || type == ResourceType::kRoute;
@@ -38,7 +44,7 @@ bool Proxy::mayRemove(ResourceType type) const {
     for (ResourceType other : kResourceTypes) {
       const Subscription& subscription = stream->subscription(other);
       if (subscription.refused()) return false;
-      if (other != ResourceType::kEndpoints && !subscription.settled()) return false;
+      if (!isLeaf(other) && !subscription.settled()) return false;
     }
     for (ResourceType earlier : kRemovalOrder) {
       if (earlier == type) break;
@@ -90,7 +96,8 @@ StreamState::StreamState(Variant variant, Proxy& proxy)
     : variant_(variant),
       proxy_(proxy),
       subscriptions_{Subscription(ResourceType::kCluster, variant), Subscription(ResourceType::kEndpoints, variant),
-                     Subscription(ResourceType::kListener, variant), Subscription(ResourceType::kRoute, variant)} {
+                     Subscription(ResourceType::kListener, variant), Subscription(ResourceType::kRoute, variant),
+                     Subscription(ResourceType::kSecret, variant)} {
   proxy_.streams_.push_back(this);
 }
 

@@ -80,8 +80,31 @@ const ResourceType kCluster = ResourceType::kCluster;
 const ResourceType kEndpoints = ResourceType::kEndpoints;
 const ResourceType kListener = ResourceType::kListener;
 const ResourceType kRoute = ResourceType::kRoute;
+const ResourceType kSecret = ResourceType::kSecret;
 
 }  // namespace
+
+TEST_CASE("A secret goes out while clusters wait for it, and is removed after all that may name it") {
+  Client client(Variant::kDelta, snapshot({cluster("a"), resource(kSecret, "cert")}));
+  client.ask(kCluster);
+  const auto clusters = client.next();
+  client.ask(kSecret, {"cert"});
+
+  const auto secret = client.next();  // the clusters are not acknowledged
+  REQUIRE(secret);
+  CHECK(namesOf(*secret) == Names{"cert"});
+  client.ack(*clusters);
+  client.serve(snapshot({}));
+  const auto first = client.next();
+  REQUIRE(first);
+  CHECK(first->removed == Names{"a"});
+  client.ack(*first);
+  const auto second = client.next();
+
+  REQUIRE(second);
+  CHECK(second->type == kSecret);
+  CHECK(second->removed == Names{"cert"});
+}
 
 TEST_CASE("A wildcard request is answered with every resource of the type") {
   const Variant variant = GENERATE(Variant::kStateOfTheWorld, Variant::kDelta);

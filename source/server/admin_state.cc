@@ -253,6 +253,23 @@ v3::ConfigDump AdminPages::configDump(bool include_endpoints) const {
     setVerdict(verdict, item);
   }
   dump.add_configs()->PackFrom(routes);
+
+  v3::SecretsConfigDump secrets;
+  for (const auto& secret : deps_.bootstrap.static_resources().secrets()) {
+    auto& item = *secrets.add_static_secrets();
+    item.set_name(secret.name());
+    *item.mutable_last_updated() = timestampOf(deps_.secrets.started());
+    item.mutable_secret()->PackFrom(secret);
+  }
+  for (const xds::Verdict& verdict : verdictsOf(xds::kSecretType)) {
+    auto& item = verdict.body ? *secrets.add_dynamic_active_secrets() : *secrets.add_dynamic_warming_secrets();
+    item.set_name(verdict.name);
+    item.set_version_info(verdict.version);
+    if (verdict.body) *item.mutable_secret() = *verdict.body;
+    if (const auto updated = deps_.secrets.updated(verdict.name)) *item.mutable_last_updated() = timestampOf(*updated);
+    setVerdict(verdict, item);
+  }
+  dump.add_configs()->PackFrom(secrets);
   return dump;
 }
 

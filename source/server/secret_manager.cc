@@ -80,6 +80,7 @@ struct SecretManager::Slot : config::SecretSlot {
   std::string source;  // of SDS, serialised
   Secret newest;       // as it came; not in use if it was refused
   std::shared_ptr<const config::SecretVersion> version;
+  std::chrono::system_clock::time_point updated;  // of `version`
   bool given_up = false;
   std::vector<std::string> directories;
   observability::Scope scope;
@@ -178,6 +179,7 @@ bool SecretManager::take(Slot& slot, const Context& context) {
     return false;
   }
   slot.version = std::move(version);
+  slot.updated = std::chrono::system_clock::now();
   slot.given_up = false;
   cells_.add(slot.update_success);
   tellUsers(slot);
@@ -311,6 +313,13 @@ void SecretManager::sweep() {
 }
 
 // --- views -----------------------------------------------------------------------------------------------------------
+
+std::optional<std::chrono::system_clock::time_point> SecretManager::updated(const std::string& name) const {
+  const auto known = by_name_.find(name);
+  const std::shared_ptr<Slot> slot = known == by_name_.end() ? nullptr : known->second.lock();
+  if (slot == nullptr || slot->version == nullptr) return std::nullopt;
+  return slot->updated;
+}
 
 void SecretManager::forEachContext(const std::function<void(const tls::ContextFacts&)>& visit) const {
   for (const User& user : users_) {

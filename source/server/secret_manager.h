@@ -6,6 +6,7 @@
 // configuration if they have a watched_directory. Thread: main.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -71,6 +72,9 @@ class SecretManager : public BootstrapSecrets {
   // Called when users have what they waited for, or wait no longer.
   std::function<void()> on_settled;
 
+  // When those of the bootstrap were read, and when the version of SDS that is in use came; nullopt: there is none.
+  std::chrono::system_clock::time_point started() const { return started_; }
+  std::optional<std::chrono::system_clock::time_point> updated(const std::string& name) const;
   // Calls `visit` with the facts of every context that is in use.
   void forEachContext(const std::function<void(const tls::ContextFacts&)>& visit) const;
   // Until the first certificate expires; nullopt: there is none.
@@ -107,6 +111,7 @@ class SecretManager : public BootstrapSecrets {
   std::map<std::string, Directory> directories_;
   std::vector<User> users_;
   std::shared_ptr<tls::TicketKeyRing> ticket_keys_ = std::make_shared<tls::TicketKeyRing>();
+  const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
   bool sweeping_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // transports may outlive the manager
 };

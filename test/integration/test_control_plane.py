@@ -2,6 +2,7 @@
 import json
 import os
 import queue
+import re
 import shutil
 import socket
 import sys
@@ -15,13 +16,14 @@ from harness import config  # noqa: E402
 from harness.ads import CLUSTER, DISCOVERY, ENDPOINT, LISTENER, ROUTE, SERVICE, fill, messageClass  # noqa: E402
 from harness.ads import AdsClient  # noqa: E402
 from harness.config import socketAddress  # noqa: E402
-from harness.pki import Authority, openssl  # noqa: E402
+from harness.pki import Authority, contentOf, openssl  # noqa: E402
 from harness.process import binary  # noqa: E402
 from harness.sluice import runTool  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
 ADS = {"ads": {}, "resource_api_version": "V3"}
 CLUSTERS = "envoy.service.cluster.v3.ClusterDiscoveryService"
+TLS = "envoy.extensions.transport_sockets.tls.v3."
 ROUTES = "envoy.service.route.v3.RouteDiscoveryService"
 
 
@@ -423,6 +425,96 @@ class TlsTest(ControlCase):
                 result = runTool("sluice-control", "--config", self.scratch.join("config"), *flags)
                 self.assertEqual(result[0], code, result[1])
                 self.assertIn(words, result[1])
+
+
+class SecretsTest(ControlCase):
+    """Secrets of the control plane's folder: served on both kinds of streams, and never shown."""
+
+    def setUp(self):
+        super().setUp()
+        self.ca = Authority(self.scratch.join("pki"))
+        self.port = freePort()
+
+    def secret(self, certificate, key=None):
+        files = {
+            "certificate_chain": {"inline_string": contentOf(self.ca.cert(certificate))},
+            "private_key": {"inline_string": contentOf(self.ca.key(key or certificate))},
+        }
+        return (config.TYPE + TLS + "Secret", {"name": "cert", "tls_certificate": files})
+
+    def listener(self, source):
+        listener = config.httpListener("front", [config.directResponse(200, "hello")], address=socketAddress(self.port))
+        common = {"tls_certificate_sds_secret_configs": [{"name": "cert", "sds_config": source}]}
+        listener["filter_chains"][0]["transport_socket"] = {
+            "name": "tls",
+            "typed_config": {"@type": config.TYPE + TLS + "DownstreamTlsContext", "common_tls_context": common},
+        }
+        return listener
+
+    def subject(self):
+        try:
+            return re.search(r"CN = (\w+)", openssl("s_client", "-connect", f"127.0.0.1:{self.port}", text="")).group(1)
+        except AssertionError:
+            return None
+
+    def assertNoKeys(self):
+        for path in ("/api/v1/resources", "/api/v1/resources?type=secret", "/api/v1/status"):
+            self.assertNotIn(b"PRIVATE KEY", request(self.control.http_port, path=path).body, path)
+        self.assertNotIn("PRIVATE KEY", self.control.log())
+        self.assertNotIn("PRIVATE KEY", self.sluice.log())
+
+    def test_a_listener_and_its_secret_come_by_one_stream_and_the_secret_is_renewed(self):
+        for name in ("one", "two"):
+            self.ca.issue(name, "DNS:a.example")
+        for delta in (False, True):
+            with self.subTest(delta=delta):
+                os.makedirs(self.scratch.join("config"), exist_ok=True)
+                self.write("all", document((LISTENER, self.listener(ADS)), self.secret("one")))
+                flags = ["--log-level", "debug"]
+                self.control = self.start(Control(self.scratch, self.scratch.join("config"), args=flags))
+                text = config.xdsBootstrap(self.control.xds_port, delta)
+                self.sluice = self.start(Sluice(self.scratch, text, wait=False, args=["-l", "debug"]))
+                waitFor(lambda: self.subject() == "one", "the first certificate")
+
+                self.write("all", document((LISTENER, self.listener(ADS)), self.secret("one", key="two")))
+                waitFor(lambda: self.control.status()["errors"], "the mismatch to be refused")
+                self.assertEqual(self.subject(), "one")
+                self.write("all", document((LISTENER, self.listener(ADS)), self.secret("two")))
+                waitFor(lambda: self.subject() == "two", "the second certificate")
+
+                waitFor(lambda: self.control.status()["nodes_up_to_date"] == 1, "the ACK")
+                shown = json.loads(request(self.control.http_port, path="/api/v1/resources?type=secret").body)["resources"]
+                self.assertEqual(shown[0]["resource"]["tls_certificate"]["private_key"]["inline_string"], "[redacted]")
+                self.assertNoKeys()
+                self.sluice.stop()
+                self.control.stop()
+
+    def test_a_stream_of_secrets_alone_serves_a_listener_of_the_bootstrap(self):
+        self.ca.issue("one", "DNS:a.example")
+        self.serve(all=document(self.secret("one")))
+        for api_type in ("GRPC", "DELTA_GRPC"):
+            with self.subTest(api_type=api_type):
+                grpc = [{"envoy_grpc": {"cluster_name": "xds"}}]
+                api = {"api_type": api_type, "transport_api_version": "V3", "grpc_services": grpc}
+                source = {"api_config_source": api, "resource_api_version": "V3"}
+                text = config.xdsBootstrap(self.control.xds_port)
+                del text["dynamic_resources"]
+                text["static_resources"]["listeners"] = [self.listener(source)]
+                self.sluice = self.start(Sluice(self.scratch, text, wait=False))
+
+                waitFor(lambda: self.subject() == "one", "the certificate")
+                self.assertNoKeys()
+                self.sluice.stop()
+
+    def test_a_secret_that_no_file_gives_is_an_error_of_the_listener_that_names_it(self):
+        self.ca.issue("one", "DNS:a.example")
+        self.serve(all=document((LISTENER, self.listener(ADS))))
+
+        errors = self.control.status()["errors"]
+
+        self.assertEqual(len(errors), 1, errors)
+        self.assertIn("secret 'cert' does not exist; no file gives it", errors[0]["message"])
+        self.assertIn("tls_certificate_sds_secret_configs[0].name", errors[0]["path"])
 
 
 class DirectoryTest(ControlCase):

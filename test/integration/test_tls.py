@@ -434,6 +434,10 @@ class SecretTest(TlsTestCase):
         self.assertEqual(self.shown(), "two")
         self.assertEqual(self.curl(), (0, "hello"))
 
+    def dumped(self, field):
+        configs = self.sluice.adminJson("/config_dump")["configs"]
+        return next(part.get(field, []) for part in configs if part["@type"].endswith("SecretsConfigDump"))
+
     def byAds(self, delta):
         server = self.start(AdsServer())
         self.port = freePort()
@@ -455,6 +459,7 @@ class SecretTest(TlsTestCase):
         self.ca.issue("two", "DNS:a.example")
         waitFor(lambda: self.sluice.stat("listener_manager.total_listeners_warming") == 1, "the listener to warm")
         self.assertNotIn("https", self.sluice.addresses())
+        self.assertEqual(self.dumped("dynamic_warming_secrets")[0]["name"], "cert")
 
         secret("one", "one")
         waitFor(lambda: self.shown() == "one", "the first certificate")
@@ -465,6 +470,11 @@ class SecretTest(TlsTestCase):
         secret("two", "two")
         waitFor(lambda: self.shown() == "two", "the second certificate")
         self.assertNotIn("PRIVATE KEY", self.sluice.admin("/config_dump").body.decode())
+        active = self.dumped("dynamic_active_secrets")[0]
+        self.assertEqual((active["name"], active["client_status"]), ("cert", "ACKED"))
+        shown = active["secret"]["tls_certificate"]
+        self.assertEqual(shown["certificate_chain"]["inline_string"], contentOf(self.ca.cert("two")))
+        self.assertEqual(shown["private_key"]["inline_string"], "[redacted]")
 
     def test_a_secret_by_ads_warms_its_listener_and_is_refused_by_name(self):
         self.byAds(delta=False)

@@ -1,13 +1,15 @@
-#include "source/admin/redact.h"
+#include "source/config/redact.h"
 
 #include <catch2/catch.hpp>
 
+#include "envoy/admin/v3/config_dump.pb.h"
 #include "envoy/admin/v3/config_dump_shared.pb.h"
 #include "envoy/config/core/v3/grpc_service.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "google/protobuf/dynamic_message.h"
 
-namespace sluice::admin {
+namespace sluice::config {
 namespace {
 
 using envoy::config::core::v3::GrpcService;
@@ -96,5 +98,35 @@ TEST_CASE("private fields lose their text, names and places of secrets stay") {
         "password: \"[redacted]\" secrets: \"[redacted]\" secrets: \"[redacted]\" sds_secret_config: \"name\"");
 }
 
+TEST_CASE("a dump of secrets keeps names and certificates and loses keys") {
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  secret.set_name("cert");
+  secret.mutable_tls_certificate()->mutable_certificate_chain()->set_inline_string("CHAIN");
+  secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string("KEY");
+  secret.mutable_tls_certificate()->mutable_password()->set_inline_string("PASSWORD");
+  envoy::extensions::transport_sockets::tls::v3::Secret tickets;
+  tickets.set_name("tickets");
+  tickets.mutable_session_ticket_keys()->add_keys()->set_inline_string("TICKET");
+  envoy::admin::v3::SecretsConfigDump dump;
+  auto& active = *dump.add_dynamic_active_secrets();
+  active.set_name("cert");
+  active.set_version_info("7");
+  active.mutable_secret()->PackFrom(secret);
+  dump.add_static_secrets()->mutable_secret()->PackFrom(tickets);
+
+  redact(dump);
+
+  CHECK(dump.dynamic_active_secrets(0).name() == "cert");
+  CHECK(dump.dynamic_active_secrets(0).version_info() == "7");
+  REQUIRE(dump.dynamic_active_secrets(0).secret().UnpackTo(&secret));
+  CHECK(secret.name() == "cert");
+  CHECK(secret.tls_certificate().certificate_chain().inline_string() == "CHAIN");
+  CHECK(secret.tls_certificate().private_key().inline_string() == "[redacted]");
+  CHECK(secret.tls_certificate().password().inline_string() == "[redacted]");
+  REQUIRE(dump.static_secrets(0).secret().UnpackTo(&tickets));
+  CHECK(tickets.name() == "tickets");
+  CHECK(tickets.session_ticket_keys().keys(0).inline_string() == "[redacted]");
+}
+
 }  // namespace
-}  // namespace sluice::admin
+}  // namespace sluice::config

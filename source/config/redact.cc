@@ -1,4 +1,4 @@
-#include "source/admin/redact.h"
+#include "source/config/redact.h"
 
 #include <memory>
 #include <string>
@@ -10,7 +10,7 @@
 #include "google/protobuf/descriptor.pb.h"
 #include "source/base/text.h"
 
-namespace sluice::admin {
+namespace sluice::config {
 namespace {
 
 using google::protobuf::FieldDescriptor;
@@ -106,6 +106,13 @@ void redactAll(Message& message) {
   }
 }
 
+// Its message tells by its own fields what of it is private.
+bool isListOfSecrets(const FieldDescriptor& field) {
+  if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return false;
+  return field.containing_type()->full_name().rfind("envoy.admin.v3.SecretsConfigDump", 0) == 0 ||
+         field.message_type()->full_name() == "envoy.extensions.transport_sockets.tls.v3.Secret";
+}
+
 void redactHeader(Message& message) {
   const google::protobuf::Descriptor& type = *message.GetDescriptor();
   const google::protobuf::Reflection& reflection = *message.GetReflection();
@@ -119,7 +126,7 @@ void walk(Message& message) {
   if (auto* any = dynamic_cast<google::protobuf::Any*>(&message)) return redactAny(*any, false);
   if (message.GetDescriptor()->full_name() == "envoy.config.core.v3.HeaderValue") return redactHeader(message);
   for (const FieldDescriptor* field : setFields(message)) {
-    const bool is_private = isPrivateName(field->name());
+    const bool is_private = isPrivateName(field->name()) && !isListOfSecrets(*field);
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
       if (is_private) redactText(message, *field);
     } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
@@ -134,4 +141,4 @@ void redact(Message& message) {
   walk(message);
 }
 
-}  // namespace sluice::admin
+}  // namespace sluice::config
