@@ -19,6 +19,24 @@ void range(const envoy::type::v3::Int64Range& range, const Context& context, rou
   }
 }
 
+void addressMatch(const Action::RemoteAddressMatch& match, const Context& context, route::RateLimitAction& out) {
+  out.kind = route::RateLimitAction::Kind::kAddressMatch;
+  out.key = match.descriptor_key().empty() ? "remote_address_match" : match.descriptor_key();
+  out.value = match.descriptor_value();
+  out.expect_match = !match.address_matcher().invert_match();
+  const Context at = context.child("address_matcher");
+  for (int i = 0; i < match.address_matcher().ranges_size(); ++i) {
+    const auto& range = match.address_matcher().ranges(i);
+    if (const auto cidr = net::Cidr::make(range.address_prefix(), range.prefix_len().value())) {
+      out.ranges.push_back(*cidr);
+    } else {
+      at.child("ranges", static_cast<size_t>(i))
+          .error(absl::StrCat("\"", range.address_prefix(), "/", range.prefix_len().value(),
+                              "\" is no range of IP addresses; write address_prefix: 10.0.0.0, prefix_len: 8"));
+    }
+  }
+}
+
 route::RateLimitAction compileAction(const Action& proto, const Context& context, Regexes& regexes) {
   using Kind = route::RateLimitAction::Kind;
   route::RateLimitAction out;
@@ -59,6 +77,38 @@ route::RateLimitAction compileAction(const Action& proto, const Context& context
         out.headers.push_back(
             compileHeaderMatcher(match.headers(i), at.child("headers", static_cast<size_t>(i)), regexes));
         out.headers.back().id = http::nameOf(out.headers.back().name);
+      }
+      break;
+    }
+    case Action::kMaskedRemoteAddress: {
+      const auto& masked = proto.masked_remote_address();
+      out.kind = Kind::kMaskedAddress;
+      out.key = "masked_remote_address";
+      if (masked.has_v4_prefix_mask_len()) out.v4_bits = static_cast<uint8_t>(masked.v4_prefix_mask_len().value());
+      if (masked.has_v6_prefix_mask_len()) out.v6_bits = static_cast<uint8_t>(masked.v6_prefix_mask_len().value());
+      break;
+    }
+    case Action::kRemoteAddressMatch:
+      addressMatch(proto.remote_address_match(), context.child("remote_address_match"), out);
+      break;
+    case Action::kQueryParameters: {
+      const auto& query = proto.query_parameters();
+      out.kind = Kind::kQuery;
+      out.key = query.descriptor_key();
+      out.parameter = query.query_parameter_name();
+      out.skip_if_absent = query.skip_if_absent();
+      break;
+    }
+    case Action::kQueryParameterValueMatch: {
+      const auto& match = proto.query_parameter_value_match();
+      out.kind = Kind::kQueryMatch;
+      out.key = match.descriptor_key().empty() ? "query_match" : match.descriptor_key();
+      out.value = match.descriptor_value();
+      out.expect_match = !match.has_expect_match() || match.expect_match().value();
+      const Context at = context.child("query_parameter_value_match");
+      for (int i = 0; i < match.query_parameters_size(); ++i) {
+        out.query.push_back(compileQueryMatcher(match.query_parameters(i),
+                                                at.child("query_parameters", static_cast<size_t>(i)), regexes));
       }
       break;
     }
@@ -115,12 +165,31 @@ route::HeaderMatcher compileHeaderMatcher(const v3::HeaderMatcher& config, const
   return out;
 }
 
+route::QueryMatcher compileQueryMatcher(const v3::QueryParameterMatcher& config, const Context& context,
+                                        Regexes& regexes) {
+  route::QueryMatcher out;
+  out.name = config.name();
+  switch (config.query_parameter_match_specifier_case()) {
+    case v3::QueryParameterMatcher::kStringMatch:
+      out.kind = route::QueryMatcher::Kind::kString;
+      out.string = regexes.stringMatcher(config.string_match(), context.child("string_match"));
+      break;
+    case v3::QueryParameterMatcher::kPresentMatch:
+      out.present = config.present_match();
+      break;
+    case v3::QueryParameterMatcher::QUERY_PARAMETER_MATCH_SPECIFIER_NOT_SET:
+      break;  // present
+  }
+  return out;
+}
+
 route::RateLimitList compileRateLimits(const google::protobuf::RepeatedPtrField<v3::RateLimit>& protos,
                                        std::string_view field, const Context& context, Regexes& regexes) {
   route::RateLimitList out;
   for (int i = 0; i < protos.size(); ++i) {
     const Context at = context.child(field, static_cast<size_t>(i));
     route::RateLimit limit{.stage = protos[i].stage().value()};
+    if (protos[i].hits_addend().has_number()) limit.hits_addend = protos[i].hits_addend().number().value();
     for (int j = 0; j < protos[i].actions_size(); ++j) {
       limit.actions.push_back(
           compileAction(protos[i].actions(j), at.child("actions", static_cast<size_t>(j)), regexes));

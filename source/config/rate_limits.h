@@ -1,6 +1,7 @@
 #pragma once
 
-// Rate limits of routes, virtual hosts and filters, and header matchers, which they share with routes.
+// Rate limits of routes, virtual hosts and filters, and the matchers of headers and query parameters, which they share
+// with routes.
 
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "google/protobuf/repeated_ptr_field.h"
@@ -13,6 +14,9 @@ namespace sluice::config {
 
 route::HeaderMatcher compileHeaderMatcher(const envoy::config::route::v3::HeaderMatcher& config, const Context& context,
                                           Regexes& regexes);
+
+route::QueryMatcher compileQueryMatcher(const envoy::config::route::v3::QueryParameterMatcher& config,
+                                        const Context& context, Regexes& regexes);
 
 // The list stands in field `field` of the message at `context`.
 route::RateLimitList compileRateLimits(

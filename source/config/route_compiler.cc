@@ -162,8 +162,8 @@ class RouteCompiler {
       out.conditions.headers.push_back(header(config.headers(i), context.child("headers", static_cast<size_t>(i))));
     }
     for (int i = 0; i < config.query_parameters_size(); ++i) {
-      out.conditions.query.push_back(
-          queryParameter(config.query_parameters(i), context.child("query_parameters", static_cast<size_t>(i))));
+      out.conditions.query.push_back(compileQueryMatcher(
+          config.query_parameters(i), context.child("query_parameters", static_cast<size_t>(i)), regexes_));
     }
   }
 
@@ -179,23 +179,6 @@ class RouteCompiler {
 
   route::HeaderMatcher header(const v3::HeaderMatcher& config, const Context& context) {
     return compileHeaderMatcher(config, context, regexes_);
-  }
-
-  route::QueryMatcher queryParameter(const v3::QueryParameterMatcher& config, const Context& context) {
-    route::QueryMatcher out;
-    out.name = config.name();
-    switch (config.query_parameter_match_specifier_case()) {
-      case v3::QueryParameterMatcher::kStringMatch:
-        out.kind = route::QueryMatcher::Kind::kString;
-        out.string = regexes_.stringMatcher(config.string_match(), context.child("string_match"));
-        break;
-      case v3::QueryParameterMatcher::kPresentMatch:
-        out.present = config.present_match();
-        break;
-      case v3::QueryParameterMatcher::QUERY_PARAMETER_MATCH_SPECIFIER_NOT_SET:
-        break;  // present
-    }
-    return out;
   }
 
   // --- actions -----------------------------------------------------------------------------------------------------

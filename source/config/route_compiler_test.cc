@@ -122,6 +122,52 @@ virtual_hosts:
   CHECK_FALSE(out.table->match(unknown.headers, 0));
 }
 
+TEST_CASE("rate limits describe requests by address and query") {
+  Compiler compiler;
+  const auto limitOf = [&](const std::string& limit) {
+    const Compiled out = compiler.route("match: {prefix: /}, route: {cluster: a, rate_limits: [" + limit + "]}");
+    INFO(out.errors);
+    REQUIRE(out.table != nullptr);
+    Request request("/", "x");
+    const auto match = out.table->match(request.headers, 0);
+    const auto* settings = match.perFilter(compiler.slots.slotOf(route::kRateLimitsSlot));
+    return dynamic_cast<const route::RouteRateLimits*>(settings)->of_route.at(0);
+  };
+  using Kind = route::RateLimitAction::Kind;
+  const auto masked = limitOf(
+      "{hits_addend: {number: 3}, actions: [{masked_remote_address: {v4_prefix_mask_len: 0, v6_prefix_mask_len: "
+      "64}}]}");
+  CHECK(masked.hits_addend == 3);
+  CHECK(masked.actions[0].kind == Kind::kMaskedAddress);
+  CHECK(masked.actions[0].v4_bits == 0);
+  CHECK(masked.actions[0].v6_bits == 64);
+  const auto whole = limitOf("{actions: [{masked_remote_address: {}}]}");
+  CHECK_FALSE(whole.hits_addend);
+  CHECK(whole.actions[0].v4_bits == 32);
+  CHECK(whole.actions[0].v6_bits == 128);
+  const auto match = limitOf(
+      "{actions: [{remote_address_match: {descriptor_value: v, address_matcher: {invert_match: true, ranges: "
+      "[{address_prefix: '10.0.0.0', prefix_len: 8}, {address_prefix: '::1', prefix_len: 128}]}}}]}");
+  CHECK(match.actions[0].key == "remote_address_match");
+  CHECK_FALSE(match.actions[0].expect_match);
+  REQUIRE(match.actions[0].ranges.size() == 2);
+  CHECK(match.actions[0].ranges[1].toString() == "::1/128");
+  const auto query = limitOf(
+      "{actions: [{query_parameters: {query_parameter_name: q, descriptor_key: k, skip_if_absent: true}}, "
+      "{query_parameter_value_match: {descriptor_value: v, expect_match: false, query_parameters: [{name: a, "
+      "string_match: {exact: b}}]}}]}");
+  CHECK(query.actions[0].parameter == "q");
+  CHECK(query.actions[0].skip_if_absent);
+  CHECK(query.actions[1].key == "query_match");
+  CHECK_FALSE(query.actions[1].expect_match);
+  CHECK(query.actions[1].query.at(0).matches("a=b"));
+  CHECK(compiler
+            .routeErrors("match: {prefix: /}, route: {cluster: a, rate_limits: [{actions: [{remote_address_match: "
+                         "{descriptor_value: v, address_matcher: {ranges: [{address_prefix: '10.0.0.0', prefix_len: "
+                         "33}]}}}]}]}")
+            .find("ranges[0]: \"10.0.0.0/33\" is no range") != std::string::npos);
+}
+
 TEST_CASE("a route says how long streams live, and what of grpc-timeout counts") {
   Compiler compiler;
   const auto forwardOf = [&](const std::string& inside) {

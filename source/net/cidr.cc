@@ -1,5 +1,6 @@
 #include "source/net/cidr.h"
 
+#include <arpa/inet.h>
 #include <endian.h>
 
 #include <cstring>
@@ -27,6 +28,17 @@ std::optional<Cidr> Cidr::make(std::string_view address, unsigned prefix_length)
   const std::optional<Address> ip = Address::fromIp(address, 0);
   if (!ip || prefix_length > (ip->family() == Address::Family::kIpv4 ? 32U : 128U)) return std::nullopt;
   return Cidr(ip->family(), IpBits::of(*ip).first(prefix_length), prefix_length);
+}
+
+std::string Cidr::toString() const {
+  uint8_t bytes[16];
+  for (unsigned i = 0; i < 8; ++i) {
+    bytes[i] = static_cast<uint8_t>(bits_.high >> (56 - 8 * i));
+    bytes[8 + i] = static_cast<uint8_t>(bits_.low >> (56 - 8 * i));
+  }
+  char text[INET6_ADDRSTRLEN];
+  inet_ntop(family_ == Address::Family::kIpv4 ? AF_INET : AF_INET6, bytes, text, sizeof(text));
+  return std::string(text) + "/" + std::to_string(length_);
 }
 
 }  // namespace sluice::net

@@ -44,6 +44,8 @@ class Cidr {
   bool contains(const Address& address) const {
     return address.family() == family_ && IpBits::of(address).first(length_) == bits_;
   }
+  // "10.0.0.0/8", "2001:db8::/32".
+  std::string toString() const;
   Address::Family family() const { return family_; }
   const IpBits& bits() const { return bits_; }
   unsigned length() const { return length_; }

@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "source/net/cidr.h"
 #include "source/route/filter_slots.h"
 #include "source/route/matchers.h"
 
@@ -22,19 +24,29 @@ struct RateLimitAction {
     kRemoteAddress,
     kHeader,
     kHeaderMatch,
+    kMaskedAddress,
+    kAddressMatch,
+    kQuery,
+    kQueryMatch,
   };
   Kind kind = Kind::kGenericKey;
   std::string key;
-  std::string value;                   // kGenericKey, kHeaderMatch
+  std::string value;                   // kGenericKey and the matches
   std::string header;                  // kHeader: lower case; may be a pseudo-header
-  bool skip_if_absent = false;         // kHeader
-  bool expect_match = true;            // kHeaderMatch: all of `headers` match, or not all
+  std::string parameter;               // kQuery: of the query
+  bool skip_if_absent = false;         // kHeader, kQuery
+  bool expect_match = true;            // the matches: all of these match (or, of ranges, any), or not
   std::vector<HeaderMatcher> headers;  // kHeaderMatch
+  std::vector<QueryMatcher> query;     // kQueryMatch
+  std::vector<net::Cidr> ranges;       // kAddressMatch
+  uint8_t v4_bits = 32;                // kMaskedAddress
+  uint8_t v6_bits = 128;
 };
 
 struct RateLimit {
   uint32_t stage = 0;
   std::vector<RateLimitAction> actions;
+  std::optional<uint64_t> hits_addend;  // what a request costs; nullopt: 1
 };
 
 using RateLimitList = std::vector<RateLimit>;

@@ -66,7 +66,8 @@ std::string encodeQuestion(std::string_view domain, const std::vector<Descriptor
   out.set_domain(std::string(domain));
   for (const Descriptor& descriptor : descriptors) {
     auto& proto = *out.add_descriptors();
-    for (const auto& [key, value] : descriptor) {
+    if (descriptor.hits_addend) proto.mutable_hits_addend()->set_value(*descriptor.hits_addend);
+    for (const auto& [key, value] : descriptor.entries) {
       auto& entry = *proto.add_entries();
       entry.set_key(key);
       entry.set_value(value);

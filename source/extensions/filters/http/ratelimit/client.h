@@ -15,7 +15,10 @@ namespace sluice::extensions::filters::http::ratelimit {
 
 inline constexpr std::string_view kMethodPath = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
 
-using Descriptor = std::vector<std::pair<std::string, std::string>>;
+struct Descriptor {
+  std::vector<std::pair<std::string, std::string>> entries;
+  std::optional<uint64_t> hits_addend;  // nullopt: 1
+};
 
 std::string encodeQuestion(std::string_view domain, const std::vector<Descriptor>& descriptors);
 

@@ -97,6 +97,54 @@ TEST_CASE("a descriptor has an entry for each action") {
   CHECK(h.counted({1}) == 1);
 }
 
+route::QueryMatcher present(const std::string& name) {
+  route::QueryMatcher out;
+  out.name = name;
+  return out;
+}
+
+TEST_CASE("descriptors may hold ranges of addresses, and parameters of the query") {
+  const auto range = *net::Cidr::make("10.0.0.0", 8);
+  Limited h(
+      basic(),
+      limits(
+          {limit({{.kind = Kind::kMaskedAddress, .key = "masked", .v4_bits = 12},
+                  {.kind = Kind::kAddressMatch, .key = "inside", .value = "yes", .ranges = {range}},
+                  {.kind = Kind::kQuery, .key = "q", .parameter = "a"},
+                  {.kind = Kind::kQuery, .key = "n", .parameter = "none", .skip_if_absent = true},
+                  {.kind = Kind::kQueryMatch, .key = "m", .value = "has b", .query = {present("b")}}}),
+           limit({{.kind = Kind::kAddressMatch, .key = "x", .value = "x", .expect_match = false, .ranges = {range}}}),
+           limit({{.kind = Kind::kQuery, .key = "x", .parameter = "none"}}),
+           limit({{.kind = Kind::kQueryMatch, .key = "x", .value = "x", .query = {present("none")}}})}));
+  h.stream.info().downstream_remote_address = "10.27.1.2:5000";
+  h.stream.request().path = "/?a=x%41%2&b&a=2";
+  h.request("GET", {}, true);
+  CHECK(h.asked() == Texts{"masked=10.16.0.0/12,inside=yes,q=xA%2,m=has b"});
+}
+
+TEST_CASE("an address of IPv6 is masked as such; what is no address has no range") {
+  const std::string address = GENERATE("[2001:db8:1:2::3]:80", "/run/client.sock", "");
+  Limited h(basic(), limits({limit({{.kind = Kind::kMaskedAddress, .key = "masked", .v6_bits = 48}}),
+                             limit({{.kind = Kind::kAddressMatch,
+                                     .key = "x",
+                                     .value = "x",
+                                     .ranges = {*net::Cidr::make("10.0.0.0", 8)}}})}));
+  h.stream.info().downstream_remote_address = address;
+  h.request("GET", {}, true);
+  CHECK(h.asked() == (address.starts_with('[') ? Texts{"masked=2001:db8:1::/48"} : Texts{}));
+}
+
+TEST_CASE("a limit says what a request costs") {
+  route::RateLimit costly = limit({generic("v")});
+  costly.hits_addend = 5;
+  Limited h(basic(), limits({costly, limit({generic("v")})}));
+  h.request("GET", {}, true);
+  v3::RateLimitRequest question;
+  REQUIRE(question.ParseFromString(h.calls.grpc[0]->messages.at(0)));
+  CHECK(question.descriptors(0).hits_addend().value() == 5);
+  CHECK_FALSE(question.descriptors(1).has_hits_addend());
+}
+
 TEST_CASE("an action without a value drops its descriptor; without any nobody is asked") {
   Limited h(basic(), limits({limit({generic("v"), {.kind = Kind::kHeader, .key = "a", .header = "x-a"}}),
                              limit({{.kind = Kind::kRemoteAddress, .key = "remote_address"}}),

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/filter/stream.h"
 #include "source/http/grpc.h"
+#include "source/net/address.h"
 #include "source/stream/format_context.h"
 
 namespace sluice::extensions::filters::http::ratelimit {
@@ -32,6 +33,39 @@ std::string_view clusterOf(const route::Match& match) {
 // The protocol has no other texts; one that cannot be told is none.
 bool isPlain(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+std::string maskedAddress(const RateLimitAction& action, const filter::Stream& stream) {
+  const std::string_view host = hostOf(stream.info().downstream_remote_address);
+  const bool is_v6 = host.find(':') != std::string_view::npos;
+  const auto range = net::Cidr::make(host, is_v6 ? action.v6_bits : action.v4_bits);
+  return range ? range->toString() : "";
+}
+
+bool addressMatches(const RateLimitAction& action, const filter::Stream& stream) {
+  const auto address = net::Address::fromIp(hostOf(stream.info().downstream_remote_address), 0);
+  if (!address) return false;
+  const bool any = std::any_of(action.ranges.begin(), action.ranges.end(),
+                               [&](const net::Cidr& range) { return range.contains(*address); });
+  return any == action.expect_match;
+}
+
+int hexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+// One value has one name at the service, however the client writes it.
+std::string percentDecoded(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool encoded =
+        text[i] == '%' && i + 2 < text.size() && hexDigit(text[i + 1]) >= 0 && hexDigit(text[i + 2]) >= 0;
+    out += encoded ? static_cast<char>(hexDigit(text[i + 1]) << 4 | hexDigit(text[i + 2])) : text[i];
+    if (encoded) i += 2;
+  }
+  return out;
 }
 
 // False: the action has nothing to say, so there is no descriptor.
@@ -66,9 +100,30 @@ bool extend(const RateLimitAction& action, const Settings& settings, filter::Str
       value = action.value;
       break;
     }
+    case Kind::kMaskedAddress:
+      value = maskedAddress(action, stream);
+      break;
+    case Kind::kAddressMatch:
+      if (!addressMatches(action, stream)) return false;
+      value = action.value;
+      break;
+    case Kind::kQuery: {
+      const auto found = route::queryParameter(route::RequestView::of(headers).query, action.parameter);
+      if (!found) return action.skip_if_absent;
+      value = percentDecoded(*found);
+      break;
+    }
+    case Kind::kQueryMatch: {
+      const std::string_view query = route::RequestView::of(headers).query;
+      const bool matches = std::all_of(action.query.begin(), action.query.end(),
+                                       [&](const route::QueryMatcher& matcher) { return matcher.matches(query); });
+      if (matches != action.expect_match) return false;
+      value = action.value;
+      break;
+    }
   }
   if (value.empty() || !isPlain(value)) return false;
-  out.emplace_back(action.key, std::move(value));
+  out.entries.emplace_back(action.key, std::move(value));
   return true;
 }
 
@@ -77,11 +132,11 @@ bool extend(const RateLimitAction& action, const Settings& settings, filter::Str
 void Filter::describe(const route::RateLimitList& limits, filter::Stream& stream, std::vector<Descriptor>& out) const {
   for (const route::RateLimit& limit : limits) {
     if (limit.stage != settings_.stage) continue;
-    Descriptor descriptor;
+    Descriptor descriptor{{}, limit.hits_addend};
     const bool whole = std::all_of(limit.actions.begin(), limit.actions.end(), [&](const RateLimitAction& action) {
       return extend(action, settings_, stream, descriptor);
     });
-    if (whole && !descriptor.empty()) out.push_back(std::move(descriptor));
+    if (whole && !descriptor.entries.empty()) out.push_back(std::move(descriptor));
   }
 }
 
