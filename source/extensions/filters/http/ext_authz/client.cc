@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "envoy/service/auth/v3/external_auth.pb.h"
+#include "source/filter/metadata_struct.h"
 
 namespace sluice::extensions::filters::http::ext_authz {
 namespace {
@@ -11,7 +12,6 @@ namespace {
 namespace v3 = envoy::service::auth::v3;
 using sluice::http::Field;
 using sluice::http::Name;
-using stream::MetadataValue;
 
 // Length of the UTF-8 sequence at the beginning, 0 if there is none. (RFC 3629)
 size_t sequenceAt(std::string_view text) {
@@ -69,6 +69,22 @@ void setAddress(std::string_view text, v3::AttributeContext::Peer& peer) {
   address.mutable_socket_address()->set_port_value(port);
 }
 
+std::string_view principalOf(const net::TlsInfo::Certificate& certificate) {
+  if (!certificate.uri_sans.empty()) return certificate.uri_sans.front();
+  return certificate.dns_sans.empty() ? certificate.subject : certificate.dns_sans.front();
+}
+
+void setTls(const Question& question, v3::AttributeContext& attributes) {
+  const net::TlsInfo* tls = question.info.downstreamTls();
+  if (tls == nullptr) return;
+  attributes.mutable_source()->set_principal(utf8(principalOf(tls->peer)));
+  attributes.mutable_destination()->set_principal(utf8(principalOf(tls->local)));
+  if (question.peer_certificate) attributes.mutable_source()->set_certificate(tls->peer.pem);
+  if (question.tls_session && !tls->server_name.empty()) {
+    attributes.mutable_tls_session()->set_sni(utf8(tls->server_name));
+  }
+}
+
 void addHeader(v3::AttributeContext::HttpRequest& http, std::string_view name, std::string_view value) {
   const auto [entry, added] = http.mutable_headers()->insert({std::string(name), utf8(value)});
   if (!added) entry->second.append(name == "cookie" ? "; " : ",").append(utf8(value));
@@ -80,34 +96,6 @@ int64_t sizeOf(const sluice::http::RequestHeaders& request) {
     std::from_chars(length->data(), length->data() + length->size(), size);
   }
   return size;
-}
-
-MetadataValue valueOf(const google::protobuf::Value& value);
-
-stream::MetadataFields fieldsOf(const google::protobuf::Struct& object) {
-  stream::MetadataFields out;
-  for (const auto& [name, value] : object.fields()) out.push_back({name, valueOf(value)});
-  return out;
-}
-
-MetadataValue valueOf(const google::protobuf::Value& value) {
-  switch (value.kind_case()) {
-    case google::protobuf::Value::kBoolValue:
-      return {value.bool_value()};
-    case google::protobuf::Value::kNumberValue:
-      return {value.number_value()};
-    case google::protobuf::Value::kStringValue:
-      return {value.string_value()};
-    case google::protobuf::Value::kStructValue:
-      return {fieldsOf(value.struct_value())};
-    case google::protobuf::Value::kListValue: {
-      stream::MetadataList list;
-      for (const auto& item : value.list_value().values()) list.push_back(valueOf(item));
-      return {std::move(list)};
-    }
-    default:
-      return {};
-  }
 }
 
 std::string_view nameOf(std::string_view parameter) {
@@ -122,6 +110,7 @@ std::string encodeCheck(const Question& question) {
   v3::AttributeContext& attributes = *out.mutable_attributes();
   setAddress(question.info.downstream_remote_address, *attributes.mutable_source());
   setAddress(question.info.downstream_local_address, *attributes.mutable_destination());
+  setTls(question, attributes);
   const auto since = question.info.start_time.time_since_epoch();
   auto& time = *attributes.mutable_request()->mutable_time();
   time.set_seconds(std::chrono::duration_cast<std::chrono::seconds>(since).count());
@@ -142,7 +131,7 @@ std::string encodeCheck(const Question& question) {
     if (question.disallowed.matches(field.name)) continue;
     if (question.allowed.empty() || question.allowed.matches(field.name)) addHeader(http, field.name, field.value);
   }
-  if (isUtf8(question.body)) {
+  if (!question.body_as_bytes && isUtf8(question.body)) {
     http.set_body(std::string(question.body));
   } else {
     http.set_raw_body(std::string(question.body));
@@ -170,10 +159,10 @@ std::optional<Decision> decodeCheck(std::string_view message) {
       out.query_set.emplace_back(parameter.key(), parameter.value());
     }
     out.query_remove.assign(ok.query_parameters_to_remove().begin(), ok.query_parameters_to_remove().end());
-    out.metadata = fieldsOf(proto.has_dynamic_metadata() ? proto.dynamic_metadata() : ok.dynamic_metadata());
+    out.metadata = filter::readStruct(proto.has_dynamic_metadata() ? proto.dynamic_metadata() : ok.dynamic_metadata());
     return out;
   }
-  out.metadata = fieldsOf(proto.dynamic_metadata());
+  out.metadata = filter::readStruct(proto.dynamic_metadata());
   const v3::DeniedHttpResponse& denied = proto.denied_response();
   const int status = denied.status().code();
   if (status >= 200 && status <= 599) out.status = static_cast<uint16_t>(status);

@@ -25,7 +25,10 @@ struct Question {
   const filter::NameMatcher& allowed;  // of the request's headers; empty: all
   const filter::NameMatcher& disallowed;
   std::string_view body;
+  bool body_as_bytes = false;  // whatever they are
   const std::map<std::string, std::string>* context_extensions = nullptr;
+  bool peer_certificate = false;
+  bool tls_session = false;
 };
 
 std::string encodeCheck(const Question& question);

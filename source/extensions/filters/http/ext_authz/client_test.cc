@@ -85,6 +85,50 @@ TEST_CASE("a gRPC service is told of the request and its peers") {
   CHECK(asked.context_extensions().at("tenant") == "a");
 }
 
+// A connection's transport that only tells.
+struct TlsFacts : net::Transport {
+  Status handshake(const Io&) override { return Status::kDone; }
+  Result read(const Io&, char*, size_t) override { return {Status::kEnd}; }
+  Result write(const Io&, const iovec*, int) override { return {Status::kDone}; }
+  void sendEnd(const Io&) override {}
+  const net::TlsInfo* tlsInfo() override { return &info; }
+  net::TlsInfo info;
+};
+
+TEST_CASE("a gRPC service is told who the peers are, and of the session and certificate if asked to") {
+  const bool all = GENERATE(false, true);
+  Settings s = basic();
+  s.peer_certificate = s.tls_session = all;
+  Guarded h(std::move(s));
+  TlsFacts tls;
+  tls.info.server_name = "a.example";
+  tls.info.peer.uri_sans = {"spiffe://a/client"};
+  tls.info.peer.dns_sans = {"client.example"};
+  tls.info.peer.pem = "-----BEGIN%20CERTIFICATE";
+  tls.info.local.subject = "CN=server";
+  h.stream.info().downstream_transport = &tls;
+  h.request("GET", {}, true);
+  const v3::AttributeContext asked = h.asked();
+  CHECK(asked.source().principal() == "spiffe://a/client");
+  CHECK(asked.destination().principal() == "CN=server");
+  CHECK(asked.source().certificate() == (all ? "-----BEGIN%20CERTIFICATE" : ""));
+  CHECK(asked.tls_session().sni() == (all ? "a.example" : ""));
+}
+
+TEST_CASE("a gRPC service gets the body as bytes if it is not text, or if it wants to") {
+  const bool wants = GENERATE(false, true);
+  const bool text = GENERATE(false, true);
+  Settings s = basic();
+  s.body = BodySettings{100, false, wants};
+  Guarded h(std::move(s));
+  h.request("POST", {}, false);
+  const std::string body = text ? "text" : "\xff";
+  h.runner->requestData(body, true);
+  const v3::AttributeContext asked = h.asked();
+  CHECK(asked.request().http().raw_body() == (wants || !text ? body : ""));
+  CHECK(asked.request().http().body() == (wants || !text ? "" : body));
+}
+
 TEST_CASE("a gRPC permission changes the request, its query, the response and the metadata") {
   Guarded h(basic());
   h.stream.request().path = "/doc?a=1&b=2&c=3";

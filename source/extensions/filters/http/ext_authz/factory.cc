@@ -36,6 +36,8 @@ class Compiler {
     if (proto_.transport_api_version() == envoy::config::core::v3::V2) {
       context_.child("transport_api_version").error("V2 is gone; use V3");
     }
+    settings_.peer_certificate = proto_.include_peer_certificate();
+    settings_.tls_session = proto_.include_tls_session();
     if (proto_.has_with_request_body()) settings_.body = compileBody(proto_.with_request_body());
     if (proto_.has_grpc_service()) {
       settings_.grpc = config::compileGrpcService(proto_.grpc_service(), context_.child("grpc_service"), services_);
@@ -51,7 +53,7 @@ class Compiler {
   }
 
   static BodySettings compileBody(const v3::BufferSettings& proto) {
-    return {proto.max_request_bytes(), proto.allow_partial_message()};
+    return {proto.max_request_bytes(), proto.allow_partial_message(), proto.pack_as_bytes()};
   }
 
  private:

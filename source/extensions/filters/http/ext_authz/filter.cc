@@ -178,7 +178,10 @@ HookResult Filter::askGrpc(std::string_view body, filter::Stream& stream) {
                                            .allowed = settings_.allowed_headers,
                                            .disallowed = settings_.disallowed_headers,
                                            .body = body,
-                                           .context_extensions = route ? &route->context_extensions : nullptr});
+                                           .body_as_bytes = body_ && body_->as_bytes,
+                                           .context_extensions = route ? &route->context_extensions : nullptr,
+                                           .peer_certificate = settings_.peer_certificate,
+                                           .tls_session = settings_.tls_session});
   token_ = stream.resumeToken();
   grpc_call_ = std::make_unique<filter::UnaryCall>();
   grpc_call_->start(stream.calls(), *settings_.grpc, kCheckPath, message,

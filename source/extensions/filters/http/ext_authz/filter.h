@@ -35,6 +35,7 @@ struct Stats {
 struct BodySettings {
   uint32_t max_request_bytes = 0;
   bool allow_partial = false;
+  bool as_bytes = false;  // to a gRPC service
 };
 
 // Compiled configuration; immutable, shared by all streams and workers.
@@ -44,6 +45,8 @@ struct Settings {
   std::string path_prefix;
   std::chrono::milliseconds timeout{0};  // 0: none
   std::optional<BodySettings> body;      // nullopt: the service sees no bodies
+  bool peer_certificate = false;         // a gRPC service is told of it
+  bool tls_session = false;              // the same
   bool failure_mode_allow = false;
   bool failure_mode_allow_header_add = false;
   // The client's identity headers go, whether the answer has them or not.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "envoy/service/ext_proc/v3/external_processor.pb.h"
+#include "source/filter/metadata_struct.h"
 
 namespace sluice::extensions::filters::http::ext_proc {
 namespace {
@@ -72,49 +73,61 @@ std::optional<Mode> readMode(const ModeProto& proto) {
               proto.response_trailer_mode() == ModeProto::SEND};
 }
 
+std::string finish(v3::ProcessingRequest& out, const Told& told) {
+  for (const std::string& name : told.namespaces) {
+    const stream::MetadataValue* value =
+        told.info.dynamic_metadata == nullptr ? nullptr : told.info.dynamic_metadata->find(name);
+    const auto* fields = value == nullptr ? nullptr : std::get_if<stream::MetadataFields>(&value->value);
+    if (fields == nullptr) continue;
+    filter::writeStruct(*fields, (*out.mutable_metadata_context()->mutable_filter_metadata())[name]);
+  }
+  return out.SerializeAsString();
+}
+
 }  // namespace
 
-std::string encodeHeaders(const sluice::http::RequestHeaders& headers, const ForwardRules& rules, bool end_stream) {
+std::string encodeHeaders(const sluice::http::RequestHeaders& headers, const Told& told, bool end_stream) {
   v3::ProcessingRequest out;
   auto& message = *out.mutable_request_headers();
   message.set_end_of_stream(end_stream);
   HeaderMap& map = *message.mutable_headers();
-  add(map, ":method", headers.method, rules);
-  add(map, ":scheme", headers.scheme, rules);
-  add(map, ":authority", headers.authority, rules);
-  add(map, ":path", headers.path, rules);
-  addFields(map, headers, rules);
-  return out.SerializeAsString();
+  add(map, ":method", headers.method, told.headers);
+  add(map, ":scheme", headers.scheme, told.headers);
+  add(map, ":authority", headers.authority, told.headers);
+  add(map, ":path", headers.path, told.headers);
+  addFields(map, headers, told.headers);
+  return finish(out, told);
 }
 
-std::string encodeHeaders(const sluice::http::ResponseHeaders& headers, const ForwardRules& rules, bool end_stream) {
+std::string encodeHeaders(const sluice::http::ResponseHeaders& headers, const Told& told, bool end_stream) {
   v3::ProcessingRequest out;
   auto& message = *out.mutable_response_headers();
   message.set_end_of_stream(end_stream);
-  add(*message.mutable_headers(), ":status", std::to_string(headers.status), rules);
-  addFields(*message.mutable_headers(), headers, rules);
-  return out.SerializeAsString();
+  add(*message.mutable_headers(), ":status", std::to_string(headers.status), told.headers);
+  addFields(*message.mutable_headers(), headers, told.headers);
+  return finish(out, told);
 }
 
-std::string encodeBody(bool request, std::string_view body, bool end_stream) {
+std::string encodeBody(bool request, std::string_view body, const Told& told, bool end_stream) {
   v3::ProcessingRequest out;
   v3::HttpBody& message = request ? *out.mutable_request_body() : *out.mutable_response_body();
   message.set_body(std::string(body));
   message.set_end_of_stream(end_stream);
-  return out.SerializeAsString();
+  return finish(out, told);
 }
 
-std::string encodeTrailers(bool request, const sluice::http::Trailers& trailers, const ForwardRules& rules) {
+std::string encodeTrailers(bool request, const sluice::http::Trailers& trailers, const Told& told) {
   v3::ProcessingRequest out;
   v3::HttpTrailers& message = request ? *out.mutable_request_trailers() : *out.mutable_response_trailers();
-  addFields(*message.mutable_trailers(), trailers, rules);
-  return out.SerializeAsString();
+  addFields(*message.mutable_trailers(), trailers, told.headers);
+  return finish(out, told);
 }
 
 std::optional<Answer> decodeAnswer(std::string_view message) {
   v3::ProcessingResponse proto;
   if (!proto.ParseFromArray(message.data(), static_cast<int>(message.size()))) return std::nullopt;
   Answer out;
+  out.metadata = filter::readStruct(proto.dynamic_metadata());
   if (proto.has_mode_override()) {
     out.mode = readMode(proto.mode_override());
     if (!out.mode) return std::nullopt;

@@ -7,9 +7,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "source/filter/header_changes.h"
 #include "source/http/headers.h"
+#include "source/stream/stream_info.h"
 
 namespace sluice::extensions::filters::http::ext_proc {
 
@@ -39,10 +41,17 @@ struct ForwardRules {
 
 enum class Part : uint8_t { kHeaders, kBody, kTrailers };
 
-std::string encodeHeaders(const sluice::http::RequestHeaders& headers, const ForwardRules& rules, bool end_stream);
-std::string encodeHeaders(const sluice::http::ResponseHeaders& headers, const ForwardRules& rules, bool end_stream);
-std::string encodeBody(bool request, std::string_view body, bool end_stream);
-std::string encodeTrailers(bool request, const sluice::http::Trailers& trailers, const ForwardRules& rules);
+// What every message tells besides its own part.
+struct Told {
+  const ForwardRules& headers;
+  const std::vector<std::string>& namespaces;  // of the dynamic metadata
+  const stream::StreamInfo& info;
+};
+
+std::string encodeHeaders(const sluice::http::RequestHeaders& headers, const Told& told, bool end_stream);
+std::string encodeHeaders(const sluice::http::ResponseHeaders& headers, const Told& told, bool end_stream);
+std::string encodeBody(bool request, std::string_view body, const Told& told, bool end_stream);
+std::string encodeTrailers(bool request, const sluice::http::Trailers& trailers, const Told& told);
 
 struct Answer {
   enum class Kind : uint8_t { kRequest, kResponse, kImmediate, kMoreTime };
@@ -52,6 +61,7 @@ struct Answer {
   bool replaces_message = false;    // CONTINUE_AND_REPLACE
   std::optional<std::string> body;  // in the place of the one that was sent
   std::optional<Mode> mode;
+  stream::MetadataFields metadata;  // by namespace
   std::chrono::milliseconds more_time{0};
   // kImmediate
   uint16_t status = 0;

@@ -118,6 +118,51 @@ TEST_CASE("the processor sees the head of a request and changes it") {
   CHECK(h.stream.request().path == "/new");
 }
 
+TEST_CASE("the processor is told dynamic metadata of some namespaces, and sets that of others") {
+  Settings s = basic();
+  s.forwarding_namespaces = {"told", "absent"};
+  s.receiving_namespaces = {"heard"};
+  Processed h(std::move(s));
+  stream::DynamicMetadata& metadata = h.stream.info().metadata();
+  metadata.set("told", "list", {stream::MetadataList{{true}, {1.5}, {std::string("text")}, {}}});
+  metadata.set("told", "deep", {stream::MetadataFields{{"a", {std::string("b")}}}});
+  metadata.set("secret", "a", {true});
+  h.request("GET", {}, true);
+  const ProcessingRequest question = h.last();
+  REQUIRE(question.metadata_context().filter_metadata().size() == 1);
+  const auto& told = question.metadata_context().filter_metadata().at("told").fields();
+  CHECK(told.at("list").list_value().values(0).bool_value());
+  CHECK(told.at("list").list_value().values(1).number_value() == 1.5);
+  CHECK(told.at("list").list_value().values(2).string_value() == "text");
+  CHECK(told.at("list").list_value().values(3).has_null_value());
+  CHECK(told.at("deep").struct_value().fields().at("a").string_value() == "b");
+
+  ProcessingResponse answer;
+  answer.mutable_request_headers();
+  auto& said = *answer.mutable_dynamic_metadata()->mutable_fields();
+  (*said["heard"].mutable_struct_value()->mutable_fields())["who"].set_string_value("ada");
+  (*said["told"].mutable_struct_value()->mutable_fields())["deep"].set_string_value("changed");
+  said["flat"].set_bool_value(true);
+  h.answer(answer);
+  CHECK(std::get<std::string>(metadata.find("heard", {"who"})->value) == "ada");
+  CHECK(metadata.find("told", {"deep", "a"}) != nullptr);
+  CHECK(metadata.find("flat") == nullptr);
+}
+
+TEST_CASE("metadata of a message that nobody waits for is not taken") {
+  Settings s = basic();
+  s.receiving_namespaces = {"heard"};
+  Processed h(std::move(s));
+  h.request("GET", {}, true);
+  ProcessingResponse answer;
+  answer.mutable_response_headers();
+  auto& said = *answer.mutable_dynamic_metadata()->mutable_fields();
+  (*said["heard"].mutable_struct_value()->mutable_fields())["who"].set_string_value("ada");
+  h.answer(answer);
+  CHECK(h.spurious() == 1);
+  CHECK(h.stream.info().dynamic_metadata == nullptr);
+}
+
 TEST_CASE("some headers are not the processor's to change") {
   Processed h(basic());
   h.request("POST", {{"content-length", "1"}}, false);

@@ -86,6 +86,11 @@ Settings compileSettings(const v3::ExternalProcessor& proto, const Context& cont
       config::compileNameMatcher(proto.forward_rules().allowed_headers(), rules.child("allowed_headers"), regexes);
   settings.forward.disallowed = config::compileNameMatcher(proto.forward_rules().disallowed_headers(),
                                                            rules.child("disallowed_headers"), regexes);
+  const auto& metadata = proto.metadata_options();
+  const auto& forwarding = metadata.forwarding_namespaces().untyped();
+  const auto& receiving = metadata.receiving_namespaces().untyped();
+  settings.forwarding_namespaces.assign(forwarding.begin(), forwarding.end());
+  settings.receiving_namespaces.assign(receiving.begin(), receiving.end());
   settings.stats = makeStats(proto, services);
   return settings;
 }

@@ -1,5 +1,7 @@
 #include "source/extensions/filters/http/ext_proc/filter.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "source/filter/stream.h"
 
@@ -39,20 +41,24 @@ HeaderList& Filter::headersOf(const Way& way) {
   return stream_->response();
 }
 
+Told Filter::told() const {
+  return {settings_.forward, settings_.forwarding_namespaces, stream_->info()};
+}
+
 // --- questions -------------------------------------------------------------------------------------------------------
 
 HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) {
   begin(stream);
   request_.head_only = stream.headersOnly();
   if (finished_ || !mode_.request_headers) return withBody(request_);
-  return ask(request_, Part::kHeaders, encodeHeaders(headers, settings_.forward, request_.head_only));
+  return ask(request_, Part::kHeaders, encodeHeaders(headers, told(), request_.head_only));
 }
 
 HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) {
   begin(stream);
   response_.head_only = stream.headersOnly();
   if (finished_ || !mode_.response_headers) return withBody(response_);
-  return ask(response_, Part::kHeaders, encodeHeaders(headers, settings_.forward, response_.head_only));
+  return ask(response_, Part::kHeaders, encodeHeaders(headers, told(), response_.head_only));
 }
 
 HookResult Filter::withBody(Way& way) {
@@ -85,7 +91,7 @@ HookResult Filter::onData(Way& way, filter::Chunk& chunk) {
   }
   // What comes behind a collected beginning goes on as it is.
   if (finished_ || way.body_held || bodyMode(way) != BodyMode::kStreamed) return Next{};
-  return ask(way, Part::kBody, encodeBody(way.request, chunk.bytes(), chunk.endStream()));
+  return ask(way, Part::kBody, encodeBody(way.request, chunk.bytes(), told(), chunk.endStream()));
 }
 
 HookResult Filter::onRequestBody(filter::Body& body, filter::Stream&) {
@@ -98,7 +104,7 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Stream&) {
 HookResult Filter::onBody(Way& way, filter::Body& body) {
   way.body_held = true;
   if (finished_) return Next{};
-  return ask(way, Part::kBody, encodeBody(way.request, body.bytes(), body.endStream()));
+  return ask(way, Part::kBody, encodeBody(way.request, body.bytes(), told(), body.endStream()));
 }
 
 HookResult Filter::onRequestTrailers(sluice::http::Trailers& trailers, filter::Stream&) {
@@ -111,17 +117,13 @@ HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::
 HookResult Filter::onTrailers(Way& way, sluice::http::Trailers& trailers, bool sends) {
   if (way.replaced) trailers.clear();
   if (way.replaced || finished_ || !sends) return Next{};
-  return ask(way, Part::kTrailers, encodeTrailers(way.request, trailers, settings_.forward));
+  return ask(way, Part::kTrailers, encodeTrailers(way.request, trailers, told()));
 }
 
 HookResult Filter::ask(Way& way, Part part, std::string_view message) {
   if (failure_.empty() && !call_) {
     call_ = stream_->calls().openGrpc(target_->request(kMethodPath), *this);
-    if (call_) {
-      stream_->count(settings_.stats.streams_started);
-    } else {
-      fail(kGrpcError);
-    }
+    stream_->count(settings_.stats.streams_started);
   }
   if (finished_) return Next{};
   if (!failure_.empty()) {
@@ -159,18 +161,31 @@ void Filter::onGrpcMessage(std::string_view message) {
       case Answer::Kind::kMoreTime:
         return giveMoreTime(answer->more_time);
       case Answer::Kind::kImmediate:
-        if (!settings_.disable_immediate_response && (request_.waits || response_.waits)) return replyNow(*answer);
-        break;
+        if (settings_.disable_immediate_response || (!request_.waits && !response_.waits)) break;
+        takeMetadata(answer->metadata);
+        return replyNow(*answer);
       case Answer::Kind::kRequest:
-        if (request_.waits == answer->part) return answered(request_, *answer);
-        break;
-      case Answer::Kind::kResponse:
-        if (response_.waits == answer->part) return answered(response_, *answer);
-        break;
+      case Answer::Kind::kResponse: {
+        Way& way = answer->kind == Answer::Kind::kRequest ? request_ : response_;
+        if (way.waits != answer->part) break;
+        takeMetadata(answer->metadata);
+        return answered(way, *answer);
+      }
     }
   }
   stream_->count(settings_.stats.spurious_messages);
   fail(kSpurious);
+}
+
+void Filter::takeMetadata(stream::MetadataFields& metadata) {
+  for (stream::MetadataField& space : metadata) {
+    const auto& known = settings_.receiving_namespaces;
+    auto* fields = std::get_if<stream::MetadataFields>(&space.value.value);
+    if (fields == nullptr || std::find(known.begin(), known.end(), space.name) == known.end()) continue;
+    for (stream::MetadataField& field : *fields) {
+      stream_->info().metadata().set(space.name, field.name, std::move(field.value));
+    }
+  }
 }
 
 void Filter::onGrpcEnd(int status, std::string_view) {

@@ -35,6 +35,8 @@ struct Settings {
   filter::GrpcTarget target;
   Mode mode;
   ForwardRules forward;
+  std::vector<std::string> forwarding_namespaces;
+  std::vector<std::string> receiving_namespaces;
   filter::MutationRules rules;
   bool failure_mode_allow = false;
   bool allow_mode_override = false;
@@ -92,6 +94,8 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
   void arm(Way& way, std::chrono::milliseconds timeout);
   void timedOut(Way& way);
 
+  Told told() const;
+  void takeMetadata(stream::MetadataFields& metadata);
   void onGrpcMessage(std::string_view message) override;
   void onGrpcEnd(int status, std::string_view message) override;
   void answered(Way& way, Answer& answer);
