@@ -222,7 +222,15 @@ class RouteCompiler {
               .error(absl::StrCat("says something of '", upgrade.upgrade_type(), "' again; keep one of the entries"));
         }
       }
-      out.upgrades.push_back({type, !upgrade.has_enabled() || upgrade.enabled().value()});
+      if (upgrade.has_connect_config() && type != "connect") {
+        context.child("upgrade_configs", static_cast<size_t>(i))
+            .child("connect_config")
+            .error(absl::StrCat("is for CONNECT, not for '", upgrade.upgrade_type(),
+                                "'; remove it, or set upgrade_type "
+                                "to CONNECT"));
+      }
+      out.upgrades.push_back({type, !upgrade.has_enabled() || upgrade.enabled().value(), upgrade.has_connect_config(),
+                              upgrade.connect_config().allow_post()});
     }
     return out;
   }

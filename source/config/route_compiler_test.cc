@@ -362,6 +362,26 @@ TEST_CASE("two ways to say the same are refused") {
             ".request_headers_to_add[0]: has both append and append_action; keep append_action, which replaces append");
 }
 
+TEST_CASE("CONNECT may end at a route, other upgrades may not") {
+  Compiler compiler;
+  const std::string head = "match: {connect_matcher: {}}, route: {cluster: a, upgrade_configs: [{";
+  const Compiled good = compiler.route(head + "upgrade_type: CONNECT, connect_config: {allow_post: true}}]}");
+  REQUIRE(good.table != nullptr);
+  base::Arena arena;
+  http::RequestHeaders request(arena);
+  request.method = "CONNECT";
+  request.authority = "a:443";
+  const route::Match match = good.table->match(request, 0);
+  REQUIRE(match.route != nullptr);
+  const route::UpgradeSpec& upgrade = match.route->forward->upgrades->at(0);
+  CHECK(upgrade.ends_here);
+  CHECK(upgrade.allow_post);
+
+  CHECK(compiler.routeErrors(head + "upgrade_type: websocket, connect_config: {}}]}") ==
+        kRoute + ".route.upgrade_configs[0].connect_config: is for CONNECT, not for 'websocket'; remove it, or set " +
+            "upgrade_type to CONNECT");
+}
+
 TEST_CASE("what has to be there is missed") {
   Compiler compiler;
 

@@ -43,6 +43,9 @@ struct WeightedClusterSpec {
 struct UpgradeSpec {
   std::string type;  // in lower case; "connect" for CONNECT
   bool enabled = true;
+  // CONNECT is not passed on: its bytes go to the cluster as they are. (proto: connect_config)
+  bool ends_here = false;
+  bool allow_post = false;  // POST requests too
 };
 
 // How long a stream of a route may live. (proto: RouteAction.MaxStreamDuration)

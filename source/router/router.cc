@@ -6,6 +6,8 @@
 #include "source/http/grpc.h"
 #include "source/http/headers.h"
 #include "source/route/rewrite.h"
+#include "source/router/connect.h"
+#include "source/router/failure_text.h"
 #include "source/router/websocket.h"
 #include "source/stream/format_context.h"
 
@@ -28,38 +30,6 @@ bool idempotent(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" ||
          method == "TRACE";
 }
-
-// How an attempt failed, in Envoy's words.
-struct FailureText {
-  std::string_view details;
-  std::string_view body;
-  ResponseFlag flag;
-  uint16_t status;
-};
-
-constexpr FailureText kConnectFailure{
-    "upstream_reset_before_response_started{remote_connection_failure}",
-    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
-    ResponseFlag::kUpstreamConnectionFailure, 503};
-constexpr FailureText kConnectTimeout{
-    "upstream_reset_before_response_started{connection_timeout}",
-    "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
-    ResponseFlag::kUpstreamConnectionFailure, 503};
-constexpr FailureText kOverflow{"upstream_reset_before_response_started{overflow}",
-                                "upstream connect error or disconnect/reset before headers. reset reason: overflow",
-                                ResponseFlag::kUpstreamOverflow, 503};
-constexpr FailureText kUpgradeRefused{
-    "upstream_reset_before_response_started{upgrade_refused}",
-    "the upstream takes no upgrades over HTTP/2: its SETTINGS do not allow extended CONNECT (RFC 8441)",
-    ResponseFlag::kUpstreamProtocolError, 502};
-constexpr FailureText kTermination{
-    "upstream_reset_before_response_started{connection_termination}",
-    "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
-    ResponseFlag::kUpstreamConnectionTermination, 503};
-constexpr FailureText kProtocolError{
-    "upstream_reset_before_response_started{protocol_error}",
-    "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
-    ResponseFlag::kUpstreamProtocolError, 502};
 
 class Router final : public filter::Terminal, public pool::ExchangeEvents {
  public:
@@ -102,7 +72,6 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents {
  private:
   void forward(bool end_stream);
   void chooseTimeout(const route::Forward& action);
-  upstream::cluster::HostSlot pick();
   void requestEnded();
   void keepBody(std::string_view data);
   void armTimeout();
@@ -186,10 +155,10 @@ void Router::forward(bool end_stream) {
   }
   const pool::PoolContext& context = cluster_->context();
   info.upstream_cluster = context.config->name;
-  const upstream::cluster::HostSlot slot = pick();
+  const upstream::cluster::HostSlot slot = pickHost(*cluster_, stream_);
   if (slot == upstream::cluster::kNoHost) {
     worker_.cells().add(stats().cx_none_healthy);
-    return reply(503, "no healthy upstream", "no_healthy_upstream", ResponseFlag::kNoHealthyUpstream);
+    return reply(kNoHost.status, kNoHost.body, kNoHost.details, kNoHost.flag);
   }
   priority_ = action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault;
   if (!context.breakers->tryAcquire(Resource::kRequests, priority_)) {
@@ -248,14 +217,6 @@ void Router::chooseTimeout(const route::Forward& action) {
   }
   default_timeout_ = !action.timeout && action.max_stream_duration == nullptr;
   timeout_ = action.timeout.value_or(default_timeout_ ? kDefaultTimeout : milliseconds(0));
-}
-
-upstream::cluster::HostSlot Router::pick() {
-  if (!cluster_->hostDependsOnAsker()) return cluster_->pick();
-  const stream::StreamInfo& info = stream_.info();
-  return cluster_->pickFor({.destination = net::Address::parse(info.downstream_local_address).value_or(net::Address()),
-                            .redirected = info.redirected,
-                            .request = &stream_.request()});
 }
 
 void Router::requestEnded() {
@@ -496,8 +457,17 @@ void Router::release() {
 
 }  // namespace
 
+upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const filter::Stream& stream) {
+  if (!cluster.hostDependsOnAsker()) return cluster.pick();
+  const stream::StreamInfo& info = stream.info();
+  return cluster.pickFor({.destination = net::Address::parse(info.downstream_local_address).value_or(net::Address()),
+                          .redirected = info.redirected,
+                          .request = &stream.request()});
+}
+
 filter::Terminal* RouterWorker::make(const filter::TerminalConfig& config, filter::ChainRunner& runner,
                                      filter::Stream& stream, filter::Downstream& downstream) {
+  if (endsTunnel(stream)) return makeConnectEnd(*this, runner, stream);
   return filter::makeIn<Router>(stream.arena(), *this, static_cast<const RouterSettings&>(config), runner, stream,
                                 downstream);
 }

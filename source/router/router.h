@@ -43,4 +43,7 @@ class RouterWorker : public filter::TerminalMaker {
   observability::StatsCells& cells_;
 };
 
+// A host of the cluster for this stream, or kNoHost.
+upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const filter::Stream& stream);
+
 }  // namespace sluice::router

@@ -14,8 +14,17 @@ sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../s
 from harness import *  # noqa: E402,F403
 from harness import client  # noqa: E402
 from harness.config import socketAddress  # noqa: E402
-from harness.upstream import freePort  # noqa: E402
+from harness.upstream import freePort, readRequest  # noqa: E402
 
+OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+HTTP2 = {
+    "typed_extension_protocol_options": {
+        OPTIONS: {
+            "@type": "type.googleapis.com/" + OPTIONS,
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }
+    }
+}
 NETWORK = "type.googleapis.com/envoy.extensions.filters.network."
 
 
@@ -322,6 +331,92 @@ class GateTest(TcpTestCase):
 
         self.assertEqual(readAll(sock), b"hello")
         self.assertEqual(readAll(self.connect(self.sluice.port("d"))), b"gone\n")
+
+
+class TunnelingTest(TcpTestCase):
+    """tcp_proxy through an HTTP proxy: one that is scripted, and another of us that ends the tunnel."""
+
+    def through(self, script, **tunnel):
+        self.requests = []
+
+        def proxy(sock, number):
+            source = client.reader(sock)
+            self.requests.append(readRequest(source, number))
+            script(sock, source)
+
+        return self.serve(tcpProxy(tunneling_config={"hostname": "target.example:443", **tunnel}), script=proxy)
+
+    def test_a_connect_carries_the_bytes_and_nothing_before_it_is_accepted(self):
+        seen = []
+
+        def accept(sock, source):
+            sock.settimeout(0.3)
+            try:
+                seen.append(sock.recv(100))
+            except (TimeoutError, socket.timeout):
+                seen.append(None)
+            sock.settimeout(10)
+            sock.sendall(b"HTTP/1.1 200 OK\r\n\r\nwelcome")
+            echoThenTotal(sock, 0)
+
+        headers = [{"header": {"key": "x-client", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}}]
+        sock = self.connect(self.through(accept, headers_to_add=headers))
+        sock.sendall(b"question")
+        sock.shutdown(socket.SHUT_WR)
+
+        self.assertEqual(readAll(sock), b"welcomequestiontotal 8")
+        self.assertEqual(seen, [None])
+        request = self.requests[0]
+        self.assertEqual((request.method, request.path), ("CONNECT", "target.example:443"))
+        self.assertEqual(request.header("x-client"), "127.0.0.1")
+
+    def test_a_refused_tunnel_closes_the_connection(self):
+        sock = self.connect(self.through(lambda sock, source: sock.sendall(b"HTTP/1.1 403 no\r\ncontent-length: 6\r\n\r\nsecret")))
+
+        self.assertEqual(readAll(sock), b"")
+        waitFor(lambda: self.sluice.stat("cluster.up.upstream_rq_active") == 0, "the request to be over")
+
+    def test_the_end_of_the_host_leaves_the_client_its_turn(self):
+        heard = []
+
+        def script(sock, source):
+            sock.sendall(b"HTTP/1.1 200 OK\r\n\r\nbye")
+            sock.shutdown(socket.SHUT_WR)
+            heard.append(readAll(sock))
+
+        sock = self.connect(self.through(script))
+        self.assertEqual(readAll(sock), b"bye")
+        sock.sendall(b"the last word")
+        sock.close()
+
+        waitFor(lambda: heard == [b"the last word"], "the upstream to hear the client out")
+
+    def ending(self, **upgrade):
+        """Another of us, where tunnels end."""
+        self.upstream = self.start(RawUpstream(echoThenTotal))
+        action = {"cluster": "up", "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": upgrade}]}
+        matches = [{"connect_matcher": {}}, {"path": "/tunnel"}]
+        listener = httpListener("http", [{"match": match, "route": action} for match in matches])
+        proxy = self.start(Sluice(self.scratch, bootstrap([listener], [cluster("up", self.upstream.port)])))
+        return proxy.port("http")
+
+    def exchange(self, **tunnel):
+        listener = tcpListener("t", tcpProxy(tunneling_config={"hostname": "target.example:443", **tunnel}))
+        upstream = cluster("up", self.ending(allow_post=True), **HTTP2)
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], [upstream])))
+        for _ in range(3):
+            sock = self.connect(self.sluice.port("t"))
+            sock.sendall(b"x" * 300_000)
+            sock.shutdown(socket.SHUT_WR)
+            self.assertEqual(readAll(sock), b"x" * 300_000 + b"total 300000")
+        waitFor(lambda: self.sluice.stat("cluster.up.upstream_rq_active") == 0, "the tunnels to be over")
+        self.assertEqual(self.sluice.stat("cluster.up.upstream_cx_http2_total"), 1)
+
+    def test_tunnels_are_streams_of_one_connection_over_http2(self):
+        self.exchange()
+
+    def test_a_post_carries_the_bytes_where_that_is_asked_for(self):
+        self.exchange(use_post=True, post_path="/tunnel")
 
 
 class ProxyProtocolTest(TcpTestCase):

@@ -12,7 +12,7 @@ import unittest
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness.client import readResponse, reader  # noqa: E402
-from harness.upstream import readRequest  # noqa: E402
+from harness.upstream import freePort, readRequest  # noqa: E402
 
 WEBSOCKET = [{"upgrade_type": "websocket"}]
 CONNECT = [{"upgrade_type": "CONNECT"}]
@@ -267,10 +267,7 @@ class ExtendedConnectTest(TwoProxies):
             self.assertIn(b"SETTINGS do not allow extended CONNECT", response.body)
 
 
-class HalfCloseTest(TwoProxies):
-    """Either side of a tunnel may end first: what the other still says gets through, and then all is over."""
-
-    ROUTES = [{"match": {"connect_matcher": {}}, "route": {"cluster": "up"}}, route("up")]
+class HalfCloseCase(TwoProxies):
     UPGRADE = b"GET /x HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
     CONNECT = b"CONNECT a.example:80 HTTP/1.1\r\nhost: a.example:80\r\n\r\n"
 
@@ -335,6 +332,12 @@ class HalfCloseTest(TwoProxies):
         waitFor(lambda: stats.stat("http.http.downstream_cx_upgrades_active") == 0, "the tunnels to be over")
         waitFor(lambda: stats.stat("cluster.up.upstream_rq_active") == 0, "nothing to be held of the cluster")
 
+
+class HalfCloseTest(HalfCloseCase):
+    """Either side of a tunnel may end first: what the other still says gets through, and then all is over."""
+
+    ROUTES = [{"match": {"connect_matcher": {}}, "route": {"cluster": "up"}}, route("up")]
+
     def alone(self, script):
         return self.proxy(RawUpstream(script), self.ROUTES, upgrade_configs=[{"upgrade_type": "x"}] + CONNECT)
 
@@ -352,6 +355,77 @@ class HalfCloseTest(TwoProxies):
 
     def test_a_connect_of_http2(self):
         self.check(self.pair, self.CONNECT)
+
+
+class TerminatedConnectTest(HalfCloseCase):
+    """CONNECT that ends at us: its bytes go to the route's cluster over TCP."""
+
+    END = [{"upgrade_type": "CONNECT", "connect_config": {}}]
+    ROUTES = [{"match": {"connect_matcher": {}}, "route": {"cluster": "up", "upgrade_configs": END}}]
+
+    def accept(self, sock, number):
+        pass  # the upstream sees bytes only
+
+    def terminating(self, upstream, clusters=None, **hcm):
+        self.upstream = self.start(upstream)
+        listeners = [httpListener("http", self.ROUTES, **hcm)]
+        config = bootstrap(listeners, clusters or [cluster("up", self.upstream.port)])
+        self.sluice = self.start(Sluice(self.scratch, config))
+        return self.sluice.port("http")
+
+    def test_curl_reaches_the_cluster_whatever_host_it_names(self):
+        port = self.terminating(HttpUpstream(lambda request: Reply(200, b"inner " + request.path.encode())))
+
+        for target in ("target.example:80", "127.0.0.1:1", "169.254.169.254:80"):
+            code, out = curl("-p", "-x", f"http://127.0.0.1:{port}", f"http://{target}/path")
+            self.assertEqual((code, out), (0, b"inner /path"))
+        self.assertEqual(self.upstream.next().method, "GET")
+
+    def test_what_is_sent_ahead_is_held_and_then_delivered(self):
+        port = self.terminating(RawUpstream(self.clientFirst))
+        sock = rawConnection(port)
+        self.addCleanup(sock.close)
+        sock.sendall(self.CONNECT + b"early")
+        sock.settimeout(10)
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += sock.recv(1)
+        sock.shutdown(socket.SHUT_WR)
+
+        self.assertEqual(self.read(sock), b"heard 5 bytes")
+
+    def test_no_tunnel_is_accepted_where_no_host_is_reached(self):
+        port = self.terminating(HttpUpstream(), [cluster("up", freePort())])
+
+        code, out = curl("-i", "-p", "-x", f"http://127.0.0.1:{port}", "http://target.example:80/")
+
+        self.assertNotEqual(code, 0)
+        self.assertIn(b"HTTP/1.1 503 ", out)
+
+    def test_each_side_ends_by_itself_over_http1(self):
+        self.check(lambda script: self.terminating(RawUpstream(script)), self.CONNECT)
+
+    def test_each_side_ends_by_itself_over_http2(self):
+        def start(script):
+            self.upstream = self.start(RawUpstream(script))
+            behind = httpListener("http", self.ROUTES)
+            behind = self.start(Sluice(self.scratch, bootstrap([behind], [cluster("up", self.upstream.port)])))
+            passing = [{"match": {"connect_matcher": {}}, "route": {"cluster": "up"}}]
+            front = httpListener("http", passing, upgrade_configs=CONNECT)
+            config = bootstrap([front], [cluster("up", behind.port("http"), **HTTP2)])
+            self.sluice = self.start(Sluice(self.scratch, config))
+            return self.sluice.port("http")
+
+        self.check(start, self.CONNECT)
+
+    def test_a_post_is_a_tunnel_too_where_that_is_allowed(self):
+        action = {"cluster": "up", "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {"allow_post": True}}]}
+        self.ROUTES = [{"match": {"prefix": "/"}, "route": action}]
+        port = self.terminating(RawUpstream(self.clientFirst))
+
+        code, out = curl("--data-binary", "hello", f"http://127.0.0.1:{port}/")
+
+        self.assertEqual((code, out), (0, b"heard 5 bytes"))
 
 
 class EventStreamTest(UpgradeCase):

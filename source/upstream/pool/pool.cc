@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "source/upstream/pool/connecting.h"
 
 namespace sluice::upstream::pool {
 
@@ -84,46 +85,33 @@ void Pool::openConnections() {
 }
 
 void Pool::openConnection() {
-  // At the limit requests wait for a connection of this pool that gets free; if there is none they would wait for ever.
-  if (!context_.breakers->tryAcquire(Resource::kConnections, priority_)) {
-    context_.cells.add(context_.stats.cx_overflow);
-    while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), Failure::kOverflow, "overflow");
-    return;
+  BegunConnection begun;
+  switch (beginConnection(context_, *host_, priority_,
+                          {.server_name = key_.server_name,
+                           .verify_san = key_.verify_san,
+                           .alpn = &cluster::alpnOf(key_.protocol),
+                           .session_key = session_key_},
+                          begun)) {
+    case Begin::kBegun:
+      break;
+    case Begin::kOverflow:
+      // At the limit requests wait for a connection of this pool that gets free; if there is none they would wait for
+      // ever.
+      while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), Failure::kOverflow, "overflow");
+      return;
+    case Begin::kFailed:
+      if (!waiting_.empty())
+        failOne(waiting_.back(), Failure::kConnectFailed, begun.failure);  // the one that just came
+      // The others have waited for a connection of this pool: without one none will ever get free.
+      while (connections_ == 0 && !waiting_.empty()) {
+        failOne(waiting_.front(), Failure::kConnectFailed, begun.failure);
+      }
+      return;
   }
-  context_.cells.add(context_.stats.cx_total);
-  std::string why;
-  if (startConnection(why)) return;
-  context_.breakers->release(Resource::kConnections, priority_);
-  context_.cells.add(context_.stats.cx_connect_fail);
-  if (!waiting_.empty()) failOne(waiting_.back(), Failure::kConnectFailed, why);  // the one that just came
-  // The others have waited for a connection of this pool: without one none will ever get free.
-  while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), Failure::kConnectFailed, why);
-}
-
-bool Pool::startConnection(std::string& why) {
-  const net::TransportFactory* factory = context_.config->transport.get();
-  if (factory != nullptr) {
-    why = factory->notReady();
-    if (!why.empty()) return false;
-  }
-  absl::StatusOr<net::Fd> fd = net::startConnect(host_->address());
-  if (!fd.ok()) {
-    why = std::string(fd.status().message());
-    return false;
-  }
-  net::TransportPtr transport;
-  if (factory != nullptr) {
-    transport = factory->make({.server_name = key_.server_name,
-                               .verify_san = key_.verify_san,
-                               .alpn = &cluster::alpnOf(key_.protocol),
-                               .session_key = session_key_});
-  }
-  context_.cells.add(context_.stats.cx_active);
-  auto* connection = new ClientConnection(*this, *std::move(fd), std::move(transport), assumedCapacity());
+  auto* connection = new ClientConnection(*this, std::move(begun.fd), std::move(begun.transport), assumedCapacity());
   used_.pushBack(*connection);
   ++connections_;
   connecting_capacity_ += connection->assumed_capacity_;
-  return true;
 }
 
 void Pool::connectionOpen(ClientConnection& connection) {
@@ -217,9 +205,7 @@ void Pool::connectionGone(ClientConnection& connection, Failure failure, std::st
   if (connection.keepalive_timer_) connection.keepalive_timer_->cancel();
   if (connection.duration_timer_) connection.duration_timer_->cancel();
   --connections_;
-  context_.breakers->release(Resource::kConnections, priority_);
-  context_.cells.sub(context_.stats.cx_active);
-  context_.cells.add(context_.stats.cx_destroy);
+  endConnection(context_, priority_);
   if (connection.active_ > 0 || connection.busy_) context_.cells.add(context_.stats.cx_destroy_with_active_rq);
   context_.cells.add(context_.stats.cx_tx_bytes_total, connection.connection_.bytesSent());
   context_.loop.deleteLater(std::unique_ptr<event::Deferred>(&connection));

@@ -84,7 +84,6 @@ class Pool : private event::TurnTask {
   void runAtTurnEnd() override;  // tells the refused; who waits gets streams that were given up
   void openConnections();
   void openConnection();
-  bool startConnection(std::string& why);
   uint32_t assumedCapacity() const;
   void failOne(Exchange& exchange, Failure failure, std::string_view text);
   void dequeue(Exchange& exchange);

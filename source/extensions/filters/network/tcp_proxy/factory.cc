@@ -2,8 +2,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "source/base/arena.h"
+#include "source/config/route_mutations.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/network/tcp_proxy/proxy.h"
+#include "source/http/rules.h"
 
 namespace sluice::extensions::filters::network::tcp_proxy {
 namespace {
@@ -72,6 +75,40 @@ void compileAccessLogs(const Proto& proto, const Context& context, config::Servi
   settings.log_on_connected = options.flush_access_log_on_connected();
 }
 
+std::shared_ptr<const stream::Formatter> compileHostname(const std::string& hostname, const Context& context) {
+  if (hostname.find('%') == std::string::npos) {
+    base::Arena arena;
+    if (!http::validAuthority({http::copyPadded(arena, hostname), hostname.size()})) {
+      context.error(absl::StrCat("'", hostname, "' is no host; write host:port"));
+      return nullptr;
+    }
+  }
+  auto formatter =
+      stream::TextFormatter::compile(hostname, {.omit_empty_values = true, .escape = stream::Escape::kNone});
+  if (formatter.ok()) return std::make_shared<const stream::TextFormatter>(*std::move(formatter));
+  context.error(std::string(formatter.status().message()));
+  return nullptr;
+}
+
+TunnelSettings compileTunnel(const Proto::TunnelingConfig& proto, const Context& context) {
+  TunnelSettings out;
+  out.hostname = compileHostname(proto.hostname(), context.child("hostname"));
+  out.headers.add = config::compileHeaderAdditions(proto.headers_to_add(), "headers_to_add", context);
+  if (!proto.use_post()) {
+    if (!proto.post_path().empty()) {
+      context.child("post_path").error("is for POST, and this is CONNECT; set use_post, or remove post_path");
+    }
+    return out;
+  }
+  out.post_path = proto.post_path().empty() ? "/" : proto.post_path();
+  base::Arena arena;
+  const std::string_view path(http::copyPadded(arena, out.post_path), out.post_path.size());
+  if (!path.starts_with("/") || !http::validTarget(path)) {
+    context.child("post_path").error(absl::StrCat("'", out.post_path, "' is no path; begin it with /"));
+  }
+  return out;
+}
+
 class Factory : public config::NetworkFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
@@ -89,6 +126,9 @@ class Factory : public config::NetworkFilterConfigFactory {
       settings->max_duration = millisOf(proto.max_downstream_connection_duration());
     }
     if (proto.has_max_connect_attempts()) settings->max_connect_attempts = proto.max_connect_attempts().value();
+    if (proto.has_tunneling_config()) {
+      settings->tunnel = compileTunnel(proto.tunneling_config(), context.child("tunneling_config"));
+    }
     compileAccessLogs(proto, context, services, *settings);
     if (context.errors().total() != errors_before) return nullptr;
     return std::make_shared<TcpProxy>(std::move(settings));

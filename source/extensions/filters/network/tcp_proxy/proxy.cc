@@ -1,40 +1,20 @@
 #include "source/extensions/filters/network/tcp_proxy/proxy.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
+
+#include "source/extensions/filters/network/tcp_proxy/tunnel.h"
 
 namespace sluice::extensions::filters::network::tcp_proxy {
 
 using stream::ResponseFlag;
-using upstream::cluster::Resource;
+using upstream::HostStream;
 
 namespace {
 
 constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
 
 }  // namespace
-
-class Proxy::Upstream final : public event::Deferred, private net::ConnectionEvents {
- public:
-  Upstream(Proxy& proxy, net::Fd fd, net::TransportPtr transport)
-      : proxy_(proxy),
-        connection(proxy.worker().loop, proxy.worker().buffers, std::move(fd), net::Connection::Mode::kConnecting,
-                   *this, std::move(transport)) {}
-
- private:
-  void onConnected() override { proxy_.upstreamConnected(); }
-  size_t readCredit() override { return proxy_.upstreamCredit(); }
-  void onBytes(std::string_view bytes) override { proxy_.upstreamData(bytes); }
-  void onPeerEnd() override { proxy_.upstreamEnd(); }
-  void onBroken(net::CloseReason reason, int error) override { proxy_.upstreamBroken(reason, error); }
-  void onDrained() override { proxy_.upstreamFlushed(); }
-
-  Proxy& proxy_;
-
- public:
-  net::Connection connection;
-};
 
 struct Proxy::LogState {
   stream::StreamInfo info;
@@ -56,7 +36,7 @@ Proxy::Proxy(filter::NetworkWorker& worker, std::shared_ptr<const Settings> sett
       redirected_(!(accepted.local == accepted.direct_local)) {
   worker.cells.add(settings_->stats.cx_total);
   const uint64_t id = ++worker.next_connection_id;
-  if (settings_->access_logs.empty()) return;
+  if (settings_->access_logs.empty() && !settings_->tunnel) return;
   log_ = std::make_unique<LogState>();
   log_->remote = accepted.remote.toString();
   log_->direct_remote = accepted.direct_remote.toString();
@@ -137,50 +117,31 @@ upstream::cluster::HostSlot Proxy::pick() {
 
 std::optional<std::string> Proxy::attempt() {
   ++attempts_;
-  observability::StatsCells& cells = worker().cells;
-  const upstream::pool::ClusterStats& stats = context().stats;
   const upstream::cluster::HostSlot slot = pick();
   if (slot == upstream::cluster::kNoHost) {
-    cells.add(stats.cx_none_healthy);
+    worker().cells.add(context().stats.cx_none_healthy);
     flag(ResponseFlag::kNoHealthyUpstream);
     finish("no_healthy_upstream");
     return std::nullopt;
   }
-  if (!context().breakers->tryAcquire(Resource::kConnections, kPriority)) {
-    cells.add(stats.cx_overflow);
+  host_ = cluster_->hostPtr(slot);
+  HostStream::Opening opening =
+      settings_->tunnel
+          ? Tunnel::open(cluster_, slot, *settings_->tunnel, log_->info, *this)
+          : upstream::TcpConnection::open(cluster_, slot, kPriority, {.client = &client_, .target = &target_}, *this);
+  upstream_ = std::move(opening.stream);
+  if (opening.failure == HostStream::Failure::kConnectFailed) return opening.why;
+  if (opening.failure == HostStream::Failure::kOverflow) {
     flag(ResponseFlag::kUpstreamOverflow);
     finish("upstream_overflow");
-    return std::nullopt;
   }
-  host_ = cluster_->hostPtr(slot);
-  cells.add(stats.cx_total);
-  const net::TransportFactory* transports = cluster_->config().transport.get();
-  std::string failure = transports != nullptr ? transports->notReady() : std::string();
-  absl::StatusOr<net::Fd> fd = failure.empty() ? net::startConnect(host_->address()) : absl::StatusOr<net::Fd>();
-  if (!fd.ok()) {
-    context().breakers->release(Resource::kConnections, kPriority);
-    cells.add(stats.cx_connect_fail);
-    return failure.empty() ? std::string(fd.status().message()) : failure;
-  }
-  net::TransportPtr transport;
-  if (transports != nullptr) {
-    net::TransportFactory::Options options;
-    options.session_key = host_->addressText();
-    options.client = &client_;
-    options.target = &target_;
-    transport = transports->make(options);
-  }
-  cells.add(stats.cx_active);
-  cluster_->requestStarted(slot);
-  attempt_began_ = worker().loop.now();
-  upstream_ = std::make_unique<Upstream>(*this, *std::move(fd), std::move(transport));
-  timer_.arm(cluster_->config().connect_timeout);
   return std::nullopt;
 }
 
-void Proxy::attemptFailed(std::string why) {
-  if (log_) log_->failure = std::move(why);
-  releaseUpstream();
+void Proxy::onHostFailed(std::string_view why, bool) {
+  if (finished()) return;
+  if (log_) log_->failure = why;
+  upstream_.reset();
   if (attempts_ < settings_->max_connect_attempts) return connect();
   giveUp();
 }
@@ -191,34 +152,19 @@ void Proxy::giveUp() {
   finish("upstream_connection_failure");
 }
 
-void Proxy::upstreamConnected() {
+void Proxy::onHostConnected() {
   connected_ = true;
-  const event::Duration took = worker().loop.now() - attempt_began_;
-  worker().cells.record(context().stats.cx_connect_ms,
-                        std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
   touch();
-  if (settings_->idle_timeout.count() == 0) timer_.cancel();
   if (log_) {
-    log_->upstream_local = net::localAddress(upstream_->connection.fd()).toString();
+    log_->upstream_local = upstream_->localAddress();
     log_->info.upstream_host = host_->addressText();
     log_->info.upstream_host_name = host_->hostname().empty() ? host_->addressText() : host_->hostname();
     log_->info.upstream_local_address = log_->upstream_local;
     log_->info.upstream_request_start = log_->info.since(worker().loop.now());
   }
   if (settings_->log_on_connected) log();
-  if (client_ended_) upstream_->connection.shutdownWrites();
+  if (client_ended_) upstream_->shutdownWrites();
   downstream().resumeReading();
-}
-
-void Proxy::releaseUpstream() {
-  if (!upstream_) return;
-  const upstream::pool::PoolContext& cluster = context();
-  upstream_->connection.close();
-  cluster.breakers->release(Resource::kConnections, kPriority);
-  worker().cells.sub(cluster.stats.cx_active);
-  worker().cells.add(cluster.stats.cx_destroy);
-  cluster_->requestFinished(*host_);
-  worker().loop.deleteLater(std::move(upstream_));
 }
 
 // --- bytes
@@ -231,33 +177,31 @@ void Proxy::touch() {
 size_t Proxy::credit() {
   if (closing_) return net::WorkerBuffers::kReadSize;  // read and dropped
   if (!connected_) return 0;
-  const size_t pending = upstream_->connection.pendingBytes();
+  const size_t pending = upstream_->pendingBytes();
   return pending < limit_ ? limit_ - pending : 0;
 }
 
 void Proxy::onData(std::string_view bytes) {
   if (closing_) return;
   worker().cells.add(settings_->stats.rx_bytes_total, bytes.size());
-  worker().cells.add(context().stats.cx_tx_bytes_total, bytes.size());
   if (log_) log_->received += bytes.size();
   touch();
-  upstream_->connection.write(bytes);
+  upstream_->write(bytes);
 }
 
-size_t Proxy::upstreamCredit() {
+size_t Proxy::hostCredit() {
   const size_t pending = downstream().pendingBytes();
   return pending < limit_ ? limit_ - pending : 0;
 }
 
-void Proxy::upstreamData(std::string_view bytes) {
+void Proxy::onHostData(std::string_view bytes) {
   worker().cells.add(settings_->stats.tx_bytes_total, bytes.size());
-  worker().cells.add(context().stats.cx_rx_bytes_total, bytes.size());
   if (log_) log_->sent += bytes.size();
   touch();
   downstream().write(bytes);
 }
 
-void Proxy::upstreamFlushed() {
+void Proxy::onHostDrained() {
   if (finished()) return;
   downstream().resumeReading();
   finishIfBothEnded();
@@ -265,7 +209,7 @@ void Proxy::upstreamFlushed() {
 
 void Proxy::onFlushed() {
   if (closing_) return finish(closing_details_);
-  if (upstream_) upstream_->connection.resumeReading();
+  if (upstream_) upstream_->resumeReading();
   finishIfBothEnded();
 }
 
@@ -275,11 +219,11 @@ void Proxy::onFlushed() {
 void Proxy::onEnd() {
   client_ended_ = true;
   if (closing_) return;
-  if (connected_) upstream_->connection.shutdownWrites();
+  if (connected_) upstream_->shutdownWrites();
   finishIfBothEnded();
 }
 
-void Proxy::upstreamEnd() {
+void Proxy::onHostEnd() {
   host_ended_ = true;
   downstream().shutdownWrites();
   finishIfBothEnded();
@@ -287,7 +231,7 @@ void Proxy::upstreamEnd() {
 
 void Proxy::finishIfBothEnded() {
   if (!client_ended_ || !host_ended_ || finished()) return;
-  if (upstream_->connection.pendingBytes() > 0 || downstream().pendingBytes() > 0) return;
+  if (upstream_->pendingBytes() > 0 || downstream().pendingBytes() > 0) return;
   finish({});
 }
 
@@ -295,15 +239,7 @@ void Proxy::onReset() {
   flag(ResponseFlag::kDownstreamConnectionTermination);
 }
 
-void Proxy::upstreamBroken(net::CloseReason reason, int error) {
-  if (finished()) return;
-  if (!connected_) {
-    const net::Transport* transport = upstream_->connection.transport();
-    worker().cells.add(context().stats.cx_connect_fail);
-    const bool handshake = reason == net::CloseReason::kHandshakeFailed && transport != nullptr;
-    return attemptFailed(handshake && !transport->failure().empty() ? std::string(transport->failure())
-                                                                    : std::string(strerror(error)));
-  }
+void Proxy::onHostBroken() {
   flag(ResponseFlag::kUpstreamConnectionTermination);
   closeAfterFlush("upstream_reset");
 }
@@ -311,7 +247,7 @@ void Proxy::upstreamBroken(net::CloseReason reason, int error) {
 void Proxy::closeAfterFlush(std::string_view details) {
   closing_ = true;
   closing_details_ = details;
-  releaseUpstream();
+  upstream_.reset();
   downstream().flush();
   if (downstream().pendingBytes() == 0) return finish(details);
   sent_before_ = downstream().bytesSent();
@@ -325,10 +261,6 @@ void Proxy::onTimer() {
     sent_before_ = downstream().bytesSent();
     return timer_.arm(kFlushPatience);
   }
-  if (!connected_) {
-    worker().cells.add(context().stats.cx_connect_timeout);
-    return attemptFailed("connection timeout");
-  }
   worker().cells.add(settings_->stats.idle_timeout);
   finish("tcp_session_idle_timeout");
 }
@@ -337,7 +269,7 @@ bool Proxy::over(std::string_view details) {
   const bool cut = connected_ && !closing_;
   timer_.cancel();
   if (max_duration_) max_duration_->cancel();
-  releaseUpstream();
+  upstream_.reset();
   if (log_) {
     if (log_timer_) log_timer_->cancel();
     log_->info.response_end = log_->info.since(worker().loop.now());

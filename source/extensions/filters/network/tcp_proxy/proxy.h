@@ -15,11 +15,11 @@
 #include "source/extensions/filters/network/tcp_proxy/settings.h"
 #include "source/filter/network_connection.h"
 #include "source/stream/stream_info.h"
-#include "source/upstream/worker_cluster.h"
+#include "source/upstream/tcp_connection.h"
 
 namespace sluice::extensions::filters::network::tcp_proxy {
 
-class Proxy final : public filter::NetworkConnection {
+class Proxy final : public filter::NetworkConnection, private upstream::HostStreamEvents {
  public:
   static constexpr size_t kMaxBuffered = 256 * 1024;
   // How long the rest of the host's bytes waits for a client that takes none of it, once the host is gone.
@@ -29,9 +29,7 @@ class Proxy final : public filter::NetworkConnection {
                     base::List<filter::LiveConnection>& list);
 
  private:
-  // The host's side.
-  class Upstream;
-  // What the access log wants to know; only where there is one.
+  // What the access log and formatters want to know; only where there are any.
   struct LogState;
 
   Proxy(filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings, filter::Accepted& accepted);
@@ -46,22 +44,21 @@ class Proxy final : public filter::NetworkConnection {
   void onFlushed() override;
   bool over(std::string_view details) override;
 
-  // The host's side
-  void upstreamConnected();
-  size_t upstreamCredit();
-  void upstreamData(std::string_view bytes);
-  void upstreamEnd();
-  void upstreamBroken(net::CloseReason reason, int error);
-  void upstreamFlushed();
+  // upstream::HostStreamEvents
+  void onHostConnected() override;
+  void onHostFailed(std::string_view why, bool timed_out) override;
+  size_t hostCredit() override;
+  void onHostData(std::string_view bytes) override;
+  void onHostEnd() override;
+  void onHostBroken() override;
+  void onHostDrained() override;
 
   base::LocalPtr<upstream::WorkerCluster> chooseCluster();
   upstream::cluster::HostSlot pick();
   void connect();
   // One attempt. What went wrong at once; nullopt while it runs.
   std::optional<std::string> attempt();
-  void attemptFailed(std::string why);
   void giveUp();
-  void releaseUpstream();
   void finishIfBothEnded();
   void closeAfterFlush(std::string_view details);
   void touch();
@@ -73,12 +70,11 @@ class Proxy final : public filter::NetworkConnection {
   const std::shared_ptr<const Settings> settings_;
   base::LocalPtr<upstream::WorkerCluster> cluster_;
   upstream::cluster::HostPtr host_;
-  std::unique_ptr<Upstream> upstream_;
-  event::Timer timer_;  // of the attempt, then idle, at last of the flush
+  upstream::HostStream::Ptr upstream_;
+  event::Timer timer_;  // idle, at last of the flush
   std::unique_ptr<event::Timer> max_duration_;
   std::unique_ptr<event::Timer> log_timer_;
   std::unique_ptr<LogState> log_;
-  event::TimePoint attempt_began_;
   const net::Address client_, target_;
   const bool redirected_;  // target_ is not where the client was accepted
   size_t limit_ = kMaxBuffered;

@@ -403,6 +403,80 @@ TEST_CASE("a connection outlives its cluster and ends when it is cut") {
   CHECK(t.log->lines.at(0).details == "drain_timeout");
 }
 
+TunnelSettings tunnelTo(std::string_view hostname) {
+  TunnelSettings out;
+  out.hostname = std::make_shared<const stream::TextFormatter>(
+      *stream::TextFormatter::compile(hostname, {.omit_empty_values = true, .escape = stream::Escape::kNone}));
+  return out;
+}
+
+TEST_CASE("a tunnel is asked for and takes no bytes before it is accepted") {
+  ProxyTest t;
+  t.settings->tunnel = tunnelTo("a.example:443");
+  TestPeer& client = t.connect();
+  client.send("question");
+  CHECK(t.peer().take() == "CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\n");
+  CHECK(client.take() == "");
+
+  t.peer().send("HTTP/1.1 200 OK\r\n\r\nwelcome");
+  t.loop.turn();
+
+  CHECK(t.peer().take() == "question");
+  CHECK(client.take() == "welcome");
+  client.finish();
+  t.loop.turn();
+  CHECK(t.peer().take() == "");
+  CHECK(t.peer().closed);
+  t.peer().send("bye");
+  t.peer().finish();
+  t.loop.turn();
+  CHECK(client.take() == "bye");
+  CHECK(client.closed);
+  CHECK(t.list.empty());
+}
+
+TEST_CASE("a tunnel that is refused is asked for elsewhere up to the limit") {
+  ProxyTest t;
+  t.settings->tunnel = tunnelTo("a.example:443");
+  t.settings->max_connect_attempts = 2;
+  TestPeer& client = t.connect();
+  for (size_t attempt = 0; attempt < 2; ++attempt) {
+    CHECK(t.peer(attempt).take().starts_with("CONNECT "));
+    t.peer(attempt).send("HTTP/1.1 403 no\r\ncontent-length: 6\r\n\r\nsecret");
+    t.loop.turn();
+  }
+
+  CHECK(client.take() == "");
+  CHECK(client.closed);
+  REQUIRE(t.log->lines.size() == 1);
+  CHECK(t.log->lines[0].failure == "the tunnel was answered 403");
+  CHECK(t.breakers->used(Resource::kRequests, kPriority) == 0);
+}
+
+TEST_CASE("a tunnel that is not answered in time is given up") {
+  ProxyTest t;
+  t.settings->tunnel = tunnelTo("a.example:443");
+  TestPeer& client = t.connect();
+  CHECK(t.peer().take().starts_with("CONNECT "));
+
+  t.loop.pass(t.config->connect_timeout + 1000ms);
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.log->lines.at(0).failure == "the tunnel was not answered in time");
+}
+
+TEST_CASE("a tunnel goes nowhere where its hostname is none") {
+  ProxyTest t;
+  t.settings->tunnel = tunnelTo("%REQUESTED_SERVER_NAME%");
+  TestPeer& client = t.connect();
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.host.accept() == 0);
+  CHECK(t.log->lines.at(0).failure.find("is no host") != std::string::npos);
+}
+
 TEST_CASE("lines are logged at the start, on connection and at intervals where that is asked for") {
   ProxyTest t;
   t.settings->log_on_start = t.settings->log_on_connected = true;

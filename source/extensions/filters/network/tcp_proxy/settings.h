@@ -5,10 +5,14 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "source/observability/stats.h"
+#include "source/route/mutation.h"
 #include "source/stream/access_log.h"
+#include "source/stream/formatter.h"
 #include "source/upstream/worker_cluster.h"
 
 namespace sluice::extensions::filters::network::tcp_proxy {
@@ -20,12 +24,19 @@ struct Stats {
   observability::Counter cx_total, cx_no_route, rx_bytes_total, tx_bytes_total, idle_timeout, max_duration;
 };
 
+struct TunnelSettings {
+  std::shared_ptr<const stream::Formatter> hostname;  // host:port, the authority of the request
+  std::string post_path;                              // empty: CONNECT
+  route::HeaderMutations headers;
+};
+
 struct Settings {
   struct Target {
     upstream::ClusterId cluster = 0;
     uint64_t weights_up_to = 1;  // sum of the weights up to and with this one
   };
   std::vector<Target> targets;           // never empty
+  std::optional<TunnelSettings> tunnel;  // through an HTTP proxy; none: straight to the host
   milliseconds idle_timeout{3'600'000};  // nothing in either direction; 0: no limit
   milliseconds max_duration{0};          // 0: no limit
   uint32_t max_connect_attempts = 1;

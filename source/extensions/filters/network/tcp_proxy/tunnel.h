@@ -1,0 +1,75 @@
+// A tunnel through an HTTP proxy: a CONNECT (or POST) to a host of the cluster, whose bodies carry the bytes.
+// (proto: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig)
+//
+// The request takes a connection of the host's pool: the whole of an HTTP/1 one, a stream of an HTTP/2 one. Bytes go
+// once the host has answered 2xx, for which it has the cluster's connect_timeout. A CONNECT has an end on either side;
+// a POST over HTTP/1 is over with its response. Thread: the worker's.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "source/base/arena.h"
+#include "source/base/local_ptr.h"
+#include "source/extensions/filters/network/tcp_proxy/settings.h"
+#include "source/stream/stream_info.h"
+#include "source/upstream/host_stream.h"
+#include "source/upstream/worker_cluster.h"
+
+namespace sluice::extensions::filters::network::tcp_proxy {
+
+class Tunnel final : public upstream::HostStream, private upstream::pool::ExchangeEvents {
+ public:
+  // `info`: of the downstream connection, for formatters. `settings` and `events` outlive the tunnel.
+  static Opening open(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
+                      const TunnelSettings& settings, const stream::StreamInfo& info,
+                      upstream::HostStreamEvents& events);
+
+  void write(std::string_view bytes) override { exchange_.sendData(bytes, false); }
+  void shutdownWrites() override;
+  size_t pendingBytes() const override { return exchange_.unsentBytes(); }
+  void resumeReading() override { exchange_.resumeReading(); }
+  std::string localAddress() const override { return std::string(exchange_.localAddress()); }
+
+ private:
+  Tunnel(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
+         upstream::HostStreamEvents& events);
+
+  // What is wrong with the request; empty: nothing.
+  std::string fillRequest(const TunnelSettings& settings, const stream::StreamInfo& info);
+  void request(bool fresh);
+  void responseEnded();
+  void letGo() override;
+
+  void onReady() override;
+  void onFailure(upstream::pool::Failure failure, std::string_view text) override;
+  http::ResponseHeaders& beginResponse() override;
+  void onInformational() override {}
+  void onResponseHeaders(bool end_stream) override;
+  void onResponseData(std::string_view data, bool end_stream) override;
+  http::Trailers& beginResponseTrailers() override { return trailers_; }
+  void onResponseTrailers() override;
+  void onResponseReset(http::ResetReason reason, std::string_view detail) override;
+  size_t responseCredit() override;
+  void onRequestBytesSent() override;
+
+  const upstream::pool::PoolContext& context() const { return cluster_->context(); }
+
+  upstream::HostStreamEvents& events_;
+  const base::LocalPtr<upstream::WorkerCluster> cluster_;
+  const upstream::cluster::HostSlot slot_;
+  const upstream::cluster::HostPtr host_;
+  base::Arena arena_;
+  http::RequestHeaders head_{arena_};
+  http::ResponseHeaders response_{arena_};
+  http::Trailers trailers_{arena_};
+  upstream::pool::Exchange exchange_{*this};
+  event::Timer answer_timer_;
+  Opening* opening_ = nullptr;  // open() runs: failures are its result
+  bool connected_ = false;
+  bool request_ended_ = false;
+  bool sent_again_ = false;
+  bool gone_ = false;
+};
+
+}  // namespace sluice::extensions::filters::network::tcp_proxy

@@ -1,0 +1,175 @@
+#include "source/router/connect.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "source/route/rewrite.h"
+#include "source/router/failure_text.h"
+#include "source/stream/format_context.h"
+#include "source/upstream/tcp_connection.h"
+
+namespace sluice::router {
+namespace {
+
+using stream::ResponseFlag;
+using upstream::HostStream;
+using upstream::cluster::RoutingPriority;
+
+class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEvents {
+ public:
+  ConnectEnd(RouterWorker& worker, filter::ChainRunner& runner, filter::Stream& stream)
+      : worker_(worker), runner_(runner), stream_(stream), tunnel_(stream.request().method == "CONNECT") {}
+
+  // --- Terminal ---
+  void requestHeaders(bool end_stream) override;
+  void requestData(std::string_view data, bool end_stream) override;
+  void requestTrailers() override { requestData({}, true); }
+  size_t unsentRequestBytes() const override {
+    return connected_ && connection_ ? connection_->pendingBytes() : waiting_.size();
+  }
+  void responseCreditGrew() override {
+    if (connection_) connection_->resumeReading();
+  }
+  void deadlineExpired() override {}  // none is armed
+  void cancel() override { connection_.reset(); }
+
+  // --- upstream::HostStreamEvents ---
+  void onHostConnected() override;
+  void onHostFailed(std::string_view why, bool timed_out) override;
+  size_t hostCredit() override { return connected_ ? runner_.responseCredit() : 0; }
+  void onHostData(std::string_view bytes) override { runner_.responseData(bytes, false); }
+  void onHostEnd() override;
+  void onHostBroken() override;
+  void onHostDrained() override {
+    runner_.requestProgress();
+    overIfEnded();
+  }
+
+ private:
+  void fail(const FailureText& failure) {
+    connection_.reset();
+    runner_.localReply(filter::Reply{failure.status, std::string(failure.body), failure.details, {}, failure.flag});
+  }
+  void overIfEnded();
+
+  RouterWorker& worker_;
+  filter::ChainRunner& runner_;
+  filter::Stream& stream_;
+  HostStream::Ptr connection_;
+  std::string waiting_;  // until the host is connected; bounded by the chain's window
+  const bool tunnel_;    // else a POST, whose response ends it
+  bool connected_ = false;
+  bool request_ended_ = false;
+  bool host_ended_ = false;
+};
+
+void ConnectEnd::requestHeaders(bool end_stream) {
+  request_ended_ = end_stream;
+  const route::Match& match = stream_.route();
+  const route::Forward& action = *match.route->forward;
+  base::LocalPtr<upstream::WorkerCluster> cluster = worker_.clusters().find(match.cluster());
+  if (!cluster) {
+    return runner_.localReply(
+        filter::Reply{action.cluster_not_found_status, "", "cluster_not_found", {}, ResponseFlag::kNoClusterFound});
+  }
+  stream::StreamInfo& info = stream_.info();
+  base::Arena& arena = stream_.arena();
+  info.upstream_cluster = arena.copy(cluster->config().name);
+  info.attempt_count = 1;
+  runner_.limitWindow(cluster->config().per_connection_buffer_limit);
+  const auto priority = action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault;
+  const upstream::cluster::HostSlot slot = pickHost(*cluster, stream_);
+  if (slot == upstream::cluster::kNoHost) {
+    worker_.cells().add(cluster->context().stats.cx_none_healthy);
+    return fail(kNoHost);
+  }
+  const upstream::cluster::Host& host = *cluster->hostPtr(slot);
+  info.upstream_host = arena.copy(host.addressText());
+  info.upstream_host_name = host.hostname().empty() ? info.upstream_host : arena.copy(host.hostname());
+  HostStream::Opening opening = upstream::TcpConnection::open(std::move(cluster), slot, priority, {}, *this);
+  connection_ = std::move(opening.stream);
+  if (opening.failure == HostStream::Failure::kOverflow) return fail(kOverflow);
+  if (opening.failure != HostStream::Failure::kConnectFailed) return;
+  info.upstream_transport_failure_reason = arena.copy(opening.why);
+  fail(kConnectFailure);
+}
+
+void ConnectEnd::requestData(std::string_view data, bool end_stream) {
+  request_ended_ |= end_stream;
+  if (!connected_) {
+    waiting_.append(data);
+    return;
+  }
+  if (!connection_) return;
+  connection_->write(data);
+  if (!end_stream) return;
+  connection_->shutdownWrites();
+  overIfEnded();
+}
+
+void ConnectEnd::onHostConnected() {
+  connected_ = true;
+  stream::StreamInfo& info = stream_.info();
+  info.upstream_local_address = stream_.arena().copy(connection_->localAddress());
+  info.upstream_request_start = info.response_start = info.since(worker_.loop().now());
+  info.response_code_details = "via_upstream";
+  http::ResponseHeaders& headers = stream_.response();
+  headers.clear();
+  headers.status = 200;
+  route::finalizeResponse(stream_.route(), headers,
+                          stream::FormatContext{.request = &stream_.request(), .response = &headers, .info = info});
+  if (tunnel_) runner_.beginTunnel();
+  runner_.responseHeaders(false);
+  if (!connection_) return;  // a filter had another answer
+  const std::string waiting = std::exchange(waiting_, {});
+  connection_->write(waiting);
+  if (request_ended_) connection_->shutdownWrites();
+  connection_->resumeReading();
+  runner_.requestProgress();
+}
+
+void ConnectEnd::onHostFailed(std::string_view why, bool timed_out) {
+  stream_.info().upstream_transport_failure_reason = stream_.arena().copy(why);
+  fail(timed_out ? kConnectTimeout : kConnectFailure);
+}
+
+void ConnectEnd::onHostEnd() {
+  host_ended_ = true;
+  stream_.info().upstream_response_end = stream_.info().since(worker_.loop().now());
+  if (!tunnel_) connection_.reset();
+  runner_.responseData({}, true);
+  overIfEnded();
+}
+
+// The stream lasts until the host has been given all.
+void ConnectEnd::overIfEnded() {
+  if (!connection_ || !host_ended_ || !request_ended_ || connection_->pendingBytes() > 0) return;
+  connection_.reset();
+  runner_.endTunnel();
+}
+
+void ConnectEnd::onHostBroken() {
+  connection_.reset();
+  stream_.info().response_flags.set(ResponseFlag::kUpstreamConnectionTermination);
+  runner_.resetResponse("upstream_reset_after_response_started{connection_termination}");
+}
+
+}  // namespace
+
+bool endsTunnel(const filter::Stream& stream) {
+  const route::Route* route = stream.route().route;
+  if (route == nullptr || route->forward == nullptr || route->forward->upgrades == nullptr) return false;
+  const auto& upgrades = *route->forward->upgrades;
+  const auto found = std::find_if(upgrades.begin(), upgrades.end(), [](const auto& each) { return each.ends_here; });
+  if (found == upgrades.end() || !found->enabled) return false;
+  const http::RequestHeaders& request = stream.request();
+  if (!request.upgrade.empty()) return false;
+  return request.method == "CONNECT" || (found->allow_post && request.method == "POST");
+}
+
+filter::Terminal* makeConnectEnd(RouterWorker& worker, filter::ChainRunner& runner, filter::Stream& stream) {
+  return filter::makeIn<ConnectEnd>(stream.arena(), worker, runner, stream);
+}
+
+}  // namespace sluice::router

@@ -1,0 +1,47 @@
+#include "source/upstream/pool/connecting.h"
+
+namespace sluice::upstream::pool {
+
+using cluster::Resource;
+
+namespace {
+
+// Why not; empty: begun.
+std::string start(const net::TransportFactory* factory, const cluster::Host& host,
+                  const net::TransportFactory::Options& options, BegunConnection& out) {
+  if (factory != nullptr) {
+    if (std::string missing = factory->notReady(); !missing.empty()) return missing;
+  }
+  absl::StatusOr<net::Fd> fd = net::startConnect(host.address());
+  if (!fd.ok()) return std::string(fd.status().message());
+  out.fd = *std::move(fd);
+  if (factory != nullptr) out.transport = factory->make(options);
+  return {};
+}
+
+}  // namespace
+
+Begin beginConnection(const PoolContext& context, const cluster::Host& host, cluster::RoutingPriority priority,
+                      const net::TransportFactory::Options& options, BegunConnection& out) {
+  if (!context.breakers->tryAcquire(Resource::kConnections, priority)) {
+    context.cells.add(context.stats.cx_overflow);
+    return Begin::kOverflow;
+  }
+  context.cells.add(context.stats.cx_total);
+  out.failure = start(context.config->transport.get(), host, options, out);
+  if (out.failure.empty()) {
+    context.cells.add(context.stats.cx_active);
+    return Begin::kBegun;
+  }
+  context.breakers->release(Resource::kConnections, priority);
+  context.cells.add(context.stats.cx_connect_fail);
+  return Begin::kFailed;
+}
+
+void endConnection(const PoolContext& context, cluster::RoutingPriority priority) {
+  context.breakers->release(Resource::kConnections, priority);
+  context.cells.sub(context.stats.cx_active);
+  context.cells.add(context.stats.cx_destroy);
+}
+
+}  // namespace sluice::upstream::pool

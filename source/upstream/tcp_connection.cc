@@ -1,0 +1,79 @@
+#include "source/upstream/tcp_connection.h"
+
+#include <cstring>
+#include <utility>
+
+namespace sluice::upstream {
+
+using std::chrono::milliseconds;
+
+HostStream::Opening TcpConnection::open(base::LocalPtr<WorkerCluster> cluster, cluster::HostSlot slot,
+                                        cluster::RoutingPriority priority, net::TransportFactory::Options options,
+                                        HostStreamEvents& events) {
+  const cluster::Host& host = *cluster->hostPtr(slot);
+  options.session_key = host.addressText();
+  pool::BegunConnection begun;
+  switch (pool::beginConnection(cluster->context(), host, priority, options, begun)) {
+    case pool::Begin::kBegun:
+      break;
+    case pool::Begin::kOverflow:
+      return {.stream = nullptr, .failure = Failure::kOverflow};
+    case pool::Begin::kFailed:
+      return {.stream = nullptr, .failure = Failure::kConnectFailed, .why = std::move(begun.failure)};
+  }
+  cluster->requestStarted(slot);
+  return {.stream = Ptr(new TcpConnection(std::move(cluster), slot, priority, std::move(begun), events))};
+}
+
+TcpConnection::TcpConnection(base::LocalPtr<WorkerCluster> cluster, cluster::HostSlot slot,
+                             cluster::RoutingPriority priority, pool::BegunConnection begun, HostStreamEvents& events)
+    : events_(events),
+      cluster_(std::move(cluster)),
+      host_(cluster_->hostPtr(slot)),
+      priority_(priority),
+      began_(context().loop.now()),
+      connection_(context().loop, context().buffers, std::move(begun.fd), net::Connection::Mode::kConnecting, *this,
+                  std::move(begun.transport)),
+      connect_timer_(context().loop.timers(), [this] {
+        context().cells.add(context().stats.cx_connect_timeout);
+        events_.onHostFailed("connection timeout", true);
+      }) {
+  connect_timer_.arm(context().config->connect_timeout);
+}
+
+void TcpConnection::letGo() {
+  connect_timer_.cancel();
+  connection_.close();
+  pool::endConnection(context(), priority_);
+  cluster_->requestFinished(*host_);
+  context().loop.deleteLater(std::unique_ptr<event::Deferred>(this));
+}
+
+void TcpConnection::onConnected() {
+  connected_ = true;
+  connect_timer_.cancel();
+  const event::Duration took = context().loop.now() - began_;
+  context().cells.record(context().stats.cx_connect_ms, std::chrono::duration_cast<milliseconds>(took).count());
+  events_.onHostConnected();
+}
+
+void TcpConnection::write(std::string_view bytes) {
+  context().cells.add(context().stats.cx_tx_bytes_total, bytes.size());
+  connection_.write(bytes);
+}
+
+void TcpConnection::onBytes(std::string_view bytes) {
+  context().cells.add(context().stats.cx_rx_bytes_total, bytes.size());
+  events_.onHostData(bytes);
+}
+
+void TcpConnection::onBroken(net::CloseReason reason, int error) {
+  if (connected_) return events_.onHostBroken();
+  context().cells.add(context().stats.cx_connect_fail);
+  const net::Transport* transport = connection_.transport();
+  const bool handshake = reason == net::CloseReason::kHandshakeFailed && transport != nullptr;
+  if (handshake && !transport->failure().empty()) return events_.onHostFailed(transport->failure(), false);
+  events_.onHostFailed(strerror(error), false);
+}
+
+}  // namespace sluice::upstream
