@@ -135,6 +135,7 @@ std::optional<BootstrapSettings> compileBootstrap(const Bootstrap& bootstrap, co
   checkUniqueAddresses(bootstrap, context);
   if (bootstrap.has_admin()) compileAdmin(bootstrap.admin(), context.child("admin"), settings);
   compileSources(bootstrap, context, settings.sources);
+  settings.connection_limits = compileConnectionLimits(bootstrap, context);
   if (context.errors().total() != before) return std::nullopt;
   return settings;
 }

@@ -9,6 +9,7 @@
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "source/config/config_source.h"
+#include "source/config/connection_limits.h"
 #include "source/config/errors.h"
 #include "source/net/address.h"
 
@@ -23,6 +24,7 @@ struct DynamicSources {
 struct BootstrapSettings {
   std::optional<net::Address> admin_address;  // none: no admin server
   DynamicSources sources;
+  ConnectionLimitSettings connection_limits;
 };
 
 // Everything wrong goes to `context`, which stands at the bootstrap; nothing is returned if anything was.

@@ -46,6 +46,57 @@ TEST_CASE("a bootstrap with dynamic resources gives their sources") {
   CHECK(compiled.settings->sources.cds->watched_directory == "/d");
 }
 
+TEST_CASE("connections are limited by a resource monitor and by runtime keys, however they are nested") {
+  const Compiled none("{}");
+  CHECK_FALSE(none.settings->connection_limits.process);
+  const Compiled compiled(R"(
+overload_manager:
+  resource_monitors:
+  - name: envoy.resource_monitors.global_downstream_max_connections
+    typed_config:
+      "@type": type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig
+      max_active_downstream_connections: 50000
+layered_runtime:
+  layers:
+  - name: one
+    static_layer:
+      envoy: {resource_limits: {listener: {a: {connection_limit: 10}, b.c: {connection_limit: 20}}}}
+      overload.global_downstream_max_connections: 7
+  - name: two
+    static_layer: {envoy.resource_limits.listener.a.connection_limit: 11}
+)");
+  REQUIRE(compiled.errors.toString() == "");
+  const ConnectionLimitSettings& limits = compiled.settings->connection_limits;
+  CHECK(limits.process == 50000);
+  CHECK(limits.by_listener == std::map<std::string, uint32_t>{{"a", 11}, {"b.c", 20}});
+  CHECK(Compiled(
+            "layered_runtime: {layers: [{name: a, static_layer: {overload: {global_downstream_max_connections: 7}}}]}")
+            .settings->connection_limits.process == 7);
+}
+
+TEST_CASE("runtime keys and resource monitors that are not there are refused") {
+  const Compiled key("layered_runtime: {layers: [{name: a, static_layer: {health_check: {min_interval: 5}}}]}");
+  CHECK(key.errors.toString().find("layers[0].static_layer.health_check.min_interval: no runtime key of this proxy") !=
+        std::string::npos);
+  for (const char* value : {"many", "-1", "1.5", "true"}) {
+    const Compiled wrong(
+        "layered_runtime: {layers: [{name: a, static_layer: {envoy.resource_limits.listener.a."
+        "connection_limit: " +
+        std::string(value) + "}}]}");
+    CHECK(wrong.errors.toString().find("has to be a whole number") != std::string::npos);
+  }
+  const std::string monitor =
+      "{name: m, typed_config: {'@type': type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections."
+      "v3.DownstreamConnectionsConfig, max_active_downstream_connections: 1}}";
+  const Compiled twice("overload_manager: {resource_monitors: [" + monitor + ", " + monitor + "]}");
+  CHECK(twice.errors.toString().find("resource_monitors[1].typed_config: the connections of clients are limited") !=
+        std::string::npos);
+  const Compiled other(
+      "overload_manager: {resource_monitors: [{name: m, typed_config: {'@type': "
+      "type.googleapis.com/envoy.config.bootstrap.v3.Admin}}]}");
+  CHECK(other.errors.toString().find("is no resource monitor of this proxy") != std::string::npos);
+}
+
 TEST_CASE("a name that two clusters have is refused at the second") {
   const Compiled compiled("static_resources:\n  clusters:\n  - name: a\n  - name: a\n");
 

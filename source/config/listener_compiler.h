@@ -40,6 +40,8 @@ struct CompiledListener {
   bool transparent = false;
   int accept_batch = 64;
   bool exact_balance = false;
+  bool ignore_global_conn_limit = false;
+  uint32_t buffer_limit = 1024 * 1024;
 };
 
 std::optional<CompiledListener> compileListener(const envoy::config::listener::v3::Listener& listener,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "source/base/intrusive_list.h"
+#include "source/base/shared_limit.h"
 #include "source/event/timer.h"
 #include "source/net/address.h"
 #include "source/net/socket.h"
@@ -24,6 +25,12 @@ class SessionWorker;
 
 namespace sluice::filter {
 
+// What a connection counts for until its end. The listener's.
+struct Counted {
+  base::LimitUnit process, listener;
+  std::shared_ptr<void> balance;
+};
+
 // A downstream connection as its listener sees it. It owns itself and leaves the listener's list at its end.
 class LiveConnection : public base::ListNode {
  public:
@@ -33,8 +40,7 @@ class LiveConnection : public base::ListNode {
   // Ends it now. True if that cut a request (or a stream of bytes) short.
   virtual bool closeNow(std::string_view details) = 0;
 
-  // The listener's: goes with the connection, and so tells its end.
-  std::shared_ptr<void> counted;
+  Counted counted;
 };
 
 // What filters in front of the terminal one know of a connection, and what they leave for what follows. Lives as long
@@ -106,7 +112,9 @@ struct Accepted {
   std::chrono::milliseconds transport_timeout{0};
   std::shared_ptr<const ChainGuard> guard;  // null: no other chain could have been chosen by server name
   const void* chosen_chain = nullptr;       // for the guard only
-  std::shared_ptr<void> counted;            // the listener's own
+  Counted counted;
+  // How many bytes may wait here in each direction for a slow reader. (proto: per_connection_buffer_limit_bytes)
+  uint32_t buffer_limit = 1024 * 1024;
   // In front of the terminal filter, in order: asked by ConnectionGate, which the terminal filter runs. Null: none.
   std::shared_ptr<const ConnectionFilters> filters;
 };

@@ -96,12 +96,13 @@ void WorkerListeners::acceptSome(Socket& socket, int limit) {
       if (errno == ECONNABORTED || errno == EINTR || errno == EPROTO || errno == EPERM) continue;
       return;
     }
+    filter::Accepted accepted;
+    if (!count(*socket.listener->config, accepted.counted)) continue;
     const net::Address remote = net::Address::fromSockaddr(address, length);
     // A wildcard address says nothing about where the client came in.
     const bool ask = socket.address().isIp() && (socket.address().isAny() || socket.listener->config->transparent);
     const net::Address local = ask ? net::localAddress(fd.get()) : socket.address();
     if (local.isIp()) net::setNoDelay(fd.get());
-    filter::Accepted accepted;
     accepted.fd = std::move(fd);
     accepted.remote = accepted.direct_remote = remote;
     accepted.local = accepted.direct_local = local;
@@ -109,6 +110,19 @@ void WorkerListeners::acceptSome(Socket& socket, int limit) {
     if (ask && local.port() != socket.address().port()) accepted.direct_local = socket.address();
     this->accepted(*socket.listener, std::move(accepted));
   }
+}
+
+// False: one more would be too many.
+bool WorkerListeners::count(const ListenerConfig& config, filter::Counted& counted) {
+  if (!counted.process.take(config.process_limit)) {
+    cells_.add(config.stats.global_cx_overflow);
+    return false;
+  }
+  if (!counted.listener.take(config.limit)) {
+    cells_.add(config.stats.cx_overflow);
+    return false;
+  }
+  return true;
 }
 
 void WorkerListeners::accepted(Active& listener, filter::Accepted accepted) {
@@ -129,7 +143,7 @@ bool WorkerListeners::passOn(const std::shared_ptr<const ListenerConfig>& config
   }
   std::atomic<uint32_t>& count = balance->counts[least].connections;
   count.fetch_add(1, std::memory_order_relaxed);
-  accepted.counted =
+  accepted.counted.balance =
       std::shared_ptr<void>(&count, [balance, &count](void*) { count.fetch_sub(1, std::memory_order_relaxed); });
   if (least == index_) return false;
   // std::function wants copies, so the connection travels behind a pointer.
@@ -164,6 +178,7 @@ void WorkerListeners::inspected(const std::shared_ptr<const ListenerConfig>& con
         Active* other = findByDestination(accepted.local);
         if (other != nullptr && other->config->name != config->name) {
           const std::shared_ptr<const ListenerConfig> its = other->config;
+          if (!accepted.counted.listener.take(its->limit)) return cells_.add(its->stats.cx_overflow);
           return arrived(its, other, std::move(accepted), true);
         }
       }
@@ -226,6 +241,7 @@ void WorkerListeners::serve(const ListenerConfig& config, Active* listener, filt
     chain = *found;
   }
   const FilterChain& chosen = config.chains[chain];
+  accepted.buffer_limit = config.buffer_limit;
   if (chosen.transport != nullptr) {
     if (!chosen.transport->notReady().empty()) return cells_.add(config.stats.context_secrets_not_ready);
     accepted.transport = chosen.transport->make({});
@@ -242,11 +258,11 @@ void WorkerListeners::serve(const ListenerConfig& config, Active* listener, filt
 }
 
 void WorkerListeners::hand(const FilterChain& chain, filter::Accepted accepted, ConnectionList& list) {
-  if (!accepted.counted) return chain.terminal->serve(std::move(accepted), services_, list);
-  std::shared_ptr<void> counted = std::move(accepted.counted);
+  filter::Counted counted = std::move(accepted.counted);
+  const filter::LiveConnection* last = list.empty() ? nullptr : &list.back();
   chain.terminal->serve(std::move(accepted), services_, list);
-  // It is the last one, unless it has ended already.
-  if (!list.empty() && !list.back().counted) list.back().counted = std::move(counted);
+  // It is the last one now, unless it has ended already.
+  if (!list.empty() && &list.back() != last) list.back().counted = std::move(counted);
 }
 
 // The listener was updated or removed while the connection waited: its chain may live on, otherwise it drains at once.

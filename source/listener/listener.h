@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "source/base/intrusive_list.h"
+#include "source/base/shared_limit.h"
 #include "source/event/loop.h"
 #include "source/filter/network.h"
 #include "source/listener/chain_index.h"
@@ -27,7 +28,7 @@ namespace sluice::listener {
 
 // listener.ADDRESS.*; made on main.
 struct ListenerStats {
-  observability::Counter cx_total, cx_overflow, context_secrets_not_ready, no_filter_chain_match;
+  observability::Counter cx_total, cx_overflow, global_cx_overflow, context_secrets_not_ready, no_filter_chain_match;
   observability::Counter pre_cx_timeout, filter_remote_close, filter_error;
   observability::Gauge pre_cx_active;
 };
@@ -72,6 +73,10 @@ struct ListenerConfig {
   int accept_batch = 64;          // connections taken in one go: a flood does not starve those that are being served
   std::shared_ptr<const filter::ChainGuard> guard = nullptr;
   std::shared_ptr<Balance> balance = nullptr;  // null: the kernel spreads connections
+  // Connections beyond these are closed as they are accepted. Null: no limit.
+  base::SharedLimit* process_limit = nullptr;
+  base::SharedLimit* limit = nullptr;
+  uint32_t buffer_limit = 1024 * 1024;  // as in Accepted
 };
 
 class WorkerListeners : private Inspection::Owner {
@@ -105,6 +110,7 @@ class WorkerListeners : private Inspection::Owner {
   struct Draining;
 
   void acceptSome(Socket& socket, int limit);
+  bool count(const ListenerConfig& config, filter::Counted& counted);
   void accepted(Active& listener, filter::Accepted accepted);
   bool passOn(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted& accepted);
   void arrived(const std::shared_ptr<const ListenerConfig>& config, Active* listener, filter::Accepted accepted,

@@ -58,6 +58,7 @@ struct ListenerTest {
   ListenerTest() {
     stats.cx_total = registry.counter("cx_total");
     stats.cx_overflow = registry.counter("cx_overflow");
+    stats.global_cx_overflow = registry.counter("global_cx_overflow");
   }
   ~ListenerTest() {
     listeners.reset();
@@ -76,6 +77,8 @@ struct ListenerTest {
     config->addresses = std::move(addresses);
     config->chains = {{"chain", hash, std::make_shared<Server>(generation, all)}};
     config->stats = stats;
+    config->process_limit = process_limit;
+    config->limit = limit;
     std::vector<net::Fd> sockets;
     for (const net::Address& one : fresh) sockets.push_back(*net::listenOn(one, {}));
     listeners->set(config, std::move(sockets), 10s);
@@ -90,6 +93,7 @@ struct ListenerTest {
     return size == 0 || (size < 0 && errno == ECONNRESET);  // the latter where it had not read all
   }
 
+  base::SharedLimit *process_limit = nullptr, *limit = nullptr;
   event::PolledLoop loop;
   observability::StatsRegistry registry;
   observability::StatsCells& cells = registry.makeCells();
@@ -111,6 +115,62 @@ TEST_CASE("connections are accepted and counted") {
   CHECK(t.listeners->connections() == 2);
   CHECK(t.registry.valueOf("cx_total") == 2);
   CHECK(Server::last_local == at);
+}
+
+TEST_CASE("connections beyond a limit are closed at once, and an end makes room") {
+  base::SharedLimit two(2), three(3);
+  ListenerTest t;
+  const bool of_process = GENERATE(true, false);
+  t.process_limit = of_process ? &two : &three;
+  t.limit = of_process ? &three : &two;
+  const net::Address at = t.address();
+  t.set("l", {at}, "one", 1, {at});
+  const net::Fd a = t.connect(at), b = t.connect(at), c = t.connect(at), d = t.connect(at);
+  t.loop.turn();
+  CHECK(t.all.size() == 2);
+  CHECK(t.closed(c));
+  CHECK(t.closed(d));
+  CHECK(t.registry.valueOf(of_process ? "global_cx_overflow" : "cx_overflow") == 2);
+  CHECK(t.registry.valueOf(of_process ? "cx_overflow" : "global_cx_overflow") == 0);
+  CHECK(t.registry.valueOf("cx_total") == 2);
+
+  t.all.front()->closeNow("test");
+  const net::Fd e = t.connect(at);
+  t.loop.turn();
+  CHECK_FALSE(t.closed(e));
+  CHECK(two.used() == 2);
+  t.set("l", {at}, "two", 2, {});  // those that drain count
+  const net::Fd f = t.connect(at);
+  t.loop.turn();
+  CHECK(t.closed(f));
+  t.listeners->closeAll();
+  CHECK(two.used() == 0);
+  CHECK(three.used() == 0);
+}
+
+TEST_CASE("a connection that is over when it is served is not counted on") {
+  struct Refuser : filter::TerminalNetworkFilter {
+    void serve(filter::Accepted, filter::NetworkServices&, base::List<filter::LiveConnection>&) const override {}
+  };
+  base::SharedLimit limit(2);
+  ListenerTest t;
+  const net::Address at = t.address();
+  t.set("l", {at}, "one", 1, {at});
+  const net::Fd uncounted = t.connect(at);
+  t.loop.turn();
+  auto config = std::make_shared<ListenerConfig>();
+  config->name = "l";
+  config->addresses = {at};
+  config->chains = {{"chain", 1, std::make_shared<Refuser>()}};
+  config->limit = &limit;
+  t.listeners->set(config, {}, 10s);
+  for (int i = 0; i < 5; ++i) {
+    const net::Fd client = t.connect(at);
+    t.loop.turn();
+    CHECK(t.closed(client));
+  }
+  CHECK(limit.used() == 0);
+  CHECK(t.all.size() == 1);
 }
 
 TEST_CASE(
@@ -529,6 +589,7 @@ TEST_CASE("a connection goes over to the listener of the address that it was goi
     config->bind = false;
     config->chains = {{name, 1, std::make_shared<Server>(name, t.all)}};
     config->stats = t.stats;
+    config->limit = t.limit;
     // Its own filters run too, and it does not hand over again.
     config->filters.push_back({std::make_shared<Wants>(3), nullptr});
     config->use_original_dst = true;
@@ -552,6 +613,13 @@ TEST_CASE("a connection goes over to the listener of the address that it was goi
   CHECK(Server::last_local == exact);
   t.listeners->set(front(*net::Address::fromIp("10.9.9.9", 81)), {}, 10s);
   serve("any");
+  base::SharedLimit none(0);
+  t.limit = &none;
+  behind("any", any);
+  const net::Fd refused = t.connect(t.at);
+  t.send(refused, "xyz");
+  CHECK(t.closed(refused));
+  CHECK(t.registry.valueOf("cx_overflow") == 1);
   t.listeners->set(front(*net::Address::fromIp("10.9.9.9", 82)), {}, 10s);
   serve("rest");
   t.listeners->remove("exact", 10s);

@@ -975,5 +975,24 @@ TEST_CASE("a call answered with more than its response keeps its answer") {
   CHECK(t.results == std::vector<std::string>{"200 ok"});
 }
 
+TEST_CASE("the listener's buffer limit holds for an answer that its client does not read") {
+  const auto held = [](uint32_t limit) {
+    DataPath t;
+    t.buffer_limit = limit;
+    t.route("/", t.forward("c"));
+    t.connect().send(get());
+    t.answer("HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n");
+    const std::string piece(16 * 1024, 'x');
+    for (size_t before = SIZE_MAX; before != t.host.peer(0).sent;) {
+      before = t.host.peer(0).sent;
+      t.host.peer(0).send(piece);
+      t.loop.turn();
+    }
+    return t.host.peer(0).sent;
+  };
+
+  CHECK(held(1024 * 1024) - held(4096) > 48 * 1024);
+}
+
 }  // namespace
 }  // namespace sluice::server

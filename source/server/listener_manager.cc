@@ -11,7 +11,8 @@ namespace sluice::server {
 
 ListenerManager::ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes,
                                  observability::StatsRegistry& stats, observability::StatsCells& cells,
-                                 observability::Logger& logger, std::chrono::milliseconds drain_time)
+                                 observability::Logger& logger, std::chrono::milliseconds drain_time,
+                                 listener::ConnectionLimits& limits)
     : main_(main),
       workers_(workers),
       routes_(routes),
@@ -19,6 +20,7 @@ ListenerManager::ListenerManager(event::Loop& main, Workers& workers, RouteManag
       cells_(cells),
       logger_(logger),
       drain_time_(drain_time),
+      limits_(limits),
       total_active_(stats.gauge("listener_manager.total_listeners_active")),
       total_warming_(stats.gauge("listener_manager.total_listeners_warming")),
       added_(stats.counter("listener_manager.listener_added")),
@@ -70,6 +72,13 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
           continue;
         }
         ours = before->compiled.bind;
+        const bool abstract = address.isUnix() && address.toString().front() == '@';
+        if (ours && (abstract || (address.isIp() && !(before->compiled.reuse_port && next.compiled.reuse_port)))) {
+          return absl::FailedPreconditionError(
+              absl::StrCat("how the socket of ", address.toString(),
+                           " is made cannot change while it is in use, because two of them cannot be bound at once",
+                           abstract ? "" : " without enable_reuse_port", "; remove the listener first"));
+        }
       }
     }
     if (const std::optional<net::Address> bound =
@@ -175,6 +184,7 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   next->scope = registry_.scope("listener", stat_name);
   next->stats.cx_total = next->scope.counter("downstream_cx_total");
   next->stats.cx_overflow = next->scope.counter("downstream_cx_overflow");
+  next->stats.global_cx_overflow = next->scope.counter("downstream_global_cx_overflow");
   next->stats.context_secrets_not_ready = next->scope.counter("downstream_context_secrets_not_ready");
   next->stats.no_filter_chain_match = next->scope.counter("no_filter_chain_match");
   next->stats.pre_cx_timeout = next->scope.counter("downstream_pre_cx_timeout");
@@ -218,6 +228,9 @@ void ListenerManager::tryActivate(const std::string& name) {
   serving->use_original_dst = next.compiled.use_original_dst;
   serving->transparent = next.compiled.transparent;
   serving->accept_batch = next.compiled.accept_batch;
+  serving->buffer_limit = next.compiled.buffer_limit;
+  serving->process_limit = next.compiled.ignore_global_conn_limit ? nullptr : limits_.ofProcess();
+  serving->limit = limits_.ofListener(name);
   if (next.compiled.exact_balance) serving->balance = balanceOf(entry);
   serving->stats = next.stats;
   // Descriptors move into the posted work; std::function wants copies, so they travel behind a pointer.

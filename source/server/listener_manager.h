@@ -17,6 +17,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "source/config/listener_compiler.h"
 #include "source/event/loop.h"
+#include "source/listener/connection_limits.h"
 #include "source/observability/log.h"
 #include "source/server/route_manager.h"
 #include "source/server/worker.h"
@@ -45,8 +46,8 @@ class ListenerManager {
   };
 
   ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes, observability::StatsRegistry& stats,
-                  observability::StatsCells& cells, observability::Logger& logger,
-                  std::chrono::milliseconds drain_time);
+                  observability::StatsCells& cells, observability::Logger& logger, std::chrono::milliseconds drain_time,
+                  listener::ConnectionLimits& limits);
 
   // Adds or replaces. `rds_names`: the tables it needs before it may serve. Errors: an address that cannot be bound, or
   // the name of a static listener.
@@ -83,6 +84,7 @@ class ListenerManager {
   observability::StatsCells& cells_;
   observability::Logger& logger_;
   std::chrono::milliseconds drain_time_;
+  listener::ConnectionLimits& limits_;
   bool accepting_ = false;
   bool draining_ = false;
   std::map<std::string, Entry> entries_;

@@ -302,6 +302,8 @@ struct ListenerTest : Process {
     compiled.addresses = {at};
     compiled.backlog = 100;
     compiled.stat_name = name;
+    compiled.reuse_port = reuse_port;
+    compiled.socket_hash = socket_hash;
     compiled.content_hash = std::hash<std::string>()(generation + at.toString());
     compiled.chains = {{"", compiled.content_hash, std::make_shared<Greeter>(generation)}};
     return listeners.set(std::move(compiled), {}, std::move(waits_for), is_static, generation);
@@ -322,9 +324,12 @@ struct ListenerTest : Process {
   }
   net::Address boundOf(const std::string& name) { return listeners.entries().at(name).active->bound.at(0); }
 
+  bool reuse_port = true;
+  uint64_t socket_hash = 0;
   const net::Address any = *net::Address::fromIp("127.0.0.1", 0);
   RouteManager routes{*main, workers};
-  ListenerManager listeners{*main, workers, routes, stats, cells, logger, 1000ms};
+  listener::ConnectionLimits limits;
+  ListenerManager listeners{*main, workers, routes, stats, cells, logger, 1000ms, limits};
 };
 
 TEST_CASE("nothing is accepted before the process says so") {
@@ -348,6 +353,24 @@ TEST_CASE("an update keeps the address, also one that the kernel chose") {
   REQUIRE(t.set("l", elsewhere, "three").ok());
   for (int i = 0; i < 5; ++i) CHECK(t.ask(elsewhere) == "three");
   CHECK(t.ask(bound) == "refused");
+}
+
+TEST_CASE("a socket that cannot be bound twice cannot be made otherwise while it serves") {
+  ListenerTest t(GENERATE(1, 3));
+  t.listeners.startAccepting();
+  const bool abstract = GENERATE(true, false);
+  t.reuse_port = abstract;
+  const net::Address at = abstract ? t.unixAddress() : t.any;
+  REQUIRE(t.set("l", at, "one").ok());
+  const net::Address bound = t.boundOf("l");
+  t.socket_hash = 1;
+  const absl::Status changed = t.set("l", at, "two");
+  CHECK(changed.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(std::string(changed.message()).find("remove the listener first") != std::string::npos);
+  CHECK(t.ask(bound) == "one");
+  t.socket_hash = 0;
+  REQUIRE(t.set("l", at, "three").ok());
+  CHECK(t.ask(bound) == "three");
 }
 
 TEST_CASE("an address that another has is refused, and what serves goes on") {

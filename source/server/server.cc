@@ -1,7 +1,9 @@
 #include "source/server/server.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <iostream>
@@ -103,8 +105,8 @@ class Server {
     resolver_ = net::makeDnsResolver(*main_);
     clusters_ =
         std::make_unique<ClusterManager>(*main_, workers_, stats_, cells_, cluster_names_, *resolver_, logger_, seed());
-    listeners_ =
-        std::make_unique<ListenerManager>(*main_, workers_, *routes_, stats_, cells_, logger_, options_.drain_time);
+    listeners_ = std::make_unique<ListenerManager>(*main_, workers_, *routes_, stats_, cells_, logger_,
+                                                   options_.drain_time, limits_);
   }
 
   void makeDynamicConfig() {
@@ -154,7 +156,19 @@ class Server {
     return {response.status, std::move(response.body), std::move(response.content_type), std::move(response.headers)};
   }
 
+  void limitConnections(const config::ConnectionLimitSettings& settings) {
+    for (const auto& [name, limit] : settings.by_listener) limits_.by_listener.try_emplace(name, limit);
+    if (settings.process) {
+      limits_.process.emplace(*settings.process);
+    } else if (rlimit descriptors;
+               options_.defaults == config::Defaults::kEdge && getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
+      // A descriptor for the client, one for its upstream.
+      limits_.process.emplace(static_cast<uint32_t>(std::min<rlim_t>(descriptors.rlim_cur / 2, UINT32_MAX)));
+    }
+  }
+
   bool start(const CompiledBootstrap& compiled) {
+    limitConnections(compiled.settings->connection_limits);
     if (compiled.settings->admin_address && !startAdmin(*compiled.settings->admin_address)) return false;
     for (const auto& cluster : compiled.clusters) clusters_->set(cluster.config, *cluster.proto, true, "");
     for (const auto& listener : compiled.listeners) {
@@ -270,6 +284,7 @@ class Server {
   route::FilterSlots filter_slots_;
   std::unique_ptr<event::Loop> main_ = event::makeLoop();
   std::unique_ptr<observability::LogFiles> log_files_;
+  listener::ConnectionLimits limits_;
   Workers workers_;
   std::unique_ptr<SecretManager> secrets_;
   std::unique_ptr<RouteManager> routes_;

@@ -117,6 +117,7 @@ struct DataPath {
     accepted.fd = net::Fd(fds[0]);
     accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
     accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
+    accepted.buffer_limit = buffer_limit;
     session::Connection::start(sessions, settings, std::move(accepted), connections,
                                {http::h1::makeServerCodec, http::h2::makeServerCodec});
     clients.push_back(std::make_unique<TestClient>(net::Fd(fds[1])));
@@ -145,6 +146,7 @@ struct DataPath {
   }
   int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
 
+  uint32_t buffer_limit = 1024 * 1024;
   event::PolledLoop loop;
   net::WorkerBuffers buffers;
   observability::StatsRegistry registry;

@@ -1,5 +1,7 @@
 #include "source/session/connection.h"
 
+#include <algorithm>
+
 #include "source/stream/format_context.h"
 
 namespace sluice::session {
@@ -45,7 +47,8 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
       guard_(std::move(accepted.guard)),
       chosen_chain_(accepted.chosen_chain),
       timer_(worker.loop.timers(), [this] { onTimer(); }),
-      born_(worker.loop.now()) {
+      born_(worker.loop.now()),
+      buffer_limit_(accepted.buffer_limit) {
   peer_.remote = remote_text_;
   peer_.direct_remote = direct_text_.empty() ? remote_text_ : direct_text_;
   peer_.local = local_text_;
@@ -162,7 +165,7 @@ size_t Connection::readCredit() {
   if (codec_ == nullptr) return net::WorkerBuffers::kReadSize;
   if (codec_->inputBlocked()) return 0;
   if (many_ == nullptr && !streams_.empty()) return streams_.front().requestCredit();
-  return connection_.pendingBytes() >= kMaxUnsent ? 0 : net::WorkerBuffers::kReadSize;
+  return connection_.pendingBytes() >= std::min<size_t>(kMaxUnsent, buffer_limit_) ? 0 : net::WorkerBuffers::kReadSize;
 }
 
 void Connection::onBytes(std::string_view bytes) {

@@ -52,6 +52,8 @@ class Connection final : private net::ConnectionEvents,
   const PeerText& peer() const { return peer_; }
   uint64_t id() const { return id_; }
   bool idle() const { return streams_.empty(); }
+  // How many bytes may wait here in each direction.
+  uint32_t bufferLimit() const { return buffer_limit_; }
   std::string_view serverName() const { return server_name_; }
   // Whether another filter chain than this connection's is for that authority.
   bool misdirected(std::string_view authority) const;
@@ -144,6 +146,7 @@ class Connection final : private net::ConnectionEvents,
   event::TimePoint born_;
   event::TimePoint idle_since_;
   uint64_t sent_before_ = 0;  // at the last look, while the rest of the output is waited for
+  const uint32_t buffer_limit_;
   uint32_t requests_ = 0;
   bool head_timed_ = false;  // timer_ is that of a request head
   bool draining_ = false;

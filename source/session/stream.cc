@@ -51,6 +51,7 @@ void Stream::makeChain() {
   runner_.emplace(*settings.chain, *this, static_cast<filter::Downstream&>(*this));
   terminal_ = worker_.terminals.make(*settings.terminal, *runner_, *this, *this);
   runner_->setTerminal(*terminal_);
+  runner_->limitWindow(connection_->bufferLimit());
 }
 
 void Stream::requestHeaders(bool end_stream, bool expect_continue) {

@@ -1,6 +1,7 @@
 """Which filter chain a connection gets, and what listener filters find out before: SNI, HTTP versions, PROXY protocol."""
 import functools
 import os
+import resource
 import shutil
 import socket
 import ssl
@@ -421,26 +422,33 @@ class SidecarTest(SluiceTestCase):
     """Connections of an application that the kernel redirects to the proxy beside it."""
 
     APPLICATION, SERVICE = "10.77.0.2", "10.77.0.1"
+    APPLICATION6, SERVICE6 = "fd77::2", "fd77::1"
+
+    def redirect(self, iptables, application, service):
+        for address in (application, service):
+            subprocess.run(["ip", "address", "add", address, "dev", "lo", "nodad"], check=True)
+        rule = ["-p", "tcp", "-s", application, "-d", service, "-j", "REDIRECT", "--to-ports", "15001"]
+        subprocess.run([iptables, "-t", "nat", "-A", "OUTPUT", *rule], check=True)
 
     def setUpNetwork(self):
-        for address in (self.APPLICATION, self.SERVICE):
-            subprocess.run(["ip", "address", "add", address + "/32", "dev", "lo"], check=True)
-        rule = ["-p", "tcp", "-s", self.APPLICATION, "-d", self.SERVICE, "-j", "REDIRECT", "--to-ports", "15001"]
-        subprocess.run(["iptables", "-t", "nat", "-A", "OUTPUT", *rule], check=True)
+        self.redirect("iptables", self.APPLICATION, self.SERVICE)
+        self.redirect("ip6tables", self.APPLICATION6, self.SERVICE6)
         self.web = self.start(HttpUpstream(lambda _: Reply(200, b"web"), address=(self.SERVICE, 0)))
         self.raw = self.start(RawUpstream(lambda sock, number: sock.sendall(b"raw " + sock.recv(100)), address=(self.SERVICE, 0)))
         front = listener(
             [passes("original")],
             [{"name": "original", "typed_config": {"@type": FILTER + "original_dst.v3.OriginalDst"}}],
             address=config.socketAddress(15001),
+            additional_addresses=[{"address": config.socketAddress(15001, "::1")}],
             use_original_dst=True,
         )
         web = httpListener("web", [route("original")], address=config.socketAddress(self.web.port, "0.0.0.0"))
         text = bootstrap([front, {**web, "bind_to_port": False}], [originalDst(cleanup_interval="0.1s")])
         self.sluice = self.start(Sluice(self.scratch, text, concurrency=2))
 
-    def connect(self, *target):
-        sock = socket.create_connection(target, 5, source_address=(self.APPLICATION, 0))
+    def connect(self, host, port):
+        source = self.APPLICATION6 if ":" in host else self.APPLICATION
+        sock = socket.create_connection((host, port), 5, source_address=(source, 0))
         self.addCleanup(sock.close)
         return sock
 
@@ -458,7 +466,11 @@ class SidecarTest(SluiceTestCase):
         self.assertEqual(self.web.next().header("x-request-id") is not None, True)
         self.assertEqual(self.sluice.stat("http.web.downstream_rq_total"), 1)
         self.assertEqual(self.sluice.stat("tcp.original.downstream_cx_total"), 1)
-        for one in (sock, web):
+        raw6 = self.start(RawUpstream(lambda sock, number: sock.sendall(b"six " + sock.recv(100)), address=(self.SERVICE6, 0)))
+        six = self.connect(self.SERVICE6, raw6.port)
+        six.sendall(b"bytes")
+        self.assertEqual(six.recv(100), b"six bytes")
+        for one in (sock, web, six):
             one.close()
         waitFor(lambda: self.sluice.stat("cluster.original.membership_total") == 0, "the hosts to be forgotten")
 
@@ -469,6 +481,69 @@ class SidecarTest(SluiceTestCase):
         self.assertEqual(self.connect("127.0.0.1", 15001).recv(10), b"")
 
         self.assertEqual(self.sluice.stat("cluster.original.upstream_cx_total"), 0)
+
+
+class ConnectionLimitTest(SluiceTestCase):
+    def serve(self, concurrency, process=None, runtime=None, **more):
+        config_ = bootstrap([listener([answers("a")], **more)], [config.cluster("unused", 1)])
+        if process is not None:
+            kind = config.TYPE + "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+            monitor = {"@type": kind, "max_active_downstream_connections": process}
+            name = "envoy.resource_monitors.global_downstream_max_connections"
+            config_["overload_manager"] = {"resource_monitors": [{"name": name, "typed_config": monitor}]}
+        if runtime is not None:
+            config_["layered_runtime"] = {"layers": [{"name": "static", "static_layer": runtime}]}
+        self.sluice = self.start(Sluice(self.scratch, config_, concurrency=concurrency))
+        self.port = self.sluice.port("in")
+
+    def serves(self, sock):
+        """Whether the connection is served; the sockets that are stay open."""
+        try:
+            sock.sendall(client.requestBytes("GET", "/"))
+            return readResponse(sock).body == b"a"
+        except (EOFError, OSError):
+            return False
+
+    def served(self, count):
+        socks = [rawConnection(self.port) for _ in range(count)]
+        for sock in socks:
+            self.addCleanup(sock.close)
+        return [sock for sock in socks if self.serves(sock)]
+
+    def check(self, stat):
+        served = self.served(20)
+        self.assertEqual(len(served), 8)
+        self.assertEqual(self.sluice.stat(f"listener.in.{stat}"), 12)
+        served.pop().close()
+        waitFor(lambda: len(self.served(1)) == 1, "room for one more")
+
+    def test_connections_beyond_the_limit_of_the_process_are_closed(self):
+        for workers in (1, 4):
+            with self.subTest(workers=workers):
+                self.serve(workers, process=8)
+                self.check("downstream_global_cx_overflow")
+
+    def test_connections_beyond_the_limit_of_a_listener_are_closed(self):
+        for workers in (1, 4):
+            with self.subTest(workers=workers):
+                self.serve(workers, runtime={"envoy": {"resource_limits": {"listener": {"in": {"connection_limit": 8}}}}})
+                self.check("downstream_cx_overflow")
+
+    def test_a_listener_may_ignore_the_limit_of_the_process(self):
+        self.serve(2, process=1, ignore_global_conn_limit=True)
+
+        self.assertEqual(len(self.served(5)), 5)
+
+    def test_half_of_the_descriptors_is_the_limit_that_nobody_set(self):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+        try:
+            self.serve(2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+        self.assertEqual(len(self.served(110)), 100)
+        self.assertEqual(self.sluice.stat("listener.in.downstream_global_cx_overflow"), 10)
 
 
 class UpdateTest(ListenerTestCase):

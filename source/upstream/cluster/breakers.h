@@ -7,8 +7,9 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
+
+#include "source/base/shared_limit.h"
 
 namespace sluice::upstream::cluster {
 
@@ -39,30 +40,16 @@ class Breakers {
 
   // Takes one unit; false when the limit is reached (the breaker is open). Every true needs one release().
   [[nodiscard]] bool tryAcquire(Resource resource, RoutingPriority priority) {
-    Cell& cell = at(resource, priority);
-    const uint32_t limit = cell.limit.load(std::memory_order_relaxed);
-    uint32_t used = cell.used.load(std::memory_order_relaxed);
-    do {
-      if (used >= limit) return false;
-    } while (!cell.used.compare_exchange_weak(used, used + 1, std::memory_order_relaxed));
-    return true;
+    return at(resource, priority).tryAcquire();
   }
 
   // Takes one unit whatever the limit, for what must happen anyway (the first connection to a host). Never refused.
-  void acquire(Resource resource, RoutingPriority priority) {
-    at(resource, priority).used.fetch_add(1, std::memory_order_relaxed);
-  }
+  void acquire(Resource resource, RoutingPriority priority) { at(resource, priority).acquire(); }
 
-  void release(Resource resource, RoutingPriority priority) {
-    at(resource, priority).used.fetch_sub(1, std::memory_order_relaxed);
-  }
+  void release(Resource resource, RoutingPriority priority) { at(resource, priority).release(); }
 
-  uint32_t used(Resource resource, RoutingPriority priority) const {
-    return at(resource, priority).used.load(std::memory_order_relaxed);
-  }
-  uint32_t limit(Resource resource, RoutingPriority priority) const {
-    return at(resource, priority).limit.load(std::memory_order_relaxed);
-  }
+  uint32_t used(Resource resource, RoutingPriority priority) const { return at(resource, priority).used(); }
+  uint32_t limit(Resource resource, RoutingPriority priority) const { return at(resource, priority).limit(); }
   // What the stats circuit_breakers.PRIORITY.{cx,rq_pending,rq,rq_retry}_open show.
   bool open(Resource resource, RoutingPriority priority) const {
     return used(resource, priority) >= limit(resource, priority);
@@ -73,27 +60,22 @@ class Breakers {
     for (size_t i = 0; i < kRoutingPriorities; ++i) {
       const auto priority = static_cast<RoutingPriority>(i);
       const Thresholds& limits = thresholds[i];
-      at(Resource::kConnections, priority).limit.store(limits.max_connections, std::memory_order_relaxed);
-      at(Resource::kPendingRequests, priority).limit.store(limits.max_pending_requests, std::memory_order_relaxed);
-      at(Resource::kRequests, priority).limit.store(limits.max_requests, std::memory_order_relaxed);
-      at(Resource::kRetries, priority).limit.store(limits.max_retries, std::memory_order_relaxed);
+      at(Resource::kConnections, priority).setLimit(limits.max_connections);
+      at(Resource::kPendingRequests, priority).setLimit(limits.max_pending_requests);
+      at(Resource::kRequests, priority).setLimit(limits.max_requests);
+      at(Resource::kRetries, priority).setLimit(limits.max_retries);
     }
   }
 
  private:
-  struct alignas(64) Cell {
-    std::atomic<uint32_t> used{0};
-    std::atomic<uint32_t> limit{0};
-  };
-
-  Cell& at(Resource resource, RoutingPriority priority) {
+  base::SharedLimit& at(Resource resource, RoutingPriority priority) {
     return cells_[static_cast<size_t>(priority) * kResources + static_cast<size_t>(resource)];
   }
-  const Cell& at(Resource resource, RoutingPriority priority) const {
+  const base::SharedLimit& at(Resource resource, RoutingPriority priority) const {
     return cells_[static_cast<size_t>(priority) * kResources + static_cast<size_t>(resource)];
   }
 
-  std::array<Cell, kResources * kRoutingPriorities> cells_;
+  std::array<base::SharedLimit, kResources * kRoutingPriorities> cells_;
 };
 
 }  // namespace sluice::upstream::cluster

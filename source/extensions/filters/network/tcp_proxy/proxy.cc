@@ -33,7 +33,8 @@ Proxy::Proxy(filter::NetworkWorker& worker, std::shared_ptr<const Settings> sett
       timer_(worker.loop.timers(), [this] { onTimer(); }),
       client_(accepted.remote),
       target_(accepted.local),
-      redirected_(!(accepted.local == accepted.direct_local)) {
+      redirected_(!(accepted.local == accepted.direct_local)),
+      limit_(std::clamp<size_t>(accepted.buffer_limit, 1, kMaxBuffered)) {
   worker.cells.add(settings_->stats.cx_total);
   const uint64_t id = ++worker.next_connection_id;
   if (settings_->access_logs.empty() && !settings_->tunnel) return;
@@ -85,7 +86,7 @@ void Proxy::onAdmitted() {
     flag(ResponseFlag::kNoClusterFound);
     return finish("cluster_not_found");
   }
-  limit_ = std::clamp<size_t>(cluster_->config().per_connection_buffer_limit, 1, kMaxBuffered);
+  limit_ = std::clamp<size_t>(cluster_->config().per_connection_buffer_limit, 1, limit_);
   if (log_) log_->info.upstream_cluster = cluster_->config().name;
   connect();
 }

@@ -77,7 +77,7 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   std::unique_ptr<LogState> log_;
   const net::Address client_, target_;
   const bool redirected_;  // target_ is not where the client was accepted
-  size_t limit_ = kMaxBuffered;
+  size_t limit_;
   uint64_t sent_before_ = 0;  // while the rest is flushed: at the last look
   std::string_view closing_details_;
   uint32_t attempts_ = 0;

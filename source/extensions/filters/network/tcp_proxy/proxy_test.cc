@@ -87,6 +87,7 @@ struct ProxyTest {
     accepted.fd = net::Fd(fds[0]);
     accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
     accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
+    accepted.buffer_limit = buffer_limit;
     if (!gates.empty()) accepted.filters = std::make_shared<const filter::ConnectionFilters>(gates);
     Proxy::start(worker, settings, std::move(accepted), list);
     clients.push_back(std::make_unique<TestPeer>(net::Fd(fds[1])));
@@ -99,6 +100,7 @@ struct ProxyTest {
   }
   int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
 
+  uint32_t buffer_limit = 1024 * 1024;
   event::PolledLoop loop;
   net::WorkerBuffers buffers;
   observability::StatsRegistry registry;
@@ -219,6 +221,30 @@ TEST_CASE("a client that does not read holds back its host, and nothing is lost"
   }));
 
   CHECK(got.size() == total);
+}
+
+TEST_CASE("the listener's buffer limit holds for bytes that wait in either direction") {
+  const auto held = [](uint32_t limit) {
+    ProxyTest t;
+    t.buffer_limit = limit;
+    TestPeer& client = t.connect();
+    const std::string piece(64 * 1024, 'x');
+    for (size_t before = SIZE_MAX; before != client.sent;) {
+      before = client.sent;
+      client.send(piece);
+      t.loop.turn();
+    }
+    for (size_t before = SIZE_MAX; before != t.peer().sent;) {
+      before = t.peer().sent;
+      t.peer().send(piece);
+      t.loop.turn();
+    }
+    return std::pair(client.sent, t.peer().sent);
+  };
+  const auto little = held(4096), much = held(1024 * 1024);
+
+  CHECK(much.first - little.first > Proxy::kMaxBuffered / 2);
+  CHECK(much.second - little.second > Proxy::kMaxBuffered / 2);
 }
 
 TEST_CASE("a host that is gone has its last bytes delivered before the client is closed") {
