@@ -35,10 +35,6 @@ Health healthOf(envoy::config::core::v3::HealthStatus status) {
 
 bool compileSocketAddress(const envoy::config::core::v3::SocketAddress& socket, EndpointNames names,
                           const Context& context, Endpoint& out) {
-  if (socket.protocol() != envoy::config::core::v3::SocketAddress::TCP) {
-    context.child("protocol").error("upstream hosts are reached over TCP; UDP is not supported");
-    return false;
-  }
   if (socket.port_value() == 0 || socket.port_value() > 65535) {
     context.child("port_value").error("an upstream host needs a port from 1 to 65535");
     return false;

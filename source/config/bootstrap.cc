@@ -44,7 +44,8 @@ std::string addressKey(const Address& address) {
   const auto& socket = address.socket_address();
   if (socket.port_value() == 0 || socket.port_value() > 65535) return {};
   const auto ip = net::Address::fromIp(socket.address(), static_cast<uint16_t>(socket.port_value()));
-  return ip ? ip->toString() : std::string();
+  if (!ip) return {};
+  return ip->toString() + (socket.protocol() == envoy::config::core::v3::SocketAddress::UDP ? " (UDP)" : "");
 }
 
 void checkUniqueAddresses(const Bootstrap& bootstrap, const Context& context) {

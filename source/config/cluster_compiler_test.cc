@@ -212,8 +212,6 @@ TEST_CASE("a bad endpoint is refused by field path") {
            path + ".endpoint.address.socket_address.address: 'a.test' is not an IP address");
   contains(compile(withEndpoint("socket_address: {address: 127.0.0.1, port_value: 0}")).errors,
            path + ".endpoint.address.socket_address.port_value: an upstream host needs a port");
-  contains(compile(withEndpoint("socket_address: {address: 127.0.0.1, port_value: 80, protocol: UDP}")).errors,
-           path + ".endpoint.address.socket_address.protocol: upstream hosts are reached over TCP");
   contains(compile(withEndpoint("pipe: {path: " + std::string(120, 'a') + "}")).errors,
            path + ".endpoint.address.pipe.path: the path of a Unix socket has 120 bytes");
   contains(compile(withEndpoint("socket_address: {address: 'a b', port_value: 80}", "type: STRICT_DNS")).errors,

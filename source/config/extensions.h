@@ -19,6 +19,7 @@
 #include "source/filter/listener_filter.h"
 #include "source/filter/network.h"
 #include "source/filter/terminal.h"
+#include "source/filter/udp.h"
 #include "source/net/transport.h"
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
@@ -138,6 +139,13 @@ class ListenerFilterConfigFactory : public ExtensionFactory {
                                                                 const Context& context, Services& services) const = 0;
 };
 
+// What serves the datagrams of a UDP listener.
+class UdpFilterConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const filter::UdpFilter> compile(const google::protobuf::Message& message,
+                                                           const Context& context, Services& services) const = 0;
+};
+
 class AccessLogConfigFactory : public ExtensionFactory {
  public:
   // Null without an error when only validating.
@@ -152,6 +160,7 @@ struct Registry {
   FactoryTable<NetworkFilterConfigFactory> network_filters{"network filter"};
   FactoryTable<ConnectionFilterConfigFactory> connection_filters{"network filter"};
   FactoryTable<ListenerFilterConfigFactory> listener_filters{"listener filter"};
+  FactoryTable<UdpFilterConfigFactory> udp_filters{"UDP listener filter"};
   FactoryTable<AccessLogConfigFactory> access_logs{"access logger"};
   FactoryTable<TransportSocketConfigFactory> transport_sockets{"transport socket"};
 };

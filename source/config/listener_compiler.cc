@@ -11,6 +11,7 @@
 #include "source/config/chain_match_compiler.h"
 #include "source/config/listener_filter_compiler.h"
 #include "source/config/socket_compiler.h"
+#include "source/config/udp_listener_compiler.h"
 #include "source/config/values.h"
 #include "source/filter/connection_gate.h"
 #include "source/listener/chain_guard.h"
@@ -78,9 +79,13 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
 }
 
 void compileAddresses(const Proto& listener, const Context& context, CompiledListener& compiled) {
+  const bool udp = isUdp(listener);
   auto add = [&](const envoy::config::core::v3::Address& proto, const Context& at) {
-    const std::optional<net::Address> address = compileAddress(proto, at);
+    const std::optional<net::Address> address = compileAddress(proto, at, udp);
     if (!address) return;
+    if (udp && proto.socket_address().protocol() != envoy::config::core::v3::SocketAddress::UDP) {
+      return at.error("the listener's first address is UDP, so this one has to be too; write protocol: UDP");
+    }
     const auto& known = compiled.addresses;
     const bool twice =
         (!address->isIp() || address->port() != 0) && std::find(known.begin(), known.end(), *address) != known.end();
@@ -122,7 +127,7 @@ void compileSockets(const Proto& listener, const Context& context, CompiledListe
     options.emplace_back(option.level, option.name, option.value, static_cast<int>(option.when));
   }
   compiled.socket_hash =
-      absl::HashOf(options, compiled.bind, compiled.reuse_port, compiled.backlog, compiled.unix_modes);
+      absl::HashOf(options, compiled.bind, compiled.reuse_port, compiled.backlog, compiled.unix_modes, isUdp(listener));
 }
 
 void compileFilters(const Proto& listener, const Context& context, Services& services, CompiledListener& compiled) {
@@ -217,8 +222,13 @@ std::optional<CompiledListener> compileListener(const Proto& listener, const Con
   compileSockets(listener, context, compiled);
   services.transport_owner = compiled.stat_name;
   compiled.drain_on_health_fail = listener.drain_type() == Proto::DEFAULT;
-  compileFilters(listener, context, services, compiled);
-  compileChains(listener, context, services, compiled);
+  if (isUdp(listener)) {
+    compiled.udp = compileUdpListener(listener, context, services);
+  } else {
+    refuseUdpSettings(listener, context, services);
+    compileFilters(listener, context, services, compiled);
+    compileChains(listener, context, services, compiled);
+  }
   if (context.errors().total() != errors_before) return std::nullopt;
   return compiled;
 }

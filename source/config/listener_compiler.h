@@ -42,6 +42,9 @@ struct CompiledListener {
   bool exact_balance = false;
   bool ignore_global_conn_limit = false;
   uint32_t buffer_limit = 1024 * 1024;
+  listener::UdpSettings udp;
+
+  bool isUdp() const { return udp.filter != nullptr; }
 };
 
 std::optional<CompiledListener> compileListener(const envoy::config::listener::v3::Listener& listener,

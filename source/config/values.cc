@@ -32,9 +32,9 @@ std::optional<std::string> readFile(const std::string& path, const Context& cont
 }
 
 std::optional<net::Address> compileSocketAddress(const envoy::config::core::v3::SocketAddress& address,
-                                                 const Context& context) {
-  if (address.protocol() != envoy::config::core::v3::SocketAddress::TCP) {
-    context.child("protocol").error("only TCP is supported; remove it or write TCP");
+                                                 const Context& context, bool udp) {
+  if (!udp && address.protocol() != envoy::config::core::v3::SocketAddress::TCP) {
+    context.child("protocol").error("only TCP is supported here; remove it or write TCP");
     return std::nullopt;
   }
   if (address.port_value() > std::numeric_limits<uint16_t>::max()) {
@@ -52,9 +52,10 @@ std::optional<net::Address> compileSocketAddress(const envoy::config::core::v3::
 
 }  // namespace
 
-std::optional<net::Address> compileAddress(const envoy::config::core::v3::Address& address, const Context& context) {
+std::optional<net::Address> compileAddress(const envoy::config::core::v3::Address& address, const Context& context,
+                                           bool udp) {
   if (address.has_socket_address())
-    return compileSocketAddress(address.socket_address(), context.child("socket_address"));
+    return compileSocketAddress(address.socket_address(), context.child("socket_address"), udp);
   if (!address.has_pipe()) {
     context.error("needs socket_address or pipe");
     return std::nullopt;

@@ -20,8 +20,9 @@
 namespace sluice::config {
 
 // An IP address with port or a Unix socket path ('@' for the abstract namespace). A host name is an error: only
-// clusters resolve names.
-std::optional<net::Address> compileAddress(const envoy::config::core::v3::Address& address, const Context& context);
+// clusters resolve names. `udp`: whether its protocol may be UDP.
+std::optional<net::Address> compileAddress(const envoy::config::core::v3::Address& address, const Context& context,
+                                           bool udp = false);
 
 // A range without prefix_len is every address of its family, as the proto's default of 0 says.
 std::optional<net::Cidr> compileCidr(const envoy::config::core::v3::CidrRange& range, const Context& context);

@@ -9,6 +9,8 @@
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/filters/udp/udp_proxy/v3/route.pb.h"
+#include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "source/config/any_type.h"
 #include "source/config/walk.h"
@@ -24,6 +26,8 @@ using envoy::config::route::v3::RouteAction;
 using envoy::config::route::v3::WeightedCluster;
 using envoy::extensions::filters::network::http_connection_manager::v3::Rds;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+using envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig;
+using UdpRoute = envoy::extensions::filters::udp::udp_proxy::v3::Route;
 using envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
 
 // The stream that the resource itself came on.
@@ -70,6 +74,10 @@ class Collector {
       add(ResourceType::kCluster, proxy->cluster(), context.child("cluster"));
     } else if (const auto* share = as<TcpProxy::WeightedCluster::ClusterWeight>(message)) {
       add(ResourceType::kCluster, share->name(), context.child("name"));
+    } else if (const auto* udp = as<UdpProxyConfig>(message)) {
+      add(ResourceType::kCluster, udp->cluster(), context.child("cluster"));
+    } else if (const auto* route = as<UdpRoute>(message)) {
+      add(ResourceType::kCluster, route->cluster(), context.child("cluster"));
     } else if (const auto* uri = as<HttpUri>(message)) {
       add(ResourceType::kCluster, uri->cluster(), context.child("cluster"));
     } else if (const auto* grpc = as<GrpcService::EnvoyGrpc>(message)) {

@@ -22,6 +22,7 @@
 #include "source/extensions/filters/network/rbac/factory.h"
 #include "source/extensions/filters/network/sni_cluster/factory.h"
 #include "source/extensions/filters/network/tcp_proxy/factory.h"
+#include "source/extensions/filters/udp/udp_proxy/factory.h"
 #include "source/extensions/transport_sockets/proxy_protocol/factory.h"
 #include "source/extensions/transport_sockets/raw_buffer/factory.h"
 #include "source/extensions/transport_sockets/tls/factory.h"
@@ -80,6 +81,7 @@ void registerAll(config::Registry& registry) {
   filters::network::sni_cluster::registerFactory(registry);
   filters::network::rbac::registerFactory(registry);
   filters::network::tcp_proxy::registerFactory(registry);
+  filters::udp::udp_proxy::registerFactory(registry);
   transport_sockets::proxy_protocol::registerFactory(registry);
   transport_sockets::raw_buffer::registerFactory(registry);
   transport_sockets::tls::registerFactories(registry);

@@ -188,6 +188,100 @@ TEST_CASE("what sockets are made with decides whether an update makes new ones")
   CHECK_SAYS(problems(kOne, "socket_options: [{level: 1, name: 9, int_value: 4294967296}]"), "does not fit");
 }
 
+const std::string kUdpType =
+    "'@type': type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig, stat_prefix: u, ";
+
+// A UDP listener whose proxy has `fields`.
+std::optional<config::CompiledListener> compileUdp(World& world, const std::string& fields,
+                                                   const std::string& more = "") {
+  const std::string text =
+      "{name: l, address: {socket_address: {protocol: UDP, address: 127.0.0.1, port_value: 53}}, listener_filters: "
+      "[{name: u, typed_config: {" +
+      kUdpType + fields + "}}]" + (more.empty() ? "" : ", " + more) + "}";
+  Proto proto;
+  config::Loader(world.errors, world.positions).loadText(text, config::Format::kYaml, "l.yaml", proto);
+  if (!world.errors.empty() || !config::validate(proto, world.context)) return std::nullopt;
+  return config::compileListener(proto, world.context, world.services);
+}
+std::string udpProblems(const std::string& fields, const std::string& more = "") {
+  World world;
+  compileUdp(world, fields, more);
+  return world.errors.toString();
+}
+std::string actionOf(const std::string& type) {
+  return "matcher: {on_no_match: {action: {name: a, typed_config: {'@type': type.googleapis.com/" + type + "}}}}";
+}
+
+TEST_CASE("the example of udp_proxy is the filter of a UDP listener") {
+  World world;
+  envoy::config::listener::v3::ListenerFilter proto;
+  config::Loader(world.errors, world.positions).loadFile("source/extensions/filters/udp/udp_proxy/example.yaml", proto);
+  REQUIRE(world.errors.toString() == "");
+  config::validate(proto, world.context);
+  const auto match = world.registry.udp_filters.resolve(proto.typed_config(), world.context);
+  REQUIRE(match);
+  CHECK(match.factory->compile(*match.config, world.context, world.services) != nullptr);
+  CHECK(world.errors.toString() == "");
+}
+
+TEST_CASE("a UDP listener has datagrams instead of chains") {
+  World world;
+  const auto plain = compileUdp(world, "cluster: c");
+  REQUIRE(plain);
+  CHECK(plain->isUdp());
+  CHECK(plain->chains.empty());
+  CHECK(plain->udp.max_rx_datagram_size == 1500);
+  CHECK_FALSE(plain->udp.prefer_gro);
+  const auto sized =
+      compileUdp(world, "cluster: c",
+                 "udp_listener_config: {downstream_socket_config: {max_rx_datagram_size: 9000, prefer_gro: true}}");
+  CHECK(sized->udp.max_rx_datagram_size == 9000);
+  CHECK(sized->udp.prefer_gro);
+  CHECK(sized->udp.filter_hash == plain->udp.filter_hash);
+  CHECK(sized->socket_hash == plain->socket_hash);
+  CHECK(compileUdp(world, "cluster: d")->udp.filter_hash != plain->udp.filter_hash);
+  CHECK(World().compile(kOne)->socket_hash != plain->socket_hash);
+  CHECK_FALSE(World().compile(kOne)->isUdp());
+}
+
+TEST_CASE("what cannot be on a UDP listener is told by field") {
+  for (const char* more :
+       {"filter_chains: [{}]", "default_filter_chain: {}", "use_original_dst: true",
+        "connection_balance_config: {exact_balance: {}}", "tcp_fast_open_queue_length: 1", "tcp_keepalive: {}",
+        "tcp_backlog_size: 1", "max_connections_to_accept_per_socket_event: 1", "listener_filters_timeout: 1s",
+        "continue_on_listener_filters_timeout: true", "per_connection_buffer_limit_bytes: 1",
+        "ignore_global_conn_limit: true", "transparent: true", "bind_to_port: false", "enable_reuse_port: false"}) {
+    CAPTURE(more);
+    const std::string field(more, std::string(more).find(':'));
+    CHECK_SAYS(udpProblems("cluster: c", more), "l.yaml");
+    CHECK_SAYS(udpProblems("cluster: c", more), field + ":");
+  }
+  CHECK_SAYS(udpProblems("cluster: c",
+                         "additional_addresses: [{address: {socket_address: {address: 127.0.0.1, port_value: 1}}}]"),
+             "this one has to be too");
+  CHECK_SAYS(
+      udpProblems("cluster: c", "udp_listener_config: {downstream_socket_config: {max_rx_datagram_size: 65536}}"),
+      "max_rx_datagram_size");
+}
+
+TEST_CASE("where a udp_proxy leads to is a cluster, or a matcher whose action is its route") {
+  World world;
+  const std::string route = "envoy.extensions.filters.udp.udp_proxy.v3.Route, cluster: c";
+  CHECK(compileUdp(world, actionOf(route)));
+  CHECK(world.errors.toString() == "");
+  CHECK_SAYS(udpProblems("idle_timeout: 5s"), "route_specifier");
+  CHECK_SAYS(udpProblems(actionOf("envoy.extensions.filters.udp.udp_proxy.v3.Route")), "cluster");
+  CHECK_SAYS(udpProblems(actionOf("envoy.extensions.filters.network.echo.v3.Echo")), "is no action of udp_proxy");
+  CHECK_SAYS(udpProblems("matcher: {}"), "has no on_no_match");
+  CHECK_SAYS(udpProblems("matcher: {matcher_list: {}}"), "matcher_list");
+  CHECK_SAYS(udpProblems("cluster: c, idle_timeout: -1s"), "idle_timeout");
+  for (const char* field : {"use_original_src_ip: true", "session_filters: []", "tunneling_config: {}",
+                            "hash_policies: [{source_ip: true}]"}) {
+    CAPTURE(field);
+    CHECK_SAYS(udpProblems(std::string("cluster: c, ") + field), std::string(field, std::string(field).find(':')));
+  }
+}
+
 TEST_CASE("further addresses are listened on too") {
   const std::string second = "additional_addresses: [{address: {pipe: {path: /tmp/a, mode: 432}}}]";
   const auto compiled = World().compile(kOne, second);

@@ -6,6 +6,7 @@
 #include "source/base/random.h"
 #include "source/event/loop.h"
 #include "source/net/connection.h"
+#include "source/net/datagram.h"
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
 
@@ -15,6 +16,12 @@ class ClusterSet;
 
 namespace sluice::filter {
 
+// How many UDP sessions the worker may have: each costs a descriptor, and who begins one cannot be known.
+struct UdpBudget {
+  size_t limit = 16384;
+  size_t used = 0;
+};
+
 struct NetworkWorker {
   event::Loop& loop;
   net::WorkerBuffers& buffers;
@@ -23,6 +30,8 @@ struct NetworkWorker {
   upstream::ClusterSet& clusters;
   base::Random random;
   uint64_t& next_connection_id;
+  net::DatagramBatch datagrams = {};  // for whoever reads datagrams, until the next read
+  UdpBudget udp = {};
 };
 
 }  // namespace sluice::filter

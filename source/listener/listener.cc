@@ -280,6 +280,11 @@ void WorkerListeners::serveLate(const FilterChain& chain, Active* listener, filt
 void WorkerListeners::set(std::shared_ptr<const ListenerConfig> config, std::vector<net::Fd> sockets,
                           std::chrono::milliseconds drain_time) {
   drain_time_ = drain_time;
+  if (config->udp.filter) {
+    removeTcp(config->name, drain_time);
+    return setUdp(std::move(config), std::move(sockets), drain_time);
+  }
+  removeUdp(config->name, drain_time);
   std::unique_ptr<Active>& slot = active_[config->name];
   if (!slot) slot = std::make_unique<Active>();
   Active& active = *slot;
@@ -333,7 +338,28 @@ void WorkerListeners::drainConnections(base::List<filter::LiveConnection>& conne
   draining_.push_back(std::move(group));
 }
 
+void WorkerListeners::setUdp(std::shared_ptr<const ListenerConfig> config, std::vector<net::Fd> sockets,
+                             std::chrono::milliseconds drain_time) {
+  std::unique_ptr<UdpListener>& listener = udp_[config->name];
+  if (!listener) listener = std::make_unique<UdpListener>(loop_, *services_.worker);
+  listener->set(std::move(config), std::move(sockets), drain_time);
+}
+
+void WorkerListeners::removeUdp(const std::string& name, std::chrono::milliseconds drain_time) {
+  const auto found = udp_.find(name);
+  if (found == udp_.end()) return;
+  found->second->close(drain_time);
+  std::erase_if(udp_leaving_, [](const auto& listener) { return listener->sessions() == 0; });
+  udp_leaving_.push_back(std::move(found->second));
+  udp_.erase(found);
+}
+
 void WorkerListeners::remove(const std::string& name, std::chrono::milliseconds drain_time) {
+  removeUdp(name, drain_time);
+  removeTcp(name, drain_time);
+}
+
+void WorkerListeners::removeTcp(const std::string& name, std::chrono::milliseconds drain_time) {
   const auto found = active_.find(name);
   if (found == active_.end()) return;
   drain_time_ = drain_time;
@@ -348,6 +374,11 @@ void WorkerListeners::remove(const std::string& name, std::chrono::milliseconds 
 
 void WorkerListeners::drainAll(std::chrono::milliseconds drain_time) {
   while (!active_.empty()) remove(std::string(active_.begin()->first), drain_time);
+  for (auto& [name, listener] : udp_) {
+    listener->drain(drain_time);
+    udp_leaving_.push_back(std::move(listener));
+  }
+  udp_.clear();
 }
 
 WorkerListeners::Cut WorkerListeners::closeAll() {
@@ -364,6 +395,9 @@ WorkerListeners::Cut WorkerListeners::closeAll() {
     for (const auto& list : active->connections) closeList(*list);
   }
   for (auto& group : draining_) closeList(group->connections);
+  cut.total += udpSessions();
+  udp_.clear();
+  udp_leaving_.clear();
   return cut;
 }
 
@@ -378,6 +412,13 @@ size_t WorkerListeners::connections() const {
     for (const auto& list : active->connections) countList(*list);
   }
   for (const auto& group : draining_) countList(group->connections);
+  return count + udpSessions();
+}
+
+size_t WorkerListeners::udpSessions() const {
+  size_t count = 0;
+  for (const auto& [name, listener] : udp_) count += listener->sessions();
+  for (const auto& listener : udp_leaving_) count += listener->sessions();
   return count;
 }
 

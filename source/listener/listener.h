@@ -19,8 +19,10 @@
 #include "source/base/shared_limit.h"
 #include "source/event/loop.h"
 #include "source/filter/network.h"
+#include "source/filter/udp.h"
 #include "source/listener/chain_index.h"
 #include "source/listener/inspection.h"
+#include "source/listener/udp_listener.h"
 #include "source/net/socket.h"
 #include "source/observability/stats.h"
 
@@ -31,6 +33,7 @@ struct ListenerStats {
   observability::Counter cx_total, cx_overflow, global_cx_overflow, context_secrets_not_ready, no_filter_chain_match;
   observability::Counter pre_cx_timeout, filter_remote_close, filter_error;
   observability::Gauge pre_cx_active;
+  observability::Counter udp_rx_dropped;
 };
 
 struct FilterChain {
@@ -39,6 +42,14 @@ struct FilterChain {
   std::shared_ptr<const filter::TerminalNetworkFilter> terminal;
   std::shared_ptr<const net::TransportFactory> transport = nullptr;  // null: plain
   std::chrono::milliseconds transport_timeout{0};                    // for its handshake; 0: the terminal's default
+};
+
+// What makes a listener one of UDP.
+struct UdpSettings {
+  std::shared_ptr<const filter::UdpFilter> filter;  // null: the listener is one of TCP
+  uint64_t filter_hash = 0;                         // equal: sessions go on untouched
+  size_t max_rx_datagram_size = 1500;
+  bool prefer_gro = false;
 };
 
 class WorkerListeners;
@@ -60,7 +71,7 @@ struct ListenerConfig {
   std::vector<net::Address> addresses;  // resolved: no port 0
   bool bind = true;                     // false: has no sockets, other listeners hand connections over
   uint64_t socket_hash = 0;             // of what sockets are made with: if it changes, new ones are needed
-  std::vector<FilterChain> chains;      // at least one
+  std::vector<FilterChain> chains;      // at least one, but for UDP
   // Chooses among them by number; null: the first one takes everything.
   std::shared_ptr<const ChainIndex> index = nullptr;
   std::optional<size_t> default_chain = std::nullopt;  // takes what the index does not know
@@ -77,6 +88,7 @@ struct ListenerConfig {
   base::SharedLimit* process_limit = nullptr;
   base::SharedLimit* limit = nullptr;
   uint32_t buffer_limit = 1024 * 1024;  // as in Accepted
+  UdpSettings udp = {};
 };
 
 class WorkerListeners : private Inspection::Owner {
@@ -94,13 +106,14 @@ class WorkerListeners : private Inspection::Owner {
   void remove(const std::string& name, std::chrono::milliseconds drain_time);
   // All of them, as remove().
   void drainAll(std::chrono::milliseconds drain_time);
-  // Cuts every connection that is left; returns how many of them had work in progress, and how many there were.
+  // Cuts every connection and UDP session that is left; returns how many of them had work in progress, and how many
+  // there were.
   struct Cut {
     size_t busy = 0;
     size_t total = 0;
   };
   Cut closeAll();
-  size_t connections() const;
+  size_t connections() const;  // and UDP sessions
   // A connection that another worker accepted for this one, and what it was accepted under.
   void take(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted);
 
@@ -109,6 +122,11 @@ class WorkerListeners : private Inspection::Owner {
   struct Active;
   struct Draining;
 
+  void setUdp(std::shared_ptr<const ListenerConfig> config, std::vector<net::Fd> sockets,
+              std::chrono::milliseconds drain_time);
+  void removeUdp(const std::string& name, std::chrono::milliseconds drain_time);
+  void removeTcp(const std::string& name, std::chrono::milliseconds drain_time);
+  size_t udpSessions() const;
   void acceptSome(Socket& socket, int limit);
   bool count(const ListenerConfig& config, filter::Counted& counted);
   void accepted(Active& listener, filter::Accepted accepted);
@@ -136,6 +154,8 @@ class WorkerListeners : private Inspection::Owner {
   const size_t index_;
   std::map<std::string, std::unique_ptr<Active>> active_;
   std::unordered_map<net::Address, Active*> by_address_;
+  std::map<std::string, std::unique_ptr<UdpListener>> udp_;
+  std::vector<std::unique_ptr<UdpListener>> udp_leaving_;  // some have sessions still
   base::List<filter::LiveConnection> early_;  // wait in filters of listeners that are not here yet, or not any more
   std::vector<std::unique_ptr<Draining>> draining_;
   std::chrono::milliseconds drain_time_{0};  // as last told

@@ -31,9 +31,19 @@ absl::Status errnoStatus(int error, std::string_view what, const Address& addres
   }
 }
 
-absl::StatusOr<Fd> makeSocket(const Address& address) {
-  Fd fd(socket(address.socketFamily(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+absl::StatusOr<Fd> makeSocket(const Address& address, int type = SOCK_STREAM) {
+  Fd fd(socket(address.socketFamily(), type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return errnoStatus(errno, "socket for", address);
+  return fd;
+}
+
+absl::StatusOr<Fd> makeSocket(const Address& address, const ListenOptions& options) {
+  absl::StatusOr<Fd> fd = makeSocket(address, options.datagram ? SOCK_DGRAM : SOCK_STREAM);
+  if (!fd.ok() || !address.isIp()) return fd;
+  const int on = 1;
+  // With it, anyone could bind the address of a UDP socket.
+  if (!options.datagram) setsockopt(fd->get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (address.family() == Address::Family::kIpv6) setsockopt(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
   return fd;
 }
 
@@ -89,13 +99,11 @@ SocketOption SocketOption::ofInt(int level, int name, int value, std::string des
 }
 
 absl::StatusOr<Fd> listenOn(const Address& address, const ListenOptions& options) {
-  absl::StatusOr<Fd> fd = makeSocket(address);
+  absl::StatusOr<Fd> fd = makeSocket(address, options);
   if (!fd.ok()) return fd;
   const int on = 1;
   if (address.isIp()) {
-    setsockopt(fd->get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (options.reuse_port) setsockopt(fd->get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-    if (address.family() == Address::Family::kIpv6) setsockopt(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
   } else {
     removeStaleSocketFile(address);
   }
@@ -106,18 +114,17 @@ absl::StatusOr<Fd> listenOn(const Address& address, const ListenOptions& options
   }
   if (absl::Status set = applyOptions(fd->get(), address, options, When::kBeforeListen); !set.ok()) return set;
   if (address.isUnix() && options.unix_mode != 0) chmod(address.toString().c_str(), options.unix_mode);
-  if (listen(fd->get(), options.backlog) != 0) return errnoStatus(errno, "cannot listen on", address);
+  if (!options.datagram && listen(fd->get(), options.backlog) != 0) {
+    return errnoStatus(errno, "cannot listen on", address);
+  }
   if (absl::Status set = applyOptions(fd->get(), address, options, When::kListening); !set.ok()) return set;
   return fd;
 }
 
 absl::Status probeFree(const Address& address, const ListenOptions& options) {
   if (!address.isIp() || address.port() == 0) return absl::OkStatus();
-  absl::StatusOr<Fd> fd = makeSocket(address);
+  absl::StatusOr<Fd> fd = makeSocket(address, options);
   if (!fd.ok()) return fd.status();
-  const int on = 1;
-  setsockopt(fd->get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (address.family() == Address::Family::kIpv6) setsockopt(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
   // Some options decide whether an address can be bound at all.
   if (absl::Status set = applyOptions(fd->get(), address, options, SocketOption::When::kBeforeBind); !set.ok()) {
     return set;
@@ -133,6 +140,16 @@ absl::StatusOr<Fd> startConnect(const Address& address) {
   if (!fd.ok()) return fd;
   if (address.isIp()) setNoDelay(fd->get());
   if (connect(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0 && errno != EINPROGRESS) {
+    return errnoStatus(errno, "cannot connect to", address);
+  }
+  return fd;
+}
+
+absl::StatusOr<Fd> connectDatagram(const Address& address) {
+  if (!address.isIp()) return absl::InvalidArgumentError(absl::StrCat(address.toString(), " is no UDP address"));
+  absl::StatusOr<Fd> fd = makeSocket(address, SOCK_DGRAM);
+  if (!fd.ok()) return fd;
+  if (connect(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0) {
     return errnoStatus(errno, "cannot connect to", address);
   }
   return fd;

@@ -42,6 +42,7 @@ struct SocketOption {
 };
 
 struct ListenOptions {
+  bool datagram = false;  // UDP: bound, there is no accepting
   int backlog = 4096;
   bool reuse_port = false;  // one socket for each worker; the kernel spreads connections
   int unix_mode = 0;        // permission bits of a Unix socket's file; 0: as the umask gives
@@ -58,6 +59,9 @@ absl::Status probeFree(const Address& address, const ListenOptions& options = {}
 
 // A socket whose connection attempt has begun; it becomes writable when that has ended.
 absl::StatusOr<Fd> startConnect(const Address& address);
+
+// A UDP socket whose only peer is `address`. InvalidArgument for a Unix socket.
+absl::StatusOr<Fd> connectDatagram(const Address& address);
 
 // The pending error of a socket (SO_ERROR), 0 for none.
 int pendingError(int fd);

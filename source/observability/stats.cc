@@ -189,7 +189,7 @@ uint32_t StatsRegistry::intern(std::string_view name, StatKind kind, const Scope
     stat->tags = scope->tags_;
     exposition_prefix = scope->exposition_prefix_;
   } else {
-    for (const std::string_view group : {"cluster.", "http.", "listener.", "tcp."}) {
+    for (const std::string_view group : {"cluster.", "http.", "listener.", "tcp.", "udp."}) {
       const size_t end = rest.find('.', group.size());
       if (!rest.starts_with(group) || end == std::string_view::npos) {
         continue;

@@ -137,6 +137,10 @@ v3::Listeners AdminPages::listeners() const {
       v3::ListenerStatus& status = *out.add_listener_statuses();
       status.set_name(name);
       setAddress(address, *status.mutable_local_address());
+      if (entry.active->compiled.isUdp()) {
+        status.mutable_local_address()->mutable_socket_address()->set_protocol(
+            envoy::config::core::v3::SocketAddress::UDP);
+      }
     }
   }
   return out;

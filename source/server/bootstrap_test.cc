@@ -80,6 +80,21 @@ TEST_CASE("what stands twice is refused") {
   CHECK(t.says("127.0.0.1:10000 is the address of static_resources.listeners[0], too"));
 }
 
+TEST_CASE("a TCP and a UDP listener may have the same port, two of UDP may not") {
+  auto udp = [](const std::string& name) {
+    return "  - name: " + name +
+           "\n    address: {socket_address: {protocol: UDP, address: 127.0.0.1, port_value: 10000}}\n"
+           "    listener_filters: [{name: u, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.udp."
+           "udp_proxy.v3.UdpProxyConfig, stat_prefix: u, cluster: c}}]\n";
+  };
+  const std::string before =
+      "static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + listener("l", 10000, "c") + udp("u");
+  const Loaded both(before);
+  INFO(both.errors.toString());
+  CHECK(both.ok);
+  CHECK(Loaded(before + udp("v")).says("127.0.0.1:10000 (UDP) is the address of static_resources.listeners[1], too"));
+}
+
 TEST_CASE("a route to a cluster that is not there is refused") {
   const Loaded t("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + listener("l", 10000, "d"));
   CHECK_FALSE(t.ok);

@@ -52,6 +52,11 @@ upstream::pool::ClusterStats makeStats(observability::Scope& scope) {
   s.rq_3xx = counter("upstream_rq_3xx");
   s.rq_4xx = counter("upstream_rq_4xx");
   s.rq_5xx = counter("upstream_rq_5xx");
+  s.udp_rx_datagrams = counter("udp.sess_rx_datagrams");
+  s.udp_rx_dropped = counter("udp.sess_rx_datagrams_dropped");
+  s.udp_rx_errors = counter("udp.sess_rx_errors");
+  s.udp_tx_datagrams = counter("udp.sess_tx_datagrams");
+  s.udp_tx_errors = counter("udp.sess_tx_errors");
   s.cx_connect_ms = scope.histogram("upstream_cx_connect_ms");
   s.rq_time = scope.histogram("upstream_rq_time");
   return s;

@@ -71,7 +71,7 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
           next.bound.push_back(address);
           continue;
         }
-        ours = before->compiled.bind;
+        ours = before->compiled.bind && before->compiled.isUdp() == next.compiled.isUdp();
         const bool abstract = address.isUnix() && address.toString().front() == '@';
         if (ours && (abstract || (address.isIp() && !(before->compiled.reuse_port && next.compiled.reuse_port)))) {
           return absl::FailedPreconditionError(
@@ -90,7 +90,7 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
     for (const auto& [name, entry] : entries_) {
       if (name == next.compiled.name) continue;
       for (const Generation* other : {entry.active.get(), entry.warming.get()}) {
-        if (other == nullptr || address.port() == 0) continue;
+        if (other == nullptr || address.port() == 0 || other->compiled.isUdp() != next.compiled.isUdp()) continue;
         if (std::find(other->bound.begin(), other->bound.end(), address) != other->bound.end()) {
           return absl::AlreadyExistsError(
               absl::StrCat("address in use: ", address.toString(), " belongs to listener '", name, "'"));
@@ -98,12 +98,15 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
       }
     }
     // A listener that was removed a moment ago may still hold the address; its sockets share it until they are closed.
-    net::ListenOptions options{.backlog = next.compiled.backlog,
+    net::ListenOptions options{.datagram = next.compiled.isUdp(),
+                               .backlog = next.compiled.backlog,
                                .reuse_port = next.compiled.reuse_port,
                                .options = next.compiled.socket_options};
     for (const auto& [path, mode] : next.compiled.unix_modes) {
       if (path == address) options.unix_mode = mode;
     }
+    const auto answering = answering_.find(address);
+    ours |= next.compiled.isUdp() && answering != answering_.end() && main_.now() < answering->second;
     if (!ours && !closing_.contains(address)) {
       if (absl::Status free = net::probeFree(address, options); !free.ok()) return free;
     } else if (address.isUnix()) {
@@ -190,6 +193,7 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   next->stats.pre_cx_timeout = next->scope.counter("downstream_pre_cx_timeout");
   next->stats.filter_remote_close = next->scope.counter("downstream_listener_filter_remote_close");
   next->stats.filter_error = next->scope.counter("downstream_listener_filter_error");
+  next->stats.udp_rx_dropped = next->scope.counter("udp.downstream_rx_datagram_dropped");
   next->stats.pre_cx_active = next->scope.gauge("downstream_pre_cx_active");
 
   sockets_[name] = *std::move(sockets);
@@ -232,6 +236,7 @@ void ListenerManager::tryActivate(const std::string& name) {
   serving->process_limit = next.compiled.ignore_global_conn_limit ? nullptr : limits_.ofProcess();
   serving->limit = limits_.ofListener(name);
   if (next.compiled.exact_balance) serving->balance = balanceOf(entry);
+  serving->udp = next.compiled.udp;
   serving->stats = next.stats;
   // Descriptors move into the posted work; std::function wants copies, so they travel behind a pointer.
   auto sockets = std::make_shared<std::vector<std::vector<net::Fd>>>(std::move(sockets_[name]));
@@ -241,10 +246,12 @@ void ListenerManager::tryActivate(const std::string& name) {
       worker.listeners().set(serving, std::move((*sockets)[i]), drain_time);
     });
   }
+  if (entry.active) letGo(*entry.active, entry.warming.get());
   entry.active = std::move(entry.warming);
   showCounts();
   for (const net::Address& address : entry.active->compiled.bind ? entry.active->bound : std::vector<net::Address>()) {
-    logger_.info("listener", "listener '", name, "' accepts on ", address.toString());
+    logger_.info("listener", "listener '", name, "' accepts on ", address.toString(),
+                 entry.active->compiled.isUdp() ? " (UDP)" : "");
   }
   if (on_serving) on_serving();
 }
@@ -260,6 +267,17 @@ std::shared_ptr<listener::Balance> ListenerManager::balanceOf(Entry& entry) {
   return entry.balance;
 }
 
+// UDP sessions go on answering from addresses that their listener does not have any more.
+void ListenerManager::letGo(const Generation& generation, const Generation* next) {
+  if (!generation.compiled.isUdp()) return;
+  std::erase_if(answering_, [this](const auto& entry) { return entry.second <= main_.now(); });
+  for (const net::Address& address : generation.bound) {
+    const bool kept = next != nullptr && next->compiled.isUdp() &&
+                      std::find(next->bound.begin(), next->bound.end(), address) != next->bound.end();
+    if (!kept) answering_[address] = main_.now() + drain_time_ + std::chrono::seconds(1);
+  }
+}
+
 void ListenerManager::startAccepting() {
   accepting_ = true;
   std::vector<std::string> names;
@@ -272,6 +290,7 @@ void ListenerManager::remove(const std::string& name) {
   if (found == entries_.end() || found->second.is_static) return;
   const std::vector<net::Address> bound =
       found->second.active ? found->second.active->bound : std::vector<net::Address>();
+  if (found->second.active) letGo(*found->second.active, nullptr);
   entries_.erase(found);
   sockets_.erase(name);
   closing_.insert(bound.begin(), bound.end());

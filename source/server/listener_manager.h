@@ -71,6 +71,7 @@ class ListenerManager {
 
  private:
   void tryActivate(const std::string& name);
+  void letGo(const Generation& generation, const Generation* next);
   void showCounts();
   std::optional<net::Address> takePending(const Generation* active, const std::string& name, const net::Address& wanted,
                                           uint64_t socket_hash, std::vector<std::vector<net::Fd>>& sockets) const;
@@ -92,6 +93,8 @@ class ListenerManager {
   std::map<std::string, std::vector<std::vector<net::Fd>>> sockets_;
   // Addresses of removed listeners whose sockets the workers have not closed yet: another listener may take them over.
   std::multiset<net::Address> closing_;
+  // UDP addresses that sessions may still answer from until then, so that they are not free though nobody reads there.
+  std::map<net::Address, event::TimePoint> answering_;
   observability::Gauge total_active_, total_warming_;
   observability::Counter added_, modified_, removed_, create_failure_;
 };

@@ -48,6 +48,14 @@ uint32_t processors() {
   return std::max(1, CPU_COUNT(&set));
 }
 
+// Anyone can begin UDP sessions, under false names too: all of them together leave the rest of the process half of the
+// descriptors.
+size_t udpSessionsOf(uint32_t workers) {
+  rlimit descriptors{};
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  return std::min<size_t>(filter::UdpBudget{}.limit, descriptors.rlim_cur / 2 / workers);
+}
+
 class Server {
  public:
   explicit Server(const Options& options) : options_(options), logger_(options.log_level) {}
@@ -99,6 +107,7 @@ class Server {
     auto retire = [this](std::shared_ptr<const route::Table> table) { main_->post([table = std::move(table)] {}); };
     for (uint32_t i = 0; i < count; ++i) {
       workers_.add(std::make_unique<Worker>(i, stats_.makeCells(), *log_files_, seed(), retire));
+      workers_.at(i).limitUdpSessions(udpSessionsOf(count));
     }
     routes_ = std::make_unique<RouteManager>(*main_, workers_);
     secrets_ = std::make_unique<SecretManager>(bootstrap_, *main_, stats_, cells_, logger_);

@@ -40,6 +40,8 @@ class Worker {
   upstream::ClusterSet& clusters() { return clusters_; }
   session::RouteTables& tables() { return tables_; }
   listener::WorkerListeners& listeners() { return *listeners_; }
+  // Before start(). Also bounded by the clusters' circuit breakers.
+  void limitUdpSessions(size_t limit) { network_.udp.limit = limit; }
 
  private:
   const uint32_t index_;

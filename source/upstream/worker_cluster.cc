@@ -146,12 +146,14 @@ void ClusterSet::set(std::shared_ptr<const PublishedCluster> published) {
   }
   if (!entry.published) by_name_.insert_or_assign(published->config->name, id);
   entry.published = std::move(published);
+  watchers_.forEach([id](ClusterWatcher& watcher) { watcher.onClusterChanged(id); });
 }
 
 void ClusterSet::remove(ClusterId id) {
   if (id >= entries_.size() || !entries_[id].published) return;
   by_name_.erase(entries_[id].published->config->name);
   entries_[id] = {};
+  watchers_.forEach([id](ClusterWatcher& watcher) { watcher.onClusterChanged(id); });
 }
 
 }  // namespace sluice::upstream

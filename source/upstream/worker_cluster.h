@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "source/base/intrusive_list.h"
 #include "source/base/local_ptr.h"
 #include "source/upstream/cluster/cluster_config.h"
 #include "source/upstream/cluster/host_set.h"
@@ -85,6 +86,13 @@ class WorkerCluster : public base::LocalCounted {
   std::vector<std::unique_ptr<pool::Pool>> draining_;
 };
 
+// Is told when a cluster has other hosts or another configuration, or is gone. Destruction ends it.
+class ClusterWatcher : public base::ListNode {
+ public:
+  virtual ~ClusterWatcher() = default;
+  virtual void onClusterChanged(ClusterId id) = 0;
+};
+
 class ClusterSet {
  public:
   ClusterSet(event::Loop& loop, net::WorkerBuffers& buffers, observability::StatsCells& cells, uint64_t seed)
@@ -97,6 +105,8 @@ class ClusterSet {
 
   void set(std::shared_ptr<const PublishedCluster> published);
   void remove(ClusterId id);
+  // A watcher may not be added or destroyed by what it is told.
+  void watch(ClusterWatcher& watcher) { watchers_.pushBack(watcher); }
 
  private:
   struct Entry {
@@ -109,6 +119,7 @@ class ClusterSet {
   uint64_t seed_;
   std::vector<Entry> entries_;
   absl::flat_hash_map<std::string, ClusterId> by_name_;
+  base::List<ClusterWatcher> watchers_;
 };
 
 }  // namespace sluice::upstream

@@ -33,6 +33,8 @@ struct ClusterStats {
   observability::Counter rq_total, rq_completed, rq_pending_total, rq_pending_overflow, rq_pending_failure_eject,
       rq_timeout, rq_cancelled, rq_rx_reset, rq_tx_reset, rq_overflow, rq_retry, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx;
   observability::Histogram cx_connect_ms, rq_time;
+  // Datagrams of UDP sessions: from hosts (rx) and to them (tx).
+  observability::Counter udp_rx_datagrams, udp_rx_dropped, udp_rx_errors, udp_tx_datagrams, udp_tx_errors;
 };
 
 // What all pools of a worker's cluster share.

@@ -1,0 +1,103 @@
+#include "source/extensions/filters/udp/udp_proxy/factory.h"
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/udp/udp_proxy/v3/route.pb.h"
+#include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
+#include "source/config/values.h"
+#include "source/extensions/filters/udp/udp_proxy/proxy.h"
+
+namespace sluice::extensions::filters::udp::udp_proxy {
+namespace {
+
+using Proto = envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig;
+using Route = envoy::extensions::filters::udp::udp_proxy::v3::Route;
+using config::Context;
+
+Stats makeStats(const std::string& prefix, observability::StatsRegistry& registry) {
+  const std::string base = absl::StrCat("udp.", prefix, ".");
+  auto counter = [&](const char* name) { return registry.counter(base + name); };
+  return {counter("downstream_sess_total"),
+          counter("downstream_sess_no_route"),
+          counter("downstream_sess_overflow"),
+          counter("downstream_sess_rx_bytes"),
+          counter("downstream_sess_rx_datagrams"),
+          counter("downstream_sess_rx_datagrams_dropped"),
+          counter("downstream_sess_rx_errors"),
+          counter("downstream_sess_tx_bytes"),
+          counter("downstream_sess_tx_datagrams"),
+          counter("downstream_sess_tx_errors"),
+          counter("idle_timeout"),
+          registry.gauge(base + "downstream_sess_active")};
+}
+
+// The name of the cluster; empty after an error.
+std::string clusterOf(const Proto& proto, const Context& context) {
+  if (!proto.has_matcher()) return proto.cluster();
+  const Context matcher = context.child("matcher");
+  if (!proto.matcher().has_on_no_match()) {
+    matcher.error("has no on_no_match; it says where datagrams go to");
+    return {};
+  }
+  const Context at = matcher.child("on_no_match").child("action").child("typed_config");
+  const auto message = config::unpackAny(proto.matcher().on_no_match().action().typed_config(), at);
+  if (!message) return {};
+  if (message->GetDescriptor() != Route::descriptor()) {
+    at.error(absl::StrCat(message->GetDescriptor()->full_name(), " is no action of udp_proxy; write ",
+                          Route::descriptor()->full_name()));
+    return {};
+  }
+  return static_cast<const Route&>(*message).cluster();
+}
+
+class Factory : public config::UdpFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+
+  std::shared_ptr<const filter::UdpFilter> compile(const google::protobuf::Message& message, const Context& context,
+                                                   config::Services& services) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    const size_t errors_before = context.errors().total();
+    auto settings = std::make_shared<Settings>();
+    settings->stats = makeStats(proto.stat_prefix(), services.stats);
+    compileCluster(proto, context, services, *settings);
+    if (proto.has_idle_timeout()) {
+      settings->idle_timeout = std::chrono::duration_cast<milliseconds>(config::compileDuration(proto.idle_timeout()));
+      if (settings->idle_timeout.count() < 1) {
+        context.child("idle_timeout").error("must be at least 1ms: nothing else tells that a client is gone");
+      }
+    }
+    const auto& socket = proto.upstream_socket_config();
+    if (socket.has_max_rx_datagram_size()) settings->max_rx_datagram_size = socket.max_rx_datagram_size().value();
+    if (socket.has_prefer_gro()) settings->prefer_gro = socket.prefer_gro().value();
+    settings->per_packet = proto.use_per_packet_load_balancing();
+    for (int i = 0; i < proto.access_log_size(); ++i) {
+      const Context at = context.child("access_log", i).child("typed_config");
+      const auto match = services.registry.access_logs.resolve(proto.access_log(i).typed_config(), at);
+      if (!match) continue;
+      if (auto log = match.factory->compile(*match.config, at, services)) {
+        settings->access_logs.push_back(std::move(log));
+      }
+    }
+    if (context.errors().total() != errors_before) return nullptr;
+    return std::make_shared<Filter>(std::move(settings));
+  }
+
+ private:
+  static void compileCluster(const Proto& proto, const Context& context, config::Services& services,
+                             Settings& settings) {
+    const std::string name = clusterOf(proto, context);
+    if (name.empty()) return;
+    if (services.cluster_exists && !services.cluster_exists(name)) {
+      context.warn(absl::StrCat("no cluster is called '", name, "'; datagrams are dropped until there is one"));
+    }
+    settings.cluster = services.cluster_names.idOf(name);
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.udp_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::filters::udp::udp_proxy

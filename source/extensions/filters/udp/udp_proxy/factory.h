@@ -1,0 +1,10 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::filters::udp::udp_proxy {
+
+// envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::filters::udp::udp_proxy
