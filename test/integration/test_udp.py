@@ -139,7 +139,8 @@ class UdpProxyTest(UdpTestCase):
         self.assertEqual(self.stat("udp.u.downstream_sess_total"), 20)
         self.assertEqual(self.stat("udp.u.downstream_sess_active"), 20)
         self.assertEqual(self.stat("udp.u.downstream_sess_rx_datagrams"), 61)
-        self.assertEqual(self.stat("udp.u.downstream_sess_tx_datagrams"), 61)
+        # Counted behind the send, so the client may have the last answer before.
+        waitFor(lambda: self.stat("udp.u.downstream_sess_tx_datagrams") == 61, "the last answer to be counted")
         self.assertEqual(self.stat("cluster.up.udp.sess_tx_datagrams"), 61)
         self.assertIn('envoy_udp_downstream_sess_total{envoy_udp_prefix="u"} 20', sluice.admin("/stats/prometheus").body.decode())
 
