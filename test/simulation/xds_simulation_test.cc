@@ -190,18 +190,23 @@ class World {
   static size_t index(ResourceType type) { return static_cast<size_t>(type); }
 
   // Endpoints are wanted for the clusters, routes for the listeners of the same name.
+  // Clusters ask for the endpoints of their name, listeners for the route table and the secret of theirs.
   bool isWanted(ResourceType type, const std::string& name) const {
-    if (type == ResourceType::kEndpoints) return watchers_[index(ResourceType::kCluster)].held.contains(name);
-    if (type == ResourceType::kRoute) return watchers_[index(ResourceType::kListener)].held.contains(name);
-    return true;
+    if (isCompleteSet(type)) return true;
+    const ResourceType parent = type == ResourceType::kEndpoints ? ResourceType::kCluster : ResourceType::kListener;
+    return watchers_[index(parent)].held.contains(name);
   }
   void followParents(ResourceType parent) {
     if (!isCompleteSet(parent)) return;
-    const ResourceType child = parent == ResourceType::kCluster ? ResourceType::kEndpoints : ResourceType::kRoute;
     std::vector<std::string> names;
     for (const auto& [name, bytes] : watchers_[index(parent)].held) names.push_back(name);
-    std::erase_if(watchers_[index(child)].held, [&](const auto& item) { return !isWanted(child, item.first); });
-    client_->setInterest(typeUrl(child), names);
+    const auto ask = [&](ResourceType child) {
+      std::erase_if(watchers_[index(child)].held, [&](const auto& item) { return !isWanted(child, item.first); });
+      client_->setInterest(typeUrl(child), names);
+    };
+    if (parent == ResourceType::kCluster) return ask(ResourceType::kEndpoints);
+    ask(ResourceType::kRoute);
+    ask(ResourceType::kSecret);
   }
 
   void edit() {
