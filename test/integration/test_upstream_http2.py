@@ -54,21 +54,25 @@ http {{
 """
 
 
+def makeCertificate(folder):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=up.test", "-addext", "subjectAltName=DNS:up.test,DNS:other.test"]
+        + ["-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 class Nginx(Process):
     def __init__(self, scratch, streams=128, requests=1000):
         self.plain, self.secure, self.old = freePort(), freePort(), freePort()
         folder = scratch.path
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-            + ["-subj", "/CN=up.test", "-addext", "subjectAltName=DNS:up.test,DNS:other.test"]
-            + ["-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"],
-            check=True,
-            stderr=subprocess.DEVNULL,
-        )
+        makeCertificate(folder)
         scratch.write("slow", b"x" * 400)
         path = scratch.write("nginx.conf", NGINX.format(folder=folder, user=getpass.getuser(), streams=streams, requests=requests, **vars(self)))
         super().__init__(["nginx", "-c", path], scratch, "nginx")
-        waitFor(lambda: rawConnection(self.plain), "nginx")
+        waitFor(lambda: not rawConnection(self.plain).close(), "nginx")
 
     def reload(self):
         self.signal(signal.SIGHUP)
@@ -76,6 +80,36 @@ class Nginx(Process):
     def stop(self):
         self.signal(signal.SIGTERM)
         self.waitForExit()
+
+
+HAPROXY = """
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 10s
+  timeout server 10s
+frontend web
+  bind 127.0.0.1:{plain} proto h2
+  bind 127.0.0.1:{secure} ssl crt {folder}/both.pem alpn h2,http/1.1
+  http-request wait-for-body time 5s if METH_POST
+  http-request return status 200 content-type text/plain lf-string "%HV %HM %[ssl_fc_sni]%[req.body_len]"
+"""
+
+
+class Haproxy(Process):
+    def __init__(self, scratch):
+        self.plain, self.secure = freePort(), freePort()
+        makeCertificate(scratch.path)
+        with open(scratch.join("both.pem"), "w") as both:
+            for name in ("cert.pem", "key.pem"):
+                with open(scratch.join(name)) as file:
+                    both.write(file.read())
+        path = scratch.write("haproxy.cfg", HAPROXY.format(folder=scratch.path, **vars(self)))
+        super().__init__(["haproxy", "-db", "-f", path], scratch, "haproxy")
+        waitFor(lambda: not rawConnection(self.plain).close(), "haproxy")
+
+    def stop(self):
+        self.kill()
 
 
 class UpstreamCase(SluiceTestCase):
@@ -182,6 +216,25 @@ def echoServer():
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server, port
+
+
+class HaproxyTest(UpstreamCase):
+    def test_requests_of_http1_go_on_by_http2_with_and_without_tls(self):
+        haproxy = self.start(Haproxy(self.scratch))
+        ca = {"common_tls_context": {"validation_context": {"trusted_ca": {"filename": self.scratch.join("cert.pem")}}}}
+        secure = protocol(auto_config={}, upstream_http_protocol_options={"auto_sni": True, "auto_san_validation": True})
+        port = self.proxy(cluster("up", haproxy.plain, **http2()), cluster("tls", haproxy.secure, **secure, **tls(**ca)))
+
+        body = b"x" * 10000
+        answers = [
+            get(port, host="up.test").body,
+            get(port, "/tls", host="up.test").body,
+            request(port, "POST", "/tls", headers=[("host", "other.test")], body=body).body,
+        ]
+
+        self.assertEqual(answers, [b"HTTP/2.0 GET 0", b"HTTP/2.0 GET up.test0", b"HTTP/2.0 POST other.test10000"])
+        self.assertEqual(request(port, "HEAD", "/", headers=[("host", "up.test")]).status, 200)
+        self.assertEqual(get(port, "/tls", host="wrong.test").status, 503)
 
 
 class GrpcTest(UpstreamCase):
