@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "source/base/text.h"
 #include "source/stream/format_context.h"
 
 namespace sluice::session {
@@ -35,9 +36,6 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
                        CodecMakers makers)
     : worker_(worker),
       settings_(std::move(settings)),
-      remote_text_(accepted.remote.toString()),
-      local_text_(accepted.local.toString()),
-      direct_text_(accepted.direct_remote == accepted.remote ? "" : accepted.direct_remote.toString()),
       id_(++worker.next_connection_id),
       connection_(worker.loop, worker.buffers, std::move(accepted.fd), net::Connection::Mode::kAccepted, *this,
                   std::move(accepted.transport)),
@@ -49,14 +47,19 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
       timer_(worker.loop.timers(), [this] { onTimer(); }),
       born_(worker.loop.now()),
       buffer_limit_(accepted.buffer_limit) {
-  peer_.remote = remote_text_;
-  peer_.direct_remote = direct_text_.empty() ? remote_text_ : direct_text_;
-  peer_.local = local_text_;
+  const std::string remote = accepted.remote.toString();
+  const std::string local = accepted.local.toString();
+  const std::string direct = accepted.direct_remote == accepted.remote ? "" : accepted.direct_remote.toString();
+  addresses_ = base::strCat(remote, local, direct);
+  const std::string_view texts = addresses_;
+  peer_.remote = texts.substr(0, remote.size());
+  peer_.local = texts.substr(remote.size(), local.size());
+  peer_.direct_remote = direct.empty() ? peer_.remote : texts.substr(remote.size() + local.size());
   peer_.local_port = accepted.local.port();
   peer_.redirected = !(accepted.local == accepted.direct_local);
   peer_.transport = connection_.transport();
   if (accepted.remote.isIp()) {
-    std::string_view ip = remote_text_;
+    std::string_view ip = peer_.remote;
     ip = ip.substr(0, ip.rfind(':'));
     if (!ip.empty() && ip.front() == '[') ip = ip.substr(1, ip.size() - 2);
     peer_.remote_ip = ip;

@@ -111,8 +111,7 @@ class Connection final : private net::ConnectionEvents,
 
   SessionWorker& worker_;
   std::shared_ptr<const HttpSettings> settings_;
-  std::string remote_text_, local_text_;
-  std::string direct_text_;  // empty: as remote_text_
+  std::string addresses_;  // the texts that peer_ points into, end to end: an idle connection holds one string
   PeerText peer_;
   uint64_t id_;
   net::Connection connection_;

@@ -270,20 +270,22 @@ net::Transport::Status SslTransport::fail() {
   if (failed_) return Status::kFailed;
   failed_ = true;
   Failure failure = takeFailure();
-  failure_ = std::move(failure.text);
-  if (failure_.empty()) {
+  std::string& text = texts().failure;
+  const std::string& refusal = texts().refusal;
+  text = std::move(failure.text);
+  if (text.empty()) {
     if (socket_error_ != 0) {
-      failure_ = base::strCat("the socket failed: ", strerror(socket_error_));
+      text = base::strCat("the socket failed: ", strerror(socket_error_));
     } else if (eof_) {
-      failure_ = complete_ ? "the peer closed without a close_notify" : "the peer closed during the TLS handshake";
+      text = complete_ ? "the peer closed without a close_notify" : "the peer closed during the TLS handshake";
     } else {
-      failure_ = "the TLS connection failed";
+      text = "the TLS connection failed";
     }
   }
-  if (!refusal_.empty()) base::strAppend(failure_, ": ", refusal_);
+  if (!refusal.empty()) base::strAppend(text, ": ", refusal);
   if (failure.no_peer_certificate) {
     count(core_.stats.fail_verify_no_cert);
-  } else if (!failure.verification && refusal_.empty()) {
+  } else if (!failure.verification && refusal.empty()) {
     count(core_.stats.connection_error);
   }
   return Status::kFailed;
@@ -424,7 +426,8 @@ std::string_view SslTransport::serverName() const {
 bool SslTransport::verifyPeer(uint8_t& alert) {
   peer_checked_ = true;
   if (!core_.validator) return true;
-  Validator::Verdict verdict = core_.validator->check(peerChain(*ssl_), expected_peer_);
+  Validator::Verdict verdict =
+      core_.validator->check(peerChain(*ssl_), texts_ ? std::string_view(texts_->expected_peer) : std::string_view());
   peer_validated_ = verdict.validated;
   switch (verdict.outcome) {
     case Validator::Outcome::kAccepted:
@@ -440,7 +443,7 @@ bool SslTransport::verifyPeer(uint8_t& alert) {
       break;
   }
   alert = verdict.alert;
-  refusal_ = std::move(verdict.reason);
+  texts().refusal = std::move(verdict.reason);
   return false;
 }
 

@@ -29,7 +29,7 @@ class SslTransport : public net::Transport {
   void sendEnd(const Io& io) override;
   void idle() override { sent_since_idle_ = 0; }
   int socketError() const override { return socket_error_; }
-  std::string_view failure() const override { return failure_; }
+  std::string_view failure() const override { return texts_ ? std::string_view(texts_->failure) : std::string_view(); }
   std::string_view applicationProtocol() const override;
   std::string_view serverName() const override;
   const net::TlsInfo* tlsInfo() override;
@@ -45,13 +45,23 @@ class SslTransport : public net::Transport {
   // Which of core().certificates is shown to the peer; none: -1.
   void setLocalCertificate(int index) { local_certificate_ = index; }
   // A name or address that the peer's certificate must have besides.
-  void expectPeer(std::string_view name) { expected_peer_ = name; }
+  void expectPeer(std::string_view name) { texts().expected_peer = name; }
   // Refused by us for a reason that the library does not know.
-  void refuse(std::string reason) { refusal_ = std::move(reason); }
-  std::string& sessionKey() { return session_key_; }
+  void refuse(std::string reason) { texts().refusal = std::move(reason); }
+  // Under which a client keeps its sessions; empty: it keeps none.
+  std::string& sessionKey() { return texts().session_key; }
 
  private:
   class Call;
+  // What a connection of a listener has only if it fails.
+  struct Texts {
+    std::string failure, refusal, expected_peer, session_key;
+  };
+
+  Texts& texts() {
+    if (!texts_) texts_ = std::make_unique<Texts>();
+    return *texts_;
+  }
   static int bioRead(bio_st* bio, char* to, int size);
   static int bioWrite(bio_st* bio, const char* from, int size);
   static long bioControl(bio_st* bio, int command, long number, void* pointer);
@@ -80,11 +90,8 @@ class SslTransport : public net::Transport {
   size_t gathered_ = 0;  // bytes of records in the scratch, during write()
   size_t wanted_ = 0;    // how much the call can use, a hint for recv()
   size_t sent_since_idle_ = 0;
-  int64_t last_write_ = 0;  // seconds, monotonic
-  std::string failure_;
-  std::string refusal_;
-  std::string expected_peer_;
-  std::string session_key_;
+  int64_t last_write_ = 0;        // seconds, monotonic
+  std::unique_ptr<Texts> texts_;  // made on first use
   std::unique_ptr<net::TlsInfo> info_;
   int socket_error_ = 0;
   int local_certificate_ = -1;
