@@ -28,7 +28,7 @@ struct StringSink final : ByteSink {
 };
 
 // A message in a form that the way it was sent does not change: fields sorted (cookies as one), the body as a whole. A
-// length of nothing is as good as none.
+// length of nothing is as good as none, and so is an empty cookie.
 struct Meaning {
   std::string start;
   std::vector<std::string> fields;
@@ -41,7 +41,7 @@ struct Meaning {
     for (const Field& field : list) {
       if (field.id == Name::kHost) continue;  // of a response: says nothing, and is not sent on
       if (field.id == Name::kCookie) {
-        cookies.append(cookies.empty() ? "" : "; ").append(field.value);
+        if (!field.value.empty()) cookies.append(cookies.empty() ? "" : "; ").append(field.value);
       } else if (field.id != Name::kContentLength || field.value.find_first_not_of('0') != std::string_view::npos) {
         fields.push_back(std::string(field.name) + "=" + std::string(field.value));
       }

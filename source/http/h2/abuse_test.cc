@@ -133,6 +133,16 @@ TEST_CASE("an HPACK bomb is counted as decoded, with what is thrown away (D3, CV
   requireCalmed(server, "http2.header_bomb");
 }
 
+TEST_CASE("cookie crumbs are joined, empty ones say nothing") {
+  TestServer server;
+  server.settle();
+
+  REQUIRE(server.feed(
+      server.post(1, {{"cookie", ""}, {"cookie", "a"}, {"cookie", ""}, {"cookie", "b"}, {"cookie", ""}}, true)));
+
+  REQUIRE(server.requests[1]->head.get(Name::kCookie) == "a; b");
+}
+
 TEST_CASE("a thousand cookie crumbs are one field and count in bytes (T5)") {
   TestServer server;
   server.settle();

@@ -195,7 +195,8 @@ void HeadReader::addKnown(Name id, std::string_view value) {
       (equalsIgnoringCase(value, "100-continue") ? expect_continue_ : unknown_expectation_) = true;
       return;
     case Name::kCookie:
-      crumbs_.push_back(arena.copy(value));
+      // An empty one would leave space at the end of what they are joined to, which HTTP/1 takes off.
+      if (!value.empty()) crumbs_.push_back(arena.copy(value));
       return;
     default:  // http2-settings
       return;
