@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
@@ -17,18 +18,28 @@ PAGE = b"""<!doctype html><title>page</title><p id=protocol></p><p id=socket></p
 document.getElementById("protocol").textContent = performance.getEntriesByType("navigation")[0].nextHopProtocol;
 const socket = new WebSocket("wss://" + location.host + "/socket");
 socket.onopen = () => socket.send("hello from the page");
-socket.onmessage = (message) => { document.getElementById("socket").textContent = "echo: " + message.data; };
-socket.onerror = () => { document.getElementById("socket").textContent = "failed"; };
+const tell = (text) => { document.getElementById("socket").textContent = text; fetch("/told"); };
+socket.onmessage = (message) => tell("echo: " + message.data);
+socket.onerror = () => tell("failed");
+fetch("/hold");
 </script>
 """
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
 
-def serve(sock, number):
-    """The page, and a WebSocket that echoes one frame after the other."""
+def serve(sock, number, told):
+    """The page, and a WebSocket that echoes one frame after the other.
+
+    The browser's virtual time stands still for requests, not for WebSockets: /hold is answered once /told has come, or
+    after a while that is long enough for an echo.
+    """
     source = _Reader(sock)
     while True:
         request = readRequest(source, number)
+        if request.path == "/told":
+            told.set()
+        elif request.path == "/hold":
+            told.wait(3)
         if request.path != "/socket":
             sock.sendall(Reply(200, PAGE, [("content-type", "text/html")]).encode(request.method))
             continue
@@ -54,7 +65,8 @@ class BrowserTest(SluiceTestCase):
             check=True,
             capture_output=True,
         )
-        upstream = self.start(RawUpstream(serve))
+        told = threading.Event()
+        upstream = self.start(RawUpstream(lambda sock, number: serve(sock, number, told)))
         listener = httpListener(
             "web",
             [route("up")],
