@@ -1,5 +1,5 @@
 """The stages of tools/test. Nothing is listed by hand: what exists is found by name (tools/check_*, test_*.py) or by
-bazel query (tags unit, fuzz, simulation). A failing stage does not stop the ones after it."""
+bazel query (the tag fuzz). A failing stage does not stop the ones after it."""
 import contextlib
 import glob
 import json
@@ -15,7 +15,7 @@ import urllib.parse
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PYTHON = "/usr/bin/python3"
 BAZEL = os.environ.get("SLUICE_BAZEL", "bazel").split()
-FUZZ_SECONDS = int(os.environ.get("SLUICE_FUZZ_SECONDS", "10"))
+FUZZ_SECONDS = int(os.environ.get("SLUICE_FUZZ_SECONDS", "120"))  # of all fuzz targets together
 FILE_TIMEOUT_S = 600  # of one file of integration tests, one smoke test, one check
 QUIET = ["--color=no", "--curses=no", "--show_progress", "--show_progress_rate_limit=30"]
 
@@ -180,20 +180,21 @@ def pythonTests(tally, folder, pattern, env=None):
         tally.add(name, passed, failed, f", {skipped} skipped" if skipped else "")
 
 
+ALL_TESTS = 'tests(//...) except attr(tags, "manual", tests(//...))'
+
+
 def stageUnit(tally):
-    """Unit tests and fuzz seeds in the default configuration; what nothing tests is at least compiled."""
-    labels = query('tests(//...) except attr(tags, "manual|simulation", tests(//...))')
-    bazelTests(tally, labels)
+    """Unit tests, simulation and fuzz seeds under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    bazelTests(tally, query(ALL_TESTS), ["--config=asan"])
     programs = query("kind(cc_binary, //test/...)")
-    if programs:
-        code = subprocess.run([*BAZEL, "build", *QUIET, *programs], cwd=TOP, stdin=subprocess.DEVNULL).returncode
-        tally.add("programs under test/ compile", int(code == 0), int(code != 0))
+    build = [*BAZEL, "build", *QUIET, "--config=asan", *programs]
+    code = subprocess.run(build, cwd=TOP, stdin=subprocess.DEVNULL).returncode
+    tally.add("programs under test/ compile", int(code == 0), int(code != 0))
 
 
-def stageSimulation(tally):
-    labels = tagged("simulation")
-    if labels:
-        bazelTests(tally, labels)
+def stagePlain(tally):
+    """The same tests in the default configuration, which builds fastest."""
+    bazelTests(tally, query(ALL_TESTS))
 
 
 def stageBuild(tally):
@@ -208,8 +209,9 @@ def binFolder():
 
 def stageIntegration(tally):
     """The built binaries, driven as a user would."""
-    subprocess.run([*BAZEL, "build", *QUIET, "//test/support/..."], cwd=TOP, stdin=subprocess.DEVNULL)
-    info = subprocess.run([*BAZEL, "info", "bazel-bin"], cwd=TOP, capture_output=True, text=True)
+    peers = query("kind(cc_binary, //test/support/...)")
+    subprocess.run([*BAZEL, "build", *QUIET, "--config=release", *peers], cwd=TOP, stdin=subprocess.DEVNULL)
+    info = subprocess.run([*BAZEL, "info", "--config=release", "bazel-bin"], cwd=TOP, capture_output=True, text=True)
     programs = os.path.join(info.stdout.strip(), "test/support")
     pythonTests(
         tally, "test/integration", "test_*.py", {"SLUICE_BIN_DIR": binFolder(), "SLUICE_TEST_PROGRAMS": programs}
@@ -229,30 +231,31 @@ def seedsOf(label):
 
 
 def stageFuzz(tally):
-    """Every fuzz target from its seeds for a few seconds. Finds regressions, not what needs a night."""
+    """Every fuzz target from its seeds, in equal shares of a fixed time. Finds regressions, not what needs a night."""
     labels = tagged("fuzz")
     if not labels:
         return
     subprocess.run([*BAZEL, "build", *QUIET, "--keep_going", "--config=fuzz", *labels], cwd=TOP, stdin=subprocess.DEVNULL)
     info = subprocess.run([*BAZEL, "info", "--config=fuzz", "bazel-bin"], cwd=TOP, capture_output=True, text=True)
+    seconds = max(FUZZ_SECONDS // len(labels), 1)
     for label in labels:
         binary = os.path.join(info.stdout.strip(), label[2:].replace(":", "/").lstrip("/"))
         if not os.path.exists(binary):
             tally.add(f"fuzz {label}", 0, 1, " (did not build: see above)")
             continue
-        fuzzOne(tally, label, binary)
+        fuzzOne(tally, label, binary, seconds)
 
 
-def fuzzOne(tally, label, binary):
+def fuzzOne(tally, label, binary, seconds):
     with tempfile.TemporaryDirectory() as scratch:
         os.mkdir(f"{scratch}/corpus")
         for number, seed in enumerate(seedsOf(label)):
             if os.path.isfile(seed):
                 shutil.copy(seed, f"{scratch}/corpus/{number}")
         code, output = runCommand(
-            [binary, f"-max_total_time={FUZZ_SECONDS}", "-rss_limit_mb=2048", "-timeout=10", "-print_final_stats=1"]
+            [binary, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=10", "-print_final_stats=1"]
             + [f"-artifact_prefix={scratch}/", f"{scratch}/corpus"],
-            FUZZ_SECONDS * 6 + 60,
+            seconds * 6 + 60,
             {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"},
             scratch,
         )
@@ -262,13 +265,8 @@ def fuzzOne(tally, label, binary):
                 with open(artifact, "rb") as file:
                     say(f"input that failed (add it to the corpus): {file.read()!r}")
         runs = re.search(r"number_of_executed_units: *(\d+)", output)
-        note = f", {runs.group(1)} inputs in {FUZZ_SECONDS} s" if runs else ""
+        note = f", {runs.group(1)} inputs in {seconds} s" if runs else ""
         tally.add(f"fuzz {label}", int(code == 0), int(code != 0), note)
-
-
-def stageAsan(tally):
-    """AddressSanitizer and UndefinedBehaviorSanitizer over unit tests, simulation and fuzz seeds."""
-    bazelTests(tally, query('tests(//...) except attr(tags, "manual|noasan", tests(//...))'), ["--config=asan"])
 
 
 def stageTsan(tally):
@@ -277,24 +275,25 @@ def stageTsan(tally):
 
 STAGES = {
     "checks": stageChecks,
+    "plain": stagePlain,
     "unit": stageUnit,
     "build": stageBuild,
     "integration": stageIntegration,
     "examples": stageExamples,
-    "simulation": stageSimulation,
     "fuzz": stageFuzz,
-    "asan": stageAsan,
     "tsan": stageTsan,
 }
-DEFAULT = [name for name in STAGES if name != "tsan"]  # GCC's TSan doubles the time; for developers and the night
+QUICK = ["checks", "plain"]
+DEFAULT = ["checks", "unit", "build", "integration", "examples", "fuzz"]  # tsan doubles the time: for developers and the night
 
 
 def main(arguments):
-    unknown = [name for name in arguments if name not in STAGES]
+    unknown = [name for name in arguments if name not in STAGES and name != "quick"]
     if unknown:
-        print(f"tools/test: no stage {', '.join(unknown)}; there are {' '.join(STAGES)}", file=sys.stderr)
+        print(f"tools/test: no stage {', '.join(unknown)}; there are {' '.join(STAGES)}, quick", file=sys.stderr)
         return 2
-    names = [name for name in STAGES if name in (arguments or DEFAULT)]
+    chosen = [*arguments, *QUICK] if "quick" in arguments else arguments or DEFAULT
+    names = [name for name in STAGES if name in chosen]
     total = Tally()
     for name in names:
         say(f"=== {name}: {STAGES[name].__doc__.split(chr(10))[0] if STAGES[name].__doc__ else name}")

@@ -98,6 +98,7 @@ def milliseconds(text):
 class Bench:
     def __init__(self, options):
         self.options = options
+        self.scenarios = options.scenarios or list(SCENARIOS)
         self.scratch = Scratch()
         self.upstreams = [freePort() for _ in range(4)]
         self.origin = Process([options.origin, *map(str, self.upstreams)], self.scratch, "origin", pinned_to={1})
@@ -128,9 +129,12 @@ class Bench:
         command = ["nghttpd", "--no-tls", "-d", root, "--trailer=grpc-status: 0", str(self.grpc_upstream)]
         self.nghttpd = Process(command, self.scratch, "nghttpd", pinned_to={1})
 
-    def startProxy(self, name, kind="plain", routes=10):
+    def startProxy(self, name, kind="plain", routes=10, wrapper=()):
         ports = {each: freePort() for each in proxies.KINDS}
-        process = proxies.START[name](proxies.Setting(self.scratch, ports, self.upstreams, kind, routes, self.certificate, self.grpc_upstream))
+        setting = proxies.Setting(
+            self.scratch, ports, self.upstreams, kind, routes, self.certificate, self.grpc_upstream, wrapper
+        )
+        process = proxies.START[name](setting)
 
         def ready():
             process.mustRun()
@@ -221,7 +225,7 @@ class Bench:
     def compare(self):
         samples = collections.defaultdict(list)
         for turn in range(self.options.rounds):
-            for scenario in self.options.scenarios:
+            for scenario in self.scenarios:
                 for name in self.options.proxies:
                     sample = self.sample(name, SCENARIOS[scenario])
                     samples[scenario, name].append(sample)
@@ -243,7 +247,7 @@ class Bench:
         names = self.options.proxies
         print("Proxy CPU, us per request (ratio to nginx); requests/s; p99 ms. Median of", self.options.rounds)
         print(f"{'scenario':12}" + "".join(f"{name:>34}" for name in names))
-        for scenario in self.options.scenarios:
+        for scenario in self.scenarios:
             middle = {
                 name: Sample(*(statistics.median(values) for values in zip(*samples[scenario, name]))) for name in names
             }
@@ -300,11 +304,11 @@ def names(known):
 
 def main():
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["compare", "idle", "idle-tls", "swap"], default="compare")
+    parser.add_argument("command", nargs="?", choices=["compare", "idle", "idle-tls", "instructions", "swap"], default="compare")
     parser.add_argument("--origin", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--load", required=True, help=argparse.SUPPRESS)
     parser.add_argument("-p", "--proxies", type=names(proxies.START), default=["nginx", "haproxy", "sluice"])
-    parser.add_argument("-s", "--scenarios", type=names(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("-s", "--scenarios", type=names(SCENARIOS), help="default: all; of instructions: those that it is kept for")
     parser.add_argument("-r", "--rounds", type=int, default=3)
     parser.add_argument("-d", "--seconds", type=int, default=4, help="of each sample")
     parser.add_argument("-c", "--connections", type=int, default=64)
@@ -327,6 +331,10 @@ def main():
     try:
         if options.command == "compare":
             return bench.compare()
+        if options.command == "instructions":
+            import instructions
+
+            return instructions.run(bench, options.scenarios or instructions.SCENARIOS, SCENARIOS)
         return bench.idle("https" if options.command == "idle-tls" else "plain")
     finally:
         bench.stop()

@@ -12,7 +12,7 @@ KINDS = ("plain", "rr", "chain", "routes", "https", "ws", "grpc", "tcp")
 class Setting:
     """One start of a proxy: where it listens for each kind, its upstreams, the kind under load and the number of routes."""
 
-    def __init__(self, scratch, ports, upstreams, kind, routes, certificate, grpc_upstream):
+    def __init__(self, scratch, ports, upstreams, kind, routes, certificate, grpc_upstream, wrapper=()):
         self.kind = kind
         self.scratch = scratch
         self.ports = ports  # kind -> port
@@ -20,10 +20,11 @@ class Setting:
         self.routes = routes
         self.certificate = certificate  # PEM file: key and certificate
         self.grpc_upstream = grpc_upstream  # port of an HTTP/2 server without TLS
+        self.wrapper = wrapper  # command that runs the proxy
 
 
 def pinned(command, setting, name):
-    return Process(command, setting.scratch, name, pinned_to={0})
+    return Process([*setting.wrapper, *command], setting.scratch, name, pinned_to={0})
 
 
 def startSluice(setting):
