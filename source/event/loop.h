@@ -21,6 +21,9 @@ enum : uint32_t {
   kReadable = 1,
   kWritable = 2,
   kPeerClosed = 4,  // the peer shut down its sending side, or the connection broke
+  // The descriptor has an error (a reset): told unasked, with all that is watched for, to edge-triggered watches for
+  // kPeerClosed. It may come 100 ms behind the edge, which looks as if there were bytes only.
+  kBroken = 8,
 };
 
 class FdHandler {
@@ -64,7 +67,7 @@ class Loop {
   TimePoint now() const { return timers_.now(); }
   TimerQueue& timers() { return timers_; }
 
-  // A watch on a descriptor that stays open at least as long.
+  // A watch on a descriptor that stays open at least as long; one at a time for each descriptor.
   virtual std::unique_ptr<FdWatch> watch(int fd, uint32_t events, Trigger trigger, FdHandler& handler) = 0;
   // Calls `on_signal` on this loop's thread when the process gets `signal`, for as long as the loop lives.
   virtual void onSignal(int signal, std::function<void()> on_signal) = 0;

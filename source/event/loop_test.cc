@@ -1,5 +1,6 @@
 #include "source/event/loop.h"
 
+#include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <csignal>
 #include <string>
 #include <thread>
+#include <utility>
 
 using namespace std::chrono_literals;
 
@@ -91,6 +93,103 @@ TEST_CASE("an edge-triggered watch tells data and the peer's end once") {
   loop->run();
 
   REQUIRE(seen == (kReadable | kWritable | kPeerClosed));
+}
+
+// A connected pair of TCP sockets: only those know resets.
+struct TcpPair {
+  TcpPair() {
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    REQUIRE(bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(listen(listener, 1) == 0);
+    REQUIRE(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    peer = socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(connect(peer, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    ours = accept(listener, nullptr, nullptr);
+    close(listener);
+  }
+  ~TcpPair() {
+    close(ours);
+    if (peer >= 0) close(peer);
+  }
+  void reset() {
+    const linger now{1, 0};
+    setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(std::exchange(peer, -1));
+  }
+  int peer = -1, ours = -1;
+};
+
+TEST_CASE("a reset is told as such, behind bytes in the same edge too") {
+  const uint32_t watched = kReadable | kWritable | kPeerClosed;
+  const bool bytes_first = GENERATE(true, false);
+  auto loop = makeLoop();
+  TcpPair pair;
+  uint32_t seen = 0;
+  Recorder recorder([&](uint32_t events) {
+    seen = events;
+    if (events & kBroken) loop->stop();
+  });
+  auto watch = loop->watch(pair.ours, watched, Trigger::kEdge, recorder);
+  loop->post([&] {
+    if (bytes_first) REQUIRE(write(pair.peer, "x", 1) == 1);
+    pair.reset();
+  });
+  Timer guard(loop->timers(), [&] { loop->stop(); });
+  guard.arm(5s);
+
+  loop->run();
+
+  REQUIRE(seen == (watched | kBroken));
+}
+
+TEST_CASE("a watch that ends in the turn of its event is not called") {
+  auto loop = makeLoop();
+  SocketPair one, two;
+  int calls = 0;
+  std::unique_ptr<FdWatch> watches[2];
+  Recorder recorder([&](uint32_t) {
+    ++calls;
+    watches[0].reset();
+    watches[1].reset();
+    loop->stop();
+  });
+  loop->post([&] {
+    REQUIRE(write(one.fds[1], "x", 1) == 1);
+    REQUIRE(write(two.fds[1], "x", 1) == 1);
+    watches[0] = loop->watch(one.fds[0], kReadable, Trigger::kEdge, recorder);
+    watches[1] = loop->watch(two.fds[0], kReadable, Trigger::kLevel, recorder);
+  });
+
+  loop->run();
+
+  REQUIRE(calls == 1);
+}
+
+TEST_CASE("a level-triggered watch without interest tells nothing, not even errors, until it has one again") {
+  auto loop = makeLoop();
+  TcpPair pair;
+  int calls = 0;
+  std::unique_ptr<FdWatch> watch;
+  Recorder recorder([&](uint32_t) {
+    ++calls;
+    loop->stop();
+  });
+  watch = loop->watch(pair.ours, kReadable, Trigger::kLevel, recorder);
+  watch->setInterest(0);
+  pair.reset();
+  Timer later(loop->timers(), [&] {
+    REQUIRE(calls == 0);
+    watch->setInterest(kReadable);
+  });
+  later.arm(5ms);
+
+  loop->run();
+
+  REQUIRE(calls == 1);
 }
 
 TEST_CASE("turn tasks run after the events of the turn, once however often they were scheduled") {

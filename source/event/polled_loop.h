@@ -2,9 +2,9 @@
 // thread. Watches are epoll's own, so edges are what they are in production.
 #pragma once
 
-#include <sys/epoll.h>
 #include <unistd.h>
 
+#include "source/event/epoll_events.h"
 #include "source/event/simulated_loop.h"
 
 namespace sluice::event {
@@ -58,32 +58,23 @@ class PolledLoop : public SimulatedLoop {
   class Watch : public FdWatch {
    public:
     Watch(int epoll, int fd, uint32_t events, Trigger trigger, FdHandler& handler)
-        : epoll_(epoll), fd_(fd), edge_(trigger == Trigger::kEdge), handler_(handler) {
+        : epoll_(epoll), fd_(fd), trigger_(trigger), handler_(handler) {
       control(EPOLL_CTL_ADD, events);
     }
     ~Watch() override { epoll_ctl(epoll_, EPOLL_CTL_DEL, fd_, nullptr); }
     void setInterest(uint32_t events) override { control(EPOLL_CTL_MOD, events); }
-    void deliver(uint32_t got) {
-      uint32_t happened = 0;
-      if (got & (EPOLLIN | EPOLLHUP | EPOLLERR)) happened |= kReadable;
-      if (got & (EPOLLOUT | EPOLLHUP | EPOLLERR)) happened |= kWritable;
-      if (got & EPOLLRDHUP) happened |= kPeerClosed;
-      handler_.onFdEvents(happened);
-    }
+    void deliver(uint32_t got) { handler_.onFdEvents(happenedOn(got)); }
 
    private:
     void control(int operation, uint32_t events) {
       epoll_event event{};
-      if (events & kReadable) event.events |= EPOLLIN;
-      if (events & kWritable) event.events |= EPOLLOUT;
-      if (events & kPeerClosed) event.events |= EPOLLRDHUP;
-      if (edge_) event.events |= EPOLLET;
+      event.events = epollInterest(events, trigger_);
       event.data.ptr = this;
       epoll_ctl(epoll_, operation, fd_, &event);
     }
     int epoll_;
     int fd_;
-    bool edge_;
+    Trigger trigger_;
     FdHandler& handler_;
   };
 
