@@ -34,7 +34,8 @@ enum class ResetReason : uint8_t {
   kRemote,           // the peer reset it
   kConnectionEnded,  // the connection went away under it
   kProtocolError,    // the peer broke the protocol on this stream
-  kRefused,          // the peer did not process it (safe to retry)
+  kRefused,          // the peer says that it did not process it (REFUSED_STREAM); some say so and did
+  kUnprocessed,      // the peer cannot have processed it: not sent, or beyond GOAWAY's last stream (safe to repeat)
 };
 
 // (proto: envoy.config.core.v3.Http2ProtocolOptions; defaults are the edge's)

@@ -92,6 +92,11 @@ bool validMethod(std::string_view method) {
   return true;
 }
 
+bool idempotent(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" ||
+         method == "TRACE" || method == "QUERY";
+}
+
 bool parseLength(std::string_view text, uint64_t& out) {
   if (text.empty() || text.size() > 19) return false;
   uint64_t value = 0;

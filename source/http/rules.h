@@ -31,6 +31,8 @@ bool validValue(std::string_view value);
 bool validTarget(std::string_view target);
 // A token of at most 64 bytes, not empty.
 bool validMethod(std::string_view method);
+// To ask twice does no more than to ask once (RFC 9110 section 9.2.2).
+bool idempotent(std::string_view method);
 
 // RFC 9110 section 8.6: digits only. Below 2^63, so that no sum of it wraps.
 bool parseLength(std::string_view text, uint64_t& out);

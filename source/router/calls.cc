@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "source/http/rules.h"
 #include "source/router/grpc_call.h"
 #include "source/router/lease.h"
 
@@ -76,12 +77,11 @@ class ClusterCall : public filter::Call, private pool::ExchangeEvents, private e
   http::Trailers& beginResponseTrailers() override { return trailers_.emplace(response_arena_); }
   void onResponseTrailers() override { finish(); }
   void onResponseReset(http::ResetReason reason, std::string_view) override {
-    const bool unseen = reason == http::ResetReason::kRefused || (reason == http::ResetReason::kConnectionEnded &&
-                                                                  exchange_.maybeUnseen() && request_.body.empty());
-    const bool replay = !replayed_ && response_.status == 0 && unseen;
-    if (!replay) return fail(reason == http::ResetReason::kProtocolError ? "protocol_error" : "reset");
+    const bool repeat =
+        !replayed_ && response_.status == 0 && exchange_.mayRepeat(reason, http::idempotent(request_.method));
+    if (!repeat) return fail(reason == http::ResetReason::kProtocolError ? "protocol_error" : "reset");
     replayed_ = true;
-    lease_.pool().request(exchange_, {.fresh = reason != http::ResetReason::kRefused});
+    lease_.pool().request(exchange_, {.fresh = reason == http::ResetReason::kConnectionEnded});
   }
   size_t responseCredit() override { return 64 * 1024; }
   void onRequestBytesSent() override {}

@@ -184,12 +184,12 @@ void ClusterGrpcCall::endByFields(const http::HeaderList& fields) {
 }
 
 void ClusterGrpcCall::onResponseReset(http::ResetReason reason, std::string_view detail) {
-  const bool unseen = reason == http::ResetReason::kRefused ||
-                      (reason == http::ResetReason::kConnectionEnded && exchange_.maybeUnseen());
-  if (unseen && keep_ && !std::exchange(replayed_, true)) {
-    return lease_.pool().request(exchange_, {.fresh = reason != http::ResetReason::kRefused});
+  // A call is a POST: a rate limit asked twice counts twice.
+  if (keep_ && exchange_.mayRepeat(reason, false) && !std::exchange(replayed_, true)) {
+    return lease_.pool().request(exchange_, {});
   }
-  const bool lost = reason == http::ResetReason::kRefused || reason == http::ResetReason::kConnectionEnded;
+  const bool lost = reason == http::ResetReason::kRefused || reason == http::ResetReason::kUnprocessed ||
+                    reason == http::ResetReason::kConnectionEnded;
   end(lost ? grpc::kUnavailable : grpc::kInternal, detail);
 }
 

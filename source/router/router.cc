@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/http/grpc.h"
 #include "source/http/headers.h"
+#include "source/http/rules.h"
 #include "source/route/rewrite.h"
 #include "source/router/connect.h"
 #include "source/router/failure_text.h"
@@ -25,11 +26,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kDefaultTimeout{15000};  // (proto: RouteAction.timeout)
 constexpr size_t kMaxKeptBody = 16 * 1024;
 constexpr uint8_t kMaxRefusals = 3;  // how often a request is put on another connection
-
-bool idempotent(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" ||
-         method == "TRACE";
-}
 
 class Router final : public filter::Terminal, public pool::ExchangeEvents {
  public:
@@ -373,22 +369,23 @@ void Router::responseComplete() {
 }
 
 bool Router::replayable(http::ResetReason reason) const {
-  return !replayed_ && (headers_only_ || asks_tunnel_) && !response_began_ &&
-         reason == http::ResetReason::kConnectionEnded && exchange_.maybeUnseen() &&
-         idempotent(stream_.request().method);
+  if (response_began_ || !exchange_.mayRepeat(reason, http::idempotent(stream_.request().method))) return false;
+  if (reason == http::ResetReason::kConnectionEnded) return !replayed_ && (headers_only_ || asks_tunnel_);
+  return refusals_ < kMaxRefusals && (headers_only_ || keeps_body_);
 }
 
 void Router::onResponseReset(http::ResetReason reason, std::string_view detail) {
-  // The host did not process it: safe for any method, and no load that the retry breaker is for.
-  if (reason == http::ResetReason::kRefused && !response_began_ && (headers_only_ || keeps_body_) &&
-      refusals_ < kMaxRefusals) {
-    ++refusals_;
-    return replay(false);
-  }
-  // The retry breaker holds for this too: a cluster that fails at large is not asked twice as much.
-  if (replayable(reason) && cluster_->context().breakers->tryAcquire(Resource::kRetries, priority_)) {
-    holds_retry_ = replayed_ = true;
-    return replay(true);
+  if (replayable(reason)) {
+    // The host did not process it: no load that the retry breaker is for.
+    if (reason != http::ResetReason::kConnectionEnded) {
+      ++refusals_;
+      return replay(false);
+    }
+    // The retry breaker holds for this too: a cluster that fails at large is not asked twice as much.
+    if (cluster_->context().breakers->tryAcquire(Resource::kRetries, priority_)) {
+      holds_retry_ = replayed_ = true;
+      return replay(true);
+    }
   }
   worker_.cells().add(stats().rq_rx_reset);
   stream_.info().upstream_transport_failure_reason = detail;

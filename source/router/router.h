@@ -3,9 +3,10 @@
 //
 // One attempt is one exchange on an upstream connection. A request without a body that dies on a reused connection
 // before any byte of an answer is sent once more on a fresh one, if its method is idempotent (RFC 9110 section 9.2.2):
-// the peer had closed the connection before it saw the request. One that an HTTP/2 host says it did not process is put
-// on another connection whatever its method, while its body is still at hand. Thread: one RouterWorker for each worker;
-// a Router for each stream, in its arena.
+// the peer had closed the connection before it saw the request. One that GOAWAY left out, or that never left, is put on
+// another connection whatever its method, while its body is still at hand; one that the host reset as REFUSED_STREAM
+// only if its method is idempotent, for there are hosts that say so of what they did process. Thread: one RouterWorker
+// for each worker; a Router for each stream, in its arena.
 #pragma once
 
 #include <memory>

@@ -148,7 +148,8 @@ TEST_CASE("a request that the host did not look at is put on another connection,
 TEST_CASE("a request that every connection refuses fails in the end, as one whose body is gone") {
   H2Path t;
   TestClient& client = t.connect();
-  client.send(post(std::string(GENERATE(3, 20000), 'x')));
+  const std::string body(GENERATE(3, 20000), 'x');
+  client.send(request("PUT", "/", "content-length: " + std::to_string(body.size()) + "\r\n", body));
   H2Host host = t.h2host();
   host.seen();
   host.send(h2::settings());
@@ -157,6 +158,21 @@ TEST_CASE("a request that every connection refuses fails in the end, as one whos
     host.send(h2::rst(stream, h2::kRefusedStream));
   }
   CHECK(client.take().starts_with("HTTP/1.1 503 "));
+}
+
+TEST_CASE("what a host refuses is sent again only where to ask twice does no harm") {
+  H2Path t;
+  const std::string method = GENERATE("POST", "PATCH", "PUT", "GET");
+  H2Host host = t.h2host();
+  TestClient& client = t.connect();
+  client.send(request(method, "/", "content-length: 3\r\n", "abc"));
+  CHECK(contains(host.seen(), "HEADERS 1 :method=" + method));
+  host.send(h2::settings() + h2::rst(1, h2::kRefusedStream));
+  const bool again = method == "PUT" || method == "GET";
+  CHECK(contains(host.seen(), "HEADERS 3 ") == again);
+  CHECK(t.stat("rq_retry") == (again ? 1 : 0));
+  if (again) host.send(host.ok(3));
+  CHECK(client.take().starts_with(again ? "HTTP/1.1 200 " : "HTTP/1.1 503 "));
 }
 
 TEST_CASE("a response of HTTP/2 that is reset cuts the client's connection") {
@@ -361,6 +377,29 @@ TEST_CASE("a gRPC call that the server did not look at is put on another connect
   second.send(h2::settings() + second.head(1, {{":status", "200"}, {"content-type", "application/grpc"}}) +
               h2::data(1, message("x")) + second.head(1, {{"grpc-status", "0"}}, true));
   CHECK(t.heard == "[x]0 ");
+}
+
+TEST_CASE("a gRPC call that the server may have looked at is not made again") {
+  GrpcTest t;
+  H2Host host = t.h2host();
+  SECTION("refused") {
+    t.begin(host);
+    host.send(h2::rst(1, h2::kRefusedStream));
+  }
+  SECTION("on a connection that had served and died") {
+    TestClient& client = t.connect();
+    client.send(get());
+    host.seen();
+    host.send(h2::settings() + host.ok(1));
+    CHECK(contains(client.take(), "200 OK"));
+    t.open();
+    t.call->sendMessage("hi", true);
+    CHECK(contains(host.seen(), "HEADERS 3 :method=POST"));
+    host.peer().close();
+    t.loop.turn();
+  }
+  CHECK(t.host.accept() == 1);
+  CHECK(t.heard.starts_with("14 "));
 }
 
 }  // namespace

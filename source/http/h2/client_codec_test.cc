@@ -80,7 +80,7 @@ TEST_CASE("streams above the last one of a GOAWAY were refused, those below go o
 
   REQUIRE(client.feed(goaway(1, kNoError)));
 
-  REQUIRE(client.events() == "0 capacity\n3 reset refused\n");
+  REQUIRE(client.events() == "0 capacity\n3 reset unprocessed\n");
   REQUIRE_FALSE(client.codec->reusable());
   REQUIRE(client.codec->freeStreams() == 0);
   REQUIRE(client.feed(client.response(1, {{":status", "204"}}, true)));

@@ -498,7 +498,8 @@ void Endpoint::onClose(StreamId id, uint32_t code) {
   detach(*stream);
   if (!tell) return;
   ResetReason reason = stream->peer_reset ? ResetReason::kRemote : ResetReason::kProtocolError;
-  if (code == NGHTTP2_REFUSED_STREAM) reason = ResetReason::kRefused;
+  // Without a frame of the peer it is GOAWAY that left the stream out.
+  if (code == NGHTTP2_REFUSED_STREAM) reason = stream->peer_reset ? ResetReason::kRefused : ResetReason::kUnprocessed;
   if (reading_) {
     notifyReset(id, reason);
   } else {
@@ -655,7 +656,7 @@ void Endpoint::onFrameNotSent(const nghttp2_frame& frame) {
   const bool tell = !stream.dead;
   if (stream.closed) return;
   detach(stream);
-  if (tell) resets_.push_back({id, ResetReason::kRefused});
+  if (tell) resets_.push_back({id, ResetReason::kUnprocessed});
 }
 
 size_t Endpoint::unsent(StreamId id) const {

@@ -275,7 +275,8 @@ inline std::string listText(const HeaderList& list) {
 }
 
 inline std::string reasonText(ResetReason reason) {
-  static const char* const kNames[] = {"local", "remote", "connection_ended", "protocol_error", "refused"};
+  static const char* const kNames[] = {"local",          "remote",  "connection_ended",
+                                       "protocol_error", "refused", "unprocessed"};
   return std::string("reset ") + kNames[static_cast<int>(reason)];
 }
 

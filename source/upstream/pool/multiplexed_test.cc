@@ -107,7 +107,7 @@ TEST_CASE("GOAWAY ends what the host did not look at, and the connection when th
   t.loop.turn();
   H2Host host = t.host();
   host.send(h2::settings() + h2::goaway(1, 0));
-  CHECK(two.heard == "refused ");
+  CHECK(two.heard == "unprocessed ");
   CHECK(one.heard == "");
   Asker three(pool);
   three.ask();

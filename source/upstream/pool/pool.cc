@@ -176,7 +176,7 @@ void Pool::runAtTurnEnd() {
   while (!refused_.empty()) {
     Exchange& exchange = refused_.front();
     exchange.unlink();
-    exchange.user_.onResponseReset(ResetReason::kRefused, "upstream_stream_refused");
+    exchange.user_.onResponseReset(ResetReason::kUnprocessed, "upstream_stream_refused");
   }
   while (!waiting_.empty() && !free_.empty()) {
     ClientConnection& connection = free_.front();

@@ -51,7 +51,8 @@ struct Asker : ExchangeEvents {
   http::Trailers& beginResponseTrailers() override { return trailers.emplace(arena); }
   void onResponseTrailers() override { done(); }
   void onResponseReset(http::ResetReason reason, std::string_view) override {
-    heard += reason == http::ResetReason::kRefused ? "refused " : "reset ";
+    const bool refused = reason == http::ResetReason::kRefused;
+    heard += refused ? "refused " : reason == http::ResetReason::kUnprocessed ? "unprocessed " : "reset ";
     unseen = exchange.maybeUnseen();
     if (replay) pool.request(exchange, {.fresh = true});
   }

@@ -135,9 +135,9 @@ void Tunnel::responseEnded() {
 
 void Tunnel::onResponseReset(http::ResetReason reason, std::string_view detail) {
   if (connected_) return events_.onHostBroken();
-  // The host closed the connection, or drained it, before it looked at the request.
-  const bool unseen = reason == http::ResetReason::kRefused || exchange_.maybeUnseen();
-  if (unseen && !std::exchange(sent_again_, true)) return request(true);
+  // CONNECT does nothing that cannot be done twice: no byte goes through the tunnel before it is answered.
+  const bool connect = head_.method == "CONNECT";
+  if (exchange_.mayRepeat(reason, connect) && !std::exchange(sent_again_, true)) return request(true);
   events_.onHostFailed(detail, false);
 }
 

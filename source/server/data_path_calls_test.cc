@@ -1,0 +1,120 @@
+// HTTP call-outs of filters, from the call to the host and back.
+#include "source/server/test_data_path.h"
+
+namespace sluice::server {
+namespace {
+
+struct CallTest : DataPath {
+  filter::HttpCallRequest make(std::string body = "") {
+    filter::HttpCallRequest call;
+    call.cluster = "c";
+    call.method = body.empty() ? "GET" : "POST";
+    call.path = "/check";
+    call.body = std::move(body);
+    call.timeout = 2s;
+    return call;
+  }
+  std::unique_ptr<filter::Call> send(filter::HttpCallRequest call) {
+    return calls.send(std::move(call), [this](filter::HttpCallResponse response) {
+      results.push_back(std::to_string(response.status) + " " + std::string(response.failure) + response.body);
+    });
+  }
+  std::vector<std::string> results;
+};
+
+TEST_CASE("a call is answered from the loop, once") {
+  CallTest t;
+  auto call = t.send(t.make("hello"));
+  CHECK(t.results.empty());
+  CHECK(contains(t.seen(), "POST /check HTTP/1.1\r\nhost: c\r\n"));
+  t.answer();
+  CHECK(t.results == std::vector<std::string>{"200 ok"});
+  t.loop.pass(10s);
+  CHECK(t.results.size() == 1);
+}
+
+TEST_CASE("a call tells how it failed") {
+  CallTest t;
+  filter::HttpCallRequest request = t.make();
+  std::string expected;
+  std::unique_ptr<filter::Call> call;
+  SECTION("no cluster") {
+    request.cluster = "nowhere";
+    call = t.send(request);
+    expected = "0 no_cluster";
+  }
+  SECTION("no host") {
+    t.hosts({});
+    call = t.send(request);
+    expected = "0 no_healthy_upstream";
+  }
+  SECTION("refused") {
+    t.host.stop();
+    call = t.send(request);
+    expected = "0 connect_failed";
+  }
+  SECTION("no answer") {
+    call = t.send(request);
+    t.seen();
+    t.loop.pass(2s);
+    expected = "0 timeout";
+  }
+  SECTION("reset") {
+    call = t.send(request);
+    t.seen();
+    t.host.peer(0).close();
+    expected = "0 reset";
+  }
+  SECTION("too large") {
+    request.max_response_body = 1;
+    call = t.send(request);
+    t.answer();
+    expected = "0 response_too_large";
+  }
+  t.loop.turn();
+  CHECK(t.results == std::vector<std::string>{expected});
+}
+
+TEST_CASE("a call on a connection that dies unseen is made again only if its method allows") {
+  CallTest t;
+  TestClient& client = t.connect();
+  t.exchange(client, get());
+  filter::HttpCallRequest request = t.make();
+  request.method = GENERATE("GET", "POST");
+  const bool again = request.method == "GET";
+  auto call = t.send(request);
+  CHECK(contains(t.seen(), "/check HTTP/1.1\r\n"));
+  t.host.peer(0).close();
+  t.loop.turn();
+  REQUIRE(t.host.accept() == (again ? 2 : 1));
+  if (again) t.answer(kOk, 1);
+  CHECK(t.results == std::vector<std::string>{again ? "200 ok" : "0 reset"});
+}
+
+TEST_CASE("a call that is dropped is never answered, wherever it stands") {
+  CallTest t;
+  auto call = t.send(t.make());
+  SECTION("at once") {}
+  SECTION("while it connects") {
+    t.loop.settle();
+  }
+  SECTION("while the host works") {
+    t.seen();
+  }
+  SECTION("in the middle of the answer") {
+    t.answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nsome");
+  }
+  call.reset();
+  t.loop.turn();
+  CHECK(t.results.empty());
+}
+
+TEST_CASE("a call answered with more than its response keeps its answer") {
+  CallTest t;
+  auto call = t.send(t.make());
+  t.answer(kOk + "more");
+  CHECK(t.results == std::vector<std::string>{"200 ok"});
+}
+
+}  // namespace
+}  // namespace sluice::server
