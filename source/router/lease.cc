@@ -4,7 +4,6 @@
 
 namespace sluice::router {
 
-using upstream::cluster::Resource;
 using upstream::cluster::RoutingPriority;
 
 std::string_view Lease::take(const http::RequestHeaders& headers) {
@@ -16,13 +15,7 @@ std::string_view Lease::take(const http::RequestHeaders& headers) {
     cells_.add(context.stats.cx_none_healthy);
     return "no_healthy_upstream";
   }
-  if (!context.breakers->tryAcquire(Resource::kRequests, RoutingPriority::kDefault)) {
-    cells_.add(context.stats.rq_overflow);
-    return "overflow";
-  }
   cluster_->requestStarted(slot);
-  cells_.add(context.stats.rq_total);
-  cells_.add(context.stats.rq_active);
   pool_ = &cluster_->poolFor(slot, RoutingPriority::kDefault, headers);
   host_ = &pool_->host();
   return {};
@@ -31,10 +24,7 @@ std::string_view Lease::take(const http::RequestHeaders& headers) {
 void Lease::release() {
   pool_ = nullptr;
   const upstream::cluster::Host* host = std::exchange(host_, nullptr);
-  if (host == nullptr) return;
-  cluster_->context().breakers->release(Resource::kRequests, RoutingPriority::kDefault);
-  cells_.sub(cluster_->context().stats.rq_active);
-  cluster_->requestFinished(*host);
+  if (host != nullptr) cluster_->requestFinished(*host);
 }
 
 }  // namespace sluice::router

@@ -1,4 +1,4 @@
-// A host of a cluster that is taken for one call-out: a unit of the request breaker and the counts of active requests.
+// A host of a cluster that is taken for one call-out, and its count of active requests.
 #pragma once
 
 #include <optional>
@@ -25,7 +25,7 @@ class Lease {
     const net::TransportFactory* transport = cluster_ ? cluster_->config().transport.get() : nullptr;
     return transport != nullptr && transport->isTls() ? "https" : "http";
   }
-  // Why no host can be had ("no_cluster", "no_healthy_upstream", "overflow"); empty: pool() is there.
+  // Why no host can be had ("no_cluster", "no_healthy_upstream"); empty: pool() is there.
   std::string_view take(const http::RequestHeaders& headers);
   void release();
   upstream::pool::Pool& pool() { return *pool_; }

@@ -27,6 +27,13 @@ constexpr milliseconds kDefaultTimeout{15000};  // (proto: RouteAction.timeout)
 constexpr size_t kMaxKeptBody = 16 * 1024;
 constexpr uint8_t kMaxRefusals = 3;  // how often a request is put on another connection
 
+// A client that has said how long its body is, or that speaks HTTP/1, sends it whatever the host answers. While none of
+// it has come the host has nothing to do, and the request takes no connection and no place in a breaker. Where HTTP/2
+// announces no length, client and host may talk in turns, and the host may be the first.
+bool bodyFollows(const http::RequestHeaders& headers) {
+  return headers.protocol < http::Protocol::kHttp2 || headers.has(Name::kContentLength);
+}
+
 class Router final : public filter::Terminal, public pool::ExchangeEvents {
  public:
   Router(RouterWorker& worker, const RouterSettings& settings, filter::ChainRunner& runner, filter::Stream& stream,
@@ -66,7 +73,7 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents {
   void onRequestBytesSent() override { runner_.requestProgress(); }
 
  private:
-  void forward(bool end_stream);
+  void forward();
   void chooseTimeout(const route::Forward& action);
   void requestEnded();
   void keepBody(std::string_view data);
@@ -100,11 +107,12 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents {
 
   base::LocalPtr<upstream::WorkerCluster> cluster_;
   pool::Pool* pool_ = nullptr;
-  const upstream::cluster::Host* host_ = nullptr;  // valid while holds_request_: its pool is not empty
+  const upstream::cluster::Host* host_ = nullptr;  // valid while holds_host_: its pool is not empty
   pool::Exchange exchange_{*this};
   milliseconds timeout_{0};
   event::TimePoint attempt_began_;
-  bool holds_request_ = false;  // a unit of the request breaker, and active counts
+  bool holds_host_ = false;   // its count of active requests
+  bool awaits_body_ = false;  // nothing is sent before the first of it is here
   bool headers_only_ = false;
   bool request_ended_ = false;
   bool request_has_trailers_ = false;
@@ -136,36 +144,32 @@ void Router::requestHeaders(bool end_stream) {
     const route::DirectResponse& direct = *match.route->direct_response;
     return runner_.localReply(Reply{direct.status, std::string(direct.body), "direct_response"});
   }
-  forward(end_stream);
+  cluster_ = worker_.clusters().find(match.cluster());
+  if (!cluster_) {
+    return reply(match.route->forward->cluster_not_found_status, "", "cluster_not_found",
+                 ResponseFlag::kNoClusterFound);
+  }
+  stream_.info().upstream_cluster = cluster_->config().name;
+  headers_only_ = request_ended_ = end_stream;
+  asks_tunnel_ = stream_.request().wantsTunnel();
+  awaits_body_ = !end_stream && !asks_tunnel_ && bodyFollows(stream_.request());
+  if (!awaits_body_) forward();
 }
 
-void Router::forward(bool end_stream) {
+void Router::forward() {
+  awaits_body_ = false;
   const route::Match& match = stream_.route();
   const route::Forward& action = *match.route->forward;
   stream::StreamInfo& info = stream_.info();
-  headers_only_ = request_ended_ = end_stream;
-  asks_tunnel_ = stream_.request().wantsTunnel();
-  cluster_ = worker_.clusters().find(match.cluster());
-  if (!cluster_) {
-    return reply(action.cluster_not_found_status, "", "cluster_not_found", ResponseFlag::kNoClusterFound);
-  }
   const pool::PoolContext& context = cluster_->context();
-  info.upstream_cluster = context.config->name;
   const upstream::cluster::HostSlot slot = pickHost(*cluster_, stream_);
   if (slot == upstream::cluster::kNoHost) {
     worker_.cells().add(stats().cx_none_healthy);
     return reply(kNoHost.status, kNoHost.body, kNoHost.details, kNoHost.flag);
   }
   priority_ = action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault;
-  if (!context.breakers->tryAcquire(Resource::kRequests, priority_)) {
-    worker_.cells().add(stats().rq_overflow);
-    worker_.cells().add(stats().rq_pending_overflow);
-    return fail(kOverflow);
-  }
-  holds_request_ = true;
+  holds_host_ = true;
   cluster_->requestStarted(slot);
-  worker_.cells().add(stats().rq_total);
-  worker_.cells().add(stats().rq_active);
   runner_.limitWindow(context.config->per_connection_buffer_limit);
   host_ = cluster_->hostPtr(slot).get();
   // Copied: the log entry is written after the host may have left its cluster.
@@ -226,6 +230,7 @@ void Router::armTimeout() {
 }
 
 void Router::requestData(std::string_view data, bool end_stream) {
+  if (awaits_body_ && !done_) forward();
   if (done_) return;
   if (end_stream) requestEnded();
   if (asks_tunnel_ && !in_tunnel_) {
@@ -253,6 +258,7 @@ void Router::keepBody(std::string_view data) {
 }
 
 void Router::requestTrailers() {
+  if (awaits_body_ && !done_) forward();
   if (done_) return;
   request_has_trailers_ = true;
   requestEnded();
@@ -419,7 +425,7 @@ void Router::fail(const FailureText& failure) {
 
 void Router::deadlineExpired() {
   if (done_ || untimed_) return;
-  if (holds_request_) worker_.cells().add(stats().rq_timeout);
+  if (holds_host_) worker_.cells().add(stats().rq_timeout);
   stream_.info().response_flags.set(ResponseFlag::kUpstreamRequestTimeout);
   const bool began = response_began_;
   if (cluster_ && !began) countStatus(504);
@@ -434,7 +440,7 @@ void Router::deadlineExpired() {
 }
 
 void Router::cancel() {
-  if (!done_ && holds_request_) {
+  if (!done_ && holds_host_) {
     worker_.cells().add(exchange_.open() ? stats().rq_tx_reset : stats().rq_cancelled);
   }
   release();
@@ -443,11 +449,7 @@ void Router::cancel() {
 void Router::release() {
   done_ = true;
   if (std::exchange(holds_retry_, false)) cluster_->context().breakers->release(Resource::kRetries, priority_);
-  if (std::exchange(holds_request_, false)) {
-    cluster_->context().breakers->release(Resource::kRequests, priority_);
-    worker_.cells().sub(stats().rq_active);
-    cluster_->requestFinished(*host_);
-  }
+  if (std::exchange(holds_host_, false)) cluster_->requestFinished(*host_);
   pool_ = nullptr;
   exchange_.abandon();
 }

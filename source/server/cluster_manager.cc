@@ -45,7 +45,7 @@ upstream::pool::ClusterStats makeStats(observability::Scope& scope) {
   s.rq_cancelled = counter("upstream_rq_cancelled");
   s.rq_rx_reset = counter("upstream_rq_rx_reset");
   s.rq_tx_reset = counter("upstream_rq_tx_reset");
-  s.rq_overflow = counter("upstream_rq_overflow");
+  s.rq_overflow = counter("upstream_rq_active_overflow");
   s.rq_retry = counter("upstream_rq_retry");
   s.rq_1xx = counter("upstream_rq_1xx");
   s.rq_2xx = counter("upstream_rq_2xx");

@@ -284,7 +284,7 @@ TEST_CASE("informational responses pass, 100 only once") {
   DataPath t;
   TestClient& client = t.connect();
   client.send(request("POST", "/", "content-length: 1\r\nexpect: 100-continue\r\n"));
-  t.seen();
+  t.loop.turn();
   CHECK(client.take() == "HTTP/1.1 100 Continue\r\n\r\n");
   client.send("x");
   t.answer("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n" + kOk);

@@ -230,7 +230,10 @@ void ClientConnection::retire() {
   if (codec_ && state_ == State::kOpen) codec_->drain();
 }
 
+// Pool::give() has taken its place in the breaker of requests.
 void ClientConnection::attach(Exchange& exchange) {
+  pool_.context_.cells.add(pool_.context_.stats.rq_total);
+  pool_.context_.cells.add(pool_.context_.stats.rq_active);
   exchange.connection_ = this;
   exchange.received_before_ = connection_.bytesReceived();
   exchange.stream_ = 0;
@@ -246,6 +249,8 @@ void ClientConnection::attach(Exchange& exchange) {
 }
 
 void ClientConnection::detach(Exchange& exchange) {
+  pool_.context_.breakers->release(cluster::Resource::kRequests, pool_.priority_);
+  pool_.context_.cells.sub(pool_.context_.stats.rq_active);
   unhold(exchange);
   exchange.maybe_unseen_ = requests_ > 1 && connection_.bytesReceived() == exchange.received_before_;
   exchange.connection_ = nullptr;

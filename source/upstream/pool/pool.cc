@@ -161,6 +161,10 @@ void Pool::place(ClientConnection& connection) {
 }
 
 void Pool::give(ClientConnection& connection, Exchange& exchange) {
+  if (!context_.breakers->tryAcquire(Resource::kRequests, priority_)) {
+    context_.cells.add(context_.stats.rq_overflow);
+    return exchange.user_.onFailure(Failure::kOverflow, "overflow");
+  }
   if (connection.held_ == 0) connection.timer_.cancel();
   connection.attach(exchange);
   if (connection.multiplexed_) {

@@ -2,7 +2,8 @@
 //
 // HTTP/1: one request at a time on a connection; a free one is reused, the most recently used first. HTTP/2: requests
 // share a connection up to the peer's limit of streams, then a further one is opened. The pool asks the cluster's
-// process-wide breakers before it opens a connection or lets a request wait.
+// process-wide breakers before it opens a connection, lets a request wait, or gives it a connection: a request has its
+// place among max_requests while it is on one.
 // Thread: the worker's. A pool that its host has left drains: what runs goes on, what is free is closed.
 #pragma once
 

@@ -8,7 +8,6 @@
 namespace sluice::extensions::filters::network::tcp_proxy {
 
 using upstream::HostStream;
-using upstream::cluster::Resource;
 namespace pool = upstream::pool;
 
 namespace {
@@ -20,11 +19,6 @@ constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
 HostStream::Opening Tunnel::open(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
                                  const TunnelSettings& settings, const stream::StreamInfo& info,
                                  upstream::HostStreamEvents& events) {
-  const pool::PoolContext& context = cluster->context();
-  if (!context.breakers->tryAcquire(Resource::kRequests, kPriority)) {
-    context.cells.add(context.stats.rq_overflow);
-    return {.stream = nullptr, .failure = Failure::kOverflow};
-  }
   auto* tunnel = new Tunnel(std::move(cluster), slot, events);
   Opening out{.stream = Ptr(tunnel)};
   out.why = tunnel->fillRequest(settings, info);
@@ -50,8 +44,6 @@ Tunnel::Tunnel(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluste
         events_.onHostFailed("the tunnel was not answered in time", true);
       }) {
   cluster_->requestStarted(slot);
-  context().cells.add(context().stats.rq_total);
-  context().cells.add(context().stats.rq_active);
   answer_timer_.arm(context().config->connect_timeout);
 }
 
@@ -59,8 +51,6 @@ void Tunnel::letGo() {
   gone_ = true;
   answer_timer_.cancel();
   exchange_.abandon();
-  context().breakers->release(Resource::kRequests, kPriority);
-  context().cells.sub(context().stats.rq_active);
   cluster_->requestFinished(*host_);
   context().loop.deleteLater(std::unique_ptr<event::Deferred>(this));
 }
