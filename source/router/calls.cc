@@ -44,6 +44,7 @@ class ClusterCall : public filter::Call, private pool::ExchangeEvents, private e
  private:
   void runAtTurnEnd() override {
     if (finished_) return deliver();
+    if (request_.method == "CONNECT") return fail("protocol_error");  // its answer would be a tunnel, not a word
     headers_.method = request_.method;
     headers_.path = request_.path;
     headers_.scheme = lease_.scheme();

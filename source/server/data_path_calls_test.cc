@@ -116,5 +116,15 @@ TEST_CASE("a call answered with more than its response keeps its answer") {
   CHECK(t.results == std::vector<std::string>{"200 ok"});
 }
 
+TEST_CASE("a call never asks for a tunnel, whose acceptance would be no answer") {
+  CallTest t;
+  filter::HttpCallRequest request = t.make();
+  request.method = "CONNECT";
+  auto call = t.send(request);
+  t.loop.turn();
+  CHECK(t.results == std::vector<std::string>{"0 protocol_error"});
+  CHECK(t.host.accept() == 0);
+}
+
 }  // namespace
 }  // namespace sluice::server

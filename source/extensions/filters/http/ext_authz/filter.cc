@@ -82,8 +82,14 @@ HookResult Filter::ask(std::string_view body, filter::Stream& stream) {
   filter::HttpCallRequest request;
   request.cluster = settings_.cluster;
   request.method = client.method;
-  request.path.reserve(settings_.path_prefix.size() + client.path.size());
+  request.path.reserve(settings_.path_prefix.size() + client.path.size() + 1);
   request.path.assign(settings_.path_prefix).append(client.path);
+  if (client.method == "CONNECT") {
+    // The service's 200 would be a tunnel: it is asked about the request, not to be its proxy.
+    request.method = "GET";
+    if (request.path.empty()) request.path = "/";
+    headers.set("x-forwarded-method", "CONNECT");
+  }
   request.authority = client.authority;
   for (const Field& field : headers) request.headers.emplace_back(field.name, field.value);
   request.body = body;

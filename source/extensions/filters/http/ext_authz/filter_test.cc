@@ -87,6 +87,20 @@ TEST_CASE("the service is asked with method, host, path and authorization, and n
   CHECK(h.terminal.heads == 0);
 }
 
+TEST_CASE("about a CONNECT the service is asked by a GET, for it is not to be the tunnel") {
+  Settings s = basic();
+  s.allowed_headers = prefix("x-");
+  s.path_prefix = GENERATE("", "/check");
+  const std::string path = s.path_prefix + "/";
+  Guarded h(std::move(s));
+  h.request("CONNECT", {{"x-forwarded-method", "GET"}}, false);
+  REQUIRE(h.calls.waiting() == 1);
+  CHECK(h.calls.request().method == "GET");
+  CHECK(h.calls.request().path == path);
+  CHECK(h.calls.request().authority == "a.example");
+  CHECK(h.calls.request().headers == Fields{{"x-forwarded-method", "CONNECT"}});
+}
+
 TEST_CASE("allowed headers go to the service, disallowed ones never, fixed ones over the client's") {
   Settings s = basic();
   s.allowed_headers = prefix("x-");
