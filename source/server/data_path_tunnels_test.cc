@@ -73,6 +73,20 @@ TEST_CASE("a refused upgrade is an ordinary answer, and poisons no connection") 
   CHECK(bodyOf(client.take()) == "ok");
 }
 
+TEST_CASE("a 426 says which protocol is wanted") {
+  Tunnels t;
+  TestClient& client = t.connect();
+  client.send(get());
+  t.answer(
+      "HTTP/1.1 426 Upgrade Required\r\nupgrade: TLS/1.0, HTTP/2.0\r\nconnection: Upgrade\r\n"
+      "content-length: 0\r\n\r\n");
+  const std::string got = client.take();
+  CHECK(got.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
+  CHECK(contains(got, "upgrade: TLS/1.0, HTTP/2.0\r\n"));
+  CHECK(contains(got, "connection: upgrade\r\n"));
+  CHECK(bodyOf(t.exchange(client, get())) == "ok");
+}
+
 TEST_CASE("an upgrade that nobody allows is answered 403") {
   Tunnels t;
   TestClient& client = t.connect();

@@ -32,6 +32,7 @@ struct FieldState {
   bool names_fields = false;  // a Connection field names other fields
   bool unknown_expectation = false;
   bool upgrade_option = false;  // "connection: upgrade"
+  bool keeps_upgrade = false;   // of a 426, whose point it is (RFC 9110 section 15.5.22)
   std::string_view upgrade;     // the first protocol but h2c that is asked for
   Fault length_fault = Fault::kNone;
   Fault coding_fault = Fault::kNone;
@@ -128,6 +129,7 @@ void act(Name id, std::string_view name, std::string_view value, FieldState& sta
       }
       return;
     case Name::kUpgrade:
+      if (state.keeps_upgrade) out.addView(id, name, value);
       forEachElement(value, [&state](std::string_view protocol) {
         if (state.upgrade.empty() && !equalsIgnoringCase(protocol, "h2c")) state.upgrade = protocol;
       });
@@ -385,6 +387,7 @@ Fault parseResponse(char* text, const CodecLimits& limits, ResponseHeaders& out,
   char* at = text;
   if (const Fault fault = parseStatusLine(at, out); fault != Fault::kNone) return fault;
   FieldState state;
+  state.keeps_upgrade = out.status == 426;
   if (const Fault fault = parseFields<Kind::kResponse>(at, limits.max_header_count, state, out);
       fault != Fault::kNone) {
     return fault;

@@ -241,7 +241,14 @@ void writeResponseHead(ByteSink& sink, const ResponseHeaders& headers, Framing f
       out.value(reason);
     }
     out.endLine();
-    out.fields(headers, kOwnFields | bit(Name::kTe));
+    // What comes from another connection was left out as it was read: this is our configuration's.
+    uint64_t own = (kOwnFields & ~bit(Name::kKeepAlive)) | bit(Name::kTe);
+    if (headers.status == 426) own &= ~bit(Name::kUpgrade);
+    out.fields(headers, own);
+    if (headers.status == 426 && headers.has(Name::kUpgrade)) {
+      out.text("connection: upgrade");
+      out.endLine();
+    }
     writeFraming(out, headers, framing);
     if (persistence == Persistence::kClose) {
       out.text("connection: close");

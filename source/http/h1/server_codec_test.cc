@@ -668,11 +668,18 @@ TEST_CASE("heads of every size are sent whole") {
 
 TEST_CASE("fields of the connection in a list are not sent") {
   Answering a;
-  for (const char* name : {"connection", "transfer-encoding", "keep-alive", "upgrade", "proxy-connection", "te"}) {
+  for (const char* name : {"connection", "transfer-encoding", "upgrade", "proxy-connection", "te"}) {
     a.headers.add(name, "x");
   }
   a.server.codec->sendHeaders(1, a.headers, true);
   REQUIRE(a.server.sink.out == "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+}
+
+TEST_CASE("a keep-alive field that the configuration adds is sent") {
+  Answering a;
+  a.headers.add("keep-alive", "timeout=5");
+  a.server.codec->sendHeaders(1, a.headers, true);
+  REQUIRE(a.server.sink.out == "HTTP/1.1 200 OK\r\nkeep-alive: timeout=5\r\ncontent-length: 0\r\n\r\n");
 }
 
 TEST_CASE("after a reset nothing is sent or heard, and the connection closes") {
