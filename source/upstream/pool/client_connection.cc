@@ -363,7 +363,8 @@ void ClientConnection::settle() {
   }
   if (!busy_ || active_ > 0) return;
   busy_ = false;
-  if (!request_ended_ || !codec_->reusable()) return pool_.closeConnection(*this);
+  // An upgrade that was refused was its head: none of its bytes went out, so the next request may follow.
+  if (!codec_->reusable()) return pool_.closeConnection(*this);
   pool_.connectionReady(*this);
 }
 
