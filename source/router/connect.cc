@@ -1,6 +1,7 @@
 #include "source/router/connect.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -14,12 +15,19 @@ namespace {
 
 using stream::ResponseFlag;
 using upstream::HostStream;
+using upstream::cluster::Resource;
 using upstream::cluster::RoutingPriority;
+
+std::optional<net::Address> addressIn(std::string_view text) {
+  absl::StatusOr<net::Address> address = net::Address::parse(text);
+  return address.ok() ? std::optional(*address) : std::nullopt;
+}
 
 class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEvents {
  public:
   ConnectEnd(RouterWorker& worker, filter::ChainRunner& runner, filter::Stream& stream)
       : worker_(worker), runner_(runner), stream_(stream), tunnel_(stream.request().method == "CONNECT") {}
+  ~ConnectEnd() override { letGo(); }
 
   // --- Terminal ---
   void requestHeaders(bool end_stream) override;
@@ -32,7 +40,7 @@ class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEv
     if (connection_) connection_->resumeReading();
   }
   void deadlineExpired() override {}  // none is armed
-  void cancel() override { connection_.reset(); }
+  void cancel() override { letGo(); }
 
   // --- upstream::HostStreamEvents ---
   void onHostConnected() override;
@@ -47,8 +55,10 @@ class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEv
   }
 
  private:
+  // Of the connection, and its place in the breaker of requests.
+  void letGo();
   void fail(const FailureText& failure) {
-    connection_.reset();
+    letGo();
     runner_.localReply(filter::Reply{failure.status, std::string(failure.body), failure.details, {}, failure.flag});
   }
   void overIfEnded();
@@ -56,6 +66,9 @@ class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEv
   RouterWorker& worker_;
   filter::ChainRunner& runner_;
   filter::Stream& stream_;
+  base::LocalPtr<upstream::WorkerCluster> cluster_;
+  RoutingPriority priority_ = RoutingPriority::kDefault;
+  bool holds_request_ = false;
   HostStream::Ptr connection_;
   std::string waiting_;  // until the host is connected; bounded by the chain's window
   const bool tunnel_;    // else a POST, whose response ends it
@@ -64,30 +77,49 @@ class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEv
   bool host_ended_ = false;
 };
 
+void ConnectEnd::letGo() {
+  connection_.reset();
+  if (!std::exchange(holds_request_, false)) return;
+  cluster_->context().breakers->release(Resource::kRequests, priority_);
+  worker_.cells().sub(cluster_->context().stats.rq_active);
+}
+
 void ConnectEnd::requestHeaders(bool end_stream) {
   request_ended_ = end_stream;
   const route::Match& match = stream_.route();
   const route::Forward& action = *match.route->forward;
-  base::LocalPtr<upstream::WorkerCluster> cluster = worker_.clusters().find(match.cluster());
-  if (!cluster) {
+  cluster_ = worker_.clusters().find(match.cluster());
+  if (!cluster_) {
     return runner_.localReply(
         filter::Reply{action.cluster_not_found_status, "", "cluster_not_found", {}, ResponseFlag::kNoClusterFound});
   }
   stream::StreamInfo& info = stream_.info();
   base::Arena& arena = stream_.arena();
-  info.upstream_cluster = arena.copy(cluster->config().name);
+  const upstream::pool::PoolContext& context = cluster_->context();
+  info.upstream_cluster = arena.copy(context.config->name);
   info.attempt_count = 1;
-  runner_.limitWindow(cluster->config().per_connection_buffer_limit);
-  const auto priority = action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault;
-  const upstream::cluster::HostSlot slot = pickHost(*cluster, stream_);
+  runner_.limitWindow(context.config->per_connection_buffer_limit);
+  priority_ = action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault;
+  const upstream::cluster::HostSlot slot = pickHost(*cluster_, stream_);
   if (slot == upstream::cluster::kNoHost) {
-    worker_.cells().add(cluster->context().stats.cx_none_healthy);
+    worker_.cells().add(context.stats.cx_none_healthy);
     return fail(kNoHost);
   }
-  const upstream::cluster::Host& host = *cluster->hostPtr(slot);
+  if (!context.breakers->tryAcquire(Resource::kRequests, priority_)) {
+    worker_.cells().add(context.stats.rq_overflow);
+    return fail(kOverflow);
+  }
+  holds_request_ = true;
+  worker_.cells().add(context.stats.rq_total);
+  worker_.cells().add(context.stats.rq_active);
+  const upstream::cluster::Host& host = *cluster_->hostPtr(slot);
   info.upstream_host = arena.copy(host.addressText());
   info.upstream_host_name = host.hostname().empty() ? info.upstream_host : arena.copy(host.hostname());
-  HostStream::Opening opening = upstream::TcpConnection::open(std::move(cluster), slot, priority, {}, *this);
+  // What PROXY protocol tells the host.
+  const std::optional<net::Address> client = addressIn(info.downstream_remote_address);
+  const std::optional<net::Address> target = addressIn(info.downstream_local_address);
+  HostStream::Opening opening = upstream::TcpConnection::open(
+      cluster_, slot, priority_, {.client = client ? &*client : nullptr, .target = target ? &*target : nullptr}, *this);
   connection_ = std::move(opening.stream);
   if (opening.failure == HostStream::Failure::kOverflow) return fail(kOverflow);
   if (opening.failure != HostStream::Failure::kConnectFailed) return;
@@ -137,7 +169,7 @@ void ConnectEnd::onHostFailed(std::string_view why, bool timed_out) {
 void ConnectEnd::onHostEnd() {
   host_ended_ = true;
   stream_.info().upstream_response_end = stream_.info().since(worker_.loop().now());
-  if (!tunnel_) connection_.reset();
+  if (!tunnel_) letGo();
   runner_.responseData({}, true);
   overIfEnded();
 }
@@ -145,12 +177,12 @@ void ConnectEnd::onHostEnd() {
 // The stream lasts until the host has been given all.
 void ConnectEnd::overIfEnded() {
   if (!connection_ || !host_ended_ || !request_ended_ || connection_->pendingBytes() > 0) return;
-  connection_.reset();
+  letGo();
   runner_.endTunnel();
 }
 
 void ConnectEnd::onHostBroken() {
-  connection_.reset();
+  letGo();
   stream_.info().response_flags.set(ResponseFlag::kUpstreamConnectionTermination);
   runner_.resetResponse("upstream_reset_after_response_started{connection_termination}");
 }

@@ -88,6 +88,36 @@ TEST_CASE("a 426 says which protocol is wanted") {
   CHECK(bodyOf(t.exchange(client, get())) == "ok");
 }
 
+TEST_CASE("a CONNECT that ends here has a place in the breaker of requests") {
+  Tunnels t;
+  t.stats.rq_overflow = t.registry.counter("rq_active_overflow");
+  t.publish();
+  t.thresholds[0].max_requests = 1;
+  t.breakers->setLimits(t.thresholds);
+  t.settings->upgrades.push_back({"connect", true});
+  route::ForwardSpec action = t.forward("c");
+  action.upgrades = {{.type = "connect", .ends_here = true}};
+  t.routes.front().path_kind = route::PathKind::kConnect;
+  t.routes.front().action = action;
+  t.route("/unused", t.forward("c"));
+  const std::string connect = "CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\n";
+  TestClient& first = t.connect();
+  first.send(connect);
+  t.seen();
+  CHECK(first.take().starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK(t.stat("rq_active") == 1);
+  TestClient& second = t.connect();
+  second.send(connect);
+  t.loop.turn();
+  CHECK(second.take().starts_with("HTTP/1.1 503 "));
+  CHECK(t.stat("rq_active_overflow") == 1);
+  first.close();
+  t.loop.turn();
+  t.host.peer(0).close();
+  t.loop.turn();
+  CHECK(t.breakers->used(Resource::kRequests, kPriority) == 0);
+}
+
 TEST_CASE("an upgrade that nobody allows is answered 403") {
   Tunnels t;
   TestClient& client = t.connect();
