@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "source/http/grpc.h"
 #include "source/http/headers.h"
@@ -75,6 +76,7 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents {
  private:
   void forward();
   void chooseTimeout(const route::Forward& action);
+  void chooseRoutesTimeout(const route::Forward& action);
   void requestEnded();
   void keepBody(std::string_view data);
   void armTimeout();
@@ -179,15 +181,16 @@ void Router::forward() {
 
   chooseTimeout(action);
   http::RequestHeaders& headers = stream_.request();
+  // In front of the route's header mutations, which may tell it on under another name.
+  if (!settings_.suppress_envoy_headers && timeout_.count() > 0) {
+    headers.set(Name::kXEnvoyExpectedRqTimeoutMs, absl::StrCat(timeout_.count()));
+  }
   if (!route::finalizeRequest(match, headers, stream::FormatContext{.request = &headers, .info = info},
                               {.keep_original_path = !settings_.suppress_envoy_headers})) {
     release();
     return reply(400, "", "path_rewrite_climbs", std::nullopt);
   }
   if (action.auto_host_rewrite && !host_->hostname().empty()) headers.authority = info.upstream_host_name;
-  if (!settings_.suppress_envoy_headers && timeout_.count() > 0) {
-    headers.add(Name::kXEnvoyExpectedRqTimeoutMs, absl::StrCat(timeout_.count()));
-  }
   if (headers.upgrade == "websocket" && headers.protocol == http::Protocol::kHttp2 &&
       !headers.get("sec-websocket-key")) {
     base::Arena& arena = stream_.arena();
@@ -200,7 +203,21 @@ void Router::forward() {
   request(false);
 }
 
+// What an internal caller asks for goes first (the session takes the header away from all others).
 void Router::chooseTimeout(const route::Forward& action) {
+  http::RequestHeaders& headers = stream_.request();
+  chooseRoutesTimeout(action);
+  const auto asked = headers.get(Name::kXEnvoyUpstreamRqTimeoutMs);
+  if (!asked) return;
+  uint32_t wanted = 0;
+  if (absl::SimpleAtoi(absl::string_view(asked->data(), asked->size()), &wanted)) {
+    timeout_ = milliseconds(wanted);
+    default_timeout_ = false;
+  }
+  headers.remove(Name::kXEnvoyUpstreamRqTimeoutMs);
+}
+
+void Router::chooseRoutesTimeout(const route::Forward& action) {
   http::RequestHeaders& headers = stream_.request();
   if (action.max_grpc_timeout != nullptr && http::grpc::isGrpcRequest(headers)) {
     const auto field = headers.get(Name::kGrpcTimeout);

@@ -1,5 +1,6 @@
 // The data path from socket to socket: timeouts and durations.
 #include "source/server/test_data_path.h"
+#include "source/stream/format_context.h"
 
 namespace sluice::server {
 namespace {
@@ -221,6 +222,52 @@ TEST_CASE("a request that waits for a connection times out, too") {
   CHECK(waits.take().starts_with("HTTP/1.1 504 "));
   t.answer();
   CHECK(bodyOf(busy.take()) == "ok");
+}
+
+TEST_CASE("an internal caller chooses the timeout, and the host is told") {
+  DataPath t;
+  route::ForwardSpec action = t.forward("c");
+  action.timeout = 5s;
+  t.route("/", action);
+  TestClient& client = t.connect();
+  SECTION("shorter than the route's") {
+    client.send(request("GET", "/", "x-envoy-upstream-rq-timeout-ms: 200\r\n"));
+    const std::string seen = t.seen();
+    CHECK(contains(seen, "x-envoy-expected-rq-timeout-ms: 200\r\n"));
+    CHECK_FALSE(contains(seen, "x-envoy-upstream-rq-timeout-ms"));
+    t.loop.pass(199ms);
+    CHECK(client.take().empty());
+    t.loop.pass(1ms);
+    CHECK(client.take().starts_with("HTTP/1.1 504 "));
+  }
+  SECTION("none") {
+    client.send(request("GET", "/", "x-envoy-upstream-rq-timeout-ms: 0\r\n"));
+    CHECK_FALSE(contains(t.seen(), "expected-rq-timeout"));
+    t.loop.pass(60s);
+    t.answer();
+    CHECK(bodyOf(client.take()) == "ok");
+  }
+  SECTION("what is no number says nothing") {
+    client.send(request("GET", "/", "x-envoy-upstream-rq-timeout-ms: soon\r\n"));
+    const std::string seen = t.seen();
+    CHECK(contains(seen, "x-envoy-expected-rq-timeout-ms: 5000\r\n"));
+    CHECK_FALSE(contains(seen, "soon"));
+  }
+}
+
+struct ExpectedTimeout : route::ValueFormatter {
+  void format(const stream::FormatContext& context, std::string& out) const override {
+    out += context.request->get(http::Name::kXEnvoyExpectedRqTimeoutMs).value_or("nothing");
+  }
+};
+
+TEST_CASE("a route's header additions see the timeout that the router expects") {
+  DataPath t;
+  t.routes.front().mutations.request.add.push_back(
+      {.name = "x-budget", .value = {}, .formatter = std::make_shared<const ExpectedTimeout>()});
+  t.route("/unused", t.forward("c"));
+  t.connect().send(get());
+  CHECK(contains(t.seen(), "x-budget: 15000\r\n"));
 }
 
 }  // namespace

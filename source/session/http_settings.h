@@ -68,7 +68,7 @@ struct HttpSettings {
   uint32_t keepalive_jitter_percent = 15;  // of the interval, added to it
   std::string server_name = "sluice";
   ServerHeader server_header = ServerHeader::kOverwrite;
-  std::string via;  // empty: no via header is added
+  std::string via;  // is added to requests and responses; empty: none
 
   std::vector<route::UpgradeSpec> upgrades;  // what routes say goes first; what nobody allows is answered 403
 

@@ -1,6 +1,8 @@
 #include "source/session/request_policy.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -85,6 +87,47 @@ bool fromEnvoy(std::string_view name) {
   return name.size() > 8 && std::memcmp(name.data(), "x-envoy-", 8) == 0;
 }
 
+// RFC 1918, RFC 4193.
+bool privateNetwork(const net::Address& address) {
+  if (address.family() == net::Address::Family::kIpv6) {
+    return (reinterpret_cast<const sockaddr_in6*>(address.sockaddrPointer())->sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
+  }
+  const uint32_t ip = ntohl(reinterpret_cast<const sockaddr_in*>(address.sockaddrPointer())->sin_addr.s_addr);
+  return ip >> 24 == 10 || ip >> 20 == (172u << 4 | 1) || ip >> 16 == (192u << 8 | 168);
+}
+
+// Who calls where the peer is no client but a hop that is trusted: an application behind its sidecar, which sends no
+// x-forwarded-for, or a service that speaks for itself, whose private address stands there alone.
+bool internal(const std::optional<std::string_view>& forwarded_for) {
+  if (!forwarded_for) return true;
+  const std::optional<net::Address> caller = net::Address::fromIp(*forwarded_for, 0);
+  return caller && (caller->isLoopback() || privateNetwork(*caller));
+}
+
+// What tells the router how to treat a request, which is not for strangers to say.
+// (Envoy: docs "HTTP header sanitizing")
+void removeRouterControls(http::RequestHeaders& headers) {
+  static constexpr std::string_view kControls[] = {"retriable-header-names",
+                                                   "retriable-status-codes",
+                                                   "retry-on",
+                                                   "retry-grpc-on",
+                                                   "max-retries",
+                                                   "hedge-on-per-try-timeout",
+                                                   "force-trace",
+                                                   "ip-tags",
+                                                   "upstream-alt-stat-name",
+                                                   "upstream-rq-timeout-ms",
+                                                   "upstream-rq-per-try-timeout-ms",
+                                                   "upstream-stream-duration-ms",
+                                                   "upstream-rq-timeout-alt-response",
+                                                   "original-url",
+                                                   "expected-rq-timeout-ms"};
+  headers.removeIf([](const http::Field& field) {
+    if (!fromEnvoy(field.name)) return false;
+    return std::find(std::begin(kControls), std::end(kControls), field.name.substr(8)) != std::end(kControls);
+  });
+}
+
 void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::RequestHeaders& headers,
                      stream::StreamInfo& info) {
   base::Arena& arena = headers.arena();
@@ -108,6 +151,7 @@ void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::R
   if (before) {
     setRemote(arena, forwardedAddress(*before, settings.xff_num_trusted_hops), info);
   }
+  if (!internal(before)) removeRouterControls(headers);
   if (!headers.has(Name::kXForwardedProto)) headers.addView(Name::kXForwardedProto, headers.scheme);
 }
 
@@ -248,6 +292,8 @@ std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const Peer
   }
 
   applyForwarding(settings, peer, headers, info);
+
+  if (!settings.via.empty()) headers.append("via", settings.via);
 
   std::optional<std::string_view> id = headers.get(Name::kXRequestId);
   if (settings.generate_request_id &&

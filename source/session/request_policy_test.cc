@@ -298,6 +298,45 @@ TEST_CASE("x-forwarded-for is left alone where we are not the edge, or told so")
   CHECK(skips.field("x-forwarded-for") == "-");
 }
 
+TEST_CASE("the proxy names itself in via, behind those before it") {
+  Policy first, second;
+  first.settings.via = second.settings.via = "1.1 px";
+  first.apply();
+  CHECK(first.field("via") == "1.1 px");
+  second.headers.add("via", "1.0 before");
+  second.apply();
+  CHECK(second.field("via") == "1.0 before,1.1 px");
+}
+
+TEST_CASE("only internal callers may tell the router how to treat a request") {
+  const auto kept = [](bool edge, const char* forwarded_for) {
+    Policy p;
+    p.settings.use_remote_address = edge;
+    if (forwarded_for != nullptr) p.headers.add("x-forwarded-for", forwarded_for);
+    for (const char* name :
+         {"x-envoy-upstream-rq-timeout-ms", "x-envoy-max-retries", "x-envoy-expected-rq-timeout-ms"}) {
+      p.headers.add(name, "1");
+    }
+    p.apply();
+    return p.field("x-envoy-upstream-rq-timeout-ms") == "1" && p.field("x-envoy-max-retries") == "1" &&
+           p.field("x-envoy-expected-rq-timeout-ms") == "1";
+  };
+  CHECK(kept(false, nullptr));
+  CHECK(kept(false, "10.1.2.3"));
+  CHECK(kept(false, "172.31.0.1"));
+  CHECK(kept(false, "192.168.1.1"));
+  CHECK(kept(false, "127.0.0.1"));
+  CHECK(kept(false, "fd00::1"));
+  CHECK_FALSE(kept(false, "8.8.8.8"));
+  CHECK_FALSE(kept(false, "172.32.0.1"));
+  CHECK_FALSE(kept(false, "2001:db8::1"));
+  CHECK_FALSE(kept(false, "8.8.8.8, 10.1.2.3"));  // a service that speaks for a stranger
+  CHECK_FALSE(kept(false, "10.1.2.3, 8.8.8.8"));
+  CHECK_FALSE(kept(false, "unknown"));
+  CHECK_FALSE(kept(true, nullptr));
+  CHECK_FALSE(kept(true, "10.1.2.3"));
+}
+
 TEST_CASE("a proxy that is trusted may say what the client spoke") {
   Policy p;
   p.settings.use_remote_address = true;
