@@ -212,6 +212,19 @@ TEST_CASE("no such name and a failure are told apart") {
   CHECK_FALSE(silent.detail.empty());
 }
 
+TEST_CASE("one family without an address and another without an answer is a failure, whatever the order") {
+  Fixture f;
+  f.server.answers[{"four.test", kA}] = {2, {}};
+  f.server.answers[{"four.test", kAaaa}] = {0, {}};
+  f.server.answers[{"six.test", kA}] = {0, {}};
+  f.server.answers[{"six.test", kAaaa}] = {2, {}};
+  for (const char* name : {"four.test", "six.test"}) {
+    for (const auto family : {DnsLookupFamily::kAuto, DnsLookupFamily::kV4Preferred, DnsLookupFamily::kAll}) {
+      CHECK(f.resolve(name, family).status == Status::kFailed);
+    }
+  }
+}
+
 TEST_CASE("after a failure the resolver goes on working") {
   Fixture f;
   f.server.answers[{"a.test", kA}] = {2, {}};
