@@ -197,7 +197,8 @@ void Router::forward() {
     headers.addView(Name::kOther, "sec-websocket-key", makeWebSocketKey(arena, stream_.random(), stream_.random()));
   }
   // Behind what changes the host: with auto_sni it decides.
-  pool_ = &cluster_->poolFor(slot, priority_, headers);
+  pool_ = &cluster_->poolFor(slot, priority_, headers,
+                             {.remote = info.downstream_remote_address, .local = info.downstream_local_address});
   if (request_ended_ || asks_tunnel_) armTimeout();
   attempt_began_ = worker_.loop().now();
   request(false);

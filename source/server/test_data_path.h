@@ -115,7 +115,8 @@ struct DataPath {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
     filter::Accepted accepted;
     accepted.fd = net::Fd(fds[0]);
-    accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
+    accepted.remote = accepted.direct_remote =
+        *net::Address::parse("10.1.2.3:" + std::to_string(4567 + clients.size()));
     accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
     accepted.buffer_limit = buffer_limit;
     session::Connection::start(sessions, settings, std::move(accepted), connections,

@@ -54,6 +54,16 @@ void Worker::stop() {
   thread_.join();
 }
 
+void Workers::start() {
+  for (size_t i = 0; workers_.size() > 1 && i < workers_.size(); ++i) {
+    Worker& next = *workers_[(i + 1) % workers_.size()];
+    workers_[i]->clusters().joinRing([&next](std::function<void(upstream::ClusterSet&)> work) {
+      next.post([work = std::move(work)](Worker& self) { work(self.clusters()); });
+    });
+  }
+  for (auto& worker : workers_) worker->start();
+}
+
 void Workers::postAll(event::Loop& main, std::function<void(Worker&)> work, std::function<void()> done) {
   auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
   for (auto& worker : workers_) {

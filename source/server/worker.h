@@ -71,9 +71,7 @@ class Workers {
   }
   // The same, and `done` on `main` once the last of them has run it.
   void postAll(event::Loop& main, std::function<void(Worker&)> work, std::function<void()> done);
-  void start() {
-    for (auto& worker : workers_) worker->start();
-  }
+  void start();
   void stop() {
     for (auto& worker : workers_) worker->stop();
   }

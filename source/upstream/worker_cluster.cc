@@ -1,6 +1,9 @@
 #include "source/upstream/worker_cluster.h"
 
 #include <algorithm>
+#include <optional>
+
+#include "source/net/tells_client.h"
 
 namespace sluice::upstream {
 
@@ -8,12 +11,27 @@ namespace {
 
 using cluster::UpstreamProtocol;
 
-// So many pools of one host are kept for hosts of requests before those without connections are thrown away.
+// So many pools of one host may requests call for by their own words before those on which nothing runs are thrown
+// away.
 constexpr size_t kManyPools = 64;
+// How long nobody is asked for room after nobody had any.
+constexpr std::chrono::milliseconds kQuestPause{1};
+
+bool byHost(const cluster::ClusterConfig& config) {
+  return config.transport && (config.http.auto_sni || config.http.auto_san_validation);
+}
+
+bool byClient(const cluster::ClusterConfig& config) {
+  return dynamic_cast<const net::TellsClient*>(config.transport.get()) != nullptr;
+}
 
 bool byRequest(const cluster::ClusterConfig& config) {
-  const bool by_host = config.transport && (config.http.auto_sni || config.http.auto_san_validation);
-  return by_host || config.http.protocol == UpstreamProtocol::kDownstream;
+  return byHost(config) || byClient(config) || config.http.protocol == UpstreamProtocol::kDownstream;
+}
+
+std::optional<net::Address> addressIn(std::string_view text) {
+  absl::StatusOr<net::Address> address = net::Address::parse(text);
+  return address.ok() ? std::optional(*address) : std::nullopt;
 }
 
 // Without port and brackets.
@@ -29,8 +47,11 @@ bool isIp(std::string_view host) {
 }  // namespace
 
 WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, observability::StatsCells& cells,
-                             const PublishedCluster& published, uint64_t seed)
-    : context_{loop, buffers, cells, published.config, published.breakers, published.stats},
+                             const PublishedCluster& published, uint64_t seed, ClusterSet& set)
+    : set_(set),
+      id_(published.id),
+      context_{loop, buffers, cells, published.config, published.breakers, published.stats, this},
+      by_client_(byClient(*published.config)),
       by_request_(byRequest(*published.config)),
       balancer_(lb::LoadBalancer::make(published.config->lb, seed)) {
   if (published.config->discovery == cluster::DiscoveryType::kOriginalDst) {
@@ -43,7 +64,10 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
   updateHosts(published.hosts);
 }
 
-WorkerCluster::~WorkerCluster() = default;
+WorkerCluster::~WorkerCluster() {
+  const auto asks = [](const Quest& quest) { return quest.on; };
+  if (std::any_of(quests_.begin(), quests_.end(), asks)) set_.forget(*this);
+}
 
 size_t WorkerCluster::poolCount() const {
   const size_t slots = original_dst_ ? original_dst_->slotCount() : balancer_->hosts().slotCount();
@@ -59,14 +83,14 @@ pool::Pool& WorkerCluster::poolOf(cluster::HostSlot slot, cluster::RoutingPriori
 }
 
 pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::RoutingPriority priority,
-                                         const http::RequestHeaders& request) {
+                                         const http::RequestHeaders& request, const ClientAddresses& client) {
   const cluster::UpstreamHttpConfig& http = context_.config->http;
   UpstreamProtocol protocol = http.protocol;
   if (protocol == UpstreamProtocol::kDownstream) {
     protocol = request.protocol == http::Protocol::kHttp2 ? UpstreamProtocol::kHttp2 : UpstreamProtocol::kHttp1;
   }
   std::string_view host;
-  if (context_.config->transport && (http.auto_sni || http.auto_san_validation)) {
+  if (byHost(*context_.config)) {
     host = hostOf(request.authority);
     if (!http.override_auto_sni_header.empty()) {
       if (const auto value = request.get(http.override_auto_sni_header); value && !value->empty()) host = *value;
@@ -77,42 +101,131 @@ pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::Routin
   Pools& pools = pools_by_request_[index];
   key_.assign(1, static_cast<char>('0' + static_cast<int>(protocol)));
   for (const char c : host) key_ += c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  if (const auto at = pools.find(key_); at != pools.end()) return *at->second;
-  if (pools.size() >= kManyPools) absl::erase_if(pools, [](const auto& entry) { return entry.second->unused(); });
-  pool::PoolKey key{protocol, {}, {}};
-  const std::string lower = key_.substr(1);
+  const size_t host_end = key_.size();
+  if (by_client_) {
+    key_ += '\0';
+    key_.append(client.remote) += '\0';
+    key_.append(client.local);
+  }
+  if (const auto at = pools.find(key_); at != pools.end()) {
+    at->second.used = context_.loop.now();
+    return *at->second.pool;
+  }
+  if (pools.size() >= kManyPools) thinOut(pools);
+  pool::PoolKey key;
+  key.protocol = protocol;
+  const std::string lower = key_.substr(1, host_end - 1);
   if (http.auto_sni && !isIp(lower)) key.server_name = lower;
   if (http.auto_san_validation) key.verify_san = lower;
-  std::unique_ptr<pool::Pool>& pool = pools[key_];
-  pool = std::make_unique<pool::Pool>(context_, hostPtr(slot), priority, std::move(key));
-  return *pool;
+  if (by_client_) {
+    key.client = addressIn(client.remote);
+    key.target = addressIn(client.local);
+  }
+  NamedPool& named = pools[key_];
+  named.pool = std::make_unique<pool::Pool>(context_, hostPtr(slot), priority, std::move(key));
+  named.used = context_.loop.now();
+  return *named.pool;
 }
 
+// The half that was used longest ago goes, as far as nothing runs there. All may be in use: that is bounded by
+// breakers.
+void WorkerCluster::thinOut(Pools& pools) {
+  std::vector<event::TimePoint> times;
+  times.reserve(pools.size());
+  for (const auto& [key, named] : pools) times.push_back(named.used);
+  const auto middle = times.begin() + static_cast<ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  absl::erase_if(pools, [this, until = *middle](auto& entry) {
+    NamedPool& named = entry.second;
+    if (named.used > until || !named.pool->idle()) return false;
+    retire(std::move(named.pool));
+    return true;
+  });
+}
+
+// Thrown away at the end of the turn at the earliest: a pool may be in the middle of a call.
 void WorkerCluster::retire(std::unique_ptr<pool::Pool> pool) {
   pool->drain();
   draining_.push_back(std::move(pool));
+  context_.loop.atTurnEnd(*this);
+}
+
+void WorkerCluster::runAtTurnEnd() {
+  std::erase_if(draining_, [](const auto& pool) { return pool->unused(); });
+}
+
+void WorkerCluster::drain() {
+  for (std::unique_ptr<pool::Pool>& pool : pools_) {
+    if (pool) pool->drain();
+  }
+  for (Pools& pools : pools_by_request_) {
+    for (auto& [key, named] : pools) named.pool->drain();
+  }
+}
+
+bool WorkerCluster::closeIdle(cluster::RoutingPriority priority) {
+  const auto wanted = [priority](size_t index) {
+    return index % cluster::kRoutingPriorities == static_cast<size_t>(priority);
+  };
+  const size_t size = std::max(pools_.size(), pools_by_request_.size());
+  for (size_t i = 0; i < size; ++i) {
+    const size_t index = room_cursor_++ % size;
+    if (!wanted(index)) continue;
+    if (index < pools_.size() && pools_[index] && pools_[index]->closeIdle()) return true;
+    if (index >= pools_by_request_.size()) continue;
+    for (auto& [key, named] : pools_by_request_[index]) {
+      if (named.pool->closeIdle()) return true;
+    }
+  }
+  return false;
+}
+
+bool WorkerCluster::askOthers(cluster::RoutingPriority priority) {
+  Quest& quest = quests_[static_cast<size_t>(priority)];
+  if (quest.on) return true;
+  if (context_.loop.now() < quest.not_before) return false;
+  quest.on = set_.askOthers(*this, id_, priority);
+  return quest.on;
+}
+
+void WorkerCluster::roomMade(cluster::RoutingPriority priority, bool found) {
+  const base::LocalPtr<WorkerCluster> pin(this);  // what waits may be its last user
+  Quest& quest = quests_[static_cast<size_t>(priority)];
+  quest.on = false;
+  if (!found) quest.not_before = context_.loop.now() + kQuestPause;
+  std::vector<pool::Pool*> starved;
+  const auto look = [&](pool::Pool& pool) {
+    if (pool.priority() == priority && pool.starved()) starved.push_back(&pool);
+  };
+  for (const auto& pool : pools_) {
+    if (pool) look(*pool);
+  }
+  for (const Pools& pools : pools_by_request_) {
+    for (const auto& [key, named] : pools) look(*named.pool);
+  }
+  for (const auto& pool : draining_) look(*pool);
+  for (pool::Pool* pool : starved) pool->roomMade();
 }
 
 void WorkerCluster::retirePoolsOf(cluster::HostSlot slot) {
-  std::erase_if(draining_, [](const auto& pool) { return pool->unused(); });
   for (size_t i = slot * cluster::kRoutingPriorities; i < (slot + 1) * cluster::kRoutingPriorities; ++i) {
     if (i < pools_.size() && pools_[i]) retire(std::move(pools_[i]));
     if (i >= pools_by_request_.size()) continue;
-    for (auto& [key, pool] : pools_by_request_[i]) retire(std::move(pool));
+    for (auto& [key, named] : pools_by_request_[i]) retire(std::move(named.pool));
     pools_by_request_[i].clear();
   }
 }
 
 void WorkerCluster::updateHosts(const cluster::HostSetPtr& hosts) {
   if (original_dst_) return;
-  std::erase_if(draining_, [](const auto& pool) { return pool->unused(); });
+  context_.loop.atTurnEnd(*this);
   const auto stays = [&hosts](const pool::Pool& pool) { return hosts->host(pool.host().slot()) == &pool.host(); };
   for (std::unique_ptr<pool::Pool>& pool : pools_) {
     if (pool && !stays(*pool)) retire(std::move(pool));
   }
   for (Pools& pools : pools_by_request_) {
-    if (pools.empty() || stays(*pools.begin()->second)) continue;
-    for (auto& [key, pool] : pools) retire(std::move(pool));
+    if (pools.empty() || stays(*pools.begin()->second.pool)) continue;
+    for (auto& [key, named] : pools) retire(std::move(named.pool));
     pools.clear();
   }
   balancer_->update(hosts);
@@ -122,8 +235,8 @@ base::LocalPtr<WorkerCluster> ClusterSet::find(ClusterId id) {
   if (id >= entries_.size() || !entries_[id].published) return {};
   Entry& entry = entries_[id];
   if (!entry.live) {
-    entry.live =
-        base::makeLocal<WorkerCluster>(loop_, buffers_, cells_, *entry.published, seed_ ^ (id * 0x9E3779B97F4A7C15u));
+    entry.live = base::makeLocal<WorkerCluster>(loop_, buffers_, cells_, *entry.published,
+                                                seed_ ^ (id * 0x9E3779B97F4A7C15u), *this);
   }
   return entry.live;
 }
@@ -142,7 +255,7 @@ void ClusterSet::set(std::shared_ptr<const PublishedCluster> published) {
   if (entry.live && entry.published->config == published->config) {
     entry.live->updateHosts(published->hosts);
   } else {
-    entry.live.reset();
+    entry.letGo();
   }
   if (!entry.published) by_name_.insert_or_assign(published->config->name, id);
   entry.published = std::move(published);
@@ -152,8 +265,32 @@ void ClusterSet::set(std::shared_ptr<const PublishedCluster> published) {
 void ClusterSet::remove(ClusterId id) {
   if (id >= entries_.size() || !entries_[id].published) return;
   by_name_.erase(entries_[id].published->config->name);
+  entries_[id].letGo();
   entries_[id] = {};
   watchers_.forEach([id](ClusterWatcher& watcher) { watcher.onClusterChanged(id); });
+}
+
+bool ClusterSet::askOthers(WorkerCluster& asker, ClusterId id, cluster::RoutingPriority priority) {
+  if (!post_next_) return false;
+  const Quest quest{this, ++next_quest_, id, priority};
+  askers_.emplace(quest.number, &asker);
+  post_next_([quest](ClusterSet& next) { next.carry(quest); });
+  return true;
+}
+
+void ClusterSet::carry(Quest quest) {
+  if (quest.from == this) {
+    const auto at = askers_.find(quest.number);
+    if (at == askers_.end()) return;  // gone meanwhile
+    WorkerCluster& asker = *at->second;
+    askers_.erase(at);
+    return asker.roomMade(quest.priority, quest.found);
+  }
+  if (!quest.found && quest.cluster < entries_.size()) {
+    const base::LocalPtr<WorkerCluster>& live = entries_[quest.cluster].live;
+    quest.found = live && live->closeIdle(quest.priority);
+  }
+  post_next_([quest](ClusterSet& next) { next.carry(quest); });
 }
 
 }  // namespace sluice::upstream

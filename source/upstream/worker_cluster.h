@@ -4,6 +4,8 @@
 // cluster that is removed or replaced lives until its last stream has ended.
 #pragma once
 
+#include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,11 +33,19 @@ struct PublishedCluster {
   cluster::HostSetPtr hosts;
 };
 
-class WorkerCluster : public base::LocalCounted {
+class ClusterSet;
+
+// Where a request comes from and wanted to go, as text: for connections that tell the host. Empty: nobody's.
+struct ClientAddresses {
+  std::string_view remote, local;
+};
+
+class WorkerCluster : public base::LocalCounted, private pool::Room, private event::TurnTask {
  public:
+  // `set` owns it, and knows the other workers.
   WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, observability::StatsCells& cells,
-                const PublishedCluster& published, uint64_t seed);
-  ~WorkerCluster();
+                const PublishedCluster& published, uint64_t seed, ClusterSet& set);
+  ~WorkerCluster() override;
 
   const cluster::ClusterConfig& config() const { return *context_.config; }
   const pool::PoolContext& context() const { return context_; }
@@ -59,24 +69,44 @@ class WorkerCluster : public base::LocalCounted {
   // The pool of a host that was picked. Each priority has connections of its own, as it has limits of its own.
   pool::Pool& poolOf(cluster::HostSlot slot, cluster::RoutingPriority priority = cluster::RoutingPriority::kDefault);
   // The one for this request, where the cluster's connections depend on requests: on their protocol
-  // (use_downstream_protocol_config) or on their host (auto_sni, auto_san_validation).
-  pool::Pool& poolFor(cluster::HostSlot slot, cluster::RoutingPriority priority, const http::RequestHeaders& request) {
-    return by_request_ ? poolByRequest(slot, priority, request) : poolOf(slot, priority);
+  // (use_downstream_protocol_config), on their host (auto_sni, auto_san_validation) or on their client (PROXY
+  // protocol).
+  pool::Pool& poolFor(cluster::HostSlot slot, cluster::RoutingPriority priority, const http::RequestHeaders& request,
+                      const ClientAddresses& client = {}) {
+    return by_request_ ? poolByRequest(slot, priority, request, client) : poolOf(slot, priority);
   }
 
   // Another set of hosts: pools of hosts that stay go on untouched, those of others drain.
   void updateHosts(const cluster::HostSetPtr& hosts);
+  // No new streams will come: all pools drain.
+  void drain();
+
+  // --- pool::Room
+  bool closeIdle(cluster::RoutingPriority priority) override;
+  bool askOthers(cluster::RoutingPriority priority) override;
+  // The answer to askOthers(): another worker made room, or none could.
+  void roomMade(cluster::RoutingPriority priority, bool found);
 
  private:
-  using Pools = absl::flat_hash_map<std::string, std::unique_ptr<pool::Pool>>;
+  // A pool that requests' own words called for.
+  struct NamedPool {
+    std::unique_ptr<pool::Pool> pool;
+    event::TimePoint used;
+  };
+  using Pools = absl::flat_hash_map<std::string, NamedPool>;
 
+  void runAtTurnEnd() override;  // what drained is thrown away
   pool::Pool& poolByRequest(cluster::HostSlot slot, cluster::RoutingPriority priority,
-                            const http::RequestHeaders& request);
+                            const http::RequestHeaders& request, const ClientAddresses& client);
+  void thinOut(Pools& pools);
   void retire(std::unique_ptr<pool::Pool> pool);
   void retirePoolsOf(cluster::HostSlot slot);
   size_t poolCount() const;
 
+  ClusterSet& set_;
+  const ClusterId id_;
   pool::PoolContext context_;
+  const bool by_client_;
   const bool by_request_;
   std::unique_ptr<lb::LoadBalancer> balancer_;
   std::unique_ptr<lb::OriginalDst> original_dst_;   // null: the balancer picks
@@ -84,6 +114,12 @@ class WorkerCluster : public base::LocalCounted {
   std::vector<Pools> pools_by_request_;             // as pools_; used if by_request_
   std::string key_;                                 // scratch
   std::vector<std::unique_ptr<pool::Pool>> draining_;
+  size_t room_cursor_ = 0;  // where closeIdle() looks next
+  struct Quest {
+    bool on = false;
+    event::TimePoint not_before{};
+  };
+  std::array<Quest, cluster::kRoutingPriorities> quests_;  // by priority
 };
 
 // Is told when a cluster has other hosts or another configuration, or is gone. Destruction ends it.
@@ -108,15 +144,43 @@ class ClusterSet {
   // A watcher may not be added or destroyed by what it is told.
   void watch(ClusterWatcher& watcher) { watchers_.pushBack(watcher); }
 
+  // Runs work on the next worker's thread, with its set; the workers are a ring. Before the threads start.
+  using PostNext = std::function<void(std::function<void(ClusterSet&)>)>;
+  void joinRing(PostNext post_next) { post_next_ = std::move(post_next); }
+
  private:
+  friend class WorkerCluster;
+
+  // Goes once around the ring, and ends at the first worker that can close an idle connection of the cluster.
+  struct Quest {
+    const ClusterSet* from;
+    uint64_t number;
+    ClusterId cluster;
+    cluster::RoutingPriority priority;
+    bool found = false;
+  };
+  bool askOthers(WorkerCluster& asker, ClusterId id, cluster::RoutingPriority priority);
+  void carry(Quest quest);
+  void forget(const WorkerCluster& asker) {
+    absl::erase_if(askers_, [&asker](const auto& entry) { return entry.second == &asker; });
+  }
   struct Entry {
     std::shared_ptr<const PublishedCluster> published;
     base::LocalPtr<WorkerCluster> live;
+
+    // Streams that pinned it go on; its idle connections are in nobody's way.
+    void letGo() {
+      if (live) live->drain();
+      live.reset();
+    }
   };
   event::Loop& loop_;
   net::WorkerBuffers& buffers_;
   observability::StatsCells& cells_;
   uint64_t seed_;
+  PostNext post_next_;                                    // null: there is no other worker
+  absl::flat_hash_map<uint64_t, WorkerCluster*> askers_;  // by the number of their quest
+  uint64_t next_quest_ = 0;
   std::vector<Entry> entries_;
   absl::flat_hash_map<std::string, ClusterId> by_name_;
   base::List<ClusterWatcher> watchers_;

@@ -57,6 +57,8 @@ class ClientConnection final : private net::ConnectionEvents,
   void makeCodec();
   // Requests that may be started now.
   uint32_t capacity() const;
+  // Nothing runs on it, nor is anybody in the middle of one of its calls.
+  bool idle() const { return state_ == State::kOpen && active_ == 0 && !busy_ && !receiving_; }
   void attach(Exchange& exchange);
   void detach(Exchange& exchange);
   // Nothing further starts here; closed once nothing runs.

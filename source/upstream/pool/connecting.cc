@@ -23,7 +23,8 @@ std::string start(const net::TransportFactory* factory, const cluster::Host& hos
 
 Begin beginConnection(const PoolContext& context, const cluster::Host& host, cluster::RoutingPriority priority,
                       const net::TransportFactory::Options& options, BegunConnection& out) {
-  if (!context.breakers->tryAcquire(Resource::kConnections, priority)) {
+  const auto takePlace = [&] { return context.breakers->tryAcquire(Resource::kConnections, priority); };
+  if (!takePlace() && !(context.room != nullptr && context.room->closeIdle(priority) && takePlace())) {
     context.cells.add(context.stats.cx_overflow);
     return Begin::kOverflow;
   }

@@ -90,15 +90,14 @@ void Pool::openConnection() {
                           {.server_name = key_.server_name,
                            .verify_san = key_.verify_san,
                            .alpn = &cluster::alpnOf(key_.protocol),
-                           .session_key = session_key_},
+                           .session_key = session_key_,
+                           .client = key_.client ? &*key_.client : nullptr,
+                           .target = key_.target ? &*key_.target : nullptr},
                           begun)) {
     case Begin::kBegun:
       break;
     case Begin::kOverflow:
-      // At the limit requests wait for a connection of this pool that gets free; if there is none they would wait for
-      // ever.
-      while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), Failure::kOverflow, "overflow");
-      return;
+      return atConnectionLimit();
     case Begin::kFailed:
       if (!waiting_.empty())
         failOne(waiting_.back(), Failure::kConnectFailed, begun.failure);  // the one that just came
@@ -112,6 +111,42 @@ void Pool::openConnection() {
   used_.pushBack(*connection);
   ++connections_;
   connecting_capacity_ += connection->assumed_capacity_;
+}
+
+// Requests wait for a connection of this pool that gets free; if there is none they wait for other workers to give one
+// up, or they would wait for ever.
+void Pool::atConnectionLimit() {
+  if (connections_ > 0 || waiting_.empty() || starved_) return;
+  starved_ = context_.room != nullptr && context_.room->askOthers(priority_);
+  if (starved_) return;
+  while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), Failure::kOverflow, "overflow");
+}
+
+void Pool::roomMade() {
+  if (!std::exchange(starved_, false)) return;
+  openConnections();
+}
+
+bool Pool::idle() {
+  if (waiting_count_ > 0 || !refused_.empty() || starved_ || !used_.empty())
+    return false;
+  bool all = true;
+  free_.forEach([&all](ClientConnection& connection) { all &= connection.idle(); });
+  return all;
+}
+
+bool Pool::closeIdle() {
+  if (!waiting_.empty() || free_.empty()) return false;
+  ClientConnection* oldest = &free_.back();
+  if (!oldest->idle()) {
+    oldest = nullptr;
+    free_.forEach([&oldest](ClientConnection& connection) {
+      if (connection.idle()) oldest = &connection;
+    });
+  }
+  if (oldest == nullptr) return false;
+  closeConnection(*oldest);
+  return true;
 }
 
 void Pool::connectionOpen(ClientConnection& connection) {

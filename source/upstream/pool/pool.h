@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,20 @@ struct ClusterStats {
   observability::Counter udp_rx_datagrams, udp_rx_dropped, udp_rx_errors, udp_tx_datagrams, udp_tx_errors;
 };
 
+class Pool;
+
+// Who makes room where the cluster has as many connections as it may have: idle ones of other pools are in the way.
+// Implemented by the worker's cluster, which knows them.
+class Room {
+ public:
+  virtual ~Room() = default;
+  // Closes a connection of this worker that nothing runs on. False: there is none.
+  virtual bool closeIdle(cluster::RoutingPriority priority) = 0;
+  // Other workers are asked for one, and then the pools that starved() hear of it. False: nobody to ask, or just asked
+  // in vain.
+  virtual bool askOthers(cluster::RoutingPriority priority) = 0;
+};
+
 // What all pools of a worker's cluster share.
 struct PoolContext {
   event::Loop& loop;
@@ -46,6 +61,7 @@ struct PoolContext {
   std::shared_ptr<const cluster::ClusterConfig> config;
   std::shared_ptr<cluster::Breakers> breakers;
   ClusterStats stats;
+  Room* room = nullptr;
 };
 
 // What sets pools of one host apart, beside the priority.
@@ -53,6 +69,8 @@ struct PoolKey {
   cluster::UpstreamProtocol protocol = cluster::UpstreamProtocol::kHttp1;  // never kDownstream
   std::string server_name;  // auto_sni: what requests of this pool say in TLS
   std::string verify_san;   // auto_san_validation: what the host's certificate must say
+  // Of the one client whose requests these are (net::TellsClient), as far as they are addresses.
+  std::optional<net::Address> client, target;
 
   friend bool operator==(const PoolKey&, const PoolKey&) = default;
 };
@@ -75,7 +93,17 @@ class Pool : private event::TurnTask {
   void drain();
   bool empty() const { return connections_ == 0; }
   // No connections, and nobody to be told anything.
-  bool unused() const { return connections_ == 0 && waiting_count_ == 0 && refused_.empty(); }
+  bool unused() const {
+    return connections_ == 0 && waiting_count_ == 0 && refused_.empty() && !starved_;
+  }
+  // Nothing runs or waits here; connections may be open.
+  bool idle();
+  // Closes the connection that was idle longest, if there is one and nobody waits for it.
+  bool closeIdle();
+  cluster::RoutingPriority priority() const { return priority_; }
+  // Requests wait for another worker to make room; roomMade() ends that, whether it did or not.
+  bool starved() const { return starved_; }
+  void roomMade();
 
   const cluster::Host& host() const { return *host_; }
   uint32_t connections() const { return connections_; }
@@ -87,6 +115,7 @@ class Pool : private event::TurnTask {
   void runAtTurnEnd() override;  // tells the refused; who waits gets streams that were given up
   void openConnections();
   void openConnection();
+  void atConnectionLimit();
   uint32_t assumedCapacity() const;
   void failOne(Exchange& exchange, Failure failure, std::string_view text);
   void dequeue(Exchange& exchange);
@@ -111,6 +140,7 @@ class Pool : private event::TurnTask {
   uint32_t connecting_capacity_ = 0;  // what connections under way will probably take
   uint32_t connections_ = 0;
   bool draining_ = false;
+  bool starved_ = false;
   bool multiplexed_before_ = true;  // ALPN decides: what it decided last
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "source/extensions/transport_sockets/proxy_protocol/header.h"
+#include "source/net/tells_client.h"
 #include "source/net/transport.h"
 
 namespace sluice::extensions::transport_sockets::proxy_protocol {
@@ -34,7 +35,7 @@ class HeaderTransport : public net::Transport {
   int error_ = 0;
 };
 
-class HeaderTransportFactory : public net::TransportFactory {
+class HeaderTransportFactory : public net::TransportFactory, public net::TellsClient {
  public:
   // `inner`: null for plain sockets.
   HeaderTransportFactory(Version version, std::string tlvs, std::shared_ptr<const net::TransportFactory> inner)
@@ -45,6 +46,7 @@ class HeaderTransportFactory : public net::TransportFactory {
                                              inner_ ? inner_->make(options) : nullptr);
   }
   std::string notReady() const override { return inner_ ? inner_->notReady() : std::string(); }
+  bool warming() const override { return inner_ && inner_->warming(); }
   bool isTls() const override { return inner_ && inner_->isTls(); }
 
  private:

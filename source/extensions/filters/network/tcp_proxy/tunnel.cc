@@ -19,9 +19,9 @@ constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
 HostStream::Opening Tunnel::open(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
                                  const TunnelSettings& settings, const stream::StreamInfo& info,
                                  upstream::HostStreamEvents& events) {
-  auto* tunnel = new Tunnel(std::move(cluster), slot, events);
+  auto* tunnel = new Tunnel(std::move(cluster), slot, info, events);
   Opening out{.stream = Ptr(tunnel)};
-  out.why = tunnel->fillRequest(settings, info);
+  out.why = tunnel->fillRequest(settings);
   if (out.why.empty()) {
     tunnel->opening_ = &out;
     tunnel->request(false);
@@ -34,8 +34,9 @@ HostStream::Opening Tunnel::open(base::LocalPtr<upstream::WorkerCluster> cluster
 }
 
 Tunnel::Tunnel(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
-               upstream::HostStreamEvents& events)
+               const stream::StreamInfo& info, upstream::HostStreamEvents& events)
     : events_(events),
+      info_(info),
       cluster_(std::move(cluster)),
       slot_(slot),
       host_(cluster_->hostPtr(slot)),
@@ -55,8 +56,8 @@ void Tunnel::letGo() {
   context().loop.deleteLater(std::unique_ptr<event::Deferred>(this));
 }
 
-std::string Tunnel::fillRequest(const TunnelSettings& settings, const stream::StreamInfo& info) {
-  const stream::FormatContext values{.info = info};
+std::string Tunnel::fillRequest(const TunnelSettings& settings) {
+  const stream::FormatContext values{.info = info_};
   std::string hostname;
   settings.hostname->format(values, hostname);
   head_.authority = {http::copyPadded(arena_, hostname), hostname.size()};
@@ -72,7 +73,9 @@ std::string Tunnel::fillRequest(const TunnelSettings& settings, const stream::St
 }
 
 void Tunnel::request(bool fresh) {
-  cluster_->poolFor(slot_, kPriority, head_).request(exchange_, {.fresh = fresh});
+  const upstream::ClientAddresses client{.remote = info_.downstream_remote_address,
+                                         .local = info_.downstream_local_address};
+  cluster_->poolFor(slot_, kPriority, head_, client).request(exchange_, {.fresh = fresh});
 }
 
 void Tunnel::shutdownWrites() {

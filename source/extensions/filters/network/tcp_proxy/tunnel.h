@@ -20,7 +20,7 @@ namespace sluice::extensions::filters::network::tcp_proxy {
 
 class Tunnel final : public upstream::HostStream, private upstream::pool::ExchangeEvents {
  public:
-  // `info`: of the downstream connection, for formatters. `settings` and `events` outlive the tunnel.
+  // `info`: of the downstream connection. `settings`, `info` and `events` outlive the tunnel.
   static Opening open(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
                       const TunnelSettings& settings, const stream::StreamInfo& info,
                       upstream::HostStreamEvents& events);
@@ -33,10 +33,10 @@ class Tunnel final : public upstream::HostStream, private upstream::pool::Exchan
 
  private:
   Tunnel(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
-         upstream::HostStreamEvents& events);
+         const stream::StreamInfo& info, upstream::HostStreamEvents& events);
 
   // What is wrong with the request; empty: nothing.
-  std::string fillRequest(const TunnelSettings& settings, const stream::StreamInfo& info);
+  std::string fillRequest(const TunnelSettings& settings);
   void request(bool fresh);
   void responseEnded();
   void letGo() override;
@@ -56,6 +56,7 @@ class Tunnel final : public upstream::HostStream, private upstream::pool::Exchan
   const upstream::pool::PoolContext& context() const { return cluster_->context(); }
 
   upstream::HostStreamEvents& events_;
+  const stream::StreamInfo& info_;
   const base::LocalPtr<upstream::WorkerCluster> cluster_;
   const upstream::cluster::HostSlot slot_;
   const upstream::cluster::HostPtr host_;
