@@ -272,6 +272,9 @@ void ClientConnection::beginUpgrade(Exchange& exchange) {
   unhold(exchange);
   if (upgrades == Upgrades::kTaken) return exchange.user_.onReady();
   detach(exchange);
+  // The host chose HTTP/2 where it could have had HTTP/1.1, which knows upgrades.
+  if (pool_.key_.protocol == cluster::UpstreamProtocol::kAuto)
+    return pool_.http1().request(exchange, {.upgrade = true});
   exchange.user_.onFailure(Failure::kUpgradeRefused,
                            "the host takes no upgrades over HTTP/2: its SETTINGS lack ENABLE_CONNECT_PROTOCOL");
 }

@@ -1,5 +1,6 @@
 // Pools whose connections carry many requests, and tunnels.
 #include "source/upstream/pool/test_pool.h"
+#include "source/upstream/pool/test_transport.h"
 
 namespace sluice::upstream::pool {
 namespace {
@@ -341,6 +342,39 @@ TEST_CASE("an upgrade that the host of HTTP/2 does not allow fails and says so")
   plain.ask();
   CHECK(contains(host.seen(), "HEADERS 1 ES :method=GET"));
   CHECK(t.upstream.accept() == 1);
+}
+
+TEST_CASE("an upgrade goes by HTTP/1.1 where a host that chose HTTP/2 takes none by that") {
+  PoolTest t;
+  auto transport = std::make_shared<PlainFactory>();
+  t.config->transport = transport;
+  t.config->http.protocol = cluster::UpstreamProtocol::kAuto;
+  Pool& pool = t.make();
+  H2Host host(t.loop, t.upstream, 0);
+  Asker first(pool), second(pool), page(pool);
+  first.askUpgrade();
+  t.loop.turn();
+  host.send(http::h2::settings());
+  t.loop.turn();
+  REQUIRE(t.upstream.accept() == 2);
+  CHECK(contains(t.upstream.peer(1).take(), "GET / HTTP/1.1\r\n"));
+  t.upstream.peer(1).send("HTTP/1.1 101 ok\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello");
+  t.loop.turn();
+  CHECK(first.heard == "101 ");
+  CHECK(first.body == "hello");
+  // The next one does not ask over HTTP/2 again; pages go on there.
+  second.askUpgrade();
+  t.loop.turn();
+  REQUIRE(t.upstream.accept() == 3);
+  CHECK(contains(t.upstream.peer(2).take(), "upgrade: websocket\r\n"));
+  page.ask();
+  CHECK(contains(host.seen(), "HEADERS 1 ES :method=GET"));
+  first.exchange.abandon();
+  second.exchange.abandon();
+  page.exchange.abandon();
+  pool.drain();
+  t.loop.turn();
+  CHECK(pool.unused());
 }
 
 TEST_CASE("an upgrade waits for SETTINGS no longer than a connection may take") {

@@ -36,7 +36,19 @@ Pool::~Pool() {
   }
 }
 
+Pool& Pool::http1() {
+  if (!http1_) {
+    PoolKey key = key_;
+    key.protocol = UpstreamProtocol::kHttp1;
+    http1_ = std::make_unique<Pool>(context_, host_, priority_, std::move(key));
+    if (draining_) http1_->drain();
+  }
+  return *http1_;
+}
+
 void Pool::request(Exchange& exchange, Wants wants) {
+  // The host has refused one before.
+  if (wants.upgrade && http1_) return http1_->request(exchange, wants);
   exchange.upgrade_ = wants.upgrade;
   while (!wants.fresh && !free_.empty()) {
     ClientConnection& connection = free_.front();
@@ -123,12 +135,13 @@ void Pool::atConnectionLimit() {
 }
 
 void Pool::roomMade() {
+  if (http1_) http1_->roomMade();
   if (!std::exchange(starved_, false)) return;
   openConnections();
 }
 
 bool Pool::idle() {
-  if (waiting_count_ > 0 || !refused_.empty() || starved_ || !used_.empty())
+  if (waiting_count_ > 0 || !refused_.empty() || starved_ || !used_.empty() || (http1_ && !http1_->idle()))
     return false;
   bool all = true;
   free_.forEach([&all](ClientConnection& connection) { all &= connection.idle(); });
@@ -136,6 +149,7 @@ bool Pool::idle() {
 }
 
 bool Pool::closeIdle() {
+  if (http1_ && http1_->closeIdle()) return true;
   if (!waiting_.empty() || free_.empty()) return false;
   ClientConnection* oldest = &free_.back();
   if (!oldest->idle()) {
@@ -262,6 +276,7 @@ void Pool::connectionGone(ClientConnection& connection, Failure failure, std::st
 
 void Pool::drain() {
   draining_ = true;
+  if (http1_) http1_->drain();
   base::List<ClientConnection> all;
   all.takeAll(free_);
   while (!all.empty()) {

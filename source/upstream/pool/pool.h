@@ -94,7 +94,7 @@ class Pool : private event::TurnTask {
   bool empty() const { return connections_ == 0; }
   // No connections, and nobody to be told anything.
   bool unused() const {
-    return connections_ == 0 && waiting_count_ == 0 && refused_.empty() && !starved_;
+    return connections_ == 0 && waiting_count_ == 0 && refused_.empty() && !starved_ && (!http1_ || http1_->unused());
   }
   // Nothing runs or waits here; connections may be open.
   bool idle();
@@ -102,7 +102,7 @@ class Pool : private event::TurnTask {
   bool closeIdle();
   cluster::RoutingPriority priority() const { return priority_; }
   // Requests wait for another worker to make room; roomMade() ends that, whether it did or not.
-  bool starved() const { return starved_; }
+  bool starved() const { return starved_ || (http1_ && http1_->starved()); }
   void roomMade();
 
   const cluster::Host& host() const { return *host_; }
@@ -116,6 +116,8 @@ class Pool : private event::TurnTask {
   void openConnections();
   void openConnection();
   void atConnectionLimit();
+  // Whose connections speak HTTP/1.1: for upgrades that the host does not take over the HTTP/2 that it chose.
+  Pool& http1();
   uint32_t assumedCapacity() const;
   void failOne(Exchange& exchange, Failure failure, std::string_view text);
   void dequeue(Exchange& exchange);
@@ -132,6 +134,7 @@ class Pool : private event::TurnTask {
   const cluster::RoutingPriority priority_;  // whose breakers are asked
   const PoolKey key_;
   std::string session_key_;            // TLS only
+  std::unique_ptr<Pool> http1_;        // made when it is first needed
   base::List<ClientConnection> free_;  // with capacity; most recently used first
   base::List<ClientConnection> used_;  // connecting, or without capacity
   base::List<Exchange> waiting_;
