@@ -83,6 +83,14 @@ xds::Response wireForm(Response response, const std::string& identifier) {
   return result;
 }
 
+// "10.0.0.1:5" and "10.0.0.1:6 (spiffe://x)" without the port, which differs for each connection of a process.
+std::string hostOf(const std::string& address) {
+  const size_t who = std::min(address.find(" ("), address.size());
+  const size_t colon = address.rfind(':', who);
+  if (address.starts_with("unix:") || colon == std::string::npos) return address;
+  return address.substr(0, colon) + address.substr(who);
+}
+
 TypeStatus typeStatus(const Subscription& subscription) {
   return {.type = subscription.type(),
           .version_sent = subscription.versionSent(),
@@ -174,16 +182,19 @@ void DiscoveryStream::onWritten() {
   if (process_ != nullptr) server_.pump(*process_);
 }
 
-void DiscoveryStream::writeNext() {
-  if (writing_) return;
+// True if another stream of the process may go on now: there was nothing to write where it waited for this one.
+bool DiscoveryStream::writeNext() {
+  if (writing_) return false;
+  const size_t dirty = state_->dirtyCount();
   std::optional<Response> response = state_->next(server_.timers_.now());
-  if (!response) return;
+  if (!response) return state_->dirtyCount() != dirty;
   server_.logger_.debug(kLog, "to node '", process_->node.id, "': ", typeWord(response->type), " version ",
                         response->version, ", ", response->resources.size(), " resources, ", response->removed.size(),
                         " removed");
   writing_ = true;
   writer_.write(
       xds::wireEncoder(wireVariant(kind_.variant)).encode(wireForm(*std::move(response), server_.identifier_)));
+  return state_->dirtyCount() != dirty;
 }
 
 // --- DiscoveryServer -----------------------------------------------------------------------------------------------
@@ -196,12 +207,13 @@ std::unique_ptr<DiscoveryStream> DiscoveryServer::open(StreamKind kind, std::str
   return std::unique_ptr<DiscoveryStream>(new DiscoveryStream(*this, kind, std::move(address), writer));
 }
 
-// Streams of single types that come from one connection and name one node belong to one process. An aggregated stream
-// is a process of its own: several clients may give the same node.
+// Streams of single types that come from one host and name one node belong to one process, which may have a connection
+// for each; should they be several processes, their order is kept all the more. An aggregated stream is a process of
+// its own: several clients may give the same node.
 std::shared_ptr<DiscoveryStream::Process> DiscoveryServer::processFor(const DiscoveryStream& stream, Node node) {
   if (!stream.kind_.type) return std::make_shared<DiscoveryStream::Process>(*this, std::move(node));
   std::erase_if(shared_, [](const auto& entry) { return entry.second.expired(); });
-  std::weak_ptr<DiscoveryStream::Process>& known = shared_[ProcessKey(stream.address_, node.id, node.cluster)];
+  std::weak_ptr<DiscoveryStream::Process>& known = shared_[ProcessKey(hostOf(stream.address_), node.id, node.cluster)];
   std::shared_ptr<DiscoveryStream::Process> process = known.lock();
   if (process == nullptr || process->node != node) {
     process = std::make_shared<DiscoveryStream::Process>(*this, std::move(node));
@@ -237,7 +249,10 @@ void DiscoveryServer::refresh() {
 }
 
 void DiscoveryServer::pump(DiscoveryStream::Process& process) {
-  for (DiscoveryStream* stream : process.streams) stream->writeNext();
+  for (bool again = true; again;) {
+    again = false;
+    for (DiscoveryStream* stream : process.streams) again = stream->writeNext() || again;
+  }
   if (const auto deadline = process.proxy.deadline(timers_.now())) {
     process.silence.armAt(*deadline);
   } else {

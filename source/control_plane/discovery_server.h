@@ -80,7 +80,7 @@ class DiscoveryStream {
 
   DiscoveryStream(DiscoveryServer& server, StreamKind kind, std::string address, DiscoveryWriter& writer);
   absl::Status identify(const xds::Request& request);
-  void writeNext();
+  bool writeNext();
 
   DiscoveryServer& server_;
   const StreamKind kind_;

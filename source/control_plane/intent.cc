@@ -89,6 +89,7 @@ void Intent::checkReferences(config::ErrorList& errors) const {
   for (const IntentFilePtr& file : files_) {
     for (const IntentResource& item : file->resources) {
       for (const Reference& reference : item.references) {
+        if (!reference.ours) continue;
         const auto found = givers.find({reference.type, reference.name});
         if (found == givers.end()) {
           errors.add(errorAt(reference.location, base::strCat(typeWord(reference.type), " '", reference.name,
@@ -137,7 +138,7 @@ absl::StatusOr<SnapshotPtr> Intent::build(const Group& group) const {
     if (!group[i]) continue;
     for (const IntentResource& item : files_[i]->resources) {
       for (const Reference& reference : item.references) {
-        if (snapshot->find(reference.type, reference.name) != nullptr) continue;
+        if (!reference.ours || snapshot->find(reference.type, reference.name) != nullptr) continue;
         errors.add(errorAt(reference.location, base::strCat(typeWord(reference.type), " '", reference.name,
                                                             "' is not given to this node")));
       }

@@ -164,13 +164,22 @@ class Reader {
     }
     validator_.validate(message, where);
     if (errors_.total() != before) return;
+    std::vector<Reference> references = referencesOf(message, where);
     if (type == ResourceType::kListener) describeListener(static_cast<const Listener&>(message), resource);
+    if (type == ResourceType::kListener || type == ResourceType::kCluster) describeNeeds(references, resource);
     google::protobuf::Any any;
     config::packAny(message, typeUrl(type), any);
     resource.bytes = std::move(*any.mutable_value());
     file_->resources.push_back({.resource = makeResource(std::move(resource)),
                                 .location = {file_->name, at.line, at.column, path},
-                                .references = referencesOf(message, where)});
+                                .references = std::move(references)});
+  }
+
+  static void describeNeeds(const std::vector<Reference>& references, Resource& resource) {
+    for (const Reference& reference : references) {
+      if (reference.type == ResourceType::kCluster) continue;
+      resource.needs.push_back({reference.type, reference.name});
+    }
   }
 
   static void describeListener(const Listener& listener, Resource& resource) {

@@ -29,6 +29,7 @@ struct Reference {
   ResourceType type;
   std::string name;
   Location location;
+  bool ours = true;  // false: over a stream of its own, which may lead here or to another server
 };
 
 struct IntentResource {

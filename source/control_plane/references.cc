@@ -30,10 +30,14 @@ using envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig;
 using UdpRoute = envoy::extensions::filters::udp::udp_proxy::v3::Route;
 using envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
 
+bool isFile(const ConfigSource& source) {
+  return source.config_source_specifier_case() == ConfigSource::kPath ||
+         source.config_source_specifier_case() == ConfigSource::kPathConfigSource;
+}
+
 // The stream that the resource itself came on.
 bool isOurs(const ConfigSource& source) {
-  return source.config_source_specifier_case() == ConfigSource::kAds ||
-         source.config_source_specifier_case() == ConfigSource::CONFIG_SOURCE_SPECIFIER_NOT_SET;
+  return !isFile(source) && source.config_source_specifier_case() != ConfigSource::kApiConfigSource;
 }
 
 class Collector {
@@ -83,13 +87,11 @@ class Collector {
     } else if (const auto* grpc = as<GrpcService::EnvoyGrpc>(message)) {
       add(ResourceType::kCluster, grpc->cluster_name(), context.child("cluster_name"));
     } else if (const auto* rds = as<Rds>(message)) {
-      if (isOurs(rds->config_source())) {
-        add(ResourceType::kRoute, rds->route_config_name(), context.child("route_config_name"));
-      }
+      add(ResourceType::kRoute, rds->route_config_name(), context.child("route_config_name"), rds->config_source());
     } else if (const auto* secret = as<SdsSecretConfig>(message)) {
       // Without a source it is a secret of the proxy's bootstrap.
-      if (secret->has_sds_config() && isOurs(secret->sds_config())) {
-        add(ResourceType::kSecret, secret->name(), context.child("name"));
+      if (secret->has_sds_config()) {
+        add(ResourceType::kSecret, secret->name(), context.child("name"), secret->sds_config());
       }
     } else if (const auto* cluster = as<Cluster>(message)) {
       collectEndpoints(*cluster, context);
@@ -97,16 +99,21 @@ class Collector {
   }
 
   void collectEndpoints(const Cluster& cluster, const config::Context& context) {
-    if (cluster.type() != Cluster::EDS || !isOurs(cluster.eds_cluster_config().eds_config())) return;
+    if (cluster.type() != Cluster::EDS) return;
+    const ConfigSource& source = cluster.eds_cluster_config().eds_config();
     const std::string& service = cluster.eds_cluster_config().service_name();
     if (service.empty()) {
-      add(ResourceType::kEndpoints, cluster.name(), context.child("name"));
+      add(ResourceType::kEndpoints, cluster.name(), context.child("name"), source);
     } else {
-      add(ResourceType::kEndpoints, service, context.child("eds_cluster_config").child("service_name"));
+      add(ResourceType::kEndpoints, service, context.child("eds_cluster_config").child("service_name"), source);
     }
   }
 
-  void add(ResourceType type, const std::string& name, const config::Context& context) {
+  void add(ResourceType type, const std::string& name, const config::Context& context, const ConfigSource& source) {
+    if (!isFile(source)) add(type, name, context, isOurs(source));
+  }
+
+  void add(ResourceType type, const std::string& name, const config::Context& context, bool ours = true) {
     if (name.empty()) return;
     Location location;
     location.path = context.path();
@@ -116,7 +123,7 @@ class Collector {
       location.line = position.line;
       location.column = position.column;
     }
-    references_.push_back({type, name, std::move(location)});
+    references_.push_back({type, name, std::move(location), ours});
   }
 
   std::vector<Reference> references_;

@@ -10,8 +10,8 @@
 
 namespace sluice::control_plane {
 
-// Those that this control plane has to serve; what comes from a file or from elsewhere is not ours to know. Looks into
-// every Any of a linked type.
+// Those that this control plane has to serve (`ours`) or may serve; what comes from a file is not ours to know. Looks
+// into every Any of a linked type.
 std::vector<Reference> referencesOf(const google::protobuf::Message& resource, const config::Context& context);
 
 }  // namespace sluice::control_plane

@@ -1,5 +1,6 @@
 #include "source/control_plane/resource.h"
 
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "source/control_plane/content_hash.h"
 
 namespace sluice::control_plane {
@@ -45,6 +46,12 @@ std::optional<ResourceType> resourceTypeOf(std::string_view text) {
 ResourcePtr makeResource(Resource resource) {
   resource.version = versionText(contentHash(resource.bytes));
   return std::make_shared<const Resource>(std::move(resource));
+}
+
+ResourcePtr emptyAssignment(const std::string& name) {
+  envoy::config::endpoint::v3::ClusterLoadAssignment assignment;
+  assignment.set_cluster_name(name);
+  return makeResource({.type = ResourceType::kEndpoints, .name = name, .bytes = assignment.SerializeAsString()});
 }
 
 }  // namespace sluice::control_plane

@@ -32,6 +32,13 @@ constexpr bool isCompleteSet(ResourceType type) {
   return type == ResourceType::kCluster || type == ResourceType::kListener;
 }
 
+struct ResourceName {
+  ResourceType type;
+  std::string name;
+
+  bool operator==(const ResourceName&) const = default;
+};
+
 struct Resource {
   ResourceType type;
   std::string name;
@@ -40,10 +47,16 @@ struct Resource {
   // Listeners only.
   bool api_listener = false;           // has `api_listener`: never part of a wildcard
   std::vector<std::string> addresses;  // what it binds, so that an address can move from one listener to another
+  // Clusters and listeners: the endpoints, routes and secrets without which a client does not use it. It may have them
+  // from elsewhere.
+  std::vector<ResourceName> needs;
 };
 using ResourcePtr = std::shared_ptr<const Resource>;
 
 // Fills `version` from `bytes`.
 ResourcePtr makeResource(Resource resource);
+
+// A ClusterLoadAssignment without endpoints: the answer for a name that nobody gives.
+ResourcePtr emptyAssignment(const std::string& name);
 
 }  // namespace sluice::control_plane

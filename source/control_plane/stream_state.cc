@@ -33,13 +33,57 @@ void Proxy::setSnapshot(SnapshotPtr snapshot, TimePoint now) {
 
 bool Proxy::mayAdd(ResourceType type, TimePoint now) const {
   if (!refersToClusters(type)) return true;
-  return std::all_of(streams_.begin(), streams_.end(), [now](const StreamState* stream) {
+  return !clustersDue(now) && !needsDue(ResourceType::kCluster, now) && !unansweredDue(now, /*leaves_only=*/true);
+}
+
+// Each tells when the last of what is waited for is given up; nullopt if nothing is waited for.
+
+std::optional<TimePoint> Proxy::clustersDue(TimePoint now) const {
+  std::optional<TimePoint> due;
+  for (const StreamState* stream : streams_) {
     const auto since = stream->subscription(ResourceType::kCluster).waitingSince();
-    return !since || now - *since >= kSilenceLimit;
+    if (since && now - *since < kSilenceLimit) due = std::max(due, std::optional(*since + kSilenceLimit));
+  }
+  return due;
+}
+
+std::optional<TimePoint> Proxy::needsDue(ResourceType of, TimePoint now) const {
+  for (const StreamState* stream : streams_) {
+    const auto& needs = stream->subscription(of).newNeeds();
+    // The newest first: those that are older are given up earlier.
+    for (auto need = needs.rbegin(); need != needs.rend() && now - need->since < kTimeToAsk; ++need) {
+      const bool given = snapshot_ != nullptr && snapshot_->find(need->what.type, need->what.name) != nullptr;
+      if (given && !asksFor(need->what)) return need->since + kTimeToAsk;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<TimePoint> Proxy::unansweredDue(TimePoint now, bool leaves_only) const {
+  std::optional<TimePoint> due;
+  for (const StreamState* stream : streams_) {
+    for (ResourceType type : {ResourceType::kEndpoints, ResourceType::kSecret, ResourceType::kRoute}) {
+      if (leaves_only && !isLeaf(type)) continue;
+      due = std::max(due, stream->subscription(type).unansweredUntil(now, kSilenceLimit));
+    }
+  }
+  return due;
+}
+
+// What a proxy took is in use only when it has what that needs; until then the old is.
+std::optional<TimePoint> Proxy::removalsDue(TimePoint now) const {
+  return std::max({needsDue(ResourceType::kCluster, now), needsDue(ResourceType::kListener, now),
+                   unansweredDue(now, /*leaves_only=*/false)});
+}
+
+bool Proxy::asksFor(const ResourceName& what) const {
+  return std::any_of(streams_.begin(), streams_.end(), [&](const StreamState* stream) {
+    return stream->subscription(what.type).names().contains(what.name);
   });
 }
 
-bool Proxy::mayRemove(ResourceType type) const {
+bool Proxy::mayRemove(ResourceType type, TimePoint now) const {
+  if (removalsDue(now)) return false;
   for (const StreamState* stream : streams_) {
     for (ResourceType other : kResourceTypes) {
       const Subscription& subscription = stream->subscription(other);
@@ -67,18 +111,20 @@ bool Proxy::mayRemoveAtOnce() const {
 }
 
 std::optional<TimePoint> Proxy::deadline(TimePoint now) const {
-  std::optional<TimePoint> latest;
-  bool something_waits = false;
+  bool adds = false;
+  bool removes = false;
   for (const StreamState* stream : streams_) {
     for (ResourceType type : kResourceTypes) {
-      something_waits = something_waits || (refersToClusters(type) && stream->subscription(type).dirty());
-    }
-    const auto since = stream->subscription(ResourceType::kCluster).waitingSince();
-    if (since && *since + kSilenceLimit > now && (!latest || *latest < *since + kSilenceLimit)) {
-      latest = *since + kSilenceLimit;
+      adds = adds || (refersToClusters(type) && stream->subscription(type).dirty());
+      removes = removes || stream->subscription(type).holdsRemovals();
     }
   }
-  return something_waits ? latest : std::nullopt;
+  if (!adds && !removes) return std::nullopt;
+  const std::optional<TimePoint> removal = removes ? removalsDue(now) : std::nullopt;
+  if (!adds) return removal;
+  const std::optional<TimePoint> addition =
+      std::max({clustersDue(now), needsDue(ResourceType::kCluster, now), unansweredDue(now, /*leaves_only=*/true)});
+  return addition && removal ? std::min(addition, removal) : std::max(addition, removal);
 }
 
 bool Proxy::upToDate() const {
@@ -105,6 +151,11 @@ StreamState::~StreamState() {
   std::erase(proxy_.streams_, this);
 }
 
+size_t StreamState::dirtyCount() const {
+  return static_cast<size_t>(std::count_if(subscriptions_.begin(), subscriptions_.end(),
+                                           [](const Subscription& subscription) { return subscription.dirty(); }));
+}
+
 void StreamState::onRequest(const Request& request, TimePoint now) {
   subscriptions_[static_cast<size_t>(request.type)].onRequest(request, now);
 }
@@ -116,11 +167,11 @@ std::optional<Response> StreamState::next(TimePoint now) {
     Subscription& subscription = subscriptions_[static_cast<size_t>(type)];
     if (!subscription.dirty() || !proxy_.mayAdd(type, now)) continue;
     const Subscription::Gone gone = proxy_.mayRemoveAtOnce() ? Subscription::Gone::kAtOnce : Subscription::Gone::kHeld;
-    if (auto response = subscription.additions(snapshot, gone)) return response;
+    if (auto response = subscription.additions(snapshot, gone, now)) return response;
   }
   for (ResourceType type : kRemovalOrder) {
     Subscription& subscription = subscriptions_[static_cast<size_t>(type)];
-    if (!subscription.holdsRemovals() || !proxy_.mayRemove(type)) continue;
+    if (!subscription.holdsRemovals() || !proxy_.mayRemove(type, now)) continue;
     if (auto response = subscription.removals(snapshot, now)) return response;
   }
   return std::nullopt;

@@ -1,9 +1,12 @@
 // One discovery stream and the proxy behind it, without gRPC: requests in, responses out, in the order that keeps a
 // proxy free of errors of its own.
 //
-// Order per proxy: clusters and endpoints at once; listeners and routes when the clusters were acknowledged (or
-// refused, or 15 s passed: additions never stop); what is gone is removed when all of it was acknowledged, listeners
-// and routes before clusters and endpoints. While a proxy refuses something, nothing is removed from it.
+// Order per proxy: clusters, endpoints and secrets at once. Listeners and routes when the clusters were acknowledged or
+// refused, and so were the endpoints and secrets that the proxy asked for and never had before: until then it does not
+// use a cluster that needs them. Both at most 15 s: additions never stop. A proxy that took a cluster is given a moment
+// to ask for what the cluster needs (its ACK may overtake its question); what it did not ask for is not waited for.
+// What is gone is removed when all of it was acknowledged, listeners and routes before clusters and endpoints. While a
+// proxy refuses something, nothing is removed from it.
 //
 // Thread: one (the main loop). Ownership: a Proxy outlives its streams; both hold the snapshot that they serve.
 #pragma once
@@ -16,7 +19,7 @@
 
 namespace sluice::control_plane {
 
-// How long listeners and routes wait for the verdict on clusters.
+// How long listeners and routes wait for the verdict on clusters and what those need.
 inline constexpr std::chrono::seconds kSilenceLimit{15};
 
 class StreamState;
@@ -34,16 +37,22 @@ class Proxy {
   const std::vector<StreamState*>& streams() const { return streams_; }
 
   bool mayAdd(ResourceType type, TimePoint now) const;
-  bool mayRemove(ResourceType type) const;
+  bool mayRemove(ResourceType type, TimePoint now) const;
   // There is no other type that could still refer to what is gone, and nothing was refused.
   bool mayRemoveAtOnce() const;
-  // When mayAdd() turns true by time alone; nullopt if nothing waits for that.
+  // When mayAdd() and mayRemove() look again by time alone; nullopt if nothing waits for that.
   std::optional<TimePoint> deadline(TimePoint now) const;
   // Everything was sent and acknowledged, nothing refused.
   bool upToDate() const;
 
  private:
   friend class StreamState;
+
+  std::optional<TimePoint> clustersDue(TimePoint now) const;
+  std::optional<TimePoint> needsDue(ResourceType of, TimePoint now) const;
+  std::optional<TimePoint> removalsDue(TimePoint now) const;
+  std::optional<TimePoint> unansweredDue(TimePoint now, bool leaves_only) const;
+  bool asksFor(const ResourceName& what) const;
 
   SnapshotPtr snapshot_;
   std::vector<StreamState*> streams_;  // borrowed; they enter and leave by themselves
@@ -63,6 +72,8 @@ class StreamState {
 
   Variant variant() const { return variant_; }
   const Subscription& subscription(ResourceType type) const { return subscriptions_[static_cast<size_t>(type)]; }
+  // How many types have something to compare; it falls without a response when nothing differs.
+  size_t dirtyCount() const;
 
  private:
   friend class Proxy;

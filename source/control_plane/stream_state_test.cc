@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "source/control_plane/refusal.h"
+
 namespace sluice::control_plane {
 namespace {
 
@@ -12,6 +14,12 @@ ResourcePtr resource(ResourceType type, std::string name, std::string content = 
 }
 ResourcePtr cluster(std::string name, std::string content = "1") {
   return resource(ResourceType::kCluster, std::move(name), std::move(content));
+}
+// A cluster that cannot be used without a resource of the type, of its own name if no other is given.
+ResourcePtr needing(std::string name, ResourceType type, std::string needed = {}) {
+  if (needed.empty()) needed = name;
+  return makeResource(
+      {.type = ResourceType::kCluster, .name = name, .bytes = name + needed, .needs = {{type, needed}}});
 }
 ResourcePtr endpoints(std::string name, std::string content = "1") {
   return resource(ResourceType::kEndpoints, std::move(name), std::move(content));
@@ -383,11 +391,198 @@ TEST_CASE("Listeners and routes wait for the acknowledgement of clusters, endpoi
 
   const Response clusters = client.next().value();
   CHECK(clusters.type == kCluster);
-  CHECK(client.next().value().type == kEndpoints);
+  const Response assignments = client.next().value();
+  CHECK(assignments.type == kEndpoints);
+  client.ack(assignments, {"a"});
   CHECK(!client.next());
 
   client.ack(clusters);
   CHECK(client.next().value().type == kRoute);
+}
+
+TEST_CASE("Routes wait until the endpoints and secrets of a new cluster are acknowledged") {
+  const Variant variant = GENERATE(Variant::kStateOfTheWorld, Variant::kDelta);
+  const ResourceType needed = GENERATE(kEndpoints, kSecret);
+  Client client(variant, snapshot({needing("old", needed), resource(needed, "old"), route("r")}));
+  client.ask(kCluster);
+  client.settle();
+  client.ask(needed, {"old"});
+  client.settle({{needed, {"old"}}});
+  client.ask(kRoute, {"r"});
+  client.settle({{kRoute, {"r"}}});
+
+  client.serve(snapshot({needing("new", needed), resource(needed, "new"), route("r", "2")}));
+  client.ack(client.next().value());
+  CHECK(!client.next());  // the acknowledgement overtook the question
+  client.ask(needed, {"old", "new"}, variant == Variant::kDelta ? "" : "1");
+  const Response needs = client.next().value();
+  CHECK(namesOf(needs) == Names{"new"});
+  CHECK(!client.next());
+  client.now += kTimeToAsk;
+  CHECK(!client.next());
+  client.ack(needs, {"old", "new"});
+
+  const Response routes = client.next().value();
+  CHECK(routes.type == kRoute);
+  CHECK(!client.next());
+  client.ack(routes, {"r"});
+  const Response removal = client.next().value();
+  CHECK(removal.type == kCluster);
+}
+
+TEST_CASE("Old clusters stay until a listener that goes to another route table has it") {
+  const Variant variant = GENERATE(Variant::kStateOfTheWorld, Variant::kDelta);
+  const auto front = [](const std::string& table) {
+    return makeResource({.type = kListener, .name = "front", .bytes = table, .needs = {{kRoute, table}}});
+  };
+  Client client(variant, snapshot({cluster("old"), front("r1"), route("r1")}));
+  client.ask(kCluster);
+  client.settle();
+  client.ask(kListener);
+  client.settle();
+  client.ask(kRoute, {"r1"});
+  client.settle({{kRoute, {"r1"}}});
+
+  client.serve(snapshot({cluster("new"), front("r2"), route("r2")}));
+  client.ack(client.next().value());
+  const Response listeners = client.next().value();
+  CHECK(listeners.type == kListener);
+  client.ack(listeners);
+  CHECK(!client.next());
+  CHECK(client.proxy.deadline(client.now) == client.now + kTimeToAsk);
+  client.ask(kRoute, {"r1", "r2"}, variant == Variant::kDelta ? "" : "1");
+  const Response routes = client.next().value();
+  CHECK(namesOf(routes) == Names{"r2"});
+  CHECK(!client.next());
+  client.ack(routes, {"r1", "r2"});
+
+  const auto removals = client.settle();
+  REQUIRE(!removals.empty());
+  CHECK(removals.back().type == kCluster);
+}
+
+TEST_CASE("Routes do not wait for endpoints that a client does not ask for") {
+  const Variant variant = GENERATE(Variant::kStateOfTheWorld, Variant::kDelta);
+  Client client(variant, snapshot({cluster("old"), route("r")}));
+  client.ask(kCluster);
+  client.ask(kRoute, {"r"});
+  client.settle({{kRoute, {"r"}}});
+
+  client.serve(snapshot({cluster("old"), needing("new", kEndpoints), endpoints("new"), route("r", "2")}));
+  client.ack(client.next().value());
+  CHECK(!client.next());
+  CHECK(client.proxy.deadline(client.now) == client.now + kTimeToAsk);
+
+  client.now += kTimeToAsk;
+  CHECK(client.next().value().type == kRoute);
+}
+
+TEST_CASE("Routes wait for no endpoints that were there before") {
+  const Variant variant = GENERATE(Variant::kStateOfTheWorld, Variant::kDelta);
+  Client client(variant, snapshot({needing("a", kEndpoints), endpoints("a"), route("r")}));
+  client.ask(kCluster);
+  client.settle();
+  client.ask(kEndpoints, {"a"});
+  client.ask(kRoute, {"r"});
+  client.settle({{kEndpoints, {"a"}}, {kRoute, {"r"}}});
+
+  client.serve(snapshot({needing("a", kEndpoints), endpoints("a", "2"), route("r", "2")}));
+
+  CHECK(client.next().value().type == kEndpoints);
+  CHECK(client.next().value().type == kRoute);
+}
+
+TEST_CASE("Routes wait for endpoints no longer than fifteen seconds, and no longer than until they are refused") {
+  const Variant variant = GENERATE(Variant::kStateOfTheWorld, Variant::kDelta);
+  const bool refused = GENERATE(false, true);
+  Client client(variant, snapshot({endpoints("new"), route("r")}));
+  client.ask(kEndpoints, {"new"});
+  client.ask(kRoute, {"r"});
+  const Response assignment = client.next().value();
+  CHECK(!client.next());
+  CHECK(client.proxy.deadline(client.now) == client.now + kSilenceLimit);
+
+  if (refused) {
+    client.nack(assignment, "new: bad", {"new"});
+  } else {
+    client.now += kSilenceLimit;
+    CHECK(!client.proxy.deadline(client.now));
+  }
+
+  CHECK(client.next().value().type == kRoute);
+}
+
+TEST_CASE("The verdict on newer endpoints covers those that it overtook") {
+  Client client(Variant::kStateOfTheWorld, snapshot({endpoints("a"), endpoints("b"), route("r")}));
+  client.ask(kEndpoints, {"a", "b"});
+  const Response first = client.next().value();
+  client.serve(snapshot({endpoints("a"), endpoints("b", "2"), route("r")}));
+  const Response second = client.next().value();
+  REQUIRE(namesOf(second) == Names{"b"});
+  client.ask(kRoute, {"r"});
+
+  client.ack(first, {"a", "b"});  // stale
+  CHECK(!client.next());
+  client.ack(second, {"a", "b"});
+
+  CHECK(client.next().value().type == kRoute);
+}
+
+TEST_CASE("Endpoints that nobody gives are sent empty, and as they are once somebody does") {
+  const Variant variant = GENERATE(Variant::kStateOfTheWorld, Variant::kDelta);
+  Client client(variant, snapshot({route("r")}));
+  client.ask(kEndpoints, {"a"});
+  const Response empty = client.next().value();
+  REQUIRE(namesOf(empty) == Names{"a"});
+  CHECK(empty.resources[0]->bytes == emptyAssignment("a")->bytes);
+  CHECK(empty.removed.empty());
+  client.ack(empty, {"a"});
+  CHECK(!client.next());
+
+  client.serve(snapshot({endpoints("a"), route("r")}));
+  const Response filled = client.next().value();
+  CHECK(filled.resources.at(0)->bytes == "a1");
+  client.ack(filled, {"a"});
+
+  // What a client may still use is not emptied.
+  client.serve(snapshot({route("r")}));
+  for (const Response& response : client.settle({{kEndpoints, {"a"}}})) CHECK(response.resources.empty());
+}
+
+TEST_CASE("Endpoints from an earlier stream that nobody gives any more are not emptied") {
+  const Variant variant = GENERATE(Variant::kStateOfTheWorld, Variant::kDelta);
+  Client client(variant, snapshot({endpoints("new"), route("r")}));
+
+  Request request{.type = kEndpoints, .version = "before", .names = {"old"}};
+  if (variant == Variant::kDelta) {
+    request = {.type = kEndpoints, .subscribe = {"old"}, .initial_versions = {{"old", "before"}}};
+  }
+  client.stream.onRequest(request, client.now);
+  client.ask(kEndpoints, {"old", "new"});
+
+  for (const Response& response : client.settle({{kEndpoints, {"old", "new"}}})) {
+    for (const ResourcePtr& resource : response.resources) CHECK(resource->name == "new");
+  }
+}
+
+TEST_CASE("Old endpoints of a cluster that changed are not removed while its new ones are on the way") {
+  Client client(Variant::kDelta, snapshot({needing("c", kEndpoints, "e1"), endpoints("e1"), route("r")}));
+  client.ask(kCluster);
+  client.settle();
+  client.ask(kEndpoints, {"e1"});
+  client.ask(kRoute, {"r"});
+  client.settle();
+
+  client.serve(snapshot({needing("c", kEndpoints, "e2"), endpoints("e2"), route("r")}));
+  client.ack(client.next().value());
+  CHECK(!client.next());
+  client.ask(kEndpoints, {"e2"});
+  const Response fresh = client.next().value();
+  CHECK(namesOf(fresh) == Names{"e2"});
+  CHECK(!client.next());
+  client.ack(fresh);
+
+  CHECK(client.next().value().removed == Names{"e1"});
 }
 
 TEST_CASE("A refusal of clusters lets additions go on and stops removals") {
@@ -626,6 +821,117 @@ TEST_CASE("A client that never asks for clusters is not held up by them") {
   CHECK(namesOf(client.next().value()) == Names{"a"});
   client.ask(kEndpoints, {"a"});
   CHECK(namesOf(client.next().value()) == Names{"a"});
+}
+
+TEST_CASE("A client that asks from the top down moves to a renamed cluster, and keeps the old one until it did") {
+  Client client(Variant::kStateOfTheWorld,
+                snapshot({apiListener("svc"), route("r"), needing("old", kEndpoints), endpoints("old")}));
+  std::map<ResourceType, Names> interest = {
+      {kListener, {"svc"}}, {kRoute, {"r"}}, {kCluster, {"old"}}, {kEndpoints, {"old"}}};
+  for (ResourceType type : {kListener, kRoute, kCluster, kEndpoints}) {
+    client.ask(type, interest[type]);
+    const auto answers = client.settle(interest);
+    REQUIRE(answers.size() == 1);
+    CHECK(answers[0].type == type);
+  }
+
+  client.serve(snapshot({apiListener("svc"), route("r", "2"), needing("new", kEndpoints), endpoints("new")}));
+  const Response routes = client.next().value();
+  CHECK(routes.type == kRoute);
+  client.ack(routes, {"r"});
+  client.ask(kCluster, {"old", "new"}, "1");
+  const Response clusters = client.next().value();
+  CHECK(namesOf(clusters) == Names{"new", "old"});
+  client.ack(clusters, {"old", "new"});
+  CHECK(!client.next());
+  client.ask(kEndpoints, {"old", "new"}, "1");
+  const Response assignment = client.next().value();
+  CHECK(namesOf(assignment) == Names{"new"});
+  CHECK(!client.next());
+  client.ack(assignment, {"old", "new"});
+
+  CHECK(namesOf(client.next().value()) == Names{"new"});
+}
+
+TEST_CASE("Streams of single types let each other go on when one has nothing to send") {
+  Proxy proxy;
+  TimePoint now{};
+  proxy.setSnapshot(snapshot({cluster("a"), route("r")}), now);
+  StreamState routes(Variant::kDelta, proxy);
+  StreamState clusters(Variant::kDelta, proxy);
+  clusters.onRequest({.type = kCluster}, now);
+  clusters.onRequest({.type = kCluster, .nonce = clusters.next(now).value().nonce}, now);
+  routes.onRequest({.type = kRoute, .subscribe = {"r"}}, now);
+  routes.onRequest({.type = kRoute, .nonce = routes.next(now).value().nonce}, now);
+
+  proxy.setSnapshot(snapshot({cluster("a"), route("r", "2")}), now);
+  CHECK(!routes.next(now));
+  CHECK(clusters.dirtyCount() == 1);
+  CHECK(!clusters.next(now));
+  CHECK(clusters.dirtyCount() == 0);
+
+  CHECK(routes.next(now));
+}
+
+// --- refusals ------------------------------------------------------------------------------------------------------
+
+TEST_CASE("A text about https says nothing about http, and about nothing that has the name in it") {
+  const Variant variant = GENERATE(Variant::kStateOfTheWorld, Variant::kDelta);
+  const std::string text = GENERATE(
+      as<std::string>(), "envoy.config.cluster.v3.Cluster \"https\": http2_protocol_options: http is no protocol",
+      "Error adding/updating cluster(s) https: invalid http", "https: bad", "the cluster https is bad");
+  Client client(variant, snapshot({cluster("gone"), cluster("http"), cluster("https"), cluster("http-2")}));
+  client.ask(kCluster);
+  client.ask(kRoute, {"r"});
+  client.settle();
+
+  client.serve(snapshot({cluster("http", "2"), cluster("https", "2"), cluster("http-2", "2")}));
+  client.nack(client.next().value(), text);
+  client.serve(snapshot({cluster("http", "2"), cluster("https", "3"), cluster("http-2", "2")}));
+  const auto responses = client.settle();
+
+  REQUIRE(responses.size() == 2);
+  if (variant == Variant::kDelta) {
+    CHECK(namesOf(responses[0]) == Names{"https"});
+    CHECK(responses[1].removed == Names{"gone"});
+  } else {
+    CHECK(namesOf(responses[1]) == Names{"http", "http-2", "https"});
+  }
+  CHECK(client.proxy.upToDate());
+}
+
+TEST_CASE("Names are found whole in what clients write") {
+  const std::map<std::string, std::string> versions = {{"a", ""},   {"http", ""},  {"http:8080", ""},
+                                                       {"web", ""}, {"web 2", ""}, {"outbound|80||svc", ""}};
+  using Set = std::set<std::string>;
+  const auto named = [&](std::string_view text) { return refusedNames(kCluster, versions, text); };
+
+  CHECK(named("cluster_name: http:8080: INVALID_ARGUMENT") == Set{"http:8080"});
+  CHECK(named("Error adding/updating cluster(s) outbound|80||svc: a bad web") == Set{"outbound|80||svc"});
+  CHECK(named("refused web.") == Set{"web"});
+  CHECK(named("refused web 2, http") == Set{"http", "web 2"});
+  CHECK(named("envoy.config.cluster.v3.Cluster \"web\": a: b; envoy.config.cluster.v3.Cluster \"a\": c") ==
+        Set{"a", "web"});
+  CHECK(named("no name at all").size() == versions.size());
+  CHECK(named("web: " + std::string(4091, 'x')).size() == versions.size());  // the rest may have been cut
+}
+
+TEST_CASE("A refusal of a version that was replaced ends with the next acknowledgement") {
+  Client client(Variant::kDelta, snapshot({cluster("a"), cluster("gone"), cluster("b")}));
+  client.ask(kCluster);
+  client.ask(kRoute, {"r"});
+  client.settle();
+  client.serve(snapshot({cluster("a", "bad"), cluster("b")}));
+  const Response bad = client.next().value();
+  client.serve(snapshot({cluster("a", "good"), cluster("b", "2")}));
+  const Response good = client.next().value();
+
+  client.nack(bad, "a: bad");
+  CHECK(client.stream.subscription(kCluster).refused());
+  client.ack(good);
+
+  CHECK(!client.stream.subscription(kCluster).refused());
+  CHECK(client.next().value().removed == Names{"gone"});
 }
 
 TEST_CASE("Versions are the same whatever the order in which a snapshot was put together") {

@@ -20,6 +20,9 @@ namespace sluice::control_plane {
 
 using TimePoint = std::chrono::steady_clock::time_point;
 
+// How long a client that took a cluster is given to ask for what the cluster needs.
+inline constexpr std::chrono::milliseconds kTimeToAsk{250};
+
 class Subscription {
  public:
   Subscription(ResourceType type, Variant variant) : type_(type), variant_(variant) {}
@@ -35,7 +38,7 @@ class Subscription {
   bool dirty() const { return dirty_; }
   // What is new or changed: nullopt if the client has it all. What is gone goes at once, or is held until removals().
   enum class Gone { kAtOnce, kHeld };
-  std::optional<Response> additions(const Snapshot& snapshot, Gone gone);
+  std::optional<Response> additions(const Snapshot& snapshot, Gone gone, TimePoint now);
   // True if the client still has resources that the snapshot no longer has.
   bool holdsRemovals() const { return !held_.empty(); }
   // Lets them go: nullopt if nothing needs to be said (types that are not complete sets, in state of the world).
@@ -48,6 +51,16 @@ class Subscription {
   std::optional<TimePoint> waitingSince() const { return waiting_since_; }
   // The client refused something that the snapshot still holds.
   bool refused() const { return !refused_.empty(); }
+
+  // Until when others wait for what the client asked for and was sent for the first time; nullopt if it said what it
+  // makes of all of it, or has had `limit` for that.
+  std::optional<TimePoint> unansweredUntil(TimePoint now, std::chrono::milliseconds limit) const;
+  // What clusters need since the client took them, and when it took them; the oldest first. See StreamState.
+  struct Need {
+    ResourceName what;
+    TimePoint since;
+  };
+  const std::deque<Need>& newNeeds() const { return new_needs_; }
 
   // For the status page.
   const std::string& versionSent() const { return version_sent_; }
@@ -66,26 +79,32 @@ class Subscription {
   struct Outstanding {
     std::string nonce;
     std::string version;
-    std::vector<std::string> names;
+    std::map<std::string, std::string> versions;  // name -> version of what the client has not accepted yet
   };
   using SentMap = std::map<std::string, Sent, std::less<>>;
 
   void takeInterest(const Request& request, bool first);
   void takeNames(const Request& request, bool first);
   void takeDeltaInterest(const Request& request, bool first);
-  void takeVerdict(const Request& request);
-  void accept(const std::vector<std::string>& names);
-  void refuse(const Outstanding& response, const std::string& error);
+  void takeVerdict(const Request& request, TimePoint now);
+  void accept(const std::string& name, const std::string& version, TimePoint now);
+  void refuse(const Outstanding& response, const std::string& error, TimePoint now);
+  void noteNeeds(const Resource& resource, const Resource* before, TimePoint now);
+  void knowFromEarlierStream(const Request& request);
+  void forgetVersion(const std::string& name);
   void forgetWhatIsNotAskedFor();
 
   bool asksFor(std::string_view name) const;
   bool wildcardHas(const Resource& resource) const { return wildcard_ && !resource.api_listener; }
-  ResourceMap visibleIn(const Snapshot& snapshot) const;
+  ResourceMap visibleIn(const Snapshot& snapshot);
+  ResourcePtr named(const Snapshot& snapshot, const std::string& name);
   ResourcePtr stillHeld(const std::string& name, const Sent& sent) const;
   void findHeld(const ResourceMap& visible, Gone gone);
-  Response respond(const Snapshot& snapshot, std::vector<ResourcePtr> resources, std::vector<std::string> removed);
-  std::optional<Response> completeSet(const Snapshot& snapshot, const ResourceMap& visible);
-  std::optional<Response> changes(const Snapshot& snapshot, const ResourceMap& visible);
+  Response respond(const Snapshot& snapshot, std::vector<ResourcePtr> resources, std::vector<std::string> removed,
+                   TimePoint now);
+  std::optional<Response> completeSet(const Snapshot& snapshot, const ResourceMap& visible, TimePoint now);
+  std::optional<Response> changes(const Snapshot& snapshot, const ResourceMap& visible, TimePoint now);
+  std::vector<std::string> sayRemoved(const ResourceMap& visible);
   void markDirty(TimePoint now);
   void noteSettled();
 
@@ -99,11 +118,15 @@ class Subscription {
 
   bool dirty_ = false;
   bool must_answer_ = false;  // even if nothing differs
+  bool must_repeat_ = false;  // state of the world: all that is asked for, even what was sent
   std::optional<TimePoint> waiting_since_;
   SentMap sent_;
   ResourceMap held_;                     // sent, gone from the snapshot, not yet let go; null: known by version only
   std::deque<Outstanding> outstanding_;  // state of the world: at most one
   bool answered_ = false;                // the request at hand is an ACK or NACK of one of them
+  std::map<std::string, TimePoint, std::less<>> unanswered_;  // sent for the first time, without a verdict
+  std::set<std::string, std::less<>> absent_;                 // endpoints that nobody gives, sent empty
+  std::deque<Need> new_needs_;
   std::map<std::string, std::string, std::less<>> refused_;  // name -> version
 
   uint64_t last_nonce_ = 0;

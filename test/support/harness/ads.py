@@ -18,6 +18,7 @@ LISTENER = TYPE + "envoy.config.listener.v3.Listener"
 ROUTE = TYPE + "envoy.config.route.v3.RouteConfiguration"
 CLUSTER = TYPE + "envoy.config.cluster.v3.Cluster"
 ENDPOINT = TYPE + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+SECRET = TYPE + "envoy.extensions.transport_sockets.tls.v3.Secret"
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 DISCOVERY = "envoy.service.discovery.v3."
 

@@ -75,6 +75,16 @@ def upstreamTls(common=None, **more):
     return {"name": "tls", "typed_config": {"@type": kind, "common_tls_context": common or {}, **more}}
 
 
+def grpcSource(cluster_name, delta=False):
+    """A configuration source: a stream of its own to this cluster, for each type."""
+    api = {
+        "api_type": "DELTA_GRPC" if delta else "GRPC",
+        "transport_api_version": "V3",
+        "grpc_services": [{"envoy_grpc": {"cluster_name": cluster_name}}],
+    }
+    return {"api_config_source": api, "resource_api_version": "V3"}
+
+
 def xdsBootstrap(xds_port, delta=False, node="node-1", transport_socket=None):
     """Everything from the control plane at this port, over one aggregated stream."""
     xds_cluster = cluster("xds", xds_port)
