@@ -4,8 +4,8 @@
 //
 // Parsing keeps to the rules that existing Envoy files depend on: quoted or tagged YAML scalars are strings, plain ones
 // are booleans (yes, no, on and off too), integers (hexadecimal and octal too) or strings; `<<` merges mappings; a
-// mapping key tagged `!ignore` is dropped with its value. Aliases share nodes, so the tree is as large as the text; a
-// reader that follows them has to bound its own steps.
+// mapping key tagged `!ignore` is dropped with its value. Aliases share nodes; how many values, bytes and levels a
+// reader meets that follows them is bounded by the size of the text.
 
 #include <cstdint>
 #include <deque>

@@ -12,6 +12,7 @@
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 
 #include "source/config/any_type.h"
+#include "source/config/document.h"
 #include "source/config/unknown_fields.h"
 #include "xds/type/v3/typed_struct.pb.h"
 
@@ -181,6 +182,36 @@ TEST_CASE("aliases that multiply without bound end with an error") {
 
   CHECK_FALSE(loaded.ok);
   CHECK(loaded.firstError().find("aliases multiply the file") != std::string::npos);
+}
+
+TEST_CASE("aliases may not multiply a small file's values, bytes or levels far beyond its size") {
+  const auto repeated = [](const std::string& item, int count) {
+    std::string list = item;
+    for (int i = 1; i < count; ++i) list += ", " + item;
+    return "[" + list + "]";
+  };
+  const std::string values = "metadata: {a: &a " + repeated("x", 200) + ", b: " + repeated("*a", 200) + "}\n";
+  const std::string bytes = "metadata: {a: &a " + std::string(20'000, 'x') + ", b: " + repeated("*a", 100) + "}\n";
+  const std::string merged = "metadata: {a: &a {b: " + repeated("x", 200) + "}, c: [" + [] {
+    std::string list;
+    for (int i = 0; i < 200; ++i) list += "{<<: *a}, ";
+    return list;
+  }() + "]}\n";
+  std::string deep = "metadata:\n  a0: &a0 [x]\n";
+  for (int i = 1; i < 120; ++i) {
+    deep += "  a" + std::to_string(i) + ": &a" + std::to_string(i) + " [*a" + std::to_string(i - 1) + "]\n";
+  }
+
+  for (const std::string& text : {values, bytes, merged}) {
+    Document document;
+    ErrorList errors;
+    CHECK_FALSE(document.parseYaml(text, "bomb.yaml", errors));
+    REQUIRE(errors.total() == 1);  // said once
+    CHECK(errors.errors()[0].message.find("aliases multiply the file") == 0);
+  }
+  CHECK(Loaded<Node>(deep).firstError().find("nested deeper than 100") != std::string::npos);
+  // What files really have: many uses of something small.
+  CHECK(Loaded<Node>("metadata: {a: &a {x: y, z: [1, 2, 3]}, b: " + repeated("*a", 500) + "}\n").ok);
 }
 
 TEST_CASE("a value that contains itself by an alias is an error") {

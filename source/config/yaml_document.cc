@@ -1,10 +1,12 @@
 // Document::parseYaml: yaml-cpp's events become nodes. yaml-cpp throws; this file is the boundary.
 
+#include <algorithm>
 #include <charconv>
 #include <exception>
 #include <limits>
 #include <optional>
 #include <sstream>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -19,7 +21,10 @@
 namespace sluice::config {
 namespace {
 
-constexpr size_t kMaxMergedEntries = 1'000'000;
+// What aliases may add to a text: so much whatever its size, and so many times its size.
+constexpr size_t kSpareValues = 10'000;
+constexpr size_t kSpareBytes = size_t{1} << 20;
+constexpr size_t kMaxGrowth = 4;
 
 // The forms that YAML 1.1 and yaml-cpp take for booleans: all lower, all upper or with a capital.
 std::optional<bool> parseBool(std::string_view text) {
@@ -63,23 +68,27 @@ std::optional<int64_t> parseInteger(std::string_view text) {
 
 class Builder : public YAML::EventHandler {
  public:
-  Builder(Document& document, const std::string& file, ErrorList& errors)
-      : document_(document), file_(file), errors_(errors) {}
+  Builder(Document& document, size_t text_size, const std::string& file, ErrorList& errors)
+      : document_(document),
+        values_left_(kSpareValues + kMaxGrowth * text_size),
+        bytes_left_(kSpareBytes + kMaxGrowth * text_size),
+        file_(file),
+        errors_(errors) {}
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { attach(make(mark, anchor)); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { attachScalar(make(mark, anchor), anchor); }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
-    if (found == anchors_.end() || open_.count(found->second) != 0) {
+    if (found == anchors_.end() || open_.count(found->second.node) != 0) {
       fail(mark.line + 1, mark.column + 1,
            "an alias refers to the value that contains it; a value cannot contain itself");
-      attach(make(mark, 0));
-      return;
+    } else if (takesRoom(found->second.size, mark)) {
+      return attach(found->second.node, found->second.size);
     }
-    attach(found->second);
+    attach(make(mark, 0), {});
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -90,7 +99,7 @@ class Builder : public YAML::EventHandler {
     node->plain = tag == "?" || tag.empty();
     if (node->plain) classify(*node);
     if (tag == "!ignore") ignored_.insert(node);
-    attach(node);
+    attachScalar(node, anchor);
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
@@ -109,10 +118,45 @@ class Builder : public YAML::EventHandler {
   }
 
  private:
+  // Of a value with what its aliases stand for.
+  struct Size {
+    size_t values = 1;
+    size_t bytes = 0;
+    int depth = 0;  // of what is inside
+  };
+  struct Anchor {
+    const DocumentNode* node;
+    Size size;
+  };
   struct Frame {
     DocumentNode* node;
     const DocumentNode* key;  // mappings: set while the value is awaited
+    YAML::anchor_t anchor;
+    Size size;
   };
+
+  // Readers follow aliases: what they would have to read is bounded here, before anybody does.
+  bool takesRoom(const Size& size, const YAML::Mark& mark) {
+    if (tooDeep(size, mark)) return false;
+    if (size.values > values_left_ || size.bytes > bytes_left_) {
+      if (!limit_reported_) {
+        fail(mark.line + 1, mark.column + 1,
+             "aliases multiply the file beyond what is read; write the values out or use fewer aliases");
+      }
+      limit_reported_ = true;
+      return false;
+    }
+    values_left_ -= size.values;
+    bytes_left_ -= size.bytes;
+    return true;
+  }
+
+  bool tooDeep(const Size& size, const YAML::Mark& mark) {
+    if (static_cast<int>(stack_.size()) + size.depth <= Document::kMaxDepth) return false;
+    if (!limit_reported_) fail(mark.line + 1, mark.column + 1, "values are nested deeper than 100 levels");
+    limit_reported_ = true;
+    return true;
+  }
 
   void fail(int line, int column, std::string message) {
     errors_.add({file_, line, column, "", "", std::move(message)});
@@ -122,7 +166,7 @@ class Builder : public YAML::EventHandler {
     DocumentNode* node = document_.makeNode();
     node->line = mark.line + 1;
     node->column = mark.column + 1;
-    if (anchor != 0) anchors_[anchor] = node;
+    if (anchor != 0) anchors_[anchor] = {node, {}};
     return node;
   }
 
@@ -145,22 +189,39 @@ class Builder : public YAML::EventHandler {
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, DocumentNode::Kind kind) {
     DocumentNode* node = make(mark, anchor);
     node->kind = kind;
-    attach(node);
+    tooDeep({}, mark);
+    attach(node, {.values = 0});  // its size is known when it is closed
     open_.insert(node);
-    stack_.push_back({node, nullptr});
+    stack_.push_back({node, nullptr, anchor, {}});
   }
 
   void close() {
-    open_.erase(stack_.back().node);
+    const Frame closed = stack_.back();
+    open_.erase(closed.node);
     stack_.pop_back();
+    if (closed.anchor != 0) anchors_[closed.anchor].size = closed.size;
+    if (!stack_.empty()) grow(stack_.back().size, closed.size);
   }
 
-  void attach(const DocumentNode* node) {
+  static void grow(Size& size, const Size& by) {
+    size.values += by.values;
+    size.bytes += by.bytes;
+    size.depth = std::max(size.depth, by.depth + 1);
+  }
+
+  void attachScalar(const DocumentNode* node, YAML::anchor_t anchor) {
+    const Size size{.bytes = node->text.size()};
+    if (anchor != 0) anchors_[anchor].size = size;
+    attach(node, size);
+  }
+
+  void attach(const DocumentNode* node, const Size& size) {
     if (stack_.empty()) {
       document_.setRoot(node);
       return;
     }
     Frame& frame = stack_.back();
+    grow(frame.size, size);
     if (frame.node->kind == DocumentNode::Kind::kSequence) {
       frame.node->items.push_back(node);
     } else if (frame.key == nullptr) {
@@ -192,14 +253,9 @@ class Builder : public YAML::EventHandler {
   }
 
   void addMerged(const DocumentNode& source, DocumentNode& mapping, std::unordered_set<std::string_view>& defined) {
+    if (limit_reported_) return;  // what stands here instead of an alias is no mapping
     if (source.kind != DocumentNode::Kind::kMapping || open_.count(&source) != 0) {
       fail(source.line, source.column, "`<<` takes a mapping or a list of mappings, such as `<<: *defaults`");
-      return;
-    }
-    merged_entries_ += source.entries.size();
-    if (merged_entries_ > kMaxMergedEntries) {
-      if (!merge_limit_reported_) fail(source.line, source.column, "`<<` multiplies the file beyond 1,000,000 entries");
-      merge_limit_reported_ = true;
       return;
     }
     for (const DocumentNode::Entry& entry : source.entries) {
@@ -208,14 +264,15 @@ class Builder : public YAML::EventHandler {
   }
 
   Document& document_;
+  size_t values_left_;  // that aliases may still add
+  size_t bytes_left_;
   const std::string& file_;
   ErrorList& errors_;
   std::vector<Frame> stack_;
-  std::unordered_map<YAML::anchor_t, const DocumentNode*> anchors_;
+  std::unordered_map<YAML::anchor_t, Anchor> anchors_;
   std::unordered_set<const DocumentNode*> open_;
   std::unordered_set<const DocumentNode*> ignored_;
-  size_t merged_entries_ = 0;
-  bool merge_limit_reported_ = false;
+  bool limit_reported_ = false;
 };
 
 // A handler for the rest of the stream, which should hold nothing more.
@@ -243,7 +300,7 @@ bool Document::parseYaml(std::string_view text, const std::string& file, ErrorLi
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    Builder builder(*this, file, errors);
+    Builder builder(*this, text.size(), file, errors);
     if (!parser.HandleNextDocument(builder)) return true;  // no document: an empty file
     Nothing nothing;
     if (parser.HandleNextDocument(nothing)) {
