@@ -8,7 +8,7 @@
 namespace sluice::control_plane {
 namespace {
 
-// Proxies cut their texts at 4096 bytes.
+// Proxies cut their texts at 4096 bytes. Ours ends with "; and 7 more" then.
 constexpr size_t kMaybeCut = 4000;
 
 bool isNameCharacter(char c) {
@@ -75,9 +75,11 @@ std::set<std::string> namesInOurForm(ResourceType type, std::string_view text,
 std::set<std::string> refusedNames(ResourceType type, const std::map<std::string, std::string>& versions,
                                    std::string_view text) {
   std::set<std::string> named = namesInOurForm(type, text, versions);
-  if (named.empty()) named = namesIn(std::string(text), versions, Form::kLabel);
+  const bool ours = !named.empty();
+  if (!ours) named = namesIn(std::string(text), versions, Form::kLabel);
   if (named.empty()) named = namesIn(std::string(text), versions, Form::kWord);
-  if (named.empty() || text.size() >= kMaybeCut) {
+  const bool cut = ours ? text.ends_with(" more") : text.size() >= kMaybeCut;
+  if (named.empty() || cut) {
     for (const auto& [name, version] : versions) named.insert(name);
   }
   return named;

@@ -1,4 +1,5 @@
-// The text of a NACK: each bad resource by type, name, field path and rule, in at most 4096 bytes of UTF-8.
+// The text of a NACK: each bad resource by type, name, field path and rule, in at most 4096 bytes of UTF-8. Where that
+// is not enough, reasons are cut before names are, and `; and N more` stands for those that are not named.
 #pragma once
 
 #include <string>

@@ -57,7 +57,33 @@ TEST_CASE("a NACK names each bad resource by type, name, field path and rule") {
 
 TEST_CASE("a NACK is at most 4096 bytes") {
   const std::vector<ResourceError> many(1000, ResourceError{"name", "path", "rule"});
-  CHECK(nackText(kClusterType, many).size() == 4096);
+  CHECK(nackText(kClusterType, many).size() <= 4096);
+  CHECK(nackText(kClusterType, {{std::string(5000, 'n'), "path", "rule"}}).size() == 4096);
+}
+
+TEST_CASE("a long reason does not hide which resources were refused") {
+  const std::string why(5000, 'x');
+
+  const std::string text = nackText(kClusterType, {{"first", "", why}, {"second", "", "short"}, {"third", "", why}});
+
+  for (const char* name : {"\"first\": x", "\"second\": short", "\"third\": x"}) {
+    CAPTURE(name);
+    CHECK(text.find(name) != std::string::npos);
+  }
+  CHECK(text.find("more") == std::string::npos);
+  CHECK(text.size() > 2500);
+}
+
+TEST_CASE("a NACK of more resources than it can name says how many") {
+  std::vector<ResourceError> many;
+  for (int i = 0; i < 500; ++i) many.push_back({"cluster-" + std::to_string(i), "path", std::string(100, 'x')});
+
+  const std::string text = nackText(kClusterType, many);
+
+  size_t named = 0;
+  for (size_t at = text.find("\"cluster-"); at != std::string::npos; at = text.find("\"cluster-", at + 1)) ++named;
+  CHECK(named > 50);
+  CHECK(text.ends_with("; and " + std::to_string(500 - named) + " more"));
 }
 
 }  // namespace
