@@ -299,11 +299,6 @@ class RouteCompiler {
     } else if (total > UINT32_MAX) {
       context.child("clusters").error(absl::StrCat("weights sum to ", total, "; at most 4294967295 is possible"));
     }
-    if (config.has_total_weight() && config.total_weight().value() != total) {
-      context.child("total_weight")
-          .error(absl::StrCat("is ", config.total_weight().value(), " but the weights sum to ", total,
-                              "; leave it out or make it the sum"));
-    }
     return out;
   }
 

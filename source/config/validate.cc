@@ -157,7 +157,7 @@ class Validator {
     const Reflection& fields = *message.GetReflection();
     const bool set = field.is_repeated() ? fields.FieldSize(message, &field) > 0 : fields.HasField(message, &field);
     if (deprecated && set) {
-      context.child(field.name()).warn("is deprecated in Envoy's API; it works, but use its successor in new files");
+      context.child(field.name()).warn("is deprecated in Envoy's API; it works as it does there");
     }
     if (!has_rules) return;
     const FieldRules& rules = options.GetExtension(::validate::rules);
