@@ -6,6 +6,8 @@
 
 #include "source/base/text.h"
 #include "source/control_plane/content_hash.h"
+#include "source/control_plane/filter_settings.h"
+#include "source/control_plane/grpc_clients.h"
 
 namespace sluice::control_plane {
 namespace {
@@ -76,6 +78,8 @@ std::unique_ptr<Intent> Intent::make(std::vector<IntentFilePtr> files, config::E
     }
   }
   intent->checkReferences(errors);
+  checkFilterSettings(intent->files_, errors);
+  if (errors.total() == before) warnForGrpcClients(intent->files_, errors);
   return errors.total() == before ? std::move(intent) : nullptr;
 }
 
@@ -88,7 +92,7 @@ void Intent::checkReferences(config::ErrorList& errors) const {
   }
   for (const IntentFilePtr& file : files_) {
     for (const IntentResource& item : file->resources) {
-      for (const Reference& reference : item.references) {
+      for (const Reference& reference : item.relations.references) {
         if (!reference.ours) continue;
         const auto found = givers.find({reference.type, reference.name});
         if (found == givers.end()) {
@@ -137,7 +141,7 @@ absl::StatusOr<SnapshotPtr> Intent::build(const Group& group) const {
   for (size_t i = 0; i < files_.size(); ++i) {
     if (!group[i]) continue;
     for (const IntentResource& item : files_[i]->resources) {
-      for (const Reference& reference : item.references) {
+      for (const Reference& reference : item.relations.references) {
         if (!reference.ours || snapshot->find(reference.type, reference.name) != nullptr) continue;
         errors.add(errorAt(reference.location, base::strCat(typeWord(reference.type), " '", reference.name,
                                                             "' is not given to this node")));

@@ -164,15 +164,16 @@ class Reader {
     }
     validator_.validate(message, where);
     if (errors_.total() != before) return;
-    std::vector<Reference> references = referencesOf(message, where);
+    Relations relations = relationsOf(message, where);
     if (type == ResourceType::kListener) describeListener(static_cast<const Listener&>(message), resource);
-    if (type == ResourceType::kListener || type == ResourceType::kCluster) describeNeeds(references, resource);
+    if (type == ResourceType::kListener || type == ResourceType::kCluster)
+      describeNeeds(relations.references, resource);
     google::protobuf::Any any;
     config::packAny(message, typeUrl(type), any);
     resource.bytes = std::move(*any.mutable_value());
     file_->resources.push_back({.resource = makeResource(std::move(resource)),
                                 .location = {file_->name, at.line, at.column, path},
-                                .references = std::move(references)});
+                                .relations = std::move(relations)});
   }
 
   static void describeNeeds(const std::vector<Reference>& references, Resource& resource) {

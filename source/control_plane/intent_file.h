@@ -32,10 +32,29 @@ struct Reference {
   bool ours = true;  // false: over a stream of its own, which may lead here or to another server
 };
 
+// An HTTP filter chain whose route table comes by RDS.
+struct HttpChain {
+  std::string table;
+  std::vector<std::string> filters;  // their names
+};
+
+// A route table's settings for a filter of the chains that use the table.
+struct FilterSetting {
+  std::string filter;
+  Location location;
+};
+
+// What a resource says of others.
+struct Relations {
+  std::vector<Reference> references;
+  std::vector<HttpChain> chains;
+  std::vector<FilterSetting> settings;
+};
+
 struct IntentResource {
   ResourcePtr resource;
   Location location;
-  std::vector<Reference> references;
+  Relations relations;
 };
 
 struct IntentFile {

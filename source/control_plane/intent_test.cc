@@ -193,6 +193,140 @@ TEST_CASE("A reference to what goes to other nodes only is told") {
              Contains("cluster 'backend' is in a.yaml, which goes to other nodes only"));
 }
 
+TEST_CASE("Clusters and listeners know what a client needs before it uses them") {
+  const std::string source =
+      "eds_config: {api_config_source: {api_type: GRPC, transport_api_version: V3, "
+      "grpc_services: [{envoy_grpc: {cluster_name: xds}}]}}";
+  const auto needsOf = [](const Loaded& loaded, ResourceType type, const char* name) {
+    INFO(loaded.errors.toString());
+    REQUIRE(loaded.intent);
+    return (*loaded.intent->snapshotFor({}))->find(type, name)->needs;
+  };
+  using Needs = std::vector<ResourceName>;
+
+  const Loaded loaded = load({{"a.yaml", resources({kCluster, kRoutes, kListener, R"(
+- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+  name: discovered
+  type: EDS
+  connect_timeout: 1s
+  eds_cluster_config: {service_name: svc, )" + source + "}\n"})}});
+
+  CHECK(needsOf(loaded, ResourceType::kListener, "front") == Needs{{ResourceType::kRoute, "routes"}});
+  CHECK(needsOf(loaded, ResourceType::kCluster, "discovered") == Needs{{ResourceType::kEndpoints, "svc"}});
+  CHECK(needsOf(loaded, ResourceType::kCluster, "backend").empty());
+}
+
+// --- tables and chains ---------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string routesWith(std::string_view settings) {
+  return absl::StrCat(std::string(kRoutes), "      typed_per_filter_config: {", std::string(settings), "}\n");
+}
+
+constexpr std::string_view kBuffer =
+    R"({"@type": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute, disabled: true})";
+
+}  // namespace
+
+TEST_CASE("Settings for a filter that no chain of their table has are told with the nearest name") {
+  const std::string settings = absl::StrCat("routr: ", std::string(kBuffer));
+
+  const std::string errors =
+      errorsOf({{"a.yaml", resources({kListener, kCluster})}, {"b.yaml", resources({routesWith(settings)})}});
+
+  CHECK_THAT(errors, Contains("b.yaml:") &&
+                         Contains("routes[0].typed_per_filter_config[\"routr\"]: no chain that uses "
+                                  "route 'routes' has a filter named 'routr'") &&
+                         Contains("did you mean 'router'?"));
+}
+
+TEST_CASE("Settings are in order that a chain has, that are optional, or whose chains are not here") {
+  const std::string optional = absl::StrCat(
+      R"(x: {"@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, is_optional: true, config: )",
+      std::string(kBuffer), "}");
+  const std::string known = absl::StrCat("router: ", std::string(kBuffer));
+
+  CHECK(errorsOf({{"a.yaml", resources({kListener, kCluster, routesWith(known)})}}) == "");
+  CHECK(errorsOf({{"a.yaml", resources({kListener, kCluster, routesWith(optional)})}}) == "");
+  CHECK(errorsOf({{"a.yaml", resources({kCluster, routesWith(absl::StrCat("x: ", std::string(kBuffer)))})}}) == "");
+}
+
+TEST_CASE("What gRPC clients cannot use behind an API listener is a warning of the resource that has it") {
+  const Loaded loaded = load({{"a.yaml", resources({kCluster, R"(
+- "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+  name: svc
+  api_listener:
+    api_listener:
+      "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+      stat_prefix: svc
+      rds: {route_config_name: api, config_source: {ads: {}, resource_api_version: V3}}
+      http_filters:
+      - name: buffer
+        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer, max_request_bytes: 1}
+      - name: router
+        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+- "@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
+  name: api
+  virtual_hosts:
+  - name: all
+    domains: ["*"]
+    routes:
+    - match: {path_separated_prefix: /a}
+      redirect: {host_redirect: b}
+    - match: {prefix: /d, headers: [{name: h, string_match: {exact: v}}]}
+      direct_response: {status: 200}
+    - match: {prefix: /w}
+      route: {weighted_clusters: {clusters: [{name: backend, weight: 1}, {name: random, weight: 2}]}}
+      typed_per_filter_config:
+        buffer: )",
+                                                    kBuffer, R"(
+- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+  name: random
+  type: EDS
+  lb_policy: RANDOM
+  connect_timeout: 1s
+  eds_cluster_config: {eds_config: {ads: {}, resource_api_version: V3}}
+  transport_socket:
+    name: raw
+    typed_config: {"@type": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}
+- "@type": type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment
+  cluster_name: random
+  endpoints:
+  - lb_endpoints:
+    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}
+    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 1}}}
+  - priority: 2
+    locality: {}
+    load_balancing_weight: 1
+  - priority: 2
+    locality: {}
+    load_balancing_weight: 1
+)"})}});
+  INFO(loaded.errors.toString());
+  REQUIRE(loaded.intent);
+
+  std::string told;
+  for (const config::ConfigError& warning : loaded.errors.warnings()) told += warning.toString() + "\n";
+
+  for (const char* expected :
+       {"http_filters[0]: gRPC clients of API listener 'svc' cannot use this listener ('svc'): calls fail",
+        "path_separated_prefix", "routes[0].redirect", "routes[1].match.headers[0].string_match",
+        "routes[1].direct_response", "weighted_clusters.total_weight: ", "the sum of the weights (3)",
+        "routes[2].typed_per_filter_config[\"buffer\"]", "cluster ('backend'): is STATIC",
+        "cluster ('random'): is RANDOM", "they refuse raw_buffer",
+        "endpoints ('random'): is missing: without it every call is UNAVAILABLE",
+        "endpoints[0].locality: ", "lb_endpoints[1]: ", "endpoints[2].locality: ", "the priorities have a gap"}) {
+    CAPTURE(expected, told);
+    CHECK(told.find(expected) != std::string::npos);
+  }
+  CHECK(loaded.errors.warnings().size() == 15);
+}
+
+TEST_CASE("Only what an API listener leads to is looked at for gRPC clients") {
+  CHECK(load({{"a.yaml", resources({kCluster, kRoutes, kListener})}}).errors.warnings().empty());
+}
+
 TEST_CASE("All errors of a file are told at once") {
   const std::string errors =
       errorsOf({{"a.yaml", "resources:\n- {\"@type\": x/y.Z}\n- {name: a}\nnodes: [{id: a*b}]\n"}});

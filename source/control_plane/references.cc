@@ -1,11 +1,14 @@
 #include "source/control_plane/references.h"
 
+#include <set>
+#include <string>
 #include <utility>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "envoy/config/core/v3/grpc_service.pb.h"
 #include "envoy/config/core/v3/http_uri.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
@@ -22,8 +25,12 @@ using envoy::config::cluster::v3::Cluster;
 using envoy::config::core::v3::ConfigSource;
 using envoy::config::core::v3::GrpcService;
 using envoy::config::core::v3::HttpUri;
+using envoy::config::route::v3::FilterConfig;
 using envoy::config::route::v3::RouteAction;
+using envoy::config::route::v3::RouteConfiguration;
 using envoy::config::route::v3::WeightedCluster;
+using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 using envoy::extensions::filters::network::http_connection_manager::v3::Rds;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 using envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig;
@@ -42,6 +49,9 @@ bool isOurs(const ConfigSource& source) {
 
 class Collector {
  public:
+  // Settings that stand in a listener were checked with its chain.
+  explicit Collector(bool settings) : settings_(settings) {}
+
   void visit(const google::protobuf::Message& message, const config::Context& context, int depth = 0) {
     if (depth > config::kMaxMessageDepth) return;
     if (message.GetDescriptor() == google::protobuf::Any::descriptor()) {
@@ -56,7 +66,7 @@ class Collector {
     });
   }
 
-  std::vector<Reference> take() { return std::move(references_); }
+  Relations take() { return std::move(relations_); }
 
  private:
   template <typename Message>
@@ -70,6 +80,7 @@ class Collector {
   }
 
   void collect(const google::protobuf::Message& message, const config::Context& context) {
+    if (settings_) collectSettings(message, context);
     if (const auto* action = as<RouteAction>(message)) {
       add(ResourceType::kCluster, action->cluster(), context.child("cluster"));
     } else if (const auto* weight = as<WeightedCluster::ClusterWeight>(message)) {
@@ -95,6 +106,29 @@ class Collector {
       }
     } else if (const auto* cluster = as<Cluster>(message)) {
       collectEndpoints(*cluster, context);
+    } else if (const auto* manager = as<HttpConnectionManager>(message); manager != nullptr && manager->has_rds()) {
+      HttpChain chain{manager->rds().route_config_name(), {}};
+      for (const HttpFilter& filter : manager->http_filters()) chain.filters.push_back(filter.name());
+      relations_.chains.push_back(std::move(chain));
+    }
+  }
+
+  // Tables, virtual hosts, routes and weighted clusters have the same field for it.
+  void collectSettings(const google::protobuf::Message& message, const config::Context& context) {
+    const auto* field = message.GetDescriptor()->FindFieldByName("typed_per_filter_config");
+    if (field == nullptr || !field->is_map()) return;
+    const google::protobuf::Reflection& fields = *message.GetReflection();
+    std::set<std::string> names;
+    for (int i = 0; i < fields.FieldSize(message, field); ++i) {
+      const google::protobuf::Message& entry = fields.GetRepeatedMessage(message, field, i);
+      const auto& any = static_cast<const google::protobuf::Any&>(
+          entry.GetReflection()->GetMessage(entry, field->message_type()->map_value()));
+      FilterConfig wrapper;
+      if (any.Is<FilterConfig>() && any.UnpackTo(&wrapper) && wrapper.is_optional()) continue;
+      names.insert(entry.GetReflection()->GetString(entry, field->message_type()->map_key()));
+    }
+    for (const std::string& name : names) {
+      relations_.settings.push_back({name, locationOf(context.entry("typed_per_filter_config", name))});
     }
   }
 
@@ -114,7 +148,10 @@ class Collector {
   }
 
   void add(ResourceType type, const std::string& name, const config::Context& context, bool ours = true) {
-    if (name.empty()) return;
+    if (!name.empty()) relations_.references.push_back({type, name, locationOf(context), ours});
+  }
+
+  static Location locationOf(const config::Context& context) {
     Location location;
     location.path = context.path();
     if (context.positions() != nullptr) {
@@ -123,16 +160,17 @@ class Collector {
       location.line = position.line;
       location.column = position.column;
     }
-    references_.push_back({type, name, std::move(location), ours});
+    return location;
   }
 
-  std::vector<Reference> references_;
+  const bool settings_;
+  Relations relations_;
 };
 
 }  // namespace
 
-std::vector<Reference> referencesOf(const google::protobuf::Message& resource, const config::Context& context) {
-  Collector collector;
+Relations relationsOf(const google::protobuf::Message& resource, const config::Context& context) {
+  Collector collector(resource.GetDescriptor() == RouteConfiguration::descriptor());
   collector.visit(resource, context);
   return collector.take();
 }

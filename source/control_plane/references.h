@@ -1,5 +1,5 @@
 // What a resource names: routes and TCP proxies name clusters, connection managers name route tables, clusters name
-// endpoints.
+// endpoints, route tables name filters of the chains that use them.
 #pragma once
 
 #include <vector>
@@ -10,8 +10,8 @@
 
 namespace sluice::control_plane {
 
-// Those that this control plane has to serve (`ours`) or may serve; what comes from a file is not ours to know. Looks
-// into every Any of a linked type.
-std::vector<Reference> referencesOf(const google::protobuf::Message& resource, const config::Context& context);
+// References: those that this control plane has to serve (`ours`) or may serve; what comes from a file is not ours to
+// know. Looks into every Any of a linked type.
+Relations relationsOf(const google::protobuf::Message& resource, const config::Context& context);
 
 }  // namespace sluice::control_plane

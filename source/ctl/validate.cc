@@ -8,6 +8,8 @@
 #include "source/base/text.h"
 #include "source/config/document.h"
 #include "source/config/loader.h"
+#include "source/control_plane/filter_settings.h"
+#include "source/control_plane/grpc_clients.h"
 #include "source/control_plane/intent_file.h"
 #include "source/control_plane/intent_store.h"
 #include "source/ctl/commands.h"
@@ -59,7 +61,12 @@ void validateFile(const std::string& path, const config::Registry& registry, con
   std::ostringstream text;
   const bool readable = file && (file.peek() == std::ifstream::traits_type::eof() || (text << file.rdbuf()));
   if (readable && config::formatOf(path) != config::Format::kBinary && looksLikeIntent(path, text.str())) {
-    control_plane::readIntentFile(path, text.str(), control_plane::ProxyValidator(registry), errors);
+    const auto intent =
+        control_plane::readIntentFile(path, text.str(), control_plane::ProxyValidator(registry), errors);
+    if (intent == nullptr) return;
+    // What it names may stand in other files; what it says of what it has itself is checked.
+    control_plane::checkFilterSettings({intent}, errors);
+    control_plane::warnForGrpcClients({intent}, errors);
   } else {
     validateBootstrap(path, registry, errors);
   }
