@@ -13,7 +13,7 @@ using filter::Reply;
 
 struct EndpointConfig : filter::TerminalConfig {
   HttpHandler handler;
-  size_t max_body = 0;
+  std::function<Admission(const HttpRequest&)> admit;
 };
 
 // Collects the request, calls the handler, replies.
@@ -23,11 +23,15 @@ class EndpointTerminal final : public filter::Terminal {
       : config_(config), runner_(runner), stream_(stream) {}
 
   void requestHeaders(bool end_stream) override {
-    if (end_stream) answer();
+    if (end_stream) return answer();
+    if (!config_.admit) return;
+    Admission admission = config_.admit(request());
+    max_body_ = admission.max_body;
+    if (admission.refusal) reply(*std::move(admission.refusal));
   }
   void requestData(std::string_view data, bool end_stream) override {
     if (done_) return;
-    if (body_.size() + data.size() > config_.max_body) {
+    if (body_.size() + data.size() > max_body_) {
       done_ = true;
       return runner_.localReply(Reply{413, "the body is larger than this server takes\n", "request_payload_too_large"});
     }
@@ -41,13 +45,18 @@ class EndpointTerminal final : public filter::Terminal {
   void cancel() override { done_ = true; }
 
  private:
-  void answer() {
-    if (done_) return;
-    done_ = true;
+  HttpRequest request() const {
     const http::RequestHeaders& headers = stream_.request();
-    HttpResponse response =
-        config_.handler({headers.method, headers.path, headers.authority, body_,
-                         [&headers](std::string_view name) { return headers.get(name).value_or(std::string_view()); }});
+    return {headers.method, headers.path, headers.authority, body_,
+            [&headers](std::string_view name) { return headers.get(name).value_or(std::string_view()); }};
+  }
+
+  void answer() {
+    if (!done_) reply(config_.handler(request()));
+  }
+
+  void reply(HttpResponse response) {
+    done_ = true;
     Reply reply{response.status, std::move(response.body), "endpoint_reply"};
     reply.headers = std::move(response.headers);
     reply.headers.emplace_back("content-type", response.content_type);
@@ -60,6 +69,7 @@ class EndpointTerminal final : public filter::Terminal {
   filter::ChainRunner& runner_;
   filter::Stream& stream_;
   std::string body_;
+  size_t max_body_ = Admission::kSmallBody;
   bool done_ = false;
 };
 
@@ -102,7 +112,7 @@ class Endpoint : public HttpEndpoint {
 
     auto terminal = std::make_shared<EndpointConfig>();
     terminal->handler = std::move(handler);
-    terminal->max_body = options.max_body;
+    terminal->admit = options.admit;
     auto settings = std::make_shared<session::HttpSettings>();
     settings->stat_prefix = options.stat_prefix;
     settings->stats = session::makeHttpStats(registry, options.stat_prefix);

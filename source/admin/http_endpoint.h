@@ -1,11 +1,13 @@
 // A small HTTP server over our own session: a function from requests to responses on an address. Carries the admin
 // pages of `sluice` and the HTTP API of `sluice-control`.
 //
-// Thread: the loop's. The handler is called with whole requests, bodies up to `max_body` included.
+// Thread: the loop's. The handler is called with whole requests. A body is collected only as far as the head admits it,
+// so that nobody without the right to send one makes the process hold it.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,9 +39,18 @@ struct HttpResponse {
 
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
+// Whether the body of a request is worth collecting.
+struct Admission {
+  std::optional<HttpResponse> refusal;  // answered at once; the body is not looked at
+  size_t max_body = kSmallBody;
+
+  static constexpr size_t kSmallBody = 64 * 1024;
+};
+
 struct HttpEndpointOptions {
   std::string stat_prefix = "admin";  // http.PREFIX.*
-  size_t max_body = 64 * 1024 * 1024;
+  // Asked with the head alone, for a request that has a body; empty: small bodies are taken.
+  std::function<Admission(const HttpRequest&)> admit = {};
 };
 
 class HttpEndpoint {

@@ -157,6 +157,14 @@ absl::Status DiscoveryStream::onMessage(std::string_view bytes) {
     }
     return absl::OkStatus();
   }
+  if (*type == ResourceType::kSecret && !server_.options_.serve_secrets) {
+    if (!std::exchange(warned_of_secrets_, true)) {
+      server_.logger_.error(kLog, "node '", process_->node.id, "' at ", address_,
+                            " asks for secrets, which are not served on an address that is open to the network without "
+                            "TLS; give --tls-certificate, --tls-key and --tls-client-ca");
+    }
+    return absl::OkStatus();
+  }
   if (request->error) {
     server_.logger_.warning(kLog, "node '", process_->node.id, "' at ", address_, " refused ", typeWord(*type), ": ",
                             request->error->message);
@@ -193,15 +201,15 @@ bool DiscoveryStream::writeNext() {
                         " removed");
   writing_ = true;
   writer_.write(
-      xds::wireEncoder(wireVariant(kind_.variant)).encode(wireForm(*std::move(response), server_.identifier_)));
+      xds::wireEncoder(wireVariant(kind_.variant)).encode(wireForm(*std::move(response), server_.options_.identifier)));
   return state_->dirtyCount() != dirty;
 }
 
 // --- DiscoveryServer -----------------------------------------------------------------------------------------------
 
 DiscoveryServer::DiscoveryServer(SnapshotSource& source, event::TimerQueue& timers, observability::Logger& logger,
-                                 WallClock clock, std::string identifier)
-    : source_(source), timers_(timers), logger_(logger), clock_(std::move(clock)), identifier_(std::move(identifier)) {}
+                                 WallClock clock, Options options)
+    : source_(source), timers_(timers), logger_(logger), clock_(std::move(clock)), options_(std::move(options)) {}
 
 std::unique_ptr<DiscoveryStream> DiscoveryServer::open(StreamKind kind, std::string address, DiscoveryWriter& writer) {
   return std::unique_ptr<DiscoveryStream>(new DiscoveryStream(*this, kind, std::move(address), writer));

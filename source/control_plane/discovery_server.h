@@ -91,15 +91,21 @@ class DiscoveryStream {
   std::optional<StreamState> state_;
   bool writing_ = false;
   bool warned_of_type_ = false;
+  bool warned_of_secrets_ = false;
 };
 
 class DiscoveryServer {
  public:
   using WallClock = std::function<std::chrono::system_clock::time_point()>;
 
-  // All outlive the server, which outlives its streams. `identifier` goes out as control_plane.identifier.
+  struct Options {
+    std::string identifier;     // goes out as control_plane.identifier
+    bool serve_secrets = true;  // false: requests for them get no answer
+  };
+
+  // All outlive the server, which outlives its streams.
   DiscoveryServer(SnapshotSource& source, event::TimerQueue& timers, observability::Logger& logger, WallClock clock,
-                  std::string identifier);
+                  Options options);
 
   std::unique_ptr<DiscoveryStream> open(StreamKind kind, std::string address, DiscoveryWriter& writer);
 
@@ -120,7 +126,7 @@ class DiscoveryServer {
   event::TimerQueue& timers_;
   observability::Logger& logger_;
   const WallClock clock_;
-  const std::string identifier_;
+  const Options options_;
   std::vector<DiscoveryStream*> streams_;                                 // borrowed; in the order of opening
   std::map<ProcessKey, std::weak_ptr<DiscoveryStream::Process>> shared_;  // processes on streams of single types
 };

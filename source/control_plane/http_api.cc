@@ -147,6 +147,14 @@ HttpResponse HttpApi::handle(const HttpRequest& request) {
   return refuse(404, "no such page; there are /healthz, /api/v1/status and /api/v1/resources");
 }
 
+bool HttpApi::writes(const HttpRequest& head) {
+  return head.method == "POST" && head.target.substr(0, head.target.find('?')) == "/api/v1/resources";
+}
+
+std::optional<HttpResponse> HttpApi::refuseBody(const HttpRequest& head) const {
+  return writes(head) ? refuseWriter(head) : std::nullopt;
+}
+
 HttpResponse HttpApi::health() const {
   if (store_.intent() == nullptr) {
     return {503, "text/plain",
@@ -165,10 +173,13 @@ HttpResponse HttpApi::status() const {
   }
   Json errors = Json::array();
   for (const config::ConfigError& error : store_.lastErrors().errors()) errors.push_back(errorJson(error));
+  Json warnings = Json::array();
+  for (const config::ConfigError& warning : store_.lastErrors().warnings()) warnings.push_back(errorJson(warning));
   return answer(Json{{"version", store_.intent() == nullptr ? "" : store_.intent()->version()},
                      {"directory", store_.directory()},
                      {"resources", store_.intent() == nullptr ? 0 : store_.intent()->resourceCount()},
                      {"errors", std::move(errors)},
+                     {"warnings", std::move(warnings)},
                      {"nodes_up_to_date", up_to_date},
                      {"nodes", std::move(list)}});
 }
@@ -221,7 +232,10 @@ HttpResponse HttpApi::apply(const HttpRequest& request, std::string_view query) 
     return refuse(theirs ? 400 : 500, std::string(version.status().message()));
   }
   if (options_.on_applied) options_.on_applied();
-  return answer(Json{{"version", *version}, {"file", base::strCat(store_.directory(), "/", file)}});
+  Json warnings = Json::array();
+  for (const config::ConfigError& warning : store_.lastErrors().warnings()) warnings.push_back(errorJson(warning));
+  return answer(Json{
+      {"version", *version}, {"file", base::strCat(store_.directory(), "/", file)}, {"warnings", std::move(warnings)}});
 }
 
 }  // namespace sluice::control_plane

@@ -45,6 +45,9 @@ class HttpApi {
       : store_(store), discovery_(discovery), options_(std::move(options)) {}
 
   HttpResponse handle(const HttpRequest& request);
+  // Why the body of a request is not wanted, from its head alone; nullopt: it may have kMaxApplyBytes if it writes.
+  std::optional<HttpResponse> refuseBody(const HttpRequest& head) const;
+  static bool writes(const HttpRequest& head);
 
  private:
   HttpResponse health() const;

@@ -73,23 +73,41 @@ std::string volumeVersion(int directory) {
   return size < 0 ? std::string() : std::string(target.data(), static_cast<size_t>(size));
 }
 
+absl::Status writeAll(int fd, std::string_view text, const std::string& path) {
+  while (!text.empty()) {
+    const ssize_t size = write(fd, text.data(), text.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return systemError(base::strCat("cannot write ", path));
+    text.remove_prefix(static_cast<size_t>(size));
+  }
+  return fsync(fd) == 0 ? absl::OkStatus() : systemError(base::strCat("cannot sync ", path));
+}
+
+// A file of our own making: what somebody else put at the name, a link to elsewhere above all, is not written to. Those
+// that a crash left behind are in nobody's way, as each has a name of its own.
+int openTemporary(int folder, const std::string& name, std::string& temporary) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    temporary = base::strCat(".", name, ".", getpid(), "-", attempt, ".tmp");
+    const int fd = openat(folder, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd >= 0 || errno != EEXIST) return fd;
+  }
+  return -1;
+}
+
 absl::Status writeInOneStep(const std::string& directory, const std::string& name, std::string_view text) {
   const Descriptor folder(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return systemError(base::strCat("cannot open ", directory));
-  const std::string temporary = base::strCat(".", name, ".", getpid(), ".tmp");
-  {
-    const Descriptor file(openat(folder.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!file) return systemError(base::strCat("cannot write ", directory, "/", temporary));
-    for (std::string_view rest = text; !rest.empty();) {
-      const ssize_t size = write(file.get(), rest.data(), rest.size());
-      if (size < 0 && errno == EINTR) continue;
-      if (size < 0) return systemError(base::strCat("cannot write ", directory, "/", temporary));
-      rest.remove_prefix(static_cast<size_t>(size));
-    }
-    if (fsync(file.get()) != 0) return systemError(base::strCat("cannot sync ", directory, "/", temporary));
+  std::string temporary;
+  const Descriptor file(openTemporary(folder.get(), name, temporary));
+  const std::string path = base::strCat(directory, "/", temporary);
+  if (!file) return systemError(base::strCat("cannot make ", path));
+  absl::Status status = writeAll(file.get(), text, path);
+  if (status.ok() && renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0) {
+    status = systemError(base::strCat("cannot rename to ", directory, "/", name));
   }
-  if (renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0) {
-    return systemError(base::strCat("cannot rename to ", directory, "/", name));
+  if (!status.ok()) {
+    unlinkat(folder.get(), temporary.c_str(), 0);
+    return status;
   }
   if (fsync(folder.get()) != 0) return systemError(base::strCat("cannot sync ", directory));
   return absl::OkStatus();
@@ -109,7 +127,7 @@ IntentStore::IntentStore(std::string directory, const ResourceValidator& validat
     : directory_(std::move(directory)), validator_(validator), logger_(logger) {}
 
 void IntentStore::note(const std::string& name, std::string_view why) {
-  if (noted_.insert(name).second) logger_.info(kLog, directory_, "/", name, " is ignored: ", why);
+  ignored_.push_back({base::strCat(directory_, "/", name), 0, 0, "", "", base::strCat("is ignored: ", why)});
 }
 
 absl::StatusOr<FileTexts> IntentStore::readDirectory() {
@@ -126,6 +144,7 @@ absl::StatusOr<FileTexts> IntentStore::readOnce() {
   absl::StatusOr<std::vector<std::string>> names = namesIn(directory.get(), directory_);
   if (!names.ok()) return names.status();
   FileTexts texts;
+  ignored_.clear();
   for (const std::string& name : *names) {
     if (name.starts_with('.')) continue;
     const std::string path = base::strCat(directory_, "/", name);
@@ -156,12 +175,18 @@ std::unique_ptr<Intent> IntentStore::compile(const FileTexts& texts, config::Err
   for (const auto& [name, text] : texts) {
     const uint64_t hash = contentHash(text);
     const auto known = parsed_.find(name);
-    IntentFilePtr file = known != parsed_.end() && known->second.first == hash
-                             ? known->second.second
-                             : readIntentFile(base::strCat(directory_, "/", name), text, validator_, errors);
-    if (file == nullptr) continue;
-    parsed.emplace(name, std::pair(hash, file));
-    files.push_back(std::move(file));
+    ParsedFile file{hash, nullptr, {}};
+    if (known != parsed_.end() && known->second.hash == hash) {
+      file = known->second;
+      for (const config::ConfigError& warning : file.warnings) errors.warn(warning);
+    } else {
+      const size_t before = errors.warnings().size();
+      file.file = readIntentFile(base::strCat(directory_, "/", name), text, validator_, errors);
+      file.warnings.assign(errors.warnings().begin() + static_cast<ptrdiff_t>(before), errors.warnings().end());
+    }
+    if (file.file == nullptr) continue;
+    files.push_back(file.file);
+    parsed.emplace(name, std::move(file));
   }
   parsed_ = std::move(parsed);
   return errors.empty() ? Intent::make(std::move(files), errors) : nullptr;
@@ -176,7 +201,14 @@ bool IntentStore::reload() {
   } else {
     errors.add({"", 0, 0, "", "", std::string(texts.status().message())});
   }
-  for (const config::ConfigError& warning : errors.warnings()) logger_.warning(kLog, warning.toString());
+  for (const config::ConfigError& ignored : ignored_) errors.warn(ignored);
+  std::set<std::string> told;
+  for (const config::ConfigError& warning : errors.warnings()) {
+    std::string text = warning.toString();
+    if (!told_.contains(text)) logger_.warning(kLog, text);
+    told.insert(std::move(text));
+  }
+  told_ = std::move(told);
   last_errors_ = errors;
   if (intent == nullptr) {
     for (const config::ConfigError& error : errors.errors()) logger_.error(kLog, error.toString());

@@ -20,7 +20,7 @@
 
 namespace sluice::control_plane {
 
-// The readable files of a directory by name; notes go to the log.
+// The readable files of a directory by name.
 using FileTexts = std::map<std::string, std::string>;
 
 class IntentStore : public SnapshotSource {
@@ -39,12 +39,17 @@ class IntentStore : public SnapshotSource {
 
   // Null until the first good load.
   const Intent* intent() const { return intent_.get(); }
-  // Of the last scan; empty if it was good.
+  // Of the last scan; without errors if it was good.
   const config::ErrorList& lastErrors() const { return last_errors_; }
   const std::string& directory() const { return directory_; }
 
  private:
-  using Parsed = std::map<std::string, std::pair<uint64_t, IntentFilePtr>>;  // by name: content hash, result
+  struct ParsedFile {
+    uint64_t hash;  // of the content
+    IntentFilePtr file;
+    std::vector<config::ConfigError> warnings;
+  };
+  using Parsed = std::map<std::string, ParsedFile>;
 
   absl::StatusOr<FileTexts> readDirectory();
   absl::StatusOr<FileTexts> readOnce();
@@ -57,7 +62,8 @@ class IntentStore : public SnapshotSource {
   std::unique_ptr<Intent> intent_;
   Parsed parsed_;
   config::ErrorList last_errors_;
-  std::set<std::string> noted_;  // ignored files are mentioned once
+  std::vector<config::ConfigError> ignored_;  // what of the directory is not read
+  std::set<std::string> told_;                // the warnings that are in the log already
 };
 
 // A name that apply() may write: letters, digits, '.', '_', '-', not hidden, ending in .yaml, .yml or .json.

@@ -144,15 +144,48 @@ int fail(observability::Logger& logger, std::string_view message) {
   return kExitFailed;
 }
 
-admin::HttpResponse answer(HttpApi& api, const admin::HttpRequest& request) {
-  HttpResponse response = api.handle({.method = request.method,
-                                      .target = request.target,
-                                      .authorization = request.header("authorization"),
-                                      .origin = request.header("origin"),
-                                      .body = request.body});
+HttpRequest fromEndpoint(const admin::HttpRequest& request) {
+  return {.method = request.method,
+          .target = request.target,
+          .authorization = request.header("authorization"),
+          .origin = request.header("origin"),
+          .body = request.body};
+}
+
+admin::HttpResponse toEndpoint(HttpResponse response) {
   return {.status = static_cast<uint16_t>(response.status),
           .body = std::move(response.body),
           .content_type = std::move(response.content_type)};
+}
+
+admin::Admission admit(const HttpApi& api, const admin::HttpRequest& head) {
+  const HttpRequest request = fromEndpoint(head);
+  admin::Admission admission;
+  if (auto refusal = api.refuseBody(request)) {
+    admission.refusal = toEndpoint(*std::move(refusal));
+  } else if (HttpApi::writes(request)) {
+    admission.max_body = kMaxApplyBytes;
+  }
+  return admission;
+}
+
+// What reaches beyond this machine without TLS can be read, and asked for, by anyone on the way.
+bool isExposed(const net::Address& listen) {
+  return !listen.isLoopback() && !listen.isUnix();
+}
+
+void warnOfExposure(const Flags& flags, const net::Address& listen, observability::Logger& logger) {
+  if (!isExposed(listen)) return;
+  if (flags.tls.certificate.empty()) {
+    logger.warning(kLog, "--listen ", flags.listen,
+                   " is open to the network without TLS: anyone who reaches it reads every resource, and can change it "
+                   "on its way to a proxy. Secrets are not served there. Give --tls-certificate, --tls-key and "
+                   "--tls-client-ca, or listen on 127.0.0.1 or unix:PATH");
+  } else if (flags.tls.client_ca.empty()) {
+    logger.warning(kLog, "--listen ", flags.listen,
+                   " is open to the network and asks nobody for a certificate: anyone who reaches it reads every "
+                   "resource, private keys of secrets included. Give --tls-client-ca");
+  }
 }
 
 int run(const Flags& flags) {
@@ -167,8 +200,11 @@ int run(const Flags& flags) {
   extensions::registerAll(registry);
   const ProxyValidator validator(registry);
   IntentStore store(flags.config, validator, logger);
+  const net::Address listen = *parseListenAddress(flags.listen);
+  warnOfExposure(flags, listen, logger);
   DiscoveryServer discovery(
-      store, loop->timers(), logger, [] { return std::chrono::system_clock::now(); }, "sluice-control");
+      store, loop->timers(), logger, [] { return std::chrono::system_clock::now(); },
+      {.identifier = "sluice-control", .serve_secrets = !isExposed(listen) || !flags.tls.certificate.empty()});
 
   const auto reload = [&store, &discovery] {
     if (store.reload()) discovery.refresh();
@@ -178,16 +214,15 @@ int run(const Flags& flags) {
   if (!watch.ok()) return fail(logger, base::toStd(watch.status().message()));
   store.reload();
 
-  const net::Address listen = *parseListenAddress(flags.listen);
   const net::Address http = *parseListenAddress(flags.http);
   HttpApi api(store, discovery,
               {.token = token, .loopback = http.isLoopback(), .on_applied = [&discovery] { discovery.refresh(); }});
   observability::StatsRegistry stats;
   observability::LogFiles log_files(stats);
-  const auto http_server =
-      admin::openHttpEndpoint(*loop, http, stats, stats.makeCells(), log_files,
-                              [&api](const admin::HttpRequest& request) { return answer(api, request); },
-                              {.stat_prefix = "api", .max_body = kMaxApplyBytes});
+  const auto http_server = admin::openHttpEndpoint(
+      *loop, http, stats, stats.makeCells(), log_files,
+      [&api](const admin::HttpRequest& request) { return toEndpoint(api.handle(fromEndpoint(request))); },
+      {.stat_prefix = "api", .admit = [&api](const admin::HttpRequest& head) { return admit(api, head); }});
   if (!http_server.ok()) return fail(logger, base::toStd(http_server.status().message()));
   std::unique_ptr<TlsFiles> tls;
   if (!flags.tls.certificate.empty()) {

@@ -95,6 +95,7 @@ ExitCode applyFile(const Settings& settings, const std::string& path) {
   if (settings.json || !parsed.is_object()) {
     std::cout << withNewline(*body);
   } else {
+    std::cerr << warningLines(parsed);
     std::cout << parsed.value("file", name) << " applied; version " << parsed.value("version", "?") << "\n";
   }
   return code;

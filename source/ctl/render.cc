@@ -45,6 +45,17 @@ std::string stateOf(const json& type) {
   return textAt(type, "version_sent").empty() ? "waiting" : "unanswered";
 }
 
+// FILE:LINE:COLUMN: PATH: MESSAGE, with the parts that are known.
+std::string lineOf(const json& error) {
+  std::string text = textAt(error, "file");
+  if (numberAt(error, "line") > 0) base::strAppend(text, ":", numberAt(error, "line"), ":", numberAt(error, "column"));
+  for (const char* part : {"path", "message"}) {
+    const std::string value = textAt(error, part);
+    if (!value.empty()) base::strAppend(text, text.empty() ? "" : ": ", value);
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
@@ -63,6 +74,12 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   }
+  return text;
+}
+
+std::string warningLines(const json& answer) {
+  std::string text;
+  for (const json& warning : at(answer, "warnings")) text += "warning: " + lineOf(warning);
   return text;
 }
 
@@ -89,10 +106,8 @@ std::string renderStatus(const json& status) {
   std::string text;
   if (!nodes.empty()) text += table(rows) + "\n";
   if (!refusals.empty()) text += refusals + "\n";
-  for (const json& error : at(status, "errors")) {
-    text += base::strCat(textAt(error, "file"), ":", numberAt(error, "line"), ":", numberAt(error, "column"), ": ",
-                         textAt(error, "path"), ": ", textAt(error, "message"), "\n");
-  }
+  for (const json& error : at(status, "errors")) text += lineOf(error);
+  text += warningLines(status);
   const std::string version = textAt(status, "version");
   if (version.empty()) return text + base::strCat(textAt(status, "directory"), " was never good; nothing is served\n");
   if (!at(status, "errors").empty()) {

@@ -11,6 +11,9 @@ namespace sluice::ctl {
 // Columns as wide as their widest cell, two spaces apart; no spaces at the end of a line.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
+// One line for each of an answer's `warnings`.
+std::string warningLines(const nlohmann::json& answer);
+
 // GET /api/v1/status: a line a type of each node, refusals below, a summary at the end.
 std::string renderStatus(const nlohmann::json& status);
 

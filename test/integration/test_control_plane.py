@@ -1,4 +1,4 @@
-"""`sluice-control` on the wire: order among types, delta, streams of single types, swaps of a whole directory, the API."""
+"""`sluice-control` on the wire: order among types, delta, streams of single types, swaps of a whole directory."""
 import json
 import os
 import queue
@@ -6,16 +6,15 @@ import re
 import shutil
 import socket
 import sys
-import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness import config  # noqa: E402
-from harness.ads import CLUSTER, DISCOVERY, ENDPOINT, LISTENER, ROUTE, SERVICE, fill, messageClass  # noqa: E402
-from harness.ads import AdsClient  # noqa: E402
+from harness.ads import CLUSTER, ENDPOINT, LISTENER, ROUTE, AdsClient  # noqa: E402
 from harness.config import socketAddress  # noqa: E402
+from harness.control import ControlCase, DeltaClient, document  # noqa: E402
 from harness.pki import Authority, contentOf, openssl  # noqa: E402
 from harness.process import binary  # noqa: E402
 from harness.sluice import runTool  # noqa: E402
@@ -27,10 +26,6 @@ TLS = "envoy.extensions.transport_sockets.tls.v3."
 ROUTES = "envoy.service.route.v3.RouteDiscoveryService"
 
 
-def document(*typed, **more):
-    return json.dumps({**more, "resources": [{"@type": type_url, **resource} for type_url, resource in typed]})
-
-
 def whole(cluster_name):
     """A listener, its routes, and the EDS cluster that they lead to."""
     return document(
@@ -39,79 +34,6 @@ def whole(cluster_name):
         (CLUSTER, {"name": cluster_name, "type": "EDS", "eds_cluster_config": {"eds_config": ADS}}),
         (ENDPOINT, config.loadAssignment(cluster_name, [1])),
     )
-
-
-class DeltaClient:
-    """One delta stream, aggregated or of a single type."""
-
-    def __init__(self, target, method=f"/{SERVICE}/DeltaAggregatedResources", node="node-1"):
-        import grpc
-
-        self.channel = grpc.insecure_channel(target)
-        call = self.channel.stream_stream(
-            method,
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=messageClass(DISCOVERY + "DeltaDiscoveryResponse").FromString,
-        )
-        self.outbox, self.inbox, self.node = queue.Queue(), queue.Queue(), node
-        self.call = call(iter(self.outbox.get, None))
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        try:
-            for response in self.call:
-                self.inbox.put(response)
-        except Exception as error:
-            self.inbox.put(error)
-
-    def send(self, type_url, subscribe=(), unsubscribe=(), nonce="", error=None, versions=None):
-        request = messageClass(DISCOVERY + "DeltaDiscoveryRequest")(type_url=type_url, response_nonce=nonce)
-        if self.node:
-            request.node.id, self.node = self.node, None
-        if error:
-            request.error_detail.message = error
-        request.initial_resource_versions.update(versions or {})
-        self.outbox.put(fill(request, resource_names_subscribe=subscribe, resource_names_unsubscribe=unsubscribe))
-
-    def receive(self, timeout=10):
-        response = self.inbox.get(timeout=timeout)
-        if isinstance(response, Exception):
-            raise response
-        return response
-
-    def acknowledge(self, response):
-        self.send(response.type_url, nonce=response.nonce)
-
-    def settle(self, count=1, quiet=0.2):
-        """Acknowledges so many responses, and those that should not come; all as (short type, added, removed)."""
-        story = []
-        while True:
-            try:
-                response = self.receive(timeout=10 if len(story) < count else quiet)
-            except queue.Empty:
-                return story
-            self.acknowledge(response)
-            added = sorted(resource.name for resource in response.resources)
-            story.append((response.type_url.rsplit(".", 1)[1], added, sorted(response.removed_resources)))
-
-    def stop(self):
-        self.outbox.put(None)
-        self.call.cancel()
-        self.channel.close()
-
-
-class ControlCase(SluiceTestCase):
-    def serve(self, **files):
-        os.mkdir(self.scratch.join("config"))
-        for name, text in files.items():
-            self.write(name, text)
-        self.control = self.start(Control(self.scratch, self.scratch.join("config")))
-
-    def write(self, name, text):
-        self.scratch.write(f"config/{name}.json", text)
-
-    def delta(self, **options):
-        return self.start(DeltaClient(f"127.0.0.1:{self.control.xds_port}", **options))
 
 
 class OrderTest(ControlCase):
@@ -218,12 +140,44 @@ class TransportTest(ControlCase):
         routes = self.start(DeltaClient(target, f"/{ROUTES}/DeltaRoutes"))
         routes.send("", ["routes"])
 
-        # Both channels of one process share a connection, by which the control plane knows them for one proxy.
         with self.assertRaises(queue.Empty):
             routes.receive(timeout=0.3)
         clusters.acknowledge(response)
 
         self.assertEqual(routes.settle(), [("RouteConfiguration", ["routes"], [])])
+
+    def test_streams_of_one_proxy_on_connections_of_their_own_keep_the_order_too(self):
+        self.serve(all=whole("up"))
+        target = f"127.0.0.1:{self.control.xds_port}"
+        routes = self.start(DeltaClient(target, f"/{ROUTES}/DeltaRoutes", own_connection=True))
+        clusters = self.start(DeltaClient(target, f"/{CLUSTERS}/DeltaClusters", own_connection=True))
+        clusters.send("")
+        clusters.receive()
+        routes.send("", ["routes"])
+
+        with self.assertRaises(queue.Empty):
+            routes.receive(timeout=0.5)
+        clusters.send("", nonce="1")
+
+        self.assertEqual(routes.settle(), [("RouteConfiguration", ["routes"], [])])
+
+    def test_a_stream_that_has_nothing_to_send_does_not_hold_up_the_others(self):
+        self.serve(all=whole("up"))
+        target = f"127.0.0.1:{self.control.xds_port}"
+        routes = self.start(DeltaClient(target, f"/{ROUTES}/DeltaRoutes"))
+        routes.send("", ["routes"])
+        routes.settle()
+        clusters = self.start(DeltaClient(target, f"/{CLUSTERS}/DeltaClusters"))
+        clusters.send("")
+        clusters.settle()
+
+        text = json.loads(whole("up"))
+        text["resources"][1]["virtual_hosts"][0]["routes"][0]["route"]["timeout"] = "7s"
+        began = time.monotonic()
+        self.write("all", json.dumps(text))
+        routes.receive(timeout=20)
+
+        self.assertLess(time.monotonic() - began, 5)
 
     def test_unix_sockets_serve_both_sides(self):
         os.mkdir(self.scratch.join("config"))
@@ -568,7 +522,7 @@ class DirectoryTest(ControlCase):
                 file.write("{")
 
         self.assertEqual(client.settle(0), [])
-        self.assertIn("notes.txt is ignored", self.control.log())
+        self.assertIn("notes.txt: is ignored", self.control.log())
         self.assertNotIn("refused", self.control.log())
 
     def test_a_change_reaches_a_client_within_50_ms(self):
@@ -586,45 +540,6 @@ class DirectoryTest(ControlCase):
             times.append(time.monotonic() - start)
 
         self.assertLess(sorted(times)[len(times) // 2], 0.05, times)
-
-
-class ApiTest(ControlCase):
-    def post(self, text, headers=(), query="?file=more.json"):
-        return request(
-            self.control.http_port, "POST", "/api/v1/resources" + query, body=text.encode(), headers=list(headers)
-        )
-
-    def test_a_web_page_may_not_write(self):
-        self.serve(all=document())
-
-        reply = self.post(document(), [("Origin", "http://evil.test")])
-
-        self.assertEqual(reply.status, 403)
-
-    def test_a_token_is_asked_for_and_taken(self):
-        os.mkdir(self.scratch.join("config"))
-        token = self.scratch.write("token", "secret\n")
-        self.control = self.start(Control(self.scratch, self.scratch.join("config"), args=["--token-file", token]))
-
-        self.assertEqual(self.post(document()).status, 401)
-        self.assertEqual(self.post(document(), [("Authorization", "Bearer wrong")]).status, 401)
-        self.assertEqual(self.post(document(), [("Authorization", "Bearer secret")]).status, 200)
-
-    def test_names_that_leave_the_directory_are_refused(self):
-        self.serve(all=document())
-
-        for name in ("../x.json", ".x.json", "x.txt", "a/b.json", "%2e%2e%2fx.json"):
-            with self.subTest(name=name):
-                self.assertEqual(self.post(document(), query="?file=" + name).status, 400)
-
-    def test_resources_are_listed_with_their_place(self):
-        self.serve(all=document((CLUSTER, config.cluster("one", 1)), (ENDPOINT, config.loadAssignment("e", [1]))))
-
-        reply = json.loads(get(self.control.http_port, "/api/v1/resources?type=endpoints").body)
-
-        self.assertEqual([item["name"] for item in reply["resources"]], ["e"])
-        self.assertTrue(reply["resources"][0]["file"].endswith("all.json"))
-        self.assertEqual(reply["resources"][0]["resource"]["cluster_name"], "e")
 
 
 if __name__ == "__main__":

@@ -227,7 +227,8 @@ class World {
   void startServer() {
     closeStream();
     server_ = std::make_unique<control_plane::DiscoveryServer>(
-        intent_, loop_.timers(), logger_, [] { return std::chrono::system_clock::time_point(); }, "control");
+        intent_, loop_.timers(), logger_, [] { return std::chrono::system_clock::time_point(); },
+        control_plane::DiscoveryServer::Options{.identifier = "control"});
     server_->refresh();
   }
   void establish(bool faults) {
