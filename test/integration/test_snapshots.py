@@ -1,0 +1,119 @@
+"""`sluice` under a management server with the habits of a snapshot cache, in the five ways that such servers are tried.
+
+Every version names its clusters and route tables anew and keeps its listeners; versions follow each other, and after each
+all listeners, HTTP and TCP, have to lead to it.
+"""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
+from harness import *  # noqa: E402,F403
+from harness import config  # noqa: E402
+from harness.ads import CLUSTER, ENDPOINT, LISTENER, ROUTE  # noqa: E402
+from harness.snapshots import SnapshotServer  # noqa: E402
+from harness.traffic import Origin  # noqa: E402
+from harness.upstream import freePort  # noqa: E402
+
+VERSIONS = 5
+CLUSTERS = 4
+HTTP_LISTENERS = 2
+TCP_LISTENERS = 2
+ADS = {"ads": {}, "resource_api_version": "V3"}
+TCP_PROXY = config.TYPE + "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+
+
+class SnapshotTest(SluiceTestCase):
+    def setUp(self):
+        super().setUp()
+        self.origins = [self.start(Origin(self.scratch, version)) for version in ("even", "odd")]
+        self.ports = [freePort() for _ in range(HTTP_LISTENERS + TCP_LISTENERS)]
+        self.server = self.start(SnapshotServer())
+
+    def tcpListener(self, name, port, cluster_name):
+        proxy = {"@type": TCP_PROXY, "stat_prefix": name, "cluster": cluster_name}
+        chain = {"filters": [{"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}]}
+        return {"name": name, "address": config.socketAddress(port), "filter_chains": [chain]}
+
+    def publish(self, number, source):
+        clusters, tables = [f"cluster-v{number}-{i}" for i in range(CLUSTERS)], []
+        listeners, assignments = [], []
+        for i, port in enumerate(self.ports):
+            name = f"listener-{port}"  # the same in each version, as the port is
+            if i >= HTTP_LISTENERS:
+                listeners.append(self.tcpListener(name, port, clusters[i % CLUSTERS]))
+                continue
+            table = config.routeConfig(f"route-v{number}-{i}", [config.route(clusters[i % CLUSTERS])])
+            table["response_headers_to_add"] = [{"header": {"key": "x-snapshot", "value": f"v{number}"}}]
+            tables.append(table)
+            rds = {"route_config_name": table["name"], "config_source": source}
+            listeners.append(config.httpListener(name, rds=rds, address=config.socketAddress(port)))
+        for name in clusters:
+            assignments.append(config.loadAssignment(name, [self.origins[number % 2].port]))
+        eds = [
+            {"name": name, "type": "EDS", "connect_timeout": "5s", "eds_cluster_config": {"eds_config": source}}
+            for name in clusters
+        ]
+        self.server.set(f"v{number}", {CLUSTER: eds, ENDPOINT: assignments, LISTENER: listeners, ROUTE: tables})
+
+    def leadsTo(self, port, number, http):
+        response = get(port)
+        return (
+            response.status == 200
+            and response.header("x-version") == ("even", "odd")[number % 2]
+            and (not http or response.header("x-snapshot") == f"v{number}")
+        )
+
+    def runVersions(self, source, bootstrap_text):
+        self.publish(0, source)
+        sluice = self.start(Sluice(self.scratch, bootstrap_text, wait=False))
+        for number in range(VERSIONS):
+            if number:
+                self.publish(number, source)
+            for i, port in enumerate(self.ports):
+                waitFor(lambda: self.leadsTo(port, number, i < HTTP_LISTENERS), f"listener {i} to lead to version {number}", 20)
+        self.assertEqual(self.server.refusals, [])
+        # Each version is a few responses; answers to answers would be far more.
+        self.assertLess(self.server.responses, 25 * VERSIONS)
+        waitFor(lambda: sluice.stat("cluster_manager.active_clusters") == CLUSTERS + 1, "the old clusters to be gone", 40)
+
+    def aggregated(self, delta):
+        self.runVersions(ADS, config.xdsBootstrap(self.server.port, delta))
+
+    def separate(self, delta):
+        source = config.grpcSource("xds", delta)
+        text = config.xdsBootstrap(self.server.port)
+        text["dynamic_resources"] = {"lds_config": source, "cds_config": source}
+        self.runVersions(source, text)
+
+    def test_one_stream(self):
+        self.aggregated(delta=False)
+
+    def test_one_delta_stream(self):
+        self.aggregated(delta=True)
+
+    def test_a_stream_for_each_type(self):
+        self.separate(delta=False)
+
+    def test_a_delta_stream_for_each_type(self):
+        self.separate(delta=True)
+
+    def test_polling_by_rest_is_refused_by_name(self):
+        for more, named in (({}, "only GRPC and DELTA_GRPC are supported; REST is not"), ({"cluster_names": ["xds"]}, "cluster_names")):
+            with self.subTest(named=named):
+                source = config.grpcSource("xds")
+                del source["api_config_source"]["grpc_services"]
+                source["api_config_source"].update(api_type="REST", **more)
+                text = config.xdsBootstrap(self.server.port)
+                text["dynamic_resources"] = {"lds_config": source, "cds_config": source}
+
+                sluice = Sluice(self.scratch, text, wait=False)
+                self.addCleanup(sluice.kill)
+
+                self.assertNotEqual(sluice.process.wait(10), 0)
+                self.assertIn("dynamic_resources.lds_config.api_config_source", sluice.log())
+                self.assertIn(named, sluice.log())
+
+
+if __name__ == "__main__":
+    unittest.main()
