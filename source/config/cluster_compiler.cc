@@ -402,6 +402,8 @@ class ClusterCompiler {
     out_->http.http2_keepalive_jitter_percent = http2.keepalive_jitter_percent;
     if (options.has_max_concurrent_streams()) {
       out_->http.max_concurrent_streams = options.max_concurrent_streams().value();
+    } else if (!edge) {
+      out_->http.max_concurrent_streams = http2.settings.max_concurrent_streams;
     }
   }
 

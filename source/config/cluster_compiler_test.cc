@@ -251,6 +251,10 @@ TEST_CASE("HTTP protocol options are refused when they cannot be honoured") {
             .config->http.http2_keepalive_interval == 30s);
   contains(compile(kPlain + "http2_protocol_options: {}\nhttp_protocol_options: {}").errors, "not both");
 
+  const Compiled resets = compile(kPlain + "http2_protocol_options: {stream_reset_burst: 7, stream_reset_rate: 3}");
+  CHECK(resets.config->http.http2.stream_reset_burst == 7);
+  CHECK(resets.config->http.http2.stream_reset_rate == 3);
+
   const Compiled streams = typed(key, key,
                                  "explicit_http_config: {http2_protocol_options: {max_concurrent_streams: 7}}, "
                                  "common_http_protocol_options: {max_connection_duration: 9s}");

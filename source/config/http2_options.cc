@@ -13,7 +13,11 @@ Http2Options compileHttp2Options(const envoy::config::core::v3::Http2ProtocolOpt
     s.max_concurrent_streams = 1024;
     s.initial_stream_window = 16 * 1024 * 1024;
     s.initial_connection_window = 24 * 1024 * 1024;
+    s.stream_reset_burst = 1000;
   }
+  constexpr uint64_t kMost = 1'000'000;  // as good as none
+  if (proto.has_stream_reset_burst()) s.stream_reset_burst = std::min(proto.stream_reset_burst().value(), kMost);
+  if (proto.has_stream_reset_rate()) s.stream_reset_rate = std::min(proto.stream_reset_rate().value(), kMost);
   const auto set = [](uint32_t& place, bool has, const google::protobuf::UInt32Value& value) {
     if (has) place = value.value();
   };

@@ -10,6 +10,7 @@
 // inside a send.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -22,6 +23,8 @@ namespace sluice::http {
 using StreamId = uint32_t;
 
 using ByteSink = buffer::ByteSink;
+
+using TimePoint = std::chrono::steady_clock::time_point;
 
 // Something that ends the whole connection. `detail` is static text in Envoy's words ("http1.codec_error...").
 struct ProtocolError {
@@ -46,12 +49,15 @@ struct Http2Settings {
   uint32_t initial_connection_window = 1024 * 1024;  // bytes
   bool allow_connect = false;                        // extended CONNECT (RFC 8441)
   bool allow_metadata = false;
-  // Abuse budgets; 0: none.
+  // Abuse budgets; 0: none. They are rates: see source/http/h2/budget.h.
   uint32_t max_outbound_frames = 10'000;
   uint32_t max_outbound_control_frames = 1000;
   uint32_t max_consecutive_inbound_empty_frames = 1;
   uint32_t max_inbound_priority_frames_per_stream = 100;
   uint32_t max_inbound_window_updates_per_data_frame = 10;
+  // Of a server: streams that end early, at once and in the long run.
+  uint64_t stream_reset_burst = 200;
+  uint64_t stream_reset_rate = 33;  // a second
 };
 
 struct CodecLimits {
@@ -92,6 +98,8 @@ class ServerCodec {
  public:
   virtual ~ServerCodec() = default;
 
+  // What time it is on the owner's loop, for budgets that are rates: told before receive() where multiplexed().
+  virtual void tellTime(TimePoint now) { (void)now; }
   // Takes all of `bytes`: what cannot be parsed yet is kept. After an error nothing further may be fed.
   [[nodiscard]] virtual std::optional<ProtocolError> receive(std::string_view bytes) = 0;
   // The peer finished sending. An error if that cuts a message short; an idle end is no error.
@@ -162,6 +170,8 @@ class ClientCodec {
  public:
   virtual ~ClientCodec() = default;
 
+  // As on the server side.
+  virtual void tellTime(TimePoint now) { (void)now; }
   [[nodiscard]] virtual std::optional<ProtocolError> receive(std::string_view bytes) = 0;
   // The peer finished sending; ends a close-delimited body properly.
   [[nodiscard]] virtual std::optional<ProtocolError> receiveEnd() = 0;

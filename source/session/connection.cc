@@ -192,6 +192,7 @@ void Connection::onBytes(std::string_view bytes) {
 }
 
 void Connection::receive(std::string_view bytes) {
+  if (many_) codec_->tellTime(worker_.loop.now());
   if (const std::optional<http::ProtocolError> error = codec_->receive(bytes)) return protocolError(*error);
   afterInput();
 }

@@ -14,6 +14,7 @@ class Http2ClientCodec final : public ClientCodec, private Endpoint {
 
   using Endpoint::start;
 
+  void tellTime(TimePoint now) override { timeIs(now); }
   std::optional<ProtocolError> receive(std::string_view bytes) override { return feed(bytes); }
   std::optional<ProtocolError> receiveEnd() override;
 

@@ -56,6 +56,7 @@ void check(const Case<Peer>& row, Peer& peer, const std::string& bytes, bool byt
       CHECK(goaway == std::string::npos);
       CHECK(frames.find("\nRST_STREAM " + std::to_string(row.expect.stream) + " " + std::to_string(row.expect.code) +
                         "\n") != std::string::npos);
+      CHECK(frames.find(row.expect.frames) != std::string::npos);
       break;
     case Expect::Kind::kConnection: {
       CHECK(!fine);
@@ -170,6 +171,106 @@ std::vector<ServerCase> serverCases() {
          return s.post(1) + data(1, "late") + windowUpdate(1, 9) + s.get(3);
        },
        {Expect::Kind::kStream, kNoError, 1}},
+      // Each kind of frame in each state; what the states have in common is with the frames, in section 6.
+      {"5.1", "open: every frame of a stream may come",
+       [](S& s) {
+         s.answers = false;
+         return s.post(1) + data(1, "x") + windowUpdate(1, 1) + frame(kPriority, 0, 1, std::string(5, '\x03')) +
+                s.request(1, {{"x", "y"}}) + ping();
+       },
+       ok("PING 0 ACK")},
+      {"5.1", "open: RST_STREAM", [](S& s) { return s.post(1) + rst(1, kCancel) + ping(); }, ok("PING 0 ACK")},
+      {"5.1", "half-closed (remote): CONTINUATION",
+       [](S& s) {
+         s.answers = false;
+         return s.get(1) + frame(kContinuation, kEndHeaders, 1, plainBlock());
+       },
+       connectionError(kProtocol)},
+      {"5.1", "half-closed (remote): PUSH_PROMISE",
+       [](S& s) {
+         s.answers = false;
+         return s.get(1) + frame(kPushPromise, kEndHeaders, 1, number(2, 4) + plainBlock());
+       },
+       connectionError(kProtocol)},
+      {"5.1", "half-closed (local): a tunnel whose response ended takes DATA and the end",
+       [](S& s) {
+         s.on_headers = [&s](StreamId id) {
+           if (id != 1) return;
+           s.begin(id);
+           s.codec->sendData(id, {}, true);
+         };
+         return s.request(1, {{":method", "CONNECT"}, {":authority", "a"}}, false) + data(1, "x") + windowUpdate(1, 1) +
+                data(1, "y", true) + s.get(3);
+       },
+       ok("HEADERS 3 ES")},
+      {"6.1",
+       "closed by both ends: DATA",
+       [](S& s) {
+         s.feed(s.get(1));
+         return data(1, "x") + s.get(3);
+       },
+       {Expect::Kind::kStream, kStreamClosed, 1, "HEADERS 3 ES"}},
+      {"5.1",
+       "closed by both ends: HEADERS",
+       [](S& s) {
+         s.feed(s.get(1));
+         return s.get(1) + s.get(3);
+       },
+       {Expect::Kind::kStream, kStreamClosed, 1, "HEADERS 3 ES"}},
+      {"5.1", "closed by both ends: WINDOW_UPDATE, PRIORITY and RST_STREAM",
+       [](S& s) {
+         s.feed(s.get(1));
+         return windowUpdate(1, 1) + frame(kPriority, 0, 1, std::string(5, '\x03')) + rst(1, kCancel) + s.get(3);
+       },
+       ok("HEADERS 3 ES")},
+      {"5.1", "closed: CONTINUATION",
+       [](S& s) {
+         s.feed(s.get(1));
+         return frame(kContinuation, kEndHeaders, 1, plainBlock());
+       },
+       connectionError(kProtocol)},
+      {"6.1",
+       "closed by the client's RST_STREAM: DATA",
+       [](S& s) {
+         s.feed(s.post(1) + rst(1, kCancel));
+         return data(1, "x") + s.get(3);
+       },
+       {Expect::Kind::kStream, kStreamClosed, 1, "HEADERS 3 ES"}},
+      {"5.1",
+       "closed by the client's RST_STREAM: HEADERS",
+       [](S& s) {
+         s.feed(s.post(1) + rst(1, kCancel));
+         return s.request(1, {{"x", "y"}}) + s.get(3);
+       },
+       {Expect::Kind::kStream, kStreamClosed, 1, "HEADERS 3 ES"}},
+      {"6.1",
+       "closed by our RST_STREAM: DATA",
+       [](S& s) {
+         s.feed(s.post(1));
+         s.codec->reset(1, ResetReason::kLocal);
+         return data(1, "x") + data(1, "y") + s.get(3);
+       },
+       {Expect::Kind::kStream, kStreamClosed, 1, "HEADERS 3 ES"}},
+      {"6.1",
+       "closed by an early response: DATA, which its client is told once of",
+       [](S& s) {
+         s.feed(s.post(1));
+         s.reply(1, 200);
+         s.frames();
+         return data(1, "x") + data(1, "y", true) + s.get(3);
+       },
+       {Expect::Kind::kStream, kStreamClosed, 1, "RST_STREAM 1 5\nHEADERS 3 ES"}},
+      {"5.1",
+       "closed by an early response: trailers",
+       [](S& s) {
+         s.feed(s.post(1));
+         s.reply(1, 200);
+         s.frames();
+         return s.request(1, {{"x", "y"}}) + s.get(3);
+       },
+       {Expect::Kind::kStream, kStreamClosed, 1, "RST_STREAM 1 5\nHEADERS 3 ES"}},
+      {"5.1.1", "passed over: DATA on an id that was never used", [](S& s) { return s.get(5) + data(3, "x"); },
+       streamError(kStreamClosed, 3)},
       {"5.1.1", "a stream of a client has an odd id", [](S& s) { return s.get(2); }, connectionError(kProtocol)},
       {"5.1.1", "ids of new streams grow", [](S& s) { return s.get(5) + s.get(3); }, connectionError(kProtocol)},
       {"5.1.1", "an id is not used twice by a client that got no answer yet",
@@ -446,6 +547,41 @@ std::vector<ClientCase> clientCases() {
        connectionError(kProtocol)},
       {"5.1", "idle: HEADERS on an even stream", [good](C& c) { return c.response(2, good); },
        connectionError(kProtocol)},
+      {"6.1",
+       "closed by both ends: DATA",
+       [good](C& c) {
+         c.codec->sendData(1, {}, true);
+         c.feed(c.response(1, good, true));
+         return data(1, "x") + ping();
+       },
+       {Expect::Kind::kStream, kStreamClosed, 1, "PING 0 ACK"}},
+      {"5.1",
+       "closed by both ends: HEADERS",
+       [good](C& c) {
+         c.codec->sendData(1, {}, true);
+         c.feed(c.response(1, good, true));
+         return c.response(1, good) + ping();
+       },
+       {Expect::Kind::kStream, kStreamClosed, 1, "PING 0 ACK"}},
+      {"5.1", "half-closed (remote): DATA", [good](C& c) { return c.response(1, good, true) + data(1, "x"); },
+       connectionError(kStreamClosed)},
+      {"5.1", "half-closed (remote): HEADERS",
+       [good](C& c) { return c.response(1, good, true) + c.response(1, good, true); }, connectionError(kStreamClosed)},
+      {"6.1",
+       "closed by the server's RST_STREAM: DATA",
+       [](C& c) {
+         c.feed(rst(1, kCancel));
+         return data(1, "x") + ping();
+       },
+       {Expect::Kind::kStream, kStreamClosed, 1, "PING 0 ACK"}},
+      {"5.1", "closed by our RST_STREAM: what is on its way is dropped",
+       [good](C& c) {
+         c.codec->reset(1, ResetReason::kLocal);
+         c.frames();
+         return c.response(1, good) + data(1, "x") + c.response(1, {{"x", "y"}}, true) + windowUpdate(1, 1) +
+                rst(1, kCancel) + ping();
+       },
+       ok("PING 0 ACK")},
       {"6.5.2", "a server does not set SETTINGS_ENABLE_PUSH to 1", [](C&) { return settings(setting(2, 1)); },
        connectionError(kProtocol)},
       {"6.6", "PUSH_PROMISE although SETTINGS_ENABLE_PUSH is 0",

@@ -35,12 +35,6 @@ std::string_view detailOf(uint32_t code) {
   }
 }
 
-uint64_t opaqueOf(const nghttp2_ping& ping) {
-  uint64_t out = 0;
-  for (const uint8_t byte : ping.opaque_data) out = out << 8 | byte;
-  return out;
-}
-
 }  // namespace
 
 // nghttp2's callbacks, each handed to the endpoint.
@@ -100,7 +94,13 @@ struct Endpoint::Callbacks {
 };
 
 Endpoint::Endpoint(Side side, ByteSink& sink, const CodecLimits& limits, const Http2Settings& settings)
-    : sink_(sink), limits_(limits), settings_(settings), head_reader_(limits_), budget_(settings_), side_(side) {
+    : sink_(sink),
+      limits_(limits),
+      settings_(settings),
+      head_reader_(limits_),
+      budget_(settings_),
+      side_(side),
+      heads_(side == Side::kServer ? NGHTTP2_CLIENT_MAGIC_LEN : 0) {
   constexpr size_t kMaxSentBlock = 16 * 1024 * 1024;
 
   nghttp2_option* options = nullptr;
@@ -163,20 +163,29 @@ std::optional<ProtocolError> Endpoint::feed(std::string_view bytes) {
   if (error_) return error_;
   receiving_ = reading_ = true;
   window_growth_ = 0;
-  budget_.beginReceive();
-  const ssize_t read = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  read(bytes);
   reading_ = false;
-  if (read == NGHTTP2_ERR_FLOODED) {
-    fail("http2.outbound_control_flood", NGHTTP2_ENHANCE_YOUR_CALM);
-  } else if (read == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
-    fail("http2.bad_preface", NGHTTP2_PROTOCOL_ERROR);
-  } else if (read < 0) {
-    fail("http2.internal_error", NGHTTP2_INTERNAL_ERROR);
-  }
   settle();
   receiving_ = false;
   reap();
   return error_;
+}
+
+// In pieces that end with a head of DATA: nghttp2 says nothing of DATA on streams that are over.
+void Endpoint::read(std::string_view bytes) {
+  do {
+    const size_t size = heads_.toData(bytes);
+    data_begun_ = false;
+    const ssize_t taken = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), size);
+    if (taken == NGHTTP2_ERR_FLOODED) return fail("http2.outbound_control_flood", NGHTTP2_ENHANCE_YOUR_CALM);
+    if (taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC) return fail("http2.bad_preface", NGHTTP2_PROTOCOL_ERROR);
+    if (taken < 0) return fail("http2.internal_error", NGHTTP2_INTERNAL_ERROR);
+    bytes.remove_prefix(size);
+    if (!heads_.found() || data_begun_) continue;
+    const StreamId id = heads_.stream();
+    if (isKnown(id) || !wasOpen(id)) continue;
+    if (!onClosedStream(id, heads_.length() <= Budget::kTinyPayload)) return;
+  } while (!bytes.empty());
 }
 
 std::optional<ProtocolError> Endpoint::feedEnd() {
@@ -265,6 +274,7 @@ void Endpoint::detach(Stream& stream) {
   stream.closed = true;
   stream.dead = true;
   --open_;
+  budget_.streamClosed();
   closed_.push_back(&stream);
 }
 
@@ -334,177 +344,6 @@ void Endpoint::endTrailers(Stream& stream, bool allowed) {
   if (!checkEnd(stream)) return;
   if (limits_.enable_trailers) return notifyTrailers(stream.id);
   notifyData(stream, {}, true);
-}
-
-// --- input ---------------------------------------------------------------------------------------------------------
-
-int Endpoint::onBeginFrame(const nghttp2_frame_hd& head) {
-  frame_length_ = head.length;
-  frame_data_ = 0;
-  frame_flags_ = head.flags;
-  const auto known = [this, &head] {
-    return nghttp2_session_get_stream_user_data(session_, head.stream_id) != nullptr;
-  };
-  bool fine = true;
-  switch (head.type) {
-    case NGHTTP2_PRIORITY:
-      fine = charge(budget_.priority());
-      if (fine && head.stream_id == 0) {  // nghttp2 reads none once priorities are switched off
-        fail(detailOf(NGHTTP2_PROTOCOL_ERROR), NGHTTP2_PROTOCOL_ERROR);
-        fine = false;
-      }
-      break;
-    case NGHTTP2_WINDOW_UPDATE:
-      fine = charge(budget_.windowUpdate());
-      break;
-    case NGHTTP2_PING:
-    case NGHTTP2_SETTINGS:
-    case NGHTTP2_GOAWAY:
-      fine = charge(budget_.control());
-      break;
-    case NGHTTP2_RST_STREAM:
-      if (!known()) fine = charge(budget_.control());
-      break;
-    case NGHTTP2_CONTINUATION: {
-      constexpr size_t kFramePayload = 16 * 1024;
-      constexpr size_t kSpare = 8;
-      if (++continuations_ > kSpare + limits_.max_header_bytes / kFramePayload) {
-        fail("http2.continuation_flood", NGHTTP2_ENHANCE_YOUR_CALM);
-        fine = false;
-      }
-      break;
-    }
-    case NGHTTP2_HEADERS:
-      continuations_ = 0;
-      if (server()) fine = checkNewId(static_cast<StreamId>(head.stream_id), known());
-      break;
-    default:
-      break;
-  }
-  return fine ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-// Ids of clients only grow (RFC 9113 section 5.1.1). nghttp2 ignores an id that was passed over, as it does one of a
-// stream that is over; here the first is an error and the second is charged: its block is decoded for nothing.
-bool Endpoint::checkNewId(StreamId id, bool known) {
-  constexpr size_t kMaxGaps = 16;
-  constexpr uint32_t kWeight = 8;
-  if (id > highest_id_) {
-    if (id > highest_id_ + 2 && gaps_.size() < kMaxGaps) gaps_.push_back({highest_id_, id});
-    highest_id_ = id;
-    return true;
-  }
-  if (known) return true;
-  for (const auto& [low, high] : gaps_) {
-    if (id <= low || id >= high) continue;
-    fail("http2.stream_id_not_new", NGHTTP2_PROTOCOL_ERROR);
-    return false;
-  }
-  return charge(budget_.control(kWeight));
-}
-
-int Endpoint::onBeginHeaders(const nghttp2_frame& frame) {
-  in_block_ = true;
-  blockBegins(frame);
-  return 0;
-}
-
-int Endpoint::onHeader(std::string_view name, std::string_view value) {
-  if (head_reader_.add(name, value)) return 0;
-  fail("http2.header_bomb", NGHTTP2_ENHANCE_YOUR_CALM);
-  return NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-int Endpoint::onData(StreamId id, std::string_view data) {
-  frame_data_ += data.size();
-  budget_.payload(data.size());
-  nghttp2_session_consume_connection(session_, data.size());
-  Stream* stream = find(id);
-  if (stream == nullptr) return 0;
-  if (stream->in != Stream::In::kBody || (stream->has_length && data.size() > stream->length_left)) {
-    failStream(*stream);
-    return 0;
-  }
-  stream->length_left -= stream->has_length ? data.size() : 0;
-  const bool end = frame_data_ == frame_length_ && (frame_flags_ & NGHTTP2_FLAG_END_STREAM) != 0;
-  if (end && !checkEnd(*stream)) return 0;
-  notifyData(*stream, data, end);
-  return 0;
-}
-
-void Endpoint::onDataFrame(const nghttp2_frame& frame) {
-  const bool end = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-  if (frame_data_ > 0) budget_.dataReceived();
-  if (!end && frame_data_ == 0 && !charge(budget_.emptyFrame())) return;
-  if (!end && frame_data_ <= Budget::kTinyPayload && !charge(budget_.tinyData())) return;
-  Stream* stream = find(static_cast<StreamId>(frame.hd.stream_id));
-  if (stream == nullptr) return;
-  if (stream->in == Stream::In::kHead) return failStream(*stream);
-  if (!end || stream->in == Stream::In::kEnded) return;
-  if (checkEnd(*stream)) notifyData(*stream, {}, true);
-}
-
-int Endpoint::onFrame(const nghttp2_frame& frame) {
-  switch (frame.hd.type) {
-    case NGHTTP2_DATA:
-      onDataFrame(frame);
-      break;
-    case NGHTTP2_HEADERS:
-      in_block_ = false;
-      if (Stream* stream = find(static_cast<StreamId>(frame.hd.stream_id))) {
-        blockEnds(*stream, (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0);
-      }
-      break;
-    case NGHTTP2_RST_STREAM:
-      if (Stream* stream = find(static_cast<StreamId>(frame.hd.stream_id))) {
-        stream->peer_reset = true;
-        if (server() && !stream->head_sent) (void)charge(budget_.earlyReset());
-      }
-      break;
-    case NGHTTP2_SETTINGS:
-      if ((frame.hd.flags & NGHTTP2_FLAG_ACK) == 0) {
-        const int64_t window = nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
-        window_growth_ = std::max(window_growth_, window - peer_window_);
-        peer_window_ = window;
-        settingsCame();
-      }
-      break;
-    case NGHTTP2_PING:
-      if ((frame.hd.flags & NGHTTP2_FLAG_ACK) != 0) {
-        const uint64_t opaque = opaqueOf(frame.ping);
-        if (opaque == kKeepalivePing) awaiting_ping_ = false;
-        pingAcked(opaque);
-      }
-      break;
-    case NGHTTP2_GOAWAY:
-      goawayCame();
-      break;
-    default:
-      break;
-  }
-  (void)charge(budget_.outbound(nghttp2_session_get_outbound_queue_size(session_)));
-  return failed() ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-}
-
-void Endpoint::onClose(StreamId id, uint32_t code) {
-  auto* stream = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, static_cast<int32_t>(id)));
-  if (stream == nullptr || stream->closed) return;
-  if (stream->unopened) std::erase(unopened_, stream);
-  // A client has all it wants once the response is whole; a server, once it sent one.
-  const bool heard = stream->in == Stream::In::kEnded;
-  const bool whole = stream->tunnel ? heard && stream->end_sent : server() ? stream->end_sent : heard;
-  if (server() && stream->end_sent) budget_.responseCompleted();
-  const bool tell = !stream->dead && stream->announced && !whole;
-  detach(*stream);
-  if (!tell) return;
-  ResetReason reason = stream->peer_reset ? ResetReason::kRemote : ResetReason::kProtocolError;
-  // Without a frame of the peer it is GOAWAY that left the stream out.
-  if (code == NGHTTP2_REFUSED_STREAM) reason = stream->peer_reset ? ResetReason::kRefused : ResetReason::kUnprocessed;
-  if (reading_) {
-    notifyReset(id, reason);
-  } else {
-    resets_.push_back({id, reason});
-  }
 }
 
 // --- output --------------------------------------------------------------------------------------------------------
@@ -631,8 +470,7 @@ void Endpoint::onFrameSent(const nghttp2_frame& frame) {
     if (frame.rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR && window + window_growth_ > INT32_MAX) {
       fail("http2.flow_control_error", NGHTTP2_FLOW_CONTROL_ERROR);
     }
-    const bool ours = stream != nullptr && stream->owner_reset;
-    if (server() && !ours && frame.rst_stream.error_code != NGHTTP2_NO_ERROR) (void)charge(budget_.earlyReset());
+    onResetSent(static_cast<StreamId>(head.stream_id), stream, frame.rst_stream.error_code);
     return;
   }
   if (stream == nullptr) return;
@@ -644,6 +482,14 @@ void Endpoint::onFrameSent(const nghttp2_frame& frame) {
   if ((head.flags & NGHTTP2_FLAG_END_STREAM) == 0) return;
   stream->end_sent = true;
   endSent(*stream);
+}
+
+void Endpoint::onResetSent(StreamId id, const Stream* stream, uint32_t code) {
+  const bool peer_ended = stream != nullptr && (stream->in == Stream::In::kEnded || stream->peer_reset);
+  if (!peer_ended) rememberCut(id, code == NGHTTP2_STREAM_CLOSED);
+  const bool ours = stream != nullptr && stream->owner_reset;
+  const bool charged = ours || code == NGHTTP2_NO_ERROR || code == NGHTTP2_STREAM_CLOSED;
+  if (server() && !charged) (void)charge(budget_.earlyReset());
 }
 
 void Endpoint::onFrameNotSent(const nghttp2_frame& frame) {

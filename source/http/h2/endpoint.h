@@ -16,6 +16,7 @@
 
 #include "source/http/codec.h"
 #include "source/http/h2/budget.h"
+#include "source/http/h2/frame_heads.h"
 #include "source/http/h2/head_reader.h"
 #include "source/http/h2/head_writer.h"
 #include "source/http/h2/stream.h"
@@ -56,6 +57,7 @@ class Endpoint {
   virtual void endSent(Stream& stream) { (void)stream; }
 
   // --- driving
+  void timeIs(TimePoint now) { budget_.tellTime(now); }
   std::optional<ProtocolError> feed(std::string_view bytes);
   // The peer's FIN.
   std::optional<ProtocolError> feedEnd();
@@ -115,10 +117,16 @@ class Endpoint {
     StreamId stream;
     ResetReason reason;
   };
+  // A stream that we reset before its peer ended it: frames of it may be on their way.
+  struct Cut {
+    StreamId id;
+    bool told;  // that it is closed
+  };
 
   bool server() const { return side_ == Side::kServer; }
   bool charge(Budget::Verdict verdict);
   void submitSettings();
+  void read(std::string_view bytes);
   void write();
   void settle();
   void terminate();
@@ -127,7 +135,11 @@ class Endpoint {
   void submitTrailers(Stream& stream);
   void detach(Stream& stream);
 
-  bool checkNewId(StreamId id, bool known);
+  bool checkNewId(StreamId id);
+  bool isKnown(StreamId id) const;
+  bool wasOpen(StreamId id) const;
+  bool onClosedStream(StreamId id, bool tiny);
+  void rememberCut(StreamId id, bool told);
   int onBeginFrame(const nghttp2_frame_hd& head);
   int onBeginHeaders(const nghttp2_frame& frame);
   int onHeader(std::string_view name, std::string_view value);
@@ -135,6 +147,7 @@ class Endpoint {
   int onFrame(const nghttp2_frame& frame);
   void onDataFrame(const nghttp2_frame& frame);
   void onFrameSent(const nghttp2_frame& frame);
+  void onResetSent(StreamId id, const Stream* stream, uint32_t code);
   void onFrameNotSent(const nghttp2_frame& frame);
   void onClose(StreamId id, uint32_t code);
   ssize_t readBody(Stream& stream, size_t length, uint32_t& flags);
@@ -160,8 +173,12 @@ class Endpoint {
   int64_t window_growth_ = 0;                        // the most that it grew by in the input that is read
   StreamId highest_id_ = 0;                          // that a client used
   std::vector<std::pair<StreamId, StreamId>> gaps_;  // between ids that were used, both ends not included
-  size_t continuations_ = 0;                         // of the header block that is read
+  std::vector<Cut> cut_;                             // the last ones
+  size_t next_cut_ = 0;
+  size_t continuations_ = 0;  // of the header block that is read
+  FrameHeads heads_;
   // Of the frame that is read.
+  bool data_begun_ = false;  // it is DATA, on a stream that is open
   size_t frame_length_ = 0;
   size_t frame_data_ = 0;
   uint8_t frame_flags_ = 0;

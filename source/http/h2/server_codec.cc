@@ -12,6 +12,7 @@ class Http2ServerCodec final : public ServerCodec, private Endpoint {
 
   using Endpoint::start;
 
+  void tellTime(TimePoint now) override { timeIs(now); }
   std::optional<ProtocolError> receive(std::string_view bytes) override;
   std::optional<ProtocolError> receiveEnd() override;
   bool inputBlocked() const override { return false; }

@@ -340,6 +340,7 @@ class TestServer final : public ServerEvents {
   bool feed(std::string_view bytes) {
     // A copy of exactly this size, so that a sanitizer sees any look beyond it.
     const std::vector<char> exact(bytes.begin(), bytes.end());
+    codec->tellTime(now);
     error = codec->receive({exact.data(), exact.size()});
     return !error;
   }
@@ -385,6 +386,7 @@ class TestServer final : public ServerEvents {
   Deflater deflater;
   std::map<StreamId, std::unique_ptr<Message<RequestHeaders>>> requests;
   std::optional<ProtocolError> error;
+  TimePoint now{};
   bool answers = false;
   std::string body;  // of those answers
   bool consumes = true;
@@ -428,6 +430,7 @@ class TestClient final : public ClientEvents {
 
   bool feed(std::string_view bytes) {
     const std::vector<char> exact(bytes.begin(), bytes.end());
+    codec->tellTime(now);
     error = codec->receive({exact.data(), exact.size()});
     return !error;
   }
@@ -459,6 +462,7 @@ class TestClient final : public ClientEvents {
   Deflater deflater;
   std::map<StreamId, std::unique_ptr<Message<ResponseHeaders>>> responses;
   std::optional<ProtocolError> error;
+  TimePoint now{};
   bool consumes = true;
   std::function<void(StreamId)> on_reset;
   std::unique_ptr<ClientCodec> codec;

@@ -346,6 +346,7 @@ size_t ClientConnection::readCredit() {
 
 void ClientConnection::onBytes(std::string_view bytes) {
   pool_.context_.cells.add(pool_.context_.stats.cx_rx_bytes_total, bytes.size());
+  if (multiplexed_) codec_->tellTime(pool_.context_.loop.now());
   receiving_ = true;
   const std::optional<http::ProtocolError> error = codec_->receive(bytes);
   receiving_ = false;
