@@ -277,5 +277,28 @@ TEST_CASE("the end of a connection with a response outstanding is an error") {
   REQUIRE_FALSE(idle.codec->reusable());
 }
 
+TEST_CASE("PING is answered after a host's GOAWAY while a stream is open") {
+  TestClient client;
+  client.settle();
+  client.send();
+  client.frames();
+
+  REQUIRE(client.feed(goaway(1, kNoError)));
+  REQUIRE(client.feed(ping()));
+
+  REQUIRE(client.frames() == "PING 0 ACK\n");
+  REQUIRE_FALSE(client.codec->reusable());
+}
+
+TEST_CASE("RST_STREAM with NO_ERROR behind a whole response leaves it whole") {
+  TestClient client;
+  client.settle();
+  client.send("POST", false);
+
+  REQUIRE(client.feed(client.response(1, {{":status", "413"}}) + data(1, "no", true) + rst(1, kNoError)));
+
+  REQUIRE(client.events() == "1 response 413\n1 data no\n1 end\n");
+}
+
 }  // namespace
 }  // namespace sluice::http::h2

@@ -49,6 +49,7 @@ class Http2ServerCodec final : public ServerCodec, private Endpoint {
   void blockBegins(const nghttp2_frame& frame) override;
   void blockEnds(Stream& stream, bool end_stream) override;
   void settingsCame() override { settled_ = true; }
+  void goawayCame() override { peer_leaves_ = true; }
   void pingAcked(uint64_t opaque) override;
   void goawaySent() override;
   void endSent(Stream& stream) override;
@@ -62,6 +63,7 @@ class Http2ServerCodec final : public ServerCodec, private Endpoint {
   Drain drain_ = Drain::kNo;
   bool settled_ = false;  // the client's preface is whole
   bool peer_ended_ = false;
+  bool peer_leaves_ = false;  // said GOAWAY: nghttp2 reads no more once no stream is left
 };
 
 std::optional<ProtocolError> Http2ServerCodec::receive(std::string_view bytes) {
@@ -220,7 +222,7 @@ void Http2ServerCodec::finishDrain() {
 }
 
 bool Http2ServerCodec::shouldClose() const {
-  return failed() || (openStreams() == 0 && (drain_ == Drain::kFinal || peer_ended_));
+  return failed() || (openStreams() == 0 && (drain_ == Drain::kFinal || peer_ended_ || peer_leaves_));
 }
 
 }  // namespace

@@ -448,5 +448,42 @@ TEST_CASE("after an error nothing is heard and the connection is to close") {
   REQUIRE(server.events().empty());
 }
 
+TEST_CASE("after the client's GOAWAY the connection ends with its last stream, and PING is answered until then") {
+  TestServer server;
+  server.settle();
+  server.feed(server.get(1) + server.get(3));
+
+  REQUIRE(server.feed(goaway(0, kNoError)));
+  REQUIRE_FALSE(server.codec->shouldClose());
+  server.reply(1, 200, "a");
+  server.frames();
+  REQUIRE(server.feed(ping()));
+  REQUIRE(server.frames() == "PING 0 ACK\n");
+  REQUIRE_FALSE(server.codec->shouldClose());
+  server.reply(3, 200, "b");
+
+  REQUIRE(server.frames() == "HEADERS 3 :status=200\nDATA 3 ES b\n");
+  REQUIRE(server.codec->shouldClose());
+}
+
+TEST_CASE("the client's GOAWAY on a connection without streams ends it at once") {
+  TestServer server;
+  server.settle();
+
+  REQUIRE(server.feed(goaway(0, kNoError)));
+
+  REQUIRE(server.codec->shouldClose());
+}
+
+TEST_CASE("a stream that the server gives up ends with INTERNAL_ERROR") {
+  TestServer server;
+  server.settle();
+  server.feed(server.get(1));
+
+  server.codec->reset(1, ResetReason::kLocal);
+
+  REQUIRE(server.frames() == "RST_STREAM 1 2\n");
+}
+
 }  // namespace
 }  // namespace sluice::http::h2

@@ -1,0 +1,75 @@
+// A connection with the codec of HTTP/2 itself: what only frames can say.
+#include <catch2/catch.hpp>
+
+#include "source/http/h2/test_peer.h"
+#include "source/session/test_session.h"
+
+namespace sluice::session {
+namespace {
+
+using std::chrono::milliseconds;
+namespace h2 = http::h2;
+
+struct Http2Session : TestSession {
+  Http2Session() { settings->codec_type = CodecType::kHttp2; }
+
+  void open() {
+    client = connect(http::h1::makeServerCodec, h2::makeServerCodec);
+    send(h2::preface() + h2::frame(h2::kSettings, h2::kAck, 0, {}));
+    frames();
+  }
+  void send(std::string_view bytes) {
+    client->send(bytes);
+    loop.turn();
+  }
+  std::string frames() {
+    loop.turn();
+    return h2::joined(reader.read(client->take()));
+  }
+  std::string get(uint32_t id) {
+    return h2::headerFrames(
+        id, deflater.block({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}}), true);
+  }
+
+  std::unique_ptr<TestClient> client;
+  h2::FrameReader reader;
+  h2::Deflater deflater;
+};
+
+TEST_CASE("after a client's GOAWAY its connection is closed with the last stream") {
+  Http2Session t;
+  t.open();
+  SECTION("a stream runs") {
+    t.send(t.get(1));
+    t.send(h2::goaway(0, h2::kNoError));
+    t.send(h2::ping());
+    CHECK(t.frames() == "PING 0 ACK\n");
+    CHECK_FALSE(t.client->ended);
+    t.stream().answer(200, "ok");
+    CHECK(t.frames().ends_with("\nDATA 1 ES ok\n"));
+  }
+  SECTION("no stream is open") {
+    t.send(h2::goaway(0, h2::kNoError));
+  }
+  t.frames();
+  CHECK(t.client->ended);
+}
+
+TEST_CASE("budgets of HTTP/2 go by the time of the loop") {
+  Http2Session t;
+  t.settings->http2.stream_reset_burst = 2;
+  t.settings->http2.stream_reset_rate = 10;
+  t.open();
+  const auto wait = GENERATE(200, 1);
+
+  for (uint32_t id = 1; id < 40; id += 2) {
+    t.loop.advance(milliseconds(wait));
+    t.send(t.get(id) + h2::rst(id, h2::kCancel));
+  }
+
+  const std::string frames = t.frames();
+  CHECK((frames.find("GOAWAY") == std::string::npos) == (wait == 200));
+}
+
+}  // namespace
+}  // namespace sluice::session
