@@ -190,8 +190,10 @@ TEST_CASE("cookie crumbs are joined, empty ones say nothing") {
   REQUIRE(server.requests[1]->head.get(Name::kCookie) == "a; b");
 }
 
-TEST_CASE("a thousand cookie crumbs are one field and count in bytes (T5)") {
-  TestServer server;
+TEST_CASE("a thousand cookie crumbs are joined, and count each, in number and in bytes (T5)") {
+  CodecLimits limits = testLimits();
+  limits.max_header_count = 1000;
+  TestServer server(limits);
   server.settle();
   Fields crumbs;
   std::string whole;
@@ -209,6 +211,22 @@ TEST_CASE("a thousand cookie crumbs are one field and count in bytes (T5)") {
   block += server.deflater.block(crumbs);
   REQUIRE(server.feed(headerFrames(3, block, true)));
   REQUIRE(lastLine(server.frames()) == "HEADERS 3 ES :status=431 content-length=0");
+}
+
+TEST_CASE("lines that are joined or dropped count towards the number of fields") {
+  CodecLimits limits = testLimits();
+  limits.max_header_count = 3;
+  TestServer server(limits);
+  server.settle();
+  server.answers = true;
+  const std::string name = GENERATE(std::string("cookie"), std::string("http2-settings"));
+  Fields fields{{"host", "a"}, {name, "1"}, {name, "2"}};
+
+  REQUIRE(server.feed(server.post(1, fields, true)));
+  fields.emplace_back(name, "3");
+  REQUIRE(server.feed(server.post(3, fields, true)));
+
+  REQUIRE(server.frames() == "HEADERS 1 ES :status=200\nHEADERS 3 ES :status=431 content-length=0\n");
 }
 
 TEST_CASE("floods of control frames are cut (D4)") {

@@ -89,9 +89,8 @@ bool HeadReader::add(std::string_view name, std::string_view value) {
     malformed_ = true;
     return true;
   }
-  // Browsers cut one cookie field in crumbs: as one field it counts.
-  const bool crumb = id == Name::kCookie && !crumbs_.empty();
-  if (!crumb && ++count_ > limits_.max_header_count) {
+  // As they came: crumbs of a cookie and what is dropped count as well.
+  if (++count_ > limits_.max_header_count) {
     too_large_ = true;
     return true;
   }
