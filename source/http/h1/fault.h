@@ -36,7 +36,8 @@ enum class Fault : uint8_t {
   kInvalidContentLength,   // not a plain decimal number below 2^63
   kManyContentLengths,     // more than one value, equal or not
   kLengthAndChunked,       // Content-Length beside Transfer-Encoding
-  kInvalidTransferCoding,  // anything but exactly "chunked"
+  kInvalidTransferCoding,  // "chunked" is not the last one, or stands twice
+  kUnknownTransferCoding,  // another one in front of "chunked"
   kTransferCodingIn10,     // Transfer-Encoding in HTTP/1.0
   kConnectWithBody,        // CONNECT with Content-Length or Transfer-Encoding
   kUnknownExpectation,     // Expect other than 100-continue

@@ -27,7 +27,6 @@ struct FieldState {
   HeadFacts facts;
   uint32_t hosts = 0;
   uint32_t lengths = 0;
-  uint32_t codings = 0;
   uint32_t options = 0;       // in Connection fields
   bool names_fields = false;  // a Connection field names other fields
   bool unknown_expectation = false;
@@ -80,6 +79,18 @@ void removeNamedFields(std::string_view value, HeaderList& out) {
   });
 }
 
+// The last coding tells where the message ends, so it has to be "chunked", and no other may be (RFC 9112 section 6.3).
+Fault codingFault(std::string_view value, bool another_line) {
+  if (value.size() == 7 && equalsIgnoringCase(value, "chunked") && !another_line) return Fault::kNone;
+  bool ended = false, unknown = false, misplaced = another_line;
+  forEachElement(value, [&](std::string_view coding) {
+    misplaced |= ended;
+    ended = equalsIgnoringCase(coding, "chunked");
+    unknown |= !ended;
+  });
+  return ended && unknown && !misplaced ? Fault::kUnknownTransferCoding : Fault::kInvalidTransferCoding;
+}
+
 // A field that says something about the message's framing or the connection.
 template <Kind kKind>
 void act(Name id, std::string_view name, std::string_view value, FieldState& state, HeaderList& out) {
@@ -102,10 +113,8 @@ void act(Name id, std::string_view name, std::string_view value, FieldState& sta
       out.addView(id, name, value);
       return;
     case Name::kTransferEncoding:
+      state.coding_fault = codingFault(value, state.facts.chunked);
       state.facts.chunked = true;
-      if (++state.codings > 1 || !equalsIgnoringCase(value, "chunked")) {
-        state.coding_fault = Fault::kInvalidTransferCoding;
-      }
       return;
     case Name::kConnection:
       readConnection(value, state);
@@ -251,6 +260,11 @@ Fault versionFault(const char* at) {
   return Fault::kUnsupportedVersion;
 }
 
+// HTTP/1.2 and what may follow is understood as HTTP/1.1 (RFC 9110 section 2.5).
+bool isLaterMinor(const char* at) {
+  return std::memcmp(at, "HTTP/1.", 7) == 0 && at[7] >= '2' && at[7] <= '9';
+}
+
 // The text is padded and holds CR LF.
 Fault parseRequestLine(char* text, const CodecLimits& limits, RequestLine& out) {
   char* at = text;
@@ -278,7 +292,7 @@ Fault parseRequestLine(char* text, const CodecLimits& limits, RequestLine& out) 
     if (!limits.accept_http_10) return Fault::kLowVersion;
   } else if (out.method == "PRI" && target_text == "*" && std::memcmp(at, "HTTP/2.0", 8) == 0) {
     return Fault::kHttp2Preface;
-  } else {
+  } else if (!isLaterMinor(at)) {
     return versionFault(at);
   }
   if (at[8] != '\r' || at[9] != '\n') return Fault::kInvalidRequestLine;
@@ -361,6 +375,8 @@ Fault parseStatusLine(char*& at, ResponseHeaders& out) {
     out.protocol = Protocol::kHttp11;
   } else if (std::memcmp(at, "HTTP/1.0", 8) == 0) {
     out.protocol = Protocol::kHttp10;
+  } else if (isLaterMinor(at)) {
+    out.protocol = Protocol::kHttp11;
   } else {
     const Fault fault = versionFault(at);
     return fault == Fault::kInvalidVersion ? Fault::kInvalidStatusLine : fault;
