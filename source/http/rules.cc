@@ -47,6 +47,11 @@ bool sameAuthority(std::string_view a, std::string_view b) {
          });
 }
 
+std::string_view withOneSlash(base::Arena& arena, std::string_view path) {
+  const size_t rest = std::min(path.find_first_not_of("/\\"), path.size());
+  return rest == 1 && path[0] == '/' ? path : arena.concat("/", path.substr(rest));
+}
+
 bool validLowerName(std::string_view name) {
   if (name.empty()) return false;
   for (const char c : name) {

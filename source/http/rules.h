@@ -29,6 +29,9 @@ bool validLowerName(std::string_view name);
 bool validValue(std::string_view value);
 // Visible ASCII without '#'. The text is padded.
 bool validTarget(std::string_view target);
+// The path for a location: it begins with exactly one slash, because "//host" and "/\\host" name another host to
+// browsers.
+std::string_view withOneSlash(base::Arena& arena, std::string_view path);
 // A token of at most 64 bytes, not empty.
 bool validMethod(std::string_view method);
 // To ask twice does no more than to ask once (RFC 9110 section 9.2.2).

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <string>
 
+#include "source/http/rules.h"
+
 namespace sluice::route {
 namespace {
 
@@ -22,8 +24,9 @@ std::array<const Mutations*, 4> levelsOf(const Match& match) {
   return levels;
 }
 
-// "." or "..", also in percent form.
+// "." or "..", also in percent form or with path parameters.
 bool isDotSegment(std::string_view segment) {
+  segment = segment.substr(0, segment.find(';'));
   int dots = 0;
   while (!segment.empty()) {
     if (segment[0] == '.') {
@@ -104,12 +107,12 @@ std::string_view redirectPath(const Match& match, const http::RequestHeaders& re
   // With the question mark; also a lone one stays.
   const std::string_view query = redirect.strip_query ? "" : request.path.substr(view.path.size());
   if (!redirect.path.empty()) {
-    if (redirect.path.find('?') != std::string_view::npos) return redirect.path;
-    return arena.concat(redirect.path, query);
+    const bool own_query = redirect.path.find('?') != std::string_view::npos;
+    return http::withOneSlash(arena, own_query ? redirect.path : arena.concat(redirect.path, query));
   }
   const std::string_view path =
       rewritePath(view.path, match.route->matcher, redirect.prefix_rewrite, redirect.regex_rewrite, arena);
-  return arena.concat(path, query);
+  return http::withOneSlash(arena, arena.concat(path, query));
 }
 
 }  // namespace
@@ -147,11 +150,14 @@ std::string_view redirectLocation(const Match& match, const http::RequestHeaders
   const std::string_view scheme = redirect.scheme.empty() ? request.scheme : redirect.scheme;
   const std::string_view host =
       redirect.host.empty() ? redirectHost(request, scheme, redirect.port != 0) : redirect.host;
+  const std::string_view path = redirectPath(match, request, arena);
+  // HTTP/1.0 without a host: "http:///a/b" would name the host "a" to browsers.
+  if (host.empty()) return uriSafe(path, arena);
   std::array<char, 8> digits{':'};
   const char* end = digits.data();
   if (redirect.port != 0) end = std::to_chars(digits.data() + 1, digits.data() + digits.size(), redirect.port).ptr;
   const std::string_view port(digits.data(), static_cast<size_t>(end - digits.data()));
-  return uriSafe(arena.concat(scheme, "://", host, port, redirectPath(match, request, arena)), arena);
+  return uriSafe(arena.concat(scheme, "://", host, port, path), arena);
 }
 
 }  // namespace sluice::route

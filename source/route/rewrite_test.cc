@@ -210,6 +210,8 @@ TEST_CASE("a rewrite that makes the path climb is refused") {
   CHECK_FALSE(sane);
   One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo%2E./admin", &sane);
   CHECK_FALSE(sane);
+  One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo..;x=1/admin", &sane);
+  CHECK_FALSE(sane);
   One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo/..a/admin", &sane);
   CHECK(sane);
 }
@@ -243,6 +245,21 @@ TEST_CASE("a redirect changes the parts that it names and keeps the others") {
   CHECK(One(redirecting({.strip_query = true})).location("/a?b=c") == "http://a.com/a");
   CHECK(One(redirecting({.regex_rewrite = RegexRewrite{*compileRegex("/a"), "/b"}})).location("/a?q") ==
         "http://a.com/b?q");
+}
+
+TEST_CASE("the path of a location begins with exactly one slash") {
+  CHECK(One(redirecting({.scheme = "https"})).location("//b.com/x?y//z") == "https://a.com/b.com/x?y//z");
+  CHECK(One(redirecting({.scheme = "https"})).location("/\\b.com") == "https://a.com/b.com");
+  CHECK(One(redirecting({.path = "new"})).location("/a?b") == "http://a.com/new?b");
+  CHECK(One(redirecting({.path = "//b.com/?x"})).location("/a") == "http://a.com/b.com/?x");
+  CHECK(One(redirecting({.prefix_rewrite = "/"}, "/old")).location("/old//b.com") == "http://a.com/b.com");
+  CHECK(One(redirecting({.regex_rewrite = RegexRewrite{*compileRegex("^/a"), ""}})).location("/a//b.com") ==
+        "http://a.com/b.com");
+}
+
+TEST_CASE("a location without a host is a path") {
+  CHECK(One(redirecting({.scheme = "https"})).location("/b.com/x", "") == "/b.com/x");
+  CHECK(One(redirecting({.port = 8443})).location("//b.com/x", "") == "/b.com/x");
 }
 
 TEST_CASE("a change of scheme drops the old scheme's own port") {

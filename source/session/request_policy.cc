@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "source/http/rules.h"
 #include "source/net/address.h"
 #include "source/session/client_cert.h"
 
@@ -268,7 +269,8 @@ std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const Peer
     if (settings.escaped_slashes == EscapedSlashes::kUnescapeAndRedirect) {
       const auto target = normalizePath(arena, headers.path, settings.merge_slashes);
       if (!target) return Reply{400, "", "path_normalization_failed"};
-      return Reply{307, "", "path_normalization_redirect", {{"location", std::string(*target)}}};
+      const std::string location(http::withOneSlash(arena, *target));
+      return Reply{307, "", "path_normalization_redirect", {{"location", location}}};
     }
   }
   if (settings.normalize_path) {

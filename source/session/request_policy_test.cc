@@ -191,6 +191,19 @@ TEST_CASE("encoded slashes are kept, refused, redirected or decoded (P2)") {
   CHECK(p.apply() == "");
 }
 
+TEST_CASE("a redirect to the path without encoded slashes never names another host") {
+  Policy p;
+  p.settings.normalize_path = GENERATE(false, true);
+  p.settings.merge_slashes = GENERATE(false, true);
+  p.settings.escaped_slashes = EscapedSlashes::kUnescapeAndRedirect;
+  for (const char* path :
+       {"/%2Fb.com/x", "/%5Cb.com/x", "//%2F%5cb.com/x", "/./%2fb.com/x", "/a/..%2F%2Fb.com/x", "/%2F/%2Fb.com/x"}) {
+    INFO(path);
+    p.headers.path = path;
+    CHECK(p.apply() == "307 path_normalization_redirect location=/b.com/x");
+  }
+}
+
 TEST_CASE("a port is taken off the host if so configured") {
   for (const auto& [host, any, matching] :
        std::vector<std::tuple<const char*, const char*, const char*>>{{"a", "a", "a"},
