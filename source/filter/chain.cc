@@ -315,10 +315,13 @@ void ChainRunner::collect(Direction direction, size_t position, Collect collect,
   stage.limit = collect.limit;
   stage.partial = collect.partial;
   lane(direction).blocked |= uint32_t{1} << position;
-  if (end_stream) {
-    stage.waiting_end = true;
-    finishCollect(direction, position);
-  }
+  stage.waiting_end |= end_stream;
+  if (end_stream || asksTunnel(direction)) finishCollect(direction, position);
+}
+
+// The message is its head: the bytes behind it are of a tunnel, and have no end to wait for.
+bool ChainRunner::asksTunnel(Direction direction) const {
+  return direction == Direction::kRequest ? stream_.request().wantsTunnel() : tunnel_open_;
 }
 
 void ChainRunner::wait(Direction direction, size_t position, Chunk& chunk) {
@@ -339,7 +342,7 @@ void ChainRunner::finishCollect(Direction direction, size_t position) {
   Stage& stage = stageAt(direction, position);
   Lane& in = lane(direction);
   stage.state = Stage::kDraining;  // the rest of a partial body waits
-  const bool complete = stage.waiting_end || stage.waiting_trailers;
+  const bool complete = stage.waiting_end || stage.waiting_trailers || asksTunnel(direction);
   const bool end_stream = std::exchange(stage.waiting_end, false);
   std::string bytes = std::exchange(stage.waiting, {});
   const size_t size_before = bytes.size();
@@ -410,7 +413,7 @@ void ChainRunner::resumeCollecting(Direction direction, size_t position, Collect
     assert(false && "only a head can be held for its body");
     return tokenDropped();
   }
-  if (stage.holds_end) return reopen(direction, position, std::nullopt);
+  if (stage.holds_end || asksTunnel(direction)) return reopen(direction, position, std::nullopt);
   stage.holds = Stage::kNothing;
   this->collect(direction, position, collect, false);
   // What came while the head was held counts.

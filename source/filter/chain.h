@@ -189,6 +189,7 @@ class ChainRunner {
   // ended.
   bool paused(Direction direction, size_t position, Stage::Holds holds, bool end_stream);
   void collect(Direction direction, size_t position, Collect collect, bool end_stream);
+  bool asksTunnel(Direction direction) const;
   void wait(Direction direction, size_t position, Chunk& chunk);
   void refuseBody(Direction direction);
   void finishCollect(Direction direction, size_t position);

@@ -611,6 +611,52 @@ TEST_CASE("Collect of a request without a body runs the body hook with nothing")
   CHECK(h.log.back() == "terminal headers end");
 }
 
+TEST_CASE("Collect of a request that asks for a tunnel waits for no body") {
+  Pair pair;
+  std::string body = "none";
+  const bool paused_first = GENERATE(false, true);
+  ResumeToken token;
+  pair.a.request_headers = [&](http::RequestHeaders&, Stream& stream) -> HookResult {
+    if (!paused_first) return Collect{4};
+    token = stream.resumeToken();
+    return Pause{};
+  };
+  pair.a.request_body = [&](Body& collected, Stream&) -> HookResult {
+    CHECK(collected.complete());
+    CHECK_FALSE(collected.endStream());
+    body = collected.bytes();
+    return Next{};
+  };
+  Harness& h = pair.make();
+  SECTION("an upgrade") {
+    h.stream.request().upgrade = "websocket";
+    h.request("GET", {}, false);
+  }
+  SECTION("CONNECT") {
+    h.request("CONNECT", {}, false);
+  }
+  if (paused_first) token.collect(Collect{4});
+  CHECK(h.terminal.heads == 1);
+  CHECK(body == (paused_first ? "none" : ""));
+  h.runner->requestData("more than the limit", false);
+  h.runner->requestData("", true);
+  CHECK(h.terminal.body == "more than the limit");
+  CHECK(h.terminal.complete);
+}
+
+TEST_CASE("Collect of a response that accepts a tunnel waits for no body") {
+  Pair pair;
+  pair.a.response_headers = [](http::ResponseHeaders&, Stream&) -> HookResult { return Collect{4}; };
+  Harness& h = pair.make();
+  h.request("CONNECT", {}, false);
+  h.runner->beginTunnel();
+  h.respond(200, {}, false);
+  CHECK(h.client.heads == 1);
+  CHECK(countOf(h.log, "a.response body ") == 1);
+  h.runner->responseData("more than the limit", false);
+  CHECK(h.client.body == "more than the limit");
+}
+
 TEST_CASE("a body larger than Collect allows is answered 413, a response 500") {
   Pair pair;
   SECTION("request") {

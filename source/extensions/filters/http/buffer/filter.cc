@@ -24,7 +24,8 @@ HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filte
 }
 
 HookResult Filter::onRequestBody(filter::Body& body, filter::Stream& stream) {
-  // In HTTP/1 a message has either a content-length or trailers.
+  // In HTTP/1 a message has either a content-length or trailers. A tunnel has neither.
+  if (stream.request().wantsTunnel()) return filter::Next{};
   if (!stream.request().has(Name::kContentLength) && stream.requestTrailers().empty()) {
     stream.request().add(Name::kContentLength, std::to_string(body.bytes().size()));
   }

@@ -80,6 +80,19 @@ TEST_CASE("a setting of another filter under this one's name is not taken for it
   CHECK(h.client.status == 413);
 }
 
+TEST_CASE("a request that asks for a tunnel goes on at once, without a length") {
+  Harness h = make(4);
+  SECTION("an upgrade") {
+    h.stream.request().upgrade = "websocket";
+    h.request("GET", {}, false);
+  }
+  SECTION("CONNECT") {
+    h.request("CONNECT", {}, false);
+  }
+  CHECK(h.terminal.heads == 1);
+  CHECK(h.terminal.headers.empty());
+}
+
 TEST_CASE("it passes the interleaving suite") {
   for (const bool trailers : {false, true}) {
     filter::testing::Suite suite;

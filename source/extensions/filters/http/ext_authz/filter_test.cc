@@ -274,6 +274,19 @@ TEST_CASE("the body goes to the service and on to the upstream") {
   CHECK(h.terminal.complete);
 }
 
+TEST_CASE("a request that asks for a tunnel has no body: it is asked about at once") {
+  Settings s = basic();
+  s.body = BodySettings{4, false};
+  Guarded h(std::move(s));
+  h.stream.request().upgrade = "websocket";
+  h.request("GET", {}, false);
+  REQUIRE(h.calls.waiting() == 1);
+  CHECK(h.calls.request().body.empty());
+  CHECK(h.terminal.heads == 0);
+  h.calls.answer(answer(200));
+  CHECK(h.terminal.heads == 1);
+}
+
 TEST_CASE("a body above the limit is answered 413, or its beginning is sent") {
   SECTION("answered") {
     Settings s = basic();
