@@ -39,6 +39,7 @@ enum class ResetReason : uint8_t {
   kProtocolError,    // the peer broke the protocol on this stream
   kRefused,          // the peer says that it did not process it (REFUSED_STREAM); some say so and did
   kUnprocessed,      // the peer cannot have processed it: not sent, or beyond GOAWAY's last stream (safe to repeat)
+  kConnectError,     // the peer lost the connection that a CONNECT was for
 };
 
 // (proto: envoy.config.core.v3.Http2ProtocolOptions; defaults are the edge's)

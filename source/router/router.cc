@@ -412,17 +412,13 @@ void Router::onResponseReset(http::ResetReason reason, std::string_view detail) 
     }
   }
   worker_.cells().add(stats().rq_rx_reset);
-  stream_.info().upstream_transport_failure_reason = detail;
-  if (response_began_) {
-    release();
-    stream_.info().response_flags.set(reason == http::ResetReason::kProtocolError
-                                          ? ResponseFlag::kUpstreamProtocolError
-                                          : ResponseFlag::kUpstreamConnectionTermination);
-    return runner_.resetResponse(reason == http::ResetReason::kProtocolError
-                                     ? "upstream_reset_after_response_started{protocol_error}"
-                                     : "upstream_reset_after_response_started{connection_termination}");
-  }
-  fail(reason == http::ResetReason::kProtocolError ? kProtocolError : kTermination);
+  // Which rule a host broke is told nowhere else.
+  if (reason == http::ResetReason::kProtocolError) stream_.info().upstream_transport_failure_reason = detail;
+  const ResetText text = resetText(reason);
+  if (!response_began_) return fail(text.before);
+  release();
+  stream_.info().response_flags.set(text.before.flag);
+  runner_.resetResponse(text.after);
 }
 
 void Router::replay(bool fresh) {

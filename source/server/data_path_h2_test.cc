@@ -44,6 +44,52 @@ struct H2Client {
   h2::FrameReader reader;
 };
 
+TEST_CASE("how a host of HTTP/2 ends a stream decides about flag, details and text") {
+  H2Path t;
+  H2Host host = t.h2host();
+  TestClient& client = t.connect();
+  client.send(request("POST", "/", "content-length: 1\r\n", "x"));
+  host.seen();
+  host.send(h2::settings());
+  std::string reason, log = "/ 503 upstream_reset_before_response_started{";
+  SECTION("by RST_STREAM") {
+    host.send(h2::rst(1, h2::kInternal));
+    reason = "remote reset";
+    log += "remote_reset} UR";
+  }
+  SECTION("by REFUSED_STREAM") {
+    host.send(h2::rst(1, h2::kRefusedStream));
+    reason = "remote refused stream reset";
+    log += "remote_refused_stream_reset} UR";
+  }
+  SECTION("by breaking a rule of messages") {
+    host.send(host.head(1, {{"no", "status"}}, true));
+    reason = "protocol error";
+    log = "/ 502 upstream_reset_before_response_started{protocol_error} UPE";
+  }
+  SECTION("by its connection") {
+    host.peer().close();
+    reason = "connection termination";
+    log += "connection_termination} UC";
+  }
+  t.loop.turn();
+  CHECK(client.take().ends_with("upstream connect error or disconnect/reset before headers. reset reason: " + reason));
+  REQUIRE(t.log.size() == 1);
+  CHECK(t.log[0] == log);
+}
+
+TEST_CASE("RST_STREAM of a host behind its head is told as its reset") {
+  H2Path t;
+  H2Host host = t.h2host();
+  H2Client client(t);
+  client.get(1);
+  host.seen();
+  host.send(h2::settings() + host.head(1, {{":status", "200"}}) + h2::rst(1, h2::kProtocol));
+  CHECK(contains(client.seen(), "RST_STREAM 1 2"));  // never the host's own code
+  REQUIRE(t.log.size() == 1);
+  CHECK(t.log[0] == "/ 200 upstream_reset_after_response_started{remote_reset} UR");
+}
+
 TEST_CASE("a request of HTTP/1 goes on by HTTP/2 and its response comes back") {
   H2Path t;
   H2Host host = t.h2host();

@@ -350,9 +350,15 @@ void Connection::onRequestTrailers(http::StreamId id) {
   if (Stream* stream = find(id)) stream->endWithTrailers();
 }
 
-void Connection::onRequestReset(http::StreamId id, http::ResetReason) {
+void Connection::onRequestReset(http::StreamId id, http::ResetReason reason) {
   worker_.cells.add(settings_->stats.rq_rx_reset);
-  if (Stream* stream = find(id)) stream->abort("http.remote_reset", ResponseFlag::kDownstreamRemoteReset, 0);
+  Stream* stream = find(id);
+  if (stream == nullptr) return;
+  if (reason == http::ResetReason::kProtocolError) {
+    return stream->abort("http2.violation.of.messaging.rule", ResponseFlag::kDownstreamProtocolError, 0);
+  }
+  const bool refused = reason == http::ResetReason::kRefused;
+  stream->abort(refused ? "http2.remote_refuse" : "http2.remote_reset", ResponseFlag::kDownstreamRemoteReset, 0);
 }
 
 void Connection::onSendProgress(http::StreamId id) {

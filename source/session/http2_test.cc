@@ -71,5 +71,31 @@ TEST_CASE("budgets of HTTP/2 go by the time of the loop") {
   CHECK((frames.find("GOAWAY") == std::string::npos) == (wait == 200));
 }
 
+TEST_CASE("how a client ends a stream is told in the log") {
+  Http2Session t;
+  t.open();
+  const std::string post = h2::headerFrames(
+      1,
+      t.deflater.block(
+          {{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}, {"content-length", "1"}}),
+      false);
+  t.send(post);
+  std::string told;
+  SECTION("by RST_STREAM") {
+    t.send(h2::rst(1, h2::kCancel));
+    told = "/ 0 http2.remote_reset DR";
+  }
+  SECTION("by REFUSED_STREAM") {
+    t.send(h2::rst(1, h2::kRefusedStream));
+    told = "/ 0 http2.remote_refuse DR";
+  }
+  SECTION("by breaking a rule of messages") {
+    t.send(h2::data(1, "too long"));
+    told = "/ 0 http2.violation.of.messaging.rule DPE";
+  }
+  REQUIRE(t.log.size() == 1);
+  CHECK(t.log[0] == told);
+}
+
 }  // namespace
 }  // namespace sluice::session

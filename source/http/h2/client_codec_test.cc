@@ -300,5 +300,24 @@ TEST_CASE("RST_STREAM with NO_ERROR behind a whole response leaves it whole") {
   REQUIRE(client.events() == "1 response 413\n1 data no\n1 end\n");
 }
 
+TEST_CASE("what the host says about a stream that it ends is told") {
+  TestClient client;
+  client.settle();
+  client.send("CONNECT", false);
+
+  SECTION("it lost the connection that CONNECT was for") {
+    client.feed(rst(1, kConnectError));
+    REQUIRE(client.events() == "1 reset connect_error\n");
+  }
+  SECTION("it refused it") {
+    client.feed(rst(1, kRefusedStream));
+    REQUIRE(client.events() == "1 reset refused\n");
+  }
+  SECTION("anything else") {
+    client.feed(rst(1, kProtocol));
+    REQUIRE(client.events() == "1 reset remote\n");
+  }
+}
+
 }  // namespace
 }  // namespace sluice::http::h2

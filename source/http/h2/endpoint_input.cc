@@ -207,6 +207,7 @@ void Endpoint::onClose(StreamId id, uint32_t code) {
   detach(*stream);
   if (!tell) return;
   ResetReason reason = stream->peer_reset ? ResetReason::kRemote : ResetReason::kProtocolError;
+  if (stream->peer_reset && code == NGHTTP2_CONNECT_ERROR) reason = ResetReason::kConnectError;
   // Without a frame of the peer it is GOAWAY that left the stream out.
   if (code == NGHTTP2_REFUSED_STREAM) reason = stream->peer_reset ? ResetReason::kRefused : ResetReason::kUnprocessed;
   if (reading_) {

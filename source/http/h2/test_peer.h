@@ -44,6 +44,7 @@ enum Code : uint32_t {
   kRefusedStream = 7,
   kCancel = 8,
   kCompression = 9,
+  kConnectError = 10,
   kCalm = 11,
 };
 
@@ -275,8 +276,8 @@ inline std::string listText(const HeaderList& list) {
 }
 
 inline std::string reasonText(ResetReason reason) {
-  static const char* const kNames[] = {"local",          "remote",  "connection_ended",
-                                       "protocol_error", "refused", "unprocessed"};
+  static const char* const kNames[] = {"local",   "remote",      "connection_ended", "protocol_error",
+                                       "refused", "unprocessed", "connect_error"};
   return std::string("reset ") + kNames[static_cast<int>(reason)];
 }
 
