@@ -259,6 +259,8 @@ std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const Peer
   base::Arena& arena = headers.arena();
   if (headers.authority.empty() && headers.protocol != http::Protocol::kHttp10)
     return Reply{400, "", "missing_host_header"};
+  if (headers.method == "QUERY" && !headers.has(Name::kContentType))
+    return Reply{400, "", "query_missing_content_type"};
   if (headers.scheme.empty()) headers.scheme = peer.trusted_tls ? "https" : "http";
 
   if (settings.escaped_slashes != EscapedSlashes::kKeep &&

@@ -191,6 +191,14 @@ TEST_CASE("encoded slashes are kept, refused, redirected or decoded (P2)") {
   CHECK(p.apply() == "");
 }
 
+TEST_CASE("QUERY says what its content is") {
+  Policy p;
+  p.headers.method = "QUERY";
+  CHECK(p.apply() == "400 query_missing_content_type");
+  p.headers.add("content-type", "application/sql");
+  CHECK(p.apply() == "");
+}
+
 TEST_CASE("a redirect to the path without encoded slashes never names another host") {
   Policy p;
   p.settings.normalize_path = GENERATE(false, true);
@@ -255,6 +263,7 @@ TEST_CASE("at the edge the peer's address is added, and what only proxies may sa
   p.headers.add("x-envoy-internal", "true");
   p.headers.add("x-envoy-original-path", "/admin");
   p.headers.add("x-envoy-anything", "1");
+  p.headers.add("x-envoy-upstream-stream-duration-ms", "1");
   p.headers.add("x-request-id", "mine");
   CHECK(p.apply() == "");
   CHECK(p.field("x-forwarded-for") == "6.6.6.6,1.2.3.4");
@@ -263,6 +272,7 @@ TEST_CASE("at the edge the peer's address is added, and what only proxies may sa
   CHECK(p.field("x-envoy-internal") == "-");
   CHECK(p.field("x-envoy-original-path") == "-");
   CHECK(p.field("x-envoy-anything") == "-");
+  CHECK(p.field("x-envoy-upstream-stream-duration-ms") == "-");
   CHECK(p.field("x-request-id") != "mine");
   CHECK(p.info.downstream_remote_address == "1.2.3.4:5");
 }

@@ -4,6 +4,7 @@
 
 #include "source/http/grpc.h"
 #include "source/session/connection.h"
+#include "source/session/last_hop.h"
 #include "source/stream/format_context.h"
 
 namespace sluice::session {
@@ -70,6 +71,10 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
     worker_.cells.add(settings.stats.rq_misdirected);
     makeChain();
     return refuse(Reply{421, "", "misdirected_request"});
+  }
+  if (std::optional<Reply> answer = answerAsLast(headers)) {
+    makeChain();
+    return refuse(*std::move(answer));
   }
   table_ = worker_.tables.get(settings.route_slot->id);
   if (table_) {
