@@ -75,6 +75,7 @@ struct HttpSettings {
   // Timeouts; 0: none.
   milliseconds stream_idle_timeout{300'000};
   milliseconds request_timeout{0};          // until the whole request is here
+  milliseconds request_body_timeout{0};     // without a byte of a request that is not whole and not answered
   milliseconds request_headers_timeout{0};  // from the first byte of a head to its end
   milliseconds idle_timeout{3'600'000};     // of a connection without streams
   milliseconds max_connection_duration{0};

@@ -87,7 +87,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
     worker_.cells.add(settings.stats.rq_upgrade_refused);
     return refuse(Reply{403, "", "upgrade_failed"});
   }
-  touch();
+  if (!end_stream) touch();
   max_duration_ = longestDuration();
   const bool times_request = settings.request_timeout.count() > 0 && !end_stream && !asks_tunnel_;
   if (times_request) too_long_.arm(std::min(settings.request_timeout, max_duration_.value_or(milliseconds::max())));
@@ -153,8 +153,7 @@ void Stream::refuse(Reply reply) {
 
 void Stream::requestData(std::string_view data, bool end_stream) {
   info_.bytes_received += data.size();
-  touch();
-  if (end_stream) requestEnded();
+  end_stream ? requestEnded() : touch();
   unconsumed_ += data.size();
   runner_->requestData(data, end_stream);
   if (!end_stream) openWindow();
@@ -184,6 +183,7 @@ void Stream::endWithTrailers() {
 
 void Stream::requestEnded() {
   info_.request_end = info_.since(worker_.loop.now());
+  touch();
   const HttpSettings& settings = connection_->settings();
   if (settings.request_timeout.count() == 0) return;
   too_long_.cancel();
@@ -194,16 +194,39 @@ void Stream::armDuration() {
   if (max_duration_) too_long_.arm(*max_duration_ - (worker_.loop.now() - info_.start));
 }
 
-void Stream::touch() {
+// (proto: RouteAction.idle_timeout, HttpConnectionManager.stream_idle_timeout)
+milliseconds Stream::idleTimeout() const {
   const milliseconds configured = connection_->settings().stream_idle_timeout;
-  milliseconds timeout = configured;
-  if (route_.route != nullptr && route_.route->forward != nullptr) {
-    timeout = route_.route->forward->idle_timeout.value_or(configured);
+  const bool of_route = route_.route != nullptr && route_.route->forward != nullptr;
+  return of_route ? route_.route->forward->idle_timeout.value_or(configured) : configured;
+}
+
+void Stream::touch() {
+  idle_held_ = false;
+  milliseconds timeout = idleTimeout();
+  if (awaitsBody()) {
+    const milliseconds most = connection_->settings().request_body_timeout;
+    timeout = timeout.count() > 0 ? std::min(timeout, most) : most;
   }
   if (timeout.count() > 0) idle_.arm(timeout);
 }
 
+// Whether nothing can happen before the client sends more: it alone keeps alive what the request holds. Both sides of
+// gRPC and of a tunnel may be silent for long, and who set a timeout of silence for the route wants that one.
+bool Stream::awaitsBody() const {
+  if (connection_->settings().request_body_timeout.count() == 0 || asks_tunnel_ || response_started_) return false;
+  if (info_.request_end != stream::StreamInfo::kNotYet) return false;
+  const bool of_route = route_.route != nullptr && route_.route->forward != nullptr;
+  if (of_route && route_.route->forward->idle_timeout) return false;
+  return !http::grpc::isGrpcRequest(*request_headers_);
+}
+
 void Stream::onIdle() {
+  if (!idle_held_ && awaitsBody() && runner_->requestCredit() == 0) {  // it is not the client that is waited for
+    idle_held_ = true;
+    if (const milliseconds timeout = idleTimeout(); timeout.count() > 0) idle_.arm(timeout);
+    return;
+  }
   worker_.cells.add(connection_->settings().stats.rq_idle_timeout);
   info_.response_flags.set(ResponseFlag::kStreamIdleTimeout);
   if (response_started_) return resetStream("stream_idle_timeout");

@@ -58,6 +58,8 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void makeChain();
   void openWindow();
   bool mayTunnel() const;
+  bool awaitsBody() const;
+  std::chrono::milliseconds idleTimeout() const;
   // How long the stream may live; tells the upstream too, in grpc-timeout.
   std::optional<std::chrono::milliseconds> longestDuration();
   void armDuration();
@@ -82,10 +84,11 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   bool asks_tunnel_ = false;
   bool in_tunnel_ = false;
   bool response_ended_ = false;
-  size_t unconsumed_ = 0;  // bytes of the request that the client may not replace by others yet
-  event::Timer deadline_;  // the terminal's
-  event::Timer idle_;      // no bytes either way
-  event::Timer too_long_;  // request_timeout, then max_duration_
+  bool idle_held_ = false;  // request_body_timeout was over while the client was held back
+  size_t unconsumed_ = 0;   // bytes of the request that the client may not replace by others yet
+  event::Timer deadline_;   // the terminal's
+  event::Timer idle_;       // no bytes either way
+  event::Timer too_long_;   // request_timeout, then max_duration_
   std::optional<std::chrono::milliseconds> max_duration_;
 };
 

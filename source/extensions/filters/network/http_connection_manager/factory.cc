@@ -187,6 +187,9 @@ class Compiler {
       if (has) place = millisOf(value);
     };
     if (edge()) s.request_headers_timeout = milliseconds(60'000);
+    // Who says how long a request or a silence may last is not given a third limit.
+    const bool chosen = proto_.has_stream_idle_timeout() || proto_.has_request_timeout();
+    if (edge() && !chosen) s.request_body_timeout = milliseconds(60'000);
     set(s.stream_idle_timeout, proto_.has_stream_idle_timeout(), proto_.stream_idle_timeout());
     set(s.request_timeout, proto_.has_request_timeout(), proto_.request_timeout());
     set(s.request_headers_timeout, proto_.has_request_headers_timeout(), proto_.request_headers_timeout());
