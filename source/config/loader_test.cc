@@ -136,10 +136,21 @@ TEST_CASE("two members of a oneof are an error") {
         "f.yaml:2:1: pipe: cannot be set together with socket_address; keep one of them (oneof address)");
 }
 
-TEST_CASE("null leaves a field unset, an item of a list cannot be null") {
+TEST_CASE("null leaves a field unset and is no item of a list") {
   CHECK(Loaded<Cluster>("name: null\nload_assignment: ~\nlb_policy:\n").ok);
-  CHECK(Loaded<Bootstrap>("static_resources: {clusters: [~]}").firstError() ==
-        "f.yaml:1:31: static_resources.clusters[0]: a list cannot hold null; remove the item or give it a value");
+  const Loaded<Bootstrap> loaded("static_resources: {clusters: [~, {name: a}]}");
+  CHECK(loaded.ok);
+  CHECK(loaded.message.static_resources().clusters_size() == 1);
+}
+
+TEST_CASE("one value stands for a list of one, a message for a duration, in YAML too") {
+  const Loaded<Bootstrap> loaded("static_resources: {clusters: {name: a, connect_timeout: {seconds: 5}}}");
+
+  REQUIRE(loaded.errors.toString() == "");
+  CHECK(loaded.message.static_resources().clusters(0).connect_timeout().seconds() == 5);
+  CHECK(loaded.positions.find("static_resources.clusters[0].name").column == 31);
+  CHECK(Loaded<Bootstrap>("static_resources: {clusters: 7}").firstError() ==
+        "f.yaml:1:30: static_resources.clusters[0]: expected a mapping of Cluster's fields, found 7");
 }
 
 TEST_CASE("anchors, aliases and merge keys expand, own keys win over merged ones") {
@@ -303,8 +314,10 @@ TEST_CASE("JSON reads with tabs, escapes and surrogate pairs, and its errors hav
         "f.json:2:10: is not JSON: expected ':' after the name");
   CHECK(Loaded<Cluster>("{\n  \"nam\": \"a\"}", Format::kJson, "f.json").firstError() ==
         "f.json:2:3: nam: unknown field of envoy.config.cluster.v3.Cluster; did you mean \"name\"?");
-  CHECK(Loaded<Cluster>("{\"name\": \"a\",}", Format::kJson, "f.json").firstError() ==
-        "f.json:1:14: is not JSON: expected a name in double quotes");
+  CHECK(Loaded<Cluster>("{\"name\": \"a\", 1: 2}", Format::kJson, "f.json").firstError() ==
+        "f.json:1:15: is not JSON: expected a name in double quotes");
+  CHECK(Loaded<Cluster>("{\"name\": \"a\nb\",\n1}", Format::kJson, "f.json").firstError() ==
+        "f.json:3:1: is not JSON: expected a name in double quotes");
   CHECK(Loaded<Cluster>("{\"name\": \"a\"} x", Format::kJson, "f.json").firstError() ==
         "f.json:1:15: is not JSON: something follows the end of the JSON value");
 }

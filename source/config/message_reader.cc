@@ -1,5 +1,6 @@
 #include "source/config/message_reader.h"
 
+#include <cmath>
 #include <limits>
 #include <unordered_map>
 #include <unordered_set>
@@ -32,6 +33,11 @@ bool isMessage(const FieldDescriptor& field) {
 
 bool isValue(const FieldDescriptor& field) {
   return isMessage(field) && field.message_type()->full_name() == "google.protobuf.Value";
+}
+
+// Whether one value of the field may be written as a list.
+bool takesList(const FieldDescriptor& field) {
+  return isValue(field) || (isMessage(field) && field.message_type()->full_name() == "google.protobuf.ListValue");
 }
 
 // What a field of this type takes, for error messages.
@@ -108,6 +114,7 @@ bool setScalar(const DocumentNode& node, const FieldDescriptor& field, Message& 
       const std::optional<double> value = toDouble(node);
       if (!value) return false;
       const auto narrow = static_cast<float>(*value);
+      if (std::isinf(narrow) && !std::isinf(*value)) return false;
       add ? fields.AddFloat(&message, &field, narrow) : fields.SetFloat(&message, &field, narrow);
       return true;
     }
@@ -268,23 +275,29 @@ void MessageReader::readField(const DocumentNode::Entry& entry, const Field& fie
 }
 
 void MessageReader::readList(const DocumentNode& node, const Field& field, Message& message) {
+  if (node.kind == Kind::kNull && !isValue(field)) return;
   if (node.kind != Kind::kSequence) {
-    error(node, absl::StrCat("expected a list, found ", shown(node), "; put `- ` before each value or write [...]"));
+    readItem(node, field, message);  // a list of one needs no brackets
     return;
   }
-  const size_t path_size = path_.size();
-  int index = message.GetReflection()->FieldSize(message, &field);  // not 0 where another file comes first
   for (const DocumentNode* item : node.items) {
-    absl::StrAppend(&path_, "[", index++, "]");
-    record(*item);
-    if (item->kind == Kind::kNull && !isValue(field)) {
-      error(*item, "a list cannot hold null; remove the item or give it a value");
+    if (item->kind == Kind::kNull && !isValue(field)) continue;
+    if (item->kind == Kind::kSequence && !takesList(field)) {
+      if (enter(*item)) readList(*item, field, message);  // a list in a list adds its items
+      leave();
     } else {
-      readSingular(*item, field, message, true);
+      readItem(*item, field, message);
     }
-    path_.resize(path_size);
     if (exhausted_) return;
   }
+}
+
+void MessageReader::readItem(const DocumentNode& node, const Field& field, Message& message) {
+  const size_t path_size = path_.size();
+  absl::StrAppend(&path_, "[", message.GetReflection()->FieldSize(message, &field), "]");
+  record(node);
+  readSingular(node, field, message, true);
+  path_.resize(path_size);
 }
 
 void MessageReader::readSingular(const DocumentNode& node, const Field& field, Message& message, bool add) {
@@ -332,12 +345,11 @@ void MessageReader::readMap(const DocumentNode& node, const Field& field, Messag
     }
     if (!seen.insert(entry.key->text).second) {
       if (!entry.merged) error(*entry.key, "is set twice in this mapping; keep one");
-    } else if (entry.value->kind == Kind::kNull && !isValue(value_field)) {
-      error(*entry.value, "a map cannot hold null; remove the entry or give it a value");
     } else {
       Message& pair = *message.GetReflection()->AddMessage(&message, &field);
       if (!setScalar(key, key_field, pair, false)) refuseScalar(*entry.key, key_field);
-      readSingular(*entry.value, value_field, pair, false);
+      const bool is_default = entry.value->kind == Kind::kNull && !isValue(value_field);
+      if (!is_default) readSingular(*entry.value, value_field, pair, false);
     }
     path_.resize(path_size);
     if (exhausted_) return;
@@ -377,12 +389,15 @@ void MessageReader::readAnyBody(const DocumentNode& node, const std::string& typ
   const std::unique_ptr<Message> message = newMessage(typeNameOf(type_url));
   const std::string& type = message->GetDescriptor()->full_name();
   if (type.compare(0, 16, "google.protobuf.") == 0 && type != "google.protobuf.Empty") {
-    const DocumentNode* value = entryOf(node, "value");
-    if (value == nullptr) {
-      error(node, absl::StrCat("a ", type, " in an Any stands in \"value\""));
-      return;
+    for (const DocumentNode::Entry& entry : node.entries) {
+      const std::string& key = entry.key->text;
+      if (key != "@type" && key != "value") {
+        error(*entry.key, absl::StrCat("a ", type, " in an Any stands in \"value\"; move \"", key, "\" into it"));
+      }
     }
-    readMessage(*value, *message);
+    const DocumentNode* value = entryOf(node, "value");
+    const bool is_default = value == nullptr || (value->kind == Kind::kNull && type != "google.protobuf.Value");
+    if (!is_default) readMessage(*value, *message);
   } else {
     readMessage(node, *message, true);
   }
@@ -413,7 +428,9 @@ void MessageReader::readTypedStruct(const DocumentNode& node, google::protobuf::
   packAny(*message, type_url->text, any);
 }
 
+// Well-known types with a text of their own may also be written as the messages that they are.
 void MessageReader::readDuration(const DocumentNode& node, Message& message) {
+  if (node.kind == Kind::kMapping) return readFields(node, message, false);
   const std::optional<google::protobuf::Duration> duration =
       node.kind == Kind::kString ? toDuration(node.text) : std::nullopt;
   if (duration) {
@@ -424,6 +441,7 @@ void MessageReader::readDuration(const DocumentNode& node, Message& message) {
 }
 
 void MessageReader::readTimestamp(const DocumentNode& node, Message& message) {
+  if (node.kind == Kind::kMapping) return readFields(node, message, false);
   const std::optional<google::protobuf::Timestamp> time =
       node.kind == Kind::kString ? toTimestamp(node.text) : std::nullopt;
   if (time) {
@@ -438,6 +456,8 @@ void MessageReader::readWrapper(const DocumentNode& node, Message& message) {
   const Field* value = message.GetDescriptor()->FindFieldByName("value");
   if (value == nullptr || value->is_repeated() || isMessage(*value)) {
     error(node, absl::StrCat(message.GetDescriptor()->full_name(), " cannot be written in a configuration file"));
+  } else if (node.kind == Kind::kMapping) {
+    readFields(node, message, false);
   } else if (!setScalar(node, *value, message, false)) {
     refuseScalar(node, *value);
   }
@@ -448,6 +468,8 @@ void MessageReader::readStruct(const DocumentNode& node, Message& message) {
 }
 
 void MessageReader::readListValue(const DocumentNode& node, Message& message) {
+  if (node.kind == Kind::kMapping) return readFields(node, message, false);
+  if (node.kind != Kind::kSequence) return error(node, absl::StrCat("expected a list, found ", shown(node)));
   readList(node, *message.GetDescriptor()->FindFieldByName("values"), message);
 }
 

@@ -2,9 +2,11 @@
 
 // Sets the fields of a protobuf message from a Document, by reflection.
 //
-// The text form is protobuf's JSON mapping: both name forms, wrappers, Struct, Duration, Any with `@type` resolved in
-// the linked types. A TypedStruct in an Any is replaced by the message that it describes. Reading goes on after an
-// error, so that one pass reports everything.
+// The text form is protobuf's JSON mapping, with every form that protobuf's own reader takes (`ignore_unknown` off):
+// both name forms, wrappers and Duration as text or as messages, one value for a list of one, null for what is not set,
+// Any with
+// `@type` resolved in the linked types. A key twice is an error, though. A TypedStruct in an Any is replaced by the
+// message that it describes. Reading goes on after an error, so that one pass reports everything.
 
 #include <string>
 #include <string_view>
@@ -37,6 +39,7 @@ class MessageReader {
   void readFields(const DocumentNode& node, google::protobuf::Message& message, bool skip_type);
   void readField(const DocumentNode::Entry& entry, const Field& field, google::protobuf::Message& message);
   void readList(const DocumentNode& node, const Field& field, google::protobuf::Message& message);
+  void readItem(const DocumentNode& node, const Field& field, google::protobuf::Message& message);
   void readMap(const DocumentNode& node, const Field& field, google::protobuf::Message& message);
   void readSingular(const DocumentNode& node, const Field& field, google::protobuf::Message& message, bool add);
   void readAny(const DocumentNode& node, google::protobuf::Any& any);

@@ -1,6 +1,8 @@
 #include "source/config/scalars.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "absl/strings/ascii.h"
@@ -22,7 +24,7 @@ bool isNumeric(const DocumentNode& node) {
   return node.kind == Kind::kInteger || node.kind == Kind::kNumber || node.kind == Kind::kString;
 }
 
-// strtod and its relatives take surrounding blanks and hexadecimal floats; the configuration does not.
+// strtod and its relatives take surrounding blanks; the configuration does not.
 bool hasNumberShape(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
 }
@@ -34,9 +36,43 @@ std::optional<Integer> toInteger(const DocumentNode& node) {
   if (absl::SimpleAtoi(node.text, &value)) return value;
   double number = 0;
   if (!absl::SimpleAtod(node.text, &number) || std::trunc(number) != number) return std::nullopt;
-  // Beyond 2^53 a fraction or exponent does not name one integer.
-  if (std::fabs(number) > 9007199254740992.0 || (number < 0 && std::is_unsigned_v<Integer>)) return std::nullopt;
+  const double above = std::ldexp(1.0, std::numeric_limits<Integer>::digits);  // the first that is too large
+  if (number >= above || number < static_cast<double>(std::numeric_limits<Integer>::min())) return std::nullopt;
   return static_cast<Integer>(number);
+}
+
+// "0x1p3", as a string only.
+std::optional<double> toHexadecimal(const std::string& text) {
+  const bool negative = text.starts_with('-');
+  const std::string digits = absl::AsciiStrToLower(text.substr(negative ? 1 : 0));
+  if (!digits.starts_with("0x") || digits.find_first_not_of("0123456789abcdefp+-.", 2) != std::string::npos)
+    return std::nullopt;
+  char* end = nullptr;
+  const double number = std::strtod(digits.c_str(), &end);
+  if (*end != '\0' || std::isinf(number)) return std::nullopt;
+  return negative ? -number : number;
+}
+
+// The digits after the point of a duration as nanoseconds. More than nine do not fit, unless they say nothing.
+std::optional<int32_t> toNanos(std::string_view digits) {
+  constexpr size_t kPlaces = 9;
+  if (digits.size() > kPlaces && digits.find_first_not_of('0') == std::string_view::npos) return 0;
+  if (digits.size() > kPlaces || digits.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+  int32_t nanos = 0;
+  for (size_t i = 0; i < kPlaces; ++i) nanos = nanos * 10 + (i < digits.size() ? digits[i] - '0' : 0);
+  return nanos;
+}
+
+// The whole seconds of a duration: digits, with a plus sign or spaces around them if need be.
+std::optional<int64_t> toSeconds(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  if (text.starts_with('+')) text.remove_prefix(1);
+  int64_t seconds = 0;
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+  if (!absl::SimpleAtoi(view(text), &seconds)) return std::nullopt;
+  if (seconds > google::protobuf::util::TimeUtil::kDurationMaxSeconds) return std::nullopt;
+  return seconds;
 }
 
 }  // namespace
@@ -55,14 +91,16 @@ std::optional<double> toDouble(const DocumentNode& node) {
   if (node.text == "Infinity") return std::numeric_limits<double>::infinity();
   if (node.text == "-Infinity") return -std::numeric_limits<double>::infinity();
   double number = 0;
-  if (!hasNumberShape(node.text) || !absl::SimpleAtod(node.text, &number) || std::isinf(number)) return std::nullopt;
+  if (!hasNumberShape(node.text)) return node.kind == Kind::kString ? toHexadecimal(node.text) : std::nullopt;
+  if (!absl::SimpleAtod(node.text, &number) || std::isinf(number)) return std::nullopt;
+  if (node.kind == Kind::kInteger && number == 0) return 0;  // not -0
   return number;
 }
 
 std::optional<bool> toBool(const DocumentNode& node) {
   if (node.kind == Kind::kBool) return node.boolean;
-  if (node.kind == Kind::kString && node.text == "true") return true;
-  if (node.kind == Kind::kString && node.text == "false") return false;
+  bool value = false;
+  if (node.kind == Kind::kString && absl::SimpleAtob(node.text, &value)) return value;
   return std::nullopt;
 }
 
@@ -91,8 +129,17 @@ std::optional<std::string> toBytes(const DocumentNode& node) {
 }
 
 std::optional<google::protobuf::Duration> toDuration(std::string_view text) {
+  if (!text.ends_with('s')) return std::nullopt;
+  text.remove_suffix(1);
+  const int sign = text.starts_with('-') ? -1 : 1;
+  if (sign < 0) text.remove_prefix(1);
+  const size_t point = std::min(text.find('.'), text.size());
+  const std::optional<int64_t> seconds = toSeconds(text.substr(0, point));
+  const std::optional<int32_t> nanos = toNanos(text.substr(std::min(point + 1, text.size())));
+  if (!seconds || !nanos) return std::nullopt;
   google::protobuf::Duration duration;
-  if (!google::protobuf::util::TimeUtil::FromString(std::string(text), &duration)) return std::nullopt;
+  duration.set_seconds(*seconds * sign);
+  duration.set_nanos(*nanos * sign);
   return duration;
 }
 

@@ -19,15 +19,16 @@ namespace sluice::config {
 // out of range.
 std::optional<int64_t> toInt64(const DocumentNode& node);
 std::optional<uint64_t> toUint64(const DocumentNode& node);
-// Numbers or strings, "NaN", "Infinity" and "-Infinity" too.
+// Numbers or strings, "NaN", "Infinity", "-Infinity" and hexadecimal ones too.
 std::optional<double> toDouble(const DocumentNode& node);
+// Booleans, or strings: true, t, yes, y, 1 and their opposites, in any case.
 std::optional<bool> toBool(const DocumentNode& node);
 // Names in any case, '-' for '_' allowed; or a number, which need not be declared.
 std::optional<int> toEnum(const DocumentNode& node, const google::protobuf::EnumDescriptor& type);
 // Base64, standard or URL alphabet.
 std::optional<std::string> toBytes(const DocumentNode& node);
 
-// Seconds with an optional fraction and the unit: "0.25s".
+// Seconds with an optional fraction of at most nine digits and the unit: "0.25s". Not ".25s".
 std::optional<google::protobuf::Duration> toDuration(std::string_view text);
 // RFC 3339.
 std::optional<google::protobuf::Timestamp> toTimestamp(std::string_view text);
