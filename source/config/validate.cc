@@ -1,5 +1,6 @@
 #include "source/config/validate.h"
 
+#include <algorithm>
 #include <memory>
 #include <unordered_set>
 
@@ -137,10 +138,22 @@ class Validator {
     if (inner != nullptr) Validator().check(*inner, context, depth + 1);
   }
 
+  // Whether a field that is not declared was refused in this message: it may be the member of a oneof that seems to
+  // miss.
+  static bool refusedByName(const Message& message, const Context& context) {
+    const std::string prefix = context.path().empty() ? "" : context.path() + ".";
+    const auto& errors = context.errors().errors();
+    return std::any_of(errors.begin(), errors.end(), [&](const ConfigError& error) {
+      if (error.path.size() <= prefix.size() || error.path.compare(0, prefix.size(), prefix) != 0) return false;
+      const std::string name = error.path.substr(prefix.size());
+      return name.find_first_of(".[") == std::string::npos && message.GetDescriptor()->FindFieldByName(name) == nullptr;
+    });
+  }
+
   static void checkOneof(const Message& message, const google::protobuf::OneofDescriptor& oneof,
                          const Context& context) {
     if (!oneof.options().GetExtension(::validate::required)) return;
-    if (message.GetReflection()->HasOneof(message, &oneof)) return;
+    if (message.GetReflection()->HasOneof(message, &oneof) || refusedByName(message, context)) return;
     std::string names;
     for (int i = 0; i < oneof.field_count(); ++i) {
       absl::StrAppend(&names, i == 0 ? "" : i + 1 == oneof.field_count() ? " or " : ", ", oneof.field(i)->name());

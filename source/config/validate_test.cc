@@ -48,6 +48,42 @@ TEST_CASE("ranges of numbers and durations are checked with their values in the 
         "f.yaml:1:37: least_request_lb_config.choice_count: must be at least 2, is 1 (uint32.gte: 2)");
 }
 
+TEST_CASE("a member of a oneof that is not supported is one error, not two") {
+  ErrorList errors;
+  Positions positions;
+  envoy::config::bootstrap::v3::Bootstrap bootstrap;
+  Loader(errors, positions)
+      .loadText("layered_runtime: {layers: [{name: r, rtds_layer: {name: r, rtds_config: {ads: {}}}}]}", Format::kYaml,
+                "f.yaml", bootstrap);
+  validate(bootstrap, Context(errors, &positions));
+
+  CHECK(errors.toString() ==
+        "f.yaml:1:38: layered_runtime.layers[0].rtds_layer: is a field of Envoy's RuntimeLayer that is not supported "
+        "here yet; remove it");
+}
+
+TEST_CASE("what is not served is refused by name, once") {
+  const auto errorsOf = [](auto message, const std::string& text) {
+    ErrorList errors;
+    Positions positions;
+    Loader(errors, positions).loadText(text, Format::kYaml, "f.yaml", message);
+    validate(message, Context(errors, &positions));
+    INFO(errors.toString());
+    CHECK(errors.total() == 1);
+    return errors.toString();
+  };
+  using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+  CHECK(errorsOf(HttpConnectionManager(), "{stat_prefix: a, scoped_routes: {name: s, scoped_rds: {}}}")
+            .find("scoped_routes: is a field of Envoy's HttpConnectionManager") != std::string::npos);
+  CHECK(errorsOf(RouteConfiguration(), "{name: r, vhds: {config_source: {ads: {}}}}")
+            .find("vhds: is a field of Envoy's RouteConfiguration") != std::string::npos);
+  CHECK(errorsOf(HttpConnectionManager(),
+                 "{stat_prefix: a, route_config: {}, access_log: [{name: g, typed_config: {\"@type\": "
+                 "type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig, "
+                 "common_config: {log_name: l}}}]}")
+            .find("HttpGrpcAccessLogConfig is Envoy's but not supported here yet") != std::string::npos);
+}
+
 TEST_CASE("an enum value without a name is refused") {
   CHECK(problems<Cluster>("{name: a, lb_policy: 99}") ==
         "f.yaml:1:11: lb_policy: must be a value that its enum defines, is 99 (enum.defined_only)");
