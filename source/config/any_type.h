@@ -28,6 +28,9 @@ std::string unknownTypeMessage(std::string_view type_url);
 // if the type is not linked or the bytes are broken.
 std::unique_ptr<google::protobuf::Message> unpackAny(const google::protobuf::Any& any, const Context& context);
 
+// Whether its message, that of a TypedStruct too, is one of the linked ones.
+bool isLinked(const google::protobuf::Any& any);
+
 // Bytes that are equal for equal messages, for content hashes.
 void packAny(const google::protobuf::Message& message, std::string_view type_url, google::protobuf::Any& any);
 

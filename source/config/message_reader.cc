@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
+#include "xds/type/v3/typed_struct.pb.h"
 
 #include "source/config/any_type.h"
 #include "source/config/known_fields.h"
@@ -38,6 +39,17 @@ bool isValue(const FieldDescriptor& field) {
 // Whether one value of the field may be written as a list.
 bool takesList(const FieldDescriptor& field) {
   return isValue(field) || (isMessage(field) && field.message_type()->full_name() == "google.protobuf.ListValue");
+}
+
+// (proto: HttpFilter.is_optional, FilterConfig.is_optional)
+bool saysOptional(const DocumentNode& node, const Descriptor& type) {
+  const FieldDescriptor* field = type.FindFieldByName("is_optional");
+  if (field == nullptr) return false;
+  for (const DocumentNode::Entry& entry : node.entries) {
+    const bool named = entry.key->text == field->name() || entry.key->text == field->camelcase_name();
+    if (named) return toBool(*entry.value).value_or(false);
+  }
+  return false;
 }
 
 // What a field of this type takes, for error messages.
@@ -216,6 +228,7 @@ void MessageReader::readFields(const DocumentNode& node, Message& message, bool 
   std::unordered_set<const Field*> seen;
   std::unordered_map<const google::protobuf::OneofDescriptor*, const Field*> chosen;
   const size_t path_size = path_.size();
+  const bool outer_optional = std::exchange(optional_, saysOptional(node, type));
   for (const DocumentNode::Entry& entry : node.entries) {
     if (skip_type && entry.key->text == "@type") continue;
     const Field* field = findField(*entry.key, type);
@@ -240,6 +253,7 @@ void MessageReader::readFields(const DocumentNode& node, Message& message, bool 
     }
     path_.resize(path_size);
   }
+  optional_ = outer_optional;
 }
 
 const MessageReader::Field* MessageReader::findField(const DocumentNode& key, const Descriptor& type) {
@@ -379,9 +393,20 @@ void MessageReader::readAny(const DocumentNode& node, google::protobuf::Any& any
     readTypedStruct(node, any);
   } else if (std::unique_ptr<Message> message = newMessage(typeNameOf(type_url->text))) {
     readAnyBody(node, type_url->text, any);
+  } else if (optional_) {
+    packUnknownType(node, *type_url, node, any);
   } else {
     error(*type_url, unknownTypeMessage(type_url->text));
   }
+}
+
+// As a TypedStruct, whose reader decides what becomes of it.
+void MessageReader::packUnknownType(const DocumentNode& node, const DocumentNode& type_url, const DocumentNode& fields,
+                                    google::protobuf::Any& any) {
+  xds::type::v3::TypedStruct wrapper;
+  wrapper.set_type_url(type_url.text);
+  if (&fields != &node && fields.kind == Kind::kMapping) readMessage(fields, *wrapper.mutable_value());
+  packAny(wrapper, "type.googleapis.com/xds.type.v3.TypedStruct", any);
 }
 
 // `node` holds the fields and "@type", or, for types with a JSON form of their own, "value".
@@ -420,6 +445,10 @@ void MessageReader::readTypedStruct(const DocumentNode& node, google::protobuf::
   }
   const std::string_view name = typeNameOf(type_url->text);
   const std::unique_ptr<Message> message = isTypedStruct(name) ? nullptr : newMessage(name);
+  if (message == nullptr && optional_) {
+    const DocumentNode nothing;
+    return packUnknownType(node, *type_url, value == nullptr ? nothing : *value, any);
+  }
   if (message == nullptr) {
     error(*type_url, unknownTypeMessage(type_url->text));
     return;

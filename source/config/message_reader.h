@@ -42,6 +42,8 @@ class MessageReader {
   void readItem(const DocumentNode& node, const Field& field, google::protobuf::Message& message);
   void readMap(const DocumentNode& node, const Field& field, google::protobuf::Message& message);
   void readSingular(const DocumentNode& node, const Field& field, google::protobuf::Message& message, bool add);
+  void packUnknownType(const DocumentNode& node, const DocumentNode& type_url, const DocumentNode& fields,
+                       google::protobuf::Any& any);
   void readAny(const DocumentNode& node, google::protobuf::Any& any);
   void readAnyBody(const DocumentNode& node, const std::string& type_url, google::protobuf::Any& any);
   void readTypedStruct(const DocumentNode& node, google::protobuf::Any& any);
@@ -69,6 +71,7 @@ class MessageReader {
   Positions* positions_;
   std::string path_;
   int depth_ = 0;
+  bool optional_ = false;  // in a mapping that says is_optional: the type of its Any may be unknown
   bool exhausted_ = false;
 };
 

@@ -410,8 +410,7 @@ class RouteCompiler {
       context.error("has neither config nor disabled: true, so it says nothing; set one of them or remove it");
       return nullptr;
     }
-    const std::string_view type = typeNameOf(wrapper.config().type_url());
-    if (wrapper.is_optional() && newMessage(type) == nullptr) return nullptr;
+    if (wrapper.is_optional() && !isLinked(wrapper.config())) return nullptr;
     return innerFilterConfig(name, wrapper.config(), context.child("config"));
   }
 

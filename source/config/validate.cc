@@ -124,7 +124,12 @@ class Validator {
     }
     for (int i = 0; i < type.field_count(); ++i) checkField(message, *type.field(i), context);
     for (int i = 0; i < type.real_oneof_decl_count(); ++i) checkOneof(message, *type.oneof_decl(i), context);
-    forEachSubmessage(message, context, [&](const Message& child, const Context& at) { check(child, at, depth + 1); });
+    const FieldDescriptor* optional = type.FindFieldByName("is_optional");
+    const bool may_be_unknown = optional != nullptr && message.GetReflection()->HasField(message, optional);
+    forEachSubmessage(message, context, [&](const Message& child, const Context& at) {
+      const bool is_any = child.GetDescriptor() == Any::descriptor();
+      if (!is_any || !may_be_unknown || isLinked(static_cast<const Any&>(child))) check(child, at, depth + 1);
+    });
   }
 
  private:

@@ -20,6 +20,7 @@ namespace {
 
 using envoy::config::cluster::v3::Cluster;
 using envoy::config::route::v3::RouteConfiguration;
+using envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 
 // Loads `text` as a Message and validates it; what is wrong, one line each.
 template <typename Message>
@@ -82,6 +83,20 @@ TEST_CASE("what is not served is refused by name, once") {
                  "type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig, "
                  "common_config: {log_name: l}}}]}")
             .find("HttpGrpcAccessLogConfig is Envoy's but not supported here yet") != std::string::npos);
+}
+
+TEST_CASE("a type that is not known is no error where the configuration says that it may be missing") {
+  const std::string known = "{name: a, is_optional: true, typed_config: {\"@type\": ";
+  CHECK(problems<HttpFilter>(
+            known + "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua, default_source_code: {}}}") == "");
+  CHECK(problems<HttpFilter>(known +
+                             "type.googleapis.com/xds.type.v3.TypedStruct, type_url: a.b/c.D, value: {e: 1}}}") == "");
+  ErrorList errors;
+  Positions positions;
+  HttpFilter filter;
+  Loader(errors, positions)
+      .loadText("{name: a, isOptional: false, typed_config: {\"@type\": a.b/c.D}}", Format::kYaml, "f.yaml", filter);
+  CHECK(errors.toString().find("typed_config: unknown type c.D") != std::string::npos);
 }
 
 TEST_CASE("an enum value without a name is refused") {

@@ -71,6 +71,23 @@ TEST_CASE("a whole bootstrap compiles") {
   CHECK_FALSE(t.compiled.settings->admin_address);
 }
 
+TEST_CASE("an HTTP filter of a type that is not known is left out if it is optional") {
+  std::string text = listener("l", 10000, "c");
+  const std::string before = "          - name: router\n";
+  const std::string lua =
+      "          - name: lua\n            is_optional: true\n            typed_config: {'@type': "
+      "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua, inline_code: x}\n";
+  text.insert(text.find(before), lua);
+  const Loaded t("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + text);
+  INFO(t.errors.toString());
+  CHECK(t.ok);
+  REQUIRE(t.errors.warnings().size() == 1);
+  CHECK(t.errors.warnings()[0].toString().find("filter 'lua' is left out") != std::string::npos);
+
+  text.replace(text.find("is_optional: true"), 17, "disabled: false");
+  CHECK_FALSE(Loaded("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + text).ok);
+}
+
 TEST_CASE("what stands twice is refused") {
   const Loaded t("static_resources:\n  clusters:\n" + cluster("c") + cluster("c") + "  listeners:\n" +
                  listener("l", 10000, "c") + listener("l", 10001, "c") + listener("m", 10000, "c"));

@@ -225,6 +225,11 @@ class Compiler {
         continue;
       }
       const Context typed = at.child("typed_config");
+      if (proto.is_optional() && !config::isLinked(proto.typed_config())) {
+        typed.warn(
+            absl::StrCat("filter '", proto.name(), "' is left out: it is optional and its type is not known here"));
+        continue;
+      }
       std::unique_ptr<google::protobuf::Message> message = config::unpackAny(proto.typed_config(), typed);
       if (!message) continue;
       const std::string& type = message->GetDescriptor()->full_name();
