@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "source/config/route_texts.h"
 
 namespace sluice::config {
@@ -236,13 +236,12 @@ void compileTlsParameters(const v3::CommonTlsContext& proto, const Context& cont
   out.curves.assign(params.ecdh_curves().begin(), params.ecdh_curves().end());
   out.signature_algorithms.assign(params.signature_algorithms().begin(), params.signature_algorithms().end());
   for (int i = 0; i < proto.alpn_protocols_size(); ++i) {
-    const std::string& protocol = proto.alpn_protocols(i);
-    if (protocol.empty() || protocol.size() > 255) {
-      context.child("alpn_protocols", static_cast<size_t>(i)).error("a protocol's name has 1 to 255 bytes");
-    } else if (absl::StrContains(protocol, ',')) {
-      context.child("alpn_protocols", static_cast<size_t>(i)).error("one protocol an entry, without commas");
+    // "h2,http/1.1" is two: Envoy joins the entries by commas, and files rely on it.
+    for (const absl::string_view protocol : absl::StrSplit(proto.alpn_protocols(i), ',')) {
+      if (protocol.empty() || protocol.size() > 255)
+        context.child("alpn_protocols", static_cast<size_t>(i)).error("a protocol's name has 1 to 255 bytes");
+      out.alpn.emplace_back(protocol);
     }
-    out.alpn.push_back(protocol);
   }
   out.key_log.path = proto.key_log().path();
 }

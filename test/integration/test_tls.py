@@ -98,6 +98,12 @@ class DownstreamTest(TlsTestCase):
             self.subject("-servername", "a.example", "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"), "a-rsa"
         )
 
+    def test_one_entry_of_alpn_protocols_with_a_comma_offers_both(self):
+        self.serve(downstream([self.ca.issue("a", "DNS:a.example")], common={"alpn_protocols": ["h2,http/1.1"]}))
+
+        self.assertIn("ALPN protocol: h2", self.client("-alpn", "http/1.1,h2"))
+        self.assertIn("ALPN protocol: http/1.1", self.client("-alpn", "http/1.1"))
+
     def test_alpn_is_agreed_on_in_our_order(self):
         self.serve(downstream([self.ca.issue("a", "DNS:a.example")], common={"alpn_protocols": ["h2", "http/1.1"]}))
 
