@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "source/config/format/substitution_format.h"
 #include "source/net/dns_name.h"
 
 namespace sluice::config {
@@ -88,6 +89,7 @@ std::optional<Endpoint> compileEndpoint(const envoy::config::endpoint::v3::LbEnd
   if (!compileAddress(proto.endpoint().address(), names, endpoint.child("address"), out)) return std::nullopt;
   out.hostname = proto.endpoint().hostname();
   out.health = healthOf(proto.health_status());
+  out.metadata = metadataOf(proto.metadata());
   if (proto.has_load_balancing_weight()) out.weight = proto.load_balancing_weight().value();
   if (out.weight == 0) {
     context.child("load_balancing_weight").error("a weight must be 1 or more; leave the endpoint out to take it away");

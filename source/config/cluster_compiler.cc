@@ -12,6 +12,7 @@
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "source/config/any_type.h"
 #include "source/config/assignment_compiler.h"
+#include "source/config/format/substitution_format.h"
 #include "source/config/http2_options.h"
 
 namespace sluice::config {
@@ -71,6 +72,7 @@ class ClusterCompiler {
     out_->name = proto_.name();
     out_->stat_name = proto_.alt_stat_name().empty() ? proto_.name() : proto_.alt_stat_name();
     std::replace(out_->stat_name.begin(), out_->stat_name.end(), ':', '_');
+    out_->metadata = metadataOf(proto_.metadata());
   }
 
   void compileDiscovery() {

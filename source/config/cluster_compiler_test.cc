@@ -292,6 +292,23 @@ TEST_CASE("an enormous duration is cut to ten years") {
   CHECK(compile(kPlain + "connect_timeout: 315000000000s").config->connect_timeout == 24h * 3650);
 }
 
+TEST_CASE("metadata of a cluster and of its endpoints is kept for formatters") {
+  const auto compiled = compile(
+      "name: c\nmetadata: {filter_metadata: {f: {z: 1, a: [x]}}}\n"
+      "load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{metadata: {filter_metadata: {g: {k: v}}}, "
+      "endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}}}]}]}\n");
+
+  REQUIRE(compiled.config);
+  REQUIRE(compiled.config->metadata);
+  const auto& fields = std::get<stream::MetadataFields>(compiled.config->metadata.fields()->at(0).value.value);
+  CHECK(fields.at(0).name == "a");
+  CHECK(fields.at(1).name == "z");
+  const stream::FixedMetadata& host = compiled.config->assignment.localities[0].endpoints[0].metadata;
+  REQUIRE(host);
+  CHECK(std::get<std::string>(stream::findMetadata(*host.fields(), "g", {"k"})->value) == "v");
+  CHECK_FALSE(compile(kPlain).config->metadata);
+}
+
 TEST_CASE("equal clusters have equal hashes and any change another one") {
   const auto a = compile(kPlain).config;
 

@@ -115,6 +115,7 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   const upstream::cluster::Host& host = *cluster_->hostPtr(slot);
   info.upstream_host = arena.copy(host.addressText());
   info.upstream_host_name = host.hostname().empty() ? info.upstream_host : arena.copy(host.hostname());
+  info.setUpstreamMetadata(context.config->metadata, host.metadata());
   // What PROXY protocol tells the host.
   const std::optional<net::Address> client = addressIn(info.downstream_remote_address);
   const std::optional<net::Address> target = addressIn(info.downstream_local_address);

@@ -177,6 +177,7 @@ void Router::forward() {
   // Copied: the log entry is written after the host may have left its cluster.
   info.upstream_host = stream_.arena().copy(host_->addressText());
   info.upstream_host_name = host_->hostname().empty() ? info.upstream_host : stream_.arena().copy(host_->hostname());
+  info.setUpstreamMetadata(context.config->metadata, host_->metadata());
   info.attempt_count = 1;
 
   chooseTimeout(action);

@@ -1,16 +1,14 @@
 #include "source/stream/format_operators.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <cstring>
 #include <numeric>
 
 #include "absl/strings/ascii.h"
 #include "source/base/text.h"
 #include "source/http/grpc.h"
+#include "source/stream/format_arguments.h"
 
 namespace sluice::stream {
 namespace {
@@ -155,7 +153,6 @@ constexpr std::array<GrpcStatus, 17> kGrpcStatuses = {{
     {"DataLoss", "DATA_LOSS"},
     {"Unauthenticated", "UNAUTHENTICATED"},
 }};
-enum GrpcStyle : uint8_t { kCamel, kSnake, kNumber };
 
 Value readGrpcStatus(const Operator& op, const Context& context, Scratch&) {
   std::optional<std::string_view> found;
@@ -219,9 +216,17 @@ Value detailsText(std::string_view details, Scratch& scratch) {
   return text(std::string_view(scratch.bytes.data(), size));
 }
 
+const MetadataValue* findMetadata(const Operator& op, const Context& context) {
+  const StreamInfo& info = context.info;
+  if (op.style == kDynamic) return info.dynamic_metadata ? info.dynamic_metadata->find(op.text, op.path) : nullptr;
+  if (!info.upstream_metadata) return nullptr;
+  const FixedMetadata& metadata =
+      op.style == kOfCluster ? info.upstream_metadata->cluster : info.upstream_metadata->host;
+  return metadata ? findMetadata(*metadata.fields(), op.text, op.path) : nullptr;
+}
+
 Value readMetadata(const Operator& op, const Context& context, Scratch&) {
-  if (!context.info.dynamic_metadata) return {};
-  const MetadataValue* found = context.info.dynamic_metadata->find(op.text, op.path);
+  const MetadataValue* found = findMetadata(op, context);
   if (found == nullptr || std::holds_alternative<std::monostate>(found->value)) return {};
   if (const auto* plain = std::get_if<std::string>(&found->value)) {
     return text(std::optional<std::string_view>(*plain), op.limit);
@@ -290,196 +295,6 @@ Value readValidity(const Operator& op, const Context& context, Scratch& scratch)
   const StreamInfo::SystemTime time{std::chrono::seconds((tls->*kSide).*kMember)};
   char* const begin = scratch.bytes.data();
   return text(std::string_view(begin, op.time.write(time, begin) - begin));
-}
-
-// --- arguments -------------------------------------------------------------------------------------------------------
-
-absl::Status wrong(const Spelling& spelling, std::string_view what) {
-  return absl::InvalidArgumentError(base::strCat("%", spelling.name, "%: ", what));
-}
-
-HeaderName headerName(std::string_view spelled) {
-  HeaderName out;
-  out.lower = absl::AsciiStrToLower(base::toAbsl(spelled));
-  out.id = http::nameOf(out.lower);
-  using Pseudo = HeaderName::Pseudo;
-  static constexpr std::pair<std::string_view, Pseudo> kPseudo[] = {
-      {":method", Pseudo::kMethod}, {":path", Pseudo::kPath},     {":authority", Pseudo::kAuthority},
-      {"host", Pseudo::kAuthority}, {":scheme", Pseudo::kScheme}, {":status", Pseudo::kStatus}};
-  for (const auto& [name, pseudo] : kPseudo) {
-    if (out.lower == name) out.pseudo = pseudo;
-  }
-  return out;
-}
-
-std::vector<std::string_view> split(std::string_view text, char separator) {
-  std::vector<std::string_view> out;
-  while (true) {
-    const size_t end = text.find(separator);
-    out.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return out;
-    text.remove_prefix(end + 1);
-  }
-}
-
-absl::Status parseNothing(const Spelling& spelling, Operator&) {
-  if (spelling.has_arguments && !spelling.arguments.empty()) return wrong(spelling, "takes no arguments");
-  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
-  return absl::OkStatus();
-}
-
-absl::Status parseHeaders(const Spelling& spelling, Operator& op) {
-  if (spelling.arguments.empty()) return wrong(spelling, "names no header; write NAME or NAME?ALTERNATIVE");
-  const std::vector<std::string_view> names = split(spelling.arguments, '?');
-  if (names.size() > 2) return wrong(spelling, "at most one alternative header, after one '?'");
-  for (const std::string_view name : names) {
-    if (name.empty()) return wrong(spelling, "an empty header name beside '?'");
-    if (name.find_first_of(" \t\r\n\"(),;") != std::string_view::npos || name.find(':', 1) != std::string_view::npos) {
-      return wrong(spelling, base::strCat("'", name, "' is no header name"));
-    }
-    op.headers.push_back(headerName(name));
-  }
-  op.limit = spelling.limit;
-  return absl::OkStatus();
-}
-
-absl::Status parsePath(const Spelling& spelling, Operator& op) {
-  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
-  const std::string_view query = parts[0];
-  const std::string_view which = parts.size() > 1 ? parts[1] : "";
-  if (parts.size() > 2 || (query != "" && query != "WQ" && query != "NQ")) {
-    return wrong(spelling, "the first argument is WQ (with query) or NQ (without)");
-  }
-  op.style = query == "NQ" ? 1 : 0;
-  if (which == "" || which == "ORIG_OR_PATH") {
-    op.headers = {headerName("x-envoy-original-path"), headerName(":path")};
-  } else if (which == "ORIG") {
-    op.headers = {headerName("x-envoy-original-path")};
-  } else if (which == "PATH") {
-    op.headers = {headerName(":path")};
-  } else {
-    return wrong(spelling, "the second argument is ORIG, PATH or ORIG_OR_PATH");
-  }
-  op.limit = spelling.limit;
-  return absl::OkStatus();
-}
-
-absl::Status parseTime(const Spelling& spelling, Operator& op) {
-  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
-  if (spelling.arguments.empty()) {
-    op.time = TimeFormat::iso8601();
-    return absl::OkStatus();
-  }
-  absl::StatusOr<TimeFormat> time = TimeFormat::compile(spelling.arguments);
-  if (!time.ok()) return wrong(spelling, base::toStd(time.status().message()));
-  op.time = *std::move(time);
-  return absl::OkStatus();
-}
-
-template <StreamInfo::Offset StreamInfo::*kFrom, StreamInfo::Offset StreamInfo::*kTo>
-absl::Status parseDuration(const Spelling& spelling, Operator& op) {
-  op.from = kFrom;
-  op.to = kTo;
-  return parseNothing(spelling, op);
-}
-
-absl::Status parseCommonDuration(const Spelling& spelling, Operator& op) {
-  struct Point {
-    std::string_view name;
-    StreamInfo::Offset StreamInfo::*offset;
-  };
-  static constexpr Point kPoints[] = {
-      {"DS_RX_BEG", nullptr},
-      {"DS_RX_END", &StreamInfo::request_end},
-      {"US_TX_BEG", &StreamInfo::upstream_request_start},
-      {"US_TX_END", &StreamInfo::upstream_request_end},
-      {"US_RX_BEG", &StreamInfo::response_start},
-      {"US_RX_END", &StreamInfo::upstream_response_end},
-      {"DS_TX_BEG", &StreamInfo::downstream_response_start},
-      {"DS_TX_END", &StreamInfo::response_end},
-  };
-  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
-  if (parts.size() != 3) return wrong(spelling, "write START:END:PRECISION, as in DS_RX_BEG:DS_TX_END:us");
-  const auto point = [&](std::string_view name, StreamInfo::Offset StreamInfo::*& out) {
-    for (const Point& known : kPoints) {
-      if (known.name != name) continue;
-      out = known.offset;
-      return true;
-    }
-    return false;
-  };
-  for (const std::string_view name : {parts[0], parts[1]}) {
-    StreamInfo::Offset StreamInfo::*unused = nullptr;
-    if (point(name, unused)) continue;
-    return wrong(spelling, base::strCat("'", name,
-                                        "' is no time point; known are DS_RX_BEG, DS_RX_END, US_TX_BEG, "
-                                        "US_TX_END, US_RX_BEG, US_RX_END, DS_TX_BEG, DS_TX_END"));
-  }
-  point(parts[0], op.from);
-  point(parts[1], op.to);
-  if (parts[2] == "ms") {
-    op.unit = 1'000'000;
-  } else if (parts[2] == "us") {
-    op.unit = 1'000;
-  } else if (parts[2] == "ns") {
-    op.unit = 1;
-  } else {
-    return wrong(spelling, "the precision is ms, us or ns");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status parseEnvironment(const Spelling& spelling, Operator& op) {
-  if (spelling.arguments.empty()) return wrong(spelling, "names no variable");
-  const std::string name(spelling.arguments);
-  const char* value = std::getenv(name.c_str());
-  op.text = std::string_view(value == nullptr ? "" : value).substr(0, spelling.limit);
-  return absl::OkStatus();
-}
-
-absl::Status parseHostname(const Spelling& spelling, Operator& op) {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) == 0) op.text = name.data();
-  return parseNothing(spelling, op);
-}
-
-absl::Status parseMetadata(const Spelling& spelling, Operator& op) {
-  std::vector<std::string_view> parts = split(spelling.arguments, ':');
-  if (spelling.name == "METADATA") {
-    if (parts[0] != "DYNAMIC")
-      return wrong(spelling, "only DYNAMIC metadata can be read; write METADATA(DYNAMIC:FILTER:KEY)");
-    parts.erase(parts.begin());
-  }
-  if (parts.empty() || parts[0].empty()) return wrong(spelling, "names no filter; write FILTER:KEY");
-  op.text = parts[0];
-  op.path.assign(parts.begin() + 1, parts.end());
-  op.limit = spelling.limit;
-  return absl::OkStatus();
-}
-
-absl::Status parseFilterState(const Spelling& spelling, Operator& op) {
-  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
-  if (parts[0].empty()) return wrong(spelling, "names no object");
-  if (parts.size() > 2 || (parts.size() == 2 && parts[1] != "PLAIN" && parts[1] != "TYPED")) {
-    return wrong(spelling, "write NAME, NAME:PLAIN or NAME:TYPED");
-  }
-  op.text = parts[0];
-  op.limit = spelling.limit;
-  return absl::OkStatus();
-}
-
-absl::Status parseGrpcStatus(const Spelling& spelling, Operator& op) {
-  const std::string_view style = spelling.arguments;
-  if (spelling.name == "GRPC_STATUS_NUMBER" || style == "NUMBER") {
-    op.style = kNumber;
-  } else if (style.empty() || style == "CAMEL_STRING") {
-    op.style = kCamel;
-  } else if (style == "SNAKE_STRING") {
-    op.style = kSnake;
-  } else {
-    return wrong(spelling, "the argument is CAMEL_STRING, SNAKE_STRING or NUMBER");
-  }
-  return absl::OkStatus();
 }
 
 // --- table -----------------------------------------------------------------------------------------------------------
@@ -562,6 +377,7 @@ constexpr Operator::Read kUpstreamLocal = readCertificate<upstreamTls, &Tls::loc
 constexpr Known kKnown[] = {
     {"BYTES_RECEIVED", parseNothing, readNumber<&I::bytes_received>},
     {"BYTES_SENT", parseNothing, readNumber<&I::bytes_sent>},
+    {"CLUSTER_METADATA", parseMetadata, readMetadata},
     {"COMMON_DURATION", parseCommonDuration, readDuration},
     {"CONNECTION_ID", parseNothing, readNumber<&I::connection_id>},
     {"CONNECTION_TERMINATION_DETAILS", parseNothing, readTermination},
@@ -611,6 +427,7 @@ constexpr Known kKnown[] = {
     {"PROTOCOL", parseNothing, readProtocol},
     {"REQ", parseHeaders, readRequestHeader},
     {"REQUESTED_SERVER_NAME", parseNothing, readText<&I::requested_server_name>},
+    {"REQUEST_HEADER", parseHeaders, readRequestHeader},
     {"REQUEST_DURATION", parseDuration<nullptr, &I::request_end>, readDuration},
     {"REQUEST_HEADERS_BYTES", parseNothing, readNumber<&I::request_header_bytes>},
     {"REQUEST_TX_DURATION", parseDuration<nullptr, &I::upstream_request_end>, readDuration},
@@ -621,7 +438,9 @@ constexpr Known kKnown[] = {
     {"RESPONSE_DURATION", parseDuration<nullptr, &I::response_start>, readDuration},
     {"RESPONSE_FLAGS", parseNothing, readFlags},
     {"RESPONSE_FLAGS_LONG", parseNothing, readFlagsLong},
+    {"RESPONSE_HEADER", parseHeaders, readResponseHeader},
     {"RESPONSE_HEADERS_BYTES", parseNothing, readNumber<&I::response_header_bytes>},
+    {"RESPONSE_TRAILER", parseHeaders, readTrailer},
     {"RESPONSE_TRAILERS_BYTES", parseNothing, readNumber<&I::response_trailer_bytes>},
     {"RESPONSE_TX_DURATION", parseDuration<&I::response_start, &I::response_end>, readDuration},
     {"ROUTE_NAME", parseNothing, readText<&I::route_name>},
@@ -641,6 +460,7 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_LOCAL_PORT", parseNothing, readPort<&I::upstream_local_address>},
     {"UPSTREAM_LOCAL_SUBJECT", parseNothing, kUpstreamLocal<&Certificate::subject>},
     {"UPSTREAM_LOCAL_URI_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::uri_sans>},
+    {"UPSTREAM_METADATA", parseMetadata, readMetadata},
     {"UPSTREAM_PEER_CERT", parseNothing, kUpstreamPeer<&Certificate::pem>},
     {"UPSTREAM_PEER_CERT_V_END", parseTime, readValidity<upstreamTls, &Tls::peer, &Certificate::valid_to>},
     {"UPSTREAM_PEER_CERT_V_START", parseTime, readValidity<upstreamTls, &Tls::peer, &Certificate::valid_from>},
@@ -688,6 +508,19 @@ std::string_view nearest(std::string_view name) {
 // Operators of Envoy's that this proxy has no answer for: refused with a reason of their own.
 bool isForeign(std::string_view name) {
   static constexpr std::string_view kExact[] = {"CEL",
+                                                "TYPED_CEL",
+                                                "COALESCE",
+                                                "FILE_CONTENT",
+                                                "SECRET",
+                                                "LISTENER_NAME",
+                                                "PER_REQUEST_STATE",
+                                                "DOWNSTREAM_CX_RTT",
+                                                "DOWNSTREAM_DETECTED_CLOSE_TYPE",
+                                                "DOWNSTREAM_LOCAL_CLOSE_REASON",
+                                                "DOWNSTREAM_DIRECT_LOCAL_ADDRESS",
+                                                "DOWNSTREAM_TLS_GROUP",
+                                                "UPSTREAM_TLS_GROUP",
+                                                "UPSTREAM_SERVER_NAME",
                                                 "TRACE_ID",
                                                 "SPAN_ID",
                                                 "UNIQUE_ID",
@@ -699,15 +532,16 @@ bool isForeign(std::string_view name) {
                                                 "EMIT_TIME",
                                                 "EMIT_TIME_LOCAL",
                                                 "UPSTREAM_PROTOCOL",
-                                                "UPSTREAM_METADATA",
-                                                "CLUSTER_METADATA",
                                                 "UPSTREAM_FILTER_STATE",
                                                 "UPSTREAM_DETECTED_CLOSE_TYPE",
                                                 "DOWNSTREAM_HANDSHAKE_DURATION",
                                                 "ROUNDTRIP_DURATION",
                                                 "UPSTREAM_CONNECTION_POOL_READY_DURATION"};
   for (const std::string_view prefix :
-       {"DOWNSTREAM_PEER_", "DOWNSTREAM_LOCAL_", "UPSTREAM_PEER_", "UPSTREAM_LOCAL_", "TLS_"}) {
+       {"DOWNSTREAM_PEER_", "DOWNSTREAM_LOCAL_", "UPSTREAM_PEER_", "UPSTREAM_LOCAL_", "TLS_", "ROUTE_RESOLUTION_",
+        "UPSTREAM_HOSTS_ATTEMPTED", "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_",
+        "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT", "UPSTREAM_LOCAL_ADDRESS_ENDPOINT", "UPSTREAM_REMOTE_ADDRESS_ENDPOINT",
+        "DOWNSTREAM_REMOTE_ADDRESS_ENDPOINT", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_ENDPOINT", "UPSTREAM_HOST_ENDPOINT"}) {
     if (name.starts_with(prefix)) return true;
   }
   return std::find(std::begin(kExact), std::end(kExact), name) != std::end(kExact);

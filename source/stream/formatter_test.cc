@@ -178,6 +178,43 @@ TEST_CASE("metadata and filter state are read by path") {
         "{\"m\":{\"n\":4,\"list\":[true,1.5,null]},\"t\":\"<4>\"}\n");
 }
 
+TEST_CASE("the metadata of the cluster and the host is read as that of the stream is") {
+  Exchange exchange;
+  CHECK(exchange.text("%CLUSTER_METADATA(f:k)% %UPSTREAM_METADATA(f:k)%") == "- -");
+  const FixedMetadata cluster({{"f", {MetadataFields{{"k", leaf("c")}}}}}, "c");
+  exchange.info.setUpstreamMetadata(cluster, {});
+  CHECK(exchange.text("%CLUSTER_METADATA(f:k)% %UPSTREAM_METADATA(f:k)%") == "c -");
+  exchange.info.setUpstreamMetadata(cluster, FixedMetadata({{"f", {MetadataFields{{"k", {7.0}}}}}}, "h"));
+  CHECK(exchange.text("%METADATA(CLUSTER:f:k)% %METADATA(UPSTREAM_HOST:f:k)% %UPSTREAM_METADATA(f)%") ==
+        "c 7 {\"k\":7}");
+  CHECK(exchange.text("%CLUSTER_METADATA(g:k)% %CLUSTER_METADATA(f:k:x)%") == "- -");
+  CHECK(exchange.text("%METADATA(ROUTE:f)%").starts_with("ERROR"));
+}
+
+TEST_CASE("a length cuts strings of metadata only, numbers stay numbers") {
+  Exchange exchange;
+  exchange.info.metadata().set("f", "n", {123456.0});
+  exchange.info.metadata().set("f", "s", leaf("abcdef"));
+  CHECK(exchange.json({{"n", leaf("%DYNAMIC_METADATA(f:n):2%")}, {"s", leaf("%DYNAMIC_METADATA(f:s):2%")}}) ==
+        "{\"n\":123456,\"s\":\"ab\"}\n");
+}
+
+TEST_CASE("the long names of header operators equal the short ones") {
+  const Exchange exchange;
+  CHECK(exchange.text("%REQUEST_HEADER(:METHOD)% %REQUEST_HEADER(X?USER-AGENT):4% %RESPONSE_HEADER(:STATUS)%") ==
+        exchange.text("%REQ(:METHOD)% %REQ(X?USER-AGENT):4% %RESP(:STATUS)%"));
+  CHECK(exchange.text("%RESPONSE_TRAILER(X)%") == "-");
+}
+
+TEST_CASE("operators of Envoy's that are not there are refused as such") {
+  const Exchange exchange;
+  for (const std::string name : {"COALESCE", "TYPED_CEL", "LISTENER_NAME", "UPSTREAM_HOSTS_ATTEMPTED",
+                                 "DOWNSTREAM_PEER_ISSUER_CN", "ROUTE_RESOLUTION_TIME"}) {
+    INFO(name);
+    CHECK(exchange.text("%" + name + "%").find("is not supported yet") != std::string::npos);
+  }
+}
+
 TEST_CASE("what is missing is a dash or nothing") {
   Exchange exchange;
   const FormatContext empty{nullptr, nullptr, nullptr, exchange.info};
@@ -225,7 +262,7 @@ TEST_CASE("malformed formats are refused") {
                                         "%COMMON_DURATION(A:B:ms)%",
                                         "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:h)%",
                                         "%REQ(a):99999999999999999999%",
-                                        "%METADATA(CLUSTER:x)%",
+                                        "%METADATA(ROUTE:x)%",
                                         "%DYNAMIC_METADATA()%",
                                         "%FILTER_STATE(a:ODD)%",
                                         "%GRPC_STATUS(odd)%"}) {

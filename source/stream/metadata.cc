@@ -32,7 +32,12 @@ const MetadataValue* DynamicMetadata::find(std::string_view filter) const {
 }
 
 const MetadataValue* DynamicMetadata::find(std::string_view filter, const std::vector<std::string>& path) const {
-  const MetadataValue* at = find(filter);
+  return findMetadata(filters_, filter, path);
+}
+
+const MetadataValue* findMetadata(const MetadataFields& by_filter, std::string_view filter,
+                                  const std::vector<std::string>& path) {
+  const MetadataValue* at = fieldOf(by_filter, filter);
   for (const std::string& key : path) {
     if (at == nullptr) return nullptr;
     const auto* fields = std::get_if<MetadataFields>(&at->value);

@@ -3,6 +3,7 @@
 // Thread: the worker of the stream. Owns its text. Made on first use only (see StreamInfo).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -22,6 +23,32 @@ struct MetadataValue {
 struct MetadataField {
   std::string name;
   MetadataValue value;
+};
+
+// The value at a path below a filter's name; null if any step is missing.
+const MetadataValue* findMetadata(const MetadataFields& by_filter, std::string_view filter,
+                                  const std::vector<std::string>& path);
+
+// What the configuration says about a cluster or a host, under the names of filters. Immutable and shared by threads.
+class FixedMetadata {
+ public:
+  FixedMetadata() = default;  // none
+  // `identity`: equal where the content is.
+  FixedMetadata(MetadataFields by_filter, std::string identity)
+      : content_(std::make_shared<const Content>(Content{std::move(by_filter), std::move(identity)})) {}
+
+  const MetadataFields* fields() const { return content_ ? &content_->by_filter : nullptr; }
+  std::string_view identity() const { return content_ ? std::string_view(content_->identity) : std::string_view(); }
+  explicit operator bool() const { return content_ != nullptr; }
+
+  friend bool operator==(const FixedMetadata& a, const FixedMetadata& b) { return a.identity() == b.identity(); }
+
+ private:
+  struct Content {
+    MetadataFields by_filter;
+    std::string identity;
+  };
+  std::shared_ptr<const Content> content_;
 };
 
 class DynamicMetadata {

@@ -104,6 +104,20 @@ struct StreamInfo {
   std::string_view upstream_host_name;  // the host's name in its endpoint, or its address
   std::string_view upstream_local_address;
   uint64_t upstream_connection_id = 0;
+  // What the configuration says of the cluster and the host; null where it says nothing.
+  struct UpstreamMetadata {
+    FixedMetadata cluster;
+    FixedMetadata host;
+  };
+  std::unique_ptr<UpstreamMetadata> upstream_metadata;
+
+  void setUpstreamMetadata(const FixedMetadata& cluster, const FixedMetadata& host) {
+    if (cluster || host) {
+      upstream_metadata = std::make_unique<UpstreamMetadata>(UpstreamMetadata{cluster, host});
+    } else {
+      upstream_metadata.reset();
+    }
+  }
 
   // --- where it came from: text with port ---
   std::string_view downstream_remote_address;         // after x-forwarded-for and PROXY protocol

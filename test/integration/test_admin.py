@@ -16,6 +16,31 @@ class AdminTest(SluiceTestCase):
         self.sluice = self.start(Sluice(self.scratch, bootstrap(listeners, [cluster("up", self.upstream.port)])))
         self.port = self.sluice.port("http")
 
+    def test_the_metadata_of_a_cluster_is_in_the_dump_and_in_logs(self):
+        def metadata(value):
+            return {"filter_metadata": {"team": {"name": value}}}
+
+        up = cluster("up", self.upstream.port, metadata=metadata("edge"))
+        up["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["metadata"] = metadata("canary")
+        text = "%CLUSTER_METADATA(team:name)% %METADATA(UPSTREAM_HOST:team:name)%\n"
+        log = {
+            "name": "f",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": self.scratch.join("access.log"),
+                "log_format": {"text_format_source": {"inline_string": text}},
+            },
+        }
+        listeners = [httpListener("http", [route("up")], access_log=[log])]
+        proxy = self.start(Sluice(self.scratch, bootstrap(listeners, [up])))
+
+        self.assertEqual(get(proxy.port("http")).status, 200)
+
+        waitFor(lambda: contentOf(self.scratch.join("access.log")) == "edge canary\n", "the line")
+        dump = json.dumps(proxy.adminJson("/config_dump?include_eds"))
+        self.assertIn('{"team": {"name": "edge"}}', dump)
+        self.assertIn('{"team": {"name": "canary"}}', dump)
+
     def test_ready_and_server_info_say_that_it_is_live(self):
         self.assertEqual(self.sluice.admin("/ready").body.strip(), b"LIVE")
         self.assertEqual(self.sluice.adminJson("/server_info")["state"], "LIVE")

@@ -1,8 +1,11 @@
 #include "source/config/format/substitution_format.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "source/base/text.h"
 
 namespace sluice::config {
@@ -53,7 +56,22 @@ absl::Status inField(std::string_view field, const absl::Status& status) {
 stream::MetadataFields fieldsOf(const google::protobuf::Struct& value) {
   stream::MetadataFields out;
   for (const auto& [key, field] : value.fields()) out.push_back({key, valueOf(field)});
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return out;
+}
+
+stream::FixedMetadata metadataOf(const envoy::config::core::v3::Metadata& metadata) {
+  if (metadata.filter_metadata().empty()) return {};
+  stream::MetadataFields by_filter;
+  for (const auto& [filter, fields] : metadata.filter_metadata()) by_filter.push_back({filter, {fieldsOf(fields)}});
+  std::string identity;
+  {
+    google::protobuf::io::StringOutputStream raw(&identity);
+    google::protobuf::io::CodedOutputStream stream(&raw);
+    stream.SetSerializationDeterministic(true);
+    metadata.SerializePartialToCodedStream(&stream);
+  }
+  return {std::move(by_filter), std::move(identity)};
 }
 
 absl::StatusOr<std::string> readDataSource(const DataSource& source, size_t max_bytes) {

@@ -26,6 +26,9 @@ absl::StatusOr<FormatterPtr> compileFormat(const google::protobuf::Struct& json,
 // The proto-free twin of a Struct.
 stream::MetadataFields fieldsOf(const google::protobuf::Struct& value);
 
+// Typed metadata is not read.
+stream::FixedMetadata metadataOf(const envoy::config::core::v3::Metadata& metadata);
+
 // The bytes of a DataSource: inline, from a file of at most `max_bytes`, or from an environment variable.
 absl::StatusOr<std::string> readDataSource(const envoy::config::core::v3::DataSource& source,
                                            size_t max_bytes = 1 << 20);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "source/net/address.h"
+#include "source/stream/metadata.h"
 
 namespace sluice::upstream::cluster {
 
@@ -32,6 +33,7 @@ struct Endpoint {
   std::string hostname;   // for logs, admin pages and (later) health checks and host rewrite; may be empty
   uint32_t weight = 1;
   Health health = Health::kHealthy;
+  stream::FixedMetadata metadata;  // for formatters
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };

@@ -85,7 +85,8 @@ struct UpstreamHttpConfig {
 
 struct ClusterConfig {
   std::string name;
-  std::string stat_name;  // alt_stat_name or name, with ':' replaced by '_'
+  stream::FixedMetadata metadata;  // for formatters
+  std::string stat_name;           // alt_stat_name or name, with ':' replaced by '_'
   DiscoveryType discovery = DiscoveryType::kStatic;
   std::string eds_service_name;  // EDS: the name to subscribe to (service_name or the cluster's name)
   std::chrono::milliseconds connect_timeout{5000};

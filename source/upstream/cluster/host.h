@@ -1,5 +1,5 @@
 // One upstream host. Immutable, shared by all workers; its identity outlives updates: while an update keeps the same
-// (address, hostname), the very same Host object stays, so pools keyed by it survive endpoint changes.
+// (address, hostname, metadata), the very same Host object stays, so pools keyed by it survive endpoint changes.
 //
 // What may change from update to update (weight, health, priority, locality) is not here but in HostSet::Entry.
 #pragma once
@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "source/net/address.h"
+#include "source/stream/metadata.h"
 
 namespace sluice::upstream::cluster {
 
@@ -21,20 +22,26 @@ inline constexpr HostSlot kNoHost = UINT32_MAX;
 
 class Host {
  public:
-  Host(net::Address address, std::string hostname, HostSlot slot)
-      : address_(address), address_text_(address.toString()), hostname_(std::move(hostname)), slot_(slot) {}
+  Host(net::Address address, std::string hostname, HostSlot slot, stream::FixedMetadata metadata = {})
+      : address_(address),
+        address_text_(address.toString()),
+        hostname_(std::move(hostname)),
+        metadata_(std::move(metadata)),
+        slot_(slot) {}
 
   const net::Address& address() const { return address_; }
   // As in logs and stats: "1.2.3.4:80".
   const std::string& addressText() const { return address_text_; }
   // May be empty.
   const std::string& hostname() const { return hostname_; }
+  const stream::FixedMetadata& metadata() const { return metadata_; }
   HostSlot slot() const { return slot_; }
 
  private:
   const net::Address address_;
   const std::string address_text_;
   const std::string hostname_;
+  const stream::FixedMetadata metadata_;
   const HostSlot slot_;
 };
 

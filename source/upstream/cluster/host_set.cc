@@ -13,8 +13,9 @@ namespace {
 struct HostKey {
   net::Address address;
   std::string_view hostname;
+  std::string_view metadata;
 
-  bool operator==(const HostKey& other) const { return address == other.address && hostname == other.hostname; }
+  bool operator==(const HostKey&) const = default;
 };
 
 struct HostKeyHash {
@@ -22,6 +23,13 @@ struct HostKeyHash {
     return key.address.hash() * 31 + std::hash<std::string_view>{}(key.hostname);
   }
 };
+
+HostKey keyOf(const Host& host) {
+  return {host.address(), host.hostname(), host.metadata().identity()};
+}
+HostKey keyOf(const Endpoint& endpoint) {
+  return {endpoint.address, endpoint.hostname, endpoint.metadata.identity()};
+}
 
 using HostsByKey = std::unordered_map<HostKey, HostPtr, HostKeyHash>;
 
@@ -31,7 +39,7 @@ class HostPool {
   HostPool(const Assignment& assignment, const HostSet* previous) {
     if (previous != nullptr) {
       for (const HostSet::Entry& entry : previous->entries()) {
-        previous_.emplace(HostKey{entry.host->address(), entry.host->hostname()}, entry.host);
+        previous_.emplace(keyOf(*entry.host), entry.host);
       }
     }
     for (const LocalityEndpoints& locality : assignment.localities) {
@@ -40,13 +48,14 @@ class HostPool {
   }
 
   HostPtr take(const Endpoint& endpoint) {
-    const HostKey key{endpoint.address, endpoint.hostname};
+    const HostKey key = keyOf(endpoint);
     if (const auto found = hosts_.find(key); found != hosts_.end()) return found->second;
     while (next_free_ < slots_.size() && slots_[next_free_]) ++next_free_;
     if (next_free_ == slots_.size()) slots_.emplace_back();
-    auto host = std::make_shared<const Host>(endpoint.address, endpoint.hostname, static_cast<HostSlot>(next_free_));
+    auto host = std::make_shared<const Host>(endpoint.address, endpoint.hostname, static_cast<HostSlot>(next_free_),
+                                             endpoint.metadata);
     slots_[next_free_] = host;
-    hosts_.emplace(HostKey{host->address(), host->hostname()}, host);
+    hosts_.emplace(keyOf(*host), host);
     return host;
   }
 
@@ -55,12 +64,12 @@ class HostPool {
 
  private:
   void keep(const Endpoint& endpoint) {
-    const auto found = previous_.find(HostKey{endpoint.address, endpoint.hostname});
+    const auto found = previous_.find(keyOf(endpoint));
     if (found == previous_.end()) return;
     const HostPtr& host = found->second;
     if (slots_.size() <= host->slot()) slots_.resize(host->slot() + 1);
     slots_[host->slot()] = host;
-    hosts_.emplace(HostKey{host->address(), host->hostname()}, host);
+    hosts_.emplace(keyOf(*host), host);
   }
 
   HostsByKey previous_;

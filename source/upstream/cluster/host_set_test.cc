@@ -186,6 +186,20 @@ TEST_CASE("a hundred thousand hosts in as many localities are built and rebuilt 
   CHECK(after->host(99999) == before->host(99999));
 }
 
+TEST_CASE("a host whose metadata changed is another host, one whose metadata is equal stays") {
+  const auto build = [](const std::string& version, const HostSet* previous) {
+    Endpoint one = endpoint(1);
+    one.metadata = stream::FixedMetadata({{"f", {stream::MetadataFields{{"v", {version}}}}}}, version);
+    return HostSet::build(priorities({{one, endpoint(2)}}), {}, previous);
+  };
+  const HostSetPtr first = build("1", nullptr), same = build("1", first.get()), other = build("2", same.get());
+
+  CHECK(removedHosts(*first, *same).empty());
+  REQUIRE(removedHosts(*same, *other).size() == 1);
+  CHECK(removedHosts(*same, *other)[0]->address().port() == 1);
+  CHECK(other->entries()[0].host->metadata().identity() == "2");
+}
+
 TEST_CASE("draining and timed-out endpoints get no new requests") {
   CHECK(tiersOf(priorities({{endpoint(1), endpoint(2), endpoint(3, Health::kDraining)}})) == "0:100:2");
   CHECK(tiersOf(priorities({{endpoint(1), endpoint(2), endpoint(3, Health::kTimeout)}})) == "0:100:2");

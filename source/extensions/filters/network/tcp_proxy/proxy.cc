@@ -160,6 +160,7 @@ void Proxy::onHostConnected() {
     log_->upstream_local = upstream_->localAddress();
     log_->info.upstream_host = host_->addressText();
     log_->info.upstream_host_name = host_->hostname().empty() ? host_->addressText() : host_->hostname();
+    log_->info.setUpstreamMetadata(cluster_->config().metadata, host_->metadata());
     log_->info.upstream_local_address = log_->upstream_local;
     log_->info.upstream_request_start = log_->info.since(worker().loop.now());
   }

@@ -66,6 +66,7 @@ Session::Session(Owner& owner, filter::NetworkWorker& worker, std::shared_ptr<co
   info.upstream_cluster = cluster_->config().name;
   info.upstream_host = host_->addressText();
   info.upstream_host_name = host_->hostname().empty() ? host_->addressText() : host_->hostname();
+  info.setUpstreamMetadata(cluster_->config().metadata, host_->metadata());
   info.upstream_local_address = log_->upstream_local;
 }
 

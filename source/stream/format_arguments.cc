@@ -1,0 +1,210 @@
+#include "source/stream/format_arguments.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "absl/strings/ascii.h"
+#include "source/base/text.h"
+
+namespace sluice::stream {
+namespace {
+
+using Operator = FormatOperator;
+using Spelling = FormatOperator::Spelling;
+
+absl::Status wrong(const Spelling& spelling, std::string_view what) {
+  return absl::InvalidArgumentError(base::strCat("%", spelling.name, "%: ", what));
+}
+
+HeaderName headerName(std::string_view spelled) {
+  HeaderName out;
+  out.lower = absl::AsciiStrToLower(base::toAbsl(spelled));
+  out.id = http::nameOf(out.lower);
+  using Pseudo = HeaderName::Pseudo;
+  static constexpr std::pair<std::string_view, Pseudo> kPseudo[] = {
+      {":method", Pseudo::kMethod}, {":path", Pseudo::kPath},     {":authority", Pseudo::kAuthority},
+      {"host", Pseudo::kAuthority}, {":scheme", Pseudo::kScheme}, {":status", Pseudo::kStatus}};
+  for (const auto& [name, pseudo] : kPseudo) {
+    if (out.lower == name) out.pseudo = pseudo;
+  }
+  return out;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> out;
+  while (true) {
+    const size_t end = text.find(separator);
+    out.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return out;
+    text.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace
+
+absl::Status parseNothing(const Spelling& spelling, Operator&) {
+  if (spelling.has_arguments && !spelling.arguments.empty()) return wrong(spelling, "takes no arguments");
+  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
+  return absl::OkStatus();
+}
+
+absl::Status parseHeaders(const Spelling& spelling, Operator& op) {
+  if (spelling.arguments.empty()) return wrong(spelling, "names no header; write NAME or NAME?ALTERNATIVE");
+  const std::vector<std::string_view> names = split(spelling.arguments, '?');
+  if (names.size() > 2) return wrong(spelling, "at most one alternative header, after one '?'");
+  for (const std::string_view name : names) {
+    if (name.empty()) return wrong(spelling, "an empty header name beside '?'");
+    if (name.find_first_of(" \t\r\n\"(),;") != std::string_view::npos || name.find(':', 1) != std::string_view::npos) {
+      return wrong(spelling, base::strCat("'", name, "' is no header name"));
+    }
+    op.headers.push_back(headerName(name));
+  }
+  op.limit = spelling.limit;
+  return absl::OkStatus();
+}
+
+absl::Status parsePath(const Spelling& spelling, Operator& op) {
+  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
+  const std::string_view query = parts[0];
+  const std::string_view which = parts.size() > 1 ? parts[1] : "";
+  if (parts.size() > 2 || (query != "" && query != "WQ" && query != "NQ")) {
+    return wrong(spelling, "the first argument is WQ (with query) or NQ (without)");
+  }
+  op.style = query == "NQ" ? 1 : 0;
+  if (which == "" || which == "ORIG_OR_PATH") {
+    op.headers = {headerName("x-envoy-original-path"), headerName(":path")};
+  } else if (which == "ORIG") {
+    op.headers = {headerName("x-envoy-original-path")};
+  } else if (which == "PATH") {
+    op.headers = {headerName(":path")};
+  } else {
+    return wrong(spelling, "the second argument is ORIG, PATH or ORIG_OR_PATH");
+  }
+  op.limit = spelling.limit;
+  return absl::OkStatus();
+}
+
+absl::Status parseTime(const Spelling& spelling, Operator& op) {
+  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
+  if (spelling.arguments.empty()) {
+    op.time = TimeFormat::iso8601();
+    return absl::OkStatus();
+  }
+  absl::StatusOr<TimeFormat> time = TimeFormat::compile(spelling.arguments);
+  if (!time.ok()) return wrong(spelling, base::toStd(time.status().message()));
+  op.time = *std::move(time);
+  return absl::OkStatus();
+}
+
+absl::Status parseCommonDuration(const Spelling& spelling, Operator& op) {
+  struct Point {
+    std::string_view name;
+    StreamInfo::Offset StreamInfo::*offset;
+  };
+  static constexpr Point kPoints[] = {
+      {"DS_RX_BEG", nullptr},
+      {"DS_RX_END", &StreamInfo::request_end},
+      {"US_TX_BEG", &StreamInfo::upstream_request_start},
+      {"US_TX_END", &StreamInfo::upstream_request_end},
+      {"US_RX_BEG", &StreamInfo::response_start},
+      {"US_RX_END", &StreamInfo::upstream_response_end},
+      {"DS_TX_BEG", &StreamInfo::downstream_response_start},
+      {"DS_TX_END", &StreamInfo::response_end},
+  };
+  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
+  if (parts.size() != 3) return wrong(spelling, "write START:END:PRECISION, as in DS_RX_BEG:DS_TX_END:us");
+  const auto point = [&](std::string_view name, StreamInfo::Offset StreamInfo::*& out) {
+    for (const Point& known : kPoints) {
+      if (known.name != name) continue;
+      out = known.offset;
+      return true;
+    }
+    return false;
+  };
+  for (const std::string_view name : {parts[0], parts[1]}) {
+    StreamInfo::Offset StreamInfo::*unused = nullptr;
+    if (point(name, unused)) continue;
+    return wrong(spelling, base::strCat("'", name,
+                                        "' is no time point; known are DS_RX_BEG, DS_RX_END, US_TX_BEG, "
+                                        "US_TX_END, US_RX_BEG, US_RX_END, DS_TX_BEG, DS_TX_END"));
+  }
+  point(parts[0], op.from);
+  point(parts[1], op.to);
+  if (parts[2] == "ms") {
+    op.unit = 1'000'000;
+  } else if (parts[2] == "us") {
+    op.unit = 1'000;
+  } else if (parts[2] == "ns") {
+    op.unit = 1;
+  } else {
+    return wrong(spelling, "the precision is ms, us or ns");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status parseEnvironment(const Spelling& spelling, Operator& op) {
+  if (spelling.arguments.empty()) return wrong(spelling, "names no variable");
+  const std::string name(spelling.arguments);
+  const char* value = std::getenv(name.c_str());
+  op.text = std::string_view(value == nullptr ? "" : value).substr(0, spelling.limit);
+  return absl::OkStatus();
+}
+
+absl::Status parseHostname(const Spelling& spelling, Operator& op) {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) == 0) op.text = name.data();
+  return parseNothing(spelling, op);
+}
+
+absl::Status parseMetadata(const Spelling& spelling, Operator& op) {
+  std::vector<std::string_view> parts = split(spelling.arguments, ':');
+  std::string_view source = spelling.name;
+  if (source == "METADATA") {
+    source = parts[0];
+    parts.erase(parts.begin());
+  }
+  if (source == "DYNAMIC" || source == "DYNAMIC_METADATA") {
+    op.style = kDynamic;
+  } else if (source == "CLUSTER" || source == "CLUSTER_METADATA") {
+    op.style = kOfCluster;
+  } else if (source == "UPSTREAM_HOST" || source == "UPSTREAM_METADATA") {
+    op.style = kOfHost;
+  } else {
+    return wrong(spelling,
+                 "only DYNAMIC, CLUSTER and UPSTREAM_HOST metadata can be read; write METADATA(DYNAMIC:FILTER:KEY)");
+  }
+  if (parts.empty() || parts[0].empty()) return wrong(spelling, "names no filter; write FILTER:KEY");
+  op.text = parts[0];
+  op.path.assign(parts.begin() + 1, parts.end());
+  op.limit = spelling.limit;
+  return absl::OkStatus();
+}
+
+absl::Status parseFilterState(const Spelling& spelling, Operator& op) {
+  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
+  if (parts[0].empty()) return wrong(spelling, "names no object");
+  if (parts.size() > 2 || (parts.size() == 2 && parts[1] != "PLAIN" && parts[1] != "TYPED")) {
+    return wrong(spelling, "write NAME, NAME:PLAIN or NAME:TYPED");
+  }
+  op.text = parts[0];
+  op.limit = spelling.limit;
+  return absl::OkStatus();
+}
+
+absl::Status parseGrpcStatus(const Spelling& spelling, Operator& op) {
+  const std::string_view style = spelling.arguments;
+  if (spelling.name == "GRPC_STATUS_NUMBER" || style == "NUMBER") {
+    op.style = kNumber;
+  } else if (style.empty() || style == "CAMEL_STRING") {
+    op.style = kCamel;
+  } else if (style == "SNAKE_STRING") {
+    op.style = kSnake;
+  } else {
+    return wrong(spelling, "the argument is CAMEL_STRING, SNAKE_STRING or NUMBER");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sluice::stream
