@@ -117,7 +117,7 @@ void appendNumber(double value, std::string& out) {
     return;
   }
   std::array<char, 32> text;
-  const bool whole = value == std::floor(value) && std::abs(value) < 1e15;
+  const bool whole = value == std::floor(value) && std::abs(value) < 0x1p63;  // integers are exact: 100000, not 1e+05
   const auto result = whole ? std::to_chars(text.data(), text.data() + text.size(), static_cast<int64_t>(value))
                             : std::to_chars(text.data(), text.data() + text.size(), value);
   out.append(text.data(), result.ptr - text.data());

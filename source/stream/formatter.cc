@@ -248,7 +248,7 @@ bool JsonFormatter::append(const Node& node, const FormatContext& context, std::
         }
       }
       out += '}';
-      return true;
+      return !first;
     }
     case Node::Kind::kList: {
       out += '[';

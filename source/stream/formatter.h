@@ -60,8 +60,8 @@ class TextFormatter : public Formatter {
 };
 
 // An object whose leaves are text formats. A leaf that is one operator keeps its type: numbers are JSON numbers, what
-// is missing is null (or left out with omit_empty_values), metadata keeps its structure. A record ends with a newline.
-// Keys come in alphabetical order.
+// is missing is null (or left out with omit_empty_values, as is an object that becomes empty), metadata keeps its
+// structure. A record ends with a newline. Keys come in alphabetical order.
 class JsonFormatter : public Formatter {
  public:
   struct Options {

@@ -199,6 +199,14 @@ TEST_CASE("a length cuts strings of metadata only, numbers stay numbers") {
         "{\"n\":123456,\"s\":\"ab\"}\n");
 }
 
+TEST_CASE("JSON prints integers exactly") {
+  Exchange exchange;
+  exchange.info.bytes_sent = 100000;
+  exchange.info.metadata().set("f", "n", {MetadataList{{100000.0}, {1e15}, {-9007199254740992.0}, {0.5}}});
+  CHECK(exchange.json({{"b", leaf("%BYTES_SENT%")}, {"l", {1e17}}, {"n", leaf("%DYNAMIC_METADATA(f:n)%")}}) ==
+        "{\"b\":100000,\"l\":100000000000000000,\"n\":[100000,1000000000000000,-9007199254740992,0.5]}\n");
+}
+
 TEST_CASE("the long names of header operators equal the short ones") {
   const Exchange exchange;
   CHECK(exchange.text("%REQUEST_HEADER(:METHOD)% %REQUEST_HEADER(X?USER-AGENT):4% %RESPONSE_HEADER(:STATUS)%") ==
@@ -330,6 +338,10 @@ TEST_CASE("JSON keeps types, nests, sorts its keys and gives null for what is mi
         "\"request\":{\"missing\":null,\"path\":\"/a?b=c\"},\"status\":200}\n");
   CHECK(exchange.json({{"a", leaf("%REQ(X)%")}, {"b", leaf("%RESPONSE_CODE%")}, {"c", leaf("%REQ(X)%")}},
                       {true, true}) == "{\"b\":200}\n");
+  const MetadataFields empty = {
+      {"a", {MetadataFields{{"b", {MetadataFields{{"c", leaf("%REQ(X)%")}}}}}}}, {"l", {MetadataList{}}}, {"n", {}}};
+  CHECK(exchange.json(empty, {true, true}) == "{\"l\":[]}\n");
+  CHECK(exchange.json({{"a", leaf("%REQ(X)%")}}, {true, true}) == "{}\n");
   CHECK(exchange.json({{"a", leaf("%REQ(X)%")}, {"b", leaf("%RESPONSE_CODE%")}}, {false, false}) ==
         "{\"a\":\"-\",\"b\":\"200\"}\n");
   CHECK(exchange.json({{"a", {MetadataFields{{"b", leaf("%NOPE%")}}}}}).starts_with("ERROR a.b: format '%NOPE%'"));
