@@ -116,6 +116,7 @@ class Endpoint : public HttpEndpoint {
     auto settings = std::make_shared<session::HttpSettings>();
     settings->stat_prefix = options.stat_prefix;
     settings->stats = session::makeHttpStats(registry, options.stat_prefix);
+    settings->access_logs = options.access_logs;
     settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
     settings->terminal = std::move(terminal);
     settings->route_slot = std::make_shared<route::TableSlot>();

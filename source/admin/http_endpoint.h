@@ -18,6 +18,7 @@
 #include "source/net/address.h"
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
+#include "source/stream/access_log.h"
 
 namespace sluice::admin {
 
@@ -51,6 +52,7 @@ struct HttpEndpointOptions {
   std::string stat_prefix = "admin";  // http.PREFIX.*
   // Asked with the head alone, for a request that has a body; empty: small bodies are taken.
   std::function<Admission(const HttpRequest&)> admit = {};
+  std::vector<std::shared_ptr<const stream::AccessLog>> access_logs = {};
 };
 
 class HttpEndpoint {

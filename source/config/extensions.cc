@@ -62,4 +62,17 @@ std::shared_ptr<const net::TransportFactory> compileTransport(const envoy::confi
                                             : match.factory->compileUpstream(*match.config, at, services);
 }
 
+std::vector<std::shared_ptr<const stream::AccessLog>> compileAccessLogs(
+    const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs, const Context& context,
+    Services& services) {
+  std::vector<std::shared_ptr<const stream::AccessLog>> out;
+  for (int i = 0; i < logs.size(); ++i) {
+    const Context at = context.child("access_log", static_cast<size_t>(i)).child("typed_config");
+    const auto match = services.registry.access_logs.resolve(logs[i].typed_config(), at);
+    if (!match) continue;
+    if (auto log = match.factory->compile(*match.config, at, services)) out.push_back(std::move(log));
+  }
+  return out;
+}
+
 }  // namespace sluice::config

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "source/config/factory.h"
@@ -152,6 +153,11 @@ class AccessLogConfigFactory : public ExtensionFactory {
   virtual std::shared_ptr<const stream::AccessLog> compile(const google::protobuf::Message& message,
                                                            const Context& context, Services& services) const = 0;
 };
+
+// An `access_log` list; `context` stands at the message that has it.
+std::vector<std::shared_ptr<const stream::AccessLog>> compileAccessLogs(
+    const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs, const Context& context,
+    Services& services);
 
 // All extensions of the program. Filled once by registerAll (source/extensions/all.h), then read only.
 struct Registry {

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "source/config/config_source.h"
 #include "source/config/loader.h"
@@ -30,6 +31,19 @@ void checkRds(const envoy::config::listener::v3::FilterChain& chain, const Boots
     checkSource(manager.rds().config_source(), bootstrap,
                 context.child("filters", i).child("typed_config").child("rds").child("config_source"));
   }
+}
+
+// (proto: Admin.access_log, and access_log_path, which is a file log in the default format)
+void compileAdminLogs(const envoy::config::bootstrap::v3::Admin& admin, const Context& context,
+                      config::Services& services, CompiledBootstrap& out) {
+  out.admin_access_logs = config::compileAccessLogs(admin.access_log(), context, services);
+  if (admin.access_log_path().empty()) return;
+  envoy::extensions::access_loggers::file::v3::FileAccessLog log;
+  log.set_path(admin.access_log_path());
+  const auto* factory = services.registry.access_logs.find(log.GetDescriptor()->full_name());
+  if (factory == nullptr) return;
+  if (auto compiled = factory->compile(log, context.child("access_log_path"), services))
+    out.admin_access_logs.push_back(std::move(compiled));
 }
 
 }  // namespace
@@ -70,6 +84,7 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
 
   services.node_cluster = bootstrap.node().cluster();
   out.settings = config::compileBootstrap(bootstrap, context);
+  compileAdminLogs(bootstrap.admin(), context.child("admin"), services, out);
   std::set<std::string> cluster_names;
   for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {
     const auto& proto = bootstrap.static_resources().clusters(i);

@@ -71,6 +71,18 @@ TEST_CASE("a whole bootstrap compiles") {
   CHECK_FALSE(t.compiled.settings->admin_address);
 }
 
+const std::string kAdmin = "admin:\n  address: {socket_address: {address: 127.0.0.1, port_value: 0}}\n";
+
+TEST_CASE("the admin's access logs are compiled, a format of theirs that is wrong is refused") {
+  CHECK(Loaded(kAdmin + "  access_log_path: /dev/null\n").ok);
+  const Loaded bad(kAdmin +
+                   "  access_log:\n  - name: f\n    typed_config:\n"
+                   "      '@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog\n"
+                   "      path: /dev/null\n      log_format: {text_format_source: {inline_string: '%NOPE%'}}\n");
+  CHECK_FALSE(bad.ok);
+  CHECK(bad.says("admin.access_log[0].typed_config"));
+}
+
 TEST_CASE("an HTTP filter of a type that is not known is left out if it is optional") {
   std::string text = listener("l", 10000, "c");
   const std::string before = "          - name: router\n";

@@ -132,13 +132,14 @@ class Server {
     dynamic_->on_progress = [this] { tryAccept(); };
   }
 
-  bool startAdmin(const net::Address& address) {
+  bool startAdmin(const net::Address& address, std::vector<std::shared_ptr<const stream::AccessLog>> logs) {
     pages_ = std::make_unique<AdminPages>(AdminPages::Deps{
         options_, bootstrap_, *clusters_, *listeners_, *secrets_, dynamic_ ? &dynamic_->subscriptions() : nullptr,
         stats_, logger_, static_cast<uint32_t>(workers_.size()), [this] { main_->post([this] { stopWorkers(); }); },
         [this](bool) { listeners_->drainAll(); }});
     auto endpoint = admin::openHttpEndpoint(*main_, address, stats_, cells_, *log_files_,
-                                            [this](const admin::HttpRequest& request) { return answerAdmin(request); });
+                                            [this](const admin::HttpRequest& request) { return answerAdmin(request); },
+                                            {.access_logs = std::move(logs)});
     if (!endpoint.ok()) {
       logger_.critical("admin", std::string(endpoint.status().message()));
       return false;
@@ -178,7 +179,8 @@ class Server {
 
   bool start(const CompiledBootstrap& compiled) {
     limitConnections(compiled.settings->connection_limits);
-    if (compiled.settings->admin_address && !startAdmin(*compiled.settings->admin_address)) return false;
+    if (compiled.settings->admin_address && !startAdmin(*compiled.settings->admin_address, compiled.admin_access_logs))
+      return false;
     for (const auto& cluster : compiled.clusters) clusters_->set(cluster.config, *cluster.proto, true, "");
     for (const auto& listener : compiled.listeners) {
       if (listener.compiled.api) continue;

@@ -8,6 +8,11 @@ sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../s
 from harness import *  # noqa: E402,F403
 
 
+def contentOf(path):
+    with open(path) as file:
+        return file.read()
+
+
 class AdminTest(SluiceTestCase):
     def setUp(self):
         super().setUp()
@@ -40,6 +45,30 @@ class AdminTest(SluiceTestCase):
         dump = json.dumps(proxy.adminJson("/config_dump?include_eds"))
         self.assertIn('{"team": {"name": "edge"}}', dump)
         self.assertIn('{"team": {"name": "canary"}}', dump)
+
+    def test_requests_to_the_admin_are_logged_as_its_access_logs_say(self):
+        config = bootstrap([httpListener("http", [route("up")])], [cluster("up", self.upstream.port)])
+        config["admin"]["access_log_path"] = self.scratch.join("plain.log")
+        config["admin"]["access_log"] = [
+            {
+                "name": "json",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                    "path": self.scratch.join("json.log"),
+                    "log_format": {
+                        "json_format": {"path": "%REQ(:PATH)%", "code": "%RESPONSE_CODE%", "none": "%REQ(X)%"},
+                        "omit_empty_values": True,
+                        "json_format_options": {"sort_properties": False},
+                    },
+                },
+            }
+        ]
+        proxy = self.start(Sluice(self.scratch, config))
+
+        self.assertEqual(proxy.admin("/nonsense?a=b").status, 404)
+
+        waitFor(lambda: '{"code":404,"path":"/nonsense?a=b"}\n' in contentOf(self.scratch.join("json.log")), "the line in JSON")
+        waitFor(lambda: '"GET /nonsense?a=b HTTP/1.1" 404 - 0 ' in contentOf(self.scratch.join("plain.log")), "the default line")
 
     def test_ready_and_server_info_say_that_it_is_live(self):
         self.assertEqual(self.sluice.admin("/ready").body.strip(), b"LIVE")

@@ -54,7 +54,7 @@ class Compiler {
     compileClientCert();
     compileTimeouts();
     compileFilters();
-    compileAccessLogs();
+    settings_->access_logs = config::compileAccessLogs(proto_.access_log(), context_, services_);
     compileRoutes();
     if (context_.errors().total() != errors_before) return nullptr;
     return std::make_shared<HttpConnectionManager>(settings_);
@@ -254,17 +254,6 @@ class Compiler {
       if (factory) entries.push_back({proto.name(), std::move(factory), services_.filter_slots.slotOf(proto.name())});
     }
     settings_->chain = std::make_shared<filter::ChainConfig>(std::move(entries));
-  }
-
-  void compileAccessLogs() {
-    for (int i = 0; i < proto_.access_log_size(); ++i) {
-      const Context at = context_.child("access_log", i).child("typed_config");
-      const auto match = services_.registry.access_logs.resolve(proto_.access_log(i).typed_config(), at);
-      if (!match) continue;
-      if (auto log = match.factory->compile(*match.config, at, services_)) {
-        settings_->access_logs.push_back(std::move(log));
-      }
-    }
   }
 
   void compileRoutes() {

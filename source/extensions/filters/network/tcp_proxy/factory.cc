@@ -63,12 +63,7 @@ void compileTargets(const Proto& proto, const Context& context, config::Services
 }
 
 void compileAccessLogs(const Proto& proto, const Context& context, config::Services& services, Settings& settings) {
-  for (int i = 0; i < proto.access_log_size(); ++i) {
-    const Context at = context.child("access_log", i).child("typed_config");
-    const auto match = services.registry.access_logs.resolve(proto.access_log(i).typed_config(), at);
-    if (!match) continue;
-    if (auto log = match.factory->compile(*match.config, at, services)) settings.access_logs.push_back(std::move(log));
-  }
+  settings.access_logs = config::compileAccessLogs(proto.access_log(), context, services);
   const auto& options = proto.access_log_options();
   if (options.has_access_log_flush_interval()) settings.log_interval = millisOf(options.access_log_flush_interval());
   settings.log_on_start = options.flush_access_log_on_start();

@@ -70,14 +70,7 @@ class Factory : public config::UdpFilterConfigFactory {
     if (socket.has_max_rx_datagram_size()) settings->max_rx_datagram_size = socket.max_rx_datagram_size().value();
     if (socket.has_prefer_gro()) settings->prefer_gro = socket.prefer_gro().value();
     settings->per_packet = proto.use_per_packet_load_balancing();
-    for (int i = 0; i < proto.access_log_size(); ++i) {
-      const Context at = context.child("access_log", i).child("typed_config");
-      const auto match = services.registry.access_logs.resolve(proto.access_log(i).typed_config(), at);
-      if (!match) continue;
-      if (auto log = match.factory->compile(*match.config, at, services)) {
-        settings->access_logs.push_back(std::move(log));
-      }
-    }
+    settings->access_logs = config::compileAccessLogs(proto.access_log(), context, services);
     if (context.errors().total() != errors_before) return nullptr;
     return std::make_shared<Filter>(std::move(settings));
   }
