@@ -118,6 +118,11 @@ bool checkSource(const ResourceSource& source, const Bootstrap& bootstrap, const
   if (source.kind == ResourceSource::Kind::kAds && !bootstrap.dynamic_resources().has_ads_config()) {
     context.child("ads").error("needs dynamic_resources.ads_config in the bootstrap, which describes the stream");
   }
+  if (source.kind == ResourceSource::Kind::kSelf) {
+    context.child("self").error(
+        "is the server that a cluster or listener came from, and this one stands in the bootstrap; write ads or "
+        "api_config_source");
+  }
   if (source.kind == ResourceSource::Kind::kGrpc) {
     checkGrpcSource(
         source.grpc, bootstrap,

@@ -69,6 +69,11 @@ std::optional<ResourceSource> sourceByKind(const ConfigSource& source, const Con
       return fileSource(source, context);
     case ConfigSource::kAds:
       return spec;
+    case ConfigSource::kSelf:
+      if (source.self().transport_api_version() == ApiVersion::V2)
+        context.child("self").child("transport_api_version").error("V2 is no longer spoken; write V3");
+      spec.kind = ResourceSource::Kind::kSelf;
+      return spec;
     case ConfigSource::kApiConfigSource: {
       std::optional<GrpcSource> grpc =
           compileApiConfigSource(source.api_config_source(), context.child("api_config_source"));

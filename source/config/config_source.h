@@ -25,7 +25,8 @@ struct GrpcSource {
 };
 
 struct ResourceSource {
-  enum class Kind : uint8_t { kFile, kAds, kGrpc };
+  // kSelf: the server that the resource which names this source came from.
+  enum class Kind : uint8_t { kFile, kAds, kGrpc, kSelf };
 
   Kind kind = Kind::kAds;
   std::string path;                                        // kFile

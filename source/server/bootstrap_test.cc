@@ -100,6 +100,13 @@ TEST_CASE("an HTTP filter of a type that is not known is left out if it is optio
   CHECK_FALSE(Loaded("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + text).ok);
 }
 
+TEST_CASE("a source that is the resource's own server is refused in the bootstrap, which came from none") {
+  const Loaded t(
+      "static_resources:\n  clusters:\n  - {name: c, type: EDS, eds_cluster_config: {eds_config: {self: {}}}}\n");
+  CHECK_FALSE(t.ok);
+  CHECK(t.says("clusters[0].eds_cluster_config.eds_config.self: is the server that"));
+}
+
 TEST_CASE("what stands twice is refused") {
   const Loaded t("static_resources:\n  clusters:\n" + cluster("c") + cluster("c") + "  listeners:\n" +
                  listener("l", 10000, "c") + listener("l", 10001, "c") + listener("m", 10000, "c"));

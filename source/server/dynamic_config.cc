@@ -34,6 +34,7 @@ xds::Source toXds(const config::ResourceSource& source) {
       out.kind = xds::Source::Kind::kFile;
       break;
     case config::ResourceSource::Kind::kAds:
+    case config::ResourceSource::Kind::kSelf:  // replaced in want()
       out.kind = xds::Source::Kind::kAds;
       break;
     case config::ResourceSource::Kind::kGrpc:
@@ -364,7 +365,13 @@ void DynamicConfig::want(std::string_view type, const envoy::config::core::v3::C
                          const std::string& name) {
   ErrorList errors;
   // Checked when the resource that names it was compiled.
-  if (const auto compiled = config::compileConfigSource(source, Context(errors))) {
+  if (auto compiled = config::compileConfigSource(source, Context(errors))) {
+    if (const auto& origin = type == xds::kEndpointType ? sources_.cds : sources_.lds;
+        origin && compiled->kind == config::ResourceSource::Kind::kSelf) {
+      const std::chrono::milliseconds timeout = compiled->initial_fetch_timeout;
+      compiled = origin;
+      compiled->initial_fetch_timeout = timeout;
+    }
     subscribe(type, toXds(*compiled), name);
   } else {
     deps_.logger.error("xds", "no source for '", name, "': ", errors.toString());

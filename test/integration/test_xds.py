@@ -65,6 +65,16 @@ class XdsCase:
             self.assertEqual(self.waitForVerdict(type_url), "ok", type_url)
         self.assertEqual(self.sluice.admin("/ready").status, 200)
 
+    def test_endpoints_from_self_are_asked_of_the_server_that_the_cluster_came_from(self):
+        self.serve()
+        own = edsCluster("own")
+        own["eds_cluster_config"]["eds_config"] = {"self": {}}
+        self.server.set(CLUSTER, edsCluster("up"), own)
+        self.server.set(ENDPOINT, config.loadAssignment("up", [self.one.port]), config.loadAssignment("own", [self.two.port]))
+        self.server.set(ROUTE, config.routeConfig("routes", [route("own")]))
+
+        self.waitForBody(b"two")
+
     def test_each_type_takes_effect_without_closing_a_connection(self):
         self.serve()
         with rawConnection(self.port) as sock:
