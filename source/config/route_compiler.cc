@@ -120,8 +120,11 @@ class RouteCompiler {
       case v3::Route::kDirectResponse:
         out.action = directResponse(config.direct_response(), context.child("direct_response"));
         break;
+      case v3::Route::kNonForwardingAction:
+        out.action = toNoCluster();
+        break;
       case v3::Route::ACTION_NOT_SET:
-        context.error("has no action; set one of route, redirect or direct_response");
+        context.error("has no action; set one of route, redirect, direct_response or non_forwarding_action");
     }
     out.mutations = compileMutations(config, context);
     out.per_filter = perFilter(config.typed_per_filter_config(), context);
@@ -182,6 +185,13 @@ class RouteCompiler {
   }
 
   // --- actions -----------------------------------------------------------------------------------------------------
+
+  // No cluster has an empty name, so requests are answered as for any that is not there.
+  route::ForwardSpec toNoCluster() {
+    route::ForwardSpec out;
+    out.cluster = deps_.cluster_names.idOf("");
+    return out;
+  }
 
   route::ForwardSpec forward(const v3::RouteAction& config, const Context& context) {
     route::ForwardSpec out;

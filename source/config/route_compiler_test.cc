@@ -388,7 +388,8 @@ TEST_CASE("what has to be there is missed") {
                                                  ".match: needs one of prefix, path, safe_regex, "
                                                  "path_separated_prefix or connect_matcher\n" +
                                                  kRoute +
-                                                 ": has no action; set one of route, redirect or direct_response");
+                                                 ": has no action; set one of route, redirect, direct_response or "
+                                                 "non_forwarding_action");
   CHECK(compiler.routeErrors(forwarding("prefix_rewrite: /b")) ==
         kRoute + ".route: names no cluster; set one of cluster or weighted_clusters");
   CHECK(compiler.compile("virtual_hosts: [{name: v}]").errors ==

@@ -107,8 +107,8 @@ TEST_CASE("an enum value without a name is refused") {
 TEST_CASE("required messages and oneofs are missed at their parent's position") {
   CHECK(problems<RouteConfiguration>("virtual_hosts:\n- name: v\n  domains: ['*']\n  routes:\n  - name: r\n") ==
         "f.yaml:5:5: virtual_hosts[0].routes[0].match: is required and is not set (required)\n"
-        "f.yaml:5:5: virtual_hosts[0].routes[0]: needs one of route, redirect or direct_response (oneof action "
-        "required)");
+        "f.yaml:5:5: virtual_hosts[0].routes[0]: needs one of route, redirect, direct_response or "
+        "non_forwarding_action (oneof action required)");
 }
 
 TEST_CASE("lists have a least size and rules on their items") {
