@@ -48,6 +48,17 @@ class MessageTest(ProxyCase):
         self.assertEqual(response.header("server"), "sluice")
         self.assertRegex(self.upstream.next().header("x-request-id") or "", r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-")
 
+    def test_with_the_defaults_of_envoy_the_proxy_has_its_name(self):
+        listeners = [httpListener("http", [directResponse(200)])]
+        sluice = self.start(Sluice(self.scratch, bootstrap(listeners, []), args=["--defaults=envoy"]))
+
+        self.assertEqual(get(sluice.port("http")).header("server"), "envoy")
+
+    def test_a_route_that_is_not_for_forwarding_is_answered_as_one_without_its_cluster(self):
+        port = self.proxy(routes=[{"match": {"prefix": "/"}, "non_forwarding_action": {}}])
+
+        self.assertEqual(get(port).status, 503)
+
     def test_the_request_id_is_answered_when_configured(self):
         port = self.proxy(always_set_request_id_in_response=True)
 

@@ -83,6 +83,7 @@ class Compiler {
     s.keepalive_interval = http2.keepalive_interval;
     s.keepalive_timeout = http2.keepalive_timeout;
     s.keepalive_jitter_percent = http2.keepalive_jitter_percent;
+    if (!edge()) s.server_name = "envoy";
     if (!proto_.server_name().empty()) s.server_name = proto_.server_name();
     switch (proto_.server_header_transformation()) {
       case Proto::APPEND_IF_ABSENT:
