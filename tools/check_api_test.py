@@ -41,7 +41,7 @@ class CheckApi(unittest.TestCase):
 
     def test_a_field_that_envoy_does_not_have_is_found(self):
         self.spoil(CLUSTER, "string alt_stat_name = 28", "string our_own = 2000;\n  string alt_stat_name = 28")
-        self.assertIn("Cluster.our_own is no field of Envoy v1.39", self.check())
+        self.assertIn("Cluster.our_own is no field of Envoy v1.40", self.check())
 
     def test_a_lost_rule_is_found(self):
         self.spoil(CLUSTER, "string name = 1 [(validate.rules) = {string {min_len: 1}}]", "string name = 1")

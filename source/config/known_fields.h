@@ -1,6 +1,7 @@
 #pragma once
 
-// What Envoy v1.39 declares, whether or not api/ does: it tells "not supported yet" from "no such name". Immutable.
+// What Envoy v1.40 declares, whether or not api/ does: it tells "not supported yet" from "no such name". Immutable.
+// A field with number 0 is known by its name only.
 
 #include <string_view>
 #include <vector>

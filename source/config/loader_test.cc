@@ -7,6 +7,7 @@
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
+#include "envoy/config/core/v3/config_source.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/http/buffer/v3/buffer.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -394,6 +395,33 @@ TEST_CASE("in a dynamic resource only fields that Envoy does not know either are
   REQUIRE(found.ignored_paths.size() == 1);
   CHECK(found.ignored_paths[0] == ": field 999 of envoy.config.cluster.v3.Cluster");
   CHECK(checkUnknownFields(cluster, UnknownFieldPolicy::kRefuseAll, Context(errors)).refused == 2);
+}
+
+TEST_CASE("in a message that decides about access no unknown field is ignored, whoever knows it") {
+  envoy::config::listener::v3::Filter filter;
+  filter.mutable_typed_config()->set_type_url("type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC");
+  filter.mutable_typed_config()->set_value(std::string("\xba\x3e\x00", 3));  // field 999
+  ErrorList errors;
+
+  CHECK(checkUnknownFields(filter, UnknownFieldPolicy::kRefuseKnown, Context(errors)).refused == 1);
+  CHECK(errors.toString().find("typed_config: holds field 999 of envoy.extensions.filters.network.rbac.v3.RBAC") == 0);
+}
+
+TEST_CASE("what Envoy 1.40 added is refused by name, where its number is not known too") {
+  CHECK(Loaded<Cluster>("stats_matcher: {}").firstError().find("is a field of Envoy's Cluster that is not supported") !=
+        std::string::npos);
+  CHECK(Loaded<envoy::config::core::v3::PathConfigSource>("poll_interval: 1s")
+            .firstError()
+            .find("is a field of Envoy's PathConfigSource that is not supported") != std::string::npos);
+  CHECK(Loaded<envoy::config::listener::v3::Filter>(
+            "typed_config: {\"@type\": "
+            "type.googleapis.com/envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit}")
+            .firstError()
+            .find("is Envoy's but not supported here yet") != std::string::npos);
+  Cluster cluster;
+  REQUIRE(cluster.ParseFromString(std::string("\xea\x03\x00", 3)));  // field 61
+  ErrorList errors;
+  CHECK(checkUnknownFields(cluster, UnknownFieldPolicy::kRefuseKnown, Context(errors)).refused == 1);
 }
 
 TEST_CASE("unknown fields are found inside an Any") {

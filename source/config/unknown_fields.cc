@@ -1,5 +1,7 @@
 #include "source/config/unknown_fields.h"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -16,6 +18,46 @@ namespace sluice::config {
 namespace {
 
 using google::protobuf::Message;
+
+// Messages that let in or keep out: what is not understood in them may have kept somebody out.
+bool decidesAccess(std::string_view type) {
+  static constexpr std::string_view kPrefixes[] = {
+      "envoy.config.common.matcher.",
+      "envoy.config.core.v3.CidrRange",
+      "envoy.config.listener.v3.FilterChainMatch",
+      "envoy.config.ratelimit.",
+      "envoy.config.rbac.",
+      "envoy.config.route.v3.HeaderMatcher",
+      "envoy.config.route.v3.QueryParameterMatcher",
+      "envoy.config.route.v3.RateLimit",
+      "envoy.config.route.v3.RouteMatch",
+      "envoy.extensions.common.ratelimit.",
+      "envoy.extensions.filters.common.",
+      "envoy.extensions.filters.http.api_key_auth.",
+      "envoy.extensions.filters.http.basic_auth.",
+      "envoy.extensions.filters.http.cors.",
+      "envoy.extensions.filters.http.csrf.",
+      "envoy.extensions.filters.http.ext_authz.",
+      "envoy.extensions.filters.http.ext_proc.",
+      "envoy.extensions.filters.http.jwt_authn.",
+      "envoy.extensions.filters.http.local_ratelimit.",
+      "envoy.extensions.filters.http.oauth2.",
+      "envoy.extensions.filters.http.ratelimit.",
+      "envoy.extensions.filters.http.rbac.",
+      "envoy.extensions.filters.network.connection_limit.",
+      "envoy.extensions.filters.network.ext_authz.",
+      "envoy.extensions.filters.network.local_ratelimit.",
+      "envoy.extensions.filters.network.ratelimit.",
+      "envoy.extensions.filters.network.rbac.",
+      "envoy.extensions.matching.",
+      "envoy.extensions.rbac.",
+      "envoy.extensions.transport_sockets.tls.",
+      "envoy.type.matcher.",
+      "xds.type.matcher.",
+  };
+  return std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
+                     [type](std::string_view prefix) { return type.starts_with(prefix); });
+}
 
 class Checker {
  public:
@@ -52,9 +94,11 @@ class Checker {
       return;
     }
     const std::string what = absl::StrCat("field ", number, " of ", type);
-    if (policy_ == UnknownFieldPolicy::kRefuseAll) {
+    const bool decides = decidesAccess(type);
+    if (decides || policy_ == UnknownFieldPolicy::kRefuseAll) {
       ++result_.refused;
-      context.error(absl::StrCat("holds ", what, ", which is not known; it may be from a newer version"),
+      context.error(absl::StrCat("holds ", what, ", which is not known; it may be from a newer version",
+                                 decides ? ", and ignoring it could let in what it keeps out" : ""),
                     "unknown field");
       return;
     }

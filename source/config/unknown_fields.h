@@ -13,7 +13,9 @@
 namespace sluice::config {
 
 enum class UnknownFieldPolicy {
-  kRefuseKnown,  // dynamic resources: what Envoy v1.39 declares is refused by name, the rest is only counted
+  kRefuseKnown,  // dynamic resources: what Envoy v1.40 declares is refused by name, and all that is
+                 // not known in messages that decide about access (filters that authenticate, authorize and limit, TLS,
+                 // matchers); the rest is only counted
   kRefuseAll,    // static files, and dynamic resources under --reject-unknown-dynamic-fields
 };
 

@@ -106,7 +106,7 @@ const std::map<std::string, Setter>& setters() {
 }  // namespace
 
 std::string_view versionText() {
-  return "sluice 0.1.0 (Envoy API v1.39.0)";
+  return "sluice 0.1.0 (Envoy API v1.40.0)";
 }
 
 ParsedOptions parseOptions(const std::vector<std::string>& arguments) {
