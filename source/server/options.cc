@@ -17,7 +17,7 @@ usage: sluice -c FILE [options]
   -c, --config-path FILE       bootstrap: YAML, JSON (.json) or binary proto (.pb)
       --config-yaml YAML       bootstrap text, merged over the file
       --mode serve|validate    validate: check the configuration and exit 0 or 1
-      --concurrency N          worker threads (default: one for each processor)
+      --concurrency N          worker threads (default: one for each processor that the process may use)
       --service-node ID        node id given to the control plane
       --service-cluster NAME   node cluster given to the control plane
   -l, --log-level LEVEL        trace, debug, info, warning, error, critical or off (default: info)

@@ -16,7 +16,7 @@ struct Options {
   std::string config_path;
   std::string config_yaml;  // merged over the file
   bool validate = false;
-  uint32_t concurrency = 0;                   // 0: one worker for each processor
+  uint32_t concurrency = 0;                   // 0: what defaultConcurrency() says
   std::string service_node, service_cluster;  // over node.id and node.cluster of the bootstrap
   observability::LogLevel log_level = observability::LogLevel::kInfo;
   std::string admin_address_path;  // where the admin server's address is written

@@ -21,6 +21,7 @@
 #include "source/server/cluster_manager.h"
 #include "source/server/dynamic_config.h"
 #include "source/server/listener_manager.h"
+#include "source/server/processors.h"
 #include "source/server/route_manager.h"
 #include "source/server/secret_manager.h"
 #include "source/server/worker.h"
@@ -40,12 +41,6 @@ void report(const config::ErrorList& errors, const std::string& name) {
   std::cerr << errors.toString() << "\n";
   std::cerr << "configuration '" << name << "' has " << errors.total()
             << (errors.total() == 1 ? " error\n" : " errors\n");
-}
-
-uint32_t processors() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
 }
 
 // Anyone can begin UDP sessions, under false names too: all of them together leave the rest of the process half of the
@@ -103,7 +98,7 @@ class Server {
     auto seed = [&entropy] { return uint64_t{entropy()} << 32 | entropy(); };
     seed_ = seed();
     log_files_ = std::make_unique<observability::LogFiles>(stats_);
-    const uint32_t count = options_.concurrency == 0 ? processors() : options_.concurrency;
+    const uint32_t count = options_.concurrency == 0 ? defaultConcurrency() : options_.concurrency;
     auto retire = [this](std::shared_ptr<const route::Table> table) { main_->post([table = std::move(table)] {}); };
     for (uint32_t i = 0; i < count; ++i) {
       workers_.add(std::make_unique<Worker>(i, stats_.makeCells(), *log_files_, seed(), retire));
