@@ -107,6 +107,24 @@ TEST_CASE("a source that is the resource's own server is refused in the bootstra
   CHECK(t.says("clusters[0].eds_cluster_config.eds_config.self: is the server that"));
 }
 
+TEST_CASE("a TLV of an upstream PROXY header needs a value") {
+  const auto with = [](const std::string& tlv) {
+    std::string text = cluster("c");
+    text.insert(
+        text.find("load_assignment"),
+        "transport_socket: {name: p, typed_config: {'@type': type.googleapis.com/envoy.extensions.transport_sockets."
+        "proxy_protocol.v3.ProxyProtocolUpstreamTransport, config: {version: V2, added_tlvs: [" +
+            tlv +
+            "]}, transport_socket: {name: raw, typed_config: {'@type': type.googleapis.com/envoy.extensions."
+            "transport_sockets.raw_buffer.v3.RawBuffer}}}}, ");
+    return "static_resources:\n  clusters:\n" + text;
+  };
+  const Loaded good(with("{type: 224, value: AA==}"));
+  INFO(good.errors.toString());
+  CHECK(good.ok);
+  CHECK(Loaded(with("{type: 224}")).says("config.added_tlvs[0]: needs a value"));
+}
+
 TEST_CASE("what stands twice is refused") {
   const Loaded t("static_resources:\n  clusters:\n" + cluster("c") + cluster("c") + "  listeners:\n" +
                  listener("l", 10000, "c") + listener("l", 10001, "c") + listener("m", 10000, "c"));

@@ -31,7 +31,9 @@ class Factory : public config::TransportSocketConfigFactory {
     const bool v2 = proto.config().version() == ProxyProtocolConfig::V2;
     std::string tlvs;
     const config::Context at = context.child("config");
-    for (const auto& tlv : proto.config().added_tlvs()) {
+    for (int i = 0; i < proto.config().added_tlvs_size(); ++i) {
+      const auto& tlv = proto.config().added_tlvs(i);
+      if (tlv.value().empty()) at.child("added_tlvs", static_cast<size_t>(i)).error("needs a value");
       if (tlvs.size() + 3 + tlv.value().size() > kMaxTlvBytes) {
         at.child("added_tlvs").error("more than 65499 bytes in all, which a header cannot hold; take some out");
         break;
