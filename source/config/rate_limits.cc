@@ -57,8 +57,9 @@ route::RateLimitAction compileAction(const Action& proto, const Context& context
       const auto& header = proto.request_headers();
       out.kind = Kind::kHeader;
       out.key = header.descriptor_key();
-      out.header = absl::AsciiStrToLower(header.header_name());
-      checkMatchedHeader(out.header, context.child("request_headers").child("header_name"));
+      const std::string name = absl::AsciiStrToLower(header.header_name());
+      checkMatchedHeader(name, context.child("request_headers").child("header_name"));
+      out.header = route::storedName(name);
       out.skip_if_absent = header.skip_if_absent();
       break;
     }
@@ -76,7 +77,6 @@ route::RateLimitAction compileAction(const Action& proto, const Context& context
       for (int i = 0; i < match.headers_size(); ++i) {
         out.headers.push_back(
             compileHeaderMatcher(match.headers(i), at.child("headers", static_cast<size_t>(i)), regexes));
-        out.headers.back().id = http::nameOf(out.headers.back().name);
       }
       break;
     }
@@ -123,8 +123,9 @@ route::RateLimitAction compileAction(const Action& proto, const Context& context
 route::HeaderMatcher compileHeaderMatcher(const v3::HeaderMatcher& config, const Context& context, Regexes& regexes) {
   using route::StringMatcher;
   route::HeaderMatcher out;
-  out.name = absl::AsciiStrToLower(config.name());
-  checkMatchedHeader(out.name, context.child("name"));
+  const std::string name = absl::AsciiStrToLower(config.name());
+  checkMatchedHeader(name, context.child("name"));
+  out.setName(name);
   out.invert = config.invert_match();
   out.treat_missing_header_as_empty = config.treat_missing_header_as_empty();
   const auto string = [&out](StringMatcher::Kind kind, const std::string& text) {

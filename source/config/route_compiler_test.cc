@@ -152,6 +152,12 @@ TEST_CASE("rate limits describe requests by address and query") {
   CHECK_FALSE(match.actions[0].expect_match);
   REQUIRE(match.actions[0].ranges.size() == 2);
   CHECK(match.actions[0].ranges[1].toString() == "::1/128");
+  const auto host = limitOf(
+      "{actions: [{request_headers: {header_name: Host, descriptor_key: h}}, {header_value_match: {descriptor_value: "
+      "v, "
+      "headers: [{name: Host}]}}]}");
+  CHECK(host.actions[0].header == ":authority");
+  CHECK(host.actions[1].headers[0].name == ":authority");
   const auto query = limitOf(
       "{actions: [{query_parameters: {query_parameter_name: q, descriptor_key: k, skip_if_absent: true}}, "
       "{query_parameter_value_match: {descriptor_value: v, expect_match: false, query_parameters: [{name: a, "

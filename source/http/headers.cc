@@ -137,16 +137,16 @@ std::optional<std::string_view> HeaderList::getAll(std::string_view lower) const
   size_t count = 0;
   for (uint32_t i = first; i < size_; ++i) {
     if (!matches(fields_[i])) continue;
-    size += fields_[i].value.size() + 2;
+    size += fields_[i].value.size() + 2;  // the longest glue
     ++count;
   }
   if (count == 1) return fields_[first].value;
-  const char* const glue = id == Name::kCookie ? "; " : ", ";
+  const std::string_view glue = id == Name::kCookie ? "; " : ",";
   char* const joined = arena_->allocate(size);
   char* at = joined;
   for (uint32_t i = first; i < size_; ++i) {
     if (!matches(fields_[i])) continue;
-    if (i != first) at = static_cast<char*>(std::memcpy(at, glue, 2)) + 2;
+    if (i != first) at = static_cast<char*>(std::memcpy(at, glue.data(), glue.size())) + glue.size();
     const std::string_view value = fields_[i].value;
     if (!value.empty()) std::memcpy(at, value.data(), value.size());
     at += value.size();

@@ -148,7 +148,7 @@ class HeaderList {
   // The first value, or nullopt. Matchers that must see every value use getAll or iterate.
   std::optional<std::string_view> get(Name name) const;
   std::optional<std::string_view> get(std::string_view lower) const;
-  // Every value joined with ", " (cookies with "; "), as RFC 9110 section 5.3 lets a recipient do; nullopt if absent.
+  // Every value joined with "," (cookies with "; "), as RFC 9110 section 5.3 lets a recipient do; nullopt if absent.
   // One value is returned as it stands; more are joined in the arena.
   std::optional<std::string_view> getAll(std::string_view lower) const;
 

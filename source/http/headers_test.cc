@@ -34,7 +34,7 @@ TEST_CASE("a list keeps order and repetitions beyond its first sixteen fields") 
   int expected = 0;
   for (const Field& field : list) REQUIRE(field.value == std::to_string(expected++));
   REQUIRE(list.get("x-7") == "7");
-  REQUIRE(list.getAll("x-7") == "7, 57");
+  REQUIRE(list.getAll("x-7") == "7,57");
   REQUIRE_FALSE(list.has(Name::kOther));
 }
 
@@ -48,7 +48,7 @@ TEST_CASE("get finds the first value, getAll joins all, cookies with a semicolon
   list.add("via", "one");
 
   REQUIRE(list.get(Name::kAccept) == "");
-  REQUIRE(list.getAll("accept") == ", b");
+  REQUIRE(list.getAll("accept") == ",b");
   REQUIRE(list.getAll("cookie") == "a=1; b=2");
   REQUIRE(list.getAll("via") == "one");
   REQUIRE(list.getAll("via")->data() == list.get("via")->data());

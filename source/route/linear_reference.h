@@ -107,25 +107,30 @@ class LinearReference {
   }
 
   static bool headerMatches(const HeaderMatcher& matcher, const http::RequestHeaders& request) {
-    bool found = false;
-    std::string value;
-    if (matcher.name == ":method") {
-      found = true;
-      value = request.method;
-    }
+    std::vector<std::string> values;
+    if (matcher.name == ":method") values.emplace_back(request.method);
     for (const http::Field& field : request) {
       if (field.name != matcher.name) continue;
-      value = found ? value + ", " + std::string(field.value) : std::string(field.value);
-      found = true;
+      if (matcher.name == "cookie" && !values.empty()) {
+        values[0] += "; " + std::string(field.value);
+      } else {
+        values.emplace_back(field.value);
+      }
     }
-    if (!found && matcher.treat_missing_header_as_empty) found = true;
-    if (matcher.kind == HeaderMatcher::Kind::kPresent) return (found == matcher.present) != matcher.invert;
-    if (!found) return false;
-    if (matcher.kind == HeaderMatcher::Kind::kString) return matcher.string.matches(value) != matcher.invert;
+    if (values.empty() && matcher.treat_missing_header_as_empty) values.emplace_back();
+    if (matcher.kind == HeaderMatcher::Kind::kPresent) return (!values.empty() == matcher.present) != matcher.invert;
+    if (values.empty()) return false;
+    bool any = false;
+    for (const std::string& value : values) any = any || valueMatches(matcher, value);
+    return any != matcher.invert;
+  }
+
+  static bool valueMatches(const HeaderMatcher& matcher, const std::string& value) {
+    if (matcher.kind == HeaderMatcher::Kind::kString) return matcher.string.matches(value);
     char* end = nullptr;
     const long long number = std::strtoll(value.c_str(), &end, 10);
     const bool is_number = !value.empty() && *end == '\0';
-    return (is_number && number >= matcher.range_start && number < matcher.range_end) != matcher.invert;
+    return is_number && number >= matcher.range_start && number < matcher.range_end;
   }
 
   static bool parameterMatches(const QueryMatcher& matcher, std::string query) {

@@ -72,13 +72,25 @@ bool StringMatcher::matches(std::string_view value) const {
   return false;
 }
 
+void HeaderMatcher::setName(std::string lower) {
+  name = storedName(lower);
+  id = http::nameOf(name);
+}
+
+bool HeaderMatcher::matchesValue(std::string_view value) const {
+  return kind == Kind::kRange ? inRange(value, range_start, range_end) : string.matches(value);
+}
+
 bool HeaderMatcher::matches(const http::RequestHeaders& headers) const {
-  std::optional<std::string_view> value = headerValue(headers, name, id);
-  if (!value && treat_missing_header_as_empty) value = std::string_view();
-  if (kind == Kind::kPresent) return (value.has_value() == present) != invert;
-  if (!value) return false;
-  const bool matched = kind == Kind::kRange ? inRange(*value, range_start, range_end) : string.matches(*value);
-  return matched != invert;
+  bool found = false;
+  const bool matched = anyHeaderValue(headers, name, id, [&](std::string_view value) {
+    found = true;
+    return kind == Kind::kPresent || matchesValue(value);
+  });
+  if (matched) return kind == Kind::kPresent ? present != invert : !invert;
+  if (!found && treat_missing_header_as_empty)
+    return kind == Kind::kPresent ? present != invert : matchesValue({}) != invert;
+  return kind == Kind::kPresent ? present == invert : found && invert;
 }
 
 bool QueryMatcher::matches(std::string_view query) const {
@@ -92,16 +104,8 @@ bool Conditions::hold(const RequestView& request) const {
          std::all_of(query.begin(), query.end(), [&](const auto& m) { return m.matches(request.query); });
 }
 
-std::optional<std::string_view> headerValue(const http::RequestHeaders& headers, std::string_view name, http::Name id) {
-  if (name.starts_with(':')) return headers.lookup(name);
-  if (id != http::Name::kOther && !headers.has(id)) return std::nullopt;
-  const http::Field* only = nullptr;
-  for (const http::Field& field : headers) {
-    if (field.id != id || (id == http::Name::kOther && field.name != name)) continue;
-    if (only != nullptr) return headers.getAll(name);
-    only = &field;
-  }
-  return only == nullptr ? std::nullopt : std::optional(only->value);
+std::string_view storedName(std::string_view lower) {
+  return lower == "host" ? ":authority" : lower;
 }
 
 std::optional<std::string_view> queryParameter(std::string_view query, std::string_view name) {

@@ -274,14 +274,29 @@ uint32_t PathIndex::tryTarget(Target target, const RequestView& request, uint32_
     if (route >= best) break;
     best = tryRoute(route, request, best, steps);
   }
-  for (const ByHeader& header : group.by_header) {
-    steps.add(2);
-    const std::optional<std::string_view> value = headerValue(request.headers, header.name, header.id);
-    if (!value) continue;
-    const auto found = header.values.find(*value);
-    if (found != header.values.end()) best = tryTarget(found->second, request, best, steps);
-  }
+  for (const ByHeader& header : group.by_header) best = tryHeader(header, request, best, steps);
   if (group.regexes != nullptr) best = tryRegexes(*group.regexes, request, best, steps);
+  return best;
+}
+
+template <class Steps>
+uint32_t PathIndex::tryHeader(const ByHeader& header, const RequestView& request, uint32_t best, Steps& steps) const {
+  steps.add(1);
+  size_t line = 0;
+  anyHeaderValue(request.headers, header.name, header.id, [&](std::string_view value) {
+    ++line;
+    steps.add(1);
+    const auto found = header.values.find(value);
+    if (found == header.values.end()) return false;
+    // A value that is sent again asks nothing new: work is bounded by the routes, not by the lines.
+    size_t first = 0;
+    anyHeaderValue(request.headers, header.name, header.id, [&](std::string_view earlier) {
+      ++first;
+      return earlier == value;
+    });
+    if (first == line) best = tryTarget(found->second, request, best, steps);
+    return false;
+  });
   return best;
 }
 

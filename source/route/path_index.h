@@ -73,6 +73,8 @@ class PathIndex {
   template <class Steps>
   uint32_t tryTarget(Target target, const RequestView& request, uint32_t best, Steps& steps) const;
   template <class Steps>
+  uint32_t tryHeader(const ByHeader& header, const RequestView& request, uint32_t best, Steps& steps) const;
+  template <class Steps>
   uint32_t tryRoute(uint32_t route, const RequestView& request, uint32_t best, Steps& steps) const;
   template <class Steps>
   uint32_t tryRegexes(const RegexSet& set, const RequestView& request, uint32_t best, Steps& steps) const;

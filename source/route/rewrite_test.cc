@@ -146,9 +146,9 @@ TEST_CASE("the least specific level has the last word, or the most specific if t
   one.spec.most_specific_header_mutations_wins = true;
   CHECK(finalizeRequest(one.match(reversed), *reversed, kContext));
 
-  CHECK(usual->getAll("x-all") == "cluster, route, host, table");
+  CHECK(usual->getAll("x-all") == "cluster,route,host,table");
   CHECK(usual->get("x-last") == "table");
-  CHECK(reversed->getAll("x-all") == "table, host, route, cluster");
+  CHECK(reversed->getAll("x-all") == "table,host,route,cluster");
   CHECK(reversed->get("x-last") == "cluster");
 }
 

@@ -255,10 +255,7 @@ class Table::Builder {
       out.path = storage_.texts.copy(spec.case_sensitive ? spec.path : lowerCase(spec.path));
     }
     if (!spec.conditions.empty()) {
-      for (HeaderMatcher& header : spec.conditions.headers) {
-        if (header.name == "host") header.name = ":authority";
-        header.id = http::nameOf(header.name);
-      }
+      for (HeaderMatcher& header : spec.conditions.headers) header.setName(header.name);
       out.conditions = &storage_.conditions.emplace_back(std::move(spec.conditions));
     }
     return out;

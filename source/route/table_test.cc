@@ -160,7 +160,7 @@ TEST_CASE("case_sensitive false ignores the case of the path, also beyond a kilo
   CHECK(statusOf(table, TestRequest("/ap1/x")) == 0);
 }
 
-TEST_CASE("matchers see all values of a repeated header joined, never the first one only") {
+TEST_CASE("a header in several lines matches if one line does, each looked at apart") {
   RouteSpec admin = answer(PathKind::kPrefix, "/", 403);
   HeaderMatcher header;
   header.name = "role";
@@ -171,13 +171,52 @@ TEST_CASE("matchers see all values of a repeated header joined, never the first 
   RouteSpec exact = answer(PathKind::kPrefix, "/", 201);
   header.string.kind = StringMatcher::Kind::kExact;
   exact.conditions.headers.push_back(header);
-  const auto by_part = oneHost({admin, answer(PathKind::kPrefix, "/", 200)});
-  const auto by_value = oneHost({exact, answer(PathKind::kPrefix, "/", 200)});
+  RouteSpec joined = exact;
+  joined.conditions.headers[0].string.text = "admin,user";
+  RouteSpec inverted = exact;
+  inverted.conditions.headers[0].invert = true;
+  const RouteSpec other = answer(PathKind::kPrefix, "/", 200);
+  const auto statuses = [&](const RouteSpec& spec) {
+    const auto table = oneHost({spec, other});
+    const auto status = [&table](const std::vector<std::pair<std::string_view, std::string_view>>& fields) {
+      return statusOf(table, TestRequest("/", "a", fields));
+    };
+    return std::vector<int>{status({{"role", "admin"}}), status({{"role", "user"}, {"role", "admin"}}),
+                            status({{"role", "admin"}, {"role", "user"}}),
+                            status({{"role", "user"}, {"role", "guest"}}), status({{"role", "admin,user"}})};
+  };
 
-  CHECK(statusOf(by_part, TestRequest("/", "a", {{"role", "user"}, {"role", "admin"}})) == 403);
-  CHECK(statusOf(by_part, TestRequest("/", "a", {{"role", "admin"}, {"role", "user"}})) == 403);
-  CHECK(statusOf(by_value, TestRequest("/", "a", {{"role", "admin"}})) == 201);
-  CHECK(statusOf(by_value, TestRequest("/", "a", {{"role", "admin"}, {"role", "user"}})) == 200);
+  CHECK(statuses(admin) == std::vector<int>{403, 403, 403, 200, 403});
+  CHECK(statuses(exact) == std::vector<int>{201, 201, 201, 200, 200});
+  CHECK(statuses(joined) == std::vector<int>{200, 200, 200, 200, 201});
+  CHECK(statuses(inverted) == std::vector<int>{200, 200, 200, 201, 201});
+}
+
+TEST_CASE("lines of a header find the routes that are told apart by it, the first in order") {
+  std::vector<RouteSpec> routes;
+  for (const char* value : {"a", "b", "c", "d", "e"}) {
+    RouteSpec route = answer(PathKind::kPrefix, "/", static_cast<uint16_t>(201 + routes.size()));
+    HeaderMatcher header;
+    header.name = "x-k";
+    header.kind = HeaderMatcher::Kind::kString;
+    header.string.text = value;
+    route.conditions.headers.push_back(header);
+    routes.push_back(std::move(route));
+  }
+  const auto table = oneHost(std::move(routes));
+
+  CHECK(statusOf(table, TestRequest("/", "a", {{"x-k", "z"}, {"x-k", "d"}, {"x-k", "d"}, {"x-k", "b"}})) == 202);
+  CHECK(statusOf(table, TestRequest("/", "a", {{"x-k", "d,b"}, {"x-k", ""}})) == 0);
+}
+
+TEST_CASE("cookies are looked at as one list, however many lines they came in") {
+  HeaderMatcher header;
+  header.setName("cookie");
+  header.kind = HeaderMatcher::Kind::kString;
+  header.string.text = "a=1; b=2";
+
+  CHECK(header.matches(*TestRequest("/", "a", {{"cookie", "a=1"}, {"cookie", "b=2"}})));
+  CHECK(header.matches(*TestRequest("/", "a", {{"cookie", "a=1; b=2"}})));
 }
 
 TEST_CASE("a regular expression over a header sees bytes that are no UTF-8") {
@@ -226,6 +265,12 @@ TEST_CASE("presence, ranges and pseudo-headers match") {
   method.string.text = "GET";
 
   CHECK(absent.matches(*request));
+  absent.name = "x-n";
+  CHECK_FALSE(absent.matches(*request));
+  absent.invert = true;
+  CHECK(absent.matches(*request));
+  absent.name = "x-m";
+  CHECK_FALSE(absent.matches(*request));
   CHECK(range.matches(*request));
   range.range_end = -5;
   CHECK_FALSE(range.matches(*request));
