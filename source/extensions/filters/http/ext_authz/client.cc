@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "envoy/service/auth/v3/external_auth.pb.h"
+#include "source/base/utf8.h"
 #include "source/filter/metadata_struct.h"
 
 namespace sluice::extensions::filters::http::ext_authz {
@@ -13,36 +14,12 @@ namespace v3 = envoy::service::auth::v3;
 using sluice::http::Field;
 using sluice::http::Name;
 
-// Length of the UTF-8 sequence at the beginning, 0 if there is none. (RFC 3629)
-size_t sequenceAt(std::string_view text) {
-  const auto byte = [text](size_t at) { return static_cast<unsigned char>(text[at]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
-  for (size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f)) return 0;
-  if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f)) return 0;
-  return size;
-}
-
-bool isUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t size = sequenceAt(text);
-    if (size == 0) return false;
-    text.remove_prefix(size);
-  }
-  return true;
-}
-
 // A proto string holds UTF-8 only; other bytes become '!'.
 std::string utf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const size_t size = sequenceAt(text);
+    const size_t size = base::utf8Length(text);
     if (size == 0) {
       out += '!';
     } else {
@@ -118,7 +95,7 @@ std::string encodeCheck(const Question& question) {
   v3::AttributeContext::HttpRequest& http = *attributes.mutable_request()->mutable_http();
   http.set_id(utf8(question.info.request_id));
   http.set_method(std::string(request.method));
-  http.set_path(utf8(request.path));
+  if (!request.path.empty()) http.set_path(utf8(request.path));  // CONNECT has none
   http.set_host(utf8(request.authority));
   http.set_scheme(std::string(request.scheme));
   http.set_size(sizeOf(request));
@@ -131,7 +108,7 @@ std::string encodeCheck(const Question& question) {
     if (question.disallowed.matches(field.name)) continue;
     if (question.allowed.empty() || question.allowed.matches(field.name)) addHeader(http, field.name, field.value);
   }
-  if (!question.body_as_bytes && isUtf8(question.body)) {
+  if (!question.body_as_bytes && base::isUtf8(question.body)) {
     http.set_body(std::string(question.body));
   } else {
     http.set_raw_body(std::string(question.body));

@@ -155,6 +155,33 @@ TEST_CASE("an action without a value drops its descriptor; without any nobody is
   CHECK(h.terminal.complete);
 }
 
+TEST_CASE("what is there and empty counts, and so does text that is not ASCII") {
+  Limited h(basic(), limits({limit({{.kind = Kind::kHeader, .key = "a", .header = "x-a"}}),
+                             limit({{.kind = Kind::kHeader, .key = "u", .header = "x-u"}}),
+                             limit({{.kind = Kind::kHeader, .key = "l", .header = "x-l"}}),
+                             limit({{.kind = Kind::kQuery, .key = "q", .parameter = "q"}})}));
+  h.stream.request().path = "/?q=";
+  h.request("GET", {{"x-a", ""}, {"x-u", "J\xc3\xbcrgen"}, {"x-l", "1"}, {"x-l", ""}}, true);
+  CHECK(h.asked() == Texts{"a=", "u=J\xc3\xbcrgen", "l=1,", "q="});
+}
+
+TEST_CASE("a value that protobuf cannot hold is answered by the failure mode, never passed by without its limit") {
+  const bool deny = GENERATE(false, true);
+  const std::string path = GENERATE("/", "/?q=%ff");
+  Settings s = basic();
+  s.failure_mode_deny = deny;
+  Limited h(std::move(s), limits({limit({generic("v")}), limit({{.kind = Kind::kHeader, .key = "a", .header = "x-a"}}),
+                                  limit({{.kind = Kind::kQuery, .key = "q", .parameter = "q"}})}));
+  h.stream.request().path = path;
+  h.request("GET", path == "/" ? Fields{{"x-a", "\xff"}} : Fields{}, true);
+  CHECK(h.calls.grpc.empty());
+  CHECK(h.counted({2}) == 1);
+  CHECK(h.counted({4}) == (deny ? 0 : 1));
+  CHECK(h.terminal.complete == !deny);
+  if (deny) CHECK(h.client.status == 500);
+  if (deny) CHECK(h.stream.info().response_flags.has(stream::ResponseFlag::kRateLimitServiceError));
+}
+
 TEST_CASE("the host's limits count as the route says") {
   const route::RateLimitList of_route{limit({generic("route")})}, of_host{limit({generic("host")})};
   const auto asked = [](std::shared_ptr<route::RouteRateLimits> limits, std::shared_ptr<RouteSettings> route = nullptr,
@@ -180,6 +207,11 @@ TEST_CASE("the host's limits count as the route says") {
   Settings all = basic();
   all.limits = {limit({generic("filter")})};
   CHECK(asked(limits(of_route, of_host), nullptr, std::move(all)) == Texts{"generic_key=filter"});
+  Settings under = basic();
+  under.limits = {limit({generic("filter")})};
+  CHECK(asked(limits(of_route, of_host), own, std::move(under)) == Texts{"generic_key=own"});
+  own->host_limits = RouteSettings::HostLimits::kInclude;
+  CHECK(asked(limits(of_route, of_host), own) == Texts{"generic_key=own"});
 }
 
 TEST_CASE("a request over the limit is refused") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "source/base/utf8.h"
 #include "source/filter/stream.h"
 #include "source/http/grpc.h"
 #include "source/net/address.h"
@@ -30,16 +31,20 @@ std::string_view clusterOf(const route::Match& match) {
   return match && match.route->forward != nullptr ? match.table->clusterName(match.cluster()) : std::string_view();
 }
 
-// The protocol has no other texts; one that cannot be told is none.
-bool isPlain(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+// Protobuf has no strings but UTF-8: a service could not even read the question.
+bool canBeSent(const std::vector<Descriptor>& descriptors) {
+  return std::all_of(descriptors.begin(), descriptors.end(), [](const Descriptor& descriptor) {
+    return std::all_of(descriptor.entries.begin(), descriptor.entries.end(),
+                       [](const auto& entry) { return base::isUtf8(entry.second); });
+  });
 }
 
-std::string maskedAddress(const RateLimitAction& action, const filter::Stream& stream) {
+std::optional<std::string> maskedAddress(const RateLimitAction& action, const filter::Stream& stream) {
   const std::string_view host = hostOf(stream.info().downstream_remote_address);
   const bool is_v6 = host.find(':') != std::string_view::npos;
   const auto range = net::Cidr::make(host, is_v6 ? action.v6_bits : action.v4_bits);
-  return range ? range->toString() : "";
+  if (!range) return std::nullopt;
+  return range->toString();
 }
 
 bool addressMatches(const RateLimitAction& action, const filter::Stream& stream) {
@@ -68,62 +73,58 @@ std::string percentDecoded(std::string_view text) {
   return out;
 }
 
-// False: the action has nothing to say, so there is no descriptor.
-bool extend(const RateLimitAction& action, const Settings& settings, filter::Stream& stream, Descriptor& out) {
+template <typename Matchers, typename Subject>
+bool allMatch(const Matchers& matchers, const Subject& subject) {
+  return std::all_of(matchers.begin(), matchers.end(), [&](const auto& matcher) { return matcher.matches(subject); });
+}
+
+std::optional<std::string> ifNotEmpty(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional<std::string>(text);
+}
+
+// What an action says about the request; nullopt: it does not apply, or there is no such thing. Something that is there
+// and empty is told as it is: a rule must not vanish because a client leaves a value out.
+std::optional<std::string> valueOf(const RateLimitAction& action, const Settings& settings, filter::Stream& stream) {
   using Kind = RateLimitAction::Kind;
   const RequestHeaders& headers = stream.request();
-  std::string value;
+  const auto if_expected = [&action](bool matches) {
+    return matches == action.expect_match ? std::optional(action.value) : std::nullopt;
+  };
   switch (action.kind) {
     case Kind::kGenericKey:
-      value = action.value;
-      break;
+      return action.value;
     case Kind::kSourceCluster:
-      value = settings.node_cluster;
-      break;
+      return settings.node_cluster;
     case Kind::kDestinationCluster:
-      value = clusterOf(stream.route());
-      break;
+      return ifNotEmpty(clusterOf(stream.route()));
     case Kind::kRemoteAddress:
-      value = hostOf(stream.info().downstream_remote_address);
-      break;
+      return ifNotEmpty(hostOf(stream.info().downstream_remote_address));
     case Kind::kHeader: {
       const bool pseudo = action.header.starts_with(':');
       const auto found = pseudo ? headers.lookup(action.header) : headers.getAll(action.header);
-      if (!found) return action.skip_if_absent;
-      value = *found;
-      break;
+      return found ? std::optional<std::string>(*found) : std::nullopt;
     }
-    case Kind::kHeaderMatch: {
-      const bool matches = std::all_of(action.headers.begin(), action.headers.end(),
-                                       [&](const route::HeaderMatcher& matcher) { return matcher.matches(headers); });
-      if (matches != action.expect_match) return false;
-      value = action.value;
-      break;
-    }
+    case Kind::kHeaderMatch:
+      return if_expected(allMatch(action.headers, headers));
     case Kind::kMaskedAddress:
-      value = maskedAddress(action, stream);
-      break;
+      return maskedAddress(action, stream);
     case Kind::kAddressMatch:
-      if (!addressMatches(action, stream)) return false;
-      value = action.value;
-      break;
+      return addressMatches(action, stream) ? std::optional(action.value) : std::nullopt;
     case Kind::kQuery: {
       const auto found = route::queryParameter(route::RequestView::of(headers).query, action.parameter);
-      if (!found) return action.skip_if_absent;
-      value = percentDecoded(*found);
-      break;
+      return found ? std::optional(percentDecoded(*found)) : std::nullopt;
     }
-    case Kind::kQueryMatch: {
-      const std::string_view query = route::RequestView::of(headers).query;
-      const bool matches = std::all_of(action.query.begin(), action.query.end(),
-                                       [&](const route::QueryMatcher& matcher) { return matcher.matches(query); });
-      if (matches != action.expect_match) return false;
-      value = action.value;
-      break;
-    }
+    case Kind::kQueryMatch:
+      return if_expected(allMatch(action.query, route::RequestView::of(headers).query));
   }
-  if (value.empty() || !isPlain(value)) return false;
-  out.entries.emplace_back(action.key, std::move(value));
+  return std::nullopt;
+}
+
+// False: there is no descriptor.
+bool extend(const RateLimitAction& action, const Settings& settings, filter::Stream& stream, Descriptor& out) {
+  std::optional<std::string> value = valueOf(action, settings, stream);
+  if (!value) return action.skip_if_absent;
+  out.entries.emplace_back(action.key, *std::move(value));
   return true;
 }
 
@@ -142,21 +143,17 @@ void Filter::describe(const route::RateLimitList& limits, filter::Stream& stream
 
 std::vector<Descriptor> Filter::describe(filter::Stream& stream, const RouteSettings* route) const {
   std::vector<Descriptor> out;
-  if (!settings_.limits.empty()) {
-    describe(settings_.limits, stream, out);
+  const bool route_has_own = route != nullptr && !route->limits.empty();
+  if (route_has_own || !settings_.limits.empty()) {
+    describe(route_has_own ? route->limits : settings_.limits, stream, out);
     return out;
   }
   const auto* limits = dynamic_cast<const route::RouteRateLimits*>(stream.route().perFilter(settings_.limits_slot));
-  const bool replaced = route != nullptr && !route->limits.empty();
-  if (replaced) {
-    describe(route->limits, stream, out);
-  } else if (limits != nullptr) {
-    describe(limits->of_route, stream, out);
-  }
   if (limits == nullptr) return out;
+  describe(limits->of_route, stream, out);
   using HostLimits = RouteSettings::HostLimits;
   const HostLimits host = route != nullptr ? route->host_limits : HostLimits::kIfRouteHasNone;
-  const bool route_has_some = replaced || !limits->of_route.empty();
+  const bool route_has_some = !limits->of_route.empty();
   if (host == HostLimits::kIgnore) return out;
   if (host == HostLimits::kInclude || limits->include_host || !route_has_some) describe(*limits->of_host, stream, out);
   return out;
@@ -166,6 +163,10 @@ HookResult Filter::onRequestHeaders(RequestHeaders&, filter::Stream& stream) {
   const auto* route = stream.routeConfigAs<RouteSettings>();
   const std::vector<Descriptor> descriptors = describe(stream, route);
   if (descriptors.empty()) return Next{};
+  if (!canBeSent(descriptors)) {
+    if (std::optional<Reply> reply = failed(stream)) return *std::move(reply);
+    return Next{};
+  }
   const std::string& domain = route != nullptr && !route->domain.empty() ? route->domain : settings_.domain;
   token_ = stream.resumeToken();
   call_.start(stream.calls(), settings_.target, kMethodPath, encodeQuestion(domain, descriptors),
@@ -177,7 +178,10 @@ void Filter::answered(int status, std::string_view message, filter::Stream& stre
   if (!token_) return;  // the stream was answered meanwhile
   std::optional<Verdict> verdict;
   if (status == sluice::http::grpc::kOk) verdict = decodeVerdict(message);
-  if (!verdict) return failed(stream);
+  if (!verdict) {
+    if (std::optional<Reply> reply = failed(stream)) return token_.reply(*std::move(reply));
+    return token_.resume();
+  }
   if (settings_.quota_headers && verdict->quota) {
     auto& set = verdict->response_headers.set;
     set.push_back({"x-ratelimit-limit", verdict->quota->limit});
@@ -207,14 +211,13 @@ void Filter::refuse(Verdict& verdict, filter::Stream& stream) {
   token_.reply(std::move(reply));
 }
 
-void Filter::failed(filter::Stream& stream) {
+std::optional<Reply> Filter::failed(filter::Stream& stream) {
   stream.count(settings_.stats.error);
-  if (settings_.failure_mode_deny) {
-    return token_.reply(
-        Reply{settings_.status_on_error, "", "rate_limiter_error", {}, stream::ResponseFlag::kRateLimitServiceError});
+  if (!settings_.failure_mode_deny) {
+    stream.count(settings_.stats.failure_mode_allowed);
+    return std::nullopt;
   }
-  stream.count(settings_.stats.failure_mode_allowed);
-  token_.resume();
+  return Reply{settings_.status_on_error, "", "rate_limiter_error", {}, stream::ResponseFlag::kRateLimitServiceError};
 }
 
 HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream&) {

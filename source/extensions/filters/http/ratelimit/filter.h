@@ -58,11 +58,13 @@ class Filter : public filter::HttpFilter {
   filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) override;
 
  private:
+  // What there is to say about the request; it may have no descriptor, or hold text that cannot be sent.
   std::vector<Descriptor> describe(filter::Stream& stream, const RouteSettings* route) const;
   void describe(const route::RateLimitList& limits, filter::Stream& stream, std::vector<Descriptor>& out) const;
   void answered(int status, std::string_view message, filter::Stream& stream);
   void refuse(Verdict& verdict, filter::Stream& stream);
-  void failed(filter::Stream& stream);
+  // Counts a failure; nullopt: the request goes on.
+  std::optional<filter::Reply> failed(filter::Stream& stream);
 
   const Settings& settings_;
   filter::HeaderChanges response_changes_;
