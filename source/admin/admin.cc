@@ -137,10 +137,13 @@ Response quit(const Query&, AdminState& state) {
 }
 
 Response drainListeners(const Query& query, AdminState& state) {
-  if (const auto unknown = query.unknown({"graceful"})) {
-    return problem(400, base::strCat("parameter '", *unknown, "' is not supported; known is graceful"));
+  if (const auto unknown = query.unknown({"graceful", "inboundonly", "skip_exit"})) {
+    return problem(
+        400, base::strCat("parameter '", *unknown, "' is not supported; known are graceful, inboundonly, skip_exit"));
   }
-  state.drainListeners(query.has("graceful"));
+  state.drainListeners({.graceful = query.has("graceful"),
+                        .inbound_only = query.has("inboundonly"),
+                        .skip_exit = query.has("skip_exit")});
   return done();
 }
 
@@ -171,8 +174,8 @@ constexpr auto kPages = std::to_array<Page>({
     {"/certs", false, certs, "certificates in use and when they expire"},
     {"/clusters", false, clusters, "upstream clusters and their hosts (format=json)"},
     {"/config_dump", false, dump, "the configuration in use (resource, name_regex, include_eds)"},
-    {"/drain_listeners", true, drainListeners, "stop accepting connections (graceful)"},
-    {"/healthcheck/fail", true, failHealthCheck, "make /ready fail"},
+    {"/drain_listeners", true, drainListeners, "stop accepting connections (graceful, inboundonly, skip_exit)"},
+    {"/healthcheck/fail", true, failHealthCheck, "make /ready fail, and ask connections to end"},
     {"/healthcheck/ok", true, passHealthCheck, "make /ready succeed again"},
     {"/help", false, help, "this list"},
     {"/listeners", false, listeners, "listeners and their addresses (format=json)"},

@@ -36,6 +36,13 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers;  // others than content-type and content-length
 };
 
+// (POST /drain_listeners)
+struct DrainRequest {
+  bool graceful = false;      // connections are asked to end first, and accepting goes on for the drain time
+  bool inbound_only = false;  // listeners of inbound traffic
+  bool skip_exit = false;     // with `graceful`: accepting goes on after it, too
+};
+
 // What the pages show and do. Implemented by the server; called on the main thread only.
 class AdminState {
  public:
@@ -54,8 +61,8 @@ class AdminState {
   // Actions.
   virtual observability::Logger& logger() = 0;
   virtual void quit() = 0;
-  // Stops accepting; `graceful`: tells peers first and waits for the drain time.
-  virtual void drainListeners(bool graceful) = 0;
+  virtual void drainListeners(const DrainRequest& request) = 0;
+  // While it is failed connections are asked to end; accepting goes on.
   virtual void setHealthCheckFailed(bool failed) = 0;
 };
 

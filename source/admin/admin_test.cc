@@ -50,7 +50,11 @@ class FakeState : public AdminState {
   const observability::StatsRegistry& stats() const override { return stats_; }
   observability::Logger& logger() override { return logger_; }
   void quit() override { actions += "quit "; }
-  void drainListeners(bool graceful) override { actions += graceful ? "drain-gracefully " : "drain "; }
+  void drainListeners(const DrainRequest& request) override {
+    actions += request.graceful ? "drain-gracefully" : "drain";
+    actions += request.inbound_only ? "-inbound" : "";
+    actions += request.skip_exit ? "-on " : " ";
+  }
   void setHealthCheckFailed(bool failed) override { actions += failed ? "fail " : "ok "; }
 
   api::ServerInfo info;
@@ -215,7 +219,19 @@ TEST_CASE("actions act by POST only") {
     CHECK(post(state, target).body == "OK\n");
   }
   CHECK(state.actions == "drain drain-gracefully fail ok quit ");
-  CHECK(post(state, "/drain_listeners?inboundonly").status == 400);
+  state.actions.clear();
+  CHECK(post(state, "/drain_listeners?inboundonly").status == 200);
+  CHECK(post(state, "/drain_listeners?graceful&inboundonly&skip_exit").status == 200);
+  CHECK(post(state, "/drain_listeners?outboundonly").status == 400);
+  CHECK(state.actions == "drain-inbound drain-gracefully-inbound-on ");
+}
+
+TEST_CASE("a path with two slashes is that with one") {
+  FakeState state;
+
+  CHECK(get(state, "//stats?format=json").content_type == "application/json");
+  CHECK(get(state, "/stats//prometheus").status == 200);
+  CHECK(post(state, "///healthcheck//fail").status == 200);
 }
 
 TEST_CASE("views take GET and HEAD only") {

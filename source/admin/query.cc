@@ -29,7 +29,10 @@ std::string decoded(std::string_view text) {
 Query::Query(std::string_view target) {
   target = target.substr(0, target.find('#'));
   const size_t mark = target.find('?');
-  path_ = target.substr(0, mark);
+  // Tools join a base that ends in a slash with a path that begins with one.
+  for (const char c : target.substr(0, mark)) {
+    if (c != '/' || path_.empty() || path_.back() != '/') path_ += c;
+  }
   std::string_view rest = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
   while (!rest.empty()) {
     const std::string_view pair = rest.substr(0, rest.find('&'));

@@ -25,10 +25,42 @@ class SessionWorker;
 
 namespace sluice::filter {
 
+// What a listener tells of its connections, beside how many came.
+struct ConnectionStats {
+  observability::Gauge active;
+  observability::Counter destroy;
+};
+
+// One of the connections of a listener, on the worker that has it.
+class ActiveConnection {
+ public:
+  ActiveConnection() = default;
+  ActiveConnection(observability::StatsCells& cells, std::shared_ptr<const ConnectionStats> stats)
+      : cells_(&cells), stats_(std::move(stats)) {
+    if (stats_) cells_->add(stats_->active);
+  }
+  ActiveConnection(ActiveConnection&& other) noexcept : cells_(other.cells_), stats_(std::move(other.stats_)) {}
+  ActiveConnection& operator=(ActiveConnection&& other) noexcept {
+    std::swap(cells_, other.cells_);
+    std::swap(stats_, other.stats_);
+    return *this;
+  }
+  ~ActiveConnection() {
+    if (!stats_) return;
+    cells_->sub(stats_->active);
+    cells_->add(stats_->destroy);
+  }
+
+ private:
+  observability::StatsCells* cells_ = nullptr;
+  std::shared_ptr<const ConnectionStats> stats_;
+};
+
 // What a connection counts for until its end. The listener's.
 struct Counted {
   base::LimitUnit process, listener;
   std::shared_ptr<void> balance;
+  ActiveConnection active;
 };
 
 // A downstream connection as its listener sees it. It owns itself and leaves the listener's list at its end.
@@ -37,6 +69,9 @@ class LiveConnection : public base::ListNode {
   virtual ~LiveConnection() = default;
   // Take on no new work after what is next; say so to the peer where the protocol can. Never cuts anything.
   virtual void drain() = 0;
+  // The same for one that has only come: it is served, and told with its first answer. One that was told before it asks
+  // would come again at once.
+  virtual void drainAtAnswer() { drain(); }
   // Ends it now. True if that cut a request (or a stream of bytes) short.
   virtual bool closeNow(std::string_view details) = 0;
 

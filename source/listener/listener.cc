@@ -252,28 +252,37 @@ void WorkerListeners::serve(const ListenerConfig& config, Active* listener, filt
     accepted.chosen_chain = ServerNameGuard::handleOf(chain);
   }
   if (listener == nullptr || listener->config.get() != &config) {
-    return serveLate(chosen, listener, std::move(accepted));
+    return serveLate(config, chosen, listener, std::move(accepted));
   }
-  hand(chosen, std::move(accepted), *listener->connections[chain]);
+  hand(config, chosen, std::move(accepted), *listener->connections[chain]);
 }
 
-void WorkerListeners::hand(const FilterChain& chain, filter::Accepted accepted, ConnectionList& list) {
+bool WorkerListeners::asksToEnd(const ListenerConfig& config) const {
+  return ask_to_end_ == AskToEnd::kAll || (ask_to_end_ == AskToEnd::kInbound && config.inbound);
+}
+
+void WorkerListeners::hand(const ListenerConfig& config, const FilterChain& chain, filter::Accepted accepted,
+                           ConnectionList& list) {
   filter::Counted counted = std::move(accepted.counted);
   const filter::LiveConnection* last = list.empty() ? nullptr : &list.back();
   chain.terminal->serve(std::move(accepted), services_, list);
   // It is the last one now, unless it has ended already.
-  if (!list.empty() && &list.back() != last) list.back().counted = std::move(counted);
+  if (list.empty() || &list.back() == last) return;
+  counted.active = {cells_, config.stats.connections};
+  list.back().counted = std::move(counted);
+  if (asksToEnd(config)) list.back().drainAtAnswer();
 }
 
 // The listener was updated or removed while the connection waited: its chain may live on, otherwise it drains at once.
-void WorkerListeners::serveLate(const FilterChain& chain, Active* listener, filter::Accepted accepted) {
+void WorkerListeners::serveLate(const ListenerConfig& config, const FilterChain& chain, Active* listener,
+                                filter::Accepted accepted) {
   for (size_t i = 0; listener != nullptr && i < listener->config->chains.size(); ++i) {
     const FilterChain& present = listener->config->chains[i];
     if (present.content_hash != chain.content_hash) continue;
-    return hand(present, std::move(accepted), *listener->connections[i]);
+    return hand(*listener->config, present, std::move(accepted), *listener->connections[i]);
   }
   ConnectionList late;
-  hand(chain, std::move(accepted), late);
+  hand(config, chain, std::move(accepted), late);
   drainConnections(late, drain_time_);
 }
 
@@ -372,13 +381,32 @@ void WorkerListeners::removeTcp(const std::string& name, std::chrono::millisecon
   active_.erase(found);
 }
 
-void WorkerListeners::drainAll(std::chrono::milliseconds drain_time) {
-  while (!active_.empty()) remove(std::string(active_.begin()->first), drain_time);
-  for (auto& [name, listener] : udp_) {
-    listener->drain(drain_time);
-    udp_leaving_.push_back(std::move(listener));
+void WorkerListeners::drainAll(std::chrono::milliseconds drain_time, bool inbound_only) {
+  std::vector<std::string> names;
+  for (const auto& [name, active] : active_) {
+    if (!inbound_only || active->config->inbound) names.push_back(name);
   }
-  udp_.clear();
+  for (const std::string& name : names) remove(name, drain_time);
+  for (auto at = udp_.begin(); at != udp_.end();) {
+    if (inbound_only && !at->second->inbound()) {
+      ++at;
+      continue;
+    }
+    at->second->drain(drain_time);
+    udp_leaving_.push_back(std::move(at->second));
+    at = udp_.erase(at);
+  }
+}
+
+void WorkerListeners::askToEnd(AskToEnd whom) {
+  const AskToEnd before = std::exchange(ask_to_end_, whom);
+  for (const auto& [name, active] : active_) {
+    const bool asked = before == AskToEnd::kAll || (before == AskToEnd::kInbound && active->config->inbound);
+    if (asked || !asksToEnd(*active->config)) continue;
+    for (const auto& list : active->connections) {
+      list->forEach([](filter::LiveConnection& connection) { connection.drain(); });
+    }
+  }
 }
 
 WorkerListeners::Cut WorkerListeners::closeAll() {

@@ -34,7 +34,11 @@ struct ListenerStats {
   observability::Counter pre_cx_timeout, filter_remote_close, filter_error;
   observability::Gauge pre_cx_active;
   observability::Counter udp_rx_dropped;
+  std::shared_ptr<const filter::ConnectionStats> connections;  // null: nobody counts
 };
+
+// Which connections are asked to end, by `connection: close` and GOAWAY, while their listeners accept on.
+enum class AskToEnd : uint8_t { kNone, kInbound, kAll };
 
 struct FilterChain {
   std::string name;
@@ -89,6 +93,7 @@ struct ListenerConfig {
   base::SharedLimit* limit = nullptr;
   uint32_t buffer_limit = 1024 * 1024;  // as in Accepted
   UdpSettings udp = {};
+  bool inbound = false;  // takes what comes in to this host (proto: traffic_direction)
 };
 
 class WorkerListeners : private Inspection::Owner {
@@ -104,8 +109,10 @@ class WorkerListeners : private Inspection::Owner {
            std::chrono::milliseconds drain_time);
   // Accepts what the kernel holds, then closes the listener's sockets; connections drain.
   void remove(const std::string& name, std::chrono::milliseconds drain_time);
-  // All of them, as remove().
-  void drainAll(std::chrono::milliseconds drain_time);
+  // All of them, or those of inbound traffic, as remove().
+  void drainAll(std::chrono::milliseconds drain_time, bool inbound_only = false);
+  // Those that are there now are asked at once, those that come while it lasts with their first answer.
+  void askToEnd(AskToEnd whom);
   // Cuts every connection and UDP session that is left; returns how many of them had work in progress, and how many
   // there were.
   struct Cut {
@@ -134,8 +141,10 @@ class WorkerListeners : private Inspection::Owner {
   void arrived(const std::shared_ptr<const ListenerConfig>& config, Active* listener, filter::Accepted accepted,
                bool handed_over = false);
   void serve(const ListenerConfig& config, Active* listener, filter::Accepted accepted);
-  void serveLate(const FilterChain& chain, Active* listener, filter::Accepted accepted);
-  void hand(const FilterChain& chain, filter::Accepted accepted, base::List<filter::LiveConnection>& list);
+  void serveLate(const ListenerConfig& config, const FilterChain& chain, Active* listener, filter::Accepted accepted);
+  void hand(const ListenerConfig& config, const FilterChain& chain, filter::Accepted accepted,
+            base::List<filter::LiveConnection>& list);
+  bool asksToEnd(const ListenerConfig& config) const;
   Active* find(const std::string& name);
   Active* findByDestination(const net::Address& destination);
   void indexAddresses(Active& active, const ListenerConfig* before, const ListenerConfig* after);
@@ -159,7 +168,8 @@ class WorkerListeners : private Inspection::Owner {
   base::List<filter::LiveConnection> early_;  // wait in filters of listeners that are not here yet, or not any more
   std::vector<std::unique_ptr<Draining>> draining_;
   std::chrono::milliseconds drain_time_{0};  // as last told
-  std::unique_ptr<char[]> scratch_;          // of listener filters; made on first use
+  AskToEnd ask_to_end_ = AskToEnd::kNone;
+  std::unique_ptr<char[]> scratch_;  // of listener filters; made on first use
 };
 
 }  // namespace sluice::listener

@@ -22,6 +22,7 @@ class Served : public filter::LiveConnection {
   }
   ~Served() override { std::erase(all_, this); }
   void drain() override { ++drained; }
+  void drainAtAnswer() override { ++to_drain; }
   bool closeNow(std::string_view details) override {
     const bool was_busy = busy;
     last_words = details;
@@ -31,6 +32,7 @@ class Served : public filter::LiveConnection {
   net::Fd fd;
   std::string by;
   int drained = 0;
+  int to_drain = 0;
   bool busy = false;
   static inline std::string last_words;
 
@@ -77,6 +79,7 @@ struct ListenerTest {
     config->addresses = std::move(addresses);
     config->chains = {{"chain", hash, std::make_shared<Server>(generation, all)}};
     config->stats = stats;
+    config->inbound = inbound;
     config->process_limit = process_limit;
     config->limit = limit;
     std::vector<net::Fd> sockets;
@@ -94,6 +97,7 @@ struct ListenerTest {
   }
 
   base::SharedLimit *process_limit = nullptr, *limit = nullptr;
+  bool inbound = false;
   event::PolledLoop loop;
   observability::StatsRegistry registry;
   observability::StatsCells& cells = registry.makeCells();
@@ -722,6 +726,68 @@ TEST_CASE(
   t.listeners->remove("l", 10s);  // of one that is not there: nothing
   t.loop.pass(10s);
   CHECK(t.all.empty());
+}
+
+TEST_CASE("connections are asked to end while accepting goes on, those that come later with their first answer") {
+  ListenerTest t;
+  const net::Address at = t.address();
+  t.set("l", {at}, "one", 1, {at});
+  const net::Fd before = t.connect(at);
+  t.loop.turn();
+
+  t.listeners->askToEnd(AskToEnd::kAll);
+  t.listeners->askToEnd(AskToEnd::kAll);
+  const net::Fd meanwhile = t.connect(at);
+  t.loop.turn();
+  t.listeners->askToEnd(AskToEnd::kNone);
+  const net::Fd after = t.connect(at);
+  t.loop.turn();
+
+  REQUIRE(t.all.size() == 3);
+  CHECK(t.all[0]->drained == 1);
+  CHECK(t.all[1]->drained == 0);
+  CHECK(t.all[1]->to_drain == 1);
+  CHECK(t.all[2]->to_drain == 0);
+  t.loop.pass(60s);
+  CHECK(t.all.size() == 3);
+}
+
+TEST_CASE("listeners of inbound traffic drain and ask alone") {
+  ListenerTest t;
+  const net::Address in = t.address(), out = t.address();
+  t.set("out", {out}, "out", 1, {out});
+  t.inbound = true;
+  t.set("in", {in}, "in", 1, {in});
+  const net::Fd from_out = t.connect(out), from_in = t.connect(in);
+  t.loop.turn();
+  REQUIRE(t.all.size() == 2);
+
+  t.listeners->askToEnd(AskToEnd::kInbound);
+  for (const Served* served : t.all) CHECK(served->drained == (served->by == "in" ? 1 : 0));
+
+  t.listeners->drainAll(1s, true);
+  CHECK(t.connect(out).valid());
+  CHECK_FALSE(t.connect(in).valid());
+  t.loop.pass(2s);
+  REQUIRE(t.all.size() == 2);
+  CHECK(t.all[0]->by == "out");
+}
+
+TEST_CASE("connections are counted while they last") {
+  ListenerTest t;
+  const filter::ConnectionStats stats{t.registry.gauge("active"), t.registry.counter("destroy")};
+  t.stats.connections = std::make_shared<const filter::ConnectionStats>(stats);
+  const net::Address at = t.address();
+  t.set("l", {at}, "one", 1, {at});
+  const net::Fd one = t.connect(at), two = t.connect(at);
+  t.loop.turn();
+  CHECK(t.registry.gaugeValue(stats.active) == 2);
+
+  delete t.all[0];
+  CHECK(t.registry.gaugeValue(stats.active) == 1);
+  CHECK(t.registry.counterValue(stats.destroy) == 1);
+  t.listeners.reset();
+  CHECK(t.registry.gaugeValue(stats.active) == 0);
 }
 
 TEST_CASE("draining all of them counts what is cut at the end") {

@@ -98,6 +98,10 @@ void UdpListener::drain(std::chrono::milliseconds drain_time) {
   service_->drain(nullptr, drain_time);
 }
 
+bool UdpListener::inbound() const {
+  return config_->inbound;
+}
+
 size_t UdpListener::sessions() const {
   return service_->sessions();
 }

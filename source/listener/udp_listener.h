@@ -30,6 +30,7 @@ class UdpListener {
   // No new sessions; those that there are go on, both ways.
   void drain(std::chrono::milliseconds drain_time);
   size_t sessions() const;
+  bool inbound() const;
 
  private:
   class Socket;

@@ -28,7 +28,8 @@ class AdminPages : public admin::AdminState {
     observability::Logger& logger;
     uint32_t concurrency;
     std::function<void()> quit;
-    std::function<void(bool graceful)> drain_listeners;
+    std::function<void(const admin::DrainRequest&)> drain_listeners;
+    std::function<void(bool failed)> set_health_check_failed;
   };
 
   explicit AdminPages(Deps deps) : deps_(std::move(deps)), started_(std::chrono::steady_clock::now()) {}
@@ -43,8 +44,11 @@ class AdminPages : public admin::AdminState {
   const observability::StatsRegistry& stats() const override { return deps_.stats; }
   observability::Logger& logger() override { return deps_.logger; }
   void quit() override { deps_.quit(); }
-  void drainListeners(bool graceful) override { deps_.drain_listeners(graceful); }
-  void setHealthCheckFailed(bool failed) override { health_failed_ = failed; }
+  void drainListeners(const admin::DrainRequest& request) override { deps_.drain_listeners(request); }
+  void setHealthCheckFailed(bool failed) override {
+    health_failed_ = failed;
+    deps_.set_health_check_failed(failed);
+  }
 
  private:
   Deps deps_;

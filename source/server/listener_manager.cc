@@ -8,6 +8,13 @@
 #include "absl/strings/str_cat.h"
 
 namespace sluice::server {
+namespace {
+
+bool isInbound(const ListenerManager::Proto& proto) {
+  return proto.traffic_direction() == envoy::config::core::v3::INBOUND;
+}
+
+}  // namespace
 
 ListenerManager::ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes,
                                  observability::StatsRegistry& stats, observability::StatsCells& cells,
@@ -163,6 +170,10 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
                                   bool is_static, const std::string& version) {
   const std::string name = compiled.name;
   if (draining_) return absl::UnavailableError("the process is shutting down");
+  if (inbound_drained_ && isInbound(proto)) {
+    return absl::UnavailableError(
+        absl::StrCat("listener '", name, "' is one of inbound traffic, and those were drained by the admin"));
+  }
   if (isStatic(name) && !is_static) {
     return absl::InvalidArgumentError(absl::StrCat("listener '", name, "' is static; a dynamic one cannot replace it"));
   }
@@ -195,6 +206,8 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   next->stats.filter_error = next->scope.counter("downstream_listener_filter_error");
   next->stats.udp_rx_dropped = next->scope.counter("udp.downstream_rx_datagram_dropped");
   next->stats.pre_cx_active = next->scope.gauge("downstream_pre_cx_active");
+  next->stats.connections = std::make_shared<filter::ConnectionStats>(
+      filter::ConnectionStats{next->scope.gauge("downstream_cx_active"), next->scope.counter("downstream_cx_destroy")});
 
   sockets_[name] = *std::move(sockets);
   Entry& entry = entries_[name];
@@ -238,6 +251,7 @@ void ListenerManager::tryActivate(const std::string& name) {
   if (next.compiled.exact_balance) serving->balance = balanceOf(entry);
   serving->udp = next.compiled.udp;
   serving->stats = next.stats;
+  serving->inbound = isInbound(next.proto);
   // Descriptors move into the posted work; std::function wants copies, so they travel behind a pointer.
   auto sockets = std::make_shared<std::vector<std::vector<net::Fd>>>(std::move(sockets_[name]));
   sockets_.erase(name);
@@ -323,6 +337,15 @@ bool ListenerManager::allServing() const {
 void ListenerManager::drainAll(std::optional<std::chrono::milliseconds> drain_time) {
   draining_ = true;
   workers_.postAll([time = drain_time.value_or(drain_time_)](Worker& worker) { worker.listeners().drainAll(time); });
+}
+
+void ListenerManager::drainInbound() {
+  inbound_drained_ = true;
+  workers_.postAll([time = drain_time_](Worker& worker) { worker.listeners().drainAll(time, true); });
+}
+
+void ListenerManager::askToEnd(listener::AskToEnd whom) {
+  workers_.postAll([whom](Worker& worker) { worker.listeners().askToEnd(whom); });
 }
 
 }  // namespace sluice::server

@@ -65,6 +65,10 @@ class ListenerManager {
   // Stops accepting everywhere; connections drain.
   // `drain_time`: how long connections may stay; the manager's own without it.
   void drainAll(std::optional<std::chrono::milliseconds> drain_time = {});
+  // The same for listeners of inbound traffic; such ones are not taken any more.
+  void drainInbound();
+  // Connections are asked to end while accepting goes on.
+  void askToEnd(listener::AskToEnd whom);
   const std::map<std::string, Entry>& entries() const { return entries_; }
   bool knowsUnchanged(const std::string& name, uint64_t content_hash, const std::string& version);
   bool isStatic(const std::string& name) const;
@@ -88,6 +92,7 @@ class ListenerManager {
   listener::ConnectionLimits& limits_;
   bool accepting_ = false;
   bool draining_ = false;
+  bool inbound_drained_ = false;
   std::map<std::string, Entry> entries_;
   // Sockets opened for a generation that does not accept yet, by listener name: per worker, per new address.
   std::map<std::string, std::vector<std::vector<net::Fd>>> sockets_;

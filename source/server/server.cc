@@ -131,7 +131,8 @@ class Server {
     pages_ = std::make_unique<AdminPages>(AdminPages::Deps{
         options_, bootstrap_, *clusters_, *listeners_, *secrets_, dynamic_ ? &dynamic_->subscriptions() : nullptr,
         stats_, logger_, static_cast<uint32_t>(workers_.size()), [this] { main_->post([this] { stopWorkers(); }); },
-        [this](bool) { listeners_->drainAll(); }});
+        [this](const admin::DrainRequest& request) { drainListeners(request); },
+        [this](bool failed) { setHealthCheckFailed(failed); }});
     auto endpoint = admin::openHttpEndpoint(*main_, address, stats_, cells_, *log_files_,
                                             [this](const admin::HttpRequest& request) { return answerAdmin(request); },
                                             {.access_logs = std::move(logs)});
@@ -147,6 +148,27 @@ class Server {
     out.close();
     if (!out) logger_.error("admin", "cannot write the admin address to '", options_.admin_address_path, "'");
     return static_cast<bool>(out);
+  }
+
+  void setHealthCheckFailed(bool failed) {
+    health_check_failed_ = failed;
+    askToEnd();
+  }
+
+  void askToEnd() { listeners_->askToEnd(health_check_failed_ ? listener::AskToEnd::kAll : graceful_); }
+
+  // As in Envoy a second graceful drain changes nothing.
+  void drainListeners(const admin::DrainRequest& request) {
+    if (!request.graceful) return stopListeners(request.inbound_only);
+    if (graceful_ != listener::AskToEnd::kNone) return;
+    graceful_ = request.inbound_only ? listener::AskToEnd::kInbound : listener::AskToEnd::kAll;
+    askToEnd();
+    if (!request.skip_exit) graceful_end_.arm(options_.drain_time);
+  }
+
+  void stopListeners(bool inbound_only) {
+    if (inbound_only) return listeners_->drainInbound();
+    listeners_->drainAll();
   }
 
   admin::HttpResponse answerAdmin(const admin::HttpRequest& request) {
@@ -303,6 +325,10 @@ class Server {
   std::unique_ptr<admin::HttpEndpoint> admin_;
   uint64_t seed_ = 0;
   event::Timer drain_poll_{main_->timers(), [this] { pollDrain(); }};
+  // Whom the admin asks to end. (POST /drain_listeners?graceful, /healthcheck/fail)
+  listener::AskToEnd graceful_ = listener::AskToEnd::kNone;
+  bool health_check_failed_ = false;
+  event::Timer graceful_end_{main_->timers(), [this] { stopListeners(graceful_ == listener::AskToEnd::kInbound); }};
   event::TimePoint drain_began_;
   bool accepting_ = false;
   bool ready_ = false;

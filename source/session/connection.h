@@ -44,6 +44,7 @@ class Connection final : private net::ConnectionEvents,
   // No requests after the next one: its answer says "connection: close". An idle HTTP/1 connection stays until its next
   // request or until closeNow(): closing it would race with a request on its way. HTTP/2 says GOAWAY and closes.
   void drain() override;
+  void drainAtAnswer() override { drain_at_answer_ = true; }
   // Ends the connection whatever runs on it. True if that cut a request short.
   bool closeNow(std::string_view details) override;
 
@@ -149,6 +150,7 @@ class Connection final : private net::ConnectionEvents,
   uint32_t requests_ = 0;
   bool head_timed_ = false;  // timer_ is that of a request head
   bool draining_ = false;
+  bool drain_at_answer_ = false;
   bool peer_ended_ = false;
   bool ending_ = false;     // no more input is understood; closes once the output is out
   bool lingering_ = false;  // FIN sent; waits for the peer's

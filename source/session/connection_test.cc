@@ -395,6 +395,18 @@ TEST_CASE("a connection that drains says so with its next answer") {
   CHECK(t.terminals.made == 1);
 }
 
+TEST_CASE("a connection that is to drain at its answer is served, and told with it") {
+  TestSession t;
+  auto client = t.connect();
+  t.last->drainAtAnswer();
+  client->send(kGet);
+  t.loop.turn();
+  t.stream().answer(200, "hi");
+  t.loop.turn();
+  CHECK(undated(client->take()) == ok("hi", "connection: close\r\n"));
+  CHECK(client->ended);
+}
+
 TEST_CASE("an idle connection that drains stays until it is closed for good") {
   TestSession t;
   auto client = t.connect();

@@ -168,6 +168,19 @@ TEST_CASE("a connection that drains ends after its last stream") {
   CHECK(client->ended);
 }
 
+TEST_CASE("a connection that is to drain at its answer begins to with the first one") {
+  TestSession t;
+  auto client = t.connect(LineCodec::make);
+  t.last->drainAtAnswer();
+  client->send("H! 1 /1\n");
+  t.loop.turn();
+  REQUIRE(t.open() == 1);
+  t.stream(0).answer(200, "");
+  t.loop.turn();
+  CHECK(linesOf(client->take(), 1) == "h200 ! ");
+  CHECK(client->ended);
+}
+
 TEST_CASE("streams may end while all are told that bytes have left") {
   TestSession t;
   auto client = t.connect(LineCodec::make);

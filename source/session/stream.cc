@@ -290,6 +290,7 @@ void Stream::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream
     worker_.cells.add(settings.stats.cx_max_requests_reached);
     connection_->drain();
   }
+  if (connection_->drain_at_answer_) connection_->drain();
   if (settings.max_connection_duration.count() > 0) connection_->drainIfTooOld();
   // Whatever of the request is still to come will not be read: say so while it can be said.
   in_tunnel_ = asks_tunnel_ && (request().upgrade.empty() ? headers.status / 100 == 2 : headers.status == 101);

@@ -131,6 +131,81 @@ class DrainTest(SluiceTestCase):
         waitFor(self.refused, "accepting to stop")
         self.assertEqual(self.sluice.admin("/server_info").status, 200)
 
+    def serveBothWays(self, drain_time):
+        listeners = [httpListener(name, [route("up")]) for name in ("inbound", "outbound")]
+        for listener in listeners:
+            listener["traffic_direction"] = listener["name"].upper()
+        self.upstream = self.start(HttpUpstream())
+        config = bootstrap(listeners, [cluster("up", self.upstream.port)])
+        self.sluice = self.start(Sluice(self.scratch, config, args=["--drain-time-s", str(drain_time)]))
+        self.port = self.sluice.port("inbound")
+
+    def connect(self, port=None):
+        sock = rawConnection(port or self.port)
+        self.addCleanup(sock.close)
+        return sock
+
+    def answerOn(self, sock):
+        sock.sendall(client.requestBytes("GET", "/"))
+        response = readResponse(sock)
+        return response.status, (response.header("connection") or "").lower()
+
+    def test_a_failed_health_check_asks_connections_to_end_and_accepts_on(self):
+        self.serve()
+        kept = self.keepAlive()
+
+        self.assertEqual(self.sluice.admin("/healthcheck/fail", "POST").status, 200)
+
+        self.assertEqual(self.sluice.admin("/ready").status, 503)
+        self.assertEqual(self.answerOn(kept), (200, "close"))
+        self.assertEqual(self.answerOn(self.connect()), (200, "close"))
+        self.assertEqual(self.sluice.admin("/healthcheck/ok", "POST").status, 200)
+        self.assertEqual(self.sluice.admin("//ready").status, 200)
+        self.assertEqual(self.answerOn(self.connect()), (200, ""))
+
+    def test_drain_listeners_tells_the_connections_that_are_kept(self):
+        self.serve()
+        kept = self.keepAlive()
+
+        self.sluice.admin("/drain_listeners", "POST")
+
+        waitFor(self.refused, "accepting to stop")
+        self.assertEqual(self.answerOn(kept), (200, "close"))
+
+    def test_listeners_of_inbound_traffic_drain_alone(self):
+        self.serveBothWays(drain_time=5)
+        kept = self.connect(self.sluice.port("outbound"))
+        self.answerOn(kept)
+
+        self.assertEqual(self.sluice.admin("/drain_listeners?inboundonly", "POST").status, 200)
+
+        waitFor(self.refused, "accepting to stop")
+        self.assertEqual(self.answerOn(kept), (200, ""))
+        self.assertEqual(get(self.sluice.port("outbound")).status, 200)
+
+    def test_a_graceful_drain_accepts_for_the_drain_time_and_with_skip_exit_on(self):
+        for how, accepts_after in (("graceful", False), ("graceful&skip_exit", True)):
+            with self.subTest(how=how):
+                self.serve(drain_time=1)
+                kept = self.keepAlive()
+
+                self.assertEqual(self.sluice.admin("/drain_listeners?" + how, "POST").status, 200)
+
+                self.assertEqual(self.answerOn(kept), (200, "close"))
+                self.assertEqual(self.answerOn(self.connect()), (200, "close"))
+                if accepts_after:
+                    time.sleep(1.5)
+                    self.assertFalse(self.refused())
+                else:
+                    waitFor(self.refused, "accepting to stop")
+
+    def test_the_connections_of_a_listener_are_counted(self):
+        self.serve()
+        self.keepAlive()
+        name = f"listener.127.0.0.1_{self.port}.downstream_cx_active"
+
+        waitFor(lambda: self.sluice.stats().get(name) == 1, "the connection to be counted")
+
     def test_quitquitquit_ends_the_process(self):
         self.serve(drain_time=1)
         self.assertEqual(self.sluice.admin("/quitquitquit", "GET").status, 405)
