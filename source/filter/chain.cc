@@ -17,6 +17,9 @@ ChainConfig::ChainConfig(std::vector<Entry> entries) : entries_(std::move(entrie
   assert(entries_.size() <= kMaxFilters);
   static constexpr Hooks kHooks[2][kHookKinds] = {{kRequestHeaders, kRequestData, kRequestTrailers},
                                                   {kResponseHeaders, kResponseData, kResponseTrailers}};
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].factory->hooks() & kStreamEnd) end_hooks_ |= uint32_t{1} << i;
+  }
   for (const Direction direction : {Direction::kRequest, Direction::kResponse}) {
     for (int hook = 0; hook < kHookKinds; ++hook) {
       auto& next = next_[static_cast<size_t>(direction)][hook];
@@ -131,6 +134,9 @@ void ChainRunner::end() {
   if (terminal_used_ && !terminal_done_) {
     terminal_done_ = true;
     terminal_->cancel();
+  }
+  for (uint32_t left = config_.endHooks() & ~disabled_; left != 0; left &= left - 1) {
+    filters_[std::countr_zero(left)]->onStreamEnd(stream_);
   }
 }
 

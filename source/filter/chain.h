@@ -41,6 +41,8 @@ class ChainConfig {
 
   const std::vector<Entry>& entries() const { return entries_; }
   size_t size() const { return entries_.size(); }
+  // Bit per filter that wants to know the end of its stream.
+  uint32_t endHooks() const { return end_hooks_; }
 
   enum HookIndex : uint8_t { kHeaders, kData, kTrailers, kHookKinds };
   // The first position at or after `position` (in the order of `direction`) whose filter has that hook; size() if none.
@@ -55,6 +57,7 @@ class ChainConfig {
  private:
   std::vector<Entry> entries_;
   std::array<std::array<std::array<uint8_t, kMaxFilters + 1>, kHookKinds>, 2> next_;
+  uint32_t end_hooks_ = 0;
 };
 
 // The client's side of a stream.

@@ -902,5 +902,33 @@ TEST_CASE("a reply may name the gRPC status itself; grpc-web and redirects stay 
   CHECK(moved.client.status == 301);
 }
 
+// Counts the ends of its streams.
+struct EndCounter : HttpFilter {
+  explicit EndCounter(int& ends) : ends(ends) {}
+  void onStreamEnd(Stream&) override { ++ends; }
+  int& ends;
+};
+
+struct EndCounterFactory : HttpFilterFactory {
+  explicit EndCounterFactory(int& ends) : ends(ends) {}
+  uint8_t hooks() const override { return kStreamEnd; }
+  HttpFilter* create(base::Arena& arena) const override { return makeIn<EndCounter>(arena, ends); }
+  int& ends;
+};
+
+TEST_CASE("a filter is told the end of its stream once, however it ends") {
+  const int how = GENERATE(0, 1, 2, 3, 4);
+  int ends = 0;
+  {
+    Harness h({std::make_shared<EndCounterFactory>(ends)});
+    if (how > 0) h.request("GET", {}, true);
+    if (how == 1) h.respond(200, {}, true);
+    if (how == 2) h.runner->localReply(Reply{503, "", "why"});
+    if (how == 3) h.runner->resetResponse("why");
+    if (how == 4) h.runner->end();
+  }
+  CHECK(ends == 1);
+}
+
 }  // namespace
 }  // namespace sluice::filter

@@ -9,7 +9,8 @@
 // One filter object serves one stream, lives in its arena, and runs on its worker only. It sees messages and a Stream:
 // never threads, sockets, configuration messages or the server. What is common to all streams belongs to the factory,
 // which is immutable and shared by all workers.
-// Order: request hooks run first to last, response hooks last to first. No hook runs after the stream has ended.
+// Order: request hooks run first to last, response hooks last to first. No hook runs after the stream has ended, but
+// the one that says so.
 #pragma once
 
 #include <cstdint>
@@ -85,6 +86,10 @@ class HttpFilter {
   virtual HookResult onResponseData(Chunk&, Stream&) { return Next{}; }
   virtual HookResult onResponseBody(Body&, Stream&) { return Next{}; }
   virtual HookResult onResponseTrailers(http::Trailers&, Stream&) { return Next{}; }
+
+  // The stream is over: completed, answered by somebody else, reset by either side or cut. Once for every stream, also
+  // where no other hook ran. For what is counted; nothing can be changed or sent any more.
+  virtual void onStreamEnd(Stream&) {}
 };
 
 // Which hooks a filter has. The chain calls no others; the body hooks belong to Collect.
@@ -95,6 +100,7 @@ enum Hooks : uint8_t {
   kResponseHeaders = 8,
   kResponseData = 16,
   kResponseTrailers = 32,
+  kStreamEnd = 64,
 };
 
 class HttpFilterFactory {
