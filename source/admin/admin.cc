@@ -44,9 +44,16 @@ std::optional<Response> badFormat(const Query& query, std::string_view usage, st
 
 Response clusters(const Query& query, AdminState& state) {
   if (auto bad = badFormat(query, "usage: /clusters?format=json", {"json", "text"})) return *bad;
-  if (wantsJson(query)) return jsonOf(state.clusters());
+  if (const auto unknown = query.unknown({"format", "filter"})) {
+    return problem(400, base::strCat("parameter '", *unknown, "' is not supported; known are format, filter"));
+  }
+  envoy::admin::v3::Clusters shown = state.clusters();
+  if (const auto filter = query.get("filter"); filter && !keepClusters(*filter, shown)) {
+    return problem(400, "filter is no regular expression");
+  }
+  if (wantsJson(query)) return jsonOf(shown);
   Response out;
-  out.body = clustersText(state.clusters());
+  out.body = clustersText(shown);
   return out;
 }
 
@@ -172,7 +179,7 @@ Response index(const Query&, AdminState&);
 constexpr auto kPages = std::to_array<Page>({
     {"/", false, index, "this list with links"},
     {"/certs", false, certs, "certificates in use and when they expire"},
-    {"/clusters", false, clusters, "upstream clusters and their hosts (format=json)"},
+    {"/clusters", false, clusters, "upstream clusters and their hosts (format=json, filter=REGEX)"},
     {"/config_dump", false, dump, "the configuration in use (resource, name_regex, include_eds)"},
     {"/drain_listeners", true, drainListeners, "stop accepting connections (graceful, inboundonly, skip_exit)"},
     {"/healthcheck/fail", true, failHealthCheck, "make /ready fail, and ask connections to end"},

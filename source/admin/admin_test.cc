@@ -104,6 +104,18 @@ TEST_CASE("server_info is JSON with all fields and without the inline configurat
   CHECK(response.body.find("password") == std::string::npos);
 }
 
+TEST_CASE("clusters are shown by a regular expression on their names") {
+  FakeState state;
+  for (const char* name : {"a", "ab", "c"}) state.clusters_.add_cluster_statuses()->set_name(name);
+
+  const json shown = json::parse(get(state, "/clusters?format=json&filter=%5Ea").body);
+  REQUIRE(shown["cluster_statuses"].size() == 2);
+  CHECK(shown["cluster_statuses"][1]["name"] == "ab");
+  CHECK(get(state, "/clusters?filter=c").body.find("ab::") == std::string::npos);
+  CHECK(get(state, "/clusters?filter=(").status == 400);
+  CHECK(get(state, "/clusters?fliter=a").status == 400);
+}
+
 TEST_CASE("clusters have Envoy's lines and JSON") {
   FakeState state;
   api::ClusterStatus& cluster = *state.clusters_.add_cluster_statuses();

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "google/protobuf/any.pb.h"
@@ -163,6 +164,20 @@ Response jsonOf(const Message& message, bool all_fields) {
   const auto status = google::protobuf::util::MessageToJsonString(message, &out.body, options);
   if (!status.ok()) return problem(500, base::strCat("cannot print as JSON: ", std::string(status.message())));
   return out;
+}
+
+bool keepClusters(std::string_view regex, envoy::admin::v3::Clusters& clusters) {
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(1 << 20);
+  const re2::RE2 names(re2::StringPiece(regex.data(), regex.size()), options);
+  if (!names.ok()) return false;
+  auto& all = *clusters.mutable_cluster_statuses();
+  const auto gone = std::remove_if(all.begin(), all.end(), [&names](const ClusterStatus& cluster) {
+    return !re2::RE2::PartialMatch(cluster.name(), names);
+  });
+  all.erase(gone, all.end());
+  return true;
 }
 
 std::string clustersText(const envoy::admin::v3::Clusters& clusters) {

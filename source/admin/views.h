@@ -11,6 +11,8 @@
 
 namespace sluice::admin {
 
+// Keeps the clusters in whose name the regular expression matches anywhere; false if it is none.
+bool keepClusters(std::string_view regex, envoy::admin::v3::Clusters& clusters);
 std::string clustersText(const envoy::admin::v3::Clusters& clusters);
 std::string listenersText(const envoy::admin::v3::Listeners& listeners);
 

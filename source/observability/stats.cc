@@ -57,6 +57,26 @@ std::string takeResponseCode(std::string_view name, std::vector<StatTag>& tags) 
   return base::strCat(name.substr(0, at), "_rq");
 }
 
+// "grpc.pkg.Service.Method.success" -> "grpc.success", the service and the method.
+std::string takeGrpcMethod(std::string_view name, std::vector<StatTag>& tags) {
+  if (!name.starts_with("grpc.")) return std::string(name);
+  const std::string_view what = name.substr(name.rfind('.') + 1);
+  const std::string_view path = name.substr(5, name.size() - 5 - std::min(name.size() - 5, what.size() + 1));
+  const size_t dot = path.rfind('.');
+  if (dot == std::string_view::npos) return std::string(name);
+  tags.push_back({"envoy_grpc_bridge_service", std::string(path.substr(0, dot))});
+  tags.push_back({"envoy_grpc_bridge_method", std::string(path.substr(dot + 1))});
+  return base::strCat("grpc.", what);
+}
+
+// "PREFIX.http_local_rate_limit.ok" -> "http_local_rate_limit.ok" and the prefix.
+std::string takeLocalRateLimit(std::string_view name, std::vector<StatTag>& tags) {
+  const size_t at = name.find(".http_local_rate_limit.");
+  if (at == std::string_view::npos) return std::string(name);
+  tags.push_back({"envoy_local_http_ratelimit_prefix", std::string(name.substr(0, at))});
+  return std::string(name.substr(at + 1));
+}
+
 std::string expositionName(std::string_view name) {
   std::string out = base::strCat("envoy_", name);
   for (char& c : out) {
@@ -201,7 +221,9 @@ uint32_t StatsRegistry::intern(std::string_view name, StatKind kind, const Scope
       break;
     }
   }
-  const std::string base = takeResponseCode(rest, stat->tags);
+  std::string base = takeGrpcMethod(rest, stat->tags);
+  if (scope == nullptr) base = takeLocalRateLimit(base, stat->tags);
+  base = takeResponseCode(base, stat->tags);
   stat->exposition_name = expositionName(base::strCat(exposition_prefix, base));
   const uint32_t id = stat->id;
   index_.emplace(full, static_cast<uint32_t>(stats_.size()));

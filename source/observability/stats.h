@@ -64,6 +64,8 @@ class StatsCells {
   void set(Gauge gauge, int64_t value) {
     cell(gauge.id).store(static_cast<uint64_t>(value), std::memory_order_relaxed);
   }
+  // A count that is kept elsewhere; from one thread only, as above.
+  void set(Counter counter, uint64_t value) { cell(counter.id).store(value, std::memory_order_relaxed); }
   // `value` in the unit that the name tells (milliseconds for *_time and *_ms, bytes for *_size).
   void record(Histogram histogram, uint64_t value);
 

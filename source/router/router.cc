@@ -317,6 +317,7 @@ void Router::countStatus(uint16_t status) {
   const pool::ClusterStats& s = stats();
   const observability::Counter by_class[] = {s.rq_1xx, s.rq_2xx, s.rq_3xx, s.rq_4xx, s.rq_5xx};
   if (status >= 100 && status < 600) worker_.cells().add(by_class[status / 100 - 1]);
+  if (status >= 200) cluster_->countCode(status);
 }
 
 bool Router::acceptsTunnel() const {

@@ -69,6 +69,19 @@ envoy::config::core::v3::HealthStatus healthOf(cluster::Health health) {
   }
 }
 
+// All limits as they hold, also those that nobody set.
+void setThresholds(const cluster::ThresholdsByPriority& thresholds, envoy::config::cluster::v3::CircuitBreakers& out) {
+  for (size_t i = 0; i < thresholds.size(); ++i) {
+    auto& shown = *out.add_thresholds();
+    const bool high = static_cast<cluster::RoutingPriority>(i) == cluster::RoutingPriority::kHigh;
+    shown.set_priority(high ? envoy::config::core::v3::HIGH : envoy::config::core::v3::DEFAULT);
+    shown.mutable_max_connections()->set_value(thresholds[i].max_connections);
+    shown.mutable_max_pending_requests()->set_value(thresholds[i].max_pending_requests);
+    shown.mutable_max_requests()->set_value(thresholds[i].max_requests);
+    shown.mutable_max_retries()->set_value(thresholds[i].max_retries);
+  }
+}
+
 }  // namespace
 
 v3::ServerInfo AdminPages::serverInfo() const {
@@ -111,9 +124,7 @@ v3::Clusters AdminPages::clusters() const {
     status.set_added_via_api(!entry->is_static);
     status.set_observability_name(generation.config->stat_name);
     status.set_eds_service_name(generation.config->eds_service_name);
-    if (generation.proto.has_circuit_breakers()) {
-      *status.mutable_circuit_breakers() = generation.proto.circuit_breakers();
-    }
+    setThresholds(generation.config->thresholds, *status.mutable_circuit_breakers());
     for (const cluster::HostSet::Entry& host : generation.hosts->entries()) {
       v3::HostStatus& shown = *status.add_host_statuses();
       setAddress(host.host->address(), *shown.mutable_address());

@@ -31,6 +31,7 @@ upstream::pool::ClusterStats makeStats(observability::Scope& scope) {
   s.cx_tx_bytes_total = counter("upstream_cx_tx_bytes_total");
   s.cx_none_healthy = counter("upstream_cx_none_healthy");
   s.original_dst_host_invalid = counter("original_dst_host_invalid");
+  s.lb_healthy_panic = counter("lb_healthy_panic");
   s.cx_active = scope.gauge("upstream_cx_active");
   s.membership_total = scope.gauge("membership_total");
   s.membership_healthy = scope.gauge("membership_healthy");
@@ -235,6 +236,7 @@ void ClusterManager::publish(Entry& entry) {
   published->breakers = entry.breakers;
   published->stats = entry.stats;
   published->hosts = generation.hosts;
+  published->late_counters = entry.late_counters;
   workers_.postAll([published](Worker& worker) { worker.clusters().set(published); });
 }
 

@@ -44,6 +44,7 @@ class ClusterManager {
     bool is_static = false;
     observability::Scope scope;
     upstream::pool::ClusterStats stats;
+    std::shared_ptr<observability::LateCounters> late_counters = std::make_shared<observability::LateCounters>();
     std::shared_ptr<upstream::cluster::Breakers> breakers;
     std::unique_ptr<Generation> active;   // null: not warm for the first time
     std::unique_ptr<Generation> warming;  // null: nothing is pending

@@ -397,7 +397,7 @@ void DynamicConfig::refreshStats() {
     }
     if (prefix.empty()) return;
     auto show = [&](const char* name, uint64_t value) {
-      deps_.cells.set(deps_.stats.gauge(absl::StrCat(prefix, name)), static_cast<int64_t>(value));
+      deps_.cells.set(deps_.stats.counter(absl::StrCat(prefix, name)), value);
     };
     show("update_attempt", view.stats.update_attempt);
     show("update_success", view.stats.update_success);

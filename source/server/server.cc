@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "source/admin/http_endpoint.h"
+#include "source/admin/query.h"
 #include "source/event/loop.h"
 #include "source/extensions/all.h"
 #include "source/net/dns.h"
@@ -24,6 +25,7 @@
 #include "source/server/processors.h"
 #include "source/server/route_manager.h"
 #include "source/server/secret_manager.h"
+#include "source/server/shown_stats.h"
 #include "source/server/worker.h"
 
 namespace sluice::server {
@@ -104,6 +106,7 @@ class Server {
       workers_.add(std::make_unique<Worker>(i, stats_.makeCells(), *log_files_, seed(), retire));
       workers_.at(i).limitUdpSessions(udpSessionsOf(count));
     }
+    shown_ = std::make_unique<ShownStats>(stats_, cells_, count);
     routes_ = std::make_unique<RouteManager>(*main_, workers_);
     secrets_ = std::make_unique<SecretManager>(bootstrap_, *main_, stats_, cells_, logger_);
     resolver_ = net::makeDnsResolver(*main_);
@@ -172,15 +175,24 @@ class Server {
   }
 
   admin::HttpResponse answerAdmin(const admin::HttpRequest& request) {
+    if (admin::Query(request.target).path().starts_with("/stats")) refreshStats();
+    admin::Response response = admin::handle(
+        {request.method, request.target, request.host, request.header("origin"), request.header("sec-fetch-site")},
+        *pages_);
+    return {response.status, std::move(response.body), std::move(response.content_type), std::move(response.headers)};
+  }
+
+  void refreshStats() {
     if (dynamic_) dynamic_->refreshStats();
     const int64_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     if (const std::optional<int64_t> days = secrets_->daysUntilFirstExpires(now)) {
       cells_.set(stats_.gauge("server.days_until_first_cert_expiring"), *days);
     }
-    admin::Response response = admin::handle(
-        {request.method, request.target, request.host, request.header("origin"), request.header("sec-fetch-site")},
-        *pages_);
-    return {response.status, std::move(response.body), std::move(response.content_type), std::move(response.headers)};
+    using State = ShownStats::State;
+    shown_->refresh(draining_ || health_check_failed_ ? State::kDraining
+                    : ready_                          ? State::kLive
+                                                      : State::kInitializing,
+                    *clusters_, *listeners_);
   }
 
   void limitConnections(const config::ConnectionLimitSettings& settings) {
@@ -227,6 +239,7 @@ class Server {
     }
     if (!accepting_ || ready_ || !listeners_->allServing()) return;
     ready_ = true;
+    shown_->initialized();
     if (pages_) pages_->setPhase(AdminPages::Phase::kLive);
     logger_.info("server", std::string(versionText()), " is ready with ", workers_.size(), " workers");
   }
@@ -314,6 +327,7 @@ class Server {
   std::unique_ptr<observability::LogFiles> log_files_;
   listener::ConnectionLimits limits_;
   Workers workers_;
+  std::unique_ptr<ShownStats> shown_;
   std::unique_ptr<SecretManager> secrets_;
   std::unique_ptr<RouteManager> routes_;
   std::unique_ptr<net::DnsResolver> resolver_;

@@ -292,7 +292,16 @@ void Connection::logFailedHandshake(std::string_view why) {
   for (const auto& log : settings_->access_logs) log->log(stream::FormatContext{.info = info}, worker_.log_sink);
 }
 
+// (stats: downstream_cx_tx_bytes_total) What waits for the kernel counts before the end, so that an idle connection has
+// told all.
+void Connection::countSent(uint64_t sent) {
+  if (sent <= counted_sent_) return;
+  worker_.cells.add(settings_->stats.cx_tx_bytes_total, sent - counted_sent_);
+  counted_sent_ = sent;
+}
+
 void Connection::onDrained() {
+  countSent(connection_.bytesSent());
   if (ending_) {
     if (!lingering_) closeAfterFlush(true);
     return;
@@ -390,6 +399,7 @@ void Connection::streamFinished(Stream& stream, bool request_complete) {
   if (many_) many_->by_id.erase(stream.id());
   stream.unlink();
   worker_.retireStream(stream);
+  countSent(connection_.bytesSent() + connection_.pendingBytes());
   if (dead_ || ending_) return;
   // With one stream at a time the rest of its request would be in the way of the next.
   const bool cut = !request_complete && many_ == nullptr;
@@ -468,7 +478,7 @@ void Connection::destroy() {
   if (dead_) return;
   dead_ = true;
   abortStreams("connection_closed", ResponseFlag::kLocalReset);
-  worker_.cells.add(settings_->stats.cx_tx_bytes_total, connection_.bytesSent());
+  countSent(connection_.bytesSent());
   worker_.cells.add(settings_->stats.cx_destroy);
   worker_.cells.sub(settings_->stats.cx_active);
   if (peer_.trusted_tls) worker_.cells.sub(settings_->stats.cx_ssl_active);

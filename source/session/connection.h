@@ -102,6 +102,7 @@ class Connection final : private net::ConnectionEvents,
   void refuse(const http::ProtocolError& error);
   void afterInput();
   void drainIfTooOld();
+  void countSent(uint64_t sent);
   void logFailedHandshake(std::string_view why);
   void closeAfterFlush(bool linger);
   void destroy();
@@ -145,6 +146,7 @@ class Connection final : private net::ConnectionEvents,
   event::Timer timer_;  // handshake, idle, request head, lingering close: whichever phase the connection is in
   event::TimePoint born_;
   event::TimePoint idle_since_;
+  uint64_t counted_sent_ = 0;
   uint64_t sent_before_ = 0;  // at the last look, while the rest of the output is waited for
   const uint32_t buffer_limit_;
   uint32_t requests_ = 0;

@@ -51,6 +51,7 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
     : set_(set),
       id_(published.id),
       context_{loop, buffers, cells, published.config, published.breakers, published.stats, this},
+      late_counts_(published.late_counters),
       by_client_(byClient(*published.config)),
       by_request_(byRequest(*published.config)),
       balancer_(lb::LoadBalancer::make(published.config->lb, seed)) {
@@ -61,12 +62,21 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
         lb::OriginalDst::Stats{stats.original_dst_host_invalid, stats.membership_total, stats.membership_healthy},
         [this](cluster::HostSlot slot) { retirePoolsOf(slot); });
   }
+  balancer_->countPanics(cells, context_.stats.lb_healthy_panic);
   updateHosts(published.hosts);
 }
 
 WorkerCluster::~WorkerCluster() {
   const auto asks = [](const Quest& quest) { return quest.on; };
   if (std::any_of(quests_.begin(), quests_.end(), asks)) set_.forget(*this);
+}
+
+void WorkerCluster::countNewCode(uint16_t status) {
+  const std::string name = "upstream_rq_" + std::to_string(status);
+  if (observability::LateCounters::Cell* cell = late_counts_.cellOf(name)) {
+    cell->add();
+    codes_.emplace_back(status, cell);
+  }
 }
 
 size_t WorkerCluster::poolCount() const {

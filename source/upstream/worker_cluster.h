@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "source/base/intrusive_list.h"
 #include "source/base/local_ptr.h"
+#include "source/observability/late_counters.h"
 #include "source/upstream/cluster/cluster_config.h"
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/lb/load_balancer.h"
@@ -31,6 +32,7 @@ struct PublishedCluster {
   std::shared_ptr<cluster::Breakers> breakers;
   pool::ClusterStats stats;
   cluster::HostSetPtr hosts;
+  std::shared_ptr<observability::LateCounters> late_counters = nullptr;  // null: nobody counts
 };
 
 class ClusterSet;
@@ -76,6 +78,16 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
     return by_request_ ? poolByRequest(slot, priority, request, client) : poolOf(slot, priority);
   }
 
+  // A final answer. (stats: upstream_rq_503)
+  void countCode(uint16_t status) {
+    for (const auto& [code, cell] : codes_) {
+      if (code == status) return cell->add();
+    }
+    countNewCode(status);
+  }
+  // Counts under a name that is known only now, in "cluster.NAME.".
+  observability::LateCounts& lateCounts() { return late_counts_; }
+
   // Another set of hosts: pools of hosts that stay go on untouched, those of others drain.
   void updateHosts(const cluster::HostSetPtr& hosts);
   // No new streams will come: all pools drain.
@@ -103,9 +115,13 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   void retirePoolsOf(cluster::HostSlot slot);
   size_t poolCount() const;
 
+  void countNewCode(uint16_t status);
+
   ClusterSet& set_;
   const ClusterId id_;
   pool::PoolContext context_;
+  observability::LateCounts late_counts_;
+  std::vector<std::pair<uint16_t, observability::LateCounters::Cell*>> codes_;  // that came before
   const bool by_client_;
   const bool by_request_;
   std::unique_ptr<lb::LoadBalancer> balancer_;

@@ -119,6 +119,7 @@ void LoadBalancer::update(cluster::HostSetPtr hosts) {
   for (const HostSet::Tier& tier : hosts_->tiers()) {
     TierState& state = tiers_.emplace_back();
     state.percent_up_to = percent += tier.percent;
+    state.panic = tier.panic;
     state.groups.resize(tier.groups.size());
     for (uint32_t i = 0; i < tier.groups.size(); ++i) {
       state.groups[i].group = &tier.groups[i];
@@ -132,7 +133,9 @@ void LoadBalancer::update(cluster::HostSetPtr hosts) {
 
 HostSlot LoadBalancer::pick() {
   if (tiers_.empty()) return kNoHost;
-  return pickFrom(pickGroup(pickTier()));
+  TierState& tier = pickTier();
+  if (tier.panic && cells_ != nullptr) cells_->add(panics_);
+  return pickFrom(pickGroup(tier));
 }
 
 LoadBalancer::TierState& LoadBalancer::pickTier() {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "source/base/random.h"
+#include "source/observability/stats.h"
 #include "source/upstream/cluster/cluster_config.h"
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/lb/edf_schedule.h"
@@ -46,6 +47,12 @@ class LoadBalancer {
 
   const cluster::HostSet& hosts() const { return *hosts_; }
 
+  // What to count picks in that were among all hosts, healthy or not. (stats: lb_healthy_panic)
+  void countPanics(observability::StatsCells& cells, observability::Counter panics) {
+    cells_ = &cells;
+    panics_ = panics;
+  }
+
  protected:
   // What a policy keeps for one group of hosts.
   struct GroupState {
@@ -69,6 +76,7 @@ class LoadBalancer {
  private:
   struct TierState {
     uint32_t percent_up_to;  // shares of this and all earlier tiers
+    bool panic = false;
     std::vector<GroupState> groups;
     EdfSchedule group_schedule;  // more than one group only
   };
@@ -76,6 +84,8 @@ class LoadBalancer {
   TierState& pickTier();
   GroupState& pickGroup(TierState& tier);
 
+  observability::StatsCells* cells_ = nullptr;  // null: nobody counts
+  observability::Counter panics_;
   cluster::HostSetPtr hosts_;  // never null
   std::vector<TierState> tiers_;
 };

@@ -73,6 +73,25 @@ TEST_CASE("a balancer without hosts picks none") {
   }
 }
 
+TEST_CASE("picks in panic are counted, others are not") {
+  const bool panic = GENERATE(false, true);
+  Assignment assignment;
+  cluster::LocalityEndpoints& locality = assignment.localities.emplace_back();
+  for (uint16_t port = 1; port <= 4; ++port) {
+    cluster::Endpoint& endpoint = locality.endpoints.emplace_back();
+    endpoint.address = *net::Address::fromIp("10.0.0.1", port);
+    endpoint.health = panic && port > 1 ? Health::kUnhealthy : Health::kHealthy;
+  }
+  observability::StatsRegistry registry;
+  const observability::Counter panics = registry.counter("server.panics");
+  auto lb = balancer(LbPolicy::kRoundRobin, HostSet::build(assignment, {}, nullptr));
+  lb->countPanics(registry.makeCells(), panics);
+
+  for (int i = 0; i < 10; ++i) CHECK(lb->pick() != kNoHost);
+
+  CHECK(registry.counterValue(panics) == (panic ? 10 : 0));
+}
+
 TEST_CASE("round robin takes equal hosts in turn") {
   auto lb = balancer(LbPolicy::kRoundRobin, hostsOfWeights({7, 7, 7}));
 

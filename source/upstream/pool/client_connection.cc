@@ -323,6 +323,12 @@ void ClientConnection::closeFlushed() {
   timer_.arm(kFlushPatience);
 }
 
+// (stats: upstream_cx_tx_bytes_total)
+void ClientConnection::countSent() {
+  const uint64_t sent = connection_.bytesSent();
+  pool_.context_.cells.add(pool_.context_.stats.cx_tx_bytes_total, sent - std::exchange(counted_sent_, sent));
+}
+
 // Who hears the next event. The end of a response is the last one, whatever the peer still sends, but in a tunnel.
 Exchange* ClientConnection::take(http::StreamId stream, bool end_stream) {
   Exchange* exchange = find(stream);
@@ -347,6 +353,7 @@ size_t ClientConnection::readCredit() {
 void ClientConnection::onBytes(std::string_view bytes) {
   pool_.context_.cells.add(pool_.context_.stats.cx_rx_bytes_total, bytes.size());
   if (multiplexed_) codec_->tellTime(pool_.context_.loop.now());
+  countSent();
   receiving_ = true;
   const std::optional<http::ProtocolError> error = codec_->receive(bytes);
   receiving_ = false;
@@ -409,6 +416,7 @@ void ClientConnection::fail(ResetReason reason, std::string_view detail) {
 }
 
 void ClientConnection::onDrained() {
+  countSent();
   if (!multiplexed_) {
     if (flushing_) return closeFlushed();
     if (!exchanges_.empty()) exchanges_.front().user_.onRequestBytesSent();

@@ -74,6 +74,7 @@ class ClientConnection final : private net::ConnectionEvents,
   void tunnelOver(Exchange& exchange);
   void giveRoom();
   void closeFlushed();
+  void countSent();
   void settle();
   // Closes the connection; its exchanges hear of it.
   void fail(http::ResetReason reason, std::string_view detail);
@@ -98,6 +99,7 @@ class ClientConnection final : private net::ConnectionEvents,
   uint32_t requests_ = 0;       // so far
   uint32_t assumed_capacity_;
   uint64_t id_;
+  uint64_t counted_sent_ = 0;
   uint64_t sent_before_ = 0;  // while it is flushed: at the last look
   event::TimePoint connect_began_;
   std::string local_address_;

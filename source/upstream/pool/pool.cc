@@ -260,7 +260,7 @@ void Pool::connectionGone(ClientConnection& connection, Failure failure, std::st
   --connections_;
   endConnection(context_, priority_);
   if (connection.active_ > 0 || connection.busy_) context_.cells.add(context_.stats.cx_destroy_with_active_rq);
-  context_.cells.add(context_.stats.cx_tx_bytes_total, connection.connection_.bytesSent());
+  connection.countSent();
   context_.loop.deleteLater(std::unique_ptr<event::Deferred>(&connection));
   if (was == State::kConnecting) {
     connecting_capacity_ -= connection.assumed_capacity_;

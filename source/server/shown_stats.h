@@ -1,0 +1,52 @@
+// Stats that are looked at when somebody asks, not counted where they happen: the state of the process, and what a
+// cluster keeps outside the registry.
+//
+// Thread: main.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "source/observability/stats.h"
+#include "source/server/cluster_manager.h"
+#include "source/server/listener_manager.h"
+
+namespace sluice::server {
+
+class ShownStats {
+ public:
+  // `cells`: main's.
+  ShownStats(observability::StatsRegistry& registry, observability::StatsCells& cells, uint32_t concurrency);
+
+  // Envoy's numbers. (stats: server.state)
+  enum class State : uint8_t { kLive = 0, kDraining = 1, kInitializing = 3 };
+  void refresh(State state, const ClusterManager& clusters, const ListenerManager& listeners);
+  // From the start to being ready.
+  void initialized();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  struct Cluster {
+    observability::Scope scope;
+    observability::Gauge degraded;
+    std::array<observability::Gauge, upstream::cluster::kResources * upstream::cluster::kRoutingPriorities> open;
+    observability::Counter attempt, success, failure, empty, no_rebuild;  // of DNS
+    upstream::cluster::DnsCluster::Stats told = {};
+  };
+  void refreshCluster(const std::string& name, const ClusterManager::Entry& entry);
+  void showDns(const upstream::cluster::DnsCluster::Stats& now, Cluster& shown);
+
+  observability::StatsRegistry& registry_;
+  observability::StatsCells& cells_;
+  const Clock::time_point started_ = Clock::now();
+  observability::Gauge state_, live_, uptime_, allocated_, heap_size_, physical_size_, connections_, workers_started_;
+  observability::Histogram initialization_time_;
+  std::map<std::string, Cluster> clusters_;
+};
+
+}  // namespace sluice::server
