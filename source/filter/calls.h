@@ -84,6 +84,8 @@ class Calls {
   // Runs `on_expiry` once after `delay`.
   [[nodiscard]] virtual std::unique_ptr<Call> after(std::chrono::milliseconds delay,
                                                     std::function<void()> on_expiry) = 0;
+  // Counts in "cluster.CLUSTER.", under a name that is known only now; nothing if there is no such cluster.
+  virtual void count(std::string_view /*cluster*/, std::string_view /*name*/, uint64_t /*n*/) {}
 };
 
 // For chains without filters: nobody asks.

@@ -138,4 +138,8 @@ std::unique_ptr<filter::Call> ClusterCalls::after(std::chrono::milliseconds dela
   return std::make_unique<TimerCall>(loop_.timers(), delay, std::move(on_expiry));
 }
 
+void ClusterCalls::count(std::string_view cluster, std::string_view name, uint64_t n) {
+  if (const auto found = clusters_.find(cluster)) found->lateCounts().add(name, n);
+}
+
 }  // namespace sluice::router

@@ -17,6 +17,7 @@ class ClusterCalls : public filter::Calls {
   std::unique_ptr<filter::GrpcCall> openGrpc(filter::GrpcCallRequest request, filter::GrpcEvents& events) override;
   std::unique_ptr<filter::Call> send(filter::HttpCallRequest request,
                                      std::function<void(filter::HttpCallResponse)> on_response) override;
+  void count(std::string_view cluster, std::string_view name, uint64_t n) override;
   std::unique_ptr<filter::Call> after(std::chrono::milliseconds delay, std::function<void()> on_expiry) override;
 
  private:

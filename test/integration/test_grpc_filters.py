@@ -267,8 +267,8 @@ class GrpcWebTest(GrpcCase):
         self.assertEqual((flag, size), (0x80, len(trailers)))
         self.assertIn(b"grpc-status: 0\r\n", trailers)
         self.assertIn(b"x-cost: 7\r\n", trailers)
-        self.assertEqual(self.sluice.stat("http.http.grpc.shop.Orders.Place.success"), 1)
-        self.assertEqual(self.sluice.stat("http.http.grpc.shop.Orders.Place.request_message_count"), 1)
+        self.assertEqual(self.sluice.stat("cluster.up.grpc.shop.Orders.Place.success"), 1)
+        self.assertEqual(self.sluice.stat("cluster.up.grpc.shop.Orders.Place.request_message_count"), 1)
 
     def test_in_base64_cut_anywhere(self):
         port = self.bridge()

@@ -65,6 +65,9 @@ class FakeCalls : public Calls {
   std::unique_ptr<GrpcCall> openGrpc(GrpcCallRequest request, GrpcEvents& events) override;
   std::unique_ptr<Call> send(HttpCallRequest request, std::function<void(HttpCallResponse)> on_response) override;
   std::unique_ptr<Call> after(std::chrono::milliseconds delay, std::function<void()> on_expiry) override;
+  void count(std::string_view cluster, std::string_view name, uint64_t n) override {
+    counts[std::string(cluster).append(".").append(name)] += n;
+  }
 
   // How many wait: sent (or armed), not answered, not cancelled.
   size_t waiting() const { return waiting_.size(); }
@@ -78,6 +81,7 @@ class FakeCalls : public Calls {
   void answer(HttpCallResponse response, size_t index = 0);
 
   std::vector<HttpCallRequest> sent;
+  std::map<std::string, uint64_t> counts;  // "CLUSTER.NAME"
 
  private:
   struct Waiting : Call {

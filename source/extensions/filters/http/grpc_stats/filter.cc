@@ -1,6 +1,10 @@
 #include "source/extensions/filters/http/grpc_stats/filter.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "source/base/text.h"
 #include "source/filter/stream.h"
 
 namespace sluice::extensions::filters::http::grpc_stats {
@@ -10,61 +14,89 @@ using filter::Next;
 using sluice::http::Name;
 namespace grpc = sluice::http::grpc;
 
-namespace {
-
-void countMany(filter::Stream& stream, observability::Counter counter, uint64_t times) {
-  for (; times > 0; --times) stream.count(counter);
+std::string shownMethod(std::string_view path, bool replace_dots) {
+  const size_t slash = path.find('/', 1);
+  if (!path.starts_with('/') || slash == std::string_view::npos || slash == 1 || slash + 1 == path.size()) return {};
+  std::string service(path.substr(1, slash - 1));
+  const std::string_view method = path.substr(slash + 1);
+  const auto is_name = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
+  };
+  if (!std::all_of(service.begin(), service.end(), is_name)) return {};
+  if (!std::all_of(method.begin(), method.end(), [&](char c) { return is_name(c) && c != '.'; })) return {};
+  if (replace_dots) std::replace(service.begin(), service.end(), '.', '_');
+  return base::strCat(service, ".", method, ".");
 }
 
-}  // namespace
-
-HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream&) {
-  if (!grpc::isGrpcRequest(headers)) return Next{};
-  const auto method = settings_.methods.find(headers.pathOnly());
-  stats_ = method == settings_.methods.end() ? &settings_.others : &method->second;
+HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) {
+  const route::Match& match = stream.route();
+  if (!grpc::isGrpcRequest(headers) || !match || match.route->forward == nullptr) return Next{};
+  cluster_ = match.table->clusterName(match.cluster());
+  name_ = "grpc.";
+  if (settings_.all_methods) {
+    name_ += shownMethod(headers.pathOnly(), settings_.replace_dots);
+  } else if (const auto method = settings_.methods.find(headers.pathOnly()); method != settings_.methods.end()) {
+    name_ += method->second;
+  }
+  name_size_ = name_.size();
   return Next{};
 }
 
+void Filter::count(std::string_view what, filter::Stream& stream, uint64_t n) {
+  name_.resize(name_size_);
+  name_ += what;
+  stream.calls().count(cluster_, name_, n);
+}
+
 HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Stream& stream) {
-  if (stats_ == nullptr) return Next{};
+  if (cluster_.empty()) return Next{};
   const uint64_t messages = request_counter_.count(chunk.bytes());
   requests_ += messages;
-  countMany(stream, stats_->request_messages, messages);
-  if (messages > 0) emit(stream);
+  if (messages == 0) return Next{};
+  count("request_message_count", stream, messages);
+  emit(stream);
   return Next{};
 }
 
 HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) {
-  if (stats_ == nullptr) return Next{};
+  if (cluster_.empty()) return Next{};
   const auto type = headers.get(Name::kContentType);
   counts_response_ = headers.status == 200 && type && grpc::isGrpcContentType(*type);
-  if (stream.headersOnly()) ended(headers, stream);
+  if (stream.headersOnly()) ended(&headers, stream);
   return Next{};
 }
 
 HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Stream& stream) {
-  if (stats_ == nullptr) return Next{};
-  if (counts_response_) {
-    const uint64_t messages = response_counter_.count(chunk.bytes());
-    responses_ += messages;
-    countMany(stream, stats_->response_messages, messages);
-    if (messages > 0) emit(stream);
+  if (cluster_.empty()) return Next{};
+  const uint64_t messages = counts_response_ ? response_counter_.count(chunk.bytes()) : 0;
+  responses_ += messages;
+  if (messages > 0) {
+    count("response_message_count", stream, messages);
+    emit(stream);
   }
-  if (chunk.endStream()) ended(stream.response(), stream);
+  if (chunk.endStream()) ended(&stream.response(), stream);
   return Next{};
 }
 
 HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) {
-  if (stats_ != nullptr) ended(trailers, stream);
+  ended(&trailers, stream);
   return Next{};
 }
 
-void Filter::ended(const sluice::http::HeaderList& status, filter::Stream& stream) {
-  const auto value = status.get(Name::kGrpcStatus);
-  const bool ok = value && grpc::parseStatus(*value) == grpc::kOk;
-  stream.count(ok ? stats_->success : stats_->failure);
-  stream.count(stats_->total);
+void Filter::onStreamEnd(filter::Stream& stream) {
+  ended(nullptr, stream);
+}
+
+// Once. `status`: where it stands; null: the call was cut.
+void Filter::ended(const sluice::http::HeaderList* status, filter::Stream& stream) {
+  if (cluster_.empty()) return;
+  const auto value = status == nullptr ? std::nullopt : status->get(Name::kGrpcStatus);
+  const int code = value ? grpc::parseStatus(*value) : -1;
+  if (code >= 0) count(absl::StrCat(code), stream);
+  count(code == grpc::kOk ? "success" : "failure", stream);
+  count("total", stream);
   emit(stream);
+  cluster_ = {};
 }
 
 void Filter::emit(filter::Stream& stream) const {

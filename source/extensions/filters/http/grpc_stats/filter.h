@@ -1,4 +1,4 @@
-// Counts gRPC calls, how they end, and their messages.
+// Counts gRPC calls, how they end, and their messages, in the stats of the cluster that they are led to.
 // (proto: envoy.extensions.filters.http.grpc_stats.v3.FilterConfig)
 #pragma once
 
@@ -11,21 +11,20 @@
 
 #include "source/filter/http_filter.h"
 #include "source/http/grpc.h"
-#include "source/observability/stats.h"
 
 namespace sluice::extensions::filters::http::grpc_stats {
 
-struct MethodStats {
-  observability::Counter success, failure, total, request_messages, response_messages;
-};
-
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
-  // By path ("/package.Service/Method"): what has stats of its own. Clients cannot add to it.
-  std::map<std::string, MethodStats, std::less<>> methods;
-  MethodStats others;
+  // By path ("/package.Service/Method"), how a method that has stats of its own is shown: "package.Service.Method.".
+  std::map<std::string, std::string, std::less<>> methods;
+  bool all_methods = false;   // have stats of their own, whatever clients call
+  bool replace_dots = false;  // of services, by '_'
   bool emit_filter_state = false;
 };
+
+// "/package.Service/Method" as "package.Service.Method."; empty if it is no such path.
+std::string shownMethod(std::string_view path, bool replace_dots);
 
 class Filter : public filter::HttpFilter {
  public:
@@ -36,13 +35,17 @@ class Filter : public filter::HttpFilter {
   filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) override;
   filter::HookResult onResponseData(filter::Chunk& chunk, filter::Stream& stream) override;
   filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) override;
+  void onStreamEnd(filter::Stream& stream) override;
 
  private:
-  void ended(const sluice::http::HeaderList& status, filter::Stream& stream);
+  void ended(const sluice::http::HeaderList* status, filter::Stream& stream);
+  void count(std::string_view what, filter::Stream& stream, uint64_t n = 1);
   void emit(filter::Stream& stream) const;
 
   const Settings& settings_;
-  const MethodStats* stats_ = nullptr;  // null: not a gRPC request
+  std::string_view cluster_;  // empty: not a call that is counted, or its end was
+  std::string name_;          // "grpc.package.Service.Method." and what was counted last
+  size_t name_size_ = 0;      // without that
   bool counts_response_ = false;
   sluice::http::grpc::MessageCounter request_counter_, response_counter_;
   uint64_t requests_ = 0, responses_ = 0;
@@ -54,7 +57,7 @@ class FilterFactory : public filter::HttpFilterFactory {
 
   uint8_t hooks() const override {
     return filter::kRequestHeaders | filter::kRequestData | filter::kResponseHeaders | filter::kResponseData |
-           filter::kResponseTrailers;
+           filter::kResponseTrailers | filter::kStreamEnd;
   }
   filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
 

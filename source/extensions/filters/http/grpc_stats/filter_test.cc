@@ -1,6 +1,8 @@
 #include "source/extensions/filters/http/grpc_stats/filter.h"
 
 #include <catch2/catch.hpp>
+#include <map>
+#include <string>
 
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
@@ -13,8 +15,7 @@ using filter::testing::Harness;
 
 Settings basic() {
   Settings s;
-  s.others = {{1}, {2}, {3}, {4}, {5}};
-  s.methods["/a.B/C"] = {{11}, {12}, {13}, {14}, {15}};
+  s.methods["/a.B/C"] = shownMethod("/a.B/C", false);
   s.emit_filter_state = true;
   return s;
 }
@@ -25,8 +26,31 @@ std::string frame(std::string_view message) {
   return out.append(message);
 }
 
+using Counts = std::map<std::string, uint64_t>;
+
+std::shared_ptr<const route::Table> tableTo(const std::string& cluster) {
+  route::ClusterNames names;
+  route::RouteSpec to;
+  to.path = "/";
+  route::ForwardSpec forward;
+  forward.cluster = names.idOf(cluster);
+  forward.cluster_name = cluster;
+  to.action = std::move(forward);
+  route::VirtualHostSpec host{.name = "v", .domains = {"*"}};
+  host.routes.push_back(std::move(to));
+  route::TableSpec spec;
+  spec.virtual_hosts.push_back(std::move(host));
+  return *route::Table::build(std::move(spec));
+}
+
 struct Counted : Harness {
-  Counted() : Harness({std::make_shared<FilterFactory>(basic())}) {}
+  explicit Counted(Settings settings = basic()) : Harness({std::make_shared<FilterFactory>(std::move(settings))}) {
+    base::Arena arena;
+    sluice::http::RequestHeaders any(arena);
+    any.path = "/";
+    any.authority = "a.example";
+    stream.setRoute(table->match(any, 0));
+  }
   void call(std::string_view path) {
     stream.request().path = path;
     request("POST", {{"content-type", "application/grpc"}}, false);
@@ -34,18 +58,20 @@ struct Counted : Harness {
     respond(200, {{"content-type", "application/grpc"}}, false);
     runner->responseData(frame("x"), false);
   }
+
+  const std::shared_ptr<const route::Table> table = tableTo("up");
 };
 
-TEST_CASE("calls and messages of a listed method are counted under its name") {
+TEST_CASE("calls and messages of a listed method are counted under its name, in its cluster") {
   Counted h;
   h.call("/a.B/C?x");
   h.responseTrailers({{"grpc-status", "0"}});
-  CHECK(h.counted({11}) == 1);
-  CHECK(h.counted({12}) == 0);
-  CHECK(h.counted({13}) == 1);
-  CHECK(h.counted({14}) == 2);
-  CHECK(h.counted({15}) == 1);
-  CHECK(h.counted({3}) == 0);
+  h.runner->end();
+  CHECK(h.calls.counts == Counts{{"up.grpc.a.B.C.0", 1},
+                                 {"up.grpc.a.B.C.success", 1},
+                                 {"up.grpc.a.B.C.total", 1},
+                                 {"up.grpc.a.B.C.request_message_count", 2},
+                                 {"up.grpc.a.B.C.response_message_count", 1}});
   CHECK(*h.stream.info().filterState().find("envoy.filters.http.grpc_stats") ==
         "{\"request_message_count\":2,\"response_message_count\":1}");
 }
@@ -54,9 +80,22 @@ TEST_CASE("all other methods share their stats; a status other than 0 is a failu
   Counted h;
   h.call("/any/thing");
   h.responseTrailers({{"grpc-status", "5"}});
-  CHECK(h.counted({2}) == 1);
-  CHECK(h.counted({3}) == 1);
-  CHECK(h.counted({13}) == 0);
+  CHECK(h.calls.counts["up.grpc.5"] == 1);
+  CHECK(h.calls.counts["up.grpc.failure"] == 1);
+  CHECK(h.calls.counts["up.grpc.total"] == 1);
+}
+
+TEST_CASE("all methods have stats of their own where that is wanted, but for names that are none") {
+  Settings s = basic();
+  s.all_methods = s.replace_dots = true;
+  const auto [path, shown] = GENERATE(table<std::string, std::string>({{"/x.Y/Z", "up.grpc.x_Y.Z.total"},
+                                                                       {"/x.Y", "up.grpc.total"},
+                                                                       {"/x/y/z", "up.grpc.total"},
+                                                                       {"/a%2f/b", "up.grpc.total"}}));
+  Counted h(std::move(s));
+  h.call(path);
+  h.responseTrailers({{"grpc-status", "0"}});
+  CHECK(h.calls.counts[shown] == 1);
 }
 
 TEST_CASE("a status in the head counts, and no status is a failure") {
@@ -64,15 +103,25 @@ TEST_CASE("a status in the head counts, and no status is a failure") {
   Counted h;
   h.request("POST", {{"content-type", "application/grpc"}}, true);
   h.respond(200, status ? Fields{{"grpc-status", "0"}} : Fields{}, true);
-  CHECK(h.counted({1}) == (status ? 1 : 0));
-  CHECK(h.counted({2}) == (status ? 0 : 1));
+  CHECK(h.calls.counts["up.grpc.success"] == (status ? 1 : 0));
+  CHECK(h.calls.counts["up.grpc.failure"] == (status ? 0 : 1));
+}
+
+TEST_CASE("a call that is cut counts as a failure, once") {
+  Counted h;
+  h.call("/a.B/C");
+  h.runner->resetResponse("upstream_reset");
+  h.runner->end();
+  CHECK(h.calls.counts["up.grpc.a.B.C.failure"] == 1);
+  CHECK(h.calls.counts["up.grpc.a.B.C.total"] == 1);
 }
 
 TEST_CASE("other requests are not counted") {
   Counted h;
   h.request("POST", {{"content-type", "application/json"}}, true);
   h.respond(200, {}, true);
-  CHECK(h.counted({3}) == 0);
+  h.runner->end();
+  CHECK(h.calls.counts.empty());
 }
 
 TEST_CASE("it passes the interleaving suite") {
