@@ -82,6 +82,7 @@ bool isVisible(std::string_view text) {
 bool setPseudo(http::RequestHeaders& headers, std::string_view name, std::string_view value) {
   base::Arena& arena = headers.arena();
   if (name == ":path") {
+    if (headers.path.empty()) return false;  // CONNECT has none, and gets none
     if (!isVisible(value) || value[0] != '/' || value.find('#') != std::string_view::npos) return false;
     headers.path = arena.copy(value);
   } else if (name == ":method") {

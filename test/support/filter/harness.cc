@@ -171,7 +171,7 @@ Harness::Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories
 void Harness::request(std::string_view method, const Fields& fields, bool end_stream) {
   http::RequestHeaders& headers = stream.request();
   headers.method = stream.arena().copy(method);
-  if (headers.path.empty()) headers.path = "/";
+  if (headers.path.empty() && method != "CONNECT") headers.path = "/";
   if (headers.authority.empty()) headers.authority = "a.example";
   for (const auto& [name, value] : fields) headers.add(name, value);
   runner->requestHeaders(end_stream);

@@ -101,7 +101,7 @@ std::string encodeCheck(const Question& question) {
   http.set_size(sizeOf(request));
   http.set_protocol(std::string(sluice::http::textOf(request.protocol)));
   addHeader(http, ":method", request.method);
-  addHeader(http, ":path", request.path);
+  if (!request.path.empty()) addHeader(http, ":path", request.path);
   addHeader(http, ":authority", request.authority);
   if (!request.scheme.empty()) addHeader(http, ":scheme", request.scheme);
   for (const Field& field : request) {

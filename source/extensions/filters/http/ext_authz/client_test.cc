@@ -95,6 +95,29 @@ struct TlsFacts : net::Transport {
   net::TlsInfo info;
 };
 
+TEST_CASE("a request without a path is told without, and its query stays what it is not") {
+  Guarded h(basic());
+  h.request("CONNECT", {}, false);
+  CHECK(h.asked().request().http().path().empty());
+  CHECK_FALSE(h.asked().request().http().headers().contains(":path"));
+  CheckResponse ok;
+  auto& parameter = *ok.mutable_ok_response()->add_query_parameters_to_set();
+  parameter.set_key("a");
+  parameter.set_value("1");
+  h.answer(ok);
+  CHECK(h.terminal.heads == 1);
+  CHECK(h.stream.request().path.empty());
+}
+
+TEST_CASE("headers without a value, and with bytes that are no text, are told all the same") {
+  Guarded h(basic());
+  h.request("GET", {{"x-empty", ""}, {"x-odd", "\xff"}}, true);
+  const auto headers = h.asked().request().http().headers();
+  REQUIRE(headers.contains("x-empty"));
+  CHECK(headers.at("x-empty").empty());
+  CHECK(headers.at("x-odd") == "!");
+}
+
 TEST_CASE("a gRPC service is told who the peers are, and of the session and certificate if asked to") {
   const bool all = GENERATE(false, true);
   Settings s = basic();

@@ -217,7 +217,8 @@ void Filter::grpcAllowed(const Decision& decision, filter::Stream& stream) {
   RequestHeaders& headers = stream.request();
   stripIdentity(headers);
   if (applyChanges(decision.request_headers, rules(), headers).failed) return failed(true, stream);
-  if (!decision.query_set.empty() || !decision.query_remove.empty()) {
+  const bool changes_query = !decision.query_set.empty() || !decision.query_remove.empty();
+  if (changes_query && !headers.path.empty()) {  // CONNECT has none
     filter::HeaderChanges path;
     path.set.push_back({":path", withQuery(headers.path, decision)});
     if (applyChanges(path, rules(), headers).failed) return failed(true, stream);

@@ -91,7 +91,7 @@ TEST_CASE("about a CONNECT the service is asked by a GET, for it is not to be th
   Settings s = basic();
   s.allowed_headers = prefix("x-");
   s.path_prefix = GENERATE("", "/check");
-  const std::string path = s.path_prefix + "/";
+  const std::string path = s.path_prefix.empty() ? "/" : s.path_prefix;  // CONNECT has none of its own
   Guarded h(std::move(s));
   h.request("CONNECT", {{"x-forwarded-method", "GET"}}, false);
   REQUIRE(h.calls.waiting() == 1);

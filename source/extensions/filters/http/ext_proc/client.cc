@@ -91,10 +91,9 @@ std::string encodeHeaders(const sluice::http::RequestHeaders& headers, const Tol
   auto& message = *out.mutable_request_headers();
   message.set_end_of_stream(end_stream);
   HeaderMap& map = *message.mutable_headers();
-  add(map, ":method", headers.method, told.headers);
-  add(map, ":scheme", headers.scheme, told.headers);
-  add(map, ":authority", headers.authority, told.headers);
-  add(map, ":path", headers.path, told.headers);
+  for (const std::string_view name : {":method", ":scheme", ":authority", ":path"}) {
+    if (const auto value = headers.lookup(name)) add(map, name, *value, told.headers);  // CONNECT has no path
+  }
   addFields(map, headers, told.headers);
   return finish(out, told);
 }

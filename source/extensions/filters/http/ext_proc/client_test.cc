@@ -118,6 +118,19 @@ TEST_CASE("the processor sees the head of a request and changes it") {
   CHECK(h.stream.request().path == "/new");
 }
 
+TEST_CASE("a request without a path is told without, and gets none") {
+  Processed h(basic());
+  h.request("CONNECT", {}, false);
+  const ProcessingRequest question = h.last();
+  for (const auto& header : question.request_headers().headers().headers()) CHECK(header.key() != ":path");
+
+  ProcessingResponse answer;
+  set(*answer.mutable_request_headers()->mutable_response()->mutable_header_mutation(), ":path", "/new");
+  h.answer(answer);
+  CHECK(h.failures() == 1);
+  CHECK(h.terminal.heads == 0);
+}
+
 TEST_CASE("the processor is told dynamic metadata of some namespaces, and sets that of others") {
   Settings s = basic();
   s.forwarding_namespaces = {"told", "absent"};

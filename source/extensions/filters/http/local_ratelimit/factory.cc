@@ -32,7 +32,8 @@ uint32_t partsPerMillion(const RuntimeFractionalPercent& percent, const config::
 std::unique_ptr<TokenBucket> compileBucket(const Proto& proto, const config::Context& context) {
   const auto& bucket = proto.token_bucket();
   const std::chrono::nanoseconds interval = config::compileDuration(bucket.fill_interval());
-  if (interval < kMinFillInterval) {
+  // Without tokens everything is refused, however often none comes.
+  if (bucket.max_tokens() > 0 && interval < kMinFillInterval) {
     context.child("token_bucket").child("fill_interval").error("is less than 50 ms; fill more tokens less often");
     return nullptr;
   }
