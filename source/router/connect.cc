@@ -59,7 +59,8 @@ class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEv
   void letGo();
   void fail(const FailureText& failure) {
     letGo();
-    runner_.localReply(filter::Reply{failure.status, std::string(failure.body), failure.details, {}, failure.flag});
+    answerLocally(runner_, stream_,
+                  filter::Reply{failure.status, std::string(failure.body), failure.details, {}, failure.flag});
   }
   void overIfEnded();
 
@@ -90,7 +91,8 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   const route::Forward& action = *match.route->forward;
   cluster_ = worker_.clusters().find(match.cluster());
   if (!cluster_) {
-    return runner_.localReply(
+    return answerLocally(
+        runner_, stream_,
         filter::Reply{action.cluster_not_found_status, "", "cluster_not_found", {}, ResponseFlag::kNoClusterFound});
   }
   stream::StreamInfo& info = stream_.info();

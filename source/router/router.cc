@@ -90,7 +90,7 @@ class Router final : public filter::Terminal, public pool::ExchangeEvents {
   void replay(bool fresh);
   void fail(const FailureText& failure);
   void reply(uint16_t status, std::string_view body, std::string_view details, std::optional<ResponseFlag> flag) {
-    runner_.localReply(Reply{status, std::string(body), details, {}, flag});
+    answerLocally(runner_, stream_, Reply{status, std::string(body), details, {}, flag});
   }
   // The exchange is over: gives back what it holds of the cluster.
   void release();
@@ -140,11 +140,11 @@ void Router::requestHeaders(bool end_stream) {
   if (match.route->redirect != nullptr) {
     Reply redirect{match.route->redirect->status, "", "direct_response"};
     redirect.headers.emplace_back("location", route::redirectLocation(match, stream_.request()));
-    return runner_.localReply(std::move(redirect));
+    return answerLocally(runner_, stream_, std::move(redirect));
   }
   if (match.route->direct_response != nullptr) {
     const route::DirectResponse& direct = *match.route->direct_response;
-    return runner_.localReply(Reply{direct.status, std::string(direct.body), "direct_response"});
+    return answerLocally(runner_, stream_, Reply{direct.status, std::string(direct.body), "direct_response"});
   }
   cluster_ = worker_.clusters().find(match.cluster());
   if (!cluster_) {
@@ -436,7 +436,7 @@ void Router::fail(const FailureText& failure) {
   if (failure.flag == ResponseFlag::kUpstreamOverflow && !settings_.suppress_envoy_headers) {
     answer.headers.emplace_back("x-envoy-overloaded", "true");
   }
-  runner_.localReply(std::move(answer));
+  answerLocally(runner_, stream_, std::move(answer));
 }
 
 void Router::deadlineExpired() {
@@ -447,12 +447,13 @@ void Router::deadlineExpired() {
   if (cluster_ && !began) countStatus(504);
   release();
   if (began) return runner_.resetResponse("response_timeout");
-  runner_.localReply(Reply{504,
-                           "upstream request timeout",
-                           "response_timeout",
-                           {},
-                           ResponseFlag::kUpstreamRequestTimeout,
-                           grpc_timeout_ ? std::optional(http::grpc::kDeadlineExceeded) : std::nullopt});
+  answerLocally(runner_, stream_,
+                Reply{504,
+                      "upstream request timeout",
+                      "response_timeout",
+                      {},
+                      ResponseFlag::kUpstreamRequestTimeout,
+                      grpc_timeout_ ? std::optional(http::grpc::kDeadlineExceeded) : std::nullopt});
 }
 
 void Router::cancel() {
@@ -471,6 +472,19 @@ void Router::release() {
 }
 
 }  // namespace
+
+void answerLocally(filter::ChainRunner& runner, filter::Stream& stream, Reply reply) {
+  if (stream.route().route != nullptr) {
+    http::ResponseHeaders headers(stream.arena());
+    headers.status = reply.status;
+    for (const auto& [name, value] : reply.headers) headers.add(name, value);
+    const stream::FormatContext context{.request = &stream.request(), .response = &headers, .info = stream.info()};
+    route::finalizeResponse(stream.route(), headers, context);
+    reply.headers.clear();
+    for (const http::Field& field : headers) reply.headers.emplace_back(field.name, field.value);
+  }
+  runner.localReply(std::move(reply));
+}
 
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const filter::Stream& stream) {
   if (!cluster.hostDependsOnAsker()) return cluster.pick();

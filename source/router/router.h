@@ -44,6 +44,9 @@ class RouterWorker : public filter::TerminalMaker {
   observability::StatsCells& cells_;
 };
 
+// Answers in the host's stead, with what the route adds to responses.
+void answerLocally(filter::ChainRunner& runner, filter::Stream& stream, filter::Reply reply);
+
 // A host of the cluster for this stream, or kNoHost.
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const filter::Stream& stream);
 

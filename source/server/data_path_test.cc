@@ -242,6 +242,29 @@ TEST_CASE("redirects and direct responses need no upstream") {
   CHECK(client.ended);
 }
 
+TEST_CASE("what a route adds to responses is on answers in the host's stead, once") {
+  DataPath t;
+  t.routes.front().mutations.response.add.push_back({.name = "x-frame-options", .value = "DENY"});
+  route::RouteSpec& away = t.routes.emplace_front(t.routes.front());
+  away.path = "/away";
+  away.action = route::RedirectSpec{.host = "b.example"};
+  route::RouteSpec& here = t.routes.emplace_front(t.routes.back());
+  here.path = "/here";
+  here.action = route::DirectResponseSpec{.status = 200, .body = "hi"};
+  t.route("/unused", t.forward("c"));
+  t.hosts({});
+  for (const char* path : {"/", "/away", "/here"}) {
+    TestClient& client = t.connect();
+    client.send(get(path));
+    t.loop.turn();
+    const std::string got = client.take();
+    INFO(got);
+    const size_t at = got.find("x-frame-options: DENY\r\n");
+    REQUIRE(at != std::string::npos);
+    CHECK(got.find("x-frame-options", at + 1) == std::string::npos);
+  }
+}
+
 TEST_CASE("weighted clusters share the requests") {
   DataPath t;
   route::ForwardSpec action;
