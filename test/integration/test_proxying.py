@@ -411,6 +411,18 @@ class FailingUpstreamTest(ProxyCase):
 
 
 class LimitTest(SluiceTestCase):
+    def test_idle_connections_make_room_whichever_host_and_worker_they_belong_to(self):
+        upstreams = [self.start(HttpUpstream()) for _ in range(8)]
+        limited = cluster(
+            "up", *[each.port for each in upstreams], circuit_breakers={"thresholds": [{"max_connections": 5}]}
+        )
+        listener = httpListener("http", [route("up")])
+        sluice = self.start(Sluice(self.scratch, bootstrap([listener], [limited]), concurrency=4))
+
+        statuses = [get(sluice.port("http")).status for _ in range(200)]
+
+        self.assertEqual(statuses, [200] * 200)
+
     def test_a_configured_limit_holds_for_the_process_whatever_the_number_of_workers(self):
         for workers in (1, 4):
             with self.subTest(workers=workers):
