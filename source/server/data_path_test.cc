@@ -1,6 +1,7 @@
 // The data path of one worker from the client's bytes to the upstream's and back: session, router and pools over real
 // sockets in virtual time. What the router answers, when it sends a request again, and what it holds in memory.
 #include "source/server/test_data_path.h"
+#include "source/upstream/pool/test_transport.h"
 
 namespace sluice::server {
 namespace {
@@ -188,6 +189,22 @@ TEST_CASE("failures are told in Envoy's words") {
   CHECK(bodyOf(got) == body);
   CHECK(contains(got, "x-envoy-overloaded: true") == contains(log, " UO"));
   CHECK(t.connections.empty() == false);
+}
+
+TEST_CASE("why the handshake with a host failed is for the log, not for the client") {
+  DataPath t;
+  auto transport = std::make_shared<upstream::pool::PlainFactory>();
+  transport->handshake_failure = "TLS_error:certificate of internal.example has expired";
+  t.config->transport = transport;
+  t.publish();
+  TestClient& client = t.connect();
+  client.send(get());
+  t.loop.turn();
+  const std::string got = client.take();
+  CHECK(got.starts_with("HTTP/1.1 503 "));
+  CHECK(contains(got, "reset reason: remote connection failure"));
+  CHECK_FALSE(contains(got, "certificate"));
+  CHECK(contains(t.log.at(0), "UF"));
 }
 
 TEST_CASE("an upstream that breaks the protocol is answered for with 502") {
@@ -456,6 +473,27 @@ TEST_CASE("a host that is removed finishes what it has, another gets what comes"
   CHECK(bodyOf(busy.take()) == "ok");
   t.host.peer(0).take();
   CHECK(t.host.peer(0).closed);
+}
+
+TEST_CASE("an endpoint that changes its hostname at the same address is another host, with connections of its own") {
+  DataPath t;
+  const auto named = [&t](const char* hostname) {
+    upstream::cluster::Assignment assignment;
+    auto& endpoint = assignment.localities.emplace_back().endpoints.emplace_back();
+    endpoint.address = t.host.address;
+    endpoint.hostname = hostname;
+    t.host_set = upstream::cluster::HostSet::build(assignment, {}, t.host_set.get());
+    t.publish();
+  };
+  named("a.example");
+  TestClient& client = t.connect();
+  CHECK(bodyOf(t.exchange(client, get())) == "ok");
+  named("a.example");
+  CHECK(bodyOf(t.exchange(client, get())) == "ok");
+  named("b.example");
+  t.seen();
+  CHECK(t.host.peer(0).closed);
+  CHECK(bodyOf(t.exchange(client, get(), 1)) == "ok");
 }
 
 TEST_CASE("a host that is removed while requests wait for it still serves them") {

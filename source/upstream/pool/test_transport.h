@@ -16,8 +16,11 @@ namespace sluice::upstream::pool {
 
 class PlainTransport : public net::Transport {
  public:
-  explicit PlainTransport(std::string protocol) : protocol_(std::move(protocol)) {}
-  Status handshake(const Io&) override { return Status::kDone; }
+  // `handshake_failure`: why there is none; empty: there is one.
+  PlainTransport(std::string protocol, std::string handshake_failure)
+      : protocol_(std::move(protocol)), handshake_failure_(std::move(handshake_failure)) {}
+  Status handshake(const Io&) override { return handshake_failure_.empty() ? Status::kDone : Status::kFailed; }
+  std::string_view failure() const override { return handshake_failure_; }
   Result read(const Io& io, char* to, size_t size) override {
     const ssize_t n = recv(io.fd, to, size, MSG_DONTWAIT);
     if (n > 0) return {Status::kDone, static_cast<size_t>(n)};
@@ -38,7 +41,7 @@ class PlainTransport : public net::Transport {
   std::string_view applicationProtocol() const override { return protocol_; }
 
  private:
-  const std::string protocol_;
+  const std::string protocol_, handshake_failure_;
 };
 
 // The host takes the first protocol that it is offered.
@@ -49,9 +52,10 @@ class PlainFactory : public net::TransportFactory {
     clients.push_back(options.client && options.target ? options.client->toString() + ">" + options.target->toString()
                                                        : "nobody");
     const bool offers = options.alpn != nullptr && !options.alpn->empty();
-    return std::make_unique<PlainTransport>(offers ? options.alpn->front() : "");
+    return std::make_unique<PlainTransport>(offers ? options.alpn->front() : "", handshake_failure);
   }
 
+  std::string handshake_failure;
   mutable std::vector<std::string> server_names, clients;
 };
 
