@@ -1,5 +1,6 @@
 // The data path from socket to socket: upgrades, CONNECT, endless streams.
 #include "source/server/test_data_path.h"
+#include "source/upstream/pool/test_transport.h"
 
 namespace sluice::server {
 namespace {
@@ -91,6 +92,8 @@ TEST_CASE("a 426 says which protocol is wanted") {
 TEST_CASE("a CONNECT that ends here has a place in the breaker of requests") {
   Tunnels t;
   t.stats.rq_overflow = t.registry.counter("rq_active_overflow");
+  auto transport = std::make_shared<upstream::pool::ClientTellingFactory>();
+  t.config->transport = transport;
   t.publish();
   t.thresholds[0].max_requests = 1;
   t.breakers->setLimits(t.thresholds);
@@ -106,6 +109,7 @@ TEST_CASE("a CONNECT that ends here has a place in the breaker of requests") {
   t.seen();
   CHECK(first.take().starts_with("HTTP/1.1 200 OK\r\n"));
   CHECK(t.stat("rq_active") == 1);
+  CHECK(transport->clients == std::vector<std::string>{"10.1.2.3:4567>10.0.0.1:80"});
   TestClient& second = t.connect();
   second.send(connect);
   t.loop.turn();

@@ -80,5 +80,18 @@ TEST_CASE("the header is in front of the bytes, and both directions go on behind
   CHECK(!factory.isTls());
 }
 
+TEST_CASE("the header waits for what the transport behind it waits for") {
+  struct Inner : net::TransportFactory {
+    net::TransportPtr make(const Options&) const override { return nullptr; }
+    std::string notReady() const override { return "secret"; }
+    bool warming() const override { return true; }
+  };
+  const HeaderTransportFactory factory(Version::kV1, {}, std::make_shared<Inner>());
+  CHECK(factory.warming());
+  CHECK(factory.notReady() == "secret");
+  CHECK(factory.isTls());
+  CHECK_FALSE(HeaderTransportFactory(Version::kV1, {}, nullptr).warming());
+}
+
 }  // namespace
 }  // namespace sluice::extensions::transport_sockets::proxy_protocol

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "source/event/polled_loop.h"
+#include "source/upstream/pool/test_transport.h"
 #include "source/upstream/pool/test_upstream.h"
 
 using namespace std::chrono_literals;
@@ -459,6 +460,17 @@ TEST_CASE("a tunnel is asked for and takes no bytes before it is accepted") {
   CHECK(client.take() == "bye");
   CHECK(client.closed);
   CHECK(t.list.empty());
+}
+
+TEST_CASE("a tunnel's connection tells the host who its client is") {
+  ProxyTest t;
+  auto transport = std::make_shared<upstream::pool::ClientTellingFactory>();
+  t.config->transport = transport;
+  t.hosts({t.host.address});
+  t.settings->tunnel = tunnelTo("a.example:443");
+  t.connect();
+  CHECK(t.peer().take().starts_with("CONNECT "));
+  CHECK(transport->clients == std::vector<std::string>{"10.1.2.3:4567>10.0.0.1:80"});
 }
 
 TEST_CASE("a tunnel that is refused is asked for elsewhere up to the limit") {
