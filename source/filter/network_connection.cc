@@ -51,12 +51,13 @@ void NetworkConnection::onPeerEnd() {
 
 void NetworkConnection::onBroken(net::CloseReason reason, int) {
   if (finished_) return;
+  if (breaking_) return finish(refusal_);
   if (admitted_) onReset();
   finish(reason == net::CloseReason::kHandshakeFailed ? "handshake_failed" : "downstream_remote_disconnect");
 }
 
 void NetworkConnection::onDrained() {
-  if (!finished_ && admitted_) onFlushed();
+  if (!finished_ && !breaking_ && admitted_) onFlushed();
 }
 
 bool NetworkConnection::closeNow(std::string_view details) {
@@ -70,11 +71,20 @@ bool NetworkConnection::closeNow(std::string_view details) {
   return cut;
 }
 
+void NetworkConnection::finishBroken(std::string_view details) {
+  if (finished_) return;
+  breaking_ = true;
+  refusal_ = details;
+  connection_.resetBehind();
+  if (!connection_.open()) finish(details);  // else onBroken follows
+}
+
 void NetworkConnection::finish(std::string_view details, bool reset) {
   if (finished_) return;
   finished_ = true;
   over(details);
   LiveConnection::unlink();
+  if (!reset) connection_.flush();
   connection_.close(reset);
   worker_.loop.deleteLater(std::unique_ptr<event::Deferred>(this));
 }

@@ -42,8 +42,16 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
   // The last call, whatever the reason. True if work was cut short. `details`: why.
   virtual bool over(std::string_view details) = 0;
 
+  // Without credit: whether the client's end is told although bytes of it are unread.
+  virtual bool dropsData(bool reset) {
+    (void)reset;
+    return false;
+  }
+
   // Closes at once and ends. Nothing of the object is called after that but its destructor.
   void finish(std::string_view details, bool reset = false);
+  // Ends with a reset behind what was written; over() follows, nothing else. `details` lives until then.
+  void finishBroken(std::string_view details);
 
   net::Connection& downstream() { return connection_; }
   NetworkWorker& worker() { return worker_; }
@@ -56,6 +64,7 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
   size_t readCredit() override { return admitted_ ? credit() : 0; }
   void onBytes(std::string_view bytes) override { onData(bytes); }
   void onPeerEnd() override;
+  bool dropsUnread(bool reset) override { return !admitted_ || dropsData(reset); }
   void onBroken(net::CloseReason reason, int error) override;
   void onDrained() override;
   void admit();
@@ -66,9 +75,10 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
   // Ends the handshake, or the delay of a refusal; null where neither is.
   std::unique_ptr<event::Timer> wait_;
   std::chrono::milliseconds handshake_timeout_;
-  std::string_view refusal_;
+  std::string_view refusal_;  // why it will end: with wait_ or breaking_
   bool established_;
   bool admitted_ = false;
+  bool breaking_ = false;  // finishBroken()
   bool finished_ = false;
 };
 

@@ -78,6 +78,8 @@ struct CodecLimits {
 class ServerEvents {
  public:
   virtual ~ServerEvents() = default;
+  // HTTP/1: asked before each further request of one batch of bytes. False: it is kept, for resumeInput().
+  virtual bool mayBegin() { return true; }
   // A request head is complete on the wire: makes the stream and gives the list that the codec fills (its arena
   // included). Followed by onRequestHeaders, or when the head turns out bad by onRequestReset where that is the end of
   // this stream only, by nothing where it is the end of the connection (receive returns the error).

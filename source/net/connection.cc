@@ -1,5 +1,7 @@
 #include "source/net/connection.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -13,8 +15,20 @@ constexpr size_t kDirectWrite = 8 * 1024;
 // One connection's share of a turn, in bytes read.
 constexpr size_t kReadBudget = 64 * 1024;
 constexpr int kMaxVectors = 16;
+// How soon it is looked whether the peer has the last bytes before a reset; the pause doubles.
+constexpr std::chrono::milliseconds kFirstLook{5};
+constexpr std::chrono::milliseconds kLongestLook{500};
 
 }  // namespace
+
+struct Connection::LastWait {
+  LastWait(event::TimerQueue& timers, Connection& connection)
+      : timer(timers, [&connection] { connection.onLastWait(); }) {}
+  event::Timer timer;
+  event::Duration delay{};
+  event::Duration idle{};  // how long nothing has moved
+  uint64_t moved = 0;      // at the last look
+};
 
 Connection::Connection(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Mode mode, ConnectionEvents& events,
                        TransportPtr transport)
@@ -37,8 +51,9 @@ Connection::~Connection() {
 void Connection::close(bool reset) {
   if (!fd_.valid()) return;
   watch_.reset();
+  last_wait_.reset();
   // With bytes dropped there is no proper end: the peer must see that the rest is missing.
-  if (transport_ && !reset && !connecting() && !write_broken_ && out_.empty() && !transport_blocked_) {
+  if (transport_ && !reset && !connecting() && !broken_ && out_.empty() && !transport_blocked_) {
     transport_->sendEnd({fd_.get(), buffers_});
   }
   if (reset) {
@@ -51,8 +66,21 @@ void Connection::close(bool reset) {
 }
 
 void Connection::broken(CloseReason reason, int error) {
-  close();
+  close(reason == CloseReason::kLocal);
   events_.onBroken(reason, error);
+}
+
+void Connection::brokenByPeer() {
+  const int error = error_ != 0 ? error_ : pendingError(fd_.get());
+  resetting_ ? broken(CloseReason::kLocal, 0) : broken(CloseReason::kReset, error != 0 ? error : ECONNRESET);
+}
+
+// The socket has failed: nothing goes out any more, and what it still holds is all that comes in.
+void Connection::breakDown(int error) {
+  if (error_ == 0) error_ = error;
+  broken_ = peer_closed_ = readable_ = true;
+  out_.clear();
+  transport_blocked_ = false;
 }
 
 void Connection::onFdEvents(uint32_t happened) {
@@ -67,6 +95,7 @@ void Connection::onFdEvents(uint32_t happened) {
   }
   // Noted before the handshake: this edge may be the last one, and what it tells is looked at behind the handshake.
   if (happened & event::kPeerClosed) peer_closed_ = readable_ = true;
+  if (happened & event::kBroken) breakDown(0);
   if (happened & event::kReadable) readable_ = true;
   if (handshaking_ && !handshakeOn()) return;
   if ((happened & event::kWritable) && write_blocked_) {
@@ -85,7 +114,8 @@ bool Connection::handshakeOn() {
       break;
     case Transport::Status::kWantRead:
     case Transport::Status::kWantWrite:
-      return false;
+      if (!broken_) return false;
+      [[fallthrough]];
     default:
       broken(CloseReason::kHandshakeFailed, transport_->socketError());
       return false;
@@ -151,8 +181,7 @@ void Connection::readSome() {
   while (fd_.valid() && readable_ && !end_delivered_) {
     const size_t credit = events_.readCredit();
     if (credit == 0) {
-      // What a transport holds may be in front of the end: there it is told when it is read.
-      if (peer_closed_ && !transport_ && !peekForEnd()) return;
+      if (peer_closed_ && !endWithoutCredit()) return;
       break;
     }
     if (budget == 0) {  // the others' turn; no further edge will come for what is still there
@@ -167,33 +196,82 @@ void Connection::readSome() {
       if (!peer_closed_ && (transport_ ? drained_ : static_cast<size_t>(n) < want)) readable_ = false;
       events_.onBytes({buffers_.read.get(), static_cast<size_t>(n)});
     } else if (n == 0) {
-      readable_ = false;
-      end_delivered_ = true;
-      events_.onPeerEnd();
+      tellEnd();
     } else if (errno == EAGAIN) {
       readable_ = false;
     } else if (errno != EINTR) {
-      in_read_ = false;
-      return broken(CloseReason::kReset, errno);
+      breakDown(errno);
+      readable_ = false;
     }
   }
   in_read_ = false;
+  if (broken_ && fd_.valid() && (end_delivered_ || !readable_)) brokenByPeer();
 }
 
-// With no credit the peer's end is still told, once no bytes are left in front of it. False if the connection broke.
-bool Connection::peekForEnd() {
+// No bytes are left. A socket that has told its error shows an end from then on: that is none, unless the peer's FIN
+// came before the break (EPIPE).
+void Connection::tellEnd() {
+  readable_ = false;
+  if (broken_ && error_ != 0 && error_ != EPIPE) return;
+  end_delivered_ = true;
+  events_.onPeerEnd();
+}
+
+// There is no credit, and the peer has ended or broken the connection: told now if nothing unread is in front of that,
+// or the owner does not want it; else when the rest is read. False: told, and it broke.
+bool Connection::endWithoutCredit() {
+  const bool unread = unreadInFront();
+  if (unread && !events_.dropsUnread(broken_)) {
+    if (broken_ && !last_wait_) waitForLast(kPatience);
+    return true;
+  }
+  in_read_ = false;
+  if (!unread || !broken_) tellEnd();
+  if (broken_ && fd_.valid()) brokenByPeer();
+  return fd_.valid();
+}
+
+// What a transport holds may be in front, and so is its own end.
+bool Connection::unreadInFront() {
   char byte;
   const ssize_t n = recv(fd_.get(), &byte, 1, MSG_PEEK);
-  if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return true;
-  in_read_ = false;
-  readable_ = false;
-  if (n == 0) {
-    end_delivered_ = true;
-    events_.onPeerEnd();
-    return fd_.valid();
-  }
-  broken(CloseReason::kReset, errno);
-  return false;
+  if (n < 0 && errno != EAGAIN && errno != EINTR) breakDown(errno);
+  return n > 0 || (transport_ && (!broken_ || transport_->holdsInput()));
+}
+
+void Connection::resetBehind() {
+  if (!fd_.valid()) return;
+  resetting_ = end_delivered_ = true;  // nothing is read any more
+  flush();
+  if (connecting() || broken_ || undelivered() == 0) return close(true);
+  waitForLast(kFirstLook);
+}
+
+// Not yet acknowledged by the peer's kernel.
+size_t Connection::undelivered() const {
+  int in_kernel = 0;
+  int domain = AF_UNIX;  // knows no reset: nothing is lost there
+  socklen_t size = sizeof(domain);
+  getsockopt(fd_.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size);
+  if (domain != AF_UNIX) ioctl(fd_.get(), SIOCOUTQ, &in_kernel);
+  return out_.size() + (transport_blocked_ ? 1 : 0) + static_cast<size_t>(in_kernel);
+}
+
+void Connection::waitForLast(event::Duration first_look) {
+  last_wait_ = std::make_unique<LastWait>(loop_.timers(), *this);
+  last_wait_->delay = first_look;
+  last_wait_->moved = resetting_ ? undelivered() : received_;
+  last_wait_->timer.arm(first_look);
+}
+
+void Connection::onLastWait() {
+  LastWait& wait = *last_wait_;
+  const uint64_t moved = resetting_ ? undelivered() : received_;
+  wait.idle = moved == wait.moved ? wait.idle + wait.delay : event::Duration(0);
+  wait.moved = moved;
+  if (wait.idle >= kPatience || (resetting_ && moved == 0)) return brokenByPeer();
+  if (resetting_) wait.delay = std::min<event::Duration>(2 * wait.delay, kLongestLook);
+  wait.timer.arm(wait.delay);
 }
 
 void Connection::resumeReading() {
@@ -215,7 +293,7 @@ void Connection::tellIfDrained() {
 }
 
 void Connection::write(std::string_view bytes) {
-  if (!fd_.valid() || write_broken_) return;
+  if (!fd_.valid() || broken_ || resetting_) return;
   if (bytes.size() >= kDirectWrite && !write_blocked_ && !connecting()) {
     flushNow(bytes);
     return;
@@ -246,11 +324,8 @@ bool Connection::flushNow(std::string_view extra) {
         write_blocked_ = true;
         break;
       }
-      // Told from the loop, not from inside the caller's write(): the read side notices the broken socket. Until then
-      // bytes are dropped.
-      out_.clear();
-      write_broken_ = true;
-      readable_ = peer_closed_ = true;
+      // Told from the loop, not from inside the caller's write(). Until then bytes are dropped.
+      breakDown(errno);
       loop_.atTurnEnd(*this);
       return false;
     }

@@ -5,10 +5,13 @@
 // readable: the owner calls resumeReading() once there is credit again. Writing. Small writes are gathered and sent at
 // the end of the loop's turn; large ones go out at once. What the socket does not take waits here: pendingBytes() is
 // what the owner subtracts from the credit it gives to its own source, and whoever was told that bytes wait is told by
-// onDrained() when they are gone. Thread: the loop's. The owner may close() at any time, but destroys a connection only
-// through Loop::deleteLater or from outside of its callbacks.
+// onDrained() when they are gone. The end. What the peer sent is delivered before its FIN or its reset, as credit
+// allows. Without credit both are told once nothing unread is in front of them, or at once (dropsUnread()); a broken
+// connection whose bytes nobody takes ends after kPatience. Thread: the loop's. The owner may close() at any time, but
+// destroys a connection only through Loop::deleteLater or from outside of its callbacks.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -37,7 +40,7 @@ struct WorkerBuffers {
 };
 
 enum class CloseReason : uint8_t {
-  kLocal,            // close() of the owner
+  kLocal,            // the owner wanted it: closeBehind()
   kReset,            // ECONNRESET, EPIPE and the like while established
   kConnectFailed,    // the attempt failed
   kHandshakeFailed,  // the transport's handshake failed; transport()->failure() says why
@@ -54,6 +57,11 @@ class ConnectionEvents {
   virtual void onBytes(std::string_view bytes) = 0;
   // The peer sent its FIN; writing may go on. Told even without credit, once nothing unread is in front of it.
   virtual void onPeerEnd() = 0;
+  // Without credit: whether the end is told now, although bytes are unread in front of it. `reset`: it broke.
+  virtual bool dropsUnread(bool reset) {
+    (void)reset;
+    return false;
+  }
   // The connection broke; it is closed already. `error`: errno of the failure. Not called for close() of the owner.
   virtual void onBroken(CloseReason reason, int error) = 0;
   virtual void onDrained() {}
@@ -62,6 +70,8 @@ class ConnectionEvents {
 class Connection : public buffer::ByteSink, private event::FdHandler, private event::TurnTask {
  public:
   enum class Mode : uint8_t { kAccepted, kConnecting };
+  // How long one side may take nothing of the last bytes once the other is over.
+  static constexpr std::chrono::seconds kPatience{10};
 
   // `transport`: null for a plain socket.
   Connection(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Mode mode, ConnectionEvents& events,
@@ -88,6 +98,9 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   void shutdownWrites();
   // Closes at once; pending bytes are dropped. With `reset` the peer sees RST. Idempotent.
   void close(bool reset = false);
+  // Reads no more, and closes with an RST once the peer has all that was written, or takes none of it for kPatience.
+  // onBroken(kLocal) tells unless it was so at once: then open() is false when this returns.
+  void resetBehind();
 
   bool open() const { return fd_.valid(); }
   // The attempt or the handshake still runs.
@@ -105,10 +118,17 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   void onFdEvents(uint32_t events) override;
   void runAtTurnEnd() override;
   void readSome();
-  bool peekForEnd();
+  void tellEnd();
+  bool endWithoutCredit();
+  bool unreadInFront();
+  void waitForLast(event::Duration first_look);
+  void onLastWait();
   bool flushNow(std::string_view extra);
   void tellIfDrained();
   void broken(CloseReason reason, int error);
+  void brokenByPeer();
+  void breakDown(int error);
+  size_t undelivered() const;
   ssize_t receive(char* to, size_t size);
   ssize_t send(const iovec* vectors, int count);
   bool handshakeOn();
@@ -127,15 +147,20 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   bool handshaking_ = false;
   bool truncated_ = false;
   bool readable_ = false;     // the kernel may have something for us
-  bool peer_closed_ = false;  // EV_CLOSED seen: a short read is not the last word
+  bool peer_closed_ = false;  // or broken_: a short read is not the last word
+  bool broken_ = false;       // it is over: what is unread is all that comes
   bool end_delivered_ = false;
+  bool resetting_ = false;  // resetBehind()
   bool write_blocked_ = false;
   bool transport_blocked_ = false;     // the transport holds bytes that the socket did not take
   mutable bool tell_drained_ = false;  // the owner knows of bytes in out_
-  bool write_broken_ = false;          // the kernel refused bytes: what is written from now on is dropped
   bool fin_wanted_ = false;
   bool in_read_ = false;
   bool drained_ = false;  // the transport said so at the last receive()
+  int error_ = 0;         // what broke it, once a call has told: the socket tells it only once
+  // Until somebody takes the last bytes of a connection that is over; null: not over.
+  struct LastWait;
+  std::unique_ptr<LastWait> last_wait_;
 };
 
 }  // namespace sluice::net

@@ -78,6 +78,8 @@ class Transport {
   // Tells the peer that no more will come. Further calls do nothing. What the socket does not take at once is sent by
   // the next write(), of nothing too.
   virtual void sendEnd(const Io& io) = 0;
+  // Bytes from the socket that read() has not given out yet.
+  virtual bool holdsInput() const { return false; }
   // Nothing was going on for a while: what a busy connection is allowed begins anew.
   virtual void idle() {}
 

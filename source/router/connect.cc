@@ -40,7 +40,10 @@ class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEv
     if (connection_) connection_->resumeReading();
   }
   void deadlineExpired() override {}  // none is armed
-  void cancel() override { letGo(); }
+  void cancel() override {
+    if (connection_ && !request_ended_) connection_->breakOff();
+    letGo();
+  }
 
   // --- upstream::HostStreamEvents ---
   void onHostConnected() override;
@@ -186,6 +189,7 @@ void ConnectEnd::overIfEnded() {
 
 void ConnectEnd::onHostBroken() {
   letGo();
+  if (host_ended_) return runner_.endTunnel();
   stream_.info().response_flags.set(ResponseFlag::kUpstreamConnectionTermination);
   runner_.resetResponse("upstream_reset_after_response_started{connection_termination}");
 }

@@ -11,8 +11,6 @@ using stream::ResponseFlag;
 
 namespace {
 
-// While so many bytes wait for a client that does not read, no further request of it is read.
-constexpr size_t kMaxUnsent = 64 * 1024;
 // How long a client may take nothing of the last answer before the connection is cut.
 constexpr milliseconds kFlushPatience{10'000};
 // From how long a silence on the connection counts as a pause.
@@ -168,7 +166,7 @@ size_t Connection::readCredit() {
   if (codec_ == nullptr) return net::WorkerBuffers::kReadSize;
   if (codec_->inputBlocked()) return 0;
   if (many_ == nullptr && !streams_.empty()) return streams_.front().requestCredit();
-  return connection_.pendingBytes() >= std::min<size_t>(kMaxUnsent, buffer_limit_) ? 0 : net::WorkerBuffers::kReadSize;
+  return mayBegin() ? net::WorkerBuffers::kReadSize : 0;
 }
 
 void Connection::onBytes(std::string_view bytes) {
@@ -244,7 +242,7 @@ void Connection::onTimer() {
     return refuse({408, "request_header_timeout"});
   }
   worker_.cells.add(settings_->stats.cx_idle_timeout);
-  if (many_ == nullptr) return destroy();
+  if (many_ == nullptr) return closeAfterFlush(false);
   codec_->drain();  // a request that is on its way can be sent again
   closeAfterFlush(true);
 }
@@ -262,9 +260,14 @@ void Connection::onPeerEnd() {
   // The client's side of a tunnel is over, the other goes on.
   if (many_ == nullptr && !streams_.empty() && streams_.front().inTunnel() && !connection_.truncated()) return;
   // A client that is gone wants no answer: what runs for it is cancelled. What it was answered before still goes out.
-  if (streams_.empty()) return closeAfterFlush(false);
+  ending_ = true;
   abortStreams("downstream_remote_disconnect", ResponseFlag::kDownstreamConnectionTermination);
-  destroy();
+  closeAfterFlush(false);
+}
+
+// Nobody is there any more for the answers, but what a tunnel was given goes on to its host.
+bool Connection::dropsUnread(bool) {
+  return many_ != nullptr || streams_.empty() || !streams_.front().inTunnel();
 }
 
 void Connection::onBroken(net::CloseReason reason, int) {
@@ -312,6 +315,7 @@ void Connection::onDrained() {
     streams_.pushBack(stream);
     stream.drained();
   }
+  if (streams_.empty() && bufferedBytes() > 0) worker_.loop.atTurnEnd(*this);  // requests that were held back
   connection_.resumeReading();
 }
 
@@ -418,6 +422,7 @@ void Connection::streamFinished(Stream& stream, bool request_complete) {
 
 void Connection::runAtTurnEnd() {
   if (dead_ || ending_ || codec_ == nullptr || codec_->inputBlocked()) return;
+  if (many_ == nullptr && streams_.empty() && !mayBegin()) return;  // onDrained goes on
   if (const std::optional<http::ProtocolError> error = codec_->resumeInput()) return protocolError(*error);
   afterInput();
 }
@@ -427,6 +432,12 @@ void Connection::runAtTurnEnd() {
 void Connection::closeAfterFlush(bool linger) {
   if (dead_) return;
   ending_ = true;
+  if (cut_) {
+    timer_.cancel();
+    connection_.resetBehind();
+    if (!connection_.open()) destroy();
+    return;  // else onBroken follows
+  }
   connection_.flush();
   const milliseconds timeout = settings_->delayed_close_timeout;
   if (connection_.pendingBytes() > 0) {

@@ -6,6 +6,7 @@
 // the connection is over.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -62,6 +63,8 @@ class Connection final : private net::ConnectionEvents,
  private:
   friend class Stream;
 
+  static constexpr size_t kMaxUnsent = 64 * 1024;
+
   Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings, filter::Accepted accepted,
              CodecMakers makers);
 
@@ -70,9 +73,11 @@ class Connection final : private net::ConnectionEvents,
   size_t readCredit() override;
   void onBytes(std::string_view bytes) override;
   void onPeerEnd() override;
+  bool dropsUnread(bool reset) override;
   void onBroken(net::CloseReason reason, int error) override;
   void onDrained() override;
   // http::ServerEvents
+  bool mayBegin() override { return connection_.pendingBytes() < unsentLimit(); }
   http::RequestHeaders& beginRequest(http::StreamId id) override;
   void onRequestHeaders(http::StreamId id, bool end_stream, bool expect_continue) override;
   void onRequestData(http::StreamId id, std::string_view data, bool end_stream) override;
@@ -88,6 +93,8 @@ class Connection final : private net::ConnectionEvents,
   void chooseCodec(bool http2);
   static std::optional<bool> seemsHttp2(std::string_view bytes);
   void receive(std::string_view bytes);
+  // While so many bytes wait for a client that does not read, no further request of it is begun.
+  size_t unsentLimit() const { return std::min<size_t>(kMaxUnsent, buffer_limit_); }
   size_t bufferedBytes() const { return first_bytes_.size() + (codec_ ? codec_->bufferedBytes() : 0); }
   void onKeepalive();
   void armKeepalive();
@@ -156,6 +163,7 @@ class Connection final : private net::ConnectionEvents,
   bool peer_ended_ = false;
   bool ending_ = false;     // no more input is understood; closes once the output is out
   bool lingering_ = false;  // FIN sent; waits for the peer's
+  bool cut_ = false;        // what only the end delimits was cut short: it ends by a reset
   bool dead_ = false;
 };
 

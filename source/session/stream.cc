@@ -326,6 +326,10 @@ void Stream::resetStream(std::string_view details) {
   worker_.cells.add(connection_->settings().stats.rq_tx_reset);
   if (details == filter::kTokenDropped) worker_.cells.add(connection_->settings().stats.rq_dropped_token);
   info_.response_code_details = details;
+  // What has no length but the end of the connection must not look whole.
+  const bool until_end = in_tunnel_ || (response_started_ && info_.protocol == http::Protocol::kHttp10 &&
+                                        !response().has(Name::kContentLength));
+  if (connection_->many_ == nullptr && until_end && !response_ended_) connection_->cut_ = true;
   connection_->codec_->reset(id_, http::ResetReason::kLocal);
   finish();
 }

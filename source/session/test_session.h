@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -143,6 +144,12 @@ class TestClient {
   }
   void finish() { shutdown(fd_.get(), SHUT_WR); }
   void close() { fd_ = net::Fd(); }
+  // Of TCP: what is under way is dropped, and the session sees RST.
+  void reset() {
+    const linger now{1, 0};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close();
+  }
   bool ended = false;   // take() saw a proper end
   bool broken = false;  // take() saw a reset
   size_t sent = 0;
@@ -192,13 +199,25 @@ struct TestSession {
                                       std::function<void(filter::Accepted&)> change = nullptr) {
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
+    return begin(net::Fd(fds[0]), net::Fd(fds[1]), {http1, http2}, change);
+  }
+  std::unique_ptr<TestClient> connectTcp() {
+    const net::Fd listener = *net::listenOn(*net::Address::parse("127.0.0.1:0"), {});
+    net::Fd client = *net::startConnect(net::localAddress(listener.get()));
+    pollfd ready{listener.get(), POLLIN, 0};
+    if (poll(&ready, 1, 5000) != 1) abort();
+    return begin(net::Fd(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)), std::move(client),
+                 {http::h1::makeServerCodec, nullptr}, nullptr);
+  }
+  std::unique_ptr<TestClient> begin(net::Fd ours, net::Fd clients, CodecMakers makers,
+                                    const std::function<void(filter::Accepted&)>& change) {
     filter::Accepted accepted;
-    accepted.fd = net::Fd(fds[0]);
+    accepted.fd = std::move(ours);
     accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
     accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
     if (change) change(accepted);
-    last = &Connection::start(worker, settings, std::move(accepted), connections, {http1, http2});
-    return std::make_unique<TestClient>(net::Fd(fds[1]));
+    last = &Connection::start(worker, settings, std::move(accepted), connections, makers);
+    return std::make_unique<TestClient>(std::move(clients));
   }
   int64_t stat(std::string_view name) const { return stats.valueOf(name).value_or(-1); }
   size_t open() {

@@ -312,7 +312,9 @@ net::Transport::Result SslTransport::read(const Io& io, char* to, size_t size) {
     }
     // Whatever it is, it comes behind the bytes that are here; the next call meets it again.
     if (error == SSL_ERROR_ZERO_RETURN) return got > 0 ? Result{Status::kDone, got} : Result{Status::kEnd};
-    if (eof_ && ERR_peek_error() == 0) return got > 0 ? Result{Status::kDone, got} : Result{Status::kTruncated};
+    // A socket that failed shows an end afterwards.
+    const bool truncated = eof_ && socket_error_ == 0 && ERR_peek_error() == 0;
+    if (truncated) return got > 0 ? Result{Status::kDone, got} : Result{Status::kTruncated};
     fail();
     return got > 0 ? Result{Status::kDone, got} : Result{Status::kFailed};
   }
@@ -367,10 +369,7 @@ net::Transport::Result SslTransport::write(const Io& io, const iovec* vectors, i
   if (failed_) return {Status::kFailed};
   const Call call(*this, io);
   if (!flushHeld()) return {Status::kWantWrite};
-  if (shut_out_) {
-    fail();
-    return {Status::kFailed};
-  }
+  if (shut_out_) return {Status::kFailed};  // what the peer sent before can still be read
   // Received bytes in the scratch were put aside at the end of the call that received them: it is free.
   const int64_t now = monotonicSeconds();
   if (now > last_write_ + 1) sent_since_idle_ = 0;
@@ -396,11 +395,13 @@ net::Transport::Result SslTransport::write(const Io& io, const iovec* vectors, i
   }
   if (gathered_ > 0) sendGathered();
   gathering_ = false;
-  if (broken || shut_out_) {
-    fail();
-    return {Status::kFailed};
-  }
+  if (shut_out_) return {Status::kFailed};
+  if (broken) return {fail()};
   return {held_out_.empty() ? Status::kDone : Status::kWantWrite, taken};
+}
+
+bool SslTransport::holdsInput() const {
+  return in_size_ > 0 || SSL_has_pending(ssl_.get()) == 1;
 }
 
 void SslTransport::sendEnd(const Io& io) {

@@ -27,6 +27,7 @@ class SslTransport : public net::Transport {
   Result read(const Io& io, char* to, size_t size) override;
   Result write(const Io& io, const iovec* vectors, int count) override;
   void sendEnd(const Io& io) override;
+  bool holdsInput() const override;
   void idle() override { sent_since_idle_ = 0; }
   int socketError() const override { return socket_error_; }
   std::string_view failure() const override { return texts_ ? std::string_view(texts_->failure) : std::string_view(); }

@@ -32,6 +32,8 @@ class HostStreamEvents {
 
 class HostStream : public event::Deferred {
  public:
+  // The host is to see a reset behind what was written, not an end, once it is let go of.
+  virtual void breakOff() = 0;
   // Ends it at once, gives back what it held of its cluster, and has it destroyed at the end of the turn.
   struct LetGo {
     void operator()(HostStream* stream) const { stream->letGo(); }

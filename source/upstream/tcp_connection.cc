@@ -42,8 +42,18 @@ TcpConnection::TcpConnection(base::LocalPtr<WorkerCluster> cluster, cluster::Hos
 }
 
 void TcpConnection::letGo() {
+  gone_ = true;
   connect_timer_.cancel();
+  if (broken_off_) {
+    connection_.resetBehind();
+    if (connection_.open()) return;  // onBroken follows
+  }
+  connection_.flush();
   connection_.close();
+  over();
+}
+
+void TcpConnection::over() {
   pool::endConnection(context(), priority_);
   cluster_->requestFinished(*host_);
   context().loop.deleteLater(std::unique_ptr<event::Deferred>(this));
@@ -68,6 +78,7 @@ void TcpConnection::onBytes(std::string_view bytes) {
 }
 
 void TcpConnection::onBroken(net::CloseReason reason, int error) {
+  if (gone_) return over();
   if (connected_) return events_.onHostBroken();
   context().cells.add(context().stats.cx_connect_fail);
   const net::Transport* transport = connection_.transport();

@@ -18,6 +18,7 @@ class TcpConnection final : public HostStream, private net::ConnectionEvents {
                       net::TransportFactory::Options options, HostStreamEvents& events);
 
   void write(std::string_view bytes) override;
+  void breakOff() override { broken_off_ = true; }
   void shutdownWrites() override { connection_.shutdownWrites(); }
   size_t pendingBytes() const override { return connection_.pendingBytes(); }
   void resumeReading() override { connection_.resumeReading(); }
@@ -32,8 +33,11 @@ class TcpConnection final : public HostStream, private net::ConnectionEvents {
   void onBytes(std::string_view bytes) override;
   void onPeerEnd() override { events_.onHostEnd(); }
   void onBroken(net::CloseReason reason, int error) override;
-  void onDrained() override { events_.onHostDrained(); }
+  void onDrained() override {
+    if (!gone_) events_.onHostDrained();
+  }
   void letGo() override;
+  void over();
 
   const pool::PoolContext& context() const { return cluster_->context(); }
 
@@ -43,6 +47,8 @@ class TcpConnection final : public HostStream, private net::ConnectionEvents {
   const cluster::RoutingPriority priority_;
   const event::TimePoint began_;
   bool connected_ = false;
+  bool broken_off_ = false;
+  bool gone_ = false;  // let go of; at most its last bytes are still on their way
   net::Connection connection_;
   event::Timer connect_timer_;
 };

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "source/http/h1/body_reader.h"
 #include "source/http/h1/carry.h"
@@ -135,10 +136,12 @@ std::optional<ProtocolError> Http1ServerCodec::receiveEnd() {
 // Takes what it can from the front of `in`; returns how much.
 size_t Http1ServerCodec::process(std::string_view in) {
   const size_t size = in.size();
+  bool began = false;
   while (!in.empty()) {
     size_t taken = 0;
     switch (in_) {
       case In::kHead:
+        if (std::exchange(began, true) && !events_.mayBegin()) return size - in.size();
         taken = readHead(in);
         break;
       case In::kBody:

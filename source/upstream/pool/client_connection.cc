@@ -69,8 +69,10 @@ void Exchange::abandon() {
   if (pool_ != nullptr) pool_->dequeue(*this);
   if (connection_ == nullptr) return unlink();  // it may be among the refused
   ClientConnection& connection = *connection_;
+  const bool tunnel_cut = !connection.multiplexed_ && !request_ended_ && connection.codec_->tunnelling(stream_);
   if (started_) connection.codec_->reset(stream_, ResetReason::kLocal);
   connection.detach(*this);
+  if (tunnel_cut) return connection.closeBroken();
   if (!connection.multiplexed_) return connection.pool_.closeConnection(connection);
   connection.giveRoom();
 }
@@ -327,6 +329,12 @@ void ClientConnection::closeFlushed() {
 void ClientConnection::countSent() {
   const uint64_t sent = connection_.bytesSent();
   pool_.context_.cells.add(pool_.context_.stats.cx_tx_bytes_total, sent - std::exchange(counted_sent_, sent));
+}
+
+// What went through a tunnel has no end but that of the connection: the host must see that it was cut short.
+void ClientConnection::closeBroken() {
+  connection_.resetBehind();
+  if (!connection_.open()) pool_.closeConnection(*this);  // else onBroken follows
 }
 
 // Who hears the next event. The end of a response is the last one, whatever the peer still sends, but in a tunnel.

@@ -75,6 +75,7 @@ class ClientConnection final : private net::ConnectionEvents,
   void giveRoom();
   void closeFlushed();
   void countSent();
+  void closeBroken();
   void settle();
   // Closes the connection; its exchanges hear of it.
   void fail(http::ResetReason reason, std::string_view detail);

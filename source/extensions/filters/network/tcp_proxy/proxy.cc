@@ -237,13 +237,19 @@ void Proxy::finishIfBothEnded() {
   finish({});
 }
 
+// A reset is passed on as one, or what was cut short would look whole; but not behind an end.
 void Proxy::onReset() {
   flag(ResponseFlag::kDownstreamConnectionTermination);
+  if (upstream_ && !client_ended_) upstream_->breakOff();
 }
 
 void Proxy::onHostBroken() {
   flag(ResponseFlag::kUpstreamConnectionTermination);
-  closeAfterFlush("upstream_reset");
+  if (host_ended_) return closeAfterFlush("upstream_reset");
+  closing_ = true;
+  upstream_.reset();
+  timer_.cancel();
+  finishBroken("upstream_reset");
 }
 
 void Proxy::closeAfterFlush(std::string_view details) {

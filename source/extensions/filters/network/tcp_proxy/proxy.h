@@ -42,6 +42,8 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   void onEnd() override;
   void onReset() override;
   void onFlushed() override;
+  // A client that breaks before its host is there sent it nothing.
+  bool dropsData(bool reset) override { return reset && !connected_; }
   bool over(std::string_view details) override;
 
   // upstream::HostStreamEvents

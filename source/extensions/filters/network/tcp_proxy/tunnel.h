@@ -26,6 +26,7 @@ class Tunnel final : public upstream::HostStream, private upstream::pool::Exchan
                       upstream::HostStreamEvents& events);
 
   void write(std::string_view bytes) override { exchange_.sendData(bytes, false); }
+  void breakOff() override {}  // a request that is given up is reset
   void shutdownWrites() override;
   size_t pendingBytes() const override { return exchange_.unsentBytes(); }
   void resumeReading() override { exchange_.resumeReading(); }
