@@ -290,6 +290,8 @@ void Connection::logFailedHandshake(std::string_view why) {
   info.downstream_remote_address = peer_.remote;
   info.downstream_direct_remote_address = peer_.direct_remote;
   info.downstream_local_address = peer_.local;
+  const std::string_view asked_name = connection_.transport()->serverName();
+  info.requested_server_name = asked_name.empty() ? std::string_view(server_name_) : asked_name;
   info.response_flags.set(ResponseFlag::kDownstreamConnectionTermination);
   info.connection_termination_details = info.downstream_transport_failure_reason = why;
   for (const auto& log : settings_->access_logs) log->log(stream::FormatContext{.info = info}, worker_.log_sink);

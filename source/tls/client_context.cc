@@ -63,7 +63,6 @@ struct ClientContext::Impl {
   ContextCore core;
   mutable SessionCache sessions;  // after the pool of the core, to which its certificates belong
   std::string sni;
-  bool enforce_rsa_key_usage = true;
 
   absl::Status setUp(const ClientConfig& config, const TlsStats& stats);
 
@@ -118,7 +117,6 @@ absl::Status ClientContext::Impl::setUp(const ClientConfig& config, const TlsSta
   }
   if (absl::Status status = core.setUp(config.common, stats, Validator::Peer::kServer); !status.ok()) return status;
   sni = config.sni;
-  enforce_rsa_key_usage = config.enforce_rsa_key_usage;
   if (config.request_ocsp_staple) SSL_CTX_enable_ocsp_stapling(core.ctx.get());
   sessions.setLimit(config.max_session_keys);
   SSL_CTX* const ctx = core.ctx.get();
@@ -157,7 +155,7 @@ net::TransportPtr ClientContext::makeTransport(std::shared_ptr<const ClientConte
   const std::string name(options.server_name.empty() ? std::string_view(impl.sni) : options.server_name);
   // Addresses are no server names (RFC 6066, 3).
   if (!name.empty() && canonicalIp(name).empty()) SSL_set_tlsext_host_name(ssl, name.c_str());
-  SSL_set_enforce_rsa_key_usage(ssl, impl.enforce_rsa_key_usage ? 1 : 0);
+  SSL_set_enforce_rsa_key_usage(ssl, 1);  // the library's default for TLS 1.2 is not to
   std::string alpn = impl.core.alpn;
   if (alpn.empty() && options.alpn != nullptr) {
     if (absl::StatusOr<std::string> wire = alpnWire(*options.alpn); wire.ok()) alpn = *std::move(wire);

@@ -111,6 +111,10 @@ const char* parseExtensions(std::string_view block, ClientHello& hello) {
   return nullptr;
 }
 
+bool isTls(uint16_t version) {
+  return version >= 0x0301 && version <= 0x0304;
+}
+
 // The message without its header. Null: understood; else what is wrong.
 const char* parseMessage(std::string_view message, ClientHello& hello) {
   Reader reader(message);
@@ -129,6 +133,7 @@ const char* parseMessage(std::string_view message, ClientHello& hello) {
     if (const char* wrong = parseExtensions(extensions, hello)) return wrong;
   }
   if (hello.versions.empty()) hello.versions.push_back(hello.legacy_version);
+  if (std::none_of(hello.versions.begin(), hello.versions.end(), isTls)) return "no version from TLS 1.0 to 1.3";
   return nullptr;
 }
 

@@ -79,6 +79,19 @@ TEST_CASE("a ClientHello without extensions offers its legacy version") {
   REQUIRE(hello.versions == std::vector<uint16_t>{0x0303});
 }
 
+TEST_CASE("a ClientHello that offers none of TLS 1.0 to 1.3 is none") {
+  const uint16_t offered = GENERATE(0x0002, 0x0300, 0x0305, 0xfefd);
+  const bool legacy = GENERATE(true, false);
+  std::string text = message(legacy ? "" : extension(43, prefixed(1, number(offered, 2))));
+  if (legacy) text.replace(4, 2, number(offered, 2));
+  ClientHello hello;
+  const char* reason = nullptr;
+
+  REQUIRE(sniffClientHello(records(text, 16384), hello, &reason) == SniffResult::kNotTls);
+
+  REQUIRE(std::string_view(reason) == "no version from TLS 1.0 to 1.3");
+}
+
 TEST_CASE("what two parsers could read differently is refused") {
   const std::string extensions =
       GENERATE(serverName("a.com") + serverName("b.com"),  // two of them

@@ -105,7 +105,6 @@ struct ClientConfig {
   // Sessions kept for each Options::session_key and server name; 0: no resumption.
   uint32_t max_session_keys = 1;
   bool allow_renegotiation = false;  // true is refused: it is an attack surface that HTTP does not need
-  bool enforce_rsa_key_usage = true;
   bool request_ocsp_staple = false;  // asks for one; what comes is not looked at
 };
 

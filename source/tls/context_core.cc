@@ -101,8 +101,10 @@ absl::Status setCurves(SSL_CTX& ctx, const std::vector<std::string>& curves) {
   for (const std::string& curve : curves) {
     if (SSL_CTX_set1_curves_list(&ctx, curve.c_str()) == 1) continue;
     ERR_clear_error();
+    const bool hybrid = curve.find("MLKEM") != std::string::npos;
     return absl::InvalidArgumentError(
-        base::strCat("tls_params.ecdh_curves: unknown curve '", curve, "'; known are X25519, P-256, P-384 and P-521"));
+        base::strCat("tls_params.ecdh_curves: ", hybrid ? "the TLS library has no '" : "unknown curve '", curve,
+                     "'; known are X25519, P-256, P-384 and P-521"));
   }
   return absl::InvalidArgumentError(base::strCat("tls_params.ecdh_curves: the list '", list, "' cannot be used"));
 }

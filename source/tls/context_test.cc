@@ -43,6 +43,10 @@ TEST_CASE("what is wrong with a server's configuration is told by place and reas
        },
        "unknown curve 'P-257'"},
       {[&](TestWorld& w) {
+         w.server_config.common.curves = {"X25519MLKEM768", "X25519"};
+       },
+       "tls_params.ecdh_curves: the TLS library has no 'X25519MLKEM768'; known are X25519"},
+      {[&](TestWorld& w) {
          w.server_config.common.min_version = Version::kTls13;
          w.server_config.common.max_version = Version::kTls12;
        },

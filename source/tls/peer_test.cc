@@ -235,6 +235,29 @@ TEST_CASE("a server with an expired certificate is refused by the client and war
   REQUIRE(context->facts().certificates[0].daysUntilExpiration(2000000000) == 0);
 }
 
+TEST_CASE("a peer whose key may not sign is refused, whatever its kind, version and side") {
+  using Key = test::CertificateOptions::Key;
+  const Version version = GENERATE(Version::kTls12, Version::kTls13);
+  const Key key = GENERATE(Key::kEcdsa, Key::kRsa);
+  const bool server_side = GENERATE(true, false);
+  const test::CertificateOptions options{
+      .dns_sans = {"a.example.com"}, .key = key, .key_usage = "critical,keyAgreement,keyEncipherment"};
+  MutualWorld world(server_side ? test::CertificateOptions{} : options);
+  world.client_config.common.max_version = version;
+  if (server_side) {
+    world.server_config.common.certificates = {TestWorld::certificateConfig(world.authority.issue(options))};
+  }
+  TestPair pair(world);
+
+  pair.shake();
+
+  const TestEnd& refusing = server_side ? *pair.client : *pair.server;
+  REQUIRE(refusing.broken);
+  REQUIRE_FALSE(refusing.connected);
+  // Why differs: mostly it is the library of the peer that does not even use such a certificate.
+  REQUIRE_FALSE(refusing.failure().empty());
+}
+
 // --- resumption ---
 
 // A connection that carries a byte each way, so that tickets arrive.
@@ -404,6 +427,47 @@ TEST_CASE("a session of one place opens nothing where other rules hold") {
   visit(world, revoking, client, resumed, let_in);
 
   REQUIRE_FALSE(let_in);
+}
+
+TEST_CASE("a session of one server name is not offered to another") {
+  const Version version = GENERATE(Version::kTls12, Version::kTls13);
+  TestWorld world;
+  world.client_config.common.max_version = version;
+  const auto server = world.server();
+  const auto client = world.client();
+  bool resumed, let_in;
+  visit(world, server, client, resumed, let_in);
+  visit(world, server, client, resumed, let_in);
+  REQUIRE(resumed);
+
+  world.options.server_name = "b.example.com";
+  visit(world, server, client, resumed, let_in);
+
+  REQUIRE(let_in);
+  REQUIRE_FALSE(resumed);
+}
+
+TEST_CASE("a session is not resumed once any authority of the bundle is another") {
+  const Version version = GENERATE(Version::kTls12, Version::kTls13);
+  static test::TestAuthority second("second"), third("third");
+  MutualWorld world;
+  world.client_config.common.max_version = version;
+  world.server_config.session_ticket_keys = {std::string(80, 'k')};
+  const std::string first = world.rules().trusted_ca_pem;
+  const auto client = world.client();
+  world.rules().trusted_ca_pem = first + second.pem();
+  const auto before = world.server();
+  world.rules().trusted_ca_pem = first + third.pem();
+  const auto after = world.server();
+  bool resumed, let_in;
+  visit(world, before, client, resumed, let_in);
+  visit(world, before, client, resumed, let_in);
+  REQUIRE(resumed);
+
+  visit(world, after, client, resumed, let_in);
+
+  REQUIRE(let_in);
+  REQUIRE_FALSE(resumed);
 }
 
 TEST_CASE("the certificate of a resumed session is checked again") {

@@ -305,6 +305,23 @@ class UpstreamTest(TlsTestCase):
         self.assertEqual(self.sluice.stat("cluster.stranger.ssl.fail_verify_error"), 1)
         self.assertEqual(self.sluice.stat("cluster.other.ssl.fail_verify_san"), 1)
 
+    def test_a_server_whose_key_may_not_sign_is_refused(self):
+        common = {"validation_context": {"trusted_ca": {"filename": self.ca.cert("ca")}}}
+        clusters = []
+        for kind in ("rsa", "ec"):
+            for version in ("tls1_2", "tls1_3"):
+                for usage in ("keyEncipherment", "digitalSignature"):
+                    name = f"{kind}-{version}-{usage}"
+                    self.ca.issue(name, "DNS:up.example", kind=kind, key_usage=usage)
+                    port = self.opensslServer(name, "-" + version)
+                    clusters.append(cluster(name, port, transport_socket=upstreamTls(common, sni="up.example")))
+        self.proxy(*clusters)
+
+        for each in clusters:
+            with self.subTest(each["name"]):
+                expected = 200 if each["name"].endswith("digitalSignature") else 503
+                self.assertEqual(get(self.http, "/" + each["name"]).status, expected)
+
     def test_a_client_certificate_is_shown_to_servers_that_ask(self):
         self.ca.issue("server", "DNS:up.example")
         self.ca.issue("proxy", "URI:spiffe://x/proxy")

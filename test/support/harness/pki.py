@@ -39,10 +39,12 @@ class Authority:
         else:
             openssl("ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", self.key(name))
 
-    def issue(self, name, san="", kind="ec", days=10, usage="serverAuth,clientAuth"):
+    def issue(self, name, san="", kind="ec", days=10, usage="serverAuth,clientAuth", key_usage=""):
         self.makeKey(name, kind)
         request = openssl("req", "-new", "-key", self.key(name), "-subj", f"/CN={name}")
         extensions = f"basicConstraints=CA:FALSE\nextendedKeyUsage={usage}\n"
+        if key_usage:
+            extensions += f"keyUsage=critical,{key_usage}\n"
         if san:
             extensions += f"subjectAltName={san}\n"
         extfile = os.path.join(self.folder, name + ".ext")

@@ -23,6 +23,7 @@ struct CertificateOptions {
   int64_t valid_to = 30 * 86400;
   enum class Usage { kAny, kServer, kClient };
   Usage usage = Usage::kAny;  // extended key usage
+  std::string key_usage;      // empty: without that extension
   bool must_staple = false;
   bool authority = false;
 };
