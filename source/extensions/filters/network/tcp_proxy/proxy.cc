@@ -88,6 +88,7 @@ void Proxy::onAdmitted() {
   }
   limit_ = std::clamp<size_t>(cluster_->config().per_connection_buffer_limit, 1, limit_);
   if (log_) log_->info.upstream_cluster = cluster_->config().name;
+  touch();
   connect();
 }
 

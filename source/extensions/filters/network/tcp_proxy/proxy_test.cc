@@ -138,6 +138,23 @@ TEST_CASE("bytes go both ways and are counted") {
   CHECK(t.stat("cx_active") == 1);
 }
 
+TEST_CASE("the idle timeout counts while the host is not there yet") {
+  ProxyTest t;
+  SilentHost silent;
+  t.hosts({silent.address});
+  t.config->connect_timeout = 1h;
+  t.settings->idle_timeout = 10s;
+  TestPeer& client = t.connect();
+  t.loop.pass(9s);
+  CHECK_FALSE(t.list.empty());
+
+  t.loop.pass(2s);
+
+  CHECK(t.list.empty());
+  client.take();
+  CHECK(client.closed);
+}
+
 TEST_CASE("each direction ends by itself and the connection is over when both have") {
   ProxyTest t;
   TestPeer& client = t.connect();
