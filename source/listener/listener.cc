@@ -75,7 +75,11 @@ struct WorkerListeners::Draining {
 
 WorkerListeners::WorkerListeners(event::Loop& loop, filter::NetworkServices& services, observability::StatsCells& cells,
                                  size_t index)
-    : loop_(loop), services_(services), cells_(cells), index_(index) {}
+    : loop_(loop),
+      services_(services),
+      cells_(cells),
+      index_(index),
+      descriptors_(services.worker != nullptr ? &services.worker->buffers.descriptors : &no_limit_) {}
 
 WorkerListeners::~WorkerListeners() {
   closeAll();
@@ -89,13 +93,12 @@ void WorkerListeners::acceptSome(Socket& socket, int limit) {
     net::Fd fd(accept4(socket.fd(), address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd.valid()) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        cells_.add(socket.listener->config->stats.cx_overflow);
-        socket.pause();
-        return;
+        return outOfDescriptors(socket);
       }
       if (errno == ECONNABORTED || errno == EINTR || errno == EPROTO || errno == EPERM) continue;
       return;
     }
+    if (fd.get() >= descriptors_->end) return outOfDescriptors(socket);
     filter::Accepted accepted;
     if (!count(*socket.listener->config, accepted.counted)) continue;
     const net::Address remote = net::Address::fromSockaddr(address, length);
@@ -110,6 +113,12 @@ void WorkerListeners::acceptSome(Socket& socket, int limit) {
     if (ask && local.port() != socket.address().port()) accepted.direct_local = socket.address();
     this->accepted(*socket.listener, std::move(accepted));
   }
+}
+
+void WorkerListeners::outOfDescriptors(Socket& socket) {
+  cells_.add(socket.listener->config->stats.cx_overflow);
+  descriptors_->refused();
+  socket.pause();
 }
 
 // False: one more would be too many.

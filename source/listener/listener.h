@@ -135,6 +135,7 @@ class WorkerListeners : private Inspection::Owner {
   void removeTcp(const std::string& name, std::chrono::milliseconds drain_time);
   size_t udpSessions() const;
   void acceptSome(Socket& socket, int limit);
+  void outOfDescriptors(Socket& socket);
   bool count(const ListenerConfig& config, filter::Counted& counted);
   void accepted(Active& listener, filter::Accepted accepted);
   bool passOn(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted& accepted);
@@ -161,6 +162,8 @@ class WorkerListeners : private Inspection::Owner {
   filter::NetworkServices& services_;
   observability::StatsCells& cells_;
   const size_t index_;
+  net::Descriptors no_limit_;
+  net::Descriptors* const descriptors_;
   std::map<std::string, std::unique_ptr<Active>> active_;
   std::unordered_map<net::Address, Active*> by_address_;
   std::map<std::string, std::unique_ptr<UdpListener>> udp_;

@@ -19,6 +19,7 @@
 #include "source/buffer/byte_queue.h"
 #include "source/buffer/byte_sink.h"
 #include "source/event/loop.h"
+#include "source/net/descriptors.h"
 #include "source/net/socket.h"
 #include "source/net/transport.h"
 
@@ -37,6 +38,7 @@ struct WorkerBuffers {
   std::unique_ptr<char[]> transport{new char[kReadSize]};
   // Where transports count; null: nowhere.
   observability::StatsCells* cells = nullptr;
+  Descriptors descriptors;
 };
 
 enum class CloseReason : uint8_t {

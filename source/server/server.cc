@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <climits>
 #include <csignal>
 #include <fstream>
 #include <iostream>
@@ -51,6 +53,11 @@ size_t udpSessionsOf(uint32_t workers) {
   rlimit descriptors{};
   getrlimit(RLIMIT_NOFILE, &descriptors);
   return std::min<size_t>(filter::UdpBudget{}.limit, descriptors.rlim_cur / 2 / workers);
+}
+
+// Descriptors that the data plane leaves alone, for admin, xDS, files and names.
+int keptDescriptors(rlim_t limit) {
+  return static_cast<int>(std::min<rlim_t>(64, limit / 8));
 }
 
 class Server {
@@ -107,6 +114,7 @@ class Server {
       workers_.at(i).limitUdpSessions(udpSessionsOf(count));
     }
     shown_ = std::make_unique<ShownStats>(stats_, cells_, count);
+    keepDescriptors();
     routes_ = std::make_unique<RouteManager>(*main_, workers_);
     secrets_ = std::make_unique<SecretManager>(bootstrap_, *main_, stats_, cells_, logger_);
     resolver_ = net::makeDnsResolver(*main_);
@@ -114,6 +122,33 @@ class Server {
         std::make_unique<ClusterManager>(*main_, workers_, stats_, cells_, cluster_names_, *resolver_, logger_, seed());
     listeners_ = std::make_unique<ListenerManager>(*main_, workers_, *routes_, stats_, cells_, logger_,
                                                    options_.drain_time, limits_);
+  }
+
+  void keepDescriptors() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    const rlim_t all = std::min<rlim_t>(limit.rlim_cur, INT_MAX);
+    const auto refused = std::make_shared<std::atomic<uint64_t>>(0);
+    const observability::Counter counter = stats_.counter("server.descriptors_exhausted");
+    for (uint32_t i = 0; i < workers_.size(); ++i) {
+      // Main counts them: the first of a batch wakes it.
+      workers_.at(i).limitDescriptors(static_cast<int>(all) - keptDescriptors(all), [this, refused, counter, all] {
+        if (refused->fetch_add(1, std::memory_order_relaxed) != 0) return;
+        main_->post([this, refused, counter, all] {
+          cells_.add(counter, refused->exchange(0));
+          descriptorsRefused(all);
+        });
+      });
+    }
+  }
+
+  void descriptorsRefused(rlim_t limit) {
+    if (descriptors_logged_ && main_->now() - *descriptors_logged_ < std::chrono::minutes(1)) return;
+    descriptors_logged_ = main_->now();
+    logger_.warning("server", "out of file descriptors: connections are refused, and accepting pauses, at ",
+                    limit - keptDescriptors(limit), " of ", limit, " (", keptDescriptors(limit),
+                    " are kept for admin and xDS); raise the limit (ulimit -n, LimitNOFILE) or lower the limits of "
+                    "connections");
   }
 
   void makeDynamicConfig() {
@@ -326,6 +361,7 @@ class Server {
   std::unique_ptr<event::Loop> main_ = event::makeLoop();
   std::unique_ptr<observability::LogFiles> log_files_;
   listener::ConnectionLimits limits_;
+  std::optional<event::TimePoint> descriptors_logged_;
   Workers workers_;
   std::unique_ptr<ShownStats> shown_;
   std::unique_ptr<SecretManager> secrets_;

@@ -42,6 +42,11 @@ class Worker {
   listener::WorkerListeners& listeners() { return *listeners_; }
   // Before start(). Also bounded by the clusters' circuit breakers.
   void limitUdpSessions(size_t limit) { network_.udp.limit = limit; }
+  // Before start(). Descriptors from number `end` on are not for this worker; `on_refused` is told of each refusal.
+  void limitDescriptors(int end, std::function<void()> on_refused) {
+    buffers_.descriptors.end = end;
+    buffers_.descriptors.on_refused = std::move(on_refused);
+  }
 
  private:
   const uint32_t index_;

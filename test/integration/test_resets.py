@@ -1,5 +1,6 @@
 """Peers that reset, in every state of a connection: nothing of them stays, and what they cut short does not look whole."""
 import os
+import resource
 import socket
 import ssl
 import struct
@@ -372,6 +373,43 @@ class PassedOnTest(ResetTestCase):
         data, broken = end(sock)
         self.assertTrue(data.endswith(b"hello"), data)
         self.assertTrue(broken)
+
+
+class DescriptorsTest(ResetTestCase):
+    """A process that has no descriptors left for connections."""
+
+    def serve(self, **more):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (160, before[1]))
+        try:
+            super().serve(**more, args=["--defaults=envoy"])
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    def refused(self):
+        return self.sluice.stat("server.descriptors_exhausted")
+
+    def test_clients_leave_room_for_admin_and_are_served_again_afterwards(self):
+        self.serve(script=lambda sock, _number: sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"))
+        self.assertEqual(self.refused(), 0)
+        port = self.sluice.port("http")
+        socks = [self.connect(port) for _ in range(200)]
+        waitFor(lambda: self.refused() > 1, "refusals to be counted")
+
+        self.assertIn("http.http.downstream_cx_active", self.sluice.stats())
+        self.assertEqual(self.sluice.log().count("out of file descriptors"), 1)
+        for sock in socks:
+            reset(sock)
+        waitFor(lambda: get(port).status == 200, "a client to be served")
+
+    def test_connections_to_hosts_leave_room_for_admin_too(self):
+        self.serve()
+        port = self.sluice.port("tcp")
+        for _ in range(120):
+            self.connect(port).sendall(b"some")
+        waitFor(lambda: self.refused() > 1, "refusals to be counted")
+
+        self.assertGreater(self.sluice.stat("cluster.up.upstream_cx_active"), 20)
 
 
 if __name__ == "__main__":

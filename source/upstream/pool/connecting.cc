@@ -7,13 +7,17 @@ using cluster::Resource;
 namespace {
 
 // Why not; empty: begun.
-std::string start(const net::TransportFactory* factory, const cluster::Host& host,
-                  const net::TransportFactory::Options& options, BegunConnection& out) {
+std::string start(const PoolContext& context, const cluster::Host& host, const net::TransportFactory::Options& options,
+                  BegunConnection& out) {
+  const net::TransportFactory* factory = context.config->transport.get();
+  net::Descriptors& descriptors = context.buffers.descriptors;
   if (factory != nullptr) {
     if (std::string missing = factory->notReady(); !missing.empty()) return missing;
   }
   absl::StatusOr<net::Fd> fd = net::startConnect(host.address());
+  if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
   if (!fd.ok()) return std::string(fd.status().message());
+  if (!descriptors.admit(*fd)) return "no file descriptors left for connections";
   out.fd = *std::move(fd);
   if (factory != nullptr) out.transport = factory->make(options);
   return {};
@@ -29,7 +33,7 @@ Begin beginConnection(const PoolContext& context, const cluster::Host& host, clu
     return Begin::kOverflow;
   }
   context.cells.add(context.stats.cx_total);
-  out.failure = start(context.config->transport.get(), host, options, out);
+  out.failure = start(context, host, options, out);
   if (out.failure.empty()) {
     context.cells.add(context.stats.cx_active);
     return Begin::kBegun;

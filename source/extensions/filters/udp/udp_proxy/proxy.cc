@@ -104,6 +104,7 @@ Session* Proxy::begin(filter::UdpPort& port, const net::Datagram& datagram,
     return nullptr;
   }
   absl::StatusOr<net::Fd> fd = net::connectDatagram(cluster->hostPtr(slot)->address());
+  if (fd.ok() && !worker_.buffers.descriptors.admit(*fd)) fd = absl::ResourceExhaustedError("no file descriptors left");
   if (!fd.ok()) {
     context.breakers->release(Resource::kConnections, kPriority);
     cells.add(context.stats.cx_connect_fail);
