@@ -440,6 +440,34 @@ TEST_CASE("a storm of informational heads resets the stream (S15)") {
   REQUIRE(lastLine(events) == "1 reset protocol_error");
 }
 
+TEST_CASE("a host that says now and then that it is at work is no storm") {
+  TestClient client;
+  client.settle();
+  client.send();
+
+  for (int i = 0; i < 200; ++i) {
+    client.now += milliseconds(5000);
+    REQUIRE(client.feed(client.response(1, {{":status", "102"}})));
+  }
+  REQUIRE(client.feed(client.response(1, {{":status", "200"}}, true)));
+
+  const std::string events = client.events();
+  REQUIRE(events.find("reset") == std::string::npos);
+  REQUIRE(lastLine(events) == "1 end");
+}
+
+TEST_CASE("early hints on each of many streams are no storm") {
+  TestClient client;
+  client.settle();
+
+  for (int i = 0; i < 2000; ++i) {
+    const StreamId id = client.send();
+    REQUIRE(client.feed(client.response(id, {{":status", "103"}}) + client.response(id, {{":status", "200"}}, true)));
+  }
+
+  REQUIRE(client.events().find("reset") == std::string::npos);
+}
+
 TEST_CASE("ten thousand streams come and go without growing anything (D6)") {
   TestServer server;
   server.settle();

@@ -57,6 +57,7 @@ class Budget {
     ++open_;
     tiny_frames_.giveBack(kFramesPerStream);
     control_.giveBack(1);
+    informational_.giveBack(kFramesPerStream);
     window_updates_.giveBack(kFramesPerStream, savedUpdates());
   }
   void streamClosed() {
@@ -115,6 +116,11 @@ class Budget {
     payload_ %= kPayloadPerTinyFrame;
     return judge(tiny_frames_.use(1, now_, kFreeTinyFrames, kTinyPerSecond * (1 + open_)), "http2.tiny_data_flood");
   }
+  // A head in front of the final one. A host may say for hours that it is still at work.
+  Verdict informational() {
+    constexpr uint64_t kOfStream = 32;
+    return judge(informational_.use(1, now_, kOfStream * open_, open_), "http2.informational_flood");
+  }
   // `frames` wait to be written, all of them caused by one piece of input.
   Verdict outbound(size_t frames) const {
     const uint32_t most = settings_.max_outbound_frames;
@@ -124,7 +130,7 @@ class Budget {
   static constexpr size_t kTinyPayload = 4;  // bytes; a gRPC message or a WebSocket frame is longer
 
  private:
-  static constexpr uint64_t kFramesPerStream = 2;      // tiny DATA, WINDOW_UPDATE
+  static constexpr uint64_t kFramesPerStream = 2;      // tiny DATA, WINDOW_UPDATE, 1xx
   static constexpr uint32_t kRetiredPriorities = 10;   // with their stream
   static constexpr uint64_t kPrioritiesPerSecond = 1;  // a stream
   static constexpr uint64_t kUpdatesPerSecond = 5;     // a stream
@@ -147,6 +153,7 @@ class Budget {
   UsedUp window_updates_;
   UsedUp early_resets_;
   UsedUp tiny_frames_;
+  UsedUp informational_;
 };
 
 }  // namespace sluice::http::h2

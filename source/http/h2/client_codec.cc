@@ -40,9 +40,6 @@ class Http2ClientCodec final : public ClientCodec, private Endpoint {
   bool reusable() const override { return !going_away_ && !failed() && idsLeft() > 0; }
 
  private:
-  // 1xx before one final head; more are a storm.
-  static constexpr uint32_t kMaxInformational = 32;
-
   void notifyData(Stream& stream, std::string_view data, bool end) override {
     events_.onResponseData(stream.id, data, end);
   }
@@ -90,7 +87,7 @@ void Http2ClientCodec::responseHead(Stream& stream, bool end_stream) {
   if (head_reader_.finish() != HeadReader::Outcome::kGood) return failStream(stream);
   const uint16_t status = response_->status;
   if (status < 200) {
-    if (end_stream || ++stream.informational > kMaxInformational) return failStream(stream);
+    if (end_stream || budget_.informational()) return failStream(stream);
     return events_.onInformational(stream.id);
   }
   stream.in = Stream::In::kBody;

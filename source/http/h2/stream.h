@@ -23,7 +23,6 @@ struct Stream {
   In in = In::kHead;
   bool has_length = false;
   uint64_t length_left = 0;
-  uint32_t informational = 0;
   // Who knows it.
   bool announced = false;    // the owner heard of it
   bool dead = false;         // the owner neither hears of it nor sends on it any more
