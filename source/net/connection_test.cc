@@ -272,6 +272,38 @@ struct FakeFixture {
   bool ended = false;
 };
 
+TEST_CASE("a prepared socket takes nobody before it begins") {
+  const ListenOptions options{.reuse_port = true};
+  const Fd prepared = *prepareListening(*Address::parse("127.0.0.1:0"), options);
+  const Address address = localAddress(prepared.get());
+  const Fd early(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  CHECK(connect(early.get(), address.sockaddrPointer(), address.sockaddrLength()) != 0);
+
+  REQUIRE(beginListening(prepared.get(), address, options).ok());
+  const Fd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  CHECK(connect(client.get(), address.sockaddrPointer(), address.sockaddrLength()) == 0);
+}
+
+TEST_CASE("a prepared UDP socket receives nothing before it begins") {
+  const ListenOptions options{.datagram = true};
+  Address address;
+  {
+    const Fd probe = *listenOn(*Address::parse("127.0.0.1:0"), options);
+    address = localAddress(probe.get());
+  }
+  const Fd prepared = *prepareListening(address, options);
+  const auto send = [&] {
+    const Fd client = *connectDatagram(address);
+    return ::send(client.get(), "x", 1, 0) == 1 && pendingError(client.get()) == 0;
+  };
+  CHECK_FALSE(send());  // the kernel says that nobody is there
+
+  REQUIRE(beginListening(prepared.get(), address, options).ok());
+  CHECK(send());
+  char byte = 0;
+  CHECK(recv(prepared.get(), &byte, 1, 0) == 1);
+}
+
 TEST_CASE("a connection is established when its transport's handshake is over, and sends what waited") {
   FakeFixture f(GENERATE(Connection::Mode::kAccepted, Connection::Mode::kConnecting));
   f.a->connection.write("early");

@@ -98,7 +98,30 @@ SocketOption SocketOption::ofInt(int level, int name, int value, std::string des
           .description = std::move(description)};
 }
 
+namespace {
+
+// Bound before it may receive: with a port of the kernel's choice nobody knows where to send.
+bool bindsLate(const Address& address, const ListenOptions& options) {
+  return options.datagram && !(address.isIp() && address.port() == 0);
+}
+
+absl::Status bindTo(int fd, const Address& address, const ListenOptions& options) {
+  if (bind(fd, address.sockaddrPointer(), address.sockaddrLength()) != 0) {
+    return errnoStatus(errno, "cannot bind", address);
+  }
+  return applyOptions(fd, address, options, SocketOption::When::kBeforeListen);
+}
+
+}  // namespace
+
 absl::StatusOr<Fd> listenOn(const Address& address, const ListenOptions& options) {
+  absl::StatusOr<Fd> fd = prepareListening(address, options);
+  if (!fd.ok()) return fd;
+  if (absl::Status begun = beginListening(fd->get(), address, options); !begun.ok()) return begun;
+  return fd;
+}
+
+absl::StatusOr<Fd> prepareListening(const Address& address, const ListenOptions& options) {
   absl::StatusOr<Fd> fd = makeSocket(address, options);
   if (!fd.ok()) return fd;
   const int on = 1;
@@ -107,18 +130,21 @@ absl::StatusOr<Fd> listenOn(const Address& address, const ListenOptions& options
   } else {
     removeStaleSocketFile(address);
   }
-  using When = SocketOption::When;
-  if (absl::Status set = applyOptions(fd->get(), address, options, When::kBeforeBind); !set.ok()) return set;
-  if (bind(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0) {
-    return errnoStatus(errno, "cannot bind", address);
+  if (absl::Status set = applyOptions(fd->get(), address, options, SocketOption::When::kBeforeBind); !set.ok()) {
+    return set;
   }
-  if (absl::Status set = applyOptions(fd->get(), address, options, When::kBeforeListen); !set.ok()) return set;
+  if (bindsLate(address, options)) return fd;
+  if (absl::Status bound = bindTo(fd->get(), address, options); !bound.ok()) return bound;
   if (address.isUnix() && options.unix_mode != 0) chmod(address.toString().c_str(), options.unix_mode);
-  if (!options.datagram && listen(fd->get(), options.backlog) != 0) {
-    return errnoStatus(errno, "cannot listen on", address);
-  }
-  if (absl::Status set = applyOptions(fd->get(), address, options, When::kListening); !set.ok()) return set;
   return fd;
+}
+
+absl::Status beginListening(int fd, const Address& address, const ListenOptions& options) {
+  if (bindsLate(address, options) && localAddress(fd).port() == 0) {
+    if (absl::Status bound = bindTo(fd, address, options); !bound.ok()) return bound;
+  }
+  if (!options.datagram && listen(fd, options.backlog) != 0) return errnoStatus(errno, "cannot listen on", address);
+  return applyOptions(fd, address, options, SocketOption::When::kListening);
 }
 
 absl::Status probeFree(const Address& address, const ListenOptions& options) {

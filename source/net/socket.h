@@ -49,9 +49,15 @@ struct ListenOptions {
   std::vector<SocketOption> options = {};
 };
 
-// A listening socket. A stale Unix socket file (nobody listens there) is replaced. Errors: AlreadyExists for an address
-// in use, PermissionDenied, InvalidArgument (address not on this machine, or an option that the kernel refuses).
+// A listening socket: both of the steps below. A stale Unix socket file (nobody listens there) is replaced. Errors:
+// AlreadyExists for an address in use, PermissionDenied, InvalidArgument (address not on this machine, or an option
+// that the kernel refuses).
 absl::StatusOr<Fd> listenOn(const Address& address, const ListenOptions& options);
+// The first step: the address is taken, and nobody can connect to it. A UDP socket would receive as soon as it is
+// bound, so it is bound by the second step, unless the kernel chooses the port. Errors as listenOn.
+absl::StatusOr<Fd> prepareListening(const Address& address, const ListenOptions& options);
+// The second one; `address` is the one that was prepared, with its port.
+absl::Status beginListening(int fd, const Address& address, const ListenOptions& options);
 
 // Fails like listenOn without SO_REUSEPORT would, and leaves nothing behind: tells an address that another process
 // holds, which SO_REUSEPORT hides.
