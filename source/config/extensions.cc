@@ -1,6 +1,7 @@
 #include "source/config/extensions.h"
 
 #include "absl/strings/str_cat.h"
+#include "source/config/holding.h"
 
 namespace sluice::config {
 namespace {
@@ -25,6 +26,7 @@ std::string namesOf(const ChainFilters& chain) {
 std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
                                                   const Context& context, Services& services,
                                                   const ChainFilters* chain) {
+  Holding holding(services);
   RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, chain != nullptr};
   deps.cluster_exists = services.cluster_exists;
   deps.compile_filter_config = [&services, chain](
@@ -49,7 +51,7 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
     }
     return factory->compileRoute(*message, context, services);
   };
-  return compileRouteTable(config, context, deps);
+  return holding.tie(compileRouteTable(config, context, deps));
 }
 
 std::shared_ptr<const net::TransportFactory> compileTransport(const envoy::config::core::v3::TransportSocket& socket,

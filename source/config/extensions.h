@@ -33,6 +33,10 @@
 namespace sluice::config {
 
 struct Registry;
+class HttpFilterConfigFactory;
+
+// The filters of a chain by their names in it. Null: a terminal filter, which has no per-route settings.
+using ChainFilters = std::map<std::string, const HttpFilterConfigFactory*, std::less<>>;
 
 // Which defaults stand where a field is not set. (docs: "Defaults" in ARCHITECTURE.md)
 enum class Defaults : uint8_t { kEdge, kEnvoy };
@@ -46,6 +50,12 @@ class RouteSlots {
   virtual std::shared_ptr<const route::TableSlot> rds(const std::string& name,
                                                       const envoy::config::core::v3::ConfigSource& source,
                                                       const Context& context) = 0;
+  // `slot` of rds(), for a chain with these filters: tables come later than the chain and may have settings for filters
+  // that it does not have.
+  virtual std::shared_ptr<const route::TableSlot> usedBy(std::shared_ptr<const route::TableSlot> slot,
+                                                         const ChainFilters& /*chain*/) {
+    return slot;
+  }
 };
 
 // What factories may use. All of it outlives what they make.
@@ -81,9 +91,6 @@ class HttpFilterConfigFactory : public ExtensionFactory {
     return nullptr;
   }
 };
-
-// The filters of a chain by their names in it. Null: a terminal filter, which has no per-route settings.
-using ChainFilters = std::map<std::string, const HttpFilterConfigFactory*, std::less<>>;
 
 // compileRouteTable with what `services` know: per-route settings go to the factories of their filters, clusters that
 // no route may lead to are refused. `chain`: of a table that stands in a listener; there settings for a filter that is

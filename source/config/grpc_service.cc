@@ -18,6 +18,7 @@ std::optional<filter::GrpcTarget> compileGrpcService(const envoy::config::core::
     at.child("cluster_name")
         .error(absl::StrCat("no cluster is called '", target.cluster, "'; define it or correct the name"));
   }
+  services.cluster_names.idOf(target.cluster);  // it stays while the filter does
   checkHostText(target.authority, at.child("authority"));
   if (service.has_timeout()) {
     target.timeout = compileTimeout(service.timeout(), context.child("timeout")).value_or(target.timeout);

@@ -9,6 +9,7 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "source/config/chain_match_compiler.h"
+#include "source/config/holding.h"
 #include "source/config/listener_filter_compiler.h"
 #include "source/config/socket_compiler.h"
 #include "source/config/udp_listener_compiler.h"
@@ -49,6 +50,7 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
     context.child("filters").error("the filter chain has no filter; it needs one terminal network filter");
     return nullptr;
   }
+  Holding holding(services);
   filter::ConnectionFilters gates;
   std::shared_ptr<const filter::TerminalNetworkFilter> terminal;
   for (int i = 0; i <= last; ++i) {
@@ -66,7 +68,7 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
                                 "it has to end in one that serves connections, "
                                 "such as envoy.filters.network.tcp_proxy"));
     } else if (gate != nullptr) {
-      if (auto compiled = gate->compile(*message, at, services)) gates.push_back(std::move(compiled));
+      if (auto compiled = gate->compile(*message, at, services)) gates.push_back(holding.tie(std::move(compiled)));
     } else if (const auto match = services.registry.network_filters.resolve(chain.filters(i).typed_config(), at)) {
       if (i != last) {
         filter.error(absl::StrCat("filter '", chain.filters(i).name(), "' is terminal and has to be the last"));
@@ -204,6 +206,7 @@ uint64_t listenerContentHash(const Proto& listener) {
 
 std::optional<CompiledListener> compileListener(const Proto& listener, const Context& context, Services& services) {
   const size_t errors_before = context.errors().total();
+  Holding holding(services);
   CompiledListener compiled;
   compiled.name = listener.name();
   compiled.content_hash = listenerContentHash(listener);
@@ -230,6 +233,7 @@ std::optional<CompiledListener> compileListener(const Proto& listener, const Con
     compileChains(listener, context, services, compiled);
   }
   if (context.errors().total() != errors_before) return std::nullopt;
+  compiled.held = holding.take();
   return compiled;
 }
 

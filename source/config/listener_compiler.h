@@ -43,6 +43,7 @@ struct CompiledListener {
   bool ignore_global_conn_limit = false;
   uint32_t buffer_limit = 1024 * 1024;
   listener::UdpSettings udp;
+  std::shared_ptr<const void> held;  // stats and clusters of what is not a chain's
 
   bool isUdp() const { return udp.filter != nullptr; }
 };

@@ -103,6 +103,40 @@ TEST_CASE("one chain without criteria needs no choice, all others are chosen by 
   CHECK(two->chains[0].content_hash != two->chains[1].content_hash);
 }
 
+TEST_CASE("a listener's filters hold their stats and the clusters that they name, and let go of both") {
+  World world;
+  const size_t stats_before = world.stats.size();
+  const std::string network = "type.googleapis.com/envoy.extensions.filters.network.";
+  const std::string tcp = "{name: t, typed_config: {\"@type\": " + network +
+                          "tcp_proxy.v3.TcpProxy, stat_prefix: t, weighted_clusters: {clusters: [{name: a, weight: 1}, "
+                          "{name: b, weight: 1}]}}}";
+  const std::string gate = "{name: g, typed_config: {\"@type\": " + network +
+                           "connection_limit.v3.ConnectionLimit, stat_prefix: g, max_connections: 5}}";
+  const std::string http = "type.googleapis.com/envoy.extensions.filters.http.";
+  const std::string manager =
+      "{name: h, typed_config: {\"@type\": " + network +
+      "http_connection_manager.v3.HttpConnectionManager, stat_prefix: h, route_config: {name: r, validate_clusters: "
+      "false, virtual_hosts: [{name: v, domains: ['*'], routes: [{match: {prefix: /}, route: {cluster: c}}]}]}, "
+      "http_filters: [{name: l, typed_config: {\"@type\": " +
+      http + "local_ratelimit.v3.LocalRateLimit, stat_prefix: l}}, {name: router, typed_config: {\"@type\": " + http +
+      "router.v3.Router}}]}}";
+  auto compiled = world.compile("filter_chains: [{filter_chain_match: {destination_port: 80}, filters: [" + gate +
+                                ", " + tcp + "]}, {filters: [" + manager + "]}]");
+  REQUIRE(world.errors.toString() == "");
+  CHECK(world.stats.find("tcp.t.downstream_cx_total") != nullptr);
+  CHECK(world.stats.find("http.h.downstream_rq_total") != nullptr);
+  for (const char* name : {"a", "b"}) CHECK(world.cluster_names.used(world.cluster_names.find(name)));
+  compiled->held.reset();
+  compiled->chains.pop_back();  // what is held is each chain's own
+  CHECK(world.stats.find("tcp.t.downstream_cx_total") != nullptr);
+  CHECK(world.stats.find("connection_limit.g.active_connections") != nullptr);
+  CHECK(world.stats.find("http.h.downstream_rq_total") == nullptr);
+
+  compiled.reset();
+  CHECK(world.stats.size() == stats_before);
+  for (const char* name : {"a", "b"}) CHECK_FALSE(world.cluster_names.used(world.cluster_names.find(name)));
+}
+
 TEST_CASE("chains that match the same connections are told with both places") {
   const std::string says =
       problems("filter_chains: [" + chain("server_names: [a.com]") + ", " + chain("server_names: [b.com]") + ", " +

@@ -94,6 +94,7 @@ struct ListenerConfig {
   uint32_t buffer_limit = 1024 * 1024;  // as in Accepted
   UdpSettings udp = {};
   bool inbound = false;  // takes what comes in to this host (proto: traffic_direction)
+  std::vector<std::shared_ptr<const void>> held = {};  // what the numbers above stand for
 };
 
 class WorkerListeners : private Inspection::Owner {

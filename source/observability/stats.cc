@@ -145,6 +145,19 @@ uint64_t StatsCells::read(uint32_t id) const {
   return chunk == nullptr ? 0 : (*chunk)[id % kChunkSize].load(std::memory_order_relaxed);
 }
 
+void StatsCells::clear(uint32_t id) {
+  Chunk<Cell>* chunk = chunks_[id / kChunkSize].load(std::memory_order_acquire);
+  if (chunk != nullptr) (*chunk)[id % kChunkSize].store(0, std::memory_order_relaxed);
+}
+
+void StatsCells::clearHistogram(uint32_t id) {
+  Chunk<HistogramSlot>* chunk = histogram_chunks_[id / kChunkSize].load(std::memory_order_acquire);
+  HistogramCells* cells = chunk == nullptr ? nullptr : (*chunk)[id % kChunkSize].load(std::memory_order_acquire);
+  if (cells == nullptr) return;
+  for (Cell& bucket : cells->buckets) bucket.store(0, std::memory_order_relaxed);
+  cells->sum.store(0, std::memory_order_relaxed);
+}
+
 const HistogramCells* StatsCells::histogram(uint32_t id) const {
   const Chunk<HistogramSlot>* chunk = histogram_chunks_[id / kChunkSize].load(std::memory_order_acquire);
   return chunk == nullptr ? nullptr : (*chunk)[id % kChunkSize].load(std::memory_order_acquire);
@@ -189,21 +202,53 @@ StatsCells& StatsRegistry::makeCells() {
 }
 
 uint32_t StatsRegistry::intern(std::string_view name, StatKind kind, const Scope* scope) {
-  const std::string clean = sanitised(name);
-  const std::string full = scope == nullptr ? clean : base::strCat(scope->prefix_, clean);
-  const auto known = index_.find(full);
-  if (known != index_.end()) {
-    Stat& stat = *stats_[known->second];
-    if (stat.kind != kind) return 0;
-    ++stat.references;
-    return stat.id;
-  }
-  uint32_t& next = kind == StatKind::kHistogram ? next_histogram_ : next_cell_;
-  const uint32_t limit = kind == StatKind::kHistogram ? StatsCells::kMaxIds / 8 : StatsCells::kMaxIds;
-  if (next == limit) return 0;
+  const Place found = place(name, kind, scope);
+  if (found.id != 0 && scope == nullptr && recording_ != nullptr) recording_->held_.push_back(found.index);
+  return found.id;
+}
 
-  auto stat = std::make_unique<Stat>(Stat{full, kind, next++, 1, {}, {}});
-  std::string_view rest = clean;
+StatsRegistry::Place StatsRegistry::place(std::string_view name, StatKind kind, const Scope* scope) {
+  freeReleased();
+  const std::string clean = sanitised(name);
+  std::string full = scope == nullptr ? clean : base::strCat(scope->prefix_, clean);
+  if (const auto known = index_.find(full); known != index_.end()) {
+    Stat& stat = *stats_[known->second];
+    if (stat.kind != kind) return {};
+    ++stat.references;
+    return {stat.id, known->second};
+  }
+  const uint32_t id = takeId(kind);
+  if (id == 0) return {};
+  auto stat = makeStat(clean, kind, scope, std::move(full));
+  stat->id = id;
+  uint32_t index = static_cast<uint32_t>(stats_.size());
+  if (free_places_.empty()) {
+    stats_.emplace_back();
+  } else {
+    index = free_places_.back();
+    free_places_.pop_back();
+  }
+  index_.emplace(stat->name, index);
+  stats_[index] = std::move(stat);
+  return {id, index};
+}
+
+// 0: there are too many.
+uint32_t StatsRegistry::takeId(StatKind kind) {
+  const bool histogram = kind == StatKind::kHistogram;
+  if (std::vector<uint32_t>& free = histogram ? free_histograms_ : free_cells_; !free.empty()) {
+    const uint32_t id = free.back();
+    free.pop_back();
+    return id;
+  }
+  uint32_t& next = histogram ? next_histogram_ : next_cell_;
+  return next == (histogram ? StatsCells::kMaxIds / 8 : StatsCells::kMaxIds) ? 0 : next++;
+}
+
+std::unique_ptr<StatsRegistry::Stat> StatsRegistry::makeStat(std::string_view name, StatKind kind, const Scope* scope,
+                                                             std::string full) const {
+  auto stat = std::make_unique<Stat>(Stat{std::move(full), kind, 0, 1, {}, {}});
+  std::string_view rest = name;
   std::string exposition_prefix;
   if (scope != nullptr) {
     stat->tags = scope->tags_;
@@ -225,36 +270,73 @@ uint32_t StatsRegistry::intern(std::string_view name, StatKind kind, const Scope
   if (scope == nullptr) base = takeLocalRateLimit(base, stat->tags);
   base = takeResponseCode(base, stat->tags);
   stat->exposition_name = expositionName(base::strCat(exposition_prefix, base));
-  const uint32_t id = stat->id;
-  index_.emplace(full, static_cast<uint32_t>(stats_.size()));
-  stats_.push_back(std::move(stat));
-  return id;
+  return stat;
 }
 
-void StatsRegistry::release(uint32_t index) {
-  --stats_[index]->references;
+void StatsRegistry::freeReleased() {
+  std::vector<uint32_t> indexes;
+  {
+    const std::lock_guard lock(released_->mutex);
+    indexes.swap(released_->indexes);
+  }
+  for (const uint32_t index : indexes) {
+    if (--stats_[index]->references == 0) free(index);
+  }
+}
+
+// The lock of whoever released it last orders the writes of all its users before ours.
+void StatsRegistry::free(uint32_t index) {
+  const Stat& stat = *stats_[index];
+  const bool histogram = stat.kind == StatKind::kHistogram;
+  for (const auto& cells : cells_) {
+    if (histogram) {
+      cells->clearHistogram(stat.id);
+    } else {
+      cells->clear(stat.id);
+    }
+  }
+  (histogram ? free_histograms_ : free_cells_).push_back(stat.id);
+  index_.erase(stat.name);
+  stats_[index].reset();
+  free_places_.push_back(index);
+}
+
+StatsRegistry::Recording::~Recording() {
+  registry_.recording_ = outer_;
+  registry_.released_->add(held_);
+}
+
+StatsHold StatsRegistry::Recording::take() {
+  if (held_.empty()) return nullptr;
+  return {new std::vector<uint32_t>(std::exchange(held_, {})),
+          [released = registry_.released_](const std::vector<uint32_t>* held) {
+            released->add(*held);
+            delete held;
+          }};
 }
 
 Scope StatsRegistry::scope(std::string_view group, std::string_view name) {
   Scope root;
   root.registry_ = this;
+  root.released_ = released_;
   return root.scope(group, name);
 }
 
 std::vector<const StatsRegistry::Stat*> StatsRegistry::stats() const {
+  collect();
   std::vector<const Stat*> out;
-  out.reserve(stats_.size());
+  out.reserve(index_.size());
   for (const auto& stat : stats_) {
-    if (stat->references > 0) out.push_back(stat.get());
+    if (stat) out.push_back(stat.get());
   }
   std::sort(out.begin(), out.end(), [](const Stat* a, const Stat* b) { return a->name < b->name; });
   return out;
 }
 
 const StatsRegistry::Stat* StatsRegistry::find(std::string_view name) const {
+  collect();
   const auto found = index_.find(name);
-  if (found == index_.end() || stats_[found->second]->references == 0) return nullptr;
-  return stats_[found->second].get();
+  return found == index_.end() ? nullptr : stats_[found->second].get();
 }
 
 uint64_t StatsRegistry::sum(uint32_t id) const {
@@ -291,6 +373,7 @@ Scope& Scope::operator=(Scope&& other) noexcept {
   if (this == &other) return *this;
   clear();
   registry_ = std::exchange(other.registry_, nullptr);
+  released_ = std::move(other.released_);
   prefix_ = std::move(other.prefix_);
   exposition_prefix_ = std::move(other.exposition_prefix_);
   tags_ = std::move(other.tags_);
@@ -300,7 +383,7 @@ Scope& Scope::operator=(Scope&& other) noexcept {
 
 void Scope::clear() {
   if (registry_ == nullptr) return;
-  for (const uint32_t index : held_) registry_->release(index);
+  if (!held_.empty()) released_->add(held_);
   held_.clear();
   registry_ = nullptr;
 }
@@ -308,6 +391,7 @@ void Scope::clear() {
 Scope Scope::scope(std::string_view group, std::string_view name) const {
   Scope out;
   out.registry_ = registry_;
+  out.released_ = released_;
   out.prefix_ = base::strCat(prefix_, sanitised(group), ".", sanitised(name), ".");
   out.exposition_prefix_ = base::strCat(exposition_prefix_, sanitised(group), ".");
   out.tags_ = tags_;
@@ -318,10 +402,9 @@ Scope Scope::scope(std::string_view group, std::string_view name) const {
 
 uint32_t Scope::intern(std::string_view name, StatKind kind) {
   if (registry_ == nullptr) return 0;
-  const uint32_t id = registry_->intern(name, kind, this);
-  if (id == 0) return 0;
-  held_.push_back(registry_->index_.find(base::strCat(prefix_, sanitised(name)))->second);
-  return id;
+  const StatsRegistry::Place found = registry_->place(name, kind, this);
+  if (found.id != 0) held_.push_back(found.index);
+  return found.id;
 }
 
 }  // namespace sluice::observability

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,6 +73,9 @@ class StatsCells {
   // This thread's share; any thread may read.
   uint64_t read(uint32_t id) const;
   const HistogramCells* histogram(uint32_t id) const;
+  // Back to zero, on main: no thread has a handle of it any more.
+  void clear(uint32_t id);
+  void clearHistogram(uint32_t id);
 
   static constexpr uint32_t kChunkSize = 512;
   static constexpr uint32_t kChunks = 4096;
@@ -120,9 +124,13 @@ struct HistogramSummary {
 
 class Scope;
 
-// Interns names. Main thread only; outlives its scopes and all users of its cells.
-// Ids are never reused: a worker that still holds the handle of a removed cluster harms nobody. A name that returns
-// gets its old id back and goes on from its old value, as a Prometheus counter may.
+// Keeps stats in the registry for as long as anything may count by their handles: whoever passes handles to other
+// threads passes this along. Any thread may let go of the last copy.
+using StatsHold = std::shared_ptr<const void>;
+
+// Interns names. Main thread only; outlives all users of its cells.
+// A stat goes with the last scope or hold that has it: its name is forgotten, its cells are cleared and given to the
+// next stat. A name that returns later counts from zero, as a counter of Prometheus may.
 class StatsRegistry {
  public:
   StatsRegistry();
@@ -130,9 +138,10 @@ class StatsRegistry {
   StatsRegistry(const StatsRegistry&) = delete;
   StatsRegistry& operator=(const StatsRegistry&) = delete;
 
-  // Stats of the process ("server.live"); they stay. The same name gives the same id; asked for as another kind it
-  // gives a handle that counts nothing. Tags are taken out of known shapes (cluster.NAME.*, http.PREFIX.*, ...); there
-  // NAME ends at the first dot, so names that may have dots belong into a scope.
+  // Stats of the process ("server.live"); they stay, except while a Recording is alive. The same name gives the same
+  // id; asked for as another kind it gives a handle that counts nothing. Tags are taken out of known shapes
+  // (cluster.NAME.*, http.PREFIX.*, ...); there NAME ends at the first dot, so names that may have dots belong into a
+  // scope.
   Counter counter(std::string_view name) { return {intern(name, StatKind::kCounter, nullptr)}; }
   Gauge gauge(std::string_view name) { return {intern(name, StatKind::kGauge, nullptr)}; }
   Histogram histogram(std::string_view name) { return {intern(name, StatKind::kHistogram, nullptr)}; }
@@ -140,6 +149,25 @@ class StatsRegistry {
   // Stats under "GROUP.NAME.", with NAME as the tag that Envoy gives this group (cluster, http, listener, tcp, rds...).
   // `name` may come from outside: what could break an exposition or look like another stat is replaced by '_'.
   [[nodiscard]] Scope scope(std::string_view group, std::string_view name);
+
+  // While it lives, stats that are asked for without a scope are not the process's: they belong to what is being made
+  // (a filter of a listener), and go with it. The innermost one counts.
+  class Recording {
+   public:
+    explicit Recording(StatsRegistry& registry)
+        : registry_(registry), outer_(std::exchange(registry.recording_, this)) {}
+    ~Recording();
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+    // Those so far.
+    [[nodiscard]] StatsHold take();
+
+   private:
+    friend class StatsRegistry;
+    StatsRegistry& registry_;
+    Recording* const outer_;
+    std::vector<uint32_t> held_;
+  };
 
   // The cells of one more thread, owned by the registry. Call before the thread starts.
   StatsCells& makeCells();
@@ -149,11 +177,11 @@ class StatsRegistry {
     std::string name;  // dotted, whole
     StatKind kind;
     uint32_t id;
-    uint32_t references;          // 0: hidden
+    uint32_t references;
     std::string exposition_name;  // "envoy_cluster_upstream_rq_xx"
     std::vector<StatTag> tags;
   };
-  // Visible ones, ordered by name.
+  // Ordered by name; valid until the next call.
   std::vector<const Stat*> stats() const;
   const Stat* find(std::string_view name) const;
   uint64_t counterValue(Counter counter) const { return sum(counter.id); }
@@ -161,14 +189,38 @@ class StatsRegistry {
   HistogramSummary histogramValue(Histogram histogram) const;
   // For tests and rare look-ups: value of a counter or gauge by name; nullopt if there is none.
   std::optional<int64_t> valueOf(std::string_view name) const;
-  size_t size() const { return stats_.size(); }
+  size_t size() const {
+    collect();
+    return index_.size();
+  }
+  // How many cells were ever in use at once.
+  uint32_t cellsUsed() const { return next_cell_ + next_histogram_ - 2; }
 
  private:
   friend class Scope;
   struct ScopeTags;
 
+  // Places in stats_ that somebody has no handles of any more; from any thread. Main frees them when it comes by.
+  struct Released {
+    std::mutex mutex;
+    std::vector<uint32_t> indexes;
+
+    void add(const std::vector<uint32_t>& more) {
+      const std::lock_guard lock(mutex);
+      indexes.insert(indexes.end(), more.begin(), more.end());
+    }
+  };
+  struct Place {
+    uint32_t id = 0;     // of the cell
+    uint32_t index = 0;  // in stats_
+  };
+  Place place(std::string_view name, StatKind kind, const Scope* scope);
   uint32_t intern(std::string_view name, StatKind kind, const Scope* scope);
-  void release(uint32_t index);
+  uint32_t takeId(StatKind kind);
+  std::unique_ptr<Stat> makeStat(std::string_view name, StatKind kind, const Scope* scope, std::string full) const;
+  void collect() const { const_cast<StatsRegistry*>(this)->freeReleased(); }
+  void freeReleased();
+  void free(uint32_t index);
   uint64_t sum(uint32_t id) const;
 
   struct TextHash {
@@ -176,14 +228,17 @@ class StatsRegistry {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> index_;  // name -> place in stats_
-  std::vector<std::unique_ptr<Stat>> stats_;
+  std::vector<std::unique_ptr<Stat>> stats_;                                    // null: the place is free
+  std::vector<uint32_t> free_places_, free_cells_, free_histograms_;
   uint32_t next_cell_ = 1;  // 0 is the cell that nobody reads
   uint32_t next_histogram_ = 1;
+  Recording* recording_ = nullptr;
+  const std::shared_ptr<Released> released_ = std::make_shared<Released>();
   std::vector<std::unique_ptr<StatsCells>> cells_;
 };
 
-// Holds the stats that were made through it: when the last scope that holds a stat is gone, the stat is no longer
-// shown. Main thread only.
+// Holds the stats that were made through it: a stat goes with the last scope that has it. Used on the main thread; may
+// be destroyed on any.
 class Scope {
  public:
   Scope() = default;  // of nothing: gives handles that count nothing
@@ -199,6 +254,8 @@ class Scope {
   [[nodiscard]] Scope scope(std::string_view group, std::string_view name) const;
 
   const std::string& prefix() const { return prefix_; }
+  // The scope as a hold, for those who count by its handles.
+  [[nodiscard]] static StatsHold share(Scope scope) { return std::make_shared<const Scope>(std::move(scope)); }
 
  private:
   friend class StatsRegistry;
@@ -206,6 +263,7 @@ class Scope {
   void clear();
 
   StatsRegistry* registry_ = nullptr;
+  std::shared_ptr<StatsRegistry::Released> released_;
   std::string prefix_;             // "cluster.backend."
   std::string exposition_prefix_;  // "cluster."
   std::vector<StatTag> tags_;

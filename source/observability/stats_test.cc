@@ -53,25 +53,91 @@ TEST_CASE("a default handle may be used and shows nowhere") {
   CHECK(text(registry).empty());
 }
 
-TEST_CASE("the stats of a scope go with it and come back with their value") {
+TEST_CASE("the stats of a scope go with the last that holds them, and count from zero when they come back") {
   StatsRegistry registry;
   StatsCells& cells = registry.makeCells();
   Scope scope = registry.scope("cluster", "backend");
   const Counter total = scope.counter("upstream_rq_total");
+  const Histogram time = scope.histogram("upstream_rq_time");
   cells.add(total, 2);
+  cells.record(time, 7);
   {
     Scope other = registry.scope("cluster", "backend");
     CHECK(other.counter("upstream_rq_total").id == total.id);
   }
-  CHECK(text(registry) == "cluster.backend.upstream_rq_total: 2\n");
+  CHECK(registry.valueOf("cluster.backend.upstream_rq_total") == 2);
+  StatsHold hold = Scope::share(std::move(scope));
+  CHECK(registry.size() == 2);
 
-  scope = Scope();
+  hold.reset();
   CHECK(text(registry).empty());
-  cells.add(total);  // a worker that has not heard yet
+  CHECK(registry.size() == 0);
 
-  Scope again = registry.scope("cluster", "backend");
-  CHECK(again.counter("upstream_rq_total").id == total.id);
-  CHECK(text(registry) == "cluster.backend.upstream_rq_total: 3\n");
+  Scope again = registry.scope("cluster", "other");
+  CHECK(again.counter("upstream_rq_total").id == total.id);  // the cell of the one that is gone
+  CHECK(registry.valueOf("cluster.other.upstream_rq_total") == 0);
+  CHECK(registry.histogramValue(again.histogram("upstream_rq_time")).count == 0);
+}
+
+TEST_CASE("names that come and go cost nothing in the long run") {
+  StatsRegistry registry;
+  StatsCells& cells = registry.makeCells();
+  for (int i = 0; i < 1000; ++i) {
+    const std::string name = "c" + std::to_string(i);
+    StatsRegistry::Recording recording(registry);
+    Scope scope = registry.scope("cluster", name);
+    cells.add(scope.counter("upstream_rq_total"));
+    cells.record(scope.histogram("upstream_rq_time"), 3);
+    cells.add(registry.counter("http." + name + ".downstream_rq_total"));
+    const StatsHold hold = recording.take();
+  }
+  CHECK(registry.size() == 0);
+  CHECK(registry.cellsUsed() < 10);
+}
+
+TEST_CASE("what a recording made belongs to who took it, and what was there before stays") {
+  StatsRegistry registry;
+  const Counter own = registry.counter("server.live");
+  StatsHold hold;
+  {
+    StatsRegistry::Recording outer(registry);
+    registry.counter("http.a.one");
+    {
+      StatsRegistry::Recording inner(registry);
+      registry.counter("http.b.two");
+      CHECK(registry.counter("server.live").id == own.id);
+      hold = inner.take();
+    }
+    CHECK(registry.size() == 3);
+  }
+  CHECK(registry.find("http.a.one") == nullptr);  // nobody took it
+  CHECK(registry.find("http.b.two") != nullptr);
+  hold.reset();
+  CHECK(registry.find("http.b.two") == nullptr);
+  CHECK(registry.find("server.live") != nullptr);
+}
+
+TEST_CASE("cells are given on while workers count and let go") {
+  StatsRegistry registry;
+  constexpr int kWorkers = 3;
+  std::vector<StatsCells*> cells;
+  for (int i = 0; i < kWorkers; ++i) cells.push_back(&registry.makeCells());
+  for (int round = 0; round < 200; ++round) {
+    Scope scope = registry.scope("cluster", "c" + std::to_string(round));
+    const Counter counter = scope.counter("upstream_rq_total");
+    REQUIRE(registry.counterValue(counter) == 0);
+    StatsHold hold = Scope::share(std::move(scope));
+    std::vector<std::thread> workers;
+    for (StatsCells* mine : cells) {
+      workers.emplace_back([mine, counter, held = hold]() mutable {
+        for (int i = 0; i < 50; ++i) mine->add(counter);
+        held.reset();
+      });
+    }
+    hold.reset();
+    for (std::thread& worker : workers) worker.join();
+    REQUIRE(registry.size() == 0);
+  }
 }
 
 TEST_CASE("a histogram's buckets tile the values without gap or overlap") {

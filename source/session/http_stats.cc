@@ -5,7 +5,7 @@
 namespace sluice::session {
 
 HttpStats makeHttpStats(observability::StatsRegistry& registry, const std::string& prefix) {
-  // The settings live as long as anything uses these handles; the names stay with the process.
+  // The settings live as long as anything uses these handles, and so do the names (config::Holding).
   HttpStats s;
   const std::string base = absl::StrCat("http.", prefix, ".downstream_");
   auto counter = [&](const char* name) { return registry.counter(base + name); };

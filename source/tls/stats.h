@@ -23,6 +23,7 @@ struct TlsStats {
   observability::Counter ocsp_staple_requests;        // asked for
   observability::Counter ocsp_staple_failed;          // handshakes refused for want of a staple
   observability::Counter tls10, tls11, tls12, tls13;  // ssl.versions.TLSv1.x
+  observability::StatsHold hold;                      // for contexts, which may outlive the scope
 };
 
 }  // namespace sluice::tls

@@ -27,6 +27,7 @@ namespace sluice::upstream::pool {
 
 // Stats of one cluster (cluster.NAME.*). Handles only; made on main.
 struct ClusterStats {
+  observability::StatsHold hold;  // what follows is the cluster's as long as somebody has it
   observability::Counter cx_total, cx_http1_total, cx_http2_total, cx_connect_fail, cx_connect_timeout, cx_destroy,
       cx_destroy_with_active_rq, cx_overflow, cx_max_requests, cx_idle_timeout, cx_max_duration_reached,
       cx_protocol_error, cx_rx_bytes_total, cx_tx_bytes_total, cx_none_healthy, http2_keepalive_timeout,

@@ -123,7 +123,9 @@ class User : public config::SecretUser {
   using Factory = typename Side::Factory;
 
   User(const Proto& proto, std::string owner, observability::Scope scope)
-      : proto_(proto), owner_(std::move(owner)), scope_(std::move(scope)), stats_(scope_) {}
+      : proto_(proto), owner_(std::move(owner)), stats_(scope) {
+    stats_.hold = observability::Scope::share(std::move(scope));
+  }
 
   // Finds the slots and checks all that can be checked now. Null after an error.
   static std::shared_ptr<const net::TransportFactory> start(const Proto& proto, std::string_view group,
@@ -280,7 +282,6 @@ class User : public config::SecretUser {
 
   const Proto proto_;
   const std::string owner_;
-  observability::Scope scope_;
   core::TlsStats stats_;
   typename Side::Config base_;
   std::vector<SecretSlotPtr> certificates_;

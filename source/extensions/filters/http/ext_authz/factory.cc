@@ -65,6 +65,7 @@ class Compiler {
       uri_at.child("uri").error("https is not supported yet; use http://");
     }
     settings_.cluster = uri.cluster();
+    services_.cluster_names.idOf(uri.cluster());  // it stays while the filter does
     if (services_.cluster_exists && !services_.cluster_exists(uri.cluster())) {
       uri_at.child("cluster").error(
           absl::StrCat("no cluster is called '", uri.cluster(), "'; define it or correct the name"));

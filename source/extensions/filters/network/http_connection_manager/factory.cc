@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "source/config/holding.h"
 #include "source/config/http2_options.h"
 #include "source/config/values.h"
 #include "source/http/h1/codec.h"
@@ -57,7 +58,7 @@ class Compiler {
     settings_->access_logs = config::compileAccessLogs(proto_.access_log(), context_, services_);
     compileRoutes();
     if (context_.errors().total() != errors_before) return nullptr;
-    return std::make_shared<HttpConnectionManager>(settings_);
+    return std::make_shared<HttpConnectionManager>(holding_.tie(settings_));
   }
 
  private:
@@ -263,8 +264,10 @@ class Compiler {
       if (proto_.rds().route_config_name().empty()) {
         return at.child("route_config_name").error("no name; the control plane has to know which routes are meant");
       }
-      settings_->route_slot = services_.route_slots.rds(proto_.rds().route_config_name(), proto_.rds().config_source(),
-                                                        at.child("config_source"));
+      settings_->route_slot = services_.route_slots.usedBy(
+          services_.route_slots.rds(proto_.rds().route_config_name(), proto_.rds().config_source(),
+                                    at.child("config_source")),
+          chain_);
       return;
     }
     std::shared_ptr<const route::Table> table =
@@ -275,6 +278,7 @@ class Compiler {
   const Proto& proto_;
   const Context& context_;
   config::Services& services_;
+  config::Holding holding_{services_};
   config::ChainFilters chain_;
   std::shared_ptr<session::HttpSettings> settings_ = std::make_shared<session::HttpSettings>();
 };

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "source/base/arena.h"
+#include "source/config/holding.h"
 #include "source/config/route_mutations.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/network/tcp_proxy/proxy.h"
@@ -113,6 +114,7 @@ class Factory : public config::NetworkFilterConfigFactory {
                                                                config::Services& services) const override {
     const auto& proto = static_cast<const Proto&>(message);
     const size_t errors_before = context.errors().total();
+    config::Holding holding(services);
     auto settings = std::make_shared<Settings>();
     settings->stats = makeStats(proto.stat_prefix(), services.stats);
     compileTargets(proto, context, services, *settings);
@@ -126,7 +128,7 @@ class Factory : public config::NetworkFilterConfigFactory {
     }
     compileAccessLogs(proto, context, services, *settings);
     if (context.errors().total() != errors_before) return nullptr;
-    return std::make_shared<TcpProxy>(std::move(settings));
+    return std::make_shared<TcpProxy>(holding.tie(std::move(settings)));
   }
 };
 

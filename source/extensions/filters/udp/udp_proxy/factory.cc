@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/route.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
+#include "source/config/holding.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/udp/udp_proxy/proxy.h"
 
@@ -57,6 +58,7 @@ class Factory : public config::UdpFilterConfigFactory {
                                                    config::Services& services) const override {
     const auto& proto = static_cast<const Proto&>(message);
     const size_t errors_before = context.errors().total();
+    config::Holding holding(services);
     auto settings = std::make_shared<Settings>();
     settings->stats = makeStats(proto.stat_prefix(), services.stats);
     compileCluster(proto, context, services, *settings);
@@ -72,7 +74,7 @@ class Factory : public config::UdpFilterConfigFactory {
     settings->per_packet = proto.use_per_packet_load_balancing();
     settings->access_logs = config::compileAccessLogs(proto.access_log(), context, services);
     if (context.errors().total() != errors_before) return nullptr;
-    return std::make_shared<Filter>(std::move(settings));
+    return std::make_shared<Filter>(holding.tie(std::move(settings)));
   }
 
  private:
