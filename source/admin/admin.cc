@@ -22,6 +22,8 @@ Response ready(const Query&, AdminState& state) {
   Response out;
   out.status = current == envoy::admin::v3::ServerInfo::LIVE ? 200 : 503;
   out.body = base::strCat(envoy::admin::v3::ServerInfo::State_Name(current), "\n");
+  const std::string reason = state.notReadyReason();
+  if (out.status != 200 && !reason.empty()) base::strAppend(out.body, reason, "\n");
   return out;
 }
 

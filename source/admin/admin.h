@@ -50,6 +50,8 @@ class AdminState {
 
   // Views. `state` of the server info decides what /ready answers.
   virtual envoy::admin::v3::ServerInfo serverInfo() const = 0;
+  // What a server that is INITIALIZING still waits for, as text for /ready; empty: not known.
+  virtual std::string notReadyReason() const { return {}; }
   // Hosts with their stats by Envoy's names (cx_active, cx_total, rq_success, ...).
   virtual envoy::admin::v3::Clusters clusters() const = 0;
   virtual envoy::admin::v3::Listeners listeners() const = 0;

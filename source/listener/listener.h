@@ -93,7 +93,7 @@ struct ListenerConfig {
   base::SharedLimit* limit = nullptr;
   uint32_t buffer_limit = 1024 * 1024;  // as in Accepted
   UdpSettings udp = {};
-  bool inbound = false;  // takes what comes in to this host (proto: traffic_direction)
+  bool inbound = false;                                // takes what comes in to this host (proto: traffic_direction)
   std::vector<std::shared_ptr<const void>> held = {};  // what the numbers above stand for
 };
 

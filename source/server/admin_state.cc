@@ -1,5 +1,7 @@
 #include "source/server/admin_state.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "envoy/admin/v3/config_dump_shared.pb.h"
 #include "google/protobuf/util/time_util.h"
@@ -51,11 +53,11 @@ void setVerdict(const xds::Verdict& verdict, Item& item) {
   item.mutable_error_state()->set_version_info(verdict.rejected_version);
 }
 
+// `verdicts` are in the order of names.
 const xds::Verdict* find(const std::vector<xds::Verdict>& verdicts, const std::string& name) {
-  for (const xds::Verdict& verdict : verdicts) {
-    if (verdict.name == name) return &verdict;
-  }
-  return nullptr;
+  const auto at = std::lower_bound(verdicts.begin(), verdicts.end(), name,
+                                   [](const xds::Verdict& verdict, const std::string& n) { return verdict.name < n; });
+  return at == verdicts.end() || at->name != name ? nullptr : &*at;
 }
 
 envoy::config::core::v3::HealthStatus healthOf(cluster::Health health) {
@@ -92,7 +94,9 @@ v3::ServerInfo AdminPages::serverInfo() const {
       info.set_state(v3::ServerInfo::INITIALIZING);
       break;
     case Phase::kLive:
-      info.set_state(health_failed_ ? v3::ServerInfo::DRAINING : v3::ServerInfo::LIVE);
+      info.set_state(health_failed_              ? v3::ServerInfo::DRAINING
+                     : !notReadyReason().empty() ? v3::ServerInfo::INITIALIZING
+                                                 : v3::ServerInfo::LIVE);
       break;
     case Phase::kDraining:
       info.set_state(v3::ServerInfo::DRAINING);
@@ -188,7 +192,10 @@ v3::Certificates AdminPages::certificates() const {
 
 v3::ConfigDump AdminPages::configDump(bool include_endpoints) const {
   auto verdictsOf = [this](std::string_view type) {
-    return deps_.subscriptions == nullptr ? std::vector<xds::Verdict>() : deps_.subscriptions->verdicts(type);
+    std::vector<xds::Verdict> verdicts;
+    if (deps_.subscriptions != nullptr) verdicts = deps_.subscriptions->verdicts(type);
+    std::sort(verdicts.begin(), verdicts.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return verdicts;
   };
   v3::ConfigDump dump;
   v3::BootstrapConfigDump bootstrap;
@@ -198,6 +205,7 @@ v3::ConfigDump AdminPages::configDump(bool include_endpoints) const {
   v3::ClustersConfigDump clusters;
   const std::vector<xds::Verdict> cluster_verdicts = verdictsOf(xds::kClusterType);
   for (const auto& [name, entry] : deps_.clusters.entries()) {
+    if (entry->leaving != 0) continue;
     for (const ClusterManager::Generation* generation : {entry->active.get(), entry->warming.get()}) {
       if (generation == nullptr) continue;
       if (entry->is_static) {

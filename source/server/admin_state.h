@@ -30,6 +30,7 @@ class AdminPages : public admin::AdminState {
     std::function<void()> quit;
     std::function<void(const admin::DrainRequest&)> drain_listeners;
     std::function<void(bool failed)> set_health_check_failed;
+    std::function<std::string()> waits_for = {};  // empty text: nothing
   };
 
   explicit AdminPages(Deps deps) : deps_(std::move(deps)), started_(std::chrono::steady_clock::now()) {}
@@ -49,6 +50,7 @@ class AdminPages : public admin::AdminState {
     health_failed_ = failed;
     deps_.set_health_check_failed(failed);
   }
+  std::string notReadyReason() const override { return deps_.waits_for ? deps_.waits_for() : std::string(); }
 
  private:
   Deps deps_;

@@ -59,19 +59,19 @@ bool loadBootstrap(const Options& options, BootstrapProto& bootstrap, config::Er
   return errors.empty();
 }
 
-std::vector<std::string> rdsNamesOf(const envoy::config::listener::v3::Listener& listener) {
-  std::vector<std::string> names;
-  auto collect = [&names](const envoy::config::listener::v3::FilterChain& chain) {
+std::vector<ResourceKey> rdsOf(const envoy::config::listener::v3::Listener& listener, const std::string& self) {
+  std::vector<ResourceKey> keys;
+  auto collect = [&keys, &self](const envoy::config::listener::v3::FilterChain& chain) {
     for (const auto& filter : chain.filters()) {
       HttpConnectionManager manager;
       if (filter.typed_config().UnpackTo(&manager) && manager.has_rds()) {
-        names.push_back(manager.rds().route_config_name());
+        keys.push_back(keyOf(manager.rds().config_source(), manager.rds().route_config_name(), self));
       }
     }
   };
   for (const auto& chain : listener.filter_chains()) collect(chain);
   if (listener.has_default_filter_chain()) collect(listener.default_filter_chain());
-  return names;
+  return keys;
 }
 
 bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, config::Services& services,
@@ -111,7 +111,7 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
     const auto& proto = bootstrap.static_resources().listeners(i);
     const Context at = statics.child("listeners", i);
     std::optional<config::CompiledListener> compiled = config::compileListener(proto, at, services);
-    if (compiled) out.listeners.push_back({*std::move(compiled), &proto, rdsNamesOf(proto)});
+    if (compiled) out.listeners.push_back({*std::move(compiled), &proto, rdsOf(proto)});
     for (int c = 0; c < proto.filter_chains_size(); ++c) {
       checkRds(proto.filter_chains(c), bootstrap, at.child("filter_chains", c));
     }

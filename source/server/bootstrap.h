@@ -15,6 +15,7 @@
 #include "source/config/extensions.h"
 #include "source/config/listener_compiler.h"
 #include "source/server/options.h"
+#include "source/server/resource_key.h"
 #include "source/server/secret_manager.h"
 
 namespace sluice::server {
@@ -33,7 +34,7 @@ struct CompiledBootstrap {
   struct Listener {
     config::CompiledListener compiled;
     const envoy::config::listener::v3::Listener* proto;
-    std::vector<std::string> rds_names;
+    std::vector<ResourceKey> rds;
   };
   std::vector<Cluster> clusters;
   std::vector<Listener> listeners;
@@ -41,14 +42,15 @@ struct CompiledBootstrap {
   std::vector<std::shared_ptr<const stream::AccessLog>> admin_access_logs;
 };
 
-// Compiles all of it and checks what concerns several parts: names, references, what xDS needs. `rds_names` of
+// Compiles all of it and checks what concerns several parts: names, references, what xDS needs. The tables of
 // `services.route_slots` are collected into each listener. False after reporting.
 // `secrets`: those of `services`, filled with the bootstrap's; null: they are only checked.
 bool compileBootstrap(const BootstrapProto& bootstrap, const config::Context& context, config::Services& services,
                       CompiledBootstrap& out, BootstrapSecrets* secrets = nullptr);
 
-// The RDS names in the connection managers of a listener.
-std::vector<std::string> rdsNamesOf(const envoy::config::listener::v3::Listener& listener);
+// The tables that the connection managers of a listener get by RDS.
+// `self`: identity of the listener's own source.
+std::vector<ResourceKey> rdsOf(const envoy::config::listener::v3::Listener& listener, const std::string& self = {});
 
 // Route slots that lead nowhere: for validating.
 class NoRouteSlots : public config::RouteSlots {

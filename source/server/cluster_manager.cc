@@ -67,7 +67,7 @@ upstream::pool::ClusterStats makeStats(observability::Scope& scope) {
 
 ClusterManager::ClusterManager(event::Loop& main, Workers& workers, observability::StatsRegistry& stats,
                                observability::StatsCells& cells, route::ClusterNames& names, net::DnsResolver& resolver,
-                               observability::Logger& logger, uint64_t seed)
+                               observability::Logger& logger, uint64_t seed, size_t max_leaving)
     : main_(main),
       workers_(workers),
       registry_(stats),
@@ -76,15 +76,31 @@ ClusterManager::ClusterManager(event::Loop& main, Workers& workers, observabilit
       resolver_(resolver),
       logger_(logger),
       seed_(seed),
+      max_leaving_(max_leaving),
       active_clusters_(stats.gauge("cluster_manager.active_clusters")),
       warming_clusters_(stats.gauge("cluster_manager.warming_clusters")),
       cluster_added_(stats.counter("cluster_manager.cluster_added")),
       cluster_modified_(stats.counter("cluster_manager.cluster_modified")),
-      cluster_removed_(stats.counter("cluster_manager.cluster_removed")) {}
+      cluster_removed_(stats.counter("cluster_manager.cluster_removed")) {
+  names_.onUnused([this, &main, alive = std::weak_ptr<bool>(alive_)](route::ClusterId id) {
+    main.post([this, alive, id] {
+      if (!alive.expired()) onUnused(id);
+    });
+  });
+}
+
+ClusterManager::~ClusterManager() {
+  names_.onUnused(nullptr);
+}
 
 const ClusterManager::Entry* ClusterManager::find(const std::string& name) const {
   const auto found = entries_.find(name);
   return found == entries_.end() ? nullptr : found->second.get();
+}
+
+bool ClusterManager::exists(const std::string& name) const {
+  const Entry* entry = find(name);
+  return entry != nullptr && entry->leaving == 0;
 }
 
 const cluster::HostSet* ClusterManager::hostsOf(const std::string& name) const {
@@ -96,38 +112,49 @@ ClusterManager::Entry& ClusterManager::entryOf(const ConfigPtr& config) {
   std::unique_ptr<Entry>& entry = entries_[config->name];
   if (entry) return *entry;
   entry = std::make_unique<Entry>();
+  ++first_warming_;
   entry->id = names_.idOf(config->name);
-  entry->scope = registry_.scope("cluster", config->stat_name);
-  entry->stats = makeStats(entry->scope);
+  names_.keep(entry->id);
+  observability::Scope scope = registry_.scope("cluster", config->stat_name);
+  entry->stats = makeStats(scope);
+  entry->stats.hold = observability::Scope::share(std::move(scope));
   return *entry;
 }
 
 bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const std::string& version) {
   if (const Entry* known = find(config->name); known != nullptr && known->is_static && !is_static) return false;
+  const std::string name = config->name;
   Entry& entry = entryOf(config);
+  const bool is_new = entry.leaving != 0 || (!entry.active && !entry.warming);
+  stay(entry);
   entry.is_static = is_static;
   Generation* newest = entry.warming ? entry.warming.get() : entry.active.get();
-  if (newest != nullptr && newest->config->content_hash == config->content_hash) {
+  const bool same = newest != nullptr && newest->config->content_hash == config->content_hash;
+  if (is_new || !same) cells_.add(is_new ? cluster_added_ : cluster_modified_);
+  if (same) {
     newest->version = version;
     return true;
   }
-  cells_.add(newest == nullptr ? cluster_added_ : cluster_modified_);
+  uncount(entry);
+  const std::unique_ptr<Generation> old = std::move(entry.warming);
   if (entry.active && entry.active->config->content_hash == config->content_hash) {
-    uncount(entry);
-    entry.warming.reset();  // back to what serves
+    entry.active->version = version;  // back to what serves
     count(entry);
-    entry.active->version = version;
   } else {
-    uncount(entry);
     entry.warming = std::make_unique<Generation>();
     count(entry);
-    entry.warming->config = std::move(config);
-    entry.warming->proto = std::move(proto);
-    entry.warming->version = version;
-    entry.warming->updated = std::chrono::system_clock::now();
+    Generation& next = *entry.warming;
+    next.config = std::move(config);
+    next.proto = std::move(proto);
+    next.version = version;
+    next.updated = std::chrono::system_clock::now();
+    if (next.config->discovery == DiscoveryType::kEds) {
+      next.eds = keyOf(next.proto.eds_cluster_config().eds_config(), next.config->eds_service_name, self_source);
+      wantEds(name, next);  // before the old one lets go of the same
+    }
     startWarming(entry);
   }
-  updateEdsInterest();
+  unwantEds(name, old.get());
   return true;
 }
 
@@ -148,22 +175,29 @@ void ClusterManager::startWarming(Entry& entry) {
       return generation.dns->start();
     case DiscoveryType::kEds: {
       // Endpoints that are known serve at once; no further answer may ever come for them.
-      if (const auto known = assignments_.find(generation.config->eds_service_name); known != assignments_.end()) {
-        return onHosts(name, &generation, cluster::HostSet::build(known->second, options, previous.get()));
+      const Eds& known = eds_.at(generation.eds);
+      if (known.assignment) {
+        return onHosts(name, &generation, cluster::HostSet::build(*known.assignment, options, previous.get()));
       }
+      if (known.given_up) return goOnWithout(entry, generation);
       const auto& source = generation.proto.eds_cluster_config().eds_config();
       const auto timeout = source.has_initial_fetch_timeout()
                                ? std::chrono::milliseconds(source.initial_fetch_timeout().seconds() * 1000 +
                                                            source.initial_fetch_timeout().nanos() / 1'000'000)
                                : std::chrono::milliseconds(15'000);
       if (timeout.count() == 0) return;
-      generation.deadline = std::make_unique<event::Timer>(main_.timers(), [this, name, of = &generation, previous] {
-        logger_.warning("cluster", "cluster '", name, "' had no endpoints in time; it goes on without");
-        onHosts(name, of, previous ? previous : cluster::HostSet::empty());
+      generation.deadline = std::make_unique<event::Timer>(main_.timers(), [this, &entry, of = &generation] {
+        logger_.warning("cluster", "cluster '", of->config->name, "' had no endpoints in time; it goes on without");
+        goOnWithout(entry, *of);
       });
       generation.deadline->arm(timeout);
     }
   }
+}
+
+void ClusterManager::goOnWithout(Entry& entry, Generation& generation) {
+  const std::string name = generation.config->name;
+  onHosts(name, &generation, entry.active ? entry.active->hosts : cluster::HostSet::empty());
 }
 
 void ClusterManager::onHosts(const std::string& name, Generation* generation, cluster::HostSetPtr hosts) {
@@ -199,8 +233,14 @@ void ClusterManager::activate(Entry& entry) {
     explicit Old(std::unique_ptr<Generation> g) : generation(std::move(g)) {}
     std::unique_ptr<Generation> generation;
   };
-  if (entry.active) main_.deleteLater(std::make_unique<Old>(std::move(entry.active)));
+  const Generation* old = entry.active.get();  // alive until the end of the turn
+  if (entry.active) {
+    main_.deleteLater(std::make_unique<Old>(std::move(entry.active)));
+  } else {
+    --first_warming_;
+  }
   entry.active = std::move(entry.warming);
+  unwantEds(entry.active->config->name, old);
   count(entry);
   const cluster::ClusterConfig& config = *entry.active->config;
   // What is in flight stays counted when limits change.
@@ -216,11 +256,13 @@ void ClusterManager::activate(Entry& entry) {
 
 // Around each change of an entry's generations: cost follows the change, not the number of clusters.
 void ClusterManager::uncount(const Entry& entry) {
+  if (entry.leaving != 0) return;
   cells_.sub(active_clusters_, entry.active ? 1 : 0);
   cells_.sub(warming_clusters_, entry.warming ? 1 : 0);
 }
 
 void ClusterManager::count(const Entry& entry) {
+  if (entry.leaving != 0) return;
   cells_.add(active_clusters_, entry.active ? 1 : 0);
   cells_.add(warming_clusters_, entry.warming ? 1 : 0);
 }
@@ -242,65 +284,109 @@ void ClusterManager::publish(Entry& entry) {
 
 void ClusterManager::remove(const std::string& name) {
   const auto found = entries_.find(name);
-  if (found == entries_.end() || found->second->is_static) return;
-  workers_.postAll([id = found->second->id](Worker& worker) { worker.clusters().remove(id); });
-  uncount(*found->second);
-  entries_.erase(found);
+  if (found == entries_.end() || found->second->is_static || found->second->leaving != 0) return;
+  Entry& entry = *found->second;
   cells_.add(cluster_removed_);
-  updateEdsInterest();
+  uncount(entry);
+  unwantEds(name, entry.warming.get());
+  unwantEds(name, entry.active.get());
+  entry.warming.reset();
+  entry.leaving = next_leaving_++;
+  if (entry.active && names_.used(entry.id)) {
+    leave(name, entry);
+  } else {
+    drop(name);
+  }
   if (on_warm) on_warm();
 }
 
-std::string ClusterManager::edsNameOf(const Generation* generation) const {
-  if (generation == nullptr || generation->config->discovery != DiscoveryType::kEds) return {};
-  return generation->config->eds_service_name;
+void ClusterManager::leave(const std::string& name, const Entry& entry) {
+  leaving_.emplace(entry.leaving, name);
+  if (leaving_.size() <= max_leaving_) return;
+  const std::string oldest = leaving_.begin()->second;
+  logger_.warning("cluster", "cluster '", oldest, "' was removed while routes or filters name it, and ", max_leaving_,
+                  " others were after it; it goes, and requests that are led to it fail; remove what names it");
+  drop(oldest);
 }
 
-// Tells whoever subscribes which EDS names are wanted now.
-void ClusterManager::updateEdsInterest() {
-  std::map<std::string, const envoy::config::core::v3::ConfigSource*> wanted;
-  for (const auto& [name, entry] : entries_) {
-    for (const Generation* generation : {entry->active.get(), entry->warming.get()}) {
-      if (const std::string eds = edsNameOf(generation); !eds.empty()) {
-        wanted[eds] = &generation->proto.eds_cluster_config().eds_config();
-      }
-    }
-  }
-  for (auto at = eds_interest_.begin(); at != eds_interest_.end();) {
-    if (wanted.contains(at->first)) {
-      ++at;
-      continue;
-    }
-    const std::string gone = at->first;
-    at = eds_interest_.erase(at);
-    assignments_.erase(gone);
-    if (on_eds_unwanted) on_eds_unwanted(gone);
-  }
-  for (const auto& [eds, source] : wanted) {
-    if (eds_interest_.emplace(eds, 1).second && on_eds_wanted) on_eds_wanted(eds, *source);
-  }
+// It came back before everything that names it had gone.
+void ClusterManager::stay(Entry& entry) {
+  if (entry.leaving == 0) return;
+  leaving_.erase(std::exchange(entry.leaving, 0));
+  count(entry);
+  if (!entry.active->eds.name.empty()) wantEds(entry.active->config->name, *entry.active);
 }
 
-void ClusterManager::setAssignment(const std::string& service_name, Assignment assignment) {
-  if (!eds_interest_.contains(service_name)) return;
-  for (auto& [name, entry] : entries_) {
+// `name` is leaving.
+void ClusterManager::drop(const std::string& name) {
+  const auto found = entries_.find(name);
+  const std::unique_ptr<Entry> entry = std::move(found->second);
+  entries_.erase(found);
+  leaving_.erase(entry->leaving);
+  if (!entry->active) --first_warming_;
+  workers_.postAll([id = entry->id](Worker& worker) { worker.clusters().remove(id); });
+  names_.letGo(entry->id);
+}
+
+// Nothing names the cluster any more; or something does again by now.
+void ClusterManager::onUnused(uint32_t id) {
+  if (names_.used(id)) return;
+  const std::string name(names_.nameOf(id));
+  const auto found = entries_.find(name);
+  if (found == entries_.end() || found->second->id != id) return names_.forgetUnused(id);
+  if (found->second->leaving != 0) drop(name);
+}
+
+// --- endpoints -------------------------------------------------------------------------------------------------------
+
+void ClusterManager::wantEds(const std::string& cluster, const Generation& generation) {
+  const auto [eds, is_new] = eds_.try_emplace(generation.eds);
+  ++eds->second.users[cluster];
+  if (is_new && on_eds_wanted) on_eds_wanted(generation.eds, generation.proto.eds_cluster_config().eds_config());
+}
+
+void ClusterManager::unwantEds(const std::string& cluster, const Generation* generation) {
+  if (generation == nullptr || generation->eds.name.empty()) return;
+  const ResourceKey key = generation->eds;
+  const auto eds = eds_.find(key);
+  const auto user = eds->second.users.find(cluster);
+  if (--user->second > 0) return;
+  eds->second.users.erase(user);
+  if (!eds->second.users.empty()) return;
+  eds_.erase(eds);
+  if (on_eds_unwanted) on_eds_unwanted(key);
+}
+
+void ClusterManager::setAssignment(const ResourceKey& key, Assignment assignment) {
+  const auto eds = eds_.find(key);
+  if (eds == eds_.end()) return;
+  eds->second.given_up = false;
+  eds->second.assignment = assignment;
+  const std::map<std::string, int> users = eds->second.users;  // activating one ends the interest of its old generation
+  for (const auto& [name, generations] : users) {
+    Entry& entry = *entries_.at(name);
     // The warming one first: it becomes the active one, and the one that was is passed over then.
-    for (Generation* generation : {entry->warming.get(), entry->active.get()}) {
-      if (edsNameOf(generation) != service_name) continue;
+    for (Generation* generation : {entry.warming.get(), entry.active.get()}) {
+      if (generation == nullptr || generation->eds != key) continue;
       const cluster::HostSetOptions options{generation->config->lb.panic_threshold,
                                             generation->config->lb.locality_weighted};
-      const cluster::HostSet* previous = entry->active ? entry->active->hosts.get() : nullptr;
+      const cluster::HostSet* previous = entry.active ? entry.active->hosts.get() : nullptr;
       onHosts(name, generation, cluster::HostSet::build(assignment, options, previous));
     }
   }
-  assignments_[service_name] = std::move(assignment);
 }
 
-bool ClusterManager::allWarm() const {
-  for (const auto& [name, entry] : entries_) {
-    if (!entry->active) return false;
+void ClusterManager::giveUpAssignment(const ResourceKey& key) {
+  const auto eds = eds_.find(key);
+  if (eds == eds_.end() || eds->second.assignment) return;
+  eds->second.given_up = true;
+  const std::map<std::string, int> users = eds->second.users;
+  for (const auto& [name, generations] : users) {
+    Entry& entry = *entries_.at(name);
+    if (!entry.warming || entry.warming->eds != key || entry.warming->warm) continue;
+    logger_.warning("cluster", "cluster '", name, "' gets no endpoints; it goes on without");
+    goOnWithout(entry, *entry.warming);
   }
-  return true;
 }
 
 }  // namespace sluice::server

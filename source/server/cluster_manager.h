@@ -2,13 +2,15 @@
 //
 // A new cluster is invisible until it is warm (its hosts are known, or the time to learn them is over); a changed one
 // serves as before until its new generation is warm. Endpoint updates keep the generation, its pools and its balancers.
-// Thread: main.
+// A cluster that is removed while something that serves names it (a route table, a filter) serves on, with the hosts
+// that it has, until nothing does: routes may follow their clusters late. Thread: main.
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,7 @@
 #include "source/observability/log.h"
 #include "source/observability/stats.h"
 #include "source/route/cluster_names.h"
+#include "source/server/resource_key.h"
 #include "source/server/worker.h"
 #include "source/upstream/cluster/dns_cluster.h"
 
@@ -34,6 +37,7 @@ class ClusterManager {
     Proto proto;
     std::string version;  // of the xDS response; empty for static clusters
     std::chrono::system_clock::time_point updated;
+    ResourceKey eds;  // of its endpoints; without a name if they are not by EDS
     upstream::cluster::HostSetPtr hosts = upstream::cluster::HostSet::empty();
     std::unique_ptr<upstream::cluster::DnsCluster> dns;
     std::unique_ptr<event::Timer> deadline;  // of warming by EDS
@@ -42,7 +46,7 @@ class ClusterManager {
   struct Entry {
     uint32_t id = 0;
     bool is_static = false;
-    observability::Scope scope;
+    uint64_t leaving = 0;  // it is removed and named still: the how manieth that was; 0: it is not
     upstream::pool::ClusterStats stats;
     std::shared_ptr<observability::LateCounters> late_counters = std::make_shared<observability::LateCounters>();
     std::shared_ptr<upstream::cluster::Breakers> breakers;
@@ -50,9 +54,13 @@ class ClusterManager {
     std::unique_ptr<Generation> warming;  // null: nothing is pending
   };
 
+  // So many that are removed and named still are kept; beyond that the first of them goes.
+  static constexpr size_t kMaxLeaving = 10'000;
+
   ClusterManager(event::Loop& main, Workers& workers, observability::StatsRegistry& stats,
                  observability::StatsCells& cells, route::ClusterNames& names, net::DnsResolver& resolver,
-                 observability::Logger& logger, uint64_t seed);
+                 observability::Logger& logger, uint64_t seed, size_t max_leaving = kMaxLeaving);
+  ~ClusterManager();
 
   // Adds a cluster or replaces its configuration; an unchanged one is left alone. False for a dynamic cluster that has
   // the name of a static one (which no update may change).
@@ -61,17 +69,21 @@ class ClusterManager {
 
   // --- endpoints ---
   using Assignment = upstream::cluster::Assignment;
-  void setAssignment(const std::string& service_name, Assignment assignment);
+  void setAssignment(const ResourceKey& key, Assignment assignment);
+  // None will come for now: clusters that wait for it go on with the hosts that they have.
+  void giveUpAssignment(const ResourceKey& key);
   // Interest in an EDS name began or ended.
-  std::function<void(const std::string& service_name, const envoy::config::core::v3::ConfigSource& source)>
-      on_eds_wanted;
-  std::function<void(const std::string& service_name)> on_eds_unwanted;
+  std::string self_source;  // identity of the source of clusters, which `self` means
+  std::function<void(const ResourceKey& key, const envoy::config::core::v3::ConfigSource& source)> on_eds_wanted;
+  std::function<void(const ResourceKey& key)> on_eds_unwanted;
 
   // --- state ---
   const std::map<std::string, std::unique_ptr<Entry>>& entries() const { return entries_; }
   const Entry* find(const std::string& name) const;
+  // Whether routes may be led to it: it is there and not leaving.
+  bool exists(const std::string& name) const;
   // True if no cluster waits for its first hosts.
-  bool allWarm() const;
+  bool allWarm() const { return first_warming_ == 0; }
   // Something that clusters wait for besides their hosts has come.
   void activateWarm();
   // Called when a cluster stopped warming.
@@ -87,8 +99,19 @@ class ClusterManager {
   void publish(Entry& entry);
   void uncount(const Entry& entry);
   void count(const Entry& entry);
-  std::string edsNameOf(const Generation* generation) const;
-  void updateEdsInterest();
+  // What clusters want by EDS. Cost follows the clusters that share a name.
+  struct Eds {
+    std::map<std::string, int> users;      // clusters, and how many of their generations
+    std::optional<Assignment> assignment;  // last accepted
+    bool given_up = false;                 // there is none, and nothing says that one will come
+  };
+  void wantEds(const std::string& cluster, const Generation& generation);
+  void unwantEds(const std::string& cluster, const Generation* generation);
+  void goOnWithout(Entry& entry, Generation& generation);
+  void drop(const std::string& name);
+  void leave(const std::string& name, const Entry& entry);
+  void stay(Entry& entry);
+  void onUnused(uint32_t id);
 
   event::Loop& main_;
   Workers& workers_;
@@ -99,8 +122,12 @@ class ClusterManager {
   observability::Logger& logger_;
   uint64_t seed_;
   std::map<std::string, std::unique_ptr<Entry>> entries_;
-  std::map<std::string, Assignment> assignments_;  // last accepted, by EDS name, while somebody wants it
-  std::map<std::string, int> eds_interest_;
+  const size_t max_leaving_;
+  std::map<ResourceKey, Eds> eds_;
+  std::map<uint64_t, std::string> leaving_;  // by Entry::leaving
+  uint64_t next_leaving_ = 1;
+  size_t first_warming_ = 0;  // clusters without an active generation
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   observability::Gauge active_clusters_, warming_clusters_;
   observability::Counter cluster_added_, cluster_modified_, cluster_removed_;
 };

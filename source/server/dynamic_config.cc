@@ -11,6 +11,7 @@
 #include "source/config/validate.h"
 #include "source/server/bootstrap.h"
 #include "source/xds/grpc_transport.h"
+#include "source/xds/nack_text.h"
 #include "source/xds/resource_type.h"
 
 namespace sluice::server {
@@ -21,32 +22,6 @@ using config::ErrorList;
 using xds::ResourceError;
 using xds::Update;
 using xds::UpdatedResource;
-
-xds::GrpcSource toXds(const config::GrpcSource& source) {
-  return {source.cluster, source.authority, source.initial_metadata,
-          source.delta ? xds::Variant::kDelta : xds::Variant::kSotw, source.node_on_first_message_only};
-}
-
-xds::Source toXds(const config::ResourceSource& source) {
-  xds::Source out;
-  switch (source.kind) {
-    case config::ResourceSource::Kind::kFile:
-      out.kind = xds::Source::Kind::kFile;
-      break;
-    case config::ResourceSource::Kind::kAds:
-    case config::ResourceSource::Kind::kSelf:  // replaced in want()
-      out.kind = xds::Source::Kind::kAds;
-      break;
-    case config::ResourceSource::Kind::kGrpc:
-      out.kind = xds::Source::Kind::kGrpc;
-      break;
-  }
-  out.path = source.path;
-  out.watched_directory = source.watched_directory;
-  out.grpc = toXds(source.grpc);
-  out.initial_fetch_timeout = source.initial_fetch_timeout;
-  return out;
-}
 
 // The message of a resource, checked by the rules of its proto; adds to `errors` what is wrong.
 template <typename Proto>
@@ -71,31 +46,87 @@ std::optional<Proto> read(const UpdatedResource& resource, const Options& option
   return proto;
 }
 
-void refuse(const std::string& name, const ErrorList& errors, observability::Logger& logger,
-            std::vector<ResourceError>& out) {
-  for (const config::ConfigError& error : errors.errors()) {
-    logger.warning("xds", "refused '", name, "': ", error.toString());
-    out.push_back(
-        {name, error.path, error.rule.empty() ? error.message : absl::StrCat(error.message, " (", error.rule, ")")});
+// The filters that a table has settings for.
+RouteManager::FilterNames filtersOf(const envoy::config::route::v3::RouteConfiguration& routes) {
+  RouteManager::FilterNames names;
+  auto collect = [&names](const auto& settings) {
+    for (const auto& [name, config] : settings) {
+      envoy::config::route::v3::FilterConfig wrapper;
+      if (!config.UnpackTo(&wrapper) || !wrapper.is_optional()) names.insert(name);
+    }
+  };
+  collect(routes.typed_per_filter_config());
+  for (const auto& host : routes.virtual_hosts()) {
+    collect(host.typed_per_filter_config());
+    for (const auto& route : host.routes()) {
+      collect(route.typed_per_filter_config());
+      for (const auto& cluster : route.route().weighted_clusters().clusters()) {
+        collect(cluster.typed_per_filter_config());
+      }
+    }
   }
-}
-
-void refuse(const std::string& name, std::string_view message, observability::Logger& logger,
-            std::vector<ResourceError>& out) {
-  logger.warning("xds", "refused '", name, "': ", message);
-  out.push_back({name, "", std::string(message)});
+  return names;
 }
 
 }  // namespace
 
-class DynamicConfig::ClusterWatcher : public xds::ResourceWatcher {
+// Says in the log why a resource is refused, once: a server that sends the same again has nothing new to say.
+class DynamicConfig::Watcher : public xds::ResourceWatcher {
  public:
-  explicit ClusterWatcher(DynamicConfig& owner) : owner_(owner) {}
+  explicit Watcher(DynamicConfig& owner) : owner_(owner) {}
 
-  std::vector<ResourceError> onUpdate(const Update& update) override {
-    // What one response changes in the interest in endpoints goes out as one request.
-    const auto pause = owner_.subscriptions_.pause(xds::kEndpointType);
+  std::vector<ResourceError> onUpdate(const Update& update) final {
     std::vector<ResourceError> refused;
+    take(update, refused);
+    log(update, refused);
+    return refused;
+  }
+
+ protected:
+  // Adds to `refused` what it does not take.
+  virtual void take(const Update& update, std::vector<ResourceError>& refused) = 0;
+
+  static void refuse(const std::string& name, const ErrorList& errors, std::vector<ResourceError>& refused) {
+    for (const config::ConfigError& error : errors.errors()) {
+      refused.push_back(
+          {name, error.path, error.rule.empty() ? error.message : absl::StrCat(error.message, " (", error.rule, ")")});
+    }
+  }
+
+  DynamicConfig& owner_;
+
+ private:
+  using Key = std::pair<std::string, std::string>;  // source and name
+
+  void log(const Update& update, const std::vector<ResourceError>& refused) {
+    std::map<std::string, std::vector<std::string>> reasons;
+    for (const auto* list : {&update.rejected, &refused}) {
+      for (const ResourceError& error : *list) reasons[error.name].push_back(xds::errorText(error));
+    }
+    for (const std::string& name : update.removed) told_.erase({std::string(update.source), name});
+    for (const UpdatedResource& resource : update.changed) {
+      if (!reasons.contains(resource.name)) told_.erase({std::string(update.source), resource.name});
+    }
+    if (told_.size() > kMaxTold) told_.clear();
+    for (auto& [name, texts] : reasons) {
+      std::vector<std::string>& told = told_[{std::string(update.source), name}];
+      if (told == texts) continue;
+      told = std::move(texts);
+      for (const std::string& text : told) owner_.deps_.logger.warning("xds", "refused '", name, "': ", text);
+    }
+  }
+
+  static constexpr size_t kMaxTold = 10'000;
+  std::map<Key, std::vector<std::string>> told_;
+};
+
+class DynamicConfig::ClusterWatcher : public Watcher {
+ public:
+  using Watcher::Watcher;
+
+  void take(const Update& update, std::vector<ResourceError>& refused) override {
+    // What one response changes in the interest in endpoints goes out as one request.
+    if (!owner_.endpoints_paused_) owner_.endpoints_paused_ = owner_.subscriptions_.pause(xds::kEndpointType);
     for (const UpdatedResource& resource : update.changed) {
       ErrorList errors;
       auto proto =
@@ -103,112 +134,115 @@ class DynamicConfig::ClusterWatcher : public xds::ResourceWatcher {
       std::shared_ptr<const upstream::cluster::ClusterConfig> config;
       if (proto) config = config::compileCluster(*proto, Context(errors), &owner_.deps_.services);
       if (!config) {
-        refuse(resource.name, errors, owner_.deps_.logger, refused);
-        continue;
-      }
-      if (!owner_.deps_.clusters.set(std::move(config), *std::move(proto), false, resource.version)) {
-        refuse(resource.name, "a static cluster has this name; it cannot be changed by CDS", owner_.deps_.logger,
-               refused);
+        refuse(resource.name, errors, refused);
+      } else if (!owner_.deps_.clusters.set(std::move(config), *std::move(proto), false, resource.version)) {
+        refused.push_back({resource.name, "", "a static cluster has this name; it cannot be changed by CDS"});
       }
     }
     for (const std::string& name : update.removed) owner_.deps_.clusters.remove(name);
-    owner_.clusters_came_ = true;
-    owner_.progress();
-    return refused;
-  }
-  void onFetchTimeout(const std::vector<std::string>&) override {
-    owner_.deps_.logger.warning("xds", "no clusters came in time; going on without");
+    if (update.more) return;
+    owner_.endpoints_paused_.reset();
     owner_.clusters_came_ = true;
     owner_.progress();
   }
-
- private:
-  DynamicConfig& owner_;
+  void onWaitOver(std::string_view, const std::vector<std::string>&, xds::WaitEnd why) override {
+    owner_.deps_.logger.warning("xds", "no clusters came", why == xds::WaitEnd::kTimeout ? " in time" : "",
+                                "; going on without");
+    owner_.clusters_came_ = true;
+    owner_.progress();
+  }
 };
 
-class DynamicConfig::EndpointWatcher : public xds::ResourceWatcher {
+class DynamicConfig::EndpointWatcher : public Watcher {
  public:
-  explicit EndpointWatcher(DynamicConfig& owner) : owner_(owner) {}
+  using Watcher::Watcher;
 
-  std::vector<ResourceError> onUpdate(const Update& update) override {
-    std::vector<ResourceError> refused;
+  void take(const Update& update, std::vector<ResourceError>& refused) override {
     for (const UpdatedResource& resource : update.changed) {
       ErrorList errors;
       auto proto = read<envoy::config::endpoint::v3::ClusterLoadAssignment>(resource, owner_.deps_.options,
                                                                             owner_.deps_.logger, errors);
       std::optional<upstream::cluster::Assignment> assignment;
       if (proto) assignment = config::compileEdsAssignment(*proto, resource.name, Context(errors));
-      if (!assignment) {
-        refuse(resource.name, errors, owner_.deps_.logger, refused);
-        continue;
+      if (assignment) {
+        owner_.deps_.clusters.setAssignment({std::string(update.source), resource.name}, *std::move(assignment));
+      } else {
+        refuse(resource.name, errors, refused);
       }
-      owner_.deps_.clusters.setAssignment(resource.name, *std::move(assignment));
     }
-    return refused;
   }
-  // The clusters have deadlines of their own.
-  void onFetchTimeout(const std::vector<std::string>&) override {}
-
- private:
-  DynamicConfig& owner_;
+  void onWaitOver(std::string_view source, const std::vector<std::string>& names, xds::WaitEnd why) override {
+    if (why == xds::WaitEnd::kTimeout) return;  // the clusters have deadlines of their own
+    for (const std::string& name : names) owner_.deps_.clusters.giveUpAssignment({std::string(source), name});
+  }
 };
 
-class DynamicConfig::ListenerWatcher : public xds::ResourceWatcher {
+class DynamicConfig::ListenerWatcher : public Watcher {
  public:
-  explicit ListenerWatcher(DynamicConfig& owner) : owner_(owner) {}
+  using Watcher::Watcher;
 
-  std::vector<ResourceError> onUpdate(const Update& update) override {
-    const auto pause = owner_.subscriptions_.pause(xds::kRouteType);
-    ListenerManager& listeners = owner_.deps_.listeners;
-    std::vector<ResourceError> refused;
+  void take(const Update& update, std::vector<ResourceError>& refused) override {
+    if (!owner_.routes_paused_) owner_.routes_paused_ = owner_.subscriptions_.pause(xds::kRouteType);
     // Removals first, so that an address can move to another listener in one response.
-    for (const std::string& name : update.removed) listeners.remove(name);
+    for (const std::string& name : update.removed) owner_.deps_.listeners.remove(name);
     for (const UpdatedResource& resource : update.changed) {
-      ErrorList errors;
-      auto proto =
-          read<envoy::config::listener::v3::Listener>(resource, owner_.deps_.options, owner_.deps_.logger, errors);
-      if (!proto) {
-        refuse(resource.name, errors, owner_.deps_.logger, refused);
-        continue;
-      }
-      if (listeners.knowsUnchanged(resource.name, config::listenerContentHash(*proto), resource.version)) continue;
-      std::optional<config::CompiledListener> compiled =
-          config::compileListener(*proto, Context(errors), owner_.deps_.services);
-      if (!compiled) {
-        refuse(resource.name, errors, owner_.deps_.logger, refused);
-        continue;
-      }
-      if (compiled->api) {
-        refuse(resource.name, "an API listener is for gRPC clients; a proxy cannot serve it", owner_.deps_.logger,
-               refused);
-        continue;
-      }
-      compiled->name = resource.name;
-      std::vector<std::string> rds = rdsNamesOf(*proto);
-      const absl::Status status =
-          listeners.set(*std::move(compiled), *std::move(proto), std::move(rds), false, resource.version);
-      if (!status.ok()) refuse(resource.name, std::string(status.message()), owner_.deps_.logger, refused);
+      if (takeOne(resource, refused)) taken_ = true;
     }
+    empty_ = empty_ && update.changed.empty() && update.rejected.empty();
+    if (update.more) return;
+    owner_.routes_paused_.reset();
+    owner_.listeners_answered_ |= taken_ || empty_;
+    taken_ = false;
+    empty_ = true;
     owner_.listeners_came_ = true;
     owner_.progress();
-    return refused;
   }
-  void onFetchTimeout(const std::vector<std::string>&) override {
-    owner_.deps_.logger.warning("xds", "no listeners came in time; going on without");
+  void onWaitOver(std::string_view, const std::vector<std::string>&, xds::WaitEnd why) override {
+    owner_.deps_.logger.warning("xds", "no listeners came", why == xds::WaitEnd::kTimeout ? " in time" : "",
+                                "; going on without");
     owner_.listeners_came_ = true;
     owner_.progress();
   }
 
  private:
-  DynamicConfig& owner_;
+  bool takeOne(const UpdatedResource& resource, std::vector<ResourceError>& refused) {
+    ListenerManager& listeners = owner_.deps_.listeners;
+    ErrorList errors;
+    auto proto =
+        read<envoy::config::listener::v3::Listener>(resource, owner_.deps_.options, owner_.deps_.logger, errors);
+    if (!proto) {
+      refuse(resource.name, errors, refused);
+      return false;
+    }
+    if (listeners.knowsUnchanged(resource.name, config::listenerContentHash(*proto), resource.version)) return true;
+    std::optional<config::CompiledListener> compiled =
+        config::compileListener(*proto, Context(errors), owner_.deps_.services);
+    if (!compiled) {
+      refuse(resource.name, errors, refused);
+      return false;
+    }
+    if (compiled->api) {
+      refused.push_back({resource.name, "", "an API listener is for gRPC clients; a proxy cannot serve it"});
+      return false;
+    }
+    compiled->name = resource.name;
+    std::vector<ResourceKey> rds = rdsOf(*proto, owner_.deps_.routes.self_source);
+    const absl::Status status =
+        listeners.set(*std::move(compiled), *std::move(proto), std::move(rds), false, resource.version);
+    if (!status.ok()) refused.push_back({resource.name, "", std::string(status.message())});
+    return status.ok();
+  }
+
+  // Of the response that is being taken.
+  bool taken_ = false;
+  bool empty_ = true;
 };
 
-class DynamicConfig::RouteWatcher : public xds::ResourceWatcher {
+class DynamicConfig::RouteWatcher : public Watcher {
  public:
-  explicit RouteWatcher(DynamicConfig& owner) : owner_(owner) {}
+  using Watcher::Watcher;
 
-  std::vector<ResourceError> onUpdate(const Update& update) override {
-    std::vector<ResourceError> refused;
+  void take(const Update& update, std::vector<ResourceError>& refused) override {
     for (const UpdatedResource& resource : update.changed) {
       ErrorList errors;
       auto proto = read<envoy::config::route::v3::RouteConfiguration>(resource, owner_.deps_.options,
@@ -216,57 +250,44 @@ class DynamicConfig::RouteWatcher : public xds::ResourceWatcher {
       std::shared_ptr<const route::Table> table;
       if (proto) table = config::compileRoutes(*proto, Context(errors), owner_.deps_.services, nullptr);
       if (table) {
-        owner_.deps_.routes.setTable(resource.name, std::move(table));
+        owner_.deps_.routes.setTable({std::string(update.source), resource.name}, std::move(table), filtersOf(*proto));
       } else {
-        refuse(resource.name, errors, owner_.deps_.logger, refused);
-        owner_.deps_.routes.giveUp(resource.name);
+        refuse(resource.name, errors, refused);
       }
     }
-    // A table that serves stays until its listeners let go of it; who waits for a first one waits no longer.
-    for (const std::string& name : update.removed) owner_.deps_.routes.giveUp(name);
-    for (const ResourceError& error : update.rejected) owner_.deps_.routes.giveUp(error.name);
-    return refused;
+    // A table that is removed serves until its listeners let go of it.
   }
-  void onFetchTimeout(const std::vector<std::string>& names) override {
+  void onWaitOver(std::string_view source, const std::vector<std::string>& names, xds::WaitEnd why) override {
     for (const std::string& name : names) {
-      owner_.deps_.logger.warning("xds", "routes '", name,
-                                  "' did not come in time; its listeners answer 404 until then");
-      owner_.deps_.routes.giveUp(name);
+      owner_.deps_.logger.warning("xds", "routes '", name, "' did not come",
+                                  why == xds::WaitEnd::kTimeout ? " in time" : "",
+                                  "; its listeners answer 404 until then");
+      owner_.deps_.routes.giveUp({std::string(source), name});
     }
   }
-
- private:
-  DynamicConfig& owner_;
 };
 
-class DynamicConfig::SecretWatcher : public xds::ResourceWatcher {
+class DynamicConfig::SecretWatcher : public Watcher {
  public:
-  explicit SecretWatcher(DynamicConfig& owner) : owner_(owner) {}
+  using Watcher::Watcher;
 
-  std::vector<ResourceError> onUpdate(const Update& update) override {
-    std::vector<ResourceError> refused;
+  void take(const Update& update, std::vector<ResourceError>& refused) override {
     for (const UpdatedResource& resource : update.changed) {
       ErrorList errors;
       const auto proto = read<envoy::extensions::transport_sockets::tls::v3::Secret>(resource, owner_.deps_.options,
                                                                                      owner_.deps_.logger, errors);
-      if (!proto || !owner_.deps_.secrets.set(*proto, Context(errors))) {
-        refuse(resource.name, errors, owner_.deps_.logger, refused);
-        owner_.deps_.secrets.giveUp(resource.name);  // whoever waits for a first version
-      }
+      if (!proto || !owner_.deps_.secrets.set(*proto, Context(errors))) refuse(resource.name, errors, refused);
     }
-    for (const ResourceError& error : update.rejected) owner_.deps_.secrets.giveUp(error.name);
-    return refused;  // what is removed serves until its users let go of it
+    // What is removed serves until its users let go of it.
   }
-  void onFetchTimeout(const std::vector<std::string>& names) override {
+  void onWaitOver(std::string_view, const std::vector<std::string>& names, xds::WaitEnd why) override {
     for (const std::string& name : names) {
-      owner_.deps_.logger.warning("xds", "secret '", name,
-                                  "' did not come in time; connections that need it are closed until then");
+      owner_.deps_.logger.warning("xds", "secret '", name, "' did not come",
+                                  why == xds::WaitEnd::kTimeout ? " in time" : "",
+                                  "; connections that need it are closed until then");
       owner_.deps_.secrets.giveUp(name);
     }
   }
-
- private:
-  DynamicConfig& owner_;
 };
 
 DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, config::DynamicSources sources)
@@ -291,6 +312,7 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, conf
                       },
                       .random = [this] { return random_.next(); },
                       .log = [this](const std::string& line) { deps_.logger.warning("xds", line); }}),
+      unknown_filters_(deps.stats.counter("listener_manager.rds_unknown_filter_settings")),
       random_(deps.seed) {
   subscriptions_.setWatcher(xds::kClusterType, *cluster_watcher_);
   subscriptions_.setWatcher(xds::kEndpointType, *endpoint_watcher_);
@@ -298,20 +320,36 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, conf
   subscriptions_.setWatcher(xds::kRouteType, *route_watcher_);
   subscriptions_.setWatcher(xds::kSecretType, *secret_watcher_);
   clusters_came_ = !sources_.cds.has_value();
-  listeners_came_ = !sources_.lds.has_value();
+  listeners_came_ = listeners_answered_ = !sources_.lds.has_value();
+  if (sources_.cds) deps_.clusters.self_source = xds::identity(toXds(*sources_.cds));
+  if (sources_.lds) deps_.routes.self_source = xds::identity(toXds(*sources_.lds));
 
-  deps_.clusters.on_eds_wanted = [this](const std::string& name, const auto& source) {
-    want(xds::kEndpointType, source, name);
+  deps_.clusters.on_eds_wanted = [this](const ResourceKey& key, const auto& source) {
+    want(xds::kEndpointType, source, key.name);
   };
-  deps_.clusters.on_eds_unwanted = [this](const std::string& name) {
-    subscriptions_.unsubscribe(xds::kEndpointType, name);
+  deps_.clusters.on_eds_unwanted = [this](const ResourceKey& key) {
+    subscriptions_.unsubscribe(xds::kEndpointType, key.source, key.name);
   };
-  deps_.routes.on_wanted = [this](const std::string& name, const auto& source) { want(xds::kRouteType, source, name); };
+  deps_.routes.on_wanted = [this](const ResourceKey& key, const auto& source) {
+    want(xds::kRouteType, source, key.name);
+  };
+  deps_.routes.on_unwanted = [this](const ResourceKey& key) {
+    subscriptions_.unsubscribe(xds::kRouteType, key.source, key.name);
+  };
+  deps_.routes.on_unknown_filter = [this](const ResourceKey& key, const std::string& filter) {
+    deps_.cells.add(unknown_filters_);
+    deps_.logger.warning("xds", "routes '", key.name, "' have settings for filter '", filter,
+                         "', which no chain that uses them has: they are without effect; correct the name, or set "
+                         "is_optional");
+  };
   deps_.secrets.on_wanted = [this](const std::string& name, const auto& source) {
+    secret_sources_[name] = keyOf(source, name, deps_.routes.self_source).source;
     want(xds::kSecretType, source, name);
   };
-  deps_.secrets.on_unwanted = [this](const std::string& name) { subscriptions_.unsubscribe(xds::kSecretType, name); };
-  deps_.routes.on_unwanted = [this](const std::string& name) { subscriptions_.unsubscribe(xds::kRouteType, name); };
+  deps_.secrets.on_unwanted = [this](const std::string& name) {
+    const auto source = secret_sources_.extract(name);
+    if (source) subscriptions_.unsubscribe(xds::kSecretType, source.mapped(), name);
+  };
 }
 
 DynamicConfig::~DynamicConfig() = default;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -47,6 +48,9 @@ class DynamicConfig {
   void start();
   // True once clusters and listeners had their first answer, or the time for it is over.
   bool firstAnswersCame() const { return clusters_came_ && listeners_came_; }
+  // True once a first answer about listeners was taken: some of it, or that there are none.
+  bool listenersAnswered() const { return listeners_answered_; }
+  bool started() const { return started_; }
   std::function<void()> on_progress;
 
   const xds::Subscriptions& subscriptions() const { return subscriptions_; }
@@ -54,6 +58,7 @@ class DynamicConfig {
   void refreshStats();
 
  private:
+  class Watcher;
   class ClusterWatcher;
   class EndpointWatcher;
   class ListenerWatcher;
@@ -79,6 +84,11 @@ class DynamicConfig {
   std::vector<std::function<void()>> before_start_;
   bool clusters_came_ = false;
   bool listeners_came_ = false;
+  bool listeners_answered_ = false;
+  // Held while a response with clusters or listeners is being taken.
+  std::unique_ptr<xds::AdsClient::Pause> endpoints_paused_, routes_paused_;
+  std::map<std::string, std::string> secret_sources_;  // by name
+  observability::Counter unknown_filters_;
   base::Random random_;
   net::WorkerBuffers buffers_;  // of the main thread, for streams over TLS
 };

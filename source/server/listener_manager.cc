@@ -34,7 +34,7 @@ ListenerManager::ListenerManager(event::Loop& main, Workers& workers, RouteManag
       modified_(stats.counter("listener_manager.listener_modified")),
       removed_(stats.counter("listener_manager.listener_removed")),
       create_failure_(stats.counter("listener_manager.listener_create_failure")) {
-  routes_.on_filled = [this](const std::string&) { activateWarm(); };
+  routes_.on_filled = [this](const ResourceKey&) { activateWarm(); };
 }
 
 void ListenerManager::activateWarm() {
@@ -59,13 +59,24 @@ bool ListenerManager::knowsUnchanged(const std::string& name, uint64_t content_h
   return true;
 }
 
+net::ListenOptions ListenerManager::optionsOf(const config::CompiledListener& compiled, const net::Address& address) {
+  net::ListenOptions options{.datagram = compiled.isUdp(),
+                             .backlog = compiled.backlog,
+                             .reuse_port = compiled.reuse_port,
+                             .options = compiled.socket_options};
+  for (const auto& [path, mode] : compiled.unix_modes) {
+    if (path == address) options.unix_mode = mode;
+  }
+  return options;
+}
+
 // One socket for each worker and each address that the listener does not hold yet.
-absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(const Generation* before,
-                                                                               Generation& next) {
-  std::vector<std::vector<net::Fd>> sockets(workers_.size());
+absl::StatusOr<ListenerManager::Pending> ListenerManager::openSockets(const Generation* before, Generation& next) {
+  Pending opened;
+  opened.sockets.resize(workers_.size());
   if (!next.compiled.bind) {
     next.bound = next.compiled.addresses;
-    return sockets;
+    return opened;
   }
   for (const net::Address& wanted : next.compiled.addresses) {
     net::Address address = wanted;
@@ -89,58 +100,65 @@ absl::StatusOr<std::vector<std::vector<net::Fd>>> ListenerManager::openSockets(c
       }
     }
     if (const std::optional<net::Address> bound =
-            takePending(before, next.compiled.name, wanted, next.compiled.socket_hash, sockets)) {
+            takePending(before, next.compiled.name, wanted, next.compiled.socket_hash, opened)) {
       next.bound.push_back(*bound);
       continue;
     }
-    // Another listener of ours on the address is told as such; SO_REUSEPORT would let both bind.
-    for (const auto& [name, entry] : entries_) {
-      if (name == next.compiled.name) continue;
-      for (const Generation* other : {entry.active.get(), entry.warming.get()}) {
-        if (other == nullptr || address.port() == 0 || other->compiled.isUdp() != next.compiled.isUdp()) continue;
-        if (std::find(other->bound.begin(), other->bound.end(), address) != other->bound.end()) {
-          return absl::AlreadyExistsError(
-              absl::StrCat("address in use: ", address.toString(), " belongs to listener '", name, "'"));
-        }
-      }
-    }
+    if (absl::Status other = checkOurs(next, address); !other.ok()) return other;
     // A listener that was removed a moment ago may still hold the address; its sockets share it until they are closed.
-    net::ListenOptions options{.datagram = next.compiled.isUdp(),
-                               .backlog = next.compiled.backlog,
-                               .reuse_port = next.compiled.reuse_port,
-                               .options = next.compiled.socket_options};
-    for (const auto& [path, mode] : next.compiled.unix_modes) {
-      if (path == address) options.unix_mode = mode;
-    }
     const auto answering = answering_.find(address);
     ours |= next.compiled.isUdp() && answering != answering_.end() && main_.now() < answering->second;
     if (!ours && !closing_.contains(address)) {
-      if (absl::Status free = net::probeFree(address, options); !free.ok()) return free;
+      if (absl::Status free = net::probeFree(address, optionsOf(next.compiled, address)); !free.ok()) return free;
     } else if (address.isUnix()) {
       unlink(address.toString().c_str());
     }
-    for (size_t i = 0; i < workers_.size(); ++i) {
-      if (i > 0 && (address.isUnix() || !options.reuse_port)) {  // one socket, shared: the workers take turns
-        net::Fd shared(fcntl(sockets[0].back().get(), F_DUPFD_CLOEXEC, 0));
-        if (!shared.valid()) return absl::ResourceExhaustedError("no descriptors left for listening sockets");
-        sockets[i].push_back(std::move(shared));
-        continue;
-      }
-      absl::StatusOr<net::Fd> fd = net::listenOn(address, options);
-      if (!fd.ok()) return fd.status();
-      if (address.isIp() && address.port() == 0) address = net::localAddress(fd->get());
-      sockets[i].push_back(*std::move(fd));
-    }
+    if (absl::Status status = openAt(address, next, opened); !status.ok()) return status;
     next.bound.push_back(address);
+    opened.addresses.push_back(address);
   }
-  return sockets;
+  return opened;
+}
+
+// Another listener of ours on the address is told as such; SO_REUSEPORT would let both bind.
+absl::Status ListenerManager::checkOurs(const Generation& next, const net::Address& address) const {
+  for (const auto& [name, entry] : entries_) {
+    if (name == next.compiled.name) continue;
+    for (const Generation* other : {entry.active.get(), entry.warming.get()}) {
+      if (other == nullptr || address.port() == 0 || other->compiled.isUdp() != next.compiled.isUdp()) continue;
+      if (std::find(other->bound.begin(), other->bound.end(), address) != other->bound.end()) {
+        return absl::AlreadyExistsError(
+            absl::StrCat("address in use: ", address.toString(), " belongs to listener '", name, "'"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// `address`: with port 0 it becomes the one that the kernel gave.
+absl::Status ListenerManager::openAt(net::Address& address, const Generation& next, Pending& opened) const {
+  const net::ListenOptions options = optionsOf(next.compiled, address);
+  std::vector<std::vector<net::Fd>>& sockets = opened.sockets;
+  for (size_t i = 0; i < sockets.size(); ++i) {
+    if (i > 0 && (address.isUnix() || !options.reuse_port)) {  // one socket, shared: the workers take turns
+      net::Fd shared(fcntl(sockets[0].back().get(), F_DUPFD_CLOEXEC, 0));
+      if (!shared.valid()) return absl::ResourceExhaustedError("no descriptors left for listening sockets");
+      sockets[i].push_back(std::move(shared));
+      continue;
+    }
+    absl::StatusOr<net::Fd> fd = net::prepareListening(address, options);
+    if (!fd.ok()) return fd.status();
+    if (address.isIp() && address.port() == 0) address = net::localAddress(fd->get());
+    sockets[i].push_back(*std::move(fd));
+  }
+  return absl::OkStatus();
 }
 
 // Sockets that the generation which waits has opened for the address are shared with the next one: if that is refused,
 // the waiting one goes on. Gives the address that they are bound to.
 std::optional<net::Address> ListenerManager::takePending(const Generation* active, const std::string& name,
                                                          const net::Address& wanted, uint64_t socket_hash,
-                                                         std::vector<std::vector<net::Fd>>& sockets) const {
+                                                         Pending& out) const {
   const auto pending = sockets_.find(name);
   const auto known = entries_.find(name);
   if (pending == sockets_.end() || known == entries_.end() || !known->second.warming) return std::nullopt;
@@ -156,9 +174,10 @@ std::optional<net::Address> ListenerManager::takePending(const Generation* activ
       }
     }
     if (address == wanted) {
-      for (size_t worker = 0; worker < sockets.size(); ++worker) {
-        sockets[worker].emplace_back(fcntl(pending->second[worker][opened].get(), F_DUPFD_CLOEXEC, 0));
+      for (size_t worker = 0; worker < out.sockets.size(); ++worker) {
+        out.sockets[worker].emplace_back(fcntl(pending->second.sockets[worker][opened].get(), F_DUPFD_CLOEXEC, 0));
       }
+      out.addresses.push_back(warming.bound[i]);
       return warming.bound[i];
     }
     ++opened;
@@ -166,7 +185,7 @@ std::optional<net::Address> ListenerManager::takePending(const Generation* activ
   return std::nullopt;
 }
 
-absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto, std::vector<std::string> rds_names,
+absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto, std::vector<ResourceKey> rds,
                                   bool is_static, const std::string& version) {
   const std::string name = compiled.name;
   if (draining_) return absl::UnavailableError("the process is shutting down");
@@ -185,29 +204,15 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   auto next = std::make_unique<Generation>();
   next->compiled = std::move(compiled);
   next->proto = std::move(proto);
-  next->waits_for = std::move(rds_names);
+  next->waits_for = std::move(rds);
   next->version = version;
   next->updated = std::chrono::system_clock::now();
-  absl::StatusOr<std::vector<std::vector<net::Fd>>> sockets = openSockets(active, *next);
+  absl::StatusOr<Pending> sockets = openSockets(active, *next);
   if (!sockets.ok()) {
     cells_.add(create_failure_);
     return absl::Status(sockets.status().code(), absl::StrCat("listener '", name, "': ", sockets.status().message()));
   }
-  std::string stat_name = next->compiled.stat_name;
-  if (next->proto.stat_prefix().empty() && !next->bound.empty()) stat_name = next->bound[0].toString();
-  next->scope = registry_.scope("listener", stat_name);
-  next->stats.cx_total = next->scope.counter("downstream_cx_total");
-  next->stats.cx_overflow = next->scope.counter("downstream_cx_overflow");
-  next->stats.global_cx_overflow = next->scope.counter("downstream_global_cx_overflow");
-  next->stats.context_secrets_not_ready = next->scope.counter("downstream_context_secrets_not_ready");
-  next->stats.no_filter_chain_match = next->scope.counter("no_filter_chain_match");
-  next->stats.pre_cx_timeout = next->scope.counter("downstream_pre_cx_timeout");
-  next->stats.filter_remote_close = next->scope.counter("downstream_listener_filter_remote_close");
-  next->stats.filter_error = next->scope.counter("downstream_listener_filter_error");
-  next->stats.udp_rx_dropped = next->scope.counter("udp.downstream_rx_datagram_dropped");
-  next->stats.pre_cx_active = next->scope.gauge("downstream_pre_cx_active");
-  next->stats.connections = std::make_shared<filter::ConnectionStats>(
-      filter::ConnectionStats{next->scope.gauge("downstream_cx_active"), next->scope.counter("downstream_cx_destroy")});
+  next->stats_hold = makeStats(registry_, *next, next->stats);
 
   sockets_[name] = *std::move(sockets);
   Entry& entry = entries_[name];
@@ -219,17 +224,77 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   return absl::OkStatus();
 }
 
+observability::StatsHold ListenerManager::makeStats(observability::StatsRegistry& registry,
+                                                    const Generation& generation, listener::ListenerStats& stats) {
+  std::string stat_name = generation.compiled.stat_name;
+  if (generation.proto.stat_prefix().empty() && !generation.bound.empty()) stat_name = generation.bound[0].toString();
+  observability::Scope scope = registry.scope("listener", stat_name);
+  stats.cx_total = scope.counter("downstream_cx_total");
+  stats.cx_overflow = scope.counter("downstream_cx_overflow");
+  stats.global_cx_overflow = scope.counter("downstream_global_cx_overflow");
+  stats.context_secrets_not_ready = scope.counter("downstream_context_secrets_not_ready");
+  stats.no_filter_chain_match = scope.counter("no_filter_chain_match");
+  stats.pre_cx_timeout = scope.counter("downstream_pre_cx_timeout");
+  stats.filter_remote_close = scope.counter("downstream_listener_filter_remote_close");
+  stats.filter_error = scope.counter("downstream_listener_filter_error");
+  stats.udp_rx_dropped = scope.counter("udp.downstream_rx_datagram_dropped");
+  stats.pre_cx_active = scope.gauge("downstream_pre_cx_active");
+  // Connections count by these, and may outlive the listener.
+  struct OfConnections {
+    filter::ConnectionStats stats;
+    observability::StatsHold hold;
+  };
+  const auto connections = std::make_shared<OfConnections>(
+      OfConnections{{scope.gauge("downstream_cx_active"), scope.counter("downstream_cx_destroy")}, nullptr});
+  connections->hold = observability::Scope::share(std::move(scope));
+  stats.connections = std::shared_ptr<const filter::ConnectionStats>(connections, &connections->stats);
+  return connections->hold;
+}
+
+bool ListenerManager::isWarm(const Generation& generation) const {
+  for (const ResourceKey& table : generation.waits_for) {
+    if (!routes_.settled(table)) return false;
+  }
+  for (const listener::FilterChain& chain : generation.compiled.chains) {
+    if (chain.transport && chain.transport->warming()) return false;
+  }
+  return true;
+}
+
+// From here on the kernel takes connections and datagrams for it.
+absl::Status ListenerManager::beginListening(const std::string& name, Generation& next) {
+  const Pending& pending = sockets_[name];
+  for (const std::vector<net::Fd>& sockets : pending.sockets) {
+    for (size_t i = 0; i < sockets.size(); ++i) {
+      const net::Address& address = pending.addresses[i];
+      const bool shared = &sockets != &pending.sockets[0] && (address.isUnix() || !next.compiled.reuse_port);
+      if (shared) continue;
+      const absl::Status status = net::beginListening(sockets[i].get(), address, optionsOf(next.compiled, address));
+      if (!status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Another process took the address meanwhile.
+void ListenerManager::abandonWarming(const std::string& name, const absl::Status& why) {
+  Entry& entry = entries_.at(name);
+  cells_.add(create_failure_);
+  logger_.error("listener", "listener '", name, "': ", std::string(why.message()),
+                entry.active ? "; the last good one goes on serving" : "; it is not served");
+  sockets_.erase(name);
+  entry.warming.reset();
+  if (!entry.active) entries_.erase(name);
+  showCounts();
+  if (on_serving) on_serving();
+}
+
 void ListenerManager::tryActivate(const std::string& name) {
   const auto found = entries_.find(name);
-  if (!accepting_ || found == entries_.end() || !found->second.warming) return;
+  if (!accepting_ || found == entries_.end() || !found->second.warming || !isWarm(*found->second.warming)) return;
   Entry& entry = found->second;
-  for (const std::string& table : entry.warming->waits_for) {
-    if (!routes_.settled(table)) return;
-  }
-  for (const listener::FilterChain& chain : entry.warming->compiled.chains) {
-    if (chain.transport && chain.transport->warming()) return;
-  }
   Generation& next = *entry.warming;
+  if (const absl::Status status = beginListening(name, next); !status.ok()) return abandonWarming(name, status);
   auto serving = std::make_shared<listener::ListenerConfig>();
   serving->name = name;
   serving->addresses = next.bound;
@@ -252,8 +317,9 @@ void ListenerManager::tryActivate(const std::string& name) {
   serving->udp = next.compiled.udp;
   serving->stats = next.stats;
   serving->inbound = isInbound(next.proto);
+  serving->held = {next.stats_hold, next.compiled.held};
   // Descriptors move into the posted work; std::function wants copies, so they travel behind a pointer.
-  auto sockets = std::make_shared<std::vector<std::vector<net::Fd>>>(std::move(sockets_[name]));
+  auto sockets = std::make_shared<std::vector<std::vector<net::Fd>>>(std::move(sockets_[name].sockets));
   sockets_.erase(name);
   for (size_t i = 0; i < workers_.size(); ++i) {
     workers_.at(i).post([serving, sockets, i, drain_time = drain_time_](Worker& worker) {

@@ -1,7 +1,9 @@
 // Listeners of the process: their sockets, their generations, and what of them the workers serve.
 //
 // A new or changed listener takes over once its route tables are there (or the time to get them is over); until then
-// the old one serves. Sockets belong to addresses: an update that keeps its address keeps them. Thread: main.
+// the old one serves. Its addresses are bound at once, so that one that is taken is refused, and listened on when it is
+// warm, so that no client is taken that would have to wait. Sockets belong to addresses: an update that keeps its
+// address keeps them. Thread: main.
 #pragma once
 
 #include <chrono>
@@ -32,10 +34,10 @@ class ListenerManager {
     Proto proto;
     config::CompiledListener compiled;
     std::vector<net::Address> bound;     // port 0 resolved
-    std::vector<std::string> waits_for;  // RDS names
+    std::vector<ResourceKey> waits_for;  // by RDS
     std::string version;
     std::chrono::system_clock::time_point updated;
-    observability::Scope scope;
+    std::shared_ptr<const void> stats_hold;
     listener::ListenerStats stats;
   };
   struct Entry {
@@ -49,9 +51,9 @@ class ListenerManager {
                   observability::StatsCells& cells, observability::Logger& logger, std::chrono::milliseconds drain_time,
                   listener::ConnectionLimits& limits);
 
-  // Adds or replaces. `rds_names`: the tables it needs before it may serve. Errors: an address that cannot be bound, or
-  // the name of a static listener.
-  absl::Status set(config::CompiledListener compiled, Proto proto, std::vector<std::string> rds_names, bool is_static,
+  // Adds or replaces. `rds`: the tables it needs before it may serve. Errors: an address that cannot be bound, or the
+  // name of a static listener.
+  absl::Status set(config::CompiledListener compiled, Proto proto, std::vector<ResourceKey> rds, bool is_static,
                    const std::string& version);
   void remove(const std::string& name);
   // True if nothing waits.
@@ -74,13 +76,26 @@ class ListenerManager {
   bool isStatic(const std::string& name) const;
 
  private:
+  // Sockets that were opened for a generation: per worker and, in the order of the addresses, per address.
+  struct Pending {
+    std::vector<std::vector<net::Fd>> sockets;
+    std::vector<net::Address> addresses;
+  };
   void tryActivate(const std::string& name);
+  bool isWarm(const Generation& generation) const;
+  absl::Status beginListening(const std::string& name, Generation& next);
+  void abandonWarming(const std::string& name, const absl::Status& why);
+  static net::ListenOptions optionsOf(const config::CompiledListener& compiled, const net::Address& address);
+  static observability::StatsHold makeStats(observability::StatsRegistry& registry, const Generation& generation,
+                                            listener::ListenerStats& stats);
   void letGo(const Generation& generation, const Generation* next);
   void showCounts();
   std::optional<net::Address> takePending(const Generation* active, const std::string& name, const net::Address& wanted,
-                                          uint64_t socket_hash, std::vector<std::vector<net::Fd>>& sockets) const;
+                                          uint64_t socket_hash, Pending& opened) const;
   std::shared_ptr<listener::Balance> balanceOf(Entry& entry);
-  absl::StatusOr<std::vector<std::vector<net::Fd>>> openSockets(const Generation* before, Generation& next);
+  absl::Status checkOurs(const Generation& next, const net::Address& address) const;
+  absl::StatusOr<Pending> openSockets(const Generation* before, Generation& next);
+  absl::Status openAt(net::Address& address, const Generation& next, Pending& opened) const;
 
   event::Loop& main_;
   Workers& workers_;
@@ -94,8 +109,7 @@ class ListenerManager {
   bool draining_ = false;
   bool inbound_drained_ = false;
   std::map<std::string, Entry> entries_;
-  // Sockets opened for a generation that does not accept yet, by listener name: per worker, per new address.
-  std::map<std::string, std::vector<std::vector<net::Fd>>> sockets_;
+  std::map<std::string, Pending> sockets_;  // of generations that do not accept yet, by listener name
   // Addresses of removed listeners whose sockets the workers have not closed yet: another listener may take them over.
   std::multiset<net::Address> closing_;
   // UDP addresses that sessions may still answer from until then, so that they are not free though nobody reads there.

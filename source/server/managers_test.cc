@@ -1,63 +1,25 @@
-// Cluster, listener and route managers with one real worker.
+// Listener and route managers with real workers.
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <random>
 
-#include "source/server/cluster_manager.h"
 #include "source/server/listener_manager.h"
 #include "source/server/route_manager.h"
+#include "source/server/test_process.h"
 
 using namespace std::chrono_literals;
 
 namespace sluice::server {
 namespace {
 
-namespace cluster = upstream::cluster;
-
-struct Process {
-  explicit Process(uint32_t count = 1) {
-    for (uint32_t i = 0; i < count; ++i) {
-      workers.add(
-          std::make_unique<Worker>(i, stats.makeCells(), log_files, i, [](std::shared_ptr<const route::Table>) {}));
-    }
-    workers.start();
-  }
-  ~Process() { workers.stop(); }
-  // Until the workers have done what was posted, and main what they posted back.
-  void sync() {
-    workers.postAll(
-        *main, [](Worker&) {}, [this] { main->stop(); });
-    main->run();
-  }
-  template <typename T>
-  T onWorker(std::function<T(Worker&)> look, uint32_t index = 0) {
-    T out{};
-    workers.postAll(
-        *main,
-        [&](Worker& worker) {
-          if (worker.index() == index) out = look(worker);
-        },
-        [this] { main->stop(); });
-    main->run();
-    return out;
-  }
-  void runFor(std::chrono::milliseconds time) {
-    event::Timer end(main->timers(), [this] { main->stop(); });
-    end.arm(time);
-    main->run();
-  }
-
-  std::unique_ptr<event::Loop> main = event::makeLoop();
-  observability::StatsRegistry stats;
-  observability::StatsCells& cells = stats.makeCells();
-  observability::LogFiles log_files{stats};
-  observability::Logger logger{observability::LogLevel::kOff};
-  Workers workers;
-};
-
 // --- routes ---
+
+// From a source that is none, as in this file's tests.
+ResourceKey of(const std::string& name) {
+  return {"", name};
+}
 
 std::shared_ptr<const route::Table> table(std::string name) {
   route::TableSpec spec;
@@ -93,18 +55,18 @@ TEST_CASE("an inline table is in its slot until its last user is gone, then the 
 TEST_CASE("all users of a name share a slot, filled when its table comes") {
   RouteTest t;
   std::vector<std::string> heard;
-  t.routes->on_wanted = [&](const std::string& name, const auto&) { heard.push_back("+" + name); };
-  t.routes->on_unwanted = [&](const std::string& name) { heard.push_back("-" + name); };
-  t.routes->on_filled = [&](const std::string& name) { heard.push_back("=" + name); };
+  t.routes->on_wanted = [&](const ResourceKey& key, const auto&) { heard.push_back("+" + key.name); };
+  t.routes->on_unwanted = [&](const ResourceKey& key) { heard.push_back("-" + key.name); };
+  t.routes->on_filled = [&](const ResourceKey& key) { heard.push_back("=" + key.name); };
   auto one = t.rds("r"), two = t.rds("r");
   CHECK(one == two);
-  CHECK_FALSE(t.routes->settled("r"));
+  CHECK_FALSE(t.routes->settled(of("r")));
   CHECK(t.at(one->id) == "none");
-  t.routes->setTable("r", table("first"));
-  t.routes->setTable("other", table("nobody's"));
-  CHECK(t.routes->settled("r"));
+  t.routes->setTable(of("r"), table("first"));
+  t.routes->setTable(of("other"), table("nobody's"));
+  CHECK(t.routes->settled(of("r")));
   CHECK(t.at(one->id) == "first");
-  t.routes->setTable("r", table("second"));
+  t.routes->setTable(of("r"), table("second"));
   CHECK(t.at(one->id) == "second");
   const uint32_t id = one->id;
   one.reset();
@@ -119,16 +81,77 @@ TEST_CASE("all users of a name share a slot, filled when its table comes") {
 TEST_CASE("a name that is wanted again while its old slot is given back keeps the new one") {
   RouteTest t;
   int wanted = 0, unwanted = 0;
-  t.routes->on_wanted = [&](const std::string&, const auto&) { ++wanted; };
-  t.routes->on_unwanted = [&](const std::string&) { ++unwanted; };
+  t.routes->on_wanted = [&](const ResourceKey&, const auto&) { ++wanted; };
+  t.routes->on_unwanted = [&](const ResourceKey&) { ++unwanted; };
   auto slot = t.rds("r");
   slot.reset();  // posted, not done yet
   slot = t.rds("r");
-  t.routes->setTable("r", table("a"));
+  t.routes->setTable(of("r"), table("a"));
   t.sync();
   t.sync();
   CHECK(t.at(slot->id) == "a");
   CHECK(unwanted == 0);
+}
+
+TEST_CASE("a name that is wanted again while its old slot is given back has the table that is known") {
+  RouteTest t;
+  int wanted = 0, unwanted = 0;
+  t.routes->on_wanted = [&](const ResourceKey&, const auto&) { ++wanted; };
+  t.routes->on_unwanted = [&](const ResourceKey&) { ++unwanted; };
+  auto slot = t.rds("r");
+  t.routes->setTable(of("r"), table("a"));
+  slot.reset();  // posted, not done yet
+  slot = t.rds("r");
+  CHECK(t.routes->settled(of("r")));
+  t.sync();
+  t.sync();
+  CHECK(t.at(slot->id) == "a");
+  CHECK(wanted == 1);
+  CHECK(unwanted == 0);
+  t.routes->setTable(of("r"), table("b"));
+  CHECK(t.at(slot->id) == "b");
+}
+
+TEST_CASE("the same table's name from two sources is two tables") {
+  RouteTest t;
+  std::vector<ResourceKey> wanted;
+  t.routes->on_wanted = [&](const ResourceKey& key, const auto&) { wanted.push_back(key); };
+  const auto from = [&](const std::string& path) {
+    RouteManager::Source source;
+    source.mutable_path_config_source()->set_path(path);
+    config::ErrorList errors;
+    return t.routes->rds("r", source, config::Context(errors));
+  };
+  const auto one = from("one"), two = from("two");
+  CHECK(from("one") == one);
+  REQUIRE(wanted.size() == 2);
+  t.routes->setTable(wanted[0], table("first"));
+  CHECK(t.routes->settled(wanted[0]));
+  CHECK_FALSE(t.routes->settled(wanted[1]));
+  t.routes->setTable(wanted[1], table("second"));
+  CHECK(t.at(one->id) == "first");
+  CHECK(t.at(two->id) == "second");
+}
+
+TEST_CASE("settings for a filter that no chain of a table has are told once") {
+  RouteTest t;
+  t.routes->on_wanted = [](const ResourceKey&, const auto&) {};
+  std::vector<std::string> told;
+  t.routes->on_unknown_filter = [&](const ResourceKey& key, const std::string& filter) {
+    told.push_back(key.name + " " + filter);
+  };
+  config::ChainFilters both{{"auth", nullptr}, {"limit", nullptr}}, fewer{{"limit", nullptr}};
+  auto slot = t.routes->usedBy(t.rds("r"), fewer);
+  t.routes->setTable(of("r"), table("a"), {"auth", "limit"});
+  t.routes->setTable(of("r"), table("b"), {"auth", "limit"});
+  CHECK(told == std::vector<std::string>{"r auth"});
+  const auto other = t.routes->usedBy(t.rds("r"), both);
+  CHECK(other == slot);
+  t.routes->setTable(of("r"), table("c"), {"auth", "limit", "typo"});
+  CHECK(told == std::vector<std::string>{"r auth", "r typo"});
+  const auto late = t.routes->usedBy(t.rds("q"), fewer);
+  t.routes->setTable(of("q"), table("q"), {"limit"});
+  CHECK(told.size() == 2);
 }
 
 TEST_CASE("without an xDS client a table by name is an error") {
@@ -142,139 +165,6 @@ TEST_CASE("slots may outlive their manager") {
   t.routes.reset();
   slot.reset();
   t.sync();
-}
-
-// --- clusters ---
-
-struct ClusterTest : Process {
-  std::shared_ptr<cluster::ClusterConfig> config(const std::string& name, cluster::DiscoveryType type, uint64_t hash) {
-    auto out = std::make_shared<cluster::ClusterConfig>();
-    out->name = out->stat_name = out->eds_service_name = name;
-    out->discovery = type;
-    out->content_hash = hash;
-    if (type == cluster::DiscoveryType::kStatic) out->assignment = hosts(1);
-    return out;
-  }
-  static cluster::Assignment hosts(int count) {
-    cluster::Assignment out;
-    auto& locality = out.localities.emplace_back();
-    for (int i = 0; i < count; ++i) {
-      locality.endpoints.emplace_back().address = *net::Address::fromIp("10.0.0.1", static_cast<uint16_t>(i + 1));
-    }
-    return out;
-  }
-  static ClusterManager::Proto eds(int milliseconds) {
-    ClusterManager::Proto proto;
-    auto* timeout = proto.mutable_eds_cluster_config()->mutable_eds_config()->mutable_initial_fetch_timeout();
-    timeout->set_seconds(milliseconds / 1000);
-    timeout->set_nanos(milliseconds % 1000 * 1'000'000);
-    return proto;
-  }
-  // -1: the worker does not know it.
-  int onWorkerHosts(const std::string& name) {
-    const auto id = names.find(name);
-    return onWorker<int>([id](Worker& worker) {
-      const auto found = worker.clusters().find(id);
-      return found ? static_cast<int>(found->balancer().hosts().hostCount()) : -1;
-    });
-  }
-  route::ClusterNames names;
-  std::unique_ptr<net::DnsResolver> resolver = net::makeDnsResolver(*main);
-  ClusterManager clusters{*main, workers, stats, cells, names, *resolver, logger, 1};
-};
-
-TEST_CASE("a static cluster serves at once, and only static configuration may change it") {
-  ClusterTest t;
-  int warm = 0;
-  t.clusters.on_warm = [&] { ++warm; };
-  CHECK(t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, true, ""));
-  CHECK(warm == 1);
-  CHECK(t.clusters.allWarm());
-  CHECK(t.onWorkerHosts("c") == 1);
-  CHECK_FALSE(t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 2), {}, false, "v"));
-  t.clusters.remove("c");
-  CHECK(t.onWorkerHosts("c") == 1);
-}
-
-TEST_CASE("a cluster with endpoints by name is not seen before it has them") {
-  ClusterTest t;
-  std::vector<std::string> interest;
-  t.clusters.on_eds_wanted = [&](const std::string& name, const auto&) { interest.push_back("+" + name); };
-  t.clusters.on_eds_unwanted = [&](const std::string& name) { interest.push_back("-" + name); };
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
-  CHECK_FALSE(t.clusters.allWarm());
-  CHECK(t.onWorkerHosts("c") == -1);
-  t.clusters.setAssignment("c", ClusterTest::hosts(2));
-  CHECK(t.clusters.allWarm());
-  CHECK(t.onWorkerHosts("c") == 2);
-
-  SECTION("endpoints change") {
-    t.clusters.setAssignment("c", ClusterTest::hosts(5));
-    CHECK(t.onWorkerHosts("c") == 5);
-    t.clusters.setAssignment("other", ClusterTest::hosts(9));
-    CHECK(t.onWorkerHosts("c") == 5);
-  }
-  SECTION("a changed configuration takes the endpoints that are known") {
-    t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 2), ClusterTest::eds(60'000), false, "2");
-    CHECK(t.clusters.find("c")->active->version == "2");
-    CHECK(t.onWorkerHosts("c") == 2);
-  }
-  SECTION("an unchanged one is left alone") {
-    const auto* before = t.clusters.find("c")->active.get();
-    t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "2");
-    CHECK(t.clusters.find("c")->active.get() == before);
-    CHECK(before->version == "2");
-  }
-  t.clusters.remove("c");
-  CHECK(t.onWorkerHosts("c") == -1);
-  CHECK(interest == std::vector<std::string>{"+c", "-c"});
-  CHECK(t.clusters.entries().empty());
-}
-
-TEST_CASE("a changed cluster serves as before until the new one is warm; going back needs nothing") {
-  ClusterTest t;
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 2), ClusterTest::eds(60'000), false, "2");
-  CHECK(t.clusters.find("c")->warming != nullptr);
-  CHECK(t.onWorkerHosts("c") == 1);
-  SECTION("endpoints come") {
-    t.clusters.setAssignment("c", ClusterTest::hosts(3));
-    CHECK(t.onWorkerHosts("c") == 3);
-    CHECK(t.clusters.find("c")->active->version == "2");
-  }
-  SECTION("it goes back") {
-    t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "3");
-    CHECK(t.clusters.find("c")->warming == nullptr);
-    CHECK(t.clusters.find("c")->active->version == "3");
-    t.clusters.setAssignment("c", ClusterTest::hosts(3));
-    CHECK(t.onWorkerHosts("c") == 1);
-  }
-  SECTION("it is removed meanwhile") {
-    t.clusters.remove("c");
-    t.clusters.setAssignment("c", ClusterTest::hosts(3));
-    CHECK(t.onWorkerHosts("c") == -1);
-  }
-}
-
-TEST_CASE("a cluster whose endpoints do not come in time goes on without") {
-  ClusterTest t;
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(10), false, "1");
-  t.clusters.on_warm = [&] { t.main->stop(); };
-  t.main->run();
-  CHECK(t.clusters.allWarm());
-  CHECK(t.onWorkerHosts("c") == 0);
-}
-
-TEST_CASE("what is in flight stays counted when a cluster's limits change") {
-  ClusterTest t;
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
-  const auto breakers = t.clusters.find("c")->breakers;
-  REQUIRE(breakers->tryAcquire(cluster::Resource::kRequests, cluster::RoutingPriority::kDefault));
-  auto next = t.config("c", cluster::DiscoveryType::kStatic, 2);
-  next->thresholds[0].max_requests = 1;
-  t.clusters.set(next, {}, false, "2");
-  CHECK(t.clusters.find("c")->breakers == breakers);
-  CHECK_FALSE(breakers->tryAcquire(cluster::Resource::kRequests, cluster::RoutingPriority::kDefault));
 }
 
 // --- listeners ---
@@ -293,10 +183,10 @@ class Greeter : public filter::TerminalNetworkFilter {
 
 struct ListenerTest : Process {
   explicit ListenerTest(uint32_t workers = 1) : Process(workers) {
-    routes.on_wanted = [](const std::string&, const auto&) {};
+    routes.on_wanted = [](const ResourceKey&, const auto&) {};
   }
   absl::Status set(const std::string& name, const net::Address& at, const std::string& generation,
-                   std::vector<std::string> waits_for = {}, bool is_static = false) {
+                   std::vector<ResourceKey> waits_for = {}, bool is_static = false) {
     config::CompiledListener compiled;
     compiled.name = name;
     compiled.addresses = {at};
@@ -395,29 +285,73 @@ TEST_CASE("an update waits for its routes while the old one serves") {
   config::ErrorList errors;
   const auto slot = t.routes.rds("r", {}, config::Context(errors));
   const net::Address next = t.unixAddress();
-  REQUIRE(t.set("l", next, "two", {"r"}).ok());
+  REQUIRE(t.set("l", next, "two", {of("r")}).ok());
   CHECK(t.ask(bound) == "one");
   CHECK(t.stats.valueOf("listener_manager.total_listeners_active") == 1);
   CHECK(t.stats.valueOf("listener_manager.total_listeners_warming") == 1);
   SECTION("they come") {
-    t.routes.setTable("r", table("r"));
+    t.routes.setTable(of("r"), table("r"));
   }
   SECTION("they do not come") {
-    t.routes.giveUp("r");
+    t.routes.giveUp(of("r"));
   }
   SECTION("it is refused a change first") {
     const net::Fd foreign = *net::listenOn(t.any, {});
-    CHECK_FALSE(t.set("l", net::localAddress(foreign.get()), "bad", {"r"}).ok());
-    t.routes.setTable("r", table("r"));
+    CHECK_FALSE(t.set("l", net::localAddress(foreign.get()), "bad", {of("r")}).ok());
+    t.routes.setTable(of("r"), table("r"));
   }
   SECTION("it is changed again first") {
-    REQUIRE(t.set("l", next, "two and a half", {"r"}).ok());
-    t.routes.setTable("r", table("r"));
+    REQUIRE(t.set("l", next, "two and a half", {of("r")}).ok());
+    t.routes.setTable(of("r"), table("r"));
     CHECK(t.ask(next) == "two and a half");
     REQUIRE(t.set("l", next, "two").ok());
   }
   CHECK(t.ask(next) == "two");
   CHECK(t.ask(bound) == "refused");
+}
+
+TEST_CASE("a listener that is not warm takes nobody") {
+  ListenerTest t(GENERATE(1, 3));
+  t.reuse_port = GENERATE(true, false);
+  t.listeners.startAccepting();
+  config::ErrorList errors;
+  const auto slot = t.routes.rds("r", {}, config::Context(errors));
+  const bool abstract = GENERATE(true, false);
+  net::Address at = t.unixAddress();
+  if (!abstract) {
+    const net::Fd probe = *net::listenOn(t.any, {});
+    at = net::localAddress(probe.get());
+  }
+  REQUIRE(t.set("l", at, "one", {of("r")}).ok());
+  CHECK(t.ask(at) == "refused");
+  t.routes.setTable(of("r"), table("r"));
+  for (int i = 0; i < 5; ++i) CHECK(t.ask(at) == "one");
+}
+
+// Linux lets two bind, with SO_REUSEADDR, where none of them listens; the first to listen has the address.
+TEST_CASE("an address that another process takes while its listener warms is told, and what serves goes on") {
+  ListenerTest t(GENERATE(1, 3));
+  t.reuse_port = GENERATE(true, false);
+  t.listeners.startAccepting();
+  config::ErrorList errors;
+  const auto slot = t.routes.rds("r", {}, config::Context(errors));
+  REQUIRE(t.set("l", t.any, "one").ok());
+  const net::Address bound = t.boundOf("l");
+  net::Address at;
+  {
+    const net::Fd probe = *net::listenOn(t.any, {});
+    at = net::localAddress(probe.get());
+  }
+  REQUIRE(t.set("l", at, "two", {of("r")}).ok());
+  REQUIRE(t.set("new", t.any, "new", {of("r")}).ok());
+  const net::Fd foreign = *net::listenOn(at, {});
+  t.routes.setTable(of("r"), table("r"));
+  CHECK(t.stats.valueOf("listener_manager.listener_create_failure") == 1);
+  CHECK(t.listeners.allServing());
+  CHECK(t.ask(bound) == "one");
+  CHECK(t.ask(t.boundOf("new")) == "new");
+  REQUIRE(t.set("l", t.any, "three").ok());
+  CHECK(t.ask(bound) == "three");
 }
 
 TEST_CASE("a listener that is removed stops accepting, a static one cannot be") {

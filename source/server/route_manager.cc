@@ -1,8 +1,10 @@
 #include "source/server/route_manager.h"
 
+#include <algorithm>
+
 namespace sluice::server {
 
-std::shared_ptr<const route::TableSlot> RouteManager::makeSlot(std::string name) {
+std::shared_ptr<const route::TableSlot> RouteManager::makeSlot(ResourceKey key) {
   uint32_t id = next_id_;
   if (free_ids_.empty()) {
     ++next_id_;
@@ -12,26 +14,31 @@ std::shared_ptr<const route::TableSlot> RouteManager::makeSlot(std::string name)
   }
   // The last connection of an old listener may let go of it on a worker.
   return {new route::TableSlot{id}, [this, &main = main_, alive = std::weak_ptr<bool>(alive_),
-                                     name = std::move(name)](const route::TableSlot* slot) {
-            main.post([this, alive, id = slot->id, name] {
-              if (!alive.expired()) release(id, name);
+                                     key = std::move(key)](const route::TableSlot* slot) {
+            main.post([this, alive, id = slot->id, key] {
+              if (!alive.expired()) release(id, key);
             });
             delete slot;
           }};
 }
 
-void RouteManager::release(uint32_t id, const std::string& name) {
-  workers_.postAll([id](Worker& worker) { worker.tables().set(id, nullptr); });
+void RouteManager::release(uint32_t id, const ResourceKey& key) {
+  fill(id, nullptr);
   free_ids_.push_back(id);
-  const auto entry = by_name_.find(name);
-  if (name.empty() || entry == by_name_.end() || entry->second.id != id) return;
-  by_name_.erase(entry);
-  if (on_unwanted) on_unwanted(name);
+  key_of_.erase(id);
+  const auto entry = by_key_.find(key);
+  if (key.name.empty() || entry == by_key_.end() || entry->second.id != id) return;
+  by_key_.erase(entry);
+  if (on_unwanted) on_unwanted(key);
+}
+
+void RouteManager::fill(uint32_t id, const std::shared_ptr<const route::Table>& table) {
+  workers_.postAll([id, table](Worker& worker) { worker.tables().set(id, table); });
 }
 
 std::shared_ptr<const route::TableSlot> RouteManager::inlineTable(std::shared_ptr<const route::Table> table) {
   std::shared_ptr<const route::TableSlot> slot = makeSlot({});
-  workers_.postAll([id = slot->id, table](Worker& worker) { worker.tables().set(id, table); });
+  fill(slot->id, table);
   return slot;
 }
 
@@ -41,32 +48,75 @@ std::shared_ptr<const route::TableSlot> RouteManager::rds(const std::string& nam
     context.error("no xDS client runs in this process");
     return nullptr;
   }
-  Entry& entry = by_name_[name];
+  const ResourceKey key = keyOf(source, name, self_source);
+  const auto [at, is_new] = by_key_.try_emplace(key);
+  Entry& entry = at->second;
   if (std::shared_ptr<const route::TableSlot> slot = entry.slot.lock()) return slot;
-  std::shared_ptr<const route::TableSlot> slot = makeSlot(name);
-  entry = Entry{slot, slot->id, false};
-  on_wanted(name, source);
+  std::shared_ptr<const route::TableSlot> slot = makeSlot(key);
+  entry.slot = slot;
+  entry.id = slot->id;
+  key_of_[slot->id] = key;
+  if (is_new) {
+    on_wanted(key, source);
+  } else if (entry.table) {
+    // The last user of the old slot has gone, and we have not heard of it yet: the name is subscribed still, so nothing
+    // but what we know may ever come.
+    fill(slot->id, entry.table);
+  }
   return slot;
 }
 
-void RouteManager::setTable(const std::string& name, std::shared_ptr<const route::Table> table) {
-  const auto entry = by_name_.find(name);
-  if (entry == by_name_.end()) return;
-  entry->second.settled = true;
-  workers_.postAll([id = entry->second.id, table](Worker& worker) { worker.tables().set(id, table); });
-  if (on_filled) on_filled(name);
+std::shared_ptr<const route::TableSlot> RouteManager::usedBy(std::shared_ptr<const route::TableSlot> slot,
+                                                             const config::ChainFilters& chain) {
+  if (!slot) return slot;
+  const auto key = key_of_.find(slot->id);
+  if (key == key_of_.end()) return slot;
+  Entry& entry = by_key_.at(key->second);
+  auto user = std::make_shared<User>();
+  user->slot = std::move(slot);
+  for (const auto& [name, factory] : chain) user->filters.insert(name);
+  entry.users.push_back(user);
+  if (entry.table) tellUnknownFilters(key->second, entry);
+  return {user, user->slot.get()};
 }
 
-void RouteManager::giveUp(const std::string& name) {
-  const auto entry = by_name_.find(name);
-  if (entry == by_name_.end() || entry->second.settled) return;
-  entry->second.settled = true;
-  if (on_filled) on_filled(name);
+void RouteManager::tellUnknownFilters(const ResourceKey& key, Entry& entry) {
+  FilterNames known;
+  std::erase_if(entry.users, [&known](const std::weak_ptr<const User>& weak) {
+    const std::shared_ptr<const User> user = weak.lock();
+    if (user) known.insert(user->filters.begin(), user->filters.end());
+    return !user;
+  });
+  if (entry.users.empty()) return;
+  std::erase_if(entry.told,
+                [&](const std::string& name) { return known.contains(name) || !entry.filters.contains(name); });
+  for (const std::string& name : entry.filters) {
+    if (!known.contains(name) && entry.told.insert(name).second && on_unknown_filter) on_unknown_filter(key, name);
+  }
 }
 
-bool RouteManager::settled(const std::string& name) const {
-  const auto entry = by_name_.find(name);
-  return entry != by_name_.end() && entry->second.settled;
+void RouteManager::setTable(const ResourceKey& key, std::shared_ptr<const route::Table> table, FilterNames filters) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return;
+  Entry& entry = found->second;
+  entry.settled = true;
+  entry.table = std::move(table);
+  entry.filters = std::move(filters);
+  fill(entry.id, entry.table);
+  tellUnknownFilters(key, entry);
+  if (on_filled) on_filled(key);
+}
+
+void RouteManager::giveUp(const ResourceKey& key) {
+  const auto entry = by_key_.find(key);
+  if (entry == by_key_.end() || entry->second.settled) return;
+  entry->second.settled = true;
+  if (on_filled) on_filled(key);
+}
+
+bool RouteManager::settled(const ResourceKey& key) const {
+  const auto entry = by_key_.find(key);
+  return entry != by_key_.end() && entry->second.settled;
 }
 
 }  // namespace sluice::server

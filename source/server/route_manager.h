@@ -1,19 +1,21 @@
 // Route tables of the process: gives each a slot that is the same on every worker, and fills the slots.
 //
-// An inline table is in its slot from the start. A table by RDS has one slot for each name, shared by all connection
-// managers that name it; it stays empty (requests are answered 404) until the first table comes.
-// Thread: main. Slots may be let go of on any thread.
+// An inline table is in its slot from the start. A table by RDS has one slot for each name of each source, shared by
+// all connection managers that name it; it stays empty (requests are answered 404) until the first table comes. Thread:
+// main. Slots may be let go of on any thread.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "source/config/extensions.h"
 #include "source/event/loop.h"
 #include "source/route/table.h"
+#include "source/server/resource_key.h"
 #include "source/server/worker.h"
 
 namespace sluice::server {
@@ -21,41 +23,60 @@ namespace sluice::server {
 class RouteManager : public config::RouteSlots {
  public:
   using Source = envoy::config::core::v3::ConfigSource;
+  using FilterNames = std::set<std::string, std::less<>>;
 
   RouteManager(event::Loop& main, Workers& workers) : main_(main), workers_(workers) {}
 
   std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table> table) override;
   std::shared_ptr<const route::TableSlot> rds(const std::string& name, const Source& source,
                                               const config::Context& context) override;
+  std::shared_ptr<const route::TableSlot> usedBy(std::shared_ptr<const route::TableSlot> slot,
+                                                 const config::ChainFilters& chain) override;
 
   // --- for the xDS client ---
   // Called when a name is wanted for the first time, and when the last user of it is gone.
-  std::function<void(const std::string& name, const Source& source)> on_wanted;
-  std::function<void(const std::string& name)> on_unwanted;
-  // Called when a table (or the news that there will be none for now) came for `name`.
-  std::function<void(const std::string& name)> on_filled;
-  // Gives the table of a name that is wanted; others are ignored.
-  void setTable(const std::string& name, std::shared_ptr<const route::Table> table);
+  std::string self_source;  // identity of the source of listeners, which `self` means
+  std::function<void(const ResourceKey& key, const Source& source)> on_wanted;
+  std::function<void(const ResourceKey& key)> on_unwanted;
+  // Called when a table (or the news that there will be none for now) came for `key`.
+  std::function<void(const ResourceKey& key)> on_filled;
+  // Called once for each filter that a table has settings for and that no chain which uses the table has: they are
+  // without effect.
+  std::function<void(const ResourceKey& key, const std::string& filter)> on_unknown_filter;
+  // Gives the table of a name that is wanted; others are ignored. `filters`: those that it has settings for.
+  void setTable(const ResourceKey& key, std::shared_ptr<const route::Table> table, FilterNames filters = {});
   // No table came in time: whoever waits goes on without.
-  void giveUp(const std::string& name);
+  void giveUp(const ResourceKey& key);
   // True once setTable or giveUp was called for it.
-  bool settled(const std::string& name) const;
+  bool settled(const ResourceKey& key) const;
 
  private:
+  // A chain that uses a table; its connection manager holds it in place of the slot.
+  struct User {
+    std::shared_ptr<const route::TableSlot> slot;
+    FilterNames filters;
+  };
   struct Entry {
     std::weak_ptr<const route::TableSlot> slot;
     uint32_t id = 0;
     bool settled = false;
+    std::shared_ptr<const route::Table> table;  // the last one; null: none came
+    FilterNames filters;                        // that it has settings for
+    FilterNames told;                           // of these, unknown to all chains
+    std::vector<std::weak_ptr<const User>> users;
   };
-  std::shared_ptr<const route::TableSlot> makeSlot(std::string name);
-  void release(uint32_t id, const std::string& name);
+  std::shared_ptr<const route::TableSlot> makeSlot(ResourceKey key);
+  void release(uint32_t id, const ResourceKey& key);
+  void fill(uint32_t id, const std::shared_ptr<const route::Table>& table);
+  void tellUnknownFilters(const ResourceKey& key, Entry& entry);
 
   event::Loop& main_;
   Workers& workers_;
   std::vector<uint32_t> free_ids_;
   uint32_t next_id_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // slots may outlive the manager
-  std::map<std::string, Entry> by_name_;                        // RDS only
+  std::map<ResourceKey, Entry> by_key_;                         // RDS only
+  std::map<uint32_t, ResourceKey> key_of_;                      // RDS only, by slot
 };
 
 }  // namespace sluice::server

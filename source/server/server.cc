@@ -78,7 +78,7 @@ class Server {
       return refuse(errors);
     }
     report(errors, nameOf(options_));
-    services_->cluster_exists = [this](std::string_view name) { return clusters_->find(std::string(name)) != nullptr; };
+    services_->cluster_exists = [this](std::string_view name) { return clusters_->exists(std::string(name)); };
     if (!start(compiled)) {
       workers_.stop();
       return 1;
@@ -170,7 +170,7 @@ class Server {
         options_, bootstrap_, *clusters_, *listeners_, *secrets_, dynamic_ ? &dynamic_->subscriptions() : nullptr,
         stats_, logger_, static_cast<uint32_t>(workers_.size()), [this] { main_->post([this] { stopWorkers(); }); },
         [this](const admin::DrainRequest& request) { drainListeners(request); },
-        [this](bool failed) { setHealthCheckFailed(failed); }});
+        [this](bool failed) { setHealthCheckFailed(failed); }, [this] { return waitsFor(); }});
     auto endpoint = admin::openHttpEndpoint(*main_, address, stats_, cells_, *log_files_,
                                             [this](const admin::HttpRequest& request) { return answerAdmin(request); },
                                             {.access_logs = std::move(logs)});
@@ -248,7 +248,7 @@ class Server {
     for (const auto& cluster : compiled.clusters) clusters_->set(cluster.config, *cluster.proto, true, "");
     for (const auto& listener : compiled.listeners) {
       if (listener.compiled.api) continue;
-      const absl::Status status = listeners_->set(listener.compiled, *listener.proto, listener.rds_names, true, "");
+      const absl::Status status = listeners_->set(listener.compiled, *listener.proto, listener.rds, true, "");
       if (status.ok()) continue;
       logger_.critical("server", std::string(status.message()));
       return false;
@@ -267,7 +267,7 @@ class Server {
   // Accepting begins when every cluster that can be known is known.
   void tryAccept() {
     if (ready_) return;  // from then on updates do not look at everything
-    if (dynamic_ && staticClustersWarm()) dynamic_->start();
+    if (dynamic_ && !dynamic_->started() && staticClustersWarm()) dynamic_->start();
     if (!accepting_ && clusters_->allWarm() && (!dynamic_ || dynamic_->firstAnswersCame())) {
       accepting_ = true;
       listeners_->startAccepting();
@@ -277,6 +277,13 @@ class Server {
     shown_->initialized();
     if (pages_) pages_->setPhase(AdminPages::Phase::kLive);
     logger_.info("server", std::string(versionText()), " is ready with ", workers_.size(), " workers");
+  }
+
+  // Why the process is not ready although it has started: without listeners it serves nobody, and that there shall be
+  // none has to be said by the control plane. Empty: nothing.
+  std::string waitsFor() const {
+    if (options_.defaults != config::Defaults::kEdge || !dynamic_ || dynamic_->listenersAnswered()) return {};
+    return "no listeners have come from the control plane";
   }
 
   // Those that do not need the control plane themselves.

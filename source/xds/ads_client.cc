@@ -25,25 +25,32 @@ AdsClient::~AdsClient() = default;
 
 void AdsClient::addType(TypeOptions options, ResourceWatcher& watcher) {
   machines_.push_back(std::make_unique<SubscriptionMachine>(
-      SubscriptionMachine::Options{std::move(options.type_url), options_.variant, options.initial_fetch_timeout},
+      SubscriptionMachine::Options{std::move(options.type_url), options_.variant, options.initial_fetch_timeout,
+                                   options_.source},
       watcher));
   if (stats_.connected) machines_.back()->onStreamStart(loop_.now());
 }
 
 void AdsClient::subscribe(std::string_view type_url, std::string_view name,
                           std::optional<std::chrono::milliseconds> fetch_timeout) {
-  get(type_url).subscribe(name, loop_.now(), fetch_timeout);
+  SubscriptionMachine& machine = get(type_url);
+  machine.subscribe(name, loop_.now(), fetch_timeout);
+  collectAcks(machine);
   armDeadlines();
   scheduleFlush();
 }
 
 void AdsClient::unsubscribe(std::string_view type_url, std::string_view name) {
-  get(type_url).unsubscribe(name);
+  SubscriptionMachine& machine = get(type_url);
+  machine.unsubscribe(name);
+  collectAcks(machine);
   scheduleFlush();
 }
 
 void AdsClient::setInterest(std::string_view type_url, const std::vector<std::string>& names) {
-  get(type_url).setInterest(names, loop_.now());
+  SubscriptionMachine& machine = get(type_url);
+  machine.setInterest(names, loop_.now());
+  collectAcks(machine);
   armDeadlines();
   scheduleFlush();
 }
@@ -78,19 +85,28 @@ void AdsClient::connect() {
   transport_->connect(method, *this);
 }
 
+void AdsClient::retryNow() {
+  if (!reconnect_timer_.armed()) return;
+  reconnect_timer_.cancel();
+  woken_ = true;
+  connect();
+}
+
 void AdsClient::onConnected() {
   stats_.connected = true;
   node_sent_ = false;
   ack_order_.clear();
   for (const auto& machine : machines_) machine->onStreamStart(loop_.now());
   flush();
+  if (!std::exchange(woken_, false) && up_) up_();
 }
 
 void AdsClient::onClosed(const absl::Status& status) {
-  stats_.connected = false;
+  stats_.connected = woken_ = false;
   stats_.last_error = status.ToString();
   ++stats_.failures;
   ack_order_.clear();
+  waiting_.clear();
   for (const auto& machine : machines_) {
     machine->onStreamEnd();
     machine->countAttempt();
@@ -111,19 +127,58 @@ void AdsClient::onMessage(std::string_view bytes) {
     log(absl::StrCat("xDS message dropped: ", std::string(response.status().message())));
     return;
   }
-  dispatch(*std::move(response));
+  waiting_.push_back(*std::move(response));
+  takeWaiting();
+}
+
+// In the order in which they came: what follows a large response waits until that has been taken.
+void AdsClient::takeWaiting() {
+  while (!waiting_.empty() && !busy()) {
+    Response response = std::move(waiting_.front());
+    waiting_.pop_front();
+    dispatch(std::move(response));
+  }
+  if (!busy() || std::exchange(work_posted_, true)) return;
+  loop_.post([this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) continueWork();
+  });
+}
+
+bool AdsClient::busy() const {
+  return std::any_of(machines_.begin(), machines_.end(), [](const auto& machine) { return machine->busy(); });
+}
+
+// The loop ran meanwhile.
+void AdsClient::continueWork() {
+  work_posted_ = false;
+  for (size_t i = 0; i < machines_.size(); ++i) {
+    SubscriptionMachine& machine = *machines_[i];
+    if (!machine.busy()) continue;
+    machine.step(loop_.now());
+    collectAcks(machine);
+    armDeadlines();
+    flush();
+  }
+  takeWaiting();
+}
+
+// What the machine has to answer and is not in the order yet.
+void AdsClient::collectAcks(SubscriptionMachine& machine) {
+  const auto known = static_cast<size_t>(std::count(ack_order_.begin(), ack_order_.end(), &machine));
+  for (size_t i = known; i < machine.acksDue(); ++i) ack_order_.push_back(&machine);
 }
 
 void AdsClient::dispatch(Response response) {
   if (!response.control_plane.empty()) stats_.identifier = response.control_plane;
   if (response.type_url.empty()) response.type_url = options_.own_type;
   SubscriptionMachine* machine = find(response.type_url);
-  if (machine == nullptr || !machine->onResponse(response, loop_.now())) {
+  const std::string type_url = response.type_url;
+  if (machine == nullptr || !machine->onResponse(std::move(response), loop_.now())) {
     ++stats_.unexpected_types;
-    log(absl::StrCat("xDS response dropped: nobody asked for type \"", response.type_url, "\""));
+    log(absl::StrCat("xDS response dropped: nobody asked for type \"", type_url, "\""));
     return;
   }
-  ack_order_.push_back(machine);
+  collectAcks(*machine);
   armDeadlines();
   flush();
 }
@@ -177,7 +232,11 @@ void AdsClient::armDeadlines() {
 }
 
 void AdsClient::onDeadlines() {
-  for (size_t i = 0; i < machines_.size(); ++i) machines_[i]->onTime(loop_.now());  // a watcher may add types
+  for (size_t i = 0; i < machines_.size(); ++i) {  // a watcher may add types
+    machines_[i]->onTime(loop_.now());
+    collectAcks(*machines_[i]);
+  }
+  takeWaiting();
   armDeadlines();
   scheduleFlush();
 }

@@ -13,6 +13,7 @@
 // Main thread. Watchers and the loop outlive it.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -46,6 +47,7 @@ class AdsClient : private TransportEvents, private event::TurnTask {
     envoy::config::core::v3::Node node;
     bool set_node_on_first_message_only = true;  // ApiConfigSource's field of that name
     std::string own_type;                        // the one type of a stream of its own; empty: aggregated
+    std::string source = {};                     // as in Update
     Backoff::Options backoff = {};
   };
   struct TypeOptions {
@@ -85,9 +87,15 @@ class AdsClient : private TransportEvents, private event::TurnTask {
 
   // Whether anything of a type is wanted.
   bool wantsAny(std::string_view type_url) const { return get(type_url).wantsAny(); }
+  bool wants(std::string_view type_url, std::string_view name) const { return get(type_url).wants(name); }
 
   // Makes the stream, and makes it again for ever.
   void start();
+  // A stream to the same server stands: if this one is waiting for its next attempt, it tries now.
+  void retryNow();
+  // Called when a stream stands that was made by the client itself, not by retryNow(): so streams of one server do not
+  // wake each other in a circle.
+  void onUp(std::function<void()> up) { up_ = std::move(up); }
 
   // Called with what an operator should know: a stream that ended, a message that was dropped.
   void onLog(std::function<void(const std::string&)> log) { log_ = std::move(log); }
@@ -112,6 +120,10 @@ class AdsClient : private TransportEvents, private event::TurnTask {
   bool sendNext();
   void send(SubscriptionMachine& machine, Request request);
   void dispatch(Response response);
+  void continueWork();
+  void takeWaiting();
+  bool busy() const;
+  void collectAcks(SubscriptionMachine& machine);
   void armDeadlines();
   void onDeadlines();
   void log(const std::string& line) const;
@@ -122,10 +134,15 @@ class AdsClient : private TransportEvents, private event::TurnTask {
   event::Loop& loop_;
   Backoff backoff_;
   std::function<void(const std::string&)> log_;
+  std::function<void()> up_;
   std::vector<std::unique_ptr<SubscriptionMachine>> machines_;  // in the order of addType
   std::vector<SubscriptionMachine*> ack_order_;                 // one item for each ACK to send
+  std::deque<Response> waiting_;                                // until a large one has been taken
   StreamStats stats_;
   bool node_sent_ = false;
+  bool woken_ = false;        // by retryNow()
+  bool work_posted_ = false;  // the next part of a large response
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   event::Timer reconnect_timer_;
   event::Timer deadline_timer_;
   std::unique_ptr<Transport> transport_;  // last: its events end first

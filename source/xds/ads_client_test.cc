@@ -54,7 +54,7 @@ struct Fixture {
 };
 
 TEST_CASE("the node goes out in the first message of each stream only") {
-  Fixture f;
+  Fixture f({.variant = GENERATE(Variant::kSotw, Variant::kDelta)});
   f.start();
   f.client.subscribe(kEndpointType, "a");
   f.loop.settle();
@@ -70,7 +70,7 @@ TEST_CASE("the node goes out in the first message of each stream only") {
 }
 
 TEST_CASE("the node goes out in every message when the configuration says so") {
-  Fixture f({.set_node_on_first_message_only = false});
+  Fixture f({.variant = GENERATE(Variant::kSotw, Variant::kDelta), .set_node_on_first_message_only = false});
   f.start();
   f.client.subscribe(kEndpointType, "a");
   f.loop.settle();
@@ -258,6 +258,53 @@ TEST_CASE("a new stream asks for types in the order in which they were added") {
 
   CHECK(f.next().type_url == kClusterType);
   CHECK(f.next().type_url == kEndpointType);
+}
+
+TEST_CASE("the loop runs between the parts of a large response, and what follows waits for its end") {
+  Fixture f;
+  f.start();
+  f.client.subscribe(kEndpointType, "a");
+  f.loop.settle();
+  while (!f.wire->sent.empty()) f.next();
+  int turns = 0;
+  bool turned = true;
+  f.clusters.during_update = [&](const Update&) {
+    CHECK(turned);
+    turned = false;
+    f.loop.post([&] {
+      turned = true;
+      ++turns;
+    });
+  };
+  f.endpoints.during_update = [&](const Update&) { CHECK(f.clusters.held.size() == 1000); };
+  std::vector<Resource> resources;
+  for (int i = 0; i < 1000; ++i) resources.push_back(bare(clusterBody("c" + std::to_string(i), "1")));
+  f.wire->events->onMessage(wireEncoder(f.variant).encode(response(kClusterType, "v1", "n1", resources)));
+  f.wire->events->onMessage(
+      wireEncoder(f.variant).encode(response(kEndpointType, "v1", "n2", {bare(endpointBody("a", 140))})));
+  CHECK(f.wire->sent.empty());
+  f.loop.settle();
+
+  CHECK(turns >= 15);
+  CHECK(f.endpoints.updates == 1);
+  CHECK(f.next().response_nonce == "n1");
+  CHECK(f.next().response_nonce == "n2");
+}
+
+TEST_CASE("a server that answers each NACK with the same is asked less and less often") {
+  Fixture f;
+  f.clusters.refuse = {"a"};
+  f.start();
+  f.next();
+  int nacks = 0;
+  const TimePoint end = f.loop.now() + 60s;
+  for (int i = 0; i < 100'000 && f.loop.now() < end; ++i) {
+    f.deliver(response(kClusterType, "v1", "n" + std::to_string(i), {bare(clusterBody("a", "1"))}));
+    while (f.wire->sent.empty() && f.loop.now() < end) f.loop.advance(100ms);
+    for (; !f.wire->sent.empty(); ++nacks) CHECK(f.next().error);
+  }
+  CHECK(nacks >= 5);
+  CHECK(nacks <= 8);
 }
 
 TEST_CASE("a fetch timeout fires by the loop's clock without a server") {

@@ -23,6 +23,9 @@ class RecordingWatcher : public ResourceWatcher {
  public:
   std::vector<ResourceError> onUpdate(const Update& update) override {
     ++updates;
+    last_source = update.source;
+    last_more = update.more;
+    largest = std::max(largest, update.changed.size());
     last_changed.clear();
     last_rejected.clear();
     last_removed = update.removed;
@@ -42,8 +45,10 @@ class RecordingWatcher : public ResourceWatcher {
     if (during_update) during_update(update);
     return errors;
   }
-  void onFetchTimeout(const std::vector<std::string>& names) override {
-    timed_out.insert(timed_out.end(), names.begin(), names.end());
+  void onWaitOver(std::string_view source, const std::vector<std::string>& names, WaitEnd why) override {
+    last_source = source;
+    auto& list = why == WaitEnd::kTimeout ? timed_out : why == WaitEnd::kRefused ? wait_refused : wait_absent;
+    list.insert(list.end(), names.begin(), names.end());
   }
 
   std::set<std::string> refuse;
@@ -51,12 +56,15 @@ class RecordingWatcher : public ResourceWatcher {
   std::function<void(const Update&)> during_update;
 
   int updates = 0;
+  size_t largest = 0;  // resources in one part of an update
+  std::string last_source;
+  bool last_more = false;
   std::vector<std::string> last_changed;
   std::vector<std::string> last_removed;
   std::vector<std::string> last_rejected;
   std::map<std::string, std::string> held;    // name to version
   std::map<std::string, std::string> bodies;  // name to bytes
-  std::vector<std::string> timed_out;
+  std::vector<std::string> timed_out, wait_refused, wait_absent;
 };
 
 // A cluster; `content` makes its bytes differ.

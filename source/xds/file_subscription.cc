@@ -17,7 +17,7 @@ FileSubscription::FileSubscription(Options options, Loader loader, ResourceWatch
       loader_(std::move(loader)),
       log_(std::move(log)),
       loop_(loop),
-      machine_({options_.type_url, Variant::kSotw, options_.initial_fetch_timeout}, watcher),
+      machine_({options_.type_url, Variant::kSotw, options_.initial_fetch_timeout, options_.source}, watcher),
       deadline_timer_(loop.timers(), [this] {
         machine_.onTime(loop_.now());
         armDeadline();
@@ -108,7 +108,8 @@ absl::Status FileSubscription::load() {
   machine_.onStreamStart(loop_.now());
   if (!machine_.interestDue()) return absl::OkStatus();  // nothing is wanted of it
   machine_.takeInterest();
-  machine_.onResponse(response, loop_.now());
+  machine_.onResponse(std::move(response), loop_.now());
+  while (machine_.busy()) machine_.step(loop_.now());
   const Request answer = machine_.takeAck();
   armDeadline();
   if (!answer.error) return absl::OkStatus();

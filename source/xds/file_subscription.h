@@ -25,6 +25,7 @@ class FileSubscription : private event::FdHandler, private event::TurnTask {
     std::string path;
     std::string watched_directory;  // empty: the path's own directory, and moves onto the path only
     std::chrono::milliseconds initial_fetch_timeout{15000};
+    std::string source = {};  // as in Update
   };
   // Reads and parses by suffix (YAML, JSON, binary); the loader is source/config's.
   using Loader =
@@ -39,6 +40,7 @@ class FileSubscription : private event::FdHandler, private event::TurnTask {
   void subscribe(std::string_view name);
   void unsubscribe(std::string_view name) { machine_.unsubscribe(name); }
   void setInterest(const std::vector<std::string>& names);
+  bool wants(std::string_view name) const { return machine_.wants(name); }
   bool wantsAny() const { return machine_.wantsAny(); }
 
   // Watches and reads. Errors: the directory cannot be watched, or the file cannot be read or parsed; in the latter

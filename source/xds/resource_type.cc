@@ -72,6 +72,10 @@ bool isFullSetType(std::string_view type_url) {
   return type != nullptr && type->full_set;
 }
 
+bool removalsComeFirst(std::string_view type_url) {
+  return typeName(type_url) == typeName(kListenerType);
+}
+
 bool hasNameInBody(std::string_view type_url) {
   return find(type_url) != nullptr;
 }

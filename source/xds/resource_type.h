@@ -26,6 +26,10 @@ constexpr std::string_view typeName(std::string_view type_url) {
 // also the types that may be asked for by wildcard.
 bool isFullSetType(std::string_view type_url);
 
+// Listeners that go make room for those that come, on the same address; whatever else goes may share something with
+// what comes in its place, and goes last.
+bool removalsComeFirst(std::string_view type_url);
+
 // Whether a resource's name stands in its body too (field 1), so that both have to agree.
 bool hasNameInBody(std::string_view type_url);
 

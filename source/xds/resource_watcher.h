@@ -27,13 +27,23 @@ struct UpdatedResource {
   std::shared_ptr<const google::protobuf::Any> body;  // its type is the subscription's
 };
 
-// What one response changes. Resources whose bytes are those already accepted are not in it.
+// What one response changes. Resources whose bytes are those already accepted are not in it. A large response comes in
+// parts, between which the loop runs.
 struct Update {
   std::string_view type_url;
+  std::string_view source;               // identity(Source) of where it comes from
   std::string_view version;              // the response's; delta: for people only
   std::vector<UpdatedResource> changed;  // added or modified
-  std::vector<std::string> removed;      // gone, or known not to exist; removals come before additions
+  std::vector<std::string> removed;      // gone, or known not to exist
   std::vector<ResourceError> rejected;   // refused before anybody looked inside; already in the NACK
+  bool more = false;                     // another part of the response follows
+};
+
+// Why a resource that was asked for is waited for no longer.
+enum class WaitEnd : uint8_t {
+  kTimeout,  // initial_fetch_timeout is over
+  kRefused,  // what came for it was refused
+  kAbsent,   // the server has none
 };
 
 class ResourceWatcher {
@@ -45,9 +55,9 @@ class ResourceWatcher {
   // wait for anything (warming comes later). May change the interest in any type.
   virtual std::vector<ResourceError> onUpdate(const Update& update) = 0;
 
-  // initial_fetch_timeout is over for these names ("*": the wildcard) and nothing is known of them: go on without.
-  // They stay subscribed and may arrive later.
-  virtual void onFetchTimeout(const std::vector<std::string>& names) = 0;
+  // These names ("*": the wildcard) were waited for and nothing is known of them: go on without. They stay subscribed
+  // and may arrive later.
+  virtual void onWaitOver(std::string_view source, const std::vector<std::string>& names, WaitEnd why) = 0;
 };
 
 enum class VerdictState : uint8_t {

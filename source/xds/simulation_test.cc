@@ -314,7 +314,7 @@ class World {
       if (update.type_url == kClusterType) world->followClusters();
       return errors;
     }
-    void onFetchTimeout(const std::vector<std::string>&) override {}
+    void onWaitOver(std::string_view, const std::vector<std::string>&, WaitEnd) override {}
     static bool isBad(const UpdatedResource& resource) {
       return resource.body->value() == testing::clusterBody(resource.name, std::string(kBad))->value() ||
              resource.body->value() == testing::endpointBody(resource.name, 0)->value();

@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "source/xds/nack_text.h"
 #include "source/xds/resource_type.h"
 
 namespace sluice::xds {
 namespace {
-
-bool sameBody(const google::protobuf::Any* a, const google::protobuf::Any* b) {
-  return a != nullptr && b != nullptr && a->value() == b->value();
-}
 
 // The errors of each name, joined.
 std::map<std::string_view, std::string> byName(const std::vector<ResourceError>& errors) {
@@ -23,6 +20,16 @@ std::map<std::string_view, std::string> byName(const std::vector<ResourceError>&
     absl::StrAppend(&text, text.empty() ? "" : "; ", errorText(error));
   }
   return texts;
+}
+
+// Of what a response says: a server may give the same a new version and nonce each time.
+uint64_t contentOf(const Response& response) {
+  uint64_t content = absl::HashOf(response.removed);
+  for (const Resource& resource : response.resources) {
+    content = absl::HashOf(content, resource.name, resource.body != nullptr);
+    if (resource.body) content = absl::HashOf(content, resource.body->type_url(), resource.body->value());
+  }
+  return content;
 }
 
 }  // namespace
@@ -38,7 +45,7 @@ void SubscriptionMachine::subscribe(std::string_view name, TimePoint now,
   const std::chrono::milliseconds timeout = fetch_timeout.value_or(options_.initial_fetch_timeout);
   const auto deadline = timeout.count() > 0 ? std::optional(now + timeout) : std::nullopt;
   if (name == kWildcard) {
-    wildcard_ = true;
+    wildcard_ = wildcard_waits_ = true;
     setFetchDeadline(name, wildcard_deadline_, deadline);
   } else {
     Entry& entry = entries_[std::string(name)];
@@ -54,7 +61,7 @@ void SubscriptionMachine::subscribe(std::string_view name, TimePoint now,
 void SubscriptionMachine::unsubscribe(std::string_view name) {
   if (!wants(name)) return;
   if (name == kWildcard) {
-    wildcard_ = false;
+    wildcard_ = wildcard_waits_ = false;
     setFetchDeadline(name, wildcard_deadline_, std::nullopt);
     for (auto entry = entries_.begin(); entry != entries_.end();) {
       const auto current = entry++;
@@ -93,6 +100,7 @@ bool SubscriptionMachine::wantsAny() const {
 }
 
 void SubscriptionMachine::markSubscribed(std::string_view name) {
+  answerHeld();
   interest_changed_ = true;
   // Out even if the server thinks that it was never taken back: it has to answer.
   to_unsubscribe_.erase(std::string(name));
@@ -100,6 +108,7 @@ void SubscriptionMachine::markSubscribed(std::string_view name) {
 }
 
 void SubscriptionMachine::markUnsubscribed(std::string_view name) {
+  answerHeld();
   interest_changed_ = true;
   to_subscribe_.erase(std::string(name));
   if (on_wire_.contains(name) || (name == kWildcard && legacy_wildcard_)) to_unsubscribe_.emplace(name);
@@ -109,6 +118,7 @@ void SubscriptionMachine::markUnsubscribed(std::string_view name) {
 
 void SubscriptionMachine::onStreamStart(TimePoint now, bool same_server) {
   onStreamEnd();
+  ++stream_;
   stream_up_ = true;
   same_server_ = same_server;
   forgetRejections(now);
@@ -135,13 +145,15 @@ void SubscriptionMachine::onStreamEnd() {
   requested_ = named_ = legacy_wildcard_ = false;
   nonce_.clear();
   acks_.clear();
+  refusal_.reset();
+  held_.reset();
   on_wire_.clear();
   to_subscribe_.clear();
   to_unsubscribe_.clear();
 }
 
 bool SubscriptionMachine::interestDue() const {
-  if (!stream_up_ || paused_ > 0) return false;
+  if (!stream_up_ || paused_ > 0 || busy()) return false;
   if (!requested_) return wantsAny();  // an empty first request would mean "everything"
   if (delta()) return !to_subscribe_.empty() || !to_unsubscribe_.empty();
   // State-of-the-world has no words for leaving a legacy wildcard but naming something.
@@ -215,145 +227,104 @@ void SubscriptionMachine::fillDeltaChange(Request& request) {
   to_unsubscribe_.clear();
 }
 
-// --- responses: sorting out
-
-const std::string& SubscriptionMachine::versionOf(const Resource& resource, const Response& response) const {
-  return resource.version.empty() && !delta() ? response.version : resource.version;
-}
-
-bool SubscriptionMachine::isHeartbeat(const Resource& resource, const Response& response) const {
-  if (resource.body != nullptr) return false;
-  const auto entry = entries_.find(resource.name);
-  if (entry == entries_.end() || entry->second.body == nullptr) return false;
-  if (resource.version == entry->second.version) return true;
-  // State-of-the-world servers leave the version out, or give the response's.
-  return !delta() && (resource.version.empty() || resource.version == response.version);
-}
-
-std::string SubscriptionMachine::nameOf(const Resource& resource, size_t index, Plan& plan) const {
-  const std::string where = absl::StrCat("resources[", index, "]");
-  if (!resource.name.empty() && !hasNameInBody(options_.type_url)) return resource.name;
-  absl::StatusOr<std::string> name = nameInBody(resource.body->value());
-  if (!name.ok()) {
-    plan.unnamed = plan.unnamed || resource.name.empty();
-    plan.refuse(resource.name.empty() ? where : resource.name, "", std::string(name.status().message()));
-    return {};
-  }
-  if (!resource.name.empty() && resource.name != *name) {
-    plan.refuse(resource.name, "name", absl::StrCat("is \"", *name, "\" inside; both names must be the same"));
-    return {};
-  }
-  return *std::move(name);
-}
-
-SubscriptionMachine::Plan SubscriptionMachine::makePlan(const Response& response) const {
-  Plan plan;
-  plan.update.type_url = options_.type_url;
-  plan.update.version = response.version;
-  for (size_t i = 0; i < response.resources.size(); ++i) {
-    const Resource& resource = response.resources[i];
-    if (resource.body != nullptr && typeName(resource.body->type_url()) != typeName(options_.type_url)) {
-      plan.refused = true;
-      plan.refuse(resource.name.empty() ? absl::StrCat("resources[", i, "]") : resource.name, "",
-                  absl::StrCat("its type is ", std::string(typeName(resource.body->type_url())),
-                               "; a response holds one type"));
-      continue;
-    }
-    if (resource.body == nullptr) {
-      sortResource(resource, resource.name, response, plan);
-    } else if (std::string name = nameOf(resource, i, plan); !name.empty()) {
-      sortResource(resource, std::move(name), response, plan);
-    } else {
-      plan.present.insert(resource.name);
-    }
-  }
-  dropContradictions(response, plan);
-  plan.only_heartbeats = !response.resources.empty() && plan.heartbeats.size() == response.resources.size();
-  if (!plan.refused) findRemoved(response, plan);
-  return plan;
-}
-
-void SubscriptionMachine::sortResource(const Resource& resource, std::string name, const Response& response,
-                                       Plan& plan) const {
-  if (!plan.present.insert(name).second) {
-    if (!plan.bad.contains(name)) plan.refuse(std::move(name), "", "stands in one response twice; send it once");
-    return;
-  }
-  const auto entry = entries_.find(name);
-  if (!wildcard_ && (entry == entries_.end() || !entry->second.subscribed)) return;  // nobody asked for it
-  if (isHeartbeat(resource, response)) {
-    plan.heartbeats.emplace_back(std::move(name), &resource);
-  } else if (resource.body == nullptr) {
-    if (!resource.aliases.empty()) return;  // "this alias has nothing": for types that have aliases
-    plan.refuse(std::move(name), "resource", "is missing, and no such version is held");
-  } else if (entry != entries_.end() && sameBody(entry->second.body.get(), resource.body.get())) {
-    plan.unchanged.emplace_back(std::move(name), &resource);
-  } else {
-    plan.update.changed.push_back({std::move(name), versionOf(resource, response), resource.body});
-    plan.sources.push_back(&resource);
-  }
-}
-
-// A name that was refused for standing twice, or for being sent and removed at once, is taken in neither form.
-void SubscriptionMachine::dropContradictions(const Response& response, Plan& plan) const {
-  for (const std::string& name : response.removed) {
-    if (plan.present.contains(name) && !plan.bad.contains(name)) {
-      plan.refuse(name, "", "stands in resources and in removed_resources; send it in one of them");
-    }
-  }
-  if (plan.bad.empty()) return;
-  size_t kept = 0;
-  for (size_t i = 0; i < plan.update.changed.size(); ++i) {
-    if (plan.bad.contains(plan.update.changed[i].name)) continue;
-    if (kept != i) {
-      plan.update.changed[kept] = std::move(plan.update.changed[i]);
-      plan.sources[kept] = plan.sources[i];
-    }
-    ++kept;
-  }
-  plan.update.changed.resize(kept);
-  plan.sources.resize(kept);
-  std::erase_if(plan.unchanged, [&](const auto& item) { return plan.bad.contains(item.first); });
-}
-
-void SubscriptionMachine::findRemoved(const Response& response, Plan& plan) const {
-  if (delta()) {
-    const std::set<std::string_view> once(response.removed.begin(), response.removed.end());
-    for (const std::string_view name : once) {
-      if (entries_.contains(name) && !plan.present.contains(name)) plan.update.removed.emplace_back(name);
-    }
-    return;
-  }
-  // A resource that nobody can name may be any of those held: then nothing is missing for sure.
-  if (!full_set_ || plan.unnamed || plan.only_heartbeats) return;
-  for (const auto& [name, entry] : entries_) {
-    if (plan.present.contains(name)) continue;
-    const bool new_to_us = entry.subscribed && entry.state != VerdictState::kDoesNotExist;
-    if (entry.body != nullptr || new_to_us) plan.update.removed.push_back(name);
-  }
-}
-
 // --- responses: taking them in
 
-bool SubscriptionMachine::onResponse(const Response& response, TimePoint now) {
+bool SubscriptionMachine::onResponse(Response response, TimePoint now) {
   if (!stream_up_ || !requested_) return false;
+  answerHeld();  // each response is answered
   nonce_ = response.nonce;
-  const Plan plan = makePlan(response);
-  std::vector<ResourceError> errors = plan.update.rejected;
-  if (!plan.refused && !plan.only_heartbeats) {
-    std::vector<ResourceError> found = watcher_.onUpdate(plan.update);
-    std::move(found.begin(), found.end(), std::back_inserter(errors));
+  if (refusal_ && now < refusal_->again && contentOf(response) == refusal_->content) {
+    held_ = std::move(response);
+    if (!delta() && interest_changed_) answerHeld();  // a request that goes out with its nonce would be the answer
+  } else {
+    begin(std::move(response), now);
   }
-  if (!plan.refused) apply(response, plan, errors, now);
-  queueAck(response, errors);
+  return true;
+}
+
+void SubscriptionMachine::begin(Response response, TimePoint now) {
+  work_ = std::make_unique<Work>();
+  work_->response = std::move(response);
+  work_->stream = stream_;
+  work_->plan = makePlan(work_->response);
+  work_->errors = work_->plan.update.rejected;
+  step(now);
+}
+
+void SubscriptionMachine::step(TimePoint now) {
+  if (!work_->plan.refused && !work_->plan.only_heartbeats) {
+    const Update part = nextPart();
+    std::vector<ResourceError> found = watcher_.onUpdate(part);
+    std::move(found.begin(), found.end(), std::back_inserter(work_->errors));
+    if (part.more) return;
+  }
+  finish(now);
+}
+
+Update SubscriptionMachine::nextPart() {
+  const Update& whole = work_->plan.update;
+  const bool first = work_->next == 0;
+  const auto from = whole.changed.begin() + static_cast<std::ptrdiff_t>(work_->next);
+  work_->next = std::min(work_->next + kPart, whole.changed.size());
+  Update part{.type_url = options_.type_url, .source = options_.source, .version = whole.version};
+  part.changed.assign(from, whole.changed.begin() + static_cast<std::ptrdiff_t>(work_->next));
+  part.more = work_->next < whole.changed.size();
+  if (removalsComeFirst(options_.type_url) ? first : !part.more) part.removed = whole.removed;
+  if (first) part.rejected = whole.rejected;
+  return part;
+}
+
+void SubscriptionMachine::finish(TimePoint now) {
+  const std::unique_ptr<Work> work = std::move(work_);
+  const Response& response = work->response;
+  const std::vector<ResourceError>& errors = work->errors;
+  if (!work->plan.refused) apply(response, work->plan, errors, now);
+  std::string text = errors.empty() ? std::string() : nackText(options_.type_url, errors);
   if (errors.empty()) {
+    version_ = response.version;
     ++stats_.update_success;
     stats_.update_time = now;
     stats_.version_text = response.version;
   } else {
     ++stats_.update_rejected;
   }
-  return true;
+  if (work->stream == stream_ && stream_up_) {
+    rememberRefusal(response, text, now);
+    queueAck(response.nonce, std::move(text));
+  }
+  if (work->plan.refused) {  // nobody knows what it was for
+    for (auto& [name, entry] : entries_) {
+      if (!entry.subscribed || entry.body != nullptr || entry.state != VerdictState::kRequested) continue;
+      setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
+      waits_refused_.push_back(name);
+    }
+    setFetchDeadline(kWildcard, wildcard_deadline_, std::nullopt);
+    if (wildcard_waits_) waits_refused_.emplace_back(kWildcard);
+  }
+  wildcard_waits_ = false;
+  tellWaitsOver();
+}
+
+void SubscriptionMachine::rememberRefusal(const Response& response, std::string text, TimePoint now) {
+  if (text.empty()) return refusal_.reset();
+  const uint64_t content = contentOf(response);
+  const bool again = refusal_ && refusal_->content == content;
+  const auto wait = again ? std::min(refusal_->wait * 2, kLastRetry) : kFirstRetry;
+  refusal_ = Refusal{content, std::move(text), wait, now + wait};
+}
+
+// Without another look: as what was refused before.
+void SubscriptionMachine::answerHeld() {
+  if (!held_) return;
+  queueAck(held_->nonce, refusal_->text);
+  held_.reset();
+}
+
+void SubscriptionMachine::tellWaitsOver() {
+  const std::vector<std::string> refused = std::exchange(waits_refused_, {});
+  const std::vector<std::string> absent = std::exchange(waits_absent_, {});
+  if (!refused.empty()) watcher_.onWaitOver(options_.source, refused, WaitEnd::kRefused);
+  if (!absent.empty()) watcher_.onWaitOver(options_.source, absent, WaitEnd::kAbsent);
 }
 
 void SubscriptionMachine::apply(const Response& response, const Plan& plan, const std::vector<ResourceError>& errors,
@@ -415,6 +386,7 @@ void SubscriptionMachine::reject(std::string_view name, std::string_view version
     found = entries_.emplace(name, Entry{}).first;
   }
   Entry& entry = found->second;
+  if (entry.subscribed && entry.state == VerdictState::kRequested) waits_refused_.emplace_back(name);
   setState(entry, VerdictState::kRejected, now);
   entry.rejected_version = version;
   entry.error = validUtf8(error, kMaxNackText);
@@ -426,6 +398,7 @@ void SubscriptionMachine::remove(std::string_view name, TimePoint now) {
   if (found == entries_.end()) return;
   Entry& entry = found->second;
   if (!entry.subscribed) return erase(found);
+  if (entry.state == VerdictState::kRequested) waits_absent_.emplace_back(name);
   clearExpiry(found->first, entry);
   setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
   entry.body.reset();
@@ -443,19 +416,10 @@ void SubscriptionMachine::forgetMissing(const Plan& plan) {
   }
 }
 
-void SubscriptionMachine::Plan::refuse(std::string name, std::string field_path, std::string rule) {
-  bad.insert(name);
-  update.rejected.push_back({std::move(name), std::move(field_path), std::move(rule)});
-}
-
-void SubscriptionMachine::queueAck(const Response& response, const std::vector<ResourceError>& errors) {
+void SubscriptionMachine::queueAck(const std::string& nonce, std::string error) {
   Ack ack;
-  ack.nonce = response.nonce;
-  if (errors.empty()) {
-    version_ = response.version;
-  } else {
-    ack.error = ErrorDetail{.message = nackText(options_.type_url, errors)};
-  }
+  ack.nonce = nonce;
+  if (!error.empty()) ack.error = ErrorDetail{.message = std::move(error)};
   ack.version = version_;
   acks_.push_back(std::move(ack));
 }
@@ -499,19 +463,20 @@ std::optional<TimePoint> SubscriptionMachine::nextDeadline() const {
   std::optional<TimePoint> next;
   if (!fetch_deadlines_.empty()) next = fetch_deadlines_.begin()->first;
   if (!expiries_.empty() && (!next || expiries_.begin()->first < *next)) next = expiries_.begin()->first;
+  if (held_ && (!next || refusal_->again < *next)) next = refusal_->again;
   return next;
 }
 
 void SubscriptionMachine::onTime(TimePoint now) {
+  if (busy()) return;  // afterwards
   expire(now);
   endWaits(now);
+  if (held_ && refusal_->again <= now) begin(*std::exchange(held_, std::nullopt), now);
 }
 
 // A resource whose TTL is over is removed, never rolled back.
 void SubscriptionMachine::expire(TimePoint now) {
-  Update update;
-  update.type_url = options_.type_url;
-  update.version = version_;
+  Update update{.type_url = options_.type_url, .source = options_.source, .version = version_};
   while (!expiries_.empty() && expiries_.begin()->first <= now) {
     std::string name = expiries_.begin()->second;
     remove(name, now);
@@ -526,6 +491,7 @@ void SubscriptionMachine::endWaits(TimePoint now) {
     std::string name = fetch_deadlines_.begin()->second;
     if (name == kWildcard) {
       setFetchDeadline(name, wildcard_deadline_, std::nullopt);
+      wildcard_waits_ = false;
     } else {
       Entry& entry = entries_.find(name)->second;
       setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
@@ -534,7 +500,7 @@ void SubscriptionMachine::endWaits(TimePoint now) {
     timed_out.push_back(std::move(name));
   }
   stats_.init_fetch_timeout += timed_out.size();
-  if (!timed_out.empty()) watcher_.onFetchTimeout(timed_out);
+  if (!timed_out.empty()) watcher_.onWaitOver(options_.source, timed_out, WaitEnd::kTimeout);
 }
 
 // --- views

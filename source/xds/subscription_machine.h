@@ -29,7 +29,13 @@ class SubscriptionMachine {
     std::string type_url;
     Variant variant = Variant::kSotw;
     std::chrono::milliseconds initial_fetch_timeout{15000};  // of each name; 0: wait for ever
+    std::string source = {};                                 // as in Update
   };
+  // So many resources are handed on at once.
+  static constexpr size_t kPart = 64;
+  // What was refused and comes again unchanged is looked at again so much later, twice as late each time.
+  static constexpr std::chrono::milliseconds kFirstRetry{1000};
+  static constexpr std::chrono::milliseconds kLastRetry{60000};
 
   SubscriptionMachine(Options options, ResourceWatcher& watcher);
   SubscriptionMachine(const SubscriptionMachine&) = delete;
@@ -51,16 +57,22 @@ class SubscriptionMachine {
   // The stream was made; `same_server` false drops what the versions held would mean to another server.
   void onStreamStart(TimePoint now, bool same_server = true);
   void onStreamEnd();
-  // Takes a response of this type. False: none was asked for on this stream, and it was dropped.
-  bool onResponse(const Response& response, TimePoint now);
+  // Takes a response of this type, while not busy. False: none was asked for on this stream, and it was dropped.
+  // Content that was refused already waits until it is looked at again, so that a server that answers each NACK with
+  // the same is not asked in a circle; other content is taken at once.
+  bool onResponse(Response response, TimePoint now);
+  // Part of a large response is still to be taken by step().
+  bool busy() const { return work_ != nullptr; }
+  void step(TimePoint now);
 
   // Requests to send, ACKs first. take*() may be called only if the matching *Due() is true.
   bool ackDue() const { return stream_up_ && !acks_.empty(); }
+  size_t acksDue() const { return stream_up_ ? acks_.size() : 0; }
   bool interestDue() const;
   Request takeAck();
   Request takeInterest();
 
-  // Time: when onTime has to be called next (TTLs and fetch timeouts), if at all.
+  // Time: when onTime has to be called next (TTLs, fetch timeouts, what waits after a refusal), if at all.
   std::optional<TimePoint> nextDeadline() const;
   void onTime(TimePoint now);
 
@@ -104,6 +116,21 @@ class SubscriptionMachine {
 
     void refuse(std::string name, std::string field_path, std::string rule);
   };
+  // A response that is being taken.
+  struct Work {
+    Response response;
+    Plan plan;
+    size_t next = 0;  // of plan.update.changed
+    std::vector<ResourceError> errors;
+    uint64_t stream = 0;
+  };
+  // The content that was refused last.
+  struct Refusal {
+    uint64_t content = 0;
+    std::string text;
+    std::chrono::milliseconds wait{0};
+    TimePoint again;
+  };
 
   bool delta() const { return options_.variant == Variant::kDelta; }
   bool isHeartbeat(const Resource& resource, const Response& response) const;
@@ -115,12 +142,18 @@ class SubscriptionMachine {
   void findRemoved(const Response& response, Plan& plan) const;
   const std::string& versionOf(const Resource& resource, const Response& response) const;
 
+  void begin(Response response, TimePoint now);
+  Update nextPart();
+  void finish(TimePoint now);
+  void rememberRefusal(const Response& response, std::string text, TimePoint now);
+  void answerHeld();
+  void tellWaitsOver();
   void apply(const Response& response, const Plan& plan, const std::vector<ResourceError>& errors, TimePoint now);
   void accept(std::string_view name, const UpdatedResource& resource, const Resource& source, TimePoint now);
   void reject(std::string_view name, std::string_view version, std::string_view error, TimePoint now);
   void remove(std::string_view name, TimePoint now);
   void forgetMissing(const Plan& plan);
-  void queueAck(const Response& response, const std::vector<ResourceError>& errors);
+  void queueAck(const std::string& nonce, std::string error);
 
   void setFetchDeadline(std::string_view name, std::optional<TimePoint>& slot, std::optional<TimePoint> deadline);
   void setExpiry(const std::string& name, Entry& entry, const Resource& source, TimePoint now);
@@ -150,8 +183,12 @@ class SubscriptionMachine {
   std::set<std::pair<TimePoint, std::string>> expiries_;
   SubscriptionStats stats_;
   int paused_ = 0;
+  bool wildcard_waits_ = false;
+  std::unique_ptr<Work> work_;
+  std::vector<std::string> waits_refused_, waits_absent_;  // to be told
 
   // Of the present stream.
+  uint64_t stream_ = 0;  // which
   bool stream_up_ = false;
   bool requested_ = false;        // a request went out
   bool named_ = false;            // a name went out: an empty list means "nothing" from then on
@@ -160,6 +197,8 @@ class SubscriptionMachine {
   bool interest_changed_ = false;  // state-of-the-world
   std::string nonce_;              // of the last response
   std::deque<Ack> acks_;
+  std::optional<Refusal> refusal_;
+  std::optional<Response> held_;                // has the refused content
   std::set<std::string, std::less<>> on_wire_;  // delta: what the server believes we want
   std::set<std::string, std::less<>> to_subscribe_;
   std::set<std::string, std::less<>> to_unsubscribe_;

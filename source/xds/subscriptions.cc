@@ -13,8 +13,9 @@ constexpr std::array<std::string_view, 5> kAdsOrder{kClusterType, kSecretType, k
                                                     kRouteType};
 
 AdsClient::Options clientOptions(const GrpcSource& source, const envoy::config::core::v3::Node& node,
-                                 std::string_view own_type) {
+                                 std::string_view own_type, std::string identity) {
   AdsClient::Options options;
+  options.source = std::move(identity);
   options.variant = source.variant;
   options.node = node;
   options.set_node_on_first_message_only = source.node_on_first_message_only;
@@ -22,7 +23,8 @@ AdsClient::Options clientOptions(const GrpcSource& source, const envoy::config::
   return options;
 }
 
-// Sources with one identity share a stream or a file.
+}  // namespace
+
 std::string identity(const Source& source) {
   switch (source.kind) {
     case Source::Kind::kAds:
@@ -38,16 +40,17 @@ std::string identity(const Source& source) {
   return key;
 }
 
-}  // namespace
-
 // It is let go of through the loop, because what it tells a watcher may be why nobody wants it any more.
 class Subscriptions::Feed : public event::Deferred {
  public:
   virtual void subscribe(std::string_view name, std::chrono::milliseconds fetch_timeout) = 0;
   virtual void unsubscribe(std::string_view name) = 0;
+  virtual bool wants(std::string_view name) const = 0;
   virtual bool wantsAny() const = 0;
   virtual std::vector<Verdict> verdicts() const = 0;
   virtual void visit(const std::function<void(const View&)>& visit) const = 0;
+  // Its own stream and where that goes; null: it has none.
+  virtual std::pair<AdsClient*, std::string_view> ownStream() const { return {nullptr, {}}; }
 };
 
 // One type of a client: of the aggregated stream, or (then owned) of a stream of its own.
@@ -55,13 +58,19 @@ class Subscriptions::StreamFeed : public Feed {
  public:
   StreamFeed(std::string_view type_url, AdsClient& client) : type_url_(type_url), source_("ads"), client_(client) {}
   StreamFeed(std::string_view type_url, const std::string& cluster, std::unique_ptr<AdsClient> client)
-      : type_url_(type_url), source_(absl::StrCat("grpc ", cluster)), owned_(std::move(client)), client_(*owned_) {}
+      : type_url_(type_url),
+        source_(absl::StrCat("grpc ", cluster)),
+        server_(cluster),
+        owned_(std::move(client)),
+        client_(*owned_) {}
 
   void subscribe(std::string_view name, std::chrono::milliseconds fetch_timeout) override {
     client_.subscribe(type_url_, name, fetch_timeout);
   }
   void unsubscribe(std::string_view name) override { client_.unsubscribe(type_url_, name); }
+  bool wants(std::string_view name) const override { return client_.wants(type_url_, name); }
   bool wantsAny() const override { return client_.wantsAny(type_url_); }
+  std::pair<AdsClient*, std::string_view> ownStream() const override { return {owned_.get(), server_}; }
   std::vector<Verdict> verdicts() const override { return client_.verdicts(type_url_); }
   void visit(const std::function<void(const View&)>& visit) const override {
     const StreamStats stream = client_.streamStats();
@@ -71,6 +80,7 @@ class Subscriptions::StreamFeed : public Feed {
  private:
   const std::string type_url_;
   const std::string source_;
+  const std::string server_;
   const std::unique_ptr<AdsClient> owned_;
   AdsClient& client_;
 };
@@ -81,6 +91,7 @@ class Subscriptions::FileFeed : public Feed {
       : type_url_(type_url), file_(std::move(file)) {}
   void subscribe(std::string_view name, std::chrono::milliseconds) override { file_->subscribe(name); }
   void unsubscribe(std::string_view name) override { file_->unsubscribe(name); }
+  bool wants(std::string_view name) const override { return file_->wants(name); }
   bool wantsAny() const override { return file_->wantsAny(); }
   std::vector<Verdict> verdicts() const override { return file_->verdicts(); }
   void visit(const std::function<void(const View&)>& visit) const override {
@@ -106,10 +117,25 @@ ResourceWatcher& Subscriptions::watcherOf(std::string_view type_url) const {
   return *watcher->second;
 }
 
+std::unique_ptr<AdsClient> Subscriptions::makeClient(const Source& source, std::string_view own_type) {
+  auto client = std::make_unique<AdsClient>(clientOptions(source.grpc, deps_.node, own_type, identity(source)),
+                                            deps_.make_transport(source.grpc), deps_.loop, deps_.random);
+  client->onLog(deps_.log);
+  client->onUp([this, server = source.grpc.cluster, up = client.get()] { wakeSiblings(server, *up); });
+  return client;
+}
+
+void Subscriptions::wakeSiblings(const std::string& server, const AdsClient& up) {
+  if (ads_ && ads_.get() != &up && ads_server_ == server) ads_->retryNow();
+  for (const auto& [key, feed] : feeds_) {
+    const auto [client, its_server] = feed->ownStream();
+    if (client != nullptr && client != &up && its_server == server) client->retryNow();
+  }
+}
+
 void Subscriptions::startAds(const GrpcSource& source) {
-  ads_ = std::make_unique<AdsClient>(clientOptions(source, deps_.node, ""), deps_.make_transport(source), deps_.loop,
-                                     deps_.random);
-  ads_->onLog(deps_.log);
+  ads_server_ = source.cluster;
+  ads_ = makeClient({.kind = Source::Kind::kAds, .grpc = source}, "");
   for (const std::string_view type : kAdsOrder) {
     if (watchers_.contains(type)) ads_->addType({std::string(type)}, watcherOf(type));
   }
@@ -117,24 +143,15 @@ void Subscriptions::startAds(const GrpcSource& source) {
 }
 
 absl::Status Subscriptions::subscribe(std::string_view type_url, const Source& source, std::string_view name) {
-  const std::pair<std::string, std::string> wanted(type_url, name);
-  Key key(type_url, identity(source));
-  if (const auto known = feed_of_.find(wanted); known != feed_of_.end()) {
-    if (known->second == key) return absl::OkStatus();
-    unsubscribe(type_url, name);  // it moved to another source
-  }
   absl::StatusOr<Feed*> feed = feedFor(type_url, source);
   if (!feed.ok()) return feed.status();
-  (*feed)->subscribe(name, source.initial_fetch_timeout);
-  feed_of_[wanted] = std::move(key);
+  if (!(*feed)->wants(name)) (*feed)->subscribe(name, source.initial_fetch_timeout);
   return absl::OkStatus();
 }
 
-void Subscriptions::unsubscribe(std::string_view type_url, std::string_view name) {
-  const auto known = feed_of_.find({std::string(type_url), std::string(name)});
-  if (known == feed_of_.end()) return;
-  const auto feed = feeds_.find(known->second);
-  feed_of_.erase(known);
+void Subscriptions::unsubscribe(std::string_view type_url, const std::string& source, std::string_view name) {
+  const auto feed = feeds_.find({std::string(type_url), source});
+  if (feed == feeds_.end() || !feed->second->wants(name)) return;
   feed->second->unsubscribe(name);
   if (feed->second->wantsAny()) return;
   deps_.loop.deleteLater(std::move(feed->second));
@@ -160,7 +177,7 @@ absl::StatusOr<std::unique_ptr<Subscriptions::Feed>> Subscriptions::makeFeed(std
   if (source.kind == Source::Kind::kFile) {
     auto file = std::make_unique<FileSubscription>(
         FileSubscription::Options{std::string(type_url), source.path, source.watched_directory,
-                                  source.initial_fetch_timeout},
+                                  source.initial_fetch_timeout, identity(source)},
         deps_.load_file, watcherOf(type_url), deps_.loop, deps_.log);
     if (absl::Status started = file->startLater(); !started.ok()) return started;
     return std::make_unique<FileFeed>(type_url, std::move(file));
@@ -168,9 +185,7 @@ absl::StatusOr<std::unique_ptr<Subscriptions::Feed>> Subscriptions::makeFeed(std
   if (ownStreamMethod(type_url, source.grpc.variant).empty()) {
     return absl::UnimplementedError(absl::StrCat("api_config_source: no stream serves ", std::string(type_url)));
   }
-  auto client = std::make_unique<AdsClient>(clientOptions(source.grpc, deps_.node, type_url),
-                                            deps_.make_transport(source.grpc), deps_.loop, deps_.random);
-  client->onLog(deps_.log);
+  std::unique_ptr<AdsClient> client = makeClient(source, type_url);
   client->addType({std::string(type_url)}, watcherOf(type_url));
   client->start();
   return std::make_unique<StreamFeed>(type_url, source.grpc.cluster, std::move(client));

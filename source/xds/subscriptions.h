@@ -42,6 +42,10 @@ struct Source {
   std::chrono::milliseconds initial_fetch_timeout{15000};  // 0: wait for ever
 };
 
+// Of what decides where a resource comes from: sources with one identity share a stream or a file, and the same name
+// from two of them is two resources.
+std::string identity(const Source& source);
+
 class Subscriptions {
  public:
   struct Deps {
@@ -67,11 +71,11 @@ class Subscriptions {
   // The aggregated stream, once. It carries clusters, endpoints, listeners and routes, in this order.
   void startAds(const GrpcSource& source);
 
-  // A name ("*": all) of a type from a source; each name of a type has one source at a time. Errors: ads where there is
-  // no aggregated stream, a type without a stream of its own, a directory that cannot be watched.
+  // A name ("*": all) of a type from a source. Errors: ads where there is no aggregated stream, a type without a stream
+  // of its own, a directory that cannot be watched.
   absl::Status subscribe(std::string_view type_url, const Source& source, std::string_view name);
-  // Forgets it; a stream or file that nobody wants anything of is let go.
-  void unsubscribe(std::string_view type_url, std::string_view name);
+  // Forgets it; `source` is its identity. A stream or file that nobody wants anything of is let go.
+  void unsubscribe(std::string_view type_url, const std::string& source, std::string_view name);
 
   // Holds back changes of a type's interest on the aggregated stream; null if there is none.
   std::unique_ptr<AdsClient::Pause> pause(std::string_view type_url);
@@ -89,12 +93,15 @@ class Subscriptions {
   ResourceWatcher& watcherOf(std::string_view type_url) const;
   absl::StatusOr<Feed*> feedFor(std::string_view type_url, const Source& source);
   absl::StatusOr<std::unique_ptr<Feed>> makeFeed(std::string_view type_url, const Source& source);
+  // The other streams to the server of `up` need not wait any longer: it is back.
+  void wakeSiblings(const std::string& server, const AdsClient& up);
+  std::unique_ptr<AdsClient> makeClient(const Source& source, std::string_view own_type);
 
   Deps deps_;
   std::map<std::string, ResourceWatcher*, std::less<>> watchers_;
   std::unique_ptr<AdsClient> ads_;
+  std::string ads_server_;  // the cluster of ads_
   std::map<Key, std::unique_ptr<Feed>> feeds_;
-  std::map<std::pair<std::string, std::string>, Key> feed_of_;  // (type, name) to its feed
 };
 
 }  // namespace sluice::xds

@@ -31,7 +31,7 @@ struct Fixture {
       return std::make_unique<FakeTransport>(wires[source.cluster]);
     };
     deps.load_file = [this](const std::string&) { return toSotwMessage(file); };
-    deps.random = [] { return 0; };
+    deps.random = [this] { return random; };
     deps.log = [](const std::string&) {};
     return deps;
   }
@@ -41,6 +41,7 @@ struct Fixture {
   RecordingWatcher endpoints;
   std::map<std::string, std::shared_ptr<FakeTransport::Record>> wires;
   Response file;
+  uint64_t random = 0;
   Subscriptions subscriptions{deps()};
 };
 
@@ -78,7 +79,7 @@ TEST_CASE("a stream that nobody wants anything of is let go, and comes again") {
   Fixture f;
   REQUIRE(f.subscriptions.subscribe(kEndpointType, own("other"), "a").ok());
   const auto first = f.wires["other"];
-  f.subscriptions.unsubscribe(kEndpointType, "a");
+  f.subscriptions.unsubscribe(kEndpointType, identity(own("other")), "a");
   f.loop.settle();
   CHECK(first.use_count() == 2);  // this one and the map's: the transport is gone
 
@@ -90,7 +91,9 @@ TEST_CASE("a watcher may give up the last name of a stream while that stream tel
   Fixture f;
   REQUIRE(f.subscriptions.subscribe(kEndpointType, own("other"), "a").ok());
   f.wires["other"]->establish();
-  f.endpoints.during_update = [&](const Update&) { f.subscriptions.unsubscribe(kEndpointType, "a"); };
+  f.endpoints.during_update = [&](const Update&) {
+    f.subscriptions.unsubscribe(kEndpointType, identity(own("other")), "a");
+  };
 
   f.wires["other"]->events->onMessage(
       wireEncoder(Variant::kSotw).encode(response(kEndpointType, "v1", "n1", {bare(endpointBody("a", 140))})));
@@ -100,15 +103,56 @@ TEST_CASE("a watcher may give up the last name of a stream while that stream tel
   CHECK(f.subscriptions.verdicts(kEndpointType).empty());
 }
 
-TEST_CASE("a name that moves to another source leaves the old one") {
+TEST_CASE("the same name from two sources is two resources, and each is told with its source") {
   Fixture f;
   REQUIRE(f.subscriptions.subscribe(kEndpointType, own("one"), "a").ok());
   REQUIRE(f.subscriptions.subscribe(kEndpointType, own("two"), "a").ok());
+  for (const char* cluster : {"one", "two"}) f.wires[cluster]->establish();
   f.loop.settle();
+
+  for (const char* cluster : {"one", "two"}) {
+    CHECK(f.wires[cluster]->next(Variant::kSotw).names == Names{"a"});
+    f.wires[cluster]->events->onMessage(
+        wireEncoder(Variant::kSotw).encode(response(kEndpointType, cluster, "n1", {bare(endpointBody("a", 140))})));
+    CHECK(f.endpoints.last_source == identity(own(cluster)));
+  }
+  f.subscriptions.unsubscribe(kEndpointType, identity(own("one")), "a");
 
   std::vector<std::string> sources;
   f.subscriptions.forEach([&](const Subscriptions::View& view) { sources.push_back(view.source); });
   CHECK(sources == Names{"grpc two"});
+}
+
+TEST_CASE("when one stream to a server stands again its siblings try at once, and those wake nobody") {
+  Fixture f;
+  f.subscriptions.startAds(grpcTo("server"));
+  const auto ads = f.wires["server"];
+  REQUIRE(f.subscriptions.subscribe(kClusterType, own("server"), "*").ok());
+  const auto clusters = f.wires["server"];
+  REQUIRE(f.subscriptions.subscribe(kEndpointType, own("server"), "a").ok());
+  const auto endpoints = f.wires["server"];
+  REQUIRE(f.subscriptions.subscribe(kEndpointType, own("elsewhere"), "a").ok());
+  const auto elsewhere = f.wires["elsewhere"];
+  for (const auto& wire : {ads, clusters, endpoints, elsewhere}) wire->establish();
+  f.random = 499;  // the longest first wait
+  for (const auto& wire : {clusters, endpoints, elsewhere}) wire->fail();
+  f.random = 0;
+  ads->fail();
+  f.loop.settle();
+  REQUIRE(ads->connects == 2);
+  REQUIRE(clusters->connects == 1);
+
+  ads->establish();
+  CHECK(clusters->connects == 2);
+  CHECK(endpoints->connects == 2);
+  CHECK(elsewhere->connects == 1);
+
+  f.random = 499;
+  endpoints->fail();
+  clusters->establish();
+  CHECK(endpoints->connects == 2);
+  f.loop.advance(499ms);
+  CHECK(endpoints->connects == 3);
 }
 
 TEST_CASE("each source has its own time to wait for a name on the shared stream") {

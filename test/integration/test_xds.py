@@ -161,6 +161,69 @@ class XdsCase:
 
         waitFor(lambda: self.body() == b"two", "the configuration of the server that came back", 40)
 
+    def test_a_cluster_that_leaves_before_its_route_serves_until_the_route_has_left(self):
+        self.serve()
+        self.server.set(ENDPOINT, config.loadAssignment("up2", [self.two.port]))
+        self.server.set(CLUSTER, edsCluster("up2"))  # "up" is gone, and the routes still lead to it
+
+        waitFor(lambda: self.sluice.stat("cluster_manager.cluster_removed") == 1, "the removal")
+        self.assertEqual([self.body() for _ in range(20)], [b"one"] * 20)
+        self.server.set(ROUTE, config.routeConfig("routes", [route("up2")]))
+        self.waitForBody(b"two")
+
+        waitFor(lambda: "cluster.up.upstream_rq_total" not in self.sluice.stats("cluster.up."), "the old cluster's end")
+        self.assertEqual(self.sluice.stat("cluster_manager.active_clusters"), 2)  # the control plane's, and up2
+
+    def test_names_that_come_and_go_leave_no_stats_behind(self):
+        self.serve()
+
+        def publish(number):
+            self.server.set(CLUSTER, edsCluster("up"), cluster(f"c{number}", self.two.port))
+            self.server.set(ROUTE, config.routeConfig("routes", [route("up", prefix=f"/{number}"), route(f"c{number}")]))
+            self.server.set(LISTENER, rdsListener("http", self.port, "routes", stat_prefix=f"p{number}"))
+            waitFor(lambda: self.sluice.stats(f"http.p{number}."), "the listener")
+            self.waitForBody(b"two")
+
+        publish(0)
+        waitFor(lambda: not self.sluice.stats("http.http."), "the first listener's end", 40)
+        before = len(self.sluice.stats())
+        for number in range(1, 6):
+            publish(number)
+        waitFor(lambda: len(self.sluice.stats()) == before, "the end of all names but the last", 40)
+
+    def test_settings_for_a_filter_that_no_chain_has_are_told(self):
+        self.serve()
+        setting = {"@type": config.TYPE + "envoy.config.route.v3.FilterConfig", "disabled": True}
+        self.server.set(ROUTE, config.routeConfig("routes", [{**route("up"), "typed_per_filter_config": {"no_such": setting}}]))
+
+        waitFor(lambda: self.sluice.stat("listener_manager.rds_unknown_filter_settings") == 1, "the count")
+        self.assertEqual(self.waitForVerdict(ROUTE), "ok")
+        self.assertIn("routes 'routes' have settings for filter 'no_such'", self.sluice.log())
+
+    def test_a_proxy_is_not_ready_before_the_control_plane_told_of_listeners(self):
+        self.server.stop()
+        bootstrap = config.xdsBootstrap(self.server.port, self.delta)
+        for source in ("lds_config", "cds_config"):
+            bootstrap["dynamic_resources"][source]["initial_fetch_timeout"] = "0.2s"
+        self.sluice = self.start(Sluice(self.scratch, bootstrap, wait=False))
+        waitFor(lambda: "no listeners came in time" in self.sluice.log(), "the end of the wait")
+        waitFor(lambda: "is ready" in self.sluice.log(), "the start")
+
+        answer = self.sluice.admin("/ready")
+        self.assertEqual((answer.status, answer.body), (503, b"INITIALIZING\nno listeners have come from the control plane\n"))
+        self.server = self.start(AdsServer(self.server.port))
+        self.server.set(CLUSTER)
+        self.server.set(LISTENER)  # none is an answer
+        waitFor(lambda: self.sluice.admin("/ready").status == 200, "the process to be ready", 40)
+
+    def test_under_the_other_defaults_a_proxy_without_a_control_plane_is_ready(self):
+        self.server.stop()
+        bootstrap = config.xdsBootstrap(self.server.port, self.delta)
+        for source in ("lds_config", "cds_config"):
+            bootstrap["dynamic_resources"][source]["initial_fetch_timeout"] = "0.2s"
+        self.sluice = self.start(Sluice(self.scratch, bootstrap, args=["--defaults=envoy"], wait=False))
+        waitFor(lambda: self.sluice.admin("/ready").status == 200, "the process to be ready")
+
     def test_a_proxy_that_starts_before_its_server_serves_once_it_is_there(self):
         self.server.stop()
         self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, self.delta), wait=False))

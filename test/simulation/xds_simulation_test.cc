@@ -171,7 +171,7 @@ class World {
       world->followParents(type);
       return errors;
     }
-    void onFetchTimeout(const std::vector<std::string>&) override {}
+    void onWaitOver(std::string_view, const std::vector<std::string>&, xds::WaitEnd) override {}
 
     World* world = nullptr;
     ResourceType type = ResourceType::kCluster;

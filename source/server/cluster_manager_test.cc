@@ -1,0 +1,342 @@
+// The cluster manager with one real worker.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <new>
+
+#include "source/server/cluster_manager.h"
+#include "source/server/test_process.h"
+
+using namespace std::chrono_literals;
+
+// Work is measured by what it allocates, which no load of the machine changes.
+namespace {
+thread_local uint64_t allocations = 0;
+}
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
+
+namespace sluice::server {
+namespace {
+
+namespace cluster = upstream::cluster;
+
+struct ClusterTest : Process {
+  explicit ClusterTest(size_t max_leaving = ClusterManager::kMaxLeaving)
+      : clusters(*main, workers, stats, cells, names, *resolver, logger, 1, max_leaving) {}
+  std::shared_ptr<cluster::ClusterConfig> config(const std::string& name, cluster::DiscoveryType type, uint64_t hash) {
+    auto out = std::make_shared<cluster::ClusterConfig>();
+    out->name = out->stat_name = out->eds_service_name = name;
+    out->discovery = type;
+    out->content_hash = hash;
+    if (type == cluster::DiscoveryType::kStatic) out->assignment = hosts(1);
+    return out;
+  }
+  static cluster::Assignment hosts(int count) {
+    cluster::Assignment out;
+    auto& locality = out.localities.emplace_back();
+    for (int i = 0; i < count; ++i) {
+      locality.endpoints.emplace_back().address = *net::Address::fromIp("10.0.0.1", static_cast<uint16_t>(i + 1));
+    }
+    return out;
+  }
+  static ClusterManager::Proto eds(int milliseconds) {
+    ClusterManager::Proto proto;
+    auto* timeout = proto.mutable_eds_cluster_config()->mutable_eds_config()->mutable_initial_fetch_timeout();
+    timeout->set_seconds(milliseconds / 1000);
+    timeout->set_nanos(milliseconds % 1000 * 1'000'000);
+    return proto;
+  }
+  // -1: the worker does not know it.
+  int onWorkerHosts(const std::string& name) {
+    const auto id = names.find(name);
+    return onWorker<int>([id](Worker& worker) {
+      const auto found = worker.clusters().find(id);
+      return found ? static_cast<int>(found->balancer().hosts().hostCount()) : -1;
+    });
+  }
+  route::ClusterNames names;
+  std::unique_ptr<net::DnsResolver> resolver = net::makeDnsResolver(*main);
+  ClusterManager clusters;
+};
+
+TEST_CASE("a static cluster serves at once, and only static configuration may change it") {
+  ClusterTest t;
+  int warm = 0;
+  t.clusters.on_warm = [&] { ++warm; };
+  CHECK(t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, true, ""));
+  CHECK(warm == 1);
+  CHECK(t.clusters.allWarm());
+  CHECK(t.onWorkerHosts("c") == 1);
+  CHECK_FALSE(t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 2), {}, false, "v"));
+  t.clusters.remove("c");
+  CHECK(t.onWorkerHosts("c") == 1);
+}
+
+TEST_CASE("a cluster with endpoints by name is not seen before it has them") {
+  ClusterTest t;
+  std::vector<std::string> interest;
+  t.clusters.on_eds_wanted = [&](const ResourceKey& key, const auto&) { interest.push_back("+" + key.name); };
+  t.clusters.on_eds_unwanted = [&](const ResourceKey& key) { interest.push_back("-" + key.name); };
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
+  CHECK_FALSE(t.clusters.allWarm());
+  CHECK(t.onWorkerHosts("c") == -1);
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(2));
+  CHECK(t.clusters.allWarm());
+  CHECK(t.onWorkerHosts("c") == 2);
+
+  SECTION("endpoints change") {
+    t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(5));
+    CHECK(t.onWorkerHosts("c") == 5);
+    t.clusters.setAssignment({"", "other"}, ClusterTest::hosts(9));
+    CHECK(t.onWorkerHosts("c") == 5);
+  }
+  SECTION("a changed configuration takes the endpoints that are known") {
+    t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 2), ClusterTest::eds(60'000), false, "2");
+    CHECK(t.clusters.find("c")->active->version == "2");
+    CHECK(t.onWorkerHosts("c") == 2);
+  }
+  SECTION("an unchanged one is left alone") {
+    const auto* before = t.clusters.find("c")->active.get();
+    t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "2");
+    CHECK(t.clusters.find("c")->active.get() == before);
+    CHECK(before->version == "2");
+  }
+  t.clusters.remove("c");
+  CHECK(t.onWorkerHosts("c") == -1);
+  CHECK(interest == std::vector<std::string>{"+c", "-c"});
+  CHECK(t.clusters.entries().empty());
+}
+
+TEST_CASE("a changed cluster serves as before until the new one is warm; going back needs nothing") {
+  ClusterTest t;
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 2), ClusterTest::eds(60'000), false, "2");
+  CHECK(t.clusters.find("c")->warming != nullptr);
+  CHECK(t.onWorkerHosts("c") == 1);
+  SECTION("endpoints come") {
+    t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(3));
+    CHECK(t.onWorkerHosts("c") == 3);
+    CHECK(t.clusters.find("c")->active->version == "2");
+  }
+  SECTION("it goes back") {
+    t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "3");
+    CHECK(t.clusters.find("c")->warming == nullptr);
+    CHECK(t.clusters.find("c")->active->version == "3");
+    t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(3));
+    CHECK(t.onWorkerHosts("c") == 1);
+  }
+  SECTION("it is removed meanwhile") {
+    t.clusters.remove("c");
+    t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(3));
+    CHECK(t.onWorkerHosts("c") == -1);
+  }
+}
+
+TEST_CASE("a cluster whose endpoints do not come in time goes on without") {
+  ClusterTest t;
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(10), false, "1");
+  t.clusters.on_warm = [&] { t.main->stop(); };
+  t.main->run();
+  CHECK(t.clusters.allWarm());
+  CHECK(t.onWorkerHosts("c") == 0);
+}
+
+TEST_CASE("what is in flight stays counted when a cluster's limits change") {
+  ClusterTest t;
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+  const auto breakers = t.clusters.find("c")->breakers;
+  REQUIRE(breakers->tryAcquire(cluster::Resource::kRequests, cluster::RoutingPriority::kDefault));
+  auto next = t.config("c", cluster::DiscoveryType::kStatic, 2);
+  next->thresholds[0].max_requests = 1;
+  t.clusters.set(next, {}, false, "2");
+  CHECK(t.clusters.find("c")->breakers == breakers);
+  CHECK_FALSE(breakers->tryAcquire(cluster::Resource::kRequests, cluster::RoutingPriority::kDefault));
+}
+
+// --- removed and named still ---
+
+TEST_CASE("a removed cluster serves until nothing that serves names it") {
+  ClusterTest t;
+  route::ClusterNames::Use use = t.names.use(t.names.idOf("c"));
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+  t.clusters.remove("c");
+  CHECK(t.onWorkerHosts("c") == 1);
+  CHECK_FALSE(t.clusters.exists("c"));
+  CHECK(t.stats.valueOf("cluster_manager.active_clusters") == 0);
+  CHECK(t.stats.valueOf("cluster_manager.cluster_removed") == 1);
+  CHECK(t.stats.find("cluster.c.upstream_rq_total") != nullptr);
+  SECTION("the last that names it goes, on whatever thread") {
+    t.workers.postAll([held = std::make_shared<route::ClusterNames::Use>(std::move(use))](Worker&) { held->reset(); });
+    t.sync();
+    t.sync();
+    CHECK(t.onWorkerHosts("c") == -1);
+    CHECK(t.clusters.entries().empty());
+    t.sync();
+    CHECK(t.stats.find("cluster.c.upstream_rq_total") == nullptr);
+    CHECK(t.names.size() == 0);
+  }
+  SECTION("it comes back") {
+    t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "2");
+    CHECK(t.clusters.exists("c"));
+    CHECK(t.stats.valueOf("cluster_manager.active_clusters") == 1);
+    use.reset();
+    t.sync();
+    CHECK(t.onWorkerHosts("c") == 1);
+  }
+  SECTION("another one names it meanwhile") {
+    const route::ClusterNames::Use other = t.names.use(t.names.idOf("c"));
+    use.reset();
+    t.sync();
+    CHECK(t.onWorkerHosts("c") == 1);
+  }
+}
+
+TEST_CASE("a cluster that was never warm goes when it is removed, whatever names it") {
+  ClusterTest t;
+  const route::ClusterNames::Use use = t.names.use(t.names.idOf("c"));
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
+  t.clusters.remove("c");
+  CHECK(t.clusters.entries().empty());
+  CHECK(t.clusters.allWarm());
+}
+
+TEST_CASE("a removed cluster keeps the endpoints that it has and asks for none") {
+  ClusterTest t;
+  std::vector<std::string> interest;
+  t.clusters.on_eds_wanted = [&](const ResourceKey& key, const auto&) { interest.push_back("+" + key.name); };
+  t.clusters.on_eds_unwanted = [&](const ResourceKey& key) { interest.push_back("-" + key.name); };
+  route::ClusterNames::Use use = t.names.use(t.names.idOf("c"));
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(2));
+  t.clusters.remove("c");
+  CHECK(interest == std::vector<std::string>{"+c", "-c"});
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(5));
+  CHECK(t.onWorkerHosts("c") == 2);
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "2");
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(5));
+  CHECK(t.onWorkerHosts("c") == 5);
+  CHECK(interest == std::vector<std::string>{"+c", "-c", "+c"});
+}
+
+TEST_CASE("over the count of those that are kept the one that was removed first goes") {
+  ClusterTest t(2);
+  std::vector<route::ClusterNames::Use> uses;
+  for (const char* name : {"a", "b", "c"}) {
+    uses.push_back(t.names.use(t.names.idOf(name)));
+    t.clusters.set(t.config(name, cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+  }
+  for (const char* name : {"b", "a", "c"}) t.clusters.remove(name);
+  CHECK(t.onWorkerHosts("b") == -1);
+  CHECK(t.onWorkerHosts("a") == 1);
+  CHECK(t.onWorkerHosts("c") == 1);
+}
+
+// --- sources and waits ---
+
+ClusterManager::Proto edsFrom(const std::string& path, int milliseconds) {
+  ClusterManager::Proto proto = ClusterTest::eds(milliseconds);
+  proto.mutable_eds_cluster_config()->mutable_eds_config()->mutable_path_config_source()->set_path(path);
+  return proto;
+}
+
+TEST_CASE("the same endpoints' name from two sources is two resources") {
+  ClusterTest t;
+  std::vector<ResourceKey> wanted;
+  t.clusters.on_eds_wanted = [&](const ResourceKey& key, const auto&) { wanted.push_back(key); };
+  for (const char* name : {"one", "two"}) {
+    auto config = t.config(name, cluster::DiscoveryType::kEds, 1);
+    config->eds_service_name = "shared";
+    t.clusters.set(config, edsFrom(name, 60'000), false, "1");
+  }
+  REQUIRE(wanted.size() == 2);
+  CHECK(wanted[0].name == wanted[1].name);
+  CHECK(wanted[0].source != wanted[1].source);
+  t.clusters.setAssignment(wanted[0], ClusterTest::hosts(1));
+  CHECK(t.onWorkerHosts("one") == 1);
+  CHECK(t.onWorkerHosts("two") == -1);
+  t.clusters.setAssignment(wanted[1], ClusterTest::hosts(2));
+  CHECK(t.onWorkerHosts("one") == 1);
+  CHECK(t.onWorkerHosts("two") == 2);
+}
+
+TEST_CASE("endpoints that are refused or absent end the wait, also one without a limit") {
+  ClusterTest t;
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(0), false, "1");
+  t.clusters.set(t.config("d", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+  t.clusters.giveUpAssignment({"", "other"});
+  CHECK_FALSE(t.clusters.allWarm());
+  t.clusters.giveUpAssignment({"", "c"});
+  CHECK(t.clusters.allWarm());
+  CHECK(t.onWorkerHosts("c") == 0);
+  SECTION("who asks for the same later does not wait either") {
+    auto changed = t.config("d", cluster::DiscoveryType::kEds, 2);
+    changed->eds_service_name = "c";
+    t.clusters.set(changed, ClusterTest::eds(0), false, "2");
+    CHECK(t.clusters.find("d")->warming == nullptr);
+    CHECK(t.onWorkerHosts("d") == 1);  // those that it had
+  }
+  SECTION("they come after all") {
+    t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(3));
+    CHECK(t.onWorkerHosts("c") == 3);
+    t.clusters.giveUpAssignment({"", "c"});
+    CHECK(t.onWorkerHosts("c") == 3);
+  }
+}
+
+// --- cost ---
+
+// What `count` clusters cost to add, to give endpoints, to change and to remove.
+uint64_t workOf(int count) {
+  ClusterTest t;
+  std::vector<std::string> names;
+  for (int i = 0; i < count; ++i)
+    names.push_back("a-cluster-with-a-name-too-long-for-a-small-string-" + std::to_string(i));
+  const ClusterManager::Proto proto = ClusterTest::eds(60'000);
+  const uint64_t before = allocations;
+  for (const uint64_t version : {1, 2}) {
+    for (const std::string& name : names) {
+      t.clusters.set(t.config(name, cluster::DiscoveryType::kEds, version), proto, false, "v");
+    }
+    for (const std::string& name : names) t.clusters.setAssignment({"", name}, ClusterTest::hosts(1));
+    CHECK(t.clusters.allWarm());
+  }
+  for (const std::string& name : names) t.clusters.remove(name);
+  const uint64_t work = allocations - before;
+  t.sync();
+  return work;
+}
+
+TEST_CASE("twice the clusters cost twice the work") {
+  const uint64_t once = workOf(200);
+  const uint64_t twice = workOf(400);
+  CHECK(static_cast<double>(twice) / static_cast<double>(once) < 2.2);
+}
+
+TEST_CASE("clusters that come and go under new names leave nothing behind") {
+  ClusterTest t;
+  const size_t stats_before = t.stats.size();
+  uint32_t cells = 0;
+  for (int i = 0; i < 300; ++i) {
+    const std::string name = "c" + std::to_string(i);
+    t.clusters.set(t.config(name, cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+    CHECK(t.onWorkerHosts(name) == 1);
+    t.clusters.remove(name);
+    t.sync();
+    if (i == 10) cells = t.stats.cellsUsed();
+  }
+  CHECK(t.stats.size() == stats_before);
+  CHECK(t.stats.cellsUsed() == cells);
+  CHECK(t.names.size() == 0);
+}
+
+}  // namespace
+}  // namespace sluice::server

@@ -1,0 +1,144 @@
+// How a response is sorted out: what of it is new, known, wrong or gone. Changes nothing.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "source/xds/resource_type.h"
+#include "source/xds/subscription_machine.h"
+
+namespace sluice::xds {
+namespace {
+
+bool sameBody(const google::protobuf::Any* a, const google::protobuf::Any* b) {
+  return a != nullptr && b != nullptr && a->value() == b->value();
+}
+
+}  // namespace
+
+const std::string& SubscriptionMachine::versionOf(const Resource& resource, const Response& response) const {
+  return resource.version.empty() && !delta() ? response.version : resource.version;
+}
+
+bool SubscriptionMachine::isHeartbeat(const Resource& resource, const Response& response) const {
+  if (resource.body != nullptr) return false;
+  const auto entry = entries_.find(resource.name);
+  if (entry == entries_.end() || entry->second.body == nullptr) return false;
+  if (resource.version == entry->second.version) return true;
+  // State-of-the-world servers leave the version out, or give the response's.
+  return !delta() && (resource.version.empty() || resource.version == response.version);
+}
+
+std::string SubscriptionMachine::nameOf(const Resource& resource, size_t index, Plan& plan) const {
+  const std::string where = absl::StrCat("resources[", index, "]");
+  if (!resource.name.empty() && !hasNameInBody(options_.type_url)) return resource.name;
+  absl::StatusOr<std::string> name = nameInBody(resource.body->value());
+  if (!name.ok()) {
+    plan.unnamed = plan.unnamed || resource.name.empty();
+    plan.refuse(resource.name.empty() ? where : resource.name, "", std::string(name.status().message()));
+    return {};
+  }
+  if (!resource.name.empty() && resource.name != *name) {
+    plan.refuse(resource.name, "name", absl::StrCat("is \"", *name, "\" inside; both names must be the same"));
+    return {};
+  }
+  return *std::move(name);
+}
+
+SubscriptionMachine::Plan SubscriptionMachine::makePlan(const Response& response) const {
+  Plan plan;
+  plan.update.type_url = options_.type_url;
+  plan.update.version = response.version;
+  for (size_t i = 0; i < response.resources.size(); ++i) {
+    const Resource& resource = response.resources[i];
+    if (resource.body != nullptr && typeName(resource.body->type_url()) != typeName(options_.type_url)) {
+      plan.refused = true;
+      plan.refuse(resource.name.empty() ? absl::StrCat("resources[", i, "]") : resource.name, "",
+                  absl::StrCat("its type is ", std::string(typeName(resource.body->type_url())),
+                               "; a response holds one type"));
+      continue;
+    }
+    if (resource.body == nullptr) {
+      sortResource(resource, resource.name, response, plan);
+    } else if (std::string name = nameOf(resource, i, plan); !name.empty()) {
+      sortResource(resource, std::move(name), response, plan);
+    } else {
+      plan.present.insert(resource.name);
+    }
+  }
+  dropContradictions(response, plan);
+  plan.only_heartbeats = !response.resources.empty() && plan.heartbeats.size() == response.resources.size();
+  if (!plan.refused) findRemoved(response, plan);
+  return plan;
+}
+
+void SubscriptionMachine::sortResource(const Resource& resource, std::string name, const Response& response,
+                                       Plan& plan) const {
+  if (!plan.present.insert(name).second) {
+    if (!plan.bad.contains(name)) plan.refuse(std::move(name), "", "stands in one response twice; send it once");
+    return;
+  }
+  const auto entry = entries_.find(name);
+  if (!wildcard_ && (entry == entries_.end() || !entry->second.subscribed)) return;  // nobody asked for it
+  if (isHeartbeat(resource, response)) {
+    plan.heartbeats.emplace_back(std::move(name), &resource);
+  } else if (resource.body == nullptr) {
+    if (!resource.aliases.empty()) return;  // "this alias has nothing": for types that have aliases
+    plan.refuse(std::move(name), "resource", "is missing, and no such version is held");
+  } else if (entry != entries_.end() && sameBody(entry->second.body.get(), resource.body.get())) {
+    plan.unchanged.emplace_back(std::move(name), &resource);
+  } else {
+    plan.update.changed.push_back({std::move(name), versionOf(resource, response), resource.body});
+    plan.sources.push_back(&resource);
+  }
+}
+
+// A name that was refused for standing twice, or for being sent and removed at once, is taken in neither form.
+void SubscriptionMachine::dropContradictions(const Response& response, Plan& plan) const {
+  for (const std::string& name : response.removed) {
+    if (plan.present.contains(name) && !plan.bad.contains(name)) {
+      plan.refuse(name, "", "stands in resources and in removed_resources; send it in one of them");
+    }
+  }
+  if (plan.bad.empty()) return;
+  size_t kept = 0;
+  for (size_t i = 0; i < plan.update.changed.size(); ++i) {
+    if (plan.bad.contains(plan.update.changed[i].name)) continue;
+    if (kept != i) {
+      plan.update.changed[kept] = std::move(plan.update.changed[i]);
+      plan.sources[kept] = plan.sources[i];
+    }
+    ++kept;
+  }
+  plan.update.changed.resize(kept);
+  plan.sources.resize(kept);
+  std::erase_if(plan.unchanged, [&](const auto& item) { return plan.bad.contains(item.first); });
+}
+
+void SubscriptionMachine::findRemoved(const Response& response, Plan& plan) const {
+  if (delta()) {
+    const std::set<std::string_view> once(response.removed.begin(), response.removed.end());
+    for (const std::string_view name : once) {
+      if (entries_.contains(name) && !plan.present.contains(name)) plan.update.removed.emplace_back(name);
+    }
+    return;
+  }
+  // Nothing is not what was asked for.
+  if (!full_set_ && response.resources.empty()) {
+    for (const auto& [name, entry] : entries_) {
+      if (entry.subscribed && entry.state == VerdictState::kRequested) plan.update.removed.push_back(name);
+    }
+  }
+  // A resource that nobody can name may be any of those held: then nothing is missing for sure.
+  if (!full_set_ || plan.unnamed || plan.only_heartbeats) return;
+  for (const auto& [name, entry] : entries_) {
+    if (plan.present.contains(name)) continue;
+    const bool new_to_us = entry.subscribed && entry.state != VerdictState::kDoesNotExist;
+    if (entry.body != nullptr || new_to_us) plan.update.removed.push_back(name);
+  }
+}
+
+void SubscriptionMachine::Plan::refuse(std::string name, std::string field_path, std::string rule) {
+  bad.insert(name);
+  update.rejected.push_back({std::move(name), std::move(field_path), std::move(rule)});
+}
+
+}  // namespace sluice::xds
