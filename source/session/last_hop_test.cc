@@ -47,6 +47,7 @@ TEST_CASE("what is answered as the last hop reaches no upstream, and the connect
   client->send("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\nTRACE / HTTP/1.1\r\nhost: a\r\nmax-forwards: 0\r\n\r\n");
   t.loop.turn();
   const std::string got = client->take();
+  INFO(got);
   CHECK(got.starts_with("HTTP/1.1 200 OK\r\nallow: GET, "));
   CHECK(got.find("HTTP/1.1 405 Method Not Allowed\r\nallow: GET, ") != std::string::npos);
   CHECK(t.terminals.live.empty());

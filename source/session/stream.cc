@@ -61,6 +61,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   info_.protocol = headers.protocol;
   info_.request_header_bytes = headers.byteSize();
   asks_tunnel_ = headers.wantsTunnel();
+  if (end_stream) info_.request_end = info_.since(worker_.loop.now());
   if (std::optional<Reply> refusal =
           applyRequestPolicy(settings, connection_->peer(), worker_.random, headers, info_)) {
     worker_.cells.add(settings.stats.rq_rejected_path);
@@ -141,8 +142,7 @@ bool Stream::mayTunnel() const {
 }
 
 bool Stream::requestWhole() const {
-  if (!runner_) return false;
-  if (runner_->requestComplete()) return true;
+  if (info_.request_end != stream::StreamInfo::kNotYet) return true;
   return asks_tunnel_ && !in_tunnel_ && connection_->many_ == nullptr && !request().upgrade.empty();
 }
 
