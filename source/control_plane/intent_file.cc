@@ -1,6 +1,7 @@
 #include "source/control_plane/intent_file.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
@@ -166,8 +167,7 @@ class Reader {
     if (errors_.total() != before) return;
     Relations relations = relationsOf(message, where);
     if (type == ResourceType::kListener) describeListener(static_cast<const Listener&>(message), resource);
-    if (type == ResourceType::kListener || type == ResourceType::kCluster)
-      describeNeeds(relations.references, resource);
+    describeNeeds(relations.references, resource);
     google::protobuf::Any any;
     config::packAny(message, typeUrl(type), any);
     resource.bytes = std::move(*any.mutable_value());
@@ -177,10 +177,9 @@ class Reader {
   }
 
   static void describeNeeds(const std::vector<Reference>& references, Resource& resource) {
-    for (const Reference& reference : references) {
-      if (reference.type == ResourceType::kCluster) continue;
-      resource.needs.push_back({reference.type, reference.name});
-    }
+    std::set<ResourceName> needs;
+    for (const Reference& reference : references) needs.insert({reference.type, reference.name});
+    resource.needs.assign(needs.begin(), needs.end());
   }
 
   static void describeListener(const Listener& listener, Resource& resource) {

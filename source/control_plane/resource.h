@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -36,7 +37,7 @@ struct ResourceName {
   ResourceType type;
   std::string name;
 
-  bool operator==(const ResourceName&) const = default;
+  auto operator<=>(const ResourceName&) const = default;
 };
 
 struct Resource {
@@ -47,8 +48,7 @@ struct Resource {
   // Listeners only.
   bool api_listener = false;           // has `api_listener`: never part of a wildcard
   std::vector<std::string> addresses;  // what it binds, so that an address can move from one listener to another
-  // Clusters and listeners: the endpoints, routes and secrets without which a client does not use it. It may have them
-  // from elsewhere.
+  // What it names, sorted: a client does not use it without. It may have it from elsewhere.
   std::vector<ResourceName> needs;
 };
 using ResourcePtr = std::shared_ptr<const Resource>;

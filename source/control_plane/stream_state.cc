@@ -73,12 +73,13 @@ std::optional<TimePoint> Proxy::unansweredDue(TimePoint now, bool leaves_only) c
 // What a proxy took is in use only when it has what that needs; until then the old is.
 std::optional<TimePoint> Proxy::removalsDue(TimePoint now) const {
   return std::max({needsDue(ResourceType::kCluster, now), needsDue(ResourceType::kListener, now),
-                   unansweredDue(now, /*leaves_only=*/false)});
+                   needsDue(ResourceType::kRoute, now), unansweredDue(now, /*leaves_only=*/false)});
 }
 
 bool Proxy::asksFor(const ResourceName& what) const {
   return std::any_of(streams_.begin(), streams_.end(), [&](const StreamState* stream) {
-    return stream->subscription(what.type).names().contains(what.name);
+    const Subscription& subscription = stream->subscription(what.type);
+    return subscription.wildcard() || subscription.names().contains(what.name);
   });
 }
 

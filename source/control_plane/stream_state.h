@@ -5,8 +5,8 @@
 // refused, and so were the endpoints and secrets that the proxy asked for and never had before: until then it does not
 // use a cluster that needs them. Both at most 15 s: additions never stop. A proxy that took a cluster is given a moment
 // to ask for what the cluster needs (its ACK may overtake its question); what it did not ask for is not waited for.
-// What is gone is removed when all of it was acknowledged, listeners and routes before clusters and endpoints. While a
-// proxy refuses something, nothing is removed from it.
+// What is gone is removed when all of it was acknowledged, and what that names was asked for and acknowledged,
+// listeners and routes before clusters and endpoints. While a proxy refuses something, nothing is removed from it.
 //
 // Thread: one (the main loop). Ownership: a Proxy outlives its streams; both hold the snapshot that they serve.
 #pragma once

@@ -835,10 +835,12 @@ TEST_CASE("A client that asks from the top down moves to a renamed cluster, and 
     CHECK(answers[0].type == type);
   }
 
-  client.serve(snapshot({apiListener("svc"), route("r", "2"), needing("new", kEndpoints), endpoints("new")}));
+  const ResourcePtr moved = makeResource({.type = kRoute, .name = "r", .bytes = "moved", .needs = {{kCluster, "new"}}});
+  client.serve(snapshot({apiListener("svc"), moved, needing("new", kEndpoints), endpoints("new")}));
   const Response routes = client.next().value();
   CHECK(routes.type == kRoute);
   client.ack(routes, {"r"});
+  CHECK(!client.next());  // the old cluster is in use
   client.ask(kCluster, {"old", "new"}, "1");
   const Response clusters = client.next().value();
   CHECK(namesOf(clusters) == Names{"new", "old"});

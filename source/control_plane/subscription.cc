@@ -183,8 +183,7 @@ void Subscription::refuse(const Outstanding& response, const std::string& error,
 
 void Subscription::noteNeeds(const Resource& resource, const Resource* before, TimePoint now) {
   for (const ResourceName& need : resource.needs) {
-    const bool known =
-        before != nullptr && std::find(before->needs.begin(), before->needs.end(), need) != before->needs.end();
+    const bool known = before != nullptr && std::binary_search(before->needs.begin(), before->needs.end(), need);
     if (!known) new_needs_.push_back({need, now});
   }
   while (new_needs_.size() > kMaxNeeds || (!new_needs_.empty() && now - new_needs_.front().since >= kTimeToAsk)) {

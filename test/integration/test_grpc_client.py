@@ -23,6 +23,26 @@ for _ in range(int(sys.argv[1])):
 """
 
 
+# Calls without pause until its input ends; then the calls, and what failed.
+LOOP = """
+import json, sys, threading, grpc
+channel = grpc.insecure_channel("xds:///echo.test")
+call = channel.unary_unary("/test.Echo/Say")
+call(b"hello", timeout=10, wait_for_ready=True)
+print("ready", flush=True)
+ended = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+calls, failures = 0, []
+while not ended.is_set():
+    calls += 1
+    try:
+        call(b"hello", timeout=5)
+    except grpc.RpcError as error:
+        failures.append(error.details())
+print(json.dumps([calls, failures]), flush=True)
+"""
+
+
 def startEcho(name):
     """A gRPC server that answers with its name; (server, port)."""
     import grpc
@@ -35,15 +55,16 @@ def startEcho(name):
     return server, port
 
 
-def resources(port):
-    manager = config.httpListener("echo.test", rds={"route_config_name": "echo", "config_source": ADS})
+def resources(port, name="echo"):
+    """Everything but the API listener is called `name`."""
+    manager = config.httpListener("echo.test", rds={"route_config_name": name, "config_source": ADS})
     manager = manager["filter_chains"][0]["filters"][0]["typed_config"]
-    assignment = config.loadAssignment("echo", [port])
+    assignment = config.loadAssignment(name, [port])
     assignment["endpoints"][0].update({"locality": {"zone": "a"}, "load_balancing_weight": 1})
     typed = [
         (LISTENER, {"name": "echo.test", "api_listener": {"api_listener": manager}}),
-        (ROUTE, {"name": "echo", "virtual_hosts": [{"name": "echo", "domains": ["echo.test"], "routes": [route("echo", prefix="")]}]}),
-        (CLUSTER, {"name": "echo", "type": "EDS", "eds_cluster_config": {"eds_config": ADS}, "lb_policy": "ROUND_ROBIN"}),
+        (ROUTE, {"name": name, "virtual_hosts": [{"name": "echo", "domains": ["echo.test"], "routes": [route(name, prefix="")]}]}),
+        (CLUSTER, {"name": name, "type": "EDS", "eds_cluster_config": {"eds_config": ADS}, "lb_policy": "ROUND_ROBIN"}),
         (ENDPOINT, assignment),
     ]
     return json.dumps({"resources": [{"@type": type_url, **item} for type_url, item in typed]})
@@ -56,7 +77,45 @@ class GrpcClientTest(SluiceTestCase):
         self.addCleanup(lambda: (one.stop(0), two.stop(0)))
         self.scratch.write("config/all.json", resources(one_port))
         control = self.start(Control(self.scratch, self.scratch.join("config")))
-        bootstrap_path = self.scratch.write(
+        bootstrap_path = self.bootstrap(control)
+
+        self.assertEqual(self.ask(bootstrap_path, 3), ["one"] * 3)
+        self.scratch.write("config/all.json", resources(two_port))
+        waitFor(lambda: self.ask(bootstrap_path, 1) == ["two"], "the new endpoint", 30)
+
+    def test_no_call_fails_while_the_cluster_its_endpoints_and_the_routes_are_renamed(self):
+        server, port = startEcho("one")
+        self.addCleanup(lambda: server.stop(0))
+        self.scratch.write("config/all.json", resources(port))
+        control = self.start(Control(self.scratch, self.scratch.join("config")))
+        client = subprocess.Popen(
+            ["/usr/bin/python3", "-c", LOOP],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "GRPC_XDS_BOOTSTRAP": self.bootstrap(control)},
+        )
+        self.addCleanup(client.kill)
+        self.assertEqual(client.stdout.readline(), "ready\n")
+
+        for number in range(20):
+            before = self.routesInUse(control)
+            path = self.scratch.write("next.json", resources(port, f"echo-{number}"))
+            os.rename(path, self.scratch.join("config/all.json"))
+            waitFor(lambda: self.routesInUse(control) not in (None, before), f"rename {number} to be taken", 30)
+        calls, failures = json.loads(client.communicate("", timeout=30)[0])
+
+        self.assertEqual(failures[:5], [])
+        self.assertGreater(calls, 20)
+
+    def routesInUse(self, control):
+        """The version of the routes that the client has taken, once it has all that there is."""
+        node = control.status()["nodes"][0]
+        return node["types"]["route"]["version_acknowledged"] if node["up_to_date"] else None
+
+    def bootstrap(self, control):
+        return self.scratch.write(
             "grpc.json",
             json.dumps(
                 {
@@ -71,10 +130,6 @@ class GrpcClientTest(SluiceTestCase):
                 }
             ),
         )
-
-        self.assertEqual(self.ask(bootstrap_path, 3), ["one"] * 3)
-        self.scratch.write("config/all.json", resources(two_port))
-        waitFor(lambda: self.ask(bootstrap_path, 1) == ["two"], "the new endpoint", 30)
 
     def ask(self, bootstrap_path, times):
         run = subprocess.run(
