@@ -20,7 +20,8 @@
 namespace sluice::control_plane {
 namespace {
 
-constexpr int kMaxMessageBytes = 256 << 20;
+// A request names resources, 100,000 of them at most; anyone who reaches the port can make us hold one for each call.
+constexpr int kMaxRequestBytes = 32 << 20;
 
 std::string hexDecoded(std::string_view text) {
   std::string result;
@@ -277,7 +278,7 @@ absl::Status Server::bind(const net::Address& address, const net::TransportFacto
     if (!bound.ok()) return bound.status();
     socket = *std::move(bound);
   }
-  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.SetMaxSendMessageSize(-1);
   // Two control planes on one port would each get half of the proxies.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);

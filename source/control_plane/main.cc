@@ -174,7 +174,13 @@ bool isExposed(const net::Address& listen) {
   return !listen.isLoopback() && !listen.isUnix();
 }
 
-void warnOfExposure(const Flags& flags, const net::Address& listen, observability::Logger& logger) {
+void warnOfExposure(const Flags& flags, const net::Address& listen, const net::Address& http,
+                    observability::Logger& logger) {
+  if (isExposed(http)) {
+    logger.warning(kLog, "--http ", flags.http,
+                   " is open to the network: anyone who reaches it reads status and resources (private keys are left "
+                   "out), and a token on its way to it; listen on 127.0.0.1 or unix:PATH");
+  }
   if (!isExposed(listen)) return;
   if (flags.tls.certificate.empty()) {
     logger.warning(kLog, "--listen ", flags.listen,
@@ -201,7 +207,8 @@ int run(const Flags& flags) {
   const ProxyValidator validator(registry);
   IntentStore store(flags.config, validator, logger);
   const net::Address listen = *parseListenAddress(flags.listen);
-  warnOfExposure(flags, listen, logger);
+  const net::Address http = *parseListenAddress(flags.http);
+  warnOfExposure(flags, listen, http, logger);
   DiscoveryServer discovery(
       store, loop->timers(), logger, [] { return std::chrono::system_clock::now(); },
       {.identifier = "sluice-control", .serve_secrets = !isExposed(listen) || !flags.tls.certificate.empty()});
@@ -214,7 +221,6 @@ int run(const Flags& flags) {
   if (!watch.ok()) return fail(logger, base::toStd(watch.status().message()));
   store.reload();
 
-  const net::Address http = *parseListenAddress(flags.http);
   HttpApi api(store, discovery,
               {.token = token, .loopback = http.isLoopback(), .on_applied = [&discovery] { discovery.refresh(); }});
   observability::StatsRegistry stats;

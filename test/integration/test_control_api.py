@@ -180,6 +180,17 @@ class ExposureTest(ControlCase):
         self.assertTrue(client.inbox.empty())
         self.assertIn("asks for secrets, which are not served", self.control.log())
 
+    def test_a_request_larger_than_any_interest_ends_its_call(self):
+        self.serve(all=document((CLUSTER, config.cluster("one", 1))))
+        greedy, other = self.start(AdsClient(self.control.xds_port)), self.start(AdsClient(self.control.xds_port))
+
+        greedy.send(ENDPOINT, ["x" * (33 << 20)])
+        other.send(CLUSTER)
+
+        with self.assertRaisesRegex(Exception, "RESOURCE_EXHAUSTED"):
+            greedy.receive()
+        self.assertEqual(other.receive().type_url, CLUSTER)
+
     def test_on_this_machine_secrets_are_served_without_a_warning(self):
         secret = {"name": "keys", "session_ticket_keys": {"keys": [{"inline_string": "x" * 80}]}}
         self.serve(all=document((SECRET, secret)))
