@@ -1,10 +1,11 @@
 """`sluice` under a management server with the habits of a snapshot cache, in the five ways that such servers are tried.
 
 Every version names its clusters and route tables anew and keeps its listeners; versions follow each other, and after each
-all listeners, HTTP and TCP, have to lead to it.
+all listeners, HTTP and TCP, have to lead to it, and no request may have failed.
 """
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
@@ -12,10 +13,10 @@ from harness import *  # noqa: E402,F403
 from harness import config  # noqa: E402
 from harness.ads import CLUSTER, ENDPOINT, LISTENER, ROUTE  # noqa: E402
 from harness.snapshots import SnapshotServer  # noqa: E402
-from harness.traffic import Origin  # noqa: E402
+from harness.traffic import LoadRun, Origin  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
-VERSIONS = 5
+VERSIONS = 8
 CLUSTERS = 4
 HTTP_LISTENERS = 2
 TCP_LISTENERS = 2
@@ -35,7 +36,7 @@ class SnapshotTest(SluiceTestCase):
         chain = {"filters": [{"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}]}
         return {"name": name, "address": config.socketAddress(port), "filter_chains": [chain]}
 
-    def publish(self, number, source):
+    def publish(self, number, source, **more):
         clusters, tables = [f"cluster-v{number}-{i}" for i in range(CLUSTERS)], []
         listeners, assignments = [], []
         for i, port in enumerate(self.ports):
@@ -51,7 +52,7 @@ class SnapshotTest(SluiceTestCase):
         for name in clusters:
             assignments.append(config.loadAssignment(name, [self.origins[number % 2].port]))
         eds = [
-            {"name": name, "type": "EDS", "connect_timeout": "5s", "eds_cluster_config": {"eds_config": source}}
+            {"name": name, "type": "EDS", "connect_timeout": "5s", "eds_cluster_config": {"eds_config": source}, **more}
             for name in clusters
         ]
         self.server.set(f"v{number}", {CLUSTER: eds, ENDPOINT: assignments, LISTENER: listeners, ROUTE: tables})
@@ -67,11 +68,17 @@ class SnapshotTest(SluiceTestCase):
     def runVersions(self, source, bootstrap_text):
         self.publish(0, source)
         sluice = self.start(Sluice(self.scratch, bootstrap_text, wait=False))
+        waitFor(lambda: all(self.leadsTo(port, 0, False) for port in self.ports), "the first version", 20)
+        targets = ",".join(f"127.0.0.1:{port}" for port in self.ports[:HTTP_LISTENERS])
+        load = self.start(LoadRun(targets, 500, "get=9,post=1", connections=50))
+        waitFor(lambda: load.report()["requests"] > 0, "the load")
         for number in range(VERSIONS):
             if number:
                 self.publish(number, source)
             for i, port in enumerate(self.ports):
                 waitFor(lambda: self.leadsTo(port, number, i < HTTP_LISTENERS), f"listener {i} to lead to version {number}", 20)
+        counts = load.finish()
+        self.assertEqual(counts["failed"], 0, counts["failures"])
         self.assertEqual(self.server.refusals, [])
         # Each version is a few responses; answers to answers would be far more.
         self.assertLess(self.server.responses, 25 * VERSIONS)
@@ -97,6 +104,25 @@ class SnapshotTest(SluiceTestCase):
 
     def test_a_delta_stream_for_each_type(self):
         self.separate(delta=True)
+
+    def test_a_refused_version_is_no_storm_and_the_next_one_is_taken(self):
+        for delta in (False, True):
+            with self.subTest(delta=delta):
+                self.publish(0, ADS)
+                sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, delta), wait=False))
+                waitFor(lambda: all(self.leadsTo(port, 0, False) for port in self.ports), "the first version", 20)
+                before = self.server.responses
+
+                self.publish(1, ADS, connect_timeout="-1s")
+                waitFor(lambda: self.server.refusals, "the refusal")
+                time.sleep(1)
+                self.assertLess(self.server.responses - before, 25)
+                self.assertIn("cluster-v1-0", self.server.refusals[0][1])
+                self.publish(2, ADS)
+                waitFor(lambda: all(self.leadsTo(port, 2, False) for port in self.ports), "the third version", 20)
+
+                sluice.stop()
+                self.server.refusals.clear()
 
     def test_polling_by_rest_is_refused_by_name(self):
         for more, named in (({}, "only GRPC and DELTA_GRPC are supported; REST is not"), ({"cluster_names": ["xds"]}, "cluster_names")):
