@@ -102,15 +102,21 @@ bool SubscriptionMachine::wantsAny() const {
 void SubscriptionMachine::markSubscribed(std::string_view name) {
   answerHeld();
   interest_changed_ = true;
-  // Out even if the server thinks that it was never taken back: it has to answer.
-  to_unsubscribe_.erase(std::string(name));
-  to_subscribe_.emplace(name);
+  // Out even if the server thinks that it was never taken back: it has to answer. State of the world has no words for
+  // that: a request without the name goes first.
+  const bool taken_back = to_unsubscribe_.erase(std::string(name)) > 0;
+  if (delta()) {
+    to_subscribe_.emplace(name);
+  } else if (taken_back) {
+    renewed_.emplace(name);
+  }
 }
 
 void SubscriptionMachine::markUnsubscribed(std::string_view name) {
   answerHeld();
   interest_changed_ = true;
   to_subscribe_.erase(std::string(name));
+  renewed_.erase(std::string(name));
   if (on_wire_.contains(name) || (name == kWildcard && legacy_wildcard_)) to_unsubscribe_.emplace(name);
 }
 
@@ -150,6 +156,8 @@ void SubscriptionMachine::onStreamEnd() {
   on_wire_.clear();
   to_subscribe_.clear();
   to_unsubscribe_.clear();
+  renewed_.clear();
+  left_out_.clear();
 }
 
 bool SubscriptionMachine::interestDue() const {
@@ -194,13 +202,37 @@ Request SubscriptionMachine::takeAck() {
 
 void SubscriptionMachine::fillSotwNames(Request& request) {
   for (const auto& [name, entry] : entries_) {
-    if (entry.subscribed) request.names.push_back(name);
+    if (entry.subscribed && !renewed_.contains(name)) request.names.push_back(name);
   }
   // "*" alone goes out in the old form, the empty list, which every server knows, for as long as that has its meaning.
-  if (wildcard_ && (named_ || !request.names.empty())) request.names.emplace(request.names.begin(), kWildcard);
+  if (wildcard_ && !renewed_.contains(kWildcard) && (named_ || !request.names.empty()))
+    request.names.emplace(request.names.begin(), kWildcard);
   named_ = named_ || !request.names.empty();
   legacy_wildcard_ = !named_;
-  interest_changed_ = false;
+  std::set<std::string, std::less<>> names(request.names.begin(), request.names.end());
+  for (const std::string& name : on_wire_) {
+    if (!names.contains(name)) left_out_.push_back(name);
+  }
+  on_wire_ = std::move(names);
+  to_unsubscribe_.clear();
+  interest_changed_ = !renewed_.empty();
+  renewed_.clear();
+}
+
+// A response came that the server may have sent before it saw the requests since the last one: then it dropped those,
+// as their nonce was no longer its last, and thinks that we still want what they left out.
+void SubscriptionMachine::doubtLeftOut() {
+  for (std::string& name : std::exchange(left_out_, {})) {
+    if (wants(name)) {
+      const auto entry = entries_.find(name);
+      if (entry == entries_.end() || entry->second.body != nullptr) continue;
+      interest_changed_ = true;
+      renewed_.insert(std::move(name));
+    } else {
+      on_wire_.insert(name);
+      to_unsubscribe_.insert(std::move(name));
+    }
+  }
 }
 
 void SubscriptionMachine::fillFirstDelta(Request& request) {
@@ -302,6 +334,7 @@ void SubscriptionMachine::finish(TimePoint now) {
     if (wildcard_waits_) waits_refused_.emplace_back(kWildcard);
   }
   wildcard_waits_ = false;
+  if (!delta() && work->stream == stream_) doubtLeftOut();
   tellWaitsOver();
 }
 

@@ -167,6 +167,7 @@ class SubscriptionMachine {
   void fillFirstDelta(Request& request);
   void fillDeltaChange(Request& request);
   void fillSotwNames(Request& request);
+  void doubtLeftOut();
   void expire(TimePoint now);
   void endWaits(TimePoint now);
 
@@ -199,9 +200,11 @@ class SubscriptionMachine {
   std::deque<Ack> acks_;
   std::optional<Refusal> refusal_;
   std::optional<Response> held_;                // has the refused content
-  std::set<std::string, std::less<>> on_wire_;  // delta: what the server believes we want
+  std::set<std::string, std::less<>> on_wire_;  // what the server believes we want
   std::set<std::string, std::less<>> to_subscribe_;
   std::set<std::string, std::less<>> to_unsubscribe_;
+  std::set<std::string, std::less<>> renewed_;  // state-of-the-world: given up and wanted again since the last request
+  std::vector<std::string> left_out_;           // state-of-the-world: by the requests since the last response
 };
 
 }  // namespace sluice::xds

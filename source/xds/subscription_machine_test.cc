@@ -399,6 +399,39 @@ TEST_CASE("interest set as a whole becomes the difference") {
 
 // --- state-of-the-world
 
+TEST_CASE("sotw: a name that was given up and is wanted again before any request is asked for anew") {
+  Fixture f(Variant::kSotw, kEndpointType);
+  f.start({"a", "b"});
+  f.answer(response(kEndpointType, "v1", "n1", {}));
+
+  f.machine.unsubscribe("a");
+  f.machine.subscribe("a", f.now);
+
+  REQUIRE(f.machine.interestDue());
+  CHECK(f.machine.takeInterest().names == Names{"b"});
+  REQUIRE(f.machine.interestDue());
+  CHECK(f.machine.takeInterest().names == Names{"a", "b"});
+  CHECK_FALSE(f.machine.interestDue());
+}
+
+TEST_CASE("sotw: a name that only a request with a stale nonce left out is asked for anew") {
+  Fixture f(Variant::kSotw, kEndpointType);
+  f.start({"a", "b"});
+  f.answer(response(kEndpointType, "v1", "n1", {}));
+  f.machine.unsubscribe("a");
+  CHECK(f.machine.takeInterest().names == Names{"b"});
+  f.machine.subscribe("a", f.now);
+  CHECK(f.machine.takeInterest().names == Names{"a", "b"});
+
+  // Sent before either came.
+  const Request ack = f.answer(response(kEndpointType, "v2", "n2", {}));
+
+  CHECK(ack.names == Names{"b"});
+  REQUIRE(f.machine.interestDue());
+  CHECK(f.machine.takeInterest().names == Names{"a", "b"});
+  CHECK_FALSE(f.machine.interestDue());
+}
+
 TEST_CASE("sotw: a request carries the accepted version, the last nonce and all names") {
   Fixture f(Variant::kSotw, kEndpointType);
   f.machine.subscribe("b", f.now);

@@ -144,6 +144,10 @@ class World {
         if (isWanted(type, name)) newest[name] = bytesOf(name, content);
       }
       auto held = watchers_[index(type)].held;
+      // Endpoints that nobody gives are told as none.
+      std::erase_if(held, [&](const auto& item) {
+        return !newest.contains(item.first) && item.second == control_plane::emptyAssignment(item.first)->bytes;
+      });
       // In state of the world an endpoint or route resource that is missing is not removed.
       if (variant_ == Variant::kSotw && !isCompleteSet(type)) {
         std::erase_if(held, [&](const auto& item) { return !newest.contains(item.first); });
