@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 
 #include "google/protobuf/any.pb.h"
@@ -54,7 +55,9 @@ void appendBreakers(const ClusterStatus& cluster, std::string& out) {
 
 void appendHost(const ClusterStatus& cluster, const HostStatus& host, std::string& out) {
   const std::string lead = base::strCat(cluster.name(), "::", addressText(host.address()), "::");
-  for (const auto& stat : host.stats()) base::strAppend(out, lead, stat.name(), "::", stat.value(), "\n");
+  std::map<std::string_view, uint64_t> stats;
+  for (const auto& stat : host.stats()) stats[stat.name()] = stat.value();
+  for (const auto& [name, value] : stats) base::strAppend(out, lead, name, "::", value, "\n");
   base::strAppend(out, lead, "hostname::", host.hostname(), "\n");
   base::strAppend(out, lead, "health_flags::", healthFlags(host), "\n");
   base::strAppend(out, lead, "weight::", host.weight(), "\n");

@@ -15,6 +15,7 @@ namespace {
 
 using stream::ResponseFlag;
 using upstream::HostStream;
+using upstream::cluster::HostStat;
 using upstream::cluster::Resource;
 using upstream::cluster::RoutingPriority;
 
@@ -73,6 +74,7 @@ class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEv
   base::LocalPtr<upstream::WorkerCluster> cluster_;
   RoutingPriority priority_ = RoutingPriority::kDefault;
   bool holds_request_ = false;
+  upstream::cluster::HostPtr host_;
   HostStream::Ptr connection_;
   std::string waiting_;  // until the host is connected; bounded by the chain's window
   const bool tunnel_;    // else a POST, whose response ends it
@@ -86,6 +88,7 @@ void ConnectEnd::letGo() {
   if (!std::exchange(holds_request_, false)) return;
   cluster_->context().breakers->release(Resource::kRequests, priority_);
   worker_.cells().sub(cluster_->context().stats.rq_active);
+  cluster_->hostStats(*host_).sub(HostStat::kRqActive);
 }
 
 void ConnectEnd::requestHeaders(bool end_stream) {
@@ -117,7 +120,10 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   holds_request_ = true;
   worker_.cells().add(context.stats.rq_total);
   worker_.cells().add(context.stats.rq_active);
-  const upstream::cluster::Host& host = *cluster_->hostPtr(slot);
+  host_ = cluster_->hostPtr(slot);
+  cluster_->hostStats(*host_).add(HostStat::kRqTotal);
+  cluster_->hostStats(*host_).add(HostStat::kRqActive);
+  const upstream::cluster::Host& host = *host_;
   info.upstream_host = arena.copy(host.addressText());
   info.upstream_host_name = host.hostname().empty() ? info.upstream_host : arena.copy(host.hostname());
   info.setUpstreamMetadata(context.config->metadata, host.metadata());

@@ -19,6 +19,7 @@ namespace {
 using filter::Reply;
 using http::Name;
 using stream::ResponseFlag;
+using upstream::cluster::HostStat;
 using upstream::cluster::Resource;
 using upstream::cluster::RoutingPriority;
 namespace pool = upstream::pool;
@@ -318,6 +319,9 @@ void Router::countStatus(uint16_t status) {
   const observability::Counter by_class[] = {s.rq_1xx, s.rq_2xx, s.rq_3xx, s.rq_4xx, s.rq_5xx};
   if (status >= 100 && status < 600) worker_.cells().add(by_class[status / 100 - 1]);
   if (status >= 200) cluster_->countCode(status);
+  if (pool_ != nullptr && (status >= 200 || in_tunnel_)) {
+    pool_->hostStats().add(status >= 500 ? HostStat::kRqError : HostStat::kRqSuccess);
+  }
 }
 
 bool Router::acceptsTunnel() const {
@@ -442,6 +446,7 @@ void Router::fail(const FailureText& failure) {
 void Router::deadlineExpired() {
   if (done_ || untimed_) return;
   if (holds_host_) worker_.cells().add(stats().rq_timeout);
+  if (pool_ != nullptr) pool_->hostStats().add(HostStat::kRqTimeout);
   stream_.info().response_flags.set(ResponseFlag::kUpstreamRequestTimeout);
   const bool began = response_began_;
   if (cluster_ && !began) countStatus(504);

@@ -84,6 +84,20 @@ void setThresholds(const cluster::ThresholdsByPriority& thresholds, envoy::confi
   }
 }
 
+// Counters, then gauges.
+void setHostStats(const cluster::HostStats& stats, v3::HostStatus& out) {
+  static constexpr const char* kNames[] = {"cx_connect_fail", "cx_total", "rq_error",  "rq_success",
+                                           "rq_timeout",      "rq_total", "cx_active", "rq_active"};
+  static_assert(std::size(kNames) == cluster::kHostStats);
+  for (size_t i = 0; i < cluster::kHostStats; ++i) {
+    const auto stat = static_cast<cluster::HostStat>(i);
+    v3::SimpleMetric& metric = *out.add_stats();
+    metric.set_name(kNames[i]);
+    metric.set_value(stats.sum(stat));
+    if (stat >= cluster::HostStat::kCxActive) metric.set_type(v3::SimpleMetric::GAUGE);
+  }
+}
+
 }  // namespace
 
 v3::ServerInfo AdminPages::serverInfo() const {
@@ -132,6 +146,7 @@ v3::Clusters AdminPages::clusters() const {
     for (const cluster::HostSet::Entry& host : generation.hosts->entries()) {
       v3::HostStatus& shown = *status.add_host_statuses();
       setAddress(host.host->address(), *shown.mutable_address());
+      setHostStats(host.host->stats(), shown);
       shown.mutable_health_status()->set_eds_health_status(healthOf(host.health));
       shown.set_weight(host.weight);
       shown.set_hostname(host.host->hostname());

@@ -13,7 +13,7 @@ HostStream::Opening TcpConnection::open(base::LocalPtr<WorkerCluster> cluster, c
   const cluster::Host& host = *cluster->hostPtr(slot);
   options.session_key = host.addressText();
   pool::BegunConnection begun;
-  switch (pool::beginConnection(cluster->context(), host, priority, options, begun)) {
+  switch (pool::beginConnection(cluster->context(), host, cluster->hostStats(host), priority, options, begun)) {
     case pool::Begin::kBegun:
       break;
     case pool::Begin::kOverflow:
@@ -30,12 +30,14 @@ TcpConnection::TcpConnection(base::LocalPtr<WorkerCluster> cluster, cluster::Hos
     : events_(events),
       cluster_(std::move(cluster)),
       host_(cluster_->hostPtr(slot)),
+      host_stats_(cluster_->hostStats(*host_)),
       priority_(priority),
       began_(context().loop.now()),
       connection_(context().loop, context().buffers, std::move(begun.fd), net::Connection::Mode::kConnecting, *this,
                   std::move(begun.transport)),
       connect_timer_(context().loop.timers(), [this] {
         context().cells.add(context().stats.cx_connect_timeout);
+        host_stats_.add(cluster::HostStat::kCxConnectFail);
         events_.onHostFailed("connection timeout", true);
       }) {
   connect_timer_.arm(context().config->connect_timeout);
@@ -54,7 +56,7 @@ void TcpConnection::letGo() {
 }
 
 void TcpConnection::over() {
-  pool::endConnection(context(), priority_);
+  pool::endConnection(context(), host_stats_, priority_);
   cluster_->requestFinished(*host_);
   context().loop.deleteLater(std::unique_ptr<event::Deferred>(this));
 }
@@ -81,6 +83,7 @@ void TcpConnection::onBroken(net::CloseReason reason, int error) {
   if (gone_) return over();
   if (connected_) return events_.onHostBroken();
   context().cells.add(context().stats.cx_connect_fail);
+  host_stats_.add(cluster::HostStat::kCxConnectFail);
   const net::Transport* transport = connection_.transport();
   const bool handshake = reason == net::CloseReason::kHandshakeFailed && transport != nullptr;
   if (handshake && !transport->failure().empty()) return events_.onHostFailed(transport->failure(), false);

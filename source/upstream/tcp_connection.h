@@ -44,6 +44,7 @@ class TcpConnection final : public HostStream, private net::ConnectionEvents {
   HostStreamEvents& events_;
   const base::LocalPtr<WorkerCluster> cluster_;
   const cluster::HostPtr host_;
+  cluster::HostStats::Row& host_stats_;
   const cluster::RoutingPriority priority_;
   const event::TimePoint began_;
   bool connected_ = false;

@@ -61,6 +61,8 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   const cluster::HostPtr& hostPtr(cluster::HostSlot slot) const {
     return original_dst_ ? original_dst_->hostPtr(slot) : balancer_->hosts().hostPtr(slot);
   }
+  // What this worker counts of a host of the cluster.
+  cluster::HostStats::Row& hostStats(const cluster::Host& host) const { return host.stats().rowOf(&context_.cells); }
   // Around each request on a host. A host that has left the cluster meanwhile may be finished too.
   void requestStarted(cluster::HostSlot slot) {
     original_dst_ ? original_dst_->requestStarted(slot) : balancer_->requestStarted(slot);

@@ -161,6 +161,38 @@ class StatsTest(SluiceTestCase):
         self.assertEqual(self.sluice.admin("/clusters?filter=(").status, 400)
         self.assertEqual(self.sluice.admin("/clusters?what=1").status, 400)
 
+    def hostStats(self, name="up"):
+        """Of the cluster's one host."""
+        lead = f"{name}::127.0.0.1:{self.upstream.port}::"
+        text = self.sluice.admin(f"/clusters?filter=^{name}$").body.decode()
+        lines = [line[len(lead):].split("::") for line in text.splitlines() if line.startswith(lead)]
+        return {key: int(value) for key, value in lines if re.match("(cx|rq)_", key)}
+
+    def test_what_a_host_served_is_told(self):
+        for _ in range(3):
+            get(self.port)
+        self.assertEqual(self.hostStats(), {
+            "cx_active": 1, "cx_connect_fail": 0, "cx_total": 1,
+            "rq_active": 0, "rq_error": 0, "rq_success": 3, "rq_timeout": 0, "rq_total": 3})
+        self.assertEqual(list(self.hostStats()), sorted(self.hostStats()))
+        [status] = self.sluice.adminJson("/clusters?format=json&filter=^up$")["cluster_statuses"]
+        shown = status["host_statuses"][0]["stats"]
+        self.assertEqual({stat["name"]: int(stat.get("value", 0)) for stat in shown}, self.hostStats())
+        self.assertEqual([stat["name"] for stat in shown if stat.get("type") == "GAUGE"], ["cx_active", "rq_active"])
+        self.upstream.stop()
+        waitFor(lambda: self.hostStats()["cx_active"] == 0, "the connection to be gone")
+        self.assertEqual(get(self.port).status, 503)
+        told = self.hostStats()
+        self.assertEqual((told["rq_total"], told["rq_error"], told["cx_connect_fail"], told["cx_total"]), (3, 1, 1, 2))
+
+    def test_a_connection_of_tcp_proxy_is_told_of_its_host(self):
+        with rawConnection(self.sluice.port("tcp")) as sock:
+            sock.sendall(client.requestBytes("GET", "/"))
+            readResponse(sock)
+            told = self.hostStats()
+            self.assertEqual((told["cx_active"], told["cx_total"]), (1, 1))
+        waitFor(lambda: self.hostStats()["cx_active"] == 0, "the connection to be gone")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,6 @@
-// One upstream host. Immutable, shared by all workers; its identity outlives updates: while an update keeps the same
-// (address, hostname, metadata), the very same Host object stays, so pools keyed by it survive endpoint changes.
+// One upstream host. Immutable but for its counts, shared by all workers; its identity outlives updates: while an
+// update keeps the same (address, hostname, metadata), the very same Host object stays, so pools keyed by it survive
+// endpoint changes.
 //
 // What may change from update to update (weight, health, priority, locality) is not here but in HostSet::Entry.
 #pragma once
@@ -11,6 +12,7 @@
 
 #include "source/net/address.h"
 #include "source/stream/metadata.h"
+#include "source/upstream/cluster/host_stats.h"
 
 namespace sluice::upstream::cluster {
 
@@ -36,6 +38,7 @@ class Host {
   const std::string& hostname() const { return hostname_; }
   const stream::FixedMetadata& metadata() const { return metadata_; }
   HostSlot slot() const { return slot_; }
+  HostStats& stats() const { return stats_; }
 
  private:
   const net::Address address_;
@@ -43,6 +46,7 @@ class Host {
   const std::string hostname_;
   const stream::FixedMetadata metadata_;
   const HostSlot slot_;
+  mutable HostStats stats_;
 };
 
 using HostPtr = std::shared_ptr<const Host>;

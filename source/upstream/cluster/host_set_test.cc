@@ -1,6 +1,8 @@
 #include "source/upstream/cluster/host_set.h"
 
+#include <array>
 #include <catch2/catch.hpp>
+#include <thread>
 
 namespace sluice::upstream::cluster {
 namespace {
@@ -62,6 +64,25 @@ TEST_CASE("a host that an update keeps is the same object in the same slot") {
   const std::vector<HostPtr> removed = removedHosts(*before, *after);
   REQUIRE(removed.size() == 1);
   CHECK(removed[0]->addressText() == "10.0.0.1:2");
+}
+
+TEST_CASE("what is counted of a host is summed over those who count") {
+  const Host host(*net::Address::fromIp("10.0.0.1", 1), "", 0);
+  std::vector<std::thread> workers;
+  std::array<char, 4> owners;
+  for (const char& own : owners) {
+    workers.emplace_back([&host, &own] {
+      HostStats::Row& row = host.stats().rowOf(&own);
+      for (int n = 0; n < 1000; ++n) row.add(HostStat::kRqTotal);
+      row.add(HostStat::kCxActive);
+      row.sub(HostStat::kCxActive);
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  CHECK(&host.stats().rowOf(&owners[0]) == &host.stats().rowOf(&owners[0]));
+  CHECK(host.stats().sum(HostStat::kRqTotal) == 4000);
+  CHECK(host.stats().sum(HostStat::kCxActive) == 0);
+  CHECK(host.stats().sum(HostStat::kRqError) == 0);
 }
 
 TEST_CASE("the same address under another hostname is another host") {

@@ -10,6 +10,7 @@
 
 namespace sluice::upstream::pool {
 
+using cluster::HostStat;
 using http::ResetReason;
 using std::chrono::milliseconds;
 
@@ -177,6 +178,7 @@ void ClientConnection::onTimer() {
   const PoolContext& context = pool_.context_;
   if (state_ == State::kConnecting) {
     context.cells.add(context.stats.cx_connect_timeout);
+    pool_.host_stats_.add(HostStat::kCxConnectFail);
     connection_.close();
     return pool_.connectionGone(*this, Failure::kConnectTimeout, "connection timeout");
   }
@@ -236,6 +238,8 @@ void ClientConnection::retire() {
 void ClientConnection::attach(Exchange& exchange) {
   pool_.context_.cells.add(pool_.context_.stats.rq_total);
   pool_.context_.cells.add(pool_.context_.stats.rq_active);
+  pool_.host_stats_.add(HostStat::kRqTotal);
+  pool_.host_stats_.add(HostStat::kRqActive);
   exchange.connection_ = this;
   exchange.received_before_ = connection_.bytesReceived();
   exchange.stream_ = 0;
@@ -253,6 +257,7 @@ void ClientConnection::attach(Exchange& exchange) {
 void ClientConnection::detach(Exchange& exchange) {
   pool_.context_.breakers->release(cluster::Resource::kRequests, pool_.priority_);
   pool_.context_.cells.sub(pool_.context_.stats.rq_active);
+  pool_.host_stats_.sub(HostStat::kRqActive);
   unhold(exchange);
   exchange.maybe_unseen_ = requests_ > 1 && connection_.bytesReceived() == exchange.received_before_;
   exchange.connection_ = nullptr;
@@ -406,6 +411,7 @@ void ClientConnection::onPeerEnd() {
 void ClientConnection::onBroken(net::CloseReason reason, int error) {
   if (state_ != State::kConnecting) return fail(ResetReason::kConnectionEnded, "upstream_connection_reset");
   pool_.context_.cells.add(pool_.context_.stats.cx_connect_fail);
+  pool_.host_stats_.add(HostStat::kCxConnectFail);
   std::string text = strerror(error);
   if (reason == net::CloseReason::kHandshakeFailed && !connection_.transport()->failure().empty()) {
     text = connection_.transport()->failure();

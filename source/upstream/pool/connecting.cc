@@ -2,6 +2,7 @@
 
 namespace sluice::upstream::pool {
 
+using cluster::HostStat;
 using cluster::Resource;
 
 namespace {
@@ -25,27 +26,32 @@ std::string start(const PoolContext& context, const cluster::Host& host, const n
 
 }  // namespace
 
-Begin beginConnection(const PoolContext& context, const cluster::Host& host, cluster::RoutingPriority priority,
-                      const net::TransportFactory::Options& options, BegunConnection& out) {
+Begin beginConnection(const PoolContext& context, const cluster::Host& host, cluster::HostStats::Row& host_stats,
+                      cluster::RoutingPriority priority, const net::TransportFactory::Options& options,
+                      BegunConnection& out) {
   const auto takePlace = [&] { return context.breakers->tryAcquire(Resource::kConnections, priority); };
   if (!takePlace() && !(context.room != nullptr && context.room->closeIdle(priority) && takePlace())) {
     context.cells.add(context.stats.cx_overflow);
     return Begin::kOverflow;
   }
   context.cells.add(context.stats.cx_total);
+  host_stats.add(HostStat::kCxTotal);
   out.failure = start(context, host, options, out);
   if (out.failure.empty()) {
     context.cells.add(context.stats.cx_active);
+    host_stats.add(HostStat::kCxActive);
     return Begin::kBegun;
   }
   context.breakers->release(Resource::kConnections, priority);
   context.cells.add(context.stats.cx_connect_fail);
+  host_stats.add(HostStat::kCxConnectFail);
   return Begin::kFailed;
 }
 
-void endConnection(const PoolContext& context, cluster::RoutingPriority priority) {
+void endConnection(const PoolContext& context, cluster::HostStats::Row& host_stats, cluster::RoutingPriority priority) {
   context.breakers->release(Resource::kConnections, priority);
   context.cells.sub(context.stats.cx_active);
+  host_stats.sub(HostStat::kCxActive);
   context.cells.add(context.stats.cx_destroy);
 }
 

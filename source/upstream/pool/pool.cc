@@ -20,7 +20,11 @@ constexpr uint32_t kAssumedStreams = 100;
 }  // namespace
 
 Pool::Pool(const PoolContext& context, cluster::HostPtr host, cluster::RoutingPriority priority, PoolKey key)
-    : context_(context), host_(std::move(host)), priority_(priority), key_(std::move(key)) {
+    : context_(context),
+      host_(std::move(host)),
+      host_stats_(host_->stats().rowOf(&context.cells)),
+      priority_(priority),
+      key_(std::move(key)) {
   if (context.config->transport) session_key_ = absl::StrCat(host_->addressText(), "/", key_.server_name);
 }
 
@@ -98,7 +102,7 @@ void Pool::openConnections() {
 
 void Pool::openConnection() {
   BegunConnection begun;
-  switch (beginConnection(context_, *host_, priority_,
+  switch (beginConnection(context_, *host_, host_stats_, priority_,
                           {.server_name = key_.server_name,
                            .verify_san = key_.verify_san,
                            .alpn = &cluster::alpnOf(key_.protocol),
@@ -258,7 +262,7 @@ void Pool::connectionGone(ClientConnection& connection, Failure failure, std::st
   if (connection.keepalive_timer_) connection.keepalive_timer_->cancel();
   if (connection.duration_timer_) connection.duration_timer_->cancel();
   --connections_;
-  endConnection(context_, priority_);
+  endConnection(context_, host_stats_, priority_);
   if (connection.active_ > 0 || connection.busy_) context_.cells.add(context_.stats.cx_destroy_with_active_rq);
   connection.countSent();
   context_.loop.deleteLater(std::unique_ptr<event::Deferred>(&connection));

@@ -107,6 +107,7 @@ class Pool : private event::TurnTask {
   void roomMade();
 
   const cluster::Host& host() const { return *host_; }
+  cluster::HostStats::Row& hostStats() const { return host_stats_; }
   uint32_t connections() const { return connections_; }
 
  private:
@@ -132,6 +133,7 @@ class Pool : private event::TurnTask {
 
   const PoolContext& context_;
   cluster::HostPtr host_;
+  cluster::HostStats::Row& host_stats_;      // this worker's
   const cluster::RoutingPriority priority_;  // whose breakers are asked
   const PoolKey key_;
   std::string session_key_;            // TLS only

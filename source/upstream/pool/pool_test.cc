@@ -16,6 +16,11 @@ TEST_CASE("a free connection is used again") {
   }
   CHECK(t.upstream.accept() == 1);
   CHECK(t.stat("cx_total") == 1);
+  const cluster::HostStats& told = pool.host().stats();
+  CHECK(told.sum(cluster::HostStat::kCxTotal) == 1);
+  CHECK(told.sum(cluster::HostStat::kCxActive) == 1);
+  CHECK(told.sum(cluster::HostStat::kRqTotal) == 3);
+  CHECK(told.sum(cluster::HostStat::kRqActive) == 0);
 }
 
 TEST_CASE("of free connections the one that was used last is taken") {
@@ -62,6 +67,8 @@ TEST_CASE("a host that refuses fails each request once") {
   CHECK(one.heard == "failure0 ");
   CHECK(two.heard == "failure0 ");
   CHECK_FALSE(one.why.empty());
+  CHECK(pool.host().stats().sum(cluster::HostStat::kCxConnectFail) == 2);
+  CHECK(pool.host().stats().sum(cluster::HostStat::kCxActive) == 0);
 }
 
 TEST_CASE("a TCP host that refuses fails each request once, those behind the limit too") {

@@ -42,6 +42,7 @@ Tunnel::Tunnel(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluste
       host_(cluster_->hostPtr(slot)),
       answer_timer_(context().loop.timers(), [this] {
         context().cells.add(context().stats.rq_timeout);
+        cluster_->hostStats(*host_).add(upstream::cluster::HostStat::kRqTimeout);
         events_.onHostFailed("the tunnel was not answered in time", true);
       }) {
   cluster_->requestStarted(slot);
