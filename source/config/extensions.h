@@ -50,10 +50,11 @@ class RouteSlots {
   virtual std::shared_ptr<const route::TableSlot> rds(const std::string& name,
                                                       const envoy::config::core::v3::ConfigSource& source,
                                                       const Context& context) = 0;
-  // `slot` of rds(), for a chain with these filters: tables come later than the chain and may have settings for filters
-  // that it does not have.
+  // `slot` of rds(), for a connection manager with these filters: tables come later than the chain and may have
+  // settings for filters that it does not have.
   virtual std::shared_ptr<const route::TableSlot> usedBy(std::shared_ptr<const route::TableSlot> slot,
-                                                         const ChainFilters& /*chain*/) {
+                                                         const ChainFilters& /*chain*/,
+                                                         std::string_view /*stat_prefix*/) {
     return slot;
   }
 };

@@ -150,7 +150,12 @@ bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const st
     next.updated = std::chrono::system_clock::now();
     if (next.config->discovery == DiscoveryType::kEds) {
       next.eds = keyOf(next.proto.eds_cluster_config().eds_config(), next.config->eds_service_name, self_source);
+      if (!entry.discovery) {
+        entry.discovery = std::make_unique<DiscoveryStats>(DiscoveryStats::Of::kEndpoints,
+                                                           registry_.scope("cluster", next.config->stat_name), cells_);
+      }
       wantEds(name, next);  // before the old one lets go of the same
+      entry.discovery->asked();
     }
     startWarming(entry);
   }
@@ -177,6 +182,7 @@ void ClusterManager::startWarming(Entry& entry) {
       // Endpoints that are known serve at once; no further answer may ever come for them.
       const Eds& known = eds_.at(generation.eds);
       if (known.assignment) {
+        entry.discovery->accepted(known.version, true);
         return onHosts(name, &generation, cluster::HostSet::build(*known.assignment, options, previous.get()));
       }
       if (known.given_up) return goOnWithout(entry, generation);
@@ -357,11 +363,14 @@ void ClusterManager::unwantEds(const std::string& cluster, const Generation* gen
   if (on_eds_unwanted) on_eds_unwanted(key);
 }
 
-void ClusterManager::setAssignment(const ResourceKey& key, Assignment assignment) {
+void ClusterManager::setAssignment(const ResourceKey& key, Assignment assignment, const std::string& version) {
   const auto eds = eds_.find(key);
   if (eds == eds_.end()) return;
   eds->second.given_up = false;
+  const bool changed = eds->second.assignment != assignment;
   eds->second.assignment = assignment;
+  eds->second.version = version;
+  forEachDiscovery(key.source, key.name, [&](DiscoveryStats& stats) { stats.accepted(version, changed); });
   const std::map<std::string, int> users = eds->second.users;  // activating one ends the interest of its old generation
   for (const auto& [name, generations] : users) {
     Entry& entry = *entries_.at(name);
@@ -373,6 +382,15 @@ void ClusterManager::setAssignment(const ResourceKey& key, Assignment assignment
       const cluster::HostSet* previous = entry.active ? entry.active->hosts.get() : nullptr;
       onHosts(name, generation, cluster::HostSet::build(assignment, options, previous));
     }
+  }
+}
+
+void ClusterManager::forEachDiscovery(std::string_view source, std::string_view name,
+                                      const std::function<void(DiscoveryStats&)>& visit) {
+  for (auto at = eds_.lower_bound({std::string(source), std::string(name)}); at != eds_.end(); ++at) {
+    const auto& [key, eds] = *at;
+    if (key.source != source || (!name.empty() && key.name != name)) return;
+    for (const auto& [cluster, generations] : eds.users) visit(*entries_.at(cluster)->discovery);
   }
 }
 

@@ -21,6 +21,7 @@
 #include "source/observability/log.h"
 #include "source/observability/stats.h"
 #include "source/route/cluster_names.h"
+#include "source/server/discovery_stats.h"
 #include "source/server/resource_key.h"
 #include "source/server/worker.h"
 #include "source/upstream/cluster/dns_cluster.h"
@@ -49,6 +50,7 @@ class ClusterManager {
     uint64_t leaving = 0;  // it is removed and named still: the how manieth that was; 0: it is not
     upstream::pool::ClusterStats stats;
     std::shared_ptr<observability::LateCounters> late_counters = std::make_shared<observability::LateCounters>();
+    std::unique_ptr<DiscoveryStats> discovery;  // of endpoints; null: they were never asked for
     std::shared_ptr<upstream::cluster::Breakers> breakers;
     std::unique_ptr<Generation> active;   // null: not warm for the first time
     std::unique_ptr<Generation> warming;  // null: nothing is pending
@@ -69,9 +71,12 @@ class ClusterManager {
 
   // --- endpoints ---
   using Assignment = upstream::cluster::Assignment;
-  void setAssignment(const ResourceKey& key, Assignment assignment);
+  void setAssignment(const ResourceKey& key, Assignment assignment, const std::string& version = {});
   // None will come for now: clusters that wait for it go on with the hosts that they have.
   void giveUpAssignment(const ResourceKey& key);
+  // What is told of the endpoints of that source and name; without a name: of all of that source.
+  void forEachDiscovery(std::string_view source, std::string_view name,
+                        const std::function<void(DiscoveryStats&)>& visit);
   // Interest in an EDS name began or ended.
   std::string self_source;  // identity of the source of clusters, which `self` means
   std::function<void(const ResourceKey& key, const envoy::config::core::v3::ConfigSource& source)> on_eds_wanted;
@@ -103,6 +108,7 @@ class ClusterManager {
   struct Eds {
     std::map<std::string, int> users;      // clusters, and how many of their generations
     std::optional<Assignment> assignment;  // last accepted
+    std::string version;                   // its
     bool given_up = false;                 // there is none, and nothing says that one will come
   };
   void wantEds(const std::string& cluster, const Generation& generation);

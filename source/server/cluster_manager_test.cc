@@ -116,6 +116,25 @@ TEST_CASE("a cluster with endpoints by name is not seen before it has them") {
   CHECK(t.clusters.entries().empty());
 }
 
+TEST_CASE("what came of a cluster's endpoints is told by its name and goes with it") {
+  ClusterTest t;
+  const auto told = [&t](const std::string& name) { return t.stats.valueOf("cluster.c." + name).value_or(-1); };
+  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
+  CHECK(told("update_attempt") == 1);
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(2), "1");
+  const int64_t version = told("version");
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(2), "2");
+  CHECK(told("update_success") == 2);
+  CHECK(told("update_no_rebuild") == 1);
+  CHECK(told("version") != version);
+  t.clusters.forEachDiscovery("", "c", [](DiscoveryStats& stats) { stats.empty(); });
+  CHECK(told("update_empty") == 1);
+  CHECK(told("update_attempt") == 4);
+  t.clusters.remove("c");
+  t.sync();
+  CHECK(told("update_attempt") == -1);
+}
+
 TEST_CASE("a changed cluster serves as before until the new one is warm; going back needs nothing") {
   ClusterTest t;
   t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "1");

@@ -1,6 +1,7 @@
 #include "source/server/dynamic_config.h"
 
 #include <map>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "source/config/any_type.h"
@@ -93,6 +94,30 @@ class DynamicConfig::Watcher : public xds::ResourceWatcher {
     }
   }
 
+  // In the stats of each resource.
+  template <typename Manager>
+  static void countRefused(Manager& manager, const Update& update, const std::vector<ResourceError>& refused) {
+    std::set<std::string_view> names;  // one may be wrong in several places
+    for (const auto* list : {&update.rejected, &refused}) {
+      for (const ResourceError& error : *list) {
+        if (!error.name.empty()) names.insert(error.name);
+      }
+    }
+    for (const std::string_view name : names) {
+      manager.forEachDiscovery(update.source, name, [](DiscoveryStats& stats) { stats.rejected(); });
+    }
+  }
+  template <typename Manager>
+  static void countWaitOver(Manager& manager, std::string_view source, const std::vector<std::string>& names,
+                            xds::WaitEnd why) {
+    if (why == xds::WaitEnd::kRefused) return;
+    for (const std::string& name : names) {
+      manager.forEachDiscovery(source, name, [why](DiscoveryStats& stats) {
+        why == xds::WaitEnd::kTimeout ? stats.timedOut() : stats.empty();
+      });
+    }
+  }
+
   DynamicConfig& owner_;
 
  private:
@@ -165,13 +190,16 @@ class DynamicConfig::EndpointWatcher : public Watcher {
       std::optional<upstream::cluster::Assignment> assignment;
       if (proto) assignment = config::compileEdsAssignment(*proto, resource.name, Context(errors));
       if (assignment) {
-        owner_.deps_.clusters.setAssignment({std::string(update.source), resource.name}, *std::move(assignment));
+        owner_.deps_.clusters.setAssignment({std::string(update.source), resource.name}, *std::move(assignment),
+                                            resource.version);
       } else {
         refuse(resource.name, errors, refused);
       }
     }
+    countRefused(owner_.deps_.clusters, update, refused);
   }
   void onWaitOver(std::string_view source, const std::vector<std::string>& names, xds::WaitEnd why) override {
+    countWaitOver(owner_.deps_.clusters, source, names, why);
     if (why == xds::WaitEnd::kTimeout) return;  // the clusters have deadlines of their own
     for (const std::string& name : names) owner_.deps_.clusters.giveUpAssignment({std::string(source), name});
   }
@@ -250,14 +278,17 @@ class DynamicConfig::RouteWatcher : public Watcher {
       std::shared_ptr<const route::Table> table;
       if (proto) table = config::compileRoutes(*proto, Context(errors), owner_.deps_.services, nullptr);
       if (table) {
-        owner_.deps_.routes.setTable({std::string(update.source), resource.name}, std::move(table), filtersOf(*proto));
+        owner_.deps_.routes.setTable({std::string(update.source), resource.name}, std::move(table), filtersOf(*proto),
+                                     resource.version);
       } else {
         refuse(resource.name, errors, refused);
       }
     }
+    countRefused(owner_.deps_.routes, update, refused);
     // A table that is removed serves until its listeners let go of it.
   }
   void onWaitOver(std::string_view source, const std::vector<std::string>& names, xds::WaitEnd why) override {
+    countWaitOver(owner_.deps_.routes, source, names, why);
     for (const std::string& name : names) {
       owner_.deps_.logger.warning("xds", "routes '", name, "' did not come",
                                   why == xds::WaitEnd::kTimeout ? " in time" : "",
@@ -325,12 +356,14 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, conf
   if (sources_.lds) deps_.routes.self_source = xds::identity(toXds(*sources_.lds));
 
   deps_.clusters.on_eds_wanted = [this](const ResourceKey& key, const auto& source) {
+    countFailures();  // what was before is none of its
     want(xds::kEndpointType, source, key.name);
   };
   deps_.clusters.on_eds_unwanted = [this](const ResourceKey& key) {
     subscriptions_.unsubscribe(xds::kEndpointType, key.source, key.name);
   };
   deps_.routes.on_wanted = [this](const ResourceKey& key, const auto& source) {
+    countFailures();
     want(xds::kRouteType, source, key.name);
   };
   deps_.routes.on_unwanted = [this](const ResourceKey& key) {
@@ -425,7 +458,26 @@ void DynamicConfig::start() {
   for (const auto& work : std::exchange(before_start_, {})) work();
 }
 
+// A stream that broke failed all that it carries.
+void DynamicConfig::countFailures() {
+  std::map<std::pair<std::string, std::string>, uint64_t> counted;
+  subscriptions_.forEach([&](const xds::Subscriptions::View& view) {
+    const bool endpoints = view.type_url == xds::kEndpointType;
+    if (!endpoints && view.type_url != xds::kRouteType) return;
+    std::pair<std::string, std::string> key(view.type_url, view.identity);
+    const uint64_t now = view.stats.update_failure;
+    const auto known = failures_.find(key);
+    const uint64_t before = known == failures_.end() || known->second > now ? 0 : known->second;
+    const auto add = [times = now - before](DiscoveryStats& stats) { stats.failed(times); };
+    if (now != before && endpoints) deps_.clusters.forEachDiscovery(view.identity, {}, add);
+    if (now != before && !endpoints) deps_.routes.forEachDiscovery(view.identity, {}, add);
+    counted.emplace(std::move(key), now);
+  });
+  failures_ = std::move(counted);
+}
+
 void DynamicConfig::refreshStats() {
+  countFailures();
   subscriptions_.forEach([this](const xds::Subscriptions::View& view) {
     std::string prefix;
     if (view.type_url == xds::kClusterType) prefix = "cluster_manager.cds.";

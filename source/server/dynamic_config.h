@@ -68,6 +68,7 @@ class DynamicConfig {
   std::unique_ptr<xds::Transport> makeTransport(const xds::GrpcSource& source);
   void subscribe(std::string_view type, const xds::Source& source, const std::string& name);
   void want(std::string_view type, const envoy::config::core::v3::ConfigSource& source, const std::string& name);
+  void countFailures();
   void progress() {
     if (on_progress) on_progress();
   }
@@ -89,6 +90,7 @@ class DynamicConfig {
   std::unique_ptr<xds::AdsClient::Pause> endpoints_paused_, routes_paused_;
   std::map<std::string, std::string> secret_sources_;  // by name
   observability::Counter unknown_filters_;
+  std::map<std::pair<std::string, std::string>, uint64_t> failures_;  // by type and source: so many were told
   base::Random random_;
   net::WorkerBuffers buffers_;  // of the main thread, for streams over TLS
 };

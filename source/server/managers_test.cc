@@ -38,7 +38,7 @@ struct RouteTest : Process {
     config::ErrorList errors;
     return routes->rds(name, {}, config::Context(errors));
   }
-  std::unique_ptr<RouteManager> routes = std::make_unique<RouteManager>(*main, workers);
+  std::unique_ptr<RouteManager> routes = std::make_unique<RouteManager>(*main, workers, stats, cells);
 };
 
 TEST_CASE("an inline table is in its slot until its last user is gone, then the slot is used again") {
@@ -141,15 +141,15 @@ TEST_CASE("settings for a filter that no chain of a table has are told once") {
     told.push_back(key.name + " " + filter);
   };
   config::ChainFilters both{{"auth", nullptr}, {"limit", nullptr}}, fewer{{"limit", nullptr}};
-  auto slot = t.routes->usedBy(t.rds("r"), fewer);
+  auto slot = t.routes->usedBy(t.rds("r"), fewer, "h");
   t.routes->setTable(of("r"), table("a"), {"auth", "limit"});
   t.routes->setTable(of("r"), table("b"), {"auth", "limit"});
   CHECK(told == std::vector<std::string>{"r auth"});
-  const auto other = t.routes->usedBy(t.rds("r"), both);
+  const auto other = t.routes->usedBy(t.rds("r"), both, "h");
   CHECK(other == slot);
   t.routes->setTable(of("r"), table("c"), {"auth", "limit", "typo"});
   CHECK(told == std::vector<std::string>{"r auth", "r typo"});
-  const auto late = t.routes->usedBy(t.rds("q"), fewer);
+  const auto late = t.routes->usedBy(t.rds("q"), fewer, "h");
   t.routes->setTable(of("q"), table("q"), {"limit"});
   CHECK(told.size() == 2);
 }
@@ -217,7 +217,7 @@ struct ListenerTest : Process {
   bool reuse_port = true;
   uint64_t socket_hash = 0;
   const net::Address any = *net::Address::fromIp("127.0.0.1", 0);
-  RouteManager routes{*main, workers};
+  RouteManager routes{*main, workers, stats, cells};
   listener::ConnectionLimits limits;
   ListenerManager listeners{*main, workers, routes, stats, cells, logger, 1000ms, limits};
 };
@@ -275,6 +275,35 @@ TEST_CASE("an address that another has is refused, and what serves goes on") {
   CHECK(t.set("l", net::localAddress(foreign.get()), "three").code() == absl::StatusCode::kAlreadyExists);
   CHECK(t.ask(bound) == "one");
   CHECK(t.stats.valueOf("listener_manager.listener_create_failure") == 2);
+}
+
+TEST_CASE("what came of a table is told under each prefix that uses it, and goes with the last user of that") {
+  RouteTest t;
+  t.routes->on_wanted = [](const ResourceKey&, const auto&) {};
+  const auto told = [&t](const std::string& name, const std::string& prefix = "h") {
+    return t.stats.valueOf("http." + prefix + ".rds.r." + name).value_or(-1);
+  };
+  auto slot = t.routes->usedBy(t.rds("r"), {}, "h");
+  auto same = t.routes->usedBy(t.rds("r"), {}, "h");
+  CHECK(told("update_attempt") == 1);
+  t.routes->setTable(of("r"), table("r"), {}, "1");
+  t.routes->forEachDiscovery("", "", [](DiscoveryStats& stats) { stats.failed(3); });
+  t.routes->forEachDiscovery("", "q", [](DiscoveryStats& stats) { stats.rejected(); });
+  t.routes->forEachDiscovery("elsewhere", "", [](DiscoveryStats& stats) { stats.rejected(); });
+  CHECK(told("update_success") == 1);
+  CHECK(told("config_reload") == 1);
+  CHECK(told("update_failure") == 3);
+  CHECK(told("update_rejected") == 0);
+  CHECK(told("update_attempt") == 5);
+  const auto late = t.routes->usedBy(t.rds("r"), {}, "late");
+  CHECK(told("update_success", "late") == 1);
+  CHECK(told("update_failure", "late") == 0);
+  CHECK(told("version", "late") == told("version"));
+  slot.reset();
+  CHECK(told("update_attempt") == 5);
+  same.reset();
+  CHECK(told("update_attempt") == -1);
+  CHECK(told("update_attempt", "late") == 2);
 }
 
 TEST_CASE("an update waits for its routes while the old one serves") {

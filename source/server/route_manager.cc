@@ -67,17 +67,33 @@ std::shared_ptr<const route::TableSlot> RouteManager::rds(const std::string& nam
 }
 
 std::shared_ptr<const route::TableSlot> RouteManager::usedBy(std::shared_ptr<const route::TableSlot> slot,
-                                                             const config::ChainFilters& chain) {
+                                                             const config::ChainFilters& chain,
+                                                             std::string_view stat_prefix) {
   if (!slot) return slot;
   const auto key = key_of_.find(slot->id);
   if (key == key_of_.end()) return slot;
   Entry& entry = by_key_.at(key->second);
   auto user = std::make_shared<User>();
   user->slot = std::move(slot);
+  user->discovery = discoveryOf(key->second, entry, stat_prefix);
   for (const auto& [name, factory] : chain) user->filters.insert(name);
   entry.users.push_back(user);
   if (entry.table) tellUnknownFilters(key->second, entry);
   return {user, user->slot.get()};
+}
+
+std::shared_ptr<DiscoveryStats> RouteManager::discoveryOf(const ResourceKey& key, Entry& entry,
+                                                          std::string_view stat_prefix) {
+  std::erase_if(entry.discovery, [](const auto& known) { return known.second.expired(); });
+  std::weak_ptr<DiscoveryStats>& known = entry.discovery[std::string(stat_prefix)];
+  std::shared_ptr<DiscoveryStats> stats = known.lock();
+  if (stats) return stats;
+  stats = std::make_shared<DiscoveryStats>(DiscoveryStats::Of::kRoutes,
+                                           stats_.scope("http", stat_prefix).scope("rds", key.name), cells_);
+  known = stats;
+  stats->asked();
+  if (entry.table) stats->accepted(entry.version, true);
+  return stats;
 }
 
 void RouteManager::tellUnknownFilters(const ResourceKey& key, Entry& entry) {
@@ -95,16 +111,30 @@ void RouteManager::tellUnknownFilters(const ResourceKey& key, Entry& entry) {
   }
 }
 
-void RouteManager::setTable(const ResourceKey& key, std::shared_ptr<const route::Table> table, FilterNames filters) {
+void RouteManager::setTable(const ResourceKey& key, std::shared_ptr<const route::Table> table, FilterNames filters,
+                            const std::string& version) {
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return;
   Entry& entry = found->second;
   entry.settled = true;
   entry.table = std::move(table);
   entry.filters = std::move(filters);
+  entry.version = version;
+  forEachDiscovery(key.source, key.name, [&](DiscoveryStats& stats) { stats.accepted(version, true); });
   fill(entry.id, entry.table);
   tellUnknownFilters(key, entry);
   if (on_filled) on_filled(key);
+}
+
+void RouteManager::forEachDiscovery(std::string_view source, std::string_view name,
+                                    const std::function<void(DiscoveryStats&)>& visit) {
+  for (auto at = by_key_.lower_bound({std::string(source), std::string(name)}); at != by_key_.end(); ++at) {
+    const auto& [key, entry] = *at;
+    if (key.source != source || (!name.empty() && key.name != name)) return;
+    for (const auto& [prefix, weak] : entry.discovery) {
+      if (const std::shared_ptr<DiscoveryStats> stats = weak.lock()) visit(*stats);
+    }
+  }
 }
 
 void RouteManager::giveUp(const ResourceKey& key) {

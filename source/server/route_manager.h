@@ -10,11 +10,14 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "source/config/extensions.h"
 #include "source/event/loop.h"
+#include "source/observability/stats.h"
 #include "source/route/table.h"
+#include "source/server/discovery_stats.h"
 #include "source/server/resource_key.h"
 #include "source/server/worker.h"
 
@@ -25,13 +28,17 @@ class RouteManager : public config::RouteSlots {
   using Source = envoy::config::core::v3::ConfigSource;
   using FilterNames = std::set<std::string, std::less<>>;
 
-  RouteManager(event::Loop& main, Workers& workers) : main_(main), workers_(workers) {}
+  // `cells`: main's.
+  RouteManager(event::Loop& main, Workers& workers, observability::StatsRegistry& stats,
+               observability::StatsCells& cells)
+      : main_(main), workers_(workers), stats_(stats), cells_(cells) {}
 
   std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table> table) override;
   std::shared_ptr<const route::TableSlot> rds(const std::string& name, const Source& source,
                                               const config::Context& context) override;
   std::shared_ptr<const route::TableSlot> usedBy(std::shared_ptr<const route::TableSlot> slot,
-                                                 const config::ChainFilters& chain) override;
+                                                 const config::ChainFilters& chain,
+                                                 std::string_view stat_prefix) override;
 
   // --- for the xDS client ---
   // Called when a name is wanted for the first time, and when the last user of it is gone.
@@ -44,7 +51,12 @@ class RouteManager : public config::RouteSlots {
   // without effect.
   std::function<void(const ResourceKey& key, const std::string& filter)> on_unknown_filter;
   // Gives the table of a name that is wanted; others are ignored. `filters`: those that it has settings for.
-  void setTable(const ResourceKey& key, std::shared_ptr<const route::Table> table, FilterNames filters = {});
+  void setTable(const ResourceKey& key, std::shared_ptr<const route::Table> table, FilterNames filters = {},
+                const std::string& version = {});
+  // What is told of the table of that source and name; without a name: of all of that source. A table is told
+  // of under the stat prefix of each connection manager that uses it.
+  void forEachDiscovery(std::string_view source, std::string_view name,
+                        const std::function<void(DiscoveryStats&)>& visit);
   // No table came in time: whoever waits goes on without.
   void giveUp(const ResourceKey& key);
   // True once setTable or giveUp was called for it.
@@ -55,23 +67,29 @@ class RouteManager : public config::RouteSlots {
   struct User {
     std::shared_ptr<const route::TableSlot> slot;
     FilterNames filters;
+    std::shared_ptr<DiscoveryStats> discovery;
   };
   struct Entry {
     std::weak_ptr<const route::TableSlot> slot;
     uint32_t id = 0;
     bool settled = false;
     std::shared_ptr<const route::Table> table;  // the last one; null: none came
+    std::string version;                        // its
     FilterNames filters;                        // that it has settings for
     FilterNames told;                           // of these, unknown to all chains
     std::vector<std::weak_ptr<const User>> users;
+    std::map<std::string, std::weak_ptr<DiscoveryStats>, std::less<>> discovery;  // by stat prefix; users hold them
   };
   std::shared_ptr<const route::TableSlot> makeSlot(ResourceKey key);
   void release(uint32_t id, const ResourceKey& key);
   void fill(uint32_t id, const std::shared_ptr<const route::Table>& table);
+  std::shared_ptr<DiscoveryStats> discoveryOf(const ResourceKey& key, Entry& entry, std::string_view stat_prefix);
   void tellUnknownFilters(const ResourceKey& key, Entry& entry);
 
   event::Loop& main_;
   Workers& workers_;
+  observability::StatsRegistry& stats_;
+  observability::StatsCells& cells_;
   std::vector<uint32_t> free_ids_;
   uint32_t next_id_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // slots may outlive the manager

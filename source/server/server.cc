@@ -115,7 +115,7 @@ class Server {
     }
     shown_ = std::make_unique<ShownStats>(stats_, cells_, count);
     keepDescriptors();
-    routes_ = std::make_unique<RouteManager>(*main_, workers_);
+    routes_ = std::make_unique<RouteManager>(*main_, workers_, stats_, cells_);
     secrets_ = std::make_unique<SecretManager>(bootstrap_, *main_, stats_, cells_, logger_);
     resolver_ = net::makeDnsResolver(*main_);
     clusters_ =

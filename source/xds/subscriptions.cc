@@ -205,7 +205,13 @@ std::vector<Verdict> Subscriptions::verdicts(std::string_view type_url) const {
 }
 
 void Subscriptions::forEach(const std::function<void(const View&)>& visit) const {
-  for (const auto& [key, feed] : feeds_) feed->visit(visit);
+  for (const auto& [key, feed] : feeds_) {
+    const std::string& identity = key.second;
+    feed->visit([&](View view) {
+      view.identity = identity;
+      visit(view);
+    });
+  }
 }
 
 }  // namespace sluice::xds

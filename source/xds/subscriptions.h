@@ -62,6 +62,7 @@ class Subscriptions {
     std::string source;  // "ads", "grpc CLUSTER" or the path
     SubscriptionStats stats;
     const StreamStats* stream = nullptr;  // null for files; valid during the call
+    std::string_view identity = {};       // of the source
   };
 
   explicit Subscriptions(Deps deps);

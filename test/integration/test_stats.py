@@ -1,4 +1,5 @@
 """The statistics of the running binary against the table of those that Envoy publishes."""
+import json
 import os
 import re
 import sys
@@ -7,7 +8,7 @@ import unittest
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness import client  # noqa: E402
-from harness.config import loadAssignment, socketAddress  # noqa: E402
+from harness.config import loadAssignment, routeConfig, socketAddress  # noqa: E402
 
 TABLE = os.path.join(os.path.dirname(__file__), "../conformance/envoy-stats.tsv")
 T = "type.googleapis.com/envoy.extensions.filters."
@@ -50,14 +51,26 @@ class StatsTest(SluiceTestCase):
                      "matcher": {"on_no_match": {"action": {"name": "r", "typed_config": {
                          "@type": T + "udp.udp_proxy.v3.Route", "cluster": "up"}}}}}}]},
         ]
+        self.table = routeConfig("table", [route("up")])
+        self.assignment = loadAssignment("eds", [self.upstream.port])
+        rds = {"route_config_name": "table", "config_source": self.discovered("RouteConfiguration", self.table)}
+        listeners.append(httpListener("routed", rds=rds))
+        eds = {"name": "eds", "type": "EDS", "eds_cluster_config": {
+            "eds_config": self.discovered("ClusterLoadAssignment", self.assignment)}}
         dns = {"name": "dns", "type": "STRICT_DNS", "load_assignment": loadAssignment(
             "dns", [{"socket_address": {"address": "localhost", "port_value": 1}}])}
-        config = bootstrap(listeners, [cluster("up", self.upstream.port), dns])
+        config = bootstrap(listeners, [cluster("up", self.upstream.port), dns, eds])
         for kind in ("cds", "lds"):
             path = self.scratch.write(kind + ".yaml", "resources: []")
             config.setdefault("dynamic_resources", {})[kind + "_config"] = {"path_config_source": {"path": path}}
         self.sluice = self.start(Sluice(self.scratch, config))
         self.port = self.sluice.port("http")
+
+    def discovered(self, kind, resource):
+        """Where the resource is found: a file, written anew."""
+        package = {"RouteConfiguration": "route", "ClusterLoadAssignment": "endpoint"}[kind]
+        resource = {"@type": f"type.googleapis.com/envoy.config.{package}.v3.{kind}", **resource}
+        return {"path_config_source": {"path": self.scratch.write(kind + ".json", json.dumps({"resources": [resource]}))}}
 
     def exposition(self):
         """Name -> kind, and name -> its label sets."""
@@ -75,8 +88,9 @@ class StatsTest(SluiceTestCase):
 
     def instance(self, part, name):
         """The name in this test, its exposition, and the values of the parts that are tags."""
-        stands_for = {"CLUSTER": "up", "DNS": "dns", "TCP": "tcp", "UDP": "udp", "LOCAL": "local",
-                      "PREFIX": "filtered" if part in ("ext_authz", "ext_proc", "ratelimit") else "http",
+        stands_for = {"CLUSTER": "up", "DNS": "dns", "EDS": "eds", "ROUTES": "table", "TCP": "tcp", "UDP": "udp", "LOCAL": "local",
+                      "PREFIX": "filtered" if part in ("ext_authz", "ext_proc", "ratelimit") else
+                                "routed" if part == "rds" else "http",
                       "ADDRESS": f"127.0.0.1_{self.port}"}
         words = re.split(r"\.", name)
         values = [stands_for[word] for word in words if word in stands_for]
@@ -113,7 +127,7 @@ class StatsTest(SluiceTestCase):
             if here == "no":
                 continue
             pattern = re.escape(name)
-            for word in ("CLUSTER", "DNS", "PREFIX", "ADDRESS", "TCP", "UDP", "LOCAL", "SERVICE", "METHOD"):
+            for word in ("CLUSTER", "DNS", "EDS", "ROUTES", "PREFIX", "ADDRESS", "TCP", "UDP", "LOCAL", "SERVICE", "METHOD"):
                 pattern = re.sub(rf"\b{word}\b", ".+", pattern)
             known.add(re.compile(pattern.replace("GRPC_CODE", r"\d+").replace("CODE", r"\d{3}")))
         unknown = [name for name in (line.split(": ")[0] for line in self.sluice.admin("/stats").body.decode().splitlines())
@@ -179,6 +193,7 @@ class StatsTest(SluiceTestCase):
         shown = status["host_statuses"][0]["stats"]
         self.assertEqual({stat["name"]: int(stat.get("value", 0)) for stat in shown}, self.hostStats())
         self.assertEqual([stat["name"] for stat in shown if stat.get("type") == "GAUGE"], ["cx_active", "rq_active"])
+        self.assertEqual(self.hostStats("eds")["rq_total"], 0)
         self.upstream.stop()
         waitFor(lambda: self.hostStats()["cx_active"] == 0, "the connection to be gone")
         self.assertEqual(get(self.port).status, 503)
@@ -192,6 +207,25 @@ class StatsTest(SluiceTestCase):
             told = self.hostStats()
             self.assertEqual((told["cx_active"], told["cx_total"]), (1, 1))
         waitFor(lambda: self.hostStats()["cx_active"] == 0, "the connection to be gone")
+
+    def test_what_came_by_name_is_told_by_name(self):
+        for prefix, kind, good, bad in (
+            ("cluster.eds.", "ClusterLoadAssignment", self.assignment, {"endpoints": [{"priority": 1000}]}),
+            ("http.routed.rds.table.", "RouteConfiguration", self.table, {"virtual_hosts": [{"name": "v"}]}),
+        ):
+            with self.subTest(kind=kind):
+                def told():
+                    return {name[len(prefix):]: value for name, value in self.sluice.stats(prefix).items()}
+
+                before = told()
+                self.assertEqual((before["update_success"], before["update_rejected"], before["update_attempt"]), (1, 0, 2))
+                self.assertGreater(before["update_time"], 1_600_000_000_000)
+                self.discovered(kind, {**good, **bad})
+                waitFor(lambda: told()["update_rejected"] == 1, "the refusal to be told")
+                self.assertEqual((told()["update_success"], told()["update_attempt"]), (1, 3))
+                self.discovered(kind, {**good, **{name: [] for name in bad}})
+                waitFor(lambda: told()["update_success"] == 2, "the update to be told")
+                self.assertEqual(told().get("config_reload", 2), 2)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,17 @@ class XdsCase:
             self.assertEqual(self.waitForVerdict(type_url), "ok", type_url)
         self.assertEqual(self.sluice.admin("/ready").status, 200)
 
+    def test_a_stream_that_breaks_is_told_by_each_name_that_it_carries(self):
+        self.serve()
+        names = ("cluster.up.update_failure", "http.http.rds.routes.update_failure")
+        self.assertEqual([self.sluice.stat(name) for name in names], [0, 0])
+
+        self.server.stop()
+
+        waitFor(lambda: all(self.sluice.stat(name) > 0 for name in names), "the failures to be told")
+        self.assertGreater(self.sluice.stat("cluster.up.update_attempt"), 2)
+        self.assertEqual(self.sluice.stat("cluster.up.update_success"), 1)
+
     def test_endpoints_from_self_are_asked_of_the_server_that_the_cluster_came_from(self):
         self.serve()
         own = edsCluster("own")

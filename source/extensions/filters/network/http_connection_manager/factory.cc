@@ -267,7 +267,7 @@ class Compiler {
       settings_->route_slot = services_.route_slots.usedBy(
           services_.route_slots.rds(proto_.rds().route_config_name(), proto_.rds().config_source(),
                                     at.child("config_source")),
-          chain_);
+          chain_, proto_.stat_prefix());
       return;
     }
     std::shared_ptr<const route::Table> table =
