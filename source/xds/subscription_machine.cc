@@ -158,6 +158,7 @@ void SubscriptionMachine::onStreamEnd() {
   to_unsubscribe_.clear();
   renewed_.clear();
   left_out_.clear();
+  asked_since_.clear();
 }
 
 bool SubscriptionMachine::interestDue() const {
@@ -213,6 +214,9 @@ void SubscriptionMachine::fillSotwNames(Request& request) {
   for (const std::string& name : on_wire_) {
     if (!names.contains(name)) left_out_.push_back(name);
   }
+  for (const std::string& name : names) {
+    if (!nonce_.empty() && !on_wire_.contains(name)) asked_since_.insert(name);
+  }
   on_wire_ = std::move(names);
   to_unsubscribe_.clear();
   interest_changed_ = !renewed_.empty();
@@ -232,6 +236,20 @@ void SubscriptionMachine::doubtLeftOut() {
       on_wire_.insert(name);
       to_unsubscribe_.insert(std::move(name));
     }
+  }
+}
+
+// An empty response may be the answer to what was asked for last, or have been on its way. If nothing more comes the
+// server has nothing.
+void SubscriptionMachine::doubtAbsence(const Response& response, TimePoint now) {
+  const auto asked = std::exchange(asked_since_, {});
+  if (full_set_ || !response.resources.empty()) return;
+  for (const std::string& name : asked) {
+    const auto entry = entries_.find(name);
+    if (entry == entries_.end() || entry->second.state != VerdictState::kRequested) continue;
+    const TimePoint soon = now + kDoubt;
+    auto& deadline = entry->second.fetch_deadline;
+    if (!deadline || *deadline > soon) setFetchDeadline(name, deadline, soon);
   }
 }
 
@@ -334,7 +352,10 @@ void SubscriptionMachine::finish(TimePoint now) {
     if (wildcard_waits_) waits_refused_.emplace_back(kWildcard);
   }
   wildcard_waits_ = false;
-  if (!delta() && work->stream == stream_) doubtLeftOut();
+  if (!delta() && work->stream == stream_) {
+    doubtLeftOut();
+    doubtAbsence(response, now);
+  }
   tellWaitsOver();
 }
 

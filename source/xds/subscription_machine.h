@@ -36,6 +36,8 @@ class SubscriptionMachine {
   // What was refused and comes again unchanged is looked at again so much later, twice as late each time.
   static constexpr std::chrono::milliseconds kFirstRetry{1000};
   static constexpr std::chrono::milliseconds kLastRetry{60000};
+  // How much longer is waited for what an empty response may not have been the answer to.
+  static constexpr std::chrono::milliseconds kDoubt{1000};
 
   SubscriptionMachine(Options options, ResourceWatcher& watcher);
   SubscriptionMachine(const SubscriptionMachine&) = delete;
@@ -168,6 +170,7 @@ class SubscriptionMachine {
   void fillDeltaChange(Request& request);
   void fillSotwNames(Request& request);
   void doubtLeftOut();
+  void doubtAbsence(const Response& response, TimePoint now);
   void expire(TimePoint now);
   void endWaits(TimePoint now);
 
@@ -205,6 +208,7 @@ class SubscriptionMachine {
   std::set<std::string, std::less<>> to_unsubscribe_;
   std::set<std::string, std::less<>> renewed_;  // state-of-the-world: given up and wanted again since the last request
   std::vector<std::string> left_out_;           // state-of-the-world: by the requests since the last response
+  std::set<std::string, std::less<>> asked_since_;  // state-of-the-world: first asked for since the last response
 };
 
 }  // namespace sluice::xds

@@ -124,7 +124,8 @@ void SubscriptionMachine::findRemoved(const Response& response, Plan& plan) cons
   // Nothing is not what was asked for.
   if (!full_set_ && response.resources.empty()) {
     for (const auto& [name, entry] : entries_) {
-      if (entry.subscribed && entry.state == VerdictState::kRequested) plan.update.removed.push_back(name);
+      const bool waits = entry.subscribed && entry.state == VerdictState::kRequested;
+      if (waits && !asked_since_.contains(name)) plan.update.removed.push_back(name);
     }
   }
   // A resource that nobody can name may be any of those held: then nothing is missing for sure.

@@ -168,6 +168,27 @@ TEST_CASE("a server that has nothing of what was asked for ends the wait") {
   CHECK(delta.watcher.wait_absent == Names{"a"});
 }
 
+TEST_CASE("sotw: an empty response that was on its way when a name was asked for does not end the wait at once") {
+  Fixture f(Variant::kSotw, kEndpointType);
+  f.start({"old"});
+  f.answer(response(kEndpointType, "v1", "n1", {bare(endpointBody("old", 140))}));
+  f.machine.subscribe("new", f.now);
+  f.machine.takeInterest();
+
+  f.answer(response(kEndpointType, "v2", "n2", {}));
+
+  CHECK(f.watcher.wait_absent.empty());
+  SECTION("the answer follows") {
+    f.answer(response(kEndpointType, "v2", "n3", {bare(endpointBody("new", 140))}));
+    CHECK(f.watcher.held.contains("new"));
+  }
+  SECTION("nothing follows") {
+    REQUIRE(f.machine.nextDeadline() == f.now + 1s);
+    f.machine.onTime(f.now + 1s);
+    CHECK(f.watcher.timed_out == Names{"new"});
+  }
+}
+
 TEST_CASE("a first response that is refused as a whole ends the wait for everything") {
   for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
     Fixture f(variant);
