@@ -70,6 +70,7 @@ class Watch : public FdWatch, public base::ListNode {
  private:
   void add(uint32_t events) {
     interest_ = events;
+    may_hide_errors_ = trigger_ == Trigger::kEdge && (events & kPeerClosed);
     event_.reset();
     if (events == 0) return;
     short what = EV_PERSIST;
@@ -92,6 +93,7 @@ class Watch : public FdWatch, public base::ListNode {
   Trigger trigger_;
   FdHandler& handler_;
   uint32_t interest_ = 0;
+  bool may_hide_errors_ = false;
   EventPtr event_;
 };
 
@@ -140,7 +142,7 @@ void Watch::deliver(short got) {
   if (got & EV_WRITE) happened |= kWritable;
   if (got & EV_CLOSED) happened |= kPeerClosed;
   // A write that becomes possible is an edge without EV_READ: never an error.
-  if (trigger_ == Trigger::kEdge && (got & EV_READ) && (interest_ & kPeerClosed & ~happened)) errors_.add(*this);
+  if (may_hide_errors_ && (happened & (kReadable | kPeerClosed)) == kReadable) errors_.add(*this);
   clock_.afterWait();
   handler_.onFdEvents(happened);
 }

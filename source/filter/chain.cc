@@ -124,8 +124,7 @@ ChainRunner::~ChainRunner() {
   for (size_t i = 0; i < config_.size(); ++i) filters_[i]->~HttpFilter();
 }
 
-void ChainRunner::end() {
-  if (ended_) return;
+void ChainRunner::endOnce() {
   ended_ = true;
   tokens_.forEach([](ResumeToken& token) {
     token.runner_ = nullptr;

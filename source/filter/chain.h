@@ -124,7 +124,9 @@ class ChainRunner {
   // An answer of the session's own (timeout, no such host): through the response filters as any other.
   void localReply(Reply reply);
   // The stream is over; stops everything, kills tokens, cancels the terminal if it has not finished.
-  void end();
+  void end() {
+    if (!ended_) endOnce();
+  }
   bool ended() const { return ended_; }
 
   // From the terminal, before it gives the head of a response that accepts a tunnel, and when both sides of it have
@@ -200,6 +202,7 @@ class ChainRunner {
   void resume(Direction direction, size_t position, std::optional<std::string> replacement);
   void resumeCollecting(Direction direction, size_t position, Collect collect);
   void reopen(Direction direction, size_t position, std::optional<std::string> replacement);
+  void endOnce();
   size_t next(Direction direction, ChainConfig::HookIndex hook, size_t position) const;
   void drain(Direction direction, size_t position);
   void replyFrom(Direction direction, Reply& reply);

@@ -113,13 +113,6 @@ uint32_t HeaderList::find(Name id, std::string_view lower) const {
   return size_;
 }
 
-std::optional<std::string_view> HeaderList::get(Name name) const {
-  if (name == Name::kOther) return std::nullopt;
-  const uint32_t at = find(name, {});
-  if (at == size_) return std::nullopt;
-  return fields_[at].value;
-}
-
 std::optional<std::string_view> HeaderList::get(std::string_view lower) const {
   const uint32_t at = find(nameOf(lower), lower);
   if (at == size_) return std::nullopt;
@@ -154,9 +147,8 @@ std::optional<std::string_view> HeaderList::getAll(std::string_view lower) const
   return std::string_view(joined, static_cast<size_t>(at - joined));
 }
 
-void HeaderList::set(Name id, std::string_view value) {
+void HeaderList::replace(Name id, std::string_view value) {
   const uint32_t at = find(id, {});
-  if (at == size_) return add(id, value);
   fields_[at].value = arena_->copy(value);
   uint32_t index = 0;
   removeIf([&](const Field& field) { return index++ > at && field.id == id; });

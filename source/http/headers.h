@@ -146,7 +146,9 @@ class HeaderList {
 
   bool has(Name name) const { return (present_ >> static_cast<unsigned>(name)) & 1; }
   // The first value, or nullopt. Matchers that must see every value use getAll or iterate.
-  std::optional<std::string_view> get(Name name) const;
+  std::optional<std::string_view> get(Name name) const {
+    return has(name) ? std::optional(fields_[find(name, {})].value) : std::nullopt;
+  }
   std::optional<std::string_view> get(std::string_view lower) const;
   // Every value joined with "," (cookies with "; "), as RFC 9110 section 5.3 lets a recipient do; nullopt if absent.
   // One value is returned as it stands; more are joined in the arena.
@@ -167,7 +169,7 @@ class HeaderList {
   void add(std::string_view name, std::string_view value) { addView(arena_->copy(name), arena_->copy(value)); }
   void add(Name id, std::string_view value) { addView(id, arena_->copy(value)); }
   // Replaces every field of that name by one (in the place of the first); the bytes are copied.
-  void set(Name id, std::string_view value);
+  void set(Name id, std::string_view value) { has(id) ? replace(id, value) : add(id, value); }
   void set(std::string_view name, std::string_view value);
   // Appends ",value" to the last field of that name, or adds it.
   void append(std::string_view name, std::string_view value);
@@ -191,6 +193,7 @@ class HeaderList {
   static constexpr uint32_t kFirstCapacity = 16;
 
   void grow();
+  void replace(Name id, std::string_view value);
   // Index of the first field of that name, or size_.
   uint32_t find(Name id, std::string_view lower) const;
 

@@ -93,6 +93,8 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   // The kernel may have bytes for us that were not read yet.
   bool unread() const { return readable_; }
   uint64_t bytesSent() const { return sent_; }
+  // That, and what waits to be sent.
+  uint64_t bytesWritten() const { return sent_ + out_.size(); }
   uint64_t bytesReceived() const { return received_; }
 
   void resumeReading();

@@ -24,6 +24,14 @@ std::array<const Mutations*, 4> levelsOf(const Match& match) {
   return levels;
 }
 
+// Most tables have none at any level: then there is nothing to go through.
+bool hasMutations(const Match& match) {
+  return (match.choice != nullptr && match.choice->mutations != nullptr) ||
+         (match.route != nullptr && match.route->mutations != nullptr) ||
+         (match.virtual_host != nullptr && match.virtual_host->mutations != nullptr) ||
+         (match.table != nullptr && match.table->mutations() != nullptr);
+}
+
 // "." or "..", also in percent form or with path parameters.
 bool isDotSegment(std::string_view segment) {
   segment = segment.substr(0, segment.find(';'));
@@ -119,8 +127,10 @@ std::string_view redirectPath(const Match& match, const http::RequestHeaders& re
 
 bool finalizeRequest(const Match& match, http::RequestHeaders& request, const stream::FormatContext& context,
                      RequestRewrite options) {
-  for (const Mutations* level : levelsOf(match)) {
-    if (level != nullptr) level->request.apply(request, context);
+  if (hasMutations(match)) {
+    for (const Mutations* level : levelsOf(match)) {
+      if (level != nullptr) level->request.apply(request, context);
+    }
   }
   const Forward& forward = *match.route->forward;
   const std::string_view host = match.choice != nullptr && !match.choice->host_rewrite.empty()
@@ -131,6 +141,7 @@ bool finalizeRequest(const Match& match, http::RequestHeaders& request, const st
   const std::string_view before = request.pathOnly();
   const std::string_view after =
       rewritePath(before, match.route->matcher, forward.prefix_rewrite, forward.regex_rewrite, request.arena());
+  if (after.data() == before.data() && after.size() == before.size()) return true;  // it was not rewritten
   if (after == before) return true;
   if (hasDotSegment(after) && !hasDotSegment(before)) return false;
   if (options.keep_original_path) request.set(http::Name::kXEnvoyOriginalPath, request.path);
@@ -139,6 +150,7 @@ bool finalizeRequest(const Match& match, http::RequestHeaders& request, const st
 }
 
 void finalizeResponse(const Match& match, http::ResponseHeaders& response, const stream::FormatContext& context) {
+  if (!hasMutations(match)) return;
   for (const Mutations* level : levelsOf(match)) {
     if (level != nullptr) level->response.apply(response, context);
   }

@@ -405,7 +405,7 @@ void Connection::streamFinished(Stream& stream, bool request_complete) {
   if (many_) many_->by_id.erase(stream.id());
   stream.unlink();
   worker_.retireStream(stream);
-  countSent(connection_.bytesSent() + connection_.pendingBytes());
+  countSent(connection_.bytesWritten());
   if (dead_ || ending_) return;
   // With one stream at a time the rest of its request would be in the way of the next.
   const bool cut = !request_complete && many_ == nullptr;

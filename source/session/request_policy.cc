@@ -134,7 +134,8 @@ void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::R
   base::Arena& arena = headers.arena();
   info.downstream_remote_address = peer.remote;
   applyClientCert(settings.client_cert, peer.transport, headers);
-  const std::optional<std::string_view> before = headers.getAll("x-forwarded-for");
+  const std::optional<std::string_view> before =
+      headers.has(Name::kXForwardedFor) ? headers.getAll("x-forwarded-for") : std::nullopt;
   if (settings.use_remote_address) {
     if (settings.xff_num_trusted_hops > 0 && before) {
       setRemote(arena, forwardedAddress(*before, settings.xff_num_trusted_hops - 1), info);

@@ -204,7 +204,7 @@ milliseconds Stream::idleTimeout() const {
 void Stream::touch() {
   idle_held_ = false;
   milliseconds timeout = idleTimeout();
-  if (awaitsBody()) {
+  if (info_.request_end == stream::StreamInfo::kNotYet && awaitsBody()) {
     const milliseconds most = connection_->settings().request_body_timeout;
     timeout = timeout.count() > 0 ? std::min(timeout, most) : most;
   }

@@ -112,11 +112,8 @@ struct StreamInfo {
   std::unique_ptr<UpstreamMetadata> upstream_metadata;
 
   void setUpstreamMetadata(const FixedMetadata& cluster, const FixedMetadata& host) {
-    if (cluster || host) {
-      upstream_metadata = std::make_unique<UpstreamMetadata>(UpstreamMetadata{cluster, host});
-    } else {
-      upstream_metadata.reset();
-    }
+    if (!cluster && !host && !upstream_metadata) return;
+    upstream_metadata = std::make_unique<UpstreamMetadata>(UpstreamMetadata{cluster, host});
   }
 
   // --- where it came from: text with port ---
