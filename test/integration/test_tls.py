@@ -322,6 +322,15 @@ class UpstreamTest(TlsTestCase):
                 expected = 200 if each["name"].endswith("digitalSignature") else 503
                 self.assertEqual(get(self.http, "/" + each["name"]).status, expected)
 
+    def test_that_the_key_usage_of_servers_does_not_count_is_ignored_with_a_warning(self):
+        self.ca.issue("server", "DNS:up.example", kind="rsa", key_usage="keyEncipherment")
+        port = self.opensslServer("server", "-tls1_2")
+        common = {"validation_context": {"trusted_ca": {"filename": self.ca.cert("ca")}}}
+        self.proxy(cluster("up", port, transport_socket=upstreamTls(common, sni="up.example", enforce_rsa_key_usage=False)))
+
+        self.assertEqual(get(self.http, "/up").status, 503)
+        self.assertRegex(self.sluice.log(), "warning.*enforce_rsa_key_usage.*is without effect")
+
     def test_a_client_certificate_is_shown_to_servers_that_ask(self):
         self.ca.issue("server", "DNS:up.example")
         self.ca.issue("proxy", "URI:spiffe://x/proxy")

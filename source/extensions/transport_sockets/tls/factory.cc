@@ -82,6 +82,10 @@ void compileOwn(const v3::UpstreamTlsContext& proto, const Context& context, cor
   if (proto.allow_renegotiation()) {
     context.child("allow_renegotiation").error("is an attack surface that HTTP does not need; remove it");
   }
+  if (proto.has_enforce_rsa_key_usage() && !proto.enforce_rsa_key_usage().value()) {
+    context.child("enforce_rsa_key_usage")
+        .warn("is without effect: a server's certificate has to be for what it is used for; remove the field");
+  }
   const v3::CommonTlsContext& common = proto.common_tls_context();
   if (common.tls_certificates_size() + common.tls_certificate_sds_secret_configs_size() > 1) {
     context.child("common_tls_context").error("a client shows one certificate at most");
