@@ -3,6 +3,7 @@ import json
 import os
 import re
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
@@ -37,9 +38,9 @@ def filtersWithStats():
 class StatsTest(SluiceTestCase):
     def setUp(self):
         super().setUp()
-        self.upstream = self.start(HttpUpstream())
+        self.upstream = self.start(HttpUpstream(self.answer))
         listeners = [
-            httpListener("http", [route("up")]),
+            httpListener("http", [route("up", prefix="/slow", timeout="0.1s"), route("up")]),
             httpListener("filtered", [route("up")], filters=filtersWithStats()),
             {"name": "tcp", "address": socketAddress(0), "filter_chains": [{"filters": [
                 {"name": "t", "typed_config": {"@type": T + "network.tcp_proxy.v3.TcpProxy", "stat_prefix": "tcp",
@@ -65,6 +66,12 @@ class StatsTest(SluiceTestCase):
             config.setdefault("dynamic_resources", {})[kind + "_config"] = {"path_config_source": {"path": path}}
         self.sluice = self.start(Sluice(self.scratch, config))
         self.port = self.sluice.port("http")
+
+    @staticmethod
+    def answer(request):
+        if request.path == "/slow":
+            time.sleep(0.5)
+        return Reply(500 if request.path == "/bad" else 200)
 
     def discovered(self, kind, resource):
         """Where the resource is found: a file, written anew."""
@@ -199,6 +206,11 @@ class StatsTest(SluiceTestCase):
         self.assertEqual(get(self.port).status, 503)
         told = self.hostStats()
         self.assertEqual((told["rq_total"], told["rq_error"], told["cx_connect_fail"], told["cx_total"]), (3, 1, 1, 2))
+
+    def test_what_a_host_failed_is_told(self):
+        self.assertEqual([get(self.port, path).status for path in ("/", "/bad", "/slow")], [200, 500, 504])
+        told = self.hostStats()
+        self.assertEqual([told["rq_" + name] for name in ("total", "success", "error", "timeout")], [3, 1, 2, 1])
 
     def test_a_connection_of_tcp_proxy_is_told_of_its_host(self):
         with rawConnection(self.sluice.port("tcp")) as sock:
