@@ -179,6 +179,10 @@ void Connection::readSome() {
   in_read_ = true;
   size_t budget = kReadBudget;
   while (fd_.valid() && readable_ && !end_delivered_) {
+    if (broken_ && events_.dropsUnread(true)) {  // nothing that is unread is worth looking at
+      readable_ = false;
+      break;
+    }
     const size_t credit = events_.readCredit();
     if (credit == 0) {
       if (peer_closed_ && !endWithoutCredit()) return;
@@ -282,7 +286,7 @@ void Connection::resumeReading() {
 void Connection::runAtTurnEnd() {
   if (!fd_.valid()) return;
   if (!out_.empty() && !write_blocked_ && !connecting() && !flushNow({})) return;
-  tellIfDrained();
+  if (!broken_) tellIfDrained();  // else the bytes are gone, and onBroken follows
   if (fd_.valid() && readable_ && !connecting()) readSome();
 }
 

@@ -59,7 +59,8 @@ class ConnectionEvents {
   virtual void onBytes(std::string_view bytes) = 0;
   // The peer sent its FIN; writing may go on. Told even without credit, once nothing unread is in front of it.
   virtual void onPeerEnd() = 0;
-  // Without credit: whether the end is told now, although bytes are unread in front of it. `reset`: it broke.
+  // Whether the end is told now, although bytes are unread in front of it: asked without credit, and, with `reset`,
+  // wherever it broke.
   virtual bool dropsUnread(bool reset) {
     (void)reset;
     return false;
@@ -107,6 +108,8 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   void resetBehind();
 
   bool open() const { return fd_.valid(); }
+  // The socket has failed: what is written is dropped, and onBroken() follows.
+  bool broken() const { return broken_; }
   // The attempt or the handshake still runs.
   bool connecting() const { return connecting_ || handshaking_; }
   Transport* transport() const { return transport_.get(); }

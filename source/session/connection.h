@@ -77,7 +77,7 @@ class Connection final : private net::ConnectionEvents,
   void onBroken(net::CloseReason reason, int error) override;
   void onDrained() override;
   // http::ServerEvents
-  bool mayBegin() override { return connection_.pendingBytes() < unsentLimit(); }
+  bool mayBegin() override { return !connection_.broken() && connection_.pendingBytes() < unsentLimit(); }
   http::RequestHeaders& beginRequest(http::StreamId id) override;
   void onRequestHeaders(http::StreamId id, bool end_stream, bool expect_continue) override;
   void onRequestData(http::StreamId id, std::string_view data, bool end_stream) override;

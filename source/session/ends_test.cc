@@ -125,6 +125,23 @@ TEST_CASE("requests of one batch that are answered at once wait while the client
   CHECK(t.terminals.made == 2000);
 }
 
+TEST_CASE("a client that is gone is not answered what it had sent ahead") {
+  TestSession t;
+  t.terminals.on_end = [](TestTerminal& stream) { stream.answer(200, std::string(20'000, 'x')); };
+  auto client = t.connectTcp();
+  std::string many;
+  for (int i = 0; i < 2000; ++i) many += kGet;
+  client->send(many);
+  for (int i = 0; i < 20; ++i) t.loop.turn(1);
+  const int made = t.terminals.made;
+
+  client->reset();
+  for (int i = 0; i < 20; ++i) t.loop.turn(1);
+
+  CHECK(made < 800);
+  CHECK(t.terminals.made == made);
+}
+
 TEST_CASE("an answer that only the end delimits is cut by a reset behind its bytes, one with a length by an end") {
   const bool until_end = GENERATE(true, false);
   TestSession t;
