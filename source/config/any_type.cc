@@ -61,14 +61,18 @@ bool isTypedStruct(std::string_view full_name) {
   return full_name == "xds.type.v3.TypedStruct" || full_name == "udpa.type.v1.TypedStruct";
 }
 
-bool isLinked(const google::protobuf::Any& any) {
+bool isKnownType(std::string_view full_name) {
+  return newMessage(full_name) != nullptr || isKnownMessage(full_name);
+}
+
+bool isKnownType(const google::protobuf::Any& any) {
   const auto wraps = [&any](auto wrapper) {
-    return !any.UnpackTo(&wrapper) || newMessage(typeNameOf(wrapper.type_url())) != nullptr;
+    return !any.UnpackTo(&wrapper) || isKnownType(typeNameOf(wrapper.type_url()));
   };
   const std::string_view name = typeNameOf(any.type_url());
   if (name == "xds.type.v3.TypedStruct") return wraps(xds::type::v3::TypedStruct());
   if (name == "udpa.type.v1.TypedStruct") return wraps(udpa::type::v1::TypedStruct());
-  return newMessage(name) != nullptr;
+  return isKnownType(name);
 }
 
 std::string unknownTypeMessage(std::string_view type_url) {

@@ -28,8 +28,10 @@ std::string unknownTypeMessage(std::string_view type_url);
 // if the type is not linked or the bytes are broken.
 std::unique_ptr<google::protobuf::Message> unpackAny(const google::protobuf::Any& any, const Context& context);
 
-// Whether its message, that of a TypedStruct too, is one of the linked ones.
-bool isLinked(const google::protobuf::Any& any);
+// Whether its message, that of a TypedStruct too, is linked, or one that Envoy has: what is optional may be left out
+// only if neither knows it, because who wrote it for Envoy counts on what it does there (access rules among it).
+bool isKnownType(const google::protobuf::Any& any);
+bool isKnownType(std::string_view full_name);
 
 // Bytes that are equal for equal messages, for content hashes.
 void packAny(const google::protobuf::Message& message, std::string_view type_url, google::protobuf::Any& any);

@@ -393,7 +393,7 @@ void MessageReader::readAny(const DocumentNode& node, google::protobuf::Any& any
     readTypedStruct(node, any);
   } else if (std::unique_ptr<Message> message = newMessage(typeNameOf(type_url->text))) {
     readAnyBody(node, type_url->text, any);
-  } else if (optional_) {
+  } else if (optional_ && !isKnownType(typeNameOf(type_url->text))) {
     packUnknownType(node, *type_url, node, any);
   } else {
     error(*type_url, unknownTypeMessage(type_url->text));
@@ -445,7 +445,7 @@ void MessageReader::readTypedStruct(const DocumentNode& node, google::protobuf::
   }
   const std::string_view name = typeNameOf(type_url->text);
   const std::unique_ptr<Message> message = isTypedStruct(name) ? nullptr : newMessage(name);
-  if (message == nullptr && optional_) {
+  if (message == nullptr && optional_ && !isKnownType(name)) {
     const DocumentNode nothing;
     return packUnknownType(node, *type_url, value == nullptr ? nothing : *value, any);
   }

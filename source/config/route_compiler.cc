@@ -420,7 +420,7 @@ class RouteCompiler {
       context.error("has neither config nor disabled: true, so it says nothing; set one of them or remove it");
       return nullptr;
     }
-    if (wrapper.is_optional() && !isLinked(wrapper.config())) return nullptr;
+    if (wrapper.is_optional() && !isKnownType(wrapper.config())) return nullptr;
     return innerFilterConfig(name, wrapper.config(), context.child("config"));
   }
 

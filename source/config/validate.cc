@@ -128,7 +128,7 @@ class Validator {
     const bool may_be_unknown = optional != nullptr && message.GetReflection()->HasField(message, optional);
     forEachSubmessage(message, context, [&](const Message& child, const Context& at) {
       const bool is_any = child.GetDescriptor() == Any::descriptor();
-      if (!is_any || !may_be_unknown || isLinked(static_cast<const Any&>(child))) check(child, at, depth + 1);
+      if (!is_any || !may_be_unknown || isKnownType(static_cast<const Any&>(child))) check(child, at, depth + 1);
     });
   }
 

@@ -87,8 +87,7 @@ TEST_CASE("what is not served is refused by name, once") {
 
 TEST_CASE("a type that is not known is no error where the configuration says that it may be missing") {
   const std::string known = "{name: a, is_optional: true, typed_config: {\"@type\": ";
-  CHECK(problems<HttpFilter>(
-            known + "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua, default_source_code: {}}}") == "");
+  CHECK(problems<HttpFilter>(known + "type.googleapis.com/acme.filters.Meter, per: second}}") == "");
   CHECK(problems<HttpFilter>(known +
                              "type.googleapis.com/xds.type.v3.TypedStruct, type_url: a.b/c.D, value: {e: 1}}}") == "");
   ErrorList errors;
@@ -97,6 +96,13 @@ TEST_CASE("a type that is not known is no error where the configuration says tha
   Loader(errors, positions)
       .loadText("{name: a, isOptional: false, typed_config: {\"@type\": a.b/c.D}}", Format::kYaml, "f.yaml", filter);
   CHECK(errors.toString().find("typed_config: unknown type c.D") != std::string::npos);
+
+  // Envoy would do what it says.
+  ErrorList refused;
+  Loader(refused, positions)
+      .loadText(known + "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC, rules: {}}}", Format::kYaml,
+                "f.yaml", filter);
+  CHECK(refused.toString().find("RBAC is Envoy's but not supported here yet") != std::string::npos);
 }
 
 TEST_CASE("an enum value without a name is refused") {

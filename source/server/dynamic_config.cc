@@ -158,6 +158,7 @@ class DynamicConfig::ClusterWatcher : public Watcher {
           read<envoy::config::cluster::v3::Cluster>(resource, owner_.deps_.options, owner_.deps_.logger, errors);
       std::shared_ptr<const upstream::cluster::ClusterConfig> config;
       if (proto) config = config::compileCluster(*proto, Context(errors), &owner_.deps_.services);
+      owner_.logWarnings(resource.name, errors);
       if (!config) {
         refuse(resource.name, errors, refused);
       } else if (!owner_.deps_.clusters.set(std::move(config), *std::move(proto), false, resource.version)) {
@@ -245,6 +246,7 @@ class DynamicConfig::ListenerWatcher : public Watcher {
     if (listeners.knowsUnchanged(resource.name, config::listenerContentHash(*proto), resource.version)) return true;
     std::optional<config::CompiledListener> compiled =
         config::compileListener(*proto, Context(errors), owner_.deps_.services);
+    owner_.logWarnings(resource.name, errors);
     if (!compiled) {
       refuse(resource.name, errors, refused);
       return false;
@@ -277,6 +279,7 @@ class DynamicConfig::RouteWatcher : public Watcher {
                                                                       owner_.deps_.logger, errors);
       std::shared_ptr<const route::Table> table;
       if (proto) table = config::compileRoutes(*proto, Context(errors), owner_.deps_.services, nullptr);
+      owner_.logWarnings(resource.name, errors);
       if (table) {
         owner_.deps_.routes.setTable({std::string(update.source), resource.name}, std::move(table), filtersOf(*proto),
                                      resource.version);
@@ -386,6 +389,10 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, conf
 }
 
 DynamicConfig::~DynamicConfig() = default;
+
+void DynamicConfig::logWarnings(const std::string& name, const ErrorList& errors) {
+  for (const auto& warning : errors.warnings()) deps_.logger.warning("xds", "'", name, "': ", warning.toString());
+}
 
 std::unique_ptr<xds::Transport> DynamicConfig::makeTransport(const xds::GrpcSource& source) {
   xds::GrpcTransportOptions options;

@@ -58,6 +58,7 @@ class DynamicConfig {
   void refreshStats();
 
  private:
+  void logWarnings(const std::string& name, const config::ErrorList& errors);
   class Watcher;
   class ClusterWatcher;
   class EndpointWatcher;

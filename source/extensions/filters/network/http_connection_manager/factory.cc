@@ -227,7 +227,7 @@ class Compiler {
         continue;
       }
       const Context typed = at.child("typed_config");
-      if (proto.is_optional() && !config::isLinked(proto.typed_config())) {
+      if (proto.is_optional() && !config::isKnownType(proto.typed_config())) {
         typed.warn(
             absl::StrCat("filter '", proto.name(), "' is left out: it is optional and its type is not known here"));
         continue;
