@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 #include <cerrno>
+#include <optional>
 #include <string>
 
 #include "source/event/polled_loop.h"
@@ -248,14 +249,22 @@ TEST_CASE("draining goes on reading while there are sessions, and stops at once 
 }
 
 TEST_CASE("a listener may turn from UDP to TCP and back") {
-  UdpListenerTest t;
-  const net::Address at = t.start();
+  std::optional<UdpListenerTest> test;
+  std::optional<net::Address> bound;
+  std::optional<net::Fd> stream;
+  while (!stream) {  // until the port that UDP got is nobody's for TCP
+    test.emplace();
+    bound = test->start();
+    if (absl::StatusOr<net::Fd> socket = net::listenOn(*bound, {}); socket.ok()) stream = *std::move(socket);
+  }
+  UdpListenerTest& t = *test;
+  const net::Address at = *bound;
   auto tcp = std::make_shared<ListenerConfig>();
   tcp->name = "l";
   tcp->addresses = {at};
   tcp->chains = {{"chain", 1, nullptr}};
   std::vector<net::Fd> sockets;
-  sockets.push_back(*net::listenOn(at, {}));
+  sockets.push_back(*std::move(stream));
   t.listeners->set(tcp, std::move(sockets), 10s);
   CHECK(t.seen.drained.size() == 1);
   std::vector<net::Fd> fresh;
