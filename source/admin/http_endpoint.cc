@@ -115,7 +115,8 @@ class Endpoint : public HttpEndpoint {
     terminal->admit = options.admit;
     auto settings = std::make_shared<session::HttpSettings>();
     settings->stat_prefix = options.stat_prefix;
-    settings->stats = session::makeHttpStats(registry, options.stat_prefix);
+    stats_ = registry.root();
+    settings->stats = session::makeHttpStats(stats_, options.stat_prefix);
     settings->access_logs = options.access_logs;
     settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
     settings->terminal = std::move(terminal);
@@ -139,6 +140,7 @@ class Endpoint : public HttpEndpoint {
 
  private:
   net::Address address_;
+  observability::Scope stats_;
   observability::LogSink log_sink_;
   net::WorkerBuffers buffers_;
   session::RouteTables tables_;

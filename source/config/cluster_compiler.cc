@@ -13,6 +13,7 @@
 #include "source/config/any_type.h"
 #include "source/config/assignment_compiler.h"
 #include "source/config/format/substitution_format.h"
+#include "source/config/holding.h"
 #include "source/config/http2_options.h"
 
 namespace sluice::config {
@@ -305,9 +306,9 @@ class ClusterCompiler {
               "explicit_http_config");
     }
     if (!proto_.has_transport_socket() || services_ == nullptr) return;
-    services_->transport_owner = out_->stat_name;
-    out_->transport = compileTransport(proto_.transport_socket(), TransportSide::kUpstream,
-                                       context_.child("transport_socket"), *services_);
+    const FactoryContext at =
+        Holding(*services_).context(context_.child("transport_socket"), std::string(out_->stat_name));
+    out_->transport = compileTransport(proto_.transport_socket(), TransportSide::kUpstream, at);
     if (automatic && out_->transport && !out_->transport->isTls()) {
       context_.child("transport_socket").error("auto_config lets the upstream choose by ALPN, which needs TLS");
     }

@@ -24,55 +24,56 @@ std::string namesOf(const ChainFilters& chain) {
 }  // namespace
 
 std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
-                                                  const Context& context, Services& services,
-                                                  const ChainFilters* chain) {
+                                                  const Context& context, Services& services, const ChainFilters* chain,
+                                                  const std::string& owner) {
   Holding holding(services);
   RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, chain != nullptr};
   deps.cluster_exists = services.cluster_exists;
-  deps.compile_filter_config = [&services, chain](
+  deps.compile_filter_config = [&services, &holding, &owner, chain](
                                    std::string_view filter_name, const google::protobuf::Any& config,
-                                   const Context& context) -> std::shared_ptr<const route::PerFilterConfig> {
-    const std::unique_ptr<google::protobuf::Message> message = unpackAny(config, context);
+                                   const Context& at) -> std::shared_ptr<const route::PerFilterConfig> {
+    const std::unique_ptr<google::protobuf::Message> message = unpackAny(config, at);
     if (!message) return nullptr;
     const std::string& type = message->GetDescriptor()->full_name();
     const HttpFilterConfigFactory* factory = takerOf(services.registry, type);
     if (chain != nullptr) {
       const auto filter = chain->find(filter_name);
       if (filter == chain->end()) {
-        context.error(
-            absl::StrCat("no filter of the chain is named '", std::string(filter_name), "'", namesOf(*chain)));
+        at.error(absl::StrCat("no filter of the chain is named '", std::string(filter_name), "'", namesOf(*chain)));
         return nullptr;
       }
       if (filter->second != factory) factory = nullptr;
     }
     if (factory == nullptr) {
-      context.error(absl::StrCat(type, " is no per-route setting of filter '", std::string(filter_name), "'"));
+      at.error(absl::StrCat(type, " is no per-route setting of filter '", std::string(filter_name), "'"));
       return nullptr;
     }
-    return factory->compileRoute(*message, context, services);
+    return factory->compileRoute(*message, holding.context(at, owner));
   };
   return holding.tie(compileRouteTable(config, context, deps));
 }
 
 std::shared_ptr<const net::TransportFactory> compileTransport(const envoy::config::core::v3::TransportSocket& socket,
-                                                              TransportSide side, const Context& context,
-                                                              Services& services) {
-  const Context at = context.child("typed_config");
-  const auto match = services.registry.transport_sockets.resolve(socket.typed_config(), at);
+                                                              TransportSide side, const FactoryContext& context) {
+  const Context at = context.at.child("typed_config");
+  const auto match = context.services.registry.transport_sockets.resolve(socket.typed_config(), at);
   if (!match) return nullptr;
-  return side == TransportSide::kDownstream ? match.factory->compileDownstream(*match.config, at, services)
-                                            : match.factory->compileUpstream(*match.config, at, services);
+  Holding holding(context.services);
+  FactoryContext typed = holding.context(at, context.owner);
+  return holding.tie(side == TransportSide::kDownstream
+                         ? match.factory->compileDownstream(*match.config, std::move(typed))
+                         : match.factory->compileUpstream(*match.config, std::move(typed)));
 }
 
 std::vector<std::shared_ptr<const stream::AccessLog>> compileAccessLogs(
-    const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs, const Context& context,
-    Services& services) {
+    const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs,
+    const FactoryContext& context) {
   std::vector<std::shared_ptr<const stream::AccessLog>> out;
   for (int i = 0; i < logs.size(); ++i) {
-    const Context at = context.child("access_log", static_cast<size_t>(i)).child("typed_config");
-    const auto match = services.registry.access_logs.resolve(logs[i].typed_config(), at);
+    FactoryContext typed = context.child("access_log", static_cast<size_t>(i)).child("typed_config");
+    const auto match = context.services.registry.access_logs.resolve(logs[i].typed_config(), typed.at);
     if (!match) continue;
-    if (auto log = match.factory->compile(*match.config, at, services)) out.push_back(std::move(log));
+    if (auto log = match.factory->compile(*match.config, std::move(typed))) out.push_back(std::move(log));
   }
   return out;
 }

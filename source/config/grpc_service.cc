@@ -7,10 +7,11 @@
 namespace sluice::config {
 
 std::optional<filter::GrpcTarget> compileGrpcService(const envoy::config::core::v3::GrpcService& service,
-                                                     const Context& context, const Services& services) {
-  const size_t before = context.errors().total();
+                                                     const FactoryContext& context) {
+  const Services& services = context.services;
+  const size_t before = context.at.errors().total();
   const auto& envoy = service.envoy_grpc();
-  const Context at = context.child("envoy_grpc");
+  const Context at = context.at.child("envoy_grpc");
   filter::GrpcTarget target{.cluster = envoy.cluster_name(), .authority = envoy.authority()};
   if (target.cluster.empty()) {
     at.child("cluster_name").error("names no cluster");
@@ -21,11 +22,11 @@ std::optional<filter::GrpcTarget> compileGrpcService(const envoy::config::core::
   services.cluster_names.idOf(target.cluster);  // it stays while the filter does
   checkHostText(target.authority, at.child("authority"));
   if (service.has_timeout()) {
-    target.timeout = compileTimeout(service.timeout(), context.child("timeout")).value_or(target.timeout);
+    target.timeout = compileTimeout(service.timeout(), context.at.child("timeout")).value_or(target.timeout);
   }
   for (int i = 0; i < service.initial_metadata_size(); ++i) {
     const auto& header = service.initial_metadata(i);
-    const Context header_at = context.child("initial_metadata", static_cast<size_t>(i));
+    const Context header_at = context.at.child("initial_metadata", static_cast<size_t>(i));
     const std::string name = absl::AsciiStrToLower(header.key());
     if (name.empty() || name[0] == ':' || absl::StartsWith(name, "grpc-") || filter::isFraming(name)) {
       header_at.child("key").error(absl::StrCat("\"", header.key(), "\" is reserved; choose another name"));
@@ -35,7 +36,7 @@ std::optional<filter::GrpcTarget> compileGrpcService(const envoy::config::core::
       target.metadata.emplace_back(name, header.value());
     }
   }
-  if (context.errors().total() != before) return std::nullopt;
+  if (context.at.errors().total() != before) return std::nullopt;
   return target;
 }
 

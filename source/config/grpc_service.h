@@ -16,7 +16,7 @@ namespace sluice::config {
 
 // nullopt after an error. Clusters that are known not to exist are errors; `context` stands at the service.
 std::optional<filter::GrpcTarget> compileGrpcService(const envoy::config::core::v3::GrpcService& service,
-                                                     const Context& context, const Services& services);
+                                                     const FactoryContext& context);
 
 filter::MutationRules compileMutationRules(const envoy::config::common::mutation_rules::v3::HeaderMutationRules& rules,
                                            const Context& context);

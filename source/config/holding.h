@@ -1,8 +1,8 @@
 // Ties what a compiled configuration uses of the process by number to the configuration's life.
 //
 //   Holding holding(services);                       // from here on
-//   ... services.stats.counter(...), services.cluster_names.idOf(...) ...
-//   return holding.tie(std::move(settings));
+//   ... holding.stats().counter(...), services.cluster_names.idOf(...), factory.compile(message, holding.context(at))
+//   ... return holding.tie(std::move(settings));
 //
 // A stat stays in the registry, and a removed cluster in service, until the last of those that were tied is gone:
 // whatever workers, connections and streams hold. Thread: main; what was tied may go on any.
@@ -11,30 +11,39 @@
 #include <memory>
 #include <utility>
 
-#include "source/config/extensions.h"
+#include "source/config/services.h"
 
 namespace sluice::config {
 
 class Holding {
  public:
-  explicit Holding(Services& services) : stats_(services.stats), clusters_(services.cluster_names) {}
+  explicit Holding(Services& services) : services_(services), stats_(newScope()), clusters_(services.cluster_names) {}
+
+  // For a factory whose product will be tied here.
+  FactoryContext context(Context at, std::string owner = {}) const {
+    return {services_, std::move(at), stats_, std::move(owner)};
+  }
+  observability::Scope& stats() const { return *stats_; }
 
   // `object`, which from now on holds what was asked for since the last time. Null stays null.
   template <typename T>
   std::shared_ptr<T> tie(std::shared_ptr<T> object) {
     struct Tied {
-      observability::StatsHold stats;
+      observability::StatsScope stats;
       route::ClusterNames::Use clusters;
       std::shared_ptr<T> object;  // goes first
     };
     if (!object) return object;
-    auto tied = std::make_shared<Tied>(Tied{stats_.take(), clusters_.take(), std::move(object)});
+    auto tied = std::make_shared<Tied>(Tied{std::exchange(stats_, newScope()), clusters_.take(), std::move(object)});
     return {tied, tied->object.get()};
   }
   std::shared_ptr<const void> take() { return tie(std::shared_ptr<const void>(std::make_shared<const char>())); }
 
  private:
-  observability::StatsRegistry::Recording stats_;
+  observability::StatsScope newScope() const { return std::make_shared<observability::Scope>(services_.stats.root()); }
+
+  Services& services_;
+  observability::StatsScope stats_;
   route::ClusterNames::Recording clusters_;
 };
 

@@ -44,7 +44,7 @@ void refuseAccessLog(const Proto& listener, const Context& context) {
 }
 
 std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterChain& chain, const Context& context,
-                                                                  Services& services) {
+                                                                  Services& services, const std::string& owner) {
   const int last = chain.filters_size() - 1;
   if (last < 0) {
     context.child("filters").error("the filter chain has no filter; it needs one terminal network filter");
@@ -68,12 +68,13 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
                                 "it has to end in one that serves connections, "
                                 "such as envoy.filters.network.tcp_proxy"));
     } else if (gate != nullptr) {
-      if (auto compiled = gate->compile(*message, at, services)) gates.push_back(holding.tie(std::move(compiled)));
+      if (auto compiled = gate->compile(*message, holding.context(at, owner)))
+        gates.push_back(holding.tie(std::move(compiled)));
     } else if (const auto match = services.registry.network_filters.resolve(chain.filters(i).typed_config(), at)) {
       if (i != last) {
         filter.error(absl::StrCat("filter '", chain.filters(i).name(), "' is terminal and has to be the last"));
       } else {
-        terminal = match.factory->compile(*match.config, at, services);
+        terminal = holding.tie(match.factory->compile(*match.config, holding.context(at, owner)));
       }
     }
   }
@@ -132,8 +133,9 @@ void compileSockets(const Proto& listener, const Context& context, CompiledListe
       absl::HashOf(options, compiled.bind, compiled.reuse_port, compiled.backlog, compiled.unix_modes, isUdp(listener));
 }
 
-void compileFilters(const Proto& listener, const Context& context, Services& services, CompiledListener& compiled) {
-  compiled.filters = compileListenerFilters(listener, context, services);
+void compileFilters(const Proto& listener, const FactoryContext& factory_context, CompiledListener& compiled) {
+  const Context& context = factory_context.at;
+  compiled.filters = compileListenerFilters(listener, factory_context);
   if (listener.has_listener_filters_timeout()) {
     compiled.filters_timeout =
         std::chrono::duration_cast<std::chrono::milliseconds>(compileDuration(listener.listener_filters_timeout()));
@@ -149,15 +151,16 @@ bool matchesAll(const FilterChain& chain) {
   return chain.filter_chain_match().ByteSizeLong() == 0;
 }
 
-void compileChains(const Proto& listener, const Context& context, Services& services, CompiledListener& compiled) {
+void compileChains(const Proto& listener, const FactoryContext& factory_context, CompiledListener& compiled) {
+  const Context& context = factory_context.at;
   auto add = [&](const FilterChain& chain, const Context& at) {
     listener::FilterChain& out = compiled.chains.emplace_back();
     out.name = chain.name();
     out.content_hash = hashOf(chain);
-    out.terminal = compileChain(chain, at, services);
+    out.terminal = compileChain(chain, at, factory_context.services, factory_context.owner);
     if (chain.has_transport_socket()) {
       out.transport = compileTransport(chain.transport_socket(), TransportSide::kDownstream,
-                                       at.child("transport_socket"), services);
+                                       factory_context.moved(at.child("transport_socket")));
     }
     if (chain.has_transport_socket_connect_timeout()) {
       out.transport_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -216,21 +219,21 @@ std::optional<CompiledListener> compileListener(const Proto& listener, const Con
     compiled.api = true;
     const Context at = context.child("api_listener").child("api_listener");
     const auto match = services.registry.network_filters.resolve(listener.api_listener().api_listener(), at);
-    if (match) match.factory->compile(*match.config, at, services);
+    if (match) match.factory->compile(*match.config, holding.context(at));
     if (context.errors().total() != errors_before) return std::nullopt;
     return compiled;
   }
 
   compileAddresses(listener, context, compiled);
   compileSockets(listener, context, compiled);
-  services.transport_owner = compiled.stat_name;
   compiled.drain_on_health_fail = listener.drain_type() == Proto::DEFAULT;
+  const FactoryContext factory_context = holding.context(context, compiled.stat_name);
   if (isUdp(listener)) {
-    compiled.udp = compileUdpListener(listener, context, services);
+    compiled.udp = compileUdpListener(listener, factory_context);
   } else {
     refuseUdpSettings(listener, context, services);
-    compileFilters(listener, context, services, compiled);
-    compileChains(listener, context, services, compiled);
+    compileFilters(listener, factory_context, compiled);
+    compileChains(listener, factory_context, compiled);
   }
   if (context.errors().total() != errors_before) return std::nullopt;
   compiled.held = holding.take();

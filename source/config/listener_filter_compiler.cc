@@ -53,15 +53,15 @@ FilterPredicate compilePredicate(const Predicate& proto, const Context& context,
 }  // namespace
 
 listener::InstalledFilters compileListenerFilters(const envoy::config::listener::v3::Listener& listener,
-                                                  const Context& context, Services& services) {
+                                                  const FactoryContext& context) {
   listener::InstalledFilters out;
   for (int i = 0; i < listener.listener_filters_size(); ++i) {
     const auto& proto = listener.listener_filters(i);
-    const Context filter = context.child("listener_filters", i);
+    const Context filter = context.at.child("listener_filters", i);
     const Context at = filter.child("typed_config");
     listener::InstalledFilter installed;
-    if (const auto match = services.registry.listener_filters.resolve(proto.typed_config(), at)) {
-      installed.filter = match.factory->compile(*match.config, at, services);
+    if (const auto match = context.services.registry.listener_filters.resolve(proto.typed_config(), at)) {
+      installed.filter = match.factory->compile(*match.config, context.moved(at));
     }
     if (proto.has_filter_disabled()) {
       installed.disabled = std::make_shared<FilterPredicate>(

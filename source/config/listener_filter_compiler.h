@@ -8,6 +8,6 @@
 namespace sluice::config {
 
 listener::InstalledFilters compileListenerFilters(const envoy::config::listener::v3::Listener& listener,
-                                                  const Context& context, Services& services);
+                                                  const FactoryContext& context);
 
 }  // namespace sluice::config

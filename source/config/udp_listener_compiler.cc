@@ -47,7 +47,8 @@ bool isUdp(const Proto& listener) {
   return listener.address().socket_address().protocol() == envoy::config::core::v3::SocketAddress::UDP;
 }
 
-listener::UdpSettings compileUdpListener(const Proto& listener, const Context& context, Services& services) {
+listener::UdpSettings compileUdpListener(const Proto& listener, const FactoryContext& factory_context) {
+  const Context& context = factory_context.at;
   refuseConnections(listener, context);
   listener::UdpSettings out;
   const auto& socket = listener.udp_listener_config().downstream_socket_config();
@@ -66,8 +67,8 @@ listener::UdpSettings compileUdpListener(const Proto& listener, const Context& c
     at.child("filter_disabled").error("a UDP listener serves nothing without its filter; remove it");
   }
   const Context config = at.child("typed_config");
-  if (const auto match = services.registry.udp_filters.resolve(filter.typed_config(), config)) {
-    out.filter = match.factory->compile(*match.config, config, services);
+  if (const auto match = factory_context.services.registry.udp_filters.resolve(filter.typed_config(), config)) {
+    out.filter = match.factory->compile(*match.config, factory_context.moved(config));
     out.filter_hash = hashOf(filter.typed_config());
   }
   return out;

@@ -11,8 +11,8 @@ namespace sluice::config {
 bool isUdp(const envoy::config::listener::v3::Listener& listener);
 
 // Refuses what only TCP has.
-listener::UdpSettings compileUdpListener(const envoy::config::listener::v3::Listener& listener, const Context& context,
-                                         Services& services);
+listener::UdpSettings compileUdpListener(const envoy::config::listener::v3::Listener& listener,
+                                         const FactoryContext& context);
 
 // Refuses on a TCP listener what only UDP has.
 void refuseUdpSettings(const envoy::config::listener::v3::Listener& listener, const Context& context,

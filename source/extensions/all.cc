@@ -28,39 +28,9 @@
 #include "source/extensions/transport_sockets/tls/factory.h"
 
 namespace sluice::extensions {
-namespace {
-
-// The access loggers' own functions under the interface of the registry.
-template <typename Proto, auto kMake>
-class AccessLogFactory : public config::AccessLogConfigFactory {
- public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const stream::AccessLog> compile(const google::protobuf::Message& message,
-                                                   const config::Context& context,
-                                                   config::Services& services) const override {
-    auto log = kMake(static_cast<const Proto&>(message), services.log_files);
-    if (log.ok()) return *std::move(log);
-    context.error(std::string(log.status().message()));
-    return nullptr;
-  }
-};
-
-template <typename Proto>
-auto makeStreamLog(const Proto& proto, observability::LogFiles* files) {
-  return access_loggers::stream::makeAccessLog(proto, files);
-}
-
-}  // namespace
-
 void registerAll(config::Registry& registry) {
-  namespace file = envoy::extensions::access_loggers::file::v3;
-  namespace stream = envoy::extensions::access_loggers::stream::v3;
-  registry.access_logs.add(
-      std::make_unique<AccessLogFactory<file::FileAccessLog, &access_loggers::file::makeAccessLog>>());
-  registry.access_logs.add(
-      std::make_unique<AccessLogFactory<stream::StdoutAccessLog, &makeStreamLog<stream::StdoutAccessLog>>>());
-  registry.access_logs.add(
-      std::make_unique<AccessLogFactory<stream::StderrAccessLog, &makeStreamLog<stream::StderrAccessLog>>>());
+  access_loggers::file::registerFactory(registry);
+  access_loggers::stream::registerFactory(registry);
   filters::http::buffer::registerFactory(registry);
   filters::http::ext_authz::registerFactory(registry);
   filters::http::ext_proc::registerFactory(registry);

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "source/config/holding.h"
 #include "source/config/listener_compiler.h"
 #include "source/config/loader.h"
 #include "source/config/validate.h"
@@ -83,7 +84,7 @@ TEST_CASE("every listener filter's example compiles") {
     config::validate(proto, world.context);
     const auto match = world.registry.listener_filters.resolve(proto.typed_config(), world.context);
     REQUIRE(match);
-    CHECK(match.factory->compile(*match.config, world.context, world.services) != nullptr);
+    CHECK(match.factory->compile(*match.config, config::Holding(world.services).context(world.context)) != nullptr);
     CHECK(world.errors.toString() == "");
   }
 }
@@ -254,7 +255,7 @@ TEST_CASE("the example of udp_proxy is the filter of a UDP listener") {
   config::validate(proto, world.context);
   const auto match = world.registry.udp_filters.resolve(proto.typed_config(), world.context);
   REQUIRE(match);
-  CHECK(match.factory->compile(*match.config, world.context, world.services) != nullptr);
+  CHECK(match.factory->compile(*match.config, config::Holding(world.services).context(world.context)) != nullptr);
   CHECK(world.errors.toString() == "");
 }
 

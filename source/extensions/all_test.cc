@@ -6,6 +6,7 @@
 #include "envoy/config/listener/v3/listener_components.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "source/config/holding.h"
 #include "source/config/loader.h"
 #include "source/config/validate.h"
 
@@ -45,7 +46,7 @@ std::string compile(World& world, const HttpFilter& proto) {
   if (!world.errors.empty() || !config::validate(proto, world.context)) return world.errors.toString();
   const config::Context at = world.context.child("typed_config");
   const auto match = world.registry.http_filters.resolve(proto.typed_config(), at);
-  if (match) match.factory->compile(*match.config, at, world.services);
+  if (match) match.factory->compile(*match.config, config::Holding(world.services).context(at));
   return world.errors.toString();
 }
 
@@ -94,9 +95,9 @@ std::string compileNetwork(World& world, const envoy::config::listener::v3::Filt
   if (!message) return world.errors.toString();
   const std::string& type = message->GetDescriptor()->full_name();
   if (const auto* gate = world.registry.connection_filters.find(type)) {
-    gate->compile(*message, at, world.services);
+    gate->compile(*message, config::Holding(world.services).context(at));
   } else if (const auto* terminal = world.registry.network_filters.find(type)) {
-    terminal->compile(*message, at, world.services);
+    terminal->compile(*message, config::Holding(world.services).context(at));
   } else {
     return type + " configures no network filter";
   }

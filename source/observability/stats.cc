@@ -201,12 +201,6 @@ StatsCells& StatsRegistry::makeCells() {
   return *cells_.back();
 }
 
-uint32_t StatsRegistry::intern(std::string_view name, StatKind kind, const Scope* scope) {
-  const Place found = place(name, kind, scope);
-  if (found.id != 0 && scope == nullptr && recording_ != nullptr) recording_->held_.push_back(found.index);
-  return found.id;
-}
-
 StatsRegistry::Place StatsRegistry::place(std::string_view name, StatKind kind, const Scope* scope) {
   freeReleased();
   const std::string clean = sanitised(name);
@@ -250,7 +244,8 @@ std::unique_ptr<StatsRegistry::Stat> StatsRegistry::makeStat(std::string_view na
   auto stat = std::make_unique<Stat>(Stat{std::move(full), kind, 0, 1, {}, {}});
   std::string_view rest = name;
   std::string exposition_prefix;
-  if (scope != nullptr) {
+  const bool whole = scope == nullptr || scope->prefix_.empty();
+  if (!whole) {
     stat->tags = scope->tags_;
     exposition_prefix = scope->exposition_prefix_;
   } else {
@@ -267,7 +262,7 @@ std::unique_ptr<StatsRegistry::Stat> StatsRegistry::makeStat(std::string_view na
     }
   }
   std::string base = takeGrpcMethod(rest, stat->tags);
-  if (scope == nullptr) base = takeLocalRateLimit(base, stat->tags);
+  if (whole) base = takeLocalRateLimit(base, stat->tags);
   base = takeResponseCode(base, stat->tags);
   stat->exposition_name = expositionName(base::strCat(exposition_prefix, base));
   return stat;
@@ -301,25 +296,15 @@ void StatsRegistry::free(uint32_t index) {
   free_places_.push_back(index);
 }
 
-StatsRegistry::Recording::~Recording() {
-  registry_.recording_ = outer_;
-  registry_.released_->add(held_);
-}
-
-StatsHold StatsRegistry::Recording::take() {
-  if (held_.empty()) return nullptr;
-  return {new std::vector<uint32_t>(std::exchange(held_, {})),
-          [released = registry_.released_](const std::vector<uint32_t>* held) {
-            released->add(*held);
-            delete held;
-          }};
+Scope StatsRegistry::root() {
+  Scope out;
+  out.registry_ = this;
+  out.released_ = released_;
+  return out;
 }
 
 Scope StatsRegistry::scope(std::string_view group, std::string_view name) {
-  Scope root;
-  root.registry_ = this;
-  root.released_ = released_;
-  return root.scope(group, name);
+  return root().scope(group, name);
 }
 
 std::vector<const StatsRegistry::Stat*> StatsRegistry::stats() const {

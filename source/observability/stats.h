@@ -128,6 +128,10 @@ class Scope;
 // threads passes this along. Any thread may let go of the last copy.
 using StatsHold = std::shared_ptr<const void>;
 
+// The stats of one owner (a listener, a filter, a route table), freed with the last who has the scope: it is a
+// StatsHold too. Stats are made through it on main only.
+using StatsScope = std::shared_ptr<Scope>;
+
 // Interns names. Main thread only; outlives all users of its cells.
 // A stat goes with the last scope or hold that has it: its name is forgotten, its cells are cleared and given to the
 // next stat. A name that returns later counts from zero, as a counter of Prometheus may.
@@ -138,36 +142,20 @@ class StatsRegistry {
   StatsRegistry(const StatsRegistry&) = delete;
   StatsRegistry& operator=(const StatsRegistry&) = delete;
 
-  // Stats of the process ("server.live"); they stay, except while a Recording is alive. The same name gives the same
-  // id; asked for as another kind it gives a handle that counts nothing. Tags are taken out of known shapes
+  // Stats of the process ("server.live"); they stay. The same name gives the same id; asked for as another kind it
+  // gives a handle that counts nothing. Tags are taken out of known shapes
   // (cluster.NAME.*, http.PREFIX.*, ...); there NAME ends at the first dot, so names that may have dots belong into a
   // scope.
-  Counter counter(std::string_view name) { return {intern(name, StatKind::kCounter, nullptr)}; }
-  Gauge gauge(std::string_view name) { return {intern(name, StatKind::kGauge, nullptr)}; }
-  Histogram histogram(std::string_view name) { return {intern(name, StatKind::kHistogram, nullptr)}; }
+  Counter counter(std::string_view name) { return {intern(name, StatKind::kCounter)}; }
+  Gauge gauge(std::string_view name) { return {intern(name, StatKind::kGauge)}; }
+  Histogram histogram(std::string_view name) { return {intern(name, StatKind::kHistogram)}; }
 
   // Stats under "GROUP.NAME.", with NAME as the tag that Envoy gives this group (cluster, http, listener, tcp, rds...).
   // `name` may come from outside: what could break an exposition or look like another stat is replaced by '_'.
   [[nodiscard]] Scope scope(std::string_view group, std::string_view name);
-
-  // While it lives, stats that are asked for without a scope are not the process's: they belong to what is being made
-  // (a filter of a listener), and go with it. The innermost one counts.
-  class Recording {
-   public:
-    explicit Recording(StatsRegistry& registry)
-        : registry_(registry), outer_(std::exchange(registry.recording_, this)) {}
-    ~Recording();
-    Recording(const Recording&) = delete;
-    Recording& operator=(const Recording&) = delete;
-    // Those so far.
-    [[nodiscard]] StatsHold take();
-
-   private:
-    friend class StatsRegistry;
-    StatsRegistry& registry_;
-    Recording* const outer_;
-    std::vector<uint32_t> held_;
-  };
+  // A scope for whole names, with tags as those of the process have them: for what belongs to a part of the
+  // configuration and goes with it.
+  [[nodiscard]] Scope root();
 
   // The cells of one more thread, owned by the registry. Call before the thread starts.
   StatsCells& makeCells();
@@ -215,7 +203,7 @@ class StatsRegistry {
     uint32_t index = 0;  // in stats_
   };
   Place place(std::string_view name, StatKind kind, const Scope* scope);
-  uint32_t intern(std::string_view name, StatKind kind, const Scope* scope);
+  uint32_t intern(std::string_view name, StatKind kind) { return place(name, kind, nullptr).id; }
   uint32_t takeId(StatKind kind);
   std::unique_ptr<Stat> makeStat(std::string_view name, StatKind kind, const Scope* scope, std::string full) const;
   void collect() const { const_cast<StatsRegistry*>(this)->freeReleased(); }
@@ -232,7 +220,6 @@ class StatsRegistry {
   std::vector<uint32_t> free_places_, free_cells_, free_histograms_;
   uint32_t next_cell_ = 1;  // 0 is the cell that nobody reads
   uint32_t next_histogram_ = 1;
-  Recording* recording_ = nullptr;
   const std::shared_ptr<Released> released_ = std::make_shared<Released>();
   std::vector<std::unique_ptr<StatsCells>> cells_;
 };

@@ -84,36 +84,31 @@ TEST_CASE("names that come and go cost nothing in the long run") {
   StatsCells& cells = registry.makeCells();
   for (int i = 0; i < 1000; ++i) {
     const std::string name = "c" + std::to_string(i);
-    StatsRegistry::Recording recording(registry);
+    Scope root = registry.root();
     Scope scope = registry.scope("cluster", name);
     cells.add(scope.counter("upstream_rq_total"));
     cells.record(scope.histogram("upstream_rq_time"), 3);
-    cells.add(registry.counter("http." + name + ".downstream_rq_total"));
-    const StatsHold hold = recording.take();
+    cells.add(root.counter("http." + name + ".downstream_rq_total"));
+    const StatsHold hold = Scope::share(std::move(root));
   }
   CHECK(registry.size() == 0);
   CHECK(registry.cellsUsed() < 10);
 }
 
-TEST_CASE("what a recording made belongs to who took it, and what was there before stays") {
+TEST_CASE("a scope of whole names takes its own along, and leaves what others have") {
   StatsRegistry registry;
   const Counter own = registry.counter("server.live");
-  StatsHold hold;
-  {
-    StatsRegistry::Recording outer(registry);
-    registry.counter("http.a.one");
-    {
-      StatsRegistry::Recording inner(registry);
-      registry.counter("http.b.two");
-      CHECK(registry.counter("server.live").id == own.id);
-      hold = inner.take();
-    }
-    CHECK(registry.size() == 3);
-  }
-  CHECK(registry.find("http.a.one") == nullptr);  // nobody took it
-  CHECK(registry.find("http.b.two") != nullptr);
+  StatsScope scope = std::make_shared<Scope>(registry.root());
+  scope->counter("http.a.one");
+  CHECK(scope->counter("server.live").id == own.id);
+  CHECK(registry.find("http.a.one")->exposition_name == "envoy_http_one");
+  CHECK(registry.find("http.a.one")->tags.at(0).value == "a");
+
+  StatsHold hold = std::exchange(scope, nullptr);
+  CHECK(registry.find("http.a.one") != nullptr);
   hold.reset();
-  CHECK(registry.find("http.b.two") == nullptr);
+
+  CHECK(registry.find("http.a.one") == nullptr);
   CHECK(registry.find("server.live") != nullptr);
 }
 

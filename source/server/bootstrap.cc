@@ -5,6 +5,7 @@
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "source/config/config_source.h"
+#include "source/config/holding.h"
 #include "source/config/loader.h"
 #include "source/config/validate.h"
 
@@ -36,14 +37,17 @@ void checkRds(const envoy::config::listener::v3::FilterChain& chain, const Boots
 // (proto: Admin.access_log, and access_log_path, which is a file log in the default format)
 void compileAdminLogs(const envoy::config::bootstrap::v3::Admin& admin, const Context& context,
                       config::Services& services, CompiledBootstrap& out) {
-  out.admin_access_logs = config::compileAccessLogs(admin.access_log(), context, services);
+  config::Holding holding(services);
+  for (auto& log : config::compileAccessLogs(admin.access_log(), holding.context(context, "admin"))) {
+    out.admin_access_logs.push_back(holding.tie(std::move(log)));
+  }
   if (admin.access_log_path().empty()) return;
   envoy::extensions::access_loggers::file::v3::FileAccessLog log;
   log.set_path(admin.access_log_path());
   const auto* factory = services.registry.access_logs.find(log.GetDescriptor()->full_name());
   if (factory == nullptr) return;
-  if (auto compiled = factory->compile(log, context.child("access_log_path"), services))
-    out.admin_access_logs.push_back(std::move(compiled));
+  if (auto compiled = factory->compile(log, holding.context(context.child("access_log_path"), "admin")))
+    out.admin_access_logs.push_back(holding.tie(std::move(compiled)));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "source/config/holding.h"
 #include "source/extensions/all.h"
 #include "source/server/bootstrap.h"
 #include "test/support/tls/certificates.h"
@@ -44,7 +45,8 @@ struct World {
     envoy::config::core::v3::TransportSocket socket;
     socket.set_name("tls");
     socket.mutable_typed_config()->PackFrom(proto);
-    return config::compileTransport(socket, config::TransportSide::kDownstream, config::Context(errors), services);
+    return config::compileTransport(socket, config::TransportSide::kDownstream,
+                                    config::Holding(services).context(config::Context(errors)));
   }
   bool set(const v3::Secret& secret) {
     config::ErrorList found;
@@ -173,7 +175,8 @@ TEST_CASE("a control plane does not look for the files of its proxies") {
   socket.set_name("tls");
   socket.mutable_typed_config()->PackFrom(proto);
 
-  CHECK(config::compileTransport(socket, config::TransportSide::kDownstream, config::Context(t.errors), t.services));
+  CHECK(config::compileTransport(socket, config::TransportSide::kDownstream,
+                                 config::Holding(t.services).context(config::Context(t.errors))));
   CHECK(t.errors.toString() == "");
 }
 

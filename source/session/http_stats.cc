@@ -4,11 +4,10 @@
 
 namespace sluice::session {
 
-HttpStats makeHttpStats(observability::StatsRegistry& registry, const std::string& prefix) {
-  // The settings live as long as anything uses these handles, and so do the names (config::Holding).
+HttpStats makeHttpStats(observability::Scope& scope, const std::string& prefix) {
   HttpStats s;
   const std::string base = absl::StrCat("http.", prefix, ".downstream_");
-  auto counter = [&](const char* name) { return registry.counter(base + name); };
+  auto counter = [&](const char* name) { return scope.counter(base + name); };
   s.cx_total = counter("cx_total");
   s.cx_destroy = counter("cx_destroy");
   s.cx_idle_timeout = counter("cx_idle_timeout");
@@ -25,12 +24,12 @@ HttpStats makeHttpStats(observability::StatsRegistry& registry, const std::strin
   s.cx_transport_timeout = counter("cx_transport_timeout");
   s.cx_keepalive_timeout = counter("cx_keepalive_timeout");
   s.cx_upgrades_total = counter("cx_upgrades_total");
-  s.cx_http1_active = registry.gauge(base + "cx_http1_active");
-  s.cx_http2_active = registry.gauge(base + "cx_http2_active");
-  s.cx_ssl_active = registry.gauge(base + "cx_ssl_active");
-  s.cx_upgrades_active = registry.gauge(base + "cx_upgrades_active");
-  s.cx_active = registry.gauge(base + "cx_active");
-  s.rq_active = registry.gauge(base + "rq_active");
+  s.cx_http1_active = scope.gauge(base + "cx_http1_active");
+  s.cx_http2_active = scope.gauge(base + "cx_http2_active");
+  s.cx_ssl_active = scope.gauge(base + "cx_ssl_active");
+  s.cx_upgrades_active = scope.gauge(base + "cx_upgrades_active");
+  s.cx_active = scope.gauge(base + "cx_active");
+  s.rq_active = scope.gauge(base + "rq_active");
   s.rq_total = counter("rq_total");
   s.rq_completed = counter("rq_completed");
   s.rq_1xx = counter("rq_1xx");
@@ -50,7 +49,7 @@ HttpStats makeHttpStats(observability::StatsRegistry& registry, const std::strin
   s.rq_http2_total = counter("rq_http2_total");
   s.rq_misdirected = counter("rq_misdirected");
   s.rq_upgrade_refused = counter("rq_upgrade_refused");
-  s.rq_time = registry.histogram(base + "rq_time");
+  s.rq_time = scope.histogram(base + "rq_time");
   return s;
 }
 

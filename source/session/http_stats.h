@@ -7,7 +7,7 @@
 
 namespace sluice::session {
 
-// Thread: main.
-HttpStats makeHttpStats(observability::StatsRegistry& registry, const std::string& prefix);
+// Thread: main. `scope`: of whole names; whoever counts by the stats holds it.
+HttpStats makeHttpStats(observability::Scope& scope, const std::string& prefix);
 
 }  // namespace sluice::session

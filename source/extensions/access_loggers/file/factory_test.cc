@@ -6,17 +6,19 @@
 #include <fstream>
 #include <sstream>
 
-#include "google/protobuf/util/json_util.h"
+#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "source/config/test_world.h"
 
 namespace sluice::extensions::access_loggers::file {
 namespace {
 
+using config::testing::TestWorld;
 using envoy::extensions::access_loggers::file::v3::FileAccessLog;
 
-FileAccessLog parsed(const std::string& json) {
-  FileAccessLog config;
-  REQUIRE(google::protobuf::util::JsonStringToMessage(json, &config).ok());
-  return config;
+std::shared_ptr<const stream::AccessLog> compile(TestWorld& world, const std::string& json) {
+  registerFactory(world.registry);
+  const auto* factory = world.registry.access_logs.find(FileAccessLog::descriptor()->full_name());
+  return factory->compile(config::testing::fromJson<FileAccessLog>(json), world.context());
 }
 
 std::string contentOf(const std::string& path) {
@@ -36,15 +38,14 @@ TEST_CASE("each form of the format reaches the file") {
   info.response_code = 200;
 
   for (const std::string format :
-       {R"("format": "old %RESPONSE_CODE%\n")", R"("json_format": {"code": "%RESPONSE_CODE%"})",
-        R"("log_format": {"text_format_source": {"inline_string": "new %RESPONSE_CODE%\n"}})",
-        R"("log_format": {"json_format": {"code": "%RESPONSE_CODE%"}})"}) {
-    const auto log = makeAccessLog(parsed("{\"path\": \"" + path + "\", " + format + "}"), &files);
-    REQUIRE(log.ok());
-    (*log)->log({nullptr, nullptr, nullptr, info}, sink);
+       {R"(, "format": "old %RESPONSE_CODE%\n")", R"(, "json_format": {"code": "%RESPONSE_CODE%"})",
+        R"(, "log_format": {"text_format_source": {"inline_string": "new %RESPONSE_CODE%\n"}})",
+        R"(, "log_format": {"json_format": {"code": "%RESPONSE_CODE%"}})", ""}) {
+    TestWorld world(&files);
+    const auto log = compile(world, "{\"path\": \"" + path + "\"" + format + "}");
+    REQUIRE(log != nullptr);
+    log->log({nullptr, nullptr, nullptr, info}, sink);
   }
-  const auto log = makeAccessLog(parsed("{\"path\": \"" + path + "\"}"), &files);
-  (*log)->log({nullptr, nullptr, nullptr, info}, sink);
   files.flush();
 
   CHECK(contentOf(path) ==
@@ -55,22 +56,22 @@ TEST_CASE("each form of the format reaches the file") {
 
 TEST_CASE("without files the configuration is checked and nothing is opened") {
   const std::string path = std::filesystem::temp_directory_path() / "file_access_log_test_not_made";
+  TestWorld world;
 
-  CHECK(makeAccessLog(parsed("{\"path\": \"" + path + "\"}"), nullptr).ok());
+  CHECK(compile(world, "{\"path\": \"" + path + "\"}") == nullptr);
+  CHECK(world.problems() == "");
   CHECK_FALSE(std::filesystem::exists(path));
-  const auto bad = makeAccessLog(parsed(R"({"path": "x", "log_format": {"text_format": "%NOPE%"}})"), nullptr);
-  REQUIRE_FALSE(bad.ok());
-  CHECK(std::string(bad.status().message()).find("log_format: text_format: format '%NOPE%'") == 0);
+  compile(world, R"({"path": "x", "log_format": {"text_format": "%NOPE%"}})");
+  CHECK(world.problems().find("log_format: text_format: format '%NOPE%'") == 0);
 }
 
 TEST_CASE("a file that cannot be opened refuses the configuration") {
   observability::StatsRegistry stats;
   observability::LogFiles files(stats, {1 << 20, std::chrono::hours(1)});
+  TestWorld world(&files);
 
-  const auto log = makeAccessLog(parsed(R"({"path": "/nonexistent/a.log"})"), &files);
-
-  REQUIRE_FALSE(log.ok());
-  CHECK(std::string(log.status().message()).find("path: cannot open log file '/nonexistent/a.log'") == 0);
+  CHECK(compile(world, R"({"path": "/nonexistent/a.log"})") == nullptr);
+  CHECK(world.problems().find("path: cannot open log file '/nonexistent/a.log'") == 0);
 }
 
 }  // namespace

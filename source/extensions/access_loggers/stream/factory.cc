@@ -1,5 +1,8 @@
 #include "source/extensions/access_loggers/stream/factory.h"
 
+#include <memory>
+
+#include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "source/base/text.h"
 #include "source/config/format/substitution_format.h"
 
@@ -9,28 +12,38 @@ namespace {
 using envoy::extensions::access_loggers::stream::v3::StderrAccessLog;
 using envoy::extensions::access_loggers::stream::v3::StdoutAccessLog;
 
-template <typename Config>
-absl::StatusOr<AccessLogPtr> make(const Config& config, std::string_view path, observability::LogFiles* files) {
-  const absl::StatusOr<config::FormatterPtr> formatter =
-      config.has_log_format() ? config::compileFormat(config.log_format(), sluice::stream::Escape::kLine)
-                              : config::compileFormat(sluice::stream::kDefaultAccessLogFormat);
-  if (!formatter.ok()) {
-    return absl::InvalidArgumentError(base::strCat("log_format: ", base::toStd(formatter.status().message())));
+template <typename Proto>
+class Factory : public config::AccessLogConfigFactory {
+ public:
+  explicit Factory(std::string_view path) : path_(path) {}
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+
+  std::shared_ptr<const sluice::stream::AccessLog> compile(const google::protobuf::Message& message,
+                                                           config::FactoryContext context) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    const absl::StatusOr<config::FormatterPtr> formatter =
+        proto.has_log_format() ? config::compileFormat(proto.log_format(), sluice::stream::Escape::kLine)
+                               : config::compileFormat(sluice::stream::kDefaultAccessLogFormat);
+    if (!formatter.ok()) {
+      context.at.child("log_format").error(base::toStd(formatter.status().message()));
+      return nullptr;
+    }
+    if (context.services.log_files == nullptr) return nullptr;
+    const auto file = context.services.log_files->open(path_);
+    if (file.ok()) return std::make_shared<const sluice::stream::LineAccessLog>(*formatter, *file);
+    context.at.error(base::toStd(file.status().message()));
+    return nullptr;
   }
-  if (files == nullptr) return nullptr;
-  const auto file = files->open(path);
-  if (!file.ok()) return file.status();
-  return std::make_shared<const sluice::stream::LineAccessLog>(*formatter, *file);
-}
+
+ private:
+  const std::string_view path_;
+};
 
 }  // namespace
 
-absl::StatusOr<AccessLogPtr> makeAccessLog(const StdoutAccessLog& config, observability::LogFiles* files) {
-  return make(config, "/dev/stdout", files);
-}
-
-absl::StatusOr<AccessLogPtr> makeAccessLog(const StderrAccessLog& config, observability::LogFiles* files) {
-  return make(config, "/dev/stderr", files);
+void registerFactory(config::Registry& registry) {
+  registry.access_logs.add(std::make_unique<Factory<StdoutAccessLog>>("/dev/stdout"));
+  registry.access_logs.add(std::make_unique<Factory<StderrAccessLog>>("/dev/stderr"));
 }
 
 }  // namespace sluice::extensions::access_loggers::stream

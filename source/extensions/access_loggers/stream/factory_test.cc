@@ -6,11 +6,21 @@
 #include <array>
 #include <catch2/catch.hpp>
 
+#include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
+#include "source/config/test_world.h"
+
 namespace sluice::extensions::access_loggers::stream {
 namespace {
 
+using config::testing::TestWorld;
 using envoy::extensions::access_loggers::stream::v3::StderrAccessLog;
 using envoy::extensions::access_loggers::stream::v3::StdoutAccessLog;
+
+template <typename Proto>
+std::shared_ptr<const sluice::stream::AccessLog> compile(TestWorld& world, const Proto& proto) {
+  registerFactory(world.registry);
+  return world.registry.access_logs.find(Proto::descriptor()->full_name())->compile(proto, world.context());
+}
 
 TEST_CASE("lines go to the descriptor of the process") {
   std::array<int, 2> pipe{};
@@ -22,14 +32,15 @@ TEST_CASE("lines go to the descriptor of the process") {
   observability::LogSink sink(files);
   StdoutAccessLog config;
   config.mutable_log_format()->set_text_format("%RESPONSE_CODE% %BYTES_SENT%\n");
-  const auto log = makeAccessLog(config, &files);
+  TestWorld world(&files);
+  const auto log = compile(world, config);
   ::dup2(saved, STDOUT_FILENO);
   ::close(saved);
-  REQUIRE(log.ok());
+  REQUIRE(log != nullptr);
 
   sluice::stream::StreamInfo info;
   info.response_code = 404;
-  (*log)->log({nullptr, nullptr, nullptr, info}, sink);
+  log->log({nullptr, nullptr, nullptr, info}, sink);
   files.flush();
 
   std::array<char, 64> got{};
@@ -41,13 +52,14 @@ TEST_CASE("lines go to the descriptor of the process") {
 
 TEST_CASE("a bad format is refused, a good one needs no files to be checked") {
   StderrAccessLog config;
-  CHECK(makeAccessLog(config, nullptr).ok());
+  TestWorld world;
+  compile(world, config);
+  CHECK(world.problems() == "");
   config.mutable_log_format()->set_text_format("%");
 
-  const auto log = makeAccessLog(config, nullptr);
+  compile(world, config);
 
-  REQUIRE_FALSE(log.ok());
-  CHECK(std::string(log.status().message()).find("log_format: text_format: ") == 0);
+  CHECK(world.problems().find("log_format: text_format: ") == 0);
 }
 
 }  // namespace

@@ -17,20 +17,18 @@ class Factory : public config::TransportSocketConfigFactory {
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
 
   std::shared_ptr<const net::TransportFactory> compileDownstream(const google::protobuf::Message&,
-                                                                 const config::Context& context,
-                                                                 config::Services&) const override {
-    context.error("is for clusters; a listener reads such headers with the listener filter proxy_protocol");
+                                                                 config::FactoryContext context) const override {
+    context.at.error("is for clusters; a listener reads such headers with the listener filter proxy_protocol");
     return nullptr;
   }
 
   std::shared_ptr<const net::TransportFactory> compileUpstream(const google::protobuf::Message& message,
-                                                               const config::Context& context,
-                                                               config::Services& services) const override {
+                                                               config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
-    const size_t errors_before = context.errors().total();
+    const size_t errors_before = context.at.errors().total();
     const bool v2 = proto.config().version() == ProxyProtocolConfig::V2;
     std::string tlvs;
-    const config::Context at = context.child("config");
+    const config::Context at = context.at.child("config");
     for (int i = 0; i < proto.config().added_tlvs_size(); ++i) {
       const auto& tlv = proto.config().added_tlvs(i);
       if (tlv.value().empty()) at.child("added_tlvs", static_cast<size_t>(i)).error("needs a value");
@@ -42,8 +40,8 @@ class Factory : public config::TransportSocketConfigFactory {
     }
     if (!v2 && !tlvs.empty()) at.child("added_tlvs").error("only version V2 of the header has TLVs; set `version: V2`");
     std::shared_ptr<const net::TransportFactory> inner = config::compileTransport(
-        proto.transport_socket(), config::TransportSide::kUpstream, context.child("transport_socket"), services);
-    if (context.errors().total() != errors_before) return nullptr;
+        proto.transport_socket(), config::TransportSide::kUpstream, context.child("transport_socket"));
+    if (context.at.errors().total() != errors_before) return nullptr;
     return std::make_shared<HeaderTransportFactory>(v2 ? Version::kV2 : Version::kV1, std::move(tlvs),
                                                     std::move(inner));
   }

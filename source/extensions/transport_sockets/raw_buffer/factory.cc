@@ -11,12 +11,11 @@ class Factory : public config::TransportSocketConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::shared_ptr<const net::TransportFactory> compileDownstream(const google::protobuf::Message&,
-                                                                 const config::Context&,
-                                                                 config::Services&) const override {
+                                                                 config::FactoryContext) const override {
     return nullptr;
   }
-  std::shared_ptr<const net::TransportFactory> compileUpstream(const google::protobuf::Message&, const config::Context&,
-                                                               config::Services&) const override {
+  std::shared_ptr<const net::TransportFactory> compileUpstream(const google::protobuf::Message&,
+                                                               config::FactoryContext) const override {
     return nullptr;
   }
 };

@@ -133,10 +133,12 @@ class User : public config::SecretUser {
 
   // Finds the slots and checks all that can be checked now. Null after an error.
   static std::shared_ptr<const net::TransportFactory> start(const Proto& proto, std::string_view group,
-                                                            const Context& context, config::Services& services) {
+                                                            const config::FactoryContext& factory_context) {
+    config::Services& services = factory_context.services;
+    const Context& context = factory_context.at;
     const size_t before = context.errors().total();
-    auto user = std::make_shared<User>(proto, absl::StrCat(std::string(group), " ", services.transport_owner),
-                                       services.stats.scope(group, services.transport_owner));
+    auto user = std::make_shared<User>(proto, absl::StrCat(std::string(group), " ", factory_context.owner),
+                                       services.stats.scope(group, factory_context.owner));
     compileOwn(proto, context, user->base_);
     config::compileTlsParameters(proto.common_tls_context(), context.child("common_tls_context"), user->base_.common);
     if (services.secrets != nullptr) setTicketRing(*services.secrets, user->base_);
@@ -298,14 +300,13 @@ class DownstreamFactory : public config::TransportSocketConfigFactory {
  public:
   std::string_view configType() const override { return v3::DownstreamTlsContext::descriptor()->full_name(); }
   std::shared_ptr<const net::TransportFactory> compileDownstream(const google::protobuf::Message& message,
-                                                                 const Context& context,
-                                                                 config::Services& services) const override {
-    return User<Downstream>::start(static_cast<const v3::DownstreamTlsContext&>(message), "listener", context,
-                                   services);
+                                                                 config::FactoryContext context) const override {
+    return User<Downstream>::start(static_cast<const v3::DownstreamTlsContext&>(message), "listener", context);
   }
-  std::shared_ptr<const net::TransportFactory> compileUpstream(const google::protobuf::Message&, const Context& context,
-                                                               config::Services&) const override {
-    context.error("is for filter chains; a cluster needs envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext");
+  std::shared_ptr<const net::TransportFactory> compileUpstream(const google::protobuf::Message&,
+                                                               config::FactoryContext context) const override {
+    context.at.error(
+        "is for filter chains; a cluster needs envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext");
     return nullptr;
   }
 };
@@ -314,16 +315,14 @@ class UpstreamFactory : public config::TransportSocketConfigFactory {
  public:
   std::string_view configType() const override { return v3::UpstreamTlsContext::descriptor()->full_name(); }
   std::shared_ptr<const net::TransportFactory> compileDownstream(const google::protobuf::Message&,
-                                                                 const Context& context,
-                                                                 config::Services&) const override {
-    context.error(
+                                                                 config::FactoryContext context) const override {
+    context.at.error(
         "is for clusters; a filter chain needs envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext");
     return nullptr;
   }
   std::shared_ptr<const net::TransportFactory> compileUpstream(const google::protobuf::Message& message,
-                                                               const Context& context,
-                                                               config::Services& services) const override {
-    return User<Upstream>::start(static_cast<const v3::UpstreamTlsContext&>(message), "cluster", context, services);
+                                                               config::FactoryContext context) const override {
+    return User<Upstream>::start(static_cast<const v3::UpstreamTlsContext&>(message), "cluster", context);
   }
 };
 

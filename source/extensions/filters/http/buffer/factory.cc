@@ -21,12 +21,12 @@ class Factory : public config::HttpFilterConfigFactory {
   std::string_view routeConfigType() const override { return BufferPerRoute::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           const config::Context&, config::Services&) const override {
+                                                           config::FactoryContext) const override {
     return std::make_shared<FilterFactory>(compileSettings(static_cast<const Buffer&>(message)));
   }
 
   std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             const config::Context&, config::Services&) const override {
+                                                             config::FactoryContext) const override {
     const auto& proto = static_cast<const BufferPerRoute&>(message);
     return std::make_shared<RouteSettings>(proto.disabled(), compileSettings(proto.buffer()));
   }

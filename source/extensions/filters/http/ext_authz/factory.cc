@@ -20,8 +20,8 @@ constexpr std::chrono::milliseconds kDefaultTimeout{200};  // of a gRPC service
 
 class Compiler {
  public:
-  Compiler(const v3::ExtAuthz& proto, const Context& context, config::Services& services)
-      : proto_(proto), context_(context), services_(services) {}
+  Compiler(const v3::ExtAuthz& proto, const config::FactoryContext& context)
+      : proto_(proto), context_(context), at_(context.at), services_(context.services) {}
 
   Settings compile() {
     settings_.failure_mode_allow = proto_.failure_mode_allow();
@@ -29,23 +29,23 @@ class Compiler {
     settings_.strip_identity = services_.defaults == config::Defaults::kEdge;
     if (proto_.has_status_on_error())
       settings_.status_on_error = static_cast<uint16_t>(proto_.status_on_error().code());
-    if (settings_.status_on_error < 200) context_.child("status_on_error").error("is no final status; use 200 to 599");
+    if (settings_.status_on_error < 200) at_.child("status_on_error").error("is no final status; use 200 to 599");
     if (proto_.clear_route_cache()) {
-      context_.child("clear_route_cache").error("is not supported yet: the route is chosen once; take it out");
+      at_.child("clear_route_cache").error("is not supported yet: the route is chosen once; take it out");
     }
     if (proto_.transport_api_version() == envoy::config::core::v3::V2) {
-      context_.child("transport_api_version").error("V2 is gone; use V3");
+      at_.child("transport_api_version").error("V2 is gone; use V3");
     }
     settings_.peer_certificate = proto_.include_peer_certificate();
     settings_.tls_session = proto_.include_tls_session();
     if (proto_.has_with_request_body()) settings_.body = compileBody(proto_.with_request_body());
     if (proto_.has_grpc_service()) {
-      settings_.grpc = config::compileGrpcService(proto_.grpc_service(), context_.child("grpc_service"), services_);
+      settings_.grpc = config::compileGrpcService(proto_.grpc_service(), context_.child("grpc_service"));
       if (settings_.grpc && !proto_.grpc_service().has_timeout()) settings_.grpc->timeout = kDefaultTimeout;
     } else if (proto_.has_http_service()) {
-      compileService(proto_.http_service(), context_.child("http_service"));
+      compileService(proto_.http_service(), at_.child("http_service"));
     } else {
-      context_.error("has neither grpc_service nor http_service; one of them is asked");
+      at_.error("has neither grpc_service nor http_service; one of them is asked");
     }
     compileRequestHeaders();
     compileStats();
@@ -102,20 +102,20 @@ class Compiler {
 
   void compileRequestHeaders() {
     const auto& request = proto_.http_service().authorization_request();
-    const Context old = context_.child("http_service").child("authorization_request").child("allowed_headers");
+    const Context old = at_.child("http_service").child("authorization_request").child("allowed_headers");
     if (proto_.has_allowed_headers() && request.has_allowed_headers()) {
       old.error("is set beside the filter's own allowed_headers, which replaces it; keep that one");
     }
     settings_.allowed_headers = proto_.has_allowed_headers()
-                                    ? matcher(proto_.allowed_headers(), context_.child("allowed_headers"))
+                                    ? matcher(proto_.allowed_headers(), at_.child("allowed_headers"))
                                     : matcher(request.allowed_headers(), old);
-    settings_.disallowed_headers = matcher(proto_.disallowed_headers(), context_.child("disallowed_headers"));
+    settings_.disallowed_headers = matcher(proto_.disallowed_headers(), at_.child("disallowed_headers"));
   }
 
   void compileStats() {
-    std::string base = absl::StrCat(services_.stat_prefix, "ext_authz.");
+    std::string base = absl::StrCat(context_.owner, "ext_authz.");
     if (!proto_.stat_prefix().empty()) absl::StrAppend(&base, proto_.stat_prefix(), ".");
-    auto counter = [&](const char* name) { return services_.stats.counter(base + name); };
+    auto counter = [&](const char* name) { return context_.stats->counter(base + name); };
     settings_.stats = {counter("ok"), counter("denied"), counter("error"), counter("disabled"),
                        counter("failure_mode_allowed")};
   }
@@ -123,7 +123,8 @@ class Compiler {
   NameMatcher matcher(const Matcher& list, const Context& at) { return config::compileNameMatcher(list, at, regexes_); }
 
   const v3::ExtAuthz& proto_;
-  const Context& context_;
+  const config::FactoryContext& context_;
+  const Context& at_;
   config::Services& services_;
   config::Regexes regexes_;
   Settings settings_;
@@ -135,16 +136,15 @@ class Factory : public config::HttpFilterConfigFactory {
   std::string_view routeConfigType() const override { return v3::ExtAuthzPerRoute::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           const Context& context,
-                                                           config::Services& services) const override {
-    const size_t errors_before = context.errors().total();
-    Settings settings = Compiler(static_cast<const v3::ExtAuthz&>(message), context, services).compile();
-    if (context.errors().total() != errors_before) return nullptr;
+                                                           config::FactoryContext context) const override {
+    const size_t errors_before = context.at.errors().total();
+    Settings settings = Compiler(static_cast<const v3::ExtAuthz&>(message), context).compile();
+    if (context.at.errors().total() != errors_before) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 
   std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             const Context& context, config::Services&) const override {
+                                                             config::FactoryContext context) const override {
     const auto& proto = static_cast<const v3::ExtAuthzPerRoute&>(message);
     auto settings = std::make_shared<RouteSettings>();
     settings->skip = proto.disabled();
@@ -153,7 +153,8 @@ class Factory : public config::HttpFilterConfigFactory {
     settings->no_body = check.disable_request_body_buffering();
     if (check.has_with_request_body()) settings->body = Compiler::compileBody(check.with_request_body());
     if (settings->no_body && settings->body) {
-      context.child("check_settings").error("has both disable_request_body_buffering and with_request_body; keep one");
+      context.at.child("check_settings")
+          .error("has both disable_request_body_buffering and with_request_body; keep one");
       return nullptr;
     }
     return settings;

@@ -40,10 +40,10 @@ Mode compileMode(const ProcessingMode& proto, const Context& at) {
           .response_trailers = proto.response_trailer_mode() == ProcessingMode::SEND};
 }
 
-Stats makeStats(const v3::ExternalProcessor& proto, config::Services& services) {
-  std::string base = absl::StrCat(services.stat_prefix, "ext_proc.");
+Stats makeStats(const v3::ExternalProcessor& proto, const config::FactoryContext& context) {
+  std::string base = absl::StrCat(context.owner, "ext_proc.");
   if (!proto.stat_prefix().empty()) absl::StrAppend(&base, proto.stat_prefix(), ".");
-  const auto counter = [&](const char* name) { return services.stats.counter(base + name); };
+  const auto counter = [&](const char* name) { return context.stats->counter(base + name); };
   return {.streams_started = counter("streams_started"),
           .streams_failed = counter("streams_failed"),
           .messages_sent = counter("stream_msgs_sent"),
@@ -54,34 +54,34 @@ Stats makeStats(const v3::ExternalProcessor& proto, config::Services& services) 
           .rejected_header_mutations = counter("rejected_header_mutations")};
 }
 
-Settings compileSettings(const v3::ExternalProcessor& proto, const Context& context, config::Services& services) {
+Settings compileSettings(const v3::ExternalProcessor& proto, const config::FactoryContext& context) {
+  const Context& at = context.at;
   Settings settings;
   if (proto.has_grpc_service()) {
-    auto target = config::compileGrpcService(proto.grpc_service(), context.child("grpc_service"), services);
+    auto target = config::compileGrpcService(proto.grpc_service(), context.child("grpc_service"));
     if (target) settings.target = *std::move(target);
   } else {
-    context.error("has no grpc_service; it names the processor");
+    at.error("has no grpc_service; it names the processor");
   }
-  settings.mode = compileMode(proto.processing_mode(), context.child("processing_mode"));
+  settings.mode = compileMode(proto.processing_mode(), at.child("processing_mode"));
   settings.failure_mode_allow = proto.failure_mode_allow();
   settings.allow_mode_override = proto.allow_mode_override();
   settings.disable_immediate_response = proto.disable_immediate_response();
   if (proto.has_message_timeout()) {
-    settings.message_timeout = config::compileTimeout(proto.message_timeout(), context.child("message_timeout"))
-                                   .value_or(settings.message_timeout);
+    settings.message_timeout =
+        config::compileTimeout(proto.message_timeout(), at.child("message_timeout")).value_or(settings.message_timeout);
   }
-  settings.max_message_timeout =
-      config::compileTimeout(proto.max_message_timeout(), context.child("max_message_timeout"))
-          .value_or(settings.max_message_timeout);
+  settings.max_message_timeout = config::compileTimeout(proto.max_message_timeout(), at.child("max_message_timeout"))
+                                     .value_or(settings.max_message_timeout);
   if (proto.has_status_on_error()) {
     settings.status_on_error = static_cast<uint16_t>(proto.status_on_error().code());
     if (settings.status_on_error < 200) {
-      context.child("status_on_error").error("is no final status; use 200 to 599");
+      at.child("status_on_error").error("is no final status; use 200 to 599");
     }
   }
-  settings.rules = config::compileMutationRules(proto.mutation_rules(), context.child("mutation_rules"));
+  settings.rules = config::compileMutationRules(proto.mutation_rules(), at.child("mutation_rules"));
   config::Regexes regexes;
-  const Context rules = context.child("forward_rules");
+  const Context rules = at.child("forward_rules");
   settings.forward.allowed =
       config::compileNameMatcher(proto.forward_rules().allowed_headers(), rules.child("allowed_headers"), regexes);
   settings.forward.disallowed = config::compileNameMatcher(proto.forward_rules().disallowed_headers(),
@@ -91,7 +91,7 @@ Settings compileSettings(const v3::ExternalProcessor& proto, const Context& cont
   const auto& receiving = metadata.receiving_namespaces().untyped();
   settings.forwarding_namespaces.assign(forwarding.begin(), forwarding.end());
   settings.receiving_namespaces.assign(receiving.begin(), receiving.end());
-  settings.stats = makeStats(proto, services);
+  settings.stats = makeStats(proto, context);
   return settings;
 }
 
@@ -101,30 +101,28 @@ class Factory : public config::HttpFilterConfigFactory {
   std::string_view routeConfigType() const override { return v3::ExtProcPerRoute::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           const Context& context,
-                                                           config::Services& services) const override {
-    const size_t errors_before = context.errors().total();
-    Settings settings = compileSettings(static_cast<const v3::ExternalProcessor&>(message), context, services);
-    if (context.errors().total() != errors_before) return nullptr;
+                                                           config::FactoryContext context) const override {
+    const size_t errors_before = context.at.errors().total();
+    Settings settings = compileSettings(static_cast<const v3::ExternalProcessor&>(message), context);
+    if (context.at.errors().total() != errors_before) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 
   std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             const Context& context,
-                                                             config::Services& services) const override {
+                                                             config::FactoryContext context) const override {
     const auto& proto = static_cast<const v3::ExtProcPerRoute&>(message);
-    const size_t errors_before = context.errors().total();
+    const size_t errors_before = context.at.errors().total();
     auto settings = std::make_shared<RouteSettings>(proto.disabled());
     const auto& overrides = proto.overrides();
-    const Context at = context.child("overrides");
+    const config::FactoryContext nested = context.child("overrides");
     if (overrides.has_processing_mode()) {
-      settings->mode = compileMode(overrides.processing_mode(), at.child("processing_mode"));
+      settings->mode = compileMode(overrides.processing_mode(), nested.at.child("processing_mode"));
     }
     if (overrides.has_grpc_service()) {
-      settings->target = config::compileGrpcService(overrides.grpc_service(), at.child("grpc_service"), services);
+      settings->target = config::compileGrpcService(overrides.grpc_service(), nested.child("grpc_service"));
     }
     if (overrides.has_failure_mode_allow()) settings->failure_mode_allow = overrides.failure_mode_allow().value();
-    if (context.errors().total() != errors_before) return nullptr;
+    if (context.at.errors().total() != errors_before) return nullptr;
     return settings;
   }
 };

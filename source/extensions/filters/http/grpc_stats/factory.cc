@@ -16,7 +16,7 @@ class Factory : public config::HttpFilterConfigFactory {
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           const config::Context&, config::Services&) const override {
+                                                           config::FactoryContext) const override {
     const auto& proto = static_cast<const Proto&>(message);
     Settings settings;
     settings.emit_filter_state = proto.emit_filter_state();

@@ -13,8 +13,8 @@ using Proto = envoy::extensions::filters::http::grpc_web::v3::GrpcWeb;
 class Factory : public config::HttpFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message&, const config::Context&,
-                                                           config::Services&) const override {
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message&,
+                                                           config::FactoryContext) const override {
     return std::make_shared<FilterFactory>();
   }
 };

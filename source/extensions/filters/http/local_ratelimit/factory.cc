@@ -16,10 +16,10 @@ using Proto = envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLi
 
 constexpr std::chrono::milliseconds kMinFillInterval{50};
 
-Stats makeStats(const std::string& prefix, observability::StatsRegistry& registry) {
+Stats makeStats(const std::string& prefix, observability::Scope& scope) {
   const std::string base = absl::StrCat(prefix, ".http_local_rate_limit.");
-  return {registry.counter(base + "enabled"), registry.counter(base + "enforced"),
-          registry.counter(base + "rate_limited"), registry.counter(base + "ok")};
+  return {scope.counter(base + "enabled"), scope.counter(base + "enforced"), scope.counter(base + "rate_limited"),
+          scope.counter(base + "ok")};
 }
 
 uint32_t partsPerMillion(const RuntimeFractionalPercent& percent, const config::Context& context) {
@@ -41,19 +41,20 @@ std::unique_ptr<TokenBucket> compileBucket(const Proto& proto, const config::Con
   return std::make_unique<TokenBucket>(bucket.max_tokens(), per_fill, interval);
 }
 
-Settings compileSettings(const Proto& proto, const config::Context& context, config::Services& services) {
+Settings compileSettings(const Proto& proto, const config::FactoryContext& context) {
+  const config::Context& at = context.at;
   Settings settings;
-  if (proto.has_token_bucket()) settings.bucket = compileBucket(proto, context);
-  settings.enabled_ppm = partsPerMillion(proto.filter_enabled(), context.child("filter_enabled"));
-  settings.enforced_ppm = partsPerMillion(proto.filter_enforced(), context.child("filter_enforced"));
+  if (proto.has_token_bucket()) settings.bucket = compileBucket(proto, at);
+  settings.enabled_ppm = partsPerMillion(proto.filter_enabled(), at.child("filter_enabled"));
+  settings.enforced_ppm = partsPerMillion(proto.filter_enforced(), at.child("filter_enforced"));
   // As in Envoy a refusal is an error: what is none becomes 429.
   if (proto.has_status() && proto.status().code() >= 400)
     settings.status = static_cast<uint16_t>(proto.status().code());
   settings.response.add =
-      config::compileHeaderAdditions(proto.response_headers_to_add(), "response_headers_to_add", context);
+      config::compileHeaderAdditions(proto.response_headers_to_add(), "response_headers_to_add", at);
   settings.not_enforced.add = config::compileHeaderAdditions(proto.request_headers_to_add_when_not_enforced(),
-                                                             "request_headers_to_add_when_not_enforced", context);
-  settings.stats = makeStats(proto.stat_prefix(), services.stats);
+                                                             "request_headers_to_add_when_not_enforced", at);
+  settings.stats = makeStats(proto.stat_prefix(), *context.stats);
   return settings;
 }
 
@@ -63,21 +64,19 @@ class Factory : public config::HttpFilterConfigFactory {
   std::string_view routeConfigType() const override { return configType(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           const config::Context& context,
-                                                           config::Services& services) const override {
-    return std::make_shared<FilterFactory>(compileSettings(static_cast<const Proto&>(message), context, services));
+                                                           config::FactoryContext context) const override {
+    return std::make_shared<FilterFactory>(compileSettings(static_cast<const Proto&>(message), context));
   }
 
   std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             const config::Context& context,
-                                                             config::Services& services) const override {
+                                                             config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
     if (!proto.has_token_bucket()) {
-      context.child("token_bucket")
+      context.at.child("token_bucket")
           .error("is needed in a route's own settings; the filter's bucket is not used for it");
       return nullptr;
     }
-    return std::make_shared<RouteSettings>(compileSettings(proto, context, services));
+    return std::make_shared<RouteSettings>(compileSettings(proto, context));
   }
 };
 

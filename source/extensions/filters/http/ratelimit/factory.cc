@@ -17,26 +17,26 @@ using config::Context;
 
 constexpr std::chrono::milliseconds kDefaultTimeout{20};
 
-Stats makeStats(const v3::RateLimit& proto, config::Services& services) {
-  std::string base = absl::StrCat(services.stat_prefix, "ratelimit.");
+Stats makeStats(const v3::RateLimit& proto, const config::FactoryContext& context) {
+  std::string base = absl::StrCat(context.owner, "ratelimit.");
   if (!proto.stat_prefix().empty()) absl::StrAppend(&base, proto.stat_prefix(), ".");
-  const auto counter = [&](const char* name) { return services.stats.counter(base + name); };
+  const auto counter = [&](const char* name) { return context.stats->counter(base + name); };
   return {counter("ok"), counter("error"), counter("over_limit"), counter("failure_mode_allowed")};
 }
 
-Settings compileSettings(const v3::RateLimit& proto, const Context& context, config::Services& services) {
+Settings compileSettings(const v3::RateLimit& proto, const config::FactoryContext& context) {
+  const Context& at = context.at;
   Settings settings;
   const auto& service = proto.rate_limit_service();
-  const Context service_at = context.child("rate_limit_service");
-  auto target = config::compileGrpcService(service.grpc_service(), service_at.child("grpc_service"), services);
+  const config::FactoryContext service_context = context.child("rate_limit_service");
+  auto target = config::compileGrpcService(service.grpc_service(), service_context.child("grpc_service"));
   if (target) settings.target = *std::move(target);
   if (service.transport_api_version() == envoy::config::core::v3::V2) {
-    service_at.child("transport_api_version").error("V2 is gone; use V3");
+    service_context.at.child("transport_api_version").error("V2 is gone; use V3");
   }
   settings.target.timeout = kDefaultTimeout;
   if (proto.has_timeout()) {
-    settings.target.timeout =
-        config::compileTimeout(proto.timeout(), context.child("timeout")).value_or(kDefaultTimeout);
+    settings.target.timeout = config::compileTimeout(proto.timeout(), at.child("timeout")).value_or(kDefaultTimeout);
   }
   settings.domain = proto.domain();
   settings.stage = proto.stage();
@@ -52,12 +52,12 @@ Settings compileSettings(const v3::RateLimit& proto, const Context& context, con
     settings.status_on_error = static_cast<uint16_t>(proto.status_on_error().code());
   }
   settings.response.add =
-      config::compileHeaderAdditions(proto.response_headers_to_add(), "response_headers_to_add", context);
+      config::compileHeaderAdditions(proto.response_headers_to_add(), "response_headers_to_add", at);
   config::Regexes regexes;
-  settings.limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context, regexes);
-  settings.limits_slot = services.filter_slots.slotOf(route::kRateLimitsSlot);
-  settings.node_cluster = services.node_cluster;
-  settings.stats = makeStats(proto, services);
+  settings.limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", at, regexes);
+  settings.limits_slot = context.services.filter_slots.slotOf(route::kRateLimitsSlot);
+  settings.node_cluster = context.services.node_cluster;
+  settings.stats = makeStats(proto, context);
   return settings;
 }
 
@@ -67,26 +67,25 @@ class Factory : public config::HttpFilterConfigFactory {
   std::string_view routeConfigType() const override { return v3::RateLimitPerRoute::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           const Context& context,
-                                                           config::Services& services) const override {
-    const size_t errors_before = context.errors().total();
-    Settings settings = compileSettings(static_cast<const v3::RateLimit&>(message), context, services);
-    if (context.errors().total() != errors_before) return nullptr;
+                                                           config::FactoryContext context) const override {
+    const size_t errors_before = context.at.errors().total();
+    Settings settings = compileSettings(static_cast<const v3::RateLimit&>(message), context);
+    if (context.at.errors().total() != errors_before) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 
   std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             const Context& context, config::Services&) const override {
+                                                             config::FactoryContext context) const override {
     const auto& proto = static_cast<const v3::RateLimitPerRoute&>(message);
-    const size_t errors_before = context.errors().total();
+    const size_t errors_before = context.at.errors().total();
     using HostLimits = RouteSettings::HostLimits;
     auto settings = std::make_shared<RouteSettings>();
     if (proto.vh_rate_limits() == v3::RateLimitPerRoute::INCLUDE) settings->host_limits = HostLimits::kInclude;
     if (proto.vh_rate_limits() == v3::RateLimitPerRoute::IGNORE) settings->host_limits = HostLimits::kIgnore;
     config::Regexes regexes;
-    settings->limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context, regexes);
+    settings->limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context.at, regexes);
     settings->domain = proto.domain();
-    if (context.errors().total() != errors_before) return nullptr;
+    if (context.at.errors().total() != errors_before) return nullptr;
     return settings;
   }
 };

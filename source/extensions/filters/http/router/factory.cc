@@ -12,7 +12,7 @@ class Factory : public config::TerminalConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::shared_ptr<const filter::TerminalConfig> compile(const google::protobuf::Message& message,
-                                                        const config::Context&, config::Services&) const override {
+                                                        config::FactoryContext) const override {
     auto settings = std::make_shared<sluice::router::RouterSettings>();
     settings->suppress_envoy_headers = static_cast<const Proto&>(message).suppress_envoy_headers();
     return settings;

@@ -8,7 +8,7 @@ namespace {
 
 using Proto = envoy::extensions::filters::listener::http_inspector::v3::HttpInspector;
 
-Settings makeSettings(observability::StatsRegistry& stats) {
+Settings makeSettings(observability::Scope& stats) {
   return {stats.counter("http_inspector.http10_found"), stats.counter("http_inspector.http11_found"),
           stats.counter("http_inspector.http2_found"), stats.counter("http_inspector.http_not_found")};
 }
@@ -16,9 +16,9 @@ Settings makeSettings(observability::StatsRegistry& stats) {
 class Factory : public config::ListenerFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message&, const config::Context&,
-                                                        config::Services& services) const override {
-    return std::make_shared<Filter>(makeSettings(services.stats));
+  std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message&,
+                                                        config::FactoryContext context) const override {
+    return std::make_shared<Filter>(makeSettings(*context.stats));
   }
 };
 

@@ -11,8 +11,8 @@ using Proto = envoy::extensions::filters::listener::original_dst::v3::OriginalDs
 class Factory : public config::ListenerFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message&, const config::Context&,
-                                                        config::Services&) const override {
+  std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message&,
+                                                        config::FactoryContext) const override {
     return std::make_shared<Filter>();
   }
 };

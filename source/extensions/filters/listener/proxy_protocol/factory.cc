@@ -13,14 +13,14 @@ using envoy::config::core::v3::ProxyProtocolConfig;
 using Proto = envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol;
 using TrustedProto = sluice::extensions::filters::listener::proxy_protocol::v1::TrustedProxyProtocol;
 
-Settings compileSettings(const Proto& proto, config::Services& services) {
+Settings compileSettings(const Proto& proto, observability::Scope& stats) {
   Settings settings;
   settings.allow_without = proto.allow_requests_without_proxy_protocol();
   for (const int version : proto.disallowed_versions()) {
     settings.disallowed[version == ProxyProtocolConfig::V1 ? 1 : 2] = true;
   }
   const std::string base = absl::StrCat("proxy_proto.", proto.stat_prefix(), proto.stat_prefix().empty() ? "" : ".");
-  auto counter = [&](std::string_view name) { return services.stats.counter(absl::StrCat(base, std::string(name))); };
+  auto counter = [&](std::string_view name) { return stats.counter(absl::StrCat(base, std::string(name))); };
   for (const int version : {1, 2}) {
     const std::string of = absl::StrCat("versions.v", version, ".");
     settings.found[version] = counter(of + "found");
@@ -36,9 +36,8 @@ class Factory : public config::ListenerFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message& message,
-                                                        const config::Context&,
-                                                        config::Services& services) const override {
-    return std::make_shared<Filter>(compileSettings(static_cast<const Proto&>(message), services));
+                                                        config::FactoryContext context) const override {
+    return std::make_shared<Filter>(compileSettings(static_cast<const Proto&>(message), *context.stats));
   }
 };
 
@@ -46,16 +45,15 @@ class TrustedFactory : public config::ListenerFilterConfigFactory {
  public:
   std::string_view configType() const override { return TrustedProto::descriptor()->full_name(); }
   std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message& message,
-                                                        const config::Context& context,
-                                                        config::Services& services) const override {
+                                                        config::FactoryContext context) const override {
     const auto& proto = static_cast<const TrustedProto&>(message);
-    Settings settings = compileSettings(proto.proxy_protocol(), services);
+    Settings settings = compileSettings(proto.proxy_protocol(), *context.stats);
     settings.only_trusted = true;
     const std::string& prefix = proto.proxy_protocol().stat_prefix();
     settings.untrusted =
-        services.stats.counter(absl::StrCat("proxy_proto.", prefix, prefix.empty() ? "" : ".", "untrusted_peer"));
+        context.stats->counter(absl::StrCat("proxy_proto.", prefix, prefix.empty() ? "" : ".", "untrusted_peer"));
     for (int i = 0; i < proto.trusted_peers_size(); ++i) {
-      const auto range = config::compileCidr(proto.trusted_peers(i), context.child("trusted_peers", i));
+      const auto range = config::compileCidr(proto.trusted_peers(i), context.at.child("trusted_peers", i));
       if (range) settings.trusted.push_back(*range);
     }
     return std::make_shared<Filter>(std::move(settings));

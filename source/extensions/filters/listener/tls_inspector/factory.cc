@@ -8,7 +8,7 @@ namespace {
 
 using Proto = envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
 
-Settings compileSettings(const Proto& proto, observability::StatsRegistry& stats) {
+Settings compileSettings(const Proto& proto, observability::Scope& stats) {
   Settings settings;
   if (proto.has_max_client_hello_size()) settings.max_client_hello = proto.max_client_hello_size().value();
   settings.close_on_errors = proto.close_connection_on_client_hello_parsing_errors();
@@ -26,9 +26,8 @@ class Factory : public config::ListenerFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message& message,
-                                                        const config::Context&,
-                                                        config::Services& services) const override {
-    return std::make_shared<Filter>(compileSettings(static_cast<const Proto&>(message), services.stats));
+                                                        config::FactoryContext context) const override {
+    return std::make_shared<Filter>(compileSettings(static_cast<const Proto&>(message), *context.stats));
   }
 };
 

@@ -14,16 +14,15 @@ class Factory : public config::ConnectionFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
-                                                          const config::Context& context,
-                                                          config::Services& services) const override {
+                                                          config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
     if (!proto.has_max_connections()) {
-      context.child("max_connections").error("is not set; say how many connections there may be");
+      context.at.child("max_connections").error("is not set; say how many connections there may be");
       return nullptr;
     }
     if (proto.has_runtime_enabled()) {
       if (!proto.runtime_enabled().runtime_key().empty()) {
-        context.child("runtime_enabled").child("runtime_key").warn("there is no runtime; default_value counts");
+        context.at.child("runtime_enabled").child("runtime_key").warn("there is no runtime; default_value counts");
       }
       if (!proto.runtime_enabled().default_value().value()) return nullptr;  // switched off: not in the chain
     }
@@ -31,7 +30,7 @@ class Factory : public config::ConnectionFilterConfigFactory {
     return std::make_shared<ConnectionLimit>(
         proto.max_connections().value(),
         std::chrono::duration_cast<std::chrono::milliseconds>(config::compileDuration(proto.delay())),
-        Stats{services.stats.counter(base + "limited_connections"), services.stats.gauge(base + "active_connections")});
+        Stats{context.stats->counter(base + "limited_connections"), context.stats->gauge(base + "active_connections")});
   }
 };
 

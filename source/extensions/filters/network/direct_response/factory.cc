@@ -13,11 +13,10 @@ class Factory : public config::NetworkFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::shared_ptr<const filter::TerminalNetworkFilter> compile(const google::protobuf::Message& message,
-                                                               const config::Context& context,
-                                                               config::Services&) const override {
+                                                               config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
     if (!proto.has_response()) return std::make_shared<DirectResponse>(std::string());
-    auto response = config::compileDataSource(proto.response(), context.child("response"));
+    auto response = config::compileDataSource(proto.response(), context.at.child("response"));
     return response ? std::make_shared<DirectResponse>(*std::move(response)) : nullptr;
   }
 };

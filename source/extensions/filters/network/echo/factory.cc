@@ -11,8 +11,8 @@ class Factory : public config::NetworkFilterConfigFactory {
   std::string_view configType() const override {
     return envoy::extensions::filters::network::echo::v3::Echo::descriptor()->full_name();
   }
-  std::shared_ptr<const filter::TerminalNetworkFilter> compile(const google::protobuf::Message&, const config::Context&,
-                                                               config::Services&) const override {
+  std::shared_ptr<const filter::TerminalNetworkFilter> compile(const google::protobuf::Message&,
+                                                               config::FactoryContext) const override {
     return std::make_shared<EchoFilter>();
   }
 };

@@ -43,19 +43,21 @@ milliseconds millisOf(const google::protobuf::Duration& duration) {
 
 class Compiler {
  public:
-  Compiler(const Proto& proto, const Context& context, config::Services& services)
-      : proto_(proto), context_(context), services_(services) {}
+  Compiler(const Proto& proto, config::FactoryContext context)
+      : proto_(proto),
+        owner_(absl::StrCat("http.", proto.stat_prefix(), ".")),
+        context_(std::move(context.at)),
+        services_(context.services) {}
 
   std::shared_ptr<const filter::TerminalNetworkFilter> compile() {
     const size_t errors_before = context_.errors().total();
     settings_->stat_prefix = proto_.stat_prefix();
-    settings_->stats = session::makeHttpStats(services_.stats, proto_.stat_prefix());
-    services_.stat_prefix = absl::StrCat("http.", proto_.stat_prefix(), ".");
+    settings_->stats = session::makeHttpStats(holding_.stats(), proto_.stat_prefix());
     compileOptions();
     compileClientCert();
     compileTimeouts();
     compileFilters();
-    settings_->access_logs = config::compileAccessLogs(proto_.access_log(), context_, services_);
+    settings_->access_logs = config::compileAccessLogs(proto_.access_log(), of(context_));
     compileRoutes();
     if (context_.errors().total() != errors_before) return nullptr;
     return std::make_shared<HttpConnectionManager>(holding_.tie(settings_));
@@ -240,7 +242,7 @@ class Compiler {
           at.error(absl::StrCat("filter '", proto.name(), "' is terminal and has to be the last of the chain"));
         }
         chain_.emplace(proto.name(), nullptr);
-        settings_->terminal = terminal->compile(*message, typed, services_);
+        settings_->terminal = terminal->compile(*message, of(typed));
         continue;
       }
       const auto match = services_.registry.http_filters.resolve(proto.typed_config(), typed);
@@ -251,8 +253,7 @@ class Compiler {
             "filter '", proto.name(),
             "' is the last of the chain but not terminal; the chain has to end in envoy.filters.http.router"));
       }
-      std::shared_ptr<const filter::HttpFilterFactory> factory =
-          match.factory->compile(*match.config, typed, services_);
+      std::shared_ptr<const filter::HttpFilterFactory> factory = match.factory->compile(*match.config, of(typed));
       if (factory) entries.push_back({proto.name(), std::move(factory), services_.filter_slots.slotOf(proto.name())});
     }
     settings_->chain = std::make_shared<filter::ChainConfig>(std::move(entries));
@@ -271,12 +272,16 @@ class Compiler {
       return;
     }
     std::shared_ptr<const route::Table> table =
-        config::compileRoutes(proto_.route_config(), context_.child("route_config"), services_, &chain_);
+        config::compileRoutes(proto_.route_config(), context_.child("route_config"), services_, &chain_, owner_);
     if (table) settings_->route_slot = services_.route_slots.inlineTable(std::move(table));
   }
 
+  // For the parts of this connection manager.
+  config::FactoryContext of(const Context& at) const { return holding_.context(at, owner_); }
+
   const Proto& proto_;
-  const Context& context_;
+  const std::string owner_;
+  const Context context_;
   config::Services& services_;
   config::Holding holding_{services_};
   config::ChainFilters chain_;
@@ -287,9 +292,8 @@ class Factory : public config::NetworkFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::shared_ptr<const filter::TerminalNetworkFilter> compile(const google::protobuf::Message& message,
-                                                               const Context& context,
-                                                               config::Services& services) const override {
-    return Compiler(static_cast<const Proto&>(message), context, services).compile();
+                                                               config::FactoryContext context) const override {
+    return Compiler(static_cast<const Proto&>(message), std::move(context)).compile();
   }
 };
 

@@ -16,25 +16,24 @@ class Factory : public config::ConnectionFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
-                                                          const config::Context& context,
-                                                          config::Services& services) const override {
+                                                          config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
     const auto& bucket = proto.token_bucket();
     const std::chrono::nanoseconds interval = config::compileDuration(bucket.fill_interval());
     if (interval < kMinFillInterval) {
-      context.child("token_bucket").child("fill_interval").error("is less than 50 ms; fill more tokens less often");
+      context.at.child("token_bucket").child("fill_interval").error("is less than 50 ms; fill more tokens less often");
       return nullptr;
     }
     if (proto.has_runtime_enabled()) {
       if (!proto.runtime_enabled().runtime_key().empty()) {
-        context.child("runtime_enabled").child("runtime_key").warn("there is no runtime; default_value counts");
+        context.at.child("runtime_enabled").child("runtime_key").warn("there is no runtime; default_value counts");
       }
       if (!proto.runtime_enabled().default_value().value()) return nullptr;  // switched off: not in the chain
     }
     const uint32_t per_fill = bucket.has_tokens_per_fill() ? bucket.tokens_per_fill().value() : 1;
     return std::make_shared<LocalRateLimit>(
         bucket.max_tokens(), per_fill, interval,
-        services.stats.counter(absl::StrCat("local_rate_limit.", proto.stat_prefix(), ".rate_limited")));
+        context.stats->counter(absl::StrCat("local_rate_limit.", proto.stat_prefix(), ".rate_limited")));
   }
 };
 

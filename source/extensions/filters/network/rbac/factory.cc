@@ -15,25 +15,24 @@ class Factory : public config::ConnectionFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
-                                                          const config::Context& context,
-                                                          config::Services& services) const override {
+                                                          config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
-    const size_t errors_before = context.errors().total();
+    const size_t errors_before = context.at.errors().total();
     Settings settings;
-    if (proto.has_rules()) settings.rules = config::compileRbac(proto.rules(), context.child("rules"));
+    if (proto.has_rules()) settings.rules = config::compileRbac(proto.rules(), context.at.child("rules"));
     if (proto.has_shadow_rules()) {
-      settings.shadow_rules = config::compileRbac(proto.shadow_rules(), context.child("shadow_rules"));
+      settings.shadow_rules = config::compileRbac(proto.shadow_rules(), context.at.child("shadow_rules"));
     }
     if (proto.enforcement_type() == Proto::CONTINUOUS) {
-      context.child("enforcement_type").warn("nothing that rules ask for changes later: they are asked once");
+      context.at.child("enforcement_type").warn("nothing that rules ask for changes later: they are asked once");
     }
     settings.delay = std::chrono::duration_cast<std::chrono::milliseconds>(config::compileDuration(proto.delay_deny()));
     const std::string base = absl::StrCat(proto.stat_prefix(), ".rbac.");
     const std::string shadow = absl::StrCat(base, proto.shadow_rules_stat_prefix());
-    settings.stats = {services.stats.counter(base + "allowed"), services.stats.counter(base + "denied"),
-                      services.stats.counter(shadow + "shadow_allowed"),
-                      services.stats.counter(shadow + "shadow_denied")};
-    if (context.errors().total() != errors_before) return nullptr;
+    settings.stats = {context.stats->counter(base + "allowed"), context.stats->counter(base + "denied"),
+                      context.stats->counter(shadow + "shadow_allowed"),
+                      context.stats->counter(shadow + "shadow_denied")};
+    if (context.at.errors().total() != errors_before) return nullptr;
     return std::make_shared<Rbac>(std::move(settings));
   }
 };

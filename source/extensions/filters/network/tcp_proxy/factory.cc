@@ -32,14 +32,14 @@ milliseconds millisOf(const google::protobuf::Duration& duration) {
   return std::chrono::duration_cast<milliseconds>(config::compileDuration(duration));
 }
 
-Stats makeStats(const std::string& prefix, observability::StatsRegistry& registry) {
+Stats makeStats(const std::string& prefix, observability::Scope& scope) {
   const std::string base = absl::StrCat("tcp.", prefix, ".");
-  return {registry.counter(base + "downstream_cx_total"),
-          registry.counter(base + "downstream_cx_no_route"),
-          registry.counter(base + "downstream_cx_rx_bytes_total"),
-          registry.counter(base + "downstream_cx_tx_bytes_total"),
-          registry.counter(base + "idle_timeout"),
-          registry.counter(base + "max_downstream_connection_duration")};
+  return {scope.counter(base + "downstream_cx_total"),
+          scope.counter(base + "downstream_cx_no_route"),
+          scope.counter(base + "downstream_cx_rx_bytes_total"),
+          scope.counter(base + "downstream_cx_tx_bytes_total"),
+          scope.counter(base + "idle_timeout"),
+          scope.counter(base + "max_downstream_connection_duration")};
 }
 
 void addTarget(Settings& settings, const std::string& name, uint64_t weight, const Context& context,
@@ -63,8 +63,8 @@ void compileTargets(const Proto& proto, const Context& context, config::Services
   }
 }
 
-void compileAccessLogs(const Proto& proto, const Context& context, config::Services& services, Settings& settings) {
-  settings.access_logs = config::compileAccessLogs(proto.access_log(), context, services);
+void compileAccessLogs(const Proto& proto, const config::FactoryContext& context, Settings& settings) {
+  settings.access_logs = config::compileAccessLogs(proto.access_log(), context);
   const auto& options = proto.access_log_options();
   if (options.has_access_log_flush_interval()) settings.log_interval = millisOf(options.access_log_flush_interval());
   settings.log_on_start = options.flush_access_log_on_start();
@@ -110,24 +110,24 @@ class Factory : public config::NetworkFilterConfigFactory {
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::TerminalNetworkFilter> compile(const google::protobuf::Message& message,
-                                                               const Context& context,
-                                                               config::Services& services) const override {
+                                                               config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
-    const size_t errors_before = context.errors().total();
-    config::Holding holding(services);
+    const Context& at = context.at;
+    const size_t errors_before = at.errors().total();
+    config::Holding holding(context.services);
     auto settings = std::make_shared<Settings>();
-    settings->stats = makeStats(proto.stat_prefix(), services.stats);
-    compileTargets(proto, context, services, *settings);
+    settings->stats = makeStats(proto.stat_prefix(), holding.stats());
+    compileTargets(proto, at, context.services, *settings);
     if (proto.has_idle_timeout()) settings->idle_timeout = millisOf(proto.idle_timeout());
     if (proto.has_max_downstream_connection_duration()) {
       settings->max_duration = millisOf(proto.max_downstream_connection_duration());
     }
     if (proto.has_max_connect_attempts()) settings->max_connect_attempts = proto.max_connect_attempts().value();
     if (proto.has_tunneling_config()) {
-      settings->tunnel = compileTunnel(proto.tunneling_config(), context.child("tunneling_config"));
+      settings->tunnel = compileTunnel(proto.tunneling_config(), at.child("tunneling_config"));
     }
-    compileAccessLogs(proto, context, services, *settings);
-    if (context.errors().total() != errors_before) return nullptr;
+    compileAccessLogs(proto, holding.context(at, context.owner), *settings);
+    if (at.errors().total() != errors_before) return nullptr;
     return std::make_shared<TcpProxy>(holding.tie(std::move(settings)));
   }
 };

@@ -14,9 +14,9 @@ using Proto = envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig;
 using Route = envoy::extensions::filters::udp::udp_proxy::v3::Route;
 using config::Context;
 
-Stats makeStats(const std::string& prefix, observability::StatsRegistry& registry) {
+Stats makeStats(const std::string& prefix, observability::Scope& scope) {
   const std::string base = absl::StrCat("udp.", prefix, ".");
-  auto counter = [&](const char* name) { return registry.counter(base + name); };
+  auto counter = [&](const char* name) { return scope.counter(base + name); };
   return {counter("downstream_sess_total"),
           counter("downstream_sess_no_route"),
           counter("downstream_sess_overflow"),
@@ -28,7 +28,7 @@ Stats makeStats(const std::string& prefix, observability::StatsRegistry& registr
           counter("downstream_sess_tx_datagrams"),
           counter("downstream_sess_tx_errors"),
           counter("idle_timeout"),
-          registry.gauge(base + "downstream_sess_active")};
+          scope.gauge(base + "downstream_sess_active")};
 }
 
 // The name of the cluster; empty after an error.
@@ -54,26 +54,27 @@ class Factory : public config::UdpFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::UdpFilter> compile(const google::protobuf::Message& message, const Context& context,
-                                                   config::Services& services) const override {
+  std::shared_ptr<const filter::UdpFilter> compile(const google::protobuf::Message& message,
+                                                   config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
-    const size_t errors_before = context.errors().total();
-    config::Holding holding(services);
+    const Context& at = context.at;
+    const size_t errors_before = at.errors().total();
+    config::Holding holding(context.services);
     auto settings = std::make_shared<Settings>();
-    settings->stats = makeStats(proto.stat_prefix(), services.stats);
-    compileCluster(proto, context, services, *settings);
+    settings->stats = makeStats(proto.stat_prefix(), holding.stats());
+    compileCluster(proto, at, context.services, *settings);
     if (proto.has_idle_timeout()) {
       settings->idle_timeout = std::chrono::duration_cast<milliseconds>(config::compileDuration(proto.idle_timeout()));
       if (settings->idle_timeout.count() < 1) {
-        context.child("idle_timeout").error("must be at least 1ms: nothing else tells that a client is gone");
+        at.child("idle_timeout").error("must be at least 1ms: nothing else tells that a client is gone");
       }
     }
     const auto& socket = proto.upstream_socket_config();
     if (socket.has_max_rx_datagram_size()) settings->max_rx_datagram_size = socket.max_rx_datagram_size().value();
     if (socket.has_prefer_gro()) settings->prefer_gro = socket.prefer_gro().value();
     settings->per_packet = proto.use_per_packet_load_balancing();
-    settings->access_logs = config::compileAccessLogs(proto.access_log(), context, services);
-    if (context.errors().total() != errors_before) return nullptr;
+    settings->access_logs = config::compileAccessLogs(proto.access_log(), holding.context(at, context.owner));
+    if (at.errors().total() != errors_before) return nullptr;
     return std::make_shared<Filter>(holding.tie(std::move(settings)));
   }
 

@@ -1,0 +1,89 @@
+// What the factories of extensions get: the services of the process that compiles, and the place of what they compile.
+//
+// Thread: main. Whoever compiles makes a FactoryContext for each call; nothing of it is written beforehand and nothing
+// is left behind, so that two compilations never see each other's names.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "envoy/config/core/v3/config_source.pb.h"
+#include "source/config/errors.h"
+#include "source/config/secrets.h"
+#include "source/observability/log_file.h"
+#include "source/observability/stats.h"
+#include "source/route/cluster_names.h"
+#include "source/route/filter_slots.h"
+#include "source/route/table.h"
+#include "source/route/table_slot.h"
+
+namespace sluice::config {
+
+struct Registry;
+class HttpFilterConfigFactory;
+
+// The filters of a chain by their names in it. Null: a terminal filter, which has no per-route settings.
+using ChainFilters = std::map<std::string, const HttpFilterConfigFactory*, std::less<>>;
+
+// Which defaults stand where a field is not set. (docs: "Defaults" in ARCHITECTURE.md)
+enum class Defaults : uint8_t { kEdge, kEnvoy };
+
+// Gives route tables their places; RDS fills them later.
+class RouteSlots {
+ public:
+  virtual ~RouteSlots() = default;
+  virtual std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table> table) = 0;
+  // Null after reporting to `context` if the source cannot be used.
+  virtual std::shared_ptr<const route::TableSlot> rds(const std::string& name,
+                                                      const envoy::config::core::v3::ConfigSource& source,
+                                                      const Context& context) = 0;
+  // `slot` of rds(), for a connection manager with these filters: tables come later than the chain and may have
+  // settings for filters that it does not have.
+  virtual std::shared_ptr<const route::TableSlot> usedBy(std::shared_ptr<const route::TableSlot> slot,
+                                                         const ChainFilters& /*chain*/,
+                                                         std::string_view /*stat_prefix*/) {
+    return slot;
+  }
+};
+
+// What factories may use. All of it outlives what they make.
+struct Services {
+  const Registry& registry;
+  observability::StatsRegistry& stats;
+  observability::LogFiles* log_files;  // null: only validating, nothing is opened
+  route::ClusterNames& cluster_names;
+  route::FilterSlots& filter_slots;
+  RouteSlots& route_slots;
+  Defaults defaults = Defaults::kEdge;
+  // Whether a cluster is configured; empty: not known here, references are not checked.
+  std::function<bool(std::string_view cluster)> cluster_exists = {};
+  // Null: secrets with names and files that change are not followed; configurations are only checked.
+  Secrets* secrets = nullptr;
+  // The cluster that this process belongs to, for what tells services of itself. (proto: Node.cluster)
+  std::string node_cluster = {};
+};
+
+// What a factory gets beside the message, by value: it may keep a copy for as long as its services live.
+struct FactoryContext {
+  Services& services;
+  // Of the message: where errors are reported.
+  Context at;
+  // Stats by their whole names, which live as long as what is being made.
+  observability::StatsScope stats;
+  // What the message belongs to. Of a transport socket and a listener's filters: the name of the listener or cluster in
+  // stats. Of the filters of a connection manager and their per-route settings: what their stats begin with,
+  // "http.PREFIX."; empty for tables that many connection managers share.
+  std::string owner = {};
+
+  // The same for a part of the message.
+  FactoryContext child(std::string_view field) const { return moved(at.child(field)); }
+  FactoryContext child(std::string_view field, size_t index) const { return moved(at.child(field, index)); }
+  FactoryContext moved(Context to) const { return {services, std::move(to), stats, owner}; }
+};
+
+}  // namespace sluice::config
