@@ -25,13 +25,13 @@ std::string namesOf(const ChainFilters& chain) {
 
 std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
                                                   const Context& context, Services& services, const ChainFilters* chain,
-                                                  const std::string& owner) {
+                                                  const std::string& owner, const std::string& identity) {
   Holding holding(services);
+  const std::string of = identity.empty() ? absl::StrCat("routes '", config.name(), "'") : identity;
   RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, chain != nullptr};
   deps.cluster_exists = services.cluster_exists;
-  deps.compile_filter_config = [&services, &holding, &owner, chain](
-                                   std::string_view filter_name, const google::protobuf::Any& config,
-                                   const Context& at) -> std::shared_ptr<const route::PerFilterConfig> {
+  deps.compile_filter_config = [&, chain](std::string_view filter_name, const google::protobuf::Any& config,
+                                          const Context& at) -> std::shared_ptr<const route::PerFilterConfig> {
     const std::unique_ptr<google::protobuf::Message> message = unpackAny(config, at);
     if (!message) return nullptr;
     const std::string& type = message->GetDescriptor()->full_name();
@@ -48,7 +48,7 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
       at.error(absl::StrCat(type, " is no per-route setting of filter '", std::string(filter_name), "'"));
       return nullptr;
     }
-    return factory->compileRoute(*message, holding.context(at, owner));
+    return factory->compileRoute(*message, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
   };
   return holding.tie(compileRouteTable(config, context, deps));
 }
@@ -59,7 +59,7 @@ std::shared_ptr<const net::TransportFactory> compileTransport(const envoy::confi
   const auto match = context.services.registry.transport_sockets.resolve(socket.typed_config(), at);
   if (!match) return nullptr;
   Holding holding(context.services);
-  FactoryContext typed = holding.context(at, context.owner);
+  FactoryContext typed = holding.context(at, context.owner, context.identity);
   return holding.tie(side == TransportSide::kDownstream
                          ? match.factory->compileDownstream(*match.config, std::move(typed))
                          : match.factory->compileUpstream(*match.config, std::move(typed)));

@@ -40,10 +40,10 @@ class HttpFilterConfigFactory : public ExtensionFactory {
 // compileRouteTable with what `services` know: per-route settings go to the factories of their filters, clusters that
 // no route may lead to are refused. `chain`: of a table that stands in a listener; there settings for a filter that is
 // not in the chain are an error, and validate_clusters is on unless it says otherwise. Null for RDS, whose tables many
-// chains share. `owner` as in FactoryContext.
+// chains share. `owner` and `identity` as in FactoryContext.
 std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
                                                   const Context& context, Services& services, const ChainFilters* chain,
-                                                  const std::string& owner = {});
+                                                  const std::string& owner = {}, const std::string& identity = {});
 
 // The last filter of an HTTP chain.
 class TerminalConfigFactory : public ExtensionFactory {

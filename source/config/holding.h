@@ -20,8 +20,8 @@ class Holding {
   explicit Holding(Services& services) : services_(services), stats_(newScope()), clusters_(services.cluster_names) {}
 
   // For a factory whose product will be tied here.
-  FactoryContext context(Context at, std::string owner = {}) const {
-    return {services_, std::move(at), stats_, std::move(owner)};
+  FactoryContext context(Context at, std::string owner = {}, std::string identity = {}) const {
+    return {services_, std::move(at), stats_, std::move(owner), std::move(identity)};
   }
   observability::Scope& stats() const { return *stats_; }
 

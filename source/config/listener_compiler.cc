@@ -1,6 +1,7 @@
 #include "source/config/listener_compiler.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "absl/hash/hash.h"
@@ -43,14 +44,23 @@ void refuseAccessLog(const Proto& listener, const Context& context) {
   }
 }
 
-std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterChain& chain, const Context& context,
-                                                                  Services& services, const std::string& owner) {
+std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterChain& chain,
+                                                                  const FactoryContext& factory_context) {
+  const Context& context = factory_context.at;
+  Services& services = factory_context.services;
   const int last = chain.filters_size() - 1;
   if (last < 0) {
     context.child("filters").error("the filter chain has no filter; it needs one terminal network filter");
     return nullptr;
   }
   Holding holding(services);
+  // The filters that stand in front of another one do not matter to it: it is the n-th of its type.
+  std::map<std::string, int> of_type;
+  auto contextOf = [&](const google::protobuf::Message& message, const Context& at) {
+    const std::string& type = message.GetDescriptor()->full_name();
+    return holding.context(at, factory_context.owner,
+                           absl::StrCat(factory_context.identity, "/", type, "#", of_type[type]++));
+  };
   filter::ConnectionFilters gates;
   std::shared_ptr<const filter::TerminalNetworkFilter> terminal;
   for (int i = 0; i <= last; ++i) {
@@ -68,13 +78,13 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
                                 "it has to end in one that serves connections, "
                                 "such as envoy.filters.network.tcp_proxy"));
     } else if (gate != nullptr) {
-      if (auto compiled = gate->compile(*message, holding.context(at, owner)))
+      if (auto compiled = gate->compile(*message, contextOf(*message, at)))
         gates.push_back(holding.tie(std::move(compiled)));
     } else if (const auto match = services.registry.network_filters.resolve(chain.filters(i).typed_config(), at)) {
       if (i != last) {
         filter.error(absl::StrCat("filter '", chain.filters(i).name(), "' is terminal and has to be the last"));
       } else {
-        terminal = holding.tie(match.factory->compile(*match.config, holding.context(at, owner)));
+        terminal = holding.tie(match.factory->compile(*match.config, contextOf(*match.config, at)));
       }
     }
   }
@@ -157,10 +167,12 @@ void compileChains(const Proto& listener, const FactoryContext& factory_context,
     listener::FilterChain& out = compiled.chains.emplace_back();
     out.name = chain.name();
     out.content_hash = hashOf(chain);
-    out.terminal = compileChain(chain, at, factory_context.services, factory_context.owner);
+    FactoryContext of_chain = factory_context.moved(at);
+    absl::StrAppend(&of_chain.identity, "/filter chain '", chain.name().empty() ? at.path() : chain.name(), "'");
+    out.terminal = compileChain(chain, of_chain);
     if (chain.has_transport_socket()) {
-      out.transport = compileTransport(chain.transport_socket(), TransportSide::kDownstream,
-                                       factory_context.moved(at.child("transport_socket")));
+      out.transport =
+          compileTransport(chain.transport_socket(), TransportSide::kDownstream, of_chain.child("transport_socket"));
     }
     if (chain.has_transport_socket_connect_timeout()) {
       out.transport_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -227,7 +239,9 @@ std::optional<CompiledListener> compileListener(const Proto& listener, const Con
   compileAddresses(listener, context, compiled);
   compileSockets(listener, context, compiled);
   compiled.drain_on_health_fail = listener.drain_type() == Proto::DEFAULT;
-  const FactoryContext factory_context = holding.context(context, compiled.stat_name);
+  const FactoryContext factory_context =
+      holding.context(context, compiled.stat_name,
+                      absl::StrCat("listener '", compiled.name.empty() ? compiled.stat_name : compiled.name, "'"));
   if (isUdp(listener)) {
     compiled.udp = compileUdpListener(listener, factory_context);
   } else {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "envoy/config/core/v3/config_source.pb.h"
+#include "source/base/shared_objects.h"
 #include "source/config/errors.h"
 #include "source/config/secrets.h"
 #include "source/observability/log_file.h"
@@ -66,6 +67,8 @@ struct Services {
   Secrets* secrets = nullptr;
   // The cluster that this process belongs to, for what tells services of itself. (proto: Node.cluster)
   std::string node_cluster = {};
+  // Objects that outlive a generation of the configuration: FactoryContext::shared().
+  base::SharedObjects objects = {};
 };
 
 // What a factory gets beside the message, by value: it may keep a copy for as long as its services live.
@@ -79,11 +82,24 @@ struct FactoryContext {
   // stats. Of the filters of a connection manager and their per-route settings: what their stats begin with,
   // "http.PREFIX."; empty for tables that many connection managers share.
   std::string owner = {};
+  // What is being made among all that the process has, in the same words for its next generation: "listener 'l'/filter
+  // chain 'c'/TYPE#0". Empty: nothing that another generation follows.
+  std::string identity = {};
 
   // The same for a part of the message.
   FactoryContext child(std::string_view field) const { return moved(at.child(field)); }
   FactoryContext child(std::string_view field, size_t index) const { return moved(at.child(field, index)); }
-  FactoryContext moved(Context to) const { return {services, std::move(to), stats, owner}; }
+  FactoryContext moved(Context to) const { return {services, std::move(to), stats, owner, identity}; }
+
+  // An object of the whole process that the next generation of what is being made finds again, as long as this one, or
+  // a connection of it, still holds it: counts, tokens, caches. `what`: its name, and all settings that another object
+  // would have to be made for. Thread-safe itself: all workers use it.
+  template <typename T, typename... Arguments>
+  std::shared_ptr<T> shared(std::string_view what, Arguments&&... arguments) const {
+    auto make = [&] { return std::make_shared<T>(std::forward<Arguments>(arguments)...); };
+    if (identity.empty()) return make();
+    return services.objects.get<T>(identity + "/" + std::string(what), make);
+  }
 };
 
 }  // namespace sluice::config

@@ -10,6 +10,7 @@
 #include "source/config/loader.h"
 #include "source/config/validate.h"
 #include "source/extensions/all.h"
+#include "source/filter/test_network.h"
 
 namespace sluice::extensions {
 namespace {
@@ -136,6 +137,67 @@ TEST_CASE("a listener's filters hold their stats and the clusters that they name
   compiled.reset();
   CHECK(world.stats.size() == stats_before);
   for (const char* name : {"a", "b"}) CHECK_FALSE(world.cluster_names.used(world.cluster_names.find(name)));
+}
+
+TEST_CASE("listeners that come with ever new names of stats leave nothing behind") {
+  World world;
+  const std::string network = "type.googleapis.com/envoy.extensions.filters.network.";
+  const size_t before = world.stats.size();
+  std::optional<config::CompiledListener> serving;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string prefix = "p" + std::to_string(i);
+    const std::string filters = "filters: [{name: g, typed_config: {\"@type\": " + network +
+                                "connection_limit.v3.ConnectionLimit, stat_prefix: " + prefix +
+                                ", max_connections: 5}}, {name: t, typed_config: {\"@type\": " + network +
+                                "tcp_proxy.v3.TcpProxy, stat_prefix: " + prefix + ", cluster: c}}]";
+    serving = world.compile("filter_chains: [{" + filters + "}]", "stat_prefix: " + prefix);
+    REQUIRE(world.errors.toString() == "");
+  }
+  CHECK(world.stats.find("tcp.p999.downstream_cx_total") != nullptr);
+  CHECK(world.stats.find("tcp.p998.downstream_cx_total") == nullptr);
+
+  serving.reset();
+  CHECK(world.stats.size() == before);
+  CHECK(world.stats.cellsUsed() < 100);
+}
+
+// A chain that lets one connection in at a time and answers nothing.
+std::string limited(const std::string& more = "") {
+  const std::string network = "type.googleapis.com/envoy.extensions.filters.network.";
+  return "filters: [" + more + "{name: g, typed_config: {\"@type\": " + network +
+         "connection_limit.v3.ConnectionLimit, stat_prefix: g, max_connections: 1}}, {name: e, typed_config: "
+         "{\"@type\": " +
+         network + "echo.v3.Echo}}]";
+}
+
+TEST_CASE("a changed listener goes on counting the connections of the one before") {
+  World world;
+  filter::TestNetwork network;
+  const auto first = world.compile("filter_chains: [{name: c, " + limited() + "}]");
+  REQUIRE(first);
+  filter::NetworkClient& old = network.connect(*first->chains[0].terminal);
+
+  const std::string sni =
+      "{name: s, typed_config: {\"@type\": "
+      "type.googleapis.com/envoy.extensions.filters.network.sni_cluster.v3.SniCluster}}, ";
+  const auto second = world.compile("filter_chains: [{name: d, " + limited() +
+                                    ", filter_chain_match: "
+                                    "{destination_port: 80}}, {name: c, " +
+                                    limited(sni) + "}]");
+  REQUIRE(second);
+  filter::NetworkClient& refused = network.connect(*second->chains[1].terminal);
+  network.loop.turn();
+  refused.take();
+  CHECK(refused.closed);
+  filter::NetworkClient& of_another_chain = network.connect(*second->chains[0].terminal);
+  of_another_chain.take();
+  CHECK_FALSE(of_another_chain.closed);
+
+  old.close();
+  network.loop.turn();
+  filter::NetworkClient& late = network.connect(*second->chains[1].terminal);
+  late.take();
+  CHECK_FALSE(late.closed);
 }
 
 TEST_CASE("chains that match the same connections are told with both places") {

@@ -191,7 +191,7 @@ struct ListenerTest : Process {
     compiled.name = name;
     compiled.addresses = {at};
     compiled.backlog = 100;
-    compiled.stat_name = name;
+    compiled.stat_name = stat_name.value_or(name);
     compiled.reuse_port = reuse_port;
     compiled.socket_hash = socket_hash;
     compiled.content_hash = std::hash<std::string>()(generation + at.toString());
@@ -215,6 +215,7 @@ struct ListenerTest : Process {
   net::Address boundOf(const std::string& name) { return listeners.entries().at(name).active->bound.at(0); }
 
   bool reuse_port = true;
+  std::optional<std::string> stat_name;
   uint64_t socket_hash = 0;
   const net::Address any = *net::Address::fromIp("127.0.0.1", 0);
   RouteManager routes{*main, workers, stats, cells};
@@ -243,6 +244,23 @@ TEST_CASE("an update keeps the address, also one that the kernel chose") {
   REQUIRE(t.set("l", elsewhere, "three").ok());
   for (int i = 0; i < 5; ++i) CHECK(t.ask(elsewhere) == "three");
   CHECK(t.ask(bound) == "refused");
+}
+
+TEST_CASE("updates that bring ever new names of stats leave as many as there were") {
+  ListenerTest t;
+  t.listeners.startAccepting();
+  const net::Address at = t.unixAddress();
+  const auto update = [&](int i) {
+    t.stat_name = "p" + std::to_string(i);
+    return t.set("l", at, std::to_string(i)).ok();
+  };
+  REQUIRE(update(0));
+  t.sync();
+  const size_t before = t.stats.size();
+  for (int i = 1; i <= 1000; ++i) REQUIRE(update(i));
+  CHECK(t.ask(at) == "1000");
+  t.sync();
+  CHECK(t.stats.size() == before);
 }
 
 TEST_CASE("a socket that cannot be bound twice cannot be made otherwise while it serves") {

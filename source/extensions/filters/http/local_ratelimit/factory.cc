@@ -29,22 +29,23 @@ uint32_t partsPerMillion(const RuntimeFractionalPercent& percent, const config::
   return config::compilePartsPerMillion(percent.default_value());
 }
 
-std::unique_ptr<TokenBucket> compileBucket(const Proto& proto, const config::Context& context) {
+std::shared_ptr<TokenBucket> compileBucket(const Proto& proto, const config::FactoryContext& context) {
   const auto& bucket = proto.token_bucket();
   const std::chrono::nanoseconds interval = config::compileDuration(bucket.fill_interval());
   // Without tokens everything is refused, however often none comes.
   if (bucket.max_tokens() > 0 && interval < kMinFillInterval) {
-    context.child("token_bucket").child("fill_interval").error("is less than 50 ms; fill more tokens less often");
+    context.at.child("token_bucket").child("fill_interval").error("is less than 50 ms; fill more tokens less often");
     return nullptr;
   }
   const uint32_t per_fill = bucket.has_tokens_per_fill() ? bucket.tokens_per_fill().value() : 1;
-  return std::make_unique<TokenBucket>(bucket.max_tokens(), per_fill, interval);
+  return context.shared<TokenBucket>(absl::StrCat("bucket ", bucket.max_tokens(), " ", per_fill, " ", interval.count()),
+                                     bucket.max_tokens(), per_fill, interval);
 }
 
 Settings compileSettings(const Proto& proto, const config::FactoryContext& context) {
   const config::Context& at = context.at;
   Settings settings;
-  if (proto.has_token_bucket()) settings.bucket = compileBucket(proto, at);
+  if (proto.has_token_bucket()) settings.bucket = compileBucket(proto, context);
   settings.enabled_ppm = partsPerMillion(proto.filter_enabled(), at.child("filter_enabled"));
   settings.enforced_ppm = partsPerMillion(proto.filter_enforced(), at.child("filter_enforced"));
   // As in Envoy a refusal is an error: what is none becomes 429.

@@ -19,9 +19,9 @@ struct Stats {
   observability::Counter enabled, enforced, rate_limited, ok;
 };
 
-// Compiled configuration. The bucket is the only part that changes; shared by all streams and workers.
+// Compiled configuration. The bucket is the only part that changes; shared by all streams, workers and generations.
 struct Settings {
-  std::unique_ptr<TokenBucket> bucket;  // null: nothing is limited
+  std::shared_ptr<TokenBucket> bucket;  // null: nothing is limited
   uint32_t enabled_ppm = 0;             // parts per million
   uint32_t enforced_ppm = 0;
   uint16_t status = 429;

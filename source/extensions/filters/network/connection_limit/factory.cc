@@ -30,7 +30,8 @@ class Factory : public config::ConnectionFilterConfigFactory {
     return std::make_shared<ConnectionLimit>(
         proto.max_connections().value(),
         std::chrono::duration_cast<std::chrono::milliseconds>(config::compileDuration(proto.delay())),
-        Stats{context.stats->counter(base + "limited_connections"), context.stats->gauge(base + "active_connections")});
+        Stats{context.stats->counter(base + "limited_connections"), context.stats->gauge(base + "active_connections")},
+        context.shared<Active>(base));
   }
 };
 

@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "source/filter/network.h"
 
@@ -15,10 +17,16 @@ struct Stats {
   observability::Gauge active_connections;
 };
 
+// How many there are. Of all generations of the filter, so that an update of its listener lets nobody in anew.
+struct Active {
+  alignas(64) std::atomic<uint64_t> count{0};
+};
+
 class ConnectionLimit : public filter::ConnectionFilter {
  public:
-  ConnectionLimit(uint64_t max_connections, std::chrono::milliseconds delay, Stats stats)
-      : max_connections_(max_connections), delay_(delay), stats_(stats) {}
+  ConnectionLimit(uint64_t max_connections, std::chrono::milliseconds delay, Stats stats,
+                  std::shared_ptr<Active> active = std::make_shared<Active>())
+      : max_connections_(max_connections), delay_(delay), stats_(stats), active_(std::move(active)) {}
 
   filter::ConnectionVerdict onConnection(filter::ConnectionFacts& facts, observability::StatsCells& cells,
                                          event::TimePoint now) const override;
@@ -28,7 +36,7 @@ class ConnectionLimit : public filter::ConnectionFilter {
   const uint64_t max_connections_;
   const std::chrono::milliseconds delay_;
   const Stats stats_;
-  alignas(64) mutable std::atomic<uint64_t> active_{0};
+  const std::shared_ptr<Active> active_;
 };
 
 }  // namespace sluice::extensions::filters::network::connection_limit

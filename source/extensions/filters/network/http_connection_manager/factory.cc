@@ -1,5 +1,7 @@
 #include "source/extensions/filters/network/http_connection_manager/factory.h"
 
+#include <map>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -46,6 +48,7 @@ class Compiler {
   Compiler(const Proto& proto, config::FactoryContext context)
       : proto_(proto),
         owner_(absl::StrCat("http.", proto.stat_prefix(), ".")),
+        identity_(std::move(context.identity)),
         context_(std::move(context.at)),
         services_(context.services) {}
 
@@ -206,6 +209,7 @@ class Compiler {
 
   void compileFilters() {
     std::vector<filter::ChainConfig::Entry> entries;
+    std::map<std::string, int> named;
     const int count = proto_.http_filters_size();
     if (count == 0) {
       return context_.child("http_filters").error("the chain is empty; it has to end in envoy.filters.http.router");
@@ -253,7 +257,8 @@ class Compiler {
             "filter '", proto.name(),
             "' is the last of the chain but not terminal; the chain has to end in envoy.filters.http.router"));
       }
-      std::shared_ptr<const filter::HttpFilterFactory> factory = match.factory->compile(*match.config, of(typed));
+      std::shared_ptr<const filter::HttpFilterFactory> factory =
+          match.factory->compile(*match.config, of(typed, absl::StrCat(proto.name(), "#", named[proto.name()]++)));
       if (factory) entries.push_back({proto.name(), std::move(factory), services_.filter_slots.slotOf(proto.name())});
     }
     settings_->chain = std::make_shared<filter::ChainConfig>(std::move(entries));
@@ -271,16 +276,18 @@ class Compiler {
           chain_, proto_.stat_prefix());
       return;
     }
-    std::shared_ptr<const route::Table> table =
-        config::compileRoutes(proto_.route_config(), context_.child("route_config"), services_, &chain_, owner_);
+    std::shared_ptr<const route::Table> table = config::compileRoutes(
+        proto_.route_config(), context_.child("route_config"), services_, &chain_, owner_, identity_ + "/route_config");
     if (table) settings_->route_slot = services_.route_slots.inlineTable(std::move(table));
   }
 
   // For the parts of this connection manager.
-  config::FactoryContext of(const Context& at) const { return holding_.context(at, owner_); }
+  config::FactoryContext of(const Context& at, std::string_view part = {}) const {
+    return holding_.context(at, owner_, absl::StrCat(identity_, "/", std::string(part)));
+  }
 
   const Proto& proto_;
-  const std::string owner_;
+  const std::string owner_, identity_;
   const Context context_;
   config::Services& services_;
   config::Holding holding_{services_};

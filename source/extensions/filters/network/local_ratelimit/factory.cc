@@ -31,8 +31,11 @@ class Factory : public config::ConnectionFilterConfigFactory {
       if (!proto.runtime_enabled().default_value().value()) return nullptr;  // switched off: not in the chain
     }
     const uint32_t per_fill = bucket.has_tokens_per_fill() ? bucket.tokens_per_fill().value() : 1;
+    auto shared = context.shared<base::TokenBucket>(
+        absl::StrCat("bucket ", bucket.max_tokens(), " ", per_fill, " ", interval.count()), bucket.max_tokens(),
+        per_fill, interval);
     return std::make_shared<LocalRateLimit>(
-        bucket.max_tokens(), per_fill, interval,
+        std::move(shared),
         context.stats->counter(absl::StrCat("local_rate_limit.", proto.stat_prefix(), ".rate_limited")));
   }
 };

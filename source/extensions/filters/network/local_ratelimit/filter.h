@@ -2,6 +2,9 @@
 // (proto: envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit)
 #pragma once
 
+#include <memory>
+#include <utility>
+
 #include "source/base/token_bucket.h"
 #include "source/filter/network.h"
 
@@ -9,19 +12,19 @@ namespace sluice::extensions::filters::network::local_ratelimit {
 
 class LocalRateLimit : public filter::ConnectionFilter {
  public:
-  LocalRateLimit(uint32_t max_tokens, uint32_t tokens_per_fill, std::chrono::nanoseconds fill_interval,
-                 observability::Counter rate_limited)
-      : bucket_(max_tokens, tokens_per_fill, fill_interval), rate_limited_(rate_limited) {}
+  // `bucket`: of all generations of the filter.
+  LocalRateLimit(std::shared_ptr<base::TokenBucket> bucket, observability::Counter rate_limited)
+      : bucket_(std::move(bucket)), rate_limited_(rate_limited) {}
 
   filter::ConnectionVerdict onConnection(filter::ConnectionFacts&, observability::StatsCells& cells,
                                          event::TimePoint now) const override {
-    if (bucket_.take(now)) return {};
+    if (bucket_->take(now)) return {};
     cells.add(rate_limited_);
     return filter::ConnectionVerdict::close("local_rate_limited");
   }
 
  private:
-  mutable base::TokenBucket bucket_;
+  const std::shared_ptr<base::TokenBucket> bucket_;
   const observability::Counter rate_limited_;
 };
 

@@ -11,7 +11,7 @@ namespace {
 
 TEST_CASE("connections are closed while the bucket is empty, and time fills it") {
   filter::TestNetwork t;
-  const LocalRateLimit limit(2, 1, 1s, t.registry.counter("limited"));
+  const LocalRateLimit limit(std::make_shared<base::TokenBucket>(2, 1, 1s), t.registry.counter("limited"));
   CHECK(t.ask(limit).allowed);
   CHECK(t.ask(limit).allowed);
   CHECK(!t.ask(limit).allowed);
