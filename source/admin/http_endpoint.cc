@@ -84,9 +84,9 @@ class EndpointMaker : public filter::TerminalMaker {
 class EndpointFilter : public filter::TerminalNetworkFilter {
  public:
   explicit EndpointFilter(std::shared_ptr<const session::HttpSettings> settings) : settings_(std::move(settings)) {}
-  void serve(filter::Accepted accepted, filter::NetworkServices& services,
+  void serve(filter::Accepted accepted, worker::WorkerServices& worker,
              base::List<filter::LiveConnection>& list) const override {
-    session::Connection::start(services.sessions, settings_, std::move(accepted), list,
+    session::Connection::start(worker.part<session::SessionWorker>(), settings_, std::move(accepted), list,
                                {http::h1::makeServerCodec, nullptr});
   }
 
@@ -98,10 +98,17 @@ class Endpoint : public HttpEndpoint {
  public:
   Endpoint(event::Loop& loop, observability::StatsCells& cells, observability::LogFiles& log_files)
       : log_sink_(log_files),
+        services_({.loop = loop,
+                   .buffers = buffers_,
+                   .cells = cells,
+                   .log_sink = log_sink_,
+                   .calls = calls_,
+                   .index = 0xFFFF}),
         tables_({}),
-        sessions_(loop, buffers_, cells, tables_, maker_, calls_, log_sink_, 1, 0xFFFF),
-        services_{sessions_},
-        listeners_(loop, services_, cells) {}
+        sessions_(services_, tables_, maker_),
+        listeners_(services_) {
+    services_.add(sessions_);
+  }
 
   absl::Status open(const net::Address& address, observability::StatsRegistry& registry, HttpHandler handler,
                     const HttpEndpointOptions& options) {
@@ -143,11 +150,11 @@ class Endpoint : public HttpEndpoint {
   observability::Scope stats_;
   observability::LogSink log_sink_;
   net::WorkerBuffers buffers_;
+  filter::NoCalls calls_;
+  worker::WorkerServices services_;
   session::RouteTables tables_;
   EndpointMaker maker_;
-  filter::NoCalls calls_;
   session::SessionWorker sessions_;
-  filter::NetworkServices services_;
   listener::WorkerListeners listeners_;
 };
 

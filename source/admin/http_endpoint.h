@@ -52,7 +52,7 @@ struct HttpEndpointOptions {
   std::string stat_prefix = "admin";  // http.PREFIX.*
   // Asked with the head alone, for a request that has a body; empty: small bodies are taken.
   std::function<Admission(const HttpRequest&)> admit = {};
-  std::vector<std::shared_ptr<const stream::AccessLog>> access_logs = {};
+  stream::AccessLogs access_logs = {};
 };
 
 class HttpEndpoint {

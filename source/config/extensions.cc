@@ -65,10 +65,10 @@ std::shared_ptr<const net::TransportFactory> compileTransport(const envoy::confi
                          : match.factory->compileUpstream(*match.config, std::move(typed)));
 }
 
-std::vector<std::shared_ptr<const stream::AccessLog>> compileAccessLogs(
+stream::AccessLogs compileAccessLogs(
     const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs,
     const FactoryContext& context) {
-  std::vector<std::shared_ptr<const stream::AccessLog>> out;
+  stream::AccessLogs out;
   for (int i = 0; i < logs.size(); ++i) {
     FactoryContext typed = context.child("access_log", static_cast<size_t>(i)).child("typed_config");
     const auto match = context.services.registry.access_logs.resolve(logs[i].typed_config(), typed.at);

@@ -103,7 +103,7 @@ class AccessLogConfigFactory : public ExtensionFactory {
 };
 
 // An `access_log` list; `context` stands at the message that has it.
-std::vector<std::shared_ptr<const stream::AccessLog>> compileAccessLogs(
+stream::AccessLogs compileAccessLogs(
     const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs,
     const FactoryContext& context);
 

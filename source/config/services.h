@@ -22,6 +22,8 @@
 #include "source/route/filter_slots.h"
 #include "source/route/table.h"
 #include "source/route/table_slot.h"
+#include "source/worker/local.h"
+#include "source/worker/main_services.h"
 
 namespace sluice::config {
 
@@ -67,6 +69,10 @@ struct Services {
   Secrets* secrets = nullptr;
   // The cluster that this process belongs to, for what tells services of itself. (proto: Node.cluster)
   std::string node_cluster = {};
+  // Where WorkerLocals of what is compiled get their numbers.
+  worker::LocalSlots local_slots = {};
+  // Null: configurations are only checked, nothing is done for them on main.
+  worker::MainServices* main = nullptr;
   // Objects that outlive a generation of the configuration: FactoryContext::shared().
   base::SharedObjects objects = {};
 };

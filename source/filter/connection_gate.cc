@@ -10,9 +10,9 @@ class Gated : public TerminalNetworkFilter {
   Gated(ConnectionFilters filters, std::shared_ptr<const TerminalNetworkFilter> terminal)
       : filters_(std::make_shared<const ConnectionFilters>(std::move(filters))), terminal_(std::move(terminal)) {}
 
-  void serve(Accepted accepted, NetworkServices& services, base::List<LiveConnection>& list) const override {
+  void serve(Accepted accepted, worker::WorkerServices& worker, base::List<LiveConnection>& list) const override {
     accepted.filters = filters_;
-    terminal_->serve(std::move(accepted), services, list);
+    terminal_->serve(std::move(accepted), worker, list);
   }
 
  private:

@@ -18,10 +18,7 @@
 #include "source/net/socket.h"
 #include "source/net/transport.h"
 #include "source/observability/stats.h"
-
-namespace sluice::session {
-class SessionWorker;
-}
+#include "source/worker/services.h"
 
 namespace sluice::filter {
 
@@ -114,14 +111,6 @@ class ConnectionFilter {
 
 using ConnectionFilters = std::vector<std::shared_ptr<const ConnectionFilter>>;
 
-struct NetworkWorker;
-
-// The worker's services for terminal filters.
-struct NetworkServices {
-  session::SessionWorker& sessions;
-  NetworkWorker* worker = nullptr;  // null where only HTTP is served (admin)
-};
-
 // Whether a request for a host would have got another filter chain than its connection did, and so perhaps another TLS
 // policy: then it is answered 421. Immutable, made with the listener, shared by all workers.
 class ChainGuard {
@@ -159,7 +148,7 @@ class TerminalNetworkFilter {
  public:
   virtual ~TerminalNetworkFilter() = default;
   // Takes the connection over and puts it into `list`.
-  virtual void serve(Accepted accepted, NetworkServices& services, base::List<LiveConnection>& list) const = 0;
+  virtual void serve(Accepted accepted, worker::WorkerServices& worker, base::List<LiveConnection>& list) const = 0;
 };
 
 }  // namespace sluice::filter

@@ -4,7 +4,7 @@
 
 namespace sluice::filter {
 
-NetworkConnection::NetworkConnection(NetworkWorker& worker, Accepted& accepted)
+NetworkConnection::NetworkConnection(worker::WorkerServices& worker, Accepted& accepted)
     : worker_(worker),
       connection_(worker.loop, worker.buffers, std::move(accepted.fd), net::Connection::Mode::kAccepted, *this,
                   std::move(accepted.transport)),

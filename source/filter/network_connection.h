@@ -10,7 +10,6 @@
 
 #include "source/filter/connection_gate.h"
 #include "source/filter/network.h"
-#include "source/filter/network_worker.h"
 #include "source/net/connection.h"
 
 namespace sluice::filter {
@@ -25,7 +24,7 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
   bool closeNow(std::string_view details) override;
 
  protected:
-  NetworkConnection(NetworkWorker& worker, Accepted& accepted);
+  NetworkConnection(worker::WorkerServices& worker, Accepted& accepted);
   ~NetworkConnection() override;
 
   // Once, right after construction. The object may be over when it returns.
@@ -54,7 +53,7 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
   void finishBroken(std::string_view details);
 
   net::Connection& downstream() { return connection_; }
-  NetworkWorker& worker() { return worker_; }
+  worker::WorkerServices& worker() { return worker_; }
   // Null where no filter stands in front.
   const ConnectionGate* gate() const { return gate_.get(); }
   bool finished() const { return finished_; }
@@ -69,7 +68,7 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
   void onDrained() override;
   void admit();
 
-  NetworkWorker& worker_;
+  worker::WorkerServices& worker_;
   net::Connection connection_;
   std::unique_ptr<ConnectionGate> gate_;  // its facts point into the connection's transport
   // Ends the handshake, or the delay of a refusal; null where neither is.

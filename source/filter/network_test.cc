@@ -38,7 +38,7 @@ struct Log {
 
 class TestConnection : public NetworkConnection {
  public:
-  TestConnection(NetworkWorker& worker, Accepted& accepted, Log& log)
+  TestConnection(worker::WorkerServices& worker, Accepted& accepted, Log& log)
       : NetworkConnection(worker, accepted), log_(log) {}
   ~TestConnection() override { ++log_.destroyed; }
   void start(base::List<LiveConnection>& list) { begin(list); }
@@ -115,10 +115,9 @@ struct NetworkTest {
   observability::StatsCells& cells = registry.makeCells();
   observability::LogFiles log_files{registry};
   observability::LogSink log_sink{log_files};
-  uint64_t ids = 0;
-  alignas(64) char no_clusters[64];  // nothing here looks into it
-  NetworkWorker worker{
-      loop, buffers, cells, log_sink, reinterpret_cast<upstream::ClusterSet&>(no_clusters), base::Random(1), ids};
+  worker::NoCalls calls;
+  worker::WorkerServices worker{
+      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
   ConnectionFilters gates;
   base::List<LiveConnection> list;
   Log log;

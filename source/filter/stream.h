@@ -12,6 +12,10 @@
 #include "source/route/table.h"
 #include "source/stream/stream_info.h"
 
+namespace sluice::worker {
+class WorkerServices;
+}
+
 namespace sluice::filter {
 
 class ChainRunner;
@@ -54,6 +58,10 @@ class Stream {
 
   // Call-outs. The handle must be kept: it cancels when destroyed.
   virtual Calls& calls() = 0;
+
+  // The worker of the stream: for objects of which it has one (worker::WorkerLocal), and for what works beyond the
+  // stream.
+  virtual worker::WorkerServices& worker() = 0;
 
   // Adds one to a counter that the filter's factory made.
   virtual void count(observability::Counter counter) = 0;

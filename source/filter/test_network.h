@@ -12,7 +12,6 @@
 
 #include "source/event/polled_loop.h"
 #include "source/filter/connection_gate.h"
-#include "source/filter/network_worker.h"
 
 namespace sluice::filter {
 
@@ -61,7 +60,7 @@ struct TestNetwork {
     accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
     accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
     if (!filters.empty()) accepted.filters = std::make_shared<const ConnectionFilters>(filters);
-    terminal.serve(std::move(accepted), services, list);
+    terminal.serve(std::move(accepted), worker, list);
     clients.push_back(std::make_unique<NetworkClient>(net::Fd(fds[1])));
     loop.turn();
     return *clients.back();
@@ -75,11 +74,9 @@ struct TestNetwork {
   observability::StatsCells& cells = registry.makeCells();
   observability::LogFiles log_files{registry};
   observability::LogSink log_sink{log_files};
-  uint64_t ids = 0;
-  alignas(64) char nothing[64];  // nobody here looks into clusters or sessions
-  NetworkWorker worker{
-      loop, buffers, cells, log_sink, reinterpret_cast<upstream::ClusterSet&>(nothing), base::Random(1), ids};
-  NetworkServices services{reinterpret_cast<session::SessionWorker&>(nothing), &worker};
+  worker::NoCalls calls;
+  worker::WorkerServices worker{
+      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
   ConnectionFacts facts;
   base::List<LiveConnection> list;
   std::vector<std::unique_ptr<NetworkClient>> clients;

@@ -39,6 +39,16 @@ class UdpPort : public base::LocalCounted {
   net::Fd fd_;
 };
 
+// What a worker has for datagrams: a part of it, found by its type.
+struct DatagramWorker {
+  net::DatagramBatch batch = {};  // for whoever reads datagrams, until the next read
+  // How many UDP sessions the worker may have: each costs a descriptor, and who begins one cannot be known.
+  struct Budget {
+    size_t limit = 16384;
+    size_t used = 0;
+  } sessions = {};
+};
+
 class UdpFilter;
 
 // What a UDP filter does for one listener on one worker. Destruction cuts all its sessions.
@@ -62,7 +72,7 @@ class UdpService {
 class UdpFilter {
  public:
   virtual ~UdpFilter() = default;
-  virtual std::unique_ptr<UdpService> serve(NetworkWorker& worker) const = 0;
+  virtual std::unique_ptr<UdpService> serve(worker::WorkerServices& worker) const = 0;
 };
 
 }  // namespace sluice::filter

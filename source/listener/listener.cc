@@ -22,8 +22,8 @@ class WorkerListeners::Socket : private event::FdHandler {
         address_(address),
         hash_(hash),
         fd_(std::move(fd)),
-        watch_(owner.loop_.watch(fd_.get(), event::kReadable, event::Trigger::kLevel, *this)),
-        rest_(owner.loop_.timers(), [this] { watch_->setInterest(event::kReadable); }) {}
+        watch_(owner.worker_.loop.watch(fd_.get(), event::kReadable, event::Trigger::kLevel, *this)),
+        rest_(owner.worker_.loop.timers(), [this] { watch_->setInterest(event::kReadable); }) {}
 
   const net::Address& address() const { return address_; }
   bool is(const net::Address& address, uint64_t hash) const { return address_ == address && hash_ == hash; }
@@ -73,13 +73,8 @@ struct WorkerListeners::Draining {
   event::Timer deadline;
 };
 
-WorkerListeners::WorkerListeners(event::Loop& loop, filter::NetworkServices& services, observability::StatsCells& cells,
-                                 size_t index)
-    : loop_(loop),
-      services_(services),
-      cells_(cells),
-      index_(index),
-      descriptors_(services.worker != nullptr ? &services.worker->buffers.descriptors : &no_limit_) {}
+WorkerListeners::WorkerListeners(worker::WorkerServices& worker)
+    : worker_(worker), descriptors_(&worker.buffers.descriptors) {}
 
 WorkerListeners::~WorkerListeners() {
   closeAll();
@@ -116,7 +111,7 @@ void WorkerListeners::acceptSome(Socket& socket, int limit) {
 }
 
 void WorkerListeners::outOfDescriptors(Socket& socket) {
-  cells_.add(socket.listener->config->stats.cx_overflow);
+  worker_.cells.add(socket.listener->config->stats.cx_overflow);
   descriptors_->refused();
   socket.pause();
 }
@@ -124,11 +119,11 @@ void WorkerListeners::outOfDescriptors(Socket& socket) {
 // False: one more would be too many.
 bool WorkerListeners::count(const ListenerConfig& config, filter::Counted& counted) {
   if (!counted.process.take(config.process_limit)) {
-    cells_.add(config.stats.global_cx_overflow);
+    worker_.cells.add(config.stats.global_cx_overflow);
     return false;
   }
   if (!counted.listener.take(config.limit)) {
-    cells_.add(config.stats.cx_overflow);
+    worker_.cells.add(config.stats.cx_overflow);
     return false;
   }
   return true;
@@ -143,7 +138,7 @@ void WorkerListeners::accepted(Active& listener, filter::Accepted accepted) {
 // Counts the connection for the worker that has the fewest, and sends it there if that is another one.
 bool WorkerListeners::passOn(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted& accepted) {
   const std::shared_ptr<Balance>& balance = config->balance;
-  size_t least = index_;
+  size_t least = worker_.index;
   for (size_t i = 0; i < balance->counts.size(); ++i) {
     if (balance->counts[i].connections.load(std::memory_order_relaxed) <
         balance->counts[least].connections.load(std::memory_order_relaxed)) {
@@ -154,7 +149,7 @@ bool WorkerListeners::passOn(const std::shared_ptr<const ListenerConfig>& config
   count.fetch_add(1, std::memory_order_relaxed);
   accepted.counted.balance =
       std::shared_ptr<void>(&count, [balance, &count](void*) { count.fetch_sub(1, std::memory_order_relaxed); });
-  if (least == index_) return false;
+  if (least == worker_.index) return false;
   // std::function wants copies, so the connection travels behind a pointer.
   auto travelling = std::make_shared<filter::Accepted>(std::move(accepted));
   balance->post(least, [config, travelling](WorkerListeners& other) { other.take(config, std::move(*travelling)); });
@@ -168,14 +163,14 @@ void WorkerListeners::take(const std::shared_ptr<const ListenerConfig>& config, 
 // To the listener's filters, if it has any.
 void WorkerListeners::arrived(const std::shared_ptr<const ListenerConfig>& config, Active* listener,
                               filter::Accepted accepted, bool handed_over) {
-  cells_.add(config->stats.cx_total);
+  worker_.cells.add(config->stats.cx_total);
   if (config->filters.empty()) return serve(*config, listener, std::move(accepted));
   FilterProgress progress;
   progress.handed_over = handed_over;
-  const auto state = progress.run(config->filters, accepted, scratch(), cells_, false);
+  const auto state = progress.run(config->filters, accepted, scratch(), worker_.cells, false);
   if (state != FilterProgress::State::kWaiting) return inspected(config, std::move(accepted), state, handed_over);
   ConnectionList& waiting = listener != nullptr ? listener->waiting : early_;
-  waiting.pushBack(Inspection::start(loop_, *this, config, std::move(accepted), progress));
+  waiting.pushBack(Inspection::start(worker_.loop, *this, config, std::move(accepted), progress));
 }
 
 // A connection goes by the configuration that it was accepted under, whatever became of the listener meanwhile.
@@ -187,21 +182,21 @@ void WorkerListeners::inspected(const std::shared_ptr<const ListenerConfig>& con
         Active* other = findByDestination(accepted.local);
         if (other != nullptr && other->config->name != config->name) {
           const std::shared_ptr<const ListenerConfig> its = other->config;
-          if (!accepted.counted.listener.take(its->limit)) return cells_.add(its->stats.cx_overflow);
+          if (!accepted.counted.listener.take(its->limit)) return worker_.cells.add(its->stats.cx_overflow);
           return arrived(its, other, std::move(accepted), true);
         }
       }
       return serve(*config, find(config->name), std::move(accepted));
     case FilterProgress::State::kPeerEnded:
-      return cells_.add(config->stats.filter_remote_close);
+      return worker_.cells.add(config->stats.filter_remote_close);
     default:
-      return cells_.add(config->stats.filter_error);
+      return worker_.cells.add(config->stats.filter_error);
   }
 }
 
 void WorkerListeners::inspectionTimedOut(const std::shared_ptr<const ListenerConfig>& config,
                                          filter::Accepted accepted) {
-  cells_.add(config->stats.pre_cx_timeout);
+  worker_.cells.add(config->stats.pre_cx_timeout);
   if (config->continue_on_filters_timeout) serve(*config, find(config->name), std::move(accepted));
 }
 
@@ -244,7 +239,7 @@ void WorkerListeners::serve(const ListenerConfig& config, Active* listener, filt
     std::optional<size_t> found = config.index->find(accepted);
     if (!found) found = config.default_chain;
     if (!found) {
-      cells_.add(config.stats.no_filter_chain_match);
+      worker_.cells.add(config.stats.no_filter_chain_match);
       return;
     }
     chain = *found;
@@ -252,7 +247,7 @@ void WorkerListeners::serve(const ListenerConfig& config, Active* listener, filt
   const FilterChain& chosen = config.chains[chain];
   accepted.buffer_limit = config.buffer_limit;
   if (chosen.transport != nullptr) {
-    if (!chosen.transport->notReady().empty()) return cells_.add(config.stats.context_secrets_not_ready);
+    if (!chosen.transport->notReady().empty()) return worker_.cells.add(config.stats.context_secrets_not_ready);
     accepted.transport = chosen.transport->make({});
     accepted.transport_timeout = chosen.transport_timeout;
   }
@@ -274,10 +269,10 @@ void WorkerListeners::hand(const ListenerConfig& config, const FilterChain& chai
                            ConnectionList& list) {
   filter::Counted counted = std::move(accepted.counted);
   const filter::LiveConnection* last = list.empty() ? nullptr : &list.back();
-  chain.terminal->serve(std::move(accepted), services_, list);
+  chain.terminal->serve(std::move(accepted), worker_, list);
   // It is the last one now, unless it has ended already.
   if (list.empty() || &list.back() == last) return;
-  counted.active = {cells_, config.stats.connections};
+  counted.active = {worker_.cells, config.stats.connections};
   list.back().counted = std::move(counted);
   if (asksToEnd(config)) list.back().drainAtAnswer();
 }
@@ -350,7 +345,7 @@ void WorkerListeners::drainConnections(base::List<filter::LiveConnection>& conne
   std::erase_if(draining_, [](const auto& group) { return group->connections.empty(); });
   if (connections.empty()) return;
   connections.forEach([](filter::LiveConnection& connection) { connection.drain(); });
-  auto group = std::make_unique<Draining>(loop_);
+  auto group = std::make_unique<Draining>(worker_.loop);
   group->connections.takeAll(connections);
   group->deadline.arm(drain_time);
   draining_.push_back(std::move(group));
@@ -359,7 +354,7 @@ void WorkerListeners::drainConnections(base::List<filter::LiveConnection>& conne
 void WorkerListeners::setUdp(std::shared_ptr<const ListenerConfig> config, std::vector<net::Fd> sockets,
                              std::chrono::milliseconds drain_time) {
   std::unique_ptr<UdpListener>& listener = udp_[config->name];
-  if (!listener) listener = std::make_unique<UdpListener>(loop_, *services_.worker);
+  if (!listener) listener = std::make_unique<UdpListener>(worker_);
   listener->set(std::move(config), std::move(sockets), drain_time);
 }
 

@@ -99,9 +99,7 @@ struct ListenerConfig {
 
 class WorkerListeners : private Inspection::Owner {
  public:
-  // `index` among the workers.
-  WorkerListeners(event::Loop& loop, filter::NetworkServices& services, observability::StatsCells& cells,
-                  size_t index = 0);
+  explicit WorkerListeners(worker::WorkerServices& worker);
   ~WorkerListeners() override;
 
   // Adds or replaces the listener of that name. `sockets` are listening sockets for those of its addresses that this
@@ -155,15 +153,11 @@ class WorkerListeners : private Inspection::Owner {
                  FilterProgress::State state, bool handed_over) override;
   void inspectionTimedOut(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted) override;
   char* scratch() override;
-  observability::StatsCells& cells() override { return cells_; }
+  observability::StatsCells& cells() override { return worker_.cells; }
   void adoptConnections(Active& active, const ListenerConfig* before, std::chrono::milliseconds drain_time);
   void drainConnections(base::List<filter::LiveConnection>& connections, std::chrono::milliseconds drain_time);
 
-  event::Loop& loop_;
-  filter::NetworkServices& services_;
-  observability::StatsCells& cells_;
-  const size_t index_;
-  net::Descriptors no_limit_;
+  worker::WorkerServices& worker_;
   net::Descriptors* const descriptors_;
   std::map<std::string, std::unique_ptr<Active>> active_;
   std::unordered_map<net::Address, Active*> by_address_;

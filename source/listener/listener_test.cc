@@ -43,7 +43,7 @@ class Served : public filter::LiveConnection {
 class Server : public filter::TerminalNetworkFilter {
  public:
   Server(std::string name, std::vector<Served*>& all) : name_(std::move(name)), all_(all) {}
-  void serve(filter::Accepted accepted, filter::NetworkServices&,
+  void serve(filter::Accepted accepted, worker::WorkerServices&,
              base::List<filter::LiveConnection>& list) const override {
     list.pushBack(*new Served(std::move(accepted.fd), name_, all_));
     last_remote = accepted.remote;
@@ -103,10 +103,16 @@ struct ListenerTest {
   observability::StatsCells& cells = registry.makeCells();
   ListenerStats stats;
   std::vector<Served*> all;
-  // Nothing here looks into the services.
-  alignas(64) char no_sessions[64];
-  filter::NetworkServices services{reinterpret_cast<session::SessionWorker&>(no_sessions)};
-  std::unique_ptr<WorkerListeners> listeners = std::make_unique<WorkerListeners>(loop, services, cells);
+  net::WorkerBuffers buffers;
+  observability::LogFiles log_files{registry};
+  observability::LogSink log_sink{log_files};
+  worker::NoCalls calls;
+  worker::WorkerServices makeServices(uint32_t index) {
+    return worker::WorkerServices(
+        {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls, .index = index});
+  }
+  worker::WorkerServices services = makeServices(0);
+  std::unique_ptr<WorkerListeners> listeners = std::make_unique<WorkerListeners>(services);
 };
 
 TEST_CASE("connections are accepted and counted") {
@@ -154,7 +160,7 @@ TEST_CASE("connections beyond a limit are closed at once, and an end makes room"
 
 TEST_CASE("a connection that is over when it is served is not counted on") {
   struct Refuser : filter::TerminalNetworkFilter {
-    void serve(filter::Accepted, filter::NetworkServices&, base::List<filter::LiveConnection>&) const override {}
+    void serve(filter::Accepted, worker::WorkerServices&, base::List<filter::LiveConnection>&) const override {}
   };
   base::SharedLimit limit(2);
   ListenerTest t;
@@ -662,7 +668,8 @@ TEST_CASE("exact balance sends a connection to the worker with the fewest, and c
     CHECK(worker == 1);
     posted.push_back(std::move(work));
   };
-  WorkerListeners other(t.loop, t.services, t.cells, 1);
+  worker::WorkerServices other_services = t.makeServices(1);
+  WorkerListeners other(other_services);
   auto config = t.filtered({});
   config->balance = balance;
   t.start(config);

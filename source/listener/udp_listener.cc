@@ -44,7 +44,7 @@ class UdpListener::Socket : private event::FdHandler {
   void watch() {
     if (port->address().isAny()) net::setTellLocal(port->fd(), port->address());
     net::setTellLost(port->fd());
-    watch_ = owner_.loop_.watch(port->fd(), event::kReadable, event::Trigger::kLevel, *this);
+    watch_ = owner_.worker_.loop.watch(port->fd(), event::kReadable, event::Trigger::kLevel, *this);
   }
 
   uint64_t hash_;
@@ -52,7 +52,8 @@ class UdpListener::Socket : private event::FdHandler {
   std::unique_ptr<event::FdWatch> watch_;
 };
 
-UdpListener::UdpListener(event::Loop& loop, filter::NetworkWorker& worker) : loop_(loop), worker_(worker) {}
+UdpListener::UdpListener(worker::WorkerServices& worker)
+    : worker_(worker), datagrams_(worker.part<filter::DatagramWorker>()) {}
 
 UdpListener::~UdpListener() = default;
 
@@ -118,12 +119,12 @@ void UdpListener::retire(Socket& socket) {
 void UdpListener::readAll(Socket& socket) {
   for (int i = 0; i < kLastReads; ++i) {
     read(socket);
-    if (worker_.datagrams.datagrams().empty() && worker_.datagrams.oversized() == 0) return;
+    if (datagrams_.batch.datagrams().empty() && datagrams_.batch.oversized() == 0) return;
   }
 }
 
 void UdpListener::read(Socket& socket) {
-  net::DatagramBatch& batch = worker_.datagrams;
+  net::DatagramBatch& batch = datagrams_.batch;
   filter::UdpPort& port = *socket.port;
   const ListenerConfig& config = *config_;
   const int error = batch.receive(port.fd(), {config.udp.max_rx_datagram_size, config.udp.prefer_gro, &port.address()});

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "source/event/loop.h"
-#include "source/filter/network_worker.h"
 #include "source/filter/udp.h"
 #include "source/net/socket.h"
 
@@ -19,7 +18,7 @@ struct ListenerConfig;
 
 class UdpListener {
  public:
-  UdpListener(event::Loop& loop, filter::NetworkWorker& worker);
+  explicit UdpListener(worker::WorkerServices& worker);
   ~UdpListener();
 
   // `sockets` are for those of its addresses that have none here yet, or that need one made anew.
@@ -39,8 +38,8 @@ class UdpListener {
   void readAll(Socket& socket);
   void retire(Socket& socket);
 
-  event::Loop& loop_;
-  filter::NetworkWorker& worker_;
+  worker::WorkerServices& worker_;
+  filter::DatagramWorker& datagrams_;
   std::shared_ptr<const ListenerConfig> config_;
   std::vector<std::unique_ptr<Socket>> sockets_;
   std::unique_ptr<filter::UdpService> service_;

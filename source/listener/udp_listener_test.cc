@@ -51,7 +51,7 @@ class TestService : public filter::UdpService {
 class TestFilter : public filter::UdpFilter {
  public:
   explicit TestFilter(Seen& seen) : seen_(seen) {}
-  std::unique_ptr<filter::UdpService> serve(filter::NetworkWorker&) const override {
+  std::unique_ptr<filter::UdpService> serve(worker::WorkerServices&) const override {
     return std::make_unique<TestService>(seen_);
   }
 
@@ -75,7 +75,10 @@ class Client {
 };
 
 struct UdpListenerTest {
-  UdpListenerTest() { stats.udp_rx_dropped = registry.counter("dropped"); }
+  UdpListenerTest() {
+    services.add(datagrams);
+    stats.udp_rx_dropped = registry.counter("dropped");
+  }
 
   // A socket of `ip`, as main makes them.
   net::Fd socket(const net::Address& address) {
@@ -106,13 +109,12 @@ struct UdpListenerTest {
   net::WorkerBuffers buffers;
   observability::LogFiles log_files{registry};
   observability::LogSink log_sink{log_files};
-  uint64_t ids = 0;
-  alignas(64) char nothing[64];  // nobody here looks into clusters or sessions
-  filter::NetworkWorker worker{
-      loop, buffers, cells, log_sink, reinterpret_cast<upstream::ClusterSet&>(nothing), base::Random(1), ids};
-  filter::NetworkServices services{reinterpret_cast<session::SessionWorker&>(nothing), &worker};
+  worker::NoCalls calls;
+  worker::WorkerServices services{
+      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
+  filter::DatagramWorker datagrams;
   Seen seen;
-  std::unique_ptr<WorkerListeners> listeners = std::make_unique<WorkerListeners>(loop, services, cells);
+  std::unique_ptr<WorkerListeners> listeners = std::make_unique<WorkerListeners>(services);
 };
 
 TEST_CASE("datagrams go to the filter with the address that they were sent to") {

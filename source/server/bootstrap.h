@@ -39,7 +39,7 @@ struct CompiledBootstrap {
   std::vector<Cluster> clusters;
   std::vector<Listener> listeners;
   std::optional<config::BootstrapSettings> settings;
-  std::vector<std::shared_ptr<const stream::AccessLog>> admin_access_logs;
+  stream::AccessLogs admin_access_logs;
 };
 
 // Compiles all of it and checks what concerns several parts: names, references, what xDS needs. The tables of

@@ -173,7 +173,7 @@ TEST_CASE("slots may outlive their manager") {
 class Greeter : public filter::TerminalNetworkFilter {
  public:
   explicit Greeter(std::string text) : text_(std::move(text)) {}
-  void serve(filter::Accepted accepted, filter::NetworkServices&, base::List<filter::LiveConnection>&) const override {
+  void serve(filter::Accepted accepted, worker::WorkerServices&, base::List<filter::LiveConnection>&) const override {
     [[maybe_unused]] const ssize_t n = write(accepted.fd.get(), text_.data(), text_.size());
   }
 

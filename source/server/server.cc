@@ -52,7 +52,7 @@ void report(const config::ErrorList& errors, const std::string& name) {
 size_t udpSessionsOf(uint32_t workers) {
   rlimit descriptors{};
   getrlimit(RLIMIT_NOFILE, &descriptors);
-  return std::min<size_t>(filter::UdpBudget{}.limit, descriptors.rlim_cur / 2 / workers);
+  return std::min<size_t>(filter::DatagramWorker::Budget{}.limit, descriptors.rlim_cur / 2 / workers);
 }
 
 // Descriptors that the data plane leaves alone, for admin, xDS, files and names.
@@ -99,6 +99,8 @@ class Server {
     config::Services services{registry_,     stats_,   log_files_.get(),  cluster_names_,
                               filter_slots_, *routes_, options_.defaults, {}};
     services.secrets = secrets_.get();
+    services.local_slots = local_slots_;
+    services.main = main_services_.get();
     return services;
   }
 
@@ -108,11 +110,19 @@ class Server {
     seed_ = seed();
     log_files_ = std::make_unique<observability::LogFiles>(stats_);
     const uint32_t count = options_.concurrency == 0 ? defaultConcurrency() : options_.concurrency;
-    auto retire = [this](std::shared_ptr<const route::Table> table) { main_->post([table = std::move(table)] {}); };
+    const Worker::Surroundings surroundings{
+        .log_files = *log_files_,
+        .slots = local_slots_,
+        .post_to_main = [this](std::function<void()> work) { main_->post(std::move(work)); },
+        .retire = [this](std::shared_ptr<const route::Table> table) { main_->post([table = std::move(table)] {}); }};
     for (uint32_t i = 0; i < count; ++i) {
-      workers_.add(std::make_unique<Worker>(i, stats_.makeCells(), *log_files_, seed(), retire));
+      workers_.add(std::make_unique<Worker>(i, stats_.makeCells(), seed(), surroundings));
       workers_.at(i).limitUdpSessions(udpSessionsOf(count));
     }
+    main_services_ = std::make_unique<worker::MainServices>(
+        *main_, cells_, local_slots_, [this](std::function<void(worker::WorkerServices&)> work) {
+          workers_.at(0).post([work = std::move(work)](Worker& worker) { work(worker.services()); });
+        });
     shown_ = std::make_unique<ShownStats>(stats_, cells_, count);
     keepDescriptors();
     routes_ = std::make_unique<RouteManager>(*main_, workers_, stats_, cells_);
@@ -165,7 +175,7 @@ class Server {
     dynamic_->on_progress = [this] { tryAccept(); };
   }
 
-  bool startAdmin(const net::Address& address, std::vector<std::shared_ptr<const stream::AccessLog>> logs) {
+  bool startAdmin(const net::Address& address, stream::AccessLogs logs) {
     pages_ = std::make_unique<AdminPages>(AdminPages::Deps{
         options_, bootstrap_, *clusters_, *listeners_, *secrets_, dynamic_ ? &dynamic_->subscriptions() : nullptr,
         stats_, logger_, static_cast<uint32_t>(workers_.size()), [this] { main_->post([this] { stopWorkers(); }); },
@@ -365,11 +375,13 @@ class Server {
   observability::StatsCells& cells_ = stats_.makeCells();
   route::ClusterNames cluster_names_;
   route::FilterSlots filter_slots_;
+  worker::LocalSlots local_slots_;
   std::unique_ptr<event::Loop> main_ = event::makeLoop();
   std::unique_ptr<observability::LogFiles> log_files_;
   listener::ConnectionLimits limits_;
   std::optional<event::TimePoint> descriptors_logged_;
   Workers workers_;
+  std::unique_ptr<worker::MainServices> main_services_;
   std::unique_ptr<ShownStats> shown_;
   std::unique_ptr<SecretManager> secrets_;
   std::unique_ptr<RouteManager> routes_;

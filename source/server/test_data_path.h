@@ -158,7 +158,9 @@ struct DataPath {
   upstream::ClusterSet clusters{loop, buffers, cells, 1};
   router::RouterWorker router{loop, clusters, cells};
   router::ClusterCalls calls{loop, clusters, cells};
-  session::SessionWorker sessions{loop, buffers, cells, tables, router, calls, log_sink, 1, 0};
+  worker::WorkerServices services{
+      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
+  session::SessionWorker sessions{services, tables, router};
   std::vector<std::string> log;
   std::shared_ptr<session::HttpSettings> settings = std::make_shared<session::HttpSettings>();
   std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();

@@ -12,8 +12,7 @@ namespace sluice::server {
 struct Process {
   explicit Process(uint32_t count = 1) {
     for (uint32_t i = 0; i < count; ++i) {
-      workers.add(
-          std::make_unique<Worker>(i, stats.makeCells(), log_files, i, [](std::shared_ptr<const route::Table>) {}));
+      workers.add(std::make_unique<Worker>(i, stats.makeCells(), i, Worker::Surroundings{.log_files = log_files}));
     }
     workers.start();
   }

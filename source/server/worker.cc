@@ -5,25 +5,28 @@
 
 namespace sluice::server {
 
-Worker::Worker(uint32_t index, observability::StatsCells& cells, observability::LogFiles& log_files, uint64_t seed,
-               std::function<void(std::shared_ptr<const route::Table>)> retire)
+Worker::Worker(uint32_t index, observability::StatsCells& cells, uint64_t seed, Surroundings surroundings)
     : index_(index),
       loop_(event::makeLoop()),
-      log_sink_(log_files),
+      log_sink_(surroundings.log_files),
       clusters_(*loop_, buffers_, cells, seed),
-      tables_(std::move(retire)),
-      router_(*loop_, clusters_, cells),
       calls_(*loop_, clusters_, cells),
-      sessions_(*loop_, buffers_, cells, tables_, router_, calls_, log_sink_, seed ^ 0x5DEECE66D, index),
-      network_{*loop_,
-               buffers_,
-               cells,
-               log_sink_,
-               clusters_,
-               base::Random(seed ^ 0x2545F4914F6CDD1D),
-               sessions_.next_connection_id},
-      services_{sessions_, &network_},
-      listeners_(std::make_unique<listener::WorkerListeners>(*loop_, services_, cells, index)) {
+      services_({.loop = *loop_,
+                 .buffers = buffers_,
+                 .cells = cells,
+                 .log_sink = log_sink_,
+                 .calls = calls_,
+                 .seed = seed ^ 0x5DEECE66D,
+                 .index = index,
+                 .slots = std::move(surroundings.slots),
+                 .post_to_main = std::move(surroundings.post_to_main)}),
+      tables_(std::move(surroundings.retire)),
+      router_(*loop_, clusters_, cells),
+      sessions_(services_, tables_, router_),
+      listeners_(std::make_unique<listener::WorkerListeners>(services_)) {
+  services_.add(clusters_);
+  services_.add(datagrams_);
+  services_.add(sessions_);
   buffers_.cells = &cells;
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "source/event/loop.h"
-#include "source/filter/network_worker.h"
+#include "source/filter/udp.h"
 #include "source/listener/listener.h"
 #include "source/net/connection.h"
 #include "source/observability/log_file.h"
@@ -18,14 +18,22 @@
 #include "source/router/router.h"
 #include "source/session/worker.h"
 #include "source/upstream/worker_cluster.h"
+#include "source/worker/main_services.h"
+#include "source/worker/services.h"
 
 namespace sluice::server {
 
 class Worker {
  public:
-  // `retire` takes route tables whose last user on this worker is gone; called on the worker's thread.
-  Worker(uint32_t index, observability::StatsCells& cells, observability::LogFiles& log_files, uint64_t seed,
-         std::function<void(std::shared_ptr<const route::Table>)> retire);
+  // What workers are made of beside their numbers.
+  struct Surroundings {
+    observability::LogFiles& log_files;
+    worker::LocalSlots slots = {};
+    worker::WorkerServices::PostToMain post_to_main = {};
+    // Takes route tables whose last user on this worker is gone; called on the worker's thread.
+    std::function<void(std::shared_ptr<const route::Table>)> retire = {};
+  };
+  Worker(uint32_t index, observability::StatsCells& cells, uint64_t seed, Surroundings surroundings);
   ~Worker();
 
   void start();
@@ -37,11 +45,12 @@ class Worker {
 
   // Worker's thread only.
   event::Loop& loop() { return *loop_; }
+  worker::WorkerServices& services() { return services_; }
   upstream::ClusterSet& clusters() { return clusters_; }
   session::RouteTables& tables() { return tables_; }
   listener::WorkerListeners& listeners() { return *listeners_; }
   // Before start(). Also bounded by the clusters' circuit breakers.
-  void limitUdpSessions(size_t limit) { network_.udp.limit = limit; }
+  void limitUdpSessions(size_t limit) { datagrams_.sessions.limit = limit; }
   // Before start(). Descriptors from number `end` on are not for this worker; `on_refused` is told of each refusal.
   void limitDescriptors(int end, std::function<void()> on_refused) {
     buffers_.descriptors.end = end;
@@ -54,12 +63,12 @@ class Worker {
   observability::LogSink log_sink_;
   net::WorkerBuffers buffers_;
   upstream::ClusterSet clusters_;
+  router::ClusterCalls calls_;
+  worker::WorkerServices services_;
+  filter::DatagramWorker datagrams_;
   session::RouteTables tables_;
   router::RouterWorker router_;
-  router::ClusterCalls calls_;
   session::SessionWorker sessions_;
-  filter::NetworkWorker network_;
-  filter::NetworkServices services_;
   std::unique_ptr<listener::WorkerListeners> listeners_;
   std::thread thread_;
 };

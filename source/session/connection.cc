@@ -34,8 +34,8 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
                        CodecMakers makers)
     : worker_(worker),
       settings_(std::move(settings)),
-      id_(++worker.next_connection_id),
-      connection_(worker.loop, worker.buffers, std::move(accepted.fd), net::Connection::Mode::kAccepted, *this,
+      id_(++worker.services.next_connection_id),
+      connection_(worker.loop, worker.services.buffers, std::move(accepted.fd), net::Connection::Mode::kAccepted, *this,
                   std::move(accepted.transport)),
       gate_(filter::ConnectionGate::make(accepted, worker.cells)),
       makers_(makers),
@@ -137,7 +137,7 @@ void Connection::armKeepalive() {
   const milliseconds interval = settings_->keepalive_interval;
   const uint64_t jitter = interval.count() * settings_->keepalive_jitter_percent / 100;
   many_->pinged = false;
-  many_->keepalive.arm(interval + milliseconds(jitter > 0 ? worker_.random.next() % jitter : 0));
+  many_->keepalive.arm(interval + milliseconds(jitter > 0 ? worker_.services.random.next() % jitter : 0));
 }
 
 void Connection::onKeepalive() {
@@ -294,7 +294,8 @@ void Connection::logFailedHandshake(std::string_view why) {
   info.requested_server_name = asked_name.empty() ? std::string_view(server_name_) : asked_name;
   info.response_flags.set(ResponseFlag::kDownstreamConnectionTermination);
   info.connection_termination_details = info.downstream_transport_failure_reason = why;
-  for (const auto& log : settings_->access_logs) log->log(stream::FormatContext{.info = info}, worker_.log_sink);
+  const stream::FormatContext context{.info = info, .type = stream::AccessLogType::kDownstreamEnd};
+  for (const auto& log : settings_->access_logs) log->log(context, worker_.services);
 }
 
 // (stats: downstream_cx_tx_bytes_total) What waits for the kernel counts before the end, so that an idle connection has

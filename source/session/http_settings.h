@@ -15,6 +15,7 @@
 #include "source/route/spec.h"
 #include "source/route/table_slot.h"
 #include "source/stream/access_log.h"
+#include "source/stream/tracer.h"
 
 namespace sluice::session {
 
@@ -57,7 +58,8 @@ struct HttpSettings {
   std::shared_ptr<const filter::TerminalConfig> terminal;
   // Where the worker's RouteTables keep the table; freed when the last user of these settings is gone.
   std::shared_ptr<const route::TableSlot> route_slot;
-  std::vector<std::shared_ptr<const stream::AccessLog>> access_logs;
+  stream::AccessLogs access_logs;
+  std::shared_ptr<const stream::Tracer> tracer;  // null: nothing is traced
 
   CodecType codec_type = CodecType::kAuto;
   http::CodecLimits codec_limits;

@@ -63,7 +63,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   asks_tunnel_ = headers.wantsTunnel();
   if (end_stream) info_.request_end = info_.since(worker_.loop.now());
   if (std::optional<Reply> refusal =
-          applyRequestPolicy(settings, connection_->peer(), worker_.random, headers, info_)) {
+          applyRequestPolicy(settings, connection_->peer(), worker_.services.random, headers, info_)) {
     worker_.cells.add(settings.stats.rq_rejected_path);
     makeChain();
     return refuse(*std::move(refusal));
@@ -79,10 +79,12 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   }
   table_ = worker_.tables.get(settings.route_slot->id);
   if (table_) {
-    route_ = table_->table->match(headers, worker_.random.next());
+    route_ = table_->table->match(headers, worker_.services.random.next());
     if (route_.virtual_host != nullptr) info_.virtual_host_name = route_.virtual_host->name;
     if (route_.route != nullptr) info_.route_name = route_.route->name;
   }
+  if (settings.tracer) [[unlikely]]
+    info_.span = settings.tracer->begin({.request = &headers, .info = info_}, worker_.services);
   makeChain();
   if (asks_tunnel_ && !mayTunnel()) {
     worker_.cells.add(settings.stats.rq_upgrade_refused);
@@ -377,12 +379,14 @@ void Stream::finish() {
   }
   worker_.cells.record(stats.rq_time,
                        std::chrono::duration_cast<milliseconds>(worker_.loop.now() - info_.start).count());
-  if (!settings.access_logs.empty()) {
+  if (!settings.access_logs.empty() || info_.span) {
     const stream::FormatContext context{.request = runner_ ? &request() : nullptr,
                                         .response = response_started_ ? &response() : nullptr,
                                         .trailers = &responseTrailers(),
-                                        .info = info_};
-    for (const auto& log : settings.access_logs) log->log(context, worker_.log_sink);
+                                        .info = info_,
+                                        .type = stream::AccessLogType::kDownstreamEnd};
+    for (const auto& log : settings.access_logs) log->log(context, worker_.services);
+    if (info_.span) std::exchange(info_.span, nullptr)->end(context);
   }
   const bool request_complete = requestWhole();
   if (runner_) runner_->end();

@@ -36,9 +36,10 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   // An upgrade or CONNECT that was accepted.
   bool inTunnel() const { return in_tunnel_; }
 
-  filter::Calls& calls() override { return worker_.calls; }
+  worker::WorkerServices& worker() override { return worker_.services; }
+  filter::Calls& calls() override { return worker_.services.calls; }
   void count(observability::Counter counter) override { worker_.cells.add(counter); }
-  uint64_t random() override { return worker_.random.next(); }
+  uint64_t random() override { return worker_.services.random.next(); }
 
  private:
   friend class SessionWorker;

@@ -99,7 +99,7 @@ class TestTerminals : public filter::TerminalMaker {
 class TestLog : public stream::AccessLog {
  public:
   explicit TestLog(std::vector<std::string>& lines) : lines_(lines) {}
-  void log(const stream::FormatContext& context, observability::LogSink&) const override {
+  void log(const stream::FormatContext& context, worker::WorkerServices&) const override {
     std::string line = context.request == nullptr ? "-" : std::string(context.request->path);
     line += " " + std::to_string(context.info.response_code) + " " + std::string(context.info.response_code_details);
     std::string flags;
@@ -161,9 +161,14 @@ class TestClient {
 struct TestSession {
   TestSession() : TestSession(nullptr) {}
   // `filter_calls`: what filters ask of the world; null: nothing.
-  explicit TestSession(filter::Calls* filter_calls)
-      : worker{loop,     buffers, cells, tables, terminals, filter_calls == nullptr ? no_calls : *filter_calls,
-               log_sink, 1,       0} {
+  explicit TestSession(filter::Calls* filter_calls, worker::LocalSlots slots = {})
+      : services({.loop = loop,
+                  .buffers = buffers,
+                  .cells = cells,
+                  .log_sink = log_sink,
+                  .calls = filter_calls == nullptr ? no_calls : *filter_calls,
+                  .slots = std::move(slots)}),
+        worker(services, tables, terminals) {
     settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
     settings->terminal = std::make_shared<filter::TerminalConfig>();
     settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
@@ -238,6 +243,7 @@ struct TestSession {
   filter::NoCalls no_calls;
   std::vector<std::string> log;
   std::shared_ptr<HttpSettings> settings = std::make_shared<HttpSettings>();
+  worker::WorkerServices services;
   SessionWorker worker;
   base::List<filter::LiveConnection> connections;
   Connection* last = nullptr;

@@ -66,19 +66,13 @@ class SessionWorker::Reaper : public event::TurnTask {
   size_t free_count_ = 0;
 };
 
-SessionWorker::SessionWorker(event::Loop& loop, net::WorkerBuffers& buffers, observability::StatsCells& cells,
-                             RouteTables& tables, filter::TerminalMaker& terminals, filter::Calls& calls,
-                             observability::LogSink& log_sink, uint64_t seed, uint64_t worker_index)
-    : loop(loop),
-      buffers(buffers),
-      cells(cells),
+SessionWorker::SessionWorker(worker::WorkerServices& services, RouteTables& tables, filter::TerminalMaker& terminals)
+    : services(services),
+      loop(services.loop),
+      cells(services.cells),
       tables(tables),
       terminals(terminals),
-      calls(calls),
-      log_sink(log_sink),
-      random(seed),
-      next_connection_id(worker_index << 48),
-      reaper_(std::make_unique<Reaper>(loop)) {}
+      reaper_(std::make_unique<Reaper>(services.loop)) {}
 
 SessionWorker::~SessionWorker() = default;
 

@@ -8,13 +8,11 @@
 
 #include "source/base/intrusive_list.h"
 #include "source/base/local_ptr.h"
-#include "source/base/random.h"
 #include "source/event/loop.h"
 #include "source/filter/terminal.h"
-#include "source/net/connection.h"
-#include "source/observability/log_file.h"
 #include "source/observability/stats.h"
 #include "source/route/table.h"
+#include "source/worker/services.h"
 
 namespace sluice::session {
 
@@ -67,21 +65,17 @@ class DateCache {
 
 class SessionWorker {
  public:
-  SessionWorker(event::Loop& loop, net::WorkerBuffers& buffers, observability::StatsCells& cells, RouteTables& tables,
-                filter::TerminalMaker& terminals, filter::Calls& calls, observability::LogSink& log_sink, uint64_t seed,
-                uint64_t worker_index);
+  SessionWorker(worker::WorkerServices& services, RouteTables& tables, filter::TerminalMaker& terminals);
   ~SessionWorker();
 
+  worker::WorkerServices& services;
+  // Of the services.
   event::Loop& loop;
-  net::WorkerBuffers& buffers;
   observability::StatsCells& cells;
+
   RouteTables& tables;
   filter::TerminalMaker& terminals;
-  filter::Calls& calls;
-  observability::LogSink& log_sink;
-  base::Random random;
   DateCache date;
-  uint64_t next_connection_id = 0;
 
   // Stream objects are recycled: taken for a request, given back at the end of the turn in which they finished.
   Stream* takeStream();

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "source/http/headers.h"
+#include "source/stream/access_log_type.h"
 #include "source/stream/stream_info.h"
 
 namespace sluice::stream {
@@ -13,7 +14,8 @@ struct FormatContext {
   const http::ResponseHeaders* response = nullptr;  // null: no response was made
   const http::Trailers* trailers = nullptr;         // of the response
   const StreamInfo& info;
-  std::string_view local_reply_body = {};  // %LOCAL_REPLY_BODY%
+  std::string_view local_reply_body = {};       // %LOCAL_REPLY_BODY%
+  AccessLogType type = AccessLogType::kNotSet;  // %ACCESS_LOG_TYPE%
 };
 
 }  // namespace sluice::stream

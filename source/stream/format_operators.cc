@@ -359,6 +359,10 @@ Value readLocalReplyBody(const Operator&, const Context& context, Scratch&) {
   return text(context.local_reply_body);
 }
 
+Value readAccessLogType(const Operator&, const Context& context, Scratch&) {
+  return text(textOf(context.type));
+}
+
 using I = StreamInfo;
 
 template <auto kMember>
@@ -375,6 +379,7 @@ template <auto kMember>
 constexpr Operator::Read kUpstreamLocal = readCertificate<upstreamTls, &Tls::local, kMember>;
 
 constexpr Known kKnown[] = {
+    {"ACCESS_LOG_TYPE", parseNothing, readAccessLogType},
     {"BYTES_RECEIVED", parseNothing, readNumber<&I::bytes_received>},
     {"BYTES_SENT", parseNothing, readNumber<&I::bytes_sent>},
     {"CLUSTER_METADATA", parseMetadata, readMetadata},
@@ -525,7 +530,6 @@ bool isForeign(std::string_view name) {
                                                 "SPAN_ID",
                                                 "UNIQUE_ID",
                                                 "VIRTUAL_CLUSTER_NAME",
-                                                "ACCESS_LOG_TYPE",
                                                 "QUERY_PARAM",
                                                 "QUERY_PARAMS",
                                                 "START_TIME_LOCAL",

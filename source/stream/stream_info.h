@@ -20,6 +20,7 @@
 #include "source/net/transport.h"
 #include "source/stream/metadata.h"
 #include "source/stream/response_flags.h"
+#include "source/stream/span.h"
 
 namespace sluice::stream {
 
@@ -145,6 +146,8 @@ struct StreamInfo {
     if (!filter_state) filter_state = std::make_unique<FilterState>();
     return *filter_state;
   }
+
+  std::unique_ptr<Span> span;  // null: not traced
 
   void reset() { *this = StreamInfo{}; }
 };

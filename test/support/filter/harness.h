@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "source/filter/chain.h"
+#include "source/worker/test_worker.h"
 
 namespace sluice::filter::testing {
 
@@ -100,6 +101,10 @@ class FakeStream : public Stream {
   explicit FakeStream(FakeCalls& calls) : calls_(calls) {}
 
   Calls& calls() override { return calls_; }
+  worker::WorkerServices& worker() override {
+    if (!worker_) worker_ = std::make_unique<worker::testing::TestWorker>(&calls_);
+    return worker_->services;
+  }
   void count(observability::Counter counter) override { ++counts[counter.id]; }
   uint64_t random() override { return next_random; }
   void setRoute(const route::Match& match) { route_ = match; }
@@ -109,6 +114,7 @@ class FakeStream : public Stream {
 
  private:
   FakeCalls& calls_;
+  std::unique_ptr<worker::testing::TestWorker> worker_;  // made for who asks
 };
 
 // What a client got.

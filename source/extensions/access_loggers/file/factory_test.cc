@@ -8,6 +8,7 @@
 
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "source/config/test_world.h"
+#include "source/event/polled_loop.h"
 
 namespace sluice::extensions::access_loggers::file {
 namespace {
@@ -33,7 +34,12 @@ TEST_CASE("each form of the format reaches the file") {
   const std::string path = std::string(::mkdtemp(pattern.data())) + "/access.log";
   observability::StatsRegistry stats;
   observability::LogFiles files(stats, {1 << 20, std::chrono::hours(1)});
+  net::WorkerBuffers buffers;
+  event::PolledLoop loop;
   observability::LogSink sink(files);
+  worker::NoCalls calls;
+  worker::WorkerServices worker(
+      {.loop = loop, .buffers = buffers, .cells = stats.makeCells(), .log_sink = sink, .calls = calls});
   stream::StreamInfo info;
   info.response_code = 200;
 
@@ -44,7 +50,7 @@ TEST_CASE("each form of the format reaches the file") {
     TestWorld world(&files);
     const auto log = compile(world, "{\"path\": \"" + path + "\"" + format + "}");
     REQUIRE(log != nullptr);
-    log->log({nullptr, nullptr, nullptr, info}, sink);
+    log->log({nullptr, nullptr, nullptr, info}, worker);
   }
   files.flush();
 

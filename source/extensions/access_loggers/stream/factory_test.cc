@@ -8,6 +8,7 @@
 
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "source/config/test_world.h"
+#include "source/event/polled_loop.h"
 
 namespace sluice::extensions::access_loggers::stream {
 namespace {
@@ -29,7 +30,12 @@ TEST_CASE("lines go to the descriptor of the process") {
   ::dup2(pipe[1], STDOUT_FILENO);
   observability::StatsRegistry stats;
   observability::LogFiles files(stats, {1 << 20, std::chrono::hours(1)});
+  net::WorkerBuffers buffers;
+  event::PolledLoop loop;
   observability::LogSink sink(files);
+  worker::NoCalls calls;
+  worker::WorkerServices worker(
+      {.loop = loop, .buffers = buffers, .cells = stats.makeCells(), .log_sink = sink, .calls = calls});
   StdoutAccessLog config;
   config.mutable_log_format()->set_text_format("%RESPONSE_CODE% %BYTES_SENT%\n");
   TestWorld world(&files);
@@ -40,7 +46,7 @@ TEST_CASE("lines go to the descriptor of the process") {
 
   sluice::stream::StreamInfo info;
   info.response_code = 404;
-  log->log({nullptr, nullptr, nullptr, info}, sink);
+  log->log({nullptr, nullptr, nullptr, info}, worker);
   files.flush();
 
   std::array<char, 64> got{};

@@ -12,7 +12,7 @@ constexpr std::chrono::seconds kLinger{1};
 
 class Reply final : public filter::NetworkConnection {
  public:
-  Reply(filter::NetworkWorker& worker, filter::Accepted& accepted, std::shared_ptr<const std::string> response)
+  Reply(worker::WorkerServices& worker, filter::Accepted& accepted, std::shared_ptr<const std::string> response)
       : NetworkConnection(worker, accepted),
         response_(std::move(response)),
         timer_(worker.loop.timers(), [this] { onTimer(); }) {}
@@ -56,9 +56,9 @@ class Reply final : public filter::NetworkConnection {
 
 }  // namespace
 
-void DirectResponse::serve(filter::Accepted accepted, filter::NetworkServices& services,
+void DirectResponse::serve(filter::Accepted accepted, worker::WorkerServices& worker,
                            base::List<filter::LiveConnection>& list) const {
-  (new Reply(*services.worker, accepted, response_))->start(list);
+  (new Reply(worker, accepted, response_))->start(list);
 }
 
 }  // namespace sluice::extensions::filters::network::direct_response

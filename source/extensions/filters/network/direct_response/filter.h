@@ -13,7 +13,7 @@ class DirectResponse : public filter::TerminalNetworkFilter {
  public:
   explicit DirectResponse(std::string response) : response_(std::make_shared<const std::string>(std::move(response))) {}
 
-  void serve(filter::Accepted accepted, filter::NetworkServices& services,
+  void serve(filter::Accepted accepted, worker::WorkerServices& worker,
              base::List<filter::LiveConnection>& list) const override;
 
  private:

@@ -10,7 +10,7 @@ constexpr size_t kMaxBuffered = 64 * 1024;
 
 class Echo final : public filter::NetworkConnection {
  public:
-  Echo(filter::NetworkWorker& worker, filter::Accepted& accepted) : NetworkConnection(worker, accepted) {}
+  Echo(worker::WorkerServices& worker, filter::Accepted& accepted) : NetworkConnection(worker, accepted) {}
   void start(base::List<filter::LiveConnection>& list) { begin(list); }
 
  private:
@@ -36,9 +36,9 @@ class Echo final : public filter::NetworkConnection {
 
 }  // namespace
 
-void EchoFilter::serve(filter::Accepted accepted, filter::NetworkServices& services,
+void EchoFilter::serve(filter::Accepted accepted, worker::WorkerServices& worker,
                        base::List<filter::LiveConnection>& list) const {
-  (new Echo(*services.worker, accepted))->start(list);
+  (new Echo(worker, accepted))->start(list);
 }
 
 }  // namespace sluice::extensions::filters::network::echo

@@ -8,7 +8,7 @@ namespace sluice::extensions::filters::network::echo {
 
 class EchoFilter : public filter::TerminalNetworkFilter {
  public:
-  void serve(filter::Accepted accepted, filter::NetworkServices& services,
+  void serve(filter::Accepted accepted, worker::WorkerServices& worker,
              base::List<filter::LiveConnection>& list) const override;
 };
 

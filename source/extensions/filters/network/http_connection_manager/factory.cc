@@ -30,9 +30,9 @@ class HttpConnectionManager : public filter::TerminalNetworkFilter {
   explicit HttpConnectionManager(std::shared_ptr<const session::HttpSettings> settings)
       : settings_(std::move(settings)) {}
 
-  void serve(filter::Accepted accepted, filter::NetworkServices& services,
+  void serve(filter::Accepted accepted, worker::WorkerServices& worker,
              base::List<filter::LiveConnection>& list) const override {
-    session::Connection::start(services.sessions, settings_, std::move(accepted), list, kCodecs);
+    session::Connection::start(worker.part<session::SessionWorker>(), settings_, std::move(accepted), list, kCodecs);
   }
 
  private:

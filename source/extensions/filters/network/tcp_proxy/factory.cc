@@ -19,9 +19,9 @@ class TcpProxy : public filter::TerminalNetworkFilter {
  public:
   explicit TcpProxy(std::shared_ptr<const Settings> settings) : settings_(std::move(settings)) {}
 
-  void serve(filter::Accepted accepted, filter::NetworkServices& services,
+  void serve(filter::Accepted accepted, worker::WorkerServices& worker,
              base::List<filter::LiveConnection>& list) const override {
-    Proxy::start(*services.worker, settings_, std::move(accepted), list);
+    Proxy::start(worker, settings_, std::move(accepted), list);
   }
 
  private:

@@ -22,12 +22,12 @@ struct Proxy::LogState {
   uint64_t received = 0, sent = 0;
 };
 
-void Proxy::start(filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings, filter::Accepted accepted,
+void Proxy::start(worker::WorkerServices& worker, std::shared_ptr<const Settings> settings, filter::Accepted accepted,
                   base::List<filter::LiveConnection>& list) {
   (new Proxy(worker, std::move(settings), accepted))->begin(list);
 }
 
-Proxy::Proxy(filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings, filter::Accepted& accepted)
+Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> settings, filter::Accepted& accepted)
     : NetworkConnection(worker, accepted),
       settings_(std::move(settings)),
       timer_(worker.loop.timers(), [this] { onTimer(); }),
@@ -72,10 +72,10 @@ void Proxy::onAdmitted() {
     });
     max_duration_->arm(settings_->max_duration);
   }
-  if (settings_->log_on_start) log();
+  if (settings_->log_on_start) log(stream::AccessLogType::kTcpConnectionStart);
   if (log_ && settings_->log_interval.count() > 0) {
     log_timer_ = std::make_unique<event::Timer>(worker().loop.timers(), [this] {
-      log();
+      log(stream::AccessLogType::kTcpPeriodic);
       log_timer_->arm(settings_->log_interval);
     });
     log_timer_->arm(settings_->log_interval);
@@ -93,7 +93,7 @@ void Proxy::onAdmitted() {
 }
 
 base::LocalPtr<upstream::WorkerCluster> Proxy::chooseCluster() {
-  upstream::ClusterSet& clusters = worker().clusters;
+  auto& clusters = worker().part<upstream::ClusterSet>();
   if (gate() != nullptr && !gate()->facts().cluster.empty()) return clusters.find(gate()->facts().cluster);
   const std::vector<Settings::Target>& targets = settings_->targets;
   if (targets.size() == 1) return clusters.find(targets[0].cluster);
@@ -165,7 +165,7 @@ void Proxy::onHostConnected() {
     log_->info.upstream_local_address = log_->upstream_local;
     log_->info.upstream_request_start = log_->info.since(worker().loop.now());
   }
-  if (settings_->log_on_connected) log();
+  if (settings_->log_on_connected) log(stream::AccessLogType::kTcpUpstreamConnected);
   if (client_ended_) upstream_->shutdownWrites();
   downstream().resumeReading();
 }
@@ -283,7 +283,7 @@ bool Proxy::over(std::string_view details) {
     if (log_timer_) log_timer_->cancel();
     log_->info.response_end = log_->info.since(worker().loop.now());
     log_->info.connection_termination_details = details;
-    log();
+    log(stream::AccessLogType::kTcpConnectionEnd);
   }
   return cut;
 }
@@ -295,15 +295,15 @@ void Proxy::flag(ResponseFlag flag) {
   if (log_) log_->info.response_flags.set(flag);
 }
 
-void Proxy::log() {
+void Proxy::log(stream::AccessLogType type) {
   if (!log_) return;
   stream::StreamInfo& info = log_->info;
   info.bytes_received = info.downstream_wire_bytes_received = log_->received;
   info.bytes_sent = info.downstream_wire_bytes_sent = log_->sent;
   info.upstream_transport_failure_reason = log_->failure;
   info.attempt_count = static_cast<uint16_t>(std::min<uint32_t>(attempts_, UINT16_MAX));
-  const stream::FormatContext context{.info = info};
-  for (const auto& log : settings_->access_logs) log->log(context, worker().log_sink);
+  const stream::FormatContext context{.info = info, .type = type};
+  for (const auto& log : settings_->access_logs) log->log(context, worker());
 }
 
 }  // namespace sluice::extensions::filters::network::tcp_proxy

@@ -25,14 +25,14 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   // How long the rest of the host's bytes waits for a client that takes none of it, once the host is gone.
   static constexpr std::chrono::seconds kFlushPatience{10};
 
-  static void start(filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings, filter::Accepted accepted,
+  static void start(worker::WorkerServices& worker, std::shared_ptr<const Settings> settings, filter::Accepted accepted,
                     base::List<filter::LiveConnection>& list);
 
  private:
   // What the access log and formatters want to know; only where there are any.
   struct LogState;
 
-  Proxy(filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings, filter::Accepted& accepted);
+  Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> settings, filter::Accepted& accepted);
   ~Proxy() override;
 
   // filter::NetworkConnection
@@ -66,7 +66,7 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   void touch();
   void onTimer();
   void flag(stream::ResponseFlag flag);
-  void log();
+  void log(stream::AccessLogType type);
   const upstream::pool::PoolContext& context() const { return cluster_->context(); }
 
   const std::shared_ptr<const Settings> settings_;

@@ -27,7 +27,7 @@ struct Logged {
 };
 class TestLog : public stream::AccessLog {
  public:
-  void log(const stream::FormatContext& context, observability::LogSink&) const override {
+  void log(const stream::FormatContext& context, worker::WorkerServices&) const override {
     const stream::StreamInfo& info = context.info;
     lines.push_back({std::string(info.connection_termination_details),
                      std::string(info.upstream_transport_failure_reason), std::string(info.upstream_cluster),
@@ -51,6 +51,7 @@ class NameCluster : public filter::ConnectionFilter {
 
 struct ProxyTest {
   ProxyTest() {
+    worker.add(clusters);
     settings->targets = {{0, 1}};
     settings->access_logs.push_back(log);
     settings->stats.cx_no_route = registry.counter("no_route");
@@ -108,9 +109,10 @@ struct ProxyTest {
   observability::StatsCells& cells = registry.makeCells();
   observability::LogFiles log_files{registry};
   observability::LogSink log_sink{log_files};
-  uint64_t ids = 0;
   upstream::ClusterSet clusters{loop, buffers, cells, 1};
-  filter::NetworkWorker worker{loop, buffers, cells, log_sink, clusters, base::Random(1), ids};
+  worker::NoCalls calls;
+  worker::WorkerServices worker{
+      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
   std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
   std::shared_ptr<upstream::cluster::Breakers> breakers =
       std::make_shared<upstream::cluster::Breakers>(config->thresholds);

@@ -28,13 +28,13 @@ absl::flat_hash_set<net::Address> eligible(const upstream::cluster::HostSet& hos
 
 }  // namespace
 
-std::unique_ptr<filter::UdpService> Filter::serve(filter::NetworkWorker& worker) const {
+std::unique_ptr<filter::UdpService> Filter::serve(worker::WorkerServices& worker) const {
   return std::make_unique<Proxy>(worker, settings_);
 }
 
-Proxy::Proxy(filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings)
-    : worker_(worker), settings_(std::move(settings)) {
-  worker_.clusters.watch(*this);
+Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> settings)
+    : worker_(worker), clusters_(worker.part<upstream::ClusterSet>()), settings_(std::move(settings)) {
+  clusters_.watch(*this);
 }
 
 Proxy::~Proxy() {
@@ -69,7 +69,7 @@ Session* Proxy::sessionOf(filter::UdpPort& port, const net::Datagram& datagram) 
     if (known != sessions_.end()) return known->get();
   }
   observability::StatsCells& cells = worker_.cells;
-  base::LocalPtr<upstream::WorkerCluster> cluster = worker_.clusters.find(settings_->cluster);
+  base::LocalPtr<upstream::WorkerCluster> cluster = clusters_.find(settings_->cluster);
   if (!cluster) {
     cells.add(settings_->stats.sess_no_route);
     return nullptr;
@@ -95,7 +95,7 @@ Session* Proxy::begin(filter::UdpPort& port, const net::Datagram& datagram,
     cells.add(settings_->stats.rx_datagrams_dropped);
     return nullptr;
   }
-  if (worker_.udp.used >= worker_.udp.limit) {
+  if (const auto& budget = worker_.part<filter::DatagramWorker>().sessions; budget.used >= budget.limit) {
     cells.add(settings_->stats.sess_overflow);
     return nullptr;
   }
@@ -143,7 +143,7 @@ void Proxy::cutIf(std::string_view details, Which which) {
 void Proxy::onClusterChanged(upstream::ClusterId id) {
   auto isOf = [id](const Session& session) { return session.clusterId() == id; };
   if (std::none_of(sessions_.begin(), sessions_.end(), [&](const auto& session) { return isOf(*session); })) return;
-  const base::LocalPtr<upstream::WorkerCluster> cluster = worker_.clusters.find(id);
+  const base::LocalPtr<upstream::WorkerCluster> cluster = clusters_.find(id);
   if (!cluster) return cutIf("cluster_removed", isOf);
   const absl::flat_hash_set<net::Address> stay = eligible(cluster->balancer().hosts());
   cutIf("host_removed",

@@ -15,7 +15,7 @@ class Filter final : public filter::UdpFilter {
   explicit Filter(std::shared_ptr<const Settings> settings) : settings_(std::move(settings)) {}
 
   const std::shared_ptr<const Settings>& settings() const { return settings_; }
-  std::unique_ptr<filter::UdpService> serve(filter::NetworkWorker& worker) const override;
+  std::unique_ptr<filter::UdpService> serve(worker::WorkerServices& worker) const override;
 
  private:
   const std::shared_ptr<const Settings> settings_;
@@ -26,7 +26,7 @@ class Proxy final : public filter::UdpService, private upstream::ClusterWatcher,
   // How long a session that may not stay waits for the answer that it owes, or for the next datagram.
   static constexpr std::chrono::seconds kDrainPatience{5};
 
-  Proxy(filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings);
+  Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> settings);
   ~Proxy() override;
 
   void onDatagrams(filter::UdpPort& port, std::span<const net::Datagram> datagrams) override;
@@ -63,7 +63,8 @@ class Proxy final : public filter::UdpService, private upstream::ClusterWatcher,
   template <typename Which>
   void cutIf(std::string_view details, Which which);
 
-  filter::NetworkWorker& worker_;
+  worker::WorkerServices& worker_;
+  upstream::ClusterSet& clusters_;
   std::shared_ptr<const Settings> settings_;
   absl::flat_hash_set<std::unique_ptr<Session>, Hash, Equal> sessions_;
   bool begins_ = true;

@@ -25,7 +25,7 @@ struct Logged {
 };
 class TestLog : public stream::AccessLog {
  public:
-  void log(const stream::FormatContext& context, observability::LogSink&) const override {
+  void log(const stream::FormatContext& context, worker::WorkerServices&) const override {
     const stream::StreamInfo& info = context.info;
     const stream::MetadataValue* datagrams = info.dynamic_metadata->find("udp.proxy.session", {"datagrams_received"});
     lines.push_back({std::string(info.connection_termination_details), std::string(info.upstream_cluster),
@@ -71,6 +71,8 @@ class Peer {
 
 struct ProxyTest {
   ProxyTest() {
+    worker.add(clusters);
+    worker.add(datagrams);
     settings->access_logs.push_back(log);
     settings->stats = {registry.counter("total"),    registry.counter("no_route"), registry.counter("overflow"),
                        registry.counter("rx_bytes"), registry.counter("rx"),       registry.counter("rx_dropped"),
@@ -93,7 +95,7 @@ struct ProxyTest {
     loop.turn();
     CHECK(breakers->used(Resource::kConnections, kPriority) == 0);
     CHECK(stat("active") == 0);
-    CHECK(worker.udp.used == 0);
+    CHECK(datagrams.sessions.used == 0);
   }
   void start() { proxy = Filter(settings).serve(worker); }
   void hosts(const std::vector<net::Address>& addresses, Health health = Health::kHealthy) {
@@ -137,9 +139,11 @@ struct ProxyTest {
   observability::StatsCells& cells = registry.makeCells();
   observability::LogFiles log_files{registry};
   observability::LogSink log_sink{log_files};
-  uint64_t ids = 0;
   upstream::ClusterSet clusters{loop, buffers, cells, 1};
-  filter::NetworkWorker worker{loop, buffers, cells, log_sink, clusters, base::Random(1), ids};
+  worker::NoCalls calls;
+  worker::WorkerServices worker{
+      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
+  filter::DatagramWorker datagrams;
   std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
   std::shared_ptr<upstream::cluster::Breakers> breakers =
       std::make_shared<upstream::cluster::Breakers>(config->thresholds);
@@ -320,7 +324,7 @@ TEST_CASE("sessions count as connections of the cluster's circuit breaker") {
 
 TEST_CASE("a worker has no more sessions than its budget, and the ones that it has go on") {
   ProxyTest t;
-  t.worker.udp.limit = 1;
+  t.datagrams.sessions.limit = 1;
   Peer second;
   t.send(t.client, "a");
   t.send(second, "b");
@@ -443,7 +447,7 @@ TEST_CASE("after an update sessions end by their own configuration, others begin
 
 TEST_CASE("a filter of another kind cannot take sessions over") {
   class Other : public filter::UdpFilter {
-    std::unique_ptr<filter::UdpService> serve(filter::NetworkWorker&) const override { return nullptr; }
+    std::unique_ptr<filter::UdpService> serve(worker::WorkerServices&) const override { return nullptr; }
   };
   ProxyTest t;
   CHECK_FALSE(t.proxy->update(Other(), 1s));

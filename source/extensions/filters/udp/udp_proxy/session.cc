@@ -29,11 +29,12 @@ struct Session::LogState {
   uint64_t bytes_received = 0, bytes_sent = 0, datagrams_received = 0, datagrams_sent = 0, errors_sent = 0;
 };
 
-Session::Session(Owner& owner, filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings,
+Session::Session(Owner& owner, worker::WorkerServices& worker, std::shared_ptr<const Settings> settings,
                  base::LocalPtr<filter::UdpPort> port, const net::Datagram& first,
                  base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot, net::Fd fd)
     : owner_(owner),
       worker_(worker),
+      datagrams_(worker.part<filter::DatagramWorker>()),
       settings_(std::move(settings)),
       port_(std::move(port)),
       client_(first.peer),
@@ -49,7 +50,7 @@ Session::Session(Owner& owner, filter::NetworkWorker& worker, std::shared_ptr<co
   cluster_->requestStarted(slot);
   worker_.cells.add(settings_->stats.sess_total);
   worker_.cells.add(settings_->stats.sess_active);
-  ++worker_.udp.used;
+  ++datagrams_.sessions.used;
   touch();
   const uint64_t id = ++worker_.next_connection_id;
   if (settings_->access_logs.empty()) return;
@@ -89,7 +90,7 @@ void Session::send(std::span<const std::string_view> payloads) {
 }
 
 void Session::onFdEvents(uint32_t) {
-  net::DatagramBatch& batch = worker_.datagrams;
+  net::DatagramBatch& batch = datagrams_.batch;
   const int error = batch.receive(fd_.get(), {settings_->max_rx_datagram_size, settings_->prefer_gro});
   observability::StatsCells& cells = worker_.cells;
   if (error != 0) {
@@ -162,7 +163,7 @@ void Session::close(std::string_view details) {
   cluster_->context().breakers->release(Resource::kConnections, kPriority);
   cluster_->requestFinished(*host_);
   worker_.cells.sub(settings_->stats.sess_active);
-  --worker_.udp.used;
+  --datagrams_.sessions.used;
   if (log_) log(details);
 }
 
@@ -181,8 +182,8 @@ void Session::log(std::string_view details) {
   put("datagrams_received", log_->datagrams_received);
   put("datagrams_sent", log_->datagrams_sent);
   put("errors_sent", log_->errors_sent);
-  const stream::FormatContext context{.info = info};
-  for (const auto& log : settings_->access_logs) log->log(context, worker_.log_sink);
+  const stream::FormatContext context{.info = info, .type = stream::AccessLogType::kUdpSessionEnd};
+  for (const auto& log : settings_->access_logs) log->log(context, worker_);
 }
 
 }  // namespace sluice::extensions::filters::udp::udp_proxy

@@ -12,7 +12,6 @@
 #include "source/base/local_ptr.h"
 #include "source/event/loop.h"
 #include "source/extensions/filters/udp/udp_proxy/settings.h"
-#include "source/filter/network_worker.h"
 #include "source/filter/udp.h"
 #include "source/upstream/worker_cluster.h"
 
@@ -46,7 +45,7 @@ class Session final : public event::Deferred, private event::FdHandler {
   };
 
   // `fd` is connected to the host at `slot` of the cluster; a connection of the cluster's breaker has been taken.
-  Session(Owner& owner, filter::NetworkWorker& worker, std::shared_ptr<const Settings> settings,
+  Session(Owner& owner, worker::WorkerServices& worker, std::shared_ptr<const Settings> settings,
           base::LocalPtr<filter::UdpPort> port, const net::Datagram& first,
           base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot, net::Fd fd);
   ~Session() override;
@@ -84,7 +83,8 @@ class Session final : public event::Deferred, private event::FdHandler {
   const upstream::pool::ClusterStats& clusterStats() const { return cluster_->context().stats; }
 
   Owner& owner_;
-  filter::NetworkWorker& worker_;
+  worker::WorkerServices& worker_;
+  filter::DatagramWorker& datagrams_;
   const std::shared_ptr<const Settings> settings_;
   const base::LocalPtr<filter::UdpPort> port_;
   const net::Address client_, local_;

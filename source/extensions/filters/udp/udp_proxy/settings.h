@@ -28,7 +28,7 @@ struct Settings {
   size_t max_rx_datagram_size = 1500;
   bool prefer_gro = true;
   bool per_packet = false;  // each datagram gets a host of its own
-  std::vector<std::shared_ptr<const stream::AccessLog>> access_logs;
+  stream::AccessLogs access_logs;
   Stats stats;
 };
 
