@@ -112,10 +112,14 @@ class Endpoint : public HttpEndpoint {
 
   absl::Status open(const net::Address& address, observability::StatsRegistry& registry, HttpHandler handler,
                     const HttpEndpointOptions& options) {
-    if (absl::Status free = net::probeFree(address); !free.ok()) return free;
-    absl::StatusOr<net::Fd> fd = net::listenOn(address, {});
-    if (!fd.ok()) return fd.status();
-    address_ = address.isIp() ? net::localAddress(fd->get()) : address;
+    net::OpenedSockets opened;
+    net::SocketSource& source = options.sockets == nullptr ? opened : *options.sockets;
+    absl::StatusOr<net::TakenSocket> taken = source.take({.address = address});
+    if (!taken.ok()) return taken.status();
+    address_ = address.isIp() ? net::localAddress(taken->fd.get()) : address;
+    if (!taken->listening) {
+      if (absl::Status begun = net::beginListening(taken->fd.get(), address_, {}); !begun.ok()) return begun;
+    }
 
     auto terminal = std::make_shared<EndpointConfig>();
     terminal->handler = std::move(handler);
@@ -137,7 +141,7 @@ class Endpoint : public HttpEndpoint {
     config->addresses = {address_};
     config->chains.push_back({.terminal = std::make_shared<EndpointFilter>(std::move(settings))});
     std::vector<net::Fd> sockets;
-    sockets.push_back(*std::move(fd));
+    sockets.push_back(std::move(taken->fd));
     listeners_.set(std::move(config), std::move(sockets), {});
     return absl::OkStatus();
   }

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "source/event/loop.h"
 #include "source/net/address.h"
+#include "source/net/socket_source.h"
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
 #include "source/stream/access_log.h"
@@ -53,6 +54,7 @@ struct HttpEndpointOptions {
   // Asked with the head alone, for a request that has a body; empty: small bodies are taken.
   std::function<Admission(const HttpRequest&)> admit = {};
   stream::AccessLogs access_logs = {};
+  net::SocketSource* sockets = nullptr;  // null: its socket is opened
 };
 
 class HttpEndpoint {
@@ -63,7 +65,8 @@ class HttpEndpoint {
   virtual void stopAccepting() = 0;
 };
 
-// `loop`, `registry`, `cells` and `log_files` outlive the endpoint. Errors: the address cannot be bound.
+// `loop`, `registry`, `cells` and `log_files` outlive the endpoint. Errors: the address cannot be bound, or what the
+// source of sockets says.
 absl::StatusOr<std::unique_ptr<HttpEndpoint>> openHttpEndpoint(event::Loop& loop, const net::Address& address,
                                                                observability::StatsRegistry& registry,
                                                                observability::StatsCells& cells,

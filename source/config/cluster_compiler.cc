@@ -50,8 +50,8 @@ uint32_t valueOr(bool has, const Wrapper& wrapper, uint32_t fallback) {
 // One use: compiles one cluster.
 class ClusterCompiler {
  public:
-  ClusterCompiler(const Cluster& proto, const Context& context, Services* services)
-      : proto_(proto), context_(context), services_(services), out_(std::make_shared<ClusterConfig>()) {}
+  ClusterCompiler(const Cluster& proto, const Context& context, Services* services, InitTargets* init)
+      : proto_(proto), context_(context), services_(services), init_(init), out_(std::make_shared<ClusterConfig>()) {}
 
   std::shared_ptr<const ClusterConfig> compile() {
     const size_t errors_before = context_.errors().total();
@@ -307,7 +307,7 @@ class ClusterCompiler {
     }
     if (!proto_.has_transport_socket() || services_ == nullptr) return;
     const FactoryContext at =
-        Holding(*services_).context(context_.child("transport_socket"), std::string(out_->stat_name));
+        Holding(*services_, init_).context(context_.child("transport_socket"), std::string(out_->stat_name));
     out_->transport = compileTransport(proto_.transport_socket(), TransportSide::kUpstream, at);
     if (automatic && out_->transport && !out_->transport->isTls()) {
       context_.child("transport_socket").error("auto_config lets the upstream choose by ALPN, which needs TLS");
@@ -432,14 +432,15 @@ class ClusterCompiler {
   const Cluster& proto_;
   const Context& context_;
   Services* const services_;
+  InitTargets* const init_;
   const std::shared_ptr<ClusterConfig> out_;
 };
 
 }  // namespace
 
-std::shared_ptr<const ClusterConfig> compileCluster(const Cluster& cluster, const Context& context,
-                                                    Services* services) {
-  return ClusterCompiler(cluster, context, services).compile();
+std::shared_ptr<const ClusterConfig> compileCluster(const Cluster& cluster, const Context& context, Services* services,
+                                                    InitTargets* init) {
+  return ClusterCompiler(cluster, context, services, init).compile();
 }
 
 std::optional<Assignment> compileEdsAssignment(const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment,

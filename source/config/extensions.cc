@@ -58,7 +58,7 @@ std::shared_ptr<const net::TransportFactory> compileTransport(const envoy::confi
   const Context at = context.at.child("typed_config");
   const auto match = context.services.registry.transport_sockets.resolve(socket.typed_config(), at);
   if (!match) return nullptr;
-  Holding holding(context.services);
+  Holding holding(context);
   FactoryContext typed = holding.context(at, context.owner, context.identity);
   return holding.tie(side == TransportSide::kDownstream
                          ? match.factory->compileDownstream(*match.config, std::move(typed))

@@ -17,11 +17,15 @@ namespace sluice::config {
 
 class Holding {
  public:
-  explicit Holding(Services& services) : services_(services), stats_(newScope()), clusters_(services.cluster_names) {}
+  // `init`: as in FactoryContext.
+  explicit Holding(Services& services, InitTargets* init = nullptr)
+      : services_(services), init_(init), stats_(newScope()), clusters_(services.cluster_names) {}
+  // Of what a factory makes of parts.
+  explicit Holding(const FactoryContext& context) : Holding(context.services, context.init) {}
 
   // For a factory whose product will be tied here.
   FactoryContext context(Context at, std::string owner = {}, std::string identity = {}) const {
-    return {services_, std::move(at), stats_, std::move(owner), std::move(identity)};
+    return {services_, std::move(at), stats_, std::move(owner), std::move(identity), init_};
   }
   observability::Scope& stats() const { return *stats_; }
 
@@ -43,6 +47,7 @@ class Holding {
   observability::StatsScope newScope() const { return std::make_shared<observability::Scope>(services_.stats.root()); }
 
   Services& services_;
+  InitTargets* const init_;
   observability::StatsScope stats_;
   route::ClusterNames::Recording clusters_;
 };

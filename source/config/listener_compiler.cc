@@ -47,13 +47,13 @@ void refuseAccessLog(const Proto& listener, const Context& context) {
 std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterChain& chain,
                                                                   const FactoryContext& factory_context) {
   const Context& context = factory_context.at;
-  Services& services = factory_context.services;
+  const Registry& registry = factory_context.services.registry;
   const int last = chain.filters_size() - 1;
   if (last < 0) {
     context.child("filters").error("the filter chain has no filter; it needs one terminal network filter");
     return nullptr;
   }
-  Holding holding(services);
+  Holding holding(factory_context);
   // The filters that stand in front of another one do not matter to it: it is the n-th of its type.
   std::map<std::string, int> of_type;
   auto contextOf = [&](const google::protobuf::Message& message, const Context& at) {
@@ -71,7 +71,7 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
     if (!chain.filters(i).typed_config().type_url().empty()) {
       message = unpackAny(chain.filters(i).typed_config(), at);
       if (!message) continue;
-      gate = services.registry.connection_filters.find(message->GetDescriptor()->full_name());
+      gate = registry.connection_filters.find(message->GetDescriptor()->full_name());
     }
     if (gate != nullptr && i == last) {
       filter.error(absl::StrCat("filter '", chain.filters(i).name(), "' is the last of the chain but not terminal; ",
@@ -80,7 +80,7 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
     } else if (gate != nullptr) {
       if (auto compiled = gate->compile(*message, contextOf(*message, at)))
         gates.push_back(holding.tie(std::move(compiled)));
-    } else if (const auto match = services.registry.network_filters.resolve(chain.filters(i).typed_config(), at)) {
+    } else if (const auto match = registry.network_filters.resolve(chain.filters(i).typed_config(), at)) {
       if (i != last) {
         filter.error(absl::StrCat("filter '", chain.filters(i).name(), "' is terminal and has to be the last"));
       } else {
@@ -219,9 +219,10 @@ uint64_t listenerContentHash(const Proto& listener) {
   return hashOf(listener);
 }
 
-std::optional<CompiledListener> compileListener(const Proto& listener, const Context& context, Services& services) {
+std::optional<CompiledListener> compileListener(const Proto& listener, const Context& context, Services& services,
+                                                InitTargets* init) {
   const size_t errors_before = context.errors().total();
-  Holding holding(services);
+  Holding holding(services, init);
   CompiledListener compiled;
   compiled.name = listener.name();
   compiled.content_hash = listenerContentHash(listener);

@@ -48,8 +48,10 @@ struct CompiledListener {
   bool isUdp() const { return udp.filter != nullptr; }
 };
 
+// `init`: as in FactoryContext.
 std::optional<CompiledListener> compileListener(const envoy::config::listener::v3::Listener& listener,
-                                                const Context& context, Services& services);
+                                                const Context& context, Services& services,
+                                                InitTargets* init = nullptr);
 
 // What CompiledListener::content_hash will be, without compiling.
 uint64_t listenerContentHash(const envoy::config::listener::v3::Listener& listener);

@@ -15,6 +15,7 @@
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "source/base/shared_objects.h"
 #include "source/config/errors.h"
+#include "source/config/init.h"
 #include "source/config/secrets.h"
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
@@ -41,10 +42,11 @@ class RouteSlots {
  public:
   virtual ~RouteSlots() = default;
   virtual std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table> table) = 0;
-  // Null after reporting to `context` if the source cannot be used.
+  // Null after reporting to `context` if the source cannot be used. `init`: of what is being compiled, which waits for
+  // the first table; null: nobody waits.
   virtual std::shared_ptr<const route::TableSlot> rds(const std::string& name,
                                                       const envoy::config::core::v3::ConfigSource& source,
-                                                      const Context& context) = 0;
+                                                      InitTargets* init, const Context& context) = 0;
   // `slot` of rds(), for a connection manager with these filters: tables come later than the chain and may have
   // settings for filters that it does not have.
   virtual std::shared_ptr<const route::TableSlot> usedBy(std::shared_ptr<const route::TableSlot> slot,
@@ -91,11 +93,19 @@ struct FactoryContext {
   // What is being made among all that the process has, in the same words for its next generation: "listener 'l'/filter
   // chain 'c'/TYPE#0". Empty: nothing that another generation follows.
   std::string identity = {};
+  // Of the listener or cluster that is being compiled; not to be used later on. Null: nobody waits, because it is only
+  // checked or serves already.
+  InitTargets* init = nullptr;
 
+  // What is being compiled serves when this is ready, or after `deadline` (0: there is none). Of no effect where nobody
+  // waits.
+  InitTarget waitFor(std::string name, std::chrono::milliseconds deadline = {}) const {
+    return init == nullptr ? InitTarget() : init->add(std::move(name), deadline);
+  }
   // The same for a part of the message.
   FactoryContext child(std::string_view field) const { return moved(at.child(field)); }
   FactoryContext child(std::string_view field, size_t index) const { return moved(at.child(field, index)); }
-  FactoryContext moved(Context to) const { return {services, std::move(to), stats, owner, identity}; }
+  FactoryContext moved(Context to) const { return {services, std::move(to), stats, owner, identity, init}; }
 
   // An object of the whole process that the next generation of what is being made finds again, as long as this one, or
   // a connection of it, still holds it: counts, tokens, caches. `what`: its name, and all settings that another object

@@ -16,7 +16,7 @@ class NoRouteSlots : public RouteSlots {
     return std::make_shared<route::TableSlot>();
   }
   std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
-                                              const Context&) override {
+                                              InitTargets*, const Context&) override {
     return nullptr;
   }
 };

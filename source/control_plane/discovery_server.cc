@@ -118,7 +118,7 @@ std::optional<StreamKind> streamKindOf(std::string_view method) {
   for (Variant variant : {Variant::kStateOfTheWorld, Variant::kDelta}) {
     if (method == xds::aggregatedMethod(wireVariant(variant))) return StreamKind{variant, std::nullopt};
     for (ResourceType type : kResourceTypes) {
-      if (method == xds::ownStreamMethod(typeUrl(type), wireVariant(variant))) return StreamKind{variant, type};
+      if (method == xds::typeInfo(typeUrl(type)).ownMethod(wireVariant(variant))) return StreamKind{variant, type};
     }
   }
   return std::nullopt;

@@ -21,7 +21,7 @@ class NoSlots : public config::RouteSlots {
     return std::make_shared<route::TableSlot>();
   }
   std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
-                                              const config::Context&) override {
+                                              config::InitTargets*, const config::Context&) override {
     return nullptr;
   }
 };

@@ -63,28 +63,13 @@ bool loadBootstrap(const Options& options, BootstrapProto& bootstrap, config::Er
   return errors.empty();
 }
 
-std::vector<ResourceKey> rdsOf(const envoy::config::listener::v3::Listener& listener, const std::string& self) {
-  std::vector<ResourceKey> keys;
-  auto collect = [&keys, &self](const envoy::config::listener::v3::FilterChain& chain) {
-    for (const auto& filter : chain.filters()) {
-      HttpConnectionManager manager;
-      if (filter.typed_config().UnpackTo(&manager) && manager.has_rds()) {
-        keys.push_back(keyOf(manager.rds().config_source(), manager.rds().route_config_name(), self));
-      }
-    }
-  };
-  for (const auto& chain : listener.filter_chains()) collect(chain);
-  if (listener.has_default_filter_chain()) collect(listener.default_filter_chain());
-  return keys;
-}
-
 bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, config::Services& services,
-                      CompiledBootstrap& out, BootstrapSecrets* secrets) {
+                      CompiledBootstrap& out, const ServingParts* serving) {
   const size_t errors_before = context.errors().total();
   const Context statics = context.child("static_resources");
   BootstrapSecrets checked(bootstrap);
-  if (secrets == nullptr) services.secrets = secrets = &checked;
-  secrets->load(statics);
+  if (serving == nullptr) services.secrets = &checked;
+  (serving == nullptr ? checked : serving->secrets).load(statics);
 
   services.node_cluster = bootstrap.node().cluster();
   out.settings = config::compileBootstrap(bootstrap, context);
@@ -94,7 +79,10 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
     const auto& proto = bootstrap.static_resources().clusters(i);
     const Context at = statics.child("clusters", i);
     cluster_names.insert(proto.name());
-    if (auto config = config::compileCluster(proto, at, &services)) out.clusters.push_back({std::move(config), &proto});
+    auto init = serving != nullptr ? serving->cluster_init(proto.name()) : nullptr;
+    if (auto config = config::compileCluster(proto, at, &services, init.get())) {
+      out.clusters.push_back({std::move(config), &proto, std::move(init)});
+    }
   }
 
   const bool dynamic_clusters = bootstrap.dynamic_resources().has_cds_config();
@@ -114,8 +102,9 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
   for (int i = 0; i < bootstrap.static_resources().listeners_size(); ++i) {
     const auto& proto = bootstrap.static_resources().listeners(i);
     const Context at = statics.child("listeners", i);
-    std::optional<config::CompiledListener> compiled = config::compileListener(proto, at, services);
-    if (compiled) out.listeners.push_back({*std::move(compiled), &proto, rdsOf(proto)});
+    auto init = serving != nullptr ? serving->listener_init(proto.name()) : nullptr;
+    std::optional<config::CompiledListener> compiled = config::compileListener(proto, at, services, init.get());
+    if (compiled) out.listeners.push_back({*std::move(compiled), &proto, std::move(init)});
     for (int c = 0; c < proto.filter_chains_size(); ++c) {
       checkRds(proto.filter_chains(c), bootstrap, at.child("filter_chains", c));
     }

@@ -3,6 +3,7 @@
 // Thread: main. Used by `serve`, by `--mode validate` and by tools: what one refuses the others refuse.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,8 +15,8 @@
 #include "source/config/errors.h"
 #include "source/config/extensions.h"
 #include "source/config/listener_compiler.h"
+#include "source/server/init_manager.h"
 #include "source/server/options.h"
-#include "source/server/resource_key.h"
 #include "source/server/secret_manager.h"
 
 namespace sluice::server {
@@ -30,11 +31,12 @@ struct CompiledBootstrap {
   struct Cluster {
     std::shared_ptr<const upstream::cluster::ClusterConfig> config;
     const envoy::config::cluster::v3::Cluster* proto;
+    std::unique_ptr<InitManager> init;  // null: it is only checked
   };
   struct Listener {
     config::CompiledListener compiled;
     const envoy::config::listener::v3::Listener* proto;
-    std::vector<ResourceKey> rds;
+    std::unique_ptr<InitManager> init;
   };
   std::vector<Cluster> clusters;
   std::vector<Listener> listeners;
@@ -42,15 +44,17 @@ struct CompiledBootstrap {
   stream::AccessLogs admin_access_logs;
 };
 
-// Compiles all of it and checks what concerns several parts: names, references, what xDS needs. The tables of
-// `services.route_slots` are collected into each listener. False after reporting.
-// `secrets`: those of `services`, filled with the bootstrap's; null: they are only checked.
-bool compileBootstrap(const BootstrapProto& bootstrap, const config::Context& context, config::Services& services,
-                      CompiledBootstrap& out, BootstrapSecrets* secrets = nullptr);
+// What compiling a bootstrap needs if it is to serve.
+struct ServingParts {
+  BootstrapSecrets& secrets;  // those of the services; filled with the bootstrap's
+  // Of each cluster and listener, by name.
+  std::function<std::unique_ptr<InitManager>(const std::string&name)> cluster_init, listener_init;
+};
 
-// The tables that the connection managers of a listener get by RDS.
-// `self`: identity of the listener's own source.
-std::vector<ResourceKey> rdsOf(const envoy::config::listener::v3::Listener& listener, const std::string& self = {});
+// Compiles all of it and checks what concerns several parts: names, references, what xDS needs. False after reporting.
+// `serving`: null: it is only checked.
+bool compileBootstrap(const BootstrapProto& bootstrap, const config::Context& context, config::Services& services,
+                      CompiledBootstrap& out, const ServingParts* serving = nullptr);
 
 // Route slots that lead nowhere: for validating.
 class NoRouteSlots : public config::RouteSlots {
@@ -59,7 +63,7 @@ class NoRouteSlots : public config::RouteSlots {
     return std::make_shared<route::TableSlot>();
   }
   std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
-                                              const config::Context&) override {
+                                              config::InitTargets*, const config::Context&) override {
     return std::make_shared<route::TableSlot>();
   }
 };

@@ -1,15 +1,13 @@
 #include "source/server/cluster_manager.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace sluice::server {
 
 namespace cluster = upstream::cluster;
 using cluster::DiscoveryType;
 
 namespace {
-
-bool waitsForSecrets(const ClusterManager::Generation& generation) {
-  return generation.config->transport != nullptr && generation.config->transport->warming();
-}
 
 upstream::pool::ClusterStats makeStats(observability::Scope& scope) {
   upstream::pool::ClusterStats s;
@@ -112,7 +110,11 @@ ClusterManager::Entry& ClusterManager::entryOf(const ConfigPtr& config) {
   std::unique_ptr<Entry>& entry = entries_[config->name];
   if (entry) return *entry;
   entry = std::make_unique<Entry>();
-  ++first_warming_;
+  if (boot != nullptr) {
+    entry->first = boot->add([name = config->name, made = entry.get()] {
+      return withWaits(absl::StrCat("cluster '", name, "'"), made->warming ? made->warming->init.get() : nullptr);
+    });
+  }
   entry->id = names_.idOf(config->name);
   names_.keep(entry->id);
   observability::Scope scope = registry_.scope("cluster", config->stat_name);
@@ -121,7 +123,12 @@ ClusterManager::Entry& ClusterManager::entryOf(const ConfigPtr& config) {
   return *entry;
 }
 
-bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const std::string& version) {
+std::unique_ptr<InitManager> ClusterManager::newInit(const std::string& name) {
+  return std::make_unique<InitManager>(main_, logger_, absl::StrCat("cluster '", name, "'"));
+}
+
+bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const std::string& version,
+                         std::unique_ptr<InitManager> init) {
   if (const Entry* known = find(config->name); known != nullptr && known->is_static && !is_static) return false;
   const std::string name = config->name;
   Entry& entry = entryOf(config);
@@ -144,6 +151,7 @@ bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const st
     entry.warming = std::make_unique<Generation>();
     count(entry);
     Generation& next = *entry.warming;
+    next.init = init ? std::move(init) : newInit(name);
     next.config = std::move(config);
     next.proto = std::move(proto);
     next.version = version;
@@ -158,6 +166,7 @@ bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const st
       entry.discovery->asked();
     }
     startWarming(entry);
+    next.init->start([this, &entry] { activate(entry); });
   }
   unwantEds(name, old.get());
   return true;
@@ -174,6 +183,8 @@ void ClusterManager::startWarming(Entry& entry) {
       return onHosts(name, &generation,
                      cluster::HostSet::build(generation.config->assignment, options, previous.get()));
     case DiscoveryType::kStrictDns:
+      generation.hosts_wait = generation.init->add(absl::StrCat("addresses of '", name, "'"));
+      if (before_xds != nullptr) generation.names_wait = before_xds->add(absl::StrCat("addresses of '", name, "'"));
       generation.dns = std::make_unique<cluster::DnsCluster>(
           main_, resolver_, generation.config, seed_ ^ entry.id,
           [this, name, of = &generation](cluster::HostSetPtr hosts) { onHosts(name, of, std::move(hosts)); }, previous);
@@ -185,25 +196,16 @@ void ClusterManager::startWarming(Entry& entry) {
         entry.discovery->accepted(known.version, true);
         return onHosts(name, &generation, cluster::HostSet::build(*known.assignment, options, previous.get()));
       }
-      if (known.given_up) return goOnWithout(entry, generation);
+      if (known.given_up) return;
       const auto& source = generation.proto.eds_cluster_config().eds_config();
       const auto timeout = source.has_initial_fetch_timeout()
                                ? std::chrono::milliseconds(source.initial_fetch_timeout().seconds() * 1000 +
                                                            source.initial_fetch_timeout().nanos() / 1'000'000)
                                : std::chrono::milliseconds(15'000);
-      if (timeout.count() == 0) return;
-      generation.deadline = std::make_unique<event::Timer>(main_.timers(), [this, &entry, of = &generation] {
-        logger_.warning("cluster", "cluster '", of->config->name, "' had no endpoints in time; it goes on without");
-        goOnWithout(entry, *of);
-      });
-      generation.deadline->arm(timeout);
+      generation.hosts_wait =
+          generation.init->add(absl::StrCat("endpoints '", generation.config->eds_service_name, "'"), timeout);
     }
   }
-}
-
-void ClusterManager::goOnWithout(Entry& entry, Generation& generation) {
-  const std::string name = generation.config->name;
-  onHosts(name, &generation, entry.active ? entry.active->hosts : cluster::HostSet::empty());
 }
 
 void ClusterManager::onHosts(const std::string& name, Generation* generation, cluster::HostSetPtr hosts) {
@@ -212,39 +214,22 @@ void ClusterManager::onHosts(const std::string& name, Generation* generation, cl
   Entry& entry = *found->second;
   if (generation != entry.active.get() && generation != entry.warming.get()) return;
   generation->hosts = std::move(hosts);
-  generation->warm = true;
-  if (generation->deadline) generation->deadline->cancel();
-  if (generation == entry.warming.get()) {
-    if (!waitsForSecrets(*generation)) activate(entry);
-  } else {
-    publish(entry);
-  }
-}
-
-void ClusterManager::activateWarm() {
-  std::vector<std::string> names;
-  for (const auto& [name, entry] : entries_) {
-    if (entry->warming && entry->warming->warm && !waitsForSecrets(*entry->warming)) names.push_back(name);
-  }
-  for (const std::string& name : names) {
-    const auto found = entries_.find(name);
-    if (found != entries_.end() && found->second->warming) activate(*found->second);
-  }
+  if (generation == entry.active.get()) return publish(entry);
+  generation->names_wait.ready();
+  generation->hosts_wait.ready();
 }
 
 void ClusterManager::activate(Entry& entry) {
   uncount(entry);
+  // None came: it goes on with those that there were.
+  if (!entry.warming->hosts) entry.warming->hosts = entry.active ? entry.active->hosts : cluster::HostSet::empty();
   // The old generation may be on the stack below (its timer or its resolver calls us).
   struct Old : event::Deferred {
     explicit Old(std::unique_ptr<Generation> g) : generation(std::move(g)) {}
     std::unique_ptr<Generation> generation;
   };
   const Generation* old = entry.active.get();  // alive until the end of the turn
-  if (entry.active) {
-    main_.deleteLater(std::make_unique<Old>(std::move(entry.active)));
-  } else {
-    --first_warming_;
-  }
+  if (entry.active) main_.deleteLater(std::make_unique<Old>(std::move(entry.active)));
   entry.active = std::move(entry.warming);
   unwantEds(entry.active->config->name, old);
   count(entry);
@@ -257,7 +242,7 @@ void ClusterManager::activate(Entry& entry) {
   }
   publish(entry);
   logger_.debug("cluster", "cluster '", config.name, "' is active");
-  if (on_warm) on_warm();
+  entry.first.ready();
 }
 
 // Around each change of an entry's generations: cost follows the change, not the number of clusters.
@@ -303,7 +288,6 @@ void ClusterManager::remove(const std::string& name) {
   } else {
     drop(name);
   }
-  if (on_warm) on_warm();
 }
 
 void ClusterManager::leave(const std::string& name, const Entry& entry) {
@@ -329,7 +313,6 @@ void ClusterManager::drop(const std::string& name) {
   const std::unique_ptr<Entry> entry = std::move(found->second);
   entries_.erase(found);
   leaving_.erase(entry->leaving);
-  if (!entry->active) --first_warming_;
   workers_.postAll([id = entry->id](Worker& worker) { worker.clusters().remove(id); });
   names_.letGo(entry->id);
 }
@@ -401,9 +384,9 @@ void ClusterManager::giveUpAssignment(const ResourceKey& key) {
   const std::map<std::string, int> users = eds->second.users;
   for (const auto& [name, generations] : users) {
     Entry& entry = *entries_.at(name);
-    if (!entry.warming || entry.warming->eds != key || entry.warming->warm) continue;
+    if (!entry.warming || entry.warming->eds != key || !entry.warming->hosts_wait.pending()) continue;
     logger_.warning("cluster", "cluster '", name, "' gets no endpoints; it goes on without");
-    goOnWithout(entry, *entry.warming);
+    entry.warming->hosts_wait.ready();
   }
 }
 

@@ -22,6 +22,7 @@
 #include "source/observability/stats.h"
 #include "source/route/cluster_names.h"
 #include "source/server/discovery_stats.h"
+#include "source/server/init_manager.h"
 #include "source/server/resource_key.h"
 #include "source/server/worker.h"
 #include "source/upstream/cluster/dns_cluster.h"
@@ -38,11 +39,11 @@ class ClusterManager {
     Proto proto;
     std::string version;  // of the xDS response; empty for static clusters
     std::chrono::system_clock::time_point updated;
-    ResourceKey eds;  // of its endpoints; without a name if they are not by EDS
-    upstream::cluster::HostSetPtr hosts = upstream::cluster::HostSet::empty();
+    ResourceKey eds;                      // of its endpoints; without a name if they are not by EDS
+    upstream::cluster::HostSetPtr hosts;  // null: not known yet; never of one that is active
     std::unique_ptr<upstream::cluster::DnsCluster> dns;
-    std::unique_ptr<event::Timer> deadline;  // of warming by EDS
-    bool warm = false;
+    config::InitTarget hosts_wait, names_wait;  // until hosts are known: its own, and that of xDS for names of DNS
+    std::unique_ptr<InitManager> init;          // last: goes before whatever holds its targets
   };
   struct Entry {
     uint32_t id = 0;
@@ -54,6 +55,7 @@ class ClusterManager {
     std::shared_ptr<upstream::cluster::Breakers> breakers;
     std::unique_ptr<Generation> active;   // null: not warm for the first time
     std::unique_ptr<Generation> warming;  // null: nothing is pending
+    config::InitTarget first;             // of the start of the process, until one generation serves
   };
 
   // So many that are removed and named still are kept; beyond that the first of them goes.
@@ -64,9 +66,13 @@ class ClusterManager {
                  observability::Logger& logger, uint64_t seed, size_t max_leaving = kMaxLeaving);
   ~ClusterManager();
 
+  // To compile a cluster of that name with.
+  std::unique_ptr<InitManager> newInit(const std::string& name);
   // Adds a cluster or replaces its configuration; an unchanged one is left alone. False for a dynamic cluster that has
-  // the name of a static one (which no update may change).
-  bool set(ConfigPtr config, Proto proto, bool is_static, const std::string& version);
+  // the name of a static one (which no update may change). `init`: has the targets that were added while it was
+  // compiled; null: there are none.
+  bool set(ConfigPtr config, Proto proto, bool is_static, const std::string& version,
+           std::unique_ptr<InitManager> init = nullptr);
   void remove(const std::string& name);
 
   // --- endpoints ---
@@ -87,12 +93,10 @@ class ClusterManager {
   const Entry* find(const std::string& name) const;
   // Whether routes may be led to it: it is there and not leaving.
   bool exists(const std::string& name) const;
-  // True if no cluster waits for its first hosts.
-  bool allWarm() const { return first_warming_ == 0; }
-  // Something that clusters wait for besides their hosts has come.
-  void activateWarm();
-  // Called when a cluster stopped warming.
-  std::function<void()> on_warm;
+  // Waits until each cluster serves that comes before it is done; null: nothing does.
+  InitManager* boot = nullptr;
+  // Waits for what xDS streams may be connected by: hosts that DNS names; null: nothing does.
+  InitManager* before_xds = nullptr;
   // Called when hosts or names of clusters changed, for those who connect to clusters from main.
   const upstream::cluster::HostSet* hostsOf(const std::string& name) const;
 
@@ -113,7 +117,6 @@ class ClusterManager {
   };
   void wantEds(const std::string& cluster, const Generation& generation);
   void unwantEds(const std::string& cluster, const Generation* generation);
-  void goOnWithout(Entry& entry, Generation& generation);
   void drop(const std::string& name);
   void leave(const std::string& name, const Entry& entry);
   void stay(Entry& entry);
@@ -132,7 +135,6 @@ class ClusterManager {
   std::map<ResourceKey, Eds> eds_;
   std::map<uint64_t, std::string> leaving_;  // by Entry::leaving
   uint64_t next_leaving_ = 1;
-  size_t first_warming_ = 0;  // clusters without an active generation
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   observability::Gauge active_clusters_, warming_clusters_;
   observability::Counter cluster_added_, cluster_modified_, cluster_removed_;

@@ -31,7 +31,11 @@ namespace cluster = upstream::cluster;
 
 struct ClusterTest : Process {
   explicit ClusterTest(size_t max_leaving = ClusterManager::kMaxLeaving)
-      : clusters(*main, workers, stats, cells, names, *resolver, logger, 1, max_leaving) {}
+      : clusters(*main, workers, stats, cells, names, *resolver, logger, 1, max_leaving) {
+    clusters.boot = &boot;
+  }
+  // Whether no cluster waits for its first hosts.
+  bool allWarm() const { return boot.waits().empty(); }
   std::shared_ptr<cluster::ClusterConfig> config(const std::string& name, cluster::DiscoveryType type, uint64_t hash) {
     auto out = std::make_shared<cluster::ClusterConfig>();
     out->name = out->stat_name = out->eds_service_name = name;
@@ -66,15 +70,13 @@ struct ClusterTest : Process {
   route::ClusterNames names;
   std::unique_ptr<net::DnsResolver> resolver = net::makeDnsResolver(*main);
   ClusterManager clusters;
+  InitManager boot{*main, logger, "the test"};
 };
 
 TEST_CASE("a static cluster serves at once, and only static configuration may change it") {
   ClusterTest t;
-  int warm = 0;
-  t.clusters.on_warm = [&] { ++warm; };
   CHECK(t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, true, ""));
-  CHECK(warm == 1);
-  CHECK(t.clusters.allWarm());
+  CHECK(t.allWarm());
   CHECK(t.onWorkerHosts("c") == 1);
   CHECK_FALSE(t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 2), {}, false, "v"));
   t.clusters.remove("c");
@@ -87,10 +89,10 @@ TEST_CASE("a cluster with endpoints by name is not seen before it has them") {
   t.clusters.on_eds_wanted = [&](const ResourceKey& key, const auto&) { interest.push_back("+" + key.name); };
   t.clusters.on_eds_unwanted = [&](const ResourceKey& key) { interest.push_back("-" + key.name); };
   t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
-  CHECK_FALSE(t.clusters.allWarm());
+  CHECK_FALSE(t.allWarm());
   CHECK(t.onWorkerHosts("c") == -1);
   t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(2));
-  CHECK(t.clusters.allWarm());
+  CHECK(t.allWarm());
   CHECK(t.onWorkerHosts("c") == 2);
 
   SECTION("endpoints change") {
@@ -163,9 +165,9 @@ TEST_CASE("a changed cluster serves as before until the new one is warm; going b
 TEST_CASE("a cluster whose endpoints do not come in time goes on without") {
   ClusterTest t;
   t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(10), false, "1");
-  t.clusters.on_warm = [&] { t.main->stop(); };
+  t.boot.start([&] { t.main->stop(); });
   t.main->run();
-  CHECK(t.clusters.allWarm());
+  CHECK(t.allWarm());
   CHECK(t.onWorkerHosts("c") == 0);
 }
 
@@ -225,7 +227,7 @@ TEST_CASE("a cluster that was never warm goes when it is removed, whatever names
   t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
   t.clusters.remove("c");
   CHECK(t.clusters.entries().empty());
-  CHECK(t.clusters.allWarm());
+  CHECK(t.allWarm());
 }
 
 TEST_CASE("a removed cluster keeps the endpoints that it has and asks for none") {
@@ -292,9 +294,9 @@ TEST_CASE("endpoints that are refused or absent end the wait, also one without a
   t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(0), false, "1");
   t.clusters.set(t.config("d", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
   t.clusters.giveUpAssignment({"", "other"});
-  CHECK_FALSE(t.clusters.allWarm());
+  CHECK_FALSE(t.allWarm());
   t.clusters.giveUpAssignment({"", "c"});
-  CHECK(t.clusters.allWarm());
+  CHECK(t.allWarm());
   CHECK(t.onWorkerHosts("c") == 0);
   SECTION("who asks for the same later does not wait either") {
     auto changed = t.config("d", cluster::DiscoveryType::kEds, 2);
@@ -326,7 +328,7 @@ uint64_t workOf(int count) {
       t.clusters.set(t.config(name, cluster::DiscoveryType::kEds, version), proto, false, "v");
     }
     for (const std::string& name : names) t.clusters.setAssignment({"", name}, ClusterTest::hosts(1));
-    CHECK(t.clusters.allWarm());
+    CHECK(t.allWarm());
   }
   for (const std::string& name : names) t.clusters.remove(name);
   const uint64_t work = allocations - before;

@@ -1,26 +1,30 @@
-// The xDS side of the process: what arrives is checked, compiled and given to the managers; what they need is asked
-// for.
+// The xDS side of the process: a table of resource types, and the subscriptions to their sources.
 //
-// A bad resource is refused by name, field path and rule while its neighbours are applied; its last good version serves
-// on. A verdict goes out at once; warming happens in the managers.
-// Thread: main.
+//   DynamicConfig dynamic({...}, node, ads);
+//   dynamic.add(type);                                // a row each, before start()
+//   dynamic.start();                                  // makes the streams
+//   dynamic.want(type.wire.url, config_source, "x");  // at any time
+//
+// It knows no type itself: core_types.h has the rows of what this proxy serves, and whoever brings another type adds
+// one. A verdict goes out at once; what waits (warming) does so elsewhere. Thread: main.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "source/config/bootstrap.h"
-#include "source/config/extensions.h"
+#include "source/base/random.h"
+#include "source/config/config_source.h"
 #include "source/event/loop.h"
-#include "source/net/connection.h"
 #include "source/observability/log.h"
-#include "source/server/cluster_manager.h"
-#include "source/server/listener_manager.h"
+#include "source/observability/stats.h"
+#include "source/server/dynamic_type.h"
+#include "source/server/dynamic_watcher.h"
+#include "source/server/init_manager.h"
 #include "source/server/options.h"
-#include "source/server/route_manager.h"
-#include "source/server/secret_manager.h"
 #include "source/xds/subscriptions.h"
 
 namespace sluice::server {
@@ -30,70 +34,46 @@ class DynamicConfig {
   struct Deps {
     event::Loop& loop;
     const Options& options;
-    config::Services& services;
-    ClusterManager& clusters;
-    ListenerManager& listeners;
-    RouteManager& routes;
-    SecretManager& secrets;
     observability::Logger& logger;
     observability::StatsRegistry& stats;
     observability::StatsCells& cells;
+    std::function<std::unique_ptr<xds::Transport>(const xds::GrpcSource&)> make_transport;
     uint64_t seed;
+    InitManager* boot;  // waits for first answers of types with a root; null: nothing does
   };
 
-  DynamicConfig(Deps deps, envoy::config::core::v3::Node node, config::DynamicSources sources);
+  // `ads`: of the aggregated stream, if there is one.
+  DynamicConfig(Deps deps, envoy::config::core::v3::Node node, std::optional<config::GrpcSource> ads);
   ~DynamicConfig();
 
+  // Before start(), each type once.
+  void add(DynamicType type);
   // Makes the streams. Before, interest is only collected.
   void start();
-  // True once clusters and listeners had their first answer, or the time for it is over.
-  bool firstAnswersCame() const { return clusters_came_ && listeners_came_; }
-  // True once a first answer about listeners was taken: some of it, or that there are none.
-  bool listenersAnswered() const { return listeners_answered_; }
-  bool started() const { return started_; }
-  std::function<void()> on_progress;
 
+  // Begins and ends the interest in one by name; the type has a row. `source` was checked; `identity` is its.
+  void want(std::string_view type_url, const envoy::config::core::v3::ConfigSource& source, const std::string& name);
+  void unwant(std::string_view type_url, const std::string& identity, const std::string& name);
+
+  // True once a first answer of the type was taken: some of it, or that there are none. Without such a type, too.
+  bool answered(std::string_view type_url) const;
   const xds::Subscriptions& subscriptions() const { return subscriptions_; }
   // Copies the subscriptions' counts to the stats.
   void refreshStats();
 
  private:
-  void logWarnings(const std::string& name, const config::ErrorList& errors);
-  class Watcher;
-  class ClusterWatcher;
-  class EndpointWatcher;
-  class ListenerWatcher;
-  class RouteWatcher;
-  class SecretWatcher;
-
-  std::unique_ptr<xds::Transport> makeTransport(const xds::GrpcSource& source);
-  void subscribe(std::string_view type, const xds::Source& source, const std::string& name);
-  void want(std::string_view type, const envoy::config::core::v3::ConfigSource& source, const std::string& name);
+  const DynamicWatcher* find(std::string_view type_url) const;
+  void subscribe(std::string_view type_url, const xds::Source& source, const std::string& name);
   void countFailures();
-  void progress() {
-    if (on_progress) on_progress();
-  }
 
   Deps deps_;
-  config::DynamicSources sources_;
-  std::unique_ptr<ClusterWatcher> cluster_watcher_;
-  std::unique_ptr<EndpointWatcher> endpoint_watcher_;
-  std::unique_ptr<ListenerWatcher> listener_watcher_;
-  std::unique_ptr<RouteWatcher> route_watcher_;
-  std::unique_ptr<SecretWatcher> secret_watcher_;
+  const std::optional<config::GrpcSource> ads_;
+  base::Random random_;
+  std::vector<std::unique_ptr<DynamicWatcher>> watchers_;
   xds::Subscriptions subscriptions_;
   bool started_ = false;
   std::vector<std::function<void()>> before_start_;
-  bool clusters_came_ = false;
-  bool listeners_came_ = false;
-  bool listeners_answered_ = false;
-  // Held while a response with clusters or listeners is being taken.
-  std::unique_ptr<xds::AdsClient::Pause> endpoints_paused_, routes_paused_;
-  std::map<std::string, std::string> secret_sources_;  // by name
-  observability::Counter unknown_filters_;
   std::map<std::pair<std::string, std::string>, uint64_t> failures_;  // by type and source: so many were told
-  base::Random random_;
-  net::WorkerBuffers buffers_;  // of the main thread, for streams over TLS
 };
 
 }  // namespace sluice::server

@@ -1,8 +1,5 @@
 #include "source/server/listener_manager.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -16,13 +13,13 @@ bool isInbound(const ListenerManager::Proto& proto) {
 
 }  // namespace
 
-ListenerManager::ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes,
+ListenerManager::ListenerManager(event::Loop& main, Workers& workers, net::SocketSource& sockets,
                                  observability::StatsRegistry& stats, observability::StatsCells& cells,
                                  observability::Logger& logger, std::chrono::milliseconds drain_time,
                                  listener::ConnectionLimits& limits)
     : main_(main),
       workers_(workers),
-      routes_(routes),
+      source_(sockets),
       registry_(stats),
       cells_(cells),
       logger_(logger),
@@ -33,16 +30,10 @@ ListenerManager::ListenerManager(event::Loop& main, Workers& workers, RouteManag
       added_(stats.counter("listener_manager.listener_added")),
       modified_(stats.counter("listener_manager.listener_modified")),
       removed_(stats.counter("listener_manager.listener_removed")),
-      create_failure_(stats.counter("listener_manager.listener_create_failure")) {
-  routes_.on_filled = [this](const ResourceKey&) { activateWarm(); };
-}
+      create_failure_(stats.counter("listener_manager.listener_create_failure")) {}
 
-void ListenerManager::activateWarm() {
-  std::vector<std::string> warming;
-  for (const auto& [name, entry] : entries_) {
-    if (entry.warming) warming.push_back(name);
-  }
-  for (const std::string& name : warming) tryActivate(name);
+std::unique_ptr<InitManager> ListenerManager::newInit(const std::string& name) {
+  return std::make_unique<InitManager>(main_, logger_, absl::StrCat("listener '", name, "'"));
 }
 
 bool ListenerManager::isStatic(const std::string& name) const {
@@ -59,133 +50,7 @@ bool ListenerManager::knowsUnchanged(const std::string& name, uint64_t content_h
   return true;
 }
 
-net::ListenOptions ListenerManager::optionsOf(const config::CompiledListener& compiled, const net::Address& address) {
-  net::ListenOptions options{.datagram = compiled.isUdp(),
-                             .backlog = compiled.backlog,
-                             .reuse_port = compiled.reuse_port,
-                             .options = compiled.socket_options};
-  for (const auto& [path, mode] : compiled.unix_modes) {
-    if (path == address) options.unix_mode = mode;
-  }
-  return options;
-}
-
-// One socket for each worker and each address that the listener does not hold yet.
-absl::StatusOr<ListenerManager::Pending> ListenerManager::openSockets(const Generation* before, Generation& next) {
-  Pending opened;
-  opened.sockets.resize(workers_.size());
-  if (!next.compiled.bind) {
-    next.bound = next.compiled.addresses;
-    return opened;
-  }
-  for (const net::Address& wanted : next.compiled.addresses) {
-    net::Address address = wanted;
-    bool ours = false;  // held by sockets that were made otherwise
-    if (before != nullptr) {
-      const auto& old = before->compiled.addresses;
-      if (const auto same = std::find(old.begin(), old.end(), wanted); same != old.end()) {
-        address = before->bound[same - old.begin()];
-        if (before->compiled.socket_hash == next.compiled.socket_hash) {
-          next.bound.push_back(address);
-          continue;
-        }
-        ours = before->compiled.bind && before->compiled.isUdp() == next.compiled.isUdp();
-        const bool abstract = address.isUnix() && address.toString().front() == '@';
-        if (ours && (abstract || (address.isIp() && !(before->compiled.reuse_port && next.compiled.reuse_port)))) {
-          return absl::FailedPreconditionError(
-              absl::StrCat("how the socket of ", address.toString(),
-                           " is made cannot change while it is in use, because two of them cannot be bound at once",
-                           abstract ? "" : " without enable_reuse_port", "; remove the listener first"));
-        }
-      }
-    }
-    if (const std::optional<net::Address> bound =
-            takePending(before, next.compiled.name, wanted, next.compiled.socket_hash, opened)) {
-      next.bound.push_back(*bound);
-      continue;
-    }
-    if (absl::Status other = checkOurs(next, address); !other.ok()) return other;
-    // A listener that was removed a moment ago may still hold the address; its sockets share it until they are closed.
-    const auto answering = answering_.find(address);
-    ours |= next.compiled.isUdp() && answering != answering_.end() && main_.now() < answering->second;
-    if (!ours && !closing_.contains(address)) {
-      if (absl::Status free = net::probeFree(address, optionsOf(next.compiled, address)); !free.ok()) return free;
-    } else if (address.isUnix()) {
-      unlink(address.toString().c_str());
-    }
-    if (absl::Status status = openAt(address, next, opened); !status.ok()) return status;
-    next.bound.push_back(address);
-    opened.addresses.push_back(address);
-  }
-  return opened;
-}
-
-// Another listener of ours on the address is told as such; SO_REUSEPORT would let both bind.
-absl::Status ListenerManager::checkOurs(const Generation& next, const net::Address& address) const {
-  for (const auto& [name, entry] : entries_) {
-    if (name == next.compiled.name) continue;
-    for (const Generation* other : {entry.active.get(), entry.warming.get()}) {
-      if (other == nullptr || address.port() == 0 || other->compiled.isUdp() != next.compiled.isUdp()) continue;
-      if (std::find(other->bound.begin(), other->bound.end(), address) != other->bound.end()) {
-        return absl::AlreadyExistsError(
-            absl::StrCat("address in use: ", address.toString(), " belongs to listener '", name, "'"));
-      }
-    }
-  }
-  return absl::OkStatus();
-}
-
-// `address`: with port 0 it becomes the one that the kernel gave.
-absl::Status ListenerManager::openAt(net::Address& address, const Generation& next, Pending& opened) const {
-  const net::ListenOptions options = optionsOf(next.compiled, address);
-  std::vector<std::vector<net::Fd>>& sockets = opened.sockets;
-  for (size_t i = 0; i < sockets.size(); ++i) {
-    if (i > 0 && (address.isUnix() || !options.reuse_port)) {  // one socket, shared: the workers take turns
-      net::Fd shared(fcntl(sockets[0].back().get(), F_DUPFD_CLOEXEC, 0));
-      if (!shared.valid()) return absl::ResourceExhaustedError("no descriptors left for listening sockets");
-      sockets[i].push_back(std::move(shared));
-      continue;
-    }
-    absl::StatusOr<net::Fd> fd = net::prepareListening(address, options);
-    if (!fd.ok()) return fd.status();
-    if (address.isIp() && address.port() == 0) address = net::localAddress(fd->get());
-    sockets[i].push_back(*std::move(fd));
-  }
-  return absl::OkStatus();
-}
-
-// Sockets that the generation which waits has opened for the address are shared with the next one: if that is refused,
-// the waiting one goes on. Gives the address that they are bound to.
-std::optional<net::Address> ListenerManager::takePending(const Generation* active, const std::string& name,
-                                                         const net::Address& wanted, uint64_t socket_hash,
-                                                         Pending& out) const {
-  const auto pending = sockets_.find(name);
-  const auto known = entries_.find(name);
-  if (pending == sockets_.end() || known == entries_.end() || !known->second.warming) return std::nullopt;
-  const Generation& warming = *known->second.warming;
-  if (warming.compiled.socket_hash != socket_hash) return std::nullopt;
-  size_t opened = 0;  // how many of its addresses so far have sockets of their own
-  for (size_t i = 0; i < warming.compiled.addresses.size(); ++i) {
-    const net::Address& address = warming.compiled.addresses[i];
-    if (active != nullptr) {
-      const auto& old = active->compiled.addresses;
-      if (active->compiled.socket_hash == socket_hash && std::find(old.begin(), old.end(), address) != old.end()) {
-        continue;
-      }
-    }
-    if (address == wanted) {
-      for (size_t worker = 0; worker < out.sockets.size(); ++worker) {
-        out.sockets[worker].emplace_back(fcntl(pending->second.sockets[worker][opened].get(), F_DUPFD_CLOEXEC, 0));
-      }
-      out.addresses.push_back(warming.bound[i]);
-      return warming.bound[i];
-    }
-    ++opened;
-  }
-  return std::nullopt;
-}
-
-absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto, std::vector<ResourceKey> rds,
+absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto, std::unique_ptr<InitManager> init,
                                   bool is_static, const std::string& version) {
   const std::string name = compiled.name;
   if (draining_) return absl::UnavailableError("the process is shutting down");
@@ -204,7 +69,7 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   auto next = std::make_unique<Generation>();
   next->compiled = std::move(compiled);
   next->proto = std::move(proto);
-  next->waits_for = std::move(rds);
+  next->init = init ? std::move(init) : newInit(name);
   next->version = version;
   next->updated = std::chrono::system_clock::now();
   absl::StatusOr<Pending> sockets = openSockets(active, *next);
@@ -220,8 +85,21 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   entry.warming = std::move(next);
   cells_.add(is_new ? added_ : modified_);
   showCounts();
-  tryActivate(name);
+  beginWaiting(name, entry, is_new);
   return absl::OkStatus();
+}
+
+void ListenerManager::beginWaiting(const std::string& name, Entry& entry, bool is_new) {
+  InitManager& init = *entry.warming->init;
+  if (is_new && boot != nullptr) {
+    entry.first = boot->add([&entry, name] {
+      return withWaits(absl::StrCat("listener '", name, "'"), entry.warming ? entry.warming->init.get() : nullptr);
+    });
+  }
+  if (const std::string waits = init.waits(); !waits.empty()) {
+    logger_.info("listener", "listener '", name, "' waits for ", waits);
+  }
+  init.start([this, name] { tryActivate(name); });
 }
 
 observability::StatsHold ListenerManager::makeStats(observability::StatsRegistry& registry,
@@ -251,34 +129,10 @@ observability::StatsHold ListenerManager::makeStats(observability::StatsRegistry
   return connections->hold;
 }
 
-bool ListenerManager::isWarm(const Generation& generation) const {
-  for (const ResourceKey& table : generation.waits_for) {
-    if (!routes_.settled(table)) return false;
-  }
-  for (const listener::FilterChain& chain : generation.compiled.chains) {
-    if (chain.transport && chain.transport->warming()) return false;
-  }
-  return true;
-}
-
-// From here on the kernel takes connections and datagrams for it.
-absl::Status ListenerManager::beginListening(const std::string& name, Generation& next) {
-  const Pending& pending = sockets_[name];
-  for (const std::vector<net::Fd>& sockets : pending.sockets) {
-    for (size_t i = 0; i < sockets.size(); ++i) {
-      const net::Address& address = pending.addresses[i];
-      const bool shared = &sockets != &pending.sockets[0] && (address.isUnix() || !next.compiled.reuse_port);
-      if (shared) continue;
-      const absl::Status status = net::beginListening(sockets[i].get(), address, optionsOf(next.compiled, address));
-      if (!status.ok()) return status;
-    }
-  }
-  return absl::OkStatus();
-}
-
 // Another process took the address meanwhile.
 void ListenerManager::abandonWarming(const std::string& name, const absl::Status& why) {
   Entry& entry = entries_.at(name);
+  const config::InitTarget first = entry.active ? config::InitTarget() : std::move(entry.first);
   cells_.add(create_failure_);
   logger_.error("listener", "listener '", name, "': ", std::string(why.message()),
                 entry.active ? "; the last good one goes on serving" : "; it is not served");
@@ -286,13 +140,13 @@ void ListenerManager::abandonWarming(const std::string& name, const absl::Status
   entry.warming.reset();
   if (!entry.active) entries_.erase(name);
   showCounts();
-  if (on_serving) on_serving();
 }
 
 void ListenerManager::tryActivate(const std::string& name) {
   const auto found = entries_.find(name);
-  if (!accepting_ || found == entries_.end() || !found->second.warming || !isWarm(*found->second.warming)) return;
+  if (!accepting_ || found == entries_.end() || !found->second.warming) return;
   Entry& entry = found->second;
+  if (!entry.warming->init->done()) return;
   Generation& next = *entry.warming;
   if (const absl::Status status = beginListening(name, next); !status.ok()) return abandonWarming(name, status);
   auto serving = std::make_shared<listener::ListenerConfig>();
@@ -319,7 +173,10 @@ void ListenerManager::tryActivate(const std::string& name) {
   serving->inbound = isInbound(next.proto);
   serving->held = {next.stats_hold, next.compiled.held};
   // Descriptors move into the posted work; std::function wants copies, so they travel behind a pointer.
-  auto sockets = std::make_shared<std::vector<std::vector<net::Fd>>>(std::move(sockets_[name].sockets));
+  auto sockets = std::make_shared<std::vector<std::vector<net::Fd>>>(workers_.size());
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    for (net::TakenSocket& socket : sockets_[name].sockets[i]) (*sockets)[i].push_back(std::move(socket.fd));
+  }
   sockets_.erase(name);
   for (size_t i = 0; i < workers_.size(); ++i) {
     workers_.at(i).post([serving, sockets, i, drain_time = drain_time_](Worker& worker) {
@@ -333,7 +190,7 @@ void ListenerManager::tryActivate(const std::string& name) {
     logger_.info("listener", "listener '", name, "' accepts on ", address.toString(),
                  entry.active->compiled.isUdp() ? " (UDP)" : "");
   }
-  if (on_serving) on_serving();
+  entry.first.ready();
 }
 
 // The counts of a listener go on over its updates.
@@ -371,6 +228,7 @@ void ListenerManager::remove(const std::string& name) {
   const std::vector<net::Address> bound =
       found->second.active ? found->second.active->bound : std::vector<net::Address>();
   if (found->second.active) letGo(*found->second.active, nullptr);
+  const config::InitTarget first = std::move(found->second.first);
   entries_.erase(found);
   sockets_.erase(name);
   closing_.insert(bound.begin(), bound.end());
@@ -382,7 +240,6 @@ void ListenerManager::remove(const std::string& name) {
   cells_.add(removed_);
   showCounts();
   logger_.info("listener", "listener '", name, "' is removed");
-  if (on_serving) on_serving();
 }
 
 void ListenerManager::showCounts() {
@@ -393,11 +250,6 @@ void ListenerManager::showCounts() {
   }
   cells_.set(total_active_, active);
   cells_.set(total_warming_, warming);
-}
-
-bool ListenerManager::allServing() const {
-  return std::all_of(entries_.begin(), entries_.end(),
-                     [](const auto& entry) { return entry.second.active != nullptr; });
 }
 
 void ListenerManager::drainAll(std::optional<std::chrono::milliseconds> drain_time) {

@@ -1,9 +1,9 @@
 // Listeners of the process: their sockets, their generations, and what of them the workers serve.
 //
-// A new or changed listener takes over once its route tables are there (or the time to get them is over); until then
-// the old one serves. Its addresses are bound at once, so that one that is taken is refused, and listened on when it is
-// warm, so that no client is taken that would have to wait. Sockets belong to addresses: an update that keeps its
-// address keeps them. Thread: main.
+// A new or changed listener takes over once what it waits for is there (its route tables and secrets, or whatever an
+// extension needs first), or the time for that is over; until then the old one serves. Its addresses are bound at once,
+// so that one that is taken is refused, and listened on when it is warm, so that no client is taken that would have to
+// wait. Sockets belong to addresses: an update that keeps its address keeps them. Thread: main.
 #pragma once
 
 #include <chrono>
@@ -20,8 +20,9 @@
 #include "source/config/listener_compiler.h"
 #include "source/event/loop.h"
 #include "source/listener/connection_limits.h"
+#include "source/net/socket_source.h"
 #include "source/observability/log.h"
-#include "source/server/route_manager.h"
+#include "source/server/init_manager.h"
 #include "source/server/worker.h"
 
 namespace sluice::server {
@@ -33,36 +34,36 @@ class ListenerManager {
   struct Generation {
     Proto proto;
     config::CompiledListener compiled;
-    std::vector<net::Address> bound;     // port 0 resolved
-    std::vector<ResourceKey> waits_for;  // by RDS
+    std::vector<net::Address> bound;  // port 0 resolved
     std::string version;
     std::chrono::system_clock::time_point updated;
     std::shared_ptr<const void> stats_hold;
     listener::ListenerStats stats;
+    std::unique_ptr<InitManager> init;  // last: goes before whatever holds its targets
   };
   struct Entry {
     bool is_static = false;
     std::unique_ptr<Generation> active;
     std::unique_ptr<Generation> warming;
     std::shared_ptr<listener::Balance> balance;  // made when it is first wanted
+    config::InitTarget first;                    // of the start of the process, until one generation serves
   };
 
-  ListenerManager(event::Loop& main, Workers& workers, RouteManager& routes, observability::StatsRegistry& stats,
+  ListenerManager(event::Loop& main, Workers& workers, net::SocketSource& sockets, observability::StatsRegistry& stats,
                   observability::StatsCells& cells, observability::Logger& logger, std::chrono::milliseconds drain_time,
                   listener::ConnectionLimits& limits);
 
-  // Adds or replaces. `rds`: the tables it needs before it may serve. Errors: an address that cannot be bound, or the
-  // name of a static listener.
-  absl::Status set(config::CompiledListener compiled, Proto proto, std::vector<ResourceKey> rds, bool is_static,
+  // To compile a listener of that name with.
+  std::unique_ptr<InitManager> newInit(const std::string& name);
+  // Adds or replaces. `init`: has the targets that were added while it was compiled; null: there are none. Errors: an
+  // address that cannot be bound, or the name of a static listener.
+  absl::Status set(config::CompiledListener compiled, Proto proto, std::unique_ptr<InitManager> init, bool is_static,
                    const std::string& version);
   void remove(const std::string& name);
-  // True if nothing waits.
-  bool allServing() const;
-  std::function<void()> on_serving;
+  // Waits until each listener serves that comes before it is done; null: nothing does.
+  InitManager* boot = nullptr;
   // Before this nothing is accepted: the start-up of the process is one step.
   void startAccepting();
-  // Something that listeners wait for has come.
-  void activateWarm();
 
   // Stops accepting everywhere; connections drain.
   // `drain_time`: how long connections may stay; the manager's own without it.
@@ -78,11 +79,11 @@ class ListenerManager {
  private:
   // Sockets that were opened for a generation: per worker and, in the order of the addresses, per address.
   struct Pending {
-    std::vector<std::vector<net::Fd>> sockets;
+    std::vector<std::vector<net::TakenSocket>> sockets;
     std::vector<net::Address> addresses;
   };
+  void beginWaiting(const std::string& name, Entry& entry, bool is_new);
   void tryActivate(const std::string& name);
-  bool isWarm(const Generation& generation) const;
   absl::Status beginListening(const std::string& name, Generation& next);
   void abandonWarming(const std::string& name, const absl::Status& why);
   static net::ListenOptions optionsOf(const config::CompiledListener& compiled, const net::Address& address);
@@ -95,11 +96,11 @@ class ListenerManager {
   std::shared_ptr<listener::Balance> balanceOf(Entry& entry);
   absl::Status checkOurs(const Generation& next, const net::Address& address) const;
   absl::StatusOr<Pending> openSockets(const Generation* before, Generation& next);
-  absl::Status openAt(net::Address& address, const Generation& next, Pending& opened) const;
+  absl::Status openAt(net::Address& address, const Generation& next, bool shares_with_ours, Pending& opened) const;
 
   event::Loop& main_;
   Workers& workers_;
-  RouteManager& routes_;
+  net::SocketSource& source_;
   observability::StatsRegistry& registry_;
   observability::StatsCells& cells_;
   observability::Logger& logger_;

@@ -2,8 +2,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
-#include <random>
 
 #include "source/server/listener_manager.h"
 #include "source/server/route_manager.h"
@@ -36,8 +36,9 @@ struct RouteTest : Process {
   }
   std::shared_ptr<const route::TableSlot> rds(const std::string& name) {
     config::ErrorList errors;
-    return routes->rds(name, {}, config::Context(errors));
+    return routes->rds(name, {}, init, config::Context(errors));
   }
+  InitManager* init = nullptr;  // of what is being compiled
   std::unique_ptr<RouteManager> routes = std::make_unique<RouteManager>(*main, workers, stats, cells);
 };
 
@@ -57,7 +58,6 @@ TEST_CASE("all users of a name share a slot, filled when its table comes") {
   std::vector<std::string> heard;
   t.routes->on_wanted = [&](const ResourceKey& key, const auto&) { heard.push_back("+" + key.name); };
   t.routes->on_unwanted = [&](const ResourceKey& key) { heard.push_back("-" + key.name); };
-  t.routes->on_filled = [&](const ResourceKey& key) { heard.push_back("=" + key.name); };
   auto one = t.rds("r"), two = t.rds("r");
   CHECK(one == two);
   CHECK_FALSE(t.routes->settled(of("r")));
@@ -75,7 +75,37 @@ TEST_CASE("all users of a name share a slot, filled when its table comes") {
   two.reset();
   t.sync();
   CHECK(t.at(id) == "none");
-  CHECK(heard == std::vector<std::string>{"+r", "=r", "=r", "-r"});
+  CHECK(heard == std::vector<std::string>{"+r", "-r"});
+}
+
+TEST_CASE("what is compiled waits for tables that nothing is known of, until they come or are given up") {
+  RouteTest t;
+  t.routes->on_wanted = [](const ResourceKey&, const auto&) {};
+  InitManager init(*t.main, t.logger, "test");
+  t.init = &init;
+  const auto r = t.rds("r"), again = t.rds("r"), q = t.rds("q");
+  CHECK(init.waits() == "routes 'r', routes 'r', routes 'q'");
+  t.routes->setTable(of("r"), table("first"));
+  CHECK(init.waits() == "routes 'q'");
+  t.routes->giveUp(of("q"));
+  CHECK(init.waits().empty());
+  InitManager late(*t.main, t.logger, "test");
+  t.init = &late;
+  const auto known = t.rds("r"), absent = t.rds("q");
+  CHECK(late.waits().empty());
+}
+
+TEST_CASE("what was refused while it was compiled leaves no wait behind") {
+  RouteTest t;
+  t.routes->on_wanted = [](const ResourceKey&, const auto&) {};
+  std::shared_ptr<const route::TableSlot> slot;
+  for (int i = 0; i < 3; ++i) {
+    InitManager refused(*t.main, t.logger, "test");
+    t.init = &refused;
+    slot = t.rds("r");
+  }
+  t.routes->setTable(of("r"), table("first"));
+  CHECK(t.routes->settled(of("r")));
 }
 
 TEST_CASE("a name that is wanted again while its old slot is given back keeps the new one") {
@@ -120,7 +150,7 @@ TEST_CASE("the same table's name from two sources is two tables") {
     RouteManager::Source source;
     source.mutable_path_config_source()->set_path(path);
     config::ErrorList errors;
-    return t.routes->rds("r", source, config::Context(errors));
+    return t.routes->rds("r", source, nullptr, config::Context(errors));
   };
   const auto one = from("one"), two = from("two");
   CHECK(from("one") == one);
@@ -169,21 +199,26 @@ TEST_CASE("slots may outlive their manager") {
 
 // --- listeners ---
 
-// Answers each connection with the name of its generation.
-class Greeter : public filter::TerminalNetworkFilter {
- public:
-  explicit Greeter(std::string text) : text_(std::move(text)) {}
-  void serve(filter::Accepted accepted, worker::WorkerServices&, base::List<filter::LiveConnection>&) const override {
-    [[maybe_unused]] const ssize_t n = write(accepted.fd.get(), text_.data(), text_.size());
+// Gives what another process has made: sockets that listen already, one for each worker of its.
+struct PreparedSockets : net::SocketSource {
+  absl::StatusOr<net::TakenSocket> take(const net::SocketRequest& request) override {
+    asked.push_back(request.address.toString() + " for " + std::to_string(request.worker));
+    const auto known = sockets.find({request.address, request.worker});
+    if (known == sockets.end()) return absl::NotFoundError("nobody has prepared " + request.address.toString());
+    net::TakenSocket taken{std::move(known->second), true};
+    sockets.erase(known);
+    return taken;
   }
 
- private:
-  std::string text_;
+  std::map<std::pair<net::Address, size_t>, net::Fd> sockets;
+  std::vector<std::string> asked;
 };
 
 struct ListenerTest : Process {
-  explicit ListenerTest(uint32_t workers = 1) : Process(workers) {
+  explicit ListenerTest(uint32_t workers = 1, bool from_elsewhere = false)
+      : Process(workers), sockets(from_elsewhere ? static_cast<net::SocketSource&>(prepared) : opened) {
     routes.on_wanted = [](const ResourceKey&, const auto&) {};
+    listeners.boot = &boot;
   }
   absl::Status set(const std::string& name, const net::Address& at, const std::string& generation,
                    std::vector<ResourceKey> waits_for = {}, bool is_static = false) {
@@ -196,22 +231,14 @@ struct ListenerTest : Process {
     compiled.socket_hash = socket_hash;
     compiled.content_hash = std::hash<std::string>()(generation + at.toString());
     compiled.chains = {{"", compiled.content_hash, std::make_shared<Greeter>(generation)}};
-    return listeners.set(std::move(compiled), {}, std::move(waits_for), is_static, generation);
+    std::unique_ptr<InitManager> init = listeners.newInit(name);
+    config::ErrorList errors;
+    for (const ResourceKey& key : waits_for) routes.rds(key.name, {}, init.get(), config::Context(errors));
+    if (while_compiling) while_compiling(*init);
+    return listeners.set(std::move(compiled), {}, std::move(init), is_static, generation);
   }
-  net::Address unixAddress() {
-    static int count = 0;
-    return *net::Address::fromUnixPath("@sluice-managers-" + std::to_string(std::random_device()()) + "-" +
-                                       std::to_string(++count));
-  }
-  // Which generation serves there: "refused" if none. Waits for the answer.
-  std::string ask(const net::Address& at) {
-    sync();
-    const net::Fd fd(socket(at.socketFamily(), SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (connect(fd.get(), at.sockaddrPointer(), at.sockaddrLength()) != 0) return "refused";
-    char text[64];
-    const ssize_t n = recv(fd.get(), text, sizeof(text), 0);
-    return n <= 0 ? "closed" : std::string(text, n);
-  }
+  // Whether every listener has a generation that serves.
+  bool allServing() const { return boot.waits().empty(); }
   net::Address boundOf(const std::string& name) { return listeners.entries().at(name).active->bound.at(0); }
 
   bool reuse_port = true;
@@ -220,15 +247,23 @@ struct ListenerTest : Process {
   const net::Address any = *net::Address::fromIp("127.0.0.1", 0);
   RouteManager routes{*main, workers, stats, cells};
   listener::ConnectionLimits limits;
-  ListenerManager listeners{*main, workers, routes, stats, cells, logger, 1000ms, limits};
+  net::OpenedSockets opened;
+  PreparedSockets prepared;
+  net::SocketSource& sockets;
+  std::function<void(InitManager&)> while_compiling;
+  std::vector<std::string> lines;
+  observability::Logger log{observability::LogLevel::kInfo,
+                            [this](std::string_view line) { lines.emplace_back(line); }};
+  ListenerManager listeners{*main, workers, sockets, stats, cells, log, 1000ms, limits};
+  InitManager boot{*main, logger, "the test"};
 };
 
 TEST_CASE("nothing is accepted before the process says so") {
   ListenerTest t(GENERATE(1, 3));
   REQUIRE(t.set("l", t.any, "one").ok());
-  CHECK_FALSE(t.listeners.allServing());
+  CHECK_FALSE(t.allServing());
   t.listeners.startAccepting();
-  CHECK(t.listeners.allServing());
+  CHECK(t.allServing());
   for (int i = 0; i < 10; ++i) CHECK(t.ask(t.boundOf("l")) == "one");
 }
 
@@ -240,7 +275,7 @@ TEST_CASE("an update keeps the address, also one that the kernel chose") {
   REQUIRE(t.set("l", t.any, "two").ok());
   CHECK(t.boundOf("l") == bound);
   CHECK(t.ask(bound) == "two");
-  const net::Address elsewhere = t.unixAddress();
+  const net::Address elsewhere = unixAddress();
   REQUIRE(t.set("l", elsewhere, "three").ok());
   for (int i = 0; i < 5; ++i) CHECK(t.ask(elsewhere) == "three");
   CHECK(t.ask(bound) == "refused");
@@ -268,7 +303,7 @@ TEST_CASE("a socket that cannot be bound twice cannot be made otherwise while it
   t.listeners.startAccepting();
   const bool abstract = GENERATE(true, false);
   t.reuse_port = abstract;
-  const net::Address at = abstract ? t.unixAddress() : t.any;
+  const net::Address at = abstract ? unixAddress() : t.any;
   REQUIRE(t.set("l", at, "one").ok());
   const net::Address bound = t.boundOf("l");
   t.socket_hash = 1;
@@ -330,8 +365,8 @@ TEST_CASE("an update waits for its routes while the old one serves") {
   REQUIRE(t.set("l", t.any, "one").ok());
   const net::Address bound = t.boundOf("l");
   config::ErrorList errors;
-  const auto slot = t.routes.rds("r", {}, config::Context(errors));
-  const net::Address next = t.unixAddress();
+  const auto slot = t.routes.rds("r", {}, nullptr, config::Context(errors));
+  const net::Address next = unixAddress();
   REQUIRE(t.set("l", next, "two", {of("r")}).ok());
   CHECK(t.ask(bound) == "one");
   CHECK(t.stats.valueOf("listener_manager.total_listeners_active") == 1);
@@ -362,9 +397,9 @@ TEST_CASE("a listener that is not warm takes nobody") {
   t.reuse_port = GENERATE(true, false);
   t.listeners.startAccepting();
   config::ErrorList errors;
-  const auto slot = t.routes.rds("r", {}, config::Context(errors));
+  const auto slot = t.routes.rds("r", {}, nullptr, config::Context(errors));
   const bool abstract = GENERATE(true, false);
-  net::Address at = t.unixAddress();
+  net::Address at = unixAddress();
   if (!abstract) {
     const net::Fd probe = *net::listenOn(t.any, {});
     at = net::localAddress(probe.get());
@@ -381,7 +416,7 @@ TEST_CASE("an address that another process takes while its listener warms is tol
   t.reuse_port = GENERATE(true, false);
   t.listeners.startAccepting();
   config::ErrorList errors;
-  const auto slot = t.routes.rds("r", {}, config::Context(errors));
+  const auto slot = t.routes.rds("r", {}, nullptr, config::Context(errors));
   REQUIRE(t.set("l", t.any, "one").ok());
   const net::Address bound = t.boundOf("l");
   net::Address at;
@@ -394,17 +429,128 @@ TEST_CASE("an address that another process takes while its listener warms is tol
   const net::Fd foreign = *net::listenOn(at, {});
   t.routes.setTable(of("r"), table("r"));
   CHECK(t.stats.valueOf("listener_manager.listener_create_failure") == 1);
-  CHECK(t.listeners.allServing());
+  CHECK(t.allServing());
   CHECK(t.ask(bound) == "one");
   CHECK(t.ask(t.boundOf("new")) == "new");
   REQUIRE(t.set("l", t.any, "three").ok());
   CHECK(t.ask(bound) == "three");
 }
 
+// --- init targets ---
+
+TEST_CASE("a listener waits for whatever was added while it was compiled, and serves when that is there") {
+  ListenerTest t(GENERATE(1, 3));
+  t.listeners.startAccepting();
+  config::InitTarget keys;
+  t.while_compiling = [&](InitManager& init) { keys = init.add("keys of 'x'", 60s); };
+  const net::Address at = unixAddress();
+  REQUIRE(t.set("l", at, "one").ok());
+  CHECK(t.ask(at) == "refused");
+  CHECK(t.boot.waits() == "listener 'l' (keys of 'x')");
+  REQUIRE(t.lines.size() == 1);
+  CHECK(t.lines[0].find("listener 'l' waits for keys of 'x'") != std::string::npos);
+  keys.ready();
+  CHECK(t.ask(at) == "one");
+  CHECK(t.allServing());
+}
+
+TEST_CASE("a listener whose target does not come within its deadline serves then, and the log names it") {
+  ListenerTest t;
+  t.listeners.startAccepting();
+  config::InitTarget keys;
+  t.while_compiling = [&](InitManager& init) { keys = init.add("keys of 'x'", 20ms); };
+  const net::Address at = unixAddress();
+  REQUIRE(t.set("l", at, "one").ok());
+  CHECK(t.boot.waits() == "listener 'l' (keys of 'x')");
+  t.boot.start([&] { t.main->stop(); });
+  t.main->run();
+  CHECK(t.ask(at) == "one");
+  CHECK(std::any_of(t.lines.begin(), t.lines.end(), [](const std::string& line) {
+    return line.find("listener 'l' waits no longer for keys of 'x', which did not come within 20 ms") !=
+           std::string::npos;
+  }));
+}
+
+TEST_CASE("targets that are ready before the process accepts do not make a listener accept") {
+  ListenerTest t;
+  config::InitTarget keys;
+  t.while_compiling = [&](InitManager& init) { keys = init.add("keys of 'x'"); };
+  const net::Address at = unixAddress();
+  REQUIRE(t.set("l", at, "one").ok());
+  keys.ready();
+  CHECK(t.ask(at) == "refused");
+  t.listeners.startAccepting();
+  CHECK(t.ask(at) == "one");
+}
+
+TEST_CASE("the targets of a generation that was replaced or removed while it waited hold nobody up") {
+  ListenerTest t;
+  t.listeners.startAccepting();
+  config::InitTarget keys;
+  t.while_compiling = [&](InitManager& init) { keys = init.add("keys of 'x'"); };
+  const net::Address at = unixAddress();
+  REQUIRE(t.set("l", at, "one").ok());
+  t.while_compiling = nullptr;
+  SECTION("replaced") {
+    REQUIRE(t.set("l", at, "two").ok());
+    CHECK(t.ask(at) == "two");
+  }
+  SECTION("removed") {
+    t.listeners.remove("l");
+    CHECK(t.ask(at) == "refused");
+  }
+  CHECK(t.allServing());
+  CHECK_FALSE(keys.pending());
+  keys.ready();
+  t.sync();
+}
+
+// --- sockets from elsewhere ---
+
+TEST_CASE("a listener takes sockets that were prepared for it, with what waits in their queues") {
+  const uint32_t workers = GENERATE(1, 3);
+  ListenerTest t(workers, true);
+  t.listeners.startAccepting();
+  const net::ListenOptions shared{.reuse_port = true};
+  net::Fd first = *net::listenOn(t.any, shared);
+  const net::Address at = net::localAddress(first.get());
+  t.prepared.sockets[{at, 0}] = std::move(first);
+  for (size_t i = 1; i < workers; ++i) t.prepared.sockets[{at, i}] = *net::listenOn(at, shared);
+  const net::Fd early(socket(at.socketFamily(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  REQUIRE(connect(early.get(), at.sockaddrPointer(), at.sockaddrLength()) == 0);
+  REQUIRE(t.set("l", at, "one").ok());
+  CHECK(t.prepared.asked.size() == workers);
+  CHECK(t.prepared.sockets.empty());
+  t.sync();
+  char text[8];
+  CHECK(recv(early.get(), text, sizeof(text), 0) == 3);
+  for (int i = 0; i < 5; ++i) CHECK(t.ask(at) == "one");
+}
+
+TEST_CASE("workers that share a socket take one from the source") {
+  ListenerTest t(3, true);
+  t.listeners.startAccepting();
+  const net::Address at = unixAddress();
+  t.prepared.sockets[{at, 0}] = *net::listenOn(at, {});
+  REQUIRE(t.set("l", at, "one").ok());
+  CHECK(t.prepared.asked == std::vector<std::string>{at.toString() + " for 0"});
+  for (int i = 0; i < 5; ++i) CHECK(t.ask(at) == "one");
+}
+
+TEST_CASE("a listener whose source has no socket is refused with the source's reason") {
+  ListenerTest t(1, true);
+  t.listeners.startAccepting();
+  const net::Address at = unixAddress();
+  const absl::Status refused = t.set("l", at, "one");
+  CHECK(refused.code() == absl::StatusCode::kNotFound);
+  CHECK(std::string(refused.message()) == "listener 'l': nobody has prepared " + at.toString());
+  CHECK(t.stats.valueOf("listener_manager.listener_create_failure") == 1);
+}
+
 TEST_CASE("a listener that is removed stops accepting, a static one cannot be") {
   ListenerTest t;
   t.listeners.startAccepting();
-  const net::Address fixed = t.unixAddress(), other = t.unixAddress();
+  const net::Address fixed = unixAddress(), other = unixAddress();
   REQUIRE(t.set("fixed", fixed, "fixed", {}, true).ok());
   REQUIRE(t.set("other", other, "other").ok());
   CHECK_FALSE(t.set("fixed", fixed, "changed").ok());

@@ -1,6 +1,9 @@
 #include "source/server/route_manager.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
 
 namespace sluice::server {
 
@@ -43,7 +46,7 @@ std::shared_ptr<const route::TableSlot> RouteManager::inlineTable(std::shared_pt
 }
 
 std::shared_ptr<const route::TableSlot> RouteManager::rds(const std::string& name, const Source& source,
-                                                          const config::Context& context) {
+                                                          config::InitTargets* init, const config::Context& context) {
   if (!on_wanted) {
     context.error("no xDS client runs in this process");
     return nullptr;
@@ -51,6 +54,10 @@ std::shared_ptr<const route::TableSlot> RouteManager::rds(const std::string& nam
   const ResourceKey key = keyOf(source, name, self_source);
   const auto [at, is_new] = by_key_.try_emplace(key);
   Entry& entry = at->second;
+  if (init != nullptr && !entry.settled) {
+    std::erase_if(entry.waits, [](const config::InitTarget& wait) { return !wait.pending(); });
+    entry.waits.push_back(init->add(absl::StrCat("routes '", name, "'")));
+  }
   if (std::shared_ptr<const route::TableSlot> slot = entry.slot.lock()) return slot;
   std::shared_ptr<const route::TableSlot> slot = makeSlot(key);
   entry.slot = slot;
@@ -116,14 +123,13 @@ void RouteManager::setTable(const ResourceKey& key, std::shared_ptr<const route:
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return;
   Entry& entry = found->second;
-  entry.settled = true;
   entry.table = std::move(table);
   entry.filters = std::move(filters);
   entry.version = version;
   forEachDiscovery(key.source, key.name, [&](DiscoveryStats& stats) { stats.accepted(version, true); });
   fill(entry.id, entry.table);
   tellUnknownFilters(key, entry);
-  if (on_filled) on_filled(key);
+  settle(entry);
 }
 
 void RouteManager::forEachDiscovery(std::string_view source, std::string_view name,
@@ -140,8 +146,13 @@ void RouteManager::forEachDiscovery(std::string_view source, std::string_view na
 void RouteManager::giveUp(const ResourceKey& key) {
   const auto entry = by_key_.find(key);
   if (entry == by_key_.end() || entry->second.settled) return;
-  entry->second.settled = true;
-  if (on_filled) on_filled(key);
+  settle(entry->second);
+}
+
+// Who waited may take over now.
+void RouteManager::settle(Entry& entry) {
+  entry.settled = true;
+  for (config::InitTarget& wait : std::exchange(entry.waits, {})) wait.ready();
 }
 
 bool RouteManager::settled(const ResourceKey& key) const {

@@ -34,7 +34,7 @@ class RouteManager : public config::RouteSlots {
       : main_(main), workers_(workers), stats_(stats), cells_(cells) {}
 
   std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table> table) override;
-  std::shared_ptr<const route::TableSlot> rds(const std::string& name, const Source& source,
+  std::shared_ptr<const route::TableSlot> rds(const std::string& name, const Source& source, config::InitTargets* init,
                                               const config::Context& context) override;
   std::shared_ptr<const route::TableSlot> usedBy(std::shared_ptr<const route::TableSlot> slot,
                                                  const config::ChainFilters& chain,
@@ -45,8 +45,6 @@ class RouteManager : public config::RouteSlots {
   std::string self_source;  // identity of the source of listeners, which `self` means
   std::function<void(const ResourceKey& key, const Source& source)> on_wanted;
   std::function<void(const ResourceKey& key)> on_unwanted;
-  // Called when a table (or the news that there will be none for now) came for `key`.
-  std::function<void(const ResourceKey& key)> on_filled;
   // Called once for each filter that a table has settings for and that no chain which uses the table has: they are
   // without effect.
   std::function<void(const ResourceKey& key, const std::string& filter)> on_unknown_filter;
@@ -73,6 +71,7 @@ class RouteManager : public config::RouteSlots {
     std::weak_ptr<const route::TableSlot> slot;
     uint32_t id = 0;
     bool settled = false;
+    std::vector<config::InitTarget> waits;      // of those that were compiled before that
     std::shared_ptr<const route::Table> table;  // the last one; null: none came
     std::string version;                        // its
     FilterNames filters;                        // that it has settings for
@@ -82,6 +81,7 @@ class RouteManager : public config::RouteSlots {
   };
   std::shared_ptr<const route::TableSlot> makeSlot(ResourceKey key);
   void release(uint32_t id, const ResourceKey& key);
+  static void settle(Entry& entry);
   void fill(uint32_t id, const std::shared_ptr<const route::Table>& table);
   std::shared_ptr<DiscoveryStats> discoveryOf(const ResourceKey& key, Entry& entry, std::string_view stat_prefix);
   void tellUnknownFilters(const ResourceKey& key, Entry& entry);

@@ -198,7 +198,6 @@ void SecretManager::tellUsers(const Slot& slot) {
     logger_.error("tls", user.user->owner(), ": secret '", slot.title,
                   "' cannot be used: ", std::string(status.message()), "; the last good one goes on serving");
   }
-  if (on_settled) on_settled();
 }
 
 void SecretManager::giveUp(const std::string& name) {
@@ -207,10 +206,10 @@ void SecretManager::giveUp(const std::string& name) {
   if (!slot || slot->settled()) return;
   slot->given_up = true;
   cells_.add(slot->fetch_timeout);
-  for (const User& user : users_) {
+  const std::vector<User> users = users_;  // what waited for it may take over meanwhile
+  for (const User& user : users) {
     if (std::find(user.slots.begin(), user.slots.end(), slot) != user.slots.end()) user.user->secretGivenUp();
   }
-  if (on_settled) on_settled();
 }
 
 // --- files -----------------------------------------------------------------------------------------------------------

@@ -69,9 +69,6 @@ class SecretManager : public BootstrapSecrets {
   // No version came in time: whoever waits goes on without.
   void giveUp(const std::string& name);
 
-  // Called when users have what they waited for, or wait no longer.
-  std::function<void()> on_settled;
-
   // When those of the bootstrap were read, and when the version of SDS that is in use came; nullopt: there is none.
   std::chrono::system_clock::time_point started() const { return started_; }
   std::optional<std::chrono::system_clock::time_point> updated(const std::string& name) const;

@@ -46,7 +46,7 @@ struct World {
     socket.set_name("tls");
     socket.mutable_typed_config()->PackFrom(proto);
     return config::compileTransport(socket, config::TransportSide::kDownstream,
-                                    config::Holding(services).context(config::Context(errors)));
+                                    config::Holding(services, &init).context(config::Context(errors)));
   }
   bool set(const v3::Secret& secret) {
     config::ErrorList found;
@@ -85,6 +85,7 @@ struct World {
   config::Services services{registry, stats, nullptr, names, slots, routes, config::Defaults::kEdge, {}};
   config::ErrorList errors;
   std::string said;
+  InitManager init{*main, logger, "listener 'l'"};  // of what the transports are for
 };
 
 TEST_CASE("a transport waits for its secret, then a bad version leaves the good one in place") {
@@ -97,11 +98,11 @@ TEST_CASE("a transport waits for its secret, then a bad version leaves the good 
 
   REQUIRE(transport != nullptr);
   CHECK(wanted == std::vector<std::string>{"cert"});
-  CHECK(transport->warming());
+  CHECK(t.init.waits() == "secret 'cert'");
   CHECK(transport->notReady() == "secret 'cert' has not been delivered");
 
   CHECK(t.set(World::secretOf("cert", one.chain_pem, one.key_pem)));
-  CHECK_FALSE(transport->warming());
+  CHECK(t.init.waits().empty());
   CHECK(transport->notReady().empty());
   const std::string first = t.serial();
 
@@ -120,7 +121,7 @@ TEST_CASE("a secret that does not come in time is waited for no longer, and take
   const auto one = t.authority.issue({});
 
   t.secrets.giveUp("cert");
-  CHECK_FALSE(transport->warming());
+  CHECK(t.init.waits().empty());
   CHECK_FALSE(transport->notReady().empty());
 
   t.set(World::secretOf("cert", one.chain_pem, one.key_pem));

@@ -17,18 +17,22 @@
 #include "source/event/loop.h"
 #include "source/extensions/all.h"
 #include "source/net/dns.h"
+#include "source/net/socket_source.h"
 #include "source/observability/log.h"
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
 #include "source/server/admin_state.h"
 #include "source/server/cluster_manager.h"
+#include "source/server/core_types.h"
 #include "source/server/dynamic_config.h"
+#include "source/server/init_manager.h"
 #include "source/server/listener_manager.h"
 #include "source/server/processors.h"
 #include "source/server/route_manager.h"
 #include "source/server/secret_manager.h"
 #include "source/server/shown_stats.h"
 #include "source/server/worker.h"
+#include "source/server/xds_transports.h"
 
 namespace sluice::server {
 namespace {
@@ -74,7 +78,9 @@ class Server {
     services_.emplace(makeServices());
     // Interest in RDS, EDS and SDS names is collected from here on.
     makeDynamicConfig();
-    if (!compileBootstrap(bootstrap_, config::Context(errors, &positions), *services_, compiled, secrets_.get())) {
+    const ServingParts serving{*secrets_, [this](const std::string& name) { return clusters_->newInit(name); },
+                               [this](const std::string& name) { return listeners_->newInit(name); }};
+    if (!compileBootstrap(bootstrap_, config::Context(errors, &positions), *services_, compiled, &serving)) {
       return refuse(errors);
     }
     report(errors, nameOf(options_));
@@ -130,8 +136,12 @@ class Server {
     resolver_ = net::makeDnsResolver(*main_);
     clusters_ =
         std::make_unique<ClusterManager>(*main_, workers_, stats_, cells_, cluster_names_, *resolver_, logger_, seed());
-    listeners_ = std::make_unique<ListenerManager>(*main_, workers_, *routes_, stats_, cells_, logger_,
+    listeners_ = std::make_unique<ListenerManager>(*main_, workers_, sockets_, stats_, cells_, logger_,
                                                    options_.drain_time, limits_);
+    transports_ = std::make_unique<XdsTransports>(*main_, *clusters_, cells_, seed());
+    clusters_->boot = &before_accepting_;
+    clusters_->before_xds = &before_xds_;
+    listeners_->boot = &before_ready_;
   }
 
   void keepDescriptors() {
@@ -168,11 +178,12 @@ class Server {
     envoy::config::core::v3::Node node = bootstrap_.node();
     node.set_user_agent_name("sluice");
     node.set_user_agent_version("0.1.0");
-    dynamic_ =
-        std::make_unique<DynamicConfig>(DynamicConfig::Deps{*main_, options_, *services_, *clusters_, *listeners_,
-                                                            *routes_, *secrets_, logger_, stats_, cells_, seed_},
-                                        std::move(node), settings->sources);
-    dynamic_->on_progress = [this] { tryAccept(); };
+    const auto connect = [this](const xds::GrpcSource& source) { return transports_->make(source); };
+    dynamic_ = std::make_unique<DynamicConfig>(
+        DynamicConfig::Deps{*main_, options_, logger_, stats_, cells_, connect, seed_, &before_accepting_},
+        std::move(node), settings->sources.ads);
+    addCoreTypes({*services_, *clusters_, *listeners_, *routes_, *secrets_, logger_, stats_, cells_}, settings->sources,
+                 *dynamic_);
   }
 
   bool startAdmin(const net::Address& address, stream::AccessLogs logs) {
@@ -183,7 +194,7 @@ class Server {
         [this](bool failed) { setHealthCheckFailed(failed); }, [this] { return waitsFor(); }});
     auto endpoint = admin::openHttpEndpoint(*main_, address, stats_, cells_, *log_files_,
                                             [this](const admin::HttpRequest& request) { return answerAdmin(request); },
-                                            {.access_logs = std::move(logs)});
+                                            {.access_logs = std::move(logs), .sockets = &sockets_});
     if (!endpoint.ok()) {
       logger_.critical("admin", std::string(endpoint.status().message()));
       return false;
@@ -251,59 +262,53 @@ class Server {
     }
   }
 
-  bool start(const CompiledBootstrap& compiled) {
+  bool start(CompiledBootstrap& compiled) {
     limitConnections(compiled.settings->connection_limits);
     if (compiled.settings->admin_address && !startAdmin(*compiled.settings->admin_address, compiled.admin_access_logs))
       return false;
-    for (const auto& cluster : compiled.clusters) clusters_->set(cluster.config, *cluster.proto, true, "");
-    for (const auto& listener : compiled.listeners) {
+    for (auto& cluster : compiled.clusters) {
+      clusters_->set(cluster.config, *cluster.proto, true, "", std::move(cluster.init));
+    }
+    for (auto& listener : compiled.listeners) {
       if (listener.compiled.api) continue;
-      const absl::Status status = listeners_->set(listener.compiled, *listener.proto, listener.rds, true, "");
+      const absl::Status status =
+          listeners_->set(listener.compiled, *listener.proto, std::move(listener.init), true, "");
       if (status.ok()) continue;
       logger_.critical("server", std::string(status.message()));
       return false;
     }
     workers_.start();
-    clusters_->on_warm = [this] { tryAccept(); };
-    secrets_->on_settled = [this] {
-      clusters_->activateWarm();
-      listeners_->activateWarm();
-    };
-    listeners_->on_serving = [this] { tryAccept(); };
-    main_->post([this] { tryAccept(); });
+    main_->post([this] { boot(); });
     return true;
   }
 
   // Accepting begins when every cluster that can be known is known.
-  void tryAccept() {
-    if (ready_) return;  // from then on updates do not look at everything
-    if (dynamic_ && !dynamic_->started() && staticClustersWarm()) dynamic_->start();
-    if (!accepting_ && clusters_->allWarm() && (!dynamic_ || dynamic_->firstAnswersCame())) {
-      accepting_ = true;
+  void boot() {
+    before_xds_.start([this] {
+      if (dynamic_) dynamic_->start();
+    });
+    before_accepting_.start([this] {
       listeners_->startAccepting();
-    }
-    if (!accepting_ || ready_ || !listeners_->allServing()) return;
+      before_ready_.start([this] { becomeReady(); });
+    });
+  }
+
+  void becomeReady() {
     ready_ = true;
     shown_->initialized();
     if (pages_) pages_->setPhase(AdminPages::Phase::kLive);
     logger_.info("server", std::string(versionText()), " is ready with ", workers_.size(), " workers");
   }
 
-  // Why the process is not ready although it has started: without listeners it serves nobody, and that there shall be
-  // none has to be said by the control plane. Empty: nothing.
+  // Why the process is not ready: what its start waits for, or that it serves nobody without listeners, and that there
+  // shall be none has to be said by the control plane. Empty: nothing.
   std::string waitsFor() const {
-    if (options_.defaults != config::Defaults::kEdge || !dynamic_ || dynamic_->listenersAnswered()) return {};
-    return "no listeners have come from the control plane";
-  }
-
-  // Those that do not need the control plane themselves.
-  bool staticClustersWarm() const {
-    for (const auto& [name, entry] : clusters_->entries()) {
-      const bool by_eds = entry->warming && entry->warming->config->discovery == upstream::cluster::DiscoveryType::kEds;
-      const bool by_sds = entry->warming && entry->warming->warm;  // its hosts are there
-      if (!entry->active && !by_eds && !by_sds) return false;
+    if (!ready_) {
+      const std::string waits = before_accepting_.done() ? before_ready_.waits() : before_accepting_.waits();
+      return waits.empty() ? waits : absl::StrCat("waits for ", waits);
     }
-    return true;
+    if (options_.defaults != config::Defaults::kEdge || !dynamic_ || dynamic_->answered(xds::kListenerType)) return {};
+    return "no listeners have come from the control plane";
   }
 
   void watchSignals() {
@@ -379,6 +384,7 @@ class Server {
   std::unique_ptr<event::Loop> main_ = event::makeLoop();
   std::unique_ptr<observability::LogFiles> log_files_;
   listener::ConnectionLimits limits_;
+  net::OpenedSockets sockets_;
   std::optional<event::TimePoint> descriptors_logged_;
   Workers workers_;
   std::unique_ptr<worker::MainServices> main_services_;
@@ -388,6 +394,7 @@ class Server {
   std::unique_ptr<net::DnsResolver> resolver_;
   std::unique_ptr<ClusterManager> clusters_;
   std::unique_ptr<ListenerManager> listeners_;
+  std::unique_ptr<XdsTransports> transports_;
   std::optional<config::Services> services_;
   std::unique_ptr<DynamicConfig> dynamic_;
   std::unique_ptr<AdminPages> pages_;
@@ -399,9 +406,12 @@ class Server {
   bool health_check_failed_ = false;
   event::Timer graceful_end_{main_->timers(), [this] { stopListeners(graceful_ == listener::AskToEnd::kInbound); }};
   event::TimePoint drain_began_;
-  bool accepting_ = false;
   bool ready_ = false;
   bool draining_ = false;
+  // The steps of the start. Behind whatever holds their targets.
+  InitManager before_xds_{*main_, logger_, "the start of xDS"};
+  InitManager before_accepting_{*main_, logger_, "the start"};  // first clusters, first answers
+  InitManager before_ready_{*main_, logger_, "the start"};      // first listeners
 };
 
 }  // namespace

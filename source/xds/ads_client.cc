@@ -25,8 +25,7 @@ AdsClient::~AdsClient() = default;
 
 void AdsClient::addType(TypeOptions options, ResourceWatcher& watcher) {
   machines_.push_back(std::make_unique<SubscriptionMachine>(
-      SubscriptionMachine::Options{std::move(options.type_url), options_.variant, options.initial_fetch_timeout,
-                                   options_.source},
+      SubscriptionMachine::Options{options.type, options_.variant, options.initial_fetch_timeout, options_.source},
       watcher));
   if (stats_.connected) machines_.back()->onStreamStart(loop_.now());
 }
@@ -61,7 +60,7 @@ std::unique_ptr<AdsClient::Pause> AdsClient::pause(std::string_view type_url) {
 
 SubscriptionMachine* AdsClient::find(std::string_view type_url) const {
   for (const auto& machine : machines_) {
-    if (typeName(machine->typeUrl()) == typeName(type_url)) return machine.get();
+    if (typeName(machine->type().url) == typeName(type_url)) return machine.get();
   }
   return nullptr;
 }
@@ -81,7 +80,7 @@ void AdsClient::start() {
 void AdsClient::connect() {
   ++stats_.streams;
   const std::string_view method = options_.own_type.empty() ? aggregatedMethod(options_.variant)
-                                                            : ownStreamMethod(options_.own_type, options_.variant);
+                                                            : get(options_.own_type).type().ownMethod(options_.variant);
   transport_->connect(method, *this);
 }
 
@@ -260,7 +259,7 @@ std::vector<Verdict> AdsClient::verdicts(std::string_view type_url) const {
 
 std::vector<std::string> AdsClient::types() const {
   std::vector<std::string> types;
-  for (const auto& machine : machines_) types.push_back(machine->typeUrl());
+  for (const auto& machine : machines_) types.emplace_back(machine->type().url);
   return types;
 }
 

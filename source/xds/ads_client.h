@@ -6,7 +6,7 @@
 // were first added (which has to be the dependency order: clusters, endpoints, listeners, routes).
 //
 //   AdsClient ads({.variant = Variant::kDelta, .node = node}, std::move(transport), loop, random);
-//   ads.addType({kClusterType}, watcher);
+//   ads.addType({typeInfo(kClusterType)}, watcher);
 //   ads.subscribe(kClusterType, kWildcard);
 //   ads.start();
 //
@@ -51,7 +51,7 @@ class AdsClient : private TransportEvents, private event::TurnTask {
     Backoff::Options backoff = {};
   };
   struct TypeOptions {
-    std::string type_url;
+    TypeInfo type;
     std::chrono::milliseconds initial_fetch_timeout{15000};
   };
 
@@ -89,7 +89,7 @@ class AdsClient : private TransportEvents, private event::TurnTask {
   bool wantsAny(std::string_view type_url) const { return get(type_url).wantsAny(); }
   bool wants(std::string_view type_url, std::string_view name) const { return get(type_url).wants(name); }
 
-  // Makes the stream, and makes it again for ever.
+  // Makes the stream, and makes it again for ever. A stream of one type needs that type by then.
   void start();
   // A stream to the same server stands: if this one is waiting for its next attempt, it tries now.
   void retryNow();

@@ -23,8 +23,8 @@ struct Fixture {
   explicit Fixture(AdsClient::Options options = {})
       : variant(options.variant),
         client(withNode(std::move(options)), std::make_unique<FakeTransport>(wire), loop, [this] { return random; }) {
-    client.addType({std::string(kClusterType)}, clusters);
-    client.addType({std::string(kEndpointType)}, endpoints);
+    client.addType({typeInfo(kClusterType)}, clusters);
+    client.addType({typeInfo(kEndpointType)}, endpoints);
     client.onLog([this](const std::string& line) { log.push_back(line); });
   }
   static AdsClient::Options withNode(AdsClient::Options options) {

@@ -17,7 +17,7 @@ FileSubscription::FileSubscription(Options options, Loader loader, ResourceWatch
       loader_(std::move(loader)),
       log_(std::move(log)),
       loop_(loop),
-      machine_({options_.type_url, Variant::kSotw, options_.initial_fetch_timeout, options_.source}, watcher),
+      machine_({options_.type, Variant::kSotw, options_.initial_fetch_timeout, options_.source}, watcher),
       deadline_timer_(loop.timers(), [this] {
         machine_.onTime(loop_.now());
         armDeadline();
@@ -104,7 +104,7 @@ absl::Status FileSubscription::load() {
                                      "; the last good version goes on serving"));
   }
   Response response = fromMessage(*std::move(message));
-  response.type_url = options_.type_url;  // optional in a file; the type of each resource is checked
+  response.type_url = std::string(options_.type.url);  // optional in a file; the type of each resource is checked
   machine_.onStreamStart(loop_.now());
   if (!machine_.interestDue()) return absl::OkStatus();  // nothing is wanted of it
   machine_.takeInterest();

@@ -21,7 +21,7 @@ namespace sluice::xds {
 class FileSubscription : private event::FdHandler, private event::TurnTask {
  public:
   struct Options {
-    std::string type_url;
+    TypeInfo type;
     std::string path;
     std::string watched_directory;  // empty: the path's own directory, and moves onto the path only
     std::chrono::milliseconds initial_fetch_timeout{15000};

@@ -26,7 +26,7 @@ struct Fixture {
     std::string pattern = (fs::temp_directory_path() / "sluice-file-XXXXXX").string();
     folder = mkdtemp(pattern.data());
     FileSubscription::Options options;
-    options.type_url = std::string(type);
+    options.type = typeInfo(type);
     options.path = folder / "file.pb";
     if (watch_directory) options.watched_directory = folder;
     subscription = std::make_unique<FileSubscription>(

@@ -68,7 +68,7 @@ struct Fixture {
     transport.initial_metadata = {{"x-token", "secret"}};
     transport.connect_timeout = connect_timeout;
     client = std::make_unique<AdsClient>(options, makeGrpcTransport(transport, *loop), *loop, [] { return 1; });
-    client->addType({std::string(kClusterType)}, watcher);
+    client->addType({typeInfo(kClusterType)}, watcher);
     client->subscribe(kClusterType, "*");
   }
   bool runUntil(std::function<bool()> done) {

@@ -11,33 +11,37 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-struct TypeInfo {
-  std::string_view url;
-  std::string_view sotw_method;
-  std::string_view delta_method;
-  bool full_set;
-};
-
 // Only types that this release serves; the rest of xds-protocol's table comes with its feature.
 constexpr std::array<TypeInfo, 5> kTypes{{
-    {kListenerType, "/envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners",
-     "/envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners", true},
-    {kClusterType, "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters",
-     "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters", true},
-    {kRouteType, "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes",
-     "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes", false},
-    {kEndpointType, "/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints",
-     "/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints", false},
-    {kSecretType, "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets",
-     "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets", false},
+    {.url = kClusterType,
+     .sotw_method = "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters",
+     .delta_method = "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters",
+     .complete_set = true,
+     .name_in_body = true,
+     .rank = 10},
+    {.url = kSecretType,
+     .sotw_method = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets",
+     .delta_method = "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets",
+     .name_in_body = true,
+     .rank = 20},
+    {.url = kEndpointType,
+     .sotw_method = "/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints",
+     .delta_method = "/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints",
+     .name_in_body = true,
+     .rank = 30},
+    {.url = kListenerType,
+     .sotw_method = "/envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners",
+     .delta_method = "/envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners",
+     .complete_set = true,
+     .removals_first = true,
+     .name_in_body = true,
+     .rank = 40},
+    {.url = kRouteType,
+     .sotw_method = "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes",
+     .delta_method = "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes",
+     .name_in_body = true,
+     .rank = 50},
 }};
-
-const TypeInfo* find(std::string_view type_url) {
-  for (const TypeInfo& type : kTypes) {
-    if (typeName(type.url) == typeName(type_url)) return &type;
-  }
-  return nullptr;
-}
 
 // The length of the UTF-8 character at the front of `text`; 0 if there is no valid one (RFC 3629).
 size_t characterLength(std::string_view text) {
@@ -67,28 +71,16 @@ bool isUtf8(std::string_view text) {
 
 }  // namespace
 
-bool isFullSetType(std::string_view type_url) {
-  const TypeInfo* type = find(type_url);
-  return type != nullptr && type->full_set;
-}
-
-bool removalsComeFirst(std::string_view type_url) {
-  return typeName(type_url) == typeName(kListenerType);
-}
-
-bool hasNameInBody(std::string_view type_url) {
-  return find(type_url) != nullptr;
+TypeInfo typeInfo(std::string_view type_url) {
+  for (const TypeInfo& type : kTypes) {
+    if (typeName(type.url) == typeName(type_url)) return type;
+  }
+  return {.url = type_url};
 }
 
 std::string_view aggregatedMethod(Variant variant) {
   return variant == Variant::kSotw ? "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
                                    : "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
-}
-
-std::string_view ownStreamMethod(std::string_view type_url, Variant variant) {
-  const TypeInfo* type = find(type_url);
-  if (type == nullptr) return {};
-  return variant == Variant::kSotw ? type->sotw_method : type->delta_method;
 }
 
 absl::StatusOr<std::string> nameInBody(std::string_view body) {

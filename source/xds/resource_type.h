@@ -1,5 +1,6 @@
-// What the protocol knows of each resource type: its URL, the gRPC methods that serve it, and whether a
-// state-of-the-world response holds the complete set. Pure functions and constants; any thread.
+// What the protocol has to know of a resource type: its URL, the gRPC methods that serve it, whether a
+// state-of-the-world response holds the complete set. The types of this release stand in typeInfo(); who brings another
+// one gives its own TypeInfo. Values, pure functions and constants; any thread.
 #pragma once
 
 #include <string>
@@ -22,21 +23,31 @@ constexpr std::string_view typeName(std::string_view type_url) {
   return type_url.substr(type_url.rfind('/') + 1);  // npos + 1 is 0
 }
 
-// Listeners and clusters: a state-of-the-world response is the complete set, so what is missing is deleted. They are
-// also the types that may be asked for by wildcard.
-bool isFullSetType(std::string_view type_url);
+// Texts are of static storage.
+struct TypeInfo {
+  std::string_view url;
+  // Of its own stream; empty: it has none, and comes by the aggregated one or from files.
+  std::string_view sotw_method = {};
+  std::string_view delta_method = {};
+  // A state-of-the-world response is the complete set, so what is missing is deleted. Such a type may be asked for by
+  // wildcard, too.
+  bool complete_set = false;
+  // Listeners that go make room for those that come, on the same address; whatever else goes may share something with
+  // what comes in its place, and goes last.
+  bool removals_first = false;
+  // A resource's name stands in its body too (field 1), so that both have to agree.
+  bool name_in_body = false;
+  // The place of its requests on the aggregated stream, lower ones first: what others need is asked for before them.
+  int rank = 0;
 
-// Listeners that go make room for those that come, on the same address; whatever else goes may share something with
-// what comes in its place, and goes last.
-bool removalsComeFirst(std::string_view type_url);
+  std::string_view ownMethod(Variant variant) const { return variant == Variant::kSotw ? sotw_method : delta_method; }
+};
 
-// Whether a resource's name stands in its body too (field 1), so that both have to agree.
-bool hasNameInBody(std::string_view type_url);
+// Of a type of this release; of another one: its URL (which has to be of static storage then) and nothing else.
+TypeInfo typeInfo(std::string_view type_url);
 
 // The method of the aggregated stream, e.g. "/envoy.service.discovery.v3.AggregatedDiscoveryService/...".
 std::string_view aggregatedMethod(Variant variant);
-// The method of a type's own stream; empty if there is none.
-std::string_view ownStreamMethod(std::string_view type_url, Variant variant);
 
 // The name in a serialized resource: the string in field 1, found without parsing the rest (the last one counts, as
 // for a parser). Errors: the bytes are no protobuf message, the name is empty, or it is not UTF-8.

@@ -29,17 +29,18 @@ TEST_CASE("a body without a usable name is refused with the reason") {
 }
 
 TEST_CASE("listeners and clusters are complete sets, routes and endpoints are not") {
-  CHECK(isFullSetType(kListenerType));
-  CHECK(isFullSetType(kClusterType));
-  CHECK_FALSE(isFullSetType(kRouteType));
-  CHECK_FALSE(isFullSetType(kEndpointType));
-  CHECK_FALSE(isFullSetType("type.googleapis.com/nobody.knows"));
+  CHECK(typeInfo(kListenerType).complete_set);
+  CHECK(typeInfo(kClusterType).complete_set);
+  CHECK_FALSE(typeInfo(kRouteType).complete_set);
+  CHECK_FALSE(typeInfo(kEndpointType).complete_set);
+  CHECK_FALSE(typeInfo("type.googleapis.com/nobody.knows").complete_set);
 }
 
 TEST_CASE("each type has its own method in both variants, unknown ones have none") {
-  CHECK(ownStreamMethod(kRouteType, Variant::kSotw) == "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes");
-  CHECK(ownStreamMethod(kRouteType, Variant::kDelta) == "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes");
-  CHECK(ownStreamMethod("x", Variant::kDelta).empty());
+  const TypeInfo routes = typeInfo(kRouteType);
+  CHECK(routes.ownMethod(Variant::kSotw) == "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes");
+  CHECK(routes.ownMethod(Variant::kDelta) == "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes");
+  CHECK(typeInfo("x").ownMethod(Variant::kDelta).empty());
 }
 
 TEST_CASE("text for the wire is valid UTF-8 and is cut between characters") {

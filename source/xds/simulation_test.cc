@@ -241,8 +241,8 @@ class World {
         dice_(seed),
         client_(options(variant), std::unique_ptr<Transport>(wire_ = new Wire), loop_, [this] { return dice_(); }) {
     clusters_.world = endpoints_.world = this;
-    client_.addType({std::string(kClusterType)}, clusters_);
-    client_.addType({std::string(kEndpointType)}, endpoints_);
+    client_.addType({typeInfo(kClusterType)}, clusters_);
+    client_.addType({typeInfo(kEndpointType)}, endpoints_);
     client_.subscribe(kClusterType, kWildcard);
     client_.start();
   }

@@ -35,7 +35,7 @@ uint64_t contentOf(const Response& response) {
 }  // namespace
 
 SubscriptionMachine::SubscriptionMachine(Options options, ResourceWatcher& watcher)
-    : options_(std::move(options)), full_set_(isFullSetType(options_.type_url)), watcher_(watcher) {}
+    : options_(std::move(options)), watcher_(watcher) {}
 
 // --- interest
 
@@ -171,7 +171,7 @@ bool SubscriptionMachine::interestDue() const {
 
 Request SubscriptionMachine::takeInterest() {
   Request request;
-  request.type_url = options_.type_url;
+  request.type_url = std::string(options_.type.url);
   if (!delta()) {
     request.version = version_;
     request.response_nonce = nonce_;
@@ -189,7 +189,7 @@ Request SubscriptionMachine::takeAck() {
   Ack ack = std::move(acks_.front());
   acks_.pop_front();
   Request request;
-  request.type_url = options_.type_url;
+  request.type_url = std::string(options_.type.url);
   request.response_nonce = std::move(ack.nonce);
   request.error = std::move(ack.error);
   if (delta()) {
@@ -243,7 +243,7 @@ void SubscriptionMachine::doubtLeftOut() {
 // server has nothing.
 void SubscriptionMachine::doubtAbsence(const Response& response, TimePoint now) {
   const auto asked = std::exchange(asked_since_, {});
-  if (full_set_ || !response.resources.empty()) return;
+  if (options_.type.complete_set || !response.resources.empty()) return;
   for (const std::string& name : asked) {
     const auto entry = entries_.find(name);
     if (entry == entries_.end() || entry->second.state != VerdictState::kRequested) continue;
@@ -316,10 +316,10 @@ Update SubscriptionMachine::nextPart() {
   const bool first = work_->next == 0;
   const auto from = whole.changed.begin() + static_cast<std::ptrdiff_t>(work_->next);
   work_->next = std::min(work_->next + kPart, whole.changed.size());
-  Update part{.type_url = options_.type_url, .source = options_.source, .version = whole.version};
+  Update part{.type_url = options_.type.url, .source = options_.source, .version = whole.version};
   part.changed.assign(from, whole.changed.begin() + static_cast<std::ptrdiff_t>(work_->next));
   part.more = work_->next < whole.changed.size();
-  if (removalsComeFirst(options_.type_url) ? first : !part.more) part.removed = whole.removed;
+  if (options_.type.removals_first ? first : !part.more) part.removed = whole.removed;
   if (first) part.rejected = whole.rejected;
   return part;
 }
@@ -329,7 +329,7 @@ void SubscriptionMachine::finish(TimePoint now) {
   const Response& response = work->response;
   const std::vector<ResourceError>& errors = work->errors;
   if (!work->plan.refused) apply(response, work->plan, errors, now);
-  std::string text = errors.empty() ? std::string() : nackText(options_.type_url, errors);
+  std::string text = errors.empty() ? std::string() : nackText(options_.type.url, errors);
   if (errors.empty()) {
     version_ = response.version;
     ++stats_.update_success;
@@ -462,7 +462,7 @@ void SubscriptionMachine::remove(std::string_view name, TimePoint now) {
 
 // Refused resources that were never accepted leave with the response that no longer has them.
 void SubscriptionMachine::forgetMissing(const Plan& plan) {
-  if (!full_set_ || plan.unnamed || plan.only_heartbeats) return;
+  if (!options_.type.complete_set || plan.unnamed || plan.only_heartbeats) return;
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const auto current = entry++;
     const bool kept = current->second.subscribed || current->second.body != nullptr;
@@ -530,7 +530,7 @@ void SubscriptionMachine::onTime(TimePoint now) {
 
 // A resource whose TTL is over is removed, never rolled back.
 void SubscriptionMachine::expire(TimePoint now) {
-  Update update{.type_url = options_.type_url, .source = options_.source, .version = version_};
+  Update update{.type_url = options_.type.url, .source = options_.source, .version = version_};
   while (!expiries_.empty() && expiries_.begin()->first <= now) {
     std::string name = expiries_.begin()->second;
     remove(name, now);
@@ -563,7 +563,7 @@ std::vector<Verdict> SubscriptionMachine::verdicts() const {
   std::vector<Verdict> all;
   all.reserve(entries_.size());
   for (const auto& [name, entry] : entries_) {
-    all.push_back({options_.type_url, name, entry.version, entry.body, entry.state, entry.rejected_version, entry.error,
+    all.push_back({options_.type.url, name, entry.version, entry.body, entry.state, entry.rejected_version, entry.error,
                    entry.since});
   }
   return all;

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "source/xds/resource_type.h"
 #include "source/xds/resource_watcher.h"
 #include "source/xds/wire.h"
 
@@ -26,7 +27,7 @@ namespace sluice::xds {
 class SubscriptionMachine {
  public:
   struct Options {
-    std::string type_url;
+    TypeInfo type;
     Variant variant = Variant::kSotw;
     std::chrono::milliseconds initial_fetch_timeout{15000};  // of each name; 0: wait for ever
     std::string source = {};                                 // as in Update
@@ -78,7 +79,7 @@ class SubscriptionMachine {
   std::optional<TimePoint> nextDeadline() const;
   void onTime(TimePoint now);
 
-  const std::string& typeUrl() const { return options_.type_url; }
+  const TypeInfo& type() const { return options_.type; }
   std::vector<Verdict> verdicts() const;
   SubscriptionStats stats() const;
   void countFailure() { ++stats_.update_failure; }
@@ -175,7 +176,6 @@ class SubscriptionMachine {
   void endWaits(TimePoint now);
 
   const Options options_;
-  const bool full_set_;
   ResourceWatcher& watcher_;
 
   // Outlives streams.

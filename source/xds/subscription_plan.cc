@@ -29,7 +29,7 @@ bool SubscriptionMachine::isHeartbeat(const Resource& resource, const Response& 
 
 std::string SubscriptionMachine::nameOf(const Resource& resource, size_t index, Plan& plan) const {
   const std::string where = absl::StrCat("resources[", index, "]");
-  if (!resource.name.empty() && !hasNameInBody(options_.type_url)) return resource.name;
+  if (!resource.name.empty() && !options_.type.name_in_body) return resource.name;
   absl::StatusOr<std::string> name = nameInBody(resource.body->value());
   if (!name.ok()) {
     plan.unnamed = plan.unnamed || resource.name.empty();
@@ -45,11 +45,11 @@ std::string SubscriptionMachine::nameOf(const Resource& resource, size_t index, 
 
 SubscriptionMachine::Plan SubscriptionMachine::makePlan(const Response& response) const {
   Plan plan;
-  plan.update.type_url = options_.type_url;
+  plan.update.type_url = options_.type.url;
   plan.update.version = response.version;
   for (size_t i = 0; i < response.resources.size(); ++i) {
     const Resource& resource = response.resources[i];
-    if (resource.body != nullptr && typeName(resource.body->type_url()) != typeName(options_.type_url)) {
+    if (resource.body != nullptr && typeName(resource.body->type_url()) != typeName(options_.type.url)) {
       plan.refused = true;
       plan.refuse(resource.name.empty() ? absl::StrCat("resources[", i, "]") : resource.name, "",
                   absl::StrCat("its type is ", std::string(typeName(resource.body->type_url())),
@@ -122,14 +122,14 @@ void SubscriptionMachine::findRemoved(const Response& response, Plan& plan) cons
     return;
   }
   // Nothing is not what was asked for.
-  if (!full_set_ && response.resources.empty()) {
+  if (!options_.type.complete_set && response.resources.empty()) {
     for (const auto& [name, entry] : entries_) {
       const bool waits = entry.subscribed && entry.state == VerdictState::kRequested;
       if (waits && !asked_since_.contains(name)) plan.update.removed.push_back(name);
     }
   }
   // A resource that nobody can name may be any of those held: then nothing is missing for sure.
-  if (!full_set_ || plan.unnamed || plan.only_heartbeats) return;
+  if (!options_.type.complete_set || plan.unnamed || plan.only_heartbeats) return;
   for (const auto& [name, entry] : entries_) {
     if (plan.present.contains(name)) continue;
     const bool new_to_us = entry.subscribed && entry.state != VerdictState::kDoesNotExist;

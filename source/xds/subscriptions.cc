@@ -1,16 +1,12 @@
 #include "source/xds/subscriptions.h"
 
-#include <array>
+#include <algorithm>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 
 namespace sluice::xds {
 namespace {
-
-// Dependencies first: what a listener needs was asked for before it.
-constexpr std::array<std::string_view, 5> kAdsOrder{kClusterType, kSecretType, kEndpointType, kListenerType,
-                                                    kRouteType};
 
 AdsClient::Options clientOptions(const GrpcSource& source, const envoy::config::core::v3::Node& node,
                                  std::string_view own_type, std::string identity) {
@@ -107,14 +103,17 @@ Subscriptions::Subscriptions(Deps deps) : deps_(std::move(deps)) {}
 
 Subscriptions::~Subscriptions() = default;
 
-void Subscriptions::setWatcher(std::string_view type_url, ResourceWatcher& watcher) {
-  watchers_[std::string(type_url)] = &watcher;
+void Subscriptions::addType(const TypeInfo& type, ResourceWatcher& watcher) {
+  const auto behind = std::upper_bound(types_.begin(), types_.end(), type.rank,
+                                       [](int rank, const Type& other) { return rank < other.info.rank; });
+  types_.insert(behind, {type, &watcher});
 }
 
-ResourceWatcher& Subscriptions::watcherOf(std::string_view type_url) const {
-  const auto watcher = watchers_.find(type_url);
-  if (watcher == watchers_.end()) std::abort();  // an error of ours
-  return *watcher->second;
+const Subscriptions::Type& Subscriptions::typeOf(std::string_view type_url) const {
+  const auto type =
+      std::find_if(types_.begin(), types_.end(), [&](const Type& known) { return known.info.url == type_url; });
+  if (type == types_.end()) std::abort();  // an error of ours
+  return *type;
 }
 
 std::unique_ptr<AdsClient> Subscriptions::makeClient(const Source& source, std::string_view own_type) {
@@ -136,9 +135,7 @@ void Subscriptions::wakeSiblings(const std::string& server, const AdsClient& up)
 void Subscriptions::startAds(const GrpcSource& source) {
   ads_server_ = source.cluster;
   ads_ = makeClient({.kind = Source::Kind::kAds, .grpc = source}, "");
-  for (const std::string_view type : kAdsOrder) {
-    if (watchers_.contains(type)) ads_->addType({std::string(type)}, watcherOf(type));
-  }
+  for (const Type& type : types_) ads_->addType({type.info}, *type.watcher);
   ads_->start();
 }
 
@@ -168,6 +165,7 @@ absl::StatusOr<Subscriptions::Feed*> Subscriptions::feedFor(std::string_view typ
 
 absl::StatusOr<std::unique_ptr<Subscriptions::Feed>> Subscriptions::makeFeed(std::string_view type_url,
                                                                              const Source& source) {
+  const Type& type = typeOf(type_url);
   if (source.kind == Source::Kind::kAds) {
     if (ads_ == nullptr) {
       return absl::FailedPreconditionError("ads: the bootstrap has no dynamic_resources.ads_config; add one");
@@ -175,18 +173,18 @@ absl::StatusOr<std::unique_ptr<Subscriptions::Feed>> Subscriptions::makeFeed(std
     return std::make_unique<StreamFeed>(type_url, *ads_);
   }
   if (source.kind == Source::Kind::kFile) {
-    auto file = std::make_unique<FileSubscription>(
-        FileSubscription::Options{std::string(type_url), source.path, source.watched_directory,
-                                  source.initial_fetch_timeout, identity(source)},
-        deps_.load_file, watcherOf(type_url), deps_.loop, deps_.log);
+    auto file =
+        std::make_unique<FileSubscription>(FileSubscription::Options{type.info, source.path, source.watched_directory,
+                                                                     source.initial_fetch_timeout, identity(source)},
+                                           deps_.load_file, *type.watcher, deps_.loop, deps_.log);
     if (absl::Status started = file->startLater(); !started.ok()) return started;
     return std::make_unique<FileFeed>(type_url, std::move(file));
   }
-  if (ownStreamMethod(type_url, source.grpc.variant).empty()) {
+  if (type.info.ownMethod(source.grpc.variant).empty()) {
     return absl::UnimplementedError(absl::StrCat("api_config_source: no stream serves ", std::string(type_url)));
   }
   std::unique_ptr<AdsClient> client = makeClient(source, type_url);
-  client->addType({std::string(type_url)}, watcherOf(type_url));
+  client->addType({type.info}, *type.watcher);
   client->start();
   return std::make_unique<StreamFeed>(type_url, source.grpc.cluster, std::move(client));
 }

@@ -2,7 +2,7 @@
 // and of files. One watcher a type gets the updates of every source of it.
 //
 //   Subscriptions subscriptions({.loop = loop, .node = node, .make_transport = ..., .load_file = ...});
-//   subscriptions.setWatcher(kClusterType, clusters);       // for each type, before anything else
+//   subscriptions.addType(typeInfo(kClusterType), clusters);  // each type, before anything else
 //   subscriptions.startAds(ads_config);                     // if the bootstrap has one
 //   subscriptions.subscribe(kClusterType, cds_config, kWildcard);
 //
@@ -68,8 +68,9 @@ class Subscriptions {
   explicit Subscriptions(Deps deps);
   ~Subscriptions();
 
-  void setWatcher(std::string_view type_url, ResourceWatcher& watcher);
-  // The aggregated stream, once. It carries clusters, endpoints, listeners and routes, in this order.
+  // A type, once, and who takes its resources. Texts of `type` are of static storage.
+  void addType(const TypeInfo& type, ResourceWatcher& watcher);
+  // The aggregated stream, once. It carries all types that were added, in the order of their ranks.
   void startAds(const GrpcSource& source);
 
   // A name ("*": all) of a type from a source. Errors: ads where there is no aggregated stream, a type without a stream
@@ -91,7 +92,11 @@ class Subscriptions {
   class FileFeed;
   using Key = std::pair<std::string, std::string>;  // type, identity of the source
 
-  ResourceWatcher& watcherOf(std::string_view type_url) const;
+  struct Type {
+    TypeInfo info;
+    ResourceWatcher* watcher;
+  };
+  const Type& typeOf(std::string_view type_url) const;
   absl::StatusOr<Feed*> feedFor(std::string_view type_url, const Source& source);
   absl::StatusOr<std::unique_ptr<Feed>> makeFeed(std::string_view type_url, const Source& source);
   // The other streams to the server of `up` need not wait any longer: it is back.
@@ -99,7 +104,7 @@ class Subscriptions {
   std::unique_ptr<AdsClient> makeClient(const Source& source, std::string_view own_type);
 
   Deps deps_;
-  std::map<std::string, ResourceWatcher*, std::less<>> watchers_;
+  std::vector<Type> types_;  // by rank
   std::unique_ptr<AdsClient> ads_;
   std::string ads_server_;  // the cluster of ads_
   std::map<Key, std::unique_ptr<Feed>> feeds_;

@@ -20,8 +20,8 @@ using Names = std::vector<std::string>;
 
 struct Fixture {
   Fixture() {
-    subscriptions.setWatcher(kClusterType, clusters);
-    subscriptions.setWatcher(kEndpointType, endpoints);
+    subscriptions.addType(typeInfo(kClusterType), clusters);
+    subscriptions.addType(typeInfo(kEndpointType), endpoints);
   }
   Subscriptions::Deps deps() {
     Subscriptions::Deps deps{loop};

@@ -15,7 +15,7 @@ namespace sluice::xds::testing {
 // A machine with its watcher, its clock, and the first request already out where a test does not look at it.
 struct MachineFixture {
   explicit MachineFixture(Variant variant, std::string_view type = kClusterType)
-      : machine({std::string(type), variant, std::chrono::milliseconds(15000)}, watcher) {}
+      : machine({typeInfo(type), variant, std::chrono::milliseconds(15000)}, watcher) {}
 
   void start(const std::vector<std::string>& names) {
     for (const std::string& name : names) machine.subscribe(name, now);

@@ -94,7 +94,7 @@ class World {
     for (const ResourceType type : control_plane::kResourceTypes) {
       watchers_[index(type)].world = this;
       watchers_[index(type)].type = type;
-      client_->addType({std::string(typeUrl(type))}, watchers_[index(type)]);
+      client_->addType({xds::typeInfo(typeUrl(type))}, watchers_[index(type)]);
     }
     client_->subscribe(typeUrl(ResourceType::kCluster), xds::kWildcard);
     client_->subscribe(typeUrl(ResourceType::kListener), xds::kWildcard);

@@ -1,7 +1,5 @@
 #include "source/extensions/transport_sockets/tls/factory.h"
 
-#include <atomic>
-
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "source/config/secrets.h"
@@ -18,30 +16,18 @@ using config::Context;
 using config::SecretKind;
 using config::SecretSlotPtr;
 
-// A transport factory that knows whether its owner should still wait for its secrets.
-template <typename Base>
-class Warming : public Base {
- public:
-  using Base::Base;
-  bool warming() const override { return !given_up_.load(std::memory_order_relaxed) && !this->notReady().empty(); }
-  void giveUp() { given_up_.store(true, std::memory_order_relaxed); }
-
- private:
-  std::atomic<bool> given_up_{false};
-};
-
 // Server and client in one shape.
 struct Downstream {
   using Proto = v3::DownstreamTlsContext;
   using Config = core::ServerConfig;
   using Made = core::ServerContext;
-  using Factory = Warming<core::ServerTransportFactory>;
+  using Factory = core::ServerTransportFactory;
 };
 struct Upstream {
   using Proto = v3::UpstreamTlsContext;
   using Config = core::ClientConfig;
   using Made = core::ClientContext;
-  using Factory = Warming<core::ClientTransportFactory>;
+  using Factory = core::ClientTransportFactory;
 };
 
 void compileOwn(const v3::DownstreamTlsContext& proto, const Context& context, core::ServerConfig& out) {
@@ -154,6 +140,9 @@ class User : public config::SecretUser {
       context.error(std::string(made.message()));
       return nullptr;
     }
+    if (std::string awaited = user->awaited(); !awaited.empty()) {
+      user->wait_ = factory_context.waitFor(std::move(awaited));
+    }
     if (services.secrets != nullptr) services.secrets->add(user, user->allSlots());
     return factory;
   }
@@ -176,13 +165,14 @@ class User : public config::SecretUser {
     if (!made.ok()) return made.status();
     current_ = *made;
     factory->set(*std::move(made));
+    wait_.ready();
     return absl::OkStatus();
   }
   void secretGivenUp() override {
     for (const SecretSlotPtr& slot : allSlots()) {
       if (!slot->settled()) return;
     }
-    if (const std::shared_ptr<Factory> factory = factory_.lock()) factory->giveUp();
+    wait_.ready();
   }
 
  private:
@@ -192,6 +182,15 @@ class User : public config::SecretUser {
       if (slot->current() == nullptr) return absl::StrCat("secret '", slot->name(), "' has not been delivered");
     }
     return {};
+  }
+
+  // The secrets that have not come.
+  std::string awaited() const {
+    std::string text;
+    for (const SecretSlotPtr& slot : allSlots()) {
+      if (slot->current() == nullptr) absl::StrAppend(&text, text.empty() ? "" : ", ", "secret '", slot->name(), "'");
+    }
+    return text;
   }
 
   std::vector<SecretSlotPtr> allSlots() const {
@@ -294,6 +293,7 @@ class User : public config::SecretUser {
   SecretSlotPtr validation_, ticket_keys_;  // null: none is configured
   std::weak_ptr<Factory> factory_;          // workers hold it
   std::shared_ptr<const typename Side::Made> current_;
+  config::InitTarget wait_;  // of what the socket is for, with the secrets
 };
 
 class DownstreamFactory : public config::TransportSocketConfigFactory {

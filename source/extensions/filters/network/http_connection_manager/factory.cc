@@ -50,7 +50,8 @@ class Compiler {
         owner_(absl::StrCat("http.", proto.stat_prefix(), ".")),
         identity_(std::move(context.identity)),
         context_(std::move(context.at)),
-        services_(context.services) {}
+        services_(context.services),
+        init_(context.init) {}
 
   std::shared_ptr<const filter::TerminalNetworkFilter> compile() {
     const size_t errors_before = context_.errors().total();
@@ -271,7 +272,7 @@ class Compiler {
         return at.child("route_config_name").error("no name; the control plane has to know which routes are meant");
       }
       settings_->route_slot = services_.route_slots.usedBy(
-          services_.route_slots.rds(proto_.rds().route_config_name(), proto_.rds().config_source(),
+          services_.route_slots.rds(proto_.rds().route_config_name(), proto_.rds().config_source(), init_,
                                     at.child("config_source")),
           chain_, proto_.stat_prefix());
       return;
@@ -290,7 +291,8 @@ class Compiler {
   const std::string owner_, identity_;
   const Context context_;
   config::Services& services_;
-  config::Holding holding_{services_};
+  config::InitTargets* const init_;
+  config::Holding holding_{services_, init_};
   config::ChainFilters chain_;
   std::shared_ptr<session::HttpSettings> settings_ = std::make_shared<session::HttpSettings>();
 };

@@ -59,7 +59,7 @@ class Factory : public config::UdpFilterConfigFactory {
     const auto& proto = static_cast<const Proto&>(message);
     const Context& at = context.at;
     const size_t errors_before = at.errors().total();
-    config::Holding holding(context.services);
+    config::Holding holding(context);
     auto settings = std::make_shared<Settings>();
     settings->stats = makeStats(proto.stat_prefix(), holding.stats());
     compileCluster(proto, at, context.services, *settings);

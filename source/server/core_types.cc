@@ -1,0 +1,202 @@
+#include "source/server/core_types.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "source/config/cluster_compiler.h"
+#include "source/config/listener_compiler.h"
+#include "source/config/route_compiler.h"
+
+namespace sluice::server {
+namespace {
+
+using config::Context;
+using envoy::config::cluster::v3::Cluster;
+using envoy::config::endpoint::v3::ClusterLoadAssignment;
+using envoy::config::listener::v3::Listener;
+using envoy::config::route::v3::RouteConfiguration;
+using envoy::extensions::transport_sockets::tls::v3::Secret;
+using Root = std::optional<config::ResourceSource>;
+
+// --- clusters and endpoints ---
+
+void takeCluster(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
+  auto& proto = static_cast<Cluster&>(resource.message);
+  std::unique_ptr<InitManager> init = core.clusters.newInit(resource.name);
+  auto config = config::compileCluster(proto, context, &core.services, init.get());
+  if (!config) return;
+  if (!core.clusters.set(std::move(config), std::move(proto), false, resource.version, std::move(init))) {
+    context.error("a static cluster has this name; it cannot be changed by CDS");
+  }
+}
+
+DynamicType clusters(const CoreTypes& core, const Root& cds) {
+  return {
+      .wire = xds::typeInfo(xds::kClusterType),
+      .noun = "clusters",
+      .root = cds,
+      .take = [core](const DynamicResource& resource, const Context& context) { takeCluster(core, resource, context); },
+      .remove = [core](const std::string& name) { core.clusters.remove(name); },
+      .holds_back = xds::kEndpointType,
+      .stat_prefix = "cluster_manager.cds."};
+}
+
+void takeEndpoints(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
+  const auto& proto = static_cast<const ClusterLoadAssignment&>(resource.message);
+  if (auto assignment = config::compileEdsAssignment(proto, resource.name, context)) {
+    core.clusters.setAssignment(resource.key(), *std::move(assignment), resource.version);
+  }
+}
+
+DynamicType endpoints(const CoreTypes& core, const Root& cds) {
+  return {
+      .wire = xds::typeInfo(xds::kEndpointType),
+      .noun = "endpoints",
+      .self = cds,
+      .take = [core](const DynamicResource& resource,
+                     const Context& context) { takeEndpoints(core, resource, context); },
+      .give_up =
+          [core](const ResourceKey& key, xds::WaitEnd why) {
+            // Clusters have deadlines of their own.
+            if (why != xds::WaitEnd::kTimeout) core.clusters.giveUpAssignment(key);
+          },
+      .discovery = [core](std::string_view source, std::string_view name,
+                          const DynamicType::Visit& visit) { core.clusters.forEachDiscovery(source, name, visit); }};
+}
+
+void askForEndpoints(const CoreTypes& core, DynamicConfig& dynamic) {
+  core.clusters.on_eds_wanted = [&dynamic](const ResourceKey& key, const auto& source) {
+    dynamic.want(xds::kEndpointType, source, key.name);
+  };
+  core.clusters.on_eds_unwanted = [&dynamic](const ResourceKey& key) {
+    dynamic.unwant(xds::kEndpointType, key.source, key.name);
+  };
+}
+
+// --- listeners and routes ---
+
+void takeListener(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
+  auto& proto = static_cast<Listener&>(resource.message);
+  if (core.listeners.knowsUnchanged(resource.name, config::listenerContentHash(proto), resource.version)) return;
+  std::unique_ptr<InitManager> init = core.listeners.newInit(resource.name);
+  std::optional<config::CompiledListener> compiled = config::compileListener(proto, context, core.services, init.get());
+  if (!compiled) return;
+  if (compiled->api) return context.error("an API listener is for gRPC clients; a proxy cannot serve it");
+  compiled->name = resource.name;
+  const absl::Status status =
+      core.listeners.set(*std::move(compiled), std::move(proto), std::move(init), false, resource.version);
+  if (!status.ok()) context.error(std::string(status.message()));
+}
+
+DynamicType listeners(const CoreTypes& core, const Root& lds) {
+  return {.wire = xds::typeInfo(xds::kListenerType),
+          .noun = "listeners",
+          .root = lds,
+          .take = [core](const DynamicResource& resource,
+                         const Context& context) { takeListener(core, resource, context); },
+          .remove = [core](const std::string& name) { core.listeners.remove(name); },
+          .holds_back = xds::kRouteType,
+          .stat_prefix = "listener_manager.lds."};
+}
+
+// The filters that a table has settings for.
+RouteManager::FilterNames filtersOf(const RouteConfiguration& routes) {
+  RouteManager::FilterNames names;
+  auto collect = [&names](const auto& settings) {
+    for (const auto& [name, config] : settings) {
+      envoy::config::route::v3::FilterConfig wrapper;
+      if (!config.UnpackTo(&wrapper) || !wrapper.is_optional()) names.insert(name);
+    }
+  };
+  collect(routes.typed_per_filter_config());
+  for (const auto& host : routes.virtual_hosts()) {
+    collect(host.typed_per_filter_config());
+    for (const auto& route : host.routes()) {
+      collect(route.typed_per_filter_config());
+      for (const auto& cluster : route.route().weighted_clusters().clusters()) {
+        collect(cluster.typed_per_filter_config());
+      }
+    }
+  }
+  return names;
+}
+
+void takeRoutes(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
+  const auto& proto = static_cast<const RouteConfiguration&>(resource.message);
+  std::shared_ptr<const route::Table> table = config::compileRoutes(proto, context, core.services, nullptr);
+  if (table) core.routes.setTable(resource.key(), std::move(table), filtersOf(proto), resource.version);
+}
+
+DynamicType routes(const CoreTypes& core, const Root& lds) {
+  return {
+      .wire = xds::typeInfo(xds::kRouteType),
+      .noun = "routes",
+      .self = lds,
+      .take = [core](const DynamicResource& resource, const Context& context) { takeRoutes(core, resource, context); },
+      .give_up = [core](const ResourceKey& key, xds::WaitEnd) { core.routes.giveUp(key); },
+      .without = "its listeners answer 404 until then",
+      .discovery = [core](std::string_view source, std::string_view name,
+                          const DynamicType::Visit& visit) { core.routes.forEachDiscovery(source, name, visit); }};
+}
+
+void askForRoutes(const CoreTypes& core, DynamicConfig& dynamic) {
+  core.routes.on_wanted = [&dynamic](const ResourceKey& key, const auto& source) {
+    dynamic.want(xds::kRouteType, source, key.name);
+  };
+  core.routes.on_unwanted = [&dynamic](const ResourceKey& key) {
+    dynamic.unwant(xds::kRouteType, key.source, key.name);
+  };
+  core.routes.on_unknown_filter = [core, counter = core.stats.counter("listener_manager.rds_unknown_filter_settings")](
+                                      const ResourceKey& key, const std::string& filter) {
+    core.cells.add(counter);
+    core.logger.warning("xds", "routes '", key.name, "' have settings for filter '", filter,
+                        "', which no chain that uses them has: they are without effect; correct the name, or set "
+                        "is_optional");
+  };
+}
+
+// --- secrets ---
+
+DynamicType secrets(const CoreTypes& core, const Root& lds) {
+  return {.wire = xds::typeInfo(xds::kSecretType),
+          .noun = "secret",
+          .self = lds,
+          .take =
+              [core](const DynamicResource& resource, const Context& context) {
+                core.secrets.set(static_cast<const Secret&>(resource.message), context);
+              },
+          .give_up = [core](const ResourceKey& key, xds::WaitEnd) { core.secrets.giveUp(key.name); },
+          .without = "connections that need it are closed until then"};
+}
+
+void askForSecrets(const CoreTypes& core, DynamicConfig& dynamic) {
+  const auto sources = std::make_shared<std::map<std::string, std::string>>();  // by name
+  core.secrets.on_wanted = [core, &dynamic, sources](const std::string& name, const auto& source) {
+    (*sources)[name] = keyOf(source, name, core.routes.self_source).source;
+    dynamic.want(xds::kSecretType, source, name);
+  };
+  core.secrets.on_unwanted = [&dynamic, sources](const std::string& name) {
+    const auto source = sources->extract(name);
+    if (source) dynamic.unwant(xds::kSecretType, source.mapped(), name);
+  };
+}
+
+}  // namespace
+
+void addCoreTypes(const CoreTypes& core, const config::DynamicSources& sources, DynamicConfig& dynamic) {
+  if (sources.cds) core.clusters.self_source = xds::identity(toXds(*sources.cds));
+  if (sources.lds) core.routes.self_source = xds::identity(toXds(*sources.lds));
+  dynamic.add(clusters(core, sources.cds));
+  dynamic.add(secrets(core, sources.lds));
+  dynamic.add(endpoints(core, sources.cds));
+  dynamic.add(listeners(core, sources.lds));
+  dynamic.add(routes(core, sources.lds));
+  askForEndpoints(core, dynamic);
+  askForRoutes(core, dynamic);
+  askForSecrets(core, dynamic);
+}
+
+}  // namespace sluice::server

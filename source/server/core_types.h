@@ -1,0 +1,32 @@
+// The xDS types that this proxy serves, as rows of DynamicConfig's table: clusters, secrets, endpoints, listeners and
+// route tables, and what the managers ask for of them. Thread: main.
+#pragma once
+
+#include "source/config/bootstrap.h"
+#include "source/config/extensions.h"
+#include "source/observability/log.h"
+#include "source/observability/stats.h"
+#include "source/server/cluster_manager.h"
+#include "source/server/dynamic_config.h"
+#include "source/server/listener_manager.h"
+#include "source/server/route_manager.h"
+#include "source/server/secret_manager.h"
+
+namespace sluice::server {
+
+// All of it outlives the DynamicConfig.
+struct CoreTypes {
+  config::Services& services;
+  ClusterManager& clusters;
+  ListenerManager& listeners;
+  RouteManager& routes;
+  SecretManager& secrets;
+  observability::Logger& logger;
+  observability::StatsRegistry& stats;
+  observability::StatsCells& cells;
+};
+
+// Adds the rows, and has the managers ask `dynamic` for what they need.
+void addCoreTypes(const CoreTypes& core, const config::DynamicSources& sources, DynamicConfig& dynamic);
+
+}  // namespace sluice::server

@@ -1,0 +1,108 @@
+#include "source/server/init_manager.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::server {
+
+class InitManager::Wait : public config::InitWait {
+ public:
+  Wait(InitManager& owner, uint64_t id, std::function<std::string()> name)
+      : owner_(&owner), loop_(owner.loop_), thread_(owner.thread_), id_(id), name_(std::move(name)) {}
+
+  void end(std::shared_ptr<config::InitWait> self) override {
+    if (std::this_thread::get_id() != thread_) {
+      loop_.post([self = std::move(self)] { self->end(self); });
+    } else if (InitManager* owner = letGo()) {
+      owner->ended(*this);
+    }
+  }
+  bool pending() const override { return owner_ != nullptr; }
+
+  void limit(std::chrono::milliseconds deadline) {
+    deadline_ = deadline;
+    timer_ = std::make_unique<event::Timer>(loop_.timers(), [this] { owner_->late(*this); });
+    timer_->arm(deadline);
+  }
+  // Whose it was; null: nobody's any more.
+  InitManager* letGo() {
+    timer_.reset();
+    return std::exchange(owner_, nullptr);
+  }
+  uint64_t id() const { return id_; }
+  std::string name() const { return name_(); }
+  std::chrono::milliseconds deadline() const { return deadline_; }
+
+ private:
+  InitManager* owner_;
+  event::Loop& loop_;
+  const std::thread::id thread_;
+  const uint64_t id_;
+  const std::function<std::string()> name_;
+  std::chrono::milliseconds deadline_{0};
+  std::unique_ptr<event::Timer> timer_;
+};
+
+InitManager::InitManager(event::Loop& loop, observability::Logger& logger, std::string owner)
+    : loop_(loop), logger_(logger), owner_(std::move(owner)) {}
+
+InitManager::~InitManager() {
+  for (const auto& [id, wait] : waits_) wait->letGo();
+}
+
+config::InitTarget InitManager::add(std::string name, std::chrono::milliseconds deadline) {
+  config::InitTarget target = add([name = std::move(name)] { return name; });
+  if (target.pending() && deadline.count() > 0) waits_.rbegin()->second->limit(deadline);
+  return target;
+}
+
+config::InitTarget InitManager::add(std::function<std::string()> name) {
+  if (done_) return {};
+  const uint64_t id = next_id_++;
+  const auto wait = std::make_shared<Wait>(*this, id, std::move(name));
+  waits_.emplace(id, wait);
+  return config::InitTarget(wait);
+}
+
+void InitManager::start(std::function<void()> done) {
+  if (waits_.empty()) {
+    done_ = true;
+    return done();
+  }
+  on_done_ = std::move(done);
+}
+
+// Whoever is told may destroy this.
+// Whoever is told may destroy this.
+void InitManager::ended(const Wait& wait) {
+  waits_.erase(wait.id());
+  if (!waits_.empty() || !on_done_) return;
+  done_ = true;
+  const std::function<void()> done = std::exchange(on_done_, nullptr);
+  done();
+}
+
+void InitManager::late(const Wait& wait) {
+  logger_.warning("init", owner_, " waits no longer for ", wait.name(), ", which did not come within ",
+                  wait.deadline().count(), " ms");
+  const std::shared_ptr<Wait> self = waits_.at(wait.id());
+  self->end(self);
+}
+
+std::string InitManager::waits() const {
+  std::string text;
+  size_t shown = 0;
+  for (const auto& [id, wait] : waits_) {
+    if (shown++ == kShown) return absl::StrCat(text, " and ", waits_.size() - kShown, " more");
+    absl::StrAppend(&text, text.empty() ? "" : ", ", wait->name());
+  }
+  return text;
+}
+
+std::string withWaits(const std::string& what, const InitManager* init) {
+  const std::string waits = init == nullptr ? std::string() : init->waits();
+  return waits.empty() ? what : absl::StrCat(what, " (", waits, ")");
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,52 @@
+#include "source/server/xds_transports.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "source/xds/grpc_transport.h"
+
+namespace sluice::server {
+
+XdsTransports::XdsTransports(event::Loop& loop, const ClusterManager& clusters, observability::StatsCells& cells,
+                             uint64_t seed)
+    : loop_(loop), clusters_(clusters), random_(seed) {
+  buffers_.cells = &cells;
+}
+
+std::unique_ptr<xds::Transport> XdsTransports::make(const xds::GrpcSource& source) {
+  xds::GrpcTransportOptions options;
+  // In turn over the cluster's hosts, whatever they are by then.
+  options.next_endpoint = [this, cluster = source.cluster,
+                           next = random_.next()]() mutable -> absl::StatusOr<net::Address> {
+    const upstream::cluster::HostSet* hosts = clusters_.hostsOf(cluster);
+    if (hosts == nullptr || hosts->entries().empty()) {
+      return absl::UnavailableError(absl::StrCat("cluster '", cluster, "' has no endpoints"));
+    }
+    return hosts->entries()[next++ % hosts->entries().size()].host->address();
+  };
+  options.authority = source.authority;
+  options.initial_metadata = source.initial_metadata;
+  if (const ClusterManager::Entry* entry = clusters_.find(source.cluster); entry != nullptr && entry->active) {
+    const upstream::cluster::ClusterConfig& cluster = *entry->active->config;
+    options.connect_timeout = cluster.connect_timeout;
+    if (cluster.transport != nullptr) {
+      options.buffers = &buffers_;
+      // A stream has one request, whose host is the authority.
+      options.security = [transport = cluster.transport, name = source.cluster,
+                          sni = cluster.http.auto_sni ? source.authority : std::string(),
+                          san = cluster.http.auto_san_validation
+                                    ? source.authority
+                                    : std::string()]() -> absl::StatusOr<net::TransportPtr> {
+        if (const std::string missing = transport->notReady(); !missing.empty()) {
+          return absl::UnavailableError(absl::StrCat("cluster '", name, "': ", missing));
+        }
+        static const std::vector<std::string> kProtocols = {"h2"};
+        return transport->make({.server_name = sni, .verify_san = san, .alpn = &kProtocols, .session_key = name});
+      };
+    }
+  }
+  return xds::makeGrpcTransport(std::move(options), loop_);
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,225 @@
+#include "source/xds/subscription_machine.h"
+
+#include <catch2/catch.hpp>
+
+#include "source/xds/test_machine.h"
+
+namespace sluice::xds {
+namespace {
+
+using testing::clusterBody;
+using testing::endpointBody;
+using testing::item;
+using testing::MachineFixture;
+using testing::named;
+using testing::response;
+using Fixture = MachineFixture;
+using Names = std::vector<std::string>;
+using Held = std::map<std::string, std::string>;
+
+TEST_CASE("delta: the first request lists all names, later ones only the change") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.machine.subscribe("a", f.now);
+  f.machine.subscribe("b", f.now);
+  f.machine.onStreamStart(f.now);
+
+  const Request first = f.machine.takeInterest();
+  CHECK(first.subscribe == Names{"a", "b"});
+  CHECK(first.initial_versions.empty());
+  CHECK(first.response_nonce.empty());
+
+  f.machine.subscribe("c", f.now);
+  f.machine.unsubscribe("a");
+  const Request change = f.machine.takeInterest();
+  CHECK(change.subscribe == Names{"c"});
+  CHECK(change.unsubscribe == Names{"a"});
+  CHECK(change.response_nonce.empty());
+  CHECK_FALSE(f.machine.interestDue());
+}
+
+TEST_CASE("delta: an ACK carries the nonce and the change that is waiting") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+  f.machine.subscribe("b", f.now);
+
+  const Request ack = f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
+
+  CHECK(ack.response_nonce == "n1");
+  CHECK(ack.subscribe == Names{"b"});
+  CHECK_FALSE(f.machine.interestDue());
+}
+
+TEST_CASE("delta: a new stream tells the versions held and asks for all names again") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a", "b"});
+  f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
+
+  f.reconnect();
+
+  const Request first = f.machine.takeInterest();
+  CHECK(first.subscribe == Names{"a", "b"});
+  CHECK(first.initial_versions == Held{{"a", "1"}});
+  f.machine.subscribe("c", f.now);
+  CHECK(f.machine.takeInterest().initial_versions.empty());
+}
+
+TEST_CASE("delta: another server is not told versions that mean nothing to it") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+  f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
+
+  f.machine.onStreamEnd();
+  f.machine.onStreamStart(f.now, /*same_server=*/false);
+
+  CHECK(f.machine.takeInterest().initial_versions.empty());
+}
+
+TEST_CASE("delta: a resource that is only newer in version is not handed on, but told at the reconnect") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+  f.answer(response(kEndpointType, "v1", "n1", {named("a", "1", endpointBody("a", 140))}));
+
+  f.answer(response(kEndpointType, "v2", "n2", {named("a", "2", endpointBody("a", 140))}));
+
+  CHECK(f.watcher.last_changed.empty());
+  f.reconnect();
+  CHECK(f.machine.takeInterest().initial_versions == Held{{"a", "2"}});
+}
+
+TEST_CASE("delta: a refused version is not among the versions held") {
+  Fixture f(Variant::kDelta);
+  f.start({"*"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+  f.watcher.refuse = {"a", "b"};
+  f.answer(response(kClusterType, "v2", "n2", {item("a", "2"), item("b", "2")}));
+
+  f.reconnect();
+
+  CHECK(f.machine.takeInterest().initial_versions == Held{{"a", "1"}});
+}
+
+TEST_CASE("delta: a name given up and wanted again before anything was sent is subscribed once more") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+  f.machine.unsubscribe("a");
+  f.machine.subscribe("a", f.now);
+
+  const Request request = f.machine.takeInterest();
+
+  CHECK(request.subscribe == Names{"a"});
+  CHECK(request.unsubscribe.empty());
+}
+
+TEST_CASE("delta: a name wanted and given up before anything was sent is never heard of") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+  f.machine.subscribe("b", f.now);
+  f.machine.unsubscribe("b");
+
+  CHECK_FALSE(f.machine.interestDue());
+}
+
+TEST_CASE("delta: removed resources are removed, and names not held or not wanted are ignored") {
+  Fixture f(Variant::kDelta);
+  f.start({"*"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1"), item("b", "1")}));
+
+  const Request ack = f.answer(response(kClusterType, "v2", "n2", {}, {"a", "a", "never-held"}));
+
+  CHECK_FALSE(ack.error.has_value());
+  CHECK(f.watcher.last_removed == Names{"a"});
+  CHECK(f.watcher.held == Held{{"b", "1"}});
+}
+
+TEST_CASE("delta: a removed name that is subscribed does not exist, stays subscribed and may appear later") {
+  Fixture f(Variant::kDelta, kEndpointType);
+  f.start({"a"});
+
+  f.answer(response(kEndpointType, "v1", "n1", {}, {"a"}));
+  CHECK(f.watcher.last_removed == Names{"a"});
+  CHECK(f.verdict("a").state == VerdictState::kDoesNotExist);
+  CHECK_FALSE(f.machine.nextDeadline().has_value());
+
+  f.answer(response(kEndpointType, "v2", "n2", {named("a", "1", endpointBody("a", 140))}));
+  CHECK(f.verdict("a").state == VerdictState::kAccepted);
+}
+
+TEST_CASE("delta: a name both sent and removed is refused and stays as it was") {
+  Fixture f(Variant::kDelta);
+  f.start({"*"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+
+  const Request nack = f.answer(response(kClusterType, "v2", "n2", {item("a", "2"), item("b", "2")}, {"a"}));
+
+  CHECK(nack.error->message ==
+        "envoy.config.cluster.v3.Cluster \"a\": stands in resources and in removed_resources; send it in one of them");
+  CHECK(f.watcher.held == Held{{"a", "1"}, {"b", "2"}});
+}
+
+TEST_CASE("delta: a name outside that differs from the one inside is refused") {
+  Fixture f(Variant::kDelta);
+  f.start({"*"});
+
+  const Request nack = f.answer(response(kClusterType, "v1", "n1", {named("a", "1", clusterBody("b", "x"))}));
+
+  CHECK(nack.error->message ==
+        "envoy.config.cluster.v3.Cluster \"a\": name: is \"b\" inside; both names must be the same");
+}
+
+TEST_CASE("delta: the wildcard goes from all to all and one, to one, to nothing") {
+  Fixture f(Variant::kDelta);
+  f.machine.subscribe("*", f.now);
+  f.machine.onStreamStart(f.now);
+  const Request all = f.machine.takeInterest();
+  CHECK(all.subscribe.empty());
+  CHECK(all.unsubscribe.empty());
+
+  f.machine.subscribe("a", f.now);
+  CHECK(f.machine.takeInterest().subscribe == Names{"a"});
+  f.machine.unsubscribe("*");
+  CHECK(f.machine.takeInterest().unsubscribe == Names{"*"});
+  f.machine.unsubscribe("a");
+  CHECK(f.machine.takeInterest().unsubscribe == Names{"a"});
+}
+
+TEST_CASE("delta: a new stream with names and the wildcard names the wildcard") {
+  Fixture f(Variant::kDelta);
+  f.start({"*", "a"});
+
+  f.reconnect();
+
+  CHECK(f.machine.takeInterest().subscribe == Names{"*", "a"});
+}
+
+TEST_CASE("delta: giving up the wildcard forgets what only the wildcard brought") {
+  Fixture f(Variant::kDelta);
+  f.start({"*", "a"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1"), item("b", "1")}));
+
+  f.machine.unsubscribe("*");
+
+  CHECK(f.machine.verdicts().size() == 1);
+  CHECK(f.verdict("a").version == "1");
+}
+
+TEST_CASE("delta: a name given up under a wildcard stays until the server says whose it is") {
+  Fixture f(Variant::kDelta);
+  f.start({"*", "a", "b"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1"), item("b", "1")}));
+  f.machine.unsubscribe("a");
+  f.machine.unsubscribe("b");
+  f.machine.takeInterest();
+  CHECK(f.machine.stats().resources == 2);
+
+  f.answer(response(kClusterType, "v2", "n2", {item("a", "1")}, {"b"}));
+
+  CHECK(f.watcher.held == Held{{"a", "1"}});
+  CHECK(f.machine.stats().resources == 1);
+  f.reconnect();
+  const Request first = f.machine.takeInterest();
+  CHECK(first.subscribe.empty());
+  CHECK(first.initial_versions == Held{{"a", "1"}});
+}
+
+}  // namespace
+}  // namespace sluice::xds
