@@ -11,7 +11,10 @@ namespace {
 
 using filter::Reply;
 
-struct EndpointConfig : filter::TerminalConfig {
+struct EndpointConfig final : filter::TerminalConfig {
+  filter::Terminal* make(worker::WorkerServices&, filter::ChainRunner& runner, filter::Stream& stream,
+                         filter::Downstream&) const override;
+
   HttpHandler handler;
   std::function<Admission(const HttpRequest&)> admit;
 };
@@ -73,13 +76,10 @@ class EndpointTerminal final : public filter::Terminal {
   bool done_ = false;
 };
 
-class EndpointMaker : public filter::TerminalMaker {
- public:
-  filter::Terminal* make(const filter::TerminalConfig& config, filter::ChainRunner& runner, filter::Stream& stream,
-                         filter::Downstream&) override {
-    return filter::makeIn<EndpointTerminal>(stream.arena(), static_cast<const EndpointConfig&>(config), runner, stream);
-  }
-};
+filter::Terminal* EndpointConfig::make(worker::WorkerServices&, filter::ChainRunner& runner,
+                                       filter::Stream& stream, filter::Downstream&) const {
+  return filter::makeIn<EndpointTerminal>(stream.arena(), *this, runner, stream);
+}
 
 class EndpointFilter : public filter::TerminalNetworkFilter {
  public:
@@ -105,7 +105,7 @@ class Endpoint : public HttpEndpoint {
                    .calls = calls_,
                    .index = 0xFFFF}),
         tables_({}),
-        sessions_(services_, tables_, maker_),
+        sessions_(services_, tables_),
         listeners_(services_) {
     services_.add(sessions_);
   }
@@ -157,7 +157,6 @@ class Endpoint : public HttpEndpoint {
   filter::NoCalls calls_;
   worker::WorkerServices services_;
   session::RouteTables tables_;
-  EndpointMaker maker_;
   session::SessionWorker sessions_;
   listener::WorkerListeners listeners_;
 };

@@ -3,6 +3,7 @@
 
 #include "test/support/filter/interleaving.h"
 #include "test/support/filter/test_filters.h"
+#include "test/support/filter/test_terminal.h"
 
 namespace sluice::filter {
 namespace {
@@ -112,6 +113,32 @@ TEST_CASE("filters that pause, rewrite and collect pass the suite as one chain")
     suite.bad_answers = kBadPeer;
     REQUIRE(runInterleavings(suite) == "");
     REQUIRE(runOverCodecs(suite) == "");
+  }
+}
+
+// Its peer shifts, as the exchanger's does.
+TEST_CASE("a terminal filter of its own serves streams behind filters and passes the suite") {
+  for (const bool filtered : {false, true}) {
+    Suite suite;
+    suite.chain = [filtered] {
+      std::vector<std::shared_ptr<const HttpFilterFactory>> chain;
+      if (filtered) chain = {rewriter(), exchanger()};
+      return chain;
+    };
+    suite.terminal = testing::relay("peer");
+    suite.request = {{}, filtered ? "ab" : "abc", filtered};
+    suite.response = {{}, "", true};
+    suite.response_due = [&suite, filtered](std::string_view) {
+      const std::string& body = suite.request.body;
+      return filtered ? rewritten(shifted(shifted(shifted(rewritten(body))))) : shifted(body);
+    };
+    suite.answer = peerAnswer;
+    suite.bad_answers = kBadPeer;
+    suite.max_runs = 10000;
+    size_t runs = 0;
+    REQUIRE(runInterleavings(suite, &runs) == "");
+    REQUIRE(runOverCodecs(suite) == "");
+    CHECK(runs > 100);
   }
 }
 

@@ -1,8 +1,8 @@
-// How a session gets the end of the chain without knowing it. The configuration is made with the chain; the maker is
-// the worker's.
+// How a session gets the end of the chain without knowing it: the configuration of the terminal filter makes it.
 #pragma once
 
 #include "source/filter/chain.h"
+#include "source/worker/services.h"
 
 namespace sluice::filter {
 
@@ -10,13 +10,9 @@ namespace sluice::filter {
 class TerminalConfig {
  public:
   virtual ~TerminalConfig() = default;
-};
-
-class TerminalMaker {
- public:
-  virtual ~TerminalMaker() = default;
-  // A terminal in the stream's arena; the caller runs its destructor. `config` is of the maker's own kind.
-  virtual Terminal* make(const TerminalConfig& config, ChainRunner& runner, Stream& stream, Downstream& downstream) = 0;
+  // The end of one stream's chain, in the stream's arena; the caller runs its destructor. This outlives it.
+  virtual Terminal* make(worker::WorkerServices& worker, ChainRunner& runner, Stream& stream,
+                         Downstream& downstream) const = 0;
 };
 
 }  // namespace sluice::filter

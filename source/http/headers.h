@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "source/base/arena.h"
 
@@ -189,6 +190,15 @@ class HeaderList {
 
   base::Arena& arena() const { return *arena_; }
 
+ protected:
+  void take(HeaderList& other) {
+    arena_ = other.arena_;
+    fields_ = std::exchange(other.fields_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    capacity_ = std::exchange(other.capacity_, 0);
+    present_ = std::exchange(other.present_, 0);
+  }
+
  private:
   static constexpr uint32_t kFirstCapacity = 16;
 
@@ -253,6 +263,15 @@ class RequestHeaders : public HeaderList {
 class ResponseHeaders : public HeaderList {
  public:
   using HeaderList::HeaderList;
+
+  // Becomes what `other` is, which is empty then: nothing is copied but views. Both use the same arena, or that of
+  // `other` lives as long as this.
+  void take(ResponseHeaders& other) {
+    HeaderList::take(other);
+    status = std::exchange(other.status, 0);
+    reason = std::exchange(other.reason, {});
+    protocol = other.protocol;
+  }
 
   uint16_t status = 0;      // 100..999
   std::string_view reason;  // HTTP/1 reason phrase as received; empty: the standard one

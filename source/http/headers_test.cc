@@ -125,5 +125,31 @@ TEST_CASE("a status has its standard reason") {
   REQUIRE(reasonPhrase(799) == "Unknown");
 }
 
+TEST_CASE("a response head takes over another without copying its fields") {
+  base::Arena arena;
+  ResponseHeaders from(arena), to(arena);
+  from.status = 201;
+  from.reason = "Made";
+  from.protocol = Protocol::kHttp2;
+  from.add(Name::kServer, "s");
+  to.add("gone", "x");
+  const Field* const fields = from.begin();
+
+  to.take(from);
+
+  CHECK(to.begin() == fields);
+  CHECK(to.size() == 1);
+  CHECK(to.get(Name::kServer) == "s");
+  CHECK_FALSE(to.get("gone"));
+  CHECK(to.status == 201);
+  CHECK(to.reason == "Made");
+  CHECK(to.protocol == Protocol::kHttp2);
+  CHECK(from.empty());
+  CHECK_FALSE(from.has(Name::kServer));
+  CHECK(from.status == 0);
+  from.add("new", "y");  // on fields of its own
+  CHECK(to.size() == 1);
+}
+
 }  // namespace
 }  // namespace sluice::http

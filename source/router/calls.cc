@@ -5,14 +5,16 @@
 #include "absl/strings/str_cat.h"
 #include "source/http/rules.h"
 #include "source/router/grpc_call.h"
-#include "source/router/lease.h"
+#include "source/router/host_choice.h"
+#include "source/upstream/attempt.h"
 
 namespace sluice::router {
 namespace {
 
-namespace pool = upstream::pool;
 using filter::HttpCallRequest;
 using filter::HttpCallResponse;
+using upstream::AttemptEnd;
+using upstream::RetryState;
 
 class TimerCall : public filter::Call {
  public:
@@ -26,66 +28,72 @@ class TimerCall : public filter::Call {
 };
 
 // One request to a cluster with its whole body at hand, and its whole answer, bounded.
-class ClusterCall : public filter::Call, private pool::ExchangeEvents, private event::TurnTask {
+class ClusterCall final : public filter::Call, public upstream::AttemptOf<ClusterCall>, private event::TurnTask {
  public:
-  ClusterCall(event::Loop& loop, upstream::ClusterSet& clusters, observability::StatsCells& cells,
-              HttpCallRequest request, std::function<void(HttpCallResponse)> on_response)
-      : loop_(loop),
+  ClusterCall(event::Loop& loop, upstream::ClusterSet& clusters, HttpCallRequest request,
+              std::function<void(HttpCallResponse)> on_response)
+      : AttemptOf(arena_),
+        loop_(loop),
         request_(std::move(request)),
         on_response_(std::move(on_response)),
-        headers_(arena_),
-        lease_(cells),
-        timer_(loop.timers(), [this] { fail("timeout"); }) {
+        timer_(loop.timers(), [this] { expire(); }) {
     if (request_.timeout.count() > 0) timer_.arm(request_.timeout);
-    lease_.setCluster(clusters.find(request_.cluster));
+    setCluster(clusters.find(request_.cluster));
     loop_.atTurnEnd(*this);  // never an answer inside send()
   }
+  ~ClusterCall() override { cancel(); }
 
  private:
-  void runAtTurnEnd() override {
-    if (finished_) return deliver();
+  friend class upstream::AttemptOf<ClusterCall>;
+
+  void runAtTurnEnd() override { finished_ ? deliver() : begin(); }
+  void begin() {
     if (request_.method == "CONNECT") return fail("protocol_error");  // its answer would be a tunnel, not a word
+    if (!cluster()) return fail("no_cluster");
     headers_.method = request_.method;
     headers_.path = request_.path;
-    headers_.scheme = lease_.scheme();
+    headers_.scheme = scheme();
     headers_.authority = request_.authority.empty() ? std::string_view(request_.cluster) : request_.authority;
     for (const auto& [name, value] : request_.headers) headers_.addView(name, value);
     if (!request_.body.empty()) headers_.set(http::Name::kContentLength, absl::StrCat(request_.body.size()));
-    if (const std::string_view why = lease_.take(headers_); !why.empty()) return fail(why);
-    lease_.pool().request(exchange_, {});
+    if (!take(pickHost(*cluster(), headers_, nullptr))) return fail("no_healthy_upstream");
+    start(headers_, {}, upstream::cluster::RoutingPriority::kDefault);
   }
 
   void onReady() override {
-    exchange_.sendHeaders(headers_, request_.body.empty());
-    if (!request_.body.empty()) exchange_.sendData(request_.body, true);
+    sendHead(request_.body.empty());
+    if (!request_.body.empty()) sendData(request_.body, true);
   }
-  void onFailure(pool::Failure failure, std::string_view) override {
-    fail(failure == pool::Failure::kOverflow ? "overflow" : "connect_failed");
-  }
+  http::Trailers& beginResponseTrailers() override { return trailers_; }
+  size_t responseCredit() override { return 64 * 1024; }
+  void onRequestBytesSent() override {}
 
-  http::ResponseHeaders& beginResponse() override { return response_headers_.emplace(response_arena_); }
-  void onInformational() override {}
-  void onResponseHeaders(bool end_stream) override {
-    response_.status = response_headers_->status;
-    for (const http::Field& field : *response_headers_) response_.headers.emplace_back(field.name, field.value);
+  std::optional<RetryState::Repeat> retry(const AttemptEnd& failure) {
+    return retries_.after(failure, {.idempotent = http::idempotent(request_.method), .at_hand = true},
+                          cluster()->context().breakers);
+  }
+  void onFailed(const AttemptEnd& failure) {
+    switch (failure.kind) {
+      case AttemptEnd::Kind::kNoConnection:
+        return fail(failure.connection == upstream::pool::Failure::kOverflow ? "overflow" : "connect_failed");
+      case AttemptEnd::Kind::kTimeout:
+        return fail("timeout");
+      default:
+        return fail(failure.reset == http::ResetReason::kProtocolError ? "protocol_error" : "reset");
+    }
+  }
+  void onInterimHead() {}
+  void onHead(bool end_stream) {
+    response_.status = status();
+    for (const http::Field& field : responseHead()) response_.headers.emplace_back(field.name, field.value);
     if (end_stream) finish();
   }
-  void onResponseData(std::string_view data, bool end_stream) override {
+  void onData(std::string_view data, bool end_stream) {
     if (response_.body.size() + data.size() > request_.max_response_body) return fail("response_too_large");
     response_.body.append(data);
     if (end_stream) finish();
   }
-  http::Trailers& beginResponseTrailers() override { return trailers_.emplace(response_arena_); }
-  void onResponseTrailers() override { finish(); }
-  void onResponseReset(http::ResetReason reason, std::string_view) override {
-    const bool repeat =
-        !replayed_ && response_.status == 0 && exchange_.mayRepeat(reason, http::idempotent(request_.method));
-    if (!repeat) return fail(reason == http::ResetReason::kProtocolError ? "protocol_error" : "reset");
-    replayed_ = true;
-    lease_.pool().request(exchange_, {.fresh = reason == http::ResetReason::kConnectionEnded});
-  }
-  size_t responseCredit() override { return 64 * 1024; }
-  void onRequestBytesSent() override {}
+  void onTrailers() { finish(); }
 
   void fail(std::string_view why) {
     response_ = {};
@@ -97,8 +105,7 @@ class ClusterCall : public filter::Call, private pool::ExchangeEvents, private e
     if (finished_) return;
     finished_ = true;
     timer_.cancel();
-    exchange_.abandon();
-    lease_.release();
+    cancel();
     loop_.atTurnEnd(*this);
   }
   void deliver() {
@@ -107,31 +114,28 @@ class ClusterCall : public filter::Call, private pool::ExchangeEvents, private e
     HttpCallResponse response = std::move(response_);
     on_response(std::move(response));
   }
+
   event::Loop& loop_;
   HttpCallRequest request_;
   std::function<void(HttpCallResponse)> on_response_;
   base::Arena arena_;
-  http::RequestHeaders headers_;
-  Lease lease_;
-  pool::Exchange exchange_{*this};
-  base::Arena response_arena_;
-  std::optional<http::ResponseHeaders> response_headers_;
-  std::optional<http::Trailers> trailers_;
+  http::RequestHeaders headers_{arena_};
+  http::Trailers trailers_{arena_};
+  RetryState retries_;
   HttpCallResponse response_;
   event::Timer timer_;
   bool finished_ = false;
-  bool replayed_ = false;
 };
 
 }  // namespace
 
 std::unique_ptr<filter::Call> ClusterCalls::send(HttpCallRequest request,
                                                  std::function<void(HttpCallResponse)> on_response) {
-  return std::make_unique<ClusterCall>(loop_, clusters_, cells_, std::move(request), std::move(on_response));
+  return std::make_unique<ClusterCall>(loop_, clusters_, std::move(request), std::move(on_response));
 }
 
 std::unique_ptr<filter::GrpcCall> ClusterCalls::openGrpc(filter::GrpcCallRequest request, filter::GrpcEvents& events) {
-  return std::make_unique<ClusterGrpcCall>(loop_, clusters_, cells_, std::move(request), events);
+  return std::make_unique<ClusterGrpcCall>(loop_, clusters_, std::move(request), events);
 }
 
 std::unique_ptr<filter::Call> ClusterCalls::after(std::chrono::milliseconds delay, std::function<void()> on_expiry) {

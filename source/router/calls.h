@@ -1,8 +1,8 @@
 // Call-outs of filters: HTTP requests and gRPC calls to clusters, and timers.
 #pragma once
 
+#include "source/event/loop.h"
 #include "source/filter/calls.h"
-#include "source/observability/stats.h"
 #include "source/upstream/worker_cluster.h"
 
 namespace sluice::router {
@@ -11,8 +11,7 @@ namespace sluice::router {
 // a cluster that is not there fails with "no_cluster".
 class ClusterCalls : public filter::Calls {
  public:
-  ClusterCalls(event::Loop& loop, upstream::ClusterSet& clusters, observability::StatsCells& cells)
-      : loop_(loop), clusters_(clusters), cells_(cells) {}
+  ClusterCalls(event::Loop& loop, upstream::ClusterSet& clusters) : loop_(loop), clusters_(clusters) {}
 
   std::unique_ptr<filter::GrpcCall> openGrpc(filter::GrpcCallRequest request, filter::GrpcEvents& events) override;
   std::unique_ptr<filter::Call> send(filter::HttpCallRequest request,
@@ -23,7 +22,6 @@ class ClusterCalls : public filter::Calls {
  private:
   event::Loop& loop_;
   upstream::ClusterSet& clusters_;
-  observability::StatsCells& cells_;
 };
 
 }  // namespace sluice::router

@@ -6,17 +6,19 @@
 #include <utility>
 
 #include "source/route/rewrite.h"
-#include "source/router/failure_text.h"
+#include "source/router/host_choice.h"
+#include "source/router/router.h"
 #include "source/stream/format_context.h"
+#include "source/upstream/failure_text.h"
+#include "source/upstream/pool/request_place.h"
 #include "source/upstream/tcp_connection.h"
 
 namespace sluice::router {
 namespace {
 
 using stream::ResponseFlag;
+using upstream::FailureText;
 using upstream::HostStream;
-using upstream::cluster::HostStat;
-using upstream::cluster::Resource;
 using upstream::cluster::RoutingPriority;
 
 std::optional<net::Address> addressIn(std::string_view text) {
@@ -26,8 +28,8 @@ std::optional<net::Address> addressIn(std::string_view text) {
 
 class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEvents {
  public:
-  ConnectEnd(RouterWorker& worker, filter::ChainRunner& runner, filter::Stream& stream)
-      : worker_(worker), runner_(runner), stream_(stream), tunnel_(stream.request().method == "CONNECT") {}
+  ConnectEnd(worker::WorkerServices& services, filter::ChainRunner& runner, filter::Stream& stream)
+      : services_(services), runner_(runner), stream_(stream), tunnel_(stream.request().method == "CONNECT") {}
   ~ConnectEnd() override { letGo(); }
 
   // --- Terminal ---
@@ -68,7 +70,7 @@ class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEv
   }
   void overIfEnded();
 
-  RouterWorker& worker_;
+  worker::WorkerServices& services_;
   filter::ChainRunner& runner_;
   filter::Stream& stream_;
   base::LocalPtr<upstream::WorkerCluster> cluster_;
@@ -86,16 +88,14 @@ class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEv
 void ConnectEnd::letGo() {
   connection_.reset();
   if (!std::exchange(holds_request_, false)) return;
-  cluster_->context().breakers->release(Resource::kRequests, priority_);
-  worker_.cells().sub(cluster_->context().stats.rq_active);
-  cluster_->hostStats(*host_).sub(HostStat::kRqActive);
+  upstream::pool::endRequest(cluster_->context(), cluster_->hostStats(*host_), priority_);
 }
 
 void ConnectEnd::requestHeaders(bool end_stream) {
   request_ended_ = end_stream;
   const route::Match& match = stream_.route();
   const route::Forward& action = *match.route->forward;
-  cluster_ = worker_.clusters().find(match.cluster());
+  cluster_ = services_.part<upstream::ClusterSet>().find(match.cluster());
   if (!cluster_) {
     return answerLocally(
         runner_, stream_,
@@ -108,35 +108,27 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   info.attempt_count = 1;
   runner_.limitWindow(context.config->per_connection_buffer_limit);
   priority_ = action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault;
-  const upstream::cluster::HostSlot slot = pickHost(*cluster_, stream_);
+  const upstream::cluster::HostSlot slot = pickHost(*cluster_, stream_.request(), &info);
   if (slot == upstream::cluster::kNoHost) {
-    worker_.cells().add(context.stats.cx_none_healthy);
-    return fail(kNoHost);
+    services_.cells.add(context.stats.cx_none_healthy);
+    return fail(upstream::kNoHostText);
   }
-  if (!context.breakers->tryAcquire(Resource::kRequests, priority_)) {
-    worker_.cells().add(context.stats.rq_overflow);
-    return fail(kOverflow);
+  host_ = cluster_->hostPtr(slot);
+  if (!upstream::pool::beginRequest(context, cluster_->hostStats(*host_), priority_)) {
+    return fail(upstream::kOverflowText);
   }
   holds_request_ = true;
-  worker_.cells().add(context.stats.rq_total);
-  worker_.cells().add(context.stats.rq_active);
-  host_ = cluster_->hostPtr(slot);
-  cluster_->hostStats(*host_).add(HostStat::kRqTotal);
-  cluster_->hostStats(*host_).add(HostStat::kRqActive);
-  const upstream::cluster::Host& host = *host_;
-  info.upstream_host = arena.copy(host.addressText());
-  info.upstream_host_name = host.hostname().empty() ? info.upstream_host : arena.copy(host.hostname());
-  info.setUpstreamMetadata(context.config->metadata, host.metadata());
+  describeHost(stream_, *context.config, *host_);
   // What PROXY protocol tells the host.
   const std::optional<net::Address> client = addressIn(info.downstream_remote_address);
   const std::optional<net::Address> target = addressIn(info.downstream_local_address);
   HostStream::Opening opening = upstream::TcpConnection::open(
       cluster_, slot, priority_, {.client = client ? &*client : nullptr, .target = target ? &*target : nullptr}, *this);
   connection_ = std::move(opening.stream);
-  if (opening.failure == HostStream::Failure::kOverflow) return fail(kOverflow);
+  if (opening.failure == HostStream::Failure::kOverflow) return fail(upstream::kOverflowText);
   if (opening.failure != HostStream::Failure::kConnectFailed) return;
   info.upstream_transport_failure_reason = arena.copy(opening.why);
-  fail(kConnectFailure);
+  fail(upstream::kConnectFailureText);
 }
 
 void ConnectEnd::requestData(std::string_view data, bool end_stream) {
@@ -156,7 +148,7 @@ void ConnectEnd::onHostConnected() {
   connected_ = true;
   stream::StreamInfo& info = stream_.info();
   info.upstream_local_address = stream_.arena().copy(connection_->localAddress());
-  info.upstream_request_start = info.response_start = info.since(worker_.loop().now());
+  info.upstream_request_start = info.response_start = info.since(services_.loop.now());
   info.response_code_details = "via_upstream";
   http::ResponseHeaders& headers = stream_.response();
   headers.clear();
@@ -175,12 +167,12 @@ void ConnectEnd::onHostConnected() {
 
 void ConnectEnd::onHostFailed(std::string_view why, bool timed_out) {
   stream_.info().upstream_transport_failure_reason = stream_.arena().copy(why);
-  fail(timed_out ? kConnectTimeout : kConnectFailure);
+  fail(timed_out ? upstream::kConnectTimeoutText : upstream::kConnectFailureText);
 }
 
 void ConnectEnd::onHostEnd() {
   host_ended_ = true;
-  stream_.info().upstream_response_end = stream_.info().since(worker_.loop().now());
+  stream_.info().upstream_response_end = stream_.info().since(services_.loop.now());
   if (!tunnel_) letGo();
   runner_.responseData({}, true);
   overIfEnded();
@@ -213,8 +205,9 @@ bool endsTunnel(const filter::Stream& stream) {
   return request.method == "CONNECT" || (found->allow_post && request.method == "POST");
 }
 
-filter::Terminal* makeConnectEnd(RouterWorker& worker, filter::ChainRunner& runner, filter::Stream& stream) {
-  return filter::makeIn<ConnectEnd>(stream.arena(), worker, runner, stream);
+filter::Terminal* makeConnectEnd(worker::WorkerServices& services, filter::ChainRunner& runner,
+                                 filter::Stream& stream) {
+  return filter::makeIn<ConnectEnd>(stream.arena(), services, runner, stream);
 }
 
 }  // namespace sluice::router

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "source/filter/chain.h"
-#include "source/router/router.h"
+#include "source/filter/terminal.h"
 
 namespace sluice::router {
 
@@ -14,6 +14,7 @@ namespace sluice::router {
 bool endsTunnel(const filter::Stream& stream);
 
 // In the stream's arena; the caller runs its destructor.
-filter::Terminal* makeConnectEnd(RouterWorker& worker, filter::ChainRunner& runner, filter::Stream& stream);
+filter::Terminal* makeConnectEnd(worker::WorkerServices& services, filter::ChainRunner& runner,
+                                 filter::Stream& stream);
 
 }  // namespace sluice::router

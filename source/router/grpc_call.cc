@@ -2,11 +2,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "source/http/grpc.h"
+#include "source/router/host_choice.h"
 
 namespace sluice::router {
 
 namespace grpc = http::grpc;
-namespace pool = upstream::pool;
+using upstream::AttemptEnd;
 
 namespace {
 
@@ -18,26 +19,24 @@ uint32_t readLength(std::string_view head) {
 
 }  // namespace
 
-ClusterGrpcCall::ClusterGrpcCall(event::Loop& loop, upstream::ClusterSet& clusters, observability::StatsCells& cells,
-                                 filter::GrpcCallRequest request, filter::GrpcEvents& events)
-    : loop_(loop),
-      request_(std::move(request)),
-      events_(events),
-      lease_(cells),
-      headers_(arena_),
-      timer_(loop.timers(), [this] { end(grpc::kDeadlineExceeded, "timeout"); }) {
-  lease_.setCluster(clusters.find(request_.cluster));
+ClusterGrpcCall::ClusterGrpcCall(event::Loop& loop, upstream::ClusterSet& clusters, filter::GrpcCallRequest request,
+                                 filter::GrpcEvents& events)
+    : AttemptOf(arena_), loop_(loop), request_(std::move(request)), events_(events), timer_(loop.timers(), [this] {
+        expire();
+      }) {
+  setCluster(clusters.find(request_.cluster));
   if (request_.timeout.count() > 0) timer_.arm(request_.timeout);
   loop_.atTurnEnd(*this);
 }
 
 ClusterGrpcCall::~ClusterGrpcCall() {
   if (gone_ != nullptr) *gone_ = true;
+  cancel();
 }
 
 void ClusterGrpcCall::buildHeaders() {
   headers_.method = "POST";
-  headers_.scheme = lease_.scheme();
+  headers_.scheme = scheme();
   headers_.path = request_.path;
   headers_.authority = request_.authority.empty() ? std::string_view(request_.cluster) : request_.authority;
   headers_.protocol = http::Protocol::kHttp2;
@@ -49,39 +48,28 @@ void ClusterGrpcCall::buildHeaders() {
 
 void ClusterGrpcCall::runAtTurnEnd() {
   if (ended_) return;
+  if (!cluster()) return end(grpc::kUnavailable, "no_cluster");
   buildHeaders();
-  const std::string_view why = lease_.take(headers_);
-  if (!why.empty()) return end(grpc::kUnavailable, why);
-  lease_.pool().request(exchange_, {});
+  if (!take(pickHost(*cluster(), headers_, nullptr))) return end(grpc::kUnavailable, "no_healthy_upstream");
+  start(headers_, {}, upstream::cluster::RoutingPriority::kDefault);
 }
 
 void ClusterGrpcCall::onReady() {
-  if (!exchange_.multiplexed()) return end(grpc::kUnavailable, "cluster_speaks_no_http2");
-  exchange_.sendHeaders(headers_, false);
-  if (!kept_.empty() || sent_end_) exchange_.sendData(kept_, sent_end_);
-  if (kept_.size() > kMaxKept) keep_ = false;
-  if (!keep_) kept_ = {};
+  if (!exchange().multiplexed()) return end(grpc::kUnavailable, "cluster_speaks_no_http2");
+  sendHead(false);
+  if (open()) {
+    if (!sent_.bytes().empty() || sent_end_) sendData(sent_.bytes(), sent_end_);
+    sent_.keep({});
+  }
   if (!ended_) events_.onGrpcProgress();
-}
-
-void ClusterGrpcCall::onFailure(pool::Failure failure, std::string_view text) {
-  end(grpc::kUnavailable, failure == pool::Failure::kOverflow ? "overflow" : text);
 }
 
 void ClusterGrpcCall::send(std::string_view bytes, bool last) {
   if (ended_ || sent_end_) return;
   sent_end_ = last;
-  if (!exchange_.open()) {
-    kept_.append(bytes);
-    return;
-  }
-  if (keep_ && kept_.size() + bytes.size() <= kMaxKept) {
-    kept_.append(bytes);
-  } else {
-    keep_ = false;
-    kept_ = {};
-  }
-  exchange_.sendData(bytes, last);
+  if (!open()) return sent_.hold(bytes);
+  sent_.keep(bytes);
+  sendData(bytes, last);
 }
 
 void ClusterGrpcCall::sendMessage(std::string_view message, bool last) {
@@ -97,33 +85,22 @@ void ClusterGrpcCall::sendEnd() {
 }
 
 size_t ClusterGrpcCall::unsentBytes() const {
-  return exchange_.open() ? exchange_.unsentBytes() : kept_.size();
+  return open() ? exchange().unsentBytes() : sent_.bytes().size();
 }
 
-http::ResponseHeaders& ClusterGrpcCall::beginResponse() {
-  response_arena_.reset();
-  return response_.emplace(response_arena_);
-}
-
-void ClusterGrpcCall::onResponseHeaders(bool end_stream) {
-  keep_ = false;
-  kept_ = {};
-  if (end_stream || response_->has(http::Name::kGrpcStatus)) return endByFields(*response_);
-  if (response_->status != 200) {
-    return end(grpc::statusOfHttp(response_->status), absl::StrCat("HTTP status ", response_->status));
-  }
-  if (!grpc::isGrpcContentType(response_->get(http::Name::kContentType).value_or(""))) {
+void ClusterGrpcCall::onHead(bool end_stream) {
+  sent_.forget();
+  const http::ResponseHeaders& head = responseHead();
+  if (end_stream || head.has(http::Name::kGrpcStatus)) return endByFields(head);
+  if (status() != 200) return end(grpc::statusOfHttp(status()), absl::StrCat("HTTP status ", status()));
+  if (!grpc::isGrpcContentType(head.get(http::Name::kContentType).value_or(""))) {
     return end(grpc::kInternal, "the answer is not gRPC");
   }
 }
 
-void ClusterGrpcCall::onResponseData(std::string_view data, bool end_stream) {
+void ClusterGrpcCall::onData(std::string_view data, bool end_stream) {
   if (!takeMessages(data)) return;
   if (end_stream) end(grpc::kInternal, "the answer ended without a grpc-status");
-}
-
-void ClusterGrpcCall::onResponseTrailers() {
-  endByFields(*trailers_);
 }
 
 bool ClusterGrpcCall::takeMessage(std::string_view message) {
@@ -174,23 +151,34 @@ bool ClusterGrpcCall::takeMessages(std::string_view data) {
 void ClusterGrpcCall::endByFields(const http::HeaderList& fields) {
   const std::optional<std::string_view> text = fields.get(http::Name::kGrpcStatus);
   if (!text) {
-    if (response_->status == 200) return end(grpc::kInternal, "the answer ended without a grpc-status");
-    return end(grpc::statusOfHttp(response_->status), absl::StrCat("HTTP status ", response_->status));
+    if (status() == 200) return end(grpc::kInternal, "the answer ended without a grpc-status");
+    return end(grpc::statusOfHttp(status()), absl::StrCat("HTTP status ", status()));
   }
-  int status = grpc::parseStatus(*text);
-  if (status < 0) status = grpc::kUnknown;
-  if (status == grpc::kOk && !partial_.empty()) return end(grpc::kInternal, "the last message was cut short");
-  end(status, grpc::decodeMessage(fields.get(http::Name::kGrpcMessage).value_or("")));
+  int code = grpc::parseStatus(*text);
+  if (code < 0) code = grpc::kUnknown;
+  if (code == grpc::kOk && !partial_.empty()) return end(grpc::kInternal, "the last message was cut short");
+  end(code, grpc::decodeMessage(fields.get(http::Name::kGrpcMessage).value_or("")));
 }
 
-void ClusterGrpcCall::onResponseReset(http::ResetReason reason, std::string_view detail) {
+std::optional<upstream::RetryState::Repeat> ClusterGrpcCall::retry(const AttemptEnd& failure) {
   // A call is a POST: a rate limit asked twice counts twice.
-  if (keep_ && exchange_.mayRepeat(reason, false) && !std::exchange(replayed_, true)) {
-    return lease_.pool().request(exchange_, {});
+  return retries_.after(failure, {.idempotent = false, .at_hand = sent_.whole()}, cluster()->context().breakers);
+}
+
+void ClusterGrpcCall::onFailed(const AttemptEnd& failure) {
+  using http::ResetReason;
+  switch (failure.kind) {
+    case AttemptEnd::Kind::kTimeout:
+      return end(grpc::kDeadlineExceeded, "timeout");
+    case AttemptEnd::Kind::kNoConnection:
+      return end(grpc::kUnavailable,
+                 failure.connection == upstream::pool::Failure::kOverflow ? "overflow" : failure.text);
+    default:
+      break;
   }
-  const bool lost = reason == http::ResetReason::kRefused || reason == http::ResetReason::kUnprocessed ||
-                    reason == http::ResetReason::kConnectionEnded;
-  end(lost ? grpc::kUnavailable : grpc::kInternal, detail);
+  const bool lost = failure.reset == ResetReason::kRefused || failure.reset == ResetReason::kUnprocessed ||
+                    failure.reset == ResetReason::kConnectionEnded;
+  end(lost ? grpc::kUnavailable : grpc::kInternal, failure.text);
 }
 
 // The last thing that is told; nothing of this object may be used behind it.
@@ -198,8 +186,7 @@ void ClusterGrpcCall::end(int status, std::string_view message) {
   if (std::exchange(ended_, true)) return;
   timer_.cancel();
   const std::string copy(message);  // it may stand in the response
-  exchange_.abandon();
-  lease_.release();
+  cancel();
   events_.onGrpcEnd(status, copy);
 }
 

@@ -9,15 +9,18 @@
 #include "source/base/arena.h"
 #include "source/event/loop.h"
 #include "source/filter/calls.h"
-#include "source/router/lease.h"
+#include "source/upstream/attempt.h"
+#include "source/upstream/kept_body.h"
 
 namespace sluice::router {
 
 // Thread: the worker's. `events` is told from the loop only; it may destroy the call meanwhile.
-class ClusterGrpcCall final : public filter::GrpcCall, private upstream::pool::ExchangeEvents, private event::TurnTask {
+class ClusterGrpcCall final : public filter::GrpcCall,
+                              public upstream::AttemptOf<ClusterGrpcCall>,
+                              private event::TurnTask {
  public:
-  ClusterGrpcCall(event::Loop& loop, upstream::ClusterSet& clusters, observability::StatsCells& cells,
-                  filter::GrpcCallRequest request, filter::GrpcEvents& events);
+  ClusterGrpcCall(event::Loop& loop, upstream::ClusterSet& clusters, filter::GrpcCallRequest request,
+                  filter::GrpcEvents& events);
   ~ClusterGrpcCall() override;
 
   void sendMessage(std::string_view message, bool last) override;
@@ -25,6 +28,8 @@ class ClusterGrpcCall final : public filter::GrpcCall, private upstream::pool::E
   size_t unsentBytes() const override;
 
  private:
+  friend class upstream::AttemptOf<ClusterGrpcCall>;
+
   // Sent bytes that are kept until the answer begins, so that a call which the server did not look at can be sent
   // again.
   static constexpr size_t kMaxKept = 64 * 1024;
@@ -32,18 +37,17 @@ class ClusterGrpcCall final : public filter::GrpcCall, private upstream::pool::E
   void runAtTurnEnd() override;  // starts the call
 
   void onReady() override;
-  void onFailure(upstream::pool::Failure failure, std::string_view text) override;
-  http::ResponseHeaders& beginResponse() override;
-  void onInformational() override {}
-  void onResponseHeaders(bool end_stream) override;
-  void onResponseData(std::string_view data, bool end_stream) override;
-  http::Trailers& beginResponseTrailers() override { return trailers_.emplace(response_arena_); }
-  void onResponseTrailers() override;
-  void onResponseReset(http::ResetReason reason, std::string_view detail) override;
+  http::Trailers& beginResponseTrailers() override { return trailers_; }
   size_t responseCredit() override { return 64 * 1024; }
   void onRequestBytesSent() override {
     if (!ended_) events_.onGrpcProgress();
   }
+  std::optional<upstream::RetryState::Repeat> retry(const upstream::AttemptEnd& failure);
+  void onFailed(const upstream::AttemptEnd& failure);
+  void onInterimHead() {}
+  void onHead(bool end_stream);
+  void onData(std::string_view data, bool end_stream);
+  void onTrailers() { endByFields(trailers_); }
 
   void buildHeaders();
   void send(std::string_view bytes, bool last);
@@ -56,18 +60,13 @@ class ClusterGrpcCall final : public filter::GrpcCall, private upstream::pool::E
   event::Loop& loop_;
   const filter::GrpcCallRequest request_;
   filter::GrpcEvents& events_;
-  Lease lease_;
   base::Arena arena_;
-  http::RequestHeaders headers_;
-  upstream::pool::Exchange exchange_{*this};
-  std::string kept_;  // waits for a connection, or may have to be sent again
-  bool keep_ = true;
+  http::RequestHeaders headers_{arena_};
+  http::Trailers trailers_{arena_};
+  upstream::RetryState retries_;
+  upstream::KeptBody sent_{kMaxKept};
   bool sent_end_ = false;
-  bool replayed_ = false;
   bool ended_ = false;
-  base::Arena response_arena_;
-  std::optional<http::ResponseHeaders> response_;
-  std::optional<http::Trailers> trailers_;
   std::string partial_;   // of a frame that is not whole yet
   bool* gone_ = nullptr;  // set when this is destroyed inside of a callback
   event::Timer timer_;

@@ -9,8 +9,8 @@ using cluster::DiscoveryType;
 
 namespace {
 
-upstream::pool::ClusterStats makeStats(observability::Scope& scope) {
-  upstream::pool::ClusterStats s;
+upstream::cluster::ClusterStats makeStats(observability::Scope& scope) {
+  upstream::cluster::ClusterStats s;
   auto counter = [&scope](const char* name) { return scope.counter(name); };
   s.cx_total = counter("upstream_cx_total");
   s.cx_http1_total = counter("upstream_cx_http1_total");

@@ -49,7 +49,7 @@ class ClusterManager {
     uint32_t id = 0;
     bool is_static = false;
     uint64_t leaving = 0;  // it is removed and named still: the how manieth that was; 0: it is not
-    upstream::pool::ClusterStats stats;
+    upstream::cluster::ClusterStats stats;
     std::shared_ptr<observability::LateCounters> late_counters = std::make_shared<observability::LateCounters>();
     std::unique_ptr<DiscoveryStats> discovery;  // of endpoints; null: they were never asked for
     std::shared_ptr<upstream::cluster::Breakers> breakers;

@@ -1,5 +1,7 @@
 // HTTP call-outs of filters, from the call to the host and back.
 #include "source/server/test_data_path.h"
+#include "source/upstream/attempt.h"
+#include "test/support/filter/test_terminal.h"
 
 namespace sluice::server {
 namespace {
@@ -124,6 +126,70 @@ TEST_CASE("a call never asks for a tunnel, whose acceptance would be no answer")
   t.loop.turn();
   CHECK(t.results == std::vector<std::string>{"0 protocol_error"});
   CHECK(t.host.accept() == 0);
+}
+
+TEST_CASE("a call is counted as any other request to its cluster") {
+  CallTest t;
+  t.stats.rq_completed = t.registry.counter("rq_completed");
+  t.stats.rq_2xx = t.registry.counter("rq_2xx");
+  t.config = std::make_shared<upstream::cluster::ClusterConfig>(*t.config);
+  t.publish();
+  auto call = t.send(t.make());
+  t.answer();
+  CHECK(t.results == std::vector<std::string>{"200 ok"});
+  CHECK(t.stat("rq_total") == 1);
+  CHECK(t.stat("rq_completed") == 1);
+  CHECK(t.stat("rq_2xx") == 1);
+}
+
+struct AttemptCounter : upstream::AttemptObserver {
+  void onAttemptBegin(const upstream::Attempt&) override { ++begun; }
+  void onAttemptHead(const upstream::Attempt&) override { ++answered; }
+  void onAttemptEnd(const upstream::Attempt&, const upstream::AttemptEnd& end) override {
+    complete += end.kind == upstream::AttemptEnd::Kind::kComplete;
+  }
+  int begun = 0, answered = 0, complete = 0;
+};
+
+TEST_CASE("requests of streams and call-outs are attempts that an observer of the cluster sees") {
+  CallTest t;
+  AttemptCounter counter;
+  t.clusters.find(0)->observers().pushBack(counter);
+  TestClient& client = t.connect();
+  CHECK(bodyOf(t.exchange(client, get())) == "ok");
+  CHECK(counter.begun == 1);
+  CHECK(counter.answered == 1);
+  CHECK(counter.complete == 1);
+  auto call = t.send(t.make());
+  t.answer();
+  CHECK(counter.begun == 2);
+  CHECK(counter.complete == 2);
+  client.send(get());
+  t.seen();
+  client.close();
+  t.loop.turn();
+  CHECK(counter.begun == 3);
+  CHECK(counter.complete == 2);
+}
+
+TEST_CASE("terminal filters of two kinds serve the streams of one worker") {
+  CallTest t;
+  const auto routed = t.settings;
+  auto relayed = std::make_shared<session::HttpSettings>(*t.settings);
+  relayed->terminal = filter::testing::relay("c");
+  t.settings = relayed;
+  TestClient& to_relay = t.connect();
+  t.settings = routed;
+  TestClient& to_router = t.connect();
+  to_relay.send(post("hello"));
+  t.loop.turn();
+  to_router.send(get("/routed"));
+  CHECK(contains(t.seen(0), "POST /relay HTTP/1.1\r\n"));
+  CHECK(contains(t.seen(1), "GET /routed HTTP/1.1\r\n"));
+  t.answer(kOk, 1);
+  t.answer(kOk, 0);
+  CHECK(bodyOf(to_router.take()) == "ok");
+  CHECK(contains(to_relay.take(), "\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n"));
 }
 
 }  // namespace

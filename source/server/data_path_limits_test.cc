@@ -98,7 +98,7 @@ TEST_CASE("an idle connection of another worker makes room at the limit") {
   Limits t;
   t.limit(1);
   upstream::ClusterSet others{t.loop, t.buffers, t.cells, 2};
-  router::ClusterCalls calls{t.loop, others, t.cells};
+  router::ClusterCalls calls{t.loop, others};
   auto published = std::make_shared<upstream::PublishedCluster>();
   published->config = t.config;
   published->breakers = t.breakers;

@@ -156,17 +156,16 @@ struct DataPath {
   observability::LogSink log_sink{log_files};
   session::RouteTables tables{[](std::shared_ptr<const route::Table>) {}};
   upstream::ClusterSet clusters{loop, buffers, cells, 1};
-  router::RouterWorker router{loop, clusters, cells};
-  router::ClusterCalls calls{loop, clusters, cells};
+  router::ClusterCalls calls{loop, clusters};
   worker::WorkerServices services{
       {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
-  session::SessionWorker sessions{services, tables, router};
+  session::SessionWorker sessions{services, tables};
   std::vector<std::string> log;
   std::shared_ptr<session::HttpSettings> settings = std::make_shared<session::HttpSettings>();
   std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
   upstream::cluster::ThresholdsByPriority thresholds;
   std::shared_ptr<upstream::cluster::Breakers> breakers = std::make_shared<upstream::cluster::Breakers>(thresholds);
-  upstream::pool::ClusterStats stats;
+  upstream::cluster::ClusterStats stats;
   route::ClusterNames names;
   std::deque<route::RouteSpec> routes;
   upstream::cluster::HostSetPtr host_set;

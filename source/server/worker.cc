@@ -10,7 +10,7 @@ Worker::Worker(uint32_t index, observability::StatsCells& cells, uint64_t seed, 
       loop_(event::makeLoop()),
       log_sink_(surroundings.log_files),
       clusters_(*loop_, buffers_, cells, seed),
-      calls_(*loop_, clusters_, cells),
+      calls_(*loop_, clusters_),
       services_({.loop = *loop_,
                  .buffers = buffers_,
                  .cells = cells,
@@ -21,8 +21,7 @@ Worker::Worker(uint32_t index, observability::StatsCells& cells, uint64_t seed, 
                  .slots = std::move(surroundings.slots),
                  .post_to_main = std::move(surroundings.post_to_main)}),
       tables_(std::move(surroundings.retire)),
-      router_(*loop_, clusters_, cells),
-      sessions_(services_, tables_, router_),
+      sessions_(services_, tables_),
       listeners_(std::make_unique<listener::WorkerListeners>(services_)) {
   services_.add(clusters_);
   services_.add(datagrams_);

@@ -15,7 +15,6 @@
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
 #include "source/router/calls.h"
-#include "source/router/router.h"
 #include "source/session/worker.h"
 #include "source/upstream/worker_cluster.h"
 #include "source/worker/main_services.h"
@@ -67,7 +66,6 @@ class Worker {
   worker::WorkerServices services_;
   filter::DatagramWorker datagrams_;
   session::RouteTables tables_;
-  router::RouterWorker router_;
   session::SessionWorker sessions_;
   std::unique_ptr<listener::WorkerListeners> listeners_;
   std::thread thread_;

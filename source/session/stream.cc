@@ -50,7 +50,7 @@ void Stream::begin(Connection& connection, http::StreamId id) {
 void Stream::makeChain() {
   const HttpSettings& settings = connection_->settings();
   runner_.emplace(*settings.chain, *this, static_cast<filter::Downstream&>(*this));
-  terminal_ = worker_.terminals.make(*settings.terminal, *runner_, *this, *this);
+  terminal_ = settings.terminal->make(worker_.services, *runner_, *this, *this);
   runner_->setTerminal(*terminal_);
   runner_->limitWindow(connection_->bufferLimit());
 }

@@ -81,18 +81,24 @@ class TestTerminal : public filter::Terminal {
   const Script& on_end_;
 };
 
-class TestTerminals : public filter::TerminalMaker {
- public:
-  filter::Terminal* make(const filter::TerminalConfig&, filter::ChainRunner& runner, filter::Stream& stream,
-                         filter::Downstream& downstream) override {
-    ++made;
-    if (instead) return instead(runner, stream);
-    return filter::makeIn<TestTerminal>(stream.arena(), live, on_head, on_end, runner, stream, downstream);
-  }
-  std::function<filter::Terminal*(filter::ChainRunner&, filter::Stream&)> instead;
+struct TestTerminals {
   TestTerminal::Script on_head, on_end;  // on_end: the request is whole
   std::vector<TestTerminal*> live;       // oldest first
   int made = 0;
+};
+
+class TestTerminalConfig : public filter::TerminalConfig {
+ public:
+  explicit TestTerminalConfig(TestTerminals& terminals) : terminals_(terminals) {}
+  filter::Terminal* make(worker::WorkerServices&, filter::ChainRunner& runner, filter::Stream& stream,
+                         filter::Downstream& downstream) const override {
+    ++terminals_.made;
+    return filter::makeIn<TestTerminal>(stream.arena(), terminals_.live, terminals_.on_head, terminals_.on_end, runner,
+                                        stream, downstream);
+  }
+
+ private:
+  TestTerminals& terminals_;
 };
 
 // Access log lines as text.
@@ -168,9 +174,9 @@ struct TestSession {
                   .log_sink = log_sink,
                   .calls = filter_calls == nullptr ? no_calls : *filter_calls,
                   .slots = std::move(slots)}),
-        worker(services, tables, terminals) {
+        worker(services, tables) {
     settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
-    settings->terminal = std::make_shared<filter::TerminalConfig>();
+    settings->terminal = std::make_shared<TestTerminalConfig>(terminals);
     settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
     settings->access_logs.push_back(std::make_shared<TestLog>(log));
     settings->stats.rq_total = stats.counter("rq_total");

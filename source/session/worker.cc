@@ -66,12 +66,11 @@ class SessionWorker::Reaper : public event::TurnTask {
   size_t free_count_ = 0;
 };
 
-SessionWorker::SessionWorker(worker::WorkerServices& services, RouteTables& tables, filter::TerminalMaker& terminals)
+SessionWorker::SessionWorker(worker::WorkerServices& services, RouteTables& tables)
     : services(services),
       loop(services.loop),
       cells(services.cells),
       tables(tables),
-      terminals(terminals),
       reaper_(std::make_unique<Reaper>(services.loop)) {}
 
 SessionWorker::~SessionWorker() = default;

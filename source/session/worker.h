@@ -65,7 +65,7 @@ class DateCache {
 
 class SessionWorker {
  public:
-  SessionWorker(worker::WorkerServices& services, RouteTables& tables, filter::TerminalMaker& terminals);
+  SessionWorker(worker::WorkerServices& services, RouteTables& tables);
   ~SessionWorker();
 
   worker::WorkerServices& services;
@@ -74,7 +74,6 @@ class SessionWorker {
   observability::StatsCells& cells;
 
   RouteTables& tables;
-  filter::TerminalMaker& terminals;
   DateCache date;
 
   // Stream objects are recycled: taken for a request, given back at the end of the turn in which they finished.

@@ -56,7 +56,7 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
       by_request_(byRequest(*published.config)),
       balancer_(lb::LoadBalancer::make(published.config->lb, seed)) {
   if (published.config->discovery == cluster::DiscoveryType::kOriginalDst) {
-    const pool::ClusterStats& stats = context_.stats;
+    const cluster::ClusterStats& stats = context_.stats;
     original_dst_ = std::make_unique<lb::OriginalDst>(
         loop.timers(), published.config->original_dst, cells,
         lb::OriginalDst::Stats{stats.original_dst_host_invalid, stats.membership_total, stats.membership_healthy},

@@ -15,6 +15,7 @@
 #include "source/base/intrusive_list.h"
 #include "source/base/local_ptr.h"
 #include "source/observability/late_counters.h"
+#include "source/upstream/attempt_observer.h"
 #include "source/upstream/cluster/cluster_config.h"
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/lb/load_balancer.h"
@@ -30,7 +31,7 @@ struct PublishedCluster {
   ClusterId id = 0;
   std::shared_ptr<const cluster::ClusterConfig> config;
   std::shared_ptr<cluster::Breakers> breakers;
-  pool::ClusterStats stats;
+  cluster::ClusterStats stats;
   cluster::HostSetPtr hosts;
   std::shared_ptr<observability::LateCounters> late_counters = nullptr;  // null: nobody counts
 };
@@ -87,6 +88,8 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
     }
     countNewCode(status);
   }
+  // Who is told of attempts at the cluster's hosts.
+  base::List<AttemptObserver>& observers() { return observers_; }
   // Counts under a name that is known only now, in "cluster.NAME.".
   observability::LateCounts& lateCounts() { return late_counts_; }
 
@@ -122,6 +125,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   ClusterSet& set_;
   const ClusterId id_;
   pool::PoolContext context_;
+  base::List<AttemptObserver> observers_;
   observability::LateCounts late_counts_;
   std::vector<std::pair<uint16_t, observability::LateCounters::Cell*>> codes_;  // that came before
   const bool by_client_;

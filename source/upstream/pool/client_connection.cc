@@ -7,6 +7,7 @@
 #include "source/http/h1/codec.h"
 #include "source/http/h2/codec.h"
 #include "source/upstream/pool/pool.h"
+#include "source/upstream/pool/request_place.h"
 
 namespace sluice::upstream::pool {
 
@@ -234,12 +235,8 @@ void ClientConnection::retire() {
   if (codec_ && state_ == State::kOpen) codec_->drain();
 }
 
-// Pool::give() has taken its place in the breaker of requests.
+// Pool::give() has taken its place.
 void ClientConnection::attach(Exchange& exchange) {
-  pool_.context_.cells.add(pool_.context_.stats.rq_total);
-  pool_.context_.cells.add(pool_.context_.stats.rq_active);
-  pool_.host_stats_.add(HostStat::kRqTotal);
-  pool_.host_stats_.add(HostStat::kRqActive);
   exchange.connection_ = this;
   exchange.received_before_ = connection_.bytesReceived();
   exchange.stream_ = 0;
@@ -255,9 +252,7 @@ void ClientConnection::attach(Exchange& exchange) {
 }
 
 void ClientConnection::detach(Exchange& exchange) {
-  pool_.context_.breakers->release(cluster::Resource::kRequests, pool_.priority_);
-  pool_.context_.cells.sub(pool_.context_.stats.rq_active);
-  pool_.host_stats_.sub(HostStat::kRqActive);
+  endRequest(pool_.context_, pool_.host_stats_, pool_.priority_);
   unhold(exchange);
   exchange.maybe_unseen_ = requests_ > 1 && connection_.bytesReceived() == exchange.received_before_;
   exchange.connection_ = nullptr;

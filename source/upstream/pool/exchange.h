@@ -78,14 +78,6 @@ class Exchange : public base::ListNode {
   // True if the connection served a request before this one and nothing came since this one began: then its peer may
   // have closed it before it saw the request. Of the connection that was last used.
   bool maybeUnseen() const { return maybe_unseen_; }
-  // Whether the request, which was reset before its answer began, may be sent again though nobody asked for that. A
-  // host that says it did not process a request may have, so what is not idempotent must surely not have been looked
-  // at.
-  bool mayRepeat(http::ResetReason reason, bool idempotent) const {
-    if (reason == http::ResetReason::kUnprocessed) return true;
-    return idempotent &&
-           (reason == http::ResetReason::kRefused || (reason == http::ResetReason::kConnectionEnded && maybe_unseen_));
-  }
   // Of an open exchange.
   uint64_t connectionId() const;
   // Of the connection's TLS; null: plain, or no connection.

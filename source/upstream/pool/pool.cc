@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "source/upstream/pool/connecting.h"
+#include "source/upstream/pool/request_place.h"
 
 namespace sluice::upstream::pool {
 
@@ -214,8 +215,7 @@ void Pool::place(ClientConnection& connection) {
 }
 
 void Pool::give(ClientConnection& connection, Exchange& exchange) {
-  if (!context_.breakers->tryAcquire(Resource::kRequests, priority_)) {
-    context_.cells.add(context_.stats.rq_overflow);
+  if (!beginRequest(context_, host_stats_, priority_)) {
     return exchange.user_.onFailure(Failure::kOverflow, "overflow");
   }
   if (connection.held_ == 0) connection.timer_.cancel();

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "source/filter/chain.h"
+#include "source/filter/terminal.h"
 #include "source/worker/test_worker.h"
 
 namespace sluice::filter::testing {
@@ -194,7 +195,16 @@ class Harness {
   // `route_settings`: the route's own settings for the filters, by position; null for none.
   explicit Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories,
                    std::vector<std::shared_ptr<const route::PerFilterConfig>> route_settings = {});
-  ~Harness() { runner.reset(); }
+  ~Harness() {
+    runner.reset();
+    if (own_terminal_ != nullptr) own_terminal_->~Terminal();
+  }
+
+  // Ends the chain in a terminal filter instead of `terminal`. Before the request.
+  void endIn(const TerminalConfig& config, worker::WorkerServices& services) {
+    own_terminal_ = config.make(services, *runner, stream, client);
+    runner->setTerminal(*own_terminal_);
+  }
 
   // The head of the request.
   void request(std::string_view method, const Fields& fields, bool end_stream);
@@ -214,6 +224,7 @@ class Harness {
  private:
   ChainConfig config_;
   std::shared_ptr<const route::Table> table_;
+  Terminal* own_terminal_ = nullptr;
 
  public:
   std::optional<ChainRunner> runner;

@@ -1,5 +1,6 @@
 #include "test/support/filter/interleaving.h"
 
+#include "source/event/simulated_loop.h"
 #include "test/support/filter/bed.h"
 
 namespace sluice::filter::testing {
@@ -141,6 +142,7 @@ class ChainBed : public Bed {
   void begin(Chain chain, Events request, Choices&) override {
     request_ = std::move(request);
     harness_.emplace(std::move(chain));
+    if (suite_.terminal) harness_->endIn(*suite_.terminal, {loop_, cells_});
   }
   bool mayBringRequest() override {
     if (request_->done()) return false;
@@ -151,7 +153,7 @@ class ChainBed : public Bed {
     const Events::Event& event = request_->list[request_->at++];
     switch (event.kind) {
       case Events::Event::kHead:
-        return harness_->request("POST", headers_, event.end_stream);
+        return harness_->request("POST", suite_.request.headers, event.end_stream);
       case Events::Event::kData:
         return runner()->requestData(event.bytes, event.end_stream);
       case Events::Event::kTrailers:
@@ -181,10 +183,13 @@ class ChainBed : public Bed {
   ChainRunner* runner() override { return &*harness_->runner; }
   Stream* stream() override { return &harness_->stream; }
 
-  explicit ChainBed(Fields headers) : headers_(std::move(headers)) {}
+  explicit ChainBed(const Suite& suite) : suite_(suite) {}
 
  private:
-  const Fields headers_;
+  const Suite& suite_;
+  event::SimulatedLoop loop_;
+  observability::StatsRegistry registry_;
+  observability::StatsCells& cells_ = registry_.makeCells();
   std::optional<Events> request_;
   std::optional<Harness> harness_;
 };
@@ -460,7 +465,7 @@ std::string explore(const Suite& suite, Choices& choices, Bed& bed) {
 
 std::string runInterleavings(const Suite& suite, size_t* runs) {
   Choices choices(suite.max_runs, suite.max_runs);
-  ChainBed bed(suite.request.headers);
+  ChainBed bed(suite);
   std::string problem = explore(suite, choices, bed);
   if (runs != nullptr) *runs = choices.runs();
   return problem;

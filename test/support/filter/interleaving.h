@@ -38,6 +38,9 @@ struct Message {
 struct Suite {
   // The chain anew for each run, with what state it has.
   std::function<std::vector<std::shared_ptr<const HttpFilterFactory>>()> chain;
+  // The end of the chain; null: the suite is the upstream, and brings the response. `response` then says only whether
+  // trailers are due.
+  std::shared_ptr<const TerminalConfig> terminal = {};
   Message request{{}, "abc", true};
   Message response{{}, "xyz", true};
   // What the other side gets of a body.

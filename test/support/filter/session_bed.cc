@@ -212,13 +212,7 @@ class SessionBed : public Bed {
     session_.tables.set(0, tableOf());
     // What filters count has ids that tests made up.
     for (int i = 0; i < 64; ++i) session_.stats.counter("filter" + std::to_string(i));
-    session_.terminals.instead = [this](ChainRunner& runner, Stream& stream) -> Terminal* {
-      ++streams_;
-      runner_ = &runner;
-      stream_ = &stream;
-      terminal_->attach(stream);
-      return makeIn<Upstream>(stream.arena(), *this);
-    };
+    session_.settings->terminal = std::make_shared<WatchedConfig>(*this);
   }
 
   void begin(Chain chain, Events request, Choices& choices) override {
@@ -296,21 +290,40 @@ class SessionBed : public Bed {
   Stream* stream() override { return stream_; }
 
  private:
-  // The stream's own end of its chain; the suite's outlives it.
-  class Upstream : public Terminal {
+  // The stream's end of its chain, watched: the suite's upstream, which outlives it, or a terminal filter's own.
+  class Watched : public Terminal {
    public:
-    explicit Upstream(SessionBed& bed) : bed_(bed) {}
-    ~Upstream() override {
+    Watched(SessionBed& bed, Terminal& target) : bed_(bed), target_(target) {}
+    ~Watched() override {
       bed_.runner_ = nullptr;
       bed_.stream_ = nullptr;
+      if (bed_.suite_.terminal) target_.~Terminal();
     }
-    void requestHeaders(bool end_stream) override { bed_.terminal_->requestHeaders(end_stream); }
-    void requestData(std::string_view data, bool end) override { bed_.terminal_->requestData(data, end); }
-    void requestTrailers() override { bed_.terminal_->requestTrailers(); }
-    size_t unsentRequestBytes() const override { return 0; }
-    void responseCreditGrew() override {}
-    void deadlineExpired() override {}
-    void cancel() override { bed_.terminal_->cancel(); }
+    void requestHeaders(bool end_stream) override { target_.requestHeaders(end_stream); }
+    void requestData(std::string_view data, bool end) override { target_.requestData(data, end); }
+    void requestTrailers() override { target_.requestTrailers(); }
+    size_t unsentRequestBytes() const override { return target_.unsentRequestBytes(); }
+    void responseCreditGrew() override { target_.responseCreditGrew(); }
+    void deadlineExpired() override { target_.deadlineExpired(); }
+    void cancel() override { target_.cancel(); }
+
+   private:
+    SessionBed& bed_;
+    Terminal& target_;
+  };
+  class WatchedConfig : public TerminalConfig {
+   public:
+    explicit WatchedConfig(SessionBed& bed) : bed_(bed) {}
+    Terminal* make(worker::WorkerServices& services, ChainRunner& runner, Stream& stream,
+                   Downstream& downstream) const override {
+      ++bed_.streams_;
+      bed_.runner_ = &runner;
+      bed_.stream_ = &stream;
+      bed_.terminal_->attach(stream);
+      const std::shared_ptr<const TerminalConfig>& own = bed_.suite_.terminal;
+      Terminal& target = own ? *own->make(services, runner, stream, downstream) : *bed_.terminal_;
+      return makeIn<Watched>(stream.arena(), bed_, target);
+    }
 
    private:
     SessionBed& bed_;

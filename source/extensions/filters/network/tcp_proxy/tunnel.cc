@@ -7,24 +7,21 @@
 
 namespace sluice::extensions::filters::network::tcp_proxy {
 
+using upstream::AttemptEnd;
 using upstream::HostStream;
 namespace pool = upstream::pool;
-
-namespace {
-
-constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
-
-}  // namespace
 
 HostStream::Opening Tunnel::open(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
                                  const TunnelSettings& settings, const stream::StreamInfo& info,
                                  upstream::HostStreamEvents& events) {
-  auto* tunnel = new Tunnel(std::move(cluster), slot, info, events);
+  auto* tunnel = new Tunnel(*cluster, info, events);
+  tunnel->setCluster(std::move(cluster));
+  tunnel->take(slot);
   Opening out{.stream = Ptr(tunnel)};
   out.why = tunnel->fillRequest(settings);
   if (out.why.empty()) {
     tunnel->opening_ = &out;
-    tunnel->request(false);
+    tunnel->begin();
     tunnel->opening_ = nullptr;
   } else {
     out.failure = Failure::kConnectFailed;
@@ -33,28 +30,20 @@ HostStream::Opening Tunnel::open(base::LocalPtr<upstream::WorkerCluster> cluster
   return out;
 }
 
-Tunnel::Tunnel(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
-               const stream::StreamInfo& info, upstream::HostStreamEvents& events)
-    : events_(events),
+Tunnel::Tunnel(const upstream::WorkerCluster& cluster, const stream::StreamInfo& info,
+               upstream::HostStreamEvents& events)
+    : AttemptOf(arena_),
+      events_(events),
       info_(info),
-      cluster_(std::move(cluster)),
-      slot_(slot),
-      host_(cluster_->hostPtr(slot)),
-      answer_timer_(context().loop.timers(), [this] {
-        context().cells.add(context().stats.rq_timeout);
-        cluster_->hostStats(*host_).add(upstream::cluster::HostStat::kRqTimeout);
-        events_.onHostFailed("the tunnel was not answered in time", true);
-      }) {
-  cluster_->requestStarted(slot);
-  answer_timer_.arm(context().config->connect_timeout);
+      answer_timer_(cluster.context().loop.timers(), [this] { expire(); }) {
+  answer_timer_.arm(cluster.config().connect_timeout);
 }
 
 void Tunnel::letGo() {
   gone_ = true;
   answer_timer_.cancel();
-  exchange_.abandon();
-  cluster_->requestFinished(*host_);
-  context().loop.deleteLater(std::unique_ptr<event::Deferred>(this));
+  cancel();
+  cluster()->context().loop.deleteLater(std::unique_ptr<event::Deferred>(this));
 }
 
 std::string Tunnel::fillRequest(const TunnelSettings& settings) {
@@ -65,74 +54,62 @@ std::string Tunnel::fillRequest(const TunnelSettings& settings) {
   if (!http::validAuthority(head_.authority)) {
     return absl::StrCat("tunneling_config.hostname comes out as '", hostname, "', which is no host");
   }
-  const net::TransportFactory* transport = cluster_->config().transport.get();
-  head_.scheme = transport != nullptr && transport->isTls() ? "https" : "http";
+  head_.scheme = scheme();
   head_.method = settings.post_path.empty() ? "CONNECT" : "POST";
   head_.path = settings.post_path;
   settings.headers.apply(head_, values);
   return {};
 }
 
-void Tunnel::request(bool fresh) {
-  const upstream::ClientAddresses client{.remote = info_.downstream_remote_address,
-                                         .local = info_.downstream_local_address};
-  cluster_->poolFor(slot_, kPriority, head_, client).request(exchange_, {.fresh = fresh});
+void Tunnel::begin() {
+  start(head_, {}, upstream::cluster::RoutingPriority::kDefault,
+        {.remote = info_.downstream_remote_address, .local = info_.downstream_local_address});
 }
 
 void Tunnel::shutdownWrites() {
   if (std::exchange(request_ended_, true)) return;
-  exchange_.sendData({}, true);
+  sendData({}, true);
 }
 
-// --- pool::ExchangeEvents
-
-void Tunnel::onReady() {
-  exchange_.sendHeaders(head_, false);
+// CONNECT does nothing that cannot be done twice, and no byte goes through the tunnel before it is answered.
+std::optional<upstream::RetryState::Repeat> Tunnel::retry(const AttemptEnd& failure) {
+  return retries_.after(failure, {.idempotent = head_.method == "CONNECT", .at_hand = true},
+                        cluster()->context().breakers);
 }
 
-void Tunnel::onFailure(pool::Failure failure, std::string_view text) {
-  if (opening_ == nullptr) return events_.onHostFailed(text, failure == pool::Failure::kConnectTimeout);
-  opening_->failure = failure == pool::Failure::kOverflow ? Failure::kOverflow : Failure::kConnectFailed;
-  opening_->why = text;
-}
-
-http::ResponseHeaders& Tunnel::beginResponse() {
-  response_.clear();
-  return response_;
-}
-
-void Tunnel::onResponseHeaders(bool end_stream) {
-  if (response_.status / 100 != 2) {
-    return events_.onHostFailed(absl::StrCat("the tunnel was answered ", response_.status), false);
+void Tunnel::onFailed(const AttemptEnd& failure) {
+  if (connected_) return events_.onHostBroken();
+  const bool no_connection = failure.kind == AttemptEnd::Kind::kNoConnection;
+  if (no_connection && opening_ != nullptr) {
+    const bool overflow = failure.connection == pool::Failure::kOverflow;
+    opening_->failure = overflow ? Failure::kOverflow : Failure::kConnectFailed;
+    opening_->why = failure.text;
+    return;
   }
+  if (failure.kind == AttemptEnd::Kind::kTimeout) {
+    return events_.onHostFailed("the tunnel was not answered in time", true);
+  }
+  events_.onHostFailed(failure.text, no_connection && failure.connection == pool::Failure::kConnectTimeout);
+}
+
+void Tunnel::onHead(bool end_stream) {
+  if (status() / 100 != 2) return events_.onHostFailed(absl::StrCat("the tunnel was answered ", status()), false);
   connected_ = true;
   answer_timer_.cancel();
   events_.onHostConnected();
   if (end_stream) responseEnded();
 }
 
-void Tunnel::onResponseData(std::string_view data, bool end_stream) {
+void Tunnel::onData(std::string_view data, bool end_stream) {
   if (gone_) return;
   if (!data.empty()) events_.onHostData(data);
   if (end_stream) responseEnded();
 }
 
-void Tunnel::onResponseTrailers() {
-  responseEnded();
-}
-
 void Tunnel::responseEnded() {
   if (gone_) return;
   // The response of a POST may be over before its request: the rest of that has nowhere to go.
-  exchange_.open() || request_ended_ ? events_.onHostEnd() : events_.onHostBroken();
-}
-
-void Tunnel::onResponseReset(http::ResetReason reason, std::string_view detail) {
-  if (connected_) return events_.onHostBroken();
-  // CONNECT does nothing that cannot be done twice: no byte goes through the tunnel before it is answered.
-  const bool connect = head_.method == "CONNECT";
-  if (exchange_.mayRepeat(reason, connect) && !std::exchange(sent_again_, true)) return request(true);
-  events_.onHostFailed(detail, false);
+  running() || request_ended_ ? events_.onHostEnd() : events_.onHostBroken();
 }
 
 size_t Tunnel::responseCredit() {

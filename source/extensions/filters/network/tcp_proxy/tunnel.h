@@ -13,64 +13,57 @@
 #include "source/base/local_ptr.h"
 #include "source/extensions/filters/network/tcp_proxy/settings.h"
 #include "source/stream/stream_info.h"
+#include "source/upstream/attempt.h"
 #include "source/upstream/host_stream.h"
-#include "source/upstream/worker_cluster.h"
 
 namespace sluice::extensions::filters::network::tcp_proxy {
 
-class Tunnel final : public upstream::HostStream, private upstream::pool::ExchangeEvents {
+class Tunnel final : public upstream::HostStream, public upstream::AttemptOf<Tunnel> {
  public:
   // `info`: of the downstream connection. `settings`, `info` and `events` outlive the tunnel.
   static Opening open(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
                       const TunnelSettings& settings, const stream::StreamInfo& info,
                       upstream::HostStreamEvents& events);
 
-  void write(std::string_view bytes) override { exchange_.sendData(bytes, false); }
+  void write(std::string_view bytes) override { sendData(bytes, false); }
   void breakOff() override {}  // a request that is given up is reset
   void shutdownWrites() override;
-  size_t pendingBytes() const override { return exchange_.unsentBytes(); }
-  void resumeReading() override { exchange_.resumeReading(); }
-  std::string localAddress() const override { return std::string(exchange_.localAddress()); }
+  size_t pendingBytes() const override { return exchange().unsentBytes(); }
+  void resumeReading() override { Attempt::resumeReading(); }
+  std::string localAddress() const override { return std::string(exchange().localAddress()); }
 
  private:
-  Tunnel(base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot,
-         const stream::StreamInfo& info, upstream::HostStreamEvents& events);
+  friend class upstream::AttemptOf<Tunnel>;
+
+  Tunnel(const upstream::WorkerCluster& cluster, const stream::StreamInfo& info, upstream::HostStreamEvents& events);
 
   // What is wrong with the request; empty: nothing.
   std::string fillRequest(const TunnelSettings& settings);
-  void request(bool fresh);
+  void begin();
   void responseEnded();
   void letGo() override;
 
-  void onReady() override;
-  void onFailure(upstream::pool::Failure failure, std::string_view text) override;
-  http::ResponseHeaders& beginResponse() override;
-  void onInformational() override {}
-  void onResponseHeaders(bool end_stream) override;
-  void onResponseData(std::string_view data, bool end_stream) override;
+  void onReady() override { sendHead(false); }
   http::Trailers& beginResponseTrailers() override { return trailers_; }
-  void onResponseTrailers() override;
-  void onResponseReset(http::ResetReason reason, std::string_view detail) override;
   size_t responseCredit() override;
   void onRequestBytesSent() override;
-
-  const upstream::pool::PoolContext& context() const { return cluster_->context(); }
+  std::optional<upstream::RetryState::Repeat> retry(const upstream::AttemptEnd& failure);
+  void onFailed(const upstream::AttemptEnd& failure);
+  void onInterimHead() {}
+  void onHead(bool end_stream);
+  void onData(std::string_view data, bool end_stream);
+  void onTrailers() { responseEnded(); }
 
   upstream::HostStreamEvents& events_;
   const stream::StreamInfo& info_;
-  const base::LocalPtr<upstream::WorkerCluster> cluster_;
-  const upstream::cluster::HostSlot slot_;
-  const upstream::cluster::HostPtr host_;
   base::Arena arena_;
   http::RequestHeaders head_{arena_};
-  http::ResponseHeaders response_{arena_};
   http::Trailers trailers_{arena_};
-  upstream::pool::Exchange exchange_{*this};
+  upstream::RetryState retries_;
   event::Timer answer_timer_;
   Opening* opening_ = nullptr;  // open() runs: failures are its result
   bool connected_ = false;
   bool request_ended_ = false;
-  bool sent_again_ = false;
   bool gone_ = false;
 };
 

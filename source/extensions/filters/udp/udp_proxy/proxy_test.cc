@@ -147,7 +147,7 @@ struct ProxyTest {
   std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
   std::shared_ptr<upstream::cluster::Breakers> breakers =
       std::make_shared<upstream::cluster::Breakers>(config->thresholds);
-  upstream::pool::ClusterStats stats;
+  upstream::cluster::ClusterStats stats;
   std::shared_ptr<TestLog> log = std::make_shared<TestLog>();
   std::shared_ptr<Settings> settings = std::make_shared<Settings>();
   net::Fd socket = *net::listenOn(*net::Address::fromIp("127.0.0.1", 0), {.datagram = true});

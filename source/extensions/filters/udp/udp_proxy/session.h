@@ -80,7 +80,7 @@ class Session final : public event::Deferred, private event::FdHandler {
   void touch();
   void onTimer();
   void log(std::string_view details);
-  const upstream::pool::ClusterStats& clusterStats() const { return cluster_->context().stats; }
+  const upstream::cluster::ClusterStats& clusterStats() const { return cluster_->context().stats; }
 
   Owner& owner_;
   worker::WorkerServices& worker_;

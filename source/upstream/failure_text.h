@@ -5,9 +5,10 @@
 #include <string_view>
 
 #include "source/http/codec.h"
-#include "source/stream/stream_info.h"
+#include "source/stream/response_flags.h"
+#include "source/upstream/attempt_end.h"
 
-namespace sluice::router {
+namespace sluice::upstream {
 
 struct FailureText {
   std::string_view details;
@@ -16,39 +17,43 @@ struct FailureText {
   uint16_t status;
 };
 
-inline constexpr FailureText kNoHost{"no_healthy_upstream", "no healthy upstream",
-                                     stream::ResponseFlag::kNoHealthyUpstream, 503};
-inline constexpr FailureText kConnectFailure{
+inline constexpr FailureText kNoHostText{"no_healthy_upstream", "no healthy upstream",
+                                         stream::ResponseFlag::kNoHealthyUpstream, 503};
+inline constexpr FailureText kConnectFailureText{
     "upstream_reset_before_response_started{remote_connection_failure}",
     "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
     stream::ResponseFlag::kUpstreamConnectionFailure, 503};
-inline constexpr FailureText kConnectTimeout{
+inline constexpr FailureText kConnectTimeoutText{
     "upstream_reset_before_response_started{connection_timeout}",
     "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
     stream::ResponseFlag::kUpstreamConnectionFailure, 503};
-inline constexpr FailureText kOverflow{
+inline constexpr FailureText kOverflowText{
     "upstream_reset_before_response_started{overflow}",
     "upstream connect error or disconnect/reset before headers. reset reason: overflow",
     stream::ResponseFlag::kUpstreamOverflow, 503};
-inline constexpr FailureText kUpgradeRefused{
+inline constexpr FailureText kUpgradeRefusedText{
     "upstream_reset_before_response_started{upgrade_refused}",
     "the upstream takes no upgrades over HTTP/2: its SETTINGS do not allow extended CONNECT (RFC 8441)",
     stream::ResponseFlag::kUpstreamProtocolError, 502};
-// How the host, or the connection to it, ended a response that was not whole.
-struct ResetText {
-  FailureText before;      // its head
-  std::string_view after;  // details
+inline constexpr FailureText kTimeoutText{"response_timeout", "upstream request timeout",
+                                          stream::ResponseFlag::kUpstreamRequestTimeout, 504};
+
+// What a failed attempt is answered with if the head of its response has not come, and the details if it has.
+struct AttemptText {
+  FailureText before;
+  std::string_view after;
 };
 
 #define SLUICE_RESET_TEXT(name, text, flag, status)                                                                \
-  ResetText {                                                                                                      \
+  AttemptText {                                                                                                    \
     {"upstream_reset_before_response_started{" name "}",                                                           \
      "upstream connect error or disconnect/reset before headers. reset reason: " text, stream::ResponseFlag::flag, \
      status},                                                                                                      \
         "upstream_reset_after_response_started{" name "}"                                                          \
   }
 
-inline constexpr ResetText resetText(http::ResetReason reason) {
+// How the host, or the connection to it, ended a response that was not whole.
+inline constexpr AttemptText resetText(http::ResetReason reason) {
   using http::ResetReason;
   switch (reason) {
     case ResetReason::kLocal:
@@ -71,4 +76,21 @@ inline constexpr ResetText resetText(http::ResetReason reason) {
 
 #undef SLUICE_RESET_TEXT
 
-}  // namespace sluice::router
+inline constexpr AttemptText textOf(const AttemptEnd& failure) {
+  if (failure.kind == AttemptEnd::Kind::kTimeout) return {kTimeoutText, kTimeoutText.details};
+  if (failure.kind == AttemptEnd::Kind::kReset) return resetText(failure.reset);
+  switch (failure.connection) {
+    case pool::Failure::kConnectTimeout:
+      return {kConnectTimeoutText, {}};
+    case pool::Failure::kOverflow:
+      return {kOverflowText, {}};
+    case pool::Failure::kUpgradeRefused:
+      return {kUpgradeRefusedText, {}};
+    case pool::Failure::kConnectFailed:
+    case pool::Failure::kDrained:
+      break;
+  }
+  return {kConnectFailureText, {}};
+}
+
+}  // namespace sluice::upstream

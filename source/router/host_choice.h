@@ -1,0 +1,18 @@
+// The choice of a host for a request: the one place where the router and call-outs ask a cluster's balancer.
+#pragma once
+
+#include "source/filter/stream.h"
+#include "source/upstream/worker_cluster.h"
+
+namespace sluice::router {
+
+// kNoHost: there is none. `info`: of the stream whose request it is; null: a call-out's, which came from nowhere.
+upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
+                                     const stream::StreamInfo* info);
+
+// What the stream tells of the host that it goes to. Copied: the log entry is written after the host may have left its
+// cluster.
+void describeHost(filter::Stream& stream, const upstream::cluster::ClusterConfig& cluster,
+                  const upstream::cluster::Host& host);
+
+}  // namespace sluice::router

@@ -1,0 +1,41 @@
+#include "source/router/replayable_request.h"
+
+#include "source/http/rules.h"
+
+namespace sluice::router {
+
+bool ReplayableRequest::bodyFollows() const {
+  const http::RequestHeaders& head = stream_.request();
+  return !headIsAll() && (head.protocol < http::Protocol::kHttp2 || head.has(http::Name::kContentLength));
+}
+
+// Bytes that were sent are kept for as long as a host of HTTP/2 may say that it did not look at the request.
+void ReplayableRequest::send(upstream::Attempt& attempt, std::string_view data) {
+  attempt.exchange().multiplexed() ? body_.keep(data) : body_.forget();
+  attempt.sendData(data, ended_);
+}
+
+void ReplayableRequest::sendTo(upstream::Attempt& attempt) {
+  attempt.sendHead(headers_only_);
+  if (headIsAll() || !attempt.open()) return;
+  const bool end_with_data = ended_ && !has_trailers_;
+  if (!body_.bytes().empty() || end_with_data) attempt.sendData(body_.bytes(), end_with_data);
+  attempt.exchange().multiplexed() ? body_.keep({}) : body_.forget();
+  if (has_trailers_) attempt.sendTrailers(stream_.requestTrailers());
+}
+
+void ReplayableRequest::sendAhead(upstream::Attempt& attempt) {
+  if (!body_.bytes().empty() || ended_) attempt.sendData(body_.bytes(), ended_);
+  body_.forget();
+}
+
+// What a lost connection took along is not kept, but for what HTTP/2 may refuse.
+upstream::RetryState::Request ReplayableRequest::forRetry(http::ResetReason reason,
+                                                          upstream::cluster::RoutingPriority priority) const {
+  const bool lost = reason == http::ResetReason::kConnectionEnded;
+  return {.idempotent = http::idempotent(stream_.request().method),
+          .at_hand = headIsAll() || (!lost && body_.whole()),
+          .priority = priority};
+}
+
+}  // namespace sluice::router

@@ -1,0 +1,75 @@
+#include "source/router/timeout.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+using namespace std::chrono_literals;
+
+namespace sluice::router {
+namespace {
+
+struct TimeoutTest {
+  RequestTimeout choose() { return chooseTimeout(action, head); }
+  void grpc(std::string_view asked) {
+    head.add(http::Name::kContentType, "application/grpc");
+    if (!asked.empty()) head.add(http::Name::kGrpcTimeout, asked);
+    action.max_grpc_timeout = &limits;
+  }
+
+  base::Arena arena;
+  http::RequestHeaders head{arena};
+  route::Forward action;
+  route::MaxGrpcTimeout limits;
+};
+
+TEST_CASE("without a word about it a request has 15 seconds, which nobody chose") {
+  TimeoutTest t;
+  CHECK(t.choose().duration == 15s);
+  CHECK(t.choose().by_default);
+}
+
+TEST_CASE("the route's timeout was chosen, and so was none") {
+  TimeoutTest t;
+  t.action.timeout = GENERATE(0ms, 300ms);
+  CHECK(t.choose().duration == *t.action.timeout);
+  CHECK_FALSE(t.choose().by_default);
+}
+
+TEST_CASE("the caller's word goes first and off the head") {
+  TimeoutTest t;
+  t.action.timeout = 300ms;
+  t.head.add(http::Name::kXEnvoyUpstreamRqTimeoutMs, "70");
+  const RequestTimeout timeout = t.choose();
+  CHECK(timeout.duration == 70ms);
+  CHECK_FALSE(timeout.by_default);
+  CHECK_FALSE(t.head.has(http::Name::kXEnvoyUpstreamRqTimeoutMs));
+}
+
+TEST_CASE("a caller's word that is no number is taken off and changes nothing") {
+  TimeoutTest t;
+  t.head.add(http::Name::kXEnvoyUpstreamRqTimeoutMs, "soon");
+  CHECK(t.choose().by_default);
+  CHECK_FALSE(t.head.has(http::Name::kXEnvoyUpstreamRqTimeoutMs));
+}
+
+TEST_CASE("grpc-timeout counts up to the route's limit, and the upstream is told what is left") {
+  TimeoutTest t;
+  t.limits = {.max = 2s, .offset = 100ms};
+  SECTION("less") {
+    t.grpc("500m");
+    CHECK(t.choose().duration == 400ms);
+    CHECK(t.head.get(http::Name::kGrpcTimeout) == "400m");
+  }
+  SECTION("more") {
+    t.grpc("9S");
+    CHECK(t.choose().duration == 2s);
+  }
+  SECTION("none") {
+    t.grpc("");
+    CHECK(t.choose().duration == 2s);
+  }
+  CHECK(t.choose().of_grpc);
+}
+
+}  // namespace
+}  // namespace sluice::router

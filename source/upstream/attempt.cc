@@ -1,0 +1,136 @@
+#include "source/upstream/attempt.h"
+
+#include <chrono>
+#include <utility>
+
+#include "source/upstream/failure_text.h"
+
+namespace sluice::upstream {
+
+using cluster::HostStat;
+using std::chrono::milliseconds;
+
+std::string_view Attempt::scheme() const {
+  const net::TransportFactory* transport = cluster_->config().transport.get();
+  return transport != nullptr && transport->isTls() ? "https" : "http";
+}
+
+bool Attempt::take(cluster::HostSlot slot) {
+  if (slot == cluster::kNoHost) {
+    cells().add(stats().cx_none_healthy);
+    return false;
+  }
+  cluster_->requestStarted(slot);
+  host_ = cluster_->hostPtr(slot).get();
+  answered_ = false;
+  return true;
+}
+
+void Attempt::start(http::RequestHeaders& head, const HeadOverlay& overlay, cluster::RoutingPriority priority,
+                    const ClientAddresses& client) {
+  request_ = &head;
+  overlay_ = overlay;
+  priority_ = priority;
+  overlay_.putOver(head);
+  pool_ = &cluster_->poolFor(host_->slot(), priority, head, client);
+  began_ = cluster_->context().loop.now();
+  ask(false);
+}
+
+void Attempt::ask(bool fresh) {
+  if (!cluster_->observers().empty()) noteBegin();
+  pool_->request(exchange_, {.fresh = fresh, .upgrade = !request_->upgrade.empty()});
+}
+
+void Attempt::repeat(const AttemptEnd& end, RetryState::Repeat how) {
+  cells().add(stats().rq_retry);
+  if (!cluster_->observers().empty()) noteEnd(end);
+  ask(how.fresh);
+}
+
+void Attempt::sendHead(bool end_stream) {
+  overlay_.putOver(*request_);
+  exchange_.sendHeaders(*request_, end_stream);
+}
+
+void Attempt::sendData(std::string_view data, bool end_stream) {
+  exchange_.sendData(data, end_stream);
+  if (answered_ && !exchange_.open()) responseEnded();  // a tunnel whose response had ended
+}
+
+void Attempt::headCame() {
+  answered_ = true;
+  status_ = response_.status;
+  countFinal(status_);
+  cells().add(stats().rq_completed);
+  if (!cluster_->observers().empty()) noteHead();
+  if (!exchange_.open()) responseEnded();
+}
+
+void Attempt::responseEnded() {
+  if (!running()) return;
+  cells().record(stats().rq_time,
+                 std::chrono::duration_cast<milliseconds>(cluster_->context().loop.now() - began_).count());
+  finish({});
+}
+
+void Attempt::giveUp(const AttemptEnd& end) {
+  if (end.kind == AttemptEnd::Kind::kReset) cells().add(stats().rq_rx_reset);
+  if (end.kind == AttemptEnd::Kind::kTimeout) {
+    cells().add(stats().rq_timeout);
+    pool_->hostStats().add(HostStat::kRqTimeout);
+  }
+  // What its user answers, if that has to.
+  if (!answered_) countFinal(textOf(end).before.status);
+  finish(end);
+}
+
+void Attempt::cancel() {
+  if (!running()) return;
+  if (pool_ != nullptr) cells().add(exchange_.open() ? stats().rq_tx_reset : stats().rq_cancelled);
+  finish({.kind = AttemptEnd::Kind::kCancelled});
+}
+
+void Attempt::finish(const AttemptEnd& end) {
+  if (!cluster_->observers().empty() && pool_ != nullptr) noteEnd(end);
+  pool_ = nullptr;
+  cluster_->requestFinished(*std::exchange(host_, nullptr));
+  exchange_.abandon();
+}
+
+void Attempt::countClass(uint16_t status) {
+  const cluster::ClusterStats& s = stats();
+  switch (status / 100) {
+    case 1:
+      return cells().add(s.rq_1xx);
+    case 2:
+      return cells().add(s.rq_2xx);
+    case 3:
+      return cells().add(s.rq_3xx);
+    case 4:
+      return cells().add(s.rq_4xx);
+    case 5:
+      return cells().add(s.rq_5xx);
+  }
+}
+
+// An accepted upgrade (101) is final, too.
+void Attempt::countFinal(uint16_t status) {
+  countClass(status);
+  if (status >= 200) cluster_->countCode(status);
+  pool_->hostStats().add(status >= 500 ? HostStat::kRqError : HostStat::kRqSuccess);
+}
+
+void Attempt::noteBegin() {
+  cluster_->observers().forEach([this](AttemptObserver& observer) { observer.onAttemptBegin(*this); });
+}
+
+void Attempt::noteHead() {
+  cluster_->observers().forEach([this](AttemptObserver& observer) { observer.onAttemptHead(*this); });
+}
+
+void Attempt::noteEnd(const AttemptEnd& end) {
+  cluster_->observers().forEach([this, &end](AttemptObserver& observer) { observer.onAttemptEnd(*this, end); });
+}
+
+}  // namespace sluice::upstream

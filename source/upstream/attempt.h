@@ -1,0 +1,184 @@
+// One attempt of a request at one host: the host that is held, the exchange on a connection of its pool, the head of
+// the response, and all that is counted on the way. The router, call-outs and tunnels send what they send by it.
+//
+// Its user derives from AttemptOf, gives it a cluster (setCluster), a host (take), lets it ask for a connection (start)
+// and sends once it is ready. Then the attempt is over in one of the ways of AttemptEnd. It gives back what it held
+// before its user hears of the end; the cluster stays pinned. It may then take a host again. Attempts of one request
+// may run at the same time: each has its own exchange and response head, and they change nothing in the request's head
+// but what each of them says anew (HeadOverlay). Thread: the worker's.
+//
+// (stats: cluster.NAME.upstream_rq_{completed,1xx..5xx,NNN,time,retry,rx_reset,tx_reset,timeout,cancelled}, and those
+// of the host; what has to do with connections is counted by the pool)
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "source/base/local_ptr.h"
+#include "source/http/headers.h"
+#include "source/upstream/attempt_end.h"
+#include "source/upstream/attempt_observer.h"
+#include "source/upstream/retry_state.h"
+#include "source/upstream/worker_cluster.h"
+
+namespace sluice::upstream {
+
+// What the head of the request says at this attempt's host. Each attempt says all of it, so none starts from what
+// another one said. It is put over the head as the attempt looks for a connection and as it sends; what was put last
+// stays, and is what the access log shows.
+struct HeadOverlay {
+  std::string_view authority;  // empty: no attempt of the request changes it
+
+  void putOver(http::RequestHeaders& head) const {
+    if (!authority.empty()) head.authority = authority;
+  }
+};
+
+class Attempt : protected pool::ExchangeEvents {
+ public:
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+
+  // Null: there is none.
+  void setCluster(base::LocalPtr<WorkerCluster> cluster) { cluster_ = std::move(cluster); }
+  const base::LocalPtr<WorkerCluster>& cluster() const { return cluster_; }
+  // "http" or "https": what requests to the cluster say.
+  std::string_view scheme() const;
+
+  // Holds the host of this slot. False: cluster::kNoHost, which is counted.
+  bool take(cluster::HostSlot slot);
+  // Of the host that is held.
+  const cluster::Host& host() const { return *host_; }
+
+  // Asks the host's pool for a connection. `head` outlives the attempt; its protocol, upgrade and host may decide on
+  // the pool. The answer may come inside the call.
+  void start(http::RequestHeaders& head, const HeadOverlay& overlay, cluster::RoutingPriority priority,
+             const ClientAddresses& client = {});
+
+  // Once it is ready. What an attempt that is not open is told to send is dropped.
+  void sendHead(bool end_stream);
+  void sendData(std::string_view data, bool end_stream);
+  void sendTrailers(const http::Trailers& trailers) { exchange_.sendTrailers(trailers); }
+  // The user's credit grew.
+  void resumeReading() { exchange_.resumeReading(); }
+  // Nobody wants an answer any more: nothing further is told. Harmless if it is over, or was not started.
+  void cancel();
+
+  // It holds a host.
+  bool running() const { return host_ != nullptr; }
+  // The final head of the response has come.
+  bool answered() const { return answered_; }
+  // Taken from here by who wants it.
+  http::ResponseHeaders& responseHead() { return response_; }
+  // Of the final head, once it is there.
+  uint16_t status() const { return status_; }
+  // When it was started.
+  event::TimePoint began() const { return began_; }
+  cluster::RoutingPriority priority() const { return priority_; }
+  const pool::Exchange& exchange() const { return exchange_; }
+  bool open() const { return exchange_.open(); }
+
+ protected:
+  // `arena`: of the response head.
+  explicit Attempt(base::Arena& arena) : response_(arena) {}
+  // A user whose arena or request head goes before this calls cancel() first.
+  ~Attempt() override { cancel(); }
+
+  // --- for AttemptOf
+  void headCame();
+  void responseEnded();
+  void countInformational() { countClass(response_.status); }
+  void giveUp(const AttemptEnd& end);
+  void repeat(const AttemptEnd& end, RetryState::Repeat how);
+
+ private:
+  http::ResponseHeaders& beginResponse() final {
+    response_.clear();
+    return response_;
+  }
+
+  const cluster::ClusterStats& stats() const { return cluster_->context().stats; }
+  observability::StatsCells& cells() const { return cluster_->context().cells; }
+  void ask(bool fresh);
+  void countClass(uint16_t status);
+  void countFinal(uint16_t status);
+  void finish(const AttemptEnd& end);
+  void noteBegin();
+  void noteHead();
+  void noteEnd(const AttemptEnd& end);
+
+  base::LocalPtr<WorkerCluster> cluster_;
+  const cluster::Host* host_ = nullptr;  // held; it stays as long as its pool is in use
+  pool::Pool* pool_ = nullptr;           // from start() to the end
+  http::RequestHeaders* request_ = nullptr;
+  HeadOverlay overlay_;
+  pool::Exchange exchange_{*this};
+  http::ResponseHeaders response_;
+  event::TimePoint began_;
+  uint16_t status_ = 0;
+  cluster::RoutingPriority priority_ = cluster::RoutingPriority::kDefault;
+  bool answered_ = false;
+};
+
+// Joins an attempt to its user, a class that derives from it, at compile time, so that what is counted cannot be
+// forgotten and costs no further virtual call. The user has these, beside what it implements of pool::ExchangeEvents
+// (onReady, beginResponseTrailers, responseCredit, onRequestBytesSent):
+//
+//   std::optional<RetryState::Repeat> retry(const AttemptEnd&)  it failed without an answer: whether to go on, and how
+//   void onFailed(const AttemptEnd&)     it is over; answered() tells whether its head had come
+//   void onInterimHead()                 a 1xx is in responseHead()
+//   void onHead(bool end_stream)         the final head is
+//   void onData(std::string_view, bool end_stream)
+//   void onTrailers()
+//
+// The last three come with running() false where the exchange is over with them. A tunnel is over once both sides have
+// ended: running() may turn false in sendData(). The user may destroy the attempt inside of any of them.
+template <typename User>
+class AttemptOf : public Attempt {
+ public:
+  // Who asked waits no longer, whether it was started or not. Tells onFailed.
+  void expire() {
+    const AttemptEnd end{.kind = AttemptEnd::Kind::kTimeout};
+    if (running()) giveUp(end);
+    user().onFailed(end);
+  }
+
+ protected:
+  using Attempt::Attempt;
+
+ private:
+  void onFailure(pool::Failure failure, std::string_view text) final {
+    failUnlessRepeated({.kind = AttemptEnd::Kind::kNoConnection, .connection = failure, .text = text});
+  }
+  void onInformational() final {
+    countInformational();
+    user().onInterimHead();
+  }
+  void onResponseHeaders(bool end_stream) final {
+    headCame();
+    user().onHead(end_stream);
+  }
+  void onResponseData(std::string_view data, bool end_stream) final {
+    if (!open()) responseEnded();
+    user().onData(data, end_stream);
+  }
+  void onResponseTrailers() final {
+    responseEnded();
+    user().onTrailers();
+  }
+  void onResponseReset(http::ResetReason reason, std::string_view detail) final {
+    failUnlessRepeated(
+        {.kind = AttemptEnd::Kind::kReset, .reset = reason, .maybe_unseen = exchange().maybeUnseen(), .text = detail});
+  }
+
+  void failUnlessRepeated(const AttemptEnd& end) {
+    if (!answered()) {
+      if (const std::optional<RetryState::Repeat> how = user().retry(end)) return repeat(end, *how);
+    }
+    giveUp(end);
+    user().onFailed(end);
+  }
+  User& user() { return static_cast<User&>(*this); }
+};
+
+}  // namespace sluice::upstream

@@ -1,0 +1,56 @@
+// Whether a request whose attempt failed is sent again. One for each request, whatever the number of its attempts.
+//
+// Without a policy only what cannot be done twice by that is repeated: what the host cannot have looked at (beyond
+// GOAWAY's last stream, or never sent) whatever its method, what it reset as REFUSED_STREAM, or what was lost with a
+// connection that it may have closed before it saw the request, if the method is idempotent (RFC 9110 section 9.2.2).
+// There are hosts that refuse what they did process. What was lost takes a place in the breaker of retries, once: a
+// cluster that fails at large is not asked twice as much. Thread: the worker's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "source/upstream/attempt_end.h"
+#include "source/upstream/cluster/breakers.h"
+
+namespace sluice::upstream {
+
+class RetryState {
+ public:
+  // How often a request that the host did not process is put on another connection.
+  static constexpr uint8_t kMaxRefusals = 3;
+
+  struct Request {
+    bool idempotent = false;
+    bool at_hand = false;  // all that was sent of it can be sent once more
+    cluster::RoutingPriority priority = cluster::RoutingPriority::kDefault;
+  };
+  // How it is sent again: to the same host.
+  struct Repeat {
+    bool fresh = false;  // on a connection that served nothing before
+  };
+
+  RetryState() = default;
+  ~RetryState() {
+    if (place_) place_->release(cluster::Resource::kRetries, priority_);
+  }
+  RetryState(const RetryState&) = delete;
+  RetryState& operator=(const RetryState&) = delete;
+
+  // An attempt failed before the head of its response came. nullopt: the request fails with it. `breakers`: of the
+  // cluster.
+  std::optional<Repeat> after(const AttemptEnd& failure, const Request& request,
+                              const std::shared_ptr<cluster::Breakers>& breakers);
+
+ private:
+  std::optional<Repeat> afterLoss(cluster::RoutingPriority priority,
+                                  const std::shared_ptr<cluster::Breakers>& breakers);
+  std::optional<Repeat> afterRefusal();
+
+  std::shared_ptr<cluster::Breakers> place_;  // in the breaker of retries until the request is over; null: none
+  cluster::RoutingPriority priority_ = cluster::RoutingPriority::kDefault;
+  uint8_t refusals_ = 0;
+};
+
+}  // namespace sluice::upstream

@@ -1,0 +1,102 @@
+#include "source/upstream/retry_state.h"
+
+#include <catch2/catch.hpp>
+
+namespace sluice::upstream {
+namespace {
+
+using cluster::Resource;
+using cluster::RoutingPriority;
+using http::ResetReason;
+
+struct RetryTest {
+  std::optional<RetryState::Repeat> after(AttemptEnd end,
+                                          RetryState::Request request = {.idempotent = true, .at_hand = true}) {
+    return state->after(end, request, breakers);
+  }
+  static AttemptEnd reset(ResetReason reason, bool maybe_unseen = false) {
+    return {.kind = AttemptEnd::Kind::kReset, .reset = reason, .maybe_unseen = maybe_unseen};
+  }
+  uint32_t retries(RoutingPriority priority = RoutingPriority::kDefault) const {
+    return breakers->used(Resource::kRetries, priority);
+  }
+
+  cluster::ThresholdsByPriority thresholds;
+  std::shared_ptr<cluster::Breakers> breakers = std::make_shared<cluster::Breakers>(thresholds);
+  std::optional<RetryState> state{std::in_place};
+};
+
+constexpr RetryState::Request kPost{.idempotent = false, .at_hand = true};
+constexpr RetryState::Request kHalfGone{.idempotent = true, .at_hand = false};
+
+TEST_CASE("what the host cannot have processed is sent again whatever its method") {
+  RetryTest t;
+  const auto how = t.after(t.reset(ResetReason::kUnprocessed), kPost);
+  REQUIRE(how);
+  CHECK_FALSE(how->fresh);
+  CHECK(t.retries() == 0);
+}
+
+TEST_CASE("what the host says it refused is sent again only if it is idempotent") {
+  RetryTest t;
+  CHECK_FALSE(t.after(t.reset(ResetReason::kRefused), kPost));
+  CHECK(t.after(t.reset(ResetReason::kRefused)));
+}
+
+TEST_CASE("refusals are followed three times") {
+  RetryTest t;
+  for (const ResetReason reason : {ResetReason::kRefused, ResetReason::kUnprocessed, ResetReason::kRefused}) {
+    CHECK(t.after(t.reset(reason)));
+  }
+  CHECK_FALSE(t.after(t.reset(ResetReason::kUnprocessed)));
+}
+
+TEST_CASE("what was lost unseen on a used connection is sent once more on a fresh one") {
+  RetryTest t;
+  CHECK_FALSE(t.after(t.reset(ResetReason::kConnectionEnded, true), kPost));
+  const auto how = t.after(t.reset(ResetReason::kConnectionEnded, true));
+  REQUIRE(how);
+  CHECK(how->fresh);
+  CHECK_FALSE(t.after(t.reset(ResetReason::kConnectionEnded, true)));
+}
+
+TEST_CASE("what the host may have seen is not sent again") {
+  RetryTest t;
+  CHECK_FALSE(t.after(t.reset(ResetReason::kConnectionEnded, false)));
+}
+
+TEST_CASE("a request of which something is gone is not sent again") {
+  RetryTest t;
+  CHECK_FALSE(t.after(t.reset(ResetReason::kUnprocessed), kHalfGone));
+  CHECK_FALSE(t.after(t.reset(ResetReason::kConnectionEnded, true), kHalfGone));
+}
+
+TEST_CASE("other ends are final") {
+  RetryTest t;
+  for (const ResetReason reason : {ResetReason::kRemote, ResetReason::kProtocolError, ResetReason::kConnectError}) {
+    CHECK_FALSE(t.after(t.reset(reason, true)));
+  }
+  CHECK_FALSE(t.after({.kind = AttemptEnd::Kind::kNoConnection}));
+  CHECK_FALSE(t.after({.kind = AttemptEnd::Kind::kTimeout}));
+}
+
+TEST_CASE("a request that was lost holds a place in the breaker of retries until it is over") {
+  RetryTest t;
+  REQUIRE(t.after(t.reset(ResetReason::kConnectionEnded, true),
+                  {.idempotent = true, .at_hand = true, .priority = RoutingPriority::kHigh}));
+  CHECK(t.retries(RoutingPriority::kHigh) == 1);
+  CHECK(t.retries() == 0);
+  t.state.reset();
+  CHECK(t.retries(RoutingPriority::kHigh) == 0);
+}
+
+TEST_CASE("an open breaker of retries ends a request that was lost, not one that was refused") {
+  RetryTest t;
+  t.thresholds[0].max_retries = 0;
+  t.breakers->setLimits(t.thresholds);
+  CHECK_FALSE(t.after(t.reset(ResetReason::kConnectionEnded, true)));
+  CHECK(t.after(t.reset(ResetReason::kRefused)));
+}
+
+}  // namespace
+}  // namespace sluice::upstream
