@@ -129,7 +129,7 @@ class Endpoint : public HttpEndpoint {
     stats_ = registry.root();
     settings->stats = session::makeHttpStats(stats_, options.stat_prefix);
     settings->access_logs = options.access_logs;
-    settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
+    settings->chain = filter::fixedChain({});
     settings->terminal = std::move(terminal);
     settings->route_slot = std::make_shared<route::TableSlot>();
     settings->generate_request_id = false;

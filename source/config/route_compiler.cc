@@ -415,12 +415,17 @@ class RouteCompiler {
       context.error("is no valid FilterConfig: its bytes cannot be parsed");
       return nullptr;
     }
-    if (wrapper.disabled()) return std::make_shared<const route::PerFilterConfig>(/*disabled=*/true);
+    if (wrapper.disabled()) return std::make_shared<const route::FilterSwitch>(/*disabled=*/true);
     if (!wrapper.has_config()) {
-      context.error("has neither config nor disabled: true, so it says nothing; set one of them or remove it");
+      context.error(
+          "has neither config nor disabled: true, so it says nothing; set one of them (`config: {}` switches the "
+          "filter on) or remove it");
       return nullptr;
     }
-    if (wrapper.is_optional() && !isKnownType(wrapper.config())) return nullptr;
+    const bool unknown = wrapper.is_optional() && !isKnownType(wrapper.config());
+    if (unknown || wrapper.config().type_url().empty()) {
+      return std::make_shared<const route::FilterSwitch>(/*disabled=*/false);
+    }
     return innerFilterConfig(name, wrapper.config(), context.child("config"));
   }
 

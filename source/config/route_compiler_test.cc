@@ -526,11 +526,34 @@ TEST_CASE("settings of filters are compiled by the filter, and FilterConfig is u
 
   CHECK(dynamic_cast<const Setting&>(*match.perFilter(compiler.slots.slotOf("plain"))).type == type);
   CHECK(dynamic_cast<const Setting&>(*match.perFilter(compiler.slots.slotOf("wrapped"))).type == type);
-  CHECK(match.perFilter(compiler.slots.slotOf("off"))->disabled());
+  CHECK(match.filterEntry(compiler.slots.slotOf("off"))->disabled());
+  CHECK(match.perFilter(compiler.slots.slotOf("off")) == nullptr);
   CHECK(compiler.routeErrors(forwarding("cluster: a") + ", typed_per_filter_config: {empty: {" + wrapper + "}}") ==
         kRoute +
             ".typed_per_filter_config[\"empty\"]: has neither config nor disabled: true, so it says nothing; set "
-            "one of them or remove it");
+            "one of them (`config: {}` switches the filter on) or remove it");
+}
+
+TEST_CASE("an empty config switches a filter on, with the settings of the level above") {
+  Compiler compiler;
+  const std::string wrapper = "'@type': type.googleapis.com/envoy.config.route.v3.FilterConfig";
+  const std::string settings =
+      "'@type': type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute, "
+      "disabled: true";
+  const Compiled out =
+      compiler.compile("virtual_hosts: [{name: v, domains: ['*'], typed_per_filter_config: {f: {" + settings +
+                       "}}, routes: [{" + forwarding("cluster: a") + ", typed_per_filter_config: {f: {" + wrapper +
+                       ", config: {}}, unknown: {" + wrapper + ", is_optional: true, config: {'@type': a/b.C}}}}]}]");
+  REQUIRE(out.errors == "");
+  Request request("/");
+  const route::Match match = out.table->match(request.headers, 0);
+  const route::FilterSlot slot = compiler.slots.slotOf("f");
+
+  REQUIRE(match.filterEntry(slot) != nullptr);
+  CHECK_FALSE(match.filterEntry(slot)->disabled());
+  CHECK_FALSE(match.filterEntry(slot)->hasSettings());
+  CHECK(dynamic_cast<const Setting*>(match.perFilter(slot)) != nullptr);
+  CHECK_FALSE(match.filterEntry(compiler.slots.slotOf("unknown"))->disabled());
 }
 
 TEST_CASE("every error of a table is reported, not the first one only") {

@@ -12,6 +12,8 @@ using worker::GrpcCallRequest;
 using worker::GrpcEvents;
 using worker::HttpCallRequest;
 using worker::HttpCallResponse;
+using worker::HttpStreamCall;
+using worker::HttpStreamEvents;
 using worker::NoCalls;
 
 }  // namespace sluice::filter

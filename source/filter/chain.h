@@ -12,91 +12,26 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
+#include "source/filter/chain_config.h"
+#include "source/filter/context.h"
+#include "source/filter/ends.h"
 #include "source/filter/http_filter.h"
+#include "source/filter/stage.h"
 #include "source/filter/stream.h"
 #include "source/filter/token.h"
 
 namespace sluice::filter {
 
-constexpr size_t kMaxFilters = 32;
-
 // How a stream is reset whose filter forgot it.
 inline constexpr std::string_view kTokenDropped = "filter_token_dropped";
-
-// A configured chain, compiled: for each hook the filters that have it. Immutable, shared by all workers.
-class ChainConfig {
- public:
-  struct Entry {
-    std::string name;  // as configured, e.g. "envoy.filters.http.buffer"
-    std::shared_ptr<const HttpFilterFactory> factory;
-    route::FilterSlot slot = {};  // where routes keep their settings for this name
-  };
-  // At most kMaxFilters entries, the terminal filter not among them.
-  explicit ChainConfig(std::vector<Entry> entries);
-
-  const std::vector<Entry>& entries() const { return entries_; }
-  size_t size() const { return entries_.size(); }
-  // Bit per filter that wants to know the end of its stream.
-  uint32_t endHooks() const { return end_hooks_; }
-
-  enum HookIndex : uint8_t { kHeaders, kData, kTrailers, kHookKinds };
-  // The first position at or after `position` (in the order of `direction`) whose filter has that hook; size() if none.
-  size_t next(Direction direction, HookIndex hook, size_t position) const {
-    return next_[static_cast<size_t>(direction)][hook][position];
-  }
-  // Positions of the response direction count from the last filter.
-  size_t indexOf(Direction direction, size_t position) const {
-    return direction == Direction::kRequest ? position : entries_.size() - 1 - position;
-  }
-
- private:
-  std::vector<Entry> entries_;
-  std::array<std::array<std::array<uint8_t, kMaxFilters + 1>, kHookKinds>, 2> next_;
-  uint32_t end_hooks_ = 0;
-};
-
-// The client's side of a stream.
-class Downstream {
- public:
-  virtual ~Downstream() = default;
-  // A 1xx, never 101. Filters do not see it.
-  virtual void sendInformational(const http::ResponseHeaders& headers) = 0;
-  virtual void sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream) = 0;
-  virtual void sendResponseData(std::string_view data, bool end_stream) = 0;
-  virtual void sendResponseTrailers(http::Trailers& trailers) = 0;
-  // The stream cannot be ended properly. `details` is static text.
-  virtual void resetStream(std::string_view details) = 0;
-  // Response bytes accepted and not yet taken by the kernel.
-  virtual size_t unsentResponseBytes() const = 0;
-  // The terminal's one deadline for this stream; arming again moves it.
-  virtual void armDeadline(std::chrono::milliseconds delay) = 0;
-  // Request credit may have grown from 0.
-  virtual void requestCreditGrew() = 0;
-  // The terminal has no more to do with a tunnel: the stream is over with the end of its response.
-  virtual void tunnelEnded() = 0;
-};
-
-// The end of the chain: takes the request, gives the response. One per stream, made by TerminalFactory.
-class Terminal {
- public:
-  virtual ~Terminal() = default;
-  virtual void requestHeaders(bool end_stream) = 0;
-  virtual void requestData(std::string_view data, bool end_stream) = 0;
-  virtual void requestTrailers() = 0;
-  // Request bytes accepted and not yet taken by the kernel.
-  virtual size_t unsentRequestBytes() const = 0;
-  // Response credit may have grown from 0.
-  virtual void responseCreditGrew() = 0;
-  // The deadline that was armed with Downstream::armDeadline is over.
-  virtual void deadlineExpired() = 0;
-  // The stream is over (ended by the client, a filter or the session). No call into the runner after this.
-  virtual void cancel() = 0;
-};
+// How one is reset whose streamed answer could not be completed.
+inline constexpr std::string_view kReplyFailed = "reply_body_failed";
 
 class ChainRunner {
  public:
@@ -108,6 +43,7 @@ class ChainRunner {
   ChainRunner(const ChainRunner&) = delete;
   ChainRunner& operator=(const ChainRunner&) = delete;
 
+  const ChainConfig& config() const { return config_; }
   // `terminal` outlives the runner. Set before the first message.
   void setTerminal(Terminal& terminal) { terminal_ = &terminal; }
 
@@ -153,36 +89,76 @@ class ChainRunner {
   bool requestClosed() const { return lanes_[0].closed; }
 
  private:
+  friend class Context;
+  friend class ReplyBody;
   friend class ResumeToken;
-  friend class Stream;
 
-  struct Stage {
-    enum State : uint8_t { kOpen, kPaused, kCollecting, kDraining };
-    enum Holds : uint8_t { kNothing, kHeadersHeld, kBodyHeld, kChunkHeld, kTrailersHeld };
-    State state = kOpen;
-    Holds holds = kNothing;    // what the hook paused on; goes on to the next stage when it resumes
-    bool holds_end = false;    // that was the end of the stream
-    bool waiting_end = false;  // `waiting` ends the stream
-    bool waiting_trailers = false;
-    bool partial = false;  // collecting: the beginning will do
-    size_t limit = 0;      // collecting
-    std::string chunk;     // kChunkHeld; kBodyHeld, behind the headers
-    std::string waiting;   // arrived since; not seen by the hook yet
+  enum class Hook : uint8_t { kNone, kHeaders, kData, kBody, kTrailers };
+  // A filter of the chain as this stream has it.
+  struct Installed {
+    HttpFilter* filter;  // null: the route has no use for it
+    Context context;
   };
-  struct Lane {
-    uint32_t blocked = 0;                        // bit per position whose stage is not open
-    size_t held = 0;                             // bytes in chunk and waiting of all stages
-    bool closed = false;                         // what still arrives is dropped (a local reply was sent)
-    std::vector<std::unique_ptr<Stage>> stages;  // empty until a stage blocks for the first time
+  // Which hook runs, so that a token knows whom it belongs to.
+  struct alignas(8) Running {
+    Hook hook = Hook::kNone;
+    Direction direction = Direction::kRequest;
+    uint8_t position = 0;
+    bool token_taken = false;
+    bool resumed = false;  // the token was used before the hook returned
+  };
+  // Around the call of a hook; they nest when one emits data.
+  class RunningHook {
+   public:
+    RunningHook(ChainRunner& runner, Hook hook, Direction direction, size_t position)
+        : place_(runner.running_), before_(runner.running_) {
+      place_ = {hook, direction, static_cast<uint8_t>(position), false, false};
+    }
+    ~RunningHook() { place_ = before_; }
+    RunningHook(const RunningHook&) = delete;
+    RunningHook& operator=(const RunningHook&) = delete;
+
+   private:
+    Running& place_;
+    const Running before_;
+  };
+  // What a token that was used inside its hook asked for.
+  struct InlineResume {
+    std::optional<std::string> replacement;
+    std::optional<Collect> collect;
   };
 
   Lane& lane(Direction direction) { return lanes_[static_cast<size_t>(direction)]; }
+  const Lane& lane(Direction direction) const { return lanes_[static_cast<size_t>(direction)]; }
   Stage& stageAt(Direction direction, size_t position);
-  HttpFilter& filterAt(Direction direction, size_t position);
-  HookResult callHeaders(Direction direction, HttpFilter& filter);
-  HookResult callBody(Direction direction, HttpFilter& filter, Body& body);
-  HookResult callTrailers(Direction direction, HttpFilter& filter);
+  Installed& installedAt(Direction direction, size_t position) {
+    return filters_[config_.indexOf(direction, position)];
+  }
+  http::HeaderList& headersOf(Direction direction);
 
+  // --- which filters there are ---
+  bool wanted(size_t index) const;
+  void install(size_t index);
+  void removeFilter(size_t index);
+  size_t next(Direction direction, ChainConfig::HookIndex hook, size_t position) const;
+
+  // --- from contexts and tokens; `index` is the filter's in the chain ---
+  ResumeToken takeToken(size_t index);
+  void emitData(Direction direction, size_t index, std::string_view bytes);
+  void addTrailers(Direction direction, size_t index);
+  bool rematchRoute(size_t index);
+  // Whether the head of the message is still in the filter's hands.
+  bool holdsHead(Direction direction, size_t position) const;
+  void resume(Direction direction, size_t position, std::optional<std::string> replacement);
+  void resumeCollecting(Direction direction, size_t position, Collect collect);
+  void replyFrom(Direction direction, Reply& reply);
+  void tokenDropped();
+
+  // --- the message on its way ---
+  HookResult callHeaders(Direction direction, size_t position, bool end_stream);
+  HookResult callData(Direction direction, size_t position, Chunk& chunk);
+  HookResult callBody(Direction direction, size_t position, Body& body);
+  HookResult callTrailers(Direction direction, size_t position);
   void pushHeaders(Direction direction, size_t position, bool end_stream);
   // `draining`: what waited at `position` itself, whose stage is still marked as blocked.
   void pushData(Direction direction, size_t position, Chunk& chunk, bool draining = false);
@@ -190,36 +166,43 @@ class ChainRunner {
   void deliverHeaders(Direction direction, bool end_stream);
   void deliverData(Direction direction, std::string_view data, bool end_stream);
   void deliverTrailers(Direction direction);
+
+  // --- stages that are not open ---
   // Whether the stage is to wait after a hook returned Pause: false if the token was used already (go on) or the stream
   // ended.
   bool paused(Direction direction, size_t position, Stage::Holds holds, bool end_stream);
+  InlineResume takeInline();
   void collect(Direction direction, size_t position, Collect collect, bool end_stream);
   bool asksTunnel(Direction direction) const;
   void wait(Direction direction, size_t position, Chunk& chunk);
   void refuseBody(Direction direction);
   void finishCollect(Direction direction, size_t position);
   void fixLength(Direction direction, size_t size, bool whole);
-  void resume(Direction direction, size_t position, std::optional<std::string> replacement);
-  void resumeCollecting(Direction direction, size_t position, Collect collect);
   void reopen(Direction direction, size_t position, std::optional<std::string> replacement);
-  void endOnce();
-  size_t next(Direction direction, ChainConfig::HookIndex hook, size_t position) const;
+  void sendHeld(Direction direction, size_t position, Stage::Holds holds, std::string chunk, bool end_stream);
   void drain(Direction direction, size_t position);
-  void replyFrom(Direction direction, Reply& reply);
+
+  // --- local replies ---
   void sendReply(Reply& reply, bool through_filters);
-  // Writes the head of a local reply; returns its body.
-  std::string fillReply(Reply& reply);
+  void sendReplyHead(const std::string& body, bool end_stream, bool through_filters);
   void killTokens(Direction direction);
-  void tokenDropped();
+  void pumpReply();
+  void giveReply(std::string_view data, bool end_stream);
+  void endReply(std::string_view last);
+  void failReply();
+
   size_t windowOf(const Lane& lane) const;
+  size_t roomFor(const Lane& lane, size_t unsent) const;
   void creditGrew(Direction direction);
+  void endOnce();
 
   const ChainConfig& config_;
   Stream& stream_;
   Downstream& downstream_;
   Terminal* terminal_ = nullptr;
-  HttpFilter** filters_;
-  uint32_t disabled_ = 0;  // bit per filter that the route switches off
+  Installed* filters_;   // in the order of the chain
+  uint32_t absent_ = 0;  // bit per filter that is not there
+  Running running_;
   std::array<Lane, 2> lanes_;
   base::List<ResumeToken> tokens_;
   size_t window_ = kWindow;
@@ -230,15 +213,9 @@ class ChainRunner {
   bool terminal_used_ = false;
   bool response_began_ = false;  // a response head entered the chain
   bool response_sent_headers_ = false;
-  // The hook that runs, for resumeToken() and emitData().
-  Direction running_direction_ = Direction::kRequest;
-  size_t running_position_ = 0;
-  bool token_taken_ = false;
-  bool in_hook_ = false;
-  bool headers_only_ = false;
-  bool resumed_inline_ = false;
-  std::optional<std::string> inline_replacement_;
-  std::optional<Collect> inline_collect_;
+  bool pumping_ = false;                         // reply_body_ is not to be read from further down
+  std::unique_ptr<ReplyBody> reply_body_;        // what is left of a streamed reply
+  std::unique_ptr<InlineResume> inline_resume_;  // null unless a hook runs and has used its token
 };
 
 }  // namespace sluice::filter

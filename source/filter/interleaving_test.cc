@@ -78,8 +78,8 @@ TEST_CASE("an exchange without bodies passes the suite") {
 }
 
 TEST_CASE("filters that pause, rewrite and collect pass the suite as one chain") {
-  const auto collect = [](auto&, Stream&) -> HookResult { return Collect{100}; };
-  const auto double_body = [](Body& body, Stream&) -> HookResult {
+  const auto collect = [](auto&, Context&) -> HookResult { return Collect{100}; };
+  const auto double_body = [](Body& body, Context&) -> HookResult {
     body.replace(std::string(body.bytes()) + std::string(body.bytes()));
     return Next{};
   };
@@ -146,19 +146,19 @@ TEST_CASE("the suite notices a filter that loses bytes, and one that hangs") {
   Suite suite;
   Script bad{.name = "bad"};
   suite.chain = [&] { return std::vector{testing::scripted(bad)}; };
-  bad.request_data = [](Chunk& chunk, Stream&) -> HookResult {
+  bad.request_data = [](Chunk& chunk, Context&) -> HookResult {
     chunk.replace("");
     return Next{};
   };
   CHECK(runInterleavings(suite).find("the request is complete but too short") != std::string::npos);
 
   ResumeToken forgotten;
-  bad.request_data = [&](Chunk&, Stream& stream) -> HookResult {
-    forgotten = stream.resumeToken();
+  bad.request_data = [&](Chunk&, Context& context) -> HookResult {
+    forgotten = context.resumeToken();
     return Pause{};
   };
-  bad.response_headers = [&](http::ResponseHeaders&, Stream& stream) -> HookResult {
-    forgotten = stream.resumeToken();
+  bad.response_headers = [&](http::ResponseHeaders&, Context& context) -> HookResult {
+    forgotten = context.resumeToken();
     return Pause{};
   };
   CHECK_FALSE(runInterleavings(suite).empty());

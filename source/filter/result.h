@@ -4,29 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
 #include <utility>
-#include <vector>
 
-#include "source/stream/response_flags.h"
+#include "source/filter/reply.h"
 
 namespace sluice::filter {
-
-// An answer made here instead of by the upstream. A gRPC request gets it as gRPC: status 200, with `status` mapped to
-// grpc-status and `body` as grpc-message; redirects stay as they are.
-struct Reply {
-  uint16_t status = 500;
-  std::string body;
-  // Static text: why, for %RESPONSE_CODE_DETAILS% ("request_payload_too_large").
-  std::string_view details;
-  // Added to the response, in order. Names in lower case. "content-type" replaces the default text/plain.
-  std::vector<std::pair<std::string, std::string>> headers = {};
-  std::optional<stream::ResponseFlag> flag = {};
-  // What a gRPC client is told instead of what `status` maps to.
-  std::optional<int> grpc_status = {};
-};
 
 // Go on to the next filter.
 struct Next {};
@@ -38,7 +20,7 @@ struct Collect {
   size_t limit;
   bool partial = false;
 };
-// Wait. The hook has taken a token (Stream::resumeToken) that decides how it goes on; without one the stream is reset.
+// Wait. The hook has taken a token (Context::resumeToken) that decides how it goes on; without one the stream is reset.
 struct Pause {};
 
 class [[nodiscard]] HookResult {

@@ -1,12 +1,13 @@
-// What a filter may see and touch of its stream. Thread: the worker of the stream; a filter never keeps it beyond its
-// own life, which is the stream's.
+// One stream: what the ends of a chain (session, terminal) and the chain itself know of it. A filter sees it through
+// its Context. Thread: the worker of the stream.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "source/base/arena.h"
 #include "source/filter/calls.h"
-#include "source/filter/token.h"
 #include "source/http/headers.h"
 #include "source/observability/stats.h"
 #include "source/route/table.h"
@@ -20,8 +21,17 @@ namespace sluice::filter {
 
 class ChainRunner;
 
+// Where a filter sends the request instead of where its route leads. Text of the stream's arena.
+struct UpstreamChoice {
+  std::string_view cluster;  // by name; empty: the route's
+  std::string_view host;     // address with port, of the cluster; empty: the balancer picks
+  bool only_host = false;    // another host will not do: the request is answered 503 if that one cannot be had
+};
+
 class Stream {
  public:
+  using Time = stream::StreamInfo::MonotonicTime;
+
   Stream() { renew(); }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -39,37 +49,30 @@ class Stream {
   base::Arena& arena() { return arena_; }
 
   // The matched route; route().route is null when none matched (the router answers 404). Chosen before the first filter
-  // runs; it stays valid for the stream's life, whatever happens to the configuration.
+  // runs; its table stays valid for the stream's life, whatever happens to the configuration.
   const route::Match& route() const { return route_; }
-  // The route's own settings for the filter whose hook runs, or null. (proto: typed_per_filter_config)
-  const route::PerFilterConfig* routeConfig() const;
-  // The same as the filter's own type; null too if the configuration gives this filter's name a setting of another's.
-  template <typename Config>
-  const Config* routeConfigAs() const {
-    return dynamic_cast<const Config*>(routeConfig());
-  }
-
-  // In a headers hook: nothing follows this head, neither body nor trailers.
-  bool headersOnly() const;
-  // The right to go on after Pause. Call inside a hook, at most once.
-  ResumeToken resumeToken();
-  // From a trailers hook: sends body bytes in front of the trailers.
-  void emitData(std::string_view bytes);
+  // Null: nobody chose.
+  const UpstreamChoice* upstreamChoice() const { return upstream_choice_; }
 
   // Call-outs. The handle must be kept: it cancels when destroyed.
   virtual Calls& calls() = 0;
-
   // The worker of the stream: for objects of which it has one (worker::WorkerLocal), and for what works beyond the
   // stream.
   virtual worker::WorkerServices& worker() = 0;
-
-  // Adds one to a counter that the filter's factory made.
-  virtual void count(observability::Counter counter) = 0;
+  // The worker's statistics.
+  virtual observability::StatsCells& cells() = 0;
   // For decisions by chance, not for secrets.
   virtual uint64_t random() = 0;
+  // When this turn of the worker's loop began.
+  virtual Time now() const = 0;
 
  protected:
   friend class ChainRunner;
+  friend class Context;
+
+  // Chooses the route anew, by the request's head as it stands, in the table that the stream has pinned. May answer the
+  // request.
+  virtual void chooseRoute() = 0;
 
   // Forgets the request that went before; keeps the arena's first block.
   void renew() {
@@ -80,6 +83,7 @@ class Stream {
     response_trailers_.emplace(arena_);
     info_.reset();
     route_ = {};
+    upstream_choice_ = nullptr;
     runner_ = nullptr;
   }
 
@@ -90,6 +94,7 @@ class Stream {
   std::optional<http::Trailers> response_trailers_;
   stream::StreamInfo info_;
   route::Match route_;
+  UpstreamChoice* upstream_choice_ = nullptr;  // in the arena
   ChainRunner* runner_ = nullptr;
 };
 

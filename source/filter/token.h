@@ -1,6 +1,6 @@
 // The one-shot right to let a paused stream go on.
 //
-// A hook takes it from Stream::resumeToken(), gives it to whatever it waits for, and returns Pause. Dropped unused it
+// A hook takes it from Context::resumeToken(), gives it to whatever it waits for, and returns Pause. Dropped unused it
 // resets the stream (and counts `downstream_rq_dropped_token`), so that a forgotten stream cannot hang. When the stream
 // ends first the token goes dead: using it does nothing. Thread: the stream's worker.
 #pragma once
@@ -15,7 +15,6 @@
 namespace sluice::filter {
 
 class ChainRunner;
-class Stream;
 enum class Direction : uint8_t { kRequest = 0, kResponse = 1 };
 
 class ResumeToken : private base::ListNode {
@@ -41,7 +40,6 @@ class ResumeToken : private base::ListNode {
 
  private:
   friend class ChainRunner;
-  friend class Stream;
   friend class base::List<ResumeToken>;
   ResumeToken(ChainRunner& runner, Direction direction, uint8_t position);
 

@@ -2,9 +2,11 @@
 //
 // A filter's name (as in `http_filters[].name`) has a slot number for the life of the process. The table resolves the
 // levels of `typed_per_filter_config` (cluster weight, route, virtual host, table; the most specific wins) into one
-// flat array for each distinct combination; a filter keeps its slot and asks Match::perFilter(slot).
+// flat array for each distinct combination; a chain keeps the slots of its filters and asks Match.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,11 +23,38 @@ class PerFilterConfig {
   explicit PerFilterConfig(bool disabled = false) : disabled_(disabled) {}
   virtual ~PerFilterConfig() = default;
 
-  // The filter is not run for requests of this route (proto: FilterConfig.disabled).
+  // The filter is not there for requests of this route. One that is not disabled is there, even if the chain has it
+  // disabled.
   bool disabled() const { return disabled_; }
+  // False: it says no more than disabled(), and the settings are those of a less specific level.
+  bool hasSettings() const { return has_settings_; }
 
  private:
+  friend class FilterSwitch;
+  PerFilterConfig(bool disabled, bool has_settings) : disabled_(disabled), has_settings_(has_settings) {}
+
   const bool disabled_;
+  const bool has_settings_ = true;
+};
+
+// Says whether a filter is there, and nothing else. (proto: config.route.v3.FilterConfig)
+class FilterSwitch final : public PerFilterConfig {
+ public:
+  explicit FilterSwitch(bool disabled) : PerFilterConfig(disabled, false) {}
+};
+
+// The settings of one filter at each level that has some, from the least specific level (table, virtual host, route,
+// weighted cluster) to the most.
+class PerFilterLevels {
+ public:
+  void add(const PerFilterConfig* config) { configs_[size_++] = config; }
+  const PerFilterConfig* const* begin() const { return configs_.data(); }
+  const PerFilterConfig* const* end() const { return configs_.data() + size_; }
+  size_t size() const { return size_; }
+
+ private:
+  std::array<const PerFilterConfig*, 4> configs_{};
+  size_t size_ = 0;
 };
 
 // Thread: main only.

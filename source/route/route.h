@@ -16,6 +16,7 @@
 #include "source/route/matchers.h"
 #include "source/route/mutation.h"
 #include "source/route/spec.h"
+#include "source/stream/metadata.h"
 
 namespace sluice::route {
 
@@ -81,6 +82,7 @@ struct Route {
   const DirectResponse* direct_response = nullptr;
   const Mutations* mutations = nullptr;  // null: none
   PerFilterConfigs per_filter = nullptr;
+  const stream::MetadataFields* metadata = nullptr;  // null: none
 };
 
 }  // namespace sluice::route

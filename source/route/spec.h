@@ -16,6 +16,7 @@
 #include "source/route/filter_slots.h"
 #include "source/route/matchers.h"
 #include "source/route/mutation.h"
+#include "source/stream/metadata.h"
 
 namespace sluice::route {
 
@@ -107,6 +108,7 @@ struct RouteSpec {
   std::variant<ForwardSpec, RedirectSpec, DirectResponseSpec> action;
   Mutations mutations;
   PerFilterSpec per_filter;
+  stream::FixedMetadata metadata;
 };
 
 struct VirtualHostSpec {

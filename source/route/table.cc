@@ -81,13 +81,34 @@ ClusterId Match::cluster() const {
   return route != nullptr && route->forward != nullptr ? route->forward->cluster : kNoCluster;
 }
 
-const PerFilterConfig* Match::perFilter(FilterSlot slot) const {
+const PerFilterConfig* Match::filterEntry(FilterSlot slot) const {
   if (table == nullptr || slot >= table->slotCount()) return nullptr;
   const PerFilterConfigs configs = choice != nullptr         ? choice->per_filter
                                    : route != nullptr        ? route->per_filter
                                    : virtual_host != nullptr ? virtual_host->per_filter
                                                              : nullptr;
   return configs == nullptr ? nullptr : configs[slot];
+}
+
+PerFilterLevels Match::perFilterLevels(FilterSlot slot) const {
+  PerFilterLevels out;
+  if (table == nullptr || slot >= table->slotCount()) return out;
+  const PerFilterConfigs levels[] = {table->perFilter(), virtual_host == nullptr ? nullptr : virtual_host->per_filter,
+                                     route == nullptr ? nullptr : route->per_filter,
+                                     choice == nullptr ? nullptr : choice->per_filter};
+  const PerFilterConfig* above = nullptr;
+  for (const PerFilterConfigs level : levels) {
+    // A level without an entry of its own shows that of the level above.
+    if (level == nullptr || level[slot] == above) continue;
+    above = level[slot];
+    if (above->hasSettings()) out.add(above);
+  }
+  return out;
+}
+
+const PerFilterConfig* Match::belowSwitch(FilterSlot slot) const {
+  const PerFilterLevels levels = perFilterLevels(slot);
+  return levels.size() == 0 ? nullptr : *(levels.end() - 1);
 }
 
 template <class... Steps>
@@ -143,6 +164,7 @@ struct Table::Storage {
   std::vector<Regex> regexes;
   std::deque<std::vector<const PerFilterConfig*>> per_filter;
   std::vector<std::shared_ptr<const PerFilterConfig>> filter_configs;
+  std::vector<stream::FixedMetadata> metadata;
 };
 
 class Table::Builder {
@@ -225,6 +247,10 @@ class Table::Builder {
     route.matcher = matcher(spec);
     route.mutations = mutations(spec.mutations);
     route.per_filter = perFilter(spec.per_filter, host.per_filter);
+    if (spec.metadata) {
+      route.metadata = spec.metadata.fields();
+      storage_.metadata.push_back(std::move(spec.metadata));
+    }
     if (auto* forward = std::get_if<ForwardSpec>(&spec.action)) return addForward(*forward, route);
     if (auto* redirect = std::get_if<RedirectSpec>(&spec.action)) {
       route.redirect =

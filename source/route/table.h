@@ -40,8 +40,20 @@ struct Match {
   explicit operator bool() const { return route != nullptr; }
   // The cluster of a route that forwards; kNoCluster otherwise.
   ClusterId cluster() const;
-  // The setting of a filter at the most specific level that has one; null if none has.
-  const PerFilterConfig* perFilter(FilterSlot slot) const;
+  // What the most specific level says of a filter, be it only whether it is there; null if none says anything.
+  const PerFilterConfig* filterEntry(FilterSlot slot) const;
+  // The settings of a filter at the most specific level that has some; null if none has.
+  const PerFilterConfig* perFilter(FilterSlot slot) const {
+    const PerFilterConfig* entry = filterEntry(slot);
+    return entry == nullptr || entry->hasSettings() ? entry : belowSwitch(slot);
+  }
+  // Those of all levels.
+  PerFilterLevels perFilterLevels(FilterSlot slot) const;
+  // What the configuration says of the route under the names of filters; null: nothing.
+  const stream::MetadataFields* metadata() const { return route == nullptr ? nullptr : route->metadata; }
+
+ private:
+  const PerFilterConfig* belowSwitch(FilterSlot slot) const;
 };
 
 class Table {
@@ -66,7 +78,8 @@ class Table {
   // The name of one of clusters(); empty for others.
   std::string_view clusterName(ClusterId id) const;
 
-  const Mutations* mutations() const { return mutations_; }  // null: none
+  const Mutations* mutations() const { return mutations_; }   // null: none
+  PerFilterConfigs perFilter() const { return per_filter_; }  // of the whole table
   bool mostSpecificMutationsWin() const { return most_specific_wins_; }
   FilterSlot slotCount() const { return slot_count_; }
 

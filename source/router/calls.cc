@@ -6,6 +6,7 @@
 #include "source/http/rules.h"
 #include "source/router/grpc_call.h"
 #include "source/router/host_choice.h"
+#include "source/router/stream_call.h"
 #include "source/upstream/attempt.h"
 
 namespace sluice::router {
@@ -136,6 +137,11 @@ std::unique_ptr<filter::Call> ClusterCalls::send(HttpCallRequest request,
 
 std::unique_ptr<filter::GrpcCall> ClusterCalls::openGrpc(filter::GrpcCallRequest request, filter::GrpcEvents& events) {
   return std::make_unique<ClusterGrpcCall>(loop_, clusters_, std::move(request), events);
+}
+
+std::unique_ptr<filter::HttpStreamCall> ClusterCalls::openHttp(HttpCallRequest request, bool end_stream,
+                                                               filter::HttpStreamEvents& events) {
+  return std::make_unique<StreamCall>(loop_, clusters_, std::move(request), end_stream, events);
 }
 
 std::unique_ptr<filter::Call> ClusterCalls::after(std::chrono::milliseconds delay, std::function<void()> on_expiry) {

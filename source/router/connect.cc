@@ -95,7 +95,7 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   request_ended_ = end_stream;
   const route::Match& match = stream_.route();
   const route::Forward& action = *match.route->forward;
-  cluster_ = services_.part<upstream::ClusterSet>().find(match.cluster());
+  cluster_ = findCluster(services_.part<upstream::ClusterSet>(), stream_);
   if (!cluster_) {
     return answerLocally(
         runner_, stream_,
@@ -108,7 +108,7 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   info.attempt_count = 1;
   runner_.limitWindow(context.config->per_connection_buffer_limit);
   priority_ = action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault;
-  const upstream::cluster::HostSlot slot = pickHost(*cluster_, stream_.request(), &info);
+  const upstream::cluster::HostSlot slot = pickHost(*cluster_, stream_.request(), &stream_);
   if (slot == upstream::cluster::kNoHost) {
     services_.cells.add(context.stats.cx_none_healthy);
     return fail(upstream::kNoHostText);

@@ -6,9 +6,12 @@
 
 namespace sluice::router {
 
-// kNoHost: there is none. `info`: of the stream whose request it is; null: a call-out's, which came from nowhere.
+// The cluster that the route of the stream leads to, or that a filter chose; null: there is none.
+base::LocalPtr<upstream::WorkerCluster> findCluster(upstream::ClusterSet& clusters, const filter::Stream& stream);
+
+// kNoHost: there is none. `stream`: whose request it is; null: a call-out's, which came from nowhere.
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
-                                     const stream::StreamInfo* info);
+                                     const filter::Stream* stream);
 
 // What the stream tells of the host that it goes to. Copied: the log entry is written after the host may have left its
 // cluster.

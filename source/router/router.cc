@@ -148,7 +148,7 @@ void Router::requestHeaders(bool end_stream) {
     const route::DirectResponse& direct = *match.route->direct_response;
     return answer({direct.status, std::string(direct.body), "direct_response"});
   }
-  attempt_.setCluster(services_.part<upstream::ClusterSet>().find(match.cluster()));
+  attempt_.setCluster(findCluster(services_.part<upstream::ClusterSet>(), stream_));
   if (!attempt_.cluster()) {
     return answer(
         {match.route->forward->cluster_not_found_status, "", "cluster_not_found", {}, ResponseFlag::kNoClusterFound});
@@ -167,7 +167,7 @@ void Router::forward() {
   stream::StreamInfo& info = stream_.info();
   upstream::WorkerCluster& cluster = *attempt_.cluster();
   http::RequestHeaders& headers = stream_.request();
-  if (!attempt_.take(pickHost(cluster, headers, &info))) {
+  if (!attempt_.take(pickHost(cluster, headers, &stream_))) {
     const upstream::FailureText& text = upstream::kNoHostText;
     return answer({text.status, std::string(text.body), text.details, {}, text.flag});
   }

@@ -31,7 +31,7 @@ struct RouteTest : Process {
   std::string at(uint32_t slot) {
     return onWorker<std::string>([slot](Worker& worker) {
       const auto pinned = worker.tables().get(slot);
-      return pinned ? std::string(pinned->table->name()) : std::string("none");
+      return pinned ? std::string(pinned->value->name()) : std::string("none");
     });
   }
   std::shared_ptr<const route::TableSlot> rds(const std::string& name) {

@@ -44,7 +44,7 @@ inline std::string bodyOf(const std::string& message) {
 
 struct DataPath {
   DataPath() {
-    settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
+    settings->chain = filter::fixedChain({});
     settings->terminal = std::make_shared<router::RouterSettings>();
     settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
     settings->access_logs.push_back(std::make_shared<session::TestLog>(log));

@@ -8,7 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "source/filter/chain.h"
+#include "source/filter/chain_config.h"
+#include "source/filter/local_reply.h"
 #include "source/filter/terminal.h"
 #include "source/http/codec.h"
 #include "source/observability/stats.h"
@@ -54,7 +55,8 @@ struct ClientCertSettings {
 struct HttpSettings {
   std::string stat_prefix;
   HttpStats stats;
-  std::shared_ptr<const filter::ChainConfig> chain;
+  std::shared_ptr<const filter::ChainSlot> chain;
+  std::shared_ptr<const filter::ReplyMapper> reply_mapper;  // null: local replies go as they are
   std::shared_ptr<const filter::TerminalConfig> terminal;
   // Where the worker's RouteTables keep the table; freed when the last user of these settings is gone.
   std::shared_ptr<const route::TableSlot> route_slot;

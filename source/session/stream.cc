@@ -49,7 +49,12 @@ void Stream::begin(Connection& connection, http::StreamId id) {
 
 void Stream::makeChain() {
   const HttpSettings& settings = connection_->settings();
-  runner_.emplace(*settings.chain, *this, static_cast<filter::Downstream&>(*this));
+  const filter::ChainConfig* chain = &settings.chain->first();
+  if (const std::optional<uint32_t> id = settings.chain->id()) {
+    chain_ = worker_.chains.get(*id);
+    if (chain_) chain = chain_->value.get();
+  }
+  runner_.emplace(*chain, *this, static_cast<filter::Downstream&>(*this));
   terminal_ = settings.terminal->make(worker_.services, *runner_, *this, *this);
   runner_->setTerminal(*terminal_);
   runner_->limitWindow(connection_->bufferLimit());
@@ -78,11 +83,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
     return refuse(*std::move(answer));
   }
   table_ = worker_.tables.get(settings.route_slot->id);
-  if (table_) {
-    route_ = table_->table->match(headers, worker_.services.random.next());
-    if (route_.virtual_host != nullptr) info_.virtual_host_name = route_.virtual_host->name;
-    if (route_.route != nullptr) info_.route_name = route_.route->name;
-  }
+  if (table_) matchRoute();
   if (settings.tracer) [[unlikely]]
     info_.span = settings.tracer->begin({.request = &headers, .info = info_}, worker_.services);
   makeChain();
@@ -92,7 +93,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   }
   if (!end_stream) touch();
   max_duration_ = longestDuration();
-  const bool times_request = settings.request_timeout.count() > 0 && !end_stream && !asks_tunnel_;
+  const bool times_request = timesRequest();
   if (times_request) too_long_.arm(std::min(settings.request_timeout, max_duration_.value_or(milliseconds::max())));
   if (!times_request) armDuration();
   if (end_stream) requestEnded();
@@ -103,6 +104,40 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
     go_on.status = 100;
     connection_->codec_->sendInformational(id_, go_on);
   }
+}
+
+void Stream::matchRoute() {
+  route_ = table_->value->match(request(), worker_.random.next());
+  info_.virtual_host_name = route_.virtual_host != nullptr ? route_.virtual_host->name : std::string_view();
+  info_.route_name = route_.route != nullptr ? route_.route->name : std::string_view();
+}
+
+// The limits of the new route hold from now on; the stream's time counts from its start. A grpc-timeout that the route
+// before has shortened stays so.
+void Stream::chooseRoute() {
+  if (connection_ == nullptr || !table_) return;
+  matchRoute();
+  if (asks_tunnel_ && !mayTunnel()) {
+    worker_.cells.add(connection_->settings().stats.rq_upgrade_refused);
+    return refuse(Reply{403, "", "upgrade_failed"});
+  }
+  max_duration_ = longestDuration();
+  if (!timesRequest()) {
+    too_long_.cancel();
+    armDuration();
+  }
+  idle_.cancel();
+  touch();
+}
+
+// While the request is not whole the timer is that of request_timeout.
+bool Stream::timesRequest() const {
+  return connection_->settings().request_timeout.count() > 0 && !asks_tunnel_ &&
+         info_.request_end == stream::StreamInfo::kNotYet;
+}
+
+const filter::ReplyMapper* Stream::replyMapper() const {
+  return connection_ == nullptr ? nullptr : connection_->settings().reply_mapper.get();
 }
 
 std::optional<milliseconds> Stream::longestDuration() {
@@ -401,6 +436,7 @@ void Stream::cleanUp() {
     terminal_ = nullptr;
   }
   route_ = {};
+  chain_.reset();
   table_.reset();
 }
 

@@ -38,8 +38,9 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
 
   worker::WorkerServices& worker() override { return worker_.services; }
   filter::Calls& calls() override { return worker_.services.calls; }
-  void count(observability::Counter counter) override { worker_.cells.add(counter); }
+  observability::StatsCells& cells() override { return worker_.cells; }
   uint64_t random() override { return worker_.services.random.next(); }
+  Time now() const override { return worker_.loop.now(); }
 
  private:
   friend class SessionWorker;
@@ -56,7 +57,11 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
     if (connection_ != nullptr && response_ended_) finish();
   }
 
+  const filter::ReplyMapper* replyMapper() const override;
+  void chooseRoute() override;
+
   void makeChain();
+  void matchRoute();
   void openWindow();
   bool mayTunnel() const;
   bool awaitsBody() const;
@@ -64,6 +69,7 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   // How long the stream may live; tells the upstream too, in grpc-timeout.
   std::optional<std::chrono::milliseconds> longestDuration();
   void armDuration();
+  bool timesRequest() const;
   // All of the request is here, or what is not is no longer of it: a refused upgrade of HTTP/1 is complete.
   bool requestWhole() const;
   void refuse(filter::Reply reply);
@@ -78,7 +84,8 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   SessionWorker& worker_;
   Connection* connection_ = nullptr;  // null once finished
   http::StreamId id_ = 0;
-  base::LocalPtr<PinnedTable> table_;
+  base::LocalPtr<RouteTables::Pinned> table_;
+  base::LocalPtr<ChainTables::Pinned> chain_;  // null: that of the settings
   filter::Terminal* terminal_ = nullptr;
   std::optional<filter::ChainRunner> runner_;  // none until the head of the request is whole
   bool response_started_ = false;

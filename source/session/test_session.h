@@ -175,7 +175,7 @@ struct TestSession {
                   .calls = filter_calls == nullptr ? no_calls : *filter_calls,
                   .slots = std::move(slots)}),
         worker(services, tables) {
-    settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
+    settings->chain = filter::fixedChain({});
     settings->terminal = std::make_shared<TestTerminalConfig>(terminals);
     settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
     settings->access_logs.push_back(std::make_shared<TestLog>(log));

@@ -4,11 +4,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "source/base/intrusive_list.h"
 #include "source/base/local_ptr.h"
 #include "source/event/loop.h"
+#include "source/filter/chain_config.h"
 #include "source/filter/terminal.h"
 #include "source/observability/stats.h"
 #include "source/route/table.h"
@@ -19,37 +21,45 @@ namespace sluice::session {
 class Connection;
 class Stream;
 
-// A route table as streams of one worker pin it.
-struct PinnedTable : base::LocalCounted {
-  std::shared_ptr<const route::Table> table;
-  // Where the last release goes: freeing a large table is main's work.
-  std::function<void(std::shared_ptr<const route::Table>)>* retire = nullptr;
-  ~PinnedTable() {
-    if (retire != nullptr && *retire) (*retire)(std::move(table));
-  }
-};
-
-// The worker's route tables by slot: a connection manager holds the slot, main refills it.
-class RouteTables {
+// A worker's values by slot: who has a slot gets what main last put there, and pins it for as long as it needs it.
+template <typename T>
+class WorkerSlots {
  public:
-  explicit RouteTables(std::function<void(std::shared_ptr<const route::Table>)> retire) : retire_(std::move(retire)) {}
+  using Value = std::shared_ptr<const T>;
+  // Where the last release of a value goes (freeing something large is main's work); empty: it is freed here.
+  using Retire = std::function<void(Value)>;
 
-  void set(uint32_t slot, std::shared_ptr<const route::Table> table) {
-    if (slot >= tables_.size()) tables_.resize(slot + 1);
-    if (!table) return tables_[slot].reset();
-    tables_[slot] = base::makeLocal<PinnedTable>();
-    tables_[slot]->table = std::move(table);
-    tables_[slot]->retire = &retire_;
+  // A value as streams of this worker pin it.
+  struct Pinned : base::LocalCounted {
+    Pinned(Value value, const Retire* retire) : value(std::move(value)), retire(retire) {}
+    ~Pinned() {
+      if (*retire) (*retire)(std::move(value));
+    }
+    Value value;
+    const Retire* retire;
+  };
+
+  explicit WorkerSlots(Retire retire = {}) : retire_(std::move(retire)) {}
+
+  // Null: the slot is empty again. Streams that have pinned what was there before keep it.
+  void set(uint32_t slot, Value value) {
+    if (slot >= slots_.size()) slots_.resize(slot + 1);
+    slots_[slot] = value ? base::makeLocal<Pinned>(std::move(value), &retire_) : base::LocalPtr<Pinned>();
   }
-  // Null while the slot has no table: every request is then answered 404.
-  base::LocalPtr<PinnedTable> get(uint32_t slot) const {
-    return slot < tables_.size() ? tables_[slot] : base::LocalPtr<PinnedTable>();
+  // Null while the slot is empty.
+  base::LocalPtr<Pinned> get(uint32_t slot) const {
+    return slot < slots_.size() ? slots_[slot] : base::LocalPtr<Pinned>();
   }
 
  private:
-  std::function<void(std::shared_ptr<const route::Table>)> retire_;
-  std::vector<base::LocalPtr<PinnedTable>> tables_;
+  const Retire retire_;
+  std::vector<base::LocalPtr<Pinned>> slots_;
 };
+
+// A connection manager holds the slot, main refills it. While it is empty every request is answered 404.
+using RouteTables = WorkerSlots<route::Table>;
+// Chains that may be exchanged, by the id of their filter::ChainSlot.
+using ChainTables = WorkerSlots<filter::ChainConfig>;
 
 // The date header, made once a second.
 class DateCache {
@@ -74,6 +84,7 @@ class SessionWorker {
   observability::StatsCells& cells;
 
   RouteTables& tables;
+  ChainTables chains;
   DateCache date;
 
   // Stream objects are recycled: taken for a request, given back at the end of the turn in which they finished.

@@ -236,9 +236,8 @@ Value readMetadata(const Operator& op, const Context& context, Scratch&) {
 
 Value readFilterState(const Operator& op, const Context& context, Scratch&) {
   if (!context.info.filter_state) return {};
-  const std::string* found = context.info.filter_state->find(op.text);
-  if (found == nullptr) return {};
-  return text(std::optional<std::string_view>(*found), op.limit);
+  const auto* found = context.info.filter_state->get<FilterState::Object>(op.text);
+  return found == nullptr ? Value{} : text(found->text().substr(0, op.limit));
 }
 
 // --- TLS -------------------------------------------------------------------------------------------------------------

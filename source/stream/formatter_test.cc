@@ -168,12 +168,13 @@ TEST_CASE("metadata and filter state are read by path") {
   exchange.info.metadata().set("f", "nested",
                                {MetadataFields{{"n", {4.0}}, {"list", {MetadataList{{true}, {1.5}, {}}}}}});
   exchange.info.filterState().set("key", "state");
+  exchange.info.filterState().set("silent", std::make_unique<FilterState::Object>());
 
   CHECK(exchange.text("%DYNAMIC_METADATA(f:user)% %METADATA(DYNAMIC:f:user):2%") == "ann\\n an");
   CHECK(exchange.text("%DYNAMIC_METADATA(f:nested:n)% %DYNAMIC_METADATA(f:nested)%") ==
         "4 {\"n\":4,\"list\":[true,1.5,null]}");
   CHECK(exchange.text("%DYNAMIC_METADATA(g)% %DYNAMIC_METADATA(f:user:x)%") == "- -");
-  CHECK(exchange.text("%FILTER_STATE(key:PLAIN)% %FILTER_STATE(other)%") == "state -");
+  CHECK(exchange.text("%FILTER_STATE(key:PLAIN)% %FILTER_STATE(other)% %FILTER_STATE(silent)%") == "state - -");
   CHECK(exchange.json({{"m", leaf("%DYNAMIC_METADATA(f:nested)%")}, {"t", leaf("<%DYNAMIC_METADATA(f:nested:n)%>")}}) ==
         "{\"m\":{\"n\":4,\"list\":[true,1.5,null]},\"t\":\"<4>\"}\n");
 }

@@ -18,34 +18,12 @@
 #include "source/base/local_ptr.h"
 #include "source/http/headers.h"
 #include "source/net/transport.h"
+#include "source/stream/filter_state.h"
 #include "source/stream/metadata.h"
 #include "source/stream/response_flags.h"
 #include "source/stream/span.h"
 
 namespace sluice::stream {
-
-// Small text state that filters share by name, as Envoy's filter state objects serialised as strings.
-class FilterState {
- public:
-  void set(std::string_view name, std::string_view value) {
-    for (auto& [known, text] : values_) {
-      if (known == name) {
-        text = value;
-        return;
-      }
-    }
-    values_.emplace_back(name, value);
-  }
-  const std::string* find(std::string_view name) const {
-    for (const auto& [known, text] : values_) {
-      if (known == name) return &text;
-    }
-    return nullptr;
-  }
-
- private:
-  std::vector<std::pair<std::string, std::string>> values_;
-};
 
 // Facts of the TLS connection that a request went by. Shared with the connection, which may end before the log entry is
 // written: whoever owns the connection makes it once, and each request holds it.

@@ -1,8 +1,8 @@
 // The call-out port: what code on a worker may ask of the world (filters beside their own streams, access loggers, what
 // a worker keeps for itself).
 //
-// A call is a handle: destroying it cancels the call, so no answer outlives its asker. Answers never come inside
-// send(). Thread: the worker's.
+// A call is a handle: destroying it cancels the call, so no answer outlives its asker. Answers never come inside the
+// call that asks. Thread: the worker's.
 #pragma once
 
 #include <chrono>
@@ -39,6 +39,40 @@ struct HttpCallResponse {
 class Call {
  public:
   virtual ~Call() = default;
+};
+
+// --- HTTP in pieces --------------------------------------------------------------------------------------------------
+
+// Told from the loop, never inside a call of the asker; each may destroy the call. After the end (end_stream, trailers
+// or failure) nothing follows.
+class HttpStreamEvents {
+ public:
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+
+  virtual ~HttpStreamEvents() = default;
+  virtual void onHead(uint16_t status, Fields headers, bool end_stream) = 0;
+  // Valid during the call.
+  virtual void onData(std::string_view data, bool end_stream) = 0;
+  virtual void onTrailers(Fields trailers) = 0;
+  // The call failed, before its head or in the middle: as HttpCallResponse::failure.
+  virtual void onFailure(std::string_view failure) = 0;
+  // How many bytes of the body may be brought now. From a host of HTTP/2 more may come, as much as its window; then no
+  // more until there is credit.
+  virtual size_t credit() { return 64 * 1024; }
+  // unsentBytes() has shrunk.
+  virtual void onProgress() {}
+};
+
+// A request whose body goes out, and whose answer comes in, as there is some. It is sent once: what fails is told.
+class HttpStreamCall : public Call {
+ public:
+  // What is sent before there is a connection waits. Nothing more behind `end_stream` or trailers.
+  virtual void sendData(std::string_view data, bool end_stream) = 0;
+  virtual void sendTrailers(HttpStreamEvents::Fields trailers) = 0;
+  // Bytes of the body that wait for the host: who sends much looks at it.
+  virtual size_t unsentBytes() const = 0;
+  // credit() has grown from 0.
+  virtual void resumeReading() = 0;
 };
 
 // --- gRPC ----------------------------------------------------------------------------------------------------------
@@ -82,6 +116,17 @@ class Calls {
   [[nodiscard]] virtual std::unique_ptr<GrpcCall> openGrpc(GrpcCallRequest request, GrpcEvents& events) = 0;
   [[nodiscard]] virtual std::unique_ptr<Call> send(HttpCallRequest request,
                                                    std::function<void(HttpCallResponse)> on_response) = 0;
+  // Opens a call whose body follows by sendData, unless `end_stream`: then the head is all of it. `request.body` and
+  // max_response_body are not used; the timeout is that of the whole call. `events` outlives the handle.
+  // Null where calls are made whole only (main).
+  [[nodiscard]] virtual std::unique_ptr<HttpStreamCall> openHttp(HttpCallRequest, bool /*end_stream*/,
+                                                                 HttpStreamEvents&) {
+    return nullptr;
+  }
+  // Sends a request that goes on when its stream has ended, and whose answer nobody waits for. Without a timeout it
+  // gets 15 s. False: kMaxDetached of this worker are under way, and it was dropped.
+  static constexpr size_t kMaxDetached = 1024;
+  virtual bool sendDetached(HttpCallRequest) { return false; }
   // Runs `on_expiry` once after `delay`.
   [[nodiscard]] virtual std::unique_ptr<Call> after(std::chrono::milliseconds delay,
                                                     std::function<void()> on_expiry) = 0;

@@ -31,6 +31,11 @@ class MainCalls : public Calls {
   std::unique_ptr<Call> after(std::chrono::milliseconds delay, std::function<void()> on_expiry) override {
     return std::make_unique<TimerCall>(main_.loop.timers(), delay, std::move(on_expiry));
   }
+  bool sendDetached(HttpCallRequest request) override {
+    main_.postToWorker(
+        [request = std::move(request)](WorkerServices& worker) { worker.calls.sendDetached(request); });
+    return true;
+  }
   void count(std::string_view cluster, std::string_view name, uint64_t n) override {
     main_.postToWorker([cluster = std::string(cluster), name = std::string(name), n](WorkerServices& worker) {
       worker.calls.count(cluster, name, n);

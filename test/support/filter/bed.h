@@ -79,7 +79,7 @@ struct Events {
 // One exchange: the client and the session's clock are the bed's, the upstream and the call-outs are the suite's.
 class Bed {
  public:
-  using Chain = std::vector<std::shared_ptr<const HttpFilterFactory>>;
+  using Chain = std::vector<ChainConfig::Entry>;
 
   virtual ~Bed() = default;
 

@@ -16,6 +16,17 @@ FakeGrpcCall::~FakeGrpcCall() {
   std::erase(calls_.grpc, this);
 }
 
+FakeHttpCall::~FakeHttpCall() {
+  std::erase(calls_.http, this);
+}
+
+std::unique_ptr<HttpStreamCall> FakeCalls::openHttp(HttpCallRequest request, bool end_stream,
+                                                    HttpStreamEvents& events) {
+  auto call = std::make_unique<FakeHttpCall>(*this, std::move(request), end_stream, events);
+  http.push_back(call.get());
+  return call;
+}
+
 std::unique_ptr<GrpcCall> FakeCalls::openGrpc(GrpcCallRequest request, GrpcEvents& events) {
   auto call = std::make_unique<FakeGrpcCall>(*this, std::move(request), events);
   grpc.push_back(call.get());
@@ -150,13 +161,8 @@ std::shared_ptr<const route::Table> tableOf(std::vector<std::shared_ptr<const ro
   return *route::Table::build(std::move(spec));
 }
 
-Harness::Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories,
-                 std::vector<std::shared_ptr<const route::PerFilterConfig>> route_settings)
-    : stream(calls),
-      client(log),
-      terminal(log),
-      config_(entriesOf(std::move(factories))),
-      table_(tableOf(std::move(route_settings))) {
+Harness::Harness(std::vector<ChainConfig::Entry> entries, std::shared_ptr<const route::Table> table)
+    : stream(calls), client(log), terminal(log), config_(std::move(entries)), table_(std::move(table)) {
   base::Arena arena;
   http::RequestHeaders any(arena);
   any.path = "/";
@@ -203,36 +209,39 @@ class ScriptedFilter : public HttpFilter {
  public:
   explicit ScriptedFilter(const Script& script) : script_(script) {}
 
-  HookResult onRequestHeaders(http::RequestHeaders& headers, Stream& stream) override {
-    return run("request headers", script_.request_headers, headers, stream);
+  HookResult onRequestHeaders(http::RequestHeaders& headers, Context& context) override {
+    return run("request headers", script_.request_headers, headers, context);
   }
-  HookResult onRequestData(Chunk& chunk, Stream& stream) override {
-    return run("request data " + std::string(chunk.bytes()), script_.request_data, chunk, stream);
+  HookResult onRequestData(Chunk& chunk, Context& context) override {
+    return run("request data " + std::string(chunk.bytes()), script_.request_data, chunk, context);
   }
-  HookResult onRequestBody(Body& body, Stream& stream) override {
-    return run("request body " + std::string(body.bytes()), script_.request_body, body, stream);
+  HookResult onRequestBody(Body& body, Context& context) override {
+    return run("request body " + std::string(body.bytes()), script_.request_body, body, context);
   }
-  HookResult onRequestTrailers(http::Trailers& trailers, Stream& stream) override {
-    return run("request trailers", script_.request_trailers, trailers, stream);
+  HookResult onRequestTrailers(http::Trailers& trailers, Context& context) override {
+    return run("request trailers", script_.request_trailers, trailers, context);
   }
-  HookResult onResponseHeaders(http::ResponseHeaders& headers, Stream& stream) override {
-    return run("response headers", script_.response_headers, headers, stream);
+  HookResult onResponseHeaders(http::ResponseHeaders& headers, Context& context) override {
+    return run("response headers", script_.response_headers, headers, context);
   }
-  HookResult onResponseData(Chunk& chunk, Stream& stream) override {
-    return run("response data " + std::string(chunk.bytes()), script_.response_data, chunk, stream);
+  HookResult onResponseData(Chunk& chunk, Context& context) override {
+    return run("response data " + std::string(chunk.bytes()), script_.response_data, chunk, context);
   }
-  HookResult onResponseBody(Body& body, Stream& stream) override {
-    return run("response body " + std::string(body.bytes()), script_.response_body, body, stream);
+  HookResult onResponseBody(Body& body, Context& context) override {
+    return run("response body " + std::string(body.bytes()), script_.response_body, body, context);
   }
-  HookResult onResponseTrailers(http::Trailers& trailers, Stream& stream) override {
-    return run("response trailers", script_.response_trailers, trailers, stream);
+  HookResult onResponseTrailers(http::Trailers& trailers, Context& context) override {
+    return run("response trailers", script_.response_trailers, trailers, context);
+  }
+  void onStreamEnd(Context& context) override {
+    if (script_.stream_end) script_.stream_end(context);
   }
 
  private:
   template <typename Hook, typename Message>
-  HookResult run(const std::string& what, const Hook& hook, Message& message, Stream& stream) {
+  HookResult run(const std::string& what, const Hook& hook, Message& message, Context& context) {
     if (script_.log != nullptr) script_.log->push_back(script_.name + "." + what);
-    return hook ? hook(message, stream) : HookResult(Next{});
+    return hook ? hook(message, context) : HookResult(Next{});
   }
   const Script& script_;
 };

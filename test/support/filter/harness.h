@@ -61,11 +61,46 @@ class FakeGrpcCall : public GrpcCall {
   GrpcEvents& events_;
 };
 
+// An HTTP call in pieces that the test answers.
+class FakeHttpCall : public HttpStreamCall {
+ public:
+  FakeHttpCall(FakeCalls& calls, HttpCallRequest request, bool end_stream, HttpStreamEvents& events)
+      : request(std::move(request)), ended(end_stream), events(events), calls_(calls) {}
+  ~FakeHttpCall() override;
+
+  void sendData(std::string_view data, bool end_stream) override {
+    body.append(data);
+    ended |= end_stream;
+  }
+  void sendTrailers(Fields fields) override {
+    trailers = std::move(fields);
+    ended = true;
+  }
+  size_t unsentBytes() const override { return unsent; }
+  void resumeReading() override { ++resumed; }
+
+  const HttpCallRequest request;
+  std::string body;  // sent by the filter
+  Fields trailers;
+  bool ended;  // the filter's side
+  size_t unsent = 0;
+  int resumed = 0;
+  HttpStreamEvents& events;  // the host's side; each event may destroy the call
+
+ private:
+  FakeCalls& calls_;
+};
+
 // Call-outs that the test answers.
 class FakeCalls : public Calls {
  public:
   std::unique_ptr<GrpcCall> openGrpc(GrpcCallRequest request, GrpcEvents& events) override;
   std::unique_ptr<Call> send(HttpCallRequest request, std::function<void(HttpCallResponse)> on_response) override;
+  std::unique_ptr<HttpStreamCall> openHttp(HttpCallRequest request, bool end_stream, HttpStreamEvents& events) override;
+  bool sendDetached(HttpCallRequest request) override {
+    detached.push_back(std::move(request));
+    return true;
+  }
   std::unique_ptr<Call> after(std::chrono::milliseconds delay, std::function<void()> on_expiry) override;
   void count(std::string_view cluster, std::string_view name, uint64_t n) override {
     counts[std::string(cluster).append(".").append(name)] += n;
@@ -76,8 +111,10 @@ class FakeCalls : public Calls {
   bool isTimer(size_t index) const { return waiting_[index]->timer; }
   // Expires the first timer that waits.
   void expire();
-  // gRPC calls that are open at this side.
+  // Calls that are open at this side.
   std::vector<FakeGrpcCall*> grpc;
+  std::vector<FakeHttpCall*> http;
+  std::vector<HttpCallRequest> detached;
   const HttpCallRequest& request(size_t index = 0) const { return waiting_[index]->request; }
   // Of a timer its expiry, whatever the response.
   void answer(HttpCallResponse response, size_t index = 0);
@@ -106,15 +143,19 @@ class FakeStream : public Stream {
     if (!worker_) worker_ = std::make_unique<worker::testing::TestWorker>(&calls_);
     return worker_->services;
   }
-  void count(observability::Counter counter) override { ++counts[counter.id]; }
+  observability::StatsCells& cells() override { return cells_; }
   uint64_t random() override { return next_random; }
+  Time now() const override { return time; }
   void setRoute(const route::Match& match) { route_ = match; }
 
-  std::map<uint32_t, int> counts;  // by the counter's id
   uint64_t next_random = 0;
+  Time time{};
 
  private:
+  void chooseRoute() override { route_ = route_.table->match(request(), next_random); }
+
   FakeCalls& calls_;
+  observability::StatsCells cells_;
   std::unique_ptr<worker::testing::TestWorker> worker_;  // made for who asks
 };
 
@@ -145,7 +186,9 @@ class FakeClient : public Downstream, public ClientRecord {
   void armDeadline(std::chrono::milliseconds) override {}
   void requestCreditGrew() override { ++credit_grew; }
   void tunnelEnded() override {}
+  const ReplyMapper* replyMapper() const override { return mapper; }
 
+  const ReplyMapper* mapper = nullptr;
   size_t unsent = 0;
   int credit_grew = 0;
 
@@ -185,6 +228,7 @@ class FakeTerminal : public Terminal {
   Stream* stream_ = nullptr;
 };
 
+// Named "f0", "f1" and so on, with the slots 0, 1 and so on.
 std::vector<ChainConfig::Entry> entriesOf(std::vector<std::shared_ptr<const HttpFilterFactory>> factories);
 
 // One route for everything; `settings`: its own ones for the filters, by position; null for none.
@@ -194,15 +238,17 @@ class Harness {
  public:
   // `route_settings`: the route's own settings for the filters, by position; null for none.
   explicit Harness(std::vector<std::shared_ptr<const HttpFilterFactory>> factories,
-                   std::vector<std::shared_ptr<const route::PerFilterConfig>> route_settings = {});
+                   std::vector<std::shared_ptr<const route::PerFilterConfig>> route_settings = {})
+      : Harness(entriesOf(std::move(factories)), tableOf(std::move(route_settings))) {}
+  Harness(std::vector<ChainConfig::Entry> entries, std::shared_ptr<const route::Table> table);
   ~Harness() {
     runner.reset();
     if (own_terminal_ != nullptr) own_terminal_->~Terminal();
   }
 
   // Ends the chain in a terminal filter instead of `terminal`. Before the request.
-  void endIn(const TerminalConfig& config, worker::WorkerServices& services) {
-    own_terminal_ = config.make(services, *runner, stream, client);
+  void endIn(const TerminalConfig& config) {
+    own_terminal_ = config.make(stream.worker(), *runner, stream, client);
     runner->setTerminal(*own_terminal_);
   }
 
@@ -213,7 +259,7 @@ class Harness {
   void respond(uint16_t status, const Fields& fields, bool end_stream);
   void responseTrailers(const Fields& fields);
   // How often a counter with this id was counted.
-  int counted(observability::Counter counter) { return stream.counts[counter.id]; }
+  int counted(observability::Counter counter) { return static_cast<int>(stream.cells().read(counter.id)); }
 
   Log log;
   FakeCalls calls;
@@ -233,15 +279,16 @@ class Harness {
 // A filter whose hooks are functions; hooks without one go on. Every call is logged as "NAME.HOOK".
 struct Script {
   std::string name = "f";
-  uint8_t hooks = 0x3f;  // all
-  std::function<HookResult(http::RequestHeaders&, Stream&)> request_headers = {};
-  std::function<HookResult(Chunk&, Stream&)> request_data = {};
-  std::function<HookResult(Body&, Stream&)> request_body = {};
-  std::function<HookResult(http::Trailers&, Stream&)> request_trailers = {};
-  std::function<HookResult(http::ResponseHeaders&, Stream&)> response_headers = {};
-  std::function<HookResult(Chunk&, Stream&)> response_data = {};
-  std::function<HookResult(Body&, Stream&)> response_body = {};
-  std::function<HookResult(http::Trailers&, Stream&)> response_trailers = {};
+  uint8_t hooks = 0x3f;  // all that are logged
+  std::function<HookResult(http::RequestHeaders&, Context&)> request_headers = {};
+  std::function<HookResult(Chunk&, Context&)> request_data = {};
+  std::function<HookResult(Body&, Context&)> request_body = {};
+  std::function<HookResult(http::Trailers&, Context&)> request_trailers = {};
+  std::function<HookResult(http::ResponseHeaders&, Context&)> response_headers = {};
+  std::function<HookResult(Chunk&, Context&)> response_data = {};
+  std::function<HookResult(Body&, Context&)> response_body = {};
+  std::function<HookResult(http::Trailers&, Context&)> response_trailers = {};
+  std::function<void(Context&)> stream_end = {};  // not logged
   Log* log = nullptr;
 };
 

@@ -22,38 +22,39 @@ class Guard : public HttpFilter {
   Guard(HttpFilter* inner, Watch& watch) : inner_(inner), watch_(watch) {}
   ~Guard() override { inner_->~HttpFilter(); }
 
-  HookResult onRequestHeaders(http::RequestHeaders& headers, Stream& stream) override {
-    enter(request_, kHead, stream.headersOnly(), "request headers");
-    return leave(request_, inner_->onRequestHeaders(headers, stream));
+  HookResult onRequestHeaders(http::RequestHeaders& headers, Context& context) override {
+    enter(request_, kHead, context.requestHeadersOnly(), "request headers");
+    return leave(request_, inner_->onRequestHeaders(headers, context));
   }
-  HookResult onRequestData(Chunk& chunk, Stream& stream) override {
+  HookResult onRequestData(Chunk& chunk, Context& context) override {
     enter(request_, kBody, chunk.endStream(), "request data");
-    return leave(request_, inner_->onRequestData(chunk, stream));
+    return leave(request_, inner_->onRequestData(chunk, context));
   }
-  HookResult onRequestBody(Body& body, Stream& stream) override {
+  HookResult onRequestBody(Body& body, Context& context) override {
     enterBody(request_, "request body");
-    return leave(request_, inner_->onRequestBody(body, stream));
+    return leave(request_, inner_->onRequestBody(body, context));
   }
-  HookResult onRequestTrailers(http::Trailers& trailers, Stream& stream) override {
+  HookResult onRequestTrailers(http::Trailers& trailers, Context& context) override {
     enter(request_, kTail, true, "request trailers");
-    return leave(request_, inner_->onRequestTrailers(trailers, stream));
+    return leave(request_, inner_->onRequestTrailers(trailers, context));
   }
-  HookResult onResponseHeaders(http::ResponseHeaders& headers, Stream& stream) override {
-    enter(response_, kHead, stream.headersOnly(), "response headers");
-    return leave(response_, inner_->onResponseHeaders(headers, stream));
+  HookResult onResponseHeaders(http::ResponseHeaders& headers, Context& context) override {
+    enter(response_, kHead, context.responseHeadersOnly(), "response headers");
+    return leave(response_, inner_->onResponseHeaders(headers, context));
   }
-  HookResult onResponseData(Chunk& chunk, Stream& stream) override {
+  HookResult onResponseData(Chunk& chunk, Context& context) override {
     enter(response_, kBody, chunk.endStream(), "response data");
-    return leave(response_, inner_->onResponseData(chunk, stream));
+    return leave(response_, inner_->onResponseData(chunk, context));
   }
-  HookResult onResponseBody(Body& body, Stream& stream) override {
+  HookResult onResponseBody(Body& body, Context& context) override {
     enterBody(response_, "response body");
-    return leave(response_, inner_->onResponseBody(body, stream));
+    return leave(response_, inner_->onResponseBody(body, context));
   }
-  HookResult onResponseTrailers(http::Trailers& trailers, Stream& stream) override {
+  HookResult onResponseTrailers(http::Trailers& trailers, Context& context) override {
     enter(response_, kTail, true, "response trailers");
-    return leave(response_, inner_->onResponseTrailers(trailers, stream));
+    return leave(response_, inner_->onResponseTrailers(trailers, context));
   }
+  void onStreamEnd(Context& context) override { inner_->onStreamEnd(context); }
 
  private:
   enum Phase { kNothing, kHead, kBody, kTail };
@@ -110,11 +111,10 @@ class GuardFactory : public HttpFilterFactory {
 
 constexpr size_t kHookCount = 6;
 constexpr size_t kMaxSessionRuns = 1000;  // each takes some system calls
-const Reply kHookReply{418, "no", "hook_replied"};
 
 // Replies at one hook.
 Script replier(size_t hook) {
-  const auto reply = [](auto&, Stream&) -> HookResult { return Reply(kHookReply); };
+  const auto reply = [](auto&, Context&) -> HookResult { return Reply{418, "no", "hook_replied"}; };
   Script script{.name = "replier", .hooks = static_cast<uint8_t>(1 << hook)};
   if (hook == 0) script.request_headers = reply;
   if (hook == 1) script.request_data = reply;
@@ -141,8 +141,8 @@ class ChainBed : public Bed {
  public:
   void begin(Chain chain, Events request, Choices&) override {
     request_ = std::move(request);
-    harness_.emplace(std::move(chain));
-    if (suite_.terminal) harness_->endIn(*suite_.terminal, {loop_, cells_});
+    harness_.emplace(std::move(chain), suite_.table);
+    if (suite_.terminal) harness_->endIn(*suite_.terminal);
   }
   bool mayBringRequest() override {
     if (request_->done()) return false;
@@ -187,9 +187,6 @@ class ChainBed : public Bed {
 
  private:
   const Suite& suite_;
-  event::SimulatedLoop loop_;
-  observability::StatsRegistry registry_;
-  observability::StatsCells& cells_ = registry_.makeCells();
   std::optional<Events> request_;
   std::optional<Harness> harness_;
 };
@@ -232,13 +229,14 @@ class Run {
   // Splits are tried at each byte; where the order is what matters, bodies of a byte or two do.
   size_t pickSplit(const Message& message) { return message.body.empty() ? 0 : choices_.pick(message.body.size()); }
 
-  std::vector<std::shared_ptr<const HttpFilterFactory>> chain() {
-    std::vector<std::shared_ptr<const HttpFilterFactory>> factories = suite_.chain();
+  Bed::Chain chain() {
+    Bed::Chain entries = suite_.entries ? suite_.entries() : entriesOf(suite_.chain());
     script_ = replier(hook_);
-    if (fault_ == Fault::kReplyInFront) factories.insert(factories.begin(), scripted(script_));
-    if (fault_ == Fault::kReplyBehind) factories.push_back(scripted(script_));
-    for (auto& factory : factories) factory = std::make_shared<GuardFactory>(std::move(factory), watch_);
-    return factories;
+    constexpr route::FilterSlot kNoSlot = 1000;
+    if (fault_ == Fault::kReplyInFront) entries.insert(entries.begin(), {"replier", scripted(script_), kNoSlot});
+    if (fault_ == Fault::kReplyBehind) entries.push_back({"replier", scripted(script_), kNoSlot});
+    for (auto& entry : entries) entry.factory = std::make_shared<GuardFactory>(std::move(entry.factory), watch_);
+    return entries;
   }
 
   ChainRunner& runner() { return *bed_.runner(); }
@@ -419,11 +417,17 @@ class Run {
     if (!gone && !client.complete && client.reset.empty()) watch_.report("no response, and no reset");
     if (!faultless()) return;
     if (!client.complete || !from_upstream) watch_.report("no response though nothing went wrong");
-    if (suite_.response.has_trailers && client.trailers.size() != suite_.response_trailers_due)
-      watch_.report("the response lost its trailers");
-    if (bed_.requestDone() && terminal.complete && suite_.request.has_trailers && terminal.trailers.size() != 1) {
-      watch_.report("the request lost its trailers");
+    if (client.trailers.size() != trailersDue(suite_.response, suite_.response_trailers_due)) {
+      watch_.report("the response has not its trailers");
     }
+    if (suite_.answers_itself && terminal.heads > 0) watch_.report("the upstream was asked");
+    const size_t due = trailersDue(suite_.request, suite_.request_trailers_due);
+    if (bed_.requestDone() && terminal.complete && terminal.trailers.size() != due) {
+      watch_.report("the request has not its trailers");
+    }
+  }
+  static size_t trailersDue(const Message& message, std::optional<size_t> due) {
+    return due.value_or(message.has_trailers ? 1 : 0);
   }
   // A local reply to a gRPC request: 200 with the status in its head.
   bool repliedAsGrpc() {

@@ -22,6 +22,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,10 @@ struct Message {
 struct Suite {
   // The chain anew for each run, with what state it has.
   std::function<std::vector<std::shared_ptr<const HttpFilterFactory>>()> chain;
+  // In place of `chain`, where more is to be said of a filter than its factory.
+  std::function<std::vector<ChainConfig::Entry>()> entries = {};
+  // Has a route for POST of "/" to "a.example".
+  std::shared_ptr<const route::Table> table = tableOf();
   // The end of the chain; null: the suite is the upstream, and brings the response. `response` then says only whether
   // trailers are due.
   std::shared_ptr<const TerminalConfig> terminal = {};
@@ -46,8 +51,11 @@ struct Suite {
   // What the other side gets of a body.
   std::function<std::string(std::string_view)> request_due = [](std::string_view body) { return std::string(body); };
   std::function<std::string(std::string_view)> response_due = [](std::string_view body) { return std::string(body); };
-  // How many trailers the client gets of a response that has one.
-  size_t response_trailers_due = 1;
+  // How many trailers the other side gets; nullopt: as many as the message has.
+  std::optional<size_t> request_trailers_due = {};
+  std::optional<size_t> response_trailers_due = {};
+  // The chain answers itself: the upstream gets no request.
+  bool answers_itself = false;
   // The answer of a call-out that works, and those of which one may come instead.
   std::function<HttpCallResponse(const HttpCallRequest&)> answer = [](const HttpCallRequest&) {
     return HttpCallResponse{.status = 200};

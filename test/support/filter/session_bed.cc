@@ -209,7 +209,7 @@ class SessionBed : public Bed {
   SessionBed(const Suite& suite, Protocol protocol)
       : suite_(suite), is_http2_(protocol == Protocol::kHttp2), session_(&calls_) {
     session_.settings->codec_type = is_http2_ ? session::CodecType::kHttp2 : session::CodecType::kHttp1;
-    session_.tables.set(0, tableOf());
+    session_.tables.set(0, suite.table);
     // What filters count has ids that tests made up.
     for (int i = 0; i < 64; ++i) session_.stats.counter("filter" + std::to_string(i));
     session_.settings->terminal = std::make_shared<WatchedConfig>(*this);
@@ -224,7 +224,7 @@ class SessionBed : public Bed {
     terminal_.emplace(log_);
     streams_ = 0;
     gone_ = false;
-    session_.settings->chain = std::make_shared<ChainConfig>(entriesOf(std::move(chain)));
+    session_.settings->chain = fixedChain(std::move(chain));
     socket_ = session_.connect(http::h1::makeServerCodec, h2::makeServerCodec);
     if (is_http2_) {
       reader_ = std::make_unique<Http2Reader>(record_);

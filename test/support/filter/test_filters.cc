@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/strings/ascii.h"
-#include "source/filter/stream.h"
+#include "source/filter/context.h"
 
 namespace sluice::filter::testing {
 namespace {
@@ -14,12 +14,18 @@ std::string upper(std::string_view text) {
 
 class Rewriter : public HttpFilter {
  public:
-  HookResult onRequestHeaders(http::RequestHeaders& headers, Stream&) override { return head(headers); }
-  HookResult onRequestData(Chunk& chunk, Stream&) override { return data(chunk); }
-  HookResult onRequestTrailers(http::Trailers& trailers, Stream& stream) override { return tail(trailers, stream); }
-  HookResult onResponseHeaders(http::ResponseHeaders& headers, Stream&) override { return head(headers); }
-  HookResult onResponseData(Chunk& chunk, Stream&) override { return data(chunk); }
-  HookResult onResponseTrailers(http::Trailers& trailers, Stream& stream) override { return tail(trailers, stream); }
+  HookResult onRequestHeaders(http::RequestHeaders& headers, Context&) override { return head(headers); }
+  HookResult onRequestData(Chunk& chunk, Context&) override { return data(chunk); }
+  HookResult onRequestTrailers(http::Trailers& trailers, Context& context) override {
+    context.emitRequestData("!");
+    return tail(trailers);
+  }
+  HookResult onResponseHeaders(http::ResponseHeaders& headers, Context&) override { return head(headers); }
+  HookResult onResponseData(Chunk& chunk, Context&) override { return data(chunk); }
+  HookResult onResponseTrailers(http::Trailers& trailers, Context& context) override {
+    context.emitResponseData("!");
+    return tail(trailers);
+  }
 
  private:
   HookResult head(http::HeaderList& headers) {
@@ -30,8 +36,7 @@ class Rewriter : public HttpFilter {
     chunk.replace(upper(chunk.bytes()) + (chunk.endStream() ? "!" : ""));
     return Next{};
   }
-  HookResult tail(http::Trailers& trailers, Stream& stream) {
-    stream.emitData("!");
+  HookResult tail(http::Trailers& trailers) {
     trailers.set("mark", "rewritten");
     return Next{};
   }
@@ -39,23 +44,23 @@ class Rewriter : public HttpFilter {
 
 class Exchanger : public HttpFilter {
  public:
-  HookResult onRequestHeaders(http::RequestHeaders&, Stream& stream) override {
-    return ask(request_, "/request/headers", {}, stream);
+  HookResult onRequestHeaders(http::RequestHeaders&, Context& context) override {
+    return ask(request_, "/request/headers", {}, context);
   }
-  HookResult onRequestData(Chunk& chunk, Stream& stream) override {
-    return ask(request_, "/request/data", chunk.bytes(), stream);
+  HookResult onRequestData(Chunk& chunk, Context& context) override {
+    return ask(request_, "/request/data", chunk.bytes(), context);
   }
-  HookResult onRequestTrailers(http::Trailers&, Stream& stream) override {
-    return ask(request_, "/request/trailers", {}, stream);
+  HookResult onRequestTrailers(http::Trailers&, Context& context) override {
+    return ask(request_, "/request/trailers", {}, context);
   }
-  HookResult onResponseHeaders(http::ResponseHeaders&, Stream& stream) override {
-    return ask(response_, "/response/headers", {}, stream);
+  HookResult onResponseHeaders(http::ResponseHeaders&, Context& context) override {
+    return ask(response_, "/response/headers", {}, context);
   }
-  HookResult onResponseData(Chunk& chunk, Stream& stream) override {
-    return ask(response_, "/response/data", chunk.bytes(), stream);
+  HookResult onResponseData(Chunk& chunk, Context& context) override {
+    return ask(response_, "/response/data", chunk.bytes(), context);
   }
-  HookResult onResponseTrailers(http::Trailers&, Stream& stream) override {
-    return ask(response_, "/response/trailers", {}, stream);
+  HookResult onResponseTrailers(http::Trailers&, Context& context) override {
+    return ask(response_, "/response/trailers", {}, context);
   }
 
  private:
@@ -66,12 +71,12 @@ class Exchanger : public HttpFilter {
     bool data = false;
   };
 
-  HookResult ask(Way& way, const std::string& path, std::string_view bytes, Stream& stream) {
-    way.token = stream.resumeToken();
+  HookResult ask(Way& way, const std::string& path, std::string_view bytes, Context& context) {
+    way.token = context.resumeToken();
     way.head = path.ends_with("headers");
     way.data = path.ends_with("data");
     HttpCallRequest request{.cluster = "peer", .method = "POST", .path = path, .body = std::string(bytes)};
-    way.call = stream.calls().send(std::move(request), [&way](HttpCallResponse answer) { answered(way, answer); });
+    way.call = context.calls().send(std::move(request), [&way](HttpCallResponse answer) { answered(way, answer); });
     return Pause{};
   }
   static void answered(Way& way, HttpCallResponse& answer) {
@@ -85,13 +90,6 @@ class Exchanger : public HttpFilter {
   }
 
   Way request_, response_;
-};
-
-template <typename Filter>
-class Factory : public HttpFilterFactory {
- public:
-  uint8_t hooks() const override { return 0x3f; }
-  HttpFilter* create(base::Arena& arena) const override { return makeIn<Filter>(arena); }
 };
 
 }  // namespace

@@ -3,16 +3,16 @@
 #include <string>
 
 #include "absl/strings/numbers.h"
-#include "source/filter/stream.h"
+#include "source/filter/context.h"
 
 namespace sluice::extensions::filters::http::buffer {
 
 using filter::HookResult;
 using sluice::http::Name;
 
-HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) {
-  if (stream.headersOnly()) return filter::Next{};
-  const auto* route = stream.routeConfigAs<RouteSettings>();
+HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) {
+  if (context.requestHeadersOnly()) return filter::Next{};
+  const auto* route = context.routeConfigAs<RouteSettings>();
   const uint32_t limit = (route != nullptr ? route->settings : settings_).max_request_bytes;
   uint64_t length = 0;
   const std::optional<std::string_view> announced = headers.get(Name::kContentLength);
@@ -23,11 +23,11 @@ HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filte
   return filter::Collect{limit};
 }
 
-HookResult Filter::onRequestBody(filter::Body& body, filter::Stream& stream) {
+HookResult Filter::onRequestBody(filter::Body& body, filter::Context& context) {
   // In HTTP/1 a message has either a content-length or trailers. A tunnel has neither.
-  if (stream.request().wantsTunnel()) return filter::Next{};
-  if (!stream.request().has(Name::kContentLength) && stream.requestTrailers().empty()) {
-    stream.request().add(Name::kContentLength, std::to_string(body.bytes().size()));
+  if (context.request().wantsTunnel()) return filter::Next{};
+  if (!context.request().has(Name::kContentLength) && context.requestTrailers().empty()) {
+    context.request().add(Name::kContentLength, std::to_string(body.bytes().size()));
   }
   return filter::Next{};
 }

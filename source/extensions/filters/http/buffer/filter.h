@@ -23,22 +23,13 @@ class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
-  filter::HookResult onRequestBody(filter::Body& body, filter::Stream& stream) override;
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestBody(filter::Body& body, filter::Context& context) override;
 
  private:
   const Settings& settings_;
 };
 
-class FilterFactory : public filter::HttpFilterFactory {
- public:
-  explicit FilterFactory(Settings settings) : settings_(settings) {}
-
-  uint8_t hooks() const override { return filter::kRequestHeaders; }
-  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
-
- private:
-  const Settings settings_;
-};
+using FilterFactory = filter::Factory<Filter, Settings>;
 
 }  // namespace sluice::extensions::filters::http::buffer

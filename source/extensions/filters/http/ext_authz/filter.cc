@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
-#include "source/filter/stream.h"
+#include "source/filter/context.h"
 #include "source/http/grpc.h"
 #include "source/stream/format_context.h"
 
@@ -43,30 +43,30 @@ void forEachName(std::string_view list, Visit visit) {
 
 }  // namespace
 
-HookResult Filter::onRequestHeaders(RequestHeaders&, filter::Stream& stream) {
+HookResult Filter::onRequestHeaders(RequestHeaders&, filter::Context& context) {
   body_ = settings_.body;
-  if (const auto* route = stream.routeConfigAs<RouteSettings>()) {
+  if (const auto* route = context.routeConfigAs<RouteSettings>()) {
     if (route->skip) {
-      stream.count(settings_.stats.disabled);
+      context.count(settings_.stats.disabled);
       return filter::Next{};
     }
     if (route->no_body) body_.reset();
     if (route->body) body_ = route->body;
   }
-  if (!body_ || stream.headersOnly()) return ask({}, stream);
+  if (!body_ || context.requestHeadersOnly()) return ask({}, context);
   return filter::Collect{body_->max_request_bytes, body_->allow_partial};
 }
 
-HookResult Filter::onRequestBody(filter::Body& body, filter::Stream& stream) {
+HookResult Filter::onRequestBody(filter::Body& body, filter::Context& context) {
   const std::string_view bytes = body.bytes().substr(0, body_->max_request_bytes);
   body_partial_ = !body.complete() || bytes.size() < body.bytes().size();
-  return ask(bytes, stream);
+  return ask(bytes, context);
 }
 
-HookResult Filter::ask(std::string_view body, filter::Stream& stream) {
-  if (settings_.grpc) return askGrpc(body, stream);
-  const RequestHeaders& client = stream.request();
-  RequestHeaders headers(stream.arena());
+HookResult Filter::ask(std::string_view body, filter::Context& context) {
+  if (settings_.grpc) return askGrpc(body, context);
+  const RequestHeaders& client = context.request();
+  RequestHeaders headers(context.arena());
   for (const Field& field : client) {
     if (framing(field.id) || settings_.disallowed_headers.matches(field.name)) continue;
     if (field.id == Name::kAuthorization || settings_.allowed_headers.matches(field.name)) {
@@ -76,7 +76,7 @@ HookResult Filter::ask(std::string_view body, filter::Stream& stream) {
   headers.remove(kPartialBody);
   if (body_) headers.addView(kPartialBody, body_partial_ ? "true" : "false");
   if (!settings_.headers_to_add.empty()) {
-    settings_.headers_to_add.apply(headers, stream::FormatContext{.request = &client, .info = stream.info()});
+    settings_.headers_to_add.apply(headers, stream::FormatContext{.request = &client, .info = context.info()});
   }
 
   filter::HttpCallRequest request;
@@ -94,22 +94,22 @@ HookResult Filter::ask(std::string_view body, filter::Stream& stream) {
   for (const Field& field : headers) request.headers.emplace_back(field.name, field.value);
   request.body = body;
   request.timeout = settings_.timeout;
-  token_ = stream.resumeToken();
-  call_ = stream.calls().send(std::move(request),
-                              [this, &stream](HttpCallResponse response) { answered(std::move(response), stream); });
+  token_ = context.resumeToken();
+  call_ = context.calls().send(std::move(request),
+                               [this, &context](HttpCallResponse response) { answered(std::move(response), context); });
   return filter::Pause{};
 }
 
-void Filter::answered(HttpCallResponse response, filter::Stream& stream) {
+void Filter::answered(HttpCallResponse response, filter::Context& context) {
   if (!token_) return;  // the stream was answered meanwhile
   if (response.status == 0) {
     const bool malformed = response.failure == "protocol_error" || response.failure == "response_too_large";
-    return failed(malformed, stream);
+    return failed(malformed, context);
   }
-  if (response.status >= 500) return failed(false, stream);
-  if (response.status == 200) return allowed(response, stream);
+  if (response.status >= 500) return failed(false, context);
+  if (response.status == 200) return allowed(response, context);
 
-  stream.count(settings_.stats.denied);
+  context.count(settings_.stats.denied);
   Reply reply{response.status,
               std::move(response.body),
               "ext_authz_denied",
@@ -136,9 +136,9 @@ void Filter::stripIdentity(RequestHeaders& headers) const {
   });
 }
 
-void Filter::allowed(const HttpCallResponse& response, filter::Stream& stream) {
-  stream.count(settings_.stats.ok);
-  RequestHeaders& headers = stream.request();
+void Filter::allowed(const HttpCallResponse& response, filter::Context& context) {
+  context.count(settings_.stats.ok);
+  RequestHeaders& headers = context.request();
   stripIdentity(headers);
   for (const auto& [name, value] : response.headers) {
     if (name == kHeadersToRemove) {
@@ -156,19 +156,19 @@ void Filter::allowed(const HttpCallResponse& response, filter::Stream& stream) {
     if (settings_.upstream_headers.matches(name)) {
       headers.add(name, value);
     } else if (settings_.upstream_headers_to_append.matches(name)) {
-      headers.append(stream.arena().copy(name), value);
+      headers.append(context.arena().copy(name), value);
     }
     if (settings_.client_headers_on_success.matches(name)) for_client_.emplace_back(name, value);
   }
   token_.resume();
 }
 
-void Filter::failed(bool malformed, filter::Stream& stream) {
-  stream.count(settings_.stats.error);
+void Filter::failed(bool malformed, filter::Context& context) {
+  context.count(settings_.stats.error);
   if (settings_.failure_mode_allow && !malformed) {
-    stream.count(settings_.stats.failure_mode_allowed);
-    stripIdentity(stream.request());
-    if (settings_.failure_mode_allow_header_add) stream.request().add(kFailureModeAllowed, "true");
+    context.count(settings_.stats.failure_mode_allowed);
+    stripIdentity(context.request());
+    if (settings_.failure_mode_allow_header_add) context.request().add(kFailureModeAllowed, "true");
     return token_.resume();
   }
   token_.reply(
@@ -177,10 +177,10 @@ void Filter::failed(bool malformed, filter::Stream& stream) {
 
 // --- gRPC ------------------------------------------------------------------------------------------------------------
 
-HookResult Filter::askGrpc(std::string_view body, filter::Stream& stream) {
-  const auto* route = stream.routeConfigAs<RouteSettings>();
-  const std::string message = encodeCheck({.request = stream.request(),
-                                           .info = stream.info(),
+HookResult Filter::askGrpc(std::string_view body, filter::Context& context) {
+  const auto* route = context.routeConfigAs<RouteSettings>();
+  const std::string message = encodeCheck({.request = context.request(),
+                                           .info = context.info(),
                                            .allowed = settings_.allowed_headers,
                                            .disallowed = settings_.disallowed_headers,
                                            .body = body,
@@ -188,24 +188,24 @@ HookResult Filter::askGrpc(std::string_view body, filter::Stream& stream) {
                                            .context_extensions = route ? &route->context_extensions : nullptr,
                                            .peer_certificate = settings_.peer_certificate,
                                            .tls_session = settings_.tls_session});
-  token_ = stream.resumeToken();
+  token_ = context.resumeToken();
   grpc_call_ = std::make_unique<filter::UnaryCall>();
-  grpc_call_->start(stream.calls(), *settings_.grpc, kCheckPath, message,
-                    [this, &stream](int status, std::string_view answer) { grpcAnswered(status, answer, stream); });
+  grpc_call_->start(context.calls(), *settings_.grpc, kCheckPath, message,
+                    [this, &context](int status, std::string_view answer) { grpcAnswered(status, answer, context); });
   return filter::Pause{};
 }
 
-void Filter::grpcAnswered(int status, std::string_view message, filter::Stream& stream) {
+void Filter::grpcAnswered(int status, std::string_view message, filter::Context& context) {
   using namespace sluice::http::grpc;
   if (!token_) return;
-  if (status != kOk) return failed(status == kInternal || status == kResourceExhausted, stream);
+  if (status != kOk) return failed(status == kInternal || status == kResourceExhausted, context);
   std::optional<Decision> decision = decodeCheck(message);
-  if (!decision) return failed(true, stream);
+  if (!decision) return failed(true, context);
   for (stream::MetadataField& field : decision->metadata) {
-    stream.info().metadata().set("envoy.filters.http.ext_authz", field.name, std::move(field.value));
+    context.info().metadata().set("envoy.filters.http.ext_authz", field.name, std::move(field.value));
   }
-  if (!decision->allowed) return grpcDenied(*decision, stream);
-  grpcAllowed(*decision, stream);
+  if (!decision->allowed) return grpcDenied(*decision, context);
+  grpcAllowed(*decision, context);
 }
 
 // The service may change all but the authority, the scheme and the method: what the route was chosen by.
@@ -213,25 +213,25 @@ static filter::MutationRules rules() {
   return {.allow_envoy = true};
 }
 
-void Filter::grpcAllowed(const Decision& decision, filter::Stream& stream) {
-  RequestHeaders& headers = stream.request();
+void Filter::grpcAllowed(const Decision& decision, filter::Context& context) {
+  RequestHeaders& headers = context.request();
   stripIdentity(headers);
-  if (applyChanges(decision.request_headers, rules(), headers).failed) return failed(true, stream);
+  if (applyChanges(decision.request_headers, rules(), headers).failed) return failed(true, context);
   const bool changes_query = !decision.query_set.empty() || !decision.query_remove.empty();
   if (changes_query && !headers.path.empty()) {  // CONNECT has none
     filter::HeaderChanges path;
     path.set.push_back({":path", withQuery(headers.path, decision)});
-    if (applyChanges(path, rules(), headers).failed) return failed(true, stream);
+    if (applyChanges(path, rules(), headers).failed) return failed(true, context);
   }
-  stream.count(settings_.stats.ok);
+  context.count(settings_.stats.ok);
   response_changes_ = decision.response_headers;
   token_.resume();
 }
 
-void Filter::grpcDenied(Decision& decision, filter::Stream& stream) {
-  sluice::http::ResponseHeaders headers(stream.arena());
-  if (applyChanges(decision.response_headers, rules(), headers).failed) return failed(true, stream);
-  stream.count(settings_.stats.denied);
+void Filter::grpcDenied(Decision& decision, filter::Context& context) {
+  sluice::http::ResponseHeaders headers(context.arena());
+  if (applyChanges(decision.response_headers, rules(), headers).failed) return failed(true, context);
+  context.count(settings_.stats.denied);
   Reply reply{decision.status,
               std::move(decision.body),
               "ext_authz_denied",
@@ -241,7 +241,7 @@ void Filter::grpcDenied(Decision& decision, filter::Stream& stream) {
   token_.reply(std::move(reply));
 }
 
-HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream&) {
+HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context&) {
   if (!response_changes_.empty()) applyChanges(response_changes_, rules(), headers);
   for (const auto& [name, value] : for_client_) headers.add(name, value);
   return filter::Next{};

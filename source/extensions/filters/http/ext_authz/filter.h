@@ -73,19 +73,19 @@ class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
-  filter::HookResult onRequestBody(filter::Body& body, filter::Stream& stream) override;
-  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) override;
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestBody(filter::Body& body, filter::Context& context) override;
+  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) override;
 
  private:
-  filter::HookResult ask(std::string_view body, filter::Stream& stream);
-  void answered(filter::HttpCallResponse response, filter::Stream& stream);
-  filter::HookResult askGrpc(std::string_view body, filter::Stream& stream);
-  void grpcAnswered(int status, std::string_view message, filter::Stream& stream);
-  void grpcAllowed(const Decision& decision, filter::Stream& stream);
-  void grpcDenied(Decision& decision, filter::Stream& stream);
-  void allowed(const filter::HttpCallResponse& response, filter::Stream& stream);
-  void failed(bool malformed, filter::Stream& stream);
+  filter::HookResult ask(std::string_view body, filter::Context& context);
+  void answered(filter::HttpCallResponse response, filter::Context& context);
+  filter::HookResult askGrpc(std::string_view body, filter::Context& context);
+  void grpcAnswered(int status, std::string_view message, filter::Context& context);
+  void grpcAllowed(const Decision& decision, filter::Context& context);
+  void grpcDenied(Decision& decision, filter::Context& context);
+  void allowed(const filter::HttpCallResponse& response, filter::Context& context);
+  void failed(bool malformed, filter::Context& context);
   void stripIdentity(sluice::http::RequestHeaders& headers) const;
 
   const Settings& settings_;
@@ -98,18 +98,6 @@ class Filter : public filter::HttpFilter {
   std::unique_ptr<filter::UnaryCall> grpc_call_;
 };
 
-class FilterFactory : public filter::HttpFilterFactory {
- public:
-  explicit FilterFactory(Settings settings) : settings_(std::move(settings)) {}
-
-  uint8_t hooks() const override {
-    const bool changes_response = settings_.grpc || !settings_.client_headers_on_success.empty();
-    return filter::kRequestHeaders | (changes_response ? filter::kResponseHeaders : 0);
-  }
-  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
-
- private:
-  const Settings settings_;
-};
+using FilterFactory = filter::Factory<Filter, Settings>;
 
 }  // namespace sluice::extensions::filters::http::ext_authz

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "source/filter/stream.h"
+#include "source/filter/context.h"
 
 namespace sluice::extensions::filters::http::ext_proc {
 
@@ -23,13 +23,13 @@ constexpr std::string_view kImmediate = "ext_proc_immediate_response";
 
 }  // namespace
 
-void Filter::begin(filter::Stream& stream) {
-  if (stream_ != nullptr) return;
-  stream_ = &stream;
+void Filter::begin(filter::Context& context) {
+  if (context_ != nullptr) return;
+  context_ = &context;
   target_ = &settings_.target;
   mode_ = settings_.mode;
   failure_mode_allow_ = settings_.failure_mode_allow;
-  if (const auto* route = stream.routeConfigAs<RouteSettings>()) {
+  if (const auto* route = context.routeConfigAs<RouteSettings>()) {
     if (route->mode) mode_ = *route->mode;
     if (route->target) target_ = &*route->target;
     failure_mode_allow_ = route->failure_mode_allow.value_or(failure_mode_allow_);
@@ -37,26 +37,26 @@ void Filter::begin(filter::Stream& stream) {
 }
 
 HeaderList& Filter::headersOf(const Way& way) {
-  if (way.request) return stream_->request();
-  return stream_->response();
+  if (way.request) return context_->request();
+  return context_->response();
 }
 
 Told Filter::told() const {
-  return {settings_.forward, settings_.forwarding_namespaces, stream_->info()};
+  return {settings_.forward, settings_.forwarding_namespaces, context_->info()};
 }
 
 // --- questions -------------------------------------------------------------------------------------------------------
 
-HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) {
-  begin(stream);
-  request_.head_only = stream.headersOnly();
+HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) {
+  begin(context);
+  request_.head_only = context.requestHeadersOnly();
   if (finished_ || !mode_.request_headers) return withBody(request_);
   return ask(request_, Part::kHeaders, encodeHeaders(headers, told(), request_.head_only));
 }
 
-HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) {
-  begin(stream);
-  response_.head_only = stream.headersOnly();
+HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) {
+  begin(context);
+  response_.head_only = context.responseHeadersOnly();
   if (finished_ || !mode_.response_headers) return withBody(response_);
   return ask(response_, Part::kHeaders, encodeHeaders(headers, told(), response_.head_only));
 }
@@ -77,10 +77,10 @@ HookResult Filter::withBody(Way& way) {
   return Next{};
 }
 
-HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Stream&) {
+HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Context&) {
   return onData(request_, chunk);
 }
-HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Stream&) {
+HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context&) {
   return onData(response_, chunk);
 }
 
@@ -94,10 +94,10 @@ HookResult Filter::onData(Way& way, filter::Chunk& chunk) {
   return ask(way, Part::kBody, encodeBody(way.request, chunk.bytes(), told(), chunk.endStream()));
 }
 
-HookResult Filter::onRequestBody(filter::Body& body, filter::Stream&) {
+HookResult Filter::onRequestBody(filter::Body& body, filter::Context&) {
   return onBody(request_, body);
 }
-HookResult Filter::onResponseBody(filter::Body& body, filter::Stream&) {
+HookResult Filter::onResponseBody(filter::Body& body, filter::Context&) {
   return onBody(response_, body);
 }
 
@@ -107,10 +107,10 @@ HookResult Filter::onBody(Way& way, filter::Body& body) {
   return ask(way, Part::kBody, encodeBody(way.request, body.bytes(), told(), body.endStream()));
 }
 
-HookResult Filter::onRequestTrailers(sluice::http::Trailers& trailers, filter::Stream&) {
+HookResult Filter::onRequestTrailers(sluice::http::Trailers& trailers, filter::Context&) {
   return onTrailers(request_, trailers, mode_.request_trailers);
 }
-HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Stream&) {
+HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Context&) {
   return onTrailers(response_, trailers, mode_.response_trailers);
 }
 
@@ -122,16 +122,16 @@ HookResult Filter::onTrailers(Way& way, sluice::http::Trailers& trailers, bool s
 
 HookResult Filter::ask(Way& way, Part part, std::string_view message) {
   if (failure_.empty() && !call_) {
-    call_ = stream_->calls().openGrpc(target_->request(kMethodPath), *this);
-    stream_->count(settings_.stats.streams_started);
+    call_ = context_->calls().openGrpc(target_->request(kMethodPath), *this);
+    context_->count(settings_.stats.streams_started);
   }
   if (finished_) return Next{};
   if (!failure_.empty()) {
     finished_ = true;
     return errorReply();
   }
-  stream_->count(settings_.stats.messages_sent);
-  way.token = stream_->resumeToken();
+  context_->count(settings_.stats.messages_sent);
+  way.token = context_->resumeToken();
   way.waits = part;
   way.more_time_given = false;
   arm(way, settings_.message_timeout);
@@ -141,12 +141,12 @@ HookResult Filter::ask(Way& way, Part part, std::string_view message) {
 
 void Filter::arm(Way& way, std::chrono::milliseconds timeout) {
   way.timer.reset();
-  if (timeout.count() > 0) way.timer = stream_->calls().after(timeout, [this, &way] { timedOut(way); });
+  if (timeout.count() > 0) way.timer = context_->calls().after(timeout, [this, &way] { timedOut(way); });
 }
 
 void Filter::timedOut(Way& way) {
   if (finished_ || !way.token) return;
-  stream_->count(settings_.stats.message_timeouts);
+  context_->count(settings_.stats.message_timeouts);
   fail(kTimeout, 504);
 }
 
@@ -154,7 +154,7 @@ void Filter::timedOut(Way& way) {
 
 void Filter::onGrpcMessage(std::string_view message) {
   if (finished_ || !failure_.empty()) return;
-  stream_->count(settings_.stats.messages_received);
+  context_->count(settings_.stats.messages_received);
   std::optional<Answer> answer = decodeAnswer(message);
   if (answer) {
     switch (answer->kind) {
@@ -173,7 +173,7 @@ void Filter::onGrpcMessage(std::string_view message) {
       }
     }
   }
-  stream_->count(settings_.stats.spurious_messages);
+  context_->count(settings_.stats.spurious_messages);
   fail(kSpurious);
 }
 
@@ -183,7 +183,7 @@ void Filter::takeMetadata(stream::MetadataFields& metadata) {
     auto* fields = std::get_if<stream::MetadataFields>(&space.value.value);
     if (fields == nullptr || std::find(known.begin(), known.end(), space.name) == known.end()) continue;
     for (stream::MetadataField& field : *fields) {
-      stream_->info().metadata().set(space.name, field.name, std::move(field.value));
+      context_->info().metadata().set(space.name, field.name, std::move(field.value));
     }
   }
 }
@@ -208,13 +208,13 @@ bool Filter::change(Way& way, const Answer& answer) {
   filter::Applied applied;
   if (answer.part == Part::kTrailers) {
     applied = applyTrailerChanges(answer.headers, settings_.rules,
-                                  way.request ? stream_->requestTrailers() : stream_->responseTrailers());
+                                  way.request ? context_->requestTrailers() : context_->responseTrailers());
   } else if (way.request) {
-    applied = applyChanges(answer.headers, settings_.rules, stream_->request());
+    applied = applyChanges(answer.headers, settings_.rules, context_->request());
   } else {
-    applied = applyChanges(answer.headers, settings_.rules, stream_->response());
+    applied = applyChanges(answer.headers, settings_.rules, context_->response());
   }
-  for (int i = 0; i < applied.refused; ++i) stream_->count(settings_.stats.rejected_header_mutations);
+  for (int i = 0; i < applied.refused; ++i) context_->count(settings_.stats.rejected_header_mutations);
   if (applied.failed) fail(kMutation);
   return !applied.failed;
 }
@@ -251,10 +251,10 @@ void Filter::replyNow(Answer& answer) {
   finished_ = true;
   Reply reply{answer.status, std::move(answer.body).value_or(""), kImmediate};
   reply.grpc_status = answer.grpc_status;
-  if (!answer.details.empty()) reply.details = stream_->arena().copy(answer.details);
-  sluice::http::ResponseHeaders headers(stream_->arena());
+  if (!answer.details.empty()) reply.details = context_->arena().copy(answer.details);
+  sluice::http::ResponseHeaders headers(context_->arena());
   const filter::Applied applied = applyChanges(answer.headers, settings_.rules, headers);
-  for (int i = 0; i < applied.refused; ++i) stream_->count(settings_.stats.rejected_header_mutations);
+  for (int i = 0; i < applied.refused; ++i) context_->count(settings_.stats.rejected_header_mutations);
   for (const auto& field : headers) reply.headers.emplace_back(field.name, field.value);
   call_.reset();
   request_.timer.reset();
@@ -289,10 +289,10 @@ void Filter::finish() {
 }
 
 void Filter::fail(std::string_view details, uint16_t status) {
-  stream_->count(settings_.stats.streams_failed);
+  context_->count(settings_.stats.streams_failed);
   call_.reset();
   if (failure_mode_allow_) {
-    stream_->count(settings_.stats.failure_mode_allowed);
+    context_->count(settings_.stats.failure_mode_allowed);
     return finish();
   }
   failure_ = details;

@@ -59,14 +59,14 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
-  filter::HookResult onRequestData(filter::Chunk& chunk, filter::Stream& stream) override;
-  filter::HookResult onRequestBody(filter::Body& body, filter::Stream& stream) override;
-  filter::HookResult onRequestTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) override;
-  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) override;
-  filter::HookResult onResponseData(filter::Chunk& chunk, filter::Stream& stream) override;
-  filter::HookResult onResponseBody(filter::Body& body, filter::Stream& stream) override;
-  filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) override;
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestData(filter::Chunk& chunk, filter::Context& context) override;
+  filter::HookResult onRequestBody(filter::Body& body, filter::Context& context) override;
+  filter::HookResult onRequestTrailers(sluice::http::Trailers& trailers, filter::Context& context) override;
+  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) override;
+  filter::HookResult onResponseData(filter::Chunk& chunk, filter::Context& context) override;
+  filter::HookResult onResponseBody(filter::Body& body, filter::Context& context) override;
+  filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Context& context) override;
 
  private:
   // One direction.
@@ -82,7 +82,7 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
     bool replaced = false;   // the processor gave the rest of the message: what comes is dropped
   };
 
-  void begin(filter::Stream& stream);
+  void begin(filter::Context& context);
   BodyMode bodyMode(const Way& way) const { return way.request ? mode_.request_body : mode_.response_body; }
   sluice::http::HeaderList& headersOf(const Way& way);
   // What a headers hook returns for the body that follows, if the headers themselves need not wait.
@@ -115,7 +115,7 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
 
   const Settings& settings_;
   const filter::GrpcTarget* target_ = nullptr;
-  filter::Stream* stream_ = nullptr;  // null: no hook has run
+  filter::Context* context_ = nullptr;  // null: no hook has run
   Mode mode_;
   bool failure_mode_allow_ = false;
   bool finished_ = false;     // the processor is not asked any more
@@ -126,19 +126,6 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
   std::unique_ptr<filter::GrpcCall> call_;  // cancelled with the stream
 };
 
-class FilterFactory : public filter::HttpFilterFactory {
- public:
-  explicit FilterFactory(Settings settings) : settings_(std::move(settings)) {}
-
-  // Routes and answers of the processor may ask for any of them.
-  uint8_t hooks() const override {
-    return filter::kRequestHeaders | filter::kRequestData | filter::kRequestTrailers | filter::kResponseHeaders |
-           filter::kResponseData | filter::kResponseTrailers;
-  }
-  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
-
- private:
-  const Settings settings_;
-};
+using FilterFactory = filter::Factory<Filter, Settings>;
 
 }  // namespace sluice::extensions::filters::http::ext_proc

@@ -5,7 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "source/base/text.h"
-#include "source/filter/stream.h"
+#include "source/filter/context.h"
 
 namespace sluice::extensions::filters::http::grpc_stats {
 
@@ -28,10 +28,10 @@ std::string shownMethod(std::string_view path, bool replace_dots) {
   return base::strCat(service, ".", method, ".");
 }
 
-HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) {
-  const route::Match& match = stream.route();
-  if (!grpc::isGrpcRequest(headers) || !match || match.route->forward == nullptr) return Next{};
-  cluster_ = match.table->clusterName(match.cluster());
+HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) {
+  if (!grpc::isGrpcRequest(headers)) return Next{};
+  cluster_ = context.cluster();
+  if (cluster_.empty()) return Next{};
   name_ = "grpc.";
   if (settings_.all_methods) {
     name_ += shownMethod(headers.pathOnly(), settings_.replace_dots);
@@ -42,66 +42,66 @@ HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filte
   return Next{};
 }
 
-void Filter::count(std::string_view what, filter::Stream& stream, uint64_t n) {
+void Filter::count(std::string_view what, filter::Context& context, uint64_t n) {
   name_.resize(name_size_);
   name_ += what;
-  stream.calls().count(cluster_, name_, n);
+  context.calls().count(cluster_, name_, n);
 }
 
-HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Stream& stream) {
+HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Context& context) {
   if (cluster_.empty()) return Next{};
   const uint64_t messages = request_counter_.count(chunk.bytes());
   requests_ += messages;
   if (messages == 0) return Next{};
-  count("request_message_count", stream, messages);
-  emit(stream);
+  count("request_message_count", context, messages);
+  emit(context);
   return Next{};
 }
 
-HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) {
+HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) {
   if (cluster_.empty()) return Next{};
   const auto type = headers.get(Name::kContentType);
   counts_response_ = headers.status == 200 && type && grpc::isGrpcContentType(*type);
-  if (stream.headersOnly()) ended(&headers, stream);
+  if (context.responseHeadersOnly()) ended(&headers, context);
   return Next{};
 }
 
-HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Stream& stream) {
+HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context& context) {
   if (cluster_.empty()) return Next{};
   const uint64_t messages = counts_response_ ? response_counter_.count(chunk.bytes()) : 0;
   responses_ += messages;
   if (messages > 0) {
-    count("response_message_count", stream, messages);
-    emit(stream);
+    count("response_message_count", context, messages);
+    emit(context);
   }
-  if (chunk.endStream()) ended(&stream.response(), stream);
+  if (chunk.endStream()) ended(&context.response(), context);
   return Next{};
 }
 
-HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) {
-  ended(&trailers, stream);
+HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Context& context) {
+  ended(&trailers, context);
   return Next{};
 }
 
-void Filter::onStreamEnd(filter::Stream& stream) {
-  ended(nullptr, stream);
+void Filter::onStreamEnd(filter::Context& context) {
+  ended(nullptr, context);
 }
 
 // Once. `status`: where it stands; null: the call was cut.
-void Filter::ended(const sluice::http::HeaderList* status, filter::Stream& stream) {
+void Filter::ended(const sluice::http::HeaderList* status, filter::Context& context) {
   if (cluster_.empty()) return;
   const auto value = status == nullptr ? std::nullopt : status->get(Name::kGrpcStatus);
   const int code = value ? grpc::parseStatus(*value) : -1;
-  if (code >= 0) count(absl::StrCat(code), stream);
-  count(code == grpc::kOk ? "success" : "failure", stream);
-  count("total", stream);
-  emit(stream);
+  if (code >= 0) count(absl::StrCat(code), context);
+  count(code == grpc::kOk ? "success" : "failure", context);
+  count("total", context);
+  emit(context);
   cluster_ = {};
 }
 
-void Filter::emit(filter::Stream& stream) const {
+void Filter::emit(filter::Context& context) const {
   if (!settings_.emit_filter_state) return;
-  stream.info().filterState().set(
+  context.info().filterState().set(
       "envoy.filters.http.grpc_stats",
       absl::StrCat("{\"request_message_count\":", requests_, ",\"response_message_count\":", responses_, "}"));
 }

@@ -30,17 +30,17 @@ class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
-  filter::HookResult onRequestData(filter::Chunk& chunk, filter::Stream& stream) override;
-  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) override;
-  filter::HookResult onResponseData(filter::Chunk& chunk, filter::Stream& stream) override;
-  filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) override;
-  void onStreamEnd(filter::Stream& stream) override;
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestData(filter::Chunk& chunk, filter::Context& context) override;
+  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) override;
+  filter::HookResult onResponseData(filter::Chunk& chunk, filter::Context& context) override;
+  filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Context& context) override;
+  void onStreamEnd(filter::Context& context) override;
 
  private:
-  void ended(const sluice::http::HeaderList* status, filter::Stream& stream);
-  void count(std::string_view what, filter::Stream& stream, uint64_t n = 1);
-  void emit(filter::Stream& stream) const;
+  void ended(const sluice::http::HeaderList* status, filter::Context& context);
+  void count(std::string_view what, filter::Context& context, uint64_t n = 1);
+  void emit(filter::Context& context) const;
 
   const Settings& settings_;
   std::string_view cluster_;  // empty: not a call that is counted, or its end was
@@ -51,18 +51,6 @@ class Filter : public filter::HttpFilter {
   uint64_t requests_ = 0, responses_ = 0;
 };
 
-class FilterFactory : public filter::HttpFilterFactory {
- public:
-  explicit FilterFactory(Settings settings) : settings_(std::move(settings)) {}
-
-  uint8_t hooks() const override {
-    return filter::kRequestHeaders | filter::kRequestData | filter::kResponseHeaders | filter::kResponseData |
-           filter::kResponseTrailers | filter::kStreamEnd;
-  }
-  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
-
- private:
-  const Settings settings_;
-};
+using FilterFactory = filter::Factory<Filter, Settings>;
 
 }  // namespace sluice::extensions::filters::http::grpc_stats

@@ -72,7 +72,7 @@ TEST_CASE("calls and messages of a listed method are counted under its name, in 
                                  {"up.grpc.a.B.C.total", 1},
                                  {"up.grpc.a.B.C.request_message_count", 2},
                                  {"up.grpc.a.B.C.response_message_count", 1}});
-  CHECK(*h.stream.info().filterState().find("envoy.filters.http.grpc_stats") ==
+  CHECK(h.stream.info().filterState().get<stream::FilterState::Text>("envoy.filters.http.grpc_stats")->text() ==
         "{\"request_message_count\":2,\"response_message_count\":1}");
 }
 

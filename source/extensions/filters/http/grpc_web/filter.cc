@@ -3,7 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "source/filter/stream.h"
+#include "source/filter/context.h"
 #include "source/http/grpc.h"
 
 namespace sluice::extensions::filters::http::grpc_web {
@@ -55,7 +55,7 @@ std::string trailersFrame(const sluice::http::Trailers& trailers) {
 
 }  // namespace
 
-HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) {
+HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) {
   const auto type = headers.get(Name::kContentType);
   if (!type) return Next{};
   std::optional<std::string_view> suffix = suffixOf(*type, kWebText);
@@ -69,11 +69,11 @@ HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filte
                                       : absl::StrCat("application/grpc", std::string(*suffix)));
   headers.set(Name::kTe, "trailers");
   if (text_request_) headers.remove(Name::kContentLength);
-  (void)stream;
+  (void)context;
   return Next{};
 }
 
-HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Stream&) {
+HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Context&) {
   if (!text_request_) return Next{};
   std::string bytes;
   bytes.reserve(chunk.bytes().size() / 4 * 3 + 3);
@@ -82,7 +82,7 @@ HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Stream&) {
   return Next{};
 }
 
-HookResult Filter::onRequestTrailers(sluice::http::Trailers&, filter::Stream&) {
+HookResult Filter::onRequestTrailers(sluice::http::Trailers&, filter::Context&) {
   if (text_request_ && !decoder_.complete()) return invalidBase64();
   return Next{};
 }
@@ -98,7 +98,7 @@ void Filter::translateForeign(sluice::http::ResponseHeaders& headers) {
   headers.reason = {};
 }
 
-HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) {
+HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) {
   if (!active_) return Next{};
   // Redirects are for the browser itself.
   if (headers.status >= 300 && headers.status < 400) {
@@ -112,11 +112,11 @@ HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, fil
   const std::string answer = std::string(text_response_ ? kWebText : kWeb).append(suffix);
   if (!is_grpc || headers.status != 200) translateForeign(headers);
   headers.set(Name::kContentType, answer);
-  if (!stream.headersOnly()) headers.remove(Name::kContentLength);
+  if (!context.responseHeadersOnly()) headers.remove(Name::kContentLength);
   return Next{};
 }
 
-HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Stream&) {
+HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context&) {
   if (!active_) return Next{};
   if (drop_body_) {
     chunk.replace({});
@@ -129,9 +129,9 @@ HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Stream&) {
   return Next{};
 }
 
-HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) {
+HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Context& context) {
   if (!active_) return Next{};
-  if (const auto status = trailers.get(Name::kGrpcStatus)) stream.info().grpc_status = grpc::parseStatus(*status);
+  if (const auto status = trailers.get(Name::kGrpcStatus)) context.info().grpc_status = grpc::parseStatus(*status);
   if (!drop_body_) {
     std::string frame = trailersFrame(trailers);
     if (text_response_) {
@@ -141,7 +141,7 @@ HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::
       frame = std::move(text);
     }
     trailers.clear();
-    stream.emitData(frame);
+    context.emitResponseData(frame);
     return Next{};
   }
   trailers.clear();

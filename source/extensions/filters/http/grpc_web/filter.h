@@ -14,12 +14,12 @@ namespace sluice::extensions::filters::http::grpc_web {
 
 class Filter : public filter::HttpFilter {
  public:
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
-  filter::HookResult onRequestData(filter::Chunk& chunk, filter::Stream& stream) override;
-  filter::HookResult onRequestTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) override;
-  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) override;
-  filter::HookResult onResponseData(filter::Chunk& chunk, filter::Stream& stream) override;
-  filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Stream& stream) override;
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestData(filter::Chunk& chunk, filter::Context& context) override;
+  filter::HookResult onRequestTrailers(sluice::http::Trailers& trailers, filter::Context& context) override;
+  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) override;
+  filter::HookResult onResponseData(filter::Chunk& chunk, filter::Context& context) override;
+  filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Context& context) override;
 
  private:
   // The upstream's response is no gRPC: the client is told by status, without a body.
@@ -33,13 +33,6 @@ class Filter : public filter::HttpFilter {
   FrameEncoder encoder_;
 };
 
-class FilterFactory : public filter::HttpFilterFactory {
- public:
-  uint8_t hooks() const override {
-    return filter::kRequestHeaders | filter::kRequestData | filter::kRequestTrailers | filter::kResponseHeaders |
-           filter::kResponseData | filter::kResponseTrailers;
-  }
-  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena); }
-};
+using FilterFactory = filter::Factory<Filter>;
 
 }  // namespace sluice::extensions::filters::http::grpc_web

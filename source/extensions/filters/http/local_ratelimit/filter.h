@@ -39,21 +39,12 @@ class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
 
  private:
   const Settings& settings_;
 };
 
-class FilterFactory : public filter::HttpFilterFactory {
- public:
-  explicit FilterFactory(Settings settings) : settings_(std::move(settings)) {}
-
-  uint8_t hooks() const override { return filter::kRequestHeaders; }
-  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
-
- private:
-  const Settings settings_;
-};
+using FilterFactory = filter::Factory<Filter, Settings>;
 
 }  // namespace sluice::extensions::filters::http::local_ratelimit

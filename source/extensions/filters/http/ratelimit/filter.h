@@ -54,17 +54,17 @@ class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Stream& stream) override;
-  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Stream& stream) override;
+  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) override;
 
  private:
   // What there is to say about the request; it may have no descriptor, or hold text that cannot be sent.
-  std::vector<Descriptor> describe(filter::Stream& stream, const RouteSettings* route) const;
-  void describe(const route::RateLimitList& limits, filter::Stream& stream, std::vector<Descriptor>& out) const;
-  void answered(int status, std::string_view message, filter::Stream& stream);
-  void refuse(Verdict& verdict, filter::Stream& stream);
+  std::vector<Descriptor> describe(filter::Context& context, const RouteSettings* route) const;
+  void describe(const route::RateLimitList& limits, filter::Context& context, std::vector<Descriptor>& out) const;
+  void answered(int status, std::string_view message, filter::Context& context);
+  void refuse(Verdict& verdict, filter::Context& context);
   // Counts a failure; nullopt: the request goes on.
-  std::optional<filter::Reply> failed(filter::Stream& stream);
+  std::optional<filter::Reply> failed(filter::Context& context);
 
   const Settings& settings_;
   filter::HeaderChanges response_changes_;
@@ -72,15 +72,6 @@ class Filter : public filter::HttpFilter {
   filter::UnaryCall call_;  // cancelled with the stream
 };
 
-class FilterFactory : public filter::HttpFilterFactory {
- public:
-  explicit FilterFactory(Settings settings) : settings_(std::move(settings)) {}
-
-  uint8_t hooks() const override { return filter::kRequestHeaders | filter::kResponseHeaders; }
-  filter::HttpFilter* create(base::Arena& arena) const override { return filter::makeIn<Filter>(arena, settings_); }
-
- private:
-  const Settings settings_;
-};
+using FilterFactory = filter::Factory<Filter, Settings>;
 
 }  // namespace sluice::extensions::filters::http::ratelimit

@@ -222,11 +222,6 @@ class Compiler {
     for (int i = 0; i < count; ++i) {
       const auto& proto = proto_.http_filters(i);
       const Context at = context_.child("http_filters", i);
-      if (proto.disabled()) {
-        at.child("disabled")
-            .error("filters that routes switch on are not supported yet; take the filter out of the chain");
-        continue;
-      }
       if (!proto.has_typed_config()) {
         at.child("typed_config")
             .error(
@@ -246,6 +241,7 @@ class Compiler {
         if (i + 1 != count) {
           at.error(absl::StrCat("filter '", proto.name(), "' is terminal and has to be the last of the chain"));
         }
+        if (proto.disabled()) at.child("disabled").error("a terminal filter cannot be disabled; remove the field");
         chain_.emplace(proto.name(), nullptr);
         settings_->terminal = terminal->compile(*message, of(typed));
         continue;
@@ -260,9 +256,11 @@ class Compiler {
       }
       std::shared_ptr<const filter::HttpFilterFactory> factory =
           match.factory->compile(*match.config, of(typed, absl::StrCat(proto.name(), "#", named[proto.name()]++)));
-      if (factory) entries.push_back({proto.name(), std::move(factory), services_.filter_slots.slotOf(proto.name())});
+      if (!factory) continue;
+      entries.push_back(
+          {proto.name(), std::move(factory), services_.filter_slots.slotOf(proto.name()), proto.disabled()});
     }
-    settings_->chain = std::make_shared<filter::ChainConfig>(std::move(entries));
+    settings_->chain = filter::fixedChain(std::move(entries));
   }
 
   void compileRoutes() {

@@ -1,0 +1,110 @@
+// A stream as one filter of its chain sees it: the messages, the filter's own settings, and what it may do.
+//
+// Each filter has one of its own, for as long as it lives: hooks get it, and what a filter waits for (a timer, the
+// answer of a call-out) may use it as well. What is asked of it is answered for its filter, whichever hook of whichever
+// filter runs. Thread: the worker of the stream.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+#include "source/filter/stream.h"
+#include "source/filter/token.h"
+
+namespace sluice::filter {
+
+class Context {
+ public:
+  Context(Stream& stream, uint8_t index) : stream_(stream), index_(index) {}
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  // --- the exchange ---
+  http::RequestHeaders& request() { return stream_.request(); }
+  const http::RequestHeaders& request() const { return stream_.request(); }
+  // Empty (status 0) until the response head has come.
+  http::ResponseHeaders& response() { return stream_.response(); }
+  // Empty until they have come.
+  http::Trailers& requestTrailers() { return stream_.requestTrailers(); }
+  http::Trailers& responseTrailers() { return stream_.responseTrailers(); }
+  stream::StreamInfo& info() { return stream_.info(); }
+  const stream::StreamInfo& info() const { return stream_.info(); }
+  // For text and small objects that live as long as the stream.
+  base::Arena& arena() { return stream_.arena(); }
+
+  // Nothing follows the head, neither body nor trailers, as this filter was given it. False until its headers hook
+  // runs.
+  bool requestHeadersOnly() const { return request_headers_only_; }
+  bool responseHeadersOnly() const { return response_headers_only_; }
+
+  // --- going on ---
+  // The right to go on after Pause. Call inside a hook of this filter, at most once; elsewhere it is a dead token.
+  ResumeToken resumeToken();
+  // Sends body bytes in front of the trailers: from the trailers hook, or while it is paused.
+  void emitRequestData(std::string_view bytes);
+  void emitResponseData(std::string_view bytes);
+  // The message gets trailers though it may come without: fill them in. They go on behind the end of the body. Call it
+  // at the latest while the hook that is given the end (headers, data or body) runs or is paused; after that nobody
+  // sees them. What may be said of the length is taken off a head that this filter still has; where the head has gone
+  // on with content-length, HTTP/1 drops the trailers.
+  http::Trailers& addRequestTrailers();
+  http::Trailers& addResponseTrailers();
+
+  // --- the route ---
+  // The route; route().route is null when none matched. It and what it says stay valid for the stream's life.
+  const route::Match& route() const { return stream_.route(); }
+  // The settings for this filter of the most specific level that has some; null if none has. (proto:
+  // typed_per_filter_config)
+  const route::PerFilterConfig* routeConfig() const { return stream_.route().perFilter(slot()); }
+  // The same as the filter's own type; null too if the configuration gives this filter's name a setting of another's.
+  template <typename Config>
+  const Config* routeConfigAs() const {
+    return dynamic_cast<const Config*>(routeConfig());
+  }
+  // Those of every level, from the least specific (route table, virtual host, route, weighted cluster) to the most.
+  route::PerFilterLevels routeConfigs() const { return stream_.route().perFilterLevels(slot()); }
+  // What the configuration says of the route under the names of filters; null if nothing. (proto: Route.metadata)
+  const stream::MetadataFields* routeMetadata() const { return stream_.route().metadata(); }
+  // Chooses the route anew by the request's head as it stands now, in the same route table. Possible while this filter
+  // has the head: in its headers or body hook, and while it is paused there. The filters behind it are those that the
+  // new route wants, with its settings; those in front stay. False: too late, or the request was answered meanwhile
+  // (then return from the hook, and leave the token).
+  bool rematchRoute();
+  // The name of the cluster that the request goes to, as far as is known; empty if the route leads to none.
+  std::string_view cluster() const;
+  // Sends the request to another cluster than the route says; the rest of the route holds. One that is not there is
+  // answered as the route says (cluster_not_found_response_code). Without effect once the head has left the chain.
+  void setCluster(std::string_view name);
+  // Sends the request to the host of that address ("10.0.0.1:80") if the cluster has it and it may serve. Else the
+  // balancer picks, or with `only` the answer is 503. Without effect where requests choose their hosts (ORIGINAL_DST).
+  void setUpstreamHost(std::string_view address, bool only = false);
+
+  // --- the world ---
+  // Call-outs. The handle must be kept: it cancels when destroyed.
+  Calls& calls() { return stream_.calls(); }
+  // When this turn of the loop began.
+  Stream::Time now() const { return stream_.now(); }
+  std::chrono::system_clock::time_point wallNow() const;
+  // For decisions by chance, not for secrets.
+  uint64_t random() { return stream_.random(); }
+  // Statistics whose handles the filter's factory made.
+  void count(observability::Counter counter, uint64_t n = 1) { stream_.cells().add(counter, n); }
+  void add(observability::Gauge gauge, uint64_t n = 1) { stream_.cells().add(gauge, n); }
+  void sub(observability::Gauge gauge, uint64_t n = 1) { stream_.cells().sub(gauge, n); }
+  // In the unit that the histogram's name tells.
+  void record(observability::Histogram histogram, uint64_t value) { stream_.cells().record(histogram, value); }
+
+ private:
+  friend class ChainRunner;
+
+  route::FilterSlot slot() const;
+  UpstreamChoice& choice();
+
+  Stream& stream_;
+  const uint8_t index_;  // in the chain
+  bool request_headers_only_ = false;
+  bool response_headers_only_ = false;
+};
+
+}  // namespace sluice::filter
