@@ -1,6 +1,7 @@
 #include "source/config/extensions.h"
 
 #include "absl/strings/str_cat.h"
+#include "source/config/access_log_filter.h"
 #include "source/config/holding.h"
 
 namespace sluice::config {
@@ -73,7 +74,14 @@ stream::AccessLogs compileAccessLogs(
     FactoryContext typed = context.child("access_log", static_cast<size_t>(i)).child("typed_config");
     const auto match = context.services.registry.access_logs.resolve(logs[i].typed_config(), typed.at);
     if (!match) continue;
-    if (auto log = match.factory->compile(*match.config, std::move(typed))) out.push_back(std::move(log));
+    std::shared_ptr<const stream::AccessLogFilter> filter;
+    if (logs[i].has_filter()) {
+      filter = compileAccessLogFilter(logs[i].filter(),
+                                      context.at.child("access_log", static_cast<size_t>(i)).child("filter"));
+    }
+    auto log = match.factory->compile(*match.config, std::move(typed));
+    if (log && filter) log = std::make_shared<stream::FilteredAccessLog>(std::move(filter), std::move(log));
+    if (log) out.push_back(std::move(log));
   }
   return out;
 }

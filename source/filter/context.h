@@ -83,6 +83,8 @@ class Context {
   // --- the world ---
   // Call-outs. The handle must be kept: it cancels when destroyed.
   Calls& calls() { return stream_.calls(); }
+  // The worker: for objects of which it has one (worker::WorkerLocal), and for what works beyond the stream.
+  worker::WorkerServices& worker() { return stream_.worker(); }
   // When this turn of the loop began.
   Stream::Time now() const { return stream_.now(); }
   std::chrono::system_clock::time_point wallNow() const;

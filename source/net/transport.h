@@ -117,8 +117,6 @@ class TransportFactory {
   virtual TransportPtr make(const Options& options) const = 0;
   // Empty if connections can be made now; else what is missing ("secret 'x' has not been delivered").
   virtual std::string notReady() const { return {}; }
-  // Main thread: it is not ready, and its owner should wait before it serves with it.
-  virtual bool warming() const { return false; }
   virtual bool isTls() const { return true; }
 };
 

@@ -24,7 +24,7 @@ class ReplayableRequest {
 
   // An upgrade or CONNECT: the head is all of the request until it is accepted.
   bool asksTunnel() const { return asks_tunnel_; }
-  // The host may answer: nothing of it is still to come.
+  // Nothing of it has to come before the host may answer: the timeout counts from here.
   bool whole() const { return ended_ || asks_tunnel_; }
   void end() { ended_ = true; }
   // A client that has said how long its body is, or that speaks HTTP/1, sends it whatever the host answers. While none
@@ -34,7 +34,7 @@ class ReplayableRequest {
   bool headIsAll() const { return headers_only_ || asks_tunnel_; }
   size_t heldBytes() const { return body_.bytes().size(); }
 
-  // Body bytes, before there is a connection or a tunnel, and then.
+  // Body bytes: while there is no connection or tunnel yet, and once there is.
   void hold(std::string_view data) { body_.hold(data); }
   void send(upstream::Attempt& attempt, std::string_view data);
   void holdTrailers() { has_trailers_ = true; }

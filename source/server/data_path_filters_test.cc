@@ -96,6 +96,7 @@ struct StreamCallTest : DataPath, filter::HttpStreamEvents {
 
 TEST_CASE("a call in pieces sends its body and gives its answer as there is some") {
   StreamCallTest t;
+  t.config->http.enable_trailers = true;
   t.call = t.open(false);
   t.call->sendData("ab", false);
   CHECK(contains(t.seen(), "POST /check HTTP/1.1\r\nhost: c\r\n"));
@@ -125,11 +126,11 @@ TEST_CASE("an answer in pieces comes only as far as its asker has credit") {
   t.call = t.open(true, "GET");
   t.seen();
   t.answer(kOk);
-  CHECK(t.told == std::vector<std::string>{"head 200"});
+  CHECK(t.told.empty());  // HTTP/1: without credit nothing is read
   t.room = 100;
   t.call->resumeReading();
   t.loop.turn();
-  CHECK(t.told.size() == 2);
+  CHECK(t.told == std::vector<std::string>{"head 200", "data ok end"});
 }
 
 TEST_CASE("a call in pieces tells how it failed") {
@@ -152,13 +153,13 @@ TEST_CASE("a call in pieces tells how it failed") {
     t.host.peer(0).close();
     expected = "failure reset";
   }
-  CHECK(t.told.empty());
   t.loop.turn();
   CHECK(t.told == std::vector<std::string>{expected});
 }
 
 TEST_CASE("a call in pieces may be destroyed whenever it tells something") {
   StreamCallTest t;
+  t.config->http.enable_trailers = true;
   t.drop_at = GENERATE(1u, 2u, 3u);
   t.call = t.open(true, "GET");
   t.seen();

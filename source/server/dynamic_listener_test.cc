@@ -31,7 +31,14 @@ class KeysFactory : public config::NetworkFilterConfigFactory {
   mutable config::InitTarget keys;
 };
 
-struct LdsTest : Process {
+// What configurations that workers hold refer to until the process ends.
+struct Parts {
+  config::Registry registry;
+  route::ClusterNames names;
+  route::FilterSlots slots;
+};
+
+struct LdsTest : Parts, Process {
   LdsTest() {
     auto factory = std::make_unique<KeysFactory>();
     extension = factory.get();
@@ -77,10 +84,7 @@ struct LdsTest : Process {
                             [this](std::string_view line) { lines.emplace_back(line); }};
   Options options;
   BootstrapProto bootstrap;
-  config::Registry registry;
   KeysFactory* extension = nullptr;
-  route::ClusterNames names;
-  route::FilterSlots slots;
   std::unique_ptr<net::DnsResolver> resolver = net::makeDnsResolver(*main);
   net::OpenedSockets sockets;
   listener::ConnectionLimits limits;

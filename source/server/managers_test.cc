@@ -1,4 +1,5 @@
 // Listener and route managers with real workers.
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -284,7 +285,7 @@ TEST_CASE("an update keeps the address, also one that the kernel chose") {
 TEST_CASE("updates that bring ever new names of stats leave as many as there were") {
   ListenerTest t;
   t.listeners.startAccepting();
-  const net::Address at = t.unixAddress();
+  const net::Address at = unixAddress();
   const auto update = [&](int i) {
     t.stat_name = "p" + std::to_string(i);
     return t.set("l", at, std::to_string(i)).ok();
@@ -525,6 +526,49 @@ TEST_CASE("a listener takes sockets that were prepared for it, with what waits i
   char text[8];
   CHECK(recv(early.get(), text, sizeof(text), 0) == 3);
   for (int i = 0; i < 5; ++i) CHECK(t.ask(at) == "one");
+}
+
+// Gives back what comes.
+class EchoService : public filter::UdpService {
+ public:
+  void onDatagrams(filter::UdpPort& port, std::span<const net::Datagram> datagrams) override {
+    for (const net::Datagram& one : datagrams) {
+      const std::string_view payload = one.payload;
+      port.send(one.peer, one.local, {&payload, 1});
+    }
+  }
+  void onReadError() override {}
+  bool update(const filter::UdpFilter&, std::chrono::milliseconds) override { return true; }
+  void drain(const filter::UdpPort*, std::chrono::milliseconds) override {}
+  size_t sessions() const override { return 0; }
+};
+struct EchoFilter : filter::UdpFilter {
+  std::unique_ptr<filter::UdpService> serve(worker::WorkerServices&) const override {
+    return std::make_unique<EchoService>();
+  }
+};
+
+TEST_CASE("a listener of UDP takes sockets that were prepared for it, with what waits in their queues") {
+  ListenerTest t(1, true);
+  t.listeners.startAccepting();
+  net::Fd prepared = *net::listenOn(t.any, {.datagram = true});
+  const net::Address at = net::localAddress(prepared.get());
+  t.prepared.sockets[{at, 0}] = std::move(prepared);
+  const net::Fd client = *net::connectDatagram(at);
+  REQUIRE(send(client.get(), "early", 5, 0) == 5);
+  config::CompiledListener compiled;
+  compiled.name = compiled.stat_name = "u";
+  compiled.addresses = {at};
+  compiled.content_hash = 1;
+  compiled.udp.filter = std::make_shared<EchoFilter>();
+  REQUIRE(t.listeners.set(std::move(compiled), {}, nullptr, false, "1").ok());
+  t.sync();
+  const timeval limit{10, 0};
+  setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  const int flags = fcntl(client.get(), F_GETFL);
+  fcntl(client.get(), F_SETFL, flags & ~O_NONBLOCK);
+  char text[16];
+  CHECK(recv(client.get(), text, sizeof(text), 0) == 5);
 }
 
 TEST_CASE("workers that share a socket take one from the source") {

@@ -44,6 +44,8 @@ inline std::string bodyOf(const std::string& message) {
 
 struct DataPath {
   DataPath() {
+    services.add(clusters);
+    services.add(sessions);
     settings->chain = filter::fixedChain({});
     settings->terminal = std::make_shared<router::RouterSettings>();
     settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});

@@ -127,6 +127,74 @@ TEST_CASE("an access logger batches to a gRPC peer, each worker on a stream of i
   CHECK(live == 0);
 }
 
+// --- a filter with a cache
+// ---------------------------------------------------------------------------------------------
+
+struct Cache {
+  explicit Cache(int& live) : live(live) { ++live; }
+  ~Cache() { --live; }
+  int& live;
+  std::map<std::string, std::string, std::less<>> answers;
+};
+
+// Answers from this worker's cache; what it has not goes on, and is in it from then on.
+class CachingFilter : public filter::HttpFilter {
+ public:
+  explicit CachingFilter(const worker::WorkerLocal<Cache>& caches) : caches_(caches) {}
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override {
+    Cache& cache = caches_.get(context.worker());
+    const auto known = cache.answers.find(headers.path);
+    if (known != cache.answers.end()) return filter::Reply{200, known->second, "cached"};
+    cache.answers.emplace(headers.path, "stored");
+    return filter::Next{};
+  }
+
+ private:
+  const worker::WorkerLocal<Cache>& caches_;
+};
+
+class CachingFactory : public filter::HttpFilterFactory {
+ public:
+  CachingFactory(const worker::LocalSlots& slots, int& live)
+      : caches_(slots, [&live](worker::WorkerServices&) { return std::make_unique<Cache>(live); }) {}
+  uint8_t hooks() const override { return filter::hooksOf<CachingFilter>(); }
+  filter::HttpFilter* create(base::Arena& arena) const override {
+    return filter::makeIn<CachingFilter>(arena, caches_);
+  }
+
+ private:
+  const worker::WorkerLocal<Cache> caches_;
+};
+
+TEST_CASE("a filter has a cache on each worker, which goes with the last stream of its chain") {
+  const bool http2 = GENERATE(false, true);
+  int live = 0;
+  worker::LocalSlots slots;
+  TestSession a(nullptr, slots), b(nullptr, slots);
+  auto factory = std::make_shared<CachingFactory>(slots, live);
+  for (TestSession* session : {&a, &b}) {
+    session->settings->chain =
+        std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{{"cache", factory}});
+    session->terminals.on_end = [](TestTerminal& stream) { stream.answer(200, "fresh"); };
+  }
+  {
+    Asker client_a(a, http2), client_b(b, http2);
+    for (int i = 0; i < 3; ++i) client_a.get("/x");
+    client_b.get("/x");
+    CHECK(a.log == std::vector<std::string>{"/x 200  -", "/x 200 cached -", "/x 200 cached -"});
+    CHECK(b.log == std::vector<std::string>{"/x 200  -"});
+    CHECK(live == 2);
+  }
+
+  // Of the configuration only the streams are left that it was for, and these are over.
+  factory.reset();
+  for (TestSession* session : {&a, &b}) {
+    session->settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
+    session->loop.turn();
+  }
+  CHECK(live == 0);
+}
+
 // --- a tracer --------------------------------------------------------------------------------------------------------
 
 struct Traces {

@@ -1,6 +1,7 @@
 #include "source/session/stream.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "source/http/grpc.h"
 #include "source/session/connection.h"
@@ -107,7 +108,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
 }
 
 void Stream::matchRoute() {
-  route_ = table_->value->match(request(), worker_.random.next());
+  route_ = table_->value->match(request(), worker_.services.random.next());
   info_.virtual_host_name = route_.virtual_host != nullptr ? route_.virtual_host->name : std::string_view();
   info_.route_name = route_.route != nullptr ? route_.route->name : std::string_view();
 }
@@ -381,6 +382,8 @@ void Stream::abort(std::string_view details, ResponseFlag flag, uint16_t status)
 
 size_t Stream::unsentResponseBytes() const {
   if (connection_ == nullptr) return 0;
+  // Nothing more is taken, and no end of it would be seen: nobody is to go on making it.
+  if (connection_->connection_.broken()) return std::numeric_limits<size_t>::max() / 2;
   return connection_->codec_->unsentBytes(id_) + connection_->connection_.pendingBytes();
 }
 

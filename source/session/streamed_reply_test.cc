@@ -45,8 +45,7 @@ class Store : public filter::HttpFilter {
 
 struct Streamed : TestSession {
   Streamed() {
-    settings->chain =
-        filter::fixedChain({{"store", std::make_shared<filter::Factory<Store, Progress*>>(&progress)}});
+    settings->chain = filter::fixedChain({{"store", std::make_shared<filter::Factory<Store, Progress*>>(&progress)}});
     client = connect();
     client->send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     loop.turn();

@@ -15,13 +15,14 @@ class Relay final : public Terminal {
   }
   void requestData(std::string_view data, bool end_stream) override {
     if (done_) return;
+    if (body_.size() + data.size() > kMaxBody) return fail({413, "the body is too large", "relay_too_large"});
     body_.append(data);
     if (end_stream) ask();
   }
   void requestTrailers() override {
     if (!done_) ask();
   }
-  size_t unsentRequestBytes() const override { return call_ ? 0 : body_.size(); }
+  size_t unsentRequestBytes() const override { return 0; }  // what it collects it bounds itself
   void responseCreditGrew() override {
     if (answers_) send();
   }
@@ -32,17 +33,19 @@ class Relay final : public Terminal {
   }
 
  private:
+  static constexpr size_t kMaxBody = 64 * 1024;
+
   void ask() {
     call_ = stream_.calls().send({.cluster = cluster_, .method = "POST", .path = "/relay", .body = std::move(body_)},
                                  [this](HttpCallResponse answer) { answered(std::move(answer)); });
     body_.clear();
-    runner_.requestProgress();
+  }
+  void fail(Reply reply) {
+    done_ = true;
+    runner_.localReply(std::move(reply));
   }
   void answered(HttpCallResponse answer) {
-    if (answer.status != 200) {
-      done_ = true;
-      return runner_.localReply(Reply{502, "the peer is gone", "relay_failed"});
-    }
+    if (answer.status != 200) return fail({502, "the peer is gone", "relay_failed"});
     body_ = std::move(answer.body);
     http::ResponseHeaders& head = stream_.response();
     head.clear();

@@ -47,7 +47,6 @@ class HeaderTransportFactory : public net::TransportFactory, public net::TellsCl
                                              inner_ ? inner_->make(options) : nullptr);
   }
   std::string notReady() const override { return inner_ ? inner_->notReady() : std::string(); }
-  bool warming() const override { return inner_ && inner_->warming(); }
   bool isTls() const override { return inner_ && inner_->isTls(); }
 
  private:

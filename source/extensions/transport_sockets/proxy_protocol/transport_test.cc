@@ -80,17 +80,15 @@ TEST_CASE("the header is in front of the bytes, and both directions go on behind
   CHECK(!factory.isTls());
 }
 
-TEST_CASE("the header waits for what the transport behind it waits for") {
+TEST_CASE("the header is ready when the transport behind it is") {
   struct Inner : net::TransportFactory {
     net::TransportPtr make(const Options&) const override { return nullptr; }
     std::string notReady() const override { return "secret"; }
-    bool warming() const override { return true; }
   };
   const HeaderTransportFactory factory(Version::kV1, {}, std::make_shared<Inner>());
-  CHECK(factory.warming());
   CHECK(factory.notReady() == "secret");
   CHECK(factory.isTls());
-  CHECK_FALSE(HeaderTransportFactory(Version::kV1, {}, nullptr).warming());
+  CHECK(HeaderTransportFactory(Version::kV1, {}, nullptr).notReady().empty());
 }
 
 }  // namespace
