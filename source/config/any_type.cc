@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "udpa/type/v1/typed_struct.pb.h"
@@ -66,13 +67,28 @@ bool isKnownType(std::string_view full_name) {
 }
 
 bool isKnownType(const google::protobuf::Any& any) {
-  const auto wraps = [&any](auto wrapper) {
-    return !any.UnpackTo(&wrapper) || isKnownType(typeNameOf(wrapper.type_url()));
+  return isKnownType(describedType(any));
+}
+
+std::string describedType(const google::protobuf::Any& any) {
+  const std::string name(typeNameOf(any.type_url()));
+  const auto described = [&](auto wrapper) {
+    return any.UnpackTo(&wrapper) ? std::string(typeNameOf(wrapper.type_url())) : name;
   };
-  const std::string_view name = typeNameOf(any.type_url());
-  if (name == "xds.type.v3.TypedStruct") return wraps(xds::type::v3::TypedStruct());
-  if (name == "udpa.type.v1.TypedStruct") return wraps(udpa::type::v1::TypedStruct());
-  return isKnownType(name);
+  if (name == "xds.type.v3.TypedStruct") return described(xds::type::v3::TypedStruct());
+  if (name == "udpa.type.v1.TypedStruct") return described(udpa::type::v1::TypedStruct());
+  return name;
+}
+
+bool isAlternative(const google::protobuf::Descriptor& type) {
+  return type.full_name() == "envoy.config.cluster.v3.LoadBalancingPolicy.Policy";
+}
+
+bool isLeftOut(const Message& alternative) {
+  envoy::config::cluster::v3::LoadBalancingPolicy::Policy policy;
+  policy.CopyFrom(alternative);
+  const google::protobuf::Any& any = policy.typed_extension_config().typed_config();
+  return !any.type_url().empty() && newMessage(describedType(any)) == nullptr;
 }
 
 std::string unknownTypeMessage(std::string_view type_url) {

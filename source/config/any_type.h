@@ -33,6 +33,15 @@ std::unique_ptr<google::protobuf::Message> unpackAny(const google::protobuf::Any
 bool isKnownType(const google::protobuf::Any& any);
 bool isKnownType(std::string_view full_name);
 
+// The message that it carries, or that its TypedStruct describes: its full name.
+std::string describedType(const google::protobuf::Any& any);
+
+// Whether messages of a type are alternatives: of a list of them the first counts whose `typed_config` is of a type
+// that is linked; the others may be of any. (proto: LoadBalancingPolicy.policies)
+bool isAlternative(const google::protobuf::Descriptor& type);
+// An alternative that does not count.
+bool isLeftOut(const google::protobuf::Message& alternative);
+
 // Bytes that are equal for equal messages, for content hashes.
 void packAny(const google::protobuf::Message& message, std::string_view type_url, google::protobuf::Any& any);
 

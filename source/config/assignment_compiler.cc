@@ -150,4 +150,19 @@ Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssig
   return out;
 }
 
+Assignment compileOwnAssignment(const envoy::config::cluster::v3::Cluster& cluster, EndpointNames names,
+                                const Context& context) {
+  const Context at = context.child("load_assignment");
+  if (!cluster.has_load_assignment()) {
+    at.warn("the cluster has no endpoints: every request to it will be answered with 503");
+    return {};
+  }
+  if (cluster.load_assignment().cluster_name() != cluster.name()) {
+    at.child("cluster_name")
+        .warn(absl::StrCat("'", cluster.load_assignment().cluster_name(), "' is not the cluster's name '",
+                           cluster.name(), "'"));
+  }
+  return compileAssignment(cluster.load_assignment(), names, at);
+}
+
 }  // namespace sluice::config

@@ -1,7 +1,6 @@
 #include "source/config/cluster_compiler.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include "source/config/format/substitution_format.h"
 #include "source/config/holding.h"
 #include "source/config/http2_options.h"
+#include "source/config/values.h"
 
 namespace sluice::config {
 
@@ -22,25 +22,15 @@ namespace {
 
 using envoy::config::cluster::v3::CircuitBreakers;
 using envoy::config::cluster::v3::Cluster;
+using envoy::config::cluster::v3::LoadBalancingPolicy;
 using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
-using std::chrono::milliseconds;
 using upstream::cluster::Assignment;
 using upstream::cluster::ClusterConfig;
-using upstream::cluster::DiscoveryType;
-using upstream::cluster::LbPolicy;
 using upstream::cluster::Thresholds;
 using upstream::cluster::UpstreamHttpConfig;
 using upstream::cluster::UpstreamProtocol;
 
 constexpr const char* kHttpOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-constexpr uint32_t kMaxChoiceCount = 1000;
-
-// At least 1 ms for anything above 0, and at most ten years, so that a deadline can always be computed.
-milliseconds toMilliseconds(const google::protobuf::Duration& duration) {
-  constexpr int64_t kMaxSeconds = int64_t{10} * 365 * 24 * 3600;
-  const int64_t seconds = std::clamp<int64_t>(duration.seconds(), 0, kMaxSeconds);
-  return milliseconds(seconds * 1000 + (std::max(duration.nanos(), 0) + 999'999) / 1'000'000);
-}
 
 template <typename Wrapper>
 uint32_t valueOr(bool has, const Wrapper& wrapper, uint32_t fallback) {
@@ -50,21 +40,24 @@ uint32_t valueOr(bool has, const Wrapper& wrapper, uint32_t fallback) {
 // One use: compiles one cluster.
 class ClusterCompiler {
  public:
-  ClusterCompiler(const Cluster& proto, const Context& context, Services* services, InitTargets* init)
-      : proto_(proto), context_(context), services_(services), init_(init), out_(std::make_shared<ClusterConfig>()) {}
+  ClusterCompiler(const Cluster& proto, const Context& context, Services& services, InitTargets* init)
+      : proto_(proto),
+        context_(context),
+        services_(services),
+        holding_(services, init),
+        out_(std::make_shared<ClusterConfig>()) {}
 
   std::shared_ptr<const ClusterConfig> compile() {
     const size_t errors_before = context_.errors().total();
     compileNames();
-    compileDiscovery();
+    compileKind();
     compileConnection();
     compileLb();
     compileBreakers();
-    compileDns();
     compileHttp();
     compileTransportSocket();
     out_->content_hash = clusterContentHash(proto_);
-    return context_.errors().total() == errors_before ? out_ : nullptr;
+    return context_.errors().total() == errors_before ? holding_.tie(out_) : nullptr;
   }
 
  private:
@@ -76,114 +69,44 @@ class ClusterCompiler {
     out_->metadata = metadataOf(proto_.metadata());
   }
 
-  void compileDiscovery() {
-    switch (proto_.type()) {
-      case Cluster::STATIC:
-        out_->discovery = DiscoveryType::kStatic;
-        break;
-      case Cluster::STRICT_DNS:
-        out_->discovery = DiscoveryType::kStrictDns;
-        break;
-      case Cluster::EDS:
-        out_->discovery = DiscoveryType::kEds;
-        break;
-      case Cluster::ORIGINAL_DST:
-        out_->discovery = DiscoveryType::kOriginalDst;
-        break;
-      default:
-        context_.child("type").error(
-            absl::StrCat(discoveryName(), " is not supported yet; use STATIC, STRICT_DNS, EDS or ORIGINAL_DST"));
-        return;
+  FactoryContext at(const Context& context) const { return holding_.context(context, out_->stat_name); }
+
+  void compileKind() {
+    refuseFieldsOfOthers();
+    if (proto_.has_cluster_type()) {
+      const Context where = context_.child("cluster_type").child("typed_config");
+      const auto match = services_.registry.cluster_kinds.resolve(proto_.cluster_type().typed_config(), where);
+      if (match) out_->kind = match.factory->compile(*match.config, proto_, at(where));
+      return;
     }
-    if (out_->discovery != DiscoveryType::kOriginalDst) refuseOriginalDst();
-    if (out_->discovery == DiscoveryType::kEds) {
-      compileEds();
-    } else if (out_->discovery == DiscoveryType::kOriginalDst) {
-      compileOriginalDst();
-    } else {
-      compileEndpoints();
+    const auto& types = services_.registry.cluster_types;
+    if (const auto type = types.find(proto_.type()); type != types.end()) {
+      out_->kind = type->second->compile(proto_, at(context_));
+      return;
     }
+    std::string known;
+    for (const auto& [type, factory] : types) absl::StrAppend(&known, known.empty() ? "" : ", ", nameOfType(type));
+    context_.child("type").error(absl::StrCat(nameOfType(proto_.type()), " is not supported yet; use one of: ", known));
   }
 
-  std::string discoveryName() const {
-    const std::string& name = Cluster::DiscoveryType_Name(proto_.type());
-    return name.empty() ? absl::StrCat("type ", static_cast<int>(proto_.type())) : name;
+  static std::string nameOfType(int type) {
+    const std::string& name = Cluster::DiscoveryType_Name(type);
+    return name.empty() ? absl::StrCat("type ", type) : name;
   }
 
-  void compileEds() {
-    if (!proto_.eds_cluster_config().has_eds_config()) {
-      context_.child("eds_cluster_config")
-          .error("a cluster of type EDS needs eds_config: where its endpoints come from");
-    }
-    if (proto_.has_load_assignment()) {
-      context_.child("load_assignment").warn("not used: the endpoints of a cluster of type EDS come from eds_config");
-    }
-    const std::string& service = proto_.eds_cluster_config().service_name();
-    out_->eds_service_name = service.empty() ? proto_.name() : service;
-  }
-
-  void refuseEds() {
-    if (proto_.has_eds_cluster_config()) {
+  void refuseFieldsOfOthers() {
+    const bool by_type = !proto_.has_cluster_type();
+    if (proto_.has_eds_cluster_config() && !(by_type && proto_.type() == Cluster::EDS)) {
       context_.child("eds_cluster_config")
           .error("only a cluster of type EDS may have eds_cluster_config; set type: EDS");
     }
-  }
-
-  void refuseOriginalDst() {
-    if (proto_.has_original_dst_lb_config()) {
+    if (proto_.has_original_dst_lb_config() && !(by_type && proto_.type() == Cluster::ORIGINAL_DST)) {
       context_.child("original_dst_lb_config").error("only a cluster of type ORIGINAL_DST may have it");
     }
-    if (proto_.lb_policy() == Cluster::CLUSTER_PROVIDED) {
-      context_.child("lb_policy").error("CLUSTER_PROVIDED goes with type ORIGINAL_DST only");
-    }
-  }
-
-  void compileOriginalDst() {
-    refuseEds();
-    upstream::cluster::OriginalDstConfig& out = out_->original_dst;
-    if (proto_.has_load_assignment()) {
-      context_.child("load_assignment")
-          .error("a cluster of type ORIGINAL_DST has no endpoints but those that connections were going to");
-    }
-    if (proto_.lb_policy() != Cluster::CLUSTER_PROVIDED) {
-      context_.child("lb_policy").error("a cluster of type ORIGINAL_DST needs CLUSTER_PROVIDED");
-    }
-    if (proto_.has_cleanup_interval()) out.cleanup_interval = toMilliseconds(proto_.cleanup_interval());
-    const Cluster::OriginalDstLbConfig& lb = proto_.original_dst_lb_config();
-    const Context at = context_.child("original_dst_lb_config");
-    if (lb.use_http_header()) {
-      out.header =
-          lb.http_header_name().empty() ? "x-envoy-original-dst-host" : absl::AsciiStrToLower(lb.http_header_name());
-      if (out.header.front() == ':' && out.header != ":authority") {
-        at.child("http_header_name").error("of the pseudo headers only :authority can tell an address");
-      }
-    } else if (!lb.http_header_name().empty()) {
-      at.child("http_header_name").error("is not looked at without use_http_header: true");
-    }
-    if (!lb.has_upstream_port_override()) return;
-    out.port_override = static_cast<uint16_t>(lb.upstream_port_override().value());
-    if (out.port_override == 0) at.child("upstream_port_override").error("a host needs a port from 1 to 65535");
-  }
-
-  void compileEndpoints() {
-    refuseEds();
-    const Context at = context_.child("load_assignment");
-    if (!proto_.has_load_assignment()) {
-      at.warn("the cluster has no endpoints: every request to it will be answered with 503");
-      return;
-    }
-    if (proto_.load_assignment().cluster_name() != proto_.name()) {
-      at.child("cluster_name")
-          .warn(absl::StrCat("'", proto_.load_assignment().cluster_name(), "' is not the cluster's name '",
-                             proto_.name(), "'"));
-    }
-    const bool dns = out_->discovery == DiscoveryType::kStrictDns;
-    out_->assignment =
-        compileAssignment(proto_.load_assignment(), dns ? EndpointNames::kResolved : EndpointNames::kAddressesOnly, at);
   }
 
   void compileConnection() {
-    if (proto_.has_connect_timeout()) out_->connect_timeout = toMilliseconds(proto_.connect_timeout());
+    if (proto_.has_connect_timeout()) out_->connect_timeout = compileMilliseconds(proto_.connect_timeout());
     if (out_->connect_timeout.count() == 0) {
       context_.child("connect_timeout").error("the connect timeout must be above 0");
     }
@@ -193,40 +116,77 @@ class ClusterCompiler {
   }
 
   void compileLb() {
-    switch (proto_.lb_policy()) {
-      case Cluster::ROUND_ROBIN:
-        out_->lb.policy = LbPolicy::kRoundRobin;
-        break;
-      case Cluster::LEAST_REQUEST:
-        out_->lb.policy = LbPolicy::kLeastRequest;
-        break;
-      case Cluster::RANDOM:
-        out_->lb.policy = LbPolicy::kRandom;
-        break;
-      case Cluster::CLUSTER_PROVIDED:
-        break;
-      default:
-        context_.child("lb_policy")
-            .error(absl::StrCat(Cluster::LbPolicy_Name(proto_.lb_policy()),
-                                " is not supported yet; use ROUND_ROBIN, LEAST_REQUEST or RANDOM"));
+    const Cluster::CommonLbConfig& common = proto_.common_lb_config();
+    if (common.has_healthy_panic_threshold()) {
+      out_->lb.hosts.panic_threshold = common.healthy_panic_threshold().value();
     }
-    if (proto_.has_least_request_lb_config()) compileLeastRequest();
-    out_->lb.locality_weighted = proto_.common_lb_config().has_locality_weighted_lb_config();
-    if (proto_.common_lb_config().has_healthy_panic_threshold()) {
-      out_->lb.panic_threshold = proto_.common_lb_config().healthy_panic_threshold().value();
+    out_->lb.hosts.locality_weighted = common.has_locality_weighted_lb_config();
+    if (proto_.has_least_request_lb_config() && proto_.lb_policy() != Cluster::LEAST_REQUEST) {
+      context_.child("least_request_lb_config").warn("not used: lb_policy is not LEAST_REQUEST");
+    }
+    if (out_->kind && out_->kind->policy()) {
+      out_->lb.policy = out_->kind->policy();
+      if (proto_.lb_policy() != Cluster::CLUSTER_PROVIDED) {
+        const std::string type = proto_.has_cluster_type() ? proto_.cluster_type().name() : nameOfType(proto_.type());
+        context_.child("lb_policy").error(absl::StrCat("a cluster of type ", type, " needs CLUSTER_PROVIDED"));
+      }
+      if (proto_.has_load_balancing_policy()) {
+        context_.child("load_balancing_policy").error("a cluster of this kind chooses its hosts itself");
+      }
+    } else if (proto_.has_load_balancing_policy() || proto_.lb_policy() == Cluster::LOAD_BALANCING_POLICY_CONFIG) {
+      compilePolicies(proto_.load_balancing_policy(), context_.child("load_balancing_policy"));
+    } else {
+      compileLegacyPolicy(context_.child("lb_policy"));
     }
   }
 
-  void compileLeastRequest() {
-    const Context at = context_.child("least_request_lb_config");
-    if (proto_.lb_policy() != Cluster::LEAST_REQUEST) at.warn("not used: lb_policy is not LEAST_REQUEST");
-    if (!proto_.least_request_lb_config().has_choice_count()) return;
-    out_->lb.choice_count = proto_.least_request_lb_config().choice_count().value();
-    if (out_->lb.choice_count < 2 || out_->lb.choice_count > kMaxChoiceCount) {
-      at.child("choice_count")
-          .error(absl::StrCat("the number of hosts to compare must be from 2 to ", kMaxChoiceCount, ", not ",
-                              out_->lb.choice_count));
+  // The first that is known counts.
+  void compilePolicies(const LoadBalancingPolicy& list, const Context& context) {
+    if (proto_.common_lb_config().has_locality_weighted_lb_config()) {
+      context_.child("common_lb_config")
+          .child("locality_weighted_lb_config")
+          .error("does not go with load_balancing_policy; set locality_lb_config of the policy");
     }
+    const auto& table = services_.registry.lb_policies;
+    for (int i = 0; i < list.policies_size(); ++i) {
+      const google::protobuf::Any& any = list.policies(i).typed_extension_config().typed_config();
+      if (table.find(describedType(any)) == nullptr) continue;
+      const Context where =
+          context.child("policies", static_cast<size_t>(i)).child("typed_extension_config").child("typed_config");
+      if (const auto match = table.resolve(any, where)) {
+        out_->lb.policy = match.factory->compile(*match.config, at(where));
+      }
+      out_->lb.hosts.locality_weighted = out_->lb.policy && out_->lb.policy->localityWeighted();
+      return;
+    }
+    if (list.policies_size() == 0) return context.error("needs a policy to choose hosts by, in policies");
+    std::string named, known;
+    for (const auto& policy : list.policies()) {
+      absl::StrAppend(&named, named.empty() ? "" : ", ", describedType(policy.typed_extension_config().typed_config()));
+    }
+    for (const std::string_view type : table.configTypes()) {
+      absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(type));
+    }
+    context.error(absl::StrCat("none of these policies is supported: ", named, "; add one of: ", known));
+  }
+
+  void compileLegacyPolicy(const Context& context) {
+    const auto& table = services_.registry.lb_policies;
+    std::string known;
+    for (const std::string_view type : table.configTypes()) {
+      const LbPolicyFactory& factory = *table.find(type);
+      if (!factory.legacyName()) continue;
+      if (*factory.legacyName() == proto_.lb_policy()) {
+        out_->lb.policy = factory.compileLegacy(proto_, at(context_));
+        return;
+      }
+      absl::StrAppend(&known, known.empty() ? "" : ", ", Cluster::LbPolicy_Name(*factory.legacyName()));
+    }
+    if (proto_.lb_policy() == Cluster::CLUSTER_PROVIDED) {
+      return context.error("CLUSTER_PROVIDED goes with type ORIGINAL_DST only");
+    }
+    context.error(
+        absl::StrCat(Cluster::LbPolicy_Name(proto_.lb_policy()), " is not supported yet; use one of: ", known));
   }
 
   void compileBreakers() {
@@ -250,28 +210,6 @@ class ClusterCompiler {
           valueOr(proto.has_max_pending_requests(), proto.max_pending_requests(), out.max_pending_requests);
       out.max_requests = valueOr(proto.has_max_requests(), proto.max_requests(), out.max_requests);
       out.max_retries = valueOr(proto.has_max_retries(), proto.max_retries(), out.max_retries);
-    }
-  }
-
-  void compileDns() {
-    upstream::cluster::DnsConfig& dns = out_->dns;
-    if (proto_.has_dns_refresh_rate()) dns.refresh_rate = toMilliseconds(proto_.dns_refresh_rate());
-    if (dns.refresh_rate <= milliseconds(1)) {
-      context_.child("dns_refresh_rate").error("the refresh rate must be above 1 ms");
-    }
-    dns.respect_ttl = proto_.respect_dns_ttl();
-    dns.jitter = toMilliseconds(proto_.dns_jitter());
-    if (proto_.dns_lookup_family() < Cluster::AUTO || proto_.dns_lookup_family() > Cluster::ALL) {
-      context_.child("dns_lookup_family").error("use AUTO, V4_ONLY, V6_ONLY, V4_PREFERRED or ALL");
-    }
-    dns.lookup_family = static_cast<net::DnsLookupFamily>(proto_.dns_lookup_family());
-    if (!proto_.has_dns_failure_refresh_rate()) return;
-    const Cluster::RefreshRate& failure = proto_.dns_failure_refresh_rate();
-    dns.failure_base_interval = toMilliseconds(failure.base_interval());
-    dns.failure_max_interval =
-        failure.has_max_interval() ? toMilliseconds(failure.max_interval()) : 10 * dns.failure_base_interval;
-    if (dns.failure_max_interval < dns.failure_base_interval) {
-      context_.child("dns_failure_refresh_rate").error("max_interval must not be shorter than base_interval");
     }
   }
 
@@ -305,10 +243,9 @@ class ClusterCompiler {
               "auto_config lets the upstream choose by ALPN, which needs TLS; add a TLS transport_socket, or use "
               "explicit_http_config");
     }
-    if (!proto_.has_transport_socket() || services_ == nullptr) return;
-    const FactoryContext at =
-        Holding(*services_, init_).context(context_.child("transport_socket"), std::string(out_->stat_name));
-    out_->transport = compileTransport(proto_.transport_socket(), TransportSide::kUpstream, at);
+    if (!proto_.has_transport_socket()) return;
+    out_->transport =
+        compileTransport(proto_.transport_socket(), TransportSide::kUpstream, at(context_.child("transport_socket")));
     if (automatic && out_->transport && !out_->transport->isTls()) {
       context_.child("transport_socket").error("auto_config lets the upstream choose by ALPN, which needs TLS");
     }
@@ -397,7 +334,7 @@ class ClusterCompiler {
 
   void compileHttp2(const envoy::config::core::v3::Http2ProtocolOptions& options) {
     out_->http.protocol = UpstreamProtocol::kHttp2;
-    const bool edge = services_ == nullptr || services_->defaults == Defaults::kEdge;
+    const bool edge = services_.defaults == Defaults::kEdge;
     const Http2Options http2 = compileHttp2Options(options, !edge);
     out_->http.http2 = http2.settings;
     out_->http.http2_keepalive_interval = http2.keepalive_interval;
@@ -412,9 +349,9 @@ class ClusterCompiler {
 
   void compileCommonHttp(const envoy::config::core::v3::HttpProtocolOptions& options, const Context& context) {
     UpstreamHttpConfig& http = out_->http;
-    if (options.has_idle_timeout()) http.idle_timeout = toMilliseconds(options.idle_timeout());
+    if (options.has_idle_timeout()) http.idle_timeout = compileMilliseconds(options.idle_timeout());
     if (options.has_max_connection_duration()) {
-      http.max_connection_duration = toMilliseconds(options.max_connection_duration());
+      http.max_connection_duration = compileMilliseconds(options.max_connection_duration());
     }
     http.max_headers_count =
         valueOr(options.has_max_headers_count(), options.max_headers_count(), http.max_headers_count);
@@ -431,14 +368,14 @@ class ClusterCompiler {
 
   const Cluster& proto_;
   const Context& context_;
-  Services* const services_;
-  InitTargets* const init_;
+  Services& services_;
+  Holding holding_;
   const std::shared_ptr<ClusterConfig> out_;
 };
 
 }  // namespace
 
-std::shared_ptr<const ClusterConfig> compileCluster(const Cluster& cluster, const Context& context, Services* services,
+std::shared_ptr<const ClusterConfig> compileCluster(const Cluster& cluster, const Context& context, Services& services,
                                                     InitTargets* init) {
   return ClusterCompiler(cluster, context, services, init).compile();
 }

@@ -16,10 +16,9 @@
 
 namespace sluice::config {
 
-// `context` stands at the cluster ("static_resources.clusters[0]" or ""). Without `services` the transport socket, an
-// extension, is not looked at.
+// `context` stands at the cluster ("static_resources.clusters[0]" or "").
 std::shared_ptr<const upstream::cluster::ClusterConfig> compileCluster(
-    const envoy::config::cluster::v3::Cluster& cluster, const Context& context, Services* services = nullptr,
+    const envoy::config::cluster::v3::Cluster& cluster, const Context& context, Services& services,
     InitTargets* init = nullptr);
 
 // An EDS answer for a cluster whose ClusterConfig::eds_service_name is `service_name`.

@@ -11,6 +11,7 @@
 
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
+#include "source/config/cluster_extensions.h"
 #include "source/config/factory.h"
 #include "source/config/route_compiler.h"
 #include "source/config/services.h"
@@ -117,6 +118,9 @@ struct Registry {
   FactoryTable<UdpFilterConfigFactory> udp_filters{"UDP listener filter"};
   FactoryTable<AccessLogConfigFactory> access_logs{"access logger"};
   FactoryTable<TransportSocketConfigFactory> transport_sockets{"transport socket"};
+  FactoryTable<LbPolicyFactory> lb_policies{"load balancing policy"};
+  FactoryTable<ClusterKindFactory> cluster_kinds{"cluster"};
+  std::map<int, std::unique_ptr<const ClusterTypeFactory>> cluster_types;  // (proto: Cluster.DiscoveryType)
 };
 
 }  // namespace sluice::config

@@ -52,6 +52,10 @@ bool saysOptional(const DocumentNode& node, const Descriptor& type) {
   return false;
 }
 
+bool isTypedExtension(const Descriptor& type) {
+  return type.full_name() == "envoy.config.core.v3.TypedExtensionConfig";
+}
+
 // What a field of this type takes, for error messages.
 std::string expectation(const FieldDescriptor& field) {
   switch (field.cpp_type()) {
@@ -229,6 +233,8 @@ void MessageReader::readFields(const DocumentNode& node, Message& message, bool 
   std::unordered_map<const google::protobuf::OneofDescriptor*, const Field*> chosen;
   const size_t path_size = path_.size();
   const bool outer_optional = std::exchange(optional_, saysOptional(node, type));
+  const bool outer_alternative =
+      std::exchange(alternative_, isAlternative(type) || (alternative_ && isTypedExtension(type)));
   for (const DocumentNode::Entry& entry : node.entries) {
     if (skip_type && entry.key->text == "@type") continue;
     const Field* field = findField(*entry.key, type);
@@ -254,6 +260,7 @@ void MessageReader::readFields(const DocumentNode& node, Message& message, bool 
     path_.resize(path_size);
   }
   optional_ = outer_optional;
+  alternative_ = outer_alternative;
 }
 
 const MessageReader::Field* MessageReader::findField(const DocumentNode& key, const Descriptor& type) {
@@ -393,11 +400,15 @@ void MessageReader::readAny(const DocumentNode& node, google::protobuf::Any& any
     readTypedStruct(node, any);
   } else if (std::unique_ptr<Message> message = newMessage(typeNameOf(type_url->text))) {
     readAnyBody(node, type_url->text, any);
-  } else if (optional_ && !isKnownType(typeNameOf(type_url->text))) {
+  } else if (mayBeUnknown(typeNameOf(type_url->text))) {
     packUnknownType(node, *type_url, node, any);
   } else {
     error(*type_url, unknownTypeMessage(type_url->text));
   }
+}
+
+bool MessageReader::mayBeUnknown(std::string_view type) const {
+  return alternative_ || (optional_ && !isKnownType(type));
 }
 
 // As a TypedStruct, whose reader decides what becomes of it.
@@ -445,7 +456,7 @@ void MessageReader::readTypedStruct(const DocumentNode& node, google::protobuf::
   }
   const std::string_view name = typeNameOf(type_url->text);
   const std::unique_ptr<Message> message = isTypedStruct(name) ? nullptr : newMessage(name);
-  if (message == nullptr && optional_ && !isKnownType(name)) {
+  if (message == nullptr && mayBeUnknown(name)) {
     const DocumentNode nothing;
     return packUnknownType(node, *type_url, value == nullptr ? nothing : *value, any);
   }

@@ -47,6 +47,7 @@ class MessageReader {
   void readAny(const DocumentNode& node, google::protobuf::Any& any);
   void readAnyBody(const DocumentNode& node, const std::string& type_url, google::protobuf::Any& any);
   void readTypedStruct(const DocumentNode& node, google::protobuf::Any& any);
+  bool mayBeUnknown(std::string_view type) const;
   void readDuration(const DocumentNode& node, google::protobuf::Message& message);
   void readTimestamp(const DocumentNode& node, google::protobuf::Message& message);
   void readWrapper(const DocumentNode& node, google::protobuf::Message& message);
@@ -71,7 +72,8 @@ class MessageReader {
   Positions* positions_;
   std::string path_;
   int depth_ = 0;
-  bool optional_ = false;  // in a mapping that says is_optional: the type of its Any may be unknown
+  bool optional_ = false;     // in a mapping that says is_optional: the type of its Any may be unknown
+  bool alternative_ = false;  // in one of several of which the first of a known type counts
   bool exhausted_ = false;
 };
 

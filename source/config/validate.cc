@@ -124,6 +124,7 @@ class Validator {
     }
     for (int i = 0; i < type.field_count(); ++i) checkField(message, *type.field(i), context);
     for (int i = 0; i < type.real_oneof_decl_count(); ++i) checkOneof(message, *type.oneof_decl(i), context);
+    if (isAlternative(type) && isLeftOut(message)) return;
     const FieldDescriptor* optional = type.FindFieldByName("is_optional");
     const bool may_be_unknown = optional != nullptr && message.GetReflection()->HasField(message, optional);
     forEachSubmessage(message, context, [&](const Message& child, const Context& at) {

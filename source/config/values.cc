@@ -81,6 +81,12 @@ std::chrono::nanoseconds compileDuration(const google::protobuf::Duration& durat
   return std::chrono::seconds(seconds) + std::chrono::nanoseconds(duration.nanos());
 }
 
+std::chrono::milliseconds compileMilliseconds(const google::protobuf::Duration& duration) {
+  constexpr int64_t kMaxSeconds = int64_t{10} * 365 * 24 * 3600;
+  const int64_t seconds = std::clamp<int64_t>(duration.seconds(), 0, kMaxSeconds);
+  return std::chrono::milliseconds(seconds * 1000 + (std::max(duration.nanos(), 0) + 999'999) / 1'000'000);
+}
+
 std::optional<std::string> compileDataSource(const DataSource& source, const Context& context) {
   switch (source.specifier_case()) {
     case DataSource::kInlineString:

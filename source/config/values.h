@@ -29,6 +29,8 @@ std::optional<net::Cidr> compileCidr(const envoy::config::core::v3::CidrRange& r
 
 // Saturates at what fits, some 292 years.
 std::chrono::nanoseconds compileDuration(const google::protobuf::Duration& duration);
+// At least 1 ms for anything above 0, and at most ten years, so that a deadline can always be computed.
+std::chrono::milliseconds compileMilliseconds(const google::protobuf::Duration& duration);
 
 // The content: inline, of a file or of an environment variable. Files are read now, at most 16 MiB.
 std::optional<std::string> compileDataSource(const envoy::config::core::v3::DataSource& source, const Context& context);

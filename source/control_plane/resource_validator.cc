@@ -66,7 +66,7 @@ void ProxyValidator::validate(const google::protobuf::Message& resource, const c
                             .filter_slots = filter_slots,
                             .route_slots = routes};
   if (resource.GetDescriptor() == Cluster::descriptor()) {
-    config::compileCluster(static_cast<const Cluster&>(resource), context, &services);
+    config::compileCluster(static_cast<const Cluster&>(resource), context, services);
   } else if (resource.GetDescriptor() == RouteConfiguration::descriptor()) {
     config::compileRoutes(static_cast<const RouteConfiguration&>(resource), context, services, nullptr);
   } else if (resource.GetDescriptor() == Listener::descriptor()) {

@@ -2,6 +2,10 @@
 
 #include "source/extensions/access_loggers/file/factory.h"
 #include "source/extensions/access_loggers/stream/factory.h"
+#include "source/extensions/clusters/eds/factory.h"
+#include "source/extensions/clusters/original_dst/factory.h"
+#include "source/extensions/clusters/static_cluster/factory.h"
+#include "source/extensions/clusters/strict_dns/factory.h"
 #include "source/extensions/filters/http/buffer/factory.h"
 #include "source/extensions/filters/http/ext_authz/factory.h"
 #include "source/extensions/filters/http/ext_proc/factory.h"
@@ -23,6 +27,9 @@
 #include "source/extensions/filters/network/sni_cluster/factory.h"
 #include "source/extensions/filters/network/tcp_proxy/factory.h"
 #include "source/extensions/filters/udp/udp_proxy/factory.h"
+#include "source/extensions/load_balancing_policies/least_request/factory.h"
+#include "source/extensions/load_balancing_policies/random/factory.h"
+#include "source/extensions/load_balancing_policies/round_robin/factory.h"
 #include "source/extensions/transport_sockets/proxy_protocol/factory.h"
 #include "source/extensions/transport_sockets/raw_buffer/factory.h"
 #include "source/extensions/transport_sockets/tls/factory.h"
@@ -31,6 +38,10 @@ namespace sluice::extensions {
 void registerAll(config::Registry& registry) {
   access_loggers::file::registerFactory(registry);
   access_loggers::stream::registerFactory(registry);
+  clusters::eds::registerFactory(registry);
+  clusters::original_dst::registerFactory(registry);
+  clusters::static_cluster::registerFactory(registry);
+  clusters::strict_dns::registerFactory(registry);
   filters::http::buffer::registerFactory(registry);
   filters::http::ext_authz::registerFactory(registry);
   filters::http::ext_proc::registerFactory(registry);
@@ -52,6 +63,9 @@ void registerAll(config::Registry& registry) {
   filters::network::rbac::registerFactory(registry);
   filters::network::tcp_proxy::registerFactory(registry);
   filters::udp::udp_proxy::registerFactory(registry);
+  load_balancing_policies::least_request::registerFactory(registry);
+  load_balancing_policies::random::registerFactory(registry);
+  load_balancing_policies::round_robin::registerFactory(registry);
   transport_sockets::proxy_protocol::registerFactory(registry);
   transport_sockets::raw_buffer::registerFactory(registry);
   transport_sockets::tls::registerFactories(registry);

@@ -1,5 +1,7 @@
 #include "source/router/host_choice.h"
 
+#include <optional>
+
 namespace sluice::router {
 
 base::LocalPtr<upstream::WorkerCluster> findCluster(upstream::ClusterSet& clusters, const filter::Stream& stream) {
@@ -10,33 +12,34 @@ base::LocalPtr<upstream::WorkerCluster> findCluster(upstream::ClusterSet& cluste
 
 namespace {
 
-// The host that a filter chose, if the cluster has it and it may serve.
-upstream::cluster::HostSlot findHost(const upstream::WorkerCluster& cluster, std::string_view address) {
-  for (const auto& entry : cluster.balancer().hosts().entries()) {
-    if (entry.host->addressText() != address) continue;
-    const auto health = entry.health;
-    if (health == upstream::cluster::Health::kHealthy || health == upstream::cluster::Health::kDegraded) {
-      return entry.host->slot();
-    }
+class Asker final : public upstream::lb::LbContext {
+ public:
+  Asker(const http::RequestHeaders& request, const filter::Stream* stream) : stream_(stream) {
+    headers = &request;
+    const filter::UpstreamChoice* choice = stream == nullptr ? nullptr : stream->upstreamChoice();
+    if (choice == nullptr || choice->host.empty()) return;
+    override_host = &chosen_.emplace(
+        upstream::lb::OverrideHost{net::Address::parse(choice->host).value_or(net::Address()), choice->only_host});
   }
-  return upstream::cluster::kNoHost;
-}
+  Asker(const Asker&) = delete;
+  Asker& operator=(const Asker&) = delete;
+
+  upstream::lb::Destination destination() const override {
+    if (stream_ == nullptr) return {};
+    const stream::StreamInfo& info = stream_->info();
+    return {net::Address::parse(info.downstream_local_address).value_or(net::Address()), info.redirected};
+  }
+
+ private:
+  const filter::Stream* const stream_;                // null: a call-out
+  std::optional<upstream::lb::OverrideHost> chosen_;  // by a filter
+};
 
 }  // namespace
 
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
                                      const filter::Stream* stream) {
-  if (!cluster.hostDependsOnAsker()) {
-    const filter::UpstreamChoice* choice = stream == nullptr ? nullptr : stream->upstreamChoice();
-    if (choice == nullptr || choice->host.empty()) return cluster.pick();
-    const upstream::cluster::HostSlot chosen = findHost(cluster, choice->host);
-    return chosen != upstream::cluster::kNoHost || choice->only_host ? chosen : cluster.pick();
-  }
-  if (stream == nullptr) return cluster.pickFor({.request = &request});
-  const stream::StreamInfo& info = stream->info();
-  return cluster.pickFor({.destination = net::Address::parse(info.downstream_local_address).value_or(net::Address()),
-                          .redirected = info.redirected,
-                          .request = &request});
+  return cluster.pick(Asker(request, stream));
 }
 
 void describeHost(filter::Stream& stream, const upstream::cluster::ClusterConfig& cluster,

@@ -141,13 +141,13 @@ v3::Clusters AdminPages::clusters() const {
     status.set_name(name);
     status.set_added_via_api(!entry->is_static);
     status.set_observability_name(generation.config->stat_name);
-    status.set_eds_service_name(generation.config->eds_service_name);
+    status.set_eds_service_name(std::string(generation.config->kind->serviceName()));
     setThresholds(generation.config->thresholds, *status.mutable_circuit_breakers());
     for (const cluster::HostSet::Entry& host : generation.hosts->entries()) {
       v3::HostStatus& shown = *status.add_host_statuses();
       setAddress(host.host->address(), *shown.mutable_address());
       setHostStats(host.host->stats(), shown);
-      shown.mutable_health_status()->set_eds_health_status(healthOf(host.health));
+      shown.mutable_health_status()->set_eds_health_status(healthOf(host.assigned));
       shown.set_weight(host.weight);
       shown.set_hostname(host.host->hostname());
       shown.set_priority(host.priority);

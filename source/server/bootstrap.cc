@@ -80,7 +80,7 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
     const Context at = statics.child("clusters", i);
     cluster_names.insert(proto.name());
     auto init = serving != nullptr ? serving->cluster_init(proto.name()) : nullptr;
-    if (auto config = config::compileCluster(proto, at, &services, init.get())) {
+    if (auto config = config::compileCluster(proto, at, services, init.get())) {
       out.clusters.push_back({std::move(config), &proto, std::move(init)});
     }
   }

@@ -1,11 +1,12 @@
 #include "source/server/cluster_manager.h"
 
+#include <set>
+
 #include "absl/strings/str_cat.h"
 
 namespace sluice::server {
 
 namespace cluster = upstream::cluster;
-using cluster::DiscoveryType;
 
 namespace {
 
@@ -89,6 +90,8 @@ ClusterManager::ClusterManager(event::Loop& main, Workers& workers, observabilit
 
 ClusterManager::~ClusterManager() {
   names_.onUnused(nullptr);
+  on_eds_unwanted = nullptr;
+  entries_.clear();  // their sources end what they watch
 }
 
 const ClusterManager::Entry* ClusterManager::find(const std::string& name) const {
@@ -120,6 +123,7 @@ ClusterManager::Entry& ClusterManager::entryOf(const ConfigPtr& config) {
   observability::Scope scope = registry_.scope("cluster", config->stat_name);
   entry->stats = makeStats(scope);
   entry->stats.hold = observability::Scope::share(std::move(scope));
+  entry->monitors = std::make_unique<cluster::HostMonitors>(main_, [this, at = entry.get()] { rebuild(*at); });
   return *entry;
 }
 
@@ -148,7 +152,7 @@ bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const st
     entry.active->version = version;  // back to what serves
     count(entry);
   } else {
-    entry.warming = std::make_unique<Generation>();
+    entry.warming = std::make_unique<Generation>(*this);
     count(entry);
     Generation& next = *entry.warming;
     next.init = init ? std::move(init) : newInit(name);
@@ -156,82 +160,89 @@ bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const st
     next.proto = std::move(proto);
     next.version = version;
     next.updated = std::chrono::system_clock::now();
-    if (next.config->discovery == DiscoveryType::kEds) {
-      next.eds = keyOf(next.proto.eds_cluster_config().eds_config(), next.config->eds_service_name, self_source);
-      if (!entry.discovery) {
-        entry.discovery = std::make_unique<DiscoveryStats>(DiscoveryStats::Of::kEndpoints,
-                                                           registry_.scope("cluster", next.config->stat_name), cells_);
-      }
-      wantEds(name, next);  // before the old one lets go of the same
-      entry.discovery->asked();
-    }
     startWarming(entry);
     next.init->start([this, &entry] { activate(entry); });
   }
-  unwantEds(name, old.get());
   return true;
 }
 
 void ClusterManager::startWarming(Entry& entry) {
   Generation& generation = *entry.warming;
-  const std::string& name = generation.config->name;
-  const cluster::HostSetPtr previous = entry.active ? entry.active->hosts : nullptr;
-  const cluster::HostSetOptions options{generation.config->lb.panic_threshold, generation.config->lb.locality_weighted};
-  switch (generation.config->discovery) {
-    case DiscoveryType::kOriginalDst:  // workers make the hosts
-    case DiscoveryType::kStatic:
-      return onHosts(name, &generation,
-                     cluster::HostSet::build(generation.config->assignment, options, previous.get()));
-    case DiscoveryType::kStrictDns:
-      generation.hosts_wait = generation.init->add(absl::StrCat("addresses of '", name, "'"));
-      if (before_xds != nullptr) generation.names_wait = before_xds->add(absl::StrCat("addresses of '", name, "'"));
-      generation.dns = std::make_unique<cluster::DnsCluster>(
-          main_, resolver_, generation.config, seed_ ^ entry.id,
-          [this, name, of = &generation](cluster::HostSetPtr hosts) { onHosts(name, of, std::move(hosts)); }, previous);
-      return generation.dns->start();
-    case DiscoveryType::kEds: {
-      // Endpoints that are known serve at once; no further answer may ever come for them.
-      const Eds& known = eds_.at(generation.eds);
-      if (known.assignment) {
-        entry.discovery->accepted(known.version, true);
-        return onHosts(name, &generation, cluster::HostSet::build(*known.assignment, options, previous.get()));
-      }
-      if (known.given_up) return;
-      const auto& source = generation.proto.eds_cluster_config().eds_config();
-      const auto timeout = source.has_initial_fetch_timeout()
-                               ? std::chrono::milliseconds(source.initial_fetch_timeout().seconds() * 1000 +
-                                                           source.initial_fetch_timeout().nanos() / 1'000'000)
-                               : std::chrono::milliseconds(15'000);
-      generation.hosts_wait =
-          generation.init->add(absl::StrCat("endpoints '", generation.config->eds_service_name, "'"), timeout);
-    }
+  cluster::HostSource::Owner owner{generation.config->name, seed_ ^ entry.id,
+                                   entry.active ? entry.active->hosts : nullptr};
+  generation.source = generation.config->kind->makeSource({main_, resolver_, *this}, std::move(owner), generation);
+  generation.source->start();
+  if (generation.answered) return;
+  const cluster::HostSource::Wait wait = generation.source->wait();
+  generation.hosts_wait = generation.init->add(wait.what, wait.deadline);
+  if (before_xds != nullptr && !generation.config->kind->subscribes()) {
+    generation.names_wait = before_xds->add(wait.what);
   }
 }
 
-void ClusterManager::onHosts(const std::string& name, Generation* generation, cluster::HostSetPtr hosts) {
-  const auto found = entries_.find(name);
-  if (found == entries_.end()) return;
+ClusterManager::Entry* ClusterManager::ownerOf(const Generation& generation) {
+  const auto found = entries_.find(generation.config->name);
+  if (found == entries_.end()) return nullptr;
   Entry& entry = *found->second;
-  if (generation != entry.active.get() && generation != entry.warming.get()) return;
-  generation->hosts = std::move(hosts);
-  if (generation == entry.active.get()) return publish(entry);
-  generation->names_wait.ready();
-  generation->hosts_wait.ready();
+  return &generation == entry.active.get() || &generation == entry.warming.get() ? &entry : nullptr;
+}
+
+void ClusterManager::buildHosts(const Entry& entry, Generation& generation) {
+  const cluster::HostSet* previous = entry.active ? entry.active->hosts.get() : nullptr;
+  generation.hosts =
+      cluster::HostSet::build(*generation.endpoints, generation.config->lb.hosts, previous, entry.monitors.get());
+}
+
+void ClusterManager::onEndpoints(Generation& generation, cluster::AssignmentPtr endpoints) {
+  Entry* const entry = ownerOf(generation);
+  if (entry == nullptr) return;
+  generation.endpoints = std::move(endpoints);
+  generation.answered = true;
+  buildHosts(*entry, generation);
+  if (&generation == entry->active.get()) return publish(*entry);
+  generation.names_wait.ready();
+  generation.hosts_wait.ready();
+}
+
+void ClusterManager::onNoEndpoints(Generation& generation, std::string_view why) {
+  if (ownerOf(generation) == nullptr) return;
+  generation.answered = true;
+  if (!generation.hosts_wait.pending()) return;
+  logger_.warning("cluster", "cluster '", generation.config->name, "' ", why, "; it goes on without");
+  generation.names_wait.ready();
+  generation.hosts_wait.ready();
+}
+
+// The health of hosts is another.
+void ClusterManager::rebuild(Entry& entry) {
+  if (entry.warming && entry.warming->endpoints) buildHosts(entry, *entry.warming);
+  if (!entry.active) return;
+  buildHosts(entry, *entry.active);
+  publish(entry);
+}
+
+upstream::cluster::HostMonitors* ClusterManager::monitorsOf(const std::string& name) {
+  const auto found = entries_.find(name);
+  return found == entries_.end() ? nullptr : found->second->monitors.get();
 }
 
 void ClusterManager::activate(Entry& entry) {
   uncount(entry);
-  // None came: it goes on with those that there were.
-  if (!entry.warming->hosts) entry.warming->hosts = entry.active ? entry.active->hosts : cluster::HostSet::empty();
+  if (!entry.warming->endpoints) {  // it goes on with those that there were
+    static const auto kNone = std::make_shared<const Assignment>();
+    entry.warming->endpoints = entry.active ? entry.active->endpoints : kNone;
+    buildHosts(entry, *entry.warming);
+  }
   // The old generation may be on the stack below (its timer or its resolver calls us).
   struct Old : event::Deferred {
     explicit Old(std::unique_ptr<Generation> g) : generation(std::move(g)) {}
     std::unique_ptr<Generation> generation;
   };
-  const Generation* old = entry.active.get();  // alive until the end of the turn
-  if (entry.active) main_.deleteLater(std::make_unique<Old>(std::move(entry.active)));
+  if (entry.active) {
+    entry.active->source->suspend();
+    main_.deleteLater(std::make_unique<Old>(std::move(entry.active)));
+  }
   entry.active = std::move(entry.warming);
-  unwantEds(entry.active->config->name, old);
   count(entry);
   const cluster::ClusterConfig& config = *entry.active->config;
   // What is in flight stays counted when limits change.
@@ -268,7 +279,7 @@ void ClusterManager::publish(Entry& entry) {
   published->config = generation.config;
   published->breakers = entry.breakers;
   published->stats = entry.stats;
-  published->hosts = generation.hosts;
+  published->hosts = upstream::lb::LbPolicy::prepare(generation.config->lb.policy.get(), generation.hosts);
   published->late_counters = entry.late_counters;
   workers_.postAll([published](Worker& worker) { worker.clusters().set(published); });
 }
@@ -279,9 +290,8 @@ void ClusterManager::remove(const std::string& name) {
   Entry& entry = *found->second;
   cells_.add(cluster_removed_);
   uncount(entry);
-  unwantEds(name, entry.warming.get());
-  unwantEds(name, entry.active.get());
   entry.warming.reset();
+  if (entry.active) entry.active->source->suspend();
   entry.leaving = next_leaving_++;
   if (entry.active && names_.used(entry.id)) {
     leave(name, entry);
@@ -304,7 +314,7 @@ void ClusterManager::stay(Entry& entry) {
   if (entry.leaving == 0) return;
   leaving_.erase(std::exchange(entry.leaving, 0));
   count(entry);
-  if (!entry.active->eds.name.empty()) wantEds(entry.active->config->name, *entry.active);
+  entry.active->source->resume();
 }
 
 // `name` is leaving.
@@ -328,44 +338,86 @@ void ClusterManager::onUnused(uint32_t id) {
 
 // --- endpoints -------------------------------------------------------------------------------------------------------
 
-void ClusterManager::wantEds(const std::string& cluster, const Generation& generation) {
-  const auto [eds, is_new] = eds_.try_emplace(generation.eds);
-  ++eds->second.users[cluster];
-  if (is_new && on_eds_wanted) on_eds_wanted(generation.eds, generation.proto.eds_cluster_config().eds_config());
+class ClusterManager::EdsWatch final : public cluster::Endpoints::Watch {
+ public:
+  EdsWatch(ClusterManager& manager, ResourceKey key, uint64_t number, Entry& entry, Watcher& watcher)
+      : manager_(manager), key_(std::move(key)), number_(number), entry_(entry), watcher_(watcher) {}
+  ~EdsWatch() override { manager_.unwatch(*this); }
+
+  cluster::AssignmentPtr known() const override { return manager_.eds_.at(key_).assignment; }
+  bool givenUp() const override { return manager_.eds_.at(key_).given_up; }
+
+  const ResourceKey& key() const { return key_; }
+  uint64_t number() const { return number_; }
+  Entry& entry() const { return entry_; }
+  Watcher& watcher() const { return watcher_; }
+
+ private:
+  ClusterManager& manager_;
+  const ResourceKey key_;
+  const uint64_t number_;
+  Entry& entry_;
+  Watcher& watcher_;
+};
+
+std::unique_ptr<cluster::Endpoints::Watch> ClusterManager::watch(std::string_view cluster, const std::string& source,
+                                                                 const std::string& name, Watcher& watcher) {
+  envoy::config::core::v3::ConfigSource proto;
+  proto.ParseFromString(source);
+  Entry& entry = *entries_.find(std::string(cluster))->second;
+  auto watch = std::make_unique<EdsWatch>(*this, keyOf(proto, name, self_source), next_watch_++, entry, watcher);
+  const auto [eds, is_new] = eds_.try_emplace(watch->key());
+  eds->second.watches.emplace(watch->number(), watch.get());
+  if (!entry.discovery) {
+    entry.discovery = std::make_unique<DiscoveryStats>(
+        DiscoveryStats::Of::kEndpoints,
+        registry_.scope("cluster", (entry.warming ? entry.warming : entry.active)->config->stat_name), cells_);
+  }
+  if (is_new && on_eds_wanted) on_eds_wanted(watch->key(), proto);
+  entry.discovery->asked();
+  const Eds& known = eds_.at(watch->key());
+  if (known.assignment) entry.discovery->accepted(known.version, true);
+  return watch;
 }
 
-void ClusterManager::unwantEds(const std::string& cluster, const Generation* generation) {
-  if (generation == nullptr || generation->eds.name.empty()) return;
-  const ResourceKey key = generation->eds;
-  const auto eds = eds_.find(key);
-  const auto user = eds->second.users.find(cluster);
-  if (--user->second > 0) return;
-  eds->second.users.erase(user);
-  if (!eds->second.users.empty()) return;
+void ClusterManager::unwatch(const EdsWatch& watch) {
+  const auto eds = eds_.find(watch.key());
+  eds->second.watches.erase(watch.number());
+  if (!eds->second.watches.empty()) return;
   eds_.erase(eds);
-  if (on_eds_unwanted) on_eds_unwanted(key);
+  if (on_eds_unwanted) on_eds_unwanted(watch.key());
+}
+
+// The newest first: a generation that warms becomes the active one, and the one that was is passed over then. What is
+// told may end any watch.
+void ClusterManager::forEachWatcher(const ResourceKey& key, const std::function<void(Watcher&)>& tell) {
+  uint64_t before = next_watch_;
+  for (auto eds = eds_.find(key); eds != eds_.end(); eds = eds_.find(key)) {
+    auto next = eds->second.watches.lower_bound(before);
+    if (next == eds->second.watches.begin()) return;
+    --next;
+    before = next->first;
+    tell(next->second->watcher());
+  }
 }
 
 void ClusterManager::setAssignment(const ResourceKey& key, Assignment assignment, const std::string& version) {
   const auto eds = eds_.find(key);
   if (eds == eds_.end()) return;
   eds->second.given_up = false;
-  const bool changed = eds->second.assignment != assignment;
-  eds->second.assignment = assignment;
+  const bool changed = !eds->second.assignment || *eds->second.assignment != assignment;
+  const auto endpoints = std::make_shared<const Assignment>(std::move(assignment));
+  eds->second.assignment = endpoints;
   eds->second.version = version;
   forEachDiscovery(key.source, key.name, [&](DiscoveryStats& stats) { stats.accepted(version, changed); });
-  const std::map<std::string, int> users = eds->second.users;  // activating one ends the interest of its old generation
-  for (const auto& [name, generations] : users) {
-    Entry& entry = *entries_.at(name);
-    // The warming one first: it becomes the active one, and the one that was is passed over then.
-    for (Generation* generation : {entry.warming.get(), entry.active.get()}) {
-      if (generation == nullptr || generation->eds != key) continue;
-      const cluster::HostSetOptions options{generation->config->lb.panic_threshold,
-                                            generation->config->lb.locality_weighted};
-      const cluster::HostSet* previous = entry.active ? entry.active->hosts.get() : nullptr;
-      onHosts(name, generation, cluster::HostSet::build(assignment, options, previous));
-    }
-  }
+  forEachWatcher(key, [&](Watcher& watcher) { watcher.onEndpoints(endpoints); });
+}
+
+void ClusterManager::giveUpAssignment(const ResourceKey& key) {
+  const auto eds = eds_.find(key);
+  if (eds == eds_.end() || eds->second.assignment) return;
+  eds->second.given_up = true;
+  forEachWatcher(key, [](Watcher& watcher) { watcher.onNoEndpoints(); });
 }
 
 void ClusterManager::forEachDiscovery(std::string_view source, std::string_view name,
@@ -373,20 +425,10 @@ void ClusterManager::forEachDiscovery(std::string_view source, std::string_view 
   for (auto at = eds_.lower_bound({std::string(source), std::string(name)}); at != eds_.end(); ++at) {
     const auto& [key, eds] = *at;
     if (key.source != source || (!name.empty() && key.name != name)) return;
-    for (const auto& [cluster, generations] : eds.users) visit(*entries_.at(cluster)->discovery);
-  }
-}
-
-void ClusterManager::giveUpAssignment(const ResourceKey& key) {
-  const auto eds = eds_.find(key);
-  if (eds == eds_.end() || eds->second.assignment) return;
-  eds->second.given_up = true;
-  const std::map<std::string, int> users = eds->second.users;
-  for (const auto& [name, generations] : users) {
-    Entry& entry = *entries_.at(name);
-    if (!entry.warming || entry.warming->eds != key || !entry.warming->hosts_wait.pending()) continue;
-    logger_.warning("cluster", "cluster '", name, "' gets no endpoints; it goes on without");
-    entry.warming->hosts_wait.ready();
+    std::set<const Entry*> seen;  // two generations of a cluster may watch
+    for (const auto& [number, watch] : eds.watches) {
+      if (seen.insert(&watch->entry()).second) visit(*watch->entry().discovery);
+    }
   }
 }
 

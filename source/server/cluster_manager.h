@@ -3,15 +3,19 @@
 // A new cluster is invisible until it is warm (its hosts are known, or the time to learn them is over); a changed one
 // serves as before until its new generation is warm. Endpoint updates keep the generation, its pools and its balancers.
 // A cluster that is removed while something that serves names it (a route table, a filter) serves on, with the hosts
-// that it has, until nothing does: routes may follow their clusters late. Thread: main.
+// that it has, until nothing does: routes may follow their clusters late.
+//
+// Where the endpoints come from is the business of the cluster's kind (upstream/cluster/host_source.h). Its sources
+// give assignments; here they become sets of hosts, with what the monitors of the hosts object. Thread: main.
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
@@ -25,25 +29,35 @@
 #include "source/server/init_manager.h"
 #include "source/server/resource_key.h"
 #include "source/server/worker.h"
-#include "source/upstream/cluster/dns_cluster.h"
+#include "source/upstream/cluster/host_monitors.h"
+#include "source/upstream/cluster/host_source.h"
 
 namespace sluice::server {
 
-class ClusterManager {
+class ClusterManager : private upstream::cluster::Endpoints {
  public:
   using Proto = envoy::config::cluster::v3::Cluster;
   using ConfigPtr = std::shared_ptr<const upstream::cluster::ClusterConfig>;
 
-  struct Generation {
+  struct Generation : private upstream::cluster::HostSource::Receiver {
+    explicit Generation(ClusterManager& manager) : manager(manager) {}
+
+    ClusterManager& manager;
     ConfigPtr config;
     Proto proto;
     std::string version;  // of the xDS response; empty for static clusters
     std::chrono::system_clock::time_point updated;
-    ResourceKey eds;                      // of its endpoints; without a name if they are not by EDS
-    upstream::cluster::HostSetPtr hosts;  // null: not known yet; never of one that is active
-    std::unique_ptr<upstream::cluster::DnsCluster> dns;
-    config::InitTarget hosts_wait, names_wait;  // until hosts are known: its own, and that of xDS for names of DNS
-    std::unique_ptr<InitManager> init;          // last: goes before whatever holds its targets
+    upstream::cluster::AssignmentPtr endpoints;  // null: not known yet; never of one that is active
+    upstream::cluster::HostSetPtr hosts;         // of them
+    bool answered = false;                       // endpoints came, or word that none will for now
+    config::InitTarget hosts_wait, names_wait;   // until then: its own, and that of xDS for names of DNS
+    std::unique_ptr<upstream::cluster::HostSource> source;
+    std::unique_ptr<InitManager> init;  // last: goes before whatever holds its targets
+
+   private:
+    friend class ClusterManager;
+    void onEndpoints(upstream::cluster::AssignmentPtr given) override { manager.onEndpoints(*this, std::move(given)); }
+    void onNoEndpoints(std::string_view why) override { manager.onNoEndpoints(*this, why); }
   };
   struct Entry {
     uint32_t id = 0;
@@ -53,6 +67,7 @@ class ClusterManager {
     std::shared_ptr<observability::LateCounters> late_counters = std::make_shared<observability::LateCounters>();
     std::unique_ptr<DiscoveryStats> discovery;  // of endpoints; null: they were never asked for
     std::shared_ptr<upstream::cluster::Breakers> breakers;
+    std::unique_ptr<upstream::cluster::HostMonitors> monitors;
     std::unique_ptr<Generation> active;   // null: not warm for the first time
     std::unique_ptr<Generation> warming;  // null: nothing is pending
     config::InitTarget first;             // of the start of the process, until one generation serves
@@ -64,7 +79,7 @@ class ClusterManager {
   ClusterManager(event::Loop& main, Workers& workers, observability::StatsRegistry& stats,
                  observability::StatsCells& cells, route::ClusterNames& names, net::DnsResolver& resolver,
                  observability::Logger& logger, uint64_t seed, size_t max_leaving = kMaxLeaving);
-  ~ClusterManager();
+  ~ClusterManager() override;
 
   // To compile a cluster of that name with.
   std::unique_ptr<InitManager> newInit(const std::string& name);
@@ -99,24 +114,35 @@ class ClusterManager {
   InitManager* before_xds = nullptr;
   // Called when hosts or names of clusters changed, for those who connect to clusters from main.
   const upstream::cluster::HostSet* hostsOf(const std::string& name) const;
+  // Where to tell of the health of hosts of a cluster. Null: there is no such cluster. It lives as long as the cluster,
+  // and goes with it.
+  upstream::cluster::HostMonitors* monitorsOf(const std::string& name);
 
  private:
   Entry& entryOf(const ConfigPtr& config);
   void startWarming(Entry& entry);
-  void onHosts(const std::string& name, Generation* generation, upstream::cluster::HostSetPtr hosts);
+  // The entry that a generation is of; null: it is neither serving nor going to.
+  Entry* ownerOf(const Generation& generation);
+  void onEndpoints(Generation& generation, upstream::cluster::AssignmentPtr endpoints);
+  void onNoEndpoints(Generation& generation, std::string_view why);
+  void buildHosts(const Entry& entry, Generation& generation);
+  void rebuild(Entry& entry);
   void activate(Entry& entry);
   void publish(Entry& entry);
   void uncount(const Entry& entry);
   void count(const Entry& entry);
-  // What clusters want by EDS. Cost follows the clusters that share a name.
+  class EdsWatch;
+  // What sources want by name. Cost follows those that share one.
   struct Eds {
-    std::map<std::string, int> users;      // clusters, and how many of their generations
-    std::optional<Assignment> assignment;  // last accepted
-    std::string version;                   // its
-    bool given_up = false;                 // there is none, and nothing says that one will come
+    std::map<uint64_t, EdsWatch*> watches;        // by their numbers: the newest is the last
+    upstream::cluster::AssignmentPtr assignment;  // last accepted; null: none came
+    std::string version;                          // its
+    bool given_up = false;                        // there is none, and nothing says that one will come
   };
-  void wantEds(const std::string& cluster, const Generation& generation);
-  void unwantEds(const std::string& cluster, const Generation* generation);
+  std::unique_ptr<Watch> watch(std::string_view cluster, const std::string& source, const std::string& name,
+                               Watcher& watcher) override;
+  void unwatch(const EdsWatch& watch);
+  void forEachWatcher(const ResourceKey& key, const std::function<void(Watcher&)>& tell);
   void drop(const std::string& name);
   void leave(const std::string& name, const Entry& entry);
   void stay(Entry& entry);
@@ -133,6 +159,7 @@ class ClusterManager {
   std::map<std::string, std::unique_ptr<Entry>> entries_;
   const size_t max_leaving_;
   std::map<ResourceKey, Eds> eds_;
+  uint64_t next_watch_ = 1;
   std::map<uint64_t, std::string> leaving_;  // by Entry::leaving
   uint64_t next_leaving_ = 1;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -3,8 +3,11 @@
 #include <cstdlib>
 #include <new>
 
+#include "source/extensions/clusters/eds/source.h"
+#include "source/extensions/clusters/static_cluster/kind.h"
 #include "source/server/cluster_manager.h"
 #include "source/server/test_process.h"
+#include "test/support/upstream/policies.h"
 
 using namespace std::chrono_literals;
 
@@ -36,13 +39,26 @@ struct ClusterTest : Process {
   }
   // Whether no cluster waits for its first hosts.
   bool allWarm() const { return boot.waits().empty(); }
-  std::shared_ptr<cluster::ClusterConfig> config(const std::string& name, cluster::DiscoveryType type, uint64_t hash) {
+  // A configuration of a kind, which looks no different to the manager if its hash does not.
+  std::shared_ptr<cluster::ClusterConfig> config(const std::string& name,
+                                                 std::shared_ptr<const cluster::ClusterKind> kind, uint64_t hash) {
     auto out = std::make_shared<cluster::ClusterConfig>();
-    out->name = out->stat_name = out->eds_service_name = name;
-    out->discovery = type;
+    out->name = out->stat_name = name;
+    out->kind = std::move(kind);
     out->content_hash = hash;
-    if (type == cluster::DiscoveryType::kStatic) out->assignment = hosts(1);
     return out;
+  }
+  std::shared_ptr<cluster::ClusterConfig> fixed(const std::string& name, uint64_t hash) {
+    return config(name, std::make_shared<extensions::clusters::static_cluster::Kind>(hosts(1)), hash);
+  }
+  std::shared_ptr<cluster::ClusterConfig> byName(const std::string& name, uint64_t hash, int timeout_ms,
+                                                 const std::string& service_name = "", const std::string& source = "") {
+    extensions::clusters::eds::Settings settings;
+    settings.cluster = name;
+    settings.source = source;
+    settings.service_name = service_name.empty() ? name : service_name;
+    settings.initial_fetch_timeout = std::chrono::milliseconds(timeout_ms);
+    return config(name, std::make_shared<extensions::clusters::eds::Kind>(settings), hash);
   }
   static cluster::Assignment hosts(int count) {
     cluster::Assignment out;
@@ -52,19 +68,12 @@ struct ClusterTest : Process {
     }
     return out;
   }
-  static ClusterManager::Proto eds(int milliseconds) {
-    ClusterManager::Proto proto;
-    auto* timeout = proto.mutable_eds_cluster_config()->mutable_eds_config()->mutable_initial_fetch_timeout();
-    timeout->set_seconds(milliseconds / 1000);
-    timeout->set_nanos(milliseconds % 1000 * 1'000'000);
-    return proto;
-  }
   // -1: the worker does not know it.
   int onWorkerHosts(const std::string& name) {
     const auto id = names.find(name);
     return onWorker<int>([id](Worker& worker) {
       const auto found = worker.clusters().find(id);
-      return found ? static_cast<int>(found->balancer().hosts().hostCount()) : -1;
+      return found ? static_cast<int>(found->hosts().hostCount()) : -1;
     });
   }
   route::ClusterNames names;
@@ -75,10 +84,10 @@ struct ClusterTest : Process {
 
 TEST_CASE("a static cluster serves at once, and only static configuration may change it") {
   ClusterTest t;
-  CHECK(t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, true, ""));
+  CHECK(t.clusters.set(t.fixed("c", 1), {}, true, ""));
   CHECK(t.allWarm());
   CHECK(t.onWorkerHosts("c") == 1);
-  CHECK_FALSE(t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 2), {}, false, "v"));
+  CHECK_FALSE(t.clusters.set(t.fixed("c", 2), {}, false, "v"));
   t.clusters.remove("c");
   CHECK(t.onWorkerHosts("c") == 1);
 }
@@ -88,7 +97,7 @@ TEST_CASE("a cluster with endpoints by name is not seen before it has them") {
   std::vector<std::string> interest;
   t.clusters.on_eds_wanted = [&](const ResourceKey& key, const auto&) { interest.push_back("+" + key.name); };
   t.clusters.on_eds_unwanted = [&](const ResourceKey& key) { interest.push_back("-" + key.name); };
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
+  t.clusters.set(t.byName("c", 1, 60'000), {}, false, "1");
   CHECK_FALSE(t.allWarm());
   CHECK(t.onWorkerHosts("c") == -1);
   t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(2));
@@ -102,13 +111,13 @@ TEST_CASE("a cluster with endpoints by name is not seen before it has them") {
     CHECK(t.onWorkerHosts("c") == 5);
   }
   SECTION("a changed configuration takes the endpoints that are known") {
-    t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 2), ClusterTest::eds(60'000), false, "2");
+    t.clusters.set(t.byName("c", 2, 60'000), {}, false, "2");
     CHECK(t.clusters.find("c")->active->version == "2");
     CHECK(t.onWorkerHosts("c") == 2);
   }
   SECTION("an unchanged one is left alone") {
     const auto* before = t.clusters.find("c")->active.get();
-    t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "2");
+    t.clusters.set(t.byName("c", 1, 60'000), {}, false, "2");
     CHECK(t.clusters.find("c")->active.get() == before);
     CHECK(before->version == "2");
   }
@@ -121,7 +130,7 @@ TEST_CASE("a cluster with endpoints by name is not seen before it has them") {
 TEST_CASE("what came of a cluster's endpoints is told by its name and goes with it") {
   ClusterTest t;
   const auto told = [&t](const std::string& name) { return t.stats.valueOf("cluster.c." + name).value_or(-1); };
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
+  t.clusters.set(t.byName("c", 1, 60'000), {}, false, "1");
   CHECK(told("update_attempt") == 1);
   t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(2), "1");
   const int64_t version = told("version");
@@ -139,8 +148,8 @@ TEST_CASE("what came of a cluster's endpoints is told by its name and goes with 
 
 TEST_CASE("a changed cluster serves as before until the new one is warm; going back needs nothing") {
   ClusterTest t;
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 2), ClusterTest::eds(60'000), false, "2");
+  t.clusters.set(t.fixed("c", 1), {}, false, "1");
+  t.clusters.set(t.byName("c", 2, 60'000), {}, false, "2");
   CHECK(t.clusters.find("c")->warming != nullptr);
   CHECK(t.onWorkerHosts("c") == 1);
   SECTION("endpoints come") {
@@ -149,7 +158,7 @@ TEST_CASE("a changed cluster serves as before until the new one is warm; going b
     CHECK(t.clusters.find("c")->active->version == "2");
   }
   SECTION("it goes back") {
-    t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "3");
+    t.clusters.set(t.fixed("c", 1), {}, false, "3");
     CHECK(t.clusters.find("c")->warming == nullptr);
     CHECK(t.clusters.find("c")->active->version == "3");
     t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(3));
@@ -164,7 +173,7 @@ TEST_CASE("a changed cluster serves as before until the new one is warm; going b
 
 TEST_CASE("a cluster whose endpoints do not come in time goes on without") {
   ClusterTest t;
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(10), false, "1");
+  t.clusters.set(t.byName("c", 1, 10), {}, false, "1");
   t.boot.start([&] { t.main->stop(); });
   t.main->run();
   CHECK(t.allWarm());
@@ -173,10 +182,10 @@ TEST_CASE("a cluster whose endpoints do not come in time goes on without") {
 
 TEST_CASE("what is in flight stays counted when a cluster's limits change") {
   ClusterTest t;
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+  t.clusters.set(t.fixed("c", 1), {}, false, "1");
   const auto breakers = t.clusters.find("c")->breakers;
   REQUIRE(breakers->tryAcquire(cluster::Resource::kRequests, cluster::RoutingPriority::kDefault));
-  auto next = t.config("c", cluster::DiscoveryType::kStatic, 2);
+  auto next = t.fixed("c", 2);
   next->thresholds[0].max_requests = 1;
   t.clusters.set(next, {}, false, "2");
   CHECK(t.clusters.find("c")->breakers == breakers);
@@ -188,7 +197,7 @@ TEST_CASE("what is in flight stays counted when a cluster's limits change") {
 TEST_CASE("a removed cluster serves until nothing that serves names it") {
   ClusterTest t;
   route::ClusterNames::Use use = t.names.use(t.names.idOf("c"));
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+  t.clusters.set(t.fixed("c", 1), {}, false, "1");
   t.clusters.remove("c");
   CHECK(t.onWorkerHosts("c") == 1);
   CHECK_FALSE(t.clusters.exists("c"));
@@ -206,7 +215,7 @@ TEST_CASE("a removed cluster serves until nothing that serves names it") {
     CHECK(t.names.size() == 0);
   }
   SECTION("it comes back") {
-    t.clusters.set(t.config("c", cluster::DiscoveryType::kStatic, 1), {}, false, "2");
+    t.clusters.set(t.fixed("c", 1), {}, false, "2");
     CHECK(t.clusters.exists("c"));
     CHECK(t.stats.valueOf("cluster_manager.active_clusters") == 1);
     use.reset();
@@ -224,7 +233,7 @@ TEST_CASE("a removed cluster serves until nothing that serves names it") {
 TEST_CASE("a cluster that was never warm goes when it is removed, whatever names it") {
   ClusterTest t;
   const route::ClusterNames::Use use = t.names.use(t.names.idOf("c"));
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
+  t.clusters.set(t.byName("c", 1, 60'000), {}, false, "1");
   t.clusters.remove("c");
   CHECK(t.clusters.entries().empty());
   CHECK(t.allWarm());
@@ -236,13 +245,13 @@ TEST_CASE("a removed cluster keeps the endpoints that it has and asks for none")
   t.clusters.on_eds_wanted = [&](const ResourceKey& key, const auto&) { interest.push_back("+" + key.name); };
   t.clusters.on_eds_unwanted = [&](const ResourceKey& key) { interest.push_back("-" + key.name); };
   route::ClusterNames::Use use = t.names.use(t.names.idOf("c"));
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "1");
+  t.clusters.set(t.byName("c", 1, 60'000), {}, false, "1");
   t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(2));
   t.clusters.remove("c");
   CHECK(interest == std::vector<std::string>{"+c", "-c"});
   t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(5));
   CHECK(t.onWorkerHosts("c") == 2);
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(60'000), false, "2");
+  t.clusters.set(t.byName("c", 1, 60'000), {}, false, "2");
   t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(5));
   CHECK(t.onWorkerHosts("c") == 5);
   CHECK(interest == std::vector<std::string>{"+c", "-c", "+c"});
@@ -253,7 +262,7 @@ TEST_CASE("over the count of those that are kept the one that was removed first 
   std::vector<route::ClusterNames::Use> uses;
   for (const char* name : {"a", "b", "c"}) {
     uses.push_back(t.names.use(t.names.idOf(name)));
-    t.clusters.set(t.config(name, cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+    t.clusters.set(t.fixed(name, 1), {}, false, "1");
   }
   for (const char* name : {"b", "a", "c"}) t.clusters.remove(name);
   CHECK(t.onWorkerHosts("b") == -1);
@@ -263,20 +272,14 @@ TEST_CASE("over the count of those that are kept the one that was removed first 
 
 // --- sources and waits ---
 
-ClusterManager::Proto edsFrom(const std::string& path, int milliseconds) {
-  ClusterManager::Proto proto = ClusterTest::eds(milliseconds);
-  proto.mutable_eds_cluster_config()->mutable_eds_config()->mutable_path_config_source()->set_path(path);
-  return proto;
-}
-
 TEST_CASE("the same endpoints' name from two sources is two resources") {
   ClusterTest t;
   std::vector<ResourceKey> wanted;
   t.clusters.on_eds_wanted = [&](const ResourceKey& key, const auto&) { wanted.push_back(key); };
   for (const char* name : {"one", "two"}) {
-    auto config = t.config(name, cluster::DiscoveryType::kEds, 1);
-    config->eds_service_name = "shared";
-    t.clusters.set(config, edsFrom(name, 60'000), false, "1");
+    envoy::config::core::v3::ConfigSource source;
+    source.mutable_path_config_source()->set_path(name);
+    t.clusters.set(t.byName(name, 1, 60'000, "shared", source.SerializeAsString()), {}, false, "1");
   }
   REQUIRE(wanted.size() == 2);
   CHECK(wanted[0].name == wanted[1].name);
@@ -291,17 +294,15 @@ TEST_CASE("the same endpoints' name from two sources is two resources") {
 
 TEST_CASE("endpoints that are refused or absent end the wait, also one without a limit") {
   ClusterTest t;
-  t.clusters.set(t.config("c", cluster::DiscoveryType::kEds, 1), ClusterTest::eds(0), false, "1");
-  t.clusters.set(t.config("d", cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+  t.clusters.set(t.byName("c", 1, 0), {}, false, "1");
+  t.clusters.set(t.fixed("d", 1), {}, false, "1");
   t.clusters.giveUpAssignment({"", "other"});
   CHECK_FALSE(t.allWarm());
   t.clusters.giveUpAssignment({"", "c"});
   CHECK(t.allWarm());
   CHECK(t.onWorkerHosts("c") == 0);
   SECTION("who asks for the same later does not wait either") {
-    auto changed = t.config("d", cluster::DiscoveryType::kEds, 2);
-    changed->eds_service_name = "c";
-    t.clusters.set(changed, ClusterTest::eds(0), false, "2");
+    t.clusters.set(t.byName("d", 2, 0, "c"), {}, false, "2");
     CHECK(t.clusters.find("d")->warming == nullptr);
     CHECK(t.onWorkerHosts("d") == 1);  // those that it had
   }
@@ -313,6 +314,131 @@ TEST_CASE("endpoints that are refused or absent end the wait, also one without a
   }
 }
 
+// --- a kind of its own, and the health of hosts ---
+
+// Gives what the test says, when it says so.
+struct Given {
+  cluster::HostSource::Receiver* receiver = nullptr;
+  cluster::HostSetPtr previous;
+  std::vector<std::string> calls;
+};
+class GivenKind : public cluster::ClusterKind {
+ public:
+  explicit GivenKind(Given& given) : given_(given) {}
+  std::unique_ptr<cluster::HostSource> makeSource(const cluster::HostSource::World&, cluster::HostSource::Owner owner,
+                                                  cluster::HostSource::Receiver& receiver) const override {
+    class Source : public cluster::HostSource {
+     public:
+      explicit Source(Given& given) : given_(given) {}
+      void start() override { given_.calls.emplace_back("start"); }
+      void suspend() override { given_.calls.emplace_back("suspend"); }
+      void resume() override { given_.calls.emplace_back("resume"); }
+
+     private:
+      Given& given_;
+    };
+    given_.receiver = &receiver;
+    given_.previous = owner.previous;
+    return std::make_unique<Source>(given_);
+  }
+
+ private:
+  Given& given_;
+};
+
+TEST_CASE("a kind of cluster decides when it is warm and what hosts it has") {
+  ClusterTest t;
+  Given given;
+  const route::ClusterNames::Use use = t.names.use(t.names.idOf("c"));
+  t.clusters.set(t.config("c", std::make_shared<GivenKind>(given), 1), {}, false, "1");
+  CHECK(t.onWorkerHosts("c") == -1);
+  given.receiver->onEndpoints(std::make_shared<const cluster::Assignment>(ClusterTest::hosts(2)));
+  CHECK(t.onWorkerHosts("c") == 2);
+  given.receiver->onEndpoints(std::make_shared<const cluster::Assignment>(ClusterTest::hosts(3)));
+  CHECK(t.onWorkerHosts("c") == 3);
+
+  SECTION("it gets the hosts that its cluster had, and may go on with them") {
+    t.clusters.set(t.config("c", std::make_shared<GivenKind>(given), 2), {}, false, "2");
+    REQUIRE(given.previous);
+    CHECK(given.previous->hostCount() == 3);
+    CHECK(t.clusters.find("c")->warming != nullptr);
+    given.receiver->onNoEndpoints("has none");
+    CHECK(t.clusters.find("c")->active->version == "2");
+    CHECK(t.onWorkerHosts("c") == 3);
+    CHECK(given.calls == std::vector<std::string>{"start", "start", "suspend"});
+  }
+  SECTION("it rests while the cluster is removed and serves on") {
+    t.clusters.remove("c");
+    t.clusters.set(t.config("c", std::make_shared<GivenKind>(given), 1), {}, false, "1");
+    CHECK(given.calls == std::vector<std::string>{"start", "suspend", "resume"});
+  }
+}
+
+// The hosts that may get requests: ports, joined.
+std::string available(const ClusterManager& clusters) {
+  std::string out;
+  for (const cluster::HostSet::Tier& tier : clusters.hostsOf("c")->tiers()) {
+    for (const cluster::HostSet::Group& group : tier.groups) {
+      for (const auto& member : group.members) {
+        out += std::to_string(clusters.hostsOf("c")->host(member.slot)->address().port());
+      }
+    }
+  }
+  return out;
+}
+
+TEST_CASE("what monitors tell in one turn builds the hosts anew once, at its end") {
+  ClusterTest t;
+  const auto policy = std::make_shared<upstream::lb::ByHeader>("x");
+  auto config = t.byName("c", 1, 60'000);
+  config->lb.policy = policy;
+  t.clusters.set(config, {}, false, "1");
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(4));
+  t.sync();
+  const cluster::HostSet* before = t.clusters.hostsOf("c");
+  const size_t built = policy->built();
+  cluster::HostMonitors& monitors = *t.clusters.monitorsOf("c");
+  t.main->post([&] {
+    monitors.set(*before->host(0), cluster::HealthInput::kActiveCheck, cluster::Health::kUnhealthy);
+    monitors.set(*before->host(2), cluster::HealthInput::kEjection, cluster::Health::kUnhealthy);
+    CHECK(t.clusters.hostsOf("c") == before);
+  });
+  t.sync();
+  CHECK(policy->built() == built + 1);
+  CHECK(available(t.clusters) == "24");
+  CHECK(t.stats.valueOf("cluster.c.membership_healthy") == 2);
+
+  SECTION("an update that keeps the hosts keeps what is known of them") {
+    t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(5));
+    CHECK(available(t.clusters) == "245");
+  }
+  SECTION("so does another configuration of the cluster") {
+    t.clusters.set(t.byName("c", 2, 60'000), {}, false, "2");
+    CHECK(available(t.clusters) == "24");
+  }
+  SECTION("a host that left and came again begins anew") {
+    t.clusters.setAssignment({"", "c"}, {});
+    t.sync();
+    t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(4));
+    CHECK(available(t.clusters) == "1234");
+  }
+  SECTION("when nobody objects any more it is as it was, and opinions that change nothing do nothing") {
+    t.main->post([&] {
+      const cluster::HostSet& now = *t.clusters.hostsOf("c");
+      monitors.set(*now.host(0), cluster::HealthInput::kActiveCheck, cluster::Health::kHealthy);
+      monitors.set(*now.host(2), cluster::HealthInput::kEjection, cluster::Health::kHealthy);
+    });
+    t.sync();
+    CHECK(available(t.clusters) == "1234");
+    const size_t so_far = policy->built();
+    t.main->post([&] {
+      monitors.set(*t.clusters.hostsOf("c")->host(1), cluster::HealthInput::kDrain, cluster::Health::kHealthy);
+    });
+    t.sync();
+    CHECK(policy->built() == so_far);
+  }
+}
+
 // --- cost ---
 
 // What `count` clusters cost to add, to give endpoints, to change and to remove.
@@ -321,11 +447,10 @@ uint64_t workOf(int count) {
   std::vector<std::string> names;
   for (int i = 0; i < count; ++i)
     names.push_back("a-cluster-with-a-name-too-long-for-a-small-string-" + std::to_string(i));
-  const ClusterManager::Proto proto = ClusterTest::eds(60'000);
   const uint64_t before = allocations;
   for (const uint64_t version : {1, 2}) {
     for (const std::string& name : names) {
-      t.clusters.set(t.config(name, cluster::DiscoveryType::kEds, version), proto, false, "v");
+      t.clusters.set(t.byName(name, version, 60'000), {}, false, "v");
     }
     for (const std::string& name : names) t.clusters.setAssignment({"", name}, ClusterTest::hosts(1));
     CHECK(t.allWarm());
@@ -348,7 +473,7 @@ TEST_CASE("clusters that come and go under new names leave nothing behind") {
   uint32_t cells = 0;
   for (int i = 0; i < 300; ++i) {
     const std::string name = "c" + std::to_string(i);
-    t.clusters.set(t.config(name, cluster::DiscoveryType::kStatic, 1), {}, false, "1");
+    t.clusters.set(t.fixed(name, 1), {}, false, "1");
     CHECK(t.onWorkerHosts(name) == 1);
     t.clusters.remove(name);
     t.sync();

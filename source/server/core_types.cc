@@ -26,7 +26,7 @@ using Root = std::optional<config::ResourceSource>;
 void takeCluster(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
   auto& proto = static_cast<Cluster&>(resource.message);
   std::unique_ptr<InitManager> init = core.clusters.newInit(resource.name);
-  auto config = config::compileCluster(proto, context, &core.services, init.get());
+  auto config = config::compileCluster(proto, context, core.services, init.get());
   if (!config) return;
   if (!core.clusters.set(std::move(config), std::move(proto), false, resource.version, std::move(init))) {
     context.error("a static cluster has this name; it cannot be changed by CDS");

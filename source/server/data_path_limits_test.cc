@@ -103,7 +103,7 @@ TEST_CASE("an idle connection of another worker makes room at the limit") {
   published->config = t.config;
   published->breakers = t.breakers;
   published->stats = t.stats;
-  published->hosts = t.host_set;
+  published->hosts = upstream::lb::LbPolicy::prepare(t.config->lb.policy.get(), t.host_set);
   others.set(published);
   t.clusters.joinRing([&](auto work) { t.loop.post([work, &others] { work(others); }); });
   others.joinRing([&](auto work) { t.loop.post([work, &t] { work(t.clusters); }); });

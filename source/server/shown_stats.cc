@@ -11,7 +11,6 @@ namespace sluice::server {
 
 using upstream::cluster::Resource;
 using upstream::cluster::RoutingPriority;
-using DnsStats = upstream::cluster::DnsCluster::Stats;
 
 namespace {
 
@@ -74,6 +73,7 @@ void ShownStats::refreshCluster(const std::string& name, const ClusterManager::E
   const ClusterManager::Generation& active = *entry.active;
   const auto [found, is_new] = clusters_.try_emplace(name);
   Cluster& shown = found->second;
+  const upstream::cluster::HostSource::Updates* const updates = active.source->updates();
   if (is_new) {
     shown.scope = registry_.scope("cluster", active.config->stat_name);
     shown.degraded = shown.scope.gauge("membership_degraded");
@@ -82,7 +82,7 @@ void ShownStats::refreshCluster(const std::string& name, const ClusterManager::E
       const std::string_view resource = kResourceNames[i % upstream::cluster::kResources];
       shown.open[i] = shown.scope.gauge(base::strCat("circuit_breakers.", priority, ".", resource, "_open"));
     }
-    if (active.dns) {
+    if (updates != nullptr) {
       shown.attempt = shown.scope.counter("update_attempt");
       shown.success = shown.scope.counter("update_success");
       shown.failure = shown.scope.counter("update_failure");
@@ -95,12 +95,12 @@ void ShownStats::refreshCluster(const std::string& name, const ClusterManager::E
     cells_.set(shown.open[i], entry.breakers->open(static_cast<Resource>(i % upstream::cluster::kResources),
                                                    static_cast<RoutingPriority>(i / upstream::cluster::kResources)));
   }
-  if (active.dns) showDns(active.dns->stats(), shown);
+  if (updates != nullptr) showUpdates(*updates, shown);
   entry.late_counters->show(shown.scope, cells_);
 }
 
 // The counts of a cluster go on when its configuration changes, though those of its lookups begin anew.
-void ShownStats::showDns(const DnsStats& now, Cluster& shown) {
+void ShownStats::showUpdates(const upstream::cluster::HostSource::Updates& now, Cluster& shown) {
   if (now.attempts < shown.told.attempts) shown.told = {};
   cells_.add(shown.attempt, now.attempts - shown.told.attempts);
   cells_.add(shown.success, now.successes - shown.told.successes);

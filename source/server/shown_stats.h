@@ -35,11 +35,11 @@ class ShownStats {
     observability::Scope scope;
     observability::Gauge degraded;
     std::array<observability::Gauge, upstream::cluster::kResources * upstream::cluster::kRoutingPriorities> open;
-    observability::Counter attempt, success, failure, empty, no_rebuild;  // of DNS
-    upstream::cluster::DnsCluster::Stats told = {};
+    observability::Counter attempt, success, failure, empty, no_rebuild;  // of a source that asks (DNS)
+    upstream::cluster::HostSource::Updates told = {};
   };
   void refreshCluster(const std::string& name, const ClusterManager::Entry& entry);
-  void showDns(const upstream::cluster::DnsCluster::Stats& now, Cluster& shown);
+  void showUpdates(const upstream::cluster::HostSource::Updates& now, Cluster& shown);
 
   observability::StatsRegistry& registry_;
   observability::StatsCells& cells_;

@@ -10,6 +10,7 @@
 #include "source/router/router.h"
 #include "source/session/test_session.h"
 #include "source/upstream/pool/test_upstream.h"
+#include "test/support/upstream/policies.h"
 
 using namespace std::chrono_literals;
 
@@ -51,6 +52,7 @@ struct DataPath {
     settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
     settings->access_logs.push_back(std::make_shared<session::TestLog>(log));
     config->name = "c";
+    config->lb.policy = std::make_shared<upstream::lb::InTurn>();
     stats.cx_active = registry.gauge("cx_active");
     stats.rq_active = registry.gauge("rq_active");
     stats.rq_pending_active = registry.gauge("pending");
@@ -109,7 +111,7 @@ struct DataPath {
     published->config = config;
     published->breakers = breakers;
     published->stats = stats;
-    published->hosts = host_set;
+    published->hosts = upstream::lb::LbPolicy::prepare(config->lb.policy.get(), host_set);
     clusters.set(published);
   }
   TestClient& connect() {

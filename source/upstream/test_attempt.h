@@ -124,7 +124,7 @@ struct AttemptTest {
     published->config = config;
     published->breakers = breakers;
     published->stats = stats;
-    published->hosts = cluster::HostSet::build(assignment, {}, nullptr);
+    published->hosts = lb::LbPolicy::prepare(nullptr, cluster::HostSet::build(assignment, {}, nullptr));
     clusters.set(published);
   }
   base::LocalPtr<WorkerCluster> cluster() { return clusters.find(0); }
@@ -142,7 +142,7 @@ struct AttemptTest {
     host.upstream.peer(0).send(bytes);
     loop.turn();
   }
-  uint32_t active(cluster::HostSlot slot = 0) { return cluster()->balancer().activeRequests(slot); }
+  uint32_t active(cluster::HostSlot slot = 0) { return cluster()->activeRequests(slot); }
   uint64_t ofHost(cluster::HostStat stat, cluster::HostSlot slot = 0) {
     return cluster()->hostPtr(slot)->stats().sum(stat);
   }

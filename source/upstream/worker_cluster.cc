@@ -44,6 +44,10 @@ bool isIp(std::string_view host) {
   return net::Address::fromIp(host, 0).has_value();
 }
 
+lb::LbStats lbStats(const cluster::ClusterStats& stats) {
+  return {stats.lb_healthy_panic, stats.original_dst_host_invalid, stats.membership_total, stats.membership_healthy};
+}
+
 }  // namespace
 
 WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, observability::StatsCells& cells,
@@ -54,17 +58,10 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
       late_counts_(published.late_counters),
       by_client_(byClient(*published.config)),
       by_request_(byRequest(*published.config)),
-      balancer_(lb::LoadBalancer::make(published.config->lb, seed)) {
-  if (published.config->discovery == cluster::DiscoveryType::kOriginalDst) {
-    const cluster::ClusterStats& stats = context_.stats;
-    original_dst_ = std::make_unique<lb::OriginalDst>(
-        loop.timers(), published.config->original_dst, cells,
-        lb::OriginalDst::Stats{stats.original_dst_host_invalid, stats.membership_total, stats.membership_healthy},
-        [this](cluster::HostSlot slot) { retirePoolsOf(slot); });
-  }
-  balancer_->countPanics(cells, context_.stats.lb_healthy_panic);
-  updateHosts(published.hosts);
-}
+      balancer_(published.config->lb.policy.get(),
+                {loop.timers(), cells, lbStats(published.stats), base::Random(seed),
+                 lb::HostTable([this](cluster::HostSlot slot) { retirePoolsOf(slot); })},
+                published.hosts) {}
 
 WorkerCluster::~WorkerCluster() {
   const auto asks = [](const Quest& quest) { return quest.on; };
@@ -80,8 +77,7 @@ void WorkerCluster::countNewCode(uint16_t status) {
 }
 
 size_t WorkerCluster::poolCount() const {
-  const size_t slots = original_dst_ ? original_dst_->slotCount() : balancer_->hosts().slotCount();
-  return slots * cluster::kRoutingPriorities;
+  return balancer_.hosts().slotCount() * cluster::kRoutingPriorities;
 }
 
 pool::Pool& WorkerCluster::poolOf(cluster::HostSlot slot, cluster::RoutingPriority priority) {
@@ -226,10 +222,10 @@ void WorkerCluster::retirePoolsOf(cluster::HostSlot slot) {
   }
 }
 
-void WorkerCluster::updateHosts(const cluster::HostSetPtr& hosts) {
-  if (original_dst_) return;
+void WorkerCluster::updateHosts(lb::PreparedHosts hosts) {
   context_.loop.atTurnEnd(*this);
-  const auto stays = [&hosts](const pool::Pool& pool) { return hosts->host(pool.host().slot()) == &pool.host(); };
+  balancer_.update(std::move(hosts));
+  const auto stays = [this](const pool::Pool& pool) { return balancer_.hosts().has(pool.host()); };
   for (std::unique_ptr<pool::Pool>& pool : pools_) {
     if (pool && !stays(*pool)) retire(std::move(pool));
   }
@@ -238,7 +234,6 @@ void WorkerCluster::updateHosts(const cluster::HostSetPtr& hosts) {
     for (auto& [key, named] : pools) retire(std::move(named.pool));
     pools.clear();
   }
-  balancer_->update(hosts);
 }
 
 base::LocalPtr<WorkerCluster> ClusterSet::find(ClusterId id) {

@@ -18,8 +18,7 @@
 #include "source/upstream/attempt_observer.h"
 #include "source/upstream/cluster/cluster_config.h"
 #include "source/upstream/cluster/host_set.h"
-#include "source/upstream/lb/load_balancer.h"
-#include "source/upstream/lb/original_dst.h"
+#include "source/upstream/lb/balancer.h"
 #include "source/upstream/pool/pool.h"
 
 namespace sluice::upstream {
@@ -32,7 +31,7 @@ struct PublishedCluster {
   std::shared_ptr<const cluster::ClusterConfig> config;
   std::shared_ptr<cluster::Breakers> breakers;
   cluster::ClusterStats stats;
-  cluster::HostSetPtr hosts;
+  lb::PreparedHosts hosts;                                               // by config->lb.policy
   std::shared_ptr<observability::LateCounters> late_counters = nullptr;  // null: nobody counts
 };
 
@@ -52,25 +51,19 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
 
   const cluster::ClusterConfig& config() const { return *context_.config; }
   const pool::PoolContext& context() const { return context_; }
-  const lb::LoadBalancer& balancer() const { return *balancer_; }
+  // As main published them; empty for a cluster whose hosts are made where they are wanted.
+  const cluster::HostSet& hosts() const { return balancer_.hosts().set(); }
 
-  // The host of the next request, or kNoHost. The hosts of some clusters depend on who asks (ORIGINAL_DST): those are
-  // asked by pickFor().
-  bool hostDependsOnAsker() const { return original_dst_ != nullptr; }
-  cluster::HostSlot pick() { return balancer_->pick(); }
-  cluster::HostSlot pickFor(const lb::OriginalDst::Asker& asker) { return original_dst_->pick(asker); }
-  const cluster::HostPtr& hostPtr(cluster::HostSlot slot) const {
-    return original_dst_ ? original_dst_->hostPtr(slot) : balancer_->hosts().hostPtr(slot);
-  }
+  // The host of the next request, or kNoHost.
+  cluster::HostSlot pick(const lb::LbContext& context) { return balancer_.pick(context); }
+  const cluster::HostPtr& hostPtr(cluster::HostSlot slot) const { return balancer_.hosts().hostPtr(slot); }
   // What this worker counts of a host of the cluster.
   cluster::HostStats::Row& hostStats(const cluster::Host& host) const { return host.stats().rowOf(&context_.cells); }
   // Around each request on a host. A host that has left the cluster meanwhile may be finished too.
-  void requestStarted(cluster::HostSlot slot) {
-    original_dst_ ? original_dst_->requestStarted(slot) : balancer_->requestStarted(slot);
-  }
-  void requestFinished(const cluster::Host& host) {
-    original_dst_ ? original_dst_->requestFinished(host.slot()) : balancer_->requestFinished(host);
-  }
+  void requestStarted(cluster::HostSlot slot) { balancer_.hosts().requestStarted(slot); }
+  void requestFinished(const cluster::Host& host) { balancer_.hosts().requestFinished(host); }
+  // This worker's.
+  uint32_t activeRequests(cluster::HostSlot slot) const { return balancer_.hosts().activeRequests(slot); }
   // The pool of a host that was picked. Each priority has connections of its own, as it has limits of its own.
   pool::Pool& poolOf(cluster::HostSlot slot, cluster::RoutingPriority priority = cluster::RoutingPriority::kDefault);
   // The one for this request, where the cluster's connections depend on requests: on their protocol
@@ -94,7 +87,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   observability::LateCounts& lateCounts() { return late_counts_; }
 
   // Another set of hosts: pools of hosts that stay go on untouched, those of others drain.
-  void updateHosts(const cluster::HostSetPtr& hosts);
+  void updateHosts(lb::PreparedHosts hosts);
   // No new streams will come: all pools drain.
   void drain();
 
@@ -130,8 +123,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   std::vector<std::pair<uint16_t, observability::LateCounters::Cell*>> codes_;  // that came before
   const bool by_client_;
   const bool by_request_;
-  std::unique_ptr<lb::LoadBalancer> balancer_;
-  std::unique_ptr<lb::OriginalDst> original_dst_;   // null: the balancer picks
+  lb::Balancer balancer_;
   std::vector<std::unique_ptr<pool::Pool>> pools_;  // by slot and priority; made on first use
   std::vector<Pools> pools_by_request_;             // as pools_; used if by_request_
   std::string key_;                                 // scratch

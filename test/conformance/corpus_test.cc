@@ -14,7 +14,9 @@
 #include "source/config/bootstrap.h"
 #include "source/config/cluster_compiler.h"
 #include "source/config/loader.h"
+#include "source/config/test_world.h"
 #include "source/config/validate.h"
+#include "source/extensions/all.h"
 
 namespace sluice::config {
 namespace {
@@ -49,7 +51,12 @@ std::vector<BrokenFile> brokenFiles() {
   return files;
 }
 
-// Everything that is found without the proxy's own code.
+// What clusters are compiled with.
+struct ClusterWorld : testing::TestWorld {
+  ClusterWorld() { extensions::registerAll(registry); }
+};
+
+// Everything that is found without opening a file that the configuration names.
 ErrorList problems(const std::string& path) {
   ErrorList errors;
   Positions positions;
@@ -57,9 +64,11 @@ ErrorList problems(const std::string& path) {
   const Context root(errors, &positions);
   if (!Loader(errors, positions).loadFile(path, bootstrap) || !validate(bootstrap, root)) return errors;
   compileBootstrap(bootstrap, root);
-  const auto& clusters = bootstrap.static_resources().clusters();
-  for (int i = 0; i < clusters.size(); ++i) {
-    compileCluster(clusters[i], root.child("static_resources").child("clusters", static_cast<size_t>(i)));
+  ClusterWorld world;
+  for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {
+    envoy::config::cluster::v3::Cluster cluster = bootstrap.static_resources().clusters(i);
+    cluster.clear_transport_socket();
+    compileCluster(cluster, root.child("static_resources").child("clusters", static_cast<size_t>(i)), world.services);
   }
   return errors;
 }

@@ -1,6 +1,6 @@
 // The endpoints of a cluster as configuration gives them, free of protos: what HostSet is built from.
 //
-// Thread: main. Made by the cluster compiler (static and EDS) and by DnsCluster (names resolved to addresses).
+// Thread: main. Made by the compilers, and by sources of hosts that find addresses themselves (STRICT_DNS).
 // (proto: envoy.config.endpoint.v3.ClusterLoadAssignment)
 #pragma once
 

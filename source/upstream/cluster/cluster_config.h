@@ -10,44 +10,18 @@
 #include <vector>
 
 #include "source/http/codec.h"
-#include "source/net/dns_lookup_family.h"
 #include "source/net/transport.h"
-#include "source/upstream/cluster/assignment.h"
 #include "source/upstream/cluster/breakers.h"
+#include "source/upstream/cluster/host_set.h"
+#include "source/upstream/cluster/host_source.h"
+#include "source/upstream/lb/policy.h"
 
 namespace sluice::upstream::cluster {
 
-enum class DiscoveryType : uint8_t { kStatic, kStrictDns, kEds, kOriginalDst };
-
-enum class LbPolicy : uint8_t { kRoundRobin, kLeastRequest, kRandom };
-
 struct LbConfig {
-  LbPolicy policy = LbPolicy::kRoundRobin;
-  uint32_t choice_count = 2;         // LEAST_REQUEST, hosts of equal weight
-  double active_request_bias = 1.0;  // LEAST_REQUEST, hosts of unequal weight
-  // Below this share of available hosts (percent) all hosts of the priority are used. 0 switches panic off.
-  double panic_threshold = 50.0;
-  bool locality_weighted = false;  // (proto: CommonLbConfig.locality_weighted_lb_config)
-
-  friend bool operator==(const LbConfig&, const LbConfig&) = default;
-};
-
-struct DnsConfig {
-  std::chrono::milliseconds refresh_rate{5000};
-  // After a failed query: full jitter from base up to a doubling limit. Not set: refresh_rate, jittered.
-  std::chrono::milliseconds failure_base_interval{0};
-  std::chrono::milliseconds failure_max_interval{0};
-  std::chrono::milliseconds jitter{0};  // a random share of it is added to each refresh
-  bool respect_ttl = false;
-  net::DnsLookupFamily lookup_family = net::DnsLookupFamily::kAuto;
-};
-
-// (proto: Cluster.OriginalDstLbConfig)
-struct OriginalDstConfig {
-  // In lower case, or ":authority": where it is there it tells the host, as "IP:port". Empty: the connection does.
-  std::string header;
-  uint16_t port_override = 0;                        // instead of the destination's; 0: that one
-  std::chrono::milliseconds cleanup_interval{5000};  // hosts that are not used for so long are forgotten
+  std::shared_ptr<const lb::LbPolicy> policy;  // null: no host is ever chosen
+  // How hosts are split up before the policy chooses: panic, and whether localities have weights.
+  HostSetOptions hosts;
 };
 
 enum class UpstreamProtocol : uint8_t {
@@ -87,17 +61,13 @@ struct ClusterConfig {
   std::string name;
   stream::FixedMetadata metadata;  // for formatters
   std::string stat_name;           // alt_stat_name or name, with ':' replaced by '_'
-  DiscoveryType discovery = DiscoveryType::kStatic;
-  std::string eds_service_name;  // EDS: the name to subscribe to (service_name or the cluster's name)
+  std::shared_ptr<const ClusterKind> kind;
   std::chrono::milliseconds connect_timeout{5000};
   uint32_t per_connection_buffer_limit = 1024 * 1024;  // bytes
   LbConfig lb;
   ThresholdsByPriority thresholds;
   UpstreamHttpConfig http;
-  DnsConfig dns;
-  OriginalDstConfig original_dst;
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain
-  Assignment assignment;                                   // STATIC: the hosts; STRICT_DNS: the names; else: empty
   uint64_t content_hash = 0;                               // equal hashes of one name: unchanged, the update is skipped
 };
 

@@ -1,6 +1,6 @@
-// One upstream host. Immutable but for its counts, shared by all workers; its identity outlives updates: while an
-// update keeps the same (address, hostname, metadata), the very same Host object stays, so pools keyed by it survive
-// endpoint changes.
+// One upstream host. Immutable, shared by all workers; its identity outlives updates: while an update keeps the same
+// (address, hostname, metadata), the very same Host object stays, so pools keyed by it survive endpoint changes. What
+// changes of it, counts and health, is in its monitor.
 //
 // What may change from update to update (weight, health, priority, locality) is not here but in HostSet::Entry.
 #pragma once
@@ -12,7 +12,7 @@
 
 #include "source/net/address.h"
 #include "source/stream/metadata.h"
-#include "source/upstream/cluster/host_stats.h"
+#include "source/upstream/cluster/host_monitor.h"
 
 namespace sluice::upstream::cluster {
 
@@ -24,11 +24,14 @@ inline constexpr HostSlot kNoHost = UINT32_MAX;
 
 class Host {
  public:
-  Host(net::Address address, std::string hostname, HostSlot slot, stream::FixedMetadata metadata = {})
+  // `monitor`: of its identity; null: one of its own.
+  Host(net::Address address, std::string hostname, HostSlot slot, stream::FixedMetadata metadata = {},
+       std::shared_ptr<HostMonitor> monitor = nullptr)
       : address_(address),
         address_text_(address.toString()),
         hostname_(std::move(hostname)),
         metadata_(std::move(metadata)),
+        monitor_(monitor ? std::move(monitor) : std::make_shared<HostMonitor>(address_, hostname_, metadata_)),
         slot_(slot) {}
 
   const net::Address& address() const { return address_; }
@@ -38,15 +41,16 @@ class Host {
   const std::string& hostname() const { return hostname_; }
   const stream::FixedMetadata& metadata() const { return metadata_; }
   HostSlot slot() const { return slot_; }
-  HostStats& stats() const { return stats_; }
+  HostMonitor& monitor() const { return *monitor_; }
+  HostStats& stats() const { return monitor_->stats(); }
 
  private:
   const net::Address address_;
   const std::string address_text_;
   const std::string hostname_;
   const stream::FixedMetadata metadata_;
+  const std::shared_ptr<HostMonitor> monitor_;
   const HostSlot slot_;
-  mutable HostStats stats_;
 };
 
 using HostPtr = std::shared_ptr<const Host>;

@@ -6,37 +6,26 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "source/upstream/cluster/host_monitors.h"
+
 namespace sluice::upstream::cluster {
 
 namespace {
 
-struct HostKey {
-  net::Address address;
-  std::string_view hostname;
-  std::string_view metadata;
-
-  bool operator==(const HostKey&) const = default;
-};
-
-struct HostKeyHash {
-  size_t operator()(const HostKey& key) const {
-    return key.address.hash() * 31 + std::hash<std::string_view>{}(key.hostname);
-  }
-};
-
-HostKey keyOf(const Host& host) {
+HostIdentity keyOf(const Host& host) {
   return {host.address(), host.hostname(), host.metadata().identity()};
 }
-HostKey keyOf(const Endpoint& endpoint) {
-  return {endpoint.address, endpoint.hostname, endpoint.metadata.identity()};
-}
 
-using HostsByKey = std::unordered_map<HostKey, HostPtr, HostKeyHash>;
+struct IdentityHash {
+  size_t operator()(const HostIdentity& identity) const { return identity.hash(); }
+};
+
+using HostsByKey = std::unordered_map<HostIdentity, HostPtr, IdentityHash>;
 
 // Gives each address of a new set its Host: the previous one if there is one, else a new one on a free slot.
 class HostPool {
  public:
-  HostPool(const Assignment& assignment, const HostSet* previous) {
+  HostPool(const Assignment& assignment, const HostSet* previous, HostMonitors* monitors) : monitors_(monitors) {
     if (previous != nullptr) {
       for (const HostSet::Entry& entry : previous->entries()) {
         previous_.emplace(keyOf(*entry.host), entry.host);
@@ -48,12 +37,12 @@ class HostPool {
   }
 
   HostPtr take(const Endpoint& endpoint) {
-    const HostKey key = keyOf(endpoint);
+    const HostIdentity key = identityOf(endpoint);
     if (const auto found = hosts_.find(key); found != hosts_.end()) return found->second;
     while (next_free_ < slots_.size() && slots_[next_free_]) ++next_free_;
     if (next_free_ == slots_.size()) slots_.emplace_back();
     auto host = std::make_shared<const Host>(endpoint.address, endpoint.hostname, static_cast<HostSlot>(next_free_),
-                                             endpoint.metadata);
+                                             endpoint.metadata, monitors_ ? monitors_->of(endpoint) : nullptr);
     slots_[next_free_] = host;
     hosts_.emplace(keyOf(*host), host);
     return host;
@@ -64,7 +53,7 @@ class HostPool {
 
  private:
   void keep(const Endpoint& endpoint) {
-    const auto found = previous_.find(keyOf(endpoint));
+    const auto found = previous_.find(identityOf(endpoint));
     if (found == previous_.end()) return;
     const HostPtr& host = found->second;
     if (slots_.size() <= host->slot()) slots_.resize(host->slot() + 1);
@@ -72,6 +61,7 @@ class HostPool {
     hosts_.emplace(keyOf(*host), host);
   }
 
+  HostMonitors* const monitors_;
   HostsByKey previous_;
   HostsByKey hosts_;  // of the new set
   std::vector<HostPtr> slots_;
@@ -241,23 +231,35 @@ class TierBuilder {
 }  // namespace
 
 std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, const HostSetOptions& options,
-                                              const HostSet* previous) {
+                                              const HostSet* previous, HostMonitors* monitors) {
   auto set = std::make_shared<HostSet>(Private{});
-  HostPool pool(assignment, previous);
+  HostPool pool(assignment, previous, monitors);
   std::unordered_set<uint64_t> seen;  // (priority, slot)
   for (const LocalityEndpoints& locality : assignment.localities) {
     for (const Endpoint& endpoint : locality.endpoints) {
       if (!endpoint.address) continue;
       HostPtr host = pool.take(endpoint);
       if (!seen.insert(uint64_t{locality.priority} << 32 | host->slot()).second) continue;
+      const Health health = host->monitor().health(endpoint.health);
+      if (health <= Health::kDegraded) set->available_.emplace_back(host->address().hash(), host->slot());
       set->entries_.push_back(
-          {std::move(host), locality.locality, endpoint.weight, locality.priority, endpoint.health});
+          {std::move(host), locality.locality, endpoint.weight, locality.priority, health, endpoint.health});
     }
   }
+  std::sort(set->available_.begin(), set->available_.end());
   set->host_count_ = pool.hostCount();
   set->by_slot_ = pool.takeSlots();
   set->tiers_ = TierBuilder(assignment, options, set->entries_).build();
   return set;
+}
+
+HostSlot HostSet::availableAt(const net::Address& address) const {
+  const size_t hash = address.hash();
+  auto at = std::lower_bound(available_.begin(), available_.end(), std::pair(hash, HostSlot{0}));
+  for (; at != available_.end() && at->first == hash; ++at) {
+    if (by_slot_[at->second]->address() == address) return at->second;
+  }
+  return kNoHost;
 }
 
 size_t HostSet::countWithHealth(Health health) const {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "source/upstream/cluster/assignment.h"
@@ -21,9 +22,12 @@
 
 namespace sluice::upstream::cluster {
 
+class HostMonitors;
+
 struct HostSetOptions {
-  double panic_threshold = 50.0;  // percent
-  bool locality_weighted = false;
+  // Below this share of available hosts (percent) all hosts of the priority are used. 0 switches panic off.
+  double panic_threshold = 50.0;
+  bool locality_weighted = false;  // localities share the traffic of their priority by their weights
 };
 
 class HostSet {
@@ -37,7 +41,8 @@ class HostSet {
     Locality locality;
     uint32_t weight;
     uint32_t priority;
-    Health health;
+    Health health;    // what counts: the worst of what the endpoint says and of what its monitor objects
+    Health assigned;  // what the endpoint says
   };
   struct Member {
     HostSlot slot;
@@ -56,9 +61,11 @@ class HostSet {
   };
 
   // `previous` (or null) gives its Host objects and slots to hosts that stay. Endpoints without an address (names not
-  // yet resolved) are left out; an address that a priority names twice counts once, as first named.
+  // yet resolved) are left out; an address that a priority names twice counts once, as first named. The monitors of the
+  // hosts have their say in which are healthy; `monitors` (or null) knows those of hosts that `previous` has not.
+  // Thread: main.
   static std::shared_ptr<const HostSet> build(const Assignment& assignment, const HostSetOptions& options,
-                                              const HostSet* previous);
+                                              const HostSet* previous, HostMonitors* monitors = nullptr);
   static std::shared_ptr<const HostSet> empty() { return build({}, {}, nullptr); }
 
   // In the order of the assignment. A host in two priorities has two entries.
@@ -71,7 +78,11 @@ class HostSet {
   // Null for a free slot.
   const Host* host(HostSlot slot) const { return slot < by_slot_.size() ? by_slot_[slot].get() : nullptr; }
   const HostPtr& hostPtr(HostSlot slot) const { return by_slot_[slot]; }
+  // By slot.
+  std::span<const HostPtr> slots() const { return by_slot_; }
   size_t hostCount() const { return host_count_; }
+  // The host at an address that may get requests, healthy or degraded; kNoHost: there is none.
+  HostSlot availableAt(const net::Address& address) const;
 
   // What the stats membership_total, membership_healthy, membership_degraded show.
   size_t countWithHealth(Health health) const;
@@ -80,6 +91,7 @@ class HostSet {
   std::vector<Entry> entries_;
   std::vector<HostPtr> by_slot_;
   std::vector<Tier> tiers_;
+  std::vector<std::pair<size_t, HostSlot>> available_;  // by the hash of the address, sorted
   size_t host_count_ = 0;
 };
 

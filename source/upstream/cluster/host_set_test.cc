@@ -4,6 +4,9 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "source/event/simulated_loop.h"
+#include "source/upstream/cluster/host_monitors.h"
+
 namespace sluice::upstream::cluster {
 namespace {
 
@@ -224,6 +227,72 @@ TEST_CASE("a host whose metadata changed is another host, one whose metadata is 
 TEST_CASE("draining and timed-out endpoints get no new requests") {
   CHECK(tiersOf(priorities({{endpoint(1), endpoint(2), endpoint(3, Health::kDraining)}})) == "0:100:2");
   CHECK(tiersOf(priorities({{endpoint(1), endpoint(2), endpoint(3, Health::kTimeout)}})) == "0:100:2");
+}
+
+TEST_CASE("a host gets the worst of what its endpoint and its monitor say, and its endpoint's word stays known") {
+  const Assignment assignment = priorities({{endpoint(1), endpoint(2, Health::kDegraded), endpoint(3), endpoint(4)}});
+  const HostSetPtr before = HostSet::build(assignment, {}, nullptr);
+  before->host(0)->monitor().set(HealthInput::kActiveCheck, Health::kDegraded);
+  before->host(1)->monitor().set(HealthInput::kActiveCheck, Health::kDegraded);
+  before->host(2)->monitor().set(HealthInput::kEjection, Health::kUnhealthy);
+  before->host(2)->monitor().set(HealthInput::kActiveCheck, Health::kDegraded);
+
+  const HostSetPtr after = HostSet::build(assignment, {}, before.get());
+
+  const auto entries = after->entries();
+  CHECK(entries[0].health == Health::kDegraded);
+  CHECK(entries[0].assigned == Health::kHealthy);
+  CHECK(entries[1].health == Health::kDegraded);
+  CHECK(entries[2].health == Health::kUnhealthy);
+  CHECK(entries[3].health == Health::kHealthy);
+  CHECK(after->host(2) == before->host(2));
+}
+
+TEST_CASE("a monitor says whether its word counts now") {
+  HostMonitor monitor(*net::Address::fromIp("10.0.0.1", 1), "", {});
+
+  CHECK(monitor.set(HealthInput::kEjection, Health::kUnhealthy));
+  CHECK_FALSE(monitor.set(HealthInput::kActiveCheck, Health::kUnhealthy));
+  CHECK_FALSE(monitor.set(HealthInput::kEjection, Health::kHealthy));
+  CHECK(monitor.set(HealthInput::kActiveCheck, Health::kHealthy));
+  CHECK(monitor.health(Health::kDraining) == Health::kDraining);
+}
+
+TEST_CASE("hosts of one identity share a monitor and their counts while one of them lives") {
+  event::SimulatedLoop loop;
+  HostMonitors monitors(loop, [] {});
+  const Assignment assignment = priorities({{endpoint(1)}});
+  HostSetPtr one = HostSet::build(assignment, {}, nullptr, &monitors);
+  HostSetPtr other = HostSet::build(assignment, {}, nullptr, &monitors);
+  one->host(0)->stats().rowOf(&loop).add(HostStat::kRqTotal);
+
+  CHECK(one->host(0) != other->host(0));
+  CHECK(&one->host(0)->monitor() == &other->host(0)->monitor());
+  CHECK(other->host(0)->stats().sum(HostStat::kRqTotal) == 1);
+  one.reset();
+  other.reset();
+  other = HostSet::build(assignment, {}, nullptr, &monitors);
+  CHECK(other->host(0)->stats().sum(HostStat::kRqTotal) == 0);
+}
+
+TEST_CASE("monitors of hosts that went are forgotten") {
+  event::SimulatedLoop loop;
+  HostMonitors monitors(loop, [] {});
+  for (uint16_t port = 1; port < 2000; ++port) {
+    HostSet::build(priorities({{endpoint(port)}}), {}, nullptr, &monitors);
+  }
+
+  CHECK(monitors.size() <= 64);
+}
+
+TEST_CASE("the host at an address is found if it may get requests") {
+  const HostSetPtr hosts = HostSet::build(
+      priorities({{endpoint(1), endpoint(2, Health::kDegraded), endpoint(3, Health::kDraining)}}), {}, nullptr);
+
+  CHECK(hosts->availableAt(endpoint(1).address) == 0);
+  CHECK(hosts->availableAt(endpoint(2).address) == 1);
+  CHECK(hosts->availableAt(endpoint(3).address) == kNoHost);
+  CHECK(hosts->availableAt(endpoint(4).address) == kNoHost);
 }
 
 }  // namespace

@@ -113,8 +113,15 @@ void Proxy::connect() {
 }
 
 upstream::cluster::HostSlot Proxy::pick() {
-  if (!cluster_->hostDependsOnAsker()) return cluster_->pick();
-  return cluster_->pickFor({.destination = target_, .redirected = redirected_});
+  class Context final : public upstream::lb::LbContext {
+   public:
+    explicit Context(const Proxy& proxy) : proxy_(proxy) {}
+    upstream::lb::Destination destination() const override { return {proxy_.target_, proxy_.redirected_}; }
+
+   private:
+    const Proxy& proxy_;
+  };
+  return cluster_->pick(Context(*this));
 }
 
 std::optional<std::string> Proxy::attempt() {

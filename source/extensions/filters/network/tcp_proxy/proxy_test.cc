@@ -6,6 +6,7 @@
 #include "source/event/polled_loop.h"
 #include "source/upstream/pool/test_transport.h"
 #include "source/upstream/pool/test_upstream.h"
+#include "test/support/upstream/policies.h"
 
 using namespace std::chrono_literals;
 
@@ -62,6 +63,7 @@ struct ProxyTest {
     stats.cx_connect_fail = registry.counter("connect_fail");
     stats.cx_connect_timeout = registry.counter("connect_timeout");
     config->name = "c";
+    config->lb.policy = std::make_shared<upstream::lb::InTurn>();
     hosts({host.address});
   }
   ~ProxyTest() {
@@ -79,7 +81,8 @@ struct ProxyTest {
     published->config = config;
     published->breakers = breakers;
     published->stats = stats;
-    published->hosts = upstream::cluster::HostSet::build(assignment, {}, nullptr);
+    published->hosts = upstream::lb::LbPolicy::prepare(config->lb.policy.get(),
+                                                       upstream::cluster::HostSet::build(assignment, {}, nullptr));
     clusters.set(published);
   }
   TestPeer& connect() {

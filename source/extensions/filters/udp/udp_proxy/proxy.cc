@@ -74,7 +74,7 @@ Session* Proxy::sessionOf(filter::UdpPort& port, const net::Datagram& datagram) 
     cells.add(settings_->stats.sess_no_route);
     return nullptr;
   }
-  const HostSlot slot = cluster->pick();
+  const HostSlot slot = cluster->pick(upstream::lb::LbContext());
   if (slot == kNoHost) {
     cells.add(cluster->context().stats.cx_none_healthy);
     return nullptr;
@@ -145,7 +145,7 @@ void Proxy::onClusterChanged(upstream::ClusterId id) {
   if (std::none_of(sessions_.begin(), sessions_.end(), [&](const auto& session) { return isOf(*session); })) return;
   const base::LocalPtr<upstream::WorkerCluster> cluster = clusters_.find(id);
   if (!cluster) return cutIf("cluster_removed", isOf);
-  const absl::flat_hash_set<net::Address> stay = eligible(cluster->balancer().hosts());
+  const absl::flat_hash_set<net::Address> stay = eligible(cluster->hosts());
   cutIf("host_removed",
         [&](const Session& session) { return isOf(session) && !stay.contains(session.host().address()); });
 }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "source/event/polled_loop.h"
+#include "test/support/upstream/policies.h"
 
 using namespace std::chrono_literals;
 
@@ -87,6 +88,7 @@ struct ProxyTest {
     stats.cx_none_healthy = registry.counter("c.none_healthy");
     stats.cx_connect_fail = registry.counter("c.connect_fail");
     config->name = "c";
+    config->lb.policy = std::make_shared<upstream::lb::InTurn>();
     hosts({host.address});
     start();
   }
@@ -110,7 +112,8 @@ struct ProxyTest {
     published->config = config;
     published->breakers = breakers;
     published->stats = stats;
-    published->hosts = upstream::cluster::HostSet::build(assignment, {.panic_threshold = 0}, nullptr);
+    published->hosts = upstream::lb::LbPolicy::prepare(
+        config->lb.policy.get(), upstream::cluster::HostSet::build(assignment, {.panic_threshold = 0}, nullptr));
     clusters.set(published);
     loop.turn();
   }

@@ -1,0 +1,470 @@
+// Clusters as configured: kinds, load-balancing policies and the rest; what cannot be is an error that says so.
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "source/config/cluster_compiler.h"
+#include "source/config/loader.h"
+#include "source/config/test_world.h"
+#include "source/config/validate.h"
+#include "source/extensions/all.h"
+#include "source/extensions/clusters/original_dst/policy.h"
+#include "source/extensions/clusters/static_cluster/kind.h"
+#include "source/extensions/clusters/strict_dns/source.h"
+#include "source/extensions/load_balancing_policies/least_request/policy.h"
+#include "source/extensions/load_balancing_policies/random/policy.h"
+#include "source/extensions/load_balancing_policies/round_robin/policy.h"
+
+namespace sluice::extensions {
+namespace {
+
+using namespace std::chrono_literals;
+using config::ConfigError;
+using config::Context;
+using config::ErrorList;
+using config::Format;
+using config::Loader;
+using config::Positions;
+using upstream::cluster::ClusterConfig;
+using upstream::cluster::Health;
+using LeastRequest = load_balancing_policies::least_request::Policy;
+using OriginalDst = clusters::original_dst::Policy;
+using Random = load_balancing_policies::random::Policy;
+using RoundRobin = load_balancing_policies::round_robin::Policy;
+using Static = clusters::static_cluster::Kind;
+using StrictDns = clusters::strict_dns::Kind;
+
+struct World : config::testing::TestWorld {
+  World() { registerAll(registry); }
+};
+
+struct Compiled {
+  std::shared_ptr<const ClusterConfig> config;
+  std::string errors;
+  std::string warnings;
+};
+
+template <typename Message>
+Message parse(const std::string& yaml) {
+  ErrorList errors;
+  Positions positions;
+  Message message;
+  Loader(errors, positions).loadText(yaml, Format::kYaml, "test", message);
+  INFO(errors.toString());
+  REQUIRE(errors.empty());
+  return message;
+}
+
+std::string warningsOf(const ErrorList& errors) {
+  std::string out;
+  for (const ConfigError& warning : errors.warnings()) out += warning.toString() + "\n";
+  return out;
+}
+
+Compiled compile(const std::string& yaml) {
+  World world;
+  ErrorList errors;
+  auto config = compileCluster(parse<envoy::config::cluster::v3::Cluster>(yaml), Context(errors), world.services);
+  CHECK((config == nullptr) == !errors.empty());
+  return {config, errors.toString(), warningsOf(errors)};
+}
+
+std::string withEndpoint(const std::string& address, const std::string& rest = "") {
+  return "name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {" + address +
+         "}}}]}]}\n" + rest;
+}
+
+const std::string kPlain = withEndpoint("socket_address: {address: 127.0.0.1, port_value: 80}");
+
+// Null: it is of another kind.
+template <typename Kind>
+const Kind* kindOf(const ClusterConfig& config) {
+  return dynamic_cast<const Kind*>(config.kind.get());
+}
+template <typename Policy>
+const Policy* policyOf(const ClusterConfig& config) {
+  return dynamic_cast<const Policy*>(config.lb.policy.get());
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  INFO(text);
+  INFO(part);
+  const bool found = text.find(part) != std::string::npos;
+  CHECK(found);
+  return found;
+}
+
+TEST_CASE("a static cluster gets Envoy's defaults") {
+  const Compiled compiled = compile(kPlain);
+
+  REQUIRE(compiled.config);
+  const ClusterConfig& config = *compiled.config;
+  CHECK(config.name == "c");
+  CHECK(config.stat_name == "c");
+  REQUIRE(kindOf<Static>(config));
+  CHECK(config.connect_timeout == 5s);
+  CHECK(config.per_connection_buffer_limit == 1024 * 1024);
+  CHECK(policyOf<RoundRobin>(config));
+  CHECK(config.lb.hosts.panic_threshold == 50);
+  CHECK(config.thresholds[0].max_connections == 1024);
+  CHECK(config.thresholds[1].max_retries == 3);
+  CHECK(config.http.idle_timeout == 1h);
+  CHECK(config.http.max_requests_per_connection == 0);
+  const upstream::cluster::Assignment& endpoints = kindOf<Static>(config)->endpoints();
+  CHECK(endpoints.overprovisioning_factor == 140);
+  REQUIRE(endpoints.localities.size() == 1);
+  CHECK(endpoints.localities[0].endpoints[0].address.toString() == "127.0.0.1:80");
+  CHECK(compiled.warnings.empty());
+}
+
+TEST_CASE("everything that a cluster can say is compiled") {
+  const Compiled compiled = compile(R"(
+name: "outbound|80||a"
+alt_stat_name: "a:80"
+type: STRICT_DNS
+connect_timeout: 0.25s
+per_connection_buffer_limit_bytes: 32768
+lb_policy: LEAST_REQUEST
+least_request_lb_config: {choice_count: 5}
+common_lb_config: {healthy_panic_threshold: {value: 0}, locality_weighted_lb_config: {}}
+circuit_breakers:
+  thresholds:
+  - {max_connections: 1, max_pending_requests: 2, max_requests: 3, max_retries: 4}
+  - {priority: HIGH, max_requests: 0}
+dns_refresh_rate: 60s
+dns_jitter: 1s
+dns_lookup_family: V4_ONLY
+respect_dns_ttl: true
+dns_failure_refresh_rate: {base_interval: 2s}
+typed_extension_protocol_options:
+  envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+    "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+    common_http_protocol_options: {idle_timeout: 0s, max_headers_count: 7, max_requests_per_connection: 9}
+    explicit_http_config: {http_protocol_options: {enable_trailers: true}}
+load_assignment:
+  cluster_name: "outbound|80||a"
+  policy: {overprovisioning_factor: 100}
+  endpoints:
+  - locality: {region: r, zone: z, sub_zone: s}
+    load_balancing_weight: 3
+    priority: 1
+    lb_endpoints:
+    - endpoint: {hostname: h, address: {socket_address: {address: a.example.com, port_value: 8080}}}
+      load_balancing_weight: 9
+      health_status: DEGRADED
+    - endpoint: {address: {socket_address: {address: "::1", port_value: 81}}}
+    - endpoint: {address: {pipe: {path: /run/a.sock}}}
+)");
+
+  INFO(compiled.errors);
+  REQUIRE(compiled.config);
+  const ClusterConfig& config = *compiled.config;
+  CHECK(config.stat_name == "a_80");
+  CHECK(config.connect_timeout == 250ms);
+  CHECK(config.per_connection_buffer_limit == 32768);
+  REQUIRE(policyOf<LeastRequest>(config));
+  CHECK(policyOf<LeastRequest>(config)->settings().choice_count == 5);
+  CHECK(config.lb.hosts.panic_threshold == 0);
+  CHECK(config.lb.hosts.locality_weighted);
+  CHECK(config.thresholds[0] == upstream::cluster::Thresholds{1, 2, 3, 4});
+  CHECK(config.thresholds[1] == upstream::cluster::Thresholds{1024, 1024, 0, 3});
+  REQUIRE(kindOf<StrictDns>(config));
+  const clusters::strict_dns::Settings& dns = kindOf<StrictDns>(config)->settings();
+  CHECK(dns.refresh_rate == 60s);
+  CHECK(dns.jitter == 1s);
+  CHECK(dns.lookup_family == net::DnsLookupFamily::kV4Only);
+  CHECK(dns.respect_ttl);
+  CHECK(dns.failure_base_interval == 2s);
+  CHECK(dns.failure_max_interval == 20s);
+  CHECK(config.http.idle_timeout == 0s);
+  CHECK(config.http.max_headers_count == 7);
+  CHECK(config.http.max_requests_per_connection == 9);
+  CHECK(config.http.enable_trailers);
+  const upstream::cluster::Assignment& endpoints = kindOf<StrictDns>(config)->endpoints();
+  CHECK(endpoints.overprovisioning_factor == 100);
+  const upstream::cluster::LocalityEndpoints& locality = endpoints.localities.at(0);
+  CHECK(locality.locality == upstream::cluster::Locality{"r", "z", "s"});
+  CHECK(locality.weight == 3);
+  CHECK(locality.priority == 1);
+  REQUIRE(locality.endpoints.size() == 3);
+  CHECK(locality.endpoints[0].dns_name == "a.example.com");
+  CHECK(locality.endpoints[0].dns_port == 8080);
+  CHECK(locality.endpoints[0].hostname == "h");
+  CHECK(locality.endpoints[0].weight == 9);
+  CHECK(locality.endpoints[0].health == Health::kDegraded);
+  CHECK(locality.endpoints[1].address.toString() == "[::1]:81");
+  CHECK(locality.endpoints[2].address.toString() == "/run/a.sock");
+}
+
+TEST_CASE("an EDS cluster subscribes by its service name or its own") {
+  const std::string eds = "name: c\ntype: EDS\neds_cluster_config: {eds_config: {ads: {}}";
+
+  CHECK(compile(eds + "}").config->kind->serviceName() == "c");
+  CHECK(compile(eds + ", service_name: s}").config->kind->serviceName() == "s");
+  contains(compile("name: c\ntype: EDS").errors, "eds_cluster_config: a cluster of type EDS needs eds_config");
+  contains(compile("name: c\neds_cluster_config: {service_name: s}").errors, "only a cluster of type EDS");
+}
+
+TEST_CASE("a cluster may have its hosts from connections") {
+  const std::string plain = "name: c\ntype: ORIGINAL_DST\nlb_policy: CLUSTER_PROVIDED\n";
+  const auto config = compile(plain).config;
+  REQUIRE(config);
+  REQUIRE(policyOf<OriginalDst>(*config));
+  const clusters::original_dst::Settings& settings = policyOf<OriginalDst>(*config)->settings();
+  CHECK(settings.header.empty());
+  CHECK(settings.port_override == 0);
+  CHECK(settings.cleanup_interval == 5s);
+  const auto all = compile(plain +
+                           "cleanup_interval: 0.5s\noriginal_dst_lb_config: {use_http_header: true, http_header_name: "
+                           "X-To, upstream_port_override: 81}");
+  CHECK(policyOf<OriginalDst>(*all.config)->settings().header == "x-to");
+  CHECK(policyOf<OriginalDst>(*all.config)->settings().port_override == 81);
+  CHECK(policyOf<OriginalDst>(*all.config)->settings().cleanup_interval == 500ms);
+  const auto by_header = compile(plain + "original_dst_lb_config: {use_http_header: true}").config;
+  CHECK(policyOf<OriginalDst>(*by_header)->settings().header == "x-envoy-original-dst-host");
+}
+
+TEST_CASE("what does not go with hosts from connections is refused") {
+  const std::string plain = "name: c\ntype: ORIGINAL_DST\nlb_policy: CLUSTER_PROVIDED\n";
+  contains(compile("name: c\ntype: ORIGINAL_DST").errors, "lb_policy: a cluster of type ORIGINAL_DST needs");
+  contains(compile(plain + "load_assignment: {cluster_name: c}").errors, "load_assignment: a cluster of type");
+  contains(compile(plain + "eds_cluster_config: {service_name: s}").errors, "only a cluster of type EDS");
+  contains(compile(plain + "original_dst_lb_config: {http_header_name: a}").errors,
+           "http_header_name: is not looked at");
+  contains(compile(plain + "original_dst_lb_config: {use_http_header: true, http_header_name: ':path'}").errors,
+           "http_header_name: of the pseudo headers only");
+  contains(compile(plain + "original_dst_lb_config: {upstream_port_override: 0}").errors, "upstream_port_override: ");
+  contains(compile(kPlain + "lb_policy: CLUSTER_PROVIDED").errors, "lb_policy: CLUSTER_PROVIDED goes with type");
+  contains(compile(kPlain + "original_dst_lb_config: {}").errors, "original_dst_lb_config: only a cluster of type");
+  contains(compile(plain + "load_balancing_policy: {}").errors,
+           "load_balancing_policy: a cluster of this kind chooses");
+}
+
+const std::string kType = "{name: p, typed_config: {'@type': type.googleapis.com/envoy.extensions.";
+
+// Clusters whose policies are these; `fields` are of the first.
+Compiled withPolicies(const std::string& first, const std::string& fields = "", const std::string& more = "") {
+  return compile(kPlain + "load_balancing_policy: {policies: [{typed_extension_config: " + kType +
+                 "load_balancing_policies." + first + fields + "}}}" + more + "]}\n");
+}
+
+TEST_CASE("a policy is found by the type of its configuration") {
+  CHECK(policyOf<RoundRobin>(*withPolicies("round_robin.v3.RoundRobin").config));
+  CHECK(policyOf<Random>(*withPolicies("random.v3.Random").config));
+  const Compiled least = withPolicies("least_request.v3.LeastRequest",
+                                      ", choice_count: 7, locality_lb_config: {locality_weighted_lb_config: {}}");
+  REQUIRE(policyOf<LeastRequest>(*least.config));
+  CHECK(policyOf<LeastRequest>(*least.config)->settings().choice_count == 7);
+  CHECK(least.config->lb.hosts.locality_weighted);
+  CHECK_FALSE(withPolicies("random.v3.Random").config->lb.hosts.locality_weighted);
+  CHECK(policyOf<Random>(*compile(kPlain + "lb_policy: RANDOM").config));
+}
+
+TEST_CASE("of several policies the first that is supported counts, also behind ones that nobody knows") {
+  const std::string random = ", {typed_extension_config: " + kType + "load_balancing_policies.random.v3.Random}}}";
+  const std::string robin =
+      ", {typed_extension_config: " + kType + "load_balancing_policies.round_robin.v3.RoundRobin}}}";
+
+  CHECK(policyOf<Random>(*withPolicies("ring_hash.v3.RingHash", ", minimum_ring_size: 7", random + robin).config));
+  CHECK(policyOf<RoundRobin>(*withPolicies("mine.v1.Mine", ", a: {b: c}", robin + random).config));
+}
+
+TEST_CASE("policies of which none is supported are refused by name") {
+  const std::string errors = withPolicies("ring_hash.v3.RingHash").errors;
+
+  contains(errors,
+           "load_balancing_policy: none of these policies is supported: envoy.extensions."
+           "load_balancing_policies.ring_hash.v3.RingHash");
+  contains(errors, "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin");
+  contains(compile(kPlain + "load_balancing_policy: {}").errors, "load_balancing_policy: needs a policy");
+  contains(compile(kPlain + "lb_policy: LOAD_BALANCING_POLICY_CONFIG").errors, "load_balancing_policy: needs a policy");
+  contains(compile(kPlain + "load_balancing_policy: {}\ncommon_lb_config: {locality_weighted_lb_config: {}}").errors,
+           "common_lb_config.locality_weighted_lb_config: does not go with load_balancing_policy");
+  contains(withPolicies("least_request.v3.LeastRequest", ", choice_count: 1001").errors,
+           "policies[0].typed_extension_config.typed_config.choice_count: ");
+}
+
+TEST_CASE("a policy that does not count is not looked into, one that does is") {
+  ErrorList errors;
+  const auto check = [&errors](const std::string& type) {
+    const std::string text = kPlain + "load_balancing_policy: {policies: [{typed_extension_config: " + kType +
+                             "load_balancing_policies." + type + ", choice_count: 1}}}]}\n";
+    return config::validate(parse<envoy::config::cluster::v3::Cluster>(text), Context(errors));
+  };
+
+  CHECK(check("peak_ewma.v3.PeakEwma"));
+  CHECK_FALSE(check("least_request.v3.LeastRequest"));
+}
+
+TEST_CASE("every example of a kind of cluster and of a policy compiles") {
+  for (const std::string name : {"eds", "original_dst", "static_cluster", "strict_dns"}) {
+    CAPTURE(name);
+    World world;
+    ErrorList errors;
+    Positions positions;
+    envoy::config::cluster::v3::Cluster proto;
+    Loader(errors, positions).loadFile("source/extensions/clusters/" + name + "/example.yaml", proto);
+    CHECK(config::validate(proto, Context(errors)));
+    CHECK(compileCluster(proto, Context(errors), world.services));
+    CHECK(errors.toString() == "");
+  }
+  for (const std::string name : {"least_request", "random", "round_robin"}) {
+    CAPTURE(name);
+    World world;
+    ErrorList errors;
+    Positions positions;
+    auto proto = parse<envoy::config::cluster::v3::Cluster>(kPlain);
+    Loader(errors, positions)
+        .loadFile("source/extensions/load_balancing_policies/" + name + "/example.yaml",
+                  *proto.mutable_load_balancing_policy()->add_policies());
+    CHECK(config::validate(proto, Context(errors)));
+    CHECK(compileCluster(proto, Context(errors), world.services));
+    CHECK(errors.toString() == "");
+  }
+}
+
+TEST_CASE("a kind of cluster of an extension is found by the type of its configuration") {
+  contains(compile("name: c\ncluster_type: {name: x}").errors, "cluster_type.typed_config: has no \"@type\"");
+  contains(compile("name: c\ncluster_type: {name: x, typed_config: {'@type': "
+                   "type.googleapis.com/envoy.config.core.v3.HeaderValue}}")
+               .errors,
+           "cluster_type.typed_config: envoy.config.core.v3.HeaderValue does not configure clusters; known: none");
+}
+
+TEST_CASE("what is not supported is refused by field path") {
+  contains(compile("name: c\ntype: LOGICAL_DNS").errors, "type: LOGICAL_DNS is not supported yet");
+  contains(compile(kPlain + "lb_policy: MAGLEV").errors, "lb_policy: MAGLEV is not supported yet");
+  contains(compile(kPlain + "common_http_protocol_options: {max_stream_duration: 1s}").errors,
+           "common_http_protocol_options.max_stream_duration: not supported");
+}
+
+TEST_CASE("a bad endpoint is refused by field path") {
+  const std::string path = "load_assignment.endpoints[0].lb_endpoints[0]";
+
+  contains(compile(withEndpoint("socket_address: {address: a.test, port_value: 80}")).errors,
+           path + ".endpoint.address.socket_address.address: 'a.test' is not an IP address");
+  contains(compile(withEndpoint("socket_address: {address: 127.0.0.1, port_value: 0}")).errors,
+           path + ".endpoint.address.socket_address.port_value: an upstream host needs a port");
+  contains(compile(withEndpoint("pipe: {path: " + std::string(120, 'a') + "}")).errors,
+           path + ".endpoint.address.pipe.path: the path of a Unix socket has 120 bytes");
+  contains(compile(withEndpoint("socket_address: {address: 'a b', port_value: 80}", "type: STRICT_DNS")).errors,
+           "'a b' is neither an IP address nor a host name");
+  contains(compile("name: c\nload_assignment: {endpoints: [{lb_endpoints: [{}]}]}").errors,
+           path + ": an lb_endpoint needs its endpoint");
+}
+
+TEST_CASE("weights must fit") {
+  const std::string endpoint = "{endpoint: {address: {pipe: {path: /a}}}, load_balancing_weight: ";
+  const std::string begin = "name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [";
+
+  contains(compile(begin + endpoint + "0}]}]}").errors, "load_balancing_weight: a weight must be 1 or more");
+  contains(compile(begin + endpoint + "4294967295}, " + endpoint + "1}]}]}").errors,
+           "load_assignment.endpoints[0]: the weights of one locality's endpoints sum to 4294967296");
+  CHECK(compile(begin + endpoint + "4294967294}, " + endpoint + "1}]}]}").config);
+  contains(compile("name: c\nload_assignment: {cluster_name: c, endpoints: [{load_balancing_weight: 4294967295}, "
+                   "{load_balancing_weight: 1}]}")
+               .errors,
+           "load_assignment.endpoints[1].load_balancing_weight: the weights of the localities of priority 0");
+}
+
+TEST_CASE("HTTP protocol options are refused when they cannot be honoured") {
+  const std::string key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+  auto typed = [&](const std::string& map_key, const std::string& type, const std::string& body) {
+    return compile(kPlain + "typed_extension_protocol_options: {" + map_key + ": {\"@type\": type.googleapis.com/" +
+                   type + ", " + body + "}}");
+  };
+
+  contains(typed("other", key, "explicit_http_config: {http_protocol_options: {}}").errors, "only the key");
+  contains(typed(key, "envoy.config.core.v3.Http1ProtocolOptions", "enable_trailers: true").errors, "the type must be");
+  contains(typed(key, key, "explicit_http_config: {}").errors, "say which protocol");
+  const Compiled http2 = typed(key, key, "explicit_http_config: {http2_protocol_options: {}}");
+  REQUIRE(http2.config);
+  CHECK(http2.config->http.protocol == upstream::cluster::UpstreamProtocol::kHttp2);
+  CHECK(compile(kPlain + "http2_protocol_options: {connection_keepalive: {interval: 30s, timeout: 5s}}")
+            .config->http.http2_keepalive_interval == 30s);
+  contains(compile(kPlain + "http2_protocol_options: {}\nhttp_protocol_options: {}").errors, "not both");
+
+  const Compiled resets = compile(kPlain + "http2_protocol_options: {stream_reset_burst: 7, stream_reset_rate: 3}");
+  CHECK(resets.config->http.http2.stream_reset_burst == 7);
+  CHECK(resets.config->http.http2.stream_reset_rate == 3);
+
+  const Compiled streams = typed(key, key,
+                                 "explicit_http_config: {http2_protocol_options: {max_concurrent_streams: 7}}, "
+                                 "common_http_protocol_options: {max_connection_duration: 9s}");
+  REQUIRE(streams.config);
+  CHECK(streams.config->http.max_concurrent_streams == 7);
+  CHECK(streams.config->http.max_connection_duration == 9s);
+  const Compiled same =
+      typed(key, key, "use_downstream_protocol_config: {http_protocol_options: {enable_trailers: true}}");
+  REQUIRE(same.config);
+  CHECK(same.config->http.protocol == upstream::cluster::UpstreamProtocol::kDownstream);
+  CHECK(same.config->http.enable_trailers);
+  contains(typed(key, key, "auto_config: {}").errors, "transport_socket: auto_config lets the upstream choose by ALPN");
+}
+
+TEST_CASE("what has no effect is warned about") {
+  contains(compile("name: c").warnings, "load_assignment: the cluster has no endpoints");
+  contains(compile("name: c\nload_assignment: {cluster_name: d}").warnings, "'d' is not the cluster's name 'c'");
+  contains(compile(kPlain + "least_request_lb_config: {}").warnings, "lb_policy is not LEAST_REQUEST");
+  contains(compile(kPlain + "circuit_breakers: {thresholds: [{}, {max_requests: 1}]}").warnings,
+           "circuit_breakers.thresholds[1]: not used");
+}
+
+TEST_CASE("values out of range are refused") {
+  contains(compile(kPlain + "connect_timeout: 0s").errors, "connect_timeout: ");
+  contains(compile(kPlain + "least_request_lb_config: {choice_count: 1}\nlb_policy: LEAST_REQUEST").errors,
+           "least_request_lb_config.choice_count: ");
+  contains(compile(kPlain + "least_request_lb_config: {choice_count: 4000000000}\nlb_policy: LEAST_REQUEST").errors,
+           "least_request_lb_config.choice_count: ");
+  contains(compile(kPlain + "type: STRICT_DNS\ndns_failure_refresh_rate: {base_interval: 5s, max_interval: 4s}").errors,
+           "dns_failure_refresh_rate: max_interval must not be shorter");
+  contains(compile(kPlain + "type: STRICT_DNS\ndns_refresh_rate: 0.001s").errors, "dns_refresh_rate: ");
+}
+
+TEST_CASE("an enormous duration is cut to ten years") {
+  CHECK(compile(kPlain + "connect_timeout: 315000000000s").config->connect_timeout == 24h * 3650);
+}
+
+TEST_CASE("metadata of a cluster and of its endpoints is kept for formatters") {
+  const auto compiled = compile(
+      "name: c\nmetadata: {filter_metadata: {f: {z: 1, a: [x]}}}\n"
+      "load_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{metadata: {filter_metadata: {g: {k: v}}}, "
+      "endpoint: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}}}]}]}\n");
+
+  REQUIRE(compiled.config);
+  REQUIRE(compiled.config->metadata);
+  const auto& fields = std::get<stream::MetadataFields>(compiled.config->metadata.fields()->at(0).value.value);
+  CHECK(fields.at(0).name == "a");
+  CHECK(fields.at(1).name == "z");
+  const stream::FixedMetadata& host = compiled.config->assignment.localities[0].endpoints[0].metadata;
+  REQUIRE(host);
+  CHECK(std::get<std::string>(stream::findMetadata(*host.fields(), "g", {"k"})->value) == "v");
+  CHECK_FALSE(compile(kPlain).config->metadata);
+}
+
+TEST_CASE("equal clusters have equal hashes and any change another one") {
+  const auto a = compile(kPlain).config;
+
+  CHECK(a->content_hash == compile(kPlain).config->content_hash);
+  CHECK(a->content_hash != compile(kPlain + "connect_timeout: 1s").config->content_hash);
+}
+
+TEST_CASE("an EDS answer is compiled, and refused under another name or with a host name") {
+  const std::string body = ", endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: ";
+  const std::string end = ", port_value: 80}}}, health_status: DRAINING}]}]}";
+  ErrorList errors;
+  auto eds = [&](const std::string& name, const std::string& address) {
+    const auto proto =
+        parse<envoy::config::endpoint::v3::ClusterLoadAssignment>("{cluster_name: " + name + body + address + end);
+    return config::compileEdsAssignment(proto, "s", Context(errors));
+  };
+
+  const auto good = eds("s", "10.0.0.1");
+  REQUIRE(good);
+  CHECK(good->localities[0].endpoints[0].health == Health::kDraining);
+  CHECK_FALSE(eds("t", "10.0.0.1"));
+  contains(errors.toString(), "cluster_name: 't' is not the name that was asked for, 's'");
+  CHECK_FALSE(eds("s", "a.test"));
+}
+
+}  // namespace
+}  // namespace sluice::extensions

@@ -1,0 +1,53 @@
+#include "source/extensions/load_balancing_policies/least_request/factory.h"
+
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
+#include "source/config/cluster_extensions.h"
+#include "source/extensions/load_balancing_policies/least_request/policy.h"
+
+namespace sluice::extensions::load_balancing_policies::least_request {
+namespace {
+
+using Proto = envoy::extensions::load_balancing_policies::least_request::v3::LeastRequest;
+using envoy::config::cluster::v3::Cluster;
+
+constexpr uint32_t kMaxChoiceCount = 1000;
+
+// `proto`: a message with a choice_count; `context` stands at it.
+template <typename Message>
+void readChoiceCount(const Message& proto, const config::Context& context, Settings& out) {
+  if (!proto.has_choice_count()) return;
+  out.choice_count = proto.choice_count().value();
+  if (out.choice_count < 2 || out.choice_count > kMaxChoiceCount) {
+    context.child("choice_count")
+        .error(absl::StrCat("the number of hosts to compare must be from 2 to ", kMaxChoiceCount, ", not ",
+                            out.choice_count));
+  }
+}
+
+class Factory : public config::LbPolicyFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::optional<Cluster::LbPolicy> legacyName() const override { return Cluster::LEAST_REQUEST; }
+
+  LbPolicyPtr compile(const google::protobuf::Message& message, config::FactoryContext context) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    Settings settings;
+    settings.locality_weighted = proto.locality_lb_config().has_locality_weighted_lb_config();
+    readChoiceCount(proto, context.at, settings);
+    return std::make_shared<Policy>(settings);
+  }
+  LbPolicyPtr compileLegacy(const Cluster& cluster, config::FactoryContext context) const override {
+    Settings settings;
+    readChoiceCount(cluster.least_request_lb_config(), context.at.child("least_request_lb_config"), settings);
+    return std::make_shared<Policy>(settings);
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.lb_policies.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::load_balancing_policies::least_request

@@ -1,0 +1,57 @@
+#include "source/extensions/load_balancing_policies/least_request/policy.h"
+
+#include <cmath>
+#include <vector>
+
+#include "source/upstream/lb/tiered_picker.h"
+
+namespace sluice::extensions::load_balancing_policies::least_request {
+namespace {
+
+using upstream::cluster::HostSet;
+using upstream::cluster::HostSlot;
+
+struct State {
+  upstream::lb::EdfSchedule schedule;  // unequal weights
+};
+
+class Picker final : public upstream::lb::TieredPicker<Picker, State> {
+ public:
+  Picker(upstream::lb::LbWorker& worker, const Settings& settings) : TieredPicker(worker), settings_(settings) {}
+
+  void prepare(Group& group, const upstream::lb::LbTables*, size_t, size_t) {
+    if (!group.hosts->equal_weights) scheduleByWeight(group.schedule, *group.hosts);
+  }
+
+  HostSlot pickFrom(Group& group, const upstream::lb::LbContext&) {
+    const std::vector<HostSet::Member>& members = group.hosts->members;
+    if (!group.hosts->equal_weights) {
+      const HostSet::Member& member = members[group.schedule.top()];
+      group.schedule.reschedule(cost(worker_.hosts.activeRequests(member.slot)) / member.weight);
+      return member.slot;
+    }
+    HostSlot best = members[worker_.random.below(members.size())].slot;
+    for (uint32_t i = 1; i < settings_.choice_count; ++i) {
+      const HostSlot other = members[worker_.random.below(members.size())].slot;
+      if (worker_.hosts.activeRequests(other) < worker_.hosts.activeRequests(best)) best = other;
+    }
+    return best;
+  }
+
+ private:
+  double cost(uint32_t active) const {
+    if (settings_.active_request_bias == 1.0) return active + 1.0;
+    if (settings_.active_request_bias == 0.0) return 1.0;
+    return std::pow(active + 1.0, settings_.active_request_bias);
+  }
+
+  const Settings& settings_;
+};
+
+}  // namespace
+
+std::unique_ptr<upstream::lb::LbPicker> Policy::makePicker(upstream::lb::LbWorker& worker) const {
+  return std::make_unique<Picker>(worker, settings_);
+}
+
+}  // namespace sluice::extensions::load_balancing_policies::least_request

@@ -1,0 +1,22 @@
+// RANDOM: in proportion to the weights (Envoy ignores them here). The sums of weights that a choice is looked up in are
+// shared by all workers.
+#pragma once
+
+#include <memory>
+
+#include "source/upstream/lb/policy.h"
+
+namespace sluice::extensions::load_balancing_policies::random {
+
+class Policy final : public upstream::lb::LbPolicy {
+ public:
+  explicit Policy(bool locality_weighted = false) : locality_weighted_(locality_weighted) {}
+  std::shared_ptr<const upstream::lb::LbTables> build(const upstream::cluster::HostSet& hosts) const override;
+  std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker& worker) const override;
+  bool localityWeighted() const override { return locality_weighted_; }
+
+ private:
+  const bool locality_weighted_;
+};
+
+}  // namespace sluice::extensions::load_balancing_policies::random

@@ -1,0 +1,9 @@
+#pragma once
+
+#include "source/config/extensions.h"
+
+namespace sluice::extensions::load_balancing_policies::round_robin {
+
+void registerFactory(config::Registry& registry);
+
+}  // namespace sluice::extensions::load_balancing_policies::round_robin

@@ -1,0 +1,81 @@
+// What is kept of one host by its identity, whatever else of its endpoint changes: its counts, and what is known of its
+// health beside what the endpoint says: an opinion of each of those who watch it, of which the worst counts.
+//
+// Thread: counts as HostStats says; health main only.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "source/net/address.h"
+#include "source/stream/metadata.h"
+#include "source/upstream/cluster/assignment.h"
+#include "source/upstream/cluster/host_stats.h"
+
+namespace sluice::upstream::cluster {
+
+// What makes a host the same one in the next update.
+struct HostIdentity {
+  net::Address address;
+  std::string_view hostname;
+  std::string_view metadata;  // FixedMetadata::identity()
+
+  bool operator==(const HostIdentity&) const = default;
+  size_t hash() const { return address.hash() * 31 + std::hash<std::string_view>{}(hostname); }
+};
+
+inline HostIdentity identityOf(const Endpoint& endpoint) {
+  return {endpoint.address, endpoint.hostname, endpoint.metadata.identity()};
+}
+
+// Who watches hosts.
+enum class HealthInput : uint8_t {
+  kActiveCheck,  // requests of our own
+  kEjection,     // the outcome of others' requests
+  kDrain,        // somebody asked for it
+};
+inline constexpr size_t kHealthInputs = 3;
+
+// The worse of two; the first where neither gets new requests.
+inline Health worseOf(Health first, Health second) {
+  const auto rank = [](Health health) { return std::min(health, Health::kUnhealthy); };
+  return rank(second) > rank(first) ? second : first;
+}
+
+class HostMonitor {
+ public:
+  HostMonitor(net::Address address, std::string hostname, stream::FixedMetadata metadata)
+      : address_(address), hostname_(std::move(hostname)), metadata_(std::move(metadata)) {}
+
+  HostIdentity identity() const { return {address_, hostname_, metadata_.identity()}; }
+  HostStats& stats() { return stats_; }
+
+  // kHealthy: no objection. True if another opinion is the worst now.
+  bool set(HealthInput input, Health opinion) {
+    opinions_[static_cast<size_t>(input)] = opinion;
+    const Health before = worst_;
+    worst_ = Health::kHealthy;
+    for (const Health each : opinions_) worst_ = worseOf(worst_, each);
+    return worst_ != before;
+  }
+  Health opinion(HealthInput input) const { return opinions_[static_cast<size_t>(input)]; }
+
+  // What counts for a host whose endpoint says `assigned`.
+  Health health(Health assigned) const { return worseOf(assigned, worst_); }
+
+ private:
+  const net::Address address_;
+  const std::string hostname_;
+  const stream::FixedMetadata metadata_;
+  HostStats stats_;
+  std::array<Health, kHealthInputs> opinions_{};  // kHealthy
+  Health worst_ = Health::kHealthy;
+};
+
+}  // namespace sluice::upstream::cluster

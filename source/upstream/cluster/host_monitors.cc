@@ -1,0 +1,26 @@
+#include "source/upstream/cluster/host_monitors.h"
+
+#include <algorithm>
+
+namespace sluice::upstream::cluster {
+
+std::shared_ptr<HostMonitor> HostMonitors::of(const Endpoint& endpoint) {
+  const HostIdentity identity = identityOf(endpoint);
+  const size_t hash = identity.hash();
+  const auto [begin, end] = known_.equal_range(hash);
+  for (auto at = begin; at != end; ++at) {
+    std::shared_ptr<HostMonitor> monitor = at->second.lock();
+    if (monitor && monitor->identity() == identity) return monitor;
+  }
+  if (known_.size() >= forget_at_) forgetUnused();
+  auto monitor = std::make_shared<HostMonitor>(endpoint.address, endpoint.hostname, endpoint.metadata);
+  known_.emplace(hash, monitor);
+  return monitor;
+}
+
+void HostMonitors::forgetUnused() {
+  std::erase_if(known_, [](const auto& entry) { return entry.second.expired(); });
+  forget_at_ = std::max<size_t>(64, 2 * known_.size());
+}
+
+}  // namespace sluice::upstream::cluster

@@ -1,0 +1,134 @@
+// Where the hosts of a cluster come from.
+//
+//   ClusterKind  part of the cluster's configuration: STATIC, EDS, one of an extension; immutable
+//   HostSource   of one generation of a cluster, on main: it watches whatever there is to watch and gives endpoints
+//
+// A kind whose hosts come from those who ask (ORIGINAL_DST) has a load-balancing policy of its own, whose pickers make
+// them on the workers.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "source/event/loop.h"
+#include "source/upstream/cluster/assignment.h"
+#include "source/upstream/cluster/host_set.h"
+#include "source/upstream/lb/policy.h"
+
+namespace sluice::net {
+class DnsResolver;
+}
+
+namespace sluice::upstream::cluster {
+
+using AssignmentPtr = std::shared_ptr<const Assignment>;
+
+// Endpoints by name, as a control plane or a file gives them. Implemented by the server. Thread: main.
+class Endpoints {
+ public:
+  // Told whenever the endpoints change or come again, but not inside watch().
+  class Watcher {
+   public:
+    virtual ~Watcher() = default;
+    virtual void onEndpoints(AssignmentPtr endpoints) = 0;
+    // None will come for now.
+    virtual void onNoEndpoints() = 0;
+  };
+  // Interest, until it is destroyed.
+  class Watch {
+   public:
+    virtual ~Watch() = default;
+    // Null: they did not come yet.
+    virtual AssignmentPtr known() const = 0;
+    // None have come, and none will for now.
+    virtual bool givenUp() const = 0;
+  };
+
+  virtual ~Endpoints() = default;
+  // `source`: the bytes of the message that says where they come from. (proto: envoy.config.core.v3.ConfigSource)
+  // `cluster`: for whom, in stats. `watcher` outlives the watch.
+  virtual std::unique_ptr<Watch> watch(std::string_view cluster, const std::string& source, const std::string& name,
+                                       Watcher& watcher) = 0;
+};
+
+class HostSource {
+ public:
+  // Its owner. A call may destroy the source.
+  class Receiver {
+   public:
+    virtual ~Receiver() = default;
+    // The endpoints of now, with addresses. The cluster is warm from the first on.
+    virtual void onEndpoints(AssignmentPtr endpoints) = 0;
+    // None can be had for now: a cluster that waits for the first of them goes on with the hosts that it has. `why`: for
+    // the log, behind the cluster's name.
+    virtual void onNoEndpoints(std::string_view why) = 0;
+  };
+  // What sources work with. All of it outlives them.
+  struct World {
+    event::Loop& loop;
+    net::DnsResolver& resolver;
+    Endpoints& endpoints;
+  };
+  // For whom.
+  struct Owner {
+    std::string_view cluster;  // its name; lives as long as the kind
+    uint64_t seed = 0;
+    HostSetPtr previous;  // hosts of the cluster before its configuration changed; null: it is new
+  };
+  // Counts since the start, of a source that asks again and again. (stats: cluster.NAME.update_*)
+  struct Updates {
+    uint64_t attempts = 0;
+    uint64_t successes = 0;
+    uint64_t failures = 0;
+    uint64_t empty = 0;       // there is nothing by that name
+    uint64_t no_rebuild = 0;  // answered, but nothing changed
+  };
+
+  // What a cluster waits for, if start() did not bring it.
+  struct Wait {
+    std::string what;                       // as the log and the admin pages say it: "endpoints 'web'"
+    std::chrono::milliseconds deadline{0};  // after it the cluster goes on with the hosts that it has; 0: there is none
+  };
+
+  virtual ~HostSource() = default;
+  // Called once. The receiver may be told inside the call.
+  virtual void start() = 0;
+  virtual Wait wait() const { return {"hosts"}; }
+  // The cluster serves with the hosts that it has, and needs no news; until resume().
+  virtual void suspend() {}
+  virtual void resume() {}
+  // Null: it does not ask.
+  virtual const Updates* updates() const { return nullptr; }
+};
+
+class ClusterKind {
+ public:
+  virtual ~ClusterKind() = default;
+
+  // Main. `receiver` outlives the source.
+  virtual std::unique_ptr<HostSource> makeSource(const HostSource::World& world, HostSource::Owner owner,
+                                                 HostSource::Receiver& receiver) const = 0;
+  // The policy that goes with it (proto: Cluster.LbPolicy CLUSTER_PROVIDED); null: any does.
+  virtual std::shared_ptr<const lb::LbPolicy> policy() const { return nullptr; }
+  // Its endpoints come by a subscription, which may need other clusters first.
+  virtual bool subscribes() const { return false; }
+  // By which they are subscribed to. (admin: eds_service_name)
+  virtual std::string_view serviceName() const { return {}; }
+};
+
+// The endpoints are known and never change.
+class FixedHosts final : public HostSource {
+ public:
+  FixedHosts(AssignmentPtr endpoints, Receiver& receiver) : endpoints_(std::move(endpoints)), receiver_(receiver) {}
+  void start() override { receiver_.onEndpoints(endpoints_); }
+
+ private:
+  const AssignmentPtr endpoints_;
+  Receiver& receiver_;
+};
+
+}  // namespace sluice::upstream::cluster

@@ -1,0 +1,46 @@
+#include "source/upstream/lb/balancer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::upstream::lb {
+
+using cluster::HostSlot;
+using cluster::kNoHost;
+
+namespace {
+
+class NoPicker final : public LbPicker {
+ public:
+  void update(const PreparedHosts&) override {}
+  HostSlot pick(const LbContext&) override { return kNoHost; }
+};
+
+}  // namespace
+
+Balancer::Balancer(const LbPolicy* policy, LbWorker worker, PreparedHosts hosts)
+    : worker_(std::move(worker)),
+      picker_(policy != nullptr ? policy->makePicker(worker_) : std::make_unique<NoPicker>()) {
+  update(std::move(hosts));
+}
+
+void Balancer::update(PreparedHosts hosts) {
+  worker_.hosts.update(hosts.set);
+  picker_->update(hosts);
+  prepared_ = std::move(hosts);  // last: what the picker had lives until now
+}
+
+HostSlot Balancer::pickWithWishes(const LbContext& context) {
+  if (context.override_host != nullptr) {
+    const HostSlot slot = hosts().set().availableAt(context.override_host->address);
+    if (slot != kNoHost || context.override_host->strict) return slot;
+  }
+  HostSlot slot = picker_->pick(context);
+  const auto was_tried = [&] {
+    return std::find(context.tried.begin(), context.tried.end(), hosts().hostPtr(slot).get()) != context.tried.end();
+  };
+  for (uint32_t i = 0; i < context.repicks && slot != kNoHost && was_tried(); ++i) slot = picker_->pick(context);
+  return slot;
+}
+
+}  // namespace sluice::upstream::lb

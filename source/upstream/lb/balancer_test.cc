@@ -1,0 +1,182 @@
+#include "source/upstream/lb/balancer.h"
+
+#include <catch2/catch.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "source/base/arena.h"
+#include "test/support/upstream/picking.h"
+#include "test/support/upstream/policies.h"
+
+namespace sluice::upstream::lb {
+namespace {
+
+using cluster::Assignment;
+using cluster::Health;
+using cluster::HostSet;
+using cluster::HostSetPtr;
+using cluster::HostSlot;
+using cluster::kNoHost;
+
+// Four hosts, of which the first `healthy` are.
+HostSetPtr fourHosts(int healthy) {
+  Assignment assignment;
+  cluster::LocalityEndpoints& locality = assignment.localities.emplace_back();
+  for (uint16_t port = 1; port <= 4; ++port) {
+    cluster::Endpoint& endpoint = locality.endpoints.emplace_back();
+    endpoint.address = *net::Address::fromIp("10.0.0.1", port);
+    endpoint.health = port > healthy ? Health::kUnhealthy : Health::kHealthy;
+  }
+  return HostSet::build(assignment, {}, nullptr);
+}
+
+TEST_CASE("without hosts none is picked, and without a policy neither") {
+  const InTurn policy;
+  CHECK(Picking(policy).pick() == kNoHost);
+
+  event::SimulatedLoop loop;
+  observability::StatsRegistry registry;
+  Balancer none(nullptr, {loop.timers(), registry.makeCells(), {}, base::Random(1), HostTable()},
+                LbPolicy::prepare(nullptr, fourHosts(4)));
+  CHECK(none.pick({}) == kNoHost);
+}
+
+TEST_CASE("picks in panic are counted, others are not") {
+  const bool panic = GENERATE(false, true);
+  const InTurn policy;
+  Picking picking(policy, fourHosts(panic ? 1 : 4));
+
+  for (int i = 0; i < 10; ++i) CHECK(picking.pick() != kNoHost);
+
+  CHECK(picking.panics() == (panic ? 10 : 0));
+}
+
+TEST_CASE("tiers get their shares and localities their weights") {
+  Assignment assignment;
+  uint16_t port = 1;
+  auto add = [&](uint32_t priority, uint32_t weight, const char* zone, Health health) {
+    cluster::LocalityEndpoints& locality = assignment.localities.emplace_back();
+    locality.priority = priority;
+    locality.weight = weight;
+    locality.locality.zone = zone;
+    cluster::Endpoint& endpoint = locality.endpoints.emplace_back();
+    endpoint.address = *net::Address::fromIp("10.0.0.1", port++);
+    endpoint.health = health;
+  };
+  add(0, 1, "a", Health::kHealthy);    // slot 0
+  add(0, 3, "b", Health::kHealthy);    // slot 1
+  add(0, 1, "c", Health::kUnhealthy);  // slot 2
+  add(0, 1, "d", Health::kUnhealthy);  // slot 3
+  add(1, 1, "a", Health::kHealthy);    // slot 4
+  const InTurn policy;
+  Picking picking(policy, HostSet::build(assignment, {50.0, true}, nullptr));
+
+  std::map<HostSlot, int> picks = picking.pickMany(10000);
+
+  CHECK(picks[0] == Approx(1750).margin(150));  // priority 0 can take 140% of 2/4 = 70%, split 1:3
+  CHECK(picks[1] == Approx(5250).margin(150));
+  CHECK(picks[4] == Approx(3000).margin(150));
+  CHECK(picks.size() == 3);
+}
+
+TEST_CASE("hosts that stay keep their active requests over an update, others do not inherit them") {
+  const InTurn policy;
+  const HostSetPtr before = hostsOfWeights({1, 1});
+  Picking picking(policy, before);
+  const cluster::HostPtr stays = before->hostPtr(0);
+  const cluster::HostPtr leaves = before->hostPtr(1);
+  picking.hosts().requestStarted(0);
+  picking.hosts().requestStarted(1);
+  Assignment assignment;
+  assignment.localities.resize(1);
+  assignment.localities[0].endpoints.resize(2);
+  assignment.localities[0].endpoints[0].address = stays->address();
+  assignment.localities[0].endpoints[1].address = *net::Address::fromIp("10.0.0.9", 9);
+
+  picking.update(HostSet::build(assignment, {}, before.get()));
+
+  CHECK(picking.hosts().activeRequests(0) == 1);
+  CHECK(picking.hosts().activeRequests(1) == 0);
+  picking.hosts().requestFinished(*leaves);
+  CHECK(picking.hosts().activeRequests(1) == 0);
+  picking.hosts().requestFinished(*stays);
+  CHECK(picking.hosts().activeRequests(0) == 0);
+}
+
+TEST_CASE("a policy of its own sees who asks, and its tables are made once for all workers") {
+  base::Arena arena;
+  http::RequestHeaders request(arena);
+  request.add("x-host", "10.0.0.1:3");
+  struct Hashed : LbContext {
+    std::optional<uint64_t> hash() const override { return 6; }
+  } hashed;
+  const ByHeader policy("x-host");
+  const PreparedHosts prepared = LbPolicy::prepare(&policy, hostsOfWeights({1, 1, 1, 1}));
+  event::SimulatedLoop loop;
+  observability::StatsRegistry registry;
+  Balancer balancer(&policy, {loop.timers(), registry.makeCells(), {}, base::Random(1), HostTable()}, prepared);
+  Balancer other(&policy, {loop.timers(), registry.makeCells(), {}, base::Random(2), HostTable()}, prepared);
+  LbContext asker;
+
+  CHECK(balancer.pick(asker) == 0);
+  CHECK(balancer.pick(hashed) == 2);
+  asker.headers = &request;
+  CHECK(balancer.pick(asker) == 2);
+  CHECK(other.pick(hashed) == 2);
+  CHECK(policy.built() == 1);
+}
+
+TEST_CASE("a host that was tried is chosen again only if the policy insists") {
+  const InTurn policy;
+  const HostSetPtr hosts = hostsOfWeights({1, 1, 1});
+  Picking picking(policy, hosts);
+  const std::vector<const cluster::Host*> tried{hosts->host(0), hosts->host(1)};
+  LbContext retry;
+  retry.tried = tried;
+
+  CHECK(picking.pick(retry) == 2);
+  CHECK(picking.pick(retry) == 2);  // past 0 and 1
+  retry.repicks = 0;
+  CHECK(picking.pick(retry) == 0);
+  retry.repicks = 1;
+  CHECK(picking.pick(retry) == 2);
+}
+
+TEST_CASE("a wanted host is taken if it may get requests, whatever the policy says") {
+  const InTurn policy;
+  Picking picking(policy, fourHosts(3));
+  OverrideHost wanted{*net::Address::fromIp("10.0.0.1", 2)};
+  LbContext asker;
+  asker.override_host = &wanted;
+
+  CHECK(picking.pick(asker) == 1);
+  CHECK(picking.pick(asker) == 1);
+  wanted.address = *net::Address::fromIp("10.0.0.1", 4);  // unhealthy
+  CHECK(picking.pick(asker) == 0);
+  wanted.strict = true;
+  CHECK(picking.pick(asker) == kNoHost);
+}
+
+TEST_CASE("hosts that a picker makes itself stay when main publishes none") {
+  std::vector<HostSlot> gone;
+  HostTable table([&gone](HostSlot slot) { gone.push_back(slot); });
+  const HostSlot first = table.make(*net::Address::fromIp("10.0.0.1", 1));
+  const HostSlot second = table.make(*net::Address::fromIp("10.0.0.1", 2));
+  table.requestStarted(second);
+  const cluster::HostPtr host = table.hostPtr(second);
+
+  table.update(HostSet::empty());
+
+  CHECK(table.has(*host));
+  CHECK(table.activeRequests(second) == 1);
+  table.requestFinished(*host);
+  table.forget(first);
+  CHECK(gone == std::vector<HostSlot>{first});
+  CHECK(table.madeCount() == 1);
+  CHECK(table.make(*net::Address::fromIp("10.0.0.1", 3)) == first);
+  CHECK(table.hostPtr(first)->address().port() == 3);
+}
+
+}  // namespace
+}  // namespace sluice::upstream::lb

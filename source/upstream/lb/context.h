@@ -1,0 +1,47 @@
+// On whose behalf a host is chosen: what a policy may look at. Everything may be missing.
+//
+// A caller makes one on the stack for each choice. What costs something to find out is a function, which only a policy
+// that needs it calls; the others are members. Thread: the worker's; nothing of it outlives the call.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "source/http/headers.h"
+#include "source/net/address.h"
+#include "source/stream/metadata.h"
+#include "source/upstream/cluster/host.h"
+
+namespace sluice::upstream::lb {
+
+// Where the client's connection was going to.
+struct Destination {
+  net::Address address;     // none: it is no IP address, or there is no connection
+  bool redirected = false;  // `address` is not where the connection was accepted
+};
+
+// A host that is to be taken whatever the policy would say, if it may get requests.
+struct OverrideHost {
+  net::Address address;
+  bool strict = false;  // no other host will do
+};
+
+class LbContext {
+ public:
+  virtual ~LbContext() = default;
+
+  // Equal for what shall go to the same host. Not set: nothing says so.
+  virtual std::optional<uint64_t> hash() const { return std::nullopt; }
+  virtual Destination destination() const { return {}; }
+
+  const http::RequestHeaders* headers = nullptr;              // null: there is no request
+  const stream::MetadataFields* metadata_criteria = nullptr;  // what the host's metadata shall be, by filter
+  const OverrideHost* override_host = nullptr;
+  // Where earlier attempts of the request went. While the policy gives one of them it is asked again, at most `repicks`
+  // times; then its last choice holds.
+  std::span<const cluster::Host* const> tried;
+  uint32_t repicks = 3;
+};
+
+}  // namespace sluice::upstream::lb

@@ -1,0 +1,81 @@
+// How the host of a request is chosen: what a load-balancing policy implements.
+//
+//   LbPolicy   the configured policy, immutable, of all threads
+//   LbTables   what it makes of one set of hosts: once, on main, shared by all workers
+//   LbPicker   one worker's: only what changes with each choice (a cursor, a schedule), over the shared tables
+//
+// Most policies take one member of a group of a tier (host_set.h) and derive their picker from TieredPicker, which does
+// priorities, panic and localities. A policy that wants something else looks at the set, or makes hosts of its own.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "source/base/random.h"
+#include "source/event/timer.h"
+#include "source/observability/stats.h"
+#include "source/upstream/cluster/host_set.h"
+#include "source/upstream/lb/context.h"
+#include "source/upstream/lb/host_table.h"
+
+namespace sluice::upstream::lb {
+
+// Made by build() and read by the pickers of the same policy, which know what they really are.
+class LbTables {
+ public:
+  virtual ~LbTables() = default;
+};
+
+// A set of hosts with what the cluster's policy made of it. Immutable; made on main.
+struct PreparedHosts {
+  cluster::HostSetPtr set;                 // never null
+  std::shared_ptr<const LbTables> tables;  // null: the policy needs none
+};
+
+// What pickers count.
+struct LbStats {
+  observability::Counter healthy_panic;  // choices among all hosts, healthy or not
+  observability::Counter host_invalid;   // an address that is none, or that leads back here
+  observability::Gauge membership_total, membership_healthy;
+};
+
+// What a picker has of its worker, and its cluster there. Outlives it.
+struct LbWorker {
+  event::TimerQueue& timers;
+  observability::StatsCells& cells;
+  const LbStats stats;
+  base::Random random;  // its seed is another one on each worker
+  HostTable hosts;
+};
+
+// Thread: the worker's.
+class LbPicker {
+ public:
+  virtual ~LbPicker() = default;
+  // Other hosts, which live until the next call. The first comes before any pick().
+  virtual void update(const PreparedHosts& hosts) = 0;
+  // A slot of LbWorker::hosts, or kNoHost when no host may get a request. Neither allocates nor locks.
+  virtual cluster::HostSlot pick(const LbContext& context) = 0;
+};
+
+class LbPolicy {
+ public:
+  virtual ~LbPolicy() = default;
+
+  // Main, once for each set of hosts.
+  virtual std::shared_ptr<const LbTables> build(const cluster::HostSet&) const { return nullptr; }
+  // On a worker. The policy outlives what it makes.
+  virtual std::unique_ptr<LbPicker> makePicker(LbWorker& worker) const = 0;
+
+  // Whether localities share the traffic of their priority by their weights. (proto:
+  // LocalityLbConfig.locality_weighted_lb_config)
+  virtual bool localityWeighted() const { return false; }
+
+  // `policy`: of the cluster; null: it never chooses a host.
+  static PreparedHosts prepare(const LbPolicy* policy, cluster::HostSetPtr hosts) {
+    std::shared_ptr<const LbTables> tables = policy != nullptr ? policy->build(*hosts) : nullptr;
+    return {std::move(hosts), std::move(tables)};
+  }
+};
+
+}  // namespace sluice::upstream::lb
