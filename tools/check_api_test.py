@@ -44,7 +44,7 @@ class CheckApi(unittest.TestCase):
         self.assertIn("Cluster.our_own is no field of Envoy v1.40", self.check())
 
     def test_a_lost_rule_is_found(self):
-        self.spoil(CLUSTER, "string name = 1 [(validate.rules) = {string {min_len: 1}}]", "string name = 1")
+        self.spoil(CLUSTER, "\n  string name = 1 [(validate.rules) = {string {min_len: 1}}]", "\n  string name = 1")
         self.assertIn("Cluster.name: rules are {}, in the table {string { min_len: 1 }}", self.check())
 
     def test_a_declared_field_that_nothing_reads_is_found(self):

@@ -76,8 +76,8 @@ class EndpointTerminal final : public filter::Terminal {
   bool done_ = false;
 };
 
-filter::Terminal* EndpointConfig::make(worker::WorkerServices&, filter::ChainRunner& runner,
-                                       filter::Stream& stream, filter::Downstream&) const {
+filter::Terminal* EndpointConfig::make(worker::WorkerServices&, filter::ChainRunner& runner, filter::Stream& stream,
+                                       filter::Downstream&) const {
   return filter::makeIn<EndpointTerminal>(stream.arena(), *this, runner, stream);
 }
 
@@ -104,7 +104,7 @@ class Endpoint : public HttpEndpoint {
                    .log_sink = log_sink_,
                    .calls = calls_,
                    .index = 0xFFFF}),
-        tables_({}),
+        tables_(nullptr),
         sessions_(services_, tables_),
         listeners_(services_) {
     services_.add(sessions_);

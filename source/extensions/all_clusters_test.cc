@@ -435,7 +435,8 @@ TEST_CASE("metadata of a cluster and of its endpoints is kept for formatters") {
   const auto& fields = std::get<stream::MetadataFields>(compiled.config->metadata.fields()->at(0).value.value);
   CHECK(fields.at(0).name == "a");
   CHECK(fields.at(1).name == "z");
-  const stream::FixedMetadata& host = compiled.config->assignment.localities[0].endpoints[0].metadata;
+  const stream::FixedMetadata& host =
+      dynamic_cast<const Static&>(*compiled.config->kind).endpoints().localities[0].endpoints[0].metadata;
   REQUIRE(host);
   CHECK(std::get<std::string>(stream::findMetadata(*host.fields(), "g", {"k"})->value) == "v");
   CHECK_FALSE(compile(kPlain).config->metadata);

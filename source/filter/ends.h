@@ -33,7 +33,7 @@ class Downstream {
   virtual const ReplyMapper* replyMapper() const { return nullptr; }
 };
 
-// The end of the chain: takes the request, gives the response. One per stream, made by a TerminalMaker.
+// The end of the chain: takes the request, gives the response. One per stream, made by its configuration (terminal.h).
 class Terminal {
  public:
   virtual ~Terminal() = default;

@@ -14,7 +14,6 @@ namespace sluice::router {
 bool endsTunnel(const filter::Stream& stream);
 
 // In the stream's arena; the caller runs its destructor.
-filter::Terminal* makeConnectEnd(worker::WorkerServices& services, filter::ChainRunner& runner,
-                                 filter::Stream& stream);
+filter::Terminal* makeConnectEnd(worker::WorkerServices& services, filter::ChainRunner& runner, filter::Stream& stream);
 
 }  // namespace sluice::router

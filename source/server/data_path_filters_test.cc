@@ -194,6 +194,9 @@ TEST_CASE("so many detached calls may be under way, and no more") {
   t.loop.pass(2s);
   t.loop.turn();
   CHECK(t.calls.sendDetached(request));
+  t.loop.turn();
+  t.loop.pass(2s);
+  t.loop.turn();
 }
 
 }  // namespace

@@ -138,6 +138,7 @@ TEST_CASE("what its row refuses, and what the rules of its proto refuse, is told
   t.dynamic.add(t.things());
   t.start();
   for (const char* name : {"a", "b", "c"}) t.dynamic.want(kThingType, ads(), name);
+  CHECK(t.asked(t.next()) == Names{"a", "b", "c"});
   t.respond("1", {{"a", "one"}, {"b", "two"}});
   const Request refused = t.respond("2", {{"a", "bad"}, {"b", "three"}, {"c", ""}});
   REQUIRE(refused.error);

@@ -74,7 +74,6 @@ void InitManager::start(std::function<void()> done) {
 }
 
 // Whoever is told may destroy this.
-// Whoever is told may destroy this.
 void InitManager::ended(const Wait& wait) {
   waits_.erase(wait.id());
   if (!waits_.empty() || !on_done_) return;

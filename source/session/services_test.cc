@@ -173,8 +173,7 @@ TEST_CASE("a filter has a cache on each worker, which goes with the last stream 
   TestSession a(nullptr, slots), b(nullptr, slots);
   auto factory = std::make_shared<CachingFactory>(slots, live);
   for (TestSession* session : {&a, &b}) {
-    session->settings->chain =
-        std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{{"cache", factory}});
+    session->settings->chain = filter::fixedChain({{"cache", factory}});
     session->terminals.on_end = [](TestTerminal& stream) { stream.answer(200, "fresh"); };
   }
   {
@@ -188,10 +187,8 @@ TEST_CASE("a filter has a cache on each worker, which goes with the last stream 
 
   // Of the configuration only the streams are left that it was for, and these are over.
   factory.reset();
-  for (TestSession* session : {&a, &b}) {
-    session->settings->chain = std::make_shared<filter::ChainConfig>(std::vector<filter::ChainConfig::Entry>{});
-    session->loop.turn();
-  }
+  for (TestSession* session : {&a, &b}) session->settings->chain = filter::fixedChain({});
+  for (TestSession* session : {&a, &b}) session->loop.turn();
   CHECK(live == 0);
 }
 

@@ -32,8 +32,7 @@ class MainCalls : public Calls {
     return std::make_unique<TimerCall>(main_.loop.timers(), delay, std::move(on_expiry));
   }
   bool sendDetached(HttpCallRequest request) override {
-    main_.postToWorker(
-        [request = std::move(request)](WorkerServices& worker) { worker.calls.sendDetached(request); });
+    main_.postToWorker([request = std::move(request)](WorkerServices& worker) { worker.calls.sendDetached(request); });
     return true;
   }
   void count(std::string_view cluster, std::string_view name, uint64_t n) override {

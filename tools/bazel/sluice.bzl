@@ -42,7 +42,8 @@ def sluice_extension(deps, factory_deps = [], test_deps = []):
         deps = [":filter", "//api", "//source/config:extensions"] + factory_deps,
         visibility = ["//visibility:public"],
     )
-    sluice_test(name = "filter_test", srcs = tests, deps = [":filter"] + test_deps)
+    if tests:
+        sluice_test(name = "filter_test", srcs = tests, deps = [":filter"] + test_deps)
     native.exports_files(["example.yaml"])
 
 def sluice_fuzz_test(name, srcs, corpus, deps = [], **kwargs):

@@ -63,8 +63,8 @@ class HostSource {
     virtual ~Receiver() = default;
     // The endpoints of now, with addresses. The cluster is warm from the first on.
     virtual void onEndpoints(AssignmentPtr endpoints) = 0;
-    // None can be had for now: a cluster that waits for the first of them goes on with the hosts that it has. `why`: for
-    // the log, behind the cluster's name.
+    // None can be had for now: a cluster that waits for the first of them goes on with the hosts that it has. `why`:
+    // for the log, behind the cluster's name.
     virtual void onNoEndpoints(std::string_view why) = 0;
   };
   // What sources work with. All of it outlives them.

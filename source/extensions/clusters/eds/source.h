@@ -26,9 +26,7 @@ class Source final : public upstream::cluster::HostSource, private upstream::clu
   Source(const World& world, const Settings& settings, Receiver& receiver);
 
   void start() override;
-  Wait wait() const override {
-    return {"endpoints '" + settings_.service_name + "'", settings_.initial_fetch_timeout};
-  }
+  Wait wait() const override { return {"endpoints '" + settings_.service_name + "'", settings_.initial_fetch_timeout}; }
   void suspend() override { watch_.reset(); }
   void resume() override { watch(); }
 
