@@ -4,10 +4,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "source/http/rules.h"
+#include "source/router/call_head.h"
 #include "source/router/grpc_call.h"
 #include "source/router/host_choice.h"
 #include "source/router/stream_call.h"
 #include "source/upstream/attempt.h"
+#include "source/worker/timer_call.h"
 
 namespace sluice::router {
 namespace {
@@ -16,17 +18,6 @@ using filter::HttpCallRequest;
 using filter::HttpCallResponse;
 using upstream::AttemptEnd;
 using upstream::RetryState;
-
-class TimerCall : public filter::Call {
- public:
-  TimerCall(event::TimerQueue& timers, std::chrono::milliseconds delay, std::function<void()> on_expiry)
-      : timer_(timers, std::move(on_expiry)) {
-    timer_.arm(delay);
-  }
-
- private:
-  event::Timer timer_;
-};
 
 // One request to a cluster with its whole body at hand, and its whole answer, bounded.
 class ClusterCall final : public filter::Call, public upstream::AttemptOf<ClusterCall>, private event::TurnTask {
@@ -51,11 +42,7 @@ class ClusterCall final : public filter::Call, public upstream::AttemptOf<Cluste
   void begin() {
     if (request_.method == "CONNECT") return fail("protocol_error");  // its answer would be a tunnel, not a word
     if (!cluster()) return fail("no_cluster");
-    headers_.method = request_.method;
-    headers_.path = request_.path;
-    headers_.scheme = scheme();
-    headers_.authority = request_.authority.empty() ? std::string_view(request_.cluster) : request_.authority;
-    for (const auto& [name, value] : request_.headers) headers_.addView(name, value);
+    writeHead(request_, scheme(), headers_);
     if (!request_.body.empty()) headers_.set(http::Name::kContentLength, absl::StrCat(request_.body.size()));
     if (!take(pickHost(*cluster(), headers_, nullptr))) return fail("no_healthy_upstream");
     start(headers_, {}, upstream::cluster::RoutingPriority::kDefault);
@@ -73,16 +60,7 @@ class ClusterCall final : public filter::Call, public upstream::AttemptOf<Cluste
     return retries_.after(failure, {.idempotent = http::idempotent(request_.method), .at_hand = true},
                           cluster()->context().breakers);
   }
-  void onFailed(const AttemptEnd& failure) {
-    switch (failure.kind) {
-      case AttemptEnd::Kind::kNoConnection:
-        return fail(failure.connection == upstream::pool::Failure::kOverflow ? "overflow" : "connect_failed");
-      case AttemptEnd::Kind::kTimeout:
-        return fail("timeout");
-      default:
-        return fail(failure.reset == http::ResetReason::kProtocolError ? "protocol_error" : "reset");
-    }
-  }
+  void onFailed(const AttemptEnd& failure) { fail(failureOf(failure)); }
   void onInterimHead() {}
   void onHead(bool end_stream) {
     response_.status = status();
@@ -145,7 +123,7 @@ std::unique_ptr<filter::HttpStreamCall> ClusterCalls::openHttp(HttpCallRequest r
 }
 
 std::unique_ptr<filter::Call> ClusterCalls::after(std::chrono::milliseconds delay, std::function<void()> on_expiry) {
-  return std::make_unique<TimerCall>(loop_.timers(), delay, std::move(on_expiry));
+  return std::make_unique<worker::TimerCall>(loop_.timers(), delay, std::move(on_expiry));
 }
 
 void ClusterCalls::count(std::string_view cluster, std::string_view name, uint64_t n) {

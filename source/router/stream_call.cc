@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "source/router/call_head.h"
 #include "source/router/host_choice.h"
 
 namespace sluice::router {
@@ -34,11 +35,7 @@ StreamCall::StreamCall(event::Loop& loop, upstream::ClusterSet& clusters, filter
 void StreamCall::runAtTurnEnd() {
   if (request_.method == "CONNECT") return fail("protocol_error");  // its answer would be a tunnel
   if (!cluster()) return fail("no_cluster");
-  headers_.method = request_.method;
-  headers_.path = request_.path;
-  headers_.scheme = scheme();
-  headers_.authority = request_.authority.empty() ? std::string_view(request_.cluster) : request_.authority;
-  for (const auto& [name, value] : request_.headers) headers_.addView(name, value);
+  writeHead(request_, scheme(), headers_);
   if (!take(pickHost(*cluster(), headers_, nullptr))) return fail("no_healthy_upstream");
   start(headers_, {}, upstream::cluster::RoutingPriority::kDefault);
 }
@@ -73,14 +70,7 @@ size_t StreamCall::unsentBytes() const {
 }
 
 void StreamCall::onFailed(const AttemptEnd& failure) {
-  switch (failure.kind) {
-    case AttemptEnd::Kind::kNoConnection:
-      return fail(failure.connection == upstream::pool::Failure::kOverflow ? "overflow" : "connect_failed");
-    case AttemptEnd::Kind::kTimeout:
-      return fail("timeout");
-    default:
-      return fail(failure.reset == http::ResetReason::kProtocolError ? "protocol_error" : "reset");
-  }
+  fail(failureOf(failure));
 }
 
 // Each of these tells as its last step: the asker may destroy the call.

@@ -2,21 +2,12 @@
 
 #include <string>
 
+#include "source/worker/timer_call.h"
+
 namespace sluice::worker {
 namespace {
 
 using CallId = uint64_t;
-
-class TimerCall : public Call {
- public:
-  TimerCall(event::TimerQueue& timers, std::chrono::milliseconds delay, std::function<void()> on_expiry)
-      : timer_(timers, std::move(on_expiry)) {
-    timer_.arm(delay);
-  }
-
- private:
-  event::Timer timer_;
-};
 
 }  // namespace
 

@@ -55,7 +55,7 @@ std::string trailersFrame(const sluice::http::Trailers& trailers) {
 
 }  // namespace
 
-HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) {
+HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context&) {
   const auto type = headers.get(Name::kContentType);
   if (!type) return Next{};
   std::optional<std::string_view> suffix = suffixOf(*type, kWebText);
@@ -69,7 +69,6 @@ HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filte
                                       : absl::StrCat("application/grpc", std::string(*suffix)));
   headers.set(Name::kTe, "trailers");
   if (text_request_) headers.remove(Name::kContentLength);
-  (void)context;
   return Next{};
 }
 
