@@ -3,8 +3,20 @@ import os
 import subprocess
 import tempfile
 import unittest
+from importlib import machinery, util
 
-TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_layers")
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TOOL = os.path.join(TOP, "tools/check_layers")
+HTTP = "extensions/filters/http"
+
+
+def extension(path, kind, **arguments):
+    """The BUILD file of an extension, in a dictionary of files."""
+    arguments = "".join(f", {name} = {value!r}" for name, value in arguments.items())
+    return {f"source/{path}/BUILD.bazel": f"sluice_extension(kind = {kind!r}, configs = []{arguments})\n"}
+
+
+BUFFER = extension(f"{HTTP}/buffer", "http_filter")
 
 
 class CheckLayersTest(unittest.TestCase):
@@ -55,27 +67,61 @@ class CheckLayersTest(unittest.TestCase):
         self.assertAccepted({"source/net/a_test.cc": '#include "test/support/clock.h"\n'})
         self.assertRefused({"source/net/a.cc": '#include "test/support/clock.h"\n'}, "only tests")
 
+    def test_every_row_of_the_table_has_a_folder(self):
+        loader = machinery.SourceFileLoader("check_layers", TOOL)
+        tool = util.module_from_spec(util.spec_from_loader("check_layers", loader))
+        loader.exec_module(tool)
+        missing = [row for row in tool.LAYERS if not os.path.isdir(os.path.join(TOP, "source", row))]
+        self.assertEqual(missing, ["control_plane/main"])  # files of a folder
+
     def test_protobuf_stops_at_config_and_factories(self):
         include = '#include "envoy/config/route/v3/route.pb.h"\n'
         self.assertRefused({"source/route/table.h": include}, "protobuf types stop at")
-        self.assertRefused({"source/extensions/filters/http/buffer/filter.h": include}, "protobuf types stop at")
+        self.assertRefused({**BUFFER, f"source/{HTTP}/buffer/filter.h": include}, "protobuf types stop at")
+        self.assertRefused({**BUFFER, f"source/{HTTP}/buffer/client.cc": include}, "protobuf types stop at")
         self.assertAccepted(
             {
+                **BUFFER,
                 "source/config/route_compiler.cc": include,
-                "source/extensions/filters/http/buffer/factory.cc": include,
-                "source/extensions/filters/network/http_connection_manager/factory.cc": include,
+                f"source/{HTTP}/buffer/factory.cc": include,
+                f"source/{HTTP}/buffer/filter_test.cc": include,
             }
         )
 
-    def test_no_extension_includes_another(self):
-        path = "source/extensions/filters/http/buffer/filter.cc"
-        self.assertRefused({path: '#include "source/extensions/filters/http/ext_authz/filter.h"\n'}, "no extension includes")
-        self.assertAccepted({path: '#include "source/extensions/filters/http/buffer/filter.h"\n'})
+    def test_messages_of_a_named_service_may_stand_in_sources_but_in_no_header(self):
+        folder = extension(f"{HTTP}/authz", "http_filter", services=["//api/envoy/service/auth/v3"])
+        include = '#include "envoy/service/auth/v3/external_auth.pb.h"\n'
+        self.assertAccepted({**folder, f"source/{HTTP}/authz/asker.cc": include})
+        self.assertRefused({**folder, f"source/{HTTP}/authz/asker.h": include}, "protobuf types stop at")
+        other = '#include "envoy/service/ratelimit/v3/rls.pb.h"\n'
+        self.assertRefused({**folder, f"source/{HTTP}/authz/asker.cc": other}, "`services`")
 
-    def test_only_the_connection_manager_extension_sees_sessions(self):
+    def test_no_extension_includes_another(self):
+        path = f"source/{HTTP}/buffer/filter.cc"
+        self.assertRefused({**BUFFER, path: f'#include "source/{HTTP}/ext_authz/filter.h"\n'}, "no extension includes")
+        self.assertRefused({**BUFFER, path: '#include "source/extensions/all.h"\n'}, "no extension includes")
+        self.assertAccepted({**BUFFER, path: f'#include "source/{HTTP}/buffer/filter.h"\n'})
+
+    def test_an_extension_includes_what_its_kind_may_if_it_says_so(self):
+        path = "extensions/filters/network/manager"
         include = '#include "source/session/connection.h"\n'
-        self.assertAccepted({"source/extensions/filters/network/http_connection_manager/filter.cc": include})
-        self.assertRefused({"source/extensions/filters/http/buffer/filter.cc": include}, "extensions -> source/session")
+        self.assertAccepted({**extension(path, "network_filter", uses=["session"]), f"source/{path}/filter.cc": include})
+        self.assertRefused(
+            {**extension(path, "network_filter"), f"source/{path}/filter.cc": include},
+            "extensions -> source/session",
+            "may say that it uses session",
+        )
+        self.assertRefused({**BUFFER, f"source/{HTTP}/buffer/filter.cc": include}, "uses nothing else")
+
+    def test_configuration_is_seen_by_the_factory_only(self):
+        include = '#include "source/config/errors.h"\n'
+        self.assertAccepted({**BUFFER, f"source/{HTTP}/buffer/factory.cc": include})
+        self.assertRefused({**BUFFER, f"source/{HTTP}/buffer/filter.cc": include}, "extensions -> source/config")
+
+    def test_a_folder_of_an_extension_without_a_kind_is_an_error(self):
+        include = '#include "source/filter/stream.h"\n'
+        self.assertRefused({f"source/{HTTP}/x/filter.cc": include}, "names no kind")
+        self.assertRefused({**extension(f"{HTTP}/x", "sieve"), f"source/{HTTP}/x/filter.cc": include}, "names no kind")
 
     def test_a_wrapped_library_is_used_by_its_wrapper_only(self):
         self.assertAccepted({"source/event/loop.cc": "#include <event2/event.h>\n"})

@@ -13,7 +13,11 @@
 #include "source/config/assignment_compiler.h"
 #include "source/config/format/substitution_format.h"
 #include "source/config/holding.h"
+#include "source/config/cluster_kind_factory.h"
 #include "source/config/http2_options.h"
+#include "source/config/lb_policy_factory.h"
+#include "source/config/registry.h"
+#include "source/config/transport_socket_factory.h"
 #include "source/config/values.h"
 
 namespace sluice::config {

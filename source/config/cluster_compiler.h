@@ -11,7 +11,7 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "source/config/errors.h"
-#include "source/config/extensions.h"
+#include "source/config/services.h"
 #include "source/upstream/cluster/cluster_config.h"
 
 namespace sluice::config {

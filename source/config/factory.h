@@ -3,8 +3,8 @@
 // How configuration finds the code of an extension: by the type of its `typed_config`, never by its name.
 //
 // A kind of extension (HTTP filter, network filter, access logger, ...) derives its factory interface from
-// ExtensionFactory and has one FactoryTable; extensions/all.cc fills the tables once at start, after that they are
-// read only. The name in the configuration is a label for errors and for per-route settings.
+// ExtensionFactory and has one FactoryTable (registry.h); extensions::registerAll fills the tables once at start, after
+// that they are read only. The name in the configuration is a label for errors and for per-route settings.
 
 #include <map>
 #include <memory>

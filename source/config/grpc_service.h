@@ -7,8 +7,8 @@
 #include "envoy/config/common/mutation_rules/v3/mutation_rules.pb.h"
 #include "envoy/config/core/v3/grpc_service.pb.h"
 #include "envoy/type/matcher/v3/string.pb.h"
-#include "source/config/extensions.h"
 #include "source/config/route_texts.h"
+#include "source/config/services.h"
 #include "source/filter/grpc_client.h"
 #include "source/filter/header_changes.h"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "envoy/config/listener/v3/listener.pb.h"
-#include "source/config/extensions.h"
+#include "source/config/services.h"
 #include "source/listener/listener.h"
 #include "source/net/address.h"
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "source/config/listener_filter_factory.h"
+#include "source/config/registry.h"
+
 namespace sluice::config {
 namespace {
 

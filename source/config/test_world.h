@@ -5,8 +5,8 @@
 #include <string>
 
 #include "google/protobuf/util/json_util.h"
-#include "source/config/extensions.h"
 #include "source/config/holding.h"
+#include "source/config/registry.h"
 
 namespace sluice::config::testing {
 

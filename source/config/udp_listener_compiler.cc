@@ -2,6 +2,8 @@
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "source/config/registry.h"
+#include "source/config/udp_filter_factory.h"
 
 namespace sluice::config {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "envoy/config/listener/v3/listener.pb.h"
-#include "source/config/extensions.h"
+#include "source/config/services.h"
 #include "source/listener/listener.h"
 
 namespace sluice::config {

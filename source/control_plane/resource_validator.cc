@@ -10,9 +10,11 @@
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "source/config/cluster_compiler.h"
+#include "source/config/filter_routes.h"
 #include "source/config/listener_compiler.h"
 #include "source/config/route_compiler.h"
 #include "source/config/secrets.h"
+#include "source/config/services.h"
 #include "source/config/validate.h"
 
 namespace sluice::control_plane {

@@ -6,7 +6,7 @@
 
 #include "google/protobuf/message.h"
 #include "source/config/errors.h"
-#include "source/config/extensions.h"
+#include "source/config/registry.h"
 
 namespace sluice::control_plane {
 

@@ -295,33 +295,6 @@ TEST_CASE("a policy that does not count is not looked into, one that does is") {
   CHECK_FALSE(check("least_request.v3.LeastRequest"));
 }
 
-TEST_CASE("every example of a kind of cluster and of a policy compiles") {
-  for (const std::string name : {"eds", "original_dst", "static_cluster", "strict_dns"}) {
-    CAPTURE(name);
-    World world;
-    ErrorList errors;
-    Positions positions;
-    envoy::config::cluster::v3::Cluster proto;
-    Loader(errors, positions).loadFile("source/extensions/clusters/" + name + "/example.yaml", proto);
-    CHECK(config::validate(proto, Context(errors)));
-    CHECK(compileCluster(proto, Context(errors), world.services));
-    CHECK(errors.toString() == "");
-  }
-  for (const std::string name : {"least_request", "random", "round_robin"}) {
-    CAPTURE(name);
-    World world;
-    ErrorList errors;
-    Positions positions;
-    auto proto = parse<envoy::config::cluster::v3::Cluster>(kPlain);
-    Loader(errors, positions)
-        .loadFile("source/extensions/load_balancing_policies/" + name + "/example.yaml",
-                  *proto.mutable_load_balancing_policy()->add_policies());
-    CHECK(config::validate(proto, Context(errors)));
-    CHECK(compileCluster(proto, Context(errors), world.services));
-    CHECK(errors.toString() == "");
-  }
-}
-
 TEST_CASE("a kind of cluster of an extension is found by the type of its configuration") {
   contains(compile("name: c\ncluster_type: {name: x}").errors, "cluster_type.typed_config: has no \"@type\"");
   contains(compile("name: c\ncluster_type: {name: x, typed_config: {'@type': "

@@ -74,22 +74,6 @@ std::string problems(const std::string& chains, const std::string& more = "") {
 
 #define CHECK_SAYS(problems, text) CHECK_THAT((problems), Catch::Contains(text))
 
-TEST_CASE("every listener filter's example compiles") {
-  for (const std::string name : {"http_inspector", "original_dst", "proxy_protocol", "tls_inspector"}) {
-    CAPTURE(name);
-    World world;
-    envoy::config::listener::v3::ListenerFilter proto;
-    config::Loader(world.errors, world.positions)
-        .loadFile("source/extensions/filters/listener/" + name + "/example.yaml", proto);
-    REQUIRE(world.errors.toString() == "");
-    config::validate(proto, world.context);
-    const auto match = world.registry.listener_filters.resolve(proto.typed_config(), world.context);
-    REQUIRE(match);
-    CHECK(match.factory->compile(*match.config, config::Holding(world.services).context(world.context)) != nullptr);
-    CHECK(world.errors.toString() == "");
-  }
-}
-
 TEST_CASE("one chain without criteria needs no choice, all others are chosen by an index") {
   CHECK(World().compile(kOne)->index == nullptr);
   CHECK(World().compile("default_filter_chain: {" + kFilters + "}")->index == nullptr);

@@ -4,9 +4,11 @@
 
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "source/config/access_log_factory.h"
 #include "source/config/config_source.h"
 #include "source/config/holding.h"
 #include "source/config/loader.h"
+#include "source/config/registry.h"
 #include "source/config/validate.h"
 
 namespace sluice::server {

@@ -13,11 +13,12 @@
 #include "source/config/bootstrap.h"
 #include "source/config/cluster_compiler.h"
 #include "source/config/errors.h"
-#include "source/config/extensions.h"
 #include "source/config/listener_compiler.h"
+#include "source/config/services.h"
 #include "source/server/init_manager.h"
 #include "source/server/options.h"
 #include "source/server/secret_manager.h"
+#include "source/stream/access_log.h"
 
 namespace sluice::server {
 

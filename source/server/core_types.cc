@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "source/config/cluster_compiler.h"
+#include "source/config/filter_routes.h"
 #include "source/config/listener_compiler.h"
 #include "source/config/route_compiler.h"
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "source/config/bootstrap.h"
-#include "source/config/extensions.h"
+#include "source/config/services.h"
 #include "source/observability/log.h"
 #include "source/observability/stats.h"
 #include "source/server/cluster_manager.h"

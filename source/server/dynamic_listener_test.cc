@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 
 #include "google/protobuf/wrappers.pb.h"
+#include "source/config/network_filter_factory.h"
+#include "source/config/registry.h"
 #include "source/server/bootstrap.h"
 #include "source/server/core_types.h"
 #include "source/server/test_process.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "source/config/extensions.h"
+#include "source/config/services.h"
 #include "source/observability/log.h"
 
 namespace sluice::server {

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "source/config/extensions.h"
+#include "source/config/services.h"
 #include "source/event/loop.h"
 #include "source/observability/stats.h"
 #include "source/route/table.h"

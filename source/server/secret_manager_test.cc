@@ -7,6 +7,7 @@
 
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "source/config/holding.h"
+#include "source/config/transport_socket_factory.h"
 #include "source/extensions/all.h"
 #include "source/server/bootstrap.h"
 #include "test/support/tls/certificates.h"

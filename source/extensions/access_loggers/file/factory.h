@@ -1,7 +1,7 @@
 // Registers envoy.extensions.access_loggers.file.v3.FileAccessLog: lines into a file.
 #pragma once
 
-#include "source/config/extensions.h"
+#include "source/config/registry.h"
 
 namespace sluice::extensions::access_loggers::file {
 

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "source/config/access_log_factory.h"
 #include "source/config/test_world.h"
 #include "source/event/polled_loop.h"
 

@@ -4,6 +4,7 @@
 
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "source/base/text.h"
+#include "source/config/access_log_factory.h"
 #include "source/config/format/substitution_format.h"
 
 namespace sluice::extensions::access_loggers::stream {

@@ -2,7 +2,7 @@
 // that the process was started with.
 #pragma once
 
-#include "source/config/extensions.h"
+#include "source/config/registry.h"
 
 namespace sluice::extensions::access_loggers::stream {
 

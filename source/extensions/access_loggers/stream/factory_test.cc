@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
+#include "source/config/access_log_factory.h"
 #include "source/config/test_world.h"
 #include "source/event/polled_loop.h"
 

@@ -1,5 +1,6 @@
 #include "source/extensions/clusters/eds/factory.h"
 
+#include "source/config/cluster_kind_factory.h"
 #include "source/config/values.h"
 #include "source/extensions/clusters/eds/source.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "source/config/extensions.h"
+#include "source/config/registry.h"
 
 namespace sluice::extensions::clusters::eds {
 

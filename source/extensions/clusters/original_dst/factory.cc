@@ -1,6 +1,7 @@
 #include "source/extensions/clusters/original_dst/factory.h"
 
 #include "absl/strings/ascii.h"
+#include "source/config/cluster_kind_factory.h"
 #include "source/config/values.h"
 #include "source/extensions/clusters/original_dst/policy.h"
 

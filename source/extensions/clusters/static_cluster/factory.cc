@@ -1,6 +1,7 @@
 #include "source/extensions/clusters/static_cluster/factory.h"
 
 #include "source/config/assignment_compiler.h"
+#include "source/config/cluster_kind_factory.h"
 #include "source/extensions/clusters/static_cluster/kind.h"
 
 namespace sluice::extensions::clusters::static_cluster {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "source/config/assignment_compiler.h"
+#include "source/config/cluster_kind_factory.h"
 #include "source/config/values.h"
 #include "source/extensions/clusters/strict_dns/source.h"
 

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
-#include "source/config/cluster_extensions.h"
+#include "source/config/lb_policy_factory.h"
 #include "source/extensions/load_balancing_policies/least_request/policy.h"
 
 namespace sluice::extensions::load_balancing_policies::least_request {

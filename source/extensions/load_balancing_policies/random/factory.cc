@@ -1,7 +1,7 @@
 #include "source/extensions/load_balancing_policies/random/factory.h"
 
 #include "envoy/extensions/load_balancing_policies/random/v3/random.pb.h"
-#include "source/config/cluster_extensions.h"
+#include "source/config/lb_policy_factory.h"
 #include "source/extensions/load_balancing_policies/random/policy.h"
 
 namespace sluice::extensions::load_balancing_policies::random {

@@ -1,7 +1,7 @@
 #include "source/extensions/load_balancing_policies/round_robin/factory.h"
 
 #include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
-#include "source/config/cluster_extensions.h"
+#include "source/config/lb_policy_factory.h"
 #include "source/extensions/load_balancing_policies/round_robin/policy.h"
 
 namespace sluice::extensions::load_balancing_policies::round_robin {

@@ -1,6 +1,7 @@
 #include "source/extensions/transport_sockets/proxy_protocol/factory.h"
 
 #include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
+#include "source/config/transport_socket_factory.h"
 #include "source/extensions/transport_sockets/proxy_protocol/transport.h"
 
 namespace sluice::extensions::transport_sockets::proxy_protocol {

@@ -1,6 +1,7 @@
 #include "source/extensions/transport_sockets/raw_buffer/factory.h"
 
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+#include "source/config/transport_socket_factory.h"
 
 namespace sluice::extensions::transport_sockets::raw_buffer {
 namespace {

@@ -4,6 +4,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "source/config/secrets.h"
 #include "source/config/tls_compiler.h"
+#include "source/config/transport_socket_factory.h"
 #include "source/config/values.h"
 #include "source/tls/factory.h"
 
@@ -328,7 +329,7 @@ class UpstreamFactory : public config::TransportSocketConfigFactory {
 
 }  // namespace
 
-void registerFactories(config::Registry& registry) {
+void registerFactory(config::Registry& registry) {
   registry.transport_sockets.add(std::make_unique<DownstreamFactory>());
   registry.transport_sockets.add(std::make_unique<UpstreamFactory>());
 }

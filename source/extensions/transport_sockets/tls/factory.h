@@ -1,9 +1,9 @@
 #pragma once
 
-#include "source/config/extensions.h"
+#include "source/config/registry.h"
 
 namespace sluice::extensions::transport_sockets::tls {
 
-void registerFactories(config::Registry& registry);
+void registerFactory(config::Registry& registry);
 
 }  // namespace sluice::extensions::transport_sockets::tls

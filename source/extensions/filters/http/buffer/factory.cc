@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "envoy/extensions/filters/http/buffer/v3/buffer.pb.h"
+#include "source/config/http_filter_factory.h"
 #include "source/extensions/filters/http/buffer/filter.h"
 
 namespace sluice::extensions::filters::http::buffer {

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/ext_authz/v3/ext_authz.pb.h"
 #include "source/config/grpc_service.h"
+#include "source/config/http_filter_factory.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
 #include "source/extensions/filters/http/ext_authz/filter.h"

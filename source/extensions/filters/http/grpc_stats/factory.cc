@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/grpc_stats/v3/config.pb.h"
+#include "source/config/http_filter_factory.h"
 #include "source/extensions/filters/http/grpc_stats/filter.h"
 
 namespace sluice::extensions::filters::http::grpc_stats {

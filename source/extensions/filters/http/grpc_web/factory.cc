@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "envoy/extensions/filters/http/grpc_web/v3/grpc_web.pb.h"
+#include "source/config/http_filter_factory.h"
 #include "source/extensions/filters/http/grpc_web/filter.h"
 
 namespace sluice::extensions::filters::http::grpc_web {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
+#include "source/config/http_filter_factory.h"
 #include "source/config/route_mutations.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/local_ratelimit/filter.h"

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/ratelimit/v3/rate_limit.pb.h"
 #include "source/config/grpc_service.h"
+#include "source/config/http_filter_factory.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
 #include "source/extensions/filters/http/ratelimit/filter.h"

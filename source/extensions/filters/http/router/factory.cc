@@ -1,6 +1,7 @@
 #include "source/extensions/filters/http/router/factory.h"
 
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "source/config/terminal_factory.h"
 #include "source/router/router.h"
 
 namespace sluice::extensions::filters::http::router {

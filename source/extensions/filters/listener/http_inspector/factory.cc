@@ -1,6 +1,7 @@
 #include "source/extensions/filters/listener/http_inspector/factory.h"
 
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
+#include "source/config/listener_filter_factory.h"
 #include "source/extensions/filters/listener/http_inspector/filter.h"
 
 namespace sluice::extensions::filters::listener::http_inspector {

@@ -1,6 +1,7 @@
 #include "source/extensions/filters/listener/original_dst/factory.h"
 
 #include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
+#include "source/config/listener_filter_factory.h"
 #include "source/extensions/filters/listener/original_dst/filter.h"
 
 namespace sluice::extensions::filters::listener::original_dst {

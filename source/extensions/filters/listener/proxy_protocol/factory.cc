@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "sluice/extensions/filters/listener/proxy_protocol/v1/trusted_proxy_protocol.pb.h"
+#include "source/config/listener_filter_factory.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/listener/proxy_protocol/filter.h"
 

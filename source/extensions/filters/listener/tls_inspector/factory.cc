@@ -1,6 +1,7 @@
 #include "source/extensions/filters/listener/tls_inspector/factory.h"
 
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
+#include "source/config/listener_filter_factory.h"
 #include "source/extensions/filters/listener/tls_inspector/filter.h"
 
 namespace sluice::extensions::filters::listener::tls_inspector {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb.h"
+#include "source/config/connection_filter_factory.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/network/connection_limit/filter.h"
 

@@ -1,6 +1,7 @@
 #include "source/extensions/filters/network/direct_response/factory.h"
 
 #include "envoy/extensions/filters/network/direct_response/v3/config.pb.h"
+#include "source/config/network_filter_factory.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/network/direct_response/filter.h"
 

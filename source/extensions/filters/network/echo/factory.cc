@@ -1,6 +1,7 @@
 #include "source/extensions/filters/network/echo/factory.h"
 
 #include "envoy/extensions/filters/network/echo/v3/echo.pb.h"
+#include "source/config/network_filter_factory.h"
 #include "source/extensions/filters/network/echo/filter.h"
 
 namespace sluice::extensions::filters::network::echo {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.pb.h"
+#include "source/config/connection_filter_factory.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/network/local_ratelimit/filter.h"
 

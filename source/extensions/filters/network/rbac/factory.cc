@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
+#include "source/config/connection_filter_factory.h"
 #include "source/config/rbac_compiler.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/network/rbac/filter.h"

@@ -1,6 +1,7 @@
 #include "source/extensions/filters/network/sni_cluster/factory.h"
 
 #include "envoy/extensions/filters/network/sni_cluster/v3/sni_cluster.pb.h"
+#include "source/config/connection_filter_factory.h"
 #include "source/extensions/filters/network/sni_cluster/filter.h"
 
 namespace sluice::extensions::filters::network::sni_cluster {

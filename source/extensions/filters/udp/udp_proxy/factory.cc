@@ -3,7 +3,9 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/route.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
+#include "source/config/access_log_factory.h"
 #include "source/config/holding.h"
+#include "source/config/udp_filter_factory.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/udp/udp_proxy/proxy.h"
 

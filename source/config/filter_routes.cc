@@ -1,8 +1,9 @@
-#include "source/config/extensions.h"
+#include "source/config/filter_routes.h"
 
 #include "absl/strings/str_cat.h"
-#include "source/config/access_log_filter.h"
 #include "source/config/holding.h"
+#include "source/config/http_filter_factory.h"
+#include "source/config/registry.h"
 
 namespace sluice::config {
 namespace {
@@ -52,38 +53,6 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
     return factory->compileRoute(*message, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
   };
   return holding.tie(compileRouteTable(config, context, deps));
-}
-
-std::shared_ptr<const net::TransportFactory> compileTransport(const envoy::config::core::v3::TransportSocket& socket,
-                                                              TransportSide side, const FactoryContext& context) {
-  const Context at = context.at.child("typed_config");
-  const auto match = context.services.registry.transport_sockets.resolve(socket.typed_config(), at);
-  if (!match) return nullptr;
-  Holding holding(context);
-  FactoryContext typed = holding.context(at, context.owner, context.identity);
-  return holding.tie(side == TransportSide::kDownstream
-                         ? match.factory->compileDownstream(*match.config, std::move(typed))
-                         : match.factory->compileUpstream(*match.config, std::move(typed)));
-}
-
-stream::AccessLogs compileAccessLogs(
-    const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& logs,
-    const FactoryContext& context) {
-  stream::AccessLogs out;
-  for (int i = 0; i < logs.size(); ++i) {
-    FactoryContext typed = context.child("access_log", static_cast<size_t>(i)).child("typed_config");
-    const auto match = context.services.registry.access_logs.resolve(logs[i].typed_config(), typed.at);
-    if (!match) continue;
-    std::shared_ptr<const stream::AccessLogFilter> filter;
-    if (logs[i].has_filter()) {
-      filter = compileAccessLogFilter(logs[i].filter(),
-                                      context.at.child("access_log", static_cast<size_t>(i)).child("filter"));
-    }
-    auto log = match.factory->compile(*match.config, std::move(typed));
-    if (log && filter) log = std::make_shared<stream::FilteredAccessLog>(std::move(filter), std::move(log));
-    if (log) out.push_back(std::move(log));
-  }
-  return out;
 }
 
 }  // namespace sluice::config

@@ -1,0 +1,18 @@
+// The kind of extension that stands in front of the last network filter of a chain.
+#pragma once
+
+#include <memory>
+
+#include "source/config/factory.h"
+#include "source/config/services.h"
+#include "source/filter/network.h"
+
+namespace sluice::config {
+
+class ConnectionFilterConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
+                                                                  FactoryContext context) const = 0;
+};
+
+}  // namespace sluice::config

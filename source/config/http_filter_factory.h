@@ -1,0 +1,26 @@
+// The kind of extension that is a filter of an HTTP chain, with settings of its own for routes.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "source/config/factory.h"
+#include "source/config/services.h"
+#include "source/filter/http_filter.h"
+#include "source/route/filter_slots.h"
+
+namespace sluice::config {
+
+class HttpFilterConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
+                                                                   FactoryContext context) const = 0;
+  // The type of its `typed_per_filter_config` entries; empty if it has none.
+  virtual std::string_view routeConfigType() const { return {}; }
+  virtual std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message&,
+                                                                     FactoryContext) const {
+    return nullptr;
+  }
+};
+
+}  // namespace sluice::config

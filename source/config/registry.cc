@@ -1,0 +1,31 @@
+#include "source/config/registry.h"
+
+#include "source/config/access_log_factory.h"
+#include "source/config/cluster_kind_factory.h"
+#include "source/config/connection_filter_factory.h"
+#include "source/config/http_filter_factory.h"
+#include "source/config/lb_policy_factory.h"
+#include "source/config/listener_filter_factory.h"
+#include "source/config/network_filter_factory.h"
+#include "source/config/terminal_factory.h"
+#include "source/config/transport_socket_factory.h"
+#include "source/config/udp_filter_factory.h"
+
+namespace sluice::config {
+
+// Here, where the kinds are complete.
+Registry::Registry()
+    : http_filters("HTTP filter"),
+      terminals("terminal HTTP filter"),
+      network_filters("network filter"),
+      connection_filters("network filter"),
+      listener_filters("listener filter"),
+      udp_filters("UDP listener filter"),
+      access_logs("access logger"),
+      transport_sockets("transport socket"),
+      lb_policies("load balancing policy"),
+      cluster_kinds("cluster") {}
+
+Registry::~Registry() = default;
+
+}  // namespace sluice::config

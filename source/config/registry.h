@@ -1,0 +1,48 @@
+// All extensions of the program, a table a kind.
+//
+// A folder includes this to register, and the header of its kind to make what it registers (http_filter_factory.h,
+// ...). Thread: main. A factory checks what the rules of its proto cannot say and reports to its context; it returns
+// null if anything is wrong. It does no I/O except through Services, which has no effects when a configuration is only
+// validated: `sluice --mode validate` and `sluice-control` run the very same code.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "source/config/factory.h"
+
+namespace sluice::config {
+
+class AccessLogConfigFactory;
+class ClusterKindFactory;
+class ClusterTypeFactory;
+class ConnectionFilterConfigFactory;
+class HttpFilterConfigFactory;
+class LbPolicyFactory;
+class ListenerFilterConfigFactory;
+class NetworkFilterConfigFactory;
+class TerminalConfigFactory;
+class TransportSocketConfigFactory;
+class UdpFilterConfigFactory;
+
+// Filled once by registerAll (source/extensions/all.h), then read only.
+struct Registry {
+  Registry();
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  FactoryTable<HttpFilterConfigFactory> http_filters;
+  FactoryTable<TerminalConfigFactory> terminals;
+  FactoryTable<NetworkFilterConfigFactory> network_filters;
+  FactoryTable<ConnectionFilterConfigFactory> connection_filters;
+  FactoryTable<ListenerFilterConfigFactory> listener_filters;
+  FactoryTable<UdpFilterConfigFactory> udp_filters;
+  FactoryTable<AccessLogConfigFactory> access_logs;
+  FactoryTable<TransportSocketConfigFactory> transport_sockets;
+  FactoryTable<LbPolicyFactory> lb_policies;
+  FactoryTable<ClusterKindFactory> cluster_kinds;
+  std::map<int, std::unique_ptr<const ClusterTypeFactory>> cluster_types;  // (proto: Cluster.DiscoveryType)
+};
+
+}  // namespace sluice::config

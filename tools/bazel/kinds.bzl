@@ -1,0 +1,120 @@
+"""The kinds of extensions: where their folders are, what they are made of, and what they may depend on.
+
+Read by sluice_extension (extension.bzl) and, as a Python literal, by tools/check_layers, tools/check_build and
+tools/new_extension.
+
+  folder        below source/extensions/
+  namespace     inside sluice::extensions; the folder's name follows
+  layers        folders of source/ that every extension of the kind may include
+  may_use       folders that one of the kind may include, too, if its BUILD file says so with `uses`
+  factory_deps  of its factory.cc: the header of the kind
+  test_deps     of its tests: beds that stand in for the rest of the proxy
+"""
+
+KINDS = {
+    "http_filter": {
+        "folder": "filters/http",
+        "namespace": "filters::http",
+        "layers": ["filter"],
+        "may_use": [],
+        "factory_deps": ["//source/config:http_filter_factory"],
+        "test_deps": [
+            "//source/config:test_world",
+            "//test/support/filter:harness",
+        ],
+    },
+    # The last filter of an HTTP chain.
+    "terminal": {
+        "folder": "filters/http",
+        "namespace": "filters::http",
+        "layers": ["filter"],
+        "may_use": ["router"],
+        "factory_deps": ["//source/config:terminal_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
+    # The last network filter of a chain: it serves the connection.
+    "network_filter": {
+        "folder": "filters/network",
+        "namespace": "filters::network",
+        "layers": ["filter"],
+        "may_use": ["session", "upstream"],
+        "factory_deps": ["//source/config:network_filter_factory"],
+        "test_deps": [
+            "//source/config:test_world",
+            "//source/filter:test_network",
+        ],
+    },
+    # A network filter in front of the last one.
+    "connection_filter": {
+        "folder": "filters/network",
+        "namespace": "filters::network",
+        "layers": ["filter"],
+        "may_use": [],
+        "factory_deps": ["//source/config:connection_filter_factory"],
+        "test_deps": [
+            "//source/config:test_world",
+            "//source/filter:test_network",
+        ],
+    },
+    "listener_filter": {
+        "folder": "filters/listener",
+        "namespace": "filters::listener",
+        "layers": ["filter"],
+        "may_use": ["tls"],
+        "factory_deps": ["//source/config:listener_filter_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
+    "udp_filter": {
+        "folder": "filters/udp",
+        "namespace": "filters::udp",
+        "layers": ["filter"],
+        "may_use": ["upstream"],
+        "factory_deps": ["//source/config:udp_filter_factory"],
+        "test_deps": [
+            "//source/config:test_world",
+            "//source/filter:test_network",
+        ],
+    },
+    "access_logger": {
+        "folder": "access_loggers",
+        "namespace": "access_loggers",
+        "layers": ["filter"],
+        "may_use": [],
+        "factory_deps": ["//source/config:access_log_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
+    "transport_socket": {
+        "folder": "transport_sockets",
+        "namespace": "transport_sockets",
+        "layers": ["net"],
+        "may_use": ["tls"],
+        "factory_deps": ["//source/config:transport_socket_factory"],
+        "test_deps": [
+            "//source/config:test_world",
+            "//source/net",
+        ],
+    },
+    # Where the hosts of a cluster come from.
+    "cluster": {
+        "folder": "clusters",
+        "namespace": "clusters",
+        "layers": ["upstream"],
+        "may_use": [],
+        "factory_deps": ["//source/config:cluster_kind_factory"],
+        "test_deps": [
+            "//source/config:test_world",
+            "//test/support/upstream:picking",
+        ],
+    },
+    "load_balancing_policy": {
+        "folder": "load_balancing_policies",
+        "namespace": "load_balancing_policies",
+        "layers": ["upstream"],
+        "may_use": [],
+        "factory_deps": ["//source/config:lb_policy_factory"],
+        "test_deps": [
+            "//source/config:test_world",
+            "//test/support/upstream:picking",
+        ],
+    },
+}
