@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "envoy/config/cluster/v3/cluster.pb.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "udpa/type/v1/typed_struct.pb.h"
@@ -43,6 +42,11 @@ std::unique_ptr<Message> convertTypedStruct(const Message& wrapper, const Contex
   MessageReader reader(no_file, kMaxStructSteps, context.errors(), nullptr);
   if (!reader.read(document.root(), *message, context.path())) return nullptr;
   return message;
+}
+
+// A field of that name that its type has.
+const Message& messageIn(const Message& message, const char* field) {
+  return message.GetReflection()->GetMessage(message, message.GetDescriptor()->FindFieldByName(field));
 }
 
 }  // namespace
@@ -85,9 +89,9 @@ bool isAlternative(const google::protobuf::Descriptor& type) {
 }
 
 bool isLeftOut(const Message& alternative) {
-  envoy::config::cluster::v3::LoadBalancingPolicy::Policy policy;
-  policy.CopyFrom(alternative);
-  const google::protobuf::Any& any = policy.typed_extension_config().typed_config();
+  const Message& extension = messageIn(alternative, "typed_extension_config");
+  google::protobuf::Any any;
+  any.CopyFrom(messageIn(extension, "typed_config"));
   return !any.type_url().empty() && newMessage(describedType(any)) == nullptr;
 }
 

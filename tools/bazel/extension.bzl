@@ -33,6 +33,7 @@ def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory
         srcs = native.glob(["*.cc"], exclude = tests + fuzzers + ["factory.cc"]),
         hdrs = native.glob(["*.h"], exclude = ["factory.h"]),
         deps = deps + services,
+        visibility = ["//visibility:public"],
     )
     sluice_library(
         name = name,
