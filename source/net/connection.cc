@@ -40,6 +40,7 @@ Connection::Connection(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Mode mo
       transport_(std::move(transport)),
       connecting_(mode == Mode::kConnecting),
       handshaking_(transport_ != nullptr) {
+  if (transport_) transport_->attach(*this);
   watch_ =
       loop_.watch(fd_.get(), event::kReadable | event::kWritable | event::kPeerClosed, event::Trigger::kEdge, *this);
 }
@@ -112,6 +113,9 @@ bool Connection::handshakeOn() {
   switch (transport_->handshake({fd_.get(), buffers_})) {
     case Transport::Status::kDone:
       break;
+    case Transport::Status::kHeld:
+      if (broken_) broken(CloseReason::kReset, ECONNRESET);
+      return false;
     case Transport::Status::kWantRead:
     case Transport::Status::kWantWrite:
       if (!broken_) return false;
@@ -131,9 +135,11 @@ ssize_t Connection::receive(char* to, size_t size) {
   if (!transport_) return recv(fd_.get(), to, size, 0);
   const Transport::Result result = transport_->read({fd_.get(), buffers_}, to, size);
   drained_ = result.drained;
+  held_ = result.status == Transport::Status::kHeld;
   switch (result.status) {
     case Transport::Status::kDone:
       return static_cast<ssize_t>(result.bytes);
+    case Transport::Status::kHeld:
     case Transport::Status::kWantRead:
     case Transport::Status::kWantWrite:
       errno = EAGAIN;
@@ -180,7 +186,7 @@ void Connection::readSome() {
   size_t budget = kReadBudget;
   while (fd_.valid() && readable_ && !end_delivered_) {
     if (broken_ && events_.dropsUnread(true)) {  // nothing that is unread is worth looking at
-      readable_ = false;
+      readable_ = held_ = false;
       break;
     }
     const size_t credit = events_.readCredit();
@@ -209,7 +215,16 @@ void Connection::readSome() {
     }
   }
   in_read_ = false;
-  if (broken_ && fd_.valid() && (end_delivered_ || !readable_)) brokenByPeer();
+  if (!broken_ || !fd_.valid()) return;
+  if (held_ && !end_delivered_) {  // what the transport holds is in front of the break
+    if (!last_wait_) waitForLast(kPatience);
+  } else if (end_delivered_ || !readable_) {
+    brokenByPeer();
+  }
+}
+
+void Connection::transportReady() {
+  if (fd_.valid()) onFdEvents(event::kReadable | event::kWritable);
 }
 
 // No bytes are left. A socket that has told its error shows an end from then on: that is none, unless the peer's FIN

@@ -115,6 +115,8 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   Transport* transport() const { return transport_.get(); }
   // The peer's end came without the transport's own end: what is delimited by the end may have been cut short.
   bool truncated() const { return truncated_; }
+  // From the transport, never inside one of its calls: what it held goes on, in either direction.
+  void transportReady();
   // Nothing was going on for a while: the transport begins with small records again.
   void idle() {
     if (transport_) transport_->idle();
@@ -164,6 +166,7 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   bool fin_wanted_ = false;
   bool in_read_ = false;
   bool drained_ = false;  // the transport said so at the last receive()
+  bool held_ = false;     // the same: it holds what there is
   int error_ = 0;         // what broke it, once a call has told: the socket tells it only once
   // Until somebody takes the last bytes of a connection that is over; null: not over.
   struct LastWait;

@@ -1,4 +1,5 @@
-// What stands between a Connection and its socket: nothing (plain TCP), or a security layer such as TLS.
+// What stands between a Connection and its socket: nothing (plain TCP), a security layer such as TLS, or filters that
+// see bytes (filter/byte_stage.h) above one of the two.
 //
 // A transport serves one connection, is driven by it, and does the socket calls itself, because only it knows how many
 // of its bytes make one of the peer's. It never blocks. Thread: the worker's.
@@ -16,6 +17,7 @@
 namespace sluice::net {
 
 class Address;
+class Connection;
 
 struct WorkerBuffers;
 
@@ -54,6 +56,7 @@ class Transport {
     kDone,
     kWantRead,   // nothing more until the socket is readable again
     kWantWrite,  // the socket takes no more now
+    kHeld,       // nothing until the transport says so (Connection::transportReady), whatever the socket has
     kEnd,        // the peer ended its side properly
     kTruncated,  // the peer's FIN came without the transport's own end
     kFailed,     // broken; failure() or errno of the socket call tells why
@@ -66,10 +69,12 @@ class Transport {
     bool drained = false;
   };
 
-  // Repeated until kDone. What it sends is on its way when it returns kWantRead.
+  // The connection that drives it from now on: once, before all else. It outlives the transport.
+  virtual void attach(Connection&) {}
+  // Repeated until kDone. What it sends is on its way when it returns kWantRead. kHeld: the peer's part is done.
   virtual Status handshake(const Io& io) = 0;
   // Up to `size` bytes for the owner. kDone: `bytes` of them (at least 1), and there may be more without any further
-  // event of the socket; kWantRead: none, and the socket is empty.
+  // event of the socket; kWantRead: none, and the socket is empty; kHeld: none, and none is read meanwhile.
   virtual Result read(const Io& io, char* to, size_t size) = 0;
   // Takes bytes in order. kDone: all of them are sent; kWantWrite: `bytes` of them were taken and the socket is full:
   // call again when it is writable (with nothing too: the transport may hold bytes of its own). Bytes that were not
@@ -78,8 +83,10 @@ class Transport {
   // Tells the peer that no more will come. Further calls do nothing. What the socket does not take at once is sent by
   // the next write(), of nothing too.
   virtual void sendEnd(const Io& io) = 0;
-  // Bytes from the socket that read() has not given out yet.
+  // Bytes from the socket that read() has not given out yet, or an end of it.
   virtual bool holdsInput() const { return false; }
+  // The peer's bytes are secured on their way (TLS), once the handshake is over.
+  virtual bool secure() const { return true; }
   // Nothing was going on for a while: what a busy connection is allowed begins anew.
   virtual void idle() {}
 

@@ -21,6 +21,7 @@ class HeaderTransport : public net::Transport {
   Result write(const Io& io, const iovec* vectors, int count) override;
   void sendEnd(const Io& io) override;
   bool holdsInput() const override { return inner_ && inner_->holdsInput(); }
+  bool secure() const override { return inner_ && inner_->secure(); }
   void idle() override;
   int socketError() const override { return error_ != 0 || !inner_ ? error_ : inner_->socketError(); }
   std::string_view failure() const override { return inner_ ? inner_->failure() : std::string_view(); }
