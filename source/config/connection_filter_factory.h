@@ -5,14 +5,14 @@
 
 #include "source/config/factory.h"
 #include "source/config/services.h"
-#include "source/filter/network.h"
+#include "source/filter/network_filter.h"
 
 namespace sluice::config {
 
 class ConnectionFilterConfigFactory : public ExtensionFactory {
  public:
-  virtual std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
-                                                                  FactoryContext context) const = 0;
+  virtual std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
+                                                                      FactoryContext context) const = 0;
 };
 
 }  // namespace sluice::config

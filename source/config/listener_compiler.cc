@@ -20,7 +20,7 @@
 #include "source/config/transport_socket_factory.h"
 #include "source/config/udp_listener_compiler.h"
 #include "source/config/values.h"
-#include "source/filter/connection_gate.h"
+#include "source/filter/network_chain.h"
 #include "source/listener/chain_guard.h"
 
 namespace sluice::config {
@@ -66,7 +66,7 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
     return holding.context(at, factory_context.owner,
                            absl::StrCat(factory_context.identity, "/", type, "#", of_type[type]++));
   };
-  filter::ConnectionFilters gates;
+  filter::NetworkFilters filters;
   std::shared_ptr<const filter::TerminalNetworkFilter> terminal;
   for (int i = 0; i <= last; ++i) {
     const Context filter = context.child("filters", i);
@@ -84,7 +84,7 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
                                 "such as envoy.filters.network.tcp_proxy"));
     } else if (gate != nullptr) {
       if (auto compiled = gate->compile(*message, contextOf(*message, at)))
-        gates.push_back(holding.tie(std::move(compiled)));
+        filters.push_back(holding.tie(std::move(compiled)));
     } else if (const auto match = registry.network_filters.resolve(chain.filters(i).typed_config(), at)) {
       if (i != last) {
         filter.error(absl::StrCat("filter '", chain.filters(i).name(), "' is terminal and has to be the last"));
@@ -93,7 +93,7 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
       }
     }
   }
-  return filter::makeGated(std::move(gates), std::move(terminal));
+  return filter::makeFiltered(std::move(filters), std::move(terminal));
 }
 
 void compileAddresses(const Proto& listener, const Context& context, CompiledListener& compiled) {

@@ -22,33 +22,13 @@
 #include <utility>
 
 #include "source/base/arena.h"
+#include "source/filter/chunk.h"
 #include "source/filter/result.h"
 #include "source/http/headers.h"
 
 namespace sluice::filter {
 
 class Context;
-
-// A piece of a streamed body. The bytes are valid during the hook.
-class Chunk {
- public:
-  Chunk(std::string_view bytes, bool end_stream) : bytes_(bytes), end_stream_(end_stream) {}
-
-  std::string_view bytes() const { return bytes_; }
-  // No more body and no trailers follow.
-  bool endStream() const { return end_stream_; }
-  // What goes on instead of bytes(). The filter has taken content-length off the headers before (or keeps it true).
-  void replace(std::string bytes) {
-    owned_ = std::move(bytes);
-    bytes_ = owned_;
-  }
-
- private:
-  friend class ChainRunner;
-  std::string_view bytes_;
-  std::string owned_;
-  bool end_stream_;
-};
 
 // A whole body, brought by Collect.
 class Body {

@@ -1,8 +1,8 @@
 // Network filters: what serves an accepted connection.
 //
-// A filter chain ends in a terminal filter that owns the connection. The filters in front of it are gates: each is
-// asked once, when the connection is established (after the TLS handshake, before the first byte), and lets it through
-// or closes it. They see no bytes.
+// A filter chain ends in a terminal filter that owns the connection. The filters in front of it (network_filter.h) let
+// the connection through or close it, may wait, and may look at and change its bytes, of which the terminal filter
+// knows nothing.
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,7 @@
 #include "source/net/socket.h"
 #include "source/net/transport.h"
 #include "source/observability/stats.h"
+#include "source/stream/response_flags.h"
 #include "source/worker/services.h"
 
 namespace sluice::filter {
@@ -86,30 +87,12 @@ struct ConnectionFacts {
   const net::TlsInfo* tls = nullptr;               // null: plain
 
   std::string cluster;  // instead of the terminal filter's own (proto: tcp_proxy's per-connection cluster)
+  stream::ResponseFlags response_flags;  // for the access log
 };
 
-// What a ConnectionFilter says. `details` is text that lives as long as the filter: for the access log.
-struct ConnectionVerdict {
-  bool allowed = true;
-  std::string_view details = {};
-  std::chrono::milliseconds delay{0};  // before the connection is closed; nothing is read meanwhile
-
-  static ConnectionVerdict close(std::string_view details, std::chrono::milliseconds delay = {}) {
-    return {false, details, delay};
-  }
-};
-
-// A filter in front of the terminal one, compiled. Immutable but for counts of its own, shared by all workers.
-class ConnectionFilter {
- public:
-  virtual ~ConnectionFilter() = default;
-  virtual ConnectionVerdict onConnection(ConnectionFacts& facts, observability::StatsCells& cells,
-                                         event::TimePoint now) const = 0;
-  // A connection that this filter was asked about is over, whatever the answer was.
-  virtual void onEnd(const ConnectionFacts&, observability::StatsCells&, bool /*allowed*/) const {}
-};
-
-using ConnectionFilters = std::vector<std::shared_ptr<const ConnectionFilter>>;
+// What stands in front of a terminal network filter (network_filter.h), in order.
+class NetworkFilterFactory;
+using NetworkFilters = std::vector<std::shared_ptr<const NetworkFilterFactory>>;
 
 // Whether a request for a host would have got another filter chain than its connection did, and so perhaps another TLS
 // policy: then it is answered 421. Immutable, made with the listener, shared by all workers.
@@ -139,8 +122,8 @@ struct Accepted {
   Counted counted;
   // How many bytes may wait here in each direction for a slow reader. (proto: per_connection_buffer_limit_bytes)
   uint32_t buffer_limit = 1024 * 1024;
-  // In front of the terminal filter, in order: asked by ConnectionGate, which the terminal filter runs. Null: none.
-  std::shared_ptr<const ConnectionFilters> filters;
+  // In front of the terminal filter, which gives them to a NetworkChain. Null: none.
+  std::shared_ptr<const NetworkFilters> filters;
 };
 
 // The terminal filter of a chain, compiled. Immutable, shared by all workers.

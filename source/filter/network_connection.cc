@@ -6,38 +6,29 @@ namespace sluice::filter {
 
 NetworkConnection::NetworkConnection(worker::WorkerServices& worker, Accepted& accepted)
     : worker_(worker),
+      chain_(NetworkChain::make(accepted, worker, *this)),
       connection_(worker.loop, worker.buffers, std::move(accepted.fd), net::Connection::Mode::kAccepted, *this,
                   std::move(accepted.transport)),
-      gate_(ConnectionGate::make(accepted, worker.cells)),
-      handshake_timeout_(accepted.transport_timeout.count() > 0 ? accepted.transport_timeout : kHandshakeTimeout),
-      established_(!connection_.connecting()) {}
+      handshake_timeout_(accepted.transport_timeout.count() > 0 ? accepted.transport_timeout : kHandshakeTimeout) {}
 
 NetworkConnection::~NetworkConnection() = default;
 
 void NetworkConnection::begin(base::List<LiveConnection>& list) {
   list.pushBack(*this);
-  if (established_) return admit();
-  wait_ = std::make_unique<event::Timer>(worker_.loop.timers(), [this] { finish(refusal_); });
-  refusal_ = "handshake_timeout";
+  if (!connection_.connecting()) return admit();
+  wait_ = std::make_unique<event::Timer>(worker_.loop.timers(), [this] {
+    if (!chain_ || !chain_->asking()) finish("handshake_timeout");
+  });
   wait_->arm(handshake_timeout_);
 }
 
 void NetworkConnection::onConnected() {
-  established_ = true;
   wait_.reset();
   admit();
 }
 
 void NetworkConnection::admit() {
-  if (gate_) {
-    const ConnectionVerdict verdict = gate_->ask(connection_.transport(), worker_.loop.now());
-    if (!verdict.allowed) {
-      if (verdict.delay.count() == 0) return finish(verdict.details);
-      refusal_ = verdict.details;
-      wait_ = std::make_unique<event::Timer>(worker_.loop.timers(), [this] { finish(refusal_); });
-      return wait_->arm(verdict.delay);
-    }
-  }
+  if (chain_ && !chain_->admit(connection_.transport())) return;
   admitted_ = true;
   onAdmitted();
   if (!finished_) connection_.resumeReading();
@@ -51,7 +42,7 @@ void NetworkConnection::onPeerEnd() {
 
 void NetworkConnection::onBroken(net::CloseReason reason, int) {
   if (finished_) return;
-  if (breaking_) return finish(refusal_);
+  if (breaking_) return finish(breaking_details_);
   if (admitted_) onReset();
   finish(reason == net::CloseReason::kHandshakeFailed ? "handshake_failed" : "downstream_remote_disconnect");
 }
@@ -65,16 +56,14 @@ bool NetworkConnection::closeNow(std::string_view details) {
   finished_ = true;
   const bool cut = over(details);
   LiveConnection::unlink();
-  connection_.flush();
-  connection_.close();
-  worker_.loop.deleteLater(std::unique_ptr<event::Deferred>(this));
+  close(false);
   return cut;
 }
 
 void NetworkConnection::finishBroken(std::string_view details) {
   if (finished_) return;
   breaking_ = true;
-  refusal_ = details;
+  breaking_details_ = details;
   connection_.resetBehind();
   if (!connection_.open()) finish(details);  // else onBroken follows
 }
@@ -84,8 +73,13 @@ void NetworkConnection::finish(std::string_view details, bool reset) {
   finished_ = true;
   over(details);
   LiveConnection::unlink();
+  close(reset);
+}
+
+void NetworkConnection::close(bool reset) {
   if (!reset) connection_.flush();
   connection_.close(reset);
+  if (chain_) chain_->end();
   worker_.loop.deleteLater(std::unique_ptr<event::Deferred>(this));
 }
 

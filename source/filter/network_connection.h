@@ -1,5 +1,5 @@
 // The downstream side of a terminal network filter that takes bytes as they are (tcp_proxy, echo, direct_response):
-// owns the socket, waits for the handshake, asks the filters in front, then hands over to the derived class.
+// owns the socket, waits for the handshake and for the filters in front, then hands over to the derived class.
 //
 // It owns itself from begin() on: it is destroyed (Loop::deleteLater) after finish(), closeNow() or the end of the
 // socket. Thread: the worker's.
@@ -7,9 +7,10 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
 
-#include "source/filter/connection_gate.h"
 #include "source/filter/network.h"
+#include "source/filter/network_chain.h"
 #include "source/net/connection.h"
 
 namespace sluice::filter {
@@ -54,8 +55,8 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
 
   net::Connection& downstream() { return connection_; }
   worker::WorkerServices& worker() { return worker_; }
-  // Null where no filter stands in front.
-  const ConnectionGate* gate() const { return gate_.get(); }
+  // What filters in front have left; null where there is none.
+  const ConnectionFacts* facts() const { return chain_ ? &std::as_const(*chain_).facts() : nullptr; }
   bool finished() const { return finished_; }
 
  private:
@@ -67,15 +68,14 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
   void onBroken(net::CloseReason reason, int error) override;
   void onDrained() override;
   void admit();
+  void close(bool reset);
 
   worker::WorkerServices& worker_;
+  std::unique_ptr<NetworkChain> chain_;  // the connection's transport may be a part of it
   net::Connection connection_;
-  std::unique_ptr<ConnectionGate> gate_;  // its facts point into the connection's transport
-  // Ends the handshake, or the delay of a refusal; null where neither is.
-  std::unique_ptr<event::Timer> wait_;
+  std::unique_ptr<event::Timer> wait_;  // for the handshake; null where there is none
   std::chrono::milliseconds handshake_timeout_;
-  std::string_view refusal_;  // why it will end: with wait_ or breaking_
-  bool established_;
+  std::string_view breaking_details_;
   bool admitted_ = false;
   bool breaking_ = false;  // finishBroken()
   bool finished_ = false;

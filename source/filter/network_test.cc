@@ -12,22 +12,20 @@ using namespace std::chrono_literals;
 namespace sluice::filter {
 namespace {
 
-class TestGate : public ConnectionFilter {
+class TestGate : public NetworkFilterFactory {
  public:
-  explicit TestGate(ConnectionVerdict verdict) : verdict_(verdict) {}
-  ConnectionVerdict onConnection(ConnectionFacts& facts, observability::StatsCells&, event::TimePoint) const override {
+  explicit TestGate(NetworkResult result) : result_(result) {}
+  NetworkResult admit(NetworkStream& stream) const override {
     ++asked;
-    seen = facts.server_name;
-    return verdict_;
+    seen = stream.facts().server_name;
+    return result_;
   }
-  void onEnd(const ConnectionFacts&, observability::StatsCells&, bool allowed) const override {
-    ++(allowed ? ended_allowed : ended_refused);
-  }
+  void onEnd(NetworkStream&, bool admitted) const override { ++(admitted ? ended_allowed : ended_refused); }
   mutable int asked = 0, ended_allowed = 0, ended_refused = 0;
   mutable std::string seen;
 
  private:
-  ConnectionVerdict verdict_;
+  NetworkResult result_;
 };
 
 struct Log {
@@ -89,13 +87,13 @@ struct NetworkTest {
     accepted.fd = net::Fd(fds[0]);
     accepted.transport = std::move(transport);
     accepted.server_name = "inspected.example";
-    if (!gates.empty()) accepted.filters = std::make_shared<const ConnectionFilters>(gates);
+    if (!gates.empty()) accepted.filters = std::make_shared<const NetworkFilters>(gates);
     auto* connection = new TestConnection(worker, accepted, log);
     connection->start(list);
     return connection;
   }
-  std::shared_ptr<TestGate> gate(ConnectionVerdict verdict = {}) {
-    auto made = std::make_shared<TestGate>(verdict);
+  std::shared_ptr<TestGate> gate(NetworkResult result = Next{}) {
+    auto made = std::make_shared<TestGate>(result);
     gates.push_back(made);
     return made;
   }
@@ -118,7 +116,7 @@ struct NetworkTest {
   worker::NoCalls calls;
   worker::WorkerServices worker{
       {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
-  ConnectionFilters gates;
+  NetworkFilters gates;
   base::List<LiveConnection> list;
   Log log;
   net::Fd client;
@@ -142,7 +140,7 @@ TEST_CASE("a plain connection without filters is served at once and tells its en
 
 TEST_CASE("filters are asked in order until one refuses, and each asked one is told of the end") {
   NetworkTest t;
-  auto first = t.gate(), second = t.gate(ConnectionVerdict::close("no entry")), third = t.gate();
+  auto first = t.gate(), second = t.gate(Close{"no entry"}), third = t.gate();
   t.connect();
 
   CHECK(t.closed());
@@ -172,7 +170,7 @@ TEST_CASE("a filter that lets a connection through is told of its end only then"
 
 TEST_CASE("a refusal with a delay reads nothing and closes after the delay") {
   NetworkTest t;
-  t.gate(ConnectionVerdict::close("wait", 500ms));
+  t.gate(Close{"wait", 500ms});
   t.connect();
   t.send("data");
   t.loop.pass(499ms);
@@ -187,7 +185,7 @@ TEST_CASE("a refusal with a delay reads nothing and closes after the delay") {
 
 TEST_CASE("a client that goes during the delay of a refusal is let go") {
   NetworkTest t;
-  t.gate(ConnectionVerdict::close("wait", 500ms));
+  t.gate(Close{"wait", 500ms});
   t.connect();
 
   t.client = net::Fd();

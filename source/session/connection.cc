@@ -35,9 +35,9 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
     : worker_(worker),
       settings_(std::move(settings)),
       id_(++worker.services.next_connection_id),
+      chain_(filter::NetworkChain::make(accepted, worker.services, *this)),
       connection_(worker.loop, worker.services.buffers, std::move(accepted.fd), net::Connection::Mode::kAccepted, *this,
                   std::move(accepted.transport)),
-      gate_(filter::ConnectionGate::make(accepted, worker.cells)),
       makers_(makers),
       server_name_(std::move(accepted.server_name)),
       guard_(std::move(accepted.guard)),
@@ -64,10 +64,12 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
   }
   worker_.cells.add(settings_->stats.cx_total);
   worker_.cells.add(settings_->stats.cx_active);
-  if (connection_.transport() != nullptr) {
-    peer_.trusted_tls = true;  // downstream there are no other transports
-    worker_.cells.add(settings_->stats.cx_ssl_total);
-    worker_.cells.add(settings_->stats.cx_ssl_active);
+  if (const net::Transport* transport = connection_.transport(); transport != nullptr) {
+    peer_.trusted_tls = transport->secure();
+    if (peer_.trusted_tls) {
+      worker_.cells.add(settings_->stats.cx_ssl_total);
+      worker_.cells.add(settings_->stats.cx_ssl_active);
+    }
     timer_.arm(accepted.transport_timeout.count() > 0 ? accepted.transport_timeout : kHandshakePatience);
     return;
   }
@@ -81,15 +83,9 @@ Connection::~Connection() = default;
 // ------------------------------------------------------------------------------------------------------
 
 bool Connection::admit() {
-  if (!gate_) return true;
-  const filter::ConnectionVerdict verdict = gate_->ask(connection_.transport(), worker_.loop.now());
-  if (verdict.allowed) return true;
-  if (verdict.delay.count() == 0) {
-    destroy();
-    return false;
-  }
+  if (!chain_ || chain_->admit(connection_.transport())) return true;
   ending_ = lingering_ = true;  // what comes meanwhile is dropped
-  timer_.arm(verdict.delay);
+  timer_.cancel();
   return false;
 }
 
@@ -231,6 +227,7 @@ void Connection::onTimer() {
     return timer_.arm(kFlushPatience);
   }
   if (connection_.connecting()) {
+    if (chain_ && chain_->asking()) return;
     worker_.cells.add(settings_->stats.cx_transport_timeout);
     logFailedHandshake("transport handshake timeout");
     return destroy();
@@ -442,6 +439,7 @@ void Connection::closeAfterFlush(bool linger) {
     return;  // else onBroken follows
   }
   connection_.flush();
+  if (chain_ && chain_->seesBytes()) connection_.shutdownWrites();  // the filters may have kept something for the end
   const milliseconds timeout = settings_->delayed_close_timeout;
   if (connection_.pendingBytes() > 0) {
     sent_before_ = connection_.bytesSent();
@@ -506,6 +504,7 @@ void Connection::destroy() {
   LiveConnection::unlink();
   TurnTask::unlink();
   connection_.close();
+  if (chain_) chain_->end();
   worker_.loop.deleteLater(std::unique_ptr<event::Deferred>(this));
 }
 

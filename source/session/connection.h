@@ -13,8 +13,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "source/base/intrusive_list.h"
-#include "source/filter/connection_gate.h"
 #include "source/filter/network.h"
+#include "source/filter/network_chain.h"
 #include "source/http/codec.h"
 #include "source/net/connection.h"
 #include "source/session/http_settings.h"
@@ -88,7 +88,7 @@ class Connection final : private net::ConnectionEvents,
   // event::TurnTask
   void runAtTurnEnd() override;
 
-  // Asks the filters in front. False if one of them closes the connection, now or after its delay.
+  // Asks the filters in front. False if one of them closes the connection: they do that, soon or after a delay.
   bool admit();
   void chooseCodec(bool http2);
   static std::optional<bool> seemsHttp2(std::string_view bytes);
@@ -123,8 +123,8 @@ class Connection final : private net::ConnectionEvents,
   std::string addresses_;  // the texts that peer_ points into, end to end: an idle connection holds one string
   PeerText peer_;
   uint64_t id_;
+  std::unique_ptr<filter::NetworkChain> chain_;  // null: no filter stands in front
   net::Connection connection_;
-  std::unique_ptr<filter::ConnectionGate> gate_;  // null: no filter stands in front
   const CodecMakers makers_;
   std::unique_ptr<http::ServerCodec> codec_;  // null until it is known which one
   std::string first_bytes_;                   // that do not tell it yet

@@ -51,7 +51,7 @@ class ResponseFlags {
   constexpr ResponseFlags() = default;
   constexpr ResponseFlags(ResponseFlag flag) : bits_(bit(flag)) {}  // NOLINT: a flag is a set of one
 
-  void set(ResponseFlag flag) { bits_ |= bit(flag); }
+  void set(ResponseFlags flags) { bits_ |= flags.bits_; }
   bool has(ResponseFlag flag) const { return (bits_ & bit(flag)) != 0; }
   bool intersects(ResponseFlags other) const { return (bits_ & other.bits_) != 0; }
   bool any() const { return bits_ != 0; }

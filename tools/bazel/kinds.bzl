@@ -53,6 +53,7 @@ KINDS = {
         "factory_deps": ["//source/config:connection_filter_factory"],
         "test_deps": [
             "//source/config:test_world",
+            "//source/filter:test_mirror",
             "//source/filter:test_network",
         ],
     },

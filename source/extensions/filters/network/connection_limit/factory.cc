@@ -14,8 +14,8 @@ using Proto = envoy::extensions::filters::network::connection_limit::v3::Connect
 class Factory : public config::ConnectionFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
-                                                          config::FactoryContext context) const override {
+  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
+                                                              config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
     if (!proto.has_max_connections()) {
       context.at.child("max_connections").error("is not set; say how many connections there may be");

@@ -2,23 +2,22 @@
 
 namespace sluice::extensions::filters::network::connection_limit {
 
-filter::ConnectionVerdict ConnectionLimit::onConnection(filter::ConnectionFacts&, observability::StatsCells& cells,
-                                                        event::TimePoint) const {
+filter::NetworkResult ConnectionLimit::admit(filter::NetworkStream& stream) const {
   uint64_t active = active_->count.load(std::memory_order_relaxed);
   do {
     if (active >= max_connections_) {
-      cells.add(stats_.limited_connections);
-      return filter::ConnectionVerdict::close("connection_limit", delay_);
+      stream.cells().add(stats_.limited_connections);
+      return filter::Close{"connection_limit", delay_};
     }
   } while (!active_->count.compare_exchange_weak(active, active + 1, std::memory_order_relaxed));
-  cells.add(stats_.active_connections);
-  return {};
+  stream.cells().add(stats_.active_connections);
+  return filter::Next{};
 }
 
-void ConnectionLimit::onEnd(const filter::ConnectionFacts&, observability::StatsCells& cells, bool allowed) const {
-  if (!allowed) return;
+void ConnectionLimit::onEnd(filter::NetworkStream& stream, bool admitted) const {
+  if (!admitted) return;
   active_->count.fetch_sub(1, std::memory_order_relaxed);
-  cells.sub(stats_.active_connections);
+  stream.cells().sub(stats_.active_connections);
 }
 
 }  // namespace sluice::extensions::filters::network::connection_limit

@@ -7,7 +7,7 @@
 #include <memory>
 #include <utility>
 
-#include "source/filter/network.h"
+#include "source/filter/network_filter.h"
 
 namespace sluice::extensions::filters::network::connection_limit {
 
@@ -22,15 +22,14 @@ struct Active {
   alignas(64) std::atomic<uint64_t> count{0};
 };
 
-class ConnectionLimit : public filter::ConnectionFilter {
+class ConnectionLimit : public filter::NetworkFilterFactory {
  public:
   ConnectionLimit(uint64_t max_connections, std::chrono::milliseconds delay, Stats stats,
                   std::shared_ptr<Active> active = std::make_shared<Active>())
       : max_connections_(max_connections), delay_(delay), stats_(stats), active_(std::move(active)) {}
 
-  filter::ConnectionVerdict onConnection(filter::ConnectionFacts& facts, observability::StatsCells& cells,
-                                         event::TimePoint now) const override;
-  void onEnd(const filter::ConnectionFacts& facts, observability::StatsCells& cells, bool allowed) const override;
+  filter::NetworkResult admit(filter::NetworkStream& stream) const override;
+  void onEnd(filter::NetworkStream& stream, bool admitted) const override;
 
  private:
   const uint64_t max_connections_;

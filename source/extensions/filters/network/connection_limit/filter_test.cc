@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "source/filter/test_network.h"
+#include "source/worker/test_worker.h"
 
 using namespace std::chrono_literals;
 
@@ -13,19 +14,19 @@ namespace {
 TEST_CASE("connections beyond the limit are closed, and an end makes room") {
   filter::TestNetwork t;
   const ConnectionLimit limit(2, 300ms, {t.registry.counter("limited"), t.registry.gauge("active")});
-  CHECK(t.ask(limit).allowed);
-  CHECK(t.ask(limit).allowed);
-  const filter::ConnectionVerdict refused = t.ask(limit);
-  CHECK(!refused.allowed);
-  CHECK(refused.delay == 300ms);
+  CHECK(!t.refusal(limit));
+  CHECK(!t.refusal(limit));
+  const std::optional<filter::Close> refused = t.refusal(limit);
+  REQUIRE(refused);
+  CHECK(refused->delay == 300ms);
   CHECK(t.stat("limited") == 1);
 
-  limit.onEnd(t.facts, t.cells, false);
-  CHECK(!t.ask(limit).allowed);
-  limit.onEnd(t.facts, t.cells, true);
+  limit.onEnd(t.stream, false);
+  CHECK(t.refusal(limit));
+  limit.onEnd(t.stream, true);
 
   CHECK(t.stat("active") == 1);
-  CHECK(t.ask(limit).allowed);
+  CHECK(!t.refusal(limit));
 }
 
 TEST_CASE("the limit holds for all workers together") {
@@ -34,10 +35,10 @@ TEST_CASE("the limit holds for all workers together") {
   std::vector<std::thread> workers;
   for (int i = 0; i < 4; ++i) {
     workers.emplace_back([&] {
-      observability::StatsCells cells;
-      filter::ConnectionFacts facts;
+      worker::testing::TestWorker worker;
+      filter::TestNetworkStream stream(worker.services);
       for (int n = 0; n < 1000; ++n) {
-        if (limit.onConnection(facts, cells, {}).allowed) ++allowed;
+        if (limit.admit(stream).kind() == filter::NetworkResult::Kind::kNext) ++allowed;
       }
     });
   }

@@ -54,5 +54,12 @@ TEST_CASE("a long response reaches a slow reader whole, and one that reads nothi
   CHECK(t.list.empty());
 }
 
+TEST_CASE("the response goes through filters in front, and waits for those that wait") {
+  const DirectResponse direct("moved");
+  CHECK(filter::testing::runNetworkFilters(
+            [&](filter::Calls& calls) { return std::make_unique<filter::TerminalBed>(calls, direct); }, "abcde",
+            "moved") == "");
+}
+
 }  // namespace
 }  // namespace sluice::extensions::filters::network::direct_response

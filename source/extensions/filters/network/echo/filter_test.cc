@@ -45,5 +45,12 @@ TEST_CASE("a client that does not read is not read, and loses nothing") {
   CHECK(got == client.sent);
 }
 
+TEST_CASE("what filters in front do to the bytes, and how long they wait, is nothing to it") {
+  const EchoFilter echo;
+  CHECK(filter::testing::runNetworkFilters(
+            [&](filter::Calls& calls) { return std::make_unique<filter::TerminalBed>(calls, echo); }, "hello",
+            "hello") == "");
+}
+
 }  // namespace
 }  // namespace sluice::extensions::filters::network::echo

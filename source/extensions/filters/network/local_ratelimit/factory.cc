@@ -16,8 +16,8 @@ constexpr std::chrono::milliseconds kMinFillInterval{50};
 class Factory : public config::ConnectionFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
-                                                          config::FactoryContext context) const override {
+  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
+                                                              config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
     const auto& bucket = proto.token_bucket();
     const std::chrono::nanoseconds interval = config::compileDuration(bucket.fill_interval());

@@ -6,21 +6,20 @@
 #include <utility>
 
 #include "source/base/token_bucket.h"
-#include "source/filter/network.h"
+#include "source/filter/network_filter.h"
 
 namespace sluice::extensions::filters::network::local_ratelimit {
 
-class LocalRateLimit : public filter::ConnectionFilter {
+class LocalRateLimit : public filter::NetworkFilterFactory {
  public:
   // `bucket`: of all generations of the filter.
   LocalRateLimit(std::shared_ptr<base::TokenBucket> bucket, observability::Counter rate_limited)
       : bucket_(std::move(bucket)), rate_limited_(rate_limited) {}
 
-  filter::ConnectionVerdict onConnection(filter::ConnectionFacts&, observability::StatsCells& cells,
-                                         event::TimePoint now) const override {
-    if (bucket_->take(now)) return {};
-    cells.add(rate_limited_);
-    return filter::ConnectionVerdict::close("local_rate_limited");
+  filter::NetworkResult admit(filter::NetworkStream& stream) const override {
+    if (bucket_->take(stream.now())) return filter::Next{};
+    stream.cells().add(rate_limited_);
+    return filter::Close{"local_rate_limited"};
   }
 
  private:

@@ -12,15 +12,15 @@ namespace {
 TEST_CASE("connections are closed while the bucket is empty, and time fills it") {
   filter::TestNetwork t;
   const LocalRateLimit limit(std::make_shared<base::TokenBucket>(2, 1, 1s), t.registry.counter("limited"));
-  CHECK(t.ask(limit).allowed);
-  CHECK(t.ask(limit).allowed);
-  CHECK(!t.ask(limit).allowed);
+  CHECK(!t.refusal(limit));
+  CHECK(!t.refusal(limit));
+  CHECK(t.refusal(limit));
   CHECK(t.stat("limited") == 1);
 
   t.loop.pass(1s);
 
-  CHECK(t.ask(limit).allowed);
-  CHECK(!t.ask(limit).allowed);
+  CHECK(!t.refusal(limit));
+  CHECK(t.refusal(limit));
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ using Proto = envoy::extensions::filters::network::rbac::v3::RBAC;
 class Factory : public config::ConnectionFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message& message,
-                                                          config::FactoryContext context) const override {
+  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
+                                                              config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
     const size_t errors_before = context.at.errors().total();
     Settings settings;

@@ -22,18 +22,18 @@ Rbac::Rbac(Settings settings) : settings_(std::move(settings)) {
   }
 }
 
-filter::ConnectionVerdict Rbac::onConnection(filter::ConnectionFacts& facts, observability::StatsCells& cells,
-                                             event::TimePoint) const {
+filter::NetworkResult Rbac::admit(filter::NetworkStream& stream) const {
+  const filter::ConnectionFacts& facts = stream.facts();
   const filter::rbac::Subject subject{facts.remote, facts.direct_remote, facts.local, facts.server_name, facts.tls};
   if (settings_.shadow_rules) {
     const bool allowed = settings_.shadow_rules->decide(subject).allowed;
-    cells.add(allowed ? settings_.stats.shadow_allowed : settings_.stats.shadow_denied);
+    stream.cells().add(allowed ? settings_.stats.shadow_allowed : settings_.stats.shadow_denied);
   }
-  if (!settings_.rules) return {};
+  if (!settings_.rules) return filter::Next{};
   const filter::rbac::Rules::Decision decision = settings_.rules->decide(subject);
-  cells.add(decision.allowed ? settings_.stats.allowed : settings_.stats.denied);
-  if (decision.allowed) return {};
-  return filter::ConnectionVerdict::close(details_.find(decision.policy)->second, settings_.delay);
+  stream.cells().add(decision.allowed ? settings_.stats.allowed : settings_.stats.denied);
+  if (decision.allowed) return filter::Next{};
+  return filter::Close{details_.find(decision.policy)->second, settings_.delay};
 }
 
 }  // namespace sluice::extensions::filters::network::rbac

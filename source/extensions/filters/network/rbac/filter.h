@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "source/filter/network.h"
+#include "source/filter/network_filter.h"
 #include "source/filter/rbac/rules.h"
 
 namespace sluice::extensions::filters::network::rbac {
@@ -23,12 +23,11 @@ struct Settings {
   Stats stats;
 };
 
-class Rbac : public filter::ConnectionFilter {
+class Rbac : public filter::NetworkFilterFactory {
  public:
   explicit Rbac(Settings settings);
 
-  filter::ConnectionVerdict onConnection(filter::ConnectionFacts& facts, observability::StatsCells& cells,
-                                         event::TimePoint now) const override;
+  filter::NetworkResult admit(filter::NetworkStream& stream) const override;
 
  private:
   const Settings settings_;

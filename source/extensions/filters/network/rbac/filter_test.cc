@@ -34,11 +34,11 @@ TEST_CASE("a connection that no policy allows is closed, after the delay") {
   t.settings.rules = from("11.0.0.0", true);
   const Rbac rbac(t.settings);
 
-  const filter::ConnectionVerdict verdict = t.ask(rbac);
+  const std::optional<filter::Close> refusal = t.refusal(rbac);
 
-  CHECK(!verdict.allowed);
-  CHECK(verdict.details == "rbac_access_denied_matched_policy[none]");
-  CHECK(verdict.delay == 250ms);
+  REQUIRE(refusal);
+  CHECK(refusal->details == "rbac_access_denied_matched_policy[none]");
+  CHECK(refusal->delay == 250ms);
   CHECK(t.stat("denied") == 1);
 }
 
@@ -47,7 +47,7 @@ TEST_CASE("a refusal names the policy that denied it") {
   t.settings.rules = from("10.0.0.0", false);
   const Rbac rbac(t.settings);
 
-  CHECK(t.ask(rbac).details == "rbac_access_denied_matched_policy[the_office]");
+  CHECK(t.refusal(rbac).value().details == "rbac_access_denied_matched_policy[the_office]");
 }
 
 TEST_CASE("shadow rules count and close nothing") {
@@ -55,7 +55,7 @@ TEST_CASE("shadow rules count and close nothing") {
   t.settings.shadow_rules = from("10.0.0.0", false);
   const Rbac rbac(t.settings);
 
-  CHECK(t.ask(rbac).allowed);
+  CHECK(!t.refusal(rbac));
   CHECK(t.stat("shadow_denied") == 1);
   CHECK(t.stat("allowed") == 0);
 }

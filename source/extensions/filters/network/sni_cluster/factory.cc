@@ -12,8 +12,8 @@ class Factory : public config::ConnectionFilterConfigFactory {
   std::string_view configType() const override {
     return envoy::extensions::filters::network::sni_cluster::v3::SniCluster::descriptor()->full_name();
   }
-  std::shared_ptr<const filter::ConnectionFilter> compile(const google::protobuf::Message&,
-                                                          config::FactoryContext) const override {
+  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message&,
+                                                              config::FactoryContext) const override {
     return std::make_shared<SniCluster>();
   }
 };

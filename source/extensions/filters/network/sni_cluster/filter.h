@@ -2,16 +2,16 @@
 // (proto: envoy.extensions.filters.network.sni_cluster.v3.SniCluster)
 #pragma once
 
-#include "source/filter/network.h"
+#include "source/filter/network_filter.h"
 
 namespace sluice::extensions::filters::network::sni_cluster {
 
-class SniCluster : public filter::ConnectionFilter {
+class SniCluster : public filter::NetworkFilterFactory {
  public:
-  filter::ConnectionVerdict onConnection(filter::ConnectionFacts& facts, observability::StatsCells&,
-                                         event::TimePoint) const override {
+  filter::NetworkResult admit(filter::NetworkStream& stream) const override {
+    filter::ConnectionFacts& facts = stream.facts();
     if (!facts.server_name.empty()) facts.cluster = facts.server_name;
-    return {};
+    return filter::Next{};
   }
 };
 

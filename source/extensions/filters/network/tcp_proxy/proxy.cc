@@ -94,7 +94,7 @@ void Proxy::onAdmitted() {
 
 base::LocalPtr<upstream::WorkerCluster> Proxy::chooseCluster() {
   auto& clusters = worker().part<upstream::ClusterSet>();
-  if (gate() != nullptr && !gate()->facts().cluster.empty()) return clusters.find(gate()->facts().cluster);
+  if (facts() != nullptr && !facts()->cluster.empty()) return clusters.find(facts()->cluster);
   const std::vector<Settings::Target>& targets = settings_->targets;
   if (targets.size() == 1) return clusters.find(targets[0].cluster);
   const uint64_t at = worker().random.below(targets.back().weights_up_to);
@@ -308,6 +308,7 @@ void Proxy::log(stream::AccessLogType type) {
   info.bytes_received = info.downstream_wire_bytes_received = log_->received;
   info.bytes_sent = info.downstream_wire_bytes_sent = log_->sent;
   info.upstream_transport_failure_reason = log_->failure;
+  if (facts() != nullptr) info.response_flags.set(facts()->response_flags);
   info.attempt_count = static_cast<uint16_t>(std::min<uint32_t>(attempts_, UINT16_MAX));
   const stream::FormatContext context{.info = info, .type = type};
   for (const auto& log : settings_->access_logs) log->log(context, worker());

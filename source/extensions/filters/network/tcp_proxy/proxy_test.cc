@@ -6,6 +6,7 @@
 #include "source/event/polled_loop.h"
 #include "source/upstream/pool/test_transport.h"
 #include "source/upstream/pool/test_upstream.h"
+#include "test/support/filter/network_interleaving.h"
 #include "test/support/upstream/policies.h"
 
 using namespace std::chrono_literals;
@@ -37,13 +38,12 @@ class TestLog : public stream::AccessLog {
   mutable std::vector<Logged> lines;
 };
 
-class NameCluster : public filter::ConnectionFilter {
+class NameCluster : public filter::NetworkFilterFactory {
  public:
   explicit NameCluster(std::string name) : name_(std::move(name)) {}
-  filter::ConnectionVerdict onConnection(filter::ConnectionFacts& facts, observability::StatsCells&,
-                                         event::TimePoint) const override {
-    facts.cluster = name_;
-    return {};
+  filter::NetworkResult admit(filter::NetworkStream& stream) const override {
+    stream.facts().cluster = name_;
+    return filter::Next{};
   }
 
  private:
@@ -51,7 +51,14 @@ class NameCluster : public filter::ConnectionFilter {
 };
 
 struct ProxyTest {
-  ProxyTest() {
+  ProxyTest() : ProxyTest(nullptr) {}
+  // `calls`: of filters in front; null: they have none.
+  explicit ProxyTest(filter::Calls* calls)
+      : worker({.loop = loop,
+                .buffers = buffers,
+                .cells = cells,
+                .log_sink = log_sink,
+                .calls = calls == nullptr ? no_calls : *calls}) {
     worker.add(clusters);
     settings->targets = {{0, 1}};
     settings->access_logs.push_back(log);
@@ -93,7 +100,7 @@ struct ProxyTest {
     accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
     accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
     accepted.buffer_limit = buffer_limit;
-    if (!gates.empty()) accepted.filters = std::make_shared<const filter::ConnectionFilters>(gates);
+    if (!filters.empty()) accepted.filters = std::make_shared<const filter::NetworkFilters>(filters);
     Proxy::start(worker, settings, std::move(accepted), list);
     clients.push_back(std::make_unique<TestPeer>(net::Fd(fds[1])));
     loop.turn();
@@ -113,16 +120,15 @@ struct ProxyTest {
   observability::LogFiles log_files{registry};
   observability::LogSink log_sink{log_files};
   upstream::ClusterSet clusters{loop, buffers, cells, 1};
-  worker::NoCalls calls;
-  worker::WorkerServices worker{
-      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
+  filter::NoCalls no_calls;
+  worker::WorkerServices worker;
   std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
   std::shared_ptr<upstream::cluster::Breakers> breakers =
       std::make_shared<upstream::cluster::Breakers>(config->thresholds);
   upstream::cluster::ClusterStats stats;
   std::shared_ptr<TestLog> log = std::make_shared<TestLog>();
   std::shared_ptr<Settings> settings = std::make_shared<Settings>();
-  filter::ConnectionFilters gates;
+  filter::NetworkFilters filters;
   base::List<filter::LiveConnection> list;
   TestUpstream host;
   std::vector<std::unique_ptr<TestPeer>> clients;
@@ -411,7 +417,7 @@ TEST_CASE("a filter in front names the cluster") {
   ProxyTest t;
   t.clusters.remove(0);
   t.hosts({t.host.address}, 3);
-  t.gates.push_back(std::make_shared<NameCluster>("c"));
+  t.filters.push_back(std::make_shared<NameCluster>("c"));
   TestPeer& client = t.connect();
   client.send("hello");
   t.loop.turn();
@@ -548,6 +554,32 @@ TEST_CASE("lines are logged at the start, on connection and at intervals where t
   t.loop.pass(2000ms);
 
   CHECK(t.log->lines.size() == 4);
+}
+
+// A proxy to a host that sends back what comes.
+class ProxyBed : public filter::testing::NetworkBed {
+ public:
+  explicit ProxyBed(filter::Calls& calls) : proxy_(&calls) {}
+  event::PolledLoop& loop() override { return proxy_.loop; }
+  void serve(filter::Accepted accepted) override {
+    Proxy::start(proxy_.worker, proxy_.settings, std::move(accepted), proxy_.list);
+  }
+  base::List<filter::LiveConnection>& connections() override { return proxy_.list; }
+  void settle() override {
+    proxy_.host.accept();
+    for (const auto& peer : proxy_.host.peers) {
+      peer->send(peer->take());
+      if (peer->closed) peer->finish();
+    }
+  }
+
+ private:
+  ProxyTest proxy_;
+};
+
+TEST_CASE("filters in front may wait and change bytes, and both directions keep their ends") {
+  CHECK(filter::testing::runNetworkFilters([](filter::Calls& calls) { return std::make_unique<ProxyBed>(calls); },
+                                           "hello", "hello") == "");
 }
 
 }  // namespace
