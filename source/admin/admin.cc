@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "source/admin/query.h"
 #include "source/admin/views.h"
+#include "source/base/host_port.h"
 #include "source/base/text.h"
 #include "source/net/address.h"
 
@@ -229,15 +230,6 @@ Response index(const Query&, AdminState&) {
 
 // --- guards ----------------------------------------------------------------------------------------------------------
 
-// Host without its port.
-std::string_view hostOnly(std::string_view host) {
-  const size_t colon = host.rfind(':');
-  const bool has_port = colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos;
-  host = has_port ? host.substr(0, colon) : host;
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return host;
-}
-
 // What may make a browser act for a page that is not ours. A page whose name was made to resolve to this address (DNS
 // rebinding) has our origin, so with an origin the host must be one that no stranger can own.
 std::optional<std::string_view> crossOrigin(const Request& request) {
@@ -248,7 +240,7 @@ std::optional<std::string_view> crossOrigin(const Request& request) {
   const std::string_view origin_host =
       scheme == std::string_view::npos ? std::string_view() : request.origin.substr(scheme + 3);
   if (origin_host.empty() || origin_host != request.host) return "the Origin header is not that of this server";
-  const std::string_view host = hostOnly(request.host);
+  const std::string_view host = base::splitHostPort(request.host).bareHost();
   if (host != "localhost" && !net::Address::fromIp(host, 0)) {
     return "a browser must name this server by its address or as localhost";
   }

@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "source/base/host_port.h"
 #include "source/config/any_type.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
@@ -99,7 +100,7 @@ class RouteCompiler {
       context.error(absl::StrCat("\"", domain, "\" of virtual host \"", host.name(), "\" belongs to virtual host \"",
                                  other->second, "\" already; a domain may stand once in a route configuration"));
     }
-    if (config_.ignore_port_in_host_matching() && !route::splitPort(domain).port.empty()) {
+    if (config_.ignore_port_in_host_matching() && base::splitHostPort(domain).has_port) {
       context.warn(absl::StrCat("\"", domain,
                                 "\" has a port and ignore_port_in_host_matching takes ports off the host ",
                                 "before it is compared, so no request matches it; drop the port"));

@@ -12,6 +12,7 @@
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/server_posix.h"
+#include "source/base/host_port.h"
 #include "source/base/text.h"
 #include "source/control_plane/listen_address.h"
 #include "source/net/socket.h"
@@ -297,7 +298,7 @@ absl::Status Server::bind(const net::Address& address, const net::TransportFacto
     bound_ = address.isUnix() ? text : net::localAddress(socket.get()).toString();
     secure_port_ = std::make_unique<SecurePort>(std::move(socket), *security, *server_, loop_, logger_);
   } else {
-    bound_ = address.isUnix() ? text : base::strCat(text.substr(0, text.rfind(':')), ":", port);
+    bound_ = address.isUnix() ? text : base::strCat(base::splitHostPort(text).host, ":", port);
   }
   return absl::OkStatus();
 }

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "source/base/arena.h"
+#include "source/base/host_port.h"
 #include "source/base/text.h"
 #include "source/http/h1/codec.h"
 #include "source/net/address.h"
@@ -140,12 +141,9 @@ absl::StatusOr<Endpoint> parseUrl(std::string_view url) {
   }
   std::string_view authority = url.starts_with(kHttp) ? url.substr(kHttp.size()) : std::string_view();
   if (authority.ends_with('/')) authority.remove_suffix(1);
-  const size_t colon = authority.rfind(':');
-  const bool has_port = colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos;
-  std::string_view host = authority.substr(0, has_port ? colon : authority.size());
-  endpoint.port = has_port ? authority.substr(colon + 1) : "80";
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  endpoint.host = host;
+  const base::HostPort parts = base::splitHostPort(authority);
+  endpoint.port = parts.has_port ? parts.port : "80";
+  endpoint.host = parts.bareHost();
   const bool digits = !endpoint.port.empty() && endpoint.port.find_first_not_of("0123456789") == std::string::npos;
   if (!endpoint.host.empty() && digits && endpoint.host.find('/') == std::string::npos) return endpoint;
   return absl::InvalidArgumentError(

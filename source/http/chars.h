@@ -50,15 +50,6 @@ inline bool isControl(char c) {
   return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
 }
 
-inline bool equalsIgnoringCase(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (((c >= 'A' && c <= 'Z') ? static_cast<char>(c | 0x20) : c) != lower[i]) return false;
-  }
-  return true;
-}
-
 #if defined(__SSE2__)
 
 namespace detail {

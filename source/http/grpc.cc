@@ -4,21 +4,12 @@
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
+#include "source/base/ascii.h"
 
 namespace sluice::http::grpc {
-namespace {
-
-constexpr char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
-}  // namespace
-
 bool isGrpcContentType(std::string_view content_type) {
   if (content_type.size() < kContentType.size()) return false;
-  for (size_t i = 0; i < kContentType.size(); ++i) {
-    if (lower(content_type[i]) != kContentType[i]) return false;
-  }
+  if (!base::equalsLowered(content_type.substr(0, kContentType.size()), kContentType)) return false;
   return content_type.size() == kContentType.size() || content_type[kContentType.size()] == '+';
 }
 

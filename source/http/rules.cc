@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "source/base/ascii.h"
 #include "source/http/chars.h"
 
 namespace sluice::http {
@@ -42,9 +43,7 @@ bool validAuthority(std::string_view text) {
 }
 
 bool sameAuthority(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return (x >= 'A' && x <= 'Z' ? x | 0x20 : x) == (y >= 'A' && y <= 'Z' ? y | 0x20 : y);
-         });
+  return base::equalsIgnoringCase(a, b);
 }
 
 std::string_view withOneSlash(base::Arena& arena, std::string_view path) {

@@ -4,12 +4,10 @@
 #include <array>
 #include <functional>
 
+#include "source/base/ascii.h"
+
 namespace sluice::route {
 namespace {
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
 
 absl::string_view key(std::string_view text) {
   return {text.data(), text.size()};
@@ -32,7 +30,7 @@ std::optional<uint32_t> HostIndex::Wildcards::add(std::string_view rest, uint32_
 
 std::optional<uint32_t> HostIndex::add(std::string_view domain, uint32_t virtual_host) {
   std::string text(domain);
-  std::transform(text.begin(), text.end(), text.begin(), lower);
+  std::transform(text.begin(), text.end(), text.begin(), base::lower);
   const std::string_view view = text;
   if (view == "*") {
     if (any_ != kNoHost) return any_;
@@ -49,7 +47,7 @@ uint32_t HostIndex::find(std::string_view authority, base::Arena& arena) const {
 
   std::array<char, 256> buffer;
   char* const out = authority.size() <= buffer.size() ? buffer.data() : arena.allocate(authority.size());
-  std::transform(authority.begin(), authority.end(), out, lower);
+  std::transform(authority.begin(), authority.end(), out, base::lower);
   const std::string_view host(out, authority.size());
 
   if (const auto found = exact_.find(key(host)); found != exact_.end()) return found->second;
@@ -64,18 +62,6 @@ uint32_t HostIndex::find(std::string_view authority, base::Arena& arena) const {
     if (found != prefixes_.hosts.end()) return found->second;
   }
   return any_;
-}
-
-HostPort splitPort(std::string_view authority) {
-  const size_t colon = authority.rfind(':');
-  const size_t bracket = authority.rfind(']');
-  if (colon == std::string_view::npos) return {authority, {}};
-  if (bracket != std::string_view::npos) {
-    if (colon < bracket) return {authority, {}};
-  } else if (authority.find(':') != colon) {
-    return {authority, {}};  // an IPv6 address without brackets: no part of it is a port
-  }
-  return {authority.substr(0, colon), authority.substr(colon)};
 }
 
 }  // namespace sluice::route

@@ -42,11 +42,4 @@ class HostIndex {
   uint32_t any_ = kNoHost;
 };
 
-// The authority without its port: "a:80" -> "a", "[::1]:80" -> "[::1]". The port includes the colon; empty if none.
-struct HostPort {
-  std::string_view host;
-  std::string_view port;
-};
-HostPort splitPort(std::string_view authority);
-
 }  // namespace sluice::route

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "source/base/ascii.h"
 #include "source/route/regex_literal.h"
 
 namespace sluice::route {
@@ -20,8 +21,7 @@ class LowerCased {
   explicit LowerCased(const RequestView& request) {
     const std::string_view path = request.path;
     char* const out = path.size() <= buffer_.size() ? buffer_.data() : request.headers.arena().allocate(path.size());
-    std::transform(path.begin(), path.end(), out,
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
+    std::transform(path.begin(), path.end(), out, base::lower);
     text_ = {out, path.size()};
   }
   LowerCased(const LowerCased&) = delete;

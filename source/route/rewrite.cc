@@ -7,6 +7,7 @@
 #include <charconv>
 #include <string>
 
+#include "source/base/host_port.h"
 #include "source/http/rules.h"
 
 namespace sluice::route {
@@ -101,11 +102,11 @@ std::string_view uriSafe(std::string_view uri, base::Arena& arena) {
 // The host of the request for a redirect: without its port where a new port is set, or where the scheme changes and
 // the port is the old scheme's own.
 std::string_view redirectHost(const http::RequestHeaders& request, std::string_view scheme, bool new_port) {
-  const HostPort parts = splitPort(request.authority);
-  if (parts.port.empty()) return request.authority;
+  const base::HostPort parts = base::splitHostPort(request.authority);
+  if (!parts.has_port) return request.authority;
   const bool scheme_changes = scheme != request.scheme;
   const bool default_port =
-      (request.scheme == "https" && parts.port == ":443") || (request.scheme == "http" && parts.port == ":80");
+      (request.scheme == "https" && parts.port == "443") || (request.scheme == "http" && parts.port == "80");
   return new_port || (scheme_changes && default_port) ? parts.host : request.authority;
 }
 

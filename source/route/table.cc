@@ -9,25 +9,14 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "source/base/arena.h"
+#include "source/base/ascii.h"
+#include "source/base/host_port.h"
 
 namespace sluice::route {
 namespace {
 
 // Up to here a linear search is cheaper than the index, and much smaller.
 constexpr size_t kLinearRoutes = 3;
-
-std::string lowerCase(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return text;
-}
-
-bool equalLowered(std::string_view text, std::string_view lower) {
-  return text.size() == lower.size() && std::equal(text.begin(), text.end(), lower.begin(), [](char a, char b) {
-           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
-         });
-}
 
 template <class... Steps>
 uint32_t firstRoute(const VirtualHost& host, const RequestView& request, Steps&... steps) {
@@ -55,7 +44,7 @@ bool RouteMatcher::pathMatches(std::string_view text) const {
   const auto beginsWith = [&](std::string_view begin) {
     if (text.size() < begin.size()) return false;
     const std::string_view head = text.substr(0, begin.size());
-    return case_sensitive ? head == begin : equalLowered(head, begin);
+    return case_sensitive ? head == begin : base::equalsLowered(head, begin);
   };
   switch (kind) {
     case PathKind::kPrefix:
@@ -114,7 +103,7 @@ const PerFilterConfig* Match::belowSwitch(FilterSlot slot) const {
 template <class... Steps>
 Match Table::matchRoute(const http::RequestHeaders& request, uint64_t random, Steps&... steps) const {
   Match out{.table = this};
-  const std::string_view authority = ignore_port_ ? splitPort(request.authority).host : request.authority;
+  const std::string_view authority = ignore_port_ ? base::splitHostPort(request.authority).host : request.authority;
   const uint32_t host = hosts_.find(authority, request.arena());
   if (host == kNoHost) return out;
   out.virtual_host = &virtual_hosts_[host];
@@ -278,7 +267,7 @@ class Table::Builder {
       out.regex = spec.regex.get();
       storage_.regexes.push_back(std::move(spec.regex));
     } else {
-      out.path = storage_.texts.copy(spec.case_sensitive ? spec.path : lowerCase(spec.path));
+      out.path = storage_.texts.copy(spec.case_sensitive ? spec.path : base::lowered(spec.path));
     }
     if (!spec.conditions.empty()) {
       for (HeaderMatcher& header : spec.conditions.headers) header.setName(header.name);

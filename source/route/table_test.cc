@@ -101,15 +101,6 @@ TEST_CASE("domains ignore case and are compared with the port as sent") {
   CHECK(hostOf(ignoring, "foo.com:80") == "plain");
 }
 
-TEST_CASE("a port is split from names and bracketed addresses only") {
-  CHECK(splitPort("a:80").host == "a");
-  CHECK(splitPort("a:80").port == ":80");
-  CHECK(splitPort("[::1]:80").host == "[::1]");
-  CHECK(splitPort("[::1]").host == "[::1]");
-  CHECK(splitPort("::1").host == "::1");
-  CHECK(splitPort("a").port.empty());
-}
-
 TEST_CASE("a domain claimed twice is refused, naming both virtual hosts") {
   TableSpec spec;
   spec.virtual_hosts = {host("first", {"a.com"}), host("second", {"b.com", "A.com"})};

@@ -7,6 +7,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "source/base/host_port.h"
+#include "source/base/text.h"
 #include "source/http/rules.h"
 #include "source/net/address.h"
 #include "source/session/client_cert.h"
@@ -158,13 +160,10 @@ void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::R
 }
 
 std::string_view withoutPort(std::string_view authority, bool any_port, uint16_t local_port) {
-  const size_t colon = authority.rfind(':');
-  if (colon == std::string_view::npos || authority.find(']', colon) != std::string_view::npos) return authority;
+  const base::HostPort parts = base::splitHostPort(authority);
   uint32_t port;
-  if (!absl::SimpleAtoi(absl::string_view(authority.data() + colon + 1, authority.size() - colon - 1), &port)) {
-    return authority;
-  }
-  return any_port || port == local_port ? authority.substr(0, colon) : authority;
+  if (!absl::SimpleAtoi(base::toAbsl(parts.port), &port)) return authority;
+  return any_port || port == local_port ? parts.host : authority;
 }
 
 }  // namespace

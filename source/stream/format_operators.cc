@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "absl/strings/ascii.h"
+#include "source/base/host_port.h"
 #include "source/base/text.h"
 #include "source/http/grpc.h"
 #include "source/stream/format_arguments.h"
@@ -35,12 +36,8 @@ Value text(std::optional<std::string_view> found, size_t limit) {
 // "1.2.3.4:80" -> "1.2.3.4" and "80"; "[::1]:80" -> "::1" and "80"; a socket path has no port.
 std::pair<std::string_view, std::string_view> splitAddress(std::string_view address) {
   if (address.empty() || address[0] == '/' || address[0] == '@') return {address, {}};
-  const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos) return {address, {}};
-  const std::string_view port = address.substr(colon + 1);
-  std::string_view host = address.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return {host, port};
+  const base::HostPort parts = base::splitHostPort(address);
+  return {parts.bareHost(), parts.port};
 }
 
 Value withoutPort(std::string_view address) {

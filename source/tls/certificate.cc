@@ -19,6 +19,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "source/base/ascii.h"
 #include "source/tls/failure.h"
 
 namespace sluice::tls {
@@ -112,11 +113,6 @@ std::string pemOf(std::string_view der) {
   PEM_write_bio(out.get(), "CERTIFICATE", "", reinterpret_cast<const uint8_t*>(der.data()),
                 static_cast<long>(der.size()));
   return std::string(contentOf(*out));
-}
-
-bool equalsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return absl::ascii_tolower(x) == absl::ascii_tolower(y); });
 }
 
 std::string urlEncoded(std::string_view text) {
@@ -325,11 +321,11 @@ net::TlsInfo::Certificate describe(const std::vector<std::string_view>& chain_de
 bool dnsNameMatches(std::string_view pattern, std::string_view host) {
   if (host.ends_with('.')) host.remove_suffix(1);
   if (host.empty() || pattern.empty()) return false;
-  if (equalsIgnoringCase(pattern, host)) return true;
+  if (base::equalsIgnoringCase(pattern, host)) return true;
   // One whole label, and never a top-level domain's: "*.com" is nobody's.
   if (!pattern.starts_with("*.") || pattern.find('.', 2) == std::string_view::npos) return false;
   const size_t dot = host.find('.');
-  return dot != std::string_view::npos && dot > 0 && equalsIgnoringCase(pattern.substr(1), host.substr(dot)) &&
+  return dot != std::string_view::npos && dot > 0 && base::equalsIgnoringCase(pattern.substr(1), host.substr(dot)) &&
          pattern.find('*', 1) == std::string_view::npos;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "source/base/ascii.h"
+
 namespace sluice::tls {
 namespace {
 
@@ -65,7 +67,7 @@ bool parseServerName(std::string_view extension, std::string& name) {
     name = value;
   }
   if (!name.empty() && name.back() == '.') name.pop_back();
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  base::lowerInPlace(name);
   return true;
 }
 

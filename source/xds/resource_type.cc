@@ -5,6 +5,7 @@
 
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
+#include "source/base/utf8.h"
 
 namespace sluice::xds {
 namespace {
@@ -43,32 +44,6 @@ constexpr std::array<TypeInfo, 5> kTypes{{
      .rank = 50},
 }};
 
-// The length of the UTF-8 character at the front of `text`; 0 if there is no valid one (RFC 3629).
-size_t characterLength(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  const uint8_t second = byte(1);
-  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-  const bool surrogate = lead == 0xED && second >= 0xA0;
-  const bool too_large = lead == 0xF4 && second >= 0x90;
-  return overlong || surrogate || too_large ? 0 : length;
-}
-
-bool isUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = characterLength(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 }  // namespace
 
 TypeInfo typeInfo(std::string_view type_url) {
@@ -96,7 +71,7 @@ absl::StatusOr<std::string> nameInBody(std::string_view body) {
   }
   if (!input.ConsumedEntireMessage()) return absl::InvalidArgumentError("the bytes are not a protobuf message");
   if (name.empty()) return absl::InvalidArgumentError("a dynamic resource needs a name; set it");
-  if (!isUtf8(name)) return absl::InvalidArgumentError("the name is not UTF-8");
+  if (!base::isUtf8(name)) return absl::InvalidArgumentError("the name is not UTF-8");
   return name;
 }
 
@@ -104,7 +79,7 @@ std::string validUtf8(std::string_view text, size_t limit) {
   std::string valid;
   valid.reserve(std::min(text.size(), limit));
   while (!text.empty()) {
-    const size_t length = characterLength(text);
+    const size_t length = base::utf8Length(text);
     const size_t taken = length == 0 ? 1 : length;
     if (valid.size() + taken > limit) break;
     if (length == 0) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "source/base/duration.h"
 #include "source/xds/resource_type.h"
 
 namespace sluice::xds {
@@ -18,14 +19,6 @@ using google::protobuf::Any;
 using ResourceMessage = envoy::service::discovery::v3::Resource;
 
 constexpr std::string_view kWrapperType = "envoy.service.discovery.v3.Resource";
-
-// A hundred years: keeps arithmetic on deadlines far from overflow, whatever a server sends.
-constexpr int64_t kMaxTtlSeconds = int64_t{100} * 365 * 24 * 3600;
-
-std::chrono::milliseconds toMilliseconds(const google::protobuf::Duration& duration) {
-  const int64_t seconds = std::clamp<int64_t>(duration.seconds(), 0, kMaxTtlSeconds);
-  return std::chrono::milliseconds(seconds * 1000 + std::clamp(duration.nanos(), 0, 999999999) / 1000000);
-}
 
 void setDuration(std::chrono::milliseconds from, google::protobuf::Duration& to) {
   to.set_seconds(from.count() / 1000);
@@ -51,7 +44,10 @@ Resource fromMessage(ResourceMessage& message) {
     body->Swap(message.mutable_resource());
     resource.body = std::move(body);
   }
-  if (message.has_ttl()) resource.ttl = toMilliseconds(message.ttl());
+  if (message.has_ttl()) {
+    resource.ttl = std::max(base::millisecondsOf(message.ttl().seconds(), message.ttl().nanos()),
+                            std::chrono::milliseconds(0));
+  }
   resource.aliases.assign(message.aliases().begin(), message.aliases().end());
   return resource;
 }

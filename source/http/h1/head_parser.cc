@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "source/base/ascii.h"
 #include "source/http/chars.h"
 #include "source/http/rules.h"
 
@@ -53,12 +54,12 @@ struct RequestLine {
 void readConnection(std::string_view value, FieldState& state) {
   forEachElement(value, [&state](std::string_view option) {
     ++state.options;
-    if (equalsIgnoringCase(option, "close")) {
+    if (base::equalsLowered(option, "close")) {
       state.facts.close = true;
-    } else if (equalsIgnoringCase(option, "keep-alive")) {
+    } else if (base::equalsLowered(option, "keep-alive")) {
       state.facts.keep_alive = true;
     } else {
-      state.upgrade_option |= equalsIgnoringCase(option, "upgrade");
+      state.upgrade_option |= base::equalsLowered(option, "upgrade");
       state.names_fields = true;
     }
   });
@@ -74,18 +75,18 @@ bool removableByConnection(const Field& field) {
 void removeNamedFields(std::string_view value, HeaderList& out) {
   forEachElement(value, [&out](std::string_view option) {
     out.removeIf([option](const Field& field) {
-      return equalsIgnoringCase(option, field.name) && removableByConnection(field);
+      return base::equalsLowered(option, field.name) && removableByConnection(field);
     });
   });
 }
 
 // The last coding tells where the message ends, so it has to be "chunked", and no other may be (RFC 9112 section 6.3).
 Fault codingFault(std::string_view value, bool another_line) {
-  if (value.size() == 7 && equalsIgnoringCase(value, "chunked") && !another_line) return Fault::kNone;
+  if (value.size() == 7 && base::equalsLowered(value, "chunked") && !another_line) return Fault::kNone;
   bool ended = false, unknown = false, misplaced = another_line;
   forEachElement(value, [&](std::string_view coding) {
     misplaced |= ended;
-    ended = equalsIgnoringCase(coding, "chunked");
+    ended = base::equalsLowered(coding, "chunked");
     unknown |= !ended;
   });
   return ended && unknown && !misplaced ? Fault::kUnknownTransferCoding : Fault::kInvalidTransferCoding;
@@ -124,13 +125,13 @@ void act(Name id, std::string_view name, std::string_view value, FieldState& sta
     case Name::kTe:
       if constexpr (kKind == Kind::kRequest) {
         bool trailers = false;
-        forEachElement(value, [&trailers](std::string_view e) { trailers |= equalsIgnoringCase(e, "trailers"); });
+        forEachElement(value, [&trailers](std::string_view e) { trailers |= base::equalsLowered(e, "trailers"); });
         if (trailers && !out.has(Name::kTe)) out.addView(id, name, "trailers");
       }
       return;
     case Name::kExpect:
       if constexpr (kKind == Kind::kRequest) {
-        if (equalsIgnoringCase(value, "100-continue")) {
+        if (base::equalsLowered(value, "100-continue")) {
           state.facts.expect_continue = true;
         } else {
           state.unknown_expectation = true;
@@ -140,7 +141,7 @@ void act(Name id, std::string_view name, std::string_view value, FieldState& sta
     case Name::kUpgrade:
       if (state.keeps_upgrade) out.addView(id, name, value);
       forEachElement(value, [&state](std::string_view protocol) {
-        if (state.upgrade.empty() && !equalsIgnoringCase(protocol, "h2c")) state.upgrade = protocol;
+        if (state.upgrade.empty() && !base::equalsLowered(protocol, "h2c")) state.upgrade = protocol;
       });
       return;
     default:  // keep-alive, proxy-connection, http2-settings: this connection's only
@@ -217,10 +218,10 @@ Fault finishFields(Protocol protocol, const CodecLimits& limits, FieldState& sta
 // "scheme://authority[/path][?query]"
 Fault parseAbsoluteForm(std::string_view target, RequestLine& out) {
   size_t skip = 0;
-  if (target.size() > 7 && equalsIgnoringCase(target.substr(0, 7), "http://")) {
+  if (target.size() > 7 && base::equalsLowered(target.substr(0, 7), "http://")) {
     out.scheme = "http";
     skip = 7;
-  } else if (target.size() > 8 && equalsIgnoringCase(target.substr(0, 8), "https://")) {
+  } else if (target.size() > 8 && base::equalsLowered(target.substr(0, 8), "https://")) {
     out.scheme = "https";
     skip = 8;
   } else {

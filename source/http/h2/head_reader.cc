@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "source/base/ascii.h"
 #include "source/http/chars.h"
 #include "source/http/rules.h"
 
@@ -141,9 +142,9 @@ void HeadReader::addRequestPseudo(std::string_view name, std::string_view value)
     if (!validAuthority(authority_)) malformed_ = true;
   } else if (name == ":scheme") {
     if (scheme_.data() != nullptr) malformed_ = true;
-    if (equalsIgnoringCase(value, "http")) {
+    if (base::equalsLowered(value, "http")) {
       scheme_ = "http";
-    } else if (equalsIgnoringCase(value, "https")) {
+    } else if (base::equalsLowered(value, "https")) {
       scheme_ = "https";
     } else {
       malformed_ = true;
@@ -184,14 +185,14 @@ void HeadReader::addKnown(Name id, std::string_view value) {
       if (!validAuthority(host_)) malformed_ = true;
       return;
     case Name::kTe:
-      if (!equalsIgnoringCase(value, "trailers")) {
+      if (!base::equalsLowered(value, "trailers")) {
         malformed_ = true;
       } else if (!list_->has(Name::kTe)) {
         list_->addView(id, "trailers");
       }
       return;
     case Name::kExpect:
-      (equalsIgnoringCase(value, "100-continue") ? expect_continue_ : unknown_expectation_) = true;
+      (base::equalsLowered(value, "100-continue") ? expect_continue_ : unknown_expectation_) = true;
       return;
     case Name::kCookie:
       // An empty one would leave space at the end of what they are joined to, which HTTP/1 takes off.

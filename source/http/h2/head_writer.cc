@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "source/base/ascii.h"
 #include "source/http/chars.h"
 #include "source/http/rules.h"
 
@@ -102,7 +103,7 @@ void HeadWriter::request(const RequestHeaders& headers) {
   }
   if (headers.has(Name::kTe)) {
     forEachElement(*headers.get(Name::kTe), [this, added = false](std::string_view element) mutable {
-      if (!added && equalsIgnoringCase(element, "trailers")) {
+      if (!added && base::equalsLowered(element, "trailers")) {
         add("te", "trailers");
         added = true;
       }

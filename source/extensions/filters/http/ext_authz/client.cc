@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "envoy/service/auth/v3/external_auth.pb.h"
+#include "source/base/host_port.h"
 #include "source/base/utf8.h"
 #include "source/filter/metadata_struct.h"
 
@@ -33,16 +34,14 @@ std::string utf8(std::string_view text) {
 // "1.2.3.4:80", "[::1]:80" or the path of a socket.
 void setAddress(std::string_view text, v3::AttributeContext::Peer& peer) {
   auto& address = *peer.mutable_address();
-  const size_t colon = text.rfind(':');
-  if (text.starts_with('/') || text.starts_with('@') || colon == std::string_view::npos) {
+  const base::HostPort parts = base::splitHostPort(text);
+  if (text.starts_with('/') || text.starts_with('@') || !parts.has_port) {
     address.mutable_pipe()->set_path(utf8(text));
     return;
   }
-  std::string_view host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   uint32_t port = 0;
-  std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
-  address.mutable_socket_address()->set_address(std::string(host));
+  std::from_chars(parts.port.data(), parts.port.data() + parts.port.size(), port);
+  address.mutable_socket_address()->set_address(std::string(parts.bareHost()));
   address.mutable_socket_address()->set_port_value(port);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "envoy/service/ext_proc/v3/external_processor.pb.h"
+#include "source/base/duration.h"
 #include "source/filter/metadata_struct.h"
 
 namespace sluice::extensions::filters::http::ext_proc {
@@ -169,8 +170,9 @@ std::optional<Answer> decodeAnswer(std::string_view message) {
   if (!proto.has_override_message_timeout()) return std::nullopt;
   const auto& time = proto.override_message_timeout();
   if (time.seconds() < 0 || time.nanos() < 0) return std::nullopt;
-  out.more_time = std::chrono::seconds(std::min<int64_t>(time.seconds(), 3600)) +
-                  std::chrono::milliseconds(time.nanos() / 1'000'000);
+  // Envoy ignores what is less than a millisecond.
+  out.more_time = std::chrono::floor<std::chrono::milliseconds>(
+      base::nanosecondsOf(std::min<int64_t>(time.seconds(), 3600), time.nanos()));
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "source/base/host_port.h"
 #include "source/base/utf8.h"
 #include "source/filter/context.h"
 #include "source/http/grpc.h"
@@ -22,9 +23,7 @@ namespace {
 // "1.2.3.4:80" -> "1.2.3.4"; empty for a socket path.
 std::string_view hostOf(std::string_view address) {
   if (address.empty() || address[0] == '/' || address[0] == '@') return {};
-  std::string_view host = address.substr(0, address.rfind(':'));
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return host;
+  return base::splitHostPort(address).bareHost();
 }
 
 // Protobuf has no strings but UTF-8: a service could not even read the question.

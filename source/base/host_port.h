@@ -1,0 +1,31 @@
+// A host with its port as text: "a:80", "1.2.3.4:80", "[::1]:80", or a host alone.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace sluice::base {
+
+// Views into the text that was split.
+struct HostPort {
+  std::string_view host;  // as it is spelled, brackets included
+  std::string_view port;  // not looked into; empty if there is none, or nothing behind the colon
+  bool has_port = false;  // there was a colon for it
+
+  // The host without the brackets that stand around an IPv6 address.
+  std::string_view bareHost() const {
+    return host.size() >= 2 && host.starts_with('[') && host.ends_with(']') ? host.substr(1, host.size() - 2) : host;
+  }
+};
+
+// An IPv6 address without brackets is a host: no part of it is a port.
+constexpr HostPort splitHostPort(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return {text, {}, false};
+  const size_t bracket = text.rfind(']');
+  const bool in_host = bracket != std::string_view::npos ? colon < bracket : text.find(':') != colon;
+  if (in_host) return {text, {}, false};
+  return {text.substr(0, colon), text.substr(colon + 1), true};
+}
+
+}  // namespace sluice::base
