@@ -11,9 +11,9 @@
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "source/config/any_type.h"
 #include "source/config/assignment_compiler.h"
+#include "source/config/cluster_kind_factory.h"
 #include "source/config/format/substitution_format.h"
 #include "source/config/holding.h"
-#include "source/config/cluster_kind_factory.h"
 #include "source/config/http2_options.h"
 #include "source/config/lb_policy_factory.h"
 #include "source/config/registry.h"
@@ -52,7 +52,7 @@ class ClusterCompiler {
         out_(std::make_shared<ClusterConfig>()) {}
 
   std::shared_ptr<const ClusterConfig> compile() {
-    const size_t errors_before = context_.errors().total();
+    const ErrorMark mark(context_);
     compileNames();
     compileKind();
     compileConnection();
@@ -61,7 +61,7 @@ class ClusterCompiler {
     compileHttp();
     compileTransportSocket();
     out_->content_hash = clusterContentHash(proto_);
-    return context_.errors().total() == errors_before ? holding_.tie(out_) : nullptr;
+    return !mark.hit() ? holding_.tie(out_) : nullptr;
   }
 
  private:
@@ -386,14 +386,14 @@ std::shared_ptr<const ClusterConfig> compileCluster(const Cluster& cluster, cons
 
 std::optional<Assignment> compileEdsAssignment(const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment,
                                                std::string_view service_name, const Context& context) {
-  const size_t errors_before = context.errors().total();
+  const ErrorMark mark(context);
   if (assignment.cluster_name() != service_name) {
     context.child("cluster_name")
         .error(absl::StrCat("'", assignment.cluster_name(), "' is not the name that was asked for, '",
                             absl::string_view(service_name.data(), service_name.size()), "'"));
   }
   Assignment out = compileAssignment(assignment, EndpointNames::kAddressesOnly, context);
-  if (context.errors().total() != errors_before) return std::nullopt;
+  if (mark.hit()) return std::nullopt;
   return out;
 }
 

@@ -92,7 +92,7 @@ std::optional<ResourceSource> sourceByKind(const ConfigSource& source, const Con
 }  // namespace
 
 std::optional<GrpcSource> compileApiConfigSource(const ApiConfigSource& source, const Context& context) {
-  const size_t before = context.errors().total();
+  const ErrorMark mark(context);
   checkApiType(source, context);
   if (source.transport_api_version() != ApiVersion::V3) {
     context.child("transport_api_version").error("must be V3, the only version that is spoken; write V3");
@@ -110,23 +110,23 @@ std::optional<GrpcSource> compileApiConfigSource(const ApiConfigSource& source, 
   grpc.node_on_first_message_only = source.set_node_on_first_message_only();
   if (grpc.cluster.empty()) at.child("envoy_grpc").child("cluster_name").error("names no cluster");
   addMetadata(service, at, grpc);
-  if (context.errors().total() != before) return std::nullopt;
+  if (mark.hit()) return std::nullopt;
   return grpc;
 }
 
 std::optional<ResourceSource> compileConfigSource(const ConfigSource& source, const Context& context) {
-  const size_t before = context.errors().total();
+  const ErrorMark mark(context);
   if (source.resource_api_version() == ApiVersion::V2) {
     context.child("resource_api_version").error("V2 is no longer spoken; write V3");
   }
   std::optional<ResourceSource> spec = sourceByKind(source, context);
   if (spec && source.has_initial_fetch_timeout()) {
-    const std::chrono::nanoseconds timeout = compileDuration(source.initial_fetch_timeout());
-    if (timeout < std::chrono::nanoseconds(0)) context.child("initial_fetch_timeout").error("must not be negative");
-    // Anything above 0 stays above 0, which would mean "for ever".
-    spec->initial_fetch_timeout = std::chrono::ceil<std::chrono::milliseconds>(timeout);
+    if (compileDuration(source.initial_fetch_timeout()).count() < 0) {
+      context.child("initial_fetch_timeout").error("must not be negative");
+    }
+    spec->initial_fetch_timeout = compileMilliseconds(source.initial_fetch_timeout());
   }
-  if (context.errors().total() != before) return std::nullopt;
+  if (mark.hit()) return std::nullopt;
   return spec;
 }
 

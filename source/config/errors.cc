@@ -24,6 +24,29 @@ void ErrorList::add(ConfigError error) {
   if (errors_.size() < kMaxKept) errors_.push_back(std::move(error));
 }
 
+void ErrorList::addUnread(ConfigError error) {
+  if (unread_.size() < kMaxKept) unread_.insert(error.path);
+  add(std::move(error));
+}
+
+bool ErrorList::isUnread(std::string_view path) const {
+  while (!unread_.empty() && !path.empty()) {
+    if (unread_.contains(path)) return true;
+    const size_t cut = path.find_last_of(".[");
+    path = path.substr(0, cut == std::string_view::npos ? 0 : cut);
+  }
+  return false;
+}
+
+bool ErrorList::hasUnreadPart(std::string_view path) const {
+  for (auto at = unread_.lower_bound(path); at != unread_.end() && at->starts_with(path); ++at) {
+    const std::string_view rest = std::string_view(*at).substr(path.size());
+    const bool is_part = path.empty() || rest.starts_with('.') || rest.starts_with('[');
+    if (is_part && !rest.empty() && rest.find_first_of(".[", 1) == std::string_view::npos) return true;
+  }
+  return false;
+}
+
 void ErrorList::warn(ConfigError warning) {
   if (warnings_.size() < kMaxKept) warnings_.push_back(std::move(warning));
 }

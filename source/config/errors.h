@@ -7,6 +7,8 @@
 // column. All of it belongs to the thread that loads; nothing here is locked.
 
 #include <cstddef>
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,6 +39,16 @@ class ErrorList {
   void add(ConfigError error);
   void warn(ConfigError warning);
 
+  // The same for the value at error.path, which could not be read: what holds there instead says nothing about it.
+  void addUnread(ConfigError error);
+  // Whether the value at `path`, or one that it stands in, could not be read.
+  bool isUnread(std::string_view path) const;
+  // Whether a value in the message or list at `path` could not be read, a direct member or item of it.
+  bool hasUnreadPart(std::string_view path) const;
+  // Counts an error that is not told because of that: the value is wrong all the same.
+  void addRepeated() { ++repeated_; }
+  size_t repeated() const { return repeated_; }
+
   bool empty() const { return total_ == 0; }
   // All errors, those that were not kept included.
   size_t total() const { return total_; }
@@ -52,6 +64,8 @@ class ErrorList {
   std::vector<ConfigError> errors_;
   std::vector<ConfigError> warnings_;
   size_t total_ = 0;
+  std::set<std::string, std::less<>> unread_;  // paths; at most kMaxKept
+  size_t repeated_ = 0;
 };
 
 struct Position {
@@ -108,6 +122,19 @@ class Context {
   ErrorList* errors_;
   const Positions* positions_;
   std::string path_;
+};
+
+// Tells whether errors were added since it was made.
+class ErrorMark {
+ public:
+  explicit ErrorMark(const ErrorList& errors) : errors_(errors), before_(errors.total()) {}
+  explicit ErrorMark(const Context& context) : ErrorMark(context.errors()) {}
+
+  bool hit() const { return errors_.total() != before_; }
+
+ private:
+  const ErrorList& errors_;
+  const size_t before_;
 };
 
 // The candidate nearest to `name` by edit distance, or empty if none is near enough to be what was meant.

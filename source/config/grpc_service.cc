@@ -9,7 +9,7 @@ namespace sluice::config {
 std::optional<filter::GrpcTarget> compileGrpcService(const envoy::config::core::v3::GrpcService& service,
                                                      const FactoryContext& context) {
   const Services& services = context.services;
-  const size_t before = context.at.errors().total();
+  const ErrorMark mark(context.at);
   const auto& envoy = service.envoy_grpc();
   const Context at = context.at.child("envoy_grpc");
   filter::GrpcTarget target{.cluster = envoy.cluster_name(), .authority = envoy.authority()};
@@ -36,7 +36,7 @@ std::optional<filter::GrpcTarget> compileGrpcService(const envoy::config::core::
       target.metadata.emplace_back(name, header.value());
     }
   }
-  if (context.at.errors().total() != before) return std::nullopt;
+  if (mark.hit()) return std::nullopt;
   return target;
 }
 

@@ -34,12 +34,9 @@ Http2Options compileHttp2Options(const envoy::config::core::v3::Http2ProtocolOpt
   set(s.max_inbound_window_updates_per_data_frame, proto.has_max_inbound_window_update_frames_per_data_frame_sent(),
       proto.max_inbound_window_update_frames_per_data_frame_sent());
   s.allow_connect = proto.allow_connect();
-  const auto millis = [](const google::protobuf::Duration& duration) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(compileDuration(duration));
-  };
   const auto& keepalive = proto.connection_keepalive();
-  out.keepalive_interval = millis(keepalive.interval());
-  out.keepalive_timeout = millis(keepalive.timeout());
+  out.keepalive_interval = compileMilliseconds(keepalive.interval());
+  out.keepalive_timeout = compileMilliseconds(keepalive.timeout());
   if (keepalive.has_interval_jitter()) {
     out.keepalive_jitter_percent =
         static_cast<uint32_t>(std::clamp(keepalive.interval_jitter().value(), 0.0, 100.0) + 0.5);

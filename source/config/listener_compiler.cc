@@ -152,8 +152,7 @@ void compileFilters(const Proto& listener, const FactoryContext& factory_context
   const Context& context = factory_context.at;
   compiled.filters = compileListenerFilters(listener, factory_context);
   if (listener.has_listener_filters_timeout()) {
-    compiled.filters_timeout =
-        std::chrono::duration_cast<std::chrono::milliseconds>(compileDuration(listener.listener_filters_timeout()));
+    compiled.filters_timeout = compileMilliseconds(listener.listener_filters_timeout());
     if (compiled.filters_timeout.count() < 0) {
       context.child("listener_filters_timeout").error("is negative; 0 is no limit");
     }
@@ -180,8 +179,7 @@ void compileChains(const Proto& listener, const FactoryContext& factory_context,
           compileTransport(chain.transport_socket(), TransportSide::kDownstream, of_chain.child("transport_socket"));
     }
     if (chain.has_transport_socket_connect_timeout()) {
-      out.transport_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(
-          compileDuration(chain.transport_socket_connect_timeout()));
+      out.transport_timeout = compileMilliseconds(chain.transport_socket_connect_timeout());
     }
   };
   auto index = std::make_shared<listener::ChainIndex>();

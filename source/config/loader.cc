@@ -8,6 +8,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/stubs/logging.h"
+#include "source/base/utf8.h"
 
 #include "source/config/document.h"
 #include "source/config/message_reader.h"
@@ -18,6 +20,30 @@ namespace {
 
 // Room for ordinary use of aliases; a small file that names billions of values ends here.
 constexpr size_t kSpareSteps = 200'000;
+
+// Files in UTF-16 or UTF-32, which YAML allows, say so.
+bool hasWideMark(std::string_view text) {
+  return text.starts_with("\xfe\xff") || text.starts_with("\xff\xfe") ||
+         text.starts_with(std::string_view("\0\0\xfe\xff", 4));
+}
+
+// Whether a text is UTF-8 without NUL bytes. Reports the first byte that is not.
+bool checkText(std::string_view text, const std::string& name, ErrorList& errors) {
+  int line = 1, column = 1;
+  for (size_t at = 0; at < text.size();) {
+    const size_t size = base::utf8Length(text.substr(at));
+    if (size == 0 || text[at] == '\0') {
+      errors.add({name, line, column, "", "",
+                  size == 0 ? "is not UTF-8; save the file as UTF-8, and write bytes that are no text in base64"
+                            : "holds a NUL byte, which no text may; remove it"});
+      return false;
+    }
+    ++column;
+    if (text[at] == '\n') ++line, column = 1;
+    at += size;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -48,6 +74,8 @@ bool Loader::loadFile(const std::string& path, google::protobuf::Message& messag
 bool Loader::loadText(std::string_view text, Format format, const std::string& name,
                       google::protobuf::Message& message) {
   if (format == Format::kBinary) return loadBinary(text, name, message);
+  const bool wide = format == Format::kYaml && hasWideMark(text);
+  if (!wide && !checkText(text, name, errors_)) return false;
   Document document;
   const bool parsed = format == Format::kJson ? document.parseJson(text, name, errors_)  //
                                               : document.parseYaml(text, name, errors_);
@@ -60,6 +88,7 @@ bool Loader::mergeYaml(std::string_view text, google::protobuf::Message& message
 }
 
 bool Loader::loadBinary(std::string_view bytes, const std::string& name, google::protobuf::Message& message) {
+  const google::protobuf::LogSilencer silencer;  // what it would say on stderr is said below
   if (!message.MergeFromString(std::string(bytes))) {
     errors_.add({name, 0, 0, "", "",
                  absl::StrCat("is not a binary ", message.GetDescriptor()->full_name(), "; check the file's suffix")});

@@ -21,9 +21,10 @@ void load(std::string_view text, sluice::config::Format format) {
   if (loaded != errors.empty()) std::abort();
 
   // What was refused may be half set; validation must bear it.
-  const size_t before = errors.total();
+  const sluice::config::ErrorMark mark(errors);
   const bool valid = sluice::config::validate(bootstrap, sluice::config::Context(errors, &positions));
-  if (valid != (errors.total() == before)) std::abort();
+  if (valid && mark.hit()) std::abort();
+  if (!valid && errors.empty()) std::abort();
   if (errors.status().ok() != errors.empty()) std::abort();
 }
 

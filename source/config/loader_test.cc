@@ -48,6 +48,23 @@ TEST_CASE("both name forms set the same field") {
   CHECK(snake.message.SerializeAsString() == camel.message.SerializeAsString());
 }
 
+TEST_CASE("a text that is not UTF-8 is refused where it stops being it, and so is a NUL byte") {
+  const Format format = GENERATE(Format::kYaml, Format::kJson);
+  CHECK(Loaded<Cluster>("{\n \"name\": \"\xc3\xa4\xff\"}", format).errors.toString() ==
+        "f.yaml:2:12: is not UTF-8; save the file as UTF-8, and write bytes that are no text in base64");
+  CHECK(Loaded<Cluster>("{\"name\": \"a\xed\xa0\x80\"}", format).errors.toString().find("f.yaml:1:12: is not UTF-8") ==
+        0);
+  CHECK(Loaded<Cluster>(std::string("{\"name\": \"a\0b\"}", 15), format).errors.toString() ==
+        "f.yaml:1:12: holds a NUL byte, which no text may; remove it");
+  CHECK(Loaded<Cluster>("{\"name\": \"\xc3\xa4\"}", format).message.name() == "\xc3\xa4");
+}
+
+TEST_CASE("a binary message with a string that is not UTF-8 is refused") {
+  const std::string bytes = "\x0a\x01\xff";  // name
+
+  CHECK(Loaded<Cluster>(bytes, Format::kBinary, "f.pb").errors.toString().find("is not a binary") != std::string::npos);
+}
+
 TEST_CASE("enum names are accepted in any case and as numbers") {
   CHECK(Loaded<Cluster>("type: STRICT_DNS").message.type() == Cluster::STRICT_DNS);
   CHECK(Loaded<Cluster>("type: strict_dns").message.type() == Cluster::STRICT_DNS);

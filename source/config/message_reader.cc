@@ -188,6 +188,10 @@ void MessageReader::error(const DocumentNode& at, std::string message, std::stri
   errors_.add({file_, at.line, at.column, path_, std::string(rule), std::move(message)});
 }
 
+void MessageReader::refuseValue(const DocumentNode& at, std::string message) {
+  errors_.addUnread({file_, at.line, at.column, path_, "", std::move(message)});
+}
+
 void MessageReader::record(const DocumentNode& at) {
   if (positions_ != nullptr && at.line > 0) positions_->record(path_, file_, at.line, at.column);
 }
@@ -224,8 +228,8 @@ bool MessageReader::readWellKnown(const DocumentNode& node, Message& message) {
 
 void MessageReader::readFields(const DocumentNode& node, Message& message, bool skip_type) {
   if (node.kind != Kind::kMapping) {
-    error(node,
-          absl::StrCat("expected a mapping of ", message.GetDescriptor()->name(), "'s fields, found ", shown(node)));
+    refuseValue(node, absl::StrCat("expected a mapping of ", message.GetDescriptor()->name(), "'s fields, found ",
+                                   shown(node)));
     return;
   }
   const Descriptor& type = *message.GetDescriptor();
@@ -345,12 +349,12 @@ void MessageReader::refuseScalar(const DocumentNode& node, const Field& field) {
   } else if (field.type() == Field::TYPE_STRING && node.plain && !node.text.empty()) {
     absl::StrAppend(&text, "; quote it: \"", node.text, "\"");
   }
-  error(node, std::move(text));
+  refuseValue(node, std::move(text));
 }
 
 void MessageReader::readMap(const DocumentNode& node, const Field& field, Message& message) {
   if (node.kind != Kind::kMapping) {
-    error(node, absl::StrCat("expected a mapping, found ", shown(node)));
+    refuseValue(node, absl::StrCat("expected a mapping, found ", shown(node)));
     return;
   }
   const Field& key_field = *field.message_type()->map_key();
@@ -386,14 +390,14 @@ const DocumentNode* MessageReader::entryOf(const DocumentNode& mapping, std::str
 
 void MessageReader::readAny(const DocumentNode& node, google::protobuf::Any& any) {
   if (node.kind != Kind::kMapping) {
-    error(node, absl::StrCat("expected a mapping with \"@type\", found ", shown(node)));
+    refuseValue(node, absl::StrCat("expected a mapping with \"@type\", found ", shown(node)));
     return;
   }
   any.Clear();
   if (node.entries.empty()) return;
   const DocumentNode* type_url = entryOf(node, "@type");
   if (type_url == nullptr || type_url->kind != Kind::kString) {
-    error(node, "has no \"@type\"; name the message, such as \"@type\": type.googleapis.com/envoy...");
+    refuseValue(node, "has no \"@type\"; name the message, such as \"@type\": type.googleapis.com/envoy...");
     return;
   }
   if (isTypedStruct(typeNameOf(type_url->text))) {
@@ -403,7 +407,7 @@ void MessageReader::readAny(const DocumentNode& node, google::protobuf::Any& any
   } else if (mayBeUnknown(typeNameOf(type_url->text))) {
     packUnknownType(node, *type_url, node, any);
   } else {
-    error(*type_url, unknownTypeMessage(type_url->text));
+    refuseValue(*type_url, unknownTypeMessage(type_url->text));
   }
 }
 
@@ -445,7 +449,7 @@ void MessageReader::readTypedStruct(const DocumentNode& node, google::protobuf::
   if (type_url == nullptr) type_url = entryOf(node, "typeUrl");
   const DocumentNode* value = entryOf(node, "value");
   if (type_url == nullptr || type_url->kind != Kind::kString) {
-    error(node, "a TypedStruct needs \"type_url\", the type that \"value\" describes");
+    refuseValue(node, "a TypedStruct needs \"type_url\", the type that \"value\" describes");
     return;
   }
   for (const DocumentNode::Entry& entry : node.entries) {
@@ -461,7 +465,7 @@ void MessageReader::readTypedStruct(const DocumentNode& node, google::protobuf::
     return packUnknownType(node, *type_url, value == nullptr ? nothing : *value, any);
   }
   if (message == nullptr) {
-    error(*type_url, unknownTypeMessage(type_url->text));
+    refuseValue(*type_url, unknownTypeMessage(type_url->text));
     return;
   }
   if (value != nullptr && value->kind != Kind::kNull) readMessage(*value, *message);
@@ -476,7 +480,7 @@ void MessageReader::readDuration(const DocumentNode& node, Message& message) {
   if (duration) {
     message.CopyFrom(*duration);
   } else {
-    error(node, absl::StrCat(shown(node), " is not a duration; ", durationAdvice(node.text)));
+    refuseValue(node, absl::StrCat(shown(node), " is not a duration; ", durationAdvice(node.text)));
   }
 }
 
@@ -487,7 +491,7 @@ void MessageReader::readTimestamp(const DocumentNode& node, Message& message) {
   if (time) {
     message.CopyFrom(*time);
   } else {
-    error(node, absl::StrCat(shown(node), " is not a time; write it as \"2026-01-31T12:00:00Z\""));
+    refuseValue(node, absl::StrCat(shown(node), " is not a time; write it as \"2026-01-31T12:00:00Z\""));
   }
 }
 

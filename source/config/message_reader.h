@@ -64,6 +64,8 @@ class MessageReader {
   bool enter(const DocumentNode& node);
   void leave() { --depth_; }
   void error(const DocumentNode& at, std::string message, std::string_view rule = {});
+  // The same about the whole value at path_, which stays as it was: nothing else is said of it later.
+  void refuseValue(const DocumentNode& at, std::string message);
   void record(const DocumentNode& at);
 
   const std::string& file_;

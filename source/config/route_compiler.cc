@@ -31,7 +31,7 @@ class RouteCompiler {
       : config_(config), context_(context), deps_(deps) {}
 
   std::shared_ptr<const route::Table> compile() {
-    const size_t errors_before = context_.errors().total();
+    const ErrorMark mark(context_);
     route::TableSpec spec;
     spec.name = config_.name();
     spec.most_specific_header_mutations_wins = config_.most_specific_header_mutations_wins();
@@ -49,7 +49,7 @@ class RouteCompiler {
       }
       spec.virtual_hosts.push_back(virtualHost(config_.virtual_hosts(i), at));
     }
-    if (context_.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     auto table = route::Table::build(std::move(spec));
     if (table.ok()) return *std::move(table);
     context_.error(std::string(table.status().message()));

@@ -131,7 +131,7 @@ bool checkSecret(const SecretVersion& version, SecretKind kind, const Context& c
 }
 
 bool checkContent(const SecretVersion& version, SecretKind kind, const Context& context) {
-  const size_t before = context.errors().total();
+  const ErrorMark mark(context);
   if (kind == SecretKind::kCertificate) {
     checkCertificate(version.secret, *version.files, context);
   } else if (kind == SecretKind::kValidation) {
@@ -139,7 +139,7 @@ bool checkContent(const SecretVersion& version, SecretKind kind, const Context& 
   } else {
     compileTicketKeys(version.secret.session_ticket_keys(), *version.files, context);
   }
-  return context.errors().total() == before;
+  return !mark.hit();
 }
 
 }  // namespace sluice::config

@@ -56,6 +56,18 @@ class RouteSlots {
   }
 };
 
+// For configurations that are only checked: any table has a place, and nobody asks for it.
+class AnyRoutes final : public RouteSlots {
+ public:
+  std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table>) override {
+    return std::make_shared<route::TableSlot>();
+  }
+  std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
+                                              InitTargets*, const Context&) override {
+    return std::make_shared<route::TableSlot>();
+  }
+};
+
 // What factories may use. All of it outlives what they make.
 struct Services {
   const Registry& registry;

@@ -123,7 +123,7 @@ std::optional<std::string> readDataSource(const DataSource& source, FileContents
 
 std::optional<tls::CertificateConfig> compileTlsCertificate(const v3::TlsCertificate& proto, const std::string& name,
                                                             FileContents& files, const Context& context) {
-  const size_t before = context.errors().total();
+  const ErrorMark mark(context);
   tls::CertificateConfig out;
   const auto read = [&](bool has, const DataSource& source, const char* field, std::string& place) {
     if (!has) return;
@@ -142,14 +142,14 @@ std::optional<tls::CertificateConfig> compileTlsCertificate(const v3::TlsCertifi
   }
   out.name = nameOfSource(proto.certificate_chain(), name);
   out.key_name = nameOfSource(proto.private_key(), name);
-  if (context.errors().total() != before) return std::nullopt;
+  if (mark.hit()) return std::nullopt;
   return out;
 }
 
 std::optional<tls::ValidationConfig> compileValidation(const v3::CertificateValidationContext& proto,
                                                        const std::string& name, FileContents& files,
                                                        const Context& context) {
-  const size_t before = context.errors().total();
+  const ErrorMark mark(context);
   tls::ValidationConfig out;
   if (proto.has_trusted_ca()) {
     if (proto.has_system_root_certs()) {
@@ -185,7 +185,7 @@ std::optional<tls::ValidationConfig> compileValidation(const v3::CertificateVali
   out.certificate_hashes.assign(proto.verify_certificate_hash().begin(), proto.verify_certificate_hash().end());
   out.spki_hashes.assign(proto.verify_certificate_spki().begin(), proto.verify_certificate_spki().end());
   compileSans(proto, context, out);
-  if (!out.san_matchers.empty() && out.trusted_ca_pem.empty() && context.errors().total() == before) {
+  if (!out.san_matchers.empty() && out.trusted_ca_pem.empty() && !mark.hit()) {
     context.error(
         "names are matched, but without trusted_ca anybody can make a certificate with such a name; give the "
         "authority");
@@ -197,14 +197,14 @@ std::optional<tls::ValidationConfig> compileValidation(const v3::CertificateVali
   out.accept_untrusted = proto.trust_chain_verification() == v3::CertificateValidationContext::ACCEPT_UNTRUSTED;
   if (proto.has_max_verify_depth()) out.max_verify_depth = proto.max_verify_depth().value();
   out.suppress_client_ca_list = proto.suppress_client_ca_list();
-  if (context.errors().total() != before) return std::nullopt;
+  if (mark.hit()) return std::nullopt;
   return out;
 }
 
 std::optional<std::vector<std::string>> compileTicketKeys(const v3::TlsSessionTicketKeys& proto, FileContents& files,
                                                           const Context& context) {
   constexpr size_t kKeySize = 80;
-  const size_t before = context.errors().total();
+  const ErrorMark mark(context);
   std::vector<std::string> keys;
   for (int i = 0; i < proto.keys_size(); ++i) {
     const Context at = context.child("keys", static_cast<size_t>(i));
@@ -215,7 +215,7 @@ std::optional<std::vector<std::string>> compileTicketKeys(const v3::TlsSessionTi
     }
     keys.push_back(*std::move(key));
   }
-  if (context.errors().total() != before) return std::nullopt;
+  if (mark.hit()) return std::nullopt;
   return keys;
 }
 

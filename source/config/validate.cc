@@ -135,7 +135,13 @@ class Validator {
 
  private:
   static void report(const MaybeViolation& violation, const Context& context) {
-    if (violation) context.error(violation->message, violation->rule);
+    if (violation) refuse(context, violation->message, violation->rule);
+  }
+
+  // Says nothing of a value that could not be read, which was told already.
+  static void refuse(const Context& context, std::string_view message, std::string_view rule) {
+    if (context.errors().isUnread(context.path())) return context.errors().addRepeated();
+    context.error(message, rule);
   }
 
   static void checkAny(const Any& any, const Context& context, int depth) {
@@ -162,10 +168,13 @@ class Validator {
     if (message.GetReflection()->HasOneof(message, &oneof) || refusedByName(message, context)) return;
     std::string names;
     for (int i = 0; i < oneof.field_count(); ++i) {
+      if (context.errors().isUnread(context.child(oneof.field(i)->name()).path())) {
+        return context.errors().addRepeated();
+      }
       absl::StrAppend(&names, i == 0 ? "" : i + 1 == oneof.field_count() ? " or " : ", ", oneof.field(i)->name());
     }
-    context.error(absl::StrCat("needs ", oneof.field_count() > 1 ? "one of " : "", names),
-                  absl::StrCat("oneof ", oneof.name(), " required"));
+    refuse(context, absl::StrCat("needs ", oneof.field_count() > 1 ? "one of " : "", names),
+           absl::StrCat("oneof ", oneof.name(), " required"));
   }
 
   static void checkField(const Message& message, const FieldDescriptor& field, const Context& context) {
@@ -194,7 +203,7 @@ class Validator {
     if (!set && field.has_presence()) {
       // A member of a oneof is required only in that, once chosen, it has a value.
       if (isRequired(rules) && field.containing_oneof() == nullptr) {
-        context.child(field.name()).error("is required and is not set", "required");
+        refuse(context.child(field.name()), "is required and is not set", "required");
       }
       return;
     }
@@ -215,7 +224,7 @@ class Validator {
       if (list.has_items()) report(checkValue(item, list.items()), context.child(field.name(), i));
       if (list.unique() && field.cpp_type() == FieldDescriptor::CPPTYPE_STRING &&
           !seen.insert(item.asString()).second) {
-        context.child(field.name(), i).error("is in the list already; remove one", "repeated.unique");
+        refuse(context.child(field.name(), i), "is in the list already; remove one", "repeated.unique");
       }
     }
   }
@@ -240,12 +249,13 @@ class Validator {
   static void checkSize(uint64_t size, uint64_t least, uint64_t most, std::string_view kind, std::string_view unit,
                         const Context& context) {
     if (size < least) {
-      context.error(absl::StrCat("needs at least ", least, least == 1 ? " entry" : " entries", ", has ", size),
-                    absl::StrCat(std::string(kind), ".min_", std::string(unit), ": ", least));
+      if (context.errors().hasUnreadPart(context.path())) return context.errors().addRepeated();
+      refuse(context, absl::StrCat("needs at least ", least, least == 1 ? " entry" : " entries", ", has ", size),
+             absl::StrCat(std::string(kind), ".min_", std::string(unit), ": ", least));
     }
     if (size > most) {
-      context.error(absl::StrCat("takes at most ", most, " entries, has ", size),
-                    absl::StrCat(std::string(kind), ".max_", std::string(unit), ": ", most));
+      refuse(context, absl::StrCat("takes at most ", most, " entries, has ", size),
+             absl::StrCat(std::string(kind), ".max_", std::string(unit), ": ", most));
     }
   }
 };
@@ -253,9 +263,10 @@ class Validator {
 }  // namespace
 
 bool validate(const Message& message, const Context& context) {
-  const size_t before = context.errors().total();
+  const ErrorMark mark(context);
+  const size_t repeated_before = context.errors().repeated();
   Validator().check(message, context, 0);
-  return context.errors().total() == before;
+  return !mark.hit() && context.errors().repeated() == repeated_before;
 }
 
 }  // namespace sluice::config

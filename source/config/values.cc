@@ -9,12 +9,12 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "source/base/duration.h"
 
 namespace sluice::config {
 namespace {
 
 using envoy::config::core::v3::DataSource;
-using envoy::type::v3::FractionalPercent;
 
 constexpr size_t kMaxFileBytes = size_t{16} << 20;
 
@@ -50,6 +50,16 @@ std::optional<net::Address> compileSocketAddress(const envoy::config::core::v3::
   return ip;
 }
 
+template <typename Range>
+std::optional<net::Cidr> compileRange(const Range& range, const Context& context) {
+  const auto cidr = net::Cidr::make(range.address_prefix(), range.prefix_len().value());
+  if (!cidr) {
+    context.error(absl::StrCat("\"", range.address_prefix(), "/", range.prefix_len().value(),
+                               "\" is no range of IP addresses; write address_prefix: 10.0.0.0, prefix_len: 8"));
+  }
+  return cidr;
+}
+
 }  // namespace
 
 std::optional<net::Address> compileAddress(const envoy::config::core::v3::Address& address, const Context& context,
@@ -67,24 +77,19 @@ std::optional<net::Address> compileAddress(const envoy::config::core::v3::Addres
 }
 
 std::optional<net::Cidr> compileCidr(const envoy::config::core::v3::CidrRange& range, const Context& context) {
-  const auto cidr = net::Cidr::make(range.address_prefix(), range.prefix_len().value());
-  if (!cidr) {
-    context.error(absl::StrCat("\"", range.address_prefix(), "/", range.prefix_len().value(),
-                               "\" is no range of IP addresses; write address_prefix: 10.0.0.0, prefix_len: 8"));
-  }
-  return cidr;
+  return compileRange(range, context);
+}
+
+std::optional<net::Cidr> compileCidr(const xds::core::v3::CidrRange& range, const Context& context) {
+  return compileRange(range, context);
 }
 
 std::chrono::nanoseconds compileDuration(const google::protobuf::Duration& duration) {
-  constexpr int64_t kMaxSeconds = std::numeric_limits<int64_t>::max() / 1'000'000'000 - 1;
-  const int64_t seconds = std::clamp<int64_t>(duration.seconds(), -kMaxSeconds, kMaxSeconds);
-  return std::chrono::seconds(seconds) + std::chrono::nanoseconds(duration.nanos());
+  return base::nanosecondsOf(duration.seconds(), duration.nanos());
 }
 
 std::chrono::milliseconds compileMilliseconds(const google::protobuf::Duration& duration) {
-  constexpr int64_t kMaxSeconds = int64_t{10} * 365 * 24 * 3600;
-  const int64_t seconds = std::clamp<int64_t>(duration.seconds(), 0, kMaxSeconds);
-  return std::chrono::milliseconds(seconds * 1000 + (std::max(duration.nanos(), 0) + 999'999) / 1'000'000);
+  return std::max(base::millisecondsOf(duration.seconds(), duration.nanos()), std::chrono::milliseconds(0));
 }
 
 std::optional<std::string> compileDataSource(const DataSource& source, const Context& context) {
@@ -106,7 +111,8 @@ std::optional<std::string> compileDataSource(const DataSource& source, const Con
   return std::nullopt;
 }
 
-uint32_t compilePartsPerMillion(const FractionalPercent& percent) {
+uint32_t compilePartsPerMillion(const envoy::type::v3::FractionalPercent& percent) {
+  using envoy::type::v3::FractionalPercent;
   uint64_t scale = 10'000;
   if (percent.denominator() == FractionalPercent::TEN_THOUSAND) scale = 100;
   if (percent.denominator() == FractionalPercent::MILLION) scale = 1;

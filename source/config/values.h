@@ -16,6 +16,7 @@
 #include "source/config/errors.h"
 #include "source/net/address.h"
 #include "source/net/cidr.h"
+#include "xds/core/v3/cidr.pb.h"
 
 namespace sluice::config {
 
@@ -26,10 +27,11 @@ std::optional<net::Address> compileAddress(const envoy::config::core::v3::Addres
 
 // A range without prefix_len is every address of its family, as the proto's default of 0 says.
 std::optional<net::Cidr> compileCidr(const envoy::config::core::v3::CidrRange& range, const Context& context);
+std::optional<net::Cidr> compileCidr(const xds::core::v3::CidrRange& range, const Context& context);
 
 // Saturates at what fits, some 292 years.
 std::chrono::nanoseconds compileDuration(const google::protobuf::Duration& duration);
-// At least 1 ms for anything above 0, and at most ten years, so that a deadline can always be computed.
+// Whole milliseconds, cut off, but not to 0 what is more than 0; from 0 to ten years. (source/base/duration.h)
 std::chrono::milliseconds compileMilliseconds(const google::protobuf::Duration& duration);
 
 // The content: inline, of a file or of an environment variable. Files are read now, at most 16 MiB.

@@ -26,18 +26,6 @@ using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
 using envoy::extensions::transport_sockets::tls::v3::Secret;
 
-// Whether the names are served is not one resource's business.
-class AnyRoutes final : public config::RouteSlots {
- public:
-  std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table>) override {
-    return std::make_shared<route::TableSlot>();
-  }
-  std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
-                                              config::InitTargets*, const config::Context&) override {
-    return std::make_shared<route::TableSlot>();
-  }
-};
-
 // Files are of the proxies' machines: only what stands in place can be looked into.
 void validateSecret(const Secret& secret, const config::Context& context) {
   const std::optional<config::SecretKind> kind = config::kindOf(secret);
@@ -60,7 +48,7 @@ void ProxyValidator::validate(const google::protobuf::Message& resource, const c
   observability::StatsRegistry stats;
   route::ClusterNames cluster_names;
   route::FilterSlots filter_slots;
-  AnyRoutes routes;
+  config::AnyRoutes routes;  // whether the names are served is not one resource's business
   config::Services services{.registry = registry_,
                             .stats = stats,
                             .log_files = nullptr,

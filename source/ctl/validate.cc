@@ -45,7 +45,7 @@ void validateBootstrap(const std::string& path, const config::Registry& registry
   observability::StatsRegistry stats;
   route::ClusterNames cluster_names;
   route::FilterSlots filter_slots;
-  server::NoRouteSlots route_slots;
+  config::AnyRoutes route_slots;
   config::Services services{.registry = registry,
                             .stats = stats,
                             .log_files = nullptr,

@@ -67,7 +67,7 @@ bool loadBootstrap(const Options& options, BootstrapProto& bootstrap, config::Er
 
 bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, config::Services& services,
                       CompiledBootstrap& out, const ServingParts* serving) {
-  const size_t errors_before = context.errors().total();
+  const config::ErrorMark mark(context);
   const Context statics = context.child("static_resources");
   BootstrapSecrets checked(bootstrap);
   if (serving == nullptr) services.secrets = &checked;
@@ -114,7 +114,7 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
   }
   if (services.secrets == &checked) services.secrets = nullptr;
   services.cluster_exists = nullptr;
-  return context.errors().total() == errors_before;
+  return !mark.hit();
 }
 
 }  // namespace sluice::server

@@ -57,16 +57,4 @@ struct ServingParts {
 bool compileBootstrap(const BootstrapProto& bootstrap, const config::Context& context, config::Services& services,
                       CompiledBootstrap& out, const ServingParts* serving = nullptr);
 
-// Route slots that lead nowhere: for validating.
-class NoRouteSlots : public config::RouteSlots {
- public:
-  std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table>) override {
-    return std::make_shared<route::TableSlot>();
-  }
-  std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
-                                              config::InitTargets*, const config::Context&) override {
-    return std::make_shared<route::TableSlot>();
-  }
-};
-
 }  // namespace sluice::server

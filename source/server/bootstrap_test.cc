@@ -30,7 +30,7 @@ struct Loaded {
   observability::StatsRegistry stats;
   route::ClusterNames names;
   route::FilterSlots slots;
-  NoRouteSlots routes;
+  config::AnyRoutes routes;
   config::Services services{registry, stats, nullptr, names, slots, routes, config::Defaults::kEdge, {}};
   CompiledBootstrap compiled;
   bool ok = false;

@@ -82,7 +82,7 @@ struct World {
   config::Registry registry;
   route::ClusterNames names;
   route::FilterSlots slots;
-  NoRouteSlots routes;
+  config::AnyRoutes routes;
   config::Services services{registry, stats, nullptr, names, slots, routes, config::Defaults::kEdge, {}};
   config::ErrorList errors;
   std::string said;

@@ -425,7 +425,7 @@ int validate(const Options& options) {
   observability::StatsRegistry stats;
   route::ClusterNames cluster_names;
   route::FilterSlots filter_slots;
-  NoRouteSlots route_slots;
+  config::AnyRoutes route_slots;
   config::Services services{registry, stats, nullptr, cluster_names, filter_slots, route_slots, options.defaults, {}};
   CompiledBootstrap compiled;
   if (loadBootstrap(options, bootstrap, errors, positions)) {

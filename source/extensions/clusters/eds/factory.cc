@@ -24,8 +24,7 @@ class Factory : public config::ClusterTypeFactory {
     out.source = eds.eds_config().SerializeAsString();
     out.service_name = eds.service_name().empty() ? cluster.name() : eds.service_name();
     if (eds.eds_config().has_initial_fetch_timeout()) {
-      const std::chrono::nanoseconds timeout = config::compileDuration(eds.eds_config().initial_fetch_timeout());
-      out.initial_fetch_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(timeout);
+      out.initial_fetch_timeout = config::compileMilliseconds(eds.eds_config().initial_fetch_timeout());
     }
     return std::make_shared<Kind>(std::move(out));
   }

@@ -26,7 +26,7 @@ class Factory : public config::TransportSocketConfigFactory {
   std::shared_ptr<const net::TransportFactory> compileUpstream(const google::protobuf::Message& message,
                                                                config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
-    const size_t errors_before = context.at.errors().total();
+    const config::ErrorMark mark(context.at);
     const bool v2 = proto.config().version() == ProxyProtocolConfig::V2;
     std::string tlvs;
     const config::Context at = context.at.child("config");
@@ -42,7 +42,7 @@ class Factory : public config::TransportSocketConfigFactory {
     if (!v2 && !tlvs.empty()) at.child("added_tlvs").error("only version V2 of the header has TLVs; set `version: V2`");
     std::shared_ptr<const net::TransportFactory> inner = config::compileTransport(
         proto.transport_socket(), config::TransportSide::kUpstream, context.child("transport_socket"));
-    if (context.at.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     return std::make_shared<HeaderTransportFactory>(v2 ? Version::kV2 : Version::kV1, std::move(tlvs),
                                                     std::move(inner));
   }

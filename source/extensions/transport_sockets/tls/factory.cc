@@ -123,14 +123,14 @@ class User : public config::SecretUser {
                                                             const config::FactoryContext& factory_context) {
     config::Services& services = factory_context.services;
     const Context& context = factory_context.at;
-    const size_t before = context.errors().total();
+    const config::ErrorMark mark(context);
     auto user = std::make_shared<User>(proto, absl::StrCat(std::string(group), " ", factory_context.owner),
                                        services.stats.scope(group, factory_context.owner));
     compileOwn(proto, context, user->base_);
     config::compileTlsParameters(proto.common_tls_context(), context.child("common_tls_context"), user->base_.common);
     if (services.secrets != nullptr) setTicketRing(*services.secrets, user->base_);
     user->findSlots(context, services);
-    if (context.errors().total() != before) return nullptr;
+    if (mark.hit()) return nullptr;
     std::function<void()> ended = services.secrets == nullptr ? std::function<void()>() : services.secrets->userEnded();
     std::shared_ptr<Factory> factory(new Factory(user->missing()), [ended = std::move(ended)](Factory* gone) {
       delete gone;

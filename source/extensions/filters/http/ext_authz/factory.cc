@@ -138,9 +138,9 @@ class Factory : public config::HttpFilterConfigFactory {
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
                                                            config::FactoryContext context) const override {
-    const size_t errors_before = context.at.errors().total();
+    const config::ErrorMark mark(context.at);
     Settings settings = Compiler(static_cast<const v3::ExtAuthz&>(message), context).compile();
-    if (context.at.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 

@@ -103,16 +103,16 @@ class Factory : public config::HttpFilterConfigFactory {
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
                                                            config::FactoryContext context) const override {
-    const size_t errors_before = context.at.errors().total();
+    const config::ErrorMark mark(context.at);
     Settings settings = compileSettings(static_cast<const v3::ExternalProcessor&>(message), context);
-    if (context.at.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 
   std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
                                                              config::FactoryContext context) const override {
     const auto& proto = static_cast<const v3::ExtProcPerRoute&>(message);
-    const size_t errors_before = context.at.errors().total();
+    const config::ErrorMark mark(context.at);
     auto settings = std::make_shared<RouteSettings>(proto.disabled());
     const auto& overrides = proto.overrides();
     const config::FactoryContext nested = context.child("overrides");
@@ -123,7 +123,7 @@ class Factory : public config::HttpFilterConfigFactory {
       settings->target = config::compileGrpcService(overrides.grpc_service(), nested.child("grpc_service"));
     }
     if (overrides.has_failure_mode_allow()) settings->failure_mode_allow = overrides.failure_mode_allow().value();
-    if (context.at.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     return settings;
   }
 };

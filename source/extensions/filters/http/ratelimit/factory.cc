@@ -69,16 +69,16 @@ class Factory : public config::HttpFilterConfigFactory {
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
                                                            config::FactoryContext context) const override {
-    const size_t errors_before = context.at.errors().total();
+    const config::ErrorMark mark(context.at);
     Settings settings = compileSettings(static_cast<const v3::RateLimit&>(message), context);
-    if (context.at.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 
   std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
                                                              config::FactoryContext context) const override {
     const auto& proto = static_cast<const v3::RateLimitPerRoute&>(message);
-    const size_t errors_before = context.at.errors().total();
+    const config::ErrorMark mark(context.at);
     using HostLimits = RouteSettings::HostLimits;
     auto settings = std::make_shared<RouteSettings>();
     if (proto.vh_rate_limits() == v3::RateLimitPerRoute::INCLUDE) settings->host_limits = HostLimits::kInclude;
@@ -86,7 +86,7 @@ class Factory : public config::HttpFilterConfigFactory {
     config::Regexes regexes;
     settings->limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context.at, regexes);
     settings->domain = proto.domain();
-    if (context.at.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     return settings;
   }
 };

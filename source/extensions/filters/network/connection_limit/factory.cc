@@ -29,8 +29,7 @@ class Factory : public config::ConnectionFilterConfigFactory {
     }
     const std::string base = absl::StrCat("connection_limit.", proto.stat_prefix(), ".");
     return std::make_shared<ConnectionLimit>(
-        proto.max_connections().value(),
-        std::chrono::duration_cast<std::chrono::milliseconds>(config::compileDuration(proto.delay())),
+        proto.max_connections().value(), config::compileMilliseconds(proto.delay()),
         Stats{context.stats->counter(base + "limited_connections"), context.stats->gauge(base + "active_connections")},
         context.shared<Active>(base));
   }

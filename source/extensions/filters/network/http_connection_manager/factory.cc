@@ -44,10 +44,6 @@ class HttpConnectionManager : public filter::TerminalNetworkFilter {
   std::shared_ptr<const session::HttpSettings> settings_;
 };
 
-milliseconds millisOf(const google::protobuf::Duration& duration) {
-  return std::chrono::duration_cast<milliseconds>(config::compileDuration(duration));
-}
-
 class Compiler {
  public:
   Compiler(const Proto& proto, config::FactoryContext context)
@@ -59,7 +55,7 @@ class Compiler {
         init_(context.init) {}
 
   std::shared_ptr<const filter::TerminalNetworkFilter> compile() {
-    const size_t errors_before = context_.errors().total();
+    const config::ErrorMark mark(context_);
     settings_->stat_prefix = proto_.stat_prefix();
     settings_->stats = session::makeHttpStats(holding_.stats(), proto_.stat_prefix());
     compileOptions();
@@ -68,7 +64,7 @@ class Compiler {
     compileFilters();
     settings_->access_logs = config::compileAccessLogs(proto_.access_log(), of(context_));
     compileRoutes();
-    if (context_.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     return std::make_shared<HttpConnectionManager>(holding_.tie(settings_));
   }
 
@@ -197,7 +193,7 @@ class Compiler {
   void compileTimeouts() {
     session::HttpSettings& s = *settings_;
     auto set = [](milliseconds& place, bool has, const google::protobuf::Duration& value) {
-      if (has) place = millisOf(value);
+      if (has) place = config::compileMilliseconds(value);
     };
     if (edge()) s.request_headers_timeout = milliseconds(60'000);
     // Who says how long a request or a silence may last is not given a third limit.

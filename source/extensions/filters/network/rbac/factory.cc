@@ -18,7 +18,7 @@ class Factory : public config::ConnectionFilterConfigFactory {
   std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
                                                               config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
-    const size_t errors_before = context.at.errors().total();
+    const config::ErrorMark mark(context.at);
     Settings settings;
     if (proto.has_rules()) settings.rules = config::compileRbac(proto.rules(), context.at.child("rules"));
     if (proto.has_shadow_rules()) {
@@ -27,13 +27,13 @@ class Factory : public config::ConnectionFilterConfigFactory {
     if (proto.enforcement_type() == Proto::CONTINUOUS) {
       context.at.child("enforcement_type").warn("nothing that rules ask for changes later: they are asked once");
     }
-    settings.delay = std::chrono::duration_cast<std::chrono::milliseconds>(config::compileDuration(proto.delay_deny()));
+    settings.delay = config::compileMilliseconds(proto.delay_deny());
     const std::string base = absl::StrCat(proto.stat_prefix(), ".rbac.");
     const std::string shadow = absl::StrCat(base, proto.shadow_rules_stat_prefix());
     settings.stats = {context.stats->counter(base + "allowed"), context.stats->counter(base + "denied"),
                       context.stats->counter(shadow + "shadow_allowed"),
                       context.stats->counter(shadow + "shadow_denied")};
-    if (context.at.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     return std::make_shared<Rbac>(std::move(settings));
   }
 };

@@ -30,10 +30,6 @@ class TcpProxy : public filter::TerminalNetworkFilter {
   const std::shared_ptr<const Settings> settings_;
 };
 
-milliseconds millisOf(const google::protobuf::Duration& duration) {
-  return std::chrono::duration_cast<milliseconds>(config::compileDuration(duration));
-}
-
 Stats makeStats(const std::string& prefix, observability::Scope& scope) {
   const std::string base = absl::StrCat("tcp.", prefix, ".");
   return {scope.counter(base + "downstream_cx_total"),
@@ -68,7 +64,8 @@ void compileTargets(const Proto& proto, const Context& context, config::Services
 void compileAccessLogs(const Proto& proto, const config::FactoryContext& context, Settings& settings) {
   settings.access_logs = config::compileAccessLogs(proto.access_log(), context);
   const auto& options = proto.access_log_options();
-  if (options.has_access_log_flush_interval()) settings.log_interval = millisOf(options.access_log_flush_interval());
+  if (options.has_access_log_flush_interval())
+    settings.log_interval = config::compileMilliseconds(options.access_log_flush_interval());
   settings.log_on_start = options.flush_access_log_on_start();
   settings.log_on_connected = options.flush_access_log_on_connected();
 }
@@ -115,21 +112,21 @@ class Factory : public config::NetworkFilterConfigFactory {
                                                                config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
     const Context& at = context.at;
-    const size_t errors_before = at.errors().total();
+    const config::ErrorMark mark(at);
     config::Holding holding(context);
     auto settings = std::make_shared<Settings>();
     settings->stats = makeStats(proto.stat_prefix(), holding.stats());
     compileTargets(proto, at, context.services, *settings);
-    if (proto.has_idle_timeout()) settings->idle_timeout = millisOf(proto.idle_timeout());
+    if (proto.has_idle_timeout()) settings->idle_timeout = config::compileMilliseconds(proto.idle_timeout());
     if (proto.has_max_downstream_connection_duration()) {
-      settings->max_duration = millisOf(proto.max_downstream_connection_duration());
+      settings->max_duration = config::compileMilliseconds(proto.max_downstream_connection_duration());
     }
     if (proto.has_max_connect_attempts()) settings->max_connect_attempts = proto.max_connect_attempts().value();
     if (proto.has_tunneling_config()) {
       settings->tunnel = compileTunnel(proto.tunneling_config(), at.child("tunneling_config"));
     }
     compileAccessLogs(proto, holding.context(at, context.owner), *settings);
-    if (at.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     return std::make_shared<TcpProxy>(holding.tie(std::move(settings)));
   }
 };

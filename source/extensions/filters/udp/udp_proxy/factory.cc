@@ -66,7 +66,7 @@ class Factory : public config::UdpFilterConfigFactory {
     settings->stats = makeStats(proto.stat_prefix(), holding.stats());
     compileCluster(proto, at, context.services, *settings);
     if (proto.has_idle_timeout()) {
-      settings->idle_timeout = std::chrono::duration_cast<milliseconds>(config::compileDuration(proto.idle_timeout()));
+      settings->idle_timeout = config::compileMilliseconds(proto.idle_timeout());
       if (settings->idle_timeout.count() < 1) {
         at.child("idle_timeout").error("must be at least 1ms: nothing else tells that a client is gone");
       }
