@@ -19,7 +19,7 @@ filter::Comparison compileComparison(const v3::ComparisonFilter& proto, const Co
   using Op = filter::Comparison::Op;
   constexpr Op kOps[] = {Op::kEqual, Op::kAtLeast, Op::kAtMost, Op::kNotEqual};
   if (!proto.value().runtime_key().empty()) {
-    context.child("value").child("runtime_key").warn("there is no runtime to look it up in; default_value counts");
+    context.child("value").child("runtime_key").warn("is not looked up for access logs; default_value counts");
   }
   return {v3::ComparisonFilter::Op_IsValid(proto.op()) ? kOps[proto.op()] : Op::kEqual, proto.value().default_value()};
 }

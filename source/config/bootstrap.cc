@@ -114,7 +114,7 @@ void compileSources(const Bootstrap& bootstrap, const Context& context, DynamicS
 }  // namespace
 
 bool checkSource(const ResourceSource& source, const Bootstrap& bootstrap, const Context& context) {
-  const size_t before = context.errors().total();
+  const ErrorMark mark(context);
   if (source.kind == ResourceSource::Kind::kAds && !bootstrap.dynamic_resources().has_ads_config()) {
     context.child("ads").error("needs dynamic_resources.ads_config in the bootstrap, which describes the stream");
   }
@@ -129,11 +129,11 @@ bool checkSource(const ResourceSource& source, const Bootstrap& bootstrap, const
         context.child("api_config_source").child("grpc_services", 0).child("envoy_grpc").child("cluster_name"));
     if (!hasNode(bootstrap)) context.error("needs node.id and node.cluster in the bootstrap");
   }
-  return context.errors().total() == before;
+  return !mark.hit();
 }
 
 std::optional<BootstrapSettings> compileBootstrap(const Bootstrap& bootstrap, const Context& context) {
-  const size_t before = context.errors().total();
+  const ErrorMark mark(context);
   BootstrapSettings settings;
   const Context resources = context.child("static_resources");
   checkUniqueNames(bootstrap.static_resources().listeners(), "listener", resources);
@@ -141,8 +141,10 @@ std::optional<BootstrapSettings> compileBootstrap(const Bootstrap& bootstrap, co
   checkUniqueAddresses(bootstrap, context);
   if (bootstrap.has_admin()) compileAdmin(bootstrap.admin(), context.child("admin"), settings);
   compileSources(bootstrap, context, settings.sources);
-  settings.connection_limits = compileConnectionLimits(bootstrap, context);
-  if (context.errors().total() != before) return std::nullopt;
+  const CompiledRuntime runtime = compileRuntime(bootstrap.layered_runtime(), context.child("layered_runtime"));
+  settings.runtime = runtime.snapshot;
+  settings.connection_limits = compileConnectionLimits(bootstrap, runtime, context);
+  if (mark.hit()) return std::nullopt;
   return settings;
 }
 

@@ -5,6 +5,7 @@
 // clusters that they need.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
@@ -25,6 +26,7 @@ struct BootstrapSettings {
   std::optional<net::Address> admin_address;  // none: no admin server
   DynamicSources sources;
   ConnectionLimitSettings connection_limits;
+  std::shared_ptr<const runtime::Snapshot> runtime;
 };
 
 // Everything wrong goes to `context`, which stands at the bootstrap; nothing is returned if anything was.

@@ -97,6 +97,63 @@ TEST_CASE("runtime keys and resource monitors that are not there are refused") {
   CHECK(other.errors.toString().find("is no resource monitor of this proxy") != std::string::npos);
 }
 
+TEST_CASE("runtime keys that the configuration names itself hold flags, percentages and fractions") {
+  const Compiled compiled(R"(
+layered_runtime:
+  layers:
+  - name: one
+    static_layer:
+      a: {flag: true, share: {numerator: 5, denominator: MILLION}}
+      a.text: "false"
+      a.percent: 7
+      a.replaced: 1
+  - name: two
+    static_layer: {a.replaced: 2, a.half: {numerator: 50}, a.third: {numerator: 3, denominator: 1}}
+)");
+  REQUIRE(compiled.errors.toString() == "");
+  const runtime::Snapshot& runtime = *compiled.settings->runtime;
+
+  CHECK(runtime.flag("a.flag", false) == true);
+  CHECK(runtime.flag("a.text", true) == false);
+  CHECK(runtime.fraction("a.share", {}) == runtime::Fraction{5, 1'000'000});
+  CHECK(runtime.fraction("a.half", {}) == runtime::Fraction{50, 100});
+  CHECK(runtime.fraction("a.third", {}) == runtime::Fraction{3, 10'000});
+  CHECK(runtime.fraction("a.percent", {}) == runtime::Fraction{7, 100});
+  CHECK(runtime.fraction("a.replaced", {}) == runtime::Fraction{2, 100});
+}
+
+TEST_CASE("a runtime value that is none is told at its place") {
+  const auto wrong = [](const std::string& value) {
+    return Compiled("layered_runtime: {layers: [{name: a, static_layer: {b: " + value + "}}]}").errors.toString();
+  };
+
+  CHECK_THAT(wrong("[1]"), Catch::Contains("layers[0].static_layer.b: is no value; write true or false"));
+  CHECK_THAT(wrong("{numerator: -1}"), Catch::Contains("static_layer.b.numerator: is no part of a percentage"));
+  CHECK_THAT(wrong("{numerator: 1, denominator: TEN}"), Catch::Contains("b.denominator: is no part of a percentage"));
+  for (const char* denominator : {"7", "-1", "0.5", "1e300"}) {
+    CHECK_THAT(wrong(std::string("{numerator: 1, denominator: ") + denominator + "}"),
+               Catch::Contains("b.denominator: is no part of a percentage"));
+  }
+}
+
+TEST_CASE("a fraction or flag is what its runtime key says, and its default without one") {
+  const runtime::Snapshot snapshot({{"share", runtime::Value::ofNumber(7.0)}, {"flag", runtime::Value::ofFlag(true)}});
+  envoy::config::core::v3::RuntimeFractionalPercent percent;
+  percent.mutable_default_value()->set_numerator(5);
+  percent.mutable_default_value()->set_denominator(envoy::type::v3::FractionalPercent::TEN_THOUSAND);
+  envoy::config::core::v3::RuntimeFeatureFlag flag;
+  CHECK(compileFraction(percent, &snapshot) == runtime::Fraction{5, 10'000});
+  CHECK(compileFlag(flag, &snapshot) == false);
+
+  percent.set_runtime_key("share");
+  flag.set_runtime_key("flag");
+
+  CHECK(compileFraction(percent, &snapshot) == runtime::Fraction{7, 100});
+  CHECK(compileFraction(percent, nullptr) == runtime::Fraction{5, 10'000});
+  CHECK(compileFlag(flag, &snapshot) == true);
+  CHECK(compileFlag(flag, nullptr) == false);
+}
+
 TEST_CASE("a name that two clusters have is refused at the second") {
   const Compiled compiled("static_resources:\n  clusters:\n  - name: a\n  - name: a\n");
 

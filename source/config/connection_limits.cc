@@ -14,64 +14,46 @@ namespace {
 
 using envoy::config::bootstrap::v3::Bootstrap;
 using envoy::extensions::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig;
-using google::protobuf::Struct;
-using google::protobuf::Value;
 
 constexpr absl::string_view kListenerPrefix = "envoy.resource_limits.listener.";
 constexpr absl::string_view kListenerSuffix = ".connection_limit";
 constexpr absl::string_view kProcess = "overload.global_downstream_max_connections";
 
-// Keys may be written as one with dots, or nested, or both.
-class RuntimeReader {
- public:
-  explicit RuntimeReader(ConnectionLimitSettings& out) : out_(out) {}
+// Beginnings of keys that mean something to Envoy without being named elsewhere.
+constexpr std::string_view kReserved[] = {"envoy.",        "overload.",          "upstream.", "circuit_breakers.",
+                                          "health_check.", "outlier_detection.", "tracing.",  "re2.",
+                                          "conn_manager."};
 
-  void read(const Struct& layer, const std::string& prefix, const Context& context, int depth = 0) {
-    if (depth > 32) return context.error("is nested more than 32 levels deep");
-    for (const auto& [name, value] : layer.fields()) {
-      const std::string key = absl::StrCat(prefix, name);
-      const Context at = context.child(name);
-      if (value.has_struct_value()) {
-        read(value.struct_value(), key + ".", at, depth + 1);
-      } else {
-        take(key, value, at);
-      }
-    }
+uint32_t limitOf(const runtime::Value& value, const Context& context) {
+  if (!value.number || *value.number < 0 || *value.number != std::floor(*value.number)) {
+    context.error("has to be a whole number of connections");
+    return 0;
   }
+  return static_cast<uint32_t>(std::min<double>(*value.number, UINT32_MAX));
+}
 
- private:
-  void take(absl::string_view key, const Value& value, const Context& context) {
+void readRuntime(const CompiledRuntime& runtime, ConnectionLimitSettings& out) {
+  for (const auto& [name, value] : runtime.snapshot->values()) {
+    absl::string_view key = name;
+    const Context& at = runtime.places.find(name)->second;
     if (key == kProcess) {
-      out_.process = limitOf(value, context);
+      out.process = limitOf(value, at);
     } else if (absl::ConsumePrefix(&key, kListenerPrefix) && absl::ConsumeSuffix(&key, kListenerSuffix)) {
-      out_.by_listener[std::string(key)] = limitOf(value, context);
-    } else {
-      context.error(absl::StrCat("no runtime key of this proxy; there are ", kListenerPrefix, "NAME", kListenerSuffix,
-                                 " and ", kProcess));
+      out.by_listener[std::string(key)] = limitOf(value, at);
+    } else if (std::any_of(std::begin(kReserved), std::end(kReserved),
+                           [&name = name](std::string_view reserved) { return name.starts_with(reserved); })) {
+      at.error(absl::StrCat("no runtime key of this proxy; there are ", kListenerPrefix, "NAME", kListenerSuffix, ", ",
+                            kProcess, " and those that other parts of the configuration name as their runtime_key"));
     }
   }
-
-  static uint32_t limitOf(const Value& value, const Context& context) {
-    const double number = value.number_value();
-    if (!value.has_number_value() || number < 0 || number != std::floor(number)) {
-      context.error("has to be a whole number of connections");
-      return 0;
-    }
-    return static_cast<uint32_t>(std::min<double>(number, UINT32_MAX));
-  }
-
-  ConnectionLimitSettings& out_;
-};
+}
 
 }  // namespace
 
-ConnectionLimitSettings compileConnectionLimits(const Bootstrap& bootstrap, const Context& context) {
+ConnectionLimitSettings compileConnectionLimits(const Bootstrap& bootstrap, const CompiledRuntime& runtime,
+                                                const Context& context) {
   ConnectionLimitSettings out;
-  const Context layers = context.child("layered_runtime");
-  for (int i = 0; i < bootstrap.layered_runtime().layers_size(); ++i) {
-    RuntimeReader(out).read(bootstrap.layered_runtime().layers(i).static_layer(), "",
-                            layers.child("layers", i).child("static_layer"));
-  }
+  readRuntime(runtime, out);
   const auto& monitors = bootstrap.overload_manager().resource_monitors();
   bool seen = false;
   for (int i = 0; i < monitors.size(); ++i) {

@@ -8,6 +8,7 @@
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "source/config/errors.h"
+#include "source/config/runtime_compiler.h"
 
 namespace sluice::config {
 
@@ -17,8 +18,8 @@ struct ConnectionLimitSettings {
   std::map<std::string, uint32_t> by_listener;
 };
 
-// `context` stands at the bootstrap.
+// `context` stands at the bootstrap, whose runtime is compiled already.
 ConnectionLimitSettings compileConnectionLimits(const envoy::config::bootstrap::v3::Bootstrap& bootstrap,
-                                                const Context& context);
+                                                const CompiledRuntime& runtime, const Context& context);
 
 }  // namespace sluice::config

@@ -23,6 +23,7 @@
 #include "source/route/filter_slots.h"
 #include "source/route/table.h"
 #include "source/route/table_slot.h"
+#include "source/runtime/snapshot.h"
 #include "source/worker/local.h"
 #include "source/worker/main_services.h"
 
@@ -89,6 +90,8 @@ struct Services {
   worker::MainServices* main = nullptr;
   // Objects that outlive a generation of the configuration: FactoryContext::shared().
   base::SharedObjects objects = {};
+  // What the keys of the bootstrap's runtime layers say; null where they are not known.
+  std::shared_ptr<const runtime::Snapshot> runtime = nullptr;
 };
 
 // What a factory gets beside the message, by value: it may keep a copy for as long as its services live.

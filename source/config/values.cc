@@ -111,12 +111,4 @@ std::optional<std::string> compileDataSource(const DataSource& source, const Con
   return std::nullopt;
 }
 
-uint32_t compilePartsPerMillion(const envoy::type::v3::FractionalPercent& percent) {
-  using envoy::type::v3::FractionalPercent;
-  uint64_t scale = 10'000;
-  if (percent.denominator() == FractionalPercent::TEN_THOUSAND) scale = 100;
-  if (percent.denominator() == FractionalPercent::MILLION) scale = 1;
-  return static_cast<uint32_t>(std::min<uint64_t>(percent.numerator() * scale, 1'000'000));
-}
-
 }  // namespace sluice::config

@@ -10,7 +10,6 @@
 
 #include "envoy/config/core/v3/address.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
-#include "envoy/type/v3/percent.pb.h"
 #include "google/protobuf/duration.pb.h"
 
 #include "source/config/errors.h"
@@ -36,8 +35,5 @@ std::chrono::milliseconds compileMilliseconds(const google::protobuf::Duration& 
 
 // The content: inline, of a file or of an environment variable. Files are read now, at most 16 MiB.
 std::optional<std::string> compileDataSource(const envoy::config::core::v3::DataSource& source, const Context& context);
-
-// Parts per million, at most 1'000'000.
-uint32_t compilePartsPerMillion(const envoy::type::v3::FractionalPercent& percent);
 
 }  // namespace sluice::config

@@ -75,6 +75,7 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
 
   services.node_cluster = bootstrap.node().cluster();
   out.settings = config::compileBootstrap(bootstrap, context);
+  if (out.settings) services.runtime = out.settings->runtime;
   compileAdminLogs(bootstrap.admin(), context.child("admin"), services, out);
   std::set<std::string> cluster_names;
   for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {

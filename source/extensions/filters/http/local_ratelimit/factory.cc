@@ -6,13 +6,13 @@
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/route_mutations.h"
+#include "source/config/runtime_compiler.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/local_ratelimit/filter.h"
 
 namespace sluice::extensions::filters::http::local_ratelimit {
 namespace {
 
-using envoy::config::core::v3::RuntimeFractionalPercent;
 using Proto = envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
 
 constexpr std::chrono::milliseconds kMinFillInterval{50};
@@ -21,13 +21,6 @@ Stats makeStats(const std::string& prefix, observability::Scope& scope) {
   const std::string base = absl::StrCat(prefix, ".http_local_rate_limit.");
   return {scope.counter(base + "enabled"), scope.counter(base + "enforced"), scope.counter(base + "rate_limited"),
           scope.counter(base + "ok")};
-}
-
-uint32_t partsPerMillion(const RuntimeFractionalPercent& percent, const config::Context& context) {
-  if (!percent.runtime_key().empty()) {
-    context.child("runtime_key").warn("there is no runtime to look it up in; default_value counts");
-  }
-  return config::compilePartsPerMillion(percent.default_value());
 }
 
 std::shared_ptr<TokenBucket> compileBucket(const Proto& proto, const config::FactoryContext& context) {
@@ -47,8 +40,9 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
   const config::Context& at = context.at;
   Settings settings;
   if (proto.has_token_bucket()) settings.bucket = compileBucket(proto, context);
-  settings.enabled_ppm = partsPerMillion(proto.filter_enabled(), at.child("filter_enabled"));
-  settings.enforced_ppm = partsPerMillion(proto.filter_enforced(), at.child("filter_enforced"));
+  const runtime::Snapshot* snapshot = context.services.runtime.get();
+  settings.enabled = config::compileFraction(proto.filter_enabled(), snapshot);
+  settings.enforced = config::compileFraction(proto.filter_enforced(), snapshot);
   // As in Envoy a refusal is an error: what is none becomes 429.
   if (proto.has_status() && proto.status().code() >= 400)
     settings.status = static_cast<uint16_t>(proto.status().code());

@@ -6,10 +6,8 @@
 namespace sluice::extensions::filters::http::local_ratelimit {
 namespace {
 
-constexpr uint32_t kAll = 1'000'000;
-
-bool chosen(uint32_t ppm, filter::Context& context) {
-  return ppm >= kAll || (ppm > 0 && context.random() % kAll < ppm);
+bool chosen(const runtime::Fraction& fraction, filter::Context& context) {
+  return fraction.sample([&context] { return context.random(); });
 }
 
 filter::Reply refusal(const Settings& settings, const filter::Context& context, base::Arena& arena) {
@@ -27,14 +25,14 @@ filter::Reply refusal(const Settings& settings, const filter::Context& context, 
 filter::HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) {
   const auto* route = context.routeConfigAs<RouteSettings>();
   const Settings& settings = route != nullptr ? route->settings : settings_;
-  if (!chosen(settings.enabled_ppm, context)) return filter::Next{};
+  if (!chosen(settings.enabled, context)) return filter::Next{};
   context.count(settings.stats.enabled);
   if (!settings.bucket || settings.bucket->take(context.info().start)) {
     context.count(settings.stats.ok);
     return filter::Next{};
   }
   context.count(settings.stats.rate_limited);
-  if (chosen(settings.enforced_ppm, context)) {
+  if (chosen(settings.enforced, context)) {
     context.count(settings.stats.enforced);
     return refusal(settings, context, context.arena());
   }

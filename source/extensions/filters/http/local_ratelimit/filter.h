@@ -10,6 +10,7 @@
 #include "source/observability/stats.h"
 #include "source/route/filter_slots.h"
 #include "source/route/mutation.h"
+#include "source/runtime/fraction.h"
 
 namespace sluice::extensions::filters::http::local_ratelimit {
 
@@ -22,8 +23,8 @@ struct Stats {
 // Compiled configuration. The bucket is the only part that changes; shared by all streams, workers and generations.
 struct Settings {
   std::shared_ptr<TokenBucket> bucket;  // null: nothing is limited
-  uint32_t enabled_ppm = 0;             // parts per million
-  uint32_t enforced_ppm = 0;
+  runtime::Fraction enabled{0, 100};    // of the requests: are counted
+  runtime::Fraction enforced{0, 100};   // of those over the limit: are refused
   uint16_t status = 429;
   route::HeaderMutations response;      // of refused requests
   route::HeaderMutations not_enforced;  // on requests that would have been refused

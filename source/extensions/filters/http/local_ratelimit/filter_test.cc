@@ -23,8 +23,8 @@ const TokenBucket::TimePoint kStart{std::chrono::hours(5)};
 Settings settings(uint32_t max_tokens, uint32_t enabled = kAlways, uint32_t enforced = kAlways) {
   Settings out;
   out.bucket = std::make_unique<TokenBucket>(max_tokens, 1, seconds(1));
-  out.enabled_ppm = enabled;
-  out.enforced_ppm = enforced;
+  out.enabled = {enabled, 1'000'000};
+  out.enforced = {enforced, 1'000'000};
   out.stats = {{1}, {2}, {3}, {4}};
   return out;
 }

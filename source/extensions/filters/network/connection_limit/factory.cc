@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb.h"
 #include "source/config/connection_filter_factory.h"
+#include "source/config/runtime_compiler.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/network/connection_limit/filter.h"
 
@@ -21,11 +22,8 @@ class Factory : public config::ConnectionFilterConfigFactory {
       context.at.child("max_connections").error("is not set; say how many connections there may be");
       return nullptr;
     }
-    if (proto.has_runtime_enabled()) {
-      if (!proto.runtime_enabled().runtime_key().empty()) {
-        context.at.child("runtime_enabled").child("runtime_key").warn("there is no runtime; default_value counts");
-      }
-      if (!proto.runtime_enabled().default_value().value()) return nullptr;  // switched off: not in the chain
+    if (proto.has_runtime_enabled() && !config::compileFlag(proto.runtime_enabled(), context.services.runtime.get())) {
+      return nullptr;  // switched off: not in the chain
     }
     const std::string base = absl::StrCat("connection_limit.", proto.stat_prefix(), ".");
     return std::make_shared<ConnectionLimit>(

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "source/config/connection_filter_factory.h"
+#include "source/config/runtime_compiler.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/network/local_ratelimit/filter.h"
 
@@ -25,11 +26,8 @@ class Factory : public config::ConnectionFilterConfigFactory {
       context.at.child("token_bucket").child("fill_interval").error("is less than 50 ms; fill more tokens less often");
       return nullptr;
     }
-    if (proto.has_runtime_enabled()) {
-      if (!proto.runtime_enabled().runtime_key().empty()) {
-        context.at.child("runtime_enabled").child("runtime_key").warn("there is no runtime; default_value counts");
-      }
-      if (!proto.runtime_enabled().default_value().value()) return nullptr;  // switched off: not in the chain
+    if (proto.has_runtime_enabled() && !config::compileFlag(proto.runtime_enabled(), context.services.runtime.get())) {
+      return nullptr;  // switched off: not in the chain
     }
     const uint32_t per_fill = bucket.has_tokens_per_fill() ? bucket.tokens_per_fill().value() : 1;
     auto shared = context.shared<base::TokenBucket>(
