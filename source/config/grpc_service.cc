@@ -61,10 +61,10 @@ filter::NameMatcher compileNameMatcher(const envoy::type::matcher::v3::ListStrin
                                        Regexes& regexes) {
   filter::NameMatcher out;
   for (int i = 0; i < list.patterns_size(); ++i) {
-    route::StringMatcher pattern =
+    match::StringMatcher pattern =
         regexes.stringMatcher(list.patterns(i), context.child("patterns", static_cast<size_t>(i)));
     // Names of headers are in lower case here.
-    if (pattern.kind != route::StringMatcher::Kind::kRegex) pattern.ignore_case = true;
+    if (pattern.kind != match::StringMatcher::Kind::kRegex) pattern.ignore_case = true;
     out.patterns.push_back(std::move(pattern));
   }
   return out;

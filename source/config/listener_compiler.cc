@@ -9,11 +9,13 @@
 #include "absl/strings/str_replace.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/protobuf/wrappers.pb.h"
 #include "source/config/access_log_factory.h"
 #include "source/config/chain_match_compiler.h"
 #include "source/config/connection_filter_factory.h"
 #include "source/config/holding.h"
 #include "source/config/listener_filter_compiler.h"
+#include "source/config/matcher_compiler.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/registry.h"
 #include "source/config/socket_compiler.h"
@@ -161,6 +163,42 @@ void compileFilters(const Proto& listener, const FactoryContext& factory_context
   compiled.use_original_dst = listener.use_original_dst().value();
 }
 
+// The chains by their names, which actions of the matcher say.
+std::shared_ptr<const match::Matcher> compileChainMatcher(const Proto& listener,
+                                                          const FactoryContext& factory_context) {
+  const Context& context = factory_context.at;
+  std::map<std::string, size_t, std::less<>> chains;
+  for (int i = 0; i < listener.filter_chains_size(); ++i) {
+    const Context at = context.child("filter_chains", i);
+    const std::string& name = listener.filter_chains(i).name();
+    if (name.empty()) at.child("name").error("is needed: filter_chain_matcher chooses chains by their names");
+    const auto [other, added] = chains.emplace(name, static_cast<size_t>(i));
+    if (!added && !name.empty()) {
+      at.child("name").error(absl::StrCat("\"", name, "\" is the name of filter_chains[", other->second,
+                                          "], too; filter_chain_matcher chooses chains by their names"));
+    }
+    if (listener.filter_chains(i).has_filter_chain_match()) {
+      at.child("filter_chain_match").warn("is not looked at: filter_chain_matcher chooses the chain");
+    }
+  }
+  const auto chainOf = [&chains](const google::protobuf::Any& action, const Context& at) -> std::optional<uint32_t> {
+    const auto message = unpackAny(action, at);
+    const auto* name = dynamic_cast<const google::protobuf::StringValue*>(message.get());
+    if (name == nullptr) {
+      if (message != nullptr) {
+        at.error(absl::StrCat(message->GetTypeName(), " does not choose a filter chain here; write its name in a ",
+                              google::protobuf::StringValue::descriptor()->full_name()));
+      }
+      return std::nullopt;
+    }
+    if (const auto found = chains.find(name->value()); found != chains.end()) return found->second;
+    at.warn(absl::StrCat("no filter chain is called \"", name->value(), "\"; connections that get it are closed"));
+    return UINT32_MAX;
+  };
+  const MatchPlace place{"filter_chain_matcher", match::kAddresses | match::kConnection, false, chainOf};
+  return compileMatcher(listener.filter_chain_matcher(), place, factory_context.child("filter_chain_matcher"));
+}
+
 bool matchesAll(const FilterChain& chain) {
   return chain.filter_chain_match().ByteSizeLong() == 0;
 }
@@ -182,12 +220,18 @@ void compileChains(const Proto& listener, const FactoryContext& factory_context,
       out.transport_timeout = compileMilliseconds(chain.transport_socket_connect_timeout());
     }
   };
+  const bool by_matcher = listener.has_filter_chain_matcher();
+  if (by_matcher) compiled.matcher = compileChainMatcher(listener, factory_context);
   auto index = std::make_shared<listener::ChainIndex>();
   auto guard = std::make_shared<listener::ServerNameGuard>();
   bool by_name = false;
   for (int i = 0; i < listener.filter_chains_size(); ++i) {
     const FilterChain& chain = listener.filter_chains(i);
     const Context at = context.child("filter_chains", i);
+    if (by_matcher) {
+      add(chain, at);
+      continue;
+    }
     const listener::ChainMatch match = compileChainMatch(chain.filter_chain_match(), at.child("filter_chain_match"));
     if (const std::optional<size_t> other = index->add(match, i)) {
       at.child("filter_chain_match")
@@ -210,6 +254,7 @@ void compileChains(const Proto& listener, const FactoryContext& factory_context,
   if (compiled.chains.empty()) {
     context.child("filter_chains").error("no filter chain; the listener needs one");
   }
+  if (by_matcher) return;
   const bool one_takes_all =
       compiled.chains.size() == 1 && (compiled.default_chain || matchesAll(listener.filter_chains(0)));
   if (!one_takes_all) compiled.index = std::move(index);
@@ -224,7 +269,7 @@ uint64_t listenerContentHash(const Proto& listener) {
 
 std::optional<CompiledListener> compileListener(const Proto& listener, const Context& context, Services& services,
                                                 InitTargets* init) {
-  const size_t errors_before = context.errors().total();
+  const ErrorMark mark(context);
   Holding holding(services, init);
   CompiledListener compiled;
   compiled.name = listener.name();
@@ -236,7 +281,7 @@ std::optional<CompiledListener> compileListener(const Proto& listener, const Con
     const Context at = context.child("api_listener").child("api_listener");
     const auto match = services.registry.network_filters.resolve(listener.api_listener().api_listener(), at);
     if (match) match.factory->compile(*match.config, holding.context(at));
-    if (context.errors().total() != errors_before) return std::nullopt;
+    if (mark.hit()) return std::nullopt;
     return compiled;
   }
 
@@ -253,7 +298,7 @@ std::optional<CompiledListener> compileListener(const Proto& listener, const Con
     compileFilters(listener, factory_context, compiled);
     compileChains(listener, factory_context, compiled);
   }
-  if (context.errors().total() != errors_before) return std::nullopt;
+  if (mark.hit()) return std::nullopt;
   compiled.held = holding.take();
   return compiled;
 }

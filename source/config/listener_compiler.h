@@ -31,6 +31,7 @@ struct CompiledListener {
   // As in listener::ListenerConfig.
   std::vector<listener::FilterChain> chains;
   std::shared_ptr<const listener::ChainIndex> index;
+  std::shared_ptr<const match::Matcher> matcher;
   std::optional<size_t> default_chain;
   std::shared_ptr<const filter::ChainGuard> guard;
   listener::InstalledFilters filters;

@@ -2,6 +2,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "source/config/values.h"
 
 namespace sluice::config {
 namespace {
@@ -9,8 +10,8 @@ namespace {
 namespace v3 = envoy::config::route::v3;
 using Action = v3::RateLimit::Action;
 
-void range(const envoy::type::v3::Int64Range& range, const Context& context, route::HeaderMatcher& out) {
-  out.kind = route::HeaderMatcher::Kind::kRange;
+void range(const envoy::type::v3::Int64Range& range, const Context& context, match::HeaderMatcher& out) {
+  out.kind = match::HeaderMatcher::Kind::kRange;
   out.range_start = range.start();
   out.range_end = range.end();
   if (range.start() >= range.end()) {
@@ -26,14 +27,8 @@ void addressMatch(const Action::RemoteAddressMatch& match, const Context& contex
   out.expect_match = !match.address_matcher().invert_match();
   const Context at = context.child("address_matcher");
   for (int i = 0; i < match.address_matcher().ranges_size(); ++i) {
-    const auto& range = match.address_matcher().ranges(i);
-    if (const auto cidr = net::Cidr::make(range.address_prefix(), range.prefix_len().value())) {
-      out.ranges.push_back(*cidr);
-    } else {
-      at.child("ranges", static_cast<size_t>(i))
-          .error(absl::StrCat("\"", range.address_prefix(), "/", range.prefix_len().value(),
-                              "\" is no range of IP addresses; write address_prefix: 10.0.0.0, prefix_len: 8"));
-    }
+    const auto cidr = compileCidr(match.address_matcher().ranges(i), at.child("ranges", static_cast<size_t>(i)));
+    if (cidr) out.ranges.push_back(*cidr);
   }
 }
 
@@ -59,7 +54,7 @@ route::RateLimitAction compileAction(const Action& proto, const Context& context
       out.key = header.descriptor_key();
       const std::string name = absl::AsciiStrToLower(header.header_name());
       checkMatchedHeader(name, context.child("request_headers").child("header_name"));
-      out.header = route::storedName(name);
+      out.header = match::storedName(name);
       out.skip_if_absent = header.skip_if_absent();
       break;
     }
@@ -120,16 +115,16 @@ route::RateLimitAction compileAction(const Action& proto, const Context& context
 
 }  // namespace
 
-route::HeaderMatcher compileHeaderMatcher(const v3::HeaderMatcher& config, const Context& context, Regexes& regexes) {
-  using route::StringMatcher;
-  route::HeaderMatcher out;
+match::HeaderMatcher compileHeaderMatcher(const v3::HeaderMatcher& config, const Context& context, Regexes& regexes) {
+  using match::StringMatcher;
+  match::HeaderMatcher out;
   const std::string name = absl::AsciiStrToLower(config.name());
   checkMatchedHeader(name, context.child("name"));
   out.setName(name);
   out.invert = config.invert_match();
   out.treat_missing_header_as_empty = config.treat_missing_header_as_empty();
   const auto string = [&out](StringMatcher::Kind kind, const std::string& text) {
-    out.kind = route::HeaderMatcher::Kind::kString;
+    out.kind = match::HeaderMatcher::Kind::kString;
     out.string.kind = kind;
     out.string.text = text;
   };
@@ -151,7 +146,7 @@ route::HeaderMatcher compileHeaderMatcher(const v3::HeaderMatcher& config, const
       out.string.regex = regexes.compile(config.safe_regex_match(), context.child("safe_regex_match"));
       break;
     case v3::HeaderMatcher::kStringMatch:
-      out.kind = route::HeaderMatcher::Kind::kString;
+      out.kind = match::HeaderMatcher::Kind::kString;
       out.string = regexes.stringMatcher(config.string_match(), context.child("string_match"));
       break;
     case v3::HeaderMatcher::kRangeMatch:
@@ -166,13 +161,13 @@ route::HeaderMatcher compileHeaderMatcher(const v3::HeaderMatcher& config, const
   return out;
 }
 
-route::QueryMatcher compileQueryMatcher(const v3::QueryParameterMatcher& config, const Context& context,
+match::QueryMatcher compileQueryMatcher(const v3::QueryParameterMatcher& config, const Context& context,
                                         Regexes& regexes) {
-  route::QueryMatcher out;
+  match::QueryMatcher out;
   out.name = config.name();
   switch (config.query_parameter_match_specifier_case()) {
     case v3::QueryParameterMatcher::kStringMatch:
-      out.kind = route::QueryMatcher::Kind::kString;
+      out.kind = match::QueryMatcher::Kind::kString;
       out.string = regexes.stringMatcher(config.string_match(), context.child("string_match"));
       break;
     case v3::QueryParameterMatcher::kPresentMatch:

@@ -12,10 +12,10 @@
 
 namespace sluice::config {
 
-route::HeaderMatcher compileHeaderMatcher(const envoy::config::route::v3::HeaderMatcher& config, const Context& context,
+match::HeaderMatcher compileHeaderMatcher(const envoy::config::route::v3::HeaderMatcher& config, const Context& context,
                                           Regexes& regexes);
 
-route::QueryMatcher compileQueryMatcher(const envoy::config::route::v3::QueryParameterMatcher& config,
+match::QueryMatcher compileQueryMatcher(const envoy::config::route::v3::QueryParameterMatcher& config,
                                         const Context& context, Regexes& regexes);
 
 // The list stands in field `field` of the message at `context`.

@@ -6,10 +6,12 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/lb_policy_factory.h"
 #include "source/config/listener_filter_factory.h"
+#include "source/config/match_input_factory.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/terminal_factory.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/config/udp_filter_factory.h"
+#include "source/config/value_matcher_factory.h"
 
 namespace sluice::config {
 
@@ -23,6 +25,8 @@ Registry::Registry()
       udp_filters("UDP listener filter"),
       access_logs("access logger"),
       transport_sockets("transport socket"),
+      match_inputs("matcher input"),
+      value_matchers("input matcher"),
       lb_policies("load balancing policy"),
       cluster_kinds("cluster") {}
 

@@ -20,10 +20,12 @@ class ConnectionFilterConfigFactory;
 class HttpFilterConfigFactory;
 class LbPolicyFactory;
 class ListenerFilterConfigFactory;
+class MatchInputConfigFactory;
 class NetworkFilterConfigFactory;
 class TerminalConfigFactory;
 class TransportSocketConfigFactory;
 class UdpFilterConfigFactory;
+class ValueMatcherConfigFactory;
 
 // Filled once by registerAll (source/extensions/all.h), then read only.
 struct Registry {
@@ -40,6 +42,8 @@ struct Registry {
   FactoryTable<UdpFilterConfigFactory> udp_filters;
   FactoryTable<AccessLogConfigFactory> access_logs;
   FactoryTable<TransportSocketConfigFactory> transport_sockets;
+  FactoryTable<MatchInputConfigFactory> match_inputs;
+  FactoryTable<ValueMatcherConfigFactory> value_matchers;
   FactoryTable<LbPolicyFactory> lb_policies;
   FactoryTable<ClusterKindFactory> cluster_kinds;
   std::map<int, std::unique_ptr<const ClusterTypeFactory>> cluster_types;  // (proto: Cluster.DiscoveryType)

@@ -181,7 +181,7 @@ class RouteCompiler {
     }
   }
 
-  route::HeaderMatcher header(const v3::HeaderMatcher& config, const Context& context) {
+  match::HeaderMatcher header(const v3::HeaderMatcher& config, const Context& context) {
     return compileHeaderMatcher(config, context, regexes_);
   }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "source/config/values.h"
 
 namespace sluice::config {
 namespace {
@@ -81,23 +82,21 @@ std::optional<std::chrono::milliseconds> compileTimeout(const google::protobuf::
     context.error("is negative; 0s means no timeout");
     return std::nullopt;
   }
-  constexpr int64_t kMaxSeconds = int64_t{100} * 365 * 24 * 3600;  // so that a deadline can always be computed
-  const int64_t seconds = std::min(duration.seconds(), kMaxSeconds);
-  return std::chrono::milliseconds(seconds * 1000 + (duration.nanos() + 999'999) / 1'000'000);
+  return compileMilliseconds(duration);
 }
 
-route::Regex Regexes::compile(const envoy::type::matcher::v3::RegexMatcher& config, const Context& context) {
-  const auto known = known_.find(config.regex());
+match::Regex Regexes::compile(const std::string& pattern, const Context& context) {
+  const auto known = known_.find(pattern);
   if (known != known_.end()) return known->second;
-  auto regex = route::compileRegex(config.regex());
-  if (regex.ok()) return known_.emplace(config.regex(), *std::move(regex)).first->second;
+  auto regex = match::compileRegex(pattern);
+  if (regex.ok()) return known_.emplace(pattern, *std::move(regex)).first->second;
   context.child("regex").error(std::string(regex.status().message()));
   return nullptr;
 }
 
 std::optional<route::RegexRewrite> Regexes::rewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
                                                     const Context& context) {
-  route::Regex pattern = compile(config.pattern(), context.child("pattern"));
+  match::Regex pattern = compile(config.pattern(), context.child("pattern"));
   checkPathText(config.substitution(), context.child("substitution"));
   if (pattern == nullptr) return std::nullopt;
   std::string problem;
@@ -108,11 +107,10 @@ std::optional<route::RegexRewrite> Regexes::rewrite(const envoy::type::matcher::
   return route::RegexRewrite{std::move(pattern), config.substitution()};
 }
 
-route::StringMatcher Regexes::stringMatcher(const envoy::type::matcher::v3::StringMatcher& config,
-                                            const Context& context) {
-  using Config = envoy::type::matcher::v3::StringMatcher;
-  using Kind = route::StringMatcher::Kind;
-  route::StringMatcher out;
+template <typename Config>
+match::StringMatcher Regexes::compileString(const Config& config, const Context& context) {
+  using Kind = match::StringMatcher::Kind;
+  match::StringMatcher out;
   out.ignore_case = config.ignore_case();
   switch (config.match_pattern_case()) {
     case Config::kExact:
@@ -134,7 +132,7 @@ route::StringMatcher Regexes::stringMatcher(const envoy::type::matcher::v3::Stri
     case Config::kSafeRegex:
       out.kind = Kind::kRegex;
       out.text = config.safe_regex().regex();
-      out.regex = compile(config.safe_regex(), context.child("safe_regex"));
+      out.regex = compile(config.safe_regex().regex(), context.child("safe_regex"));
       if (config.ignore_case()) {
         context.child("ignore_case").error("does not apply to safe_regex; write (?i) before the expression");
       }
@@ -143,6 +141,16 @@ route::StringMatcher Regexes::stringMatcher(const envoy::type::matcher::v3::Stri
       context.error("needs one of exact, prefix, suffix, contains or safe_regex");
   }
   return out;
+}
+
+match::StringMatcher Regexes::stringMatcher(const envoy::type::matcher::v3::StringMatcher& config,
+                                            const Context& context) {
+  return compileString(config, context);
+}
+
+match::StringMatcher Regexes::stringMatcher(const xds::type::matcher::v3::StringMatcher& config,
+                                            const Context& context) {
+  return compileString(config, context);
 }
 
 }  // namespace sluice::config

@@ -16,7 +16,9 @@
 #include "google/protobuf/duration.pb.h"
 
 #include "source/config/errors.h"
+#include "source/match/string.h"
 #include "source/route/spec.h"
+#include "xds/type/matcher/v3/string.pb.h"
 
 namespace sluice::config {
 
@@ -32,7 +34,7 @@ void checkMatchedHeader(std::string_view name, const Context& context);
 // A field name of RFC 9110: a token.
 bool isToken(std::string_view text);
 
-// Milliseconds, rounded up (half a millisecond is not "no timeout"). Negative durations are errors.
+// compileMilliseconds, for what must not be negative.
 std::optional<std::chrono::milliseconds> compileTimeout(const google::protobuf::Duration& duration,
                                                         const Context& context);
 
@@ -40,13 +42,20 @@ std::optional<std::chrono::milliseconds> compileTimeout(const google::protobuf::
 class Regexes {
  public:
   // Null after an error.
-  route::Regex compile(const envoy::type::matcher::v3::RegexMatcher& config, const Context& context);
+  match::Regex compile(const envoy::type::matcher::v3::RegexMatcher& config, const Context& context) {
+    return compile(config.regex(), context);
+  }
   std::optional<route::RegexRewrite> rewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
                                              const Context& context);
-  route::StringMatcher stringMatcher(const envoy::type::matcher::v3::StringMatcher& config, const Context& context);
+  match::StringMatcher stringMatcher(const envoy::type::matcher::v3::StringMatcher& config, const Context& context);
+  match::StringMatcher stringMatcher(const xds::type::matcher::v3::StringMatcher& config, const Context& context);
 
  private:
-  std::map<std::string, route::Regex> known_;
+  match::Regex compile(const std::string& pattern, const Context& context);
+  template <typename Config>
+  match::StringMatcher compileString(const Config& config, const Context& context);
+
+  std::map<std::string, match::Regex> known_;
 };
 
 }  // namespace sluice::config

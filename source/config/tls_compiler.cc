@@ -55,8 +55,8 @@ tls::SanMatcher compileSan(tls::SanMatcher::Type type, const StringMatcher& prot
                            const Context& context) {
   tls::SanMatcher out;
   out.type = type;
-  const route::StringMatcher matcher = regexes.stringMatcher(proto, context);
-  if (matcher.kind == route::StringMatcher::Kind::kExact && !matcher.ignore_case) out.exact = matcher.text;
+  const match::StringMatcher matcher = regexes.stringMatcher(proto, context);
+  if (matcher.kind == match::StringMatcher::Kind::kExact && !matcher.ignore_case) out.exact = matcher.text;
   out.matches = [matcher](std::string_view name) { return matcher.matches(name); };
   out.description = absl::StrCat(wordOf(type), " ", proto.ShortDebugString());
   return out;

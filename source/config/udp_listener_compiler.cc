@@ -21,6 +21,8 @@ void refuseConnections(const Proto& listener, const Context& context) {
          "listener_filters, or write protocol: TCP in the listener's address");
   refuse(listener.has_default_filter_chain(), "default_filter_chain",
          "a UDP listener has no filter chains; remove it, or write protocol: TCP in the listener's address");
+  refuse(listener.has_filter_chain_matcher(), "filter_chain_matcher",
+         "a UDP listener has no filter chains; remove it, or write protocol: TCP in the listener's address");
   refuse(listener.use_original_dst().value(), "use_original_dst", kNoConnections);
   refuse(listener.has_connection_balance_config(), "connection_balance_config", kNoConnections);
   refuse(listener.has_tcp_fast_open_queue_length(), "tcp_fast_open_queue_length", kNoConnections);

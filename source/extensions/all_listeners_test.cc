@@ -353,7 +353,7 @@ TEST_CASE("where a udp_proxy leads to is a cluster, or a matcher whose action is
   CHECK_SAYS(udpProblems("idle_timeout: 5s"), "route_specifier");
   CHECK_SAYS(udpProblems(actionOf("envoy.extensions.filters.udp.udp_proxy.v3.Route")), "cluster");
   CHECK_SAYS(udpProblems(actionOf("envoy.extensions.filters.network.echo.v3.Echo")), "is no action of udp_proxy");
-  CHECK_SAYS(udpProblems("matcher: {}"), "has no on_no_match");
+  CHECK_SAYS(udpProblems("matcher: {}"), "on_no_match");
   CHECK_SAYS(udpProblems("matcher: {matcher_list: {}}"), "matcher_list");
   CHECK_SAYS(udpProblems("cluster: c, idle_timeout: -1s"), "idle_timeout");
   for (const char* field : {"use_original_src_ip: true", "session_filters: []", "tunneling_config: {}",
@@ -361,6 +361,138 @@ TEST_CASE("where a udp_proxy leads to is a cluster, or a matcher whose action is
     CAPTURE(field);
     CHECK_SAYS(udpProblems(std::string("cluster: c, ") + field), std::string(field, std::string(field).find(':')));
   }
+}
+
+// An extension of matchers: an input, an action.
+std::string extension(const std::string& type) {
+  return "{name: e, typed_config: {'@type': type.googleapis.com/" + type + "}}";
+}
+std::string networkInput(const std::string& name) {
+  return "input: " + extension("envoy.extensions.matching.common_inputs.network.v3." + name);
+}
+std::string leadsTo(const std::string& chain) {
+  return "{action: " + extension("google.protobuf.StringValue, value: " + chain) + "}";
+}
+std::string named(const std::string& name) {
+  return "{name: " + name + ", " + kFilters + "}";
+}
+std::string byPort(const std::string& port, const std::string& chain) {
+  return "matcher_tree: {" + networkInput("DestinationPortInput") + ", exact_match_map: {map: {'" + port +
+         "': " + leadsTo(chain) + "}}}";
+}
+
+// The chain that a connection gets, "default", or "none".
+std::string chosen(const config::CompiledListener& listener, filter::Accepted& accepted) {
+  const match::Result result = listener.matcher->evaluate({.remote = &accepted.remote,
+                                                           .local = &accepted.local,
+                                                           .direct_remote = &accepted.direct_remote,
+                                                           .server_name = accepted.server_name,
+                                                           .transport_protocol = accepted.transport_protocol,
+                                                           .application_protocols = &accepted.application_protocols});
+  if (result.state != match::Result::State::kMatched) return "default";
+  return result.action < listener.chains.size() ? listener.chains[result.action].name : "none";
+}
+
+TEST_CASE("a filter_chain_matcher chooses among chains by their names, by what is known of the connection") {
+  World world;
+  const std::string by_ip =
+      "{matcher: {matcher_tree: {" + networkInput("SourceIPInput") + ", custom_match: " +
+      extension(
+          "xds.type.matcher.v3.IPMatcher, range_matchers: [{ranges: [{address_prefix: 10.0.0.0, prefix_len: 8}], "
+          "on_match: " +
+          leadsTo("inside") + "}]") +
+      "}}}";
+  const std::string by_name = "{predicate: {and_matcher: {predicate: [{single_predicate: {" +
+                              networkInput("ServerNameInput") +
+                              ", value_match: {suffix: .example}}}, {not_matcher: {single_predicate: {" +
+                              networkInput("SourceIPInput") + ", custom_match: " +
+                              extension(
+                                  "envoy.extensions.matching.input_matchers.ip.v3.Ip, stat_prefix: s, cidr_ranges: "
+                                  "[{address_prefix: 192.0.2.0, prefix_len: 24}]") +
+                              "}}}]}}, on_match: " + leadsTo("named") + "}";
+  const auto listener =
+      world.compile("filter_chains: [" + named("inside") + ", " + named("named") + "]",
+                    "filter_chain_matcher: {matcher_list: {matchers: [" + by_name + "]}, on_no_match: " + by_ip + "}");
+  CHECK(world.errors.toString() == "");
+  REQUIRE(listener);
+  CHECK(listener->index == nullptr);
+  CHECK(listener->guard == nullptr);
+
+  filter::Accepted accepted;
+  accepted.remote = *net::Address::fromIp("10.1.2.3", 1);
+  CHECK(chosen(*listener, accepted) == "inside");
+  accepted.server_name = "db.example";
+  CHECK(chosen(*listener, accepted) == "named");
+  accepted.remote = *net::Address::fromIp("192.0.2.3", 1);
+  CHECK(chosen(*listener, accepted) == "default");
+}
+
+TEST_CASE("a filter_chain_matcher needs chains with names, of which each is there once") {
+  const std::string matcher = "filter_chain_matcher: {" + byPort("80", "a") + "}";
+
+  CHECK_SAYS(problems(kOne, matcher), "filter_chains[0].name: is needed");
+  CHECK_SAYS(problems("filter_chains: [" + named("a") + ", " + named("a") + "]", matcher),
+             "filter_chains[1].name: \"a\" is the name of filter_chains[0]");
+}
+
+TEST_CASE("a chain that a filter_chain_matcher names and that is not there is warned of and closes the connection") {
+  World world;
+  const auto listener =
+      world.compile("filter_chains: [" + named("a") + "]", "filter_chain_matcher: {" + byPort("80", "b") + "}");
+  REQUIRE(listener);
+  REQUIRE(world.errors.warnings().size() == 1);
+  CHECK_SAYS(world.errors.warnings()[0].toString(), "no filter chain is called \"b\"");
+  filter::Accepted accepted;
+  accepted.local = *net::Address::fromIp("192.0.2.1", 80);
+
+  CHECK(chosen(*listener, accepted) == "none");
+}
+
+TEST_CASE("with a filter_chain_matcher the criteria of chains are not looked at, which is warned of") {
+  World world;
+  const std::string with_match = "{name: a, filter_chain_match: {destination_port: 80}, " + kFilters + "}";
+
+  CHECK(world.compile("filter_chains: [" + with_match + "]", "filter_chain_matcher: {" + byPort("80", "a") + "}"));
+  REQUIRE(world.errors.warnings().size() == 1);
+  CHECK_SAYS(world.errors.warnings()[0].toString(), "filter_chains[0].filter_chain_match: is not looked at");
+}
+
+TEST_CASE("matchers that cannot work are refused with their place") {
+  const std::string chains = "filter_chains: [" + named("a") + "]";
+  const auto refused = [&chains](const std::string& matcher) {
+    return problems(chains, "filter_chain_matcher: {" + matcher + "}");
+  };
+  const std::string port = networkInput("DestinationPortInput");
+
+  CHECK_SAYS(refused(""), "filter_chain_matcher: is empty");
+  CHECK_SAYS(refused("matcher_tree: {input: " + extension("google.protobuf.StringValue") +
+                     ", exact_match_map: {map: {a: " + leadsTo("a") + "}}}"),
+             "does not configure matcher inputs; known: envoy.extensions.matching.common_inputs");
+  CHECK_SAYS(refused("matcher_tree: {" + port + ", custom_match: " + extension("google.protobuf.StringValue") + "}"),
+             "is no table that is supported here; there is xds.type.matcher.v3.IPMatcher");
+  CHECK_SAYS(refused("matcher_tree: {" + port +
+                     ", exact_match_map: {map: {a: {action: " + extension("google.protobuf.BoolValue") + "}}}}"),
+             "does not choose a filter chain here");
+  CHECK_SAYS(refused("on_no_match: {keep_matching: true, action: " + extension("google.protobuf.StringValue") + "}"),
+             "on_no_match.keep_matching: has no meaning in filter_chain_matcher");
+  CHECK_SAYS(refused("matcher_list: {matchers: [{predicate: {single_predicate: {" + port +
+                     ", value_match: {safe_regex: {google_re2: {}, regex: '('}}}}, on_match: " + leadsTo("a") + "}]}"),
+             "safe_regex.regex");
+  CHECK_SAYS(udpProblems("matcher: {matcher_tree: {" + networkInput("ServerNameInput") +
+                         ", exact_match_map: {map: {a: {action: " +
+                         extension("envoy.extensions.filters.udp.udp_proxy.v3.Route, cluster: c") + "}}}}}"),
+             "looks at what udp_proxy does not have");
+}
+
+TEST_CASE("matchers that are nested too deep are refused") {
+  std::string deep = "on_no_match: " + leadsTo("a");
+  for (int i = 0; i < 31; ++i) deep = "on_no_match: {matcher: {" + deep + "}}";
+  const std::string chains = "filter_chains: [" + named("a") + "]";
+  CHECK(problems(chains, "filter_chain_matcher: {" + deep + "}") == "");
+
+  deep = "on_no_match: {matcher: {" + deep + "}}";
+
+  CHECK_SAYS(problems(chains, "filter_chain_matcher: {" + deep + "}"), "nested more than 32 levels deep");
 }
 
 TEST_CASE("further addresses are listened on too") {

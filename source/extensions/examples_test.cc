@@ -11,12 +11,14 @@
 #include "source/config/lb_policy_factory.h"
 #include "source/config/listener_filter_factory.h"
 #include "source/config/loader.h"
+#include "source/config/match_input_factory.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/terminal_factory.h"
 #include "source/config/test_world.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/config/udp_filter_factory.h"
 #include "source/config/validate.h"
+#include "source/config/value_matcher_factory.h"
 #include "source/extensions/all.h"
 
 namespace sluice::extensions {
@@ -60,6 +62,8 @@ Result compileAny(TestWorld& world, const Message& message) {
   as(all.udp_filters);
   as(all.access_logs);
   as(all.lb_policies);
+  as(all.match_inputs);
+  as(all.value_matchers);
   result.problems = world.problems();
   return result;
 }

@@ -31,6 +31,8 @@ EXTENSIONS = [
     "load_balancing_policies/least_request",
     "load_balancing_policies/random",
     "load_balancing_policies/round_robin",
+    "matching/input_matchers/ip",
+    "matching/inputs/network",
     "transport_sockets/proxy_protocol",
     "transport_sockets/raw_buffer",
     "transport_sockets/tls",

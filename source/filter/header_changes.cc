@@ -30,18 +30,18 @@ bool isFraming(Name id) {
 
 bool NameMatcher::matches(std::string_view name) const {
   return std::any_of(patterns.begin(), patterns.end(),
-                     [name](const route::StringMatcher& pattern) { return pattern.matches(name); });
+                     [name](const match::StringMatcher& pattern) { return pattern.matches(name); });
 }
 
 bool NameMatcher::matchesExactly(std::string_view name) const {
-  return std::any_of(patterns.begin(), patterns.end(), [name](const route::StringMatcher& pattern) {
-    return pattern.kind == route::StringMatcher::Kind::kExact && pattern.matches(name);
+  return std::any_of(patterns.begin(), patterns.end(), [name](const match::StringMatcher& pattern) {
+    return pattern.kind == match::StringMatcher::Kind::kExact && pattern.matches(name);
   });
 }
 
 bool MutationRules::allows(std::string_view lower) const {
   if (isFraming(lower)) return false;
-  const auto matches = [lower](const route::Regex& regex) {
+  const auto matches = [lower](const match::Regex& regex) {
     return regex != nullptr && re2::RE2::FullMatch(re2::StringPiece(lower.data(), lower.size()), *regex);
   };
   if (matches(disallow)) return false;

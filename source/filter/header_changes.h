@@ -19,7 +19,7 @@ inline bool isFraming(std::string_view lower) {
 
 // Matches names of headers (proto: ListStringMatcher).
 struct NameMatcher {
-  std::vector<route::StringMatcher> patterns;
+  std::vector<match::StringMatcher> patterns;
 
   bool empty() const { return patterns.empty(); }
   bool matches(std::string_view name) const;
@@ -64,7 +64,7 @@ struct MutationRules {
   bool allow_envoy = false;        // x-envoy-*
   bool disallow_system = false;    // pseudo-headers
   bool disallow_all = false;
-  route::Regex allow, disallow;  // null: none
+  match::Regex allow, disallow;  // null: none
   bool disallow_is_error = false;
 
   bool allows(std::string_view lower) const;

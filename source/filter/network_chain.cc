@@ -37,8 +37,8 @@ std::unique_ptr<NetworkChain> NetworkChain::make(Accepted& accepted, worker::Wor
     objects[i] = std::move(object);
   }
   if (objects.empty()) return chain;
-  auto stage = std::make_unique<ByteStage>(*chain, std::move(objects), std::move(accepted.transport),
-                                           worker.buffers, accepted.buffer_limit);
+  auto stage = std::make_unique<ByteStage>(*chain, std::move(objects), std::move(accepted.transport), worker.buffers,
+                                           accepted.buffer_limit);
   chain->stage_ = stage.get();
   accepted.transport = std::move(stage);
   return chain;

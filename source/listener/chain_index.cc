@@ -1,5 +1,7 @@
 #include "source/listener/chain_index.h"
 
+#include "source/match/input.h"
+
 namespace sluice::listener {
 namespace {
 
@@ -31,11 +33,6 @@ auto* findOrAny(const Table& table, const Key& key) {
   auto found = table.find(key);
   if (found == table.end()) found = table.find(typename Table::key_type());
   return found == table.end() ? nullptr : found->second.get();
-}
-
-bool sameIpOrLoopback(const filter::Accepted& accepted) {
-  if (!accepted.remote.isIp() || accepted.remote.isLoopback()) return true;
-  return accepted.remote.withPort(0) == accepted.local.withPort(0);
 }
 
 }  // namespace
@@ -93,7 +90,7 @@ const net::CidrMap<ChainIndex::SourcePorts>* ChainIndex::SourceTypes::choose(con
   const auto& local = sources[static_cast<size_t>(SourceType::kSameIpOrLoopback)];
   const auto& external = sources[static_cast<size_t>(SourceType::kExternal)];
   if (local || external) {
-    const auto& special = sameIpOrLoopback(accepted) ? local : external;
+    const auto& special = match::fromThisHost(accepted.remote, accepted.local) ? local : external;
     if (special) return special.get();
   }
   return sources[static_cast<size_t>(SourceType::kAny)].get();

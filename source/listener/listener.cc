@@ -12,6 +12,23 @@ namespace {
 // How long accepting rests when the process has no descriptors left.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
+// The chain that serves a connection; nothing: none does.
+std::optional<size_t> chainOf(const ListenerConfig& config, const filter::Accepted& accepted) {
+  if (config.matcher) {
+    const match::Result result = config.matcher->evaluate({.remote = &accepted.remote,
+                                                           .local = &accepted.local,
+                                                           .direct_remote = &accepted.direct_remote,
+                                                           .server_name = accepted.server_name,
+                                                           .transport_protocol = accepted.transport_protocol,
+                                                           .application_protocols = &accepted.application_protocols});
+    if (result.state != match::Result::State::kMatched) return config.default_chain;
+    return result.action < config.chains.size() ? std::optional<size_t>(result.action) : std::nullopt;
+  }
+  if (!config.index) return 0;
+  const std::optional<size_t> found = config.index->find(accepted);
+  return found ? found : config.default_chain;
+}
+
 }  // namespace
 
 // One listening socket of this worker.
@@ -234,17 +251,9 @@ void WorkerListeners::indexAddresses(Active& active, const ListenerConfig* befor
 
 // Chooses the chain; without one the connection is closed. `listener`: null if it is gone.
 void WorkerListeners::serve(const ListenerConfig& config, Active* listener, filter::Accepted accepted) {
-  size_t chain = 0;
-  if (config.index) {
-    std::optional<size_t> found = config.index->find(accepted);
-    if (!found) found = config.default_chain;
-    if (!found) {
-      worker_.cells.add(config.stats.no_filter_chain_match);
-      return;
-    }
-    chain = *found;
-  }
-  const FilterChain& chosen = config.chains[chain];
+  const std::optional<size_t> chain = chainOf(config, accepted);
+  if (!chain) return worker_.cells.add(config.stats.no_filter_chain_match);
+  const FilterChain& chosen = config.chains[*chain];
   accepted.buffer_limit = config.buffer_limit;
   if (chosen.transport != nullptr) {
     if (!chosen.transport->notReady().empty()) return worker_.cells.add(config.stats.context_secrets_not_ready);
@@ -253,12 +262,12 @@ void WorkerListeners::serve(const ListenerConfig& config, Active* listener, filt
   }
   if (config.guard) {
     accepted.guard = config.guard;
-    accepted.chosen_chain = ServerNameGuard::handleOf(chain);
+    accepted.chosen_chain = ServerNameGuard::handleOf(*chain);
   }
   if (listener == nullptr || listener->config.get() != &config) {
     return serveLate(config, chosen, listener, std::move(accepted));
   }
-  hand(config, chosen, std::move(accepted), *listener->connections[chain]);
+  hand(config, chosen, std::move(accepted), *listener->connections[*chain]);
 }
 
 bool WorkerListeners::asksToEnd(const ListenerConfig& config) const {

@@ -23,6 +23,7 @@
 #include "source/listener/chain_index.h"
 #include "source/listener/inspection.h"
 #include "source/listener/udp_listener.h"
+#include "source/match/tree.h"
 #include "source/net/socket.h"
 #include "source/observability/stats.h"
 
@@ -76,9 +77,11 @@ struct ListenerConfig {
   bool bind = true;                     // false: has no sockets, other listeners hand connections over
   uint64_t socket_hash = 0;             // of what sockets are made with: if it changes, new ones are needed
   std::vector<FilterChain> chains;      // at least one, but for UDP
-  // Chooses among them by number; null: the first one takes everything.
+  // Chooses among them by number; null, and no matcher: the first one takes everything.
   std::shared_ptr<const ChainIndex> index = nullptr;
-  std::optional<size_t> default_chain = std::nullopt;  // takes what the index does not know
+  // Chooses instead of the index: its actions are numbers of chains, one beyond them closes the connection.
+  std::shared_ptr<const match::Matcher> matcher = nullptr;
+  std::optional<size_t> default_chain = std::nullopt;  // takes what the index or the matcher does not know
   ListenerStats stats;
   InstalledFilters filters = {};                      // run in this order before the chain is chosen
   std::chrono::milliseconds filters_timeout{15'000};  // how long a connection may wait in them; 0: for ever

@@ -275,6 +275,48 @@ TEST_CASE(
   CHECK(t.all[0]->by == "default");
 }
 
+TEST_CASE("a matcher chooses the chain, and what it says nothing of is the default chain's") {
+  struct Address : match::Input {
+    uint8_t needs() const override { return match::kAddresses; }
+    match::Value get(const match::Data& data, match::Scratch& scratch) const override {
+      scratch = data.local->toString();
+      return {.text = scratch};
+    }
+  };
+  ListenerTest t;
+  t.stats.no_filter_chain_match = t.registry.counter("no_filter_chain_match");
+  const net::Address named = t.address(), unknown = t.address(), other = t.address();
+  match::ExactMap map{std::make_shared<Address>(), {}};
+  map.entries[named.toString()].action = 1;
+  map.entries[unknown.toString()].action = 7;  // of no chain
+  auto matcher = std::make_shared<match::Matcher>();
+  matcher->how = std::move(map);
+  auto config = std::make_shared<ListenerConfig>();
+  config->name = "l";
+  config->addresses = {named, unknown, other};
+  config->chains = {{"default", 1, std::make_shared<Server>("default", t.all)},
+                    {"named", 2, std::make_shared<Server>("named", t.all)}};
+  config->matcher = matcher;
+  config->default_chain = 0;
+  config->stats = t.stats;
+  std::vector<net::Fd> sockets;
+  for (const net::Address& at : config->addresses) sockets.push_back(*net::listenOn(at, {}));
+  t.listeners->set(config, std::move(sockets), 10s);
+
+  const net::Fd to_named = t.connect(named);
+  t.loop.turn();
+  const net::Fd to_other = t.connect(other);
+  t.loop.turn();
+  const net::Fd to_unknown = t.connect(unknown);
+  t.loop.turn();
+
+  REQUIRE(t.all.size() == 2);
+  CHECK(t.all[0]->by == "named");
+  CHECK(t.all[1]->by == "default");
+  CHECK(ListenerTest::closed(to_unknown));
+  CHECK(t.registry.valueOf("no_filter_chain_match") == 1);
+}
+
 TEST_CASE(
     "an update drains the connections of the chains that changed, "
     "wherever they stand in the list") {

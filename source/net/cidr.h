@@ -78,14 +78,24 @@ class CidrMap {
   // The value of the longest range that holds the address, or null. What is no IP address is only in the range of all
   // IPv4 addresses.
   const T* find(const Address& address) const {
+    const T* found = nullptr;
+    visit(address, [&found](const T& value) {
+      found = &value;
+      return true;
+    });
+    return found;
+  }
+
+  // Calls `visit` with the value of each range that holds the address, longest first, until it returns true.
+  template <typename Visit>
+  void visit(const Address& address, Visit visit) const {
     const Family& family = families_[address.family() == Address::Family::kIpv6];
     const IpBits bits = IpBits::of(address);
     for (const unsigned length : family.lengths) {
       if (length > 0 && !address.isIp()) continue;
       const auto found = family.values.find({bits.first(length), length});
-      if (found != family.values.end()) return found->second.get();
+      if (found != family.values.end() && visit(std::as_const(*found->second))) return;
     }
-    return nullptr;
   }
 
  private:

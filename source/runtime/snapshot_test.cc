@@ -38,7 +38,8 @@ TEST_CASE("a key without a value, without a name or of another kind leaves what 
 }
 
 TEST_CASE("a whole number is a percentage, and no more than all") {
-  const Snapshot snapshot({{"some", Value::ofNumber(7.0)}, {"all", Value::ofNumber(101.0)}, {"none", Value::ofNumber(-1.0)}});
+  const Snapshot snapshot(
+      {{"some", Value::ofNumber(7.0)}, {"all", Value::ofNumber(101.0)}, {"none", Value::ofNumber(-1.0)}});
 
   CHECK(snapshot.fraction("some", {}) == Fraction{7, 100});
   CHECK(snapshot.fraction("all", {}) == Fraction{100, 100});

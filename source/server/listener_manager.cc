@@ -154,6 +154,7 @@ void ListenerManager::tryActivate(const std::string& name) {
   serving->addresses = next.bound;
   serving->chains = next.compiled.chains;
   serving->index = next.compiled.index;
+  serving->matcher = next.compiled.matcher;
   serving->default_chain = next.compiled.default_chain;
   serving->guard = next.compiled.guard;
   serving->bind = next.compiled.bind;

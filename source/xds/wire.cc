@@ -45,8 +45,8 @@ Resource fromMessage(ResourceMessage& message) {
     resource.body = std::move(body);
   }
   if (message.has_ttl()) {
-    resource.ttl = std::max(base::millisecondsOf(message.ttl().seconds(), message.ttl().nanos()),
-                            std::chrono::milliseconds(0));
+    resource.ttl =
+        std::max(base::millisecondsOf(message.ttl().seconds(), message.ttl().nanos()), std::chrono::milliseconds(0));
   }
   resource.aliases.assign(message.aliases().begin(), message.aliases().end());
   return resource;

@@ -118,4 +118,21 @@ KINDS = {
             "//test/support/upstream:picking",
         ],
     },
+    # What matchers look at, and conditions on it. (xds.type.matcher.v3.Matcher)
+    "matching_input": {
+        "folder": "matching/inputs",
+        "namespace": "matching::inputs",
+        "layers": ["match"],
+        "may_use": [],
+        "factory_deps": ["//source/config:match_input_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
+    "input_matcher": {
+        "folder": "matching/input_matchers",
+        "namespace": "matching::input_matchers",
+        "layers": ["match"],
+        "may_use": [],
+        "factory_deps": ["//source/config:value_matcher_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
 }

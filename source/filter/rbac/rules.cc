@@ -5,7 +5,7 @@
 namespace sluice::filter::rbac {
 namespace {
 
-bool matchesPeer(const route::StringMatcher& text, const net::TlsInfo* tls) {
+bool matchesPeer(const match::StringMatcher& text, const net::TlsInfo* tls) {
   if (tls == nullptr || !tls->peer_validated) return false;  // names that nobody has verified say nothing
   const auto matches = [&text](const std::string& name) { return text.matches(name); };
   const net::TlsInfo::Certificate& peer = tls->peer;

@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "source/match/string.h"
 #include "source/net/address.h"
 #include "source/net/cidr.h"
 #include "source/net/transport.h"
-#include "source/route/matchers.h"
 
 namespace sluice::filter::rbac {
 
@@ -46,7 +46,7 @@ struct Rule {
   std::vector<Rule> rules;
   std::vector<net::Cidr> range;  // one, for the kinds that compare addresses
   uint32_t first_port = 0, last_port = 0;
-  route::StringMatcher text;
+  match::StringMatcher text;
 };
 
 struct Policy {

@@ -15,7 +15,7 @@ using filter::testing::Harness;
 NameMatcher names(std::initializer_list<const char*> exact) {
   NameMatcher out;
   for (const char* name : exact) {
-    route::StringMatcher pattern;
+    match::StringMatcher pattern;
     pattern.text = name;
     pattern.ignore_case = true;
     out.patterns.push_back(pattern);
@@ -25,7 +25,7 @@ NameMatcher names(std::initializer_list<const char*> exact) {
 
 NameMatcher prefix(const char* text) {
   NameMatcher out = names({text});
-  out.patterns[0].kind = route::StringMatcher::Kind::kPrefix;
+  out.patterns[0].kind = match::StringMatcher::Kind::kPrefix;
   return out;
 }
 

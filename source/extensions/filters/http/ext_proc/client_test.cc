@@ -207,7 +207,7 @@ TEST_CASE("a value that cannot stand in a header is a failure") {
 TEST_CASE("rules widen and narrow what may be changed") {
   Settings s = basic();
   s.rules.allow_all_routing = true;
-  s.rules.disallow = *route::compileRegex("x-b.*");
+  s.rules.disallow = *match::compileRegex("x-b.*");
   Processed h(std::move(s));
   h.request("GET", {}, true);
   ProcessingResponse answer;

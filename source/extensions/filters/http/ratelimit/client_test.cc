@@ -79,7 +79,7 @@ RateLimitResponse verdict(RateLimitResponse::Code code) {
 using Texts = std::vector<std::string>;
 
 TEST_CASE("a descriptor has an entry for each action") {
-  route::HeaderMatcher matcher{.name = "x-a", .kind = route::HeaderMatcher::Kind::kPresent};
+  match::HeaderMatcher matcher{.name = "x-a", .kind = match::HeaderMatcher::Kind::kPresent};
   Limited h(basic(), limits({limit({generic("v"),
                                     {.kind = Kind::kSourceCluster, .key = "source_cluster"},
                                     {.kind = Kind::kRemoteAddress, .key = "remote_address"},
@@ -97,8 +97,8 @@ TEST_CASE("a descriptor has an entry for each action") {
   CHECK(h.counted({1}) == 1);
 }
 
-route::QueryMatcher present(const std::string& name) {
-  route::QueryMatcher out;
+match::QueryMatcher present(const std::string& name) {
+  match::QueryMatcher out;
   out.name = name;
   return out;
 }

@@ -106,7 +106,7 @@ std::optional<std::string> valueOf(const RateLimitAction& action, const Settings
     case Kind::kAddressMatch:
       return addressMatches(action, context) ? std::optional(action.value) : std::nullopt;
     case Kind::kQuery: {
-      const auto found = route::queryParameter(route::RequestView::of(headers).query, action.parameter);
+      const auto found = match::queryParameter(route::RequestView::of(headers).query, action.parameter);
       return found ? std::optional(percentDecoded(*found)) : std::nullopt;
     }
     case Kind::kQueryMatch:

@@ -5,6 +5,7 @@
 #include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
 #include "source/config/access_log_factory.h"
 #include "source/config/holding.h"
+#include "source/config/matcher_compiler.h"
 #include "source/config/udp_filter_factory.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/udp/udp_proxy/proxy.h"
@@ -33,25 +34,6 @@ Stats makeStats(const std::string& prefix, observability::Scope& scope) {
           scope.gauge(base + "downstream_sess_active")};
 }
 
-// The name of the cluster; empty after an error.
-std::string clusterOf(const Proto& proto, const Context& context) {
-  if (!proto.has_matcher()) return proto.cluster();
-  const Context matcher = context.child("matcher");
-  if (!proto.matcher().has_on_no_match()) {
-    matcher.error("has no on_no_match; it says where datagrams go to");
-    return {};
-  }
-  const Context at = matcher.child("on_no_match").child("action").child("typed_config");
-  const auto message = config::unpackAny(proto.matcher().on_no_match().action().typed_config(), at);
-  if (!message) return {};
-  if (message->GetDescriptor() != Route::descriptor()) {
-    at.error(absl::StrCat(message->GetDescriptor()->full_name(), " is no action of udp_proxy; write ",
-                          Route::descriptor()->full_name()));
-    return {};
-  }
-  return static_cast<const Route&>(*message).cluster();
-}
-
 class Factory : public config::UdpFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
@@ -60,11 +42,11 @@ class Factory : public config::UdpFilterConfigFactory {
                                                    config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
     const Context& at = context.at;
-    const size_t errors_before = at.errors().total();
+    const config::ErrorMark mark(at);
     config::Holding holding(context);
     auto settings = std::make_shared<Settings>();
     settings->stats = makeStats(proto.stat_prefix(), holding.stats());
-    compileCluster(proto, at, context.services, *settings);
+    settings->matcher = compileRoute(proto, context);
     if (proto.has_idle_timeout()) {
       settings->idle_timeout = config::compileMilliseconds(proto.idle_timeout());
       if (settings->idle_timeout.count() < 1) {
@@ -76,19 +58,38 @@ class Factory : public config::UdpFilterConfigFactory {
     if (socket.has_prefer_gro()) settings->prefer_gro = socket.prefer_gro().value();
     settings->per_packet = proto.use_per_packet_load_balancing();
     settings->access_logs = config::compileAccessLogs(proto.access_log(), holding.context(at, context.owner));
-    if (at.errors().total() != errors_before) return nullptr;
+    if (mark.hit()) return nullptr;
     return std::make_shared<Filter>(holding.tie(std::move(settings)));
   }
 
  private:
-  static void compileCluster(const Proto& proto, const Context& context, config::Services& services,
-                             Settings& settings) {
-    const std::string name = clusterOf(proto, context);
-    if (name.empty()) return;
+  static std::shared_ptr<const match::Matcher> compileRoute(const Proto& proto, const config::FactoryContext& context) {
+    config::Services& services = context.services;
+    if (!proto.has_matcher()) {
+      auto always = std::make_shared<match::Matcher>();
+      always->on_no_match.emplace().action = clusterId(proto.cluster(), context.at, services);
+      return always;
+    }
+    const auto action = [&services](const google::protobuf::Any& config,
+                                    const Context& at) -> std::optional<match::Action> {
+      const auto message = config::unpackAny(config, at);
+      if (message == nullptr) return std::nullopt;
+      if (message->GetDescriptor() != Route::descriptor()) {
+        at.error(absl::StrCat(message->GetDescriptor()->full_name(), " is no action of udp_proxy; write ",
+                              Route::descriptor()->full_name()));
+        return std::nullopt;
+      }
+      return clusterId(static_cast<const Route&>(*message).cluster(), at, services);
+    };
+    const config::MatchPlace place{"udp_proxy", match::kAddresses, false, action};
+    return config::compileMatcher(proto.matcher(), place, context.child("matcher"));
+  }
+
+  static upstream::ClusterId clusterId(const std::string& name, const Context& context, config::Services& services) {
     if (services.cluster_exists && !services.cluster_exists(name)) {
       context.warn(absl::StrCat("no cluster is called '", name, "'; datagrams are dropped until there is one"));
     }
-    settings.cluster = services.cluster_names.idOf(name);
+    return services.cluster_names.idOf(name);
   }
 };
 

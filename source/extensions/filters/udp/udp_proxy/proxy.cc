@@ -69,7 +69,9 @@ Session* Proxy::sessionOf(filter::UdpPort& port, const net::Datagram& datagram) 
     if (known != sessions_.end()) return known->get();
   }
   observability::StatsCells& cells = worker_.cells;
-  base::LocalPtr<upstream::WorkerCluster> cluster = clusters_.find(settings_->cluster);
+  const match::Result route = settings_->matcher->evaluate({.remote = &datagram.peer, .local = &datagram.local});
+  base::LocalPtr<upstream::WorkerCluster> cluster;
+  if (route.state == match::Result::State::kMatched) cluster = clusters_.find(route.action);
   if (!cluster) {
     cells.add(settings_->stats.sess_no_route);
     return nullptr;
@@ -84,10 +86,10 @@ Session* Proxy::sessionOf(filter::UdpPort& port, const net::Datagram& datagram) 
     const auto known = sessions_.find(SessionKey{datagram.peer, datagram.local, host});
     if (known != sessions_.end()) return known->get();
   }
-  return begin(port, datagram, std::move(cluster), slot);
+  return begin(port, datagram, route.action, std::move(cluster), slot);
 }
 
-Session* Proxy::begin(filter::UdpPort& port, const net::Datagram& datagram,
+Session* Proxy::begin(filter::UdpPort& port, const net::Datagram& datagram, upstream::ClusterId id,
                       base::LocalPtr<upstream::WorkerCluster> cluster, HostSlot slot) {
   observability::StatsCells& cells = worker_.cells;
   const upstream::pool::PoolContext& context = cluster->context();
@@ -112,7 +114,7 @@ Session* Proxy::begin(filter::UdpPort& port, const net::Datagram& datagram,
   }
   Session::Owner& owner = *this;
   auto session = std::make_unique<Session>(owner, worker_, settings_, base::LocalPtr<filter::UdpPort>(&port), datagram,
-                                           std::move(cluster), slot, *std::move(fd));
+                                           id, std::move(cluster), slot, *std::move(fd));
   return sessions_.insert(std::move(session)).first->get();
 }
 

@@ -56,8 +56,8 @@ class Proxy final : public filter::UdpService, private upstream::ClusterWatcher,
   void sessionCut(Session& session, std::string_view details) override;
 
   Session* sessionOf(filter::UdpPort& port, const net::Datagram& datagram);
-  Session* begin(filter::UdpPort& port, const net::Datagram& datagram, base::LocalPtr<upstream::WorkerCluster> cluster,
-                 upstream::cluster::HostSlot slot);
+  Session* begin(filter::UdpPort& port, const net::Datagram& datagram, upstream::ClusterId id,
+                 base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot);
   void flush(Session* session);
   // Cuts those that `which` is true for.
   template <typename Which>

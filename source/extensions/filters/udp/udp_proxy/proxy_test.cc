@@ -70,6 +70,28 @@ class Peer {
   net::Fd fd_;
 };
 
+// Every session goes to this cluster.
+std::shared_ptr<const match::Matcher> always(upstream::ClusterId id) {
+  auto out = std::make_shared<match::Matcher>();
+  out->on_no_match.emplace().action = id;
+  return out;
+}
+
+// Clients of this port go to the cluster 0, others nowhere.
+std::shared_ptr<const match::Matcher> onlyPort(uint16_t port) {
+  struct SourcePort : match::Input {
+    uint8_t needs() const override { return match::kAddresses; }
+    match::Value get(const match::Data& data, match::Scratch& scratch) const override {
+      scratch = std::to_string(data.remote->port());
+      return {.text = scratch};
+    }
+  };
+  auto out = std::make_shared<match::Matcher>();
+  match::OnMatch to_first;
+  out->how = match::ExactMap{std::make_shared<SourcePort>(), {{std::to_string(port), to_first}}};
+  return out;
+}
+
 struct ProxyTest {
   ProxyTest() {
     worker.add(clusters);
@@ -89,6 +111,7 @@ struct ProxyTest {
     stats.cx_connect_fail = registry.counter("c.connect_fail");
     config->name = "c";
     config->lb.policy = std::make_shared<upstream::lb::InTurn>();
+    settings->matcher = always(0);
     hosts({host.address});
     start();
   }
@@ -187,6 +210,22 @@ TEST_CASE("datagrams go both ways, each client by a socket of its own") {
   CHECK(t.stat("tx_bytes") == 12);
   CHECK(t.stat("c.tx") == 2);
   CHECK(t.stat("c.rx") == 1);
+}
+
+TEST_CASE("a matcher chooses the cluster for each client, and what it says nothing of is dropped and counted") {
+  ProxyTest t;
+  auto settings = std::make_shared<Settings>(*t.settings);
+  settings->matcher = onlyPort(t.client.address.port());
+  t.settings = settings;
+  t.start();
+  Peer second;
+
+  t.send(t.client, "one");
+  t.send(second, "two");
+
+  CHECK(t.host.takeAll() == Texts{"one"});
+  CHECK(t.stat("no_route") == 1);
+  CHECK(t.proxy->sessions() == 1);
 }
 
 TEST_CASE("datagrams of several clients that come mixed keep their order and their sessions") {

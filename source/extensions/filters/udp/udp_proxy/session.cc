@@ -30,7 +30,7 @@ struct Session::LogState {
 };
 
 Session::Session(Owner& owner, worker::WorkerServices& worker, std::shared_ptr<const Settings> settings,
-                 base::LocalPtr<filter::UdpPort> port, const net::Datagram& first,
+                 base::LocalPtr<filter::UdpPort> port, const net::Datagram& first, upstream::ClusterId cluster_id,
                  base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot, net::Fd fd)
     : owner_(owner),
       worker_(worker),
@@ -39,6 +39,7 @@ Session::Session(Owner& owner, worker::WorkerServices& worker, std::shared_ptr<c
       port_(std::move(port)),
       client_(first.peer),
       local_(first.local),
+      cluster_id_(cluster_id),
       cluster_(std::move(cluster)),
       host_(cluster_->hostPtr(slot)),
       fd_(std::move(fd)),

@@ -46,7 +46,7 @@ class Session final : public event::Deferred, private event::FdHandler {
 
   // `fd` is connected to the host at `slot` of the cluster; a connection of the cluster's breaker has been taken.
   Session(Owner& owner, worker::WorkerServices& worker, std::shared_ptr<const Settings> settings,
-          base::LocalPtr<filter::UdpPort> port, const net::Datagram& first,
+          base::LocalPtr<filter::UdpPort> port, const net::Datagram& first, upstream::ClusterId cluster_id,
           base::LocalPtr<upstream::WorkerCluster> cluster, upstream::cluster::HostSlot slot, net::Fd fd);
   ~Session() override;
 
@@ -55,7 +55,7 @@ class Session final : public event::Deferred, private event::FdHandler {
     return {client_, local_, settings_->per_packet ? host_.get() : nullptr};
   }
   const upstream::cluster::Host& host() const { return *host_; }
-  upstream::ClusterId clusterId() const { return settings_->cluster; }
+  upstream::ClusterId clusterId() const { return cluster_id_; }
   const filter::UdpPort* port() const { return port_.get(); }
 
   // The client's, in order; at most DatagramBatch::kMost.
@@ -88,6 +88,7 @@ class Session final : public event::Deferred, private event::FdHandler {
   const std::shared_ptr<const Settings> settings_;
   const base::LocalPtr<filter::UdpPort> port_;
   const net::Address client_, local_;
+  const upstream::ClusterId cluster_id_;
   const base::LocalPtr<upstream::WorkerCluster> cluster_;
   const upstream::cluster::HostPtr host_;
   net::Fd fd_;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "source/match/tree.h"
 #include "source/observability/stats.h"
 #include "source/stream/access_log.h"
 #include "source/upstream/worker_cluster.h"
@@ -23,7 +24,8 @@ struct Stats {
 };
 
 struct Settings {
-  upstream::ClusterId cluster = 0;
+  // Chooses for each session; its actions are ids of clusters.
+  std::shared_ptr<const match::Matcher> matcher;
   milliseconds idle_timeout{60'000};  // more than 0
   size_t max_rx_datagram_size = 1500;
   bool prefer_gro = true;

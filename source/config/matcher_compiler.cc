@@ -1,0 +1,234 @@
+#include "source/config/matcher_compiler.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "source/base/text.h"
+#include "source/config/any_type.h"
+#include "source/config/route_texts.h"
+#include "source/config/values.h"
+#include "xds/type/matcher/v3/ip.pb.h"
+
+namespace sluice::config {
+namespace {
+
+using match::Matcher;
+using Proto = xds::type::matcher::v3::Matcher;
+using PredicateProto = Proto::MatcherList::Predicate;
+using xds::type::matcher::v3::IPMatcher;
+
+class MatcherCompiler {
+ public:
+  MatcherCompiler(const MatchPlace& place, const FactoryContext& factories) : place_(place), factories_(factories) {}
+
+  std::shared_ptr<const Matcher> matcher(const Proto& proto, const Context& context) {
+    if (!enter(context)) return nullptr;
+    auto out = std::make_shared<Matcher>();
+    switch (proto.matcher_type_case()) {
+      case Proto::kMatcherList:
+        out->how = list(proto.matcher_list(), context.child("matcher_list"));
+        break;
+      case Proto::kMatcherTree:
+        tree(proto.matcher_tree(), context.child("matcher_tree"), *out);
+        break;
+      case Proto::MATCHER_TYPE_NOT_SET:
+        if (!proto.has_on_no_match()) context.error("is empty; set matcher_list, matcher_tree or on_no_match");
+    }
+    if (proto.has_on_no_match()) out->on_no_match = onMatch(proto.on_no_match(), context.child("on_no_match"));
+    --depth_;
+    return out;
+  }
+
+ private:
+  // Counts a level that begins; `depth_` is to be lowered after it.
+  bool enter(const Context& context) {
+    if (depth_ == Matcher::kMaxDepth) {
+      context.error(absl::StrCat("is nested more than ", Matcher::kMaxDepth, " levels deep; make the matcher flatter"));
+      return false;
+    }
+    ++depth_;
+    return true;
+  }
+
+  // Counts an entry. Reports the first that is too many.
+  bool count(const Context& context) {
+    if (++entries_ == Matcher::kMaxEntries + 1) {
+      context.error(absl::StrCat("is one entry too many: a matcher may have ", Matcher::kMaxEntries));
+    }
+    return entries_ <= Matcher::kMaxEntries;
+  }
+
+  match::OnMatch onMatch(const Proto::OnMatch& proto, const Context& context) {
+    match::OnMatch out;
+    out.keep_matching = proto.keep_matching();
+    if (proto.keep_matching() && !place_.keeps_matching) {
+      context.child("keep_matching")
+          .error(
+              absl::StrCat("has no meaning in ", base::toAbsl(place_.name), ", where one action is taken; remove it"));
+    }
+    if (proto.has_matcher()) {
+      out.matcher = matcher(proto.matcher(), context.child("matcher"));
+    } else if (proto.has_action()) {
+      const auto action = place_.action(proto.action().typed_config(), context.child("action").child("typed_config"));
+      out.action = action.value_or(0);
+    } else {
+      context.error("says nothing; set action or matcher");
+    }
+    return out;
+  }
+
+  match::MatchList list(const Proto::MatcherList& proto, const Context& context) {
+    match::MatchList out;
+    for (int i = 0; i < proto.matchers_size(); ++i) {
+      const Context at = context.child("matchers", static_cast<size_t>(i));
+      if (!count(at)) break;
+      match::Conditional& entry = out.entries.emplace_back();
+      predicate(proto.matchers(i).predicate(), at.child("predicate"), entry.predicate);
+      entry.on_match = onMatch(proto.matchers(i).on_match(), at.child("on_match"));
+    }
+    return out;
+  }
+
+  // --- predicates ----------------------------------------------------------------------------------------------------
+
+  void predicate(const PredicateProto& proto, const Context& context, match::Predicate& out) {
+    using Kind = match::Predicate::Kind;
+    if (!enter(context)) return;
+    switch (proto.match_type_case()) {
+      case PredicateProto::kSinglePredicate:
+        single(proto.single_predicate(), context.child("single_predicate"), out);
+        break;
+      case PredicateProto::kOrMatcher:
+        parts(proto.or_matcher(), context.child("or_matcher"), Kind::kSome, out);
+        break;
+      case PredicateProto::kAndMatcher:
+        parts(proto.and_matcher(), context.child("and_matcher"), Kind::kAll, out);
+        break;
+      case PredicateProto::kNotMatcher:
+        out.kind = Kind::kNot;
+        predicate(proto.not_matcher(), context.child("not_matcher"), out.parts.emplace_back());
+        break;
+      case PredicateProto::MATCH_TYPE_NOT_SET:
+        context.error("says nothing; set single_predicate, or_matcher, and_matcher or not_matcher");
+    }
+    --depth_;
+  }
+
+  void parts(const PredicateProto::PredicateList& proto, const Context& context, match::Predicate::Kind kind,
+             match::Predicate& out) {
+    out.kind = kind;
+    for (int i = 0; i < proto.predicate_size(); ++i) {
+      const Context at = context.child("predicate", static_cast<size_t>(i));
+      if (!count(at)) return;
+      predicate(proto.predicate(i), at, out.parts.emplace_back());
+    }
+  }
+
+  void single(const PredicateProto::SinglePredicate& proto, const Context& context, match::Predicate& out) {
+    out.input = input(proto.input(), context.child("input"));
+    if (proto.has_value_match()) {
+      out.text = regexes_.stringMatcher(proto.value_match(), context.child("value_match"));
+    } else if (proto.has_custom_match()) {
+      const Context at = context.child("custom_match").child("typed_config");
+      const auto found = factories_.services.registry.value_matchers.resolve(proto.custom_match().typed_config(), at);
+      if (found) out.custom = found.factory->compile(*found.config, factories_.moved(at));
+    } else {
+      context.error("says nothing of the value; set value_match or custom_match");
+    }
+  }
+
+  std::shared_ptr<const match::Input> input(const xds::core::v3::TypedExtensionConfig& proto, const Context& context) {
+    const Context at = context.child("typed_config");
+    const auto found = factories_.services.registry.match_inputs.resolve(proto.typed_config(), at);
+    if (!found) return nullptr;
+    std::shared_ptr<const match::Input> out = found.factory->compile(*found.config, factories_.moved(at));
+    if (out != nullptr && (out->needs() & ~place_.parts) != 0) {
+      at.error(
+          absl::StrCat(found.config->GetTypeName(), " looks at what ", base::toAbsl(place_.name), " does not have"));
+    }
+    return out;
+  }
+
+  // --- look-ups ------------------------------------------------------------------------------------------------------
+
+  void tree(const Proto::MatcherTree& proto, const Context& context, Matcher& out) {
+    auto looked_up = input(proto.input(), context.child("input"));
+    switch (proto.tree_type_case()) {
+      case Proto::MatcherTree::kExactMatchMap: {
+        match::ExactMap map{std::move(looked_up), {}};
+        for (auto& [key, on_match] : entries(proto.exact_match_map(), context.child("exact_match_map"))) {
+          map.entries.emplace(std::move(key), std::move(on_match));
+        }
+        out.how = std::move(map);
+        break;
+      }
+      case Proto::MatcherTree::kPrefixMatchMap:
+        out.how = match::PrefixMap(std::move(looked_up),
+                                   entries(proto.prefix_match_map(), context.child("prefix_match_map")));
+        break;
+      case Proto::MatcherTree::kCustomMatch:
+        out.how = ranges(proto.custom_match().typed_config(), context.child("custom_match").child("typed_config"),
+                         std::move(looked_up));
+        break;
+      case Proto::MatcherTree::TREE_TYPE_NOT_SET:
+        context.error("says nothing of the value; set exact_match_map, prefix_match_map or custom_match");
+    }
+  }
+
+  std::vector<std::pair<std::string, match::OnMatch>> entries(const Proto::MatcherTree::MatchMap& proto,
+                                                              const Context& context) {
+    std::vector<std::pair<std::string, match::OnMatch>> out;
+    for (const auto& [key, on_match] : proto.map()) {
+      const Context at = context.entry("map", key);
+      if (!count(at)) break;
+      out.emplace_back(key, onMatch(on_match, at));
+    }
+    return out;
+  }
+
+  match::RangeMap ranges(const google::protobuf::Any& config, const Context& context,
+                         std::shared_ptr<const match::Input> looked_up) {
+    match::RangeMap out;
+    out.input = std::move(looked_up);
+    const auto message = unpackAny(config, context);
+    if (message == nullptr) return out;
+    if (message->GetDescriptor() != IPMatcher::descriptor()) {
+      context.error(absl::StrCat(message->GetTypeName(), " is no table that is supported here; there is ",
+                                 IPMatcher::descriptor()->full_name()));
+      return out;
+    }
+    const auto& proto = static_cast<const IPMatcher&>(*message);
+    for (int i = 0; i < proto.range_matchers_size(); ++i) {
+      const auto& entry = proto.range_matchers(i);
+      const Context at = context.child("range_matchers", static_cast<size_t>(i));
+      const match::OnMatch on_match = onMatch(entry.on_match(), at.child("on_match"));
+      for (int j = 0; j < entry.ranges_size(); ++j) {
+        const Context range_at = at.child("ranges", static_cast<size_t>(j));
+        if (!count(range_at)) return out;
+        if (const auto range = compileCidr(entry.ranges(j), range_at)) {
+          out.ranges.at(*range).push_back({on_match, entry.exclusive()});
+        }
+      }
+    }
+    return out;
+  }
+
+  const MatchPlace& place_;
+  const FactoryContext& factories_;
+  Regexes regexes_;
+  int depth_ = 0;
+  size_t entries_ = 0;
+};
+
+}  // namespace
+
+std::shared_ptr<const Matcher> compileMatcher(const Proto& matcher, const MatchPlace& place,
+                                              const FactoryContext& context) {
+  const ErrorMark mark(context.at);
+  auto out = MatcherCompiler(place, context).matcher(matcher, context.at);
+  return mark.hit() ? nullptr : out;
+}
+
+}  // namespace sluice::config

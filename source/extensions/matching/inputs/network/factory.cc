@@ -1,0 +1,43 @@
+#include "source/extensions/matching/inputs/network/factory.h"
+
+#include <memory>
+
+#include "envoy/extensions/matching/common_inputs/network/v3/network_inputs.pb.h"
+#include "source/config/match_input_factory.h"
+#include "source/extensions/matching/inputs/network/inputs.h"
+
+namespace sluice::extensions::matching::inputs::network {
+namespace {
+
+namespace v3 = envoy::extensions::matching::common_inputs::network::v3;
+
+// Of inputs without settings.
+template <typename Proto, typename Input>
+class Factory : public config::MatchInputConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::shared_ptr<const match::Input> compile(const google::protobuf::Message&, config::FactoryContext) const override {
+    return std::make_shared<Input>();
+  }
+};
+
+template <typename Proto, typename Input>
+void add(config::Registry& registry) {
+  registry.match_inputs.add(std::make_unique<Factory<Proto, Input>>());
+}
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  add<v3::DestinationIPInput, DestinationIp>(registry);
+  add<v3::DestinationPortInput, DestinationPort>(registry);
+  add<v3::SourceIPInput, SourceIp>(registry);
+  add<v3::SourcePortInput, SourcePort>(registry);
+  add<v3::DirectSourceIPInput, DirectSourceIp>(registry);
+  add<v3::SourceTypeInput, SourceType>(registry);
+  add<v3::ServerNameInput, ServerName>(registry);
+  add<v3::TransportProtocolInput, TransportProtocol>(registry);
+  add<v3::ApplicationProtocolInput, ApplicationProtocols>(registry);
+}
+
+}  // namespace sluice::extensions::matching::inputs::network

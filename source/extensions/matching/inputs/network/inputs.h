@@ -1,0 +1,93 @@
+// What a listener knows of a connection. (proto: envoy.extensions.matching.common_inputs.network.v3)
+#pragma once
+
+#include "source/match/input.h"
+
+namespace sluice::extensions::matching::inputs::network {
+
+using match::Data;
+using match::Scratch;
+using match::Value;
+
+// The text of an IP address without port; others are absent.
+inline Value ipOf(const net::Address& address, Scratch& scratch) {
+  if (!address.isIp()) return {};
+  scratch = address.ip();
+  return {.text = scratch, .address = &address};
+}
+
+inline Value portOf(const net::Address& address, Scratch& scratch) {
+  if (!address.isIp()) return {};
+  scratch = std::to_string(address.port());
+  return {.text = scratch};
+}
+
+inline Value textOf(std::string_view text) {
+  return text.empty() ? Value{} : Value{.text = text};
+}
+
+class DestinationIp : public match::Input {
+ public:
+  uint8_t needs() const override { return match::kAddresses; }
+  Value get(const Data& data, Scratch& scratch) const override { return ipOf(*data.local, scratch); }
+};
+
+class DestinationPort : public match::Input {
+ public:
+  uint8_t needs() const override { return match::kAddresses; }
+  Value get(const Data& data, Scratch& scratch) const override { return portOf(*data.local, scratch); }
+};
+
+class SourceIp : public match::Input {
+ public:
+  uint8_t needs() const override { return match::kAddresses; }
+  Value get(const Data& data, Scratch& scratch) const override { return ipOf(*data.remote, scratch); }
+};
+
+class SourcePort : public match::Input {
+ public:
+  uint8_t needs() const override { return match::kAddresses; }
+  Value get(const Data& data, Scratch& scratch) const override { return portOf(*data.remote, scratch); }
+};
+
+class DirectSourceIp : public match::Input {
+ public:
+  uint8_t needs() const override { return match::kConnection; }
+  Value get(const Data& data, Scratch& scratch) const override { return ipOf(*data.direct_remote, scratch); }
+};
+
+// "local", or absent.
+class SourceType : public match::Input {
+ public:
+  uint8_t needs() const override { return match::kAddresses; }
+  Value get(const Data& data, Scratch&) const override {
+    return match::fromThisHost(*data.remote, *data.local) ? Value{.text = "local"} : Value{};
+  }
+};
+
+class ServerName : public match::Input {
+ public:
+  uint8_t needs() const override { return match::kConnection; }
+  Value get(const Data& data, Scratch&) const override { return textOf(data.server_name); }
+};
+
+class TransportProtocol : public match::Input {
+ public:
+  uint8_t needs() const override { return match::kConnection; }
+  Value get(const Data& data, Scratch&) const override { return textOf(data.transport_protocol); }
+};
+
+// 'h2','http/1.1'
+class ApplicationProtocols : public match::Input {
+ public:
+  uint8_t needs() const override { return match::kConnection; }
+  Value get(const Data& data, Scratch& scratch) const override {
+    scratch.clear();
+    for (const std::string& protocol : *data.application_protocols) {
+      scratch.append(scratch.empty() ? "'" : ",'").append(protocol).append("'");
+    }
+    return textOf(scratch);
+  }
+};
+
+}  // namespace sluice::extensions::matching::inputs::network

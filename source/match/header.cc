@@ -1,0 +1,62 @@
+#include "source/match/header.h"
+
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+#include "source/base/text.h"
+
+namespace sluice::match {
+namespace {
+
+bool inRange(std::string_view value, int64_t start, int64_t end) {
+  int64_t number = 0;
+  return absl::SimpleAtoi(base::toAbsl(value), &number) && number >= start && number < end;
+}
+
+}  // namespace
+
+void HeaderMatcher::setName(std::string lower) {
+  name = storedName(lower);
+  id = http::nameOf(name);
+}
+
+bool HeaderMatcher::matchesValue(std::string_view value) const {
+  return kind == Kind::kRange ? inRange(value, range_start, range_end) : string.matches(value);
+}
+
+bool HeaderMatcher::matches(const http::RequestHeaders& headers) const {
+  bool found = false;
+  const bool matched = anyHeaderValue(headers, name, id, [&](std::string_view value) {
+    found = true;
+    return kind == Kind::kPresent || matchesValue(value);
+  });
+  if (matched) return kind == Kind::kPresent ? present != invert : !invert;
+  if (!found && treat_missing_header_as_empty)
+    return kind == Kind::kPresent ? present != invert : matchesValue({}) != invert;
+  return kind == Kind::kPresent ? present == invert : found && invert;
+}
+
+bool QueryMatcher::matches(std::string_view query) const {
+  const std::optional<std::string_view> value = queryParameter(query, name);
+  if (kind == Kind::kPresent) return value.has_value() == present;
+  return value && string.matches(*value);
+}
+
+std::string_view storedName(std::string_view lower) {
+  return lower == "host" ? ":authority" : lower;
+}
+
+std::optional<std::string_view> queryParameter(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    const size_t equals = pair.find('=');
+    if (pair.substr(0, equals) == name && !pair.empty()) {
+      return equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
+    }
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return std::nullopt;
+}
+
+}  // namespace sluice::match
