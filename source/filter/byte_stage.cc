@@ -25,7 +25,6 @@ constexpr std::string_view kTokenDropped = "filter_token_dropped";
 }  // namespace
 
 // --- tokens
-// -----------------------------------------------------------------------------------------------------------
 
 NetworkToken::NetworkToken(ByteStage& stage, uint8_t direction) : stage_(&stage), direction_(direction) {
   moved();
@@ -94,7 +93,6 @@ void ByteStage::kill(Lane& lane) {
 }
 
 // --- the way through the filters
-// --------------------------------------------------------------------------------------
 
 ByteStage::ByteStage(NetworkChain& chain, Filters filters, net::TransportPtr below, net::WorkerBuffers& buffers,
                      size_t limit)
@@ -178,7 +176,6 @@ bool ByteStage::passHeld(DirectionIndex direction, std::string& bytes, bool& end
 }
 
 // --- establishing
-// -----------------------------------------------------------------------------------------------------
 
 void ByteStage::attach(net::Connection& connection) {
   connection_ = &connection;
@@ -224,7 +221,6 @@ void ByteStage::goOn() {
 }
 
 // --- bytes of the client
-// ----------------------------------------------------------------------------------------------
 
 net::Transport::Result ByteStage::read(const Io& io, char* to, size_t size) {
   Lane& lane = lanes_[kRead];
@@ -298,7 +294,6 @@ bool ByteStage::holdsInput() const {
 }
 
 // --- bytes for the client
-// ---------------------------------------------------------------------------------------------
 
 class ByteStage::Source {
  public:
@@ -385,7 +380,6 @@ void ByteStage::sendEnd(const Io& io) {
 }
 
 // --- the socket, or the transport below
-// -------------------------------------------------------------------------------
 
 net::Transport::Result ByteStage::receive(const Io& io, char* to, size_t size) {
   if (below_) return below_->read(io, to, size);
@@ -424,7 +418,6 @@ std::string_view ByteStage::applicationProtocol() const {
 }
 
 // --- the end
-// ----------------------------------------------------------------------------------------------------------
 
 void ByteStage::end() {
   for (Lane& lane : lanes_) {

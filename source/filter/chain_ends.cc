@@ -212,7 +212,6 @@ void ChainRunner::creditGrew(Direction direction) {
 }
 
 // --- the response, from the terminal
-// -----------------------------------------------------------------------------------
 
 void ChainRunner::responseHeaders(bool end_stream) {
   if (ended_ || terminal_done_) return;

@@ -134,7 +134,6 @@ class Router final : public filter::Terminal {
 };
 
 // --- the request
-// -------------------------------------------------------------------------------------------------------
 
 void Router::requestHeaders(bool end_stream) {
   const route::Match& match = stream_.route();
@@ -248,7 +247,6 @@ void Router::sendOn(Try& attempt) {
 }
 
 // --- ends of an attempt
-// ------------------------------------------------------------------------------------------------
 
 std::optional<RetryState::Repeat> Router::retry(const Try& attempt, const AttemptEnd& failure) {
   const auto how = retries_.after(failure, request_.forRetry(failure.reset, attempt.priority()),
@@ -286,7 +284,6 @@ void Router::deadlineExpired() {
 }
 
 // --- the response
-// ------------------------------------------------------------------------------------------------------
 
 bool Router::acceptsTunnel() const {
   if (!request_.asksTunnel()) return false;

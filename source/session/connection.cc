@@ -80,7 +80,6 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
 Connection::~Connection() = default;
 
 // --- which codec
-// ------------------------------------------------------------------------------------------------------
 
 bool Connection::admit() {
   if (!chain_ || chain_->admit(connection_.transport())) return true;
@@ -155,7 +154,6 @@ void Connection::onKeepalive() {
 }
 
 // --- reading
-// ----------------------------------------------------------------------------------------------------------
 
 size_t Connection::readCredit() {
   if (ending_) return net::WorkerBuffers::kReadSize;  // read and dropped
@@ -320,7 +318,6 @@ void Connection::onDrained() {
 }
 
 // --- codec events
-// -----------------------------------------------------------------------------------------------------
 
 Stream* Connection::find(http::StreamId id) {
   if (many_) {
@@ -397,7 +394,6 @@ void Connection::abortStreams(std::string_view details, ResponseFlag flag, uint1
 }
 
 // --- the end of streams and of the connection
-// ---------------------------------------------------------------------------
 
 void Connection::streamFinished(Stream& stream, bool request_complete) {
   if (many_) many_->by_id.erase(stream.id());

@@ -128,7 +128,6 @@ TEST_CASE("an access logger batches to a gRPC peer, each worker on a stream of i
 }
 
 // --- a filter with a cache
-// ---------------------------------------------------------------------------------------------
 
 struct Cache {
   explicit Cache(int& live) : live(live) { ++live; }

@@ -14,7 +14,7 @@ tools/new_extension.
 KINDS = {
     "http_filter": {
         "folder": "filters/http",
-        "namespace": "filters::http",
+        "namespace": "http_filters",
         "layers": ["filter"],
         "may_use": [],
         "factory_deps": ["//source/config:http_filter_factory"],
@@ -26,7 +26,7 @@ KINDS = {
     # The last filter of an HTTP chain.
     "terminal": {
         "folder": "filters/http",
-        "namespace": "filters::http",
+        "namespace": "http_filters",
         "layers": ["filter"],
         "may_use": ["router"],
         "factory_deps": ["//source/config:terminal_factory"],
@@ -35,7 +35,7 @@ KINDS = {
     # The last network filter of a chain: it serves the connection.
     "network_filter": {
         "folder": "filters/network",
-        "namespace": "filters::network",
+        "namespace": "network_filters",
         "layers": ["filter"],
         "may_use": ["session", "upstream"],
         "factory_deps": ["//source/config:network_filter_factory"],
@@ -47,7 +47,7 @@ KINDS = {
     # A network filter in front of the last one.
     "connection_filter": {
         "folder": "filters/network",
-        "namespace": "filters::network",
+        "namespace": "network_filters",
         "layers": ["filter"],
         "may_use": [],
         "factory_deps": ["//source/config:connection_filter_factory"],
@@ -59,7 +59,7 @@ KINDS = {
     },
     "listener_filter": {
         "folder": "filters/listener",
-        "namespace": "filters::listener",
+        "namespace": "listener_filters",
         "layers": ["filter"],
         "may_use": ["tls"],
         "factory_deps": ["//source/config:listener_filter_factory"],
@@ -67,7 +67,7 @@ KINDS = {
     },
     "udp_filter": {
         "folder": "filters/udp",
-        "namespace": "filters::udp",
+        "namespace": "udp_filters",
         "layers": ["filter"],
         "may_use": ["upstream"],
         "factory_deps": ["//source/config:udp_filter_factory"],

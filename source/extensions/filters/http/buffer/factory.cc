@@ -6,7 +6,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/extensions/filters/http/buffer/filter.h"
 
-namespace sluice::extensions::filters::http::buffer {
+namespace sluice::extensions::http_filters::buffer {
 namespace {
 
 using envoy::extensions::filters::http::buffer::v3::Buffer;
@@ -39,4 +39,4 @@ void registerFactory(config::Registry& registry) {
   registry.http_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::http::buffer
+}  // namespace sluice::extensions::http_filters::buffer

@@ -5,12 +5,12 @@
 #include "absl/strings/numbers.h"
 #include "source/filter/context.h"
 
-namespace sluice::extensions::filters::http::buffer {
+namespace sluice::extensions::http_filters::buffer {
 
 using filter::HookResult;
-using sluice::http::Name;
+using http::Name;
 
-HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) {
+HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   if (context.requestHeadersOnly()) return filter::Next{};
   const auto* route = context.routeConfigAs<RouteSettings>();
   const uint32_t limit = (route != nullptr ? route->settings : settings_).max_request_bytes;
@@ -32,4 +32,4 @@ HookResult Filter::onRequestBody(filter::Body& body, filter::Context& context) {
   return filter::Next{};
 }
 
-}  // namespace sluice::extensions::filters::http::buffer
+}  // namespace sluice::extensions::http_filters::buffer

@@ -7,7 +7,7 @@
 #include "source/filter/http_filter.h"
 #include "source/route/filter_slots.h"
 
-namespace sluice::extensions::filters::http::buffer {
+namespace sluice::extensions::http_filters::buffer {
 
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
@@ -23,7 +23,7 @@ class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
   filter::HookResult onRequestBody(filter::Body& body, filter::Context& context) override;
 
  private:
@@ -32,4 +32,4 @@ class Filter : public filter::HttpFilter {
 
 using FilterFactory = filter::Factory<Filter, Settings>;
 
-}  // namespace sluice::extensions::filters::http::buffer
+}  // namespace sluice::extensions::http_filters::buffer

@@ -5,7 +5,7 @@
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
-namespace sluice::extensions::filters::http::buffer {
+namespace sluice::extensions::http_filters::buffer {
 namespace {
 
 using filter::testing::Fields;
@@ -107,4 +107,4 @@ TEST_CASE("it passes the interleaving suite") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::http::buffer
+}  // namespace sluice::extensions::http_filters::buffer

@@ -8,12 +8,12 @@
 #include "source/base/utf8.h"
 #include "source/filter/metadata_struct.h"
 
-namespace sluice::extensions::filters::http::ext_authz {
+namespace sluice::extensions::http_filters::ext_authz {
 namespace {
 
 namespace v3 = envoy::service::auth::v3;
-using sluice::http::Field;
-using sluice::http::Name;
+using http::Field;
+using http::Name;
 
 // A proto string holds UTF-8 only; other bytes become '!'.
 std::string utf8(std::string_view text) {
@@ -66,7 +66,7 @@ void addHeader(v3::AttributeContext::HttpRequest& http, std::string_view name, s
   if (!added) entry->second.append(name == "cookie" ? "; " : ",").append(utf8(value));
 }
 
-int64_t sizeOf(const sluice::http::RequestHeaders& request) {
+int64_t sizeOf(const http::RequestHeaders& request) {
   int64_t size = -1;
   if (const auto length = request.get(Name::kContentLength)) {
     std::from_chars(length->data(), length->data() + length->size(), size);
@@ -81,7 +81,7 @@ std::string_view nameOf(std::string_view parameter) {
 }  // namespace
 
 std::string encodeCheck(const Question& question) {
-  const sluice::http::RequestHeaders& request = question.request;
+  const http::RequestHeaders& request = question.request;
   v3::CheckRequest out;
   v3::AttributeContext& attributes = *out.mutable_attributes();
   setAddress(question.info.downstream_remote_address, *attributes.mutable_source());
@@ -98,7 +98,7 @@ std::string encodeCheck(const Question& question) {
   http.set_host(utf8(request.authority));
   http.set_scheme(std::string(request.scheme));
   http.set_size(sizeOf(request));
-  http.set_protocol(std::string(sluice::http::textOf(request.protocol)));
+  http.set_protocol(std::string(http::textOf(request.protocol)));
   addHeader(http, ":method", request.method);
   if (!request.path.empty()) addHeader(http, ":path", request.path);
   addHeader(http, ":authority", request.authority);
@@ -171,4 +171,4 @@ std::string withQuery(std::string_view path, const Decision& decision) {
   return out;
 }
 
-}  // namespace sluice::extensions::filters::http::ext_authz
+}  // namespace sluice::extensions::http_filters::ext_authz

@@ -15,12 +15,12 @@
 #include "source/stream/metadata.h"
 #include "source/stream/stream_info.h"
 
-namespace sluice::extensions::filters::http::ext_authz {
+namespace sluice::extensions::http_filters::ext_authz {
 
 inline constexpr std::string_view kCheckPath = "/envoy.service.auth.v3.Authorization/Check";
 
 struct Question {
-  const sluice::http::RequestHeaders& request;
+  const http::RequestHeaders& request;
   const stream::StreamInfo& info;
   const filter::NameMatcher& allowed;  // of the request's headers; empty: all
   const filter::NameMatcher& disallowed;
@@ -50,4 +50,4 @@ std::optional<Decision> decodeCheck(std::string_view message);
 // A path with query parameters removed and set.
 std::string withQuery(std::string_view path, const Decision& decision);
 
-}  // namespace sluice::extensions::filters::http::ext_authz
+}  // namespace sluice::extensions::http_filters::ext_authz

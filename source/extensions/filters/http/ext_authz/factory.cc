@@ -10,7 +10,7 @@
 #include "source/config/route_texts.h"
 #include "source/extensions/filters/http/ext_authz/filter.h"
 
-namespace sluice::extensions::filters::http::ext_authz {
+namespace sluice::extensions::http_filters::ext_authz {
 namespace {
 
 namespace v3 = envoy::extensions::filters::http::ext_authz::v3;
@@ -168,4 +168,4 @@ void registerFactory(config::Registry& registry) {
   registry.http_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::http::ext_authz
+}  // namespace sluice::extensions::http_filters::ext_authz

@@ -7,15 +7,15 @@
 #include "source/http/grpc.h"
 #include "source/stream/format_context.h"
 
-namespace sluice::extensions::filters::http::ext_authz {
+namespace sluice::extensions::http_filters::ext_authz {
 namespace {
 
 using filter::HookResult;
 using filter::HttpCallResponse;
 using filter::Reply;
-using sluice::http::Field;
-using sluice::http::Name;
-using sluice::http::RequestHeaders;
+using http::Field;
+using http::Name;
+using http::RequestHeaders;
 
 constexpr std::string_view kPartialBody = "x-envoy-auth-partial-body";
 constexpr std::string_view kFailureModeAllowed = "x-envoy-auth-failure-mode-allowed";
@@ -27,7 +27,7 @@ bool framing(Name id) {
 }
 
 bool framing(std::string_view name) {
-  return framing(sluice::http::nameOf(name));
+  return framing(http::nameOf(name));
 }
 
 // Calls `visit` with each item of a comma-separated list, in lower case.
@@ -196,7 +196,7 @@ HookResult Filter::askGrpc(std::string_view body, filter::Context& context) {
 }
 
 void Filter::grpcAnswered(int status, std::string_view message, filter::Context& context) {
-  using namespace sluice::http::grpc;
+  using namespace http::grpc;
   if (!token_) return;
   if (status != kOk) return failed(status == kInternal || status == kResourceExhausted, context);
   std::optional<Decision> decision = decodeCheck(message);
@@ -229,7 +229,7 @@ void Filter::grpcAllowed(const Decision& decision, filter::Context& context) {
 }
 
 void Filter::grpcDenied(Decision& decision, filter::Context& context) {
-  sluice::http::ResponseHeaders headers(context.arena());
+  http::ResponseHeaders headers(context.arena());
   if (applyChanges(decision.response_headers, rules(), headers).failed) return failed(true, context);
   context.count(settings_.stats.denied);
   Reply reply{decision.status,
@@ -241,10 +241,10 @@ void Filter::grpcDenied(Decision& decision, filter::Context& context) {
   token_.reply(std::move(reply));
 }
 
-HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context&) {
+HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context&) {
   if (!response_changes_.empty()) applyChanges(response_changes_, rules(), headers);
   for (const auto& [name, value] : for_client_) headers.add(name, value);
   return filter::Next{};
 }
 
-}  // namespace sluice::extensions::filters::http::ext_authz
+}  // namespace sluice::extensions::http_filters::ext_authz

@@ -23,7 +23,7 @@
 #include "source/route/matchers.h"
 #include "source/route/mutation.h"
 
-namespace sluice::extensions::filters::http::ext_authz {
+namespace sluice::extensions::http_filters::ext_authz {
 
 using filter::NameMatcher;
 
@@ -73,9 +73,9 @@ class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
   filter::HookResult onRequestBody(filter::Body& body, filter::Context& context) override;
-  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) override;
+  filter::HookResult onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) override;
 
  private:
   filter::HookResult ask(std::string_view body, filter::Context& context);
@@ -86,7 +86,7 @@ class Filter : public filter::HttpFilter {
   void grpcDenied(Decision& decision, filter::Context& context);
   void allowed(const filter::HttpCallResponse& response, filter::Context& context);
   void failed(bool malformed, filter::Context& context);
-  void stripIdentity(sluice::http::RequestHeaders& headers) const;
+  void stripIdentity(http::RequestHeaders& headers) const;
 
   const Settings& settings_;
   std::optional<BodySettings> body_;
@@ -100,4 +100,4 @@ class Filter : public filter::HttpFilter {
 
 using FilterFactory = filter::Factory<Filter, Settings>;
 
-}  // namespace sluice::extensions::filters::http::ext_authz
+}  // namespace sluice::extensions::http_filters::ext_authz

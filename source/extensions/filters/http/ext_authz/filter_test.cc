@@ -5,7 +5,7 @@
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
-namespace sluice::extensions::filters::http::ext_authz {
+namespace sluice::extensions::http_filters::ext_authz {
 namespace {
 
 using filter::HttpCallResponse;
@@ -368,4 +368,4 @@ TEST_CASE("it passes the interleaving suite") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::http::ext_authz
+}  // namespace sluice::extensions::http_filters::ext_authz

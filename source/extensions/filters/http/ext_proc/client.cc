@@ -6,13 +6,13 @@
 #include "source/base/duration.h"
 #include "source/filter/metadata_struct.h"
 
-namespace sluice::extensions::filters::http::ext_proc {
+namespace sluice::extensions::http_filters::ext_proc {
 namespace {
 
 namespace v3 = envoy::service::ext_proc::v3;
 using ModeProto = envoy::extensions::filters::http::ext_proc::v3::ProcessingMode;
 using envoy::config::core::v3::HeaderMap;
-using sluice::http::Field;
+using http::Field;
 
 void add(HeaderMap& out, std::string_view name, std::string_view value, const ForwardRules& rules) {
   if (!rules.allows(name)) return;
@@ -21,7 +21,7 @@ void add(HeaderMap& out, std::string_view name, std::string_view value, const Fo
   header.set_raw_value(std::string(value));
 }
 
-void addFields(HeaderMap& out, const sluice::http::HeaderList& headers, const ForwardRules& rules) {
+void addFields(HeaderMap& out, const http::HeaderList& headers, const ForwardRules& rules) {
   for (const Field& field : headers) add(out, field.name, field.value, rules);
 }
 
@@ -87,7 +87,7 @@ std::string finish(v3::ProcessingRequest& out, const Told& told) {
 
 }  // namespace
 
-std::string encodeHeaders(const sluice::http::RequestHeaders& headers, const Told& told, bool end_stream) {
+std::string encodeHeaders(const http::RequestHeaders& headers, const Told& told, bool end_stream) {
   v3::ProcessingRequest out;
   auto& message = *out.mutable_request_headers();
   message.set_end_of_stream(end_stream);
@@ -99,7 +99,7 @@ std::string encodeHeaders(const sluice::http::RequestHeaders& headers, const Tol
   return finish(out, told);
 }
 
-std::string encodeHeaders(const sluice::http::ResponseHeaders& headers, const Told& told, bool end_stream) {
+std::string encodeHeaders(const http::ResponseHeaders& headers, const Told& told, bool end_stream) {
   v3::ProcessingRequest out;
   auto& message = *out.mutable_response_headers();
   message.set_end_of_stream(end_stream);
@@ -116,7 +116,7 @@ std::string encodeBody(bool request, std::string_view body, const Told& told, bo
   return finish(out, told);
 }
 
-std::string encodeTrailers(bool request, const sluice::http::Trailers& trailers, const Told& told) {
+std::string encodeTrailers(bool request, const http::Trailers& trailers, const Told& told) {
   v3::ProcessingRequest out;
   v3::HttpTrailers& message = request ? *out.mutable_request_trailers() : *out.mutable_response_trailers();
   addFields(*message.mutable_trailers(), trailers, told.headers);
@@ -176,4 +176,4 @@ std::optional<Answer> decodeAnswer(std::string_view message) {
   return out;
 }
 
-}  // namespace sluice::extensions::filters::http::ext_proc
+}  // namespace sluice::extensions::http_filters::ext_proc

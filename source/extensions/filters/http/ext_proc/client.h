@@ -13,7 +13,7 @@
 #include "source/http/headers.h"
 #include "source/stream/stream_info.h"
 
-namespace sluice::extensions::filters::http::ext_proc {
+namespace sluice::extensions::http_filters::ext_proc {
 
 inline constexpr std::string_view kMethodPath = "/envoy.service.ext_proc.v3.ExternalProcessor/Process";
 
@@ -48,10 +48,10 @@ struct Told {
   const stream::StreamInfo& info;
 };
 
-std::string encodeHeaders(const sluice::http::RequestHeaders& headers, const Told& told, bool end_stream);
-std::string encodeHeaders(const sluice::http::ResponseHeaders& headers, const Told& told, bool end_stream);
+std::string encodeHeaders(const http::RequestHeaders& headers, const Told& told, bool end_stream);
+std::string encodeHeaders(const http::ResponseHeaders& headers, const Told& told, bool end_stream);
 std::string encodeBody(bool request, std::string_view body, const Told& told, bool end_stream);
-std::string encodeTrailers(bool request, const sluice::http::Trailers& trailers, const Told& told);
+std::string encodeTrailers(bool request, const http::Trailers& trailers, const Told& told);
 
 struct Answer {
   enum class Kind : uint8_t { kRequest, kResponse, kImmediate, kMoreTime };
@@ -72,4 +72,4 @@ struct Answer {
 // nullopt: it cannot be read, or has no meaning.
 std::optional<Answer> decodeAnswer(std::string_view message);
 
-}  // namespace sluice::extensions::filters::http::ext_proc
+}  // namespace sluice::extensions::http_filters::ext_proc

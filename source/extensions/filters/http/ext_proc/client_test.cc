@@ -8,7 +8,7 @@
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
-namespace sluice::extensions::filters::http::ext_proc {
+namespace sluice::extensions::http_filters::ext_proc {
 namespace {
 
 namespace v3 = envoy::service::ext_proc::v3;
@@ -484,4 +484,4 @@ TEST_CASE("it passes the interleaving suite") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::http::ext_proc
+}  // namespace sluice::extensions::http_filters::ext_proc

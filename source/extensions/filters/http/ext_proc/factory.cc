@@ -9,7 +9,7 @@
 #include "source/config/route_texts.h"
 #include "source/extensions/filters/http/ext_proc/filter.h"
 
-namespace sluice::extensions::filters::http::ext_proc {
+namespace sluice::extensions::http_filters::ext_proc {
 namespace {
 
 namespace v3 = envoy::extensions::filters::http::ext_proc::v3;
@@ -134,4 +134,4 @@ void registerFactory(config::Registry& registry) {
   registry.http_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::http::ext_proc
+}  // namespace sluice::extensions::http_filters::ext_proc

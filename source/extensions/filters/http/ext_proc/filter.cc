@@ -5,13 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "source/filter/context.h"
 
-namespace sluice::extensions::filters::http::ext_proc {
+namespace sluice::extensions::http_filters::ext_proc {
 
 using filter::HookResult;
 using filter::Next;
 using filter::Reply;
-using sluice::http::HeaderList;
-using sluice::http::Name;
+using http::HeaderList;
+using http::Name;
 
 namespace {
 
@@ -47,14 +47,14 @@ Told Filter::told() const {
 
 // --- questions -------------------------------------------------------------------------------------------------------
 
-HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) {
+HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   begin(context);
   request_.head_only = context.requestHeadersOnly();
   if (finished_ || !mode_.request_headers) return withBody(request_);
   return ask(request_, Part::kHeaders, encodeHeaders(headers, told(), request_.head_only));
 }
 
-HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) {
+HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
   begin(context);
   response_.head_only = context.responseHeadersOnly();
   if (finished_ || !mode_.response_headers) return withBody(response_);
@@ -107,14 +107,14 @@ HookResult Filter::onBody(Way& way, filter::Body& body) {
   return ask(way, Part::kBody, encodeBody(way.request, body.bytes(), told(), body.endStream()));
 }
 
-HookResult Filter::onRequestTrailers(sluice::http::Trailers& trailers, filter::Context&) {
+HookResult Filter::onRequestTrailers(http::Trailers& trailers, filter::Context&) {
   return onTrailers(request_, trailers, mode_.request_trailers);
 }
-HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Context&) {
+HookResult Filter::onResponseTrailers(http::Trailers& trailers, filter::Context&) {
   return onTrailers(response_, trailers, mode_.response_trailers);
 }
 
-HookResult Filter::onTrailers(Way& way, sluice::http::Trailers& trailers, bool sends) {
+HookResult Filter::onTrailers(Way& way, http::Trailers& trailers, bool sends) {
   if (way.replaced) trailers.clear();
   if (way.replaced || finished_ || !sends) return Next{};
   return ask(way, Part::kTrailers, encodeTrailers(way.request, trailers, told()));
@@ -252,7 +252,7 @@ void Filter::replyNow(Answer& answer) {
   Reply reply{answer.status, std::move(answer.body).value_or(""), kImmediate};
   reply.grpc_status = answer.grpc_status;
   if (!answer.details.empty()) reply.details = context_->arena().copy(answer.details);
-  sluice::http::ResponseHeaders headers(context_->arena());
+  http::ResponseHeaders headers(context_->arena());
   const filter::Applied applied = applyChanges(answer.headers, settings_.rules, headers);
   for (int i = 0; i < applied.refused; ++i) context_->count(settings_.stats.rejected_header_mutations);
   for (const auto& field : headers) reply.headers.emplace_back(field.name, field.value);
@@ -305,4 +305,4 @@ void Filter::fail(std::string_view details, uint16_t status) {
   response_.token.reply(errorReply());
 }
 
-}  // namespace sluice::extensions::filters::http::ext_proc
+}  // namespace sluice::extensions::http_filters::ext_proc

@@ -21,7 +21,7 @@
 #include "source/observability/stats.h"
 #include "source/route/filter_slots.h"
 
-namespace sluice::extensions::filters::http::ext_proc {
+namespace sluice::extensions::http_filters::ext_proc {
 
 struct Stats {
   observability::Counter streams_started, streams_failed, messages_sent, messages_received, spurious_messages,
@@ -59,14 +59,14 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
   filter::HookResult onRequestData(filter::Chunk& chunk, filter::Context& context) override;
   filter::HookResult onRequestBody(filter::Body& body, filter::Context& context) override;
-  filter::HookResult onRequestTrailers(sluice::http::Trailers& trailers, filter::Context& context) override;
-  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestTrailers(http::Trailers& trailers, filter::Context& context) override;
+  filter::HookResult onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) override;
   filter::HookResult onResponseData(filter::Chunk& chunk, filter::Context& context) override;
   filter::HookResult onResponseBody(filter::Body& body, filter::Context& context) override;
-  filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Context& context) override;
+  filter::HookResult onResponseTrailers(http::Trailers& trailers, filter::Context& context) override;
 
  private:
   // One direction.
@@ -84,12 +84,12 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
 
   void begin(filter::Context& context);
   BodyMode bodyMode(const Way& way) const { return way.request ? mode_.request_body : mode_.response_body; }
-  sluice::http::HeaderList& headersOf(const Way& way);
+  http::HeaderList& headersOf(const Way& way);
   // What a headers hook returns for the body that follows, if the headers themselves need not wait.
   filter::HookResult withBody(Way& way);
   filter::HookResult onData(Way& way, filter::Chunk& chunk);
   filter::HookResult onBody(Way& way, filter::Body& body);
-  filter::HookResult onTrailers(Way& way, sluice::http::Trailers& trailers, bool sends);
+  filter::HookResult onTrailers(Way& way, http::Trailers& trailers, bool sends);
   filter::HookResult ask(Way& way, Part part, std::string_view message);
   void arm(Way& way, std::chrono::milliseconds timeout);
   void timedOut(Way& way);
@@ -128,4 +128,4 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
 
 using FilterFactory = filter::Factory<Filter, Settings>;
 
-}  // namespace sluice::extensions::filters::http::ext_proc
+}  // namespace sluice::extensions::http_filters::ext_proc

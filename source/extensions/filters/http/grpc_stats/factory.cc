@@ -7,7 +7,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/extensions/filters/http/grpc_stats/filter.h"
 
-namespace sluice::extensions::filters::http::grpc_stats {
+namespace sluice::extensions::http_filters::grpc_stats {
 namespace {
 
 using Proto = envoy::extensions::filters::http::grpc_stats::v3::FilterConfig;
@@ -39,4 +39,4 @@ void registerFactory(config::Registry& registry) {
   registry.http_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::http::grpc_stats
+}  // namespace sluice::extensions::http_filters::grpc_stats

@@ -2,9 +2,9 @@
 
 #include "source/config/registry.h"
 
-namespace sluice::extensions::filters::http::grpc_stats {
+namespace sluice::extensions::http_filters::grpc_stats {
 
 // envoy.extensions.filters.http.grpc_stats.v3.FilterConfig.
 void registerFactory(config::Registry& registry);
 
-}  // namespace sluice::extensions::filters::http::grpc_stats
+}  // namespace sluice::extensions::http_filters::grpc_stats

@@ -7,12 +7,12 @@
 #include "source/base/text.h"
 #include "source/filter/context.h"
 
-namespace sluice::extensions::filters::http::grpc_stats {
+namespace sluice::extensions::http_filters::grpc_stats {
 
 using filter::HookResult;
 using filter::Next;
-using sluice::http::Name;
-namespace grpc = sluice::http::grpc;
+using http::Name;
+namespace grpc = http::grpc;
 
 std::string shownMethod(std::string_view path, bool replace_dots) {
   const size_t slash = path.find('/', 1);
@@ -28,7 +28,7 @@ std::string shownMethod(std::string_view path, bool replace_dots) {
   return base::strCat(service, ".", method, ".");
 }
 
-HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) {
+HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   if (!grpc::isGrpcRequest(headers)) return Next{};
   cluster_ = context.cluster();
   if (cluster_.empty()) return Next{};
@@ -58,7 +58,7 @@ HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Context& context)
   return Next{};
 }
 
-HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) {
+HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
   if (cluster_.empty()) return Next{};
   const auto type = headers.get(Name::kContentType);
   counts_response_ = headers.status == 200 && type && grpc::isGrpcContentType(*type);
@@ -78,7 +78,7 @@ HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context& context
   return Next{};
 }
 
-HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Context& context) {
+HookResult Filter::onResponseTrailers(http::Trailers& trailers, filter::Context& context) {
   ended(&trailers, context);
   return Next{};
 }
@@ -88,7 +88,7 @@ void Filter::onStreamEnd(filter::Context& context) {
 }
 
 // Once. `status`: where it stands; null: the call was cut.
-void Filter::ended(const sluice::http::HeaderList* status, filter::Context& context) {
+void Filter::ended(const http::HeaderList* status, filter::Context& context) {
   if (cluster_.empty()) return;
   const auto value = status == nullptr ? std::nullopt : status->get(Name::kGrpcStatus);
   const int code = value ? grpc::parseStatus(*value) : -1;
@@ -106,4 +106,4 @@ void Filter::emit(filter::Context& context) const {
       absl::StrCat("{\"request_message_count\":", requests_, ",\"response_message_count\":", responses_, "}"));
 }
 
-}  // namespace sluice::extensions::filters::http::grpc_stats
+}  // namespace sluice::extensions::http_filters::grpc_stats

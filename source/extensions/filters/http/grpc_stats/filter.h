@@ -12,7 +12,7 @@
 #include "source/filter/http_filter.h"
 #include "source/http/grpc.h"
 
-namespace sluice::extensions::filters::http::grpc_stats {
+namespace sluice::extensions::http_filters::grpc_stats {
 
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
@@ -30,15 +30,15 @@ class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
   filter::HookResult onRequestData(filter::Chunk& chunk, filter::Context& context) override;
-  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) override;
+  filter::HookResult onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) override;
   filter::HookResult onResponseData(filter::Chunk& chunk, filter::Context& context) override;
-  filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Context& context) override;
+  filter::HookResult onResponseTrailers(http::Trailers& trailers, filter::Context& context) override;
   void onStreamEnd(filter::Context& context) override;
 
  private:
-  void ended(const sluice::http::HeaderList* status, filter::Context& context);
+  void ended(const http::HeaderList* status, filter::Context& context);
   void count(std::string_view what, filter::Context& context, uint64_t n = 1);
   void emit(filter::Context& context) const;
 
@@ -47,10 +47,10 @@ class Filter : public filter::HttpFilter {
   std::string name_;          // "grpc.package.Service.Method." and what was counted last
   size_t name_size_ = 0;      // without that
   bool counts_response_ = false;
-  sluice::http::grpc::MessageCounter request_counter_, response_counter_;
+  http::grpc::MessageCounter request_counter_, response_counter_;
   uint64_t requests_ = 0, responses_ = 0;
 };
 
 using FilterFactory = filter::Factory<Filter, Settings>;
 
-}  // namespace sluice::extensions::filters::http::grpc_stats
+}  // namespace sluice::extensions::http_filters::grpc_stats

@@ -7,7 +7,7 @@
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
-namespace sluice::extensions::filters::http::grpc_stats {
+namespace sluice::extensions::http_filters::grpc_stats {
 namespace {
 
 using filter::testing::Fields;
@@ -22,7 +22,7 @@ Settings basic() {
 
 std::string frame(std::string_view message) {
   std::string out;
-  sluice::http::grpc::appendFrameHead(out, 0, static_cast<uint32_t>(message.size()));
+  http::grpc::appendFrameHead(out, 0, static_cast<uint32_t>(message.size()));
   return out.append(message);
 }
 
@@ -46,7 +46,7 @@ std::shared_ptr<const route::Table> tableTo(const std::string& cluster) {
 struct Counted : Harness {
   explicit Counted(Settings settings = basic()) : Harness({std::make_shared<FilterFactory>(std::move(settings))}) {
     base::Arena arena;
-    sluice::http::RequestHeaders any(arena);
+    http::RequestHeaders any(arena);
     any.path = "/";
     any.authority = "a.example";
     stream.setRoute(table->match(any, 0));
@@ -136,4 +136,4 @@ TEST_CASE("it passes the interleaving suite") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::http::grpc_stats
+}  // namespace sluice::extensions::http_filters::grpc_stats

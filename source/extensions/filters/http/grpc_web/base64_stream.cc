@@ -4,7 +4,7 @@
 
 #include "source/http/grpc.h"
 
-namespace sluice::extensions::filters::http::grpc_web {
+namespace sluice::extensions::http_filters::grpc_web {
 namespace {
 
 constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -63,7 +63,7 @@ void Base64Encoder::flush(std::string& out) {
 }
 
 void FrameEncoder::encode(std::string_view bytes, std::string& out) {
-  using sluice::http::grpc::kFrameHead;
+  using http::grpc::kFrameHead;
   out.reserve(out.size() + (bytes.size() + 2) / 3 * 4 + 4);
   while (!bytes.empty()) {
     size_t take = 1;
@@ -81,4 +81,4 @@ void FrameEncoder::encode(std::string_view bytes, std::string& out) {
   }
 }
 
-}  // namespace sluice::extensions::filters::http::grpc_web
+}  // namespace sluice::extensions::http_filters::grpc_web

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace sluice::extensions::filters::http::grpc_web {
+namespace sluice::extensions::http_filters::grpc_web {
 
 // Takes text cut anywhere. Every group of four may end in padding: senders put encoded messages one behind the other.
 class Base64Decoder {
@@ -44,4 +44,4 @@ class FrameEncoder {
   uint32_t left_ = 0;  // of the message
 };
 
-}  // namespace sluice::extensions::filters::http::grpc_web
+}  // namespace sluice::extensions::http_filters::grpc_web

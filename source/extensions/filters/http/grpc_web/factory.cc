@@ -6,7 +6,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/extensions/filters/http/grpc_web/filter.h"
 
-namespace sluice::extensions::filters::http::grpc_web {
+namespace sluice::extensions::http_filters::grpc_web {
 namespace {
 
 using Proto = envoy::extensions::filters::http::grpc_web::v3::GrpcWeb;
@@ -26,4 +26,4 @@ void registerFactory(config::Registry& registry) {
   registry.http_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::http::grpc_web
+}  // namespace sluice::extensions::http_filters::grpc_web

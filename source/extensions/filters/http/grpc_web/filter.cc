@@ -6,15 +6,15 @@
 #include "source/filter/context.h"
 #include "source/http/grpc.h"
 
-namespace sluice::extensions::filters::http::grpc_web {
+namespace sluice::extensions::http_filters::grpc_web {
 namespace {
 
 using filter::HookResult;
 using filter::Next;
 using filter::Reply;
-using sluice::http::Field;
-using sluice::http::Name;
-namespace grpc = sluice::http::grpc;
+using http::Field;
+using http::Name;
+namespace grpc = http::grpc;
 
 constexpr std::string_view kWeb = "application/grpc-web";
 constexpr std::string_view kWebText = "application/grpc-web-text";
@@ -31,7 +31,7 @@ std::optional<std::string_view> suffixOf(std::string_view content_type, std::str
   return content_type;
 }
 
-bool wantsText(const sluice::http::RequestHeaders& headers, bool text_request) {
+bool wantsText(const http::RequestHeaders& headers, bool text_request) {
   const auto accept = headers.get(Name::kAccept);
   if (!accept) return text_request;
   if (suffixOf(*accept, kWebText)) return true;
@@ -42,7 +42,7 @@ Reply invalidBase64() {
   return Reply{400, "the body of a grpc-web-text request is not base64", "grpc_base_64_decode_failed"};
 }
 
-std::string trailersFrame(const sluice::http::Trailers& trailers) {
+std::string trailersFrame(const http::Trailers& trailers) {
   std::string block;
   for (const Field& field : trailers) {
     block.append(field.name).append(": ").append(field.value).append("\r\n");
@@ -55,7 +55,7 @@ std::string trailersFrame(const sluice::http::Trailers& trailers) {
 
 }  // namespace
 
-HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context&) {
+HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context&) {
   const auto type = headers.get(Name::kContentType);
   if (!type) return Next{};
   std::optional<std::string_view> suffix = suffixOf(*type, kWebText);
@@ -81,12 +81,12 @@ HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Context&) {
   return Next{};
 }
 
-HookResult Filter::onRequestTrailers(sluice::http::Trailers&, filter::Context&) {
+HookResult Filter::onRequestTrailers(http::Trailers&, filter::Context&) {
   if (text_request_ && !decoder_.complete()) return invalidBase64();
   return Next{};
 }
 
-void Filter::translateForeign(sluice::http::ResponseHeaders& headers) {
+void Filter::translateForeign(http::ResponseHeaders& headers) {
   drop_body_ = true;
   if (!headers.has(Name::kGrpcStatus)) {
     headers.add(Name::kGrpcStatus, absl::StrCat(grpc::statusOfHttp(headers.status)));
@@ -97,7 +97,7 @@ void Filter::translateForeign(sluice::http::ResponseHeaders& headers) {
   headers.reason = {};
 }
 
-HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) {
+HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
   if (!active_) return Next{};
   // Redirects are for the browser itself.
   if (headers.status >= 300 && headers.status < 400) {
@@ -128,7 +128,7 @@ HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context&) {
   return Next{};
 }
 
-HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::Context& context) {
+HookResult Filter::onResponseTrailers(http::Trailers& trailers, filter::Context& context) {
   if (!active_) return Next{};
   if (const auto status = trailers.get(Name::kGrpcStatus)) context.info().grpc_status = grpc::parseStatus(*status);
   if (!drop_body_) {
@@ -147,4 +147,4 @@ HookResult Filter::onResponseTrailers(sluice::http::Trailers& trailers, filter::
   return Next{};
 }
 
-}  // namespace sluice::extensions::filters::http::grpc_web
+}  // namespace sluice::extensions::http_filters::grpc_web

@@ -10,20 +10,20 @@
 #include "source/extensions/filters/http/grpc_web/base64_stream.h"
 #include "source/filter/http_filter.h"
 
-namespace sluice::extensions::filters::http::grpc_web {
+namespace sluice::extensions::http_filters::grpc_web {
 
 class Filter : public filter::HttpFilter {
  public:
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
   filter::HookResult onRequestData(filter::Chunk& chunk, filter::Context& context) override;
-  filter::HookResult onRequestTrailers(sluice::http::Trailers& trailers, filter::Context& context) override;
-  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestTrailers(http::Trailers& trailers, filter::Context& context) override;
+  filter::HookResult onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) override;
   filter::HookResult onResponseData(filter::Chunk& chunk, filter::Context& context) override;
-  filter::HookResult onResponseTrailers(sluice::http::Trailers& trailers, filter::Context& context) override;
+  filter::HookResult onResponseTrailers(http::Trailers& trailers, filter::Context& context) override;
 
  private:
   // The upstream's response is no gRPC: the client is told by status, without a body.
-  void translateForeign(sluice::http::ResponseHeaders& headers);
+  void translateForeign(http::ResponseHeaders& headers);
 
   bool active_ = false;  // the request is grpc-web
   bool text_request_ = false;
@@ -35,4 +35,4 @@ class Filter : public filter::HttpFilter {
 
 using FilterFactory = filter::Factory<Filter>;
 
-}  // namespace sluice::extensions::filters::http::grpc_web
+}  // namespace sluice::extensions::http_filters::grpc_web

@@ -7,7 +7,7 @@
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
-namespace sluice::extensions::filters::http::grpc_web {
+namespace sluice::extensions::http_filters::grpc_web {
 namespace {
 
 using filter::testing::Fields;
@@ -15,7 +15,7 @@ using filter::testing::Harness;
 
 std::string frame(std::string_view message, uint8_t flag = 0) {
   std::string out;
-  sluice::http::grpc::appendFrameHead(out, flag, static_cast<uint32_t>(message.size()));
+  http::grpc::appendFrameHead(out, flag, static_cast<uint32_t>(message.size()));
   return out.append(message);
 }
 
@@ -164,4 +164,4 @@ TEST_CASE("it passes the interleaving suite") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::http::grpc_web
+}  // namespace sluice::extensions::http_filters::grpc_web

@@ -10,7 +10,7 @@
 #include "source/config/values.h"
 #include "source/extensions/filters/http/local_ratelimit/filter.h"
 
-namespace sluice::extensions::filters::http::local_ratelimit {
+namespace sluice::extensions::http_filters::local_ratelimit {
 namespace {
 
 using Proto = envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
@@ -82,4 +82,4 @@ void registerFactory(config::Registry& registry) {
   registry.http_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::http::local_ratelimit
+}  // namespace sluice::extensions::http_filters::local_ratelimit

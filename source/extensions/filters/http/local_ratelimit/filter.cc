@@ -3,7 +3,7 @@
 #include "source/filter/context.h"
 #include "source/stream/format_context.h"
 
-namespace sluice::extensions::filters::http::local_ratelimit {
+namespace sluice::extensions::http_filters::local_ratelimit {
 namespace {
 
 bool chosen(const runtime::Fraction& fraction, filter::Context& context) {
@@ -14,15 +14,15 @@ filter::Reply refusal(const Settings& settings, const filter::Context& context, 
   filter::Reply reply{
       settings.status, "local_rate_limited", "local_rate_limited", {}, stream::ResponseFlag::kRateLimited};
   if (settings.response.empty()) return reply;
-  sluice::http::ResponseHeaders added(arena);
+  http::ResponseHeaders added(arena);
   settings.response.apply(added, stream::FormatContext{.request = &context.request(), .info = context.info()});
-  for (const sluice::http::Field& field : added) reply.headers.emplace_back(field.name, field.value);
+  for (const http::Field& field : added) reply.headers.emplace_back(field.name, field.value);
   return reply;
 }
 
 }  // namespace
 
-filter::HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) {
+filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   const auto* route = context.routeConfigAs<RouteSettings>();
   const Settings& settings = route != nullptr ? route->settings : settings_;
   if (!chosen(settings.enabled, context)) return filter::Next{};
@@ -42,4 +42,4 @@ filter::HookResult Filter::onRequestHeaders(sluice::http::RequestHeaders& header
   return filter::Next{};
 }
 
-}  // namespace sluice::extensions::filters::http::local_ratelimit
+}  // namespace sluice::extensions::http_filters::local_ratelimit

@@ -12,7 +12,7 @@
 #include "source/route/mutation.h"
 #include "source/runtime/fraction.h"
 
-namespace sluice::extensions::filters::http::local_ratelimit {
+namespace sluice::extensions::http_filters::local_ratelimit {
 
 using base::TokenBucket;
 
@@ -40,7 +40,7 @@ class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
 
  private:
   const Settings& settings_;
@@ -48,4 +48,4 @@ class Filter : public filter::HttpFilter {
 
 using FilterFactory = filter::Factory<Filter, Settings>;
 
-}  // namespace sluice::extensions::filters::http::local_ratelimit
+}  // namespace sluice::extensions::http_filters::local_ratelimit

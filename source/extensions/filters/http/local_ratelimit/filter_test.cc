@@ -9,7 +9,7 @@
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
-namespace sluice::extensions::filters::http::local_ratelimit {
+namespace sluice::extensions::http_filters::local_ratelimit {
 namespace {
 
 using filter::testing::Fields;
@@ -152,4 +152,4 @@ TEST_CASE("it passes the interleaving suite") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::http::local_ratelimit
+}  // namespace sluice::extensions::http_filters::local_ratelimit

@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/service/ratelimit/v3/rls.pb.h"
 
-namespace sluice::extensions::filters::http::ratelimit {
+namespace sluice::extensions::http_filters::ratelimit {
 namespace {
 
 namespace v3 = envoy::service::ratelimit::v3;
@@ -96,4 +96,4 @@ std::optional<Verdict> decodeVerdict(std::string_view message) {
   return out;
 }
 
-}  // namespace sluice::extensions::filters::http::ratelimit
+}  // namespace sluice::extensions::http_filters::ratelimit

@@ -11,7 +11,7 @@
 
 #include "source/filter/header_changes.h"
 
-namespace sluice::extensions::filters::http::ratelimit {
+namespace sluice::extensions::http_filters::ratelimit {
 
 inline constexpr std::string_view kMethodPath = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
 
@@ -41,4 +41,4 @@ struct Verdict {
 // nullopt: it cannot be read, or says neither yes nor no.
 std::optional<Verdict> decodeVerdict(std::string_view message);
 
-}  // namespace sluice::extensions::filters::http::ratelimit
+}  // namespace sluice::extensions::http_filters::ratelimit

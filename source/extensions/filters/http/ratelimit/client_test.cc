@@ -7,7 +7,7 @@
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
-namespace sluice::extensions::filters::http::ratelimit {
+namespace sluice::extensions::http_filters::ratelimit {
 namespace {
 
 namespace v3 = envoy::service::ratelimit::v3;
@@ -293,4 +293,4 @@ TEST_CASE("it passes the interleaving suite") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::http::ratelimit
+}  // namespace sluice::extensions::http_filters::ratelimit

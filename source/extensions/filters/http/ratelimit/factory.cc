@@ -10,7 +10,7 @@
 #include "source/config/route_mutations.h"
 #include "source/extensions/filters/http/ratelimit/filter.h"
 
-namespace sluice::extensions::filters::http::ratelimit {
+namespace sluice::extensions::http_filters::ratelimit {
 namespace {
 
 namespace v3 = envoy::extensions::filters::http::ratelimit::v3;
@@ -97,4 +97,4 @@ void registerFactory(config::Registry& registry) {
   registry.http_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::http::ratelimit
+}  // namespace sluice::extensions::http_filters::ratelimit

@@ -2,9 +2,9 @@
 
 #include "source/config/registry.h"
 
-namespace sluice::extensions::filters::http::ratelimit {
+namespace sluice::extensions::http_filters::ratelimit {
 
 // envoy.extensions.filters.http.ratelimit.v3.RateLimit.
 void registerFactory(config::Registry& registry);
 
-}  // namespace sluice::extensions::filters::http::ratelimit
+}  // namespace sluice::extensions::http_filters::ratelimit

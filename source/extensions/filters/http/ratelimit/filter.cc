@@ -10,13 +10,13 @@
 #include "source/net/address.h"
 #include "source/stream/format_context.h"
 
-namespace sluice::extensions::filters::http::ratelimit {
+namespace sluice::extensions::http_filters::ratelimit {
 
 using filter::HookResult;
 using filter::Next;
 using filter::Reply;
+using http::RequestHeaders;
 using route::RateLimitAction;
-using sluice::http::RequestHeaders;
 
 namespace {
 
@@ -173,7 +173,7 @@ HookResult Filter::onRequestHeaders(RequestHeaders&, filter::Context& context) {
 void Filter::answered(int status, std::string_view message, filter::Context& context) {
   if (!token_) return;  // the stream was answered meanwhile
   std::optional<Verdict> verdict;
-  if (status == sluice::http::grpc::kOk) verdict = decodeVerdict(message);
+  if (status == http::grpc::kOk) verdict = decodeVerdict(message);
   if (!verdict) {
     if (std::optional<Reply> reply = failed(context)) return token_.reply(*std::move(reply));
     return token_.resume();
@@ -195,9 +195,8 @@ void Filter::refuse(Verdict& verdict, filter::Context& context) {
   context.count(settings_.stats.over_limit);
   Reply reply{
       settings_.status, std::move(verdict.body), "request_rate_limited", {}, stream::ResponseFlag::kRateLimited};
-  reply.grpc_status =
-      settings_.resource_exhausted ? sluice::http::grpc::kResourceExhausted : sluice::http::grpc::kUnavailable;
-  sluice::http::ResponseHeaders headers(context.arena());
+  reply.grpc_status = settings_.resource_exhausted ? http::grpc::kResourceExhausted : http::grpc::kUnavailable;
+  http::ResponseHeaders headers(context.arena());
   if (settings_.ratelimited_header) headers.add("x-envoy-ratelimited", "true");
   applyChanges(verdict.response_headers, {}, headers);
   if (!settings_.response.empty()) {
@@ -216,9 +215,9 @@ std::optional<Reply> Filter::failed(filter::Context& context) {
   return Reply{settings_.status_on_error, "", "rate_limiter_error", {}, stream::ResponseFlag::kRateLimitServiceError};
 }
 
-HookResult Filter::onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context&) {
+HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context&) {
   if (!response_changes_.empty()) applyChanges(response_changes_, {}, headers);
   return Next{};
 }
 
-}  // namespace sluice::extensions::filters::http::ratelimit
+}  // namespace sluice::extensions::http_filters::ratelimit

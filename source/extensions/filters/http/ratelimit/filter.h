@@ -19,7 +19,7 @@
 #include "source/route/mutation.h"
 #include "source/route/rate_limits.h"
 
-namespace sluice::extensions::filters::http::ratelimit {
+namespace sluice::extensions::http_filters::ratelimit {
 
 struct Stats {
   observability::Counter ok, error, over_limit, failure_mode_allowed;
@@ -54,8 +54,8 @@ class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
-  filter::HookResult onRequestHeaders(sluice::http::RequestHeaders& headers, filter::Context& context) override;
-  filter::HookResult onResponseHeaders(sluice::http::ResponseHeaders& headers, filter::Context& context) override;
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
+  filter::HookResult onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) override;
 
  private:
   // What there is to say about the request; it may have no descriptor, or hold text that cannot be sent.
@@ -74,4 +74,4 @@ class Filter : public filter::HttpFilter {
 
 using FilterFactory = filter::Factory<Filter, Settings>;
 
-}  // namespace sluice::extensions::filters::http::ratelimit
+}  // namespace sluice::extensions::http_filters::ratelimit

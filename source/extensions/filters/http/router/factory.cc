@@ -4,7 +4,7 @@
 #include "source/config/terminal_factory.h"
 #include "source/router/router.h"
 
-namespace sluice::extensions::filters::http::router {
+namespace sluice::extensions::http_filters::router {
 namespace {
 
 using Proto = envoy::extensions::filters::http::router::v3::Router;
@@ -26,4 +26,4 @@ void registerFactory(config::Registry& registry) {
   registry.terminals.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::http::router
+}  // namespace sluice::extensions::http_filters::router

@@ -4,7 +4,7 @@
 #include "source/config/listener_filter_factory.h"
 #include "source/extensions/filters/listener/http_inspector/filter.h"
 
-namespace sluice::extensions::filters::listener::http_inspector {
+namespace sluice::extensions::listener_filters::http_inspector {
 namespace {
 
 using Proto = envoy::extensions::filters::listener::http_inspector::v3::HttpInspector;
@@ -29,4 +29,4 @@ void registerFactory(config::Registry& registry) {
   registry.listener_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::listener::http_inspector
+}  // namespace sluice::extensions::listener_filters::http_inspector

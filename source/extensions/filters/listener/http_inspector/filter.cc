@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace sluice::extensions::filters::listener::http_inspector {
+namespace sluice::extensions::listener_filters::http_inspector {
 namespace {
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -61,4 +61,4 @@ filter::ListenerFilter::Result Filter::inspect(std::string_view bytes, filter::A
   return {Verdict::kDone};
 }
 
-}  // namespace sluice::extensions::filters::listener::http_inspector
+}  // namespace sluice::extensions::listener_filters::http_inspector

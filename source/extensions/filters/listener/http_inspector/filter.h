@@ -3,7 +3,7 @@
 
 #include "source/filter/listener_filter.h"
 
-namespace sluice::extensions::filters::listener::http_inspector {
+namespace sluice::extensions::listener_filters::http_inspector {
 
 struct Settings {
   observability::Counter http10, http11, http2, not_found;
@@ -30,4 +30,4 @@ class Filter : public filter::ListenerFilter {
   const Settings settings_;
 };
 
-}  // namespace sluice::extensions::filters::listener::http_inspector
+}  // namespace sluice::extensions::listener_filters::http_inspector

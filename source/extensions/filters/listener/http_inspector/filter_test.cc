@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-namespace sluice::extensions::filters::listener::http_inspector {
+namespace sluice::extensions::listener_filters::http_inspector {
 namespace {
 
 TEST_CASE("versions are told by the request line and the preface") {
@@ -47,4 +47,4 @@ TEST_CASE("the finding becomes the application protocol, but not inside of TLS")
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::listener::http_inspector
+}  // namespace sluice::extensions::listener_filters::http_inspector

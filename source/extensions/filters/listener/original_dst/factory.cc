@@ -4,7 +4,7 @@
 #include "source/config/listener_filter_factory.h"
 #include "source/extensions/filters/listener/original_dst/filter.h"
 
-namespace sluice::extensions::filters::listener::original_dst {
+namespace sluice::extensions::listener_filters::original_dst {
 namespace {
 
 using Proto = envoy::extensions::filters::listener::original_dst::v3::OriginalDst;
@@ -24,4 +24,4 @@ void registerFactory(config::Registry& registry) {
   registry.listener_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::listener::original_dst
+}  // namespace sluice::extensions::listener_filters::original_dst

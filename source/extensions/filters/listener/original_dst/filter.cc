@@ -3,7 +3,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-namespace sluice::extensions::filters::listener::original_dst {
+namespace sluice::extensions::listener_filters::original_dst {
 namespace {
 
 // linux/netfilter_ipv4.h and linux/netfilter_ipv6/ip6_tables.h, which do not go together with netinet/in.h.
@@ -20,4 +20,4 @@ net::Address originalDestination(int fd, net::Address::Family family) {
   return net::Address::fromSockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
 }
 
-}  // namespace sluice::extensions::filters::listener::original_dst
+}  // namespace sluice::extensions::listener_filters::original_dst

@@ -3,7 +3,7 @@
 
 #include "source/filter/listener_filter.h"
 
-namespace sluice::extensions::filters::listener::original_dst {
+namespace sluice::extensions::listener_filters::original_dst {
 
 // None if the kernel knows of no redirection. (SO_ORIGINAL_DST, IP6T_SO_ORIGINAL_DST)
 net::Address originalDestination(int fd, net::Address::Family family);
@@ -25,4 +25,4 @@ class Filter : public filter::ListenerFilter {
   net::Address (*look_up_)(int, net::Address::Family);
 };
 
-}  // namespace sluice::extensions::filters::listener::original_dst
+}  // namespace sluice::extensions::listener_filters::original_dst

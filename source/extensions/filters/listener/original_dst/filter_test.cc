@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace sluice::extensions::filters::listener::original_dst {
+namespace sluice::extensions::listener_filters::original_dst {
 namespace {
 
 net::Address redirected(int, net::Address::Family family) {
@@ -50,4 +50,4 @@ TEST_CASE("the kernel's answer for a socket that it did not redirect is none") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::listener::original_dst
+}  // namespace sluice::extensions::listener_filters::original_dst

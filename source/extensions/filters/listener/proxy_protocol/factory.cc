@@ -7,7 +7,7 @@
 #include "source/config/values.h"
 #include "source/extensions/filters/listener/proxy_protocol/filter.h"
 
-namespace sluice::extensions::filters::listener::proxy_protocol {
+namespace sluice::extensions::listener_filters::proxy_protocol {
 namespace {
 
 using envoy::config::core::v3::ProxyProtocolConfig;
@@ -68,4 +68,4 @@ void registerFactory(config::Registry& registry) {
   registry.listener_filters.add(std::make_unique<TrustedFactory>());
 }
 
-}  // namespace sluice::extensions::filters::listener::proxy_protocol
+}  // namespace sluice::extensions::listener_filters::proxy_protocol

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace sluice::extensions::filters::listener::proxy_protocol {
+namespace sluice::extensions::listener_filters::proxy_protocol {
 
 // Without a single byte of it: a client that waits for the server to speak first is not held up.
 bool Filter::skips(const filter::Accepted& accepted, observability::StatsCells& cells) const {
@@ -42,4 +42,4 @@ filter::ListenerFilter::Result Filter::inspect(std::string_view bytes, filter::A
   return {Verdict::kDone, header.size};
 }
 
-}  // namespace sluice::extensions::filters::listener::proxy_protocol
+}  // namespace sluice::extensions::listener_filters::proxy_protocol

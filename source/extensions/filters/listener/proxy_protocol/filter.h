@@ -7,7 +7,7 @@
 #include "source/filter/listener_filter.h"
 #include "source/net/cidr.h"
 
-namespace sluice::extensions::filters::listener::proxy_protocol {
+namespace sluice::extensions::listener_filters::proxy_protocol {
 
 struct Settings {
   bool allow_without = false;      // a connection without header is served as it came
@@ -30,4 +30,4 @@ class Filter : public filter::ListenerFilter {
   const Settings settings_;
 };
 
-}  // namespace sluice::extensions::filters::listener::proxy_protocol
+}  // namespace sluice::extensions::listener_filters::proxy_protocol

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-namespace sluice::extensions::filters::listener::proxy_protocol {
+namespace sluice::extensions::listener_filters::proxy_protocol {
 namespace {
 
 using Verdict = filter::ListenerFilter::Verdict;
@@ -95,4 +95,4 @@ TEST_CASE("with listed peers nobody else's bytes are looked at") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::listener::proxy_protocol
+}  // namespace sluice::extensions::listener_filters::proxy_protocol

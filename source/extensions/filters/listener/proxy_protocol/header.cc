@@ -4,7 +4,7 @@
 #include <array>
 #include <optional>
 
-namespace sluice::extensions::filters::listener::proxy_protocol {
+namespace sluice::extensions::listener_filters::proxy_protocol {
 namespace {
 
 constexpr std::string_view kV1Start = "PROXY ";
@@ -155,4 +155,4 @@ Outcome parseHeader(std::string_view bytes, Header& header, const char*& reason)
   return Outcome::kAbsent;
 }
 
-}  // namespace sluice::extensions::filters::listener::proxy_protocol
+}  // namespace sluice::extensions::listener_filters::proxy_protocol

@@ -10,7 +10,7 @@
 
 #include "source/net/address.h"
 
-namespace sluice::extensions::filters::listener::proxy_protocol {
+namespace sluice::extensions::listener_filters::proxy_protocol {
 
 struct Header {
   struct Tlv {
@@ -35,4 +35,4 @@ constexpr size_t kMaxHeader = 16 * 1024;
 // kAbsent as soon as the bytes cannot begin a header. `reason`: static text, with kMalformed.
 Outcome parseHeader(std::string_view bytes, Header& header, const char*& reason);
 
-}  // namespace sluice::extensions::filters::listener::proxy_protocol
+}  // namespace sluice::extensions::listener_filters::proxy_protocol

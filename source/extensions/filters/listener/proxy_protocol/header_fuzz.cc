@@ -4,7 +4,7 @@
 #include "source/extensions/filters/listener/proxy_protocol/header.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace sluice::extensions::filters::listener::proxy_protocol;
+  using namespace sluice::extensions::listener_filters::proxy_protocol;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const char* reason = nullptr;
   Header header;

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-namespace sluice::extensions::filters::listener::proxy_protocol {
+namespace sluice::extensions::listener_filters::proxy_protocol {
 namespace {
 
 const std::string kSignature("\r\n\r\n\0\r\nQUIT\n", 12);
@@ -171,4 +171,4 @@ TEST_CASE("a right checksum is accepted") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::listener::proxy_protocol
+}  // namespace sluice::extensions::listener_filters::proxy_protocol

@@ -4,7 +4,7 @@
 #include "source/config/listener_filter_factory.h"
 #include "source/extensions/filters/listener/tls_inspector/filter.h"
 
-namespace sluice::extensions::filters::listener::tls_inspector {
+namespace sluice::extensions::listener_filters::tls_inspector {
 namespace {
 
 using Proto = envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
@@ -38,4 +38,4 @@ void registerFactory(config::Registry& registry) {
   registry.listener_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::listener::tls_inspector
+}  // namespace sluice::extensions::listener_filters::tls_inspector

@@ -2,7 +2,7 @@
 
 #include "source/tls/client_hello.h"
 
-namespace sluice::extensions::filters::listener::tls_inspector {
+namespace sluice::extensions::listener_filters::tls_inspector {
 namespace {
 
 constexpr char kHandshakeRecord = 22;  // RFC 8446, 5.1
@@ -32,4 +32,4 @@ filter::ListenerFilter::Result Filter::inspect(std::string_view bytes, filter::A
   return {Verdict::kDone};
 }
 
-}  // namespace sluice::extensions::filters::listener::tls_inspector
+}  // namespace sluice::extensions::listener_filters::tls_inspector

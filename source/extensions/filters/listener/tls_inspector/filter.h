@@ -3,7 +3,7 @@
 
 #include "source/filter/listener_filter.h"
 
-namespace sluice::extensions::filters::listener::tls_inspector {
+namespace sluice::extensions::listener_filters::tls_inspector {
 
 struct Settings {
   size_t max_client_hello = 16 * 1024;  // at most tls::kMaxClientHello
@@ -23,4 +23,4 @@ class Filter : public filter::ListenerFilter {
   const Settings settings_;
 };
 
-}  // namespace sluice::extensions::filters::listener::tls_inspector
+}  // namespace sluice::extensions::listener_filters::tls_inspector

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-namespace sluice::extensions::filters::listener::tls_inspector {
+namespace sluice::extensions::listener_filters::tls_inspector {
 namespace {
 
 using Verdict = filter::ListenerFilter::Verdict;
@@ -79,4 +79,4 @@ TEST_CASE("a ClientHello beyond the limit is cut") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::listener::tls_inspector
+}  // namespace sluice::extensions::listener_filters::tls_inspector

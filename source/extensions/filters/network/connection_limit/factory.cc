@@ -7,7 +7,7 @@
 #include "source/config/values.h"
 #include "source/extensions/filters/network/connection_limit/filter.h"
 
-namespace sluice::extensions::filters::network::connection_limit {
+namespace sluice::extensions::network_filters::connection_limit {
 namespace {
 
 using Proto = envoy::extensions::filters::network::connection_limit::v3::ConnectionLimit;
@@ -39,4 +39,4 @@ void registerFactory(config::Registry& registry) {
   registry.connection_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::network::connection_limit
+}  // namespace sluice::extensions::network_filters::connection_limit

@@ -1,6 +1,6 @@
 #include "source/extensions/filters/network/connection_limit/filter.h"
 
-namespace sluice::extensions::filters::network::connection_limit {
+namespace sluice::extensions::network_filters::connection_limit {
 
 filter::NetworkResult ConnectionLimit::admit(filter::NetworkStream& stream) const {
   uint64_t active = active_->count.load(std::memory_order_relaxed);
@@ -20,4 +20,4 @@ void ConnectionLimit::onEnd(filter::NetworkStream& stream, bool admitted) const 
   stream.cells().sub(stats_.active_connections);
 }
 
-}  // namespace sluice::extensions::filters::network::connection_limit
+}  // namespace sluice::extensions::network_filters::connection_limit

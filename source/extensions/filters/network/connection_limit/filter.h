@@ -9,7 +9,7 @@
 
 #include "source/filter/network_filter.h"
 
-namespace sluice::extensions::filters::network::connection_limit {
+namespace sluice::extensions::network_filters::connection_limit {
 
 // connection_limit.STAT_PREFIX.*
 struct Stats {
@@ -38,4 +38,4 @@ class ConnectionLimit : public filter::NetworkFilterFactory {
   const std::shared_ptr<Active> active_;
 };
 
-}  // namespace sluice::extensions::filters::network::connection_limit
+}  // namespace sluice::extensions::network_filters::connection_limit

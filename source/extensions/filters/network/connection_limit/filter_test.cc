@@ -8,7 +8,7 @@
 
 using namespace std::chrono_literals;
 
-namespace sluice::extensions::filters::network::connection_limit {
+namespace sluice::extensions::network_filters::connection_limit {
 namespace {
 
 TEST_CASE("connections beyond the limit are closed, and an end makes room") {
@@ -48,4 +48,4 @@ TEST_CASE("the limit holds for all workers together") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::network::connection_limit
+}  // namespace sluice::extensions::network_filters::connection_limit

@@ -5,7 +5,7 @@
 #include "source/config/values.h"
 #include "source/extensions/filters/network/direct_response/filter.h"
 
-namespace sluice::extensions::filters::network::direct_response {
+namespace sluice::extensions::network_filters::direct_response {
 namespace {
 
 using Proto = envoy::extensions::filters::network::direct_response::v3::Config;
@@ -28,4 +28,4 @@ void registerFactory(config::Registry& registry) {
   registry.network_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::network::direct_response
+}  // namespace sluice::extensions::network_filters::direct_response

@@ -2,9 +2,9 @@
 
 #include "source/config/registry.h"
 
-namespace sluice::extensions::filters::network::direct_response {
+namespace sluice::extensions::network_filters::direct_response {
 
 // envoy.extensions.filters.network.direct_response.v3.Config.
 void registerFactory(config::Registry& registry);
 
-}  // namespace sluice::extensions::filters::network::direct_response
+}  // namespace sluice::extensions::network_filters::direct_response

@@ -2,7 +2,7 @@
 
 #include "source/filter/network_connection.h"
 
-namespace sluice::extensions::filters::network::direct_response {
+namespace sluice::extensions::network_filters::direct_response {
 namespace {
 
 // How long a client may take nothing of the response, and how long its end is waited for after that: a close with
@@ -61,4 +61,4 @@ void DirectResponse::serve(filter::Accepted accepted, worker::WorkerServices& wo
   (new Reply(worker, accepted, response_))->start(list);
 }
 
-}  // namespace sluice::extensions::filters::network::direct_response
+}  // namespace sluice::extensions::network_filters::direct_response

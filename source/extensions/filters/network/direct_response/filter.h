@@ -7,7 +7,7 @@
 
 #include "source/filter/network.h"
 
-namespace sluice::extensions::filters::network::direct_response {
+namespace sluice::extensions::network_filters::direct_response {
 
 class DirectResponse : public filter::TerminalNetworkFilter {
  public:
@@ -20,4 +20,4 @@ class DirectResponse : public filter::TerminalNetworkFilter {
   const std::shared_ptr<const std::string> response_;
 };
 
-}  // namespace sluice::extensions::filters::network::direct_response
+}  // namespace sluice::extensions::network_filters::direct_response

@@ -6,7 +6,7 @@
 
 using namespace std::chrono_literals;
 
-namespace sluice::extensions::filters::network::direct_response {
+namespace sluice::extensions::network_filters::direct_response {
 namespace {
 
 TEST_CASE("the response comes whole and the client's end ends the connection") {
@@ -62,4 +62,4 @@ TEST_CASE("the response goes through filters in front, and waits for those that 
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::network::direct_response
+}  // namespace sluice::extensions::network_filters::direct_response

@@ -4,7 +4,7 @@
 #include "source/config/network_filter_factory.h"
 #include "source/extensions/filters/network/echo/filter.h"
 
-namespace sluice::extensions::filters::network::echo {
+namespace sluice::extensions::network_filters::echo {
 namespace {
 
 class Factory : public config::NetworkFilterConfigFactory {
@@ -24,4 +24,4 @@ void registerFactory(config::Registry& registry) {
   registry.network_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::network::echo
+}  // namespace sluice::extensions::network_filters::echo

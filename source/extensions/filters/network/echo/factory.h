@@ -2,9 +2,9 @@
 
 #include "source/config/registry.h"
 
-namespace sluice::extensions::filters::network::echo {
+namespace sluice::extensions::network_filters::echo {
 
 // envoy.extensions.filters.network.echo.v3.Echo.
 void registerFactory(config::Registry& registry);
 
-}  // namespace sluice::extensions::filters::network::echo
+}  // namespace sluice::extensions::network_filters::echo

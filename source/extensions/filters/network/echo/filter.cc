@@ -2,7 +2,7 @@
 
 #include "source/filter/network_connection.h"
 
-namespace sluice::extensions::filters::network::echo {
+namespace sluice::extensions::network_filters::echo {
 namespace {
 
 // Bytes that wait for a client that does not read; until they are gone nothing more is read of it.
@@ -41,4 +41,4 @@ void EchoFilter::serve(filter::Accepted accepted, worker::WorkerServices& worker
   (new Echo(worker, accepted))->start(list);
 }
 
-}  // namespace sluice::extensions::filters::network::echo
+}  // namespace sluice::extensions::network_filters::echo

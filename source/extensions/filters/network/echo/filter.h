@@ -4,7 +4,7 @@
 
 #include "source/filter/network.h"
 
-namespace sluice::extensions::filters::network::echo {
+namespace sluice::extensions::network_filters::echo {
 
 class EchoFilter : public filter::TerminalNetworkFilter {
  public:
@@ -12,4 +12,4 @@ class EchoFilter : public filter::TerminalNetworkFilter {
              base::List<filter::LiveConnection>& list) const override;
 };
 
-}  // namespace sluice::extensions::filters::network::echo
+}  // namespace sluice::extensions::network_filters::echo

@@ -4,7 +4,7 @@
 
 #include "source/filter/test_network.h"
 
-namespace sluice::extensions::filters::network::echo {
+namespace sluice::extensions::network_filters::echo {
 namespace {
 
 TEST_CASE("what comes goes back, and the end of it too") {
@@ -53,4 +53,4 @@ TEST_CASE("what filters in front do to the bytes, and how long they wait, is not
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::network::echo
+}  // namespace sluice::extensions::network_filters::echo

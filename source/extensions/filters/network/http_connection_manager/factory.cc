@@ -19,7 +19,7 @@
 #include "source/session/http_stats.h"
 #include "source/session/worker.h"
 
-namespace sluice::extensions::filters::network::http_connection_manager {
+namespace sluice::extensions::network_filters::http_connection_manager {
 namespace {
 
 using Proto = envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
@@ -311,4 +311,4 @@ void registerFactory(config::Registry& registry) {
   registry.network_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::network::http_connection_manager
+}  // namespace sluice::extensions::network_filters::http_connection_manager

@@ -7,7 +7,7 @@
 #include "source/config/values.h"
 #include "source/extensions/filters/network/local_ratelimit/filter.h"
 
-namespace sluice::extensions::filters::network::local_ratelimit {
+namespace sluice::extensions::network_filters::local_ratelimit {
 namespace {
 
 using Proto = envoy::extensions::filters::network::local_ratelimit::v3::LocalRateLimit;
@@ -45,4 +45,4 @@ void registerFactory(config::Registry& registry) {
   registry.connection_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::network::local_ratelimit
+}  // namespace sluice::extensions::network_filters::local_ratelimit

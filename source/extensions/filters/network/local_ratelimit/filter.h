@@ -8,7 +8,7 @@
 #include "source/base/token_bucket.h"
 #include "source/filter/network_filter.h"
 
-namespace sluice::extensions::filters::network::local_ratelimit {
+namespace sluice::extensions::network_filters::local_ratelimit {
 
 class LocalRateLimit : public filter::NetworkFilterFactory {
  public:
@@ -27,4 +27,4 @@ class LocalRateLimit : public filter::NetworkFilterFactory {
   const observability::Counter rate_limited_;
 };
 
-}  // namespace sluice::extensions::filters::network::local_ratelimit
+}  // namespace sluice::extensions::network_filters::local_ratelimit

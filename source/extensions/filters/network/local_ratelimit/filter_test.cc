@@ -6,7 +6,7 @@
 
 using namespace std::chrono_literals;
 
-namespace sluice::extensions::filters::network::local_ratelimit {
+namespace sluice::extensions::network_filters::local_ratelimit {
 namespace {
 
 TEST_CASE("connections are closed while the bucket is empty, and time fills it") {
@@ -24,4 +24,4 @@ TEST_CASE("connections are closed while the bucket is empty, and time fills it")
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::network::local_ratelimit
+}  // namespace sluice::extensions::network_filters::local_ratelimit

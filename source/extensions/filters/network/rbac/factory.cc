@@ -7,7 +7,7 @@
 #include "source/config/values.h"
 #include "source/extensions/filters/network/rbac/filter.h"
 
-namespace sluice::extensions::filters::network::rbac {
+namespace sluice::extensions::network_filters::rbac {
 namespace {
 
 using Proto = envoy::extensions::filters::network::rbac::v3::RBAC;
@@ -44,4 +44,4 @@ void registerFactory(config::Registry& registry) {
   registry.connection_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::network::rbac
+}  // namespace sluice::extensions::network_filters::rbac

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace sluice::extensions::filters::network::rbac {
+namespace sluice::extensions::network_filters::rbac {
 namespace {
 
 // As access logs show it: no spaces.
@@ -36,4 +36,4 @@ filter::NetworkResult Rbac::admit(filter::NetworkStream& stream) const {
   return filter::Close{details_.find(decision.policy)->second, settings_.delay};
 }
 
-}  // namespace sluice::extensions::filters::network::rbac
+}  // namespace sluice::extensions::network_filters::rbac

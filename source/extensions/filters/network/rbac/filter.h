@@ -9,7 +9,7 @@
 #include "source/filter/network_filter.h"
 #include "source/filter/rbac/rules.h"
 
-namespace sluice::extensions::filters::network::rbac {
+namespace sluice::extensions::network_filters::rbac {
 
 // STAT_PREFIX.rbac.*
 struct Stats {
@@ -34,4 +34,4 @@ class Rbac : public filter::NetworkFilterFactory {
   std::map<const filter::rbac::Policy*, std::string> details_;  // of a refusal; null: no policy matched
 };
 
-}  // namespace sluice::extensions::filters::network::rbac
+}  // namespace sluice::extensions::network_filters::rbac

@@ -6,7 +6,7 @@
 
 using namespace std::chrono_literals;
 
-namespace sluice::extensions::filters::network::rbac {
+namespace sluice::extensions::network_filters::rbac {
 namespace {
 
 filter::rbac::Rules from(const char* address, bool allow) {
@@ -61,4 +61,4 @@ TEST_CASE("shadow rules count and close nothing") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::network::rbac
+}  // namespace sluice::extensions::network_filters::rbac

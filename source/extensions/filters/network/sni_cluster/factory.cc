@@ -4,7 +4,7 @@
 #include "source/config/connection_filter_factory.h"
 #include "source/extensions/filters/network/sni_cluster/filter.h"
 
-namespace sluice::extensions::filters::network::sni_cluster {
+namespace sluice::extensions::network_filters::sni_cluster {
 namespace {
 
 class Factory : public config::ConnectionFilterConfigFactory {
@@ -24,4 +24,4 @@ void registerFactory(config::Registry& registry) {
   registry.connection_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::network::sni_cluster
+}  // namespace sluice::extensions::network_filters::sni_cluster

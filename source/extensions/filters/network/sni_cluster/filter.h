@@ -4,7 +4,7 @@
 
 #include "source/filter/network_filter.h"
 
-namespace sluice::extensions::filters::network::sni_cluster {
+namespace sluice::extensions::network_filters::sni_cluster {
 
 class SniCluster : public filter::NetworkFilterFactory {
  public:
@@ -15,4 +15,4 @@ class SniCluster : public filter::NetworkFilterFactory {
   }
 };
 
-}  // namespace sluice::extensions::filters::network::sni_cluster
+}  // namespace sluice::extensions::network_filters::sni_cluster

@@ -4,7 +4,7 @@
 
 #include "source/filter/test_network.h"
 
-namespace sluice::extensions::filters::network::sni_cluster {
+namespace sluice::extensions::network_filters::sni_cluster {
 namespace {
 
 TEST_CASE("the server name is the cluster, and without one the terminal filter's own stays") {
@@ -20,4 +20,4 @@ TEST_CASE("the server name is the cluster, and without one the terminal filter's
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::network::sni_cluster
+}  // namespace sluice::extensions::network_filters::sni_cluster

@@ -11,7 +11,7 @@
 #include "source/extensions/filters/network/tcp_proxy/proxy.h"
 #include "source/http/rules.h"
 
-namespace sluice::extensions::filters::network::tcp_proxy {
+namespace sluice::extensions::network_filters::tcp_proxy {
 namespace {
 
 using Proto = envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
@@ -137,4 +137,4 @@ void registerFactory(config::Registry& registry) {
   registry.network_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::network::tcp_proxy
+}  // namespace sluice::extensions::network_filters::tcp_proxy

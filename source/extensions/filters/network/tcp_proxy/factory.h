@@ -2,9 +2,9 @@
 
 #include "source/config/registry.h"
 
-namespace sluice::extensions::filters::network::tcp_proxy {
+namespace sluice::extensions::network_filters::tcp_proxy {
 
 // envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.
 void registerFactory(config::Registry& registry);
 
-}  // namespace sluice::extensions::filters::network::tcp_proxy
+}  // namespace sluice::extensions::network_filters::tcp_proxy

@@ -5,7 +5,7 @@
 
 #include "source/extensions/filters/network/tcp_proxy/tunnel.h"
 
-namespace sluice::extensions::filters::network::tcp_proxy {
+namespace sluice::extensions::network_filters::tcp_proxy {
 
 using stream::ResponseFlag;
 using upstream::HostStream;
@@ -56,7 +56,6 @@ Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> set
 Proxy::~Proxy() = default;
 
 // --- the way to the host
-// -----------------------------------------------------------------------------------------------
 
 void Proxy::onAdmitted() {
   if (log_ && downstream().transport() != nullptr && !downstream().transport()->serverName().empty()) {
@@ -178,7 +177,6 @@ void Proxy::onHostConnected() {
 }
 
 // --- bytes
-// -------------------------------------------------------------------------------------------------------------
 
 void Proxy::touch() {
   if (settings_->idle_timeout.count() > 0) timer_.arm(settings_->idle_timeout);
@@ -224,7 +222,6 @@ void Proxy::onFlushed() {
 }
 
 // --- ends
-// --------------------------------------------------------------------------------------------------------------
 
 void Proxy::onEnd() {
   client_ended_ = true;
@@ -296,7 +293,6 @@ bool Proxy::over(std::string_view details) {
 }
 
 // --- the access log
-// ----------------------------------------------------------------------------------------------------
 
 void Proxy::flag(ResponseFlag flag) {
   if (log_) log_->info.response_flags.set(flag);
@@ -314,4 +310,4 @@ void Proxy::log(stream::AccessLogType type) {
   for (const auto& log : settings_->access_logs) log->log(context, worker());
 }
 
-}  // namespace sluice::extensions::filters::network::tcp_proxy
+}  // namespace sluice::extensions::network_filters::tcp_proxy

@@ -17,7 +17,7 @@
 #include "source/stream/stream_info.h"
 #include "source/upstream/tcp_connection.h"
 
-namespace sluice::extensions::filters::network::tcp_proxy {
+namespace sluice::extensions::network_filters::tcp_proxy {
 
 class Proxy final : public filter::NetworkConnection, private upstream::HostStreamEvents {
  public:
@@ -89,4 +89,4 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   bool closing_ = false;  // the host is gone: what it sent still goes to the client
 };
 
-}  // namespace sluice::extensions::filters::network::tcp_proxy
+}  // namespace sluice::extensions::network_filters::tcp_proxy

@@ -11,7 +11,7 @@
 
 using namespace std::chrono_literals;
 
-namespace sluice::extensions::filters::network::tcp_proxy {
+namespace sluice::extensions::network_filters::tcp_proxy {
 namespace {
 
 using upstream::cluster::Resource;
@@ -583,4 +583,4 @@ TEST_CASE("filters in front may wait and change bytes, and both directions keep 
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::network::tcp_proxy
+}  // namespace sluice::extensions::network_filters::tcp_proxy

@@ -15,7 +15,7 @@
 #include "source/stream/formatter.h"
 #include "source/upstream/worker_cluster.h"
 
-namespace sluice::extensions::filters::network::tcp_proxy {
+namespace sluice::extensions::network_filters::tcp_proxy {
 
 using std::chrono::milliseconds;
 
@@ -47,4 +47,4 @@ struct Settings {
   Stats stats;
 };
 
-}  // namespace sluice::extensions::filters::network::tcp_proxy
+}  // namespace sluice::extensions::network_filters::tcp_proxy

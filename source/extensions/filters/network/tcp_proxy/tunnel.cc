@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/http/rules.h"
 
-namespace sluice::extensions::filters::network::tcp_proxy {
+namespace sluice::extensions::network_filters::tcp_proxy {
 
 using upstream::AttemptEnd;
 using upstream::HostStream;
@@ -121,4 +121,4 @@ void Tunnel::onRequestBytesSent() {
   if (connected_) events_.onHostDrained();
 }
 
-}  // namespace sluice::extensions::filters::network::tcp_proxy
+}  // namespace sluice::extensions::network_filters::tcp_proxy

@@ -16,7 +16,7 @@
 #include "source/upstream/attempt.h"
 #include "source/upstream/host_stream.h"
 
-namespace sluice::extensions::filters::network::tcp_proxy {
+namespace sluice::extensions::network_filters::tcp_proxy {
 
 class Tunnel final : public upstream::HostStream, public upstream::AttemptOf<Tunnel> {
  public:
@@ -67,4 +67,4 @@ class Tunnel final : public upstream::HostStream, public upstream::AttemptOf<Tun
   bool gone_ = false;
 };
 
-}  // namespace sluice::extensions::filters::network::tcp_proxy
+}  // namespace sluice::extensions::network_filters::tcp_proxy

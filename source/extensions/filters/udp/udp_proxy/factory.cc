@@ -10,7 +10,7 @@
 #include "source/config/values.h"
 #include "source/extensions/filters/udp/udp_proxy/proxy.h"
 
-namespace sluice::extensions::filters::udp::udp_proxy {
+namespace sluice::extensions::udp_filters::udp_proxy {
 namespace {
 
 using Proto = envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig;
@@ -99,4 +99,4 @@ void registerFactory(config::Registry& registry) {
   registry.udp_filters.add(std::make_unique<Factory>());
 }
 
-}  // namespace sluice::extensions::filters::udp::udp_proxy
+}  // namespace sluice::extensions::udp_filters::udp_proxy

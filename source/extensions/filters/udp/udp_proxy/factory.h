@@ -2,9 +2,9 @@
 
 #include "source/config/registry.h"
 
-namespace sluice::extensions::filters::udp::udp_proxy {
+namespace sluice::extensions::udp_filters::udp_proxy {
 
 // envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.
 void registerFactory(config::Registry& registry);
 
-}  // namespace sluice::extensions::filters::udp::udp_proxy
+}  // namespace sluice::extensions::udp_filters::udp_proxy

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-namespace sluice::extensions::filters::udp::udp_proxy {
+namespace sluice::extensions::udp_filters::udp_proxy {
 
 using upstream::cluster::Host;
 using upstream::cluster::HostSlot;
@@ -169,4 +169,4 @@ void Proxy::drain(const filter::UdpPort* port, milliseconds drain_time) {
   }
 }
 
-}  // namespace sluice::extensions::filters::udp::udp_proxy
+}  // namespace sluice::extensions::udp_filters::udp_proxy

@@ -8,7 +8,7 @@
 #include "source/extensions/filters/udp/udp_proxy/session.h"
 #include "source/filter/udp.h"
 
-namespace sluice::extensions::filters::udp::udp_proxy {
+namespace sluice::extensions::udp_filters::udp_proxy {
 
 class Filter final : public filter::UdpFilter {
  public:
@@ -73,4 +73,4 @@ class Proxy final : public filter::UdpService, private upstream::ClusterWatcher,
   size_t run_length_ = 0;
 };
 
-}  // namespace sluice::extensions::filters::udp::udp_proxy
+}  // namespace sluice::extensions::udp_filters::udp_proxy

@@ -11,7 +11,7 @@
 
 using namespace std::chrono_literals;
 
-namespace sluice::extensions::filters::udp::udp_proxy {
+namespace sluice::extensions::udp_filters::udp_proxy {
 namespace {
 
 using upstream::cluster::Health;
@@ -531,4 +531,4 @@ TEST_CASE("a drained port takes only its own sessions along") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::filters::udp::udp_proxy
+}  // namespace sluice::extensions::udp_filters::udp_proxy

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace sluice::extensions::filters::udp::udp_proxy {
+namespace sluice::extensions::udp_filters::udp_proxy {
 
 using upstream::cluster::Resource;
 
@@ -187,4 +187,4 @@ void Session::log(std::string_view details) {
   for (const auto& log : settings_->access_logs) log->log(context, worker_);
 }
 
-}  // namespace sluice::extensions::filters::udp::udp_proxy
+}  // namespace sluice::extensions::udp_filters::udp_proxy

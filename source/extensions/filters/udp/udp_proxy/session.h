@@ -15,7 +15,7 @@
 #include "source/filter/udp.h"
 #include "source/upstream/worker_cluster.h"
 
-namespace sluice::extensions::filters::udp::udp_proxy {
+namespace sluice::extensions::udp_filters::udp_proxy {
 
 // What tells sessions apart. `apart` tells those of one client: the host where each datagram gets one of its own, or
 // the session itself when it only answers; else null.
@@ -104,4 +104,4 @@ class Session final : public event::Deferred, private event::FdHandler {
   std::unique_ptr<LogState> log_;
 };
 
-}  // namespace sluice::extensions::filters::udp::udp_proxy
+}  // namespace sluice::extensions::udp_filters::udp_proxy

@@ -12,7 +12,7 @@
 #include "source/stream/access_log.h"
 #include "source/upstream/worker_cluster.h"
 
-namespace sluice::extensions::filters::udp::udp_proxy {
+namespace sluice::extensions::udp_filters::udp_proxy {
 
 using std::chrono::milliseconds;
 
@@ -34,4 +34,4 @@ struct Settings {
   Stats stats;
 };
 
-}  // namespace sluice::extensions::filters::udp::udp_proxy
+}  // namespace sluice::extensions::udp_filters::udp_proxy
