@@ -8,7 +8,7 @@
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "source/config/errors.h"
-#include "source/config/runtime_compiler.h"
+#include "source/config/runtime_layers.h"
 
 namespace sluice::config {
 
