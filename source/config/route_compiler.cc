@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/base/host_port.h"
 #include "source/config/any_type.h"
+#include "source/config/format/substitution_format.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
@@ -129,6 +130,7 @@ class RouteCompiler {
     }
     out.mutations = compileMutations(config, context);
     out.per_filter = perFilter(config.typed_per_filter_config(), context);
+    out.metadata = metadataOf(config.metadata());
     return out;
   }
 

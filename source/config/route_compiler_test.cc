@@ -122,6 +122,23 @@ virtual_hosts:
   CHECK_FALSE(out.table->match(unknown.headers, 0));
 }
 
+TEST_CASE("what a route says for filters and logs is kept under their names, and a route that says nothing has none") {
+  Compiler compiler;
+  const Compiled told =
+      compiler.route(matching("prefix: /") + ", metadata: {filter_metadata: {com.acme: {team: web}}}");
+  const Compiled silent = compiler.route(matching("prefix: /"));
+  REQUIRE(told.errors == "");
+  Request request("/");
+
+  const route::Match match = told.table->match(request.headers, 0);
+
+  REQUIRE(match.metadata());
+  const stream::MetadataValue* team = stream::findMetadata(*match.metadata(), "com.acme", {"team"});
+  REQUIRE(team);
+  CHECK(std::get<std::string>(team->value) == "web");
+  CHECK(silent.table->match(request.headers, 0).metadata() == nullptr);
+}
+
 TEST_CASE("rate limits describe requests by address and query") {
   Compiler compiler;
   const auto limitOf = [&](const std::string& limit) {

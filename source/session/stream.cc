@@ -111,6 +111,7 @@ void Stream::matchRoute() {
   route_ = table_->value->match(request(), worker_.services.random.next());
   info_.virtual_host_name = route_.virtual_host != nullptr ? route_.virtual_host->name : std::string_view();
   info_.route_name = route_.route != nullptr ? route_.route->name : std::string_view();
+  info_.route_metadata = route_.metadata();
 }
 
 // The limits of the new route hold from now on; the stream's time counts from its start. A grpc-timeout that the route

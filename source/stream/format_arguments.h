@@ -9,7 +9,7 @@ namespace sluice::stream {
 
 // FormatOperator::style
 enum GrpcStyle : uint8_t { kCamel, kSnake, kNumber };
-enum MetadataSource : uint8_t { kDynamic, kOfCluster, kOfHost };
+enum MetadataSource : uint8_t { kDynamic, kOfRoute, kOfCluster, kOfHost };
 
 absl::Status parseNothing(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseHeaders(const FormatOperator::Spelling& spelling, FormatOperator& op);

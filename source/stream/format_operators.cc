@@ -216,6 +216,9 @@ Value detailsText(std::string_view details, Scratch& scratch) {
 const MetadataValue* findMetadata(const Operator& op, const Context& context) {
   const StreamInfo& info = context.info;
   if (op.style == kDynamic) return info.dynamic_metadata ? info.dynamic_metadata->find(op.text, op.path) : nullptr;
+  if (op.style == kOfRoute) {
+    return info.route_metadata != nullptr ? findMetadata(*info.route_metadata, op.text, op.path) : nullptr;
+  }
   if (!info.upstream_metadata) return nullptr;
   const FixedMetadata& metadata =
       op.style == kOfCluster ? info.upstream_metadata->cluster : info.upstream_metadata->host;

@@ -189,7 +189,17 @@ TEST_CASE("the metadata of the cluster and the host is read as that of the strea
   CHECK(exchange.text("%METADATA(CLUSTER:f:k)% %METADATA(UPSTREAM_HOST:f:k)% %UPSTREAM_METADATA(f)%") ==
         "c 7 {\"k\":7}");
   CHECK(exchange.text("%CLUSTER_METADATA(g:k)% %CLUSTER_METADATA(f:k:x)%") == "- -");
-  CHECK(exchange.text("%METADATA(ROUTE:f)%").starts_with("ERROR"));
+  CHECK(exchange.text("%METADATA(LISTENER:f)%").starts_with("ERROR"));
+}
+
+TEST_CASE("the metadata of the route is read as that of the stream is") {
+  Exchange exchange;
+  CHECK(exchange.text("%METADATA(ROUTE:f:k)%") == "-");
+  const MetadataFields metadata{{"f", {MetadataFields{{"k", leaf("r")}}}}};
+
+  exchange.info.route_metadata = &metadata;
+
+  CHECK(exchange.text("%METADATA(ROUTE:f:k)% %METADATA(ROUTE:f)% %METADATA(ROUTE:g:k)%") == "r {\"k\":\"r\"} -");
 }
 
 TEST_CASE("a length cuts strings of metadata only, numbers stay numbers") {

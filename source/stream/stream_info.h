@@ -77,6 +77,7 @@ struct StreamInfo {
 
   // --- where it went ---
   std::string_view route_name;
+  const MetadataFields* route_metadata = nullptr;  // what the configuration says of the route; null: nothing
   std::string_view virtual_host_name;
   std::string_view upstream_cluster;    // the cluster's name (or its alt_stat_name)
   std::string_view upstream_host;       // address with port
