@@ -7,7 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "source/base/text.h"
 #include "source/config/any_type.h"
+#include "source/config/match_input_factory.h"
+#include "source/config/registry.h"
 #include "source/config/route_texts.h"
+#include "source/config/value_matcher_factory.h"
 #include "source/config/values.h"
 #include "xds/type/matcher/v3/ip.pb.h"
 

@@ -17,11 +17,9 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "source/route/cluster_id.h"
 
 namespace sluice::route {
-
-using ClusterId = uint32_t;
-inline constexpr ClusterId kNoCluster = UINT32_MAX;
 
 class ClusterNames {
  public:

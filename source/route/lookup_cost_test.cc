@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "source/route/path_index.h"
 #include "source/route/route_shapes.h"
 #include "source/route/table.h"
 #include "source/route/test_request.h"

@@ -12,7 +12,7 @@
 #include <variant>
 #include <vector>
 
-#include "source/route/cluster_names.h"
+#include "source/route/cluster_id.h"
 #include "source/route/filter_slots.h"
 #include "source/route/matchers.h"
 #include "source/route/mutation.h"

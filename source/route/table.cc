@@ -11,6 +11,8 @@
 #include "source/base/arena.h"
 #include "source/base/ascii.h"
 #include "source/base/host_port.h"
+#include "source/route/host_index.h"
+#include "source/route/path_index.h"
 
 namespace sluice::route {
 namespace {
@@ -104,7 +106,7 @@ template <class... Steps>
 Match Table::matchRoute(const http::RequestHeaders& request, uint64_t random, Steps&... steps) const {
   Match out{.table = this};
   const std::string_view authority = ignore_port_ ? base::splitHostPort(request.authority).host : request.authority;
-  const uint32_t host = hosts_.find(authority, request.arena());
+  const uint32_t host = hosts_->find(authority, request.arena());
   if (host == kNoHost) return out;
   out.virtual_host = &virtual_hosts_[host];
   if (request.path.empty() && request.method != "CONNECT") return out;
@@ -208,7 +210,7 @@ class Table::Builder {
 
   absl::Status addHost(VirtualHostSpec& spec, uint32_t number) {
     for (const std::string& domain : spec.domains) {
-      if (const std::optional<uint32_t> other = table_.hosts_.add(domain, number)) {
+      if (const std::optional<uint32_t> other = table_.hosts_->add(domain, number)) {
         const std::string_view name = *other == number ? spec.name : table_.virtual_hosts_[*other].name;
         return absl::InvalidArgumentError(
             absl::StrCat("domain \"", domain, "\" of virtual host \"", spec.name, "\" is taken by virtual host \"",
@@ -346,7 +348,11 @@ class Table::Builder {
   std::map<ClusterId, std::string_view> clusters_;
 };
 
-Table::Table() : storage_(std::make_unique<Storage>()) {}
+VirtualHost::VirtualHost() = default;
+VirtualHost::VirtualHost(VirtualHost&&) noexcept = default;
+VirtualHost::~VirtualHost() = default;
+
+Table::Table() : hosts_(std::make_unique<HostIndex>()), storage_(std::make_unique<Storage>()) {}
 Table::~Table() = default;
 
 absl::StatusOr<std::shared_ptr<const Table>> Table::build(TableSpec spec) {

@@ -13,16 +13,21 @@
 
 #include "absl/status/statusor.h"
 #include "source/http/headers.h"
-#include "source/route/host_index.h"
-#include "source/route/path_index.h"
 #include "source/route/route.h"
 #include "source/route/spec.h"
 
 namespace sluice::route {
 
+class HostIndex;
+class PathIndex;
+struct CountedSteps;
 class Table;
 
 struct VirtualHost {
+  VirtualHost();
+  VirtualHost(VirtualHost&&) noexcept;
+  ~VirtualHost();
+
   std::string_view name;
   std::span<const Route> routes;
   std::unique_ptr<const PathIndex> index;  // null where there are so few routes that asking each is cheaper
@@ -91,7 +96,7 @@ class Table {
   Match matchRoute(const http::RequestHeaders& request, uint64_t random, Steps&... steps) const;
 
   std::string_view name_;
-  HostIndex hosts_;
+  const std::unique_ptr<HostIndex> hosts_;
   std::vector<VirtualHost> virtual_hosts_;
   std::vector<ClusterId> clusters_;
   std::vector<std::string_view> cluster_names_;  // beside clusters_

@@ -1,4 +1,5 @@
 #include "source/route/table.h"
+#include "source/route/cluster_names.h"
 
 #include <catch2/catch.hpp>
 

@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "source/http/h2/codec.h"
+#include "source/route/cluster_names.h"
 #include "source/router/calls.h"
 #include "source/router/router.h"
 #include "source/session/test_session.h"

@@ -1,6 +1,7 @@
 """C++ of the messages in api/: one library a package, so that a change of one rebuilds what uses it."""
 
 load("@rules_cc//cc:defs.bzl", "cc_library")
+load(":precompiled.bzl", "precompiled_copts", "precompiled_deps")
 
 # The folder from which imports and includes are written.
 _ROOT = "api"
@@ -63,7 +64,8 @@ def sluice_proto_package(deps = []):
         srcs = [":sources"],
         linkstatic = True,
         alwayslink = True,  # every declared type is in the descriptor pool, by which Any and JSON find it
-        deps = deps + ["//%s:include_root" % _ROOT, "//tools/bazel:protobuf"],
+        copts = precompiled_copts("precompiled_messages"),
+        deps = deps + ["//%s:include_root" % _ROOT, "//tools/bazel:protobuf"] + precompiled_deps("precompiled_messages"),
         visibility = ["//visibility:public"],
     )
     native.filegroup(name = "grpc_sources", srcs = [":sources"], output_group = "grpc", tags = ["manual"])

@@ -1,18 +1,26 @@
 """Rules of this repository: libraries, unit tests and fuzz targets. Extensions: extension.bzl; messages: proto.bzl."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
+load(":precompiled.bzl", "precompiled_copts", "precompiled_deps")
 
 BORINGSSL_COPTS = ["-isystem/usr/include/android"]
 
-def sluice_library(name, **kwargs):
+def sluice_library(name, deps = [], copts = [], **kwargs):
     """One folder of source/: a static library. Its includes are written from the repository's root."""
-    cc_library(name = name, linkstatic = True, **kwargs)
+    cc_library(
+        name = name,
+        copts = copts + precompiled_copts("precompiled"),
+        deps = deps + precompiled_deps("precompiled"),
+        linkstatic = True,
+        **kwargs
+    )
 
 def sluice_test(name, deps = [], tags = [], **kwargs):
     """The unit tests of one folder: one binary with the shared Catch2 main."""
     cc_test(
         name = name,
-        deps = deps + ["//tools/bazel:catch2_main"],
+        copts = precompiled_copts("precompiled"),
+        deps = deps + ["//tools/bazel:catch2_main"] + precompiled_deps("precompiled"),
         linkstatic = True,
         tags = tags + ["unit"],
         **kwargs

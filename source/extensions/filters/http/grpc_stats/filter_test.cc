@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "source/route/cluster_names.h"
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
