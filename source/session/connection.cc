@@ -113,9 +113,10 @@ void Connection::chooseCodec(bool http2) {
     worker_.cells.add(stats.cx_http1_active);
   }
   if (codec_->multiplexed()) {
-    many_ = std::make_unique<Many>(worker_.loop.timers(), *this);
+    multiplexing_ = std::make_unique<Multiplexing>(worker_.loop.timers(), *this);
     if (settings_->keepalive_interval.count() > 0) armKeepalive();
-    if (settings_->max_connection_duration.count() > 0) many_->life.armAt(born_ + settings_->max_connection_duration);
+    if (settings_->max_connection_duration.count() > 0)
+      multiplexing_->life.armAt(born_ + settings_->max_connection_duration);
   }
   if (draining_) codec_->drain();
 }
@@ -131,22 +132,22 @@ std::optional<bool> Connection::seemsHttp2(std::string_view bytes) {
 void Connection::armKeepalive() {
   const milliseconds interval = settings_->keepalive_interval;
   const uint64_t jitter = interval.count() * settings_->keepalive_jitter_percent / 100;
-  many_->pinged = false;
-  many_->keepalive.arm(interval + milliseconds(jitter > 0 ? worker_.services.random.next() % jitter : 0));
+  multiplexing_->pinged = false;
+  multiplexing_->keepalive.arm(interval + milliseconds(jitter > 0 ? worker_.services.random.next() % jitter : 0));
 }
 
 void Connection::onKeepalive() {
   if (dead_ || ending_) return;
-  if (!many_->pinged) {
-    many_->pinged = true;
-    many_->received_before = connection_.bytesReceived();
-    many_->sent_before = connection_.bytesSent();
+  if (!multiplexing_->pinged) {
+    multiplexing_->pinged = true;
+    multiplexing_->received_before = connection_.bytesReceived();
+    multiplexing_->sent_before = connection_.bytesSent();
     codec_->ping();
-    return many_->keepalive.arm(settings_->keepalive_timeout);
+    return multiplexing_->keepalive.arm(settings_->keepalive_timeout);
   }
   // A client that sends anything is alive, and so is one that slowly takes what stands in front of the ping.
-  const bool silent = connection_.bytesReceived() == many_->received_before &&
-                      (connection_.bytesSent() == many_->sent_before || connection_.pendingBytes() == 0);
+  const bool silent = connection_.bytesReceived() == multiplexing_->received_before &&
+                      (connection_.bytesSent() == multiplexing_->sent_before || connection_.pendingBytes() == 0);
   if (!codec_->awaitingPing() || !silent) return armKeepalive();
   worker_.cells.add(settings_->stats.cx_keepalive_timeout);
   abortStreams("http2.ping_timeout", ResponseFlag::kDownstreamConnectionTermination);
@@ -159,7 +160,7 @@ size_t Connection::readCredit() {
   if (ending_) return net::WorkerBuffers::kReadSize;  // read and dropped
   if (codec_ == nullptr) return net::WorkerBuffers::kReadSize;
   if (codec_->inputBlocked()) return 0;
-  if (many_ == nullptr && !streams_.empty()) return streams_.front().requestCredit();
+  if (multiplexing_ == nullptr && !streams_.empty()) return streams_.front().requestCredit();
   return mayBegin() ? net::WorkerBuffers::kReadSize : 0;
 }
 
@@ -184,14 +185,14 @@ void Connection::onBytes(std::string_view bytes) {
 }
 
 void Connection::receive(std::string_view bytes) {
-  if (many_) codec_->tellTime(worker_.loop.now());
+  if (multiplexing_) codec_->tellTime(worker_.loop.now());
   if (const std::optional<http::ProtocolError> error = codec_->receive(bytes)) return protocolError(*error);
   afterInput();
 }
 
 void Connection::afterInput() {
   if (dead_ || ending_) return abortStreams("connection_closed", ResponseFlag::kLocalReset);  // begun behind the end
-  if (codec_ && codec_->shouldClose() && streams_.empty()) return closeAfterFlush(many_ != nullptr);
+  if (codec_ && codec_->shouldClose() && streams_.empty()) return closeAfterFlush(multiplexing_ != nullptr);
   if (!streams_.empty()) {
     timer_.cancel();
   } else if (bufferedBytes() == 0) {
@@ -207,7 +208,7 @@ void Connection::armIdle() {
   head_timed_ = false;
   milliseconds timeout = settings_->idle_timeout;
   // The client holds back the ends of answers by its windows: that is a silence of streams.
-  const bool held_back = many_ != nullptr && !codec_->idle() && bufferedBytes() == 0;
+  const bool held_back = multiplexing_ != nullptr && !codec_->idle() && bufferedBytes() == 0;
   if (held_back && settings_->stream_idle_timeout.count() > 0) {
     timeout = timeout.count() > 0 ? std::min(timeout, settings_->stream_idle_timeout) : settings_->stream_idle_timeout;
   }
@@ -237,7 +238,7 @@ void Connection::onTimer() {
     return refuse({408, "request_header_timeout"});
   }
   worker_.cells.add(settings_->stats.cx_idle_timeout);
-  if (many_ == nullptr) return closeAfterFlush(false);
+  if (multiplexing_ == nullptr) return closeAfterFlush(false);
   codec_->drain();  // a request that is on its way can be sent again
   closeAfterFlush(true);
 }
@@ -253,7 +254,7 @@ void Connection::onPeerEnd() {
   (void)codec_->receiveEnd();
   if (dead_ || ending_) return;
   // The client's side of a tunnel is over, the other goes on.
-  if (many_ == nullptr && !streams_.empty() && streams_.front().inTunnel() && !connection_.truncated()) return;
+  if (multiplexing_ == nullptr && !streams_.empty() && streams_.front().inTunnel() && !connection_.truncated()) return;
   // A client that is gone wants no answer: what runs for it is cancelled. What it was answered before still goes out.
   ending_ = true;
   abortStreams("downstream_remote_disconnect", ResponseFlag::kDownstreamConnectionTermination);
@@ -262,7 +263,7 @@ void Connection::onPeerEnd() {
 
 // Nobody is there any more for the answers, but what a tunnel was given goes on to its host.
 bool Connection::dropsUnread(bool) {
-  return many_ != nullptr || streams_.empty() || !streams_.front().inTunnel();
+  return multiplexing_ != nullptr || streams_.empty() || !streams_.front().inTunnel();
 }
 
 void Connection::onBroken(net::CloseReason reason, int) {
@@ -308,7 +309,7 @@ void Connection::onDrained() {
     return;
   }
   // A stream may end meanwhile, and the connection with it; then those that are left come up twice at worst.
-  for (size_t left = many_ ? many_->by_id.size() : 1; left > 0 && !streams_.empty(); --left) {
+  for (size_t left = multiplexing_ ? multiplexing_->by_id.size() : 1; left > 0 && !streams_.empty(); --left) {
     Stream& stream = streams_.front();
     streams_.pushBack(stream);
     stream.drained();
@@ -320,9 +321,9 @@ void Connection::onDrained() {
 // --- codec events
 
 Stream* Connection::find(http::StreamId id) {
-  if (many_) {
-    const auto found = many_->by_id.find(id);
-    return found == many_->by_id.end() ? nullptr : found->second;
+  if (multiplexing_) {
+    const auto found = multiplexing_->by_id.find(id);
+    return found == multiplexing_->by_id.end() ? nullptr : found->second;
   }
   return streams_.empty() || streams_.front().id() != id ? nullptr : &streams_.front();
 }
@@ -335,7 +336,7 @@ http::RequestHeaders& Connection::beginRequest(http::StreamId id) {
   ++requests_;
   Stream* stream = worker_.takeStream();
   streams_.pushFront(*stream);
-  if (many_) many_->by_id.insert_or_assign(id, stream);
+  if (multiplexing_) multiplexing_->by_id.insert_or_assign(id, stream);
   stream->begin(*this, id);
   return stream->request();
 }
@@ -396,20 +397,20 @@ void Connection::abortStreams(std::string_view details, ResponseFlag flag, uint1
 // --- the end of streams and of the connection
 
 void Connection::streamFinished(Stream& stream, bool request_complete) {
-  if (many_) many_->by_id.erase(stream.id());
+  if (multiplexing_) multiplexing_->by_id.erase(stream.id());
   stream.unlink();
   worker_.retireStream(stream);
   countSent(connection_.bytesWritten());
   if (dead_ || ending_) return;
   // With one stream at a time the rest of its request would be in the way of the next.
-  const bool cut = !request_complete && many_ == nullptr;
+  const bool cut = !request_complete && multiplexing_ == nullptr;
   if (codec_->shouldClose() || cut) {
     // Bytes may be on their way from a client that did not ask for the end.
-    if (streams_.empty()) closeAfterFlush(cut || draining_ || many_ || connection_.unread());
+    if (streams_.empty()) closeAfterFlush(cut || draining_ || multiplexing_ || connection_.unread());
     return;
   }
   if (!streams_.empty()) return;
-  if (many_ && draining_) worker_.loop.atTurnEnd(*this);  // the codec may be through by then
+  if (multiplexing_ && draining_) worker_.loop.atTurnEnd(*this);  // the codec may be through by then
   armIdle();
   // A pipelined request waits in the codec, or in the socket.
   if (codec_->bufferedBytes() > 0) worker_.loop.atTurnEnd(*this);
@@ -418,7 +419,7 @@ void Connection::streamFinished(Stream& stream, bool request_complete) {
 
 void Connection::runAtTurnEnd() {
   if (dead_ || ending_ || codec_ == nullptr || codec_->inputBlocked()) return;
-  if (many_ == nullptr && streams_.empty() && !mayBegin()) return;  // onDrained goes on
+  if (multiplexing_ == nullptr && streams_.empty() && !mayBegin()) return;  // onDrained goes on
   if (const std::optional<http::ProtocolError> error = codec_->resumeInput()) return protocolError(*error);
   afterInput();
 }
@@ -463,7 +464,7 @@ void Connection::drain() {
   draining_ = true;
   if (codec_ == nullptr) return;
   codec_->drain();
-  if (many_) worker_.loop.atTurnEnd(*this);
+  if (multiplexing_) worker_.loop.atTurnEnd(*this);
 }
 
 // max_connection_duration: checked when an answer can tell the client, so that an idle connection is not closed under a
@@ -490,12 +491,12 @@ void Connection::destroy() {
   worker_.cells.add(settings_->stats.cx_destroy);
   worker_.cells.sub(settings_->stats.cx_active);
   if (peer_.trusted_tls) worker_.cells.sub(settings_->stats.cx_ssl_active);
-  if (codec_) worker_.cells.sub(many_ ? settings_->stats.cx_http2_active : settings_->stats.cx_http1_active);
+  if (codec_) worker_.cells.sub(multiplexing_ ? settings_->stats.cx_http2_active : settings_->stats.cx_http1_active);
   if (draining_) worker_.cells.add(settings_->stats.cx_drain_close);
   timer_.cancel();
-  if (many_) {
-    many_->keepalive.cancel();
-    many_->life.cancel();
+  if (multiplexing_) {
+    multiplexing_->keepalive.cancel();
+    multiplexing_->life.cancel();
   }
   LiveConnection::unlink();
   TurnTask::unlink();

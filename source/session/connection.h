@@ -130,8 +130,8 @@ class Connection final : private net::ConnectionEvents,
   std::string first_bytes_;                   // that do not tell it yet
   base::List<Stream> streams_;
   // What a codec with many streams needs; null where there is one at a time.
-  struct Many {
-    Many(event::TimerQueue& timers, Connection& owner)
+  struct Multiplexing {
+    Multiplexing(event::TimerQueue& timers, Connection& owner)
         : keepalive(timers, [&owner] { owner.onKeepalive(); }), life(timers, [&owner] { owner.drainIfTooOld(); }) {}
     absl::flat_hash_map<http::StreamId, Stream*> by_id;
     event::Timer keepalive;  // until the next ping, then until its answer
@@ -140,7 +140,7 @@ class Connection final : private net::ConnectionEvents,
     uint64_t sent_before = 0;
     bool pinged = false;
   };
-  std::unique_ptr<Many> many_;
+  std::unique_ptr<Multiplexing> multiplexing_;
   // Trailers of a request whose stream has ended go here; made on first use.
   struct DroppedTrailers {
     base::Arena arena;

@@ -33,8 +33,8 @@ void Stream::begin(Connection& connection, http::StreamId id) {
   max_duration_.reset();
   unconsumed_ = 0;
   worker_.cells.add(connection.settings().stats.rq_total);
-  worker_.cells.add(connection.many_ ? connection.settings().stats.rq_http2_total
-                                     : connection.settings().stats.rq_http1_total);
+  worker_.cells.add(connection.multiplexing_ ? connection.settings().stats.rq_http2_total
+                                             : connection.settings().stats.rq_http1_total);
   worker_.cells.add(connection.settings().stats.rq_active);
   info_.start = worker_.loop.now();
   info_.start_time = std::chrono::system_clock::now();
@@ -182,7 +182,7 @@ bool Stream::mayTunnel() const {
 
 bool Stream::requestWhole() const {
   if (info_.request_end != stream::StreamInfo::kNotYet) return true;
-  return asks_tunnel_ && !in_tunnel_ && connection_->many_ == nullptr && !request().upgrade.empty();
+  return asks_tunnel_ && !in_tunnel_ && connection_->multiplexing_ == nullptr && !request().upgrade.empty();
 }
 
 void Stream::refuse(Reply reply) {
@@ -201,7 +201,7 @@ void Stream::requestData(std::string_view data, bool end_stream) {
 // Lets the client of one stream among many send what the chain has room for: its window is opened as bytes leave, so a
 // stream whose upstream is slow holds at most its window, and no other stream up.
 void Stream::openWindow() {
-  if (connection_ == nullptr || connection_->many_ == nullptr || unconsumed_ == 0) return;
+  if (connection_ == nullptr || connection_->multiplexing_ == nullptr || unconsumed_ == 0) return;
   const size_t credit = runner_->requestCredit();
   if (credit == 0) return;
   const size_t window = connection_->settings().http2.initial_stream_window;
@@ -333,14 +333,14 @@ void Stream::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream
   if (settings.max_connection_duration.count() > 0) connection_->drainIfTooOld();
   // Whatever of the request is still to come will not be read: say so while it can be said.
   in_tunnel_ = asks_tunnel_ && (request().upgrade.empty() ? headers.status / 100 == 2 : headers.status == 101);
-  if (runner_->requestClosed() && !requestWhole() && connection_->many_ == nullptr) {
+  if (runner_->requestClosed() && !requestWhole() && connection_->multiplexing_ == nullptr) {
     connection_->codec_->drain();
   }
   connection_->codec_->sendHeaders(id_, headers, end_stream);
   if (in_tunnel_) {
     worker_.cells.add(settings.stats.cx_upgrades_total);
     worker_.cells.add(settings.stats.cx_upgrades_active);
-    if (connection_->many_ == nullptr) connection_->resumeInputLater();
+    if (connection_->multiplexing_ == nullptr) connection_->resumeInputLater();
   }
   if (end_stream) responseEnded();
 }
@@ -368,7 +368,7 @@ void Stream::resetStream(std::string_view details) {
   // What has no length but the end of the connection must not look whole.
   const bool until_end = in_tunnel_ || (response_started_ && info_.protocol == http::Protocol::kHttp10 &&
                                         !response().has(Name::kContentLength));
-  if (connection_->many_ == nullptr && until_end && !response_ended_) connection_->cut_ = true;
+  if (connection_->multiplexing_ == nullptr && until_end && !response_ended_) connection_->cut_ = true;
   connection_->codec_->reset(id_, http::ResetReason::kLocal);
   finish();
 }
@@ -390,7 +390,7 @@ size_t Stream::unsentResponseBytes() const {
 
 void Stream::requestCreditGrew() {
   if (connection_ == nullptr) return;
-  if (connection_->many_) return openWindow();
+  if (connection_->multiplexing_) return openWindow();
   connection_->connection_.resumeReading();
 }
 
@@ -398,7 +398,7 @@ void Stream::responseEnded() {
   info_.response_end = info_.since(worker_.loop.now());
   response_ended_ = true;
   if (!runner_->tunnelOpen()) return finish();
-  if (connection_->many_ == nullptr) connection_->connection_.shutdownWrites();  // the client's side goes on
+  if (connection_->multiplexing_ == nullptr) connection_->connection_.shutdownWrites();  // the client's side goes on
 }
 
 void Stream::finish() {

@@ -27,7 +27,7 @@ enum class Failure : uint8_t {
 };
 
 // What a request asks of its connection.
-struct Wants {
+struct ConnectionNeeds {
   bool fresh = false;    // none that served before: the request failed on one already
   bool upgrade = false;  // RequestHeaders::upgrade will be sent: onReady waits until a host of HTTP/2 has allowed it
 };

@@ -51,11 +51,11 @@ Pool& Pool::http1() {
   return *http1_;
 }
 
-void Pool::request(Exchange& exchange, Wants wants) {
+void Pool::request(Exchange& exchange, ConnectionNeeds needs) {
   // The host has refused one before.
-  if (wants.upgrade && http1_) return http1_->request(exchange, wants);
-  exchange.upgrade_ = wants.upgrade;
-  while (!wants.fresh && !free_.empty()) {
+  if (needs.upgrade && http1_) return http1_->request(exchange, needs);
+  exchange.upgrade_ = needs.upgrade;
+  while (!needs.fresh && !free_.empty()) {
     ClientConnection& connection = free_.front();
     if (connection.capacity() > 0) return give(connection, exchange);
     place(connection);

@@ -75,7 +75,7 @@ class Pool : private event::TurnTask {
 
   // Gives a connection now (onReady inside the call), or later, or fails (inside the call: a breaker, an upgrade that
   // the host refuses). A wait for the host's word on upgrades is bounded by the cluster's connect_timeout.
-  void request(Exchange& exchange, Wants wants);
+  void request(Exchange& exchange, ConnectionNeeds needs);
   // No new requests will come; free connections are closed, the others after their exchanges.
   void drain();
   bool empty() const { return connections_ == 0; }

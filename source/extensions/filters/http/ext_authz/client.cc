@@ -50,13 +50,13 @@ std::string_view principalOf(const net::TlsInfo::Certificate& certificate) {
   return certificate.dns_sans.empty() ? certificate.subject : certificate.dns_sans.front();
 }
 
-void setTls(const Question& question, v3::AttributeContext& attributes) {
-  const net::TlsInfo* tls = question.info.downstreamTls();
+void setTls(const CheckInput& input, v3::AttributeContext& attributes) {
+  const net::TlsInfo* tls = input.info.downstreamTls();
   if (tls == nullptr) return;
   attributes.mutable_source()->set_principal(utf8(principalOf(tls->peer)));
   attributes.mutable_destination()->set_principal(utf8(principalOf(tls->local)));
-  if (question.peer_certificate) attributes.mutable_source()->set_certificate(tls->peer.pem);
-  if (question.tls_session && !tls->server_name.empty()) {
+  if (input.peer_certificate) attributes.mutable_source()->set_certificate(tls->peer.pem);
+  if (input.tls_session && !tls->server_name.empty()) {
     attributes.mutable_tls_session()->set_sni(utf8(tls->server_name));
   }
 }
@@ -80,19 +80,19 @@ std::string_view nameOf(std::string_view parameter) {
 
 }  // namespace
 
-std::string encodeCheck(const Question& question) {
-  const http::RequestHeaders& request = question.request;
+std::string encodeCheck(const CheckInput& input) {
+  const http::RequestHeaders& request = input.request;
   v3::CheckRequest out;
   v3::AttributeContext& attributes = *out.mutable_attributes();
-  setAddress(question.info.downstream_remote_address, *attributes.mutable_source());
-  setAddress(question.info.downstream_local_address, *attributes.mutable_destination());
-  setTls(question, attributes);
-  const auto since = question.info.start_time.time_since_epoch();
+  setAddress(input.info.downstream_remote_address, *attributes.mutable_source());
+  setAddress(input.info.downstream_local_address, *attributes.mutable_destination());
+  setTls(input, attributes);
+  const auto since = input.info.start_time.time_since_epoch();
   auto& time = *attributes.mutable_request()->mutable_time();
   time.set_seconds(std::chrono::duration_cast<std::chrono::seconds>(since).count());
   time.set_nanos(static_cast<int32_t>((since % std::chrono::seconds(1)) / std::chrono::nanoseconds(1)));
   v3::AttributeContext::HttpRequest& http = *attributes.mutable_request()->mutable_http();
-  http.set_id(utf8(question.info.request_id));
+  http.set_id(utf8(input.info.request_id));
   http.set_method(std::string(request.method));
   if (!request.path.empty()) http.set_path(utf8(request.path));  // CONNECT has none
   http.set_host(utf8(request.authority));
@@ -104,17 +104,16 @@ std::string encodeCheck(const Question& question) {
   addHeader(http, ":authority", request.authority);
   if (!request.scheme.empty()) addHeader(http, ":scheme", request.scheme);
   for (const Field& field : request) {
-    if (question.disallowed.matches(field.name)) continue;
-    if (question.allowed.empty() || question.allowed.matches(field.name)) addHeader(http, field.name, field.value);
+    if (input.disallowed.matches(field.name)) continue;
+    if (input.allowed.empty() || input.allowed.matches(field.name)) addHeader(http, field.name, field.value);
   }
-  if (!question.body_as_bytes && base::isUtf8(question.body)) {
-    http.set_body(std::string(question.body));
+  if (!input.body_as_bytes && base::isUtf8(input.body)) {
+    http.set_body(std::string(input.body));
   } else {
-    http.set_raw_body(std::string(question.body));
+    http.set_raw_body(std::string(input.body));
   }
-  if (question.context_extensions != nullptr) {
-    attributes.mutable_context_extensions()->insert(question.context_extensions->begin(),
-                                                    question.context_extensions->end());
+  if (input.context_extensions != nullptr) {
+    attributes.mutable_context_extensions()->insert(input.context_extensions->begin(), input.context_extensions->end());
   }
   return out.SerializeAsString();
 }

@@ -19,7 +19,7 @@ namespace sluice::extensions::http_filters::ext_authz {
 
 inline constexpr std::string_view kCheckPath = "/envoy.service.auth.v3.Authorization/Check";
 
-struct Question {
+struct CheckInput {
   const http::RequestHeaders& request;
   const stream::StreamInfo& info;
   const filter::NameMatcher& allowed;  // of the request's headers; empty: all
@@ -31,7 +31,7 @@ struct Question {
   bool tls_session = false;
 };
 
-std::string encodeCheck(const Question& question);
+std::string encodeCheck(const CheckInput& input);
 
 struct Decision {
   bool allowed = false;

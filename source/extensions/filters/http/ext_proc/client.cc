@@ -74,10 +74,10 @@ std::optional<Mode> readMode(const ModeProto& proto) {
               proto.response_trailer_mode() == ModeProto::SEND};
 }
 
-std::string finish(v3::ProcessingRequest& out, const Told& told) {
-  for (const std::string& name : told.namespaces) {
+std::string finish(v3::ProcessingRequest& out, const MessageContext& context) {
+  for (const std::string& name : context.namespaces) {
     const stream::MetadataValue* value =
-        told.info.dynamic_metadata == nullptr ? nullptr : told.info.dynamic_metadata->find(name);
+        context.info.dynamic_metadata == nullptr ? nullptr : context.info.dynamic_metadata->find(name);
     const auto* fields = value == nullptr ? nullptr : std::get_if<stream::MetadataFields>(&value->value);
     if (fields == nullptr) continue;
     filter::writeStruct(*fields, (*out.mutable_metadata_context()->mutable_filter_metadata())[name]);
@@ -87,40 +87,40 @@ std::string finish(v3::ProcessingRequest& out, const Told& told) {
 
 }  // namespace
 
-std::string encodeHeaders(const http::RequestHeaders& headers, const Told& told, bool end_stream) {
+std::string encodeHeaders(const http::RequestHeaders& headers, const MessageContext& context, bool end_stream) {
   v3::ProcessingRequest out;
   auto& message = *out.mutable_request_headers();
   message.set_end_of_stream(end_stream);
   HeaderMap& map = *message.mutable_headers();
   for (const std::string_view name : {":method", ":scheme", ":authority", ":path"}) {
-    if (const auto value = headers.lookup(name)) add(map, name, *value, told.headers);  // CONNECT has no path
+    if (const auto value = headers.lookup(name)) add(map, name, *value, context.headers);  // CONNECT has no path
   }
-  addFields(map, headers, told.headers);
-  return finish(out, told);
+  addFields(map, headers, context.headers);
+  return finish(out, context);
 }
 
-std::string encodeHeaders(const http::ResponseHeaders& headers, const Told& told, bool end_stream) {
+std::string encodeHeaders(const http::ResponseHeaders& headers, const MessageContext& context, bool end_stream) {
   v3::ProcessingRequest out;
   auto& message = *out.mutable_response_headers();
   message.set_end_of_stream(end_stream);
-  add(*message.mutable_headers(), ":status", std::to_string(headers.status), told.headers);
-  addFields(*message.mutable_headers(), headers, told.headers);
-  return finish(out, told);
+  add(*message.mutable_headers(), ":status", std::to_string(headers.status), context.headers);
+  addFields(*message.mutable_headers(), headers, context.headers);
+  return finish(out, context);
 }
 
-std::string encodeBody(bool request, std::string_view body, const Told& told, bool end_stream) {
+std::string encodeBody(bool request, std::string_view body, const MessageContext& context, bool end_stream) {
   v3::ProcessingRequest out;
   v3::HttpBody& message = request ? *out.mutable_request_body() : *out.mutable_response_body();
   message.set_body(std::string(body));
   message.set_end_of_stream(end_stream);
-  return finish(out, told);
+  return finish(out, context);
 }
 
-std::string encodeTrailers(bool request, const http::Trailers& trailers, const Told& told) {
+std::string encodeTrailers(bool request, const http::Trailers& trailers, const MessageContext& context) {
   v3::ProcessingRequest out;
   v3::HttpTrailers& message = request ? *out.mutable_request_trailers() : *out.mutable_response_trailers();
-  addFields(*message.mutable_trailers(), trailers, told.headers);
-  return finish(out, told);
+  addFields(*message.mutable_trailers(), trailers, context.headers);
+  return finish(out, context);
 }
 
 std::optional<Answer> decodeAnswer(std::string_view message) {

@@ -42,16 +42,16 @@ struct ForwardRules {
 enum class Part : uint8_t { kHeaders, kBody, kTrailers };
 
 // What every message tells besides its own part.
-struct Told {
+struct MessageContext {
   const ForwardRules& headers;
   const std::vector<std::string>& namespaces;  // of the dynamic metadata
   const stream::StreamInfo& info;
 };
 
-std::string encodeHeaders(const http::RequestHeaders& headers, const Told& told, bool end_stream);
-std::string encodeHeaders(const http::ResponseHeaders& headers, const Told& told, bool end_stream);
-std::string encodeBody(bool request, std::string_view body, const Told& told, bool end_stream);
-std::string encodeTrailers(bool request, const http::Trailers& trailers, const Told& told);
+std::string encodeHeaders(const http::RequestHeaders& headers, const MessageContext& context, bool end_stream);
+std::string encodeHeaders(const http::ResponseHeaders& headers, const MessageContext& context, bool end_stream);
+std::string encodeBody(bool request, std::string_view body, const MessageContext& context, bool end_stream);
+std::string encodeTrailers(bool request, const http::Trailers& trailers, const MessageContext& context);
 
 struct Answer {
   enum class Kind : uint8_t { kRequest, kResponse, kImmediate, kMoreTime };

@@ -36,12 +36,12 @@ void Filter::begin(filter::Context& context) {
   }
 }
 
-HeaderList& Filter::headersOf(const Way& way) {
-  if (way.request) return context_->request();
+HeaderList& Filter::headersOf(const Direction& direction) {
+  if (direction.request) return context_->request();
   return context_->response();
 }
 
-Told Filter::told() const {
+MessageContext Filter::messageContext() const {
   return {settings_.forward, settings_.forwarding_namespaces, context_->info()};
 }
 
@@ -51,23 +51,23 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
   begin(context);
   request_.head_only = context.requestHeadersOnly();
   if (finished_ || !mode_.request_headers) return withBody(request_);
-  return ask(request_, Part::kHeaders, encodeHeaders(headers, told(), request_.head_only));
+  return ask(request_, Part::kHeaders, encodeHeaders(headers, messageContext(), request_.head_only));
 }
 
 HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
   begin(context);
   response_.head_only = context.responseHeadersOnly();
   if (finished_ || !mode_.response_headers) return withBody(response_);
-  return ask(response_, Part::kHeaders, encodeHeaders(headers, told(), response_.head_only));
+  return ask(response_, Part::kHeaders, encodeHeaders(headers, messageContext(), response_.head_only));
 }
 
-HookResult Filter::withBody(Way& way) {
-  if (finished_ || way.head_only) return Next{};
-  switch (bodyMode(way)) {
+HookResult Filter::withBody(Direction& direction) {
+  if (finished_ || direction.head_only) return Next{};
+  switch (bodyMode(direction)) {
     case BodyMode::kNone:
       break;
     case BodyMode::kStreamed:
-      headersOf(way).remove(Name::kContentLength);  // the processor may change it
+      headersOf(direction).remove(Name::kContentLength);  // the processor may change it
       break;
     case BodyMode::kBuffered:
       return filter::Collect{settings_.max_buffered_body};
@@ -84,14 +84,14 @@ HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context&) {
   return onData(response_, chunk);
 }
 
-HookResult Filter::onData(Way& way, filter::Chunk& chunk) {
-  if (way.replaced) {
+HookResult Filter::onData(Direction& direction, filter::Chunk& chunk) {
+  if (direction.replaced) {
     chunk.replace({});
     return Next{};
   }
   // What comes behind a collected beginning goes on as it is.
-  if (finished_ || way.body_held || bodyMode(way) != BodyMode::kStreamed) return Next{};
-  return ask(way, Part::kBody, encodeBody(way.request, chunk.bytes(), told(), chunk.endStream()));
+  if (finished_ || direction.body_held || bodyMode(direction) != BodyMode::kStreamed) return Next{};
+  return ask(direction, Part::kBody, encodeBody(direction.request, chunk.bytes(), messageContext(), chunk.endStream()));
 }
 
 HookResult Filter::onRequestBody(filter::Body& body, filter::Context&) {
@@ -101,10 +101,10 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context&) {
   return onBody(response_, body);
 }
 
-HookResult Filter::onBody(Way& way, filter::Body& body) {
-  way.body_held = true;
+HookResult Filter::onBody(Direction& direction, filter::Body& body) {
+  direction.body_held = true;
   if (finished_) return Next{};
-  return ask(way, Part::kBody, encodeBody(way.request, body.bytes(), told(), body.endStream()));
+  return ask(direction, Part::kBody, encodeBody(direction.request, body.bytes(), messageContext(), body.endStream()));
 }
 
 HookResult Filter::onRequestTrailers(http::Trailers& trailers, filter::Context&) {
@@ -114,13 +114,13 @@ HookResult Filter::onResponseTrailers(http::Trailers& trailers, filter::Context&
   return onTrailers(response_, trailers, mode_.response_trailers);
 }
 
-HookResult Filter::onTrailers(Way& way, http::Trailers& trailers, bool sends) {
-  if (way.replaced) trailers.clear();
-  if (way.replaced || finished_ || !sends) return Next{};
-  return ask(way, Part::kTrailers, encodeTrailers(way.request, trailers, told()));
+HookResult Filter::onTrailers(Direction& direction, http::Trailers& trailers, bool sends) {
+  if (direction.replaced) trailers.clear();
+  if (direction.replaced || finished_ || !sends) return Next{};
+  return ask(direction, Part::kTrailers, encodeTrailers(direction.request, trailers, messageContext()));
 }
 
-HookResult Filter::ask(Way& way, Part part, std::string_view message) {
+HookResult Filter::ask(Direction& direction, Part part, std::string_view message) {
   if (failure_.empty() && !call_) {
     call_ = context_->calls().openGrpc(target_->request(kMethodPath), *this);
     context_->count(settings_.stats.streams_started);
@@ -131,21 +131,22 @@ HookResult Filter::ask(Way& way, Part part, std::string_view message) {
     return errorReply();
   }
   context_->count(settings_.stats.messages_sent);
-  way.token = context_->resumeToken();
-  way.waits = part;
-  way.more_time_given = false;
-  arm(way, settings_.message_timeout);
+  direction.token = context_->resumeToken();
+  direction.waits = part;
+  direction.more_time_given = false;
+  arm(direction, settings_.message_timeout);
   call_->sendMessage(message, false);
   return filter::Pause{};
 }
 
-void Filter::arm(Way& way, std::chrono::milliseconds timeout) {
-  way.timer.reset();
-  if (timeout.count() > 0) way.timer = context_->calls().after(timeout, [this, &way] { timedOut(way); });
+void Filter::arm(Direction& direction, std::chrono::milliseconds timeout) {
+  direction.timer.reset();
+  if (timeout.count() > 0)
+    direction.timer = context_->calls().after(timeout, [this, &direction] { timedOut(direction); });
 }
 
-void Filter::timedOut(Way& way) {
-  if (finished_ || !way.token) return;
+void Filter::timedOut(Direction& direction) {
+  if (finished_ || !direction.token) return;
   context_->count(settings_.stats.message_timeouts);
   fail(kTimeout, 504);
 }
@@ -166,10 +167,10 @@ void Filter::onGrpcMessage(std::string_view message) {
         return replyNow(*answer);
       case Answer::Kind::kRequest:
       case Answer::Kind::kResponse: {
-        Way& way = answer->kind == Answer::Kind::kRequest ? request_ : response_;
-        if (way.waits != answer->part) break;
+        Direction& direction = answer->kind == Answer::Kind::kRequest ? request_ : response_;
+        if (direction.waits != answer->part) break;
         takeMetadata(answer->metadata);
-        return answered(way, *answer);
+        return answered(direction, *answer);
       }
     }
   }
@@ -195,21 +196,21 @@ void Filter::onGrpcEnd(int status, std::string_view) {
   finish();
 }
 
-void Filter::answered(Way& way, Answer& answer) {
-  way.timer.reset();
-  way.waits.reset();
-  if (!way.token) return;  // the message was answered by somebody else meanwhile
-  if (answer.part == Part::kHeaders) return headAnswered(way, answer);
-  if (answer.part == Part::kBody) return bodyAnswered(way, answer);
-  if (change(way, answer)) way.token.resume();
+void Filter::answered(Direction& direction, Answer& answer) {
+  direction.timer.reset();
+  direction.waits.reset();
+  if (!direction.token) return;  // the message was answered by somebody else meanwhile
+  if (answer.part == Part::kHeaders) return headAnswered(direction, answer);
+  if (answer.part == Part::kBody) return bodyAnswered(direction, answer);
+  if (change(direction, answer)) direction.token.resume();
 }
 
-bool Filter::change(Way& way, const Answer& answer) {
+bool Filter::change(Direction& direction, const Answer& answer) {
   filter::Applied applied;
   if (answer.part == Part::kTrailers) {
     applied = applyTrailerChanges(answer.headers, settings_.rules,
-                                  way.request ? context_->requestTrailers() : context_->responseTrailers());
-  } else if (way.request) {
+                                  direction.request ? context_->requestTrailers() : context_->responseTrailers());
+  } else if (direction.request) {
     applied = applyChanges(answer.headers, settings_.rules, context_->request());
   } else {
     applied = applyChanges(answer.headers, settings_.rules, context_->response());
@@ -225,26 +226,27 @@ void Filter::overrideMode(const Mode& mode) {
   mode_.request_headers = request_headers;
 }
 
-void Filter::headAnswered(Way& way, Answer& answer) {
-  if (!change(way, answer)) return;
+void Filter::headAnswered(Direction& direction, Answer& answer) {
+  if (!change(direction, answer)) return;
   if (answer.mode && settings_.allow_mode_override) overrideMode(*answer.mode);
   if (answer.replaces_message) {
-    way.replaced = true;
+    direction.replaced = true;
     std::string body = std::move(answer.body).value_or("");
-    headersOf(way).remove(Name::kContentLength);
-    if (!way.head_only || !body.empty()) headersOf(way).set(Name::kContentLength, absl::StrCat(body.size()));
-    return way.token.resumeWith(std::move(body));
+    headersOf(direction).remove(Name::kContentLength);
+    if (!direction.head_only || !body.empty())
+      headersOf(direction).set(Name::kContentLength, absl::StrCat(body.size()));
+    return direction.token.resumeWith(std::move(body));
   }
-  HookResult next = withBody(way);
-  if (next.kind() == HookResult::Kind::kCollect) return way.token.collect(next.collect());
-  way.token.resume();
+  HookResult next = withBody(direction);
+  if (next.kind() == HookResult::Kind::kCollect) return direction.token.collect(next.collect());
+  direction.token.resume();
 }
 
-void Filter::bodyAnswered(Way& way, Answer& answer) {
+void Filter::bodyAnswered(Direction& direction, Answer& answer) {
   // Headers that went on already stay as they are.
-  if (way.body_held && !change(way, answer)) return;
-  if (!answer.body) return way.token.resume();
-  way.token.resumeWith(std::move(*answer.body));
+  if (direction.body_held && !change(direction, answer)) return;
+  if (!answer.body) return direction.token.resume();
+  direction.token.resumeWith(std::move(*answer.body));
 }
 
 void Filter::replyNow(Answer& answer) {
@@ -265,10 +267,10 @@ void Filter::replyNow(Answer& answer) {
 
 void Filter::giveMoreTime(std::chrono::milliseconds time) {
   if (time.count() <= 0 || time > settings_.max_message_timeout) return;
-  for (Way* way : {&request_, &response_}) {
-    if (!way->waits || way->more_time_given) continue;
-    way->more_time_given = true;  // once for each message
-    arm(*way, time);
+  for (Direction* direction : {&request_, &response_}) {
+    if (!direction->waits || direction->more_time_given) continue;
+    direction->more_time_given = true;  // once for each message
+    arm(*direction, time);
   }
 }
 
@@ -280,9 +282,9 @@ Reply Filter::errorReply() const {
 
 void Filter::finish() {
   finished_ = true;
-  for (Way* way : {&request_, &response_}) {
-    way->timer.reset();
-    way->waits.reset();
+  for (Direction* direction : {&request_, &response_}) {
+    direction->timer.reset();
+    direction->waits.reset();
   }
   if (request_.token) request_.token.resume();
   if (response_.token) response_.token.resume();

@@ -70,8 +70,8 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
 
  private:
   // One direction.
-  struct Way {
-    explicit Way(bool request) : request(request) {}
+  struct Direction {
+    explicit Direction(bool request) : request(request) {}
     const bool request;
     filter::ResumeToken token;
     std::optional<Part> waits;  // for the answer to this
@@ -83,26 +83,28 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
   };
 
   void begin(filter::Context& context);
-  BodyMode bodyMode(const Way& way) const { return way.request ? mode_.request_body : mode_.response_body; }
-  http::HeaderList& headersOf(const Way& way);
+  BodyMode bodyMode(const Direction& direction) const {
+    return direction.request ? mode_.request_body : mode_.response_body;
+  }
+  http::HeaderList& headersOf(const Direction& direction);
   // What a headers hook returns for the body that follows, if the headers themselves need not wait.
-  filter::HookResult withBody(Way& way);
-  filter::HookResult onData(Way& way, filter::Chunk& chunk);
-  filter::HookResult onBody(Way& way, filter::Body& body);
-  filter::HookResult onTrailers(Way& way, http::Trailers& trailers, bool sends);
-  filter::HookResult ask(Way& way, Part part, std::string_view message);
-  void arm(Way& way, std::chrono::milliseconds timeout);
-  void timedOut(Way& way);
+  filter::HookResult withBody(Direction& direction);
+  filter::HookResult onData(Direction& direction, filter::Chunk& chunk);
+  filter::HookResult onBody(Direction& direction, filter::Body& body);
+  filter::HookResult onTrailers(Direction& direction, http::Trailers& trailers, bool sends);
+  filter::HookResult ask(Direction& direction, Part part, std::string_view message);
+  void arm(Direction& direction, std::chrono::milliseconds timeout);
+  void timedOut(Direction& direction);
 
-  Told told() const;
+  MessageContext messageContext() const;
   void takeMetadata(stream::MetadataFields& metadata);
   void onGrpcMessage(std::string_view message) override;
   void onGrpcEnd(int status, std::string_view message) override;
-  void answered(Way& way, Answer& answer);
-  void headAnswered(Way& way, Answer& answer);
-  void bodyAnswered(Way& way, Answer& answer);
+  void answered(Direction& direction, Answer& answer);
+  void headAnswered(Direction& direction, Answer& answer);
+  void bodyAnswered(Direction& direction, Answer& answer);
   // False after fail().
-  bool change(Way& way, const Answer& answer);
+  bool change(Direction& direction, const Answer& answer);
   void replyNow(Answer& answer);
   void giveMoreTime(std::chrono::milliseconds time);
   void overrideMode(const Mode& mode);
@@ -121,8 +123,8 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
   bool finished_ = false;     // the processor is not asked any more
   std::string_view failure_;  // empty: none; the next question is answered with an error
   uint16_t failure_status_ = 500;
-  Way request_{true};
-  Way response_{false};
+  Direction request_{true};
+  Direction response_{false};
   std::unique_ptr<filter::GrpcCall> call_;  // cancelled with the stream
 };
 
