@@ -8,6 +8,7 @@
 #include "source/config/holding.h"
 #include "source/config/listener_compiler.h"
 #include "source/config/loader.h"
+#include "source/config/udp_filter_factory.h"
 #include "source/config/validate.h"
 #include "source/extensions/all.h"
 #include "source/filter/test_network.h"

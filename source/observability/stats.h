@@ -90,13 +90,14 @@ class StatsCells {
   static void bump(Cell& cell, uint64_t n) {
     cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
-  Cell& cell(uint32_t id) {
+  // Several times a request: a call would cost more than what it does.
+  [[gnu::always_inline]] Cell& cell(uint32_t id) {
     Chunk<Cell>* chunk = chunks_[id / kChunkSize].load(std::memory_order_relaxed);
     if (chunk == nullptr) [[unlikely]]
       chunk = makeChunk(id / kChunkSize);
     return (*chunk)[id % kChunkSize];
   }
-  Chunk<Cell>* makeChunk(uint32_t index);
+  [[gnu::noinline]] Chunk<Cell>* makeChunk(uint32_t index);
   HistogramCells& makeHistogram(uint32_t id);
 
   std::array<std::atomic<Chunk<Cell>*>, kChunks> chunks_{};

@@ -128,7 +128,11 @@ struct StreamInfo {
 
   std::unique_ptr<Span> span;  // null: not traced
 
-  void reset() { *this = StreamInfo{}; }
+  // Made anew in its place: an assignment would copy a second one.
+  void reset() {
+    std::destroy_at(this);
+    std::construct_at(this);
+  }
 };
 
 }  // namespace sluice::stream

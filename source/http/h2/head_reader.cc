@@ -30,9 +30,15 @@ std::string_view keepPadded(base::Arena& arena, std::string_view text) {
   return {copyPadded(arena, text), text.size()};
 }
 
+// Without a call: these are asked for each pseudo field of each request.
+template <size_t kSize>
+bool is(std::string_view text, const char (&literal)[kSize]) {
+  return text.size() == kSize - 1 && std::memcmp(text.data(), literal, kSize - 1) == 0;
+}
+
 std::string_view keepMethod(base::Arena& arena, std::string_view text) {
-  if (text == "GET") return "GET";
-  if (text == "POST") return "POST";
+  if (is(text, "GET")) return "GET";
+  if (is(text, "POST")) return "POST";
   return keepPadded(arena, text);
 }
 
@@ -132,15 +138,15 @@ void HeadReader::addPseudo(std::string_view name, std::string_view value) {
 }
 
 void HeadReader::addRequestPseudo(std::string_view name, std::string_view value) {
-  if (name == ":method") {
+  if (is(name, ":method")) {
     if (method_.data() != nullptr || !validMethod(value)) malformed_ = true;
     method_ = keepMethod(list_->arena(), value);
-  } else if (name == ":path") {
+  } else if (is(name, ":path")) {
     if (takeOnce(path_, value) && (path_.empty() || !validTarget(path_))) malformed_ = true;
-  } else if (name == ":authority") {
+  } else if (is(name, ":authority")) {
     has_authority_ = takeOnce(authority_, value);
     if (!validAuthority(authority_)) malformed_ = true;
-  } else if (name == ":scheme") {
+  } else if (is(name, ":scheme")) {
     if (scheme_.data() != nullptr) malformed_ = true;
     if (base::equalsLowered(value, "http")) {
       scheme_ = "http";
@@ -149,7 +155,7 @@ void HeadReader::addRequestPseudo(std::string_view name, std::string_view value)
     } else {
       malformed_ = true;
     }
-  } else if (name == ":protocol" && extended_connect_) {
+  } else if (is(name, ":protocol") && extended_connect_) {
     if (!takeOnce(protocol_, value) || !validMethod(value)) malformed_ = true;
   } else {
     malformed_ = true;
