@@ -1,20 +1,19 @@
 #include <string>
 
-#include "source/http/h1/body_reader.h"
-#include "source/http/h1/carry.h"
 #include "source/http/h1/codec.h"
 #include "source/http/h1/head_parser.h"
 #include "source/http/h1/head_writer.h"
+#include "source/http/h1/message_codec.h"
 #include "source/http/rules.h"
 
 namespace sluice::http::h1 {
 
 namespace {
 
-class Http1ClientCodec final : public ClientCodec {
+class Http1ClientCodec final : public ClientCodec, private MessageCodec<Http1ClientCodec> {
  public:
   Http1ClientCodec(ClientEvents& events, ByteSink& sink, const CodecLimits& limits)
-      : events_(events), sink_(sink), limits_(limits) {}
+      : MessageCodec(sink, limits), events_(events) {}
 
   std::optional<ProtocolError> receive(std::string_view bytes) override;
   std::optional<ProtocolError> receiveEnd() override;
@@ -29,6 +28,8 @@ class Http1ClientCodec final : public ClientCodec {
   bool tunnelling(StreamId) const override { return in_ == In::kTunnel || in_ == In::kTunnelEnded; }
 
  private:
+  friend MessageCodec;
+
   // 1xx before one final head; more are a storm.
   static constexpr uint32_t kMaxInformational = 32;
 
@@ -45,11 +46,13 @@ class Http1ClientCodec final : public ClientCodec {
 
   size_t process(std::string_view in);
   size_t readHead(std::string_view in);
-  void readBody(std::string_view& in);
-  size_t readTrailers(std::string_view in);
   bool beginBody(ResponseHeaders& headers, const HeadFacts& facts);
   void finishRequest();
-  void finishResponse(bool input_left);
+  void trailersFollow() { in_ = In::kTrailers; }
+  void inputEnds(bool input_left);
+  void onData(std::string_view data, bool end) { events_.onResponseData(stream_, data, end); }
+  Trailers& beginTrailers() { return events_.beginResponseTrailers(stream_); }
+  void onTrailers() { events_.onResponseTrailers(stream_); }
   void fail(Fault fault) {
     fault_ = fault;
     reusable_ = false;
@@ -58,34 +61,17 @@ class Http1ClientCodec final : public ClientCodec {
   bool sending(StreamId stream) const { return stream == stream_ && in_ != In::kIdle && in_ != In::kStopped; }
 
   ClientEvents& events_;
-  ByteSink& sink_;
-  const CodecLimits limits_;
-
-  Carry carry_;
-  BlockEnd block_;
-  BodyReader body_;
-  uint64_t left_to_send_ = 0;  // of a request with content-length
-  StreamId stream_ = 0;
   uint32_t informational_ = 0;
   In in_ = In::kIdle;
   Out out_ = Out::kComplete;
-  std::string upgrade_;  // kTunnelAsked: the protocol that was asked for; empty for CONNECT
-  Fault fault_ = Fault::kNone;
   bool reusable_ = true;
-  bool head_request_ = false;  // HEAD
 };
 
 std::optional<ProtocolError> Http1ClientCodec::receive(std::string_view bytes) {
   if (in_ == In::kStopped) return std::nullopt;
-  if (carry_.empty()) {
-    const size_t taken = process(bytes);
-    if (taken < bytes.size()) carry_.append(bytes.substr(taken));
-  } else {
-    carry_.append(bytes);
-    carry_.drop(process(carry_.view()));
-  }
+  take(bytes);
   if (in_ == In::kStopped) carry_.clear();
-  if (fault_ != Fault::kNone) return responseError(fault_);
+  if (failed()) return responseError(fault_);
   return std::nullopt;
 }
 
@@ -178,7 +164,7 @@ size_t Http1ClientCodec::readHead(std::string_view in) {
   if (beginBody(headers, head.facts)) {
     events_.onResponseHeaders(stream_, false);
   } else {
-    finishResponse(head.size < in.size());
+    inputEnds(head.size < in.size());
     events_.onResponseHeaders(stream_, true);
   }
   return head.size;
@@ -202,56 +188,8 @@ bool Http1ClientCodec::beginBody(ResponseHeaders& headers, const HeadFacts& fact
   return true;
 }
 
-void Http1ClientCodec::readBody(std::string_view& in) {
-  std::string_view data;
-  switch (body_.next(in, data)) {
-    case BodyReader::Step::kMore:
-      return;
-    case BodyReader::Step::kData: {
-      const bool last = body_.ended();
-      if (last) finishResponse(!in.empty());
-      events_.onResponseData(stream_, data, last);
-      return;
-    }
-    case BodyReader::Step::kTrailers:
-      in_ = In::kTrailers;
-      return;
-    case BodyReader::Step::kFault:
-      return fail(body_.fault());
-  }
-}
-
-size_t Http1ClientCodec::readTrailers(std::string_view in) {
-  if (!block_.find(in, limits_.max_header_bytes)) return 0;
-  if (block_.fault() != Fault::kNone) {
-    fail(block_.fault() == Fault::kHeadersTooLarge ? Fault::kTrailersTooLarge : block_.fault());
-    return 0;
-  }
-  const size_t size = block_.size();
-  block_.reset();
-  if (size == 2) {
-    finishResponse(size < in.size());
-    events_.onResponseData(stream_, {}, true);
-    return size;
-  }
-  base::Arena dropped_arena;
-  Trailers dropped(dropped_arena);
-  Trailers& trailers = limits_.enable_trailers ? events_.beginResponseTrailers(stream_) : dropped;
-  if (const Fault fault = parseTrailers(in.substr(0, size), limits_, trailers).fault; fault != Fault::kNone) {
-    fail(fault);
-    return 0;
-  }
-  finishResponse(size < in.size());
-  if (limits_.enable_trailers) {
-    events_.onResponseTrailers(stream_);
-  } else {
-    events_.onResponseData(stream_, {}, true);
-  }
-  return size;
-}
-
 // Called before the event that ends the response: the owner may see there whether the connection can be used again.
-void Http1ClientCodec::finishResponse(bool input_left) {
+void Http1ClientCodec::inputEnds(bool input_left) {
   // An early reply: the rest of the request would be read as the next one. Input that is left is nobody's, and must not
   // become the answer to a request that the owner starts at once.
   if (out_ != Out::kComplete || input_left) reusable_ = false;
@@ -295,15 +233,10 @@ void Http1ClientCodec::sendData(StreamId stream, std::string_view data, bool end
     case Out::kTunnelAsked:  // too early
       return;
     case Out::kTunnel:
-      if (!data.empty()) sink_.write(data);
+      write(data);
       break;
     case Out::kLength:
-      if (data.size() > left_to_send_) {  // more than was announced: the rest is dropped
-        data = data.substr(0, static_cast<size_t>(left_to_send_));
-        reusable_ = false;
-      }
-      left_to_send_ -= data.size();
-      if (!data.empty()) sink_.write(data);
+      if (!writeAnnounced(data)) reusable_ = false;
       break;
     case Out::kChunked:
       writeChunk(sink_, data, end_stream);

@@ -1,19 +1,13 @@
-#include <catch2/catch.hpp>
 #include <string>
 
-#include "source/http/h1/test_recorder.h"
+#include "source/http/h1/test_heard.h"
 
 namespace sluice::http::h1 {
 namespace {
 
 std::string heard(std::string_view bytes, bool end = false, std::string_view method = "GET",
                   const CodecLimits& limits = {}) {
-  const SplitResult result = feedEveryWay<ClientRecorder>(bytes, end, method, limits);
-  INFO("input: " << bytes);
-  INFO("one piece: " << result.record);
-  INFO("other pieces: " << result.differing);
-  CHECK(result.same);
-  return result.record;
+  return heardBy<ClientRecorder>(bytes, end, method, limits);
 }
 
 bool refused(const std::string& record) {

@@ -2,21 +2,20 @@
 #include <string>
 #include <utility>
 
-#include "source/http/h1/body_reader.h"
-#include "source/http/h1/carry.h"
 #include "source/http/h1/codec.h"
 #include "source/http/h1/head_parser.h"
 #include "source/http/h1/head_writer.h"
+#include "source/http/h1/message_codec.h"
 #include "source/http/rules.h"
 
 namespace sluice::http::h1 {
 
 namespace {
 
-class Http1ServerCodec final : public ServerCodec {
+class Http1ServerCodec final : public ServerCodec, private MessageCodec<Http1ServerCodec> {
  public:
   Http1ServerCodec(ServerEvents& events, ByteSink& sink, const CodecLimits& limits)
-      : events_(events), sink_(sink), limits_(limits) {}
+      : MessageCodec(sink, limits), events_(events) {}
 
   std::optional<ProtocolError> receive(std::string_view bytes) override;
   std::optional<ProtocolError> receiveEnd() override;
@@ -36,6 +35,8 @@ class Http1ServerCodec final : public ServerCodec {
   bool idle() const override { return in_ == In::kHead && carry_.empty(); }
 
  private:
+  friend MessageCodec;
+
   enum class In : uint8_t {
     kHead,
     kBody,
@@ -56,35 +57,26 @@ class Http1ServerCodec final : public ServerCodec {
   bool acceptsTunnel(const ResponseHeaders& headers) const;
   size_t process(std::string_view in);
   size_t readHead(std::string_view in);
-  void readBody(std::string_view& in);
-  size_t readTrailers(std::string_view in);
   bool findHead(std::string_view in);
   void beginMessage(const RequestHeaders& headers, const HeadFacts& facts);
+  void trailersFollow() { in_ = In::kTrailers; }
+  void inputEnds(bool) { in_ = In::kComplete; }
+  void onData(std::string_view data, bool end) { events_.onRequestData(stream_, data, end); }
+  Trailers& beginTrailers() { return events_.beginRequestTrailers(stream_); }
+  void onTrailers() { events_.onRequestTrailers(stream_); }
   void fail(Fault fault) {
     fault_ = fault;
     in_ = In::kStopped;
   }
-  bool failed() const { return fault_ != Fault::kNone; }
 
   bool mayAnswer(StreamId stream) const { return !closed_ && ((active_ && stream == stream_) || failed()); }
   Framing chooseFraming(const ResponseHeaders& headers, bool end_stream);
   void finishResponse();
 
   ServerEvents& events_;
-  ByteSink& sink_;
-  const CodecLimits limits_;
-
-  Carry carry_;
-  BlockEnd block_;
-  BodyReader body_;
-  uint64_t left_to_send_ = 0;  // of a response with content-length
-  StreamId stream_ = 0;
   In in_ = In::kHead;
   Out out_ = Out::kNone;
-  std::string upgrade_;  // kTunnelAsked: the protocol that is asked for; empty for CONNECT
-  Fault fault_ = Fault::kNone;
-  bool active_ = false;        // stream_ is open
-  bool head_request_ = false;  // HEAD
+  bool active_ = false;  // stream_ is open
   bool http_10_ = false;
   bool close_after_ = false;  // the response in flight is the last one
   bool draining_ = false;
@@ -96,13 +88,7 @@ class Http1ServerCodec final : public ServerCodec {
 
 std::optional<ProtocolError> Http1ServerCodec::receive(std::string_view bytes) {
   if (in_ == In::kStopped) return std::nullopt;
-  if (carry_.empty()) {
-    const size_t taken = process(bytes);
-    if (taken < bytes.size()) carry_.append(bytes.substr(taken));
-  } else {
-    if (!bytes.empty()) carry_.append(bytes);
-    carry_.drop(process(carry_.view()));
-  }
+  take(bytes);
   if (in_ == In::kStopped) carry_.clear();
   // Nothing more comes, and what is kept is no request.
   if (peer_ended_ && in_ == In::kHead) {
@@ -232,54 +218,6 @@ void Http1ServerCodec::beginMessage(const RequestHeaders& headers, const HeadFac
   }
 }
 
-void Http1ServerCodec::readBody(std::string_view& in) {
-  std::string_view data;
-  switch (body_.next(in, data)) {
-    case BodyReader::Step::kMore:
-      return;
-    case BodyReader::Step::kData: {
-      const bool last = body_.ended();
-      if (last) in_ = In::kComplete;
-      events_.onRequestData(stream_, data, last);
-      return;
-    }
-    case BodyReader::Step::kTrailers:
-      in_ = In::kTrailers;
-      return;
-    case BodyReader::Step::kFault:
-      return fail(body_.fault());
-  }
-}
-
-size_t Http1ServerCodec::readTrailers(std::string_view in) {
-  if (!block_.find(in, limits_.max_header_bytes)) return 0;
-  if (block_.fault() != Fault::kNone) {
-    fail(block_.fault() == Fault::kHeadersTooLarge ? Fault::kTrailersTooLarge : block_.fault());
-    return 0;
-  }
-  const size_t size = block_.size();
-  block_.reset();
-  if (size == 2) {
-    in_ = In::kComplete;
-    events_.onRequestData(stream_, {}, true);
-    return size;
-  }
-  base::Arena dropped_arena;
-  Trailers dropped(dropped_arena);
-  Trailers& trailers = limits_.enable_trailers ? events_.beginRequestTrailers(stream_) : dropped;
-  if (const Fault fault = parseTrailers(in.substr(0, size), limits_, trailers).fault; fault != Fault::kNone) {
-    fail(fault);
-    return 0;
-  }
-  in_ = In::kComplete;
-  if (limits_.enable_trailers) {
-    events_.onRequestTrailers(stream_);
-  } else {
-    events_.onRequestData(stream_, {}, true);
-  }
-  return size;
-}
-
 void Http1ServerCodec::sendInformational(StreamId stream, const ResponseHeaders& headers) {
   if (!mayAnswer(stream) || failed() || out_ != Out::kNone || http_10_) return;
   if (headers.status < 100 || headers.status > 199 || headers.status == 101) return;
@@ -351,18 +289,13 @@ void Http1ServerCodec::sendData(StreamId stream, std::string_view data, bool end
     case Out::kSwallow:
       break;
     case Out::kLength:
-      if (data.size() > left_to_send_) {  // more than was announced: the rest is dropped
-        data = data.substr(0, static_cast<size_t>(left_to_send_));
-        close_after_ = true;
-      }
-      left_to_send_ -= data.size();
-      if (!data.empty()) sink_.write(data);
+      if (!writeAnnounced(data)) close_after_ = true;
       break;
     case Out::kChunked:
       writeChunk(sink_, data, end_stream);
       break;
     case Out::kUntilClose:
-      if (!data.empty()) sink_.write(data);
+      write(data);
       break;
   }
   if (end_stream) finishResponse();

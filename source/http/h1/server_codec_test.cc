@@ -1,42 +1,9 @@
-#include <catch2/catch.hpp>
 #include <string>
 
-#include "source/http/h1/test_recorder.h"
+#include "source/http/h1/test_requests.h"
 
 namespace sluice::http::h1 {
 namespace {
-
-// What the owner hears of `bytes`, which must not depend on how they are cut into pieces.
-std::string heard(std::string_view bytes, const CodecLimits& limits = {}) {
-  const SplitResult result = feedEveryWay<ServerRecorder>(bytes, false, limits);
-  INFO("input: " << bytes);
-  INFO("one piece: " << result.record);
-  INFO("other pieces: " << result.differing);
-  CHECK(result.same);
-  return result.record;
-}
-
-std::string head(std::string_view fields) {
-  return "GET / HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n";
-}
-
-std::string post(std::string_view fields, std::string_view body) {
-  return "POST / HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n" + std::string(body);
-}
-
-std::string chunked(std::string_view body) {
-  return post("Transfer-Encoding: chunked\r\n", body);
-}
-
-bool refused(const std::string& record, int status) {
-  return record.starts_with("error " + std::to_string(status)) && record.find('\n') == record.size() - 1;
-}
-
-std::string bytes(std::initializer_list<int> values) {
-  std::string out;
-  for (int value : values) out.push_back(static_cast<char>(value));
-  return out;
-}
 
 TEST_CASE("a request has its names lowered, its values trimmed, and its host as authority") {
   REQUIRE(

@@ -50,10 +50,33 @@ class Record {
   std::string data_;
 };
 
+// What the owners of both sides have. It is told of events by the class that derives from it.
+template <typename Codec>
+struct Recorder {
+  void feed(std::string_view bytes) { note(codec->receive(bytes)); }
+  void feedEnd() { note(codec->receiveEnd()); }
+  void note(const std::optional<ProtocolError>& error) {
+    if (!error) return;
+    failed = true;
+    record.event("error " + std::to_string(error->status) + " " + std::string(error->detail));
+  }
+  void noteTrailers(const Trailers& trailers) {
+    std::string line("trailers");
+    recordFields(line, trailers);
+    record.event(line);
+  }
+
+  StringSink sink;
+  StreamId last_stream = 0;
+  bool failed = false;
+  Record record;
+  std::unique_ptr<Codec> codec;
+};
+
 // A server's owner. Answers each request with 200 once it is whole, if `answers` is set.
-class ServerRecorder : public ServerEvents {
+class ServerRecorder : public ServerEvents, public Recorder<ServerCodec> {
  public:
-  explicit ServerRecorder(const CodecLimits& limits = {}) : codec(makeServerCodec(*this, sink, limits)) {}
+  explicit ServerRecorder(const CodecLimits& limits = {}) { codec = makeServerCodec(*this, sink, limits); }
 
   RequestHeaders& beginRequest(StreamId stream) override {
     arena = std::make_unique<base::Arena>();
@@ -81,21 +104,12 @@ class ServerRecorder : public ServerEvents {
     return *trailers;
   }
   void onRequestTrailers(StreamId) override {
-    std::string line("trailers");
-    recordFields(line, *trailers);
-    record.event(line);
+    noteTrailers(*trailers);
     onWhole();
   }
   void onRequestReset(StreamId, ResetReason) override { record.event("reset"); }
 
-  void feed(std::string_view bytes) { note(codec->receive(bytes)); }
-  void feedEnd() { note(codec->receiveEnd()); }
   void resume() { note(codec->resumeInput()); }
-  void note(const std::optional<ProtocolError>& error) {
-    if (!error) return;
-    failed = true;
-    record.event("error " + std::to_string(error->status) + " " + std::string(error->detail));
-  }
   void reply(uint16_t status, std::string_view body) {
     base::Arena reply_arena;
     ResponseHeaders headers(reply_arena);
@@ -105,15 +119,10 @@ class ServerRecorder : public ServerEvents {
     if (!body.empty()) codec->sendData(last_stream, body, true);
   }
 
-  StringSink sink;
   std::unique_ptr<base::Arena> arena;
   std::unique_ptr<RequestHeaders> request;
   std::unique_ptr<Trailers> trailers;
-  StreamId last_stream = 0;
   bool answers = true;
-  bool failed = false;
-  Record record;
-  std::unique_ptr<ServerCodec> codec;
 
  private:
   void onWhole() {
@@ -122,10 +131,10 @@ class ServerRecorder : public ServerEvents {
 };
 
 // A client's owner with one request sent.
-class ClientRecorder : public ClientEvents {
+class ClientRecorder : public ClientEvents, public Recorder<ClientCodec> {
  public:
-  explicit ClientRecorder(std::string_view method = "GET", const CodecLimits& limits = {})
-      : codec(makeClientCodec(*this, sink, limits)) {
+  explicit ClientRecorder(std::string_view method = "GET", const CodecLimits& limits = {}) {
+    codec = makeClientCodec(*this, sink, limits);
     if (!method.empty()) send(method);
   }
 
@@ -157,30 +166,15 @@ class ClientRecorder : public ClientEvents {
     return *trailers;
   }
   void onResponseTrailers(StreamId) override {
-    std::string line("trailers");
-    recordFields(line, *trailers);
-    record.event(line);
+    noteTrailers(*trailers);
     ended = true;
   }
   void onResponseReset(StreamId, ResetReason) override { record.event("reset"); }
 
-  void feed(std::string_view bytes) { note(codec->receive(bytes)); }
-  void feedEnd() { note(codec->receiveEnd()); }
-  void note(const std::optional<ProtocolError>& error) {
-    if (!error) return;
-    failed = true;
-    record.event("error " + std::to_string(error->status) + " " + std::string(error->detail));
-  }
-
-  StringSink sink;
   std::vector<std::unique_ptr<base::Arena>> arenas;
   std::unique_ptr<ResponseHeaders> response;
   std::unique_ptr<Trailers> trailers;
-  StreamId last_stream = 0;
   bool ended = false;
-  bool failed = false;
-  Record record;
-  std::unique_ptr<ClientCodec> codec;
 
  private:
   std::string head(std::string_view kind) const {
