@@ -1,28 +1,20 @@
 #include <algorithm>
 
 #include "source/http/h2/codec.h"
-#include "source/http/h2/endpoint.h"
+#include "source/http/h2/endpoint_codec.h"
 
 namespace sluice::http::h2 {
 
 namespace {
 
-class Http2ClientCodec final : public ClientCodec, private Endpoint {
+class Http2ClientCodec final : public EndpointCodec<ClientCodec> {
  public:
   Http2ClientCodec(ClientEvents& events, ByteSink& sink, const CodecLimits& limits, const Http2Settings& settings)
-      : Endpoint(Side::kClient, sink, limits, settings), events_(events) {}
+      : EndpointCodec(Side::kClient, sink, limits, settings), events_(events) {}
 
-  using Endpoint::start;
-
-  void tellTime(TimePoint now) override { timeIs(now); }
-  std::optional<ProtocolError> receive(std::string_view bytes) override { return feed(bytes); }
   std::optional<ProtocolError> receiveEnd() override;
 
   StreamId sendHeaders(const RequestHeaders& headers, bool end_stream) override;
-  void sendData(StreamId stream, std::string_view data, bool end_stream) override {
-    sendBody(stream, data, end_stream);
-  }
-  void sendTrailers(StreamId stream, const Trailers& trailers) override { sendTrailerList(stream, trailers); }
   void reset(StreamId stream, ResetReason reason) override;
 
   uint32_t freeStreams() const override;
@@ -31,11 +23,6 @@ class Http2ClientCodec final : public ClientCodec, private Endpoint {
     const Stream* stream = find(id);
     return stream != nullptr && stream->tunnel;
   }
-  bool multiplexed() const override { return true; }
-  size_t unsentBytes(StreamId stream) const override { return unsent(stream); }
-  void consumed(StreamId stream, size_t bytes) override { consumeStream(stream, bytes); }
-  void ping() override { sendKeepalivePing(); }
-  bool awaitingPing() const override { return awaiting_ping_; }
   void drain() override;
   bool reusable() const override { return !going_away_ && !failed() && idsLeft() > 0; }
 
@@ -145,12 +132,8 @@ StreamId Http2ClientCodec::sendHeaders(const RequestHeaders& headers, bool end_s
 }
 
 void Http2ClientCodec::reset(StreamId id, ResetReason reason) {
-  Stream* stream = find(id);
-  if (stream == nullptr) return;
-  stream->owner_reset = true;
   const uint32_t code = reason == ResetReason::kProtocolError ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL;
-  resetStream(*stream, code);
-  flush();
+  resetByOwner(id, code);
 }
 
 uint32_t Http2ClientCodec::freeStreams() const {

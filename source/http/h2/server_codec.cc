@@ -1,19 +1,15 @@
 #include "source/http/h2/codec.h"
-#include "source/http/h2/endpoint.h"
+#include "source/http/h2/endpoint_codec.h"
 
 namespace sluice::http::h2 {
 
 namespace {
 
-class Http2ServerCodec final : public ServerCodec, private Endpoint {
+class Http2ServerCodec final : public EndpointCodec<ServerCodec> {
  public:
   Http2ServerCodec(ServerEvents& events, ByteSink& sink, const CodecLimits& limits, const Http2Settings& settings)
-      : Endpoint(Side::kServer, sink, limits, settings), events_(events) {}
+      : EndpointCodec(Side::kServer, sink, limits, settings), events_(events) {}
 
-  using Endpoint::start;
-
-  void tellTime(TimePoint now) override { timeIs(now); }
-  std::optional<ProtocolError> receive(std::string_view bytes) override;
   std::optional<ProtocolError> receiveEnd() override;
   bool inputBlocked() const override { return false; }
   std::optional<ProtocolError> resumeInput() override { return std::nullopt; }
@@ -21,18 +17,8 @@ class Http2ServerCodec final : public ServerCodec, private Endpoint {
 
   void sendInformational(StreamId stream, const ResponseHeaders& headers) override;
   void sendHeaders(StreamId stream, const ResponseHeaders& headers, bool end_stream) override;
-  void sendData(StreamId stream, std::string_view data, bool end_stream) override {
-    sendBody(stream, data, end_stream);
-  }
-  void sendTrailers(StreamId stream, const Trailers& trailers) override { sendTrailerList(stream, trailers); }
   void reset(StreamId stream, ResetReason reason) override;
   void sendErrorReply(const ProtocolError& error) override;
-
-  bool multiplexed() const override { return true; }
-  size_t unsentBytes(StreamId stream) const override { return unsent(stream); }
-  void consumed(StreamId stream, size_t bytes) override { consumeStream(stream, bytes); }
-  void ping() override { sendKeepalivePing(); }
-  bool awaitingPing() const override { return awaiting_ping_; }
 
   void drain() override;
   bool shouldClose() const override;
@@ -65,10 +51,6 @@ class Http2ServerCodec final : public ServerCodec, private Endpoint {
   bool peer_ended_ = false;
   bool peer_leaves_ = false;  // said GOAWAY: nghttp2 reads no more once no stream is left
 };
-
-std::optional<ProtocolError> Http2ServerCodec::receive(std::string_view bytes) {
-  return feed(bytes);
-}
 
 std::optional<ProtocolError> Http2ServerCodec::receiveEnd() {
   peer_ended_ = true;
@@ -180,14 +162,10 @@ void Http2ServerCodec::sendHeaders(StreamId id, const ResponseHeaders& headers, 
 }
 
 void Http2ServerCodec::reset(StreamId id, ResetReason reason) {
-  Stream* stream = find(id);
-  if (stream == nullptr) return;
-  stream->owner_reset = true;
   uint32_t code = NGHTTP2_INTERNAL_ERROR;
   if (reason == ResetReason::kRefused) code = NGHTTP2_REFUSED_STREAM;
   if (reason == ResetReason::kProtocolError) code = NGHTTP2_PROTOCOL_ERROR;
-  resetStream(*stream, code);
-  flush();
+  resetByOwner(id, code);
 }
 
 void Http2ServerCodec::sendErrorReply(const ProtocolError& error) {

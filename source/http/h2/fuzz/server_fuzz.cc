@@ -5,19 +5,19 @@
 namespace sluice::http::h2 {
 namespace {
 
-class Owner final : public ServerEvents {
+class Owner final : public ServerEvents, public ScriptedOwner<RequestHeaders> {
  public:
   Owner(const CodecLimits& limits, const Http2Settings& settings, uint32_t seed)
-      : script_(seed), codec(makeServerCodec(*this, sink, limits, settings)) {}
+      : ScriptedOwner(seed), codec(makeServerCodec(*this, sink, limits, settings)) {}
 
   RequestHeaders& beginRequest(StreamId stream) override {
-    require(heard_.count(stream) == 0, "a stream begins once");
-    heard_[stream] = {};
+    require(heard.count(stream) == 0, "a stream begins once");
+    heard[stream] = {};
     message_[stream] = std::make_unique<Message<RequestHeaders>>();
     return message_[stream]->head;
   }
   void onRequestHeaders(StreamId stream, bool end, bool) override {
-    heardHead(heard_.at(stream), end);
+    heardHead(heard.at(stream), end);
     const RequestHeaders& head = message_[stream]->head;
     checkFields(head);
     require(!head.method.empty() && !head.authority.empty(), "a request has a method and an authority");
@@ -25,17 +25,17 @@ class Owner final : public ServerEvents {
     act(stream);
   }
   void onRequestData(StreamId stream, std::string_view data, bool end) override {
-    heardBody(heard_.at(stream), end);
+    heardBody(heard.at(stream), end);
     if (script_.next(2) != 0) codec->consumed(stream, data.size());
     act(stream);
   }
   Trailers& beginRequestTrailers(StreamId stream) override { return message_.at(stream)->trailers; }
   void onRequestTrailers(StreamId stream) override {
-    heardBody(heard_.at(stream), true);
+    heardBody(heard.at(stream), true);
     checkFields(message_[stream]->trailers);
     act(stream);
   }
-  void onRequestReset(StreamId stream, ResetReason) override { heardReset(heard_.at(stream)); }
+  void onRequestReset(StreamId stream, ResetReason) override { heardReset(heard.at(stream)); }
   void onSendProgress(StreamId stream) override { act(stream); }
 
   void act(StreamId stream) {
@@ -49,12 +49,8 @@ class Owner final : public ServerEvents {
       case 3:
         codec->sendData(stream, std::string(script_.next(3000), 'x'), script_.next(2) != 0);
         return;
-      case 4: {
-        base::Arena arena;
-        Trailers trailers(arena);
-        trailers.add("x-sum", "1");
-        return codec->sendTrailers(stream, trailers);
-      }
+      case 4:
+        return sendTrailers(*codec, stream);
       case 5:
         if (script_.next(16) == 0) codec->drain();
         return;
@@ -62,12 +58,8 @@ class Owner final : public ServerEvents {
         return reply(stream, 200, false);
     }
   }
-  // Something for each stream outside of events.
-  void actOnAll() {
-    for (const auto& [stream, heard] : heard_) act(stream);
-  }
 
-  StringSink sink;
+  std::unique_ptr<ServerCodec> codec;
 
  private:
   void reply(StreamId stream, uint16_t status, bool end) {
@@ -77,12 +69,6 @@ class Owner final : public ServerEvents {
     head.add("x", "y");
     codec->sendHeaders(stream, head, end);
   }
-  std::map<StreamId, Heard> heard_;
-  std::map<StreamId, std::unique_ptr<Message<RequestHeaders>>> message_;
-  Script script_;
-
- public:
-  std::unique_ptr<ServerCodec> codec;
 };
 
 }  // namespace
@@ -100,27 +86,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (data[0] & 16) limits.max_header_count = 2;
   if (data[0] & 32) settings.initial_stream_window = 65535;
   Owner owner(limits, settings, data[1]);
-  FrameReader reader;
   std::string bytes = (data[0] & 64 ? std::string() : magic() + frame(kSettings, 0, 0, {}));
   bytes.append(reinterpret_cast<const char*>(data) + 2, size - 2);
-  Script cuts(data[1]);
-  for (size_t at = 0; at < bytes.size();) {
-    const size_t piece = std::min<size_t>(bytes.size() - at, data[0] & 128 ? bytes.size() : 1 + cuts.next(60));
-    const std::vector<char> exact(bytes.begin() + static_cast<ptrdiff_t>(at),
-                                  bytes.begin() + static_cast<ptrdiff_t>(at + piece));
-    at += piece;
-    const auto error = owner.codec->receive({exact.data(), exact.size()});
-    if (error) {
-      require(owner.codec->shouldClose(), "a connection closes behind an error");
-      break;
-    }
-    if (cuts.next(4) == 0) owner.actOnAll();
-  }
-  (void)owner.codec->receiveEnd();
-  owner.actOnAll();
-  for (const std::string& line : reader.read(owner.sink.take())) {
-    require(line.find("BAD_BLOCK") == std::string::npos, "header blocks of ours can be read");
-  }
-  require(reader.whole(), "whole frames are written");
+  play(owner, bytes, data[1], data[0] & 128,
+       [&] { require(owner.codec->shouldClose(), "a connection closes behind an error"); });
   return 0;
 }
