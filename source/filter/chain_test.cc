@@ -1,29 +1,16 @@
-#include "source/filter/chain.h"
-
-#include <catch2/catch.hpp>
-
+// The order of hooks, pauses, credit and ends.
 #include "source/filter/test_chain.h"
 
 namespace sluice::filter {
 namespace {
 
-using testing::any;
-using testing::countOf;
-using testing::Harness;
-using testing::Log;
-using testing::Pair;
-using testing::Script;
-using testing::scripted;
-
 TEST_CASE("request hooks run first to last and response hooks last to first") {
   Pair pair;
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("x", false);
+  post(h, {"x"}, false);
   h.requestTrailers({{"t", "1"}});
-  h.respond(200, {}, false);
-  h.runner->responseData("y", false);
+  answer(h, {"y"}, false);
   h.responseTrailers({{"u", "2"}});
 
   CHECK(h.log == Log{"a.request headers", "b.request headers", "terminal headers", "a.request data x",
@@ -41,11 +28,9 @@ TEST_CASE("only hooks that the filter names are called") {
   pair.b.hooks = kRequestTrailers;
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("x", false);
+  post(h, {"x"}, false);
   h.requestTrailers({{"t", "1"}});
-  h.respond(200, {}, false);
-  h.runner->responseData("y", true);
+  answer(h, {"y"}, true);
 
   CHECK(h.log == Log{"a.request headers", "terminal headers", "terminal data x", "b.request trailers",
                      "terminal trailers", "client headers 200", "a.response data y", "client data y end"});
@@ -90,15 +75,10 @@ TEST_CASE("headersOnly tells whether anything follows the head") {
 TEST_CASE("a pause at headers holds everything behind it and resume sends it on in order") {
   Pair pair;
   ResumeToken token;
-  pair.b.request_headers = [&](http::RequestHeaders&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  pair.b.request_headers = pausing(token);
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("1", false);
-  h.runner->requestData("2", false);
+  post(h, {"1", "2"}, false);
   h.requestTrailers({{"t", "1"}});
   CHECK(h.terminal.heads == 0);
   CHECK(countOf(h.log, "a.request trailers") == 1);  // what is before the pause has seen all
@@ -107,7 +87,7 @@ TEST_CASE("a pause at headers holds everything behind it and resume sends it on 
 
   CHECK_FALSE(token);
   CHECK(h.terminal.body == "12");
-  CHECK(h.terminal.trailers == testing::Fields{{"t", "1"}});
+  CHECK(h.terminal.trailers == Fields{{"t", "1"}});
   CHECK(h.runner->requestCredit() == ChainRunner::kWindow);
   CHECK(h.client.credit_grew >= 1);
 }
@@ -164,8 +144,7 @@ TEST_CASE("resumeWith replaces the chunk that the hook paused on") {
     };
     Harness& h = pair.make();
 
-    h.request("POST", {}, false);
-    h.runner->requestData("x", true);
+    post(h, {"x"}, true);
     if (later) token.resumeWith("longer");
 
     CHECK(h.log.back() == "terminal data longer end");
@@ -250,14 +229,10 @@ TEST_CASE("a paused head may still ask for its body") {
 TEST_CASE("what came for a paused head counts against the limit of its body") {
   Pair pair;
   ResumeToken token;
-  pair.a.request_headers = [&](http::RequestHeaders&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  pair.a.request_headers = pausing(token);
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("abc", false);
+  post(h, {"abc"}, false);
   token.collect(Collect{2});
 
   CHECK(h.client.status == 413);
@@ -266,16 +241,11 @@ TEST_CASE("what came for a paused head counts against the limit of its body") {
 TEST_CASE("what comes in while a stage sends on what it held stays behind it") {
   Pair pair;
   ResumeToken token;
-  pair.a.request_headers = [&](http::RequestHeaders&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  pair.a.request_headers = pausing(token);
   Harness& h = pair.make();
   h.terminal.on_headers = [&] { h.runner->requestData("3", true); };
 
-  h.request("POST", {}, false);
-  h.runner->requestData("1", false);
-  h.runner->requestData("2", false);
+  post(h, {"1", "2"}, false);
   token.resume();
 
   CHECK(h.terminal.body == "123");
@@ -291,9 +261,7 @@ TEST_CASE("a chunk that a filter emptied is not sent on unless it ends the strea
   pair.b.hooks = 0;
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("1", false);
-  h.runner->requestData("2", true);
+  post(h, {"1", "2"}, true);
 
   CHECK(h.log ==
         Log{"a.request headers", "terminal headers", "a.request data 1", "a.request data 2", "terminal data  end"});
@@ -302,10 +270,7 @@ TEST_CASE("a chunk that a filter emptied is not sent on unless it ends the strea
 TEST_CASE("a dropped token resets the stream once") {
   Pair pair;
   ResumeToken token;
-  pair.a.request_headers = [&](http::RequestHeaders&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  pair.a.request_headers = pausing(token);
   Harness& h = pair.make();
 
   h.request("GET", {}, true);
@@ -337,10 +302,7 @@ TEST_CASE("a pause without a token resets the stream") {
 TEST_CASE("a token is dead after the end of the stream and using it does nothing") {
   Pair pair;
   ResumeToken token;
-  pair.a.request_headers = [&](http::RequestHeaders&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  pair.a.request_headers = pausing(token);
   Harness& h = pair.make();
   h.request("GET", {}, true);
   h.runner->end();
@@ -360,10 +322,7 @@ TEST_CASE("a token is dead after the end of the stream and using it does nothing
 TEST_CASE("request credit goes to nothing when a filter holds a window and comes back") {
   Pair pair;
   ResumeToken token;
-  pair.a.request_headers = [&](http::RequestHeaders&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  pair.a.request_headers = pausing(token);
   Harness& h = pair.make();
 
   h.request("POST", {}, false);
@@ -384,10 +343,7 @@ TEST_CASE("request credit goes to nothing when a filter holds a window and comes
 TEST_CASE("response credit goes to nothing when a filter holds a window and comes back") {
   Pair pair;
   ResumeToken token;
-  pair.a.response_data = [&](Chunk&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  pair.a.response_data = pausing(token);
   Harness& h = pair.make();
 
   h.request("GET", {}, true);
@@ -407,7 +363,7 @@ TEST_CASE("response credit goes to nothing when a filter holds a window and come
 TEST_CASE("a filter that collects gets credit for its limit and one byte more") {
   for (const size_t limit : {size_t{5}, 3 * ChainRunner::kWindow, SIZE_MAX}) {
     Pair pair;
-    pair.a.request_headers = [&](http::RequestHeaders&, Context&) -> HookResult { return Collect{limit}; };
+    pair.a.request_headers = collecting(limit);
     Harness& h = pair.make();
     h.request("POST", {}, false);
     CHECK(h.runner->requestCredit() > std::min(limit, SIZE_MAX - 1));
@@ -448,11 +404,10 @@ TEST_CASE("data emitted into a filter that collects is part of its body") {
     context.emitRequestData("last");
     return Next{};
   };
-  pair.b.request_headers = [](http::RequestHeaders&, Context&) -> HookResult { return Collect{100}; };
+  pair.b.request_headers = collecting(100);
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("x", false);
+  post(h, {"x"}, false);
   h.requestTrailers({{"t", "1"}});
 
   CHECK(countOf(h.log, "b.request body xlast") == 1);

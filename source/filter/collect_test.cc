@@ -1,28 +1,15 @@
-#include "source/filter/chain.h"
-
-#include <catch2/catch.hpp>
-
+// Filters that ask for a whole body.
 #include "source/filter/test_chain.h"
 
 namespace sluice::filter {
 namespace {
 
-using testing::any;
-using testing::countOf;
-using testing::Harness;
-using testing::Log;
-using testing::Pair;
-using testing::Script;
-using testing::scripted;
-
 TEST_CASE("Collect brings the whole body and holds the head until the hook is done") {
   Pair pair;
-  pair.a.request_headers = [](http::RequestHeaders&, Context&) -> HookResult { return Collect{4}; };
+  pair.a.request_headers = collecting(4);
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("12", false);
-  h.runner->requestData("34", false);
+  post(h, {"12", "34"}, false);
   CHECK(h.terminal.heads == 0);
   SECTION("ended by data") {
     h.runner->requestData("", true);
@@ -41,7 +28,7 @@ TEST_CASE("Collect brings the whole body and holds the head until the hook is do
 
 TEST_CASE("Collect of a request without a body runs the body hook with nothing") {
   Pair pair;
-  pair.a.request_headers = [](http::RequestHeaders&, Context&) -> HookResult { return Collect{4}; };
+  pair.a.request_headers = collecting(4);
   Harness& h = pair.make();
   h.request("GET", {}, true);
   CHECK(countOf(h.log, "a.request body ") == 1);
@@ -83,7 +70,7 @@ TEST_CASE("Collect of a request that asks for a tunnel waits for no body") {
 
 TEST_CASE("Collect of a response that accepts a tunnel waits for no body") {
   Pair pair;
-  pair.a.response_headers = [](http::ResponseHeaders&, Context&) -> HookResult { return Collect{4}; };
+  pair.a.response_headers = collecting(4);
   Harness& h = pair.make();
   h.request("CONNECT", {}, false);
   h.runner->beginTunnel();
@@ -97,22 +84,19 @@ TEST_CASE("Collect of a response that accepts a tunnel waits for no body") {
 TEST_CASE("a body larger than Collect allows is answered 413, a response 500") {
   Pair pair;
   SECTION("request") {
-    pair.a.request_headers = [](http::RequestHeaders&, Context&) -> HookResult { return Collect{3}; };
+    pair.a.request_headers = collecting(3);
     Harness& h = pair.make();
-    h.request("POST", {}, false);
-    h.runner->requestData("12", false);
-    h.runner->requestData("34", false);
+    post(h, {"12", "34"}, false);
     CHECK(h.client.status == 413);
     CHECK(h.stream.info().response_code_details == "request_payload_too_large");
     CHECK_FALSE(any(h.log, "a.request body"));
     CHECK_FALSE(h.runner->requestComplete());  // so the session knows that there is more to come
   }
   SECTION("response") {
-    pair.b.response_headers = [](http::ResponseHeaders&, Context&) -> HookResult { return Collect{3}; };
+    pair.b.response_headers = collecting(3);
     Harness& h = pair.make();
     h.request("GET", {}, true);
-    h.respond(200, {}, false);
-    h.runner->responseData("1234", true);
+    answer(h, {"1234"}, true);
     CHECK(h.client.status == 500);
     CHECK(h.stream.info().response_code_details == "response_payload_too_large");
     CHECK_FALSE(any(h.log, "b.response body"));
@@ -123,7 +107,7 @@ TEST_CASE("a partial Collect gives the beginning of a large body and the rest fo
   Pair pair;
   ResumeToken token;
   std::optional<bool> complete;
-  pair.a.request_headers = [](http::RequestHeaders&, Context&) -> HookResult { return Collect{3, true}; };
+  pair.a.request_headers = collecting(3, true);
   pair.a.request_body = [&](Body& body, Context& context) -> HookResult {
     complete = body.complete();
     token = context.resumeToken();
@@ -131,9 +115,7 @@ TEST_CASE("a partial Collect gives the beginning of a large body and the rest fo
   };
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("12", false);
-  h.runner->requestData("34", false);
+  post(h, {"12", "34"}, false);
   REQUIRE(complete == false);
   h.runner->requestData("56", true);
   CHECK(h.terminal.heads == 0);
@@ -150,7 +132,7 @@ TEST_CASE("a collected body that was replaced sets content-length, unless traile
     for (const bool trailers : {false, true}) {
       Pair pair;
       ResumeToken token;
-      pair.a.request_headers = [](http::RequestHeaders&, Context&) -> HookResult { return Collect{100}; };
+      pair.a.request_headers = collecting(100);
       pair.a.request_body = [&](Body& body, Context& context) -> HookResult {
         if (!by_token) {
           body.replace("longer");
@@ -168,7 +150,7 @@ TEST_CASE("a collected body that was replaced sets content-length, unless traile
 
       CHECK(h.terminal.body == "longer");
       CHECK(h.terminal.complete);
-      CHECK(h.terminal.headers == (trailers ? testing::Fields{} : testing::Fields{{"content-length", "6"}}));
+      CHECK(h.terminal.headers == (trailers ? Fields{} : Fields{{"content-length", "6"}}));
       CHECK(h.runner->requestCredit() == ChainRunner::kWindow);
     }
   }

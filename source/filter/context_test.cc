@@ -1,7 +1,6 @@
 // What a filter asks and does outside of its hooks, and what only some filters use.
 #include "source/filter/context.h"
 
-#include <catch2/catch.hpp>
 #include <chrono>
 
 #include "source/filter/test_chain.h"
@@ -10,14 +9,6 @@ namespace sluice::filter {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::any;
-using testing::countOf;
-using testing::Fields;
-using testing::Harness;
-using testing::Log;
-using testing::Pair;
-using testing::Script;
-using testing::scripted;
 
 struct Setting : route::PerFilterConfig {
   explicit Setting(std::string text = {}, bool disabled = false) : PerFilterConfig(disabled), text(std::move(text)) {}
@@ -212,15 +203,14 @@ TEST_CASE("trailers may be added while the end of the message waits for an answe
     return Pause{};
   };
   if (collected) {
-    pair.a.request_headers = [](http::RequestHeaders&, Context&) -> HookResult { return Collect{10}; };
+    pair.a.request_headers = collecting(10);
     pair.a.request_body = pause;
   } else {
     pair.a.request_data = pause;
   }
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("x", true);
+  post(h, {"x"}, true);
   added(context->addRequestTrailers());
   collected ? token.resumeWith("longer") : token.resume();
 
@@ -238,14 +228,10 @@ TEST_CASE("added trailers wait behind a body that a filter further on holds") {
     added(context.addRequestTrailers());
     return Next{};
   };
-  pair.b.request_data = [&](Chunk&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  pair.b.request_data = pausing(token);
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("x", true);
+  post(h, {"x"}, true);
   CHECK_FALSE(h.terminal.complete);
   token.resume();
 
@@ -261,8 +247,7 @@ TEST_CASE("trailers are added to those that the message has") {
   };
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("x", false);
+  post(h, {"x"}, false);
   h.requestTrailers({{"t", "1"}});
 
   CHECK(h.terminal.trailers == Fields{{"added", "1"}, {"t", "1"}});
@@ -551,8 +536,7 @@ TEST_CASE("a chain of as many filters as there may be pauses at its last one") {
   };
   Harness h(std::vector(kMaxFilters, scripted(script)));
 
-  h.request("POST", {}, false);
-  h.runner->requestData("x", true);
+  post(h, {"x"}, true);
   CHECK(h.terminal.heads == 0);
   token.resume();
 

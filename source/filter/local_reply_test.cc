@@ -1,19 +1,8 @@
-#include "source/filter/chain.h"
-
-#include <catch2/catch.hpp>
-
+// Answers that are not the upstream's.
 #include "source/filter/test_chain.h"
 
 namespace sluice::filter {
 namespace {
-
-using testing::any;
-using testing::countOf;
-using testing::Harness;
-using testing::Log;
-using testing::Pair;
-using testing::Script;
-using testing::scripted;
 
 TEST_CASE("a reply at a request hook stops the request and goes through the response filters once") {
   const auto reply = [](auto&, Context&) -> HookResult {
@@ -32,7 +21,7 @@ TEST_CASE("a reply at a request hook stops the request and goes through the resp
     pair.a.request_trailers = reply;
   }
   SECTION("collected body") {
-    pair.a.request_headers = [](auto&, Context&) -> HookResult { return Collect{10}; };
+    pair.a.request_headers = collecting(10);
     pair.a.request_body = reply;
     terminal_had_head = false;
   }
@@ -45,14 +34,12 @@ TEST_CASE("a reply at a request hook stops the request and goes through the resp
   }
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("x", false);
+  post(h, {"x"}, false);
   if (!h.runner->ended()) h.requestTrailers({});
 
   CHECK(h.client.status == 403);
   CHECK(h.client.body == "no");
-  CHECK(h.client.headers ==
-        testing::Fields{{"content-length", "2"}, {"x-why", "rule"}, {"content-type", "text/plain"}});
+  CHECK(h.client.headers == Fields{{"content-length", "2"}, {"x-why", "rule"}, {"content-type", "text/plain"}});
   CHECK(h.client.complete);
   CHECK(h.stream.info().response_code_details == "denied");
   CHECK(countOf(h.log, "a.response headers") == 1);
@@ -68,7 +55,7 @@ TEST_CASE("a reply of a response hook takes the response's place and no filter s
     pair.b.response_headers = reply;
   }
   SECTION("collected body") {
-    pair.b.response_headers = [](auto&, Context&) -> HookResult { return Collect{10}; };
+    pair.b.response_headers = collecting(10);
     pair.b.response_body = reply;
   }
   Harness& h = pair.make();
@@ -110,18 +97,11 @@ TEST_CASE("a reply after the response's head has gone resets the stream") {
 TEST_CASE("a local reply kills the tokens of the request and its filters run no more") {
   Pair pair;
   ResumeToken request_token, response_token;
-  pair.a.request_headers = [&](http::RequestHeaders&, Context& context) -> HookResult {
-    request_token = context.resumeToken();
-    return Pause{};
-  };
-  pair.a.response_headers = [&](http::ResponseHeaders&, Context& context) -> HookResult {
-    response_token = context.resumeToken();
-    return Pause{};
-  };
+  pair.a.request_headers = pausing(request_token);
+  pair.a.response_headers = pausing(response_token);
   Harness& h = pair.make();
 
-  h.request("POST", {}, false);
-  h.runner->requestData("x", false);
+  post(h, {"x"}, false);
   h.runner->localReply(Reply{504, "late", "timeout"});  // held back by a's response hook
   CHECK(h.client.heads == 0);
   CHECK_FALSE(request_token);
@@ -140,10 +120,7 @@ TEST_CASE("a local reply kills the tokens of the request and its filters run no 
 TEST_CASE("a second reply takes the place of one that a filter still holds") {
   Pair pair;
   ResumeToken token;
-  pair.a.response_headers = [&](http::ResponseHeaders&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  pair.a.response_headers = pausing(token);
   Harness& h = pair.make();
 
   h.request("GET", {}, true);
@@ -168,10 +145,7 @@ TEST_CASE("a reply with status 204 has no content-length") {
 TEST_CASE("what the terminal still brings after a local reply is dropped") {
   Pair pair;
   ResumeToken token;
-  pair.a.response_headers = [&](http::ResponseHeaders&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  pair.a.response_headers = pausing(token);
   Harness& h = pair.make();
   h.request("GET", {}, true);
   h.runner->localReply(Reply{504, "late", "timeout"});
@@ -196,15 +170,11 @@ TEST_CASE("an upstream that fails in the middle resets, or gives 502 if no head 
     Pair pair;
     ResumeToken token;
     if (held) {
-      pair.a.response_headers = [&](http::ResponseHeaders&, Context& context) -> HookResult {
-        token = context.resumeToken();
-        return Pause{};
-      };
+      pair.a.response_headers = pausing(token);
     }
     Harness& h = pair.make();
     h.request("GET", {}, true);
-    h.respond(200, {}, false);
-    h.runner->responseData("y", false);
+    answer(h, {"y"}, false);
     h.runner->resetResponse("cut");
     CHECK(h.client.heads == 1);
     CHECK(h.client.status == (held ? 502 : 200));
@@ -225,10 +195,10 @@ TEST_CASE("a local reply to a gRPC request is a head with the status and the mes
   CHECK(h.client.status == 200);
   CHECK(h.client.complete);
   CHECK(h.client.body.empty());
-  CHECK(h.client.headers == testing::Fields{{"content-type", "application/grpc"},
-                                            {"grpc-status", "7"},
-                                            {"grpc-message", "50%25 of%0Ait"},
-                                            {"x-why", "w"}});
+  CHECK(h.client.headers == Fields{{"content-type", "application/grpc"},
+                                   {"grpc-status", "7"},
+                                   {"grpc-message", "50%25 of%0Ait"},
+                                   {"x-why", "w"}});
 }
 
 TEST_CASE("a reply may name the gRPC status itself; grpc-web and redirects stay HTTP") {
@@ -239,7 +209,7 @@ TEST_CASE("a reply may name the gRPC status itself; grpc-web and redirects stay 
   }};
   Harness h({scripted(named)});
   h.request("POST", {{"content-type", "application/grpc"}}, true);
-  CHECK(h.client.headers == testing::Fields{{"content-type", "application/grpc"}, {"grpc-status", "8"}});
+  CHECK(h.client.headers == Fields{{"content-type", "application/grpc"}, {"grpc-status", "8"}});
 
   Harness web({scripted(named)});
   web.request("POST", {{"content-type", "application/grpc-web"}}, true);

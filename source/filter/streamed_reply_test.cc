@@ -1,16 +1,8 @@
 // Answers whose body comes from a source with credit.
-#include <catch2/catch.hpp>
-
 #include "source/filter/test_chain.h"
 
 namespace sluice::filter {
 namespace {
-
-using testing::any;
-using testing::countOf;
-using testing::Fields;
-using testing::Harness;
-using testing::Pair;
 
 // What a test gives, and what is asked of it.
 struct Source {
@@ -117,10 +109,7 @@ TEST_CASE("a source is read only while the client has room, and no more than tha
 TEST_CASE("what response filters hold of a streamed answer counts, and comes back") {
   Stored stored;
   ResumeToken token;
-  stored.pair.a.response_data = [&](Chunk&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  stored.pair.a.response_data = pausing(token);
   stored.source.pieces = {{Read::kMore, std::string(ChainRunner::kWindow, 'x')}, {Read::kEnd, "y"}};
   Harness& h = stored.make();
 
@@ -182,10 +171,7 @@ TEST_CASE("a source that fails resets the stream, or is answered 500 if the head
   Stored stored;
   ResumeToken token;
   if (held) {
-    stored.pair.a.response_headers = [&](http::ResponseHeaders&, Context& context) -> HookResult {
-      token = context.resumeToken();
-      return Pause{};
-    };
+    stored.pair.a.response_headers = pausing(token);
   }
   stored.source.pieces = {{Read::kMore, "a"}, {Read::kFailed, ""}};
   Harness& h = stored.make();
@@ -229,10 +215,7 @@ TEST_CASE("an answer that takes a streamed one's place ends its source") {
   Stored stored;
   stored.pair.a.response_data = [](Chunk&, Context&) -> HookResult { return Reply{502, "bad", "refused"}; };
   ResumeToken token;
-  stored.pair.a.response_headers = [&](http::ResponseHeaders&, Context& context) -> HookResult {
-    token = context.resumeToken();
-    return Pause{};
-  };
+  stored.pair.a.response_headers = pausing(token);
   Harness& h = stored.make();
 
   h.request("GET", {}, true);
