@@ -25,4 +25,18 @@ class LbPolicyFactory : public ExtensionFactory {
   virtual LbPolicyPtr compileLegacy(const Cluster&, FactoryContext) const { return nullptr; }
 };
 
+// Of a policy whose only setting is whether localities have weights, with which it is made.
+template <typename Policy, typename Proto, LbPolicyFactory::Cluster::LbPolicy kLegacyName>
+class PlainLbPolicyFactory final : public LbPolicyFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::optional<Cluster::LbPolicy> legacyName() const override { return kLegacyName; }
+
+  LbPolicyPtr compile(const google::protobuf::Message& message, FactoryContext) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    return std::make_shared<Policy>(proto.locality_lb_config().has_locality_weighted_lb_config());
+  }
+  LbPolicyPtr compileLegacy(const Cluster&, FactoryContext) const override { return std::make_shared<Policy>(); }
+};
+
 }  // namespace sluice::config
