@@ -1,31 +1,14 @@
 // The cluster manager with one real worker.
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <new>
 
 #include "source/extensions/clusters/eds/source.h"
 #include "source/extensions/clusters/static_cluster/kind.h"
 #include "source/server/cluster_manager.h"
 #include "source/server/test_process.h"
+#include "test/support/allocations/allocations.h"
 #include "test/support/upstream/policies.h"
 
 using namespace std::chrono_literals;
-
-// Work is measured by what it allocates, which no load of the machine changes.
-namespace {
-thread_local uint64_t allocations = 0;
-}
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
 
 namespace sluice::server {
 namespace {
@@ -447,7 +430,7 @@ uint64_t workOf(int count) {
   std::vector<std::string> names;
   for (int i = 0; i < count; ++i)
     names.push_back("a-cluster-with-a-name-too-long-for-a-small-string-" + std::to_string(i));
-  const uint64_t before = allocations;
+  const uint64_t before = testing::allocations();
   for (const uint64_t version : {1, 2}) {
     for (const std::string& name : names) {
       t.clusters.set(t.byName(name, version, 60'000), {}, false, "v");
@@ -456,7 +439,7 @@ uint64_t workOf(int count) {
     CHECK(t.allWarm());
   }
   for (const std::string& name : names) t.clusters.remove(name);
-  const uint64_t work = allocations - before;
+  const uint64_t work = testing::allocations() - before;
   t.sync();
   return work;
 }

@@ -1,31 +1,9 @@
 #include "source/extensions/load_balancing_policies/random/policy.h"
 
-#include <atomic>
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <map>
-#include <new>
-#include <set>
-#include <vector>
 
-#include "test/support/upstream/picking.h"
-
-namespace {
-std::atomic<uint64_t> allocations{0};
-}
-
-// Counts the allocations of this test program.
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
+#include "test/support/upstream/picking_cost.h"
 
 namespace sluice::extensions::load_balancing_policies::random {
 namespace {
@@ -74,16 +52,7 @@ TEST_CASE("workers share the sums of weights of one set of hosts") {
 }
 
 TEST_CASE("picking a host allocates nothing") {
-  const bool equal = GENERATE(true, false);
-  const HostSetPtr hosts = hostsOfWeights(equal ? std::vector<uint32_t>(50, 1) : std::vector<uint32_t>{1, 2, 3, 4, 5});
-  const Policy policy;
-  Picking picking(policy, hosts);
-  const uint64_t before = allocations;
-
-  for (int i = 0; i < 1000; ++i) picking.hosts().requestStarted(picking.pick());
-
-  const uint64_t after = allocations;
-  CHECK(after == before);
+  upstream::lb::checkThatPickingAllocatesNothing(Policy());
 }
 
 }  // namespace
