@@ -6,7 +6,9 @@
 
 #include "google/protobuf/util/json_util.h"
 #include "source/config/holding.h"
+#include "source/config/loader.h"
 #include "source/config/registry.h"
+#include "source/config/validate.h"
 
 namespace sluice::config::testing {
 
@@ -28,6 +30,15 @@ struct TestWorld {
 
   // For a factory's compile(); what it makes lets go of its stats at once.
   FactoryContext context(std::string owner = {}) { return Holding(services).context(at, std::move(owner)); }
+  // Reads a message from its YAML, or from that of a file, and validates it. False: problems() says why not.
+  bool load(const std::string& yaml, google::protobuf::Message& message) {
+    Loader(errors, positions).loadText(yaml, Format::kYaml, "test.yaml", message);
+    return errors.empty() && validate(message, at);
+  }
+  bool loadFile(const std::string& path, google::protobuf::Message& message) {
+    Loader(errors, positions).loadFile(path, message);
+    return errors.empty() && validate(message, at);
+  }
   // What was wrong so far, one a line.
   std::string problems() const { return errors.toString(); }
 
@@ -38,7 +49,8 @@ struct TestWorld {
   NoRouteSlots route_slots;
   Services services;
   ErrorList errors;
-  Context at{errors};
+  Positions positions;
+  Context at{errors, &positions};
 };
 
 // A message from its JSON, which has to be right.

@@ -1,18 +1,16 @@
 // Clusters as configured: kinds, load-balancing policies and the rest; what cannot be is an error that says so.
-#include <catch2/catch.hpp>
 #include <string>
 
 #include "source/config/cluster_compiler.h"
 #include "source/config/loader.h"
-#include "source/config/test_world.h"
 #include "source/config/validate.h"
-#include "source/extensions/all.h"
 #include "source/extensions/clusters/original_dst/policy.h"
 #include "source/extensions/clusters/static_cluster/kind.h"
 #include "source/extensions/clusters/strict_dns/source.h"
 #include "source/extensions/load_balancing_policies/least_request/policy.h"
 #include "source/extensions/load_balancing_policies/random/policy.h"
 #include "source/extensions/load_balancing_policies/round_robin/policy.h"
+#include "source/extensions/test_all.h"
 
 namespace sluice::extensions {
 namespace {
@@ -32,10 +30,6 @@ using Random = load_balancing_policies::random::Policy;
 using RoundRobin = load_balancing_policies::round_robin::Policy;
 using Static = clusters::static_cluster::Kind;
 using StrictDns = clusters::strict_dns::Kind;
-
-struct World : config::testing::TestWorld {
-  World() { registerAll(registry); }
-};
 
 struct Compiled {
   std::shared_ptr<const ClusterConfig> config;

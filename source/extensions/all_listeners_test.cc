@@ -3,14 +3,9 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <catch2/catch.hpp>
-
-#include "source/config/holding.h"
 #include "source/config/listener_compiler.h"
-#include "source/config/loader.h"
 #include "source/config/udp_filter_factory.h"
-#include "source/config/validate.h"
-#include "source/extensions/all.h"
+#include "source/extensions/test_all.h"
 #include "source/filter/test_network.h"
 
 namespace sluice::extensions {
@@ -18,49 +13,22 @@ namespace {
 
 using Proto = envoy::config::listener::v3::Listener;
 
-class NoSlots : public config::RouteSlots {
- public:
-  std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table>) override {
-    return std::make_shared<route::TableSlot>();
-  }
-  std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
-                                              config::InitTargets*, const config::Context&) override {
-    return nullptr;
-  }
-};
-
 const std::string kFilters =
     "filters: [{name: hcm, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.network."
     "http_connection_manager.v3.HttpConnectionManager, stat_prefix: a, route_config: {name: r}, http_filters: "
     "[{name: router, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]}}]";
 
-struct World {
-  World() { registerAll(registry); }
-
+struct ListenerWorld : World {
   // `chains` and `more` are fields of the listener in flow form.
   std::optional<config::CompiledListener> compile(const std::string& chains, const std::string& more = "") {
-    const std::string text = "{name: l, address: {socket_address: {address: 127.0.0.1, port_value: 80}}, " + chains +
-                             (more.empty() ? "" : ", " + more) + "}";
+    return compileText("{name: l, address: {socket_address: {address: 127.0.0.1, port_value: 80}}, " + chains +
+                       (more.empty() ? "" : ", " + more) + "}");
+  }
+  std::optional<config::CompiledListener> compileText(const std::string& yaml) {
     Proto proto;
-    config::Loader(errors, positions).loadText(text, config::Format::kYaml, "l.yaml", proto);
-    if (!errors.empty() || !config::validate(proto, context)) return std::nullopt;
-    return config::compileListener(proto, context, services);
+    if (!load(yaml, proto)) return std::nullopt;
+    return config::compileListener(proto, at, services);
   }
-  std::string problems(const std::string& chains, const std::string& more = "") {
-    compile(chains, more);
-    return errors.toString();
-  }
-
-  config::Registry registry;
-  observability::StatsRegistry stats;
-  route::ClusterNames cluster_names;
-  route::FilterSlots filter_slots;
-  NoSlots route_slots;
-  config::Services services{
-      registry, stats, nullptr, cluster_names, filter_slots, route_slots, config::Defaults::kEdge};
-  config::ErrorList errors;
-  config::Positions positions;
-  config::Context context{errors, &positions};
 };
 
 std::string chain(const std::string& match) {
@@ -70,19 +38,19 @@ std::string chain(const std::string& match) {
 const std::string kOne = "filter_chains: [{" + kFilters + "}]";
 
 std::string problems(const std::string& chains, const std::string& more = "") {
-  return World().problems(chains, more);
+  ListenerWorld world;
+  world.compile(chains, more);
+  return world.problems();
 }
 
-#define CHECK_SAYS(problems, text) CHECK_THAT((problems), Catch::Contains(text))
-
 TEST_CASE("one chain without criteria needs no choice, all others are chosen by an index") {
-  CHECK(World().compile(kOne)->index == nullptr);
-  CHECK(World().compile("default_filter_chain: {" + kFilters + "}")->index == nullptr);
-  const auto named = World().compile("filter_chains: [" + chain("server_names: [a.com]") + "]");
+  CHECK(ListenerWorld().compile(kOne)->index == nullptr);
+  CHECK(ListenerWorld().compile("default_filter_chain: {" + kFilters + "}")->index == nullptr);
+  const auto named = ListenerWorld().compile("filter_chains: [" + chain("server_names: [a.com]") + "]");
   CHECK(named->index != nullptr);
   CHECK(named->guard != nullptr);
-  const auto two = World().compile("filter_chains: [" + chain("destination_port: 80") + "]",
-                                   "default_filter_chain: {" + kFilters + "}");
+  const auto two = ListenerWorld().compile("filter_chains: [" + chain("destination_port: 80") + "]",
+                                           "default_filter_chain: {" + kFilters + "}");
   REQUIRE(two);
   CHECK(two->chains.size() == 2);
   CHECK(two->default_chain == 1U);
@@ -91,7 +59,7 @@ TEST_CASE("one chain without criteria needs no choice, all others are chosen by 
 }
 
 TEST_CASE("a listener's filters hold their stats and the clusters that they name, and let go of both") {
-  World world;
+  ListenerWorld world;
   const size_t stats_before = world.stats.size();
   const std::string network = "type.googleapis.com/envoy.extensions.filters.network.";
   const std::string tcp = "{name: t, typed_config: {\"@type\": " + network +
@@ -109,7 +77,7 @@ TEST_CASE("a listener's filters hold their stats and the clusters that they name
       "router.v3.Router}}]}}";
   auto compiled = world.compile("filter_chains: [{filter_chain_match: {destination_port: 80}, filters: [" + gate +
                                 ", " + tcp + "]}, {filters: [" + manager + "]}]");
-  REQUIRE(world.errors.toString() == "");
+  REQUIRE(world.problems() == "");
   CHECK(world.stats.find("tcp.t.downstream_cx_total") != nullptr);
   CHECK(world.stats.find("http.h.downstream_rq_total") != nullptr);
   for (const char* name : {"a", "b"}) CHECK(world.cluster_names.used(world.cluster_names.find(name)));
@@ -125,7 +93,7 @@ TEST_CASE("a listener's filters hold their stats and the clusters that they name
 }
 
 TEST_CASE("listeners that come with ever new names of stats leave nothing behind") {
-  World world;
+  ListenerWorld world;
   const std::string network = "type.googleapis.com/envoy.extensions.filters.network.";
   const size_t before = world.stats.size();
   std::optional<config::CompiledListener> serving;
@@ -136,7 +104,7 @@ TEST_CASE("listeners that come with ever new names of stats leave nothing behind
                                 ", max_connections: 5}}, {name: t, typed_config: {\"@type\": " + network +
                                 "tcp_proxy.v3.TcpProxy, stat_prefix: " + prefix + ", cluster: c}}]";
     serving = world.compile("filter_chains: [{" + filters + "}]", "stat_prefix: " + prefix);
-    REQUIRE(world.errors.toString() == "");
+    REQUIRE(world.problems() == "");
   }
   CHECK(world.stats.find("tcp.p999.downstream_cx_total") != nullptr);
   CHECK(world.stats.find("tcp.p998.downstream_cx_total") == nullptr);
@@ -156,7 +124,7 @@ std::string limited(const std::string& more = "") {
 }
 
 TEST_CASE("a changed listener goes on counting the connections of the one before") {
-  World world;
+  ListenerWorld world;
   filter::TestNetwork network;
   const auto first = world.compile("filter_chains: [{name: c, " + limited() + "}]");
   REQUIRE(first);
@@ -212,7 +180,7 @@ TEST_CASE("criteria that cannot hold are refused") {
 TEST_CASE("listener filters come with their predicates") {
   const std::string type = "'@type': type.googleapis.com/envoy.extensions.filters.listener.";
   const std::string inspector = "typed_config: {" + type + "tls_inspector.v3.TlsInspector}";
-  World world;
+  ListenerWorld world;
   const auto compiled = world.compile(
       kOne,
       "listener_filters_timeout: 2.5s, continue_on_listener_filters_timeout: true, listener_filters: [{name: a, " +
@@ -227,8 +195,8 @@ TEST_CASE("listener filters come with their predicates") {
   CHECK(compiled->filters[1].disabled->holds({}));
   CHECK(compiled->filters_timeout == std::chrono::milliseconds(2500));
   CHECK(compiled->continue_on_filters_timeout);
-  CHECK(World().compile(kOne)->filters_timeout == std::chrono::seconds(15));
-  CHECK(World().compile(kOne, "listener_filters_timeout: 0s")->filters_timeout.count() == 0);
+  CHECK(ListenerWorld().compile(kOne)->filters_timeout == std::chrono::seconds(15));
+  CHECK(ListenerWorld().compile(kOne, "listener_filters_timeout: 0s")->filters_timeout.count() == 0);
 
   CHECK_SAYS(problems(kOne, "listener_filters: [{name: a}]"), "listener_filters[0].typed_config");
   CHECK_SAYS(problems(kOne, "listener_filters: [{name: a, " + inspector + ", filter_disabled: {}}]"),
@@ -246,19 +214,19 @@ TEST_CASE("listener filters come with their predicates") {
 }
 
 TEST_CASE("what sockets are made with decides whether an update makes new ones") {
-  const auto plain = World().compile(kOne);
+  const auto plain = ListenerWorld().compile(kOne);
   CHECK(plain->bind);
   CHECK(plain->reuse_port);
-  CHECK(World().compile(kOne, "stat_prefix: x")->socket_hash == plain->socket_hash);
+  CHECK(ListenerWorld().compile(kOne, "stat_prefix: x")->socket_hash == plain->socket_hash);
   for (const char* more :
        {"freebind: true", "transparent: true", "tcp_backlog_size: 5", "bind_to_port: false", "enable_reuse_port: false",
         "tcp_keepalive: {}", "tcp_fast_open_queue_length: 3", "socket_options: [{level: 1, name: 9, int_value: 1}]"}) {
     CAPTURE(more);
-    CHECK(World().compile(kOne, more)->socket_hash != plain->socket_hash);
+    CHECK(ListenerWorld().compile(kOne, more)->socket_hash != plain->socket_hash);
   }
-  const auto kept = World().compile(kOne,
-                                    "tcp_keepalive: {keepalive_time: 7}, socket_options: [{level: 6, name: 5, "
-                                    "buf_value: AQIDBA==, state: STATE_LISTENING, description: mine}]");
+  const auto kept = ListenerWorld().compile(kOne,
+                                            "tcp_keepalive: {keepalive_time: 7}, socket_options: [{level: 6, name: 5, "
+                                            "buf_value: AQIDBA==, state: STATE_LISTENING, description: mine}]");
   const auto& options = kept->socket_options;
   REQUIRE(options.size() == 5);
   CHECK(options[0].level == SOL_SOCKET);
@@ -274,40 +242,35 @@ const std::string kUdpType =
     "'@type': type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig, stat_prefix: u, ";
 
 // A UDP listener whose proxy has `fields`.
-std::optional<config::CompiledListener> compileUdp(World& world, const std::string& fields,
+std::optional<config::CompiledListener> compileUdp(ListenerWorld& world, const std::string& fields,
                                                    const std::string& more = "") {
-  const std::string text =
+  return world.compileText(
       "{name: l, address: {socket_address: {protocol: UDP, address: 127.0.0.1, port_value: 53}}, listener_filters: "
       "[{name: u, typed_config: {" +
-      kUdpType + fields + "}}]" + (more.empty() ? "" : ", " + more) + "}";
-  Proto proto;
-  config::Loader(world.errors, world.positions).loadText(text, config::Format::kYaml, "l.yaml", proto);
-  if (!world.errors.empty() || !config::validate(proto, world.context)) return std::nullopt;
-  return config::compileListener(proto, world.context, world.services);
+      kUdpType + fields + "}}]" + (more.empty() ? "" : ", " + more) + "}");
 }
 std::string udpProblems(const std::string& fields, const std::string& more = "") {
-  World world;
+  ListenerWorld world;
   compileUdp(world, fields, more);
-  return world.errors.toString();
+  return world.problems();
 }
 std::string actionOf(const std::string& type) {
   return "matcher: {on_no_match: {action: {name: a, typed_config: {'@type': type.googleapis.com/" + type + "}}}}";
 }
 
 TEST_CASE("the example of udp_proxy is the filter of a UDP listener") {
-  World world;
+  ListenerWorld world;
   envoy::config::listener::v3::ListenerFilter proto;
-  config::Loader(world.errors, world.positions).loadFile("source/extensions/filters/udp/udp_proxy/example.yaml", proto);
-  REQUIRE(world.errors.toString() == "");
-  config::validate(proto, world.context);
-  const auto match = world.registry.udp_filters.resolve(proto.typed_config(), world.context);
+  world.loadFile("source/extensions/filters/udp/udp_proxy/example.yaml", proto);
+  REQUIRE(world.problems() == "");
+  const auto match = world.registry.udp_filters.resolve(proto.typed_config(), world.at);
   REQUIRE(match);
-  CHECK(match.factory->compile(*match.config, config::Holding(world.services).context(world.context)) != nullptr);
-  CHECK(world.errors.toString() == "");
+  CHECK(match.factory->compile(*match.config, world.context()) != nullptr);
+  CHECK(world.problems() == "");
 }
 
 TEST_CASE("a UDP listener has datagrams instead of chains") {
-  World world;
+  ListenerWorld world;
   const auto plain = compileUdp(world, "cluster: c");
   REQUIRE(plain);
   CHECK(plain->isUdp());
@@ -322,8 +285,8 @@ TEST_CASE("a UDP listener has datagrams instead of chains") {
   CHECK(sized->udp.filter_hash == plain->udp.filter_hash);
   CHECK(sized->socket_hash == plain->socket_hash);
   CHECK(compileUdp(world, "cluster: d")->udp.filter_hash != plain->udp.filter_hash);
-  CHECK(World().compile(kOne)->socket_hash != plain->socket_hash);
-  CHECK_FALSE(World().compile(kOne)->isUdp());
+  CHECK(ListenerWorld().compile(kOne)->socket_hash != plain->socket_hash);
+  CHECK_FALSE(ListenerWorld().compile(kOne)->isUdp());
 }
 
 TEST_CASE("what cannot be on a UDP listener is told by field") {
@@ -335,7 +298,7 @@ TEST_CASE("what cannot be on a UDP listener is told by field") {
         "ignore_global_conn_limit: true", "transparent: true", "bind_to_port: false", "enable_reuse_port: false"}) {
     CAPTURE(more);
     const std::string field(more, std::string(more).find(':'));
-    CHECK_SAYS(udpProblems("cluster: c", more), "l.yaml");
+    CHECK_SAYS(udpProblems("cluster: c", more), "test.yaml");
     CHECK_SAYS(udpProblems("cluster: c", more), field + ":");
   }
   CHECK_SAYS(udpProblems("cluster: c",
@@ -347,10 +310,10 @@ TEST_CASE("what cannot be on a UDP listener is told by field") {
 }
 
 TEST_CASE("where a udp_proxy leads to is a cluster, or a matcher whose action is its route") {
-  World world;
+  ListenerWorld world;
   const std::string route = "envoy.extensions.filters.udp.udp_proxy.v3.Route, cluster: c";
   CHECK(compileUdp(world, actionOf(route)));
-  CHECK(world.errors.toString() == "");
+  CHECK(world.problems() == "");
   CHECK_SAYS(udpProblems("idle_timeout: 5s"), "route_specifier");
   CHECK_SAYS(udpProblems(actionOf("envoy.extensions.filters.udp.udp_proxy.v3.Route")), "cluster");
   CHECK_SAYS(udpProblems(actionOf("envoy.extensions.filters.network.echo.v3.Echo")), "is no action of udp_proxy");
@@ -395,7 +358,7 @@ std::string chosen(const config::CompiledListener& listener, filter::Accepted& a
 }
 
 TEST_CASE("a filter_chain_matcher chooses among chains by their names, by what is known of the connection") {
-  World world;
+  ListenerWorld world;
   const std::string by_ip =
       "{matcher: {matcher_tree: {" + networkInput("SourceIPInput") + ", custom_match: " +
       extension(
@@ -414,7 +377,7 @@ TEST_CASE("a filter_chain_matcher chooses among chains by their names, by what i
   const auto listener =
       world.compile("filter_chains: [" + named("inside") + ", " + named("named") + "]",
                     "filter_chain_matcher: {matcher_list: {matchers: [" + by_name + "]}, on_no_match: " + by_ip + "}");
-  CHECK(world.errors.toString() == "");
+  CHECK(world.problems() == "");
   REQUIRE(listener);
   CHECK(listener->index == nullptr);
   CHECK(listener->guard == nullptr);
@@ -437,7 +400,7 @@ TEST_CASE("a filter_chain_matcher needs chains with names, of which each is ther
 }
 
 TEST_CASE("a chain that a filter_chain_matcher names and that is not there is warned of and closes the connection") {
-  World world;
+  ListenerWorld world;
   const auto listener =
       world.compile("filter_chains: [" + named("a") + "]", "filter_chain_matcher: {" + byPort("80", "b") + "}");
   REQUIRE(listener);
@@ -450,7 +413,7 @@ TEST_CASE("a chain that a filter_chain_matcher names and that is not there is wa
 }
 
 TEST_CASE("with a filter_chain_matcher the criteria of chains are not looked at, which is warned of") {
-  World world;
+  ListenerWorld world;
   const std::string with_match = "{name: a, filter_chain_match: {destination_port: 80}, " + kFilters + "}";
 
   CHECK(world.compile("filter_chains: [" + with_match + "]", "filter_chain_matcher: {" + byPort("80", "a") + "}"));
@@ -498,7 +461,7 @@ TEST_CASE("matchers that are nested too deep are refused") {
 
 TEST_CASE("further addresses are listened on too") {
   const std::string second = "additional_addresses: [{address: {pipe: {path: /tmp/a, mode: 432}}}]";
-  const auto compiled = World().compile(kOne, second);
+  const auto compiled = ListenerWorld().compile(kOne, second);
   REQUIRE(compiled->addresses.size() == 2);
   REQUIRE(compiled->unix_modes.size() == 1);
   CHECK(compiled->unix_modes[0].second == 0660);

@@ -1,67 +1,32 @@
 // What a filter cannot do is an error that says so.
-#include "source/extensions/all.h"
-
-#include <catch2/catch.hpp>
-
 #include "envoy/config/listener/v3/listener_components.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "source/config/connection_filter_factory.h"
 #include "source/config/filter_routes.h"
-#include "source/config/holding.h"
 #include "source/config/http_filter_factory.h"
-#include "source/config/loader.h"
 #include "source/config/network_filter_factory.h"
-#include "source/config/validate.h"
+#include "source/extensions/test_all.h"
 
 namespace sluice::extensions {
 namespace {
 
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 
-class NoSlots : public config::RouteSlots {
- public:
-  std::shared_ptr<const route::TableSlot> inlineTable(std::shared_ptr<const route::Table>) override {
-    return std::make_shared<route::TableSlot>();
-  }
-  std::shared_ptr<const route::TableSlot> rds(const std::string&, const envoy::config::core::v3::ConfigSource&,
-                                              config::InitTargets*, const config::Context&) override {
-    return nullptr;
-  }
-};
-
-struct World {
-  World() { registerAll(registry); }
-
-  config::Registry registry;
-  observability::StatsRegistry stats;
-  route::ClusterNames cluster_names;
-  route::FilterSlots filter_slots;
-  NoSlots route_slots;
-  config::Services services{
-      registry, stats, nullptr, cluster_names, filter_slots, route_slots, config::Defaults::kEdge};
-  config::ErrorList errors;
-  config::Positions positions;
-  config::Context context{errors, &positions};
-};
-
-// Validates and compiles what `load` brought; the errors, one a line.
-std::string compile(World& world, const HttpFilter& proto) {
-  if (!world.errors.empty() || !config::validate(proto, world.context)) return world.errors.toString();
-  const config::Context at = world.context.child("typed_config");
-  const auto match = world.registry.http_filters.resolve(proto.typed_config(), at);
-  if (match) match.factory->compile(*match.config, config::Holding(world.services).context(at));
-  return world.errors.toString();
-}
-
+// What is wrong with an HTTP filter of this type with these fields, one a line.
 std::string problems(const std::string& type, const std::string& fields) {
   World world;
   world.services.cluster_exists = [](std::string_view name) { return name == "authz"; };
   HttpFilter proto;
-  const std::string text = "{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http." +
-                           type + ", " + fields + "}}";
-  config::Loader(world.errors, world.positions).loadText(text, config::Format::kYaml, "f.yaml", proto);
-  return compile(world, proto);
+  if (!world.load("{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http." + type + ", " +
+                      fields + "}}",
+                  proto)) {
+    return world.problems();
+  }
+  const config::Context at = world.at.child("typed_config");
+  const auto match = world.registry.http_filters.resolve(proto.typed_config(), at);
+  if (match) match.factory->compile(*match.config, config::Holding(world.services).context(at));
+  return world.problems();
 }
 
 std::string routeProblems(const std::string& type, const std::string& fields) {
@@ -71,39 +36,31 @@ std::string routeProblems(const std::string& type, const std::string& fields) {
       "{name: r, virtual_hosts: [{name: v, domains: ['*'], routes: [{match: {prefix: /}, redirect: {}}], "
       "typed_per_filter_config: {f: {'@type': type.googleapis.com/envoy.extensions.filters.http." +
       type + ", " + fields + "}}}]}";
-  config::Loader(world.errors, world.positions).loadText(text, config::Format::kYaml, "f.yaml", proto);
-  if (world.errors.empty() && config::validate(proto, world.context)) {
-    config::compileRoutes(proto, world.context, world.services, nullptr);
-  }
-  return world.errors.toString();
+  if (world.load(text, proto)) config::compileRoutes(proto, world.at, world.services, nullptr);
+  return world.problems();
 }
 
-#define CHECK_SAYS(problems, text) CHECK_THAT((problems), Catch::Contains(text))
-
-// Validates and compiles one entry of a chain's filters, whichever kind of network filter it is.
-std::string compileNetwork(World& world, const envoy::config::listener::v3::Filter& proto) {
-  if (!world.errors.empty() || !config::validate(proto, world.context)) return world.errors.toString();
-  const config::Context at = world.context.child("typed_config");
-  const auto message = config::unpackAny(proto.typed_config(), at);
-  if (!message) return world.errors.toString();
-  const std::string& type = message->GetDescriptor()->full_name();
-  if (const auto* gate = world.registry.connection_filters.find(type)) {
-    gate->compile(*message, config::Holding(world.services).context(at));
-  } else if (const auto* terminal = world.registry.network_filters.find(type)) {
-    terminal->compile(*message, config::Holding(world.services).context(at));
-  } else {
-    return type + " configures no network filter";
-  }
-  return world.errors.toString();
-}
-
+// The same of one entry of a chain's filters, whichever kind of network filter it is.
 std::string networkProblems(const std::string& type, const std::string& fields) {
   World world;
   envoy::config::listener::v3::Filter proto;
-  const std::string text = "{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.network." +
-                           type + ", " + fields + "}}";
-  config::Loader(world.errors, world.positions).loadText(text, config::Format::kYaml, "f.yaml", proto);
-  return compileNetwork(world, proto);
+  if (!world.load("{name: f, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.network." + type +
+                      ", " + fields + "}}",
+                  proto)) {
+    return world.problems();
+  }
+  const config::Context at = world.at.child("typed_config");
+  const auto message = config::unpackAny(proto.typed_config(), at);
+  if (!message) return world.problems();
+  const std::string& name = message->GetDescriptor()->full_name();
+  if (const auto* gate = world.registry.connection_filters.find(name)) {
+    gate->compile(*message, config::Holding(world.services).context(at));
+  } else if (const auto* terminal = world.registry.network_filters.find(name)) {
+    terminal->compile(*message, config::Holding(world.services).context(at));
+  } else {
+    return name + " configures no network filter";
+  }
+  return world.problems();
 }
 
 TEST_CASE("network filters refuse what they cannot do") {

@@ -1,5 +1,4 @@
 // The example of every extension compiles.
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
 
@@ -10,16 +9,13 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/lb_policy_factory.h"
 #include "source/config/listener_filter_factory.h"
-#include "source/config/loader.h"
 #include "source/config/match_input_factory.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/terminal_factory.h"
-#include "source/config/test_world.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/config/udp_filter_factory.h"
-#include "source/config/validate.h"
 #include "source/config/value_matcher_factory.h"
-#include "source/extensions/all.h"
+#include "source/extensions/test_all.h"
 
 namespace sluice::extensions {
 namespace {
@@ -70,25 +66,18 @@ Result compileAny(TestWorld& world, const Message& message) {
 
 // The example of a kind of cluster is a cluster.
 Result compileCluster(TestWorld& world, const std::string& path) {
-  config::Positions positions;
   envoy::config::cluster::v3::Cluster cluster;
-  config::Loader(world.errors, positions).loadFile(path, cluster);
-  const config::Context at(world.errors, &positions);
-  if (world.errors.empty() && config::validate(cluster, at)) config::compileCluster(cluster, at, world.services);
+  if (world.loadFile(path, cluster)) config::compileCluster(cluster, world.at, world.services);
   return {1, world.problems()};
 }
 
 // Each of the others is an entry with a name and a typed_config, whatever list it belongs to.
 Result compileExample(const std::string& path) {
-  TestWorld world;
-  registerAll(world.registry);
+  World world;
   if (path.find("/clusters/") != std::string::npos) return compileCluster(world, path);
-  config::Positions positions;
   envoy::config::core::v3::TransportSocket entry;
-  config::Loader(world.errors, positions).loadFile(path, entry);
-  const config::Context at(world.errors, &positions);
-  if (!world.errors.empty() || !config::validate(entry, at)) return {0, world.problems()};
-  const std::unique_ptr<Message> message = config::unpackAny(entry.typed_config(), at.child("typed_config"));
+  if (!world.loadFile(path, entry)) return {0, world.problems()};
+  const std::unique_ptr<Message> message = config::unpackAny(entry.typed_config(), world.at.child("typed_config"));
   return message ? compileAny(world, *message) : Result{0, world.problems()};
 }
 
