@@ -1,21 +1,8 @@
-#include "source/xds/subscription_machine.h"
-
-#include <catch2/catch.hpp>
-
+// Delta: changes, versions held and what is gone.
 #include "source/xds/test_machine.h"
 
 namespace sluice::xds {
 namespace {
-
-using testing::clusterBody;
-using testing::endpointBody;
-using testing::item;
-using testing::MachineFixture;
-using testing::named;
-using testing::response;
-using Fixture = MachineFixture;
-using Names = std::vector<std::string>;
-using Held = std::map<std::string, std::string>;
 
 TEST_CASE("delta: the first request lists all names, later ones only the change") {
   Fixture f(Variant::kDelta, kEndpointType);

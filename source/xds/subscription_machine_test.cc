@@ -1,24 +1,10 @@
-#include "source/xds/subscription_machine.h"
-
-#include <catch2/catch.hpp>
-
+// What a machine does by either protocol.
 #include "source/xds/test_machine.h"
 
 namespace sluice::xds {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::bare;
-using testing::clusterBody;
-using testing::endpointBody;
-using testing::item;
-using testing::MachineFixture;
-using testing::named;
-using testing::response;
-using testing::sotw;
-using Fixture = MachineFixture;
-using Names = std::vector<std::string>;
-using Held = std::map<std::string, std::string>;
 
 TEST_CASE("nothing is sent while there is no stream or no interest") {
   for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
@@ -66,14 +52,19 @@ TEST_CASE("the good resources of a bad response are taken and the NACK names the
   }
 }
 
+// The first version of a cluster is held, the second one was refused.
+void refuseTheSecond(Fixture& f) {
+  f.start({"*"});
+  f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
+  f.watcher.refuse = {"a"};
+  f.answer(response(kClusterType, "v2", "n2", {item("a", "2")}));
+}
+
 TEST_CASE("a refused version leaves the last good one in place") {
   for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
     Fixture f(variant);
-    f.start({"*"});
-    f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
-    f.watcher.refuse = {"a"};
 
-    f.answer(response(kClusterType, "v2", "n2", {item("a", "2")}));
+    refuseTheSecond(f);
 
     CHECK(f.verdict("a").version == "1");
     CHECK(f.verdict("a").rejected_version == "2");
@@ -84,10 +75,7 @@ TEST_CASE("a refused version leaves the last good one in place") {
 TEST_CASE("a server that takes a bad version back clears the verdict") {
   for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
     Fixture f(variant);
-    f.start({"*"});
-    f.answer(response(kClusterType, "v1", "n1", {item("a", "1")}));
-    f.watcher.refuse = {"a"};
-    f.answer(response(kClusterType, "v2", "n2", {item("a", "2")}));
+    refuseTheSecond(f);
 
     const Request ack = f.answer(response(kClusterType, "v3", "n3", {item("a", "1")}));
 

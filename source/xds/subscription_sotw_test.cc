@@ -1,24 +1,10 @@
-#include "source/xds/subscription_machine.h"
-
-#include <catch2/catch.hpp>
-
+// State of the world: names, versions and what is gone.
 #include "source/xds/test_machine.h"
 
 namespace sluice::xds {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::bare;
-using testing::clusterBody;
-using testing::endpointBody;
-using testing::item;
-using testing::MachineFixture;
-using testing::named;
-using testing::response;
-using testing::sotw;
-using Fixture = MachineFixture;
-using Names = std::vector<std::string>;
-using Held = std::map<std::string, std::string>;
 
 TEST_CASE("sotw: a name that was given up and is wanted again before any request is asked for anew") {
   Fixture f(Variant::kSotw, kEndpointType);

@@ -1,19 +1,10 @@
 // What a machine does with refused content, with large responses, and with those who wait.
-#include <catch2/catch.hpp>
-
 #include "source/xds/test_machine.h"
 
 namespace sluice::xds {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::bare;
-using testing::clusterBody;
-using testing::endpointBody;
-using testing::named;
-using testing::response;
-using Fixture = testing::MachineFixture;
-using Names = std::vector<std::string>;
 
 // --- refused content
 
@@ -48,13 +39,18 @@ TEST_CASE("content that was refused is looked at again after a while, and later 
   }
 }
 
+// The second time is not answered yet.
+void refuseTwice(Fixture& f, Variant variant) {
+  f.watcher.refuse = {"a"};
+  f.start({"*"});
+  f.answer(again(variant, "v1", "n1"));
+  f.machine.onResponse(again(variant, "v2", "n2"), f.now);
+}
+
 TEST_CASE("other content than what was refused is taken at once, and the refused one afresh after it") {
   for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
     Fixture f(variant);
-    f.watcher.refuse = {"a"};
-    f.start({"*"});
-    f.answer(again(variant, "v1", "n1"));
-    f.machine.onResponse(again(variant, "v2", "n2"), f.now);
+    refuseTwice(f, variant);
     f.watcher.refuse = {};
     const Request first = f.answer(again(variant, "v3", "n3", "2"));
     CHECK(first.response_nonce == "n2");  // each response is answered
@@ -71,10 +67,7 @@ TEST_CASE("other content than what was refused is taken at once, and the refused
 TEST_CASE("a change of interest answers what is held back, and a new stream looks at once") {
   for (const Variant variant : {Variant::kSotw, Variant::kDelta}) {
     Fixture f(variant);
-    f.watcher.refuse = {"a"};
-    f.start({"*"});
-    f.answer(again(variant, "v1", "n1"));
-    f.machine.onResponse(again(variant, "v2", "n2"), f.now);
+    refuseTwice(f, variant);
     f.machine.subscribe("b", f.now);
     REQUIRE(f.machine.ackDue());
     const Request nack = f.machine.takeAck();

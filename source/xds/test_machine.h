@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,8 +53,25 @@ inline Response sotw(const std::string& version, const std::string& nonce,
   return response(kClusterType, version, nonce, std::move(resources));
 }
 
+// A cluster whose content is its version.
 inline Resource item(const std::string& name, const std::string& version) {
   return named(name, version, clusterBody(name, version));
 }
 
 }  // namespace sluice::xds::testing
+
+// For the tests beside this file.
+namespace sluice::xds {
+
+using testing::bare;
+using testing::clusterBody;
+using testing::endpointBody;
+using testing::item;
+using testing::named;
+using testing::response;
+using testing::sotw;
+using Fixture = testing::MachineFixture;
+using Names = std::vector<std::string>;
+using Held = std::map<std::string, std::string>;
+
+}  // namespace sluice::xds
