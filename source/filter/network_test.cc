@@ -4,8 +4,9 @@
 #include <catch2/catch.hpp>
 #include <functional>
 
-#include "source/event/polled_loop.h"
 #include "source/filter/network_connection.h"
+#include "source/net/test_socket.h"
+#include "source/worker/test_worker.h"
 
 using namespace std::chrono_literals;
 
@@ -74,21 +75,20 @@ class ByteTransport : public net::Transport {
   std::string_view serverName() const override { return "sni.example"; }
 };
 
-struct NetworkTest {
+struct NetworkTest : worker::testing::TestWorker {
   ~NetworkTest() {
     while (!list.empty()) list.front().closeNow("test over");
     loop.turn();
   }
   TestConnection* connect(net::TransportPtr transport = nullptr) {
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
-    client = net::Fd(fds[1]);
+    net::SocketPair pair = net::unixPair();
+    client = std::move(pair.peers);
     Accepted accepted;
-    accepted.fd = net::Fd(fds[0]);
+    accepted.fd = std::move(pair.ours);
     accepted.transport = std::move(transport);
     accepted.server_name = "inspected.example";
     if (!gates.empty()) accepted.filters = std::make_shared<const NetworkFilters>(gates);
-    auto* connection = new TestConnection(worker, accepted, log);
+    auto* connection = new TestConnection(services, accepted, log);
     connection->start(list);
     return connection;
   }
@@ -107,15 +107,6 @@ struct NetworkTest {
     return recv(client.get(), &byte, 1, MSG_DONTWAIT) == 0;
   }
 
-  event::PolledLoop loop;
-  net::WorkerBuffers buffers;
-  observability::StatsRegistry registry;
-  observability::StatsCells& cells = registry.makeCells();
-  observability::LogFiles log_files{registry};
-  observability::LogSink log_sink{log_files};
-  worker::NoCalls calls;
-  worker::WorkerServices worker{
-      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
   NetworkFilters gates;
   base::List<LiveConnection> list;
   Log log;

@@ -1,59 +1,22 @@
 // A worker for tests of network filters: virtual time, and clients over socket pairs.
 #pragma once
 
-#include <poll.h>
-#include <sys/socket.h>
-
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "source/event/polled_loop.h"
 #include "source/filter/network_chain.h"
+#include "source/net/test_socket.h"
+#include "source/worker/test_worker.h"
+#include "test/support/filter/accepted.h"
 #include "test/support/filter/fake_calls.h"
 #include "test/support/filter/network_interleaving.h"
 
 namespace sluice::filter {
 
-// The client's end. Never blocks.
-class NetworkClient {
- public:
-  explicit NetworkClient(net::Fd fd) : fd_(std::move(fd)) {}
-  void send(std::string_view bytes) {
-    const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n > 0) sent += n;
-  }
-  // What came since.
-  std::string take() {
-    std::string out;
-    char buffer[16384];
-    ssize_t n;
-    while ((n = recv(fd_.get(), buffer, sizeof(buffer), MSG_DONTWAIT)) > 0) out.append(buffer, n);
-    if (n == 0 || errno != EAGAIN) closed = true;
-    return out;
-  }
-  void finish() { shutdown(fd_.get(), SHUT_WR); }
-  void close() { fd_ = net::Fd(); }
-  // Of TCP.
-  void reset() {
-    const linger now{1, 0};
-    setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-    close();
-  }
-  bool isClosed() {
-    take();
-    return closed;
-  }
-
-  bool closed = false;  // take() saw the end
-  size_t sent = 0;
-
- private:
-  net::Fd fd_;
-};
+using NetworkClient = net::TestSocket;
 
 // A connection as filters see it that only let it through or close it.
 class TestNetworkStream : public NetworkStream {
@@ -63,7 +26,7 @@ class TestNetworkStream : public NetworkStream {
   void close(const Close&) override {}
 };
 
-struct TestNetwork {
+struct TestNetwork : worker::testing::WorkerParts {
   TestNetwork() = default;
   // Filters have calls that answer elsewhere.
   explicit TestNetwork(Calls& calls) : worker_calls(&calls) {}
@@ -74,29 +37,18 @@ struct TestNetwork {
   }
   // A connection to `terminal` behind `filters`.
   NetworkClient& connect(const TerminalNetworkFilter& terminal, const NetworkFilters& filters = {}) {
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
-    return connect(net::Fd(fds[0]), net::Fd(fds[1]), terminal, filters);
+    return connect(net::unixPair(), terminal, filters);
   }
   NetworkClient& connectTcp(const TerminalNetworkFilter& terminal, const NetworkFilters& filters = {}) {
-    const net::Fd listener = *net::listenOn(*net::Address::parse("127.0.0.1:0"), {});
-    net::Fd client = *net::startConnect(net::localAddress(listener.get()));
-    pollfd ready{listener.get(), POLLIN, 0};
-    if (poll(&ready, 1, 5000) != 1) abort();
-    return connect(net::Fd(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)), std::move(client),
-                   terminal, filters);
+    return connect(net::tcpPair(), terminal, filters);
   }
-  NetworkClient& connect(net::Fd ours, net::Fd clients_end, const TerminalNetworkFilter& terminal,
-                         const NetworkFilters& filters) {
-    Accepted accepted;
-    accepted.fd = std::move(ours);
+  NetworkClient& connect(net::SocketPair pair, const TerminalNetworkFilter& terminal, const NetworkFilters& filters) {
+    Accepted accepted = testing::acceptedOf(std::move(pair.ours));
     accepted.transport = std::move(transport);
     accepted.buffer_limit = buffer_limit;
-    accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
-    accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
     if (!filters.empty()) accepted.filters = std::make_shared<const NetworkFilters>(filters);
     terminal.serve(std::move(accepted), worker, list);
-    clients.push_back(std::make_unique<NetworkClient>(std::move(clients_end)));
+    clients.push_back(std::make_unique<NetworkClient>(std::move(pair.peers)));
     loop.turn();
     return *clients.back();
   }
@@ -106,20 +58,12 @@ struct TestNetwork {
     if (result.kind() == NetworkResult::Kind::kNext) return std::nullopt;
     return result.close();
   }
-  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
 
   uint32_t buffer_limit = 1024 * 1024;
   net::TransportPtr transport;  // of the next connection
-  event::PolledLoop loop;
-  net::WorkerBuffers buffers;
-  observability::StatsRegistry registry;
-  observability::StatsCells& cells = registry.makeCells();
-  observability::LogFiles log_files{registry};
-  observability::LogSink log_sink{log_files};
   testing::FakeCalls calls;
   Calls* worker_calls = &calls;
-  worker::WorkerServices worker{
-      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = *worker_calls}};
+  worker::WorkerServices worker{setup(*worker_calls)};
   TestNetworkStream stream{worker};
   ConnectionFacts& facts = stream.facts();
   base::List<LiveConnection> list;

@@ -2,6 +2,8 @@
 // text of a configuration.
 #include "envoy/config/core/v3/base.pb.h"
 #include "source/config/cluster_compiler.h"
+#include "source/config/cluster_kind_factory.h"
+#include "source/config/lb_policy_factory.h"
 #include "source/config/loader.h"
 #include "source/config/test_world.h"
 #include "source/net/dns.h"
@@ -98,10 +100,7 @@ struct Configured : DataPath, HostSource::Receiver {
     source->start();
   }
   ~Configured() override { source.reset(); }
-  void onEndpoints(AssignmentPtr endpoints) override {
-    host_set = upstream::cluster::HostSet::build(*endpoints, config->lb.hosts, host_set.get());
-    publish();
-  }
+  void onEndpoints(AssignmentPtr endpoints) override { hosts(*endpoints); }
   void onNoEndpoints(std::string_view) override {}
 
   config::testing::TestWorld world;

@@ -18,7 +18,6 @@ struct Limits : DataPath {
     thresholds[0].max_requests = requests;
     breakers->setLimits(thresholds);
   }
-  uint32_t used(Resource resource) { return breakers->used(resource, kPriority); }
 };
 
 TEST_CASE("a request takes its place in the breaker of requests with its connection") {
@@ -99,12 +98,7 @@ TEST_CASE("an idle connection of another worker makes room at the limit") {
   t.limit(1);
   upstream::ClusterSet others{t.loop, t.buffers, t.cells, 2};
   router::ClusterCalls calls{t.loop, others};
-  auto published = std::make_shared<upstream::PublishedCluster>();
-  published->config = t.config;
-  published->breakers = t.breakers;
-  published->stats = t.stats;
-  published->hosts = upstream::lb::LbPolicy::prepare(t.config->lb.policy.get(), t.host_set);
-  others.set(published);
+  t.publish(others);
   t.clusters.joinRing([&](auto work) { t.loop.post([work, &others] { work(others); }); });
   others.joinRing([&](auto work) { t.loop.post([work, &t] { work(t.clusters); }); });
   uint16_t status = 0;

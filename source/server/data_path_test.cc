@@ -482,8 +482,7 @@ TEST_CASE("an endpoint that changes its hostname at the same address is another 
     auto& endpoint = assignment.localities.emplace_back().endpoints.emplace_back();
     endpoint.address = t.host.address;
     endpoint.hostname = hostname;
-    t.host_set = upstream::cluster::HostSet::build(assignment, {}, t.host_set.get());
-    t.publish();
+    t.assign(assignment);
   };
   named("a.example");
   TestClient& client = t.connect();

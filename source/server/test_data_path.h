@@ -11,6 +11,7 @@
 #include "source/router/router.h"
 #include "source/session/test_session.h"
 #include "source/upstream/pool/test_upstream.h"
+#include "source/upstream/test_cluster.h"
 #include "test/support/upstream/policies.h"
 
 using namespace std::chrono_literals;
@@ -18,11 +19,11 @@ using namespace std::chrono_literals;
 namespace sluice::server {
 
 using session::TestClient;
+using upstream::kPriority;
 using upstream::cluster::Resource;
 using upstream::pool::SilentHost;
 using upstream::pool::TestUpstream;
 
-constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
 inline const std::string kOk = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 inline std::string request(std::string_view method, std::string_view path, std::string_view fields = "",
@@ -44,7 +45,7 @@ inline std::string bodyOf(const std::string& message) {
   return at == std::string::npos ? "no message" : message.substr(at + 4);
 }
 
-struct DataPath {
+struct DataPath : upstream::TestCluster {
   DataPath() {
     services.add(clusters);
     services.add(sessions);
@@ -52,7 +53,6 @@ struct DataPath {
     settings->terminal = std::make_shared<router::RouterSettings>();
     settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
     settings->access_logs.push_back(std::make_shared<session::TestLog>(log));
-    config->name = "c";
     config->lb.policy = std::make_shared<upstream::lb::InTurn>();
     stats.cx_active = registry.gauge("cx_active");
     stats.rq_active = registry.gauge("rq_active");
@@ -70,9 +70,9 @@ struct DataPath {
     loop.turn();
     clusters.remove(0);
     loop.turn();
-    CHECK(breakers->used(Resource::kConnections, kPriority) == 0);
-    CHECK(breakers->used(Resource::kPendingRequests, kPriority) == 0);
-    CHECK(breakers->used(Resource::kRequests, kPriority) == 0);
+    CHECK(used(Resource::kConnections) == 0);
+    CHECK(used(Resource::kPendingRequests) == 0);
+    CHECK(used(Resource::kRequests) == 0);
     for (const char* gauge : {"cx_active", "rq_active", "pending", "downstream_rq_active"}) {
       INFO(gauge);
       CHECK(stat(gauge) == 0);
@@ -99,34 +99,14 @@ struct DataPath {
     everything.routes.assign(routes.begin(), routes.end());
     tables.set(0, *route::Table::build(std::move(table)));
   }
-  void hosts(const std::vector<net::Address>& addresses) {
-    upstream::cluster::Assignment assignment;
-    auto& locality = assignment.localities.emplace_back();
-    for (const net::Address& address : addresses) locality.endpoints.emplace_back().address = address;
-    host_set = upstream::cluster::HostSet::build(assignment, {}, host_set.get());
-    publish();
-  }
-  void publish() {
-    auto published = std::make_shared<upstream::PublishedCluster>();
-    published->id = names.idOf("c");
-    published->config = config;
-    published->breakers = breakers;
-    published->stats = stats;
-    published->hosts = upstream::lb::LbPolicy::prepare(config->lb.policy.get(), host_set);
-    clusters.set(published);
-  }
   TestClient& connect() {
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
-    filter::Accepted accepted;
-    accepted.fd = net::Fd(fds[0]);
-    accepted.remote = accepted.direct_remote =
-        *net::Address::parse("10.1.2.3:" + std::to_string(4567 + clients.size()));
-    accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
+    net::SocketPair pair = net::unixPair();
+    const auto port = static_cast<uint16_t>(4567 + clients.size());
+    filter::Accepted accepted = filter::testing::acceptedOf(std::move(pair.ours), port);
     accepted.buffer_limit = buffer_limit;
     session::Connection::start(sessions, settings, std::move(accepted), connections,
                                {http::h1::makeServerCodec, http::h2::makeServerCodec});
-    clients.push_back(std::make_unique<TestClient>(net::Fd(fds[1])));
+    clients.push_back(std::make_unique<TestClient>(std::move(pair.peers)));
     return *clients.back();
   }
   // What the host has got on a connection since the last look.
@@ -150,30 +130,16 @@ struct DataPath {
     connections.forEach([&count](filter::LiveConnection&) { ++count; });
     return count;
   }
-  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
 
   uint32_t buffer_limit = 1024 * 1024;
-  event::PolledLoop loop;
-  net::WorkerBuffers buffers;
-  observability::StatsRegistry registry;
-  observability::StatsCells& cells = registry.makeCells();
-  observability::LogFiles log_files{registry};
-  observability::LogSink log_sink{log_files};
   session::RouteTables tables{[](std::shared_ptr<const route::Table>) {}};
-  upstream::ClusterSet clusters{loop, buffers, cells, 1};
   router::ClusterCalls calls{loop, clusters};
-  worker::WorkerServices services{
-      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
+  worker::WorkerServices services{setup(calls)};
   session::SessionWorker sessions{services, tables};
   std::vector<std::string> log;
   std::shared_ptr<session::HttpSettings> settings = std::make_shared<session::HttpSettings>();
-  std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
-  upstream::cluster::ThresholdsByPriority thresholds;
-  std::shared_ptr<upstream::cluster::Breakers> breakers = std::make_shared<upstream::cluster::Breakers>(thresholds);
-  upstream::cluster::ClusterStats stats;
   route::ClusterNames names;
   std::deque<route::RouteSpec> routes;
-  upstream::cluster::HostSetPtr host_set;
   TestUpstream host;
   base::List<filter::LiveConnection> connections;
   std::vector<std::unique_ptr<TestClient>> clients;

@@ -1,21 +1,17 @@
 // A session on one end of a socket pair, for tests: virtual time, real bytes, a scripted end of the filter chain.
 #pragma once
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <deque>
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "source/event/polled_loop.h"
 #include "source/filter/terminal.h"
 #include "source/http/h1/codec.h"
+#include "source/net/test_socket.h"
 #include "source/session/connection.h"
+#include "source/worker/test_worker.h"
+#include "test/support/filter/accepted.h"
 
 namespace sluice::session {
 
@@ -121,60 +117,13 @@ class TestLog : public stream::AccessLog {
   std::vector<std::string>& lines_;
 };
 
-// The client's end of a socket pair: never blocks.
-class TestClient {
- public:
-  explicit TestClient(net::Fd fd) : fd_(std::move(fd)) {}
-  void send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (n <= 0) return;
-      bytes.remove_prefix(n);
-      sent += n;
-    }
-  }
-  // Everything that came since.
-  std::string take() {
-    std::string out;
-    char buffer[65536];
-    for (;;) {
-      const ssize_t n = recv(fd_.get(), buffer, sizeof(buffer), MSG_DONTWAIT);
-      if (n > 0) {
-        out.append(buffer, n);
-        continue;
-      }
-      if (n == 0) ended = true;
-      if (n < 0 && errno != EAGAIN) broken = true;
-      return out;
-    }
-  }
-  void finish() { shutdown(fd_.get(), SHUT_WR); }
-  void close() { fd_ = net::Fd(); }
-  // Of TCP: what is under way is dropped, and the session sees RST.
-  void reset() {
-    const linger now{1, 0};
-    setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-    close();
-  }
-  bool ended = false;   // take() saw a proper end
-  bool broken = false;  // take() saw a reset
-  size_t sent = 0;
+using TestClient = net::TestSocket;
 
- private:
-  net::Fd fd_;
-};
-
-struct TestSession {
+struct TestSession : worker::testing::TestWorker {
   TestSession() : TestSession(nullptr) {}
   // `filter_calls`: what filters ask of the world; null: nothing.
   explicit TestSession(filter::Calls* filter_calls, worker::LocalSlots slots = {})
-      : services({.loop = loop,
-                  .buffers = buffers,
-                  .cells = cells,
-                  .log_sink = log_sink,
-                  .calls = filter_calls == nullptr ? no_calls : *filter_calls,
-                  .slots = std::move(slots)}),
-        worker(services, tables) {
+      : TestWorker(filter_calls, std::move(slots)), worker(services, tables) {
     settings->chain = filter::fixedChain({});
     settings->terminal = std::make_shared<TestTerminalConfig>(terminals);
     settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
@@ -208,29 +157,18 @@ struct TestSession {
   std::unique_ptr<TestClient> connect(decltype(CodecMakers::http1) http1 = http::h1::makeServerCodec,
                                       decltype(CodecMakers::http2) http2 = nullptr,
                                       std::function<void(filter::Accepted&)> change = nullptr) {
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
-    return begin(net::Fd(fds[0]), net::Fd(fds[1]), {http1, http2}, change);
+    return begin(net::unixPair(), {http1, http2}, change);
   }
   std::unique_ptr<TestClient> connectTcp() {
-    const net::Fd listener = *net::listenOn(*net::Address::parse("127.0.0.1:0"), {});
-    net::Fd client = *net::startConnect(net::localAddress(listener.get()));
-    pollfd ready{listener.get(), POLLIN, 0};
-    if (poll(&ready, 1, 5000) != 1) abort();
-    return begin(net::Fd(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)), std::move(client),
-                 {http::h1::makeServerCodec, nullptr}, nullptr);
+    return begin(net::tcpPair(), {http::h1::makeServerCodec, nullptr}, nullptr);
   }
-  std::unique_ptr<TestClient> begin(net::Fd ours, net::Fd clients, CodecMakers makers,
+  std::unique_ptr<TestClient> begin(net::SocketPair pair, CodecMakers makers,
                                     const std::function<void(filter::Accepted&)>& change) {
-    filter::Accepted accepted;
-    accepted.fd = std::move(ours);
-    accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
-    accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
+    filter::Accepted accepted = filter::testing::acceptedOf(std::move(pair.ours));
     if (change) change(accepted);
     last = &Connection::start(worker, settings, std::move(accepted), connections, makers);
-    return std::make_unique<TestClient>(std::move(clients));
+    return std::make_unique<TestClient>(std::move(pair.peers));
   }
-  int64_t stat(std::string_view name) const { return stats.valueOf(name).value_or(-1); }
   size_t open() {
     size_t count = 0;
     connections.forEach([&count](filter::LiveConnection&) { ++count; });
@@ -238,18 +176,11 @@ struct TestSession {
   }
   TestTerminal& stream(size_t index = 0) { return *terminals.live.at(index); }
 
-  event::PolledLoop loop;
-  net::WorkerBuffers buffers;
-  observability::StatsRegistry stats;
-  observability::StatsCells& cells = stats.makeCells();
-  observability::LogFiles log_files{stats};
-  observability::LogSink log_sink{log_files};
+  observability::StatsRegistry& stats = registry;
   RouteTables tables{[](std::shared_ptr<const route::Table>) {}};
   TestTerminals terminals;
-  filter::NoCalls no_calls;
   std::vector<std::string> log;
   std::shared_ptr<HttpSettings> settings = std::make_shared<HttpSettings>();
-  worker::WorkerServices services;
   SessionWorker worker;
   base::List<filter::LiveConnection> connections;
   Connection* last = nullptr;

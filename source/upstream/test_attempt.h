@@ -6,16 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "source/event/polled_loop.h"
 #include "source/upstream/attempt.h"
 #include "source/upstream/pool/test_upstream.h"
+#include "source/upstream/test_cluster.h"
 
 using namespace std::chrono_literals;
 
 namespace sluice::upstream {
 
 using cluster::Resource;
-constexpr auto kPriority = cluster::RoutingPriority::kDefault;
 inline const std::string kOk = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 // Who asks: sends its request once there is a connection, and writes down what it hears.
@@ -72,7 +71,7 @@ struct Watcher : AttemptObserver {
   std::vector<std::string> seen;
 };
 
-struct AttemptTest {
+struct AttemptTest : TestCluster {
   // Slots count in this order.
   struct TestHost {
     std::string name;
@@ -80,10 +79,9 @@ struct AttemptTest {
   };
 
   AttemptTest() {
-    config->name = "c";
     stats.rq_active = registry.gauge("rq_active");
     for (const auto& [name, counter] : counters()) *counter = registry.counter(name);
-    publish();
+    publishHosts();
     head.method = "GET";
     head.path = "/";
     head.authority = "asked.example";
@@ -92,10 +90,10 @@ struct AttemptTest {
   ~AttemptTest() {
     clusters.remove(0);
     loop.turn();
-    CHECK(breakers->used(Resource::kConnections, kPriority) == 0);
-    CHECK(breakers->used(Resource::kPendingRequests, kPriority) == 0);
-    CHECK(breakers->used(Resource::kRequests, kPriority) == 0);
-    CHECK(breakers->used(Resource::kRetries, kPriority) == 0);
+    CHECK(used(Resource::kConnections) == 0);
+    CHECK(used(Resource::kPendingRequests) == 0);
+    CHECK(used(Resource::kRequests) == 0);
+    CHECK(used(Resource::kRetries) == 0);
     CHECK(stat("rq_active") == 0);
   }
 
@@ -112,7 +110,7 @@ struct AttemptTest {
             {"rq_5xx", &stats.rq_5xx},
             {"none_healthy", &stats.cx_none_healthy}};
   }
-  void publish() {
+  void publishHosts() {
     cluster::Assignment assignment;
     auto& locality = assignment.localities.emplace_back();
     for (TestHost* host : {&one, &two}) {
@@ -120,12 +118,7 @@ struct AttemptTest {
       endpoint.address = host->upstream.address;
       endpoint.hostname = host->name;
     }
-    auto published = std::make_shared<PublishedCluster>();
-    published->config = config;
-    published->breakers = breakers;
-    published->stats = stats;
-    published->hosts = lb::LbPolicy::prepare(nullptr, cluster::HostSet::build(assignment, {}, nullptr));
-    clusters.set(published);
+    assign(assignment);
   }
   base::LocalPtr<WorkerCluster> cluster() { return clusters.find(0); }
   // On the host of that slot.
@@ -146,18 +139,8 @@ struct AttemptTest {
   uint64_t ofHost(cluster::HostStat stat, cluster::HostSlot slot = 0) {
     return cluster()->hostPtr(slot)->stats().sum(stat);
   }
-  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
 
-  event::PolledLoop loop;
-  net::WorkerBuffers buffers;
-  observability::StatsRegistry registry;
-  observability::StatsCells& cells = registry.makeCells();
-  std::shared_ptr<cluster::ClusterConfig> config = std::make_shared<cluster::ClusterConfig>();
-  cluster::ThresholdsByPriority thresholds;
-  std::shared_ptr<cluster::Breakers> breakers = std::make_shared<cluster::Breakers>(thresholds);
-  cluster::ClusterStats stats;
   TestHost one{"one"}, two{"two"};
-  ClusterSet clusters{loop, buffers, cells, 1};
   base::Arena arena;
   http::RequestHeaders head{arena};
 };

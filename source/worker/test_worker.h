@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,7 +11,25 @@
 
 namespace sluice::worker::testing {
 
-struct TestWorker {
+// What a worker is made of.
+struct WorkerParts {
+  // `calls`: what is asked of the world.
+  WorkerServices::Setup setup(Calls& calls) {
+    return {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls};
+  }
+  // A counter's or gauge's value; -1: there is none.
+  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
+
+  event::PolledLoop loop;
+  net::WorkerBuffers buffers;
+  observability::StatsRegistry registry;
+  observability::StatsCells& cells = registry.makeCells();
+  observability::LogFiles log_files{registry};
+  observability::LogSink log_sink{log_files};
+  NoCalls no_calls;
+};
+
+struct TestWorker : WorkerParts {
   // `calls`: what is asked of the world; null: nobody answers. `index`: of the worker.
   explicit TestWorker(Calls* calls = nullptr, LocalSlots slots = {}, uint32_t index = 0)
       : services({.loop = loop,
@@ -27,13 +46,6 @@ struct TestWorker {
     for (const auto& work : std::exchange(to_main, {})) work();
   }
 
-  event::PolledLoop loop;
-  net::WorkerBuffers buffers;
-  observability::StatsRegistry registry;
-  observability::StatsCells& cells = registry.makeCells();
-  observability::LogFiles log_files{registry};
-  observability::LogSink log_sink{log_files};
-  NoCalls no_calls;
   std::vector<std::function<void()>> to_main;
   WorkerServices services;
 };

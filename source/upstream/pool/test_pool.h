@@ -4,10 +4,10 @@
 #include <catch2/catch.hpp>
 #include <deque>
 
-#include "source/event/polled_loop.h"
 #include "source/upstream/pool/pool.h"
 #include "source/upstream/pool/test_h2_host.h"
 #include "source/upstream/pool/test_upstream.h"
+#include "source/worker/test_worker.h"
 
 using namespace std::chrono_literals;
 
@@ -80,7 +80,7 @@ struct Asker : ExchangeEvents {
   std::string heard, body, why, upgrade;
 };
 
-struct PoolTest {
+struct PoolTest : worker::testing::WorkerParts {
   PoolTest() {
     config->name = "c";
     cx_active_ = context.stats.cx_active = registry.gauge("cx_active");
@@ -116,7 +116,6 @@ struct PoolTest {
     breakers->setLimits(thresholds);
   }
   uint32_t used(Resource resource) { return breakers->used(resource, kPriority); }
-  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
   // The host answers what came in on its connection.
   void answer(size_t peer, std::string_view bytes = kOk) {
     upstream.peer(peer).take();
@@ -124,10 +123,6 @@ struct PoolTest {
     loop.turn();
   }
 
-  event::PolledLoop loop;
-  net::WorkerBuffers buffers;
-  observability::StatsRegistry registry;
-  observability::StatsCells& cells = registry.makeCells();
   observability::Gauge cx_active_;
   std::shared_ptr<cluster::ClusterConfig> config = std::make_shared<cluster::ClusterConfig>();
   cluster::ThresholdsByPriority thresholds;

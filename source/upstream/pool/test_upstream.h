@@ -3,55 +3,17 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <memory>
 #include <random>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "source/net/socket.h"
+#include "source/net/test_socket.h"
 
 namespace sluice::upstream::pool {
 
-// The host's end of one connection. Never blocks.
-class TestPeer {
- public:
-  explicit TestPeer(net::Fd fd) : fd_(std::move(fd)) {}
-  void send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (n <= 0) return;
-      bytes.remove_prefix(n);
-      sent += n;
-    }
-  }
-  // Everything that came since, at most `limit` bytes.
-  std::string take(size_t limit = SIZE_MAX) {
-    std::string out;
-    char buffer[16384];
-    while (out.size() < limit) {
-      const ssize_t n = recv(fd_.get(), buffer, std::min(sizeof(buffer), limit - out.size()), MSG_DONTWAIT);
-      if (n > 0) {
-        out.append(buffer, n);
-        continue;
-      }
-      if (n == 0 || errno != EAGAIN) closed = true;
-      break;
-    }
-    return out;
-  }
-  void finish() { shutdown(fd_.get(), SHUT_WR); }
-  void close() { fd_ = net::Fd(); }
-
-  bool closed = false;  // take() saw the end
-  size_t sent = 0;
-
- private:
-  net::Fd fd_;
-};
+using TestPeer = net::TestSocket;
 
 class TestUpstream {
  public:

@@ -1,13 +1,13 @@
 #include "test/support/filter/network_interleaving.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <vector>
 
-#include "source/net/socket.h"
+#include "source/net/test_socket.h"
+#include "test/support/filter/accepted.h"
 #include "test/support/filter/choices.h"
 #include "test/support/filter/network_filters.h"
 
@@ -90,36 +90,14 @@ class GuardFactory : public NetworkFilterFactory {
 enum class Fault { kNone, kReset, kGone, kBadAnswer, kNeverAnswered };
 constexpr size_t kFaults = 5;
 
-struct Pair {
-  net::Fd ours, clients;
-};
-
-Pair socketPair() {
-  int fds[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
-  return {net::Fd(fds[0]), net::Fd(fds[1])};
-}
-
-// Of TCP, which knows resets.
-Pair tcpPair() {
-  const net::Fd listener = *net::listenOn(*net::Address::parse("127.0.0.1:0"), {});
-  net::Fd client = *net::startConnect(net::localAddress(listener.get()));
-  pollfd ready{listener.get(), POLLIN, 0};
-  if (poll(&ready, 1, 5000) != 1) abort();
-  return {net::Fd(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)), std::move(client)};
-}
-
 class Run {
  public:
   Run(const NetworkSuite& suite, Choices& choices) : suite_(suite), choices_(choices), bed_(suite.bed(calls_)) {
     fault_ = static_cast<Fault>(choices.pick(kFaults));
     cut_ = choices.pick(suite.request.size() + 1);
-    Pair pair = fault_ == Fault::kReset ? tcpPair() : socketPair();
-    client_ = std::move(pair.clients);
-    Accepted accepted;
-    accepted.fd = std::move(pair.ours);
-    accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
-    accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
+    net::SocketPair pair = fault_ == Fault::kReset ? net::tcpPair() : net::unixPair();
+    client_ = std::move(pair.peers);
+    Accepted accepted = acceptedOf(std::move(pair.ours));
     NetworkFilters filters;
     for (const auto& filter : suite.filters()) filters.push_back(std::make_shared<const GuardFactory>(filter, watch_));
     accepted.filters = std::make_shared<const NetworkFilters>(std::move(filters));

@@ -3,9 +3,10 @@
 
 #include <catch2/catch.hpp>
 
-#include "source/event/polled_loop.h"
 #include "source/upstream/pool/test_transport.h"
 #include "source/upstream/pool/test_upstream.h"
+#include "source/upstream/test_cluster.h"
+#include "test/support/filter/accepted.h"
 #include "test/support/filter/network_interleaving.h"
 #include "test/support/upstream/policies.h"
 
@@ -14,12 +15,11 @@ using namespace std::chrono_literals;
 namespace sluice::extensions::network_filters::tcp_proxy {
 namespace {
 
+using upstream::cluster::Health;
 using upstream::cluster::Resource;
 using upstream::pool::SilentHost;
 using upstream::pool::TestPeer;
 using upstream::pool::TestUpstream;
-
-constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
 
 // Keeps what a log line would say.
 struct Logged {
@@ -50,16 +50,11 @@ class NameCluster : public filter::NetworkFilterFactory {
   std::string name_;
 };
 
-struct ProxyTest {
+struct ProxyTest : upstream::TestCluster {
   ProxyTest() : ProxyTest(nullptr) {}
   // `calls`: of filters in front; null: they have none.
-  explicit ProxyTest(filter::Calls* calls)
-      : worker({.loop = loop,
-                .buffers = buffers,
-                .cells = cells,
-                .log_sink = log_sink,
-                .calls = calls == nullptr ? no_calls : *calls}) {
-    worker.add(clusters);
+  explicit ProxyTest(filter::Calls* calls) : services(setup(calls == nullptr ? no_calls : *calls)) {
+    services.add(clusters);
     settings->targets = {{0, 1}};
     settings->access_logs.push_back(log);
     settings->stats.cx_no_route = registry.counter("no_route");
@@ -69,40 +64,22 @@ struct ProxyTest {
     stats.cx_total = registry.counter("cx_total");
     stats.cx_connect_fail = registry.counter("connect_fail");
     stats.cx_connect_timeout = registry.counter("connect_timeout");
-    config->name = "c";
     config->lb.policy = std::make_shared<upstream::lb::InTurn>();
     hosts({host.address});
   }
   ~ProxyTest() {
     while (!list.empty()) list.front().closeNow("test_end");
     loop.turn();
-    CHECK(breakers->used(Resource::kConnections, kPriority) == 0);
+    CHECK(used(Resource::kConnections) == 0);
     CHECK(stat("cx_active") == 0);
   }
-  void hosts(const std::vector<net::Address>& addresses, upstream::ClusterId id = 0) {
-    upstream::cluster::Assignment assignment;
-    auto& locality = assignment.localities.emplace_back();
-    for (const net::Address& address : addresses) locality.endpoints.emplace_back().address = address;
-    auto published = std::make_shared<upstream::PublishedCluster>();
-    published->id = id;
-    published->config = config;
-    published->breakers = breakers;
-    published->stats = stats;
-    published->hosts = upstream::lb::LbPolicy::prepare(config->lb.policy.get(),
-                                                       upstream::cluster::HostSet::build(assignment, {}, nullptr));
-    clusters.set(published);
-  }
   TestPeer& connect() {
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
-    filter::Accepted accepted;
-    accepted.fd = net::Fd(fds[0]);
-    accepted.remote = accepted.direct_remote = *net::Address::parse("10.1.2.3:4567");
-    accepted.local = accepted.direct_local = *net::Address::parse("10.0.0.1:80");
+    net::SocketPair pair = net::unixPair();
+    filter::Accepted accepted = filter::testing::acceptedOf(std::move(pair.ours));
     accepted.buffer_limit = buffer_limit;
     if (!filters.empty()) accepted.filters = std::make_shared<const filter::NetworkFilters>(filters);
-    Proxy::start(worker, settings, std::move(accepted), list);
-    clients.push_back(std::make_unique<TestPeer>(net::Fd(fds[1])));
+    Proxy::start(services, settings, std::move(accepted), list);
+    clients.push_back(std::make_unique<TestPeer>(std::move(pair.peers)));
     loop.turn();
     return *clients.back();
   }
@@ -110,22 +87,9 @@ struct ProxyTest {
     loop.turn();
     return host.peer(index);
   }
-  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
 
   uint32_t buffer_limit = 1024 * 1024;
-  event::PolledLoop loop;
-  net::WorkerBuffers buffers;
-  observability::StatsRegistry registry;
-  observability::StatsCells& cells = registry.makeCells();
-  observability::LogFiles log_files{registry};
-  observability::LogSink log_sink{log_files};
-  upstream::ClusterSet clusters{loop, buffers, cells, 1};
-  filter::NoCalls no_calls;
-  worker::WorkerServices worker;
-  std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
-  std::shared_ptr<upstream::cluster::Breakers> breakers =
-      std::make_shared<upstream::cluster::Breakers>(config->thresholds);
-  upstream::cluster::ClusterStats stats;
+  worker::WorkerServices services;
   std::shared_ptr<TestLog> log = std::make_shared<TestLog>();
   std::shared_ptr<Settings> settings = std::make_shared<Settings>();
   filter::NetworkFilters filters;
@@ -194,14 +158,13 @@ TEST_CASE("each direction ends by itself and the connection is over when both ha
 
 TEST_CASE("a client that ends before the host is connected is heard out") {
   ProxyTest t;
-  int fds[2];
-  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
-  TestPeer client{net::Fd(fds[1])};
+  net::SocketPair pair = net::unixPair();
+  TestPeer client(std::move(pair.peers));
   client.send("all at once");
   client.finish();
   filter::Accepted accepted;
-  accepted.fd = net::Fd(fds[0]);
-  Proxy::start(t.worker, t.settings, std::move(accepted), t.list);
+  accepted.fd = std::move(pair.ours);
+  Proxy::start(t.services, t.settings, std::move(accepted), t.list);
   t.loop.turn();
 
   CHECK(t.peer().take() == "all at once");
@@ -416,7 +379,7 @@ TEST_CASE("the longest duration ends a busy connection") {
 TEST_CASE("a filter in front names the cluster") {
   ProxyTest t;
   t.clusters.remove(0);
-  t.hosts({t.host.address}, 3);
+  t.hosts({t.host.address}, Health::kHealthy, 3);
   t.filters.push_back(std::make_shared<NameCluster>("c"));
   TestPeer& client = t.connect();
   client.send("hello");
@@ -428,7 +391,7 @@ TEST_CASE("a filter in front names the cluster") {
 TEST_CASE("weights decide how often a cluster is chosen") {
   ProxyTest t;
   TestUpstream other;
-  t.hosts({other.address}, 1);
+  t.hosts({other.address}, Health::kHealthy, 1);
   t.settings->targets = {{0, 3}, {1, 4}};
   for (int i = 0; i < 400; ++i) t.connect();
   t.loop.turn();
@@ -516,7 +479,7 @@ TEST_CASE("a tunnel that is refused is asked for elsewhere up to the limit") {
   CHECK(client.closed);
   REQUIRE(t.log->lines.size() == 1);
   CHECK(t.log->lines[0].failure == "the tunnel was answered 403");
-  CHECK(t.breakers->used(Resource::kRequests, kPriority) == 0);
+  CHECK(t.used(Resource::kRequests) == 0);
 }
 
 TEST_CASE("a tunnel that is not answered in time is given up") {
@@ -562,7 +525,7 @@ class ProxyBed : public filter::testing::NetworkBed {
   explicit ProxyBed(filter::Calls& calls) : proxy_(&calls) {}
   event::PolledLoop& loop() override { return proxy_.loop; }
   void serve(filter::Accepted accepted) override {
-    Proxy::start(proxy_.worker, proxy_.settings, std::move(accepted), proxy_.list);
+    Proxy::start(proxy_.services, proxy_.settings, std::move(accepted), proxy_.list);
   }
   base::List<filter::LiveConnection>& connections() override { return proxy_.list; }
   void settle() override {

@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 #include <optional>
 
-#include "source/event/polled_loop.h"
+#include "source/upstream/test_cluster.h"
 #include "test/support/upstream/policies.h"
 
 using namespace std::chrono_literals;
@@ -16,8 +16,6 @@ namespace {
 
 using upstream::cluster::Health;
 using upstream::cluster::Resource;
-
-constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
 
 struct Logged {
   std::string details, cluster, host;
@@ -92,10 +90,10 @@ std::shared_ptr<const match::Matcher> onlyPort(uint16_t port) {
   return out;
 }
 
-struct ProxyTest {
+struct ProxyTest : upstream::TestCluster {
   ProxyTest() {
-    worker.add(clusters);
-    worker.add(datagrams);
+    services.add(clusters);
+    services.add(datagrams);
     settings->access_logs.push_back(log);
     settings->stats = {registry.counter("total"),    registry.counter("no_route"), registry.counter("overflow"),
                        registry.counter("rx_bytes"), registry.counter("rx"),       registry.counter("rx_dropped"),
@@ -109,7 +107,7 @@ struct ProxyTest {
     stats.cx_overflow = registry.counter("c.overflow");
     stats.cx_none_healthy = registry.counter("c.none_healthy");
     stats.cx_connect_fail = registry.counter("c.connect_fail");
-    config->name = "c";
+    config->lb.hosts.panic_threshold = 0;
     config->lb.policy = std::make_shared<upstream::lb::InTurn>();
     settings->matcher = always(0);
     hosts({host.address});
@@ -118,26 +116,13 @@ struct ProxyTest {
   ~ProxyTest() {
     proxy.reset();
     loop.turn();
-    CHECK(breakers->used(Resource::kConnections, kPriority) == 0);
+    CHECK(used(Resource::kConnections) == 0);
     CHECK(stat("active") == 0);
     CHECK(datagrams.sessions.used == 0);
   }
-  void start() { proxy = Filter(settings).serve(worker); }
+  void start() { proxy = Filter(settings).serve(services); }
   void hosts(const std::vector<net::Address>& addresses, Health health = Health::kHealthy) {
-    upstream::cluster::Assignment assignment;
-    auto& locality = assignment.localities.emplace_back();
-    for (const net::Address& address : addresses) {
-      auto& endpoint = locality.endpoints.emplace_back();
-      endpoint.address = address;
-      endpoint.health = health;
-    }
-    auto published = std::make_shared<upstream::PublishedCluster>();
-    published->config = config;
-    published->breakers = breakers;
-    published->stats = stats;
-    published->hosts = upstream::lb::LbPolicy::prepare(
-        config->lb.policy.get(), upstream::cluster::HostSet::build(assignment, {.panic_threshold = 0}, nullptr));
-    clusters.set(published);
+    TestCluster::hosts(addresses, health);
     loop.turn();
   }
   // What the listener does when something has come.
@@ -156,24 +141,10 @@ struct ProxyTest {
     host.send(bytes, host.last_from);
     loop.turn();
   }
-  int64_t stat(std::string_view name) const { return registry.valueOf(name).value_or(-1); }
-  uint32_t connections() const { return breakers->used(Resource::kConnections, kPriority); }
+  uint32_t connections() const { return used(Resource::kConnections); }
 
-  event::PolledLoop loop;
-  net::WorkerBuffers buffers;
-  observability::StatsRegistry registry;
-  observability::StatsCells& cells = registry.makeCells();
-  observability::LogFiles log_files{registry};
-  observability::LogSink log_sink{log_files};
-  upstream::ClusterSet clusters{loop, buffers, cells, 1};
-  worker::NoCalls calls;
-  worker::WorkerServices worker{
-      {.loop = loop, .buffers = buffers, .cells = cells, .log_sink = log_sink, .calls = calls}};
+  worker::WorkerServices services{setup(no_calls)};
   filter::DatagramWorker datagrams;
-  std::shared_ptr<upstream::cluster::ClusterConfig> config = std::make_shared<upstream::cluster::ClusterConfig>();
-  std::shared_ptr<upstream::cluster::Breakers> breakers =
-      std::make_shared<upstream::cluster::Breakers>(config->thresholds);
-  upstream::cluster::ClusterStats stats;
   std::shared_ptr<TestLog> log = std::make_shared<TestLog>();
   std::shared_ptr<Settings> settings = std::make_shared<Settings>();
   net::Fd socket = *net::listenOn(*net::Address::fromIp("127.0.0.1", 0), {.datagram = true});
