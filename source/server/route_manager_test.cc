@@ -1,0 +1,180 @@
+// The route manager with real workers.
+#include <catch2/catch.hpp>
+
+#include "source/server/test_listeners.h"
+
+namespace sluice::server {
+namespace {
+
+struct RouteTest : Process {
+  std::string at(uint32_t slot) {
+    return onWorker<std::string>([slot](Worker& worker) {
+      const auto pinned = worker.tables().get(slot);
+      return pinned ? std::string(pinned->value->name()) : std::string("none");
+    });
+  }
+  std::shared_ptr<const route::TableSlot> rds(const std::string& name) {
+    config::ErrorList errors;
+    return routes->rds(name, {}, init, config::Context(errors));
+  }
+  InitManager* init = nullptr;  // of what is being compiled
+  std::unique_ptr<RouteManager> routes = std::make_unique<RouteManager>(*main, workers, stats, cells);
+};
+
+TEST_CASE("an inline table is in its slot until its last user is gone, then the slot is used again") {
+  RouteTest t;
+  auto slot = t.routes->inlineTable(table("a"));
+  const uint32_t id = slot->id;
+  CHECK(t.at(id) == "a");
+  slot.reset();
+  t.sync();
+  CHECK(t.at(id) == "none");
+  CHECK(t.routes->inlineTable(table("b"))->id == id);
+}
+
+TEST_CASE("all users of a name share a slot, filled when its table comes") {
+  RouteTest t;
+  std::vector<std::string> heard;
+  t.routes->on_wanted = [&](const ResourceKey& key, const auto&) { heard.push_back("+" + key.name); };
+  t.routes->on_unwanted = [&](const ResourceKey& key) { heard.push_back("-" + key.name); };
+  auto one = t.rds("r"), two = t.rds("r");
+  CHECK(one == two);
+  CHECK_FALSE(t.routes->settled(of("r")));
+  CHECK(t.at(one->id) == "none");
+  t.routes->setTable(of("r"), table("first"));
+  t.routes->setTable(of("other"), table("nobody's"));
+  CHECK(t.routes->settled(of("r")));
+  CHECK(t.at(one->id) == "first");
+  t.routes->setTable(of("r"), table("second"));
+  CHECK(t.at(one->id) == "second");
+  const uint32_t id = one->id;
+  one.reset();
+  t.sync();
+  CHECK(t.at(id) == "second");
+  two.reset();
+  t.sync();
+  CHECK(t.at(id) == "none");
+  CHECK(heard == std::vector<std::string>{"+r", "-r"});
+}
+
+TEST_CASE("what is compiled waits for tables that nothing is known of, until they come or are given up") {
+  RouteTest t;
+  t.routes->on_wanted = [](const ResourceKey&, const auto&) {};
+  InitManager init(*t.main, t.logger, "test");
+  t.init = &init;
+  const auto r = t.rds("r"), again = t.rds("r"), q = t.rds("q");
+  CHECK(init.waits() == "routes 'r', routes 'r', routes 'q'");
+  t.routes->setTable(of("r"), table("first"));
+  CHECK(init.waits() == "routes 'q'");
+  t.routes->giveUp(of("q"));
+  CHECK(init.waits().empty());
+  InitManager late(*t.main, t.logger, "test");
+  t.init = &late;
+  const auto known = t.rds("r"), absent = t.rds("q");
+  CHECK(late.waits().empty());
+}
+
+TEST_CASE("what was refused while it was compiled leaves no wait behind") {
+  RouteTest t;
+  t.routes->on_wanted = [](const ResourceKey&, const auto&) {};
+  std::shared_ptr<const route::TableSlot> slot;
+  for (int i = 0; i < 3; ++i) {
+    InitManager refused(*t.main, t.logger, "test");
+    t.init = &refused;
+    slot = t.rds("r");
+  }
+  t.routes->setTable(of("r"), table("first"));
+  CHECK(t.routes->settled(of("r")));
+}
+
+TEST_CASE("a name that is wanted again while its old slot is given back keeps the new one") {
+  RouteTest t;
+  int wanted = 0, unwanted = 0;
+  t.routes->on_wanted = [&](const ResourceKey&, const auto&) { ++wanted; };
+  t.routes->on_unwanted = [&](const ResourceKey&) { ++unwanted; };
+  auto slot = t.rds("r");
+  slot.reset();  // posted, not done yet
+  slot = t.rds("r");
+  t.routes->setTable(of("r"), table("a"));
+  t.sync();
+  t.sync();
+  CHECK(t.at(slot->id) == "a");
+  CHECK(unwanted == 0);
+}
+
+TEST_CASE("a name that is wanted again while its old slot is given back has the table that is known") {
+  RouteTest t;
+  int wanted = 0, unwanted = 0;
+  t.routes->on_wanted = [&](const ResourceKey&, const auto&) { ++wanted; };
+  t.routes->on_unwanted = [&](const ResourceKey&) { ++unwanted; };
+  auto slot = t.rds("r");
+  t.routes->setTable(of("r"), table("a"));
+  slot.reset();  // posted, not done yet
+  slot = t.rds("r");
+  CHECK(t.routes->settled(of("r")));
+  t.sync();
+  t.sync();
+  CHECK(t.at(slot->id) == "a");
+  CHECK(wanted == 1);
+  CHECK(unwanted == 0);
+  t.routes->setTable(of("r"), table("b"));
+  CHECK(t.at(slot->id) == "b");
+}
+
+TEST_CASE("the same table's name from two sources is two tables") {
+  RouteTest t;
+  std::vector<ResourceKey> wanted;
+  t.routes->on_wanted = [&](const ResourceKey& key, const auto&) { wanted.push_back(key); };
+  const auto from = [&](const std::string& path) {
+    RouteManager::Source source;
+    source.mutable_path_config_source()->set_path(path);
+    config::ErrorList errors;
+    return t.routes->rds("r", source, nullptr, config::Context(errors));
+  };
+  const auto one = from("one"), two = from("two");
+  CHECK(from("one") == one);
+  REQUIRE(wanted.size() == 2);
+  t.routes->setTable(wanted[0], table("first"));
+  CHECK(t.routes->settled(wanted[0]));
+  CHECK_FALSE(t.routes->settled(wanted[1]));
+  t.routes->setTable(wanted[1], table("second"));
+  CHECK(t.at(one->id) == "first");
+  CHECK(t.at(two->id) == "second");
+}
+
+TEST_CASE("settings for a filter that no chain of a table has are told once") {
+  RouteTest t;
+  t.routes->on_wanted = [](const ResourceKey&, const auto&) {};
+  std::vector<std::string> told;
+  t.routes->on_unknown_filter = [&](const ResourceKey& key, const std::string& filter) {
+    told.push_back(key.name + " " + filter);
+  };
+  config::ChainFilters both{{"auth", nullptr}, {"limit", nullptr}}, fewer{{"limit", nullptr}};
+  auto slot = t.routes->usedBy(t.rds("r"), fewer, "h");
+  t.routes->setTable(of("r"), table("a"), {"auth", "limit"});
+  t.routes->setTable(of("r"), table("b"), {"auth", "limit"});
+  CHECK(told == std::vector<std::string>{"r auth"});
+  const auto other = t.routes->usedBy(t.rds("r"), both, "h");
+  CHECK(other == slot);
+  t.routes->setTable(of("r"), table("c"), {"auth", "limit", "typo"});
+  CHECK(told == std::vector<std::string>{"r auth", "r typo"});
+  const auto late = t.routes->usedBy(t.rds("q"), fewer, "h");
+  t.routes->setTable(of("q"), table("q"), {"limit"});
+  CHECK(told.size() == 2);
+}
+
+TEST_CASE("without an xDS client a table by name is an error") {
+  RouteTest t;
+  CHECK(t.rds("r") == nullptr);
+}
+
+TEST_CASE("slots may outlive their manager") {
+  RouteTest t;
+  auto slot = t.routes->inlineTable(table("a"));
+  t.routes.reset();
+  slot.reset();
+  t.sync();
+}
+
+}  // namespace
+}  // namespace sluice::server
