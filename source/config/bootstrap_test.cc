@@ -4,6 +4,7 @@
 #include <string>
 
 #include "source/config/loader.h"
+#include "source/config/runtime_compiler.h"
 
 namespace sluice::config {
 namespace {

@@ -227,7 +227,7 @@ TEST_CASE("a route says how long streams live, and what of grpc-timeout counts")
   const auto both = forwardOf("max_grpc_timeout: 2s, max_stream_duration: {max_stream_duration: 100000000000s}");
   CHECK_FALSE(both.grpc);
   CHECK(both.warnings.find("max_grpc_timeout: does nothing beside max_stream_duration") != std::string::npos);
-  CHECK(both.duration->duration == std::chrono::hours(24 * 365 * 100));
+  CHECK(both.duration->duration == std::chrono::hours(24 * 365 * 10));
   CHECK(forwardOf("grpc_timeout_offset: 1s").warnings.find("nothing without max_grpc_timeout") != std::string::npos);
   CHECK(compiler
             .routeErrors("match: {prefix: /}, route: {cluster: web, max_stream_duration: "

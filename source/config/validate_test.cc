@@ -63,7 +63,9 @@ std::string allProblems(const std::string& text) {
 
 TEST_CASE("of a value that could not be read no rule says anything more") {
   CHECK(allProblems<Cluster>("{name: a, connect_timeout: .5s}") ==
-        "f.yaml:1:28: connect_timeout: \".5s\" is not a duration; write \"0.5s\"");
+        "f.yaml:1:28: connect_timeout: \".5s\" is not a duration; a duration is a number of seconds with its unit, "
+        "such as "
+        "\"0.25s\" or \"30s\"");
   CHECK(allProblems<Cluster>("{name: [a]}") == "f.yaml:1:8: name: expected a string, found a list");
   CHECK(allProblems<Cluster>("{name: a, transport_socket: 5}") ==
         "f.yaml:1:29: transport_socket: expected a mapping of TransportSocket's fields, found 5");

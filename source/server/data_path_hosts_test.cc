@@ -100,7 +100,7 @@ struct Configured : DataPath, HostSource::Receiver {
     source->start();
   }
   ~Configured() override { source.reset(); }
-  void onEndpoints(AssignmentPtr endpoints) override { hosts(*endpoints); }
+  void onEndpoints(AssignmentPtr endpoints) override { assign(*endpoints); }
   void onNoEndpoints(std::string_view) override {}
 
   config::testing::TestWorld world;

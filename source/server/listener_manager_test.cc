@@ -79,35 +79,6 @@ TEST_CASE("an address that another has is refused, and what serves goes on") {
   CHECK(t.stats.valueOf("listener_manager.listener_create_failure") == 2);
 }
 
-TEST_CASE("what came of a table is told under each prefix that uses it, and goes with the last user of that") {
-  RouteTest t;
-  t.routes->on_wanted = [](const ResourceKey&, const auto&) {};
-  const auto told = [&t](const std::string& name, const std::string& prefix = "h") {
-    return t.stats.valueOf("http." + prefix + ".rds.r." + name).value_or(-1);
-  };
-  auto slot = t.routes->usedBy(t.rds("r"), {}, "h");
-  auto same = t.routes->usedBy(t.rds("r"), {}, "h");
-  CHECK(told("update_attempt") == 1);
-  t.routes->setTable(of("r"), table("r"), {}, "1");
-  t.routes->forEachDiscovery("", "", [](DiscoveryStats& stats) { stats.failed(3); });
-  t.routes->forEachDiscovery("", "q", [](DiscoveryStats& stats) { stats.rejected(); });
-  t.routes->forEachDiscovery("elsewhere", "", [](DiscoveryStats& stats) { stats.rejected(); });
-  CHECK(told("update_success") == 1);
-  CHECK(told("config_reload") == 1);
-  CHECK(told("update_failure") == 3);
-  CHECK(told("update_rejected") == 0);
-  CHECK(told("update_attempt") == 5);
-  const auto late = t.routes->usedBy(t.rds("r"), {}, "late");
-  CHECK(told("update_success", "late") == 1);
-  CHECK(told("update_failure", "late") == 0);
-  CHECK(told("version", "late") == told("version"));
-  slot.reset();
-  CHECK(told("update_attempt") == 5);
-  same.reset();
-  CHECK(told("update_attempt") == -1);
-  CHECK(told("update_attempt", "late") == 2);
-}
-
 TEST_CASE("an update waits for its routes while the old one serves") {
   ListenerTest t;
   t.listeners.startAccepting();

@@ -281,7 +281,7 @@ TEST_CASE("malformed formats are refused") {
                                         "%COMMON_DURATION(A:B:ms)%",
                                         "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:h)%",
                                         "%REQ(a):99999999999999999999%",
-                                        "%METADATA(ROUTE:x)%",
+                                        "%METADATA(LISTENER:x)%",
                                         "%DYNAMIC_METADATA()%",
                                         "%FILTER_STATE(a:ODD)%",
                                         "%GRPC_STATUS(odd)%"}) {

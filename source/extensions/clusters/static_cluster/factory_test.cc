@@ -43,13 +43,5 @@ TEST_CASE("a host name is refused, for nobody would resolve it") {
   CHECK_THAT(t.problems(), Catch::Contains("'a.example' is not an IP address"));
 }
 
-TEST_CASE("an address without a port is refused") {
-  StaticTest t;
-
-  t.compile("{address: 10.0.0.1}");
-
-  CHECK_THAT(t.problems(), Catch::Contains("port"));
-}
-
 }  // namespace
 }  // namespace sluice::extensions::clusters::static_cluster
