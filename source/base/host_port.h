@@ -22,8 +22,13 @@ struct HostPort {
 constexpr HostPort splitHostPort(std::string_view text) {
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return {text, {}, false};
-  const size_t bracket = text.rfind(']');
-  const bool in_host = bracket != std::string_view::npos ? colon < bracket : text.find(':') != colon;
+  bool in_host = false;
+  if (text.find(':') == colon) {
+    in_host = text.find(']', colon) != std::string_view::npos;
+  } else {
+    const size_t bracket = text.rfind(']');
+    in_host = bracket == std::string_view::npos || colon < bracket;
+  }
   if (in_host) return {text, {}, false};
   return {text.substr(0, colon), text.substr(colon + 1), true};
 }
