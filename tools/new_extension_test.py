@@ -48,6 +48,10 @@ class NewExtension(unittest.TestCase):
                 self.assertTrue([name for name in files if name.endswith("_test.cc")], "it has no test")
                 self.assertNotIn("@", "".join(text for name, text in files.items() if name != "example.yaml"))
                 self.assertIn(f'kind = "{kind}"', files["BUILD.bazel"])
+                own = f'#include "source/extensions/{row["folder"]}/new_{kind}/'
+                for line in "".join(files.values()).splitlines():
+                    if line.startswith(own):
+                        self.assertIn(line[len(own) : -1], files)
                 made = [extension.path for extension in extension_folders.readExtensions(self.root)]
                 self.assertIn(f"{row['folder']}/new_{kind}", made)
         for tool in ("check_layers", "check_build"):
