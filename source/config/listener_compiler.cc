@@ -18,6 +18,7 @@
 #include "source/config/matcher_compiler.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/registry.h"
+#include "source/config/route_texts.h"
 #include "source/config/socket_compiler.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/config/udp_listener_compiler.h"
@@ -154,10 +155,8 @@ void compileFilters(const Proto& listener, const FactoryContext& factory_context
   const Context& context = factory_context.at;
   compiled.filters = compileListenerFilters(listener, factory_context);
   if (listener.has_listener_filters_timeout()) {
-    compiled.filters_timeout = compileMilliseconds(listener.listener_filters_timeout());
-    if (compiled.filters_timeout.count() < 0) {
-      context.child("listener_filters_timeout").error("is negative; 0 is no limit");
-    }
+    const auto timeout = compileTimeout(listener.listener_filters_timeout(), context.child("listener_filters_timeout"));
+    if (timeout) compiled.filters_timeout = *timeout;
   }
   compiled.continue_on_filters_timeout = listener.continue_on_listener_filters_timeout();
   compiled.use_original_dst = listener.use_original_dst().value();

@@ -197,6 +197,9 @@ TEST_CASE("listener filters come with their predicates") {
   CHECK(compiled->continue_on_filters_timeout);
   CHECK(ListenerWorld().compile(kOne)->filters_timeout == std::chrono::seconds(15));
   CHECK(ListenerWorld().compile(kOne, "listener_filters_timeout: 0s")->filters_timeout.count() == 0);
+  ListenerWorld negative;
+  CHECK_FALSE(negative.compile(kOne, "listener_filters_timeout: -1s"));
+  CHECK_SAYS(negative.problems(), "listener_filters_timeout: is negative");
 
   CHECK_SAYS(problems(kOne, "listener_filters: [{name: a}]"), "listener_filters[0].typed_config");
   CHECK_SAYS(problems(kOne, "listener_filters: [{name: a, " + inspector + ", filter_disabled: {}}]"),
