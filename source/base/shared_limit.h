@@ -17,8 +17,9 @@ class alignas(64) SharedLimit {
   SharedLimit& operator=(const SharedLimit&) = delete;
 
   // Takes one unit; false when the limit is reached. Every true needs one release().
-  [[nodiscard]] bool tryAcquire() {
-    const uint32_t limit = limit_.load(std::memory_order_relaxed);
+  [[nodiscard]] bool tryAcquire() { return tryAcquire(limit()); }
+  // The same below another limit.
+  [[nodiscard]] bool tryAcquire(uint32_t limit) {
     uint32_t used = used_.load(std::memory_order_relaxed);
     do {
       if (used >= limit) return false;

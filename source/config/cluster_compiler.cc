@@ -195,6 +195,7 @@ class ClusterCompiler {
 
   void compileBreakers() {
     bool seen[upstream::cluster::kRoutingPriorities] = {};
+    bool limits_retries[upstream::cluster::kRoutingPriorities] = {};
     const CircuitBreakers& breakers = proto_.circuit_breakers();
     for (int i = 0; i < breakers.thresholds_size(); ++i) {
       const CircuitBreakers::Thresholds& proto = breakers.thresholds(i);
@@ -214,7 +215,22 @@ class ClusterCompiler {
           valueOr(proto.has_max_pending_requests(), proto.max_pending_requests(), out.max_pending_requests);
       out.max_requests = valueOr(proto.has_max_requests(), proto.max_requests(), out.max_requests);
       out.max_retries = valueOr(proto.has_max_retries(), proto.max_retries(), out.max_retries);
+      limits_retries[priority] = proto.has_max_retries() || proto.has_retry_budget();
+      if (proto.has_retry_budget()) compileRetryBudget(proto, at, out.retry_budget.emplace());
     }
+    if (services_.defaults != Defaults::kEdge) return;
+    for (size_t i = 0; i < upstream::cluster::kRoutingPriorities; ++i) {
+      if (!limits_retries[i]) out_->thresholds[i].retry_budget.emplace();
+    }
+  }
+
+  static void compileRetryBudget(const CircuitBreakers::Thresholds& proto, const Context& context,
+                                 upstream::cluster::RetryBudget& out) {
+    const CircuitBreakers::Thresholds::RetryBudget& budget = proto.retry_budget();
+    if (budget.has_budget_percent()) out.percent = budget.budget_percent().value();
+    out.min_concurrency =
+        valueOr(budget.has_min_retry_concurrency(), budget.min_retry_concurrency(), out.min_concurrency);
+    if (proto.has_max_retries()) context.child("max_retries").warn("not used: retry_budget limits retries");
   }
 
   void compileHttp() {

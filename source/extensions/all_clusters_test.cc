@@ -101,6 +101,8 @@ TEST_CASE("a static cluster gets Envoy's defaults") {
   CHECK(config.lb.hosts.panic_threshold == 50);
   CHECK(config.thresholds[0].max_connections == 1024);
   CHECK(config.thresholds[1].max_retries == 3);
+  CHECK(config.thresholds[0].retry_budget == upstream::cluster::RetryBudget{.percent = 20, .min_concurrency = 3});
+  CHECK(config.thresholds[1].retry_budget);
   CHECK(config.http.idle_timeout == 1h);
   CHECK(config.http.max_requests_per_connection == 0);
   const upstream::cluster::Assignment& endpoints = kindOf<Static>(config)->endpoints();
@@ -108,6 +110,22 @@ TEST_CASE("a static cluster gets Envoy's defaults") {
   REQUIRE(endpoints.localities.size() == 1);
   CHECK(endpoints.localities[0].endpoints[0].address.toString() == "127.0.0.1:80");
   CHECK(compiled.warnings.empty());
+}
+
+TEST_CASE("a limit of retries that is set takes the place of the budget that nobody set") {
+  const Compiled compiled = compile(std::string(kPlain) + R"(
+circuit_breakers:
+  thresholds:
+  - {max_retries: 9}
+  - {priority: HIGH, max_retries: 1, retry_budget: {budget_percent: {value: 7.5}}}
+)");
+
+  REQUIRE(compiled.config);
+  CHECK(compiled.config->thresholds[0].max_retries == 9);
+  CHECK_FALSE(compiled.config->thresholds[0].retry_budget);
+  CHECK(compiled.config->thresholds[1].retry_budget ==
+        upstream::cluster::RetryBudget{.percent = 7.5, .min_concurrency = 3});
+  CHECK(compiled.warnings.find("max_retries: not used") != std::string::npos);
 }
 
 TEST_CASE("everything that a cluster can say is compiled") {

@@ -80,7 +80,11 @@ void setThresholds(const cluster::ThresholdsByPriority& thresholds, envoy::confi
     shown.mutable_max_connections()->set_value(thresholds[i].max_connections);
     shown.mutable_max_pending_requests()->set_value(thresholds[i].max_pending_requests);
     shown.mutable_max_requests()->set_value(thresholds[i].max_requests);
-    shown.mutable_max_retries()->set_value(thresholds[i].max_retries);
+    const auto& budget = thresholds[i].retry_budget;
+    shown.mutable_max_retries()->set_value(budget ? budget->min_concurrency : thresholds[i].max_retries);
+    if (!budget) continue;
+    shown.mutable_retry_budget()->mutable_budget_percent()->set_value(budget->percent);
+    shown.mutable_retry_budget()->mutable_min_retry_concurrency()->set_value(budget->min_concurrency);
   }
 }
 

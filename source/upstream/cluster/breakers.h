@@ -6,8 +6,11 @@
 // (proto: envoy.config.cluster.v3.CircuitBreakers)
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "source/base/shared_limit.h"
 
@@ -20,12 +23,22 @@ inline constexpr size_t kRoutingPriorities = 2;
 enum class Resource : uint8_t { kConnections, kPendingRequests, kRequests, kRetries };
 inline constexpr size_t kResources = 4;
 
+// How many retries may run at once: a share of the requests that run or wait for a connection, but at least so many.
+// (proto: CircuitBreakers.Thresholds.RetryBudget)
+struct RetryBudget {
+  double percent = 20;
+  uint32_t min_concurrency = 3;
+
+  friend bool operator==(const RetryBudget&, const RetryBudget&) = default;
+};
+
 // Limits of one priority. (proto: CircuitBreakers.Thresholds; the defaults are Envoy's)
 struct Thresholds {
   uint32_t max_connections = 1024;
   uint32_t max_pending_requests = 1024;
   uint32_t max_requests = 1024;
   uint32_t max_retries = 3;
+  std::optional<RetryBudget> retry_budget;  // instead of max_retries
 
   friend bool operator==(const Thresholds&, const Thresholds&) = default;
 };
@@ -40,7 +53,7 @@ class Breakers {
 
   // Takes one unit; false when the limit is reached (the breaker is open). Every true needs one release().
   [[nodiscard]] bool tryAcquire(Resource resource, RoutingPriority priority) {
-    return at(resource, priority).tryAcquire();
+    return at(resource, priority).tryAcquire(limit(resource, priority));
   }
 
   // Takes one unit whatever the limit, for what must happen anyway (the first connection to a host). Never refused.
@@ -49,7 +62,11 @@ class Breakers {
   void release(Resource resource, RoutingPriority priority) { at(resource, priority).release(); }
 
   uint32_t used(Resource resource, RoutingPriority priority) const { return at(resource, priority).used(); }
-  uint32_t limit(Resource resource, RoutingPriority priority) const { return at(resource, priority).limit(); }
+  // That of retries may be a share of what runs just now.
+  uint32_t limit(Resource resource, RoutingPriority priority) const {
+    const uint32_t fixed = at(resource, priority).limit();
+    return resource == Resource::kRetries ? std::max(fixed, retryShare(priority)) : fixed;
+  }
   // What the stats circuit_breakers.PRIORITY.{cx,rq_pending,rq,rq_retry}_open show.
   bool open(Resource resource, RoutingPriority priority) const {
     return used(resource, priority) >= limit(resource, priority);
@@ -63,7 +80,9 @@ class Breakers {
       at(Resource::kConnections, priority).setLimit(limits.max_connections);
       at(Resource::kPendingRequests, priority).setLimit(limits.max_pending_requests);
       at(Resource::kRequests, priority).setLimit(limits.max_requests);
-      at(Resource::kRetries, priority).setLimit(limits.max_retries);
+      const std::optional<RetryBudget>& budget = limits.retry_budget;
+      at(Resource::kRetries, priority).setLimit(budget ? budget->min_concurrency : limits.max_retries);
+      retry_shares_[i].store(budget ? budget->percent / 100 : 0, std::memory_order_relaxed);
     }
   }
 
@@ -75,7 +94,15 @@ class Breakers {
     return cells_[static_cast<size_t>(priority) * kResources + static_cast<size_t>(resource)];
   }
 
+  uint32_t retryShare(RoutingPriority priority) const {
+    const double share = retry_shares_[static_cast<size_t>(priority)].load(std::memory_order_relaxed);
+    if (share == 0) return 0;
+    const uint64_t running = uint64_t{used(Resource::kRequests, priority)} + used(Resource::kPendingRequests, priority);
+    return static_cast<uint32_t>(std::min<double>(share * static_cast<double>(running), UINT32_MAX));
+  }
+
   std::array<base::SharedLimit, kResources * kRoutingPriorities> cells_;
+  std::array<std::atomic<double>, kRoutingPriorities> retry_shares_{};  // of a budget, 0 to 1; 0: there is none
 };
 
 }  // namespace sluice::upstream::cluster

@@ -42,6 +42,26 @@ TEST_CASE("resources and priorities are counted apart") {
   CHECK(breakers.limit(Resource::kRetries, kDefault) == 3);
 }
 
+TEST_CASE("a budget is a share of what runs and waits, and at least its floor") {
+  ThresholdsByPriority thresholds;
+  thresholds[0] = {.max_retries = 100, .retry_budget = RetryBudget{.percent = 20, .min_concurrency = 2}};
+  Breakers breakers(thresholds);
+  CHECK(breakers.limit(Resource::kRetries, kDefault) == 2);
+  CHECK(breakers.limit(Resource::kRetries, kHigh) == 3);
+
+  for (int i = 0; i < 19; ++i)
+    breakers.acquire(i % 2 == 0 ? Resource::kRequests : Resource::kPendingRequests, kDefault);
+  CHECK(breakers.limit(Resource::kRetries, kDefault) == 3);
+  breakers.acquire(Resource::kRequests, kDefault);
+  CHECK(breakers.limit(Resource::kRetries, kDefault) == 4);
+  for (int i = 0; i < 4; ++i) CHECK(breakers.tryAcquire(Resource::kRetries, kDefault));
+  CHECK_FALSE(breakers.tryAcquire(Resource::kRetries, kDefault));
+  CHECK(breakers.open(Resource::kRetries, kDefault));
+
+  breakers.setLimits({Thresholds{.max_retries = 5}, {}});
+  CHECK(breakers.limit(Resource::kRetries, kDefault) == 5);
+}
+
 TEST_CASE("a lowered limit refuses until enough was released") {
   Breakers breakers(limits(2));
   REQUIRE(breakers.tryAcquire(Resource::kRequests, kDefault));
