@@ -287,6 +287,51 @@ Value readSans(const Operator&, const Context& context, Scratch& scratch) {
   return text(std::string_view(scratch.bytes.data(), out - scratch.bytes.data()));
 }
 
+// --- attempts --------------------------------------------------------------------------------------------------------
+
+using Attempted = StreamInfo::Attempted;
+
+// Of all attempts in their order, with commas between; whole pieces only.
+template <std::string_view (*kPiece)(const Attempted&, std::array<char, 20>&)>
+Value readAttempted(const Operator&, const Context& context, Scratch& scratch) {
+  const StreamInfo& info = context.info;
+  char* out = scratch.bytes.data();
+  const char* const end = out + scratch.bytes.size();
+  const auto append = [&](const Attempted& attempt) {
+    std::array<char, 20> digits;
+    const std::string_view piece = kPiece(attempt, digits);
+    const bool first = out == scratch.bytes.data();
+    if (piece.empty() || piece.size() + (first ? 0 : 1) > static_cast<size_t>(end - out)) return;
+    if (!first) *out++ = ',';
+    std::memcpy(out, piece.data(), piece.size());
+    out += piece.size();
+  };
+  if (info.attempted) {
+    for (const Attempted& attempt : *info.attempted) append(attempt);
+  }
+  append({info.upstream_host, info.upstream_host_name, info.upstream_connection_id});
+  return text(std::string_view(scratch.bytes.data(), static_cast<size_t>(out - scratch.bytes.data())));
+}
+
+using Digits = std::array<char, 20>;
+std::string_view attemptedHost(const Attempted& attempt, Digits&) {
+  return attempt.host;
+}
+std::string_view attemptedIp(const Attempted& attempt, Digits&) {
+  return splitAddress(attempt.host).first;
+}
+std::string_view attemptedName(const Attempted& attempt, Digits&) {
+  return attempt.host_name;
+}
+std::string_view attemptedBareName(const Attempted& attempt, Digits&) {
+  return splitAddress(attempt.host_name).first;
+}
+std::string_view attemptedConnection(const Attempted& attempt, Digits& digits) {
+  if (attempt.connection_id == 0) return {};
+  char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), attempt.connection_id).ptr;
+  return {digits.data(), static_cast<size_t>(end - digits.data())};
+}
+
 template <WhichTls kTls, Certificate Tls::*kSide, int64_t Certificate::*kMember>
 Value readValidity(const Operator& op, const Context& context, Scratch& scratch) {
   const Tls* tls = kTls(context);
@@ -453,7 +498,12 @@ constexpr Known kKnown[] = {
     {"TRAILER", parseHeaders, readTrailer},
     {"UPSTREAM_CLUSTER", parseNothing, readText<&I::upstream_cluster>},
     {"UPSTREAM_CONNECTION_ID", parseNothing, readPositive<&I::upstream_connection_id>},
+    {"UPSTREAM_CONNECTION_IDS_ATTEMPTED", parseNothing, readAttempted<attemptedConnection>},
     {"UPSTREAM_HOST", parseNothing, readText<&I::upstream_host>},
+    {"UPSTREAM_HOSTS_ATTEMPTED", parseNothing, readAttempted<attemptedHost>},
+    {"UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT", parseNothing, readAttempted<attemptedIp>},
+    {"UPSTREAM_HOST_NAMES_ATTEMPTED", parseNothing, readAttempted<attemptedName>},
+    {"UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT", parseNothing, readAttempted<attemptedBareName>},
     {"UPSTREAM_HOST_NAME", parseNothing, readText<&I::upstream_host_name>},
     {"UPSTREAM_HOST_NAME_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_host_name>},
     {"UPSTREAM_LOCAL_ADDRESS", parseNothing, readText<&I::upstream_local_address>},
@@ -542,7 +592,7 @@ bool isForeign(std::string_view name) {
                                                 "UPSTREAM_CONNECTION_POOL_READY_DURATION"};
   for (const std::string_view prefix :
        {"DOWNSTREAM_PEER_", "DOWNSTREAM_LOCAL_", "UPSTREAM_PEER_", "UPSTREAM_LOCAL_", "TLS_", "ROUTE_RESOLUTION_",
-        "UPSTREAM_HOSTS_ATTEMPTED", "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_",
+        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_",
         "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT", "UPSTREAM_LOCAL_ADDRESS_ENDPOINT", "UPSTREAM_REMOTE_ADDRESS_ENDPOINT",
         "DOWNSTREAM_REMOTE_ADDRESS_ENDPOINT", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_ENDPOINT", "UPSTREAM_HOST_ENDPOINT"}) {
     if (name.starts_with(prefix)) return true;

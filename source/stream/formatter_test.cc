@@ -227,11 +227,35 @@ TEST_CASE("the long names of header operators equal the short ones") {
 
 TEST_CASE("operators of Envoy's that are not there are refused as such") {
   const Exchange exchange;
-  for (const std::string name : {"COALESCE", "TYPED_CEL", "LISTENER_NAME", "UPSTREAM_HOSTS_ATTEMPTED",
-                                 "DOWNSTREAM_PEER_ISSUER_CN", "ROUTE_RESOLUTION_TIME"}) {
+  for (const std::string name :
+       {"COALESCE", "TYPED_CEL", "LISTENER_NAME", "UNIQUE_ID", "DOWNSTREAM_PEER_ISSUER_CN", "ROUTE_RESOLUTION_TIME"}) {
     INFO(name);
     CHECK(exchange.text("%" + name + "%").find("is not supported yet") != std::string::npos);
   }
+}
+
+TEST_CASE("the hosts of all attempts stand in their order") {
+  Exchange exchange;
+  const auto attempted = [&exchange] {
+    return exchange.text(
+        "%UPSTREAM_HOSTS_ATTEMPTED% %UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT% %UPSTREAM_HOST_NAMES_ATTEMPTED% "
+        "%UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT% %UPSTREAM_CONNECTION_IDS_ATTEMPTED%");
+  };
+  stream::StreamInfo& info = exchange.info;
+  info.upstream_host = info.upstream_host_name = {};
+  info.upstream_connection_id = 0;
+  CHECK(attempted() == "- - - - -");
+
+  info.upstream_host = "10.0.0.1:80";
+  info.upstream_host_name = "one:80";
+  info.upstream_connection_id = 7;
+  CHECK(attempted() == "10.0.0.1:80 10.0.0.1 one:80 one 7");
+  info.noteAttempt();
+  info.upstream_host = "[::1]:81";
+  info.upstream_host_name = "two";
+  info.noteAttempt();  // no connection
+  info.upstream_connection_id = 9;
+  CHECK(attempted() == "10.0.0.1:80,[::1]:81,[::1]:81 10.0.0.1,::1,::1 one:80,two,two one,two,two 7,9");
 }
 
 TEST_CASE("what is missing is a dash or nothing") {

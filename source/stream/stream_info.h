@@ -84,6 +84,18 @@ struct StreamInfo {
   std::string_view upstream_host_name;  // the host's name in its endpoint, or its address
   std::string_view upstream_local_address;
   uint64_t upstream_connection_id = 0;
+  // Where earlier attempts went, in order. Null: there was one at most.
+  struct Attempted {
+    std::string_view host, host_name;
+    uint64_t connection_id = 0;  // 0: it had none
+  };
+  std::unique_ptr<std::vector<Attempted>> attempted;
+
+  // The attempt at `upstream_host` failed, and another one will be made.
+  void noteAttempt() {
+    if (!attempted) attempted = std::make_unique<std::vector<Attempted>>();
+    attempted->push_back({upstream_host, upstream_host_name, std::exchange(upstream_connection_id, 0)});
+  }
   // What the configuration says of the cluster and the host; null where it says nothing.
   struct UpstreamMetadata {
     FixedMetadata cluster;
