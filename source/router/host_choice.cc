@@ -14,8 +14,10 @@ namespace {
 
 class Asker final : public upstream::lb::LbContext {
  public:
-  Asker(const http::RequestHeaders& request, const filter::Stream* stream) : stream_(stream) {
+  Asker(const http::RequestHeaders& request, const filter::Stream* stream, const HostRefusals* refusals)
+      : stream_(stream), refusals_(refusals) {
     headers = &request;
+    if (refusals != nullptr) repicks = refusals->repicks();
     const filter::UpstreamChoice* choice = stream == nullptr ? nullptr : stream->upstreamChoice();
     if (choice == nullptr || choice->host.empty()) return;
     override_host = &chosen_.emplace(
@@ -30,16 +32,19 @@ class Asker final : public upstream::lb::LbContext {
     return {net::Address::parse(info.downstream_local_address).value_or(net::Address()), info.redirected};
   }
 
+  bool refuses(const upstream::cluster::Host& host) const override { return refusals_->refuses(host); }
+
  private:
   const filter::Stream* const stream_;                // null: a call-out
+  const HostRefusals* const refusals_;                // null: none
   std::optional<upstream::lb::OverrideHost> chosen_;  // by a filter
 };
 
 }  // namespace
 
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
-                                     const filter::Stream* stream) {
-  return cluster.pick(Asker(request, stream));
+                                     const filter::Stream* stream, const HostRefusals* refusals) {
+  return cluster.pick(Asker(request, stream, refusals));
 }
 
 void describeHost(filter::Stream& stream, const upstream::cluster::ClusterConfig& cluster,

@@ -9,9 +9,19 @@ namespace sluice::router {
 // The cluster that the route of the stream leads to, or that a filter chose; null: there is none.
 base::LocalPtr<upstream::WorkerCluster> findCluster(upstream::ClusterSet& clusters, const filter::Stream& stream);
 
-// kNoHost: there is none. `stream`: whose request it is; null: a call-out's, which came from nowhere.
+// Which hosts a retry would rather not go to.
+class HostRefusals {
+ public:
+  virtual ~HostRefusals() = default;
+  // How often another one is asked for.
+  virtual uint32_t repicks() const = 0;
+  virtual bool refuses(const upstream::cluster::Host& host) const = 0;
+};
+
+// kNoHost: there is none. `stream`: whose request it is; null: a call-out's, which came from nowhere. `refusals`: of a
+// retry; null: any host will do.
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
-                                     const filter::Stream* stream);
+                                     const filter::Stream* stream, const HostRefusals* refusals = nullptr);
 
 // What the stream tells of the host that it goes to. Copied: the log entry is written after the host may have left its
 // cluster.

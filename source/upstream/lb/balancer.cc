@@ -1,6 +1,5 @@
 #include "source/upstream/lb/balancer.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace sluice::upstream::lb {
@@ -36,10 +35,11 @@ HostSlot Balancer::pickWithWishes(const LbContext& context) {
     if (slot != kNoHost || context.override_host->strict) return slot;
   }
   HostSlot slot = picker_->pick(context);
-  const auto was_tried = [&] {
-    return std::find(context.tried.begin(), context.tried.end(), hosts().hostPtr(slot).get()) != context.tried.end();
-  };
-  for (uint32_t i = 0; i < context.repicks && slot != kNoHost && was_tried(); ++i) slot = picker_->pick(context);
+  context.repicked = 0;
+  while (context.repicked < context.repicks && slot != kNoHost && context.refuses(*hosts().hostPtr(slot))) {
+    ++context.repicked;
+    slot = picker_->pick(context);
+  }
   return slot;
 }
 

@@ -20,7 +20,7 @@ class Balancer {
 
   // A slot of hosts(), or kNoHost.
   cluster::HostSlot pick(const LbContext& context) {
-    if (context.override_host != nullptr || !context.tried.empty()) return pickWithWishes(context);
+    if (context.override_host != nullptr || context.repicks != 0) return pickWithWishes(context);
     return picker_->pick(context);
   }
 

@@ -127,20 +127,22 @@ TEST_CASE("a policy of its own sees who asks, and its tables are made once for a
   CHECK(policy.built() == 1);
 }
 
-TEST_CASE("a host that was tried is chosen again only if the policy insists") {
+TEST_CASE("a host that is refused is chosen only if the policy insists") {
   const InTurn policy;
-  const HostSetPtr hosts = hostsOfWeights({1, 1, 1});
-  Picking picking(policy, hosts);
-  const std::vector<const cluster::Host*> tried{hosts->host(0), hosts->host(1)};
-  LbContext retry;
-  retry.tried = tried;
+  Picking picking(policy, hostsOfWeights({1, 1, 1}));
+  struct Choosy : LbContext {
+    bool refuses(const cluster::Host& host) const override { return host.slot() < 2; }
+  } retry;
+  retry.repicks = 3;
 
   CHECK(picking.pick(retry) == 2);
+  CHECK(retry.repicked == 2);
   CHECK(picking.pick(retry) == 2);  // past 0 and 1
   retry.repicks = 0;
   CHECK(picking.pick(retry) == 0);
   retry.repicks = 1;
   CHECK(picking.pick(retry) == 2);
+  CHECK(retry.repicked == 1);
 }
 
 TEST_CASE("a wanted host is taken if it may get requests, whatever the policy says") {

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 
 #include "source/http/headers.h"
 #include "source/net/address.h"
@@ -38,10 +37,12 @@ class LbContext {
   const http::RequestHeaders* headers = nullptr;              // null: there is no request
   const stream::MetadataFields* metadata_criteria = nullptr;  // what the host's metadata shall be, by filter
   const OverrideHost* override_host = nullptr;
-  // Where earlier attempts of the request went. While the policy gives one of them it is asked again, at most `repicks`
-  // times; then its last choice holds.
-  std::span<const cluster::Host* const> tried;
-  uint32_t repicks = 3;
+  // While the policy gives a host that is refused it is asked again, at most `repicks` times; then its last choice
+  // holds. 0: nothing is refused.
+  uint32_t repicks = 0;
+  virtual bool refuses(const cluster::Host&) const { return false; }
+  // How often the policy was asked before in this choice.
+  mutable uint32_t repicked = 0;
 };
 
 }  // namespace sluice::upstream::lb
