@@ -23,7 +23,7 @@ struct MatchPlace {
 };
 
 // Null after an error. `context` stands at the matcher.
-std::shared_ptr<const match::Matcher> compileMatcher(const xds::type::matcher::v3::Matcher& matcher,
+std::shared_ptr<const match::Matcher> compileMatcher(const ::xds::type::matcher::v3::Matcher& matcher,
                                                      const MatchPlace& place, const FactoryContext& context);
 
 }  // namespace sluice::config

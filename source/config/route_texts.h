@@ -48,7 +48,7 @@ class Regexes {
   std::optional<route::RegexRewrite> rewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
                                              const Context& context);
   match::StringMatcher stringMatcher(const envoy::type::matcher::v3::StringMatcher& config, const Context& context);
-  match::StringMatcher stringMatcher(const xds::type::matcher::v3::StringMatcher& config, const Context& context);
+  match::StringMatcher stringMatcher(const ::xds::type::matcher::v3::StringMatcher& config, const Context& context);
 
  private:
   match::Regex compile(const std::string& pattern, const Context& context);

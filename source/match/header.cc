@@ -25,6 +25,15 @@ bool HeaderMatcher::matchesValue(std::string_view value) const {
 }
 
 bool HeaderMatcher::matches(const http::RequestHeaders& headers) const {
+  return matchesIn(headers);
+}
+
+bool HeaderMatcher::matches(const http::ResponseHeaders& headers) const {
+  return matchesIn(headers);
+}
+
+template <typename Headers>
+bool HeaderMatcher::matchesIn(const Headers& headers) const {
   bool found = false;
   const bool matched = anyHeaderValue(headers, name, id, [&](std::string_view value) {
     found = true;

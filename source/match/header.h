@@ -34,12 +34,18 @@ struct HeaderMatcher {
   // Takes a name in lower case to what requests keep it under.
   void setName(std::string lower);
   bool matches(const http::RequestHeaders& headers) const;
+  // Of an answer; ":status" is its only pseudo-header.
+  bool matches(const http::ResponseHeaders& headers) const;
   bool matchesValue(std::string_view value) const;
   // True if exactly one value of the header can match: such routes are found by hash.
   bool isExact() const {
     return kind == Kind::kString && string.kind == StringMatcher::Kind::kExact && !string.ignore_case && !invert &&
            !treat_missing_header_as_empty;
   }
+
+ private:
+  template <typename Headers>
+  bool matchesIn(const Headers& headers) const;
 };
 
 struct QueryMatcher {
@@ -58,8 +64,8 @@ std::string_view storedName(std::string_view lower);
 
 // Calls `visit` with each value that matchers see, a pseudo-header's or those of a field's lines, until it returns
 // true; returns whether it did.
-template <typename Visit>
-bool anyHeaderValue(const http::RequestHeaders& headers, std::string_view name, http::Name id, Visit visit) {
+template <typename Headers, typename Visit>
+bool anyHeaderValue(const Headers& headers, std::string_view name, http::Name id, Visit visit) {
   if (id == http::Name::kOther && name.starts_with(':')) {
     const std::optional<std::string_view> value = headers.lookup(name);
     return value && visit(*value);
