@@ -47,6 +47,14 @@ upstream::cluster::ClusterStats makeStats(observability::Scope& scope) {
   s.rq_tx_reset = counter("upstream_rq_tx_reset");
   s.rq_overflow = counter("upstream_rq_active_overflow");
   s.rq_retry = counter("upstream_rq_retry");
+  s.rq_retry_success = counter("upstream_rq_retry_success");
+  s.rq_retry_overflow = counter("upstream_rq_retry_overflow");
+  s.rq_retry_limit_exceeded = counter("upstream_rq_retry_limit_exceeded");
+  s.rq_retry_backoff_exponential = counter("upstream_rq_retry_backoff_exponential");
+  s.rq_retry_backoff_ratelimited = counter("upstream_rq_retry_backoff_ratelimited");
+  s.rq_per_try_timeout = counter("upstream_rq_per_try_timeout");
+  s.rq_per_try_idle_timeout = counter("upstream_rq_per_try_idle_timeout");
+  s.retry_or_shadow_abandoned = counter("retry_or_shadow_abandoned");
   s.rq_1xx = counter("upstream_rq_1xx");
   s.rq_2xx = counter("upstream_rq_2xx");
   s.rq_3xx = counter("upstream_rq_3xx");

@@ -74,12 +74,38 @@ void Attempt::responseEnded() {
   finish({});
 }
 
-void Attempt::giveUp(const AttemptEnd& end) {
+void Attempt::countEnd(const AttemptEnd& end) {
   if (end.kind == AttemptEnd::Kind::kReset) cells().add(stats().rq_rx_reset);
-  if (end.kind == AttemptEnd::Kind::kTimeout) {
-    cells().add(stats().rq_timeout);
-    pool_->hostStats().add(HostStat::kRqTimeout);
-  }
+  if (end.kind != AttemptEnd::Kind::kTimeout) return;
+  using Timer = AttemptEnd::Timer;
+  cells().add(end.timer == Timer::kPerTry       ? stats().rq_per_try_timeout
+              : end.timer == Timer::kPerTryIdle ? stats().rq_per_try_idle_timeout
+                                                : stats().rq_timeout);
+  if (pool_ != nullptr) pool_->hostStats().add(HostStat::kRqTimeout);
+}
+
+// Another attempt will be made for it: its user has no answer to count.
+void Attempt::leave(const AttemptEnd& end) {
+  countEnd(end);
+  cells().add(stats().rq_retry);
+  pool_->hostStats().add(HostStat::kRqError);
+  finish(end);
+}
+
+// The same for one whose answer its user does not want.
+void Attempt::leaveAnswer() {
+  answered_ = true;
+  status_ = response_.status;
+  cells().add(stats().rq_retry);
+  cluster_->countRetried(status_);
+  pool_->hostStats().add(HostStat::kRqError);
+  if (!cluster_->observers().empty()) noteHead();
+  if (exchange_.open()) cells().add(stats().rq_tx_reset);
+  finish({});
+}
+
+void Attempt::giveUp(const AttemptEnd& end) {
+  countEnd(end);
   // What its user answers, if that has to.
   if (!answered_) countFinal(textOf(end).before.status);
   finish(end);

@@ -7,8 +7,9 @@
 // may run at the same time: each has its own exchange and response head, and they change nothing in the request's head
 // but what each of them says anew (HeadOverlay). Thread: the worker's.
 //
-// (stats: cluster.NAME.upstream_rq_{completed,1xx..5xx,NNN,time,retry,rx_reset,tx_reset,timeout,cancelled}, and those
-// of the host; what has to do with connections is counted by the pool)
+// (stats: cluster.NAME.upstream_rq_{completed,1xx..5xx,NNN,time,retry,rx_reset,tx_reset,timeout,per_try_timeout,
+// per_try_idle_timeout,cancelled}, cluster.NAME.retry.upstream_rq_{completed,Nxx,NNN} of answers that were not passed
+// on, and those of the host; what has to do with connections is counted by the pool)
 #pragma once
 
 #include <optional>
@@ -89,6 +90,8 @@ class Attempt : protected pool::ExchangeEvents {
   void responseEnded();
   void countInformational() { countClass(response_.status); }
   void giveUp(const AttemptEnd& end);
+  void leave(const AttemptEnd& end);
+  void leaveAnswer();
   void repeat(const AttemptEnd& end, RetryState::Repeat how);
 
  private:
@@ -102,6 +105,7 @@ class Attempt : protected pool::ExchangeEvents {
   void ask(bool fresh);
   void countClass(uint16_t status);
   void countFinal(uint16_t status);
+  void countEnd(const AttemptEnd& end);
   void finish(const AttemptEnd& end);
   void noteBegin();
   void noteHead();
@@ -125,26 +129,37 @@ class Attempt : protected pool::ExchangeEvents {
 // (onReady, beginResponseTrailers, responseCredit, onRequestBytesSent):
 //
 //   std::optional<RetryState::Repeat> retry(const AttemptEnd&)  it failed without an answer: whether to go on, and how
+//   bool retriesElsewhere(const AttemptEnd&)  the same, if not so: true if its user will make another attempt, maybe
+//                                        at another host. Then this one is over, and no answer is counted
+//   bool retriesAnswer()                 the final head is in responseHead(): true as above; nothing of it is told
 //   void onFailed(const AttemptEnd&)     it is over; answered() tells whether its head had come
 //   void onInterimHead()                 a 1xx is in responseHead()
 //   void onHead(bool end_stream)         the final head is
 //   void onData(std::string_view, bool end_stream)
 //   void onTrailers()
 //
-// The last three come with running() false where the exchange is over with them. A tunnel is over once both sides have
-// ended: running() may turn false in sendData(). The user may destroy the attempt inside of any of them.
+// Those for retries may be left out: nothing is retried then. The last three come with running() false where the
+// exchange is over with them. A tunnel is over once both sides have ended: running() may turn false in sendData(). The
+// user may destroy the attempt inside of any of them.
 template <typename User>
 class AttemptOf : public Attempt {
  public:
-  // Who asked waits no longer, whether it was started or not. Tells onFailed.
-  void expire() {
-    const AttemptEnd end{.kind = AttemptEnd::Kind::kTimeout};
+  // Who asked waits no longer, whether it was started or not. Tells onFailed, unless only this try took too long and
+  // another one is made.
+  void expire(AttemptEnd::Timer timer = AttemptEnd::Timer::kRequest) {
+    const AttemptEnd end{.kind = AttemptEnd::Kind::kTimeout, .timer = timer};
+    const bool of_try = timer != AttemptEnd::Timer::kRequest;
+    if (of_try && running() && !answered() && user().retriesElsewhere(end)) return leave(end);
     if (running()) giveUp(end);
     user().onFailed(end);
   }
 
  protected:
   using Attempt::Attempt;
+
+  // Who does not say otherwise.
+  bool retriesElsewhere(const AttemptEnd&) { return false; }
+  bool retriesAnswer() { return false; }
 
  private:
   void onFailure(pool::Failure failure, std::string_view text) final {
@@ -155,6 +170,7 @@ class AttemptOf : public Attempt {
     user().onInterimHead();
   }
   void onResponseHeaders(bool end_stream) final {
+    if (user().retriesAnswer()) return leaveAnswer();
     headCame();
     user().onHead(end_stream);
   }
@@ -174,6 +190,7 @@ class AttemptOf : public Attempt {
   void failUnlessRepeated(const AttemptEnd& end) {
     if (!answered()) {
       if (const std::optional<RetryState::Repeat> how = user().retry(end)) return repeat(end, *how);
+      if (user().retriesElsewhere(end)) return leave(end);
     }
     giveUp(end);
     user().onFailed(end);

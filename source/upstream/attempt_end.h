@@ -17,9 +17,12 @@ struct AttemptEnd {
     kTimeout,       // who asked did not wait any longer
     kCancelled,     // who asked wants no answer any more
   };
+  // Whose patience was over.
+  enum class Timer : uint8_t { kRequest, kPerTry, kPerTryIdle };
   Kind kind = Kind::kComplete;
   pool::Failure connection = {};
   http::ResetReason reset = {};
+  Timer timer = Timer::kRequest;  // kTimeout
   // kReset: the connection served others before, and nothing came on it since this request was sent. Its peer may have
   // closed it before it saw the request.
   bool maybe_unseen = false;

@@ -116,6 +116,72 @@ TEST_CASE("an attempt that ends before its answer counts as what is answered in 
   CHECK_FALSE(user.answered());
 }
 
+TEST_CASE("an attempt that another one follows gives its host back and counts no answer") {
+  AttemptTest t;
+  Watcher watcher;
+  t.cluster()->observers().pushBack(watcher);
+  User user(t.arena);
+  user.elsewhere = true;
+  std::string heard;
+  SECTION("no connection") {
+    t.one.upstream.stop();
+    t.begin(user);
+    heard = "left1 ";
+  }
+  SECTION("a reset") {
+    t.begin(user);
+    t.one.upstream.peer(0).close();
+    t.loop.turn();
+    CHECK(t.stat("rq_rx_reset") == 1);
+    heard = "ready left2 ";
+  }
+  SECTION("a try that took too long") {
+    t.begin(user);
+    user.expire(AttemptEnd::Timer::kPerTry);
+    CHECK(t.stat("rq_per_try_timeout") == 1);
+    CHECK(t.ofHost(HostStat::kRqTimeout) == 1);
+    heard = "ready left3 ";
+  }
+  SECTION("an answer that is not wanted, of which nothing is told") {
+    t.begin(user);
+    t.answer(t.one, "HTTP/1.1 503 No\r\ncontent-length: 2\r\n\r\n");
+    CHECK(watcher.seen.at(1) == "head 503");
+    heard = "ready ";
+  }
+  CHECK(user.heard == heard);
+  CHECK_FALSE(user.running());
+  CHECK(t.active() == 0);
+  CHECK(t.stat("rq_retry") == 1);
+  CHECK(t.stat("rq_5xx") == 0);
+  CHECK(t.stat("rq_completed") == 0);
+  CHECK(t.ofHost(HostStat::kRqError) == 1);
+  CHECK(watcher.seen.back().starts_with("end "));
+
+  t.begin(user, 1);
+  t.answer(t.two);
+  CHECK(user.heard == heard + "ready 200 end ");
+}
+
+TEST_CASE("the request's own time is over for all attempts, that of a try once its head has come for none") {
+  AttemptTest t;
+  User user(t.arena);
+  user.elsewhere = true;
+  t.begin(user);
+  SECTION("the request's") {
+    user.expire();
+    CHECK(user.heard == "ready failed3 ");
+    CHECK(t.stat("rq_timeout") == 1);
+  }
+  SECTION("silence behind the head") {
+    t.answer(t.one, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n");
+    user.expire(AttemptEnd::Timer::kPerTryIdle);
+    CHECK(user.heard == "ready 200 failed3 ");
+    CHECK(t.stat("rq_per_try_idle_timeout") == 1);
+    CHECK(t.stat("rq_timeout") == 0);
+  }
+  CHECK(t.stat("rq_retry") == 0);
+}
+
 TEST_CASE("a reset behind the head counts no second answer") {
   AttemptTest t;
   User user(t.arena);

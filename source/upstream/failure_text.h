@@ -37,6 +37,22 @@ inline constexpr FailureText kUpgradeRefusedText{
     stream::ResponseFlag::kUpstreamProtocolError, 502};
 inline constexpr FailureText kTimeoutText{"response_timeout", "upstream request timeout",
                                           stream::ResponseFlag::kUpstreamRequestTimeout, 504};
+inline constexpr FailureText kPerTryTimeoutText{"upstream_per_try_timeout", "upstream request timeout",
+                                                stream::ResponseFlag::kUpstreamRequestTimeout, 504};
+inline constexpr FailureText kPerTryIdleTimeoutText{"upstream_per_try_idle_timeout", "upstream request timeout",
+                                                    stream::ResponseFlag::kUpstreamRequestTimeout, 504};
+
+inline constexpr const FailureText& timeoutText(AttemptEnd::Timer timer) {
+  switch (timer) {
+    case AttemptEnd::Timer::kPerTry:
+      return kPerTryTimeoutText;
+    case AttemptEnd::Timer::kPerTryIdle:
+      return kPerTryIdleTimeoutText;
+    case AttemptEnd::Timer::kRequest:
+      break;
+  }
+  return kTimeoutText;
+}
 
 // What a failed attempt is answered with if the head of its response has not come, and the details if it has.
 struct AttemptText {
@@ -77,7 +93,10 @@ inline constexpr AttemptText resetText(http::ResetReason reason) {
 #undef SLUICE_RESET_TEXT
 
 inline constexpr AttemptText textOf(const AttemptEnd& failure) {
-  if (failure.kind == AttemptEnd::Kind::kTimeout) return {kTimeoutText, kTimeoutText.details};
+  if (failure.kind == AttemptEnd::Kind::kTimeout) {
+    const FailureText& text = timeoutText(failure.timer);
+    return {text, text.details};
+  }
   if (failure.kind == AttemptEnd::Kind::kReset) return resetText(failure.reset);
   switch (failure.connection) {
     case pool::Failure::kConnectTimeout:

@@ -12,6 +12,9 @@ class KeptBody {
   // `most`: bytes that are kept once they were sent.
   explicit KeptBody(size_t most) : most_(most) {}
 
+  // Another limit, before anything was kept.
+  void limit(size_t most) { most_ = most; }
+
   std::string_view bytes() const { return bytes_; }
   // What was sent so far is here.
   bool whole() const { return whole_; }
@@ -32,7 +35,7 @@ class KeptBody {
 
  private:
   std::string bytes_;
-  const size_t most_;
+  size_t most_;
   bool whole_ = true;
 };
 

@@ -28,10 +28,17 @@ std::optional<RetryState::Repeat> RetryState::afterRefusal() {
 
 std::optional<RetryState::Repeat> RetryState::afterLoss(cluster::RoutingPriority priority,
                                                         const std::shared_ptr<cluster::Breakers>& breakers) {
-  if (place_ || !breakers->tryAcquire(cluster::Resource::kRetries, priority)) return std::nullopt;
+  if (lost_ || !takePlace(priority, breakers)) return std::nullopt;
+  lost_ = true;
+  return Repeat{.fresh = true};
+}
+
+bool RetryState::takePlace(cluster::RoutingPriority priority, const std::shared_ptr<cluster::Breakers>& breakers) {
+  if (place_) return true;
+  if (!breakers->tryAcquire(cluster::Resource::kRetries, priority)) return false;
   place_ = breakers;
   priority_ = priority;
-  return Repeat{.fresh = true};
+  return true;
 }
 
 }  // namespace sluice::upstream

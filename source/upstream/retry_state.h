@@ -42,6 +42,8 @@ class RetryState {
   // cluster.
   std::optional<Repeat> after(const AttemptEnd& failure, const Request& request,
                               const std::shared_ptr<cluster::Breakers>& breakers);
+  // A place for a retry that a policy wants; one for all retries of the request. False: the breaker is open.
+  bool takePlace(cluster::RoutingPriority priority, const std::shared_ptr<cluster::Breakers>& breakers);
 
  private:
   std::optional<Repeat> afterLoss(cluster::RoutingPriority priority,
@@ -51,6 +53,7 @@ class RetryState {
   std::shared_ptr<cluster::Breakers> place_;  // in the breaker of retries until the request is over; null: none
   cluster::RoutingPriority priority_ = cluster::RoutingPriority::kDefault;
   uint8_t refusals_ = 0;
+  bool lost_ = false;  // sent once more because the first one was lost
 };
 
 }  // namespace sluice::upstream

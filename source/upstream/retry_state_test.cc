@@ -90,6 +90,27 @@ TEST_CASE("a request that was lost holds a place in the breaker of retries until
   CHECK(t.retries(RoutingPriority::kHigh) == 0);
 }
 
+TEST_CASE("retries of a policy share one place with what was lost") {
+  RetryTest t;
+  REQUIRE(t.after(t.reset(ResetReason::kConnectionEnded, true)));
+  CHECK(t.state->takePlace(RoutingPriority::kDefault, t.breakers));
+  CHECK(t.state->takePlace(RoutingPriority::kDefault, t.breakers));
+  CHECK(t.retries() == 1);
+  t.state.reset();
+  CHECK(t.retries() == 0);
+}
+
+TEST_CASE("what was lost is sent once more though a policy had a place before, and no retry goes over the breaker") {
+  RetryTest t;
+  REQUIRE(t.state->takePlace(RoutingPriority::kDefault, t.breakers));
+  CHECK(t.after(t.reset(ResetReason::kConnectionEnded, true)));
+  CHECK_FALSE(t.after(t.reset(ResetReason::kConnectionEnded, true)));
+  t.state.emplace();
+  t.thresholds[0].max_retries = 0;
+  t.breakers->setLimits(t.thresholds);
+  CHECK_FALSE(t.state->takePlace(RoutingPriority::kDefault, t.breakers));
+}
+
 TEST_CASE("an open breaker of retries ends a request that was lost, not one that was refused") {
   RetryTest t;
   t.thresholds[0].max_retries = 0;

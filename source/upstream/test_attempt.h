@@ -35,6 +35,12 @@ struct User final : AttemptOf<User> {
     --repeats;
     return RetryState::Repeat{.fresh = true};
   }
+  bool retriesElsewhere(const AttemptEnd& end) {
+    if (!elsewhere) return false;
+    heard += "left" + std::to_string(static_cast<int>(end.kind)) + " ";
+    return true;
+  }
+  bool retriesAnswer() { return elsewhere && responseHead().status >= 500; }
   void onFailed(const AttemptEnd& end) {
     heard += running() ? "held " : "";
     heard += "failed" + std::to_string(static_cast<int>(end.kind)) + " ";
@@ -55,6 +61,7 @@ struct User final : AttemptOf<User> {
   http::Trailers trailers;
   bool ends = true;
   int repeats = 0;
+  bool elsewhere = false;  // retries by policy
   std::string heard, body, why;
   std::function<void()> on_failed;
 };
@@ -101,6 +108,8 @@ struct AttemptTest : TestCluster {
     return {{"rq_total", &stats.rq_total},
             {"rq_completed", &stats.rq_completed},
             {"rq_timeout", &stats.rq_timeout},
+            {"rq_per_try_timeout", &stats.rq_per_try_timeout},
+            {"rq_per_try_idle_timeout", &stats.rq_per_try_idle_timeout},
             {"rq_cancelled", &stats.rq_cancelled},
             {"rq_rx_reset", &stats.rq_rx_reset},
             {"rq_tx_reset", &stats.rq_tx_reset},

@@ -76,6 +76,13 @@ void WorkerCluster::countNewCode(uint16_t status) {
   }
 }
 
+void WorkerCluster::countRetried(uint16_t status) {
+  const std::string code = std::to_string(status);
+  for (const std::string& name : {std::string("completed"), code, code.substr(0, 1) + "xx"}) {
+    if (observability::LateCounters::Cell* cell = late_counts_.cellOf("retry.upstream_rq_" + name)) cell->add();
+  }
+}
+
 size_t WorkerCluster::poolCount() const {
   return balancer_.hosts().slotCount() * cluster::kRoutingPriorities;
 }

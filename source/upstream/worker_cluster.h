@@ -81,6 +81,8 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
     }
     countNewCode(status);
   }
+  // A final answer that was not passed on, because the request is sent again. (stats: retry.upstream_rq_503)
+  void countRetried(uint16_t status);
   // Who is told of attempts at the cluster's hosts.
   base::List<AttemptObserver>& observers() { return observers_; }
   // Counts under a name that is known only now, in "cluster.NAME.".

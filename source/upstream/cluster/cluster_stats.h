@@ -14,6 +14,9 @@ struct ClusterStats {
   observability::Gauge cx_active, rq_active, rq_pending_active, membership_total, membership_healthy;
   observability::Counter rq_total, rq_completed, rq_pending_total, rq_pending_overflow, rq_pending_failure_eject,
       rq_timeout, rq_cancelled, rq_rx_reset, rq_tx_reset, rq_overflow, rq_retry, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx;
+  // Retries by policy.
+  observability::Counter rq_per_try_timeout, rq_per_try_idle_timeout, rq_retry_success, rq_retry_overflow,
+      rq_retry_limit_exceeded, rq_retry_backoff_exponential, rq_retry_backoff_ratelimited, retry_or_shadow_abandoned;
   observability::Histogram cx_connect_ms, rq_time;
   // Datagrams of UDP sessions: from hosts (rx) and to them (tx).
   observability::Counter udp_rx_datagrams, udp_rx_dropped, udp_rx_errors, udp_tx_datagrams, udp_tx_errors;
