@@ -4,6 +4,7 @@
 #include "source/config/holding.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/registry.h"
+#include "source/config/retry_predicate_factory.h"
 
 namespace sluice::config {
 namespace {
@@ -30,7 +31,7 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
                                                   const std::string& owner, const std::string& identity) {
   Holding holding(services);
   const std::string of = identity.empty() ? absl::StrCat("routes '", config.name(), "'") : identity;
-  RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, chain != nullptr};
+  RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, chain != nullptr, {}};
   deps.cluster_exists = services.cluster_exists;
   deps.compile_filter_config = [&, chain](std::string_view filter_name, const google::protobuf::Any& config,
                                           const Context& at) -> std::shared_ptr<const route::PerFilterConfig> {
@@ -51,6 +52,12 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
       return nullptr;
     }
     return factory->compileRoute(*message, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
+  };
+  deps.compile_host_predicate = [&](const google::protobuf::Any& config,
+                                    const Context& at) -> std::shared_ptr<const route::RetryHostPredicate> {
+    const auto match = services.registry.retry_host_predicates.resolve(config, at);
+    if (!match) return nullptr;
+    return match.factory->compile(*match.config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
   };
   return holding.tie(compileRouteTable(config, context, deps));
 }

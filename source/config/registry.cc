@@ -8,6 +8,7 @@
 #include "source/config/listener_filter_factory.h"
 #include "source/config/match_input_factory.h"
 #include "source/config/network_filter_factory.h"
+#include "source/config/retry_predicate_factory.h"
 #include "source/config/terminal_factory.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/config/udp_filter_factory.h"
@@ -27,6 +28,7 @@ Registry::Registry()
       transport_sockets("transport socket"),
       match_inputs("matcher input"),
       value_matchers("input matcher"),
+      retry_host_predicates("retry host predicate"),
       lb_policies("load balancing policy"),
       cluster_kinds("cluster") {}
 

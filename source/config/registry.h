@@ -22,6 +22,7 @@ class LbPolicyFactory;
 class ListenerFilterConfigFactory;
 class MatchInputConfigFactory;
 class NetworkFilterConfigFactory;
+class RetryPredicateConfigFactory;
 class TerminalConfigFactory;
 class TransportSocketConfigFactory;
 class UdpFilterConfigFactory;
@@ -44,6 +45,7 @@ struct Registry {
   FactoryTable<TransportSocketConfigFactory> transport_sockets;
   FactoryTable<MatchInputConfigFactory> match_inputs;
   FactoryTable<ValueMatcherConfigFactory> value_matchers;
+  FactoryTable<RetryPredicateConfigFactory> retry_host_predicates;
   FactoryTable<LbPolicyFactory> lb_policies;
   FactoryTable<ClusterKindFactory> cluster_kinds;
   std::map<int, std::unique_ptr<const ClusterTypeFactory>> cluster_types;  // (proto: Cluster.DiscoveryType)

@@ -1,9 +1,11 @@
 #include "source/config/route_compiler.h"
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -22,7 +24,8 @@ namespace {
 namespace v3 = envoy::config::route::v3;
 using google::protobuf::Any;
 
-constexpr uint32_t kDefaultDirectResponseBody = 4096;  // proto: max_direct_response_body_size_bytes
+constexpr std::chrono::milliseconds kDefaultRouteTimeout{15'000};  // proto: RouteAction.timeout
+constexpr uint32_t kDefaultDirectResponseBody = 4096;              // proto: max_direct_response_body_size_bytes
 
 using TypedConfigs = google::protobuf::Map<std::string, Any>;
 
@@ -71,10 +74,17 @@ class RouteCompiler {
     const auto limits = std::make_shared<const route::RateLimitList>(
         compileRateLimits(host.rate_limits(), "rate_limits", context, regexes_));
     if (!limits->empty()) addRateLimits(out.per_filter, {}, limits, false);
+    out.attempt_headers = {.count_in_request = host.include_request_attempt_count(),
+                           .count_in_response = host.include_attempt_count_in_response(),
+                           .is_timeout_retry = host.include_is_timeout_retry_header()};
+    const auto policy = host.has_retry_policy() ? retryPolicy(host.retry_policy(), context) : nullptr;
     out.routes.reserve(static_cast<size_t>(host.routes_size()));
     for (int i = 0; i < host.routes_size(); ++i) {
       const Context at = context.child("routes", static_cast<size_t>(i));
       out.routes.push_back(route(host.routes(i), at));
+      if (auto* forward = std::get_if<route::ForwardSpec>(&out.routes.back().action)) {
+        retries(host, host.routes(i), policy, at, *forward);
+      }
       const v3::RouteAction& action = host.routes(i).route();
       if (action.rate_limits().empty()) continue;  // the host's stand
       addRateLimits(out.routes.back().per_filter,
@@ -82,6 +92,32 @@ class RouteCompiler {
                     action.include_vh_rate_limits().value());
     }
     return out;
+  }
+
+  std::shared_ptr<const route::RetryPolicy> retryPolicy(const v3::RetryPolicy& config, const Context& context) {
+    return compileRetryPolicy(config, context.child("retry_policy"), regexes_, deps_.compile_host_predicate);
+  }
+
+  // A route's policy replaces that of its host. `context` stands at the route.
+  void retries(const v3::VirtualHost& host, const v3::Route& config,
+               const std::shared_ptr<const route::RetryPolicy>& of_host, const Context& context,
+               route::ForwardSpec& out) {
+    const v3::RouteAction& action = config.route();
+    const Context at = context.child("route");
+    out.retry_policy = action.has_retry_policy() ? retryPolicy(action.retry_policy(), at) : of_host;
+    if (config.has_per_request_buffer_limit_bytes()) {
+      out.request_buffer_limit = config.per_request_buffer_limit_bytes().value();
+    } else if (host.has_per_request_buffer_limit_bytes()) {
+      out.request_buffer_limit = host.per_request_buffer_limit_bytes().value();
+    }
+    const bool by_default = !out.timeout && !out.max_stream_duration;
+    const std::chrono::milliseconds timeout =
+        out.timeout.value_or(by_default ? kDefaultRouteTimeout : std::chrono::milliseconds(0));
+    if (action.has_retry_policy()) {
+      checkTryTimeout(*out.retry_policy, timeout, at.child("retry_policy"));
+    } else if (of_host && action.has_timeout()) {
+      checkTryTimeout(*of_host, timeout, at.child("timeout"));
+    }
   }
 
   // They find their filter as its own settings would.

@@ -13,6 +13,7 @@
 #include "google/protobuf/any.pb.h"
 
 #include "source/config/errors.h"
+#include "source/config/retry_policy.h"
 #include "source/route/cluster_names.h"
 #include "source/route/filter_slots.h"
 #include "source/route/table.h"
@@ -34,6 +35,9 @@ struct RouteCompilerDeps {
   std::function<bool(std::string_view cluster)> cluster_exists;
   // What an unset `validate_clusters` means: true for a route_config in a static listener, false for RDS.
   bool validate_clusters_by_default = false;
+
+  // An entry of retry_host_predicate. Empty: there is no such extension.
+  CompileHostPredicate compile_host_predicate = {};
 };
 
 // The table, or null after reporting at least one error to `context`, which stands at the RouteConfiguration.

@@ -45,6 +45,8 @@ struct Forward {
   const std::vector<UpgradeSpec>* upgrades = nullptr;  // null: none
   const MaxStreamDuration* max_stream_duration = nullptr;
   const MaxGrpcTimeout* max_grpc_timeout = nullptr;
+  const RetryPolicy* retry_policy = nullptr;     // null: none
+  std::optional<uint32_t> request_buffer_limit;  // bytes; nullopt: the cluster's
 };
 
 struct Redirect {

@@ -16,6 +16,7 @@
 #include "source/route/filter_slots.h"
 #include "source/route/matchers.h"
 #include "source/route/mutation.h"
+#include "source/route/retry_policy.h"
 #include "source/stream/metadata.h"
 
 namespace sluice::route {
@@ -77,7 +78,9 @@ struct ForwardSpec {
   std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
   std::vector<UpgradeSpec> upgrades;
   std::optional<MaxStreamDuration> max_stream_duration;
-  std::optional<MaxGrpcTimeout> max_grpc_timeout;  // not with max_stream_duration
+  std::optional<MaxGrpcTimeout> max_grpc_timeout;   // not with max_stream_duration
+  std::shared_ptr<const RetryPolicy> retry_policy;  // null: none
+  std::optional<uint32_t> request_buffer_limit;     // bytes; nullopt: the cluster's
 };
 
 // proto: RedirectAction. Empty or 0: as in the request.
@@ -111,12 +114,20 @@ struct RouteSpec {
   stream::FixedMetadata metadata;
 };
 
+// What hosts and clients are told of attempts. (proto: VirtualHost.include_...)
+struct AttemptHeaders {
+  bool count_in_request = false;
+  bool count_in_response = false;
+  bool is_timeout_retry = false;
+};
+
 struct VirtualHostSpec {
   std::string name;
   std::vector<std::string> domains;
   std::vector<RouteSpec> routes;
   Mutations mutations;
   PerFilterSpec per_filter;
+  AttemptHeaders attempt_headers;
 };
 
 struct TableSpec {

@@ -147,6 +147,7 @@ struct Table::Storage {
   std::deque<std::vector<UpgradeSpec>> upgrades;
   std::deque<MaxStreamDuration> max_stream_durations;
   std::deque<MaxGrpcTimeout> max_grpc_timeouts;
+  std::vector<std::shared_ptr<const RetryPolicy>> retry_policies;  // each once for neighbours that share it
   std::deque<Redirect> redirects;
   std::deque<DirectResponse> direct_responses;
   std::deque<Conditions> conditions;
@@ -221,6 +222,7 @@ class Table::Builder {
     host.name = storage_.texts.copy(spec.name);
     host.mutations = mutations(spec.mutations);
     host.per_filter = perFilter(spec.per_filter, table_.per_filter_);
+    host.attempt_headers = spec.attempt_headers;
     const size_t first = storage_.routes.size();
     for (RouteSpec& route : spec.routes) {
       if (absl::Status status = addRoute(route, host); !status.ok()) return status;
@@ -297,6 +299,8 @@ class Table::Builder {
     if (spec.max_grpc_timeout) {
       forward.max_grpc_timeout = &storage_.max_grpc_timeouts.emplace_back(*spec.max_grpc_timeout);
     }
+    forward.retry_policy = retryPolicy(std::move(spec.retry_policy));
+    forward.request_buffer_limit = spec.request_buffer_limit;
     if (spec.weighted.empty()) return absl::OkStatus();
 
     std::vector<WeightedCluster>& weighted = storage_.weighted.emplace_back();
@@ -325,6 +329,13 @@ class Table::Builder {
 
   const Mutations* mutations(Mutations& spec) {
     return spec.empty() ? nullptr : &storage_.mutations.emplace_back(std::move(spec));
+  }
+
+  const RetryPolicy* retryPolicy(std::shared_ptr<const RetryPolicy> policy) {
+    auto& kept = storage_.retry_policies;
+    const RetryPolicy* const out = policy.get();
+    if (out != nullptr && (kept.empty() || kept.back().get() != out)) kept.push_back(std::move(policy));
+    return out;
   }
 
   const RegexRewrite* rewrite(std::optional<RegexRewrite>& spec) {

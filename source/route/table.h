@@ -33,6 +33,7 @@ struct VirtualHost {
   std::unique_ptr<const PathIndex> index;  // null where there are so few routes that asking each is cheaper
   const Mutations* mutations = nullptr;    // null: none
   PerFilterConfigs per_filter = nullptr;
+  AttemptHeaders attempt_headers;
 };
 
 // Where a request goes. False without a route; virtual_host is set if the host was known.

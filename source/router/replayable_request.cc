@@ -9,9 +9,14 @@ bool ReplayableRequest::bodyFollows() const {
   return !headIsAll() && (head.protocol < http::Protocol::kHttp2 || head.has(http::Name::kContentLength));
 }
 
-// Bytes that were sent are kept for as long as a host of HTTP/2 may say that it did not look at the request.
+// Bytes that were sent are kept for a policy of retries, or for as long as a host of HTTP/2 may say that it did not
+// look at the request.
+void ReplayableRequest::noteSent(const upstream::Attempt& attempt, std::string_view data) {
+  keeps_ || attempt.exchange().multiplexed() ? body_.keep(data) : body_.forget();
+}
+
 void ReplayableRequest::send(upstream::Attempt& attempt, std::string_view data) {
-  attempt.exchange().multiplexed() ? body_.keep(data) : body_.forget();
+  noteSent(attempt, data);
   attempt.sendData(data, ended_);
 }
 
@@ -20,7 +25,7 @@ void ReplayableRequest::sendTo(upstream::Attempt& attempt) {
   if (headIsAll() || !attempt.open()) return;
   const bool end_with_data = ended_ && !has_trailers_;
   if (!body_.bytes().empty() || end_with_data) attempt.sendData(body_.bytes(), end_with_data);
-  attempt.exchange().multiplexed() ? body_.keep({}) : body_.forget();
+  noteSent(attempt, {});
   if (has_trailers_) attempt.sendTrailers(stream_.requestTrailers());
 }
 

@@ -18,6 +18,13 @@ class ReplayableRequest {
     asks_tunnel_ = stream_.request().wantsTunnel();
     headers_only_ = ended_ = end_stream;
   }
+  // All of the body is kept up to so many bytes, until forget().
+  void keepBody(size_t most) {
+    keeps_ = true;
+    body_.limit(most);
+  }
+  // All that was sent of it can be sent once more.
+  bool replayable() const { return headIsAll() || body_.whole(); }
   // What the route changes is in the head: attempts change no more than what their HeadOverlay says.
   void headIsFinal() { authority_ = stream_.request().authority; }
   std::string_view authority() const { return authority_; }
@@ -49,6 +56,8 @@ class ReplayableRequest {
   upstream::RetryState::Request forRetry(http::ResetReason reason, upstream::cluster::RoutingPriority priority) const;
 
  private:
+  void noteSent(const upstream::Attempt& attempt, std::string_view data);
+
   static constexpr size_t kMaxKept = 16 * 1024;
 
   filter::Stream& stream_;
@@ -58,6 +67,7 @@ class ReplayableRequest {
   bool ended_ = false;
   bool has_trailers_ = false;
   bool asks_tunnel_ = false;
+  bool keeps_ = false;
 };
 
 }  // namespace sluice::router

@@ -1,5 +1,6 @@
 #include "source/router/router.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -12,6 +13,7 @@
 #include "source/router/connect.h"
 #include "source/router/host_choice.h"
 #include "source/router/replayable_request.h"
+#include "source/router/retries.h"
 #include "source/router/timeout.h"
 #include "source/router/websocket.h"
 #include "source/stream/format_context.h"
@@ -27,6 +29,7 @@ using std::chrono::milliseconds;
 using stream::ResponseFlag;
 using upstream::AttemptEnd;
 using upstream::RetryState;
+using upstream::cluster::ClusterStats;
 using upstream::cluster::RoutingPriority;
 
 void setNumber(http::HeaderList& headers, Name name, int64_t number) {
@@ -35,7 +38,7 @@ void setNumber(http::HeaderList& headers, Name name, int64_t number) {
   headers.set(name, {digits.data(), static_cast<size_t>(end - digits.data())});
 }
 
-class Router final : public filter::Terminal {
+class Router final : public filter::Terminal, private Retries::User {
  public:
   Router(const RouterSettings& settings, worker::WorkerServices& services, filter::ChainRunner& runner,
          filter::Stream& stream, filter::Downstream& downstream)
@@ -46,6 +49,9 @@ class Router final : public filter::Terminal {
         downstream_(downstream),
         request_(stream),
         attempt_(*this) {}
+  ~Router() override {
+    if (retries_ != nullptr) retries_->~Retries();
+  }
 
   // --- Terminal ---
   void requestHeaders(bool end_stream) override;
@@ -58,7 +64,7 @@ class Router final : public filter::Terminal {
   void responseCreditGrew() override { attempt_.resumeReading(); }
   void deadlineExpired() override;
   void cancel() override {
-    phase_ = Phase::kDone;
+    finish();
     attempt_.cancel();
   }
 
@@ -82,9 +88,16 @@ class Router final : public filter::Terminal {
     void onReady() override { router_.sendOn(*this); }
     http::Trailers& beginResponseTrailers() override { return router_.stream_.responseTrailers(); }
     size_t responseCredit() override { return router_.runner_.responseCredit(); }
-    void onRequestBytesSent() override { router_.runner_.requestProgress(); }
+    void onRequestBytesSent() override {
+      router_.moved();
+      router_.runner_.requestProgress();
+    }
 
     std::optional<RetryState::Repeat> retry(const AttemptEnd& failure) { return router_.retry(*this, failure); }
+    bool retriesElsewhere(const AttemptEnd& failure) {
+      return router_.retries_ != nullptr && router_.retryFailed(*this, failure);
+    }
+    bool retriesAnswer() { return router_.retries_ != nullptr && router_.retryAnswered(*this); }
     void onFailed(const AttemptEnd& failure) { router_.attemptFailed(failure); }
     // "100 Continue" was given to the client by the session when the request was let through.
     void onInterimHead() {
@@ -92,6 +105,7 @@ class Router final : public filter::Terminal {
     }
     void onHead(bool end_stream) { router_.responseHead(*this, end_stream); }
     void onData(std::string_view data, bool end_stream) {
+      router_.moved();
       if (!running()) router_.responseComplete();
       router_.runner_.responseData(data, end_stream);
     }
@@ -103,21 +117,48 @@ class Router final : public filter::Terminal {
     Router& router_;
   };
 
+  // --- Retries::User
+  void retryNow() override;
+  void tryExpired(AttemptEnd::Timer timer) override { attempt_.expire(timer); }
+
   void forward();
+  bool takeHost();
+  void startAttempt();
   bool finalizeHead(const route::Match& match);
+  milliseconds timeOfTry(milliseconds left) const;
+  void makeRetries(const route::Forward& action);
+  void tellRetry();
+  // Something of it was sent: counts it once it is too large to be sent again.
+  void noteBody(bool was_replayable);
   void requestEnded();
   void armTimeout();
   void sendOn(Try& attempt);
   std::optional<RetryState::Repeat> retry(const Try& attempt, const AttemptEnd& failure);
+  bool retryFailed(const Try& attempt, const AttemptEnd& failure);
+  bool retryAnswered(Try& attempt);
+  bool retryIfAllowed(const Try& attempt, const http::ResponseHeaders* answer, bool after_timeout);
+  void refuseRetry(std::string_view why);
   void attemptFailed(const AttemptEnd& failure);
   void responseHead(Try& attempt, bool end_stream);
   void finalizeResponse(const Try& attempt);
   bool acceptsTunnel() const;
   bool endless() const;
   void responseComplete();
+  void moved() {
+    if (retries_ != nullptr) retries_->moved();
+  }
+  void finish() {
+    phase_ = Phase::kDone;
+    if (retries_ != nullptr) retries_->stop();
+  }
+  void count(observability::Counter ClusterStats::*counter) {
+    const upstream::pool::PoolContext& context = attempt_.cluster()->context();
+    context.cells.add(context.stats.*counter);
+  }
+  const route::AttemptHeaders& attemptHeaders() const { return stream_.route().virtual_host->attempt_headers; }
   // Answers in the host's stead; nothing goes on behind it.
   void answer(Reply reply) {
-    phase_ = Phase::kDone;
+    finish();
     answerLocally(runner_, stream_, std::move(reply));
   }
 
@@ -128,8 +169,11 @@ class Router final : public filter::Terminal {
   filter::Downstream& downstream_;
   ReplayableRequest request_;
   Try attempt_;
-  RetryState retries_;
+  RetryState retry_state_;
+  Retries* retries_ = nullptr;  // in the arena; null: there is no policy
   RequestTimeout timeout_;
+  event::TimePoint deadline_{};  // of `timeout_`, once it counts
+  event::TimePoint told_{};      // when the last attempt was told how long it has
   Phase phase_ = Phase::kBegun;
 };
 
@@ -161,38 +205,63 @@ void Router::requestHeaders(bool end_stream) {
 
 void Router::forward() {
   phase_ = Phase::kForwarded;
-  const route::Match& match = stream_.route();
-  const route::Forward& action = *match.route->forward;
-  stream::StreamInfo& info = stream_.info();
-  upstream::WorkerCluster& cluster = *attempt_.cluster();
-  http::RequestHeaders& headers = stream_.request();
-  if (!attempt_.take(pickHost(cluster, headers, &stream_))) {
-    const upstream::FailureText& text = upstream::kNoHostText;
-    return answer({text.status, std::string(text.body), text.details, {}, text.flag});
-  }
-  runner_.limitWindow(cluster.config().per_connection_buffer_limit);
-  const std::string& hostname = attempt_.host().hostname();
-  describeHost(stream_, cluster.config(), attempt_.host());
-  info.attempt_count = 1;
-  if (!finalizeHead(match)) {
+  if (!takeHost()) return;
+  runner_.limitWindow(attempt_.cluster()->config().per_connection_buffer_limit);
+  stream_.info().attempt_count = 1;
+  if (!finalizeHead(stream_.route())) {
     attempt_.cancel();
     return answer({400, "", "path_rewrite_climbs"});
   }
   if (request_.whole()) armTimeout();
-  const bool named_by_host = action.auto_host_rewrite && !hostname.empty();
-  attempt_.start(headers, {.authority = named_by_host ? info.upstream_host_name : request_.authority()},
+  startAttempt();
+}
+
+// False: there is none, and that was answered.
+bool Router::takeHost() {
+  upstream::WorkerCluster& cluster = *attempt_.cluster();
+  if (!attempt_.take(pickHost(cluster, stream_.request(), &stream_, retries_))) {
+    const upstream::FailureText& text = upstream::kNoHostText;
+    answer({text.status, std::string(text.body), text.details, {}, text.flag});
+    return false;
+  }
+  if (stream_.info().attempt_count > 0) stream_.info().noteAttempt();  // the one before
+  describeHost(stream_, cluster.config(), attempt_.host());
+  return true;
+}
+
+void Router::startAttempt() {
+  const route::Forward& action = *stream_.route().route->forward;
+  const stream::StreamInfo& info = stream_.info();
+  const bool named_by_host = action.auto_host_rewrite && !attempt_.host().hostname().empty();
+  told_ = services_.loop.now();
+  attempt_.start(stream_.request(), {.authority = named_by_host ? info.upstream_host_name : request_.authority()},
                  action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault,
                  {.remote = info.downstream_remote_address, .local = info.downstream_local_address});
+}
+
+// Once, for all attempts.
+void Router::makeRetries(const route::Forward& action) {
+  http::RequestHeaders& headers = stream_.request();
+  if (action.retry_policy == nullptr && !RetryRules::asked(headers)) return;
+  RetryRules rules(action.retry_policy, headers);
+  if (rules.any()) {
+    request_.keepBody(action.request_buffer_limit.value_or(attempt_.cluster()->config().per_connection_buffer_limit));
+  }
+  retries_ = filter::makeIn<Retries>(stream_.arena(), std::move(rules), timeout_.duration, services_.loop.timers(),
+                                     static_cast<Retries::User&>(*this));
 }
 
 // What all attempts say. False: the path climbs.
 bool Router::finalizeHead(const route::Match& match) {
   http::RequestHeaders& headers = stream_.request();
   timeout_ = chooseTimeout(*match.route->forward, headers);
+  makeRetries(*match.route->forward);
   // In front of the route's header mutations, which may tell it on under another name.
-  if (!settings_.suppress_envoy_headers && timeout_.duration.count() > 0) {
-    setNumber(headers, Name::kXEnvoyExpectedRqTimeoutMs, timeout_.duration.count());
+  if (const milliseconds expected = timeOfTry(timeout_.duration);
+      !settings_.suppress_envoy_headers && expected.count() > 0) {
+    setNumber(headers, Name::kXEnvoyExpectedRqTimeoutMs, expected.count());
   }
+  if (attemptHeaders().count_in_request) setNumber(headers, Name::kXEnvoyAttemptCount, 1);
   if (!route::finalizeRequest(match, headers, stream::FormatContext{.request = &headers, .info = stream_.info()},
                               {.keep_original_path = !settings_.suppress_envoy_headers})) {
     return false;
@@ -213,7 +282,19 @@ void Router::requestEnded() {
 
 // The route's timeout counts from the end of the request, so a slow upload does not use it up.
 void Router::armTimeout() {
-  if (timeout_.duration.count() > 0 && phase_ != Phase::kDone) downstream_.armDeadline(timeout_.duration);
+  if (phase_ == Phase::kDone) return;
+  if (timeout_.duration.count() > 0) {
+    deadline_ = services_.loop.now() + timeout_.duration;
+    downstream_.armDeadline(timeout_.duration);
+  }
+  if (retries_ != nullptr) retries_->requestEnded();
+}
+
+// What one of the attempts has of what is left for all of them. 0: as long as it likes.
+milliseconds Router::timeOfTry(milliseconds left) const {
+  const milliseconds of_try = retries_ == nullptr ? milliseconds(0) : retries_->perTryTimeout();
+  if (of_try.count() == 0 || left.count() == 0) return std::max(of_try, left);
+  return std::min(of_try, left);
 }
 
 void Router::requestData(std::string_view data, bool end_stream) {
@@ -225,8 +306,17 @@ void Router::requestData(std::string_view data, bool end_stream) {
     return;
   }
   if (!attempt_.open()) return request_.hold(data);
+  moved();
+  const bool was_replayable = request_.replayable();
   request_.send(attempt_, data);
-  if (!attempt_.running()) responseComplete();
+  noteBody(was_replayable);
+  // The end of a tunnel whose response had ended. Other attempts that are over have said so.
+  if (phase_ == Phase::kTunnel && !attempt_.running()) responseComplete();
+}
+
+void Router::noteBody(bool was_replayable) {
+  if (!was_replayable || request_.replayable() || phase_ >= Phase::kAnswered) return;
+  if (retries_ != nullptr && retries_->rules().any()) count(&ClusterStats::retry_or_shadow_abandoned);
 }
 
 void Router::requestTrailers() {
@@ -242,22 +332,110 @@ void Router::sendOn(Try& attempt) {
   info.upstream_connection_id = attempt.exchange().connectionId();
   info.upstream_tls = attempt.exchange().tls();
   info.upstream_request_start = info.since(services_.loop.now());
+  if (retries_ != nullptr) retries_->tryBegan(request_.whole());
+  const bool was_replayable = request_.replayable();
   request_.sendTo(attempt);
+  noteBody(was_replayable);
   if (!request_.headIsAll()) runner_.requestProgress();
 }
 
 // --- ends of an attempt
 
 std::optional<RetryState::Repeat> Router::retry(const Try& attempt, const AttemptEnd& failure) {
-  const auto how = retries_.after(failure, request_.forRetry(failure.reset, attempt.priority()),
-                                  attempt.cluster()->context().breakers);
-  if (how) ++stream_.info().attempt_count;
+  // What a host refuses is the policy's, if it says anything of it.
+  const bool refused = failure.kind == AttemptEnd::Kind::kReset && failure.reset == http::ResetReason::kRefused;
+  if (refused && retries_ != nullptr && retries_->rules().coverFailure(failure, true)) return std::nullopt;
+  const auto how = retry_state_.after(failure, request_.forRetry(failure.reset, attempt.priority()),
+                                      attempt.cluster()->context().breakers);
+  if (how) {
+    stream_.info().noteAttempt();
+    ++stream_.info().attempt_count;
+    tellRetry();
+  }
   return how;
+}
+
+bool Router::retryFailed(const Try& attempt, const AttemptEnd& failure) {
+  const bool began = failure.kind != AttemptEnd::Kind::kNoConnection;  // its head goes out as soon as there is one
+  if (!retries_->rules().coverFailure(failure, began)) return false;
+  return retryIfAllowed(attempt, nullptr, failure.kind == AttemptEnd::Kind::kTimeout);
+}
+
+bool Router::retryAnswered(Try& attempt) {
+  if (!retries_->rules().coverAnswer(attempt.responseHead(), stream_.request())) {
+    if (retries_->made() > 0) count(&ClusterStats::rq_retry_success);
+    return false;
+  }
+  return retryIfAllowed(attempt, &attempt.responseHead(), false);
+}
+
+// The policy wants it: whether it may be, and then when.
+bool Router::retryIfAllowed(const Try& attempt, const http::ResponseHeaders* answer, bool after_timeout) {
+  if (!request_.replayable()) {
+    refuseRetry("request_body_over_limit");
+    return false;
+  }
+  if (!retries_->rules().takeOne()) {
+    count(&ClusterStats::rq_retry_limit_exceeded);
+    stream_.info().response_flags.set(ResponseFlag::kUpstreamRetryLimitExceeded);
+    refuseRetry("retries_spent");
+    return false;
+  }
+  if (!retry_state_.takePlace(attempt.priority(), attempt.cluster()->context().breakers)) {
+    count(&ClusterStats::rq_retry_overflow);
+    stream_.info().response_flags.set(ResponseFlag::kUpstreamOverflow);
+    refuseRetry("too_many_retries");
+    return false;
+  }
+  const stream::StreamInfo& info = stream_.info();
+  const auto wall_now = info.start_time + (services_.loop.now() - info.start);
+  const RetryRules::Wait wait = retries_->rules().nextWait(
+      answer, std::chrono::time_point_cast<std::chrono::system_clock::duration>(wall_now), stream_.random());
+  count(wait.told ? &ClusterStats::rq_retry_backoff_ratelimited : &ClusterStats::rq_retry_backoff_exponential);
+  retries_->backOff(wait.time, attempt.host(), after_timeout);
+  return true;
+}
+
+// For the access log: %DYNAMIC_METADATA(sluice.router:retry_refused)%.
+void Router::refuseRetry(std::string_view why) {
+  stream_.info().metadata().set("sluice.router", "retry_refused", {std::string(why)});
+}
+
+void Router::retryNow() {
+  ++stream_.info().attempt_count;
+  if (!takeHost()) return;
+  tellRetry();
+  startAttempt();
+}
+
+// What is another one for each attempt, as far as its host is told at all.
+void Router::tellRetry() {
+  http::RequestHeaders& headers = stream_.request();
+  const event::TimePoint now = services_.loop.now();
+  const auto millisecondsOf = [](event::Duration time) { return std::chrono::duration_cast<milliseconds>(time); };
+  if (attemptHeaders().count_in_request) setNumber(headers, Name::kXEnvoyAttemptCount, stream_.info().attempt_count);
+  if (attemptHeaders().is_timeout_retry && retries_ != nullptr) {
+    headers.remove("x-envoy-is-timeout-retry");
+    if (retries_->afterTimeout()) headers.addView("x-envoy-is-timeout-retry", "true");
+  }
+  const bool counts = deadline_ != event::TimePoint();
+  const milliseconds left = counts ? std::max(millisecondsOf(deadline_ - now), milliseconds(1)) : timeout_.duration;
+  const milliseconds of_try = timeOfTry(left);
+  if (!settings_.suppress_envoy_headers && of_try.count() > 0 && headers.has(Name::kXEnvoyExpectedRqTimeoutMs)) {
+    setNumber(headers, Name::kXEnvoyExpectedRqTimeoutMs, of_try.count());
+  }
+  const auto grpc_timeout = headers.get(Name::kGrpcTimeout);
+  const auto said = grpc_timeout ? http::grpc::parseTimeout(*grpc_timeout) : std::nullopt;
+  if (said) {
+    const milliseconds rest = std::max(*said - millisecondsOf(now - told_), milliseconds(1));
+    headers.set(Name::kGrpcTimeout, http::grpc::formatTimeout(rest));
+  }
+  told_ = now;
 }
 
 void Router::attemptFailed(const AttemptEnd& failure) {
   const bool answered = phase_ >= Phase::kAnswered;
-  phase_ = Phase::kDone;
+  finish();
   stream::StreamInfo& info = stream_.info();
   if (failure.kind == AttemptEnd::Kind::kNoConnection) {
     info.upstream_transport_failure_reason = stream_.arena().copy(failure.text);
@@ -305,6 +483,10 @@ void Router::responseHead(Try& attempt, bool end_stream) {
   phase_ = acceptsTunnel() ? Phase::kTunnel : Phase::kAnswered;
   if (endless()) timeout_.duration = milliseconds(0);
   phase_ == Phase::kTunnel ? runner_.beginTunnel() : request_.forget();
+  if (retries_ != nullptr) {
+    retries_->answered();
+    retries_->moved();
+  }
   stream::StreamInfo& info = stream_.info();
   info.response_start = info.since(services_.loop.now());
   info.response_code_details = "via_upstream";
@@ -329,6 +511,9 @@ void Router::finalizeResponse(const Try& attempt) {
     const auto took = std::chrono::duration_cast<milliseconds>(services_.loop.now() - attempt.began());
     setNumber(headers, Name::kXEnvoyUpstreamServiceTime, took.count());
   }
+  if (attemptHeaders().count_in_response) {
+    setNumber(headers, Name::kXEnvoyAttemptCount, stream_.info().attempt_count);
+  }
   route::finalizeResponse(stream_.route(), headers,
                           stream::FormatContext{.request = &request, .response = &headers, .info = stream_.info()});
 }
@@ -336,7 +521,9 @@ void Router::finalizeResponse(const Try& attempt) {
 void Router::responseComplete() {
   stream::StreamInfo& info = stream_.info();
   info.upstream_response_end = info.since(services_.loop.now());
-  if (std::exchange(phase_, Phase::kDone) == Phase::kTunnel) runner_.endTunnel();
+  const bool tunnel = phase_ == Phase::kTunnel;
+  finish();
+  if (tunnel) runner_.endTunnel();
 }
 
 }  // namespace
@@ -346,6 +533,9 @@ void answerLocally(filter::ChainRunner& runner, filter::Stream& stream, Reply re
     http::ResponseHeaders headers(stream.arena());
     headers.status = reply.status;
     for (const auto& [name, value] : reply.headers) headers.add(name, value);
+    if (stream.info().attempt_count > 0 && stream.route().virtual_host->attempt_headers.count_in_response) {
+      setNumber(headers, Name::kXEnvoyAttemptCount, stream.info().attempt_count);
+    }
     const stream::FormatContext context{.request = &stream.request(), .response = &headers, .info = stream.info()};
     route::finalizeResponse(stream.route(), headers, context);
     reply.headers.clear();

@@ -73,6 +73,7 @@ struct DataPath : upstream::TestCluster {
     CHECK(used(Resource::kConnections) == 0);
     CHECK(used(Resource::kPendingRequests) == 0);
     CHECK(used(Resource::kRequests) == 0);
+    CHECK(used(Resource::kRetries) == 0);
     for (const char* gauge : {"cx_active", "rq_active", "pending", "downstream_rq_active"}) {
       INFO(gauge);
       CHECK(stat(gauge) == 0);

@@ -118,6 +118,15 @@ KINDS = {
             "//test/support/upstream:picking",
         ],
     },
+    # Which hosts a retry passes over.
+    "retry_host_predicate": {
+        "folder": "retry/host",
+        "namespace": "retry::host",
+        "layers": ["route"],
+        "may_use": [],
+        "factory_deps": ["//source/config:retry_predicate_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
     # What matchers look at, and conditions on it. (xds.type.matcher.v3.Matcher)
     "matching_input": {
         "folder": "matching/inputs",

@@ -1,0 +1,19 @@
+// The kind of extension that says which hosts a retry passes over.
+#pragma once
+
+#include <memory>
+
+#include "source/config/factory.h"
+#include "source/config/services.h"
+#include "source/route/retry_policy.h"
+
+namespace sluice::config {
+
+// By an entry of `retry_host_predicate`.
+class RetryPredicateConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const route::RetryHostPredicate> compile(const google::protobuf::Message& message,
+                                                                   FactoryContext context) const = 0;
+};
+
+}  // namespace sluice::config

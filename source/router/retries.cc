@@ -1,0 +1,54 @@
+#include "source/router/retries.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::router {
+
+Retries::Retries(RetryRules rules, milliseconds request_timeout, event::TimerQueue& timers, User& user)
+    : rules_(std::move(rules)),
+      per_try_timeout_(request_timeout.count() > 0 && rules_.perTryTimeout() >= request_timeout
+                           ? milliseconds(0)
+                           : rules_.perTryTimeout()),
+      wait_(timers, [&user] { user.retryNow(); }),
+      try_(timers, [&user] { user.tryExpired(Timer::kPerTry); }),
+      idle_(timers, [&user] { user.tryExpired(Timer::kPerTryIdle); }) {}
+
+void Retries::tryBegan(bool request_ended) {
+  in_try_ = true;
+  if (request_ended) armTry();
+  moved();
+}
+
+void Retries::endTry() {
+  in_try_ = false;
+  try_.cancel();
+  idle_.cancel();
+}
+
+void Retries::backOff(milliseconds wait, const upstream::cluster::Host& host, bool after_timeout) {
+  endTry();
+  ++made_;
+  after_timeout_ = after_timeout;
+  if (!rules_.policy().host_predicates.empty()) tried_.push_back(&host);
+  wait_.arm(wait);
+}
+
+void Retries::stop() {
+  endTry();
+  wait_.cancel();
+}
+
+uint32_t Retries::repicks() const {
+  return rules_.policy().host_predicates.empty() ? 0 : rules_.policy().host_repicks;
+}
+
+bool Retries::refuses(const upstream::cluster::Host& host) const {
+  const route::RetryHost asked{.metadata = host.metadata().fields(),
+                               .tried = std::find(tried_.begin(), tried_.end(), &host) != tried_.end()};
+  const auto& predicates = rules_.policy().host_predicates;
+  return std::any_of(predicates.begin(), predicates.end(),
+                     [&asked](const auto& predicate) { return predicate->refuses(asked); });
+}
+
+}  // namespace sluice::router

@@ -1,0 +1,77 @@
+// The retries of one request by policy: its rules, the wait in front of the next attempt, how long a try may take, and
+// where the request has been. In the stream's arena; only a request with a policy or a caller's wish has one. Thread:
+// the worker's.
+#pragma once
+
+#include <vector>
+
+#include "source/event/timer.h"
+#include "source/router/host_choice.h"
+#include "source/router/retry_rules.h"
+
+namespace sluice::router {
+
+class Retries final : public HostRefusals {
+ public:
+  using Timer = upstream::AttemptEnd::Timer;
+  using milliseconds = std::chrono::milliseconds;
+
+  class User {
+   public:
+    virtual ~User() = default;
+    // The wait is over: time for another attempt.
+    virtual void retryNow() = 0;
+    // The attempt takes too long.
+    virtual void tryExpired(Timer timer) = 0;
+  };
+
+  // `request_timeout`: 0: none. A limit of a try that is not below it does not hold.
+  Retries(RetryRules rules, milliseconds request_timeout, event::TimerQueue& timers, User& user);
+
+  RetryRules& rules() { return rules_; }
+  milliseconds perTryTimeout() const { return per_try_timeout_; }  // 0: none
+  // Of the last failure: a limit of a try.
+  bool afterTimeout() const { return after_timeout_; }
+  // How many were made.
+  uint32_t made() const { return made_; }
+
+  // --- one try
+  // It has a connection. The longest time of a try counts from the end of the request.
+  void tryBegan(bool request_ended);
+  void requestEnded() {
+    if (in_try_) armTry();
+  }
+  // Bytes went either way.
+  void moved() {
+    if (in_try_ && rules_.perTryIdleTimeout().count() > 0) idle_.arm(rules_.perTryIdleTimeout());
+  }
+  // Its head has come: from now on only silence is too long.
+  void answered() { try_.cancel(); }
+
+  // --- between two
+  // `host`: of the attempt that failed.
+  void backOff(milliseconds wait, const upstream::cluster::Host& host, bool after_timeout);
+  bool waiting() const { return wait_.armed(); }
+  // Nothing more is wanted.
+  void stop();
+
+  // --- HostRefusals
+  uint32_t repicks() const override;
+  bool refuses(const upstream::cluster::Host& host) const override;
+
+ private:
+  void armTry() {
+    if (per_try_timeout_.count() > 0) try_.arm(per_try_timeout_);
+  }
+  void endTry();
+
+  RetryRules rules_;
+  const milliseconds per_try_timeout_;
+  event::Timer wait_, try_, idle_;
+  std::vector<const upstream::cluster::Host*> tried_;  // only compared: they may be gone
+  uint32_t made_ = 0;
+  bool in_try_ = false;
+  bool after_timeout_ = false;
+};
+
+}  // namespace sluice::router
