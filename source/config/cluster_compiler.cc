@@ -125,9 +125,7 @@ class ClusterCompiler {
       out_->lb.hosts.panic_threshold = common.healthy_panic_threshold().value();
     }
     out_->lb.hosts.locality_weighted = common.has_locality_weighted_lb_config();
-    if (proto_.has_least_request_lb_config() && proto_.lb_policy() != Cluster::LEAST_REQUEST) {
-      context_.child("least_request_lb_config").warn("not used: lb_policy is not LEAST_REQUEST");
-    }
+    warnOfUnusedLbConfig();
     if (out_->kind && out_->kind->policy()) {
       out_->lb.policy = out_->kind->policy();
       if (proto_.lb_policy() != Cluster::CLUSTER_PROVIDED) {
@@ -141,6 +139,22 @@ class ClusterCompiler {
       compilePolicies(proto_.load_balancing_policy(), context_.child("load_balancing_policy"));
     } else {
       compileLegacyPolicy(context_.child("lb_policy"));
+    }
+  }
+
+  void warnOfUnusedLbConfig() {
+    const struct {
+      bool set;
+      const char* field;
+      Cluster::LbPolicy policy;
+    } configs[] = {
+        {proto_.has_least_request_lb_config(), "least_request_lb_config", Cluster::LEAST_REQUEST},
+        {proto_.has_ring_hash_lb_config(), "ring_hash_lb_config", Cluster::RING_HASH},
+        {proto_.has_maglev_lb_config(), "maglev_lb_config", Cluster::MAGLEV},
+    };
+    for (const auto& [set, field, policy] : configs) {
+      if (!set || proto_.lb_policy() == policy) continue;
+      context_.child(field).warn(absl::StrCat("not used: lb_policy is not ", Cluster::LbPolicy_Name(policy)));
     }
   }
 

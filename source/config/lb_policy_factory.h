@@ -7,9 +7,16 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "source/config/factory.h"
 #include "source/config/services.h"
+#include "source/upstream/lb/hash_tier.h"
 #include "source/upstream/lb/policy.h"
 
 namespace sluice::config {
+
+// Of one of the messages of that name.
+template <typename Message>
+upstream::lb::ConsistentHashing consistentHashingOf(const Message& proto) {
+  return {proto.use_hostname_for_hashing(), proto.hash_balance_factor().value()};
+}
 
 // By an entry of `load_balancing_policy`, or by its old name in `lb_policy`.
 class LbPolicyFactory : public ExtensionFactory {

@@ -8,7 +8,9 @@
 #include "source/extensions/clusters/static_cluster/kind.h"
 #include "source/extensions/clusters/strict_dns/source.h"
 #include "source/extensions/load_balancing_policies/least_request/policy.h"
+#include "source/extensions/load_balancing_policies/maglev/policy.h"
 #include "source/extensions/load_balancing_policies/random/policy.h"
+#include "source/extensions/load_balancing_policies/ring_hash/policy.h"
 #include "source/extensions/load_balancing_policies/round_robin/policy.h"
 #include "source/extensions/test_all.h"
 
@@ -26,7 +28,9 @@ using upstream::cluster::ClusterConfig;
 using upstream::cluster::Health;
 using LeastRequest = load_balancing_policies::least_request::Policy;
 using OriginalDst = clusters::original_dst::Policy;
+using Maglev = load_balancing_policies::maglev::Policy;
 using Random = load_balancing_policies::random::Policy;
+using RingHash = load_balancing_policies::ring_hash::Policy;
 using RoundRobin = load_balancing_policies::round_robin::Policy;
 using Static = clusters::static_cluster::Kind;
 using StrictDns = clusters::strict_dns::Kind;
@@ -276,16 +280,16 @@ TEST_CASE("of several policies the first that is supported counts, also behind o
   const std::string robin =
       ", {typed_extension_config: " + kType + "load_balancing_policies.round_robin.v3.RoundRobin}}}";
 
-  CHECK(policyOf<Random>(*withPolicies("ring_hash.v3.RingHash", ", minimum_ring_size: 7", random + robin).config));
+  CHECK(policyOf<Random>(*withPolicies("peak_ewma.v3.PeakEwma", ", decay_time: 7s", random + robin).config));
   CHECK(policyOf<RoundRobin>(*withPolicies("mine.v1.Mine", ", a: {b: c}", robin + random).config));
 }
 
 TEST_CASE("policies of which none is supported are refused by name") {
-  const std::string errors = withPolicies("ring_hash.v3.RingHash").errors;
+  const std::string errors = withPolicies("peak_ewma.v3.PeakEwma").errors;
 
   contains(errors,
            "load_balancing_policy: none of these policies is supported: envoy.extensions."
-           "load_balancing_policies.ring_hash.v3.RingHash");
+           "load_balancing_policies.peak_ewma.v3.PeakEwma");
   contains(errors, "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin");
   contains(compile(kPlain + "load_balancing_policy: {}").errors, "load_balancing_policy: needs a policy");
   contains(compile(kPlain + "lb_policy: LOAD_BALANCING_POLICY_CONFIG").errors, "load_balancing_policy: needs a policy");
@@ -307,6 +311,52 @@ TEST_CASE("a policy that does not count is not looked into, one that does is") {
   CHECK_FALSE(check("least_request.v3.LeastRequest"));
 }
 
+TEST_CASE("hashing policies go by both names") {
+  const std::string type =
+      "{typed_extension_config: {name: a, typed_config: {'@type': "
+      "type.googleapis.com/envoy.extensions.load_balancing_policies.";
+  const Compiled ring = compile(kPlain + "lb_policy: RING_HASH\n" +
+                                "ring_hash_lb_config: {hash_function: MURMUR_HASH_2, minimum_ring_size: 7}\n" +
+                                "common_lb_config: {consistent_hashing_lb_config: {use_hostname_for_hashing: true, "
+                                "hash_balance_factor: 120}, locality_weighted_lb_config: {}}");
+  const Compiled maglev = compile(kPlain + "lb_policy: MAGLEV\nmaglev_lb_config: {table_size: 11}");
+  const Compiled new_ring = compile(kPlain + "load_balancing_policy: {policies: [" + type +
+                                    "ring_hash.v3.RingHash, use_hostname_for_hashing: true, hash_balance_factor: 130, "
+                                    "maximum_ring_size: 5000, locality_weighted_lb_config: {}}}}]}");
+  const Compiled new_maglev =
+      compile(kPlain + "load_balancing_policy: {policies: [" + type +
+              "maglev.v3.Maglev, consistent_hashing_lb_config: {hash_balance_factor: 140}}}}]}");
+
+  REQUIRE(policyOf<RingHash>(*ring.config));
+  CHECK(policyOf<RingHash>(*ring.config)->settings().murmur);
+  CHECK(policyOf<RingHash>(*ring.config)->settings().minimum_size == 7);
+  CHECK(policyOf<RingHash>(*ring.config)->settings().hashing.use_hostname);
+  CHECK(policyOf<RingHash>(*ring.config)->settings().hashing.balance_factor == 120);
+  CHECK(ring.config->lb.hosts.locality_weighted);
+  REQUIRE(policyOf<Maglev>(*maglev.config));
+  CHECK(policyOf<Maglev>(*maglev.config)->settings().table_size == 11);
+  REQUIRE(policyOf<RingHash>(*new_ring.config));
+  CHECK_FALSE(policyOf<RingHash>(*new_ring.config)->settings().murmur);
+  CHECK(policyOf<RingHash>(*new_ring.config)->settings().maximum_size == 5000);
+  CHECK(policyOf<RingHash>(*new_ring.config)->settings().hashing.use_hostname);
+  CHECK(policyOf<RingHash>(*new_ring.config)->settings().hashing.balance_factor == 130);
+  CHECK(new_ring.config->lb.hosts.locality_weighted);
+  REQUIRE(policyOf<Maglev>(*new_maglev.config));
+  CHECK(policyOf<Maglev>(*new_maglev.config)->settings().hashing.balance_factor == 140);
+}
+
+TEST_CASE("sizes of hash tables that cannot be are refused, and those of other policies warned of") {
+  contains(compile(kPlain + "lb_policy: RING_HASH\nring_hash_lb_config: {minimum_ring_size: 5, maximum_ring_size: 4}")
+               .errors,
+           "ring_hash_lb_config.maximum_ring_size: is 4, below minimum_ring_size (5;");
+  contains(compile(kPlain + "lb_policy: RING_HASH\nring_hash_lb_config: {minimum_ring_size: 0}").errors,
+           "ring_hash_lb_config.minimum_ring_size: has to be 1 or more");
+  contains(compile(kPlain + "lb_policy: MAGLEV\nmaglev_lb_config: {table_size: 12}").errors,
+           "maglev_lb_config.table_size: has to be a prime of 3 or more, not 12");
+  contains(compile(kPlain + "maglev_lb_config: {table_size: 11}").warnings,
+           "maglev_lb_config: not used: lb_policy is not MAGLEV");
+}
+
 TEST_CASE("a kind of cluster of an extension is found by the type of its configuration") {
   contains(compile("name: c\ncluster_type: {name: x}").errors, "cluster_type.typed_config: has no \"@type\"");
   contains(compile("name: c\ncluster_type: {name: x, typed_config: {'@type': "
@@ -317,7 +367,6 @@ TEST_CASE("a kind of cluster of an extension is found by the type of its configu
 
 TEST_CASE("what is not supported is refused by field path") {
   contains(compile("name: c\ntype: LOGICAL_DNS").errors, "type: LOGICAL_DNS is not supported yet");
-  contains(compile(kPlain + "lb_policy: MAGLEV").errors, "lb_policy: MAGLEV is not supported yet");
   contains(compile(kPlain + "common_http_protocol_options: {max_stream_duration: 1s}").errors,
            "common_http_protocol_options.max_stream_duration: not supported");
 }

@@ -210,7 +210,8 @@ class TierBuilder {
       if (part.weight == 0 || part.members.empty()) continue;
       const uint64_t available =
           std::min<uint64_t>(100, uint64_t{assignment_.overprovisioning_factor} * part.members.size() / part.total);
-      tier.groups.push_back({std::move(part.members), part.weight * std::max<uint64_t>(available, 1), true});
+      tier.groups.push_back({std::move(part.members), part.weight * std::max<uint64_t>(available, 1), true,
+                             static_cast<uint32_t>(part.weight)});
     }
   }
 

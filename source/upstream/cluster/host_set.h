@@ -49,9 +49,10 @@ class HostSet {
     uint32_t weight;
   };
   struct Group {
-    std::vector<Member> members;  // never empty
-    uint64_t weight;              // share among the groups of the tier
-    bool equal_weights;           // of the members
+    std::vector<Member> members;   // never empty
+    uint64_t weight;               // share among the groups of the tier
+    bool equal_weights;            // of the members
+    uint32_t assigned_weight = 1;  // of the locality, as configured, however many of its hosts are available
   };
   struct Tier {
     uint32_t percent;  // of the traffic, 1 to 100

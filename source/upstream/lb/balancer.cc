@@ -34,8 +34,8 @@ HostSlot Balancer::pickWithWishes(const LbContext& context) {
     const HostSlot slot = hosts().set().availableAt(context.override_host->address);
     if (slot != kNoHost || context.override_host->strict) return slot;
   }
-  HostSlot slot = picker_->pick(context);
   context.repicked = 0;
+  HostSlot slot = picker_->pick(context);
   while (context.repicked < context.repicks && slot != kNoHost && context.refuses(*hosts().hostPtr(slot))) {
     ++context.repicked;
     slot = picker_->pick(context);

@@ -1,6 +1,7 @@
 #include "source/upstream/lb/host_table.h"
 
 #include <memory>
+#include <numeric>
 #include <string>
 
 namespace sluice::upstream::lb {
@@ -15,6 +16,7 @@ void HostTable::update(cluster::HostSetPtr set) {
     if (host != nullptr && has(*host)) active[slot] = active_[slot];
   }
   active_ = std::move(active);
+  total_active_ = std::accumulate(active_.begin(), active_.end(), uint64_t{0});
   set_ = std::move(set);
   hosts_ = set_->slots();
 }

@@ -32,11 +32,18 @@ class HostTable {
   }
 
   // Around each request on a host. A host that has left meanwhile may be finished too.
-  void requestStarted(cluster::HostSlot slot) { ++active_[slot]; }
+  void requestStarted(cluster::HostSlot slot) {
+    ++active_[slot];
+    ++total_active_;
+  }
   void requestFinished(const cluster::Host& host) {
-    if (has(host)) --active_[host.slot()];
+    if (!has(host)) return;
+    --active_[host.slot()];
+    --total_active_;
   }
   uint32_t activeRequests(cluster::HostSlot slot) const { return active_[slot]; }
+  // On all hosts that there are.
+  uint64_t totalActive() const { return total_active_; }
 
   // --- hosts of a picker's own
   cluster::HostSlot make(const net::Address& address);
@@ -48,6 +55,7 @@ class HostTable {
   const std::function<void(cluster::HostSlot)> on_forgotten_;
   std::span<const cluster::HostPtr> hosts_;  // of set_, or made_
   std::vector<uint32_t> active_;             // by slot
+  uint64_t total_active_ = 0;                // the sum
   cluster::HostSetPtr set_;                  // never null
   std::vector<cluster::HostPtr> made_;       // null: the slot is free
   std::vector<cluster::HostSlot> free_;      // of made_

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -26,6 +28,27 @@ inline cluster::HostSetPtr hostsOfWeights(const std::vector<uint32_t>& weights,
   }
   return cluster::HostSet::build(assignment, {}, previous);
 }
+
+// The same, from 127.0.0.1 and ports that count up from one.
+inline cluster::HostSetPtr hostsFromPort(uint16_t port, const std::vector<uint32_t>& weights) {
+  cluster::Assignment assignment;
+  cluster::LocalityEndpoints& locality = assignment.localities.emplace_back();
+  for (const uint32_t weight : weights) {
+    cluster::Endpoint& endpoint = locality.endpoints.emplace_back();
+    endpoint.address = *net::Address::fromIp("127.0.0.1", port++);
+    endpoint.weight = weight;
+  }
+  return cluster::HostSet::build(assignment, {}, nullptr);
+}
+
+// A request with a hash, whose retries refuse hosts.
+struct Hashed final : LbContext {
+  explicit Hashed(uint64_t value) : value(value) {}
+  std::optional<uint64_t> hash() const override { return value; }
+  bool refuses(const cluster::Host& host) const override { return refused.contains(host.slot()); }
+  uint64_t value;
+  std::set<cluster::HostSlot> refused;
+};
 
 class Picking {
  public:
