@@ -13,6 +13,7 @@
 #include "source/base/host_port.h"
 #include "source/config/any_type.h"
 #include "source/config/format/substitution_format.h"
+#include "source/config/hash_policies.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
@@ -256,6 +257,7 @@ class RouteCompiler {
     out.host_rewrite = config.host_rewrite_literal();
     checkHostText(config.host_rewrite_literal(), context.child("host_rewrite_literal"));
     out.auto_host_rewrite = config.auto_host_rewrite().value();
+    out.hash_policy = compileHashPolicy(config.hash_policy(), context, regexes_);
     out.high_priority = config.priority() == envoy::config::core::v3::HIGH;
     out.cluster_not_found_status = clusterNotFoundStatus(config, context);
     if (config.has_timeout()) out.timeout = compileTimeout(config.timeout(), context.child("timeout"));

@@ -657,6 +657,53 @@ TEST_CASE("rate limits of hosts and routes lie where the filter finds them") {
   CHECK(limitsOf("/")->of_host->size() == 1);
 }
 
+TEST_CASE("a hash policy becomes terms, and a cookie's attributes one text") {
+  Compiler compiler;
+  const Compiled out = compiler.route(forwarding(
+      "cluster: a, hash_policy: [{header: {header_name: X-User, regex_rewrite: {pattern: {regex: '-.*'}}}}, "
+      "{header: {header_name: Host}, terminal: true}, "
+      "{cookie: {name: sid, ttl: 60s, path: /p, attributes: [{name: SameSite, value: Strict}, {name: Secure}]}}, "
+      "{cookie: {name: of_session, ttl: 0s}}, {cookie: {name: theirs}}, {connection_properties: {source_ip: true}}, "
+      "{query_parameter: {name: q}}, {filter_state: {key: k}}]"));
+  REQUIRE(out.errors == "");
+  Request request("/");
+  const route::HashPolicy& policy = *out.table->match(request.headers, 0).route->forward->hash_policy;
+  using Kind = route::HashTerm::Kind;
+
+  REQUIRE(policy.size() == 8);
+  CHECK(policy[0].name == "x-user");
+  CHECK(policy[0].pattern != nullptr);
+  CHECK_FALSE(policy[0].terminal);
+  CHECK(policy[1].name == ":authority");
+  CHECK(policy[1].terminal);
+  CHECK(policy[2].makes_cookie);
+  CHECK(policy[2].cookie_attributes == "; Max-Age=60; Path=/p; SameSite=Strict; Secure; HttpOnly");
+  CHECK(policy[3].cookie_attributes == "; HttpOnly");
+  CHECK_FALSE(policy[4].makes_cookie);
+  CHECK(policy[5].kind == Kind::kSourceIp);
+  CHECK(policy[6].kind == Kind::kQueryParameter);
+  CHECK(policy[7].kind == Kind::kFilterState);
+  CHECK(policy[7].name == "k");
+  CHECK(compiler.route(forwarding("cluster: a")).table->match(request.headers, 0).route->forward->hash_policy ==
+        nullptr);
+}
+
+TEST_CASE("a hash policy that cannot be is refused, and one of nothing is warned of") {
+  Compiler compiler;
+  const auto errors = [&](const std::string& term) {
+    return compiler.routeErrors(forwarding("cluster: a, hash_policy: [" + term + "]"));
+  };
+  const std::string at = kRoute + ".route.hash_policy[0].";
+
+  CHECK(errors("{cookie: {name: 'a b'}}") == at + "cookie.name: is no cookie's name: it has to be a token");
+  CHECK(errors("{cookie: {name: a, ttl: -1s}}") == at + "cookie.ttl: may not be negative");
+  CHECK(errors("{cookie: {name: a, ttl: 1s, path: '/;x'}}") ==
+        at + "cookie.path: may not hold ';' or control bytes: it becomes a part of a set-cookie header");
+  CHECK(errors("{header: {header_name: a, regex_rewrite: {pattern: {regex: '('}}}}").find(at) == 0);
+  CHECK(compiler.route(forwarding("cluster: a, hash_policy: [{connection_properties: {}}]"))
+            .warnings.find("connection_properties: does nothing without source_ip: true") != std::string::npos);
+}
+
 TEST_CASE("settings of filters are compiled by the filter, and FilterConfig is unwrapped") {
   Compiler compiler;
   const std::string type = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <string_view>
 
@@ -54,6 +55,20 @@ class Stream {
   // Null: nobody chose.
   const UpstreamChoice* upstreamChoice() const { return upstream_choice_; }
 
+  // A set-cookie header for the response of the upstream; the same one twice is one. Text of the stream's arena.
+  void addResponseCookie(std::string_view set_cookie) {
+    for (const ResponseCookie* known = response_cookies_; known != nullptr; known = known->next) {
+      if (known->text == set_cookie) return;
+    }
+    response_cookies_ = new (arena_.allocate(sizeof(ResponseCookie))) ResponseCookie{set_cookie, response_cookies_};
+  }
+  struct ResponseCookie {
+    std::string_view text;
+    const ResponseCookie* next;  // null: the last
+  };
+  // Null: none.
+  const ResponseCookie* responseCookies() const { return response_cookies_; }
+
   // Call-outs. The handle must be kept: it cancels when destroyed.
   virtual Calls& calls() = 0;
   // The worker of the stream: for objects of which it has one (worker::WorkerLocal), and for what works beyond the
@@ -84,6 +99,7 @@ class Stream {
     info_.reset();
     route_ = {};
     upstream_choice_ = nullptr;
+    response_cookies_ = nullptr;
     runner_ = nullptr;
   }
 
@@ -94,7 +110,8 @@ class Stream {
   std::optional<http::Trailers> response_trailers_;
   stream::StreamInfo info_;
   route::Match route_;
-  UpstreamChoice* upstream_choice_ = nullptr;  // in the arena
+  UpstreamChoice* upstream_choice_ = nullptr;         // in the arena
+  const ResponseCookie* response_cookies_ = nullptr;  // same
   ChainRunner* runner_ = nullptr;
 };
 

@@ -47,6 +47,7 @@ struct Forward {
   const MaxGrpcTimeout* max_grpc_timeout = nullptr;
   const RetryPolicy* retry_policy = nullptr;     // null: none
   std::optional<uint32_t> request_buffer_limit;  // bytes; nullopt: the cluster's
+  const HashPolicy* hash_policy = nullptr;  // null: none
 };
 
 struct Redirect {

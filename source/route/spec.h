@@ -14,6 +14,7 @@
 
 #include "source/route/cluster_id.h"
 #include "source/route/filter_slots.h"
+#include "source/route/hash_policy.h"
 #include "source/route/matchers.h"
 #include "source/route/mutation.h"
 #include "source/route/retry_policy.h"
@@ -81,6 +82,7 @@ struct ForwardSpec {
   std::optional<MaxGrpcTimeout> max_grpc_timeout;   // not with max_stream_duration
   std::shared_ptr<const RetryPolicy> retry_policy;  // null: none
   std::optional<uint32_t> request_buffer_limit;     // bytes; nullopt: the cluster's
+  HashPolicy hash_policy;
 };
 
 // proto: RedirectAction. Empty or 0: as in the request.

@@ -148,6 +148,7 @@ struct Table::Storage {
   std::deque<MaxStreamDuration> max_stream_durations;
   std::deque<MaxGrpcTimeout> max_grpc_timeouts;
   std::vector<std::shared_ptr<const RetryPolicy>> retry_policies;  // each once for neighbours that share it
+  std::deque<HashPolicy> hash_policies;
   std::deque<Redirect> redirects;
   std::deque<DirectResponse> direct_responses;
   std::deque<Conditions> conditions;
@@ -301,6 +302,8 @@ class Table::Builder {
     }
     forward.retry_policy = retryPolicy(std::move(spec.retry_policy));
     forward.request_buffer_limit = spec.request_buffer_limit;
+    if (!spec.hash_policy.empty())
+      forward.hash_policy = &storage_.hash_policies.emplace_back(std::move(spec.hash_policy));
     if (spec.weighted.empty()) return absl::OkStatus();
 
     std::vector<WeightedCluster>& weighted = storage_.weighted.emplace_back();

@@ -12,9 +12,18 @@ base::LocalPtr<upstream::WorkerCluster> findCluster(upstream::ClusterSet& cluste
 
 namespace {
 
+class Cookies final : public route::CookieSink {
+ public:
+  explicit Cookies(filter::Stream& stream) : stream_(stream) {}
+  void addCookie(std::string_view set_cookie) override { stream_.addResponseCookie(set_cookie); }
+
+ private:
+  filter::Stream& stream_;
+};
+
 class Asker final : public upstream::lb::LbContext {
  public:
-  Asker(const http::RequestHeaders& request, const filter::Stream* stream, const HostRefusals* refusals)
+  Asker(const http::RequestHeaders& request, filter::Stream* stream, const HostRefusals* refusals)
       : stream_(stream), refusals_(refusals) {
     headers = &request;
     if (refusals != nullptr) repicks = refusals->repicks();
@@ -26,6 +35,13 @@ class Asker final : public upstream::lb::LbContext {
   Asker(const Asker&) = delete;
   Asker& operator=(const Asker&) = delete;
 
+  std::optional<uint64_t> hash() const override {
+    if (stream_ == nullptr || stream_->route().route == nullptr) return std::nullopt;
+    const route::Forward* forward = stream_->route().route->forward;
+    if (forward == nullptr || forward->hash_policy == nullptr) return std::nullopt;
+    Cookies cookies(*stream_);
+    return route::hashOf(*forward->hash_policy, *headers, stream_->info(), cookies);
+  }
   upstream::lb::Destination destination() const override {
     if (stream_ == nullptr) return {};
     const stream::StreamInfo& info = stream_->info();
@@ -35,7 +51,7 @@ class Asker final : public upstream::lb::LbContext {
   bool refuses(const upstream::cluster::Host& host) const override { return refusals_->refuses(host); }
 
  private:
-  const filter::Stream* const stream_;                // null: a call-out
+  filter::Stream* const stream_;                      // null: a call-out
   const HostRefusals* const refusals_;                // null: none
   std::optional<upstream::lb::OverrideHost> chosen_;  // by a filter
 };
@@ -43,7 +59,7 @@ class Asker final : public upstream::lb::LbContext {
 }  // namespace
 
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
-                                     const filter::Stream* stream, const HostRefusals* refusals) {
+                                     filter::Stream* stream, const HostRefusals* refusals) {
   return cluster.pick(Asker(request, stream, refusals));
 }
 

@@ -20,8 +20,9 @@ class HostRefusals {
 
 // kNoHost: there is none. `stream`: whose request it is; null: a call-out's, which came from nowhere. `refusals`: of a
 // retry; null: any host will do.
+// Where the choice goes by a cookie that the client does not have yet, the stream is left one for its response.
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
-                                     const filter::Stream* stream, const HostRefusals* refusals = nullptr);
+                                     filter::Stream* stream, const HostRefusals* refusals = nullptr);
 
 // What the stream tells of the host that it goes to. Copied: the log entry is written after the host may have left its
 // cluster.

@@ -516,6 +516,9 @@ void Router::finalizeResponse(const Try& attempt) {
   }
   route::finalizeResponse(stream_.route(), headers,
                           stream::FormatContext{.request = &request, .response = &headers, .info = stream_.info()});
+  for (const auto* cookie = stream_.responseCookies(); cookie != nullptr; cookie = cookie->next) {
+    headers.addView(Name::kSetCookie, cookie->text);
+  }
 }
 
 void Router::responseComplete() {
