@@ -34,6 +34,7 @@ using upstream::cluster::Thresholds;
 using upstream::cluster::UpstreamHttpConfig;
 using upstream::cluster::UpstreamProtocol;
 
+constexpr const char* kSubsets = "envoy.extensions.load_balancing_policies.subset.v3.Subset";
 constexpr const char* kHttpOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 template <typename Wrapper>
@@ -135,6 +136,9 @@ class ClusterCompiler {
       if (proto_.has_load_balancing_policy()) {
         context_.child("load_balancing_policy").error("a cluster of this kind chooses its hosts itself");
       }
+      if (proto_.has_lb_subset_config()) {
+        context_.child("lb_subset_config").error("a cluster of this kind chooses its hosts itself");
+      }
     } else if (proto_.has_load_balancing_policy() || proto_.lb_policy() == Cluster::LOAD_BALANCING_POLICY_CONFIG) {
       compilePolicies(proto_.load_balancing_policy(), context_.child("load_balancing_policy"));
     } else {
@@ -165,27 +169,12 @@ class ClusterCompiler {
           .child("locality_weighted_lb_config")
           .error("does not go with load_balancing_policy; set locality_lb_config of the policy");
     }
-    const auto& table = services_.registry.lb_policies;
-    for (int i = 0; i < list.policies_size(); ++i) {
-      const google::protobuf::Any& any = list.policies(i).typed_extension_config().typed_config();
-      if (table.find(describedType(any)) == nullptr) continue;
-      const Context where =
-          context.child("policies", static_cast<size_t>(i)).child("typed_extension_config").child("typed_config");
-      if (const auto match = table.resolve(any, where)) {
-        out_->lb.policy = match.factory->compile(*match.config, at(where));
-      }
-      out_->lb.hosts.locality_weighted = out_->lb.policy && out_->lb.policy->localityWeighted();
-      return;
+    out_->lb.policy = compileLbPolicies(list, at(context));
+    out_->lb.hosts.locality_weighted = out_->lb.policy && out_->lb.policy->localityWeighted();
+    if (proto_.has_lb_subset_config()) {
+      context_.child("lb_subset_config")
+          .error("does not go with load_balancing_policy; put a Subset into its policies");
     }
-    if (list.policies_size() == 0) return context.error("needs a policy to choose hosts by, in policies");
-    std::string named, known;
-    for (const auto& policy : list.policies()) {
-      absl::StrAppend(&named, named.empty() ? "" : ", ", describedType(policy.typed_extension_config().typed_config()));
-    }
-    for (const std::string_view type : table.configTypes()) {
-      absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(type));
-    }
-    context.error(absl::StrCat("none of these policies is supported: ", named, "; add one of: ", known));
   }
 
   void compileLegacyPolicy(const Context& context) {
@@ -196,6 +185,7 @@ class ClusterCompiler {
       if (!factory.legacyName()) continue;
       if (*factory.legacyName() == proto_.lb_policy()) {
         out_->lb.policy = factory.compileLegacy(proto_, at(context_));
+        compileSubsets();
         return;
       }
       absl::StrAppend(&known, known.empty() ? "" : ", ", Cluster::LbPolicy_Name(*factory.legacyName()));
@@ -205,6 +195,14 @@ class ClusterCompiler {
     }
     context.error(
         absl::StrCat(Cluster::LbPolicy_Name(proto_.lb_policy()), " is not supported yet; use one of: ", known));
+  }
+
+  void compileSubsets() {
+    if (proto_.lb_subset_config().subset_selectors().empty() || !out_->lb.policy) return;
+    out_->lb.hosts.locality_weighted &= proto_.lb_subset_config().locality_weight_aware();
+    const LbPolicyFactory* subsets = services_.registry.lb_policies.find(kSubsets);
+    if (subsets == nullptr) return context_.child("lb_subset_config").error("this program has no policy for subsets");
+    out_->lb.policy = subsets->wrapLegacy(proto_, out_->lb.policy, at(context_));
   }
 
   void compileBreakers() {

@@ -30,6 +30,8 @@ class LbPolicyFactory : public ExtensionFactory {
   virtual std::optional<Cluster::LbPolicy> legacyName() const { return std::nullopt; }
   // By its old name; `context` stands at the cluster.
   virtual LbPolicyPtr compileLegacy(const Cluster&, FactoryContext) const { return nullptr; }
+  // Around another one, by `lb_subset_config`; `context` stands at the cluster.
+  virtual LbPolicyPtr wrapLegacy(const Cluster&, LbPolicyPtr, FactoryContext) const { return nullptr; }
 };
 
 // Of a policy whose only setting is whether localities have weights, with which it is made.
@@ -45,5 +47,9 @@ class PlainLbPolicyFactory final : public LbPolicyFactory {
   }
   LbPolicyPtr compileLegacy(const Cluster&, FactoryContext) const override { return std::make_shared<Policy>(); }
 };
+
+// The first policy of the list that is known; null after an error. `context` stands at the list.
+LbPolicyFactory::LbPolicyPtr compileLbPolicies(const envoy::config::cluster::v3::LoadBalancingPolicy& list,
+                                               const FactoryContext& context);
 
 }  // namespace sluice::config

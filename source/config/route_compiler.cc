@@ -14,6 +14,7 @@
 #include "source/config/any_type.h"
 #include "source/config/format/substitution_format.h"
 #include "source/config/hash_policies.h"
+#include "source/config/metadata_match.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
@@ -235,6 +236,8 @@ class RouteCompiler {
 
   route::ForwardSpec forward(const v3::RouteAction& config, const Context& context) {
     route::ForwardSpec out;
+    const auto metadata_match = compileMetadataMatch(config.metadata_match());
+    out.metadata_match = metadata_match;
     switch (config.cluster_specifier_case()) {
       case v3::RouteAction::kCluster:
         out.cluster_name = config.cluster();
@@ -242,6 +245,10 @@ class RouteCompiler {
         break;
       case v3::RouteAction::kWeightedClusters:
         out.weighted = weighted(config.weighted_clusters(), context.child("weighted_clusters"));
+        for (int i = 0; i < config.weighted_clusters().clusters_size(); ++i) {
+          out.weighted[static_cast<size_t>(i)].metadata_match =
+              compileMetadataMatch(config.weighted_clusters().clusters(i).metadata_match(), metadata_match);
+        }
         break;
       case v3::RouteAction::CLUSTER_SPECIFIER_NOT_SET:
         context.error("names no cluster; set one of cluster or weighted_clusters");

@@ -704,6 +704,33 @@ TEST_CASE("a hash policy that cannot be is refused, and one of nothing is warned
             .warnings.find("connection_properties: does nothing without source_ip: true") != std::string::npos);
 }
 
+TEST_CASE("what the metadata of hosts shall be stands with the route, and a weighted cluster goes over it") {
+  Compiler compiler;
+  const std::string match = "metadata_match: {filter_metadata: {envoy.lb: ";
+  const Compiled out =
+      compiler.route(forwarding(match +
+                                "{stage: prod, version: '1'}, other: {x: y}}}, weighted_clusters: {clusters: "
+                                "[{name: a, weight: 1}, {name: b, weight: 1, " +
+                                match + "{version: '2'}}}}]}"));
+  REQUIRE(out.errors == "");
+  Request request("/");
+  const stream::MetadataCriterion one("version", {std::string("1")}), two("version", {std::string("2")});
+
+  const auto criteria = [&](uint64_t random) {
+    return out.table->match(request.headers, random).metadataMatch()->criteria();
+  };
+
+  REQUIRE(criteria(0).size() == 2);
+  CHECK(criteria(0)[1] == one);
+  REQUIRE(criteria(1).size() == 2);
+  CHECK(criteria(1)[0].key == "stage");
+  CHECK(criteria(1)[1] == two);
+  CHECK(compiler.route(forwarding("cluster: a")).table->match(request.headers, 0).metadataMatch() == nullptr);
+  CHECK(compiler.route(forwarding("cluster: a, metadata_match: {filter_metadata: {x: {y: z}}}"))
+            .table->match(request.headers, 0)
+            .metadataMatch() == nullptr);
+}
+
 TEST_CASE("settings of filters are compiled by the filter, and FilterConfig is unwrapped") {
   Compiler compiler;
   const std::string type = "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute";

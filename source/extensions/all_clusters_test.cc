@@ -12,6 +12,7 @@
 #include "source/extensions/load_balancing_policies/random/policy.h"
 #include "source/extensions/load_balancing_policies/ring_hash/policy.h"
 #include "source/extensions/load_balancing_policies/round_robin/policy.h"
+#include "source/extensions/load_balancing_policies/subset/policy.h"
 #include "source/extensions/test_all.h"
 
 namespace sluice::extensions {
@@ -32,6 +33,7 @@ using Maglev = load_balancing_policies::maglev::Policy;
 using Random = load_balancing_policies::random::Policy;
 using RingHash = load_balancing_policies::ring_hash::Policy;
 using RoundRobin = load_balancing_policies::round_robin::Policy;
+using Subset = load_balancing_policies::subset::Policy;
 using Static = clusters::static_cluster::Kind;
 using StrictDns = clusters::strict_dns::Kind;
 
@@ -355,6 +357,76 @@ TEST_CASE("sizes of hash tables that cannot be are refused, and those of other p
            "maglev_lb_config.table_size: has to be a prime of 3 or more, not 12");
   contains(compile(kPlain + "maglev_lb_config: {table_size: 11}").warnings,
            "maglev_lb_config: not used: lb_policy is not MAGLEV");
+}
+
+TEST_CASE("subsets go around lb_policy, or around a list of policies") {
+  using load_balancing_policies::subset::Fallback;
+  const std::string selectors =
+      "fallback_policy: DEFAULT_SUBSET, default_subset: {stage: prod}, locality_weight_aware: true, list_as_any: true, "
+      "panic_mode_any: true, scale_locality_weight: true, metadata_fallback_policy: FALLBACK_LIST, subset_selectors: "
+      "[{keys: [version, stage], fallback_policy: KEYS_SUBSET, fallback_keys_subset: [stage]}, "
+      "{keys: [stage], single_host_per_subset: true, fallback_policy: NO_FALLBACK}]";
+  const Compiled legacy = compile(kPlain + "lb_policy: RANDOM\nlb_subset_config: {" + selectors +
+                                  "}\ncommon_lb_config: {locality_weighted_lb_config: {}}");
+  const Compiled listed = withPolicies(
+      "subset.v3.Subset", ", " + selectors + ", subset_lb_policy: {policies: [{typed_extension_config: " + kType +
+                              "load_balancing_policies.least_request.v3.LeastRequest, "
+                              "locality_lb_config: {locality_weighted_lb_config: {}}}}}]}");
+
+  for (const Compiled& compiled : {legacy, listed}) {
+    INFO(compiled.errors);
+    REQUIRE(compiled.config);
+    REQUIRE(policyOf<Subset>(*compiled.config));
+    const auto& settings = policyOf<Subset>(*compiled.config)->settings();
+    CHECK(settings.fallback == Fallback::kDefaultSubset);
+    CHECK(settings.default_subset.criteria().size() == 1);
+    REQUIRE(settings.selectors.size() == 2);
+    CHECK(settings.selectors[0].keys == std::vector<std::string>{"stage", "version"});
+    CHECK(settings.selectors[0].fallback == Fallback::kFewerKeys);
+    CHECK(settings.selectors[0].fallback_keys == std::vector<std::string>{"stage"});
+    CHECK_FALSE(settings.selectors[0].single_host);
+    CHECK(settings.selectors[1].single_host);
+    CHECK(settings.selectors[1].fallback == Fallback::kNoHost);
+    CHECK(settings.locality_weight_aware);
+    CHECK(settings.scale_locality_weight);
+    CHECK(settings.panic_mode_any);
+    CHECK(settings.list_as_any);
+    CHECK(settings.fallback_list);
+    CHECK(compiled.config->lb.hosts.locality_weighted);
+  }
+  const auto innerOf = [](const Compiled& compiled) { return policyOf<Subset>(*compiled.config)->settings().inner; };
+  CHECK(dynamic_cast<const Random*>(innerOf(legacy).get()));
+  CHECK(dynamic_cast<const LeastRequest*>(innerOf(listed).get()));
+  CHECK(policyOf<RoundRobin>(*compile(kPlain + "lb_subset_config: {}").config));
+  CHECK_FALSE(compile(kPlain + "lb_subset_config: {subset_selectors: [{keys: [a]}]}\n"
+                               "common_lb_config: {locality_weighted_lb_config: {}}")
+                  .config->lb.hosts.locality_weighted);
+}
+
+TEST_CASE("subsets that cannot be are refused by field path") {
+  const auto errors = [](const std::string& selector) {
+    return compile(kPlain + "lb_subset_config: {subset_selectors: [" + selector + "]}").errors;
+  };
+  const std::string at = "lb_subset_config.subset_selectors[0].";
+  const std::string keys = "fallback_keys_subset: has to name some of the keys of its selector, and not all of them";
+
+  contains(errors("{}"), at + "keys: is empty");
+  contains(errors("{keys: [a, b], single_host_per_subset: true}"),
+           at + "single_host_per_subset: needs a selector with");
+  contains(errors("{keys: [a, b], fallback_policy: KEYS_SUBSET}"), at + keys);
+  contains(errors("{keys: [a, b], fallback_policy: KEYS_SUBSET, fallback_keys_subset: [a, b]}"), at + keys);
+  contains(errors("{keys: [a, b], fallback_policy: KEYS_SUBSET, fallback_keys_subset: [c]}"), at + keys);
+  contains(errors("{keys: [a, b], fallback_keys_subset: [a]}"), at + "fallback_keys_subset: goes with");
+  contains(compile(kPlain + "lb_subset_config: {subset_selectors: [{keys: [a, b]}, {keys: [b, a]}]}").warnings,
+           "lb_subset_config.subset_selectors[1]: not used: an earlier selector has the same keys");
+  contains(compile(kPlain +
+                   "lb_subset_config: {subset_selectors: [{keys: [a]}]}\nload_balancing_policy: {policies: "
+                   "[{typed_extension_config: " +
+                   kType + "load_balancing_policies.random.v3.Random}}}]}")
+               .errors,
+           "lb_subset_config: does not go with load_balancing_policy");
+  contains(withPolicies("subset.v3.Subset", ", subset_lb_policy: {}").errors,
+           "typed_config.subset_lb_policy: needs a policy to choose hosts by, in policies");
 }
 
 TEST_CASE("a kind of cluster of an extension is found by the type of its configuration") {

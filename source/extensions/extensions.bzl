@@ -33,6 +33,7 @@ EXTENSIONS = [
     "load_balancing_policies/random",
     "load_balancing_policies/ring_hash",
     "load_balancing_policies/round_robin",
+    "load_balancing_policies/subset",
     "matching/input_matchers/ip",
     "matching/inputs/network",
     "retry/host/omit_canary_hosts",

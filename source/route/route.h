@@ -25,9 +25,10 @@ using PerFilterConfigs = const PerFilterConfig* const*;
 
 struct WeightedCluster {
   ClusterId cluster = kNoCluster;
-  uint64_t end = 0;                      // of its share of [0, total weight)
-  std::string_view host_rewrite;         // empty: the route's
-  const Mutations* mutations = nullptr;  // null: none
+  uint64_t end = 0;                                          // of its share of [0, total weight)
+  std::string_view host_rewrite;                             // empty: the route's
+  const stream::MetadataCriteria* metadata_match = nullptr;  // the route's included; null: none
+  const Mutations* mutations = nullptr;                      // null: none
   PerFilterConfigs per_filter = nullptr;
 };
 
@@ -45,9 +46,10 @@ struct Forward {
   const std::vector<UpgradeSpec>* upgrades = nullptr;  // null: none
   const MaxStreamDuration* max_stream_duration = nullptr;
   const MaxGrpcTimeout* max_grpc_timeout = nullptr;
-  const RetryPolicy* retry_policy = nullptr;     // null: none
-  std::optional<uint32_t> request_buffer_limit;  // bytes; nullopt: the cluster's
-  const HashPolicy* hash_policy = nullptr;  // null: none
+  const RetryPolicy* retry_policy = nullptr;                 // null: none
+  std::optional<uint32_t> request_buffer_limit;              // bytes; nullopt: the cluster's
+  const HashPolicy* hash_policy = nullptr;                   // null: none
+  const stream::MetadataCriteria* metadata_match = nullptr;  // of the host; null: none
 };
 
 struct Redirect {

@@ -19,6 +19,7 @@
 #include "source/route/mutation.h"
 #include "source/route/retry_policy.h"
 #include "source/stream/metadata.h"
+#include "source/stream/metadata_criteria.h"
 
 namespace sluice::route {
 
@@ -37,7 +38,8 @@ struct WeightedClusterSpec {
   ClusterId cluster = kNoCluster;
   std::string cluster_name;
   uint32_t weight = 0;
-  std::string host_rewrite;  // empty: the route's
+  std::string host_rewrite;                                        // empty: the route's
+  std::shared_ptr<const stream::MetadataCriteria> metadata_match;  // of the host, those of the route included
   Mutations mutations;
   PerFilterSpec per_filter;
 };
@@ -83,6 +85,7 @@ struct ForwardSpec {
   std::shared_ptr<const RetryPolicy> retry_policy;  // null: none
   std::optional<uint32_t> request_buffer_limit;     // bytes; nullopt: the cluster's
   HashPolicy hash_policy;
+  std::shared_ptr<const stream::MetadataCriteria> metadata_match;  // of the host; null: none
 };
 
 // proto: RedirectAction. Empty or 0: as in the request.

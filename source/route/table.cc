@@ -158,6 +158,7 @@ struct Table::Storage {
   std::deque<std::vector<const PerFilterConfig*>> per_filter;
   std::vector<std::shared_ptr<const PerFilterConfig>> filter_configs;
   std::vector<stream::FixedMetadata> metadata;
+  std::vector<std::shared_ptr<const stream::MetadataCriteria>> criteria;
 };
 
 class Table::Builder {
@@ -304,6 +305,7 @@ class Table::Builder {
     forward.request_buffer_limit = spec.request_buffer_limit;
     if (!spec.hash_policy.empty())
       forward.hash_policy = &storage_.hash_policies.emplace_back(std::move(spec.hash_policy));
+    forward.metadata_match = criteria(spec.metadata_match);
     if (spec.weighted.empty()) return absl::OkStatus();
 
     std::vector<WeightedCluster>& weighted = storage_.weighted.emplace_back();
@@ -313,6 +315,7 @@ class Table::Builder {
       weighted.push_back({.cluster = cluster(part.cluster, part.cluster_name),
                           .end = total,
                           .host_rewrite = storage_.texts.copy(part.host_rewrite),
+                          .metadata_match = criteria(part.metadata_match),
                           .mutations = mutations(part.mutations),
                           .per_filter = perFilter(part.per_filter, route.per_filter)});
     }
@@ -328,6 +331,10 @@ class Table::Builder {
   ClusterId cluster(ClusterId id, const std::string& name) {
     if (clusters_.find(id) == clusters_.end()) clusters_.emplace(id, storage_.texts.copy(name));
     return id;
+  }
+
+  const stream::MetadataCriteria* criteria(std::shared_ptr<const stream::MetadataCriteria>& spec) {
+    return spec == nullptr ? nullptr : storage_.criteria.emplace_back(std::move(spec)).get();
   }
 
   const Mutations* mutations(Mutations& spec) {

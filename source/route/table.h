@@ -55,6 +55,11 @@ struct Match {
   }
   // Those of all levels.
   PerFilterLevels perFilterLevels(FilterSlot slot) const;
+  // What the metadata of the host has to say; null: nothing.
+  const stream::MetadataCriteria* metadataMatch() const {
+    if (choice != nullptr) return choice->metadata_match;
+    return route != nullptr && route->forward != nullptr ? route->forward->metadata_match : nullptr;
+  }
   // What the configuration says of the route under the names of filters; null: nothing.
   const stream::MetadataFields* metadata() const { return route == nullptr ? nullptr : route->metadata; }
 

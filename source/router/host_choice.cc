@@ -1,6 +1,7 @@
 #include "source/router/host_choice.h"
 
 #include <optional>
+#include <variant>
 
 namespace sluice::router {
 
@@ -42,6 +43,16 @@ class Asker final : public upstream::lb::LbContext {
     Cookies cookies(*stream_);
     return route::hashOf(*forward->hash_policy, *headers, stream_->info(), cookies);
   }
+  // Those of the route, with what filters left over them.
+  const stream::MetadataCriteria* metadataCriteria() const override {
+    if (stream_ == nullptr) return nullptr;
+    const stream::MetadataCriteria* criteria = stream_->route().metadataMatch();
+    const stream::DynamicMetadata* dynamic = stream_->info().dynamic_metadata.get();
+    const stream::MetadataValue* left = dynamic == nullptr ? nullptr : dynamic->find(stream::kBalancingMetadata);
+    const auto* fields = left == nullptr ? nullptr : std::get_if<stream::MetadataFields>(&left->value);
+    if (fields == nullptr) return criteria;
+    return &criteria_.emplace(criteria == nullptr ? stream::MetadataCriteria(*fields) : criteria->with(*fields));
+  }
   upstream::lb::Destination destination() const override {
     if (stream_ == nullptr) return {};
     const stream::StreamInfo& info = stream_->info();
@@ -54,6 +65,7 @@ class Asker final : public upstream::lb::LbContext {
   filter::Stream* const stream_;                      // null: a call-out
   const HostRefusals* const refusals_;                // null: none
   std::optional<upstream::lb::OverrideHost> chosen_;  // by a filter
+  mutable std::optional<stream::MetadataCriteria> criteria_;
 };
 
 }  // namespace

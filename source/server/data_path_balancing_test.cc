@@ -35,6 +35,36 @@ struct ByHash : DataPath {
   size_t served_ = 0;
 };
 
+// The first host, unless a request asks for "second" under "host" of the metadata.
+class ByCriteria final : public upstream::lb::LbPolicy {
+ public:
+  std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker&) const override {
+    return std::make_unique<Picker>();
+  }
+
+ private:
+  class Picker final : public upstream::lb::LbPicker {
+   public:
+    void update(const upstream::lb::PreparedHosts&) override {}
+    upstream::cluster::HostSlot pick(const upstream::lb::LbContext& context) override {
+      const stream::MetadataCriteria* criteria = context.metadataCriteria();
+      const stream::MetadataCriterion second("host", {std::string("second")});
+      return criteria != nullptr && !criteria->empty() && criteria->criteria()[0] == second ? 1 : 0;
+    }
+  };
+};
+
+// Leaves what header x-want says under "envoy.lb".
+class Wanting final : public filter::HttpFilter {
+ public:
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override {
+    if (const auto host = headers.get("x-want")) {
+      context.info().metadata().set(stream::kBalancingMetadata, "host", {std::string(*host)});
+    }
+    return filter::Next{};
+  }
+};
+
 TEST_CASE("requests of one header value go to one host, and others elsewhere") {
   ByHash t;
   t.hashBy({.kind = route::HashTerm::Kind::kHeader, .name = "x-user"});
@@ -69,6 +99,24 @@ TEST_CASE("a client without the cookie of a hash policy is given it, and stays a
     CHECK(again == first);
     CHECK_FALSE(contains(second_answer, "set-cookie"));
   }
+}
+
+TEST_CASE("the route says what the metadata of the host shall be, and what a filter leaves goes over it") {
+  ByHash t;
+  t.config->lb.policy = std::make_shared<ByCriteria>();
+  t.settings->chain = filter::fixedChain({{"wanting", std::make_shared<filter::Factory<Wanting>>()}});
+  t.clusters.remove(0);
+  t.publish();
+  CHECK(t.ask("").second);
+  CHECK_FALSE(t.ask("x-want: second\r\n").second);
+
+  route::ForwardSpec action = t.forward("c");
+  action.metadata_match =
+      std::make_shared<const stream::MetadataCriteria>(stream::MetadataFields{{"host", {std::string("second")}}});
+  t.route("/", std::move(action));
+
+  CHECK_FALSE(t.ask("").second);
+  CHECK(t.ask("x-want: first\r\n").second);
 }
 
 }  // namespace

@@ -89,11 +89,13 @@ struct Priority {
   bool panic = false;
 };
 
+}  // namespace
+
 // Splits traffic over priorities and makes the tiers. One use.
 class TierBuilder {
  public:
-  TierBuilder(const Assignment& assignment, const HostSetOptions& options, const std::vector<HostSet::Entry>& entries)
-      : assignment_(assignment), options_(options) {
+  TierBuilder(const HostSet::Shape& shape, const std::vector<HostSet::Entry>& entries)
+      : shape_(shape), options_(shape.options) {
     for (const HostSet::Entry& entry : entries) {
       if (priorities_.size() <= entry.priority) priorities_.resize(entry.priority + 1);
       Priority& priority = priorities_[entry.priority];
@@ -125,7 +127,7 @@ class TierBuilder {
   void findAvailability() {
     for (Priority& priority : priorities_) {
       if (priority.entries.empty()) continue;
-      const uint64_t factor = assignment_.overprovisioning_factor;
+      const uint64_t factor = shape_.overprovisioning_factor;
       const uint64_t total = priority.entries.size();
       priority.healthy_percent =
           static_cast<uint32_t>(std::min<uint64_t>(100, factor * priority.healthy_count / total));
@@ -198,7 +200,7 @@ class TierBuilder {
       std::vector<HostSet::Member> members;
     };
     std::map<Locality, Part> parts;
-    for (const LocalityEndpoints& locality : assignment_.localities) {
+    for (const HostSet::Shape::LocalityWeight& locality : shape_.localities) {
       if (locality.priority == tier.priority) parts[locality.locality].weight += locality.weight;
     }
     for (const HostSet::Entry* entry : priorities_[tier.priority].entries) {
@@ -209,7 +211,7 @@ class TierBuilder {
     for (auto& [locality, part] : parts) {
       if (part.weight == 0 || part.members.empty()) continue;
       const uint64_t available =
-          std::min<uint64_t>(100, uint64_t{assignment_.overprovisioning_factor} * part.members.size() / part.total);
+          std::min<uint64_t>(100, uint64_t{shape_.overprovisioning_factor} * part.members.size() / part.total);
       tier.groups.push_back({std::move(part.members), part.weight * std::max<uint64_t>(available, 1), true,
                              static_cast<uint32_t>(part.weight)});
     }
@@ -222,18 +224,17 @@ class TierBuilder {
     if (!tiers_.empty()) tiers_.front().percent += 100 - sum;
   }
 
-  const Assignment& assignment_;
+  const HostSet::Shape& shape_;
   const HostSetOptions& options_;
   std::vector<Priority> priorities_;
   std::vector<HostSet::Tier> tiers_;
   uint32_t sum_ = 0;  // of all availabilities, at most 100
 };
 
-}  // namespace
-
 std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, const HostSetOptions& options,
                                               const HostSet* previous, HostMonitors* monitors) {
   auto set = std::make_shared<HostSet>(Private{});
+  set->shape_ = {options, assignment.overprovisioning_factor, {}};
   HostPool pool(assignment, previous, monitors);
   std::unordered_set<uint64_t> seen;  // (priority, slot)
   for (const LocalityEndpoints& locality : assignment.localities) {
@@ -247,10 +248,48 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
           {std::move(host), locality.locality, endpoint.weight, locality.priority, health, endpoint.health});
     }
   }
-  std::sort(set->available_.begin(), set->available_.end());
   set->host_count_ = pool.hostCount();
-  set->by_slot_ = pool.takeSlots();
-  set->tiers_ = TierBuilder(assignment, options, set->entries_).build();
+  set->by_slot_ = std::make_shared<const std::vector<HostPtr>>(pool.takeSlots());
+  if (options.locality_weighted) set->countLocalities(assignment);
+  set->split();
+  return set;
+}
+
+void HostSet::countLocalities(const Assignment& assignment) {
+  std::map<std::pair<uint32_t, Locality>, size_t> hosts;
+  for (const Entry& entry : entries_) ++hosts[{entry.priority, entry.locality}];
+  for (const LocalityEndpoints& each : assignment.localities) {
+    shape_.localities.push_back({each.locality, each.priority, each.weight, hosts[{each.priority, each.locality}]});
+  }
+}
+
+void HostSet::split() {
+  std::sort(available_.begin(), available_.end());
+  tiers_ = TierBuilder(shape_, entries_).build();
+}
+
+std::shared_ptr<const HostSet> HostSet::subset(std::span<const uint32_t> entries, SubsetLocalities localities) const {
+  auto set = std::make_shared<HostSet>(Private{});
+  set->shape_ = shape_;
+  set->shape_.options.locality_weighted &= localities != SubsetLocalities::kIgnored;
+  set->by_slot_ = by_slot_;
+  std::map<std::pair<uint32_t, Locality>, size_t> hosts;
+  std::unordered_set<HostSlot> seen;
+  for (const uint32_t index : entries) {
+    const Entry& entry = set->entries_.emplace_back(entries_[index]);
+    const HostSlot slot = entry.host->slot();
+    if (entry.health <= Health::kDegraded) set->available_.emplace_back(entry.host->address().hash(), slot);
+    if (localities == SubsetLocalities::kScaled) ++hosts[{entry.priority, entry.locality}];
+    seen.insert(slot);
+  }
+  set->host_count_ = seen.size();
+  if (localities == SubsetLocalities::kScaled) {
+    for (Shape::LocalityWeight& each : set->shape_.localities) {
+      const size_t part = hosts[{each.priority, each.locality}];
+      if (part > 0) each.weight = std::max<uint64_t>(each.weight > 0, each.weight * part / each.hosts);
+    }
+  }
+  set->split();
   return set;
 }
 
@@ -258,7 +297,7 @@ HostSlot HostSet::availableAt(const net::Address& address) const {
   const size_t hash = address.hash();
   auto at = std::lower_bound(available_.begin(), available_.end(), std::pair(hash, HostSlot{0}));
   for (; at != available_.end() && at->first == hash; ++at) {
-    if (by_slot_[at->second]->address() == address) return at->second;
+    if ((*by_slot_)[at->second]->address() == address) return at->second;
   }
   return kNoHost;
 }

@@ -69,18 +69,28 @@ class HostSet {
                                               const HostSet* previous, HostMonitors* monitors = nullptr);
   static std::shared_ptr<const HostSet> empty() { return build({}, {}, nullptr); }
 
+  // What localities mean in a part of a set.
+  enum class SubsetLocalities : uint8_t {
+    kIgnored,
+    kWeighted,  // as in the whole
+    kScaled,    // as in the whole, times the share of the locality's hosts that the part has
+  };
+  // A set of some of the entries, by their ascending indexes, with traffic split over them as if there were no others.
+  // Hosts keep their slots.
+  std::shared_ptr<const HostSet> subset(std::span<const uint32_t> entries, SubsetLocalities localities) const;
+
   // In the order of the assignment. A host in two priorities has two entries.
   std::span<const Entry> entries() const { return entries_; }
   // Shares sum to 100. Empty when no host may get a request.
   std::span<const Tier> tiers() const { return tiers_; }
 
   // Size for arrays indexed by slot.
-  size_t slotCount() const { return by_slot_.size(); }
+  size_t slotCount() const { return by_slot_->size(); }
   // Null for a free slot.
-  const Host* host(HostSlot slot) const { return slot < by_slot_.size() ? by_slot_[slot].get() : nullptr; }
-  const HostPtr& hostPtr(HostSlot slot) const { return by_slot_[slot]; }
-  // By slot.
-  std::span<const HostPtr> slots() const { return by_slot_; }
+  const Host* host(HostSlot slot) const { return slot < by_slot_->size() ? (*by_slot_)[slot].get() : nullptr; }
+  const HostPtr& hostPtr(HostSlot slot) const { return (*by_slot_)[slot]; }
+  // By slot. In a part of a set those of the whole.
+  std::span<const HostPtr> slots() const { return *by_slot_; }
   size_t hostCount() const { return host_count_; }
   // The host at an address that may get requests, healthy or degraded; kNoHost: there is none.
   HostSlot availableAt(const net::Address& address) const;
@@ -89,8 +99,30 @@ class HostSet {
   size_t countWithHealth(Health health) const;
 
  private:
+  friend class TierBuilder;
+
+  // What tiers are made of beside the entries.
+  struct Shape {
+    // Of one priority; only where localities have weights.
+    struct LocalityWeight {
+      Locality locality;
+      uint32_t priority = 0;
+      uint64_t weight = 0;
+      size_t hosts = 0;
+    };
+
+    HostSetOptions options;
+    uint32_t overprovisioning_factor = 140;  // percent
+    std::vector<LocalityWeight> localities;
+  };
+
+  void countLocalities(const Assignment& assignment);
+  // Of entries_ and shape_.
+  void split();
+
+  Shape shape_;
   std::vector<Entry> entries_;
-  std::vector<HostPtr> by_slot_;
+  std::shared_ptr<const std::vector<HostPtr>> by_slot_;  // never null
   std::vector<Tier> tiers_;
   std::vector<std::pair<size_t, HostSlot>> available_;  // by the hash of the address, sorted
   size_t host_count_ = 0;

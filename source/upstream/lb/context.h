@@ -9,7 +9,7 @@
 
 #include "source/http/headers.h"
 #include "source/net/address.h"
-#include "source/stream/metadata.h"
+#include "source/stream/metadata_criteria.h"
 #include "source/upstream/cluster/host.h"
 
 namespace sluice::upstream::lb {
@@ -33,9 +33,10 @@ class LbContext {
   // Equal for what shall go to the same host. Not set: nothing says so.
   virtual std::optional<uint64_t> hash() const { return std::nullopt; }
   virtual Destination destination() const { return {}; }
+  // What the host's metadata shall be; null: nothing says so.
+  virtual const stream::MetadataCriteria* metadataCriteria() const { return nullptr; }
 
-  const http::RequestHeaders* headers = nullptr;              // null: there is no request
-  const stream::MetadataFields* metadata_criteria = nullptr;  // what the host's metadata shall be, by filter
+  const http::RequestHeaders* headers = nullptr;  // null: there is no request
   const OverrideHost* override_host = nullptr;
   // While the policy gives a host that is refused it is asked again, at most `repicks` times; then its last choice
   // holds. 0: nothing is refused.

@@ -1,0 +1,61 @@
+// What the metadata of a host has to say, for policies that choose by it: values by key, under "envoy.lb".
+//
+// Compiled for routes, once; made on a worker only where a filter left criteria of its own. Immutable.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "source/stream/metadata.h"
+
+namespace sluice::stream {
+
+inline constexpr std::string_view kBalancingMetadata = "envoy.lb";
+
+// The name of the criterion that lists others to try in turn.
+inline constexpr std::string_view kFallbackList = "fallback_list";
+
+struct MetadataCriterion {
+  MetadataCriterion(std::string_view key, const MetadataValue& value);
+
+  std::string key;
+  std::string value;  // text that equal values have, and no others
+  uint64_t hash;      // of both
+
+  friend bool operator==(const MetadataCriterion& a, const MetadataCriterion& b) {
+    return a.hash == b.hash && a.key == b.key && a.value == b.value;
+  }
+};
+
+class MetadataCriteria {
+ public:
+  MetadataCriteria() = default;
+  explicit MetadataCriteria(const MetadataFields& fields);
+
+  // These, with others over them.
+  MetadataCriteria with(const MetadataFields& fields) const;
+
+  bool empty() const { return criteria_.empty(); }
+  // By key.
+  std::span<const MetadataCriterion> criteria() const { return criteria_; }
+  // These without kFallbackList, each with an entry of that list over them. Empty: there is none.
+  std::span<const MetadataCriteria> fallbacks() const { return fallbacks_; }
+
+ private:
+  MetadataFields fields_;
+  std::vector<MetadataCriterion> criteria_;
+  std::vector<MetadataCriteria> fallbacks_;
+};
+
+// A hash of several criteria, whatever their order: the sum of theirs.
+template <typename Criteria>
+uint64_t hashOfAll(const Criteria& criteria) {
+  uint64_t sum = 0;
+  for (const MetadataCriterion& criterion : criteria) sum += criterion.hash;
+  return sum;
+}
+
+}  // namespace sluice::stream
