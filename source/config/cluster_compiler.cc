@@ -155,6 +155,7 @@ class ClusterCompiler {
         {proto_.has_least_request_lb_config(), "least_request_lb_config", Cluster::LEAST_REQUEST},
         {proto_.has_ring_hash_lb_config(), "ring_hash_lb_config", Cluster::RING_HASH},
         {proto_.has_maglev_lb_config(), "maglev_lb_config", Cluster::MAGLEV},
+        {proto_.has_round_robin_lb_config(), "round_robin_lb_config", Cluster::ROUND_ROBIN},
     };
     for (const auto& [set, field, policy] : configs) {
       if (!set || proto_.lb_policy() == policy) continue;

@@ -6,9 +6,12 @@
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "source/config/factory.h"
+#include "source/config/runtime_compiler.h"
 #include "source/config/services.h"
+#include "source/config/values.h"
 #include "source/upstream/lb/hash_tier.h"
 #include "source/upstream/lb/policy.h"
+#include "source/upstream/lb/slow_start.h"
 
 namespace sluice::config {
 
@@ -16,6 +19,17 @@ namespace sluice::config {
 template <typename Message>
 upstream::lb::ConsistentHashing consistentHashingOf(const Message& proto) {
   return {proto.use_hostname_for_hashing(), proto.hash_balance_factor().value()};
+}
+
+// Of one of the messages of that name; `context` stands at it.
+template <typename Message>
+upstream::lb::SlowStart slowStartOf(const Message& proto, const FactoryContext& context) {
+  upstream::lb::SlowStart out;
+  if (proto.has_slow_start_window()) out.window = compileMilliseconds(proto.slow_start_window());
+  if (proto.has_aggression()) out.aggression = compileNumber(proto.aggression(), context.services.runtime.get());
+  if (!(out.aggression > 0)) context.at.child("aggression").error("has to be more than 0");
+  if (proto.has_min_weight_percent()) out.least_factor = proto.min_weight_percent().value() / 100;
+  return out;
 }
 
 // By an entry of `load_balancing_policy`, or by its old name in `lb_policy`.
@@ -32,20 +46,6 @@ class LbPolicyFactory : public ExtensionFactory {
   virtual LbPolicyPtr compileLegacy(const Cluster&, FactoryContext) const { return nullptr; }
   // Around another one, by `lb_subset_config`; `context` stands at the cluster.
   virtual LbPolicyPtr wrapLegacy(const Cluster&, LbPolicyPtr, FactoryContext) const { return nullptr; }
-};
-
-// Of a policy whose only setting is whether localities have weights, with which it is made.
-template <typename Policy, typename Proto, LbPolicyFactory::Cluster::LbPolicy kLegacyName>
-class PlainLbPolicyFactory final : public LbPolicyFactory {
- public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::optional<Cluster::LbPolicy> legacyName() const override { return kLegacyName; }
-
-  LbPolicyPtr compile(const google::protobuf::Message& message, FactoryContext) const override {
-    const auto& proto = static_cast<const Proto&>(message);
-    return std::make_shared<Policy>(proto.locality_lb_config().has_locality_weighted_lb_config());
-  }
-  LbPolicyPtr compileLegacy(const Cluster&, FactoryContext) const override { return std::make_shared<Policy>(); }
 };
 
 // The first policy of the list that is known; null after an error. `context` stands at the list.

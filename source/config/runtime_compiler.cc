@@ -17,6 +17,10 @@ runtime::Fraction compileFraction(const envoy::config::core::v3::RuntimeFraction
   return snapshot == nullptr ? fallback : snapshot->fraction(percent.runtime_key(), fallback);
 }
 
+double compileNumber(const envoy::config::core::v3::RuntimeDouble& number, const runtime::Snapshot* snapshot) {
+  return snapshot == nullptr ? number.default_value() : snapshot->number(number.runtime_key(), number.default_value());
+}
+
 bool compileFlag(const envoy::config::core::v3::RuntimeFeatureFlag& flag, const runtime::Snapshot* snapshot) {
   const bool fallback = flag.default_value().value();
   return snapshot == nullptr ? fallback : snapshot->flag(flag.runtime_key(), fallback);

@@ -12,6 +12,7 @@ runtime::Fraction compileFraction(const envoy::type::v3::FractionalPercent& perc
 // The value of the runtime key, else default_value. `snapshot`: null where no layers are known, as in a control plane.
 runtime::Fraction compileFraction(const envoy::config::core::v3::RuntimeFractionalPercent& percent,
                                   const runtime::Snapshot* snapshot);
+double compileNumber(const envoy::config::core::v3::RuntimeDouble& number, const runtime::Snapshot* snapshot);
 bool compileFlag(const envoy::config::core::v3::RuntimeFeatureFlag& flag, const runtime::Snapshot* snapshot);
 
 }  // namespace sluice::config

@@ -429,6 +429,35 @@ TEST_CASE("subsets that cannot be are refused by field path") {
            "typed_config.subset_lb_policy: needs a policy to choose hosts by, in policies");
 }
 
+TEST_CASE("slow start and the bias of active requests go by both names") {
+  const std::string slow =
+      "slow_start_config: {slow_start_window: 30s, aggression: {default_value: 2, runtime_key: k}, "
+      "min_weight_percent: {value: 25}}";
+  const std::string biased = slow + ", active_request_bias: {default_value: 0.5, runtime_key: k}";
+  const Compiled robin = compile(kPlain + "round_robin_lb_config: {" + slow + "}");
+  const Compiled listed_robin = withPolicies("round_robin.v3.RoundRobin", ", " + slow);
+  const Compiled least = compile(kPlain + "lb_policy: LEAST_REQUEST\nleast_request_lb_config: {" + biased + "}");
+  const Compiled listed_least = withPolicies("least_request.v3.LeastRequest", ", " + biased);
+
+  for (const auto& slow_start :
+       {policyOf<RoundRobin>(*robin.config)->slowStart(), policyOf<RoundRobin>(*listed_robin.config)->slowStart(),
+        policyOf<LeastRequest>(*least.config)->settings().slow_start,
+        policyOf<LeastRequest>(*listed_least.config)->settings().slow_start}) {
+    CHECK(slow_start.window == 30s);
+    CHECK(slow_start.aggression == 2);
+    CHECK(slow_start.least_factor == 0.25);
+  }
+  CHECK(policyOf<LeastRequest>(*least.config)->settings().active_request_bias == 0.5);
+  CHECK(policyOf<LeastRequest>(*listed_least.config)->settings().active_request_bias == 0.5);
+  CHECK_FALSE(policyOf<RoundRobin>(*compile(kPlain).config)->slowStart().on());
+  contains(compile(kPlain + "round_robin_lb_config: {slow_start_config: {aggression: {default_value: 0}}}").errors,
+           "round_robin_lb_config.slow_start_config.aggression: has to be more than 0");
+  contains(withPolicies("least_request.v3.LeastRequest", ", active_request_bias: {default_value: -1}").errors,
+           "typed_config.active_request_bias: has to be 0 or more");
+  contains(compile(kPlain + "lb_policy: RANDOM\nround_robin_lb_config: {}").warnings,
+           "round_robin_lb_config: not used: lb_policy is not ROUND_ROBIN");
+}
+
 TEST_CASE("a kind of cluster of an extension is found by the type of its configuration") {
   contains(compile("name: c\ncluster_type: {name: x}").errors, "cluster_type.typed_config: has no \"@type\"");
   contains(compile("name: c\ncluster_type: {name: x, typed_config: {'@type': "

@@ -35,6 +35,11 @@ bool Snapshot::flag(std::string_view key, bool fallback) const {
   return value == nullptr ? fallback : value->flag.value_or(fallback);
 }
 
+double Snapshot::number(std::string_view key, double fallback) const {
+  const Value* value = key.empty() ? nullptr : find(key);
+  return value == nullptr ? fallback : value->number.value_or(fallback);
+}
+
 Fraction Snapshot::fraction(std::string_view key, Fraction fallback) const {
   const Value* value = key.empty() ? nullptr : find(key);
   return value == nullptr ? fallback : value->fraction.value_or(fallback);

@@ -39,6 +39,7 @@ class Snapshot {
 
   // The value of a key, or `fallback` if there is no key, no value, or one of another kind.
   bool flag(std::string_view key, bool fallback) const;
+  double number(std::string_view key, double fallback) const;
   Fraction fraction(std::string_view key, Fraction fallback) const;
 
   // Sorted by key.

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "source/event/timer.h"
 #include "source/net/address.h"
 #include "source/stream/metadata.h"
 #include "source/upstream/cluster/assignment.h"
@@ -56,6 +57,10 @@ class HostMonitor {
   HostIdentity identity() const { return {address_, hostname_, metadata_.identity()}; }
   HostStats& stats() { return stats_; }
 
+  // When it came: was first known, or was found healthy again by active checks. The epoch: long ago.
+  event::TimePoint inServiceSince() const { return in_service_since_; }
+  void enterService(event::TimePoint now) { in_service_since_ = now; }
+
   // kHealthy: no objection. True if another opinion is the worst now.
   bool set(HealthInput input, Health opinion) {
     opinions_[static_cast<size_t>(input)] = opinion;
@@ -76,6 +81,7 @@ class HostMonitor {
   HostStats stats_;
   std::array<Health, kHealthInputs> opinions_{};  // kHealthy
   Health worst_ = Health::kHealthy;
+  event::TimePoint in_service_since_{};
 };
 
 }  // namespace sluice::upstream::cluster

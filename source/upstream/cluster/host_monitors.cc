@@ -14,6 +14,7 @@ std::shared_ptr<HostMonitor> HostMonitors::of(const Endpoint& endpoint) {
   }
   if (known_.size() >= forget_at_) forgetUnused();
   auto monitor = std::make_shared<HostMonitor>(endpoint.address, endpoint.hostname, endpoint.metadata);
+  monitor->enterService(loop_.now());
   known_.emplace(hash, monitor);
   return monitor;
 }

@@ -26,6 +26,10 @@ class HostMonitors : private event::TurnTask {
 
   // kHealthy: no objection (any more).
   void set(const Host& host, HealthInput input, Health opinion) {
+    const bool failed = host.monitor().opinion(input) >= Health::kUnhealthy;
+    if (input == HealthInput::kActiveCheck && failed && opinion < Health::kUnhealthy) {
+      host.monitor().enterService(loop_.now());
+    }
     if (host.monitor().set(input, opinion)) loop_.atTurnEnd(*this);
   }
 

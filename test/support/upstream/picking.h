@@ -66,6 +66,7 @@ class Picking {
     return picks;
   }
   HostTable& hosts() { return balancer_.hosts(); }
+  event::SimulatedLoop& loop() { return loop_; }
   uint64_t panics() const { return registry_.counterValue(panics_); }
 
  private:

@@ -13,13 +13,18 @@ using envoy::config::cluster::v3::Cluster;
 
 constexpr uint32_t kMaxChoiceCount = 1000;
 
-// `proto`: a message with a choice_count; `context` stands at it.
+// `proto`: a message with these fields; `context` stands at it.
 template <typename Message>
-void readChoiceCount(const Message& proto, const config::Context& context, Settings& out) {
+void read(const Message& proto, const config::FactoryContext& context, Settings& out) {
+  out.slow_start = config::slowStartOf(proto.slow_start_config(), context.child("slow_start_config"));
+  if (proto.has_active_request_bias()) {
+    out.active_request_bias = config::compileNumber(proto.active_request_bias(), context.services.runtime.get());
+    if (!(out.active_request_bias >= 0)) context.at.child("active_request_bias").error("has to be 0 or more");
+  }
   if (!proto.has_choice_count()) return;
   out.choice_count = proto.choice_count().value();
   if (out.choice_count < 2 || out.choice_count > kMaxChoiceCount) {
-    context.child("choice_count")
+    context.at.child("choice_count")
         .error(absl::StrCat("the number of hosts to compare must be from 2 to ", kMaxChoiceCount, ", not ",
                             out.choice_count));
   }
@@ -34,12 +39,12 @@ class Factory : public config::LbPolicyFactory {
     const auto& proto = static_cast<const Proto&>(message);
     Settings settings;
     settings.locality_weighted = proto.locality_lb_config().has_locality_weighted_lb_config();
-    readChoiceCount(proto, context.at, settings);
+    read(proto, context, settings);
     return std::make_shared<Policy>(settings);
   }
   LbPolicyPtr compileLegacy(const Cluster& cluster, config::FactoryContext context) const override {
     Settings settings;
-    readChoiceCount(cluster.least_request_lb_config(), context.at.child("least_request_lb_config"), settings);
+    read(cluster.least_request_lb_config(), context.child("least_request_lb_config"), settings);
     return std::make_shared<Policy>(settings);
   }
 };

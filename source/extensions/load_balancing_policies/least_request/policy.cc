@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "source/upstream/lb/slow_start.h"
 #include "source/upstream/lb/tiered_picker.h"
 
 namespace sluice::extensions::load_balancing_policies::least_request {
@@ -12,22 +13,28 @@ using upstream::cluster::HostSet;
 using upstream::cluster::HostSlot;
 
 struct State {
-  upstream::lb::EdfSchedule schedule;  // unequal weights
+  upstream::lb::EdfSchedule schedule;  // unequal weights, or slow starters
+  upstream::lb::SlowStarters slow;
 };
 
 class Picker final : public upstream::lb::TieredPicker<Picker, State> {
  public:
   Picker(upstream::lb::LbWorker& worker, const Settings& settings) : TieredPicker(worker), settings_(settings) {}
 
-  void prepare(Group& group, const upstream::lb::LbTables*, size_t, size_t) {
-    if (!group.hosts->equal_weights) scheduleByWeight(group.schedule, *group.hosts);
+  void prepare(Group& group, const upstream::lb::LbTables* tables, size_t, size_t) {
+    group.slow.prepare(settings_.slow_start, *group.hosts, tables);
+    if (!group.hosts->equal_weights || group.slow.any(worker_.timers.now())) {
+      scheduleByWeight(group.schedule, *group.hosts,
+                       [&](const HostSet::Member& member) { return factor(group, member); });
+    }
   }
 
   HostSlot pickFrom(Group& group, const upstream::lb::LbContext&) {
     const std::vector<HostSet::Member>& members = group.hosts->members;
-    if (!group.hosts->equal_weights) {
+    if (!group.hosts->equal_weights || group.slow.any(worker_.timers.now())) {
       const HostSet::Member& member = members[group.schedule.top()];
-      group.schedule.reschedule(cost(worker_.hosts.activeRequests(member.slot)) / member.weight);
+      group.schedule.reschedule(cost(worker_.hosts.activeRequests(member.slot)) /
+                                (member.weight * factor(group, member)));
       return member.slot;
     }
     HostSlot best = members[worker_.random.below(members.size())].slot;
@@ -39,6 +46,10 @@ class Picker final : public upstream::lb::TieredPicker<Picker, State> {
   }
 
  private:
+  double factor(const Group& group, const HostSet::Member& member) const {
+    return group.slow.factor(settings_.slow_start, member.slot, worker_.timers.now());
+  }
+
   double cost(uint32_t active) const {
     if (settings_.active_request_bias == 1.0) return active + 1.0;
     if (settings_.active_request_bias == 0.0) return 1.0;

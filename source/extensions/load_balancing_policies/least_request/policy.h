@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "source/upstream/lb/policy.h"
+#include "source/upstream/lb/slow_start.h"
 
 namespace sluice::extensions::load_balancing_policies::least_request {
 
@@ -14,11 +15,15 @@ struct Settings {
   uint32_t choice_count = 2;
   double active_request_bias = 1.0;
   bool locality_weighted = false;
+  upstream::lb::SlowStart slow_start = {};
 };
 
 class Policy final : public upstream::lb::LbPolicy {
  public:
   explicit Policy(const Settings& settings) : settings_(settings) {}
+  std::shared_ptr<const upstream::lb::LbTables> build(const upstream::cluster::HostSet& hosts) const override {
+    return upstream::lb::SlowStartTables::of(settings_.slow_start, hosts);
+  }
   std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker& worker) const override;
   bool localityWeighted() const override { return settings_.locality_weighted; }
   const Settings& settings() const { return settings_; }

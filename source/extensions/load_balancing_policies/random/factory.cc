@@ -5,12 +5,29 @@
 #include "source/extensions/load_balancing_policies/random/policy.h"
 
 namespace sluice::extensions::load_balancing_policies::random {
+namespace {
 
 using Proto = envoy::extensions::load_balancing_policies::random::v3::Random;
 using envoy::config::cluster::v3::Cluster;
 
+class Factory : public config::LbPolicyFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::optional<Cluster::LbPolicy> legacyName() const override { return Cluster::RANDOM; }
+
+  LbPolicyPtr compile(const google::protobuf::Message& message, config::FactoryContext) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    return std::make_shared<Policy>(proto.locality_lb_config().has_locality_weighted_lb_config());
+  }
+  LbPolicyPtr compileLegacy(const Cluster&, config::FactoryContext) const override {
+    return std::make_shared<Policy>();
+  }
+};
+
+}  // namespace
+
 void registerFactory(config::Registry& registry) {
-  registry.lb_policies.add(std::make_unique<config::PlainLbPolicyFactory<Policy, Proto, Cluster::RANDOM>>());
+  registry.lb_policies.add(std::make_unique<Factory>());
 }
 
 }  // namespace sluice::extensions::load_balancing_policies::random

@@ -5,12 +5,32 @@
 #include "source/extensions/load_balancing_policies/round_robin/policy.h"
 
 namespace sluice::extensions::load_balancing_policies::round_robin {
+namespace {
 
 using Proto = envoy::extensions::load_balancing_policies::round_robin::v3::RoundRobin;
 using envoy::config::cluster::v3::Cluster;
 
+class Factory : public config::LbPolicyFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::optional<Cluster::LbPolicy> legacyName() const override { return Cluster::ROUND_ROBIN; }
+
+  LbPolicyPtr compile(const google::protobuf::Message& message, config::FactoryContext context) const override {
+    const auto& proto = static_cast<const Proto&>(message);
+    return std::make_shared<Policy>(proto.locality_lb_config().has_locality_weighted_lb_config(),
+                                    config::slowStartOf(proto.slow_start_config(), context.child("slow_start_config")));
+  }
+  LbPolicyPtr compileLegacy(const Cluster& cluster, config::FactoryContext context) const override {
+    const config::FactoryContext at = context.child("round_robin_lb_config").child("slow_start_config");
+    return std::make_shared<Policy>(false,
+                                    config::slowStartOf(cluster.round_robin_lb_config().slow_start_config(), at));
+  }
+};
+
+}  // namespace
+
 void registerFactory(config::Registry& registry) {
-  registry.lb_policies.add(std::make_unique<config::PlainLbPolicyFactory<Policy, Proto, Cluster::ROUND_ROBIN>>());
+  registry.lb_policies.add(std::make_unique<Factory>());
 }
 
 }  // namespace sluice::extensions::load_balancing_policies::round_robin

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "source/upstream/lb/slow_start.h"
 #include "source/upstream/lb/tiered_picker.h"
 
 namespace sluice::extensions::load_balancing_policies::round_robin {
@@ -13,35 +14,48 @@ using upstream::cluster::HostSlot;
 
 struct State {
   uint64_t next = 0;                   // equal weights
-  upstream::lb::EdfSchedule schedule;  // unequal weights
+  upstream::lb::EdfSchedule schedule;  // unequal weights, or slow starters
+  upstream::lb::SlowStarters slow;
 };
 
 class Picker final : public upstream::lb::TieredPicker<Picker, State> {
  public:
-  using TieredPicker::TieredPicker;
+  Picker(upstream::lb::LbWorker& worker, const upstream::lb::SlowStart& slow_start)
+      : TieredPicker(worker), slow_start_(slow_start) {}
 
-  void prepare(Group& group, const upstream::lb::LbTables*, size_t, size_t) {
+  void prepare(Group& group, const upstream::lb::LbTables* tables, size_t, size_t) {
     group.next = worker_.random.below(group.hosts->members.size());
-    if (!group.hosts->equal_weights) scheduleByWeight(group.schedule, *group.hosts);
+    group.slow.prepare(slow_start_, *group.hosts, tables);
+    if (!group.hosts->equal_weights || group.slow.any(worker_.timers.now())) {
+      scheduleByWeight(group.schedule, *group.hosts,
+                       [&](const HostSet::Member& member) { return factor(group, member); });
+    }
   }
 
   HostSlot pickFrom(Group& group, const upstream::lb::LbContext&) {
     const std::vector<HostSet::Member>& members = group.hosts->members;
-    if (!group.hosts->equal_weights) {
+    if (!group.hosts->equal_weights || group.slow.any(worker_.timers.now())) {
       const HostSet::Member& member = members[group.schedule.top()];
-      group.schedule.reschedule(1.0 / member.weight);
+      group.schedule.reschedule(1.0 / (member.weight * factor(group, member)));
       return member.slot;
     }
     const HostSlot slot = members[group.next].slot;
     if (++group.next == members.size()) group.next = 0;
     return slot;
   }
+
+ private:
+  double factor(const Group& group, const HostSet::Member& member) const {
+    return group.slow.factor(slow_start_, member.slot, worker_.timers.now());
+  }
+
+  const upstream::lb::SlowStart& slow_start_;
 };
 
 }  // namespace
 
 std::unique_ptr<upstream::lb::LbPicker> Policy::makePicker(upstream::lb::LbWorker& worker) const {
-  return std::make_unique<Picker>(worker);
+  return std::make_unique<Picker>(worker, slow_start_);
 }
 
 }  // namespace sluice::extensions::load_balancing_policies::round_robin
