@@ -56,7 +56,7 @@ Response clusters(const Query& query, AdminState& state) {
   }
   if (wantsJson(query)) return jsonOf(shown);
   Response out;
-  out.body = clustersText(shown);
+  out.body = clustersText(shown, [&](const std::string& name, size_t host) { return state.healthReason(name, host); });
   return out;
 }
 

@@ -54,6 +54,8 @@ class AdminState {
   virtual std::string notReadyReason() const { return {}; }
   // Hosts with their stats by Envoy's names (cx_active, cx_total, rq_success, ...).
   virtual envoy::admin::v3::Clusters clusters() const = 0;
+  // Why the health of one of the hosts that clusters() has is as it is; empty: nothing to say.
+  virtual std::string healthReason(const std::string& /*cluster*/, size_t /*host*/) const { return {}; }
   virtual envoy::admin::v3::Listeners listeners() const = 0;
   // Bootstrap, clusters, endpoints (if asked for), listeners, routes: as they were accepted; redaction is done here.
   virtual envoy::admin::v3::ConfigDump configDump(bool include_endpoints) const = 0;

@@ -32,6 +32,7 @@ class FakeState : public AdminState {
 
   api::ServerInfo serverInfo() const override { return info; }
   api::Clusters clusters() const override { return clusters_; }
+  std::string healthReason(const std::string&, size_t) const override { return reason; }
   api::Listeners listeners() const override { return listeners_; }
   api::ConfigDump configDump(bool include_endpoints) const override {
     api::ConfigDump out;
@@ -59,6 +60,7 @@ class FakeState : public AdminState {
 
   api::ServerInfo info;
   api::Clusters clusters_;
+  std::string reason;
   api::Listeners listeners_;
   api::ClustersConfigDump dump_clusters;
   std::string actions;
@@ -154,6 +156,31 @@ TEST_CASE("clusters have Envoy's lines and JSON") {
   const json body = json::parse(get(state, "/clusters?format=json").body);
   CHECK(body["cluster_statuses"][0]["host_statuses"][0]["stats"][0]["value"] == "7");
   CHECK(get(state, "/clusters?format=xml").status == 400);
+}
+
+TEST_CASE("a host's line of health flags has all that is wrong with it, in Envoy's order, and the reason below") {
+  FakeState state;
+  api::ClusterStatus& cluster = *state.clusters_.add_cluster_statuses();
+  cluster.set_name("c");
+  api::HostStatus& host = *cluster.add_host_statuses();
+  api::HostHealthStatus& health = *host.mutable_health_status();
+  health.set_active_hc_timeout(true);
+  health.set_failed_outlier_check(true);
+  health.set_failed_active_health_check(true);
+  host.mutable_success_rate()->set_value(97.5);
+  state.reason = "ejected";
+  std::string shown = get(state, "/clusters").body;
+  CHECK(shown.find("health_flags::/failed_active_hc/failed_outlier_check/active_hc_timeout\n") != std::string::npos);
+  CHECK(shown.find("::success_rate::97.5\n") != std::string::npos);
+  CHECK(shown.find("::local_origin_success_rate::-1\n") != std::string::npos);
+  CHECK(shown.find("::health_reason::ejected\n") != std::string::npos);
+
+  health.Clear();
+  health.set_failed_active_degraded_check(true);
+  health.set_pending_active_hc(true);
+  health.set_eds_health_status(envoy::config::core::v3::DEGRADED);
+  shown = get(state, "/clusters").body;
+  CHECK(shown.find("::/degraded_active_hc/degraded_eds_health/pending_active_hc\n") != std::string::npos);
 }
 
 TEST_CASE("listeners are name and address") {

@@ -28,17 +28,26 @@ std::string addressText(const Address& address) {
   return base::strCat(v6 ? "[" : "", socket.address(), v6 ? "]" : "", ":", socket.port_value());
 }
 
-std::string_view healthFlags(const HostStatus& host) {
-  switch (host.health_status().eds_health_status()) {
-    case envoy::config::core::v3::UNHEALTHY:
-    case envoy::config::core::v3::DRAINING:
-    case envoy::config::core::v3::TIMEOUT:
-      return "/failed_eds_health";
-    case envoy::config::core::v3::DEGRADED:
-      return "/degraded_eds_health";
-    default:
-      return "healthy";
-  }
+// In Envoy's order.
+std::string healthFlags(const HostStatus& host) {
+  namespace core = envoy::config::core::v3;
+  const auto& health = host.health_status();
+  const core::HealthStatus eds = health.eds_health_status();
+  std::string out;
+  if (health.failed_active_health_check()) out += "/failed_active_hc";
+  if (health.failed_outlier_check()) out += "/failed_outlier_check";
+  if (eds == core::UNHEALTHY || eds == core::DRAINING || eds == core::TIMEOUT) out += "/failed_eds_health";
+  if (health.failed_active_degraded_check()) out += "/degraded_active_hc";
+  if (eds == core::DEGRADED) out += "/degraded_eds_health";
+  if (health.pending_active_hc()) out += "/pending_active_hc";
+  if (health.active_hc_timeout()) out += "/active_hc_timeout";
+  return out.empty() ? "healthy" : out;
+}
+
+// Envoy's value for "not known" is -1.
+template <typename Percent>
+std::string rateText(bool known, const Percent& rate) {
+  return known ? base::strCat(rate.value()) : "-1";
 }
 
 void appendBreakers(const ClusterStatus& cluster, std::string& out) {
@@ -53,7 +62,7 @@ void appendBreakers(const ClusterStatus& cluster, std::string& out) {
   }
 }
 
-void appendHost(const ClusterStatus& cluster, const HostStatus& host, std::string& out) {
+void appendHost(const ClusterStatus& cluster, const HostStatus& host, const std::string& reason, std::string& out) {
   const std::string lead = base::strCat(cluster.name(), "::", addressText(host.address()), "::");
   std::map<std::string_view, uint64_t> stats;
   for (const auto& stat : host.stats()) stats[stat.name()] = stat.value();
@@ -66,9 +75,11 @@ void appendHost(const ClusterStatus& cluster, const HostStatus& host, std::strin
   base::strAppend(out, lead, "sub_zone::", host.locality().sub_zone(), "\n");
   base::strAppend(out, lead, "canary::false\n");
   base::strAppend(out, lead, "priority::", host.priority(), "\n");
-  // No outlier detection: Envoy's value for "not known".
-  base::strAppend(out, lead, "success_rate::-1\n");
-  base::strAppend(out, lead, "local_origin_success_rate::-1\n");
+  base::strAppend(out, lead, "success_rate::", rateText(host.has_success_rate(), host.success_rate()), "\n");
+  base::strAppend(out, lead, "local_origin_success_rate::",
+                  rateText(host.has_local_origin_success_rate(), host.local_origin_success_rate()), "\n");
+  // Ours.
+  if (!reason.empty()) base::strAppend(out, lead, "health_reason::", reason, "\n");
 }
 
 // --- config dump -----------------------------------------------------------------------------------------------------
@@ -183,7 +194,7 @@ bool keepClusters(std::string_view regex, envoy::admin::v3::Clusters& clusters) 
   return true;
 }
 
-std::string clustersText(const envoy::admin::v3::Clusters& clusters) {
+std::string clustersText(const envoy::admin::v3::Clusters& clusters, const HealthReason& reason_of) {
   std::string out;
   for (const ClusterStatus& cluster : clusters.cluster_statuses()) {
     const std::string& observed = cluster.observability_name();
@@ -193,7 +204,9 @@ std::string clustersText(const envoy::admin::v3::Clusters& clusters) {
     if (!cluster.eds_service_name().empty()) {
       base::strAppend(out, cluster.name(), "::eds_service_name::", cluster.eds_service_name(), "\n");
     }
-    for (const HostStatus& host : cluster.host_statuses()) appendHost(cluster, host, out);
+    for (int i = 0; i < cluster.host_statuses_size(); ++i) {
+      appendHost(cluster, cluster.host_statuses(i), reason_of(cluster.name(), static_cast<size_t>(i)), out);
+    }
   }
   return out;
 }

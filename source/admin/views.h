@@ -1,6 +1,7 @@
 // The pages that show something, each a function from what the server knows to text or JSON.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,7 +14,9 @@ namespace sluice::admin {
 
 // Keeps the clusters in whose name the regular expression matches anywhere; false if it is none.
 bool keepClusters(std::string_view regex, envoy::admin::v3::Clusters& clusters);
-std::string clustersText(const envoy::admin::v3::Clusters& clusters);
+// Of one of the hosts of a cluster; empty: nothing to say.
+using HealthReason = std::function<std::string(const std::string& cluster, size_t host)>;
+std::string clustersText(const envoy::admin::v3::Clusters& clusters, const HealthReason& reason_of);
 std::string listenersText(const envoy::admin::v3::Listeners& listeners);
 
 // Parameters: resource (a repeated field of a part of the dump), name_regex, include_eds.

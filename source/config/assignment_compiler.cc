@@ -34,6 +34,10 @@ Health healthOf(envoy::config::core::v3::HealthStatus status) {
   }
 }
 
+upstream::cluster::EndpointCheck checkOf(const envoy::config::endpoint::v3::Endpoint::HealthCheckConfig& config) {
+  return {!config.disable_active_health_check(), static_cast<uint16_t>(config.port_value()), config.hostname()};
+}
+
 bool compileSocketAddress(const envoy::config::core::v3::SocketAddress& socket, EndpointNames names,
                           const Context& context, Endpoint& out) {
   if (socket.port_value() == 0 || socket.port_value() > 65535) {
@@ -88,6 +92,7 @@ std::optional<Endpoint> compileEndpoint(const envoy::config::endpoint::v3::LbEnd
   const Context endpoint = context.child("endpoint");
   if (!compileAddress(proto.endpoint().address(), names, endpoint.child("address"), out)) return std::nullopt;
   out.hostname = proto.endpoint().hostname();
+  out.check = checkOf(proto.endpoint().health_check_config());
   out.health = healthOf(proto.health_status());
   out.metadata = metadataOf(proto.metadata());
   if (proto.has_load_balancing_weight()) out.weight = proto.load_balancing_weight().value();

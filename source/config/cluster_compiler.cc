@@ -13,6 +13,7 @@
 #include "source/config/assignment_compiler.h"
 #include "source/config/cluster_kind_factory.h"
 #include "source/config/format/substitution_format.h"
+#include "source/config/health_compiler.h"
 #include "source/config/holding.h"
 #include "source/config/http2_options.h"
 #include "source/config/lb_policy_factory.h"
@@ -61,6 +62,8 @@ class ClusterCompiler {
     compileBreakers();
     compileHttp();
     compileTransportSocket();
+    out_->health_check = compileHealthCheck(proto_, context_, services_);
+    out_->outlier = compileOutlierDetection(proto_, context_, services_);
     out_->content_hash = clusterContentHash(proto_);
     return !mark.hit() ? holding_.tie(out_) : nullptr;
   }

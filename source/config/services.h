@@ -92,6 +92,8 @@ struct Services {
   base::SharedObjects objects = {};
   // What the keys of the bootstrap's runtime layers say; null where they are not known.
   std::shared_ptr<const runtime::Snapshot> runtime = nullptr;
+  // Where ejections of hosts are written; null: nowhere. (proto: Bootstrap.cluster_manager.outlier_detection)
+  std::shared_ptr<observability::LogFile> outlier_log = nullptr;
 };
 
 // What a factory gets beside the message, by value: it may keep a copy for as long as its services live.

@@ -92,14 +92,41 @@ void setThresholds(const cluster::ThresholdsByPriority& thresholds, envoy::confi
 void setHostStats(const cluster::HostStats& stats, v3::HostStatus& out) {
   static constexpr const char* kNames[] = {"cx_connect_fail", "cx_total", "rq_error",  "rq_success",
                                            "rq_timeout",      "rq_total", "cx_active", "rq_active"};
-  static_assert(std::size(kNames) == cluster::kHostStats);
-  for (size_t i = 0; i < cluster::kHostStats; ++i) {
+  static_assert(std::size(kNames) == cluster::kShownHostStats);
+  for (size_t i = 0; i < cluster::kShownHostStats; ++i) {
     const auto stat = static_cast<cluster::HostStat>(i);
     v3::SimpleMetric& metric = *out.add_stats();
     metric.set_name(kNames[i]);
     metric.set_value(stats.sum(stat));
     if (stat >= cluster::HostStat::kCxActive) metric.set_type(v3::SimpleMetric::GAUGE);
   }
+}
+
+void setHealth(const cluster::HostSet::Entry& entry, v3::HostHealthStatus& out) {
+  using cluster::Health;
+  const cluster::HostMonitor& monitor = entry.host->monitor();
+  const Health checked = monitor.opinion(cluster::HealthInput::kActiveCheck);
+  out.set_eds_health_status(healthOf(entry.assigned));
+  out.set_failed_active_health_check(checked > Health::kDegraded);
+  out.set_failed_active_degraded_check(checked == Health::kDegraded);
+  out.set_active_hc_timeout(checked == Health::kTimeout);
+  out.set_pending_active_hc(monitor.pending());
+  out.set_failed_outlier_check(monitor.opinion(cluster::HealthInput::kEjection) > Health::kDegraded);
+}
+
+void setRates(const ClusterManager::Entry& of, const cluster::HostSet::Entry& entry, v3::HostStatus& out) {
+  if (of.health->outliers() == nullptr) return;
+  const upstream::health::OutlierDetector::Rates rates = of.health->outliers()->ratesOf(entry.host->monitor());
+  if (rates.success >= 0) out.mutable_success_rate()->set_value(rates.success);
+  if (rates.local_success >= 0) out.mutable_local_origin_success_rate()->set_value(rates.local_success);
+}
+
+void setThresholdRates(const ClusterManager::Entry& of, v3::ClusterStatus& out) {
+  if (of.health->outliers() == nullptr) return;
+  const upstream::health::OutlierDetector::Rates below = of.health->outliers()->thresholds();
+  if (below.success >= 0) out.mutable_success_rate_ejection_threshold()->set_value(below.success);
+  if (below.local_success < 0) return;
+  out.mutable_local_origin_success_rate_ejection_threshold()->set_value(below.local_success);
 }
 
 }  // namespace
@@ -147,11 +174,13 @@ v3::Clusters AdminPages::clusters() const {
     status.set_observability_name(generation.config->stat_name);
     status.set_eds_service_name(std::string(generation.config->kind->serviceName()));
     setThresholds(generation.config->thresholds, *status.mutable_circuit_breakers());
+    setThresholdRates(*entry, status);
     for (const cluster::HostSet::Entry& host : generation.hosts->entries()) {
       v3::HostStatus& shown = *status.add_host_statuses();
       setAddress(host.host->address(), *shown.mutable_address());
       setHostStats(host.host->stats(), shown);
-      shown.mutable_health_status()->set_eds_health_status(healthOf(host.assigned));
+      setHealth(host, *shown.mutable_health_status());
+      setRates(*entry, host, shown);
       shown.set_weight(host.weight);
       shown.set_hostname(host.host->hostname());
       shown.set_priority(host.priority);
@@ -159,6 +188,18 @@ v3::Clusters AdminPages::clusters() const {
       shown.mutable_locality()->set_zone(host.locality.zone);
       shown.mutable_locality()->set_sub_zone(host.locality.sub_zone);
     }
+  }
+  return out;
+}
+
+std::string AdminPages::healthReason(const std::string& cluster, size_t host) const {
+  const cluster::HostSet* const hosts = deps_.clusters.hostsOf(cluster);
+  if (hosts == nullptr || host >= hosts->entries().size()) return {};
+  const cluster::HostMonitor& monitor = hosts->entries()[host].host->monitor();
+  std::string out;
+  for (const cluster::HealthInput input : {cluster::HealthInput::kActiveCheck, cluster::HealthInput::kEjection}) {
+    const std::string& reason = monitor.reason(input);
+    if (!reason.empty()) absl::StrAppend(&out, out.empty() ? "" : "; ", reason);
   }
   return out;
 }

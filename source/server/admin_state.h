@@ -39,6 +39,7 @@ class AdminPages : public admin::AdminState {
 
   envoy::admin::v3::ServerInfo serverInfo() const override;
   envoy::admin::v3::Clusters clusters() const override;
+  std::string healthReason(const std::string& cluster, size_t host) const override;
   envoy::admin::v3::Listeners listeners() const override;
   envoy::admin::v3::ConfigDump configDump(bool include_endpoints) const override;
   envoy::admin::v3::Certificates certificates() const override;

@@ -83,6 +83,7 @@ ClusterManager::ClusterManager(event::Loop& main, Workers& workers, observabilit
       resolver_(resolver),
       logger_(logger),
       seed_(seed),
+      health_world_(main, stats, cells),
       max_leaving_(max_leaving),
       active_clusters_(stats.gauge("cluster_manager.active_clusters")),
       warming_clusters_(stats.gauge("cluster_manager.warming_clusters")),
@@ -132,6 +133,7 @@ ClusterManager::Entry& ClusterManager::entryOf(const ConfigPtr& config) {
   entry->stats = makeStats(scope);
   entry->stats.hold = observability::Scope::share(std::move(scope));
   entry->monitors = std::make_unique<cluster::HostMonitors>(main_, [this, at = entry.get()] { rebuild(*at); });
+  entry->health = std::make_unique<ClusterHealth>(health_world_, *entry->monitors, entry->stats, seed_ ^ entry->id);
   return *entry;
 }
 
@@ -206,10 +208,25 @@ void ClusterManager::onEndpoints(Generation& generation, cluster::AssignmentPtr 
   if (entry == nullptr) return;
   generation.endpoints = std::move(endpoints);
   generation.answered = true;
+  const bool is_new = !entry->active;
+  if (is_new) entry->health->use(generation.config);
   buildHosts(*entry, generation);
+  if (&generation == entry->active.get() || is_new) watchHosts(*entry, generation);
   if (&generation == entry->active.get()) return publish(*entry);
   generation.names_wait.ready();
   generation.hosts_wait.ready();
+}
+
+// A new cluster serves when each of its hosts was checked once.
+void ClusterManager::watchHosts(Entry& entry, Generation& generation) {
+  entry.health->setHosts(*generation.hosts);
+  if (&generation == entry.active.get() || !entry.health->pending() || generation.checks_wait.pending()) return;
+  const cluster::HealthCheckConfig& check = *generation.config->health_check;
+  const auto longest = check.initial_jitter + check.timeout + std::chrono::seconds(1);
+  generation.checks_wait = generation.init->add("first health checks", longest);
+  entry.health->on_checked = [&entry] {
+    if (entry.warming) entry.warming->checks_wait.ready();
+  };
 }
 
 void ClusterManager::onNoEndpoints(Generation& generation, std::string_view why) {
@@ -246,11 +263,14 @@ void ClusterManager::activate(Entry& entry) {
     explicit Old(std::unique_ptr<Generation> g) : generation(std::move(g)) {}
     std::unique_ptr<Generation> generation;
   };
-  if (entry.active) {
+  const bool had_active = entry.active != nullptr;
+  if (had_active) {
     entry.active->source->suspend();
     main_.deleteLater(std::make_unique<Old>(std::move(entry.active)));
   }
   entry.active = std::move(entry.warming);
+  if (had_active || entry.active->hosts->entries().empty()) entry.health->use(entry.active->config);
+  entry.health->setHosts(*entry.active->hosts);
   count(entry);
   const cluster::ClusterConfig& config = *entry.active->config;
   // What is in flight stays counted when limits change.
@@ -289,6 +309,7 @@ void ClusterManager::publish(Entry& entry) {
   published->stats = entry.stats;
   published->hosts = upstream::lb::LbPolicy::prepare(generation.config->lb.policy.get(), generation.hosts);
   published->late_counters = entry.late_counters;
+  if (generation.config->outlier) published->outlier_reports = entry.health->reports();
   workers_.postAll([published](Worker& worker) { worker.clusters().set(published); });
 }
 

@@ -25,6 +25,7 @@
 #include "source/observability/log.h"
 #include "source/observability/stats.h"
 #include "source/route/cluster_names.h"
+#include "source/server/cluster_health.h"
 #include "source/server/discovery_stats.h"
 #include "source/server/init_manager.h"
 #include "source/server/resource_key.h"
@@ -51,6 +52,7 @@ class ClusterManager : private upstream::cluster::Endpoints {
     upstream::cluster::HostSetPtr hosts;         // of them
     bool answered = false;                       // endpoints came, or word that none will for now
     config::InitTarget hosts_wait, names_wait;   // until then: its own, and that of xDS for names of DNS
+    config::InitTarget checks_wait;              // of a new cluster: until its hosts were checked once
     std::unique_ptr<upstream::cluster::HostSource> source;
     std::unique_ptr<InitManager> init;  // last: goes before whatever holds its targets
 
@@ -68,6 +70,7 @@ class ClusterManager : private upstream::cluster::Endpoints {
     std::unique_ptr<DiscoveryStats> discovery;  // of endpoints; null: they were never asked for
     std::shared_ptr<upstream::cluster::Breakers> breakers;
     std::unique_ptr<upstream::cluster::HostMonitors> monitors;
+    std::unique_ptr<ClusterHealth> health;
     std::unique_ptr<Generation> active;   // null: not warm for the first time
     std::unique_ptr<Generation> warming;  // null: nothing is pending
     config::InitTarget first;             // of the start of the process, until one generation serves
@@ -112,6 +115,8 @@ class ClusterManager : private upstream::cluster::Endpoints {
   InitManager* boot = nullptr;
   // Waits for what xDS streams may be connected by: hosts that DNS names; null: nothing does.
   InitManager* before_xds = nullptr;
+  // For lines about the health of hosts; null: they are written nowhere. Before the first cluster.
+  void logHealthTo(observability::LogSink* sink) { health_world_.sink = sink; }
   // Called when hosts or names of clusters changed, for those who connect to clusters from main.
   const upstream::cluster::HostSet* hostsOf(const std::string& name) const;
   // Where to tell of the health of hosts of a cluster. Null: there is no such cluster. It lives as long as the cluster,
@@ -126,6 +131,7 @@ class ClusterManager : private upstream::cluster::Endpoints {
   void onEndpoints(Generation& generation, upstream::cluster::AssignmentPtr endpoints);
   void onNoEndpoints(Generation& generation, std::string_view why);
   void buildHosts(const Entry& entry, Generation& generation);
+  void watchHosts(Entry& entry, Generation& generation);
   void rebuild(Entry& entry);
   void activate(Entry& entry);
   void publish(Entry& entry);
@@ -156,6 +162,7 @@ class ClusterManager : private upstream::cluster::Endpoints {
   net::DnsResolver& resolver_;
   observability::Logger& logger_;
   uint64_t seed_;
+  HealthWorld health_world_;
   std::map<std::string, std::unique_ptr<Entry>> entries_;
   const size_t max_leaving_;
   std::map<ResourceKey, Eds> eds_;

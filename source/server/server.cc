@@ -115,6 +115,7 @@ class Server {
     auto seed = [&entropy] { return uint64_t{entropy()} << 32 | entropy(); };
     seed_ = seed();
     log_files_ = std::make_unique<observability::LogFiles>(stats_);
+    log_sink_ = std::make_unique<observability::LogSink>(*log_files_);
     const uint32_t count = options_.concurrency == 0 ? defaultConcurrency() : options_.concurrency;
     const Worker::Surroundings surroundings{
         .log_files = *log_files_,
@@ -139,6 +140,7 @@ class Server {
     listeners_ = std::make_unique<ListenerManager>(*main_, workers_, sockets_, stats_, cells_, logger_,
                                                    options_.drain_time, limits_);
     transports_ = std::make_unique<XdsTransports>(*main_, *clusters_, cells_, seed());
+    clusters_->logHealthTo(log_sink_.get());
     clusters_->boot = &before_accepting_;
     clusters_->before_xds = &before_xds_;
     listeners_->boot = &before_ready_;
@@ -383,6 +385,7 @@ class Server {
   worker::LocalSlots local_slots_;
   std::unique_ptr<event::Loop> main_ = event::makeLoop();
   std::unique_ptr<observability::LogFiles> log_files_;
+  std::unique_ptr<observability::LogSink> log_sink_;  // main's
   listener::ConnectionLimits limits_;
   net::OpenedSockets sockets_;
   std::optional<event::TimePoint> descriptors_logged_;

@@ -71,6 +71,10 @@ class Attempt : protected pool::ExchangeEvents {
   bool answered() const { return answered_; }
   // Taken from here by who wants it.
   http::ResponseHeaders& responseHead() { return response_; }
+  // For who looks on, in AttemptObserver::onAttemptHead.
+  const http::ResponseHeaders& answer() const { return response_; }
+  // What is counted of the host; from the beginning to the end, as observers are told.
+  cluster::HostStats::Row& hostStats() const { return pool_->hostStats(); }
   // Of the final head, once it is there.
   uint16_t status() const { return status_; }
   // When it was started.

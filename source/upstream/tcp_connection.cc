@@ -19,6 +19,9 @@ HostStream::Opening TcpConnection::open(base::LocalPtr<WorkerCluster> cluster, c
     case pool::Begin::kOverflow:
       return {.stream = nullptr, .failure = Failure::kOverflow};
     case pool::Begin::kFailed:
+      if (OutcomeObserver* outcomes = cluster->outcomes()) {
+        outcomes->onConnectFailed(host, cluster->hostStats(host), false);
+      }
       return {.stream = nullptr, .failure = Failure::kConnectFailed, .why = std::move(begun.failure)};
   }
   cluster->requestStarted(slot);
@@ -38,6 +41,7 @@ TcpConnection::TcpConnection(base::LocalPtr<WorkerCluster> cluster, cluster::Hos
       connect_timer_(context().loop.timers(), [this] {
         context().cells.add(context().stats.cx_connect_timeout);
         host_stats_.add(cluster::HostStat::kCxConnectFail);
+        if (OutcomeObserver* outcomes = cluster_->outcomes()) outcomes->onConnectFailed(*host_, host_stats_, true);
         events_.onHostFailed("connection timeout", true);
       }) {
   connect_timer_.arm(context().config->connect_timeout);
@@ -66,6 +70,7 @@ void TcpConnection::onConnected() {
   connect_timer_.cancel();
   const event::Duration took = context().loop.now() - began_;
   context().cells.record(context().stats.cx_connect_ms, std::chrono::duration_cast<milliseconds>(took).count());
+  if (OutcomeObserver* outcomes = cluster_->outcomes()) outcomes->onConnected(*host_, host_stats_);
   events_.onHostConnected();
 }
 
@@ -84,6 +89,7 @@ void TcpConnection::onBroken(net::CloseReason reason, int error) {
   if (connected_) return events_.onHostBroken();
   context().cells.add(context().stats.cx_connect_fail);
   host_stats_.add(cluster::HostStat::kCxConnectFail);
+  if (OutcomeObserver* outcomes = cluster_->outcomes()) outcomes->onConnectFailed(*host_, host_stats_, false);
   const net::Transport* transport = connection_.transport();
   const bool handshake = reason == net::CloseReason::kHandshakeFailed && transport != nullptr;
   if (handshake && !transport->failure().empty()) return events_.onHostFailed(transport->failure(), false);

@@ -39,6 +39,7 @@ struct TestCluster : worker::testing::WorkerParts {
     published->breakers = breakers;
     published->stats = stats;
     published->hosts = lb::LbPolicy::prepare(config->lb.policy.get(), host_set);
+    published->outlier_reports = outlier_reports;
     to.set(published);
   }
   uint32_t used(cluster::Resource resource) const { return breakers->used(resource, kPriority); }
@@ -49,6 +50,7 @@ struct TestCluster : worker::testing::WorkerParts {
   std::shared_ptr<cluster::Breakers> breakers = std::make_shared<cluster::Breakers>(thresholds);
   cluster::ClusterStats stats;
   cluster::HostSetPtr host_set;
+  std::shared_ptr<OutlierReports> outlier_reports;  // null: nobody is told
 };
 
 }  // namespace sluice::upstream

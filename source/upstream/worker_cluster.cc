@@ -61,7 +61,11 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
       balancer_(published.config->lb.policy.get(),
                 {loop.timers(), cells, lbStats(published.stats), base::Random(seed),
                  lb::HostTable([this](cluster::HostSlot slot) { retirePoolsOf(slot); })},
-                published.hosts) {}
+                published.hosts) {
+  if (!published.config->outlier) return;
+  outcomes_.emplace(published.config->outlier, published.outlier_reports);
+  observers_.pushBack(*outcomes_);
+}
 
 WorkerCluster::~WorkerCluster() {
   const auto asks = [](const Quest& quest) { return quest.on; };

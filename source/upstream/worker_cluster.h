@@ -7,6 +7,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "source/upstream/cluster/cluster_config.h"
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/lb/balancer.h"
+#include "source/upstream/outcome_observer.h"
 #include "source/upstream/pool/pool.h"
 
 namespace sluice::upstream {
@@ -33,6 +35,7 @@ struct PublishedCluster {
   cluster::ClusterStats stats;
   lb::PreparedHosts hosts;                                               // by config->lb.policy
   std::shared_ptr<observability::LateCounters> late_counters = nullptr;  // null: nobody counts
+  std::shared_ptr<OutlierReports> outlier_reports = nullptr;             // null: nobody is told
 };
 
 class ClusterSet;
@@ -85,6 +88,8 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   void countRetried(uint16_t status);
   // Who is told of attempts at the cluster's hosts.
   base::List<AttemptObserver>& observers() { return observers_; }
+  // Of attempts too; null: no outlier detection.
+  OutcomeObserver* outcomes() { return outcomes_ ? &*outcomes_ : nullptr; }
   // Counts under a name that is known only now, in "cluster.NAME.".
   observability::LateCounts& lateCounts() { return late_counts_; }
 
@@ -121,6 +126,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   const ClusterId id_;
   pool::PoolContext context_;
   base::List<AttemptObserver> observers_;
+  std::optional<OutcomeObserver> outcomes_;  // in that list
   observability::LateCounts late_counts_;
   std::vector<std::pair<uint16_t, observability::LateCounters::Cell*>> codes_;  // that came before
   const bool by_client_;

@@ -60,7 +60,11 @@ class StatsTest(SluiceTestCase):
             "eds_config": self.discovered("ClusterLoadAssignment", self.assignment)}}
         dns = {"name": "dns", "type": "STRICT_DNS", "load_assignment": loadAssignment(
             "dns", [{"socket_address": {"address": "localhost", "port_value": 1}}])}
-        config = bootstrap(listeners, [cluster("up", self.upstream.port), dns, eds])
+        watched = cluster("watched", self.upstream.port)
+        watched["outlier_detection"] = {}
+        watched["health_checks"] = [{"timeout": "1s", "interval": "1s", "healthy_threshold": 1, "unhealthy_threshold": 1,
+                                     "http_health_check": {"path": "/"}}]
+        config = bootstrap(listeners, [cluster("up", self.upstream.port), dns, eds, watched])
         for kind in ("cds", "lds"):
             path = self.scratch.write(kind + ".yaml", "resources: []")
             config.setdefault("dynamic_resources", {})[kind + "_config"] = {"path_config_source": {"path": path}}
@@ -95,7 +99,7 @@ class StatsTest(SluiceTestCase):
 
     def instance(self, part, name):
         """The name in this test, its exposition, and the values of the parts that are tags."""
-        stands_for = {"CLUSTER": "up", "DNS": "dns", "EDS": "eds", "ROUTES": "table", "TCP": "tcp", "UDP": "udp", "LOCAL": "local",
+        stands_for = {"CLUSTER": "up", "WATCHED": "watched", "DNS": "dns", "EDS": "eds", "ROUTES": "table", "TCP": "tcp", "UDP": "udp", "LOCAL": "local",
                       "PREFIX": "filtered" if part in ("ext_authz", "ext_proc", "ratelimit") else
                                 "routed" if part == "rds" else "http",
                       "ADDRESS": f"127.0.0.1_{self.port}"}
@@ -134,7 +138,7 @@ class StatsTest(SluiceTestCase):
             if here == "no":
                 continue
             pattern = re.escape(name)
-            for word in ("CLUSTER", "DNS", "EDS", "ROUTES", "PREFIX", "ADDRESS", "TCP", "UDP", "LOCAL", "SERVICE", "METHOD"):
+            for word in ("CLUSTER", "WATCHED", "DNS", "EDS", "ROUTES", "PREFIX", "ADDRESS", "TCP", "UDP", "LOCAL", "SERVICE", "METHOD"):
                 pattern = re.sub(rf"\b{word}\b", ".+", pattern)
             known.add(re.compile(pattern.replace("GRPC_CODE", r"\d+").replace("CODE", r"\d{3}")))
         unknown = [name for name in (line.split(": ")[0] for line in self.sluice.admin("/stats").body.decode().splitlines())

@@ -26,14 +26,24 @@ struct Locality {
   friend auto operator<=>(const Locality&, const Locality&) = default;
 };
 
+// How an endpoint is checked. (proto: Endpoint.HealthCheckConfig)
+struct EndpointCheck {
+  bool wanted = true;
+  uint16_t port = 0;     // 0: the endpoint's own
+  std::string hostname;  // empty: what the check says
+
+  friend bool operator==(const EndpointCheck&, const EndpointCheck&) = default;
+};
+
 struct Endpoint {
   net::Address address;   // none while `dns_name` is still to be resolved
   std::string dns_name;   // STRICT_DNS only: the name that gives the addresses
   uint16_t dns_port = 0;  // STRICT_DNS only
-  std::string hostname;   // for logs, admin pages and (later) health checks and host rewrite; may be empty
+  std::string hostname;   // for logs, admin pages, checks of gRPC and host rewrite; may be empty
   uint32_t weight = 1;
   Health health = Health::kHealthy;
   stream::FixedMetadata metadata;  // for formatters
+  EndpointCheck check;
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };

@@ -12,8 +12,10 @@
 #include "source/http/codec.h"
 #include "source/net/transport.h"
 #include "source/upstream/cluster/breakers.h"
+#include "source/upstream/cluster/health_check_config.h"
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/cluster/host_source.h"
+#include "source/upstream/cluster/outlier_config.h"
 #include "source/upstream/lb/policy.h"
 
 namespace sluice::upstream::cluster {
@@ -68,6 +70,8 @@ struct ClusterConfig {
   ThresholdsByPriority thresholds;
   UpstreamHttpConfig http;
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain
+  std::shared_ptr<const HealthCheckConfig> health_check;   // null: hosts are not asked
+  std::shared_ptr<const OutlierConfig> outlier;            // null: none is ejected
   uint64_t content_hash = 0;                               // equal hashes of one name: unchanged, the update is skipped
 };
 

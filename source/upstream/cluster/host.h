@@ -42,6 +42,7 @@ class Host {
   const stream::FixedMetadata& metadata() const { return metadata_; }
   HostSlot slot() const { return slot_; }
   HostMonitor& monitor() const { return *monitor_; }
+  const std::shared_ptr<HostMonitor>& monitorPtr() const { return monitor_; }
   HostStats& stats() const { return monitor_->stats(); }
 
  private:

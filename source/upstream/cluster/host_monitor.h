@@ -1,11 +1,12 @@
 // What is kept of one host by its identity, whatever else of its endpoint changes: its counts, and what is known of its
-// health beside what the endpoint says: an opinion of each of those who watch it, of which the worst counts.
+// health beside what the endpoint says: an opinion of each of those who watch it, of which the worst counts, and why.
 //
-// Thread: counts as HostStats says; health main only.
+// Thread: counts as HostStats says, streaks any; health main only.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -49,6 +50,15 @@ inline Health worseOf(Health first, Health second) {
   return rank(second) > rank(first) ? second : first;
 }
 
+// Failures of a host in a row, seen by all workers together; for outlier detection.
+struct Streaks {
+  std::atomic<uint32_t> of_5xx{0}, of_gateway{0}, of_local{0};
+
+  void end() {
+    for (std::atomic<uint32_t>* streak : {&of_5xx, &of_gateway, &of_local}) streak->store(0, std::memory_order_relaxed);
+  }
+};
+
 class HostMonitor {
  public:
   HostMonitor(net::Address address, std::string hostname, stream::FixedMetadata metadata)
@@ -56,6 +66,7 @@ class HostMonitor {
 
   HostIdentity identity() const { return {address_, hostname_, metadata_.identity()}; }
   HostStats& stats() { return stats_; }
+  Streaks& streaks() { return streaks_; }
 
   // When it came: was first known, or was found healthy again by active checks. The epoch: long ago.
   event::TimePoint inServiceSince() const { return in_service_since_; }
@@ -71,6 +82,13 @@ class HostMonitor {
   }
   Health opinion(HealthInput input) const { return opinions_[static_cast<size_t>(input)]; }
 
+  // Why, in a few words; empty: nothing to say. Also why something was not done.
+  const std::string& reason(HealthInput input) const { return reasons_[static_cast<size_t>(input)]; }
+  void explain(HealthInput input, std::string reason) { reasons_[static_cast<size_t>(input)] = std::move(reason); }
+  // The first check of it is not over; until then it counts as unhealthy.
+  bool pending() const { return pending_; }
+  void setPending(bool pending) { pending_ = pending; }
+
   // What counts for a host whose endpoint says `assigned`.
   Health health(Health assigned) const { return worseOf(assigned, worst_); }
 
@@ -79,9 +97,12 @@ class HostMonitor {
   const std::string hostname_;
   const stream::FixedMetadata metadata_;
   HostStats stats_;
+  Streaks streaks_;
   std::array<Health, kHealthInputs> opinions_{};  // kHealthy
+  std::array<std::string, kHealthInputs> reasons_;
   Health worst_ = Health::kHealthy;
   event::TimePoint in_service_since_{};
+  bool pending_ = false;
 };
 
 }  // namespace sluice::upstream::cluster

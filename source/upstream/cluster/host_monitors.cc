@@ -15,6 +15,10 @@ std::shared_ptr<HostMonitor> HostMonitors::of(const Endpoint& endpoint) {
   if (known_.size() >= forget_at_) forgetUnused();
   auto monitor = std::make_shared<HostMonitor>(endpoint.address, endpoint.hostname, endpoint.metadata);
   monitor->enterService(loop_.now());
+  if (checks_expected_ && endpoint.check.wanted) {
+    monitor->setPending(true);
+    monitor->set(HealthInput::kActiveCheck, Health::kUnhealthy);
+  }
   known_.emplace(hash, monitor);
   return monitor;
 }

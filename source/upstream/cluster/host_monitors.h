@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <utility>
 
@@ -24,8 +25,12 @@ class HostMonitors : private event::TurnTask {
   // That of the host which the endpoint, with an address, gives; a new one if no host has it any more.
   std::shared_ptr<HostMonitor> of(const Endpoint& endpoint);
 
-  // kHealthy: no objection (any more).
-  void set(const Host& host, HealthInput input, Health opinion) {
+  // From now on a host that is new waits for its first check, and is unhealthy until then; or does not any more.
+  void expectChecks(bool expected) { checks_expected_ = expected; }
+
+  // kHealthy: no objection (any more). `reason`: for people.
+  void set(const Host& host, HealthInput input, Health opinion, std::string reason = {}) {
+    host.monitor().explain(input, std::move(reason));
     const bool failed = host.monitor().opinion(input) >= Health::kUnhealthy;
     if (input == HealthInput::kActiveCheck && failed && opinion < Health::kUnhealthy) {
       host.monitor().enterService(loop_.now());
@@ -43,7 +48,8 @@ class HostMonitors : private event::TurnTask {
   event::Loop& loop_;
   const std::function<void()> on_flips_;
   std::unordered_multimap<size_t, std::weak_ptr<HostMonitor>> known_;  // by the hash of the identity
-  size_t forget_at_ = 64;                                              // entries
+  bool checks_expected_ = false;
+  size_t forget_at_ = 64;  // entries
 };
 
 }  // namespace sluice::upstream::cluster

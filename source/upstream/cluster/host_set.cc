@@ -244,8 +244,8 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
       if (!seen.insert(uint64_t{locality.priority} << 32 | host->slot()).second) continue;
       const Health health = host->monitor().health(endpoint.health);
       if (health <= Health::kDegraded) set->available_.emplace_back(host->address().hash(), host->slot());
-      set->entries_.push_back(
-          {std::move(host), locality.locality, endpoint.weight, locality.priority, health, endpoint.health});
+      set->entries_.push_back({std::move(host), locality.locality, endpoint.weight, locality.priority, health,
+                               endpoint.health, endpoint.check});
     }
   }
   set->host_count_ = pool.hostCount();

@@ -43,6 +43,7 @@ class HostSet {
     uint32_t priority;
     Health health;    // what counts: the worst of what the endpoint says and of what its monitor objects
     Health assigned;  // what the endpoint says
+    EndpointCheck check = {};
   };
   struct Member {
     HostSlot slot;

@@ -20,8 +20,14 @@ enum class HostStat : uint8_t {
   kRqTotal,
   kCxActive,
   kRqActive,
+  // For outlier detection; only where that is on. As the proxy saw it, and what hosts answered.
+  kLocalSuccess,
+  kLocalFailure,
+  kAnswerSuccess,
+  kAnswerFailure,
 };
-inline constexpr size_t kHostStats = 8;
+inline constexpr size_t kHostStats = 12;
+inline constexpr size_t kShownHostStats = 8;  // the first
 
 class HostStats {
  public:

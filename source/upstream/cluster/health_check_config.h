@@ -1,0 +1,73 @@
+// How hosts are asked whether they are well. Immutable. (proto: envoy.config.core.v3.HealthCheck)
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sluice::observability {
+class LogFile;
+}
+
+namespace sluice::upstream::cluster {
+
+struct HealthCheckConfig {
+  using Millis = std::chrono::milliseconds;
+  enum class Kind : uint8_t { kHttp, kTcp, kGrpc };
+
+  Kind kind = Kind::kHttp;
+  Millis timeout{0};  // from the beginning to the whole answer
+  // From the end of one check to the beginning of the next.
+  Millis interval{0};
+  Millis unhealthy_interval{0};       // of an unhealthy host
+  Millis healthy_edge_interval{0};    // after the check that made it healthy
+  Millis unhealthy_edge_interval{0};  // after the one that made it unhealthy
+  // The same while the cluster has never had a connection.
+  Millis no_traffic_interval{60'000};
+  Millis no_traffic_healthy_interval{60'000};
+  // Added by chance, up to so much each.
+  Millis initial_jitter{0};
+  Millis interval_jitter{0};
+  uint32_t interval_jitter_percent = 0;
+
+  uint32_t healthy_threshold = 1;
+  uint32_t unhealthy_threshold = 1;
+  bool reuse_connection = true;
+
+  // Status `from` up to, not including, `to`.
+  struct Statuses {
+    int64_t from, to;
+  };
+  // kHttp and kGrpc.
+  struct Http {
+    bool http2 = false;
+    std::string method = "GET";
+    std::string path;
+    std::string host;                                          // empty: the cluster's name
+    std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+    std::string body;                                          // with its gRPC frame
+    std::vector<Statuses> expected{{200, 201}};
+    std::vector<Statuses> retriable;
+    std::vector<std::string> receive;                    // of the body, in this order
+    size_t response_buffer = 1024;                       // bytes of the body that are looked at
+    std::function<bool(std::string_view)> service_name;  // empty: any
+  };
+  Http http;
+  struct Tcp {
+    std::string send;
+    std::vector<std::string> receive;  // in this order; empty: connecting is all
+  };
+  Tcp tcp;
+
+  std::vector<std::shared_ptr<observability::LogFile>> logs;  // of changes, and of
+  bool log_failures = false;                                  // each check that failed
+  bool log_successes = false;                                 // each that passed
+};
+
+}  // namespace sluice::upstream::cluster

@@ -1,0 +1,47 @@
+#include "source/upstream/health/check_state.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::upstream::health {
+
+bool CheckState::passed() {
+  bad_ = 0;
+  const bool first = std::exchange(first_, false);
+  if (!unhealthy_) return false;
+  if (!first && ++good_ < config_->healthy_threshold) return false;
+  good_ = 0;
+  unhealthy_ = false;
+  return true;
+}
+
+bool CheckState::failed(bool at_once) {
+  good_ = 0;
+  first_ = false;
+  if (unhealthy_) return false;
+  if (!at_once && ++bad_ < config_->unhealthy_threshold) return false;
+  bad_ = 0;
+  unhealthy_ = true;
+  return true;
+}
+
+CheckState::Millis CheckState::untilFirst(base::Random& random) const {
+  return Millis(random.below(static_cast<uint64_t>(config_->initial_jitter.count())));
+}
+
+CheckState::Millis CheckState::untilNext(bool changed, bool traffic, base::Random& random) const {
+  const Config& c = *config_;
+  Millis wait;
+  if (!traffic) {
+    wait = unhealthy_ ? c.no_traffic_interval : c.no_traffic_healthy_interval;
+  } else if (unhealthy_) {
+    wait = changed ? c.unhealthy_edge_interval : c.unhealthy_interval;
+  } else {
+    wait = changed ? c.healthy_edge_interval : c.interval;
+  }
+  const uint64_t share = static_cast<uint64_t>(wait.count()) * c.interval_jitter_percent / 100;
+  wait += Millis(random.below(share) + random.below(static_cast<uint64_t>(c.interval_jitter.count())));
+  return std::max(wait, Millis(1));
+}
+
+}  // namespace sluice::upstream::health

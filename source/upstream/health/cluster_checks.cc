@@ -1,0 +1,93 @@
+#include "source/upstream/health/cluster_checks.h"
+
+#include <utility>
+
+namespace sluice::upstream::health {
+
+using cluster::Health;
+using cluster::HealthInput;
+
+ClusterChecks::ClusterChecks(CheckWorld world, ConfigPtr config, cluster::HostMonitors& monitors,
+                             observability::Scope scope, Hooks hooks, uint64_t seed)
+    : world_(world),
+      config_(std::move(config)),
+      monitors_(monitors),
+      hooks_(std::move(hooks)),
+      random_(seed),
+      scope_(std::move(scope)),
+      stats_{scope_.counter("health_check.attempt"),         scope_.counter("health_check.success"),
+             scope_.counter("health_check.failure"),         scope_.counter("health_check.network_failure"),
+             scope_.counter("health_check.passive_failure"), scope_.counter("health_check.verify_cluster")},
+      healthy_(scope_.gauge("health_check.healthy")),
+      degraded_(scope_.gauge("health_check.degraded")) {
+  monitors_.expectChecks(true);
+}
+
+ClusterChecks::~ClusterChecks() {
+  monitors_.expectChecks(false);
+  for (const auto& [monitor, check] : checks_) letGo(*check->host());
+  world_.cells.set(healthy_, 0);
+  world_.cells.set(degraded_, 0);
+}
+
+void ClusterChecks::letGo(const cluster::Host& host) {
+  host.monitor().setPending(false);
+  monitors_.set(host, HealthInput::kActiveCheck, Health::kHealthy);
+}
+
+void ClusterChecks::setConfig(ConfigPtr config) {
+  config_ = std::move(config);
+  for (const auto& [monitor, check] : checks_) check->configChanged();
+}
+
+void ClusterChecks::setHosts(const cluster::HostSet& hosts) {
+  std::unordered_map<const cluster::HostMonitor*, std::unique_ptr<HostCheck>> next;
+  for (const cluster::HostSet::Entry& entry : hosts.entries()) {
+    const cluster::HostMonitor* const monitor = &entry.host->monitor();
+    if (!entry.check.wanted || next.contains(monitor)) continue;
+    const auto known = checks_.find(monitor);
+    if (known != checks_.end() && known->second->endpoint() == entry.check) {
+      next.emplace(monitor, std::move(known->second));
+      checks_.erase(known);
+      continue;
+    }
+    next.emplace(monitor, std::make_unique<HostCheck>(entry.host, entry.check, static_cast<CheckOwner&>(*this)));
+  }
+  for (const auto& [monitor, gone] : checks_) {
+    if (!next.contains(monitor)) letGo(*gone->host());
+  }
+  checks_ = std::move(next);
+  countAll();
+  if (pending_ == 0) tellAllChecked();
+}
+
+void ClusterChecks::onChecked(const cluster::Host& host, const Checked& checked) {
+  show(host.monitor().opinion(HealthInput::kActiveCheck), -1);
+  show(checked.health, 1);
+  monitors_.set(host, HealthInput::kActiveCheck, checked.health, checked.reason);
+  if (checked.passed) hooks_.passed(host);
+  if (checked.first && --pending_ == 0) tellAllChecked();
+}
+
+void ClusterChecks::show(Health health, int n) {
+  if (health == Health::kHealthy) world_.cells.add(healthy_, static_cast<uint64_t>(n));
+  if (health == Health::kDegraded) world_.cells.add(degraded_, static_cast<uint64_t>(n));
+}
+
+void ClusterChecks::countAll() {
+  world_.cells.set(healthy_, 0);
+  world_.cells.set(degraded_, 0);
+  pending_ = 0;
+  for (const auto& [monitor, check] : checks_) {
+    show(monitor->opinion(HealthInput::kActiveCheck), 1);
+    pending_ += check->pending();
+  }
+}
+
+void ClusterChecks::tellAllChecked() {
+  world_.loop.post([this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired() && pending_ == 0) hooks_.all_checked();
+  });
+}
+
+}  // namespace sluice::upstream::health

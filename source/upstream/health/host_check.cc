@@ -1,0 +1,140 @@
+#include "source/upstream/health/host_check.h"
+
+#include <utility>
+
+#include "source/base/text.h"
+
+namespace sluice::upstream::health {
+
+using cluster::Health;
+using cluster::HealthInput;
+using Verdict = CheckResult::Verdict;
+using Kind = cluster::HealthCheckConfig::Kind;
+using Millis = cluster::HealthCheckConfig::Millis;
+
+namespace {
+
+constexpr Millis kSecretWait{100};
+
+// (proto: envoy.data.core.v3.HealthCheckFailureType)
+std::string_view failureType(Verdict verdict) {
+  return verdict == Verdict::kTimeout ? "NETWORK_TIMEOUT" : verdict == Verdict::kNetwork ? "NETWORK" : "ACTIVE";
+}
+
+std::string_view checkerType(Kind kind) {
+  return kind == Kind::kHttp ? "HTTP" : kind == Kind::kTcp ? "TCP" : "GRPC";
+}
+
+std::string reasonOf(const CheckResult& result) {
+  if (result.verdict == Verdict::kPassed) return {};
+  if (result.verdict == Verdict::kDegraded) return "the host says that it is degraded";
+  if (result.verdict == Verdict::kTimeout) return "check failed: timeout";
+  std::string out = base::strCat("check failed: ", result.detail);
+  if (result.status != 0) base::strAppend(out, " (status ", result.status, ")");
+  return out;
+}
+
+}  // namespace
+
+HostCheck::HostCheck(cluster::HostPtr host, const cluster::EndpointCheck& endpoint, CheckOwner& owner)
+    : host_(std::move(host)),
+      endpoint_(endpoint),
+      owner_(owner),
+      state_(check(), host_->monitor().pending(),
+             host_->monitor().opinion(HealthInput::kActiveCheck) > Health::kDegraded),
+      degraded_(host_->monitor().opinion(HealthInput::kActiveCheck) == Health::kDegraded),
+      next_(owner.world().loop.timers(), [this] { begin(); }),
+      timeout_(owner.world().loop.timers(), [this] { onTimeout(); }) {
+  makeProbe();
+  next_.arm(state_.untilFirst(owner.random()));
+}
+
+void HostCheck::makeProbe() {
+  const cluster::ClusterConfig& config = *owner_.config();
+  ProbeTarget target{owner_.world().loop, owner_.world().buffers, owner_.config(), host_->address(), {}};
+  if (endpoint_.port != 0 && !target.address.isUnix()) target.address = host_->address().withPort(endpoint_.port);
+  target.authority = !endpoint_.hostname.empty()                                 ? endpoint_.hostname
+                     : !check().http.host.empty()                                ? check().http.host
+                     : check().kind == Kind::kGrpc && !host_->hostname().empty() ? host_->hostname()
+                                                                                 : config.name;
+  auto told = [this](const CheckResult& result) { onResult(result); };
+  probe_ = check().kind == Kind::kTcp ? makeTcpProbe(std::move(target), std::move(told))
+                                      : makeHttpProbe(std::move(target), std::move(told));
+}
+
+void HostCheck::configChanged() {
+  state_.setConfig(check());
+  timeout_.cancel();
+  makeProbe();
+  next_.arm(Millis(owner_.random().below(static_cast<uint64_t>(check().interval.count()))));
+}
+
+// A secret of the cluster's transport may still be on its way.
+void HostCheck::begin() {
+  const net::TransportFactory* const transport = owner_.config()->transport.get();
+  if (transport != nullptr && !transport->notReady().empty()) return next_.arm(kSecretWait);
+  owner_.world().cells.add(owner_.stats().attempt);
+  timeout_.arm(check().timeout);
+  probe_->begin();
+}
+
+void HostCheck::onTimeout() {
+  probe_->abandon();
+  over({.verdict = Verdict::kTimeout, .detail = "timeout"});
+}
+
+void HostCheck::onResult(const CheckResult& result) {
+  timeout_.cancel();
+  over(result);
+}
+
+void HostCheck::over(const CheckResult& result) {
+  count(result);
+  const bool first = state_.first();
+  const bool was_degraded = degraded_;
+  const bool at_once = result.verdict == Verdict::kFailed;
+  const bool changed = result.passed() ? state_.passed() : state_.failed(at_once);
+  if (result.passed()) degraded_ = result.verdict == Verdict::kDegraded;
+  if (!check().logs.empty()) log(result, first, changed, was_degraded);
+  next_.arm(state_.untilNext(changed, owner_.hadTraffic(), owner_.random()));
+  Health health = degraded_ ? Health::kDegraded : Health::kHealthy;
+  if (state_.unhealthy()) health = result.verdict == Verdict::kTimeout ? Health::kTimeout : Health::kUnhealthy;
+  host_->monitor().setPending(false);
+  owner_.onChecked(*host_, {health, reasonOf(result), result.passed() && !state_.unhealthy(), first});
+}
+
+void HostCheck::count(const CheckResult& result) const {
+  observability::StatsCells& cells = owner_.world().cells;
+  const CheckStats& stats = owner_.stats();
+  cells.add(result.passed() ? stats.success : stats.failure);
+  if (result.verdict == Verdict::kNetwork || result.verdict == Verdict::kTimeout) cells.add(stats.network_failure);
+  if (result.compared_service) cells.add(stats.verify_cluster);
+}
+
+void HostCheck::log(const CheckResult& result, bool first, bool changed, bool was_degraded) const {
+  if (result.passed()) {
+    if (changed) write(EventLine().add("first_check", first), "add_healthy_event");
+    if (degraded_ && !was_degraded) write({}, "degraded_healthy_host");
+    if (!degraded_ && was_degraded) write({}, "no_longer_degraded_host");
+    if (check().log_successes) write({}, "successful_health_check_event");
+    return;
+  }
+  EventLine event;
+  event.add("failure_type", failureType(result.verdict));
+  if (result.status != 0) event.add("http_status_code", uint64_t{result.status});
+  if (changed) write(event, "eject_unhealthy_event");
+  if (check().log_failures || first) write(event.add("first_check", first), "health_check_failure_event");
+}
+
+void HostCheck::write(EventLine event, std::string_view name) const {
+  EventLine line;
+  line.add("health_checker_type", checkerType(check().kind));
+  line.addAddress("host", host_->address());
+  line.add("cluster_name", std::string_view(owner_.config()->name));
+  line.add(name, event);
+  line.addTime("timestamp", std::chrono::system_clock::now());
+  const std::string text = line.take();
+  for (const auto& file : check().logs) owner_.world().log.write(*file, text);
+}
+
+}  // namespace sluice::upstream::health

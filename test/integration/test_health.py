@@ -1,0 +1,122 @@
+"""Hosts that are not well get no requests: active checks, outlier detection, and what is told of both."""
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
+from harness import *  # noqa: E402,F403
+
+
+class Host:
+    """An upstream that answers /up and everything else with a status of its own."""
+
+    def __init__(self, case):
+        self.up = 200
+        self.status = 200
+        self.server = case.start(HttpUpstream(self.answer))
+        self.port = self.server.port
+
+    def answer(self, request):
+        return Reply(self.up if request.path == "/up" else self.status, str(self.port).encode())
+
+
+def check(**kind):
+    return {"timeout": "2s", "interval": "0.05s", "no_traffic_interval": "0.05s", "healthy_threshold": 2,
+            "unhealthy_threshold": 2, **(kind or {"http_health_check": {"path": "/up"}})}
+
+
+class HealthTest(SluiceTestCase):
+    def proxy(self, count=2, top=None, **fields):
+        self.hosts = [Host(self) for _ in range(count)]
+        never_panic = {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
+        config = bootstrap([httpListener("http", [route("up")])],
+                           [cluster("up", *[host.port for host in self.hosts], **never_panic, **fields)], **(top or {}))
+        self.sluice = self.start(Sluice(self.scratch, config, concurrency=2))
+        self.listener = self.sluice.port("http")
+
+    def flags(self):
+        """Of each host, in order."""
+        lines = self.sluice.admin("/clusters").body.decode().splitlines()
+        return [line.split("::")[3] for host in self.hosts for line in lines
+                if line.startswith(f"up::127.0.0.1:{host.port}::health_flags::")]
+
+    def waitForFlags(self, *flags):
+        waitFor(lambda: self.flags() == list(flags), f"health flags {flags}")
+
+    def servedBy(self):
+        """The hosts that answer a number of requests; 0 for the proxy itself."""
+        bodies = [get(self.listener) for _ in range(12)]
+        return {int(answer.body) if answer.body.isdigit() else 0 for answer in bodies}
+
+    def test_a_host_that_fails_its_checks_gets_no_requests_until_it_passes_them_again(self):
+        self.proxy(health_checks=[check()])
+        first, second = self.hosts
+        self.assertEqual(self.flags(), ["healthy", "healthy"])
+        self.assertEqual(self.servedBy(), {first.port, second.port})
+
+        first.up = 503
+        self.waitForFlags("/failed_active_hc", "healthy")
+        self.assertEqual(self.servedBy(), {second.port})
+        self.assertIn(f"up::127.0.0.1:{first.port}::health_reason::check failed: the status is not among expected_statuses "
+                      "(status 503)", self.sluice.admin("/clusters").body.decode().splitlines())
+
+        first.up = 200
+        self.waitForFlags("healthy", "healthy")
+        self.assertEqual(self.servedBy(), {first.port, second.port})
+        stats = self.sluice.stats("cluster.up.")
+        self.assertEqual(stats["cluster.up.health_check.healthy"], 2)
+        self.assertGreater(stats["cluster.up.health_check.failure"], 0)
+
+    def test_a_host_that_is_not_there_at_the_start_gets_no_request(self):
+        port = freePort()
+        host = Host(self)
+        config = bootstrap([httpListener("http", [route("up")])], [cluster("up", host.port, port, health_checks=[check()])])
+        self.sluice = self.start(Sluice(self.scratch, config))
+        self.listener = self.sluice.port("http")
+
+        self.assertEqual(self.servedBy(), {host.port})
+
+    def test_checks_of_tcp_connect(self):
+        self.proxy(health_checks=[check(tcp_health_check={})])
+        first, second = self.hosts
+
+        self.assertEqual(self.flags(), ["healthy", "healthy"])
+        first.server.stop()
+
+        self.waitForFlags("/failed_active_hc", "healthy")
+
+    def test_a_host_of_errors_is_ejected_and_comes_back(self):
+        log = self.scratch.join("outliers.log")
+        self.proxy(top={"cluster_manager": {"outlier_detection": {"event_log_path": log}}},
+                   outlier_detection={"interval": "0.1s", "base_ejection_time": "0.5s", "max_ejection_percent": 10})
+        first, second = self.hosts
+        first.status = 500
+
+        waitFor(lambda: self.servedBy() == {second.port}, "the host to be ejected")
+        self.assertEqual(self.flags(), ["/failed_outlier_check", "healthy"])
+        first.status = 200
+        waitFor(lambda: self.servedBy() == {first.port, second.port}, "the host to be back")
+        self.assertEqual(self.sluice.stat("cluster.up.outlier_detection.ejections_active"), 0)
+
+        def events():
+            with open(log) as file:
+                lines = [json.loads(line) for line in file]
+            return [(line["action"], line["upstream_url"], line.get("type")) for line in lines[:2]]
+
+        host = f"127.0.0.1:{first.port}"
+        waitFor(lambda: events() == [("EJECT", host, "CONSECUTIVE_5XX"), ("UNEJECT", host, None)], "two events")
+
+    def test_where_all_fail_no_more_than_one_is_ejected(self):
+        self.proxy(count=3, outlier_detection={"interval": "10s", "max_ejection_percent": 10})
+        for host in self.hosts:
+            host.status = 503
+
+        waitFor(lambda: self.servedBy() and self.sluice.stat("cluster.up.outlier_detection.ejections_overflow") > 0,
+                "an ejection that is one too many")
+        self.assertEqual(self.sluice.stat("cluster.up.outlier_detection.ejections_active"), 1)
+        self.assertIn("hosts are, one more would exceed 10%", self.sluice.admin("/clusters").body.decode())
+
+
+if __name__ == "__main__":
+    unittest.main()
