@@ -192,7 +192,7 @@ TEST_CASE("a body that ends with its connection is whole, and an answer that is 
     CHECK(t.stat("network_failure") == 1);
   }
   SECTION("no HTTP") {
-    t.peer().send("SSH-2.0-x\r\n");
+    t.peer().send("SSH-2.0-x\r\n\r\n");
     t.turn();
     CHECK(t.stat("network_failure") == 1);
   }
