@@ -1,38 +1,34 @@
-// Values of the cookie header (RFC 6265 section 5.4).
+// Cookies of a request, and the field that sets one (RFC 6265).
+//
+// Thread: the worker of the stream. Text lives in the arena of the header list.
 #pragma once
 
+#include <chrono>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "source/http/headers.h"
 
 namespace sluice::http {
 
-// The value of the first cookie of that name, without quotes around it; nullopt if there is none. Not decoded.
-inline std::optional<std::string_view> cookieIn(std::string_view list, std::string_view name) {
-  while (true) {
-    const size_t end = list.find(';');
-    std::string_view pair = list.substr(0, end);
-    while (!pair.empty() && (pair.front() == ' ' || pair.front() == '\t')) pair.remove_prefix(1);
-    const size_t equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == name) {
-      std::string_view value = pair.substr(equals + 1);
-      while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
-      const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
-      return quoted ? value.substr(1, value.size() - 2) : value;
-    }
-    if (end == std::string_view::npos) return std::nullopt;
-    list.remove_prefix(end + 1);
-  }
-}
+// The value of the first cookie of that name in any `cookie` field, without quotes around it; nullopt: there is none.
+// Names are compared with regard to case.
+std::optional<std::string_view> cookieValue(const HeaderList& headers, std::string_view name);
 
-inline std::optional<std::string_view> cookieOf(const HeaderList& headers, std::string_view name) {
-  if (!headers.has(Name::kCookie)) return std::nullopt;
-  for (const Field& field : headers) {
-    if (field.id != Name::kCookie) continue;
-    if (const auto value = cookieIn(field.value, name)) return value;
-  }
-  return std::nullopt;
-}
+// A cookie as a configuration describes it.
+struct CookieSettings {
+  std::string name;
+  std::string path;                             // empty: the client takes the path of the request
+  std::optional<std::chrono::seconds> max_age;  // nullopt: until the client's session ends; 0 or less: it goes
+  // Further attributes in their order ("SameSite", "Lax"); without "=" where the value is empty.
+  std::vector<std::pair<std::string, std::string>> attributes;
+};
+
+// The value of a set-cookie field: `name="value"; Max-Age=60; Path=/; SameSite=Lax; HttpOnly`. HttpOnly always: scripts
+// have no business with a proxy's cookies. `value` has no quotes and no controls.
+std::string_view setCookieText(base::Arena& arena, const CookieSettings& cookie, std::string_view value);
 
 }  // namespace sluice::http

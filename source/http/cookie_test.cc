@@ -5,28 +5,42 @@
 namespace sluice::http {
 namespace {
 
-TEST_CASE("a cookie is found by its whole name, with and without quotes and spaces") {
-  CHECK(cookieIn("a=1; b=2", "a") == "1");
-  CHECK(cookieIn("a=1; b=2", "b") == "2");
-  CHECK(cookieIn("a=1;b=\"2 \" ;c=", "b") == "2 ");
-  CHECK(cookieIn("a=1;b=2 ;c=", "c") == "");
-  CHECK(cookieIn("a=1; a=2", "a") == "1");
-  CHECK(cookieIn("a=b=c", "a") == "b=c");
-  CHECK(cookieIn("a=\"", "a") == "\"");
-  CHECK(cookieIn("ab=1; xa=2; a", "a") == std::nullopt);
-  CHECK(cookieIn("", "a") == std::nullopt);
-}
-
-TEST_CASE("cookies may come in several lines") {
-  base::Arena arena;
-  RequestHeaders headers(arena);
-  CHECK(cookieOf(headers, "a") == std::nullopt);
-  headers.add(Name::kCookie, "x=1");
-  headers.add(Name::kCookie, "a=2; y=3");
-
-  CHECK(cookieOf(headers, "a") == "2");
-  CHECK(cookieOf(headers, "z") == std::nullopt);
+std::optional<std::string_view> find(std::initializer_list<std::string_view> fields, std::string_view name) {
+  static base::Arena arena;
+  HeaderList headers(arena);
+  for (const std::string_view field : fields) headers.add("cookie", field);
+  return cookieValue(headers, name);
 }
 
 }  // namespace
+
+TEST_CASE("a cookie is found among others, in any field, by its whole name") {
+  CHECK(find({"a=1; b=2"}, "b") == "2");
+  CHECK(find({"a=1", "ab=3;b=2;"}, "b") == "2");
+  CHECK(find({" b = 1 ;b=2"}, "b") == "2");
+  CHECK(find({"b=x=y"}, "b") == "x=y");
+  CHECK(find({"b="}, "b") == "");
+  CHECK_FALSE(find({"b"}, "b"));
+  CHECK_FALSE(find({"B=1; bb=2"}, "b"));
+  CHECK_FALSE(find({}, "b"));
+  CHECK_FALSE(find({"", ";;"}, "b"));
+}
+
+TEST_CASE("the first of two cookies counts, without the quotes around it") {
+  CHECK(find({"b=\"1\"; b=2"}, "b") == "1");
+  CHECK(find({"b=\""}, "b") == "\"");
+}
+
+TEST_CASE("a cookie is set with what is configured and is not for scripts") {
+  base::Arena arena;
+
+  CHECK(setCookieText(arena, {.name = "a"}, "v") == "a=\"v\"; HttpOnly");
+  CHECK(setCookieText(arena,
+                      {.name = "a",
+                       .path = "/x",
+                       .max_age = std::chrono::seconds(60),
+                       .attributes = {{"SameSite", "Lax"}, {"Secure", ""}}},
+                      "v") == "a=\"v\"; Max-Age=60; Path=/x; SameSite=Lax; Secure; HttpOnly");
+}
+
 }  // namespace sluice::http

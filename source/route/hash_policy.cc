@@ -53,7 +53,7 @@ std::string_view hexOf(uint64_t number, std::array<char, 16>& out) {
 
 Hash hashOfCookie(const HashTerm& term, const http::RequestHeaders& request, const stream::StreamInfo& info,
                   CookieSink& cookies) {
-  const auto sent = http::cookieOf(request, term.name);
+  const auto sent = http::cookieValue(request, term.name);
   if (sent && !sent->empty()) return xxHash64(*sent);
   if (!term.makes_cookie || info.downstream_remote_address.empty()) return std::nullopt;
   base::Arena& arena = request.arena();

@@ -1,0 +1,52 @@
+#include "source/http/cookie.h"
+
+#include <algorithm>
+
+namespace sluice::http {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+std::optional<std::string_view> valueIn(std::string_view cookies, std::string_view name) {
+  while (!cookies.empty()) {
+    const size_t end = std::min(cookies.find(';'), cookies.size());
+    const std::string_view cookie = trimmed(cookies.substr(0, end));
+    cookies.remove_prefix(std::min(end + 1, cookies.size()));
+    if (!cookie.starts_with(name) || cookie.size() == name.size() || cookie[name.size()] != '=') continue;
+    std::string_view value = cookie.substr(name.size() + 1);
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+    return value;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string_view> cookieValue(const HeaderList& headers, std::string_view name) {
+  if (!headers.has(Name::kCookie)) return std::nullopt;
+  for (const Field& field : headers) {
+    if (field.id != Name::kCookie) continue;
+    if (const auto value = valueIn(field.value, name)) return value;
+  }
+  return std::nullopt;
+}
+
+std::string_view setCookieText(base::Arena& arena, const CookieSettings& cookie, std::string_view value) {
+  std::string text = cookie.name + "=\"";
+  text.append(value).append("\"");
+  if (cookie.max_age) text += "; Max-Age=" + std::to_string(cookie.max_age->count());
+  if (!cookie.path.empty()) text += "; Path=" + cookie.path;
+  for (const auto& [name, attribute] : cookie.attributes) {
+    text += "; " + name;
+    if (!attribute.empty()) text += "=" + attribute;
+  }
+  text += "; HttpOnly";
+  return arena.copy(text);
+}
+
+}  // namespace sluice::http
