@@ -33,6 +33,7 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
   const std::string of = identity.empty() ? absl::StrCat("routes '", config.name(), "'") : identity;
   RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, chain != nullptr, {}};
   deps.cluster_exists = services.cluster_exists;
+  deps.runtime = services.runtime.get();
   deps.compile_filter_config = [&, chain](std::string_view filter_name, const google::protobuf::Any& config,
                                           const Context& at) -> std::shared_ptr<const route::PerFilterConfig> {
     const std::unique_ptr<google::protobuf::Message> message = unpackAny(config, at);

@@ -1,6 +1,7 @@
 #include "source/config/route_compiler.h"
 
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -29,6 +30,7 @@ using google::protobuf::Any;
 constexpr std::chrono::milliseconds kDefaultRouteTimeout{15'000};  // proto: RouteAction.timeout
 constexpr uint32_t kDefaultDirectResponseBody = 4096;              // proto: max_direct_response_body_size_bytes
 
+using ClusterWeight = v3::WeightedCluster::ClusterWeight;
 using TypedConfigs = google::protobuf::Map<std::string, Any>;
 
 class RouteCompiler {
@@ -236,22 +238,20 @@ class RouteCompiler {
 
   route::ForwardSpec forward(const v3::RouteAction& config, const Context& context) {
     route::ForwardSpec out;
-    const auto metadata_match = compileMetadataMatch(config.metadata_match());
-    out.metadata_match = metadata_match;
+    out.metadata_match = compileMetadataMatch(config.metadata_match());
     switch (config.cluster_specifier_case()) {
       case v3::RouteAction::kCluster:
         out.cluster_name = config.cluster();
         out.cluster = cluster(config.cluster(), context.child("cluster"));
         break;
+      case v3::RouteAction::kClusterHeader:
+        out.cluster_header = absl::AsciiStrToLower(config.cluster_header());
+        break;
       case v3::RouteAction::kWeightedClusters:
-        out.weighted = weighted(config.weighted_clusters(), context.child("weighted_clusters"));
-        for (int i = 0; i < config.weighted_clusters().clusters_size(); ++i) {
-          out.weighted[static_cast<size_t>(i)].metadata_match =
-              compileMetadataMatch(config.weighted_clusters().clusters(i).metadata_match(), metadata_match);
-        }
+        weighted(config.weighted_clusters(), context.child("weighted_clusters"), out);
         break;
       case v3::RouteAction::CLUSTER_SPECIFIER_NOT_SET:
-        context.error("names no cluster; set one of cluster or weighted_clusters");
+        context.error("names no cluster; set one of cluster, cluster_header or weighted_clusters");
     }
     out.prefix_rewrite = config.prefix_rewrite();
     checkPathText(config.prefix_rewrite(), context.child("prefix_rewrite"));
@@ -335,29 +335,65 @@ class RouteCompiler {
     }
   }
 
-  std::vector<route::WeightedClusterSpec> weighted(const v3::WeightedCluster& config, const Context& context) {
-    std::vector<route::WeightedClusterSpec> out;
+  void weighted(const v3::WeightedCluster& config, const Context& context, route::ForwardSpec& out) {
+    out.random_header = absl::AsciiStrToLower(config.header_name());
+    const uint64_t total = shares(config.clusters(), config.runtime_key_prefix(), context, out);
+    if (config.has_total_weight() && total > 0 && config.total_weight().value() != total) {
+      context.child("total_weight")
+          .warn(absl::StrCat("is ", config.total_weight().value(), ", but the weights sum to ", total,
+                             " and shares are parts of that; remove it, or correct the weights"));
+    }
+  }
+
+  // Of the field `clusters`. The sum of the weights; 0 after an error.
+  uint64_t shares(const google::protobuf::RepeatedPtrField<ClusterWeight>& clusters, const std::string& runtime_prefix,
+                  const Context& context, route::ForwardSpec& out) {
     uint64_t total = 0;
-    for (int i = 0; i < config.clusters_size(); ++i) {
-      const v3::WeightedCluster::ClusterWeight& part = config.clusters(i);
-      const Context at = context.child("clusters", static_cast<size_t>(i));
-      route::WeightedClusterSpec& spec = out.emplace_back();
-      spec.cluster_name = part.name();
-      spec.cluster = cluster(part.name(), at.child("name"));
-      if (!part.has_weight()) at.child("weight").error("is not set; give the cluster its share, 0 for none");
-      spec.weight = part.weight().value();
-      total += spec.weight;
-      spec.host_rewrite = part.host_rewrite_literal();
-      checkHostText(part.host_rewrite_literal(), at.child("host_rewrite_literal"));
-      spec.mutations = compileMutations(part, at);
-      spec.per_filter = perFilter(part.typed_per_filter_config(), at);
+    for (int i = 0; i < clusters.size(); ++i) {
+      out.weighted.push_back(share(clusters[i], runtime_prefix, context.child("clusters", static_cast<size_t>(i))));
+      out.weighted.back().metadata_match = compileMetadataMatch(clusters[i].metadata_match(), out.metadata_match);
+      total += out.weighted.back().weight;
     }
-    if (total == 0) {
-      context.child("clusters").error("weights sum to 0; at least one cluster needs a weight of 1 or more");
-    } else if (total > UINT32_MAX) {
-      context.child("clusters").error(absl::StrCat("weights sum to ", total, "; at most 4294967295 is possible"));
+    if (total > 0 && total <= UINT32_MAX) return total;
+    context.child("clusters")
+        .error(total == 0 ? "weights sum to 0; at least one cluster needs a weight of 1 or more"
+                          : absl::StrCat("weights sum to ", total, "; at most 4294967295 is possible"));
+    return 0;
+  }
+
+  route::WeightedClusterSpec share(const ClusterWeight& config, const std::string& runtime_prefix,
+                                   const Context& context) {
+    route::WeightedClusterSpec out;
+    out.cluster_header = absl::AsciiStrToLower(config.cluster_header());
+    if (config.cluster_header().empty()) {
+      out.cluster_name = config.name();
+      out.cluster = cluster(config.name(), context.child("name"));
+    } else if (!config.name().empty()) {
+      context.error("has both name and cluster_header; keep one of them");
     }
+    if (!config.has_weight()) context.child("weight").error("is not set; give the cluster its share, 0 for none");
+    out.weight = config.weight().value();
+    if (!runtime_prefix.empty() && !config.name().empty()) {
+      out.weight = runtimeWeight(absl::StrCat(runtime_prefix, ".", config.name()), out.weight, context);
+    }
+    out.host_rewrite = config.host_rewrite_literal();
+    checkHostText(config.host_rewrite_literal(), context.child("host_rewrite_literal"));
+    out.mutations = compileMutations(config, context);
+    out.per_filter = perFilter(config.typed_per_filter_config(), context);
     return out;
+  }
+
+  uint32_t runtimeWeight(const std::string& key, uint32_t configured, const Context& context) {
+    const runtime::Value* value = deps_.runtime == nullptr ? nullptr : deps_.runtime->find(key);
+    if (value == nullptr) return configured;
+    if (value->number && *value->number >= 0 && *value->number <= UINT32_MAX &&
+        std::floor(*value->number) == *value->number) {
+      return static_cast<uint32_t>(*value->number);
+    }
+    context.child("weight").warn(absl::StrCat("the runtime key '", key,
+                                              "' is no whole number from 0 to 4294967295, so ", configured,
+                                              " holds; correct the key"));
+    return configured;
   }
 
   route::ClusterId cluster(const std::string& name, const Context& context) {

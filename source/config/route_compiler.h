@@ -17,6 +17,7 @@
 #include "source/route/cluster_names.h"
 #include "source/route/filter_slots.h"
 #include "source/route/table.h"
+#include "source/runtime/snapshot.h"
 
 namespace sluice::config {
 
@@ -38,6 +39,8 @@ struct RouteCompilerDeps {
 
   // An entry of retry_host_predicate. Empty: there is no such extension.
   CompileHostPredicate compile_host_predicate = {};
+  // What runtime keys say; null: not known, what is configured holds.
+  const runtime::Snapshot* runtime = nullptr;
 };
 
 // The table, or null after reporting at least one error to `context`, which stands at the RouteConfiguration.

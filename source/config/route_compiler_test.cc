@@ -460,6 +460,76 @@ TEST_CASE("weights are all set and sum to something, whatever total_weight says"
         kRoute + ".route.weighted_clusters.clusters[0].name: is empty; name the cluster that takes the requests");
 }
 
+TEST_CASE("a total_weight that is not the sum of the weights is a warning") {
+  Compiler compiler;
+
+  CHECK(compiler.route(forwarding("weighted_clusters: {clusters: [{name: a, weight: 1}], total_weight: 1}")).warnings ==
+        "");
+  CHECK(
+      compiler.route(forwarding("weighted_clusters: {clusters: [{name: a, weight: 1}], total_weight: 100}")).warnings ==
+      kRoute +
+          ".route.weighted_clusters.total_weight: is 100, but the weights sum to 1 and shares are parts of that; "
+          "remove it, or correct the weights\n");
+}
+
+TEST_CASE("a request may name its cluster, in lower case of the header's name") {
+  Compiler compiler;
+  const Compiled out = compiler.route(forwarding("cluster_header: X-Cluster"));
+  REQUIRE(out.errors == "");
+  Request request("/");
+  request.headers.add("x-cluster", "missing");
+
+  CHECK(out.table->match(request.headers, 0).clusterName() == "missing");
+}
+
+TEST_CASE("a share has either a name or a cluster_header") {
+  Compiler compiler;
+  const Compiled out = compiler.route(
+      forwarding("weighted_clusters: {header_name: X-Random, clusters: [{name: a, weight: 1}, {cluster_header: "
+                 "X-Cluster, weight: 1}]}"));
+  REQUIRE(out.errors == "");
+  Request request("/");
+  request.headers.add("x-cluster", "b");
+  request.headers.add("x-random", "3");
+
+  CHECK(out.table->match(request.headers, 0).clusterName() == "b");
+  CHECK(compiler.routeErrors(forwarding("weighted_clusters: {clusters: [{name: a, cluster_header: b, weight: 1}]}")) ==
+        kRoute + ".route.weighted_clusters.clusters[0]: has both name and cluster_header; keep one of them");
+}
+
+TEST_CASE("runtime keys hold the weights of clusters by their names, if they are whole numbers") {
+  Compiler compiler;
+  const runtime::Snapshot runtime({{"canary.b", runtime::Value::ofNumber(3)},
+                                   {"canary.c", runtime::Value::ofNumber(0.5)},
+                                   {"canary.", runtime::Value::ofNumber(7)}});
+  compiler.deps.runtime = &runtime;
+  const Compiled out = compiler.route(
+      forwarding("weighted_clusters: {runtime_key_prefix: canary, clusters: [{name: a, weight: 1}, {name: b, weight: "
+                 "100}, {name: c, weight: 1}, {cluster_header: d, weight: 1}]}"));
+  REQUIRE(out.errors == "");
+  Request request("/");
+  std::string drawn;
+
+  for (uint64_t random = 0; random < 6; ++random) {
+    const std::string_view name = out.table->match(request.headers, random).clusterName();
+    drawn += name.empty() ? "-" : std::string(name);
+  }
+
+  CHECK(drawn == "abbbc-");
+  CHECK(out.warnings.find("clusters[2].weight: the runtime key 'canary.c' is no whole number") != std::string::npos);
+}
+
+TEST_CASE("runtime keys do not leave a route without any weight") {
+  Compiler compiler;
+  const runtime::Snapshot runtime({{"canary.a", runtime::Value::ofNumber(0)}});
+  compiler.deps.runtime = &runtime;
+
+  CHECK(compiler.routeErrors(
+            forwarding("weighted_clusters: {runtime_key_prefix: canary, clusters: [{name: a, weight: 1}]}")) ==
+        kRoute +
+            ".route.weighted_clusters.clusters: weights sum to 0; at least one cluster needs a weight of 1 or more");
+}
+
 TEST_CASE("bytes that would end a header are refused in names and values") {
   Compiler compiler;
   const std::string name = "is no header name; use letters, digits and !#$%&'*+-.^_`|~ only";

@@ -24,6 +24,7 @@ using envoy::config::endpoint::v3::LocalityLbEndpoints;
 using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::FilterConfig;
 using envoy::config::route::v3::Route;
+using envoy::config::route::v3::RouteAction;
 using envoy::config::route::v3::RouteConfiguration;
 using envoy::config::route::v3::RouteMatch;
 using envoy::config::route::v3::VirtualHost;
@@ -133,14 +134,17 @@ class Walk {
       warn(path + "direct_response", "those of Node refuse it; they need a route with a cluster");
     }
     if (!route.has_route()) return;
-    if (!route.route().has_weighted_clusters()) return visitCluster(route.route().cluster());
+    if (route.route().cluster_specifier_case() == RouteAction::kCluster) return visitCluster(route.route().cluster());
+    if (!route.route().has_weighted_clusters()) {
+      return warn(path + "route", "they know only cluster and weighted_clusters, and leave out a route without");
+    }
     const WeightedCluster& weighted = route.route().weighted_clusters();
     uint64_t sum = 0;
     for (int i = 0; i < weighted.clusters_size(); ++i) {
       sum += weighted.clusters(i).weight().value();
       checkSettings(weighted.clusters(i).typed_per_filter_config(),
                     base::strCat(path, "route.weighted_clusters.clusters[", i, "]."));
-      visitCluster(weighted.clusters(i).name());
+      if (!weighted.clusters(i).name().empty()) visitCluster(weighted.clusters(i).name());
     }
     if (sum != (weighted.has_total_weight() ? weighted.total_weight().value() : 100)) {
       warn(path + "route.weighted_clusters.total_weight",

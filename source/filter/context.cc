@@ -41,7 +41,7 @@ std::string_view Context::cluster() const {
   if (!match || match.route->forward == nullptr) return {};
   const UpstreamChoice* choice = stream_.upstreamChoice();
   if (choice != nullptr && !choice->cluster.empty()) return choice->cluster;
-  return match.table->clusterName(match.cluster());
+  return match.clusterName();
 }
 
 UpstreamChoice& Context::choice() {

@@ -24,7 +24,8 @@ namespace sluice::route {
 using PerFilterConfigs = const PerFilterConfig* const*;
 
 struct WeightedCluster {
-  ClusterId cluster = kNoCluster;
+  ClusterId cluster = kNoCluster;                            // kNoCluster if the request names it
+  std::string_view cluster_header;                           // where; empty: it does not
   uint64_t end = 0;                                          // of its share of [0, total weight)
   std::string_view host_rewrite;                             // empty: the route's
   const stream::MetadataCriteria* metadata_match = nullptr;  // the route's included; null: none
@@ -32,14 +33,21 @@ struct WeightedCluster {
   PerFilterConfigs per_filter = nullptr;
 };
 
+// How the cluster is found where it is not the same for all requests.
+struct ClusterChoice {
+  std::string_view cluster_header;        // the request names it there; empty: `weighted` are drawn from
+  std::vector<WeightedCluster> weighted;  // ascending `end`; the last one is the total weight
+  std::string_view random_header;         // a whole number there is drawn with; empty, or none there: chance
+};
+
 struct Forward {
-  ClusterId cluster = kNoCluster;  // kNoCluster if weighted
+  ClusterId cluster = kNoCluster;  // kNoCluster if there is a choice
   uint16_t cluster_not_found_status = 503;
   bool auto_host_rewrite = false;
   bool high_priority = false;
   std::optional<std::chrono::milliseconds> timeout;       // nullopt: 15 s; 0: none
   std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
-  std::span<const WeightedCluster> weighted;              // ascending `end`; the last one is the total weight
+  const ClusterChoice* choice = nullptr;                  // null: `cluster`
   std::string_view prefix_rewrite;                        // empty: none
   std::string_view host_rewrite;                          // empty: none
   const RegexRewrite* regex_rewrite = nullptr;

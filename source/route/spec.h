@@ -35,8 +35,9 @@ struct RegexRewrite {
 };
 
 struct WeightedClusterSpec {
-  ClusterId cluster = kNoCluster;
+  ClusterId cluster = kNoCluster;  // kNoCluster if the request names it
   std::string cluster_name;
+  std::string cluster_header;  // in lower case; the request names the cluster there. Empty: it is `cluster`
   uint32_t weight = 0;
   std::string host_rewrite;                                        // empty: the route's
   std::shared_ptr<const stream::MetadataCriteria> metadata_match;  // of the host, those of the route included
@@ -68,9 +69,11 @@ struct MaxGrpcTimeout {
 
 // proto: RouteAction
 struct ForwardSpec {
-  ClusterId cluster = kNoCluster;  // if weighted is empty
+  ClusterId cluster = kNoCluster;  // if weighted and cluster_header are empty
   std::string cluster_name;
+  std::string cluster_header;  // in lower case; the request names the cluster there
   std::vector<WeightedClusterSpec> weighted;
+  std::string random_header;   // in lower case; a number there chooses among `weighted`. Empty: chance does
   std::string prefix_rewrite;  // empty: none
   std::optional<RegexRewrite> regex_rewrite;
   std::string host_rewrite;        // empty: none

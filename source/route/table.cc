@@ -1,6 +1,7 @@
 #include "source/route/table.h"
 
 #include <algorithm>
+#include <charconv>
 #include <deque>
 #include <map>
 #include <string>
@@ -38,6 +39,15 @@ uint32_t firstRoute(const VirtualHost& host, const RequestView& request, Steps&.
   return kNone;
 }
 
+// A whole number and nothing else, in the only field of that name.
+std::optional<uint64_t> numberIn(const http::RequestHeaders& request, std::string_view name) {
+  const std::optional<std::string_view> text = request.getAll(name);
+  if (!text) return std::nullopt;
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  return error == std::errc() && end == text->data() + text->size() ? std::optional(number) : std::nullopt;
+}
+
 }  // namespace
 
 // --- matching ------------------------------------------------------------------------------------------------------
@@ -70,6 +80,12 @@ bool RouteMatcher::matches(const RequestView& request) const {
 ClusterId Match::cluster() const {
   if (choice != nullptr) return choice->cluster;
   return route != nullptr && route->forward != nullptr ? route->forward->cluster : kNoCluster;
+}
+
+std::string_view Match::clusterName() const {
+  const ClusterId id = cluster();
+  if (id == kNoCluster) return own == nullptr ? std::string_view() : own->cluster;
+  return table->clusterName(id);
 }
 
 const PerFilterConfig* Match::filterEntry(FilterSlot slot) const {
@@ -114,13 +130,25 @@ Match Table::matchRoute(const http::RequestHeaders& request, uint64_t random, St
   const uint32_t route = firstRoute(*out.virtual_host, RequestView::of(request), steps...);
   if (route == kNone) return out;
   out.route = &out.virtual_host->routes[route];
-  if (out.route->forward != nullptr && !out.route->forward->weighted.empty()) {
-    const std::span<const WeightedCluster> weighted = out.route->forward->weighted;
-    const uint64_t drawn = random % weighted.back().end;
-    out.choice = &*std::upper_bound(weighted.begin(), weighted.end(), drawn,
-                                    [](uint64_t value, const WeightedCluster& cluster) { return value < cluster.end; });
+  if (out.route->forward != nullptr && out.route->forward->choice != nullptr) {
+    choose(*out.route->forward->choice, request, random, out);
   }
   return out;
+}
+
+void Table::choose(const ClusterChoice& choice, const http::RequestHeaders& request, uint64_t random, Match& out) {
+  std::string_view named_by = choice.cluster_header;
+  if (named_by.empty()) {
+    if (!choice.random_header.empty()) random = numberIn(request, choice.random_header).value_or(random);
+    const uint64_t drawn = random % choice.weighted.back().end;
+    out.choice = &*std::upper_bound(choice.weighted.begin(), choice.weighted.end(), drawn,
+                                    [](uint64_t value, const WeightedCluster& cluster) { return value < cluster.end; });
+    named_by = out.choice->cluster_header;
+  }
+  if (named_by.empty()) return;
+  OwnWords* const own = request.arena().allocateArray<OwnWords>(1);
+  *own = {.cluster = request.lookup(named_by).value_or(std::string_view())};
+  out.own = own;
 }
 
 Match Table::match(const http::RequestHeaders& request, uint64_t random) const {
@@ -143,7 +171,7 @@ struct Table::Storage {
   base::Arena texts;
   std::vector<Route> routes;      // of all virtual hosts, one after the other
   std::vector<Forward> forwards;  // reserved: pointers into it stay good
-  std::deque<std::vector<WeightedCluster>> weighted;
+  std::deque<ClusterChoice> choices;
   std::deque<std::vector<UpgradeSpec>> upgrades;
   std::deque<MaxStreamDuration> max_stream_durations;
   std::deque<MaxGrpcTimeout> max_grpc_timeouts;
@@ -285,7 +313,8 @@ class Table::Builder {
   absl::Status addForward(ForwardSpec& spec, Route& route) {
     Forward& forward = storage_.forwards.emplace_back();
     route.forward = &forward;
-    forward.cluster = spec.weighted.empty() ? cluster(spec.cluster, spec.cluster_name) : kNoCluster;
+    const bool chosen = !spec.weighted.empty() || !spec.cluster_header.empty();
+    forward.cluster = chosen ? kNoCluster : cluster(spec.cluster, spec.cluster_name);
     forward.cluster_not_found_status = spec.cluster_not_found_status;
     forward.auto_host_rewrite = spec.auto_host_rewrite;
     forward.high_priority = spec.high_priority;
@@ -306,25 +335,32 @@ class Table::Builder {
     if (!spec.hash_policy.empty())
       forward.hash_policy = &storage_.hash_policies.emplace_back(std::move(spec.hash_policy));
     forward.metadata_match = criteria(spec.metadata_match);
-    if (spec.weighted.empty()) return absl::OkStatus();
+    return chosen ? addChoice(spec, route, forward) : absl::OkStatus();
+  }
 
-    std::vector<WeightedCluster>& weighted = storage_.weighted.emplace_back();
+  absl::Status addChoice(ForwardSpec& spec, const Route& route, Forward& forward) {
+    ClusterChoice& choice = storage_.choices.emplace_back();
+    forward.choice = &choice;
+    choice.cluster_header = storage_.texts.copy(spec.cluster_header);
+    if (!choice.cluster_header.empty()) return absl::OkStatus();
+    choice.random_header = storage_.texts.copy(spec.random_header);
     uint64_t total = 0;
     for (WeightedClusterSpec& part : spec.weighted) {
       total += part.weight;
-      weighted.push_back({.cluster = cluster(part.cluster, part.cluster_name),
-                          .end = total,
-                          .host_rewrite = storage_.texts.copy(part.host_rewrite),
-                          .metadata_match = criteria(part.metadata_match),
-                          .mutations = mutations(part.mutations),
-                          .per_filter = perFilter(part.per_filter, route.per_filter)});
+      const bool named = !part.cluster_header.empty();
+      choice.weighted.push_back({.cluster = named ? kNoCluster : cluster(part.cluster, part.cluster_name),
+                                 .cluster_header = storage_.texts.copy(part.cluster_header),
+                                 .end = total,
+                                 .host_rewrite = storage_.texts.copy(part.host_rewrite),
+                                 .metadata_match = criteria(part.metadata_match),
+                                 .mutations = mutations(part.mutations),
+                                 .per_filter = perFilter(part.per_filter, route.per_filter)});
     }
     if (total == 0 || total > UINT32_MAX) {
       return absl::InvalidArgumentError(absl::StrCat("the weights of the clusters of route \"",
                                                      absl::string_view(route.name.data(), route.name.size()),
                                                      "\" sum to ", total, "; the sum has to be 1 to 4294967295"));
     }
-    forward.weighted = weighted;
     return absl::OkStatus();
   }
 

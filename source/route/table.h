@@ -36,16 +36,24 @@ struct VirtualHost {
   AttemptHeaders attempt_headers;
 };
 
+// What a request itself says of where it goes. Text of its arena.
+struct OwnWords {
+  std::string_view cluster;  // the cluster's name; may be none that there is
+};
+
 // Where a request goes. False without a route; virtual_host is set if the host was known.
 struct Match {
   const Table* table = nullptr;
   const VirtualHost* virtual_host = nullptr;
   const Route* route = nullptr;
   const WeightedCluster* choice = nullptr;  // the cluster drawn, if the route has weights
+  const OwnWords* own = nullptr;            // null: the request has no say in it
 
   explicit operator bool() const { return route != nullptr; }
-  // The cluster of a route that forwards; kNoCluster otherwise.
+  // The cluster of a route that forwards; kNoCluster otherwise, and where the request names it.
   ClusterId cluster() const;
+  // Its name; empty if there is none.
+  std::string_view clusterName() const;
   // What the most specific level says of a filter, be it only whether it is there; null if none says anything.
   const PerFilterConfig* filterEntry(FilterSlot slot) const;
   // The settings of a filter at the most specific level that has some; null if none has.
@@ -84,7 +92,7 @@ class Table {
 
   std::string_view name() const { return name_; }
   std::span<const VirtualHost> virtualHosts() const { return virtual_hosts_; }
-  // Every cluster that a route names, ascending, each once.
+  // Every cluster that a route (not a request) names, ascending, each once.
   std::span<const ClusterId> clusters() const { return clusters_; }
   // The name of one of clusters(); empty for others.
   std::string_view clusterName(ClusterId id) const;
@@ -98,6 +106,7 @@ class Table {
   class Builder;
   Table();
 
+  static void choose(const ClusterChoice& choice, const http::RequestHeaders& request, uint64_t random, Match& out);
   template <class... Steps>
   Match matchRoute(const http::RequestHeaders& request, uint64_t random, Steps&... steps) const;
 

@@ -8,7 +8,9 @@ namespace sluice::router {
 base::LocalPtr<upstream::WorkerCluster> findCluster(upstream::ClusterSet& clusters, const filter::Stream& stream) {
   const filter::UpstreamChoice* choice = stream.upstreamChoice();
   if (choice != nullptr && !choice->cluster.empty()) return clusters.find(choice->cluster);
-  return clusters.find(stream.route().cluster());
+  const route::Match& match = stream.route();
+  const route::ClusterId id = match.cluster();
+  return id == route::kNoCluster ? clusters.find(match.clusterName()) : clusters.find(id);
 }
 
 namespace {

@@ -299,6 +299,22 @@ TEST_CASE("weighted clusters share the requests") {
   CHECK(t.log.at(0) == "/ 503 cluster_not_found NC");
 }
 
+TEST_CASE("a request goes to the cluster that it names, and to none if there is none of that name") {
+  DataPath t;
+  t.route("/", route::ForwardSpec{.cluster_header = "x-cluster", .cluster_not_found_status = 404});
+  TestClient& client = t.connect();
+  client.send(request("GET", "/", "x-cluster: c\r\n"));
+  CHECK(t.seen().starts_with("GET / HTTP/1.1\r\n"));
+  t.answer();
+  CHECK(bodyOf(client.take()) == "ok");
+  for (const char* header : {"", "x-cluster: gone\r\n"}) {
+    client.send(request("GET", "/", header));
+    t.loop.turn();
+    CHECK(client.take().starts_with("HTTP/1.1 404 "));
+    CHECK(t.log.back() == "/ 404 cluster_not_found NC");
+  }
+}
+
 TEST_CASE("a body that comes before there is a connection waits for it, trailers too") {
   DataPath t;
   t.settings->codec_limits.enable_trailers = true;
