@@ -19,6 +19,7 @@
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
+#include "source/config/sticky_split.h"
 #include "source/config/values.h"
 
 namespace sluice::config {
@@ -250,6 +251,9 @@ class RouteCompiler {
       case v3::RouteAction::kWeightedClusters:
         weighted(config.weighted_clusters(), context.child("weighted_clusters"), out);
         break;
+      case v3::RouteAction::kInlineClusterSpecifierPlugin:
+        stickySplit(config.inline_cluster_specifier_plugin(), context.child("inline_cluster_specifier_plugin"), out);
+        break;
       case v3::RouteAction::CLUSTER_SPECIFIER_NOT_SET:
         context.error("names no cluster; set one of cluster, cluster_header or weighted_clusters");
     }
@@ -343,6 +347,19 @@ class RouteCompiler {
           .warn(absl::StrCat("is ", config.total_weight().value(), ", but the weights sum to ", total,
                              " and shares are parts of that; remove it, or correct the weights"));
     }
+  }
+
+  void stickySplit(const v3::ClusterSpecifierPlugin& plugin, const Context& context, route::ForwardSpec& out) {
+    const Context at = context.child("extension").child("typed_config");
+    const std::optional<route::v1::StickySplit> config = stickySplitOf(plugin, at);
+    if (!config) return;
+    out.split = compileStickySplit(*config, at);
+    shares(config->clusters(), "", at, out);
+    std::vector<route::WeightedClusterSpec> in_order;
+    for (const size_t index : route::StickySplit::orderOfShares(out.weighted.size())) {
+      in_order.push_back(std::move(out.weighted[index]));
+    }
+    out.weighted = std::move(in_order);
   }
 
   // Of the field `clusters`. The sum of the weights; 0 after an error.

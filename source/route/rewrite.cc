@@ -151,9 +151,13 @@ bool finalizeRequest(const Match& match, http::RequestHeaders& request, const st
 }
 
 void finalizeResponse(const Match& match, http::ResponseHeaders& response, const stream::FormatContext& context) {
-  if (!hasMutations(match)) return;
-  for (const Mutations* level : levelsOf(match)) {
-    if (level != nullptr) level->response.apply(response, context);
+  if (hasMutations(match)) {
+    for (const Mutations* level : levelsOf(match)) {
+      if (level != nullptr) level->response.apply(response, context);
+    }
+  }
+  if (match.own != nullptr && !match.own->set_cookie.empty()) {
+    response.add(http::Name::kSetCookie, match.own->set_cookie);
   }
 }
 

@@ -21,7 +21,8 @@ struct RequestRewrite {
 [[nodiscard]] bool finalizeRequest(const Match& match, http::RequestHeaders& request,
                                    const stream::FormatContext& context, RequestRewrite options = {});
 
-// Prepares a response for the client: header mutations of every level. For redirects and direct responses too.
+// Prepares a response for the client: header mutations of every level, then the cookie of a new user. For redirects and
+// direct responses too.
 void finalizeResponse(const Match& match, http::ResponseHeaders& response, const stream::FormatContext& context);
 
 // The `location` of a redirect route: an absolute URI without bytes that could end the header. The matched route

@@ -18,6 +18,7 @@
 #include "source/route/matchers.h"
 #include "source/route/mutation.h"
 #include "source/route/retry_policy.h"
+#include "source/route/sticky_split.h"
 #include "source/stream/metadata.h"
 #include "source/stream/metadata_criteria.h"
 
@@ -73,8 +74,9 @@ struct ForwardSpec {
   std::string cluster_name;
   std::string cluster_header;  // in lower case; the request names the cluster there
   std::vector<WeightedClusterSpec> weighted;
-  std::string random_header;   // in lower case; a number there chooses among `weighted`. Empty: chance does
-  std::string prefix_rewrite;  // empty: none
+  std::string random_header;  // in lower case; a number there chooses among `weighted`. Empty: chance does
+  std::shared_ptr<const StickySplit> split;  // chooses instead, by the user; null: none
+  std::string prefix_rewrite;                // empty: none
   std::optional<RegexRewrite> regex_rewrite;
   std::string host_rewrite;        // empty: none
   bool auto_host_rewrite = false;  // the authority becomes the upstream host's name; done by the router

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <deque>
 #include <map>
+#include <new>
 #include <string>
 #include <variant>
 
@@ -119,7 +120,7 @@ const PerFilterConfig* Match::belowSwitch(FilterSlot slot) const {
 }
 
 template <class... Steps>
-Match Table::matchRoute(const http::RequestHeaders& request, uint64_t random, Steps&... steps) const {
+Match Table::matchRoute(const http::RequestHeaders& request, const Asker& asker, Steps&... steps) const {
   Match out{.table = this};
   const std::string_view authority = ignore_port_ ? base::splitHostPort(request.authority).host : request.authority;
   const uint32_t host = hosts_->find(authority, request.arena());
@@ -131,32 +132,41 @@ Match Table::matchRoute(const http::RequestHeaders& request, uint64_t random, St
   if (route == kNone) return out;
   out.route = &out.virtual_host->routes[route];
   if (out.route->forward != nullptr && out.route->forward->choice != nullptr) {
-    choose(*out.route->forward->choice, request, random, out);
+    choose(*out.route->forward->choice, request, asker, out);
   }
   return out;
 }
 
-void Table::choose(const ClusterChoice& choice, const http::RequestHeaders& request, uint64_t random, Match& out) {
+void Table::choose(const ClusterChoice& choice, const http::RequestHeaders& request, const Asker& asker, Match& out) {
+  OwnWords own;
   std::string_view named_by = choice.cluster_header;
   if (named_by.empty()) {
-    if (!choice.random_header.empty()) random = numberIn(request, choice.random_header).value_or(random);
-    const uint64_t drawn = random % choice.weighted.back().end;
+    const uint64_t total = choice.weighted.back().end;
+    uint64_t drawn = 0;
+    if (choice.split != nullptr) {
+      const StickySplit::Place place = choice.split->placeOf(request, asker.remote_address, asker.random);
+      own.set_cookie = place.set_cookie;
+      drawn = static_cast<uint64_t>((static_cast<unsigned __int128>(place.point) * total) >> 64);
+    } else if (choice.random_header.empty()) {
+      drawn = asker.random % total;
+    } else {
+      drawn = numberIn(request, choice.random_header).value_or(asker.random) % total;
+    }
     out.choice = &*std::upper_bound(choice.weighted.begin(), choice.weighted.end(), drawn,
                                     [](uint64_t value, const WeightedCluster& cluster) { return value < cluster.end; });
     named_by = out.choice->cluster_header;
   }
-  if (named_by.empty()) return;
-  OwnWords* const own = request.arena().allocateArray<OwnWords>(1);
-  *own = {.cluster = request.lookup(named_by).value_or(std::string_view())};
-  out.own = own;
+  if (!named_by.empty()) own.cluster = request.lookup(named_by).value_or("");
+  if (named_by.empty() && own.set_cookie.empty()) return;
+  out.own = new (request.arena().allocateArray<OwnWords>(1)) OwnWords(own);
 }
 
-Match Table::match(const http::RequestHeaders& request, uint64_t random) const {
-  return matchRoute(request, random);
+Match Table::match(const http::RequestHeaders& request, uint64_t random, std::string_view remote_address) const {
+  return matchRoute(request, {random, remote_address});
 }
 
 Match Table::match(const http::RequestHeaders& request, uint64_t random, CountedSteps& steps) const {
-  return matchRoute(request, random, steps);
+  return matchRoute(request, {random, {}}, steps);
 }
 
 std::string_view Table::clusterName(ClusterId id) const {
@@ -172,6 +182,7 @@ struct Table::Storage {
   std::vector<Route> routes;      // of all virtual hosts, one after the other
   std::vector<Forward> forwards;  // reserved: pointers into it stay good
   std::deque<ClusterChoice> choices;
+  std::vector<std::shared_ptr<const StickySplit>> splits;
   std::deque<std::vector<UpgradeSpec>> upgrades;
   std::deque<MaxStreamDuration> max_stream_durations;
   std::deque<MaxGrpcTimeout> max_grpc_timeouts;
@@ -344,6 +355,10 @@ class Table::Builder {
     choice.cluster_header = storage_.texts.copy(spec.cluster_header);
     if (!choice.cluster_header.empty()) return absl::OkStatus();
     choice.random_header = storage_.texts.copy(spec.random_header);
+    if (spec.split) {
+      choice.split = spec.split.get();
+      storage_.splits.push_back(std::move(spec.split));
+    }
     uint64_t total = 0;
     for (WeightedClusterSpec& part : spec.weighted) {
       total += part.weight;

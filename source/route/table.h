@@ -36,9 +36,10 @@ struct VirtualHost {
   AttemptHeaders attempt_headers;
 };
 
-// What a request itself says of where it goes. Text of its arena.
+// What a request itself says of where it goes, and what it is told of that. Text of its arena.
 struct OwnWords {
-  std::string_view cluster;  // the cluster's name; may be none that there is
+  std::string_view cluster;     // the cluster's name, if Match::cluster() is none; may be none that there is
+  std::string_view set_cookie;  // of the response; empty: none
 };
 
 // Where a request goes. False without a route; virtual_host is set if the host was known.
@@ -85,8 +86,9 @@ class Table {
   Table& operator=(const Table&) = delete;
 
   // The route of a request: virtual host by authority, first matching route, and for weighted clusters the one that
-  // `random` falls on. A request without a path (CONNECT) has no route.
-  Match match(const http::RequestHeaders& request, uint64_t random) const;
+  // `random` falls on, or the one of the user, who may be known by the address. A request without a path (CONNECT) has
+  // no route.
+  Match match(const http::RequestHeaders& request, uint64_t random, std::string_view remote_address = {}) const;
   // The same, counting work.
   Match match(const http::RequestHeaders& request, uint64_t random, CountedSteps& steps) const;
 
@@ -106,9 +108,14 @@ class Table {
   class Builder;
   Table();
 
-  static void choose(const ClusterChoice& choice, const http::RequestHeaders& request, uint64_t random, Match& out);
+  // Whose request it is, as far as chance and address tell.
+  struct Asker {
+    uint64_t random;
+    std::string_view remote_address;
+  };
+  static void choose(const ClusterChoice& choice, const http::RequestHeaders& request, const Asker& asker, Match& out);
   template <class... Steps>
-  Match matchRoute(const http::RequestHeaders& request, uint64_t random, Steps&... steps) const;
+  Match matchRoute(const http::RequestHeaders& request, const Asker& asker, Steps&... steps) const;
 
   std::string_view name_;
   const std::unique_ptr<HostIndex> hosts_;

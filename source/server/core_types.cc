@@ -10,6 +10,7 @@
 #include "source/config/filter_routes.h"
 #include "source/config/listener_compiler.h"
 #include "source/config/route_compiler.h"
+#include "source/config/sticky_split.h"
 
 namespace sluice::server {
 namespace {
@@ -103,6 +104,14 @@ DynamicType listeners(const CoreTypes& core, const Root& lds) {
           .stat_prefix = "listener_manager.lds."};
 }
 
+google::protobuf::RepeatedPtrField<envoy::config::route::v3::WeightedCluster::ClusterWeight> sharesOf(
+    const envoy::config::route::v3::RouteAction& action) {
+  sluice::route::v1::StickySplit split;
+  const bool sticky = action.has_inline_cluster_specifier_plugin() &&
+                      action.inline_cluster_specifier_plugin().extension().typed_config().UnpackTo(&split);
+  return sticky ? split.clusters() : action.weighted_clusters().clusters();
+}
+
 // The filters that a table has settings for.
 RouteManager::FilterNames filtersOf(const RouteConfiguration& routes) {
   RouteManager::FilterNames names;
@@ -117,9 +126,7 @@ RouteManager::FilterNames filtersOf(const RouteConfiguration& routes) {
     collect(host.typed_per_filter_config());
     for (const auto& route : host.routes()) {
       collect(route.typed_per_filter_config());
-      for (const auto& cluster : route.route().weighted_clusters().clusters()) {
-        collect(cluster.typed_per_filter_config());
-      }
+      for (const auto& cluster : sharesOf(route.route())) collect(cluster.typed_per_filter_config());
     }
   }
   return names;

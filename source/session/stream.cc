@@ -108,7 +108,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
 }
 
 void Stream::matchRoute() {
-  route_ = table_->value->match(request(), worker_.services.random.next());
+  route_ = table_->value->match(request(), worker_.services.random.next(), info_.downstream_remote_address);
   info_.virtual_host_name = route_.virtual_host != nullptr ? route_.virtual_host->name : std::string_view();
   info_.route_name = route_.route != nullptr ? route_.route->name : std::string_view();
   info_.route_metadata = route_.metadata();
