@@ -15,6 +15,7 @@ EXTENSIONS = [
     "filters/http/local_ratelimit",
     "filters/http/ratelimit",
     "filters/http/router",
+    "filters/http/stateful_session",
     "filters/listener/http_inspector",
     "filters/listener/original_dst",
     "filters/listener/proxy_protocol",

@@ -1,0 +1,108 @@
+#include "source/extensions/filters/http/stateful_session/factory.h"
+
+#include <memory>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
+#include "envoy/extensions/http/stateful_session/cookie/v3/cookie.pb.h"
+#include "envoy/extensions/http/stateful_session/header/v3/header.pb.h"
+#include "source/config/any_type.h"
+#include "source/config/http_filter_factory.h"
+#include "source/config/route_texts.h"
+#include "source/config/values.h"
+#include "source/extensions/filters/http/stateful_session/filter.h"
+
+namespace sluice::extensions::http_filters::stateful_session {
+namespace {
+
+using config::Context;
+using envoy::extensions::filters::http::stateful_session::v3::StatefulSession;
+using envoy::extensions::filters::http::stateful_session::v3::StatefulSessionPerRoute;
+using envoy::extensions::http::stateful_session::cookie::v3::CookieBasedSessionState;
+using envoy::extensions::http::stateful_session::header::v3::HeaderBasedSessionState;
+
+// The name of a field or cookie.
+void checkName(const std::string& name, const Context& at) {
+  if (!config::isToken(name)) at.error("is no name that HTTP allows; use letters, digits and !#$%&'*+-.^_`|~ only");
+}
+
+void compileCookie(const envoy::type::http::v3::Cookie& proto, const Context& at, http::CookieSettings& out) {
+  checkName(proto.name(), at.child("name"));
+  config::checkPathText(proto.path(), at.child("path"));
+  if (proto.path().find(';') != std::string::npos) at.child("path").error("holds ';', which would end it");
+  out.name = proto.name();
+  out.path = proto.path();
+  const auto ttl = std::chrono::duration_cast<std::chrono::seconds>(config::compileDuration(proto.ttl()));
+  if (ttl.count() > 0) out.max_age = ttl;
+  for (int i = 0; i < proto.attributes_size(); ++i) {
+    const auto& attribute = proto.attributes(i);
+    if (attribute.value().find(';') != std::string::npos) {
+      at.child("attributes", static_cast<size_t>(i)).child("value").error("holds ';', which would end it");
+    }
+    out.attributes.emplace_back(attribute.name(), attribute.value());
+  }
+}
+
+Settings compileSettings(const StatefulSession& proto, const Context& at) {
+  Settings out;
+  out.strict = proto.strict();
+  if (const uint32_t status = proto.status_on_strict_destination_not_found(); status != 0) {
+    const Context at_status = at.child("status_on_strict_destination_not_found");
+    if (status < 200 || status > 599) at_status.error(absl::StrCat("is ", status, "; a final status is 200 to 599"));
+    if (!proto.strict()) at_status.warn("does nothing without strict; set that, or remove it");
+    out.strict_status = static_cast<uint16_t>(status);
+  }
+  if (!proto.has_session_state()) return out;
+  const Context state = at.child("session_state").child("typed_config");
+  const auto message = config::unpackAny(proto.session_state().typed_config(), state);
+  if (message == nullptr) return out;
+  if (message->GetDescriptor() == CookieBasedSessionState::descriptor()) {
+    out.place = Settings::Place::kCookie;
+    compileCookie(static_cast<const CookieBasedSessionState&>(*message).cookie(), state.child("cookie"), out.cookie);
+  } else if (message->GetDescriptor() == HeaderBasedSessionState::descriptor()) {
+    out.place = Settings::Place::kHeader;
+    out.header = absl::AsciiStrToLower(static_cast<const HeaderBasedSessionState&>(*message).name());
+    checkName(out.header, state.child("name"));
+  } else {
+    state.error(absl::StrCat(message->GetDescriptor()->full_name(),
+                             " keeps no sessions; known: ", CookieBasedSessionState::descriptor()->full_name(), ", ",
+                             HeaderBasedSessionState::descriptor()->full_name()));
+  }
+  return out;
+}
+
+std::optional<Counters> makeCounters(const StatefulSession& proto, const config::FactoryContext& context) {
+  if (proto.stat_prefix().empty()) return std::nullopt;
+  const std::string base = absl::StrCat(context.owner, "stateful_session.", proto.stat_prefix(), ".");
+  const auto counter = [&](const char* name) { return context.stats->counter(base + name); };
+  return Counters{counter("routed"), counter("failed_open"), counter("failed_closed"), counter("no_session")};
+}
+
+class Factory : public config::HttpFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return StatefulSession::descriptor()->full_name(); }
+  std::string_view routeConfigType() const override { return StatefulSessionPerRoute::descriptor()->full_name(); }
+
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
+                                                           config::FactoryContext context) const override {
+    const auto& proto = static_cast<const StatefulSession&>(message);
+    return std::make_shared<FilterFactory>(
+        FilterSettings{compileSettings(proto, context.at), makeCounters(proto, context)});
+  }
+
+  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
+                                                             config::FactoryContext context) const override {
+    const auto& proto = static_cast<const StatefulSessionPerRoute&>(message);
+    return std::make_shared<RouteSettings>(
+        proto.disabled(), compileSettings(proto.stateful_session(), context.at.child("stateful_session")));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.http_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::http_filters::stateful_session
