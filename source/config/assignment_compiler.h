@@ -10,7 +10,7 @@ namespace sluice::config {
 
 enum class EndpointNames : uint8_t {
   kAddressesOnly,  // STATIC, EDS: a host name is an error
-  kResolved,       // STRICT_DNS: a host name is left for DNS
+  kResolved,       // clusters by DNS: a host name is left for DNS
 };
 
 upstream::cluster::Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment,

@@ -84,7 +84,7 @@ class ClusterCompiler {
     if (proto_.has_cluster_type()) {
       const Context where = context_.child("cluster_type").child("typed_config");
       const auto match = services_.registry.cluster_kinds.resolve(proto_.cluster_type().typed_config(), where);
-      if (match) out_->kind = match.factory->compile(*match.config, proto_, at(where));
+      if (match) out_->kind = match.factory->compile(*match.config, proto_, at(where), context_);
       return;
     }
     const auto& types = services_.registry.cluster_types;

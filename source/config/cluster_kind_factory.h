@@ -20,14 +20,14 @@ class ClusterTypeFactory {
   virtual ClusterKindPtr compile(const Cluster& cluster, FactoryContext context) const = 0;
 };
 
-// By its `cluster_type`, whose typed_config is `message`; `context` stands at that.
+// By its `cluster_type`, whose typed_config is `message`; `context` stands at that, `cluster_at` at the cluster.
 class ClusterKindFactory : public ExtensionFactory {
  public:
   using Cluster = ClusterTypeFactory::Cluster;
   using ClusterKindPtr = ClusterTypeFactory::ClusterKindPtr;
 
   virtual ClusterKindPtr compile(const google::protobuf::Message& message, const Cluster& cluster,
-                                 FactoryContext context) const = 0;
+                                 FactoryContext context, const Context& cluster_at) const = 0;
 };
 
 }  // namespace sluice::config

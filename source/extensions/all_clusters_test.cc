@@ -4,9 +4,9 @@
 #include "source/config/cluster_compiler.h"
 #include "source/config/loader.h"
 #include "source/config/validate.h"
+#include "source/extensions/clusters/dns/source.h"
 #include "source/extensions/clusters/original_dst/policy.h"
 #include "source/extensions/clusters/static_cluster/kind.h"
-#include "source/extensions/clusters/strict_dns/source.h"
 #include "source/extensions/load_balancing_policies/least_request/policy.h"
 #include "source/extensions/load_balancing_policies/maglev/policy.h"
 #include "source/extensions/load_balancing_policies/random/policy.h"
@@ -35,7 +35,7 @@ using RingHash = load_balancing_policies::ring_hash::Policy;
 using RoundRobin = load_balancing_policies::round_robin::Policy;
 using Subset = load_balancing_policies::subset::Policy;
 using Static = clusters::static_cluster::Kind;
-using StrictDns = clusters::strict_dns::Kind;
+using Dns = clusters::dns::Kind;
 
 struct Compiled {
   std::shared_ptr<const ClusterConfig> config;
@@ -185,8 +185,8 @@ load_assignment:
   CHECK(config.lb.hosts.locality_weighted);
   CHECK(config.thresholds[0] == upstream::cluster::Thresholds{1, 2, 3, 4});
   CHECK(config.thresholds[1] == upstream::cluster::Thresholds{1024, 1024, 0, 3});
-  REQUIRE(kindOf<StrictDns>(config));
-  const clusters::strict_dns::Settings& dns = kindOf<StrictDns>(config)->settings();
+  REQUIRE(kindOf<Dns>(config));
+  const clusters::dns::Settings& dns = kindOf<Dns>(config)->settings();
   CHECK(dns.refresh_rate == 60s);
   CHECK(dns.jitter == 1s);
   CHECK(dns.lookup_family == net::DnsLookupFamily::kV4Only);
@@ -197,7 +197,7 @@ load_assignment:
   CHECK(config.http.max_headers_count == 7);
   CHECK(config.http.max_requests_per_connection == 9);
   CHECK(config.http.enable_trailers);
-  const upstream::cluster::Assignment& endpoints = kindOf<StrictDns>(config)->endpoints();
+  const upstream::cluster::Assignment& endpoints = kindOf<Dns>(config)->endpoints();
   CHECK(endpoints.overprovisioning_factor == 100);
   const upstream::cluster::LocalityEndpoints& locality = endpoints.localities.at(0);
   CHECK(locality.locality == upstream::cluster::Locality{"r", "z", "s"});
@@ -463,11 +463,62 @@ TEST_CASE("a kind of cluster of an extension is found by the type of its configu
   contains(compile("name: c\ncluster_type: {name: x, typed_config: {'@type': "
                    "type.googleapis.com/envoy.config.core.v3.HeaderValue}}")
                .errors,
-           "cluster_type.typed_config: envoy.config.core.v3.HeaderValue does not configure clusters; known: none");
+           "cluster_type.typed_config: envoy.config.core.v3.HeaderValue does not configure clusters; known: "
+           "envoy.extensions.clusters.dns.v3.DnsCluster");
+}
+
+TEST_CASE("a cluster by DNS has one host at one address, or one at each") {
+  const std::string name =
+      "name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: "
+      "{socket_address: {address: a.test, port_value: 80}}}}]}]}\n";
+  const auto settings = [&](const std::string& kind) { return kindOf<Dns>(*compile(name + kind).config)->settings(); };
+  const std::string type = "'@type': type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster";
+
+  CHECK_FALSE(settings("type: STRICT_DNS").one_address);
+  CHECK(settings("type: LOGICAL_DNS\ndns_lookup_family: ALL").one_address);
+  CHECK(settings("type: LOGICAL_DNS\ndns_lookup_family: ALL").lookup_family == net::DnsLookupFamily::kAll);
+  const clusters::dns::Settings plain = settings("cluster_type: {name: dns, typed_config: {" + type + "}}");
+  CHECK_FALSE(plain.one_address);
+  CHECK(plain.refresh_rate == 5s);
+  CHECK(plain.lookup_family == net::DnsLookupFamily::kAuto);
+  const clusters::dns::Settings all = settings(
+      "cluster_type: {name: dns, typed_config: {" + type +
+      ", dns_refresh_rate: 60s, dns_failure_refresh_rate: {base_interval: 1s, max_interval: 3s}, respect_dns_ttl: "
+      "true, "
+      "dns_jitter: 2s, dns_lookup_family: V4_PREFERRED, all_addresses_in_single_endpoint: true, dns_min_refresh_rate: "
+      "10s}}");
+  CHECK(all.one_address);
+  CHECK(all.refresh_rate == 60s);
+  CHECK(all.failure_base_interval == 1s);
+  CHECK(all.failure_max_interval == 3s);
+  CHECK(all.respect_ttl);
+  CHECK(all.min_ttl == 10s);
+  CHECK(all.jitter == 2s);
+  CHECK(all.lookup_family == net::DnsLookupFamily::kV4Preferred);
+}
+
+TEST_CASE("what a cluster by DNS cannot be is told at its place") {
+  const std::string endpoint = "{endpoint: {address: {socket_address: {address: a.test, port_value: 80}}}}";
+  const std::string dns =
+      "cluster_type: {name: dns, typed_config: {'@type': "
+      "type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster, ";
+  const auto with = [&](const std::string& endpoints, const std::string& kind) {
+    return compile("name: c\nload_assignment: {cluster_name: c, endpoints: [" + endpoints + "]}\n" + kind);
+  };
+  const std::string one = "{lb_endpoints: [" + endpoint + "]}";
+
+  contains(with("{lb_endpoints: [" + endpoint + ", " + endpoint + "]}", "type: LOGICAL_DNS").errors,
+           "load_assignment: has to have one locality with one endpoint");
+  contains(with(one + ", " + one, dns + "all_addresses_in_single_endpoint: true}}").errors,
+           "load_assignment: has to have one locality with one endpoint");
+  contains(compile("name: c\ntype: LOGICAL_DNS").errors, "load_assignment: has to have one locality");
+  contains(with(one, dns + "dns_failure_refresh_rate: {base_interval: 5s, max_interval: 4s}}}").errors,
+           "cluster_type.typed_config.dns_failure_refresh_rate: max_interval must not be shorter");
+  contains(with(one, dns + "dns_min_refresh_rate: 10s}}").warnings, "dns_min_refresh_rate: does nothing without");
+  contains(with(one, "respect_dns_ttl: true\n" + dns + "}}").warnings, "respect_dns_ttl: does not count");
 }
 
 TEST_CASE("what is not supported is refused by field path") {
-  contains(compile("name: c\ntype: LOGICAL_DNS").errors, "type: LOGICAL_DNS is not supported yet");
   contains(compile(kPlain + "common_http_protocol_options: {max_stream_duration: 1s}").errors,
            "common_http_protocol_options.max_stream_duration: not supported");
 }

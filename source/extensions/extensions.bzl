@@ -3,10 +3,10 @@
 EXTENSIONS = [
     "access_loggers/file",
     "access_loggers/stream",
+    "clusters/dns",
     "clusters/eds",
     "clusters/original_dst",
     "clusters/static_cluster",
-    "clusters/strict_dns",
     "filters/http/buffer",
     "filters/http/ext_authz",
     "filters/http/ext_proc",

@@ -60,8 +60,8 @@ class GrowingFactory : public config::ClusterKindFactory {
  public:
   using Proto = envoy::config::core::v3::HeaderMap;
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  ClusterKindPtr compile(const google::protobuf::Message& message, const Cluster&,
-                         config::FactoryContext) const override {
+  ClusterKindPtr compile(const google::protobuf::Message& message, const Cluster&, config::FactoryContext,
+                         const config::Context&) const override {
     std::vector<net::Address> hosts;
     for (const auto& path : static_cast<const Proto&>(message).headers()) {
       hosts.push_back(*net::Address::fromUnixPath(path.key()));

@@ -1,6 +1,6 @@
 // The endpoints of a cluster as configuration gives them, free of protos: what HostSet is built from.
 //
-// Thread: main. Made by the compilers, and by sources of hosts that find addresses themselves (STRICT_DNS).
+// Thread: main. Made by the compilers, and by sources of hosts that find addresses themselves (DNS).
 // (proto: envoy.config.endpoint.v3.ClusterLoadAssignment)
 #pragma once
 
@@ -37,8 +37,8 @@ struct EndpointCheck {
 
 struct Endpoint {
   net::Address address;   // none while `dns_name` is still to be resolved
-  std::string dns_name;   // STRICT_DNS only: the name that gives the addresses
-  uint16_t dns_port = 0;  // STRICT_DNS only
+  std::string dns_name;   // of clusters by DNS: the name that gives the addresses
+  uint16_t dns_port = 0;  // of clusters by DNS
   std::string hostname;   // for logs, admin pages, checks of gRPC and host rewrite; may be empty
   uint32_t weight = 1;
   Health health = Health::kHealthy;

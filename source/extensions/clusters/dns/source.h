@@ -1,4 +1,5 @@
-// STRICT_DNS: the hosts are the addresses that names have. It asks for the names again and again.
+// STRICT_DNS, LOGICAL_DNS and DnsCluster: the hosts are the addresses that names have. It asks for the names again and
+// again.
 //
 // Thread: main. Destruction cancels everything.
 //
@@ -6,6 +7,8 @@
 //   dns_failure_refresh_rate: doubling from base to maximum, of which a random half is taken off.
 // - A failure (timeout, server failure) never takes hosts away: the last good addresses stay. "No such name" takes them
 //   away when it is answered twice in a row, so that one wrong answer does not empty the cluster.
+// - With `one_address` the host is one of its name's addresses, drawn by chance, and stays there as long as the name
+//   has that address: answers in which many addresses take turns cost no connections.
 // - The cluster is warm once each name had its first result, good or bad.
 // - A lookup that gives no result within kLookupDeadline is given up as failed: refresh never goes silent.
 #pragma once
@@ -24,9 +27,9 @@
 #include "source/net/dns_lookup_family.h"
 #include "source/upstream/cluster/host_source.h"
 
-namespace sluice::extensions::clusters::strict_dns {
+namespace sluice::extensions::clusters::dns {
 
-// (proto: Cluster.dns_*)
+// (proto: Cluster.dns_*, DnsCluster)
 struct Settings {
   std::chrono::milliseconds refresh_rate{5000};
   // After a failed query: full jitter from base up to a doubling limit. Not set: refresh_rate, jittered.
@@ -34,6 +37,8 @@ struct Settings {
   std::chrono::milliseconds failure_max_interval{0};
   std::chrono::milliseconds jitter{0};  // a random share of it is added to each refresh
   bool respect_ttl = false;
+  std::chrono::milliseconds min_ttl{0};  // a shorter one counts as this
+  bool one_address = false;
   net::DnsLookupFamily lookup_family = net::DnsLookupFamily::kAuto;
 };
 
@@ -65,6 +70,7 @@ class Source final : public upstream::cluster::HostSource {
   void onResult(Target& target, net::DnsResult result);
   void onDeadline(Target& target);
   bool takeAddresses(Target& target, net::DnsResult& result);
+  void chooseOne(const Target& target, std::vector<net::Address>& addresses);
   void takePrevious(const upstream::cluster::HostSet& previous);
   void scheduleNext(Target& target, const net::DnsResult& result);
   event::Duration failureDelay(Target& target);
@@ -103,4 +109,4 @@ class Kind final : public upstream::cluster::ClusterKind {
   const Settings settings_;
 };
 
-}  // namespace sluice::extensions::clusters::strict_dns
+}  // namespace sluice::extensions::clusters::dns

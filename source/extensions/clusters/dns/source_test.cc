@@ -1,11 +1,12 @@
-#include "source/extensions/clusters/strict_dns/source.h"
+#include "source/extensions/clusters/dns/source.h"
 
 #include <catch2/catch.hpp>
 #include <deque>
+#include <set>
 
 #include "source/event/simulated_loop.h"
 
-namespace sluice::extensions::clusters::strict_dns {
+namespace sluice::extensions::clusters::dns {
 namespace {
 
 using namespace std::chrono_literals;
@@ -98,6 +99,7 @@ struct Fixture : upstream::cluster::HostSource::Receiver {
   upstream::cluster::Assignment endpoints;
   Settings settings;
   bool destroys = false;  // the source, when it tells of hosts
+  uint64_t seed = 1;
   std::unique_ptr<Kind> kind;
   std::unique_ptr<upstream::cluster::HostSource> source;
 
@@ -115,7 +117,7 @@ struct Fixture : upstream::cluster::HostSource::Receiver {
   void start(HostSetPtr previous = nullptr) {
     source.reset();
     kind = std::make_unique<Kind>(endpoints, settings);
-    source = kind->makeSource({loop, resolver, by_name}, {"c", 1, std::move(previous)}, *this);
+    source = kind->makeSource({loop, resolver, by_name}, {"c", seed, std::move(previous)}, *this);
     source->start();
   }
   // What the owner of a source does with endpoints.
@@ -258,6 +260,84 @@ TEST_CASE("the time to live is respected only if asked, up to an hour, and 0 mea
   CHECK(f.resolver.waiting() == 1);
 }
 
+TEST_CASE("a short time to live counts as the shortest that is configured") {
+  Fixture f;
+  f.settings.respect_ttl = true;
+  f.settings.min_ttl = 10s;
+  f.start();
+
+  f.resolver.answer(found({"10.0.0.1"}, 1s));
+
+  f.loop.advance(9999ms);
+  CHECK(f.resolver.waiting() == 0);
+  f.loop.advance(1ms);
+  CHECK(f.resolver.waiting() == 1);
+}
+
+TEST_CASE("with one address the host stays at its own as long as the name has that") {
+  Fixture f;
+  f.settings.one_address = true;
+  f.start();
+  f.resolver.answer(found({"10.0.0.1", "10.0.0.2", "10.0.0.3"}));
+  const std::string first = f.hosts();
+  const Host* const host = f.published.back()->host(0);
+  REQUIRE(f.published.back()->entries().size() == 1);
+
+  f.loop.advance(5s);
+  f.resolver.answer(found({"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"}));
+  CHECK(f.hosts() == first);
+  CHECK(f.published.back()->host(0) == host);
+  CHECK(f.published.size() == 1);
+
+  f.loop.advance(5s);
+  f.resolver.answer(found({"10.0.0.9"}));
+  CHECK(f.hosts() == "10.0.0.9:80 ");
+}
+
+TEST_CASE("which address is the one is drawn by chance") {
+  std::set<std::string> seen;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    Fixture f;
+    f.settings.one_address = true;
+    f.seed = seed;
+    f.start();
+    f.resolver.answer(found({"10.0.0.1", "10.0.0.2", "10.0.0.3"}));
+    seen.insert(f.hosts());
+  }
+  CHECK(seen == std::set<std::string>{"10.0.0.1:80 ", "10.0.0.2:80 ", "10.0.0.3:80 "});
+}
+
+TEST_CASE("the one host stays through failures and goes with the second denial") {
+  Fixture f;
+  f.settings.one_address = true;
+  f.start();
+  f.resolver.answer(found({"10.0.0.1"}));
+  for (int i = 0; i < 3; ++i) {
+    f.loop.advance(5s);
+    f.resolver.answer(i == 1 ? noSuchName() : failed());
+  }
+  CHECK(f.hosts() == "10.0.0.1:80 ");
+
+  f.loop.advance(5s);
+  f.resolver.answer(noSuchName());
+
+  CHECK(f.hosts() == "");
+}
+
+TEST_CASE("a cluster that turns into one with one address keeps one of its hosts") {
+  Fixture f;
+  f.start();
+  f.resolver.answer(found({"10.0.0.1", "10.0.0.2"}));
+  const HostSetPtr before = f.published.back();
+  f.settings.one_address = true;
+  f.start(before);
+
+  f.resolver.answer(failed());
+
+  CHECK(f.hosts() == "10.0.0.1:80 ");
+  CHECK(f.published.back()->host(0) == before->host(0));
+}
+
 TEST_CASE("after failures the pause doubles up to its maximum, with half of it at random") {
   Fixture f;
   f.settings.failure_base_interval = 1s;
@@ -344,4 +424,4 @@ TEST_CASE("literal addresses among names need no answer") {
 }
 
 }  // namespace
-}  // namespace sluice::extensions::clusters::strict_dns
+}  // namespace sluice::extensions::clusters::dns

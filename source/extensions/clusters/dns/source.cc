@@ -1,9 +1,9 @@
-#include "source/extensions/clusters/strict_dns/source.h"
+#include "source/extensions/clusters/dns/source.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace sluice::extensions::clusters::strict_dns {
+namespace sluice::extensions::clusters::dns {
 
 using upstream::cluster::Assignment;
 using upstream::cluster::AssignmentPtr;
@@ -23,7 +23,7 @@ struct Source::Target {
   explicit Target(std::string dns_name) : name(std::move(dns_name)) {}
 
   const std::string name;
-  std::vector<net::Address> addresses;  // the last good ones
+  std::vector<net::Address> addresses;  // the last good ones; with one_address that one
   bool had_result = false;
   uint32_t failures = 0;  // in a row
   uint32_t denials = 0;   // "no such name" in a row
@@ -117,6 +117,7 @@ bool Source::takeAddresses(Target& target, net::DnsResult& result) {
       target.problem.clear();
       break;
   }
+  if (settings_.one_address) chooseOne(target, result.addresses);
   if (target.addresses == result.addresses) {
     ++updates_.no_rebuild;
     return false;
@@ -125,12 +126,21 @@ bool Source::takeAddresses(Target& target, net::DnsResult& result) {
   return true;
 }
 
+// Of `addresses` one is left: the target's own if it is among them.
+void Source::chooseOne(const Target& target, std::vector<net::Address>& addresses) {
+  if (addresses.empty()) return;
+  const bool stays = !target.addresses.empty() &&
+                     std::find(addresses.begin(), addresses.end(), target.addresses[0]) != addresses.end();
+  const net::Address chosen = stays ? target.addresses[0] : addresses[random_.below(addresses.size())];
+  addresses.assign(1, chosen);
+}
+
 void Source::scheduleNext(Target& target, const net::DnsResult& result) {
   event::Duration delay = settings_.refresh_rate;
   if (result.status == net::DnsResult::Status::kFailed) {
     delay = failureDelay(target);
   } else if (settings_.respect_ttl && result.ttl.count() > 0) {
-    delay = std::min<event::Duration>(result.ttl, kMaxTtl);
+    delay = std::max<event::Duration>(std::min<event::Duration>(result.ttl, kMaxTtl), settings_.min_ttl);
   }
   if (settings_.jitter.count() > 0) {
     delay += std::chrono::milliseconds(random_.below(static_cast<uint64_t>(settings_.jitter.count())));
@@ -192,8 +202,9 @@ void Source::takePrevious(const HostSet& previous) {
       }
       std::sort(addresses.begin(), addresses.end());
       addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+      if (settings_.one_address && addresses.size() > 1) addresses.resize(1);
     }
   }
 }
 
-}  // namespace sluice::extensions::clusters::strict_dns
+}  // namespace sluice::extensions::clusters::dns

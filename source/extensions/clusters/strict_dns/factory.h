@@ -1,9 +1,0 @@
-#pragma once
-
-#include "source/config/registry.h"
-
-namespace sluice::extensions::clusters::strict_dns {
-
-void registerFactory(config::Registry& registry);
-
-}  // namespace sluice::extensions::clusters::strict_dns
