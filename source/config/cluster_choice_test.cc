@@ -191,8 +191,9 @@ TEST_CASE("what a split cannot work with is an error of its field") {
 }
 
 TEST_CASE("another message does not choose clusters") {
-  CHECK(split("", "envoy.config.route.v3.RouteMatch").errors ==
-        kPlace + ": envoy.config.route.v3.RouteMatch does not choose clusters; known: sluice.route.v1.StickySplit");
+  CHECK(split("", "envoy.config.route.v3.NonForwardingAction").errors ==
+        kPlace +
+            ": envoy.config.route.v3.NonForwardingAction does not choose clusters; known: sluice.route.v1.StickySplit");
 }
 
 }  // namespace sluice::config

@@ -10,6 +10,7 @@
 #include "envoy/config/core/v3/http_uri.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
+#include "envoy/extensions/clusters/aggregate/v3/cluster.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/route.pb.h"
@@ -34,6 +35,7 @@ using envoy::extensions::filters::network::http_connection_manager::v3::HttpFilt
 using envoy::extensions::filters::network::http_connection_manager::v3::Rds;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 using envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig;
+using AggregateConfig = envoy::extensions::clusters::aggregate::v3::ClusterConfig;
 using UdpRoute = envoy::extensions::filters::udp::udp_proxy::v3::Route;
 using envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
 
@@ -106,6 +108,10 @@ class Collector {
       }
     } else if (const auto* cluster = as<Cluster>(message)) {
       collectEndpoints(*cluster, context);
+    } else if (const auto* aggregate = as<AggregateConfig>(message)) {
+      for (int i = 0; i < aggregate->clusters_size(); ++i) {
+        add(ResourceType::kCluster, aggregate->clusters(i), context.child("clusters", static_cast<size_t>(i)));
+      }
     } else if (const auto* manager = as<HttpConnectionManager>(message); manager != nullptr && manager->has_rds()) {
       HttpChain chain{manager->rds().route_config_name(), {}};
       for (const HttpFilter& filter : manager->http_filters()) chain.filters.push_back(filter.name());

@@ -464,7 +464,7 @@ TEST_CASE("a kind of cluster of an extension is found by the type of its configu
                    "type.googleapis.com/envoy.config.core.v3.HeaderValue}}")
                .errors,
            "cluster_type.typed_config: envoy.config.core.v3.HeaderValue does not configure clusters; known: "
-           "envoy.extensions.clusters.dns.v3.DnsCluster");
+           "envoy.extensions.clusters.aggregate.v3.ClusterConfig, envoy.extensions.clusters.dns.v3.DnsCluster");
 }
 
 TEST_CASE("a cluster by DNS has one host at one address, or one at each") {

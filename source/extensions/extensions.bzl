@@ -3,6 +3,7 @@
 EXTENSIONS = [
     "access_loggers/file",
     "access_loggers/stream",
+    "clusters/aggregate",
     "clusters/dns",
     "clusters/eds",
     "clusters/original_dst",

@@ -248,7 +248,11 @@ void WorkerCluster::updateHosts(lb::PreparedHosts hosts) {
 }
 
 base::LocalPtr<WorkerCluster> ClusterSet::find(ClusterId id) {
-  if (id >= entries_.size() || !entries_[id].published) return {};
+  if (!has(id)) return {};
+  if (!entries_[id].members.empty()) {
+    id = memberOf(id);
+    if (!has(id)) return {};
+  }
   Entry& entry = entries_[id];
   if (!entry.live) {
     entry.live = base::makeLocal<WorkerCluster>(loop_, buffers_, cells_, *entry.published,
@@ -274,12 +278,14 @@ void ClusterSet::set(std::shared_ptr<const PublishedCluster> published) {
     entry.letGo();
   }
   if (!entry.published) by_name_.insert_or_assign(published->config->name, id);
+  entry.members = published->config->kind ? published->config->kind->members() : std::span<const ClusterId>();
+  entry.availability.reset();
   entry.published = std::move(published);
   watchers_.forEach([id](ClusterWatcher& watcher) { watcher.onClusterChanged(id); });
 }
 
 void ClusterSet::remove(ClusterId id) {
-  if (id >= entries_.size() || !entries_[id].published) return;
+  if (!has(id)) return;
   by_name_.erase(entries_[id].published->config->name);
   entries_[id].letGo();
   entries_[id] = {};

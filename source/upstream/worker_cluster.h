@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "source/base/intrusive_list.h"
 #include "source/base/local_ptr.h"
+#include "source/base/random.h"
 #include "source/observability/late_counters.h"
 #include "source/upstream/attempt_observer.h"
 #include "source/upstream/cluster/cluster_config.h"
@@ -52,6 +54,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
                 const PublishedCluster& published, uint64_t seed, ClusterSet& set);
   ~WorkerCluster() override;
 
+  ClusterId id() const { return id_; }
   const cluster::ClusterConfig& config() const { return *context_.config; }
   const pool::PoolContext& context() const { return context_; }
   // As main published them; empty for a cluster whose hosts are made where they are wanted.
@@ -156,7 +159,9 @@ class ClusterSet {
   ClusterSet(event::Loop& loop, net::WorkerBuffers& buffers, observability::StatsCells& cells, uint64_t seed)
       : loop_(loop), buffers_(buffers), cells_(cells), seed_(seed) {}
 
-  // Null where there is no such cluster. State is made on the first use.
+  // Null where there is no such cluster. State is made on the first use. For a cluster that stands for others it is one
+  // of those: of the first that has a healthy host for it, by shares of availability, as priorities of one cluster
+  // share requests (host_set.h); degraded hosts behind all healthy ones, and the first of all where no host is left.
   base::LocalPtr<WorkerCluster> find(ClusterId id);
   // By name, for what is not on the way of every request.
   base::LocalPtr<WorkerCluster> find(std::string_view name);
@@ -186,9 +191,18 @@ class ClusterSet {
   void forget(const WorkerCluster& asker) {
     absl::erase_if(askers_, [&asker](const auto& entry) { return entry.second == &asker; });
   }
+  // Of all requests to a cluster, what its hosts can take: percent, at most 100 together.
+  struct Availability {
+    uint32_t healthy = 0;
+    uint32_t degraded = 0;  // besides
+
+    uint32_t total() const { return healthy + degraded; }
+  };
   struct Entry {
     std::shared_ptr<const PublishedCluster> published;
     base::LocalPtr<WorkerCluster> live;
+    std::span<const ClusterId> members;        // of its kind; empty: it has hosts of its own
+    std::optional<Availability> availability;  // of those; nullopt: nobody asked yet
 
     // Streams that pinned it go on; its idle connections are in nobody's way.
     void letGo() {
@@ -196,10 +210,16 @@ class ClusterSet {
       live.reset();
     }
   };
+  static Availability availabilityOf(const cluster::HostSet& hosts);
+  Availability availabilityOf(ClusterId id, int depth);
+  ClusterId memberOf(ClusterId id);
+  bool has(ClusterId id) const { return id < entries_.size() && entries_[id].published; }
+
   event::Loop& loop_;
   net::WorkerBuffers& buffers_;
   observability::StatsCells& cells_;
   uint64_t seed_;
+  base::Random random_{seed_};
   PostNext post_next_;                                    // null: there is no other worker
   absl::flat_hash_map<uint64_t, WorkerCluster*> askers_;  // by the number of their quest
   uint64_t next_quest_ = 0;

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -114,6 +115,8 @@ class ClusterKind {
                                                  HostSource::Receiver& receiver) const = 0;
   // The policy that goes with it (proto: Cluster.LbPolicy CLUSTER_PROVIDED); null: any does.
   virtual std::shared_ptr<const lb::LbPolicy> policy() const { return nullptr; }
+  // The clusters that one without hosts of its own stands for, the preferred first; empty: it has hosts.
+  virtual std::span<const uint32_t> members() const { return {}; }
   // Its endpoints come by a subscription, which may need other clusters first.
   virtual bool subscribes() const { return false; }
   // By which they are subscribed to. (admin: eds_service_name)

@@ -86,7 +86,8 @@ Session* Proxy::sessionOf(filter::UdpPort& port, const net::Datagram& datagram) 
     const auto known = sessions_.find(SessionKey{datagram.peer, datagram.local, host});
     if (known != sessions_.end()) return known->get();
   }
-  return begin(port, datagram, route.action, std::move(cluster), slot);
+  const upstream::ClusterId id = cluster->id();
+  return begin(port, datagram, id, std::move(cluster), slot);
 }
 
 Session* Proxy::begin(filter::UdpPort& port, const net::Datagram& datagram, upstream::ClusterId id,
