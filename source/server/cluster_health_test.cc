@@ -104,9 +104,10 @@ TEST_CASE("a new cluster whose hosts are checked serves when each was checked on
     t.answer(2, "200 OK");
     CHECK(t.until([&] { return t.healthy() == 2; }));
   }
-  SECTION("without checks nobody objects") {
-    t.set(t.config(2));
-    CHECK(t.until([&] { return t.healthy() == 2; }));
+  SECTION("without checks nobody objects, nor to a host that comes along") {
+    t.set(t.config(2, 3));
+    CHECK(t.until([&] { return t.healthy() == 3; }));
+    CHECK_FALSE(t.serving()->entries()[2].host->monitor().pending());
   }
 }
 

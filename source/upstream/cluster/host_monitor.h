@@ -88,6 +88,11 @@ class HostMonitor {
   // The first check of it is not over; until then it counts as unhealthy.
   bool pending() const { return pending_; }
   void setPending(bool pending) { pending_ = pending; }
+  void awaitFirstCheck() {
+    pending_ = true;
+    explain(HealthInput::kActiveCheck, {});
+    set(HealthInput::kActiveCheck, Health::kUnhealthy);
+  }
 
   // What counts for a host whose endpoint says `assigned`.
   Health health(Health assigned) const { return worseOf(assigned, worst_); }

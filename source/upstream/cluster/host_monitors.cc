@@ -15,12 +15,20 @@ std::shared_ptr<HostMonitor> HostMonitors::of(const Endpoint& endpoint) {
   if (known_.size() >= forget_at_) forgetUnused();
   auto monitor = std::make_shared<HostMonitor>(endpoint.address, endpoint.hostname, endpoint.metadata);
   monitor->enterService(loop_.now());
-  if (checks_expected_ && endpoint.check.wanted) {
-    monitor->setPending(true);
-    monitor->set(HealthInput::kActiveCheck, Health::kUnhealthy);
-  }
+  if (checks_expected_ && endpoint.check.wanted) monitor->awaitFirstCheck();
   known_.emplace(hash, monitor);
   return monitor;
+}
+
+void HostMonitors::expectChecks(bool expected) {
+  checks_expected_ = expected;
+  if (expected) return;
+  for (const auto& [hash, known] : known_) {
+    const std::shared_ptr<HostMonitor> monitor = known.lock();
+    if (!monitor || !monitor->pending()) continue;
+    monitor->setPending(false);
+    if (monitor->set(HealthInput::kActiveCheck, Health::kHealthy)) loop_.atTurnEnd(*this);
+  }
 }
 
 void HostMonitors::forgetUnused() {

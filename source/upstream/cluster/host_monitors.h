@@ -25,8 +25,9 @@ class HostMonitors : private event::TurnTask {
   // That of the host which the endpoint, with an address, gives; a new one if no host has it any more.
   std::shared_ptr<HostMonitor> of(const Endpoint& endpoint);
 
-  // From now on a host that is new waits for its first check, and is unhealthy until then; or does not any more.
-  void expectChecks(bool expected) { checks_expected_ = expected; }
+  // From now on a host that is new waits for its first check, and is unhealthy until then; or nobody waits any more,
+  // whichever generation of the cluster it is of.
+  void expectChecks(bool expected);
 
   // kHealthy: no objection (any more). `reason`: for people.
   void set(const Host& host, HealthInput input, Health opinion, std::string reason = {}) {
