@@ -26,8 +26,8 @@ struct HealthCheckConfig {
   // From the end of one check to the beginning of the next.
   Millis interval{0};
   Millis unhealthy_interval{0};       // of an unhealthy host
-  Millis healthy_edge_interval{0};    // after the check that made it healthy
-  Millis unhealthy_edge_interval{0};  // after the one that made it unhealthy
+  Millis healthy_edge_interval{0};    // after a check that passed, while an unhealthy host needs more of them
+  Millis unhealthy_edge_interval{0};  // after one that failed, while it takes more to make a host unhealthy
   // The same while the cluster has never had a connection.
   Millis no_traffic_interval{60'000};
   Millis no_traffic_healthy_interval{60'000};

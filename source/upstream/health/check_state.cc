@@ -29,15 +29,18 @@ CheckState::Millis CheckState::untilFirst(base::Random& random) const {
   return Millis(random.below(static_cast<uint64_t>(config_->initial_jitter.count())));
 }
 
-CheckState::Millis CheckState::untilNext(bool changed, bool traffic, base::Random& random) const {
+// As long as a threshold is not reached, the edge intervals hold, by what the last check said; so Envoy does, whatever
+// its API says of "the first check after".
+CheckState::Millis CheckState::untilNext(bool traffic, base::Random& random) const {
   const Config& c = *config_;
+  const bool turning = good_ > 0 || bad_ > 0;
   Millis wait;
   if (!traffic) {
-    wait = unhealthy_ ? c.no_traffic_interval : c.no_traffic_healthy_interval;
-  } else if (unhealthy_) {
-    wait = changed ? c.unhealthy_edge_interval : c.unhealthy_interval;
+    wait = turning || unhealthy_ ? c.no_traffic_interval : c.no_traffic_healthy_interval;
+  } else if (turning) {
+    wait = good_ > 0 ? c.healthy_edge_interval : c.unhealthy_edge_interval;
   } else {
-    wait = changed ? c.healthy_edge_interval : c.interval;
+    wait = unhealthy_ ? c.unhealthy_interval : c.interval;
   }
   const uint64_t share = static_cast<uint64_t>(wait.count()) * c.interval_jitter_percent / 100;
   wait += Millis(random.below(share) + random.below(static_cast<uint64_t>(c.interval_jitter.count())));

@@ -31,8 +31,8 @@ class CheckState {
   bool unhealthy() const { return unhealthy_; }
 
   Millis untilFirst(base::Random& random) const;
-  // After passed() or failed(), which gave `changed`. `traffic`: the cluster ever had a connection.
-  Millis untilNext(bool changed, bool traffic, base::Random& random) const;
+  // After passed() or failed(). `traffic`: the cluster ever had a connection.
+  Millis untilNext(bool traffic, base::Random& random) const;
 
  private:
   const Config* config_;

@@ -62,8 +62,8 @@ TEST_CASE("a host that says that it is not well is unhealthy whatever the thresh
   CHECK(state.failed(true));
 }
 
-TEST_CASE("each state has its interval, and the check that changed it an interval of its own") {
-  cluster::HealthCheckConfig config = thresholds(1, 1);
+TEST_CASE("each state has its interval, and the way from one to the other an interval of its own") {
+  cluster::HealthCheckConfig config = thresholds(2, 2);
   config.interval = 1s;
   config.unhealthy_interval = 2s;
   config.healthy_edge_interval = 3s;
@@ -71,13 +71,27 @@ TEST_CASE("each state has its interval, and the check that changed it an interva
   config.no_traffic_interval = 50s;
   config.no_traffic_healthy_interval = 60s;
   base::Random random(1);
-  CheckState well(config, false, false), ill(config, false, true);
-  CHECK(well.untilNext(false, true, random) == 1s);
-  CHECK(ill.untilNext(false, true, random) == 2s);
-  CHECK(well.untilNext(true, true, random) == 3s);
-  CHECK(ill.untilNext(true, true, random) == 4s);
-  CHECK(ill.untilNext(true, false, random) == 50s);
-  CHECK(well.untilNext(true, false, random) == 60s);
+  CheckState state(config, false, false);
+  const auto expect = [&](CheckState::Millis with_traffic, CheckState::Millis without) {
+    CHECK(state.untilNext(true, random) == with_traffic);
+    CHECK(state.untilNext(false, random) == without);
+  };
+  state.passed();
+  expect(1s, 60s);
+  state.failed(false);
+  expect(4s, 50s);
+  state.passed();
+  expect(1s, 60s);
+  state.failed(false);
+  state.failed(false);
+  expect(2s, 50s);
+  state.passed();
+  expect(3s, 50s);
+  state.failed(false);
+  expect(2s, 50s);
+  state.passed();
+  state.passed();
+  expect(1s, 60s);
 }
 
 TEST_CASE("jitter makes a wait longer, by chance, and never by as much as it says") {
@@ -90,7 +104,7 @@ TEST_CASE("jitter makes a wait longer, by chance, and never by as much as it say
   CheckState state(config, false, false);
   CheckState::Millis shortest = 1h, longest = 0ms, longest_first = 0ms;
   for (int i = 0; i < 1000; ++i) {
-    const auto wait = state.untilNext(false, true, random);
+    const auto wait = state.untilNext(true, random);
     shortest = std::min(shortest, wait);
     longest = std::max(longest, wait);
     longest_first = std::max(longest_first, state.untilFirst(random));

@@ -96,7 +96,7 @@ void HostCheck::over(const CheckResult& result) {
   const bool changed = result.passed() ? state_.passed() : state_.failed(at_once);
   if (result.passed()) degraded_ = result.verdict == Verdict::kDegraded;
   if (!check().logs.empty()) log(result, first, changed, was_degraded);
-  next_.arm(state_.untilNext(changed, owner_.hadTraffic(), owner_.random()));
+  next_.arm(state_.untilNext(owner_.hadTraffic(), owner_.random()));
   Health health = degraded_ ? Health::kDegraded : Health::kHealthy;
   if (state_.unhealthy()) health = result.verdict == Verdict::kTimeout ? Health::kTimeout : Health::kUnhealthy;
   host_->monitor().setPending(false);
