@@ -284,6 +284,17 @@ TEST_CASE("another configuration goes on with what is known, and asks within its
   CHECK(t.healthy());
 }
 
+TEST_CASE("another configuration does not put off a first check") {
+  ChecksTest t;
+  t.start();
+  t.check.interval = 1h;
+  t.checks->setConfig(t.config());
+  t.turn();
+  t.answer(kOk, {}, 1);
+  CHECK(t.healthy());
+  CHECK(t.all_checked == 1);
+}
+
 TEST_CASE("when checks end nobody objects any more") {
   ChecksTest t;
   t.start();

@@ -66,6 +66,7 @@ void HostCheck::configChanged() {
   state_.setConfig(check());
   timeout_.cancel();
   makeProbe();
+  if (pending()) return next_.arm(state_.untilFirst(owner_.random()));
   next_.arm(Millis(owner_.random().below(static_cast<uint64_t>(check().interval.count()))));
 }
 

@@ -58,7 +58,7 @@ class HostCheck {
   const cluster::HostPtr& host() const { return host_; }
   const cluster::EndpointCheck& endpoint() const { return endpoint_; }
   bool pending() const { return state_.first(); }
-  // The owner has another configuration: the next check is within its interval.
+  // The owner has another configuration: the next check is within its interval, the first one at once.
   void configChanged();
 
  private:
