@@ -30,6 +30,7 @@ ClusterChecks::~ClusterChecks() {
   world_.cells.set(degraded_, 0);
 }
 
+// Nobody objects any more.
 void ClusterChecks::letGo(const cluster::Host& host) {
   host.monitor().setPending(false);
   monitors_.set(host, HealthInput::kActiveCheck, Health::kHealthy);
@@ -42,8 +43,10 @@ void ClusterChecks::setConfig(ConfigPtr config) {
 
 void ClusterChecks::setHosts(const cluster::HostSet& hosts) {
   std::unordered_map<const cluster::HostMonitor*, std::unique_ptr<HostCheck>> next;
+  std::unordered_map<const cluster::HostMonitor*, const cluster::Host*> unwanted;
   for (const cluster::HostSet::Entry& entry : hosts.entries()) {
     const cluster::HostMonitor* const monitor = &entry.host->monitor();
+    if (!entry.check.wanted) unwanted.emplace(monitor, entry.host.get());
     if (!entry.check.wanted || next.contains(monitor)) continue;
     const auto known = checks_.find(monitor);
     if (known != checks_.end() && known->second->endpoint() == entry.check) {
@@ -53,8 +56,12 @@ void ClusterChecks::setHosts(const cluster::HostSet& hosts) {
     }
     next.emplace(monitor, std::make_unique<HostCheck>(entry.host, entry.check, static_cast<CheckOwner&>(*this)));
   }
+  for (const auto& [monitor, host] : unwanted) {
+    if (!next.contains(monitor)) letGo(*host);
+  }
+  // Should one that is gone come again before it is forgotten, it is new.
   for (const auto& [monitor, gone] : checks_) {
-    if (!next.contains(monitor)) letGo(*gone->host());
+    if (!next.contains(monitor) && !unwanted.contains(monitor)) gone->host()->monitor().awaitFirstCheck();
   }
   checks_ = std::move(next);
   countAll();

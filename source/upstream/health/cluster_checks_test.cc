@@ -245,15 +245,39 @@ TEST_CASE("while the cluster has no traffic checks are rarer") {
   CHECK_FALSE(t.peer().take().empty());
 }
 
-TEST_CASE("a host that leaves is not asked any more, and nobody objects to it") {
+TEST_CASE("a host that leaves is not asked any more, and one that comes again is new, though it is remembered") {
   ChecksTest t(2);
   t.start();
   t.answer("500 No", {}, 0, 1);
-  const auto gone = t.set->entries()[1].host;
+  const auto remembered = t.set->entries()[1].host;
+  auto left = std::move(t.hosts.back());
   t.hosts.pop_back();
   t.setHosts();
-  CHECK(gone->monitor().opinion(HealthInput::kActiveCheck) == Health::kHealthy);
   CHECK(t.checks->checked() == 1);
+  t.hosts.push_back(std::move(left));
+  t.setHosts();
+  CHECK(&t.monitor(1) == &remembered->monitor());
+  CHECK_FALSE(t.healthy(1));
+  CHECK(t.monitor(1).pending());
+  t.answer(kOk, {}, 1, 1);
+  CHECK(t.healthy(1));
+}
+
+TEST_CASE("nobody objects to an endpoint that is not to be checked any more") {
+  ChecksTest t;
+  t.start();
+  t.answer("500 No");
+  const auto remembered = t.set->entries()[0].host;
+  if (GENERATE(false, true)) {
+    auto left = std::move(t.hosts);
+    t.hosts.clear();
+    t.setHosts();
+    t.hosts = std::move(left);
+  }
+  t.hosts[0]->check.wanted = false;
+  t.setHosts();
+  CHECK(t.healthy());
+  CHECK(t.checks->checked() == 0);
 }
 
 TEST_CASE("a host that served before its cluster was checked stays until checks say otherwise") {
