@@ -101,11 +101,11 @@ void OutcomeObserver::failed(Place place, uint16_t status) {
         Detection::kConsecutiveLocalOriginFailure);
 }
 
-// Tells at the limit only: main begins the streak anew.
+// Tells at the limit and not again before as many more: main begins the streak anew, if it still has the host. A streak
+// may be beyond the limit already, if that was a higher one.
 void OutcomeObserver::count(Place place, std::atomic<uint32_t>& streak, uint32_t limit, Detection what) {
-  if (streak.fetch_add(1, std::memory_order_relaxed) + 1 == limit && reports_) {
-    reports_->detected(place.host.monitorPtr(), what);
-  }
+  const uint32_t length = streak.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (limit != 0 && length % limit == 0 && reports_) reports_->detected(place.host.monitorPtr(), what);
 }
 
 }  // namespace sluice::upstream

@@ -52,6 +52,15 @@ TEST_CASE("answers of 5xx in a row are told when there are as many as configured
   CHECK(t.count(HostStat::kAnswerSuccess) == 0);
 }
 
+TEST_CASE("a streak that is beyond the limit, as that was a higher one, is told as well") {
+  OutcomeTest t(config(3));
+  t.cluster()->hostPtr(0)->monitor().streaks().of_5xx = 7;
+  t.askFor(500);
+  CHECK(t.take().empty());
+  t.askFor(500);
+  CHECK(t.take() == List{"one 0"});
+}
+
 TEST_CASE("any other answer begins the streak anew") {
   OutcomeTest t(config(3));
   for (const int status : {500, 500, 404, 500, 500}) t.askFor(status);
