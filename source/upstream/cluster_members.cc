@@ -63,7 +63,7 @@ ClusterId ClusterSet::memberOf(ClusterId id) {
     });
     id = taken == members.end() ? kNone : *taken;
   }
-  return kNone;
+  return has(id) && entries_[id].members.empty() ? id : kNone;
 }
 
 }  // namespace sluice::upstream

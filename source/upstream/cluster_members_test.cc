@@ -182,5 +182,18 @@ TEST_CASE("members may stand for others in turn, and a circle ends") {
   CHECK(f.shares(6) == Shares{{"-", 100}});
 }
 
+TEST_CASE("four may stand for each other in a row, not five") {
+  Fixture f;
+  f.addHosts(1, {.healthy = 1});
+  f.addAggregate(11, {1});
+  f.addAggregate(12, {11});
+  f.addAggregate(13, {12});
+  f.addAggregate(14, {13});
+  f.addAggregate(15, {14});
+
+  CHECK(f.shares(14) == Shares{{"1", 100}});
+  CHECK(f.shares(15) == Shares{{"-", 100}});
+}
+
 }  // namespace
 }  // namespace sluice::upstream
