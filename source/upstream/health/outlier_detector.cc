@@ -231,7 +231,10 @@ void OutlierDetector::consider(Watched& host, Detection what, double rate) {
 void OutlierDetector::eject(Watched& host, Detection what, double rate) {
   host.ejected = true;
   ++host.ejections;
-  ++host.backoff;
+  // What is beyond the longest ejection is not counted: it would have to be taken back step by step, too.
+  if (config_->base_ejection_time * host.backoff < config_->max_ejection_time + config_->base_ejection_time) {
+    ++host.backoff;
+  }
   host.since = world_.loop.now();
   host.lasts = std::min<event::Duration>(config_->base_ejection_time * host.backoff, config_->max_ejection_time);
   const auto jitter = static_cast<uint64_t>(config_->max_ejection_time_jitter.count());

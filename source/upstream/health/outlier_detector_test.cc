@@ -107,6 +107,9 @@ TEST_CASE("each further ejection is longer, up to the longest, and intervals wit
   CHECK(out() == 20);
   t.loop.advance(60s);
   CHECK(out() == 10);
+  for (int i = 0; i < 20; ++i) out();
+  t.loop.advance(4s);
+  CHECK(out() == 10);
 }
 
 TEST_CASE("jitter makes an ejection longer by chance") {
