@@ -320,8 +320,10 @@ std::shared_ptr<const OutlierConfig> compileOutlierDetection(const Cluster& clus
   out->max_ejection_time = std::max(out->max_ejection_time, out->base_ejection_time);
   out->max_ejection_time_jitter = compileMilliseconds(proto.max_ejection_time_jitter());
   set(proto.has_max_ejection_percent(), proto.max_ejection_percent(), out->max_ejection_percent);
-  out->always_eject_one =
-      proto.has_always_eject_one_host() ? proto.always_eject_one_host().value() : services.defaults == Defaults::kEdge;
+  // Somebody who says 0 wants no ejection at all.
+  out->always_eject_one = proto.has_always_eject_one_host()
+                              ? proto.always_eject_one_host().value()
+                              : services.defaults == Defaults::kEdge && out->max_ejection_percent > 0;
   out->check_ends_ejection = !proto.has_successful_active_health_check_uneject_host() ||
                              proto.successful_active_health_check_uneject_host().value();
   set(proto.has_success_rate_minimum_hosts(), proto.success_rate_minimum_hosts(), out->success_rate.hosts);

@@ -202,6 +202,7 @@ TEST_CASE("outlier detection has Envoy's defaults, but that one host may always 
   CHECK(c.outlier->always_eject_one);
   CHECK_FALSE(Compiled(R"({"outlierDetection": {}})", Defaults::kEnvoy).outlier->always_eject_one);
   CHECK_FALSE(Compiled(R"({"outlierDetection": {"alwaysEjectOneHost": false}})").outlier->always_eject_one);
+  CHECK_FALSE(Compiled(R"({"outlierDetection": {"maxEjectionPercent": 0}})").outlier->always_eject_one);
 }
 
 TEST_CASE("all of outlier detection is taken") {
