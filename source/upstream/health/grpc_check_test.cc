@@ -1,6 +1,7 @@
 #include "source/http/h2/test_peer.h"
 #include "source/upstream/health/test_checks.h"
 #include "source/upstream/pool/test_h2_host.h"
+#include "source/upstream/pool/test_transport.h"
 
 namespace sluice::upstream::health {
 namespace {
@@ -87,6 +88,35 @@ TEST_CASE("after GOAWAY the next check has a new connection") {
   t.host.send(http::h2::goaway(1, 0));
   t.pass(5s);
   CHECK(t.connections() == 2);
+}
+
+// A host that agrees to this, whatever a check offers: alpn_protocols of the cluster stand in for that.
+struct Agreeing : pool::PlainFactory {
+  explicit Agreeing(std::string protocol) : protocol(std::move(protocol)) {}
+  net::TransportPtr make(const Options&) const override {
+    return std::make_unique<pool::PlainTransport>(protocol, "");
+  }
+  const std::string protocol;
+};
+
+TEST_CASE("a check by HTTP speaks what was agreed with the host") {
+  ChecksTest t;
+  SECTION("HTTP/2 where HTTP/1 is the check's") {
+    t.transport = std::make_shared<Agreeing>("h2");
+    t.start();
+    pool::H2Host host{t.loop, t.hosts[0]->upstream};
+    host.settings(100);
+    CHECK(host.seen().find(":path=/up") != std::string::npos);
+    host.send(host.ok(1));
+    CHECK(t.healthy());
+  }
+  SECTION("HTTP/1 where HTTP/2 is the check's") {
+    t.check.http.http2 = true;
+    t.transport = std::make_shared<Agreeing>("http/1.1");
+    t.start();
+    CHECK(t.answer("200 OK").starts_with("GET /up HTTP/1.1\r\n"));
+    CHECK(t.healthy());
+  }
 }
 
 }  // namespace

@@ -78,9 +78,12 @@ class HttpProbe final : public Probe, private ProbeConnectionUser, private http:
     connection_.reset();
   }
 
+  // The host has the last word: alpn_protocols of the cluster may say something else than the check does.
   void onProbeConnected() override {
-    codec_ = check().http.http2 ? http::h2::makeClientCodec(*this, *connection_, {}, {})
-                                : http::h1::makeClientCodec(*this, *connection_, {});
+    const std::string_view agreed = connection_->applicationProtocol();
+    http2_ = isGrpc() || agreed == "h2" || (agreed != "http/1.1" && check().http.http2);
+    codec_ = http2_ ? http::h2::makeClientCodec(*this, *connection_, {}, {})
+                    : http::h1::makeClientCodec(*this, *connection_, {});
     send();
     settle();
   }
@@ -97,14 +100,14 @@ class HttpProbe final : public Probe, private ProbeConnectionUser, private http:
     for (const auto& [name, value] : http.headers) request.add(name, value);
     if (!http.body.empty() && !isGrpc()) request.set(http::Name::kContentLength, std::to_string(http.body.size()));
     stream_ = codec_->sendHeaders(request, http.body.empty());
-    if (stream_ == 0 && http.http2) return fail("the host takes no request");
+    if (stream_ == 0 && http2_) return fail("the host takes no request");
     if (!http.body.empty()) codec_->sendData(stream_, http.body, true);
   }
 
   void onProbeBytes(std::string_view bytes) override {
     answered_ = true;
     if (!codec_) return onProbeEnd("the host spoke first");
-    if (check().http.http2) codec_->tellTime(target_.loop.now());
+    if (http2_) codec_->tellTime(target_.loop.now());
     if (codec_->receive(bytes)) return onProbeEnd("what the host sent is no HTTP");
     settle();
   }
@@ -211,6 +214,7 @@ class HttpProbe final : public Probe, private ProbeConnectionUser, private http:
   std::optional<CheckResult> result_;
   http::StreamId stream_ = 0;
   bool running_ = false;
+  bool http2_ = false;     // of codec_
   bool fresh_ = false;     // the connection is of this check
   bool answered_ = false;  // something came since the request
 };

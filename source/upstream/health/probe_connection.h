@@ -38,6 +38,10 @@ class ProbeConnection final : public buffer::ByteSink, private net::ConnectionEv
 
   void write(std::string_view bytes) override { connection_.write(bytes); }
   void flush() { connection_.flush(); }
+  // As agreed with the host by ALPN; empty: nothing was. Once connected.
+  std::string_view applicationProtocol() const {
+    return connection_.transport() == nullptr ? std::string_view() : connection_.transport()->applicationProtocol();
+  }
 
  private:
   ProbeConnection(const ProbeTarget& target, net::Fd fd, net::TransportPtr transport, ProbeConnectionUser& user)

@@ -39,6 +39,7 @@ struct ChecksTest {
     auto out = std::make_shared<cluster::ClusterConfig>();
     out->name = "c";
     out->health_check = std::make_shared<HealthCheckConfig>(check);
+    out->transport = transport;
     return out;
   }
   void start() {
@@ -86,6 +87,7 @@ struct ChecksTest {
   observability::StatsCells& cells = registry.makeCells();
   observability::LogSink* sink = nullptr;
   HealthCheckConfig check;
+  std::shared_ptr<const net::TransportFactory> transport;  // null: plain
   std::vector<std::unique_ptr<TestHost>> hosts;
   int flips = 0;
   cluster::HostMonitors monitors{loop, [this] { ++flips; }};
