@@ -11,6 +11,7 @@ net::WorkerBuffers& HealthWorld::buffers() {
   if (!buffers_) {
     buffers_ = std::make_unique<net::WorkerBuffers>();
     buffers_->cells = &cells;
+    buffers_->descriptors = descriptors;
   }
   return *buffers_;
 }

@@ -31,6 +31,7 @@ class HealthWorld {
   observability::StatsRegistry& registry;
   observability::StatsCells& cells;
   observability::LogSink* sink = nullptr;  // of main; null: events are written nowhere
+  net::Descriptors descriptors = {};       // of checks
 
  private:
   std::unique_ptr<net::WorkerBuffers> buffers_;

@@ -117,6 +117,8 @@ class ClusterManager : private upstream::cluster::Endpoints {
   InitManager* before_xds = nullptr;
   // For lines about the health of hosts; null: they are written nowhere. Before the first cluster.
   void logHealthTo(observability::LogSink* sink) { health_world_.sink = sink; }
+  // How far checks of hosts may use up the descriptors of the process. Before the first cluster.
+  void limitCheckDescriptors(net::Descriptors limit) { health_world_.descriptors = std::move(limit); }
   // Called when hosts or names of clusters changed, for those who connect to clusters from main.
   const upstream::cluster::HostSet* hostsOf(const std::string& name) const;
   // Where to tell of the health of hosts of a cluster. Null: there is no such cluster. It lives as long as the cluster,

@@ -131,7 +131,6 @@ class Server {
           workers_.at(0).post([work = std::move(work)](Worker& worker) { work(worker.services()); });
         });
     shown_ = std::make_unique<ShownStats>(stats_, cells_, count);
-    keepDescriptors();
     routes_ = std::make_unique<RouteManager>(*main_, workers_, stats_, cells_);
     secrets_ = std::make_unique<SecretManager>(bootstrap_, *main_, stats_, cells_, logger_);
     resolver_ = net::makeDnsResolver(*main_);
@@ -140,6 +139,7 @@ class Server {
     listeners_ = std::make_unique<ListenerManager>(*main_, workers_, sockets_, stats_, cells_, logger_,
                                                    options_.drain_time, limits_);
     transports_ = std::make_unique<XdsTransports>(*main_, *clusters_, cells_, seed());
+    keepDescriptors();
     clusters_->logHealthTo(log_sink_.get());
     clusters_->boot = &before_accepting_;
     clusters_->before_xds = &before_xds_;
@@ -152,16 +152,17 @@ class Server {
     const rlim_t all = std::min<rlim_t>(limit.rlim_cur, INT_MAX);
     const auto refused = std::make_shared<std::atomic<uint64_t>>(0);
     const observability::Counter counter = stats_.counter("server.descriptors_exhausted");
-    for (uint32_t i = 0; i < workers_.size(); ++i) {
-      // Main counts them: the first of a batch wakes it.
-      workers_.at(i).limitDescriptors(static_cast<int>(all) - keptDescriptors(all), [this, refused, counter, all] {
-        if (refused->fetch_add(1, std::memory_order_relaxed) != 0) return;
-        main_->post([this, refused, counter, all] {
-          cells_.add(counter, refused->exchange(0));
-          descriptorsRefused(all);
-        });
+    const int end = static_cast<int>(all) - keptDescriptors(all);
+    // Main counts them: the first of a batch wakes it.
+    const auto on_refused = [this, refused, counter, all] {
+      if (refused->fetch_add(1, std::memory_order_relaxed) != 0) return;
+      main_->post([this, refused, counter, all] {
+        cells_.add(counter, refused->exchange(0));
+        descriptorsRefused(all);
       });
-    }
+    };
+    for (uint32_t i = 0; i < workers_.size(); ++i) workers_.at(i).limitDescriptors(end, on_refused);
+    clusters_->limitCheckDescriptors({end, on_refused});
   }
 
   void descriptorsRefused(rlim_t limit) {

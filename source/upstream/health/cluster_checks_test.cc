@@ -89,6 +89,27 @@ TEST_CASE("a host that refuses connections fails its checks") {
   CHECK(t.healthy());
 }
 
+TEST_CASE("a check for which the proxy has no descriptor left is made later, and says nothing of the host") {
+  const auto kind = GENERATE(HealthCheckConfig::Kind::kHttp, HealthCheckConfig::Kind::kTcp);
+  ChecksTest t(1, [kind](auto& check) {
+    check.kind = kind;
+    check.tcp.receive = {"200 OK"};
+    check.reuse_connection = false;
+  });
+  t.start();
+  t.answer(kOk);
+  CHECK(t.healthy());
+  t.buffers.descriptors.end = 0;
+  t.pass(5s);
+  CHECK(t.healthy());
+  CHECK(t.stat("failure") == 0);
+  t.buffers.descriptors.end = 1 << 20;
+  t.pass(1s);
+  t.answer("500 No", {}, t.connections() - 1);
+  t.pass(1s);
+  CHECK_FALSE(t.healthy());
+}
+
 TEST_CASE("a check that takes too long fails, and its answer comes too late") {
   ChecksTest t(1, [](auto& check) { check.unhealthy_threshold = 2; });
   t.start();

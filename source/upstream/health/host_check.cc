@@ -15,6 +15,7 @@ using Millis = cluster::HealthCheckConfig::Millis;
 namespace {
 
 constexpr Millis kSecretWait{100};
+constexpr Millis kDescriptorWait{1000};
 
 // (proto: envoy.data.core.v3.HealthCheckFailureType)
 std::string_view failureType(Verdict verdict) {
@@ -86,6 +87,7 @@ void HostCheck::onTimeout() {
 
 void HostCheck::onResult(const CheckResult& result) {
   timeout_.cancel();
+  if (result.verdict == Verdict::kNotMade) return next_.arm(kDescriptorWait);
   over(result);
 }
 

@@ -69,8 +69,12 @@ class HttpProbe final : public Probe, private ProbeConnectionUser, private http:
     static const std::vector<std::string> kHttp1{"http/1.1"}, kHttp2{"h2"};
     disconnect();
     fresh_ = true;
-    connection_ = ProbeConnection::open(target_, check().http.http2 ? kHttp2 : kHttp1, *this);
-    if (!connection_) fail("cannot connect");
+    auto opened = ProbeConnection::open(target_, check().http.http2 ? kHttp2 : kHttp1, *this);
+    if (!opened.ok()) {
+      result_ = notBegun(opened.status());
+      return;
+    }
+    connection_ = *std::move(opened);
   }
   // Not while the codec is at work.
   void disconnect() {

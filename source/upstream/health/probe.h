@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "source/event/loop.h"
 #include "source/net/connection.h"
 #include "source/upstream/cluster/cluster_config.h"
@@ -22,6 +23,7 @@ struct CheckResult {
     kRetriable,  // the same by a status that is not to be taken at once
     kNetwork,    // no connection, or it broke, or what came was no answer
     kTimeout,
+    kNotMade,  // it was not made, for want of descriptors of our own: that says nothing of the host
   };
   Verdict verdict = Verdict::kPassed;
   uint16_t status = 0;            // of HTTP; 0: none came
@@ -54,6 +56,9 @@ class Probe {
 
 std::unique_ptr<Probe> makeHttpProbe(ProbeTarget target, Probe::OnResult on_result);  // and gRPC
 std::unique_ptr<Probe> makeTcpProbe(ProbeTarget target, Probe::OnResult on_result);
+
+// Of a check for which connecting could not even begin.
+CheckResult notBegun(const absl::Status& why);
 
 // Whether `text` has all of `pieces`, in their order and one behind the other.
 bool hasInOrder(std::string_view text, const std::vector<std::string>& pieces);

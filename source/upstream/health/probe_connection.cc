@@ -2,12 +2,16 @@
 
 namespace sluice::upstream::health {
 
-ProbeConnection::Ptr ProbeConnection::open(const ProbeTarget& target, const std::vector<std::string>& alpn,
-                                           ProbeConnectionUser& user) {
+absl::StatusOr<ProbeConnection::Ptr> ProbeConnection::open(const ProbeTarget& target,
+                                                           const std::vector<std::string>& alpn,
+                                                           ProbeConnectionUser& user) {
   const net::TransportFactory* const factory = target.config->transport.get();
-  if (factory != nullptr && !factory->notReady().empty()) return nullptr;
+  if (factory != nullptr && !factory->notReady().empty()) return absl::UnavailableError(factory->notReady());
+  net::Descriptors& descriptors = target.buffers.descriptors;
   absl::StatusOr<net::Fd> fd = net::startConnect(target.address);
-  if (!fd.ok()) return nullptr;
+  if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
+  if (!fd.ok()) return fd.status();
+  if (!descriptors.admit(*fd)) return absl::ResourceExhaustedError("no file descriptors left for checks");
   net::TransportPtr transport;
   if (factory != nullptr) {
     const std::string key = "health check " + target.address.toString();
@@ -33,6 +37,11 @@ void ProbeConnection::letGo() {
   user_ = nullptr;
   connection_.close();
   loop_.deleteLater(std::unique_ptr<event::Deferred>(this));
+}
+
+CheckResult notBegun(const absl::Status& why) {
+  if (absl::IsResourceExhausted(why)) return {.verdict = CheckResult::Verdict::kNotMade};
+  return {.verdict = CheckResult::Verdict::kNetwork, .detail = "cannot connect"};
 }
 
 }  // namespace sluice::upstream::health

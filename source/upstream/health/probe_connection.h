@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "source/event/loop.h"
 #include "source/net/connection.h"
 #include "source/upstream/health/probe.h"
@@ -33,8 +34,9 @@ class ProbeConnection final : public buffer::ByteSink, private net::ConnectionEv
   };
   using Ptr = std::unique_ptr<ProbeConnection, LetGo>;
 
-  // Null if connecting cannot even begin. `user` outlives the pointer. `alpn`: what a TLS transport offers.
-  static Ptr open(const ProbeTarget& target, const std::vector<std::string>& alpn, ProbeConnectionUser& user);
+  // An error if connecting cannot even begin; kResourceExhausted if that is for want of descriptors of our own. `user`
+  // outlives the pointer. `alpn`: what a TLS transport offers.
+  static absl::StatusOr<Ptr> open(const ProbeTarget& target, const std::vector<std::string>& alpn, ProbeConnectionUser& user);
 
   void write(std::string_view bytes) override { connection_.write(bytes); }
   void flush() { connection_.flush(); }

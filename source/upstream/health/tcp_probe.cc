@@ -20,8 +20,9 @@ class TcpProbe final : public Probe, private ProbeConnectionUser {
     running_ = true;
     received_.clear();
     if (connection_) return send();
-    connection_ = ProbeConnection::open(target_, {}, *this);
-    if (!connection_) finish({Verdict::kNetwork, 0, false, "cannot connect"});
+    auto opened = ProbeConnection::open(target_, {}, *this);
+    if (!opened.ok()) return finish(notBegun(opened.status()));
+    connection_ = *std::move(opened);
   }
   void abandon() override {
     running_ = false;
