@@ -88,23 +88,30 @@ std::vector<size_t> StickySplit::orderOfShares(size_t count) {
 
 StickySplit::Place StickySplit::placeOf(const http::RequestHeaders& request, std::string_view remote_address,
                                         uint64_t random) const {
-  const std::string_view known = userOf(request, remote_address);
-  if (!known.empty()) return {.point = pointOf(rollout_, known)};
+  const std::string_view named = keyOf(request, remote_address);
+  if (!named.empty()) return {.point = pointOf(rollout_, named)};
   if (!anonymous_) return {.point = random};
+  const Signed known = signedUser(http::cookieValue(request, anonymous_->cookie.name).value_or(""));
+  if (!known.id.empty()) {
+    return {.point = pointOf(rollout_, known.id), .set_cookie = known.anew ? cookieOf(request, known.id) : ""};
+  }
   std::array<uint8_t, kIdSize / 2> number;
   for (size_t i = 0; i < number.size(); ++i) number[i] = static_cast<uint8_t>(random >> (8 * i));
   std::array<char, kIdSize> digits;
   writeHex(digits.data(), number.data(), number.size());
   const std::string_view id(digits.data(), digits.size());
+  return {.point = pointOf(rollout_, id), .set_cookie = cookieOf(request, id)};
+}
+
+std::string_view StickySplit::cookieOf(const http::RequestHeaders& request, std::string_view id) const {
   const CookieText value = sign(anonymous_->secrets.front(), id);
   const bool secure = request.scheme == "https";
-  return {.point = pointOf(rollout_, id),
-          .set_cookie = http::setCookieText(request.arena(), secure ? secure_cookie_ : anonymous_->cookie,
-                                            {value.data(), value.size()})};
+  return http::setCookieText(request.arena(), secure ? secure_cookie_ : anonymous_->cookie,
+                             {value.data(), value.size()});
 }
 
 // Empty: nothing tells.
-std::string_view StickySplit::userOf(const http::RequestHeaders& request, std::string_view remote_address) const {
+std::string_view StickySplit::keyOf(const http::RequestHeaders& request, std::string_view remote_address) const {
   for (const Key& key : keys_) {
     std::string_view user;
     switch (key.source) {
@@ -120,15 +127,16 @@ std::string_view StickySplit::userOf(const http::RequestHeaders& request, std::s
     }
     if (!user.empty()) return user;
   }
-  return anonymous_ ? signedUser(http::cookieValue(request, anonymous_->cookie.name).value_or("")) : std::string_view();
+  return {};
 }
 
-std::string_view StickySplit::signedUser(std::string_view cookie) const {
+StickySplit::Signed StickySplit::signedUser(std::string_view cookie) const {
   if (cookie.size() != kCookieSize) return {};
   const std::string_view id = cookie.substr(0, kIdSize);
   for (const std::string& key : anonymous_->secrets) {
     const CookieText right = sign(key, id);
-    if (CRYPTO_memcmp(right.data(), cookie.data(), right.size()) == 0) return id;
+    if (CRYPTO_memcmp(right.data(), cookie.data(), right.size()) != 0) continue;
+    return {.id = id, .anew = &key != &anonymous_->secrets.front()};
   }
   return {};
 }

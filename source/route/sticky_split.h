@@ -47,8 +47,15 @@ class StickySplit {
   static std::vector<size_t> orderOfShares(size_t count);
 
  private:
-  std::string_view userOf(const http::RequestHeaders& request, std::string_view remote_address) const;
-  std::string_view signedUser(std::string_view cookie) const;
+  // What a cookie says.
+  struct Signed {
+    std::string_view id;  // empty: it is none of ours
+    bool anew = false;    // another secret than the first signed it, and may be taken away
+  };
+  std::string_view keyOf(const http::RequestHeaders& request, std::string_view remote_address) const;
+  Signed signedUser(std::string_view cookie) const;
+  // That of the user, for the response.
+  std::string_view cookieOf(const http::RequestHeaders& request, std::string_view id) const;
 
   const std::string rollout_;
   const std::vector<Key> keys_;

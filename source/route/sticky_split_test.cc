@@ -212,9 +212,28 @@ TEST_CASE("all secrets are accepted and the first one signs") {
   const auto after = proxy(shares, {"r", {}, anonymous({fresh})});
   const std::string old_cookie = visit(*before, {}, 7).cookie(), new_cookie = visit(*between, {}, 7).cookie();
 
-  CHECK(visit(*between, {{"cookie", old_cookie}}).set_cookie.empty());
+  CHECK(visit(*between, {{"cookie", new_cookie}}).set_cookie.empty());
   CHECK_FALSE(visit(*after, {{"cookie", old_cookie}}).set_cookie.empty());
   CHECK(visit(*after, {{"cookie", new_cookie}}).set_cookie.empty());
+}
+
+TEST_CASE("a user with a cookie of an old secret gets it signed anew, and stays when that secret goes") {
+  const std::string fresh = "fedcba9876543210";
+  const Shares shares = {{"stable", 50}, {"canary", 50}};
+  const auto before = proxy(shares, {"r", {}, anonymous({kSecret})});
+  const auto between = proxy(shares, {"r", {}, anonymous({fresh, kSecret})});
+  const auto after = proxy(shares, {"r", {}, anonymous({fresh})});
+  for (uint64_t user = 1; user <= 20; ++user) {
+    const Visit first = visit(*before, {}, user * 0x9e3779b97f4a7c15);
+
+    const Visit second = visit(*between, {{"cookie", first.cookie()}}, user);
+    const Visit third = visit(*after, {{"cookie", second.cookie()}}, user);
+
+    REQUIRE_FALSE(second.set_cookie.empty());
+    CHECK(second.cluster == first.cluster);
+    CHECK(third.cluster == first.cluster);
+    CHECK(third.set_cookie.empty());
+  }
 }
 
 TEST_CASE("over https the cookie is for https only") {
