@@ -80,9 +80,9 @@ void ClusterHealth::useOutliers(const cluster::ClusterConfig& config) {
   outliers_.emplace(world, config.name, config.outlier, monitors_, world_.registry.scope("cluster", config.stat_name));
 }
 
-void ClusterHealth::setHosts(const cluster::HostSet& hosts) {
+void ClusterHealth::setHosts(const cluster::HostSet& hosts, const cluster::HostSet* coming) {
   if (outliers_) outliers_->setHosts(hosts);
-  if (checks_) checks_->setHosts(hosts);
+  if (checks_) checks_->setHosts(hosts, coming);
 }
 
 bool ClusterHealth::hadTraffic() {

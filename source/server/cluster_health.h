@@ -50,7 +50,8 @@ class ClusterHealth {
 
   // How hosts are watched from now on. Before the hosts of a new cluster are made: new ones wait for their first check.
   void use(const ConfigPtr& config);
-  void setHosts(const upstream::cluster::HostSet& hosts);
+  // `coming`: of a configuration that is to take over, which are checked already; null: there is none.
+  void setHosts(const upstream::cluster::HostSet& hosts, const upstream::cluster::HostSet* coming = nullptr);
   // Whether a host waits for its first check; then `on_checked` is called when none does any more.
   bool pending() const { return checks_ && checks_->pending() > 0; }
   std::function<void()> on_checked;

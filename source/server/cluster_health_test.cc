@@ -104,6 +104,25 @@ TEST_CASE("a new cluster whose hosts are checked serves when each was checked on
     t.answer(2, "200 OK");
     CHECK(t.until([&] { return t.healthy() == 2; }));
   }
+  SECTION("hosts of which none serves yet are checked before they take over") {
+    auto moved = t.checked(2);
+    cluster::Assignment assignment;
+    assignment.localities.emplace_back().endpoints.emplace_back().address = t.hosts[2].address;
+    moved->kind = std::make_shared<extensions::clusters::static_cluster::Kind>(assignment);
+    t.set(moved);
+    CHECK(t.clusters.find("c")->active->config->content_hash == 1);
+    SECTION("") {
+      t.answer(2, "200 OK");
+      CHECK(t.until([&] { return t.clusters.find("c")->active->config->content_hash == 2; }));
+      CHECK(t.healthy() == 1);
+      CHECK(t.availableOnWorker() == 1);
+    }
+    SECTION("unless the old configuration is to stay") {
+      t.set(t.checked(1));
+      CHECK(t.clusters.find("c")->active->config->content_hash == 1);
+      CHECK_FALSE(t.clusters.find("c")->health->pending());
+    }
+  }
   SECTION("without checks nobody objects, nor to a host that comes along") {
     t.set(t.config(2, 3));
     CHECK(t.until([&] { return t.healthy() == 3; }));

@@ -158,6 +158,7 @@ bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const st
   }
   uncount(entry);
   const std::unique_ptr<Generation> old = std::move(entry.warming);
+  if (old && entry.active) entry.health->setHosts(*entry.active->hosts);  // no more those that were to come
   if (entry.active && entry.active->config->content_hash == config->content_hash) {
     entry.active->version = version;  // back to what serves
     count(entry);
@@ -211,16 +212,23 @@ void ClusterManager::onEndpoints(Generation& generation, cluster::AssignmentPtr 
   const bool is_new = !entry->active;
   if (is_new) entry->health->use(generation.config);
   buildHosts(*entry, generation);
-  if (&generation == entry->active.get() || is_new) watchHosts(*entry, generation);
+  watchHosts(*entry, generation);
   if (&generation == entry->active.get()) return publish(*entry);
   generation.names_wait.ready();
   generation.hosts_wait.ready();
 }
 
-// A new cluster serves when each of its hosts was checked once.
+// A new cluster serves when each of its hosts was checked once; so does a changed one none of whose hosts may get
+// requests before.
 void ClusterManager::watchHosts(Entry& entry, Generation& generation) {
-  entry.health->setHosts(*generation.hosts);
-  if (&generation == entry.active.get() || !entry.health->pending() || generation.checks_wait.pending()) return;
+  const cluster::HostSet* const coming = entry.active && entry.warming ? entry.warming->hosts.get() : nullptr;
+  entry.health->setHosts(entry.active ? *entry.active->hosts : *generation.hosts, coming);
+  if (&generation == entry.active.get() || !generation.config->health_check) return;
+  if (!entry.health->pending() || generation.checks_wait.pending()) return;
+  const cluster::HostSet& hosts = *generation.hosts;
+  const bool serves =
+      hosts.countWithHealth(cluster::Health::kHealthy) + hosts.countWithHealth(cluster::Health::kDegraded) > 0;
+  if (entry.active && (serves || hosts.entries().empty())) return;
   const cluster::HealthCheckConfig& check = *generation.config->health_check;
   const auto longest = check.initial_jitter + check.timeout + std::chrono::seconds(1);
   generation.checks_wait = generation.init->add("first health checks", longest);
@@ -319,6 +327,7 @@ void ClusterManager::remove(const std::string& name) {
   Entry& entry = *found->second;
   cells_.add(cluster_removed_);
   uncount(entry);
+  if (entry.warming && entry.active) entry.health->setHosts(*entry.active->hosts);
   entry.warming.reset();
   if (entry.active) entry.active->source->suspend();
   entry.leaving = next_leaving_++;

@@ -41,20 +41,24 @@ void ClusterChecks::setConfig(ConfigPtr config) {
   for (const auto& [monitor, check] : checks_) check->configChanged();
 }
 
-void ClusterChecks::setHosts(const cluster::HostSet& hosts) {
+void ClusterChecks::setHosts(const cluster::HostSet& hosts, const cluster::HostSet* coming) {
   std::unordered_map<const cluster::HostMonitor*, std::unique_ptr<HostCheck>> next;
   std::unordered_map<const cluster::HostMonitor*, const cluster::Host*> unwanted;
-  for (const cluster::HostSet::Entry& entry : hosts.entries()) {
+  const auto take = [&](const cluster::HostSet::Entry& entry) {
     const cluster::HostMonitor* const monitor = &entry.host->monitor();
-    if (!entry.check.wanted) unwanted.emplace(monitor, entry.host.get());
-    if (!entry.check.wanted || next.contains(monitor)) continue;
+    if (next.contains(monitor)) return;
+    if (!entry.check.wanted) return void(unwanted.emplace(monitor, entry.host.get()));
     const auto known = checks_.find(monitor);
     if (known != checks_.end() && known->second->endpoint() == entry.check) {
       next.emplace(monitor, std::move(known->second));
       checks_.erase(known);
-      continue;
+      return;
     }
     next.emplace(monitor, std::make_unique<HostCheck>(entry.host, entry.check, static_cast<CheckOwner&>(*this)));
+  };
+  for (const cluster::HostSet::Entry& entry : hosts.entries()) take(entry);
+  if (coming != nullptr) {
+    for (const cluster::HostSet::Entry& entry : coming->entries()) take(entry);
   }
   for (const auto& [monitor, host] : unwanted) {
     if (!next.contains(monitor)) letGo(*host);

@@ -35,7 +35,8 @@ class ClusterChecks final : private CheckOwner {
 
   // The same hosts are asked otherwise.
   void setConfig(ConfigPtr config);
-  void setHosts(const cluster::HostSet& hosts);
+  // Those of now, and of a configuration that is to come (null: none).
+  void setHosts(const cluster::HostSet& hosts, const cluster::HostSet* coming = nullptr);
   // Hosts whose first check is not over.
   size_t pending() const { return pending_; }
   size_t checked() const { return checks_.size(); }
