@@ -32,6 +32,7 @@ class Asker final : public upstream::lb::LbContext {
     if (refusals != nullptr) repicks = refusals->repicks();
     const filter::UpstreamChoice* choice = stream == nullptr ? nullptr : stream->upstreamChoice();
     if (choice == nullptr || choice->host.empty()) return;
+    if (refusals != nullptr && !choice->only_host) return;  // it had its try
     override_host = &chosen_.emplace(
         upstream::lb::OverrideHost{net::Address::parse(choice->host).value_or(net::Address()), choice->only_host});
   }

@@ -69,6 +69,32 @@ TEST_CASE("a filter's host is taken if the cluster has it, and another one unles
   }
 }
 
+TEST_CASE("a request that is sent again goes to others than the filter's host, unless only that one will do") {
+  DataPath t;
+  TestUpstream nobody;
+  nobody.stop();
+  t.hosts({nobody.address, t.host.address});
+  const auto policy = std::make_shared<route::RetryPolicy>();
+  policy->on = route::parseRetryOn("connect-failure");
+  policy->num_retries = 2;
+  route::ForwardSpec action = t.forward("c");
+  action.retry_policy = policy;
+  t.route("/", action);
+  const bool only = GENERATE(false, true);
+  choose(t, {.host = nobody.address.toString(), .only = only});
+  TestClient& client = t.connect();
+
+  client.send(get());
+  for (int i = 0; i < 2; ++i) t.loop.pass(200ms);
+
+  if (only) {
+    CHECK(contains(client.take(), "HTTP/1.1 503 "));
+  } else {
+    t.answer(kOk);
+    CHECK(bodyOf(client.take()) == "ok");
+  }
+}
+
 // --- calls in pieces -------------------------------------------------------------------------------------------------
 
 struct StreamCallTest : DataPath, filter::HttpStreamEvents {
