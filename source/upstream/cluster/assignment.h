@@ -39,7 +39,7 @@ struct Endpoint {
   net::Address address;   // none while `dns_name` is still to be resolved
   std::string dns_name;   // of clusters by DNS: the name that gives the addresses
   uint16_t dns_port = 0;  // of clusters by DNS
-  std::string hostname;   // for logs, admin pages, checks of gRPC and host rewrite; may be empty
+  std::string hostname;   // for logs, admin pages and host rewrite; may be empty
   uint32_t weight = 1;
   Health health = Health::kHealthy;
   stream::FixedMetadata metadata;  // for formatters

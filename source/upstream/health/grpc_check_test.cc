@@ -20,6 +20,7 @@ struct GrpcTest : ChecksTest {
           check.http.headers = {{"content-type", "application/grpc"}, {"te", "trailers"}};
           check.http.body = std::string("\0\0\0\0\5\x0a\3web", 10);
         }) {
+    hosts[0]->hostname = "pod-1";  // whom traffic is for, not checks
     start();
     host.settings(100);
   }

@@ -54,10 +54,9 @@ void HostCheck::makeProbe() {
   const cluster::ClusterConfig& config = *owner_.config();
   ProbeTarget target{owner_.world().loop, owner_.world().buffers, owner_.config(), host_->address(), {}};
   if (endpoint_.port != 0 && !target.address.isUnix()) target.address = host_->address().withPort(endpoint_.port);
-  target.authority = !endpoint_.hostname.empty()                                 ? endpoint_.hostname
-                     : !check().http.host.empty()                                ? check().http.host
-                     : check().kind == Kind::kGrpc && !host_->hostname().empty() ? host_->hostname()
-                                                                                 : config.name;
+  target.authority = !endpoint_.hostname.empty()  ? endpoint_.hostname
+                     : !check().http.host.empty() ? check().http.host
+                                                  : config.name;
   auto told = [this](const CheckResult& result) { onResult(result); };
   probe_ = check().kind == Kind::kTcp ? makeTcpProbe(std::move(target), std::move(told))
                                       : makeHttpProbe(std::move(target), std::move(told));

@@ -24,6 +24,7 @@ struct ChecksTest {
   struct TestHost {
     pool::TestUpstream upstream;
     cluster::EndpointCheck check;
+    std::string hostname = {};
   };
 
   explicit ChecksTest(
@@ -58,6 +59,7 @@ struct ChecksTest {
       cluster::Endpoint& endpoint = locality.endpoints.emplace_back();
       endpoint.address = host->upstream.address;
       endpoint.check = host->check;
+      endpoint.hostname = host->hostname;
     }
     set = cluster::HostSet::build(assignment, {}, set.get(), &monitors);
     if (checks) checks->setHosts(*set);
