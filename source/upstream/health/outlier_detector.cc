@@ -73,8 +73,9 @@ OutlierDetector::~OutlierDetector() {
 }
 
 void OutlierDetector::setConfig(ConfigPtr config) {
+  const bool same_interval = config->interval == config_->interval;
   config_ = std::move(config);
-  timer_.arm(config_->interval);
+  if (!same_interval) timer_.arm(config_->interval);
 }
 
 void OutlierDetector::setHosts(const cluster::HostSet& hosts) {

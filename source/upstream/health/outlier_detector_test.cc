@@ -276,6 +276,17 @@ TEST_CASE("an ejected host stays ejected when hosts and configuration change, an
   CHECK(t.ejected() == "1");
 }
 
+TEST_CASE("configurations that come more often than intervals end keep nobody ejected") {
+  const auto config = with([](auto& c) { c.base_ejection_time = 10s; });
+  DetectorTest t(2, config);
+  t.detected(1);
+  for (int i = 0; i < 5; ++i) {
+    t.loop.advance(6s);
+    t.detector->setConfig(std::make_shared<cluster::OutlierConfig>(config));
+  }
+  CHECK(t.ejected() == "");
+}
+
 TEST_CASE("nobody stays ejected when the detector goes") {
   DetectorTest t(3, with([](auto&) {}));
   t.detected(1);
