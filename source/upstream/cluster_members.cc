@@ -44,6 +44,13 @@ ClusterSet::Availability ClusterSet::availabilityOf(ClusterId id, int depth) {
   return out;
 }
 
+bool ClusterSet::leadsToHosts(ClusterId id, int depth) const {
+  if (!has(id) || depth > kMaxDepth) return false;
+  const std::span<const ClusterId> members = entries_[id].members;
+  return members.empty() ||
+         std::any_of(members.begin(), members.end(), [&](ClusterId member) { return leadsToHosts(member, depth + 1); });
+}
+
 // A cluster with hosts, or one that is not there.
 ClusterId ClusterSet::memberOf(ClusterId id) {
   for (int depth = 0; depth < kMaxDepth; ++depth) {
@@ -54,7 +61,7 @@ ClusterId ClusterSet::memberOf(ClusterId id) {
     const bool healthy = drawn < all.healthy;
     if (!healthy) drawn -= all.healthy;
     const auto taken = std::find_if(members.begin(), members.end(), [&](ClusterId member) {
-      if (all.total() == 0) return has(member);
+      if (all.total() == 0) return leadsToHosts(member, depth + 1);
       const Availability its = availabilityOf(member, depth + 1);
       const uint32_t share = healthy ? its.healthy : its.degraded;
       if (drawn < share) return true;

@@ -143,6 +143,15 @@ TEST_CASE("with no host left anywhere the first member there is answers") {
   CHECK(f.shares(9) == Shares{{"2", 100}});
 }
 
+TEST_CASE("a member that stands for nothing that is there is not the first one") {
+  Fixture f;
+  f.addHosts(2, {.unhealthy = 1});
+  f.addAggregate(8, {1});
+  f.addAggregate(9, {8, 2});
+
+  CHECK(f.shares(9) == Shares{{"2", 100}});
+}
+
 TEST_CASE("members that are not there get nothing, and without any there is no cluster") {
   Fixture f;
   f.addHosts(2, {.healthy = 1});

@@ -212,6 +212,8 @@ class ClusterSet {
   };
   static Availability availabilityOf(const cluster::HostSet& hosts);
   Availability availabilityOf(ClusterId id, int depth);
+  // It has hosts of its own, available or not, or one does that it stands for.
+  bool leadsToHosts(ClusterId id, int depth) const;
   ClusterId memberOf(ClusterId id);
   bool has(ClusterId id) const { return id < entries_.size() && entries_[id].published; }
 
