@@ -210,10 +210,10 @@ class TierBuilder {
     }
     for (auto& [locality, part] : parts) {
       if (part.weight == 0 || part.members.empty()) continue;
-      const uint64_t available =
-          std::min<uint64_t>(100, uint64_t{shape_.overprovisioning_factor} * part.members.size() / part.total);
-      tier.groups.push_back({std::move(part.members), part.weight * std::max<uint64_t>(available, 1), true,
-                             static_cast<uint32_t>(part.weight)});
+      const double available = static_cast<double>(part.members.size()) / static_cast<double>(part.total);
+      const double effective =
+          static_cast<double>(part.weight) * std::min(1.0, shape_.overprovisioning_factor / 100.0 * available);
+      tier.groups.push_back({std::move(part.members), effective, true, static_cast<uint32_t>(part.weight)});
     }
   }
 

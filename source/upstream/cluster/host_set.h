@@ -51,7 +51,7 @@ class HostSet {
   };
   struct Group {
     std::vector<Member> members;   // never empty
-    uint64_t weight;               // share among the groups of the tier
+    double weight;                 // share among the groups of the tier
     bool equal_weights;            // of the members
     uint32_t assigned_weight = 1;  // of the locality, as configured, however many of its hosts are available
   };

@@ -175,8 +175,23 @@ TEST_CASE("localities have weights only if asked, and lose by their unavailable 
   CHECK(plain->tiers()[0].groups.size() == 1);
   CHECK(plain->tiers()[0].groups[0].members.size() == 4);
   REQUIRE(weighted->tiers()[0].groups.size() == 2);  // "c" has no weight: no traffic
-  CHECK(weighted->tiers()[0].groups[0].weight == 1000);
-  CHECK(weighted->tiers()[0].groups[1].weight == 700);
+  CHECK(weighted->tiers()[0].groups[0].weight == 10);
+  CHECK(weighted->tiers()[0].groups[1].weight == Approx(7));
+}
+
+TEST_CASE("a locality of which one host in a thousand is left keeps that much of its weight") {
+  Assignment assignment = priorities({some(1, 1, 0, 999), some(2000, 1, 0, 0)});
+  for (LocalityEndpoints& locality : assignment.localities) {
+    locality.priority = 0;
+    locality.weight = 1;
+  }
+  assignment.localities[1].locality.zone = "b";
+
+  const HostSetPtr hosts = HostSet::build(assignment, {0, true}, nullptr);
+
+  REQUIRE(hosts->tiers()[0].groups.size() == 2);
+  CHECK(hosts->tiers()[0].groups[0].weight == Approx(0.0014));
+  CHECK(hosts->tiers()[0].groups[1].weight == 1);
 }
 
 TEST_CASE("a locality that is given in two pieces is one group with the sum of the weights") {
@@ -190,7 +205,7 @@ TEST_CASE("a locality that is given in two pieces is one group with the sum of t
 
   REQUIRE(hosts->tiers()[0].groups.size() == 1);
   CHECK(hosts->tiers()[0].groups[0].members.size() == 2);
-  CHECK(hosts->tiers()[0].groups[0].weight == 400);
+  CHECK(hosts->tiers()[0].groups[0].weight == 4);
 }
 
 TEST_CASE("a hundred thousand hosts in as many localities are built and rebuilt without quadratic work") {

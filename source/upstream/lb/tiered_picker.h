@@ -41,7 +41,7 @@ class TieredPicker : public LbPicker {
         state.groups[i].hosts = &tier.groups[i];
         derived().prepare(state.groups[i], hosts.tables.get(), tiers_.size() - 1, i);
         if (tier.groups.size() > 1) {
-          state.schedule.add(i, worker_.random.fraction() / static_cast<double>(tier.groups[i].weight));
+          state.schedule.add(i, worker_.random.fraction() / tier.groups[i].weight);
         }
       }
     }
@@ -89,7 +89,7 @@ class TieredPicker : public LbPicker {
   Group& nextGroup(Tier& tier) {
     if (tier.groups.size() == 1) return tier.groups.front();
     Group& group = tier.groups[tier.schedule.top()];
-    tier.schedule.reschedule(1.0 / static_cast<double>(group.hosts->weight));
+    tier.schedule.reschedule(1.0 / group.hosts->weight);
     return group;
   }
 
