@@ -50,7 +50,8 @@ struct Endpoint {
 
 struct LocalityEndpoints {
   Locality locality;
-  uint32_t weight = 0;  // 0: not set. Used only with locality_weighted_lb_config, where 0 means no traffic
+  // 0: not set. Used only with locality_weighted_lb_config, where 0 means no traffic while one with a weight has hosts.
+  uint32_t weight = 0;
   uint32_t priority = 0;
   std::vector<Endpoint> endpoints;
 

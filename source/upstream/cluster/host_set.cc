@@ -175,21 +175,23 @@ class TierBuilder {
   void addTier(uint32_t priority, uint32_t percent, Filter filter) {
     if (percent == 0) return;
     HostSet::Tier tier{percent, priority, priorities_[priority].panic, {}};
-    if (options_.locality_weighted && !tier.panic) {
-      addLocalityGroups(tier, filter);
-    } else {
-      HostSet::Group group{{}, 1, true};
-      for (const HostSet::Entry* entry : priorities_[priority].entries) {
-        if (filter(*entry)) group.members.push_back({entry->host->slot(), entry->weight});
-      }
-      if (!group.members.empty()) tier.groups.push_back(std::move(group));
-    }
+    if (options_.locality_weighted && !tier.panic) addLocalityGroups(tier, filter);
+    // Also where no locality with a weight has such a host.
+    if (tier.groups.empty()) addGroupOfAll(tier, filter);
     for (HostSet::Group& group : tier.groups) {
       const uint32_t weight = group.members.front().weight;
       group.equal_weights = std::all_of(group.members.begin(), group.members.end(),
                                         [&](auto& member) { return member.weight == weight; });
     }
     if (!tier.groups.empty()) tiers_.push_back(std::move(tier));
+  }
+
+  void addGroupOfAll(HostSet::Tier& tier, Filter filter) {
+    HostSet::Group group{{}, 1, true};
+    for (const HostSet::Entry* entry : priorities_[tier.priority].entries) {
+      if (filter(*entry)) group.members.push_back({entry->host->slot(), entry->weight});
+    }
+    if (!group.members.empty()) tier.groups.push_back(std::move(group));
   }
 
   // A locality's weight shrinks with the share of its hosts that is available (after overprovisioning).
@@ -217,7 +219,7 @@ class TierBuilder {
     }
   }
 
-  // What rounding left, and the share of a tier that turned out empty (localities without weight).
+  // What rounding left.
   void giveRestToFirst() {
     uint32_t sum = 0;
     for (const HostSet::Tier& tier : tiers_) sum += tier.percent;

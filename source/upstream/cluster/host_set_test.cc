@@ -194,6 +194,19 @@ TEST_CASE("a locality of which one host in a thousand is left keeps that much of
   CHECK(hosts->tiers()[0].groups[1].weight == 1);
 }
 
+TEST_CASE("where no locality with a weight has a host that may get requests, the others have the traffic") {
+  Assignment assignment = priorities({some(1, 2, 0, 0), some(10, 1, 0, 0)});
+  for (LocalityEndpoints& locality : assignment.localities) locality.priority = 0;
+  assignment.localities[1].locality.zone = "b";
+
+  SECTION("no locality has a weight") { CHECK(tiersOf(assignment, {50, true}) == "0:100:3"); }
+  SECTION("the one with a weight is out") {
+    assignment.localities[1].weight = 1;
+    assignment.localities[1].endpoints[0].health = Health::kUnhealthy;
+    CHECK(tiersOf(assignment, {50, true}) == "0:100:2");
+  }
+}
+
 TEST_CASE("a locality that is given in two pieces is one group with the sum of the weights") {
   Assignment assignment = priorities({some(1, 1, 0, 0), some(10, 1, 0, 0)});
   for (LocalityEndpoints& locality : assignment.localities) {
