@@ -210,13 +210,16 @@ class TierBuilder {
       ++part.total;
       if (filter(*entry)) part.members.push_back({entry->host->slot(), entry->weight});
     }
+    uint64_t assigned = 0;
     for (auto& [locality, part] : parts) {
+      assigned += part.total > 0 ? part.weight : 0;
       if (part.weight == 0 || part.members.empty()) continue;
       const double available = static_cast<double>(part.members.size()) / static_cast<double>(part.total);
       const double effective =
           static_cast<double>(part.weight) * std::min(1.0, shape_.overprovisioning_factor / 100.0 * available);
       tier.groups.push_back({std::move(part.members), effective, true, static_cast<uint32_t>(part.weight)});
     }
+    if (!tier.groups.empty()) tier.assigned_weight = assigned;
   }
 
   // What rounding left.

@@ -60,6 +60,8 @@ class HostSet {
     uint32_t priority;
     bool panic;                 // the members are all hosts, healthy or not
     std::vector<Group> groups;  // never empty
+    // Of all localities of the priority that have hosts, available or not, as configured.
+    uint64_t assigned_weight = 1;
   };
 
   // `previous` (or null) gives its Host objects and slots to hosts that stay. Endpoints without an address (names not

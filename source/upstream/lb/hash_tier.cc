@@ -25,10 +25,8 @@ std::string_view keyOf(const Host& host, bool use_hostname) {
 }  // namespace
 
 HashTier::HashTier(const HostSet& hosts, const HostSet::Tier& tier, bool use_hostname) {
-  uint64_t all_groups = 0;
-  for (const HostSet::Group& group : tier.groups) all_groups += group.assigned_weight;
   for (const HostSet::Group& group : tier.groups) {
-    const double share = static_cast<double>(group.assigned_weight) / static_cast<double>(all_groups);
+    const double share = static_cast<double>(group.assigned_weight) / static_cast<double>(tier.assigned_weight);
     uint64_t sum = 0;
     for (const HostSet::Member& member : group.members) sum += member.weight;
     for (const HostSet::Member& member : group.members) {

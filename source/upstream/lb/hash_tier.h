@@ -19,7 +19,7 @@ struct ConsistentHashing {
 struct HashTier {
   struct Member {
     cluster::HostSlot slot;
-    double weight;  // its share: the sum is 1
+    double weight;  // its share of all; what localities that have no available host would get is nobody's
     // `hash_key` under "envoy.lb" of its metadata, else its name or address. Lives as long as the host.
     std::string_view key;
   };

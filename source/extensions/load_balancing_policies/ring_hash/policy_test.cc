@@ -171,6 +171,28 @@ TEST_CASE("localities share the ring by their weights") {
   CHECK(tier.greatest_weight == 0.375);
 }
 
+TEST_CASE("hosts keep their places when all of another locality fail") {
+  Assignment assignment;
+  for (const uint32_t weight : {1u, 3u}) {
+    auto& locality = assignment.localities.emplace_back();
+    locality.locality.zone = "z" + std::to_string(weight);
+    locality.weight = weight;
+    for (uint16_t i = 0; i < 2; ++i) {
+      locality.endpoints.emplace_back().address =
+          *net::Address::fromIp("10.0.0.1", static_cast<uint16_t>(10 * weight + i));
+    }
+  }
+  const auto sizeOf = [&] {
+    return ringOf(HostSet::build(assignment, {.panic_threshold = 0, .locality_weighted = true}, nullptr),
+                  {.minimum_size = 80})
+        .size();
+  };
+  CHECK(sizeOf() == 80);
+  for (Endpoint& endpoint : assignment.localities[1].endpoints) endpoint.health = Health::kUnhealthy;
+
+  CHECK(sizeOf() == 20);
+}
+
 TEST_CASE("a host is known by its hash_key, its hostname or its address") {
   Assignment assignment;
   auto& endpoints = assignment.localities.emplace_back().endpoints;
