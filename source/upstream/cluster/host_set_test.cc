@@ -199,7 +199,9 @@ TEST_CASE("where no locality with a weight has a host that may get requests, the
   for (LocalityEndpoints& locality : assignment.localities) locality.priority = 0;
   assignment.localities[1].locality.zone = "b";
 
-  SECTION("no locality has a weight") { CHECK(tiersOf(assignment, {50, true}) == "0:100:3"); }
+  SECTION("no locality has a weight") {
+    CHECK(tiersOf(assignment, {50, true}) == "0:100:3");
+  }
   SECTION("the one with a weight is out") {
     assignment.localities[1].weight = 1;
     assignment.localities[1].endpoints[0].health = Health::kUnhealthy;

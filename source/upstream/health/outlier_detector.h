@@ -2,8 +2,9 @@
 //
 // Workers tell of failures in a row (OutlierReports) and count answers (HostStats); rates are compared here, once an
 // interval. An ejection lasts base_ejection_time, and longer by as much each time; it ends with the first interval
-// after that, or by an active check that passes. An interval without an ejection takes one step of that back. An
-// ejected host whose cluster changes its configuration stays ejected. Thread: main.
+// after that, or by an active check that passes. An interval without an ejection takes one step of that back, of which
+// there are no more than max_ejection_time has. An ejected host whose cluster changes its configuration stays ejected.
+// Thread: main.
 //
 // (proto: envoy.config.cluster.v3.OutlierDetection; stats: cluster.NAME.outlier_detection.*)
 #pragma once

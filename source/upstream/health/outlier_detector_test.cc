@@ -112,6 +112,24 @@ TEST_CASE("each further ejection is longer, up to the longest, and intervals wit
   CHECK(out() == 10);
 }
 
+TEST_CASE("a host that was ejected many times is soon ejected for the shortest time again") {
+  DetectorTest t(1, with([](auto& c) {
+                   c.interval = 1s;
+                   c.base_ejection_time = 1s;
+                   c.max_ejection_time = 3s;
+                 }));
+  for (int i = 0; i < 50; ++i) {
+    t.detected(1);
+    while (t.ejected() == "1") t.loop.advance(1s);
+  }
+  t.loop.advance(5s);
+
+  t.detected(1);
+  t.loop.advance(1s);
+
+  CHECK(t.ejected() == "");
+}
+
 TEST_CASE("jitter makes an ejection longer by chance") {
   DetectorTest t(1, with([](auto& c) {
                    c.interval = 1s;
