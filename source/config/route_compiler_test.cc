@@ -542,7 +542,7 @@ TEST_CASE("what has to be there is missed") {
                                                  ": has no action; set one of route, redirect, direct_response or "
                                                  "non_forwarding_action");
   CHECK(compiler.routeErrors(forwarding("prefix_rewrite: /b")) ==
-        kRoute + ".route: names no cluster; set one of cluster or weighted_clusters");
+        kRoute + ".route: names no cluster; set one of cluster, cluster_header or weighted_clusters");
   CHECK(compiler.compile("virtual_hosts: [{name: v}]").errors ==
         "virtual_hosts[0].domains: needs at least one domain; \"*\" takes every host");
 }

@@ -19,14 +19,22 @@ using Key = route::StickySplit::Key;
 
 constexpr size_t kLeastSecret = 16;  // bytes
 
-std::vector<Key> compileKeys(const v1::StickySplit& config) {
+void checkToken(const std::string& name, const Context& context) {
+  if (!isToken(name)) context.error("is no such name; use letters, digits and !#$%&'*+-.^_`|~ only");
+}
+
+std::vector<Key> compileKeys(const v1::StickySplit& config, const Context& context) {
   std::vector<Key> out;
-  for (const v1::StickySplit::UserKey& key : config.keys()) {
+  for (int i = 0; i < config.keys_size(); ++i) {
+    const v1::StickySplit::UserKey& key = config.keys(i);
+    const Context at = context.child("keys", static_cast<size_t>(i));
     switch (key.source_case()) {
       case v1::StickySplit::UserKey::kHeader:
+        checkToken(key.header(), at.child("header"));
         out.push_back({Key::Source::kHeader, absl::AsciiStrToLower(key.header())});
         break;
       case v1::StickySplit::UserKey::kCookie:
+        checkToken(key.cookie(), at.child("cookie"));
         out.push_back({Key::Source::kCookie, key.cookie()});
         break;
       case v1::StickySplit::UserKey::kSourceAddress:
@@ -42,9 +50,7 @@ std::vector<Key> compileKeys(const v1::StickySplit& config) {
 route::StickySplit::Anonymous compileAnonymous(const v1::StickySplit::AnonymousUsers& config, const Context& context) {
   route::StickySplit::Anonymous out;
   out.cookie.name = config.cookie_name();
-  if (!isToken(config.cookie_name())) {
-    context.child("cookie_name").error("is no cookie's name; use letters, digits and !#$%&'*+-.^_`|~ only");
-  }
+  checkToken(config.cookie_name(), context.child("cookie_name"));
   out.cookie.path = config.path().empty() ? "/" : config.path();
   if (out.cookie.path[0] != '/' || out.cookie.path.find(';') != std::string::npos) {
     context.child("path").error("has to begin with '/' and to hold no ';', which would end it");
@@ -90,8 +96,9 @@ std::shared_ptr<const route::StickySplit> compileStickySplit(const v1::StickySpl
   if (config.has_anonymous_users()) {
     anonymous = compileAnonymous(config.anonymous_users(), context.child("anonymous_users"));
   }
+  std::vector<Key> keys = compileKeys(config, context);
   if (mark.hit()) return nullptr;
-  return std::make_shared<const route::StickySplit>(config.rollout(), compileKeys(config), std::move(anonymous));
+  return std::make_shared<const route::StickySplit>(config.rollout(), std::move(keys), std::move(anonymous));
 }
 
 }  // namespace sluice::config

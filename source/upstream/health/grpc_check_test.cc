@@ -94,9 +94,7 @@ TEST_CASE("after GOAWAY the next check has a new connection") {
 // A host that agrees to this, whatever a check offers: alpn_protocols of the cluster stand in for that.
 struct Agreeing : pool::PlainFactory {
   explicit Agreeing(std::string protocol) : protocol(std::move(protocol)) {}
-  net::TransportPtr make(const Options&) const override {
-    return std::make_unique<pool::PlainTransport>(protocol, "");
-  }
+  net::TransportPtr make(const Options&) const override { return std::make_unique<pool::PlainTransport>(protocol, ""); }
   const std::string protocol;
 };
 

@@ -36,7 +36,8 @@ class ProbeConnection final : public buffer::ByteSink, private net::ConnectionEv
 
   // An error if connecting cannot even begin; kResourceExhausted if that is for want of descriptors of our own. `user`
   // outlives the pointer. `alpn`: what a TLS transport offers.
-  static absl::StatusOr<Ptr> open(const ProbeTarget& target, const std::vector<std::string>& alpn, ProbeConnectionUser& user);
+  static absl::StatusOr<Ptr> open(const ProbeTarget& target, const std::vector<std::string>& alpn,
+                                  ProbeConnectionUser& user);
 
   void write(std::string_view bytes) override { connection_.write(bytes); }
   void flush() { connection_.flush(); }
