@@ -39,14 +39,17 @@ class Retries final : public HostRefusals {
   // It has a connection. The longest time of a try counts from the end of the request.
   void tryBegan(bool request_ended);
   void requestEnded() {
-    if (in_try_) armTry();
+    if (in_try_ && !answered_) armTry();
   }
   // Bytes went either way.
   void moved() {
     if (in_try_ && rules_.perTryIdleTimeout().count() > 0) idle_.arm(rules_.perTryIdleTimeout());
   }
   // Its head has come: from now on only silence is too long.
-  void answered() { try_.cancel(); }
+  void answered() {
+    answered_ = true;
+    try_.cancel();
+  }
 
   // --- between two
   // `host`: of the attempt that failed.
@@ -71,6 +74,7 @@ class Retries final : public HostRefusals {
   std::vector<const upstream::cluster::Host*> tried_;  // only compared: they may be gone
   uint32_t made_ = 0;
   bool in_try_ = false;
+  bool answered_ = false;
   bool after_timeout_ = false;
 };
 

@@ -335,6 +335,25 @@ TEST_CASE("a try's time counts from the end of the request, and not beyond its a
   CHECK(bodyOf(client.take()) == "ok");
 }
 
+TEST_CASE("a request that ends behind the head of its answer has no limit of a try any more") {
+  RetryPath t("5xx");
+  t.policy->per_try_timeout = 1s;
+  t.timeout = 60s;
+  t.use();
+  TestClient& client = t.connect();
+  client.send(request("POST", "/", "content-length: 2\r\n", "a"));
+  t.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n");
+  CHECK(client.take().starts_with("HTTP/1.1 200 "));
+
+  client.send("b");
+  t.loop.pass(5s);
+  t.answer("ok");
+
+  CHECK(client.take() == "ok");
+  CHECK(t.stat("per_try") == 0);
+  CHECK_FALSE(client.ended);
+}
+
 TEST_CASE("a limit of a try that is not below the request's timeout does not hold") {
   RetryPath t("5xx");
   t.policy->per_try_timeout = 2s;
