@@ -30,6 +30,8 @@ class Asker final : public upstream::lb::LbContext {
       : stream_(stream), refusals_(refusals) {
     headers = &request;
     if (refusals != nullptr) repicks = refusals->repicks();
+    // A host that was wanted has had its attempt.
+    if (refusals != nullptr) return;
     const filter::UpstreamChoice* choice = stream == nullptr ? nullptr : stream->upstreamChoice();
     if (choice == nullptr || choice->host.empty()) return;
     if (refusals != nullptr && !choice->only_host) return;  // it had its try

@@ -19,7 +19,8 @@ class HostRefusals {
 };
 
 // kNoHost: there is none. `stream`: whose request it is; null: a call-out's, which came from nowhere. `refusals`: of a
-// retry; null: any host will do.
+// retry, which goes where the policy says, whatever host a filter chose; null: any host will do, and it is the first
+// attempt.
 // Where the choice goes by a cookie that the client does not have yet, the stream is left one for its response.
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
                                      filter::Stream* stream, const HostRefusals* refusals = nullptr);

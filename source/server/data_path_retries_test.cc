@@ -267,6 +267,28 @@ TEST_CASE("a budget lets a share of the requests be retried at a time") {
   CHECK(t.stat("overflow") == 3);
 }
 
+// Sends requests to the host that header x-host names.
+class Sticking final : public filter::HttpFilter {
+ public:
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override {
+    context.setUpstreamHost(headers.get("x-host").value_or(""), true);
+    return filter::Next{};
+  }
+};
+
+TEST_CASE("a host that a filter chose gets the first attempt only") {
+  RetryPath t("5xx");
+  t.settings->chain = filter::fixedChain({{"sticking", std::make_shared<filter::Factory<Sticking>>()}});
+  TestClient& client = t.connect();
+  client.send(request("GET", "/", "x-host: " + t.second.address.toString() + "\r\n"));
+  t.answerBySecond(kBusy);
+
+  t.backOff();
+  t.answer();
+
+  CHECK(bodyOf(client.take()) == "ok");
+}
+
 TEST_CASE("hosts that were tried are passed over if the policy wants that") {
   struct Previous : route::RetryHostPredicate {
     bool refuses(const route::RetryHost& host) const override { return host.tried; }
