@@ -482,6 +482,7 @@ void Router::responseHead(Try& attempt, bool end_stream) {
   stream_.response().take(attempt.responseHead());
   phase_ = acceptsTunnel() ? Phase::kTunnel : Phase::kAnswered;
   if (endless()) timeout_.duration = milliseconds(0);
+  retry_state_.leavePlace();
   phase_ == Phase::kTunnel ? runner_.beginTunnel() : request_.forget();
   if (retries_ != nullptr) {
     retries_->answered();

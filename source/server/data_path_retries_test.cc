@@ -86,6 +86,20 @@ TEST_CASE("an answer that the policy names does not reach the client, that of an
   CHECK(t.places() == 0);
 }
 
+TEST_CASE("an answer that goes on takes no room from the retries of others") {
+  RetryPath t("5xx");
+  TestClient& client = t.connect();
+  client.send(get());
+  t.answer(kBusy);
+  t.backOff();
+  CHECK(t.places() == 1);
+
+  t.answerBySecond("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nok");
+
+  CHECK(bodyOf(client.take()) == "ok");
+  CHECK(t.places() == 0);
+}
+
 TEST_CASE("the last answer is the client's when the retries are spent") {
   RetryPath t("5xx", 2);
   TestClient& client = t.connect();

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "source/upstream/attempt_end.h"
 #include "source/upstream/cluster/breakers.h"
@@ -32,9 +33,7 @@ class RetryState {
   };
 
   RetryState() = default;
-  ~RetryState() {
-    if (place_) place_->release(cluster::Resource::kRetries, priority_);
-  }
+  ~RetryState() { leavePlace(); }
   RetryState(const RetryState&) = delete;
   RetryState& operator=(const RetryState&) = delete;
 
@@ -44,13 +43,17 @@ class RetryState {
                               const std::shared_ptr<cluster::Breakers>& breakers);
   // A place for a retry that a policy wants; one for all retries of the request. False: the breaker is open.
   bool takePlace(cluster::RoutingPriority priority, const std::shared_ptr<cluster::Breakers>& breakers);
+  // There is an answer, so no further retry. However long it goes on, it is none.
+  void leavePlace() {
+    if (const auto breakers = std::move(place_)) breakers->release(cluster::Resource::kRetries, priority_);
+  }
 
  private:
   std::optional<Repeat> afterLoss(cluster::RoutingPriority priority,
                                   const std::shared_ptr<cluster::Breakers>& breakers);
   std::optional<Repeat> afterRefusal();
 
-  std::shared_ptr<cluster::Breakers> place_;  // in the breaker of retries until the request is over; null: none
+  std::shared_ptr<cluster::Breakers> place_;  // in the breaker of retries; null: none
   cluster::RoutingPriority priority_ = cluster::RoutingPriority::kDefault;
   uint8_t refusals_ = 0;
   bool lost_ = false;  // sent once more because the first one was lost

@@ -90,6 +90,18 @@ TEST_CASE("a request that was lost holds a place in the breaker of retries until
   CHECK(t.retries(RoutingPriority::kHigh) == 0);
 }
 
+TEST_CASE("a request that is answered has no place among retries any more, and takes none twice") {
+  RetryTest t;
+  REQUIRE(t.state->takePlace(RoutingPriority::kDefault, t.breakers));
+
+  t.state->leavePlace();
+  CHECK(t.retries() == 0);
+  t.state->leavePlace();
+  t.state.reset();
+
+  CHECK(t.retries() == 0);
+}
+
 TEST_CASE("retries of a policy share one place with what was lost") {
   RetryTest t;
   REQUIRE(t.after(t.reset(ResetReason::kConnectionEnded, true)));
