@@ -32,11 +32,19 @@ struct SlowStart {
   }
 };
 
-// When hosts came, by slot.
+// When hosts came: of each member of each group. As much as the set has, however many slots there are: it may be one of
+// many subsets.
 struct SlowStartTables final : LbTables {
-  explicit SlowStartTables(const cluster::HostSet& hosts) : since(hosts.slotCount()) {
-    for (const cluster::HostSet::Entry& entry : hosts.entries()) {
-      since[entry.host->slot()] = entry.host->monitor().inServiceSince();
+  explicit SlowStartTables(const cluster::HostSet& hosts) {
+    for (const cluster::HostSet::Tier& tier : hosts.tiers()) {
+      auto& groups = since.emplace_back();
+      for (const cluster::HostSet::Group& group : tier.groups) {
+        std::vector<event::TimePoint>& members = groups.emplace_back();
+        members.reserve(group.members.size());
+        for (const cluster::HostSet::Member& member : group.members) {
+          members.push_back(hosts.host(member.slot)->monitor().inServiceSince());
+        }
+      }
     }
   }
   // Null where nobody asks.
@@ -44,30 +52,30 @@ struct SlowStartTables final : LbTables {
     return settings.on() ? std::make_shared<const SlowStartTables>(hosts) : nullptr;
   }
 
-  std::vector<event::TimePoint> since;
+  std::vector<std::vector<std::vector<event::TimePoint>>> since;  // by tier, group and member
 };
 
 // What a picker keeps of it for one group of hosts.
 class SlowStarters {
  public:
-  // `tables`: null, or SlowStartTables.
-  void prepare(const SlowStart& settings, const cluster::HostSet::Group& group, const LbTables* tables) {
-    tables_ = static_cast<const SlowStartTables*>(tables);
+  // `tables`: null, or SlowStartTables; `tier`, `group`: of which this is.
+  void prepare(const SlowStart& settings, const LbTables* tables, size_t tier, size_t group) {
+    since_ = nullptr;
     until_ = event::TimePoint::min();
-    if (tables_ == nullptr) return;
-    for (const cluster::HostSet::Member& member : group.members) {
-      until_ = std::max(until_, tables_->since[member.slot] + settings.window);
-    }
+    if (tables == nullptr) return;
+    since_ = &static_cast<const SlowStartTables*>(tables)->since[tier][group];
+    for (const event::TimePoint since : *since_) until_ = std::max(until_, since + settings.window);
   }
 
   // Whether some host has less than its weight now. Not any more once it was false.
-  bool any(event::TimePoint now) const { return tables_ != nullptr && now < until_; }
-  double factor(const SlowStart& settings, cluster::HostSlot slot, event::TimePoint now) const {
-    return any(now) ? settings.factor(tables_->since[slot], now) : 1.0;
+  bool any(event::TimePoint now) const { return since_ != nullptr && now < until_; }
+  // `member`: its index in the group.
+  double factor(const SlowStart& settings, size_t member, event::TimePoint now) const {
+    return any(now) ? settings.factor((*since_)[member], now) : 1.0;
   }
 
  private:
-  const SlowStartTables* tables_ = nullptr;
+  const std::vector<event::TimePoint>* since_ = nullptr;  // of the tables; null: there are none
   event::TimePoint until_ = event::TimePoint::min();
 };
 

@@ -58,12 +58,12 @@ class TieredPicker : public LbPicker {
   // From 0 to 99.
   uint64_t tierPoint(const LbContext&) { return worker_.random.below(100); }
 
-  // Every member once, at a random place in its first cycle. `factor(member)`: of its weight.
+  // Every member once, at a random place in its first cycle. `factor(index)`: of the weight of that member.
   template <typename Factor>
   void scheduleByWeight(EdfSchedule& schedule, const cluster::HostSet::Group& group, Factor factor) {
     schedule.reserve(group.members.size());
     for (uint32_t i = 0; i < group.members.size(); ++i) {
-      schedule.add(i, worker_.random.fraction() / (group.members[i].weight * factor(group.members[i])));
+      schedule.add(i, worker_.random.fraction() / (group.members[i].weight * factor(i)));
     }
   }
 

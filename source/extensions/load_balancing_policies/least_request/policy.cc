@@ -21,20 +21,19 @@ class Picker final : public upstream::lb::TieredPicker<Picker, State> {
  public:
   Picker(upstream::lb::LbWorker& worker, const Settings& settings) : TieredPicker(worker), settings_(settings) {}
 
-  void prepare(Group& group, const upstream::lb::LbTables* tables, size_t, size_t) {
-    group.slow.prepare(settings_.slow_start, *group.hosts, tables);
+  void prepare(Group& group, const upstream::lb::LbTables* tables, size_t tier, size_t index) {
+    group.slow.prepare(settings_.slow_start, tables, tier, index);
     if (!group.hosts->equal_weights || group.slow.any(worker_.timers.now())) {
-      scheduleByWeight(group.schedule, *group.hosts,
-                       [&](const HostSet::Member& member) { return factor(group, member); });
+      scheduleByWeight(group.schedule, *group.hosts, [&](uint32_t member) { return factor(group, member); });
     }
   }
 
   HostSlot pickFrom(Group& group, const upstream::lb::LbContext&) {
     const std::vector<HostSet::Member>& members = group.hosts->members;
     if (!group.hosts->equal_weights || group.slow.any(worker_.timers.now())) {
-      const HostSet::Member& member = members[group.schedule.top()];
-      group.schedule.reschedule(cost(worker_.hosts.activeRequests(member.slot)) /
-                                (member.weight * factor(group, member)));
+      const uint32_t at = group.schedule.top();
+      const HostSet::Member& member = members[at];
+      group.schedule.reschedule(cost(worker_.hosts.activeRequests(member.slot)) / (member.weight * factor(group, at)));
       return member.slot;
     }
     HostSlot best = members[worker_.random.below(members.size())].slot;
@@ -46,8 +45,8 @@ class Picker final : public upstream::lb::TieredPicker<Picker, State> {
   }
 
  private:
-  double factor(const Group& group, const HostSet::Member& member) const {
-    return group.slow.factor(settings_.slow_start, member.slot, worker_.timers.now());
+  double factor(const Group& group, size_t member) const {
+    return group.slow.factor(settings_.slow_start, member, worker_.timers.now());
   }
 
   double cost(uint32_t active) const {

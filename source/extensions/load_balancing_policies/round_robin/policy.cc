@@ -23,20 +23,20 @@ class Picker final : public upstream::lb::TieredPicker<Picker, State> {
   Picker(upstream::lb::LbWorker& worker, const upstream::lb::SlowStart& slow_start)
       : TieredPicker(worker), slow_start_(slow_start) {}
 
-  void prepare(Group& group, const upstream::lb::LbTables* tables, size_t, size_t) {
+  void prepare(Group& group, const upstream::lb::LbTables* tables, size_t tier, size_t index) {
     group.next = worker_.random.below(group.hosts->members.size());
-    group.slow.prepare(slow_start_, *group.hosts, tables);
+    group.slow.prepare(slow_start_, tables, tier, index);
     if (!group.hosts->equal_weights || group.slow.any(worker_.timers.now())) {
-      scheduleByWeight(group.schedule, *group.hosts,
-                       [&](const HostSet::Member& member) { return factor(group, member); });
+      scheduleByWeight(group.schedule, *group.hosts, [&](uint32_t member) { return factor(group, member); });
     }
   }
 
   HostSlot pickFrom(Group& group, const upstream::lb::LbContext&) {
     const std::vector<HostSet::Member>& members = group.hosts->members;
     if (!group.hosts->equal_weights || group.slow.any(worker_.timers.now())) {
-      const HostSet::Member& member = members[group.schedule.top()];
-      group.schedule.reschedule(1.0 / (member.weight * factor(group, member)));
+      const uint32_t at = group.schedule.top();
+      const HostSet::Member& member = members[at];
+      group.schedule.reschedule(1.0 / (member.weight * factor(group, at)));
       return member.slot;
     }
     const HostSlot slot = members[group.next].slot;
@@ -45,8 +45,8 @@ class Picker final : public upstream::lb::TieredPicker<Picker, State> {
   }
 
  private:
-  double factor(const Group& group, const HostSet::Member& member) const {
-    return group.slow.factor(slow_start_, member.slot, worker_.timers.now());
+  double factor(const Group& group, size_t member) const {
+    return group.slow.factor(slow_start_, member, worker_.timers.now());
   }
 
   const upstream::lb::SlowStart& slow_start_;

@@ -114,6 +114,18 @@ TEST_CASE("a host that active checks find healthy again starts slowly, one that 
   CHECK(fail_and_recover(HealthInput::kActiveCheck) == Approx(100).margin(3));
 }
 
+TEST_CASE("what slow start keeps of one host of many is one time") {
+  const HostSetPtr all = hostsOfWeights(std::vector<uint32_t>(1000, 1));
+  const std::vector<uint32_t> one{999};
+  const HostSetPtr part = all->subset(one, upstream::cluster::HostSet::SubsetLocalities::kIgnored);
+
+  const upstream::lb::SlowStartTables tables(*part);
+
+  REQUIRE(tables.since.size() == 1);
+  REQUIRE(tables.since[0].size() == 1);
+  CHECK(tables.since[0][0].size() == 1);
+}
+
 TEST_CASE("picking a host allocates nothing") {
   upstream::lb::checkThatPickingAllocatesNothing(Policy());
 }
