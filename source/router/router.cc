@@ -415,8 +415,7 @@ void Router::tellRetry() {
   const auto millisecondsOf = [](event::Duration time) { return std::chrono::duration_cast<milliseconds>(time); };
   if (attemptHeaders().count_in_request) setNumber(headers, Name::kXEnvoyAttemptCount, stream_.info().attempt_count);
   if (attemptHeaders().is_timeout_retry && retries_ != nullptr) {
-    headers.remove("x-envoy-is-timeout-retry");
-    if (retries_->afterTimeout()) headers.addView("x-envoy-is-timeout-retry", "true");
+    headers.set("x-envoy-is-timeout-retry", retries_->afterTimeout() ? "true" : "false");
   }
   const bool counts = deadline_ != event::TimePoint();
   const milliseconds left = counts ? std::max(millisecondsOf(deadline_ - now), milliseconds(1)) : timeout_.duration;

@@ -493,7 +493,7 @@ TEST_CASE("a client that goes away ends its retries, also while they wait") {
 
 TEST_CASE("each attempt is told its number and the time that is left, the client how many there were") {
   RetryPath t("5xx");
-  t.told = {.count_in_request = true, .count_in_response = true};
+  t.told = {.count_in_request = true, .count_in_response = true, .is_timeout_retry = true};
   t.policy->reset_headers = {{"retry-after", false}};
   t.timeout = 10s;
   t.use();
@@ -512,6 +512,7 @@ TEST_CASE("each attempt is told its number and the time that is left, the client
   CHECK(left <= 6000);
   const std::string again = t.seenBySecond();
   CHECK(contains(again, "x-envoy-attempt-count: 2\r\n"));
+  CHECK(contains(again, "x-envoy-is-timeout-retry: false\r\n"));
   CHECK(contains(again, "x-envoy-expected-rq-timeout-ms: " + std::to_string(left) + "\r\n"));
   CHECK(contains(again, "grpc-timeout: " + std::to_string(left - 1000) + "m\r\n"));
   t.second.peer(0).send(kOk);
