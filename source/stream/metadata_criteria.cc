@@ -75,13 +75,18 @@ MetadataCriteria::MetadataCriteria(const MetadataFields& fields) : fields_(field
   for (const MetadataField& field : fields_) criteria_.emplace_back(field.name, field.value);
   std::sort(criteria_.begin(), criteria_.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
   const auto list = std::find_if(fields_.begin(), fields_.end(), [](const auto& f) { return f.name == kFallbackList; });
-  if (list == fields_.end() || !std::holds_alternative<MetadataList>(list->value.value)) return;
+  if (list == fields_.end()) return;
   MetadataFields others = fields_;
   std::erase_if(others, [](const MetadataField& field) { return field.name == kFallbackList; });
-  const MetadataCriteria without(others);
-  for (const MetadataValue& entry : std::get<MetadataList>(list->value.value)) {
+  MetadataCriteria without(others);
+  const auto* entries = std::get_if<MetadataList>(&list->value.value);
+  if (entries == nullptr || entries->empty()) {
+    fallbacks_.push_back(std::move(without));
+    return;
+  }
+  for (const MetadataValue& entry : *entries) {
     const auto* its_fields = std::get_if<MetadataFields>(&entry.value);
-    if (its_fields != nullptr) fallbacks_.push_back(without.with(*its_fields));
+    fallbacks_.push_back(its_fields != nullptr ? without.with(*its_fields) : without);
   }
 }
 

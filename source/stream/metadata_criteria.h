@@ -41,7 +41,8 @@ class MetadataCriteria {
   bool empty() const { return criteria_.empty(); }
   // By key.
   std::span<const MetadataCriterion> criteria() const { return criteria_; }
-  // These without kFallbackList, each with an entry of that list over them. Empty: there is none.
+  // These without kFallbackList, each with an entry of that list over them; once as they are for a list without
+  // entries, and for an entry that has no fields. Empty: there is no list.
   std::span<const MetadataCriteria> fallbacks() const { return fallbacks_; }
 
  private:

@@ -48,10 +48,21 @@ TEST_CASE("a fallback list makes criteria of each of its entries") {
   const MetadataCriteria criteria({{"version", text("1")}, {"stage", text("p")}, {"fallback_list", {entries}}});
 
   CHECK(criteria.criteria().size() == 3);
-  REQUIRE(criteria.fallbacks().size() == 2);
+  REQUIRE(criteria.fallbacks().size() == 3);
   CHECK(criteria.fallbacks()[0].criteria().size() == 2);
   CHECK(criteria.fallbacks()[0].criteria()[1] == MetadataCriterion("version", text("2")));
   CHECK(criteria.fallbacks()[1].criteria()[1] == MetadataCriterion("version", text("1")));
+  CHECK(criteria.fallbacks()[2].criteria()[1] == MetadataCriterion("version", text("1")));
+}
+
+TEST_CASE("a fallback list without entries is no criterion") {
+  const MetadataValue list = GENERATE(MetadataValue{MetadataList{}}, text("none"));
+
+  const MetadataCriteria criteria({{"version", text("1")}, {"fallback_list", list}});
+
+  REQUIRE(criteria.fallbacks().size() == 1);
+  REQUIRE(criteria.fallbacks()[0].criteria().size() == 1);
+  CHECK(criteria.fallbacks()[0].criteria()[0] == MetadataCriterion("version", text("1")));
 }
 
 }  // namespace

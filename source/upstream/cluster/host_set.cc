@@ -291,7 +291,8 @@ std::shared_ptr<const HostSet> HostSet::subset(std::span<const uint32_t> entries
   if (localities == SubsetLocalities::kScaled) {
     for (Shape::LocalityWeight& each : set->shape_.localities) {
       const size_t part = hosts[{each.priority, each.locality}];
-      if (part > 0) each.weight = std::max<uint64_t>(each.weight > 0, each.weight * part / each.hosts);
+      if (part == 0) continue;
+      each.weight = std::max<uint64_t>(each.weight > 0, (each.weight * part + each.hosts / 2) / each.hosts);
     }
   }
   set->split();

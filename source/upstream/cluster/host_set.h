@@ -76,7 +76,7 @@ class HostSet {
   enum class SubsetLocalities : uint8_t {
     kIgnored,
     kWeighted,  // as in the whole
-    kScaled,    // as in the whole, times the share of the locality's hosts that the part has
+    kScaled,    // as in the whole, times the share of the locality's hosts that the part has; rounded, 1 at least
   };
   // A set of some of the entries, by their ascending indexes, with traffic split over them as if there were no others.
   // Hosts keep their slots.

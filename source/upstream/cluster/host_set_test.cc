@@ -51,6 +51,22 @@ std::string tiersOf(const Assignment& assignment, HostSetOptions options = {}) {
   return out;
 }
 
+TEST_CASE("a part of a set scales the weights of localities by its share of their hosts, rounded") {
+  Assignment assignment = priorities({some(1, 3, 0, 0), some(11, 200, 0, 0)});
+  assignment.localities[1].priority = 0;
+  for (LocalityEndpoints& locality : assignment.localities) locality.weight = 100;
+  assignment.localities[1].locality.zone = "b";
+  const HostSetPtr all = HostSet::build(assignment, {.locality_weighted = true}, nullptr);
+  const std::vector<uint32_t> entries{0, 2, 3};  // two of three, and one of 200
+
+  const HostSetPtr part = all->subset(entries, HostSet::SubsetLocalities::kScaled);
+
+  REQUIRE(part->tiers().size() == 1);
+  REQUIRE(part->tiers()[0].groups.size() == 2);
+  CHECK(part->tiers()[0].groups[0].assigned_weight == 67);
+  CHECK(part->tiers()[0].groups[1].assigned_weight == 1);
+}
+
 TEST_CASE("a host that an update keeps is the same object in the same slot") {
   const HostSetPtr before = HostSet::build(priorities({{endpoint(1), endpoint(2), endpoint(3)}}), {}, nullptr);
 
