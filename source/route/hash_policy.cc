@@ -55,11 +55,13 @@ Hash hashOfCookie(const HashTerm& term, const http::RequestHeaders& request, con
                   CookieSink& cookies) {
   const auto sent = http::cookieValue(request, term.name);
   if (sent && !sent->empty()) return xxHash64(*sent);
-  if (!term.makes_cookie || info.downstream_remote_address.empty()) return std::nullopt;
+  // Of the connection: an address that stands in x-forwarded-for may be that of many clients.
+  const std::string_view peer = info.downstream_direct_remote_address.empty() ? info.downstream_remote_address
+                                                                              : info.downstream_direct_remote_address;
+  if (!term.makes_cookie || peer.empty()) return std::nullopt;
   base::Arena& arena = request.arena();
   std::array<char, 16> digits;
-  const std::string_view value =
-      hexOf(xxHash64(arena.concat(info.downstream_remote_address, info.downstream_local_address)), digits);
+  const std::string_view value = hexOf(xxHash64(arena.concat(peer, info.downstream_local_address)), digits);
   cookies.addCookie(arena.concat(term.name, "=\"", value, "\"", term.cookie_attributes));
   return xxHash64(value);
 }

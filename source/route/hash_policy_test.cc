@@ -99,6 +99,16 @@ TEST_CASE("a cookie is hashed, and one made of the connection's addresses where 
   CHECK(hash == xxHash64("8d79340ff80cb92b"));
 }
 
+TEST_CASE("clients behind one address of x-forwarded-for are given cookies of their connections") {
+  Asking one("/"), two("/");
+  one.info.downstream_remote_address = two.info.downstream_remote_address = "203.0.113.9:0";
+  one.info.downstream_direct_remote_address = "10.1.2.3:4567";
+  two.info.downstream_direct_remote_address = "10.1.2.3:4568";
+
+  CHECK(one.hash({cookie("b", "")}) == xxHash64("8d79340ff80cb92b"));
+  CHECK(two.hash({cookie("b", "")}) != one.hash({cookie("b", "")}));
+}
+
 TEST_CASE("terms add up, equal ones do not cancel each other out, and a terminal one with a hash ends them") {
   Asking asking("/?k=v", {{"x-user", "anna"}});
   const uint64_t anna = xxHash64("anna"), v = xxHash64("v");
