@@ -25,6 +25,9 @@ constexpr std::string_view kStatusCodes = "x-envoy-retriable-status-codes";
 constexpr std::string_view kHeaderNames = "x-envoy-retriable-header-names";
 constexpr std::string_view kWords[] = {kRetryOn, kRetryGrpcOn, kMaxRetries, kStatusCodes, kHeaderNames};
 
+// Of a caller's list. More would have each answer compared with thousands.
+constexpr size_t kMostWords = 64;
+
 constexpr uint32_t kAnyReset = on::kReset | on::k5xx | on::kGatewayError;
 
 const route::RetryPolicy& policyOr(const route::RetryPolicy* policy) {
@@ -93,11 +96,14 @@ void RetryRules::addWordsOf(http::RequestHeaders& head) {
   }
   if (const auto codes = head.get(kStatusCodes)) {
     route::forEachWord(*codes, [this](std::string_view word) {
-      if (const auto code = numberOf<uint32_t>(word)) status_codes_.push_back(*code);
+      const auto code = status_codes_.size() < kMostWords ? numberOf<uint32_t>(word) : std::nullopt;
+      if (code) status_codes_.push_back(*code);
     });
   }
   if (const auto names = head.get(kHeaderNames)) {
-    route::forEachWord(*names, [this](std::string_view word) { header_names_.push_back(base::lowered(word)); });
+    route::forEachWord(*names, [this](std::string_view word) {
+      if (header_names_.size() < kMostWords) header_names_.push_back(base::lowered(word));
+    });
   }
   for (const std::string_view word : kWords) head.remove(word);
   head.remove(Name::kXEnvoyUpstreamRqPerTryTimeoutMs);

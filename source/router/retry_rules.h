@@ -3,7 +3,8 @@
 //
 // A caller says x-envoy-retry-on, x-envoy-retry-grpc-on, x-envoy-max-retries, x-envoy-retriable-status-codes,
 // x-envoy-retriable-header-names and x-envoy-upstream-rq-per-try-timeout-ms. The session takes these away from all who
-// are no internal callers; here they go off the head. (Envoy: docs "Router", "HTTP header sanitizing")
+// are no internal callers; here they go off the head. Of a list of status codes or names the first 64 count.
+// (Envoy: docs "Router", "HTTP header sanitizing")
 #pragma once
 
 #include <chrono>

@@ -211,6 +211,26 @@ TEST_CASE("a caller adds conditions, and says how many retries there are") {
   CHECK_FALSE(t.coversStatus(200));
 }
 
+TEST_CASE("of a caller's list the first 64 words count") {
+  RulesTest t;
+  t.on("");
+  std::string codes, names;
+  for (int i = 0; i < 65; ++i) {
+    codes += std::to_string(400 + i) + ",";
+    names += "x-" + std::to_string(i) + ",";
+  }
+  t.request.add("x-envoy-retry-on", "retriable-status-codes,retriable-headers");
+  t.request.add("x-envoy-retriable-status-codes", codes);
+  t.request.add("x-envoy-retriable-header-names", names);
+
+  CHECK(t.coversStatus(463));
+  CHECK_FALSE(t.coversStatus(464));
+  t.answer.add("x-64", "");
+  CHECK_FALSE(t.coversStatus(200));
+  t.answer.add("x-63", "");
+  CHECK(t.coversStatus(200));
+}
+
 TEST_CASE("a caller's words that are no numbers change nothing") {
   RulesTest t;
   t.on("5xx");
