@@ -31,7 +31,8 @@ void Retries::backOff(milliseconds wait, const upstream::cluster::Host& host, bo
   ++made_;
   after_timeout_ = after_timeout;
   if (!rules_.policy().host_predicates.empty()) tried_.push_back(&host);
-  wait_.arm(wait);
+  // Not in this turn of the loop: a host that fails at once would be given all retries in one, while time stands.
+  wait_.arm(std::max(wait, milliseconds(1)));
 }
 
 void Retries::stop() {

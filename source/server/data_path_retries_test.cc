@@ -137,6 +137,21 @@ TEST_CASE("a host that cannot be reached is not the last one") {
   CHECK(bodyOf(client.take()) == "ok");
 }
 
+TEST_CASE("retries of hosts that fail at once do not hold up the loop") {
+  RetryPath t("connect-failure", 1000);
+  t.policy->base_interval = t.policy->max_interval = 1ms;
+  t.host.stop();
+  t.second.stop();
+  TestClient& client = t.connect();
+  client.send(get());
+  t.loop.turn();
+
+  CHECK(t.stat("rq_retry") == 1);
+
+  t.loop.pass(16s);
+  CHECK(client.take().starts_with("HTTP/1.1 503 "));
+}
+
 TEST_CASE("hosts that cannot be reached are told as such, and that there were retries") {
   RetryPath t("connect-failure");
   t.host.stop();
