@@ -100,11 +100,12 @@ bool privateNetwork(const net::Address& address) {
 }
 
 // Who calls where the peer is no client but a hop that is trusted: an application behind its sidecar, which sends no
-// x-forwarded-for, or a service that speaks for itself, whose private address stands there alone.
-bool internal(const std::optional<std::string_view>& forwarded_for) {
-  if (!forwarded_for) return true;
+// x-forwarded-for, or a service that speaks for itself, whose private address stands there alone. Whoever connects from
+// elsewhere is a stranger, whatever the head says.
+bool internal(const PeerText& peer, const std::optional<std::string_view>& forwarded_for) {
+  if (!peer.near || !forwarded_for) return peer.near;
   const std::optional<net::Address> caller = net::Address::fromIp(*forwarded_for, 0);
-  return caller && (caller->isLoopback() || privateNetwork(*caller));
+  return caller && isNear(*caller);
 }
 
 // What tells the router how to treat a request, which is not for strangers to say.
@@ -155,7 +156,7 @@ void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::R
   if (before) {
     setRemote(arena, forwardedAddress(*before, settings.xff_num_trusted_hops), info);
   }
-  if (!internal(before)) removeRouterControls(headers);
+  if (!internal(peer, before)) removeRouterControls(headers);
   if (!headers.has(Name::kXForwardedProto)) headers.addView(Name::kXForwardedProto, headers.scheme);
 }
 
@@ -167,6 +168,10 @@ std::string_view withoutPort(std::string_view authority, bool any_port, uint16_t
 }
 
 }  // namespace
+
+bool isNear(const net::Address& address) {
+  return address.isLoopback() || (address.isIp() && privateNetwork(address));
+}
 
 std::string_view makeRequestId(base::Arena& arena, base::Random& random) {
   static constexpr char kHex[] = "0123456789abcdef";

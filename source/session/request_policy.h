@@ -11,6 +11,7 @@
 #include "source/base/random.h"
 #include "source/filter/result.h"
 #include "source/http/headers.h"
+#include "source/net/address.h"
 #include "source/session/http_settings.h"
 #include "source/stream/stream_info.h"
 
@@ -26,7 +27,11 @@ struct PeerText {
   net::Transport* transport = nullptr;  // null: plain
   bool redirected = false;              // `local` is where the client wanted to go, not where it was accepted
   bool trusted_tls = false;             // the connection is TLS: the scheme is https
+  bool near = false;                    // the peer is on this host, or on a private network
 };
+
+// On this host (a Unix socket too), or on a private network (RFC 1918, RFC 4193).
+bool isNear(const net::Address& address);
 
 // Applies the policy; fills the addresses and the request id in `info`. A reply refuses the request.
 std::optional<filter::Reply> applyRequestPolicy(const HttpSettings& settings, const PeerText& peer,

@@ -331,9 +331,18 @@ TEST_CASE("the proxy names itself in via, behind those before it") {
   CHECK(second.field("via") == "1.0 before,1.1 px");
 }
 
+TEST_CASE("this host and private networks are near") {
+  for (const char* ip : {"127.0.0.1", "::1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "fd00::1"}) {
+    CHECK(isNear(*net::Address::fromIp(ip, 1)));
+  }
+  CHECK(isNear(*net::Address::fromUnixPath("/run/app.sock")));
+  for (const char* ip : {"8.8.8.8", "172.32.0.1", "2001:db8::1"}) CHECK_FALSE(isNear(*net::Address::fromIp(ip, 1)));
+}
+
 TEST_CASE("only internal callers may tell the router how to treat a request") {
-  const auto kept = [](bool edge, const char* forwarded_for) {
+  const auto kept = [](bool edge, const char* forwarded_for, bool near = true) {
     Policy p;
+    p.peer.near = near;
     p.settings.use_remote_address = edge;
     if (forwarded_for != nullptr) p.headers.add("x-forwarded-for", forwarded_for);
     for (const char* name :
@@ -358,6 +367,9 @@ TEST_CASE("only internal callers may tell the router how to treat a request") {
   CHECK_FALSE(kept(false, "unknown"));
   CHECK_FALSE(kept(true, nullptr));
   CHECK_FALSE(kept(true, "10.1.2.3"));
+  // Who connects from elsewhere may write what it likes.
+  CHECK_FALSE(kept(false, nullptr, false));
+  CHECK_FALSE(kept(false, "10.1.2.3", false));
 }
 
 TEST_CASE("a proxy that is trusted may say what the client spoke") {
