@@ -18,6 +18,7 @@
 #include "source/config/http2_options.h"
 #include "source/config/lb_policy_factory.h"
 #include "source/config/registry.h"
+#include "source/config/transport_matches.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/config/values.h"
 
@@ -279,6 +280,8 @@ class ClusterCompiler {
               "auto_config lets the upstream choose by ALPN, which needs TLS; add a TLS transport_socket, or use "
               "explicit_http_config");
     }
+    out_->transport_matches = compileTransportMatches(
+        proto_, automatic ? "auto_config lets the upstream choose by ALPN, which needs TLS" : "", at(context_));
     if (!proto_.has_transport_socket()) return;
     out_->transport =
         compileTransport(proto_.transport_socket(), TransportSide::kUpstream, at(context_.child("transport_socket")));

@@ -51,6 +51,7 @@ void ClusterGrpcCall::runAtTurnEnd() {
   if (!cluster()) return end(grpc::kUnavailable, "no_cluster");
   buildHeaders();
   if (!take(pickHost(*cluster(), headers_, nullptr))) return end(grpc::kUnavailable, "no_healthy_upstream");
+  headers_.scheme = scheme();
   start(headers_, {}, upstream::cluster::RoutingPriority::kDefault);
 }
 

@@ -37,6 +37,7 @@ void StreamCall::runAtTurnEnd() {
   if (!cluster()) return fail("no_cluster");
   writeHead(request_, scheme(), headers_);
   if (!take(pickHost(*cluster(), headers_, nullptr))) return fail("no_healthy_upstream");
+  headers_.scheme = scheme();
   start(headers_, {}, upstream::cluster::RoutingPriority::kDefault);
 }
 

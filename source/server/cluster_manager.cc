@@ -70,6 +70,17 @@ upstream::cluster::ClusterStats makeStats(observability::Scope& scope) {
   return s;
 }
 
+// Hosts that were not there before, by the transport that their metadata chooses.
+void countTransports(const cluster::TransportMatches& matches, const cluster::HostSet& hosts,
+                     const cluster::HostSet* previous, observability::StatsCells& cells) {
+  if (matches.empty()) return;
+  for (const cluster::HostPtr& host : hosts.slots()) {
+    if (!host || (previous != nullptr && previous->host(host->slot()) == host.get())) continue;
+    const cluster::TransportMatch* const match = matches.find(host->metadata());
+    cells.add(match != nullptr ? match->chosen : matches.no_match);
+  }
+}
+
 }  // namespace
 
 ClusterManager::ClusterManager(event::Loop& main, Workers& workers, observability::StatsRegistry& stats,
@@ -200,8 +211,10 @@ ClusterManager::Entry* ClusterManager::ownerOf(const Generation& generation) {
 
 void ClusterManager::buildHosts(const Entry& entry, Generation& generation) {
   const cluster::HostSet* previous = entry.active ? entry.active->hosts.get() : nullptr;
+  const cluster::HostSetPtr counted = generation.hosts;
   generation.hosts =
       cluster::HostSet::build(*generation.endpoints, generation.config->lb.hosts, previous, entry.monitors.get());
+  countTransports(generation.config->transport_matches, *generation.hosts, counted.get(), cells_);
 }
 
 void ClusterManager::onEndpoints(Generation& generation, cluster::AssignmentPtr endpoints) {

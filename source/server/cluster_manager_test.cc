@@ -75,6 +75,27 @@ TEST_CASE("a static cluster serves at once, and only static configuration may ch
   CHECK(t.onWorkerHosts("c") == 1);
 }
 
+TEST_CASE("hosts are counted once by the transport that their metadata chooses") {
+  ClusterTest t;
+  auto config = t.byName("c", 1, 60'000);
+  cluster::TransportMatch& match = config->transport_matches.list.emplace_back();
+  match.wanted.emplace_back("secure", stream::MetadataValue{true});
+  match.chosen = t.stats.counter("chosen");
+  config->transport_matches.no_match = t.stats.counter("others");
+  t.clusters.set(config, {}, false, "1");
+  cluster::Assignment endpoints = ClusterTest::hosts(3);
+  endpoints.localities[0].endpoints[1].metadata = {
+      {{std::string(cluster::kTransportMetadata), {stream::MetadataFields{{"secure", {true}}}}}}, "secure"};
+  t.clusters.setAssignment({"", "c"}, endpoints, "1");
+  CHECK(t.stats.valueOf("chosen") == 1);
+  CHECK(t.stats.valueOf("others") == 2);
+
+  endpoints.localities[0].endpoints[0].metadata = endpoints.localities[0].endpoints[1].metadata;
+  t.clusters.setAssignment({"", "c"}, endpoints, "2");
+  CHECK(t.stats.valueOf("chosen") == 2);
+  CHECK(t.stats.valueOf("others") == 2);
+}
+
 TEST_CASE("a cluster with endpoints by name is not seen before it has them") {
   ClusterTest t;
   std::vector<std::string> interest;

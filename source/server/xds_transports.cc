@@ -17,27 +17,32 @@ XdsTransports::XdsTransports(event::Loop& loop, const ClusterManager& clusters, 
 std::unique_ptr<xds::Transport> XdsTransports::make(const xds::GrpcSource& source) {
   xds::GrpcTransportOptions options;
   // In turn over the cluster's hosts, whatever they are by then.
-  options.next_endpoint = [this, cluster = source.cluster,
+  const auto metadata = std::make_shared<stream::FixedMetadata>();  // of the host that was given last
+  options.next_endpoint = [this, metadata, cluster = source.cluster,
                            next = random_.next()]() mutable -> absl::StatusOr<net::Address> {
     const upstream::cluster::HostSet* hosts = clusters_.hostsOf(cluster);
     if (hosts == nullptr || hosts->entries().empty()) {
       return absl::UnavailableError(absl::StrCat("cluster '", cluster, "' has no endpoints"));
     }
-    return hosts->entries()[next++ % hosts->entries().size()].host->address();
+    const upstream::cluster::Host& host = *hosts->entries()[next++ % hosts->entries().size()].host;
+    *metadata = host.metadata();
+    return host.address();
   };
   options.authority = source.authority;
   options.initial_metadata = source.initial_metadata;
   if (const ClusterManager::Entry* entry = clusters_.find(source.cluster); entry != nullptr && entry->active) {
     const upstream::cluster::ClusterConfig& cluster = *entry->active->config;
     options.connect_timeout = cluster.connect_timeout;
-    if (cluster.transport != nullptr) {
+    if (cluster.transport != nullptr || cluster.transport_matches.anyTransport()) {
       options.buffers = &buffers_;
       // A stream has one request, whose host is the authority.
-      options.security = [transport = cluster.transport, name = source.cluster,
+      options.security = [metadata, config = entry->active->config, name = source.cluster,
                           sni = cluster.http.auto_sni ? source.authority : std::string(),
                           san = cluster.http.auto_san_validation
                                     ? source.authority
                                     : std::string()]() -> absl::StatusOr<net::TransportPtr> {
+        const net::TransportFactory* const transport = config->transportOf(*metadata);
+        if (transport == nullptr) return net::TransportPtr();
         if (const std::string missing = transport->notReady(); !missing.empty()) {
           return absl::UnavailableError(absl::StrCat("cluster '", name, "': ", missing));
         }

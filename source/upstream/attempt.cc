@@ -11,7 +11,8 @@ using cluster::HostStat;
 using std::chrono::milliseconds;
 
 std::string_view Attempt::scheme() const {
-  const net::TransportFactory* transport = cluster_->config().transport.get();
+  const cluster::ClusterConfig& config = cluster_->config();
+  const net::TransportFactory* transport = running() ? config.transportOf(host_->metadata()) : config.transport.get();
   return transport != nullptr && transport->isTls() ? "https" : "http";
 }
 

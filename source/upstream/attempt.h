@@ -43,7 +43,7 @@ class Attempt : protected pool::ExchangeEvents {
   // Null: there is none.
   void setCluster(base::LocalPtr<WorkerCluster> cluster) { cluster_ = std::move(cluster); }
   const base::LocalPtr<WorkerCluster>& cluster() const { return cluster_; }
-  // "http" or "https": what requests to the cluster say.
+  // "http" or "https": what requests to the host that is held say, or without one those to the cluster.
   std::string_view scheme() const;
 
   // Holds the host of this slot. False: cluster::kNoHost, which is counted.

@@ -18,11 +18,17 @@ constexpr size_t kManyPools = 64;
 constexpr std::chrono::milliseconds kQuestPause{1};
 
 bool byHost(const cluster::ClusterConfig& config) {
-  return config.transport && (config.http.auto_sni || config.http.auto_san_validation);
+  const bool by_host = config.http.auto_sni || config.http.auto_san_validation;
+  return by_host && (config.transport || config.transport_matches.anyTransport());
 }
 
 bool byClient(const cluster::ClusterConfig& config) {
-  return dynamic_cast<const net::TellsClient*>(config.transport.get()) != nullptr;
+  const auto tells = [](const auto& transport) {
+    return dynamic_cast<const net::TellsClient*>(transport.get()) != nullptr;
+  };
+  const auto& matches = config.transport_matches.list;
+  return tells(config.transport) ||
+         std::any_of(matches.begin(), matches.end(), [&tells](const auto& match) { return tells(match.transport); });
 }
 
 bool byRequest(const cluster::ClusterConfig& config) {

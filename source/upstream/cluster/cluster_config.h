@@ -16,6 +16,7 @@
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/cluster/host_source.h"
 #include "source/upstream/cluster/outlier_config.h"
+#include "source/upstream/cluster/transport_match.h"
 #include "source/upstream/lb/policy.h"
 
 namespace sluice::upstream::cluster {
@@ -69,10 +70,18 @@ struct ClusterConfig {
   LbConfig lb;
   ThresholdsByPriority thresholds;
   UpstreamHttpConfig http;
-  std::shared_ptr<const net::TransportFactory> transport;  // null: plain
-  std::shared_ptr<const HealthCheckConfig> health_check;   // null: hosts are not asked
-  std::shared_ptr<const OutlierConfig> outlier;            // null: none is ejected
-  uint64_t content_hash = 0;                               // equal hashes of one name: unchanged, the update is skipped
+  std::shared_ptr<const net::TransportFactory> transport;  // null: plain; of hosts that none of these fits:
+  TransportMatches transport_matches;
+  std::shared_ptr<const HealthCheckConfig> health_check;  // null: hosts are not asked
+  std::shared_ptr<const OutlierConfig> outlier;           // null: none is ejected
+  uint64_t content_hash = 0;                              // equal hashes of one name: unchanged, the update is skipped
+
+  // Of connections to a host with this metadata; null: plain.
+  const net::TransportFactory* transportOf(const stream::FixedMetadata& host) const {
+    if (transport_matches.empty()) return transport.get();
+    const TransportMatch* const match = transport_matches.find(host);
+    return match != nullptr ? match->transport.get() : transport.get();
+  }
 };
 
 }  // namespace sluice::upstream::cluster

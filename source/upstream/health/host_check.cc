@@ -52,7 +52,9 @@ HostCheck::HostCheck(cluster::HostPtr host, const cluster::EndpointCheck& endpoi
 
 void HostCheck::makeProbe() {
   const cluster::ClusterConfig& config = *owner_.config();
-  ProbeTarget target{owner_.world().loop, owner_.world().buffers, owner_.config(), host_->address(), {}};
+  ProbeTarget target{owner_.world().loop, owner_.world().buffers,
+                     owner_.config(),     config.transportOf(host_->metadata()),
+                     host_->address(),    {}};
   if (endpoint_.port != 0 && !target.address.isUnix()) target.address = host_->address().withPort(endpoint_.port);
   target.authority = !endpoint_.hostname.empty()  ? endpoint_.hostname
                      : !check().http.host.empty() ? check().http.host
@@ -72,7 +74,7 @@ void HostCheck::configChanged() {
 
 // A secret of the cluster's transport may still be on its way.
 void HostCheck::begin() {
-  const net::TransportFactory* const transport = owner_.config()->transport.get();
+  const net::TransportFactory* const transport = owner_.config()->transportOf(host_->metadata());
   if (transport != nullptr && !transport->notReady().empty()) return next_.arm(kSecretWait);
   owner_.world().cells.add(owner_.stats().attempt);
   timeout_.arm(check().timeout);

@@ -100,7 +100,7 @@ class HttpProbe final : public Probe, private ProbeConnectionUser, private http:
     request.method = http.method;
     request.path = http.path;
     request.authority = target_.authority;
-    request.scheme = target_.config->transport && target_.config->transport->isTls() ? "https" : "http";
+    request.scheme = target_.transport != nullptr && target_.transport->isTls() ? "https" : "http";
     for (const auto& [name, value] : http.headers) request.add(name, value);
     if (!http.body.empty() && !isGrpc()) request.set(http::Name::kContentLength, std::to_string(http.body.size()));
     stream_ = codec_->sendHeaders(request, http.body.empty());

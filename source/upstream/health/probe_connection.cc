@@ -5,7 +5,7 @@ namespace sluice::upstream::health {
 absl::StatusOr<ProbeConnection::Ptr> ProbeConnection::open(const ProbeTarget& target,
                                                            const std::vector<std::string>& alpn,
                                                            ProbeConnectionUser& user) {
-  const net::TransportFactory* const factory = target.config->transport.get();
+  const net::TransportFactory* const factory = target.transport;
   if (factory != nullptr && !factory->notReady().empty()) return absl::UnavailableError(factory->notReady());
   net::Descriptors& descriptors = target.buffers.descriptors;
   absl::StatusOr<net::Fd> fd = net::startConnect(target.address);

@@ -10,7 +10,7 @@ namespace {
 // Why not; empty: begun.
 std::string start(const PoolContext& context, const cluster::Host& host, const net::TransportFactory::Options& options,
                   BegunConnection& out) {
-  const net::TransportFactory* factory = context.config->transport.get();
+  const net::TransportFactory* factory = context.config->transportOf(host.metadata());
   net::Descriptors& descriptors = context.buffers.descriptors;
   if (factory != nullptr) {
     if (std::string missing = factory->notReady(); !missing.empty()) return missing;

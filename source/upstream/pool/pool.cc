@@ -26,7 +26,8 @@ Pool::Pool(const PoolContext& context, cluster::HostPtr host, cluster::RoutingPr
       host_stats_(host_->stats().rowOf(&context.cells)),
       priority_(priority),
       key_(std::move(key)) {
-  if (context.config->transport) session_key_ = absl::StrCat(host_->addressText(), "/", key_.server_name);
+  if (context.config->transportOf(host_->metadata()))
+    session_key_ = absl::StrCat(host_->addressText(), "/", key_.server_name);
 }
 
 Pool::~Pool() {
