@@ -12,6 +12,7 @@
 #include "source/config/any_type.h"
 #include "source/config/assignment_compiler.h"
 #include "source/config/cluster_kind_factory.h"
+#include "source/config/connect_options.h"
 #include "source/config/format/substitution_format.h"
 #include "source/config/health_compiler.h"
 #include "source/config/holding.h"
@@ -122,6 +123,7 @@ class ClusterCompiler {
     if (proto_.has_per_connection_buffer_limit_bytes()) {
       out_->per_connection_buffer_limit = proto_.per_connection_buffer_limit_bytes().value();
     }
+    out_->connect = compileConnectOptions(proto_, context_, services_);
   }
 
   void compileLb() {

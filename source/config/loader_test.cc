@@ -135,8 +135,8 @@ TEST_CASE("all errors of a file come at once, each with line, column and path") 
 }
 
 TEST_CASE("a field that Envoy knows and we do not declare is refused as unsupported") {
-  CHECK(Loaded<Cluster>("upstream_bind_config: {}").firstError() ==
-        "f.yaml:1:1: upstream_bind_config: is a field of Envoy's Cluster that is not supported here yet; remove it");
+  CHECK(Loaded<Cluster>("lrs_server: {}").firstError() ==
+        "f.yaml:1:1: lrs_server: is a field of Envoy's Cluster that is not supported here yet; remove it");
 }
 
 TEST_CASE("a key twice in a mapping is an error, in whichever form") {
@@ -395,14 +395,14 @@ TEST_CASE("a binary file that does not parse is refused, one with undeclared fie
   CHECK(errors.toString() == "f.pb: is not a binary envoy.config.cluster.v3.Cluster; check the file's suffix");
 
   ErrorList more;
-  // Field 21, upstream_bind_config, as an empty message.
-  CHECK_FALSE(Loader(more, positions).loadText(std::string("\xaa\x01\x00", 3), Format::kBinary, "f.pb", cluster));
-  CHECK(more.toString().find("f.pb: upstream_bind_config: is a field of Envoy's Cluster") == 0);
+  // Field 42, lrs_server, as an empty message.
+  CHECK_FALSE(Loader(more, positions).loadText(std::string("\xd2\x02\x00", 3), Format::kBinary, "f.pb", cluster));
+  CHECK(more.toString().find("f.pb: lrs_server: is a field of Envoy's Cluster") == 0);
 }
 
 TEST_CASE("in a dynamic resource only fields that Envoy does not know either are ignored") {
   Cluster cluster;
-  REQUIRE(cluster.ParseFromString(std::string("\xaa\x01\x00\xba\x3e\x00", 6)));  // fields 21 and 999
+  REQUIRE(cluster.ParseFromString(std::string("\xd2\x02\x00\xba\x3e\x00", 6)));  // fields 42 and 999
   ErrorList errors;
 
   const UnknownFields found = checkUnknownFields(cluster, UnknownFieldPolicy::kRefuseKnown, Context(errors));
@@ -443,13 +443,13 @@ TEST_CASE("what Envoy 1.40 added is refused by name, where its number is not kno
 
 TEST_CASE("unknown fields are found inside an Any") {
   Cluster inner;
-  REQUIRE(inner.ParseFromString(std::string("\xaa\x01\x00", 3)));
+  REQUIRE(inner.ParseFromString(std::string("\xd2\x02\x00", 3)));
   envoy::config::listener::v3::Filter filter;
   filter.mutable_typed_config()->PackFrom(inner);
   ErrorList errors;
 
   CHECK(checkUnknownFields(filter, UnknownFieldPolicy::kRefuseKnown, Context(errors)).refused == 1);
-  CHECK(errors.toString().find("typed_config.upstream_bind_config") == 0);
+  CHECK(errors.toString().find("typed_config.lrs_server") == 0);
 }
 
 TEST_CASE("a file's position is found for a field and, where it has none, for what encloses it") {

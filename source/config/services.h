@@ -27,6 +27,10 @@
 #include "source/worker/local.h"
 #include "source/worker/main_services.h"
 
+namespace sluice::net {
+struct ConnectOptions;
+}
+
 namespace sluice::config {
 
 struct Registry;
@@ -94,6 +98,9 @@ struct Services {
   std::shared_ptr<const runtime::Snapshot> runtime = nullptr;
   // Where ejections of hosts are written; null: nowhere. (proto: Bootstrap.cluster_manager.outlier_detection)
   std::shared_ptr<observability::LogFile> outlier_log = nullptr;
+  // How clusters that do not say it themselves connect; null: as the system does. (proto:
+  // Bootstrap.cluster_manager.upstream_bind_config)
+  std::shared_ptr<const net::ConnectOptions> upstream_bind = nullptr;
 };
 
 // What a factory gets beside the message, by value: it may keep a copy for as long as its services live.

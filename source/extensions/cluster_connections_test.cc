@@ -93,5 +93,81 @@ TEST_CASE("where ALPN chooses the protocol every transport socket is TLS") {
              "transport_socket_matches[0].transport_socket: auto_config");
 }
 
+TEST_CASE("connections say that they are alive as often as the cluster wants") {
+  World world;
+  const Compiled compiled = compile(
+      world,
+      "upstream_connection_options: {tcp_keepalive: {keepalive_probes: 3, keepalive_time: 7, keepalive_interval: 5}}");
+
+  CHECK(compiled.problems == "");
+  REQUIRE(compiled.config);
+  CHECK(compiled.config->connect.keepalive.size() == 8);  // on, and three numbers; for both families
+  CHECK(compiled.config->connect.sources.empty());
+}
+
+TEST_CASE("what the kernel would refuse for every connection is refused at once") {
+  World world;
+  const auto problems = [&world](const std::string& keepalive) {
+    return compile(world, "upstream_connection_options: {tcp_keepalive: {" + keepalive + "}}").problems;
+  };
+
+  CHECK_SAYS(problems("keepalive_time: 0"),
+             "upstream_connection_options.tcp_keepalive.keepalive_time: the kernel takes 1 to 32767, not 0");
+  CHECK_SAYS(problems("keepalive_probes: 128"), "keepalive_probes: the kernel takes 1 to 127, not 128");
+  CHECK_SAYS(problems("keepalive_interval: 32768"), "keepalive_interval");
+}
+
+TEST_CASE("connections come from the addresses that the cluster says, with their options") {
+  World world;
+  const Compiled compiled = compile(world, R"(
+upstream_bind_config:
+  source_address: {address: 127.0.0.9, port_value: 0}
+  freebind: true
+  socket_options: [{description: mark, level: 1, name: 36, int_value: 7}]
+  extra_source_addresses:
+  - address: {address: "::1", port_value: 0}
+    socket_options: {socket_options: []}
+)");
+
+  CHECK(compiled.problems == "");
+  REQUIRE(compiled.config);
+  const net::ConnectOptions& connect = compiled.config->connect;
+  REQUIRE(connect.sources.size() == 2);
+  CHECK(connect.sources[0].address.toString() == "127.0.0.9:0");
+  CHECK(connect.sources[0].options.size() == 3);  // freebind of either family, and the mark
+  CHECK(connect.sources[1].address.toString() == "[::1]:0");
+  CHECK(connect.sources[1].options.size() == 2);
+}
+
+TEST_CASE("a cluster without a bind config of its own has the bootstrap's") {
+  World world;
+  auto common = std::make_shared<net::ConnectOptions>();
+  common->sources.push_back({*net::Address::fromIp("127.0.0.8", 0)});
+  world.services.upstream_bind = common;
+
+  REQUIRE(compile(world, "").config);
+  CHECK(compile(world, "").config->connect.sources.size() == 1);
+  CHECK(compile(world, "upstream_bind_config: {}").config->connect.sources.empty());
+}
+
+TEST_CASE("source addresses that cannot be are refused") {
+  World world;
+  const auto problems = [&world](const std::string& bind) {
+    return compile(world, "upstream_bind_config: {" + bind + "}").problems;
+  };
+
+  CHECK_SAYS(problems("source_address: {address: a.example, port_value: 0}"),
+             "upstream_bind_config.source_address.address: 'a.example' is not an IP address");
+  CHECK_SAYS(problems("source_address: {address: 127.0.0.2, port_value: 0}, additional_source_addresses: "
+                      "[{address: 127.0.0.3, port_value: 0}]"),
+             "additional_source_addresses[0].address: there is a source address of this family, 127.0.0.2:0");
+  CHECK_SAYS(problems("extra_source_addresses: [{address: {address: 127.0.0.3, port_value: 0}}]"),
+             "extra_source_addresses[0].address: goes beside a source_address");
+  CHECK_SAYS(problems("source_address: {address: 127.0.0.2, port_value: 81}"), "only one connection to a host");
+  CHECK_SAYS(problems("socket_options: [{level: 1, name: 36, int_value: 7, state: STATE_LISTENING}]"),
+             "socket_options[0].state: a socket that connects never listens");
+  CHECK_SAYS(problems("local_address_selector: {}"), "local_address_selector: is a field of Envoy's BindConfig");
+}
+
 }  // namespace
 }  // namespace sluice::extensions

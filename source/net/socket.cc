@@ -1,5 +1,6 @@
 #include "source/net/socket.h"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -47,8 +48,9 @@ absl::StatusOr<Fd> makeSocket(const Address& address, const ListenOptions& optio
   return fd;
 }
 
-absl::Status applyOptions(int fd, const Address& address, const ListenOptions& options, SocketOption::When when) {
-  for (const SocketOption& option : options.options) {
+absl::Status applyOptions(int fd, const Address& address, const std::vector<SocketOption>& options,
+                          SocketOption::When when) {
+  for (const SocketOption& option : options) {
     if (option.when != when || (option.only != Address::Family::kNone && option.only != address.family())) continue;
     const auto size = static_cast<socklen_t>(option.value.size());
     if (setsockopt(fd, option.level, option.name, option.value.data(), size) == 0) continue;
@@ -109,7 +111,7 @@ absl::Status bindTo(int fd, const Address& address, const ListenOptions& options
   if (bind(fd, address.sockaddrPointer(), address.sockaddrLength()) != 0) {
     return errnoStatus(errno, "cannot bind", address);
   }
-  return applyOptions(fd, address, options, SocketOption::When::kBeforeListen);
+  return applyOptions(fd, address, options.options, SocketOption::When::kBeforeListen);
 }
 
 }  // namespace
@@ -130,7 +132,8 @@ absl::StatusOr<Fd> prepareListening(const Address& address, const ListenOptions&
   } else {
     removeStaleSocketFile(address);
   }
-  if (absl::Status set = applyOptions(fd->get(), address, options, SocketOption::When::kBeforeBind); !set.ok()) {
+  if (absl::Status set = applyOptions(fd->get(), address, options.options, SocketOption::When::kBeforeBind);
+      !set.ok()) {
     return set;
   }
   if (bindsLate(address, options)) return fd;
@@ -144,7 +147,7 @@ absl::Status beginListening(int fd, const Address& address, const ListenOptions&
     if (absl::Status bound = bindTo(fd, address, options); !bound.ok()) return bound;
   }
   if (!options.datagram && listen(fd, options.backlog) != 0) return errnoStatus(errno, "cannot listen on", address);
-  return applyOptions(fd, address, options, SocketOption::When::kListening);
+  return applyOptions(fd, address, options.options, SocketOption::When::kListening);
 }
 
 absl::Status probeFree(const Address& address, const ListenOptions& options) {
@@ -152,7 +155,8 @@ absl::Status probeFree(const Address& address, const ListenOptions& options) {
   absl::StatusOr<Fd> fd = makeSocket(address, options);
   if (!fd.ok()) return fd.status();
   // Some options decide whether an address can be bound at all.
-  if (absl::Status set = applyOptions(fd->get(), address, options, SocketOption::When::kBeforeBind); !set.ok()) {
+  if (absl::Status set = applyOptions(fd->get(), address, options.options, SocketOption::When::kBeforeBind);
+      !set.ok()) {
     return set;
   }
   if (bind(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0) {
@@ -161,24 +165,63 @@ absl::Status probeFree(const Address& address, const ListenOptions& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Fd> startConnect(const Address& address) {
-  absl::StatusOr<Fd> fd = makeSocket(address);
-  if (!fd.ok()) return fd;
-  if (address.isIp()) setNoDelay(fd->get());
+namespace {
+
+// Binds to the source of the address's family.
+absl::Status prepareConnecting(int fd, const Address& address, const ConnectOptions& options) {
+  const ConnectOptions::Source* source = nullptr;
+  for (const ConnectOptions::Source& each : options.sources) {
+    if (each.address.family() == address.family()) source = &each;
+  }
+  const std::vector<SocketOption>& sockopts = source != nullptr ? source->options : options.options;
+  using When = SocketOption::When;
+  if (absl::Status set = applyOptions(fd, address, sockopts, When::kBeforeBind); !set.ok()) return set;
+  if (source != nullptr) {
+    // The kernel chooses the port when it knows where the connection goes: each host has all ports.
+    const int late = 1;
+    if (source->address.port() == 0) setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof(late));
+    if (bind(fd, source->address.sockaddrPointer(), source->address.sockaddrLength()) != 0) {
+      return errnoStatus(errno, "cannot bind the source address", source->address);
+    }
+  } else if (!options.sources.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot connect to ", address.toString(),
+                                                   ": upstream_bind_config has no source address of its family"));
+  }
+  return applyOptions(fd, address, sockopts, When::kBeforeListen);
+}
+
+absl::StatusOr<Fd> connectTo(absl::StatusOr<Fd> fd, const Address& address) {
   if (connect(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0 && errno != EINPROGRESS) {
     return errnoStatus(errno, "cannot connect to", address);
   }
   return fd;
 }
 
-absl::StatusOr<Fd> connectDatagram(const Address& address) {
+}  // namespace
+
+absl::StatusOr<Fd> startConnect(const Address& address, const ConnectOptions& options) {
+  absl::StatusOr<Fd> fd = makeSocket(address);
+  if (!fd.ok()) return fd;
+  if (address.isIp()) {
+    setNoDelay(fd->get());
+    if (!options.empty()) {
+      using When = SocketOption::When;
+      absl::Status set = applyOptions(fd->get(), address, options.keepalive, When::kBeforeBind);
+      if (set.ok()) set = prepareConnecting(fd->get(), address, options);
+      if (!set.ok()) return set;
+    }
+  }
+  return connectTo(std::move(fd), address);
+}
+
+absl::StatusOr<Fd> connectDatagram(const Address& address, const ConnectOptions& options) {
   if (!address.isIp()) return absl::InvalidArgumentError(absl::StrCat(address.toString(), " is no UDP address"));
   absl::StatusOr<Fd> fd = makeSocket(address, SOCK_DGRAM);
   if (!fd.ok()) return fd;
-  if (connect(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0) {
-    return errnoStatus(errno, "cannot connect to", address);
+  if (!options.empty()) {
+    if (absl::Status set = prepareConnecting(fd->get(), address, options); !set.ok()) return set;
   }
-  return fd;
+  return connectTo(std::move(fd), address);
 }
 
 int pendingError(int fd) {

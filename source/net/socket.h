@@ -63,11 +63,27 @@ absl::Status beginListening(int fd, const Address& address, const ListenOptions&
 // holds, which SO_REUSEPORT hides.
 absl::Status probeFree(const Address& address, const ListenOptions& options = {});
 
-// A socket whose connection attempt has begun; it becomes writable when that has ended.
-absl::StatusOr<Fd> startConnect(const Address& address);
+// What sockets are made with that connect. Unix sockets have no use for it. (proto: BindConfig,
+// UpstreamConnectionOptions)
+struct ConnectOptions {
+  struct Source {
+    Address address;
+    std::vector<SocketOption> options = {};  // none of kListening
+  };
+  std::vector<Source> sources = {};          // of different families; none: the kernel chooses
+  std::vector<SocketOption> options = {};    // of sockets without one of the sources
+  std::vector<SocketOption> keepalive = {};  // TCP
 
-// A UDP socket whose only peer is `address`. InvalidArgument for a Unix socket.
-absl::StatusOr<Fd> connectDatagram(const Address& address);
+  bool empty() const { return sources.empty() && options.empty() && keepalive.empty(); }
+};
+
+// A socket whose connection attempt has begun; it becomes writable when that has ended. Errors besides those of
+// connecting: InvalidArgument (none of the sources is of the family, or is not of this machine, or an option that the
+// kernel refuses), AlreadyExists for a source's port in use.
+absl::StatusOr<Fd> startConnect(const Address& address, const ConnectOptions& options = {});
+
+// A UDP socket whose only peer is `address`. InvalidArgument for a Unix socket; else as startConnect.
+absl::StatusOr<Fd> connectDatagram(const Address& address, const ConnectOptions& options = {});
 
 // The pending error of a socket (SO_ERROR), 0 for none.
 int pendingError(int fd);

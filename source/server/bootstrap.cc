@@ -6,6 +6,7 @@
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "source/config/access_log_factory.h"
 #include "source/config/config_source.h"
+#include "source/config/connect_options.h"
 #include "source/config/health_compiler.h"
 #include "source/config/holding.h"
 #include "source/config/loader.h"
@@ -78,6 +79,7 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
   out.settings = config::compileBootstrap(bootstrap, context);
   if (out.settings) services.runtime = out.settings->runtime;
   services.outlier_log = config::openOutlierLog(bootstrap, context, services);
+  services.upstream_bind = config::compileUpstreamBind(bootstrap, context);
   compileAdminLogs(bootstrap.admin(), context.child("admin"), services, out);
   std::set<std::string> cluster_names;
   for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {

@@ -33,6 +33,7 @@ std::unique_ptr<xds::Transport> XdsTransports::make(const xds::GrpcSource& sourc
   if (const ClusterManager::Entry* entry = clusters_.find(source.cluster); entry != nullptr && entry->active) {
     const upstream::cluster::ClusterConfig& cluster = *entry->active->config;
     options.connect_timeout = cluster.connect_timeout;
+    options.connect = cluster.connect;
     if (cluster.transport != nullptr || cluster.transport_matches.anyTransport()) {
       options.buffers = &buffers_;
       // A stream has one request, whose host is the authority.

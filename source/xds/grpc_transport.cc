@@ -185,7 +185,7 @@ class GrpcTransport final : public Transport,
       if (!made.ok()) return failSoon(made.status());
       security = *std::move(made);
     }
-    absl::StatusOr<net::Fd> socket = net::startConnect(address_);
+    absl::StatusOr<net::Fd> socket = net::startConnect(address_, options_.connect);
     if (!socket.ok()) return failSoon(absl::UnavailableError(socket.status().message()));
     if (security != nullptr) {
       bridge_ = std::make_unique<SecureBridge>(loop_, *options_.buffers, *std::move(socket),

@@ -19,6 +19,7 @@
 #include "source/event/loop.h"
 #include "source/net/address.h"
 #include "source/net/connection.h"
+#include "source/net/socket.h"
 #include "source/xds/transport.h"
 
 namespace sluice::xds {
@@ -30,6 +31,7 @@ struct GrpcTransportOptions {
   std::vector<std::pair<std::string, std::string>>
       initial_metadata;                             // GrpcService.initial_metadata, names in lower case
   std::chrono::milliseconds connect_timeout{5000};  // the TLS handshake included
+  net::ConnectOptions connect;
   // The TLS of the next connection, or why there is none now; empty: the stream is plain.
   std::function<absl::StatusOr<net::TransportPtr>()> security;
   net::WorkerBuffers* buffers = nullptr;  // of the loop; needed with `security`

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "source/http/codec.h"
+#include "source/net/socket.h"
 #include "source/net/transport.h"
 #include "source/upstream/cluster/breakers.h"
 #include "source/upstream/cluster/health_check_config.h"
@@ -67,6 +68,7 @@ struct ClusterConfig {
   std::shared_ptr<const ClusterKind> kind;
   std::chrono::milliseconds connect_timeout{5000};
   uint32_t per_connection_buffer_limit = 1024 * 1024;  // bytes
+  net::ConnectOptions connect;
   LbConfig lb;
   ThresholdsByPriority thresholds;
   UpstreamHttpConfig http;

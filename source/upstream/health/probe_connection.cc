@@ -8,7 +8,7 @@ absl::StatusOr<ProbeConnection::Ptr> ProbeConnection::open(const ProbeTarget& ta
   const net::TransportFactory* const factory = target.transport;
   if (factory != nullptr && !factory->notReady().empty()) return absl::UnavailableError(factory->notReady());
   net::Descriptors& descriptors = target.buffers.descriptors;
-  absl::StatusOr<net::Fd> fd = net::startConnect(target.address);
+  absl::StatusOr<net::Fd> fd = net::startConnect(target.address, target.config->connect);
   if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
   if (!fd.ok()) return fd.status();
   if (!descriptors.admit(*fd)) return absl::ResourceExhaustedError("no file descriptors left for checks");

@@ -15,7 +15,7 @@ std::string start(const PoolContext& context, const cluster::Host& host, const n
   if (factory != nullptr) {
     if (std::string missing = factory->notReady(); !missing.empty()) return missing;
   }
-  absl::StatusOr<net::Fd> fd = net::startConnect(host.address());
+  absl::StatusOr<net::Fd> fd = net::startConnect(host.address(), context.config->connect);
   if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
   if (!fd.ok()) return std::string(fd.status().message());
   if (!descriptors.admit(*fd)) return "no file descriptors left for connections";

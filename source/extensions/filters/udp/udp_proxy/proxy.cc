@@ -106,7 +106,7 @@ Session* Proxy::begin(filter::UdpPort& port, const net::Datagram& datagram, upst
     cells.add(context.stats.cx_overflow);
     return nullptr;
   }
-  absl::StatusOr<net::Fd> fd = net::connectDatagram(cluster->hostPtr(slot)->address());
+  absl::StatusOr<net::Fd> fd = net::connectDatagram(cluster->hostPtr(slot)->address(), cluster->config().connect);
   if (fd.ok() && !worker_.buffers.descriptors.admit(*fd)) fd = absl::ResourceExhaustedError("no file descriptors left");
   if (!fd.ok()) {
     context.breakers->release(Resource::kConnections, kPriority);
