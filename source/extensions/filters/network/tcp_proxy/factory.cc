@@ -5,6 +5,7 @@
 #include "source/base/arena.h"
 #include "source/config/access_log_factory.h"
 #include "source/config/holding.h"
+#include "source/config/metadata_match.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/route_mutations.h"
 #include "source/config/values.h"
@@ -40,24 +41,29 @@ Stats makeStats(const std::string& prefix, observability::Scope& scope) {
           scope.counter(base + "max_downstream_connection_duration")};
 }
 
-void addTarget(Settings& settings, const std::string& name, uint64_t weight, const Context& context,
-               config::Services& services) {
+using CriteriaPtr = std::shared_ptr<const stream::MetadataCriteria>;
+
+void addTarget(Settings& settings, const std::string& name, uint64_t weight, CriteriaPtr metadata_match,
+               const Context& context, config::Services& services) {
   if (name.empty()) return context.error("no name; say which cluster connections go to");
   if (services.cluster_exists && !services.cluster_exists(name)) {
     context.warn(absl::StrCat("no cluster is called '", name, "'; connections are closed until there is one"));
   }
   const uint64_t before = settings.targets.empty() ? 0 : settings.targets.back().weights_up_to;
-  settings.targets.push_back({services.cluster_names.idOf(name), before + weight});
+  settings.targets.push_back({services.cluster_names.idOf(name), before + weight, std::move(metadata_match)});
 }
 
 void compileTargets(const Proto& proto, const Context& context, config::Services& services, Settings& settings) {
+  settings.metadata_match = config::compileMetadataMatch(proto.metadata_match());
   if (!proto.has_weighted_clusters()) {
-    return addTarget(settings, proto.cluster(), 1, context.child("cluster"), services);
+    return addTarget(settings, proto.cluster(), 1, settings.metadata_match, context.child("cluster"), services);
   }
   const Context at = context.child("weighted_clusters");
   for (int i = 0; i < proto.weighted_clusters().clusters_size(); ++i) {
     const auto& cluster = proto.weighted_clusters().clusters(i);
-    addTarget(settings, cluster.name(), cluster.weight(), at.child("clusters", i).child("name"), services);
+    addTarget(settings, cluster.name(), cluster.weight(),
+              config::compileMetadataMatch(cluster.metadata_match(), settings.metadata_match),
+              at.child("clusters", i).child("name"), services);
   }
 }
 
@@ -117,6 +123,7 @@ class Factory : public config::NetworkFilterConfigFactory {
     auto settings = std::make_shared<Settings>();
     settings->stats = makeStats(proto.stat_prefix(), holding.stats());
     compileTargets(proto, at, context.services, *settings);
+    settings->hash_source = proto.hash_policy_size() > 0 && proto.hash_policy(0).has_source_ip();
     if (proto.has_idle_timeout()) settings->idle_timeout = config::compileMilliseconds(proto.idle_timeout());
     if (proto.has_max_downstream_connection_duration()) {
       settings->max_duration = config::compileMilliseconds(proto.max_downstream_connection_duration());

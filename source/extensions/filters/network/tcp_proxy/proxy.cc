@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "source/extensions/filters/network/tcp_proxy/tunnel.h"
+#include "source/upstream/lb/source_hash.h"
 
 namespace sluice::extensions::network_filters::tcp_proxy {
 
@@ -93,12 +94,15 @@ void Proxy::onAdmitted() {
 
 base::LocalPtr<upstream::WorkerCluster> Proxy::chooseCluster() {
   auto& clusters = worker().part<upstream::ClusterSet>();
-  if (facts() != nullptr && !facts()->cluster.empty()) return clusters.find(facts()->cluster);
+  if (facts() != nullptr && !facts()->cluster.empty()) {
+    metadata_match_ = settings_->metadata_match.get();
+    return clusters.find(facts()->cluster);
+  }
   const std::vector<Settings::Target>& targets = settings_->targets;
-  if (targets.size() == 1) return clusters.find(targets[0].cluster);
-  const uint64_t at = worker().random.below(targets.back().weights_up_to);
+  const uint64_t at = targets.size() == 1 ? 0 : worker().random.below(targets.back().weights_up_to);
   const auto target = std::upper_bound(targets.begin(), targets.end(), at,
                                        [](uint64_t point, const auto& one) { return point < one.weights_up_to; });
+  metadata_match_ = target->metadata_match.get();
   return clusters.find(target->cluster);
 }
 
@@ -115,7 +119,11 @@ upstream::cluster::HostSlot Proxy::pick() {
   class Context final : public upstream::lb::LbContext {
    public:
     explicit Context(const Proxy& proxy) : proxy_(proxy) {}
+    std::optional<uint64_t> hash() const override {
+      return proxy_.settings_->hash_source ? upstream::lb::hashOfSource(proxy_.client_) : std::nullopt;
+    }
     upstream::lb::Destination destination() const override { return {proxy_.target_, proxy_.redirected_}; }
+    const stream::MetadataCriteria* metadataCriteria() const override { return proxy_.metadata_match_; }
 
    private:
     const Proxy& proxy_;

@@ -77,6 +77,7 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   std::unique_ptr<event::Timer> max_duration_;
   std::unique_ptr<event::Timer> log_timer_;
   std::unique_ptr<LogState> log_;
+  const stream::MetadataCriteria* metadata_match_ = nullptr;  // of the settings
   const net::Address client_, target_;
   const bool redirected_;  // target_ is not where the client was accepted
   size_t limit_;

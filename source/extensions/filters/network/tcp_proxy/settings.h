@@ -13,6 +13,7 @@
 #include "source/route/mutation.h"
 #include "source/stream/access_log.h"
 #include "source/stream/formatter.h"
+#include "source/stream/metadata_criteria.h"
 #include "source/upstream/worker_cluster.h"
 
 namespace sluice::extensions::network_filters::tcp_proxy {
@@ -34,11 +35,14 @@ struct Settings {
   struct Target {
     upstream::ClusterId cluster = 0;
     uint64_t weights_up_to = 1;  // sum of the weights up to and with this one
+    std::shared_ptr<const stream::MetadataCriteria> metadata_match = nullptr;  // null: any host
   };
-  std::vector<Target> targets;           // never empty
-  std::optional<TunnelSettings> tunnel;  // through an HTTP proxy; none: straight to the host
-  milliseconds idle_timeout{3'600'000};  // nothing in either direction; 0: no limit
-  milliseconds max_duration{0};          // 0: no limit
+  std::vector<Target> targets;                                     // never empty
+  std::optional<TunnelSettings> tunnel;                            // through an HTTP proxy; none: straight to the host
+  std::shared_ptr<const stream::MetadataCriteria> metadata_match;  // for a cluster that a filter chose; null: any host
+  bool hash_source = false;                                        // the same client goes to the same host
+  milliseconds idle_timeout{3'600'000};                            // nothing in either direction; 0: no limit
+  milliseconds max_duration{0};                                    // 0: no limit
   uint32_t max_connect_attempts = 1;
   stream::AccessLogs access_logs;
   milliseconds log_interval{0};  // 0: only at the end

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/route.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
+#include "source/base/xx_hash.h"
 #include "source/config/access_log_factory.h"
 #include "source/config/holding.h"
 #include "source/config/matcher_compiler.h"
@@ -56,6 +57,11 @@ class Factory : public config::UdpFilterConfigFactory {
     const auto& socket = proto.upstream_socket_config();
     if (socket.has_max_rx_datagram_size()) settings->max_rx_datagram_size = socket.max_rx_datagram_size().value();
     if (socket.has_prefer_gro()) settings->prefer_gro = socket.prefer_gro().value();
+    if (proto.hash_policies_size() > 0) {
+      const Proto::HashPolicy& policy = proto.hash_policies(0);
+      settings->hash_source = policy.source_ip();
+      if (!policy.key().empty()) settings->hash = base::xxHash64(policy.key());
+    }
     settings->per_packet = proto.use_per_packet_load_balancing();
     settings->access_logs = config::compileAccessLogs(proto.access_log(), holding.context(at, context.owner));
     if (mark.hit()) return nullptr;

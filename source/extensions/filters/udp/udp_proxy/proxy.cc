@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "source/upstream/lb/source_hash.h"
+
 namespace sluice::extensions::udp_filters::udp_proxy {
 
 using upstream::cluster::Host;
@@ -25,6 +27,18 @@ absl::flat_hash_set<net::Address> eligible(const upstream::cluster::HostSet& hos
   }
   return out;
 }
+
+class Asker final : public upstream::lb::LbContext {
+ public:
+  Asker(const Settings& settings, const net::Address& client) : settings_(settings), client_(client) {}
+  std::optional<uint64_t> hash() const override {
+    return settings_.hash_source ? upstream::lb::hashOfSource(client_) : settings_.hash;
+  }
+
+ private:
+  const Settings& settings_;
+  const net::Address& client_;
+};
 
 }  // namespace
 
@@ -76,7 +90,7 @@ Session* Proxy::sessionOf(filter::UdpPort& port, const net::Datagram& datagram) 
     cells.add(settings_->stats.sess_no_route);
     return nullptr;
   }
-  const HostSlot slot = cluster->pick(upstream::lb::LbContext());
+  const HostSlot slot = cluster->pick(Asker(*settings_, datagram.peer));
   if (slot == kNoHost) {
     cells.add(cluster->context().stats.cx_none_healthy);
     return nullptr;

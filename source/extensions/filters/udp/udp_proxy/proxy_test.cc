@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <optional>
 
+#include "source/base/xx_hash.h"
 #include "source/upstream/test_cluster.h"
 #include "test/support/upstream/policies.h"
 
@@ -499,6 +500,23 @@ TEST_CASE("a drained port takes only its own sessions along") {
   t.proxy->drain(t.port.get(), 1s);
   t.loop.pass(1s);
   CHECK(t.proxy->sessions() == 0);
+}
+
+TEST_CASE("sessions of a client belong together by its address, or all by a text") {
+  ProxyTest t;
+  t.settings->hash_source = GENERATE(true, false);
+  t.settings->hash = base::xxHash64("all");
+  const uint64_t hash = t.settings->hash_source ? base::xxHash64("127.0.0.1") : base::xxHash64("all");
+  t.config->lb.policy = std::make_shared<upstream::lb::ByHeader>("none");
+  t.hosts({t.host.address, t.other_host.address}, Health::kHealthy);
+  t.clusters.remove(0);
+  t.publish();
+  Peer second;
+  t.send(t.client, "one");
+  t.send(second, "two");
+
+  Peer& chosen = hash % 2 == 0 ? t.host : t.other_host;
+  CHECK(chosen.takeAll() == Texts{"one", "two"});
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "source/match/tree.h"
@@ -29,7 +30,9 @@ struct Settings {
   milliseconds idle_timeout{60'000};  // more than 0
   size_t max_rx_datagram_size = 1500;
   bool prefer_gro = true;
-  bool per_packet = false;  // each datagram gets a host of its own
+  bool per_packet = false;            // each datagram gets a host of its own
+  bool hash_source = false;           // the same client goes to the same host
+  std::optional<uint64_t> hash = {};  // all go to the same host
   stream::AccessLogs access_logs;
   Stats stats;
 };
