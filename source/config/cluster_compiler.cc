@@ -234,12 +234,36 @@ class ClusterCompiler {
           valueOr(proto.has_max_pending_requests(), proto.max_pending_requests(), out.max_pending_requests);
       out.max_requests = valueOr(proto.has_max_requests(), proto.max_requests(), out.max_requests);
       out.max_retries = valueOr(proto.has_max_retries(), proto.max_retries(), out.max_retries);
+      out.track_remaining = proto.track_remaining();
       limits_retries[priority] = proto.has_max_retries() || proto.has_retry_budget();
       if (proto.has_retry_budget()) compileRetryBudget(proto, at, out.retry_budget.emplace());
     }
+    compileHostLimits();
     if (services_.defaults != Defaults::kEdge) return;
     for (size_t i = 0; i < upstream::cluster::kRoutingPriorities; ++i) {
       if (!limits_retries[i]) out_->thresholds[i].retry_budget.emplace();
+    }
+  }
+
+  // (proto: CircuitBreakers.per_host_thresholds)
+  void compileHostLimits() {
+    bool seen[upstream::cluster::kRoutingPriorities] = {};
+    const CircuitBreakers& breakers = proto_.circuit_breakers();
+    for (int i = 0; i < breakers.per_host_thresholds_size(); ++i) {
+      const CircuitBreakers::Thresholds& proto = breakers.per_host_thresholds(i);
+      const Context at = context_.child("circuit_breakers").child("per_host_thresholds", static_cast<size_t>(i));
+      const auto priority = static_cast<size_t>(proto.priority());
+      if (proto.has_max_pending_requests() || proto.has_max_requests() || proto.has_max_retries() ||
+          proto.has_retry_budget() || proto.track_remaining()) {
+        at.error("a host has a limit of connections only; set max_connections and nothing else");
+      }
+      if (priority >= upstream::cluster::kRoutingPriorities) {
+        at.child("priority").error("the priority must be DEFAULT or HIGH");
+      } else if (std::exchange(seen[priority], true)) {
+        at.warn("not used: earlier thresholds of the same priority apply");
+      } else if (proto.has_max_connections()) {
+        out_->host_connections[priority] = proto.max_connections().value();
+      }
     }
   }
 

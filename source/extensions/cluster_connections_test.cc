@@ -169,5 +169,28 @@ TEST_CASE("source addresses that cannot be are refused") {
   CHECK_SAYS(problems("local_address_selector: {}"), "local_address_selector: is a field of Envoy's BindConfig");
 }
 
+TEST_CASE("hosts may have a limit of connections of their own") {
+  World world;
+  const Compiled compiled = compile(
+      world, "circuit_breakers: {thresholds: [{track_remaining: true}], per_host_thresholds: [{max_connections: 7}]}");
+
+  CHECK(compiled.problems == "");
+  REQUIRE(compiled.config);
+  CHECK(compiled.config->host_connections[0] == 7);
+  CHECK(compiled.config->host_connections[1] == upstream::cluster::kNoHostLimit);
+  CHECK(compiled.config->thresholds[0].track_remaining);
+  CHECK_FALSE(compiled.config->thresholds[1].track_remaining);
+}
+
+TEST_CASE("a host has no other limits") {
+  World world;
+
+  CHECK_SAYS(compile(world, "circuit_breakers: {per_host_thresholds: [{max_requests: 7}]}").problems,
+             "circuit_breakers.per_host_thresholds[0]: a host has a limit of connections only");
+  CHECK_SAYS(
+      compile(world, "circuit_breakers: {per_host_thresholds: [{max_connections: 7}, {max_connections: 8}]}").problems,
+      "circuit_breakers.per_host_thresholds[1]: not used");
+}
+
 }  // namespace
 }  // namespace sluice::extensions

@@ -10,6 +10,7 @@
 #include "source/router/router.h"
 #include "source/stream/format_context.h"
 #include "source/upstream/failure_text.h"
+#include "source/upstream/pool/overflow.h"
 #include "source/upstream/pool/request_place.h"
 #include "source/upstream/tcp_connection.h"
 
@@ -115,6 +116,8 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   }
   host_ = cluster_->hostPtr(slot);
   if (!upstream::pool::beginRequest(context, cluster_->hostStats(*host_), priority_)) {
+    info.upstream_transport_failure_reason =
+        arena.copy(upstream::pool::overflowText(context, upstream::cluster::Resource::kRequests, priority_));
     return fail(upstream::kOverflowText);
   }
   holds_request_ = true;
@@ -125,10 +128,9 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   HostStream::Opening opening = upstream::TcpConnection::open(
       cluster_, slot, priority_, {.client = client ? &*client : nullptr, .target = target ? &*target : nullptr}, *this);
   connection_ = std::move(opening.stream);
-  if (opening.failure == HostStream::Failure::kOverflow) return fail(upstream::kOverflowText);
-  if (opening.failure != HostStream::Failure::kConnectFailed) return;
+  if (opening.failure == HostStream::Failure::kNone) return;
   info.upstream_transport_failure_reason = arena.copy(opening.why);
-  fail(upstream::kConnectFailureText);
+  fail(opening.failure == HostStream::Failure::kOverflow ? upstream::kOverflowText : upstream::kConnectFailureText);
 }
 
 void ConnectEnd::requestData(std::string_view data, bool end_stream) {

@@ -14,6 +14,8 @@ using upstream::cluster::RoutingPriority;
 
 namespace {
 
+constexpr std::string_view kPriorities[] = {"default", "high"};
+
 int64_t residentBytes() {
   std::ifstream statm("/proc/self/statm");
   int64_t size = 0, resident = 0;
@@ -68,7 +70,6 @@ void ShownStats::refresh(State state, const ClusterManager& clusters, const List
 }
 
 void ShownStats::refreshCluster(const std::string& name, const ClusterManager::Entry& entry) {
-  static constexpr std::string_view kPriorities[] = {"default", "high"};
   static constexpr std::string_view kResourceNames[] = {"cx", "rq_pending", "rq", "rq_retry"};
   const ClusterManager::Generation& active = *entry.active;
   const auto [found, is_new] = clusters_.try_emplace(name);
@@ -95,8 +96,37 @@ void ShownStats::refreshCluster(const std::string& name, const ClusterManager::E
     cells_.set(shown.open[i], entry.breakers->open(static_cast<Resource>(i % upstream::cluster::kResources),
                                                    static_cast<RoutingPriority>(i / upstream::cluster::kResources)));
   }
+  showRemaining(entry, shown);
   if (updates != nullptr) showUpdates(*updates, shown);
   entry.late_counters->show(shown.scope, cells_);
+}
+
+// (proto: CircuitBreakers.Thresholds.track_remaining)
+void ShownStats::showRemaining(const ClusterManager::Entry& entry, Cluster& shown) {
+  static constexpr std::string_view kNames[] = {"cx", "pending", "rq", "retries"};
+  const upstream::cluster::ClusterConfig& config = *entry.active->config;
+  for (size_t i = 0; i < shown.remaining.size(); ++i) {
+    std::unique_ptr<Cluster::Remaining>& remaining = shown.remaining[i];
+    if (!config.thresholds[i].track_remaining) {
+      remaining.reset();
+      continue;
+    }
+    if (!remaining) {
+      remaining =
+          std::make_unique<Cluster::Remaining>(Cluster::Remaining{registry_.scope("cluster", config.stat_name), {}});
+      for (size_t r = 0; r < remaining->left.size(); ++r) {
+        remaining->left[r] =
+            remaining->scope.gauge(base::strCat("circuit_breakers.", kPriorities[i], ".remaining_", kNames[r]));
+      }
+    }
+    for (size_t r = 0; r < remaining->left.size(); ++r) {
+      const auto resource = static_cast<Resource>(r);
+      const auto priority = static_cast<RoutingPriority>(i);
+      const uint32_t limit = entry.breakers->limit(resource, priority);
+      const uint32_t used = entry.breakers->used(resource, priority);
+      cells_.set(remaining->left[r], used < limit ? limit - used : 0);
+    }
+  }
 }
 
 // The counts of a cluster go on when its configuration changes, though those of its lookups begin anew.

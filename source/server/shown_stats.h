@@ -35,10 +35,17 @@ class ShownStats {
     observability::Scope scope;
     observability::Gauge degraded;
     std::array<observability::Gauge, upstream::cluster::kResources * upstream::cluster::kRoutingPriorities> open;
+    // What is left of the limits of a priority, by resource; null: nobody wants to know.
+    struct Remaining {
+      observability::Scope scope;
+      std::array<observability::Gauge, upstream::cluster::kResources> left;
+    };
+    std::array<std::unique_ptr<Remaining>, upstream::cluster::kRoutingPriorities> remaining;
     observability::Counter attempt, success, failure, empty, no_rebuild;  // of a source that asks (DNS)
     upstream::cluster::HostSource::Updates told = {};
   };
   void refreshCluster(const std::string& name, const ClusterManager::Entry& entry);
+  void showRemaining(const ClusterManager::Entry& entry, Cluster& shown);
   void showUpdates(const upstream::cluster::HostSource::Updates& now, Cluster& shown);
 
   observability::StatsRegistry& registry_;

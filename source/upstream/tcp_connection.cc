@@ -17,7 +17,9 @@ HostStream::Opening TcpConnection::open(base::LocalPtr<WorkerCluster> cluster, c
     case pool::Begin::kBegun:
       break;
     case pool::Begin::kOverflow:
-      return {.stream = nullptr, .failure = Failure::kOverflow};
+      return {.stream = nullptr,
+              .failure = Failure::kOverflow,
+              .why = pool::overflowText(cluster->context(), begun, priority)};
     case pool::Begin::kFailed:
       if (OutcomeObserver* outcomes = cluster->outcomes()) {
         outcomes->onConnectFailed(host, cluster->hostStats(host), false);
@@ -60,7 +62,7 @@ void TcpConnection::letGo() {
 }
 
 void TcpConnection::over() {
-  pool::endConnection(context(), host_stats_, priority_);
+  pool::endConnection(context(), *host_, host_stats_, priority_);
   cluster_->requestFinished(*host_);
   context().loop.deleteLater(std::unique_ptr<event::Deferred>(this));
 }

@@ -64,7 +64,8 @@ class StatsTest(SluiceTestCase):
         watched["outlier_detection"] = {}
         watched["health_checks"] = [{"timeout": "1s", "interval": "1s", "healthy_threshold": 1, "unhealthy_threshold": 1,
                                      "http_health_check": {"path": "/"}}]
-        config = bootstrap(listeners, [cluster("up", self.upstream.port), dns, eds, watched])
+        tracked = {"thresholds": [{"track_remaining": True}, {"priority": "HIGH", "track_remaining": True}]}
+        config = bootstrap(listeners, [cluster("up", self.upstream.port, circuit_breakers=tracked), dns, eds, watched])
         for kind in ("cds", "lds"):
             path = self.scratch.write(kind + ".yaml", "resources: []")
             config.setdefault("dynamic_resources", {})[kind + "_config"] = {"path_config_source": {"path": path}}

@@ -39,9 +39,12 @@ struct Thresholds {
   uint32_t max_requests = 1024;
   uint32_t max_retries = 3;
   std::optional<RetryBudget> retry_budget;  // instead of max_retries
+  bool track_remaining = false;             // what is left is shown in stats
 
   friend bool operator==(const Thresholds&, const Thresholds&) = default;
 };
+
+inline constexpr uint32_t kNoHostLimit = UINT32_MAX;
 
 using ThresholdsByPriority = std::array<Thresholds, kRoutingPriorities>;
 

@@ -3,6 +3,7 @@
 // Made on main by the cluster compiler, shared by all workers. (proto: envoy.config.cluster.v3.Cluster)
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -71,6 +72,8 @@ struct ClusterConfig {
   net::ConnectOptions connect;
   LbConfig lb;
   ThresholdsByPriority thresholds;
+  // Connections of a host, by priority. (proto: CircuitBreakers.per_host_thresholds)
+  std::array<uint32_t, kRoutingPriorities> host_connections{kNoHostLimit, kNoHostLimit};
   UpstreamHttpConfig http;
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain; of hosts that none of these fits:
   TransportMatches transport_matches;

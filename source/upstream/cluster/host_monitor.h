@@ -94,6 +94,16 @@ class HostMonitor {
     set(HealthInput::kActiveCheck, Health::kUnhealthy);
   }
 
+  // Counts a connection; false: there are `limit` already. Any thread. Only where hosts have a limit.
+  [[nodiscard]] bool takeConnection(uint32_t limit) {
+    uint32_t used = connections_.load(std::memory_order_relaxed);
+    do {
+      if (used >= limit) return false;
+    } while (!connections_.compare_exchange_weak(used, used + 1, std::memory_order_relaxed));
+    return true;
+  }
+  void giveConnection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
+
   // What counts for a host whose endpoint says `assigned`.
   Health health(Health assigned) const { return worseOf(assigned, worst_); }
 
@@ -103,6 +113,7 @@ class HostMonitor {
   const stream::FixedMetadata metadata_;
   HostStats stats_;
   Streaks streaks_;
+  std::atomic<uint32_t> connections_{0};
   std::array<Health, kHealthInputs> opinions_{};  // kHealthy
   std::array<std::string, kHealthInputs> reasons_;
   Health worst_ = Health::kHealthy;

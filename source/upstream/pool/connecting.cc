@@ -1,5 +1,8 @@
 #include "source/upstream/pool/connecting.h"
 
+#include "source/upstream/pool/host_place.h"
+#include "source/upstream/pool/overflow.h"
+
 namespace sluice::upstream::pool {
 
 using cluster::HostStat;
@@ -28,9 +31,15 @@ std::string start(const PoolContext& context, const cluster::Host& host, const n
 
 Begin beginConnection(const PoolContext& context, const cluster::Host& host, cluster::HostStats::Row& host_stats,
                       cluster::RoutingPriority priority, const net::TransportFactory::Options& options,
-                      BegunConnection& out) {
+                      BegunConnection& out, bool first) {
   const auto takePlace = [&] { return context.breakers->tryAcquire(Resource::kConnections, priority); };
+  out.host_full = !takeHostPlace(context, host, priority, first);
+  if (out.host_full) {
+    context.cells.add(context.stats.cx_overflow);
+    return Begin::kOverflow;
+  }
   if (!takePlace() && !(context.room != nullptr && context.room->closeIdle(priority) && takePlace())) {
+    giveHostPlace(context, host, priority);
     context.cells.add(context.stats.cx_overflow);
     return Begin::kOverflow;
   }
@@ -43,13 +52,21 @@ Begin beginConnection(const PoolContext& context, const cluster::Host& host, clu
     return Begin::kBegun;
   }
   context.breakers->release(Resource::kConnections, priority);
+  giveHostPlace(context, host, priority);
   context.cells.add(context.stats.cx_connect_fail);
   host_stats.add(HostStat::kCxConnectFail);
   return Begin::kFailed;
 }
 
-void endConnection(const PoolContext& context, cluster::HostStats::Row& host_stats, cluster::RoutingPriority priority) {
+std::string overflowText(const PoolContext& context, const BegunConnection& begun, cluster::RoutingPriority priority) {
+  return begun.host_full ? hostOverflowText(context, priority)
+                         : overflowText(context, Resource::kConnections, priority);
+}
+
+void endConnection(const PoolContext& context, const cluster::Host& host, cluster::HostStats::Row& host_stats,
+                   cluster::RoutingPriority priority) {
   context.breakers->release(Resource::kConnections, priority);
+  giveHostPlace(context, host, priority);
   context.cells.sub(context.stats.cx_active);
   host_stats.sub(HostStat::kCxActive);
   context.cells.add(context.stats.cx_destroy);

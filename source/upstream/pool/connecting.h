@@ -14,16 +14,20 @@ struct BegunConnection {
   net::Fd fd;
   net::TransportPtr transport;  // null: plain
   std::string failure;          // kFailed: why
+  bool host_full = false;       // kOverflow: the limit is that of the host
 };
 
 enum class Begin : uint8_t { kBegun, kOverflow, kFailed };
 
 // Asks the breaker of connections, at whose limit an idle one of the cluster makes room, and starts connecting. kBegun:
 // `out` has the socket and its transport, and what was taken goes back by endConnection(). Else nothing is held, and
-// the failure is counted.
+// the failure is counted. `first`: of a pool that has none, to which the host's own limit does not apply.
 Begin beginConnection(const PoolContext& context, const cluster::Host& host, cluster::HostStats::Row& host_stats,
                       cluster::RoutingPriority priority, const net::TransportFactory::Options& options,
-                      BegunConnection& out);
-void endConnection(const PoolContext& context, cluster::HostStats::Row& host_stats, cluster::RoutingPriority priority);
+                      BegunConnection& out, bool first = false);
+// Why, after kOverflow.
+std::string overflowText(const PoolContext& context, const BegunConnection& begun, cluster::RoutingPriority priority);
+void endConnection(const PoolContext& context, const cluster::Host& host, cluster::HostStats::Row& host_stats,
+                   cluster::RoutingPriority priority);
 
 }  // namespace sluice::upstream::pool

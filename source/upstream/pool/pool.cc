@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "source/upstream/pool/connecting.h"
+#include "source/upstream/pool/overflow.h"
 #include "source/upstream/pool/request_place.h"
 
 namespace sluice::upstream::pool {
@@ -64,7 +65,7 @@ void Pool::request(Exchange& exchange, ConnectionNeeds needs) {
   cluster::Breakers& breakers = *context_.breakers;
   if (!breakers.tryAcquire(Resource::kPendingRequests, priority_)) {
     context_.cells.add(context_.stats.rq_pending_overflow);
-    return exchange.user_.onFailure(Failure::kOverflow, "overflow");
+    return exchange.user_.onFailure(Failure::kOverflow, overflowText(context_, Resource::kPendingRequests, priority_));
   }
   context_.cells.add(context_.stats.rq_pending_total);
   context_.cells.add(context_.stats.rq_pending_active);
@@ -111,11 +112,11 @@ void Pool::openConnection() {
                            .session_key = session_key_,
                            .client = key_.client ? &*key_.client : nullptr,
                            .target = key_.target ? &*key_.target : nullptr},
-                          begun)) {
+                          begun, connections_ == 0)) {
     case Begin::kBegun:
       break;
     case Begin::kOverflow:
-      return atConnectionLimit();
+      return atConnectionLimit(begun);
     case Begin::kFailed:
       if (!waiting_.empty())
         failOne(waiting_.back(), Failure::kConnectFailed, begun.failure);  // the one that just came
@@ -133,11 +134,12 @@ void Pool::openConnection() {
 
 // Requests wait for a connection of this pool that gets free; if there is none they wait for other workers to give one
 // up, or they would wait for ever.
-void Pool::atConnectionLimit() {
+void Pool::atConnectionLimit(const BegunConnection& begun) {
   if (connections_ > 0 || waiting_.empty() || starved_) return;
   starved_ = context_.room != nullptr && context_.room->askOthers(priority_);
   if (starved_) return;
-  while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), Failure::kOverflow, "overflow");
+  const std::string why = overflowText(context_, begun, priority_);
+  while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), Failure::kOverflow, why);
 }
 
 void Pool::roomMade() {
@@ -217,7 +219,7 @@ void Pool::place(ClientConnection& connection) {
 
 void Pool::give(ClientConnection& connection, Exchange& exchange) {
   if (!beginRequest(context_, host_stats_, priority_)) {
-    return exchange.user_.onFailure(Failure::kOverflow, "overflow");
+    return exchange.user_.onFailure(Failure::kOverflow, overflowText(context_, Resource::kRequests, priority_));
   }
   if (connection.held_ == 0) connection.timer_.cancel();
   connection.attach(exchange);
@@ -263,7 +265,7 @@ void Pool::connectionGone(ClientConnection& connection, Failure failure, std::st
   if (connection.keepalive_timer_) connection.keepalive_timer_->cancel();
   if (connection.duration_timer_) connection.duration_timer_->cancel();
   --connections_;
-  endConnection(context_, host_stats_, priority_);
+  endConnection(context_, *host_, host_stats_, priority_);
   if (connection.active_ > 0 || connection.busy_) context_.cells.add(context_.stats.cx_destroy_with_active_rq);
   connection.countSent();
   context_.loop.deleteLater(std::unique_ptr<event::Deferred>(&connection));

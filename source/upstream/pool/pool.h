@@ -27,6 +27,7 @@
 namespace sluice::upstream::pool {
 
 class Pool;
+struct BegunConnection;
 
 // Who makes room where the cluster has as many connections as it may have: idle ones of other pools are in the way.
 // Implemented by the worker's cluster, which knows them.
@@ -103,7 +104,7 @@ class Pool : private event::TurnTask {
   void runAtTurnEnd() override;  // tells the refused; who waits gets streams that were given up
   void openConnections();
   void openConnection();
-  void atConnectionLimit();
+  void atConnectionLimit(const BegunConnection& begun);
   // Whose connections speak HTTP/1.1: for upgrades that the host does not take over the HTTP/2 that it chose.
   Pool& http1();
   uint32_t assumedCapacity() const;

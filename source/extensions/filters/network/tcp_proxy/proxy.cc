@@ -148,6 +148,7 @@ std::optional<std::string> Proxy::attempt() {
   upstream_ = std::move(opening.stream);
   if (opening.failure == HostStream::Failure::kConnectFailed) return opening.why;
   if (opening.failure == HostStream::Failure::kOverflow) {
+    if (log_) log_->failure = std::move(opening.why);
     flag(ResponseFlag::kUpstreamOverflow);
     finish("upstream_overflow");
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "source/upstream/lb/source_hash.h"
+#include "source/upstream/pool/host_place.h"
 
 namespace sluice::extensions::udp_filters::udp_proxy {
 
@@ -116,14 +117,18 @@ Session* Proxy::begin(filter::UdpPort& port, const net::Datagram& datagram, upst
     cells.add(settings_->stats.sess_overflow);
     return nullptr;
   }
-  if (!context.breakers->tryAcquire(Resource::kConnections, kPriority)) {
+  const Host& host = *cluster->hostPtr(slot);
+  const bool has_place = upstream::pool::takeHostPlace(context, host, kPriority);
+  if (!has_place || !context.breakers->tryAcquire(Resource::kConnections, kPriority)) {
+    if (has_place) upstream::pool::giveHostPlace(context, host, kPriority);
     cells.add(context.stats.cx_overflow);
     return nullptr;
   }
-  absl::StatusOr<net::Fd> fd = net::connectDatagram(cluster->hostPtr(slot)->address(), cluster->config().connect);
+  absl::StatusOr<net::Fd> fd = net::connectDatagram(host.address(), cluster->config().connect);
   if (fd.ok() && !worker_.buffers.descriptors.admit(*fd)) fd = absl::ResourceExhaustedError("no file descriptors left");
   if (!fd.ok()) {
     context.breakers->release(Resource::kConnections, kPriority);
+    upstream::pool::giveHostPlace(context, host, kPriority);
     cells.add(context.stats.cx_connect_fail);
     return nullptr;
   }

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "source/upstream/pool/host_place.h"
+
 namespace sluice::extensions::udp_filters::udp_proxy {
 
 using upstream::cluster::Resource;
@@ -162,6 +164,7 @@ void Session::close(std::string_view details) {
   watch_.reset();
   fd_ = net::Fd();
   cluster_->context().breakers->release(Resource::kConnections, kPriority);
+  upstream::pool::giveHostPlace(cluster_->context(), *host_, kPriority);
   cluster_->requestFinished(*host_);
   worker_.cells.sub(settings_->stats.sess_active);
   --datagrams_.sessions.used;
