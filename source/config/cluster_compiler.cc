@@ -123,6 +123,9 @@ class ClusterCompiler {
     if (proto_.has_per_connection_buffer_limit_bytes()) {
       out_->per_connection_buffer_limit = proto_.per_connection_buffer_limit_bytes().value();
     }
+    if (proto_.preconnect_policy().has_per_upstream_preconnect_ratio()) {
+      out_->preconnect_ratio = proto_.preconnect_policy().per_upstream_preconnect_ratio().value();
+    }
     out_->connect = compileConnectOptions(proto_, context_, services_);
   }
 

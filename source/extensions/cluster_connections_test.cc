@@ -192,5 +192,17 @@ TEST_CASE("a host has no other limits") {
       "circuit_breakers.per_host_thresholds[1]: not used");
 }
 
+TEST_CASE("a host may get connections ahead of its requests, up to three times as many") {
+  World world;
+
+  REQUIRE(compile(world, "").config);
+  CHECK(compile(world, "").config->preconnect_ratio == 1);
+  CHECK(compile(world, "preconnect_policy: {per_upstream_preconnect_ratio: 1.5}").config->preconnect_ratio == 1.5);
+  CHECK_SAYS(compile(world, "preconnect_policy: {per_upstream_preconnect_ratio: 3.5}").problems,
+             "preconnect_policy.per_upstream_preconnect_ratio");
+  CHECK_SAYS(compile(world, "preconnect_policy: {predictive_preconnect_ratio: 1.5}").problems,
+             "predictive_preconnect_ratio: is a field of Envoy's");
+}
+
 }  // namespace
 }  // namespace sluice::extensions

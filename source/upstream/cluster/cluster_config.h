@@ -71,6 +71,7 @@ struct ClusterConfig {
   uint32_t per_connection_buffer_limit = 1024 * 1024;  // bytes
   net::ConnectOptions connect;
   LbConfig lb;
+  double preconnect_ratio = 1;  // of requests at a host that connections are made for; 1 to 3
   ThresholdsByPriority thresholds;
   // Connections of a host, by priority. (proto: CircuitBreakers.per_host_thresholds)
   std::array<uint32_t, kRoutingPriorities> host_connections{kNoHostLimit, kNoHostLimit};

@@ -247,6 +247,7 @@ void ClientConnection::attach(Exchange& exchange) {
   request_ended_ = false;
   busy_ = !multiplexed_;
   ++active_;
+  ++pool_.running_;
   ++requests_;
   exchanges_.pushBack(exchange);
 }
@@ -258,6 +259,7 @@ void ClientConnection::detach(Exchange& exchange) {
   exchange.connection_ = nullptr;
   exchange.unlink();
   --active_;
+  --pool_.running_;
   if (multiplexed_ && exchange.started_) streams_->erase(exchange.stream_);
 }
 

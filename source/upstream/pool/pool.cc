@@ -26,7 +26,8 @@ Pool::Pool(const PoolContext& context, cluster::HostPtr host, cluster::RoutingPr
       host_(std::move(host)),
       host_stats_(host_->stats().rowOf(&context.cells)),
       priority_(priority),
-      key_(std::move(key)) {
+      key_(std::move(key)),
+      preconnect_ratio_(context.config->preconnect_ratio) {
   if (context.config->transportOf(host_->metadata()))
     session_key_ = absl::StrCat(host_->addressText(), "/", key_.server_name);
 }
@@ -59,7 +60,11 @@ void Pool::request(Exchange& exchange, ConnectionNeeds needs) {
   exchange.upgrade_ = needs.upgrade;
   while (!needs.fresh && !free_.empty()) {
     ClientConnection& connection = free_.front();
-    if (connection.capacity() > 0) return give(connection, exchange);
+    if (connection.capacity() > 0) {
+      give(connection, exchange);
+      if (preconnect_ratio_ > 1) preconnect();
+      return;
+    }
     place(connection);
   }
   cluster::Breakers& breakers = *context_.breakers;
@@ -73,6 +78,28 @@ void Pool::request(Exchange& exchange, ConnectionNeeds needs) {
   waiting_.pushBack(exchange);
   ++waiting_count_;
   if (connecting_capacity_ < waiting_count_) openConnection();
+  if (preconnect_ratio_ > 1) preconnect();
+}
+
+void Pool::preconnect() {
+  constexpr int kAtOnce = 3;  // as Envoy
+  for (int i = 0; i < kAtOnce && !draining_ && wantsMore(); ++i) {
+    if (context_.breakers->open(Resource::kConnections, priority_)) return;
+    const uint32_t before = connections_;
+    openConnection(true);
+    if (connections_ <= before) return;
+  }
+}
+
+bool Pool::wantsMore() {
+  const double wanted = (waiting_count_ + running_) * preconnect_ratio_;
+  uint64_t capacity = uint64_t{running_} + connecting_capacity_;
+  if (key_.protocol == UpstreamProtocol::kHttp1) {
+    capacity += free_count_;
+  } else if (static_cast<double>(capacity) < wanted) {
+    free_.forEach([&capacity](ClientConnection& connection) { capacity += connection.capacity(); });
+  }
+  return static_cast<double>(capacity) < wanted;
 }
 
 void Pool::dequeue(Exchange& exchange) {
@@ -103,7 +130,7 @@ void Pool::openConnections() {
   }
 }
 
-void Pool::openConnection() {
+void Pool::openConnection(bool ahead) {
   BegunConnection begun;
   switch (beginConnection(context_, *host_, host_stats_, priority_,
                           {.server_name = key_.server_name,
@@ -116,8 +143,9 @@ void Pool::openConnection() {
     case Begin::kBegun:
       break;
     case Begin::kOverflow:
-      return atConnectionLimit(begun);
+      return ahead ? void() : atConnectionLimit(begun);
     case Begin::kFailed:
+      if (ahead) return;
       if (!waiting_.empty())
         failOne(waiting_.back(), Failure::kConnectFailed, begun.failure);  // the one that just came
       // The others have waited for a connection of this pool: without one none will ever get free.
@@ -205,7 +233,7 @@ void Pool::place(ClientConnection& connection) {
   if (draining_ && waiting_.empty()) connection.retire();
   const bool has_capacity = connection.capacity() > 0;
   if (has_capacity != connection.in_free_) {
-    connection.in_free_ = has_capacity;
+    setFree(connection, has_capacity);
     has_capacity ? free_.pushFront(connection) : used_.pushBack(connection);
   }
   const bool idle = connection.active_ == 0 && !connection.busy_;
@@ -215,6 +243,12 @@ void Pool::place(ClientConnection& connection) {
   }
   const std::chrono::milliseconds idle_timeout = context_.config->http.idle_timeout;
   if (idle && idle_timeout.count() > 0) connection.timer_.arm(idle_timeout);
+}
+
+void Pool::setFree(ClientConnection& connection, bool free) {
+  if (connection.in_free_ == free) return;
+  connection.in_free_ = free;
+  free ? ++free_count_ : --free_count_;
 }
 
 void Pool::give(ClientConnection& connection, Exchange& exchange) {
@@ -227,7 +261,7 @@ void Pool::give(ClientConnection& connection, Exchange& exchange) {
     exchange.upgrade_ ? connection.beginUpgrade(exchange) : exchange.user_.onReady();
     return place(connection);
   }
-  connection.in_free_ = false;
+  setFree(connection, false);
   used_.pushBack(connection);
   exchange.user_.onReady();
 }
@@ -261,6 +295,7 @@ void Pool::connectionGone(ClientConnection& connection, Failure failure, std::st
   const State was = std::exchange(connection.state_, State::kDead);
   if (was == State::kDead) return;
   connection.unlink();
+  setFree(connection, false);
   connection.timer_.cancel();
   if (connection.keepalive_timer_) connection.keepalive_timer_->cancel();
   if (connection.duration_timer_) connection.duration_timer_->cancel();
@@ -288,7 +323,7 @@ void Pool::drain() {
   all.takeAll(free_);
   while (!all.empty()) {
     ClientConnection& connection = all.front();
-    connection.in_free_ = false;
+    setFree(connection, false);
     used_.pushBack(connection);
     place(connection);
   }

@@ -103,7 +103,12 @@ class Pool : private event::TurnTask {
 
   void runAtTurnEnd() override;  // tells the refused; who waits gets streams that were given up
   void openConnections();
-  void openConnection();
+  // `ahead`: of requests. Nobody waits for it, and nobody hears of its failure.
+  void openConnection(bool ahead = false);
+  // As many as the requests here will probably need soon. (proto: PreconnectPolicy.per_upstream_preconnect_ratio)
+  void preconnect();
+  bool wantsMore();
+  void setFree(ClientConnection& connection, bool free);
   void atConnectionLimit(const BegunConnection& begun);
   // Whose connections speak HTTP/1.1: for upgrades that the host does not take over the HTTP/2 that it chose.
   Pool& http1();
@@ -132,6 +137,9 @@ class Pool : private event::TurnTask {
   uint32_t waiting_count_ = 0;
   uint32_t connecting_capacity_ = 0;  // what connections under way will probably take
   uint32_t connections_ = 0;
+  uint32_t running_ = 0;     // exchanges on connections
+  uint32_t free_count_ = 0;  // of free_
+  const double preconnect_ratio_;
   bool draining_ = false;
   bool starved_ = false;
   bool multiplexed_before_ = true;  // ALPN decides: what it decided last
