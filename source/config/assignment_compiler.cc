@@ -1,11 +1,14 @@
 #include "source/config/assignment_compiler.h"
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "source/config/format/substitution_format.h"
+#include "source/config/runtime_compiler.h"
 #include "source/net/dns_name.h"
 
 namespace sluice::config {
@@ -124,6 +127,18 @@ LocalityEndpoints compileLocality(const envoy::config::endpoint::v3::LocalityLbE
   return out;
 }
 
+// All of them, one after the other.
+void compileDrops(const envoy::config::endpoint::v3::ClusterLoadAssignment::Policy& policy, Assignment& out) {
+  constexpr double kMillion = 1'000'000;
+  double sent = 1;
+  for (const auto& drop : policy.drop_overloads()) {
+    const runtime::Fraction fraction = compileFraction(drop.drop_percentage());
+    absl::StrAppend(&out.drop_categories, out.drop_categories.empty() ? "" : ", ", drop.category());
+    sent *= 1 - std::min(1.0, static_cast<double>(fraction.numerator) / fraction.denominator);
+  }
+  out.drop_per_million = static_cast<uint32_t>(std::lround((1 - sent) * kMillion));
+}
+
 }  // namespace
 
 Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment, EndpointNames names,
@@ -146,6 +161,7 @@ Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssig
                               " sum to more than ", kMaxWeightSum));
     }
   }
+  compileDrops(assignment.policy(), out);
   if (assignment.policy().has_overprovisioning_factor()) {
     out.overprovisioning_factor = assignment.policy().overprovisioning_factor().value();
     if (out.overprovisioning_factor == 0) {

@@ -44,6 +44,7 @@ class ClusterCall final : public filter::Call, public upstream::AttemptOf<Cluste
     if (!cluster()) return fail("no_cluster");
     writeHead(request_, scheme(), headers_);
     if (!request_.body.empty()) headers_.set(http::Name::kContentLength, absl::StrCat(request_.body.size()));
+    if (cluster()->drops() != upstream::WorkerCluster::Drop::kNone) return fail("drop_overload");
     if (!take(pickHost(*cluster(), headers_, nullptr))) return fail("no_healthy_upstream");
     headers_.scheme = scheme();
     start(headers_, {}, upstream::cluster::RoutingPriority::kDefault);

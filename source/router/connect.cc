@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "source/route/rewrite.h"
+#include "source/router/drop_overload.h"
 #include "source/router/host_choice.h"
 #include "source/router/router.h"
 #include "source/stream/format_context.h"
@@ -106,6 +107,7 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   base::Arena& arena = stream_.arena();
   const upstream::pool::PoolContext& context = cluster_->context();
   info.upstream_cluster = arena.copy(context.config->name);
+  if (auto dropped = dropReply(*cluster_, stream_, true)) return answerLocally(runner_, stream_, *std::move(dropped));
   info.attempt_count = 1;
   runner_.limitWindow(context.config->per_connection_buffer_limit);
   priority_ = action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault;

@@ -50,6 +50,7 @@ void ClusterGrpcCall::runAtTurnEnd() {
   if (ended_) return;
   if (!cluster()) return end(grpc::kUnavailable, "no_cluster");
   buildHeaders();
+  if (cluster()->drops() != upstream::WorkerCluster::Drop::kNone) return end(grpc::kUnavailable, "drop_overload");
   if (!take(pickHost(*cluster(), headers_, nullptr))) return end(grpc::kUnavailable, "no_healthy_upstream");
   headers_.scheme = scheme();
   start(headers_, {}, upstream::cluster::RoutingPriority::kDefault);

@@ -11,6 +11,7 @@
 #include "source/http/grpc.h"
 #include "source/route/rewrite.h"
 #include "source/router/connect.h"
+#include "source/router/drop_overload.h"
 #include "source/router/host_choice.h"
 #include "source/router/replayable_request.h"
 #include "source/router/retries.h"
@@ -197,6 +198,9 @@ void Router::requestHeaders(bool end_stream) {
         {match.route->forward->cluster_not_found_status, "", "cluster_not_found", {}, ResponseFlag::kNoClusterFound});
   }
   stream_.info().upstream_cluster = attempt_.cluster()->config().name;
+  if (auto dropped = dropReply(*attempt_.cluster(), stream_, !settings_.suppress_envoy_headers)) {
+    return answer(*std::move(dropped));
+  }
   request_.begin(end_stream);
   // Until its body comes it takes no connection and no place in a breaker.
   phase_ = Phase::kAwaitsBody;

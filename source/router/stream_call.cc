@@ -36,6 +36,7 @@ void StreamCall::runAtTurnEnd() {
   if (request_.method == "CONNECT") return fail("protocol_error");  // its answer would be a tunnel
   if (!cluster()) return fail("no_cluster");
   writeHead(request_, scheme(), headers_);
+  if (cluster()->drops() != upstream::WorkerCluster::Drop::kNone) return fail("drop_overload");
   if (!take(pickHost(*cluster(), headers_, nullptr))) return fail("no_healthy_upstream");
   headers_.scheme = scheme();
   start(headers_, {}, upstream::cluster::RoutingPriority::kDefault);

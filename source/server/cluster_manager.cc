@@ -46,6 +46,7 @@ upstream::cluster::ClusterStats makeStats(observability::Scope& scope) {
   s.rq_rx_reset = counter("upstream_rq_rx_reset");
   s.rq_tx_reset = counter("upstream_rq_tx_reset");
   s.rq_overflow = counter("upstream_rq_active_overflow");
+  s.rq_drop_overload = counter("upstream_rq_drop_overload");
   s.rq_retry = counter("upstream_rq_retry");
   s.rq_retry_success = counter("upstream_rq_retry_success");
   s.rq_retry_overflow = counter("upstream_rq_retry_overflow");

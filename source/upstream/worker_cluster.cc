@@ -78,6 +78,14 @@ WorkerCluster::~WorkerCluster() {
   if (std::any_of(quests_.begin(), quests_.end(), asks)) set_.forget(*this);
 }
 
+WorkerCluster::Drop WorkerCluster::drawDrop() {
+  constexpr uint32_t kAll = 1'000'000;
+  const uint32_t dropped = hosts().dropPerMillion();
+  if (dropped < kAll && set_.random_.below(kAll) >= dropped) return Drop::kNone;
+  context_.cells.add(context_.stats.rq_drop_overload);
+  return dropped < kAll ? Drop::kByChance : Drop::kAll;
+}
+
 void WorkerCluster::countNewCode(uint16_t status) {
   const std::string name = "upstream_rq_" + std::to_string(status);
   if (observability::LateCounters::Cell* cell = late_counts_.cellOf(name)) {

@@ -65,6 +65,14 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   const cluster::HostPtr& hostPtr(cluster::HostSlot slot) const { return balancer_.hosts().hostPtr(slot); }
   // What this worker counts of a host of the cluster.
   cluster::HostStats::Row& hostStats(const cluster::Host& host) const { return host.stats().rowOf(&context_.cells); }
+  // Whether the next request is not to be sent to any host, and so is counted (proto: Policy.drop_overloads).
+  enum class Drop : uint8_t {
+    kNone,
+    kByChance,
+    kAll,  // as all others are
+  };
+  Drop drops() { return hosts().dropPerMillion() == 0 ? Drop::kNone : drawDrop(); }
+
   // Around each request on a host. A host that has left the cluster meanwhile may be finished too.
   void requestStarted(cluster::HostSlot slot) { balancer_.hosts().requestStarted(slot); }
   void requestFinished(const cluster::Host& host) { balancer_.hosts().requestFinished(host); }
@@ -124,6 +132,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   size_t poolCount() const;
 
   void countNewCode(uint16_t status);
+  Drop drawDrop();
 
   ClusterSet& set_;
   const ClusterId id_;

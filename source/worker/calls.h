@@ -29,7 +29,7 @@ struct HttpCallRequest {
 
 struct HttpCallResponse {
   // 0: the call failed, `failure` says how ("no_cluster", "no_healthy_upstream", "connect_failed", "reset",
-  // "protocol_error", "timeout", "overflow", "response_too_large").
+  // "protocol_error", "timeout", "overflow", "drop_overload", "response_too_large").
   uint16_t status = 0;
   std::string_view failure;
   std::vector<std::pair<std::string, std::string>> headers;

@@ -61,6 +61,8 @@ struct LocalityEndpoints {
 struct Assignment {
   std::vector<LocalityEndpoints> localities;
   uint32_t overprovisioning_factor = 140;  // percent
+  uint32_t drop_per_million = 0;           // requests that are not to be sent (proto: Policy.drop_overloads)
+  std::string drop_categories;             // why: "lb, throttle"
 
   friend bool operator==(const Assignment&, const Assignment&) = default;
 };

@@ -13,7 +13,8 @@ struct ClusterStats {
       original_dst_host_invalid, lb_healthy_panic;
   observability::Gauge cx_active, rq_active, rq_pending_active, membership_total, membership_healthy;
   observability::Counter rq_total, rq_completed, rq_pending_total, rq_pending_overflow, rq_pending_failure_eject,
-      rq_timeout, rq_cancelled, rq_rx_reset, rq_tx_reset, rq_overflow, rq_retry, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx;
+      rq_timeout, rq_cancelled, rq_rx_reset, rq_tx_reset, rq_overflow, rq_drop_overload, rq_retry, rq_1xx, rq_2xx,
+      rq_3xx, rq_4xx, rq_5xx;
   // Retries by policy.
   observability::Counter rq_per_try_timeout, rq_per_try_idle_timeout, rq_retry_success, rq_retry_overflow,
       rq_retry_limit_exceeded, rq_retry_backoff_exponential, rq_retry_backoff_ratelimited, retry_or_shadow_abandoned;

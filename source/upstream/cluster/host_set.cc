@@ -254,6 +254,8 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
     }
   }
   set->host_count_ = pool.hostCount();
+  set->drop_per_million_ = assignment.drop_per_million;
+  set->drop_categories_ = assignment.drop_categories;
   set->by_slot_ = std::make_shared<const std::vector<HostPtr>>(pool.takeSlots());
   if (options.locality_weighted) set->countLocalities(assignment);
   set->split();

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -95,6 +96,9 @@ class HostSet {
   // By slot. In a part of a set those of the whole.
   std::span<const HostPtr> slots() const { return *by_slot_; }
   size_t hostCount() const { return host_count_; }
+  // Of a million requests, so many are not to be sent to any of them.
+  uint32_t dropPerMillion() const { return drop_per_million_; }
+  const std::string& dropCategories() const { return drop_categories_; }
   // The host at an address that may get requests, healthy or degraded; kNoHost: there is none.
   HostSlot availableAt(const net::Address& address) const;
 
@@ -129,6 +133,8 @@ class HostSet {
   std::vector<Tier> tiers_;
   std::vector<std::pair<size_t, HostSlot>> available_;  // by the hash of the address, sorted
   size_t host_count_ = 0;
+  uint32_t drop_per_million_ = 0;
+  std::string drop_categories_;
 };
 
 using HostSetPtr = std::shared_ptr<const HostSet>;

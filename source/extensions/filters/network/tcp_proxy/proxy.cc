@@ -10,6 +10,7 @@ namespace sluice::extensions::network_filters::tcp_proxy {
 
 using stream::ResponseFlag;
 using upstream::HostStream;
+using Drop = upstream::WorkerCluster::Drop;
 
 namespace {
 
@@ -88,6 +89,10 @@ void Proxy::onAdmitted() {
   }
   limit_ = std::clamp<size_t>(cluster_->config().per_connection_buffer_limit, 1, limit_);
   if (log_) log_->info.upstream_cluster = cluster_->config().name;
+  if (const Drop drop = cluster_->drops(); drop != Drop::kNone) {
+    flag(drop == Drop::kAll ? ResponseFlag::kUnconditionalDropOverload : ResponseFlag::kDropOverload);
+    return finish(drop == Drop::kAll ? "unconditional_drop_overload" : "drop_overload");
+  }
   touch();
   connect();
 }
