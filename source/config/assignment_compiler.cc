@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/config/format/substitution_format.h"
 #include "source/config/runtime_compiler.h"
+#include "source/config/values.h"
 #include "source/net/dns_name.h"
 
 namespace sluice::config {
@@ -162,6 +163,9 @@ Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssig
     }
   }
   compileDrops(assignment.policy(), out);
+  if (assignment.policy().has_endpoint_stale_after()) {
+    out.stale_after = compileMilliseconds(assignment.policy().endpoint_stale_after());
+  }
   if (assignment.policy().has_overprovisioning_factor()) {
     out.overprovisioning_factor = assignment.policy().overprovisioning_factor().value();
     if (out.overprovisioning_factor == 0) {
@@ -182,6 +186,9 @@ Assignment compileOwnAssignment(const envoy::config::cluster::v3::Cluster& clust
     at.child("cluster_name")
         .warn(absl::StrCat("'", cluster.load_assignment().cluster_name(), "' is not the cluster's name '",
                            cluster.name(), "'"));
+  }
+  if (cluster.load_assignment().policy().has_endpoint_stale_after()) {
+    at.child("policy").child("endpoint_stale_after").warn("not used: only endpoints that come by EDS grow stale");
   }
   return compileAssignment(cluster.load_assignment(), names, at);
 }

@@ -460,9 +460,42 @@ void ClusterManager::setAssignment(const ResourceKey& key, Assignment assignment
   const bool changed = !eds->second.assignment || *eds->second.assignment != assignment;
   const auto endpoints = std::make_shared<const Assignment>(std::move(assignment));
   eds->second.assignment = endpoints;
+  eds->second.before_stale = nullptr;
   eds->second.version = version;
   forEachDiscovery(key.source, key.name, [&](DiscoveryStats& stats) { stats.accepted(version, changed); });
+  endsAfter(key, endpoints->stale_after);
   forEachWatcher(key, [&](Watcher& watcher) { watcher.onEndpoints(endpoints); });
+}
+
+// (proto: ClusterLoadAssignment.Policy.endpoint_stale_after)
+void ClusterManager::endsAfter(const ResourceKey& key, std::chrono::milliseconds time) {
+  Eds& eds = eds_.at(key);
+  eds.stale.reset();
+  if (time.count() == 0) return;
+  forEachDiscovery(key.source, key.name, [](DiscoveryStats& stats) { stats.expires(); });
+  eds.stale = std::make_unique<event::Timer>(main_.timers(), [this, key] { onStale(ResourceKey(key)); });
+  eds.stale->arm(time);
+}
+
+void ClusterManager::repeatAssignment(const ResourceKey& key) {
+  const auto eds = eds_.find(key);
+  if (eds == eds_.end() || !eds->second.assignment || eds->second.assignment->stale_after.count() == 0) return;
+  if (const cluster::AssignmentPtr before = eds->second.before_stale) {
+    return setAssignment(key, Assignment(*before), std::string(eds->second.version));
+  }
+  endsAfter(key, eds->second.assignment->stale_after);
+}
+
+// Its hosts may not be there any more: they are forgotten, as Envoy does, so that not even a panic uses them.
+void ClusterManager::onStale(const ResourceKey& key) {
+  logger_.warning("cluster", "endpoints '", key.name, "' got no news within their endpoint_stale_after; they are no ",
+                  "longer used");
+  Eds& eds = eds_.at(key);
+  auto none = std::make_shared<Assignment>(*eds.assignment);
+  none->localities.clear();
+  eds.before_stale = std::exchange(eds.assignment, none);
+  forEachDiscovery(key.source, key.name, [](DiscoveryStats& stats) { stats.expired(); });
+  forEachWatcher(key, [&](Watcher& watcher) { watcher.onEndpoints(none); });
 }
 
 void ClusterManager::giveUpAssignment(const ResourceKey& key) {

@@ -96,6 +96,8 @@ class ClusterManager : private upstream::cluster::Endpoints {
   // --- endpoints ---
   using Assignment = upstream::cluster::Assignment;
   void setAssignment(const ResourceKey& key, Assignment assignment, const std::string& version = {});
+  // It came again unchanged, which is news where an assignment holds for a time only.
+  void repeatAssignment(const ResourceKey& key);
   // None will come for now: clusters that wait for it go on with the hosts that they have.
   void giveUpAssignment(const ResourceKey& key);
   // What is told of the endpoints of that source and name; without a name: of all of that source.
@@ -142,14 +144,18 @@ class ClusterManager : private upstream::cluster::Endpoints {
   class EdsWatch;
   // What sources want by name. Cost follows those that share one.
   struct Eds {
-    std::map<uint64_t, EdsWatch*> watches;        // by their numbers: the newest is the last
-    upstream::cluster::AssignmentPtr assignment;  // last accepted; null: none came
-    std::string version;                          // its
-    bool given_up = false;                        // there is none, and nothing says that one will come
+    std::map<uint64_t, EdsWatch*> watches;          // by their numbers: the newest is the last
+    upstream::cluster::AssignmentPtr assignment;    // last accepted; null: none came
+    std::string version;                            // its
+    bool given_up = false;                          // there is none, and nothing says that one will come
+    std::unique_ptr<event::Timer> stale;            // the assignment holds until then; null: for ever
+    upstream::cluster::AssignmentPtr before_stale;  // what was accepted, once that was over
   };
   std::unique_ptr<Watch> watch(std::string_view cluster, const std::string& source, const std::string& name,
                                Watcher& watcher) override;
   void unwatch(const EdsWatch& watch);
+  void endsAfter(const ResourceKey& key, std::chrono::milliseconds time);
+  void onStale(const ResourceKey& key);
   void forEachWatcher(const ResourceKey& key, const std::function<void(Watcher&)>& tell);
   void drop(const std::string& name);
   void leave(const std::string& name, const Entry& entry);

@@ -1,6 +1,7 @@
 // The cluster manager with one real worker.
 #include <catch2/catch.hpp>
 
+#include "source/event/polled_loop.h"
 #include "source/extensions/clusters/eds/source.h"
 #include "source/extensions/clusters/static_cluster/kind.h"
 #include "source/server/cluster_manager.h"
@@ -129,6 +130,77 @@ TEST_CASE("a cluster with endpoints by name is not seen before it has them") {
   CHECK(t.onWorkerHosts("c") == -1);
   CHECK(interest == std::vector<std::string>{"+c", "-c"});
   CHECK(t.clusters.entries().empty());
+}
+
+// Main's time is virtual.
+struct StaleTest : Process {
+  StaleTest() {
+    extensions::clusters::eds::Settings settings;
+    settings.cluster = settings.service_name = "c";
+    auto config = std::make_shared<cluster::ClusterConfig>();
+    config->name = config->stat_name = "c";
+    config->kind = std::make_shared<extensions::clusters::eds::Kind>(settings);
+    config->content_hash = 1;
+    clusters.set(config, {}, false, "1");
+  }
+  void assign(std::chrono::milliseconds stale_after) {
+    cluster::Assignment endpoints = ClusterTest::hosts(2);
+    endpoints.stale_after = stale_after;
+    clusters.setAssignment(key, endpoints, "1");
+  }
+  size_t hosts() const { return clusters.hostsOf("c")->entries().size(); }
+
+  const ResourceKey key{"", "c"};
+  event::PolledLoop loop;
+  route::ClusterNames names;
+  std::unique_ptr<net::DnsResolver> resolver = net::makeDnsResolver(*main);
+  ClusterManager clusters{loop, workers, stats, cells, names, *resolver, logger, 1, ClusterManager::kMaxLeaving};
+};
+
+TEST_CASE("endpoints without news are used no longer than they say") {
+  StaleTest t;
+  t.assign(5s);
+  CHECK(t.hosts() == 2);
+  CHECK(t.stats.valueOf("cluster.c.assignment_timeout_received") == 1);
+  t.loop.pass(4999ms);
+  CHECK(t.hosts() == 2);
+  CHECK(t.stats.valueOf("cluster.c.assignment_stale") == 0);
+
+  t.loop.pass(1ms);
+  CHECK(t.hosts() == 0);
+  CHECK(t.stats.valueOf("cluster.c.assignment_stale") == 1);
+
+  t.assign(0ms);
+  t.loop.pass(1h);
+  CHECK(t.hosts() == 2);
+}
+
+TEST_CASE("news in time keep endpoints in use, if they are the same, too") {
+  StaleTest t;
+  t.assign(5s);
+  t.loop.pass(4s);
+  t.assign(5s);
+  t.loop.pass(4s);
+  t.clusters.repeatAssignment(t.key);
+  t.loop.pass(4s);
+  CHECK(t.hosts() == 2);
+  t.clusters.repeatAssignment({"", "another"});
+
+  t.clusters.remove("c");
+  t.loop.pass(1h);  // nothing comes behind
+  CHECK(t.clusters.entries().empty());
+}
+
+TEST_CASE("the same endpoints again are news, even if they were given up") {
+  StaleTest t;
+  t.assign(5s);
+  t.loop.pass(6s);
+  REQUIRE(t.hosts() == 0);
+
+  t.clusters.repeatAssignment(t.key);
+  CHECK(t.hosts() == 2);
+  t.loop.pass(6s);
+  CHECK(t.hosts() == 0);
 }
 
 TEST_CASE("what came of a cluster's endpoints is told by its name and goes with it") {

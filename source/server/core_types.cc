@@ -60,6 +60,7 @@ DynamicType endpoints(const CoreTypes& core, const Root& cds) {
       .self = cds,
       .take = [core](const DynamicResource& resource,
                      const Context& context) { takeEndpoints(core, resource, context); },
+      .repeated = [core](const ResourceKey& key) { core.clusters.repeatAssignment(key); },
       .give_up =
           [core](const ResourceKey& key, xds::WaitEnd why) {
             // Clusters have deadlines of their own.

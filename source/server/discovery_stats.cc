@@ -34,6 +34,8 @@ DiscoveryStats::DiscoveryStats(Of of, observability::Scope scope, observability:
       version_(scope_.gauge("version")) {
   if (of == Of::kEndpoints) {
     no_rebuild_ = scope_.counter("update_no_rebuild");
+    timeout_received_ = scope_.counter("assignment_timeout_received");
+    stale_ = scope_.counter("assignment_stale");
   } else {
     config_reload_ = scope_.counter("config_reload");
     config_reload_time_ = scope_.gauge("config_reload_time_ms");

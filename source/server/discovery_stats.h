@@ -22,6 +22,9 @@ class DiscoveryStats {
   // It was taken; `changed`: what it says is not what was known.
   void accepted(std::string_view version, bool changed);
   void rejected() { count(rejected_); }
+  // What was taken holds for a time only; that is over.
+  void expires() { cells_.add(timeout_received_); }
+  void expired() { cells_.add(stale_); }
   // The server has none.
   void empty() { count(empty_); }
   void timedOut() { count(fetch_timeout_); }
@@ -37,8 +40,8 @@ class DiscoveryStats {
   observability::Scope scope_;
   observability::StatsCells& cells_;
   observability::Counter attempt_, success_, rejected_, failure_, fetch_timeout_, empty_;
-  observability::Counter no_rebuild_;     // of endpoints
-  observability::Counter config_reload_;  // of routes
+  observability::Counter no_rebuild_, timeout_received_, stale_;  // of endpoints
+  observability::Counter config_reload_;                          // of routes
   observability::Gauge update_time_, version_, config_reload_time_;
 };
 

@@ -40,6 +40,11 @@ void DynamicWatcher::take(const Update& update, std::vector<ResourceError>& refu
     for (const std::string& name : update.removed) type_.remove(name);
   };
   if (type_.wire.removals_first) remove();
+  if (type_.repeated) {
+    for (const std::string_view name : update.repeated) {
+      type_.repeated({std::string(update.source), std::string(name)});
+    }
+  }
   for (const UpdatedResource& resource : update.changed) taken_ |= takeOne(update.source, resource, refused);
   if (!type_.wire.removals_first) remove();
   countRefused(update, refused);

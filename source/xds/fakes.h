@@ -29,6 +29,7 @@ class RecordingWatcher : public ResourceWatcher {
     last_changed.clear();
     last_rejected.clear();
     last_removed = update.removed;
+    last_repeated.assign(update.repeated.begin(), update.repeated.end());
     std::vector<ResourceError> errors;
     for (const ResourceError& error : update.rejected) last_rejected.push_back(error.name);
     if (veto) return {{"", "", "vetoed"}};
@@ -60,6 +61,7 @@ class RecordingWatcher : public ResourceWatcher {
   std::string last_source;
   bool last_more = false;
   std::vector<std::string> last_changed;
+  std::vector<std::string> last_repeated;
   std::vector<std::string> last_removed;
   std::vector<std::string> last_rejected;
   std::map<std::string, std::string> held;    // name to version

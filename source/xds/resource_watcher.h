@@ -27,16 +27,16 @@ struct UpdatedResource {
   std::shared_ptr<const google::protobuf::Any> body;  // its type is the subscription's
 };
 
-// What one response changes. Resources whose bytes are those already accepted are not in it. A large response comes in
-// parts, between which the loop runs.
+// What one response changes. A large response comes in parts, between which the loop runs.
 struct Update {
   std::string_view type_url;
-  std::string_view source;               // identity(Source) of where it comes from
-  std::string_view version;              // the response's; delta: for people only
-  std::vector<UpdatedResource> changed;  // added or modified
-  std::vector<std::string> removed;      // gone, or known not to exist
-  std::vector<ResourceError> rejected;   // refused before anybody looked inside; already in the NACK
-  bool more = false;                     // another part of the response follows
+  std::string_view source;                 // identity(Source) of where it comes from
+  std::string_view version;                // the response's; delta: for people only
+  std::vector<UpdatedResource> changed;    // added or modified
+  std::vector<std::string> removed;        // gone, or known not to exist
+  std::vector<ResourceError> rejected;     // refused before anybody looked inside; already in the NACK
+  std::vector<std::string_view> repeated;  // whose bytes are those already accepted; valid during the call
+  bool more = false;                       // another part of the response follows
 };
 
 // Why a resource that was asked for is waited for no longer.

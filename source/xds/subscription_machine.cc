@@ -320,7 +320,10 @@ Update SubscriptionMachine::nextPart() {
   part.changed.assign(from, whole.changed.begin() + static_cast<std::ptrdiff_t>(work_->next));
   part.more = work_->next < whole.changed.size();
   if (options_.type.removals_first ? first : !part.more) part.removed = whole.removed;
-  if (first) part.rejected = whole.rejected;
+  if (first) {
+    part.rejected = whole.rejected;
+    for (const auto& [name, resource] : work_->plan.unchanged) part.repeated.push_back(name);
+  }
   return part;
 }
 

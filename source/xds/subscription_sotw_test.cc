@@ -39,6 +39,17 @@ TEST_CASE("sotw: a name that only a request with a stale nonce left out is asked
   CHECK_FALSE(f.machine.interestDue());
 }
 
+TEST_CASE("sotw: what comes again with the bytes that are held is told by its name") {
+  Fixture f(Variant::kSotw, kEndpointType);
+  f.start({"a", "b"});
+  f.answer(response(kEndpointType, "v1", "n1", {bare(endpointBody("a", 140)), bare(endpointBody("b", 140))}));
+  CHECK(f.watcher.last_repeated.empty());
+
+  f.answer(response(kEndpointType, "v2", "n2", {bare(endpointBody("a", 140)), bare(endpointBody("b", 150))}));
+  CHECK(f.watcher.last_repeated == Names{"a"});
+  CHECK(f.watcher.last_changed == Names{"b"});
+}
+
 TEST_CASE("sotw: a request carries the accepted version, the last nonce and all names") {
   Fixture f(Variant::kSotw, kEndpointType);
   f.machine.subscribe("b", f.now);

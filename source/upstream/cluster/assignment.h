@@ -4,6 +4,7 @@
 // (proto: envoy.config.endpoint.v3.ClusterLoadAssignment)
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <string>
@@ -60,9 +61,10 @@ struct LocalityEndpoints {
 
 struct Assignment {
   std::vector<LocalityEndpoints> localities;
-  uint32_t overprovisioning_factor = 140;  // percent
-  uint32_t drop_per_million = 0;           // requests that are not to be sent (proto: Policy.drop_overloads)
-  std::string drop_categories;             // why: "lb, throttle"
+  uint32_t overprovisioning_factor = 140;    // percent
+  uint32_t drop_per_million = 0;             // requests that are not to be sent (proto: Policy.drop_overloads)
+  std::string drop_categories;               // why: "lb, throttle"
+  std::chrono::milliseconds stale_after{0};  // without news for so long it holds no more; 0: it holds for ever
 
   friend bool operator==(const Assignment&, const Assignment&) = default;
 };
