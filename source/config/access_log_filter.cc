@@ -55,6 +55,8 @@ FilterPtr compile(const Proto& proto, const Context& context, int depth) {
     case Proto::kDurationFilter:
       return std::make_shared<filter::DurationFilter>(compileComparison(
           proto.duration_filter().comparison(), context.child("duration_filter").child("comparison")));
+    case Proto::kNotHealthCheckFilter:
+      return std::make_shared<filter::NotHealthCheckFilter>();
     case Proto::kAndFilter:
       return compileAll(true, proto.and_filter().filters(), context.child("and_filter"), depth);
     case Proto::kOrFilter:

@@ -70,6 +70,14 @@ TEST_CASE("flags are those named, or any") {
   CHECK_FALSE(any->admits({.info = none}));
 }
 
+TEST_CASE("health checks can be left out") {
+  const auto filter = compiled(R"({"not_health_check_filter": {}})");
+  stream::StreamInfo info;
+  CHECK(filter->admits({.info = info}));
+  info.health_check = true;
+  CHECK_FALSE(filter->admits({.info = info}));
+}
+
 TEST_CASE("a header of the request decides, and an entry without a request is not admitted") {
   const auto filter = compiled(R"({"header_filter": {"header": {"name": "x-log", "exact_match": "yes"}}})");
   base::Arena arena;

@@ -4,6 +4,7 @@
 // is left behind, so that two compilations never see each other's names.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -96,6 +97,8 @@ struct Services {
   base::SharedObjects objects = {};
   // What the keys of the bootstrap's runtime layers say; null where they are not known.
   std::shared_ptr<const runtime::Snapshot> runtime = nullptr;
+  // Whether health checks of this process are to fail: somebody said so. (admin: POST /healthcheck/fail) Never null.
+  std::shared_ptr<const std::atomic<bool>> checks_fail = std::make_shared<std::atomic<bool>>(false);
   // Where ejections of hosts are written; null: nowhere. (proto: Bootstrap.cluster_manager.outlier_detection)
   std::shared_ptr<observability::LogFile> outlier_log = nullptr;
   // How clusters that do not say it themselves connect; null: as the system does. (proto:

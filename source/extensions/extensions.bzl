@@ -13,6 +13,7 @@ EXTENSIONS = [
     "filters/http/ext_proc",
     "filters/http/grpc_stats",
     "filters/http/grpc_web",
+    "filters/http/health_check",
     "filters/http/local_ratelimit",
     "filters/http/ratelimit",
     "filters/http/router",

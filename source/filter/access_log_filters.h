@@ -70,6 +70,11 @@ class HeaderFilter : public stream::AccessLogFilter {
   const route::HeaderMatcher matcher_;
 };
 
+class NotHealthCheckFilter : public stream::AccessLogFilter {
+ public:
+  bool admits(const stream::FormatContext& context) const override { return !context.info.health_check; }
+};
+
 // One of `flags`; without any, any flag.
 class ResponseFlagFilter : public stream::AccessLogFilter {
  public:

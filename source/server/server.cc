@@ -107,6 +107,7 @@ class Server {
     services.secrets = secrets_.get();
     services.local_slots = local_slots_;
     services.main = main_services_.get();
+    services.checks_fail = checks_fail_;
     return services;
   }
 
@@ -214,6 +215,7 @@ class Server {
 
   void setHealthCheckFailed(bool failed) {
     health_check_failed_ = failed;
+    checks_fail_->store(failed, std::memory_order_relaxed);
     askToEnd();
   }
 
@@ -408,6 +410,7 @@ class Server {
   // Whom the admin asks to end. (POST /drain_listeners?graceful, /healthcheck/fail)
   listener::AskToEnd graceful_ = listener::AskToEnd::kNone;
   bool health_check_failed_ = false;
+  const std::shared_ptr<std::atomic<bool>> checks_fail_ = std::make_shared<std::atomic<bool>>(false);  // the same
   event::Timer graceful_end_{main_->timers(), [this] { stopListeners(graceful_ == listener::AskToEnd::kInbound); }};
   event::TimePoint drain_began_;
   bool ready_ = false;

@@ -56,6 +56,7 @@ struct StreamInfo {
   // --- result ---
   http::Protocol protocol = http::Protocol::kHttp11;
   bool has_protocol = false;   // false: a TCP connection, or a request whose head never came
+  bool health_check = false;   // somebody asks whether we are well, as a filter says
   uint16_t response_code = 0;  // 0: none was sent
   uint16_t attempt_count = 0;
   int grpc_status = -1;  // where a filter took it out of the trailers; negative: look there
