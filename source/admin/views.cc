@@ -40,6 +40,7 @@ std::string healthFlags(const HostStatus& host) {
   if (health.failed_active_degraded_check()) out += "/degraded_active_hc";
   if (eds == core::DEGRADED) out += "/degraded_eds_health";
   if (health.pending_active_hc()) out += "/pending_active_hc";
+  if (health.excluded_via_immediate_hc_fail()) out += "/excluded_via_immediate_hc_fail";
   if (health.active_hc_timeout()) out += "/active_hc_timeout";
   return out.empty() ? "healthy" : out;
 }

@@ -17,7 +17,7 @@ net::WorkerBuffers& HealthWorld::buffers() {
 }
 
 // From workers to main. The cluster may be gone when it arrives.
-class ClusterHealth::Reports final : public upstream::OutlierReports {
+class ClusterHealth::Reports final : public upstream::OutlierReports, public upstream::FailReports {
  public:
   Reports(event::Loop& main, ClusterHealth& owner) : main_(main), owner_(std::make_shared<Owner>(&owner)) {}
 
@@ -25,6 +25,12 @@ class ClusterHealth::Reports final : public upstream::OutlierReports {
     main_.post([owner = owner_, host, what] {
       ClusterHealth* const to = owner->health;
       if (to != nullptr && to->outliers_) to->outliers_->detected(*host, what);
+    });
+  }
+  void askedToFail(const std::shared_ptr<cluster::HostMonitor>& host) override {
+    main_.post([owner = owner_, host] {
+      ClusterHealth* const to = owner->health;
+      if (to != nullptr && to->checks_) to->checks_->failNow(*host);
     });
   }
   // Main.
@@ -49,7 +55,15 @@ ClusterHealth::ClusterHealth(HealthWorld& world, cluster::HostMonitors& monitors
       reports_(std::make_shared<Reports>(world.main, *this)) {}
 
 ClusterHealth::~ClusterHealth() {
-  static_cast<Reports&>(*reports_).close();
+  reports_->close();
+}
+
+std::shared_ptr<upstream::OutlierReports> ClusterHealth::reports() const {
+  return reports_;
+}
+
+std::shared_ptr<upstream::FailReports> ClusterHealth::failReports() const {
+  return checks_ ? reports_ : nullptr;
 }
 
 void ClusterHealth::use(const ConfigPtr& config) {

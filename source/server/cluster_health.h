@@ -12,6 +12,7 @@
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
 #include "source/upstream/cluster/cluster_stats.h"
+#include "source/upstream/fail_observer.h"
 #include "source/upstream/health/cluster_checks.h"
 #include "source/upstream/health/outlier_detector.h"
 #include "source/upstream/outcome_observer.h"
@@ -56,7 +57,9 @@ class ClusterHealth {
   bool pending() const { return checks_ && checks_->pending() > 0; }
   std::function<void()> on_checked;
   // For workers; they may use it as long as they like.
-  const std::shared_ptr<upstream::OutlierReports>& reports() const { return reports_; }
+  std::shared_ptr<upstream::OutlierReports> reports() const;
+  // Null: no host is checked.
+  std::shared_ptr<upstream::FailReports> failReports() const;
   // Null: there is none.
   const upstream::health::OutlierDetector* outliers() const { return outliers_ ? &*outliers_ : nullptr; }
 
@@ -71,7 +74,7 @@ class ClusterHealth {
   const upstream::cluster::ClusterStats& stats_;
   const uint64_t seed_;
   bool had_traffic_ = false;
-  const std::shared_ptr<upstream::OutlierReports> reports_;
+  const std::shared_ptr<Reports> reports_;
   std::optional<upstream::health::OutlierDetector> outliers_;
   std::optional<upstream::health::ClusterChecks> checks_;
 };

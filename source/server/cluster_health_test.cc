@@ -169,6 +169,37 @@ TEST_CASE("what workers report ejects a host from all workers' choice") {
   }
 }
 
+TEST_CASE("a host that asks a worker to be failed gets no requests from any") {
+  HealthTest t;
+  t.set(t.checked(1));
+  t.answer(0, "200 OK");
+  t.answer(1, "200 OK");
+  REQUIRE(t.until([&] { return t.healthy() == 2; }));
+  const auto reports = t.clusters.find("c")->health->failReports();
+  REQUIRE(reports != nullptr);
+  CHECK(t.onWorker<bool>(
+      [id = t.names.find("c")](Worker& worker) { return !worker.clusters().find(id)->observers().empty(); }));
+  const auto monitor = t.serving()->hostPtr(0)->monitorPtr();
+  reports->askedToFail(monitor);
+  REQUIRE(t.until([&] { return t.healthy() == 1; }));
+  CHECK(t.availableOnWorker() == 1);
+  CHECK(t.serving()->countExcluded() == 1);
+
+  SECTION("without checks nobody is told, and it is back") {
+    t.set(t.config(2));
+    CHECK(t.until([&] { return t.healthy() == 2; }));
+    CHECK(t.clusters.find("c")->health->failReports() == nullptr);
+    CHECK(t.onWorker<bool>(
+        [id = t.names.find("c")](Worker& worker) { return worker.clusters().find(id)->observers().empty(); }));
+  }
+  SECTION("what is told of a cluster that is gone comes to nothing") {
+    t.clusters.remove("c");
+    reports->askedToFail(monitor);
+    t.sync();
+    CHECK(t.clusters.find("c") == nullptr);
+  }
+}
+
 TEST_CASE("an active check that passes ends an ejection") {
   HealthTest t;
   auto config = t.checked(1);

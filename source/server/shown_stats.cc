@@ -78,6 +78,7 @@ void ShownStats::refreshCluster(const std::string& name, const ClusterManager::E
   if (is_new) {
     shown.scope = registry_.scope("cluster", active.config->stat_name);
     shown.degraded = shown.scope.gauge("membership_degraded");
+    shown.excluded = shown.scope.gauge("membership_excluded");
     for (size_t i = 0; i < shown.open.size(); ++i) {
       const std::string_view priority = kPriorities[i / upstream::cluster::kResources];
       const std::string_view resource = kResourceNames[i % upstream::cluster::kResources];
@@ -91,6 +92,7 @@ void ShownStats::refreshCluster(const std::string& name, const ClusterManager::E
       shown.no_rebuild = shown.scope.counter("update_no_rebuild");
     }
   }
+  cells_.set(shown.excluded, static_cast<int64_t>(active.hosts->countExcluded()));
   cells_.set(shown.degraded, static_cast<int64_t>(active.hosts->countWithHealth(upstream::cluster::Health::kDegraded)));
   for (size_t i = 0; i < shown.open.size(); ++i) {
     cells_.set(shown.open[i], entry.breakers->open(static_cast<Resource>(i % upstream::cluster::kResources),

@@ -33,7 +33,7 @@ class ShownStats {
 
   struct Cluster {
     observability::Scope scope;
-    observability::Gauge degraded;
+    observability::Gauge degraded, excluded;
     std::array<observability::Gauge, upstream::cluster::kResources * upstream::cluster::kRoutingPriorities> open;
     // What is left of the limits of a priority, by resource; null: nobody wants to know.
     struct Remaining {

@@ -18,7 +18,7 @@ constexpr ClusterId kNone = UINT32_MAX;
 }  // namespace
 
 ClusterSet::Availability ClusterSet::availabilityOf(const cluster::HostSet& hosts) {
-  const uint64_t all = hosts.entries().size();
+  const uint64_t all = hosts.entries().size() - hosts.countExcluded();
   if (all == 0) return {};
   const auto percent = [&](Health health) {
     return static_cast<uint32_t>(std::min<uint64_t>(100, hosts.countWithHealth(health) * kOverprovisioning / all));

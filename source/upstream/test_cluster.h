@@ -40,6 +40,7 @@ struct TestCluster : worker::testing::WorkerParts {
     published->stats = stats;
     published->hosts = lb::LbPolicy::prepare(config->lb.policy.get(), host_set);
     published->outlier_reports = outlier_reports;
+    published->fail_reports = fail_reports;
     to.set(published);
   }
   uint32_t used(cluster::Resource resource) const { return breakers->used(resource, kPriority); }
@@ -51,6 +52,7 @@ struct TestCluster : worker::testing::WorkerParts {
   cluster::ClusterStats stats;
   cluster::HostSetPtr host_set;
   std::shared_ptr<OutlierReports> outlier_reports;  // null: nobody is told
+  std::shared_ptr<FailReports> fail_reports;        // null: nobody is told
 };
 
 }  // namespace sluice::upstream

@@ -68,6 +68,7 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
                 {loop.timers(), cells, lbStats(published.stats), base::Random(seed),
                  lb::HostTable([this](cluster::HostSlot slot) { retirePoolsOf(slot); })},
                 published.hosts) {
+  if (published.fail_reports) observers_.pushBack(fails_.emplace(published.fail_reports));
   if (!published.config->outlier) return;
   outcomes_.emplace(published.config->outlier, published.outlier_reports);
   observers_.pushBack(*outcomes_);

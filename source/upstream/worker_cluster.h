@@ -21,6 +21,7 @@
 #include "source/upstream/attempt_observer.h"
 #include "source/upstream/cluster/cluster_config.h"
 #include "source/upstream/cluster/host_set.h"
+#include "source/upstream/fail_observer.h"
 #include "source/upstream/lb/balancer.h"
 #include "source/upstream/outcome_observer.h"
 #include "source/upstream/pool/pool.h"
@@ -38,6 +39,7 @@ struct PublishedCluster {
   lb::PreparedHosts hosts;                                               // by config->lb.policy
   std::shared_ptr<observability::LateCounters> late_counters = nullptr;  // null: nobody counts
   std::shared_ptr<OutlierReports> outlier_reports = nullptr;             // null: nobody is told
+  std::shared_ptr<FailReports> fail_reports = nullptr;                   // null: nobody is told
 };
 
 class ClusterSet;
@@ -139,6 +141,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   pool::PoolContext context_;
   base::List<AttemptObserver> observers_;
   std::optional<OutcomeObserver> outcomes_;  // in that list
+  std::optional<FailObserver> fails_;        // too
   observability::LateCounts late_counts_;
   std::vector<std::pair<uint16_t, observability::LateCounters::Cell*>> codes_;  // that came before
   const bool by_client_;

@@ -17,6 +17,9 @@ class LogFile;
 
 namespace sluice::upstream::cluster {
 
+// With any value in an answer: its host asks to count as failed.
+inline constexpr std::string_view kFailHeader = "x-envoy-immediate-health-check-fail";
+
 struct HealthCheckConfig {
   using Millis = std::chrono::milliseconds;
   enum class Kind : uint8_t { kHttp, kTcp, kGrpc };

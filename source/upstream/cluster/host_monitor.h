@@ -1,7 +1,7 @@
 // What is kept of one host by its identity, whatever else of its endpoint changes: its counts, and what is known of its
 // health beside what the endpoint says: an opinion of each of those who watch it, of which the worst counts, and why.
 //
-// Thread: counts as HostStats says, streaks any; health main only.
+// Thread: counts as HostStats says, streaks and what the host asked for any; health main only.
 #pragma once
 
 #include <algorithm>
@@ -104,6 +104,20 @@ class HostMonitor {
   }
   void giveConnection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
 
+  // Any thread. It asked in an answer to count as failed. True: for the first time since it was let in.
+  bool noteAskedToFail() {
+    return !asked_to_fail_.load(std::memory_order_relaxed) && !asked_to_fail_.exchange(true, std::memory_order_relaxed);
+  }
+  // It failed because it asked to: until it is let in again, shares of healthy hosts are counted as if it were not
+  // there. Others do not have to make up for it, and no panic begins. (docs: Envoy, "Excluded hosts")
+  bool excluded() const { return excluded_; }
+  void exclude() { excluded_ = true; }
+  // True if it was excluded.
+  bool letIn() {
+    asked_to_fail_.store(false, std::memory_order_relaxed);
+    return std::exchange(excluded_, false);
+  }
+
   // What counts for a host whose endpoint says `assigned`.
   Health health(Health assigned) const { return worseOf(assigned, worst_); }
 
@@ -119,6 +133,8 @@ class HostMonitor {
   Health worst_ = Health::kHealthy;
   event::TimePoint in_service_since_{};
   bool pending_ = false;
+  bool excluded_ = false;
+  std::atomic<bool> asked_to_fail_{false};
 };
 
 }  // namespace sluice::upstream::cluster

@@ -31,12 +31,20 @@ class HostMonitors : private event::TurnTask {
 
   // kHealthy: no objection (any more). `reason`: for people.
   void set(const Host& host, HealthInput input, Health opinion, std::string reason = {}) {
-    host.monitor().explain(input, std::move(reason));
-    const bool failed = host.monitor().opinion(input) >= Health::kUnhealthy;
-    if (input == HealthInput::kActiveCheck && failed && opinion < Health::kUnhealthy) {
-      host.monitor().enterService(loop_.now());
+    HostMonitor& monitor = host.monitor();
+    monitor.explain(input, std::move(reason));
+    const bool failed = monitor.opinion(input) >= Health::kUnhealthy;
+    bool changed = false;
+    if (input == HealthInput::kActiveCheck && opinion < Health::kUnhealthy) {
+      if (failed) monitor.enterService(loop_.now());
+      changed = monitor.letIn();
     }
-    if (host.monitor().set(input, opinion)) loop_.atTurnEnd(*this);
+    if (monitor.set(input, opinion) || changed) loop_.atTurnEnd(*this);
+  }
+  // It failed because it asked to; see HostMonitor::excluded().
+  void exclude(const Host& host) {
+    host.monitor().exclude();
+    loop_.atTurnEnd(*this);
   }
 
   // Those that are remembered, some of which may be of no host any more.

@@ -80,6 +80,7 @@ bool any(const HostSet::Entry&) {
 
 struct Priority {
   std::vector<const HostSet::Entry*> entries;
+  size_t counted = 0;  // those that are not excluded
   size_t healthy_count = 0;
   size_t degraded_count = 0;
   uint32_t healthy_percent = 0;   // availability after overprovisioning
@@ -100,6 +101,7 @@ class TierBuilder {
       if (priorities_.size() <= entry.priority) priorities_.resize(entry.priority + 1);
       Priority& priority = priorities_[entry.priority];
       priority.entries.push_back(&entry);
+      priority.counted += !entry.excluded;
       priority.healthy_count += healthy(entry);
       priority.degraded_count += degraded(entry);
     }
@@ -126,9 +128,9 @@ class TierBuilder {
 
   void findAvailability() {
     for (Priority& priority : priorities_) {
-      if (priority.entries.empty()) continue;
+      if (priority.counted == 0) continue;
       const uint64_t factor = shape_.overprovisioning_factor;
-      const uint64_t total = priority.entries.size();
+      const uint64_t total = priority.counted;
       priority.healthy_percent =
           static_cast<uint32_t>(std::min<uint64_t>(100, factor * priority.healthy_count / total));
       priority.degraded_percent =
@@ -156,7 +158,7 @@ class TierBuilder {
     for (Priority& priority : priorities_) {
       if (priority.entries.empty()) continue;
       const double available = 100.0 * static_cast<double>(priority.healthy_count + priority.degraded_count) /
-                               static_cast<double>(priority.entries.size());
+                               static_cast<double>(std::max<size_t>(priority.counted, 1));
       priority.panic = available < options_.panic_threshold;
       all = all && priority.panic;
     }
@@ -207,7 +209,7 @@ class TierBuilder {
     }
     for (const HostSet::Entry* entry : priorities_[tier.priority].entries) {
       Part& part = parts[entry->locality];
-      ++part.total;
+      part.total += !entry->excluded;
       if (filter(*entry)) part.members.push_back({entry->host->slot(), entry->weight});
     }
     uint64_t assigned = 0;
@@ -249,8 +251,9 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
       if (!seen.insert(uint64_t{locality.priority} << 32 | host->slot()).second) continue;
       const Health health = host->monitor().health(endpoint.health);
       if (health <= Health::kDegraded) set->available_.emplace_back(host->address().hash(), host->slot());
+      const bool host_excluded = health > Health::kDegraded && host->monitor().excluded();
       set->entries_.push_back({std::move(host), locality.locality, endpoint.weight, locality.priority, health,
-                               endpoint.health, endpoint.check});
+                               endpoint.health, endpoint.check, host_excluded});
     }
   }
   set->host_count_ = pool.hostCount();
@@ -313,6 +316,11 @@ HostSlot HostSet::availableAt(const net::Address& address) const {
 size_t HostSet::countWithHealth(Health health) const {
   return static_cast<size_t>(
       std::count_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.health == health; }));
+}
+
+size_t HostSet::countExcluded() const {
+  return static_cast<size_t>(
+      std::count_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.excluded; }));
 }
 
 std::vector<HostPtr> removedHosts(const HostSet& before, const HostSet& after) {

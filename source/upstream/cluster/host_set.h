@@ -8,7 +8,8 @@
 // (140%), at most 100%; traffic goes to priority 0 up to its availability, the rest spills over to the next, healthy
 // hosts of all priorities before degraded ones. If the availabilities sum to less than 100%, a priority whose share of
 // healthy and degraded hosts is below the panic threshold uses all its hosts; if all priorities are in panic, traffic
-// is spread by their numbers of hosts. Threshold 0 switches panic off: then no available host means no host.
+// is spread by their numbers of hosts. Excluded hosts (HostMonitor::excluded) are in no share. Threshold 0 switches
+// panic off: then no available host means no host.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +46,7 @@ class HostSet {
     Health health;    // what counts: the worst of what the endpoint says and of what its monitor objects
     Health assigned;  // what the endpoint says
     EndpointCheck check = {};
+    bool excluded = false;  // from what shares of healthy hosts are counted of
   };
   struct Member {
     HostSlot slot;
@@ -104,6 +106,8 @@ class HostSet {
 
   // What the stats membership_total, membership_healthy, membership_degraded show.
   size_t countWithHealth(Health health) const;
+  // (stat: membership_excluded)
+  size_t countExcluded() const;
 
  private:
   friend class TierBuilder;

@@ -72,10 +72,15 @@ void ClusterChecks::setHosts(const cluster::HostSet& hosts, const cluster::HostS
   if (pending_ == 0) tellAllChecked();
 }
 
+void ClusterChecks::failNow(const cluster::HostMonitor& host) {
+  if (const auto found = checks_.find(&host); found != checks_.end()) found->second->failNow();
+}
+
 void ClusterChecks::onChecked(const cluster::Host& host, const Checked& checked) {
   show(host.monitor().opinion(HealthInput::kActiveCheck), -1);
   show(checked.health, 1);
   monitors_.set(host, HealthInput::kActiveCheck, checked.health, checked.reason);
+  if (checked.excluded) monitors_.exclude(host);
   if (checked.passed) hooks_.passed(host);
   if (checked.first && --pending_ == 0) tellAllChecked();
 }

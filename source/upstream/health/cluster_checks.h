@@ -37,6 +37,8 @@ class ClusterChecks final : private CheckOwner {
   void setConfig(ConfigPtr config);
   // Those of now, and of a configuration that is to come (null: none).
   void setHosts(const cluster::HostSet& hosts, const cluster::HostSet* coming = nullptr);
+  // The host asked in an answer to a request to count as failed. Of no effect if it is not checked.
+  void failNow(const cluster::HostMonitor& host);
   // Hosts whose first check is not over.
   size_t pending() const { return pending_; }
   size_t checked() const { return checks_.size(); }

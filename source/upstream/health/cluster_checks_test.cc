@@ -246,6 +246,61 @@ TEST_CASE("method, body, headers and host are as configured, and an endpoint's o
   }
 }
 
+TEST_CASE("a host that asks to be failed is, at once, and is excluded until checks let it in") {
+  ChecksTest t(1, [](auto& check) { check.unhealthy_threshold = check.healthy_threshold = 2; });
+  t.start();
+  t.answer(kOk);
+  t.checks->failNow(t.monitor());
+  CHECK(t.health() == Health::kUnhealthy);
+  CHECK(t.monitor().excluded());
+  CHECK(t.monitor().reason(HealthInput::kActiveCheck) == "the host asked to be failed");
+  CHECK(t.stat("passive_failure") == 1);
+  CHECK(t.stat("failure") == 1);
+  CHECK(t.stat("healthy") == 0);
+
+  t.pass(5s);  // the next check comes when it would have come
+  t.answer(kOk);
+  CHECK(t.monitor().excluded());
+  t.pass(5s);
+  t.answer(kOk);
+  CHECK(t.healthy());
+  CHECK_FALSE(t.monitor().excluded());
+}
+
+TEST_CASE("a host that asks before its first check is over has not to wait for it") {
+  ChecksTest t;
+  t.start();
+  t.checks->failNow(t.monitor());
+  t.turn();
+  CHECK_FALSE(t.monitor().pending());
+  CHECK(t.all_checked == 1);
+  t.answer(kOk);
+  CHECK(t.healthy());
+}
+
+TEST_CASE("a failed check may ask for it, too, and one that passed may not") {
+  ChecksTest t;
+  t.start();
+  t.answer("200 OK\r\nx-envoy-immediate-health-check-fail: true");
+  CHECK(t.healthy());
+  CHECK_FALSE(t.monitor().excluded());
+  t.pass(5s);
+  t.answer("503 No\r\nx-envoy-immediate-health-check-fail: true");
+  CHECK(t.health() == Health::kUnhealthy);
+  CHECK(t.monitor().excluded());
+  CHECK(t.stat("passive_failure") == 0);
+}
+
+TEST_CASE("when checks end a host that asked to be failed is let in") {
+  ChecksTest t;
+  t.start();
+  t.answer(kOk);
+  t.checks->failNow(t.monitor());
+  t.checks.reset();
+  CHECK(t.healthy());
+  CHECK_FALSE(t.monitor().excluded());
+}
+
 TEST_CASE("an endpoint that is not to be checked is not, and counts as healthy") {
   ChecksTest t(2);
   t.hosts[1]->check.wanted = false;

@@ -19,7 +19,16 @@ constexpr Millis kDescriptorWait{1000};
 
 // (proto: envoy.data.core.v3.HealthCheckFailureType)
 std::string_view failureType(Verdict verdict) {
-  return verdict == Verdict::kTimeout ? "NETWORK_TIMEOUT" : verdict == Verdict::kNetwork ? "NETWORK" : "ACTIVE";
+  switch (verdict) {
+    case Verdict::kTimeout:
+      return "NETWORK_TIMEOUT";
+    case Verdict::kNetwork:
+      return "NETWORK";
+    case Verdict::kAsked:
+      return "PASSIVE";
+    default:
+      return "ACTIVE";
+  }
 }
 
 std::string_view checkerType(Kind kind) {
@@ -30,6 +39,7 @@ std::string reasonOf(const CheckResult& result) {
   if (result.verdict == Verdict::kPassed) return {};
   if (result.verdict == Verdict::kDegraded) return "the host says that it is degraded";
   if (result.verdict == Verdict::kTimeout) return "check failed: timeout";
+  if (result.verdict == Verdict::kAsked) return "the host asked to be failed";
   std::string out = base::strCat("check failed: ", result.detail);
   if (result.status != 0) base::strAppend(out, " (status ", result.status, ")");
   return out;
@@ -92,19 +102,28 @@ void HostCheck::onResult(const CheckResult& result) {
   over(result);
 }
 
+void HostCheck::failNow() {
+  take({.verdict = Verdict::kAsked, .asked_to_fail = true});
+}
+
 void HostCheck::over(const CheckResult& result) {
+  take(result);
+  next_.arm(state_.untilNext(owner_.hadTraffic(), owner_.random()));
+}
+
+void HostCheck::take(const CheckResult& result) {
   count(result);
   const bool first = state_.first();
   const bool was_degraded = degraded_;
-  const bool at_once = result.verdict == Verdict::kFailed;
+  const bool at_once = result.verdict == Verdict::kFailed || result.verdict == Verdict::kAsked;
   const bool changed = result.passed() ? state_.passed() : state_.failed(at_once);
   if (result.passed()) degraded_ = result.verdict == Verdict::kDegraded;
   if (!check().logs.empty()) log(result, first, changed, was_degraded);
-  next_.arm(state_.untilNext(owner_.hadTraffic(), owner_.random()));
   Health health = degraded_ ? Health::kDegraded : Health::kHealthy;
   if (state_.unhealthy()) health = result.verdict == Verdict::kTimeout ? Health::kTimeout : Health::kUnhealthy;
   host_->monitor().setPending(false);
-  owner_.onChecked(*host_, {health, reasonOf(result), result.passed() && !state_.unhealthy(), first});
+  const bool excluded = result.asked_to_fail && state_.unhealthy();
+  owner_.onChecked(*host_, {health, reasonOf(result), result.passed() && !state_.unhealthy(), first, excluded});
 }
 
 void HostCheck::count(const CheckResult& result) const {
@@ -112,6 +131,7 @@ void HostCheck::count(const CheckResult& result) const {
   const CheckStats& stats = owner_.stats();
   cells.add(result.passed() ? stats.success : stats.failure);
   if (result.verdict == Verdict::kNetwork || result.verdict == Verdict::kTimeout) cells.add(stats.network_failure);
+  if (result.verdict == Verdict::kAsked) cells.add(stats.passive_failure);
   if (result.compared_service) cells.add(stats.verify_cluster);
 }
 

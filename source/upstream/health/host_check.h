@@ -44,6 +44,7 @@ class CheckOwner {
     std::string reason;      // for people
     bool passed;             // the check, and the host is healthy or degraded
     bool first;
+    bool excluded;  // the host asked to be failed
   };
   virtual void onChecked(const cluster::Host& host, const Checked& checked) = 0;
 };
@@ -58,6 +59,8 @@ class HostCheck {
   const cluster::HostPtr& host() const { return host_; }
   const cluster::EndpointCheck& endpoint() const { return endpoint_; }
   bool pending() const { return state_.first(); }
+  // The host asked for it in an answer to a request. The next check comes when it would have come.
+  void failNow();
   // The owner has another configuration: the next check is within its interval, the first one at once.
   void configChanged();
 
@@ -68,6 +71,7 @@ class HostCheck {
   void onResult(const CheckResult& result);
   void onTimeout();
   void over(const CheckResult& result);
+  void take(const CheckResult& result);
   void count(const CheckResult& result) const;
   void log(const CheckResult& result, bool first, bool changed, bool was_degraded) const;
   void write(EventLine event, std::string_view name) const;

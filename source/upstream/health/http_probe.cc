@@ -160,6 +160,7 @@ class HttpProbe final : public Probe, private ProbeConnectionUser, private http:
     if (!running_) return;
     result_ = isGrpc() ? judgeGrpc() : judgeHttp();
     result_->status = message_->response.status;
+    result_->asked_to_fail = !result_->passed() && message_->response.get(cluster::kFailHeader).has_value();
   }
 
   CheckResult judgeHttp() const {

@@ -24,11 +24,13 @@ struct CheckResult {
     kNetwork,    // no connection, or it broke, or what came was no answer
     kTimeout,
     kNotMade,  // it was not made, for want of descriptors of our own: that says nothing of the host
+    kAsked,  // no check: the host asked for it in an answer to a request
   };
   Verdict verdict = Verdict::kPassed;
   uint16_t status = 0;            // of HTTP; 0: none came
   bool compared_service = false;  // by service_name_matcher
   std::string_view detail = {};   // for people; static text
+  bool asked_to_fail = false;     // the answer says so, too; of one that is not passed
 
   bool passed() const { return verdict == Verdict::kPassed || verdict == Verdict::kDegraded; }
 };

@@ -10,7 +10,6 @@ namespace sluice::extensions::http_filters::health_check {
 namespace {
 
 constexpr std::string_view kServiceHeader = "x-envoy-upstream-healthchecked-cluster";
-constexpr std::string_view kFailHeader = "x-envoy-immediate-health-check-fail";
 constexpr std::string_view kDegradedHeader = "x-envoy-degraded";
 
 uint64_t millisecondsOf(Cache::Time time) {
@@ -86,7 +85,7 @@ filter::Reply Filter::reply(uint16_t status, std::string_view details) const {
 
 filter::HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
   if (!check_) {
-    if (settings_.failed->load(std::memory_order_relaxed)) headers.set(kFailHeader, "true");
+    if (settings_.failed->load(std::memory_order_relaxed)) headers.set(upstream::cluster::kFailHeader, "true");
     return filter::Next{};
   }
   if (asks_upstream_ && settings_.cache_time.count() > 0) {
