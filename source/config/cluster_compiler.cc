@@ -135,6 +135,7 @@ class ClusterCompiler {
       out_->lb.hosts.panic_threshold = common.healthy_panic_threshold().value();
     }
     out_->lb.hosts.locality_weighted = common.has_locality_weighted_lb_config();
+    out_->lb.hosts.fail_on_panic = common.zone_aware_lb_config().fail_traffic_on_panic();
     warnOfUnusedLbConfig();
     if (out_->kind && out_->kind->policy()) {
       out_->lb.policy = out_->kind->policy();
@@ -179,7 +180,13 @@ class ClusterCompiler {
           .child("locality_weighted_lb_config")
           .error("does not go with load_balancing_policy; set locality_lb_config of the policy");
     }
+    if (proto_.common_lb_config().has_zone_aware_lb_config()) {
+      context_.child("common_lb_config")
+          .child("zone_aware_lb_config")
+          .error("does not go with load_balancing_policy; set locality_lb_config of the policy");
+    }
     out_->lb.policy = compileLbPolicies(list, at(context));
+    out_->lb.hosts.fail_on_panic = out_->lb.policy && out_->lb.policy->failsOnPanic();
     out_->lb.hosts.locality_weighted = out_->lb.policy && out_->lb.policy->localityWeighted();
     if (proto_.has_lb_subset_config()) {
       context_.child("lb_subset_config")

@@ -274,6 +274,13 @@ TEST_CASE("a policy is found by the type of its configuration") {
   CHECK(policyOf<LeastRequest>(*least.config)->settings().choice_count == 7);
   CHECK(least.config->lb.hosts.locality_weighted);
   CHECK_FALSE(withPolicies("random.v3.Random").config->lb.hosts.locality_weighted);
+  CHECK_FALSE(least.config->lb.hosts.fail_on_panic);
+  for (const char* policy : {"least_request.v3.LeastRequest", "random.v3.Random", "round_robin.v3.RoundRobin"}) {
+    INFO(policy);
+    const Compiled fails =
+        withPolicies(policy, ", locality_lb_config: {zone_aware_lb_config: {fail_traffic_on_panic: true}}");
+    CHECK(fails.config->lb.hosts.fail_on_panic);
+  }
   CHECK(policyOf<Random>(*compile(kPlain + "lb_policy: RANDOM").config));
 }
 
@@ -297,6 +304,8 @@ TEST_CASE("policies of which none is supported are refused by name") {
   contains(compile(kPlain + "lb_policy: LOAD_BALANCING_POLICY_CONFIG").errors, "load_balancing_policy: needs a policy");
   contains(compile(kPlain + "load_balancing_policy: {}\ncommon_lb_config: {locality_weighted_lb_config: {}}").errors,
            "common_lb_config.locality_weighted_lb_config: does not go with load_balancing_policy");
+  contains(compile(kPlain + "load_balancing_policy: {}\ncommon_lb_config: {zone_aware_lb_config: {}}").errors,
+           "common_lb_config.zone_aware_lb_config: does not go with load_balancing_policy");
   contains(withPolicies("least_request.v3.LeastRequest", ", choice_count: 1001").errors,
            "policies[0].typed_extension_config.typed_config.choice_count: ");
 }

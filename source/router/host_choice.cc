@@ -3,6 +3,8 @@
 #include <optional>
 #include <variant>
 
+#include "source/upstream/panic_note.h"
+
 namespace sluice::router {
 
 base::LocalPtr<upstream::WorkerCluster> findCluster(upstream::ClusterSet& clusters, const filter::Stream& stream) {
@@ -77,7 +79,10 @@ class Asker final : public upstream::lb::LbContext {
 
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
                                      filter::Stream* stream, const HostRefusals* refusals) {
-  return cluster.pick(Asker(request, stream, refusals));
+  const Asker asker(request, stream, refusals);
+  const upstream::cluster::HostSlot slot = cluster.pick(asker);
+  if (asker.panicked && stream != nullptr) upstream::notePanic(stream->info(), slot);
+  return slot;
 }
 
 void describeHost(filter::Stream& stream, const upstream::cluster::ClusterConfig& cluster,

@@ -119,5 +119,39 @@ TEST_CASE("the route says what the metadata of the host shall be, and what a fil
   CHECK(t.ask("x-want: first\r\n").second);
 }
 
+struct PanicLog : stream::AccessLog {
+  void log(const stream::FormatContext& context, worker::WorkerServices&) const override {
+    formatter.format(context, line);
+  }
+  mutable std::string line;
+  const stream::TextFormatter formatter =
+      *stream::TextFormatter::compile("%DYNAMIC_METADATA(sluice.router:panic)% %RESPONSE_CODE% %RESPONSE_FLAGS%");
+};
+
+TEST_CASE("the log tells of panic, whether requests go to all hosts then or to none") {
+  DataPath t;
+  const auto log = std::make_shared<PanicLog>();
+  t.settings->access_logs.push_back(log);
+  TestClient& client = t.connect();
+  SECTION("without panic it says nothing") {
+    client.send(get());
+    t.answer(kOk);
+    CHECK(log->line == "- 200 -");
+  }
+  SECTION("to all") {
+    t.hosts({t.host.address}, upstream::cluster::Health::kUnhealthy);
+    client.send(get());
+    t.answer(kOk);
+    CHECK(log->line == "all_hosts 200 -");
+  }
+  SECTION("to none") {
+    t.config->lb.hosts.fail_on_panic = true;
+    t.hosts({t.host.address}, upstream::cluster::Health::kUnhealthy);
+    client.send(get());
+    t.loop.turn();
+    CHECK(log->line == "no_host 503 UH");
+  }
+}
+
 }  // namespace
 }  // namespace sluice::server

@@ -177,6 +177,7 @@ class TierBuilder {
   void addTier(uint32_t priority, uint32_t percent, Filter filter) {
     if (percent == 0) return;
     HostSet::Tier tier{percent, priority, priorities_[priority].panic, {}};
+    tier.fails = tier.panic && options_.fail_on_panic;
     if (options_.locality_weighted && !tier.panic) addLocalityGroups(tier, filter);
     // Also where no locality with a weight has such a host.
     if (tier.groups.empty()) addGroupOfAll(tier, filter);

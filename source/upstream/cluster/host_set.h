@@ -9,7 +9,8 @@
 // hosts of all priorities before degraded ones. If the availabilities sum to less than 100%, a priority whose share of
 // healthy and degraded hosts is below the panic threshold uses all its hosts; if all priorities are in panic, traffic
 // is spread by their numbers of hosts. Excluded hosts (HostMonitor::excluded) are in no share. Threshold 0 switches
-// panic off: then no available host means no host.
+// panic off: then no available host means no host. With fail_on_panic a choice that falls to a priority in panic is for
+// no host.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,7 @@ struct HostSetOptions {
   // Below this share of available hosts (percent) all hosts of the priority are used. 0 switches panic off.
   double panic_threshold = 50.0;
   bool locality_weighted = false;  // localities share the traffic of their priority by their weights
+  bool fail_on_panic = false;      // a priority that would use all its hosts takes none
 };
 
 class HostSet {
@@ -65,6 +67,7 @@ class HostSet {
     std::vector<Group> groups;  // never empty
     // Of all localities of the priority that have hosts, available or not, as configured.
     uint64_t assigned_weight = 1;
+    bool fails = false;         // by panic: none of them may be taken
   };
 
   // `previous` (or null) gives its Host objects and slots to hosts that stay. Endpoints without an address (names not

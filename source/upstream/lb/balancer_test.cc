@@ -20,7 +20,7 @@ using cluster::HostSlot;
 using cluster::kNoHost;
 
 // Four hosts, of which the first `healthy` are.
-HostSetPtr fourHosts(int healthy) {
+HostSetPtr fourHosts(int healthy, cluster::HostSetOptions options = {}) {
   Assignment assignment;
   cluster::LocalityEndpoints& locality = assignment.localities.emplace_back();
   for (uint16_t port = 1; port <= 4; ++port) {
@@ -28,7 +28,7 @@ HostSetPtr fourHosts(int healthy) {
     endpoint.address = *net::Address::fromIp("10.0.0.1", port);
     endpoint.health = port > healthy ? Health::kUnhealthy : Health::kHealthy;
   }
-  return HostSet::build(assignment, {}, nullptr);
+  return HostSet::build(assignment, options, nullptr);
 }
 
 TEST_CASE("without hosts none is picked, and without a policy neither") {
@@ -50,6 +50,36 @@ TEST_CASE("picks in panic are counted, others are not") {
   for (int i = 0; i < 10; ++i) CHECK(picking.pick() != kNoHost);
 
   CHECK(picking.panics() == (panic ? 10 : 0));
+}
+
+TEST_CASE("a pick in panic is told, and is for no host where traffic is to fail then") {
+  const InTurn policy;
+  const LbContext calm, panicked, failed;
+  CHECK(Picking(policy, fourHosts(4, {.fail_on_panic = true})).pick(calm) != kNoHost);
+  CHECK_FALSE(calm.panicked);
+  CHECK(Picking(policy, fourHosts(1)).pick(panicked) != kNoHost);
+  CHECK(panicked.panicked);
+  Picking failing(policy, fourHosts(1, {.fail_on_panic = true}));
+  CHECK(failing.pick(failed) == kNoHost);
+  CHECK(failed.panicked);
+  CHECK(failing.panics() == 1);
+}
+
+TEST_CASE("traffic fails in the priorities that are in panic only") {
+  Assignment assignment;
+  for (uint16_t i = 0; i < 9; ++i) {
+    if (i == 0 || i == 4) assignment.localities.emplace_back().priority = i / 4;
+    cluster::Endpoint& endpoint = assignment.localities.back().endpoints.emplace_back();
+    endpoint.address = *net::Address::fromIp("10.0.0.1", static_cast<uint16_t>(i + 1));
+    endpoint.health = i == 0 || i == 4 || i == 5 ? Health::kHealthy : Health::kUnhealthy;
+  }
+  const InTurn policy;
+  Picking picking(policy, HostSet::build(assignment, {.panic_threshold = 30, .fail_on_panic = true}, nullptr));
+  std::map<HostSlot, int> picks = picking.pickMany(10000);
+  // A quarter of the first priority is healthy, two fifths of the second: they have 35 and 56 of 91.
+  CHECK(picks.size() == 3);
+  CHECK(picks[kNoHost] == Approx(3900).margin(200));
+  CHECK(picks[4] + picks[5] == Approx(6100).margin(200));
 }
 
 TEST_CASE("tiers get their shares and localities their weights") {

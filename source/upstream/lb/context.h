@@ -44,6 +44,8 @@ class LbContext {
   virtual bool refuses(const cluster::Host&) const { return false; }
   // How often the policy was asked before in this choice.
   mutable uint32_t repicked = 0;
+  // The choice fell to hosts in panic: it was among all of them, healthy or not, or was for none (host_set.h).
+  mutable bool panicked = false;
 };
 
 }  // namespace sluice::upstream::lb

@@ -94,6 +94,7 @@ class HashingPolicy : public LbPolicy {
     Tier(const HashTier& hosts, const cluster::HostSet::Tier& tier, const Settings& settings)
         : percent(tier.percent),
           panic(tier.panic),
+          fails(tier.fails),
           prime(SeededOrder::primeFor(static_cast<uint32_t>(hosts.members.size()))),
           table(hosts, settings) {
       members.reserve(hosts.members.size());
@@ -106,6 +107,7 @@ class HashingPolicy : public LbPolicy {
     };
     uint32_t percent;
     bool panic;
+    bool fails;
     uint32_t prime;  // for SeededOrder
     Table table;
     std::vector<Member> members;
@@ -125,7 +127,10 @@ class HashingPolicy : public LbPolicy {
       const std::optional<uint64_t> said = context.hash();
       const uint64_t hash = said ? *said : worker_.random.next();
       const Tier& tier = tierAt(hash % 100);
-      if (tier.panic) worker_.cells.add(worker_.stats.healthy_panic);
+      if (tier.panic) {
+        worker_.notePanic(context);
+        if (tier.fails) return cluster::kNoHost;
+      }
       return choose(tier, hash, context.repicked);
     }
 

@@ -46,6 +46,12 @@ struct LbWorker {
   const LbStats stats;
   base::Random random;  // its seed is another one on each worker
   HostTable hosts;
+
+  // For each choice that falls to a tier in panic.
+  void notePanic(const LbContext& context) {
+    cells.add(stats.healthy_panic);
+    context.panicked = true;
+  }
 };
 
 // Thread: the worker's.
@@ -70,6 +76,9 @@ class LbPolicy {
   // Whether localities share the traffic of their priority by their weights. (proto:
   // LocalityLbConfig.locality_weighted_lb_config)
   virtual bool localityWeighted() const { return false; }
+  // Whether no host is taken where all would be, healthy or not. (proto:
+  // LocalityLbConfig.zone_aware_lb_config.fail_traffic_on_panic)
+  virtual bool failsOnPanic() const { return false; }
 
   // `policy`: of the cluster; null: it never chooses a host.
   static PreparedHosts prepare(const LbPolicy* policy, cluster::HostSetPtr hosts) {

@@ -36,6 +36,7 @@ class TieredPicker : public LbPicker {
       Tier& state = tiers_.emplace_back();
       state.percent = tier.percent;
       state.panic = tier.panic;
+      state.fails = tier.fails;
       state.groups.resize(tier.groups.size());
       for (uint32_t i = 0; i < tier.groups.size(); ++i) {
         state.groups[i].hosts = &tier.groups[i];
@@ -50,7 +51,10 @@ class TieredPicker : public LbPicker {
   cluster::HostSlot pick(const LbContext& context) final {
     if (tiers_.empty()) return cluster::kNoHost;
     Tier& tier = tiers_.size() == 1 ? tiers_.front() : tierAt(derived().tierPoint(context));
-    if (tier.panic) worker_.cells.add(worker_.stats.healthy_panic);
+    if (tier.panic) {
+      worker_.notePanic(context);
+      if (tier.fails) return cluster::kNoHost;
+    }
     return derived().pickFrom(nextGroup(tier), context);
   }
 
@@ -73,6 +77,7 @@ class TieredPicker : public LbPicker {
   struct Tier {
     uint32_t percent = 0;
     bool panic = false;
+    bool fails = false;
     std::vector<Group> groups;
     EdfSchedule schedule;  // of the groups, if they are more than one
   };

@@ -39,6 +39,7 @@ class Factory : public config::LbPolicyFactory {
     const auto& proto = static_cast<const Proto&>(message);
     Settings settings;
     settings.locality_weighted = proto.locality_lb_config().has_locality_weighted_lb_config();
+    settings.fails_on_panic = proto.locality_lb_config().zone_aware_lb_config().fail_traffic_on_panic();
     read(proto, context, settings);
     return std::make_shared<Policy>(settings);
   }

@@ -15,6 +15,7 @@ struct Settings {
   uint32_t choice_count = 2;
   double active_request_bias = 1.0;
   bool locality_weighted = false;
+  bool fails_on_panic = false;
   upstream::lb::SlowStart slow_start = {};
 };
 
@@ -26,6 +27,7 @@ class Policy final : public upstream::lb::LbPolicy {
   }
   std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker& worker) const override;
   bool localityWeighted() const override { return settings_.locality_weighted; }
+  bool failsOnPanic() const override { return settings_.fails_on_panic; }
   const Settings& settings() const { return settings_; }
 
  private:

@@ -17,7 +17,9 @@ class Factory : public config::LbPolicyFactory {
 
   LbPolicyPtr compile(const google::protobuf::Message& message, config::FactoryContext) const override {
     const auto& proto = static_cast<const Proto&>(message);
-    return std::make_shared<Policy>(proto.locality_lb_config().has_locality_weighted_lb_config());
+    const auto& localities = proto.locality_lb_config();
+    return std::make_shared<Policy>(localities.has_locality_weighted_lb_config(),
+                                    localities.zone_aware_lb_config().fail_traffic_on_panic());
   }
   LbPolicyPtr compileLegacy(const Cluster&, config::FactoryContext) const override {
     return std::make_shared<Policy>();

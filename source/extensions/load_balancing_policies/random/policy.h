@@ -10,13 +10,16 @@ namespace sluice::extensions::load_balancing_policies::random {
 
 class Policy final : public upstream::lb::LbPolicy {
  public:
-  explicit Policy(bool locality_weighted = false) : locality_weighted_(locality_weighted) {}
+  explicit Policy(bool locality_weighted = false, bool fails_on_panic = false)
+      : locality_weighted_(locality_weighted), fails_on_panic_(fails_on_panic) {}
   std::shared_ptr<const upstream::lb::LbTables> build(const upstream::cluster::HostSet& hosts) const override;
   std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker& worker) const override;
   bool localityWeighted() const override { return locality_weighted_; }
+  bool failsOnPanic() const override { return fails_on_panic_; }
 
  private:
   const bool locality_weighted_;
+  const bool fails_on_panic_;
 };
 
 }  // namespace sluice::extensions::load_balancing_policies::random

@@ -41,6 +41,21 @@ Ring ringOf(const HostSetPtr& hosts, const Settings& settings) {
   return Ring(HashTier(*hosts, hosts->tiers().front(), settings.hashing.use_hostname), settings);
 }
 
+TEST_CASE("where traffic is to fail in panic no host is chosen then") {
+  upstream::cluster::Assignment assignment;
+  auto& endpoint = assignment.localities.emplace_back().endpoints.emplace_back();
+  endpoint.address = *net::Address::fromIp("10.0.0.1", 1);
+  endpoint.health = upstream::cluster::Health::kUnhealthy;
+  const Policy policy{Settings{}};
+  Picking all(policy, HostSet::build(assignment, {}, nullptr));
+  Picking none(policy, HostSet::build(assignment, {.fail_on_panic = true}, nullptr));
+  const Hashed request(1);
+  CHECK(all.pick(request) == 0);
+  CHECK(request.panicked);
+  CHECK(none.pick(request) == kNoHost);
+  CHECK(none.panics() == 1);
+}
+
 TEST_CASE("without hosts none is picked, and with one that one") {
   const Policy policy{Settings{}};
 

@@ -17,8 +17,10 @@ class Factory : public config::LbPolicyFactory {
 
   LbPolicyPtr compile(const google::protobuf::Message& message, config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
-    return std::make_shared<Policy>(proto.locality_lb_config().has_locality_weighted_lb_config(),
-                                    config::slowStartOf(proto.slow_start_config(), context.child("slow_start_config")));
+    const auto& localities = proto.locality_lb_config();
+    return std::make_shared<Policy>(localities.has_locality_weighted_lb_config(),
+                                    config::slowStartOf(proto.slow_start_config(), context.child("slow_start_config")),
+                                    localities.zone_aware_lb_config().fail_traffic_on_panic());
   }
   LbPolicyPtr compileLegacy(const Cluster& cluster, config::FactoryContext context) const override {
     const config::FactoryContext at = context.child("round_robin_lb_config").child("slow_start_config");

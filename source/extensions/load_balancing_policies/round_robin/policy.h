@@ -11,17 +11,20 @@ namespace sluice::extensions::load_balancing_policies::round_robin {
 
 class Policy final : public upstream::lb::LbPolicy {
  public:
-  explicit Policy(bool locality_weighted = false, const upstream::lb::SlowStart& slow_start = {})
-      : locality_weighted_(locality_weighted), slow_start_(slow_start) {}
+  explicit Policy(bool locality_weighted = false, const upstream::lb::SlowStart& slow_start = {},
+                  bool fails_on_panic = false)
+      : locality_weighted_(locality_weighted), fails_on_panic_(fails_on_panic), slow_start_(slow_start) {}
   std::shared_ptr<const upstream::lb::LbTables> build(const upstream::cluster::HostSet& hosts) const override {
     return upstream::lb::SlowStartTables::of(slow_start_, hosts);
   }
   std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker& worker) const override;
   bool localityWeighted() const override { return locality_weighted_; }
+  bool failsOnPanic() const override { return fails_on_panic_; }
   const upstream::lb::SlowStart& slowStart() const { return slow_start_; }
 
  private:
   const bool locality_weighted_;
+  const bool fails_on_panic_;
   const upstream::lb::SlowStart slow_start_;
 };
 

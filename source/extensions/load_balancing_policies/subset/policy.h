@@ -18,6 +18,7 @@ class Policy final : public upstream::lb::LbPolicy {
   bool localityWeighted() const override {
     return settings_.locality_weight_aware && settings_.inner->localityWeighted();
   }
+  bool failsOnPanic() const override { return settings_.inner->failsOnPanic(); }
   const Settings& settings() const { return settings_; }
 
  private:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "source/extensions/filters/network/tcp_proxy/tunnel.h"
+#include "source/upstream/panic_note.h"
 #include "source/upstream/lb/source_hash.h"
 
 namespace sluice::extensions::network_filters::tcp_proxy {
@@ -133,7 +134,10 @@ upstream::cluster::HostSlot Proxy::pick() {
    private:
     const Proxy& proxy_;
   };
-  return cluster_->pick(Context(*this));
+  const Context context(*this);
+  const upstream::cluster::HostSlot slot = cluster_->pick(context);
+  if (context.panicked && log_) upstream::notePanic(log_->info, slot);
+  return slot;
 }
 
 std::optional<std::string> Proxy::attempt() {

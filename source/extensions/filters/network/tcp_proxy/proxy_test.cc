@@ -26,6 +26,7 @@ struct Logged {
   std::string details, failure, cluster, host;
   uint64_t received = 0, sent = 0;
   stream::ResponseFlags flags;
+  bool panic;
 };
 class TestLog : public stream::AccessLog {
  public:
@@ -33,7 +34,8 @@ class TestLog : public stream::AccessLog {
     const stream::StreamInfo& info = context.info;
     lines.push_back({std::string(info.connection_termination_details),
                      std::string(info.upstream_transport_failure_reason), std::string(info.upstream_cluster),
-                     std::string(info.upstream_host), info.bytes_received, info.bytes_sent, info.response_flags});
+                     std::string(info.upstream_host), info.bytes_received, info.bytes_sent, info.response_flags,
+                     info.dynamic_metadata && info.dynamic_metadata->find("sluice.router") != nullptr});
   }
   mutable std::vector<Logged> lines;
 };
@@ -286,6 +288,17 @@ TEST_CASE("a cluster without hosts closes the connection") {
   client.take();
   CHECK(client.closed);
   CHECK(t.log->lines.at(0).flags.has(stream::ResponseFlag::kNoHealthyUpstream));
+}
+
+TEST_CASE("the log tells of panic") {
+  ProxyTest t;
+  t.config->lb.hosts.fail_on_panic = true;
+  t.hosts({t.host.address}, Health::kUnhealthy);
+  TestPeer& client = t.connect();
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.log->lines.at(0).panic);
 }
 
 TEST_CASE("a refused attempt is made again with another host up to the limit") {
