@@ -61,6 +61,7 @@ class ClusterCompiler {
     compileKind();
     compileConnection();
     compileLb();
+    compileHostChanges();
     compileBreakers();
     compileHttp();
     compileTransportSocket();
@@ -154,6 +155,13 @@ class ClusterCompiler {
     } else {
       compileLegacyPolicy(context_.child("lb_policy"));
     }
+  }
+
+  void compileHostChanges() {
+    const Cluster::CommonLbConfig& common = proto_.common_lb_config();
+    out_->lb.hosts.exclude_unchecked = common.ignore_new_hosts_until_first_hc();
+    out_->host_changes.close_on_change = common.close_connections_on_host_set_change();
+    out_->host_changes.close_on_failure = proto_.close_connections_on_host_health_failure();
   }
 
   void warnOfUnusedLbConfig() {

@@ -143,7 +143,12 @@ connect_timeout: 0.25s
 per_connection_buffer_limit_bytes: 32768
 lb_policy: LEAST_REQUEST
 least_request_lb_config: {choice_count: 5}
-common_lb_config: {healthy_panic_threshold: {value: 0}, locality_weighted_lb_config: {}}
+common_lb_config:
+  healthy_panic_threshold: {value: 0}
+  locality_weighted_lb_config: {}
+  ignore_new_hosts_until_first_hc: true
+  close_connections_on_host_set_change: true
+close_connections_on_host_health_failure: true
 circuit_breakers:
   thresholds:
   - {max_connections: 1, max_pending_requests: 2, max_requests: 3, max_retries: 4}
@@ -183,6 +188,9 @@ load_assignment:
   CHECK(policyOf<LeastRequest>(config)->settings().choice_count == 5);
   CHECK(config.lb.hosts.panic_threshold == 0);
   CHECK(config.lb.hosts.locality_weighted);
+  CHECK(config.lb.hosts.exclude_unchecked);
+  CHECK(config.host_changes.close_on_change);
+  CHECK(config.host_changes.close_on_failure);
   CHECK(config.thresholds[0] == upstream::cluster::Thresholds{1, 2, 3, 4});
   CHECK(config.thresholds[1] == upstream::cluster::Thresholds{1024, 1024, 0, 3});
   REQUIRE(kindOf<Dns>(config));

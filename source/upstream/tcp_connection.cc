@@ -47,10 +47,20 @@ TcpConnection::TcpConnection(base::LocalPtr<WorkerCluster> cluster, cluster::Hos
         events_.onHostFailed("connection timeout", true);
       }) {
   connect_timer_.arm(context().config->connect_timeout);
+  cluster_->bind(*this);
+}
+
+// One that is not there yet is left to find out by itself.
+void TcpConnection::hostFailed() {
+  if (!connected_) return;
+  unlink();
+  connection_.close();
+  events_.onHostBroken();
 }
 
 void TcpConnection::letGo() {
   gone_ = true;
+  unlink();
   connect_timer_.cancel();
   if (broken_off_) {
     connection_.resetBehind();

@@ -11,7 +11,7 @@
 namespace sluice::upstream {
 
 // The cluster is pinned; its balancer, breakers and stats see the connection until it is let go of.
-class TcpConnection final : public HostStream, private net::ConnectionEvents {
+class TcpConnection final : public HostStream, private net::ConnectionEvents, private HostBound {
  public:
   // Begins to connect to a host that was picked, bounded by the cluster's connect_timeout. `events` outlives it.
   static Opening open(base::LocalPtr<WorkerCluster> cluster, cluster::HostSlot slot, cluster::RoutingPriority priority,
@@ -37,6 +37,8 @@ class TcpConnection final : public HostStream, private net::ConnectionEvents {
     if (!gone_) events_.onHostDrained();
   }
   void letGo() override;
+  const cluster::Host& boundTo() const override { return *host_; }
+  void hostFailed() override;
   void over();
 
   const pool::PoolContext& context() const { return cluster_->context(); }

@@ -248,20 +248,6 @@ void WorkerCluster::retirePoolsOf(cluster::HostSlot slot) {
   }
 }
 
-void WorkerCluster::updateHosts(lb::PreparedHosts hosts) {
-  context_.loop.atTurnEnd(*this);
-  balancer_.update(std::move(hosts));
-  const auto stays = [this](const pool::Pool& pool) { return balancer_.hosts().has(pool.host()); };
-  for (std::unique_ptr<pool::Pool>& pool : pools_) {
-    if (pool && !stays(*pool)) retire(std::move(pool));
-  }
-  for (Pools& pools : pools_by_request_) {
-    if (pools.empty() || stays(*pools.begin()->second.pool)) continue;
-    for (auto& [key, named] : pools) retire(std::move(named.pool));
-    pools.clear();
-  }
-}
-
 base::LocalPtr<WorkerCluster> ClusterSet::find(ClusterId id) {
   if (!has(id)) return {};
   if (!entries_[id].members.empty()) {

@@ -22,6 +22,7 @@
 #include "source/upstream/cluster/cluster_config.h"
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/fail_observer.h"
+#include "source/upstream/host_bound.h"
 #include "source/upstream/lb/balancer.h"
 #include "source/upstream/outcome_observer.h"
 #include "source/upstream/pool/pool.h"
@@ -106,8 +107,13 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   // Counts under a name that is known only now, in "cluster.NAME.".
   observability::LateCounts& lateCounts() { return late_counts_; }
 
-  // Another set of hosts: pools of hosts that stay go on untouched, those of others drain.
+  // Another set of hosts: pools of hosts that stay go on untouched, unless HostChanges says otherwise; those of others
+  // drain.
   void updateHosts(lb::PreparedHosts hosts);
+  // Is told when its host fails, if HostChanges::close_on_failure says so.
+  void bind(HostBound& stream) {
+    if (config().host_changes.close_on_failure) bound_.pushBack(stream);
+  }
   // No new streams will come: all pools drain.
   void drain();
 
@@ -125,6 +131,9 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   };
   using Pools = absl::flat_hash_map<std::string, NamedPool>;
 
+  // Those that checks or outlier detection fail in `next` and not yet now, by slot; empty if nothing follows from that.
+  std::vector<bool> newlyFailed(const cluster::HostSet& next) const;
+  void endStreamsTo(const std::vector<bool>& failed);
   void runAtTurnEnd() override;  // what drained is thrown away
   pool::Pool& poolByRequest(cluster::HostSlot slot, cluster::RoutingPriority priority,
                             const http::RequestHeaders& request, const ClientAddresses& client);
@@ -151,6 +160,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   std::vector<Pools> pools_by_request_;             // as pools_; used if by_request_
   std::string key_;                                 // scratch
   std::vector<std::unique_ptr<pool::Pool>> draining_;
+  base::List<HostBound> bound_;
   size_t room_cursor_ = 0;  // where closeIdle() looks next
   struct Quest {
     bool on = false;

@@ -62,6 +62,12 @@ struct UpstreamHttpConfig {
   std::string override_auto_sni_header;  // in lower case
 };
 
+// What follows from changes of hosts.
+struct HostChanges {
+  bool close_on_failure = false;  // connections to a host that checks or outlier detection fail
+  bool close_on_change = false;   // those to all hosts where one came or left
+};
+
 struct ClusterConfig {
   std::string name;
   stream::FixedMetadata metadata;  // for formatters
@@ -80,6 +86,7 @@ struct ClusterConfig {
   TransportMatches transport_matches;
   std::shared_ptr<const HealthCheckConfig> health_check;  // null: hosts are not asked
   std::shared_ptr<const OutlierConfig> outlier;           // null: none is ejected
+  HostChanges host_changes;
   uint64_t content_hash = 0;                              // equal hashes of one name: unchanged, the update is skipped
 
   // Of connections to a host with this metadata; null: plain.

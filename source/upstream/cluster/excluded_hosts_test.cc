@@ -94,6 +94,20 @@ TEST_CASE("a locality keeps its weight without the hosts that asked to be failed
   CHECK(groups[1].weight == 70);
 }
 
+TEST_CASE("a host whose first check is not over is excluded, if that is wanted") {
+  const bool wanted = GENERATE(true, false);
+  ExcludedTest t({1, 1});
+  t.options.exclude_unchecked = wanted;
+  t.monitors.expectChecks(true);
+  for (uint16_t port = 10; port < 13; ++port) {
+    t.assignment.localities[0].endpoints.emplace_back().address = *net::Address::fromIp("10.0.0.1", port);
+  }
+  CHECK(t.tiers() == (wanted ? "0:100:1" : "0:35:1 1:65:1"));
+  const Host& host = *t.set->entries()[1].host;
+  host.monitor().setPending(false);
+  CHECK(t.tiers() == (wanted ? "0:70:1 1:30:1" : "0:35:1 1:65:1"));
+}
+
 TEST_CASE("a host is excluded until a check lets it in, and the hosts are built anew for either") {
   ExcludedTest t({1});
   t.fail(0, true);

@@ -47,6 +47,9 @@ class HostMonitors : private event::TurnTask {
     loop_.atTurnEnd(*this);
   }
 
+  // Something else about a host changed that a set of hosts shows.
+  void changed() { loop_.atTurnEnd(*this); }
+
   // Those that are remembered, some of which may be of no host any more.
   size_t size() const { return known_.size(); }
 

@@ -252,9 +252,12 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
       if (!seen.insert(uint64_t{locality.priority} << 32 | host->slot()).second) continue;
       const Health health = host->monitor().health(endpoint.health);
       if (health <= Health::kDegraded) set->available_.emplace_back(host->address().hash(), host->slot());
-      const bool host_excluded = health > Health::kDegraded && host->monitor().excluded();
+      const HostMonitor& monitor = host->monitor();
+      const bool unchecked = options.exclude_unchecked && monitor.pending();
+      const bool excluded = health > Health::kDegraded && (unchecked || monitor.excluded());
+      const bool failed = monitor.health(Health::kHealthy) > Health::kDegraded;
       set->entries_.push_back({std::move(host), locality.locality, endpoint.weight, locality.priority, health,
-                               endpoint.health, endpoint.check, host_excluded});
+                               endpoint.health, endpoint.check, excluded, failed});
     }
   }
   set->host_count_ = pool.hostCount();
@@ -322,6 +325,13 @@ size_t HostSet::countWithHealth(Health health) const {
 size_t HostSet::countExcluded() const {
   return static_cast<size_t>(
       std::count_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.excluded; }));
+}
+
+bool sameHosts(const HostSet& before, const HostSet& after) {
+  for (size_t slot = std::max(before.slotCount(), after.slotCount()); slot-- > 0;) {
+    if (before.host(static_cast<HostSlot>(slot)) != after.host(static_cast<HostSlot>(slot))) return false;
+  }
+  return true;
 }
 
 std::vector<HostPtr> removedHosts(const HostSet& before, const HostSet& after) {

@@ -32,6 +32,7 @@ struct HostSetOptions {
   double panic_threshold = 50.0;
   bool locality_weighted = false;  // localities share the traffic of their priority by their weights
   bool fail_on_panic = false;      // a priority that would use all its hosts takes none
+  bool exclude_unchecked = false;  // hosts whose first check is not over are excluded
 };
 
 class HostSet {
@@ -49,6 +50,7 @@ class HostSet {
     Health assigned;  // what the endpoint says
     EndpointCheck check = {};
     bool excluded = false;  // from what shares of healthy hosts are counted of
+    bool failed = false;    // by what its monitor was told, whatever the endpoint says
   };
   struct Member {
     HostSlot slot;
@@ -145,6 +147,9 @@ class HostSet {
 };
 
 using HostSetPtr = std::shared_ptr<const HostSet>;
+
+// Whether no host came or left.
+bool sameHosts(const HostSet& before, const HostSet& after);
 
 // Hosts of `before` that are not in `after` (by identity, not by address): their pools drain.
 std::vector<HostPtr> removedHosts(const HostSet& before, const HostSet& after);

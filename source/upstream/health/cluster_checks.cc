@@ -82,6 +82,7 @@ void ClusterChecks::onChecked(const cluster::Host& host, const Checked& checked)
   monitors_.set(host, HealthInput::kActiveCheck, checked.health, checked.reason);
   if (checked.excluded) monitors_.exclude(host);
   if (checked.passed) hooks_.passed(host);
+  if (checked.first && config_->lb.hosts.exclude_unchecked) monitors_.changed();
   if (checked.first && --pending_ == 0) tellAllChecked();
 }
 

@@ -291,6 +291,15 @@ TEST_CASE("a failed check may ask for it, too, and one that passed may not") {
   CHECK(t.stat("passive_failure") == 0);
 }
 
+TEST_CASE("the hosts are built anew when a first check is over that failed, if that changes what is counted") {
+  const bool wanted = GENERATE(true, false);
+  ChecksTest t;
+  t.exclude_unchecked = wanted;
+  t.start();
+  t.answer("503 No");
+  CHECK(t.flips == (wanted ? 1 : 0));
+}
+
 TEST_CASE("when checks end a host that asked to be failed is let in") {
   ChecksTest t;
   t.start();

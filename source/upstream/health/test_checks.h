@@ -41,6 +41,7 @@ struct ChecksTest {
     out->name = "c";
     out->health_check = std::make_shared<HealthCheckConfig>(check);
     out->transport = transport;
+    out->lb.hosts.exclude_unchecked = exclude_unchecked;
     return out;
   }
   void start() {
@@ -90,6 +91,7 @@ struct ChecksTest {
   observability::LogSink* sink = nullptr;
   HealthCheckConfig check;
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain
+  bool exclude_unchecked = false;
   std::vector<std::unique_ptr<TestHost>> hosts;
   int flips = 0;
   cluster::HostMonitors monitors{loop, [this] { ++flips; }};

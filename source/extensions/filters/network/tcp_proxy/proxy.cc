@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "source/extensions/filters/network/tcp_proxy/tunnel.h"
-#include "source/upstream/panic_note.h"
 #include "source/upstream/lb/source_hash.h"
+#include "source/upstream/panic_note.h"
 
 namespace sluice::extensions::network_filters::tcp_proxy {
 
