@@ -39,6 +39,7 @@ std::string healthFlags(const HostStatus& host) {
   if (eds == core::UNHEALTHY || eds == core::DRAINING || eds == core::TIMEOUT) out += "/failed_eds_health";
   if (health.failed_active_degraded_check()) out += "/degraded_active_hc";
   if (eds == core::DEGRADED) out += "/degraded_eds_health";
+  if (health.pending_dynamic_removal()) out += "/pending_dynamic_removal";
   if (health.pending_active_hc()) out += "/pending_active_hc";
   if (health.excluded_via_immediate_hc_fail()) out += "/excluded_via_immediate_hc_fail";
   if (health.active_hc_timeout()) out += "/active_hc_timeout";

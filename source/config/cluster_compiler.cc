@@ -161,6 +161,7 @@ class ClusterCompiler {
     const Cluster::CommonLbConfig& common = proto_.common_lb_config();
     out_->lb.hosts.exclude_unchecked = common.ignore_new_hosts_until_first_hc();
     out_->host_changes.close_on_change = common.close_connections_on_host_set_change();
+    out_->host_changes.ignore_health_on_removal = proto_.ignore_health_on_host_removal();
     out_->host_changes.close_on_failure = proto_.close_connections_on_host_health_failure();
   }
 

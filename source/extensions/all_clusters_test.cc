@@ -149,6 +149,7 @@ common_lb_config:
   ignore_new_hosts_until_first_hc: true
   close_connections_on_host_set_change: true
 close_connections_on_host_health_failure: true
+ignore_health_on_host_removal: true
 circuit_breakers:
   thresholds:
   - {max_connections: 1, max_pending_requests: 2, max_requests: 3, max_retries: 4}
@@ -191,6 +192,7 @@ load_assignment:
   CHECK(config.lb.hosts.exclude_unchecked);
   CHECK(config.host_changes.close_on_change);
   CHECK(config.host_changes.close_on_failure);
+  CHECK(config.host_changes.ignore_health_on_removal);
   CHECK(config.thresholds[0] == upstream::cluster::Thresholds{1, 2, 3, 4});
   CHECK(config.thresholds[1] == upstream::cluster::Thresholds{1024, 1024, 0, 3});
   REQUIRE(kindOf<Dns>(config));

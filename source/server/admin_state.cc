@@ -110,6 +110,7 @@ void setHealth(const cluster::HostSet::Entry& entry, v3::HostHealthStatus& out) 
   out.set_failed_active_health_check(checked > Health::kDegraded);
   out.set_failed_active_degraded_check(checked == Health::kDegraded);
   out.set_active_hc_timeout(checked == Health::kTimeout);
+  out.set_pending_dynamic_removal(entry.leaving);
   out.set_pending_active_hc(monitor.pending());
   out.set_excluded_via_immediate_hc_fail(monitor.excluded());
   out.set_failed_outlier_check(monitor.opinion(cluster::HealthInput::kEjection) > Health::kDegraded);

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "source/server/kept_hosts.h"
 
 namespace sluice::server {
 
@@ -213,8 +214,8 @@ ClusterManager::Entry* ClusterManager::ownerOf(const Generation& generation) {
 void ClusterManager::buildHosts(const Entry& entry, Generation& generation) {
   const cluster::HostSet* previous = entry.active ? entry.active->hosts.get() : nullptr;
   const cluster::HostSetPtr counted = generation.hosts;
-  generation.hosts =
-      cluster::HostSet::build(*generation.endpoints, generation.config->lb.hosts, previous, entry.monitors.get());
+  const cluster::AssignmentPtr endpoints = withKeptHosts(generation.endpoints, counted.get(), *generation.config);
+  generation.hosts = cluster::HostSet::build(*endpoints, generation.config->lb.hosts, previous, entry.monitors.get());
   countTransports(generation.config->transport_matches, *generation.hosts, counted.get(), cells_);
 }
 
@@ -264,7 +265,9 @@ void ClusterManager::onNoEndpoints(Generation& generation, std::string_view why)
 void ClusterManager::rebuild(Entry& entry) {
   if (entry.warming && entry.warming->endpoints) buildHosts(entry, *entry.warming);
   if (!entry.active) return;
+  const cluster::HostSetPtr before = entry.active->hosts;
   buildHosts(entry, *entry.active);
+  if (before->hostCount() != entry.active->hosts->hostCount()) watchHosts(entry, *entry.active);  // one that was kept
   publish(entry);
 }
 

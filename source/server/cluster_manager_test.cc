@@ -333,6 +333,35 @@ TEST_CASE("a removed cluster keeps the endpoints that it has and asks for none")
   CHECK(interest == std::vector<std::string>{"+c", "-c", "+c"});
 }
 
+TEST_CASE("a host that leaves the endpoints stays until a check fails it, for workers, too") {
+  ClusterTest t;
+  auto config = t.byName("c", 1, 60'000);
+  auto check = std::make_shared<cluster::HealthCheckConfig>();
+  check->timeout = check->interval = 10s;
+  check->initial_jitter = 10'000h;  // none is made here
+  config->health_check = check;
+  t.clusters.set(config, {}, false, "1", t.clusters.newInit("c"));
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(3));
+  const ClusterManager::Entry& entry = *t.clusters.find("c");
+  const auto opine = [&](size_t host, cluster::Health health) {
+    const cluster::HostSetPtr hosts = (entry.active ? entry.active : entry.warming)->hosts;
+    hosts->entries()[host].host->monitor().setPending(false);
+    t.clusters.monitorsOf("c")->set(*hosts->entries()[host].host, cluster::HealthInput::kActiveCheck, health);
+  };
+  for (const size_t host : {0, 1, 2}) opine(host, cluster::Health::kHealthy);
+  entry.warming->checks_wait.ready();
+  REQUIRE(t.onWorkerHosts("c") == 3);
+
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(1));
+  CHECK(t.onWorkerHosts("c") == 3);
+  CHECK(t.clusters.hostsOf("c")->entries()[1].leaving);
+  opine(1, cluster::Health::kUnhealthy);
+  t.sync();
+  CHECK(t.onWorkerHosts("c") == 2);
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(1));
+  CHECK(t.onWorkerHosts("c") == 2);
+}
+
 TEST_CASE("over the count of those that are kept the one that was removed first goes") {
   ClusterTest t(2);
   std::vector<route::ClusterNames::Use> uses;

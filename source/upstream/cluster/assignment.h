@@ -45,6 +45,7 @@ struct Endpoint {
   Health health = Health::kHealthy;
   stream::FixedMetadata metadata;  // for formatters
   EndpointCheck check;
+  bool leaving = false;  // it is told of no more, and stays while checks find it well
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };

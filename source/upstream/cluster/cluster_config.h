@@ -66,6 +66,8 @@ struct UpstreamHttpConfig {
 struct HostChanges {
   bool close_on_failure = false;  // connections to a host that checks or outlier detection fail
   bool close_on_change = false;   // those to all hosts where one came or left
+  // A host leaves with its endpoint, even if active checks find it well.
+  bool ignore_health_on_removal = false;
 };
 
 struct ClusterConfig {

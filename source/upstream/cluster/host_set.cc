@@ -257,7 +257,7 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
       const bool excluded = health > Health::kDegraded && (unchecked || monitor.excluded());
       const bool failed = monitor.health(Health::kHealthy) > Health::kDegraded;
       set->entries_.push_back({std::move(host), locality.locality, endpoint.weight, locality.priority, health,
-                               endpoint.health, endpoint.check, excluded, failed});
+                               endpoint.health, endpoint.check, excluded, endpoint.leaving, failed});
     }
   }
   set->host_count_ = pool.hostCount();

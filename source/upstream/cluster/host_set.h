@@ -50,6 +50,7 @@ class HostSet {
     Health assigned;  // what the endpoint says
     EndpointCheck check = {};
     bool excluded = false;  // from what shares of healthy hosts are counted of
+    bool leaving = false;   // Endpoint::leaving
     bool failed = false;    // by what its monitor was told, whatever the endpoint says
   };
   struct Member {

@@ -117,6 +117,8 @@ class ClusterKind {
   virtual std::shared_ptr<const lb::LbPolicy> policy() const { return nullptr; }
   // The clusters that one without hosts of its own stands for, the preferred first; empty: it has hosts.
   virtual std::span<const uint32_t> members() const { return {}; }
+  // A host is one address of many that stand for the same: it leaves when another one does, whatever checks find.
+  virtual bool hostsStandForOne() const { return false; }
   // Its endpoints come by a subscription, which may need other clusters first.
   virtual bool subscribes() const { return false; }
   // By which they are subscribed to. (admin: eds_service_name)

@@ -101,6 +101,7 @@ class Kind final : public upstream::cluster::ClusterKind {
       upstream::cluster::HostSource::Receiver& receiver) const override {
     return std::make_unique<Source>(world, std::move(owner), endpoints_, settings_, receiver);
   }
+  bool hostsStandForOne() const override { return settings_.one_address; }
   const upstream::cluster::Assignment& endpoints() const { return *endpoints_; }
   const Settings& settings() const { return settings_; }
 
