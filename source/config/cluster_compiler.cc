@@ -160,6 +160,11 @@ class ClusterCompiler {
   void compileHostChanges() {
     const Cluster::CommonLbConfig& common = proto_.common_lb_config();
     out_->lb.hosts.exclude_unchecked = common.ignore_new_hosts_until_first_hc();
+    if (common.has_update_merge_window()) {
+      out_->host_changes.merge_window = compileMilliseconds(common.update_merge_window());
+    } else if (services_.defaults == Defaults::kEnvoy) {
+      out_->host_changes.merge_window = std::chrono::seconds(1);
+    }
     out_->host_changes.close_on_change = common.close_connections_on_host_set_change();
     out_->host_changes.ignore_health_on_removal = proto_.ignore_health_on_host_removal();
     out_->host_changes.close_on_failure = proto_.close_connections_on_host_health_failure();

@@ -146,6 +146,7 @@ least_request_lb_config: {choice_count: 5}
 common_lb_config:
   healthy_panic_threshold: {value: 0}
   locality_weighted_lb_config: {}
+  update_merge_window: 2s
   ignore_new_hosts_until_first_hc: true
   close_connections_on_host_set_change: true
 close_connections_on_host_health_failure: true
@@ -190,6 +191,7 @@ load_assignment:
   CHECK(config.lb.hosts.panic_threshold == 0);
   CHECK(config.lb.hosts.locality_weighted);
   CHECK(config.lb.hosts.exclude_unchecked);
+  CHECK(config.host_changes.merge_window == 2s);
   CHECK(config.host_changes.close_on_change);
   CHECK(config.host_changes.close_on_failure);
   CHECK(config.host_changes.ignore_health_on_removal);

@@ -146,6 +146,7 @@ ClusterManager::Entry& ClusterManager::entryOf(const ConfigPtr& config) {
   entry->stats = makeStats(scope);
   entry->stats.hold = observability::Scope::share(std::move(scope));
   entry->monitors = std::make_unique<cluster::HostMonitors>(main_, [this, at = entry.get()] { rebuild(*at); });
+  entry->merge = std::make_unique<MergeWindow>(main_, [this, at = entry.get()] { publish(*at); });
   entry->health = std::make_unique<ClusterHealth>(health_world_, *entry->monitors, entry->stats, seed_ ^ entry->id);
   return *entry;
 }
@@ -226,9 +227,10 @@ void ClusterManager::onEndpoints(Generation& generation, cluster::AssignmentPtr 
   generation.answered = true;
   const bool is_new = !entry->active;
   if (is_new) entry->health->use(generation.config);
+  const cluster::HostSetPtr before = generation.hosts;
   buildHosts(*entry, generation);
   watchHosts(*entry, generation);
-  if (&generation == entry->active.get()) return publish(*entry);
+  if (&generation == entry->active.get()) return publishHosts(*entry, *before);
   generation.names_wait.ready();
   generation.hosts_wait.ready();
 }
@@ -267,8 +269,8 @@ void ClusterManager::rebuild(Entry& entry) {
   if (!entry.active) return;
   const cluster::HostSetPtr before = entry.active->hosts;
   buildHosts(entry, *entry.active);
-  if (before->hostCount() != entry.active->hosts->hostCount()) watchHosts(entry, *entry.active);  // one that was kept
-  publish(entry);
+  if (!cluster::sameHosts(*before, *entry.active->hosts)) watchHosts(entry, *entry.active);  // one that was kept went
+  publishHosts(entry, *before);
 }
 
 upstream::cluster::HostMonitors* ClusterManager::monitorsOf(const std::string& name) {
@@ -322,11 +324,23 @@ void ClusterManager::count(const Entry& entry) {
   cells_.add(warming_clusters_, entry.warming ? 1 : 0);
 }
 
+void ClusterManager::publishHosts(Entry& entry, const cluster::HostSet& before) {
+  const bool may_wait = cluster::sameHosts(before, *entry.active->hosts);
+  if (may_wait && entry.merge->waits(entry.active->config->host_changes.merge_window)) return countHosts(entry);
+  publish(entry);
+}
+
+// What main knows, even if workers are told of it later.
+void ClusterManager::countHosts(const Entry& entry) {
+  const cluster::HostSet& hosts = *entry.active->hosts;
+  cells_.set(entry.stats.membership_total, static_cast<int64_t>(hosts.hostCount()));
+  cells_.set(entry.stats.membership_healthy, static_cast<int64_t>(hosts.countWithHealth(cluster::Health::kHealthy)));
+}
+
 void ClusterManager::publish(Entry& entry) {
+  entry.merge->told();
   const Generation& generation = *entry.active;
-  cells_.set(entry.stats.membership_total, static_cast<int64_t>(generation.hosts->hostCount()));
-  cells_.set(entry.stats.membership_healthy,
-             static_cast<int64_t>(generation.hosts->countWithHealth(cluster::Health::kHealthy)));
+  countHosts(entry);
   auto published = std::make_shared<upstream::PublishedCluster>();
   published->id = entry.id;
   published->config = generation.config;

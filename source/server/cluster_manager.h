@@ -28,6 +28,7 @@
 #include "source/server/cluster_health.h"
 #include "source/server/discovery_stats.h"
 #include "source/server/init_manager.h"
+#include "source/server/merge_window.h"
 #include "source/server/resource_key.h"
 #include "source/server/worker.h"
 #include "source/upstream/cluster/host_monitors.h"
@@ -71,6 +72,7 @@ class ClusterManager : private upstream::cluster::Endpoints {
     std::shared_ptr<upstream::cluster::Breakers> breakers;
     std::unique_ptr<upstream::cluster::HostMonitors> monitors;
     std::unique_ptr<ClusterHealth> health;
+    std::unique_ptr<MergeWindow> merge;   // between what workers are told of its hosts
     std::unique_ptr<Generation> active;   // null: not warm for the first time
     std::unique_ptr<Generation> warming;  // null: nothing is pending
     config::InitTarget first;             // of the start of the process, until one generation serves
@@ -138,7 +140,10 @@ class ClusterManager : private upstream::cluster::Endpoints {
   void watchHosts(Entry& entry, Generation& generation);
   void rebuild(Entry& entry);
   void activate(Entry& entry);
+  // The hosts of what serves may be others than `before`.
+  void publishHosts(Entry& entry, const upstream::cluster::HostSet& before);
   void publish(Entry& entry);
+  void countHosts(const Entry& entry);
   void uncount(const Entry& entry);
   void count(const Entry& entry);
   class EdsWatch;

@@ -362,6 +362,38 @@ TEST_CASE("a host that leaves the endpoints stays until a check fails it, for wo
   CHECK(t.onWorkerHosts("c") == 2);
 }
 
+TEST_CASE("within the merge window workers are told of health at its end, of hosts that come at once") {
+  ClusterTest t;
+  auto config = t.byName("c", 1, 60'000);
+  config->host_changes.merge_window = 1h;
+  t.clusters.set(config, {}, false, "1", t.clusters.newInit("c"));
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(3));
+  const auto healthy = [&t, id = t.names.find("c")] {
+    return t.onWorker<size_t>([id](Worker& worker) {
+      return worker.clusters().find(id)->hosts().countWithHealth(cluster::Health::kHealthy);
+    });
+  };
+  const auto fail = [&t](size_t host) {
+    t.clusters.monitorsOf("c")->set(*t.clusters.hostsOf("c")->entries()[host].host, cluster::HealthInput::kEjection,
+                                    cluster::Health::kUnhealthy);
+    t.sync();
+  };
+  CHECK(healthy() == 3);
+  fail(0);
+  CHECK(healthy() == 3);
+  CHECK(t.stats.valueOf("cluster.c.membership_healthy") == 2);
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(4));
+  CHECK(healthy() == 3);
+  CHECK(t.onWorkerHosts("c") == 4);
+
+  config = t.byName("c", 2, 60'000);
+  config->host_changes.merge_window = 20ms;
+  t.clusters.set(config, {}, false, "2", t.clusters.newInit("c"));
+  fail(1);
+  for (int i = 0; i < 500 && healthy() != 2; ++i) t.runFor(5ms);
+  CHECK(healthy() == 2);
+}
+
 TEST_CASE("over the count of those that are kept the one that was removed first goes") {
   ClusterTest t(2);
   std::vector<route::ClusterNames::Use> uses;

@@ -68,6 +68,8 @@ struct HostChanges {
   bool close_on_change = false;   // those to all hosts where one came or left
   // A host leaves with its endpoint, even if active checks find it well.
   bool ignore_health_on_removal = false;
+  // What changes of hosts that stay reaches workers at most once in this time. 0: each does.
+  std::chrono::milliseconds merge_window{0};
 };
 
 struct ClusterConfig {
