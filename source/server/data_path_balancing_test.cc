@@ -1,5 +1,6 @@
 // Which host requests go to by what their routes say of them.
 #include "source/server/test_data_path.h"
+#include "source/stream/formatter.h"
 
 namespace sluice::server {
 namespace {
