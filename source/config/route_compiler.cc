@@ -16,6 +16,7 @@
 #include "source/config/format/substitution_format.h"
 #include "source/config/hash_policies.h"
 #include "source/config/metadata_match.h"
+#include "source/config/mirror_policies.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
@@ -47,6 +48,7 @@ class RouteCompiler {
     spec.ignore_port_in_host_matching = config_.ignore_port_in_host_matching();
     spec.mutations = compileMutations(config_, context_);
     spec.per_filter = perFilter(config_.typed_per_filter_config(), context_);
+    mirrors_ = mirrors(config_.request_mirror_policies(), context_, nullptr);
     std::unordered_map<std::string_view, int> first_of_name;
     for (int i = 0; i < config_.virtual_hosts_size(); ++i) {
       const Context at = context_.child("virtual_hosts", static_cast<size_t>(i));
@@ -83,12 +85,15 @@ class RouteCompiler {
                            .count_in_response = host.include_attempt_count_in_response(),
                            .is_timeout_retry = host.include_is_timeout_retry_header()};
     const auto policy = host.has_retry_policy() ? retryPolicy(host.retry_policy(), context) : nullptr;
+    const auto mirrors_of_host = mirrors(host.request_mirror_policies(), context, mirrors_);
     out.routes.reserve(static_cast<size_t>(host.routes_size()));
     for (int i = 0; i < host.routes_size(); ++i) {
       const Context at = context.child("routes", static_cast<size_t>(i));
       out.routes.push_back(route(host.routes(i), at));
       if (auto* forward = std::get_if<route::ForwardSpec>(&out.routes.back().action)) {
         retries(host, host.routes(i), policy, at, *forward);
+        forward->mirrors =
+            mirrors(host.routes(i).route().request_mirror_policies(), at.child("route"), mirrors_of_host);
       }
       const v3::RouteAction& action = host.routes(i).route();
       if (action.rate_limits().empty()) continue;  // the host's stand
@@ -123,6 +128,15 @@ class RouteCompiler {
     } else if (of_host && action.has_timeout()) {
       checkTryTimeout(*of_host, timeout, at.child("timeout"));
     }
+  }
+
+  // Policies replace those of the level above, which are `above`; null: none.
+  std::shared_ptr<const route::MirrorPolicies> mirrors(
+      const google::protobuf::RepeatedPtrField<v3::RouteAction::RequestMirrorPolicy>& policies, const Context& context,
+      const std::shared_ptr<const route::MirrorPolicies>& above) {
+    if (policies.empty()) return above;
+    const auto named = [this](const std::string& name, const Context& at) { return cluster(name, at); };
+    return compileMirrorPolicies(policies, context, named, deps_.runtime);
   }
 
   // They find their filter as its own settings would.
@@ -540,7 +554,8 @@ class RouteCompiler {
   const v3::RouteConfiguration& config_;
   const Context& context_;
   const RouteCompilerDeps& deps_;
-  std::map<std::string, std::string> domains_;  // lower case, to the name of their virtual host
+  std::shared_ptr<const route::MirrorPolicies> mirrors_;  // of the whole table; null: none
+  std::map<std::string, std::string> domains_;            // lower case, to the name of their virtual host
   Regexes regexes_;
 };
 

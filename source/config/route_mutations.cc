@@ -93,6 +93,15 @@ void setValue(const envoy::config::core::v3::HeaderValue& header, const Context&
   out.formatter = std::make_shared<const FormattedValue>(*std::move(formatter));
 }
 
+route::HeaderAddition compileAddition(const HeaderValueOption& option, const Context& context) {
+  route::HeaderAddition out;
+  out.name = changeableName(option.header().key(), context.child("header").child("key"));
+  out.action = actionOf(option, context);
+  out.keep_empty_value = option.keep_empty_value();
+  setValue(option.header(), context.child("header"), out);
+  return out;
+}
+
 }  // namespace
 
 std::vector<route::HeaderAddition> compileHeaderAdditions(const HeaderValueOptions& add, std::string_view field,
@@ -102,13 +111,23 @@ std::vector<route::HeaderAddition> compileHeaderAdditions(const HeaderValueOptio
     context.child(field).error(absl::StrCat("has ", add.size(), " entries; at most ", kMaxAdditions, " are taken"));
   }
   for (int i = 0; i < add.size(); ++i) {
+    out.push_back(compileAddition(add[i], context.child(field, static_cast<size_t>(i))));
+  }
+  return out;
+}
+
+std::vector<route::HeaderMutations> compileHeaderMutationList(
+    const google::protobuf::RepeatedPtrField<envoy::config::common::mutation_rules::v3::HeaderMutation>& list,
+    std::string_view field, const Context& context) {
+  std::vector<route::HeaderMutations> out;
+  for (int i = 0; i < list.size(); ++i) {
     const Context at = context.child(field, static_cast<size_t>(i));
-    route::HeaderAddition addition;
-    addition.name = changeableName(add[i].header().key(), at.child("header").child("key"));
-    addition.action = actionOf(add[i], at);
-    addition.keep_empty_value = add[i].keep_empty_value();
-    setValue(add[i].header(), at.child("header"), addition);
-    out.push_back(std::move(addition));
+    route::HeaderMutations& change = out.emplace_back();
+    if (list[i].has_append()) {
+      change.add.push_back(compileAddition(list[i].append(), at.child("append")));
+    } else {
+      change.remove.push_back(changeableName(list[i].remove(), at.child("remove")));
+    }
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "envoy/config/common/mutation_rules/v3/mutation_rules.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "google/protobuf/repeated_ptr_field.h"
 
@@ -23,6 +24,12 @@ route::HeaderMutations compileHeaderMutations(const HeaderValueOptions& add, con
 // One list of additions. The context stands at the message that has it in `field`.
 std::vector<route::HeaderAddition> compileHeaderAdditions(const HeaderValueOptions& add, std::string_view field,
                                                           const Context& context);
+
+// A list of single changes, to be applied one after the other. The context stands at the message that has it in
+// `field`.
+std::vector<route::HeaderMutations> compileHeaderMutationList(
+    const google::protobuf::RepeatedPtrField<envoy::config::common::mutation_rules::v3::HeaderMutation>& list,
+    std::string_view field, const Context& context);
 
 // Both directions of a RouteConfiguration, VirtualHost, Route or ClusterWeight: their fields have the same names.
 template <typename Level>

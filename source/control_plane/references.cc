@@ -87,6 +87,8 @@ class Collector {
       add(ResourceType::kCluster, action->cluster(), context.child("cluster"));
     } else if (const auto* weight = as<WeightedCluster::ClusterWeight>(message)) {
       add(ResourceType::kCluster, weight->name(), context.child("name"));
+    } else if (const auto* mirror = as<RouteAction::RequestMirrorPolicy>(message)) {
+      add(ResourceType::kCluster, mirror->cluster(), context.child("cluster"));
     } else if (const auto* proxy = as<TcpProxy>(message)) {
       add(ResourceType::kCluster, proxy->cluster(), context.child("cluster"));
     } else if (const auto* share = as<TcpProxy::WeightedCluster::ClusterWeight>(message)) {

@@ -57,6 +57,7 @@ struct Forward {
   const MaxGrpcTimeout* max_grpc_timeout = nullptr;
   const RetryPolicy* retry_policy = nullptr;                 // null: none
   std::optional<uint32_t> request_buffer_limit;              // bytes; nullopt: the cluster's
+  const MirrorPolicies* mirrors = nullptr;                   // null: none
   const HashPolicy* hash_policy = nullptr;                   // null: none
   const stream::MetadataCriteria* metadata_match = nullptr;  // of the host; null: none
 };

@@ -16,6 +16,7 @@
 #include "source/route/filter_slots.h"
 #include "source/route/hash_policy.h"
 #include "source/route/matchers.h"
+#include "source/route/mirror_policy.h"
 #include "source/route/mutation.h"
 #include "source/route/retry_policy.h"
 #include "source/route/sticky_split.h"
@@ -89,6 +90,7 @@ struct ForwardSpec {
   std::optional<MaxGrpcTimeout> max_grpc_timeout;   // not with max_stream_duration
   std::shared_ptr<const RetryPolicy> retry_policy;  // null: none
   std::optional<uint32_t> request_buffer_limit;     // bytes; nullopt: the cluster's
+  std::shared_ptr<const MirrorPolicies> mirrors;    // null: none
   HashPolicy hash_policy;
   std::shared_ptr<const stream::MetadataCriteria> metadata_match;  // of the host; null: none
 };

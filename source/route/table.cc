@@ -187,6 +187,7 @@ struct Table::Storage {
   std::deque<MaxStreamDuration> max_stream_durations;
   std::deque<MaxGrpcTimeout> max_grpc_timeouts;
   std::vector<std::shared_ptr<const RetryPolicy>> retry_policies;  // each once for neighbours that share it
+  std::vector<std::shared_ptr<const MirrorPolicies>> mirrors;      // same
   std::deque<HashPolicy> hash_policies;
   std::deque<Redirect> redirects;
   std::deque<DirectResponse> direct_responses;
@@ -343,6 +344,7 @@ class Table::Builder {
     }
     forward.retry_policy = retryPolicy(std::move(spec.retry_policy));
     forward.request_buffer_limit = spec.request_buffer_limit;
+    forward.mirrors = mirrors(std::move(spec.mirrors));
     if (!spec.hash_policy.empty())
       forward.hash_policy = &storage_.hash_policies.emplace_back(std::move(spec.hash_policy));
     forward.metadata_match = criteria(spec.metadata_match);
@@ -390,6 +392,17 @@ class Table::Builder {
 
   const Mutations* mutations(Mutations& spec) {
     return spec.empty() ? nullptr : &storage_.mutations.emplace_back(std::move(spec));
+  }
+
+  const MirrorPolicies* mirrors(std::shared_ptr<const MirrorPolicies> policies) {
+    auto& kept = storage_.mirrors;
+    const MirrorPolicies* const out = policies.get();
+    if (out == nullptr || (!kept.empty() && kept.back().get() == out)) return out;
+    kept.push_back(std::move(policies));
+    for (const MirrorPolicy& policy : *out) {
+      if (policy.cluster_header.empty()) cluster(policy.cluster, policy.cluster_name);
+    }
+    return out;
   }
 
   const RetryPolicy* retryPolicy(std::shared_ptr<const RetryPolicy> policy) {

@@ -13,6 +13,7 @@
 #include "source/router/connect.h"
 #include "source/router/drop_overload.h"
 #include "source/router/host_choice.h"
+#include "source/router/mirrors.h"
 #include "source/router/replayable_request.h"
 #include "source/router/retries.h"
 #include "source/router/timeout.h"
@@ -52,6 +53,7 @@ class Router final : public filter::Terminal, private Retries::User {
         attempt_(*this) {}
   ~Router() override {
     if (retries_ != nullptr) retries_->~Retries();
+    if (mirrors_ != nullptr) mirrors_->~RequestMirrors();
   }
 
   // --- Terminal ---
@@ -127,8 +129,14 @@ class Router final : public filter::Terminal, private Retries::User {
   void startAttempt();
   bool finalizeHead(const route::Match& match);
   milliseconds timeOfTry(milliseconds left) const;
+  // How much of a body may wait, or be kept to be sent again; bytes.
+  size_t bodyLimit(const route::Forward& action) const {
+    return action.request_buffer_limit.value_or(attempt_.cluster()->config().per_connection_buffer_limit);
+  }
   void makeRetries(const route::Forward& action);
   void tellRetry();
+  void makeMirrors(const route::Forward& action);
+  void sendBody(std::string_view data);
   // Something of it was sent: counts it once it is too large to be sent again.
   void noteBody(bool was_replayable);
   void requestEnded();
@@ -151,10 +159,11 @@ class Router final : public filter::Terminal, private Retries::User {
   void finish() {
     phase_ = Phase::kDone;
     if (retries_ != nullptr) retries_->stop();
+    if (mirrors_ != nullptr) mirrors_->letGo();
   }
-  void count(observability::Counter ClusterStats::*counter) {
+  void count(observability::Counter ClusterStats::*counter, uint64_t n = 1) {
     const upstream::pool::PoolContext& context = attempt_.cluster()->context();
-    context.cells.add(context.stats.*counter);
+    context.cells.add(context.stats.*counter, n);
   }
   const route::AttemptHeaders& attemptHeaders() const { return stream_.route().virtual_host->attempt_headers; }
   // Answers in the host's stead; nothing goes on behind it.
@@ -171,7 +180,8 @@ class Router final : public filter::Terminal, private Retries::User {
   ReplayableRequest request_;
   Try attempt_;
   RetryState retry_state_;
-  Retries* retries_ = nullptr;  // in the arena; null: there is no policy
+  Retries* retries_ = nullptr;         // in the arena; null: there is no policy
+  RequestMirrors* mirrors_ = nullptr;  // same
   RequestTimeout timeout_;
   event::TimePoint deadline_{};  // of `timeout_`, once it counts
   event::TimePoint told_{};      // when the last attempt was told how long it has
@@ -218,6 +228,8 @@ void Router::forward() {
   }
   if (request_.whole()) armTimeout();
   startAttempt();
+  const route::Forward& action = *stream_.route().route->forward;
+  if (action.mirrors != nullptr && phase_ != Phase::kDone) makeMirrors(action);
 }
 
 // False: there is none, and that was answered.
@@ -249,10 +261,20 @@ void Router::makeRetries(const route::Forward& action) {
   if (action.retry_policy == nullptr && !RetryRules::asked(headers)) return;
   RetryRules rules(action.retry_policy, headers);
   if (rules.any()) {
-    request_.keepBody(action.request_buffer_limit.value_or(attempt_.cluster()->config().per_connection_buffer_limit));
+    request_.keepBody(bodyLimit(action));
   }
   retries_ = filter::makeIn<Retries>(stream_.arena(), std::move(rules), timeout_.duration, services_.loop.timers(),
                                      static_cast<Retries::User&>(*this));
+}
+
+// Behind the first attempt, which is on its way. What a tunnel carries is an exchange with one host.
+void Router::makeMirrors(const route::Forward& action) {
+  if (request_.asksTunnel()) return;
+  const RequestMirrors::Request request{.authority = request_.authority(),
+                                        .end_stream = request_.whole(),
+                                        .timeout = timeout_.duration,
+                                        .most_waiting = bodyLimit(action)};
+  mirrors_ = RequestMirrors::start(services_, stream_, *action.mirrors, request);
 }
 
 // What all attempts say. False: the path climbs.
@@ -305,6 +327,13 @@ void Router::requestData(std::string_view data, bool end_stream) {
   if (phase_ == Phase::kAwaitsBody) forward();
   if (phase_ == Phase::kDone) return;
   if (end_stream) requestEnded();
+  sendBody(data);
+  if (mirrors_ == nullptr) return;
+  const size_t dropped = mirrors_->data(data, end_stream);
+  if (dropped > 0) count(&ClusterStats::retry_or_shadow_abandoned, dropped);
+}
+
+void Router::sendBody(std::string_view data) {
   if (request_.asksTunnel() && phase_ != Phase::kTunnel) {
     if (phase_ != Phase::kAnswered) request_.hold(data);  // nobody's once the tunnel was refused
     return;
@@ -329,6 +358,7 @@ void Router::requestTrailers() {
   request_.holdTrailers();
   requestEnded();
   attempt_.sendTrailers(stream_.requestTrailers());
+  if (mirrors_ != nullptr) mirrors_->trailers(stream_.requestTrailers());
 }
 
 void Router::sendOn(Try& attempt) {

@@ -8,6 +8,7 @@
 #include "source/http/h2/codec.h"
 #include "source/route/cluster_names.h"
 #include "source/router/calls.h"
+#include "source/router/mirrors.h"
 #include "source/router/router.h"
 #include "source/session/test_session.h"
 #include "source/upstream/pool/test_upstream.h"
@@ -48,6 +49,7 @@ inline std::string bodyOf(const std::string& message) {
 struct DataPath : upstream::TestCluster {
   DataPath() {
     services.add(clusters);
+    services.add(mirrors);
     services.add(sessions);
     settings->chain = filter::fixedChain({});
     settings->terminal = std::make_shared<router::RouterSettings>();
@@ -135,6 +137,7 @@ struct DataPath : upstream::TestCluster {
   uint32_t buffer_limit = 1024 * 1024;
   session::RouteTables tables{[](std::shared_ptr<const route::Table>) {}};
   router::ClusterCalls calls{loop, clusters};
+  router::Mirrors mirrors{loop, clusters};
   worker::WorkerServices services{setup(calls)};
   session::SessionWorker sessions{services, tables};
   std::vector<std::string> log;

@@ -11,6 +11,7 @@ Worker::Worker(uint32_t index, observability::StatsCells& cells, uint64_t seed, 
       log_sink_(surroundings.log_files),
       clusters_(*loop_, buffers_, cells, seed),
       calls_(*loop_, clusters_),
+      mirrors_(*loop_, clusters_),
       services_({.loop = *loop_,
                  .buffers = buffers_,
                  .cells = cells,
@@ -24,6 +25,7 @@ Worker::Worker(uint32_t index, observability::StatsCells& cells, uint64_t seed, 
       sessions_(services_, tables_),
       listeners_(std::make_unique<listener::WorkerListeners>(services_)) {
   services_.add(clusters_);
+  services_.add(mirrors_);
   services_.add(datagrams_);
   services_.add(sessions_);
   buffers_.cells = &cells;

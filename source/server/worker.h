@@ -15,6 +15,7 @@
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
 #include "source/router/calls.h"
+#include "source/router/mirrors.h"
 #include "source/session/worker.h"
 #include "source/upstream/worker_cluster.h"
 #include "source/worker/main_services.h"
@@ -63,6 +64,7 @@ class Worker {
   net::WorkerBuffers buffers_;
   upstream::ClusterSet clusters_;
   router::ClusterCalls calls_;
+  router::Mirrors mirrors_;
   worker::WorkerServices services_;
   filter::DatagramWorker datagrams_;
   session::RouteTables tables_;
