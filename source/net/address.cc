@@ -161,6 +161,13 @@ bool Address::isLoopback() const {
   return family_ == Family::kUnix;
 }
 
+bool Address::isPrivate() const {
+  if (family_ == Family::kIpv6) return (storage_.v6.sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
+  if (family_ != Family::kIpv4) return false;
+  const uint32_t ip = ntohl(storage_.v4.sin_addr.s_addr);
+  return ip >> 24 == 10 || ip >> 20 == (172u << 4 | 1) || ip >> 16 == (192u << 8 | 168);
+}
+
 bool Address::isAny() const {
   if (family_ == Family::kIpv4) return storage_.v4.sin_addr.s_addr == INADDR_ANY;
   if (family_ == Family::kIpv6) return IN6_IS_ADDR_UNSPECIFIED(&storage_.v6.sin6_addr);

@@ -55,6 +55,10 @@ class Address {
 
   // 127.0.0.0/8, ::1, or a Unix socket.
   bool isLoopback() const;
+  // 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 (RFC 1918), fc00::/7 (RFC 4193).
+  bool isPrivate() const;
+  // Of this machine or a private network: who is there is no stranger.
+  bool isInternal() const { return isLoopback() || isPrivate(); }
   // 0.0.0.0 or ::
   bool isAny() const;
 

@@ -33,6 +33,21 @@ TEST_CASE("a literal IP needs no resolver and a name does") {
   CHECK_FALSE(Address::fromIp("", 80));
 }
 
+TEST_CASE("addresses of this machine and of private networks are internal, others are not") {
+  for (const char* ip : {"127.0.0.1", "::1", "10.0.0.0", "10.255.255.255", "172.16.0.0", "172.31.255.255",
+                         "192.168.0.0", "192.168.255.255", "fc00::", "fdff::1"}) {
+    CAPTURE(ip);
+    CHECK(Address::fromIp(ip, 80)->isInternal());
+  }
+  for (const char* ip : {"9.255.255.255", "11.0.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255", "192.169.0.0",
+                         "8.8.8.8", "fbff::", "fe00::", "2001:db8::1", "::"}) {
+    CAPTURE(ip);
+    CHECK_FALSE(Address::fromIp(ip, 80)->isInternal());
+  }
+  CHECK(Address::fromUnixPath("/run/app.sock")->isInternal());
+  CHECK_FALSE(Address().isInternal());
+}
+
 TEST_CASE("addresses are equal by family, bytes and port") {
   const Address a = *Address::fromIp("10.0.0.1", 80);
 

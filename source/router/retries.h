@@ -3,6 +3,7 @@
 // the worker's.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "source/event/timer.h"
@@ -34,6 +35,9 @@ class Retries final : public HostRefusals {
   bool afterTimeout() const { return after_timeout_; }
   // How many were made.
   uint32_t made() const { return made_; }
+  // What the answer is marked with, which is not sent again though the policy wants it; empty: no mark.
+  std::string_view mark() const { return mark_; }
+  void setMark(std::string_view why) { mark_ = why; }
 
   // --- one try
   // It has a connection. The longest time of a try counts from the end of the request.
@@ -72,6 +76,7 @@ class Retries final : public HostRefusals {
   const milliseconds per_try_timeout_;
   event::Timer wait_, try_, idle_;
   std::vector<const upstream::cluster::Host*> tried_;  // only compared: they may be gone
+  std::string_view mark_;                                // static text
   uint32_t made_ = 0;
   bool in_try_ = false;
   bool answered_ = false;

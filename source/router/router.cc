@@ -16,6 +16,7 @@
 #include "source/router/mirrors.h"
 #include "source/router/replayable_request.h"
 #include "source/router/retries.h"
+#include "source/router/retry_mark.h"
 #include "source/router/timeout.h"
 #include "source/router/websocket.h"
 #include "source/stream/format_context.h"
@@ -100,7 +101,10 @@ class Router final : public filter::Terminal, private Retries::User {
     bool retriesElsewhere(const AttemptEnd& failure) {
       return router_.retries_ != nullptr && router_.retryFailed(*this, failure);
     }
-    bool retriesAnswer() { return router_.retries_ != nullptr && router_.retryAnswered(*this); }
+    bool retriesAnswer() {
+      dropForeignMark(responseHead(), host().address());
+      return router_.retries_ != nullptr && router_.retryAnswered(*this);
+    }
     void onFailed(const AttemptEnd& failure) { router_.attemptFailed(failure); }
     // "100 Continue" was given to the client by the session when the request was let through.
     void onInterimHead() {
@@ -147,6 +151,11 @@ class Router final : public filter::Terminal, private Retries::User {
   bool retryAnswered(Try& attempt);
   bool retryIfAllowed(const Try& attempt, const http::ResponseHeaders* answer, bool after_timeout);
   void refuseRetry(std::string_view why);
+  // Who asked shall not send it again either: it would come to the same.
+  void refuseRetryForAll(std::string_view why) {
+    refuseRetry(why);
+    retries_->setMark(why);
+  }
   void attemptFailed(const AttemptEnd& failure);
   void responseHead(Try& attempt, bool end_stream);
   void finalizeResponse(const Try& attempt);
@@ -400,6 +409,10 @@ bool Router::retryAnswered(Try& attempt) {
     if (retries_->made() > 0) count(&ClusterStats::rq_retry_success);
     return false;
   }
+  if (attempt.responseHead().has(kRetryMark)) {
+    refuseRetry("refused_by_upstream");
+    return false;
+  }
   return retryIfAllowed(attempt, &attempt.responseHead(), false);
 }
 
@@ -412,13 +425,14 @@ bool Router::retryIfAllowed(const Try& attempt, const http::ResponseHeaders* ans
   if (!retries_->rules().takeOne()) {
     count(&ClusterStats::rq_retry_limit_exceeded);
     stream_.info().response_flags.set(ResponseFlag::kUpstreamRetryLimitExceeded);
-    refuseRetry("retries_spent");
+    // A policy that allows none has spent none: who asked may have some.
+    retries_->made() > 0 ? refuseRetryForAll("retries_spent") : refuseRetry("retries_spent");
     return false;
   }
   if (!retry_state_.takePlace(attempt.priority(), attempt.cluster()->context().breakers)) {
     count(&ClusterStats::rq_retry_overflow);
     stream_.info().response_flags.set(ResponseFlag::kUpstreamOverflow);
-    refuseRetry("too_many_retries");
+    refuseRetryForAll("too_many_retries");
     return false;
   }
   const stream::StreamInfo& info = stream_.info();
@@ -486,6 +500,9 @@ void Router::attemptFailed(const AttemptEnd& failure) {
   if (text.before.flag == ResponseFlag::kUpstreamOverflow && !settings_.suppress_envoy_headers) {
     reply.headers.emplace_back("x-envoy-overloaded", "true");
   }
+  if (retries_ != nullptr && !retries_->mark().empty()) {
+    reply.headers.emplace_back(textOf(kRetryMark), retries_->mark());
+  }
   if (failure.kind == AttemptEnd::Kind::kTimeout && timeout_.of_grpc) reply.grpc_status = http::grpc::kDeadlineExceeded;
   answer(std::move(reply));
 }
@@ -548,6 +565,7 @@ void Router::finalizeResponse(const Try& attempt) {
   if (attemptHeaders().count_in_response) {
     setNumber(headers, Name::kXEnvoyAttemptCount, stream_.info().attempt_count);
   }
+  if (retries_ != nullptr && !retries_->mark().empty()) headers.set(kRetryMark, retries_->mark());
   route::finalizeResponse(stream_.route(), headers,
                           stream::FormatContext{.request = &request, .response = &headers, .info = stream_.info()});
   for (const auto* cookie = stream_.responseCookies(); cookie != nullptr; cookie = cookie->next) {

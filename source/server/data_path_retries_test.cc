@@ -1,4 +1,5 @@
 // The data path from socket to socket: requests that are sent again by a policy.
+#include "source/router/retry_mark.h"
 #include "source/server/test_data_path.h"
 #include "source/stream/formatter.h"
 
@@ -262,6 +263,137 @@ TEST_CASE("the log tells how many attempts there were, at which hosts, and why t
     expected = "1 too_many_retries " + t.host.address.toString();
   }
   CHECK(line == expected);
+}
+
+const std::string kMark = "x-sluice-retry-refused: ";
+const std::string kMarked = "HTTP/1.1 503 No\r\n" + kMark + "retries_spent\r\ncontent-length: 4\r\n\r\nbusy";
+
+TEST_CASE("an answer whose retries are spent, or refused by the budget, is marked for internal callers") {
+  RetryPath t("5xx");
+  std::string why;
+  SECTION("they are spent") {
+    why = "retries_spent";
+  }
+  SECTION("there are too many") {
+    why = "too_many_retries";
+    t.breakers->setLimits({upstream::cluster::Thresholds{.max_retries = 0}, {}});
+  }
+  SECTION("which nobody is at an edge") {
+    t.settings->use_remote_address = true;
+  }
+  TestClient& client = t.connect();
+  client.send(get());
+  t.answer(kBusy);
+  t.backOff();
+  if (why != "too_many_retries") t.answerBySecond(kBusy);
+  const std::string answer = client.take();
+  CHECK(bodyOf(answer) == "busy");
+  CHECK(contains(answer, kMark) == !why.empty());
+  if (!why.empty()) CHECK(contains(answer, kMark + why + "\r\n"));
+}
+
+TEST_CASE("an answer of the proxy's own is marked, too") {
+  RetryPath t("connect-failure");
+  t.host.stop();
+  t.second.stop();
+  TestClient& client = t.connect();
+  client.send(get());
+  t.backOff();
+  const std::string answer = client.take();
+  CHECK(answer.starts_with("HTTP/1.1 503 "));
+  CHECK(contains(answer, kMark + "retries_spent\r\n"));
+}
+
+TEST_CASE("what a caller may still retry with success is not marked") {
+  RetryPath t("5xx");
+  TestClient& client = t.connect();
+  SECTION("a retry was answered") {
+    client.send(get());
+    t.answer(kBusy);
+    t.backOff();
+    t.answerBySecond();
+  }
+  SECTION("the policy does not name the answer") {
+    client.send(get());
+    t.answer("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n");
+  }
+  SECTION("the policy allows none") {
+    t.policy->num_retries = 0;
+    client.send(get());
+    t.answer(kBusy);
+  }
+  SECTION("the body is too large here") {
+    t.limit = 1;
+    t.use();
+    client.send(post("abc"));
+    t.answer(kBusy);
+  }
+  const std::string answer = client.take();
+  CHECK(answer.starts_with("HTTP/1.1 "));
+  CHECK_FALSE(contains(answer, kMark));
+}
+
+TEST_CASE("an answer that comes with the mark is not retried whatever the policy says, and goes on with it") {
+  RetryPath t("5xx", 3);
+  std::string line;
+  t.settings->access_logs.push_back(std::make_shared<RefusalLog>(line));
+  TestClient& client = t.connect();
+  client.send(get());
+  t.answer(kMarked);
+  const std::string answer = client.take();
+  CHECK(bodyOf(answer) == "busy");
+  CHECK(contains(answer, kMark + "retries_spent\r\n"));
+  CHECK(line == "1 refused_by_upstream " + t.host.address.toString());
+  CHECK(t.stat("rq_retry") == 0);
+  CHECK(t.places() == 0);
+}
+
+TEST_CASE("a mark passes through where there is no policy, and ends at an edge") {
+  RetryPath t("");
+  t.policy = nullptr;
+  t.use();
+  const bool edge = GENERATE(true, false);
+  t.settings->use_remote_address = edge;
+  TestClient& client = t.connect();
+  client.send(get());
+  t.answer(kMarked);
+  CHECK(contains(client.take(), kMark) == !edge);
+}
+
+TEST_CASE("a mark of a host that is not internal says nothing") {
+  base::Arena arena;
+  http::ResponseHeaders answer(arena);
+  const auto markedBy = [&answer](const char* host) {
+    answer.set("x-sluice-retry-refused", "retries_spent");
+    router::dropForeignMark(answer, *net::Address::parse(host));
+    return answer.has(router::kRetryMark);
+  };
+  CHECK(markedBy("10.1.2.3:80"));
+  CHECK(markedBy("[fd00::1]:80"));
+  CHECK_FALSE(markedBy("8.8.8.8:80"));
+}
+
+TEST_CASE("three tiers ask a host that fails for no more than the last one's retries") {
+  // Tier by tier, each in front of what the one behind it answers.
+  RetryPath leaf("5xx", 2);
+  TestClient& client = leaf.connect();
+  client.send(get());
+  leaf.answer(kBusy);
+  leaf.backOff();
+  leaf.answerBySecond(kBusy);
+  leaf.backOff();
+  leaf.answer(kBusy, 1);
+  std::string answer = client.take();
+
+  for (int tier = 2; tier <= 3; ++tier) {
+    RetryPath t("5xx", 2);
+    TestClient& caller = t.connect();
+    caller.send(get());
+    t.answer(answer);
+    answer = caller.take();
+    CHECK(bodyOf(answer) == "busy");
+    CHECK(t.stat("rq_retry") == 0);
+  }
 }
 
 TEST_CASE("beyond the breaker of retries an answer is passed on") {

@@ -56,7 +56,7 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
   peer_.local_port = accepted.local.port();
   peer_.redirected = !(accepted.local == accepted.direct_local);
   peer_.transport = connection_.transport();
-  peer_.near = isNear(accepted.remote);
+  peer_.near = accepted.remote.isInternal();
   if (accepted.remote.isIp()) {
     std::string_view ip = peer_.remote;
     ip = ip.substr(0, ip.rfind(':'));

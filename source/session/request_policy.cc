@@ -90,22 +90,13 @@ bool fromEnvoy(std::string_view name) {
   return name.size() > 8 && std::memcmp(name.data(), "x-envoy-", 8) == 0;
 }
 
-// RFC 1918, RFC 4193.
-bool privateNetwork(const net::Address& address) {
-  if (address.family() == net::Address::Family::kIpv6) {
-    return (reinterpret_cast<const sockaddr_in6*>(address.sockaddrPointer())->sin6_addr.s6_addr[0] & 0xfe) == 0xfc;
-  }
-  const uint32_t ip = ntohl(reinterpret_cast<const sockaddr_in*>(address.sockaddrPointer())->sin_addr.s_addr);
-  return ip >> 24 == 10 || ip >> 20 == (172u << 4 | 1) || ip >> 16 == (192u << 8 | 168);
-}
-
 // Who calls where the peer is no client but a hop that is trusted: an application behind its sidecar, which sends no
 // x-forwarded-for, or a service that speaks for itself, whose private address stands there alone. Whoever connects from
 // elsewhere is a stranger, whatever the head says.
 bool internal(const PeerText& peer, const std::optional<std::string_view>& forwarded_for) {
   if (!peer.near || !forwarded_for) return peer.near;
   const std::optional<net::Address> caller = net::Address::fromIp(*forwarded_for, 0);
-  return caller && isNear(*caller);
+  return caller && caller->isInternal();
 }
 
 // What tells the router how to treat a request, which is not for strangers to say.
@@ -169,8 +160,8 @@ std::string_view withoutPort(std::string_view authority, bool any_port, uint16_t
 
 }  // namespace
 
-bool isNear(const net::Address& address) {
-  return address.isLoopback() || (address.isIp() && privateNetwork(address));
+bool isInternalHop(const HttpSettings& settings, const PeerText& peer) {
+  return peer.near && !settings.use_remote_address;
 }
 
 std::string_view makeRequestId(base::Arena& arena, base::Random& random) {

@@ -11,7 +11,6 @@
 #include "source/base/random.h"
 #include "source/filter/result.h"
 #include "source/http/headers.h"
-#include "source/net/address.h"
 #include "source/session/http_settings.h"
 #include "source/stream/stream_info.h"
 
@@ -27,16 +26,17 @@ struct PeerText {
   net::Transport* transport = nullptr;  // null: plain
   bool redirected = false;              // `local` is where the client wanted to go, not where it was accepted
   bool trusted_tls = false;             // the connection is TLS: the scheme is https
-  bool near = false;                    // the peer is on this host, or on a private network
+  bool near = false;                    // the peer has an internal address (net::Address::isInternal)
 };
-
-// On this host (a Unix socket too), or on a private network (RFC 1918, RFC 4193).
-bool isNear(const net::Address& address);
 
 // Applies the policy; fills the addresses and the request id in `info`. A reply refuses the request.
 std::optional<filter::Reply> applyRequestPolicy(const HttpSettings& settings, const PeerText& peer,
                                                 base::Random& random, http::RequestHeaders& headers,
                                                 stream::StreamInfo& info);
+
+// Who is told the mark of an answer that shall not be retried (x-sluice-retry-refused): a hop of ours. At an edge
+// (use_remote_address) nobody is; else whose connection comes from an internal address, on whoever's behalf.
+bool isInternalHop(const HttpSettings& settings, const PeerText& peer);
 
 // RFC 3986 section 5.2.4 over the path (not the query): dot segments are removed, "%2e" counts as ".", "\" as "/", and
 // percent-encoded unreserved characters are decoded. nullopt if the path climbs above its root.

@@ -321,6 +321,9 @@ void Stream::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream
     headers.remove(Name::kXRequestId);
     headers.addView(Name::kXRequestId, info_.request_id);
   }
+  if (headers.has(Name::kXSluiceRetryRefused) && !isInternalHop(settings, connection_->peer())) {
+    headers.remove(Name::kXSluiceRetryRefused);
+  }
   info_.response_code = headers.status;
   info_.response_header_bytes = headers.byteSize();
   info_.downstream_response_start = info_.since(worker_.loop.now());
