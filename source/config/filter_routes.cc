@@ -54,9 +54,15 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
     }
     return factory->compileRoute(*message, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
   };
-  deps.compile_host_predicate = [&](const google::protobuf::Any& config,
-                                    const Context& at) -> std::shared_ptr<const route::RetryHostPredicate> {
+  deps.retry_extensions.host_predicate = [&](const google::protobuf::Any& config,
+                                             const Context& at) -> std::shared_ptr<const route::RetryHostPredicate> {
     const auto match = services.registry.retry_host_predicates.resolve(config, at);
+    if (!match) return nullptr;
+    return match.factory->compile(*match.config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
+  };
+  deps.retry_extensions.priority = [&](const google::protobuf::Any& config,
+                                       const Context& at) -> std::shared_ptr<const route::RetryPriority> {
+    const auto match = services.registry.retry_priorities.resolve(config, at);
     if (!match) return nullptr;
     return match.factory->compile(*match.config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
   };

@@ -29,6 +29,7 @@ Registry::Registry()
       match_inputs("matcher input"),
       value_matchers("input matcher"),
       retry_host_predicates("retry host predicate"),
+      retry_priorities("retry priority"),
       lb_policies("load balancing policy"),
       cluster_kinds("cluster") {}
 

@@ -23,6 +23,7 @@ class ListenerFilterConfigFactory;
 class MatchInputConfigFactory;
 class NetworkFilterConfigFactory;
 class RetryPredicateConfigFactory;
+class RetryPriorityConfigFactory;
 class TerminalConfigFactory;
 class TransportSocketConfigFactory;
 class UdpFilterConfigFactory;
@@ -46,6 +47,7 @@ struct Registry {
   FactoryTable<MatchInputConfigFactory> match_inputs;
   FactoryTable<ValueMatcherConfigFactory> value_matchers;
   FactoryTable<RetryPredicateConfigFactory> retry_host_predicates;
+  FactoryTable<RetryPriorityConfigFactory> retry_priorities;
   FactoryTable<LbPolicyFactory> lb_policies;
   FactoryTable<ClusterKindFactory> cluster_kinds;
   std::map<int, std::unique_ptr<const ClusterTypeFactory>> cluster_types;  // (proto: Cluster.DiscoveryType)

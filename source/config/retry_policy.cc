@@ -26,12 +26,13 @@ class PolicyCompiler {
   PolicyCompiler(const v3::RetryPolicy& config, const Context& context, Regexes& regexes)
       : config_(config), context_(context), regexes_(regexes), out_(std::make_shared<route::RetryPolicy>()) {}
 
-  std::shared_ptr<const route::RetryPolicy> compile(const CompileHostPredicate& compile_predicate) {
+  std::shared_ptr<const route::RetryPolicy> compile(const RetryExtensions& extensions) {
     conditions();
     limits();
     backOff();
     resetHeaders();
-    hosts(compile_predicate);
+    hosts(extensions.host_predicate);
+    priority(extensions.priority);
     return out_;
   }
 
@@ -117,6 +118,13 @@ class PolicyCompiler {
     if (repicks > 0) out_->host_repicks = static_cast<uint32_t>(std::min(repicks, kMostRepicks));
   }
 
+  void priority(const CompileRetryPriority& compile_priority) {
+    if (!config_.has_retry_priority()) return;
+    const Context at = context_.child("retry_priority").child("typed_config");
+    if (!compile_priority) return at.error("no extension that chooses among priorities is known here; remove it");
+    out_->priority = compile_priority(config_.retry_priority().typed_config(), at);
+  }
+
   const v3::RetryPolicy& config_;
   const Context& context_;
   Regexes& regexes_;
@@ -126,9 +134,8 @@ class PolicyCompiler {
 }  // namespace
 
 std::shared_ptr<const route::RetryPolicy> compileRetryPolicy(const v3::RetryPolicy& config, const Context& context,
-                                                             Regexes& regexes,
-                                                             const CompileHostPredicate& compile_predicate) {
-  return PolicyCompiler(config, context, regexes).compile(compile_predicate);
+                                                             Regexes& regexes, const RetryExtensions& extensions) {
+  return PolicyCompiler(config, context, regexes).compile(extensions);
 }
 
 void checkTryTimeout(const route::RetryPolicy& policy, milliseconds timeout, const Context& context) {

@@ -18,10 +18,20 @@ namespace sluice::config {
 using CompileHostPredicate = std::function<std::shared_ptr<const route::RetryHostPredicate>(
     const google::protobuf::Any& config, const Context& context)>;
 
+// The same of what chooses among priorities.
+using CompileRetryPriority = std::function<std::shared_ptr<const route::RetryPriority>(
+    const google::protobuf::Any& config, const Context& context)>;
+
+// Null: no such extension is known.
+struct RetryExtensions {
+  CompileHostPredicate host_predicate = {};
+  CompileRetryPriority priority = {};
+};
+
 // Never null. `context` stands at the retry_policy.
 std::shared_ptr<const route::RetryPolicy> compileRetryPolicy(const envoy::config::route::v3::RetryPolicy& config,
                                                              const Context& context, Regexes& regexes,
-                                                             const CompileHostPredicate& compile_predicate);
+                                                             const RetryExtensions& extensions);
 
 // Warns where a try may take as long as the whole request, `timeout` (0: for ever). `context` stands at what sets one
 // of the two.

@@ -1,4 +1,4 @@
-// The kind of extension that says which hosts a retry passes over.
+// The kinds of extensions that say where a retry goes: which hosts it passes over, and which priorities.
 #pragma once
 
 #include <memory>
@@ -14,6 +14,13 @@ class RetryPredicateConfigFactory : public ExtensionFactory {
  public:
   virtual std::shared_ptr<const route::RetryHostPredicate> compile(const google::protobuf::Message& message,
                                                                    FactoryContext context) const = 0;
+};
+
+// By `retry_priority`.
+class RetryPriorityConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const route::RetryPriority> compile(const google::protobuf::Message& message,
+                                                              FactoryContext context) const = 0;
 };
 
 }  // namespace sluice::config

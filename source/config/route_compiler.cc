@@ -105,7 +105,7 @@ class RouteCompiler {
   }
 
   std::shared_ptr<const route::RetryPolicy> retryPolicy(const v3::RetryPolicy& config, const Context& context) {
-    return compileRetryPolicy(config, context.child("retry_policy"), regexes_, deps_.compile_host_predicate);
+    return compileRetryPolicy(config, context.child("retry_policy"), regexes_, deps_.retry_extensions);
   }
 
   // A route's policy replaces that of its host. `context` stands at the route.

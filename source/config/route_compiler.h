@@ -37,8 +37,7 @@ struct RouteCompilerDeps {
   // What an unset `validate_clusters` means: true for a route_config in a static listener, false for RDS.
   bool validate_clusters_by_default = false;
 
-  // An entry of retry_host_predicate. Empty: there is no such extension.
-  CompileHostPredicate compile_host_predicate = {};
+  RetryExtensions retry_extensions = {};
   // What runtime keys say; null: not known, what is configured holds.
   const runtime::Snapshot* runtime = nullptr;
 };

@@ -241,9 +241,15 @@ struct RetryCompiler : Compiler {
     bool refuses(const route::RetryHost&) const override { return true; }
     std::string type;
   };
+  struct AnyPriority : route::RetryPriority {
+    base::PrioritySet passedOver(std::span<const uint8_t>) const override { return {}; }
+  };
   RetryCompiler() {
-    deps.compile_host_predicate = [](const google::protobuf::Any& any, const Context&) {
+    deps.retry_extensions.host_predicate = [](const google::protobuf::Any& any, const Context&) {
       return std::make_shared<const Any>(any.type_url());
+    };
+    deps.retry_extensions.priority = [](const google::protobuf::Any&, const Context&) {
+      return std::make_shared<const AnyPriority>();
     };
   }
   // Of a route to "/" in the inside of a virtual host, which has `of_host`.
@@ -275,6 +281,7 @@ TEST_CASE("a retry policy is compiled with Envoy's defaults") {
   CHECK(plain->base_interval == milliseconds(25));
   CHECK(plain->max_interval == milliseconds(250));
   CHECK(plain->host_repicks == 1);
+  CHECK(plain->priority == nullptr);
   CHECK(plain->per_try_timeout == milliseconds(0));
   CHECK(compiler.out.warnings == "");
 }
@@ -291,7 +298,9 @@ TEST_CASE("everything that a retry policy can say is compiled") {
       "rate_limited_retry_back_off: {max_interval: 9s, reset_headers: [{name: Retry-After}, "
       "{name: X-RateLimit-Reset, format: UNIX_TIMESTAMP}]}, "
       "retry_host_predicate: [{name: p, typed_config: {'@type': "
-      "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer}}]");
+      "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer}}], "
+      "retry_priority: {name: p, typed_config: {'@type': "
+      "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer}}");
 
   CHECK(policy->num_retries == 0);
   CHECK(policy->per_try_timeout == milliseconds(2000));
@@ -308,6 +317,7 @@ TEST_CASE("everything that a retry policy can say is compiled") {
   CHECK(policy->reset_headers[1].timestamp);
   CHECK(policy->max_reset_interval == milliseconds(9000));
   CHECK(policy->host_predicates.size() == 1);
+  CHECK(policy->priority != nullptr);
   CHECK(compiler.out.warnings == "");
 }
 

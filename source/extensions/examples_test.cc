@@ -59,6 +59,7 @@ Result compileAny(TestWorld& world, const Message& message) {
   as(all.udp_filters);
   as(all.access_logs);
   as(all.retry_host_predicates);
+  as(all.retry_priorities);
   as(all.lb_policies);
   as(all.match_inputs);
   as(all.value_matchers);

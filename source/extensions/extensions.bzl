@@ -42,6 +42,7 @@ EXTENSIONS = [
     "retry/host/omit_canary_hosts",
     "retry/host/omit_host_metadata",
     "retry/host/previous_hosts",
+    "retry/priority/previous_priorities",
     "transport_sockets/proxy_protocol",
     "transport_sockets/raw_buffer",
     "transport_sockets/tls",

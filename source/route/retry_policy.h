@@ -5,10 +5,12 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "source/base/priority_set.h"
 #include "source/match/header.h"
 #include "source/stream/metadata.h"
 
@@ -66,6 +68,15 @@ class RetryHostPredicate {
   virtual bool refuses(const RetryHost& host) const = 0;
 };
 
+// Of which priorities hosts get a retry. Made by extensions. (proto: retry_priority)
+class RetryPriority {
+ public:
+  virtual ~RetryPriority() = default;
+  // Which priorities are passed over while another one has a host. `tried`: those of the attempts so far, in order; it
+  // begins anew after the priorities with hosts have all been passed over.
+  virtual base::PrioritySet passedOver(std::span<const uint8_t> tried) const = 0;
+};
+
 // A header of an answer that says when to come back. (proto: RetryPolicy.ResetHeader)
 struct ResetHeader {
   std::string name;        // in lower case
@@ -88,7 +99,8 @@ struct RetryPolicy {
   std::vector<ResetHeader> reset_headers;             // the first that says something usable counts
   std::chrono::milliseconds max_reset_interval{300'000};
   std::vector<std::shared_ptr<const RetryHostPredicate>> host_predicates;
-  uint32_t host_repicks = 1;  // how often another host is asked for
+  uint32_t host_repicks = 1;                      // how often another host is asked for
+  std::shared_ptr<const RetryPriority> priority;  // null: of any
 };
 
 }  // namespace sluice::route

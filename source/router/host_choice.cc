@@ -31,9 +31,10 @@ class Asker final : public upstream::lb::LbContext {
   Asker(const http::RequestHeaders& request, filter::Stream* stream, const HostRefusals* refusals)
       : stream_(stream), refusals_(refusals) {
     headers = &request;
-    if (refusals != nullptr) repicks = refusals->repicks();
-    // A host that was wanted has had its attempt.
-    if (refusals != nullptr) return;
+    if (refusals != nullptr) {
+      repicks = refusals->repicks();
+      passed_over = refusals->passedOver();
+    }
     const filter::UpstreamChoice* choice = stream == nullptr ? nullptr : stream->upstreamChoice();
     if (choice == nullptr || choice->host.empty()) return;
     if (refusals != nullptr && !choice->only_host) return;  // it had its try

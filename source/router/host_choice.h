@@ -16,11 +16,13 @@ class HostRefusals {
   // How often another one is asked for.
   virtual uint32_t repicks() const = 0;
   virtual bool refuses(const upstream::cluster::Host& host) const = 0;
+  // Priorities that it would rather not go to; null: none.
+  virtual const base::PrioritySet* passedOver() const = 0;
 };
 
 // kNoHost: there is none. `stream`: whose request it is; null: a call-out's, which came from nowhere. `refusals`: of a
-// retry, which goes where the policy says, whatever host a filter chose; null: any host will do, and it is the first
-// attempt.
+// retry, which goes where the policy says unless a filter wants one host only; null: any host will do, and it is the
+// first attempt.
 // Where the choice goes by a cookie that the client does not have yet, the stream is left one for its response.
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
                                      filter::Stream* stream, const HostRefusals* refusals = nullptr);

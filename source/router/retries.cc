@@ -26,13 +26,23 @@ void Retries::endTry() {
   idle_.cancel();
 }
 
-void Retries::backOff(milliseconds wait, const upstream::cluster::Host& host, bool after_timeout) {
+void Retries::backOff(milliseconds wait, const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts,
+                      bool after_timeout) {
   endTry();
   ++made_;
   after_timeout_ = after_timeout;
   if (!rules_.policy().host_predicates.empty()) tried_.push_back(&host);
+  if (rules_.policy().priority) passOver(host, hosts);
   // Not in this turn of the loop: a host that fails at once would be given all retries in one, while time stands.
   wait_.arm(std::max(wait, milliseconds(1)));
+}
+
+void Retries::passOver(const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts) {
+  tried_priorities_.push_back(static_cast<uint8_t>(hosts.priorityOf(host.slot())));
+  passed_over_ = rules_.policy().priority->passedOver(tried_priorities_);
+  if (passed_over_.none() || hosts.hasOthers(passed_over_)) return;
+  tried_priorities_.clear();
+  passed_over_.reset();
 }
 
 void Retries::stop() {

@@ -56,8 +56,9 @@ class Retries final : public HostRefusals {
   }
 
   // --- between two
-  // `host`: of the attempt that failed.
-  void backOff(milliseconds wait, const upstream::cluster::Host& host, bool after_timeout);
+  // `host`: of the attempt that failed, among `hosts`.
+  void backOff(milliseconds wait, const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts,
+               bool after_timeout);
   bool waiting() const { return wait_.armed(); }
   // Nothing more is wanted.
   void stop();
@@ -65,8 +66,10 @@ class Retries final : public HostRefusals {
   // --- HostRefusals
   uint32_t repicks() const override;
   bool refuses(const upstream::cluster::Host& host) const override;
+  const base::PrioritySet* passedOver() const override { return passed_over_.none() ? nullptr : &passed_over_; }
 
  private:
+  void passOver(const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts);
   void armTry() {
     if (per_try_timeout_.count() > 0) try_.arm(per_try_timeout_);
   }
@@ -76,7 +79,9 @@ class Retries final : public HostRefusals {
   const milliseconds per_try_timeout_;
   event::Timer wait_, try_, idle_;
   std::vector<const upstream::cluster::Host*> tried_;  // only compared: they may be gone
-  std::string_view mark_;                                // static text
+  std::vector<uint8_t> tried_priorities_;              // since they last began anew
+  base::PrioritySet passed_over_;
+  std::string_view mark_;  // static text
   uint32_t made_ = 0;
   bool in_try_ = false;
   bool answered_ = false;

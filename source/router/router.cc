@@ -440,7 +440,7 @@ bool Router::retryIfAllowed(const Try& attempt, const http::ResponseHeaders* ans
   const RetryRules::Wait wait = retries_->rules().nextWait(
       answer, std::chrono::time_point_cast<std::chrono::system_clock::duration>(wall_now), stream_.random());
   count(wait.told ? &ClusterStats::rq_retry_backoff_ratelimited : &ClusterStats::rq_retry_backoff_exponential);
-  retries_->backOff(wait.time, attempt.host(), after_timeout);
+  retries_->backOff(wait.time, attempt.host(), attempt.cluster()->hosts(), after_timeout);
   return true;
 }
 

@@ -432,7 +432,7 @@ TEST_CASE("a budget lets a share of the requests be retried at a time") {
 class Sticking final : public filter::HttpFilter {
  public:
   filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override {
-    context.setUpstreamHost(headers.get("x-host").value_or(""), true);
+    context.setUpstreamHost(headers.get("x-host").value_or(""), false);
     return filter::Next{};
   }
 };
@@ -468,6 +468,42 @@ TEST_CASE("hosts that were tried are passed over if the policy wants that") {
   // Both were tried: any will do.
   t.answerBySecond(kBusy, 1);
   t.backOff();
+  CHECK(t.stat("rq_retry") == 2);
+}
+
+TEST_CASE("a retry goes to another priority than the attempts before, and any again once all were tried") {
+  struct Previous : route::RetryPriority {
+    base::PrioritySet passedOver(std::span<const uint8_t> tried) const override {
+      base::PrioritySet out;
+      for (const uint8_t priority : tried) out.set(priority);
+      return out;
+    }
+  };
+  RetryPath t("5xx", 3);
+  const bool chooses = GENERATE(true, false);
+  if (chooses) t.policy->priority = std::make_shared<const Previous>();
+  upstream::cluster::Assignment assignment;
+  for (const net::Address& address : {t.host.address, t.second.address}) {
+    upstream::cluster::LocalityEndpoints& locality = assignment.localities.emplace_back();
+    locality.priority = static_cast<uint32_t>(assignment.localities.size() - 1);
+    locality.endpoints.emplace_back().address = address;
+  }
+  t.assign(assignment);
+  TestClient& client = t.connect();
+  client.send(get());
+  t.answer(kBusy);
+  t.backOff();
+  if (!chooses) {
+    t.answer(kOk, 1);
+    CHECK(t.second.accept() == 0);
+    CHECK(bodyOf(client.take()) == "ok");
+    return;
+  }
+  CHECK(t.host.accept() == 1);
+  t.answerBySecond(kBusy);
+  t.backOff();
+  t.answer(kOk, 1);
+  CHECK(bodyOf(client.take()) == "ok");
   CHECK(t.stat("rq_retry") == 2);
 }
 

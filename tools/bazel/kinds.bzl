@@ -127,6 +127,15 @@ KINDS = {
         "factory_deps": ["//source/config:retry_predicate_factory"],
         "test_deps": ["//source/config:test_world"],
     },
+    # Of which priorities hosts get a retry.
+    "retry_priority": {
+        "folder": "retry/priority",
+        "namespace": "retry::priority",
+        "layers": ["route"],
+        "may_use": [],
+        "factory_deps": ["//source/config:retry_predicate_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
     # What matchers look at, and conditions on it. (xds.type.matcher.v3.Matcher)
     "matching_input": {
         "folder": "matching/inputs",

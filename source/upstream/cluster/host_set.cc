@@ -123,6 +123,22 @@ class TierBuilder {
     return std::move(tiers_);
   }
 
+  // Behind those of build(): what has hosts and no traffic, in the same order.
+  void addSpare(std::vector<HostSet::Tier>& tiers) {
+    if (tiers.empty() || priorities_.size() < 2) return;
+    tiers_ = std::move(tiers);
+    for (size_t i = 0; i < priorities_.size(); ++i) {
+      const Priority& each = priorities_[i];
+      if (each.healthy_load == 0 && each.healthy_percent > 0) makeTier(static_cast<uint32_t>(i), 0, healthy);
+    }
+    for (size_t i = 0; i < priorities_.size(); ++i) {
+      const Priority& each = priorities_[i];
+      if (each.panic || each.degraded_load > 0 || each.degraded_percent == 0) continue;
+      makeTier(static_cast<uint32_t>(i), 0, degraded);
+    }
+    tiers = std::move(tiers_);
+  }
+
  private:
   using Filter = bool (*)(const HostSet::Entry&);
 
@@ -175,8 +191,11 @@ class TierBuilder {
   }
 
   void addTier(uint32_t priority, uint32_t percent, Filter filter) {
-    if (percent == 0) return;
-    HostSet::Tier tier{percent, priority, priorities_[priority].panic, {}};
+    if (percent > 0) makeTier(priority, percent, filter);
+  }
+
+  void makeTier(uint32_t priority, uint32_t percent, Filter filter) {
+    HostSet::Tier tier{percent, priority, priorities_[priority].panic, {}, availabilityOf(priority, filter)};
     tier.fails = tier.panic && options_.fail_on_panic;
     if (options_.locality_weighted && !tier.panic) addLocalityGroups(tier, filter);
     // Also where no locality with a weight has such a host.
@@ -195,6 +214,12 @@ class TierBuilder {
       if (filter(*entry)) group.members.push_back({entry->host->slot(), entry->weight});
     }
     if (!group.members.empty()) tier.groups.push_back(std::move(group));
+  }
+
+  uint32_t availabilityOf(uint32_t priority, Filter filter) const {
+    const Priority& of = priorities_[priority];
+    if (filter == any) return std::min(100u, of.healthy_percent + of.degraded_percent);
+    return filter == healthy ? of.healthy_percent : of.degraded_percent;
   }
 
   // A locality's weight shrinks with the share of its hosts that is available (after overprovisioning).
@@ -265,6 +290,7 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
   set->drop_categories_ = assignment.drop_categories;
   set->by_slot_ = std::make_shared<const std::vector<HostPtr>>(pool.takeSlots());
   if (options.locality_weighted) set->countLocalities(assignment);
+  set->notePriorities();
   set->split();
   return set;
 }
@@ -279,7 +305,26 @@ void HostSet::countLocalities(const Assignment& assignment) {
 
 void HostSet::split() {
   std::sort(available_.begin(), available_.end());
-  tiers_ = TierBuilder(shape_, entries_).build();
+  TierBuilder builder(shape_, entries_);
+  tiers_ = builder.build();
+  loaded_ = tiers_.size();
+  builder.addSpare(tiers_);
+}
+
+void HostSet::notePriorities() {
+  const auto other = [](const Entry& entry) { return entry.priority > 0; };
+  if (std::none_of(entries_.begin(), entries_.end(), other)) return;
+  priorities_.assign(slotCount(), UINT8_MAX);
+  for (const Entry& entry : entries_) {
+    uint8_t& priority = priorities_[entry.host->slot()];
+    priority = std::min(priority, static_cast<uint8_t>(entry.priority));
+  }
+}
+
+bool HostSet::hasOthers(const base::PrioritySet& priorities) const {
+  return std::any_of(tiers_.begin(), tiers_.end(), [&priorities](const Tier& tier) {
+    return tier.availability > 0 && !priorities.test(tier.priority);
+  });
 }
 
 std::shared_ptr<const HostSet> HostSet::subset(std::span<const uint32_t> entries, SubsetLocalities localities) const {

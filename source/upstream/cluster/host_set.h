@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "source/base/priority_set.h"
 #include "source/upstream/cluster/assignment.h"
 #include "source/upstream/cluster/host.h"
 
@@ -64,13 +65,14 @@ class HostSet {
     uint32_t assigned_weight = 1;  // of the locality, as configured, however many of its hosts are available
   };
   struct Tier {
-    uint32_t percent;  // of the traffic, 1 to 100
+    uint32_t percent;  // of the traffic, 1 to 100; 0: spare
     uint32_t priority;
     bool panic;                 // the members are all hosts, healthy or not
     std::vector<Group> groups;  // never empty
+    uint32_t availability = 0;  // of all traffic, what its hosts could take: percent
     // Of all localities of the priority that have hosts, available or not, as configured.
     uint64_t assigned_weight = 1;
-    bool fails = false;         // by panic: none of them may be taken
+    bool fails = false;  // by panic: none of them may be taken
   };
 
   // `previous` (or null) gives its Host objects and slots to hosts that stay. Endpoints without an address (names not
@@ -94,7 +96,13 @@ class HostSet {
   // In the order of the assignment. A host in two priorities has two entries.
   std::span<const Entry> entries() const { return entries_; }
   // Shares sum to 100. Empty when no host may get a request.
-  std::span<const Tier> tiers() const { return tiers_; }
+  std::span<const Tier> tiers() const { return {tiers_.data(), loaded_}; }
+  // The same, and behind them those that get none because others take it all: where a retry passes over those.
+  std::span<const Tier> allTiers() const { return tiers_; }
+  // Whether a priority that is not one of these has a host that may get requests.
+  bool hasOthers(const base::PrioritySet& priorities) const;
+  // Of a host of a whole set; the first, if it is in several.
+  uint32_t priorityOf(HostSlot slot) const { return slot < priorities_.size() ? priorities_[slot] : 0; }
 
   // Size for arrays indexed by slot.
   size_t slotCount() const { return by_slot_->size(); }
@@ -134,6 +142,7 @@ class HostSet {
   };
 
   void countLocalities(const Assignment& assignment);
+  void notePriorities();
   // Of entries_ and shape_.
   void split();
 
@@ -141,6 +150,8 @@ class HostSet {
   std::vector<Entry> entries_;
   std::shared_ptr<const std::vector<HostPtr>> by_slot_;  // never null
   std::vector<Tier> tiers_;
+  size_t loaded_ = 0;                                   // of tiers_, those that get traffic
+  std::vector<uint8_t> priorities_;                     // by slot; empty: all hosts are of priority 0, or it is a part
   std::vector<std::pair<size_t, HostSlot>> available_;  // by the hash of the address, sorted
   size_t host_count_ = 0;
   uint32_t drop_per_million_ = 0;

@@ -175,6 +175,48 @@ TEST_CASE("the shares of all tiers sum to 100") {
   }
 }
 
+// "PRIORITY:AVAILABILITY:HOSTS" of those that get no traffic.
+std::string spareOf(const HostSet& hosts) {
+  std::string out;
+  for (const HostSet::Tier& tier : hosts.allTiers().subspan(hosts.tiers().size())) {
+    CHECK(tier.percent == 0);
+    if (!out.empty()) out += ' ';
+    out += std::to_string(tier.priority) + ":" + std::to_string(tier.availability) + ":" +
+           std::to_string(tier.groups.front().members.size());
+  }
+  return out;
+}
+
+TEST_CASE("what gets no traffic because others take it all is spare, as far as it has hosts that may get some") {
+  const auto spare = [](Assignment assignment) { return spareOf(*HostSet::build(assignment, {}, nullptr)); };
+
+  CHECK(spare(priorities({some(1, 2, 0, 0)})) == "");
+  CHECK(spare(priorities({some(1, 2, 1, 0)})) == "");
+  CHECK(spare(priorities({some(1, 2, 0, 0), some(10, 1, 0, 1), some(20, 3, 0, 0)})) == "1:70:1 2:100:3");
+  CHECK(spare(priorities({some(1, 1, 0, 1), some(10, 1, 0, 0), some(20, 0, 0, 3)})) == "");
+  CHECK(spare(priorities({some(1, 2, 0, 0), some(10, 1, 1, 0)})) == "1:70:1 1:70:1");
+  CHECK(spare(priorities({some(1, 0, 0, 2), some(10, 0, 0, 2)})) == "");
+}
+
+TEST_CASE("a set knows the priority of its hosts, and whether others than some have one") {
+  const auto hosts = HostSet::build(
+      priorities({some(1, 1, 0, 0), some(10, 0, 0, 1), some(1, 1, 0, 0), some(20, 0, 1, 0)}), {}, nullptr);
+  const auto priorityOf = [&](uint16_t port) {
+    for (const HostSet::Entry& entry : hosts->entries()) {
+      if (entry.host->address().port() == port) return static_cast<int>(hosts->priorityOf(entry.host->slot()));
+    }
+    return -1;
+  };
+
+  CHECK(priorityOf(1) == 0);
+  CHECK(priorityOf(10) == 1);
+  CHECK(priorityOf(20) == 3);
+  CHECK(hosts->hasOthers(0b0001));
+  CHECK(hosts->hasOthers(0b0101));
+  CHECK_FALSE(hosts->hasOthers(0b1101));
+  CHECK(HostSet::build(priorities({some(1, 1, 0, 0)}), {}, nullptr)->priorityOf(0) == 0);
+}
+
 TEST_CASE("localities have weights only if asked, and lose by their unavailable hosts") {
   Assignment assignment = priorities({some(1, 2, 0, 0), some(10, 1, 0, 1), some(20, 1, 0, 0)});
   for (LocalityEndpoints& locality : assignment.localities) locality.priority = 0;

@@ -175,6 +175,30 @@ TEST_CASE("a host that is refused is chosen only if the policy insists") {
   CHECK(retry.repicked == 1);
 }
 
+TEST_CASE("a choice may pass over priorities whose hosts are all healthy") {
+  Assignment assignment;
+  for (uint32_t priority = 0; priority < 3; ++priority) {
+    cluster::LocalityEndpoints& locality = assignment.localities.emplace_back();
+    locality.priority = priority;
+    locality.endpoints.emplace_back().address = *net::Address::fromIp("10.0.0.1", static_cast<uint16_t>(1 + priority));
+  }
+  const InTurn policy;
+  Picking picking(policy, HostSet::build(assignment, {}, nullptr));
+  base::PrioritySet passed_over;
+  LbContext retry;
+  retry.passed_over = &passed_over;
+
+  CHECK(picking.pick() == 0);
+  CHECK(picking.pick(retry) == 0);
+  passed_over.set(0);
+  CHECK(picking.pick(retry) == 1);
+  passed_over.set(1);
+  CHECK(picking.pick(retry) == 2);
+  passed_over.set(2);
+  CHECK(picking.pick(retry) == 0);
+  CHECK(picking.pickMany(100)[0] == 100);
+}
+
 TEST_CASE("a wanted host is taken if it may get requests, whatever the policy says") {
   const InTurn policy;
   Picking picking(policy, fourHosts(3));

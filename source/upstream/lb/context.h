@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "source/base/priority_set.h"
 #include "source/http/headers.h"
 #include "source/net/address.h"
 #include "source/stream/metadata_criteria.h"
@@ -42,6 +43,8 @@ class LbContext {
   // holds. 0: nothing is refused.
   uint32_t repicks = 0;
   virtual bool refuses(const cluster::Host&) const { return false; }
+  // Priorities whose hosts are passed over while another one has a host. Null: none.
+  const base::PrioritySet* passed_over = nullptr;
   // How often the policy was asked before in this choice.
   mutable uint32_t repicked = 0;
   // The choice fell to hosts in panic: it was among all of them, healthy or not, or was for none (host_set.h).

@@ -22,11 +22,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "source/upstream/lb/hash_tier.h"
 #include "source/upstream/lb/policy.h"
+#include "source/upstream/lb/tier_choice.h"
 
 namespace sluice::upstream::lb {
 
@@ -78,7 +80,7 @@ class HashingPolicy : public LbPolicy {
 
   std::shared_ptr<const LbTables> build(const cluster::HostSet& hosts) const override {
     auto tables = std::make_shared<Tables>();
-    for (const cluster::HostSet::Tier& tier : hosts.tiers()) {
+    for (const cluster::HostSet::Tier& tier : hosts.allTiers()) {
       tables->tiers.emplace_back(HashTier(hosts, tier, settings_.hashing.use_hostname), tier, settings_);
     }
     return tables;
@@ -93,6 +95,8 @@ class HashingPolicy : public LbPolicy {
   struct Tier {
     Tier(const HashTier& hosts, const cluster::HostSet::Tier& tier, const Settings& settings)
         : percent(tier.percent),
+          availability(tier.availability),
+          priority(tier.priority),
           panic(tier.panic),
           fails(tier.fails),
           prime(SeededOrder::primeFor(static_cast<uint32_t>(hosts.members.size()))),
@@ -106,6 +110,8 @@ class HashingPolicy : public LbPolicy {
       double weight;
     };
     uint32_t percent;
+    uint32_t availability;
+    uint32_t priority;
     bool panic;
     bool fails;
     uint32_t prime;  // for SeededOrder
@@ -126,7 +132,7 @@ class HashingPolicy : public LbPolicy {
       if (tables_->tiers.empty()) return cluster::kNoHost;
       const std::optional<uint64_t> said = context.hash();
       const uint64_t hash = said ? *said : worker_.random.next();
-      const Tier& tier = tierAt(hash % 100);
+      const Tier& tier = chooseTier(std::span(tables_->tiers), hash % 100, context.passed_over);
       if (tier.panic) {
         worker_.notePanic(context);
         if (tier.fails) return cluster::kNoHost;
@@ -136,14 +142,6 @@ class HashingPolicy : public LbPolicy {
 
    private:
     using Member = typename Tier::Member;
-
-    const Tier& tierAt(uint64_t point) const {
-      for (const Tier& tier : tables_->tiers) {
-        if (point < tier.percent) return tier;
-        point -= tier.percent;
-      }
-      return tables_->tiers.back();
-    }
 
     cluster::HostSlot choose(const Tier& tier, uint64_t hash, uint32_t attempt) const {
       const uint32_t at = tier.table.at(hash, attempt);

@@ -36,7 +36,7 @@ struct SlowStart {
 // many subsets.
 struct SlowStartTables final : LbTables {
   explicit SlowStartTables(const cluster::HostSet& hosts) {
-    for (const cluster::HostSet::Tier& tier : hosts.tiers()) {
+    for (const cluster::HostSet::Tier& tier : hosts.allTiers()) {
       auto& groups = since.emplace_back();
       for (const cluster::HostSet::Group& group : tier.groups) {
         std::vector<event::TimePoint>& members = groups.emplace_back();

@@ -2,7 +2,8 @@
 // of the traffic and the group (a locality) by its weight, and counts panic.
 //
 //   class Picker final : public TieredPicker<Picker, State> {
-//     // Other hosts: what is to be kept for one group of them. `tables`: as LbPolicy::build() made them.
+//     // Other hosts: what is to be kept for one group of them. `tables`: as LbPolicy::build() made them; `tier`: an
+//     // index of HostSet::allTiers().
 //     void prepare(Group& group, const LbTables* tables, size_t tier, size_t index);
 //     HostSlot pickFrom(Group& group, const LbContext& context);
 //   };
@@ -12,10 +13,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "source/upstream/lb/edf_schedule.h"
 #include "source/upstream/lb/policy.h"
+#include "source/upstream/lb/tier_choice.h"
 
 namespace sluice::upstream::lb {
 
@@ -31,10 +34,12 @@ class TieredPicker : public LbPicker {
 
   void update(const PreparedHosts& hosts) final {
     tiers_.clear();
-    tiers_.reserve(hosts.set->tiers().size());
-    for (const cluster::HostSet::Tier& tier : hosts.set->tiers()) {
+    tiers_.reserve(hosts.set->allTiers().size());
+    for (const cluster::HostSet::Tier& tier : hosts.set->allTiers()) {
       Tier& state = tiers_.emplace_back();
       state.percent = tier.percent;
+      state.availability = tier.availability;
+      state.priority = tier.priority;
       state.panic = tier.panic;
       state.fails = tier.fails;
       state.groups.resize(tier.groups.size());
@@ -50,7 +55,9 @@ class TieredPicker : public LbPicker {
 
   cluster::HostSlot pick(const LbContext& context) final {
     if (tiers_.empty()) return cluster::kNoHost;
-    Tier& tier = tiers_.size() == 1 ? tiers_.front() : tierAt(derived().tierPoint(context));
+    const bool one = tiers_.front().percent == 100 && context.passed_over == nullptr;
+    Tier& tier =
+        one ? tiers_.front() : chooseTier(std::span(tiers_), derived().tierPoint(context), context.passed_over);
     if (tier.panic) {
       worker_.notePanic(context);
       if (tier.fails) return cluster::kNoHost;
@@ -76,6 +83,8 @@ class TieredPicker : public LbPicker {
  private:
   struct Tier {
     uint32_t percent = 0;
+    uint32_t availability = 0;
+    uint32_t priority = 0;
     bool panic = false;
     bool fails = false;
     std::vector<Group> groups;
@@ -84,13 +93,6 @@ class TieredPicker : public LbPicker {
 
   Derived& derived() { return static_cast<Derived&>(*this); }
 
-  Tier& tierAt(uint64_t point) {
-    for (Tier& tier : tiers_) {
-      if (point < tier.percent) return tier;
-      point -= tier.percent;
-    }
-    return tiers_.back();
-  }
   Group& nextGroup(Tier& tier) {
     if (tier.groups.size() == 1) return tier.groups.front();
     Group& group = tier.groups[tier.schedule.top()];

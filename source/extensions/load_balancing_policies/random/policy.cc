@@ -53,7 +53,7 @@ class Picker final : public upstream::lb::TieredPicker<Picker, State> {
 
 std::shared_ptr<const upstream::lb::LbTables> Policy::build(const HostSet& hosts) const {
   auto tables = std::make_shared<Tables>();
-  for (const HostSet::Tier& tier : hosts.tiers()) {
+  for (const HostSet::Tier& tier : hosts.allTiers()) {
     std::vector<Sums>& groups = tables->by_tier.emplace_back();
     for (const HostSet::Group& group : tier.groups) groups.push_back(sumsOf(group));
   }

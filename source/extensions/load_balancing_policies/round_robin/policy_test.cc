@@ -114,6 +114,23 @@ TEST_CASE("a host that active checks find healthy again starts slowly, one that 
   CHECK(fail_and_recover(HealthInput::kActiveCheck) == Approx(100).margin(3));
 }
 
+TEST_CASE("slow start knows hosts of priorities that get no traffic, for who passes over those that do") {
+  upstream::cluster::Assignment assignment;
+  for (uint16_t port = 1; port <= 2; ++port) {
+    auto& locality = assignment.localities.emplace_back();
+    locality.priority = port - 1u;
+    locality.endpoints.emplace_back().address = *net::Address::fromIp("10.0.0.1", port);
+  }
+  const Policy policy(false, {.window = 30s});
+  Picking picking(policy, upstream::cluster::HostSet::build(assignment, {}, nullptr));
+  const base::PrioritySet first(1);
+  upstream::lb::LbContext retry;
+  retry.passed_over = &first;
+
+  CHECK(picking.pick() == 0);
+  CHECK(picking.pick(retry) == 1);
+}
+
 TEST_CASE("what slow start keeps of one host of many is one time") {
   const HostSetPtr all = hostsOfWeights(std::vector<uint32_t>(1000, 1));
   const std::vector<uint32_t> one{999};
