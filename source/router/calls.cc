@@ -59,8 +59,7 @@ class ClusterCall final : public filter::Call, public upstream::AttemptOf<Cluste
   void onRequestBytesSent() override {}
 
   std::optional<RetryState::Repeat> retry(const AttemptEnd& failure) {
-    return retries_.after(failure, {.idempotent = http::idempotent(request_.method), .at_hand = true},
-                          cluster()->context().breakers);
+    return retries_.after(failure, {.idempotent = http::idempotent(request_.method), .at_hand = true});
   }
   void onFailed(const AttemptEnd& failure) { fail(failureOf(failure)); }
   void onInterimHead() {}

@@ -164,7 +164,7 @@ void ClusterGrpcCall::endByFields(const http::HeaderList& fields) {
 
 std::optional<upstream::RetryState::Repeat> ClusterGrpcCall::retry(const AttemptEnd& failure) {
   // A call is a POST: a rate limit asked twice counts twice.
-  return retries_.after(failure, {.idempotent = false, .at_hand = sent_.whole()}, cluster()->context().breakers);
+  return retries_.after(failure, {.idempotent = false, .at_hand = sent_.whole()});
 }
 
 void ClusterGrpcCall::onFailed(const AttemptEnd& failure) {

@@ -145,8 +145,7 @@ class Mirror final : public upstream::AttemptOf<Mirror> {
   void onRequestBytesSent() override {}
 
   std::optional<RetryState::Repeat> retry(const AttemptEnd& failure) {
-    return retries_.after(failure, {.idempotent = http::idempotent(head_.method), .at_hand = headers_only_},
-                          cluster()->context().breakers);
+    return retries_.after(failure, {.idempotent = http::idempotent(head_.method), .at_hand = headers_only_});
   }
   void onFailed(const AttemptEnd&) { over(); }
   void onInterimHead() {}

@@ -35,12 +35,9 @@ void ReplayableRequest::sendAhead(upstream::Attempt& attempt) {
 }
 
 // What a lost connection took along is not kept, but for what HTTP/2 may refuse.
-upstream::RetryState::Request ReplayableRequest::forRetry(http::ResetReason reason,
-                                                          upstream::cluster::RoutingPriority priority) const {
+upstream::RetryState::Request ReplayableRequest::forRetry(http::ResetReason reason) const {
   const bool lost = reason == http::ResetReason::kConnectionEnded;
-  return {.idempotent = http::idempotent(stream_.request().method),
-          .at_hand = headIsAll() || (!lost && body_.whole()),
-          .priority = priority};
+  return {.idempotent = http::idempotent(stream_.request().method), .at_hand = headIsAll() || (!lost && body_.whole())};
 }
 
 }  // namespace sluice::router

@@ -53,7 +53,7 @@ class ReplayableRequest {
   void forget() { body_.forget(); }
 
   // What there is to say of it when an attempt was reset.
-  upstream::RetryState::Request forRetry(http::ResetReason reason, upstream::cluster::RoutingPriority priority) const;
+  upstream::RetryState::Request forRetry(http::ResetReason reason) const;
 
  private:
   void noteSent(const upstream::Attempt& attempt, std::string_view data);

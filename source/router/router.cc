@@ -97,7 +97,7 @@ class Router final : public filter::Terminal, private Retries::User {
       router_.runner_.requestProgress();
     }
 
-    std::optional<RetryState::Repeat> retry(const AttemptEnd& failure) { return router_.retry(*this, failure); }
+    std::optional<RetryState::Repeat> retry(const AttemptEnd& failure) { return router_.retry(failure); }
     bool retriesElsewhere(const AttemptEnd& failure) {
       return router_.retries_ != nullptr && router_.retryFailed(*this, failure);
     }
@@ -146,7 +146,7 @@ class Router final : public filter::Terminal, private Retries::User {
   void requestEnded();
   void armTimeout();
   void sendOn(Try& attempt);
-  std::optional<RetryState::Repeat> retry(const Try& attempt, const AttemptEnd& failure);
+  std::optional<RetryState::Repeat> retry(const AttemptEnd& failure);
   bool retryFailed(const Try& attempt, const AttemptEnd& failure);
   bool retryAnswered(Try& attempt);
   bool retryIfAllowed(const Try& attempt, const http::ResponseHeaders* answer, bool after_timeout);
@@ -384,12 +384,11 @@ void Router::sendOn(Try& attempt) {
 
 // --- ends of an attempt
 
-std::optional<RetryState::Repeat> Router::retry(const Try& attempt, const AttemptEnd& failure) {
+std::optional<RetryState::Repeat> Router::retry(const AttemptEnd& failure) {
   // What a host refuses is the policy's, if it says anything of it.
   const bool refused = failure.kind == AttemptEnd::Kind::kReset && failure.reset == http::ResetReason::kRefused;
   if (refused && retries_ != nullptr && retries_->rules().coverFailure(failure, true)) return std::nullopt;
-  const auto how = retry_state_.after(failure, request_.forRetry(failure.reset, attempt.priority()),
-                                      attempt.cluster()->context().breakers);
+  const auto how = retry_state_.after(failure, request_.forRetry(failure.reset));
   if (how) {
     stream_.info().noteAttempt();
     ++stream_.info().attempt_count;

@@ -3,8 +3,9 @@
 // Without a policy only what cannot be done twice by that is repeated: what the host cannot have looked at (beyond
 // GOAWAY's last stream, or never sent) whatever its method, what it reset as REFUSED_STREAM, or what was lost with a
 // connection that it may have closed before it saw the request, if the method is idempotent (RFC 9110 section 9.2.2).
-// There are hosts that refuse what they did process. What was lost takes a place in the breaker of retries, once: a
-// cluster that fails at large is not asked twice as much. Thread: the worker's.
+// There are hosts that refuse what they did process. None of it is a retry that the breaker is for; what was lost is
+// sent again only once, on a fresh connection.
+// Thread: the worker's.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,6 @@ class RetryState {
   struct Request {
     bool idempotent = false;
     bool at_hand = false;  // all that was sent of it can be sent once more
-    cluster::RoutingPriority priority = cluster::RoutingPriority::kDefault;
   };
   // How it is sent again: to the same host.
   struct Repeat {
@@ -37,10 +37,8 @@ class RetryState {
   RetryState(const RetryState&) = delete;
   RetryState& operator=(const RetryState&) = delete;
 
-  // An attempt failed before the head of its response came. nullopt: the request fails with it. `breakers`: of the
-  // cluster.
-  std::optional<Repeat> after(const AttemptEnd& failure, const Request& request,
-                              const std::shared_ptr<cluster::Breakers>& breakers);
+  // An attempt failed before the head of its response came. nullopt: the request fails with it.
+  std::optional<Repeat> after(const AttemptEnd& failure, const Request& request);
   // A place for a retry that a policy wants; one for all retries of the request. False: the breaker is open.
   bool takePlace(cluster::RoutingPriority priority, const std::shared_ptr<cluster::Breakers>& breakers);
   // There is an answer, so no further retry. However long it goes on, it is none.
@@ -49,8 +47,7 @@ class RetryState {
   }
 
  private:
-  std::optional<Repeat> afterLoss(cluster::RoutingPriority priority,
-                                  const std::shared_ptr<cluster::Breakers>& breakers);
+  std::optional<Repeat> afterLoss();
   std::optional<Repeat> afterRefusal();
 
   std::shared_ptr<cluster::Breakers> place_;  // in the breaker of retries; null: none

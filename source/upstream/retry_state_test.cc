@@ -12,7 +12,7 @@ using http::ResetReason;
 struct RetryTest {
   std::optional<RetryState::Repeat> after(AttemptEnd end,
                                           RetryState::Request request = {.idempotent = true, .at_hand = true}) {
-    return state->after(end, request, breakers);
+    return state->after(end, request);
   }
   static AttemptEnd reset(ResetReason reason, bool maybe_unseen = false) {
     return {.kind = AttemptEnd::Kind::kReset, .reset = reason, .maybe_unseen = maybe_unseen};
@@ -80,10 +80,10 @@ TEST_CASE("other ends are final") {
   CHECK_FALSE(t.after({.kind = AttemptEnd::Kind::kTimeout}));
 }
 
-TEST_CASE("a request that was lost holds a place in the breaker of retries until it is over") {
+TEST_CASE("a policy's retries hold one place in the breaker of retries until the request is over") {
   RetryTest t;
-  REQUIRE(t.after(t.reset(ResetReason::kConnectionEnded, true),
-                  {.idempotent = true, .at_hand = true, .priority = RoutingPriority::kHigh}));
+  CHECK(t.state->takePlace(RoutingPriority::kHigh, t.breakers));
+  CHECK(t.state->takePlace(RoutingPriority::kHigh, t.breakers));
   CHECK(t.retries(RoutingPriority::kHigh) == 1);
   CHECK(t.retries() == 0);
   t.state.reset();
@@ -102,33 +102,15 @@ TEST_CASE("a request that is answered has no place among retries any more, and t
   CHECK(t.retries() == 0);
 }
 
-TEST_CASE("retries of a policy share one place with what was lost") {
+TEST_CASE("what was lost or refused is sent again though the breaker of retries is open, a policy's retry is not") {
   RetryTest t;
-  REQUIRE(t.after(t.reset(ResetReason::kConnectionEnded, true)));
-  CHECK(t.state->takePlace(RoutingPriority::kDefault, t.breakers));
-  CHECK(t.state->takePlace(RoutingPriority::kDefault, t.breakers));
-  CHECK(t.retries() == 1);
-  t.state.reset();
-  CHECK(t.retries() == 0);
-}
-
-TEST_CASE("what was lost is sent once more though a policy had a place before, and no retry goes over the breaker") {
-  RetryTest t;
-  REQUIRE(t.state->takePlace(RoutingPriority::kDefault, t.breakers));
+  t.thresholds[0].max_retries = 0;
+  t.breakers->setLimits(t.thresholds);
   CHECK(t.after(t.reset(ResetReason::kConnectionEnded, true)));
   CHECK_FALSE(t.after(t.reset(ResetReason::kConnectionEnded, true)));
-  t.state.emplace();
-  t.thresholds[0].max_retries = 0;
-  t.breakers->setLimits(t.thresholds);
-  CHECK_FALSE(t.state->takePlace(RoutingPriority::kDefault, t.breakers));
-}
-
-TEST_CASE("an open breaker of retries ends a request that was lost, not one that was refused") {
-  RetryTest t;
-  t.thresholds[0].max_retries = 0;
-  t.breakers->setLimits(t.thresholds);
-  CHECK_FALSE(t.after(t.reset(ResetReason::kConnectionEnded, true)));
   CHECK(t.after(t.reset(ResetReason::kRefused)));
+  CHECK_FALSE(t.state->takePlace(RoutingPriority::kDefault, t.breakers));
+  CHECK(t.retries() == 0);
 }
 
 }  // namespace

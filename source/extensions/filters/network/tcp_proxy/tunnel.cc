@@ -73,8 +73,7 @@ void Tunnel::shutdownWrites() {
 
 // CONNECT does nothing that cannot be done twice, and no byte goes through the tunnel before it is answered.
 std::optional<upstream::RetryState::Repeat> Tunnel::retry(const AttemptEnd& failure) {
-  return retries_.after(failure, {.idempotent = head_.method == "CONNECT", .at_hand = true},
-                        cluster()->context().breakers);
+  return retries_.after(failure, {.idempotent = head_.method == "CONNECT", .at_hand = true});
 }
 
 void Tunnel::onFailed(const AttemptEnd& failure) {
