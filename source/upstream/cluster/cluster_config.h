@@ -91,7 +91,7 @@ struct ClusterConfig {
   std::shared_ptr<const HealthCheckConfig> health_check;  // null: hosts are not asked
   std::shared_ptr<const OutlierConfig> outlier;           // null: none is ejected
   HostChanges host_changes;
-  uint64_t content_hash = 0;                              // equal hashes of one name: unchanged, the update is skipped
+  uint64_t content_hash = 0;  // equal hashes of one name: unchanged, the update is skipped
 
   // Of connections to a host with this metadata; null: plain.
   const net::TransportFactory* transportOf(const stream::FixedMetadata& host) const {

@@ -24,7 +24,7 @@ struct CheckResult {
     kNetwork,    // no connection, or it broke, or what came was no answer
     kTimeout,
     kNotMade,  // it was not made, for want of descriptors of our own: that says nothing of the host
-    kAsked,  // no check: the host asked for it in an answer to a request
+    kAsked,    // no check: the host asked for it in an answer to a request
   };
   Verdict verdict = Verdict::kPassed;
   uint16_t status = 0;            // of HTTP; 0: none came
