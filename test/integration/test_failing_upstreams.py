@@ -2,6 +2,7 @@
 import asyncio
 import collections
 import os
+import socket
 import sys
 import threading
 import unittest
@@ -25,12 +26,14 @@ class FailingLeaf(asyncio.Protocol):
     """Answers every request 503 after a while, and counts them."""
 
     arrived = 0
+    open = set()
 
     def __init__(self, wait_s):
         self.wait_s = wait_s
 
     def connection_made(self, transport):
         self.transport = transport
+        FailingLeaf.open.add(transport)
         self.buffer = b""
 
     def data_received(self, data):
@@ -70,25 +73,23 @@ class AmplificationTest(SluiceTestCase):
         listener = httpListener("http", [route("up", retry_policy=policy)], **hcm)
         return self.start(Sluice(self.scratch, bootstrap([listener], [cluster("up", port)])))
 
-    async def measure(self):
-        FailingLeaf.arrived = 0
-        loop = asyncio.get_running_loop()
-        leaf = await loop.create_server(lambda: FailingLeaf(0.05), "127.0.0.1", 0, backlog=1024)
-        port = leaf.sockets[0].getsockname()[1]
-
-        def startTiers():
-            last = self.tier(port)
-            middle = self.tier(last.port("http"))
-            return last, middle, self.tier(middle.port("http"), use_remote_address=True)
-
-        tiers = await loop.run_in_executor(None, startTiers)
-        first_port = await loop.run_in_executor(None, lambda: tiers[2].port("http"))
-        statuses, names = await flood(first_port, self.CLIENTS, self.REQUESTS)
+    @staticmethod
+    async def measure(leaf_socket, port, clients, requests):
+        leaf = await asyncio.get_running_loop().create_server(lambda: FailingLeaf(0.05), sock=leaf_socket, backlog=1024)
+        statuses, names = await flood(port, clients, requests)
         leaf.close()
-        return statuses, names, tiers
+        for transport in FailingLeaf.open:
+            transport.abort()
+        return statuses, names
 
     def test_three_tiers_ask_a_leaf_that_fails_for_at_most_a_fifth_more(self):
-        statuses, names, (last, middle, first) = asyncio.run(self.measure())
+        FailingLeaf.arrived = 0
+        leaf = socket.create_server(("127.0.0.1", 0))
+        last = self.tier(leaf.getsockname()[1])
+        middle = self.tier(last.port("http"))
+        first = self.tier(middle.port("http"), use_remote_address=True)
+
+        statuses, names = asyncio.run(self.measure(leaf, first.port("http"), self.CLIENTS, self.REQUESTS))
 
         offered = self.CLIENTS * self.REQUESTS
         self.assertEqual(statuses, {503: offered})

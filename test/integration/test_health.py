@@ -69,9 +69,10 @@ class HealthTest(SluiceTestCase):
         self.assertGreater(stats["cluster.up.health_check.failure"], 0)
 
     def test_a_host_that_is_not_there_at_the_start_gets_no_request(self):
-        port = freePort()
+        gone = Host(self)
+        gone.server.stop()
         host = Host(self)
-        config = bootstrap([httpListener("http", [route("up")])], [cluster("up", host.port, port, health_checks=[check()])])
+        config = bootstrap([httpListener("http", [route("up")])], [cluster("up", host.port, gone.port, health_checks=[check()])])
         self.sluice = self.start(Sluice(self.scratch, config))
         self.listener = self.sluice.port("http")
 

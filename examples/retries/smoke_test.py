@@ -1,0 +1,64 @@
+"""Retries and their budget as they stand, on free ports."""
+import concurrent.futures
+import os
+import re
+import sys
+import threading
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
+from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, get, request, waitFor  # noqa: E402
+
+
+class RetriesTest(SluiceTestCase):
+    def setUp(self):
+        super().setUp()
+        self.replies = [Reply(200, b"one"), Reply(200, b"two")]
+        self.counts, self.lock = [0, 0], threading.Lock()
+        self.hosts = [self.start(HttpUpstream(lambda asked, n=n: self.answer(n))) for n in (0, 1)]
+        ports = {"8081": self.hosts[0].port, "8082": self.hosts[1].port, "10000": 0, "9901": 0}
+        with open(os.path.join(HERE, "sluice.yaml")) as file:
+            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(ports[match.group()]), file.read())
+        self.sluice = self.start(Sluice(self.scratch, text))
+        self.port = self.sluice.port("shop")
+
+    def answer(self, n):
+        with self.lock:
+            self.counts[n] += 1
+        return self.replies[n]
+
+    def test_a_get_that_one_host_fails_is_answered_by_the_other(self):
+        self.replies[0] = Reply(503, b"bad")
+
+        answers = [get(self.port) for _ in range(10)]
+
+        self.assertEqual({(answer.status, answer.body) for answer in answers}, {(200, b"two")})
+        self.assertEqual({answer.header("x-envoy-attempt-count") for answer in answers}, {"1", "2"})
+        waitFor(lambda: "GET / 200 - attempts=2 hosts=127.0.0.1:" in self.sluice.log(), "an entry of two attempts")
+
+    def test_a_post_is_sent_again_only_if_no_host_has_begun_with_it(self):
+        self.replies[0] = Reply(503, b"bad")
+        statuses = {request(self.port, "POST", "/", body=b"order").status for _ in range(10)}
+        self.assertEqual(statuses, {200, 503})
+        self.assertEqual(sum(self.counts), 10)
+
+        self.hosts[0].stop()
+        statuses = {request(self.port, "POST", "/", body=b"order").status for _ in range(10)}
+        self.assertEqual(statuses, {200})
+
+    def test_a_shop_that_fails_gets_little_more_than_it_is_asked_for(self):
+        self.replies = [Reply(503, b"bad"), Reply(503, b"bad")]
+
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            answers = list(pool.map(lambda _: get(self.port), range(800)))
+
+        self.assertEqual({answer.status for answer in answers}, {503})
+        self.assertEqual({answer.header("x-sluice-retry-refused") for answer in answers}, {None})
+        self.assertLess(sum(self.counts), 800 * 1.5)
+        self.assertGreater(self.sluice.stat("cluster.shop.upstream_rq_retry_overflow"), 0)
+        waitFor(lambda: "refused=too_many_retries" in self.sluice.log(), "an entry that says why")
+
+
+if __name__ == "__main__":
+    unittest.main()
