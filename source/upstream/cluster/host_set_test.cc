@@ -238,7 +238,7 @@ TEST_CASE("localities have weights only if asked, and lose by their unavailable 
 }
 
 TEST_CASE("a locality of which one host in a thousand is left keeps that much of its weight") {
-  Assignment assignment = priorities({some(1, 1, 0, 999), some(2000, 1, 0, 0)});
+  Assignment assignment = priorities({some(1, 1, 0, 999), some(2000, 100, 0, 0)});
   for (LocalityEndpoints& locality : assignment.localities) {
     locality.priority = 0;
     locality.weight = 1;
