@@ -28,6 +28,15 @@ struct Request final : LbContext {
   uint64_t value;
 };
 
+// Any number, or one at or beside a place where a host stands on a ring.
+uint64_t randomHash(base::Random& random, const Scenario& scenario, bool use_hostname) {
+  const auto& localities = scenario.assignment.localities;
+  const std::vector<Endpoint>& endpoints = localities[random.below(localities.size())].endpoints;
+  if (endpoints.empty() || random.below(3) != 0) return random.next();
+  const Endpoint& endpoint = endpoints[random.below(endpoints.size())];
+  return base::xxHash64(keyOf(endpoint, use_hostname) + "_" + std::to_string(random.below(10))) + random.below(3) - 1;
+}
+
 // Asks the policy and the naive tables for `requests` hashes.
 template <typename Naive>
 void compare(const upstream::lb::LbPolicy& policy, const Scenario& scenario, bool use_hostname, base::Random& random,
@@ -36,7 +45,7 @@ void compare(const upstream::lb::LbPolicy& policy, const Scenario& scenario, boo
   std::vector<std::optional<Naive>> tables(loads.size());
   Picking picking(policy, HostSet::build(scenario.assignment, scenario.options, nullptr));
   for (int i = 0; i < requests; ++i) {
-    const uint64_t hash = random.next();
+    const uint64_t hash = randomHash(random, scenario, use_hostname);
     const auto attempt = static_cast<uint32_t>(random.below(4));
     const Load* const load = loadAt(loads, hash);
     std::string expected = "none";
