@@ -315,8 +315,8 @@ TEST_CASE("What gRPC clients cannot use behind an API listener is a warning of t
        {"http_filters[0]: gRPC clients of API listener 'svc' cannot use this listener ('svc'): calls fail",
         "path_separated_prefix", "routes[0].redirect", "routes[1].match.headers[0].string_match",
         "routes[1].direct_response", "weighted_clusters.total_weight: ", "the sum of the weights (3)",
-        "routes[2].typed_per_filter_config[\"buffer\"]",
-        "routes[3].route: they know only cluster and weighted_clusters", "cluster ('backend'): is STATIC",
+        "routes[2].typed_per_filter_config[\"buffer\"]", "routes[3].route: gRPC",
+        "they know only cluster and weighted_clusters", "cluster ('backend'): is STATIC",
         "cluster ('random'): is RANDOM", "they refuse raw_buffer",
         "endpoints ('random'): is missing: without it every call is UNAVAILABLE",
         "endpoints[0].locality: ", "lb_endpoints[1]: ", "endpoints[2].locality: ", "the priorities have a gap"}) {

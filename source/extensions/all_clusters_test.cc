@@ -196,7 +196,7 @@ load_assignment:
   CHECK(config.host_changes.close_on_failure);
   CHECK(config.host_changes.ignore_health_on_removal);
   CHECK(config.thresholds[0] == upstream::cluster::Thresholds{1, 2, 3, 4});
-  CHECK(config.thresholds[1] == upstream::cluster::Thresholds{1024, 1024, 0, 3});
+  CHECK(config.thresholds[1] == upstream::cluster::Thresholds{1024, 1024, 0, 3, upstream::cluster::RetryBudget{}});
   REQUIRE(kindOf<Dns>(config));
   const clusters::dns::Settings& dns = kindOf<Dns>(config)->settings();
   CHECK(dns.refresh_rate == 60s);

@@ -90,8 +90,8 @@ TEST_CASE("a locality keeps its weight without the hosts that asked to be failed
   t.build();
   const auto& groups = t.set->tiers()[0].groups;
   REQUIRE(groups.size() == 2);
-  CHECK(groups[0].weight == 100);
-  CHECK(groups[1].weight == 70);
+  CHECK(groups[0].weight == 1);
+  CHECK(groups[1].weight == Approx(0.7));
 }
 
 TEST_CASE("a host whose first check is not over is excluded, if that is wanted") {
