@@ -48,8 +48,8 @@ class CheckApi(unittest.TestCase):
         self.assertIn("Cluster.name: rules are {}, in the table {string { min_len: 1 }}", self.check())
 
     def test_a_declared_field_that_nothing_reads_is_found(self):
-        self.spoil(CLUSTER, "string alt_stat_name = 28", "bool close_connections_on_host_health_failure = 31;\n  string alt_stat_name = 28")
-        self.assertIn("close_connections_on_host_health_failure is declared but nothing under source/ reads it", self.check())
+        self.spoil(CLUSTER, "string alt_stat_name = 28", "bool connection_pool_per_downstream_connection = 51;\n  string alt_stat_name = 28")
+        self.assertIn("connection_pool_per_downstream_connection is declared but nothing under source/ reads it", self.check())
 
     def test_a_stale_table_of_known_fields_is_found(self):
         self.spoil("source/config/known_fields.tsv", "28 alt_stat_name", "27 alt_stat_name")

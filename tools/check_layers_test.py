@@ -111,7 +111,9 @@ class CheckLayersTest(unittest.TestCase):
             "extensions -> source/session",
             "may say that it uses session",
         )
-        self.assertRefused({**BUFFER, f"source/{HTTP}/buffer/filter.cc": include}, "uses nothing else")
+        self.assertRefused({**BUFFER, f"source/{HTTP}/buffer/filter.cc": include}, "may say that it uses upstream")
+        path = "extensions/retry/host/other"
+        self.assertRefused({**extension(path, "retry_host_predicate"), f"source/{path}/predicate.cc": include}, "uses nothing else")
 
     def test_configuration_is_seen_by_the_factory_only(self):
         include = '#include "source/config/errors.h"\n'
