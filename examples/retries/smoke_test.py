@@ -34,7 +34,11 @@ class RetriesTest(SluiceTestCase):
         answers = [get(self.port) for _ in range(10)]
 
         self.assertEqual({(answer.status, answer.body) for answer in answers}, {(200, b"two")})
-        self.assertEqual({answer.header("x-envoy-attempt-count") for answer in answers}, {"1", "2"})
+        # How many begin with the failing host depends on where each worker's turn stands, and a retry takes a turn, too.
+        counts = [answer.header("x-envoy-attempt-count") for answer in answers]
+        self.assertEqual(counts.count("1") + counts.count("2"), 10)
+        self.assertEqual(counts.count("2"), self.counts[0])
+        self.assertGreater(self.counts[0], 0)
         waitFor(lambda: "GET / 200 - attempts=2 hosts=127.0.0.1:" in self.sluice.log(), "an entry of two attempts")
 
     def test_a_post_is_sent_again_only_if_no_host_has_begun_with_it(self):
