@@ -467,7 +467,7 @@ TEST_CASE("changes are lines of JSON, and failures if that is wanted") {
     check.log_failures = true;
     check.healthy_threshold = 2;
   });
-  t.sink = &sink;
+  t.log = {&sink, t.wallClock()};
   t.start();
   t.answer(kOk);
   for (const char* status : {"503 No", "503 No", "200 OK", "200 OK"}) {
@@ -486,15 +486,18 @@ TEST_CASE("changes are lines of JSON, and failures if that is wanted") {
   for (size_t at = text.find(lead); at != std::string::npos; at = text.find(lead, at + 1)) {
     ++lines;
     const size_t from = text.find("\"cluster_name\":\"c\",", at) + 19;
-    events += text.substr(from, text.find(",\"timestamp\":\"2", from) - from) + "\n";
+    events += text.substr(from, text.find('\n', from) + 1 - from);
   }
   CHECK(lines == 5);
   CHECK(events ==
-        "\"add_healthy_event\":{\"first_check\":true}\n"
-        "\"eject_unhealthy_event\":{\"failure_type\":\"ACTIVE\",\"http_status_code\":503}\n"
-        "\"health_check_failure_event\":{\"failure_type\":\"ACTIVE\",\"http_status_code\":503,\"first_check\":false}\n"
-        "\"health_check_failure_event\":{\"failure_type\":\"ACTIVE\",\"http_status_code\":503,\"first_check\":false}\n"
-        "\"add_healthy_event\":{\"first_check\":false}\n");
+        "\"add_healthy_event\":{\"first_check\":true},\"timestamp\":\"2001-09-09T01:46:40.000Z\"}\n"
+        "\"eject_unhealthy_event\":{\"failure_type\":\"ACTIVE\",\"http_status_code\":503},"
+        "\"timestamp\":\"2001-09-09T01:46:45.000Z\"}\n"
+        "\"health_check_failure_event\":{\"failure_type\":\"ACTIVE\",\"http_status_code\":503,\"first_check\":false},"
+        "\"timestamp\":\"2001-09-09T01:46:45.000Z\"}\n"
+        "\"health_check_failure_event\":{\"failure_type\":\"ACTIVE\",\"http_status_code\":503,\"first_check\":false},"
+        "\"timestamp\":\"2001-09-09T01:46:50.000Z\"}\n"
+        "\"add_healthy_event\":{\"first_check\":false},\"timestamp\":\"2001-09-09T01:47:00.000Z\"}\n");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,9 +36,10 @@ class EventLine {
   std::string text_;
 };
 
-// Where lines go. `sink` may be null: then they go nowhere.
+// Where lines go, and what the time is that they tell. `sink` may be null: then they go nowhere.
 struct EventLog {
   observability::LogSink* sink = nullptr;
+  std::function<std::chrono::system_clock::time_point()> wall_now = std::chrono::system_clock::now;
 
   void write(const observability::LogFile& file, std::string_view line) const {
     if (sink != nullptr) sink->append(file, line);

@@ -156,7 +156,7 @@ void HostCheck::write(EventLine event, std::string_view name) const {
   line.addAddress("host", host_->address());
   line.add("cluster_name", std::string_view(owner_.config()->name));
   line.add(name, event);
-  line.addTime("timestamp", std::chrono::system_clock::now());
+  line.addTime("timestamp", owner_.world().log.wall_now());
   const std::string text = line.take();
   for (const auto& file : check().logs) owner_.world().log.write(*file, text);
 }

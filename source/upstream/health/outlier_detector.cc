@@ -268,7 +268,7 @@ void OutlierDetector::note(Watched& host, std::string why) {
 
 EventLine OutlierDetector::lineOf(const Watched& host) const {
   EventLine line;
-  line.addTime("timestamp", std::chrono::system_clock::now());
+  line.addTime("timestamp", world_.log.wall_now());
   line.add("secs_since_last_action", std::to_string(secondsOf(world_.loop.now() - host.last_change)));
   line.add("cluster_name", std::string_view(cluster_));
   line.add("upstream_url", std::string_view(host.host->addressText()));

@@ -322,7 +322,10 @@ TEST_CASE("each ejection and its end is a line of JSON") {
   const std::string path = std::string(getenv("TEST_TMPDIR") ? getenv("TEST_TMPDIR") : "/tmp") + "/outliers.log";
   DetectorTest t(2, with([](auto&) {}));
   auto config = with([&](auto& c) { c.log = *files.open(path); });
-  t.detector.emplace(OutlierDetector::World{t.loop, t.cells, {&sink}}, "c",
+  const auto wall_now = [&loop = t.loop, start = t.loop.now()] {
+    return std::chrono::system_clock::time_point(1'000'000'000s) + (loop.now() - start);
+  };
+  t.detector.emplace(OutlierDetector::World{t.loop, t.cells, {&sink, wall_now}}, "c",
                      std::make_shared<cluster::OutlierConfig>(config), t.monitors, t.registry.scope("cluster", "c"));
   t.detector->setHosts(*t.set);
   t.detected(1, Detection::kConsecutiveGatewayFailure);
@@ -336,7 +339,8 @@ TEST_CASE("each ejection and its end is a line of JSON") {
   }
   // enforcing_consecutive_gateway_failure is 0.
   CHECK(
-      text.find("\"secs_since_last_action\":\"0\",\"cluster_name\":\"c\",\"upstream_url\":\"10.0.0.1:1\","
+      text.find("{\"timestamp\":\"2001-09-09T01:46:40.000Z\",\"secs_since_last_action\":\"0\",\"cluster_name\":\"c\","
+                "\"upstream_url\":\"10.0.0.1:1\","
                 "\"type\":\"CONSECUTIVE_GATEWAY_FAILURE\",\"action\":\"EJECT\",\"num_ejections\":0,\"enforced\":false,"
                 "\"eject_consecutive_event\":{}}\n") != std::string::npos);
   t.detected(2);
@@ -350,7 +354,8 @@ TEST_CASE("each ejection and its end is a line of JSON") {
   CHECK(
       text.find("\"upstream_url\":\"10.0.0.1:2\",\"type\":\"CONSECUTIVE_5XX\",\"action\":\"EJECT\",\"num_ejections\":1,"
                 "\"enforced\":true,") != std::string::npos);
-  CHECK(text.find("\"secs_since_last_action\":\"30\",\"cluster_name\":\"c\",\"upstream_url\":\"10.0.0.1:2\","
+  CHECK(text.find("{\"timestamp\":\"2001-09-09T01:48:50.000Z\",\"secs_since_last_action\":\"30\",\"cluster_name\":"
+                  "\"c\",\"upstream_url\":\"10.0.0.1:2\","
                   "\"action\":\"UNEJECT\",\"num_ejections\":1}\n") != std::string::npos);
 }
 

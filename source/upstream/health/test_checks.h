@@ -45,7 +45,7 @@ struct ChecksTest {
     return out;
   }
   void start() {
-    checks.emplace(CheckWorld{loop, buffers, cells, {sink}}, config(), monitors, registry.scope("cluster", "c"),
+    checks.emplace(CheckWorld{loop, buffers, cells, log}, config(), monitors, registry.scope("cluster", "c"),
                    ClusterChecks::Hooks{.had_traffic = [this] { return traffic; },
                                         .passed = [this](const cluster::Host&) { ++passed; },
                                         .all_checked = [this] { ++all_checked; }},
@@ -80,6 +80,12 @@ struct ChecksTest {
     return request;
   }
   cluster::HostMonitor& monitor(size_t host = 0) { return set->entries()[host].host->monitor(); }
+  // Time of day as the loop passes it, from 2001-09-09T01:46:40Z on.
+  std::function<std::chrono::system_clock::time_point()> wallClock() {
+    return [this, start = loop.now()] {
+      return std::chrono::system_clock::time_point(1'000'000'000s) + (loop.now() - start);
+    };
+  }
   Health health(size_t host = 0) { return monitor(host).opinion(HealthInput::kActiveCheck); }
   bool healthy(size_t host = 0) { return health(host) == Health::kHealthy; }
   int64_t stat(const std::string& name) { return registry.valueOf("cluster.c.health_check." + name).value_or(-1); }
@@ -88,7 +94,7 @@ struct ChecksTest {
   net::WorkerBuffers buffers;
   observability::StatsRegistry registry;
   observability::StatsCells& cells = registry.makeCells();
-  observability::LogSink* sink = nullptr;
+  EventLog log;
   HealthCheckConfig check;
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain
   bool exclude_unchecked = false;
