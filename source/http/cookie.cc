@@ -2,20 +2,15 @@
 
 #include <algorithm>
 
+#include "source/http/rules.h"
+
 namespace sluice::http {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 std::optional<std::string_view> valueIn(std::string_view cookies, std::string_view name) {
   while (!cookies.empty()) {
     const size_t end = std::min(cookies.find(';'), cookies.size());
-    const std::string_view cookie = trimmed(cookies.substr(0, end));
+    const std::string_view cookie = withoutSpaces(cookies.substr(0, end));
     cookies.remove_prefix(std::min(end + 1, cookies.size()));
     if (!cookie.starts_with(name) || cookie.size() == name.size() || cookie[name.size()] != '=') continue;
     std::string_view value = cookie.substr(name.size() + 1);

@@ -46,14 +46,19 @@ std::optional<uint64_t> lengthOf(const HeaderList& headers);
 // (RFC 9110 section 6.5.1).
 bool allowedInTrailers(const Field& field);
 
-// Calls `visit` with each element of a comma-separated list, without white space.
+// Without the spaces and tabs around it.
+constexpr std::string_view withoutSpaces(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// Calls `visit` with each element of a comma-separated list, without white space and unless it is empty.
 template <typename Visit>
 void forEachElement(std::string_view list, Visit visit) {
   while (true) {
     const size_t comma = list.find(',');
-    std::string_view element = list.substr(0, comma);
-    while (!element.empty() && (element.front() == ' ' || element.front() == '\t')) element.remove_prefix(1);
-    while (!element.empty() && (element.back() == ' ' || element.back() == '\t')) element.remove_suffix(1);
+    const std::string_view element = withoutSpaces(list.substr(0, comma));
     if (!element.empty()) visit(element);
     if (comma == std::string_view::npos) return;
     list.remove_prefix(comma + 1);

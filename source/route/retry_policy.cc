@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "source/http/rules.h"
+
 namespace sluice::route {
 namespace {
 
@@ -34,7 +36,7 @@ constexpr Word kWords[] = {
 
 uint32_t parseRetryOn(std::string_view words, std::vector<std::string_view>* unknown) {
   uint32_t out = 0;
-  forEachWord(words, [&](std::string_view word) {
+  http::forEachElement(words, [&](std::string_view word) {
     const Word* const found =
         std::find_if(std::begin(kWords), std::end(kWords), [word](const Word& known) { return known.text == word; });
     if (found != std::end(kWords)) {

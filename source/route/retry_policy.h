@@ -42,19 +42,6 @@ inline constexpr uint32_t kOfGrpc = kCancelled | kDeadlineExceeded | kInternal |
 // The bits of words that commas separate. Unknown words say nothing; they go into `unknown` if that is given.
 uint32_t parseRetryOn(std::string_view words, std::vector<std::string_view>* unknown = nullptr);
 
-// Calls visit(word) with what stands between commas, without spaces around it and unless it is empty.
-template <typename Visit>
-void forEachWord(std::string_view words, Visit visit) {
-  while (!words.empty()) {
-    const size_t comma = words.find(',');
-    std::string_view word = words.substr(0, comma);
-    words = comma == std::string_view::npos ? std::string_view() : words.substr(comma + 1);
-    while (!word.empty() && (word.front() == ' ' || word.front() == '\t')) word.remove_prefix(1);
-    while (!word.empty() && (word.back() == ' ' || word.back() == '\t')) word.remove_suffix(1);
-    if (!word.empty()) visit(word);
-  }
-}
-
 // A host that the balancer has chosen for a retry.
 struct RetryHost {
   const stream::MetadataFields* metadata = nullptr;  // of its endpoint; null: none

@@ -8,6 +8,7 @@
 #include "source/base/ascii.h"
 #include "source/base/text.h"
 #include "source/http/grpc.h"
+#include "source/http/rules.h"
 
 namespace sluice::router {
 namespace {
@@ -95,13 +96,13 @@ void RetryRules::addWordsOf(http::RequestHeaders& head) {
     if (const auto wait = numberOf<uint32_t>(*text)) per_try_timeout_ = milliseconds(*wait);
   }
   if (const auto codes = head.get(kStatusCodes)) {
-    route::forEachWord(*codes, [this](std::string_view word) {
+    http::forEachElement(*codes, [this](std::string_view word) {
       const auto code = status_codes_.size() < kMostWords ? numberOf<uint32_t>(word) : std::nullopt;
       if (code) status_codes_.push_back(*code);
     });
   }
   if (const auto names = head.get(kHeaderNames)) {
-    route::forEachWord(*names, [this](std::string_view word) {
+    http::forEachElement(*names, [this](std::string_view word) {
       if (header_names_.size() < kMostWords) header_names_.push_back(base::lowered(word));
     });
   }

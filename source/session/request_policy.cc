@@ -69,10 +69,7 @@ std::string_view unescapeSlashes(base::Arena& arena, std::string_view path) {
 std::string_view forwardedAddress(std::string_view list, uint32_t hops) {
   for (;; --hops) {
     const size_t comma = list.rfind(',');
-    std::string_view entry = comma == std::string_view::npos ? list : list.substr(comma + 1);
-    while (!entry.empty() && entry.front() == ' ') entry.remove_prefix(1);
-    while (!entry.empty() && entry.back() == ' ') entry.remove_suffix(1);
-    if (hops == 0) return entry;
+    if (hops == 0) return http::withoutSpaces(comma == std::string_view::npos ? list : list.substr(comma + 1));
     if (comma == std::string_view::npos) return {};
     list = list.substr(0, comma);
   }

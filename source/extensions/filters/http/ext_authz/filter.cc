@@ -1,10 +1,9 @@
 #include "source/extensions/filters/http/ext_authz/filter.h"
 
-#include <algorithm>
-
-#include "absl/strings/ascii.h"
+#include "source/base/ascii.h"
 #include "source/filter/context.h"
 #include "source/http/grpc.h"
+#include "source/http/rules.h"
 #include "source/stream/format_context.h"
 
 namespace sluice::extensions::http_filters::ext_authz {
@@ -28,17 +27,6 @@ bool framing(Name id) {
 
 bool framing(std::string_view name) {
   return framing(http::nameOf(name));
-}
-
-// Calls `visit` with each item of a comma-separated list, in lower case.
-template <typename Visit>
-void forEachName(std::string_view list, Visit visit) {
-  while (!list.empty()) {
-    const size_t comma = std::min(list.find(','), list.size());
-    const absl::string_view item = absl::StripAsciiWhitespace(absl::string_view(list.data(), comma));
-    if (!item.empty()) visit(absl::AsciiStrToLower(item));
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
 }
 
 }  // namespace
@@ -142,8 +130,9 @@ void Filter::allowed(const HttpCallResponse& response, filter::Context& context)
   stripIdentity(headers);
   for (const auto& [name, value] : response.headers) {
     if (name == kHeadersToRemove) {
-      forEachName(value, [&](const std::string& listed) {
-        if (!framing(listed)) headers.remove(listed);
+      http::forEachElement(value, [&](std::string_view listed) {
+        const std::string lowered = base::lowered(listed);
+        if (!framing(lowered)) headers.remove(lowered);
       });
     }
   }

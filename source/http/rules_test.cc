@@ -1,0 +1,32 @@
+#include "source/http/rules.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+namespace sluice::http {
+namespace {
+
+std::vector<std::string> elementsOf(std::string_view list) {
+  std::vector<std::string> out;
+  forEachElement(list, [&out](std::string_view element) { out.emplace_back(element); });
+  return out;
+}
+
+TEST_CASE("a list has the elements between its commas, without the spaces around them and the empty ones") {
+  using Elements = std::vector<std::string>;
+  CHECK(elementsOf("a") == Elements{"a"});
+  CHECK(elementsOf(" a b\t,\tc , d") == Elements{"a b", "c", "d"});
+  CHECK(elementsOf(",a,, \t,b,") == Elements{"a", "b"});
+  CHECK(elementsOf("") == Elements{});
+  CHECK(elementsOf(" , ") == Elements{});
+}
+
+TEST_CASE("spaces and tabs around a text go, those within it stay") {
+  CHECK(withoutSpaces(" \ta \tb\t ") == "a \tb");
+  CHECK(withoutSpaces(" \t ") == "");
+  CHECK(withoutSpaces("\na ") == "\na");
+}
+
+}  // namespace
+}  // namespace sluice::http
