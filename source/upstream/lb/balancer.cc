@@ -7,16 +7,6 @@ namespace sluice::upstream::lb {
 using cluster::HostSlot;
 using cluster::kNoHost;
 
-namespace {
-
-class NoPicker final : public LbPicker {
- public:
-  void update(const PreparedHosts&) override {}
-  HostSlot pick(const LbContext&) override { return kNoHost; }
-};
-
-}  // namespace
-
 Balancer::Balancer(const LbPolicy* policy, LbWorker worker, PreparedHosts hosts)
     : worker_(std::move(worker)),
       picker_(policy != nullptr ? policy->makePicker(worker_) : std::make_unique<NoPicker>()) {

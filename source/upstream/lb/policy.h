@@ -64,6 +64,13 @@ class LbPicker {
   virtual cluster::HostSlot pick(const LbContext& context) = 0;
 };
 
+// Of a cluster that has no hosts of its own: it never chooses one.
+class NoPicker final : public LbPicker {
+ public:
+  void update(const PreparedHosts&) override {}
+  cluster::HostSlot pick(const LbContext&) override { return cluster::kNoHost; }
+};
+
 class LbPolicy {
  public:
   virtual ~LbPolicy() = default;

@@ -1,18 +1,9 @@
 #include "source/extensions/clusters/aggregate/kind.h"
 
 namespace sluice::extensions::clusters::aggregate {
-namespace {
-
-class NoPicker final : public upstream::lb::LbPicker {
- public:
-  void update(const upstream::lb::PreparedHosts&) override {}
-  upstream::cluster::HostSlot pick(const upstream::lb::LbContext&) override { return upstream::cluster::kNoHost; }
-};
-
-}  // namespace
 
 std::unique_ptr<upstream::lb::LbPicker> Policy::makePicker(upstream::lb::LbWorker&) const {
-  return std::make_unique<NoPicker>();
+  return std::make_unique<upstream::lb::NoPicker>();
 }
 
 std::unique_ptr<upstream::cluster::HostSource> Kind::makeSource(
