@@ -46,4 +46,9 @@ const MetadataValue* findMetadata(const MetadataFields& by_filter, std::string_v
   return at;
 }
 
+const MetadataFields* fieldsUnder(const MetadataFields* by_filter, std::string_view filter) {
+  const MetadataValue* const all = by_filter == nullptr ? nullptr : fieldOf(*by_filter, filter);
+  return all == nullptr ? nullptr : std::get_if<MetadataFields>(&all->value);
+}
+
 }  // namespace sluice::stream

@@ -29,6 +29,9 @@ struct MetadataField {
 const MetadataValue* findMetadata(const MetadataFields& by_filter, std::string_view filter,
                                   const std::vector<std::string>& path);
 
+// All that stands under a filter's name; null: nothing, also where `by_filter` is null.
+const MetadataFields* fieldsUnder(const MetadataFields* by_filter, std::string_view filter);
+
 // What the configuration says about a cluster or a host, under the names of filters. Immutable and shared by threads.
 class FixedMetadata {
  public:

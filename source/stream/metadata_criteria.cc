@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 #include <variant>
 
 #include "source/base/xx_hash.h"
@@ -88,6 +89,30 @@ MetadataCriteria::MetadataCriteria(const MetadataFields& fields) : fields_(field
     const auto* its_fields = std::get_if<MetadataFields>(&entry.value);
     fallbacks_.push_back(its_fields != nullptr ? without.with(*its_fields) : without);
   }
+}
+
+std::vector<MetadataCriterion> criteriaOf(const MetadataFields* fields, std::string_view key, Lists lists) {
+  std::vector<MetadataCriterion> out;
+  if (fields == nullptr) return out;
+  const auto at = std::find_if(fields->begin(), fields->end(), [&](const auto& field) { return field.name == key; });
+  if (at == fields->end()) return out;
+  const auto* list = std::get_if<MetadataList>(&at->value.value);
+  if (lists == Lists::kOneValue || list == nullptr) {
+    out.emplace_back(key, at->value);
+    return out;
+  }
+  for (const MetadataValue& each : *list) {
+    MetadataCriterion criterion(key, each);
+    if (std::find(out.begin(), out.end(), criterion) == out.end()) out.push_back(std::move(criterion));
+  }
+  return out;
+}
+
+bool hasAll(const MetadataFields* fields, std::span<const MetadataCriterion> wanted, Lists lists) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const MetadataCriterion& each) {
+    const auto has = criteriaOf(fields, each.key, lists);
+    return std::find(has.begin(), has.end(), each) != has.end();
+  });
 }
 
 MetadataCriteria MetadataCriteria::with(const MetadataFields& fields) const {

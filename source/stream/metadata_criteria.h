@@ -13,6 +13,7 @@
 
 namespace sluice::stream {
 
+// Under which name routes, hosts and filters speak about balancing.
 inline constexpr std::string_view kBalancingMetadata = "envoy.lb";
 
 // The name of the criterion that lists others to try in turn.
@@ -50,6 +51,17 @@ class MetadataCriteria {
   std::vector<MetadataCriterion> criteria_;
   std::vector<MetadataCriteria> fallbacks_;
 };
+
+// What a list in the metadata of a host is.
+enum class Lists : uint8_t {
+  kOneValue,  // it equals an equal list
+  kEach,      // each of its elements is a value of the host
+};
+
+// What a host has under a key, each value once. `fields`: of the host; null: it has none.
+std::vector<MetadataCriterion> criteriaOf(const MetadataFields* fields, std::string_view key, Lists lists);
+// Whether the host has all that is wanted.
+bool hasAll(const MetadataFields* fields, std::span<const MetadataCriterion> wanted, Lists lists);
 
 // A hash of several criteria, whatever their order: the sum of theirs.
 template <typename Criteria>

@@ -65,5 +65,32 @@ TEST_CASE("a fallback list without entries is no criterion") {
   CHECK(criteria.fallbacks()[0].criteria()[0] == MetadataCriterion("version", text("1")));
 }
 
+TEST_CASE("a list of a host is one value, or each of its elements is one") {
+  const MetadataFields host{{"zones", {MetadataList{text("a"), text("b"), text("a")}}}};
+  const MetadataCriterion a("zones", text("a")), b("zones", text("b")), whole("zones", host[0].value);
+
+  CHECK(criteriaOf(&host, "zones", Lists::kOneValue) == std::vector{whole});
+  CHECK(criteriaOf(&host, "zones", Lists::kEach) == std::vector{a, b});
+  CHECK(criteriaOf(&host, "other", Lists::kEach).empty());
+  CHECK(criteriaOf(nullptr, "zones", Lists::kEach).empty());
+}
+
+TEST_CASE("a host has to have all that is wanted") {
+  const MetadataFields host{{"stage", text("p")}, {"version", {2.0}}};
+  const MetadataFields by_filter{{"envoy.lb", {host}}, {"other", text("no fields")}};
+  const MetadataCriteria both(host), more = both.with({{"canary", {true}}}), other({{"version", text("2")}});
+
+  CHECK(hasAll(&host, both.criteria(), Lists::kOneValue));
+  CHECK(hasAll(&host, {}, Lists::kOneValue));
+  CHECK(hasAll(nullptr, {}, Lists::kOneValue));
+  CHECK_FALSE(hasAll(&host, more.criteria(), Lists::kOneValue));
+  CHECK_FALSE(hasAll(&host, other.criteria(), Lists::kOneValue));
+  CHECK_FALSE(hasAll(nullptr, both.criteria(), Lists::kOneValue));
+  CHECK(hasAll(fieldsUnder(&by_filter, kBalancingMetadata), both.criteria(), Lists::kEach));
+  CHECK(fieldsUnder(&by_filter, "other") == nullptr);
+  CHECK(fieldsUnder(&by_filter, "third") == nullptr);
+  CHECK(fieldsUnder(nullptr, "other") == nullptr);
+}
+
 }  // namespace
 }  // namespace sluice::stream

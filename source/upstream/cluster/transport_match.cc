@@ -1,30 +1,11 @@
 #include "source/upstream/cluster/transport_match.h"
 
 #include <algorithm>
-#include <variant>
 
 namespace sluice::upstream::cluster {
-namespace {
-
-const stream::MetadataFields* fieldsOf(const stream::FixedMetadata& host) {
-  if (!host) return nullptr;
-  for (const stream::MetadataField& filter : *host.fields()) {
-    if (filter.name == kTransportMetadata) return std::get_if<stream::MetadataFields>(&filter.value.value);
-  }
-  return nullptr;
-}
-
-}  // namespace
 
 bool TransportMatch::fits(const stream::FixedMetadata& host) const {
-  if (wanted.empty()) return true;
-  const stream::MetadataFields* const fields = fieldsOf(host);
-  if (fields == nullptr) return false;
-  return std::all_of(wanted.begin(), wanted.end(), [fields](const stream::MetadataCriterion& criterion) {
-    return std::any_of(fields->begin(), fields->end(), [&criterion](const stream::MetadataField& field) {
-      return field.name == criterion.key && stream::MetadataCriterion(field.name, field.value) == criterion;
-    });
-  });
+  return stream::hasAll(stream::fieldsUnder(host.fields(), kTransportMetadata), wanted, stream::Lists::kOneValue);
 }
 
 const TransportMatch* TransportMatches::find(const stream::FixedMetadata& host) const {

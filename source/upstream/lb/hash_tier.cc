@@ -4,7 +4,7 @@
 #include <string>
 #include <variant>
 
-#include "source/stream/metadata.h"
+#include "source/stream/metadata_criteria.h"
 
 namespace sluice::upstream::lb {
 namespace {
@@ -15,7 +15,7 @@ using cluster::HostSet;
 std::string_view keyOf(const Host& host, bool use_hostname) {
   static const std::vector<std::string> kHashKey{"hash_key"};
   if (const stream::MetadataFields* fields = host.metadata().fields()) {
-    const stream::MetadataValue* value = stream::findMetadata(*fields, "envoy.lb", kHashKey);
+    const stream::MetadataValue* value = stream::findMetadata(*fields, stream::kBalancingMetadata, kHashKey);
     const auto* text = value == nullptr ? nullptr : std::get_if<std::string>(&value->value);
     if (text != nullptr && !text->empty()) return *text;
   }

@@ -3,66 +3,34 @@
 #include <algorithm>
 #include <numeric>
 #include <utility>
-#include <variant>
 
 namespace sluice::extensions::load_balancing_policies::subset {
 namespace {
 
+using stream::Lists;
 using stream::MetadataCriterion;
 using stream::MetadataFields;
-using stream::MetadataList;
-using stream::MetadataValue;
 using upstream::cluster::Host;
 using upstream::cluster::HostSet;
 
-const MetadataValue* valueOf(const Host& host, std::string_view key) {
-  static const std::vector<std::string> kWhole;
-  const MetadataFields* by_filter = host.metadata().fields();
-  if (by_filter == nullptr) return nullptr;
-  const MetadataValue* all = stream::findMetadata(*by_filter, stream::kBalancingMetadata, kWhole);
-  const auto* fields = all == nullptr ? nullptr : std::get_if<MetadataFields>(&all->value);
-  if (fields == nullptr) return nullptr;
-  const auto at = std::find_if(fields->begin(), fields->end(), [&](const auto& field) { return field.name == key; });
-  return at == fields->end() ? nullptr : &at->value;
-}
-
-// What a host has under a key: one value, or each of a list.
-std::vector<MetadataCriterion> criteriaOf(const Host& host, std::string_view key, bool list_as_any) {
-  std::vector<MetadataCriterion> out;
-  const MetadataValue* value = valueOf(host, key);
-  if (value == nullptr) return out;
-  const auto* list = std::get_if<MetadataList>(&value->value);
-  if (!list_as_any || list == nullptr) {
-    out.emplace_back(key, *value);
-    return out;
-  }
-  for (const MetadataValue& each : *list) {
-    MetadataCriterion criterion(key, each);
-    if (std::find(out.begin(), out.end(), criterion) == out.end()) out.push_back(std::move(criterion));
-  }
-  return out;
+const MetadataFields* fieldsOf(const Host& host) {
+  return stream::fieldsUnder(host.metadata().fields(), stream::kBalancingMetadata);
 }
 
 // Every choice of one value for each key.
 using Combinations = std::vector<std::vector<MetadataCriterion>>;
 
-Combinations combinationsOf(const Host& host, const Selector& selector, bool list_as_any) {
+Combinations combinationsOf(const Host& host, const Selector& selector, Lists lists) {
+  const MetadataFields* const fields = fieldsOf(host);
   Combinations out{{}};
   for (const std::string& key : selector.keys) {
     Combinations longer;
-    for (const MetadataCriterion& criterion : criteriaOf(host, key, list_as_any)) {
+    for (const MetadataCriterion& criterion : stream::criteriaOf(fields, key, lists)) {
       for (const auto& begun : out) longer.emplace_back(begun).push_back(criterion);
     }
     out = std::move(longer);
   }
   return out;
-}
-
-bool matches(const Host& host, const stream::MetadataCriteria& criteria, bool list_as_any) {
-  return std::all_of(criteria.criteria().begin(), criteria.criteria().end(), [&](const MetadataCriterion& wanted) {
-    const auto has = criteriaOf(host, wanted.key, list_as_any);
-    return std::find(has.begin(), has.end(), wanted) != has.end();
-  });
 }
 
 bool sameCriteria(const std::vector<MetadataCriterion>& a, std::span<const MetadataCriterion* const> b) {
@@ -82,7 +50,7 @@ bool asksFor(const Settings& settings, Fallback fallback) {
 class Tables::Builder {
  public:
   Builder(const HostSet& hosts, const Settings& settings, Tables& out)
-      : hosts_(hosts), settings_(settings), out_(out) {}
+      : hosts_(hosts), settings_(settings), lists_(settings.list_as_any ? Lists::kEach : Lists::kOneValue), out_(out) {}
 
   void build() {
     for (const Selector& selector : settings_.selectors) select(selector);
@@ -96,7 +64,7 @@ class Tables::Builder {
       std::vector<uint32_t> entries;
       for (uint32_t i = 0; i < hosts_.entries().size(); ++i) {
         const Host& host = *hosts_.entries()[i].host;
-        if (matches(host, settings_.default_subset, settings_.list_as_any)) entries.push_back(i);
+        if (stream::hasAll(fieldsOf(host), settings_.default_subset.criteria(), lists_)) entries.push_back(i);
       }
       out_.by_default_ = add(entries);
     }
@@ -111,7 +79,7 @@ class Tables::Builder {
   void select(const Selector& selector) {
     for (uint32_t i = 0; i < hosts_.entries().size(); ++i) {
       const Host& host = *hosts_.entries()[i].host;
-      for (auto& criteria : combinationsOf(host, selector, settings_.list_as_any)) {
+      for (auto& criteria : combinationsOf(host, selector, lists_)) {
         Members& members = membersOf(std::move(criteria));
         if (selector.single_host && !members.entries.empty()) {
           ++out_.duplicates_;
@@ -142,6 +110,7 @@ class Tables::Builder {
 
   const HostSet& hosts_;
   const Settings& settings_;
+  const Lists lists_;
   Tables& out_;
   std::vector<Members> selected_;
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "source/route/retry_policy.h"
+#include "source/stream/metadata_criteria.h"
 
 namespace sluice::extensions::retry::host::omit_canary_hosts {
 
@@ -10,7 +11,7 @@ class Predicate : public route::RetryHostPredicate {
  public:
   bool refuses(const route::RetryHost& host) const override {
     if (host.metadata == nullptr) return false;
-    const stream::MetadataValue* const found = stream::findMetadata(*host.metadata, "envoy.lb", path_);
+    const stream::MetadataValue* const found = stream::findMetadata(*host.metadata, stream::kBalancingMetadata, path_);
     const bool* const canary = found == nullptr ? nullptr : std::get_if<bool>(&found->value);
     return canary != nullptr && *canary;
   }

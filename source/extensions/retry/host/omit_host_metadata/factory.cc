@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config.pb.h"
-#include "source/config/format/substitution_format.h"
+#include "source/config/metadata_match.h"
 #include "source/config/retry_predicate_factory.h"
 #include "source/extensions/retry/host/omit_host_metadata/predicate.h"
 
@@ -18,13 +18,12 @@ class Factory : public config::RetryPredicateConfigFactory {
 
   std::shared_ptr<const route::RetryHostPredicate> compile(const google::protobuf::Message& message,
                                                            config::FactoryContext context) const override {
-    const auto& all = static_cast<const Proto&>(message).metadata_match().filter_metadata();
-    const auto wanted = all.find("envoy.lb");
-    if (wanted == all.end() || wanted->second.fields().empty()) {
+    const auto wanted = config::compileMetadataMatch(static_cast<const Proto&>(message).metadata_match());
+    if (wanted == nullptr) {
       context.at.child("metadata_match").warn("says nothing under envoy.lb, so no host is passed over");
-      return std::make_shared<Predicate>(stream::MetadataFields{});
+      return std::make_shared<Predicate>(stream::MetadataCriteria());
     }
-    return std::make_shared<Predicate>(config::fieldsOf(wanted->second));
+    return std::make_shared<Predicate>(*wanted);
   }
 };
 

@@ -10,6 +10,7 @@
 namespace sluice::extensions::retry::host::omit_host_metadata {
 namespace {
 
+using stream::MetadataCriteria;
 using stream::MetadataFields;
 using stream::MetadataList;
 
@@ -22,7 +23,7 @@ bool refuses(const Predicate& predicate, const MetadataFields& metadata) {
 }
 
 TEST_CASE("a host with all of the metadata is passed over") {
-  const Predicate predicate({{"stage", {std::string("old")}}, {"version", {2.0}}});
+  const Predicate predicate(MetadataCriteria({{"stage", {std::string("old")}}, {"version", {2.0}}}));
 
   CHECK(refuses(predicate, hostWith({{"version", {2.0}}, {"stage", {std::string("old")}}, {"more", {true}}})));
   CHECK_FALSE(refuses(predicate, hostWith({{"version", {3.0}}, {"stage", {std::string("old")}}})));
@@ -32,7 +33,7 @@ TEST_CASE("a host with all of the metadata is passed over") {
 }
 
 TEST_CASE("one of a host's list of values is enough") {
-  const Predicate predicate({{"stage", {std::string("old")}}});
+  const Predicate predicate(MetadataCriteria({{"stage", {std::string("old")}}}));
 
   CHECK(refuses(predicate, hostWith({{"stage", {MetadataList{{std::string("new")}, {std::string("old")}}}}})));
   CHECK_FALSE(refuses(predicate, hostWith({{"stage", {MetadataList{{std::string("new")}}}}})));
