@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "source/config/factory.h"
 #include "source/config/services.h"
@@ -14,6 +15,17 @@ class RetryPredicateConfigFactory : public ExtensionFactory {
  public:
   virtual std::shared_ptr<const route::RetryHostPredicate> compile(const google::protobuf::Message& message,
                                                                    FactoryContext context) const = 0;
+};
+
+// Of a predicate without settings.
+template <typename Proto, typename Predicate>
+class PlainRetryPredicateFactory final : public RetryPredicateConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::shared_ptr<const route::RetryHostPredicate> compile(const google::protobuf::Message&,
+                                                           FactoryContext) const override {
+    return std::make_shared<Predicate>();
+  }
 };
 
 // By `retry_priority`.

@@ -7,24 +7,10 @@
 #include "source/extensions/retry/host/previous_hosts/predicate.h"
 
 namespace sluice::extensions::retry::host::previous_hosts {
-namespace {
-
-using Proto = ::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
-
-class Factory : public config::RetryPredicateConfigFactory {
- public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-
-  std::shared_ptr<const route::RetryHostPredicate> compile(const google::protobuf::Message&,
-                                                           config::FactoryContext) const override {
-    return std::make_shared<Predicate>();
-  }
-};
-
-}  // namespace
 
 void registerFactory(config::Registry& registry) {
-  registry.retry_host_predicates.add(std::make_unique<Factory>());
+  using Proto = ::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
+  registry.retry_host_predicates.add(std::make_unique<config::PlainRetryPredicateFactory<Proto, Predicate>>());
 }
 
 }  // namespace sluice::extensions::retry::host::previous_hosts
