@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/health_check/event_sinks/file/v3/file.pb.h"
+#include "google/protobuf/wrappers.pb.h"
 #include "source/base/text.h"
 #include "source/config/any_type.h"
 #include "source/config/route_mutations.h"
@@ -144,7 +145,7 @@ class CheckCompiler {
     out_->tcp.receive = payloads(proto.receive(), context);
   }
 
-  // A request is HealthCheckRequest{service = 1}.
+  // A request is grpc.health.v1.HealthCheckRequest{service = 1}, which has the bytes of a StringValue.
   void compileGrpc(const HealthCheck::GrpcHealthCheck& proto, const Context& context) {
     HealthCheckConfig::Http& http = out_->http;
     out_->kind = HealthCheckConfig::Kind::kGrpc;
@@ -153,16 +154,9 @@ class CheckCompiler {
     http.path = "/grpc.health.v1.Health/Check";
     http.host = proto.authority();
     checkHostText(proto.authority(), context.child("authority"));
-    if (proto.service_name().size() > 127) {
-      context.child("service_name").error("is longer than 127 bytes");
-      return;
-    }
-    std::string message;
-    if (!proto.service_name().empty()) {
-      message += '\x0a';
-      message += static_cast<char>(proto.service_name().size());
-      message += proto.service_name();
-    }
+    google::protobuf::StringValue request;
+    request.set_value(proto.service_name());
+    const std::string message = request.SerializeAsString();
     http::grpc::appendFrameHead(http.body, 0, static_cast<uint32_t>(message.size()));
     http.body += message;
     http.headers = {{"user-agent", kUserAgent},

@@ -124,6 +124,15 @@ TEST_CASE("a gRPC check sends the name of its service, and its timeout") {
   CHECK(whole.check->http.body == std::string(5, '\0'));
 }
 
+TEST_CASE("the service of a gRPC check may have a long name") {
+  const std::string name(200, 'n');
+
+  const Compiled c(checkOf(R"("grpcHealthCheck": {"serviceName": ")" + name + R"("})"));
+
+  REQUIRE(c.check);
+  CHECK(c.check->http.body == std::string("\0\0\0\0\xcb\x0a\xc8\x01", 8) + name);
+}
+
 TEST_CASE("what a check cannot do is refused, with its place and what to do") {
   const auto [fields, problem] = GENERATE(table<std::string, std::string>({
       {R"("httpHealthCheck": {"path": "up"})", "http_health_check.path: must begin with '/'"},
