@@ -180,8 +180,8 @@ TEST_CASE("what a split cannot work with is an error of its field") {
   says("rollout: r, clusters: [{name: a, cluster_header: b, weight: 1}], " + address, ".clusters[0]", "keep one");
   says(kShares + "keys: [{}]", ".keys[0]", "");
   says(kShares + "keys: [{source_address: false}]", ".keys[0].source_address", "");
-  says(kShares + "keys: [{header: 'a b'}]", ".keys[0].header", "is no such name");
-  says(kShares + "keys: [{cookie: 'a;b'}]", ".keys[0].cookie", "is no such name");
+  says(kShares + "keys: [{header: 'a b'}]", ".keys[0].header", "is no header name");
+  says(kShares + "keys: [{cookie: 'a;b'}]", ".keys[0].cookie", "is no cookie's name");
   says(kShares + "anonymous_users: {cookie_name: id}", ".anonymous_users.secrets", "");
   says(kShares + "anonymous_users: {cookie_name: id, secrets: [{inline_string: short}]}", ".anonymous_users.secrets[0]",
        "has 5 bytes, which can be guessed");

@@ -6,20 +6,13 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
-#include "source/http/rules.h"
+#include "source/config/cookies.h"
 
 namespace sluice::config {
 namespace {
 
 using Proto = envoy::config::route::v3::RouteAction::HashPolicy;
 using Kind = route::HashTerm::Kind;
-
-// A part of a set-cookie header.
-void checkCookieText(std::string_view text, const Context& context) {
-  if (text.find(';') == std::string_view::npos && http::validValue(text)) return;
-  context.error("may not hold ';' or control bytes: it becomes a part of a set-cookie header");
-}
 
 void compileHeader(const Proto::Header& proto, const Context& context, Regexes& regexes, route::HashTerm& out) {
   const std::string name = absl::AsciiStrToLower(proto.header_name());
@@ -34,25 +27,15 @@ void compileHeader(const Proto::Header& proto, const Context& context, Regexes& 
   out.substitution = std::move(rewrite->substitution);
 }
 
-void compileCookie(const Proto::Cookie& proto, const Context& context, route::HashTerm& out) {
+void compileCookieTerm(const Proto::Cookie& proto, const Context& context, route::HashTerm& out) {
   out.kind = Kind::kCookie;
   out.name = proto.name();
-  if (!isToken(out.name)) context.child("name").error("is no cookie's name: it has to be a token");
   out.makes_cookie = proto.has_ttl();
-  if (!out.makes_cookie) return;
-  if (proto.ttl().seconds() < 0 || proto.ttl().nanos() < 0) context.child("ttl").error("may not be negative");
-  if (proto.ttl().seconds() > 0) absl::StrAppend(&out.cookie_attributes, "; Max-Age=", proto.ttl().seconds());
-  checkCookieText(proto.path(), context.child("path"));
-  if (!proto.path().empty()) absl::StrAppend(&out.cookie_attributes, "; Path=", proto.path());
-  for (int i = 0; i < proto.attributes_size(); ++i) {
-    const auto& attribute = proto.attributes(i);
-    const Context at = context.child("attributes", static_cast<size_t>(i));
-    checkCookieText(attribute.name(), at.child("name"));
-    checkCookieText(attribute.value(), at.child("value"));
-    absl::StrAppend(&out.cookie_attributes, "; ", attribute.name());
-    if (!attribute.value().empty()) absl::StrAppend(&out.cookie_attributes, "=", attribute.value());
+  if (out.makes_cookie) {
+    out.cookie_attributes = http::cookieAttributes(compileCookie(proto, context));
+  } else {
+    checkCookieName(proto.name(), context.child("name"));
   }
-  out.cookie_attributes += "; HttpOnly";
 }
 
 // nullopt: it says nothing.
@@ -64,7 +47,7 @@ std::optional<route::HashTerm> compileTerm(const Proto& proto, const Context& co
       compileHeader(proto.header(), context.child("header"), regexes, out);
       return out;
     case Proto::kCookie:
-      compileCookie(proto.cookie(), context.child("cookie"), out);
+      compileCookieTerm(proto.cookie(), context.child("cookie"), out);
       return out;
     case Proto::kConnectionProperties:
       out.kind = Kind::kSourceIp;

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "source/config/any_type.h"
+#include "source/config/cookies.h"
 #include "source/config/route_texts.h"
 #include "source/config/values.h"
 
@@ -19,10 +20,6 @@ using Key = route::StickySplit::Key;
 
 constexpr size_t kLeastSecret = 16;  // bytes
 
-void checkToken(const std::string& name, const Context& context) {
-  if (!isToken(name)) context.error("is no such name; use letters, digits and !#$%&'*+-.^_`|~ only");
-}
-
 std::vector<Key> compileKeys(const v1::StickySplit& config, const Context& context) {
   std::vector<Key> out;
   for (int i = 0; i < config.keys_size(); ++i) {
@@ -30,11 +27,13 @@ std::vector<Key> compileKeys(const v1::StickySplit& config, const Context& conte
     const Context at = context.child("keys", static_cast<size_t>(i));
     switch (key.source_case()) {
       case v1::StickySplit::UserKey::kHeader:
-        checkToken(key.header(), at.child("header"));
+        if (!isToken(key.header())) {
+          at.child("header").error("is no header name; use letters, digits and !#$%&'*+-.^_`|~ only");
+        }
         out.push_back({Key::Source::kHeader, absl::AsciiStrToLower(key.header())});
         break;
       case v1::StickySplit::UserKey::kCookie:
-        checkToken(key.cookie(), at.child("cookie"));
+        checkCookieName(key.cookie(), at.child("cookie"));
         out.push_back({Key::Source::kCookie, key.cookie()});
         break;
       case v1::StickySplit::UserKey::kSourceAddress:
@@ -50,12 +49,10 @@ std::vector<Key> compileKeys(const v1::StickySplit& config, const Context& conte
 route::StickySplit::Anonymous compileAnonymous(const v1::StickySplit::AnonymousUsers& config, const Context& context) {
   route::StickySplit::Anonymous out;
   out.cookie.name = config.cookie_name();
-  checkToken(config.cookie_name(), context.child("cookie_name"));
+  checkCookieName(config.cookie_name(), context.child("cookie_name"));
   out.cookie.path = config.path().empty() ? "/" : config.path();
-  if (out.cookie.path[0] != '/' || out.cookie.path.find(';') != std::string::npos) {
-    context.child("path").error("has to begin with '/' and to hold no ';', which would end it");
-  }
-  checkPathText(config.path(), context.child("path"));
+  if (out.cookie.path[0] != '/') context.child("path").error("has to begin with '/'");
+  checkCookieText(config.path(), context.child("path"));
   if (config.has_ttl()) {
     out.cookie.max_age = std::chrono::duration_cast<std::chrono::seconds>(compileDuration(config.ttl()));
   }

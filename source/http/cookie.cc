@@ -31,17 +31,19 @@ std::optional<std::string_view> cookieValue(const HeaderList& headers, std::stri
   return std::nullopt;
 }
 
-std::string_view setCookieText(base::Arena& arena, const CookieSettings& cookie, std::string_view value) {
-  std::string text = cookie.name + "=\"";
-  text.append(value).append("\"");
+std::string cookieAttributes(const CookieSettings& cookie) {
+  std::string text;
   if (cookie.max_age) text += "; Max-Age=" + std::to_string(cookie.max_age->count());
   if (!cookie.path.empty()) text += "; Path=" + cookie.path;
   for (const auto& [name, attribute] : cookie.attributes) {
     text += "; " + name;
     if (!attribute.empty()) text += "=" + attribute;
   }
-  text += "; HttpOnly";
-  return arena.copy(text);
+  return text + "; HttpOnly";
+}
+
+std::string_view setCookieText(base::Arena& arena, const CookieSettings& cookie, std::string_view value) {
+  return arena.concat(std::string_view(cookie.name), "=\"", value, "\"", cookieAttributes(cookie));
 }
 
 }  // namespace sluice::http

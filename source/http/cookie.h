@@ -27,8 +27,11 @@ struct CookieSettings {
   std::vector<std::pair<std::string, std::string>> attributes;
 };
 
-// The value of a set-cookie field: `name="value"; Max-Age=60; Path=/; SameSite=Lax; HttpOnly`. HttpOnly always: scripts
-// have no business with a proxy's cookies. `value` has no quotes and no controls.
+// What follows the value in a set-cookie field: `; Max-Age=60; Path=/; SameSite=Lax; HttpOnly`. HttpOnly always:
+// scripts have no business with a proxy's cookies.
+std::string cookieAttributes(const CookieSettings& cookie);
+
+// The value of a set-cookie field: `name="value"` and the attributes. `value` has no quotes and no controls.
 std::string_view setCookieText(base::Arena& arena, const CookieSettings& cookie, std::string_view value);
 
 }  // namespace sluice::http

@@ -41,6 +41,7 @@ TEST_CASE("a cookie is set with what is configured and is not for scripts") {
                        .max_age = std::chrono::seconds(60),
                        .attributes = {{"SameSite", "Lax"}, {"Secure", ""}}},
                       "v") == "a=\"v\"; Max-Age=60; Path=/x; SameSite=Lax; Secure; HttpOnly");
+  CHECK(cookieAttributes({.name = "a"}) == "; HttpOnly");
 }
 
 }  // namespace sluice::http

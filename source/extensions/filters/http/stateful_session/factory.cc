@@ -8,9 +8,9 @@
 #include "envoy/extensions/http/stateful_session/cookie/v3/cookie.pb.h"
 #include "envoy/extensions/http/stateful_session/header/v3/header.pb.h"
 #include "source/config/any_type.h"
+#include "source/config/cookies.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/route_texts.h"
-#include "source/config/values.h"
 #include "source/extensions/filters/http/stateful_session/filter.h"
 
 namespace sluice::extensions::http_filters::stateful_session {
@@ -21,28 +21,6 @@ using envoy::extensions::filters::http::stateful_session::v3::StatefulSession;
 using envoy::extensions::filters::http::stateful_session::v3::StatefulSessionPerRoute;
 using envoy::extensions::http::stateful_session::cookie::v3::CookieBasedSessionState;
 using envoy::extensions::http::stateful_session::header::v3::HeaderBasedSessionState;
-
-// The name of a field or cookie.
-void checkName(const std::string& name, const Context& at) {
-  if (!config::isToken(name)) at.error("is no name that HTTP allows; use letters, digits and !#$%&'*+-.^_`|~ only");
-}
-
-void compileCookie(const envoy::type::http::v3::Cookie& proto, const Context& at, http::CookieSettings& out) {
-  checkName(proto.name(), at.child("name"));
-  config::checkPathText(proto.path(), at.child("path"));
-  if (proto.path().find(';') != std::string::npos) at.child("path").error("holds ';', which would end it");
-  out.name = proto.name();
-  out.path = proto.path();
-  const auto ttl = std::chrono::duration_cast<std::chrono::seconds>(config::compileDuration(proto.ttl()));
-  if (ttl.count() > 0) out.max_age = ttl;
-  for (int i = 0; i < proto.attributes_size(); ++i) {
-    const auto& attribute = proto.attributes(i);
-    if (attribute.value().find(';') != std::string::npos) {
-      at.child("attributes", static_cast<size_t>(i)).child("value").error("holds ';', which would end it");
-    }
-    out.attributes.emplace_back(attribute.name(), attribute.value());
-  }
-}
 
 Settings compileSettings(const StatefulSession& proto, const Context& at) {
   Settings out;
@@ -59,11 +37,14 @@ Settings compileSettings(const StatefulSession& proto, const Context& at) {
   if (message == nullptr) return out;
   if (message->GetDescriptor() == CookieBasedSessionState::descriptor()) {
     out.place = Settings::Place::kCookie;
-    compileCookie(static_cast<const CookieBasedSessionState&>(*message).cookie(), state.child("cookie"), out.cookie);
+    out.cookie =
+        config::compileCookie(static_cast<const CookieBasedSessionState&>(*message).cookie(), state.child("cookie"));
   } else if (message->GetDescriptor() == HeaderBasedSessionState::descriptor()) {
     out.place = Settings::Place::kHeader;
     out.header = absl::AsciiStrToLower(static_cast<const HeaderBasedSessionState&>(*message).name());
-    checkName(out.header, state.child("name"));
+    if (!config::isToken(out.header)) {
+      state.child("name").error("is no header name; use letters, digits and !#$%&'*+-.^_`|~ only");
+    }
   } else {
     state.error(absl::StrCat(message->GetDescriptor()->full_name(),
                              " keeps no sessions; known: ", CookieBasedSessionState::descriptor()->full_name(), ", ",

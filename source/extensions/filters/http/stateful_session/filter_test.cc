@@ -259,13 +259,18 @@ TEST_CASE("its configuration is checked where it would break a header or say not
                  stateOf(kCookieState, "cookie: {name: 'a', ttl: '60s', path: '/', attributes: [{name: 'Secure'}]}") +
                  "}") == "");
   CHECK(problems("{" + stateOf(kHeaderState, "name: 'X-Host'") + "}") == "");
-  CHECK(problems("{" + stateOf(kHeaderState, "name: ':path'") + "}").starts_with(at + ".name: is no name that HTTP"));
+  CHECK(problems("{" + stateOf(kHeaderState, "name: ':path'") + "}").starts_with(at + ".name: is no header name"));
   CHECK(problems("{" + stateOf(kCookieState, "cookie: {name: 'a=b'}") + "}")
-            .starts_with(at + ".cookie.name: is no name"));
-  CHECK(problems("{" + stateOf(kCookieState, "cookie: {name: 'a', path: '/;b'}") + "}") ==
-        at + ".cookie.path: holds ';', which would end it");
-  CHECK(problems("{" + stateOf(kCookieState, "cookie: {name: 'a', attributes: [{name: 'b', value: ';'}]}") + "}") ==
-        at + ".cookie.attributes[0].value: holds ';', which would end it");
+            .starts_with(at + ".cookie.name: is no cookie's name"));
+  const auto cookieProblem = [](const std::string& fields) {
+    return problems("{" + stateOf(kCookieState, "cookie: {name: 'a', " + fields + "}") + "}");
+  };
+  const std::string breaks = ": may not hold ';' or control bytes: it becomes a part of a set-cookie header";
+  CHECK(cookieProblem("path: '/;b'") == at + ".cookie.path" + breaks);
+  CHECK(cookieProblem("attributes: [{name: 'b; c'}]") == at + ".cookie.attributes[0].name" + breaks);
+  CHECK(cookieProblem("attributes: [{name: 'b', value: ';'}]") == at + ".cookie.attributes[0].value" + breaks);
+  CHECK(cookieProblem("attributes: [{name: 'b'}, {name: 'c', value: '\\u0001'}]") ==
+        at + ".cookie.attributes[1].value" + breaks);
   CHECK(
       problems("{" + stateOf("envoy.extensions.filters.http.stateful_session.v3.StatefulSession", "strict: true") + "}")
           .find("keeps no sessions; known: " + kCookieState) != std::string::npos);
