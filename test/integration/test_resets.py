@@ -286,10 +286,11 @@ class PassedOnTest(ResetTestCase):
         heard = []
         self.serve(script=self.hears(heard))
         big = b"z" * 500_000
-        for last in (reset, socket.socket.close):
+        for number, last in enumerate((reset, socket.socket.close), 1):
             sock = self.connect("tcp")
             sock.sendall(big)
-            waitFor(lambda: self.sluice.stat("cluster.up.upstream_cx_tx_bytes_total") % len(big) == 0, "the bytes")
+            sent = number * len(big)
+            waitFor(lambda sent=sent: self.sluice.stat("cluster.up.upstream_cx_tx_bytes_total") == sent, "the bytes")
             time.sleep(0.2)
             last(sock)
         waitFor(lambda: len(heard) == 2, "the upstream to hear the ends")

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
@@ -430,24 +429,26 @@ class TerminatedConnectTest(HalfCloseCase):
 
 class EventStreamTest(UpgradeCase):
     def test_events_come_as_they_are_sent_and_outlive_no_timeout(self):
+        came = threading.Semaphore(0)  # each event before the next one is sent
+
         def script(sock, number):
             readRequest(reader(sock), number)
             sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
             for i in range(3):
                 sock.sendall(b"9\r\ndata: %d\n\n\r\n" % i)
-                time.sleep(0.2)
+                came.acquire(timeout=10)
             sock.sendall(b"0\r\n\r\n")
 
         port = self.proxy(RawUpstream(script))
-        times = []
+        events = []
         with subprocess.Popen(
             ["curl", "-sN", "--max-time", "10", f"http://127.0.0.1:{port}/"], stdout=subprocess.PIPE
         ) as client:
             for line in client.stdout:
                 if line.strip():
-                    times.append(time.monotonic())
-        self.assertEqual((client.returncode, len(times)), (0, 3))
-        self.assertGreater(times[2] - times[0], 0.2)
+                    events.append(line)
+                    came.release()
+        self.assertEqual((client.returncode, events), (0, [b"data: %d\n" % i for i in range(3)]))
 
 
 if __name__ == "__main__":
