@@ -48,6 +48,26 @@ struct RetryPath : DataPath {
   }
   // Any back-off of the first three is over.
   void backOff() { loop.pass(200ms); }
+  // A new client, which has sent this.
+  TestClient& ask(std::string_view request = get()) {
+    TestClient& client = connect();
+    client.send(request);
+    return client;
+  }
+  // The first host is busy, and the back-off is over.
+  void answerBusy() {
+    answer(kBusy);
+    backOff();
+  }
+  void limitTries(std::chrono::milliseconds per_try, std::chrono::milliseconds whole) {
+    policy->per_try_timeout = per_try;
+    timeout = whole;
+    use();
+  }
+  void stopHosts() {
+    host.stop();
+    second.stop();
+  }
   std::string seenBySecond(size_t peer = 0) {
     loop.turn();
     return second.peer(peer).take();
@@ -56,6 +76,10 @@ struct RetryPath : DataPath {
     seenBySecond(peer);
     second.peer(peer).send(bytes);
     loop.turn();
+  }
+  void answerBusyBySecond() {
+    answerBySecond(kBusy);
+    backOff();
   }
   uint32_t places() { return breakers->used(Resource::kRetries, kPriority); }
 
@@ -69,8 +93,7 @@ struct RetryPath : DataPath {
 
 TEST_CASE("an answer that the policy names does not reach the client, that of another host does") {
   RetryPath t("5xx");
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
   t.answer(kBusy);
   CHECK(client.take() == "");
   CHECK(t.places() == 1);
@@ -89,10 +112,8 @@ TEST_CASE("an answer that the policy names does not reach the client, that of an
 
 TEST_CASE("an answer that goes on takes no room from the retries of others") {
   RetryPath t("5xx");
-  TestClient& client = t.connect();
-  client.send(get());
-  t.answer(kBusy);
-  t.backOff();
+  TestClient& client = t.ask();
+  t.answerBusy();
   CHECK(t.places() == 1);
 
   t.answerBySecond("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nok");
@@ -103,12 +124,9 @@ TEST_CASE("an answer that goes on takes no room from the retries of others") {
 
 TEST_CASE("the last answer is the client's when the retries are spent") {
   RetryPath t("5xx", 2);
-  TestClient& client = t.connect();
-  client.send(get());
-  t.answer(kBusy);
-  t.backOff();
-  t.answerBySecond(kBusy);
-  t.backOff();
+  TestClient& client = t.ask();
+  t.answerBusy();
+  t.answerBusyBySecond();
   CHECK(client.take() == "");
   t.answer(kBusy, 1);
   CHECK(bodyOf(client.take()) == "busy");
@@ -121,8 +139,7 @@ TEST_CASE("the last answer is the client's when the retries are spent") {
 
 TEST_CASE("an answer that the policy does not name is passed on at once") {
   RetryPath t("gateway-error");
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
   t.answer("HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n");
   CHECK(client.take().starts_with("HTTP/1.1 500 "));
   CHECK(t.stat("rq_retry") == 0);
@@ -131,8 +148,7 @@ TEST_CASE("an answer that the policy does not name is passed on at once") {
 TEST_CASE("a host that cannot be reached is not the last one") {
   RetryPath t("connect-failure");
   t.host.stop();
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
   t.backOff();
   t.answerBySecond();
   CHECK(bodyOf(client.take()) == "ok");
@@ -141,10 +157,8 @@ TEST_CASE("a host that cannot be reached is not the last one") {
 TEST_CASE("retries of hosts that fail at once do not hold up the loop") {
   RetryPath t("connect-failure", 1000);
   t.policy->base_interval = t.policy->max_interval = 1ms;
-  t.host.stop();
-  t.second.stop();
-  TestClient& client = t.connect();
-  client.send(get());
+  t.stopHosts();
+  TestClient& client = t.ask();
   t.loop.turn();
 
   CHECK(t.stat("rq_retry") == 1);
@@ -155,10 +169,8 @@ TEST_CASE("retries of hosts that fail at once do not hold up the loop") {
 
 TEST_CASE("hosts that cannot be reached are told as such, and that there were retries") {
   RetryPath t("connect-failure");
-  t.host.stop();
-  t.second.stop();
-  TestClient& client = t.connect();
-  client.send(get());
+  t.stopHosts();
+  TestClient& client = t.ask();
   t.backOff();
   CHECK(client.take().starts_with("HTTP/1.1 503 "));
   CHECK(t.log.at(0) == "/ 503 upstream_reset_before_response_started{remote_connection_failure} UFURX");
@@ -166,8 +178,7 @@ TEST_CASE("hosts that cannot be reached are told as such, and that there were re
 
 TEST_CASE("a request that was lost on its way is sent again with its body, whatever its method") {
   RetryPath t("reset");
-  TestClient& client = t.connect();
-  client.send(post("abc"));
+  TestClient& client = t.ask(post("abc"));
   CHECK(t.seen().ends_with("\r\n\r\nabc"));
   t.host.peer(0).close();
   t.loop.turn();
@@ -180,8 +191,7 @@ TEST_CASE("a request that was lost on its way is sent again with its body, whate
 
 TEST_CASE("a body that is still coming goes to the next host from its beginning") {
   RetryPath t("5xx");
-  TestClient& client = t.connect();
-  client.send(request("POST", "/", "content-length: 6\r\n", "ab"));
+  TestClient& client = t.ask(request("POST", "/", "content-length: 6\r\n", "ab"));
   CHECK(t.seen().ends_with("\r\n\r\nab"));
   t.host.peer(0).send(kBusy);
   t.loop.turn();
@@ -201,8 +211,7 @@ TEST_CASE("trailers of a request are sent again, too") {
   RetryPath t("5xx");
   t.config->http.enable_trailers = true;
   t.settings->codec_limits.enable_trailers = true;
-  TestClient& client = t.connect();
-  client.send(request("POST", "/", "transfer-encoding: chunked\r\n", "1\r\na\r\n0\r\nt: 1\r\n\r\n"));
+  TestClient& client = t.ask(request("POST", "/", "transfer-encoding: chunked\r\n", "1\r\na\r\n0\r\nt: 1\r\n\r\n"));
   CHECK(contains(t.seen(), "t: 1\r\n"));
   t.host.peer(0).send(kBusy);
   t.loop.turn();
@@ -219,8 +228,7 @@ TEST_CASE("a body over the limit is not kept: its request is not retried, and th
   TestClient& client = t.connect();
   const bool fits = GENERATE(true, false);
   client.send(post(fits ? "abcd" : "abcde"));
-  t.answer(kBusy);
-  t.backOff();
+  t.answerBusy();
   CHECK(client.take().empty() == fits);
   CHECK(t.stat("rq_retry") == (fits ? 1 : 0));
   CHECK(t.stat("abandoned") == (fits ? 0 : 1));
@@ -244,8 +252,7 @@ TEST_CASE("the log tells how many attempts there were, at which hosts, and why t
   TestClient& client = t.connect();
   SECTION("they are spent") {
     client.send(get());
-    t.answer(kBusy);
-    t.backOff();
+    t.answerBusy();
     t.answerBySecond(kBusy);
     expected = "2 retries_spent " + t.host.address.toString() + "," + t.second.address.toString();
   }
@@ -281,10 +288,8 @@ TEST_CASE("an answer whose retries are spent, or refused by the budget, is marke
   SECTION("which nobody is at an edge") {
     t.settings->use_remote_address = true;
   }
-  TestClient& client = t.connect();
-  client.send(get());
-  t.answer(kBusy);
-  t.backOff();
+  TestClient& client = t.ask();
+  t.answerBusy();
   if (why != "too_many_retries") t.answerBySecond(kBusy);
   const std::string answer = client.take();
   CHECK(bodyOf(answer) == "busy");
@@ -294,10 +299,8 @@ TEST_CASE("an answer whose retries are spent, or refused by the budget, is marke
 
 TEST_CASE("an answer of the proxy's own is marked, too") {
   RetryPath t("connect-failure");
-  t.host.stop();
-  t.second.stop();
-  TestClient& client = t.connect();
-  client.send(get());
+  t.stopHosts();
+  TestClient& client = t.ask();
   t.backOff();
   const std::string answer = client.take();
   CHECK(answer.starts_with("HTTP/1.1 503 "));
@@ -309,8 +312,7 @@ TEST_CASE("what a caller may still retry with success is not marked") {
   TestClient& client = t.connect();
   SECTION("a retry was answered") {
     client.send(get());
-    t.answer(kBusy);
-    t.backOff();
+    t.answerBusy();
     t.answerBySecond();
   }
   SECTION("the policy does not name the answer") {
@@ -337,8 +339,7 @@ TEST_CASE("an answer that comes with the mark is not retried whatever the policy
   RetryPath t("5xx", 3);
   std::string line;
   t.settings->access_logs.push_back(std::make_shared<RefusalLog>(line));
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
   t.answer(kMarked);
   const std::string answer = client.take();
   CHECK(bodyOf(answer) == "busy");
@@ -354,8 +355,7 @@ TEST_CASE("a mark passes through where there is no policy, and ends at an edge")
   t.use();
   const bool edge = GENERATE(true, false);
   t.settings->use_remote_address = edge;
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
   t.answer(kMarked);
   CHECK(contains(client.take(), kMark) == !edge);
 }
@@ -376,19 +376,15 @@ TEST_CASE("a mark of a host that is not internal says nothing") {
 TEST_CASE("three tiers ask a host that fails for no more than the last one's retries") {
   // Tier by tier, each in front of what the one behind it answers.
   RetryPath leaf("5xx", 2);
-  TestClient& client = leaf.connect();
-  client.send(get());
-  leaf.answer(kBusy);
-  leaf.backOff();
-  leaf.answerBySecond(kBusy);
-  leaf.backOff();
+  TestClient& client = leaf.ask();
+  leaf.answerBusy();
+  leaf.answerBusyBySecond();
   leaf.answer(kBusy, 1);
   std::string answer = client.take();
 
   for (int tier = 2; tier <= 3; ++tier) {
     RetryPath t("5xx", 2);
-    TestClient& caller = t.connect();
-    caller.send(get());
+    TestClient& caller = t.ask();
     t.answer(answer);
     answer = caller.take();
     CHECK(bodyOf(answer) == "busy");
@@ -399,8 +395,7 @@ TEST_CASE("three tiers ask a host that fails for no more than the last one's ret
 TEST_CASE("beyond the breaker of retries an answer is passed on") {
   RetryPath t("5xx");
   t.breakers->setLimits({upstream::cluster::Thresholds{.max_retries = 0}, {}});
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
   t.answer(kBusy);
   CHECK(bodyOf(client.take()) == "busy");
   CHECK(t.log.at(0) == "/ 503 via_upstream UO");
@@ -440,8 +435,7 @@ class Sticking final : public filter::HttpFilter {
 TEST_CASE("a host that a filter chose gets the first attempt only") {
   RetryPath t("5xx");
   t.settings->chain = filter::fixedChain({{"sticking", std::make_shared<filter::Factory<Sticking>>()}});
-  TestClient& client = t.connect();
-  client.send(request("GET", "/", "x-host: " + t.second.address.toString() + "\r\n"));
+  TestClient& client = t.ask(request("GET", "/", "x-host: " + t.second.address.toString() + "\r\n"));
   t.answerBySecond(kBusy);
 
   t.backOff();
@@ -489,10 +483,8 @@ TEST_CASE("a retry goes to another priority than the attempts before, and any ag
     locality.endpoints.emplace_back().address = address;
   }
   t.assign(assignment);
-  TestClient& client = t.connect();
-  client.send(get());
-  t.answer(kBusy);
-  t.backOff();
+  TestClient& client = t.ask();
+  t.answerBusy();
   if (!chooses) {
     t.answer(kOk, 1);
     CHECK(t.second.accept() == 0);
@@ -500,8 +492,7 @@ TEST_CASE("a retry goes to another priority than the attempts before, and any ag
     return;
   }
   CHECK(t.host.accept() == 1);
-  t.answerBySecond(kBusy);
-  t.backOff();
+  t.answerBusyBySecond();
   t.answer(kOk, 1);
   CHECK(bodyOf(client.take()) == "ok");
   CHECK(t.stat("rq_retry") == 2);
@@ -513,8 +504,7 @@ TEST_CASE("a try that takes too long is followed by another one, the request's t
   t.timeout = 10s;
   t.told.is_timeout_retry = true;
   t.use();
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
   t.loop.pass(999ms);
   CHECK_FALSE(contains(t.seen(), "is-timeout-retry"));
   CHECK(t.stat("per_try") == 0);
@@ -539,11 +529,8 @@ TEST_CASE("a try that takes too long is followed by another one, the request's t
 
 TEST_CASE("a try's time counts from the end of the request, and not beyond its answer's head") {
   RetryPath t("5xx");
-  t.policy->per_try_timeout = 1s;
-  t.timeout = 60s;
-  t.use();
-  TestClient& client = t.connect();
-  client.send(request("POST", "/", "content-length: 2\r\n", "a"));
+  t.limitTries(1s, 60s);
+  TestClient& client = t.ask(request("POST", "/", "content-length: 2\r\n", "a"));
   t.loop.pass(5s);
   CHECK(t.stat("per_try") == 0);
   client.send("b");
@@ -556,11 +543,8 @@ TEST_CASE("a try's time counts from the end of the request, and not beyond its a
 
 TEST_CASE("a request that ends behind the head of its answer has no limit of a try any more") {
   RetryPath t("5xx");
-  t.policy->per_try_timeout = 1s;
-  t.timeout = 60s;
-  t.use();
-  TestClient& client = t.connect();
-  client.send(request("POST", "/", "content-length: 2\r\n", "a"));
+  t.limitTries(1s, 60s);
+  TestClient& client = t.ask(request("POST", "/", "content-length: 2\r\n", "a"));
   t.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n");
   CHECK(client.take().starts_with("HTTP/1.1 200 "));
 
@@ -575,11 +559,8 @@ TEST_CASE("a request that ends behind the head of its answer has no limit of a t
 
 TEST_CASE("a limit of a try that is not below the request's timeout does not hold") {
   RetryPath t("5xx");
-  t.policy->per_try_timeout = 2s;
-  t.timeout = 2s;
-  t.use();
-  TestClient& client = t.connect();
-  client.send(get());
+  t.limitTries(2s, 2s);
+  TestClient& client = t.ask();
   t.loop.pass(2s);
   CHECK(client.take().starts_with("HTTP/1.1 504 "));
   CHECK(t.log.at(0) == "/ 504 response_timeout UT");
@@ -621,11 +602,8 @@ TEST_CASE("a try that is silent for too long is followed by another one") {
 
 TEST_CASE("a limit of a try holds without any condition, and then ends the request") {
   RetryPath t("");
-  t.policy->per_try_timeout = 1s;
-  t.timeout = 60s;
-  t.use();
-  TestClient& client = t.connect();
-  client.send(get());
+  t.limitTries(1s, 60s);
+  TestClient& client = t.ask();
   t.loop.pass(1s);
   CHECK(client.take().starts_with("HTTP/1.1 504 "));
   CHECK(t.log.at(0) == "/ 504 upstream_per_try_timeout UT");
@@ -636,8 +614,7 @@ TEST_CASE("the request's timeout ends the wait for the next attempt") {
   t.policy->reset_headers = {{"retry-after", false}};
   t.timeout = 2s;
   t.use();
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
   t.answer("HTTP/1.1 503 No\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n");
   CHECK(t.stat("told") == 1);
   t.loop.pass(1999ms);
@@ -651,8 +628,7 @@ TEST_CASE("the request's timeout ends the wait for the next attempt") {
 TEST_CASE("the host says when it may be asked again") {
   RetryPath t("5xx");
   t.policy->reset_headers = {{"retry-after", false}};
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
   t.answer("HTTP/1.1 503 No\r\nretry-after: 4\r\ncontent-length: 0\r\n\r\n");
   t.loop.pass(3999ms);
   CHECK(t.second.accept() == 0);
@@ -663,8 +639,7 @@ TEST_CASE("the host says when it may be asked again") {
 
 TEST_CASE("a client that goes away ends its retries, also while they wait") {
   RetryPath t("5xx");
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
   t.answer(kBusy);
   CHECK(t.places() == 1);
   client.close();
@@ -680,8 +655,7 @@ TEST_CASE("each attempt is told its number and the time that is left, the client
   t.policy->reset_headers = {{"retry-after", false}};
   t.timeout = 10s;
   t.use();
-  TestClient& client = t.connect();
-  client.send(request("GET", "/", "grpc-timeout: 9S\r\n"));
+  TestClient& client = t.ask(request("GET", "/", "grpc-timeout: 9S\r\n"));
   const std::string first = t.seen();
   CHECK(contains(first, "x-envoy-attempt-count: 1\r\n"));
   CHECK(contains(first, "x-envoy-expected-rq-timeout-ms: 10000\r\n"));
@@ -716,10 +690,8 @@ TEST_CASE("an answer of the proxy's own tells the attempts, too") {
   RetryPath t("connect-failure");
   t.told.count_in_response = true;
   t.use();
-  t.host.stop();
-  t.second.stop();
-  TestClient& client = t.connect();
-  client.send(get());
+  t.stopHosts();
+  TestClient& client = t.ask();
   t.backOff();
   CHECK(contains(client.take(), "x-envoy-attempt-count: 2\r\n"));
 }
@@ -730,8 +702,7 @@ TEST_CASE("an internal caller may ask for retries where the route has none, a st
   t.use();
   const bool stranger = GENERATE(true, false);
   const std::string fields = "x-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 1\r\n";
-  TestClient& client = t.connect();
-  client.send(request("GET", "/", fields + (stranger ? "x-forwarded-for: 8.8.8.8\r\n" : "")));
+  TestClient& client = t.ask(request("GET", "/", fields + (stranger ? "x-forwarded-for: 8.8.8.8\r\n" : "")));
   CHECK_FALSE(contains(t.seen(), "x-envoy-retry-on"));
   t.host.peer(0).send(kBusy);
   t.loop.turn();
@@ -760,10 +731,8 @@ TEST_CASE("an upgrade that fails is tried again, one that is accepted is not tou
   RetryPath t("5xx");
   t.settings->codec_limits.allow_upgrades = true;
   t.settings->upgrades.push_back({"websocket", true});
-  TestClient& client = t.connect();
-  client.send(request("GET", "/", "connection: upgrade\r\nupgrade: websocket\r\n"));
-  t.answer(kBusy);
-  t.backOff();
+  TestClient& client = t.ask(request("GET", "/", "connection: upgrade\r\nupgrade: websocket\r\n"));
+  t.answerBusy();
   t.answerBySecond("HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
   CHECK(client.take().starts_with("HTTP/1.1 101 "));
   client.send("hello");

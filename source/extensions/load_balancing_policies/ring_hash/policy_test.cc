@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
@@ -41,11 +42,26 @@ Ring ringOf(const HostSetPtr& hosts, const Settings& settings) {
   return Ring(HashTier(*hosts, hosts->tiers().front(), settings.hashing.use_hostname), settings);
 }
 
+// Two endpoints each.
+Assignment localitiesOfWeights(std::initializer_list<uint32_t> weights) {
+  Assignment out;
+  for (const uint32_t weight : weights) {
+    auto& locality = out.localities.emplace_back();
+    locality.locality.zone = "z" + std::to_string(weight);
+    locality.weight = weight;
+    for (uint16_t i = 0; i < 2; ++i) {
+      locality.endpoints.emplace_back().address =
+          *net::Address::fromIp("10.0.0.1", static_cast<uint16_t>(10 * weight + i));
+    }
+  }
+  return out;
+}
+
 TEST_CASE("where traffic is to fail in panic no host is chosen then") {
-  upstream::cluster::Assignment assignment;
+  Assignment assignment;
   auto& endpoint = assignment.localities.emplace_back().endpoints.emplace_back();
   endpoint.address = *net::Address::fromIp("10.0.0.1", 1);
-  endpoint.health = upstream::cluster::Health::kUnhealthy;
+  endpoint.health = Health::kUnhealthy;
   const Policy policy{Settings{}};
   Picking all(policy, HostSet::build(assignment, {}, nullptr));
   Picking none(policy, HostSet::build(assignment, {.fail_on_panic = true}, nullptr));
@@ -166,16 +182,7 @@ TEST_CASE("the hash chooses the priority as it chooses the host") {
 }
 
 TEST_CASE("localities share the ring by their weights") {
-  Assignment assignment;
-  for (const uint32_t weight : {1u, 3u}) {
-    auto& locality = assignment.localities.emplace_back();
-    locality.locality.zone = "z" + std::to_string(weight);
-    locality.weight = weight;
-    for (uint16_t i = 0; i < 2; ++i) {
-      locality.endpoints.emplace_back().address =
-          *net::Address::fromIp("10.0.0.1", static_cast<uint16_t>(10 * weight + i));
-    }
-  }
+  const Assignment assignment = localitiesOfWeights({1, 3});
   const HostSetPtr hosts = HostSet::build(assignment, {.locality_weighted = true}, nullptr);
   const HashTier tier(*hosts, hosts->tiers().front(), false);
 
@@ -187,16 +194,7 @@ TEST_CASE("localities share the ring by their weights") {
 }
 
 TEST_CASE("hosts keep their places when all of another locality fail") {
-  Assignment assignment;
-  for (const uint32_t weight : {1u, 3u}) {
-    auto& locality = assignment.localities.emplace_back();
-    locality.locality.zone = "z" + std::to_string(weight);
-    locality.weight = weight;
-    for (uint16_t i = 0; i < 2; ++i) {
-      locality.endpoints.emplace_back().address =
-          *net::Address::fromIp("10.0.0.1", static_cast<uint16_t>(10 * weight + i));
-    }
-  }
+  Assignment assignment = localitiesOfWeights({1, 3});
   const auto sizeOf = [&] {
     return ringOf(HostSet::build(assignment, {.panic_threshold = 0, .locality_weighted = true}, nullptr),
                   {.minimum_size = 80})
