@@ -1,4 +1,5 @@
-"""The HTTP filters in a running proxy: buffer, local rate limit, external authorization, access log."""
+"""The HTTP filters in a running proxy: buffer, local rate limit, external authorization, sessions, access
+log."""
 import json
 import os
 import sys
@@ -134,6 +135,52 @@ class ExtAuthzTest(FilterCase):
 
         self.assertEqual(get(port).status, 200)
         self.sluice.mustRun()
+
+
+class StatefulSessionTest(SluiceTestCase):
+    STATE = "envoy.extensions.http.stateful_session.envelope.v3.EnvelopeSessionState"
+
+    def host(self, name):
+        """Begins sessions by itself, and says what it was sent of one."""
+
+        def answer(asked):
+            session = asked.header("x-session")
+            return Reply(200, f"{name} {session}".encode(), [] if session else [("x-session", f"of {name}")])
+
+        return self.start(HttpUpstream(answer))
+
+    def serve(self, **fields):
+        self.hosts = [self.host(name) for name in ("one", "two")]
+        session = httpFilter(
+            "envoy.filters.http.stateful_session",
+            "envoy.extensions.filters.http.stateful_session.v3.StatefulSession",
+            session_state={
+                "name": "envelope",
+                "typed_config": {"@type": config.TYPE + self.STATE, "header": {"name": "X-Session"}},
+            },
+            **fields,
+        )
+        listener = httpListener("http", [route("up")], filters=[session])
+        clusters = [cluster("up", *[host.port for host in self.hosts])]
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], clusters), concurrency=2))
+        self.port = self.sluice.port("http")
+
+    def test_a_session_that_a_host_begins_stays_with_it(self):
+        self.serve()
+        for _ in range(4):
+            first = get(self.port)
+            name = first.body.decode().split()[0]
+
+            answers = [get(self.port, headers=[("x-session", first.header("x-session"))]) for _ in range(6)]
+
+            self.assertEqual({answer.body.decode() for answer in answers}, {f"{name} of {name}"})
+            self.assertEqual({answer.header("x-session") for answer in answers}, {None})
+
+    def test_a_strict_session_of_a_host_that_is_none_of_the_clusters_is_refused(self):
+        self.serve(strict=True, status_on_strict_destination_not_found=410)
+
+        self.assertEqual(get(self.port, headers=[("x-session", "MTAuMC4wLjE6ODA=;UV:YWJj")]).status, 410)
+        self.assertEqual(get(self.port, headers=[("x-session", "abc")]).status, 200)
 
 
 class AccessLogTest(FilterCase):

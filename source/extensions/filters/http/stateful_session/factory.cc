@@ -6,12 +6,14 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/stateful_session/v3/stateful_session.pb.h"
 #include "envoy/extensions/http/stateful_session/cookie/v3/cookie.pb.h"
+#include "envoy/extensions/http/stateful_session/envelope/v3/envelope.pb.h"
 #include "envoy/extensions/http/stateful_session/header/v3/header.pb.h"
 #include "source/config/any_type.h"
 #include "source/config/cookies.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/route_texts.h"
 #include "source/extensions/filters/http/stateful_session/filter.h"
+#include "source/filter/header_changes.h"
 
 namespace sluice::extensions::http_filters::stateful_session {
 namespace {
@@ -20,7 +22,18 @@ using config::Context;
 using envoy::extensions::filters::http::stateful_session::v3::StatefulSession;
 using envoy::extensions::filters::http::stateful_session::v3::StatefulSessionPerRoute;
 using envoy::extensions::http::stateful_session::cookie::v3::CookieBasedSessionState;
+using envoy::extensions::http::stateful_session::envelope::v3::EnvelopeSessionState;
 using envoy::extensions::http::stateful_session::header::v3::HeaderBasedSessionState;
+
+// In lower case.
+std::string compileHeader(const std::string& name, const Context& at) {
+  std::string lower = absl::AsciiStrToLower(name);
+  if (!config::isToken(lower)) at.error("is no header name; use letters, digits and !#$%&'*+-.^_`|~ only");
+  if (lower == "host" || filter::isFraming(lower)) {
+    at.error("belongs to one message on one connection, so it can keep no session; name another header");
+  }
+  return lower;
+}
 
 Settings compileSettings(const StatefulSession& proto, const Context& at) {
   Settings out;
@@ -41,14 +54,16 @@ Settings compileSettings(const StatefulSession& proto, const Context& at) {
         config::compileCookie(static_cast<const CookieBasedSessionState&>(*message).cookie(), state.child("cookie"));
   } else if (message->GetDescriptor() == HeaderBasedSessionState::descriptor()) {
     out.place = Settings::Place::kHeader;
-    out.header = absl::AsciiStrToLower(static_cast<const HeaderBasedSessionState&>(*message).name());
-    if (!config::isToken(out.header)) {
-      state.child("name").error("is no header name; use letters, digits and !#$%&'*+-.^_`|~ only");
-    }
+    out.header = compileHeader(static_cast<const HeaderBasedSessionState&>(*message).name(), state.child("name"));
+  } else if (message->GetDescriptor() == EnvelopeSessionState::descriptor()) {
+    out.place = Settings::Place::kEnvelope;
+    const auto& header = static_cast<const EnvelopeSessionState&>(*message).header();
+    out.header = compileHeader(header.name(), state.child("header").child("name"));
   } else {
     state.error(absl::StrCat(message->GetDescriptor()->full_name(),
                              " keeps no sessions; known: ", CookieBasedSessionState::descriptor()->full_name(), ", ",
-                             HeaderBasedSessionState::descriptor()->full_name()));
+                             HeaderBasedSessionState::descriptor()->full_name(), ", ",
+                             EnvelopeSessionState::descriptor()->full_name()));
   }
   return out;
 }

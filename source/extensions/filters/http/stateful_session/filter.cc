@@ -1,5 +1,8 @@
 #include "source/extensions/filters/http/stateful_session/filter.h"
 
+#include <algorithm>
+
+#include "source/extensions/filters/http/stateful_session/envelope.h"
 #include "source/extensions/filters/http/stateful_session/session_value.h"
 #include "source/http/grpc.h"
 
@@ -30,7 +33,7 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
   if (settings.place == Place::kNone) return Next{};
   if (settings.place == Place::kCookie && !pathMatches(headers.pathOnly(), settings.cookie.path)) return Next{};
   in_force_ = &settings;
-  host_ = sessionHost(headers, context);
+  host_ = settings.place == Place::kEnvelope ? openedHost(headers, context) : sessionHost(headers, context);
   if (!host_.empty()) context.setUpstreamHost(host_, settings.strict);
   return Next{};
 }
@@ -43,6 +46,15 @@ std::string_view Filter::sessionHost(const http::RequestHeaders& headers, filter
   const std::optional<SessionValue> value = decodeSession(*text);
   if (!value || (value->expires && *value->expires < unixTime(context))) return {};
   return context.arena().copy(value->address);
+}
+
+std::string_view Filter::openedHost(http::RequestHeaders& headers, filter::Context& context) const {
+  const std::string_view name = in_force_->header;
+  const std::optional<std::string_view> text = headers.get(name);
+  const std::optional<Envelope> envelope = text ? openEnvelope(*text) : std::nullopt;
+  if (!envelope) return {};
+  headers.set(name, envelope->value);
+  return context.arena().copy(envelope->address);
 }
 
 HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
@@ -58,8 +70,21 @@ HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Con
   }
   count(host_.empty() ? &Counters::no_session : host == host_ ? &Counters::routed : &Counters::failed_open, context);
   // A host that could not answer is none to come back to.
-  if (host != host_ && info.response_code_details == "via_upstream") keep(host, headers, context);
+  if (info.response_code_details != "via_upstream") return Next{};
+  if (in_force_->place == Place::kEnvelope) {
+    seal(host, headers);
+  } else if (host != host_) {
+    keep(host, headers, context);
+  }
   return Next{};
+}
+
+// Of several values none is the session's.
+void Filter::seal(std::string_view host, http::ResponseHeaders& headers) const {
+  const std::string_view name = in_force_->header;
+  const auto count =
+      std::count_if(headers.begin(), headers.end(), [name](const auto& field) { return field.name == name; });
+  if (count == 1) headers.set(name, sealEnvelope(host, *headers.get(name)));
 }
 
 void Filter::keep(std::string_view host, http::ResponseHeaders& headers, filter::Context& context) const {

@@ -1,7 +1,8 @@
 // Sends the requests of a session to the host that answered its first one.
 // (proto: envoy.extensions.filters.http.stateful_session.v3.StatefulSession)
 //
-// The session lives with the client, in a cookie or a header that names the host; nothing is kept here.
+// The session lives with the client, in a cookie or a header that names the host, or in an envelope around a header of
+// the host's own; nothing is kept here.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +27,10 @@ struct Counters {
 
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
-  enum class Place : uint8_t { kNone, kCookie, kHeader };
+  enum class Place : uint8_t { kNone, kCookie, kHeader, kEnvelope };
   Place place = Place::kNone;
   http::CookieSettings cookie;
-  std::string header;  // in lower case
+  std::string header;  // kHeader, kEnvelope: in lower case
   bool strict = false;
   uint16_t strict_status = 503;
 };
@@ -53,6 +54,9 @@ class Filter : public filter::HttpFilter {
 
  private:
   std::string_view sessionHost(const http::RequestHeaders& headers, filter::Context& context) const;
+  // What the host said stands in the header from now on.
+  std::string_view openedHost(http::RequestHeaders& headers, filter::Context& context) const;
+  void seal(std::string_view host, http::ResponseHeaders& headers) const;
   void keep(std::string_view host, http::ResponseHeaders& headers, filter::Context& context) const;
   void count(observability::Counter Counters::*which, filter::Context& context) const {
     if (settings_.counters) context.count((*settings_.counters).*which);

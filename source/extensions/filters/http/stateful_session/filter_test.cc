@@ -30,6 +30,10 @@ Settings byHeader() {
   return {.place = Place::kHeader, .header = "x-host"};
 }
 
+Settings byEnvelope() {
+  return {.place = Place::kEnvelope, .header = "x-session"};
+}
+
 Settings strict(Settings settings, uint16_t status = 503) {
   settings.strict = true;
   settings.strict_status = status;
@@ -54,10 +58,10 @@ struct Session : Harness {
     const filter::UpstreamChoice* choice = stream.upstreamChoice();
     return choice == nullptr ? "" : std::string(choice->host) + (choice->only_host ? "!" : "");
   }
-  void answer(std::string_view host) {
+  void answer(std::string_view host, const Fields& fields = {}) {
     stream.info().upstream_host = host;
     stream.info().response_code_details = "via_upstream";
-    respond(200, {}, true);
+    respond(200, fields, true);
   }
   std::string counted() {
     std::string out;
@@ -170,6 +174,54 @@ TEST_CASE("a header keeps a session, too") {
   CHECK(second.client.headers.empty());
 }
 
+TEST_CASE("a session that the host begins comes back to it, and to the host as it said it") {
+  Session first(byEnvelope());
+  first.ask({});
+  first.answer("10.0.0.1:80", {{"x-session", "abc"}});
+  CHECK(first.client.headers == Fields{{"x-session", "MTAuMC4wLjE6ODA=;UV:YWJj"}});
+  CHECK(first.counted() == "no_session ");
+
+  Session second(byEnvelope());
+  second.ask({{"x-session", "MTAuMC4wLjE6ODA=;UV:YWJj"}});
+  CHECK(second.wanted() == "10.0.0.1:80");
+  CHECK(second.stream.request().get("x-session") == "abc");
+  // What the host says anew goes into an envelope, too, although the host is the same.
+  second.answer("10.0.0.1:80", {{"x-session", "def"}});
+  CHECK(second.client.headers == Fields{{"x-session", "MTAuMC4wLjE6ODA=;UV:ZGVm"}});
+  CHECK(second.counted() == "routed ");
+}
+
+TEST_CASE("an answer without the header, or with several, gets no envelope") {
+  const Fields fields = GENERATE(Fields{}, Fields{{"x-session", "a"}, {"x-session", "b"}});
+  Session h(byEnvelope());
+  h.ask({});
+
+  h.answer("10.0.0.1:80", fields);
+
+  CHECK(h.client.headers == fields);
+}
+
+TEST_CASE("a header that is no envelope reaches the host as it is, and asks for none") {
+  const std::string text = GENERATE("abc", "MTAuMC4wLjE6ODA=", "MTAuMC4wLjE6ODA=;UV:YQ0KeDogMQ==");
+  Session h(strict(byEnvelope()));
+
+  h.ask({{"x-session", text}});
+
+  CHECK(h.wanted().empty());
+  CHECK(h.stream.request().get("x-session") == text);
+}
+
+TEST_CASE("an envelope whose host left is strict as a header is") {
+  Session h(strict(byEnvelope(), 410));
+  h.ask({{"x-session", "MTAuMC4wLjE6ODA=;UV:YWJj"}});
+  CHECK(h.wanted() == "10.0.0.1:80!");
+
+  h.runner->localReply(
+      {503, "no healthy upstream", "no_healthy_upstream", {}, stream::ResponseFlag::kNoHealthyUpstream});
+
+  CHECK(h.client.status == 410);
+}
+
 TEST_CASE("a strict session without its host is answered with the configured status") {
   Session h(strict(byHeader(), 410));
   h.ask({{"x-host", encodeHeader("10.0.0.1:80")}});
@@ -221,7 +273,7 @@ TEST_CASE("without a place for sessions the filter does nothing") {
 }
 
 TEST_CASE("it passes the interleaving suite") {
-  for (const Settings& settings : {byCookie(), strict(byHeader())}) {
+  for (const Settings& settings : {byCookie(), strict(byHeader()), byEnvelope()}) {
     filter::testing::Suite suite;
     suite.chain = [&] {
       return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{
@@ -251,6 +303,7 @@ std::string stateOf(const std::string& type, const std::string& fields) {
 
 const std::string kCookieState = "envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState";
 const std::string kHeaderState = "envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState";
+const std::string kEnvelopeState = "envoy.extensions.http.stateful_session.envelope.v3.EnvelopeSessionState";
 
 TEST_CASE("its configuration is checked where it would break a header or say nothing") {
   const std::string at = "session_state.typed_config";
@@ -259,6 +312,13 @@ TEST_CASE("its configuration is checked where it would break a header or say not
                  stateOf(kCookieState, "cookie: {name: 'a', ttl: '60s', path: '/', attributes: [{name: 'Secure'}]}") +
                  "}") == "");
   CHECK(problems("{" + stateOf(kHeaderState, "name: 'X-Host'") + "}") == "");
+  CHECK(problems("{" + stateOf(kEnvelopeState, "header: {name: 'X-Session'}") + "}") == "");
+  CHECK(problems("{" + stateOf(kEnvelopeState, "header: {name: 'a b'}") + "}")
+            .starts_with(at + ".header.name: is no header name"));
+  for (const char* name : {"Host", "content-length", "connection"}) {
+    CHECK(problems("{" + stateOf(kEnvelopeState, "header: {name: '" + std::string(name) + "'}") + "}")
+              .starts_with(at + ".header.name: belongs to one message"));
+  }
   CHECK(problems("{" + stateOf(kHeaderState, "name: ':path'") + "}").starts_with(at + ".name: is no header name"));
   CHECK(problems("{" + stateOf(kCookieState, "cookie: {name: 'a=b'}") + "}")
             .starts_with(at + ".cookie.name: is no cookie's name"));

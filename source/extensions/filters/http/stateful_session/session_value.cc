@@ -48,17 +48,30 @@ std::optional<SessionValue> decodeMessage(std::string_view bytes) {
   return out;
 }
 
+// Empty: it is no base64, or says nothing.
+std::string bytesOf(std::string_view text) {
+  std::string bytes;
+  const bool fine = text.size() <= kLongest && absl::Base64Unescape(base::toAbsl(text), &bytes);
+  return fine ? bytes : std::string();
+}
+
+bool isHost(std::string_view text) {
+  const auto address = net::Address::parse(text);
+  return address.ok() && address->isIp() && address->port() != 0;
+}
+
 }  // namespace
 
 std::optional<SessionValue> decodeSession(std::string_view text) {
-  std::string bytes;
-  if (text.empty() || text.size() > kLongest || !absl::Base64Unescape(base::toAbsl(text), &bytes)) return std::nullopt;
-  std::optional<SessionValue> value =
-      !bytes.empty() && bytes[0] == kAddress ? decodeMessage(bytes) : SessionValue{std::move(bytes), {}};
-  if (!value) return std::nullopt;
-  const auto address = net::Address::parse(value->address);
-  if (!address.ok() || !address->isIp() || address->port() == 0) return std::nullopt;
-  return value;
+  std::string bytes = bytesOf(text);
+  if (bytes.empty()) return std::nullopt;
+  std::optional<SessionValue> value = bytes[0] == kAddress ? decodeMessage(bytes) : SessionValue{std::move(bytes), {}};
+  return value && isHost(value->address) ? value : std::nullopt;
+}
+
+std::string addressOf(std::string_view base64) {
+  std::string bytes = bytesOf(base64);
+  return isHost(bytes) ? bytes : std::string();
 }
 
 std::string encodeCookie(const SessionValue& value) {

@@ -21,6 +21,9 @@ struct SessionValue {
 // nullopt: it is none, or its address is no IP address with a port.
 std::optional<SessionValue> decodeSession(std::string_view text);
 
+// The address that a base64 text is; empty: it is no IP address with a port.
+std::string addressOf(std::string_view base64);
+
 std::string encodeCookie(const SessionValue& value);
 std::string encodeHeader(std::string_view address);
 
