@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "source/config/format/substitution_format.h"
+#include "source/config/route_texts.h"
 #include "source/config/runtime_compiler.h"
 #include "source/config/values.h"
 #include "source/net/dns_name.h"
@@ -16,6 +17,7 @@ namespace sluice::config {
 
 namespace {
 
+using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using upstream::cluster::Assignment;
 using upstream::cluster::Endpoint;
 using upstream::cluster::Health;
@@ -86,50 +88,127 @@ bool compileAddress(const envoy::config::core::v3::Address& address, EndpointNam
   return true;
 }
 
-std::optional<Endpoint> compileEndpoint(const envoy::config::endpoint::v3::LbEndpoint& proto, EndpointNames names,
-                                        const Context& context) {
+// Where connections go, too. A name gives all its addresses without them.
+void compileAdditional(const envoy::config::endpoint::v3::Endpoint& proto, EndpointNames names, const Context& context,
+                       Endpoint& out) {
+  if (proto.additional_addresses().empty()) return;
+  if (names != EndpointNames::kAddressesOnly) {
+    return context.child("additional_addresses", 0)
+        .error(
+            "goes with clusters of type STATIC and EDS only; of a name the DNS gives the addresses (LOGICAL_DNS tries "
+            "all of them)");
+  }
+  for (int i = 0; i < proto.additional_addresses_size(); ++i) {
+    Endpoint other;
+    const Context at = context.child("additional_addresses", static_cast<size_t>(i)).child("address");
+    const auto& socket = proto.additional_addresses(i).address().socket_address();
+    if (socket.protocol() == envoy::config::core::v3::SocketAddress::UDP) {
+      at.child("socket_address")
+          .child("protocol")
+          .error("goes to the endpoint's address only; nothing connects by UDP");
+      continue;
+    }
+    if (compileAddress(proto.additional_addresses(i).address(), names, at, other)) {
+      out.additional.push_back(other.address);
+    }
+  }
+}
+
+// What connections and checks need; not what an lb_endpoint says of it.
+std::optional<Endpoint> compileHost(const envoy::config::endpoint::v3::Endpoint& proto, EndpointNames names,
+                                    const Context& context) {
   Endpoint out;
-  if (!proto.has_endpoint()) {
-    context.error("an lb_endpoint needs its endpoint");
+  if (!compileAddress(proto.address(), names, context.child("address"), out)) return std::nullopt;
+  compileAdditional(proto, names, context, out);
+  out.hostname = proto.hostname();
+  checkHostText(out.hostname, context.child("hostname"));
+  out.check = checkOf(proto.health_check_config());
+  checkHostText(out.check.hostname, context.child("health_check_config").child("hostname"));
+  return out;
+}
+
+// One use: compiles the endpoints of one assignment.
+class EndpointsCompiler {
+ public:
+  // `context` stands at the assignment.
+  EndpointsCompiler(const ClusterLoadAssignment& proto, EndpointNames names, const Context& context)
+      : proto_(proto), names_(names), context_(context) {
+    for (const auto& [name, endpoint] : proto.named_endpoints()) {
+      std::optional<Endpoint> host = compileHost(endpoint, names, context.entry("named_endpoints", name));
+      if (host) named_.emplace(name, Named{std::move(*host), false});
+    }
+  }
+
+  LocalityEndpoints compileLocality(const envoy::config::endpoint::v3::LocalityLbEndpoints& proto,
+                                    const Context& context) {
+    LocalityEndpoints out;
+    out.locality = {proto.locality().region(), proto.locality().zone(), proto.locality().sub_zone()};
+    out.weight = proto.load_balancing_weight().value();
+    out.priority = proto.priority();
+    uint64_t sum = 0;
+    for (int i = 0; i < proto.lb_endpoints_size(); ++i) {
+      const Context at = context.child("lb_endpoints", static_cast<size_t>(i));
+      std::optional<Endpoint> endpoint = compileEndpoint(proto.lb_endpoints(i), at);
+      if (!endpoint) continue;
+      sum += endpoint->weight;
+      out.endpoints.push_back(std::move(*endpoint));
+    }
+    if (sum > kMaxWeightSum) {
+      context.error(absl::StrCat("the weights of one locality's endpoints sum to ", sum, "; at most ", kMaxWeightSum,
+                                 " is possible"));
+    }
+    return out;
+  }
+
+  void warnOfUnused() const {
+    for (const auto& [name, named] : named_) {
+      if (!named.used) context_.entry("named_endpoints", name).warn("not used: no endpoint_name is this one");
+    }
+  }
+
+ private:
+  struct Named {
+    Endpoint host;
+    bool used;
+  };
+
+  std::optional<Endpoint> hostOf(const envoy::config::endpoint::v3::LbEndpoint& proto, const Context& context) {
+    if (proto.has_endpoint()) return compileHost(proto.endpoint(), names_, context.child("endpoint"));
+    if (proto.endpoint_name().empty()) {
+      context.error("an lb_endpoint needs its endpoint, or the endpoint_name of one of named_endpoints");
+      return std::nullopt;
+    }
+    if (const auto at = named_.find(proto.endpoint_name()); at != named_.end()) {
+      at->second.used = true;
+      return at->second.host;
+    }
+    if (!proto_.named_endpoints().contains(proto.endpoint_name())) {
+      context.child("endpoint_name")
+          .error(absl::StrCat("'", proto.endpoint_name(), "' is none of named_endpoints; name it there"));
+    }
     return std::nullopt;
   }
-  const Context endpoint = context.child("endpoint");
-  if (!compileAddress(proto.endpoint().address(), names, endpoint.child("address"), out)) return std::nullopt;
-  out.hostname = proto.endpoint().hostname();
-  out.check = checkOf(proto.endpoint().health_check_config());
-  out.health = healthOf(proto.health_status());
-  out.metadata = metadataOf(proto.metadata());
-  if (proto.has_load_balancing_weight()) out.weight = proto.load_balancing_weight().value();
-  if (out.weight == 0) {
+
+  std::optional<Endpoint> compileEndpoint(const envoy::config::endpoint::v3::LbEndpoint& proto,
+                                          const Context& context) {
+    std::optional<Endpoint> out = hostOf(proto, context);
+    if (!out) return out;
+    out->health = healthOf(proto.health_status());
+    out->metadata = metadataOf(proto.metadata());
+    if (proto.has_load_balancing_weight()) out->weight = proto.load_balancing_weight().value();
+    if (out->weight != 0) return out;
     context.child("load_balancing_weight").error("a weight must be 1 or more; leave the endpoint out to take it away");
     return std::nullopt;
   }
-  return out;
-}
 
-LocalityEndpoints compileLocality(const envoy::config::endpoint::v3::LocalityLbEndpoints& proto, EndpointNames names,
-                                  const Context& context) {
-  LocalityEndpoints out;
-  out.locality = {proto.locality().region(), proto.locality().zone(), proto.locality().sub_zone()};
-  out.weight = proto.load_balancing_weight().value();
-  out.priority = proto.priority();
-  uint64_t sum = 0;
-  for (int i = 0; i < proto.lb_endpoints_size(); ++i) {
-    const Context at = context.child("lb_endpoints", static_cast<size_t>(i));
-    std::optional<Endpoint> endpoint = compileEndpoint(proto.lb_endpoints(i), names, at);
-    if (!endpoint) continue;
-    sum += endpoint->weight;
-    out.endpoints.push_back(std::move(*endpoint));
-  }
-  if (sum > kMaxWeightSum) {
-    context.error(absl::StrCat("the weights of one locality's endpoints sum to ", sum, "; at most ", kMaxWeightSum,
-                               " is possible"));
-  }
-  return out;
-}
+  const ClusterLoadAssignment& proto_;
+  const EndpointNames names_;
+  const Context& context_;
+  std::map<std::string, Named> named_;  // those that are as they should be
+};
 
 // All of them, one after the other.
-void compileDrops(const envoy::config::endpoint::v3::ClusterLoadAssignment::Policy& policy, Assignment& out) {
+void compileDrops(const ClusterLoadAssignment::Policy& policy, Assignment& out) {
   constexpr double kMillion = 1'000'000;
   double sent = 1;
   for (const auto& drop : policy.drop_overloads()) {
@@ -142,9 +221,9 @@ void compileDrops(const envoy::config::endpoint::v3::ClusterLoadAssignment::Poli
 
 }  // namespace
 
-Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment, EndpointNames names,
-                             const Context& context) {
+Assignment compileAssignment(const ClusterLoadAssignment& assignment, EndpointNames names, const Context& context) {
   Assignment out;
+  EndpointsCompiler endpoints(assignment, names, context);
   std::map<uint32_t, uint64_t> weights_by_priority;
   for (int i = 0; i < assignment.endpoints_size(); ++i) {
     const Context at = context.child("endpoints", static_cast<size_t>(i));
@@ -152,7 +231,7 @@ Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssig
       at.child("priority").error("a priority is at most 128");
       continue;
     }
-    out.localities.push_back(compileLocality(assignment.endpoints(i), names, at));
+    out.localities.push_back(endpoints.compileLocality(assignment.endpoints(i), at));
     uint64_t& sum = weights_by_priority[out.localities.back().priority];
     const bool fitted = sum <= kMaxWeightSum;
     sum += out.localities.back().weight;
@@ -162,6 +241,7 @@ Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssig
                               " sum to more than ", kMaxWeightSum));
     }
   }
+  endpoints.warnOfUnused();
   compileDrops(assignment.policy(), out);
   if (assignment.policy().has_endpoint_stale_after()) {
     out.stale_after = compileMilliseconds(assignment.policy().endpoint_stale_after());

@@ -18,6 +18,7 @@
 #include "source/config/holding.h"
 #include "source/config/http2_options.h"
 #include "source/config/lb_policy_factory.h"
+#include "source/config/preconnect_policy.h"
 #include "source/config/registry.h"
 #include "source/config/transport_matches.h"
 #include "source/config/transport_socket_factory.h"
@@ -65,7 +66,8 @@ class ClusterCompiler {
     compileBreakers();
     compileHttp();
     compileTransportSocket();
-    out_->health_check = compileHealthCheck(proto_, context_, services_);
+    compilePreconnectPolicy(proto_, context_, *out_);
+    out_->health_checks = compileHealthChecks(proto_, context_, services_);
     out_->outlier = compileOutlierDetection(proto_, context_, services_);
     out_->content_hash = clusterContentHash(proto_);
     return !mark.hit() ? holding_.tie(out_) : nullptr;
@@ -124,10 +126,8 @@ class ClusterCompiler {
     if (proto_.has_per_connection_buffer_limit_bytes()) {
       out_->per_connection_buffer_limit = proto_.per_connection_buffer_limit_bytes().value();
     }
-    if (proto_.preconnect_policy().has_per_upstream_preconnect_ratio()) {
-      out_->preconnect_ratio = proto_.preconnect_policy().per_upstream_preconnect_ratio().value();
-    }
     out_->connect = compileConnectOptions(proto_, context_, services_);
+    out_->lb.hosts.families = compileFamilyOrder(proto_, context_);
   }
 
   void compileLb() {

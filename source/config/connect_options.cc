@@ -121,6 +121,33 @@ ConnectOptions compileConnectOptions(const envoy::config::cluster::v3::Cluster& 
   return out;
 }
 
+net::FamilyOrder compileFamilyOrder(const envoy::config::cluster::v3::Cluster& cluster, const Context& context) {
+  using Options = envoy::config::cluster::v3::UpstreamConnectionOptions;
+  using Family = net::Address::Family;
+  const auto& proto = cluster.upstream_connection_options().happy_eyeballs_config();
+  const Context at = context.child("upstream_connection_options").child("happy_eyeballs_config");
+  net::FamilyOrder out;
+  switch (proto.first_address_family_version()) {
+    case Options::DEFAULT:
+      break;
+    case Options::V4:
+      out.first = Family::kIpv4;
+      break;
+    case Options::V6:
+      out.first = Family::kIpv6;
+      break;
+    case Options::PIPE:
+      out.first = Family::kUnix;
+      break;
+    default:
+      at.child("first_address_family_version").error("no host has such an address; use DEFAULT, V4, V6 or PIPE");
+  }
+  if (!proto.has_first_address_family_count()) return out;
+  out.first_count = proto.first_address_family_count().value();
+  if (out.first_count == 0) at.child("first_address_family_count").error("must be 1 or more");
+  return out;
+}
+
 std::shared_ptr<const ConnectOptions> compileUpstreamBind(const envoy::config::bootstrap::v3::Bootstrap& bootstrap,
                                                           const Context& context) {
   if (!bootstrap.cluster_manager().has_upstream_bind_config()) return nullptr;

@@ -7,6 +7,7 @@
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "source/config/services.h"
+#include "source/net/family_order.h"
 #include "source/net/socket.h"
 
 namespace sluice::config {
@@ -19,5 +20,8 @@ net::ConnectOptions compileConnectOptions(const envoy::config::cluster::v3::Clus
 // bootstrap.
 std::shared_ptr<const net::ConnectOptions> compileUpstreamBind(const envoy::config::bootstrap::v3::Bootstrap& bootstrap,
                                                                const Context& context);
+
+// In which order the addresses of one host are tried. (proto: UpstreamConnectionOptions.happy_eyeballs_config)
+net::FamilyOrder compileFamilyOrder(const envoy::config::cluster::v3::Cluster& cluster, const Context& context);
 
 }  // namespace sluice::config

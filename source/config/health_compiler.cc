@@ -282,13 +282,15 @@ void compileEnforcing(const OutlierDetection& proto, OutlierConfig& out) {
 
 }  // namespace
 
-std::shared_ptr<const HealthCheckConfig> compileHealthCheck(const Cluster& cluster, const Context& context,
-                                                            const Services& services) {
-  if (cluster.health_checks().empty()) return nullptr;
-  if (cluster.health_checks_size() > 1) {
-    context.child("health_checks", 1).error("a cluster has one health check; remove the others");
+std::vector<std::shared_ptr<const HealthCheckConfig>> compileHealthChecks(const Cluster& cluster,
+                                                                          const Context& context,
+                                                                          const Services& services) {
+  std::vector<std::shared_ptr<const HealthCheckConfig>> out;
+  for (int i = 0; i < cluster.health_checks_size(); ++i) {
+    const Context at = context.child("health_checks", static_cast<size_t>(i));
+    if (auto check = CheckCompiler(cluster.health_checks(i), at, services).compile()) out.push_back(std::move(check));
   }
-  return CheckCompiler(cluster.health_checks(0), context.child("health_checks", 0), services).compile();
+  return out;
 }
 
 std::shared_ptr<const OutlierConfig> compileOutlierDetection(const Cluster& cluster, const Context& context,

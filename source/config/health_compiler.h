@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
@@ -14,8 +15,8 @@
 
 namespace sluice::config {
 
-// Null too if the cluster has no checks.
-std::shared_ptr<const upstream::cluster::HealthCheckConfig> compileHealthCheck(
+// Without those that have errors; none if the cluster has no checks.
+std::vector<std::shared_ptr<const upstream::cluster::HealthCheckConfig>> compileHealthChecks(
     const envoy::config::cluster::v3::Cluster& cluster, const Context& context, const Services& services);
 
 // Null too if it has none.

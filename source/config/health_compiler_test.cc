@@ -18,10 +18,12 @@ struct Compiled : testing::TestWorld {
   explicit Compiled(const std::string& json, Defaults defaults = Defaults::kEdge) {
     services.defaults = defaults;
     const auto proto = testing::fromJson<Cluster>(json);
-    check = compileHealthCheck(proto, at, services);
+    checks = compileHealthChecks(proto, at, services);
+    if (!checks.empty()) check = checks.front();
     outlier = compileOutlierDetection(proto, at, services);
   }
-  std::shared_ptr<const HealthCheckConfig> check;
+  std::vector<std::shared_ptr<const HealthCheckConfig>> checks;
+  std::shared_ptr<const HealthCheckConfig> check;  // the first
   std::shared_ptr<const OutlierConfig> outlier;
 };
 
@@ -59,6 +61,24 @@ TEST_CASE("an HTTP check has Envoy's defaults") {
   CHECK(c.check->http.expected[0].to == 201);
   CHECK(c.check->http.response_buffer == 1024);
   CHECK(c.check->http.headers == std::vector<std::pair<std::string, std::string>>{{"user-agent", "Envoy/HC"}});
+}
+
+TEST_CASE("a cluster may have several checks, each with its own settings and its own faults") {
+  const Compiled c(R"({"healthChecks": [
+      {"timeout": "1s", "interval": "5s", "healthyThreshold": 2, "unhealthyThreshold": 3, "tcpHealthCheck": {}},
+      {"timeout": "2s", "interval": "7s", "healthyThreshold": 1, "unhealthyThreshold": 1,
+       "httpHealthCheck": {"path": "/up"}}]})");
+  REQUIRE(c.checks.size() == 2);
+  CHECK(c.checks[0]->kind == HealthCheckConfig::Kind::kTcp);
+  CHECK(c.checks[0]->healthy_threshold == 2);
+  CHECK(c.checks[1]->kind == HealthCheckConfig::Kind::kHttp);
+  CHECK(c.checks[1]->interval == 7s);
+  CHECK(c.problems() == "");
+
+  const Compiled wrong(R"({"healthChecks": [
+      {"timeout": "1s", "interval": "5s", "healthyThreshold": 2, "unhealthyThreshold": 3, "tcpHealthCheck": {}},
+      {"timeout": "2s", "interval": "7s", "healthyThreshold": 0, "unhealthyThreshold": 1, "tcpHealthCheck": {}}]})");
+  CHECK(wrong.problems().find("health_checks[1].healthy_threshold") != std::string::npos);
 }
 
 TEST_CASE("an interval that is not set is that of its kind") {
@@ -163,13 +183,6 @@ TEST_CASE("what a check cannot do is refused, with its place and what to do") {
   CHECK(c.problems().find(problem) != std::string::npos);
 }
 
-TEST_CASE("a second check of a cluster is refused") {
-  const std::string one = R"({"timeout": "1s", "interval": "5s", "healthyThreshold": 2, "unhealthyThreshold": 3,
-                              "tcpHealthCheck": {}})";
-  const Compiled c(R"({"healthChecks": [)" + one + "," + one + "]}");
-  CHECK(c.problems().find("health_checks[1]: a cluster has one health check; remove the others") != std::string::npos);
-}
-
 TEST_CASE("events go to files, of either way to name them") {
   observability::StatsRegistry stats;
   observability::LogFiles files(stats);
@@ -180,11 +193,11 @@ TEST_CASE("events go to files, of either way to name them") {
                                          R"(/a.log", "eventLogger": [{"name": "x", "typedConfig": {"@type":
       "type.googleapis.com/envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink",
       "eventLogPath": ")" + folder + R"(/b.log"}}])"));
-  const auto check = compileHealthCheck(proto, world.at, world.services);
-  REQUIRE(check);
-  CHECK(check->logs.size() == 2);
+  const auto checks = compileHealthChecks(proto, world.at, world.services);
+  REQUIRE(checks.size() == 1);
+  CHECK(checks[0]->logs.size() == 2);
   const auto bad = testing::fromJson<Cluster>(checkOf(R"("tcpHealthCheck": {}, "eventLogPath": "/no/such/folder/x")"));
-  CHECK(compileHealthCheck(bad, world.at, world.services) == nullptr);
+  CHECK(compileHealthChecks(bad, world.at, world.services).empty());
   CHECK(world.problems().find("health_checks[0].event_log_path: ") != std::string::npos);
 }
 

@@ -199,8 +199,33 @@ TEST_CASE("a host may get connections ahead of its requests, up to three times a
   CHECK(compile(world, "preconnect_policy: {per_upstream_preconnect_ratio: 1.5}").config->preconnect_ratio == 1.5);
   CHECK_SAYS(compile(world, "preconnect_policy: {per_upstream_preconnect_ratio: 3.5}").problems,
              "preconnect_policy.per_upstream_preconnect_ratio");
-  CHECK_SAYS(compile(world, "preconnect_policy: {predictive_preconnect_ratio: 1.5}").problems,
-             "predictive_preconnect_ratio: is a field of Envoy's");
+}
+
+TEST_CASE("hosts that are next may get connections ahead, where choices are made ahead") {
+  World world;
+  const std::string predictive = "preconnect_policy: {predictive_preconnect_ratio: 1.5}\n";
+  const auto ratio = [&](const std::string& rest) {
+    const Compiled compiled = compile(world, predictive + rest);
+    return compiled.config ? compiled.config->predictive_ratio : 0;
+  };
+
+  CHECK(compile(world, "").config->predictive_ratio == 1);
+  CHECK(ratio("") == 1.5);
+  CHECK(compile(world, predictive).problems.empty());
+  CHECK(ratio("lb_policy: RANDOM") == 1.5);
+  for (const char* policy : {"LEAST_REQUEST", "RING_HASH", "MAGLEV"}) {
+    CHECK(ratio(std::string("lb_policy: ") + policy) == 1);
+    CHECK_SAYS(compile(world, predictive + "lb_policy: " + policy).problems,
+               "preconnect_policy.predictive_preconnect_ratio: not used: the load-balancing policy makes no choices");
+  }
+  const std::string downstream =
+      "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {\"@type\": "
+      "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, use_downstream_protocol_config: "
+      "{}}}";
+  CHECK(ratio(downstream) == 1);
+  CHECK_SAYS(compile(world, predictive + downstream).problems, "connections of this cluster depend on requests");
+  CHECK_SAYS(compile(world, "preconnect_policy: {predictive_preconnect_ratio: 0.5}").problems,
+             "preconnect_policy.predictive_preconnect_ratio");
 }
 
 }  // namespace

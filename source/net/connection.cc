@@ -41,8 +41,28 @@ Connection::Connection(event::Loop& loop, WorkerBuffers& buffers, Fd fd, Mode mo
       connecting_(mode == Mode::kConnecting),
       handshaking_(transport_ != nullptr) {
   if (transport_) transport_->attach(*this);
+  watch();
+}
+
+void Connection::watch() {
   watch_ =
       loop_.watch(fd_.get(), event::kReadable | event::kWritable | event::kPeerClosed, event::Trigger::kEdge, *this);
+}
+
+void Connection::raceTo(std::span<const Address> others, const ConnectOptions& options) {
+  race_ = std::make_unique<ConnectRace>(loop_, buffers_.descriptors, others, options, [this](Fd fd) {
+    race_.reset();
+    goOnWith(std::move(fd));
+  });
+}
+
+// Another attempt stands for the one so far; what becomes of it is told by the loop. False: there is none.
+bool Connection::goOnWith(Fd fd) {
+  if (!fd.valid()) return false;
+  watch_.reset();
+  fd_ = std::move(fd);
+  watch();
+  return true;
 }
 
 Connection::~Connection() {
@@ -52,6 +72,7 @@ Connection::~Connection() {
 void Connection::close(bool reset) {
   if (!fd_.valid()) return;
   watch_.reset();
+  race_.reset();
   last_wait_.reset();
   // With bytes dropped there is no proper end: the peer must see that the rest is missing.
   if (transport_ && !reset && !connecting() && !broken_ && out_.empty() && !transport_blocked_) {
@@ -87,8 +108,12 @@ void Connection::breakDown(int error) {
 void Connection::onFdEvents(uint32_t happened) {
   if (connecting_) {
     if (!(happened & (event::kWritable | event::kPeerClosed))) return;
-    if (const int error = pendingError(fd_.get()); error != 0) return broken(CloseReason::kConnectFailed, error);
+    if (const int error = pendingError(fd_.get()); error != 0) {
+      if (race_ && goOnWith(race_->replace())) return;
+      return broken(CloseReason::kConnectFailed, error);
+    }
     connecting_ = false;
+    race_.reset();
     if (!handshaking_) {
       events_.onConnected();
       if (!fd_.valid() || !flushNow({})) return;

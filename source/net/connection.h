@@ -14,11 +14,13 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "source/buffer/byte_queue.h"
 #include "source/buffer/byte_sink.h"
 #include "source/event/loop.h"
+#include "source/net/connect_race.h"
 #include "source/net/descriptors.h"
 #include "source/net/socket.h"
 #include "source/net/transport.h"
@@ -81,6 +83,10 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
              TransportPtr transport = nullptr);
   ~Connection() override;
 
+  // While connecting: attempts at further addresses of the peer follow the one that is under way, and the first that
+  // connects is the connection; its transport's handshake is behind that. `options` outlives the attempts.
+  void raceTo(std::span<const Address> others, const ConnectOptions& options);
+
   void write(std::string_view bytes) override;
   // Sends what waits, as far as the socket takes it, without waiting for the end of the turn.
   void flush();
@@ -125,6 +131,8 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
 
  private:
   void onFdEvents(uint32_t events) override;
+  void watch();
+  bool goOnWith(Fd fd);
   void runAtTurnEnd() override;
   void readSome();
   void tellEnd();
@@ -148,6 +156,7 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   ConnectionEvents& events_;
   Fd fd_;
   std::unique_ptr<event::FdWatch> watch_;
+  std::unique_ptr<ConnectRace> race_;  // while connecting to one of several addresses
   buffer::ByteQueue out_;
   uint64_t sent_ = 0;
   uint64_t received_ = 0;

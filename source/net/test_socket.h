@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "source/net/socket.h"
 
@@ -85,5 +86,26 @@ inline SocketPair tcpPair() {
   if (poll(&ready, 1, 5000) != 1) abort();
   return {Fd(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)), std::move(client)};
 }
+
+// A TCP address at which connecting goes on for ever: its queue is full.
+class SilentHost {
+ public:
+  SilentHost() {
+    fd_ = *listenOn(*Address::fromIp("127.0.0.1", 0), {.backlog = 0});
+    address = localAddress(fd_.get());
+    for (int i = 0; i < 8; ++i) {
+      Fd fd = *startConnect(address);
+      pollfd wait{fd.get(), POLLOUT, 0};
+      const bool connected = poll(&wait, 1, 50) == 1;
+      fillers_.push_back(std::move(fd));
+      if (!connected) return;
+    }
+  }
+  Address address;
+
+ private:
+  Fd fd_;
+  std::vector<Fd> fillers_;
+};
 
 }  // namespace sluice::net

@@ -72,7 +72,7 @@ void ClusterHealth::use(const ConfigPtr& config) {
 }
 
 void ClusterHealth::useChecks(const ConfigPtr& config) {
-  if (!config->health_check) return checks_.reset();
+  if (config->health_checks.empty()) return checks_.reset();
   if (checks_) return checks_->setConfig(config);
   const health::CheckWorld world{world_.main, world_.buffers(), world_.cells, {world_.sink}};
   health::ClusterChecks::Hooks hooks;

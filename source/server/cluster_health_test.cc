@@ -33,7 +33,7 @@ struct HealthTest : Process {
     check->timeout = check->interval = check->unhealthy_interval = 10s;
     check->http.path = "/";
     auto out = config(hash, count);
-    out->health_check = check;
+    out->health_checks = {check};
     return out;
   }
   std::shared_ptr<cluster::ClusterConfig> watched(uint64_t hash) {
@@ -213,9 +213,9 @@ TEST_CASE("an active check that passes ends an ejection") {
   REQUIRE(t.until([&] { return t.healthy() == 1; }));
   // The next check of the cluster comes with another configuration.
   auto soon = t.checked(2);
-  auto check = std::make_shared<cluster::HealthCheckConfig>(*soon->health_check);
+  auto check = std::make_shared<cluster::HealthCheckConfig>(*soon->health_checks[0]);
   check->interval = check->healthy_edge_interval = 1ms;
-  soon->health_check = check;
+  soon->health_checks = {check};
   soon->outlier = config->outlier;
   t.set(soon);
   t.answer(0, "200 OK", 1);

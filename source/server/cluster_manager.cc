@@ -1,5 +1,6 @@
 #include "source/server/cluster_manager.h"
 
+#include <algorithm>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -240,14 +241,16 @@ void ClusterManager::onEndpoints(Generation& generation, cluster::AssignmentPtr 
 void ClusterManager::watchHosts(Entry& entry, Generation& generation) {
   const cluster::HostSet* const coming = entry.active && entry.warming ? entry.warming->hosts.get() : nullptr;
   entry.health->setHosts(entry.active ? *entry.active->hosts : *generation.hosts, coming);
-  if (&generation == entry.active.get() || !generation.config->health_check) return;
+  if (&generation == entry.active.get() || generation.config->health_checks.empty()) return;
   if (!entry.health->pending() || generation.checks_wait.pending()) return;
   const cluster::HostSet& hosts = *generation.hosts;
   const bool serves =
       hosts.countWithHealth(cluster::Health::kHealthy) + hosts.countWithHealth(cluster::Health::kDegraded) > 0;
   if (entry.active && (serves || hosts.entries().empty())) return;
-  const cluster::HealthCheckConfig& check = *generation.config->health_check;
-  const auto longest = check.initial_jitter + check.timeout + std::chrono::seconds(1);
+  cluster::HealthCheckConfig::Millis longest{0};
+  for (const auto& check : generation.config->health_checks) {
+    longest = std::max(longest, check->initial_jitter + check->timeout + std::chrono::seconds(1));
+  }
   generation.checks_wait = generation.init->add("first health checks", longest);
   entry.health->on_checked = [&entry] {
     if (entry.warming) entry.warming->checks_wait.ready();

@@ -339,7 +339,7 @@ TEST_CASE("a host that leaves the endpoints stays until a check fails it, for wo
   auto check = std::make_shared<cluster::HealthCheckConfig>();
   check->timeout = check->interval = 10s;
   check->initial_jitter = 10'000h;  // none is made here
-  config->health_check = check;
+  config->health_checks = {check};
   t.clusters.set(config, {}, false, "1", t.clusters.newInit("c"));
   t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(3));
   const ClusterManager::Entry& entry = *t.clusters.find("c");

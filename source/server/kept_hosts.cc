@@ -21,9 +21,12 @@ bool stays(const cluster::HostSet::Entry& entry) {
   return entry.check.wanted && entry.assigned <= Health::kDegraded && checked <= Health::kDegraded;
 }
 
-cluster::Endpoint endpointOf(const cluster::HostSet::Entry& entry) {
+cluster::Endpoint endpointOf(const cluster::HostSet::Entry& entry, const cluster::HostSet& set) {
   cluster::Endpoint out;
   out.address = entry.host->address();
+  for (const net::Address& address : set.addressesOf(entry.host->slot())) {
+    if (address != out.address) out.additional.push_back(address);
+  }
   out.hostname = entry.host->hostname();
   out.metadata = entry.host->metadata();
   out.weight = entry.weight;
@@ -45,7 +48,7 @@ Identities identitiesOf(const cluster::Assignment& told) {
 
 cluster::AssignmentPtr withKeptHosts(cluster::AssignmentPtr told, const cluster::HostSet* before,
                                      const cluster::ClusterConfig& config) {
-  if (!config.health_check || config.host_changes.ignore_health_on_removal || before == nullptr) return told;
+  if (config.health_checks.empty() || config.host_changes.ignore_health_on_removal || before == nullptr) return told;
   if (config.kind->hostsStandForOne()) return told;
   const Identities there = identitiesOf(*told);
   std::shared_ptr<cluster::Assignment> out;
@@ -61,7 +64,7 @@ cluster::AssignmentPtr withKeptHosts(cluster::AssignmentPtr told, const cluster:
       locality.locality = entry.locality;
       locality.priority = entry.priority;
     }
-    out->localities.back().endpoints.push_back(endpointOf(entry));
+    out->localities.back().endpoints.push_back(endpointOf(entry, *before));
   }
   return out ? out : told;
 }

@@ -15,7 +15,7 @@ using cluster::HealthInput;
 
 struct KeptTest {
   KeptTest() {
-    config.health_check = std::make_shared<cluster::HealthCheckConfig>();
+    config.health_checks = {std::make_shared<cluster::HealthCheckConfig>()};
     config.kind = std::make_shared<extensions::clusters::eds::Kind>(extensions::clusters::eds::Settings());
     tell({1, 2, 3});
   }
@@ -79,6 +79,22 @@ TEST_CASE("a host that left stays as it was until a check fails it") {
   CHECK(t.there() == Ports{-3, -2});
 }
 
+TEST_CASE("a host that stays keeps its further addresses") {
+  KeptTest t;
+  auto told = std::make_shared<cluster::Assignment>(*t.told);
+  const net::Address other = *net::Address::fromIp("10.0.0.9", 9);
+  told->localities[0].endpoints[0].additional = {other};
+  t.told = told;
+  t.build();
+  const std::vector<net::Address> addresses{told->localities[0].endpoints[0].address, other};
+  t.tell({3});
+  for (int i = 0; i < 2; ++i) {
+    const auto now = t.hosts->addressesOf(0);
+    CHECK(std::vector<net::Address>(now.begin(), now.end()) == addresses);
+    t.build();
+  }
+}
+
 TEST_CASE("a host that checks failed leaves with its endpoint, and so does one that its endpoint calls ill") {
   KeptTest t;
   t.opine(1, HealthInput::kActiveCheck, Health::kTimeout);
@@ -93,7 +109,7 @@ TEST_CASE("a host that checks failed leaves with its endpoint, and so does one t
 TEST_CASE("where nobody checks hosts, or that is not to count, they leave with their endpoints") {
   KeptTest t;
   SECTION("the cluster has no checks") {
-    t.config.health_check = nullptr;
+    t.config.health_checks.clear();
   }
   SECTION("the endpoint has none") {
     t.checked = false;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "source/upstream/cluster/health_check_config.h"
 #include "source/upstream/failure_text.h"
 
 namespace sluice::upstream {
@@ -35,6 +36,7 @@ void Attempt::start(http::RequestHeaders& head, const HeadOverlay& overlay, clus
   overlay_.putOver(head);
   pool_ = &cluster_->poolFor(host_->slot(), priority, head, client);
   began_ = cluster_->context().loop.now();
+  cluster_->predict(priority);
   ask(false);
 }
 
@@ -154,6 +156,8 @@ void Attempt::noteBegin() {
 
 void Attempt::noteHead() {
   cluster_->observers().forEach([this](AttemptObserver& observer) { observer.onAttemptHead(*this); });
+  // It was for us: whoever is in front would fail us for what a host of ours says of itself.
+  if (cluster_->takesFailHeader()) response_.remove(cluster::kFailHeader);
 }
 
 void Attempt::noteEnd(const AttemptEnd& end) {

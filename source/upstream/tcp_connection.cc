@@ -46,6 +46,7 @@ TcpConnection::TcpConnection(base::LocalPtr<WorkerCluster> cluster, cluster::Hos
         if (OutcomeObserver* outcomes = cluster_->outcomes()) outcomes->onConnectFailed(*host_, host_stats_, true);
         events_.onHostFailed("connection timeout", true);
       }) {
+  if (!begun.others.empty()) connection_.raceTo(begun.others, context().config->connect);
   connect_timer_.arm(context().config->connect_timeout);
   cluster_->bind(*this);
 }

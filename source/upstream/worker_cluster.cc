@@ -64,10 +64,13 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
       late_counts_(published.late_counters),
       by_client_(byClient(*published.config)),
       by_request_(byRequest(*published.config)),
+      predicts_(published.config->predictive_ratio > 1 && !by_request_),
       balancer_(published.config->lb.policy.get(),
                 {loop.timers(), cells, lbStats(published.stats), base::Random(seed),
                  lb::HostTable([this](cluster::HostSlot slot) { retirePoolsOf(slot); })},
                 published.hosts) {
+  context_.hosts = &hosts();
+  if (predicts_) context_.connections = &connections_;
   if (published.fail_reports) observers_.pushBack(fails_.emplace(published.fail_reports));
   if (!published.config->outlier) return;
   outcomes_.emplace(published.config->outlier, published.outlier_reports);
@@ -183,6 +186,7 @@ void WorkerCluster::retire(std::unique_ptr<pool::Pool> pool) {
 }
 
 void WorkerCluster::runAtTurnEnd() {
+  if (ahead_ > 0) connectAhead();
   std::erase_if(draining_, [](const auto& pool) { return pool->unused(); });
 }
 

@@ -91,6 +91,12 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
     return by_request_ ? poolByRequest(slot, priority, request, client) : poolOf(slot, priority);
   }
 
+  // A request was given to a pool: at the end of the turn hosts that will be chosen next get connections, if that is
+  // wanted. (proto: PreconnectPolicy.predictive_preconnect_ratio)
+  void predict(cluster::RoutingPriority priority) {
+    if (predicts_) notePrediction(priority);
+  }
+
   // A final answer. (stats: upstream_rq_503)
   void countCode(uint16_t status) {
     for (const auto& [code, cell] : codes_) {
@@ -104,6 +110,8 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   base::List<AttemptObserver>& observers() { return observers_; }
   // Of attempts too; null: no outlier detection.
   OutcomeObserver* outcomes() { return outcomes_ ? &*outcomes_ : nullptr; }
+  // What its hosts ask by cluster::kFailHeader is done here.
+  bool takesFailHeader() const { return fails_.has_value(); }
   // Counts under a name that is known only now, in "cluster.NAME.".
   observability::LateCounts& lateCounts() { return late_counts_; }
 
@@ -134,7 +142,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   // Those that checks or outlier detection fail in `next` and not yet now, by slot; empty if nothing follows from that.
   std::vector<bool> newlyFailed(const cluster::HostSet& next) const;
   void endStreamsTo(const std::vector<bool>& failed);
-  void runAtTurnEnd() override;  // what drained is thrown away
+  void runAtTurnEnd() override;  // what drained is thrown away; what was predicted is done
   pool::Pool& poolByRequest(cluster::HostSlot slot, cluster::RoutingPriority priority,
                             const http::RequestHeaders& request, const ClientAddresses& client);
   void thinOut(Pools& pools);
@@ -143,11 +151,14 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   size_t poolCount() const;
 
   void countNewCode(uint16_t status);
+  void notePrediction(cluster::RoutingPriority priority);
+  void connectAhead();
   Drop drawDrop();
 
   ClusterSet& set_;
   const ClusterId id_;
   pool::PoolContext context_;
+  uint32_t connections_ = 0;  // of all pools, and for bytes; if it predicts
   base::List<AttemptObserver> observers_;
   std::optional<OutcomeObserver> outcomes_;  // in that list
   std::optional<FailObserver> fails_;        // too
@@ -155,13 +166,16 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   std::vector<std::pair<uint16_t, observability::LateCounters::Cell*>> codes_;  // that came before
   const bool by_client_;
   const bool by_request_;
+  const bool predicts_;
   lb::Balancer balancer_;
   std::vector<std::unique_ptr<pool::Pool>> pools_;  // by slot and priority; made on first use
   std::vector<Pools> pools_by_request_;             // as pools_; used if by_request_
   std::string key_;                                 // scratch
   std::vector<std::unique_ptr<pool::Pool>> draining_;
   base::List<HostBound> bound_;
-  size_t room_cursor_ = 0;  // where closeIdle() looks next
+  uint32_t ahead_ = 0;  // connections that may be made for requests to come, in this turn
+  cluster::RoutingPriority ahead_priority_ = cluster::RoutingPriority::kDefault;  // of the last of these requests
+  size_t room_cursor_ = 0;                                                        // where closeIdle() looks next
   struct Quest {
     bool on = false;
     event::TimePoint not_before{};

@@ -191,5 +191,51 @@ class FailoverTest(SluiceTestCase):
         self.assertEqual(self.sluice.stat("cluster.up.upstream_rq_retry_success"), 30)
 
 
+class AddressesTest(SluiceTestCase):
+    """A host with several addresses, of which some lead nowhere."""
+
+    def silent(self):
+        """A port at which connecting goes on for ever: its queue is full."""
+        server = socket.socket()
+        self.addCleanup(server.close)
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            filler = socket.socket()
+            self.addCleanup(filler.close)
+            filler.setblocking(False)
+            filler.connect_ex(server.getsockname())
+        return server.getsockname()[1]
+
+    def serve(self, *ports):
+        """One host, at all these ports."""
+        host = endpoint(ports[0])
+        host["endpoint"]["additional_addresses"] = [{"address": socketAddress(port)} for port in ports[1:]]
+        up = cluster("up")
+        up["load_assignment"]["endpoints"] = [{"lb_endpoints": [host]}]
+        proxy = {"@type": TYPE + "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "t", "cluster": "up"}
+        tcp = {"name": "tcp", "address": socketAddress(0),
+               "filter_chains": [{"filters": [{"name": "tcp", "typed_config": proxy}]}]}  # fmt: skip
+        config = bootstrap([httpListener("http", [route("up")]), tcp], [up])
+        self.sluice = self.start(Sluice(self.scratch, config))
+
+    def test_connections_go_to_the_first_address_that_takes_them(self):
+        host = self.start(HttpUpstream(lambda request: Reply(200, b"here")))
+        self.serve(self.silent(), freePort(), host.port)
+
+        for listener in ("http", "tcp"):
+            answer = get(self.sluice.port(listener))
+            self.assertEqual((answer.status, answer.body), (200, b"here"))
+        stats = self.sluice.stats("cluster.up.")
+        self.assertEqual(stats["cluster.up.upstream_cx_connect_fail"], 0)
+        self.assertEqual(stats["cluster.up.upstream_cx_connect_timeout"], 0)
+
+    def test_a_host_none_of_whose_addresses_answers_fails_once(self):
+        self.serve(freePort(), freePort())
+
+        self.assertEqual(get(self.sluice.port("http")).status, 503)
+        self.assertEqual(self.sluice.stat("cluster.up.upstream_cx_connect_fail"), 1)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -14,11 +14,12 @@ class Host:
     def __init__(self, case):
         self.up = 200
         self.status = 200
+        self.headers = []
         self.server = case.start(HttpUpstream(self.answer))
         self.port = self.server.port
 
     def answer(self, request):
-        return Reply(self.up if request.path == "/up" else self.status, str(self.port).encode())
+        return Reply(self.up if request.path == "/up" else self.status, str(self.port).encode(), self.headers)
 
 
 def check(**kind):
@@ -91,6 +92,45 @@ class HealthTest(SluiceTestCase):
         first.server.stop()
 
         self.waitForFlags("/failed_active_hc", "healthy")
+
+    def test_a_host_is_well_when_each_of_several_checks_says_so(self):
+        elsewhere = {"http_health_check": {"path": "/other"}}
+        log = self.scratch.join("checks.log")
+        self.proxy(health_checks=[check(tcp_health_check={}), {**check(**elsewhere), "event_log_path": log}])
+        first, second = self.hosts
+        self.assertEqual(self.flags(), ["healthy", "healthy"])
+
+        first.status = 503
+        self.waitForFlags("/failed_active_hc", "healthy")
+        self.assertEqual(self.servedBy(), {second.port})
+        reason = "health_checks[1] (HTTP): check failed: the status is not among expected_statuses (status 503)"
+        self.assertIn(f"up::127.0.0.1:{first.port}::health_reason::{reason}",
+                      self.sluice.admin("/clusters").body.decode().splitlines())
+        stats = self.sluice.stats("cluster.up.health_check.")
+        self.assertEqual(stats["cluster.up.health_check.0.failure"], 0)
+        self.assertGreater(stats["cluster.up.health_check.1.failure"], 0)
+
+        first.status = 200
+        self.waitForFlags("healthy", "healthy")
+
+        def events():
+            with open(log) as file:
+                lines = [json.loads(line) for line in file]
+            return [name for line in lines for name in line if name.endswith("_event")]
+
+        waitFor(lambda: events()[-2:] == ["eject_unhealthy_event", "add_healthy_event"], "the events of the second check")
+
+    def test_a_host_that_asks_to_be_failed_is_and_its_clients_do_not_hear_of_it(self):
+        self.proxy(health_checks=[{**check(), "interval": "60s", "no_traffic_interval": "60s"}])
+        first, second = self.hosts
+        first.headers = [("x-envoy-immediate-health-check-fail", "true")]
+
+        answers = [get(self.listener) for _ in range(6)]
+        self.waitForFlags("/failed_active_hc/excluded_via_immediate_hc_fail", "healthy")
+        self.assertEqual(self.servedBy(), {second.port})
+        self.assertIn(str(first.port).encode(), [answer.body for answer in answers])
+        for answer in answers:
+            self.assertIsNone(answer.header("x-envoy-immediate-health-check-fail"))
 
     def test_a_host_of_errors_is_ejected_and_comes_back(self):
         log = self.scratch.join("outliers.log")

@@ -37,7 +37,9 @@ struct EndpointCheck {
 };
 
 struct Endpoint {
-  net::Address address;   // none while `dns_name` is still to be resolved
+  net::Address address;  // none while `dns_name` is still to be resolved
+  // Where connections go, too; beside `address`, which comes first. (proto: Endpoint.additional_addresses)
+  std::vector<net::Address> additional;
   std::string dns_name;   // of clusters by DNS: the name that gives the addresses
   uint16_t dns_port = 0;  // of clusters by DNS
   std::string hostname;   // for logs, admin pages and host rewrite; may be empty

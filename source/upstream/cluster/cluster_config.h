@@ -82,14 +82,16 @@ struct ClusterConfig {
   net::ConnectOptions connect;
   LbConfig lb;
   double preconnect_ratio = 1;  // of requests at a host that connections are made for; 1 to 3
+  double predictive_ratio = 1;  // the same of requests at all hosts; above 1 only if the policy chooses ahead
   ThresholdsByPriority thresholds;
   // Connections of a host, by priority. (proto: CircuitBreakers.per_host_thresholds)
   std::array<uint32_t, kRoutingPriorities> host_connections{kNoHostLimit, kNoHostLimit};
   UpstreamHttpConfig http;
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain; of hosts that none of these fits:
   TransportMatches transport_matches;
-  std::shared_ptr<const HealthCheckConfig> health_check;  // null: hosts are not asked
-  std::shared_ptr<const OutlierConfig> outlier;           // null: none is ejected
+  // A host is well when each of these says so; none: hosts are not asked.
+  std::vector<std::shared_ptr<const HealthCheckConfig>> health_checks;
+  std::shared_ptr<const OutlierConfig> outlier;  // null: none is ejected
   HostChanges host_changes;
   uint64_t content_hash = 0;  // equal hashes of one name: unchanged, the update is skipped
 

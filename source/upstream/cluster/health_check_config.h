@@ -1,4 +1,4 @@
-// How hosts are asked whether they are well. Immutable. (proto: envoy.config.core.v3.HealthCheck)
+// One way in which hosts are asked whether they are well. Immutable. (proto: envoy.config.core.v3.HealthCheck)
 #pragma once
 
 #include <chrono>
@@ -72,5 +72,11 @@ struct HealthCheckConfig {
   bool log_failures = false;                                  // each check that failed
   bool log_successes = false;                                 // each that passed
 };
+
+// As in events. (proto: envoy.data.core.v3.HealthCheckerType)
+inline std::string_view nameOf(HealthCheckConfig::Kind kind) {
+  using Kind = HealthCheckConfig::Kind;
+  return kind == Kind::kHttp ? "HTTP" : kind == Kind::kTcp ? "TCP" : "GRPC";
+}
 
 }  // namespace sluice::upstream::cluster

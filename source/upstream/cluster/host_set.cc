@@ -275,6 +275,7 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
       if (!endpoint.address) continue;
       HostPtr host = pool.take(endpoint);
       if (!seen.insert(uint64_t{locality.priority} << 32 | host->slot()).second) continue;
+      if (!endpoint.additional.empty()) set->noteAddresses(endpoint, host->slot());
       const Health health = host->monitor().health(endpoint.health);
       if (health <= Health::kDegraded) set->available_.emplace_back(host->address().hash(), host->slot());
       const HostMonitor& monitor = host->monitor();
@@ -309,6 +310,13 @@ void HostSet::split() {
   tiers_ = builder.build();
   loaded_ = tiers_.size();
   builder.addSpare(tiers_);
+}
+
+void HostSet::noteAddresses(const Endpoint& endpoint, HostSlot slot) {
+  std::vector<net::Address> all{endpoint.address};
+  all.insert(all.end(), endpoint.additional.begin(), endpoint.additional.end());
+  if (addresses_.size() <= slot) addresses_.resize(slot + 1);
+  addresses_[slot] = net::inOrder(all, shape_.options.families);
 }
 
 void HostSet::notePriorities() {

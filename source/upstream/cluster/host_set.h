@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "source/base/priority_set.h"
+#include "source/net/family_order.h"
 #include "source/upstream/cluster/assignment.h"
 #include "source/upstream/cluster/host.h"
 
@@ -34,6 +35,7 @@ struct HostSetOptions {
   bool locality_weighted = false;  // localities share the traffic of their priority by their weights
   bool fail_on_panic = false;      // a priority that would use all its hosts takes none
   bool exclude_unchecked = false;  // hosts whose first check is not over are excluded
+  net::FamilyOrder families = {};  // of the addresses of one host
 };
 
 class HostSet {
@@ -109,6 +111,11 @@ class HostSet {
   // Null for a free slot.
   const Host* host(HostSlot slot) const { return slot < by_slot_->size() ? (*by_slot_)[slot].get() : nullptr; }
   const HostPtr& hostPtr(HostSlot slot) const { return (*by_slot_)[slot]; }
+  // Where connections to a host go, in the order in which they are tried. Of a whole set; empty: Host::address() only.
+  // It may be another list in the next set: what is tried is not part of what makes a host the same.
+  std::span<const net::Address> addressesOf(HostSlot slot) const {
+    return slot < addresses_.size() ? std::span<const net::Address>(addresses_[slot]) : std::span<const net::Address>();
+  }
   // By slot. In a part of a set those of the whole.
   std::span<const HostPtr> slots() const { return *by_slot_; }
   size_t hostCount() const { return host_count_; }
@@ -143,6 +150,7 @@ class HostSet {
 
   void countLocalities(const Assignment& assignment);
   void notePriorities();
+  void noteAddresses(const Endpoint& endpoint, HostSlot slot);
   // Of entries_ and shape_.
   void split();
 
@@ -151,6 +159,7 @@ class HostSet {
   std::shared_ptr<const std::vector<HostPtr>> by_slot_;  // never null
   std::vector<Tier> tiers_;
   size_t loaded_ = 0;                                   // of tiers_, those that get traffic
+  std::vector<std::vector<net::Address>> addresses_;    // by slot; up to the last host that has several
   std::vector<uint8_t> priorities_;                     // by slot; empty: all hosts are of priority 0, or it is a part
   std::vector<std::pair<size_t, HostSlot>> available_;  // by the hash of the address, sorted
   size_t host_count_ = 0;

@@ -7,6 +7,17 @@ namespace sluice::upstream::health {
 using cluster::Health;
 using cluster::HealthInput;
 
+namespace {
+
+// `prefix`: "health_check." or that of one of several.
+CheckStats makeStats(observability::Scope& scope, const std::string& prefix) {
+  return {scope.counter(prefix + "attempt"),         scope.counter(prefix + "success"),
+          scope.counter(prefix + "failure"),         scope.counter(prefix + "network_failure"),
+          scope.counter(prefix + "passive_failure"), scope.counter(prefix + "verify_cluster")};
+}
+
+}  // namespace
+
 ClusterChecks::ClusterChecks(CheckWorld world, ConfigPtr config, cluster::HostMonitors& monitors,
                              observability::Scope scope, Hooks hooks, uint64_t seed)
     : world_(world),
@@ -15,11 +26,10 @@ ClusterChecks::ClusterChecks(CheckWorld world, ConfigPtr config, cluster::HostMo
       hooks_(std::move(hooks)),
       random_(seed),
       scope_(std::move(scope)),
-      stats_{scope_.counter("health_check.attempt"),         scope_.counter("health_check.success"),
-             scope_.counter("health_check.failure"),         scope_.counter("health_check.network_failure"),
-             scope_.counter("health_check.passive_failure"), scope_.counter("health_check.verify_cluster")},
+      stats_(makeStats(scope_, "health_check.")),
       healthy_(scope_.gauge("health_check.healthy")),
       degraded_(scope_.gauge("health_check.degraded")) {
+  makeOwnStats();
   monitors_.expectChecks(true);
 }
 
@@ -38,11 +48,29 @@ void ClusterChecks::letGo(const cluster::Host& host) {
 
 void ClusterChecks::setConfig(ConfigPtr config) {
   config_ = std::move(config);
-  for (const auto& [monitor, check] : checks_) check->configChanged();
+  makeOwnStats();
+  bool others = false;
+  for (const auto& [monitor, check] : checks_) {
+    if (!check->configChanged()) continue;
+    others = true;
+    check->host()->monitor().setPending(check->pending());
+    monitors_.set(*check->host(), HealthInput::kActiveCheck, check->health(), check->reason());
+  }
+  if (!others) return;
+  countAll();
+  if (pending_ == 0) tellAllChecked();
+}
+
+void ClusterChecks::makeOwnStats() {
+  own_stats_.clear();
+  if (config_->health_checks.size() < 2) return;
+  for (size_t i = 0; i < config_->health_checks.size(); ++i) {
+    own_stats_.push_back(makeStats(scope_, "health_check." + std::to_string(i) + "."));
+  }
 }
 
 void ClusterChecks::setHosts(const cluster::HostSet& hosts, const cluster::HostSet* coming) {
-  std::unordered_map<const cluster::HostMonitor*, std::unique_ptr<HostCheck>> next;
+  std::unordered_map<const cluster::HostMonitor*, std::unique_ptr<HostChecks>> next;
   std::unordered_map<const cluster::HostMonitor*, const cluster::Host*> unwanted;
   const auto take = [&](const cluster::HostSet::Entry& entry) {
     const cluster::HostMonitor* const monitor = &entry.host->monitor();
@@ -54,7 +82,7 @@ void ClusterChecks::setHosts(const cluster::HostSet& hosts, const cluster::HostS
       checks_.erase(known);
       return;
     }
-    next.emplace(monitor, std::make_unique<HostCheck>(entry.host, entry.check, static_cast<CheckOwner&>(*this)));
+    next.emplace(monitor, std::make_unique<HostChecks>(entry.host, entry.check, static_cast<CheckOwner&>(*this)));
   };
   for (const cluster::HostSet::Entry& entry : hosts.entries()) take(entry);
   if (coming != nullptr) {

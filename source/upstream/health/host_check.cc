@@ -7,7 +7,6 @@
 namespace sluice::upstream::health {
 
 using cluster::Health;
-using cluster::HealthInput;
 using Verdict = CheckResult::Verdict;
 using Kind = cluster::HealthCheckConfig::Kind;
 using Millis = cluster::HealthCheckConfig::Millis;
@@ -31,10 +30,6 @@ std::string_view failureType(Verdict verdict) {
   }
 }
 
-std::string_view checkerType(Kind kind) {
-  return kind == Kind::kHttp ? "HTTP" : kind == Kind::kTcp ? "TCP" : "GRPC";
-}
-
 std::string reasonOf(const CheckResult& result) {
   if (result.verdict == Verdict::kPassed) return {};
   if (result.verdict == Verdict::kDegraded) return "the host says that it is degraded";
@@ -47,13 +42,16 @@ std::string reasonOf(const CheckResult& result) {
 
 }  // namespace
 
-HostCheck::HostCheck(cluster::HostPtr host, const cluster::EndpointCheck& endpoint, CheckOwner& owner)
+HostCheck::HostCheck(cluster::HostPtr host, const cluster::EndpointCheck& endpoint, size_t index, Health known,
+                     CheckOwner& owner, OnOutcome on_outcome)
     : host_(std::move(host)),
       endpoint_(endpoint),
+      index_(index),
       owner_(owner),
-      state_(check(), host_->monitor().pending(),
-             host_->monitor().opinion(HealthInput::kActiveCheck) > Health::kDegraded),
-      degraded_(host_->monitor().opinion(HealthInput::kActiveCheck) == Health::kDegraded),
+      on_outcome_(std::move(on_outcome)),
+      state_(check(), host_->monitor().pending(), known > Health::kDegraded),
+      health_(known),
+      degraded_(known == Health::kDegraded),
       next_(owner.world().loop.timers(), [this] { begin(); }),
       timeout_(owner.world().loop.timers(), [this] { onTimeout(); }) {
   makeProbe();
@@ -62,9 +60,13 @@ HostCheck::HostCheck(cluster::HostPtr host, const cluster::EndpointCheck& endpoi
 
 void HostCheck::makeProbe() {
   const cluster::ClusterConfig& config = *owner_.config();
-  ProbeTarget target{owner_.world().loop, owner_.world().buffers,
-                     owner_.config(),     config.transportOf(host_->metadata()),
-                     host_->address(),    {}};
+  ProbeTarget target{owner_.world().loop,
+                     owner_.world().buffers,
+                     owner_.config(),
+                     check(),
+                     config.transportOf(host_->metadata()),
+                     host_->address(),
+                     {}};
   if (endpoint_.port != 0 && !target.address.isUnix()) target.address = host_->address().withPort(endpoint_.port);
   target.authority = !endpoint_.hostname.empty()  ? endpoint_.hostname
                      : !check().http.host.empty() ? check().http.host
@@ -87,6 +89,7 @@ void HostCheck::begin() {
   const net::TransportFactory* const transport = owner_.config()->transportOf(host_->metadata());
   if (transport != nullptr && !transport->notReady().empty()) return next_.arm(kSecretWait);
   owner_.world().cells.add(owner_.stats().attempt);
+  if (const CheckStats* own = owner_.statsOf(index_)) owner_.world().cells.add(own->attempt);
   timeout_.arm(check().timeout);
   probe_->begin();
 }
@@ -102,33 +105,36 @@ void HostCheck::onResult(const CheckResult& result) {
   over(result);
 }
 
-void HostCheck::failNow() {
-  take({.verdict = Verdict::kAsked, .asked_to_fail = true});
+void HostCheck::failNow(bool counted) {
+  const CheckResult result{.verdict = Verdict::kAsked, .asked_to_fail = true};
+  if (counted) count(result, owner_.stats());
+  take(result);
 }
 
 void HostCheck::over(const CheckResult& result) {
+  count(result, owner_.stats());
   take(result);
   next_.arm(state_.untilNext(owner_.hadTraffic(), owner_.random()));
 }
 
 void HostCheck::take(const CheckResult& result) {
-  count(result);
+  if (const CheckStats* own = owner_.statsOf(index_)) count(result, *own);
   const bool first = state_.first();
   const bool was_degraded = degraded_;
   const bool at_once = result.verdict == Verdict::kFailed || result.verdict == Verdict::kAsked;
   const bool changed = result.passed() ? state_.passed() : state_.failed(at_once);
   if (result.passed()) degraded_ = result.verdict == Verdict::kDegraded;
   if (!check().logs.empty()) log(result, first, changed, was_degraded);
-  Health health = degraded_ ? Health::kDegraded : Health::kHealthy;
-  if (state_.unhealthy()) health = result.verdict == Verdict::kTimeout ? Health::kTimeout : Health::kUnhealthy;
-  host_->monitor().setPending(false);
-  const bool excluded = result.asked_to_fail && state_.unhealthy();
-  owner_.onChecked(*host_, {health, reasonOf(result), result.passed() && !state_.unhealthy(), first, excluded});
+  health_ = degraded_ ? Health::kDegraded : Health::kHealthy;
+  if (state_.unhealthy()) health_ = result.verdict == Verdict::kTimeout ? Health::kTimeout : Health::kUnhealthy;
+  reason_ = reasonOf(result);
+  on_outcome_({.passed = result.passed() && !state_.unhealthy(),
+               .first = first,
+               .excluded = result.asked_to_fail && state_.unhealthy()});
 }
 
-void HostCheck::count(const CheckResult& result) const {
+void HostCheck::count(const CheckResult& result, const CheckStats& stats) const {
   observability::StatsCells& cells = owner_.world().cells;
-  const CheckStats& stats = owner_.stats();
   cells.add(result.passed() ? stats.success : stats.failure);
   if (result.verdict == Verdict::kNetwork || result.verdict == Verdict::kTimeout) cells.add(stats.network_failure);
   if (result.verdict == Verdict::kAsked) cells.add(stats.passive_failure);
@@ -152,7 +158,7 @@ void HostCheck::log(const CheckResult& result, bool first, bool changed, bool wa
 
 void HostCheck::write(EventLine event, std::string_view name) const {
   EventLine line;
-  line.add("health_checker_type", checkerType(check().kind));
+  line.add("health_checker_type", cluster::nameOf(check().kind));
   line.addAddress("host", host_->address());
   line.add("cluster_name", std::string_view(owner_.config()->name));
   line.add(name, event);

@@ -62,7 +62,7 @@ class HttpProbe final : public Probe, private ProbeConnectionUser, private http:
     std::string body;
   };
 
-  const cluster::HealthCheckConfig& check() const { return *target_.config->health_check; }
+  const cluster::HealthCheckConfig& check() const { return target_.check; }
   bool isGrpc() const { return check().kind == Kind::kGrpc; }
 
   void connect() {

@@ -39,8 +39,9 @@ struct CheckResult {
 struct ProbeTarget {
   event::Loop& loop;
   net::WorkerBuffers& buffers;
-  std::shared_ptr<const cluster::ClusterConfig> config;  // with a health_check
-  const net::TransportFactory* transport;                // of the configuration; null: plain
+  std::shared_ptr<const cluster::ClusterConfig> config;
+  const cluster::HealthCheckConfig& check;  // of the configuration
+  const net::TransportFactory* transport;   // of the configuration; null: plain
   net::Address address;
   std::string authority;  // of HTTP and gRPC
 };

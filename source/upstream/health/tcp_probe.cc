@@ -30,7 +30,7 @@ class TcpProbe final : public Probe, private ProbeConnectionUser {
   }
 
  private:
-  const cluster::HealthCheckConfig& check() const { return *target_.config->health_check; }
+  const cluster::HealthCheckConfig& check() const { return target_.check; }
 
   void send() {
     if (!check().tcp.send.empty()) connection_->write(check().tcp.send);

@@ -39,7 +39,9 @@ struct ChecksTest {
   std::shared_ptr<cluster::ClusterConfig> config() {
     auto out = std::make_shared<cluster::ClusterConfig>();
     out->name = "c";
-    out->health_check = std::make_shared<HealthCheckConfig>(check);
+    out->health_checks.push_back(std::make_shared<HealthCheckConfig>(check));
+    for (const HealthCheckConfig& other : others)
+      out->health_checks.push_back(std::make_shared<HealthCheckConfig>(other));
     out->transport = transport;
     out->lb.hosts.exclude_unchecked = exclude_unchecked;
     return out;
@@ -96,6 +98,7 @@ struct ChecksTest {
   observability::StatsCells& cells = registry.makeCells();
   EventLog log;
   HealthCheckConfig check;
+  std::vector<HealthCheckConfig> others;                   // further ones
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain
   bool exclude_unchecked = false;
   std::vector<std::unique_ptr<TestHost>> hosts;

@@ -82,6 +82,54 @@ TEST_CASE("traffic fails in the priorities that are in panic only") {
   CHECK(picks[4] + picks[5] == Approx(6100).margin(200));
 }
 
+// A balancer over the hosts in turn, which makes choices ahead.
+struct Ahead {
+  explicit Ahead(HostSetPtr hosts)
+      : balancer(&policy, {loop.timers(), registry.makeCells(), {}, base::Random(1), HostTable()},
+                 LbPolicy::prepare(&policy, std::move(hosts))) {}
+
+  InTurn policy;
+  event::SimulatedLoop loop;
+  observability::StatsRegistry registry;
+  Balancer balancer;
+};
+
+TEST_CASE("what was looked at ahead is chosen in that order, and then what follows") {
+  Ahead t(fourHosts(4));
+  CHECK(t.balancer.pick({}) == 0);
+  CHECK(t.balancer.lookAhead() == 1);
+  CHECK(t.balancer.lookAhead() == 2);
+  for (const HostSlot slot : {1, 2, 3, 0}) CHECK(t.balancer.pick({}) == slot);
+}
+
+TEST_CASE("no more choices are made ahead than there are hosts, and other hosts forget them") {
+  Ahead t(fourHosts(4));
+  for (int i = 0; i < 4; ++i) CHECK(t.balancer.lookAhead() != kNoHost);
+  CHECK(t.balancer.lookAhead() == kNoHost);
+  t.balancer.update(LbPolicy::prepare(&t.policy, fourHosts(2)));
+  CHECK(t.balancer.lookAhead() < 2);
+  CHECK(t.balancer.pick({}) < 2);
+  t.balancer.update(LbPolicy::prepare(&t.policy, HostSet::empty()));
+  CHECK(t.balancer.lookAhead() == kNoHost);
+}
+
+TEST_CASE("a choice in panic that was made ahead is told to who gets it") {
+  Ahead t(fourHosts(1));
+  CHECK(t.balancer.lookAhead() != kNoHost);
+  const LbContext context;
+  CHECK(t.balancer.pick(context) != kNoHost);
+  CHECK(context.panicked);
+}
+
+TEST_CASE("a retry that refuses what was chosen ahead gets what follows") {
+  Ahead t(fourHosts(4));
+  CHECK(t.balancer.lookAhead() == 0);
+  Hashed retry(1);
+  retry.refused = {0};
+  retry.repicks = 3;
+  CHECK(t.balancer.pick(retry) == 1);
+}
+
 TEST_CASE("tiers get their shares and localities their weights") {
   Assignment assignment;
   uint16_t port = 1;

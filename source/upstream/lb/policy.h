@@ -80,6 +80,9 @@ class LbPolicy {
   // On a worker. The policy outlives what it makes.
   virtual std::unique_ptr<LbPicker> makePicker(LbWorker& worker) const = 0;
 
+  // Whether a choice is the same when it is made some requests ahead: it looks at no request, and at nothing that they
+  // change.
+  virtual bool choosesAhead() const { return false; }
   // Whether localities share the traffic of their priority by their weights. (proto:
   // LocalityLbConfig.locality_weighted_lb_config)
   virtual bool localityWeighted() const { return false; }

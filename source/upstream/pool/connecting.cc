@@ -10,6 +10,23 @@ using cluster::Resource;
 
 namespace {
 
+std::span<const net::Address> addressesOf(const PoolContext& context, const cluster::Host& host) {
+  if (context.hosts != nullptr && context.hosts->host(host.slot()) == &host) {
+    const std::span<const net::Address> several = context.hosts->addressesOf(host.slot());
+    if (!several.empty()) return several;
+  }
+  return {&host.address(), 1};
+}
+
+// At the first of them where connecting can begin at all; those behind it are left in `addresses`.
+absl::StatusOr<net::Fd> startAtFirst(std::span<const net::Address>& addresses, const net::ConnectOptions& options) {
+  for (;;) {
+    absl::StatusOr<net::Fd> fd = net::startConnect(addresses.front(), options);
+    addresses = addresses.subspan(1);
+    if (fd.ok() || absl::IsResourceExhausted(fd.status()) || addresses.empty()) return fd;
+  }
+}
+
 // Why not; empty: begun.
 std::string start(const PoolContext& context, const cluster::Host& host, const net::TransportFactory::Options& options,
                   BegunConnection& out) {
@@ -18,7 +35,8 @@ std::string start(const PoolContext& context, const cluster::Host& host, const n
   if (factory != nullptr) {
     if (std::string missing = factory->notReady(); !missing.empty()) return missing;
   }
-  absl::StatusOr<net::Fd> fd = net::startConnect(host.address(), context.config->connect);
+  out.others = addressesOf(context, host);
+  absl::StatusOr<net::Fd> fd = startAtFirst(out.others, context.config->connect);
   if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
   if (!fd.ok()) return std::string(fd.status().message());
   if (!descriptors.admit(*fd)) return "no file descriptors left for connections";
@@ -48,6 +66,7 @@ Begin beginConnection(const PoolContext& context, const cluster::Host& host, clu
   out.failure = start(context, host, options, out);
   if (out.failure.empty()) {
     context.cells.add(context.stats.cx_active);
+    if (context.connections != nullptr) ++*context.connections;
     host_stats.add(HostStat::kCxActive);
     return Begin::kBegun;
   }
@@ -68,6 +87,7 @@ void endConnection(const PoolContext& context, const cluster::Host& host, cluste
   context.breakers->release(Resource::kConnections, priority);
   giveHostPlace(context, host, priority);
   context.cells.sub(context.stats.cx_active);
+  if (context.connections != nullptr) --*context.connections;
   host_stats.sub(HostStat::kCxActive);
   context.cells.add(context.stats.cx_destroy);
 }

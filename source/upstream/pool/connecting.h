@@ -2,6 +2,7 @@
 // connections that carry bytes as they are (TcpConnection).
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "source/net/socket.h"
@@ -13,8 +14,10 @@ namespace sluice::upstream::pool {
 struct BegunConnection {
   net::Fd fd;
   net::TransportPtr transport;  // null: plain
-  std::string failure;          // kFailed: why
-  bool host_full = false;       // kOverflow: the limit is that of the host
+  // Further addresses to try (Connection::raceTo), until the cluster has other hosts.
+  std::span<const net::Address> others;
+  std::string failure;     // kFailed: why
+  bool host_full = false;  // kOverflow: the limit is that of the host
 };
 
 enum class Begin : uint8_t { kBegun, kOverflow, kFailed };

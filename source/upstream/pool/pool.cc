@@ -83,16 +83,25 @@ void Pool::request(Exchange& exchange, ConnectionNeeds needs) {
 
 void Pool::preconnect() {
   constexpr int kAtOnce = 3;  // as Envoy
-  for (int i = 0; i < kAtOnce && !draining_ && wantsMore(); ++i) {
-    if (context_.breakers->open(Resource::kConnections, priority_)) return;
-    const uint32_t before = connections_;
-    openConnection(true);
-    if (connections_ <= before) return;
+  for (int i = 0; i < kAtOnce && wantsMore(preconnect_ratio_); ++i) {
+    if (!openAhead()) return;
   }
 }
 
-bool Pool::wantsMore() {
-  const double wanted = (waiting_count_ + running_) * preconnect_ratio_;
+bool Pool::connectAhead(double ratio) {
+  return wantsMore(ratio, 1) && openAhead();
+}
+
+// It never takes the place of an idle connection of others.
+bool Pool::openAhead() {
+  if (draining_ || context_.breakers->open(Resource::kConnections, priority_)) return false;
+  const uint32_t before = connections_;
+  openConnection(true);
+  return connections_ > before;
+}
+
+bool Pool::wantsMore(double ratio, uint32_t coming) {
+  const double wanted = (waiting_count_ + running_ + coming) * ratio;
   uint64_t capacity = uint64_t{running_} + connecting_capacity_;
   if (key_.protocol == UpstreamProtocol::kHttp1) {
     capacity += free_count_;
@@ -155,6 +164,7 @@ void Pool::openConnection(bool ahead) {
       return;
   }
   auto* connection = new ClientConnection(*this, std::move(begun.fd), std::move(begun.transport), assumedCapacity());
+  if (!begun.others.empty()) connection->connection_.raceTo(begun.others, context_.config->connect);
   used_.pushBack(*connection);
   ++connections_;
   connecting_capacity_ += connection->assumed_capacity_;

@@ -50,6 +50,10 @@ struct PoolContext {
   std::shared_ptr<cluster::Breakers> breakers;
   cluster::ClusterStats stats;
   Room* room = nullptr;
+  // Those of now, for who opens connections. Null: each has one address.
+  const cluster::HostSet* hosts = nullptr;
+  // Connections of the cluster on this worker are counted there. Null: nobody wants to know.
+  uint32_t* connections = nullptr;
 };
 
 // What sets pools of one host apart, beside the priority.
@@ -77,6 +81,9 @@ class Pool : private event::TurnTask {
   // Gives a connection now (onReady inside the call), or later, or fails (inside the call: a breaker, an upgrade that
   // the host refuses). A wait for the host's word on upgrades is bounded by the cluster's connect_timeout.
   void request(Exchange& exchange, ConnectionNeeds needs);
+  // One connection for a request that will probably come: if what the host has would not do for `ratio` times those of
+  // now and that one. True: it was begun. (proto: PreconnectPolicy.predictive_preconnect_ratio)
+  bool connectAhead(double ratio);
   // No new requests will come; free connections are closed, the others after their exchanges.
   void drain();
   bool empty() const { return connections_ == 0; }
@@ -107,7 +114,9 @@ class Pool : private event::TurnTask {
   void openConnection(bool ahead = false);
   // As many as the requests here will probably need soon. (proto: PreconnectPolicy.per_upstream_preconnect_ratio)
   void preconnect();
-  bool wantsMore();
+  // `coming`: requests that are not here yet.
+  bool wantsMore(double ratio, uint32_t coming = 0);
+  bool openAhead();
   void setFree(ClientConnection& connection, bool free);
   void atConnectionLimit(const BegunConnection& begun);
   // Whose connections speak HTTP/1.1: for upgrades that the host does not take over the HTTP/2 that it chose.

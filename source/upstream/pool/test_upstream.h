@@ -1,7 +1,6 @@
 // An upstream host under the test's control: accepts when asked, answers what it is told. For tests with PolledLoop.
 #pragma once
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <memory>
@@ -14,6 +13,7 @@
 namespace sluice::upstream::pool {
 
 using TestPeer = net::TestSocket;
+using net::SilentHost;
 
 class TestUpstream {
  public:
@@ -44,27 +44,6 @@ class TestUpstream {
 
  private:
   net::Fd fd_;
-};
-
-// A TCP address at which connecting goes on for ever: its queue is full.
-class SilentHost {
- public:
-  SilentHost() {
-    fd_ = *net::listenOn(*net::Address::fromIp("127.0.0.1", 0), {.backlog = 0});
-    address = net::localAddress(fd_.get());
-    for (int i = 0; i < 8; ++i) {
-      net::Fd fd = *net::startConnect(address);
-      pollfd wait{fd.get(), POLLOUT, 0};
-      const bool connected = poll(&wait, 1, 50) == 1;
-      fillers_.push_back(std::move(fd));
-      if (!connected) return;
-    }
-  }
-  net::Address address;
-
- private:
-  net::Fd fd_;
-  std::vector<net::Fd> fillers_;
 };
 
 }  // namespace sluice::upstream::pool

@@ -23,7 +23,7 @@ struct Source::Target {
   explicit Target(std::string dns_name) : name(std::move(dns_name)) {}
 
   const std::string name;
-  std::vector<net::Address> addresses;  // the last good ones; with one_address that one
+  std::vector<net::Address> addresses;  // the last good ones; with one_address the host's own is the first
   bool had_result = false;
   uint32_t failures = 0;  // in a row
   uint32_t denials = 0;   // "no such name" in a row
@@ -117,7 +117,7 @@ bool Source::takeAddresses(Target& target, net::DnsResult& result) {
       target.problem.clear();
       break;
   }
-  if (settings_.one_address) chooseOne(target, result.addresses);
+  if (settings_.one_address) putOwnFirst(target, result.addresses);
   if (target.addresses == result.addresses) {
     ++updates_.no_rebuild;
     return false;
@@ -126,13 +126,14 @@ bool Source::takeAddresses(Target& target, net::DnsResult& result) {
   return true;
 }
 
-// Of `addresses` one is left: the target's own if it is among them.
-void Source::chooseOne(const Target& target, std::vector<net::Address>& addresses) {
+// The target's own address if it is among them, else one by chance. Those behind it follow, and then those in front of
+// it, so that hosts whose address is dead do not all go to the same one.
+void Source::putOwnFirst(const Target& target, std::vector<net::Address>& addresses) {
   if (addresses.empty()) return;
-  const bool stays = !target.addresses.empty() &&
-                     std::find(addresses.begin(), addresses.end(), target.addresses[0]) != addresses.end();
-  const net::Address chosen = stays ? target.addresses[0] : addresses[random_.below(addresses.size())];
-  addresses.assign(1, chosen);
+  auto own = addresses.end();
+  if (!target.addresses.empty()) own = std::find(addresses.begin(), addresses.end(), target.addresses[0]);
+  if (own == addresses.end()) own = addresses.begin() + static_cast<ptrdiff_t>(random_.below(addresses.size()));
+  std::rotate(addresses.begin(), own, addresses.end());
 }
 
 void Source::scheduleNext(Target& target, const net::DnsResult& result) {
@@ -176,10 +177,15 @@ AssignmentPtr Source::resolved() const {
         resolved.endpoints.push_back(endpoint);
         continue;
       }
-      for (const net::Address& address : targetOf(endpoint).addresses) {
+      const std::vector<net::Address>& addresses = targetOf(endpoint).addresses;
+      const size_t hosts = settings_.one_address ? std::min<size_t>(addresses.size(), 1) : addresses.size();
+      for (size_t i = 0; i < hosts; ++i) {
         Endpoint& host = resolved.endpoints.emplace_back(endpoint);
-        host.address = address.withPort(endpoint.dns_port);
+        host.address = addresses[i].withPort(endpoint.dns_port);
         host.hostname = hostnameOf(endpoint);
+      }
+      for (size_t i = hosts; i < addresses.size(); ++i) {
+        resolved.endpoints.back().additional.push_back(addresses[i].withPort(endpoint.dns_port));
       }
     }
   }

@@ -8,7 +8,8 @@
 // - A failure (timeout, server failure) never takes hosts away: the last good addresses stay. "No such name" takes them
 //   away when it is answered twice in a row, so that one wrong answer does not empty the cluster.
 // - With `one_address` the host is one of its name's addresses, drawn by chance, and stays there as long as the name
-//   has that address: answers in which many addresses take turns cost no connections.
+//   has that address: answers in which many addresses take turns cost no connections. The others are where its
+//   connections go if they find nobody there.
 // - The cluster is warm once each name had its first result, good or bad.
 // - A lookup that gives no result within kLookupDeadline is given up as failed: refresh never goes silent.
 #pragma once
@@ -70,7 +71,7 @@ class Source final : public upstream::cluster::HostSource {
   void onResult(Target& target, net::DnsResult result);
   void onDeadline(Target& target);
   bool takeAddresses(Target& target, net::DnsResult& result);
-  void chooseOne(const Target& target, std::vector<net::Address>& addresses);
+  void putOwnFirst(const Target& target, std::vector<net::Address>& addresses);
   void takePrevious(const upstream::cluster::HostSet& previous);
   void scheduleNext(Target& target, const net::DnsResult& result);
   event::Duration failureDelay(Target& target);

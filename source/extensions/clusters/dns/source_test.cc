@@ -287,11 +287,37 @@ TEST_CASE("with one address the host stays at its own as long as the name has th
   f.resolver.answer(found({"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"}));
   CHECK(f.hosts() == first);
   CHECK(f.published.back()->host(0) == host);
-  CHECK(f.published.size() == 1);
+  CHECK(f.published.size() == 2);
+  CHECK(f.published.back()->addressesOf(0).size() == 4);
 
   f.loop.advance(5s);
   f.resolver.answer(found({"10.0.0.9"}));
   CHECK(f.hosts() == "10.0.0.9:80 ");
+  CHECK(f.published.back()->addressesOf(0).empty());
+}
+
+TEST_CASE("with one address the others of the name are tried behind it, from there on") {
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    Fixture f;
+    f.settings.one_address = true;
+    f.seed = seed;
+    f.start();
+    f.resolver.answer(found({"10.0.0.1", "10.0.0.2", "10.0.0.3"}));
+    std::string tried;
+    for (const net::Address& address : f.published.back()->addressesOf(0)) tried += address.toString() + " ";
+    const std::string circle = "10.0.0.1:80 10.0.0.2:80 10.0.0.3:80 10.0.0.1:80 10.0.0.2:80 ";
+    CHECK(circle.find(tried) != std::string::npos);
+    CHECK(tried.starts_with(f.hosts()));
+    CHECK(f.published.back()->addressesOf(0).size() == 3);
+  }
+}
+
+TEST_CASE("a host for each address tries that one only") {
+  Fixture f;
+  f.start();
+  f.resolver.answer(found({"10.0.0.1", "10.0.0.2"}));
+  CHECK(f.published.back()->addressesOf(0).empty());
+  CHECK(f.published.back()->addressesOf(1).empty());
 }
 
 TEST_CASE("which address is the one is drawn by chance") {

@@ -14,6 +14,7 @@ class Policy final : public upstream::lb::LbPolicy {
       : locality_weighted_(locality_weighted), fails_on_panic_(fails_on_panic) {}
   std::shared_ptr<const upstream::lb::LbTables> build(const upstream::cluster::HostSet& hosts) const override;
   std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker& worker) const override;
+  bool choosesAhead() const override { return true; }
   bool localityWeighted() const override { return locality_weighted_; }
   bool failsOnPanic() const override { return fails_on_panic_; }
 

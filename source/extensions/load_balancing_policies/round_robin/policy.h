@@ -18,6 +18,7 @@ class Policy final : public upstream::lb::LbPolicy {
     return upstream::lb::SlowStartTables::of(slow_start_, hosts);
   }
   std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker& worker) const override;
+  bool choosesAhead() const override { return true; }
   bool localityWeighted() const override { return locality_weighted_; }
   bool failsOnPanic() const override { return fails_on_panic_; }
   const upstream::lb::SlowStart& slowStart() const { return slow_start_; }
