@@ -25,21 +25,6 @@ using upstream::cluster::LocalityEndpoints;
 
 constexpr uint64_t kMaxWeightSum = UINT32_MAX;
 
-Health healthOf(envoy::config::core::v3::HealthStatus status) {
-  switch (status) {
-    case envoy::config::core::v3::UNHEALTHY:
-      return Health::kUnhealthy;
-    case envoy::config::core::v3::DRAINING:
-      return Health::kDraining;
-    case envoy::config::core::v3::TIMEOUT:
-      return Health::kTimeout;
-    case envoy::config::core::v3::DEGRADED:
-      return Health::kDegraded;
-    default:
-      return Health::kHealthy;
-  }
-}
-
 upstream::cluster::EndpointCheck checkOf(const envoy::config::endpoint::v3::Endpoint::HealthCheckConfig& config) {
   return {!config.disable_active_health_check(), static_cast<uint16_t>(config.port_value()), config.hostname()};
 }
@@ -220,6 +205,21 @@ void compileDrops(const ClusterLoadAssignment::Policy& policy, Assignment& out) 
 }
 
 }  // namespace
+
+Health healthOf(envoy::config::core::v3::HealthStatus status) {
+  switch (status) {
+    case envoy::config::core::v3::UNHEALTHY:
+      return Health::kUnhealthy;
+    case envoy::config::core::v3::DRAINING:
+      return Health::kDraining;
+    case envoy::config::core::v3::TIMEOUT:
+      return Health::kTimeout;
+    case envoy::config::core::v3::DEGRADED:
+      return Health::kDegraded;
+    default:
+      return Health::kHealthy;
+  }
+}
 
 Assignment compileAssignment(const ClusterLoadAssignment& assignment, EndpointNames names, const Context& context) {
   Assignment out;

@@ -13,6 +13,8 @@ enum class EndpointNames : uint8_t {
   kResolved,       // clusters by DNS: a host name is left for DNS
 };
 
+upstream::cluster::Health healthOf(envoy::config::core::v3::HealthStatus status);
+
 upstream::cluster::Assignment compileAssignment(const envoy::config::endpoint::v3::ClusterLoadAssignment& assignment,
                                                 EndpointNames names, const Context& context);
 

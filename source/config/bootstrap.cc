@@ -85,6 +85,18 @@ bool hasNode(const Bootstrap& bootstrap) {
   return !bootstrap.node().id().empty() && !bootstrap.node().cluster().empty();
 }
 
+void checkLocalCluster(const Bootstrap& bootstrap, const Context& context) {
+  const std::string& name = bootstrap.cluster_manager().local_cluster_name();
+  if (name.empty()) return;
+  const Context at = context.child("cluster_manager").child("local_cluster_name");
+  if (findCluster(bootstrap, name) == nullptr) {
+    at.error(absl::StrCat("names the cluster \"", name, "\", which is not in static_resources.clusters; add it there"));
+  }
+  if (!bootstrap.node().has_locality()) {
+    at.warn("no host is known to be in the zone of this process; say in node.locality where it is");
+  }
+}
+
 void compileAdmin(const Admin& admin, const Context& context, BootstrapSettings& settings) {
   if (!admin.has_address()) return;
   settings.admin_address = compileAddress(admin.address(), context.child("address"));
@@ -139,6 +151,7 @@ std::optional<BootstrapSettings> compileBootstrap(const Bootstrap& bootstrap, co
   checkUniqueNames(bootstrap.static_resources().listeners(), "listener", resources);
   checkUniqueNames(bootstrap.static_resources().clusters(), "cluster", resources);
   checkUniqueAddresses(bootstrap, context);
+  checkLocalCluster(bootstrap, context);
   if (bootstrap.has_admin()) compileAdmin(bootstrap.admin(), context.child("admin"), settings);
   compileSources(bootstrap, context, settings.sources);
   const CompiledRuntime runtime = compileRuntime(bootstrap.layered_runtime(), context.child("layered_runtime"));

@@ -34,6 +34,8 @@ using envoy::config::cluster::v3::LoadBalancingPolicy;
 using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 using upstream::cluster::Assignment;
 using upstream::cluster::ClusterConfig;
+using upstream::cluster::HealthMask;
+using upstream::cluster::maskOf;
 using upstream::cluster::Thresholds;
 using upstream::cluster::UpstreamHttpConfig;
 using upstream::cluster::UpstreamProtocol;
@@ -135,6 +137,11 @@ class ClusterCompiler {
     if (common.has_healthy_panic_threshold()) {
       out_->lb.hosts.panic_threshold = common.healthy_panic_threshold().value();
     }
+    if (services_.runtime != nullptr) {
+      double& threshold = out_->lb.hosts.panic_threshold;
+      threshold = std::clamp(services_.runtime->number("upstream.healthy_panic_threshold", threshold), 0.0, 100.0);
+    }
+    compileWantedHealth();
     out_->lb.hosts.locality_weighted = common.has_locality_weighted_lb_config();
     out_->lb.hosts.fail_on_panic = common.zone_aware_lb_config().fail_traffic_on_panic();
     warnOfUnusedLbConfig();
@@ -154,6 +161,36 @@ class ClusterCompiler {
       compilePolicies(proto_.load_balancing_policy(), context_.child("load_balancing_policy"));
     } else {
       compileLegacyPolicy(context_.child("lb_policy"));
+    }
+    if (!out_->lb.policy) return;
+    out_->lb.hosts.zones = out_->lb.policy->zoneAware();
+    const auto& zones = common.zone_aware_lb_config();
+    if (!out_->lb.hosts.zones && (zones.has_routing_enabled() || zones.has_min_cluster_size())) {
+      context_.child("common_lb_config")
+          .child("zone_aware_lb_config")
+          .warn("only fail_traffic_on_panic is used: this policy does not route by zones");
+    }
+  }
+
+  // (proto: CommonLbConfig.override_host_status)
+  void compileWantedHealth() {
+    using envoy::config::core::v3::HealthStatus;
+    const Cluster::CommonLbConfig& common = proto_.common_lb_config();
+    if (!common.has_override_host_status()) return;
+    HealthMask mask = 0;
+    bool unknown = false, healthy = false;
+    for (const int status : common.override_host_status().statuses()) {
+      mask |= maskOf(healthOf(static_cast<HealthStatus>(status)));
+      unknown |= status == HealthStatus::UNKNOWN;
+      healthy |= status == HealthStatus::HEALTHY;
+    }
+    out_->lb.hosts.wanted_health = mask;
+    if (unknown != healthy) {
+      context_.child("common_lb_config")
+          .child("override_host_status")
+          .error(
+              "a host that is not said to be well and one that is are not told apart; name both UNKNOWN and HEALTHY, "
+              "or neither");
     }
   }
 

@@ -334,6 +334,69 @@ TEST_CASE("a policy that does not count is not looked into, one that does is") {
   CHECK_FALSE(check("least_request.v3.LeastRequest"));
 }
 
+TEST_CASE("policies that choose freely go by zones with the defaults of Envoy, and by what is set") {
+  for (const char* policy : {"ROUND_ROBIN", "LEAST_REQUEST", "RANDOM"}) {
+    const Compiled plain = compile(kPlain + "lb_policy: " + policy);
+    const Compiled set = compile(kPlain + "lb_policy: " + policy +
+                                 "\ncommon_lb_config: {zone_aware_lb_config: {routing_enabled: {value: 25}, "
+                                 "min_cluster_size: 3, fail_traffic_on_panic: true}}");
+    REQUIRE(plain.config);
+    REQUIRE(set.config);
+    CHECK(plain.config->lb.hosts.zones.value().enabled == 1);
+    CHECK(plain.config->lb.hosts.zones->min_cluster_size == 6);
+    CHECK_FALSE(plain.config->lb.hosts.zones->force_from);
+    CHECK(set.config->lb.hosts.zones.value().enabled == 0.25);
+    CHECK(set.config->lb.hosts.zones->min_cluster_size == 3);
+    CHECK(set.config->lb.hosts.fail_on_panic);
+    CHECK(set.warnings.empty());
+  }
+  const Compiled weighted = compile(kPlain + "common_lb_config: {locality_weighted_lb_config: {}}");
+  CHECK_FALSE(weighted.config->lb.hosts.zones);
+  const Compiled ring =
+      compile(kPlain + "lb_policy: RING_HASH\ncommon_lb_config: {zone_aware_lb_config: {min_cluster_size: 3}}");
+  CHECK_FALSE(ring.config->lb.hosts.zones);
+  contains(ring.warnings, "common_lb_config.zone_aware_lb_config: only fail_traffic_on_panic is used");
+}
+
+TEST_CASE("the messages of policies say more of zones, also around subsets") {
+  const std::string zones =
+      ", locality_lb_config: {zone_aware_lb_config: {routing_enabled: {value: 50}, force_local_zone: {min_size: 2}, "
+      "locality_basis: HEALTHY_HOSTS_WEIGHT}}";
+  for (const char* type : {"round_robin.v3.RoundRobin", "least_request.v3.LeastRequest", "random.v3.Random"}) {
+    const Compiled compiled = withPolicies(type, zones);
+    REQUIRE(compiled.config);
+    CHECK(compiled.config->lb.hosts.zones.value().enabled == 0.5);
+    CHECK(compiled.config->lb.hosts.zones->force_from == 2);
+    CHECK(compiled.config->lb.hosts.zones->by_weight);
+  }
+  const Compiled direct = withPolicies(
+      "random.v3.Random", ", locality_lb_config: {zone_aware_lb_config: {force_locality_direct_routing: true}}");
+  CHECK(direct.config->lb.hosts.zones.value().force_from == 1);
+  const Compiled subsets = withPolicies(
+      "subset.v3.Subset", ", subset_selectors: [{keys: [a]}], subset_lb_policy: {policies: [{typed_extension_config: " +
+                              kType + "load_balancing_policies.random.v3.Random" + zones + "}}}]}");
+  REQUIRE(subsets.config);
+  CHECK(subsets.config->lb.hosts.zones.value().force_from == 2);
+  const Compiled unknown =
+      withPolicies("random.v3.Random", ", locality_lb_config: {zone_aware_lb_config: {locality_basis: 7}}");
+  contains(unknown.errors, "locality_lb_config.zone_aware_lb_config.locality_basis: has to be HEALTHY_HOSTS_NUM or");
+}
+
+TEST_CASE("which hosts filters may want is said by their status") {
+  const auto statuses = [](const std::string& list) {
+    return compile(kPlain + "common_lb_config: {override_host_status: {statuses: [" + list + "]}}");
+  };
+  using upstream::cluster::maskOf;
+
+  CHECK(compile(kPlain).config->lb.hosts.wanted_health == (maskOf(Health::kHealthy) | maskOf(Health::kDegraded)));
+  CHECK(statuses("UNKNOWN, HEALTHY, DRAINING").config->lb.hosts.wanted_health ==
+        (maskOf(Health::kHealthy) | maskOf(Health::kDraining)));
+  CHECK(statuses("").config->lb.hosts.wanted_health == 0);
+  contains(
+      statuses("HEALTHY, DRAINING").errors,
+      "common_lb_config.override_host_status: a host that is not said to be well and one that is are not told apart");
+}
+
 TEST_CASE("hashing policies go by both names") {
   const std::string type =
       "{typed_extension_config: {name: a, typed_config: {'@type': "

@@ -214,5 +214,18 @@ TEST_CASE("text that is no configuration is refused") {
   CHECK_FALSE(Loaded("no_such_field: 1").ok);
 }
 
+TEST_CASE("the local cluster is a static one, and needs to be somewhere") {
+  const std::string statics =
+      "static_resources: {clusters: [{name: us, type: STATIC, load_assignment: {cluster_name: us}}]}\n";
+  Loaded good(statics + "cluster_manager: {local_cluster_name: us}\nnode: {locality: {zone: a}}");
+  CHECK(good.ok);
+  CHECK(good.errors.warnings().size() == 1);  // that it has no endpoints
+  Loaded nowhere(statics + "cluster_manager: {local_cluster_name: us}");
+  CHECK(nowhere.ok);
+  CHECK(nowhere.errors.warnings().size() == 2);
+  Loaded unknown(statics + "cluster_manager: {local_cluster_name: them}\nnode: {locality: {zone: a}}");
+  CHECK(unknown.says("cluster_manager.local_cluster_name: names the cluster \"them\", which is not in"));
+}
+
 }  // namespace
 }  // namespace sluice::server

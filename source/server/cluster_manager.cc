@@ -33,6 +33,14 @@ upstream::cluster::ClusterStats makeStats(observability::Scope& scope) {
   s.cx_none_healthy = counter("upstream_cx_none_healthy");
   s.original_dst_host_invalid = counter("original_dst_host_invalid");
   s.lb_healthy_panic = counter("lb_healthy_panic");
+  s.zones.recalculate_zone_structures = counter("lb_recalculate_zone_structures");
+  s.zones.local_cluster_not_ok = counter("lb_local_cluster_not_ok");
+  s.zones.zone_number_differs = counter("lb_zone_number_differs");
+  s.zones.zone_cluster_too_small = counter("lb_zone_cluster_too_small");
+  s.zones.routing_all_directly = counter("lb_zone_routing_all_directly");
+  s.zones.routing_sampled = counter("lb_zone_routing_sampled");
+  s.zones.routing_cross_zone = counter("lb_zone_routing_cross_zone");
+  s.zones.no_capacity_left = counter("lb_zone_no_capacity_left");
   s.cx_active = scope.gauge("upstream_cx_active");
   s.membership_total = scope.gauge("membership_total");
   s.membership_healthy = scope.gauge("membership_healthy");
@@ -217,7 +225,10 @@ void ClusterManager::buildHosts(const Entry& entry, Generation& generation) {
   const cluster::HostSet* previous = entry.active ? entry.active->hosts.get() : nullptr;
   const cluster::HostSetPtr counted = generation.hosts;
   const cluster::AssignmentPtr endpoints = withKeptHosts(generation.endpoints, counted.get(), *generation.config);
-  generation.hosts = cluster::HostSet::build(*endpoints, generation.config->lb.hosts, previous, entry.monitors.get());
+  const bool by_zones = local_ && local_->name != generation.config->name;
+  generation.hosts = cluster::HostSet::build(*endpoints, generation.config->lb.hosts, previous, entry.monitors.get(),
+                                             by_zones ? local_->zones : nullptr);
+  if (const auto obstacle = generation.hosts->zoneObstacle()) entry.stats.zones.countBuilt(*obstacle, cells_);
   countTransports(generation.config->transport_matches, *generation.hosts, counted.get(), cells_);
 }
 
@@ -266,7 +277,7 @@ void ClusterManager::onNoEndpoints(Generation& generation, std::string_view why)
   generation.hosts_wait.ready();
 }
 
-// The health of hosts is another.
+// The health of hosts is another, or the zones that requests come from.
 void ClusterManager::rebuild(Entry& entry) {
   if (entry.warming && entry.warming->endpoints) buildHosts(entry, *entry.warming);
   if (!entry.active) return;
@@ -329,8 +340,27 @@ void ClusterManager::count(const Entry& entry) {
 
 void ClusterManager::publishHosts(Entry& entry, const cluster::HostSet& before) {
   const bool may_wait = cluster::sameHosts(before, *entry.active->hosts);
-  if (may_wait && entry.merge->waits(entry.active->config->host_changes.merge_window)) return countHosts(entry);
+  if (may_wait && entry.merge->waits(entry.active->config->host_changes.merge_window)) {
+    countHosts(entry);
+    return followLocalZones(entry);
+  }
   publish(entry);
+}
+
+void ClusterManager::routeByZones(std::string local_cluster, cluster::Locality own) {
+  local_ = {std::move(local_cluster), std::move(own), nullptr};
+}
+
+// Of the local cluster: where its hosts are has become another, all that is routed by zones is split anew.
+void ClusterManager::followLocalZones(const Entry& entry) {
+  if (!local_ || entry.active->config->name != local_->name) return;
+  cluster::LocalZones zones = cluster::localZonesOf(*entry.active->hosts, local_->own);
+  if (local_->zones && *local_->zones == zones) return;
+  local_->zones = std::make_shared<const cluster::LocalZones>(std::move(zones));
+  for (const auto& [name, other] : entries_) {
+    const auto byZones = [](const auto& generation) { return generation && generation->config->lb.hosts.zones; };
+    if (other.get() != &entry && (byZones(other->active) || byZones(other->warming))) rebuild(*other);
+  }
 }
 
 // What main knows, even if workers are told of it later.
@@ -354,6 +384,7 @@ void ClusterManager::publish(Entry& entry) {
   if (generation.config->outlier) published->outlier_reports = entry.health->reports();
   published->fail_reports = entry.health->failReports();
   workers_.postAll([published](Worker& worker) { worker.clusters().set(published); });
+  followLocalZones(entry);
 }
 
 void ClusterManager::remove(const std::string& name) {

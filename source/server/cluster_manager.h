@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -123,6 +124,9 @@ class ClusterManager : private upstream::cluster::Endpoints {
   void logHealthTo(observability::LogSink* sink) { health_world_.sink = sink; }
   // How far checks of hosts may use up the descriptors of the process. Before the first cluster.
   void limitCheckDescriptors(net::Descriptors limit) { health_world_.descriptors = std::move(limit); }
+  // The cluster that this process belongs to, and where it is: others are routed by zones then. Before the first
+  // cluster.
+  void routeByZones(std::string local_cluster, upstream::cluster::Locality own);
   // Called when hosts or names of clusters changed, for those who connect to clusters from main.
   const upstream::cluster::HostSet* hostsOf(const std::string& name) const;
   // Where to tell of the health of hosts of a cluster. Null: there is no such cluster. It lives as long as the cluster,
@@ -144,6 +148,7 @@ class ClusterManager : private upstream::cluster::Endpoints {
   void publishHosts(Entry& entry, const upstream::cluster::HostSet& before);
   void publish(Entry& entry);
   void countHosts(const Entry& entry);
+  void followLocalZones(const Entry& entry);
   void uncount(const Entry& entry);
   void count(const Entry& entry);
   class EdsWatch;
@@ -176,6 +181,12 @@ class ClusterManager : private upstream::cluster::Endpoints {
   observability::Logger& logger_;
   uint64_t seed_;
   HealthWorld health_world_;
+  struct LocalCluster {
+    std::string name;
+    upstream::cluster::Locality own;
+    upstream::cluster::LocalZonesPtr zones;  // null: its hosts are not known yet
+  };
+  std::optional<LocalCluster> local_;
   std::map<std::string, std::unique_ptr<Entry>> entries_;
   const size_t max_leaving_;
   std::map<ResourceKey, Eds> eds_;

@@ -576,6 +576,74 @@ TEST_CASE("what monitors tell in one turn builds the hosts anew once, at its end
   }
 }
 
+// So many hosts in zone "a" and in zone "b".
+cluster::Assignment inZones(int in_a, int in_b) {
+  cluster::Assignment out;
+  for (const auto& [zone, count] : {std::pair("a", in_a), std::pair("b", in_b)}) {
+    cluster::LocalityEndpoints locality = ClusterTest::hosts(in_a + in_b).localities[0];
+    locality.locality.zone = zone;
+    if (*zone == 'a') locality.endpoints.resize(static_cast<size_t>(in_a));
+    if (*zone == 'b') locality.endpoints.erase(locality.endpoints.begin(), locality.endpoints.begin() + in_a);
+    out.localities.push_back(std::move(locality));
+  }
+  return out;
+}
+
+TEST_CASE("other hosts of the local cluster split the hosts of those anew that are routed by zones") {
+  ClusterTest t;
+  t.clusters.routeByZones("us", {"", "a", ""});
+  for (const char* name : {"us", "app", "plain"}) {
+    auto config = t.byName(name, 1, 60'000);
+    if (name != std::string("plain")) config->lb.hosts.zones.emplace();
+    t.clusters.set(config, {}, false, "1");
+  }
+  const auto routes = [&](const std::string& name) {
+    std::string out;
+    for (const auto& group : t.clusters.hostsOf(name)->tiers()[0].groups) {
+      out += std::to_string(group.members.size()) + "/" + std::to_string(static_cast<int>(group.route)) + " ";
+    }
+    return out;
+  };
+  t.clusters.setAssignment({"", "app"}, inZones(2, 6));
+  t.clusters.setAssignment({"", "plain"}, inZones(2, 6));
+  CHECK(routes("app") == "8/0 ");  // as long as nobody knows where we are
+  CHECK(t.stats.valueOf("cluster.app.lb_recalculate_zone_structures") == 0);
+
+  t.clusters.setAssignment({"", "us"}, inZones(1, 3));
+  CHECK(routes("app") == "2/1 ");
+  CHECK(routes("us") == "4/0 ");
+  const cluster::HostSet* const plain = t.clusters.hostsOf("plain");
+  t.clusters.setAssignment({"", "us"}, inZones(2, 2));
+  CHECK(routes("app") == "2/2 6/3 ");
+  CHECK(t.onWorker<int>([id = t.names.find("app")](Worker& worker) {
+    return static_cast<int>(worker.clusters().find(id)->hosts().tiers()[0].groups.size());
+  }) == 2);
+  CHECK(t.clusters.hostsOf("plain") == plain);
+  CHECK(t.stats.valueOf("cluster.app.lb_recalculate_zone_structures") == 2);
+
+  SECTION("what changes nothing of its zones splits nothing anew") {
+    t.clusters.setAssignment({"", "us"}, inZones(2, 2));
+    CHECK(t.stats.valueOf("cluster.app.lb_recalculate_zone_structures") == 2);
+  }
+  SECTION("its health counts, too") {
+    t.main->post([&] {
+      t.clusters.monitorsOf("us")->set(*t.clusters.hostsOf("us")->host(3), cluster::HealthInput::kEjection,
+                                       cluster::Health::kUnhealthy);
+    });
+    t.sync();
+    CHECK(t.stats.valueOf("cluster.app.lb_recalculate_zone_structures") == 3);
+  }
+  SECTION("why there is none is counted") {
+    t.clusters.setAssignment({"", "app"}, inZones(2, 3));
+    CHECK(routes("app") == "5/0 ");
+    CHECK(t.stats.valueOf("cluster.app.lb_zone_cluster_too_small") == 1);
+    t.clusters.setAssignment({"", "us"}, inZones(0, 2));
+    CHECK(t.stats.valueOf("cluster.app.lb_local_cluster_not_ok") == 1);
+    t.clusters.setAssignment({"", "us"}, inZones(2, 0));
+    CHECK(t.stats.valueOf("cluster.app.lb_zone_number_differs") == 1);
+  }
+}
+
 // --- cost ---
 
 // What `count` clusters cost to add, to give endpoints, to change and to remove.

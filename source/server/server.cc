@@ -142,6 +142,10 @@ class Server {
     transports_ = std::make_unique<XdsTransports>(*main_, *clusters_, cells_, seed());
     keepDescriptors();
     clusters_->logHealthTo(log_sink_.get());
+    if (const std::string& local = bootstrap_.cluster_manager().local_cluster_name(); !local.empty()) {
+      const auto& own = bootstrap_.node().locality();
+      clusters_->routeByZones(local, {own.region(), own.zone(), own.sub_zone()});
+    }
     clusters_->boot = &before_accepting_;
     clusters_->before_xds = &before_xds_;
     listeners_->boot = &before_ready_;

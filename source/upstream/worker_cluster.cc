@@ -51,7 +51,8 @@ bool isIp(std::string_view host) {
 }
 
 lb::LbStats lbStats(const cluster::ClusterStats& stats) {
-  return {stats.lb_healthy_panic, stats.original_dst_host_invalid, stats.membership_total, stats.membership_healthy};
+  return {stats.lb_healthy_panic, stats.original_dst_host_invalid, stats.membership_total, stats.membership_healthy,
+          stats.zones};
 }
 
 }  // namespace

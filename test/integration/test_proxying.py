@@ -350,6 +350,52 @@ class RoutingTest(ProxyCase):
         self.assertEqual(sorted(bodies), [b"0"] * 3 + [b"1"] * 3 + [b"2"] * 3)
 
 
+class ZoneTest(SluiceTestCase):
+    """One host of "app" in zone a, where the proxy is, and three in zone b."""
+
+    def inZones(self, name, in_a, in_b, **more):
+        result = cluster(name, **more)
+        result["load_assignment"]["endpoints"] = [
+            {"locality": {"zone": "a"}, "lb_endpoints": [endpoint(port) for port in in_a]},
+            {"locality": {"zone": "b"}, "lb_endpoints": [endpoint(port) for port in in_b]}]
+        return result
+
+    def proxy(self, **app):
+        ups = [self.start(HttpUpstream(lambda request, zone=zone: Reply(200, zone))) for zone in (b"a", b"b", b"b", b"b")]
+        ports = [up.port for up in ups]
+        clusters = [self.inZones("app", ports[:1], ports[1:], **app), self.inZones("us", [1], [2])]
+        top = {"cluster_manager": {"local_cluster_name": "us"}, "node": {"locality": {"zone": "a"}}}
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([httpListener("http", [route("app")])], clusters, **top)))
+        port = self.sluice.port("http")
+        return [get(port).body for _ in range(40)]
+
+    def lb(self, name):
+        return self.sluice.stat(f"cluster.app.lb_{name}")
+
+    def test_a_zone_takes_of_its_requests_what_its_hosts_have_a_share_for(self):
+        bodies = self.proxy(common_lb_config={"zone_aware_lb_config": {"min_cluster_size": 2}})
+
+        self.assertAlmostEqual(bodies.count(b"a"), 20, delta=2)
+        self.assertEqual(self.lb("zone_routing_sampled"), bodies.count(b"a"))
+        self.assertEqual(self.lb("zone_routing_cross_zone"), bodies.count(b"b"))
+        self.assertGreater(self.lb("recalculate_zone_structures"), 0)
+
+    def test_a_zone_takes_all_of_its_requests_if_it_is_told_to(self):
+        policy = {"@type": TYPE + "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest",
+                  "locality_lb_config": {"zone_aware_lb_config": {"min_cluster_size": 2, "force_local_zone": {}}}}
+        bodies = self.proxy(load_balancing_policy={"policies": [{"typed_extension_config": {"name": "lr", "typed_config": policy}}]})
+
+        self.assertEqual(set(bodies), {b"a"})
+        self.assertEqual(self.lb("zone_routing_all_directly"), 40)
+
+    def test_a_small_cluster_is_not_routed_by_zones(self):
+        bodies = self.proxy()
+
+        self.assertEqual(bodies.count(b"a"), 10)
+        self.assertGreater(self.lb("zone_cluster_too_small"), 0)
+        self.assertEqual(self.lb("zone_routing_cross_zone"), 0)
+
+
 class FailingUpstreamTest(ProxyCase):
     def test_an_upstream_that_refuses_connections_gives_503(self):
         port = self.proxy()

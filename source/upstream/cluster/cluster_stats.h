@@ -2,6 +2,7 @@
 #pragma once
 
 #include "source/observability/stats.h"
+#include "source/upstream/lb/zone_stats.h"
 
 namespace sluice::upstream::cluster {
 
@@ -19,6 +20,7 @@ struct ClusterStats {
   observability::Counter rq_per_try_timeout, rq_per_try_idle_timeout, rq_retry_success, rq_retry_overflow,
       rq_retry_limit_exceeded, rq_retry_backoff_exponential, rq_retry_backoff_ratelimited, retry_or_shadow_abandoned;
   observability::Histogram cx_connect_ms, rq_time;
+  lb::ZoneStats zones;
   // Datagrams of UDP sessions: from hosts (rx) and to them (tx).
   observability::Counter udp_rx_datagrams, udp_rx_dropped, udp_rx_errors, udp_tx_datagrams, udp_tx_errors;
 };

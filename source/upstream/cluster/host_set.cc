@@ -107,6 +107,8 @@ class TierBuilder {
     }
   }
 
+  std::optional<ZoneObstacle> zoneObstacle() const { return zone_obstacle_; }
+
   std::vector<HostSet::Tier> build() {
     findAvailability();
     splitLoad();
@@ -198,6 +200,7 @@ class TierBuilder {
     HostSet::Tier tier{percent, priority, priorities_[priority].panic, {}, availabilityOf(priority, filter)};
     tier.fails = tier.panic && options_.fail_on_panic;
     if (options_.locality_weighted && !tier.panic) addLocalityGroups(tier, filter);
+    if (options_.zones && shape_.local && filter == healthy && priority == 0) addZoneGroups(tier);
     // Also where no locality with a weight has such a host.
     if (tier.groups.empty()) addGroupOfAll(tier, filter);
     for (HostSet::Group& group : tier.groups) {
@@ -250,6 +253,33 @@ class TierBuilder {
     if (!tier.groups.empty()) tier.assigned_weight = assigned;
   }
 
+  // Healthy hosts of priority 0, where there is no panic.
+  void addZoneGroups(HostSet::Tier& tier) {
+    ZoneMap zones;
+    std::map<Locality, std::vector<HostSet::Member>> members;
+    for (const HostSet::Entry* entry : priorities_[tier.priority].entries) {
+      ZoneHosts& zone = zones[entry->locality];
+      if (!healthy(*entry)) continue;
+      ++zone.healthy;
+      zone.weight += entry->weight;
+      members[entry->locality].push_back({entry->host->slot(), entry->weight});
+    }
+    if (members.empty()) return;
+    const ZoneShares split = splitByZones(*options_.zones, *shape_.local, zones, options_.panic_threshold);
+    zone_obstacle_ = split.obstacle;
+    for (const ZoneShares::Share& share : split.shares) {
+      if (share.zone == nullptr) {
+        addGroupOfAll(tier, healthy);
+      } else {
+        tier.groups.push_back({std::move(members[*share.zone]), 1, true});
+      }
+      HostSet::Group& group = tier.groups.back();
+      group.weight = share.weight;
+      group.route = share.route;
+      group.fails = share.route == ZoneRoute::kLocalClusterNotOk && options_.fail_on_panic;
+    }
+  }
+
   // What rounding left.
   void giveRestToFirst() {
     uint32_t sum = 0;
@@ -262,12 +292,13 @@ class TierBuilder {
   std::vector<Priority> priorities_;
   std::vector<HostSet::Tier> tiers_;
   uint32_t sum_ = 0;  // of all availabilities, at most 100
+  std::optional<ZoneObstacle> zone_obstacle_;
 };
 
 std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, const HostSetOptions& options,
-                                              const HostSet* previous, HostMonitors* monitors) {
+                                              const HostSet* previous, HostMonitors* monitors, LocalZonesPtr local) {
   auto set = std::make_shared<HostSet>(Private{});
-  set->shape_ = {options, assignment.overprovisioning_factor, {}};
+  set->shape_ = {options, assignment.overprovisioning_factor, {}, std::move(local)};
   HostPool pool(assignment, previous, monitors);
   std::unordered_set<uint64_t> seen;  // (priority, slot)
   for (const LocalityEndpoints& locality : assignment.localities) {
@@ -277,13 +308,13 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
       if (!seen.insert(uint64_t{locality.priority} << 32 | host->slot()).second) continue;
       if (!endpoint.additional.empty()) set->noteAddresses(endpoint, host->slot());
       const Health health = host->monitor().health(endpoint.health);
-      if (health <= Health::kDegraded) set->available_.emplace_back(host->address().hash(), host->slot());
       const HostMonitor& monitor = host->monitor();
       const bool unchecked = options.exclude_unchecked && monitor.pending();
       const bool excluded = health > Health::kDegraded && (unchecked || monitor.excluded());
       const bool failed = monitor.health(Health::kHealthy) > Health::kDegraded;
       set->entries_.push_back({std::move(host), locality.locality, endpoint.weight, locality.priority, health,
                                endpoint.health, endpoint.check, excluded, endpoint.leaving, failed});
+      set->noteWanted(set->entries_.back());
     }
   }
   set->host_count_ = pool.hostCount();
@@ -304,10 +335,18 @@ void HostSet::countLocalities(const Assignment& assignment) {
   }
 }
 
+// What a host is besides, does not matter while it fails.
+void HostSet::noteWanted(const Entry& entry) {
+  const HealthMask is = maskOf(entry.failed ? Health::kUnhealthy : entry.health);
+  if ((is & shape_.options.wanted_health) == 0) return;
+  wanted_.emplace_back(entry.host->address().hash(), entry.host->slot());
+}
+
 void HostSet::split() {
-  std::sort(available_.begin(), available_.end());
+  std::sort(wanted_.begin(), wanted_.end());
   TierBuilder builder(shape_, entries_);
   tiers_ = builder.build();
+  zone_obstacle_ = builder.zoneObstacle();
   loaded_ = tiers_.size();
   builder.addSpare(tiers_);
 }
@@ -345,7 +384,7 @@ std::shared_ptr<const HostSet> HostSet::subset(std::span<const uint32_t> entries
   for (const uint32_t index : entries) {
     const Entry& entry = set->entries_.emplace_back(entries_[index]);
     const HostSlot slot = entry.host->slot();
-    if (entry.health <= Health::kDegraded) set->available_.emplace_back(entry.host->address().hash(), slot);
+    set->noteWanted(entry);
     if (localities == SubsetLocalities::kScaled) ++hosts[{entry.priority, entry.locality}];
     seen.insert(slot);
   }
@@ -363,8 +402,8 @@ std::shared_ptr<const HostSet> HostSet::subset(std::span<const uint32_t> entries
 
 HostSlot HostSet::availableAt(const net::Address& address) const {
   const size_t hash = address.hash();
-  auto at = std::lower_bound(available_.begin(), available_.end(), std::pair(hash, HostSlot{0}));
-  for (; at != available_.end() && at->first == hash; ++at) {
+  auto at = std::lower_bound(wanted_.begin(), wanted_.end(), std::pair(hash, HostSlot{0}));
+  for (; at != wanted_.end() && at->first == hash; ++at) {
     if ((*by_slot_)[at->second]->address() == address) return at->second;
   }
   return kNoHost;

@@ -11,10 +11,14 @@
 // is spread by their numbers of hosts. Excluded hosts (HostMonitor::excluded) are in no share. Threshold 0 switches
 // panic off: then no available host means no host. With fail_on_panic a choice that falls to a priority in panic is for
 // no host.
+//
+// Groups of the healthy hosts of priority 0 may be zones, with what routing by zones (zone_routing.h) gives them; a
+// host may be in two groups then.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -24,10 +28,17 @@
 #include "source/net/family_order.h"
 #include "source/upstream/cluster/assignment.h"
 #include "source/upstream/cluster/host.h"
+#include "source/upstream/cluster/zone_routing.h"
 
 namespace sluice::upstream::cluster {
 
 class HostMonitors;
+
+// One of several.
+using HealthMask = uint8_t;
+inline constexpr HealthMask maskOf(Health health) {
+  return static_cast<HealthMask>(1u << static_cast<unsigned>(health));
+}
 
 struct HostSetOptions {
   // Below this share of available hosts (percent) all hosts of the priority are used. 0 switches panic off.
@@ -36,6 +47,9 @@ struct HostSetOptions {
   bool fail_on_panic = false;      // a priority that would use all its hosts takes none
   bool exclude_unchecked = false;  // hosts whose first check is not over are excluded
   net::FamilyOrder families = {};  // of the addresses of one host
+  std::optional<ZoneAware> zones = {};
+  // What a host is that may be taken because somebody wants it. (proto: CommonLbConfig.override_host_status)
+  HealthMask wanted_health = maskOf(Health::kHealthy) | maskOf(Health::kDegraded);
 };
 
 class HostSet {
@@ -65,6 +79,8 @@ class HostSet {
     double weight;                 // share among the groups of the tier
     bool equal_weights;            // of the members
     uint32_t assigned_weight = 1;  // of the locality, as configured, however many of its hosts are available
+    ZoneRoute route = ZoneRoute::kNone;
+    bool fails = false;  // by panic of the local cluster: none of them may be taken
   };
   struct Tier {
     uint32_t percent;  // of the traffic, 1 to 100; 0: spare
@@ -80,9 +96,10 @@ class HostSet {
   // `previous` (or null) gives its Host objects and slots to hosts that stay. Endpoints without an address (names not
   // yet resolved) are left out; an address that a priority names twice counts once, as first named. The monitors of the
   // hosts have their say in which are healthy; `monitors` (or null) knows those of hosts that `previous` has not.
-  // Thread: main.
+  // `local`: null: there is no routing by zones. Thread: main.
   static std::shared_ptr<const HostSet> build(const Assignment& assignment, const HostSetOptions& options,
-                                              const HostSet* previous, HostMonitors* monitors = nullptr);
+                                              const HostSet* previous, HostMonitors* monitors = nullptr,
+                                              LocalZonesPtr local = nullptr);
   static std::shared_ptr<const HostSet> empty() { return build({}, {}, nullptr); }
 
   // What localities mean in a part of a set.
@@ -122,8 +139,11 @@ class HostSet {
   // Of a million requests, so many are not to be sent to any of them.
   uint32_t dropPerMillion() const { return drop_per_million_; }
   const std::string& dropCategories() const { return drop_categories_; }
-  // The host at an address that may get requests, healthy or degraded; kNoHost: there is none.
+  // The host at an address, if it may be taken because somebody wants it (HostSetOptions::wanted_health); kNoHost:
+  // there is none.
   HostSlot availableAt(const net::Address& address) const;
+  // What came of routing by zones; nullopt: nobody asked for it, or no host is healthy.
+  std::optional<ZoneObstacle> zoneObstacle() const { return zone_obstacle_; }
 
   // What the stats membership_total, membership_healthy, membership_degraded show.
   size_t countWithHealth(Health health) const;
@@ -146,11 +166,13 @@ class HostSet {
     HostSetOptions options;
     uint32_t overprovisioning_factor = 140;  // percent
     std::vector<LocalityWeight> localities;
+    LocalZonesPtr local;  // null: there is no routing by zones
   };
 
   void countLocalities(const Assignment& assignment);
   void notePriorities();
   void noteAddresses(const Endpoint& endpoint, HostSlot slot);
+  void noteWanted(const Entry& entry);
   // Of entries_ and shape_.
   void split();
 
@@ -158,10 +180,11 @@ class HostSet {
   std::vector<Entry> entries_;
   std::shared_ptr<const std::vector<HostPtr>> by_slot_;  // never null
   std::vector<Tier> tiers_;
-  size_t loaded_ = 0;                                   // of tiers_, those that get traffic
-  std::vector<std::vector<net::Address>> addresses_;    // by slot; up to the last host that has several
-  std::vector<uint8_t> priorities_;                     // by slot; empty: all hosts are of priority 0, or it is a part
-  std::vector<std::pair<size_t, HostSlot>> available_;  // by the hash of the address, sorted
+  size_t loaded_ = 0;                                 // of tiers_, those that get traffic
+  std::vector<std::vector<net::Address>> addresses_;  // by slot; up to the last host that has several
+  std::vector<uint8_t> priorities_;                   // by slot; empty: all hosts are of priority 0, or it is a part
+  std::vector<std::pair<size_t, HostSlot>> wanted_;   // who may be, by the hash of the address, sorted
+  std::optional<ZoneObstacle> zone_obstacle_;
   size_t host_count_ = 0;
   uint32_t drop_per_million_ = 0;
   std::string drop_categories_;

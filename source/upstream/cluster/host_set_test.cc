@@ -383,5 +383,26 @@ TEST_CASE("the host at an address is found if it may get requests") {
   CHECK(hosts->availableAt(endpoint(4).address) == kNoHost);
 }
 
+TEST_CASE("which hosts may be taken because somebody wants them can be said") {
+  Assignment assignment = priorities({some(1, 1, 1, 1)});
+  assignment.localities[0].endpoints.push_back(endpoint(4, Health::kDraining));
+  assignment.localities[0].endpoints.push_back(endpoint(5, Health::kDraining));
+  HostSetPtr hosts = HostSet::build(assignment, {}, nullptr);
+  hosts->entries()[4].host->monitor().set(HealthInput::kActiveCheck, Health::kUnhealthy);
+  const auto wanted = [&](HealthMask mask) {
+    hosts = HostSet::build(assignment, {.wanted_health = mask}, hosts.get());
+    std::string out;
+    for (uint16_t port = 1; port <= 5; ++port) {
+      if (hosts->availableAt(endpoint(port).address) != kNoHost) out += std::to_string(port);
+    }
+    return out;
+  };
+
+  CHECK(wanted(maskOf(Health::kHealthy)) == "1");
+  CHECK(wanted(maskOf(Health::kDegraded) | maskOf(Health::kDraining)) == "24");  // 5 fails its checks
+  CHECK(wanted(maskOf(Health::kUnhealthy)) == "35");
+  CHECK(wanted(0).empty());
+}
+
 }  // namespace
 }  // namespace sluice::upstream::cluster

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "source/base/random.h"
@@ -17,6 +18,7 @@
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/lb/context.h"
 #include "source/upstream/lb/host_table.h"
+#include "source/upstream/lb/zone_stats.h"
 
 namespace sluice::upstream::lb {
 
@@ -37,6 +39,7 @@ struct LbStats {
   observability::Counter healthy_panic;  // choices among all hosts, healthy or not
   observability::Counter host_invalid;   // an address that is none, or that leads back here
   observability::Gauge membership_total, membership_healthy;
+  ZoneStats zones;
 };
 
 // What a picker has of its worker, and its cluster there. Outlives it.
@@ -89,6 +92,9 @@ class LbPolicy {
   // Whether no host is taken where all would be, healthy or not. (proto:
   // LocalityLbConfig.zone_aware_lb_config.fail_traffic_on_panic)
   virtual bool failsOnPanic() const { return false; }
+  // How groups are zones where there is a local cluster; nullopt: the policy does not go by them. (proto:
+  // LocalityLbConfig.zone_aware_lb_config)
+  virtual std::optional<cluster::ZoneAware> zoneAware() const { return std::nullopt; }
 
   // `policy`: of the cluster; null: it never chooses a host.
   static PreparedHosts prepare(const LbPolicy* policy, cluster::HostSetPtr hosts) {

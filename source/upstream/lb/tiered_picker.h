@@ -1,5 +1,5 @@
 // The part of a picker that is common to policies which take one member of one group: it chooses the tier by its share
-// of the traffic and the group (a locality) by its weight, and counts panic.
+// of the traffic and the group (a locality) by its weight, and counts panic and routing by zones.
 //
 //   class Picker final : public TieredPicker<Picker, State> {
 //     // Other hosts: what is to be kept for one group of them. `tables`: as LbPolicy::build() made them; `tier`: an
@@ -62,7 +62,12 @@ class TieredPicker : public LbPicker {
       worker_.notePanic(context);
       if (tier.fails) return cluster::kNoHost;
     }
-    return derived().pickFrom(nextGroup(tier), context);
+    Group& group = nextGroup(tier);
+    if (group.hosts->route != cluster::ZoneRoute::kNone) {
+      worker_.stats.zones.countChoice(group.hosts->route, worker_.cells);
+      if (group.hosts->fails) return cluster::kNoHost;
+    }
+    return derived().pickFrom(group, context);
   }
 
  protected:

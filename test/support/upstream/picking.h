@@ -55,7 +55,11 @@ class Picking {
   explicit Picking(const LbPolicy& policy, cluster::HostSetPtr hosts = cluster::HostSet::empty(), uint64_t seed = 1)
       : policy_(policy),
         balancer_(&policy,
-                  {loop_.timers(), registry_.makeCells(), {.healthy_panic = panics_}, base::Random(seed), HostTable()},
+                  {loop_.timers(),
+                   registry_.makeCells(),
+                   {.healthy_panic = panics_, .zones = zones_},
+                   base::Random(seed),
+                   HostTable()},
                   LbPolicy::prepare(&policy, std::move(hosts))) {}
   void update(cluster::HostSetPtr hosts) { balancer_.update(LbPolicy::prepare(&policy_, std::move(hosts))); }
 
@@ -67,12 +71,20 @@ class Picking {
   }
   HostTable& hosts() { return balancer_.hosts(); }
   event::SimulatedLoop& loop() { return loop_; }
+  // What is counted of choices.
+  const ZoneStats& zones() const { return zones_; }
+  uint64_t count(observability::Counter counter) const { return registry_.counterValue(counter); }
   uint64_t panics() const { return registry_.counterValue(panics_); }
 
  private:
   event::SimulatedLoop loop_;
   observability::StatsRegistry registry_;
   const observability::Counter panics_ = registry_.counter("panics");
+  const ZoneStats zones_{.local_cluster_not_ok = registry_.counter("local_cluster_not_ok"),
+                         .routing_all_directly = registry_.counter("routing_all_directly"),
+                         .routing_sampled = registry_.counter("routing_sampled"),
+                         .routing_cross_zone = registry_.counter("routing_cross_zone"),
+                         .no_capacity_left = registry_.counter("no_capacity_left")};
   const LbPolicy& policy_;
   Balancer balancer_;
 };

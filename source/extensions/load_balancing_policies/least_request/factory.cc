@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
 #include "source/config/lb_policy_factory.h"
+#include "source/config/zone_aware.h"
 #include "source/extensions/load_balancing_policies/least_request/policy.h"
 
 namespace sluice::extensions::load_balancing_policies::least_request {
@@ -40,11 +41,13 @@ class Factory : public config::LbPolicyFactory {
     Settings settings;
     settings.locality_weighted = proto.locality_lb_config().has_locality_weighted_lb_config();
     settings.fails_on_panic = proto.locality_lb_config().zone_aware_lb_config().fail_traffic_on_panic();
+    settings.zones = config::zonesOf(proto.locality_lb_config(), context.child("locality_lb_config"));
     read(proto, context, settings);
     return std::make_shared<Policy>(settings);
   }
   LbPolicyPtr compileLegacy(const Cluster& cluster, config::FactoryContext context) const override {
     Settings settings;
+    settings.zones = config::zonesOf(cluster.common_lb_config(), context.child("common_lb_config"));
     read(cluster.least_request_lb_config(), context.child("least_request_lb_config"), settings);
     return std::make_shared<Policy>(settings);
   }

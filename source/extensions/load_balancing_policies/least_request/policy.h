@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "source/upstream/lb/policy.h"
 #include "source/upstream/lb/slow_start.h"
@@ -17,6 +18,7 @@ struct Settings {
   bool locality_weighted = false;
   bool fails_on_panic = false;
   upstream::lb::SlowStart slow_start = {};
+  std::optional<upstream::cluster::ZoneAware> zones = {};
 };
 
 class Policy final : public upstream::lb::LbPolicy {
@@ -28,6 +30,7 @@ class Policy final : public upstream::lb::LbPolicy {
   std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker& worker) const override;
   bool localityWeighted() const override { return settings_.locality_weighted; }
   bool failsOnPanic() const override { return settings_.fails_on_panic; }
+  std::optional<upstream::cluster::ZoneAware> zoneAware() const override { return settings_.zones; }
   const Settings& settings() const { return settings_; }
 
  private:

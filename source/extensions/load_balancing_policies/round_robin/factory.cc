@@ -2,6 +2,7 @@
 
 #include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
 #include "source/config/lb_policy_factory.h"
+#include "source/config/zone_aware.h"
 #include "source/extensions/load_balancing_policies/round_robin/policy.h"
 
 namespace sluice::extensions::load_balancing_policies::round_robin {
@@ -20,12 +21,14 @@ class Factory : public config::LbPolicyFactory {
     const auto& localities = proto.locality_lb_config();
     return std::make_shared<Policy>(localities.has_locality_weighted_lb_config(),
                                     config::slowStartOf(proto.slow_start_config(), context.child("slow_start_config")),
-                                    localities.zone_aware_lb_config().fail_traffic_on_panic());
+                                    localities.zone_aware_lb_config().fail_traffic_on_panic(),
+                                    config::zonesOf(localities, context.child("locality_lb_config")));
   }
   LbPolicyPtr compileLegacy(const Cluster& cluster, config::FactoryContext context) const override {
     const config::FactoryContext at = context.child("round_robin_lb_config").child("slow_start_config");
-    return std::make_shared<Policy>(false,
-                                    config::slowStartOf(cluster.round_robin_lb_config().slow_start_config(), at));
+    return std::make_shared<Policy>(false, config::slowStartOf(cluster.round_robin_lb_config().slow_start_config(), at),
+                                    false,
+                                    config::zonesOf(cluster.common_lb_config(), context.child("common_lb_config")));
   }
 };
 

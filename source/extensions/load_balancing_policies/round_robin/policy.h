@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "source/upstream/lb/policy.h"
 #include "source/upstream/lb/slow_start.h"
@@ -12,8 +13,11 @@ namespace sluice::extensions::load_balancing_policies::round_robin {
 class Policy final : public upstream::lb::LbPolicy {
  public:
   explicit Policy(bool locality_weighted = false, const upstream::lb::SlowStart& slow_start = {},
-                  bool fails_on_panic = false)
-      : locality_weighted_(locality_weighted), fails_on_panic_(fails_on_panic), slow_start_(slow_start) {}
+                  bool fails_on_panic = false, std::optional<upstream::cluster::ZoneAware> zones = {})
+      : locality_weighted_(locality_weighted),
+        fails_on_panic_(fails_on_panic),
+        zones_(zones),
+        slow_start_(slow_start) {}
   std::shared_ptr<const upstream::lb::LbTables> build(const upstream::cluster::HostSet& hosts) const override {
     return upstream::lb::SlowStartTables::of(slow_start_, hosts);
   }
@@ -21,11 +25,13 @@ class Policy final : public upstream::lb::LbPolicy {
   bool choosesAhead() const override { return true; }
   bool localityWeighted() const override { return locality_weighted_; }
   bool failsOnPanic() const override { return fails_on_panic_; }
+  std::optional<upstream::cluster::ZoneAware> zoneAware() const override { return zones_; }
   const upstream::lb::SlowStart& slowStart() const { return slow_start_; }
 
  private:
   const bool locality_weighted_;
   const bool fails_on_panic_;
+  const std::optional<upstream::cluster::ZoneAware> zones_;
   const upstream::lb::SlowStart slow_start_;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "source/extensions/load_balancing_policies/subset/settings.h"
 
@@ -19,6 +20,7 @@ class Policy final : public upstream::lb::LbPolicy {
     return settings_.locality_weight_aware && settings_.inner->localityWeighted();
   }
   bool failsOnPanic() const override { return settings_.inner->failsOnPanic(); }
+  std::optional<upstream::cluster::ZoneAware> zoneAware() const override { return settings_.inner->zoneAware(); }
   const Settings& settings() const { return settings_; }
 
  private:
