@@ -54,7 +54,7 @@ class ClusterCall final : public filter::Call, public upstream::AttemptOf<Cluste
     sendHead(request_.body.empty());
     if (!request_.body.empty()) sendData(request_.body, true);
   }
-  http::Trailers& beginResponseTrailers() override { return trailers_; }
+  http::Trailers& beginTrailers() { return trailers_; }
   size_t responseCredit() override { return 64 * 1024; }
   void onRequestBytesSent() override {}
 

@@ -37,7 +37,7 @@ class ClusterGrpcCall final : public filter::GrpcCall,
   void runAtTurnEnd() override;  // starts the call
 
   void onReady() override;
-  http::Trailers& beginResponseTrailers() override { return trailers_; }
+  http::Trailers& beginTrailers() { return trailers_; }
   size_t responseCredit() override { return 64 * 1024; }
   void onRequestBytesSent() override {
     if (!ended_) events_.onGrpcProgress();

@@ -32,6 +32,7 @@ class Asker final : public upstream::lb::LbContext {
       : stream_(stream), refusals_(refusals) {
     headers = &request;
     if (refusals != nullptr) {
+      attempts = refusals->attempts();
       repicks = refusals->repicks();
       passed_over = refusals->passedOver();
     }
@@ -60,6 +61,9 @@ class Asker final : public upstream::lb::LbContext {
     const auto* fields = left == nullptr ? nullptr : std::get_if<stream::MetadataFields>(&left->value);
     if (fields == nullptr) return criteria;
     return &criteria_.emplace(criteria == nullptr ? stream::MetadataCriteria(*fields) : criteria->with(*fields));
+  }
+  const stream::DynamicMetadata* dynamicMetadata() const override {
+    return stream_ == nullptr ? nullptr : stream_->info().dynamic_metadata.get();
   }
   upstream::lb::Destination destination() const override {
     if (stream_ == nullptr) return {};

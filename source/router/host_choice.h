@@ -13,6 +13,8 @@ base::LocalPtr<upstream::WorkerCluster> findCluster(upstream::ClusterSet& cluste
 class HostRefusals {
  public:
   virtual ~HostRefusals() = default;
+  // How many attempts were made before.
+  virtual uint32_t attempts() const = 0;
   // How often another one is asked for.
   virtual uint32_t repicks() const = 0;
   virtual bool refuses(const upstream::cluster::Host& host) const = 0;

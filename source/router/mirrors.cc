@@ -140,7 +140,7 @@ class Mirror final : public upstream::AttemptOf<Mirror> {
     if (!body.empty() || end_with_data) sendData(body, end_with_data);
     if (has_trailers_ && open()) sendTrailers(trailers_);
   }
-  http::Trailers& beginResponseTrailers() override { return response_trailers_; }
+  http::Trailers& beginTrailers() { return response_trailers_; }
   size_t responseCredit() override { return 64 * 1024; }
   void onRequestBytesSent() override {}
 

@@ -64,6 +64,7 @@ class Retries final : public HostRefusals {
   void stop();
 
   // --- HostRefusals
+  uint32_t attempts() const override { return made_; }
   uint32_t repicks() const override;
   bool refuses(const upstream::cluster::Host& host) const override;
   const base::PrioritySet* passedOver() const override { return passed_over_.none() ? nullptr : &passed_over_; }

@@ -90,7 +90,7 @@ class Router final : public filter::Terminal, private Retries::User {
    private:
     friend class upstream::AttemptOf<Try>;
     void onReady() override { router_.sendOn(*this); }
-    http::Trailers& beginResponseTrailers() override { return router_.stream_.responseTrailers(); }
+    http::Trailers& beginTrailers() { return router_.stream_.responseTrailers(); }
     size_t responseCredit() override { return router_.runner_.responseCredit(); }
     void onRequestBytesSent() override {
       router_.moved();

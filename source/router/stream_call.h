@@ -32,7 +32,7 @@ class StreamCall final : public filter::HttpStreamCall,
   void runAtTurnEnd() override;  // starts the call
 
   void onReady() override;
-  http::Trailers& beginResponseTrailers() override { return response_trailers_.emplace(response_arena_); }
+  http::Trailers& beginTrailers() { return response_trailers_.emplace(response_arena_); }
   size_t responseCredit() override { return events_.credit(); }
   void onRequestBytesSent() override { events_.onProgress(); }
 

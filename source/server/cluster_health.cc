@@ -69,6 +69,7 @@ std::shared_ptr<upstream::FailReports> ClusterHealth::failReports() const {
 void ClusterHealth::use(const ConfigPtr& config) {
   useOutliers(*config);
   useChecks(config);
+  useLoadStreams(config);
 }
 
 void ClusterHealth::useChecks(const ConfigPtr& config) {
@@ -94,9 +95,19 @@ void ClusterHealth::useOutliers(const cluster::ClusterConfig& config) {
   outliers_.emplace(world, config.name, config.outlier, monitors_, world_.registry.scope("cluster", config.stat_name));
 }
 
+// Those of another configuration begin anew, as they may connect otherwise.
+void ClusterHealth::useLoadStreams(const ConfigPtr& config) {
+  if (load_streams_ && load_streams_->config() == config) return;
+  load_streams_.reset();
+  if (!health::LoadStreams::wantedBy(*config)) return;
+  load_streams_.emplace(world_.main, world_.buffers(), world_.cells, config,
+                        world_.registry.scope("cluster", config->stat_name), seed_);
+}
+
 void ClusterHealth::setHosts(const cluster::HostSet& hosts, const cluster::HostSet* coming) {
   if (outliers_) outliers_->setHosts(hosts);
   if (checks_) checks_->setHosts(hosts, coming);
+  if (load_streams_) load_streams_->setHosts(hosts, coming);
 }
 
 bool ClusterHealth::hadTraffic() {

@@ -1,5 +1,5 @@
-// Who keeps watch over the hosts of one cluster, through all generations of its configuration: active checks, and
-// outlier detection. What they find goes to the cluster's HostMonitors. Thread: main.
+// Who keeps watch over the hosts of one cluster, through all generations of its configuration: active checks, outlier
+// detection, and streams of load reports. What they find goes to the cluster's HostMonitors. Thread: main.
 #pragma once
 
 #include <functional>
@@ -14,6 +14,7 @@
 #include "source/upstream/cluster/cluster_stats.h"
 #include "source/upstream/fail_observer.h"
 #include "source/upstream/health/cluster_checks.h"
+#include "source/upstream/health/load_streams.h"
 #include "source/upstream/health/outlier_detector.h"
 #include "source/upstream/outcome_observer.h"
 
@@ -67,6 +68,7 @@ class ClusterHealth {
   class Reports;
   void useChecks(const ConfigPtr& config);
   void useOutliers(const upstream::cluster::ClusterConfig& config);
+  void useLoadStreams(const ConfigPtr& config);
   bool hadTraffic();
 
   HealthWorld& world_;
@@ -77,6 +79,7 @@ class ClusterHealth {
   const std::shared_ptr<Reports> reports_;
   std::optional<upstream::health::OutlierDetector> outliers_;
   std::optional<upstream::health::ClusterChecks> checks_;
+  std::optional<upstream::health::LoadStreams> load_streams_;
 };
 
 }  // namespace sluice::server

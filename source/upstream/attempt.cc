@@ -70,6 +70,11 @@ void Attempt::headCame() {
   if (!exchange_.open()) responseEnded();
 }
 
+void Attempt::trailersCame(const http::Trailers& trailers) {
+  if (!running() || cluster_->observers().empty()) return;
+  cluster_->observers().forEach([&](AttemptObserver& observer) { observer.onAttemptTrailers(*this, trailers); });
+}
+
 void Attempt::responseEnded() {
   if (!running()) return;
   cells().record(stats().rq_time,

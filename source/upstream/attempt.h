@@ -91,6 +91,7 @@ class Attempt : protected pool::ExchangeEvents {
 
   // --- for AttemptOf
   void headCame();
+  void trailersCame(const http::Trailers& trailers);
   void responseEnded();
   void countInformational() { countClass(response_.status); }
   void giveUp(const AttemptEnd& end);
@@ -130,7 +131,7 @@ class Attempt : protected pool::ExchangeEvents {
 
 // Joins an attempt to its user, a class that derives from it, at compile time, so that what is counted cannot be
 // forgotten and costs no further virtual call. The user has these, beside what it implements of pool::ExchangeEvents
-// (onReady, beginResponseTrailers, responseCredit, onRequestBytesSent):
+// (onReady, responseCredit, onRequestBytesSent):
 //
 //   std::optional<RetryState::Repeat> retry(const AttemptEnd&)  it failed without an answer: whether to go on, and how
 //   bool retriesElsewhere(const AttemptEnd&)  the same, if not so: true if its user will make another attempt, maybe
@@ -140,6 +141,7 @@ class Attempt : protected pool::ExchangeEvents {
 //   void onInterimHead()                 a 1xx is in responseHead()
 //   void onHead(bool end_stream)         the final head is
 //   void onData(std::string_view, bool end_stream)
+//   http::Trailers& beginTrailers()      where to put those of the response
 //   void onTrailers()
 //
 // Those for retries may be left out: nothing is retried then. The last three come with running() false where the
@@ -182,7 +184,12 @@ class AttemptOf : public Attempt {
     if (!open()) responseEnded();
     user().onData(data, end_stream);
   }
+  http::Trailers& beginResponseTrailers() final {
+    trailers_ = &user().beginTrailers();
+    return *trailers_;
+  }
   void onResponseTrailers() final {
+    trailersCame(*trailers_);
     responseEnded();
     user().onTrailers();
   }
@@ -200,6 +207,8 @@ class AttemptOf : public Attempt {
     user().onFailed(end);
   }
   User& user() { return static_cast<User&>(*this); }
+
+  http::Trailers* trailers_ = nullptr;  // of the user, from where they begin
 };
 
 }  // namespace sluice::upstream

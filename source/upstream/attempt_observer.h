@@ -3,6 +3,7 @@
 #pragma once
 
 #include "source/base/intrusive_list.h"
+#include "source/http/headers.h"
 #include "source/upstream/attempt_end.h"
 
 namespace sluice::upstream {
@@ -18,6 +19,8 @@ class AttemptObserver : public base::ListNode {
   virtual void onAttemptBegin(const Attempt& attempt) = 0;
   // The final head of the response has come: Attempt::status().
   virtual void onAttemptHead(const Attempt& attempt) = 0;
+  // The response ends with these, and with them the attempt.
+  virtual void onAttemptTrailers(const Attempt&, const http::Trailers&) {}
   // Once for each beginning, while the host is still held.
   virtual void onAttemptEnd(const Attempt& attempt, const AttemptEnd& end) = 0;
 };

@@ -26,7 +26,7 @@ struct User final : AttemptOf<User> {
     heard += "ready ";
     sendHead(ends);
   }
-  http::Trailers& beginResponseTrailers() override { return trailers; }
+  http::Trailers& beginTrailers() { return trailers; }
   size_t responseCredit() override { return 1 << 20; }
   void onRequestBytesSent() override {}
 

@@ -73,6 +73,9 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
   context_.hosts = &hosts();
   if (predicts_) context_.connections = &connections_;
   if (published.fail_reports) observers_.pushBack(fails_.emplace(published.fail_reports));
+  const lb::LbPolicy* policy = published.config->lb.policy.get();
+  const lb::LoadWeights* weights = policy == nullptr ? nullptr : policy->loadWeights();
+  if (weights != nullptr && !weights->byStream()) observers_.pushBack(loads_.emplace(*weights));
   if (!published.config->outlier) return;
   outcomes_.emplace(published.config->outlier, published.outlier_reports);
   observers_.pushBack(*outcomes_);

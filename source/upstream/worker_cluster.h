@@ -24,6 +24,7 @@
 #include "source/upstream/fail_observer.h"
 #include "source/upstream/host_bound.h"
 #include "source/upstream/lb/balancer.h"
+#include "source/upstream/load_observer.h"
 #include "source/upstream/outcome_observer.h"
 #include "source/upstream/pool/pool.h"
 
@@ -162,6 +163,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   base::List<AttemptObserver> observers_;
   std::optional<OutcomeObserver> outcomes_;  // in that list
   std::optional<FailObserver> fails_;        // too
+  std::optional<LoadObserver> loads_;        // too
   observability::LateCounts late_counts_;
   std::vector<std::pair<uint16_t, observability::LateCounters::Cell*>> codes_;  // that came before
   const bool by_client_;

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "source/extensions/load_balancing_policies/client_side_weighted_round_robin/policy.h"
 #include "source/extensions/load_balancing_policies/least_request/policy.h"
 #include "source/extensions/load_balancing_policies/maglev/policy.h"
 #include "source/extensions/load_balancing_policies/random/policy.h"
@@ -39,6 +40,10 @@ std::unique_ptr<LbPolicy> policyOf(const std::string& name) {
   if (name.starts_with("ring_hash")) {
     return std::make_unique<policies::ring_hash::Policy>(policies::ring_hash::Settings{});
   }
+  if (name.starts_with("by_load")) {
+    return std::make_unique<policies::client_side_weighted_round_robin::Policy>(
+        policies::client_side_weighted_round_robin::Settings{});
+  }
   if (name.starts_with("maglev")) return std::make_unique<policies::maglev::Policy>(policies::maglev::Settings{});
   return nullptr;
 }
@@ -56,6 +61,16 @@ cluster::Assignment assignmentOf(uint32_t hosts, bool weighted, uint32_t changed
   return assignment;
 }
 
+// Hosts report what their endpoints weigh, and that counts.
+void reportWeights(Picking& picking) {
+  using namespace std::chrono_literals;
+  for (const cluster::HostSet::Entry& entry : picking.hosts().set().entries()) {
+    entry.host->monitor().loadWeight().report(entry.weight, picking.loop().now(), 180s);
+  }
+  picking.loop().advance(10s);
+  picking.pick();
+}
+
 __attribute__((noinline)) size_t pickHosts(Picking& picking, int picks) {
   size_t sum = 0;
   uint64_t hash = 1;
@@ -71,7 +86,7 @@ __attribute__((noinline)) void updateHosts(Picking& picking, const cluster::Assi
 int usage() {
   std::fprintf(stderr,
                "usage: pick_bench [update] POLICY HOSTS [PICKS]\n"
-               "policies: round_robin least_request random ring_hash maglev, with -weighted\n");
+               "policies: round_robin least_request random ring_hash maglev by_load, with -weighted\n");
   return 2;
 }
 
@@ -95,6 +110,7 @@ int main(int argc, char** argv) {
     std::printf("%llu allocations\n", static_cast<unsigned long long>(after - before));
     return 0;
   }
+  reportWeights(picking);
   const int picks = argc > 3 ? std::atoi(argv[3]) : 10000;
   std::printf("%zu\n", pickHosts(picking, picks));
   return 0;

@@ -3,9 +3,11 @@
 
 #include <catch2/catch.hpp>
 
+#include "source/extensions/load_balancing_policies/client_side_weighted_round_robin/policy.h"
 #include "source/extensions/load_balancing_policies/least_request/policy.h"
 #include "source/extensions/load_balancing_policies/random/policy.h"
 #include "source/extensions/load_balancing_policies/round_robin/policy.h"
+#include "source/extensions/load_balancing_policies/wrr_locality/policy.h"
 #include "test/reference/seeds.h"
 #include "test/support/upstream/picking.h"
 
@@ -13,6 +15,7 @@ namespace sluice::reference {
 namespace {
 
 namespace policies = extensions::load_balancing_policies;
+using namespace std::chrono_literals;
 using upstream::cluster::HostSet;
 using upstream::cluster::HostSetPtr;
 using upstream::cluster::HostSlot;
@@ -90,7 +93,13 @@ std::map<std::string, double> picksOf(Picking& picking, int count) {
 void checkPicks(const upstream::lb::LbPolicy& policy, const Scenario& scenario, uint64_t seed, int count) {
   INFO(describe(scenario));
   const std::map<std::string, double> expected = Traffic(scenario).shares();
-  Picking picking(policy, HostSet::build(scenario.assignment, scenario.options, nullptr), seed);
+  const HostSetPtr hosts = HostSet::build(scenario.assignment, scenario.options, nullptr);
+  Picking picking(policy, hosts, seed);
+  // What goes by reports hears of the same weights.
+  for (const HostSet::Entry& entry : hosts->entries()) {
+    entry.host->monitor().loadWeight().report(entry.weight, picking.loop().now(), 180s);
+  }
+  picking.loop().advance(10s);
 
   const std::map<std::string, double> picks = picksOf(picking, count);
 
@@ -157,6 +166,20 @@ TEST_CASE("ROUND_ROBIN, LEAST_REQUEST and RANDOM pick hosts as often as the refe
     checkPicks(policies::round_robin::Policy(true), scenario, seed, 100000);
     checkPicks(policies::least_request::Policy({}), scenario, seed, 100000);
     checkPicks(policies::random::Policy(true), scenario, seed, 100000);
+  });
+}
+
+TEST_CASE("policies inside wrr_locality pick hosts as often as the reference says where localities have weights") {
+  const policies::wrr_locality::Policy robin(std::make_shared<policies::round_robin::Policy>());
+  using ByLoad = policies::client_side_weighted_round_robin::Policy;
+  const policies::wrr_locality::Policy by_load(
+      std::make_shared<ByLoad>(policies::client_side_weighted_round_robin::Settings{}));
+  forEachSeed(100, [&](uint64_t seed) {
+    base::Random random(seed);
+    Scenario scenario = scenarioOf(random);
+    scenario.options.locality_weighted = robin.localityWeighted();
+    checkPicks(robin, scenario, seed, 4000);
+    checkPicks(by_load, scenario, seed, 4000);
   });
 }
 

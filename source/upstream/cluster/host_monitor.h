@@ -1,7 +1,7 @@
 // What is kept of one host by its identity, whatever else of its endpoint changes: its counts, and what is known of its
 // health beside what the endpoint says: an opinion of each of those who watch it, of which the worst counts, and why.
 //
-// Thread: counts as HostStats says, streaks and what the host asked for any; health main only.
+// Thread: counts as HostStats says, streaks, load and what the host asked for any; health main only.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +19,7 @@
 #include "source/stream/metadata.h"
 #include "source/upstream/cluster/assignment.h"
 #include "source/upstream/cluster/host_stats.h"
+#include "source/upstream/cluster/load_weight.h"
 
 namespace sluice::upstream::cluster {
 
@@ -67,6 +68,8 @@ class HostMonitor {
   HostIdentity identity() const { return {address_, hostname_, metadata_.identity()}; }
   HostStats& stats() { return stats_; }
   Streaks& streaks() { return streaks_; }
+  // What the host says of its load, where somebody wants to know.
+  LoadWeight& loadWeight() { return load_weight_; }
 
   // When it came: was first known, or was found healthy again by active checks. The epoch: long ago.
   event::TimePoint inServiceSince() const { return in_service_since_; }
@@ -127,6 +130,7 @@ class HostMonitor {
   const stream::FixedMetadata metadata_;
   HostStats stats_;
   Streaks streaks_;
+  LoadWeight load_weight_;
   std::atomic<uint32_t> connections_{0};
   std::array<Health, kHealthInputs> opinions_{};  // kHealthy
   std::array<std::string, kHealthInputs> reasons_;

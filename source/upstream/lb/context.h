@@ -10,6 +10,7 @@
 #include "source/base/priority_set.h"
 #include "source/http/headers.h"
 #include "source/net/address.h"
+#include "source/stream/metadata.h"
 #include "source/stream/metadata_criteria.h"
 #include "source/upstream/cluster/host.h"
 
@@ -36,9 +37,13 @@ class LbContext {
   virtual Destination destination() const { return {}; }
   // What the host's metadata shall be; null: nothing says so.
   virtual const stream::MetadataCriteria* metadataCriteria() const { return nullptr; }
+  // What filters left; null: nothing.
+  virtual const stream::DynamicMetadata* dynamicMetadata() const { return nullptr; }
 
   const http::RequestHeaders* headers = nullptr;  // null: there is no request
   const OverrideHost* override_host = nullptr;
+  // How many attempts of the request were made before.
+  uint32_t attempts = 0;
   // While the policy gives a host that is refused it is asked again, at most `repicks` times; then its last choice
   // holds. 0: nothing is refused.
   uint32_t repicks = 0;

@@ -18,6 +18,7 @@
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/lb/context.h"
 #include "source/upstream/lb/host_table.h"
+#include "source/upstream/lb/load_weights.h"
 #include "source/upstream/lb/zone_stats.h"
 
 namespace sluice::upstream::lb {
@@ -95,6 +96,8 @@ class LbPolicy {
   // How groups are zones where there is a local cluster; nullopt: the policy does not go by them. (proto:
   // LocalityLbConfig.zone_aware_lb_config)
   virtual std::optional<cluster::ZoneAware> zoneAware() const { return std::nullopt; }
+  // What becomes of what hosts report of their load (Host::monitor().loadWeight()); null: nobody looks for reports.
+  virtual const LoadWeights* loadWeights() const { return nullptr; }
 
   // `policy`: of the cluster; null: it never chooses a host.
   static PreparedHosts prepare(const LbPolicy* policy, cluster::HostSetPtr hosts) {

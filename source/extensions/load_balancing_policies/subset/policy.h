@@ -21,6 +21,7 @@ class Policy final : public upstream::lb::LbPolicy {
   }
   bool failsOnPanic() const override { return settings_.inner->failsOnPanic(); }
   std::optional<upstream::cluster::ZoneAware> zoneAware() const override { return settings_.inner->zoneAware(); }
+  const upstream::lb::LoadWeights* loadWeights() const override { return settings_.inner->loadWeights(); }
   const Settings& settings() const { return settings_; }
 
  private:

@@ -44,7 +44,7 @@ class Tunnel final : public upstream::HostStream, public upstream::AttemptOf<Tun
   void letGo() override;
 
   void onReady() override { sendHead(false); }
-  http::Trailers& beginResponseTrailers() override { return trailers_; }
+  http::Trailers& beginTrailers() { return trailers_; }
   size_t responseCredit() override;
   void onRequestBytesSent() override;
   std::optional<upstream::RetryState::Repeat> retry(const upstream::AttemptEnd& failure);
