@@ -259,7 +259,9 @@ class ClusterCompiler {
       absl::StrAppend(&known, known.empty() ? "" : ", ", Cluster::LbPolicy_Name(*factory.legacyName()));
     }
     if (proto_.lb_policy() == Cluster::CLUSTER_PROVIDED) {
-      return context.error("CLUSTER_PROVIDED goes with type ORIGINAL_DST only");
+      return context.error(
+          "CLUSTER_PROVIDED goes with clusters that choose their hosts themselves (ORIGINAL_DST, "
+          "dynamic_forward_proxy) only");
     }
     context.error(
         absl::StrCat(Cluster::LbPolicy_Name(proto_.lb_policy()), " is not supported yet; use one of: ", known));
@@ -357,6 +359,18 @@ class ClusterCompiler {
       compileHttpOptions(*options, at);
     }
     compileOldHttpFields(has_typed);
+    if (out_->kind && out_->kind->dnsCache() != nullptr) verifyNames(has_typed);
+  }
+
+  // Of hosts that clients name. (proto: clusters.dynamic_forward_proxy.v3.ClusterConfig.allow_insecure_cluster_options)
+  void verifyNames(bool has_typed) {
+    UpstreamHttpConfig& http = out_->http;
+    if (!has_typed) http.auto_sni = http.auto_san_validation = true;
+    if (!out_->kind->verifiesNames() || (http.auto_sni && http.auto_san_validation)) return;
+    context_.entry("typed_extension_protocol_options", kHttpOptionsKey)
+        .error(
+            "hosts that clients name have to be verified by that name: set auto_sni and auto_san_validation of "
+            "upstream_http_protocol_options, or allow_insecure_cluster_options of the cluster");
   }
 
   void compileTransportSocket() {

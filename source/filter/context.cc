@@ -60,6 +60,10 @@ void Context::setUpstreamHost(std::string_view address, bool only) {
   choice().only_host = only;
 }
 
+void Context::setResolvedHost(const dns_cache::ResolvedHost& host) {
+  choice().resolved = &host;
+}
+
 std::chrono::system_clock::time_point Context::wallNow() const {
   const stream::StreamInfo& info = stream_.info();
   return info.start_time + std::chrono::duration_cast<std::chrono::system_clock::duration>(now() - info.start);

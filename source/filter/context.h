@@ -79,6 +79,9 @@ class Context {
   // Sends the request to the host of that address ("10.0.0.1:80") if the cluster has it and it may serve. Else the
   // balancer picks, or with `only` the answer is 503. Without effect where requests choose their hosts (ORIGINAL_DST).
   void setUpstreamHost(std::string_view address, bool only = false);
+  // Says what the name of the request's host stands for, for clusters whose hosts requests name (dynamic forward
+  // proxies). `host` lives as long as the filter.
+  void setResolvedHost(const dns_cache::ResolvedHost& host);
 
   // --- the world ---
   // Call-outs. The handle must be kept: it cancels when destroyed.

@@ -21,6 +21,10 @@
 #include "source/stream/response_flags.h"
 #include "source/worker/services.h"
 
+namespace sluice::dns_cache {
+struct ResolvedHost;
+}
+
 namespace sluice::filter {
 
 // What a listener tells of its connections, beside how many came.
@@ -87,6 +91,8 @@ struct ConnectionFacts {
   const net::TlsInfo* tls = nullptr;               // null: plain
 
   std::string cluster;  // instead of the terminal filter's own (proto: tcp_proxy's per-connection cluster)
+  // What the name of its host stands for, for clusters whose hosts are named; null: nobody looked.
+  std::shared_ptr<const dns_cache::ResolvedHost> resolved_host;
   stream::ResponseFlags response_flags;  // for the access log
 };
 

@@ -18,6 +18,10 @@ namespace sluice::worker {
 class WorkerServices;
 }
 
+namespace sluice::dns_cache {
+struct ResolvedHost;
+}
+
 namespace sluice::filter {
 
 class ChainRunner;
@@ -27,6 +31,7 @@ struct UpstreamChoice {
   std::string_view cluster;  // by name; empty: the route's
   std::string_view host;     // address with port, of the cluster; empty: the balancer picks
   bool only_host = false;    // another host will not do: the request is answered 503 if that one cannot be had
+  const dns_cache::ResolvedHost* resolved = nullptr;  // for clusters whose hosts requests name; null: none
 };
 
 class Stream {

@@ -71,6 +71,10 @@ class Asker final : public upstream::lb::LbContext {
     return {net::Address::parse(info.downstream_local_address).value_or(net::Address()), info.redirected};
   }
 
+  const dns_cache::ResolvedHost* resolvedHost() const override {
+    const filter::UpstreamChoice* choice = stream_ == nullptr ? nullptr : stream_->upstreamChoice();
+    return choice == nullptr ? nullptr : choice->resolved;
+  }
   bool refuses(const upstream::cluster::Host& host) const override { return refusals_->refuses(host); }
 
  private:

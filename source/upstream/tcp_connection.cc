@@ -7,11 +7,24 @@ namespace sluice::upstream {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+// A host that was named has to be the one that has that name.
+void expectName(const cluster::ClusterConfig& config, const cluster::Host& host,
+                net::TransportFactory::Options& options) {
+  if (!config.kind || config.kind->dnsCache() == nullptr) return;
+  if (config.http.auto_sni) options.server_name = host.hostname();
+  if (config.http.auto_san_validation) options.verify_san = host.hostname();
+}
+
+}  // namespace
+
 HostStream::Opening TcpConnection::open(base::LocalPtr<WorkerCluster> cluster, cluster::HostSlot slot,
                                         cluster::RoutingPriority priority, net::TransportFactory::Options options,
                                         HostStreamEvents& events) {
   const cluster::Host& host = *cluster->hostPtr(slot);
   options.session_key = host.addressText();
+  expectName(cluster->config(), host, options);
   pool::BegunConnection begun;
   switch (pool::beginConnection(cluster->context(), host, cluster->hostStats(host), priority, options, begun)) {
     case pool::Begin::kBegun:

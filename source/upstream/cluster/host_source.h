@@ -20,6 +20,9 @@
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/lb/policy.h"
 
+namespace sluice::dns_cache {
+class DnsCache;
+}
 namespace sluice::net {
 class DnsResolver;
 }
@@ -117,6 +120,11 @@ class ClusterKind {
   virtual std::shared_ptr<const lb::LbPolicy> policy() const { return nullptr; }
   // The clusters that one without hosts of its own stands for, the preferred first; empty: it has hosts.
   virtual std::span<const uint32_t> members() const { return {}; }
+  // Where the hosts are found that requests name; null: they are not named. A filter in front asks it, and whoever
+  // picks a host brings the answer (LbContext::resolvedHost).
+  virtual const dns_cache::DnsCache* dnsCache() const { return nullptr; }
+  // Hosts that are named have to show by TLS that they are those.
+  virtual bool verifiesNames() const { return false; }
   // A host is one address of many that stand for the same: it leaves when another one does, whatever checks find.
   virtual bool hostsStandForOne() const { return false; }
   // Its endpoints come by a subscription, which may need other clusters first.

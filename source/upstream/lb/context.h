@@ -14,6 +14,10 @@
 #include "source/stream/metadata_criteria.h"
 #include "source/upstream/cluster/host.h"
 
+namespace sluice::dns_cache {
+struct ResolvedHost;
+}
+
 namespace sluice::upstream::lb {
 
 // Where the client's connection was going to.
@@ -39,6 +43,8 @@ class LbContext {
   virtual const stream::MetadataCriteria* metadataCriteria() const { return nullptr; }
   // What filters left; null: nothing.
   virtual const stream::DynamicMetadata* dynamicMetadata() const { return nullptr; }
+  // The host by its name, as a filter has found it; null: none has looked.
+  virtual const dns_cache::ResolvedHost* resolvedHost() const { return nullptr; }
 
   const http::RequestHeaders* headers = nullptr;  // null: there is no request
   const OverrideHost* override_host = nullptr;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <numeric>
 #include <string>
+#include <utility>
 
 namespace sluice::upstream::lb {
 
@@ -21,7 +22,7 @@ void HostTable::update(cluster::HostSetPtr set) {
   hosts_ = set_->slots();
 }
 
-HostSlot HostTable::make(const net::Address& address) {
+HostSlot HostTable::make(const net::Address& address, std::string hostname) {
   auto slot = static_cast<HostSlot>(made_.size());
   if (free_.empty()) {
     made_.emplace_back();
@@ -30,7 +31,7 @@ HostSlot HostTable::make(const net::Address& address) {
     slot = free_.back();
     free_.pop_back();
   }
-  made_[slot] = std::make_shared<const cluster::Host>(address, std::string(), slot);
+  made_[slot] = std::make_shared<const cluster::Host>(address, std::move(hostname), slot);
   active_[slot] = 0;
   hosts_ = made_;
   return slot;

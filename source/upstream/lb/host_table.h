@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -46,7 +47,8 @@ class HostTable {
   uint64_t totalActive() const { return total_active_; }
 
   // --- hosts of a picker's own
-  cluster::HostSlot make(const net::Address& address);
+  // `hostname`: by which it was wanted; empty: by its address.
+  cluster::HostSlot make(const net::Address& address, std::string hostname = {});
   // Nothing runs on it.
   void forget(cluster::HostSlot slot);
   size_t madeCount() const { return made_.size() - free_.size(); }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "source/upstream/lb/policy.h"
@@ -18,6 +19,7 @@ class WrappingPolicy : public LbPolicy {
   std::unique_ptr<LbPicker> makePicker(LbWorker& worker) const override { return inner_->makePicker(worker); }
   bool localityWeighted() const override { return inner_->localityWeighted(); }
   bool failsOnPanic() const override { return inner_->failsOnPanic(); }
+  std::optional<cluster::ZoneAware> zoneAware() const override { return inner_->zoneAware(); }
   const LoadWeights* loadWeights() const override { return inner_->loadWeights(); }
 
   const LbPolicy& inner() const { return *inner_; }

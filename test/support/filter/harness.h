@@ -32,9 +32,10 @@ class FakeStream : public Stream {
   explicit FakeStream(FakeCalls& calls) : calls_(calls) {}
 
   Calls& calls() override { return calls_; }
-  worker::WorkerServices& worker() override {
+  worker::WorkerServices& worker() override { return testWorker().services; }
+  worker::testing::TestWorker& testWorker() {
     if (!worker_) worker_ = std::make_unique<worker::testing::TestWorker>(&calls_);
-    return worker_->services;
+    return *worker_;
   }
   observability::StatsCells& cells() override { return cells_; }
   uint64_t random() override { return next_random; }

@@ -130,6 +130,9 @@ upstream::cluster::HostSlot Proxy::pick() {
     }
     upstream::lb::Destination destination() const override { return {proxy_.target_, proxy_.redirected_}; }
     const stream::MetadataCriteria* metadataCriteria() const override { return proxy_.metadata_match_; }
+    const dns_cache::ResolvedHost* resolvedHost() const override {
+      return proxy_.facts() == nullptr ? nullptr : proxy_.facts()->resolved_host.get();
+    }
 
    private:
     const Proxy& proxy_;

@@ -1,0 +1,39 @@
+#include "source/extensions/filters/network/sni_dynamic_forward_proxy/factory.h"
+
+#include <memory>
+#include <utility>
+
+#include "envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy.pb.h"
+#include "source/config/connection_filter_factory.h"
+#include "source/config/dns_cache_compiler.h"
+#include "source/extensions/filters/network/sni_dynamic_forward_proxy/filter.h"
+
+namespace sluice::extensions::network_filters::sni_dynamic_forward_proxy {
+namespace {
+
+using ::envoy::extensions::filters::network::sni_dynamic_forward_proxy::v3::FilterConfig;
+
+class Factory : public config::ConnectionFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return FilterConfig::descriptor()->full_name(); }
+
+  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
+                                                              config::FactoryContext context) const override {
+    const auto& proto = static_cast<const FilterConfig&>(message);
+    auto cache = config::compileDnsCache(proto.dns_cache_config(), context.child("dns_cache_config"));
+    if (!cache) return nullptr;
+    Settings settings{.cache = std::move(cache)};
+    if (proto.port_specifier_case() == FilterConfig::kPortValue) {
+      settings.port = static_cast<uint16_t>(proto.port_value());
+    }
+    return std::make_shared<FilterFactory>(std::move(settings));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.connection_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::network_filters::sni_dynamic_forward_proxy
