@@ -20,6 +20,7 @@
 #include "source/config/lb_policy_factory.h"
 #include "source/config/preconnect_policy.h"
 #include "source/config/registry.h"
+#include "source/config/route_texts.h"
 #include "source/config/transport_matches.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/config/values.h"
@@ -497,8 +498,8 @@ class ClusterCompiler {
         valueOr(options.has_max_headers_count(), options.max_headers_count(), http.max_headers_count);
     http.max_requests_per_connection = options.max_requests_per_connection().value();
     if (options.has_max_stream_duration()) {
-      context.child("max_stream_duration")
-          .error("not supported for clusters yet; limit requests with the route's timeout");
+      http.max_stream_duration = compileTimeout(options.max_stream_duration(), context.child("max_stream_duration"))
+                                     .value_or(http.max_stream_duration);
     }
     if (options.headers_with_underscores_action() != envoy::config::core::v3::HttpProtocolOptions::ALLOW) {
       context.child("headers_with_underscores_action")

@@ -33,6 +33,7 @@ class PolicyCompiler {
     resetHeaders();
     hosts(extensions.host_predicate);
     priority(extensions.priority);
+    options();
     return out_;
   }
 
@@ -125,6 +126,15 @@ class PolicyCompiler {
     out_->priority = compile_priority(config_.retry_priority().typed_config(), at);
   }
 
+  void options() {
+    for (int i = 0; i < config_.retry_options_predicates_size(); ++i) {
+      context_.child("retry_options_predicates", static_cast<size_t>(i))
+          .error(
+              "no extension that changes the socket options of a retry is known here, and Envoy's own server has none "
+              "either; remove it, and choose hosts by retry_host_predicate");
+    }
+  }
+
   const v3::RetryPolicy& config_;
   const Context& context_;
   Regexes& regexes_;
@@ -143,6 +153,39 @@ void checkTryTimeout(const route::RetryPolicy& policy, milliseconds timeout, con
   context.warn(absl::StrCat("per_try_timeout (", policy.per_try_timeout.count(),
                             " ms) is not below the timeout of the route (", timeout.count(),
                             " ms), so no try is ended by it; lower it, or raise timeout"));
+}
+
+bool compileHedgePolicy(const v3::HedgePolicy& config, const Context& context) {
+  if (config.has_initial_requests() && config.initial_requests().value() != 1) {
+    context.child("initial_requests")
+        .error(absl::StrCat("is ", config.initial_requests().value(),
+                            ", but a request begins with one try (Envoy does not look at this field); set 1 or remove "
+                            "it, and hedge by hedge_on_per_try_timeout"));
+  }
+  if (config.additional_request_chance().numerator() != 0) {
+    context.child("additional_request_chance")
+        .error(
+            "is not 0, but no try is made by chance (Envoy does not look at this field); remove it, and hedge by "
+            "hedge_on_per_try_timeout");
+  }
+  return config.hedge_on_per_try_timeout();
+}
+
+void checkHedging(const route::RetryPolicy* policy, milliseconds timeout, const Context& context) {
+  const Context at = context.child("hedge_on_per_try_timeout");
+  if (policy == nullptr || policy->on == 0 || policy->num_retries == 0) {
+    return at.warn(
+        "does nothing without a retry_policy that retries something: a further try is a retry; add one with retry_on "
+        "and num_retries");
+  }
+  if (policy->per_try_timeout.count() == 0 && policy->per_try_idle_timeout.count() == 0) {
+    return at.warn(
+        "does nothing without per_try_timeout, which says when a further try is made; add it to retry_policy");
+  }
+  if (timeout.count() == 0) {
+    at.warn(
+        "a try that takes too long goes on, so without a timeout of the route nothing ends the last one; set timeout");
+  }
 }
 
 }  // namespace sluice::config

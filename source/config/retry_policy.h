@@ -1,6 +1,6 @@
 #pragma once
 
-// RetryPolicy of routes and virtual hosts. Thread: main. Run after validate(); errors go to `context`.
+// RetryPolicy and HedgePolicy of routes and virtual hosts. Thread: main. Run after validate(); errors go to `context`.
 
 #include <functional>
 #include <memory>
@@ -36,5 +36,12 @@ std::shared_ptr<const route::RetryPolicy> compileRetryPolicy(const envoy::config
 // Warns where a try may take as long as the whole request, `timeout` (0: for ever). `context` stands at what sets one
 // of the two.
 void checkTryTimeout(const route::RetryPolicy& policy, std::chrono::milliseconds timeout, const Context& context);
+
+// Whether it hedges when a try takes too long. `context` stands at the hedge_policy.
+bool compileHedgePolicy(const envoy::config::route::v3::HedgePolicy& config, const Context& context);
+
+// Warns where hedging does nothing, or where nothing ends the last try. `policy`: null: there is none. `context` stands
+// at the hedge_policy.
+void checkHedging(const route::RetryPolicy* policy, std::chrono::milliseconds timeout, const Context& context);
 
 }  // namespace sluice::config

@@ -1,5 +1,6 @@
 #include "source/config/route_compiler.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -85,6 +86,7 @@ class RouteCompiler {
                            .count_in_response = host.include_attempt_count_in_response(),
                            .is_timeout_retry = host.include_is_timeout_retry_header()};
     const auto policy = host.has_retry_policy() ? retryPolicy(host.retry_policy(), context) : nullptr;
+    const bool hedges = hedging(host, policy.get(), context.child("hedge_policy"));
     const auto mirrors_of_host = mirrors(host.request_mirror_policies(), context, mirrors_);
     out.routes.reserve(static_cast<size_t>(host.routes_size()));
     for (int i = 0; i < host.routes_size(); ++i) {
@@ -92,6 +94,7 @@ class RouteCompiler {
       out.routes.push_back(route(host.routes(i), at));
       if (auto* forward = std::get_if<route::ForwardSpec>(&out.routes.back().action)) {
         retries(host, host.routes(i), policy, at, *forward);
+        hedging(host.routes(i).route(), hedges, at, *forward);
         forward->mirrors =
             mirrors(host.routes(i).route().request_mirror_policies(), at.child("route"), mirrors_of_host);
       }
@@ -120,14 +123,37 @@ class RouteCompiler {
     } else if (host.has_per_request_buffer_limit_bytes()) {
       out.request_buffer_limit = host.per_request_buffer_limit_bytes().value();
     }
-    const bool by_default = !out.timeout && !out.max_stream_duration;
-    const std::chrono::milliseconds timeout =
-        out.timeout.value_or(by_default ? kDefaultRouteTimeout : std::chrono::milliseconds(0));
+    const std::chrono::milliseconds timeout = timeoutOf(out);
     if (action.has_retry_policy()) {
       checkTryTimeout(*out.retry_policy, timeout, at.child("retry_policy"));
     } else if (of_host && action.has_timeout()) {
       checkTryTimeout(*of_host, timeout, at.child("timeout"));
     }
+  }
+
+  // Of a host. What its routes say of retries is theirs, unless they say nothing. `context` stands at its hedge_policy.
+  static bool hedging(const v3::VirtualHost& host, const route::RetryPolicy* policy, const Context& context) {
+    if (!compileHedgePolicy(host.hedge_policy(), context)) return false;
+    const auto& routes = host.routes();
+    const auto retries = [](const v3::Route& route) { return route.route().has_retry_policy(); };
+    if (policy != nullptr || std::none_of(routes.begin(), routes.end(), retries)) {
+      checkHedging(policy, kDefaultRouteTimeout, context);
+    }
+    return true;
+  }
+
+  // A route's policy replaces that of its host. `context` stands at the route.
+  static void hedging(const v3::RouteAction& action, bool of_host, const Context& context, route::ForwardSpec& out) {
+    const Context at = context.child("route").child("hedge_policy");
+    out.hedge_on_per_try_timeout = of_host;
+    if (!action.has_hedge_policy()) return;
+    out.hedge_on_per_try_timeout = compileHedgePolicy(action.hedge_policy(), at);
+    if (out.hedge_on_per_try_timeout) checkHedging(out.retry_policy.get(), timeoutOf(out), at);
+  }
+
+  static std::chrono::milliseconds timeoutOf(const route::ForwardSpec& forward) {
+    const bool by_default = !forward.timeout && !forward.max_stream_duration;
+    return forward.timeout.value_or(by_default ? kDefaultRouteTimeout : std::chrono::milliseconds(0));
   }
 
   // Policies replace those of the level above, which are `above`; null: none.
@@ -337,6 +363,17 @@ class RouteCompiler {
     duration.grpc_header_offset =
         compileTimeout(limits.grpc_timeout_header_offset(), at.child("grpc_timeout_header_offset"))
             .value_or(duration.grpc_header_offset);
+    checkStreamDuration(duration, out, at);
+  }
+
+  // Warns of a timeout that never holds. `context` stands at the max_stream_duration of the route.
+  static void checkStreamDuration(const route::MaxStreamDuration& duration, const route::ForwardSpec& out,
+                                  const Context& context) {
+    const std::chrono::milliseconds longest = duration.duration.value_or(std::chrono::milliseconds(0));
+    if (longest.count() == 0 || !out.timeout || *out.timeout < longest) return;
+    context.child("max_stream_duration")
+        .warn(absl::StrCat("is ", longest.count(), " ms and the timeout of the route ", out.timeout->count(),
+                           " ms, which begins later and so never ends a request; lower timeout, or remove it"));
   }
 
   static uint16_t clusterNotFoundStatus(const v3::RouteAction& config, const Context& context) {

@@ -362,6 +362,71 @@ TEST_CASE("what of a retry policy does nothing is warned of, where it stands") {
   CHECK(compiler.out.warnings.find(kRoute + ".route.timeout: per_try_timeout (2000 ms)") != std::string::npos);
 }
 
+TEST_CASE("a route's hedge policy replaces that of its host") {
+  RetryCompiler compiler;
+  const std::string retries = "retry_policy: {retry_on: 5xx, per_try_timeout: 1s},";
+  const std::string hedges = "hedge_policy: {hedge_on_per_try_timeout: true}";
+  const auto hedged = [&](const std::string& action, const std::string& of_host) {
+    const bool out =
+        compiler.match("route: {cluster: web" + action + "}", of_host).route->forward->hedge_on_per_try_timeout;
+    CHECK(compiler.out.warnings == "");
+    return out;
+  };
+  CHECK_FALSE(hedged("", retries));
+  CHECK(hedged("", retries + hedges + ","));
+  CHECK(hedged(", " + hedges, retries));
+  CHECK_FALSE(hedged(", hedge_policy: {}", retries + hedges + ","));
+  CHECK(hedged(", retry_policy: {retry_on: 5xx, per_try_timeout: 1s}", hedges + ","));
+  CHECK_FALSE(hedged(", hedge_policy: {initial_requests: 1, additional_request_chance: {}}", retries));
+}
+
+TEST_CASE("hedging that does nothing, or has no end, is warned of, where it stands") {
+  RetryCompiler compiler;
+  const std::string hedges = "hedge_policy: {hedge_on_per_try_timeout: true}";
+  const std::string at_route = kRoute + ".route.hedge_policy.hedge_on_per_try_timeout: ";
+  const auto warns = [&](const std::string& action, const std::string& of_host, const std::string& expected) {
+    compiler.match("route: {cluster: web" + action + "}", of_host);
+    INFO(compiler.out.warnings);
+    CHECK(compiler.out.warnings.find(expected) != std::string::npos);
+  };
+  warns(", " + hedges, "", at_route + "does nothing without a retry_policy");
+  warns(", retry_policy: {per_try_timeout: 1s}, " + hedges, "", at_route + "does nothing without a retry_policy");
+  warns(", retry_policy: {retry_on: 5xx, num_retries: 0}, " + hedges, "",
+        at_route + "does nothing without a retry_policy");
+  warns(", retry_policy: {retry_on: 5xx}, " + hedges, "", at_route + "does nothing without per_try_timeout");
+  warns(", timeout: 0s, " + hedges, "retry_policy: {retry_on: 5xx, per_try_timeout: 1s},",
+        at_route + "a try that takes");
+  warns("", hedges + ",",
+        "virtual_hosts[0].hedge_policy.hedge_on_per_try_timeout: does nothing without a retry_policy");
+}
+
+TEST_CASE("what no try is made by is refused") {
+  Compiler compiler;
+  const auto refused = [&](const std::string& inside) {
+    return compiler.routeErrors(forwarding("cluster: a, " + inside));
+  };
+  CHECK(refused("hedge_policy: {initial_requests: 2}").find(kRoute + ".route.hedge_policy.initial_requests: is 2") !=
+        std::string::npos);
+  CHECK(refused("hedge_policy: {additional_request_chance: {numerator: 5}}")
+            .find(kRoute + ".route.hedge_policy.additional_request_chance: is not 0") != std::string::npos);
+  CHECK(refused("retry_policy: {retry_options_predicates: [{name: a, typed_config: {'@type': "
+                "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer}}]}")
+            .find(kRoute + ".route.retry_policy.retry_options_predicates[0]: no extension") != std::string::npos);
+}
+
+TEST_CASE("a timeout that the duration of the stream ends is warned of") {
+  Compiler compiler;
+  const auto warnings = [&](const std::string& timeout, const std::string& duration) {
+    return compiler.route(forwarding("cluster: a, timeout: " + timeout + ", max_stream_duration: " + duration))
+        .warnings;
+  };
+  CHECK(warnings("20s", "{max_stream_duration: 20s}")
+            .find(kRoute + ".route.max_stream_duration.max_stream_duration: is 20000 ms") != std::string::npos);
+  CHECK(warnings("19s", "{max_stream_duration: 20s}") == "");
+  CHECK(warnings("20s", "{max_stream_duration: 0s}") == "");
+  CHECK(warnings("20s", "{}") == "");
+}
+
 TEST_CASE("a back-off that shrinks and a limit that is negative are refused") {
   RetryCompiler compiler;
   const auto refused = [&](const std::string& inside) {

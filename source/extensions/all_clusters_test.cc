@@ -602,9 +602,14 @@ TEST_CASE("what a cluster by DNS cannot be is told at its place") {
   contains(with(one, "respect_dns_ttl: true\n" + dns + "}}").warnings, "respect_dns_ttl: does not count");
 }
 
-TEST_CASE("what is not supported is refused by field path") {
-  contains(compile(kPlain + "common_http_protocol_options: {max_stream_duration: 1s}").errors,
-           "common_http_protocol_options.max_stream_duration: not supported");
+TEST_CASE("a cluster limits how long its streams live") {
+  const auto limit = [](const std::string& duration) {
+    return compile(kPlain + "common_http_protocol_options: {max_stream_duration: " + duration + "}");
+  };
+  CHECK(compile(kPlain).config->http.max_stream_duration == 0ms);
+  CHECK(limit("90s").config->http.max_stream_duration == 90s);
+  CHECK(limit("0s").config->http.max_stream_duration == 0ms);
+  contains(limit("-1s").errors, "common_http_protocol_options.max_stream_duration: is negative");
 }
 
 TEST_CASE("a bad endpoint is refused by field path") {

@@ -64,6 +64,7 @@ constexpr Known kKnown[] = {
     {Name::kXEnvoyUpstreamServiceTime, "x-envoy-upstream-service-time"},
     {Name::kXEnvoyUpstreamRqTimeoutMs, "x-envoy-upstream-rq-timeout-ms"},
     {Name::kXEnvoyUpstreamRqPerTryTimeoutMs, "x-envoy-upstream-rq-per-try-timeout-ms"},
+    {Name::kXEnvoyUpstreamStreamDurationMs, "x-envoy-upstream-stream-duration-ms"},
     {Name::kXSluiceRetryRefused, "x-sluice-retry-refused"},
 };
 constexpr size_t kNames = static_cast<size_t>(Name::kCount);

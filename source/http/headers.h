@@ -74,6 +74,7 @@ enum class Name : uint8_t {
   kXEnvoyUpstreamServiceTime,
   kXEnvoyUpstreamRqTimeoutMs,
   kXEnvoyUpstreamRqPerTryTimeoutMs,
+  kXEnvoyUpstreamStreamDurationMs,
   kXSluiceRetryRefused,
   kCount,
 };

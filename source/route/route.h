@@ -56,6 +56,7 @@ struct Forward {
   const MaxStreamDuration* max_stream_duration = nullptr;
   const MaxGrpcTimeout* max_grpc_timeout = nullptr;
   const RetryPolicy* retry_policy = nullptr;                 // null: none
+  bool hedge_on_per_try_timeout = false;                     // proto: HedgePolicy
   std::optional<uint32_t> request_buffer_limit;              // bytes; nullopt: the cluster's
   const MirrorPolicies* mirrors = nullptr;                   // null: none
   const HashPolicy* hash_policy = nullptr;                   // null: none

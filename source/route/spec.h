@@ -89,6 +89,7 @@ struct ForwardSpec {
   std::optional<MaxStreamDuration> max_stream_duration;
   std::optional<MaxGrpcTimeout> max_grpc_timeout;   // not with max_stream_duration
   std::shared_ptr<const RetryPolicy> retry_policy;  // null: none
+  bool hedge_on_per_try_timeout = false;            // proto: HedgePolicy
   std::optional<uint32_t> request_buffer_limit;     // bytes; nullopt: the cluster's
   std::shared_ptr<const MirrorPolicies> mirrors;    // null: none
   HashPolicy hash_policy;

@@ -343,6 +343,7 @@ class Table::Builder {
       forward.max_grpc_timeout = &storage_.max_grpc_timeouts.emplace_back(*spec.max_grpc_timeout);
     }
     forward.retry_policy = retryPolicy(std::move(spec.retry_policy));
+    forward.hedge_on_per_try_timeout = spec.hedge_on_per_try_timeout;
     forward.request_buffer_limit = spec.request_buffer_limit;
     forward.mirrors = mirrors(std::move(spec.mirrors));
     if (!spec.hash_policy.empty())

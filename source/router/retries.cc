@@ -1,12 +1,14 @@
 #include "source/router/retries.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace sluice::router {
 
 Retries::Retries(RetryRules rules, milliseconds request_timeout, event::TimerQueue& timers, User& user)
     : rules_(std::move(rules)),
+      timers_(timers),
       per_try_timeout_(request_timeout.count() > 0 && rules_.perTryTimeout() >= request_timeout
                            ? milliseconds(0)
                            : rules_.perTryTimeout()),
@@ -26,11 +28,33 @@ void Retries::endTry() {
   idle_.cancel();
 }
 
-void Retries::backOff(milliseconds wait, const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts,
-                      bool after_timeout) {
+bool Retries::again(const upstream::Attempt& attempt, const Wish& wish, filter::Stream& stream,
+                    upstream::RetryState& places) {
+  const upstream::pool::PoolContext& context = attempt.cluster()->context();
+  if (!wish.replayable) return refuse(Refusal::kBodyOverLimit);
+  if (!rules_.takeOne()) {
+    context.cells.add(context.stats.rq_retry_limit_exceeded);
+    return refuse(Refusal::kSpent);
+  }
+  if (!places.takePlace(attempt.priority(), context.breakers)) {
+    context.cells.add(context.stats.rq_retry_overflow);
+    return refuse(Refusal::kNoPlace);
+  }
+  const stream::StreamInfo& info = stream.info();
+  const auto wall_now =
+      std::chrono::time_point_cast<std::chrono::system_clock::duration>(info.start_time + (timers_.now() - info.start));
+  const RetryRules::Wait wait = rules_.nextWait(wish.answer, wall_now, stream.random());
+  context.cells.add(context.stats.rq_retry);
+  context.cells.add(wait.told ? context.stats.rq_retry_backoff_ratelimited
+                              : context.stats.rq_retry_backoff_exponential);
+  after_timeout_ = wish.after_timeout;
+  backOff(wait.time, attempt.host(), attempt.cluster()->hosts());
+  return true;
+}
+
+void Retries::backOff(milliseconds wait, const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts) {
   endTry();
   ++made_;
-  after_timeout_ = after_timeout;
   if (!rules_.policy().host_predicates.empty()) tried_.push_back(&host);
   if (rules_.policy().priority) passOver(host, hosts);
   // Not in this turn of the loop: a host that fails at once would be given all retries in one, while time stands.
@@ -43,6 +67,32 @@ void Retries::passOver(const upstream::cluster::Host& host, const upstream::clus
   if (passed_over_.none() || hosts.hasOthers(passed_over_)) return;
   tried_priorities_.clear();
   passed_over_.reset();
+}
+
+void Retries::tellRefusal(stream::StreamInfo& info) {
+  const char* why = nullptr;
+  switch (refusal_) {
+    case Refusal::kNone:
+      return;
+    case Refusal::kBodyOverLimit:
+      why = "request_body_over_limit";
+      break;
+    case Refusal::kByUpstream:
+      why = "refused_by_upstream";
+      break;
+    case Refusal::kSpent:
+      info.response_flags.set(stream::ResponseFlag::kUpstreamRetryLimitExceeded);
+      why = "retries_spent";
+      // A policy that allows none has spent none: who asked may have some.
+      if (made_ > 0) mark_ = why;
+      break;
+    case Refusal::kNoPlace:
+      info.response_flags.set(stream::ResponseFlag::kUpstreamOverflow);
+      mark_ = why = "too_many_retries";
+      break;
+  }
+  // For the access log: %DYNAMIC_METADATA(sluice.router:retry_refused)%.
+  info.metadata().set("sluice.router", "retry_refused", {std::string(why)});
 }
 
 void Retries::stop() {

@@ -1,14 +1,20 @@
 // The retries of one request by policy: its rules, the wait in front of the next attempt, how long a try may take, and
 // where the request has been. In the stream's arena; only a request with a policy or a caller's wish has one. Thread:
 // the worker's.
+//
+// A request that hedges (hedge_on_per_try_timeout) has several tries at once: one that has passed a limit goes on while
+// another one is made beside it. What is said of "the try" here is the last one that was made, which is the only one
+// that may be followed by a further one.
 #pragma once
 
 #include <string_view>
 #include <vector>
 
 #include "source/event/timer.h"
+#include "source/router/attempt_notes.h"
 #include "source/router/host_choice.h"
 #include "source/router/retry_rules.h"
+#include "source/stream/stream_info.h"
 
 namespace sluice::router {
 
@@ -31,13 +37,22 @@ class Retries final : public HostRefusals {
 
   RetryRules& rules() { return rules_; }
   milliseconds perTryTimeout() const { return per_try_timeout_; }  // 0: none
+  // Why the policy's wish for a further attempt is not followed.
+  enum class Refusal : uint8_t { kNone, kBodyOverLimit, kSpent, kNoPlace, kByUpstream };
+
   // Of the last failure: a limit of a try.
   bool afterTimeout() const { return after_timeout_; }
   // How many were made.
   uint32_t made() const { return made_; }
+  // False. Kept until it is known whether it matters; kNone: it does not.
+  bool refuse(Refusal why) {
+    refusal_ = why;
+    return false;
+  }
+  // The request ends with what it has: what of it is told, in the log and by mark().
+  void tellRefusal(stream::StreamInfo& info);
   // What the answer is marked with, which is not sent again though the policy wants it; empty: no mark.
   std::string_view mark() const { return mark_; }
-  void setMark(std::string_view why) { mark_ = why; }
 
   // --- one try
   // It has a connection. The longest time of a try counts from the end of the request.
@@ -49,16 +64,28 @@ class Retries final : public HostRefusals {
   void moved() {
     if (in_try_ && rules_.perTryIdleTimeout().count() > 0) idle_.arm(rules_.perTryIdleTimeout());
   }
-  // Its head has come: from now on only silence is too long.
+  // It has passed a limit and goes on, so none holds for it any more.
+  void tryPassed() { endTry(); }
+  // The head of an answer has come, of a try that is the only one from now on: only silence is too long.
   void answered() {
-    answered_ = true;
+    answered_ = in_try_ = true;
     try_.cancel();
+    wait_.cancel();
   }
 
+  // Of tries that are not the last one and go on.
+  AttemptNotes& notes() { return notes_; }
+
   // --- between two
-  // `host`: of the attempt that failed, among `hosts`.
-  void backOff(milliseconds wait, const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts,
-               bool after_timeout);
+  // The policy wants another attempt behind one.
+  struct Wish {
+    const http::ResponseHeaders* answer = nullptr;  // which it is not happy with; null: there was none
+    bool after_timeout = false;                     // a limit of a try was over
+    bool replayable = true;                         // the request is at hand
+  };
+  // True: it is made after a wait, for which the request has its place of `places`. False: it may not be, and why is
+  // kept. `attempt` holds its host.
+  bool again(const upstream::Attempt& attempt, const Wish& wish, filter::Stream& stream, upstream::RetryState& places);
   bool waiting() const { return wait_.armed(); }
   // Nothing more is wanted.
   void stop();
@@ -70,6 +97,7 @@ class Retries final : public HostRefusals {
   const base::PrioritySet* passedOver() const override { return passed_over_.none() ? nullptr : &passed_over_; }
 
  private:
+  void backOff(milliseconds wait, const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts);
   void passOver(const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts);
   void armTry() {
     if (per_try_timeout_.count() > 0) try_.arm(per_try_timeout_);
@@ -77,12 +105,15 @@ class Retries final : public HostRefusals {
   void endTry();
 
   RetryRules rules_;
+  event::TimerQueue& timers_;
   const milliseconds per_try_timeout_;
   event::Timer wait_, try_, idle_;
   std::vector<const upstream::cluster::Host*> tried_;  // only compared: they may be gone
   std::vector<uint8_t> tried_priorities_;              // since they last began anew
   base::PrioritySet passed_over_;
+  AttemptNotes notes_;
   std::string_view mark_;  // static text
+  Refusal refusal_ = Refusal::kNone;
   uint32_t made_ = 0;
   bool in_try_ = false;
   bool answered_ = false;

@@ -24,7 +24,8 @@ constexpr std::string_view kRetryGrpcOn = "x-envoy-retry-grpc-on";
 constexpr std::string_view kMaxRetries = "x-envoy-max-retries";
 constexpr std::string_view kStatusCodes = "x-envoy-retriable-status-codes";
 constexpr std::string_view kHeaderNames = "x-envoy-retriable-header-names";
-constexpr std::string_view kWords[] = {kRetryOn, kRetryGrpcOn, kMaxRetries, kStatusCodes, kHeaderNames};
+constexpr std::string_view kHedge = "x-envoy-hedge-on-per-try-timeout";
+constexpr std::string_view kWords[] = {kRetryOn, kRetryGrpcOn, kMaxRetries, kStatusCodes, kHeaderNames, kHedge};
 
 // Of a caller's list. More would have each answer compared with thousands.
 constexpr size_t kMostWords = 64;
@@ -74,10 +75,11 @@ bool RetryRules::asked(const http::RequestHeaders& head) {
   });
 }
 
-RetryRules::RetryRules(const route::RetryPolicy* policy, http::RequestHeaders& head)
+RetryRules::RetryRules(const route::RetryPolicy* policy, http::RequestHeaders& head, bool hedges)
     : policy_(policyOr(policy)),
       on_(policy_.on),
       left_(policy_.num_retries),
+      hedges_(hedges),
       per_try_timeout_(policy_.per_try_timeout),
       interval_(policy_.base_interval) {
   addWordsOf(head);
@@ -95,6 +97,7 @@ void RetryRules::addWordsOf(http::RequestHeaders& head) {
   if (const auto text = head.get(Name::kXEnvoyUpstreamRqPerTryTimeoutMs)) {
     if (const auto wait = numberOf<uint32_t>(*text)) per_try_timeout_ = milliseconds(*wait);
   }
+  if (const auto word = head.get(kHedge); word == "true" || word == "false") hedges_ = word == "true";
   if (const auto codes = head.get(kStatusCodes)) {
     http::forEachElement(*codes, [this](std::string_view word) {
       const auto code = status_codes_.size() < kMostWords ? numberOf<uint32_t>(word) : std::nullopt;

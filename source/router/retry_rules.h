@@ -2,8 +2,9 @@
 // Only counts and compares; timers, places in breakers and hosts are its user's. Thread: the worker's.
 //
 // A caller says x-envoy-retry-on, x-envoy-retry-grpc-on, x-envoy-max-retries, x-envoy-retriable-status-codes,
-// x-envoy-retriable-header-names and x-envoy-upstream-rq-per-try-timeout-ms. The session takes these away from all who
-// are no internal callers; here they go off the head. Of a list of status codes or names the first 64 count.
+// x-envoy-retriable-header-names, x-envoy-upstream-rq-per-try-timeout-ms and x-envoy-hedge-on-per-try-timeout (true or
+// false). The session takes these away from all who are no internal callers; here they go off the head. Of a list of
+// status codes or names the first 64 count.
 // (Envoy: docs "Router", "HTTP header sanitizing")
 #pragma once
 
@@ -24,11 +25,13 @@ class RetryRules {
 
   // Whether the caller asks for any of it.
   static bool asked(const http::RequestHeaders& head);
-  // `policy` outlives this; null: there is none.
-  RetryRules(const route::RetryPolicy* policy, http::RequestHeaders& head);
+  // `policy` outlives this; null: there is none. `hedges`: the route wants it.
+  RetryRules(const route::RetryPolicy* policy, http::RequestHeaders& head, bool hedges = false);
 
   // Anything may be retried.
   bool any() const { return on_ != 0; }
+  // A try that takes too long goes on, and another one is made beside it.
+  bool hedges() const { return hedges_ && any(); }
   // An attempt failed before its answer. `began`: its head had been sent.
   bool coverFailure(const upstream::AttemptEnd& failure, bool began) const;
   // It was answered.
@@ -60,6 +63,7 @@ class RetryRules {
   const route::RetryPolicy& policy_;
   uint32_t on_ = 0;
   uint32_t left_ = 1;
+  bool hedges_;
   milliseconds per_try_timeout_;
   milliseconds interval_;                  // of the next retry
   std::vector<uint32_t> status_codes_;     // the caller's

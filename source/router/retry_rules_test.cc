@@ -243,6 +243,20 @@ TEST_CASE("a caller's words that are no numbers change nothing") {
   CHECK(t.request.empty());
 }
 
+TEST_CASE("whether a request hedges the route says, and its caller before it") {
+  RulesTest t;
+  const bool of_route = GENERATE(true, false);
+  const std::string said = GENERATE("", "true", "false", "TRUE");
+  t.on("5xx");
+  if (!said.empty()) t.request.add("x-envoy-hedge-on-per-try-timeout", said);
+  CHECK(RetryRules::asked(t.request) == !said.empty());
+  const RetryRules rules(&t.policy, t.request, of_route);
+  CHECK(rules.hedges() == (said == "true" || (said != "false" && of_route)));
+  CHECK(t.request.empty());
+  t.policy.on = 0;
+  CHECK_FALSE(RetryRules(&t.policy, t.request, true).hedges());
+}
+
 TEST_CASE("only requests that match are retried where the policy says which") {
   RulesTest t;
   t.on("5xx");

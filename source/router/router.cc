@@ -1,8 +1,6 @@
 #include "source/router/router.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -10,6 +8,7 @@
 
 #include "source/http/grpc.h"
 #include "source/route/rewrite.h"
+#include "source/router/attempt_words.h"
 #include "source/router/connect.h"
 #include "source/router/drop_overload.h"
 #include "source/router/host_choice.h"
@@ -18,6 +17,7 @@
 #include "source/router/retries.h"
 #include "source/router/retry_mark.h"
 #include "source/router/timeout.h"
+#include "source/router/tries.h"
 #include "source/router/websocket.h"
 #include "source/stream/format_context.h"
 #include "source/upstream/attempt.h"
@@ -34,12 +34,6 @@ using upstream::AttemptEnd;
 using upstream::RetryState;
 using upstream::cluster::ClusterStats;
 using upstream::cluster::RoutingPriority;
-
-void setNumber(http::HeaderList& headers, Name name, int64_t number) {
-  std::array<char, 20> digits;
-  const char* end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-  headers.set(name, {digits.data(), static_cast<size_t>(end - digits.data())});
-}
 
 class Router final : public filter::Terminal, private Retries::User {
  public:
@@ -62,14 +56,15 @@ class Router final : public filter::Terminal, private Retries::User {
   void requestData(std::string_view data, bool end_stream) override;
   void requestTrailers() override;
   size_t unsentRequestBytes() const override {
-    const bool sends = attempt_.open() && request_.asksTunnel() == (phase_ == Phase::kTunnel);
-    return sends ? attempt_.exchange().unsentBytes() : request_.heldBytes();
+    const bool sends = attempt_->open() && request_.asksTunnel() == (phase_ == Phase::kTunnel);
+    return sends ? attempt_->exchange().unsentBytes() : request_.heldBytes();
   }
-  void responseCreditGrew() override { attempt_.resumeReading(); }
+  void responseCreditGrew() override { attempt_->resumeReading(); }
   void deadlineExpired() override;
   void cancel() override {
     finish();
-    attempt_.cancel();
+    attempt_->cancel();
+    cancelOthers(*attempt_);
   }
 
  private:
@@ -87,17 +82,22 @@ class Router final : public filter::Terminal, private Retries::User {
    public:
     explicit Try(Router& router) : AttemptOf(router.stream_.arena()), router_(router) {}
 
+    Try* next = nullptr;    // made beside this one; in the arena
+    bool followed = false;  // another one is made though it goes on
+
    private:
     friend class upstream::AttemptOf<Try>;
     void onReady() override { router_.sendOn(*this); }
     http::Trailers& beginTrailers() { return router_.stream_.responseTrailers(); }
     size_t responseCredit() override { return router_.runner_.responseCredit(); }
     void onRequestBytesSent() override {
-      router_.moved();
+      router_.moved(*this);
       router_.runner_.requestProgress();
     }
 
-    std::optional<RetryState::Repeat> retry(const AttemptEnd& failure) { return router_.retry(failure); }
+    std::optional<RetryState::Repeat> retry(const AttemptEnd& failure) {
+      return followed ? std::nullopt : router_.retry(failure);
+    }
     bool retriesElsewhere(const AttemptEnd& failure) {
       return router_.retries_ != nullptr && router_.retryFailed(*this, failure);
     }
@@ -112,7 +112,7 @@ class Router final : public filter::Terminal, private Retries::User {
     }
     void onHead(bool end_stream) { router_.responseHead(*this, end_stream); }
     void onData(std::string_view data, bool end_stream) {
-      router_.moved();
+      router_.moved(*this);
       if (!running()) router_.responseComplete();
       router_.runner_.responseData(data, end_stream);
     }
@@ -126,7 +126,9 @@ class Router final : public filter::Terminal, private Retries::User {
 
   // --- Retries::User
   void retryNow() override;
-  void tryExpired(AttemptEnd::Timer timer) override { attempt_.expire(timer); }
+  void tryExpired(AttemptEnd::Timer timer) override {
+    if (!hedge()) attempt_->expire(timer);
+  }
 
   void forward();
   bool takeHost();
@@ -135,7 +137,7 @@ class Router final : public filter::Terminal, private Retries::User {
   milliseconds timeOfTry(milliseconds left) const;
   // How much of a body may wait, or be kept to be sent again; bytes.
   size_t bodyLimit(const route::Forward& action) const {
-    return action.request_buffer_limit.value_or(attempt_.cluster()->config().per_connection_buffer_limit);
+    return action.request_buffer_limit.value_or(attempt_->cluster()->config().per_connection_buffer_limit);
   }
   void makeRetries(const route::Forward& action);
   void tellRetry();
@@ -149,12 +151,18 @@ class Router final : public filter::Terminal, private Retries::User {
   std::optional<RetryState::Repeat> retry(const AttemptEnd& failure);
   bool retryFailed(const Try& attempt, const AttemptEnd& failure);
   bool retryAnswered(Try& attempt);
-  bool retryIfAllowed(const Try& attempt, const http::ResponseHeaders* answer, bool after_timeout);
-  void refuseRetry(std::string_view why);
-  // Who asked shall not send it again either: it would come to the same.
-  void refuseRetryForAll(std::string_view why) {
-    refuseRetry(why);
-    retries_->setMark(why);
+  // The policy wants it.
+  bool retryIfAllowed(const Try& attempt, const http::ResponseHeaders* answer, bool after_timeout) {
+    const Retries::Wish wish{.answer = answer, .after_timeout = after_timeout, .replayable = request_.replayable()};
+    return retries_->again(attempt, wish, stream_, retry_state_);
+  }
+  bool hedge();
+  // Another attempt may be answered yet, or will be made.
+  bool awaitsOther(const Try& attempt) const { return retries_->waiting() || attempt_.othersRun(attempt); }
+  bool leavesToOthers(const Try& attempt);
+  void settleOn(Try& attempt);
+  void cancelOthers(const Try& but) {
+    attempt_.forOthers(but, [](Try& other) { other.cancel(); });
   }
   void attemptFailed(const AttemptEnd& failure);
   void responseHead(Try& attempt, bool end_stream);
@@ -162,8 +170,8 @@ class Router final : public filter::Terminal, private Retries::User {
   bool acceptsTunnel() const;
   bool endless() const;
   void responseComplete();
-  void moved() {
-    if (retries_ != nullptr) retries_->moved();
+  void moved(const Try& attempt) {
+    if (retries_ != nullptr && attempt_.isLast(attempt)) retries_->moved();
   }
   void finish() {
     phase_ = Phase::kDone;
@@ -171,7 +179,7 @@ class Router final : public filter::Terminal, private Retries::User {
     if (mirrors_ != nullptr) mirrors_->letGo();
   }
   void count(observability::Counter ClusterStats::*counter, uint64_t n = 1) {
-    const upstream::pool::PoolContext& context = attempt_.cluster()->context();
+    const upstream::pool::PoolContext& context = attempt_->cluster()->context();
     context.cells.add(context.stats.*counter, n);
   }
   const route::AttemptHeaders& attemptHeaders() const { return stream_.route().virtual_host->attempt_headers; }
@@ -187,7 +195,7 @@ class Router final : public filter::Terminal, private Retries::User {
   filter::Stream& stream_;
   filter::Downstream& downstream_;
   ReplayableRequest request_;
-  Try attempt_;
+  Tries<Try> attempt_;
   RetryState retry_state_;
   Retries* retries_ = nullptr;         // in the arena; null: there is no policy
   RequestMirrors* mirrors_ = nullptr;  // same
@@ -211,13 +219,13 @@ void Router::requestHeaders(bool end_stream) {
     const route::DirectResponse& direct = *match.route->direct_response;
     return answer({direct.status, std::string(direct.body), "direct_response"});
   }
-  attempt_.setCluster(findCluster(services_.part<upstream::ClusterSet>(), stream_));
-  if (!attempt_.cluster()) {
+  attempt_->setCluster(findCluster(services_.part<upstream::ClusterSet>(), stream_));
+  if (!attempt_->cluster()) {
     return answer(
         {match.route->forward->cluster_not_found_status, "", "cluster_not_found", {}, ResponseFlag::kNoClusterFound});
   }
-  stream_.info().upstream_cluster = attempt_.cluster()->config().name;
-  if (auto dropped = dropReply(*attempt_.cluster(), stream_, !settings_.suppress_envoy_headers)) {
+  stream_.info().upstream_cluster = attempt_->cluster()->config().name;
+  if (auto dropped = dropReply(*attempt_->cluster(), stream_, !settings_.suppress_envoy_headers)) {
     return answer(*std::move(dropped));
   }
   request_.begin(end_stream);
@@ -229,10 +237,10 @@ void Router::requestHeaders(bool end_stream) {
 void Router::forward() {
   phase_ = Phase::kForwarded;
   if (!takeHost()) return;
-  runner_.limitWindow(attempt_.cluster()->config().per_connection_buffer_limit);
+  runner_.limitWindow(attempt_->cluster()->config().per_connection_buffer_limit);
   stream_.info().attempt_count = 1;
   if (!finalizeHead(stream_.route())) {
-    attempt_.cancel();
+    attempt_->cancel();
     return answer({400, "", "path_rewrite_climbs"});
   }
   if (request_.whole()) armTimeout();
@@ -241,34 +249,37 @@ void Router::forward() {
   if (action.mirrors != nullptr && phase_ != Phase::kDone) makeMirrors(action);
 }
 
-// False: there is none, and that was answered.
+// False: there is none, and that was answered unless another attempt may be.
 bool Router::takeHost() {
-  upstream::WorkerCluster& cluster = *attempt_.cluster();
-  if (!attempt_.take(pickHost(cluster, stream_.request(), &stream_, retries_))) {
+  upstream::WorkerCluster& cluster = *attempt_->cluster();
+  if (!attempt_->take(pickHost(cluster, stream_.request(), &stream_, retries_))) {
+    if (retries_ != nullptr && awaitsOther(*attempt_)) return false;
     const upstream::FailureText& text = upstream::kNoHostText;
     answer({text.status, std::string(text.body), text.details, {}, text.flag});
     return false;
   }
   if (stream_.info().attempt_count > 0) stream_.info().noteAttempt();  // the one before
-  describeHost(stream_, cluster.config(), attempt_.host());
+  describeHost(stream_, cluster.config(), attempt_->host());
   return true;
 }
 
 void Router::startAttempt() {
   const route::Forward& action = *stream_.route().route->forward;
   const stream::StreamInfo& info = stream_.info();
-  const bool named_by_host = action.auto_host_rewrite && !attempt_.host().hostname().empty();
+  const bool named_by_host = action.auto_host_rewrite && !attempt_->host().hostname().empty();
   told_ = services_.loop.now();
-  attempt_.start(stream_.request(), {.authority = named_by_host ? info.upstream_host_name : request_.authority()},
-                 action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault,
-                 {.remote = info.downstream_remote_address, .local = info.downstream_local_address});
+  attempt_->followed = false;
+  if (timeout_.of_stream) attempt_->limitDuration(*timeout_.of_stream);
+  attempt_->start(stream_.request(), {.authority = named_by_host ? info.upstream_host_name : request_.authority()},
+                  action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault,
+                  {.remote = info.downstream_remote_address, .local = info.downstream_local_address});
 }
 
 // Once, for all attempts.
 void Router::makeRetries(const route::Forward& action) {
   http::RequestHeaders& headers = stream_.request();
   if (action.retry_policy == nullptr && !RetryRules::asked(headers)) return;
-  RetryRules rules(action.retry_policy, headers);
+  RetryRules rules(action.retry_policy, headers, action.hedge_on_per_try_timeout);
   if (rules.any()) {
     request_.keepBody(bodyLimit(action));
   }
@@ -325,9 +336,11 @@ void Router::armTimeout() {
   if (retries_ != nullptr) retries_->requestEnded();
 }
 
-// What one of the attempts has of what is left for all of them. 0: as long as it likes.
+// What one of the attempts has of what is left for all of them. 0: as long as it likes. One that another one is made
+// beside goes on.
 milliseconds Router::timeOfTry(milliseconds left) const {
-  const milliseconds of_try = retries_ == nullptr ? milliseconds(0) : retries_->perTryTimeout();
+  const bool ends_try = retries_ != nullptr && !retries_->rules().hedges();
+  const milliseconds of_try = ends_try ? retries_->perTryTimeout() : milliseconds(0);
   if (of_try.count() == 0 || left.count() == 0) return std::max(of_try, left);
   return std::min(of_try, left);
 }
@@ -347,13 +360,13 @@ void Router::sendBody(std::string_view data) {
     if (phase_ != Phase::kAnswered) request_.hold(data);  // nobody's once the tunnel was refused
     return;
   }
-  if (!attempt_.open()) return request_.hold(data);
-  moved();
+  if (!attempt_->open()) return request_.hold(data);
+  moved(*attempt_);
   const bool was_replayable = request_.replayable();
-  request_.send(attempt_, data);
+  request_.send(*attempt_, data);
   noteBody(was_replayable);
   // The end of a tunnel whose response had ended. Other attempts that are over have said so.
-  if (phase_ == Phase::kTunnel && !attempt_.running()) responseComplete();
+  if (phase_ == Phase::kTunnel && !attempt_->running()) responseComplete();
 }
 
 void Router::noteBody(bool was_replayable) {
@@ -366,7 +379,7 @@ void Router::requestTrailers() {
   if (phase_ == Phase::kDone) return;
   request_.holdTrailers();
   requestEnded();
-  attempt_.sendTrailers(stream_.requestTrailers());
+  attempt_->sendTrailers(stream_.requestTrailers());
   if (mirrors_ != nullptr) mirrors_->trailers(stream_.requestTrailers());
 }
 
@@ -399,83 +412,78 @@ std::optional<RetryState::Repeat> Router::retry(const AttemptEnd& failure) {
 
 bool Router::retryFailed(const Try& attempt, const AttemptEnd& failure) {
   const bool began = failure.kind != AttemptEnd::Kind::kNoConnection;  // its head goes out as soon as there is one
-  if (!retries_->rules().coverFailure(failure, began)) return false;
-  return retryIfAllowed(attempt, nullptr, failure.kind == AttemptEnd::Kind::kTimeout);
+  const bool of_try = failure.kind == AttemptEnd::Kind::kTimeout && failure.timer != AttemptEnd::Timer::kMaxDuration;
+  const bool covered = !attempt.followed && retries_->rules().coverFailure(failure, began);
+  return (covered && retryIfAllowed(attempt, nullptr, of_try)) || leavesToOthers(attempt);
 }
 
 bool Router::retryAnswered(Try& attempt) {
   if (!retries_->rules().coverAnswer(attempt.responseHead(), stream_.request())) {
     if (retries_->made() > 0) count(&ClusterStats::rq_retry_success);
+    retries_->refuse(Retries::Refusal::kNone);
+    settleOn(attempt);
     return false;
   }
-  if (attempt.responseHead().has(kRetryMark)) {
-    refuseRetry("refused_by_upstream");
-    return false;
-  }
-  return retryIfAllowed(attempt, &attempt.responseHead(), false);
+  const bool marked = attempt.responseHead().has(kRetryMark);
+  if (marked) retries_->refuse(Retries::Refusal::kByUpstream);
+  if (!marked && !attempt.followed && retryIfAllowed(attempt, &attempt.responseHead(), false)) return true;
+  if (leavesToOthers(attempt)) return true;
+  retries_->tellRefusal(stream_.info());
+  settleOn(attempt);
+  return false;
 }
 
-// The policy wants it: whether it may be, and then when.
-bool Router::retryIfAllowed(const Try& attempt, const http::ResponseHeaders* answer, bool after_timeout) {
-  if (!request_.replayable()) {
-    refuseRetry("request_body_over_limit");
-    return false;
-  }
-  if (!retries_->rules().takeOne()) {
-    count(&ClusterStats::rq_retry_limit_exceeded);
-    stream_.info().response_flags.set(ResponseFlag::kUpstreamRetryLimitExceeded);
-    // A policy that allows none has spent none: who asked may have some.
-    retries_->made() > 0 ? refuseRetryForAll("retries_spent") : refuseRetry("retries_spent");
-    return false;
-  }
-  if (!retry_state_.takePlace(attempt.priority(), attempt.cluster()->context().breakers)) {
-    count(&ClusterStats::rq_retry_overflow);
-    stream_.info().response_flags.set(ResponseFlag::kUpstreamOverflow);
-    refuseRetryForAll("too_many_retries");
-    return false;
-  }
-  const stream::StreamInfo& info = stream_.info();
-  const auto wall_now = info.start_time + (services_.loop.now() - info.start);
-  const RetryRules::Wait wait = retries_->rules().nextWait(
-      answer, std::chrono::time_point_cast<std::chrono::system_clock::duration>(wall_now), stream_.random());
-  count(wait.told ? &ClusterStats::rq_retry_backoff_ratelimited : &ClusterStats::rq_retry_backoff_exponential);
-  retries_->backOff(wait.time, attempt.host(), attempt.cluster()->hosts(), after_timeout);
+// A try takes too long: it goes on, and another one is made if it may be. False: the request does not hedge, or has not
+// ended yet, and what comes of it goes to one try only.
+bool Router::hedge() {
+  if (!retries_->rules().hedges() || phase_ >= Phase::kAnswered || !request_.whole()) return false;
+  retries_->tryPassed();
+  attempt_->noteSlow();
+  attempt_->followed = retryIfAllowed(*attempt_, nullptr, true);
   return true;
 }
 
-// For the access log: %DYNAMIC_METADATA(sluice.router:retry_refused)%.
-void Router::refuseRetry(std::string_view why) {
-  stream_.info().metadata().set("sluice.router", "retry_refused", {std::string(why)});
+// It is over without an answer to pass on, and another one may bring one.
+bool Router::leavesToOthers(const Try& attempt) {
+  if (!awaitsOther(attempt)) return false;
+  if (attempt_.isLast(attempt)) retries_->tryPassed();
+  return true;
+}
+
+// The answer is this one's, and nobody waits for the others.
+void Router::settleOn(Try& attempt) {
+  cancelOthers(attempt);
+  if (attempt_.isLast(attempt)) return;
+  attempt_.setLast(attempt);
+  retries_->notes().putBack(attempt, stream_.info());
+  describeHost(stream_, attempt.cluster()->config(), attempt.host());
 }
 
 void Router::retryNow() {
+  Try& last = *attempt_;
+  attempt_.setLast(attempt_.idle(stream_.arena(), *this));
+  if (!attempt_.isLast(last)) retries_->notes().keep(last, stream_.info());
   ++stream_.info().attempt_count;
-  if (!takeHost()) return;
+  if (!takeHost()) {
+    if (phase_ != Phase::kDone) --stream_.info().attempt_count;  // the others go on without it
+    return attempt_.setLast(last);
+  }
   tellRetry();
   startAttempt();
 }
 
 // What is another one for each attempt, as far as its host is told at all.
 void Router::tellRetry() {
-  http::RequestHeaders& headers = stream_.request();
   const event::TimePoint now = services_.loop.now();
-  const auto millisecondsOf = [](event::Duration time) { return std::chrono::duration_cast<milliseconds>(time); };
-  if (attemptHeaders().count_in_request) setNumber(headers, Name::kXEnvoyAttemptCount, stream_.info().attempt_count);
-  if (attemptHeaders().is_timeout_retry && retries_ != nullptr) {
-    headers.set("x-envoy-is-timeout-retry", retries_->afterTimeout() ? "true" : "false");
-  }
   const bool counts = deadline_ != event::TimePoint();
-  const milliseconds left = counts ? std::max(millisecondsOf(deadline_ - now), milliseconds(1)) : timeout_.duration;
-  const milliseconds of_try = timeOfTry(left);
-  if (!settings_.suppress_envoy_headers && of_try.count() > 0 && headers.has(Name::kXEnvoyExpectedRqTimeoutMs)) {
-    setNumber(headers, Name::kXEnvoyExpectedRqTimeoutMs, of_try.count());
+  const auto left = std::chrono::duration_cast<milliseconds>(deadline_ - now);
+  AttemptWords words{.passed = now - told_};
+  if (attemptHeaders().count_in_request) words.number = stream_.info().attempt_count;
+  if (attemptHeaders().is_timeout_retry && retries_ != nullptr) words.after_timeout = retries_->afterTimeout();
+  if (!settings_.suppress_envoy_headers) {
+    words.time = timeOfTry(counts ? std::max(left, milliseconds(1)) : timeout_.duration);
   }
-  const auto grpc_timeout = headers.get(Name::kGrpcTimeout);
-  const auto said = grpc_timeout ? http::grpc::parseTimeout(*grpc_timeout) : std::nullopt;
-  if (said) {
-    const milliseconds rest = std::max(*said - millisecondsOf(now - told_), milliseconds(1));
-    headers.set(Name::kGrpcTimeout, http::grpc::formatTimeout(rest));
-  }
+  words.putInto(stream_.request());
   told_ = now;
 }
 
@@ -483,6 +491,7 @@ void Router::attemptFailed(const AttemptEnd& failure) {
   const bool answered = phase_ >= Phase::kAnswered;
   finish();
   stream::StreamInfo& info = stream_.info();
+  if (retries_ != nullptr) retries_->tellRefusal(info);
   if (failure.kind == AttemptEnd::Kind::kNoConnection) {
     info.upstream_transport_failure_reason = stream_.arena().copy(failure.text);
   }
@@ -502,12 +511,18 @@ void Router::attemptFailed(const AttemptEnd& failure) {
   if (retries_ != nullptr && !retries_->mark().empty()) {
     reply.headers.emplace_back(textOf(kRetryMark), retries_->mark());
   }
-  if (failure.kind == AttemptEnd::Kind::kTimeout && timeout_.of_grpc) reply.grpc_status = http::grpc::kDeadlineExceeded;
+  if (failure.kind == AttemptEnd::Kind::kTimeout) {
+    const bool of_stream = failure.timer == AttemptEnd::Timer::kMaxDuration;
+    if (of_stream && !request_.whole()) reply.status = 408;
+    if (!of_stream && timeout_.of_grpc) reply.grpc_status = http::grpc::kDeadlineExceeded;
+  }
   answer(std::move(reply));
 }
 
 void Router::deadlineExpired() {
-  if (phase_ != Phase::kDone && timeout_.duration.count() > 0) attempt_.expire();
+  if (phase_ == Phase::kDone || timeout_.duration.count() == 0) return;
+  attempt_.forOthers(*attempt_, [](Try& other) { other.expireUntold(); });
+  attempt_->expire();
 }
 
 // --- the response

@@ -24,6 +24,16 @@ RequestTimeout grpcTimeout(const route::MaxGrpcTimeout& limits, http::RequestHea
   return timeout;
 }
 
+// What a caller says in this field, which goes off the head.
+std::optional<milliseconds> takeWord(http::RequestHeaders& headers, Name name) {
+  const auto said = headers.get(name);
+  if (!said) return std::nullopt;
+  uint32_t wanted = 0;
+  const bool number = absl::SimpleAtoi(absl::string_view(said->data(), said->size()), &wanted);
+  headers.remove(name);
+  return number ? std::optional(milliseconds(wanted)) : std::nullopt;
+}
+
 RequestTimeout routeTimeout(const route::Forward& action, http::RequestHeaders& headers) {
   if (action.max_grpc_timeout != nullptr && http::grpc::isGrpcRequest(headers)) {
     return grpcTimeout(*action.max_grpc_timeout, headers);
@@ -35,17 +45,14 @@ RequestTimeout routeTimeout(const route::Forward& action, http::RequestHeaders& 
 
 }  // namespace
 
-// What an internal caller asks for goes first (the session takes the header away from all others).
+// What an internal caller asks for goes first (the session takes the headers away from all others).
 RequestTimeout chooseTimeout(const route::Forward& action, http::RequestHeaders& headers) {
   RequestTimeout timeout = routeTimeout(action, headers);
-  const auto asked = headers.get(Name::kXEnvoyUpstreamRqTimeoutMs);
-  if (!asked) return timeout;
-  uint32_t wanted = 0;
-  if (absl::SimpleAtoi(absl::string_view(asked->data(), asked->size()), &wanted)) {
-    timeout.duration = milliseconds(wanted);
+  if (const auto wanted = takeWord(headers, Name::kXEnvoyUpstreamRqTimeoutMs)) {
+    timeout.duration = *wanted;
     timeout.by_default = false;
   }
-  headers.remove(Name::kXEnvoyUpstreamRqTimeoutMs);
+  timeout.of_stream = takeWord(headers, Name::kXEnvoyUpstreamStreamDurationMs);
   return timeout;
 }
 

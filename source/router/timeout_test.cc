@@ -45,6 +45,19 @@ TEST_CASE("the caller's word goes first and off the head") {
   CHECK_FALSE(t.head.has(http::Name::kXEnvoyUpstreamRqTimeoutMs));
 }
 
+TEST_CASE("the caller says how long an attempt may live, beside how long it waits") {
+  TimeoutTest t;
+  CHECK_FALSE(t.choose().of_stream);
+  t.head.add(http::Name::kXEnvoyUpstreamStreamDurationMs, GENERATE("0", "70"));
+  const auto said = t.head.get("x-envoy-upstream-stream-duration-ms");
+  CHECK(t.choose().of_stream == (said == "0" ? 0ms : 70ms));
+  CHECK(t.head.empty());
+  CHECK(t.choose().duration == 15s);
+  t.head.add(http::Name::kXEnvoyUpstreamStreamDurationMs, "long");
+  CHECK_FALSE(t.choose().of_stream);
+  CHECK(t.head.empty());
+}
+
 TEST_CASE("a caller's word that is no number is taken off and changes nothing") {
   TimeoutTest t;
   t.head.add(http::Name::kXEnvoyUpstreamRqTimeoutMs, "soon");

@@ -65,6 +65,7 @@ upstream::cluster::ClusterStats makeStats(observability::Scope& scope) {
   s.rq_retry_backoff_ratelimited = counter("upstream_rq_retry_backoff_ratelimited");
   s.rq_per_try_timeout = counter("upstream_rq_per_try_timeout");
   s.rq_per_try_idle_timeout = counter("upstream_rq_per_try_idle_timeout");
+  s.rq_max_duration_reached = counter("upstream_rq_max_duration_reached");
   s.retry_or_shadow_abandoned = counter("retry_or_shadow_abandoned");
   s.rq_1xx = counter("upstream_rq_1xx");
   s.rq_2xx = counter("upstream_rq_2xx");

@@ -24,7 +24,7 @@ bool Attempt::take(cluster::HostSlot slot) {
   }
   cluster_->requestStarted(slot);
   host_ = cluster_->hostPtr(slot).get();
-  answered_ = false;
+  answered_ = slow_ = false;
   return true;
 }
 
@@ -53,7 +53,17 @@ void Attempt::repeat(const AttemptEnd& end, RetryState::Repeat how) {
 
 void Attempt::sendHead(bool end_stream) {
   overlay_.putOver(*request_);
+  const milliseconds longest = longest_.count() < 0 ? cluster_->config().http.max_stream_duration : longest_;
+  if (longest.count() > 0) armDuration(longest);
   exchange_.sendHeaders(*request_, end_stream);
+}
+
+void Attempt::armDuration(milliseconds longest) {
+  if (duration_ == nullptr) {
+    void* const place = response_.arena().allocate(sizeof(event::Timer));
+    duration_ = new (place) event::Timer(cluster_->context().loop.timers(), [this] { durationReached(); });
+  }
+  duration_->arm(longest);
 }
 
 void Attempt::sendData(std::string_view data, bool end_stream) {
@@ -86,16 +96,16 @@ void Attempt::countEnd(const AttemptEnd& end) {
   if (end.kind == AttemptEnd::Kind::kReset) cells().add(stats().rq_rx_reset);
   if (end.kind != AttemptEnd::Kind::kTimeout) return;
   using Timer = AttemptEnd::Timer;
+  if (end.timer == Timer::kMaxDuration) return cells().add(stats().rq_max_duration_reached);
   cells().add(end.timer == Timer::kPerTry       ? stats().rq_per_try_timeout
               : end.timer == Timer::kPerTryIdle ? stats().rq_per_try_idle_timeout
                                                 : stats().rq_timeout);
   if (pool_ != nullptr) pool_->hostStats().add(HostStat::kRqTimeout);
 }
 
-// Another attempt will be made for it: its user has no answer to count.
+// Another attempt is made for it: its user has no answer to count, and counts the retry.
 void Attempt::leave(const AttemptEnd& end) {
   countEnd(end);
-  cells().add(stats().rq_retry);
   pool_->hostStats().add(HostStat::kRqError);
   finish(end);
 }
@@ -104,7 +114,6 @@ void Attempt::leave(const AttemptEnd& end) {
 void Attempt::leaveAnswer() {
   answered_ = true;
   status_ = response_.status;
-  cells().add(stats().rq_retry);
   cluster_->countRetried(status_);
   pool_->hostStats().add(HostStat::kRqError);
   if (!cluster_->observers().empty()) noteHead();
@@ -128,6 +137,7 @@ void Attempt::cancel() {
 void Attempt::finish(const AttemptEnd& end) {
   if (!cluster_->observers().empty() && pool_ != nullptr) noteEnd(end);
   pool_ = nullptr;
+  if (duration_ != nullptr) std::exchange(duration_, nullptr)->~Timer();
   cluster_->requestFinished(*std::exchange(host_, nullptr));
   exchange_.abandon();
 }
@@ -163,6 +173,11 @@ void Attempt::noteHead() {
   cluster_->observers().forEach([this](AttemptObserver& observer) { observer.onAttemptHead(*this); });
   // It was for us: whoever is in front would fail us for what a host of ours says of itself.
   if (cluster_->takesFailHeader()) response_.remove(cluster::kFailHeader);
+}
+
+void Attempt::noteSlow() {
+  if (std::exchange(slow_, true)) return;
+  cluster_->observers().forEach([this](AttemptObserver& observer) { observer.onAttemptSlow(*this); });
 }
 
 void Attempt::noteEnd(const AttemptEnd& end) {

@@ -7,15 +7,17 @@
 // may run at the same time: each has its own exchange and response head, and they change nothing in the request's head
 // but what each of them says anew (HeadOverlay). Thread: the worker's.
 //
-// (stats: cluster.NAME.upstream_rq_{completed,1xx..5xx,NNN,time,retry,rx_reset,tx_reset,timeout,per_try_timeout,
-// per_try_idle_timeout,cancelled}, cluster.NAME.retry.upstream_rq_{completed,Nxx,NNN} of answers that were not passed
-// on, and those of the host; what has to do with connections is counted by the pool)
+// (stats: cluster.NAME.upstream_rq_{completed,1xx..5xx,NNN,time,rx_reset,tx_reset,timeout,per_try_timeout,
+// per_try_idle_timeout,max_duration_reached,cancelled}, upstream_rq_retry of what is repeated,
+// cluster.NAME.retry.upstream_rq_{completed,Nxx,NNN} of answers that were not passed on, and those of the host; what
+// has to do with connections is counted by the pool)
 #pragma once
 
 #include <optional>
 #include <string_view>
 
 #include "source/base/local_ptr.h"
+#include "source/event/timer.h"
 #include "source/http/headers.h"
 #include "source/upstream/attempt_end.h"
 #include "source/upstream/attempt_observer.h"
@@ -56,7 +58,11 @@ class Attempt : protected pool::ExchangeEvents {
   void start(http::RequestHeaders& head, const HeadOverlay& overlay, cluster::RoutingPriority priority,
              const ClientAddresses& client = {});
 
-  // Once it is ready. What an attempt that is not open is told to send is dropped.
+  // Instead of the cluster's max_stream_duration; 0: for ever.
+  void limitDuration(std::chrono::milliseconds longest) { longest_ = longest; }
+
+  // Once it is ready. What an attempt that is not open is told to send is dropped. From the head on it may live as long
+  // as the cluster's streams; then it expires (Timer::kMaxDuration).
   void sendHead(bool end_stream);
   void sendData(std::string_view data, bool end_stream);
   void sendTrailers(const http::Trailers& trailers) { exchange_.sendTrailers(trailers); }
@@ -64,6 +70,15 @@ class Attempt : protected pool::ExchangeEvents {
   void resumeReading() { exchange_.resumeReading(); }
   // Nobody wants an answer any more: nothing further is told. Harmless if it is over, or was not started.
   void cancel();
+
+  // It takes too long, and another one is made beside it: for who looks on.
+  void noteSlow();
+  // That was said.
+  bool slow() const { return slow_; }
+  // The same as AttemptOf::expire, of one whose user hears of it elsewhere.
+  void expireUntold() {
+    if (running()) giveUp({.kind = AttemptEnd::Kind::kTimeout});
+  }
 
   // It holds a host.
   bool running() const { return host_ != nullptr; }
@@ -112,6 +127,8 @@ class Attempt : protected pool::ExchangeEvents {
   void countFinal(uint16_t status);
   void countEnd(const AttemptEnd& end);
   void finish(const AttemptEnd& end);
+  void armDuration(std::chrono::milliseconds longest);
+  virtual void durationReached() = 0;
   void noteBegin();
   void noteHead();
   void noteEnd(const AttemptEnd& end);
@@ -123,10 +140,13 @@ class Attempt : protected pool::ExchangeEvents {
   HeadOverlay overlay_;
   pool::Exchange exchange_{*this};
   http::ResponseHeaders response_;
+  event::Timer* duration_ = nullptr;  // in the arena, where the cluster limits it; null: it does not, or it is over
   event::TimePoint began_;
+  std::chrono::milliseconds longest_{-1};  // negative: as the cluster has it
   uint16_t status_ = 0;
   cluster::RoutingPriority priority_ = cluster::RoutingPriority::kDefault;
   bool answered_ = false;
+  bool slow_ = false;
 };
 
 // Joins an attempt to its user, a class that derives from it, at compile time, so that what is counted cannot be
@@ -134,8 +154,8 @@ class Attempt : protected pool::ExchangeEvents {
 // (onReady, responseCredit, onRequestBytesSent):
 //
 //   std::optional<RetryState::Repeat> retry(const AttemptEnd&)  it failed without an answer: whether to go on, and how
-//   bool retriesElsewhere(const AttemptEnd&)  the same, if not so: true if its user will make another attempt, maybe
-//                                        at another host. Then this one is over, and no answer is counted
+//   bool retriesElsewhere(const AttemptEnd&)  the same, if not so: true if its user makes another attempt, maybe at
+//                                        another host, or has one. Then this one is over, and no answer is counted
 //   bool retriesAnswer()                 the final head is in responseHead(): true as above; nothing of it is told
 //   void onFailed(const AttemptEnd&)     it is over; answered() tells whether its head had come
 //   void onInterimHead()                 a 1xx is in responseHead()
@@ -198,6 +218,7 @@ class AttemptOf : public Attempt {
         {.kind = AttemptEnd::Kind::kReset, .reset = reason, .maybe_unseen = exchange().maybeUnseen(), .text = detail});
   }
 
+  void durationReached() final { expire(AttemptEnd::Timer::kMaxDuration); }
   void failUnlessRepeated(const AttemptEnd& end) {
     if (!answered()) {
       if (const std::optional<RetryState::Repeat> how = user().retry(end)) return repeat(end, *how);

@@ -17,8 +17,8 @@ struct AttemptEnd {
     kTimeout,       // who asked did not wait any longer
     kCancelled,     // who asked wants no answer any more
   };
-  // Whose patience was over.
-  enum class Timer : uint8_t { kRequest, kPerTry, kPerTryIdle };
+  // Whose patience was over. kMaxDuration: the cluster's, whose streams live no longer (max_stream_duration).
+  enum class Timer : uint8_t { kRequest, kPerTry, kPerTryIdle, kMaxDuration };
   Kind kind = Kind::kComplete;
   pool::Failure connection = {};
   http::ResetReason reset = {};

@@ -21,6 +21,9 @@ class AttemptObserver : public base::ListNode {
   virtual void onAttemptHead(const Attempt& attempt) = 0;
   // The response ends with these, and with them the attempt.
   virtual void onAttemptTrailers(const Attempt&, const http::Trailers&) {}
+  // It takes longer than its user likes, who makes another one beside it and goes on waiting for this one. Once at
+  // most.
+  virtual void onAttemptSlow(const Attempt&) {}
   // Once for each beginning, while the host is still held.
   virtual void onAttemptEnd(const Attempt& attempt, const AttemptEnd& end) = 0;
 };

@@ -151,7 +151,6 @@ TEST_CASE("an attempt that another one follows gives its host back and counts no
   CHECK(user.heard == heard);
   CHECK_FALSE(user.running());
   CHECK(t.active() == 0);
-  CHECK(t.stat("rq_retry") == 1);
   CHECK(t.stat("rq_5xx") == 0);
   CHECK(t.stat("rq_completed") == 0);
   CHECK(t.ofHost(HostStat::kRqError) == 1);
@@ -180,6 +179,58 @@ TEST_CASE("the request's own time is over for all attempts, that of a try once i
     CHECK(t.stat("rq_timeout") == 0);
   }
   CHECK(t.stat("rq_retry") == 0);
+}
+
+TEST_CASE("an attempt that lives as long as the cluster's streams may expires, whoever made it") {
+  AttemptTest t;
+  t.config->http.max_stream_duration = 5s;
+  t.publish();
+  User user(t.arena);
+  t.begin(user);
+  SECTION("before its answer") {
+    user.elsewhere = GENERATE(true, false);
+    t.loop.pass(4999ms);
+    CHECK(user.heard == "ready ");
+    t.loop.pass(1ms);
+    CHECK(user.heard == (user.elsewhere ? "ready left3 " : "ready failed3 "));
+    CHECK(t.stat("rq_5xx") == (user.elsewhere ? 0 : 1));
+  }
+  SECTION("behind its head") {
+    t.answer(t.one, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n");
+    t.loop.pass(5s);
+    CHECK(user.heard == "ready 200 failed3 ");
+  }
+  SECTION("from the last head that was sent, if it was repeated") {
+    user.repeats = 1;
+    t.loop.pass(4s);
+    t.one.upstream.peer(0).close();
+    t.loop.turn();
+    t.loop.pass(4999ms);
+    CHECK(user.heard == "ready ready ");
+    t.loop.pass(1ms);
+    CHECK(user.heard == "ready ready failed3 ");
+  }
+  CHECK_FALSE(user.running());
+  CHECK(t.stat("rq_max_duration_reached") == 1);
+  CHECK(t.stat("rq_timeout") == 0);
+  CHECK(t.ofHost(HostStat::kRqTimeout) == 0);
+}
+
+TEST_CASE("an attempt that is over in time does not expire, nor does the next one of its user early") {
+  AttemptTest t;
+  t.config->http.max_stream_duration = 5s;
+  t.publish();
+  User user(t.arena);
+  t.begin(user);
+  t.answer(t.one);
+  t.loop.pass(3s);
+  t.begin(user, 1);
+  t.loop.pass(4999ms);
+  CHECK(user.heard == "ready 200 end ready ");
+  t.answer(t.two);
+  t.loop.pass(1h);
+  CHECK(user.heard == "ready 200 end ready 200 end ");
+  CHECK(t.stat("rq_max_duration_reached") == 0);
 }
 
 TEST_CASE("a reset behind the head counts no second answer") {
@@ -335,6 +386,14 @@ TEST_CASE("an observer hears of each attempt's beginning, head and end") {
     t.begin(user);
     user.cancel();
     expected = {"begin one", "end 4 one"};
+  }
+  SECTION("that is slow, once") {
+    t.begin(user);
+    user.noteSlow();
+    user.noteSlow();
+    user.expireUntold();
+    CHECK(user.heard == "ready ");
+    expected = {"begin one", "slow one", "end 3 one"};
   }
   SECTION("that is repeated") {
     user.repeats = 1;

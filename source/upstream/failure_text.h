@@ -41,6 +41,10 @@ inline constexpr FailureText kPerTryTimeoutText{"upstream_per_try_timeout", "ups
                                                 stream::ResponseFlag::kUpstreamRequestTimeout, 504};
 inline constexpr FailureText kPerTryIdleTimeoutText{"upstream_per_try_idle_timeout", "upstream request timeout",
                                                     stream::ResponseFlag::kUpstreamRequestTimeout, 504};
+// Where the request has not ended yet, its status is 408 (the router's to say).
+inline constexpr FailureText kMaxDurationText{"upstream_max_stream_duration_reached",
+                                              "upstream max stream duration reached",
+                                              stream::ResponseFlag::kUpstreamMaxStreamDurationReached, 504};
 
 inline constexpr const FailureText& timeoutText(AttemptEnd::Timer timer) {
   switch (timer) {
@@ -48,6 +52,8 @@ inline constexpr const FailureText& timeoutText(AttemptEnd::Timer timer) {
       return kPerTryTimeoutText;
     case AttemptEnd::Timer::kPerTryIdle:
       return kPerTryIdleTimeoutText;
+    case AttemptEnd::Timer::kMaxDuration:
+      return kMaxDurationText;
     case AttemptEnd::Timer::kRequest:
       break;
   }

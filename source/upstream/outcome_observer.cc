@@ -57,10 +57,16 @@ void OutcomeObserver::onAttemptEnd(const Attempt& attempt, const AttemptEnd& end
       if (config_->split_local_origin && !attempt.answered()) reached(place);
       return failed(place, kNotReached);
     case Kind::kTimeout:
-      if (attempt.answered()) return;
-      if (config_->split_local_origin && attempt.open()) reached(place);
-      return failed(place, kTooLate);
+      // One that was slow was counted then. How long streams may live says nothing of the host.
+      if (attempt.answered() || attempt.slow() || end.timer == AttemptEnd::Timer::kMaxDuration) return;
+      return tooLate(attempt);
   }
+}
+
+void OutcomeObserver::tooLate(const Attempt& attempt) {
+  const Place place = placeOf(attempt);
+  if (config_->split_local_origin && attempt.open()) reached(place);
+  failed(place, kTooLate);
 }
 
 void OutcomeObserver::onConnected(const cluster::Host& host, cluster::HostStats::Row& row) {

@@ -30,6 +30,7 @@ class OutcomeObserver final : public AttemptObserver {
 
   void onAttemptBegin(const Attempt&) override {}
   void onAttemptHead(const Attempt& attempt) override;
+  void onAttemptSlow(const Attempt& attempt) override { tooLate(attempt); }
   void onAttemptEnd(const Attempt& attempt, const AttemptEnd& end) override;
 
   // A connection for bytes (tcp_proxy), which has no answer.
@@ -43,6 +44,7 @@ class OutcomeObserver final : public AttemptObserver {
     cluster::HostStats::Row& row;
   };
   Place placeOf(const Attempt& attempt) const;
+  void tooLate(const Attempt& attempt);
   void answered(Place place, uint16_t status);
   void reached(Place place);
   void failed(Place place, uint16_t status);

@@ -61,6 +61,28 @@ TEST_CASE("a streak that is beyond the limit, as that was a higher one, is told 
   CHECK(t.take() == List{"one 0"});
 }
 
+TEST_CASE("a slow attempt is a failure at once and no second one, as the length of streams is none") {
+  const bool split = GENERATE(false, true);
+  OutcomeTest t(config(9, split));
+  const HostStat failure = split ? HostStat::kLocalFailure : HostStat::kAnswerFailure;
+  t.config->http.max_stream_duration = 5s;
+  t.publish();
+  User user(t.arena);
+  t.begin(user);
+  SECTION("slow") {
+    user.noteSlow();
+    CHECK(t.count(failure) == 1);
+    user.expire();
+    CHECK(t.count(failure) == 1);
+    CHECK(t.count(HostStat::kLocalSuccess) == (split ? 1 : 0));
+  }
+  SECTION("long") {
+    t.loop.pass(5s);
+    CHECK(user.heard == "ready failed3 ");
+    CHECK(t.count(failure) == 0);
+  }
+}
+
 TEST_CASE("any other answer begins the streak anew") {
   OutcomeTest t(config(3));
   for (const int status : {500, 500, 404, 500, 500}) t.askFor(status);

@@ -73,6 +73,7 @@ struct Watcher : AttemptObserver {
   void onAttemptEnd(const Attempt& attempt, const AttemptEnd& end) override {
     seen.push_back("end " + std::to_string(static_cast<int>(end.kind)) + " " + hostOf(attempt));
   }
+  void onAttemptSlow(const Attempt& attempt) override { seen.push_back("slow " + hostOf(attempt)); }
   static std::string hostOf(const Attempt& attempt) { return attempt.host().hostname(); }
 
   std::vector<std::string> seen;
@@ -110,6 +111,7 @@ struct AttemptTest : TestCluster {
             {"rq_timeout", &stats.rq_timeout},
             {"rq_per_try_timeout", &stats.rq_per_try_timeout},
             {"rq_per_try_idle_timeout", &stats.rq_per_try_idle_timeout},
+            {"rq_max_duration_reached", &stats.rq_max_duration_reached},
             {"rq_cancelled", &stats.rq_cancelled},
             {"rq_rx_reset", &stats.rq_rx_reset},
             {"rq_tx_reset", &stats.rq_tx_reset},

@@ -84,6 +84,70 @@ class RetryTest(SluiceTestCase):
         self.assertLess(counts["all"], 1000 * 1.5)
         self.assertGreater(self.sluice.stats("cluster.up.")["cluster.up.upstream_rq_retry_overflow"], 0)
 
+    def test_a_host_that_is_slow_is_not_noticed_by_clients(self):
+        over = threading.Event()
+
+        def slow(request):
+            over.wait(60)
+            return Reply(body=b"slow")
+
+        policy = {"retry_on": "5xx", "per_try_timeout": "0.1s", "retry_host_predicate": [PREVIOUS_HOSTS],
+                  "host_selection_retry_max_attempts": 5}  # fmt: skip
+        self.serve([slow, lambda request: Reply(body=b"good")], policy,
+                   hedge_policy={"hedge_on_per_try_timeout": True})  # fmt: skip
+        self.addCleanup(over.set)
+
+        answers = [get(self.target()) for _ in range(6)]
+
+        self.assertEqual({(answer.status, answer.body) for answer in answers}, {(200, b"good")})
+        hedged = sum(answer.header("x-envoy-attempt-count") == "2" for answer in answers)
+        self.assertGreaterEqual(hedged, 1)  # in turn
+        stats = self.sluice.stats("cluster.up.")
+        self.assertEqual(stats["cluster.up.upstream_rq_retry"], hedged)
+        self.assertEqual(stats["cluster.up.upstream_rq_tx_reset"], hedged)
+        self.assertEqual(stats["cluster.up.upstream_rq_per_try_timeout"], 0)
+        self.assertEqual(stats["cluster.up.upstream_rq_active"], 0)
+
+    def test_a_slow_try_still_answers_while_the_one_beside_it_runs(self):
+        second, over = threading.Event(), threading.Event()
+
+        def answer(request):
+            if request.header("x-envoy-attempt-count") == "1":
+                second.wait(60)
+                return Reply(body=b"first")
+            second.set()
+            over.wait(60)
+            return Reply(body=b"second")
+
+        self.serve([answer, answer], {"retry_on": "5xx", "per_try_timeout": "0.1s"},
+                   hedge_policy={"hedge_on_per_try_timeout": True})  # fmt: skip
+        self.addCleanup(over.set)
+
+        reply = get(self.target())
+
+        self.assertEqual((reply.status, reply.body), (200, b"first"))
+        self.assertEqual(reply.header("x-envoy-attempt-count"), "2")
+
+    def test_a_stream_that_is_longer_than_its_cluster_allows_is_ended(self):
+        over = threading.Event()
+
+        def slow(request):
+            over.wait(60)
+            return Reply()
+
+        options = {"@type": TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                   "common_http_protocol_options": {"max_stream_duration": "0.2s"},
+                   "explicit_http_config": {"http_protocol_options": {}}}  # fmt: skip
+        fields = {"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options}}
+        self.serve([slow], {"retry_on": "reset", "num_retries": 1}, fields)
+        self.addCleanup(over.set)
+
+        reply = get(self.target())
+
+        self.assertEqual((reply.status, reply.body), (504, b"upstream max stream duration reached"))
+        self.assertEqual(reply.header("x-envoy-attempt-count"), "2")
+        self.assertEqual(self.sluice.stats("cluster.up.")["cluster.up.upstream_rq_max_duration_reached"], 2)
+
 
 if __name__ == "__main__":
     unittest.main()

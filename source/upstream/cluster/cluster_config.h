@@ -47,6 +47,7 @@ struct UpstreamHttpConfig {
   uint32_t max_requests_per_connection = 0;              // 0: no limit
   std::chrono::milliseconds idle_timeout{3'600'000};     // 0: never closed for being idle
   std::chrono::milliseconds max_connection_duration{0};  // 0: no limit
+  std::chrono::milliseconds max_stream_duration{0};      // of an attempt, from its head on; 0: no limit
   uint32_t max_headers_count = 100;                      // of a response
   bool enable_trailers = false;                          // HTTP/1: pass chunked trailers on to and from the upstream
   bool allow_chunked_length = false;  // a response with both content-length and chunked: drop the length

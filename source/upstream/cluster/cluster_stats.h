@@ -17,8 +17,9 @@ struct ClusterStats {
       rq_timeout, rq_cancelled, rq_rx_reset, rq_tx_reset, rq_overflow, rq_drop_overload, rq_retry, rq_1xx, rq_2xx,
       rq_3xx, rq_4xx, rq_5xx;
   // Retries by policy.
-  observability::Counter rq_per_try_timeout, rq_per_try_idle_timeout, rq_retry_success, rq_retry_overflow,
-      rq_retry_limit_exceeded, rq_retry_backoff_exponential, rq_retry_backoff_ratelimited, retry_or_shadow_abandoned;
+  observability::Counter rq_per_try_timeout, rq_per_try_idle_timeout, rq_max_duration_reached, rq_retry_success,
+      rq_retry_overflow, rq_retry_limit_exceeded, rq_retry_backoff_exponential, rq_retry_backoff_ratelimited,
+      retry_or_shadow_abandoned;
   observability::Histogram cx_connect_ms, rq_time;
   lb::ZoneStats zones;
   // Datagrams of UDP sessions: from hosts (rx) and to them (tx).
