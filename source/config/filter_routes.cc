@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/config/holding.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/redirect_predicate_factory.h"
 #include "source/config/registry.h"
 #include "source/config/retry_predicate_factory.h"
 
@@ -63,6 +64,12 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
   deps.retry_extensions.priority = [&](const google::protobuf::Any& config,
                                        const Context& at) -> std::shared_ptr<const route::RetryPriority> {
     const auto match = services.registry.retry_priorities.resolve(config, at);
+    if (!match) return nullptr;
+    return match.factory->compile(*match.config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
+  };
+  deps.compile_redirect_predicate = [&](const google::protobuf::Any& config,
+                                        const Context& at) -> std::shared_ptr<const route::RedirectPredicate> {
+    const auto match = services.registry.redirect_predicates.resolve(config, at);
     if (!match) return nullptr;
     return match.factory->compile(*match.config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
   };

@@ -8,6 +8,7 @@
 #include "source/config/listener_filter_factory.h"
 #include "source/config/match_input_factory.h"
 #include "source/config/network_filter_factory.h"
+#include "source/config/redirect_predicate_factory.h"
 #include "source/config/retry_predicate_factory.h"
 #include "source/config/terminal_factory.h"
 #include "source/config/transport_socket_factory.h"
@@ -30,6 +31,7 @@ Registry::Registry()
       value_matchers("input matcher"),
       retry_host_predicates("retry host predicate"),
       retry_priorities("retry priority"),
+      redirect_predicates("internal redirect predicate"),
       lb_policies("load balancing policy"),
       cluster_kinds("cluster") {}
 

@@ -22,6 +22,7 @@ class LbPolicyFactory;
 class ListenerFilterConfigFactory;
 class MatchInputConfigFactory;
 class NetworkFilterConfigFactory;
+class RedirectPredicateConfigFactory;
 class RetryPredicateConfigFactory;
 class RetryPriorityConfigFactory;
 class TerminalConfigFactory;
@@ -48,6 +49,7 @@ struct Registry {
   FactoryTable<ValueMatcherConfigFactory> value_matchers;
   FactoryTable<RetryPredicateConfigFactory> retry_host_predicates;
   FactoryTable<RetryPriorityConfigFactory> retry_priorities;
+  FactoryTable<RedirectPredicateConfigFactory> redirect_predicates;
   FactoryTable<LbPolicyFactory> lb_policies;
   FactoryTable<ClusterKindFactory> cluster_kinds;
   std::map<int, std::unique_ptr<const ClusterTypeFactory>> cluster_types;  // (proto: Cluster.DiscoveryType)

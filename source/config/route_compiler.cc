@@ -315,6 +315,11 @@ class RouteCompiler {
     if (config.has_idle_timeout())
       out.idle_timeout = compileTimeout(config.idle_timeout(), context.child("idle_timeout"));
     streamDuration(config, context, out);
+    if (config.has_internal_redirect_policy()) {
+      out.internal_redirects =
+          compileInternalRedirectPolicy(config.internal_redirect_policy(), context.child("internal_redirect_policy"),
+                                        deps_.compile_redirect_predicate);
+    }
     for (int i = 0; i < config.upgrade_configs_size(); ++i) {
       const auto& upgrade = config.upgrade_configs(i);
       const std::string type = absl::AsciiStrToLower(upgrade.upgrade_type());

@@ -13,6 +13,7 @@
 #include "google/protobuf/any.pb.h"
 
 #include "source/config/errors.h"
+#include "source/config/internal_redirect.h"
 #include "source/config/retry_policy.h"
 #include "source/route/cluster_names.h"
 #include "source/route/filter_slots.h"
@@ -38,6 +39,7 @@ struct RouteCompilerDeps {
   bool validate_clusters_by_default = false;
 
   RetryExtensions retry_extensions = {};
+  CompileRedirectPredicate compile_redirect_predicate = {};
   // What runtime keys say; null: not known, what is configured holds.
   const runtime::Snapshot* runtime = nullptr;
 };

@@ -11,6 +11,7 @@
 #include "source/config/listener_filter_factory.h"
 #include "source/config/match_input_factory.h"
 #include "source/config/network_filter_factory.h"
+#include "source/config/redirect_predicate_factory.h"
 #include "source/config/retry_predicate_factory.h"
 #include "source/config/terminal_factory.h"
 #include "source/config/transport_socket_factory.h"
@@ -60,6 +61,7 @@ Result compileAny(TestWorld& world, const Message& message) {
   as(all.access_logs);
   as(all.retry_host_predicates);
   as(all.retry_priorities);
+  as(all.redirect_predicates);
   as(all.lb_policies);
   as(all.match_inputs);
   as(all.value_matchers);

@@ -7,8 +7,16 @@
 
 #include "source/filter/local_reply.h"
 #include "source/http/headers.h"
+#include "source/route/internal_redirect.h"
 
 namespace sluice::filter {
+
+// A redirect by a host, whose head is the stream's response, that the route wants followed here.
+struct Redirect {
+  const route::InternalRedirectPolicy& policy;  // of the stream's route
+  bool headers_only;                            // the head of the request was all of it
+  std::string_view body;                        // of the request, whole; its trailers are the stream's
+};
 
 // The client's side of a stream.
 class Downstream {
@@ -29,6 +37,9 @@ class Downstream {
   virtual void requestCreditGrew() = 0;
   // The terminal has no more to do with a tunnel: the stream is over with the end of its response.
   virtual void tunnelEnded() = 0;
+  // Begins the request again at the location, through all filters, if that can be. Then the terminal was cancelled and
+  // its stream is over. False: the redirect is for the client.
+  virtual bool redirect(const Redirect&) { return false; }
   // What changes the answers that are made here; null: nothing.
   virtual const ReplyMapper* replyMapper() const { return nullptr; }
 };

@@ -55,12 +55,13 @@ struct Forward {
   const std::vector<UpgradeSpec>* upgrades = nullptr;  // null: none
   const MaxStreamDuration* max_stream_duration = nullptr;
   const MaxGrpcTimeout* max_grpc_timeout = nullptr;
-  const RetryPolicy* retry_policy = nullptr;                 // null: none
-  bool hedge_on_per_try_timeout = false;                     // proto: HedgePolicy
-  std::optional<uint32_t> request_buffer_limit;              // bytes; nullopt: the cluster's
-  const MirrorPolicies* mirrors = nullptr;                   // null: none
-  const HashPolicy* hash_policy = nullptr;                   // null: none
-  const stream::MetadataCriteria* metadata_match = nullptr;  // of the host; null: none
+  const RetryPolicy* retry_policy = nullptr;                   // null: none
+  bool hedge_on_per_try_timeout = false;                       // proto: HedgePolicy
+  std::optional<uint32_t> request_buffer_limit;                // bytes; nullopt: the cluster's
+  const MirrorPolicies* mirrors = nullptr;                     // null: none
+  const InternalRedirectPolicy* internal_redirects = nullptr;  // null: none are followed
+  const HashPolicy* hash_policy = nullptr;                     // null: none
+  const stream::MetadataCriteria* metadata_match = nullptr;    // of the host; null: none
 };
 
 struct Redirect {

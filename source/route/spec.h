@@ -15,6 +15,7 @@
 #include "source/route/cluster_id.h"
 #include "source/route/filter_slots.h"
 #include "source/route/hash_policy.h"
+#include "source/route/internal_redirect.h"
 #include "source/route/matchers.h"
 #include "source/route/mirror_policy.h"
 #include "source/route/mutation.h"
@@ -87,11 +88,12 @@ struct ForwardSpec {
   std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
   std::vector<UpgradeSpec> upgrades;
   std::optional<MaxStreamDuration> max_stream_duration;
-  std::optional<MaxGrpcTimeout> max_grpc_timeout;   // not with max_stream_duration
-  std::shared_ptr<const RetryPolicy> retry_policy;  // null: none
-  bool hedge_on_per_try_timeout = false;            // proto: HedgePolicy
-  std::optional<uint32_t> request_buffer_limit;     // bytes; nullopt: the cluster's
-  std::shared_ptr<const MirrorPolicies> mirrors;    // null: none
+  std::optional<MaxGrpcTimeout> max_grpc_timeout;                    // not with max_stream_duration
+  std::shared_ptr<const RetryPolicy> retry_policy;                   // null: none
+  bool hedge_on_per_try_timeout = false;                             // proto: HedgePolicy
+  std::optional<uint32_t> request_buffer_limit;                      // bytes; nullopt: the cluster's
+  std::shared_ptr<const MirrorPolicies> mirrors;                     // null: none
+  std::shared_ptr<const InternalRedirectPolicy> internal_redirects;  // null: none are followed
   HashPolicy hash_policy;
   std::shared_ptr<const stream::MetadataCriteria> metadata_match;  // of the host; null: none
 };

@@ -188,6 +188,7 @@ struct Table::Storage {
   std::deque<MaxGrpcTimeout> max_grpc_timeouts;
   std::vector<std::shared_ptr<const RetryPolicy>> retry_policies;  // each once for neighbours that share it
   std::vector<std::shared_ptr<const MirrorPolicies>> mirrors;      // same
+  std::vector<std::shared_ptr<const InternalRedirectPolicy>> internal_redirects;
   std::deque<HashPolicy> hash_policies;
   std::deque<Redirect> redirects;
   std::deque<DirectResponse> direct_responses;
@@ -346,6 +347,9 @@ class Table::Builder {
     forward.hedge_on_per_try_timeout = spec.hedge_on_per_try_timeout;
     forward.request_buffer_limit = spec.request_buffer_limit;
     forward.mirrors = mirrors(std::move(spec.mirrors));
+    if (spec.internal_redirects) {
+      forward.internal_redirects = storage_.internal_redirects.emplace_back(std::move(spec.internal_redirects)).get();
+    }
     if (!spec.hash_policy.empty())
       forward.hash_policy = &storage_.hash_policies.emplace_back(std::move(spec.hash_policy));
     forward.metadata_match = criteria(spec.metadata_match);

@@ -23,6 +23,8 @@ class ReplayableRequest {
     keeps_ = true;
     body_.limit(most);
   }
+  bool keepsBody() const { return keeps_; }
+  std::string_view heldBody() const { return body_.bytes(); }
   // All that was sent of it can be sent once more.
   bool replayable() const { return headIsAll() || body_.whole(); }
   // What the route changes is in the head: attempts change no more than what their HeadOverlay says.

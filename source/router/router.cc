@@ -166,6 +166,7 @@ class Router final : public filter::Terminal, private Retries::User {
   }
   void attemptFailed(const AttemptEnd& failure);
   void responseHead(Try& attempt, bool end_stream);
+  bool redirected();
   void finalizeResponse(const Try& attempt);
   bool acceptsTunnel() const;
   bool endless() const;
@@ -300,7 +301,8 @@ void Router::makeMirrors(const route::Forward& action) {
 // What all attempts say. False: the path climbs.
 bool Router::finalizeHead(const route::Match& match) {
   http::RequestHeaders& headers = stream_.request();
-  timeout_ = chooseTimeout(*match.route->forward, headers);
+  timeout_ = lessRedirects(chooseTimeout(*match.route->forward, headers), stream_.info(), services_.loop.now());
+  if (match.route->forward->internal_redirects != nullptr) request_.keepBody(bodyLimit(*match.route->forward));
   makeRetries(*match.route->forward);
   // In front of the route's header mutations, which may tell it on under another name.
   if (const milliseconds expected = timeOfTry(timeout_.duration);
@@ -371,7 +373,7 @@ void Router::sendBody(std::string_view data) {
 
 void Router::noteBody(bool was_replayable) {
   if (!was_replayable || request_.replayable() || phase_ >= Phase::kAnswered) return;
-  if (retries_ != nullptr && retries_->rules().any()) count(&ClusterStats::retry_or_shadow_abandoned);
+  if (request_.keepsBody()) count(&ClusterStats::retry_or_shadow_abandoned);
 }
 
 void Router::requestTrailers() {
@@ -542,8 +544,22 @@ bool Router::endless() const {
   return type.starts_with("text/event-stream") || type.starts_with("application/grpc");
 }
 
+// The redirect is not for the client: the request has begun again, and here everything is over.
+bool Router::redirected() {
+  const route::InternalRedirectPolicy* policy = stream_.route().route->forward->internal_redirects;
+  if (policy == nullptr || !policy->takes(stream_.response().status)) return false;
+  const bool at_hand = request_.whole() && request_.replayable() && !request_.asksTunnel();
+  if (at_hand) AttemptWords{.passed = services_.loop.now() - told_}.putInto(stream_.request());  // grpc-timeout
+  const bool followed =
+      at_hand &&
+      downstream_.redirect({.policy = *policy, .headers_only = request_.headIsAll(), .body = request_.heldBody()});
+  count(followed ? &ClusterStats::internal_redirect_succeeded : &ClusterStats::internal_redirect_failed);
+  return followed;
+}
+
 void Router::responseHead(Try& attempt, bool end_stream) {
   stream_.response().take(attempt.responseHead());
+  if (redirected()) return;
   phase_ = acceptsTunnel() ? Phase::kTunnel : Phase::kAnswered;
   if (endless()) timeout_.duration = milliseconds(0);
   retry_state_.leavePlace();

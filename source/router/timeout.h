@@ -6,8 +6,10 @@
 #include <chrono>
 #include <optional>
 
+#include "source/event/timer.h"
 #include "source/http/headers.h"
 #include "source/route/table.h"
+#include "source/stream/stream_info.h"
 
 namespace sluice::router {
 
@@ -22,5 +24,9 @@ struct RequestTimeout {
 // Of a request on this route. Once for each request: the caller's own words go off the head, and grpc-timeout says what
 // the upstream has.
 RequestTimeout chooseTimeout(const route::Forward& action, http::RequestHeaders& headers);
+
+// What is left of it for a request that redirects have led on: it counts from the end of the client's request. At least
+// 1 ms; grpc-timeout was told anew when the redirect came.
+RequestTimeout lessRedirects(RequestTimeout timeout, const stream::StreamInfo& info, event::TimePoint now);
 
 }  // namespace sluice::router

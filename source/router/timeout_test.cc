@@ -84,5 +84,20 @@ TEST_CASE("grpc-timeout counts up to the route's limit, and the upstream is told
   CHECK(t.choose().of_grpc);
 }
 
+TEST_CASE("redirects use up the time of a request, but not what grpc-timeout was told anew") {
+  stream::StreamInfo info;
+  const event::TimePoint begin = info.start = event::TimePoint(1h);
+  info.request_end = 100ms;
+  const RequestTimeout second{.duration = 1s};
+  CHECK(lessRedirects(second, info, begin + 500ms).duration == 1s);  // it was not led on
+
+  info.internal_redirects = 1;
+
+  CHECK(lessRedirects(second, info, begin + 500ms).duration == 600ms);
+  CHECK(lessRedirects(second, info, begin + 5s).duration == 1ms);
+  CHECK(lessRedirects({}, info, begin + 5s).duration == 0ms);
+  CHECK(lessRedirects({.duration = 1s, .of_grpc = true}, info, begin + 500ms).duration == 1s);
+}
+
 }  // namespace
 }  // namespace sluice::router

@@ -66,6 +66,8 @@ upstream::cluster::ClusterStats makeStats(observability::Scope& scope) {
   s.rq_per_try_timeout = counter("upstream_rq_per_try_timeout");
   s.rq_per_try_idle_timeout = counter("upstream_rq_per_try_idle_timeout");
   s.rq_max_duration_reached = counter("upstream_rq_max_duration_reached");
+  s.internal_redirect_succeeded = counter("upstream_internal_redirect_succeeded_total");
+  s.internal_redirect_failed = counter("upstream_internal_redirect_failed_total");
   s.retry_or_shadow_abandoned = counter("retry_or_shadow_abandoned");
   s.rq_1xx = counter("upstream_rq_1xx");
   s.rq_2xx = counter("upstream_rq_2xx");

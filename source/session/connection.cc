@@ -418,6 +418,13 @@ void Connection::streamFinished(Stream& stream, bool request_complete) {
   connection_.resumeReading();
 }
 
+void Connection::replaceStream(Stream& stream, Stream& next) {
+  if (multiplexing_) multiplexing_->by_id.insert_or_assign(stream.id(), &next);
+  stream.unlink();
+  streams_.pushFront(next);
+  worker_.retireStream(stream);
+}
+
 void Connection::runAtTurnEnd() {
   if (dead_ || ending_ || codec_ == nullptr || codec_->inputBlocked()) return;
   if (multiplexing_ == nullptr && streams_.empty() && !mayBegin()) return;  // onDrained goes on

@@ -105,6 +105,8 @@ class Connection final : private net::ConnectionEvents,
     connection_.resumeReading();
   }
   void streamFinished(Stream& stream, bool request_complete);
+  // `next` answers what `stream` was to answer.
+  void replaceStream(Stream& stream, Stream& next);
   void protocolError(const http::ProtocolError& error);
   void refuse(const http::ProtocolError& error);
   void afterInput();

@@ -31,6 +31,9 @@ struct HttpStats {
   observability::Counter rq_total, rq_completed, rq_1xx, rq_2xx, rq_3xx, rq_4xx, rq_5xx, rq_rx_reset, rq_tx_reset,
       rq_timeout, rq_header_timeout, rq_idle_timeout, rq_max_duration_reached, rq_dropped_token, rq_rejected_path,
       rq_http1_total, rq_http2_total, rq_misdirected, rq_upgrade_refused;
+  // Redirects that were passed on though the route wanted them followed.
+  observability::Counter redirect_bad_location, redirect_unsafe_scheme, redirect_too_many, redirect_no_route,
+      redirect_predicate;
   observability::Histogram rq_time;
 };
 

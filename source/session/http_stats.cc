@@ -49,6 +49,14 @@ HttpStats makeHttpStats(observability::Scope& scope, const std::string& prefix) 
   s.rq_http2_total = counter("rq_http2_total");
   s.rq_misdirected = counter("rq_misdirected");
   s.rq_upgrade_refused = counter("rq_upgrade_refused");
+  auto passed_on = [&](const char* why) {
+    return scope.counter(absl::StrCat("http.", prefix, ".passthrough_internal_redirect_", why));
+  };
+  s.redirect_bad_location = passed_on("bad_location");
+  s.redirect_unsafe_scheme = passed_on("unsafe_scheme");
+  s.redirect_too_many = passed_on("too_many_redirects");
+  s.redirect_no_route = passed_on("no_route");
+  s.redirect_predicate = passed_on("predicate");
   s.rq_time = scope.histogram(base + "rq_time");
   return s;
 }

@@ -1,4 +1,5 @@
-// The stats of a connection manager: http.PREFIX.downstream_*.
+// The stats of a connection manager: http.PREFIX.downstream_*, and those of redirects that it does not follow:
+// http.PREFIX.passthrough_internal_redirect_*.
 #pragma once
 
 #include <string>

@@ -247,15 +247,9 @@ std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_vi
   return std::string_view(out, write + query.size());
 }
 
-std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const PeerText& peer, base::Random& random,
-                                        http::RequestHeaders& headers, stream::StreamInfo& info) {
+std::optional<Reply> applyTargetPolicy(const HttpSettings& settings, const PeerText& peer,
+                                       http::RequestHeaders& headers) {
   base::Arena& arena = headers.arena();
-  if (headers.authority.empty() && headers.protocol != http::Protocol::kHttp10)
-    return Reply{400, "", "missing_host_header"};
-  if (headers.method == "QUERY" && !headers.has(Name::kContentType))
-    return Reply{400, "", "query_missing_content_type"};
-  if (headers.scheme.empty()) headers.scheme = peer.trusted_tls ? "https" : "http";
-
   if (settings.escaped_slashes != EscapedSlashes::kKeep &&
       findEscapedSlash(headers.pathOnly()) != std::string_view::npos) {
     if (settings.escaped_slashes == EscapedSlashes::kReject) return Reply{400, "", "path_with_escaped_slashes"};
@@ -280,6 +274,19 @@ std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const Peer
   if (strip && (settings.strip_any_host_port || settings.strip_matching_host_port)) {
     headers.authority = withoutPort(headers.authority, settings.strip_any_host_port, peer.local_port);
   }
+  return std::nullopt;
+}
+
+std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const PeerText& peer, base::Random& random,
+                                        http::RequestHeaders& headers, stream::StreamInfo& info) {
+  base::Arena& arena = headers.arena();
+  if (headers.authority.empty() && headers.protocol != http::Protocol::kHttp10)
+    return Reply{400, "", "missing_host_header"};
+  if (headers.method == "QUERY" && !headers.has(Name::kContentType))
+    return Reply{400, "", "query_missing_content_type"};
+  if (headers.scheme.empty()) headers.scheme = peer.trusted_tls ? "https" : "http";
+
+  if (std::optional<Reply> refusal = applyTargetPolicy(settings, peer, headers)) return refusal;
   if (settings.underscores != Underscores::kAllow) {
     const auto underscored = [](const http::Field& field) {
       return field.id == Name::kOther && field.name.find('_') != std::string_view::npos;

@@ -34,6 +34,10 @@ std::optional<filter::Reply> applyRequestPolicy(const HttpSettings& settings, co
                                                 base::Random& random, http::RequestHeaders& headers,
                                                 stream::StreamInfo& info);
 
+// The part of it that has to do with where the request goes: path and authority.
+std::optional<filter::Reply> applyTargetPolicy(const HttpSettings& settings, const PeerText& peer,
+                                               http::RequestHeaders& headers);
+
 // Who is told the mark of an answer that shall not be retried (x-sluice-retry-refused): a hop of ours. At an edge
 // (use_remote_address) nobody is; else whose connection comes from an internal address, on whoever's behalf.
 bool isInternalHop(const HttpSettings& settings, const PeerText& peer);

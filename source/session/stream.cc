@@ -26,16 +26,23 @@ Stream::~Stream() {
 }
 
 void Stream::begin(Connection& connection, http::StreamId id) {
-  renew();
   connection_ = &connection;
   id_ = id;
-  response_started_ = response_ended_ = asks_tunnel_ = in_tunnel_ = false;
-  max_duration_.reset();
-  unconsumed_ = 0;
+  takeFacts();
   worker_.cells.add(connection.settings().stats.rq_total);
   worker_.cells.add(connection.multiplexing_ ? connection.settings().stats.rq_http2_total
                                              : connection.settings().stats.rq_http1_total);
   worker_.cells.add(connection.settings().stats.rq_active);
+}
+
+// Forgets the request that went before; what is known before there is a head.
+void Stream::takeFacts() {
+  renew();
+  response_started_ = response_ended_ = asks_tunnel_ = in_tunnel_ = false;
+  max_duration_.reset();
+  unconsumed_ = 0;
+  hops_ = nullptr;
+  const Connection& connection = *connection_;
   info_.start = worker_.loop.now();
   info_.start_time = std::chrono::system_clock::now();
   info_.has_protocol = true;
@@ -52,7 +59,7 @@ void Stream::makeChain() {
   const HttpSettings& settings = connection_->settings();
   const filter::ChainConfig* chain = &settings.chain->first();
   if (const std::optional<uint32_t> id = settings.chain->id()) {
-    chain_ = worker_.chains.get(*id);
+    if (!chain_) chain_ = worker_.chains.get(*id);
     if (chain_) chain = chain_->value.get();
   }
   runner_.emplace(*chain, *this, static_cast<filter::Downstream&>(*this));
@@ -407,10 +414,7 @@ void Stream::responseEnded() {
 void Stream::finish() {
   Connection& connection = *connection_;
   const HttpSettings& settings = connection.settings();
-  if (info_.response_end == stream::StreamInfo::kNotYet) info_.response_end = info_.since(worker_.loop.now());
-  deadline_.cancel();
-  idle_.cancel();
-  too_long_.cancel();
+  cancelTimers();
   const HttpStats& stats = settings.stats;
   worker_.cells.sub(stats.rq_active);
   if (in_tunnel_) worker_.cells.sub(stats.cx_upgrades_active);
@@ -421,19 +425,31 @@ void Stream::finish() {
   }
   worker_.cells.record(stats.rq_time,
                        std::chrono::duration_cast<milliseconds>(worker_.loop.now() - info_.start).count());
-  if (!settings.access_logs.empty() || info_.span) {
-    const stream::FormatContext context{.request = runner_ ? &request() : nullptr,
-                                        .response = response_started_ ? &response() : nullptr,
-                                        .trailers = &responseTrailers(),
-                                        .info = info_,
-                                        .type = stream::AccessLogType::kDownstreamEnd};
-    for (const auto& log : settings.access_logs) log->log(context, worker_.services);
-    if (info_.span) std::exchange(info_.span, nullptr)->end(context);
-  }
+  logEnd(response_started_);
   const bool request_complete = requestWhole();
   if (runner_) runner_->end();
   connection_ = nullptr;
   connection.streamFinished(*this, request_complete);
+}
+
+void Stream::cancelTimers() {
+  deadline_.cancel();
+  idle_.cancel();
+  too_long_.cancel();
+}
+
+// `answered`: there is a head of a response.
+void Stream::logEnd(bool answered) {
+  if (info_.response_end == stream::StreamInfo::kNotYet) info_.response_end = info_.since(worker_.loop.now());
+  const HttpSettings& settings = connection_->settings();
+  if (settings.access_logs.empty() && !info_.span) return;
+  const stream::FormatContext context{.request = runner_ ? &request() : nullptr,
+                                      .response = answered ? &response() : nullptr,
+                                      .trailers = &responseTrailers(),
+                                      .info = info_,
+                                      .type = stream::AccessLogType::kDownstreamEnd};
+  for (const auto& log : settings.access_logs) log->log(context, worker_.services);
+  if (info_.span) std::exchange(info_.span, nullptr)->end(context);
 }
 
 void Stream::cleanUp() {

@@ -57,9 +57,12 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
     if (connection_ != nullptr && response_ended_) finish();
   }
 
+  bool redirect(const filter::Redirect& redirect) override;
+
   const filter::ReplyMapper* replyMapper() const override;
   void chooseRoute() override;
 
+  void takeFacts();
   void makeChain();
   void matchRoute();
   void openWindow();
@@ -75,7 +78,24 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void refuse(filter::Reply reply);
   void requestEnded();
   void responseEnded();
+  // --- internal redirects (redirect.cc)
+  // A redirect that this request has followed; in the arena.
+  struct Hop {
+    const route::Route* from;
+    const route::Route* to;
+    const Hop* before;  // null: it is the first
+  };
+  // Becomes what `stream`'s request is with another target. False: it cannot be; that was counted.
+  bool follow(Stream& stream, const filter::Redirect& redirect);
+  bool retarget(Stream& stream, const route::InternalRedirectPolicy& policy);
+  bool mayGoOn(Stream& stream, const route::InternalRedirectPolicy& policy);
+  void copyHops(const Hop* hops);
+  void endInRedirect(Stream& next);
+  void beginAgain(const filter::Redirect& redirect);
+
   void finish();
+  void cancelTimers();
+  void logEnd(bool answered);
   void touch();
   void onIdle();
   void onTooLong();
@@ -98,6 +118,7 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   event::Timer idle_;       // no bytes either way
   event::Timer too_long_;   // request_timeout, then max_duration_
   std::optional<std::chrono::milliseconds> max_duration_;
+  const Hop* hops_ = nullptr;  // the last one; null: none
 };
 
 }  // namespace sluice::session

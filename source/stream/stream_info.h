@@ -59,7 +59,8 @@ struct StreamInfo {
   bool health_check = false;   // somebody asks whether we are well, as a filter says
   uint16_t response_code = 0;  // 0: none was sent
   uint16_t attempt_count = 0;
-  int grpc_status = -1;  // where a filter took it out of the trailers; negative: look there
+  uint32_t internal_redirects = 0;  // how often the request was led on before it came to what is told here
+  int grpc_status = -1;             // where a filter took it out of the trailers; negative: look there
   ResponseFlags response_flags;
   std::string_view response_code_details;  // "via_upstream", "route_not_found"
   std::string_view connection_termination_details;

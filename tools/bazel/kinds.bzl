@@ -136,6 +136,15 @@ KINDS = {
         "factory_deps": ["//source/config:retry_predicate_factory"],
         "test_deps": ["//source/config:test_world"],
     },
+    # Where internal redirects may lead.
+    "redirect_predicate": {
+        "folder": "internal_redirect",
+        "namespace": "internal_redirect",
+        "layers": ["route"],
+        "may_use": [],
+        "factory_deps": ["//source/config:redirect_predicate_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
     # What matchers look at, and conditions on it. (xds.type.matcher.v3.Matcher)
     "matching_input": {
         "folder": "matching/inputs",

@@ -20,6 +20,7 @@ struct ClusterStats {
   observability::Counter rq_per_try_timeout, rq_per_try_idle_timeout, rq_max_duration_reached, rq_retry_success,
       rq_retry_overflow, rq_retry_limit_exceeded, rq_retry_backoff_exponential, rq_retry_backoff_ratelimited,
       retry_or_shadow_abandoned;
+  observability::Counter internal_redirect_succeeded, internal_redirect_failed;
   observability::Histogram cx_connect_ms, rq_time;
   lb::ZoneStats zones;
   // Datagrams of UDP sessions: from hosts (rx) and to them (tx).

@@ -1,0 +1,19 @@
+// The kind of extensions that say where internal redirects may lead.
+#pragma once
+
+#include <memory>
+
+#include "source/config/factory.h"
+#include "source/config/services.h"
+#include "source/route/internal_redirect.h"
+
+namespace sluice::config {
+
+// By an entry of `predicates` of an InternalRedirectPolicy.
+class RedirectPredicateConfigFactory : public ExtensionFactory {
+ public:
+  virtual std::shared_ptr<const route::RedirectPredicate> compile(const google::protobuf::Message& message,
+                                                                  FactoryContext context) const = 0;
+};
+
+}  // namespace sluice::config
