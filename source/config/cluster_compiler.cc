@@ -23,6 +23,7 @@
 #include "source/config/route_texts.h"
 #include "source/config/transport_matches.h"
 #include "source/config/transport_socket_factory.h"
+#include "source/config/upstream_filters.h"
 #include "source/config/values.h"
 
 namespace sluice::config {
@@ -415,6 +416,10 @@ class ClusterCompiler {
     out_->http.auto_sni = upstream.auto_sni();
     out_->http.auto_san_validation = upstream.auto_san_validation();
     out_->http.override_auto_sni_header = absl::AsciiStrToLower(upstream.override_auto_sni_header());
+    out_->http_filters =
+        compileUpstreamFilters(options.http_filters(), "http_filters",
+                               holding_.context(context, absl::StrCat("cluster.", out_->stat_name, "."),
+                                                absl::StrCat("cluster '", out_->name, "'")));
   }
 
   void compileExplicit(const HttpProtocolOptions::ExplicitHttpConfig& config, const Context& context) {

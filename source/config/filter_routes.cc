@@ -43,11 +43,16 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
     const HttpFilterConfigFactory* factory = takerOf(services.registry, type);
     if (chain != nullptr) {
       const auto filter = chain->find(filter_name);
-      if (filter == chain->end()) {
+      const bool upstream = factory != nullptr && factory->upstreamRefusal().empty();
+      if (filter == chain->end() && upstream) {
+        at.warn(absl::StrCat("no filter of the chain is named '", std::string(filter_name),
+                             "': this is for upstream filters of that name only"));
+      } else if (filter == chain->end()) {
         at.error(absl::StrCat("no filter of the chain is named '", std::string(filter_name), "'", namesOf(*chain)));
         return nullptr;
+      } else if (filter->second != factory) {
+        factory = nullptr;
       }
-      if (filter->second != factory) factory = nullptr;
     }
     if (factory == nullptr) {
       at.error(absl::StrCat(type, " is no per-route setting of filter '", std::string(filter_name), "'"));

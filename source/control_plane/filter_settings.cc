@@ -26,6 +26,18 @@ Uses usesIn(const std::vector<IntentFilePtr>& files) {
   return uses;
 }
 
+// Of clusters and routers for the same proxies.
+std::set<std::string_view> upstreamFiltersFor(const IntentFile& table, const std::vector<IntentFilePtr>& files) {
+  std::set<std::string_view> names;
+  for (const IntentFilePtr& file : files) {
+    if (!compatible(file->nodes, table.nodes)) continue;
+    for (const IntentResource& item : file->resources) {
+      names.insert(item.relations.upstream_filters.begin(), item.relations.upstream_filters.end());
+    }
+  }
+  return names;
+}
+
 std::string quoted(const std::set<std::string_view>& names) {
   std::string text;
   for (const std::string_view name : names) base::strAppend(text, text.empty() ? "'" : ", '", name, "'");
@@ -47,8 +59,9 @@ void checkFilterSettings(const std::vector<IntentFilePtr>& files, config::ErrorL
           filters.insert(use.chain->filters.begin(), use.chain->filters.end());
       }
       if (filters.empty()) continue;
+      const std::set<std::string_view> upstream = upstreamFiltersFor(*file, files);
       for (const FilterSetting& setting : item.relations.settings) {
-        if (filters.contains(setting.filter)) continue;
+        if (filters.contains(setting.filter) || upstream.contains(setting.filter)) continue;
         const std::string_view near = config::nearestName(setting.filter, {filters.begin(), filters.end()});
         const Location& at = setting.location;
         errors.add({at.file, at.line, at.column, at.path, "",

@@ -49,6 +49,7 @@ struct Relations {
   std::vector<Reference> references;
   std::vector<HttpChain> chains;
   std::vector<FilterSetting> settings;
+  std::vector<std::string> upstream_filters;  // names; a table may have settings for them, too
 };
 
 struct IntentResource {

@@ -252,6 +252,24 @@ TEST_CASE("Settings are in order that a chain has, that are optional, or whose c
   CHECK(errorsOf({{"a.yaml", resources({kCluster, routesWith(absl::StrCat("x: ", std::string(kBuffer)))})}}) == "");
 }
 
+TEST_CASE("Settings are in order for an upstream filter of a cluster") {
+  const std::string cluster = absl::StrCat(std::string(kCluster), R"(  typed_extension_protocol_options:
+    envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+      "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+      explicit_http_config: {http_protocol_options: {}}
+      http_filters:
+      - name: up
+        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer, max_request_bytes: 1}
+      - name: end
+        typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec}
+)");
+  const std::string settings = absl::StrCat("up: ", std::string(kBuffer));
+
+  CHECK(errorsOf({{"a.yaml", resources({kListener, cluster, routesWith(settings)})}}) == "");
+  CHECK_THAT(errorsOf({{"a.yaml", resources({kListener, kCluster, routesWith(settings)})}}),
+             Contains("has a filter named 'up'"));
+}
+
 TEST_CASE("What gRPC clients cannot use behind an API listener is a warning of the resource that has it") {
   const Loaded loaded = load({{"a.yaml", resources({kCluster, R"(
 - "@type": type.googleapis.com/envoy.config.listener.v3.Listener

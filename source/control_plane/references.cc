@@ -11,11 +11,13 @@
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/clusters/aggregate/v3/cluster.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/route.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "source/config/any_type.h"
 #include "source/config/walk.h"
 
@@ -30,6 +32,7 @@ using envoy::config::route::v3::FilterConfig;
 using envoy::config::route::v3::RouteAction;
 using envoy::config::route::v3::RouteConfiguration;
 using envoy::config::route::v3::WeightedCluster;
+using envoy::extensions::filters::http::router::v3::Router;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 using envoy::extensions::filters::network::http_connection_manager::v3::Rds;
@@ -38,6 +41,7 @@ using envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig;
 using AggregateConfig = envoy::extensions::clusters::aggregate::v3::ClusterConfig;
 using UdpRoute = envoy::extensions::filters::udp::udp_proxy::v3::Route;
 using envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
+using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 
 bool isFile(const ConfigSource& source) {
   return source.config_source_specifier_case() == ConfigSource::kPath ||
@@ -114,11 +118,19 @@ class Collector {
       for (int i = 0; i < aggregate->clusters_size(); ++i) {
         add(ResourceType::kCluster, aggregate->clusters(i), context.child("clusters", static_cast<size_t>(i)));
       }
+    } else if (const auto* options = as<HttpProtocolOptions>(message)) {
+      addUpstream(options->http_filters());
+    } else if (const auto* router = as<Router>(message)) {
+      addUpstream(router->upstream_http_filters());
     } else if (const auto* manager = as<HttpConnectionManager>(message); manager != nullptr && manager->has_rds()) {
       HttpChain chain{manager->rds().route_config_name(), {}};
       for (const HttpFilter& filter : manager->http_filters()) chain.filters.push_back(filter.name());
       relations_.chains.push_back(std::move(chain));
     }
+  }
+
+  void addUpstream(const google::protobuf::RepeatedPtrField<HttpFilter>& filters) {
+    for (const HttpFilter& filter : filters) relations_.upstream_filters.push_back(filter.name());
   }
 
   // Tables, virtual hosts, routes and weighted clusters have the same field for it.

@@ -49,8 +49,8 @@ class Stream {
   http::ResponseHeaders& response() { return *response_headers_; }
   http::Trailers& requestTrailers() { return *request_trailers_; }
   http::Trailers& responseTrailers() { return *response_trailers_; }
-  stream::StreamInfo& info() { return info_; }
-  const stream::StreamInfo& info() const { return info_; }
+  stream::StreamInfo& info() { return *facts_; }
+  const stream::StreamInfo& info() const { return *facts_; }
   // For text and small objects that live as long as the stream.
   base::Arena& arena() { return arena_; }
 
@@ -114,6 +114,7 @@ class Stream {
   std::optional<http::Trailers> request_trailers_;
   std::optional<http::Trailers> response_trailers_;
   stream::StreamInfo info_;
+  stream::StreamInfo* facts_ = &info_;  // of another stream where this one is a part of it
   route::Match route_;
   UpstreamChoice* upstream_choice_ = nullptr;         // in the arena
   const ResponseCookie* response_cookies_ = nullptr;  // same

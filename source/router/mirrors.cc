@@ -7,6 +7,7 @@
 #include "source/base/host_port.h"
 #include "source/http/rules.h"
 #include "source/router/host_choice.h"
+#include "source/router/upstream_filters.h"
 #include "source/stream/format_context.h"
 #include "source/upstream/attempt.h"
 
@@ -60,6 +61,7 @@ class Mirror final : public upstream::AttemptOf<Mirror> {
     writeHead(stream, authority, policy);
     if (headers_only_) requestEnded();
     if (!take(pickHost(*cluster(), head_, nullptr))) return over();
+    if (cluster()->config().http_filters) chooseFilters(stream);
     start(head_, {}, upstream::cluster::RoutingPriority::kDefault);
   }
 
@@ -126,6 +128,14 @@ class Mirror final : public upstream::AttemptOf<Mirror> {
     }
   }
 
+  void chooseFilters(filter::Stream& stream) {
+    const stream::StreamInfo& info = stream.info();
+    UpstreamFilters::choose(filters_, *this, {},
+                            {.worker = stream.worker(),
+                             .addresses = {.remote = arena_.copy(info.downstream_remote_address),
+                                           .local = arena_.copy(info.downstream_local_address)}});
+  }
+
   void requestEnded() {
     request_ended_ = true;
     if (timeout_.count() > 0) timer_.arm(timeout_);
@@ -172,6 +182,7 @@ class Mirror final : public upstream::AttemptOf<Mirror> {
   bool has_trailers_ = false;
   bool gone_ = false;
   event::Timer timer_;
+  std::unique_ptr<UpstreamFilters> filters_;  // null: none
 };
 
 Mirrors::Mirrors(event::Loop& loop, upstream::ClusterSet& clusters) : loop_(loop), clusters_(clusters) {}
@@ -216,7 +227,7 @@ size_t RequestMirrors::data(std::string_view data, bool end_stream) {
   for (Slot& slot : slots_) {
     if (!slot.sends || slot.mirror == nullptr) continue;
     slot.mirror->send(data, end_stream);
-    if (slot.mirror == nullptr || slot.mirror->exchange().unsentBytes() <= most_waiting_) continue;
+    if (slot.mirror == nullptr || slot.mirror->unsentBytes() <= most_waiting_) continue;
     slot.mirror->over();
     ++dropped;
   }

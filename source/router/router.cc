@@ -18,6 +18,7 @@
 #include "source/router/retry_mark.h"
 #include "source/router/timeout.h"
 #include "source/router/tries.h"
+#include "source/router/upstream_filters.h"
 #include "source/router/websocket.h"
 #include "source/stream/format_context.h"
 #include "source/upstream/attempt.h"
@@ -57,7 +58,7 @@ class Router final : public filter::Terminal, private Retries::User {
   void requestTrailers() override;
   size_t unsentRequestBytes() const override {
     const bool sends = attempt_->open() && request_.asksTunnel() == (phase_ == Phase::kTunnel);
-    return sends ? attempt_->exchange().unsentBytes() : request_.heldBytes();
+    return sends ? attempt_->unsentBytes() : request_.heldBytes();
   }
   void responseCreditGrew() override { attempt_->resumeReading(); }
   void deadlineExpired() override;
@@ -81,6 +82,12 @@ class Router final : public filter::Terminal, private Retries::User {
   class Try final : public upstream::AttemptOf<Try> {
    public:
     explicit Try(Router& router) : AttemptOf(router.stream_.arena()), router_(router) {}
+    ~Try() override { cancel(); }
+
+    void chooseFilters() {
+      UpstreamFilters::choose(filters_, *this, router_.settings_.upstream_http_filters,
+                              {router_.services_, &router_.stream_});
+    }
 
     Try* next = nullptr;    // made beside this one; in the arena
     bool followed = false;  // another one is made though it goes on
@@ -122,6 +129,7 @@ class Router final : public filter::Terminal, private Retries::User {
     }
 
     Router& router_;
+    std::unique_ptr<UpstreamFilters> filters_;  // null: nothing stands between it and its host
   };
 
   // --- Retries::User
@@ -270,6 +278,7 @@ void Router::startAttempt() {
   const bool named_by_host = action.auto_host_rewrite && !attempt_->host().hostname().empty();
   told_ = services_.loop.now();
   attempt_->followed = false;
+  attempt_->chooseFilters();
   if (timeout_.of_stream) attempt_->limitDuration(*timeout_.of_stream);
   attempt_->start(stream_.request(), {.authority = named_by_host ? info.upstream_host_name : request_.authority()},
                   action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault,
@@ -570,7 +579,7 @@ void Router::responseHead(Try& attempt, bool end_stream) {
   }
   stream::StreamInfo& info = stream_.info();
   info.response_start = info.since(services_.loop.now());
-  info.response_code_details = "via_upstream";
+  if (attempt.ofHost()) info.response_code_details = "via_upstream";
   finalizeResponse(attempt);
   if (!attempt.running()) responseComplete();
   runner_.responseHeaders(end_stream);

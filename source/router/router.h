@@ -5,6 +5,8 @@
 // is made again. Thread: a Router for each stream, in its arena; of its worker.
 #pragma once
 
+#include <memory>
+
 #include "source/filter/chain.h"
 #include "source/filter/terminal.h"
 
@@ -17,6 +19,8 @@ struct RouterSettings final : filter::TerminalConfig {
                          filter::Downstream& downstream) const override;
 
   bool suppress_envoy_headers = false;
+  // What requests pass on their way to hosts of clusters without filters of their own. Null: nothing.
+  std::shared_ptr<const filter::ChainConfig> upstream_http_filters;
 };
 
 // Answers in the host's stead, with what the route adds to responses.

@@ -162,8 +162,8 @@ void askForRoutes(const CoreTypes& core, DynamicConfig& dynamic) {
                                       const ResourceKey& key, const std::string& filter) {
     core.cells.add(counter);
     core.logger.warning("xds", "routes '", key.name, "' have settings for filter '", filter,
-                        "', which no chain that uses them has: they are without effect; correct the name, or set "
-                        "is_optional");
+                        "', which no chain that uses them has: they are without effect but for upstream filters of "
+                        "that name; correct the name, or set is_optional");
   };
 }
 

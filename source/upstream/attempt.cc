@@ -11,6 +11,13 @@ namespace sluice::upstream {
 using cluster::HostStat;
 using std::chrono::milliseconds;
 
+namespace {
+
+// What observers are told of an end that says nothing of the host.
+constexpr AttemptEnd kNotOfHost{.kind = AttemptEnd::Kind::kCancelled};
+
+}  // namespace
+
 std::string_view Attempt::scheme() const {
   const cluster::ClusterConfig& config = cluster_->config();
   const net::TransportFactory* transport = running() ? config.transportOf(host_->metadata()) : config.transport.get();
@@ -42,7 +49,8 @@ void Attempt::start(http::RequestHeaders& head, const HeadOverlay& overlay, clus
 
 void Attempt::ask(bool fresh) {
   if (!cluster_->observers().empty()) noteBegin();
-  pool_->request(exchange_, {.fresh = fresh, .upgrade = !request_->upgrade.empty()});
+  pool_->request(stage_ == nullptr ? exchange_ : stage_->begin(*this),
+                 {.fresh = fresh, .upgrade = !request_->upgrade.empty()});
 }
 
 void Attempt::repeat(const AttemptEnd& end, RetryState::Repeat how) {
@@ -55,7 +63,7 @@ void Attempt::sendHead(bool end_stream) {
   overlay_.putOver(*request_);
   const milliseconds longest = longest_.count() < 0 ? cluster_->config().http.max_stream_duration : longest_;
   if (longest.count() > 0) armDuration(longest);
-  exchange_.sendHeaders(*request_, end_stream);
+  stage_ == nullptr ? exchange_.sendHeaders(*request_, end_stream) : stage_->sendHeaders(*request_, end_stream);
 }
 
 void Attempt::armDuration(milliseconds longest) {
@@ -67,8 +75,8 @@ void Attempt::armDuration(milliseconds longest) {
 }
 
 void Attempt::sendData(std::string_view data, bool end_stream) {
-  exchange_.sendData(data, end_stream);
-  if (answered_ && !exchange_.open()) responseEnded();  // a tunnel whose response had ended
+  stage_ == nullptr ? exchange_.sendData(data, end_stream) : stage_->sendData(data, end_stream);
+  if (answered_ && !open()) responseEnded();  // a tunnel whose response had ended
 }
 
 void Attempt::headCame() {
@@ -77,11 +85,11 @@ void Attempt::headCame() {
   countFinal(status_);
   cells().add(stats().rq_completed);
   if (!cluster_->observers().empty()) noteHead();
-  if (!exchange_.open()) responseEnded();
+  if (!open()) responseEnded();
 }
 
 void Attempt::trailersCame(const http::Trailers& trailers) {
-  if (!running() || cluster_->observers().empty()) return;
+  if (!running() || !ofHost() || cluster_->observers().empty()) return;
   cluster_->observers().forEach([&](AttemptObserver& observer) { observer.onAttemptTrailers(*this, trailers); });
 }
 
@@ -93,7 +101,9 @@ void Attempt::responseEnded() {
 }
 
 void Attempt::countEnd(const AttemptEnd& end) {
-  if (end.kind == AttemptEnd::Kind::kReset) cells().add(stats().rq_rx_reset);
+  if (end.kind == AttemptEnd::Kind::kReset) {
+    cells().add(end.reset == http::ResetReason::kLocal ? stats().rq_tx_reset : stats().rq_rx_reset);
+  }
   if (end.kind != AttemptEnd::Kind::kTimeout) return;
   using Timer = AttemptEnd::Timer;
   if (end.timer == Timer::kMaxDuration) return cells().add(stats().rq_max_duration_reached);
@@ -115,9 +125,9 @@ void Attempt::leaveAnswer() {
   answered_ = true;
   status_ = response_.status;
   cluster_->countRetried(status_);
-  pool_->hostStats().add(HostStat::kRqError);
+  if (ofHost()) pool_->hostStats().add(HostStat::kRqError);
   if (!cluster_->observers().empty()) noteHead();
-  if (exchange_.open()) cells().add(stats().rq_tx_reset);
+  if (open()) cells().add(stats().rq_tx_reset);
   finish({});
 }
 
@@ -130,7 +140,7 @@ void Attempt::giveUp(const AttemptEnd& end) {
 
 void Attempt::cancel() {
   if (!running()) return;
-  if (pool_ != nullptr) cells().add(exchange_.open() ? stats().rq_tx_reset : stats().rq_cancelled);
+  if (pool_ != nullptr) cells().add(open() ? stats().rq_tx_reset : stats().rq_cancelled);
   finish({.kind = AttemptEnd::Kind::kCancelled});
 }
 
@@ -139,7 +149,7 @@ void Attempt::finish(const AttemptEnd& end) {
   pool_ = nullptr;
   if (duration_ != nullptr) std::exchange(duration_, nullptr)->~Timer();
   cluster_->requestFinished(*std::exchange(host_, nullptr));
-  exchange_.abandon();
+  stage_ == nullptr ? exchange_.abandon() : stage_->abandon();
 }
 
 void Attempt::countClass(uint16_t status) {
@@ -162,6 +172,7 @@ void Attempt::countClass(uint16_t status) {
 void Attempt::countFinal(uint16_t status) {
   countClass(status);
   if (status >= 200) cluster_->countCode(status);
+  if (!ofHost()) return;
   pool_->hostStats().add(status >= 500 ? HostStat::kRqError : HostStat::kRqSuccess);
 }
 
@@ -170,6 +181,7 @@ void Attempt::noteBegin() {
 }
 
 void Attempt::noteHead() {
+  if (!ofHost()) return;
   cluster_->observers().forEach([this](AttemptObserver& observer) { observer.onAttemptHead(*this); });
   // It was for us: whoever is in front would fail us for what a host of ours says of itself.
   if (cluster_->takesFailHeader()) response_.remove(cluster::kFailHeader);
@@ -181,7 +193,8 @@ void Attempt::noteSlow() {
 }
 
 void Attempt::noteEnd(const AttemptEnd& end) {
-  cluster_->observers().forEach([this, &end](AttemptObserver& observer) { observer.onAttemptEnd(*this, end); });
+  const AttemptEnd& told = ofHost() ? end : kNotOfHost;
+  cluster_->observers().forEach([this, &told](AttemptObserver& observer) { observer.onAttemptEnd(*this, told); });
 }
 
 }  // namespace sluice::upstream

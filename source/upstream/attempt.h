@@ -21,6 +21,7 @@
 #include "source/http/headers.h"
 #include "source/upstream/attempt_end.h"
 #include "source/upstream/attempt_observer.h"
+#include "source/upstream/exchange_stage.h"
 #include "source/upstream/retry_state.h"
 #include "source/upstream/worker_cluster.h"
 
@@ -48,6 +49,9 @@ class Attempt : protected pool::ExchangeEvents {
   // "http" or "https": what requests to the host that is held say, or without one those to the cluster.
   std::string_view scheme() const;
 
+  // What attempts that are started from now on send through; null: nothing. It outlives them.
+  void setStage(ExchangeStage* stage) { stage_ = stage; }
+
   // Holds the host of this slot. False: cluster::kNoHost, which is counted.
   bool take(cluster::HostSlot slot);
   // Of the host that is held.
@@ -65,9 +69,11 @@ class Attempt : protected pool::ExchangeEvents {
   // as the cluster's streams; then it expires (Timer::kMaxDuration).
   void sendHead(bool end_stream);
   void sendData(std::string_view data, bool end_stream);
-  void sendTrailers(const http::Trailers& trailers) { exchange_.sendTrailers(trailers); }
+  void sendTrailers(const http::Trailers& trailers) {
+    stage_ == nullptr ? exchange_.sendTrailers(trailers) : stage_->sendTrailers(trailers);
+  }
   // The user's credit grew.
-  void resumeReading() { exchange_.resumeReading(); }
+  void resumeReading() { stage_ == nullptr ? exchange_.resumeReading() : stage_->resumeReading(); }
   // Nobody wants an answer any more: nothing further is told. Harmless if it is over, or was not started.
   void cancel();
 
@@ -95,8 +101,13 @@ class Attempt : protected pool::ExchangeEvents {
   // When it was started.
   event::TimePoint began() const { return began_; }
   cluster::RoutingPriority priority() const { return priority_; }
-  const pool::Exchange& exchange() const { return exchange_; }
-  bool open() const { return exchange_.open(); }
+  // Facts of the connection.
+  const pool::Exchange& exchange() const { return stage_ == nullptr ? exchange_ : stage_->exchange(); }
+  bool open() const { return stage_ == nullptr ? exchange_.open() : stage_->open(); }
+  // Bytes of the request that wait behind what was sent.
+  size_t unsentBytes() const { return stage_ == nullptr ? exchange_.unsentBytes() : stage_->unsentBytes(); }
+  // The answer, or the end without one, is the host's doing.
+  bool ofHost() const { return stage_ == nullptr || stage_->ofHost(); }
 
  protected:
   // `arena`: of the response head.
@@ -138,6 +149,7 @@ class Attempt : protected pool::ExchangeEvents {
   pool::Pool* pool_ = nullptr;           // from start() to the end
   http::RequestHeaders* request_ = nullptr;
   HeadOverlay overlay_;
+  ExchangeStage* stage_ = nullptr;  // null: the exchange is used as it is
   pool::Exchange exchange_{*this};
   http::ResponseHeaders response_;
   event::Timer* duration_ = nullptr;  // in the arena, where the cluster limits it; null: it does not, or it is over

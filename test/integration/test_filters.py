@@ -75,6 +75,73 @@ class RateLimitTest(FilterCase):
                 self.assertEqual(self.sluice.stat("limit.http_local_rate_limit.rate_limited"), 15)
 
 
+class UpstreamFiltersTest(SluiceTestCase):
+    """Filters of attempts, between the router and the host."""
+
+    END = httpFilter("end", "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec")
+    OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+    def proxy(self, routes, of_cluster=(), of_router=(), answer=None):
+        self.upstream = self.start(HttpUpstream(answer) if answer else HttpUpstream())
+        options = {"@type": config.TYPE + self.OPTIONS, "explicit_http_config": {"http_protocol_options": {}}}
+        if of_cluster:
+            options["http_filters"] = [*of_cluster, self.END]
+        router = config.routerFilter()
+        if of_router:
+            router["typed_config"]["upstream_http_filters"] = [*of_router, self.END]
+        listener = httpListener("http", routes, http_filters=[router])
+        up = cluster("up", self.upstream.port, typed_extension_protocol_options={self.OPTIONS: options})
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], [up])))
+        return self.sluice.port("http")
+
+    def limit(self, tokens):
+        always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+        return httpFilter(
+            "limit",
+            "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            stat_prefix="limit",
+            token_bucket={"max_tokens": tokens, "tokens_per_fill": 1, "fill_interval": "3600s"},
+            filter_enabled=always,
+            filter_enforced=always,
+        )
+
+    def test_each_attempt_passes_them_and_their_answer_is_the_attempts(self):
+        again = {"retry_on": "5xx", "num_retries": 5, "retry_back_off": {"base_interval": "0.001s"}}
+        routes = [route("up", retry_policy=again)]
+        port = self.proxy(routes, of_cluster=[self.limit(3)], answer=lambda request: Reply(status=503))
+
+        answer = get(port)
+
+        self.assertEqual((answer.status, answer.body), (429, b"local_rate_limited"))
+        self.assertEqual(self.upstream.requests.qsize(), 3)
+        self.assertEqual(self.sluice.stat("limit.http_local_rate_limit.rate_limited"), 1)
+        stats = self.sluice.stats("cluster.up.")
+        self.assertEqual(stats["cluster.up.upstream_rq_retry"], 3)
+        self.assertEqual(stats["cluster.up.upstream_rq_429"], 1)
+
+    def test_bodies_go_through_those_of_the_cluster_and_a_route_can_switch_them_off(self):
+        off = {"@type": config.TYPE + "envoy.extensions.filters.http.buffer.v3.BufferPerRoute", "disabled": True}
+        name = BufferTest.FILTER["name"]
+        routes = [{**route("up", prefix="/big"), "typed_per_filter_config": {name: off}}, route("up")]
+        port = self.proxy(routes, of_cluster=[BufferTest.FILTER])
+
+        response = request(port, "POST", "/", body=[b"a" * 400, b"b" * 600])
+
+        seen = self.upstream.next()
+        self.assertEqual((response.status, len(seen.body), seen.header("content-length")), (200, 1000, "1000"))
+        self.assertEqual(request(port, "POST", "/", body=[b"x" * 600, b"y" * 600]).status, 413)
+        self.assertTrue(self.upstream.requests.empty())
+        self.assertEqual(request(port, "POST", "/big", body=b"x" * 200_000).status, 200)
+        self.assertEqual(len(self.upstream.next().body), 200_000)
+
+    def test_those_of_the_router_are_for_clusters_that_have_none(self):
+        for of_cluster, status in ([], 429), ([self.limit(100)], 200):
+            with self.subTest(of_cluster=bool(of_cluster)):
+                port = self.proxy([route("up")], of_cluster=of_cluster, of_router=[self.limit(0)])
+
+                self.assertEqual(get(port).status, status)
+
+
 class ExtAuthzTest(FilterCase):
     def guarded(self, answer, **fields):
         self.authz = self.start(HttpUpstream(answer))

@@ -21,6 +21,10 @@
 #include "source/upstream/cluster/transport_match.h"
 #include "source/upstream/lb/policy.h"
 
+namespace sluice::filter {
+class ChainConfig;
+}
+
 namespace sluice::upstream::cluster {
 
 struct LbConfig {
@@ -88,6 +92,8 @@ struct ClusterConfig {
   // Connections of a host, by priority. (proto: CircuitBreakers.per_host_thresholds)
   std::array<uint32_t, kRoutingPriorities> host_connections{kNoHostLimit, kNoHostLimit};
   UpstreamHttpConfig http;
+  // What requests pass on their way to a host. Null: nothing. (proto: HttpProtocolOptions.http_filters)
+  std::shared_ptr<const filter::ChainConfig> http_filters;
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain; of hosts that none of these fits:
   TransportMatches transport_matches;
   // A host is well when each of these says so; none: hosts are not asked.

@@ -75,7 +75,9 @@ void Exchange::abandon() {
   if (started_) connection.codec_->reset(stream_, ResetReason::kLocal);
   connection.detach(*this);
   if (tunnel_cut) return connection.closeBroken();
-  if (!connection.multiplexed_) return connection.pool_.closeConnection(connection);
+  if (!connection.multiplexed_ && started_) return connection.pool_.closeConnection(connection);
+  // Nothing went out: another request may have it.
+  if (!connection.multiplexed_ && !connection.receiving_) connection.busy_ = false;
   connection.giveRoom();
 }
 

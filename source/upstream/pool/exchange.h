@@ -68,7 +68,7 @@ class Exchange : public base::ListNode {
   void sendData(std::string_view data, bool end_stream);
   void sendTrailers(const http::Trailers& trailers);
   // The user is not interested any more, whatever the state. An HTTP/1 connection is closed unless it is done with the
-  // exchange; a stream of many is reset.
+  // exchange, or nothing was sent; a stream of many is reset.
   void abandon();
   // Bytes of the request that wait here.
   size_t unsentBytes() const;

@@ -431,6 +431,33 @@ TEST_CASE("who gives up while waiting or busy leaves nothing behind") {
   CHECK(last.heard == "200 end ");
 }
 
+// Does not send once it has a connection.
+struct Quitter : Asker {
+  Quitter(Pool& pool, bool at_once) : Asker(pool), at_once(at_once) {}
+  void onReady() override {
+    if (at_once) exchange.abandon();
+  }
+  const bool at_once;
+};
+
+TEST_CASE("who gives up before anything was sent leaves the connection to the next") {
+  PoolTest t;
+  t.limit(1);
+  Pool& pool = t.make();
+  Quitter quits(pool, GENERATE(false, true));
+  Asker waits(pool);
+  quits.ask();
+  waits.ask();
+  t.loop.turn();
+
+  quits.exchange.abandon();
+  t.loop.turn();
+
+  t.answer(0);
+  CHECK(waits.heard == "200 end ");
+  CHECK(t.upstream.accept() == 1);
+}
+
 TEST_CASE("without credit a response is not read, and goes on when there is some") {
   PoolTest t;
   Pool& pool = t.make();

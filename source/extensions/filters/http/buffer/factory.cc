@@ -19,6 +19,7 @@ Settings compileSettings(const Buffer& proto) {
 class Factory : public config::HttpFilterConfigFactory {
  public:
   std::string_view configType() const override { return Buffer::descriptor()->full_name(); }
+  std::string_view upstreamRefusal() const override { return {}; }
   std::string_view routeConfigType() const override { return BufferPerRoute::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,

@@ -134,6 +134,7 @@ class Compiler {
 class Factory : public config::HttpFilterConfigFactory {
  public:
   std::string_view configType() const override { return v3::ExtAuthz::descriptor()->full_name(); }
+  std::string_view upstreamRefusal() const override { return {}; }
   std::string_view routeConfigType() const override { return v3::ExtAuthzPerRoute::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,

@@ -99,6 +99,7 @@ Settings compileSettings(const v3::ExternalProcessor& proto, const config::Facto
 class Factory : public config::HttpFilterConfigFactory {
  public:
   std::string_view configType() const override { return v3::ExternalProcessor::descriptor()->full_name(); }
+  std::string_view upstreamRefusal() const override { return {}; }
   std::string_view routeConfigType() const override { return v3::ExtProcPerRoute::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,

@@ -15,6 +15,7 @@ using Proto = envoy::extensions::filters::http::grpc_stats::v3::FilterConfig;
 class Factory : public config::HttpFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::string_view upstreamRefusal() const override { return {}; }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
                                                            config::FactoryContext) const override {

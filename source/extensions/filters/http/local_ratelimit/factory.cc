@@ -57,6 +57,7 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
 class Factory : public config::HttpFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::string_view upstreamRefusal() const override { return {}; }
   std::string_view routeConfigType() const override { return configType(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,

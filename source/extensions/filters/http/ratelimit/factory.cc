@@ -65,6 +65,7 @@ Settings compileSettings(const v3::RateLimit& proto, const config::FactoryContex
 class Factory : public config::HttpFilterConfigFactory {
  public:
   std::string_view configType() const override { return v3::RateLimit::descriptor()->full_name(); }
+  std::string_view upstreamRefusal() const override { return {}; }
   std::string_view routeConfigType() const override { return v3::RateLimitPerRoute::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,

@@ -78,6 +78,7 @@ std::optional<Counters> makeCounters(const StatefulSession& proto, const config:
 class Factory : public config::HttpFilterConfigFactory {
  public:
   std::string_view configType() const override { return StatefulSession::descriptor()->full_name(); }
+  std::string_view upstreamRefusal() const override { return "it chooses the host, and an attempt has one"; }
   std::string_view routeConfigType() const override { return StatefulSessionPerRoute::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
