@@ -25,10 +25,6 @@ using upstream::cluster::LocalityEndpoints;
 
 constexpr uint64_t kMaxWeightSum = UINT32_MAX;
 
-upstream::cluster::EndpointCheck checkOf(const envoy::config::endpoint::v3::Endpoint::HealthCheckConfig& config) {
-  return {!config.disable_active_health_check(), static_cast<uint16_t>(config.port_value()), config.hostname()};
-}
-
 bool compileSocketAddress(const envoy::config::core::v3::SocketAddress& socket, EndpointNames names,
                           const Context& context, Endpoint& out) {
   if (socket.port_value() == 0 || socket.port_value() > 65535) {
@@ -99,6 +95,21 @@ void compileAdditional(const envoy::config::endpoint::v3::Endpoint& proto, Endpo
   }
 }
 
+upstream::cluster::EndpointCheck compileCheck(const envoy::config::endpoint::v3::Endpoint::HealthCheckConfig& proto,
+                                              const Context& context) {
+  upstream::cluster::EndpointCheck out;
+  out.wanted = !proto.disable_active_health_check();
+  out.port = static_cast<uint16_t>(proto.port_value());
+  out.hostname = proto.hostname();
+  checkHostText(out.hostname, context.child("hostname"));
+  if (!proto.has_address()) return out;
+  Endpoint at;
+  if (compileAddress(proto.address(), EndpointNames::kAddressesOnly, context.child("address"), at)) {
+    out.address = at.address;
+  }
+  return out;
+}
+
 // What connections and checks need; not what an lb_endpoint says of it.
 std::optional<Endpoint> compileHost(const envoy::config::endpoint::v3::Endpoint& proto, EndpointNames names,
                                     const Context& context) {
@@ -107,8 +118,7 @@ std::optional<Endpoint> compileHost(const envoy::config::endpoint::v3::Endpoint&
   compileAdditional(proto, names, context, out);
   out.hostname = proto.hostname();
   checkHostText(out.hostname, context.child("hostname"));
-  out.check = checkOf(proto.health_check_config());
-  checkHostText(out.check.hostname, context.child("health_check_config").child("hostname"));
+  out.check = compileCheck(proto.health_check_config(), context.child("health_check_config"));
   return out;
 }
 

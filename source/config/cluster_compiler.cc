@@ -262,8 +262,7 @@ class ClusterCompiler {
     }
     if (proto_.lb_policy() == Cluster::CLUSTER_PROVIDED) {
       return context.error(
-          "CLUSTER_PROVIDED goes with clusters that choose their hosts themselves (ORIGINAL_DST, "
-          "dynamic_forward_proxy) only");
+          "CLUSTER_PROVIDED goes with type ORIGINAL_DST, or with a cluster_type that chooses its hosts itself");
     }
     context.error(
         absl::StrCat(Cluster::LbPolicy_Name(proto_.lb_policy()), " is not supported yet; use one of: ", known));

@@ -694,6 +694,18 @@ TEST_CASE("an endpoint may be known by a name") {
   CHECK(bad.find("is none of named_endpoints") == std::string::npos);
 }
 
+TEST_CASE("checks of an endpoint may go to an address of their own") {
+  const auto check = [](const std::string& config) {
+    return compile(withEndpoints("{endpoint: {address: {pipe: {path: /a}}, health_check_config: {" + config + "}}}"));
+  };
+  const Compiled compiled = check("address: {socket_address: {address: 10.0.0.9, port_value: 81}}");
+  REQUIRE(compiled.config);
+  const auto& endpoint = kindOf<Static>(*compiled.config)->endpoints().localities[0].endpoints[0];
+  CHECK(endpoint.check.address.toString() == "10.0.0.9:81");
+  contains(check("address: {socket_address: {address: a.test, port_value: 81}}").errors,
+           "health_check_config.address.socket_address.address: 'a.test' is not an IP address");
+}
+
 TEST_CASE("a hostname is one that can stand in a request") {
   const std::string address = "address: {pipe: {path: /a}}, ";
   const std::string path = "load_assignment.endpoints[0].lb_endpoints[0].endpoint";

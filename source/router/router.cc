@@ -310,7 +310,10 @@ void Router::makeMirrors(const route::Forward& action) {
 // What all attempts say. False: the path climbs.
 bool Router::finalizeHead(const route::Match& match) {
   http::RequestHeaders& headers = stream_.request();
-  timeout_ = lessRedirects(chooseTimeout(*match.route->forward, headers), stream_.info(), services_.loop.now());
+  timeout_ = chooseTimeout(*match.route->forward, headers);
+  if (stream_.info().internal_redirects > 0) {
+    timeout_ = lessRedirects(timeout_, stream_.info(), services_.loop.now());
+  }
   if (match.route->forward->internal_redirects != nullptr) request_.keepBody(bodyLimit(*match.route->forward));
   makeRetries(*match.route->forward);
   // In front of the route's header mutations, which may tell it on under another name.

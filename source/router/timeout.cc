@@ -57,7 +57,7 @@ RequestTimeout chooseTimeout(const route::Forward& action, http::RequestHeaders&
 }
 
 RequestTimeout lessRedirects(RequestTimeout timeout, const stream::StreamInfo& info, event::TimePoint now) {
-  if (info.internal_redirects == 0 || timeout.of_grpc || timeout.duration.count() == 0) return timeout;
+  if (timeout.of_grpc || timeout.duration.count() == 0) return timeout;
   const auto used = std::chrono::duration_cast<milliseconds>(info.since(now) - info.request_end);
   timeout.duration = std::max(timeout.duration - used, milliseconds(1));
   return timeout;

@@ -7,6 +7,7 @@
 #include "source/server/cluster_manager.h"
 #include "source/server/test_process.h"
 #include "source/upstream/pool/test_upstream.h"
+#include "test/support/upstream/policies.h"
 
 using namespace std::chrono_literals;
 
@@ -220,6 +221,45 @@ TEST_CASE("an active check that passes ends an ejection") {
   t.set(soon);
   t.answer(0, "200 OK", 1);
   CHECK(t.until([&] { return t.healthy() == 2; }));
+}
+
+// Asks hosts for reports of their load by streams.
+class Streaming final : public upstream::lb::LbPolicy {
+ public:
+  std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker& worker) const override {
+    return in_turn_.makePicker(worker);
+  }
+  const upstream::lb::LoadWeights* loadWeights() const override { return &weights_; }
+
+ private:
+  upstream::lb::InTurn in_turn_;
+  const upstream::lb::LoadWeights weights_{{.stream_period = 1ms}};
+};
+
+TEST_CASE("hosts are asked for reports of their load while the policy of their cluster wants that") {
+  HealthTest t;
+  const auto active = [&t] { return t.stats.valueOf("cluster.c.lb_orca_oob.active_sessions").value_or(0); };
+  auto config = t.config(1);
+  config->lb.policy = std::make_shared<Streaming>();
+  t.set(config);
+  CHECK(t.until([&] { return active() == 2; }));
+  CHECK(t.hosts[0].accept() == 1);
+
+  SECTION("a host that comes along, too, and all by the new configuration") {
+    config = t.config(2, 3);
+    config->lb.policy = std::make_shared<Streaming>();
+    t.set(config);
+    CHECK(t.until([&] { return active() == 3; }));
+    CHECK(t.until([&] { return t.hosts[0].accept() == 2; }));
+  }
+  SECTION("and no more with another policy") {
+    t.set(t.config(2));
+    CHECK(t.until([&] { return active() == 0; }));
+  }
+  SECTION("nor without the cluster") {
+    t.clusters.remove("c");
+    CHECK(t.until([&] { return active() == 0; }));
+  }
 }
 
 }  // namespace

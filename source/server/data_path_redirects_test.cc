@@ -38,6 +38,20 @@ class CountingFilter : public filter::HttpFilter {
   const Filtered& counts_;
 };
 
+// Holds each request until the test lets it go.
+using Tokens = std::vector<filter::ResumeToken>;
+class HoldingFilter : public filter::HttpFilter {
+ public:
+  explicit HoldingFilter(Tokens* const& tokens) : tokens_(*tokens) {}
+  filter::HookResult onRequestHeaders(http::RequestHeaders&, filter::Context& context) override {
+    tokens_.push_back(context.resumeToken());
+    return filter::Pause{};
+  }
+
+ private:
+  Tokens& tokens_;
+};
+
 // The client asks host "x". Redirects may lead to routes of "x" and "other.example".
 struct RedirectPath : DataPath {
   RedirectPath() {
@@ -60,6 +74,7 @@ struct RedirectPath : DataPath {
     }
     settings->stream_idle_timeout = 0s;
     settings->normalize_path = true;
+    hosts({host.address});
     policy->predicates.push_back(judge);
     use();
   }
@@ -70,7 +85,12 @@ struct RedirectPath : DataPath {
     hosts.name = "v";
     hosts.domains = {"x", "other.example"};
     hosts.routes = {named("api", "/api", followed()), named("gone", "/gone", route::DirectResponseSpec{410, "gone"}),
-                    named("plain", "/plain", forward("c")), named("all", "/", followed())};
+                    named("plain", "/plain", forward("c")),
+                    named("posts", "/posts", route::DirectResponseSpec{409, "a POST"}), named("all", "/", followed())};
+    match::HeaderMatcher& method = hosts.routes[3].conditions.headers.emplace_back();
+    method.setName(":method");
+    method.kind = match::HeaderMatcher::Kind::kString;
+    method.string.text = "POST";
     tables.set(0, *route::Table::build(std::move(table)));
   }
   template <typename Action>
@@ -160,6 +180,39 @@ TEST_CASE("the filters see the request again, and each of their streams ends onc
 
   CHECK(bodyOf(client.take()) == "ok");
   CHECK(ends == 2);
+}
+
+TEST_CASE("a filter may hold the request each time") {
+  Tokens tokens;
+  RedirectPath t;
+  t.settings->chain =
+      filter::fixedChain({{"hold", std::make_shared<filter::Factory<HoldingFilter, Tokens*>>(&tokens)}});
+  TestClient& client = t.connect();
+  client.send(post("abc", "/old"));
+  t.loop.turn();
+  tokens.at(0).resume();
+  t.answer(redirectTo("http://x/new"));
+  REQUIRE(tokens.size() == 2);
+  CHECK_FALSE(tokens[0]);
+  CHECK(t.seen() == "");
+  SECTION("and let it go") {
+    tokens[1].resume();
+    CHECK(t.seen().ends_with("\r\n\r\nabc"));
+    t.answer();
+    CHECK(bodyOf(client.take()) == "ok");
+  }
+  SECTION("and the client does not wait") {
+    client.close();
+    t.loop.turn();
+    CHECK_FALSE(tokens[1]);
+    CHECK(t.log.size() == 2);
+  }
+  SECTION("and answer it") {
+    tokens[1].reply(filter::Reply{403, "no", "no"});
+    t.loop.turn();
+    CHECK(bodyOf(client.take()) == "no");
+    CHECK(t.log.back() == "/new 403 no -");
+  }
 }
 
 TEST_CASE("a location that is not absolute, or not one for a client to name, is passed on") {
@@ -294,6 +347,11 @@ TEST_CASE("303 makes a request a GET without a body") {
     t.answer(redirectTo("http://x/new", 303));
     CHECK(t.seen().starts_with("GET /new HTTP/1.1\r\n"));
   }
+  SECTION("whose route it takes") {
+    client.send(post("abc", "/old"));
+    t.answer(redirectTo("http://x/posts", 303));
+    CHECK(t.seen().starts_with("GET /posts HTTP/1.1\r\n"));
+  }
   SECTION("but HEAD stays HEAD") {
     client.send(request("HEAD", "/old"));
     t.answer(redirectTo("http://x/new", 303));
@@ -353,6 +411,7 @@ TEST_CASE("a redirect that does not wait for the request is the client's") {
 
 TEST_CASE("the redirect of an upgrade is the client's") {
   RedirectPath t;
+  t.settings->codec_limits.allow_upgrades = true;
   t.settings->upgrades = {{"websocket"}};
   TestClient& client = t.connect();
   client.send(request("GET", "/", "connection: upgrade\r\nupgrade: websocket\r\n"));
@@ -419,6 +478,20 @@ TEST_CASE("the route's timeout counts through all redirects") {
   t.loop.pass(2ms);
 
   CHECK(client.take().starts_with("HTTP/1.1 504 "));
+}
+
+TEST_CASE("grpc-timeout is told as what redirects have left of it") {
+  RedirectPath t;
+  TestClient& client = t.connect();
+  client.send(request("GET", "/", "grpc-timeout: 1S\r\n"));
+  CHECK(contains(t.seen(), "grpc-timeout: 1S\r\n"));
+  t.loop.pass(300ms);
+
+  t.answer(redirectTo("http://x/new"));
+
+  CHECK(contains(t.seen(), "grpc-timeout: 700m\r\n"));
+  t.answer();
+  CHECK(bodyOf(client.take()) == "ok");
 }
 
 TEST_CASE("the longest duration of a stream counts through all redirects") {

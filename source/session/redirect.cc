@@ -1,5 +1,6 @@
 // Redirects that are followed here: another stream takes the place of the one that was redirected, with its own arena,
-// filters and terminal. The connection, the deadlines and the configuration that it began with go on.
+// filters and terminal, and begins with the end of the turn. The connection, the deadlines and the configuration that
+// it began with go on.
 #include <utility>
 
 #include "source/session/connection.h"
@@ -40,6 +41,10 @@ bool becomesGet(uint16_t status, const http::RequestHeaders& request) {
   return status == 303 && request.method != "GET" && request.method != "HEAD";
 }
 
+bool isHttps(const http::RequestHeaders& request, const PeerText& peer) {
+  return request.scheme == "https" && peer.trusted_tls;
+}
+
 }  // namespace
 
 bool Stream::redirect(const filter::Redirect& redirect) {
@@ -52,17 +57,10 @@ bool Stream::redirect(const filter::Redirect& redirect) {
     worker_.retireStream(next);
     return false;
   }
-  const bool becomes_get = becomesGet(response().status, next.request());
-  if (becomes_get) {
-    next.request().method = "GET";
-    next.request().remove(Name::kContentLength);
-  } else {
-    copyFields(requestTrailers(), next.requestTrailers());
-  }
+  const bool became_get = becomesGet(response().status, request());
+  if (!became_get) copyFields(requestTrailers(), next.requestTrailers());
   endInRedirect(next);
-  next.beginAgain({.policy = redirect.policy,
-                   .headers_only = redirect.headers_only || becomes_get,
-                   .body = becomes_get ? std::string_view() : redirect.body});
+  next.beginLater(redirect.headers_only || became_get, became_get ? std::string_view() : redirect.body);
   return true;
 }
 
@@ -102,12 +100,16 @@ bool Stream::retarget(Stream& stream, const route::InternalRedirectPolicy& polic
   };
   const std::optional<RedirectTarget> target = redirectTarget(arena_, stream.response());
   if (!target) return refuse(stats.redirect_bad_location);
-  const bool from_https = before.scheme == "https" && connection_->peer().trusted_tls;
+  const bool from_https = isHttps(before, connection_->peer());
   const bool to_https = target->scheme == "https";
   if (from_https != to_https && !policy.cross_scheme) return refuse(stats.redirect_unsafe_scheme);
   if (stream.info_.internal_redirects >= policy.max_redirects) return refuse(stats.redirect_too_many);
   copyHead(before, headers);
   copyNamed(stream.response(), policy.headers_to_copy, headers);
+  if (becomesGet(stream.response().status, before)) {
+    headers.method = "GET";
+    headers.remove(Name::kContentLength);
+  }
   headers.scheme = target->scheme;
   headers.authority = target->authority;
   headers.path = target->path;
@@ -137,7 +139,7 @@ bool Stream::mayGoOn(Stream& stream, const route::InternalRedirectPolicy& policy
   }
   const route::RedirectStep step{.route = route_.route->name,
                                  .repeated = repeated,
-                                 .from_https = stream.request().scheme == "https" && connection_->peer().trusted_tls,
+                                 .from_https = isHttps(stream.request(), connection_->peer()),
                                  .to_https = request().scheme == "https"};
   if (!policy.accepts(step)) return refuse(stats.redirect_predicate);
   if (!repeated) hops_ = new (arena_.allocate(sizeof(Hop))) Hop(hop);
@@ -156,17 +158,24 @@ void Stream::endInRedirect(Stream& next) {
   std::exchange(connection_, nullptr)->replaceStream(*this, next);
 }
 
-void Stream::beginAgain(const filter::Redirect& redirect) {
+// The connection that the redirect came by is free by then, and nothing of the stream before is on the stack.
+void Stream::beginLater(bool headers_only, std::string_view body) {
+  beginning_ = std::make_unique<Beginning>(*this, headers_only, body);
+  worker_.loop.atTurnEnd(*beginning_);
+}
+
+void Stream::beginAgain() {
+  const std::unique_ptr<Beginning> rest = std::move(beginning_);
   const HttpSettings& settings = connection_->settings();
   if (settings.tracer) info_.span = settings.tracer->begin({.request = &request(), .info = info_}, worker_.services);
   makeChain();
   touch();
   max_duration_ = longestDuration();
   armDuration();
-  runner_->requestHeaders(redirect.headers_only);
-  if (redirect.headers_only) return;
+  runner_->requestHeaders(rest->headers_only);
+  if (rest->headers_only) return;
   const bool has_trailers = !requestTrailers().empty();
-  if (!redirect.body.empty() || !has_trailers) runner_->requestData(redirect.body, !has_trailers);
+  if (!rest->body.empty() || !has_trailers) runner_->requestData(rest->body, !has_trailers);
   if (has_trailers) runner_->requestTrailers();
 }
 

@@ -433,6 +433,7 @@ void Stream::finish() {
 }
 
 void Stream::cancelTimers() {
+  beginning_.reset();
   deadline_.cancel();
   idle_.cancel();
   too_long_.cancel();

@@ -2,9 +2,13 @@
 // the stream. Thread: the worker's. Recycled by SessionWorker.
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "source/base/intrusive_list.h"
+#include "source/event/loop.h"
 #include "source/event/timer.h"
 #include "source/filter/chain.h"
 #include "source/http/codec.h"
@@ -85,13 +89,23 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
     const route::Route* to;
     const Hop* before;  // null: it is the first
   };
+  // Its begin, at the end of the turn.
+  struct Beginning final : event::TurnTask {
+    Beginning(Stream& stream, bool headers_only, std::string_view body)
+        : stream(stream), headers_only(headers_only), body(body) {}
+    void runAtTurnEnd() override { stream.beginAgain(); }
+    Stream& stream;
+    const bool headers_only;
+    const std::string body;
+  };
   // Becomes what `stream`'s request is with another target. False: it cannot be; that was counted.
   bool follow(Stream& stream, const filter::Redirect& redirect);
   bool retarget(Stream& stream, const route::InternalRedirectPolicy& policy);
   bool mayGoOn(Stream& stream, const route::InternalRedirectPolicy& policy);
   void copyHops(const Hop* hops);
   void endInRedirect(Stream& next);
-  void beginAgain(const filter::Redirect& redirect);
+  void beginLater(bool headers_only, std::string_view body);
+  void beginAgain();
 
   void finish();
   void cancelTimers();
@@ -118,7 +132,8 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   event::Timer idle_;       // no bytes either way
   event::Timer too_long_;   // request_timeout, then max_duration_
   std::optional<std::chrono::milliseconds> max_duration_;
-  const Hop* hops_ = nullptr;  // the last one; null: none
+  const Hop* hops_ = nullptr;             // the last one; null: none
+  std::unique_ptr<Beginning> beginning_;  // null: it has begun
 };
 
 }  // namespace sluice::session

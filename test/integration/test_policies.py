@@ -1,7 +1,9 @@
 """Policies that choose hosts by what hosts and requests say: by the load that hosts report, by a host that the request names,
 and among some hosts only."""
 import collections
+import concurrent.futures
 import os
+import struct
 import sys
 import threading
 import time
@@ -10,6 +12,7 @@ import unittest
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness.config import TYPE  # noqa: E402
+from harness.process import waitFor  # noqa: E402
 
 POLICIES = "envoy.extensions.load_balancing_policies."
 ROUND_ROBIN = {"@type": TYPE + POLICIES + "round_robin.v3.RoundRobin"}
@@ -67,6 +70,39 @@ class PolicyTest(SluiceTestCase):
         self.assertEqual(set(self.ask(400)), {200})
 
         self.assertAlmostEqual(self.served[1], 300, delta=20)
+
+    def test_a_host_is_asked_for_its_load_by_a_stream_and_again_when_that_ends(self):
+        import grpc
+
+        asked = []
+
+        def reports(request, context):
+            asked.append(request)
+            for _ in range(2):
+                yield struct.pack("<BdBd", 0x09, 0.5, 0x31, 100.0)  # cpu_utilization, rps_fractional
+
+        server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+        methods = {"StreamCoreMetrics": grpc.unary_stream_rpc_method_handler(reports)}
+        service = "xds.service.orca.v3.OpenRcaService"
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self.addCleanup(lambda: server.stop(0))
+        by_stream = policy({
+            "@type": TYPE + POLICIES + "client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin",
+            "enable_oob_load_report": True,
+            "oob_reporting_period": "0.25s",
+        })  # fmt: skip
+        clusters = [cluster("up", port, load_balancing_policy=by_stream)]
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([httpListener("http", [route("up")])], clusters)))
+
+        stat = "cluster.up.lb_orca_oob."
+        waitFor(lambda: self.sluice.stat(stat + "reports_received") >= 4, "the reports of two streams")
+
+        self.assertEqual(asked[0], b"\x0a\x07\x08\x00\x10\x80\xe5\x9a\x77")  # report_interval: 250,000,000 ns
+        self.assertGreaterEqual(self.sluice.stat(stat + "stream_terminated"), 1)
+        self.assertEqual(self.sluice.stat(stat + "report_errors"), 0)
+        self.assertEqual(self.sluice.stat(stat + "stream_failures"), 0)
 
     def test_requests_go_to_the_host_that_they_name_and_retries_to_the_next_one_named(self):
         override = {

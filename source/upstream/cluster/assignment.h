@@ -32,6 +32,7 @@ struct EndpointCheck {
   bool wanted = true;
   uint16_t port = 0;     // 0: the endpoint's own
   std::string hostname;  // empty: what the check says
+  net::Address address;  // none: the endpoint's own
 
   friend bool operator==(const EndpointCheck&, const EndpointCheck&) = default;
 };

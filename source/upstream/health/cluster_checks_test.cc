@@ -319,6 +319,18 @@ TEST_CASE("an endpoint that is not to be checked is not, and counts as healthy")
   CHECK(t.checks->checked() == 1);
 }
 
+TEST_CASE("an endpoint may be checked at an address of its own") {
+  ChecksTest t;
+  pool::TestUpstream elsewhere;
+  t.hosts[0]->check.address = elsewhere.address;
+  t.start();
+  CHECK(t.connections() == 0);
+  CHECK(elsewhere.accept() == 1);
+  elsewhere.peer(0).send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  t.turn();
+  CHECK(t.healthy());
+}
+
 TEST_CASE("while the cluster has no traffic checks are rarer") {
   ChecksTest t;
   t.traffic = false;

@@ -65,9 +65,9 @@ void HostCheck::makeProbe() {
                      owner_.config(),
                      check(),
                      config.transportOf(host_->metadata()),
-                     host_->address(),
+                     endpoint_.address ? endpoint_.address : host_->address(),
                      {}};
-  if (endpoint_.port != 0 && !target.address.isUnix()) target.address = host_->address().withPort(endpoint_.port);
+  if (endpoint_.port != 0 && !target.address.isUnix()) target.address = target.address.withPort(endpoint_.port);
   target.authority = !endpoint_.hostname.empty()  ? endpoint_.hostname
                      : !check().http.host.empty() ? check().http.host
                                                   : config.name;

@@ -1,5 +1,6 @@
 #include "source/extensions/load_balancing_policies/override_host/policy.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <variant>
@@ -14,7 +15,7 @@ using upstream::cluster::HostSlot;
 using upstream::cluster::kNoHost;
 using upstream::lb::LbContext;
 
-// So many of a list are looked at: a client may write one.
+// So many are looked at: a client may write a list.
 constexpr int kMostNamed = 64;
 
 std::string_view trimmed(std::string_view text) {
@@ -44,25 +45,27 @@ class Picker final : public upstream::lb::LbPicker {
   }
 
   HostSlot pick(const LbContext& context) override {
+    Search search{context.attempts + context.repicked};
     for (const Source& source : sources_) {
-      const std::string_view named = textAt(source, context);
-      if (named.empty()) continue;
-      const HostSlot slot = pickOf(named, context.attempts + context.repicked);
+      const HostSlot slot = pickOf(textAt(source, context), search);
       if (slot != kNoHost) return slot;
-      break;
     }
     return fallback_->pick(context);
   }
 
  private:
-  // Of the hosts in the list that may get requests that which has so many before it.
-  HostSlot pickOf(std::string_view list, uint32_t before) const {
-    for (int i = 0; i < kMostNamed; ++i) {
-      const size_t comma = list.find(',');
+  // Through the lists of all sources.
+  struct Search {
+    uint32_t before;        // of the hosts that may get requests so many are passed over
+    int left = kMostNamed;  // so many more are looked at
+  };
+
+  HostSlot pickOf(std::string_view list, Search& search) const {
+    while (!list.empty() && search.left-- > 0) {
+      const size_t comma = std::min(list.find(','), list.size());
       const HostSlot slot = hostAt(trimmed(list.substr(0, comma)));
-      if (slot != kNoHost && before-- == 0) return slot;
-      if (comma == std::string_view::npos) break;
-      list.remove_prefix(comma + 1);
+      if (slot != kNoHost && search.before-- == 0) return slot;
+      list.remove_prefix(std::min(comma + 1, list.size()));
     }
     return kNoHost;
   }

@@ -107,11 +107,14 @@ TEST_CASE("a host that a retry refuses is left for the next one named") {
   CHECK(world.picking.pick(request) == 3);
 }
 
-TEST_CASE("the first source that the request has counts") {
+TEST_CASE("what further sources name stands behind what the first one does") {
   World world;
+  Request request("10.0.0.1:2", "10.0.0.1:4");
 
-  CHECK(world.picking.pick(Request("10.0.0.1:2", "10.0.0.1:4")) == 1);
-  CHECK(world.picking.pick(Request("10.9.9.9:9", "10.0.0.1:4")) == 0);
+  CHECK(world.picking.pick(request) == 1);
+  request.attempts = 1;
+  CHECK(world.picking.pick(request) == 3);
+  CHECK(world.picking.pick(Request("10.9.9.9:9", "10.0.0.1:4")) == 3);
   CHECK(world.picking.pick(Request(" ", "10.0.0.1:4")) == 3);
 }
 
