@@ -6,9 +6,11 @@
 #include <string>
 
 #include "source/base/arena.h"
+#include "source/base/xx_hash.h"
 #include "source/config/loader.h"
 #include "source/config/route_compiler.h"
 #include "source/config/validate.h"
+#include "source/stream/stream_info.h"
 
 namespace sluice::config {
 namespace {
@@ -142,6 +144,51 @@ TEST_CASE("a sticky split sends a user where every other proxy would") {
   }
 }
 
+TEST_CASE("a split may know users by the metadata that filters leave") {
+  const Compiled out = split(kShares + "keys: [{metadata: {filter: jwt, path: [payload, sub]}}]");
+  REQUIRE(out.errors == "");
+  Request request;
+  for (int i = 0; i < 200; ++i) {
+    const std::string user = std::to_string(i);
+    stream::StreamInfo info;
+    info.metadata().set("jwt", "payload", {stream::MetadataFields{{"sub", {user}}}});
+    route::Match match = out.table->match(request.headers, 0);
+
+    route::Table::chooseByMetadata(request.headers, info, match);
+
+    const bool canary = route::StickySplit::pointOf("r", user) < UINT64_MAX / 100 * 5;
+    CHECK(match.clusterName() == (canary ? "canary" : "stable"));
+  }
+}
+
+struct NoCookies : route::CookieSink {
+  void addCookie(std::string_view) override {}
+};
+
+TEST_CASE("weighted clusters may be chosen by the hash of the route, and are warned of without one") {
+  const std::string weights =
+      "weighted_clusters: {use_hash_policy: true, clusters: [{name: a, weight: 1}, {name: b, weight: 1}]}";
+  const Compiled out = compile(weights + ", hash_policy: [{header: {header_name: X-User}}]");
+  REQUIRE(out.errors == "");
+  CHECK(out.warnings == "");
+  Request request;
+  request.headers.add("x-user", "ada");
+  const stream::StreamInfo info;
+  NoCookies cookies;
+
+  const bool second = base::xxHash64("ada") % 2 == 1;
+
+  for (uint64_t random = 0; random < 4; ++random) {
+    CHECK(out.table->match(request.headers, random, info, cookies).clusterName() == (second ? "b" : "a"));
+  }
+  CHECK(compile(weights).warnings == kRoute +
+                                         ".route.weighted_clusters.use_hash_policy: does nothing without a "
+                                         "hash_policy; add one to the route, or remove it\n");
+  CHECK(
+      compile("weighted_clusters: {use_hash_policy: true, header_name: a, clusters: [{name: a, weight: 1}]}").errors !=
+      "");
+}
+
 TEST_CASE("shares of a split are those of weighted clusters, in their order whatever the points") {
   const Compiled out = split(
       "rollout: r, keys: [{source_address: true}], clusters: [{name: a, weight: 1, "
@@ -180,6 +227,9 @@ TEST_CASE("what a split cannot work with is an error of its field") {
   says("rollout: r, clusters: [{name: a, cluster_header: b, weight: 1}], " + address, ".clusters[0]", "keep one");
   says(kShares + "keys: [{}]", ".keys[0]", "");
   says(kShares + "keys: [{source_address: false}]", ".keys[0].source_address", "");
+  says(kShares + "keys: [{metadata: {filter: a}}]", ".keys[0].metadata.path", "");
+  says(kShares + "keys: [{metadata: {path: [a]}}]", ".keys[0].metadata.filter", "");
+  says(kShares + "keys: [{metadata: {filter: a, path: ['']}}]", ".keys[0].metadata.path[0]", "");
   says(kShares + "keys: [{header: 'a b'}]", ".keys[0].header", "is no header name");
   says(kShares + "keys: [{cookie: 'a;b'}]", ".keys[0].cookie", "is no cookie's name");
   says(kShares + "anonymous_users: {cookie_name: id}", ".anonymous_users.secrets", "");

@@ -309,6 +309,11 @@ class RouteCompiler {
     checkHostText(config.host_rewrite_literal(), context.child("host_rewrite_literal"));
     out.auto_host_rewrite = config.auto_host_rewrite().value();
     out.hash_policy = compileHashPolicy(config.hash_policy(), context, regexes_);
+    if (out.chosen_by_hash && out.hash_policy.empty()) {
+      context.child("weighted_clusters")
+          .child("use_hash_policy")
+          .warn("does nothing without a hash_policy; add one to the route, or remove it");
+    }
     out.high_priority = config.priority() == envoy::config::core::v3::HIGH;
     out.cluster_not_found_status = clusterNotFoundStatus(config, context);
     if (config.has_timeout()) out.timeout = compileTimeout(config.timeout(), context.child("timeout"));
@@ -397,6 +402,7 @@ class RouteCompiler {
 
   void weighted(const v3::WeightedCluster& config, const Context& context, route::ForwardSpec& out) {
     out.random_header = absl::AsciiStrToLower(config.header_name());
+    out.chosen_by_hash = config.use_hash_policy().value();
     const uint64_t total = shares(config.clusters(), config.runtime_key_prefix(), context, out);
     if (config.has_total_weight() && total > 0 && config.total_weight().value() != total) {
       context.child("total_weight")

@@ -39,6 +39,11 @@ std::vector<Key> compileKeys(const v1::StickySplit& config, const Context& conte
       case v1::StickySplit::UserKey::kSourceAddress:
         out.push_back({Key::Source::kAddress, ""});
         break;
+      case v1::StickySplit::UserKey::kMetadata:
+        out.push_back({Key::Source::kMetadata,
+                       key.metadata().filter(),
+                       {key.metadata().path().begin(), key.metadata().path().end()}});
+        break;
       case v1::StickySplit::UserKey::SOURCE_NOT_SET:
         break;  // a rule of validate()
     }

@@ -284,6 +284,7 @@ void ChainRunner::deliverHeaders(Direction direction, bool end_stream) {
   if (ended_ || lane(direction).closed) return;
   if (direction == Direction::kRequest) {
     terminal_used_ = true;
+    stream_.chooseByMetadata();
     terminal_->requestHeaders(end_stream);
   } else {
     response_sent_headers_ = true;

@@ -55,7 +55,8 @@ class Stream {
   base::Arena& arena() { return arena_; }
 
   // The matched route; route().route is null when none matched (the router answers 404). Chosen before the first filter
-  // runs; its table stays valid for the stream's life, whatever happens to the configuration.
+  // runs, its cluster perhaps anew behind the last one (chooseByMetadata); its table stays valid for the stream's life,
+  // whatever happens to the configuration.
   const route::Match& route() const { return route_; }
   // Null: nobody chose.
   const UpstreamChoice* upstreamChoice() const { return upstream_choice_; }
@@ -94,6 +95,11 @@ class Stream {
   // request.
   virtual void chooseRoute() = 0;
 
+  // Behind the last filter: chooses the cluster of the route anew where what filters left tells the user.
+  void chooseByMetadata() {
+    if (route_.choice != nullptr) route::Table::chooseByMetadata(request(), info_, route_);
+  }
+
   // Forgets the request that went before; keeps the arena's first block.
   void renew() {
     arena_.reset();
@@ -119,6 +125,16 @@ class Stream {
   UpstreamChoice* upstream_choice_ = nullptr;         // in the arena
   const ResponseCookie* response_cookies_ = nullptr;  // same
   ChainRunner* runner_ = nullptr;
+};
+
+// Has the client of a stream given the cookies.
+class ResponseCookies final : public route::CookieSink {
+ public:
+  explicit ResponseCookies(Stream& stream) : stream_(stream) {}
+  void addCookie(std::string_view set_cookie) override { stream_.addResponseCookie(set_cookie); }
+
+ private:
+  Stream& stream_;
 };
 
 }  // namespace sluice::filter

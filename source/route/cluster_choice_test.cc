@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "source/base/xx_hash.h"
 #include "source/route/cluster_names.h"
 #include "source/route/table.h"
 #include "source/route/test_request.h"
@@ -83,6 +84,55 @@ TEST_CASE("the number in a header chooses among weights, and chance where there 
   }
   CHECK(f.clusterOf({{"x-random", "90"}, {"x-random", "90"}}, 5) == "v1");
   CHECK(f.clusterOf({}, 95) == "v2");
+}
+
+struct TestCookies : CookieSink {
+  void addCookie(std::string_view set_cookie) override { given.emplace_back(set_cookie); }
+  std::vector<std::string> given;
+};
+
+TEST_CASE("the hash of a request chooses among weights where the route wants that, and chance where there is none") {
+  Fixture f;
+  f.action.chosen_by_hash = true;
+  f.action.hash_policy.push_back({.kind = HashTerm::Kind::kHeader, .name = "x-user"});
+  f.clusterOf({});  // makes the table
+  stream::StreamInfo info;
+  TestCookies cookies;
+  int of_second = 0;
+
+  for (int user = 0; user < 200; ++user) {
+    const std::string name = "u" + std::to_string(user);
+    TestRequest request("/", "a.com", {{"x-user", name}});
+    const bool second = base::xxHash64(name) % 100 >= 90;
+    of_second += second;
+    CHECK(f.table->match(*request, user, info, cookies).clusterName() == (second ? "v2" : "v1"));
+  }
+  CHECK(of_second > 0);
+  TestRequest nobody("/", "a.com");
+  CHECK(f.table->match(*nobody, 89, info, cookies).clusterName() == "v1");
+  CHECK(f.table->match(*nobody, 90, info, cookies).clusterName() == "v2");
+  CHECK(cookies.given.empty());
+}
+
+TEST_CASE("a client that gets the cookie of the hash is in the same share with it") {
+  Fixture f;
+  f.action.chosen_by_hash = true;
+  f.action.hash_policy.push_back({.kind = HashTerm::Kind::kCookie, .name = "sid", .makes_cookie = true});
+  f.clusterOf({});
+  for (int client = 0; client < 50; ++client) {
+    const std::string address = "10.0.0.1:" + std::to_string(1000 + client);
+    stream::StreamInfo info;
+    info.downstream_remote_address = address;
+    TestCookies cookies;
+    TestRequest first("/", "a.com");
+    const std::string share(f.table->match(*first, 0, info, cookies).clusterName());
+    REQUIRE(cookies.given.size() == 1);
+
+    TestRequest second("/", "a.com", {{"cookie", cookies.given[0]}});
+
+    CHECK(f.table->match(*second, 95, stream::StreamInfo(), cookies).clusterName() == share);
+    CHECK(cookies.given.size() == 1);
+  }
 }
 
 }  // namespace sluice::route

@@ -1,7 +1,8 @@
 // What of a request says that it belongs together with others: the hash that policies choose hosts by.
 // (proto: RouteAction.HashPolicy)
 //
-// It is Envoy's hash. Immutable, shared by all workers; evaluated on the worker of the stream, only if a policy asks.
+// It is Envoy's hash. Immutable, shared by all workers; evaluated on the worker of the stream, only if a policy or
+// the choice of the cluster asks.
 #pragma once
 
 #include <cstdint>

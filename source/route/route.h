@@ -38,6 +38,7 @@ struct ClusterChoice {
   std::string_view cluster_header;        // the request names it there; empty: `weighted` are drawn from
   std::vector<WeightedCluster> weighted;  // ascending `end`; the last one is the total weight
   std::string_view random_header;         // a whole number there is drawn with; empty, or none there: chance
+  const HashPolicy* hash = nullptr;       // the hash of what it names is drawn with, if there is one; null: none
   const StickySplit* split = nullptr;     // the user's place decides instead; null: none
 };
 

@@ -76,7 +76,8 @@ struct ForwardSpec {
   std::string cluster_name;
   std::string cluster_header;  // in lower case; the request names the cluster there
   std::vector<WeightedClusterSpec> weighted;
-  std::string random_header;  // in lower case; a number there chooses among `weighted`. Empty: chance does
+  std::string random_header;    // in lower case; a number there chooses among `weighted`. Empty: chance does
+  bool chosen_by_hash = false;  // that of hash_policy chooses among `weighted`
   std::shared_ptr<const StickySplit> split;  // chooses instead, by the user; null: none
   std::string prefix_rewrite;                // empty: none
   std::optional<RegexRewrite> regex_rewrite;

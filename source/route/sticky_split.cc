@@ -4,8 +4,11 @@
 #include <openssl/mem.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
+#include <variant>
 
 #include "source/base/host_port.h"
 
@@ -16,6 +19,9 @@ namespace {
 constexpr size_t kIdSize = 16;
 constexpr size_t kMacBytes = 16;
 constexpr size_t kCookieSize = kIdSize + 1 + 2 * kMacBytes;
+
+// Up to here a double is a whole number and no other.
+constexpr double kMostWhole = 9007199254740992;  // 2^53
 
 using Digest = std::array<uint8_t, SHA256_DIGEST_LENGTH>;
 
@@ -54,6 +60,16 @@ CookieText sign(std::string_view key, std::string_view id) {
   return out;
 }
 
+// Of a text or a whole number; empty: there is none.
+std::string textAt(const stream::DynamicMetadata& metadata, const StickySplit::Key& key) {
+  const stream::MetadataValue* const found = metadata.find(key.name, key.path);
+  if (found == nullptr) return {};
+  if (const auto* text = std::get_if<std::string>(&found->value)) return *text;
+  const auto* number = std::get_if<double>(&found->value);
+  if (number == nullptr || std::abs(*number) > kMostWhole || std::trunc(*number) != *number) return {};
+  return std::to_string(static_cast<int64_t>(*number));
+}
+
 }  // namespace
 
 StickySplit::StickySplit(std::string rollout, std::vector<Key> keys, std::optional<Anonymous> anonymous)
@@ -86,9 +102,15 @@ std::vector<size_t> StickySplit::orderOfShares(size_t count) {
   return order;
 }
 
+bool StickySplit::knowsUserBy(const stream::DynamicMetadata& metadata) const {
+  return std::any_of(keys_.begin(), keys_.end(), [&metadata](const Key& key) {
+    return key.source == Key::Source::kMetadata && !textAt(metadata, key).empty();
+  });
+}
+
 StickySplit::Place StickySplit::placeOf(const http::RequestHeaders& request, std::string_view remote_address,
-                                        uint64_t random) const {
-  const std::string_view named = keyOf(request, remote_address);
+                                        uint64_t random, const stream::DynamicMetadata* metadata) const {
+  const std::string_view named = keyOf(request, remote_address, metadata);
   if (!named.empty()) return {.point = pointOf(rollout_, named)};
   if (!anonymous_) return {.point = random};
   const Signed known = signedUser(http::cookieValue(request, anonymous_->cookie.name).value_or(""));
@@ -111,7 +133,8 @@ std::string_view StickySplit::cookieOf(const http::RequestHeaders& request, std:
 }
 
 // Empty: nothing tells.
-std::string_view StickySplit::keyOf(const http::RequestHeaders& request, std::string_view remote_address) const {
+std::string_view StickySplit::keyOf(const http::RequestHeaders& request, std::string_view remote_address,
+                                    const stream::DynamicMetadata* metadata) const {
   for (const Key& key : keys_) {
     std::string_view user;
     switch (key.source) {
@@ -123,6 +146,9 @@ std::string_view StickySplit::keyOf(const http::RequestHeaders& request, std::st
         break;
       case Key::Source::kAddress:
         user = base::splitHostPort(remote_address).bareHost();
+        break;
+      case Key::Source::kMetadata:
+        if (metadata != nullptr) user = request.arena().copy(textAt(*metadata, key));
         break;
     }
     if (!user.empty()) return user;

@@ -16,15 +16,17 @@
 
 #include "source/http/cookie.h"
 #include "source/http/headers.h"
+#include "source/stream/metadata.h"
 
 namespace sluice::route {
 
 class StickySplit {
  public:
   struct Key {
-    enum class Source : uint8_t { kHeader, kCookie, kAddress };
+    enum class Source : uint8_t { kHeader, kCookie, kAddress, kMetadata };
     Source source;
-    std::string name;  // a header's in lower case; empty for kAddress
+    std::string name;                    // a header's in lower case; of a filter for kMetadata; empty for kAddress
+    std::vector<std::string> path = {};  // kMetadata: below the filter's name
   };
   // (proto: StickySplit.AnonymousUsers)
   struct Anonymous {
@@ -39,7 +41,11 @@ class StickySplit {
   StickySplit(std::string rollout, std::vector<Key> keys, std::optional<Anonymous> anonymous);
 
   // `remote_address`: with or without a port. `random` becomes the point, or the identity, of a user without a key.
-  Place placeOf(const http::RequestHeaders& request, std::string_view remote_address, uint64_t random) const;
+  // `metadata`: what filters left; null: nothing.
+  Place placeOf(const http::RequestHeaders& request, std::string_view remote_address, uint64_t random,
+                const stream::DynamicMetadata* metadata = nullptr) const;
+  // Whether filters left something that tells the user.
+  bool knowsUserBy(const stream::DynamicMetadata& metadata) const;
 
   static uint64_t pointOf(std::string_view rollout, std::string_view user);
   // The order of shares along the points: the first one in the middle, the second at the lower end, the third at the
@@ -52,7 +58,8 @@ class StickySplit {
     std::string_view id;  // empty: it is none of ours
     bool anew = false;    // another secret than the first signed it, and may be taken away
   };
-  std::string_view keyOf(const http::RequestHeaders& request, std::string_view remote_address) const;
+  std::string_view keyOf(const http::RequestHeaders& request, std::string_view remote_address,
+                         const stream::DynamicMetadata* metadata) const;
   Signed signedUser(std::string_view cookie) const;
   // That of the user, for the response.
   std::string_view cookieOf(const http::RequestHeaders& request, std::string_view id) const;

@@ -1,6 +1,7 @@
 #include "source/route/sticky_split.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -9,6 +10,7 @@
 #include "source/route/table.h"
 #include "source/route/test_request.h"
 #include "source/stream/format_context.h"
+#include "source/stream/stream_info.h"
 
 namespace sluice::route {
 namespace {
@@ -157,6 +159,64 @@ TEST_CASE("the first key that a request has tells the user, wherever it comes fr
     CHECK(visit(*split, {{"cookie", "uid="}}, 3, user + ":" + std::to_string(i)).cluster == by_header);
   }
   CHECK(seen.size() == 2);
+}
+
+// The cluster that a request comes to which chance leads to another one, once filters have left a value.
+Visit visitWith(const Table& proxy, stream::MetadataValue value,
+                std::vector<std::pair<std::string_view, std::string_view>> fields = {}) {
+  TestRequest request("/", "a.com", std::move(fields));
+  Match match = proxy.match(*request, 0);
+  stream::StreamInfo info;
+  info.metadata().set("jwt", "payload", {stream::MetadataFields{{"sub", std::move(value)}}});
+  Table::chooseByMetadata(*request, info, match);
+  return {std::string(match.clusterName()), match.own == nullptr ? std::string() : std::string(match.own->set_cookie)};
+}
+
+TEST_CASE("a user may be known by what a filter left, which is the same user as anywhere else") {
+  const Key claim{Key::Source::kMetadata, "jwt", {"payload", "sub"}};
+  const auto split = proxy({{"stable", 50}, {"canary", 50}}, {"r", {claim}, anonymous()});
+  const auto by_header = proxy({{"stable", 50}, {"canary", 50}}, {"r", {kUserHeader}, {}});
+  std::set<std::string> seen;
+  for (int i = 0; i < 50; ++i) {
+    const std::string user = std::to_string(i);
+    const std::string cluster = clusterOf(*by_header, user);
+    seen.insert(cluster);
+
+    const Visit by_text = visitWith(*split, {user}), by_number = visitWith(*split, {double(i)});
+
+    CHECK(by_text.cluster == cluster);
+    CHECK(by_number.cluster == cluster);
+    CHECK(by_text.set_cookie.empty());
+  }
+  CHECK(seen.size() == 2);
+}
+
+TEST_CASE("values that are no texts and no whole numbers tell nothing, and the choice of before stays") {
+  const Key claim{Key::Source::kMetadata, "jwt", {"payload", "sub"}};
+  const auto split = proxy({{"stable", 50}, {"canary", 50}}, {"r", {claim}, anonymous()});
+  const Visit before = visit(*split, {});
+  const auto other = [&](stream::MetadataValue value) {
+    const Visit after = visitWith(*split, std::move(value));
+    return after.cluster != before.cluster || after.set_cookie != before.set_cookie;
+  };
+
+  CHECK_FALSE(before.set_cookie.empty());
+  CHECK_FALSE(other({std::string()}));
+  CHECK_FALSE(other({true}));
+  CHECK_FALSE(other({0.5}));
+  CHECK_FALSE(other({1e300}));
+  CHECK_FALSE(other({std::nan("")}));
+  CHECK_FALSE(other({stream::MetadataList{{std::string("a")}}}));
+  CHECK_FALSE(other({std::monostate{}}));
+}
+
+TEST_CASE("a key in front of that of a filter's value counts more") {
+  const Key claim{Key::Source::kMetadata, "jwt", {"payload", "sub"}};
+  const auto split = proxy({{"stable", 50}, {"canary", 50}}, {"r", {kUserHeader, claim}, {}});
+  for (int i = 0; i < 20; ++i) {
+    const std::string user = std::to_string(i);
+    CHECK(visitWith(*split, {std::string("somebody")}, {{"x-user", user}}).cluster == clusterOf(*split, user));
+  }
 }
 
 TEST_CASE("without any key chance divides requests") {

@@ -144,9 +144,12 @@ void Table::choose(const ClusterChoice& choice, const http::RequestHeaders& requ
     const uint64_t total = choice.weighted.back().end;
     uint64_t drawn = 0;
     if (choice.split != nullptr) {
-      const StickySplit::Place place = choice.split->placeOf(request, asker.remote_address, asker.random);
+      const StickySplit::Place place =
+          choice.split->placeOf(request, asker.remote_address, asker.random, asker.metadata);
       own.set_cookie = place.set_cookie;
       drawn = static_cast<uint64_t>((static_cast<unsigned __int128>(place.point) * total) >> 64);
+    } else if (choice.hash != nullptr && asker.info != nullptr) {
+      drawn = hashOf(*choice.hash, request, *asker.info, *asker.cookies).value_or(asker.random) % total;
     } else if (choice.random_header.empty()) {
       drawn = asker.random % total;
     } else {
@@ -163,6 +166,20 @@ void Table::choose(const ClusterChoice& choice, const http::RequestHeaders& requ
 
 Match Table::match(const http::RequestHeaders& request, uint64_t random, std::string_view remote_address) const {
   return matchRoute(request, {random, remote_address});
+}
+
+Match Table::match(const http::RequestHeaders& request, uint64_t random, const stream::StreamInfo& info,
+                   CookieSink& cookies) const {
+  const Asker asker{random, info.downstream_remote_address, &info, &cookies, info.dynamic_metadata.get()};
+  return matchRoute(request, asker);
+}
+
+void Table::chooseByMetadata(const http::RequestHeaders& request, const stream::StreamInfo& info, Match& match) {
+  const ClusterChoice& choice = *match.route->forward->choice;
+  const stream::DynamicMetadata* const metadata = info.dynamic_metadata.get();
+  if (choice.split == nullptr || metadata == nullptr || !choice.split->knowsUserBy(*metadata)) return;
+  match.own = nullptr;  // the cookie of a user that nobody knew
+  choose(choice, request, {.remote_address = info.downstream_remote_address, .metadata = metadata}, match);
 }
 
 Match Table::match(const http::RequestHeaders& request, uint64_t random, CountedSteps& steps) const {
@@ -362,6 +379,7 @@ class Table::Builder {
     choice.cluster_header = storage_.texts.copy(spec.cluster_header);
     if (!choice.cluster_header.empty()) return absl::OkStatus();
     choice.random_header = storage_.texts.copy(spec.random_header);
+    if (spec.chosen_by_hash) choice.hash = forward.hash_policy;
     if (spec.split) {
       choice.split = spec.split.get();
       storage_.splits.push_back(std::move(spec.split));

@@ -91,6 +91,11 @@ class Table {
   Match match(const http::RequestHeaders& request, uint64_t random, std::string_view remote_address = {}) const;
   // The same, counting work.
   Match match(const http::RequestHeaders& request, uint64_t random, CountedSteps& steps) const;
+  // The same, where more of the request is known. `cookies`: those that the choice of a cluster has clients given.
+  Match match(const http::RequestHeaders& request, uint64_t random, const stream::StreamInfo& info,
+              CookieSink& cookies) const;
+  // Chooses the cluster of a match with a `choice` anew, if filters left in `info` what tells the request's user.
+  static void chooseByMetadata(const http::RequestHeaders& request, const stream::StreamInfo& info, Match& match);
 
   std::string_view name() const { return name_; }
   std::span<const VirtualHost> virtualHosts() const { return virtual_hosts_; }
@@ -108,10 +113,13 @@ class Table {
   class Builder;
   Table();
 
-  // Whose request it is, as far as chance and address tell.
+  // Whose request it is, as far as other things than its head tell.
   struct Asker {
-    uint64_t random;
+    uint64_t random = 0;
     std::string_view remote_address;
+    const stream::StreamInfo* info = nullptr;  // null: not known
+    CookieSink* cookies = nullptr;             // null if `info` is
+    const stream::DynamicMetadata* metadata = nullptr;
   };
   static void choose(const ClusterChoice& choice, const http::RequestHeaders& request, const Asker& asker, Match& out);
   template <class... Steps>

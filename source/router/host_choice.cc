@@ -17,15 +17,6 @@ base::LocalPtr<upstream::WorkerCluster> findCluster(upstream::ClusterSet& cluste
 
 namespace {
 
-class Cookies final : public route::CookieSink {
- public:
-  explicit Cookies(filter::Stream& stream) : stream_(stream) {}
-  void addCookie(std::string_view set_cookie) override { stream_.addResponseCookie(set_cookie); }
-
- private:
-  filter::Stream& stream_;
-};
-
 class Asker final : public upstream::lb::LbContext {
  public:
   Asker(const http::RequestHeaders& request, filter::Stream* stream, const HostRefusals* refusals)
@@ -49,7 +40,7 @@ class Asker final : public upstream::lb::LbContext {
     if (stream_ == nullptr || stream_->route().route == nullptr) return std::nullopt;
     const route::Forward* forward = stream_->route().route->forward;
     if (forward == nullptr || forward->hash_policy == nullptr) return std::nullopt;
-    Cookies cookies(*stream_);
+    filter::ResponseCookies cookies(*stream_);
     return route::hashOf(*forward->hash_policy, *headers, stream_->info(), cookies);
   }
   // Those of the route, with what filters left over them.

@@ -120,6 +120,65 @@ TEST_CASE("the route says what the metadata of the host shall be, and what a fil
   CHECK(t.ask("x-want: first\r\n").second);
 }
 
+// Leaves what header x-token says as a claim.
+class Claiming final : public filter::HttpFilter {
+ public:
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override {
+    if (const auto user = headers.get("x-token")) context.info().metadata().set("jwt", "sub", {std::string(*user)});
+    return filter::Next{};
+  }
+};
+
+// Two shares, of which one is no cluster.
+route::ForwardSpec twoShares(DataPath& t) {
+  route::ForwardSpec action;
+  for (const char* name : {"c", "gone"}) {
+    action.weighted.push_back({.cluster = t.names.idOf(name), .cluster_name = name, .weight = 50});
+  }
+  return action;
+}
+
+TEST_CASE("a user whom a filter knows goes to the share of that user") {
+  DataPath t;
+  t.settings->chain = filter::fixedChain({{"claiming", std::make_shared<filter::Factory<Claiming>>()}});
+  using Key = route::StickySplit::Key;
+  route::ForwardSpec action = twoShares(t);
+  action.split = std::make_shared<const route::StickySplit>(
+      "r", std::vector<Key>{{Key::Source::kMetadata, "jwt", {"sub"}}}, std::nullopt);
+  t.route("/", std::move(action));
+  int there = 0;
+
+  for (int i = 0; i < 20; ++i) {
+    const std::string user = "user-" + std::to_string(i);
+    TestClient& client = t.connect();
+    client.send(request("GET", "/", "x-token: " + user + "\r\n"));
+    t.loop.turn();
+    const bool first = route::StickySplit::pointOf("r", user) < uint64_t{1} << 63;
+    there += first;
+    CHECK(client.take().starts_with("HTTP/1.1 503 ") != first);
+    if (first) client.close();
+    t.loop.turn();
+  }
+
+  CHECK(there > 0);
+  CHECK(there < 20);
+}
+
+TEST_CASE("the cookie by which the cluster is chosen is given once, though hosts are chosen by it, too") {
+  ByHash t;
+  route::ForwardSpec action = t.forward("c");
+  action.weighted.push_back({.cluster = action.cluster, .cluster_name = "c", .weight = 1});
+  action.chosen_by_hash = true;
+  action.hash_policy.push_back({.kind = route::HashTerm::Kind::kCookie, .name = "sid", .makes_cookie = true});
+  t.route("/", std::move(action));
+
+  const std::string answer = t.ask("").first;
+
+  const size_t at = answer.find("set-cookie: sid=");
+  CHECK(at != std::string::npos);
+  CHECK(answer.find("set-cookie: sid=", at + 1) == std::string::npos);
+}
+
 struct PanicLog : stream::AccessLog {
   void log(const stream::FormatContext& context, worker::WorkerServices&) const override {
     formatter.format(context, line);

@@ -115,7 +115,8 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
 }
 
 void Stream::matchRoute() {
-  route_ = table_->value->match(request(), worker_.services.random.next(), info_.downstream_remote_address);
+  filter::ResponseCookies cookies(*this);
+  route_ = table_->value->match(request(), worker_.services.random.next(), info_, cookies);
   info_.virtual_host_name = route_.virtual_host != nullptr ? route_.virtual_host->name : std::string_view();
   info_.route_name = route_.route != nullptr ? route_.route->name : std::string_view();
   info_.route_metadata = route_.metadata();

@@ -1,6 +1,7 @@
 """gRPC in a running proxy: filters that ask gRPC services, grpc-web, and answers of the proxy's own to gRPC requests."""
 import base64
 import concurrent.futures
+import hashlib
 import os
 import struct
 import sys
@@ -76,13 +77,13 @@ class LocalReplyTest(GrpcCase):
 
 
 class ExtAuthzTest(GrpcCase):
-    def guarded(self, decide):
+    def guarded(self, decide, clusters=(), **more):
         package = "envoy.service.auth.v3."
         server = self.start(
             GrpcServer(package + "Authorization", "Check", decide, package + "CheckRequest", package + "CheckResponse")
         )
         guard = httpFilter("ext_authz", "ext_authz.v3.ExtAuthz", grpc_service=service("authz"), transport_api_version="V3")
-        return self.proxy(guard, clusters=[cluster("authz", server.port, **HTTP2)])
+        return self.proxy(guard, clusters=[cluster("authz", server.port, **HTTP2), *clusters], **more)
 
     def test_a_grpc_service_permits_with_headers_and_refuses_with_a_status(self):
         Response = messageClass("envoy.service.auth.v3.CheckResponse")
@@ -105,6 +106,31 @@ class ExtAuthzTest(GrpcCase):
         self.assertEqual(self.upstream.next().header("x-user"), "ada of /doc")
         refused = get(port, "/doc")
         self.assertEqual((refused.status, refused.body), (401, b"who are you?"))
+
+    def test_a_user_whom_the_service_knows_stays_in_one_share(self):
+        Response = messageClass("envoy.service.auth.v3.CheckResponse")
+
+        def decide(check, context):
+            answer = Response()
+            answer.dynamic_metadata.update({"claims": {"sub": check.attributes.request.http.headers.get("x-token", "")}})
+            return answer
+
+        split = {
+            "@type": config.TYPE + "sluice.route.v1.StickySplit",
+            "rollout": "r",
+            "keys": [{"metadata": {"filter": "envoy.filters.http.ext_authz", "path": ["claims", "sub"]}}],
+            "clusters": [{"name": "up", "weight": 50}, {"name": "canary", "weight": 50}],
+        }
+        plugin = {"extension": {"name": "split", "typed_config": split}}
+        canary = self.start(HttpUpstream(lambda request: Reply(200, b"canary")))
+        action = {"match": {"prefix": "/"}, "route": {"inline_cluster_specifier_plugin": plugin}}
+        port = self.guarded(decide, routes=[action], clusters=[cluster("canary", canary.port)])
+
+        for user in ("ada", "bob", "cid", "dan", "eve", "fay"):
+            digest = hashlib.sha256(b"r\0" + user.encode()).digest()
+            expected = int.from_bytes(digest[:8], "big") < 2**63
+            found = {get(port, headers=[("x-token", user)]).body == b"canary" for _ in range(4)}
+            self.assertEqual(found, {expected}, user)
 
     def test_a_service_that_is_not_there_refuses(self):
         package = "envoy.service.auth.v3."
