@@ -246,6 +246,24 @@ TEST_CASE("what no route takes goes nowhere") {
   t.checkPassedOn(t.connect(), "http://169.254.169.254/latest", "no_route");
 }
 
+class Guard : public filter::ChainGuard {
+ public:
+  bool misdirected(std::string_view host, const void*) const override { return host == "other.example"; }
+};
+
+TEST_CASE("a host that another filter chain serves is left to the client, as that chain may ask more of it") {
+  RedirectPath t;
+  net::SocketPair pair = net::unixPair();
+  filter::Accepted accepted = filter::testing::acceptedOf(std::move(pair.ours), 1);
+  accepted.server_name = "x";
+  accepted.guard = std::make_shared<Guard>();
+  session::Connection::start(t.sessions, t.settings, std::move(accepted), t.connections,
+                             {http::h1::makeServerCodec, http::h2::makeServerCodec});
+  TestClient client(std::move(pair.peers));
+
+  t.checkPassedOn(client, "http://other.example/new", "no_route");
+}
+
 TEST_CASE("the scheme stays what it is unless the route lets it change") {
   RedirectPath t;
   TestClient& client = t.connect();

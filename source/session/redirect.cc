@@ -1,7 +1,11 @@
 // Redirects that are followed here: another stream takes the place of the one that was redirected, with its own arena,
 // filters and terminal, and begins with the end of the turn. The connection, the deadlines and the configuration that
 // it began with go on.
+#include <memory>
+#include <new>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "source/session/connection.h"
 #include "source/session/redirect_target.h"

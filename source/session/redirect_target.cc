@@ -37,6 +37,7 @@ std::string_view schemeOf(std::string_view text) {
 std::optional<RedirectTarget> redirectTarget(base::Arena& arena, const http::ResponseHeaders& redirect) {
   std::string_view text = locationOf(redirect);
   text = text.substr(0, text.find('#'));
+  if (text.empty()) return std::nullopt;
   text = {http::copyPadded(arena, text), text.size()};
   RedirectTarget out{.scheme = schemeOf(text)};
   if (out.scheme.empty() || !http::validTarget(text)) return std::nullopt;

@@ -440,7 +440,6 @@ void Stream::cancelTimers() {
   too_long_.cancel();
 }
 
-// `answered`: there is a head of a response.
 void Stream::logEnd(bool answered) {
   if (info_.response_end == stream::StreamInfo::kNotYet) info_.response_end = info_.since(worker_.loop.now());
   const HttpSettings& settings = connection_->settings();

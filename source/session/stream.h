@@ -60,7 +60,6 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void tunnelEnded() override {
     if (connection_ != nullptr && response_ended_) finish();
   }
-
   bool redirect(const filter::Redirect& redirect) override;
 
   const filter::ReplyMapper* replyMapper() const override;
@@ -82,6 +81,15 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void refuse(filter::Reply reply);
   void requestEnded();
   void responseEnded();
+  void finish();
+  void cancelTimers();
+  // `answered`: there is a head of a response.
+  void logEnd(bool answered);
+  void touch();
+  void onIdle();
+  void onTooLong();
+  void cleanUp();
+
   // --- internal redirects (redirect.cc)
   // A redirect that this request has followed; in the arena.
   struct Hop {
@@ -106,14 +114,6 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void endInRedirect(Stream& next);
   void beginLater(bool headers_only, std::string_view body);
   void beginAgain();
-
-  void finish();
-  void cancelTimers();
-  void logEnd(bool answered);
-  void touch();
-  void onIdle();
-  void onTooLong();
-  void cleanUp();
 
   SessionWorker& worker_;
   Connection* connection_ = nullptr;  // null once finished

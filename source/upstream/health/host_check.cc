@@ -60,12 +60,9 @@ HostCheck::HostCheck(cluster::HostPtr host, const cluster::EndpointCheck& endpoi
 
 void HostCheck::makeProbe() {
   const cluster::ClusterConfig& config = *owner_.config();
-  ProbeTarget target{owner_.world().loop,
-                     owner_.world().buffers,
-                     owner_.config(),
+  ProbeTarget target{{owner_.world().loop, owner_.world().buffers, owner_.config(),
+                      config.transportOf(host_->metadata()), endpoint_.address ? endpoint_.address : host_->address()},
                      check(),
-                     config.transportOf(host_->metadata()),
-                     endpoint_.address ? endpoint_.address : host_->address(),
                      {}};
   if (endpoint_.port != 0 && !target.address.isUnix()) target.address = target.address.withPort(endpoint_.port);
   target.authority = !endpoint_.hostname.empty()  ? endpoint_.hostname

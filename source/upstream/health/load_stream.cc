@@ -71,9 +71,9 @@ LoadStream::~LoadStream() {
 
 void LoadStream::connect() {
   static const std::vector<std::string> kHttp2{"h2"};
-  const ProbeTarget target{
-      world_.loop, world_.buffers, world_.config, world_.config->transportOf(host_->metadata()), host_->address(), {}};
-  absl::StatusOr<ProbeConnection::Ptr> opened = ProbeConnection::open(target, kHttp2, *this);
+  const ProbeHost host{world_.loop, world_.buffers, world_.config, world_.config->transportOf(host_->metadata()),
+                       host_->address()};
+  absl::StatusOr<ProbeConnection::Ptr> opened = ProbeConnection::open(host, kHttp2, *this);
   if (!opened.ok()) return end(End::kFailed);
   connection_ = *std::move(opened);
   deadline_.arm(world_.config->connect_timeout);

@@ -35,15 +35,19 @@ struct CheckResult {
   bool passed() const { return verdict == Verdict::kPassed || verdict == Verdict::kDegraded; }
 };
 
-// Whom to ask. All of it outlives the probe but the configuration, which it holds.
-struct ProbeTarget {
+// Where to connect. All of it outlives the connection but the configuration, which is held here.
+struct ProbeHost {
   event::Loop& loop;
   net::WorkerBuffers& buffers;
   std::shared_ptr<const cluster::ClusterConfig> config;
-  const cluster::HealthCheckConfig& check;  // of the configuration
-  const net::TransportFactory* transport;   // of the configuration; null: plain
+  const net::TransportFactory* transport;  // of the configuration; null: plain
   net::Address address;
-  std::string authority;  // of HTTP and gRPC
+};
+
+// Whom to ask, and what.
+struct ProbeTarget : ProbeHost {
+  const cluster::HealthCheckConfig& check;  // of the configuration
+  std::string authority;                    // of HTTP and gRPC
 };
 
 class Probe {

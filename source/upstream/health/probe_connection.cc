@@ -2,24 +2,23 @@
 
 namespace sluice::upstream::health {
 
-absl::StatusOr<ProbeConnection::Ptr> ProbeConnection::open(const ProbeTarget& target,
-                                                           const std::vector<std::string>& alpn,
+absl::StatusOr<ProbeConnection::Ptr> ProbeConnection::open(const ProbeHost& host, const std::vector<std::string>& alpn,
                                                            ProbeConnectionUser& user) {
-  const net::TransportFactory* const factory = target.transport;
+  const net::TransportFactory* const factory = host.transport;
   if (factory != nullptr && !factory->notReady().empty()) return absl::UnavailableError(factory->notReady());
-  net::Descriptors& descriptors = target.buffers.descriptors;
-  absl::StatusOr<net::Fd> fd = net::startConnect(target.address, target.config->connect);
+  net::Descriptors& descriptors = host.buffers.descriptors;
+  absl::StatusOr<net::Fd> fd = net::startConnect(host.address, host.config->connect);
   if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
   if (!fd.ok()) return fd.status();
   if (!descriptors.admit(*fd)) return absl::ResourceExhaustedError("no file descriptors left for checks");
   net::TransportPtr transport;
   if (factory != nullptr) {
-    const std::string key = "health check " + target.address.toString();
+    const std::string key = "health check " + host.address.toString();
     net::TransportFactory::Options options{.session_key = key};
     if (!alpn.empty()) options.alpn = &alpn;
     transport = factory->make(options);
   }
-  return Ptr(new ProbeConnection(target, *std::move(fd), std::move(transport), user));
+  return Ptr(new ProbeConnection(host, *std::move(fd), std::move(transport), user));
 }
 
 void ProbeConnection::onBroken(net::CloseReason reason, int) {

@@ -36,7 +36,7 @@ class ProbeConnection final : public buffer::ByteSink, private net::ConnectionEv
 
   // An error if connecting cannot even begin; kResourceExhausted if that is for want of descriptors of our own. `user`
   // outlives the pointer. `alpn`: what a TLS transport offers.
-  static absl::StatusOr<Ptr> open(const ProbeTarget& target, const std::vector<std::string>& alpn,
+  static absl::StatusOr<Ptr> open(const ProbeHost& host, const std::vector<std::string>& alpn,
                                   ProbeConnectionUser& user);
 
   void write(std::string_view bytes) override { connection_.write(bytes); }
@@ -47,10 +47,10 @@ class ProbeConnection final : public buffer::ByteSink, private net::ConnectionEv
   }
 
  private:
-  ProbeConnection(const ProbeTarget& target, net::Fd fd, net::TransportPtr transport, ProbeConnectionUser& user)
-      : loop_(target.loop),
+  ProbeConnection(const ProbeHost& host, net::Fd fd, net::TransportPtr transport, ProbeConnectionUser& user)
+      : loop_(host.loop),
         user_(&user),
-        connection_(target.loop, target.buffers, std::move(fd), net::Connection::Mode::kConnecting, *this,
+        connection_(host.loop, host.buffers, std::move(fd), net::Connection::Mode::kConnecting, *this,
                     std::move(transport)) {}
 
   void onConnected() override {
