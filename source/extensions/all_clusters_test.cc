@@ -269,6 +269,37 @@ TEST_CASE("what does not go with hosts from connections is refused") {
            "load_balancing_policy: a cluster of this kind chooses");
 }
 
+std::string namedHosts(const std::string& fields = "", const std::string& options = "") {
+  return "name: c\nlb_policy: CLUSTER_PROVIDED\ncluster_type: {name: d, typed_config: {'@type': type.googleapis.com/"
+         "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig, dns_cache_config: {name: n}" +
+         options + "}}\n" + fields;
+}
+
+TEST_CASE("hosts that clients name are verified by that name, unless somebody says otherwise") {
+  const Compiled plain = compile(namedHosts());
+  REQUIRE(plain.errors == "");
+  CHECK(plain.config->http.auto_sni);
+  CHECK(plain.config->http.auto_san_validation);
+  const auto typed = [](const std::string& more) {
+    return "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {'@type': "
+           "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: "
+           "{http2_protocol_options: {}}" +
+           more + "}}";
+  };
+  const std::string both = ", upstream_http_protocol_options: {auto_sni: true, auto_san_validation: true}";
+  const std::string sni_only = ", upstream_http_protocol_options: {auto_sni: true}";
+  CHECK(compile(namedHosts(typed(both))).errors == "");
+  contains(compile(namedHosts(typed(sni_only))).errors, "set auto_sni and auto_san_validation");
+  contains(compile(namedHosts(typed(""))).errors, "set auto_sni and auto_san_validation");
+  CHECK(compile(namedHosts(typed(""), ", allow_insecure_cluster_options: true")).errors == "");
+}
+
+TEST_CASE("hosts that clients name come with a policy of their own, and are no others") {
+  const Compiled named = compile(namedHosts());
+  CHECK(named.config->lb.policy == named.config->kind->policy());
+  contains(compile(namedHosts("load_assignment: {cluster_name: c}")).errors, "load_assignment: the hosts of this");
+}
+
 const std::string kType = "{name: p, typed_config: {'@type': type.googleapis.com/envoy.extensions.";
 
 // Clusters whose policies are these; `fields` are of the first.

@@ -15,6 +15,7 @@ EXTENSIONS = [
     "filters/http/ext_proc",
     "filters/http/grpc_stats",
     "filters/http/grpc_web",
+    "filters/http/header_mutation",
     "filters/http/health_check",
     "filters/http/local_ratelimit",
     "filters/http/ratelimit",

@@ -66,11 +66,15 @@ class Retries final : public HostRefusals {
   }
   // It has passed a limit and goes on, so none holds for it any more.
   void tryPassed() { endTry(); }
-  // The head of an answer has come, of a try that is the only one from now on: only silence is too long.
-  void answered() {
-    answered_ = in_try_ = true;
+  // An answer is passed on, or taken otherwise: no further try is made.
+  void settled() {
     try_.cancel();
     wait_.cancel();
+  }
+  // Its head is passed on, and its try is the only one from now on: only silence is too long.
+  void answered() {
+    answered_ = in_try_ = true;
+    settled();
   }
 
   // Of tries that are not the last one and go on.

@@ -466,6 +466,7 @@ bool Router::leavesToOthers(const Try& attempt) {
 
 // The answer is this one's, and nobody waits for the others.
 void Router::settleOn(Try& attempt) {
+  retries_->settled();
   cancelOthers(attempt);
   if (attempt_.isLast(attempt)) return;
   attempt_.setLast(attempt);

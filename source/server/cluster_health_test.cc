@@ -262,5 +262,18 @@ TEST_CASE("hosts are asked for reports of their load while the policy of their c
   }
 }
 
+TEST_CASE("a new cluster with several checks serves when each of them had its result") {
+  HealthTest t;
+  auto config = t.checked(1, 1);
+  config->health_checks.push_back(config->health_checks.front());
+  t.set(config);
+  t.answer(0, "200 OK", 0);
+  t.sync();
+  CHECK(t.serving() == nullptr);
+  t.answer(0, "200 OK", 1);
+  REQUIRE(t.until([&] { return t.serving() != nullptr; }));
+  CHECK(t.healthy() == 1);
+}
+
 }  // namespace
 }  // namespace sluice::server

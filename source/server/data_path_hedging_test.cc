@@ -15,6 +15,8 @@ struct HedgingPath : RetryPath {
     timeout = 10s;
     hedges = true;
     settings->access_logs.push_back(std::make_shared<RefusalLog>(line));
+    settings->access_logs.push_back(
+        std::make_shared<RefusalLog>(connections_tried, "%UPSTREAM_CONNECTION_IDS_ATTEMPTED%"));
     use();
   }
   // A request whose first try is slow, and whose second one has begun.
@@ -33,7 +35,13 @@ struct HedgingPath : RetryPath {
   }
   std::string addressOf(TestUpstream& upstream) { return upstream.address.toString(); }
 
-  std::string line;
+  // Connections are numbered in the order in which they were made.
+  bool lastIsOlder() const {
+    const size_t comma = connections_tried.find(',');
+    return std::stoull(connections_tried.substr(comma + 1)) < std::stoull(connections_tried);
+  }
+
+  std::string line, connections_tried;
 };
 
 TEST_CASE("a try that takes too long goes on, another one is made, and the first good answer is the client's") {
@@ -46,11 +54,13 @@ TEST_CASE("a try that takes too long goes on, another one is made, and the first
     t.answerBySecond();
     CHECK(t.resetAt(t.host));
     CHECK(t.line == "2 - " + t.addressOf(t.host) + "," + t.addressOf(t.second));
+    CHECK_FALSE(t.lastIsOlder());
   }
   SECTION("of the first, which the log then tells of") {
     t.answer();
     CHECK(t.resetAt(t.second));
     CHECK(t.line == "2 - " + t.addressOf(t.second) + "," + t.addressOf(t.host));
+    CHECK(t.lastIsOlder());
   }
   CHECK(bodyOf(client.take()) == "ok");
   CHECK(t.log.at(0) == "/ 200 via_upstream -");

@@ -97,13 +97,16 @@ struct RetryPath : DataPath {
 
 // What a line of the log tells of attempts: how many, why no further one, and where they went.
 struct RefusalLog : stream::AccessLog {
-  explicit RefusalLog(std::string& line) : line(line) {}
+  static constexpr const char* kFormat =
+      "%UPSTREAM_REQUEST_ATTEMPT_COUNT% %DYNAMIC_METADATA(sluice.router:retry_refused)% %UPSTREAM_HOSTS_ATTEMPTED%";
+
+  explicit RefusalLog(std::string& line, std::string_view format = kFormat)
+      : line(line), formatter(*stream::TextFormatter::compile(format)) {}
   void log(const stream::FormatContext& context, worker::WorkerServices&) const override {
     formatter.format(context, line);
   }
   std::string& line;
-  const stream::TextFormatter formatter = *stream::TextFormatter::compile(
-      "%UPSTREAM_REQUEST_ATTEMPT_COUNT% %DYNAMIC_METADATA(sluice.router:retry_refused)% %UPSTREAM_HOSTS_ATTEMPTED%");
+  const stream::TextFormatter formatter;
 };
 
 }  // namespace sluice::server

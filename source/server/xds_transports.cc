@@ -1,5 +1,6 @@
 #include "source/server/xds_transports.h"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,17 +17,20 @@ XdsTransports::XdsTransports(event::Loop& loop, const ClusterManager& clusters, 
 
 std::unique_ptr<xds::Transport> XdsTransports::make(const xds::GrpcSource& source) {
   xds::GrpcTransportOptions options;
-  // In turn over the cluster's hosts, whatever they are by then.
+  // In turn over the cluster's hosts, whatever they are by then, and in each round at another address of theirs.
   const auto metadata = std::make_shared<stream::FixedMetadata>();  // of the host that was given last
-  options.next_endpoint = [this, metadata, cluster = source.cluster,
-                           next = random_.next()]() mutable -> absl::StatusOr<net::Address> {
+  options.next_endpoint = [this, metadata, cluster = source.cluster, start = random_.next(),
+                           turn = size_t{0}]() mutable -> absl::StatusOr<net::Address> {
     const upstream::cluster::HostSet* hosts = clusters_.hostsOf(cluster);
     if (hosts == nullptr || hosts->entries().empty()) {
       return absl::UnavailableError(absl::StrCat("cluster '", cluster, "' has no endpoints"));
     }
-    const upstream::cluster::Host& host = *hosts->entries()[next++ % hosts->entries().size()].host;
+    const size_t count = hosts->entries().size();
+    const size_t round = turn / count;
+    const upstream::cluster::Host& host = *hosts->entries()[(start % count + turn++) % count].host;
     *metadata = host.metadata();
-    return host.address();
+    const std::span<const net::Address> several = hosts->addressesOf(host.slot());
+    return several.empty() ? host.address() : several[round % several.size()];
   };
   options.authority = source.authority;
   options.initial_metadata = source.initial_metadata;

@@ -56,7 +56,7 @@ def anywhere(dns_cache, insecure=False, **more):
 
 def logging(path):
     kind = EXTENSIONS + "access_loggers.file.v3.FileAccessLog"
-    text = "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%\n"
+    text = "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %UPSTREAM_HOST%\n"
     return [{"name": "f", "typed_config": {"@type": kind, "path": path, "log_format": {"text_format_source": {"inline_string": text}}}}]
 
 
@@ -81,13 +81,13 @@ class ForwardProxyTestCase(SluiceTestCase):
     def cacheStat(self, name):
         return self.sluice.stat("dns_cache.names." + name)
 
-    def logged(self, pattern):
-        """The last entry of the access log looks like this."""
+    def logged(self, pattern, host=r"\S+"):
+        """The last entry of the access log looks like this, and went to that host."""
 
         def matches():
             with open(self.log) as file:
                 lines = file.read().splitlines()
-            return lines and re.fullmatch(pattern, lines[-1])
+            return lines and re.fullmatch(pattern + " " + host, lines[-1])
 
         waitFor(matches, f"an entry of the access log like {pattern}")
 
@@ -194,8 +194,7 @@ class InsideTest(ForwardProxyTestCase):
         waitFor(lambda: self.cacheStat("internal_address_refused") >= 1, "the name to be asked for again")
 
         self.assertEqual(self.get(f"flip.test:{self.upstream.port}").status, 200)
-        hosts = self.sluice.admin("/clusters").body.decode()
-        self.assertNotIn("127.0.0.2", hosts)
+        self.logged("200 - via_upstream", f"127.0.0.1:{self.upstream.port}")
 
     def test_a_filter_takes_addresses_out_of_answers(self):
         self.dns.names = {"a.test": ["127.0.0.1", "127.0.0.3"], "b.test": ["127.0.0.3"]}

@@ -1,5 +1,5 @@
-// A connection to a host that is checked, with the cluster's transport (TLS). Counted nowhere: it is no traffic.
-// Thread: main.
+// A connection to a host that is checked or asked for its load, with the cluster's transport (TLS). Counted nowhere: it
+// is no traffic. Thread: main.
 #pragma once
 
 #include <memory>

@@ -105,7 +105,8 @@ TEST_CASE("what is wrong with a cache is said where it stands") {
                                    "[{pipe: {path: /run/dns}}]}"))
             .find("resolvers[0]: a DNS server is an IP address with a port") != std::string::npos);
   CHECK(Fixture()
-            .problems(withResolver("{\"@type\": type.googleapis.com/envoy.config.core.v3.Address}"))
+            .problems(withResolver(
+                "{\"@type\": type.googleapis.com/envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig}"))
             .find("is no resolver here") != std::string::npos);
 }
 

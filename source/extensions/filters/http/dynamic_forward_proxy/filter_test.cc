@@ -211,7 +211,8 @@ struct Compiled {
 };
 
 TEST_CASE("a filter needs a cache") {
-  CHECK(Compiled("{}").world.problems() == "test.yaml: dns_cache_config: is needed: the same as that of the cluster");
+  CHECK(Compiled("{}").world.problems().find("dns_cache_config: is needed: the same as that of the cluster") !=
+        std::string::npos);
   CHECK(Compiled("dns_cache_config: {name: n}").factory != nullptr);
 }
 

@@ -1,0 +1,117 @@
+#include "source/extensions/filters/http/header_mutation/filter.h"
+
+#include <catch2/catch.hpp>
+
+#include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb.h"
+#include "source/config/http_filter_factory.h"
+#include "source/config/test_world.h"
+#include "source/extensions/filters/http/header_mutation/factory.h"
+#include "test/support/filter/harness.h"
+#include "test/support/filter/interleaving.h"
+
+namespace sluice::extensions::http_filters::header_mutation {
+namespace {
+
+namespace v3 = envoy::extensions::filters::http::header_mutation::v3;
+using filter::testing::Fields;
+using filter::testing::Harness;
+
+struct World : config::testing::TestWorld {
+  World() { registerFactory(registry); }
+  const config::HttpFilterConfigFactory& factory() {
+    return *registry.http_filters.find(v3::HeaderMutation::descriptor()->full_name());
+  }
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
+    v3::HeaderMutation proto;
+    return load(yaml, proto) ? factory().compile(proto, context("http.p.")) : nullptr;
+  }
+  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
+    v3::HeaderMutationPerRoute proto;
+    return load(yaml, proto) ? factory().compileRoute(proto, context()) : nullptr;
+  }
+};
+
+std::string append(const std::string& name, const std::string& value) {
+  return "{append: {header: {key: " + name + ", value: '" + value + "'}}}";
+}
+
+TEST_CASE("headers and trailers of both directions change, one change after the other") {
+  World world;
+  const auto factory = world.compile(
+      "mutations: {request_mutations: [" + append("x-a", "1") + ", {remove: x-a}, " + append("x-a", "2") +
+      "], request_trailers_mutations: [" + append("x-b", "3") + "], response_mutations: [{remove: x-secret}, " +
+      append("x-code", "%RESPONSE_CODE%") + "], response_trailers_mutations: [" + append("x-d", "4") + "]}");
+  REQUIRE(factory);
+  Harness h({factory});
+
+  h.request("POST", {}, false);
+  h.requestTrailers({{"t", "1"}});
+  h.stream.info().response_code = 200;
+  h.respond(200, {{"x-secret", "s"}, {"x-kept", "k"}}, false);
+  h.responseTrailers({{"t", "2"}});
+
+  CHECK(h.terminal.headers == Fields{{"x-a", "2"}});
+  CHECK(h.terminal.trailers == Fields{{"t", "1"}, {"x-b", "3"}});
+  CHECK(h.client.headers == Fields{{"x-kept", "k"}, {"x-code", "200"}});
+  CHECK(h.client.trailers == Fields{{"t", "2"}, {"x-d", "4"}});
+}
+
+TEST_CASE("a route's changes come behind the filter's") {
+  World world;
+  const auto factory = world.compile("mutations: {request_mutations: [" + append("x-a", "filter") + "]}");
+  const auto route = world.compileRoute("mutations: {request_mutations: [" + append("x-a", "route") + "]}");
+  REQUIRE(route);
+  Harness h({factory}, {route});
+
+  h.request("GET", {}, true);
+
+  CHECK(h.terminal.headers == Fields{{"x-a", "filter"}, {"x-a", "route"}});
+}
+
+TEST_CASE("the least specific level has the last word, unless the most specific is to have it") {
+  const bool most_specific_wins = GENERATE(false, true);
+  World world;
+  const auto factory =
+      world.compile(most_specific_wins ? "most_specific_header_mutations_wins: true" : "mutations: {}");
+  const auto level = [&](const std::string& name) {
+    return world.compileRoute("mutations: {request_mutations: [" + append("x-a", name) + "]}");
+  };
+  route::TableSpec table;
+  table.per_filter = {{0, level("table")}};
+  route::VirtualHostSpec& host = table.virtual_hosts.emplace_back();
+  host.name = "v";
+  host.domains = {"*"};
+  host.per_filter = {{0, level("host")}};
+  route::RouteSpec& route = host.routes.emplace_back();
+  route.path = "/";
+  route.action = route::DirectResponseSpec{};
+  route.per_filter = {{0, level("route")}};
+  Harness h(filter::testing::entriesOf({factory}), *route::Table::build(std::move(table)));
+
+  h.request("GET", {}, true);
+
+  const Fields wins{{"x-a", "table"}, {"x-a", "host"}, {"x-a", "route"}};
+  CHECK(h.terminal.headers == (most_specific_wins ? wins : Fields(wins.rbegin(), wins.rend())));
+}
+
+TEST_CASE("names that cannot be changed are refused") {
+  World world;
+
+  CHECK_FALSE(world.compile("mutations: {response_mutations: [{remove: ':status'}]}"));
+
+  CHECK_THAT(world.problems(), Catch::Contains("mutations.response_mutations[0].remove"));
+}
+
+TEST_CASE("it passes the interleaving suite") {
+  World world;
+  filter::testing::Suite suite;
+  suite.chain = [&] {
+    return std::vector{world.compile("mutations: {request_mutations: [" + append("x-a", "1") + "]}")};
+  };
+
+  REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
+}
+
+}  // namespace
+}  // namespace sluice::extensions::http_filters::header_mutation
