@@ -21,9 +21,6 @@ struct Asker : Waiter {
 
 // The worker comes first: what is told to it on its way out has to have a place.
 struct Fixture {
-  Fixture() = default;
-  explicit Fixture(Settings set) : settings(std::move(set)) {}
-
   testing::CacheBed& bed() {
     if (!made) made.emplace(worker.registry, settings);
     return *made;

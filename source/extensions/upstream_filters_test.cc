@@ -110,7 +110,7 @@ TEST_CASE("a router has upstream filters of its own") {
   World world;
   envoy::extensions::filters::http::router::v3::Router proto;
   const std::string end = GENERATE(kEnd, std::string());
-  REQUIRE(world.load("{upstream_http_filters: [" + kAuthz + ", " + end + "]}", proto));
+  REQUIRE(world.load("{upstream_http_filters: [" + kAuthz + (end.empty() ? "" : ", " + end) + "]}", proto));
 
   const auto terminal =
       world.registry.terminals.find(proto.GetDescriptor()->full_name())->compile(proto, world.context("http.web."));

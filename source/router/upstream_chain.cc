@@ -6,9 +6,6 @@
 namespace sluice::router {
 namespace {
 
-// What the access log says of an answer unless it was made here.
-constexpr std::string_view kViaUpstream = "via_upstream";
-
 // The text stays where it is.
 void copyFields(const http::HeaderList& from, http::HeaderList& to) {
   for (const http::Field& field : from) to.addView(field.id, field.name, field.value);
@@ -120,7 +117,6 @@ void UpstreamChain::onResponseHeaders(bool end_stream) {
   const uint16_t status = response().status;
   const bool accepts = head.upgrade.empty() ? status / 100 == 2 : status == 101;
   if (head.wantsTunnel() && accepts) runner_->beginTunnel();
-  info().response_code_details = kViaUpstream;
   runner_->responseHeaders(end_stream);
 }
 
@@ -140,9 +136,10 @@ void UpstreamChain::sendInformational(const http::ResponseHeaders& headers) {
   user_.onInformational();
 }
 
-// The filters go on seeing what they have; the attempt gets a list of its own.
+// The filters go on seeing what they have; the attempt gets a list of its own. Another attempt of the request may have
+// left its details meanwhile.
 void UpstreamChain::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream) {
-  of_host_ = info().response_code_details == kViaUpstream;
+  if (!of_host_) info().response_code_details = details_;
   if (end_stream) noteEndOfResponse();
   http::ResponseHeaders& out = user_.beginResponse();
   out.status = headers.status;

@@ -60,6 +60,19 @@ class UpstreamChain final : public event::Deferred,
   bool ofHost() const { return of_host_; }
 
  private:
+  // Is shown the answers that are made here.
+  class ReplyWitness final : public filter::ReplyMapper {
+   public:
+    explicit ReplyWitness(UpstreamChain& chain) : chain_(chain) {}
+    void map(filter::Reply& reply, const filter::Stream&) const override {
+      chain_.of_host_ = false;
+      chain_.details_ = reply.details;
+    }
+
+   private:
+    UpstreamChain& chain_;
+  };
+
   // --- filter::Stream
   filter::Calls& calls() override { return worker_.calls; }
   worker::WorkerServices& worker() override { return worker_; }
@@ -102,6 +115,7 @@ class UpstreamChain final : public event::Deferred,
     if (open_) user_.onRequestBytesSent();
   }
   void tunnelEnded() override;
+  const filter::ReplyMapper* replyMapper() const override { return &reply_witness_; }
 
   void takeHead(const http::RequestHeaders& head);
   void noteEndOfResponse();
@@ -111,8 +125,10 @@ class UpstreamChain final : public event::Deferred,
   upstream::pool::ExchangeEvents& user_;
   const size_t window_;
   filter::UpstreamChoice choice_;  // what the context's cluster() says
+  const ReplyWitness reply_witness_{*this};
   upstream::pool::Exchange exchange_{*this};
   std::optional<filter::ChainRunner> runner_;  // none before the head
+  std::string_view details_;                   // of an answer that was made here
   bool open_ = false;
   bool of_host_ = true;
   bool sending_ = false;         // inside sendData

@@ -46,8 +46,10 @@ TEST_CASE("a report in the head of an answer is the host's weight") {
   CHECK_FALSE(t.cluster()->hostPtr(1)->monitor().loadWeight().at(t.loop.now(), 0s, 180s));
 }
 
-TEST_CASE("so is one in its trailers") {
+TEST_CASE("so is one in its trailers, where those are read") {
   LoadTest t;
+  t.config->http.enable_trailers = true;
+  t.publish();
 
   t.ask("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n" + kReport + "\r\n");
 

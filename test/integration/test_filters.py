@@ -134,6 +134,18 @@ class UpstreamFiltersTest(SluiceTestCase):
         self.assertEqual(request(port, "POST", "/big", body=b"x" * 200_000).status, 200)
         self.assertEqual(len(self.upstream.next().body), 200_000)
 
+    def test_a_retry_begins_from_the_head_as_the_router_made_it(self):
+        kind = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
+        added = {"append": {"header": {"key": "x-try", "value": "%UPSTREAM_HOST%"}}}
+        change = httpFilter("change", kind, mutations={"request_mutations": [added]})
+        again = {"retry_on": "5xx", "num_retries": 1, "retry_back_off": {"base_interval": "0.001s"}}
+        port = self.proxy([route("up", retry_policy=again)], of_cluster=[change], answer=lambda request: Reply(status=503))
+
+        self.assertEqual(get(port).status, 503)
+
+        host = f"127.0.0.1:{self.upstream.port}"
+        self.assertEqual([self.upstream.next().header("x-try") for _ in range(2)], [host, host])
+
     def test_those_of_the_router_are_for_clusters_that_have_none(self):
         for of_cluster, status in ([], 429), ([self.limit(100)], 200):
             with self.subTest(of_cluster=bool(of_cluster)):

@@ -62,7 +62,8 @@ class PolicyTest(SluiceTestCase):
             "metric_names_for_computing_utilization": ["named_metrics.gpu"],
         }
         self.serve([busy, idle], {"@type": TYPE + POLICIES + "wrr_locality.v3.WrrLocality",
-                                  "endpoint_picking_policy": policy(weighted)})  # fmt: skip
+                                  "endpoint_picking_policy": policy(weighted)},
+                   {"http_protocol_options": {"enable_trailers": True}})  # fmt: skip
         self.ask(40)
         time.sleep(0.3)
         self.served.clear()

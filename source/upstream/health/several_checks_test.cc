@@ -106,6 +106,7 @@ TEST_CASE("all checks that fail a host say why") {
   SeveralTest t;
   t.start();
   t.answer("500 No");
+  t.peer(1).take();
   t.peer(1).close();
   t.turn();
   CHECK(t.health() == Health::kUnhealthy);
