@@ -1,19 +1,16 @@
 #include "source/server/kept_hosts.h"
 
 #include <memory>
-#include <unordered_set>
 #include <utility>
+#include <vector>
+
+#include "source/upstream/cluster/host_matcher.h"
 
 namespace sluice::server {
 
 namespace cluster = upstream::cluster;
 
 namespace {
-
-struct IdentityHash {
-  size_t operator()(const cluster::HostIdentity& identity) const { return identity.hash(); }
-};
-using Identities = std::unordered_set<cluster::HostIdentity, IdentityHash>;
 
 bool stays(const cluster::HostSet::Entry& entry) {
   using cluster::Health;
@@ -36,10 +33,11 @@ cluster::Endpoint endpointOf(const cluster::HostSet::Entry& entry, const cluster
   return out;
 }
 
-Identities identitiesOf(const cluster::Assignment& told) {
-  Identities out;
-  for (const cluster::LocalityEndpoints& locality : told.localities) {
-    for (const cluster::Endpoint& endpoint : locality.endpoints) out.insert(cluster::identityOf(endpoint));
+// By slot: hosts of the set that the assignment tells of.
+std::vector<bool> toldOf(const cluster::Assignment& told, const cluster::HostSet& hosts) {
+  std::vector<bool> out(hosts.slotCount());
+  for (const cluster::HostPtr* host : cluster::hostsOf(told, &hosts)) {
+    if (host != nullptr) out[(*host)->slot()] = true;
   }
   return out;
 }
@@ -50,10 +48,10 @@ cluster::AssignmentPtr withKeptHosts(cluster::AssignmentPtr told, const cluster:
                                      const cluster::ClusterConfig& config) {
   if (config.health_checks.empty() || config.host_changes.ignore_health_on_removal || before == nullptr) return told;
   if (config.kind->hostsStandForOne()) return told;
-  const Identities there = identitiesOf(*told);
+  const std::vector<bool> there = toldOf(*told, *before);
   std::shared_ptr<cluster::Assignment> out;
   for (const cluster::HostSet::Entry& entry : before->entries()) {
-    if (there.contains(entry.host->monitor().identity()) || !stays(entry)) continue;
+    if (there[entry.host->slot()] || !stays(entry)) continue;
     if (!out) out = std::make_shared<cluster::Assignment>(*told);
     const cluster::LocalityEndpoints* const last = out->localities.empty() ? nullptr : &out->localities.back();
     const bool fits = out->localities.size() > told->localities.size() && last->priority == entry.priority &&

@@ -3,69 +3,33 @@
 #include <algorithm>
 #include <map>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 
-#include "source/upstream/cluster/host_monitors.h"
+#include "source/upstream/cluster/host_matcher.h"
 
 namespace sluice::upstream::cluster {
 
 namespace {
 
-HostIdentity keyOf(const Host& host) {
-  return {host.address(), host.hostname(), host.metadata().identity()};
-}
-
-struct IdentityHash {
-  size_t operator()(const HostIdentity& identity) const { return identity.hash(); }
-};
-
-using HostsByKey = std::unordered_map<HostIdentity, HostPtr, IdentityHash>;
-
-// Gives each address of a new set its Host: the previous one if there is one, else a new one on a free slot.
-class HostPool {
+// Slots of each priority.
+class PrioritySlots {
  public:
-  HostPool(const Assignment& assignment, const HostSet* previous, HostMonitors* monitors) : monitors_(monitors) {
-    if (previous != nullptr) {
-      for (const HostSet::Entry& entry : previous->entries()) {
-        previous_.emplace(keyOf(*entry.host), entry.host);
-      }
-    }
-    for (const LocalityEndpoints& locality : assignment.localities) {
-      for (const Endpoint& endpoint : locality.endpoints) keep(endpoint);
-    }
-  }
+  // `count`: of slots, about.
+  explicit PrioritySlots(size_t count) : count_(count) {}
 
-  HostPtr take(const Endpoint& endpoint) {
-    const HostIdentity key = identityOf(endpoint);
-    if (const auto found = hosts_.find(key); found != hosts_.end()) return found->second;
-    while (next_free_ < slots_.size() && slots_[next_free_]) ++next_free_;
-    if (next_free_ == slots_.size()) slots_.emplace_back();
-    auto host = std::make_shared<const Host>(endpoint.address, endpoint.hostname, static_cast<HostSlot>(next_free_),
-                                             endpoint.metadata, monitors_ ? monitors_->of(endpoint) : nullptr);
-    slots_[next_free_] = host;
-    hosts_.emplace(keyOf(*host), host);
-    return host;
+  // False: it is there already.
+  bool insert(uint32_t priority, HostSlot slot) {
+    if (slots_.size() <= priority) slots_.resize(priority + 1);
+    std::vector<bool>& slots = slots_[priority];
+    if (slots.size() <= slot) slots.resize(std::max<size_t>(slot + 1, count_));
+    const bool there = slots[slot];
+    slots[slot] = true;
+    return !there;
   }
-
-  std::vector<HostPtr> takeSlots() { return std::move(slots_); }
-  size_t hostCount() const { return hosts_.size(); }
 
  private:
-  void keep(const Endpoint& endpoint) {
-    const auto found = previous_.find(identityOf(endpoint));
-    if (found == previous_.end()) return;
-    const HostPtr& host = found->second;
-    if (slots_.size() <= host->slot()) slots_.resize(host->slot() + 1);
-    slots_[host->slot()] = host;
-    hosts_.emplace(keyOf(*host), host);
-  }
-
-  HostMonitors* const monitors_;
-  HostsByKey previous_;
-  HostsByKey hosts_;  // of the new set
-  std::vector<HostPtr> slots_;
-  size_t next_free_ = 0;
+  const size_t count_;
+  std::vector<std::vector<bool>> slots_;
 };
 
 bool healthy(const HostSet::Entry& entry) {
@@ -299,32 +263,39 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
                                               const HostSet* previous, HostMonitors* monitors, LocalZonesPtr local) {
   auto set = std::make_shared<HostSet>(Private{});
   set->shape_ = {options, assignment.overprovisioning_factor, {}, std::move(local)};
-  HostPool pool(assignment, previous, monitors);
-  std::unordered_set<uint64_t> seen;  // (priority, slot)
+  std::vector<const HostPtr*> known = hostsOf(assignment, previous);
+  set->entries_.reserve(known.size());
+  set->wanted_.resize(known.size());
+  PrioritySlots seen(known.size());
+  RosterBuilder roster(std::move(known), previous != nullptr ? previous->roster_ : nullptr, monitors);
   for (const LocalityEndpoints& locality : assignment.localities) {
     for (const Endpoint& endpoint : locality.endpoints) {
       if (!endpoint.address) continue;
-      HostPtr host = pool.take(endpoint);
-      if (!seen.insert(uint64_t{locality.priority} << 32 | host->slot()).second) continue;
+      HostPtr host = roster.next(endpoint);
+      if (!seen.insert(locality.priority, host->slot())) continue;
       if (!endpoint.additional.empty()) set->noteAddresses(endpoint, host->slot());
-      const Health health = host->monitor().health(endpoint.health);
-      const HostMonitor& monitor = host->monitor();
-      const bool unchecked = options.exclude_unchecked && monitor.pending();
-      const bool excluded = health > Health::kDegraded && (unchecked || monitor.excluded());
-      const bool failed = monitor.health(Health::kHealthy) > Health::kDegraded;
-      set->entries_.push_back({std::move(host), locality.locality, endpoint.weight, locality.priority, health,
-                               endpoint.health, endpoint.check, excluded, endpoint.leaving, failed});
-      set->noteWanted(set->entries_.back());
+      set->addEntry(std::move(host), endpoint, locality);
     }
   }
-  set->host_count_ = pool.hostCount();
+  set->roster_ = roster.finish();
+  set->host_count_ = set->roster_->count;
   set->drop_per_million_ = assignment.drop_per_million;
   set->drop_categories_ = assignment.drop_categories;
-  set->by_slot_ = std::make_shared<const std::vector<HostPtr>>(pool.takeSlots());
   if (options.locality_weighted) set->countLocalities(assignment);
   set->notePriorities();
   set->split();
   return set;
+}
+
+void HostSet::addEntry(HostPtr host, const Endpoint& endpoint, const LocalityEndpoints& locality) {
+  const HostMonitor& monitor = host->monitor();
+  const Health health = monitor.health(endpoint.health);
+  const bool unchecked = shape_.options.exclude_unchecked && monitor.pending();
+  const bool excluded = health > Health::kDegraded && (unchecked || monitor.excluded());
+  const bool failed = monitor.health(Health::kHealthy) > Health::kDegraded;
+  entries_.push_back({std::move(host), locality.locality, endpoint.weight, locality.priority, health, endpoint.health,
+                      endpoint.check, excluded, endpoint.leaving, failed});
+  noteWanted(entries_.back());
 }
 
 void HostSet::countLocalities(const Assignment& assignment) {
@@ -339,11 +310,12 @@ void HostSet::countLocalities(const Assignment& assignment) {
 void HostSet::noteWanted(const Entry& entry) {
   const HealthMask is = maskOf(entry.failed ? Health::kUnhealthy : entry.health);
   if ((is & shape_.options.wanted_health) == 0) return;
-  wanted_.emplace_back(entry.host->address().hash(), entry.host->slot());
+  const HostSlot slot = entry.host->slot();
+  if (wanted_.size() <= slot) wanted_.resize(slot + 1);
+  wanted_[slot] = true;
 }
 
 void HostSet::split() {
-  std::sort(wanted_.begin(), wanted_.end());
   TierBuilder builder(shape_, entries_);
   tiers_ = builder.build();
   zone_obstacle_ = builder.zoneObstacle();
@@ -378,7 +350,7 @@ std::shared_ptr<const HostSet> HostSet::subset(std::span<const uint32_t> entries
   auto set = std::make_shared<HostSet>(Private{});
   set->shape_ = shape_;
   set->shape_.options.locality_weighted &= localities != SubsetLocalities::kIgnored;
-  set->by_slot_ = by_slot_;
+  set->roster_ = roster_;
   std::map<std::pair<uint32_t, Locality>, size_t> hosts;
   std::unordered_set<HostSlot> seen;
   for (const uint32_t index : entries) {
@@ -401,10 +373,14 @@ std::shared_ptr<const HostSet> HostSet::subset(std::span<const uint32_t> entries
 }
 
 HostSlot HostSet::availableAt(const net::Address& address) const {
+  const auto wanted = [&](HostSlot slot) {
+    return slot < wanted_.size() && wanted_[slot] && roster_->by_slot[slot]->address() == address;
+  };
   const size_t hash = address.hash();
-  auto at = std::lower_bound(wanted_.begin(), wanted_.end(), std::pair(hash, HostSlot{0}));
-  for (; at != wanted_.end() && at->first == hash; ++at) {
-    if ((*by_slot_)[at->second]->address() == address) return at->second;
+  const auto& by_address = roster_->by_address;
+  auto at = std::lower_bound(by_address.begin(), by_address.end(), std::pair(hash, HostSlot{0}));
+  for (; at != by_address.end() && at->first == hash; ++at) {
+    if (wanted(at->second)) return at->second;
   }
   return kNoHost;
 }
@@ -420,6 +396,7 @@ size_t HostSet::countExcluded() const {
 }
 
 bool sameHosts(const HostSet& before, const HostSet& after) {
+  if (&before.roster() == &after.roster()) return true;
   for (size_t slot = std::max(before.slotCount(), after.slotCount()); slot-- > 0;) {
     if (before.host(static_cast<HostSlot>(slot)) != after.host(static_cast<HostSlot>(slot))) return false;
   }
@@ -428,6 +405,7 @@ bool sameHosts(const HostSet& before, const HostSet& after) {
 
 std::vector<HostPtr> removedHosts(const HostSet& before, const HostSet& after) {
   std::vector<HostPtr> removed;
+  if (&before.roster() == &after.roster()) return removed;
   for (HostSlot slot = 0; slot < before.slotCount(); ++slot) {
     const HostPtr& host = before.hostPtr(slot);
     if (host && after.host(slot) != host.get()) removed.push_back(host);

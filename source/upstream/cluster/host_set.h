@@ -28,11 +28,10 @@
 #include "source/net/family_order.h"
 #include "source/upstream/cluster/assignment.h"
 #include "source/upstream/cluster/host.h"
+#include "source/upstream/cluster/host_roster.h"
 #include "source/upstream/cluster/zone_routing.h"
 
 namespace sluice::upstream::cluster {
-
-class HostMonitors;
 
 // One of several.
 using HealthMask = uint8_t;
@@ -124,18 +123,21 @@ class HostSet {
   uint32_t priorityOf(HostSlot slot) const { return slot < priorities_.size() ? priorities_[slot] : 0; }
 
   // Size for arrays indexed by slot.
-  size_t slotCount() const { return by_slot_->size(); }
+  size_t slotCount() const { return roster_->by_slot.size(); }
   // Null for a free slot.
-  const Host* host(HostSlot slot) const { return slot < by_slot_->size() ? (*by_slot_)[slot].get() : nullptr; }
-  const HostPtr& hostPtr(HostSlot slot) const { return (*by_slot_)[slot]; }
+  const Host* host(HostSlot slot) const {
+    return slot < roster_->by_slot.size() ? roster_->by_slot[slot].get() : nullptr;
+  }
+  const HostPtr& hostPtr(HostSlot slot) const { return roster_->by_slot[slot]; }
   // Where connections to a host go, in the order in which they are tried. Of a whole set; empty: Host::address() only.
   // It may be another list in the next set: what is tried is not part of what makes a host the same.
   std::span<const net::Address> addressesOf(HostSlot slot) const {
     return slot < addresses_.size() ? std::span<const net::Address>(addresses_[slot]) : std::span<const net::Address>();
   }
   // By slot. In a part of a set those of the whole.
-  std::span<const HostPtr> slots() const { return *by_slot_; }
+  std::span<const HostPtr> slots() const { return roster_->by_slot; }
   size_t hostCount() const { return host_count_; }
+  const HostRoster& roster() const { return *roster_; }
   // Of a million requests, so many are not to be sent to any of them.
   uint32_t dropPerMillion() const { return drop_per_million_; }
   const std::string& dropCategories() const { return drop_categories_; }
@@ -169,6 +171,7 @@ class HostSet {
     LocalZonesPtr local;  // null: there is no routing by zones
   };
 
+  void addEntry(HostPtr host, const Endpoint& endpoint, const LocalityEndpoints& locality);
   void countLocalities(const Assignment& assignment);
   void notePriorities();
   void noteAddresses(const Endpoint& endpoint, HostSlot slot);
@@ -178,12 +181,12 @@ class HostSet {
 
   Shape shape_;
   std::vector<Entry> entries_;
-  std::shared_ptr<const std::vector<HostPtr>> by_slot_;  // never null
+  HostRosterPtr roster_;  // never null; in a part of a set that of the whole
   std::vector<Tier> tiers_;
   size_t loaded_ = 0;                                 // of tiers_, those that get traffic
   std::vector<std::vector<net::Address>> addresses_;  // by slot; up to the last host that has several
   std::vector<uint8_t> priorities_;                   // by slot; empty: all hosts are of priority 0, or it is a part
-  std::vector<std::pair<size_t, HostSlot>> wanted_;   // who may be, by the hash of the address, sorted
+  std::vector<bool> wanted_;                          // by slot: may be taken because somebody wants it
   std::optional<ZoneObstacle> zone_obstacle_;
   size_t host_count_ = 0;
   uint32_t drop_per_million_ = 0;

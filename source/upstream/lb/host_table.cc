@@ -1,7 +1,6 @@
 #include "source/upstream/lb/host_table.h"
 
 #include <memory>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -11,15 +10,16 @@ using cluster::HostSlot;
 
 void HostTable::update(cluster::HostSetPtr set) {
   if (!made_.empty()) return;
-  std::vector<uint32_t> active(set->slotCount(), 0);
-  for (HostSlot slot = 0; slot < active.size() && slot < active_.size(); ++slot) {
-    const cluster::Host* host = set->host(slot);
-    if (host != nullptr && has(*host)) active[slot] = active_[slot];
+  const std::span<const cluster::HostPtr> hosts = set->slots();
+  if (hosts.data() != hosts_.data()) {
+    for (size_t slot = 0; slot < active_.size(); ++slot) {
+      if (active_[slot] == 0 || (slot < hosts.size() && hosts[slot] == hosts_[slot])) continue;
+      total_active_ -= std::exchange(active_[slot], 0);
+    }
+    active_.resize(hosts.size());
   }
-  active_ = std::move(active);
-  total_active_ = std::accumulate(active_.begin(), active_.end(), uint64_t{0});
+  hosts_ = hosts;
   set_ = std::move(set);
-  hosts_ = set_->slots();
 }
 
 HostSlot HostTable::make(const net::Address& address, std::string hostname) {
