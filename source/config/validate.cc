@@ -19,6 +19,7 @@ namespace {
 
 using google::protobuf::Any;
 using google::protobuf::Descriptor;
+using google::protobuf::Duration;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
@@ -122,6 +123,7 @@ class Validator {
       checkAny(static_cast<const Any&>(message), context, depth);
       return;
     }
+    if (&type == Duration::descriptor()) return checkSign(static_cast<const Duration&>(message), context);
     for (int i = 0; i < type.field_count(); ++i) checkField(message, *type.field(i), context);
     for (int i = 0; i < type.real_oneof_decl_count(); ++i) checkOneof(message, *type.oneof_decl(i), context);
     if (isAlternative(type) && isLeftOut(message)) return;
@@ -136,6 +138,15 @@ class Validator {
  private:
   static void report(const MaybeViolation& violation, const Context& context) {
     if (violation) refuse(context, violation->message, violation->rule);
+  }
+
+  // Envoy takes no negative duration anywhere, whether the rules of a field say so or not.
+  static void checkSign(const Duration& duration, const Context& context) {
+    if (duration.seconds() >= 0 && duration.nanos() >= 0) return;
+    const auto& errors = context.errors().errors();
+    const std::string path = context.path();
+    if (std::any_of(errors.begin(), errors.end(), [&](const ConfigError& error) { return error.path == path; })) return;
+    refuse(context, "is negative; a duration is 0s or longer", "duration.gte");
   }
 
   // Says nothing of a value that could not be read, which was told already.

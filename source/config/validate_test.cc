@@ -179,6 +179,13 @@ TEST_CASE("rules hold inside an Any, with the path and position of the inner fie
         "f.yaml:4:3: typed_config.max_request_bytes: must be more than 0, is 0 (uint32.gt: 0)");
 }
 
+TEST_CASE("a duration is never negative, whatever the rules of its field say") {
+  CHECK(problems<Cluster>("{name: a, cleanup_interval: -1s}") ==
+        "f.yaml:1:11: cleanup_interval: must be more than 0s, is -1s (duration.gt: 0s)");
+  CHECK(problems<Cluster>("{name: a, common_lb_config: {update_merge_window: -0.5s}}") ==
+        "f.yaml:1:30: common_lb_config.update_merge_window: is negative; a duration is 0s or longer (duration.gte)");
+}
+
 TEST_CASE("a message that keeps all rules has no errors") {
   CHECK(problems<Cluster>("{name: a, type: STATIC, connect_timeout: 1s, lb_policy: RANDOM}") == "");
 }

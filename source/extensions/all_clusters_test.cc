@@ -271,7 +271,7 @@ TEST_CASE("what does not go with hosts from connections is refused") {
 
 std::string namedHosts(const std::string& fields = "", const std::string& options = "") {
   return "name: c\nlb_policy: CLUSTER_PROVIDED\ncluster_type: {name: d, typed_config: {'@type': type.googleapis.com/"
-         "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig, dns_cache_config: {name: n}" +
+         "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig, dns_cache_config: {name: dns}" +
          options + "}}\n" + fields;
 }
 

@@ -38,7 +38,8 @@ Compiled compile(const std::string& list) {
   const std::string text = "name: c\nload_assignment: {cluster_name: c}\nload_balancing_policy: " + list;
   config::Loader(errors, positions).loadText(text, config::Format::kYaml, "test", proto);
   Compiled out;
-  if (errors.empty()) out.config = compileCluster(proto, config::Context(errors), world.services);
+  const config::Context at(errors);
+  if (errors.empty() && config::validate(proto, at)) out.config = compileCluster(proto, at, world.services);
   CHECK((out.config == nullptr) == !errors.empty());
   for (const config::ConfigError& warning : errors.warnings()) out.warnings += warning.toString() + "\n";
   out.errors = errors.toString();
@@ -81,7 +82,7 @@ TEST_CASE("weights by load are as set") {
 }
 
 TEST_CASE("what cannot be with weights by load is refused, what has no effect is warned of") {
-  CHECK_SAYS(compile(weighted("blackout_period: -1s")).errors, "blackout_period: may not be negative");
+  CHECK_SAYS(compile(weighted("blackout_period: -1s")).errors, "blackout_period: is negative");
   CHECK_SAYS(compile(weighted("weight_expiration_period: 0s")).errors, "weight_expiration_period: has to be more");
   CHECK_SAYS(compile(weighted("error_utilization_penalty: -0.5")).errors, "error_utilization_penalty: has to be");
   CHECK_SAYS(compile(weighted("error_utilization_penalty: NaN")).errors, "error_utilization_penalty: has to be");

@@ -150,8 +150,9 @@ TEST_CASE("a body over the limit is not kept: its request is not retried, and th
 
 TEST_CASE("the log tells how many attempts there were, at which hosts, and why there was no other") {
   RetryPath t("5xx");
-  std::string line;
-  t.settings->access_logs.push_back(std::make_shared<RefusalLog>(line));
+  const auto refusals = std::make_shared<RefusalLog>();
+  const std::string& line = refusals->line;
+  t.settings->access_logs.push_back(refusals);
   std::string expected;
   TestClient& client = t.connect();
   SECTION("they are spent") {
@@ -241,8 +242,9 @@ TEST_CASE("what a caller may still retry with success is not marked") {
 
 TEST_CASE("an answer that comes with the mark is not retried whatever the policy says, and goes on with it") {
   RetryPath t("5xx", 3);
-  std::string line;
-  t.settings->access_logs.push_back(std::make_shared<RefusalLog>(line));
+  const auto refusals = std::make_shared<RefusalLog>();
+  const std::string& line = refusals->line;
+  t.settings->access_logs.push_back(refusals);
   TestClient& client = t.ask();
   t.answer(kMarked);
   const std::string answer = client.take();
@@ -665,12 +667,11 @@ TEST_CASE("a policy is told how many attempts a request had before") {
   t.config->lb.policy = std::make_shared<ByAttempt>();
   t.clusters.remove(0);
   t.hosts({t.host.address, t.second.address});
-  TestClient& client = t.connect();
-  client.send(get());
+  TestClient& client = t.ask();
 
   t.answerBySecond(kBusy);
   t.backOff();
-  t.answerBySecond(kBusy);
+  t.answerBySecond(kBusy, 1);
   t.backOff();
   t.answer(kOk);
 

@@ -95,17 +95,17 @@ struct RetryPath : DataPath {
   route::ForwardSpec action;
 };
 
-// What a line of the log tells of attempts: how many, why no further one, and where they went.
+// What a line of the log tells of attempts: how many, why no further one, and where they went. It holds its text, which
+// requests that the test did not end are told in, too.
 struct RefusalLog : stream::AccessLog {
   static constexpr const char* kFormat =
       "%UPSTREAM_REQUEST_ATTEMPT_COUNT% %DYNAMIC_METADATA(sluice.router:retry_refused)% %UPSTREAM_HOSTS_ATTEMPTED%";
 
-  explicit RefusalLog(std::string& line, std::string_view format = kFormat)
-      : line(line), formatter(*stream::TextFormatter::compile(format)) {}
+  explicit RefusalLog(std::string_view format = kFormat) : formatter(*stream::TextFormatter::compile(format)) {}
   void log(const stream::FormatContext& context, worker::WorkerServices&) const override {
     formatter.format(context, line);
   }
-  std::string& line;
+  mutable std::string line;
   const stream::TextFormatter formatter;
 };
 

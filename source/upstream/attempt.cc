@@ -188,7 +188,7 @@ void Attempt::noteHead() {
 }
 
 void Attempt::noteSlow() {
-  if (std::exchange(slow_, true)) return;
+  if (std::exchange(slow_, true) || !ofHost()) return;
   cluster_->observers().forEach([this](AttemptObserver& observer) { observer.onAttemptSlow(*this); });
 }
 

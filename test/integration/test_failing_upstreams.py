@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
-from harness.config import TYPE, endpoint  # noqa: E402
+from harness.config import TYPE, endpoint, socketAddress  # noqa: E402
 from harness.load import Connection  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 

@@ -8,6 +8,7 @@ import unittest
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness import client, config  # noqa: E402
+from harness.config import TYPE, endpoint  # noqa: E402
 
 BIG = bytes(range(256)) * 4096  # 1 MiB
 

@@ -84,9 +84,10 @@ class RedirectTest(SluiceTestCase):
         self.serve({})
         url = "http://127.0.0.1:%d/old" % self.target[1]
 
-        code, out = curl("--http2-prior-knowledge", "-H", "host: front.example", "--data", "abc", url, url, url)
+        for _ in range(3):
+            got = curl("--http2-prior-knowledge", "-H", "host: front.example", "--data", "abc", url)
 
-        self.assertEqual((code, out), (0, b"files POST abc" * 3))
+            self.assertEqual(got, (0, b"files POST abc"))
 
     def test_where_no_route_leads_nobody_is_sent(self):
         stolen = []

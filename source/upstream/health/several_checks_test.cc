@@ -192,7 +192,7 @@ TEST_CASE("events name the kind of the check") {
   const std::string path = std::string(getenv("TEST_TMPDIR") ? getenv("TEST_TMPDIR") : "/tmp") + "/several.log";
   SeveralTest t;
   t.check.logs = t.others[0].logs = {*files.open(path)};
-  t.sink = &sink;
+  t.log.sink = &sink;
   t.startWell();
   t.pass(2s);
   t.peer(1).close();

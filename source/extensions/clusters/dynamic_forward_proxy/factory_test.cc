@@ -32,13 +32,13 @@ struct Fixture {
 };
 
 std::string withResolver(const std::string& resolver) {
-  return "{dns_cache_config: {name: n, typed_dns_resolver_config: {name: r, typed_config: " + resolver + "}}}";
+  return "{dns_cache_config: {name: dns, typed_dns_resolver_config: {name: r, typed_config: " + resolver + "}}}";
 }
 
 TEST_CASE("a cluster's cache is configured by the names of Envoy") {
   Fixture f;
   const auto kind = f.compile(
-      "{dns_cache_config: {name: n, dns_lookup_family: V4_ONLY, dns_refresh_rate: 7s, dns_min_refresh_rate: 6s, "
+      "{dns_cache_config: {name: dns, dns_lookup_family: V4_ONLY, dns_refresh_rate: 7s, dns_min_refresh_rate: 6s, "
       "host_ttl: "
       "8s, max_hosts: 9, dns_failure_refresh_rate: {base_interval: 2s}, dns_cache_circuit_breaker: "
       "{max_pending_requests: "
@@ -76,28 +76,29 @@ TEST_CASE("internal addresses are allowed by ranges") {
 
 TEST_CASE("caches of one name are one, and have the same settings") {
   Fixture f;
-  const auto first = f.compile("{dns_cache_config: {name: n, max_hosts: 5}}");
-  const auto same = f.compile("{dns_cache_config: {name: n, max_hosts: 5}, allow_insecure_cluster_options: true}");
+  const auto first = f.compile("{dns_cache_config: {name: dns, max_hosts: 5}}");
+  const auto same = f.compile("{dns_cache_config: {name: dns, max_hosts: 5}, allow_insecure_cluster_options: true}");
   REQUIRE(same != nullptr);
   CHECK(first->dnsCache() == same->dnsCache());
   CHECK_FALSE(same->verifiesNames());
   CHECK(f.world.problems() == "");
   CHECK(f.compile("{dns_cache_config: {name: m, max_hosts: 6}}") != nullptr);
-  CHECK(f.compile("{dns_cache_config: {name: n, max_hosts: 6}}") == nullptr);
-  CHECK(f.world.problems().find("the DNS cache 'n' has other settings elsewhere") != std::string::npos);
+  CHECK(f.compile("{dns_cache_config: {name: dns, max_hosts: 6}}") == nullptr);
+  CHECK(f.world.problems().find("the DNS cache 'dns' has other settings elsewhere") != std::string::npos);
 }
 
 TEST_CASE("what is wrong with a cache is said where it stands") {
   CHECK(Fixture().problems("{}").find("dns_cache_config: is needed") != std::string::npos);
   CHECK(Fixture()
-            .problems("{dns_cache_config: {name: n, preresolve_hostnames: [{address: 'a b', port_value: 1}]}}")
+            .problems("{dns_cache_config: {name: dns, preresolve_hostnames: [{address: 'a b', port_value: 1}]}}")
             .find("preresolve_hostnames[0].address: \"a b\" is no host name") != std::string::npos);
+  CHECK(
+      Fixture()
+          .problems("{dns_cache_config: {name: dns, max_hosts: 1, preresolve_hostnames: [{address: a, port_value: 1}, "
+                    "{address: b, port_value: 1}]}}")
+          .find("has 2 names, more than max_hosts (1)") != std::string::npos);
   CHECK(Fixture()
-            .problems("{dns_cache_config: {name: n, max_hosts: 1, preresolve_hostnames: [{address: a, port_value: 1}, "
-                      "{address: b, port_value: 1}]}}")
-            .find("has 2 names, more than max_hosts (1)") != std::string::npos);
-  CHECK(Fixture()
-            .problems("{dns_cache_config: {name: n, resolved_address_filter: {invert_match: true}}}")
+            .problems("{dns_cache_config: {name: dns, resolved_address_filter: {invert_match: true}}}")
             .find("without ranges it takes out every address") != std::string::npos);
   CHECK(Fixture()
             .problems(withResolver("{\"@type\": type.googleapis.com/"
@@ -114,9 +115,9 @@ TEST_CASE("over TLS whoever answers has to show that it is the host") {
   const std::string tls = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
   Fixture f;
   f.cluster.mutable_transport_socket()->mutable_typed_config()->set_type_url(tls);
-  CHECK(f.compile("{dns_cache_config: {name: n}, allow_insecure_cluster_options: true}") != nullptr);
+  CHECK(f.compile("{dns_cache_config: {name: dns}, allow_insecure_cluster_options: true}") != nullptr);
   CHECK(f.world.problems() == "");
-  CHECK(f.problems("{dns_cache_config: {name: n}}").find("any server is believed") != std::string::npos);
+  CHECK(f.problems("{dns_cache_config: {name: dns}}").find("any server is believed") != std::string::npos);
 }
 
 }  // namespace

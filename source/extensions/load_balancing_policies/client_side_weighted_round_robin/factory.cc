@@ -20,12 +20,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLeastUpdatePeriod{100};
 constexpr milliseconds kStreamPeriod{10'000};  // unless said otherwise
 
-milliseconds readPeriod(bool has, const google::protobuf::Duration& duration, milliseconds fallback,
-                        const config::Context& context) {
-  if (!has) return fallback;
-  const milliseconds out = config::compileMilliseconds(duration);
-  if (out.count() < 0) context.error("may not be negative");
-  return out;
+milliseconds readPeriod(bool has, const google::protobuf::Duration& duration, milliseconds fallback) {
+  return has ? config::compileMilliseconds(duration) : fallback;
 }
 
 void readStreams(const Proto& proto, const config::Context& context, milliseconds& period) {
@@ -34,16 +30,14 @@ void readStreams(const Proto& proto, const config::Context& context, millisecond
     if (proto.has_oob_reporting_period()) at.warn("does nothing without enable_oob_load_report; set that too");
     return;
   }
-  period = readPeriod(proto.has_oob_reporting_period(), proto.oob_reporting_period(), kStreamPeriod, at);
+  period = readPeriod(proto.has_oob_reporting_period(), proto.oob_reporting_period(), kStreamPeriod);
   if (period.count() == 0) at.error("has to be more than 0");
 }
 
 void readWeights(const Proto& proto, const config::Context& context, upstream::lb::LoadWeights::Settings& out) {
-  out.blackout =
-      readPeriod(proto.has_blackout_period(), proto.blackout_period(), out.blackout, context.child("blackout_period"));
+  out.blackout = readPeriod(proto.has_blackout_period(), proto.blackout_period(), out.blackout);
   const config::Context expiration = context.child("weight_expiration_period");
-  out.expiration =
-      readPeriod(proto.has_weight_expiration_period(), proto.weight_expiration_period(), out.expiration, expiration);
+  out.expiration = readPeriod(proto.has_weight_expiration_period(), proto.weight_expiration_period(), out.expiration);
   if (out.expiration.count() == 0) expiration.error("has to be more than 0: no weight would ever count");
   if (proto.has_error_utilization_penalty()) out.error_penalty = proto.error_utilization_penalty().value();
   if (!std::isfinite(out.error_penalty) || out.error_penalty < 0) {
@@ -72,7 +66,7 @@ class Factory : public config::LbPolicyFactory {
     readWeights(proto, context.at, settings.weights);
     const config::Context update = context.at.child("weight_update_period");
     settings.update_period =
-        readPeriod(proto.has_weight_update_period(), proto.weight_update_period(), settings.update_period, update);
+        readPeriod(proto.has_weight_update_period(), proto.weight_update_period(), settings.update_period);
     if (settings.update_period < kLeastUpdatePeriod) {
       settings.update_period = kLeastUpdatePeriod;
       update.warn("is below 0.1s, and counts as that");

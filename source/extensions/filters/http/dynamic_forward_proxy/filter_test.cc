@@ -213,11 +213,11 @@ struct Compiled {
 TEST_CASE("a filter needs a cache") {
   CHECK(Compiled("{}").world.problems().find("dns_cache_config: is needed: the same as that of the cluster") !=
         std::string::npos);
-  CHECK(Compiled("dns_cache_config: {name: n}").factory != nullptr);
+  CHECK(Compiled("dns_cache_config: {name: dns}").factory != nullptr);
 }
 
 TEST_CASE("what is not for such a cluster passes the suite") {
-  const Compiled compiled("dns_cache_config: {name: n}");
+  const Compiled compiled("dns_cache_config: {name: dns}");
   const filter::testing::Suite suite{
       .chain = [&] { return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{compiled.factory}; }};
   CHECK(filter::testing::runInterleavings(suite) == "");
