@@ -34,8 +34,8 @@ class CheckBuild(unittest.TestCase):
         self.assertEqual(self.run_tool()[0], 0, self.run_tool()[1])
 
     def test_a_new_import_becomes_a_dependency(self):
-        folder = "api/envoy/extensions/filters/http/router/v3"
-        self.append(f"{folder}/router.proto", 'import "envoy/type/v3/percent.proto";\n')
+        folder = "api/envoy/extensions/filters/http/grpc_web/v3"
+        self.append(f"{folder}/grpc_web.proto", 'import "envoy/type/v3/percent.proto";\n')
         code, output = self.run_tool()
         self.assertEqual(code, 1)
         self.assertIn(f"{folder}/BUILD.bazel: is not what the tree says", output)
