@@ -1,11 +1,10 @@
 // Instructions of one choice of a host, and of one update of endpoints, for callgrind:
 //
 //   pick_bench POLICY HOSTS [PICKS]     default 10000; POLICY: see below, "-weighted" for unequal weights
-//   pick_bench update POLICY HOSTS      10 hosts are exchanged for others: the set, its tables and one worker's
-//   balancer
+//   pick_bench update POLICY HOSTS      10 hosts are exchanged for others: the set, its tables, one worker's balancer
 //
 // What is measured runs in functions of their own, so that
-//   valgrind --tool=callgrind --toggle-collect='*pickHosts*' --toggle-collect='*updateHosts*' \
+//   valgrind --tool=callgrind --toggle-collect='*pickHosts*' --toggle-collect='*updateHosts*'
 //       --callgrind-out-file=/dev/null pick_bench ring_hash 10000
 // counts it and nothing else ("Collected" / PICKS). Also printed: calls of operator new in an update.
 #include <cstdio>
