@@ -30,6 +30,7 @@ SCENARIOS = {
     "h1-close": dict(kind="plain", path="/1024", headers={"Connection": "close"}),
     "h1-post": dict(kind="plain", path="/1024", body=102400),
     "rr4": dict(kind="rr", path="/1024"),
+    "rr4-guarded": dict(kind="guarded", path="/1024"),
     "chain": dict(kind="chain", spread=proxies.ROUTES_IN_CHAIN),
     "routes-10": dict(kind="routes", spread=10, routes=10),
     "routes-1k": dict(kind="routes", spread=1000, routes=1000),

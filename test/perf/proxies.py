@@ -6,7 +6,7 @@ from harness import config
 from harness.process import Process, binary
 
 ROUTES_IN_CHAIN = 50
-KINDS = ("plain", "rr", "chain", "routes", "https", "ws", "grpc", "tcp")
+KINDS = ("plain", "rr", "guarded", "chain", "routes", "https", "ws", "grpc", "tcp")
 
 
 class Setting:
@@ -71,10 +71,12 @@ def startSluice(setting):
             {"header": {"key": "x-gateway", "value": "bench"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
         ],
     }
+    retries = {"retry_on": "connect-failure,refused-stream,gateway-error", "num_retries": 2}
     numbered = lambda count: [config.route("one", prefix=f"/svc{i}/", timeout="0s") for i in range(count)]  # noqa: E731
     listeners = [
         listen("plain", [config.route("one", timeout="0s")]),
         listen("rr", [config.route("four", timeout="0s")]),
+        listen("guarded", [config.route("guarded", timeout="0s", retry_policy=retries)]),
         listen("routes", numbered(setting.routes)),
         listen(
             "chain",
@@ -90,6 +92,13 @@ def startSluice(setting):
     clusters = [
         config.cluster("one", first, circuit_breakers=breakers),
         config.cluster("four", *setting.upstreams, circuit_breakers=breakers),
+        config.cluster(
+            "guarded",
+            *setting.upstreams,
+            circuit_breakers=breakers,
+            lb_policy="LEAST_REQUEST",
+            outlier_detection={"consecutive_5xx": 5},
+        ),
     ]
     listeners += [
         listen("https", [config.route("one", timeout="0s")]),
@@ -156,6 +165,7 @@ def startNginx(setting):
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     servers = "".join(f"server 127.0.0.1:{port};\n" for port in setting.upstreams)
+    guarded = "".join(f"server 127.0.0.1:{port} max_fails=5 fail_timeout=30s;\n" for port in setting.upstreams)
     text = f"""
 load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off;
@@ -189,6 +199,7 @@ log_format line escape=json '{{"time":"$time_iso8601","id":"$request_id","client
 upstream one {{ server 127.0.0.1:{setting.upstreams[0]}; keepalive 512; keepalive_requests 1000000000; }}
 upstream grpc {{ server 127.0.0.1:{setting.grpc_upstream}; keepalive 512; keepalive_requests 1000000000; }}
 upstream four {{ {servers} keepalive 512; keepalive_requests 1000000000; }}
+upstream guarded {{ least_conn; {guarded} keepalive 512; keepalive_requests 1000000000; }}
 server {{ listen 127.0.0.1:{setting.ports["plain"]} backlog=4096; location / {{ {forward} }} }}
 server {{ listen 127.0.0.1:{setting.ports["https"]} ssl http2 backlog=4096; location / {{ {forward} }} }}
 server {{ listen 127.0.0.1:{setting.ports["grpc"]} http2 backlog=4096;
@@ -198,6 +209,10 @@ proxy_set_header Upgrade $http_upgrade;
 proxy_set_header Connection $upgraded;
 location / {{ {forward} }} }}
 server {{ listen 127.0.0.1:{setting.ports["rr"]} backlog=4096; location / {{ proxy_pass http://four; }} }}
+server {{ listen 127.0.0.1:{setting.ports["guarded"]} backlog=4096;
+proxy_next_upstream error timeout http_502 http_503 http_504;
+proxy_next_upstream_tries 3;
+location / {{ proxy_pass http://guarded; }} }}
 server {{ listen 127.0.0.1:{setting.ports["routes"]} backlog=4096;
 {numbered(setting.routes)} }}
 server {{ listen 127.0.0.1:{setting.ports["chain"]} backlog=4096;
@@ -259,6 +274,9 @@ frontend tcp
 frontend rr
   {bind("rr")}
   default_backend four
+frontend guarded
+  {bind("guarded")}
+  default_backend guarded
 frontend routes
   {bind("routes")}
   {pick("routes")}
@@ -285,6 +303,12 @@ backend grpc
   server s 127.0.0.1:{setting.grpc_upstream} proto h2
 backend four
   balance roundrobin
+{servers}backend guarded
+  balance leastconn
+  retries 2
+  option redispatch
+  retry-on conn-failure empty-response 502 503 504
+  default-server check inter 10s observe layer7 error-limit 5 on-error mark-down
 {servers}"""
     path = setting.scratch.write("haproxy.cfg", text)
     return pinned(["haproxy", "-db", "-f", path], setting, "haproxy")
