@@ -82,17 +82,19 @@ RetryRules::RetryRules(const route::RetryPolicy* policy, http::RequestHeaders& h
       hedges_(hedges),
       per_try_timeout_(policy_.per_try_timeout),
       interval_(policy_.base_interval) {
-  addWordsOf(head);
-}
-
-void RetryRules::addWordsOf(http::RequestHeaders& head) {
-  if (const auto words = head.get(kRetryOn)) on_ |= route::parseRetryOn(*words) & ~on::kOfGrpc;
-  if (const auto words = head.get(kRetryGrpcOn)) on_ |= route::parseRetryOn(*words) & on::kOfGrpc;
+  const bool has_words = asked(head);
+  if (has_words) addWordsOf(head);
   const auto& wanted = policy_.request_headers;
   if (!wanted.empty() &&
       std::none_of(wanted.begin(), wanted.end(), [&head](const auto& matcher) { return matcher.matches(head); })) {
     on_ = 0;
   }
+  if (has_words) removeWordsOf(head);
+}
+
+void RetryRules::addWordsOf(const http::RequestHeaders& head) {
+  if (const auto words = head.get(kRetryOn)) on_ |= route::parseRetryOn(*words) & ~on::kOfGrpc;
+  if (const auto words = head.get(kRetryGrpcOn)) on_ |= route::parseRetryOn(*words) & on::kOfGrpc;
   if (const auto text = head.get(kMaxRetries)) left_ = numberOf<uint32_t>(*text).value_or(left_);
   if (const auto text = head.get(Name::kXEnvoyUpstreamRqPerTryTimeoutMs)) {
     if (const auto wait = numberOf<uint32_t>(*text)) per_try_timeout_ = milliseconds(*wait);
@@ -109,6 +111,9 @@ void RetryRules::addWordsOf(http::RequestHeaders& head) {
       if (header_names_.size() < kMostWords) header_names_.push_back(base::lowered(word));
     });
   }
+}
+
+void RetryRules::removeWordsOf(http::RequestHeaders& head) {
   for (const std::string_view word : kWords) head.remove(word);
   head.remove(Name::kXEnvoyUpstreamRqPerTryTimeoutMs);
 }

@@ -57,7 +57,8 @@ class RetryRules {
   const route::RetryPolicy& policy() const { return policy_; }
 
  private:
-  void addWordsOf(http::RequestHeaders& head);
+  void addWordsOf(const http::RequestHeaders& head);
+  static void removeWordsOf(http::RequestHeaders& head);
   milliseconds toldWait(const http::ResponseHeaders& answer, std::chrono::system_clock::time_point now) const;
 
   const route::RetryPolicy& policy_;
