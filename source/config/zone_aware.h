@@ -28,8 +28,9 @@ std::optional<upstream::cluster::ZoneAware> zonesOf(const Message& localities, c
   const double enabled = proto.has_routing_enabled() ? proto.routing_enabled().value() : 100;
   out.enabled = std::clamp(zoneNumber(services, "upstream.zone_routing.enabled", enabled), 0.0, 100.0) / 100;
   const auto least = proto.has_min_cluster_size() ? proto.min_cluster_size().value() : out.min_cluster_size;
-  out.min_cluster_size =
-      static_cast<uint64_t>(zoneNumber(services, "upstream.zone_routing.min_cluster_size", static_cast<double>(least)));
+  constexpr double kMost = 1e18;  // more than there are hosts; 2^64 is no uint64_t
+  out.min_cluster_size = static_cast<uint64_t>(std::clamp(
+      zoneNumber(services, "upstream.zone_routing.min_cluster_size", static_cast<double>(least)), 0.0, kMost));
   if constexpr (requires { proto.force_local_zone(); }) {
     using Proto = typename Message::ZoneAwareLbConfig;
     out.by_weight = proto.locality_basis() == Proto::HEALTHY_HOSTS_WEIGHT;

@@ -381,6 +381,9 @@ TEST_CASE("policies that choose freely go by zones with the defaults of Envoy, a
     CHECK(set.config->lb.hosts.fail_on_panic);
     CHECK(set.warnings.empty());
   }
+  const Compiled never =
+      compile(kPlain + "common_lb_config: {zone_aware_lb_config: {min_cluster_size: 18446744073709551615}}");
+  CHECK(never.config->lb.hosts.zones->min_cluster_size > 1'000'000'000);
   const Compiled weighted = compile(kPlain + "common_lb_config: {locality_weighted_lb_config: {}}");
   CHECK_FALSE(weighted.config->lb.hosts.zones);
   const Compiled ring =
