@@ -411,6 +411,12 @@ TEST_CASE("the messages of policies say more of zones, also around subsets") {
                               kType + "load_balancing_policies.random.v3.Random" + zones + "}}}]}");
   REQUIRE(subsets.config);
   CHECK(subsets.config->lb.hosts.zones.value().force_from == 2);
+  const Compiled localities = withPolicies("wrr_locality.v3.WrrLocality",
+                                           ", endpoint_picking_policy: {policies: [{typed_extension_config: " + kType +
+                                               "load_balancing_policies.random.v3.Random" + zones + "}}}]}");
+  REQUIRE(localities.config);
+  CHECK(localities.config->lb.hosts.locality_weighted);
+  CHECK_FALSE(localities.config->lb.hosts.zones);
   const Compiled unknown =
       withPolicies("random.v3.Random", ", locality_lb_config: {zone_aware_lb_config: {locality_basis: 7}}");
   contains(unknown.errors, "locality_lb_config.zone_aware_lb_config.locality_basis: has to be HEALTHY_HOSTS_NUM or");
