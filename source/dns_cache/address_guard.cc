@@ -79,21 +79,38 @@ std::optional<Address> translatedV4(const IpBits& bits) {
 
 bool isPublicV6(const Address& address) {
   static const std::vector<Cidr> ranges = rangesOf(kInternalV6);
-  const IpBits bits = IpBits::of(address);
-  if (const std::optional<Address> v4 = translatedV4(bits)) return isPublicV4(*v4);
-  return bits.high >> 61 == 1 && !inAny(ranges, address);
+  return IpBits::of(address).high >> 61 == 1 && !inAny(ranges, address);
 }
+
+// An address, and what somebody on the way makes of it.
+struct Meaning {
+  Address address;
+  std::optional<Address> translated;  // IPv4
+
+  static Meaning of(const Address& given) {
+    if (given.family() != Address::Family::kIpv6) return {given, std::nullopt};
+    const IpBits bits = IpBits::of(given);
+    if (const std::optional<Address> mapped = mappedV4(bits)) return {*mapped, std::nullopt};
+    return {given, translatedV4(bits)};
+  }
+  bool isIn(const std::vector<Cidr>& ranges) const {
+    return inAny(ranges, address) || (translated && inAny(ranges, *translated));
+  }
+  bool isPublic() const {
+    if (translated) return isPublicV4(*translated);
+    return address.family() == Address::Family::kIpv4 ? isPublicV4(address) : isPublicV6(address);
+  }
+};
 
 }  // namespace
 
-AddressGuard::Verdict AddressGuard::check(const Address& given) const {
-  if (!given.isIp()) return Verdict::kInternal;
-  const bool v6 = given.family() == Address::Family::kIpv6;
-  const std::optional<Address> mapped = v6 ? mappedV4(IpBits::of(given)) : std::nullopt;
-  const Address& address = mapped ? *mapped : given;
-  if (!filter_.ranges.empty() && inAny(filter_.ranges, address) != filter_.invert) return Verdict::kFiltered;
-  const bool is_public = address.family() == Address::Family::kIpv4 ? isPublicV4(address) : isPublicV6(address);
-  return is_public || inAny(allowed_, address) ? Verdict::kAllowed : Verdict::kInternal;
+AddressGuard::Verdict AddressGuard::check(const Address& address) const {
+  if (!address.isIp()) return Verdict::kInternal;
+  const Meaning meaning = Meaning::of(address);
+  // Where the filter names what may pass, an address has to be named as it is written.
+  const bool filtered = filter_.invert ? !inAny(filter_.ranges, meaning.address) : meaning.isIn(filter_.ranges);
+  if (!filter_.ranges.empty() && filtered) return Verdict::kFiltered;
+  return meaning.isPublic() || inAny(allowed_, meaning.address) ? Verdict::kAllowed : Verdict::kInternal;
 }
 
 }  // namespace sluice::dns_cache

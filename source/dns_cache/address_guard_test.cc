@@ -103,11 +103,15 @@ TEST_CASE("what the filter of answers holds is taken out, allowed or not") {
   CHECK(guard.check(at("10.1.0.1")) == Verdict::kFiltered);
   CHECK(guard.check(at("::ffff:10.1.0.1")) == Verdict::kFiltered);
   CHECK(guard.check(at("8.8.8.8")) == Verdict::kFiltered);
+  CHECK(guard.check(at("64:ff9b::8.8.8.8")) == Verdict::kFiltered);
+  CHECK(guard.check(at("2002:808:808::1")) == Verdict::kFiltered);
+  CHECK(guard.check(at("64:ff9b::8.8.9.8")) == Verdict::kAllowed);
   CHECK(guard.check(at("10.2.0.1")) == Verdict::kAllowed);
 
   const AddressGuard inverted({}, {{range("8.8.8.0", 24), range("127.0.0.0", 8)}, true});
   CHECK(inverted.check(at("1.1.1.1")) == Verdict::kFiltered);
   CHECK(inverted.check(at("8.8.8.8")) == Verdict::kAllowed);
+  CHECK(inverted.check(at("64:ff9b::8.8.8.8")) == Verdict::kFiltered);
   CHECK(inverted.check(at("127.0.0.1")) == Verdict::kInternal);
 }
 
