@@ -267,10 +267,12 @@ class CaresResolver : public DnsResolver {
     finish(std::move(lookup));
   }
 
-  // A new channel after a failure; older ones live until their last lookup has its answer.
+  // A new channel after a failure; older ones live until their last lookup has its answer. Names that fail may be those
+  // of strangers, so there is one a second at most: each has sockets of its own, and reads files.
   Channel& currentChannel() {
-    if (channels_.empty() || failed_) {
+    if (channels_.empty() || (failed_ && loop_.now() >= renewable_)) {
       failed_ = false;
+      renewable_ = loop_.now() + std::chrono::seconds(1);
       std::erase_if(channels_, [](const auto& channel) { return channel->inFlight() == 0; });
       channels_.push_back(std::make_unique<Channel>(loop_, options_));
     }
@@ -280,6 +282,7 @@ class CaresResolver : public DnsResolver {
   event::Loop& loop_;
   const DnsResolverOptions options_;
   bool failed_ = false;
+  event::TimePoint renewable_{};                    // from when on a failure makes a new channel
   std::vector<std::unique_ptr<Channel>> channels_;  // the last one is current
 };
 

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -131,10 +133,10 @@ struct Fixture {
   FakeDnsServer server{*loop};
   std::unique_ptr<DnsResolver> resolver;
 
-  Fixture() {
+  explicit Fixture(std::chrono::milliseconds timeout = std::chrono::milliseconds(50)) {
     DnsResolverOptions options;
     options.servers = {server.address()};
-    options.timeout = std::chrono::milliseconds(50);
+    options.timeout = timeout;
     options.tries = 1;
     options.use_hosts_file = false;
     resolver = makeDnsResolver(*loop, options);
@@ -233,6 +235,26 @@ TEST_CASE("after a failure the resolver goes on working") {
   f.server.answers[{"a.test", kA}] = {0, {{kA, 30, "10.0.0.1"}}};
 
   CHECK(f.resolve("a.test", DnsLookupFamily::kV4Only).status == Status::kOk);
+}
+
+size_t openDescriptors() {
+  return static_cast<size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+}
+
+TEST_CASE("names that fail and names that hang take no descriptors each") {
+  Fixture f(std::chrono::seconds(10));
+  f.server.answers[{"failure.test", kA}] = {2, {}};
+  const size_t before = openDescriptors();
+  std::vector<std::unique_ptr<DnsQuery>> hanging;
+
+  for (int i = 0; i < 50; ++i) {
+    const std::string silent = "silent" + std::to_string(i) + ".test";
+    f.server.answers[{silent, kA}] = {-1, {}};
+    REQUIRE(f.resolve("failure.test", DnsLookupFamily::kV4Only).status == Status::kFailed);
+    hanging.push_back(f.resolver->resolve(silent, DnsLookupFamily::kV4Only, [](DnsResult) {}));
+  }
+
+  CHECK(openDescriptors() < before + 20);
 }
 
 TEST_CASE("literal addresses resolve to themselves without a question") {
