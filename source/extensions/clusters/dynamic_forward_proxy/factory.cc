@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+#include "source/config/any_type.h"
 #include "source/config/cluster_kind_factory.h"
 #include "source/config/dns_cache_compiler.h"
 #include "source/extensions/clusters/dynamic_forward_proxy/policy.h"
@@ -14,6 +16,9 @@ namespace {
 
 using Proto = ::envoy::extensions::clusters::dynamic_forward_proxy::v3::ClusterConfig;
 using ::envoy::config::core::v3::TransportSocket;
+using ::envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
+using ::envoy::extensions::transport_sockets::tls::v3::CertificateValidationContext;
+using ::envoy::extensions::transport_sockets::tls::v3::CommonTlsContext;
 using ::envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext;
 
 class Factory : public config::ClusterKindFactory {
@@ -45,16 +50,38 @@ class Factory : public config::ClusterKindFactory {
     }
   }
 
-  // What does not parse is reported by who compiles it.
-  static void checkTransport(const TransportSocket& socket, const config::Context& at) {
-    UpstreamTlsContext tls;
-    if (!socket.typed_config().Is<UpstreamTlsContext>() || !socket.typed_config().UnpackTo(&tls)) return;
-    if (tls.common_tls_context().validation_context_type_case() != 0) return;
-    at.child("typed_config")
-        .child("common_tls_context")
+  static void checkTransport(const TransportSocket& socket, const config::Context& context) {
+    const config::Context at = context.child("typed_config");
+    config::ErrorList others;  // what does not parse is reported by who compiles it
+    const auto message = config::unpackAny(socket.typed_config(), config::Context(others));
+    if (const auto* wrapper = dynamic_cast<const ProxyProtocolUpstreamTransport*>(message.get())) {
+      return checkTransport(wrapper->transport_socket(), at.child("transport_socket"));
+    }
+    const auto* tls = dynamic_cast<const UpstreamTlsContext*>(message.get());
+    if (tls == nullptr || verifies(tls->common_tls_context())) return;
+    at.child("common_tls_context")
         .error(
-            "without a validation_context any server is believed to be the host that was asked for; set trusted_ca, or "
-            "allow_insecure_cluster_options of the cluster");
+            "without a validation_context that has a trusted_ca, any server is believed to be the host that was asked "
+            "for; set that, or allow_insecure_cluster_options of the cluster");
+  }
+
+  // What comes by SDS is not known yet.
+  static bool verifies(const CommonTlsContext& tls) {
+    const auto untrusted = CertificateValidationContext::ACCEPT_UNTRUSTED;
+    switch (tls.validation_context_type_case()) {
+      case CommonTlsContext::kValidationContext: {
+        const CertificateValidationContext& own = tls.validation_context();
+        const bool trusts = own.has_trusted_ca() || own.has_system_root_certs() ||
+                            own.verify_certificate_hash_size() > 0 || own.verify_certificate_spki_size() > 0;
+        return trusts && own.trust_chain_verification() != untrusted;
+      }
+      case CommonTlsContext::kValidationContextSdsSecretConfig:
+        return true;
+      case CommonTlsContext::kCombinedValidationContext:
+        return tls.combined_validation_context().default_validation_context().trust_chain_verification() != untrusted;
+      default:
+        return false;
+    }
   }
 };
 

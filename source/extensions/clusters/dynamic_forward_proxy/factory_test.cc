@@ -120,5 +120,38 @@ TEST_CASE("over TLS whoever answers has to show that it is the host") {
   CHECK(f.problems("{dns_cache_config: {name: dns}}").find("any server is believed") != std::string::npos);
 }
 
+// Of a cluster with this transport.
+std::string tlsProblems(const std::string& transport) {
+  Fixture f;
+  f.world.load(transport, *f.cluster.mutable_transport_socket());
+  return f.problems("{dns_cache_config: {name: dns}}");
+}
+
+TEST_CASE("a validation context that believes anybody is as good as none, also behind another transport") {
+  const auto tls = [](const std::string& validation) {
+    return "{name: tls, typed_config: {\"@type\": "
+           "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, common_tls_context: {" +
+           validation + "}}}";
+  };
+  const auto behind = [](const std::string& inner) {
+    return "{name: pp, typed_config: {\"@type\": type.googleapis.com/"
+           "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport, transport_socket: " +
+           inner + "}}";
+  };
+  const std::string trusting = "validation_context: {trusted_ca: {inline_string: x}";
+
+  CHECK(tlsProblems(tls(trusting + "}")) == "");
+  CHECK(tlsProblems(behind(tls(trusting + "}"))) == "");
+  CHECK(tlsProblems(tls("validation_context: {system_root_certs: {}}")) == "");
+  for (const std::string& validation :
+       {std::string(), std::string("validation_context: {}"), std::string("validation_context: {max_verify_depth: 1}"),
+        trusting + ", trust_chain_verification: ACCEPT_UNTRUSTED}"}) {
+    CAPTURE(validation);
+    CHECK(tlsProblems(tls(validation)).find("any server is believed") != std::string::npos);
+    CHECK(tlsProblems(behind(tls(validation))).find("transport_socket.typed_config.common_tls_context: ") !=
+          std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace sluice::extensions::clusters::dynamic_forward_proxy
