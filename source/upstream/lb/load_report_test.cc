@@ -157,6 +157,8 @@ TEST_CASE("the weight is requests by utilization, which errors add to") {
   CHECK(*weight("rps_fractional=100,cpu_utilization=0.5,eps=50", 0) == Approx(200));
   CHECK(*weight("rps_fractional=100,eps=50", 2) == Approx(100));
   CHECK(*weight("rps_fractional=1e300,cpu_utilization=1e-9", 1) == Approx(4294967295.0));
+  CHECK(*weight("rps_fractional=1e-300,cpu_utilization=1", 1) == 1e-9);
+  CHECK(*weight("rps_fractional=1,eps=1e300", 1) == 1e-9);
   CHECK_FALSE(weight("cpu_utilization=0.5", 1));
   CHECK_FALSE(weight("rps_fractional=100", 1));
   CHECK_FALSE(weight("rps_fractional=1e-308,cpu_utilization=1e308", 1));

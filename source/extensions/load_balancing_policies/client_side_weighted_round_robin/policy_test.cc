@@ -161,6 +161,20 @@ TEST_CASE("new hosts get a part of their weight with slow start") {
   CHECK(world.picking.pickMany(1500)[1] == Approx(500).margin(10));
 }
 
+TEST_CASE("a host that is new and reports next to nothing is chosen where there is no other") {
+  Settings slow = settings();
+  slow.slow_start = {.window = 100s};
+  World world(1, slow);
+  world.picking.hosts().hostPtr(0)->monitor().enterService(world.picking.loop().now());
+  world.picking.update(hostsOfWeights({1}, &world.picking.hosts().set()));
+  upstream::lb::LoadReport report = world.policy.loadWeights()->newReport();
+  REQUIRE(upstream::lb::readLoadReportText("rps_fractional=4.9e-324,cpu_utilization=1", report));
+  world.report(0, world.policy.loadWeights()->weightOf(report).value());
+  world.pass(1s);
+
+  CHECK(world.picking.pick() == 0);
+}
+
 TEST_CASE("a schedule passes over few indexes however many there are and whatever they weigh") {
   for (const size_t count : {10u, 1000u}) {
     std::vector<double> weights(count, 1);
