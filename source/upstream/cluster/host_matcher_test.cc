@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "source/base/random.h"
@@ -79,6 +80,66 @@ TEST_CASE("hosts that stay are the same in their slots, whatever comes, leaves a
       REQUIRE(static_cast<size_t>(used) == numbers.size());
       before = after;
     }
+  }
+}
+
+// Of two priorities and three localities each, in which some endpoints stand twice, in one or in several.
+Assignment scattered(base::Random& random) {
+  Assignment out;
+  for (uint32_t i = 0; i < 6; ++i) {
+    LocalityEndpoints& locality = out.localities.emplace_back();
+    locality.locality.zone = std::to_string(i / 2);
+    locality.priority = i % 2;
+    for (uint64_t left = random.below(8); left > 0; --left) {
+      locality.endpoints.push_back(endpoint(static_cast<uint32_t>(random.below(20))));
+    }
+  }
+  return out;
+}
+
+// As slowly as it can be said: of each priority each endpoint once, as it stands first.
+std::vector<std::pair<uint32_t, const Endpoint*>> expectedOf(const Assignment& assignment) {
+  std::vector<std::pair<uint32_t, const Endpoint*>> out;
+  for (const LocalityEndpoints& locality : assignment.localities) {
+    for (const Endpoint& each : locality.endpoints) {
+      const auto same = [&](const auto& other) {
+        return other.first == locality.priority && identityOf(*other.second) == identityOf(each);
+      };
+      if (std::none_of(out.begin(), out.end(), same)) out.emplace_back(locality.priority, &each);
+    }
+  }
+  return out;
+}
+
+TEST_CASE("an endpoint that stands in several localities and priorities is one host, wherever it moves") {
+  base::Random random(7);
+  HostSetPtr before = HostSet::empty();
+  for (int round = 0; round < 2000; ++round) {
+    CAPTURE(round);
+    const Assignment assignment = scattered(random);
+    const auto expected = expectedOf(assignment);
+
+    const HostSetPtr after = HostSet::build(assignment, {}, before.get());
+
+    REQUIRE(after->entries().size() == expected.size());
+    std::map<HostSlot, const Host*> by_slot;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const HostSet::Entry& entry = after->entries()[i];
+      const HostIdentity wanted = identityOf(*expected[i].second);
+      REQUIRE(entry.priority == expected[i].first);
+      REQUIRE(entry.host->monitor().identity() == wanted);
+      REQUIRE(by_slot.emplace(entry.host->slot(), entry.host.get()).first->second == entry.host.get());
+      REQUIRE(*after->roster().find(wanted) == entry.host);
+      if (const HostPtr* known = before->roster().find(wanted)) REQUIRE(*known == entry.host);
+    }
+    REQUIRE(after->hostCount() == by_slot.size());
+    for (HostSlot slot = 0; slot < after->slotCount(); ++slot) {
+      REQUIRE((after->host(slot) != nullptr) == by_slot.contains(slot));
+    }
+    for (const HostPtr& gone : removedHosts(*before, *after)) {
+      REQUIRE(after->roster().find(gone->monitor().identity()) == nullptr);
+    }
+    before = after;
   }
 }
 
