@@ -127,13 +127,15 @@ bool Source::takeAddresses(Target& target, net::DnsResult& result) {
 }
 
 // The target's own address if it is among them, else one by chance. Those behind it follow, and then those in front of
-// it, so that hosts whose address is dead do not all go to the same one.
+// it, so that hosts whose address is dead do not all go to the same one. Each connection has a list of them, so there
+// is a limit, whatever a name's owner answers.
 void Source::putOwnFirst(const Target& target, std::vector<net::Address>& addresses) {
   if (addresses.empty()) return;
   auto own = addresses.end();
   if (!target.addresses.empty()) own = std::find(addresses.begin(), addresses.end(), target.addresses[0]);
   if (own == addresses.end()) own = addresses.begin() + static_cast<ptrdiff_t>(random_.below(addresses.size()));
   std::rotate(addresses.begin(), own, addresses.end());
+  if (addresses.size() > kMostTried) addresses.resize(kMostTried);
 }
 
 void Source::scheduleNext(Target& target, const net::DnsResult& result) {

@@ -9,11 +9,12 @@
 //   away when it is answered twice in a row, so that one wrong answer does not empty the cluster.
 // - With `one_address` the host is one of its name's addresses, drawn by chance, and stays there as long as the name
 //   has that address: answers in which many addresses take turns cost no connections. The others are where its
-//   connections go if they find nobody there.
+//   connections go if they find nobody there, kMostTried in all.
 // - The cluster is warm once each name had its first result, good or bad.
 // - A lookup that gives no result within kLookupDeadline is given up as failed: refresh never goes silent.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -46,6 +47,7 @@ struct Settings {
 class Source final : public upstream::cluster::HostSource {
  public:
   static constexpr std::chrono::seconds kLookupDeadline{30};
+  static constexpr size_t kMostTried = 64;  // addresses of one host
   static constexpr std::chrono::seconds kMaxTtl{3600};
 
   // `endpoints`: the names (Endpoint::dns_name), addresses among them. `settings` outlives it. The receiver is told

@@ -312,6 +312,24 @@ TEST_CASE("with one address the others of the name are tried behind it, from the
   }
 }
 
+TEST_CASE("with one address no more are tried than a connection can have, and its own is among them") {
+  Fixture f;
+  f.settings.one_address = true;
+  f.seed = 3;
+  f.start();
+  std::vector<std::string> many;
+  for (int i = 0; i < 1000; ++i) many.push_back("10.0." + std::to_string(i / 250) + "." + std::to_string(i % 250));
+  f.resolver.answer(found(many));
+  const std::string first = f.hosts();
+  f.loop.advance(5s);
+
+  f.resolver.answer(found(many));
+
+  CHECK(f.hosts() == first);
+  CHECK(f.published.back()->addressesOf(0).size() == Source::kMostTried);
+  CHECK(f.published.size() == 1);
+}
+
 TEST_CASE("a host for each address tries that one only") {
   Fixture f;
   f.start();
