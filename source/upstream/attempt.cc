@@ -42,6 +42,7 @@ void Attempt::start(http::RequestHeaders& head, const HeadOverlay& overlay, clus
   priority_ = priority;
   overlay_.putOver(head);
   pool_ = &cluster_->poolFor(host_->slot(), priority, head, client);
+  pool_->attemptBegins();
   began_ = cluster_->context().loop.now();
   cluster_->predict(priority);
   ask(false);
@@ -146,7 +147,7 @@ void Attempt::cancel() {
 
 void Attempt::finish(const AttemptEnd& end) {
   if (!cluster_->observers().empty() && pool_ != nullptr) noteEnd(end);
-  pool_ = nullptr;
+  if (pool_ != nullptr) std::exchange(pool_, nullptr)->attemptEnds();
   if (duration_ != nullptr) std::exchange(duration_, nullptr)->~Timer();
   cluster_->requestFinished(*std::exchange(host_, nullptr));
   stage_ == nullptr ? exchange_.abandon() : stage_->abandon();

@@ -145,7 +145,7 @@ class Attempt : protected pool::ExchangeEvents {
   void noteEnd(const AttemptEnd& end);
 
   base::LocalPtr<WorkerCluster> cluster_;
-  const cluster::Host* host_ = nullptr;  // held; it stays as long as its pool is in use
+  const cluster::Host* host_ = nullptr;  // held; its pool keeps it
   pool::Pool* pool_ = nullptr;           // from start() to the end
   http::RequestHeaders* request_ = nullptr;
   HeadOverlay overlay_;

@@ -424,5 +424,74 @@ TEST_CASE("an observer that is gone is told nothing more") {
   CHECK(user.heard == "ready 200 end ");
 }
 
+// Keeps what the host says until it is told to let it go.
+struct HoldingStage final : ExchangeStage, pool::ExchangeEvents {
+  explicit HoldingStage(base::Arena& arena) : head(arena), trailers(arena) {}
+  void letGo() {
+    is_open = false;
+    user->beginResponse().status = head.status;
+    user->onResponseHeaders(true);
+  }
+
+  // --- ExchangeStage
+  pool::Exchange& begin(pool::ExchangeEvents& events) override {
+    user = &events;
+    return own;
+  }
+  const pool::Exchange& exchange() const override { return own; }
+  void sendHeaders(const http::RequestHeaders& request, bool end) override { own.sendHeaders(request, end); }
+  void sendData(std::string_view data, bool end_stream) override { own.sendData(data, end_stream); }
+  void sendTrailers(const http::Trailers& of_request) override { own.sendTrailers(of_request); }
+  bool open() const override { return is_open; }
+  size_t unsentBytes() const override { return own.unsentBytes(); }
+  void resumeReading() override { own.resumeReading(); }
+  void abandon() override {
+    is_open = false;
+    own.abandon();
+  }
+  bool ofHost() const override { return true; }
+
+  // --- pool::ExchangeEvents
+  void onReady() override {
+    is_open = true;
+    user->onReady();
+  }
+  void onFailure(pool::Failure failure, std::string_view text) override { user->onFailure(failure, text); }
+  http::ResponseHeaders& beginResponse() override { return head; }
+  void onInformational() override {}
+  void onResponseHeaders(bool) override {}
+  void onResponseData(std::string_view, bool) override {}
+  http::Trailers& beginResponseTrailers() override { return trailers; }
+  void onResponseTrailers() override {}
+  void onResponseReset(http::ResetReason, std::string_view) override {}
+  size_t responseCredit() override { return 1 << 20; }
+  void onRequestBytesSent() override {}
+
+  http::ResponseHeaders head;
+  http::Trailers trailers;
+  pool::ExchangeEvents* user = nullptr;
+  pool::Exchange own{*this};
+  bool is_open = false;
+};
+
+TEST_CASE("an answer that is held goes on being that of its host when the host has left") {
+  AttemptTest t;
+  HoldingStage stage(t.arena);
+  User user(t.arena);
+  user.setStage(&stage);
+  t.begin(user);
+  REQUIRE(t.one.upstream.accept() == 1);
+  t.answer(t.one);
+  REQUIRE(stage.head.status == 200);
+  REQUIRE(user.running());
+
+  t.assign({});
+  t.loop.turn();
+  stage.letGo();
+
+  CHECK(user.heard == "ready 200 end ");
+  CHECK(t.stat("rq_2xx") == 1);
+}
+
 }  // namespace
 }  // namespace sluice::upstream

@@ -87,9 +87,13 @@ class Pool : private event::TurnTask {
   // No new requests will come; free connections are closed, the others after their exchanges.
   void drain();
   bool empty() const { return connections_ == 0; }
-  // No connections, and nobody to be told anything.
+  // Around each attempt: it may go on for longer than its exchange, where filters hold what the host said.
+  void attemptBegins() { ++attempts_; }
+  void attemptEnds() { --attempts_; }
+  // No connections and attempts, and nobody to be told anything.
   bool unused() const {
-    return connections_ == 0 && waiting_count_ == 0 && refused_.empty() && !starved_ && (!http1_ || http1_->unused());
+    return connections_ == 0 && attempts_ == 0 && waiting_count_ == 0 && refused_.empty() && !starved_ &&
+           (!http1_ || http1_->unused());
   }
   // Nothing runs or waits here; connections may be open.
   bool idle();
@@ -143,6 +147,7 @@ class Pool : private event::TurnTask {
   base::List<ClientConnection> used_;  // connecting, or without capacity
   base::List<Exchange> waiting_;
   base::List<Exchange> refused_;  // that their connection did not take
+  uint32_t attempts_ = 0;
   uint32_t waiting_count_ = 0;
   uint32_t connecting_capacity_ = 0;  // what connections under way will probably take
   uint32_t connections_ = 0;
