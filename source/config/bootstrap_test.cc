@@ -75,6 +75,19 @@ layered_runtime:
             .settings->connection_limits.process == 7);
 }
 
+TEST_CASE("what clusters ask the runtime for may be set there") {
+  const std::string upstream = "layered_runtime: {layers: [{name: a, static_layer: {upstream: {";
+  const Compiled all(upstream +
+                     "healthy_panic_threshold: 30, zone_routing: {enabled: 12.5, min_cluster_size: 3, "
+                     "force_local_zone: {min_size: 2}}}}}]}");
+  CHECK(all.errors.toString() == "");
+  for (const char* value : {"many", "-1", "1e300", "true"}) {
+    const Compiled wrong(upstream + "zone_routing: {min_cluster_size: " + std::string(value) + "}}}}]}");
+    CHECK(wrong.errors.toString().find(
+              "static_layer.upstream.zone_routing.min_cluster_size: has to be a number from") != std::string::npos);
+  }
+}
+
 TEST_CASE("runtime keys and resource monitors that are not there are refused") {
   const Compiled key("layered_runtime: {layers: [{name: a, static_layer: {health_check: {min_interval: 5}}}]}");
   CHECK(key.errors.toString().find("layers[0].static_layer.health_check.min_interval: no runtime key of this proxy") !=

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
 #include "source/config/any_type.h"
@@ -24,6 +25,17 @@ constexpr std::string_view kReserved[] = {"envoy.",        "overload.",         
                                           "health_check.", "outlier_detection.", "tracing.",  "re2.",
                                           "conn_manager."};
 
+// Of those, what clusters ask for: numbers.
+constexpr absl::string_view kOfClusters[] = {"upstream.healthy_panic_threshold", "upstream.zone_routing.enabled",
+                                             "upstream.zone_routing.min_cluster_size",
+                                             "upstream.zone_routing.force_local_zone.min_size"};
+
+void checkClusterNumber(const runtime::Value& value, const Context& context) {
+  if (!value.number || !(*value.number >= 0 && *value.number <= UINT32_MAX)) {
+    context.error(absl::StrCat("has to be a number from 0 to ", UINT32_MAX));
+  }
+}
+
 uint32_t limitOf(const runtime::Value& value, const Context& context) {
   if (!value.number || *value.number < 0 || *value.number != std::floor(*value.number)) {
     context.error("has to be a whole number of connections");
@@ -40,10 +52,14 @@ void readRuntime(const CompiledRuntime& runtime, ConnectionLimitSettings& out) {
       out.process = limitOf(value, at);
     } else if (absl::ConsumePrefix(&key, kListenerPrefix) && absl::ConsumeSuffix(&key, kListenerSuffix)) {
       out.by_listener[std::string(key)] = limitOf(value, at);
+    } else if (std::find(std::begin(kOfClusters), std::end(kOfClusters), absl::string_view(name)) !=
+               std::end(kOfClusters)) {
+      checkClusterNumber(value, at);
     } else if (std::any_of(std::begin(kReserved), std::end(kReserved),
                            [&name = name](std::string_view reserved) { return name.starts_with(reserved); })) {
       at.error(absl::StrCat("no runtime key of this proxy; there are ", kListenerPrefix, "NAME", kListenerSuffix, ", ",
-                            kProcess, " and those that other parts of the configuration name as their runtime_key"));
+                            kProcess, ", ", absl::StrJoin(kOfClusters, ", "),
+                            " and those that other parts of the configuration name as their runtime_key"));
     }
   }
 }
