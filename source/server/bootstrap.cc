@@ -82,22 +82,21 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
   services.upstream_bind = config::compileUpstreamBind(bootstrap, context);
   compileAdminLogs(bootstrap.admin(), context.child("admin"), services, out);
   std::set<std::string> cluster_names;
+  for (const auto& proto : bootstrap.static_resources().clusters()) cluster_names.insert(proto.name());
+  if (!bootstrap.dynamic_resources().has_cds_config()) {
+    services.cluster_exists = [&cluster_names](std::string_view name) {
+      return cluster_names.contains(std::string(name));
+    };
+  }
   for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {
     const auto& proto = bootstrap.static_resources().clusters(i);
     const Context at = statics.child("clusters", i);
-    cluster_names.insert(proto.name());
     auto init = serving != nullptr ? serving->cluster_init(proto.name()) : nullptr;
     if (auto config = config::compileCluster(proto, at, services, init.get())) {
       out.clusters.push_back({std::move(config), &proto, std::move(init)});
     }
   }
 
-  const bool dynamic_clusters = bootstrap.dynamic_resources().has_cds_config();
-  if (!dynamic_clusters) {
-    services.cluster_exists = [&cluster_names](std::string_view name) {
-      return cluster_names.contains(std::string(name));
-    };
-  }
   for (int i = 0; i < bootstrap.static_resources().clusters_size(); ++i) {
     const auto& proto = bootstrap.static_resources().clusters(i);
     if (!proto.has_eds_cluster_config()) continue;

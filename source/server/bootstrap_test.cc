@@ -163,6 +163,28 @@ TEST_CASE("a route to a cluster that is not there is refused") {
   CHECK(t.says("there is no cluster \"d\""));
 }
 
+TEST_CASE("upstream filters call clusters of any place in the file, and none that is not there") {
+  const auto calling = [](const std::string& name) {
+    std::string text = cluster("c");
+    const std::string type = "'@type': type.googleapis.com/envoy.extensions.";
+    text.insert(
+        text.find("load_assignment"),
+        "typed_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {" + type +
+            "upstreams.http.v3.HttpProtocolOptions, explicit_http_config: {http_protocol_options: {}}, http_filters: "
+            "[{name: authz, typed_config: {" +
+            type + "filters.http.ext_authz.v3.ExtAuthz, http_service: {server_uri: {uri: 'http://a', cluster: " + name +
+            ", timeout: 1s}}}}, {name: codec, typed_config: {" + type +
+            "filters.http.upstream_codec.v3.UpstreamCodec}}]}}, ");
+    return "static_resources:\n  clusters:\n" + text + cluster("d");
+  };
+
+  const Loaded good(calling("d")), bad(calling("e"));
+
+  INFO(good.errors.toString());
+  CHECK(good.ok);
+  CHECK(bad.says("server_uri.cluster: no cluster is called 'e'"));
+}
+
 TEST_CASE("dynamic configuration needs a node, and a static cluster to come from") {
   const std::string dynamic =
       "dynamic_resources: {cds_config: {resource_api_version: V3, ads: {}}, ads_config: {api_type: GRPC, "

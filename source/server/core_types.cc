@@ -28,7 +28,10 @@ using Root = std::optional<config::ResourceSource>;
 void takeCluster(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
   auto& proto = static_cast<Cluster&>(resource.message);
   std::unique_ptr<InitManager> init = core.clusters.newInit(resource.name);
+  // What its filters call may come behind it in the same response.
+  auto exists = std::exchange(core.services.cluster_exists, nullptr);
   auto config = config::compileCluster(proto, context, core.services, init.get());
+  core.services.cluster_exists = std::move(exists);
   if (!config) return;
   if (!core.clusters.set(std::move(config), std::move(proto), false, resource.version, std::move(init))) {
     context.error("a static cluster has this name; it cannot be changed by CDS");

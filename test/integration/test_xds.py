@@ -294,6 +294,48 @@ class FileTest(SluiceTestCase):
 
         self.assertEqual([body() for _ in range(5)], [b"up"] * 5)
 
+    def test_upstream_filters_may_call_a_cluster_that_stands_behind_theirs(self):
+        port = freePort()
+        up = self.start(HttpUpstream(lambda request: Reply(200, b"up")))
+        authz = self.start(HttpUpstream(lambda request: Reply(200, b"")))
+        kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+        filters = "envoy.extensions.filters.http."
+        service = {"server_uri": {"uri": "http://a", "cluster": "authz", "timeout": "5s"}}
+        options = {
+            "@type": config.TYPE + kind,
+            "explicit_http_config": {"http_protocol_options": {}},
+            "http_filters": [
+                {
+                    "name": "authz",
+                    "typed_config": {"@type": config.TYPE + filters + "ext_authz.v3.ExtAuthz", "http_service": service},
+                },
+                {
+                    "name": "codec",
+                    "typed_config": {"@type": config.TYPE + filters + "upstream_codec.v3.UpstreamCodec"},
+                },
+            ],
+        }
+        clusters = [
+            {**cluster("up", up.port), "typed_extension_protocol_options": {kind: options}},
+            cluster("authz", authz.port),
+        ]
+        resources = [{"@type": config.TYPE + "envoy.config.cluster.v3.Cluster", **one} for one in clusters]
+        cds = self.scratch.write("xds/cds.json", json.dumps({"resources": resources}))
+        text = {
+            "node": {"id": "n", "cluster": "c"},
+            "admin": {"address": config.socketAddress(0)},
+            "static_resources": {
+                "listeners": [httpListener("http", [route("up")], address=config.socketAddress(port))]
+            },
+            "dynamic_resources": {
+                "cds_config": {"path_config_source": {"path": cds}, "resource_api_version": "V3"}
+            },
+        }
+
+        self.start(Sluice(self.scratch, text))
+
+        waitFor(lambda: get(port).body == b"up", "the cluster whose filter calls the other one")
+
 
 if __name__ == "__main__":
     unittest.main()
