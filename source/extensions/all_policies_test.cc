@@ -134,6 +134,10 @@ TEST_CASE("policies around others are refused with what is wrong of them or thos
                          kRobin))
           .errors,
       "override_host_sources[0]: needs either a header or metadata");
+  CHECK_SAYS(compile(listOf("override_host.v3.OverrideHost",
+                            "override_host_sources: [{header: 'x host'}], fallback_policy: " + kRobin))
+                 .errors,
+             "override_host_sources[0].header: is no header name");
 }
 
 }  // namespace

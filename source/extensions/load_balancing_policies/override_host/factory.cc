@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "envoy/extensions/load_balancing_policies/override_host/v3/override_host.pb.h"
 #include "source/config/lb_policy_factory.h"
+#include "source/config/route_texts.h"
 #include "source/extensions/load_balancing_policies/override_host/policy.h"
 
 namespace sluice::extensions::load_balancing_policies::override_host {
@@ -16,6 +17,9 @@ using Proto = ::envoy::extensions::load_balancing_policies::override_host::v3::O
 Source sourceOf(const Proto::OverrideHostSource& proto, const config::Context& context) {
   Source out{.header = absl::AsciiStrToLower(proto.header())};
   if (proto.header().empty() != proto.has_metadata()) context.error("needs either a header or metadata, and not both");
+  if (!proto.header().empty() && !config::isToken(proto.header())) {
+    context.child("header").error("is no header name; use letters, digits and !#$%&'*+-.^_`|~ only");
+  }
   out.filter = proto.metadata().key();
   for (const auto& segment : proto.metadata().path()) out.path.push_back(segment.key());
   return out;
