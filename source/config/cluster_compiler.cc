@@ -261,6 +261,7 @@ class ClusterCompiler {
       absl::StrAppend(&known, known.empty() ? "" : ", ", Cluster::LbPolicy_Name(*factory.legacyName()));
     }
     if (proto_.lb_policy() == Cluster::CLUSTER_PROVIDED) {
+      if (proto_.has_cluster_type() && !out_->kind) return;  // what is wrong of it has been said
       return context.error(
           "CLUSTER_PROVIDED goes with type ORIGINAL_DST, or with a cluster_type that chooses its hosts itself");
     }

@@ -46,7 +46,7 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
       const bool upstream = factory != nullptr && factory->upstreamRefusal().empty();
       if (filter == chain->end() && upstream) {
         at.warn(absl::StrCat("no filter of the chain is named '", std::string(filter_name),
-                             "': this is for upstream filters of that name only"));
+                             "': this is for upstream filters of that name only", namesOf(*chain)));
       } else if (filter == chain->end()) {
         at.error(absl::StrCat("no filter of the chain is named '", std::string(filter_name), "'", namesOf(*chain)));
         return nullptr;

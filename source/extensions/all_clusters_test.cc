@@ -300,6 +300,17 @@ TEST_CASE("hosts that clients name come with a policy of their own, and are no o
   contains(compile(namedHosts("load_assignment: {cluster_name: c}")).errors, "load_assignment: the hosts of this");
 }
 
+TEST_CASE("a kind of cluster with an error of its own is not said to choose no hosts") {
+  const std::string errors =
+      compile(
+          "name: c\nlb_policy: CLUSTER_PROVIDED\ncluster_type: {name: d, typed_config: {'@type': type.googleapis.com/"
+          "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig}}\n")
+          .errors;
+
+  contains(errors, "dns_cache_config: is needed");
+  CHECK(errors.find("lb_policy") == std::string::npos);
+}
+
 const std::string kType = "{name: p, typed_config: {'@type': type.googleapis.com/envoy.extensions.";
 
 // Clusters whose policies are these; `fields` are of the first.

@@ -141,7 +141,7 @@ TEST_CASE("a route's settings may be for an upstream filter, whose name its chai
 
   CHECK(can.problems() == "");
   REQUIRE(can.errors.warnings().size() == 1);
-  CHECK_SAYS(can.errors.warnings()[0].message, "for upstream filters of that name only");
+  CHECK_SAYS(can.errors.warnings()[0].message, "for upstream filters of that name only; it has 'router'");
   CHECK_SAYS(cannot.problems(), "no filter of the chain is named 'f'");
 }
 
