@@ -447,10 +447,14 @@ void ClientConnection::openWindow(Exchange& exchange) {
   const size_t credit = exchange.user_.responseCredit();
   exchange.full_credit_ = std::max(exchange.full_credit_, credit);
   if (credit == 0 || exchange.unconsumed_ == 0) return;
-  // The user still holds this much: it is what keeps the window closed.
+  const size_t window = pool_.context_.config->http.http2.initial_stream_window;
+  // The user still holds this much: it is what keeps the window closed. One that has room for more than is open, as it
+  // collects more than a window, or did so before, gets that.
   const size_t held = exchange.full_credit_ - credit;
-  if (exchange.unconsumed_ <= held) return;
-  const size_t consumed = exchange.unconsumed_ - held;
+  const size_t wanted = std::max(std::min(window, credit), window - std::min(window, held));
+  const size_t open = window - std::min<size_t>(window, exchange.unconsumed_);
+  if (wanted <= open) return;
+  const size_t consumed = wanted - open;
   exchange.unconsumed_ -= static_cast<uint32_t>(consumed);
   codec_->consumed(exchange.stream_, consumed);
 }

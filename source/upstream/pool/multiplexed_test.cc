@@ -248,6 +248,28 @@ TEST_CASE("a reader that is slow keeps its own window closed, no other's") {
   CHECK(contains(host.seen(), "WINDOW_UPDATE 1 "));
 }
 
+TEST_CASE("a reader that has room for more than the window gets it") {
+  H2PoolTest t;
+  t.config->http.http2.initial_stream_window = 65535;
+  Pool& pool = t.make();
+  Asker one(pool);
+  one.credit = 200'000;
+  one.holds = true;
+  one.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings() + host.head(1, {{":status", "200"}}));
+  const std::string chunk(10000, 'x');
+  for (int i = 0; i < 6; ++i) host.send(h2::data(1, chunk));
+  CHECK(contains(host.seen(), "WINDOW_UPDATE 1 "));
+
+  // What it was given is gone, and it has no more room than others from now on.
+  one.holds = false;
+  one.credit = 65535;
+  for (int i = 0; i < 6; ++i) host.send(h2::data(1, chunk));
+  CHECK(contains(host.seen(), "WINDOW_UPDATE 1 "));
+}
+
 TEST_CASE("a request body waits for the host's window and is told when it has left") {
   H2PoolTest t;
   Pool& pool = t.make();
