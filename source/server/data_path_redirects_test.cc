@@ -106,6 +106,7 @@ struct RedirectPath : DataPath {
     action.internal_redirects = policy;
     action.timeout = timeout;
     action.request_buffer_limit = limit;
+    action.max_stream_duration = longest;
     return action;
   }
   // The client gets the answer of the host as it came.
@@ -126,6 +127,7 @@ struct RedirectPath : DataPath {
   std::shared_ptr<Judge> judge = std::make_shared<Judge>();
   std::optional<std::chrono::milliseconds> timeout;
   std::optional<uint32_t> limit;
+  std::optional<route::MaxStreamDuration> longest;
 };
 
 TEST_CASE("a redirect is followed here: the client gets what is at its location") {
@@ -528,6 +530,25 @@ TEST_CASE("the longest duration of a stream counts through all redirects") {
   CHECK(client.take() == "");
 
   t.loop.pass(101ms);
+
+  CHECK(client.take().starts_with("HTTP/1.1 504 "));
+  CHECK(contains(t.log.back(), "max_duration_timeout"));
+}
+
+TEST_CASE("grpc-timeout as the longest duration of a stream counts through all redirects, and once") {
+  RedirectPath t;
+  t.longest = route::MaxStreamDuration{.grpc_header_max = std::chrono::milliseconds(0)};
+  t.use();
+  TestClient& client = t.connect();
+  client.send(request("GET", "/", "grpc-timeout: 1S\r\n"));
+  t.seen();
+  t.loop.pass(300ms);
+  t.answer(redirectTo("http://x/new"));
+  CHECK(contains(t.seen(), "grpc-timeout: 700m\r\n"));
+
+  t.loop.pass(699ms);
+  CHECK(client.take() == "");
+  t.loop.pass(2ms);
 
   CHECK(client.take().starts_with("HTTP/1.1 504 "));
   CHECK(contains(t.log.back(), "max_duration_timeout"));

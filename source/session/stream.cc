@@ -159,7 +159,11 @@ std::optional<milliseconds> Stream::longestDuration() {
   if (of_route == nullptr) return configured.count() > 0 ? std::optional(configured) : std::nullopt;
   http::RequestHeaders& headers = request();
   const auto field = headers.get(Name::kGrpcTimeout);
-  const std::optional<milliseconds> asked = field ? http::grpc::parseTimeout(*field) : std::nullopt;
+  std::optional<milliseconds> asked = field ? http::grpc::parseTimeout(*field) : std::nullopt;
+  // After a redirect the field says what is left, while the stream's time counts from its start.
+  milliseconds used{0};
+  if (info_.internal_redirects > 0) used = std::chrono::duration_cast<milliseconds>(worker_.loop.now() - info_.start);
+  if (asked) *asked += used;
   milliseconds timeout = of_route->duration.value_or(configured);
   if (asked && of_route->grpc_header_max) {
     const milliseconds max = *of_route->grpc_header_max;
@@ -169,7 +173,7 @@ std::optional<milliseconds> Stream::longestDuration() {
     return std::nullopt;
   }
   if (asked ? timeout < *asked : http::grpc::isGrpcRequest(headers)) {
-    headers.set(Name::kGrpcTimeout, http::grpc::formatTimeout(timeout));
+    headers.set(Name::kGrpcTimeout, http::grpc::formatTimeout(std::max(timeout - used, milliseconds(0))));
   }
   return timeout;
 }
