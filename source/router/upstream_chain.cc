@@ -69,10 +69,12 @@ void UpstreamChain::sendTrailers(const http::Trailers& trailers) {
   runner_->requestTrailers();
 }
 
-// The other way round than the runner counts, so that who asks may bring what a filter that collects has room for.
+// The other way round than the runner counts, so that who asks may bring what a filter that collects has room for. Who
+// brings more than there is room for is told all of it: copies go by that.
 size_t UpstreamChain::unsentBytes() const {
   if (!runner_) return 0;
-  return window_ - std::min(window_, runner_->requestCredit());
+  const size_t credit = runner_->requestCredit();
+  return credit > 0 ? window_ - std::min(window_, credit) : std::max(window_, runner_->requestHeld());
 }
 
 void UpstreamChain::abandon() {
