@@ -88,6 +88,14 @@ class Router final : public filter::Terminal, private Retries::User {
       UpstreamFilters::choose(filters_, *this, router_.settings_.upstream_http_filters,
                               {router_.services_, &router_.stream_});
     }
+    // Where its answer comes from is told of the request.
+    void tellSource(stream::StreamInfo& info) const {
+      if (ofHost()) {
+        info.response_code_details = "via_upstream";
+      } else {
+        filters_->tellFlag(info);  // its details stand there already
+      }
+    }
 
     Try* next = nullptr;    // made beside this one; in the arena
     bool followed = false;  // another one is made though it goes on
@@ -110,7 +118,9 @@ class Router final : public filter::Terminal, private Retries::User {
     }
     bool retriesAnswer() {
       dropForeignMark(responseHead(), host().address());
-      return router_.retries_ != nullptr && router_.retryAnswered(*this);
+      if (router_.retries_ == nullptr || !router_.retryAnswered(*this)) return false;
+      router_.stream_.info().response_code_details = {};  // of a filter, whose memory goes with it
+      return true;
     }
     void onFailed(const AttemptEnd& failure) { router_.attemptFailed(failure); }
     // "100 Continue" was given to the client by the session when the request was let through.
@@ -510,10 +520,9 @@ void Router::attemptFailed(const AttemptEnd& failure) {
   if (failure.kind == AttemptEnd::Kind::kNoConnection) {
     info.upstream_transport_failure_reason = stream_.arena().copy(failure.text);
   }
-  // Which rule a host broke is told nowhere else.
-  if (failure.kind == AttemptEnd::Kind::kReset && failure.reset == http::ResetReason::kProtocolError) {
-    info.upstream_transport_failure_reason = failure.text;
-  }
+  // Which rule a host broke, or which filter gave up, is told nowhere else.
+  const bool told = failure.reset == http::ResetReason::kProtocolError || failure.reset == http::ResetReason::kLocal;
+  if (failure.kind == AttemptEnd::Kind::kReset && told) info.upstream_transport_failure_reason = failure.text;
   const upstream::AttemptText text = upstream::textOf(failure);
   if (answered) {
     info.response_flags.set(text.before.flag);
@@ -583,7 +592,7 @@ void Router::responseHead(Try& attempt, bool end_stream) {
   }
   stream::StreamInfo& info = stream_.info();
   info.response_start = info.since(services_.loop.now());
-  if (attempt.ofHost()) info.response_code_details = "via_upstream";
+  attempt.tellSource(info);
   finalizeResponse(attempt);
   if (!attempt.running()) responseComplete();
   runner_.responseHeaders(end_stream);

@@ -170,7 +170,7 @@ void UpstreamChain::noteEndOfResponse() {
 // A filter gave the stream up. `details` is static text.
 void UpstreamChain::resetStream(std::string_view details) {
   of_host_ = false;
-  info().upstream_transport_failure_reason = details;
+  tellFlag(info());  // of an answer that came too late to take the other's place
   abandon();
   user_.onResponseReset(http::ResetReason::kLocal, details);
 }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "source/event/loop.h"
 #include "source/filter/chain.h"
@@ -58,15 +59,20 @@ class UpstreamChain final : public event::Deferred,
   }
   void abandon();
   bool ofHost() const { return of_host_; }
+  // The answer that was made here is the client's: what it says of the request.
+  void tellFlag(stream::StreamInfo& info) const {
+    if (flag_) info.response_flags.set(*flag_);
+  }
 
  private:
-  // Is shown the answers that are made here.
+  // Is shown the answers that are made here. Their flag is not the request's yet: another attempt may follow.
   class ReplyWitness final : public filter::ReplyMapper {
    public:
     explicit ReplyWitness(UpstreamChain& chain) : chain_(chain) {}
     void map(filter::Reply& reply, const filter::Stream&) const override {
       chain_.of_host_ = false;
       chain_.details_ = reply.details;
+      chain_.flag_ = std::exchange(reply.flag, std::nullopt);
     }
 
    private:
@@ -129,6 +135,7 @@ class UpstreamChain final : public event::Deferred,
   upstream::pool::Exchange exchange_{*this};
   std::optional<filter::ChainRunner> runner_;  // none before the head
   std::string_view details_;                   // of an answer that was made here
+  std::optional<stream::ResponseFlag> flag_;   // same
   bool open_ = false;
   bool of_host_ = true;
   bool sending_ = false;         // inside sendData

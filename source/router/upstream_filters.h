@@ -43,6 +43,10 @@ class UpstreamFilters final : public upstream::ExchangeStage {
     if (chain_) chain_->abandon();
   }
   bool ofHost() const override { return chain_ == nullptr || chain_->ofHost(); }
+  // As of UpstreamChain.
+  void tellFlag(stream::StreamInfo& info) const {
+    if (chain_) chain_->tellFlag(info);
+  }
 
  private:
   explicit UpstreamFilters(const RequestOrigin& origin) : origin_(origin) {}
