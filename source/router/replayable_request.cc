@@ -10,9 +10,9 @@ bool ReplayableRequest::bodyFollows() const {
 }
 
 // Bytes that were sent are kept for a policy of retries, or for as long as a host of HTTP/2 may say that it did not
-// look at the request.
+// look at the request, or filters may not have let it go.
 void ReplayableRequest::noteSent(const upstream::Attempt& attempt, std::string_view data) {
-  keeps_ || attempt.exchange().multiplexed() ? body_.keep(data) : body_.forget();
+  keeps_ || attempt.filtered() || attempt.exchange().multiplexed() ? body_.keep(data) : body_.forget();
 }
 
 void ReplayableRequest::send(upstream::Attempt& attempt, std::string_view data) {

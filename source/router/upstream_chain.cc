@@ -122,11 +122,12 @@ void UpstreamChain::onResponseHeaders(bool end_stream) {
   runner_->responseHeaders(end_stream);
 }
 
-// What filters hold of the response is void: the attempt hears why it is over, and may be made again.
+// What filters hold of the response is void: the attempt hears why it is over, and may be made again; so it may
+// whatever its method while the request has not gone on to the host.
 void UpstreamChain::onResponseReset(http::ResetReason reason, std::string_view detail) {
   open_ = false;
   if (runner_) runner_->end();
-  user_.onResponseReset(reason, detail);
+  user_.onResponseReset(of_host_ ? reason : http::ResetReason::kUnprocessed, detail);
 }
 
 // --- the response, out of the filters

@@ -65,12 +65,14 @@ class UpstreamChain final : public event::Deferred,
   }
 
  private:
-  // Is shown the answers that are made here. Their flag is not the request's yet: another attempt may follow.
+  // Is shown the answers that are made here, which need no connection. Their flag is not the request's yet: another
+  // attempt may follow.
   class ReplyWitness final : public filter::ReplyMapper {
    public:
     explicit ReplyWitness(UpstreamChain& chain) : chain_(chain) {}
     void map(filter::Reply& reply, const filter::Stream&) const override {
       chain_.of_host_ = false;
+      chain_.exchange_.abandon();
       chain_.details_ = reply.details;
       chain_.flag_ = std::exchange(reply.flag, std::nullopt);
     }

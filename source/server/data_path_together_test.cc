@@ -248,6 +248,93 @@ TEST_CASE("an upstream filter answers while the body is on its way") {
   CHECK(t.log.at(0) == "/ 403 second_piece UAEX");
 }
 
+TEST_CASE("a request that has not left its filters yet is lost with no connection, whatever its method") {
+  TogetherPath t;
+  t.policy->on = 0;
+  t.apply();
+  std::vector<filter::ResumeToken> tokens;
+  t.script.request_headers = [&](http::RequestHeaders&, Context& context) -> HookResult {
+    tokens.push_back(context.resumeToken());
+    return Pause{};
+  };
+  const bool http2 = GENERATE(false, true);
+  if (http2) t.config->http.protocol = upstream::cluster::UpstreamProtocol::kHttp2;
+  t.filter();
+  TestClient& client = t.send(request("POST", "/", "content-length: 6\r\n", "abc"));
+  upstream::pool::H2Host gone(t.loop, t.host), next(t.loop, t.host, 1);
+  SECTION("that ends") {
+    t.host.peer(0).close();
+    client.send("def");
+    t.loop.turn();
+  }
+  SECTION("that takes no request any more") {
+    if (!http2) return;
+    gone.send(h2::settings() + h2::goaway(0, 0));
+    tokens.at(0).resume();
+    client.send("def");
+    t.loop.turn();
+  }
+  REQUIRE(tokens.size() == 2);
+  CHECK(t.host.accept() == 2);
+  if (http2) next.send(h2::settings());
+  tokens[1].resume();
+  const std::string seen = http2 ? next.seen() : t.seen(1);
+  INFO(seen);
+  CHECK(contains(seen, http2 ? "DATA 1 ES abcdef" : "\r\n\r\nabcdef"));
+  http2 ? next.send(next.ok(1)) : t.answer(kOk, 1);
+  CHECK(contains(client.take(), "HTTP/1.1 200 "));
+}
+
+// Gives what it is told to.
+class PacedBody : public filter::ReplyBody {
+ public:
+  explicit PacedBody(PacedBody*& self) { self = this; }
+  Read read(size_t, std::string& piece) override {
+    piece = std::exchange(next, "");
+    return ended ? Read::kEnd : Read::kLater;
+  }
+  void give(std::string bytes, bool end) {
+    next = std::move(bytes);
+    ended = end;
+    ready();
+  }
+  std::string next = "a";
+  bool ended = false;
+};
+
+TEST_CASE("an answer that a filter streams has no need of the host's connection") {
+  TogetherPath t;
+  t.policy->on = 0;
+  PacedBody* body = nullptr;
+  t.script.request_headers = [&](http::RequestHeaders& headers, Context&) -> HookResult {
+    if (headers.path != "/old") return Next{};
+    Reply reply{200, "", "streamed"};
+    reply.headers.emplace_back("content-length", "2");
+    reply.stream = std::make_unique<PacedBody>(body);
+    return reply;
+  };
+  t.hosts({t.host.address});
+  t.filter();
+  t.apply();
+  TestClient& client = t.send(get("/old"));
+  CHECK(bodyOf(client.take()) == "a");
+  SECTION("which serves others meanwhile") {
+    TestClient& other = t.send(get("/other"));
+    CHECK(t.seen().starts_with("GET /other "));
+    t.answer();
+    CHECK(bodyOf(other.take()) == "ok");
+  }
+  SECTION("which may end") {
+    t.host.peer(0).close();
+    t.loop.turn();
+  }
+  REQUIRE_FALSE(client.ended);
+  body->give("b", true);
+  t.loop.turn();
+  CHECK(client.take() == "b");
+  CHECK(contains(t.log.back(), "/old 200 streamed -"));
+}
+
 // --- redirects -------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a try that is redirected takes the request along, and the other one is given up") {

@@ -51,6 +51,8 @@ class Attempt : protected pool::ExchangeEvents {
 
   // What attempts that are started from now on send through; null: nothing. It outlives them.
   void setStage(ExchangeStage* stage) { stage_ = stage; }
+  // There is a stage.
+  bool filtered() const { return stage_ != nullptr; }
 
   // Holds the host of this slot. False: cluster::kNoHost, which is counted.
   bool take(cluster::HostSlot slot);
