@@ -412,7 +412,8 @@ void Router::sendOn(Try& attempt) {
   info.upstream_connection_id = attempt.exchange().connectionId();
   info.upstream_tls = attempt.exchange().tls();
   info.upstream_request_start = info.since(services_.loop.now());
-  if (retries_ != nullptr) retries_->tryBegan(request_.whole());
+  // One that is followed had its time, though its connection comes only now.
+  if (retries_ != nullptr && attempt_.isLast(attempt) && !attempt.followed) retries_->tryBegan(request_.whole());
   const bool was_replayable = request_.replayable();
   request_.sendTo(attempt);
   noteBody(was_replayable);
