@@ -238,6 +238,9 @@ class ClusterCompiler {
           .child("zone_aware_lb_config")
           .error("does not go with load_balancing_policy; set locality_lb_config of the policy");
     }
+    if (proto_.lb_policy() != Cluster::ROUND_ROBIN && proto_.lb_policy() != Cluster::LOAD_BALANCING_POLICY_CONFIG) {
+      context_.child("lb_policy").warn("is not used beside load_balancing_policy; remove it");
+    }
     out_->lb.policy = compileLbPolicies(list, at(context));
     out_->lb.hosts.fail_on_panic = out_->lb.policy && out_->lb.policy->failsOnPanic();
     out_->lb.hosts.locality_weighted = out_->lb.policy && out_->lb.policy->localityWeighted();

@@ -96,6 +96,11 @@ TEST_CASE("what cannot be with weights by load is refused, what has no effect is
   CHECK(weightedOf(fast).settings().update_period == 100ms);
 }
 
+TEST_CASE("a policy by its number beside a list of them is warned of") {
+  CHECK_SAYS(compile(kRobin + "\nlb_policy: RANDOM").warnings, "lb_policy: is not used beside load_balancing_policy");
+  CHECK(compile(kRobin + "\nlb_policy: LOAD_BALANCING_POLICY_CONFIG").warnings == "");
+}
+
 TEST_CASE("policies around others say what those say") {
   const auto around = [](const std::string& type, const std::string& field, const std::string& inner,
                          const std::string& more = "") { return listOf(type, more + field + ": " + inner); };
