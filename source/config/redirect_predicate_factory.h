@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "source/config/factory.h"
 #include "source/config/services.h"
@@ -14,6 +15,17 @@ class RedirectPredicateConfigFactory : public ExtensionFactory {
  public:
   virtual std::shared_ptr<const route::RedirectPredicate> compile(const google::protobuf::Message& message,
                                                                   FactoryContext context) const = 0;
+};
+
+// Of a predicate without settings.
+template <typename Proto, typename Predicate>
+class PlainRedirectPredicateFactory final : public RedirectPredicateConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::shared_ptr<const route::RedirectPredicate> compile(const google::protobuf::Message&,
+                                                          FactoryContext) const override {
+    return std::make_shared<Predicate>();
+  }
 };
 
 }  // namespace sluice::config
