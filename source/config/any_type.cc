@@ -3,14 +3,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "udpa/type/v1/typed_struct.pb.h"
 #include "xds/type/v3/typed_struct.pb.h"
 
 #include "source/config/document.h"
 #include "source/config/known_fields.h"
 #include "source/config/message_reader.h"
+#include "source/config/stable_bytes.h"
 
 namespace sluice::config {
 namespace {
@@ -131,11 +130,7 @@ std::unique_ptr<Message> unpackAny(const google::protobuf::Any& any, const Conte
 
 void packAny(const Message& message, std::string_view type_url, google::protobuf::Any& any) {
   any.set_type_url(std::string(type_url));
-  any.clear_value();
-  google::protobuf::io::StringOutputStream stream(any.mutable_value());
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializePartialToCodedStream(&coded);
+  any.set_value(stableBytes(message));
 }
 
 }  // namespace sluice::config

@@ -7,8 +7,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "source/config/any_type.h"
 #include "source/config/assignment_compiler.h"
 #include "source/config/cluster_kind_factory.h"
@@ -20,7 +18,7 @@
 #include "source/config/lb_policy_factory.h"
 #include "source/config/preconnect_policy.h"
 #include "source/config/registry.h"
-#include "source/config/route_texts.h"
+#include "source/config/stable_bytes.h"
 #include "source/config/transport_matches.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/config/upstream_filters.h"
@@ -506,8 +504,7 @@ class ClusterCompiler {
         valueOr(options.has_max_headers_count(), options.max_headers_count(), http.max_headers_count);
     http.max_requests_per_connection = options.max_requests_per_connection().value();
     if (options.has_max_stream_duration()) {
-      http.max_stream_duration = compileTimeout(options.max_stream_duration(), context.child("max_stream_duration"))
-                                     .value_or(http.max_stream_duration);
+      http.max_stream_duration = compileMilliseconds(options.max_stream_duration());
     }
     if (options.headers_with_underscores_action() != envoy::config::core::v3::HttpProtocolOptions::ALLOW) {
       context.child("headers_with_underscores_action")
@@ -543,15 +540,8 @@ std::optional<Assignment> compileEdsAssignment(const envoy::config::endpoint::v3
 }
 
 uint64_t clusterContentHash(const Cluster& cluster) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    cluster.SerializeToCodedStream(&coded);
-  }
   uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
-  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3u;
+  for (const char byte : stableBytes(cluster)) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3u;
   return hash;
 }
 

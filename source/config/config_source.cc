@@ -121,9 +121,6 @@ std::optional<ResourceSource> compileConfigSource(const ConfigSource& source, co
   }
   std::optional<ResourceSource> spec = sourceByKind(source, context);
   if (spec && source.has_initial_fetch_timeout()) {
-    if (compileDuration(source.initial_fetch_timeout()).count() < 0) {
-      context.child("initial_fetch_timeout").error("must not be negative");
-    }
     spec->initial_fetch_timeout = compileMilliseconds(source.initial_fetch_timeout());
   }
   if (mark.hit()) return std::nullopt;

@@ -13,7 +13,6 @@ http::CookieSettings compile(const Proto& proto, const Context& context) {
   http::CookieSettings out;
   checkCookieName(proto.name(), context.child("name"));
   out.name = proto.name();
-  if (proto.ttl().seconds() < 0 || proto.ttl().nanos() < 0) context.child("ttl").error("may not be negative");
   if (proto.ttl().seconds() > 0) out.max_age = std::chrono::seconds(proto.ttl().seconds());
   checkCookieText(proto.path(), context.child("path"));
   out.path = proto.path();

@@ -9,10 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "sluice/extensions/network/dns_resolver/v1/internal_dns_resolver.pb.h"
 #include "source/config/any_type.h"
+#include "source/config/dns_failure_rate.h"
+#include "source/config/stable_bytes.h"
 #include "source/config/values.h"
 
 namespace sluice::config {
@@ -25,23 +25,13 @@ using envoy::extensions::common::dynamic_forward_proxy::v3::DnsCacheConfig;
 using envoy::extensions::network::dns_resolver::cares::v3::CaresDnsResolverConfig;
 using sluice::extensions::network::dns_resolver::v1::InternalDnsResolver;
 
-// The message as bytes that are equal where it is.
-std::string bytesOf(const DnsCacheConfig& proto) {
-  std::string out;
-  google::protobuf::io::StringOutputStream stream(&out);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  proto.SerializeToCodedStream(&coded);
-  return out;
-}
-
 class DnsCacheCompiler {
  public:
   DnsCacheCompiler(const DnsCacheConfig& proto, const Context& context) : proto_(proto), context_(context) {}
 
   void compile() {
     settings.name = proto_.name();
-    settings.source = bytesOf(proto_);
+    settings.source = stableBytes(proto_);
     settings.lookup_family = static_cast<net::DnsLookupFamily>(proto_.dns_lookup_family());
     compileTimes();
     if (proto_.has_max_hosts()) settings.max_hosts = proto_.max_hosts().value();
@@ -66,14 +56,7 @@ class DnsCacheCompiler {
     set(proto_.has_dns_min_refresh_rate(), proto_.dns_min_refresh_rate(), settings.min_refresh_rate);
     set(proto_.has_host_ttl(), proto_.host_ttl(), settings.host_ttl);
     set(proto_.has_dns_query_timeout(), proto_.dns_query_timeout(), settings.query_timeout);
-    if (!proto_.has_dns_failure_refresh_rate()) return;
-    const auto& failure = proto_.dns_failure_refresh_rate();
-    settings.failure_base_interval = compileMilliseconds(failure.base_interval());
-    settings.failure_max_interval =
-        failure.has_max_interval() ? compileMilliseconds(failure.max_interval()) : 10 * settings.failure_base_interval;
-    if (settings.failure_max_interval < settings.failure_base_interval) {
-      context_.child("dns_failure_refresh_rate").error("max_interval must not be shorter than base_interval");
-    }
+    compileDnsFailureRate(proto_, context_, settings.failure_base_interval, settings.failure_max_interval);
   }
 
   void compilePreresolved() {

@@ -1,4 +1,5 @@
 #include "source/config/grpc_service.h"
+#include "source/config/values.h"
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -21,9 +22,7 @@ std::optional<filter::GrpcTarget> compileGrpcService(const envoy::config::core::
   }
   services.cluster_names.idOf(target.cluster);  // it stays while the filter does
   checkHostText(target.authority, at.child("authority"));
-  if (service.has_timeout()) {
-    target.timeout = compileTimeout(service.timeout(), context.at.child("timeout")).value_or(target.timeout);
-  }
+  if (service.has_timeout()) target.timeout = compileMilliseconds(service.timeout());
   for (int i = 0; i < service.initial_metadata_size(); ++i) {
     const auto& header = service.initial_metadata(i);
     const Context header_at = context.at.child("initial_metadata", static_cast<size_t>(i));

@@ -7,8 +7,6 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/wrappers.pb.h"
 #include "source/config/access_log_factory.h"
 #include "source/config/chain_match_compiler.h"
@@ -18,8 +16,8 @@
 #include "source/config/matcher_compiler.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/registry.h"
-#include "source/config/route_texts.h"
 #include "source/config/socket_compiler.h"
+#include "source/config/stable_bytes.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/config/udp_listener_compiler.h"
 #include "source/config/values.h"
@@ -33,14 +31,7 @@ using Proto = envoy::config::listener::v3::Listener;
 using FilterChain = envoy::config::listener::v3::FilterChain;
 
 uint64_t hashOf(const google::protobuf::Message& message) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream raw(&bytes);
-    google::protobuf::io::CodedOutputStream stream(&raw);
-    stream.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&stream);
-  }
-  return absl::HashOf(bytes);
+  return absl::HashOf(stableBytes(message));
 }
 
 void refuseAccessLog(const Proto& listener, const Context& context) {
@@ -152,11 +143,9 @@ void compileSockets(const Proto& listener, const Context& context, CompiledListe
 }
 
 void compileFilters(const Proto& listener, const FactoryContext& factory_context, CompiledListener& compiled) {
-  const Context& context = factory_context.at;
   compiled.filters = compileListenerFilters(listener, factory_context);
   if (listener.has_listener_filters_timeout()) {
-    const auto timeout = compileTimeout(listener.listener_filters_timeout(), context.child("listener_filters_timeout"));
-    if (timeout) compiled.filters_timeout = *timeout;
+    compiled.filters_timeout = compileMilliseconds(listener.listener_filters_timeout());
   }
   compiled.continue_on_filters_timeout = listener.continue_on_listener_filters_timeout();
   compiled.use_original_dst = listener.use_original_dst().value();

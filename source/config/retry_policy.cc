@@ -72,15 +72,8 @@ class PolicyCompiler {
 
   void limits() {
     if (config_.has_num_retries()) out_->num_retries = config_.num_retries().value();
-    if (config_.has_per_try_timeout()) {
-      out_->per_try_timeout =
-          compileTimeout(config_.per_try_timeout(), context_.child("per_try_timeout")).value_or(milliseconds(0));
-    }
-    if (config_.has_per_try_idle_timeout()) {
-      out_->per_try_idle_timeout =
-          compileTimeout(config_.per_try_idle_timeout(), context_.child("per_try_idle_timeout"))
-              .value_or(milliseconds(0));
-    }
+    out_->per_try_timeout = compileMilliseconds(config_.per_try_timeout());
+    out_->per_try_idle_timeout = compileMilliseconds(config_.per_try_idle_timeout());
   }
 
   void backOff() {

@@ -316,9 +316,8 @@ class RouteCompiler {
     }
     out.high_priority = config.priority() == envoy::config::core::v3::HIGH;
     out.cluster_not_found_status = clusterNotFoundStatus(config, context);
-    if (config.has_timeout()) out.timeout = compileTimeout(config.timeout(), context.child("timeout"));
-    if (config.has_idle_timeout())
-      out.idle_timeout = compileTimeout(config.idle_timeout(), context.child("idle_timeout"));
+    if (config.has_timeout()) out.timeout = compileMilliseconds(config.timeout());
+    if (config.has_idle_timeout()) out.idle_timeout = compileMilliseconds(config.idle_timeout());
     streamDuration(config, context, out);
     if (config.has_internal_redirect_policy()) {
       out.internal_redirects =
@@ -350,9 +349,8 @@ class RouteCompiler {
   static void streamDuration(const v3::RouteAction& config, const Context& context, route::ForwardSpec& out) {
     if (config.has_max_grpc_timeout()) {
       route::MaxGrpcTimeout& timeout = out.max_grpc_timeout.emplace();
-      timeout.max = compileTimeout(config.max_grpc_timeout(), context.child("max_grpc_timeout")).value_or(timeout.max);
-      timeout.offset =
-          compileTimeout(config.grpc_timeout_offset(), context.child("grpc_timeout_offset")).value_or(timeout.offset);
+      timeout.max = compileMilliseconds(config.max_grpc_timeout());
+      timeout.offset = compileMilliseconds(config.grpc_timeout_offset());
     } else if (config.has_grpc_timeout_offset()) {
       context.child("grpc_timeout_offset").warn("does nothing without max_grpc_timeout; set that, or remove it");
     }
@@ -364,15 +362,11 @@ class RouteCompiler {
     const v3::RouteAction::MaxStreamDuration& limits = config.max_stream_duration();
     const Context at = context.child("max_stream_duration");
     route::MaxStreamDuration& duration = out.max_stream_duration.emplace();
-    if (limits.has_max_stream_duration()) {
-      duration.duration = compileTimeout(limits.max_stream_duration(), at.child("max_stream_duration"));
-    }
+    if (limits.has_max_stream_duration()) duration.duration = compileMilliseconds(limits.max_stream_duration());
     if (limits.has_grpc_timeout_header_max()) {
-      duration.grpc_header_max = compileTimeout(limits.grpc_timeout_header_max(), at.child("grpc_timeout_header_max"));
+      duration.grpc_header_max = compileMilliseconds(limits.grpc_timeout_header_max());
     }
-    duration.grpc_header_offset =
-        compileTimeout(limits.grpc_timeout_header_offset(), at.child("grpc_timeout_header_offset"))
-            .value_or(duration.grpc_header_offset);
+    duration.grpc_header_offset = compileMilliseconds(limits.grpc_timeout_header_offset());
     checkStreamDuration(duration, out, at);
   }
 

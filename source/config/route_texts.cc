@@ -76,15 +76,6 @@ void checkMatchedHeader(std::string_view name, const Context& context) {
   if (!isToken(name)) context.error("is no header name; use letters, digits and !#$%&'*+-.^_`|~ only");
 }
 
-std::optional<std::chrono::milliseconds> compileTimeout(const google::protobuf::Duration& duration,
-                                                        const Context& context) {
-  if (duration.seconds() < 0 || duration.nanos() < 0) {
-    context.error("is negative; 0s means no timeout");
-    return std::nullopt;
-  }
-  return compileMilliseconds(duration);
-}
-
 match::Regex Regexes::compile(const std::string& pattern, const Context& context) {
   const auto known = known_.find(pattern);
   if (known != known_.end()) return known->second;

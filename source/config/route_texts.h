@@ -34,10 +34,6 @@ void checkMatchedHeader(std::string_view name, const Context& context);
 // A field name of RFC 9110: a token.
 bool isToken(std::string_view text);
 
-// compileMilliseconds, for what must not be negative.
-std::optional<std::chrono::milliseconds> compileTimeout(const google::protobuf::Duration& duration,
-                                                        const Context& context);
-
 // Compiles regular expressions, each text once: tables often repeat them.
 class Regexes {
  public:

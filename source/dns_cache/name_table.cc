@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "source/base/text.h"
+#include "source/net/dns_failure_delay.h"
 
 namespace sluice::dns_cache {
 
@@ -213,19 +214,13 @@ std::shared_ptr<ResolvedHost> NameTable::describe(const HostName& name) const {
 }
 
 event::Duration NameTable::untilNext(Entry& entry, const net::DnsResult& result) {
-  if (result.status == net::DnsResult::Status::kFailed) return failureDelay(entry);
+  if (result.status == net::DnsResult::Status::kFailed) {
+    if (settings_.failure_base_interval.count() == 0) return settings_.refresh_rate;
+    return net::dnsFailureDelay(entry.failures, settings_.failure_base_interval, settings_.failure_max_interval,
+                                random_);
+  }
   if (result.addresses.empty() || result.ttl.count() == 0) return settings_.refresh_rate;
   return std::max<event::Duration>(std::min(result.ttl, kMaxTtl), settings_.min_refresh_rate);
-}
-
-// A random part of what doubles: names that failed together are not asked for together again.
-event::Duration NameTable::failureDelay(const Entry& entry) {
-  if (settings_.failure_base_interval.count() == 0) return settings_.refresh_rate;
-  const uint32_t doublings = std::min(entry.failures - 1, 20u);
-  const auto full = std::min(settings_.failure_base_interval * (int64_t{1} << doublings),
-                             std::max(settings_.failure_max_interval, settings_.failure_base_interval));
-  const std::chrono::microseconds half = std::chrono::microseconds(full) / 2;
-  return half + std::chrono::microseconds(random_.below(static_cast<uint64_t>(half.count()) + 1));
 }
 
 }  // namespace sluice::dns_cache

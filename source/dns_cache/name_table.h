@@ -84,7 +84,6 @@ class NameTable {
   void publish(Entry& entry, ResolvedHostPtr host);
   std::shared_ptr<ResolvedHost> describe(const HostName& name) const;
   event::Duration untilNext(Entry& entry, const net::DnsResult& result);
-  event::Duration failureDelay(const Entry& entry);
 
   const DnsCache* const cache_;
   const Settings settings_;

@@ -1,9 +1,6 @@
 // Clusters as configured: kinds, load-balancing policies and the rest; what cannot be is an error that says so.
 #include <string>
 
-#include "source/config/cluster_compiler.h"
-#include "source/config/loader.h"
-#include "source/config/validate.h"
 #include "source/extensions/clusters/dns/source.h"
 #include "source/extensions/clusters/original_dst/policy.h"
 #include "source/extensions/clusters/static_cluster/kind.h"
@@ -13,20 +10,10 @@
 #include "source/extensions/load_balancing_policies/ring_hash/policy.h"
 #include "source/extensions/load_balancing_policies/round_robin/policy.h"
 #include "source/extensions/load_balancing_policies/subset/policy.h"
-#include "source/extensions/test_all.h"
+#include "source/extensions/test_clusters.h"
 
 namespace sluice::extensions {
 namespace {
-
-using namespace std::chrono_literals;
-using config::ConfigError;
-using config::Context;
-using config::ErrorList;
-using config::Format;
-using config::Loader;
-using config::Positions;
-using upstream::cluster::ClusterConfig;
-using upstream::cluster::Health;
 using LeastRequest = load_balancing_policies::least_request::Policy;
 using OriginalDst = clusters::original_dst::Policy;
 using Maglev = load_balancing_policies::maglev::Policy;
@@ -36,62 +23,6 @@ using RoundRobin = load_balancing_policies::round_robin::Policy;
 using Subset = load_balancing_policies::subset::Policy;
 using Static = clusters::static_cluster::Kind;
 using Dns = clusters::dns::Kind;
-
-struct Compiled {
-  std::shared_ptr<const ClusterConfig> config;
-  std::string errors;
-  std::string warnings;
-};
-
-template <typename Message>
-Message parse(const std::string& yaml) {
-  ErrorList errors;
-  Positions positions;
-  Message message;
-  Loader(errors, positions).loadText(yaml, Format::kYaml, "test", message);
-  INFO(errors.toString());
-  REQUIRE(errors.empty());
-  return message;
-}
-
-std::string warningsOf(const ErrorList& errors) {
-  std::string out;
-  for (const ConfigError& warning : errors.warnings()) out += warning.toString() + "\n";
-  return out;
-}
-
-Compiled compile(const std::string& yaml) {
-  World world;
-  ErrorList errors;
-  auto config = compileCluster(parse<envoy::config::cluster::v3::Cluster>(yaml), Context(errors), world.services);
-  CHECK((config == nullptr) == !errors.empty());
-  return {config, errors.toString(), warningsOf(errors)};
-}
-
-std::string withEndpoint(const std::string& address, const std::string& rest = "") {
-  return "name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: {" + address +
-         "}}}]}]}\n" + rest;
-}
-
-const std::string kPlain = withEndpoint("socket_address: {address: 127.0.0.1, port_value: 80}");
-
-// Null: it is of another kind.
-template <typename Kind>
-const Kind* kindOf(const ClusterConfig& config) {
-  return dynamic_cast<const Kind*>(config.kind.get());
-}
-template <typename Policy>
-const Policy* policyOf(const ClusterConfig& config) {
-  return dynamic_cast<const Policy*>(config.lb.policy.get());
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  INFO(text);
-  INFO(part);
-  const bool found = text.find(part) != std::string::npos;
-  CHECK(found);
-  return found;
-}
 
 TEST_CASE("a static cluster gets Envoy's defaults") {
   const Compiled compiled = compile(kPlain);
@@ -654,130 +585,16 @@ TEST_CASE("what a cluster by DNS cannot be is told at its place") {
 }
 
 TEST_CASE("a cluster limits how long its streams live") {
-  const auto limit = [](const std::string& duration) {
-    return compile(kPlain + "common_http_protocol_options: {max_stream_duration: " + duration + "}");
+  const auto limited = [](const std::string& duration) {
+    return kPlain + "common_http_protocol_options: {max_stream_duration: " + duration + "}";
   };
+  const auto limit = [&](const std::string& duration) { return compile(limited(duration)); };
   CHECK(compile(kPlain).config->http.max_stream_duration == 0ms);
   CHECK(limit("90s").config->http.max_stream_duration == 90s);
   CHECK(limit("0s").config->http.max_stream_duration == 0ms);
-  contains(limit("-1s").errors, "common_http_protocol_options.max_stream_duration: is negative");
-}
-
-TEST_CASE("a bad endpoint is refused by field path") {
-  const std::string path = "load_assignment.endpoints[0].lb_endpoints[0]";
-
-  contains(compile(withEndpoint("socket_address: {address: a.test, port_value: 80}")).errors,
-           path + ".endpoint.address.socket_address.address: 'a.test' is not an IP address");
-  contains(compile(withEndpoint("socket_address: {address: 127.0.0.1, port_value: 0}")).errors,
-           path + ".endpoint.address.socket_address.port_value: an upstream host needs a port");
-  contains(compile(withEndpoint("pipe: {path: " + std::string(120, 'a') + "}")).errors,
-           path + ".endpoint.address.pipe.path: the path of a Unix socket has 120 bytes");
-  contains(compile(withEndpoint("socket_address: {address: 'a b', port_value: 80}", "type: STRICT_DNS")).errors,
-           "'a b' is neither an IP address nor a host name");
-  contains(compile("name: c\nload_assignment: {endpoints: [{lb_endpoints: [{}]}]}").errors,
-           path + ": an lb_endpoint needs its endpoint");
-}
-
-// Of a cluster with one locality of this, and the rest of its assignment.
-std::string withEndpoints(const std::string& endpoints, const std::string& rest = "", const std::string& cluster = "") {
-  return "name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [" + endpoints + "]}]" + rest + "}\n" +
-         cluster;
-}
-
-TEST_CASE("an endpoint may have further addresses where it has one") {
-  const std::string host = "address: {socket_address: {address: 10.0.0.1, port_value: 80}}, additional_addresses: ";
-  const Compiled compiled =
-      compile(withEndpoints("{endpoint: {" + host +
-                            "[{address: {socket_address: {address: 'fd00::1', port_value: 81}}}, {address: {pipe: "
-                            "{path: /a}}}]}}"));
-  REQUIRE(compiled.config);
-  const auto& endpoint = kindOf<Static>(*compiled.config)->endpoints().localities[0].endpoints[0];
-  CHECK(endpoint.address.toString() == "10.0.0.1:80");
-  REQUIRE(endpoint.additional.size() == 2);
-  CHECK(endpoint.additional[0].toString() == "[fd00::1]:81");
-  CHECK(endpoint.additional[1].toString() == "/a");
-
-  const std::string path = "load_assignment.endpoints[0].lb_endpoints[0].endpoint.additional_addresses[0]";
-  const auto errors = [&](const std::string& address, const std::string& cluster = "") {
-    return compile(withEndpoints("{endpoint: {" + host + "[" + address + "]}}", "", cluster)).errors;
-  };
-  contains(errors("{}"), path + ".address: an endpoint needs an address");
-  contains(errors("{address: {socket_address: {address: a.test, port_value: 80}}}"), "'a.test' is not an IP address");
-  contains(errors("{address: {socket_address: {address: 10.0.0.2, port_value: 80, protocol: UDP}}}"),
-           path + ".address.socket_address.protocol: goes to the endpoint's address only");
-  for (const char* type : {"type: STRICT_DNS", "type: LOGICAL_DNS"}) {
-    contains(errors("{address: {pipe: {path: /a}}}", type), path + ": goes with clusters of type STATIC and EDS only");
-  }
-}
-
-TEST_CASE("families of addresses take turns as it is configured") {
-  const auto families = [](const std::string& config) {
-    return compile(kPlain + "upstream_connection_options: {happy_eyeballs_config: {" + config + "}}");
-  };
-  CHECK(compile(kPlain).config->lb.hosts.families.first == net::Address::Family::kNone);
-  CHECK(compile(kPlain).config->lb.hosts.families.first_count == 1);
-  const Compiled six = families("first_address_family_version: V6, first_address_family_count: 2");
-  REQUIRE(six.config);
-  CHECK(six.config->lb.hosts.families.first == net::Address::Family::kIpv6);
-  CHECK(six.config->lb.hosts.families.first_count == 2);
-  const std::string path = "upstream_connection_options.happy_eyeballs_config";
-  contains(families("first_address_family_version: INTERNAL").errors,
-           path + ".first_address_family_version: no host has such an address");
-  contains(families("first_address_family_count: 0").errors, path + ".first_address_family_count: must be 1 or more");
-}
-
-TEST_CASE("an endpoint may be known by a name") {
-  const std::string named =
-      ", named_endpoints: {a: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}, hostname: one}}";
-  const Compiled compiled = compile(withEndpoints("{endpoint_name: a, load_balancing_weight: 3}", named));
-  REQUIRE(compiled.config);
-  const auto& endpoint = kindOf<Static>(*compiled.config)->endpoints().localities[0].endpoints[0];
-  CHECK(endpoint.address.toString() == "10.0.0.1:80");
-  CHECK(endpoint.hostname == "one");
-  CHECK(endpoint.weight == 3);
-  CHECK(compiled.warnings.empty());
-
-  contains(compile(withEndpoints("{endpoint_name: b}", named)).errors,
-           "load_assignment.endpoints[0].lb_endpoints[0].endpoint_name: 'b' is none of named_endpoints");
-  contains(compile(withEndpoints("", named)).warnings, "not used: no endpoint_name is this one");
-  const std::string bad = compile(withEndpoints("{endpoint_name: a}", ", named_endpoints: {a: {}}")).errors;
-  contains(bad, ".address: an endpoint needs an address");
-  CHECK(bad.find("is none of named_endpoints") == std::string::npos);
-}
-
-TEST_CASE("checks of an endpoint may go to an address of their own") {
-  const auto check = [](const std::string& config) {
-    return compile(withEndpoints("{endpoint: {address: {pipe: {path: /a}}, health_check_config: {" + config + "}}}"));
-  };
-  const Compiled compiled = check("address: {socket_address: {address: 10.0.0.9, port_value: 81}}");
-  REQUIRE(compiled.config);
-  const auto& endpoint = kindOf<Static>(*compiled.config)->endpoints().localities[0].endpoints[0];
-  CHECK(endpoint.check.address.toString() == "10.0.0.9:81");
-  contains(check("address: {socket_address: {address: a.test, port_value: 81}}").errors,
-           "health_check_config.address.socket_address.address: 'a.test' is not an IP address");
-}
-
-TEST_CASE("a hostname is one that can stand in a request") {
-  const std::string address = "address: {pipe: {path: /a}}, ";
-  const std::string path = "load_assignment.endpoints[0].lb_endpoints[0].endpoint";
-  contains(compile(withEndpoints("{endpoint: {" + address + "hostname: \"a\\r\\nb\"}}")).errors, path + ".hostname: ");
-  contains(compile(withEndpoints("{endpoint: {" + address + "health_check_config: {hostname: \"a b\"}}}")).errors,
-           path + ".health_check_config.hostname: ");
-  CHECK(compile(withEndpoints("{endpoint: {" + address + "hostname: a.test}}")).config);
-}
-
-TEST_CASE("weights must fit") {
-  const std::string endpoint = "{endpoint: {address: {pipe: {path: /a}}}, load_balancing_weight: ";
-  const std::string begin = "name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [";
-
-  contains(compile(begin + endpoint + "0}]}]}").errors, "load_balancing_weight: a weight must be 1 or more");
-  contains(compile(begin + endpoint + "4294967295}, " + endpoint + "1}]}]}").errors,
-           "load_assignment.endpoints[0]: the weights of one locality's endpoints sum to 4294967296");
-  CHECK(compile(begin + endpoint + "4294967294}, " + endpoint + "1}]}]}").config);
-  contains(compile("name: c\nload_assignment: {cluster_name: c, endpoints: [{load_balancing_weight: 4294967295}, "
-                   "{load_balancing_weight: 1}]}")
-               .errors,
-           "load_assignment.endpoints[1].load_balancing_weight: the weights of the localities of priority 0");
+  ErrorList errors;
+  config::validate(parse<envoy::config::cluster::v3::Cluster>(limited("-1s")), Context(errors));
+  contains(errors.toString(), "common_http_protocol_options.max_stream_duration: is negative");
 }
 
 TEST_CASE("HTTP protocol options are refused when they cannot be honoured") {

@@ -65,8 +65,7 @@ void Context::setResolvedHost(const dns_cache::ResolvedHost& host) {
 }
 
 std::chrono::system_clock::time_point Context::wallNow() const {
-  const stream::StreamInfo& info = stream_.info();
-  return info.start_time + std::chrono::duration_cast<std::chrono::system_clock::duration>(now() - info.start);
+  return stream_.info().timeOfDay(now());
 }
 
 }  // namespace sluice::filter

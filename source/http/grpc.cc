@@ -125,6 +125,12 @@ void appendFrameHead(std::string& out, uint8_t flag, uint32_t size) {
   for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(size >> shift);
 }
 
+uint32_t messageLength(std::string_view head) {
+  uint32_t length = 0;
+  for (size_t i = 1; i < kFrameHead; ++i) length = length << 8 | static_cast<uint8_t>(head[i]);
+  return length;
+}
+
 uint64_t MessageCounter::count(std::string_view bytes) {
   uint64_t messages = 0;
   while (!bytes.empty()) {

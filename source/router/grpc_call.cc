@@ -9,16 +9,6 @@ namespace sluice::router {
 namespace grpc = http::grpc;
 using upstream::AttemptEnd;
 
-namespace {
-
-uint32_t readLength(std::string_view head) {
-  uint32_t length = 0;
-  for (size_t i = 1; i < grpc::kFrameHead; ++i) length = length << 8 | static_cast<uint8_t>(head[i]);
-  return length;
-}
-
-}  // namespace
-
 ClusterGrpcCall::ClusterGrpcCall(event::Loop& loop, upstream::ClusterSet& clusters, filter::GrpcCallRequest request,
                                  filter::GrpcEvents& events)
     : AttemptOf(arena_), loop_(loop), request_(std::move(request)), events_(events), timer_(loop.timers(), [this] {
@@ -127,7 +117,7 @@ bool ClusterGrpcCall::takeMessages(std::string_view data) {
       end(grpc::kInternal, "compressed messages are not supported");
       return false;
     }
-    const size_t length = readLength(head);
+    const size_t length = grpc::messageLength(head);
     if (length > request_.max_message) {
       end(grpc::kResourceExhausted, absl::StrCat("a message of ", length, " bytes is too large"));
       return false;

@@ -133,7 +133,8 @@ class Mirror final : public upstream::AttemptOf<Mirror> {
     UpstreamFilters::choose(filters_, *this, {},
                             {.worker = stream.worker(),
                              .addresses = {.remote = arena_.copy(info.downstream_remote_address),
-                                           .local = arena_.copy(info.downstream_local_address)}});
+                                           .local = arena_.copy(info.downstream_local_address)},
+                             .start_time = info.timeOfDay(all_.loop_.now())});
   }
 
   void requestEnded() {

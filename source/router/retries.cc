@@ -41,9 +41,7 @@ bool Retries::again(const upstream::Attempt& attempt, const Wish& wish, filter::
     return refuse(Refusal::kNoPlace);
   }
   const stream::StreamInfo& info = stream.info();
-  const auto wall_now =
-      std::chrono::time_point_cast<std::chrono::system_clock::duration>(info.start_time + (timers_.now() - info.start));
-  const RetryRules::Wait wait = rules_.nextWait(wish.answer, wall_now, stream.random());
+  const RetryRules::Wait wait = rules_.nextWait(wish.answer, info.timeOfDay(timers_.now()), stream.random());
   context.cells.add(context.stats.rq_retry);
   context.cells.add(wait.told ? context.stats.rq_retry_backoff_ratelimited
                               : context.stats.rq_retry_backoff_exponential);

@@ -25,7 +25,7 @@ UpstreamChain::UpstreamChain(Config config, const RequestOrigin& origin,
     return;
   }
   info_.start = worker_.loop.now();
-  info_.start_time = std::chrono::system_clock::now();
+  info_.start_time = origin.start_time;
   info_.has_protocol = true;
   info_.downstream_remote_address = info_.downstream_direct_remote_address = origin.addresses.remote;
   info_.downstream_local_address = origin.addresses.local;

@@ -8,6 +8,7 @@
 // see what filters did to this one. An answer of a filter is the attempt's. Thread: the worker's.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -29,7 +30,8 @@ struct RequestOrigin {
   // The client's stream: filters see its route and share its facts (metadata, filter state, flags). Null: the request
   // outlives it, being a copy; then there is no route, and filters see of the client no more than `addresses`.
   filter::Stream* client = nullptr;
-  upstream::ClientAddresses addresses = {};  // text that outlives the request
+  upstream::ClientAddresses addresses = {};               // text that outlives the request
+  std::chrono::system_clock::time_point start_time = {};  // of a copy
 };
 
 class UpstreamChain final : public event::Deferred,

@@ -1,6 +1,7 @@
 // Which host requests go to by what their routes say of them.
 #include "source/server/test_data_path.h"
 #include "source/stream/formatter.h"
+#include "test/support/upstream/policies.h"
 
 namespace sluice::server {
 namespace {
@@ -37,23 +38,11 @@ struct ByHash : DataPath {
 };
 
 // The first host, unless a request asks for "second" under "host" of the metadata.
-class ByCriteria final : public upstream::lb::LbPolicy {
- public:
-  std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker&) const override {
-    return std::make_unique<Picker>();
-  }
-
- private:
-  class Picker final : public upstream::lb::LbPicker {
-   public:
-    void update(const upstream::lb::PreparedHosts&) override {}
-    upstream::cluster::HostSlot pick(const upstream::lb::LbContext& context) override {
-      const stream::MetadataCriteria* criteria = context.metadataCriteria();
-      const stream::MetadataCriterion second("host", {std::string("second")});
-      return criteria != nullptr && !criteria->empty() && criteria->criteria()[0] == second ? 1 : 0;
-    }
-  };
-};
+upstream::cluster::HostSlot byCriteria(const upstream::lb::LbContext& context) {
+  const stream::MetadataCriteria* criteria = context.metadataCriteria();
+  const stream::MetadataCriterion second("host", {std::string("second")});
+  return criteria != nullptr && !criteria->empty() && criteria->criteria()[0] == second ? 1 : 0;
+}
 
 // Leaves what header x-want says under "envoy.lb".
 class Wanting final : public filter::HttpFilter {
@@ -104,7 +93,7 @@ TEST_CASE("a client without the cookie of a hash policy is given it, and stays a
 
 TEST_CASE("the route says what the metadata of the host shall be, and what a filter leaves goes over it") {
   ByHash t;
-  t.config->lb.policy = std::make_shared<ByCriteria>();
+  t.config->lb.policy = std::make_shared<upstream::lb::PickBy>(byCriteria);
   t.settings->chain = filter::fixedChain({{"wanting", std::make_shared<filter::Factory<Wanting>>()}});
   t.clusters.remove(0);
   t.publish();

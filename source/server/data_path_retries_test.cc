@@ -1,6 +1,7 @@
 // The data path from socket to socket: requests that are sent again by a policy.
 #include "source/router/retry_mark.h"
 #include "source/server/test_retry_path.h"
+#include "test/support/upstream/policies.h"
 
 namespace sluice::server {
 namespace {
@@ -646,25 +647,13 @@ TEST_CASE("an upgrade that fails is tried again, one that is accepted is not tou
 }
 
 // The second host for a first attempt and its first retry, then the first host.
-class ByAttempt final : public upstream::lb::LbPolicy {
- public:
-  std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker&) const override {
-    return std::make_unique<Picker>();
-  }
-
- private:
-  class Picker final : public upstream::lb::LbPicker {
-   public:
-    void update(const upstream::lb::PreparedHosts&) override {}
-    upstream::cluster::HostSlot pick(const upstream::lb::LbContext& context) override {
-      return context.attempts < 2 ? 1 : 0;
-    }
-  };
-};
+upstream::cluster::HostSlot byAttempt(const upstream::lb::LbContext& context) {
+  return context.attempts < 2 ? 1 : 0;
+}
 
 TEST_CASE("a policy is told how many attempts a request had before") {
   RetryPath t("5xx", 2);
-  t.config->lb.policy = std::make_shared<ByAttempt>();
+  t.config->lb.policy = std::make_shared<upstream::lb::PickBy>(byAttempt);
   t.clusters.remove(0);
   t.hosts({t.host.address, t.second.address});
   TestClient& client = t.ask();

@@ -52,6 +52,9 @@ struct StreamInfo {
 
   // info.request_end = info.since(now);
   Offset since(MonotonicTime now) const { return std::chrono::duration_cast<Offset>(now - start); }
+  SystemTime timeOfDay(MonotonicTime now) const {
+    return start_time + std::chrono::duration_cast<SystemTime::duration>(now - start);
+  }
 
   // --- result ---
   http::Protocol protocol = http::Protocol::kHttp11;

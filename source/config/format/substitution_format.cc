@@ -4,9 +4,8 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "source/base/text.h"
+#include "source/config/stable_bytes.h"
 
 namespace sluice::config {
 namespace {
@@ -64,14 +63,7 @@ stream::FixedMetadata metadataOf(const envoy::config::core::v3::Metadata& metada
   if (metadata.filter_metadata().empty()) return {};
   stream::MetadataFields by_filter;
   for (const auto& [filter, fields] : metadata.filter_metadata()) by_filter.push_back({filter, {fieldsOf(fields)}});
-  std::string identity;
-  {
-    google::protobuf::io::StringOutputStream raw(&identity);
-    google::protobuf::io::CodedOutputStream stream(&raw);
-    stream.SetSerializationDeterministic(true);
-    metadata.SerializePartialToCodedStream(&stream);
-  }
-  return {std::move(by_filter), std::move(identity)};
+  return {std::move(by_filter), stableBytes(metadata)};
 }
 
 absl::StatusOr<std::string> readDataSource(const DataSource& source, size_t max_bytes) {

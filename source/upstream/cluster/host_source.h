@@ -113,9 +113,9 @@ class ClusterKind {
  public:
   virtual ~ClusterKind() = default;
 
-  // Main. `receiver` outlives the source.
+  // Main. `receiver` outlives the source. Unless a kind says otherwise main has no endpoints for it.
   virtual std::unique_ptr<HostSource> makeSource(const HostSource::World& world, HostSource::Owner owner,
-                                                 HostSource::Receiver& receiver) const = 0;
+                                                 HostSource::Receiver& receiver) const;
   // The policy that goes with it (proto: Cluster.LbPolicy CLUSTER_PROVIDED); null: any does.
   virtual std::shared_ptr<const lb::LbPolicy> policy() const { return nullptr; }
   // The clusters that one without hosts of its own stands for, the preferred first; empty: it has hosts.
@@ -143,5 +143,10 @@ class FixedHosts final : public HostSource {
   const AssignmentPtr endpoints_;
   Receiver& receiver_;
 };
+
+inline std::unique_ptr<HostSource> ClusterKind::makeSource(const HostSource::World&, HostSource::Owner,
+                                                           HostSource::Receiver& receiver) const {
+  return std::make_unique<FixedHosts>(std::make_shared<const Assignment>(), receiver);
+}
 
 }  // namespace sluice::upstream::cluster

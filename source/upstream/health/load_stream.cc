@@ -41,12 +41,6 @@ std::string requestFor(milliseconds period) {
   return out + message;
 }
 
-uint32_t lengthIn(std::string_view frame) {
-  uint32_t out = 0;
-  for (size_t i = 1; i < http::grpc::kFrameHead; ++i) out = out << 8 | static_cast<uint8_t>(frame[i]);
-  return out;
-}
-
 }  // namespace
 
 struct LoadStream::Message {
@@ -158,7 +152,7 @@ void LoadStream::onResponseData(http::StreamId stream, std::string_view data, bo
 bool LoadStream::takeMessages() {
   std::string_view rest = received_;
   while (rest.size() >= http::grpc::kFrameHead) {
-    const uint32_t length = lengthIn(rest);
+    const uint32_t length = http::grpc::messageLength(rest);
     if (rest[0] != 0 || length > kMostMessage) return false;  // nobody said that it may be compressed
     if (rest.size() - http::grpc::kFrameHead < length) break;
     countReport(rest.substr(http::grpc::kFrameHead, length));

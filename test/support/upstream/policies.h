@@ -1,6 +1,7 @@
 // Load-balancing policies for tests, written only with what a policy's folder gives.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,6 +28,28 @@ class InTurn final : public LbPolicy {
       return group.hosts->members[group.next++ % group.hosts->members.size()].slot;
     }
   };
+};
+
+// The host of the slot that a function of what is known of the request says.
+class PickBy final : public LbPolicy {
+ public:
+  using Choose = std::function<cluster::HostSlot(const LbContext&)>;
+
+  explicit PickBy(Choose choose) : choose_(std::move(choose)) {}
+  std::unique_ptr<LbPicker> makePicker(LbWorker&) const override { return std::make_unique<Picker>(choose_); }
+
+ private:
+  class Picker final : public LbPicker {
+   public:
+    explicit Picker(const Choose& choose) : choose_(choose) {}
+    void update(const PreparedHosts&) override {}
+    cluster::HostSlot pick(const LbContext& context) override { return choose_(context); }
+
+   private:
+    const Choose& choose_;
+  };
+
+  const Choose choose_;
 };
 
 // The host whose address the request's header `name` says; without it, or without such a host, by the hash of what is

@@ -24,9 +24,6 @@ class Kind final : public upstream::cluster::ClusterKind {
   // `members`: ids of route::ClusterNames, at least one.
   explicit Kind(std::vector<uint32_t> members) : members_(std::move(members)) {}
 
-  std::unique_ptr<upstream::cluster::HostSource> makeSource(
-      const upstream::cluster::HostSource::World& world, upstream::cluster::HostSource::Owner owner,
-      upstream::cluster::HostSource::Receiver& receiver) const override;
   std::shared_ptr<const upstream::lb::LbPolicy> policy() const override { return policy_; }
   std::span<const uint32_t> members() const override { return members_; }
 

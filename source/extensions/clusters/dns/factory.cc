@@ -5,6 +5,7 @@
 #include "envoy/extensions/clusters/dns/v3/dns_cluster.pb.h"
 #include "source/config/assignment_compiler.h"
 #include "source/config/cluster_kind_factory.h"
+#include "source/config/dns_failure_rate.h"
 #include "source/config/values.h"
 #include "source/extensions/clusters/dns/source.h"
 
@@ -29,14 +30,7 @@ Settings compileSettings(const Proto& proto, const Context& context) {
   }
   out.respect_ttl = proto.respect_dns_ttl();
   out.jitter = compileMilliseconds(proto.dns_jitter());
-  if (!proto.has_dns_failure_refresh_rate()) return out;
-  const auto& failure = proto.dns_failure_refresh_rate();
-  out.failure_base_interval = compileMilliseconds(failure.base_interval());
-  out.failure_max_interval =
-      failure.has_max_interval() ? compileMilliseconds(failure.max_interval()) : 10 * out.failure_base_interval;
-  if (out.failure_max_interval < out.failure_base_interval) {
-    context.child("dns_failure_refresh_rate").error("max_interval must not be shorter than base_interval");
-  }
+  config::compileDnsFailureRate(proto, context, out.failure_base_interval, out.failure_max_interval);
   return out;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "source/net/dns_failure_delay.h"
+
 namespace sluice::extensions::clusters::dns {
 
 using upstream::cluster::Assignment;
@@ -141,7 +143,10 @@ void Source::putOwnFirst(const Target& target, std::vector<net::Address>& addres
 void Source::scheduleNext(Target& target, const net::DnsResult& result) {
   event::Duration delay = settings_.refresh_rate;
   if (result.status == net::DnsResult::Status::kFailed) {
-    delay = failureDelay(target);
+    if (settings_.failure_base_interval.count() > 0) {
+      delay = net::dnsFailureDelay(target.failures, settings_.failure_base_interval, settings_.failure_max_interval,
+                                   random_);
+    }
   } else if (settings_.respect_ttl && result.ttl.count() > 0) {
     delay = std::max<event::Duration>(std::min<event::Duration>(result.ttl, kMaxTtl), settings_.min_ttl);
   }
@@ -149,15 +154,6 @@ void Source::scheduleNext(Target& target, const net::DnsResult& result) {
     delay += std::chrono::milliseconds(random_.below(static_cast<uint64_t>(settings_.jitter.count())));
   }
   target.timer->arm(delay);
-}
-
-event::Duration Source::failureDelay(Target& target) {
-  if (settings_.failure_base_interval.count() == 0) return settings_.refresh_rate;
-  const uint32_t doublings = std::min(target.failures - 1, 20u);
-  const auto most = std::max(settings_.failure_max_interval, settings_.failure_base_interval);
-  const auto full = std::min(settings_.failure_base_interval * (int64_t{1} << doublings), most);
-  const std::chrono::microseconds half = std::chrono::microseconds(full) / 2;
-  return half + std::chrono::microseconds(random_.below(static_cast<uint64_t>(half.count()) + 1));
 }
 
 void Source::publish(bool changed) {

@@ -76,7 +76,6 @@ class Source final : public upstream::cluster::HostSource {
   void putOwnFirst(const Target& target, std::vector<net::Address>& addresses);
   void takePrevious(const upstream::cluster::HostSet& previous);
   void scheduleNext(Target& target, const net::DnsResult& result);
-  event::Duration failureDelay(Target& target);
   void publish(bool changed);
   upstream::cluster::AssignmentPtr resolved() const;
   Target& targetOf(const upstream::cluster::Endpoint& endpoint) const;

@@ -63,18 +63,11 @@ class Policy final : public upstream::lb::LbPolicy {
   const CachePtr cache_;
 };
 
-// Main has no endpoints for it.
 class Kind final : public upstream::cluster::ClusterKind {
  public:
   Kind(CachePtr cache, bool verifies_names)
       : policy_(std::make_shared<const Policy>(std::move(cache))), verifies_names_(verifies_names) {}
 
-  std::unique_ptr<upstream::cluster::HostSource> makeSource(
-      const upstream::cluster::HostSource::World&, upstream::cluster::HostSource::Owner,
-      upstream::cluster::HostSource::Receiver& receiver) const override {
-    return std::make_unique<upstream::cluster::FixedHosts>(std::make_shared<const upstream::cluster::Assignment>(),
-                                                           receiver);
-  }
   std::shared_ptr<const upstream::lb::LbPolicy> policy() const override { return policy_; }
   const dns_cache::DnsCache* dnsCache() const override { return policy_->cache().get(); }
   bool verifiesNames() const override { return verifies_names_; }

@@ -62,17 +62,10 @@ class Policy final : public upstream::lb::LbPolicy {
   const Settings settings_;
 };
 
-// Main has no endpoints for it.
 class Kind final : public upstream::cluster::ClusterKind {
  public:
   explicit Kind(Settings settings) : policy_(std::make_shared<const Policy>(std::move(settings))) {}
 
-  std::unique_ptr<upstream::cluster::HostSource> makeSource(
-      const upstream::cluster::HostSource::World&, upstream::cluster::HostSource::Owner,
-      upstream::cluster::HostSource::Receiver& receiver) const override {
-    return std::make_unique<upstream::cluster::FixedHosts>(std::make_shared<const upstream::cluster::Assignment>(),
-                                                           receiver);
-  }
   std::shared_ptr<const upstream::lb::LbPolicy> policy() const override { return policy_; }
 
  private:

@@ -121,7 +121,8 @@ struct Policy::Known {
   std::vector<uint64_t> subsets;  // ascending
 };
 
-Policy::Policy(Settings settings) : settings_(std::move(settings)), known_(std::make_unique<Known>()) {}
+Policy::Policy(Settings settings)
+    : WrappingPolicy(settings.inner), settings_(std::move(settings)), known_(std::make_unique<Known>()) {}
 Policy::~Policy() = default;
 
 std::shared_ptr<const upstream::lb::LbTables> Policy::build(const upstream::cluster::HostSet& hosts) const {

@@ -3,25 +3,20 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include "source/extensions/load_balancing_policies/subset/settings.h"
+#include "source/upstream/lb/wrapping_policy.h"
 
 namespace sluice::extensions::load_balancing_policies::subset {
 
-class Policy final : public upstream::lb::LbPolicy {
+class Policy final : public upstream::lb::WrappingPolicy {
  public:
   explicit Policy(Settings settings);
   ~Policy() override;
 
   std::shared_ptr<const upstream::lb::LbTables> build(const upstream::cluster::HostSet& hosts) const override;
   std::unique_ptr<upstream::lb::LbPicker> makePicker(upstream::lb::LbWorker& worker) const override;
-  bool localityWeighted() const override {
-    return settings_.locality_weight_aware && settings_.inner->localityWeighted();
-  }
-  bool failsOnPanic() const override { return settings_.inner->failsOnPanic(); }
-  std::optional<upstream::cluster::ZoneAware> zoneAware() const override { return settings_.inner->zoneAware(); }
-  const upstream::lb::LoadWeights* loadWeights() const override { return settings_.inner->loadWeights(); }
+  bool localityWeighted() const override { return settings_.locality_weight_aware && inner().localityWeighted(); }
   const Settings& settings() const { return settings_; }
 
  private:

@@ -8,6 +8,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
+#include "source/config/values.h"
 #include "source/extensions/filters/http/ext_authz/filter.h"
 
 namespace sluice::extensions::http_filters::ext_authz {
@@ -71,7 +72,7 @@ class Compiler {
       uri_at.child("cluster").error(
           absl::StrCat("no cluster is called '", uri.cluster(), "'; define it or correct the name"));
     }
-    settings_.timeout = config::compileTimeout(uri.timeout(), uri_at.child("timeout")).value_or(settings_.timeout);
+    settings_.timeout = config::compileMilliseconds(uri.timeout());
     settings_.path_prefix = service.path_prefix();
     const Context prefix_at = at.child("path_prefix");
     if (!settings_.path_prefix.empty() && settings_.path_prefix.front() != '/') {

@@ -6,7 +6,7 @@
 #include "envoy/extensions/filters/http/ext_proc/v3/ext_proc.pb.h"
 #include "source/config/grpc_service.h"
 #include "source/config/http_filter_factory.h"
-#include "source/config/route_texts.h"
+#include "source/config/values.h"
 #include "source/extensions/filters/http/ext_proc/filter.h"
 
 namespace sluice::extensions::http_filters::ext_proc {
@@ -68,12 +68,8 @@ Settings compileSettings(const v3::ExternalProcessor& proto, const config::Facto
   settings.failure_mode_allow = proto.failure_mode_allow();
   settings.allow_mode_override = proto.allow_mode_override();
   settings.disable_immediate_response = proto.disable_immediate_response();
-  if (proto.has_message_timeout()) {
-    settings.message_timeout =
-        config::compileTimeout(proto.message_timeout(), at.child("message_timeout")).value_or(settings.message_timeout);
-  }
-  settings.max_message_timeout = config::compileTimeout(proto.max_message_timeout(), at.child("max_message_timeout"))
-                                     .value_or(settings.max_message_timeout);
+  if (proto.has_message_timeout()) settings.message_timeout = config::compileMilliseconds(proto.message_timeout());
+  settings.max_message_timeout = config::compileMilliseconds(proto.max_message_timeout());
   if (proto.has_status_on_error()) {
     settings.status_on_error = static_cast<uint16_t>(proto.status_on_error().code());
     if (settings.status_on_error < 200) {

@@ -8,6 +8,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
+#include "source/config/values.h"
 #include "source/extensions/filters/http/ratelimit/filter.h"
 
 namespace sluice::extensions::http_filters::ratelimit {
@@ -35,10 +36,7 @@ Settings compileSettings(const v3::RateLimit& proto, const config::FactoryContex
   if (service.transport_api_version() == envoy::config::core::v3::V2) {
     service_context.at.child("transport_api_version").error("V2 is gone; use V3");
   }
-  settings.target.timeout = kDefaultTimeout;
-  if (proto.has_timeout()) {
-    settings.target.timeout = config::compileTimeout(proto.timeout(), at.child("timeout")).value_or(kDefaultTimeout);
-  }
+  settings.target.timeout = proto.has_timeout() ? config::compileMilliseconds(proto.timeout()) : kDefaultTimeout;
   settings.domain = proto.domain();
   settings.stage = proto.stage();
   settings.failure_mode_deny = proto.failure_mode_deny();
