@@ -24,9 +24,9 @@ class CheckApi(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text.replace(old, new, 1))
 
-    def check(self):
+    def check(self, *more):
         run = subprocess.run(
-            [os.path.join(TOP, "tools/check_api"), "--root", self.root], capture_output=True, text=True, check=False
+            [os.path.join(TOP, "tools/check_api"), "--root", self.root, *more], capture_output=True, text=True, check=False
         )
         self.assertEqual(run.stderr, "")
         return run.stdout
@@ -54,6 +54,16 @@ class CheckApi(unittest.TestCase):
     def test_a_stale_table_of_known_fields_is_found(self):
         self.spoil("source/config/known_fields.tsv", "28 alt_stat_name", "27 alt_stat_name")
         self.assertIn("source/config/known_fields.tsv differs from the table", self.check())
+
+    def test_the_share_of_use_that_is_declared_is_told(self):
+        table = os.path.join(self.root, "usage.tsv")
+        with open(table, "w", encoding="utf-8") as file:
+            file.write("message\tfield\tscore\n")
+            file.write("envoy.config.cluster.v3.Cluster\tname\t0.3\nenvoy.config.cluster.v3.Cluster\tnone\t0.1\n")
+        self.assertEqual(
+            self.check("--usage", table),
+            "declared: 75.00% of weighted use\n25.00%  envoy.config.cluster.v3.Cluster.none\n",
+        )
 
 
 if __name__ == "__main__":

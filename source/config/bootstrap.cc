@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "source/config/log_format.h"
 #include "source/config/values.h"
 
 namespace sluice::config {
@@ -98,6 +99,10 @@ void checkLocalCluster(const Bootstrap& bootstrap, const Context& context) {
 }
 
 void compileAdmin(const Admin& admin, const Context& context, BootstrapSettings& settings) {
+  if (!admin.profile_path().empty()) {
+    context.child("profile_path")
+        .warn("there is no profiler in this program; attach one, such as perf, to the process");
+  }
   if (!admin.has_address()) return;
   settings.admin_address = compileAddress(admin.address(), context.child("address"));
 }
@@ -156,6 +161,7 @@ std::optional<BootstrapSettings> compileBootstrap(const Bootstrap& bootstrap, co
   compileSources(bootstrap, context, settings.sources);
   const CompiledRuntime runtime = compileRuntime(bootstrap.layered_runtime(), context.child("layered_runtime"));
   settings.runtime = runtime.snapshot;
+  settings.log_format = compileLogFormat(bootstrap.application_log_config(), context.child("application_log_config"));
   settings.connection_limits = compileConnectionLimits(bootstrap, runtime, context);
   if (mark.hit()) return std::nullopt;
   return settings;

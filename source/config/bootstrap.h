@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "source/config/config_source.h"
@@ -27,6 +28,7 @@ struct BootstrapSettings {
   DynamicSources sources;
   ConnectionLimitSettings connection_limits;
   std::shared_ptr<const runtime::Snapshot> runtime;
+  std::string log_format;  // for Logger::setFormat(); empty: as it is
 };
 
 // Everything wrong goes to `context`, which stands at the bootstrap; nothing is returned if anything was.

@@ -47,6 +47,32 @@ TEST_CASE("a bootstrap with dynamic resources gives their sources") {
   CHECK(compiled.settings->sources.cds->watched_directory == "/d");
 }
 
+TEST_CASE("the log's lines have the form that the bootstrap says") {
+  CHECK(Compiled("{}").settings->log_format.empty());
+  CHECK(Compiled("application_log_config: {log_format: {text_format: '[%l] %v'}}").settings->log_format == "[%l] %v");
+  CHECK(Compiled("application_log_config: {log_format: {json_format: {message: '%j'}}}").settings->log_format ==
+        R"({"message":"%j"})");
+  const Compiled broken("application_log_config:\n  log_format:\n    json_format: {a: {b: '%v'}}\n");
+  CHECK_FALSE(broken.settings);
+  CHECK(broken.errors.toString() ==
+        "f.yaml:3:5: application_log_config.log_format.json_format: holds %v, which would put a message with quotes "
+        "between quotes; write %j");
+}
+
+TEST_CASE("what has no effect here is warned of") {
+  const Compiled compiled(
+      "admin:\n  profile_path: /tmp/p\nlayered_runtime: {layers: [{name: s, static_layer: {a: 1}}, {name: a, "
+      "admin_layer: {}}]}\n");
+
+  REQUIRE(compiled.settings);
+  CHECK(compiled.settings->runtime->find("a") != nullptr);
+  REQUIRE(compiled.errors.warnings().size() == 2);
+  CHECK(
+      compiled.errors.warnings()[0].toString() ==
+      "f.yaml:2:3: admin.profile_path: there is no profiler in this program; attach one, such as perf, to the process");
+  CHECK(compiled.errors.warnings()[1].path == "layered_runtime.layers[1].admin_layer");
+}
+
 TEST_CASE("connections are limited by a resource monitor and by runtime keys, however they are nested") {
   const Compiled none("{}");
   CHECK_FALSE(none.settings->connection_limits.process);

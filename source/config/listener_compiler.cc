@@ -129,7 +129,7 @@ void compileSockets(const Proto& listener, const Context& context, CompiledListe
     compiled.accept_batch =
         static_cast<int>(std::min<uint32_t>(INT32_MAX, listener.max_connections_to_accept_per_socket_event().value()));
   }
-  compiled.ignore_global_conn_limit = listener.ignore_global_conn_limit();
+  compiled.ignore_global_conn_limit = listener.ignore_global_conn_limit() || listener.bypass_overload_manager();
   if (listener.has_per_connection_buffer_limit_bytes()) {
     compiled.buffer_limit = listener.per_connection_buffer_limit_bytes().value();
   }

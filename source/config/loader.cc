@@ -13,6 +13,7 @@
 
 #include "source/config/document.h"
 #include "source/config/message_reader.h"
+#include "source/config/text_message.h"
 #include "source/config/unknown_fields.h"
 
 namespace sluice::config {
@@ -53,6 +54,9 @@ Format formatOf(std::string_view path) {
   for (const absl::string_view suffix : {".pb", ".bin", ".binpb"}) {
     if (absl::EndsWithIgnoreCase(name, suffix)) return Format::kBinary;
   }
+  for (const absl::string_view suffix : {".pb_text", ".textproto", ".txtpb", ".pbtxt"}) {
+    if (absl::EndsWithIgnoreCase(name, suffix)) return Format::kText;
+  }
   return Format::kYaml;
 }
 
@@ -76,6 +80,7 @@ bool Loader::loadText(std::string_view text, Format format, const std::string& n
   if (format == Format::kBinary) return loadBinary(text, name, message);
   const bool wide = format == Format::kYaml && hasWideMark(text);
   if (!wide && !checkText(text, name, errors_)) return false;
+  if (format == Format::kText) return readTextMessage(text, name, message, errors_, positions_);
   Document document;
   const bool parsed = format == Format::kJson ? document.parseJson(text, name, errors_)  //
                                               : document.parseYaml(text, name, errors_);

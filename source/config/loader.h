@@ -1,6 +1,6 @@
 #pragma once
 
-// Reads configuration files into protobuf messages: YAML, JSON or binary, by suffix.
+// Reads configuration files into protobuf messages: YAML, JSON, text or binary protos, by suffix.
 //
 // Each Loader collects the errors of all that it read. Undeclared fields and unknown types are errors here; rules on
 // values are checked afterwards by validate(). Blocking; used by the main thread and by tools.
@@ -20,9 +20,10 @@
 
 namespace sluice::config {
 
-enum class Format { kYaml, kJson, kBinary };
+enum class Format { kYaml, kJson, kText, kBinary };
 
-// .json is JSON; .pb, .bin and .binpb are binary; everything else is YAML, which JSON nearly is.
+// .json is JSON; .pb_text, .textproto, .txtpb and .pbtxt are protobuf's text format; .pb, .bin and .binpb are binary;
+// everything else is YAML, which JSON nearly is.
 Format formatOf(std::string_view path);
 
 class Loader {

@@ -1,4 +1,5 @@
-// Any text, as YAML and as JSON: loading and validating must end, and must say what is wrong when it does not succeed.
+// Any text, as YAML, as JSON and as protobuf's text format: loading and validating must end, and must say what is wrong
+// when it does not succeed.
 
 #include <cstdint>
 #include <cstdlib>
@@ -34,5 +35,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   load(text, sluice::config::Format::kYaml);
   load(text, sluice::config::Format::kJson);
+  load(text, sluice::config::Format::kText);
   return 0;
 }

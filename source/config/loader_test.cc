@@ -461,6 +461,58 @@ TEST_CASE("a file's position is found for a field and, where it has none, for wh
   CHECK(loaded.positions.find("static_resources.clusters[0].connect_timeout").column == 5);
 }
 
+TEST_CASE("protobuf's text format is read, with the positions of its fields") {
+  const Loaded<Bootstrap> loaded(
+      "node { id: \"n\" }\nstatic_resources {\n  clusters { name: \"a\" connect_timeout { seconds: 1 } }\n"
+      "  clusters {\n    name: \"b\"\n    transport_socket {\n      name: \"tls\"\n      typed_config {\n"
+      "        [type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer] { max_request_bytes { value: 7 } "
+      "}\n"
+      "      }\n    }\n  }\n}\n",
+      Format::kText, "f.pb_text");
+
+  CHECK(loaded.errors.toString() == "");
+  REQUIRE(loaded.ok);
+  REQUIRE(loaded.message.static_resources().clusters_size() == 2);
+  CHECK(loaded.message.static_resources().clusters(0).connect_timeout().seconds() == 1);
+  envoy::extensions::filters::http::buffer::v3::Buffer buffer;
+  REQUIRE(loaded.message.static_resources().clusters(1).transport_socket().typed_config().UnpackTo(&buffer));
+  CHECK(buffer.max_request_bytes().value() == 7);
+  CHECK(loaded.positions.find("static_resources.clusters[0].connect_timeout.seconds").line == 3);
+  CHECK(loaded.positions.find("static_resources.clusters[1].name").line == 5);
+  CHECK(loaded.positions.find("static_resources.clusters[1].name").column == 5);
+  CHECK(loaded.positions.find("static_resources.clusters[1].transport_socket.typed_config.max_request_bytes").line ==
+        8);
+}
+
+TEST_CASE("wrong protobuf text is refused where it is wrong") {
+  const auto error = [](const std::string& text) {
+    return Loaded<Cluster>(text, Format::kText, "f.pb_text").firstError();
+  };
+  CHECK(
+      error("name: \"a\"\nnmae: \"b\"") ==
+      "f.pb_text:2:1: is not text of a protobuf message: Message type \"envoy.config.cluster.v3.Cluster\" has no field "
+      "named \"nmae\".");
+  CHECK(error("name: \"a\"\n  dns_resolvers: {}")
+            .find("f.pb_text:2:3: \"dns_resolvers\" is a field of Envoy's envoy.config.cluster.v3.Cluster that is not "
+                  "supported here yet; remove it") == 0);
+  CHECK(error("name: 3").find("f.pb_text:1:7: is not text of a protobuf message: ") == 0);
+  CHECK(error("name: \"a\" name: \"b\"").find("f.pb_text:1:11: ") == 0);
+  CHECK(error("transport_socket { typed_config { [type.googleapis.com/envoy.Nothing] {} } }")
+            .find("unknown type envoy.Nothing") != std::string::npos);
+  CHECK(error("name: \"a\xff\"").find("is not UTF-8") != std::string::npos);
+  std::string deep;
+  for (int i = 0; i < 200; ++i) deep += "load_balancing_policy { policies { typed_extension_config { typed_config { ";
+  CHECK_FALSE(error(deep) == "");
+}
+
+TEST_CASE("a file's form goes by its suffix") {
+  CHECK(formatOf("a.json") == Format::kJson);
+  CHECK(formatOf("a.pb") == Format::kBinary);
+  CHECK(formatOf("A.PB_TEXT") == Format::kText);
+  CHECK(formatOf("a.textproto") == Format::kText);
+  CHECK(formatOf("pb_text") == Format::kYaml);
+}
+
 TEST_CASE("a file that is not there is named with the reason") {
   ErrorList errors;
   Positions positions;

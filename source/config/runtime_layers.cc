@@ -100,8 +100,12 @@ CompiledRuntime compileRuntime(const envoy::config::bootstrap::v3::LayeredRuntim
   std::map<std::string, runtime::Value, std::less<>> values;
   LayerReader reader(values, out.places);
   for (int i = 0; i < layers.layers_size(); ++i) {
-    reader.read(layers.layers(i).static_layer(), "",
-                context.child("layers", static_cast<size_t>(i)).child("static_layer"));
+    const Context at = context.child("layers", static_cast<size_t>(i));
+    if (layers.layers(i).has_admin_layer()) {
+      at.child("admin_layer")
+          .warn("stays empty, as values are fixed when the process starts; put them into static_layer");
+    }
+    reader.read(layers.layers(i).static_layer(), "", at.child("static_layer"));
   }
   out.snapshot = std::make_shared<const runtime::Snapshot>(std::move(values));
   return out;

@@ -22,6 +22,10 @@ namespace {
 
 using config::DocumentNode;
 
+bool isTree(config::Format format) {
+  return format == config::Format::kYaml || format == config::Format::kJson;
+}
+
 // A file with `resources` or `nodes` is intent; everything else has to be a bootstrap.
 bool looksLikeIntent(const std::string& path, const std::string& text) {
   config::Document document;
@@ -60,7 +64,7 @@ void validateFile(const std::string& path, const config::Registry& registry, con
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   const bool readable = file && (file.peek() == std::ifstream::traits_type::eof() || (text << file.rdbuf()));
-  if (readable && config::formatOf(path) != config::Format::kBinary && looksLikeIntent(path, text.str())) {
+  if (readable && isTree(config::formatOf(path)) && looksLikeIntent(path, text.str())) {
     const auto intent =
         control_plane::readIntentFile(path, text.str(), control_plane::ProxyValidator(registry), errors);
     if (intent == nullptr) return;

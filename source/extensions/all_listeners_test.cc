@@ -43,6 +43,12 @@ std::string problems(const std::string& chains, const std::string& more = "") {
   return world.problems();
 }
 
+TEST_CASE("a listener's connections are outside of the process's limit if either field says so") {
+  CHECK_FALSE(ListenerWorld().compile(kOne)->ignore_global_conn_limit);
+  CHECK(ListenerWorld().compile(kOne, "ignore_global_conn_limit: true")->ignore_global_conn_limit);
+  CHECK(ListenerWorld().compile(kOne, "bypass_overload_manager: true")->ignore_global_conn_limit);
+}
+
 TEST_CASE("one chain without criteria needs no choice, all others are chosen by an index") {
   CHECK(ListenerWorld().compile(kOne)->index == nullptr);
   CHECK(ListenerWorld().compile("default_filter_chain: {" + kFilters + "}")->index == nullptr);

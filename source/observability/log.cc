@@ -1,12 +1,17 @@
 #include "source/observability/log.h"
 
 #include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <mutex>
+
+#include "source/base/utf8.h"
 
 namespace sluice::observability {
 namespace {
@@ -32,6 +37,40 @@ class FunctionSink : public spdlog::sinks::base_sink<std::mutex> {
   std::function<void(std::string_view)> write_;
 };
 
+// The message of a line as a flag of its own.
+class MessageFlag : public spdlog::custom_flag_formatter {
+ public:
+  explicit MessageFlag(bool json) : json_(json) {}
+
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    const std::string_view text(message.payload.data(), message.payload.size());
+    const std::string shown = json_ ? insideQuotes(text) : std::string(text);
+    out.append(shown.data(), shown.data() + shown.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<MessageFlag>(json_); }
+
+ private:
+  // `text` has no control characters; bytes that are not UTF-8 become U+FFFD.
+  static std::string insideQuotes(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+      const size_t size = base::utf8Length(text);
+      if (text[0] == '"' || text[0] == '\\') out += '\\';
+      out += size == 0 ? "\xef\xbf\xbd" : text.substr(0, size);
+      text.remove_prefix(std::max<size_t>(size, 1));
+    }
+    return out;
+  }
+
+  const bool json_;
+};
+
+std::unique_ptr<spdlog::formatter> formatterOf(const std::string& pattern) {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<MessageFlag>('_', false).add_flag<MessageFlag>('j', true).set_pattern(pattern);
+  return formatter;
+}
+
 spdlog::level::level_enum backendLevel(LogLevel level) {
   switch (level) {
     case LogLevel::kTrace:
@@ -54,21 +93,21 @@ spdlog::level::level_enum backendLevel(LogLevel level) {
 
 }  // namespace
 
-class Logger::Backend {
+class Logger::Backend : private spdlog::logger {
  public:
-  explicit Backend(spdlog::sink_ptr sink) : logger_("sluice", std::move(sink)) {
-    logger_.set_level(spdlog::level::trace);  // Logger decides
-    logger_.set_pattern("[%Y-%m-%d %T.%e][%t][%l]%v");
+  explicit Backend(spdlog::sink_ptr sink) : logger("sluice", std::move(sink)) {
+    set_level(spdlog::level::trace);  // Logger decides
+    setFormat("[%Y-%m-%d %T.%e][%t][%l][%n] %v");
     // spdlog catches what its sinks throw; a log that cannot be written has nowhere to complain.
-    logger_.set_error_handler([](const std::string&) {});
+    set_error_handler([](const std::string&) {});
   }
 
-  void write(LogLevel level, std::string_view line) {
-    logger_.log(backendLevel(level), spdlog::string_view_t(line.data(), line.size()));
-  }
+  void setFormat(const std::string& pattern) { set_formatter(formatterOf(pattern)); }
 
- private:
-  spdlog::logger logger_;
+  void write(LogLevel level, std::string_view component, std::string_view line) {
+    sink_it_({spdlog::string_view_t(component.data(), component.size()), backendLevel(level),
+              spdlog::string_view_t(line.data(), line.size())});
+  }
 };
 
 Logger::Logger(LogLevel level)
@@ -81,7 +120,11 @@ Logger::~Logger() = default;
 
 void Logger::write(LogLevel level, std::string_view component, std::string_view message) {
   if (level == LogLevel::kOff || !enabled(level)) return;
-  backend_->write(level, base::strCat("[", component, "] ", oneLine(message)));
+  backend_->write(level, component, oneLine(message));
+}
+
+void Logger::setFormat(const std::string& pattern) {
+  backend_->setFormat(pattern);
 }
 
 std::optional<LogLevel> logLevelOf(std::string_view text) {

@@ -37,6 +37,10 @@ class Logger {
   void setLevel(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
   bool enabled(LogLevel level) const { return level >= this->level(); }
 
+  // How lines look: spdlog's pattern flags, with %v and %_ for the message, %j for the message as it stands between the
+  // quotes of a JSON string, %n for the component. Before other threads write.
+  void setFormat(const std::string& pattern);
+
   // `component` is static text: the part of the house that speaks.
   void write(LogLevel level, std::string_view component, std::string_view message);
 

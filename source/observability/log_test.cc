@@ -38,6 +38,19 @@ TEST_CASE("a message cannot forge a line") {
   CHECK(seen.find('\n') == std::string::npos);
 }
 
+TEST_CASE("a line has the form that it was given") {
+  std::string seen;
+  Logger logger(LogLevel::kInfo, [&](std::string_view line) { seen = line; });
+
+  logger.setFormat("%n/%l: %v|%_");
+  logger.info("main", "it's \"so\"\n");
+  CHECK(seen == "main/info: it's \"so\"\\n|it's \"so\"\\n");
+
+  logger.setFormat(R"({"part":"%n","text":"%j"})");
+  logger.info("xds", "a \"b\" \\ c\xc3\xa4\xff\n");
+  CHECK(seen == "{\"part\":\"xds\",\"text\":\"a \\\"b\\\" \\\\ c\xc3\xa4\xef\xbf\xbd\\\\n\"}");
+}
+
 TEST_CASE("level names are those of Envoy's command line") {
   CHECK(logLevelOf("warning") == LogLevel::kWarning);
   CHECK(logLevelOf("warn") == LogLevel::kWarning);

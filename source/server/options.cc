@@ -14,13 +14,14 @@ constexpr std::string_view kHelp = R"(sluice: an L4/L7 proxy configured by the E
 
 usage: sluice -c FILE [options]
 
-  -c, --config-path FILE       bootstrap: YAML, JSON (.json) or binary proto (.pb)
+  -c, --config-path FILE       bootstrap: YAML, JSON (.json), text or binary proto (.pb_text, .pb)
       --config-yaml YAML       bootstrap text, merged over the file
       --mode serve|validate    validate: check the configuration and exit 0 or 1
       --concurrency N          worker threads (default: one for each processor that the process may use)
       --service-node ID        node id given to the control plane
       --service-cluster NAME   node cluster given to the control plane
   -l, --log-level LEVEL        trace, debug, info, warning, error, critical or off (default: info)
+      --log-format PATTERN     how lines of the log look, in spdlog's flags (%v message, %j for JSON, %n component)
       --admin-address-path F   writes the admin server's address to F
       --drain-time-s SECONDS   how long connections may finish at shutdown and updates (default: 30)
       --defaults edge|envoy    edge: safe at the edge (default); envoy: as Envoy has them
@@ -77,6 +78,11 @@ const std::map<std::string, Setter>& setters() {
            error =
                absl::StrCat("'", v, "' is not a log level; use trace, debug, info, warning, error, critical or off");
          return level.has_value();
+       }},
+      {"--log-format",
+       [](Options& o, const std::string& v, std::string&) {
+         o.log_format = v;
+         return true;
        }},
       {"--admin-address-path",
        [](Options& o, const std::string& v, std::string&) {

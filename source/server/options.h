@@ -19,6 +19,7 @@ struct Options {
   uint32_t concurrency = 0;                   // 0: what defaultConcurrency() says
   std::string service_node, service_cluster;  // over node.id and node.cluster of the bootstrap
   observability::LogLevel log_level = observability::LogLevel::kInfo;
+  std::string log_format;          // as Logger::setFormat() takes it; empty: as the bootstrap says
   std::string admin_address_path;  // where the admin server's address is written
   std::chrono::milliseconds drain_time{30'000};
   config::Defaults defaults = config::Defaults::kEdge;

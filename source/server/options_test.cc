@@ -23,9 +23,26 @@ std::string bad(const std::vector<std::string>& arguments) {
 }
 
 TEST_CASE("every option is understood, with a space or with an equals sign") {
-  const Options o = good({"-c", "a.yaml", "--config-yaml", "admin: {}", "--mode=validate", "--concurrency", "4",
-                          "--service-node=n", "--service-cluster", "c", "-l", "debug", "--admin-address-path", "f",
-                          "--drain-time-s=7", "--defaults", "envoy", "--reject-unknown-dynamic-fields"});
+  const Options o = good({"-c",
+                          "a.yaml",
+                          "--config-yaml",
+                          "admin: {}",
+                          "--mode=validate",
+                          "--concurrency",
+                          "4",
+                          "--service-node=n",
+                          "--service-cluster",
+                          "c",
+                          "-l",
+                          "debug",
+                          "--admin-address-path",
+                          "f",
+                          "--drain-time-s=7",
+                          "--log-format",
+                          "%v",
+                          "--defaults",
+                          "envoy",
+                          "--reject-unknown-dynamic-fields"});
   CHECK(o.config_path == "a.yaml");
   CHECK(o.config_yaml == "admin: {}");
   CHECK(o.validate);
@@ -34,6 +51,7 @@ TEST_CASE("every option is understood, with a space or with an equals sign") {
   CHECK(o.service_cluster == "c");
   CHECK(o.log_level == observability::LogLevel::kDebug);
   CHECK(o.admin_address_path == "f");
+  CHECK(o.log_format == "%v");
   CHECK(o.drain_time == std::chrono::seconds(7));
   CHECK(o.defaults == config::Defaults::kEnvoy);
   CHECK(o.reject_unknown_dynamic_fields);

@@ -84,6 +84,7 @@ class Server {
       return refuse(errors);
     }
     report(errors, nameOf(options_));
+    formatLog(*compiled.settings);
     services_->cluster_exists = [this](std::string_view name) { return clusters_->exists(std::string(name)); };
     if (!start(compiled)) {
       workers_.stop();
@@ -99,6 +100,11 @@ class Server {
     report(errors, nameOf(options_));
     workers_.stop();
     return 1;
+  }
+
+  void formatLog(const config::BootstrapSettings& settings) {
+    const std::string& format = options_.log_format.empty() ? settings.log_format : options_.log_format;
+    if (!format.empty()) logger_.setFormat(format);
   }
 
   config::Services makeServices() {

@@ -70,6 +70,16 @@ class AdminTest(SluiceTestCase):
         waitFor(lambda: '{"code":404,"path":"/nonsense?a=b"}\n' in contentOf(self.scratch.join("json.log")), "the line in JSON")
         waitFor(lambda: '"GET /nonsense?a=b HTTP/1.1" 404 - 0 ' in contentOf(self.scratch.join("plain.log")), "the default line")
 
+    def test_the_process_logs_as_its_bootstrap_or_its_command_line_says(self):
+        config = bootstrap([httpListener("http", [route("up")])], [cluster("up", self.upstream.port)])
+        config["application_log_config"] = {"log_format": {"json_format": {"level": "%l", "of": "%n", "text": "%j"}}}
+
+        proxy = self.start(Sluice(self.scratch, config))
+        lines = [json.loads(line) for line in proxy.log().splitlines() if line.startswith("{")]
+        self.assertIn(("info", "admin"), [(line["level"], line["of"]) for line in lines])
+        proxy = self.start(Sluice(self.scratch, config, args=["--log-format", "<%l> %v"]))
+        self.assertIn("<info> admin pages on ", proxy.log())
+
     def test_ready_and_server_info_say_that_it_is_live(self):
         self.assertEqual(self.sluice.admin("/ready").body.strip(), b"LIVE")
         self.assertEqual(self.sluice.adminJson("/server_info")["state"], "LIVE")

@@ -40,6 +40,16 @@ class ValidateTest(SluiceTestCase):
 
             self.assertEqual((code, f"configuration '{path}' OK" in output), (0, True), output)
 
+    def test_protobuf_text_is_a_bootstrap_too(self):
+        text = 'static_resources {\n  clusters { name: "a" connect_timeout { seconds: 1 } %s }\n}\n'
+
+        code, output, path = self.validate(text % "", "pb_text")
+        self.assertEqual((code, f"configuration '{path}' OK" in output), (0, True), output)
+        code, output, path = self.validate(text % "alt_stat_nam: 3", "pb_text")
+        self.assertEqual(code, 1)
+        self.assertIn(f"{os.path.basename(path)}:2:", output)
+        self.assertIn("alt_stat_nam", output)
+
     def test_an_unknown_field_is_told_with_place_and_nearest_name(self):
         code, output, path = self.validate("admin:\n  address: {socket_address: {address: 127.0.0.1, port_valu: 0}}\n")
 
