@@ -51,13 +51,27 @@ bool compileSocketAddress(const envoy::config::core::v3::SocketAddress& socket, 
   return true;
 }
 
+bool compileInternalAddress(const envoy::config::core::v3::EnvoyInternalAddress& internal, const Context& context,
+                            Endpoint& out) {
+  const auto address = net::Address::ofListener(internal.server_listener_name(), internal.endpoint_id());
+  if (!address.ok()) {
+    context.child("server_listener_name").error(std::string(address.status().message()));
+    return false;
+  }
+  out.address = *address;
+  return true;
+}
+
 bool compileAddress(const envoy::config::core::v3::Address& address, EndpointNames names, const Context& context,
                     Endpoint& out) {
   if (address.has_socket_address()) {
     return compileSocketAddress(address.socket_address(), names, context.child("socket_address"), out);
   }
+  if (address.has_envoy_internal_address()) {
+    return compileInternalAddress(address.envoy_internal_address(), context.child("envoy_internal_address"), out);
+  }
   if (!address.has_pipe()) {
-    context.error("an endpoint needs an address: socket_address or pipe");
+    context.error("an endpoint needs an address: socket_address, pipe or envoy_internal_address");
     return false;
   }
   const auto path = net::Address::fromUnixPath(address.pipe().path());

@@ -5,6 +5,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "envoy/extensions/bootstrap/internal_listener/v3/internal_listener.pb.h"
+#include "source/config/any_type.h"
 #include "source/config/log_format.h"
 #include "source/config/values.h"
 
@@ -107,6 +109,24 @@ void compileAdmin(const Admin& admin, const Context& context, BootstrapSettings&
   settings.admin_address = compileAddress(admin.address(), context.child("address"));
 }
 
+// What may be on its way to internal listeners, in bytes.
+int compileExtensions(const Bootstrap& bootstrap, const Context& context) {
+  using envoy::extensions::bootstrap::internal_listener::v3::InternalListener;
+  uint32_t kib = 1024;
+  for (int i = 0; i < bootstrap.bootstrap_extensions_size(); ++i) {
+    const Context at = context.child("bootstrap_extensions", static_cast<size_t>(i)).child("typed_config");
+    const auto message = unpackAny(bootstrap.bootstrap_extensions(i).typed_config(), at);
+    const auto* internal = dynamic_cast<const InternalListener*>(message.get());
+    if (internal != nullptr && internal->has_buffer_size_kb()) {
+      kib = internal->buffer_size_kb().value();
+    } else if (message != nullptr && internal == nullptr) {
+      at.error(absl::StrCat(message->GetTypeName(), " is no extension of the bootstrap; there is ",
+                            InternalListener::descriptor()->full_name()));
+    }
+  }
+  return static_cast<int>(kib * 1024);
+}
+
 void compileSources(const Bootstrap& bootstrap, const Context& context, DynamicSources& sources) {
   const auto& dynamic = bootstrap.dynamic_resources();
   const Context at = context.child("dynamic_resources");
@@ -161,6 +181,7 @@ std::optional<BootstrapSettings> compileBootstrap(const Bootstrap& bootstrap, co
   compileSources(bootstrap, context, settings.sources);
   const CompiledRuntime runtime = compileRuntime(bootstrap.layered_runtime(), context.child("layered_runtime"));
   settings.runtime = runtime.snapshot;
+  settings.internal_buffer = compileExtensions(bootstrap, context);
   settings.log_format = compileLogFormat(bootstrap.application_log_config(), context.child("application_log_config"));
   settings.connection_limits = compileConnectionLimits(bootstrap, runtime, context);
   if (mark.hit()) return std::nullopt;

@@ -28,7 +28,8 @@ struct BootstrapSettings {
   DynamicSources sources;
   ConnectionLimitSettings connection_limits;
   std::shared_ptr<const runtime::Snapshot> runtime;
-  std::string log_format;  // for Logger::setFormat(); empty: as it is
+  int internal_buffer = 0;  // bytes that may be on their way to an internal listener, and from it
+  std::string log_format;   // for Logger::setFormat(); empty: as it is
 };
 
 // Everything wrong goes to `context`, which stands at the bootstrap; nothing is returned if anything was.

@@ -59,6 +59,22 @@ TEST_CASE("the log's lines have the form that the bootstrap says") {
         "between quotes; write %j");
 }
 
+TEST_CASE("how much may be on its way to internal listeners is an extension of the bootstrap") {
+  const auto with = [](const std::string& type) {
+    return "bootstrap_extensions: [{name: a, typed_config: {'@type': type.googleapis.com/envoy.extensions." + type +
+           "}}]\n";
+  };
+  CHECK(Compiled("{}").settings->internal_buffer == 1024 * 1024);
+  CHECK(
+      Compiled(with("bootstrap.internal_listener.v3.InternalListener, buffer_size_kb: 8")).settings->internal_buffer ==
+      8192);
+  const Compiled other(with("resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"));
+  CHECK_FALSE(other.settings);
+  CHECK(other.errors.toString().find(
+            "bootstrap_extensions[0].typed_config: envoy.extensions.resource_monitors.downstream_connections.v3."
+            "DownstreamConnectionsConfig is no extension of the bootstrap") != std::string::npos);
+}
+
 TEST_CASE("what has no effect here is warned of") {
   const Compiled compiled(
       "admin:\n  profile_path: /tmp/p\nlayered_runtime: {layers: [{name: s, static_layer: {a: 1}}, {name: a, "

@@ -12,6 +12,7 @@
 #include "source/config/chain_match_compiler.h"
 #include "source/config/connection_filter_factory.h"
 #include "source/config/holding.h"
+#include "source/config/internal_listener.h"
 #include "source/config/listener_filter_compiler.h"
 #include "source/config/matcher_compiler.h"
 #include "source/config/network_filter_factory.h"
@@ -120,7 +121,7 @@ void compileAddresses(const Proto& listener, const Context& context, CompiledLis
 
 // What decides how sockets are made goes into socket_hash.
 void compileSockets(const Proto& listener, const Context& context, CompiledListener& compiled) {
-  compiled.bind = !listener.has_bind_to_port() || listener.bind_to_port().value();
+  compiled.bind = !compiled.internal && (!listener.has_bind_to_port() || listener.bind_to_port().value());
   compiled.reuse_port = !listener.has_enable_reuse_port() || listener.enable_reuse_port().value();
   compiled.backlog = listener.has_tcp_backlog_size() ? static_cast<int>(listener.tcp_backlog_size().value()) : 4096;
   compiled.socket_options = compileSocketOptions(listener, context);
@@ -273,7 +274,11 @@ std::optional<CompiledListener> compileListener(const Proto& listener, const Con
     return compiled;
   }
 
-  compileAddresses(listener, context, compiled);
+  if (listener.has_internal_listener()) {
+    compileInternalAddress(listener, context, compiled);
+  } else {
+    compileAddresses(listener, context, compiled);
+  }
   compileSockets(listener, context, compiled);
   compiled.drain_on_health_fail = listener.drain_type() == Proto::DEFAULT;
   const FactoryContext factory_context =

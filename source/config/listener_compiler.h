@@ -20,6 +20,7 @@ struct CompiledListener {
   bool api = false;                     // an API listener: for gRPC clients, opens nothing
   std::vector<net::Address> addresses;  // as configured: port 0 is not resolved yet
   bool bind = true;
+  bool internal = false;
   int backlog = 0;
   bool reuse_port = true;  // a socket for each worker
   std::vector<net::SocketOption> socket_options;

@@ -24,6 +24,18 @@ TEST_CASE("a bad endpoint is refused by field path") {
            path + ": an lb_endpoint needs its endpoint");
 }
 
+TEST_CASE("an endpoint may be an internal listener") {
+  const Compiled compiled =
+      compile(withEndpoint("envoy_internal_address: {server_listener_name: inner, endpoint_id: one}"));
+  REQUIRE(compiled.config);
+  CHECK(kindOf<Static>(*compiled.config)->endpoints().localities[0].endpoints[0].address.toString() ==
+        "envoy://inner/one");
+  contains(
+      compile(withEndpoint("envoy_internal_address: {server_listener_name: " + std::string(101, 'a') + "}")).errors,
+      "envoy_internal_address.server_listener_name: the names of an internal listener and its endpoint have 101 "
+      "bytes; at most 100 are possible");
+}
+
 // Of a cluster with one locality of this, and the rest of its assignment.
 std::string withEndpoints(const std::string& endpoints, const std::string& rest = "", const std::string& cluster = "") {
   return "name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [" + endpoints + "]}]" + rest + "}\n" +

@@ -49,6 +49,32 @@ TEST_CASE("a listener's connections are outside of the process's limit if either
   CHECK(ListenerWorld().compile(kOne, "bypass_overload_manager: true")->ignore_global_conn_limit);
 }
 
+TEST_CASE("an internal listener has its name for an address, and nothing of sockets") {
+  const std::string inner = "{name: inner, internal_listener: {}, " + kOne;
+  const auto compiled = ListenerWorld().compileText(inner + "}");
+  REQUIRE(compiled);
+  CHECK(compiled->internal);
+  CHECK_FALSE(compiled->bind);
+  CHECK(compiled->addresses[0].toString() == "envoy://inner/");
+  CHECK(compiled->stat_name == "envoy_internal_inner");
+  CHECK(ListenerWorld().compileText(inner + ", address: {envoy_internal_address: {server_listener_name: inner}}}"));
+
+  const auto problemsOf = [&](const std::string& more) {
+    ListenerWorld world;
+    CHECK_FALSE(world.compileText(inner + ", " + more + "}"));
+    return world.problems();
+  };
+  CHECK_SAYS(problemsOf("address: {socket_address: {address: 127.0.0.1, port_value: 1}}"),
+             "address: an internal listener has no address but its name; remove it");
+  CHECK_SAYS(problemsOf("address: {envoy_internal_address: {server_listener_name: other}}"),
+             "is not the listener's name, \"inner\"; remove the address");
+  CHECK_SAYS(problemsOf("tcp_backlog_size: 1"), "tcp_backlog_size: is about sockets");
+  CHECK_SAYS(problemsOf("bind_to_port: true"), "bind_to_port: is about sockets");
+  ListenerWorld world;
+  CHECK_FALSE(world.compileText("{internal_listener: {}, " + kOne + "}"));
+  CHECK_SAYS(world.problems(), "name: the name of an internal listener is empty");
+}
+
 TEST_CASE("one chain without criteria needs no choice, all others are chosen by an index") {
   CHECK(ListenerWorld().compile(kOne)->index == nullptr);
   CHECK(ListenerWorld().compile("default_filter_chain: {" + kFilters + "}")->index == nullptr);

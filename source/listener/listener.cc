@@ -227,6 +227,11 @@ WorkerListeners::Active* WorkerListeners::find(const std::string& name) {
   return found == active_.end() ? nullptr : found->second.get();
 }
 
+std::shared_ptr<const ListenerConfig> WorkerListeners::configOf(const std::string& name) {
+  const Active* listener = find(name);
+  return listener == nullptr ? nullptr : listener->config;
+}
+
 // The listener of exactly this address, else the one of its port on all addresses.
 WorkerListeners::Active* WorkerListeners::findByDestination(const net::Address& destination) {
   auto found = by_address_.find(destination);

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "source/base/intrusive_list.h"
@@ -24,6 +25,7 @@
 #include "source/listener/inspection.h"
 #include "source/listener/udp_listener.h"
 #include "source/match/tree.h"
+#include "source/net/internal_listeners.h"
 #include "source/net/socket.h"
 #include "source/observability/stats.h"
 
@@ -75,6 +77,7 @@ struct ListenerConfig {
   std::string name;
   std::vector<net::Address> addresses;  // resolved: no port 0
   bool bind = true;                     // false: has no sockets, other listeners hand connections over
+  bool internal = false;                // has no sockets, but takes connections of this worker
   uint64_t socket_hash = 0;             // of what sockets are made with: if it changes, new ones are needed
   std::vector<FilterChain> chains;      // at least one, but for UDP
   // Chooses among them by number; null, and no matcher: the first one takes everything.
@@ -100,7 +103,7 @@ struct ListenerConfig {
   std::vector<std::shared_ptr<const void>> held = {};  // what the numbers above stand for
 };
 
-class WorkerListeners : private Inspection::Owner {
+class WorkerListeners : public net::InternalListeners, private Inspection::Owner, private event::TurnTask {
  public:
   explicit WorkerListeners(worker::WorkerServices& worker);
   ~WorkerListeners() override;
@@ -125,6 +128,10 @@ class WorkerListeners : private Inspection::Owner {
   size_t connections() const;  // and UDP sessions
   // A connection that another worker accepted for this one, and what it was accepted under.
   void take(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted);
+  // net::InternalListeners. The listener is told at the end of the turn.
+  absl::StatusOr<net::Fd> connectTo(const net::Address& address) override;
+  // Bytes that may be on their way to an internal listener, and from it.
+  void setInternalBuffer(int bytes) { internal_buffer_ = bytes; }
 
  private:
   class Socket;
@@ -147,8 +154,11 @@ class WorkerListeners : private Inspection::Owner {
   void serveLate(const ListenerConfig& config, const FilterChain& chain, Active* listener, filter::Accepted accepted);
   void hand(const ListenerConfig& config, const FilterChain& chain, filter::Accepted accepted,
             base::List<filter::LiveConnection>& list);
+  // event::TurnTask
+  void runAtTurnEnd() override;
   bool asksToEnd(const ListenerConfig& config) const;
   Active* find(const std::string& name);
+  std::shared_ptr<const ListenerConfig> configOf(const std::string& name);  // null: there is none
   Active* findByDestination(const net::Address& destination);
   void indexAddresses(Active& active, const ListenerConfig* before, const ListenerConfig* after);
   // Inspection::Owner
@@ -170,6 +180,9 @@ class WorkerListeners : private Inspection::Owner {
   std::vector<std::unique_ptr<Draining>> draining_;
   std::chrono::milliseconds drain_time_{0};  // as last told
   AskToEnd ask_to_end_ = AskToEnd::kNone;
+  // Connections to internal listeners, with what they were made to.
+  std::vector<std::pair<std::shared_ptr<const ListenerConfig>, filter::Accepted>> arriving_;
+  int internal_buffer_ = 1024 * 1024;
   std::unique_ptr<char[]> scratch_;  // of listener filters; made on first use
 };
 

@@ -85,6 +85,29 @@ absl::StatusOr<Address> Address::fromUnixPath(std::string_view path) {
   return out;
 }
 
+// The name, a zero byte, the endpoint, where a Unix socket has its path.
+absl::StatusOr<Address> Address::ofListener(std::string_view name, std::string_view endpoint) {
+  constexpr size_t kMax = 100;
+  static_assert(kMax + 1 <= sizeof(sockaddr_un::sun_path));
+  if (name.empty()) return absl::InvalidArgumentError("the name of an internal listener is empty");
+  const size_t size = name.size() + endpoint.size();
+  if (size > kMax) {
+    return absl::InvalidArgumentError(absl::StrCat("the names of an internal listener and its endpoint have ", size,
+                                                   " bytes; at most ", kMax, " are possible"));
+  }
+  for (const std::string_view part : {name, endpoint}) {
+    if (part.find('\0') != std::string_view::npos) {
+      return absl::InvalidArgumentError("the name of an internal listener holds a zero byte");
+    }
+  }
+  Address out;
+  out.family_ = Family::kListener;
+  std::memcpy(out.storage_.un.sun_path, name.data(), name.size());
+  std::memcpy(out.storage_.un.sun_path + name.size() + 1, endpoint.data(), endpoint.size());
+  out.length_ = static_cast<socklen_t>(kPathOffset + size + 1);
+  return out;
+}
+
 Address Address::fromSockaddr(const sockaddr* address, socklen_t length) {
   Address out;
   if (address == nullptr || length < sizeof(sa_family_t) || length > sizeof(Storage)) return out;
@@ -139,10 +162,23 @@ Address Address::withPort(uint16_t port) const {
   return out;
 }
 
+std::string_view Address::listenerName() const {
+  if (!isListener()) return {};
+  const std::string_view both = identity();
+  return both.substr(0, both.find('\0'));
+}
+
+std::string_view Address::listenerEndpoint() const {
+  if (!isListener()) return {};
+  const std::string_view both = identity();
+  return both.substr(both.find('\0') + 1);
+}
+
 std::string Address::ip() const {
   char text[INET6_ADDRSTRLEN] = "";
   if (family_ == Family::kIpv4) return inet_ntop(AF_INET, &storage_.v4.sin_addr, text, sizeof(text));
   if (family_ == Family::kIpv6) return inet_ntop(AF_INET6, &storage_.v6.sin6_addr, text, sizeof(text));
+  if (isListener()) return absl::StrCat("envoy://", toAbsl(listenerName()), "/", toAbsl(listenerEndpoint()));
   if (family_ != Family::kUnix) return {};
   std::string path(identity());
   if (!path.empty() && path[0] == '\0') path[0] = '@';
@@ -158,7 +194,7 @@ std::string Address::toString() const {
 bool Address::isLoopback() const {
   if (family_ == Family::kIpv4) return (ntohl(storage_.v4.sin_addr.s_addr) >> 24) == 127;
   if (family_ == Family::kIpv6) return IN6_IS_ADDR_LOOPBACK(&storage_.v6.sin6_addr);
-  return family_ == Family::kUnix;
+  return isUnix() || isListener();
 }
 
 bool Address::isPrivate() const {
@@ -192,6 +228,8 @@ std::string_view Address::identity() const {
       return {reinterpret_cast<const char*>(&storage_.v4.sin_addr), 4};
     case Family::kIpv6:
       return {reinterpret_cast<const char*>(&storage_.v6.sin6_addr), 16};
+    case Family::kListener:
+      return {storage_.un.sun_path, length_ - kPathOffset};
     case Family::kUnix:
       break;
   }

@@ -1,6 +1,8 @@
-// A network address as a value: IPv4 or IPv6 with a port, or a Unix socket path. Cheap to copy, no heap, any thread.
+// A network address as a value: IPv4 or IPv6 with a port, a Unix socket path, or an internal listener of this process.
+// Cheap to copy, no heap, any thread.
 //
-// The text form is the one of logs, stats and admin pages: "1.2.3.4:80", "[::1]:80", "/run/app.sock", "@abstract".
+// The text form is the one of logs, stats and admin pages: "1.2.3.4:80", "[::1]:80", "/run/app.sock", "@abstract",
+// "envoy://listener/endpoint" (parse() does not take the last one).
 // Host names are not addresses: source/net/dns.h turns names into addresses.
 #pragma once
 
@@ -19,7 +21,7 @@ namespace sluice::net {
 
 class Address {
  public:
-  enum class Family : uint8_t { kNone, kIpv4, kIpv6, kUnix };
+  enum class Family : uint8_t { kNone, kIpv4, kIpv6, kUnix, kListener };
 
   // No address at all: what a socket has before it is bound. toString() is empty.
   Address() = default;
@@ -30,6 +32,9 @@ class Address {
   static std::optional<Address> fromIp(std::string_view ip, uint16_t port);
   // A file system path, or a name in the abstract namespace if it begins with '@'. At most 107 bytes.
   static absl::StatusOr<Address> fromUnixPath(std::string_view path);
+  // An internal listener by its name; `endpoint` tells addresses of the same one apart. At most 100 bytes together,
+  // without zero bytes. (proto: EnvoyInternalAddress)
+  static absl::StatusOr<Address> ofListener(std::string_view name, std::string_view endpoint = {});
   // What accept(), getsockname() and getpeername() give. Other families give kNone.
   static Address fromSockaddr(const sockaddr* address, socklen_t length);
   // 4 or 16 bytes in network order.
@@ -39,6 +44,7 @@ class Address {
   Family family() const { return family_; }
   bool isIp() const { return family_ == Family::kIpv4 || family_ == Family::kIpv6; }
   bool isUnix() const { return family_ == Family::kUnix; }
+  bool isListener() const { return family_ == Family::kListener; }
   explicit operator bool() const { return family_ != Family::kNone; }
 
   // For socket(), bind(), connect().
@@ -49,11 +55,14 @@ class Address {
   // Host order; 0 for Unix sockets.
   uint16_t port() const;
   Address withPort(uint16_t port) const;
-  // The IP without brackets and port; the path of a Unix socket.
+  // Of an internal listener; views into this object.
+  std::string_view listenerName() const;
+  std::string_view listenerEndpoint() const;
+  // The IP without brackets and port; the path of a Unix socket; the whole text of an internal listener's.
   std::string ip() const;
   std::string toString() const;
 
-  // 127.0.0.0/8, ::1, or a Unix socket.
+  // 127.0.0.0/8, ::1, a Unix socket, or an internal listener.
   bool isLoopback() const;
   // 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 (RFC 1918), fc00::/7 (RFC 4193).
   bool isPrivate() const;

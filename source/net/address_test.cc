@@ -61,6 +61,26 @@ TEST_CASE("addresses are equal by family, bytes and port") {
   CHECK_FALSE((a < a));
 }
 
+TEST_CASE("an internal listener is an address of its name and its endpoint") {
+  const Address a = *Address::ofListener("inner", "one");
+
+  CHECK(a.toString() == "envoy://inner/one");
+  CHECK(Address::ofListener("inner")->toString() == "envoy://inner/");
+  CHECK(a.listenerName() == "inner");
+  CHECK(a.listenerEndpoint() == "one");
+  CHECK(a.port() == 0);
+  CHECK_FALSE(a.isIp());
+  CHECK(a.isInternal());
+  CHECK(a == *Address::ofListener("inner", "one"));
+  CHECK(a.hash() == Address::ofListener("inner", "one")->hash());
+  CHECK_FALSE(a == *Address::ofListener("inner"));
+  CHECK_FALSE(*Address::ofListener("a", "b") == *Address::ofListener("ab"));
+  CHECK_FALSE(Address::ofListener("").ok());
+  CHECK_FALSE(Address::ofListener(std::string("a\0b", 3)).ok());
+  CHECK(Address::ofListener(std::string(60, 'a'), std::string(40, 'b')).ok());
+  CHECK_FALSE(Address::ofListener(std::string(60, 'a'), std::string(41, 'b')).ok());
+}
+
 TEST_CASE("an address survives the trip through a sockaddr") {
   for (const char* text : {"1.2.3.4:80", "[::1]:443", "/run/app.sock", "@name"}) {
     const Address address = *Address::parse(text);

@@ -22,6 +22,7 @@
 #include "source/event/loop.h"
 #include "source/net/connect_race.h"
 #include "source/net/descriptors.h"
+#include "source/net/internal_listeners.h"
 #include "source/net/socket.h"
 #include "source/net/transport.h"
 
@@ -41,6 +42,7 @@ struct WorkerBuffers {
   // Where transports count; null: nowhere.
   observability::StatsCells* cells = nullptr;
   Descriptors descriptors;
+  InternalListeners* internal_listeners = nullptr;  // null: there are none
 };
 
 enum class CloseReason : uint8_t {

@@ -200,6 +200,10 @@ absl::StatusOr<Fd> connectTo(absl::StatusOr<Fd> fd, const Address& address) {
 }  // namespace
 
 absl::StatusOr<Fd> startConnect(const Address& address, const ConnectOptions& options) {
+  if (address.isListener()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(address.toString(), " is an internal listener, which only traffic of workers can reach"));
+  }
   absl::StatusOr<Fd> fd = makeSocket(address);
   if (!fd.ok()) return fd;
   if (address.isIp()) {

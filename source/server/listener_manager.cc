@@ -105,7 +105,8 @@ void ListenerManager::beginWaiting(const std::string& name, Entry& entry, bool i
 observability::StatsHold ListenerManager::makeStats(observability::StatsRegistry& registry,
                                                     const Generation& generation, listener::ListenerStats& stats) {
   std::string stat_name = generation.compiled.stat_name;
-  if (generation.proto.stat_prefix().empty() && !generation.bound.empty()) stat_name = generation.bound[0].toString();
+  const bool named = !generation.proto.stat_prefix().empty() || generation.compiled.internal;
+  if (!named && !generation.bound.empty()) stat_name = generation.bound[0].toString();
   observability::Scope scope = registry.scope("listener", stat_name);
   stats.cx_total = scope.counter("downstream_cx_total");
   stats.cx_overflow = scope.counter("downstream_cx_overflow");
@@ -158,6 +159,7 @@ void ListenerManager::tryActivate(const std::string& name) {
   serving->default_chain = next.compiled.default_chain;
   serving->guard = next.compiled.guard;
   serving->bind = next.compiled.bind;
+  serving->internal = next.compiled.internal;
   serving->socket_hash = next.compiled.socket_hash;
   serving->filters = next.compiled.filters;
   serving->filters_timeout = next.compiled.filters_timeout;

@@ -266,6 +266,10 @@ class Server {
                     *clusters_, *listeners_);
   }
 
+  void sizeInternalBuffers(int bytes) {
+    for (uint32_t i = 0; i < workers_.size(); ++i) workers_.at(i).listeners().setInternalBuffer(bytes);
+  }
+
   void limitConnections(const config::ConnectionLimitSettings& settings) {
     for (const auto& [name, limit] : settings.by_listener) limits_.by_listener.try_emplace(name, limit);
     if (settings.process) {
@@ -279,6 +283,7 @@ class Server {
 
   bool start(CompiledBootstrap& compiled) {
     limitConnections(compiled.settings->connection_limits);
+    sizeInternalBuffers(compiled.settings->internal_buffer);
     if (compiled.settings->admin_address && !startAdmin(*compiled.settings->admin_address, compiled.admin_access_logs))
       return false;
     for (auto& cluster : compiled.clusters) {

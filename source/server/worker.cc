@@ -29,6 +29,7 @@ Worker::Worker(uint32_t index, observability::StatsCells& cells, uint64_t seed, 
   services_.add(datagrams_);
   services_.add(sessions_);
   buffers_.cells = &cells;
+  buffers_.internal_listeners = listeners_.get();
 }
 
 Worker::~Worker() {

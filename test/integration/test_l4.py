@@ -419,6 +419,76 @@ class TunnelingTest(TcpTestCase):
         self.exchange(use_post=True, post_path="/tunnel")
 
 
+def internalListener(name, *filters):
+    return {"name": name, "internal_listener": {}, "filter_chains": [{"filters": list(filters)}]}
+
+
+class InternalListenerTest(TcpTestCase):
+    """Endpoints that are listeners of the same process."""
+
+    INNER = {"envoy_internal_address": {"server_listener_name": "inner", "endpoint_id": "one"}}
+
+    def test_a_request_goes_through_a_listener_without_a_socket(self):
+        upstream = self.start(Upstream())
+        inner = httpListener("inner", [route("up")])
+        del inner["address"]
+        inner["internal_listener"] = {}
+        config = bootstrap(
+            [httpListener("outer", [route("inner"), route("up")]), inner],
+            [cluster("inner", self.INNER), cluster("up", upstream.port)],
+        )
+        kind = "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
+        config["bootstrap_extensions"] = [{"name": "i", "typed_config": {"@type": kind, "buffer_size_kb": 64}}]
+        proxy = self.start(Sluice(self.scratch, config, concurrency=2))
+
+        for _ in range(20):
+            self.assertEqual(get(proxy.port("outer"), "/x").status, 200)
+
+        self.assertEqual(proxy.stat("listener.envoy_internal_inner.downstream_cx_total"), proxy.stat("cluster.inner.upstream_cx_total"))
+        self.assertEqual(proxy.stat("http.inner.downstream_rq_2xx"), 20)
+        self.assertIn("envoy://inner/one::", proxy.admin("/clusters").body.decode())
+        self.assertIn("envoy://inner/", proxy.admin("/listeners").body.decode())
+        clusters = proxy.adminJson("/clusters?format=json")["cluster_statuses"]
+        addresses = [status["host_statuses"][0]["address"] for status in clusters if status["name"] == "inner"]
+        self.assertEqual(addresses, [self.INNER])
+
+    def test_bytes_go_through_it_in_both_directions_to_their_ends(self):
+        upstream = self.start(RawUpstream(echoThenTotal))
+        config = bootstrap(
+            [tcpListener("t", tcpProxy("inner")), internalListener("inner", tcpProxy("up"))],
+            [cluster("inner", self.INNER), cluster("up", upstream.port)],
+        )
+        proxy = self.start(Sluice(self.scratch, config))
+        sock = self.connect(proxy.port("t"))
+        payload = os.urandom(4 << 20)
+        sender = threading.Thread(target=lambda: (sock.sendall(payload), sock.shutdown(socket.SHUT_WR)), daemon=True)
+        sender.start()
+
+        self.assertEqual(readAll(sock), payload + b"total %d" % len(payload))
+        sender.join(10)
+
+    def test_a_listener_that_is_not_there_is_a_failed_connection(self):
+        config = bootstrap([httpListener("outer", [route("inner")])], [cluster("inner", self.INNER)])
+        config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["access_log"] = [
+            {
+                "name": "file",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                    "path": self.scratch.join("access.log"),
+                    "log_format": {
+                        "text_format_source": {"inline_string": "%RESPONSE_FLAGS% %UPSTREAM_TRANSPORT_FAILURE_REASON%\n"}
+                    },
+                },
+            }
+        ]
+        proxy = self.start(Sluice(self.scratch, config))
+
+        self.assertEqual(get(proxy.port("outer")).status, 503)
+        self.assertEqual(proxy.stat("cluster.inner.upstream_cx_connect_fail"), 1)
+        waitFor(lambda: contentOf(self.scratch.join("access.log")), "the line")
+        self.assertIn("there is no internal listener 'inner'", contentOf(self.scratch.join("access.log")))
+
+
 class ProxyProtocolTest(TcpTestCase):
     def header(self, version):
         heard = []

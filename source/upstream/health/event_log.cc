@@ -30,6 +30,10 @@ EventLine& EventLine::addAddress(std::string_view name, const net::Address& addr
   EventLine where;
   if (address.isUnix()) {
     where.add("pipe", EventLine().add("path", std::string_view(address.toString())));
+  } else if (address.isListener()) {
+    EventLine internal;
+    internal.add("server_listener_name", address.listenerName()).add("endpoint_id", address.listenerEndpoint());
+    where.add("envoy_internal_address", internal);
   } else {
     EventLine socket;
     socket.add("protocol", "TCP").add("address", std::string_view(address.ip()));

@@ -18,10 +18,16 @@ std::span<const net::Address> addressesOf(const PoolContext& context, const clus
   return {&host.address(), 1};
 }
 
+absl::StatusOr<net::Fd> startAt(const PoolContext& context, const net::Address& address) {
+  net::InternalListeners* internal = context.buffers.internal_listeners;
+  if (address.isListener() && internal != nullptr) return internal->connectTo(address);
+  return net::startConnect(address, context.config->connect);
+}
+
 // At the first of them where connecting can begin at all; those behind it are left in `addresses`.
-absl::StatusOr<net::Fd> startAtFirst(std::span<const net::Address>& addresses, const net::ConnectOptions& options) {
+absl::StatusOr<net::Fd> startAtFirst(const PoolContext& context, std::span<const net::Address>& addresses) {
   for (;;) {
-    absl::StatusOr<net::Fd> fd = net::startConnect(addresses.front(), options);
+    absl::StatusOr<net::Fd> fd = startAt(context, addresses.front());
     addresses = addresses.subspan(1);
     if (fd.ok() || absl::IsResourceExhausted(fd.status()) || addresses.empty()) return fd;
   }
@@ -36,7 +42,7 @@ std::string start(const PoolContext& context, const cluster::Host& host, const n
     if (std::string missing = factory->notReady(); !missing.empty()) return missing;
   }
   out.others = addressesOf(context, host);
-  absl::StatusOr<net::Fd> fd = startAtFirst(out.others, context.config->connect);
+  absl::StatusOr<net::Fd> fd = startAtFirst(context, out.others);
   if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
   if (!fd.ok()) return std::string(fd.status().message());
   if (!descriptors.admit(*fd)) return "no file descriptors left for connections";

@@ -1,0 +1,86 @@
+// Connections that a worker makes to its own internal listeners.
+#include <sys/socket.h>
+
+#include "source/listener/test_listener.h"
+
+namespace sluice::listener {
+namespace {
+
+struct InternalTest : ListenerTest {
+  void setInternal(const std::string& generation, uint64_t hash) {
+    auto config = std::make_shared<ListenerConfig>();
+    config->name = "inner";
+    config->addresses = {*net::Address::ofListener("inner")};
+    config->bind = false;
+    config->internal = true;
+    config->chains = {{"chain", hash, std::make_shared<Server>(generation, all)}};
+    config->stats = stats;
+    config->limit = limit;
+    listeners->set(config, {}, 10s);
+  }
+  const net::Address inner = *net::Address::ofListener("inner", "one");
+};
+
+TEST_CASE("an internal listener gets the other end of a connection at the end of the turn") {
+  InternalTest t;
+  t.setInternal("a", 1);
+
+  const absl::StatusOr<net::Fd> fd = t.listeners->connectTo(t.inner);
+  REQUIRE(fd.ok());
+  CHECK(t.all.empty());
+  t.loop.turn();
+
+  REQUIRE(t.all.size() == 1);
+  CHECK(Server::last_local.toString() == "envoy://inner/one");
+  CHECK(Server::last_remote.toString() == "envoy://internal_client_address/");
+  CHECK(t.registry.valueOf("cx_total") == 1);
+  REQUIRE(send(fd->get(), "x", 1, 0) == 1);
+  char byte = 0;
+  CHECK(recv(t.all[0]->fd.get(), &byte, 1, 0) == 1);
+  CHECK(byte == 'x');
+}
+
+TEST_CASE("only internal listeners that are there can be connected to") {
+  InternalTest t;
+  CHECK(t.listeners->connectTo(t.inner).status().message() == "there is no internal listener 'inner'");
+  t.set("inner", {}, "a", 1, {});
+  CHECK(absl::IsNotFound(t.listeners->connectTo(t.inner).status()));
+}
+
+TEST_CASE("a connection that is on its way when its listener changes is served") {
+  InternalTest t;
+  t.setInternal("a", 1);
+  const auto first = t.listeners->connectTo(t.inner);
+  t.setInternal("b", 1);
+  t.loop.turn();
+  REQUIRE(t.all.size() == 1);
+  CHECK(t.all[0]->by == "b");
+  CHECK(t.all[0]->drained == 0);
+
+  const auto second = t.listeners->connectTo(t.inner);
+  t.listeners->remove("inner", 10s);
+  t.loop.turn();
+  REQUIRE(t.all.size() == 2);
+  CHECK(t.all[0]->drained == 1);
+  CHECK(t.all[1]->drained == 1);
+  CHECK_FALSE(t.listeners->connectTo(t.inner).ok());
+}
+
+TEST_CASE("connections to an internal listener count towards its limit") {
+  InternalTest t;
+  base::SharedLimit limit(1);
+  t.limit = &limit;
+  t.setInternal("a", 1);
+  const auto first = t.listeners->connectTo(t.inner);
+  REQUIRE(first.ok());
+  const auto second = t.listeners->connectTo(t.inner);
+  CHECK(second.status().message() == "internal listener 'inner' is at a limit of connections");
+  CHECK(t.registry.valueOf("cx_overflow") == 1);
+  t.loop.turn();
+  REQUIRE(t.all.size() == 1);
+  t.all[0]->closeNow("");
+  CHECK(t.listeners->connectTo(t.inner).ok());
+}
+
+}  // namespace
+}  // namespace sluice::listener
