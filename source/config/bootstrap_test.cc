@@ -134,6 +134,11 @@ TEST_CASE("runtime keys and resource monitors that are not there are refused") {
   const Compiled key("layered_runtime: {layers: [{name: a, static_layer: {health_check: {min_interval: 5}}}]}");
   CHECK(key.errors.toString().find("layers[0].static_layer.health_check.min_interval: no runtime key of this proxy") !=
         std::string::npos);
+  for (const char* name : {"maintenance_mode.a", "use_retry", "zone_routing.enable"}) {
+    const Compiled upstream("layered_runtime: {layers: [{name: a, static_layer: {upstream." + std::string(name) +
+                            ": 5}}]}");
+    CHECK(upstream.errors.toString().find(std::string(name) + ": no runtime key of this proxy") != std::string::npos);
+  }
   for (const char* value : {"many", "-1", "1.5", "true"}) {
     const Compiled wrong(
         "layered_runtime: {layers: [{name: a, static_layer: {envoy.resource_limits.listener.a."
@@ -164,7 +169,7 @@ layered_runtime:
       a.percent: 7
       a.replaced: 1
   - name: two
-    static_layer: {a.replaced: 2, a.half: {numerator: 50}, a.third: {numerator: 3, denominator: 1}}
+    static_layer: {a.replaced: 2, a.half: {numerator: 50}, a.third: {numerator: 3, denominator: 1}, upstream.canary: 9}
 )");
   REQUIRE(compiled.errors.toString() == "");
   const runtime::Snapshot& runtime = *compiled.settings->runtime;
@@ -176,6 +181,7 @@ layered_runtime:
   CHECK(runtime.fraction("a.third", {}) == runtime::Fraction{3, 10'000});
   CHECK(runtime.fraction("a.percent", {}) == runtime::Fraction{7, 100});
   CHECK(runtime.fraction("a.replaced", {}) == runtime::Fraction{2, 100});
+  CHECK(runtime.fraction("upstream.canary", {}) == runtime::Fraction{9, 100});
 }
 
 TEST_CASE("a runtime value that is none is told at its place") {

@@ -20,10 +20,22 @@ constexpr absl::string_view kListenerPrefix = "envoy.resource_limits.listener.";
 constexpr absl::string_view kListenerSuffix = ".connection_limit";
 constexpr absl::string_view kProcess = "overload.global_downstream_max_connections";
 
-// Beginnings of keys that mean something to Envoy without being named elsewhere.
-constexpr std::string_view kReserved[] = {"envoy.",        "overload.",          "upstream.", "circuit_breakers.",
-                                          "health_check.", "outlier_detection.", "tracing.",  "re2.",
-                                          "conn_manager."};
+// Beginnings of keys that mean something to Envoy without being named elsewhere. Others below `upstream.` may be keys
+// of one's own.
+constexpr std::string_view kReserved[] = {"envoy.",
+                                          "overload.",
+                                          "circuit_breakers.",
+                                          "health_check.",
+                                          "outlier_detection.",
+                                          "tracing.",
+                                          "re2.",
+                                          "conn_manager.",
+                                          "upstream.base_retry_backoff_ms",
+                                          "upstream.healthy_panic_threshold",
+                                          "upstream.maintenance_mode.",
+                                          "upstream.use_retry",
+                                          "upstream.weight_enabled",
+                                          "upstream.zone_routing."};
 
 // Of those, what clusters ask for: numbers.
 constexpr absl::string_view kOfClusters[] = {"upstream.healthy_panic_threshold", "upstream.zone_routing.enabled",

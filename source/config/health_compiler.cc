@@ -11,10 +11,12 @@
 #include "google/protobuf/wrappers.pb.h"
 #include "source/base/text.h"
 #include "source/config/any_type.h"
+#include "source/config/format/substitution_format.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
 #include "source/config/values.h"
 #include "source/http/grpc.h"
+#include "source/upstream/cluster/transport_match.h"
 
 namespace sluice::config {
 namespace {
@@ -66,6 +68,7 @@ class CheckCompiler {
     } else {
       context_.error("says how to check: http_health_check, tcp_health_check or grpc_health_check");
     }
+    compileTransport();
     compileLogs();
     return mark.hit() ? nullptr : out_;
   }
@@ -229,6 +232,22 @@ class CheckCompiler {
     return out;
   }
 
+  void compileTransport() {
+    const auto& protocols = proto_.tls_options().alpn_protocols();
+    for (int i = 0; i < protocols.size(); ++i) {
+      if (protocols[i].empty() || protocols[i].size() > 255) {
+        context_.child("tls_options")
+            .child("alpn_protocols", static_cast<size_t>(i))
+            .error("a protocol's name has 1 to 255 bytes");
+      }
+      out_->alpn.push_back(protocols[i]);
+    }
+    if (!proto_.has_transport_socket_match_criteria()) return;
+    const google::protobuf::Struct& criteria = proto_.transport_socket_match_criteria();
+    out_->transport_metadata = stream::FixedMetadata(
+        {{std::string(upstream::cluster::kTransportMetadata), {fieldsOf(criteria)}}}, criteria.SerializeAsString());
+  }
+
   void addLog(const std::string& path, const Context& context) {
     if (auto file = openLog(path, context, services_)) out_->logs.push_back(std::move(file));
   }
@@ -288,6 +307,9 @@ std::vector<std::shared_ptr<const HealthCheckConfig>> compileHealthChecks(const 
   std::vector<std::shared_ptr<const HealthCheckConfig>> out;
   for (int i = 0; i < cluster.health_checks_size(); ++i) {
     const Context at = context.child("health_checks", static_cast<size_t>(i));
+    if (cluster.health_checks(i).has_transport_socket_match_criteria() && cluster.transport_socket_matches().empty()) {
+      at.child("transport_socket_match_criteria").warn("not used: the cluster has no transport_socket_matches");
+    }
     if (auto check = CheckCompiler(cluster.health_checks(i), at, services).compile()) out.push_back(std::move(check));
   }
   return out;

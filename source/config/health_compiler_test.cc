@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "source/config/test_world.h"
+#include "source/upstream/cluster/transport_match.h"
 
 using namespace std::chrono_literals;
 
@@ -38,6 +39,28 @@ TEST_CASE("a cluster without checks and outlier detection has none") {
   CHECK(c.check == nullptr);
   CHECK(c.outlier == nullptr);
   CHECK(c.problems() == "");
+}
+
+TEST_CASE("a check may have a transport of its own") {
+  const std::string own = R"("tlsOptions": {"alpnProtocols": ["health", "h2"]},
+      "transportSocketMatchCriteria": {"plain": true}, "tcpHealthCheck": {})";
+  const Compiled c(checkOf(own));
+  REQUIRE(c.check);
+  CHECK(c.check->alpn == std::vector<std::string>{"health", "h2"});
+  REQUIRE(c.check->transport_metadata);
+  upstream::cluster::TransportMatch match;
+  match.wanted.emplace_back("plain", stream::MetadataValue{true});
+  CHECK(match.fits(*c.check->transport_metadata));
+  match.wanted.emplace_back("other", stream::MetadataValue{true});
+  CHECK_FALSE(match.fits(*c.check->transport_metadata));
+  CHECK(c.problems() == "");
+  REQUIRE(c.errors.warnings().size() == 1);
+  CHECK(c.errors.warnings()[0].path == "health_checks[0].transport_socket_match_criteria");
+
+  const Compiled none(checkOf(R"("tlsOptions": {"alpnProtocols": [""]}, "tcpHealthCheck": {})"));
+  CHECK(none.check == nullptr);
+  CHECK_THAT(none.problems(), Catch::Contains("tls_options.alpn_protocols[0]: a protocol's name has 1 to 255 bytes"));
+  CHECK_FALSE(Compiled(checkOf(R"("tcpHealthCheck": {})")).check->transport_metadata);
 }
 
 TEST_CASE("an HTTP check has Envoy's defaults") {

@@ -294,6 +294,26 @@ TEST_CASE("a full cache says so, and names that are none make room") {
   CHECK(f.stat("circuit_breakers.rq_pending_remaining") == 1024);
 }
 
+TEST_CASE("in a full cache names that nobody wants make room, and those in use stay") {
+  Fixture f;
+  f.settings.max_hosts = 2;
+  f.resolve("used.example", {"1.1.1.1"});
+  f.resolve("once.example", {"2.2.2.2"});
+  f.pass(9s);
+  f.resolve("c.example", {"3.3.3.3"});
+  CHECK(f.stat("host_overflow") == 1);
+
+  CHECK(f.now("used.example") == "1.1.1.1:80 ");
+  f.pass(1s);
+  f.resolve("c.example", {"3.3.3.3"});
+
+  CHECK(f.now("c.example") == "3.3.3.3:80 ");
+  CHECK(f.now("used.example") == "1.1.1.1:80 ");
+  CHECK(f.now("once.example") == "?");
+  CHECK(f.stat("host_overflow") == 1);
+  CHECK(f.stat("num_hosts") == 2);
+}
+
 TEST_CASE("names may be known beforehand") {
   Fixture f;
   f.settings.preresolved = {*parseHostName("a.example:81", 80), *parseHostName("a.example:81", 80)};

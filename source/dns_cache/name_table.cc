@@ -103,9 +103,21 @@ void NameTable::leave(const std::shared_ptr<ViewLink>& view) {
 
 bool NameTable::makeRoom() {
   if (entries_.size() < settings_.max_hosts) return true;
-  if (failed_.empty()) return false;
-  remove(failed_.front());
+  Entry* const leaves = failed_.empty() ? firstNotInUse() : &failed_.front();
+  if (leaves == nullptr) return false;
+  remove(*leaves);
   return true;
+}
+
+// Looks at a few only: whoever asks for many names does not make main search a large cache for each.
+NameTable::Entry* NameTable::firstNotInUse() {
+  constexpr int kLookedAt = 16;
+  for (int i = 0; i < kLookedAt && !resolved_.empty(); ++i) {
+    Entry& entry = resolved_.front();
+    if (entry.usage->idle(loop_.now()) >= kInUse) return &entry;
+    resolved_.pushBack(entry);
+  }
+  return nullptr;
 }
 
 NameTable::Entry& NameTable::add(const HostName& name) {
@@ -179,7 +191,7 @@ std::vector<net::Address> NameTable::allowed(const Entry& entry, const net::DnsR
 }
 
 void NameTable::take(Entry& entry, std::vector<net::Address> addresses) {
-  entry.unlink();
+  resolved_.pushBack(entry);
   if (entry.host && entry.host->addresses == addresses) return;
   cells_.add(stats_.changed);
   const std::shared_ptr<ResolvedHost> host = describe(entry.name);

@@ -6,7 +6,8 @@
 // - A name that has addresses keeps them through failures, empty answers, and answers that lead inside only.
 // - A lookup without an answer is given up after query_timeout.
 // - At max_hosts the name whose lookup failed longest ago makes room for another one, so that names which are none keep
-//   nobody out; if there is none the asker is told that the cache is full.
+//   nobody out; if there is none, one goes that has addresses and that nobody wanted for kInUse, so that a client keeps
+//   names out only as far as it keeps others in use. Else the asker is told that the cache is full.
 //
 // Thread: main.
 #pragma once
@@ -35,6 +36,7 @@ class NameTable {
  public:
   static constexpr std::chrono::seconds kLookupDeadline{30};
   static constexpr std::chrono::seconds kMaxTtl{3600};
+  static constexpr std::chrono::seconds kInUse{10};
   // Of an answer with more the first are taken.
   static constexpr size_t kMaxAddresses = 16;
 
@@ -71,6 +73,7 @@ class NameTable {
 
   static Stats makeStats(observability::Scope& scope, const std::string& prefix);
   bool makeRoom();
+  Entry* firstNotInUse();
   Entry& add(const HostName& name);
   void remove(Entry& entry);
   void resolve(Entry& entry);
@@ -93,7 +96,8 @@ class NameTable {
   const Stats stats_;
   const std::unique_ptr<net::DnsResolver> resolver_;
   base::Random random_;
-  base::List<Entry> failed_;  // without an address, in the order in which they failed
+  base::List<Entry> failed_;    // without an address, in the order in which they failed
+  base::List<Entry> resolved_;  // in the order in which they were answered, or seen in use when room was made
   std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
 };
 

@@ -71,7 +71,12 @@ class Address {
   // 0.0.0.0 or ::
   bool isAny() const;
 
-  friend bool operator==(const Address& a, const Address& b) { return a.compare(b) == 0; }
+  friend bool operator==(const Address& a, const Address& b) {
+    if (a.family_ != b.family_) return false;
+    if (a.family_ != Family::kIpv4) return a.compare(b) == 0;
+    return a.storage_.v4.sin_addr.s_addr == b.storage_.v4.sin_addr.s_addr &&
+           a.storage_.v4.sin_port == b.storage_.v4.sin_port;
+  }
   friend bool operator<(const Address& a, const Address& b) { return a.compare(b) < 0; }
 
   template <typename H>

@@ -115,6 +115,7 @@ class TransportFactory {
     std::string_view server_name;  // auto_sni: instead of a configured sni
     std::string_view verify_san;   // auto_san_validation: a DNS name (or IP address) that must be in the certificate
     const std::vector<std::string>* alpn = nullptr;  // instead of the configured protocols, if those are empty
+    bool alpn_first = false;                         // `alpn`, whatever is configured
     std::string_view session_key;                    // connections with equal keys may resume each other's sessions
     // The one downstream connection that this connection is for, which PROXY protocol tells the host; null: none.
     const Address* client = nullptr;  // where it comes from

@@ -50,7 +50,7 @@ void ClusterGrpcCall::onReady() {
   if (!exchange().multiplexed()) return end(grpc::kUnavailable, "cluster_speaks_no_http2");
   sendHead(false);
   if (open()) {
-    if (!sent_.bytes().empty() || sent_end_) sendData(sent_.bytes(), sent_end_);
+    sent_.sendTo(*this, sent_end_);
     sent_.keep({});
   }
   if (!ended_) events_.onGrpcProgress();
@@ -77,7 +77,7 @@ void ClusterGrpcCall::sendEnd() {
 }
 
 size_t ClusterGrpcCall::unsentBytes() const {
-  return open() ? exchange().unsentBytes() : sent_.bytes().size();
+  return open() ? exchange().unsentBytes() : sent_.size();
 }
 
 void ClusterGrpcCall::onHead(bool end_stream) {

@@ -23,14 +23,13 @@ void ReplayableRequest::send(upstream::Attempt& attempt, std::string_view data) 
 void ReplayableRequest::sendTo(upstream::Attempt& attempt) {
   attempt.sendHead(headers_only_);
   if (headIsAll() || !attempt.open()) return;
-  const bool end_with_data = ended_ && !has_trailers_;
-  if (!body_.bytes().empty() || end_with_data) attempt.sendData(body_.bytes(), end_with_data);
+  body_.sendTo(attempt, ended_ && !has_trailers_);
   noteSent(attempt, {});
   if (has_trailers_) attempt.sendTrailers(stream_.requestTrailers());
 }
 
 void ReplayableRequest::sendAhead(upstream::Attempt& attempt) {
-  if (!body_.bytes().empty() || ended_) attempt.sendData(body_.bytes(), ended_);
+  body_.sendTo(attempt, ended_);
   body_.forget();
 }
 

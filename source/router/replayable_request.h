@@ -24,7 +24,7 @@ class ReplayableRequest {
     body_.limit(most);
   }
   bool keepsBody() const { return keeps_; }
-  std::string_view heldBody() const { return body_.bytes(); }
+  std::string heldBody() const { return body_.text(); }
   // All that was sent of it can be sent once more.
   bool replayable() const { return headIsAll() || body_.whole(); }
   // What the route changes is in the head: attempts change no more than what their HeadOverlay says.
@@ -41,7 +41,7 @@ class ReplayableRequest {
   // the host may be the first.
   bool bodyFollows() const;
   bool headIsAll() const { return headers_only_ || asks_tunnel_; }
-  size_t heldBytes() const { return body_.bytes().size(); }
+  size_t heldBytes() const { return body_.size(); }
 
   // Body bytes: while there is no connection or tunnel yet, and once there is.
   void hold(std::string_view data) { body_.hold(data); }

@@ -6,15 +6,13 @@
 
 namespace sluice::router {
 
-Retries::Retries(RetryRules rules, milliseconds request_timeout, event::TimerQueue& timers, User& user)
+Retries::Retries(RetryRules&& rules, milliseconds request_timeout, event::TimerQueue& timers, User& user)
     : rules_(std::move(rules)),
       timers_(timers),
+      user_(user),
       per_try_timeout_(request_timeout.count() > 0 && rules_.perTryTimeout() >= request_timeout
                            ? milliseconds(0)
-                           : rules_.perTryTimeout()),
-      wait_(timers, [&user] { user.retryNow(); }),
-      try_(timers, [&user] { user.tryExpired(Timer::kPerTry); }),
-      idle_(timers, [&user] { user.tryExpired(Timer::kPerTryIdle); }) {}
+                           : rules_.perTryTimeout()) {}
 
 void Retries::tryBegan(bool request_ended) {
   in_try_ = true;
@@ -24,8 +22,8 @@ void Retries::tryBegan(bool request_ended) {
 
 void Retries::endTry() {
   in_try_ = false;
-  try_.cancel();
-  idle_.cancel();
+  cancel(try_);
+  cancel(idle_);
 }
 
 bool Retries::again(const upstream::Attempt& attempt, const Wish& wish, filter::Stream& stream,
@@ -56,7 +54,7 @@ void Retries::backOff(milliseconds wait, const upstream::cluster::Host& host, co
   if (!rules_.policy().host_predicates.empty()) tried_.push_back(&host);
   if (rules_.policy().priority) passOver(host, hosts);
   // Not in this turn of the loop: a host that fails at once would be given all retries in one, while time stands.
-  wait_.arm(std::max(wait, milliseconds(1)));
+  arm(wait_, std::max(wait, milliseconds(1)), [this] { user_.retryNow(); });
 }
 
 void Retries::passOver(const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts) {
@@ -95,7 +93,7 @@ void Retries::tellRefusal(stream::StreamInfo& info) {
 
 void Retries::stop() {
   endTry();
-  wait_.cancel();
+  cancel(wait_);
 }
 
 uint32_t Retries::repicks() const {

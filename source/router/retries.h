@@ -7,6 +7,7 @@
 // that may be followed by a further one.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -33,7 +34,7 @@ class Retries final : public HostRefusals {
   };
 
   // `request_timeout`: 0: none. A limit of a try that is not below it does not hold.
-  Retries(RetryRules rules, milliseconds request_timeout, event::TimerQueue& timers, User& user);
+  Retries(RetryRules&& rules, milliseconds request_timeout, event::TimerQueue& timers, User& user);
 
   RetryRules& rules() { return rules_; }
   milliseconds perTryTimeout() const { return per_try_timeout_; }  // 0: none
@@ -62,14 +63,14 @@ class Retries final : public HostRefusals {
   }
   // Bytes went either way.
   void moved() {
-    if (in_try_ && rules_.perTryIdleTimeout().count() > 0) idle_.arm(rules_.perTryIdleTimeout());
+    if (in_try_ && rules_.perTryIdleTimeout().count() > 0) armIdle();
   }
   // It has passed a limit and goes on, so none holds for it any more.
   void tryPassed() { endTry(); }
   // An answer is passed on, or taken otherwise: no further try is made.
   void settled() {
-    try_.cancel();
-    wait_.cancel();
+    cancel(try_);
+    cancel(wait_);
   }
   // Its head is passed on, and its try is the only one from now on: only silence is too long.
   void answered() {
@@ -90,7 +91,7 @@ class Retries final : public HostRefusals {
   // True: it is made after a wait, for which the request has its place of `places`. False: it may not be, and why is
   // kept. `attempt` holds its host.
   bool again(const upstream::Attempt& attempt, const Wish& wish, filter::Stream& stream, upstream::RetryState& places);
-  bool waiting() const { return wait_.armed(); }
+  bool waiting() const { return wait_ && wait_->armed(); }
   // Nothing more is wanted.
   void stop();
 
@@ -101,17 +102,32 @@ class Retries final : public HostRefusals {
   const base::PrioritySet* passedOver() const override { return passed_over_.none() ? nullptr : &passed_over_; }
 
  private:
+  // Made where it is armed first: most requests never arm one.
+  using LateTimer = std::optional<event::Timer>;
+  template <typename OnExpiry>
+  void arm(LateTimer& timer, milliseconds delay, OnExpiry on_expiry) {
+    if (!timer) timer.emplace(timers_, on_expiry);
+    timer->arm(delay);
+  }
+  static void cancel(LateTimer& timer) {
+    if (timer) timer->cancel();
+  }
   void backOff(milliseconds wait, const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts);
   void passOver(const upstream::cluster::Host& host, const upstream::cluster::HostSet& hosts);
   void armTry() {
-    if (per_try_timeout_.count() > 0) try_.arm(per_try_timeout_);
+    if (per_try_timeout_.count() == 0) return;
+    arm(try_, per_try_timeout_, [this] { user_.tryExpired(Timer::kPerTry); });
+  }
+  void armIdle() {
+    arm(idle_, rules_.perTryIdleTimeout(), [this] { user_.tryExpired(Timer::kPerTryIdle); });
   }
   void endTry();
 
   RetryRules rules_;
   event::TimerQueue& timers_;
+  User& user_;
   const milliseconds per_try_timeout_;
-  event::Timer wait_, try_, idle_;
+  LateTimer wait_, try_, idle_;
   std::vector<const upstream::cluster::Host*> tried_;  // only compared: they may be gone
   std::vector<uint8_t> tried_priorities_;              // since they last began anew
   base::PrioritySet passed_over_;

@@ -100,17 +100,20 @@ void RetryRules::addWordsOf(const http::RequestHeaders& head) {
     if (const auto wait = numberOf<uint32_t>(*text)) per_try_timeout_ = milliseconds(*wait);
   }
   if (const auto word = head.get(kHedge); word == "true" || word == "false") hedges_ = word == "true";
-  if (const auto codes = head.get(kStatusCodes)) {
-    http::forEachElement(*codes, [this](std::string_view word) {
-      const auto code = status_codes_.size() < kMostWords ? numberOf<uint32_t>(word) : std::nullopt;
-      if (code) status_codes_.push_back(*code);
-    });
-  }
-  if (const auto names = head.get(kHeaderNames)) {
-    http::forEachElement(*names, [this](std::string_view word) {
-      if (header_names_.size() < kMostWords) header_names_.push_back(base::lowered(word));
-    });
-  }
+  addListsOf(head);
+}
+
+void RetryRules::addListsOf(const http::RequestHeaders& head) {
+  const auto codes = head.get(kStatusCodes), names = head.get(kHeaderNames);
+  if (!codes && !names) return;
+  lists_ = std::make_unique<Lists>();
+  http::forEachElement(codes.value_or(""), [this](std::string_view word) {
+    const auto code = lists_->status_codes.size() < kMostWords ? numberOf<uint32_t>(word) : std::nullopt;
+    if (code) lists_->status_codes.push_back(*code);
+  });
+  http::forEachElement(names.value_or(""), [this](std::string_view word) {
+    if (lists_->header_names.size() < kMostWords) lists_->header_names.push_back(base::lowered(word));
+  });
 }
 
 void RetryRules::removeWordsOf(http::RequestHeaders& head) {
@@ -155,14 +158,14 @@ bool RetryRules::coverAnswer(const http::ResponseHeaders& answer, const http::Re
       return std::find(codes.begin(), codes.end(), status) != codes.end();
     };
     // Too early for a client that sent it early: it has to send it again itself (RFC 8470 section 5.2).
-    if ((holds(policy_.status_codes) || holds(status_codes_)) && !(status == 425 && request.get("early-data")))
-      return true;
+    const bool held = holds(policy_.status_codes) || (lists_ && holds(lists_->status_codes));
+    if (held && !(status == 425 && request.get("early-data"))) return true;
   }
   if ((on_ & on::kRetriableHeaders) != 0) {
     const auto by_matcher = [&answer](const match::HeaderMatcher& matcher) { return matcher.matches(answer); };
     const auto by_name = [&answer](const std::string& name) { return answer.lookup(name).has_value(); };
     if (std::any_of(policy_.headers.begin(), policy_.headers.end(), by_matcher)) return true;
-    if (std::any_of(header_names_.begin(), header_names_.end(), by_name)) return true;
+    if (lists_ && std::any_of(lists_->header_names.begin(), lists_->header_names.end(), by_name)) return true;
   }
   if ((on_ & on::kOfGrpc) == 0) return false;
   const auto grpc_status = answer.get(Name::kGrpcStatus);

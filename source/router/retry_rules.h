@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -57,7 +58,14 @@ class RetryRules {
   const route::RetryPolicy& policy() const { return policy_; }
 
  private:
+  // Of a caller.
+  struct Lists {
+    std::vector<uint32_t> status_codes;
+    std::vector<std::string> header_names;
+  };
+
   void addWordsOf(const http::RequestHeaders& head);
+  void addListsOf(const http::RequestHeaders& head);
   static void removeWordsOf(http::RequestHeaders& head);
   milliseconds toldWait(const http::ResponseHeaders& answer, std::chrono::system_clock::time_point now) const;
 
@@ -66,9 +74,8 @@ class RetryRules {
   uint32_t left_ = 1;
   bool hedges_;
   milliseconds per_try_timeout_;
-  milliseconds interval_;                  // of the next retry
-  std::vector<uint32_t> status_codes_;     // the caller's
-  std::vector<std::string> header_names_;  // the caller's
+  milliseconds interval_;         // of the next retry
+  std::unique_ptr<Lists> lists_;  // null: the caller has none
 };
 
 }  // namespace sluice::router

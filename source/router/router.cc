@@ -9,6 +9,7 @@
 #include "source/http/grpc.h"
 #include "source/route/rewrite.h"
 #include "source/router/attempt_words.h"
+#include "source/router/callers_words.h"
 #include "source/router/connect.h"
 #include "source/router/drop_overload.h"
 #include "source/router/host_choice.h"
@@ -218,6 +219,7 @@ class Router final : public filter::Terminal, private Retries::User {
   RetryState retry_state_;
   Retries* retries_ = nullptr;         // in the arena; null: there is no policy
   RequestMirrors* mirrors_ = nullptr;  // same
+  CallersWords* words_ = nullptr;      // in the arena; null: redirects are not followed
   RequestTimeout timeout_;
   event::TimePoint deadline_{};  // of `timeout_`, once it counts
   event::TimePoint told_{};      // when the last attempt was told how long it has
@@ -320,11 +322,13 @@ void Router::makeMirrors(const route::Forward& action) {
 // What all attempts say. False: the path climbs.
 bool Router::finalizeHead(const route::Match& match) {
   http::RequestHeaders& headers = stream_.request();
+  if (match.route->forward->internal_redirects != nullptr)
+    words_ = filter::makeIn<CallersWords>(stream_.arena(), headers);
   timeout_ = chooseTimeout(*match.route->forward, headers);
   if (stream_.info().internal_redirects > 0) {
     timeout_ = lessRedirects(timeout_, stream_.info(), services_.loop.now());
   }
-  if (match.route->forward->internal_redirects != nullptr) request_.keepBody(bodyLimit(*match.route->forward));
+  if (words_ != nullptr) request_.keepBody(bodyLimit(*match.route->forward));
   makeRetries(*match.route->forward);
   // In front of the route's header mutations, which may tell it on under another name.
   if (const milliseconds expected = timeOfTry(timeout_.duration);
@@ -570,12 +574,15 @@ bool Router::endless() const {
 // The redirect is not for the client: the request has begun again, and here everything is over.
 bool Router::redirected() {
   const route::InternalRedirectPolicy* policy = stream_.route().route->forward->internal_redirects;
-  if (policy == nullptr || !policy->takes(stream_.response().status)) return false;
+  if (words_ == nullptr || policy == nullptr || !policy->takes(stream_.response().status)) return false;
   const bool at_hand = request_.whole() && request_.replayable() && !request_.asksTunnel();
-  if (at_hand) AttemptWords{.passed = services_.loop.now() - told_}.putInto(stream_.request());  // grpc-timeout
+  if (at_hand) {
+    AttemptWords{.passed = services_.loop.now() - told_}.putInto(stream_.request());  // grpc-timeout
+    words_->putInto(stream_.request());
+  }
+  const std::string body = at_hand ? request_.heldBody() : std::string();
   const bool followed =
-      at_hand &&
-      downstream_.redirect({.policy = *policy, .headers_only = request_.headIsAll(), .body = request_.heldBody()});
+      at_hand && downstream_.redirect({.policy = *policy, .headers_only = request_.headIsAll(), .body = body});
   count(followed ? &ClusterStats::internal_redirect_succeeded : &ClusterStats::internal_redirect_failed);
   return followed;
 }

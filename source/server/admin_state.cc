@@ -192,9 +192,9 @@ v3::Clusters AdminPages::clusters() const {
       shown.set_weight(host.weight);
       shown.set_hostname(host.host->hostname());
       shown.set_priority(host.priority);
-      shown.mutable_locality()->set_region(host.locality.region);
-      shown.mutable_locality()->set_zone(host.locality.zone);
-      shown.mutable_locality()->set_sub_zone(host.locality.sub_zone);
+      shown.mutable_locality()->set_region(host.locality->region);
+      shown.mutable_locality()->set_zone(host.locality->zone);
+      shown.mutable_locality()->set_sub_zone(host.locality->sub_zone);
     }
   }
   return out;

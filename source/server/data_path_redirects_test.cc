@@ -500,6 +500,28 @@ TEST_CASE("the route's timeout counts through all redirects") {
   CHECK(client.take().starts_with("HTTP/1.1 504 "));
 }
 
+TEST_CASE("what an internal caller asks for holds behind a redirect, and hosts are not told") {
+  RedirectPath t;
+  TestClient& client = t.connect();
+  client.send(request("GET", "/",
+                      "x-envoy-upstream-rq-timeout-ms: 1000\r\nx-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 1\r\n"));
+  t.seen();
+  t.loop.pass(600ms);
+  t.answer(redirectTo("http://x/new"));
+  const std::string seen = t.seen();
+  CHECK(contains(seen, "x-envoy-expected-rq-timeout-ms: 400\r\n"));
+  CHECK_FALSE(contains(seen, "x-envoy-upstream-rq-timeout-ms"));
+  CHECK_FALSE(contains(seen, "x-envoy-retry-on"));
+
+  t.answer("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n");
+  t.loop.pass(100ms);
+  CHECK(t.seen().starts_with("GET /new HTTP/1.1\r\n"));
+  CHECK(client.take() == "");
+  t.loop.pass(301ms);
+
+  CHECK(client.take().starts_with("HTTP/1.1 504 "));
+}
+
 TEST_CASE("grpc-timeout is told as what redirects have left of it") {
   RedirectPath t;
   TestClient& client = t.connect();

@@ -15,7 +15,7 @@ namespace {
 bool stays(const cluster::HostSet::Entry& entry) {
   using cluster::Health;
   const Health checked = entry.host->monitor().opinion(cluster::HealthInput::kActiveCheck);
-  return entry.check.wanted && entry.assigned <= Health::kDegraded && checked <= Health::kDegraded;
+  return entry.check().wanted && entry.assigned <= Health::kDegraded && checked <= Health::kDegraded;
 }
 
 cluster::Endpoint endpointOf(const cluster::HostSet::Entry& entry, const cluster::HostSet& set) {
@@ -28,7 +28,7 @@ cluster::Endpoint endpointOf(const cluster::HostSet::Entry& entry, const cluster
   out.metadata = entry.host->metadata();
   out.weight = entry.weight;
   out.health = entry.assigned;
-  out.check = entry.check;
+  out.check = entry.check();
   out.leaving = true;
   return out;
 }
@@ -55,11 +55,11 @@ cluster::AssignmentPtr withKeptHosts(cluster::AssignmentPtr told, const cluster:
     if (!out) out = std::make_shared<cluster::Assignment>(*told);
     const cluster::LocalityEndpoints* const last = out->localities.empty() ? nullptr : &out->localities.back();
     const bool fits = out->localities.size() > told->localities.size() && last->priority == entry.priority &&
-                      last->locality == entry.locality;
+                      last->locality == *entry.locality;
     if (!fits) {
       // Without a weight: a locality that is told of keeps its own.
       cluster::LocalityEndpoints& locality = out->localities.emplace_back();
-      locality.locality = entry.locality;
+      locality.locality = *entry.locality;
       locality.priority = entry.priority;
     }
     out->localities.back().endpoints.push_back(endpointOf(entry, *before));

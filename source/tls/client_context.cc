@@ -157,7 +157,7 @@ net::TransportPtr ClientContext::makeTransport(std::shared_ptr<const ClientConte
   if (!name.empty() && canonicalIp(name).empty()) SSL_set_tlsext_host_name(ssl, name.c_str());
   SSL_set_enforce_rsa_key_usage(ssl, 1);  // the library's default for TLS 1.2 is not to
   std::string alpn = impl.core.alpn;
-  if (alpn.empty() && options.alpn != nullptr) {
+  if (options.alpn != nullptr && (options.alpn_first || alpn.empty())) {
     if (absl::StatusOr<std::string> wire = alpnWire(*options.alpn); wire.ok()) alpn = *std::move(wire);
   }
   if (!alpn.empty()) {

@@ -168,6 +168,16 @@ TEST_CASE("the server's order decides on the application protocol") {
   SECTION("of the caller") {
     world.options.alpn = &offered;
   }
+  SECTION("of the caller, instead of the configuration where it wants that") {
+    world.client_config.common.alpn = {"spdy/3"};
+    world.options.alpn = &offered;
+    world.options.alpn_first = true;
+  }
+  SECTION("of the configuration, if the caller does not") {
+    world.client_config.common.alpn = {"http/1.1"};
+    world.options.alpn = &offered;
+    expected = "http/1.1";
+  }
   SECTION("nothing in common is no protocol") {
     world.client_config.common.alpn = {"spdy/3"};
     expected = "";

@@ -55,6 +55,17 @@ TEST_CASE("each host has the transport that its metadata chooses") {
   CHECK(t.otherwise->server_names == std::vector<std::string>{"asked.example"});
 }
 
+TEST_CASE("a server is asked for by its name without the dot behind an absolute one") {
+  TransportTest t;
+  t.publish(true);
+  t.head.authority = "Asked.example.:8443";
+  User user(t.arena);
+  t.begin(user, t.slotOf("one"));
+  t.answer(t.one);
+
+  CHECK(t.secure->server_names == std::vector<std::string>{"asked.example"});
+}
+
 TEST_CASE("a host whose metadata changes is connected to anew, by the transport that this chooses") {
   TransportTest t;
   t.publish(false);

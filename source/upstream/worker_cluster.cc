@@ -40,10 +40,13 @@ std::optional<net::Address> addressIn(std::string_view text) {
   return address.ok() ? std::optional(*address) : std::nullopt;
 }
 
-// Without port and brackets.
+// Without port and brackets, and as certificates and servers have it: without the dot behind an absolute name. (RFC
+// 6066, section 3)
 std::string_view hostOf(std::string_view authority) {
   if (!authority.empty() && authority.front() == '[') return authority.substr(1, authority.find(']') - 1);
-  return authority.substr(0, authority.find(':'));
+  std::string_view host = authority.substr(0, authority.find(':'));
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host;
 }
 
 bool isIp(std::string_view host) {

@@ -93,6 +93,18 @@ class HealthTest(SluiceTestCase):
 
         self.waitForFlags("/failed_active_hc", "healthy")
 
+    def test_a_check_may_go_by_another_transport_than_the_hosts_requests(self):
+        sockets = "type.googleapis.com/envoy.extensions.transport_sockets."
+        tls = {"name": "tls", "typed_config": {"@type": sockets + "tls.v3.UpstreamTlsContext"}}
+        plain = {"name": "plain", "match": {"of": "checks"}, "transport_socket": {
+            "name": "raw", "typed_config": {"@type": sockets + "raw_buffer.v3.RawBuffer"}}}
+        criteria = {"transport_socket_match_criteria": {"of": "checks"}, "tls_options": {"alpn_protocols": ["health"]}}
+        self.proxy(count=1, transport_socket=tls, transport_socket_matches=[plain], health_checks=[{**check(), **criteria}])
+
+        self.waitForFlags("healthy")
+        self.assertGreater(self.sluice.stat("cluster.up.health_check.success"), 0)
+        self.assertEqual(get(self.listener).status, 503)  # the host does not speak TLS
+
     def test_a_host_is_well_when_each_of_several_checks_says_so(self):
         elsewhere = {"http_health_check": {"path": "/other"}}
         log = self.scratch.join("checks.log")

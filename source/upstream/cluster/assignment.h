@@ -34,6 +34,9 @@ struct EndpointCheck {
   std::string hostname;  // empty: what the check says
   net::Address address;  // none: the endpoint's own
 
+  // As it is for an endpoint that says nothing of it.
+  bool plain() const { return wanted && port == 0 && hostname.empty() && !address; }
+
   friend bool operator==(const EndpointCheck&, const EndpointCheck&) = default;
 };
 

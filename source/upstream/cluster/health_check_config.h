@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "source/stream/metadata.h"
 
 namespace sluice::observability {
 class LogFile;
@@ -42,6 +45,9 @@ struct HealthCheckConfig {
   uint32_t healthy_threshold = 1;
   uint32_t unhealthy_threshold = 1;
   bool reuse_connection = true;
+  std::vector<std::string> alpn;  // what connections over TLS offer; empty: as the cluster and the check have it
+  // What a transport is chosen by instead of the metadata of the host; not set: that.
+  std::optional<stream::FixedMetadata> transport_metadata;
 
   // Status `from` up to, not including, `to`.
   struct Statuses {

@@ -1,6 +1,8 @@
 #include "source/upstream/cluster/host_roster.h"
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 
 #include "source/upstream/cluster/host_monitors.h"
 
@@ -33,8 +35,7 @@ RosterBuilder::RosterBuilder(std::vector<const HostPtr*> known, HostRosterPtr pr
 }
 
 void RosterBuilder::keep(const Host& host) {
-  if (taken_[host.slot()]) return;
-  taken_[host.slot()] = true;
+  if (std::exchange(taken_[host.slot()], 1) != 0) return;
   ++kept_;
   end_ = std::max<size_t>(end_, host.slot() + 1);
 }
@@ -46,7 +47,7 @@ HostPtr RosterBuilder::next(const Endpoint& endpoint) {
 
 HostPtr RosterBuilder::add(const Endpoint& endpoint) {
   if (const auto found = added_.find(identityOf(endpoint)); found != added_.end()) return found->second;
-  while (next_free_ < taken_.size() && taken_[next_free_]) ++next_free_;
+  while (next_free_ < taken_.size() && taken_[next_free_] != 0) ++next_free_;
   const auto slot = static_cast<HostSlot>(next_free_++);
   auto host = std::make_shared<const Host>(endpoint.address, endpoint.hostname, slot, endpoint.metadata,
                                            monitors_ ? monitors_->of(endpoint) : nullptr);
@@ -59,24 +60,38 @@ HostRosterPtr RosterBuilder::finish() {
   if (same) return previous_;
   auto out = std::make_shared<HostRoster>();
   out->count = kept_ + added_.size();
-  out->by_slot.resize(std::max(end_, next_free_));
-  std::vector<std::pair<size_t, HostSlot>> came, stay;
-  for (const auto& [identity, host] : added_) {
-    out->by_slot[host->slot()] = host;
-    came.emplace_back(identity.address.hash(), host->slot());
-  }
-  std::sort(came.begin(), came.end());
-  stay.reserve(kept_);
+  takeOver(*out);
+  for (const auto& [identity, host] : added_) out->by_slot[host->slot()] = host;
+  return out;
+}
+
+// Whoever stays, and of those that came where their addresses are among the others.
+void RosterBuilder::takeOver(HostRoster& out) const {
   if (previous_) {
-    for (const auto& [hash, slot] : previous_->by_address) {
-      if (!taken_[slot]) continue;
-      out->by_slot[slot] = previous_->by_slot[slot];
-      stay.emplace_back(hash, slot);
+    const auto begin = previous_->by_slot.begin();
+    out.by_slot.assign(begin, begin + static_cast<std::ptrdiff_t>(end_));
+    for (size_t slot = 0; slot < end_; ++slot) {
+      if (taken_[slot] == 0) out.by_slot[slot].reset();
     }
   }
-  out->by_address.resize(out->count);
-  std::merge(stay.begin(), stay.end(), came.begin(), came.end(), out->by_address.begin());
-  return out;
+  out.by_slot.resize(std::max(end_, next_free_));
+  std::vector<HostAtAddress> came;
+  for (const auto& [identity, host] : added_) came.emplace_back(identity.address.hash(), host->slot());
+  std::sort(came.begin(), came.end());
+  out.by_address.reserve(out.count);
+  const std::span<const HostAtAddress> before =
+      previous_ ? std::span(previous_->by_address) : std::span<const HostAtAddress>();
+  auto next = before.begin();
+  const auto takeUntil = [&](auto end) {
+    std::copy_if(next, end, std::back_inserter(out.by_address),
+                 [this](const HostAtAddress& each) { return taken_[each.second] != 0; });
+    next = end;
+  };
+  for (const HostAtAddress& each : came) {
+    takeUntil(std::lower_bound(next, before.end(), each));
+    out.by_address.push_back(each);
+  }
+  takeUntil(before.end());
 }
 
 }  // namespace sluice::upstream::cluster

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -18,9 +19,11 @@ namespace sluice::upstream::cluster {
 
 class HostMonitors;
 
+using HostAtAddress = std::pair<size_t, HostSlot>;  // the hash of the address first
+
 struct HostRoster {
-  std::vector<HostPtr> by_slot;                         // null: the slot is free
-  std::vector<std::pair<size_t, HostSlot>> by_address;  // by the hash of the address, sorted
+  std::vector<HostPtr> by_slot;           // null: the slot is free
+  std::vector<HostAtAddress> by_address;  // sorted
   size_t count = 0;
 
   // Null: there is none.
@@ -48,13 +51,14 @@ class RosterBuilder {
 
   void keep(const Host& host);
   HostPtr add(const Endpoint& endpoint);
+  void takeOver(HostRoster& out) const;
 
   const std::vector<const HostPtr*> known_;
   const HostRosterPtr previous_;
   HostMonitors* const monitors_;
-  size_t at_ = 0;            // of known_
-  std::vector<bool> taken_;  // by slot of `previous_`: those of hosts that stay
-  size_t end_ = 0;           // behind the last of them
+  size_t at_ = 0;               // of known_
+  std::vector<uint8_t> taken_;  // by slot of `previous_`: 1: of a host that stays
+  size_t end_ = 0;              // behind the last of them
   size_t kept_ = 0;
   size_t next_free_ = 0;
   std::unordered_map<HostIdentity, HostPtr, IdentityHash> added_;

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 #include "source/upstream/cluster/host_matcher.h"
 
@@ -20,16 +21,14 @@ class PrioritySlots {
   // False: it is there already.
   bool insert(uint32_t priority, HostSlot slot) {
     if (slots_.size() <= priority) slots_.resize(priority + 1);
-    std::vector<bool>& slots = slots_[priority];
+    std::vector<uint8_t>& slots = slots_[priority];
     if (slots.size() <= slot) slots.resize(std::max<size_t>(slot + 1, count_));
-    const bool there = slots[slot];
-    slots[slot] = true;
-    return !there;
+    return std::exchange(slots[slot], 1) == 0;
   }
 
  private:
   const size_t count_;
-  std::vector<std::vector<bool>> slots_;
+  std::vector<std::vector<uint8_t>> slots_;  // 1: it is there
 };
 
 bool healthy(const HostSet::Entry& entry) {
@@ -40,6 +39,13 @@ bool degraded(const HostSet::Entry& entry) {
 }
 bool any(const HostSet::Entry&) {
   return true;
+}
+
+std::shared_ptr<const std::vector<Locality>> localitiesOf(const Assignment& assignment) {
+  auto out = std::make_shared<std::vector<Locality>>();
+  out->reserve(assignment.localities.size());
+  for (const LocalityEndpoints& each : assignment.localities) out->push_back(each.locality);
+  return out;
 }
 
 struct Priority {
@@ -177,6 +183,7 @@ class TierBuilder {
 
   void addGroupOfAll(HostSet::Tier& tier, Filter filter) {
     HostSet::Group group{{}, 1, true};
+    group.members.reserve(priorities_[tier.priority].entries.size());
     for (const HostSet::Entry* entry : priorities_[tier.priority].entries) {
       if (filter(*entry)) group.members.push_back({entry->host->slot(), entry->weight});
     }
@@ -201,7 +208,7 @@ class TierBuilder {
       if (locality.priority == tier.priority) parts[locality.locality].weight += locality.weight;
     }
     for (const HostSet::Entry* entry : priorities_[tier.priority].entries) {
-      Part& part = parts[entry->locality];
+      Part& part = parts[*entry->locality];
       part.total += !entry->excluded;
       if (filter(*entry)) part.members.push_back({entry->host->slot(), entry->weight});
     }
@@ -222,11 +229,11 @@ class TierBuilder {
     ZoneMap zones;
     std::map<Locality, std::vector<HostSet::Member>> members;
     for (const HostSet::Entry* entry : priorities_[tier.priority].entries) {
-      ZoneHosts& zone = zones[entry->locality];
+      ZoneHosts& zone = zones[*entry->locality];
       if (!healthy(*entry)) continue;
       ++zone.healthy;
       zone.weight += entry->weight;
-      members[entry->locality].push_back({entry->host->slot(), entry->weight});
+      members[*entry->locality].push_back({entry->host->slot(), entry->weight});
     }
     if (members.empty()) return;
     const ZoneShares split = splitByZones(*options_.zones, *shape_.local, zones, options_.panic_threshold);
@@ -268,13 +275,15 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
   set->wanted_.resize(known.size());
   PrioritySlots seen(known.size());
   RosterBuilder roster(std::move(known), previous != nullptr ? previous->roster_ : nullptr, monitors);
-  for (const LocalityEndpoints& locality : assignment.localities) {
+  set->localities_ = localitiesOf(assignment);
+  for (size_t i = 0; i < assignment.localities.size(); ++i) {
+    const LocalityEndpoints& locality = assignment.localities[i];
     for (const Endpoint& endpoint : locality.endpoints) {
       if (!endpoint.address) continue;
       HostPtr host = roster.next(endpoint);
       if (!seen.insert(locality.priority, host->slot())) continue;
       if (!endpoint.additional.empty()) set->noteAddresses(endpoint, host->slot());
-      set->addEntry(std::move(host), endpoint, locality);
+      set->addEntry(std::move(host), endpoint, locality.priority, (*set->localities_)[i]);
     }
   }
   set->roster_ = roster.finish();
@@ -287,20 +296,22 @@ std::shared_ptr<const HostSet> HostSet::build(const Assignment& assignment, cons
   return set;
 }
 
-void HostSet::addEntry(HostPtr host, const Endpoint& endpoint, const LocalityEndpoints& locality) {
+void HostSet::addEntry(HostPtr host, const Endpoint& endpoint, uint32_t priority, const Locality& locality) {
   const HostMonitor& monitor = host->monitor();
   const Health health = monitor.health(endpoint.health);
   const bool unchecked = shape_.options.exclude_unchecked && monitor.pending();
   const bool excluded = health > Health::kDegraded && (unchecked || monitor.excluded());
   const bool failed = monitor.health(Health::kHealthy) > Health::kDegraded;
-  entries_.push_back({std::move(host), locality.locality, endpoint.weight, locality.priority, health, endpoint.health,
-                      endpoint.check, excluded, endpoint.leaving, failed});
+  std::shared_ptr<const EndpointCheck> check;
+  if (!endpoint.check.plain()) check = std::make_shared<const EndpointCheck>(endpoint.check);
+  entries_.push_back({std::move(host), &locality, endpoint.weight, priority, health, endpoint.health, std::move(check),
+                      excluded, endpoint.leaving, failed});
   noteWanted(entries_.back());
 }
 
 void HostSet::countLocalities(const Assignment& assignment) {
   std::map<std::pair<uint32_t, Locality>, size_t> hosts;
-  for (const Entry& entry : entries_) ++hosts[{entry.priority, entry.locality}];
+  for (const Entry& entry : entries_) ++hosts[{entry.priority, *entry.locality}];
   for (const LocalityEndpoints& each : assignment.localities) {
     shape_.localities.push_back({each.locality, each.priority, each.weight, hosts[{each.priority, each.locality}]});
   }
@@ -312,7 +323,7 @@ void HostSet::noteWanted(const Entry& entry) {
   if ((is & shape_.options.wanted_health) == 0) return;
   const HostSlot slot = entry.host->slot();
   if (wanted_.size() <= slot) wanted_.resize(slot + 1);
-  wanted_[slot] = true;
+  wanted_[slot] = 1;
 }
 
 void HostSet::split() {
@@ -351,13 +362,14 @@ std::shared_ptr<const HostSet> HostSet::subset(std::span<const uint32_t> entries
   set->shape_ = shape_;
   set->shape_.options.locality_weighted &= localities != SubsetLocalities::kIgnored;
   set->roster_ = roster_;
+  set->localities_ = localities_;
   std::map<std::pair<uint32_t, Locality>, size_t> hosts;
   std::unordered_set<HostSlot> seen;
   for (const uint32_t index : entries) {
     const Entry& entry = set->entries_.emplace_back(entries_[index]);
     const HostSlot slot = entry.host->slot();
     set->noteWanted(entry);
-    if (localities == SubsetLocalities::kScaled) ++hosts[{entry.priority, entry.locality}];
+    if (localities == SubsetLocalities::kScaled) ++hosts[{entry.priority, *entry.locality}];
     seen.insert(slot);
   }
   set->host_count_ = seen.size();
@@ -374,7 +386,7 @@ std::shared_ptr<const HostSet> HostSet::subset(std::span<const uint32_t> entries
 
 HostSlot HostSet::availableAt(const net::Address& address) const {
   const auto wanted = [&](HostSlot slot) {
-    return slot < wanted_.size() && wanted_[slot] && roster_->by_slot[slot]->address() == address;
+    return slot < wanted_.size() && wanted_[slot] != 0 && roster_->by_slot[slot]->address() == address;
   };
   const size_t hash = address.hash();
   const auto& by_address = roster_->by_address;

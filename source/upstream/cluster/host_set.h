@@ -57,17 +57,23 @@ class HostSet {
  public:
   explicit HostSet(Private) {}  // build() only
 
+  // Small, for an update makes as many as there are hosts: what most hosts have in common is not a part of it.
   struct Entry {
     HostPtr host;
-    Locality locality;
+    const Locality* locality;  // of the set
     uint32_t weight;
     uint32_t priority;
     Health health;    // what counts: the worst of what the endpoint says and of what its monitor objects
     Health assigned;  // what the endpoint says
-    EndpointCheck check = {};
-    bool excluded = false;  // from what shares of healthy hosts are counted of
-    bool leaving = false;   // Endpoint::leaving
-    bool failed = false;    // by what its monitor was told, whatever the endpoint says
+    std::shared_ptr<const EndpointCheck> own_check;  // null: a plain one
+    bool excluded = false;                           // from what shares of healthy hosts are counted of
+    bool leaving = false;                            // Endpoint::leaving
+    bool failed = false;                             // by what its monitor was told, whatever the endpoint says
+
+    const EndpointCheck& check() const {
+      static const EndpointCheck kPlain;
+      return own_check ? *own_check : kPlain;
+    }
   };
   struct Member {
     HostSlot slot;
@@ -171,7 +177,7 @@ class HostSet {
     LocalZonesPtr local;  // null: there is no routing by zones
   };
 
-  void addEntry(HostPtr host, const Endpoint& endpoint, const LocalityEndpoints& locality);
+  void addEntry(HostPtr host, const Endpoint& endpoint, uint32_t priority, const Locality& locality);
   void countLocalities(const Assignment& assignment);
   void notePriorities();
   void noteAddresses(const Endpoint& endpoint, HostSlot slot);
@@ -180,13 +186,14 @@ class HostSet {
   void split();
 
   Shape shape_;
+  std::shared_ptr<const std::vector<Locality>> localities_;  // of the entries; null: there are none
   std::vector<Entry> entries_;
   HostRosterPtr roster_;  // never null; in a part of a set that of the whole
   std::vector<Tier> tiers_;
   size_t loaded_ = 0;                                 // of tiers_, those that get traffic
   std::vector<std::vector<net::Address>> addresses_;  // by slot; up to the last host that has several
   std::vector<uint8_t> priorities_;                   // by slot; empty: all hosts are of priority 0, or it is a part
-  std::vector<bool> wanted_;                          // by slot: may be taken because somebody wants it
+  std::vector<uint8_t> wanted_;                       // by slot: 1: may be taken because somebody wants it
   std::optional<ZoneObstacle> zone_obstacle_;
   size_t host_count_ = 0;
   uint32_t drop_per_million_ = 0;

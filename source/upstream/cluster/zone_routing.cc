@@ -88,7 +88,7 @@ LocalZones localZonesOf(const HostSet& hosts, const Locality& own) {
   uint64_t available = 0, counted = 0;
   for (const HostSet::Entry& entry : hosts.entries()) {
     if (entry.priority != 0) continue;
-    ZoneHosts& zone = out.zones[entry.locality];
+    ZoneHosts& zone = out.zones[*entry.locality];
     counted += !entry.excluded;
     available += entry.health <= Health::kDegraded;
     if (entry.health != Health::kHealthy) continue;

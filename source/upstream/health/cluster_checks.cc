@@ -75,14 +75,14 @@ void ClusterChecks::setHosts(const cluster::HostSet& hosts, const cluster::HostS
   const auto take = [&](const cluster::HostSet::Entry& entry) {
     const cluster::HostMonitor* const monitor = &entry.host->monitor();
     if (next.contains(monitor)) return;
-    if (!entry.check.wanted) return void(unwanted.emplace(monitor, entry.host.get()));
+    if (!entry.check().wanted) return void(unwanted.emplace(monitor, entry.host.get()));
     const auto known = checks_.find(monitor);
-    if (known != checks_.end() && known->second->endpoint() == entry.check) {
+    if (known != checks_.end() && known->second->endpoint() == entry.check()) {
       next.emplace(monitor, std::move(known->second));
       checks_.erase(known);
       return;
     }
-    next.emplace(monitor, std::make_unique<HostChecks>(entry.host, entry.check, static_cast<CheckOwner&>(*this)));
+    next.emplace(monitor, std::make_unique<HostChecks>(entry.host, entry.check(), static_cast<CheckOwner&>(*this)));
   };
   for (const cluster::HostSet::Entry& entry : hosts.entries()) take(entry);
   if (coming != nullptr) {

@@ -98,6 +98,27 @@ struct Agreeing : pool::PlainFactory {
   const std::string protocol;
 };
 
+TEST_CASE("a check may go by another transport than the host's, and offer protocols of its own") {
+  ChecksTest t;
+  const auto hosts = std::make_shared<pool::PlainFactory>();
+  const auto of_checks = std::make_shared<pool::PlainFactory>();
+  t.transport = hosts;
+  cluster::TransportMatch& match = t.transport_matches.list.emplace_back();
+  match.wanted.emplace_back("check", stream::MetadataValue{true});
+  match.transport = of_checks;
+  t.check.transport_metadata = {
+      {{std::string(cluster::kTransportMetadata), {stream::MetadataFields{{"check", {true}}}}}}, "check"};
+  t.check.alpn = {"h2"};
+
+  t.start();
+
+  CHECK(of_checks->server_names.size() == 1);
+  CHECK(hosts->server_names.empty());
+  pool::H2Host host{t.loop, t.hosts[0]->upstream};
+  host.settings(100);
+  CHECK(host.seen().find(":path=/up") != std::string::npos);
+}
+
 TEST_CASE("a check by HTTP speaks what was agreed with the host") {
   ChecksTest t;
   SECTION("HTTP/2 where HTTP/1 is the check's") {

@@ -58,12 +58,18 @@ HostCheck::HostCheck(cluster::HostPtr host, const cluster::EndpointCheck& endpoi
   next_.arm(state_.untilFirst(owner.random()));
 }
 
+const net::TransportFactory* HostCheck::transport() const {
+  const auto& own = check().transport_metadata;
+  return owner_.config()->transportOf(own ? *own : host_->metadata());
+}
+
 void HostCheck::makeProbe() {
   const cluster::ClusterConfig& config = *owner_.config();
-  ProbeTarget target{{owner_.world().loop, owner_.world().buffers, owner_.config(),
-                      config.transportOf(host_->metadata()), endpoint_.address ? endpoint_.address : host_->address()},
+  ProbeTarget target{{owner_.world().loop, owner_.world().buffers, owner_.config(), transport(),
+                      endpoint_.address ? endpoint_.address : host_->address()},
                      check(),
                      {}};
+  if (!check().alpn.empty()) target.own_alpn = &check().alpn;
   if (endpoint_.port != 0 && !target.address.isUnix()) target.address = target.address.withPort(endpoint_.port);
   target.authority = !endpoint_.hostname.empty()  ? endpoint_.hostname
                      : !check().http.host.empty() ? check().http.host
@@ -83,8 +89,8 @@ void HostCheck::configChanged() {
 
 // A secret of the cluster's transport may still be on its way.
 void HostCheck::begin() {
-  const net::TransportFactory* const transport = owner_.config()->transportOf(host_->metadata());
-  if (transport != nullptr && !transport->notReady().empty()) return next_.arm(kSecretWait);
+  const net::TransportFactory* const by = transport();
+  if (by != nullptr && !by->notReady().empty()) return next_.arm(kSecretWait);
   owner_.world().cells.add(owner_.stats().attempt);
   if (const CheckStats* own = owner_.statsOf(index_)) owner_.world().cells.add(own->attempt);
   timeout_.arm(check().timeout);

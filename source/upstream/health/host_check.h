@@ -81,6 +81,7 @@ class HostCheck {
 
  private:
   const cluster::HealthCheckConfig& check() const { return *owner_.config()->health_checks[index_]; }
+  const net::TransportFactory* transport() const;
   void makeProbe();
   void begin();
   void onResult(const CheckResult& result);

@@ -15,7 +15,12 @@ absl::StatusOr<ProbeConnection::Ptr> ProbeConnection::open(const ProbeHost& host
   if (factory != nullptr) {
     const std::string key = "health check " + host.address.toString();
     net::TransportFactory::Options options{.session_key = key};
-    if (!alpn.empty()) options.alpn = &alpn;
+    options.alpn_first = host.own_alpn != nullptr;
+    if (options.alpn_first) {
+      options.alpn = host.own_alpn;
+    } else if (!alpn.empty()) {
+      options.alpn = &alpn;
+    }
     transport = factory->make(options);
   }
   return Ptr(new ProbeConnection(host, *std::move(fd), std::move(transport), user));

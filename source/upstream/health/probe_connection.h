@@ -35,7 +35,8 @@ class ProbeConnection final : public buffer::ByteSink, private net::ConnectionEv
   using Ptr = std::unique_ptr<ProbeConnection, LetGo>;
 
   // An error if connecting cannot even begin; kResourceExhausted if that is for want of descriptors of our own. `user`
-  // outlives the pointer. `alpn`: what a TLS transport offers.
+  // outlives the pointer. `alpn`: what a TLS transport offers, unless the
+  // host has its own.
   static absl::StatusOr<Ptr> open(const ProbeHost& host, const std::vector<std::string>& alpn,
                                   ProbeConnectionUser& user);
 

@@ -43,6 +43,7 @@ struct ChecksTest {
     for (const HealthCheckConfig& other : others)
       out->health_checks.push_back(std::make_shared<HealthCheckConfig>(other));
     out->transport = transport;
+    out->transport_matches = transport_matches;
     out->lb.hosts.exclude_unchecked = exclude_unchecked;
     return out;
   }
@@ -100,6 +101,7 @@ struct ChecksTest {
   HealthCheckConfig check;
   std::vector<HealthCheckConfig> others;                   // further ones
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain
+  cluster::TransportMatches transport_matches;
   bool exclude_unchecked = false;
   std::vector<std::unique_ptr<TestHost>> hosts;
   int flips = 0;

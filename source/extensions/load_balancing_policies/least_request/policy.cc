@@ -36,15 +36,21 @@ class Picker final : public upstream::lb::TieredPicker<Picker, State> {
       group.schedule.reschedule(cost(worker_.hosts.activeRequests(member.slot)) / (member.weight * factor(group, at)));
       return member.slot;
     }
-    HostSlot best = members[worker_.random.below(members.size())].slot;
+    uint64_t bits = worker_.random.next();
+    HostSlot best = members[placeOf(bits, members.size())].slot;
     for (uint32_t i = 1; i < settings_.choice_count; ++i) {
-      const HostSlot other = members[worker_.random.below(members.size())].slot;
+      // Each half of a random number is good for one.
+      bits = i % 2 == 0 ? worker_.random.next() : bits << 32;
+      const HostSlot other = members[placeOf(bits, members.size())].slot;
       if (worker_.hosts.activeRequests(other) < worker_.hosts.activeRequests(best)) best = other;
     }
     return best;
   }
 
  private:
+  // By the upper half of the bits; slots have no more.
+  static size_t placeOf(uint64_t bits, size_t size) { return ((bits >> 32) * size) >> 32; }
+
   double factor(const Group& group, size_t member) const {
     return group.slow.factor(settings_.slow_start, member, worker_.timers.now());
   }
