@@ -18,6 +18,8 @@
 #include "source/config/errors.h"
 #include "source/config/init.h"
 #include "source/config/secrets.h"
+#include "source/http/strictness.h"
+#include "source/observability/log.h"
 #include "source/observability/log_file.h"
 #include "source/observability/stats.h"
 #include "source/route/cluster_names.h"
@@ -99,6 +101,10 @@ struct Services {
   std::shared_ptr<const runtime::Snapshot> runtime = nullptr;
   // Whether health checks of this process are to fail: somebody said so. (admin: POST /healthcheck/fail) Never null.
   std::shared_ptr<const std::atomic<bool>> checks_fail = std::make_shared<std::atomic<bool>>(false);
+  // What clients may break without being refused; it is counted and told. (flag: --report-only)
+  http::StrictRules report_only = {};
+  // The process's own log; null: configurations are only checked.
+  observability::Logger* logger = nullptr;
   // Where ejections of hosts are written; null: nowhere. (proto: Bootstrap.cluster_manager.outlier_detection)
   std::shared_ptr<observability::LogFile> outlier_log = nullptr;
   // How clusters that do not say it themselves connect; null: as the system does. (proto:

@@ -17,6 +17,7 @@
 
 #include "source/buffer/byte_sink.h"
 #include "source/http/headers.h"
+#include "source/http/strictness.h"
 
 namespace sluice::http {
 
@@ -71,6 +72,7 @@ struct CodecLimits {
   // CONNECT refused.
   bool allow_upgrades = false;
   bool enable_trailers = true;  // pass chunked trailers on; false drops them (proto: enable_trailers)
+  StrictRules report_only;      // of a server: broken without being refused, noted in RequestHeaders::let_through
 };
 
 // --- server side ---------------------------------------------------------------------------------------------------

@@ -237,6 +237,8 @@ using Trailers = HeaderList;
 enum class Protocol : uint8_t { kHttp10, kHttp11, kHttp2, kHttp3 };
 std::string_view textOf(Protocol protocol);  // "HTTP/1.1", as in Envoy's %PROTOCOL%
 
+struct LetThrough;
+
 // The head of a request in canonical form: what the router, the filters, the log and the upstream all see.
 class RequestHeaders : public HeaderList {
  public:
@@ -252,6 +254,8 @@ class RequestHeaders : public HeaderList {
   // is method "CONNECT".
   std::string_view upgrade;
   Protocol protocol = Protocol::kHttp11;
+  // What --report-only has let pass in this request, in its arena; null: nothing. (source/http/strictness.h)
+  LetThrough* let_through = nullptr;
 
   // An accepted one turns the stream into a tunnel.
   bool wantsTunnel() const { return !upgrade.empty() || method == "CONNECT"; }

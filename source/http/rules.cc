@@ -3,11 +3,54 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 
 #include "source/base/ascii.h"
 #include "source/http/chars.h"
 
 namespace sluice::http {
+
+namespace {
+
+// Beginnings of names that control a request, a cache, a browser or a proxy (RFC 9110 section 6.5.1).
+constexpr std::string_view kControls[] = {"x-forwarded",
+                                          "x-envoy-",
+                                          "x-sluice-",
+                                          "x-real-ip",
+                                          "proxy-",
+                                          "content-range",
+                                          "if-",
+                                          "range",
+                                          "pragma",
+                                          "max-forwards",
+                                          "x-original-",
+                                          "www-authenticate",
+                                          "authentication-",
+                                          "expires",
+                                          "early-data",
+                                          "x-rewrite-",
+                                          "x-http-method",
+                                          "x-method-",
+                                          "strict-transport-",
+                                          "access-control-",
+                                          "sec-",
+                                          "x-accel-",
+                                          "alt-svc",
+                                          "content-security-"};
+
+constexpr std::string_view kCallers[] = {
+    "x-user", "x-auth",  "x-webauth",    "x-remote-",      "remote-",   "x-client-",         "x-ssl-",
+    "ssl-",   "x-jwt-",  "x-consumer",   "x-credential",   "x-api-key", "x-email",           "x-groups",
+    "x-role", "x-goog-", "x-amzn-oidc-", "x-ms-client-",   "x-account", "x-cluster-client-", "front-end-",
+    "x-host", "cf-",     "fastly-",      "true-client-ip", "dpop"};
+
+template <size_t kSize>
+bool startsWithAny(std::string_view name, const std::string_view (&beginnings)[kSize]) {
+  return std::any_of(std::begin(beginnings), std::end(beginnings),
+                     [name](std::string_view each) { return name.starts_with(each); });
+}
+
+}  // namespace
 
 char* copyPadded(base::Arena& arena, std::string_view text) {
   char* const out = arena.allocate(text.size() + kPadding);
@@ -44,6 +87,12 @@ bool validAuthority(std::string_view text) {
 
 bool sameAuthority(std::string_view a, std::string_view b) {
   return base::equalsIgnoringCase(a, b);
+}
+
+bool namesPort(std::string_view authority) {
+  const size_t digits = authority.find_last_not_of("0123456789");
+  if (digits == std::string_view::npos || authority[digits] != ':') return false;
+  return authority.substr(digits + 1).find_first_not_of('0') != std::string_view::npos;
 }
 
 std::string_view withOneSlash(base::Arena& arena, std::string_view path) {
@@ -126,11 +175,15 @@ bool allowedInTrailers(const Field& field) {
   constexpr uint64_t kAllowed =
       bit(Name::kGrpcMessage) | bit(Name::kGrpcStatus) | bit(Name::kEtag) | bit(Name::kLastModified);
   if (field.id != Name::kOther) return (kAllowed >> static_cast<unsigned>(field.id)) & 1;
-  for (std::string_view prefix : {"x-forwarded-", "x-envoy-", "x-real-ip", "proxy-", "content-range", "if-", "range",
-                                  "max-forwards", "www-authenticate", "authentication-info", "pragma", "x-original-"}) {
-    if (field.name.starts_with(prefix)) return false;
-  }
-  return true;
+  return !startsWithAny(field.name, kControls);
+}
+
+bool allowedInRequestTrailers(const Field& field) {
+  return allowedInTrailers(field) && !(field.id == Name::kOther && saysWhoAsks(field.name));
+}
+
+bool saysWhoAsks(std::string_view name) {
+  return startsWithAny(name, kCallers);
 }
 
 }  // namespace sluice::http

@@ -22,6 +22,8 @@ char* copyPadded(base::Arena& arena, std::string_view text);
 // host[:port] as in RFC 3986 sections 3.2.2 and 3.2.3; no user information, not empty. The text is padded.
 bool validAuthority(std::string_view text);
 bool sameAuthority(std::string_view a, std::string_view b);
+// Of a valid authority: whether it names a port to connect to, 1 to 65535.
+bool namesPort(std::string_view authority);
 
 // A token in lower case, not empty (RFC 9113 section 8.2).
 bool validLowerName(std::string_view name);
@@ -45,6 +47,12 @@ std::optional<uint64_t> lengthOf(const HeaderList& headers);
 // May this field stand in a trailer section? Framing, routing, authentication and the fields of a connection may not
 // (RFC 9110 section 6.5.1).
 bool allowedInTrailers(const Field& field);
+// Of a request, where trailers that a server takes for headers could say who asks.
+bool allowedInRequestTrailers(const Field& field);
+
+// A name, in lower case, by which proxies and authentication in front of a service tell it who asks, from where and for
+// what. There is no complete list of them: it is the usual ones.
+bool saysWhoAsks(std::string_view name);
 
 // Without the spaces and tabs around it.
 constexpr std::string_view withoutSpaces(std::string_view text) {

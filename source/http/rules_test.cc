@@ -22,6 +22,11 @@ TEST_CASE("a list has the elements between its commas, without the spaces around
   CHECK(elementsOf(" , ") == Elements{});
 }
 
+TEST_CASE("a port to connect to is a number above 0") {
+  for (const char* yes : {"a:1", "a:443", "[::1]:80", "1.2.3.4:065"}) CHECK(namesPort(yes));
+  for (const char* no : {"a", "a:", "a:0", "a:00", "[::1]", "1.2.3.4", "80"}) CHECK_FALSE(namesPort(no));
+}
+
 TEST_CASE("spaces and tabs around a text go, those within it stay") {
   CHECK(withoutSpaces(" \ta \tb\t ") == "a \tb");
   CHECK(withoutSpaces(" \t ") == "");

@@ -25,6 +25,9 @@ usage: sluice -c FILE [options]
       --admin-address-path F   writes the admin server's address to F
       --drain-time-s SECONDS   how long connections may finish at shutdown and updates (default: 30)
       --defaults edge|envoy    edge: safe at the edge (default); envoy: as Envoy has them
+      --report-only RULES      rules that clients may break, with commas, or all: counted and logged, not refused
+                               (connect_port, host_conflict, underscore_names, unknown_expectation,
+                               value_edge_space)
       --reject-unknown-dynamic-fields
                                refuse xDS resources with fields that nobody knows
       --version, --help
@@ -105,6 +108,8 @@ const std::map<std::string, Setter>& setters() {
          o.defaults = v == "edge" ? config::Defaults::kEdge : config::Defaults::kEnvoy;
          return true;
        }},
+      {"--report-only", [](Options& o, const std::string& v,
+                           std::string& error) { return http::parseStrictRules(v, o.report_only, error); }},
   };
   return *kSetters;
 }

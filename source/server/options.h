@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "source/config/services.h"
+#include "source/http/strictness.h"
 #include "source/observability/log.h"
 
 namespace sluice::server {
@@ -24,6 +25,7 @@ struct Options {
   std::chrono::milliseconds drain_time{30'000};
   config::Defaults defaults = config::Defaults::kEdge;
   bool reject_unknown_dynamic_fields = false;
+  http::StrictRules report_only;
 };
 
 // What a command line asks for: to run with options, to print a text and exit 0, or a usage error (exit 2).

@@ -59,6 +59,19 @@ TEST_CASE("every option is understood, with a space or with an equals sign") {
   CHECK(good({"--config-yaml=a: b=c"}).config_yaml == "a: b=c");
 }
 
+TEST_CASE("rules that are reported only are named, in one list or several") {
+  using http::StrictRule;
+  const Options o = good({"-c", "a", "--report-only=host_conflict", "--report-only", "underscore_names"});
+  CHECK(o.report_only.has(StrictRule::kHostConflict));
+  CHECK(o.report_only.has(StrictRule::kUnderscoreNames));
+  CHECK_FALSE(o.report_only.has(StrictRule::kUnknownExpectation));
+  CHECK(good({"-c", "a", "--report-only=all"}).report_only.has(StrictRule::kValueEdgeSpace));
+  CHECK(good({"-c", "a"}).report_only.empty());
+  CHECK(bad({"-c", "a", "--report-only=obs_fold"}) ==
+        "option '--report-only': 'obs_fold' is no rule that may be reported only; those are connect_port, "
+        "host_conflict, underscore_names, unknown_expectation, value_edge_space, and all of them are 'all'");
+}
+
 TEST_CASE("what is not given has its default") {
   const Options o = good({"-c", "a"});
   CHECK_FALSE(o.validate);

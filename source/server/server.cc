@@ -114,6 +114,8 @@ class Server {
     services.local_slots = local_slots_;
     services.main = main_services_.get();
     services.checks_fail = checks_fail_;
+    services.report_only = options_.report_only;
+    services.logger = &logger_;
     return services;
   }
 
@@ -449,6 +451,7 @@ int validate(const Options& options) {
   route::FilterSlots filter_slots;
   config::AnyRoutes route_slots;
   config::Services services{registry, stats, nullptr, cluster_names, filter_slots, route_slots, options.defaults, {}};
+  services.report_only = options.report_only;
   CompiledBootstrap compiled;
   if (loadBootstrap(options, bootstrap, errors, positions)) {
     compileBootstrap(bootstrap, config::Context(errors, &positions), services, compiled);

@@ -194,6 +194,7 @@ void Connection::receive(std::string_view bytes) {
 void Connection::afterInput() {
   if (dead_ || ending_) return abortStreams("connection_closed", ResponseFlag::kLocalReset);  // begun behind the end
   if (codec_ && codec_->shouldClose() && streams_.empty()) return closeAfterFlush(multiplexing_ != nullptr);
+  if (multiplexing_) watchBlock();
   if (!streams_.empty()) {
     timer_.cancel();
   } else if (bufferedBytes() == 0) {
@@ -202,6 +203,27 @@ void Connection::afterInput() {
     head_timed_ = true;
     timer_.arm(settings_->request_headers_timeout);
   }
+}
+
+// A head that comes beside other streams, or whose own has begun with it, has its time as well.
+// (proto: HttpConnectionManager.request_headers_timeout, else stream_idle_timeout)
+void Connection::watchBlock() {
+  const bool in_block = codec_->bufferedBytes() > 0;
+  if (in_block == multiplexing_->in_block) return;
+  multiplexing_->in_block = in_block;
+  if (!in_block) return multiplexing_->block.cancel();
+  const milliseconds of_heads = settings_->request_headers_timeout;
+  const milliseconds timeout = of_heads.count() > 0 ? of_heads : settings_->stream_idle_timeout;
+  multiplexing_->block_begun_at = requests_;
+  if (timeout.count() > 0) multiplexing_->block.arm(timeout);
+}
+
+void Connection::onSilentBlock() {
+  if (dead_ || ending_) return;
+  multiplexing_->in_block = false;
+  if (multiplexing_->block_begun_at != requests_) return watchBlock();  // it is another one by now
+  worker_.cells.add(settings_->stats.rq_header_timeout);
+  refuse({408, "request_header_timeout"});
 }
 
 void Connection::armIdle() {
@@ -505,6 +527,7 @@ void Connection::destroy() {
   if (multiplexing_) {
     multiplexing_->keepalive.cancel();
     multiplexing_->life.cancel();
+    multiplexing_->block.cancel();
   }
   LiveConnection::unlink();
   TurnTask::unlink();

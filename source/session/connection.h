@@ -110,6 +110,8 @@ class Connection final : private net::ConnectionEvents,
   void protocolError(const http::ProtocolError& error);
   void refuse(const http::ProtocolError& error);
   void afterInput();
+  void watchBlock();
+  void onSilentBlock();
   void drainIfTooOld();
   void countSent(uint64_t sent);
   void logFailedHandshake(std::string_view why);
@@ -134,10 +136,15 @@ class Connection final : private net::ConnectionEvents,
   // What a codec with many streams needs; null where there is one at a time.
   struct Multiplexing {
     Multiplexing(event::TimerQueue& timers, Connection& owner)
-        : keepalive(timers, [&owner] { owner.onKeepalive(); }), life(timers, [&owner] { owner.drainIfTooOld(); }) {}
+        : keepalive(timers, [&owner] { owner.onKeepalive(); }),
+          life(timers, [&owner] { owner.drainIfTooOld(); }),
+          block(timers, [&owner] { owner.onSilentBlock(); }) {}
     absl::flat_hash_map<http::StreamId, Stream*> by_id;
-    event::Timer keepalive;  // until the next ping, then until its answer
-    event::Timer life;       // max_connection_duration
+    event::Timer keepalive;       // until the next ping, then until its answer
+    event::Timer life;            // max_connection_duration
+    event::Timer block;           // of a header block that has begun: nothing else can come before its end
+    uint32_t block_begun_at = 0;  // how many requests there were when the timer was armed
+    bool in_block = false;
     uint64_t received_before = 0;
     uint64_t sent_before = 0;
     bool pinged = false;

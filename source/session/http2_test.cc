@@ -10,6 +10,10 @@ namespace {
 using std::chrono::milliseconds;
 namespace h2 = http::h2;
 
+// A request without a body, by literals.
+const std::string kBlock = h2::literal(":method", "GET") + h2::literal(":scheme", "http") + h2::literal(":path", "/") +
+                           h2::literal(":authority", "a");
+
 struct Http2Session : TestSession {
   Http2Session() { settings->codec_type = CodecType::kHttp2; }
 
@@ -69,6 +73,46 @@ TEST_CASE("budgets of HTTP/2 go by the time of the loop") {
 
   const std::string frames = t.frames();
   CHECK((frames.find("GOAWAY") == std::string::npos) == (wait == 200));
+}
+
+TEST_CASE("a header block that does not come to its end has the time of a head, whatever runs beside it (D7)") {
+  Http2Session t;
+  t.settings->request_headers_timeout = milliseconds(GENERATE(5000, 0));
+  t.settings->stream_idle_timeout = milliseconds(7000);
+  const milliseconds limit(t.settings->request_headers_timeout.count() > 0 ? 5000 : 7000);
+  t.open();
+  const bool beside = GENERATE(true, false);
+  if (beside) t.send(t.get(1));
+  t.send(h2::frame(h2::kHeaders, h2::kEndStream, 3, kBlock.substr(0, 9)));
+
+  t.loop.pass(limit / 2);
+  t.send(h2::frame(h2::kContinuation, 0, 3, kBlock.substr(9, 1)));
+  t.loop.pass(limit / 2 - milliseconds(1));
+  CHECK(t.frames().find("GOAWAY") == std::string::npos);
+  t.loop.pass(milliseconds(1));
+
+  CHECK(t.frames().find("GOAWAY") != std::string::npos);
+  CHECK(t.stat("rq_header_timeout") == 1);
+  CHECK(t.terminals.live.empty());
+}
+
+TEST_CASE("a header block that comes to its end in time disarms its timer, and each has its own time") {
+  Http2Session t;
+  t.settings->request_headers_timeout = milliseconds(5000);
+  t.settings->stream_idle_timeout = milliseconds(0);
+  t.open();
+
+  t.send(h2::frame(h2::kHeaders, h2::kEndStream, 1, kBlock.substr(0, 9)));
+  t.loop.pass(milliseconds(3000));
+  // Its end and the beginning of the next one in one read.
+  t.send(h2::frame(h2::kContinuation, h2::kEndHeaders, 1, kBlock.substr(9)) +
+         h2::frame(h2::kHeaders, h2::kEndStream, 3, kBlock.substr(0, 9)));
+  t.loop.pass(milliseconds(3000));
+  t.send(h2::frame(h2::kContinuation, h2::kEndHeaders, 3, kBlock.substr(9)));
+  t.loop.pass(milliseconds(60'000));
+
+  CHECK(t.frames().find("GOAWAY") == std::string::npos);
+  CHECK(t.terminals.live.size() == 2);
 }
 
 TEST_CASE("how a client ends a stream is told in the log") {

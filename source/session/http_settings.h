@@ -15,6 +15,7 @@
 #include "source/observability/stats.h"
 #include "source/route/spec.h"
 #include "source/route/table_slot.h"
+#include "source/session/strict_report.h"
 #include "source/stream/access_log.h"
 #include "source/stream/tracer.h"
 
@@ -100,9 +101,11 @@ struct HttpSettings {
   bool merge_slashes = false;
   EscapedSlashes escaped_slashes = EscapedSlashes::kKeep;
   Underscores underscores = Underscores::kAllow;
+  bool strip_forwarded = false;  // at an edge what clients say in the name of proxies goes (x-real-ip, forwarded, ...)
   bool strip_any_host_port = false;
   bool strip_matching_host_port = false;
   ClientCertSettings client_cert;
+  std::shared_ptr<const StrictReport> strict;  // of codec_limits.report_only; null: that is empty
 };
 
 }  // namespace sluice::session

@@ -12,6 +12,7 @@
 #include "source/http/rules.h"
 #include "source/net/address.h"
 #include "source/session/client_cert.h"
+#include "source/session/name_policy.h"
 
 namespace sluice::session {
 namespace {
@@ -30,6 +31,15 @@ int hexValue(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+// A segment in front of its parameters (RFC 3986 section 3.3), also where their ";" is encoded.
+std::string_view withoutParameters(std::string_view segment) {
+  for (size_t i = 0; i < segment.size(); ++i) {
+    if (segment[i] == ';') return segment.substr(0, i);
+    if (segment[i] == '%' && segment[i + 1] == '3' && (segment[i + 2] | 0x20) == 'b') return segment.substr(0, i);
+  }
+  return segment;
+}
+
 // Whether normalizePath would leave the path as it is: the common case, found without writing.
 bool isNormal(std::string_view path, bool merge_slashes) {
   if (path.empty() || path[0] != '/') return false;
@@ -37,7 +47,7 @@ bool isNormal(std::string_view path, bool merge_slashes) {
     const char c = path[i];
     if (c == '%' || c == '\\') return false;
     if (c != '/' || i + 1 >= path.size()) continue;
-    if (path[i + 1] == '.' || (merge_slashes && path[i + 1] == '/')) return false;
+    if (path[i + 1] == '.' || (merge_slashes && (path[i + 1] == '/' || path[i + 1] == ';'))) return false;
   }
   return true;
 }
@@ -223,8 +233,8 @@ std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_vi
     size_t end = read + 1;
     while (end < size && out[end] != '/') ++end;
     std::string_view segment(out + read + 1, end - read - 1);
-    // "..;x=1" climbs at servers that take parameters off first.
-    if (segment.starts_with('.')) segment = segment.substr(0, segment.find(';'));
+    // "..;x=1" climbs at servers that take parameters off first, and ";x=1" is an empty segment there.
+    if (const std::string_view name = withoutParameters(segment); name.empty() || name[0] == '.') segment = name;
     const bool last = end == size;
     if (segment == "." || segment == "..") {
       if (segment.size() == 2) {
@@ -287,13 +297,7 @@ std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const Peer
   if (headers.scheme.empty()) headers.scheme = peer.trusted_tls ? "https" : "http";
 
   if (std::optional<Reply> refusal = applyTargetPolicy(settings, peer, headers)) return refusal;
-  if (settings.underscores != Underscores::kAllow) {
-    const auto underscored = [](const http::Field& field) {
-      return field.id == Name::kOther && field.name.find('_') != std::string_view::npos;
-    };
-    const size_t dropped = headers.removeIf(underscored);
-    if (dropped > 0 && settings.underscores == Underscores::kReject) return Reply{400, "", "unexpected_underscore"};
-  }
+  if (std::optional<Reply> refusal = applyNamePolicy(settings, headers)) return refusal;
 
   applyForwarding(settings, peer, headers, info);
 

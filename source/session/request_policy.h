@@ -45,7 +45,7 @@ bool isInternalHop(const HttpSettings& settings, const PeerText& peer);
 // RFC 3986 section 5.2.4 over the path (not the query): dot segments are removed, "%2e" counts as ".", "\" as "/", and
 // percent-encoded unreserved characters are decoded. nullopt if the path climbs above its root.
 // Dot segments with parameters ("..;x") are dot segments, a NUL is refused. With `merge_slashes` runs of "/" become
-// one.
+// one, segments of parameters only ("/;x/") counting as nothing.
 std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_view path_and_query, bool merge_slashes);
 
 // Runs of "/" in the path become one.

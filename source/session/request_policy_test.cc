@@ -53,9 +53,23 @@ TEST_CASE("dot segments with parameters are dot segments (P3)") {
   CHECK(normal("/user/.;x/admin") == "/user/admin");
   CHECK(normal("/user/%2e%2e;x/admin") == "/admin");
   CHECK(normal("/user/..;") == "/");
+  CHECK(normal("/user/..%3bx/admin") == "/admin");
+  CHECK(normal("/user/.%3B/admin") == "/user/admin");
   CHECK(normal("/..;/a") == "refused");
   CHECK(normal("/user/...;x/admin") == "/user/...;x/admin");
   CHECK(normal("/admin;x/b") == "/admin;x/b");
+}
+
+TEST_CASE("segments of parameters only are empty ones where those are merged (P3)") {
+  CHECK(normal("/;x=1/admin", true) == "/admin");
+  CHECK(normal("/public/..;x//;y/admin", true) == "/admin");
+  CHECK(normal("//;/admin", true) == "/admin");
+  CHECK(normal("/%61;x/;y/b", true) == "/a;x/b");
+  CHECK(normal("/a/;x", true) == "/a/;x");
+  CHECK(normal("/;x/..", true) == "refused");
+  CHECK(normal("/;x=1/admin") == "/;x=1/admin");
+  CHECK(normal("/a%3b/b", true) == "/a%3b/b");
+  CHECK(normal("/%3Bx/admin", true) == "/admin");
 }
 
 TEST_CASE("the query is left alone (P1, P2)") {

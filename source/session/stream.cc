@@ -6,6 +6,7 @@
 #include "source/http/grpc.h"
 #include "source/session/connection.h"
 #include "source/session/last_hop.h"
+#include "source/session/name_policy.h"
 #include "source/stream/format_context.h"
 
 namespace sluice::session {
@@ -81,6 +82,8 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
     makeChain();
     return refuse(*std::move(refusal));
   }
+  if (headers.let_through != nullptr && settings.strict) [[unlikely]]
+    settings.strict->tell(headers, info_, worker_.services);
   if (connection_->misdirected(headers.authority)) {
     worker_.cells.add(settings.stats.rq_misdirected);
     makeChain();
@@ -228,6 +231,7 @@ void Stream::openWindow() {
 }
 
 void Stream::endWithTrailers() {
+  applyNamePolicy(connection_->settings(), requestTrailers());
   requestEnded();
   runner_->requestTrailers();
 }

@@ -30,6 +30,8 @@ class Http1ClientCodec final : public ClientCodec, private MessageCodec<Http1Cli
  private:
   friend MessageCodec;
 
+  static constexpr bool kReadsRequests = false;
+
   // 1xx before one final head; more are a storm.
   static constexpr uint32_t kMaxInformational = 32;
 

@@ -21,22 +21,26 @@ constexpr uint64_t kActedOn = bit(Name::kHost) | bit(Name::kContentLength) | bit
                               bit(Name::kConnection) | bit(Name::kTe) | bit(Name::kExpect) | bit(Name::kKeepAlive) |
                               bit(Name::kProxyConnection) | bit(Name::kUpgrade) | bit(Name::kHttp2Settings);
 
-enum class Kind : uint8_t { kRequest, kResponse, kTrailers };
+enum class Kind : uint8_t { kRequest, kResponse, kRequestTrailers, kResponseTrailers };
+
+constexpr bool areTrailers(Kind kind) {
+  return kind == Kind::kRequestTrailers || kind == Kind::kResponseTrailers;
+}
 
 // What the fields of one block say, while it is parsed.
 struct FieldState {
   HeadFacts facts;
   uint32_t hosts = 0;
   uint32_t lengths = 0;
-  uint32_t options = 0;       // in Connection fields
-  bool names_fields = false;  // a Connection field names other fields
-  bool unknown_expectation = false;
+  uint32_t options = 0;         // in Connection fields
+  bool names_fields = false;    // a Connection field names other fields
   bool upgrade_option = false;  // "connection: upgrade"
   bool keeps_upgrade = false;   // of a 426, whose point it is (RFC 9110 section 15.5.22)
   std::string_view upgrade;     // the first protocol but h2c that is asked for
   Fault length_fault = Fault::kNone;
   Fault coding_fault = Fault::kNone;
   std::string_view host;
+  std::string_view expectation;  // one that is not known
 };
 
 struct RequestLine {
@@ -134,7 +138,7 @@ void act(Name id, std::string_view name, std::string_view value, FieldState& sta
         if (base::equalsLowered(value, "100-continue")) {
           state.facts.expect_continue = true;
         } else {
-          state.unknown_expectation = true;
+          state.expectation = value;
         }
       }
       return;
@@ -171,12 +175,14 @@ Fault parseFields(char*& at, uint32_t max_count, FieldState& state, HeaderList& 
     if (stop[0] != '\r' || stop[1] != '\n') return Fault::kInvalidCharacters;
     char* const next = stop + 2;
     while ((stop[-1] == ' ' || stop[-1] == '\t') && stop > value) [[unlikely]]-- stop;
-    if (++count > max_count) return kKind == Kind::kTrailers ? Fault::kTooManyTrailers : Fault::kTooManyHeaders;
+    if (++count > max_count) return areTrailers(kKind) ? Fault::kTooManyTrailers : Fault::kTooManyHeaders;
 
     const std::string_view name(line, static_cast<size_t>(colon - line));
     const std::string_view text(value, static_cast<size_t>(stop - value));
     const Name id = nameOf(name);
-    if constexpr (kKind == Kind::kTrailers) {
+    if constexpr (kKind == Kind::kRequestTrailers) {
+      if (allowedInRequestTrailers(Field{name, text, id})) out.addView(id, name, text);
+    } else if constexpr (kKind == Kind::kResponseTrailers) {
       if (allowedInTrailers(Field{name, text, id})) out.addView(id, name, text);
     } else if ((kActedOn >> static_cast<unsigned>(id)) & 1) [[unlikely]] {
       act<kKind>(id, name, text, state, out);
@@ -302,7 +308,7 @@ Fault parseRequestLine(char* text, const CodecLimits& limits, RequestLine& out) 
 }
 
 // Decides the one authority and path of a request (RFC 9112 section 3.3).
-Fault decideTarget(const RequestLine& line, const FieldState& state, RequestHeaders& out) {
+Fault decideTarget(const RequestLine& line, const CodecLimits& limits, const FieldState& state, RequestHeaders& out) {
   if (state.hosts > 1) return Fault::kManyHosts;
   if (state.hosts == 0 && line.protocol != Protocol::kHttp10) return Fault::kMissingHost;
   if (state.hosts == 1 && !validAuthority(state.host)) return Fault::kInvalidHost;
@@ -312,8 +318,16 @@ Fault decideTarget(const RequestLine& line, const FieldState& state, RequestHead
     return Fault::kNone;
   }
   out.authority = line.authority;
-  if (state.hosts == 1 && !sameAuthority(state.host, line.authority)) return Fault::kConflictingHost;
-  if (line.form == RequestLine::Form::kAuthority) return Fault::kNone;
+  if (state.hosts == 1 && !sameAuthority(state.host, line.authority)) {
+    if (!limits.report_only.has(StrictRule::kHostConflict)) return Fault::kConflictingHost;
+    noteLetThrough(out, StrictRule::kHostConflict, state.host);
+  }
+  if (line.form == RequestLine::Form::kAuthority) {
+    if (namesPort(line.authority)) return Fault::kNone;
+    if (!limits.report_only.has(StrictRule::kConnectPort)) return Fault::kInvalidTarget;
+    noteLetThrough(out, StrictRule::kConnectPort, line.authority);
+    return Fault::kNone;
+  }
   out.scheme = line.scheme;
   if (line.path.empty()) {
     out.path = line.method == "OPTIONS" ? "*" : "/";
@@ -338,6 +352,7 @@ std::string_view upgradeOf(const FieldState& state, base::Arena& arena) {
 }
 
 Fault parseRequest(char* text, const CodecLimits& limits, RequestHeaders& out, ParsedHead& parsed) {
+  out.let_through = nullptr;
   RequestLine line;
   if (const Fault fault = parseRequestLine(text, limits, line); fault != Fault::kNone) return fault;
   FieldState state;
@@ -346,15 +361,16 @@ Fault parseRequest(char* text, const CodecLimits& limits, RequestHeaders& out, P
     return fault;
   }
   parsed.size = static_cast<size_t>(at - text);
-  if (const Fault fault = decideTarget(line, state, out); fault != Fault::kNone) return fault;
+  if (const Fault fault = decideTarget(line, limits, state, out); fault != Fault::kNone) return fault;
   if (const Fault fault = finishFields(line.protocol, limits, state, out); fault != Fault::kNone) return fault;
   if (line.form == RequestLine::Form::kAuthority && (state.facts.chunked || state.facts.has_length)) {
     return Fault::kConnectWithBody;
   }
   if (line.protocol == Protocol::kHttp10) {
     state.facts.expect_continue = false;
-  } else if (state.unknown_expectation) {
-    return Fault::kUnknownExpectation;
+  } else if (state.expectation.data() != nullptr) {
+    if (!limits.report_only.has(StrictRule::kUnknownExpectation)) return Fault::kUnknownExpectation;
+    noteLetThrough(out, StrictRule::kUnknownExpectation, state.expectation);
   }
   out.method = line.method;
   out.protocol = line.protocol;
@@ -468,12 +484,13 @@ ParsedHead parseResponseHead(std::string_view text, const CodecLimits& limits, R
   return parsed;
 }
 
-ParsedHead parseTrailers(std::string_view text, const CodecLimits& limits, Trailers& out) {
+ParsedHead parseTrailers(std::string_view text, const CodecLimits& limits, bool of_request, Trailers& out) {
   ParsedHead parsed;
   FieldState state;
   char* const begin = copyPadded(out.arena(), text);
   char* at = begin;
-  parsed.fault = parseFields<Kind::kTrailers>(at, limits.max_header_count, state, out);
+  parsed.fault = of_request ? parseFields<Kind::kRequestTrailers>(at, limits.max_header_count, state, out)
+                            : parseFields<Kind::kResponseTrailers>(at, limits.max_header_count, state, out);
   parsed.size = static_cast<size_t>(at - begin);
   return parsed;
 }

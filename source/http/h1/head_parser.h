@@ -50,8 +50,8 @@ struct ParsedHead {
 // `text` holds a whole head, ending in CR LF CR LF; bytes after the first empty line are not looked at.
 ParsedHead parseRequestHead(std::string_view text, const CodecLimits& limits, RequestHeaders& out);
 ParsedHead parseResponseHead(std::string_view text, const CodecLimits& limits, ResponseHeaders& out);
-// As above for the trailer section; fields that may not be trailers are dropped.
-ParsedHead parseTrailers(std::string_view text, const CodecLimits& limits, Trailers& out);
+// As above for the trailer section, of a request or a response; fields that may not be trailers are dropped.
+ParsedHead parseTrailers(std::string_view text, const CodecLimits& limits, bool of_request, Trailers& out);
 
 // What is certainly wrong with the beginning of a request head of which no more has come (kNone: nothing yet). It is
 // the same fault that the whole head would be refused for.

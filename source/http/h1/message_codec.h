@@ -17,6 +17,7 @@ namespace sluice::http::h1 {
 
 // `Codec` derives from this, is its friend, and has
 //
+//   static constexpr bool kReadsRequests
 //   size_t process(std::string_view in)        takes what it can from the front of `in`; returns how much
 //   void trailersFollow()                      the body is read, its trailer section is not
 //   void inputEnds(bool input_left)            the message is read; its last event follows
@@ -112,7 +113,8 @@ size_t MessageCodec<Codec>::readTrailers(std::string_view in) {
   base::Arena dropped_arena;
   Trailers dropped(dropped_arena);
   Trailers& trailers = limits_.enable_trailers ? codec().beginTrailers() : dropped;
-  if (const Fault fault = parseTrailers(in.substr(0, size), limits_, trailers).fault; fault != Fault::kNone) {
+  if (const Fault fault = parseTrailers(in.substr(0, size), limits_, Codec::kReadsRequests, trailers).fault;
+      fault != Fault::kNone) {
     codec().fail(fault);
     return 0;
   }

@@ -1,6 +1,7 @@
 // Heads of requests: what is read of them, and what is refused.
 #include <string>
 
+#include "source/http/h1/head_parser.h"
 #include "source/http/h1/test_requests.h"
 
 namespace sluice::http::h1 {
@@ -177,10 +178,46 @@ TEST_CASE("an absolute target decides authority, scheme and path; a host that di
   REQUIRE(heard("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", limits) == "error 400 http1.invalid_url\n");
 }
 
+TEST_CASE("what is reported only gets through in one meaning, what is not stays refused") {
+  CodecLimits conflict, expectation;
+  conflict.report_only.add(StrictRule::kHostConflict);
+  expectation.report_only.add(StrictRule::kUnknownExpectation);
+
+  REQUIRE(heard("GET http://a/x HTTP/1.1\r\nHost: b\r\n\r\n", conflict) == "GET /x @a http (end)\n");
+  REQUIRE(heard("GET http://a/x HTTP/1.1\r\nHost: b\r\n\r\n", expectation) == "error 400 http1.conflicting_host\n");
+  REQUIRE(heard("GET http://a/x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", conflict) ==
+          "error 400 http1.multiple_host_headers\n");
+  REQUIRE(heard("GET http://a/x HTTP/1.1\r\nHost: u@b\r\n\r\n", conflict) == "error 400 http1.invalid_host\n");
+  REQUIRE(heard(head("Expect: x\r\n"), expectation) == "GET / @a (end)\n");
+  REQUIRE(heard(head("Expect: x\r\n"), conflict) == "error 417 http1.unknown_expectation\n");
+}
+
+TEST_CASE("what a request was let through with is noted, and nothing for the next one") {
+  CodecLimits limits;
+  limits.report_only.add(StrictRule::kHostConflict);
+  base::Arena arena;
+  RequestHeaders headers(arena);
+
+  REQUIRE(parseRequestHead("GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", limits, headers).fault == Fault::kNone);
+  REQUIRE(headers.let_through != nullptr);
+  CHECK(headers.let_through->examples[static_cast<size_t>(StrictRule::kHostConflict)] == "b");
+
+  headers.clear();
+  REQUIRE(parseRequestHead("GET / HTTP/1.1\r\nHost: b\r\n\r\n", limits, headers).fault == Fault::kNone);
+  CHECK(headers.let_through == nullptr);
+}
+
 TEST_CASE("the asterisk is for OPTIONS, an authority for CONNECT") {
   REQUIRE(heard("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n") == "OPTIONS * @a (end)\n");
   REQUIRE(heard("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n") == "CONNECT  @a:443 (end)\n");
   REQUIRE(refused(heard("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n"), 400));
+  CodecLimits limits;
+  limits.report_only.add(StrictRule::kConnectPort);
+  for (std::string target : {"a", "a:", "a:0", "[::1]"}) {
+    const std::string text = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n\r\n";
+    REQUIRE(heard(text) == "error 400 http1.invalid_url\n");
+    REQUIRE(heard(text, limits) == "CONNECT  @" + target + " (end)\n");
+  }
   REQUIRE(heard("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nContent-Length: 1\r\n\r\n") ==
           "error 400 http1.body_disallowed\n");
 }

@@ -37,6 +37,8 @@ class Http1ServerCodec final : public ServerCodec, private MessageCodec<Http1Ser
  private:
   friend MessageCodec;
 
+  static constexpr bool kReadsRequests = true;
+
   enum class In : uint8_t {
     kHead,
     kBody,

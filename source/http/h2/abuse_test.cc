@@ -190,6 +190,42 @@ TEST_CASE("cookie crumbs are joined, empty ones say nothing") {
   REQUIRE(server.requests[1]->head.get(Name::kCookie) == "a; b");
 }
 
+TEST_CASE("what is reported only gets through in one meaning, for requests only") {
+  CodecLimits limits = testLimits();
+  limits.report_only.add(StrictRule::kValueEdgeSpace);
+  limits.report_only.add(StrictRule::kHostConflict);
+  limits.report_only.add(StrictRule::kUnknownExpectation);
+  TestServer server(limits);
+  server.settle();
+
+  REQUIRE(server.feed(server.post(1, {{"a-b", " \tx y "}, {"host", "b"}, {"expect", "x"}}, true)));
+
+  RequestHeaders& head = server.requests[1]->head;
+  CHECK(head.get("a-b") == "x y");
+  CHECK(head.authority == "a");
+  CHECK_FALSE(head.get("expect"));
+  REQUIRE(head.let_through != nullptr);
+  CHECK(head.let_through->examples[static_cast<size_t>(StrictRule::kValueEdgeSpace)] == "a-b");
+  CHECK(head.let_through->examples[static_cast<size_t>(StrictRule::kHostConflict)] == "b");
+  CHECK(head.let_through->examples[static_cast<size_t>(StrictRule::kUnknownExpectation)] == "x");
+  REQUIRE(server.feed(server.post(3) + server.request(3, {{"x-sum", " 1"}})));
+  CHECK(server.frames().find("RST_STREAM 3 1\n") != std::string::npos);
+  REQUIRE(server.feed(server.post(5, {{"a", "x\r\ny"}}, true)));
+  CHECK(server.frames().find("RST_STREAM 5 1\n") != std::string::npos);
+}
+
+TEST_CASE("trailers of a request that say who asks are dropped (S7)") {
+  TestServer server;
+  server.settle();
+
+  REQUIRE(
+      server.feed(server.post(1) + server.request(1, {{"x-user", "admin"}, {"authorization", "b"}, {"x-sum", "1"}})));
+
+  const Trailers& trailers = server.requests[1]->trailers;
+  REQUIRE(trailers.size() == 1);
+  CHECK(trailers.begin()->name == "x-sum");
+}
+
 TEST_CASE("a thousand cookie crumbs are joined, and count each, in number and in bytes (T5)") {
   CodecLimits limits = testLimits();
   limits.max_header_count = 1000;

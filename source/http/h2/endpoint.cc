@@ -335,7 +335,7 @@ void Endpoint::beginTrailers(Stream* stream, const nghttp2_frame& frame) {
   stream->in = Stream::In::kTrailers;
   dropped_.clear();
   dropped_arena_.reset();
-  head_reader_.startTrailers(limits_.enable_trailers ? notifyTrailersBegin(stream->id) : dropped_);
+  head_reader_.startTrailers(limits_.enable_trailers ? notifyTrailersBegin(stream->id) : dropped_, server());
 }
 
 void Endpoint::endTrailers(Stream& stream, bool allowed) {

@@ -53,15 +53,16 @@ void HeadReader::start(Kind kind, HeaderList* list) {
   bytes_ = 0;
   count_ = 0;
   malformed_ = too_large_ = regular_ = false;
-  has_length_ = expect_continue_ = unknown_expectation_ = has_authority_ = has_host_ = false;
+  has_length_ = expect_continue_ = has_authority_ = has_host_ = false;
   length_ = 0;
-  method_ = scheme_ = path_ = authority_ = protocol_ = host_ = {};
+  method_ = scheme_ = path_ = authority_ = protocol_ = host_ = expectation_ = {};
   crumbs_.clear();
 }
 
 void HeadReader::startRequest(RequestHeaders& out, bool extended_connect) {
   start(Kind::kRequest, &out);
   request_ = &out;
+  out.let_through = nullptr;
   extended_connect_ = extended_connect;
 }
 
@@ -71,12 +72,18 @@ void HeadReader::startResponse(ResponseHeaders& out) {
   out.status = 0;
 }
 
-void HeadReader::startTrailers(Trailers& out) {
-  start(Kind::kTrailers, &out);
+void HeadReader::startTrailers(Trailers& out, bool of_request) {
+  start(of_request ? Kind::kRequestTrailers : Kind::kResponseTrailers, &out);
 }
 
 void HeadReader::startDiscarded() {
   start(Kind::kDiscarded, nullptr);
+}
+
+bool HeadReader::letThrough(StrictRule rule, std::string_view example) {
+  if (kind_ != Kind::kRequest || !limits_.report_only.has(rule)) return false;
+  noteLetThrough(*request_, rule, keepPadded(request_->arena(), example));
+  return true;
 }
 
 bool HeadReader::add(std::string_view name, std::string_view value) {
@@ -92,9 +99,14 @@ bool HeadReader::add(std::string_view name, std::string_view value) {
   }
   regular_ = true;
   const Name id = nameOf(name);
-  if ((id == Name::kOther && !validLowerName(name)) || !validValue(value) || hasEdgeSpace(value)) {
+  if ((id == Name::kOther && !validLowerName(name)) || !validValue(value)) {
     malformed_ = true;
     return true;
+  }
+  if (hasEdgeSpace(value)) {
+    malformed_ = !letThrough(StrictRule::kValueEdgeSpace, name);
+    if (malformed_) return true;
+    value = withoutSpaces(value);
   }
   // As they came: crumbs of a cookie and what is dropped count as well.
   if (++count_ > limits_.max_header_count) {
@@ -107,7 +119,8 @@ bool HeadReader::add(std::string_view name, std::string_view value) {
   }
   base::Arena& arena = list_->arena();
   const Field field{id == Name::kOther ? arena.copy(name) : textOf(id), arena.copy(value), id};
-  if (kind_ == Kind::kTrailers && !allowedInTrailers(field)) return true;
+  if (kind_ == Kind::kRequestTrailers && !allowedInRequestTrailers(field)) return true;
+  if (kind_ == Kind::kResponseTrailers && !allowedInTrailers(field)) return true;
   list_->addView(field.id, field.name, field.value);
   return true;
 }
@@ -122,7 +135,7 @@ bool HeadReader::takeOnce(std::string_view& slot, std::string_view value) {
 }
 
 void HeadReader::addPseudo(std::string_view name, std::string_view value) {
-  if (regular_ || kind_ == Kind::kTrailers) {
+  if (regular_ || trailers()) {
     malformed_ = true;
   } else if (kind_ == Kind::kRequest) {
     addRequestPseudo(name, value);
@@ -168,7 +181,7 @@ void HeadReader::addKnown(Name id, std::string_view value) {
     malformed_ = true;
     return;
   }
-  if (kind_ == Kind::kTrailers) return;  // none of them may be a trailer
+  if (trailers()) return;  // none of them may be a trailer
   base::Arena& arena = list_->arena();
   if (id == Name::kContentLength) {
     if (has_length_ || !parseLength(value, length_)) malformed_ = true;
@@ -198,7 +211,11 @@ void HeadReader::addKnown(Name id, std::string_view value) {
       }
       return;
     case Name::kExpect:
-      (base::equalsLowered(value, "100-continue") ? expect_continue_ : unknown_expectation_) = true;
+      if (base::equalsLowered(value, "100-continue")) {
+        expect_continue_ = true;
+      } else {
+        expectation_ = keepPadded(arena, value);
+      }
       return;
     case Name::kCookie:
       // An empty one would leave space at the end of what they are joined to, which HTTP/1 takes off.
@@ -234,7 +251,10 @@ void HeadReader::joinCookies() {
 
 // A Host field stands for a missing ":authority"; beside one it must be the same (RFC 9113 section 8.3.1).
 HeadReader::Outcome HeadReader::decideAuthority() {
-  if (has_authority_ && has_host_ && !sameAuthority(authority_, host_)) return Outcome::kMalformed;
+  if (has_authority_ && has_host_ && !sameAuthority(authority_, host_) &&
+      !letThrough(StrictRule::kHostConflict, host_)) {
+    return Outcome::kMalformed;
+  }
   if (!has_authority_ && !has_host_) return Outcome::kMalformed;
   request_->authority = has_authority_ ? authority_ : host_;
   return Outcome::kGood;
@@ -247,6 +267,7 @@ HeadReader::Outcome HeadReader::finishConnect() {
   const bool has_part = scheme_.data() != nullptr || path_.data() != nullptr;
   if (extended ? !has_target || path_[0] != '/' : has_part) return Outcome::kMalformed;
   if (!extended) {
+    if (!namesPort(authority_) && !letThrough(StrictRule::kConnectPort, authority_)) return Outcome::kMalformed;
     request_->method = "CONNECT";
     return decideAuthority();
   }
@@ -270,7 +291,9 @@ HeadReader::Outcome HeadReader::finishRequest() {
   request_->path = path_;
   request_->scheme = scheme_;
   if (decideAuthority() != Outcome::kGood) return Outcome::kMalformed;
-  return unknown_expectation_ ? Outcome::kUnknownExpectation : Outcome::kGood;
+  const bool expects = expectation_.data() != nullptr;
+  return expects && !letThrough(StrictRule::kUnknownExpectation, expectation_) ? Outcome::kUnknownExpectation
+                                                                               : Outcome::kGood;
 }
 
 HeadReader::Outcome HeadReader::finish() {

@@ -28,7 +28,7 @@ class HeadReader {
   // `extended_connect`: ":protocol" is allowed (RFC 8441).
   void startRequest(RequestHeaders& out, bool extended_connect);
   void startResponse(ResponseHeaders& out);
-  void startTrailers(Trailers& out);
+  void startTrailers(Trailers& out, bool of_request);
   // A block that nobody wants: it is counted only.
   void startDiscarded();
 
@@ -42,9 +42,12 @@ class HeadReader {
   bool expectContinue() const { return expect_continue_; }
 
  private:
-  enum class Kind : uint8_t { kRequest, kResponse, kTrailers, kDiscarded };
+  enum class Kind : uint8_t { kRequest, kResponse, kRequestTrailers, kResponseTrailers, kDiscarded };
 
   void start(Kind kind, HeaderList* list);
+  bool trailers() const { return kind_ == Kind::kRequestTrailers || kind_ == Kind::kResponseTrailers; }
+  // Whether this breach of a rule is only noted.
+  bool letThrough(StrictRule rule, std::string_view example);
   void addPseudo(std::string_view name, std::string_view value);
   void addRequestPseudo(std::string_view name, std::string_view value);
   void addKnown(Name id, std::string_view value);
@@ -68,12 +71,12 @@ class HeadReader {
   bool extended_connect_ = false;
   bool has_length_ = false;
   bool expect_continue_ = false;
-  bool unknown_expectation_ = false;
   bool has_authority_ = false;
   bool has_host_ = false;
   uint64_t length_ = 0;
   // Pseudo-header fields: a null pointer stands for one that did not come.
   std::string_view method_, scheme_, path_, authority_, protocol_, host_;
+  std::string_view expectation_;  // one that is not known
   std::vector<std::string_view> crumbs_;
 };
 

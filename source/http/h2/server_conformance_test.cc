@@ -131,8 +131,8 @@ std::vector<ServerCase> serverCases() {
            s.begin(id);
            s.codec->sendData(id, {}, true);
          };
-         return s.request(1, {{":method", "CONNECT"}, {":authority", "a"}}, false) + data(1, "x") + windowUpdate(1, 1) +
-                data(1, "y", true) + s.get(3);
+         return s.request(1, {{":method", "CONNECT"}, {":authority", "a:1"}}, false) + data(1, "x") +
+                windowUpdate(1, 1) + data(1, "y", true) + s.get(3);
        },
        ok("HEADERS 3 ES")},
       {"6.1",
@@ -427,6 +427,7 @@ std::vector<ServerCase> serverCases() {
       request("8.3.1", "a space in :method", head(":method", {{":method", "GET "}}), streamError(kProtocol)),
       request("8.5", "CONNECT with :path", head(":method", {{":method", "CONNECT"}}), streamError(kProtocol)),
       request("8.5", "CONNECT without :authority", {{":method", "CONNECT"}}, streamError(kProtocol)),
+      request("8.5", "CONNECT without a port", {{":method", "CONNECT"}, {":authority", "a"}}, streamError(kProtocol)),
       request("8441", ":protocol without CONNECT", head("", {{":protocol", "websocket"}}), streamError(kProtocol)),
       request("8441", "extended CONNECT without :path",
               {{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "https"}, {":authority", "a"}},

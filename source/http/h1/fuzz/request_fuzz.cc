@@ -120,6 +120,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   limits.allow_absolute_url = !(data[0] & 8);
   if (data[0] & 16) limits.max_header_bytes = 100;
   if (data[0] & 32) limits.max_header_count = 2;
+  if (data[0] & 64) {
+    limits.report_only.add(sluice::http::StrictRule::kConnectPort);
+    limits.report_only.add(sluice::http::StrictRule::kHostConflict);
+    limits.report_only.add(sluice::http::StrictRule::kUnknownExpectation);
+  }
   const uint32_t seed = data[1];
   const std::string bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
   ServerRecorder whole(limits);

@@ -85,6 +85,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (data[0] & 8) limits.max_header_bytes = 100;
   if (data[0] & 16) limits.max_header_count = 2;
   if (data[0] & 32) settings.initial_stream_window = 65535;
+  std::string unknown;
+  if (data[1] & 128)
+    require(sluice::http::parseStrictRules("all", limits.report_only, unknown), "all rules have a name");
   Owner owner(limits, settings, data[1]);
   std::string bytes = (data[0] & 64 ? std::string() : magic() + frame(kSettings, 0, 0, {}));
   bytes.append(reinterpret_cast<const char*>(data) + 2, size - 2);

@@ -161,6 +161,20 @@ class Compiler {
         s.underscores = edge() && !proto_.has_common_http_protocol_options() ? session::Underscores::kDrop
                                                                              : session::Underscores::kAllow;
     }
+    s.strip_forwarded = edge();
+    if (!services_.report_only.empty()) reportOnly();
+  }
+
+  void reportOnly() {
+    observability::Logger* const logger = services_.logger;
+    const auto write = [logger](const std::string& line) {
+      if (logger != nullptr) logger->warning("http", line);
+    };
+    settings_->codec_limits.report_only = services_.report_only;
+    settings_->strict = std::make_shared<session::StrictReport>(
+        holding_.stats(), owner_, services_.report_only, services_.objects.get<session::StrictLog>("strict", [&] {
+          return std::make_shared<session::StrictLog>(write);
+        }));
   }
 
   void compileClientCert() {
