@@ -19,6 +19,7 @@
 #include "source/config/metadata_match.h"
 #include "source/config/mirror_policies.h"
 #include "source/config/rate_limits.h"
+#include "source/config/route_match.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
 #include "source/config/sticky_split.h"
@@ -47,6 +48,8 @@ class RouteCompiler {
     spec.name = config_.name();
     spec.most_specific_header_mutations_wins = config_.most_specific_header_mutations_wins();
     spec.ignore_port_in_host_matching = config_.ignore_port_in_host_matching();
+    spec.ignore_path_parameters = config_.ignore_path_parameters_in_path_matching();
+    spec.vhost_header = vhostHeader();
     spec.mutations = compileMutations(config_, context_);
     spec.per_filter = perFilter(config_.typed_per_filter_config(), context_);
     mirrors_ = mirrors(config_.request_mirror_policies(), context_, nullptr);
@@ -189,14 +192,25 @@ class RouteCompiler {
     }
   }
 
+  // In lower case; empty: none.
+  std::string vhostHeader() {
+    if (config_.vhost_header().empty()) return {};
+    const std::string lower = absl::AsciiStrToLower(config_.vhost_header());
+    checkMatchedHeader(lower, context_.child("vhost_header"));
+    return std::string(match::storedName(lower));
+  }
+
   route::RouteSpec route(const v3::Route& config, const Context& context) {
     route::RouteSpec out;
     out.name = config.name();
-    match(config.match(), context.child("match"), out);
+    compileRouteMatch(config, context, regexes_, deps_.runtime, out);
     switch (config.action_case()) {
-      case v3::Route::kRoute:
-        out.action = forward(config.route(), context.child("route"));
+      case v3::Route::kRoute: {
+        route::ForwardSpec action = forward(config.route(), context.child("route"));
+        if (auto rewrite = compilePathRewritePolicy(config, context)) action.regex_rewrite = std::move(rewrite);
+        out.action = std::move(action);
         break;
+      }
       case v3::Route::kRedirect:
         out.action = redirect(config.redirect(), context.child("redirect"));
         break;
@@ -213,59 +227,6 @@ class RouteCompiler {
     out.per_filter = perFilter(config.typed_per_filter_config(), context);
     out.metadata = metadataOf(config.metadata());
     return out;
-  }
-
-  // --- matches -----------------------------------------------------------------------------------------------------
-
-  void match(const v3::RouteMatch& config, const Context& context, route::RouteSpec& out) {
-    out.case_sensitive = !config.has_case_sensitive() || config.case_sensitive().value();
-    switch (config.path_specifier_case()) {
-      case v3::RouteMatch::kPrefix:
-        path(route::PathKind::kPrefix, config.prefix(), context.child("prefix"), out);
-        break;
-      case v3::RouteMatch::kPath:
-        path(route::PathKind::kExact, config.path(), context.child("path"), out);
-        break;
-      case v3::RouteMatch::kPathSeparatedPrefix:
-        path(route::PathKind::kSeparatedPrefix, config.path_separated_prefix(), context.child("path_separated_prefix"),
-             out);
-        break;
-      case v3::RouteMatch::kSafeRegex:
-        out.path_kind = route::PathKind::kRegex;
-        out.path = config.safe_regex().regex();
-        out.regex = regexes_.compile(config.safe_regex(), context.child("safe_regex"));
-        if (!out.case_sensitive) {
-          context.child("case_sensitive").warn("does not apply to safe_regex; write (?i) before the expression");
-          out.case_sensitive = true;
-        }
-        break;
-      case v3::RouteMatch::kConnectMatcher:
-        out.path_kind = route::PathKind::kConnect;
-        break;
-      case v3::RouteMatch::PATH_SPECIFIER_NOT_SET:
-        context.error("needs one of prefix, path, safe_regex, path_separated_prefix or connect_matcher");
-    }
-    for (int i = 0; i < config.headers_size(); ++i) {
-      out.conditions.headers.push_back(header(config.headers(i), context.child("headers", static_cast<size_t>(i))));
-    }
-    for (int i = 0; i < config.query_parameters_size(); ++i) {
-      out.conditions.query.push_back(compileQueryMatcher(
-          config.query_parameters(i), context.child("query_parameters", static_cast<size_t>(i)), regexes_));
-    }
-  }
-
-  void path(route::PathKind kind, const std::string& text, const Context& context, route::RouteSpec& out) {
-    out.path_kind = kind;
-    out.path = text;
-    if (text.find_first_of("?#") != std::string::npos) {
-      context.warn(
-          "holds '?' or '#' and matches nothing: paths are compared without query and fragment; use "
-          "query_parameters for the query");
-    }
-  }
-
-  match::HeaderMatcher header(const v3::HeaderMatcher& config, const Context& context) {
-    return compileHeaderMatcher(config, context, regexes_);
   }
 
   // --- actions -----------------------------------------------------------------------------------------------------

@@ -338,7 +338,7 @@ TEST_CASE("what has to be there is missed") {
 
   CHECK(compiler.routeErrors("match: {}") == kRoute +
                                                  ".match: needs one of prefix, path, safe_regex, "
-                                                 "path_separated_prefix or connect_matcher\n" +
+                                                 "path_separated_prefix, path_match_policy or connect_matcher\n" +
                                                  kRoute +
                                                  ": has no action; set one of route, redirect, direct_response or "
                                                  "non_forwarding_action");

@@ -119,11 +119,25 @@ class Walk {
     }
   }
 
+  void checkMatch(const RouteMatch& match, const std::string& path) {
+    if (match.has_path_match_policy()) {
+      warn(path + "path_match_policy", "they do not know it; use prefix, path or safe_regex");
+    }
+    const std::pair<const char*, bool> unseen[] = {{"tls_context", match.has_tls_context()},
+                                                   {"dynamic_metadata", !match.dynamic_metadata().empty()},
+                                                   {"filter_state", !match.filter_state().empty()},
+                                                   {"cookies", !match.cookies().empty()}};
+    for (const auto& [field, is_set] : unseen) {
+      if (is_set) warn(path + field, "they do not look at it, and their requests match whatever it says; remove it");
+    }
+  }
+
   void visitRoute(const Route& route, const std::string& path) {
     checkSettings(route.typed_per_filter_config(), path);
     if (route.match().path_specifier_case() == RouteMatch::kPathSeparatedPrefix) {
       warn(path + "match.path_separated_prefix", "they do not know it; use prefix or path");
     }
+    checkMatch(route.match(), path + "match.");
     for (int i = 0; i < route.match().headers_size(); ++i) {
       if (!route.match().headers(i).has_string_match()) continue;
       warn(base::strCat(path, "match.headers[", i, "].string_match"),

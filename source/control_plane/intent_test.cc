@@ -299,7 +299,7 @@ TEST_CASE("What gRPC clients cannot use behind an API listener is a warning of t
       typed_per_filter_config:
         buffer: )",
                                                     kBuffer, R"(
-    - match: {prefix: /h}
+    - match: {prefix: /h, cookies: [{name: a, string_match: {exact: b}}]}
       route: {cluster_header: x-cluster}
 - "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
   name: random
@@ -331,9 +331,9 @@ TEST_CASE("What gRPC clients cannot use behind an API listener is a warning of t
 
   for (const char* expected :
        {"http_filters[0]: gRPC clients of API listener 'svc' cannot use this listener ('svc'): calls fail",
-        "path_separated_prefix", "routes[0].redirect", "routes[1].match.headers[0].string_match",
-        "routes[1].direct_response", "weighted_clusters.total_weight: ", "the sum of the weights (3)",
-        "routes[2].typed_per_filter_config[\"buffer\"]", "routes[3].route: gRPC",
+        "path_separated_prefix", "routes[3].match.cookies: ", "routes[0].redirect",
+        "routes[1].match.headers[0].string_match", "routes[1].direct_response", "weighted_clusters.total_weight: ",
+        "the sum of the weights (3)", "routes[2].typed_per_filter_config[\"buffer\"]", "routes[3].route: gRPC",
         "they know only cluster and weighted_clusters", "cluster ('backend'): is STATIC",
         "cluster ('random'): is RANDOM", "they refuse raw_buffer",
         "endpoints ('random'): is missing: without it every call is UNAVAILABLE",
@@ -341,7 +341,7 @@ TEST_CASE("What gRPC clients cannot use behind an API listener is a warning of t
     CAPTURE(expected, told);
     CHECK(told.find(expected) != std::string::npos);
   }
-  CHECK(loaded.errors.warnings().size() == 16);
+  CHECK(loaded.errors.warnings().size() == 17);
 }
 
 TEST_CASE("Only what an API listener leads to is looked at for gRPC clients") {

@@ -24,6 +24,9 @@ struct Shares {
   uint64_t header_only = 0;             // two matching routes with the same path that differ in conditions
   uint64_t ignoring_case = 0;           // a matching route that ignores case
   uint64_t absent = 0;                  // no route
+  uint64_t by_template = 0;             // a matching route with a template
+  uint64_t by_stream = 0;               // a matching route that asks for more than the head
+  uint64_t by_cookie = 0;               // a matching route that asks for a cookie
 };
 
 void count(const LinearReference::Result& result, const TableSpec& spec, Shares& shares) {
@@ -33,6 +36,7 @@ void count(const LinearReference::Result& result, const TableSpec& spec, Shares&
   if (result.virtual_host < 0) return;
   const std::vector<RouteSpec>& routes = spec.virtual_hosts[static_cast<size_t>(result.virtual_host)].routes;
   bool prefix = false, regex_after_prefix = false, between = false, ignoring = false, same_path = false;
+  bool by_template = false, by_stream = false, by_cookie = false;
   for (const int index : result.all) {
     const RouteSpec& route = routes[static_cast<size_t>(index)];
     if (route.path_kind == PathKind::kRegex) {
@@ -42,6 +46,9 @@ void count(const LinearReference::Result& result, const TableSpec& spec, Shares&
       prefix = true;
     }
     ignoring = ignoring || !route.case_sensitive;
+    by_template = by_template || !route.name.empty();
+    by_stream = by_stream || route.conditions.stream != nullptr;
+    by_cookie = by_cookie || !route.conditions.cookies.empty();
     for (const int other : result.all) {
       const RouteSpec& twin = routes[static_cast<size_t>(other)];
       same_path = same_path || (other != index && twin.path == route.path && twin.path_kind == route.path_kind &&
@@ -51,6 +58,9 @@ void count(const LinearReference::Result& result, const TableSpec& spec, Shares&
   shares.regex_between_prefixes += between;
   shares.ignoring_case += ignoring;
   shares.header_only += same_path;
+  shares.by_template += by_template;
+  shares.by_stream += by_stream;
+  shares.by_cookie += by_cookie;
 }
 
 std::string describe(const http::RequestHeaders& request) {
@@ -76,8 +86,9 @@ TEST_CASE("the table finds the route that a linear search finds, a million times
     const LinearReference reference(spec);
     for (uint32_t r = 0; r < kRequests; ++r) {
       TestRequest request = random.request(spec);
-      const LinearReference::Result expected = reference.match(*request);
-      const Match found = (*table)->match(*request, 0);
+      const uint64_t chance = random.random();
+      const LinearReference::Result expected = reference.match(*request, chance, request.toldInfo());
+      const Match found = matchOf(**table, request, chance);
       count(expected, spec, shares);
 
       const auto hosts = (*table)->virtualHosts();
@@ -103,9 +114,13 @@ TEST_CASE("the table finds the route that a linear search finds, a million times
   CHECK(shares.header_only * 10 >= shares.pairs);
   CHECK(shares.ignoring_case * 10 >= shares.pairs);
   CHECK(shares.absent * 100 >= shares.pairs);
+  CHECK(shares.by_template * 10 >= shares.pairs);
+  CHECK(shares.by_stream * 100 >= shares.pairs);
+  CHECK(shares.by_cookie * 100 >= shares.pairs);
   WARN("of " << shares.pairs << " pairs: three or more match " << shares.three_or_more << ", regex between prefixes "
              << shares.regex_between_prefixes << ", header-only differences " << shares.header_only
-             << ", ignoring case " << shares.ignoring_case << ", absent " << shares.absent);
+             << ", ignoring case " << shares.ignoring_case << ", absent " << shares.absent << ", template "
+             << shares.by_template << ", stream " << shares.by_stream << ", cookie " << shares.by_cookie);
 }
 
 }  // namespace sluice::route

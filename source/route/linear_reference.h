@@ -1,15 +1,20 @@
 // The definition of route matching, as plain as it can be: every virtual host and every route is asked in turn. Shares
-// no code with the table but for StringMatcher, which has tests of its own. For differential tests and the fuzz target.
+// no code with the table but for StringMatcher and what reads metadata, which have tests of their own. For differential
+// tests and the fuzz target.
 #pragma once
 
 #include <cctype>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "source/http/headers.h"
+#include "source/match/template_reference.h"
 #include "source/route/spec.h"
+#include "source/stream/stream_info.h"
 
 namespace sluice::route {
 
@@ -22,15 +27,24 @@ class LinearReference {
     std::vector<int> all;
   };
 
-  explicit LinearReference(const TableSpec& spec) : spec_(spec) {}
+  explicit LinearReference(const TableSpec& spec) : spec_(spec) {
+    // Routes that were made of a template bear it as their name (random_tables.h).
+    for (const VirtualHostSpec& host : spec.virtual_hosts) {
+      for (const RouteSpec& route : host.routes) {
+        if (route.name.starts_with('/')) templates_.try_emplace(route.name, route.name);
+      }
+    }
+  }
 
-  Result match(const http::RequestHeaders& request) const {
+  // `info`: null where nothing is known but the head.
+  Result match(const http::RequestHeaders& request, uint64_t random = 0,
+               const stream::StreamInfo* info = nullptr) const {
     Result out;
-    out.virtual_host = hostOf(lower(request.authority));
+    out.virtual_host = hostOf(lower(nameOf(request)));
     if (out.virtual_host < 0 || request.path.empty()) return out;  // CONNECT has no path and no route
     const std::vector<RouteSpec>& routes = spec_.virtual_hosts[static_cast<size_t>(out.virtual_host)].routes;
     for (size_t i = 0; i < routes.size(); ++i) {
-      if (matches(routes[i], request)) out.all.push_back(static_cast<int>(i));
+      if (matches(routes[i], request) && streamMatches(routes[i], random, info)) out.all.push_back(static_cast<int>(i));
     }
     if (!out.all.empty()) out.route = out.all.front();
     return out;
@@ -73,12 +87,38 @@ class LinearReference {
     return best;
   }
 
-  static bool matches(const RouteSpec& route, const http::RequestHeaders& request) {
+  // By which the virtual host is found.
+  std::string nameOf(const http::RequestHeaders& request) const {
+    if (spec_.vhost_header.empty()) return std::string(request.authority);
+    for (const http::Field& field : request) {
+      if (field.name == spec_.vhost_header) return std::string(field.value);
+    }
+    return "";
+  }
+
+  // Each segment up to its first semicolon.
+  static std::string stripped(const std::string& path) {
+    std::string out;
+    bool in_parameters = false;
+    for (const char c : path) {
+      in_parameters = c != '/' && (in_parameters || c == ';');
+      if (!in_parameters) out += c;
+    }
+    return out;
+  }
+
+  bool matches(const RouteSpec& route, const http::RequestHeaders& request) const {
     const std::string target(request.path);
     const size_t mark = target.find('?');
-    const std::string path = target.substr(0, mark);
+    const std::string as_sent = target.substr(0, mark);
+    const std::string path = spec_.ignore_path_parameters ? stripped(as_sent) : as_sent;
     const std::string query = mark == std::string::npos ? "" : target.substr(mark + 1);
     if (!pathMatches(route, path)) return false;
+    if (route.conditions.grpc && !isGrpc(request)) return false;
+    for (const CookieMatcher& cookie : route.conditions.cookies) {
+      const std::optional<std::string> value = cookieOf(request, cookie.name);
+      if ((value && cookie.string.matches(*value)) == cookie.invert) return false;
+    }
     for (const HeaderMatcher& header : route.conditions.headers) {
       if (!headerMatches(header, request)) return false;
     }
@@ -88,7 +128,54 @@ class LinearReference {
     return true;
   }
 
-  static bool pathMatches(const RouteSpec& route, const std::string& as_sent) {
+  static bool isGrpc(const http::RequestHeaders& request) {
+    std::string type;
+    for (const http::Field& field : request) {
+      if (field.name == "content-type" && type.empty()) type = lower(field.value);
+    }
+    return type == "application/grpc" || type.rfind("application/grpc+", 0) == 0;
+  }
+
+  // The first cookie of that name.
+  static std::optional<std::string> cookieOf(const http::RequestHeaders& request, const std::string& name) {
+    std::string all;
+    for (const http::Field& field : request) {
+      if (field.name == "cookie") all += std::string(field.value) + ";";
+    }
+    for (; !all.empty(); all = all.substr(all.find(';') + 1)) {
+      std::string cookie = all.substr(0, all.find(';'));
+      while (!cookie.empty() && (cookie.front() == ' ' || cookie.front() == '\t')) cookie = cookie.substr(1);
+      while (!cookie.empty() && (cookie.back() == ' ' || cookie.back() == '\t')) cookie.pop_back();
+      if (cookie.rfind(name + "=", 0) != 0) continue;
+      std::string value = cookie.substr(name.size() + 1);
+      if (value.size() > 1 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+      return value;
+    }
+    return std::nullopt;
+  }
+
+  static bool streamMatches(const RouteSpec& route, uint64_t random, const stream::StreamInfo* info) {
+    if (route.conditions.stream == nullptr) return true;
+    const StreamConditions& wanted = *route.conditions.stream;
+    // Of the upper half of the number; see matchers.cc.
+    if (wanted.fraction && (random >> 32) % wanted.fraction->denominator >= wanted.fraction->numerator) return false;
+    const net::TlsInfo* const tls = info == nullptr ? nullptr : info->downstreamTls();
+    const bool presented = tls != nullptr && tls->peer_presented;
+    const bool validated = tls != nullptr && tls->peer_validated;
+    if (wanted.certificate_presented.value_or(presented) != presented) return false;
+    if (wanted.certificate_validated.value_or(validated) != validated) return false;
+    for (const MetadataMatcher& each : wanted.metadata) {
+      if (!each.matches(info == nullptr ? nullptr : info->dynamic_metadata.get())) return false;
+    }
+    for (const FilterStateMatcher& each : wanted.filter_state) {
+      if (!each.matches(info == nullptr ? nullptr : info->filter_state.get())) return false;
+    }
+    return true;
+  }
+
+  bool pathMatches(const RouteSpec& route, const std::string& as_sent) const {
+    if (const auto known = templates_.find(route.name); known != templates_.end())
+      return known->second.matches(as_sent);
     const std::string path = route.case_sensitive ? as_sent : lower(as_sent);
     const std::string text = route.case_sensitive ? route.path : lower(route.path);
     switch (route.path_kind) {
@@ -146,6 +233,7 @@ class LinearReference {
   }
 
   const TableSpec& spec_;
+  std::map<std::string, match::TemplateReference> templates_;
 };
 
 }  // namespace sluice::route

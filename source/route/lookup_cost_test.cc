@@ -18,7 +18,7 @@ constexpr int kSizes[] = {10, 1'000, 10'000};
 
 uint64_t stepsOf(const Table& table, TestRequest request, int expected) {
   CountedSteps steps;
-  const Match match = table.match(*request, 0, steps);
+  const Match match = table.match(*request, 0, steps, request.toldInfo());
   const ptrdiff_t found = match.route == nullptr ? -1 : match.route - match.virtual_host->routes.data();
   CHECK(found == expected);
   return steps.count;
@@ -47,6 +47,49 @@ TEST_CASE("a lookup costs the same among 10, 1,000 and 10,000 routes, first, las
     CHECK(*std::max_element(absent.begin(), absent.end()) <= *most + 5);
     CHECK(*most < 40);
   }
+}
+
+TEST_CASE("a lookup among 10,000 routes of all kinds costs what its own route asks") {
+  const RouteShape shape{"all",
+                         [](int i) {
+                           const std::string path = "/svc" + fiveDigits(i);
+                           RouteSpec out = i % 3 == 0   ? routeByTemplate(path + "/{id}/**")
+                                           : i % 3 == 1 ? routeTo(PathKind::kPrefix, path + "/")
+                                                        : routeByTemplate(path + "/v{version}/{file}.json");
+                           if (i % 5 == 0) {
+                             CookieMatcher cookie{.name = "a"};
+                             cookie.string.text = "1";
+                             out.conditions.cookies.push_back(std::move(cookie));
+                           }
+                           if (i % 7 == 0) out.conditions.grpc = true;
+                           StreamConditions stream;
+                           if (i % 2 == 0) stream.fraction = runtime::Fraction{50, 100};
+                           if (i % 4 == 0) stream.certificate_presented = false;
+                           if (i % 11 == 0) {
+                             MetadataMatcher metadata{.filter = "f", .path = {"k"}};
+                             metadata.value.kind = match::MetadataValueMatcher::Kind::kPresent;
+                             stream.metadata.push_back(std::move(metadata));
+                           }
+                           out.conditions.stream = std::make_shared<const StreamConditions>(std::move(stream));
+                           return out;
+                         },
+                         [](int i) {
+                           TestRequest out("/svc" + fiveDigits(i) + "/v1/a.json", "example.com",
+                                           {{"cookie", "b=2; a=1"}, {"content-type", "application/grpc"}});
+                           out.info().metadata().set("f", "k", {true});
+                           return out;
+                         }};
+  std::vector<uint64_t> found;
+  for (const int size : kSizes) {
+    const auto table = build(shape.table(size));
+    for (int at = 0; at < size; at += size / 10) found.push_back(stepsOf(*table, shape.request(at), at));
+    CHECK(stepsOf(*table, shape.request(99'999), -1) < 40);
+  }
+
+  const auto [least, most] = std::minmax_element(found.begin(), found.end());
+  INFO(Catch::rangeToString(found));
+  CHECK(*most <= *least + 8);
+  CHECK(*most < 40);
 }
 
 TEST_CASE("nested prefixes cost a probe for each length, not for each route") {

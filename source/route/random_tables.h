@@ -1,17 +1,22 @@
 // Random route tables and requests that collide a lot: few names, nested prefixes, regular expressions over the same
-// paths, routes that differ in headers or case only. `Choices` has `uint32_t below(uint32_t n)`: a seeded generator in
+// paths, templates, routes that differ in conditions or case only. A route that was made of a template bears it as its
+// name. `Choices` has `uint32_t below(uint32_t n)`: a seeded generator in
 // the differential test, input bytes in the fuzz target.
 #pragma once
 
 #include <array>
+#include <cstdlib>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "source/match/path_template.h"
 #include "source/route/spec.h"
+#include "source/route/template_match.h"
 #include "source/route/test_request.h"
 
 namespace sluice::route {
@@ -23,6 +28,8 @@ class RandomTables {
 
   TableSpec table(uint32_t most_routes) {
     TableSpec spec;
+    spec.ignore_path_parameters = choices_.below(4) == 0;
+    if (choices_.below(8) == 0) spec.vhost_header = "x-host";
     const uint32_t hosts = 1 + choices_.below(3);
     std::map<std::string, bool> taken;
     for (uint32_t i = 0; i < hosts; ++i) {
@@ -45,8 +52,10 @@ class RandomTables {
     if (choices_.below(8) != 0) {
       const RouteSpec& route = host.routes[choices_.below(static_cast<uint32_t>(host.routes.size()))];
       if (route.path_kind != PathKind::kRegex) path = route.path;
+      if (route.name.starts_with('/')) path = pathLike(route.name);
     }
     for (uint32_t more = choices_.below(3); more > 0; --more) path += pick(kSegments);
+    if (choices_.below(4) == 0) addParameters(path);
     if (choices_.below(4) == 0) flipCase(path);
     if (choices_.below(3) == 0) path += pick(kQueries);
     if (choices_.below(64) == 0) path.append(300, 'x');
@@ -54,8 +63,16 @@ class RandomTables {
     std::vector<std::pair<std::string_view, std::string_view>> fields;
     for (uint32_t more = choices_.below(4); more > 0; --more) fields.emplace_back(pick(kHeaders), pick(kValues));
     if (choices_.below(4) == 0) fields.emplace_back(":method", "POST");
-    return TestRequest(path, pick(kAuthorities), fields);
+    if (choices_.below(4) == 0) fields.emplace_back("content-type", pick(kContentTypes));
+    for (uint32_t more = choices_.below(3); more > 0; --more) fields.emplace_back("cookie", pick(kCookies));
+    if (!table.vhost_header.empty() && choices_.below(4) != 0) fields.emplace_back("x-host", pick(kAuthorities));
+    TestRequest out(path, pick(kAuthorities), fields);
+    if (choices_.below(2) == 0) tell(out);
+    return out;
   }
+
+  // What the choice of a route takes as chance: shares of routes look at the upper half.
+  uint64_t random() { return (uint64_t{choices_.below(100)} << 32) | choices_.below(100); }
 
  private:
   static constexpr const char* kPaths[] = {"/",           "/a",      "/a/",           "/a/b",     "/a/b/c",
@@ -69,6 +86,34 @@ class RandomTables {
       "/a/b",        "(?i)/api.*",    "/api/v1/users",  "/[a-z/]*",    "/a/?", ".*[.]css", "/(api/)?v1.*",
       "/a{1,3}b?.*", "(/a|/b)+(/c)?", "/api/[^/]+/?",   "/.",          "",     "/x+.*",    "^/aa*?\\b.*",
       "/a|/users/1"};
+  static constexpr const char* kTemplates[] = {"/",
+                                               "/a/b",
+                                               "/a/*",
+                                               "/*/b",
+                                               "/**",
+                                               "/a/**",
+                                               "/{x}",
+                                               "/api/{v}",
+                                               "/api/v{n}",
+                                               "/api/{v}/*",
+                                               "/api/{rest=**}",
+                                               "/{x=a/*}",
+                                               "/{x=a/b}/{y}",
+                                               "/users/{id}",
+                                               "/users/{id}/**",
+                                               "/**.css",
+                                               "/*.css",
+                                               "/a/{x=**}.css",
+                                               "/{a}-{b}",
+                                               "/{a}.{b}/{c}",
+                                               "/a/*/",
+                                               "/**/b",
+                                               "/static/{f}.css",
+                                               "/{x=**/b}"};
+  static constexpr const char* kParameters[] = {";", ";v=1", ";a;b"};
+  static constexpr const char* kContentTypes[] = {"application/grpc", "application/grpc+proto", "Application/GRPC",
+                                                  "application/grpc-web", "text/plain"};
+  static constexpr const char* kCookies[] = {"a=1", "b=2; a=3", "a=\"1\"; b", "  a=abc ;b=ABC", "aa=1;;a =2", "=;a"};
   static constexpr const char* kHeaders[] = {"x-a", "x-b", "x-c", "user-agent"};
   static constexpr const char* kValues[] = {"1", "1", "1", "2", "2", "3", "10", "abc", "ABC", "", "a\xff"};
   static constexpr const char* kQueries[] = {"?", "?a=1", "?a=2&b=1", "?b", "?a=1&a=2", "?c=3&a=", "?=&&a=abc"};
@@ -92,15 +137,97 @@ class RandomTables {
     }
   }
 
+  // Puts parameters behind some segments.
+  void addParameters(std::string& path) {
+    for (size_t at = path.size(); at > 0; --at) {
+      if ((at == path.size() || path[at] == '/') && choices_.below(2) == 0) path.insert(at, pick(kParameters));
+    }
+  }
+
+  // A path that a template is likely to match.
+  std::string pathLike(std::string_view text) {
+    std::string out;
+    for (size_t at = 0; at < text.size(); ++at) {
+      if (text[at] == '{') {
+        const std::string_view variable = text.substr(at + 1, text.find('}', at) - at - 1);
+        const size_t equals = variable.find('=');
+        out += equals == std::string_view::npos ? "users" : pathLike(variable.substr(equals + 1));
+        at = text.find('}', at);
+      } else if (text.substr(at, 2) == "**") {
+        out += choices_.below(2) == 0 ? "" : "v1/users";
+        ++at;
+      } else if (text[at] == '*') {
+        out += choices_.below(4) == 0 ? "" : "1";
+      } else {
+        out += text[at];
+      }
+    }
+    return out;
+  }
+
+  // What a connection and filters tell besides the head.
+  void tell(TestRequest& request) {
+    if (choices_.below(2) == 0) {
+      request.tls().peer_presented = choices_.below(2) == 0;
+      request.tls().peer_validated = request.tls().peer_presented && choices_.below(2) == 0;
+    }
+    if (choices_.below(2) == 0) request.info().metadata().set("f", "k", {std::string(pick(kValues))});
+    if (choices_.below(2) == 0) request.info().metadata().set("f", "n", {double(choices_.below(3))});
+    if (choices_.below(2) == 0) request.info().filterState().set("o", pick(kValues));
+  }
+
+  StreamConditions streamConditions() {
+    StreamConditions out;
+    if (choices_.below(2) == 0) out.fraction = runtime::Fraction{choices_.below(101), 100};
+    if (choices_.below(3) == 0) out.certificate_presented = choices_.below(2) == 0;
+    if (choices_.below(3) == 0) out.certificate_validated = choices_.below(2) == 0;
+    if (choices_.below(3) == 0) {
+      MetadataMatcher matcher{.filter = "f", .path = {choices_.below(2) == 0 ? "k" : "n"}};
+      matcher.value.kind = match::MetadataValueMatcher::Kind::kString;
+      matcher.value.string = string();
+      if (choices_.below(2) == 0) matcher.value = {match::MetadataValueMatcher::Kind::kRange, true, 0, 2, {}, {}};
+      matcher.invert = choices_.below(4) == 0;
+      out.metadata.push_back(std::move(matcher));
+    }
+    if (choices_.below(3) == 0) {
+      FilterStateMatcher matcher;
+      matcher.key = "o";
+      matcher.string = string();
+      out.filter_state.push_back(std::move(matcher));
+    }
+    return out;
+  }
+
+  CookieMatcher cookie() {
+    CookieMatcher out;
+    out.name = choices_.below(2) == 0 ? "a" : "b";
+    out.string = string();
+    out.invert = choices_.below(4) == 0;
+    return out;
+  }
+
+  void byTemplate(RouteSpec& out) {
+    out.name = pick(kTemplates);
+    const auto path = match::PathTemplate::parse(out.name);
+    if (!path.ok() || !matchTemplate(*path, choices_.below(2) == 0, out).ok()) std::abort();
+    if (out.regex != nullptr) out.regex = regex(out.path);
+  }
+
   Regex regex(const std::string& pattern) {
     Regex& known = regexes_[pattern];
     if (known == nullptr) known = *compileRegex(pattern);
     return known;
   }
 
+  static constexpr uint32_t kNoKind = UINT32_MAX;
+
   RouteSpec route() {
     RouteSpec out;
-    switch (choices_.below(8)) {
+    const bool by_template = choices_.below(6) == 0;
+    if (by_template) byTemplate(out);
+    switch (by_template ? kNoKind : choices_.below(8)) {
+      case kNoKind:
+        break;
       case 0:
         out.path_kind = PathKind::kRegex;
         out.path = pick(kRegexes);
@@ -115,7 +242,7 @@ class RandomTables {
       default:
         out.path_kind = PathKind::kPrefix;
     }
-    if (out.path_kind != PathKind::kRegex) {
+    if (!by_template && out.path_kind != PathKind::kRegex) {
       out.path = choices_.below(3) == 0 ? pick(kShortPaths) : pick(kPaths);
       if (choices_.below(3) == 0) out.path += pick(kSegments);
       out.case_sensitive = choices_.below(4) != 0;
@@ -123,6 +250,13 @@ class RandomTables {
     if (choices_.below(4) != 0) {
       for (uint32_t more = choices_.below(3); more > 0; --more) out.conditions.headers.push_back(header());
       if (choices_.below(6) == 0) out.conditions.query.push_back(parameter());
+      if (choices_.below(6) == 0) out.conditions.cookies.push_back(cookie());
+      if (choices_.below(8) == 0) {
+        if (StreamConditions stream = streamConditions(); !stream.empty()) {
+          out.conditions.stream = std::make_shared<const StreamConditions>(std::move(stream));
+        }
+      }
+      out.conditions.grpc = choices_.below(16) == 0;
     }
     DirectResponseSpec answer;
     answer.status = 200;

@@ -66,10 +66,12 @@ std::string_view rewritePath(std::string_view path, const RouteMatcher& matcher,
   if (!prefix_rewrite.empty()) {
     // What was matched is replaced: the prefix, or the whole path for exact and regular expression matches.
     const bool by_prefix = matcher.kind == PathKind::kPrefix || matcher.kind == PathKind::kSeparatedPrefix;
-    const std::string_view rest = by_prefix ? path.substr(std::min(matcher.path.size(), path.size())) : "";
-    out = arena.concat(prefix_rewrite, rest);
+    const size_t matched = matcher.ignores_parameters ? sizeWithParameters(path, matcher.path.size())
+                                                      : std::min(matcher.path.size(), path.size());
+    out = arena.concat(prefix_rewrite, by_prefix ? path.substr(matched) : "");
   } else if (regex_rewrite != nullptr) {
-    std::string text(path);
+    const bool stripped = regex_rewrite->as_matched && matcher.ignores_parameters;
+    std::string text(stripped ? withoutParameters(path, arena) : path);
     re2::RE2::GlobalReplace(&text, *regex_rewrite->pattern, regex_rewrite->substitution);
     out = arena.copy(text);
   } else {

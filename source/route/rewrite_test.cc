@@ -97,6 +97,27 @@ RouteSpec redirecting(RedirectSpec redirect, std::string prefix = "/") {
 
 }  // namespace
 
+TEST_CASE("a prefix is replaced with its parameters where those are ignored") {
+  One one(forwarding(PathKind::kPrefix, "/api/v1", "/new"));
+  One separated(forwarding(PathKind::kSeparatedPrefix, "/api/v1", "/new"));
+  one.spec.ignore_path_parameters = separated.spec.ignore_path_parameters = true;
+
+  CHECK(one.path("/api;a=1/v1/users;b=2?q=1") == "/new/users;b=2?q=1");
+  CHECK(one.path("/api;a=1/v1;c=3/users") == "/new;c=3/users");
+  CHECK(one.path("/api/v1/users") == "/new/users");
+  CHECK(separated.path("/api/v1;c=3") == "/new;c=3");
+}
+
+TEST_CASE("a rewrite by the template of a route takes the path as it was matched") {
+  One one(forwarding(PathKind::kRegex, "/users/([^/]+)/([^/]+)"));
+  std::get<ForwardSpec>(one.route().action).regex_rewrite =
+      RegexRewrite{*compileRegex("^/users/([^/]+)/([^/]+)$"), "/\\2/of/\\1", true};
+
+  CHECK(one.path("/users/7/files?q=1") == "/files/of/7?q=1");
+  one.spec.ignore_path_parameters = true;
+  CHECK(one.path("/users;a=1/7;b/files;c?q=1") == "/files/of/7?q=1");
+}
+
 TEST_CASE("append_action decides what happens to a header that is there") {
   CHECK(applied({.add = {add("x-a", "2")}}, {{"x-a", "1"}}) == "x-a=1 x-a=2");
   CHECK(applied({.add = {add("x-a", "2", Action::kAddIfAbsent)}}, {{"x-a", "1"}}) == "x-a=1");

@@ -85,6 +85,7 @@ struct RouteMatcher {
   const Conditions* conditions = nullptr;  // null: none
   PathKind kind = PathKind::kPrefix;
   bool case_sensitive = true;
+  bool ignores_parameters = false;  // the path it is asked about is withoutParameters()
 
   bool matches(const RequestView& request) const;
   bool pathMatches(std::string_view path_without_query) const;

@@ -1,12 +1,15 @@
 // Tables of one kind of route, for tests and benchmarks of the cost of lookups: `/svc00000/`, `/svc00001/`, ...
 #pragma once
 
+#include <cstdlib>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "source/route/spec.h"
+#include "source/route/template_match.h"
 #include "source/route/test_request.h"
 
 namespace sluice::route {
@@ -44,6 +47,12 @@ inline RouteSpec routeTo(PathKind kind, std::string path) {
   return out;
 }
 
+inline RouteSpec routeByTemplate(std::string_view text) {
+  RouteSpec out = routeTo(PathKind::kPrefix, "/");
+  if (!matchTemplate(*match::PathTemplate::parse(text), false, out).ok()) std::abort();
+  return out;
+}
+
 inline RouteSpec withHeader(RouteSpec spec, std::string name, std::string value) {
   HeaderMatcher header;
   header.name = std::move(name);
@@ -72,6 +81,12 @@ inline std::vector<RouteShape> routeShapes() {
       std::move(ignoring_case),
       by_path("regex", PathKind::kRegex, "/[a-z]+", "/items"),
       {"regex_without_literal", [](int i) { return routeTo(PathKind::kRegex, "/[a-z]+/" + fiveDigits(i) + "/[a-z]+"); },
+       [](int i) { return TestRequest("/svc/" + fiveDigits(i) + "/items"); }},
+      {"template", [](int i) { return routeByTemplate("/svc" + fiveDigits(i) + "/{id}/items"); },
+       [](int i) { return TestRequest("/svc" + fiveDigits(i) + "/7/items?page=2"); }},
+      {"template_of_rest", [](int i) { return routeByTemplate("/svc" + fiveDigits(i) + "/**"); },
+       [](int i) { return TestRequest("/svc" + fiveDigits(i) + "/7/items?page=2"); }},
+      {"template_without_literal", [](int i) { return routeByTemplate("/{a}/" + fiveDigits(i) + "/{b}"); },
        [](int i) { return TestRequest("/svc/" + fiveDigits(i) + "/items"); }},
       {"header", [](int i) { return withHeader(routeTo(PathKind::kPrefix, "/"), "x-tenant", fiveDigits(i)); },
        [](int i) {

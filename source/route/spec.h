@@ -35,6 +35,9 @@ using PerFilterSpec = std::vector<std::pair<FilterSlot, std::shared_ptr<const Pe
 struct RegexRewrite {
   Regex pattern;
   std::string substitution;  // RE2's form: \1 is the first group
+  // The path is rewritten as it was matched, so without its parameters where those are ignored. (proto:
+  // path_rewrite_policy)
+  bool as_matched = false;
 };
 
 struct WeightedClusterSpec {
@@ -153,6 +156,8 @@ struct TableSpec {
   PerFilterSpec per_filter;
   bool most_specific_header_mutations_wins = false;
   bool ignore_port_in_host_matching = false;
+  bool ignore_path_parameters = false;
+  std::string vhost_header;  // in lower case; empty: the authority
 };
 
 }  // namespace sluice::route

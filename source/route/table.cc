@@ -119,16 +119,24 @@ const PerFilterConfig* Match::belowSwitch(FilterSlot slot) const {
   return levels.size() == 0 ? nullptr : *(levels.end() - 1);
 }
 
+const VirtualHost* Table::virtualHostOf(const http::RequestHeaders& request) const {
+  std::string_view name = request.authority;
+  if (!vhost_header_.empty()) name = request.lookup(vhost_header_).value_or("");
+  if (ignore_port_) name = base::splitHostPort(name).host;
+  const uint32_t host = hosts_->find(name, request.arena());
+  return host == kNoHost ? nullptr : &virtual_hosts_[host];
+}
+
 template <class... Steps>
 Match Table::matchRoute(const http::RequestHeaders& request, const Asker& asker, Steps&... steps) const {
   Match out{.table = this};
-  const std::string_view authority = ignore_port_ ? base::splitHostPort(request.authority).host : request.authority;
-  const uint32_t host = hosts_->find(authority, request.arena());
-  if (host == kNoHost) return out;
-  out.virtual_host = &virtual_hosts_[host];
+  out.virtual_host = virtualHostOf(request);
+  if (out.virtual_host == nullptr) return out;
   if (request.path.empty() && request.method != "CONNECT") return out;
 
-  const uint32_t route = firstRoute(*out.virtual_host, RequestView::of(request), steps...);
+  RequestView view = RequestView::of(request, {asker.random, asker.info});
+  if (ignore_path_parameters_) view.path = withoutParameters(view.path, request.arena());
+  const uint32_t route = firstRoute(*out.virtual_host, view, steps...);
   if (route == kNone) return out;
   out.route = &out.virtual_host->routes[route];
   if (out.route->forward != nullptr && out.route->forward->choice != nullptr) {
@@ -182,8 +190,12 @@ void Table::chooseByMetadata(const http::RequestHeaders& request, const stream::
   choose(choice, request, {.remote_address = info.downstream_remote_address, .metadata = metadata}, match);
 }
 
-Match Table::match(const http::RequestHeaders& request, uint64_t random, CountedSteps& steps) const {
-  return matchRoute(request, {random, {}}, steps);
+Match Table::match(const http::RequestHeaders& request, uint64_t random, CountedSteps& steps,
+                   const stream::StreamInfo* info) const {
+  struct NoCookies final : CookieSink {
+    void addCookie(std::string_view) override {}
+  } cookies;
+  return matchRoute(request, {.random = random, .info = info, .cookies = &cookies}, steps);
 }
 
 std::string_view Table::clusterName(ClusterId id) const {
@@ -228,6 +240,8 @@ class Table::Builder {
     table_.name_ = storage_.texts.copy(spec.name);
     table_.most_specific_wins_ = spec.most_specific_header_mutations_wins;
     table_.ignore_port_ = spec.ignore_port_in_host_matching;
+    table_.ignore_path_parameters_ = spec.ignore_path_parameters;
+    table_.vhost_header_ = storage_.texts.copy(spec.vhost_header);
     table_.mutations_ = mutations(spec.mutations);
     table_.per_filter_ = perFilter(spec.per_filter, nullptr);
     reserve(spec);
@@ -324,7 +338,9 @@ class Table::Builder {
   }
 
   RouteMatcher matcher(RouteSpec& spec) {
-    RouteMatcher out{.kind = spec.path_kind, .case_sensitive = spec.case_sensitive};
+    RouteMatcher out{.kind = spec.path_kind,
+                     .case_sensitive = spec.case_sensitive,
+                     .ignores_parameters = table_.ignore_path_parameters_};
     if (spec.path_kind == PathKind::kRegex) {
       out.case_sensitive = true;
       out.path = spec.regex->pattern();

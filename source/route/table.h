@@ -85,12 +85,13 @@ class Table {
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
-  // The route of a request: virtual host by authority, first matching route, and for weighted clusters the one that
-  // `random` falls on, or the one of the user, who may be known by the address. A request without a path (CONNECT) has
-  // no route.
+  // The route of a request: virtual host by authority (or `vhost_header`), first matching route, and for weighted
+  // clusters the one that `random` falls on, or the one of the user, who may be known by the address. A request without
+  // a path (CONNECT) has no route.
   Match match(const http::RequestHeaders& request, uint64_t random, std::string_view remote_address = {}) const;
-  // The same, counting work.
-  Match match(const http::RequestHeaders& request, uint64_t random, CountedSteps& steps) const;
+  // The same, counting work. `info`: null where nothing is known but the head.
+  Match match(const http::RequestHeaders& request, uint64_t random, CountedSteps& steps,
+              const stream::StreamInfo* info = nullptr) const;
   // The same, where more of the request is known. `cookies`: those that the choice of a cluster has clients given.
   Match match(const http::RequestHeaders& request, uint64_t random, const stream::StreamInfo& info,
               CookieSink& cookies) const;
@@ -122,6 +123,7 @@ class Table {
     const stream::DynamicMetadata* metadata = nullptr;
   };
   static void choose(const ClusterChoice& choice, const http::RequestHeaders& request, const Asker& asker, Match& out);
+  const VirtualHost* virtualHostOf(const http::RequestHeaders& request) const;
   template <class... Steps>
   Match matchRoute(const http::RequestHeaders& request, const Asker& asker, Steps&... steps) const;
 
@@ -135,6 +137,8 @@ class Table {
   FilterSlot slot_count_ = 0;
   bool most_specific_wins_ = false;
   bool ignore_port_ = false;
+  bool ignore_path_parameters_ = false;
+  std::string_view vhost_header_;  // empty: the authority
 
   // What the above points into.
   struct Storage;

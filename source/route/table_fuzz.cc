@@ -37,7 +37,7 @@ struct InputChoices {
 void freePaths(TableSpec& spec, InputChoices& choices) {
   for (VirtualHostSpec& host : spec.virtual_hosts) {
     for (RouteSpec& route : host.routes) {
-      if (choices.below(4) != 1) continue;
+      if (choices.below(4) != 1 || !route.name.empty()) continue;
       const std::string text = choices.text(40);
       if (choices.below(3) != 1) {
         if (route.path_kind != PathKind::kRegex) route.path = text;
@@ -70,8 +70,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     TestRequest request = random.request(spec);
     const std::string text = choices.below(3) == 1 ? choices.text(60) : "";
     if (!text.empty()) request->path = text;
-    const LinearReference::Result expected = reference.match(*request);
-    const Match found = (*table)->match(*request, 0);
+    const uint64_t chance = random.random();
+    const LinearReference::Result expected = reference.match(*request, chance, request.toldInfo());
+    const Match found = matchOf(**table, request, chance);
     const long got = found.route == nullptr ? -1 : static_cast<long>(found.route - found.virtual_host->routes.data());
     if (got == expected.route) continue;
     std::fprintf(stderr, "path \"%.*s\": linear search finds route %d, the index %ld\n",

@@ -72,6 +72,7 @@ bool Stream::follow(Stream& stream, const filter::Redirect& redirect) {
   takeFacts();
   table_ = stream.table_;
   chain_ = stream.chain_;
+  chance_ = stream.chance_;
   const stream::StreamInfo& before = stream.info_;
   info_.start = before.start;
   info_.start_time = before.start_time;

@@ -94,7 +94,10 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
     return refuse(*std::move(answer));
   }
   table_ = worker_.tables.get(settings.route_slot->id);
-  if (table_) matchRoute();
+  if (table_) {
+    chance_ = worker_.services.random.next();
+    matchRoute();
+  }
   if (settings.tracer) [[unlikely]]
     info_.span = settings.tracer->begin({.request = &headers, .info = info_}, worker_.services);
   makeChain();
@@ -119,7 +122,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
 
 void Stream::matchRoute() {
   filter::ResponseCookies cookies(*this);
-  route_ = table_->value->match(request(), worker_.services.random.next(), info_, cookies);
+  route_ = table_->value->match(request(), chance_, info_, cookies);
   info_.virtual_host_name = route_.virtual_host != nullptr ? route_.virtual_host->name : std::string_view();
   info_.route_name = route_.route != nullptr ? route_.route->name : std::string_view();
   info_.route_metadata = route_.metadata();

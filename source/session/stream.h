@@ -119,6 +119,7 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   Connection* connection_ = nullptr;  // null once finished
   http::StreamId id_ = 0;
   base::LocalPtr<RouteTables::Pinned> table_;
+  uint64_t chance_ = 0;                        // decides in the choice of the route, also when it is chosen anew
   base::LocalPtr<ChainTables::Pinned> chain_;  // null: that of the settings
   filter::Terminal* terminal_ = nullptr;
   std::optional<filter::ChainRunner> runner_;  // none until the head of the request is whole
