@@ -244,7 +244,8 @@ TEST_CASE("what a split cannot work with is an error of its field") {
 TEST_CASE("another message does not choose clusters") {
   CHECK(split("", "envoy.config.route.v3.NonForwardingAction").errors ==
         kPlace +
-            ": envoy.config.route.v3.NonForwardingAction does not choose clusters; known: sluice.route.v1.StickySplit");
+            ": envoy.config.route.v3.NonForwardingAction does not choose clusters; known: sluice.route.v1.StickySplit, "
+            "envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier");
 }
 
 }  // namespace sluice::config

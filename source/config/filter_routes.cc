@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/config/holding.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/matcher_compiler.h"
 #include "source/config/redirect_predicate_factory.h"
 #include "source/config/registry.h"
 #include "source/config/retry_predicate_factory.h"
@@ -77,6 +78,10 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
     const auto match = services.registry.redirect_predicates.resolve(config, at);
     if (!match) return nullptr;
     return match.factory->compile(*match.config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
+  };
+  deps.compile_matcher = [&](const xds::type::matcher::v3::Matcher& matcher, const MatchPlace& place,
+                             const Context& at) {
+    return compileMatcher(matcher, place, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
   };
   return holding.tie(compileRouteTable(config, context, deps));
 }

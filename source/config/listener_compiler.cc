@@ -184,7 +184,7 @@ std::shared_ptr<const match::Matcher> compileChainMatcher(const Proto& listener,
     at.warn(absl::StrCat("no filter chain is called \"", name->value(), "\"; connections that get it are closed"));
     return UINT32_MAX;
   };
-  const MatchPlace place{"filter_chain_matcher", match::kAddresses | match::kConnection, false, chainOf};
+  const MatchPlace place{"filter_chain_matcher", match::kAddresses | match::kConnection | match::kPeer, false, chainOf};
   return compileMatcher(listener.filter_chain_matcher(), place, factory_context.child("filter_chain_matcher"));
 }
 

@@ -1,10 +1,13 @@
 #include "source/config/matcher_compiler.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "source/base/ascii.h"
 #include "source/base/text.h"
 #include "source/config/any_type.h"
 #include "source/config/match_input_factory.h"
@@ -12,7 +15,9 @@
 #include "source/config/route_texts.h"
 #include "source/config/value_matcher_factory.h"
 #include "source/config/values.h"
+#include "xds/type/matcher/v3/domain.pb.h"
 #include "xds/type/matcher/v3/ip.pb.h"
+#include "xds/type/matcher/v3/range.pb.h"
 
 namespace sluice::config {
 namespace {
@@ -20,7 +25,7 @@ namespace {
 using match::Matcher;
 using Proto = xds::type::matcher::v3::Matcher;
 using PredicateProto = Proto::MatcherList::Predicate;
-using xds::type::matcher::v3::IPMatcher;
+namespace v3 = xds::type::matcher::v3;
 
 class MatcherCompiler {
  public:
@@ -41,6 +46,7 @@ class MatcherCompiler {
     }
     if (proto.has_on_no_match()) out->on_no_match = onMatch(proto.on_no_match(), context.child("on_no_match"));
     --depth_;
+    if (depth_ == 0) out->needs = needs_;
     return out;
   }
 
@@ -137,6 +143,7 @@ class MatcherCompiler {
       const Context at = context.child("custom_match").child("typed_config");
       const auto found = factories_.services.registry.value_matchers.resolve(proto.custom_match().typed_config(), at);
       if (found) out.custom = found.factory->compile(*found.config, factories_.moved(at));
+      if (out.custom != nullptr) need(out.custom->needs(), found.config->GetTypeName(), at);
     } else {
       context.error("says nothing of the value; set value_match or custom_match");
     }
@@ -147,11 +154,15 @@ class MatcherCompiler {
     const auto found = factories_.services.registry.match_inputs.resolve(proto.typed_config(), at);
     if (!found) return nullptr;
     std::shared_ptr<const match::Input> out = found.factory->compile(*found.config, factories_.moved(at));
-    if (out != nullptr && (out->needs() & ~place_.parts) != 0) {
-      at.error(
-          absl::StrCat(found.config->GetTypeName(), " looks at what ", base::toAbsl(place_.name), " does not have"));
-    }
+    if (out != nullptr) need(out->needs(), found.config->GetTypeName(), at);
     return out;
+  }
+
+  // Notes what something of a type looks at, and refuses it where that is not there.
+  void need(uint8_t parts, const std::string& type, const Context& context) {
+    needs_ |= parts;
+    if ((parts & ~place_.parts) == 0) return;
+    context.error(absl::StrCat(type, " looks at what ", base::toAbsl(place_.name), " does not have"));
   }
 
   // --- look-ups ------------------------------------------------------------------------------------------------------
@@ -172,8 +183,8 @@ class MatcherCompiler {
                                    entries(proto.prefix_match_map(), context.child("prefix_match_map")));
         break;
       case Proto::MatcherTree::kCustomMatch:
-        out.how = ranges(proto.custom_match().typed_config(), context.child("custom_match").child("typed_config"),
-                         std::move(looked_up));
+        table(proto.custom_match().typed_config(), context.child("custom_match").child("typed_config"),
+              std::move(looked_up), out);
         break;
       case Proto::MatcherTree::TREE_TYPE_NOT_SET:
         context.error("says nothing of the value; set exact_match_map, prefix_match_map or custom_match");
@@ -191,18 +202,33 @@ class MatcherCompiler {
     return out;
   }
 
-  match::RangeMap ranges(const google::protobuf::Any& config, const Context& context,
-                         std::shared_ptr<const match::Input> looked_up) {
-    match::RangeMap out;
-    out.input = std::move(looked_up);
+  // Tables that are messages of their own.
+  void table(const google::protobuf::Any& config, const Context& context, std::shared_ptr<const match::Input> input,
+             Matcher& out) {
     const auto message = unpackAny(config, context);
-    if (message == nullptr) return out;
-    if (message->GetDescriptor() != IPMatcher::descriptor()) {
-      context.error(absl::StrCat(message->GetTypeName(), " is no table that is supported here; there is ",
-                                 IPMatcher::descriptor()->full_name()));
-      return out;
+    if (message == nullptr) return;
+    if (const auto* ip = dynamic_cast<const v3::IPMatcher*>(message.get())) {
+      out.how = ranges(*ip, context, std::move(input));
+    } else if (const auto* domain = dynamic_cast<const v3::ServerNameMatcher*>(message.get())) {
+      out.how = domains(*domain, context, std::move(input));
+    } else if (const auto* int64 = dynamic_cast<const v3::Int64RangeMatcher*>(message.get())) {
+      out.how = numbers<int64_t>(*int64, context, std::move(input));
+    } else if (const auto* int32 = dynamic_cast<const v3::Int32RangeMatcher*>(message.get())) {
+      out.how = numbers<int64_t>(*int32, context, std::move(input));
+    } else if (const auto* real = dynamic_cast<const v3::DoubleRangeMatcher*>(message.get())) {
+      out.how = numbers<double>(*real, context, std::move(input));
+    } else {
+      context.error(absl::StrCat(message->GetTypeName(), " is no table that is supported here; there are ",
+                                 v3::IPMatcher::descriptor()->full_name(),
+                                 " and ServerNameMatcher, Int32RangeMatcher, ",
+                                 "Int64RangeMatcher and DoubleRangeMatcher of the same package"));
     }
-    const auto& proto = static_cast<const IPMatcher&>(*message);
+  }
+
+  match::RangeMap ranges(const v3::IPMatcher& proto, const Context& context,
+                         std::shared_ptr<const match::Input> input) {
+    match::RangeMap out;
+    out.input = std::move(input);
     for (int i = 0; i < proto.range_matchers_size(); ++i) {
       const auto& entry = proto.range_matchers(i);
       const Context at = context.child("range_matchers", static_cast<size_t>(i));
@@ -218,11 +244,68 @@ class MatcherCompiler {
     return out;
   }
 
+  match::DomainMap domains(const v3::ServerNameMatcher& proto, const Context& context,
+                           std::shared_ptr<const match::Input> input) {
+    match::DomainMap out;
+    out.input = std::move(input);
+    for (int i = 0; i < proto.domain_matchers_size(); ++i) {
+      const auto& entry = proto.domain_matchers(i);
+      const Context at = context.child("domain_matchers", static_cast<size_t>(i));
+      const match::OnMatch on_match = onMatch(entry.on_match(), at.child("on_match"));
+      for (int j = 0; j < entry.domains_size(); ++j) {
+        const Context domain_at = at.child("domains", static_cast<size_t>(j));
+        if (!count(domain_at)) return out;
+        domain(entry.domains(j), domain_at, on_match, out);
+      }
+    }
+    return out;
+  }
+
+  static void domain(const std::string& text, const Context& context, const match::OnMatch& on_match,
+                     match::DomainMap& out) {
+    const std::string lower = base::lowered(text);
+    const bool wildcard = lower == "*" || lower.starts_with("*.");
+    const std::string name = wildcard ? lower.substr(std::min<size_t>(2, lower.size())) : lower;
+    const bool bad = (name.empty() && lower != "*") || name.starts_with('.') || name.find('*') != std::string::npos;
+    if (bad || name.size() > match::DomainMap::kLongestName) {
+      context.error(absl::StrCat("\"", text,
+                                 "\" is no domain; write a whole name such as www.example.com, one with a wildcard for "
+                                 "its first labels such as *.example.com, or *"));
+      return;
+    }
+    if (!(wildcard ? out.wildcards : out.names).emplace(name, on_match).second) {
+      context.error(absl::StrCat("\"", text, "\" stands in this matcher already; keep one of the two"));
+    }
+  }
+
+  template <typename T, typename Proto>
+  match::NumberMap<T> numbers(const Proto& proto, const Context& context, std::shared_ptr<const match::Input> input) {
+    match::NumberMap<T> out;
+    out.input = std::move(input);
+    for (int i = 0; i < proto.range_matchers_size(); ++i) {
+      const auto& entry = proto.range_matchers(i);
+      const Context at = context.child("range_matchers", static_cast<size_t>(i));
+      const match::OnMatch on_match = onMatch(entry.on_match(), at.child("on_match"));
+      for (int j = 0; j < entry.ranges_size(); ++j) {
+        const Context range_at = at.child("ranges", static_cast<size_t>(j));
+        if (!count(range_at)) return out;
+        const auto& range = entry.ranges(j);
+        if (!(range.start() < range.end())) {
+          range_at.error(absl::StrCat("is empty: it goes from ", range.start(), " to below ", range.end(),
+                                      "; end has to be more than start"));
+        }
+        out.entries.push_back({range.start(), range.end(), on_match});
+      }
+    }
+    return out;
+  }
+
   const MatchPlace& place_;
   const FactoryContext& factories_;
   Regexes regexes_;
   int depth_ = 0;
   size_t entries_ = 0;
+  uint8_t needs_ = 0;
 };
 
 }  // namespace

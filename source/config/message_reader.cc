@@ -41,7 +41,7 @@ bool takesList(const FieldDescriptor& field) {
   return isValue(field) || (isMessage(field) && field.message_type()->full_name() == "google.protobuf.ListValue");
 }
 
-// (proto: HttpFilter.is_optional, FilterConfig.is_optional)
+// (proto: HttpFilter.is_optional, FilterConfig.is_optional, ClusterSpecifierPlugin.is_optional)
 bool saysOptional(const DocumentNode& node, const Descriptor& type) {
   const FieldDescriptor* field = type.FindFieldByName("is_optional");
   if (field == nullptr) return false;
@@ -236,7 +236,8 @@ void MessageReader::readFields(const DocumentNode& node, Message& message, bool 
   std::unordered_set<const Field*> seen;
   std::unordered_map<const google::protobuf::OneofDescriptor*, const Field*> chosen;
   const size_t path_size = path_.size();
-  const bool outer_optional = std::exchange(optional_, saysOptional(node, type));
+  const bool outer_optional =
+      std::exchange(optional_, saysOptional(node, type) || (optional_ && isTypedExtension(type)));
   const bool outer_alternative =
       std::exchange(alternative_, isAlternative(type) || (alternative_ && isTypedExtension(type)));
   for (const DocumentNode::Entry& entry : node.entries) {

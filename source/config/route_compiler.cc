@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/base/host_port.h"
 #include "source/config/any_type.h"
+#include "source/config/cluster_specifiers.h"
 #include "source/config/format/substitution_format.h"
 #include "source/config/hash_policies.h"
 #include "source/config/metadata_match.h"
@@ -22,6 +23,7 @@
 #include "source/config/route_match.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
+#include "source/config/route_trees.h"
 #include "source/config/sticky_split.h"
 #include "source/config/values.h"
 
@@ -34,6 +36,7 @@ using google::protobuf::Any;
 constexpr std::chrono::milliseconds kDefaultRouteTimeout{15'000};  // proto: RouteAction.timeout
 constexpr uint32_t kDefaultDirectResponseBody = 4096;              // proto: max_direct_response_body_size_bytes
 
+using ClusterTreeConfig = envoy::extensions::router::cluster_specifiers::matcher::v3::MatcherClusterSpecifier;
 using ClusterWeight = v3::WeightedCluster::ClusterWeight;
 using TypedConfigs = google::protobuf::Map<std::string, Any>;
 
@@ -53,6 +56,10 @@ class RouteCompiler {
     spec.mutations = compileMutations(config_, context_);
     spec.per_filter = perFilter(config_.typed_per_filter_config(), context_);
     mirrors_ = mirrors(config_.request_mirror_policies(), context_, nullptr);
+    plugins_.emplace(config_, context_, [this](const v3::ClusterSpecifierPlugin& plugin, const Context& at) {
+      route::ForwardSpec checked;
+      clusterPlugin(plugin, at, checked);
+    });
     std::unordered_map<std::string_view, int> first_of_name;
     for (int i = 0; i < config_.virtual_hosts_size(); ++i) {
       const Context at = context_.child("virtual_hosts", static_cast<size_t>(i));
@@ -91,22 +98,22 @@ class RouteCompiler {
     const auto policy = host.has_retry_policy() ? retryPolicy(host.retry_policy(), context) : nullptr;
     const bool hedges = hedging(host, policy.get(), context.child("hedge_policy"));
     const auto mirrors_of_host = mirrors(host.request_mirror_policies(), context, mirrors_);
-    out.routes.reserve(static_cast<size_t>(host.routes_size()));
-    for (int i = 0; i < host.routes_size(); ++i) {
-      const Context at = context.child("routes", static_cast<size_t>(i));
-      out.routes.push_back(route(host.routes(i), at));
+    const auto add = [&](const v3::Route& config, const Context& at) {
+      out.routes.push_back(route(config, at));
+      const v3::RouteAction& action = config.route();
       if (auto* forward = std::get_if<route::ForwardSpec>(&out.routes.back().action)) {
-        retries(host, host.routes(i), policy, at, *forward);
-        hedging(host.routes(i).route(), hedges, at, *forward);
-        forward->mirrors =
-            mirrors(host.routes(i).route().request_mirror_policies(), at.child("route"), mirrors_of_host);
+        retries(host, config, policy, at, *forward);
+        hedging(action, hedges, at, *forward);
+        forward->mirrors = mirrors(action.request_mirror_policies(), at.child("route"), mirrors_of_host);
       }
-      const v3::RouteAction& action = host.routes(i).route();
-      if (action.rate_limits().empty()) continue;  // the host's stand
+      if (action.rate_limits().empty()) return;  // the host's stand
       addRateLimits(out.routes.back().per_filter,
                     compileRateLimits(action.rate_limits(), "rate_limits", at.child("route"), regexes_), limits,
                     action.include_vh_rate_limits().value());
-    }
+    };
+    out.routes.reserve(static_cast<size_t>(host.routes_size()));
+    for (int i = 0; i < host.routes_size(); ++i) add(host.routes(i), context.child("routes", static_cast<size_t>(i)));
+    if (host.has_matcher()) compileRouteTree(host, context, deps_.compile_matcher, add, out);
     return out;
   }
 
@@ -139,7 +146,8 @@ class RouteCompiler {
     if (!compileHedgePolicy(host.hedge_policy(), context)) return false;
     const auto& routes = host.routes();
     const auto retries = [](const v3::Route& route) { return route.route().has_retry_policy(); };
-    if (policy != nullptr || std::none_of(routes.begin(), routes.end(), retries)) {
+    const bool routes_may = host.has_matcher() || std::any_of(routes.begin(), routes.end(), retries);
+    if (policy != nullptr || !routes_may) {
       checkHedging(policy, kDefaultRouteTimeout, context);
     }
     return true;
@@ -253,7 +261,12 @@ class RouteCompiler {
         weighted(config.weighted_clusters(), context.child("weighted_clusters"), out);
         break;
       case v3::RouteAction::kInlineClusterSpecifierPlugin:
-        stickySplit(config.inline_cluster_specifier_plugin(), context.child("inline_cluster_specifier_plugin"), out);
+        clusterPlugin(config.inline_cluster_specifier_plugin(), context.child("inline_cluster_specifier_plugin"), out);
+        break;
+      case v3::RouteAction::kClusterSpecifierPlugin:
+        plugins_->use(
+            config.cluster_specifier_plugin(), context.child("cluster_specifier_plugin"),
+            [&](const v3::ClusterSpecifierPlugin& plugin, const Context& at) { clusterPlugin(plugin, at, out); });
         break;
       case v3::RouteAction::CLUSTER_SPECIFIER_NOT_SET:
         context.error("names no cluster; set one of cluster, cluster_header or weighted_clusters");
@@ -366,12 +379,27 @@ class RouteCompiler {
     }
   }
 
-  void stickySplit(const v3::ClusterSpecifierPlugin& plugin, const Context& context, route::ForwardSpec& out) {
+  void clusterPlugin(const v3::ClusterSpecifierPlugin& plugin, const Context& context, route::ForwardSpec& out) {
+    if (isUnknownPlugin(plugin)) {
+      out.cluster = deps_.cluster_names.idOf("");
+      return;
+    }
     const Context at = context.child("extension").child("typed_config");
-    const std::optional<route::v1::StickySplit> config = stickySplitOf(plugin, at);
-    if (!config) return;
-    out.split = compileStickySplit(*config, at);
-    shares(config->clusters(), "", at, out);
+    const std::unique_ptr<google::protobuf::Message> message = unpackPlugin(plugin, at);
+    if (message == nullptr) return;
+    if (const auto* split = dynamic_cast<const route::v1::StickySplit*>(message.get())) {
+      stickySplit(*split, at, out);
+    } else if (const auto* tree = dynamic_cast<const ClusterTreeConfig*>(message.get())) {
+      const auto named = [this](const std::string& name, const Context& name_at) { return cluster(name, name_at); };
+      out.tree = compileClusterTree(*tree, at, deps_.compile_matcher, named);
+    } else {
+      refusePlugin(*message, at);
+    }
+  }
+
+  void stickySplit(const route::v1::StickySplit& config, const Context& at, route::ForwardSpec& out) {
+    out.split = compileStickySplit(config, at);
+    shares(config.clusters(), "", at, out);
     std::vector<route::WeightedClusterSpec> in_order;
     for (const size_t index : route::StickySplit::orderOfShares(out.weighted.size())) {
       in_order.push_back(std::move(out.weighted[index]));
@@ -560,6 +588,7 @@ class RouteCompiler {
   std::shared_ptr<const route::MirrorPolicies> mirrors_;  // of the whole table; null: none
   std::map<std::string, std::string> domains_;            // lower case, to the name of their virtual host
   Regexes regexes_;
+  std::optional<NamedPlugins> plugins_;  // set while virtual hosts are compiled
 };
 
 }  // namespace

@@ -14,13 +14,19 @@
 
 #include "source/config/errors.h"
 #include "source/config/internal_redirect.h"
+#include "source/config/match_place.h"
 #include "source/config/retry_policy.h"
 #include "source/route/cluster_names.h"
 #include "source/route/filter_slots.h"
 #include "source/route/table.h"
 #include "source/runtime/snapshot.h"
+#include "xds/type/matcher/v3/matcher.pb.h"
 
 namespace sluice::config {
+
+// compileMatcher, with the inputs and value matchers that there are.
+using CompileMatcher = std::function<std::shared_ptr<const match::Matcher>(
+    const ::xds::type::matcher::v3::Matcher& matcher, const MatchPlace& place, const Context& context)>;
 
 // What the compiler asks of its surroundings. All of it outlives the call.
 struct RouteCompilerDeps {
@@ -40,6 +46,8 @@ struct RouteCompilerDeps {
 
   RetryExtensions retry_extensions = {};
   CompileRedirectPredicate compile_redirect_predicate = {};
+  // Of trees of routes and clusters. Empty: they are refused.
+  CompileMatcher compile_matcher = {};
   // What runtime keys say; null: not known, what is configured holds.
   const runtime::Snapshot* runtime = nullptr;
 };

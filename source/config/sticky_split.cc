@@ -7,7 +7,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "source/config/any_type.h"
 #include "source/config/cookies.h"
 #include "source/config/route_texts.h"
 #include "source/config/values.h"
@@ -76,18 +75,6 @@ route::StickySplit::Anonymous compileAnonymous(const v1::StickySplit::AnonymousU
 }
 
 }  // namespace
-
-std::optional<v1::StickySplit> stickySplitOf(const envoy::config::route::v3::ClusterSpecifierPlugin& plugin,
-                                             const Context& context) {
-  const std::unique_ptr<google::protobuf::Message> message = unpackAny(plugin.extension().typed_config(), context);
-  if (message == nullptr) return std::nullopt;
-  if (message->GetDescriptor() != v1::StickySplit::descriptor()) {
-    context.error(absl::StrCat(message->GetDescriptor()->full_name(),
-                               " does not choose clusters; known: ", v1::StickySplit::descriptor()->full_name()));
-    return std::nullopt;
-  }
-  return static_cast<v1::StickySplit&>(*message);
-}
 
 std::shared_ptr<const route::StickySplit> compileStickySplit(const v1::StickySplit& config, const Context& context) {
   const ErrorMark mark(context);

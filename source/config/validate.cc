@@ -111,9 +111,14 @@ bool isRequired(const FieldRules& rules) {
   return rules.message().required() || rules.duration().required() || rules.any().required();
 }
 
+bool isTypedExtension(const Descriptor& type) {
+  return type.full_name() == "envoy.config.core.v3.TypedExtensionConfig";
+}
+
 class Validator {
  public:
-  void check(const Message& message, const Context& context, int depth) {
+  // `may_be_unknown`: so may the type of an Any directly inside.
+  void check(const Message& message, const Context& context, int depth, bool may_be_unknown = false) {
     if (depth > kMaxMessageDepth) {
       context.error("messages are nested deeper than 200 levels");
       return;
@@ -128,10 +133,11 @@ class Validator {
     for (int i = 0; i < type.real_oneof_decl_count(); ++i) checkOneof(message, *type.oneof_decl(i), context);
     if (isAlternative(type) && isLeftOut(message)) return;
     const FieldDescriptor* optional = type.FindFieldByName("is_optional");
-    const bool may_be_unknown = optional != nullptr && message.GetReflection()->HasField(message, optional);
+    may_be_unknown |= optional != nullptr && message.GetReflection()->HasField(message, optional);
     forEachSubmessage(message, context, [&](const Message& child, const Context& at) {
       const bool is_any = child.GetDescriptor() == Any::descriptor();
-      if (!is_any || !may_be_unknown || isKnownType(static_cast<const Any&>(child))) check(child, at, depth + 1);
+      if (is_any && may_be_unknown && !isKnownType(static_cast<const Any&>(child))) return;
+      check(child, at, depth + 1, may_be_unknown && isTypedExtension(*child.GetDescriptor()));
     });
   }
 

@@ -115,6 +115,7 @@ class Walk {
       const VirtualHost& host = routes.virtual_hosts(i);
       const std::string at = base::strCat(path, "virtual_hosts[", i, "].");
       checkSettings(host.typed_per_filter_config(), at);
+      if (host.has_matcher()) warn(at + "matcher", "they do not know it, and see no routes in this host; use routes");
       for (int k = 0; k < host.routes_size(); ++k) visitRoute(host.routes(k), base::strCat(at, "routes[", k, "]."));
     }
   }

@@ -16,6 +16,7 @@
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/route.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
+#include "envoy/extensions/router/cluster_specifiers/matcher/v3/matcher.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "source/config/any_type.h"
@@ -39,6 +40,7 @@ using envoy::extensions::filters::network::http_connection_manager::v3::Rds;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 using envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig;
 using AggregateConfig = envoy::extensions::clusters::aggregate::v3::ClusterConfig;
+using envoy::extensions::router::cluster_specifiers::matcher::v3::ClusterAction;
 using UdpRoute = envoy::extensions::filters::udp::udp_proxy::v3::Route;
 using envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
 using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
@@ -93,6 +95,8 @@ class Collector {
       add(ResourceType::kCluster, weight->name(), context.child("name"));
     } else if (const auto* mirror = as<RouteAction::RequestMirrorPolicy>(message)) {
       add(ResourceType::kCluster, mirror->cluster(), context.child("cluster"));
+    } else if (const auto* to = as<ClusterAction>(message)) {
+      add(ResourceType::kCluster, to->cluster(), context.child("cluster"));
     } else if (const auto* proxy = as<TcpProxy>(message)) {
       add(ResourceType::kCluster, proxy->cluster(), context.child("cluster"));
     } else if (const auto* share = as<TcpProxy::WeightedCluster::ClusterWeight>(message)) {

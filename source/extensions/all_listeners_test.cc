@@ -468,7 +468,7 @@ TEST_CASE("matchers that cannot work are refused with their place") {
                      ", exact_match_map: {map: {a: " + leadsTo("a") + "}}}"),
              "does not configure matcher inputs; known: envoy.extensions.matching.common_inputs");
   CHECK_SAYS(refused("matcher_tree: {" + port + ", custom_match: " + extension("google.protobuf.StringValue") + "}"),
-             "is no table that is supported here; there is xds.type.matcher.v3.IPMatcher");
+             "is no table that is supported here; there are xds.type.matcher.v3.IPMatcher and");
   CHECK_SAYS(refused("matcher_tree: {" + port +
                      ", exact_match_map: {map: {a: {action: " + extension("google.protobuf.BoolValue") + "}}}}"),
              "does not choose a filter chain here");

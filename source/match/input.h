@@ -11,26 +11,48 @@
 #include <string_view>
 #include <vector>
 
+#include "source/http/headers.h"
 #include "source/net/address.h"
+
+namespace sluice::stream {
+struct MetadataValue;
+struct StreamInfo;
+}  // namespace sluice::stream
 
 namespace sluice::match {
 
 // Parts of Data, as bits.
 enum Part : uint8_t {
-  kAddresses = 1,   // remote, local
-  kConnection = 2,  // what a listener knows of a connection before its first byte is served
+  kAddresses = 1,          // remote, local
+  kConnection = 2,         // transport_protocol, application_protocols: what the first bytes of a connection say
+  kPeer = 4,               // direct_remote, server_name
+  kRequest = 8,            // request
+  kStream = 16,            // info: what filters left, the client's certificate
+  kRequestTrailers = 32,   // request_trailers
+  kResponse = 64,          // response, local_reply
+  kResponseTrailers = 128  // response_trailers
 };
+// What is known of an HTTP request when its route is chosen.
+inline constexpr uint8_t kRequestParts = kAddresses | kPeer | kRequest | kStream;
 
 // What is decided about. Borrowed for one evaluation. What the place does not have is null or empty.
 struct Data {
   // kAddresses
   const net::Address* remote = nullptr;  // the client
   const net::Address* local = nullptr;   // where the client wanted to go
-  // kConnection
+  // kPeer
   const net::Address* direct_remote = nullptr;  // the socket's peer
   std::string_view server_name;                 // in lower case; empty: none
+  // kConnection
   std::string_view transport_protocol;
   const std::vector<std::string>* application_protocols = nullptr;
+  // Of HTTP. A head or trailers that may still come are null.
+  const http::RequestHeaders* request = nullptr;
+  const stream::StreamInfo* info = nullptr;
+  const http::Trailers* request_trailers = nullptr;
+  const http::ResponseHeaders* response = nullptr;
+  bool local_reply = false;  // `response` is our own
+  const http::Trailers* response_trailers = nullptr;
 };
 
 // What an input found.
@@ -41,6 +63,11 @@ struct Value {
   State state = State::kWhole;
   std::optional<std::string_view> text;   // nullopt: there is none
   const net::Address* address = nullptr;  // what `text` is the text of, without port; null: not known to be an address
+  // A value that may have parts (dynamic metadata); `text` is set as well where it is one. Null: not of that kind.
+  const stream::MetadataValue* structured = nullptr;
+  // All that there is, of inputs that stand for no single value; only value matchers made for such look at it. Null: of
+  // the others.
+  const Data* everything = nullptr;
 };
 
 // Room for the text of a value that is made for it. Good until the next use.
@@ -58,6 +85,8 @@ class Input {
 class ValueMatcher {
  public:
   virtual ~ValueMatcher() = default;
+  // Bits of Part that it looks at by itself, beside what its input needs.
+  virtual uint8_t needs() const { return 0; }
   // Absent values come here as well.
   virtual bool matches(const Value& value) const = 0;
 };
@@ -68,5 +97,12 @@ bool fromThisHost(const net::Address& remote, const net::Address& local);
 
 // The address that a value is, or the one that its text names.
 std::optional<net::Address> addressOf(const Value& value);
+
+// The number that a value is, or that its whole text is in decimal notation; none if it is outside of what T can hold
+// (or, for integers, has a fraction).
+template <typename T>
+std::optional<T> numberOf(const Value& value);
+extern template std::optional<int64_t> numberOf(const Value& value);
+extern template std::optional<double> numberOf(const Value& value);
 
 }  // namespace sluice::match

@@ -2,8 +2,9 @@
 // (proto: xds.type.matcher.v3.Matcher)
 //
 // Built on main by source/config/matcher_compiler, immutable, shared by all workers. It knows actions as numbers, which
-// mean something to whoever built it. Evaluating allocates nothing of its own; its cost is that of the inputs that are
-// asked, plus one look-up for each map, and its depth is bounded when it is built.
+// mean something to whoever built it. Evaluating allocates nothing of its own, but for values that inputs have to make
+// and that are too long for a Scratch; its cost is that of the inputs that are asked, plus one look-up for each map (of
+// a name one a label, of a number one comparison a range), and its depth is bounded when it is built.
 #pragma once
 
 #include <cstdint>
@@ -110,6 +111,29 @@ struct RangeMap {
   net::CidrMap<std::vector<Entry>> ranges;
 };
 
+// A server name by domains: the name itself, then wildcards (`*.example.com`, at least one label more) from the longest
+// to `*`; the first that leads to something counts. Case is ignored. (proto: ServerNameMatcher)
+struct DomainMap {
+  // Longer names are no domain; only `*` takes them. (RFC 1035 section 2.3.4)
+  static constexpr size_t kLongestName = 255;
+
+  std::shared_ptr<const Input> input;
+  absl::flat_hash_map<std::string, OnMatch> names;      // in lower case
+  absl::flat_hash_map<std::string, OnMatch> wildcards;  // without "*."; "" is `*`
+};
+
+// Ranges of numbers, start <= value < end, in order: the first that holds the value and leads to something counts.
+template <typename T>
+struct NumberMap {
+  struct Entry {
+    T start = 0, end = 0;
+    OnMatch on_match;
+  };
+
+  std::shared_ptr<const Input> input;
+  std::vector<Entry> entries;
+};
+
 struct Matcher {
   // Levels of matchers and predicates, one in the other, and entries of all of them together.
   static constexpr int kMaxDepth = 32;
@@ -117,8 +141,11 @@ struct Matcher {
 
   Result evaluate(const Data& data, Noted* noted = nullptr) const;
 
-  std::variant<std::monostate, MatchList, ExactMap, PrefixMap, RangeMap> how;
+  std::variant<std::monostate, MatchList, ExactMap, PrefixMap, RangeMap, DomainMap, NumberMap<int64_t>,
+               NumberMap<double>>
+      how;
   std::optional<OnMatch> on_no_match;
+  uint8_t needs = 0;  // bits of Part, of all inputs; filled at the root only
 };
 
 }  // namespace sluice::match

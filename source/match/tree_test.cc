@@ -4,6 +4,7 @@
 
 #include "source/base/random.h"
 #include "source/match/random_trees.h"
+#include "source/stream/metadata.h"
 
 namespace sluice::match {
 namespace {
@@ -150,6 +151,86 @@ TEST_CASE("text that is no address is in no range") {
   Matcher matcher;
   matcher.how = std::move(map);
   matcher.on_no_match = leadsTo(2);
+
+  CHECK(matcher.evaluate({}) == matched(2));
+}
+
+TEST_CASE("a server name finds itself, then the longest wildcard, then the star, whatever its case") {
+  const auto found = [](std::string_view name) {
+    Matcher matcher;
+    matcher.how = domainsOf(
+        {.text = name},
+        {{"www.example.com", leadsTo(1)}, {"*.example.com", leadsTo(2)}, {"*.com", leadsTo(3)}, {"*", leadsTo(4)}});
+    return matcher.evaluate({});
+  };
+
+  CHECK(found("WWW.example.com") == matched(1));
+  CHECK(found("db.Example.com") == matched(2));
+  CHECK(found("a.b.example.com") == matched(2));
+  CHECK(found("example.com") == matched(3));
+  CHECK(found("com") == matched(4));
+  CHECK(found("xexample.org") == matched(4));
+  CHECK(found(std::string(300, 'a') + ".com") == matched(4));
+}
+
+TEST_CASE("a domain that leads to nothing leaves the name to the next shorter wildcard") {
+  const auto nothing = leadsTo(shared(listOf({{known(State::kNoMatch), leadsTo(1)}})));
+  Matcher matcher;
+  matcher.how = domainsOf({.text = "a.b.c"}, {{"a.b.c", nothing}, {"*.b.c", nothing}, {"*.c", leadsTo(2)}});
+
+  CHECK(matcher.evaluate({}) == matched(2));
+}
+
+TEST_CASE("the first range that holds a number and leads to something counts; its end is outside") {
+  const auto nothing = leadsTo(shared(listOf({{known(State::kNoMatch), leadsTo(1)}})));
+  const auto found = [&](Value value) {
+    Matcher matcher;
+    matcher.how = numbersOf<int64_t>(value, {{"0..10", nothing}, {"5..10", leadsTo(1)}, {"5..20", leadsTo(2)}});
+    return matcher.evaluate({});
+  };
+
+  CHECK(found({.text = "5"}) == matched(1));
+  CHECK(found({.text = "10"}) == matched(2));
+  CHECK(found({.text = "20"}) == kNoMatch);
+  CHECK(found({.text = "4"}) == kNoMatch);
+  CHECK(found({.text = "5.0"}) == kNoMatch);
+  CHECK(found({.text = "five"}) == kNoMatch);
+  CHECK(found({}) == kNoMatch);
+  CHECK(found({.state = ValueState::kGrowing, .text = "5"}) == kNotYet);
+}
+
+TEST_CASE("a structured number is a number, and a whole one only if it has no fraction") {
+  const stream::MetadataValue whole{7.0}, half{7.5}, huge{1e300}, text{std::string("7")};
+
+  CHECK(numberOf<int64_t>({.structured = &whole}) == 7);
+  CHECK(numberOf<double>({.structured = &half}) == 7.5);
+  CHECK_FALSE(numberOf<int64_t>({.structured = &half}));
+  CHECK_FALSE(numberOf<int64_t>({.structured = &huge}));
+  CHECK(numberOf<int64_t>({.text = "7", .structured = &text}) == 7);
+  CHECK(numberOf<double>({.text = "-1.5"}) == -1.5);
+  CHECK_FALSE(numberOf<double>({.text = "inf"}));
+  CHECK_FALSE(numberOf<double>({.text = "1.5s"}));
+  CHECK_FALSE(numberOf<int64_t>({.text = ""}));
+}
+
+// A value that has to be made, in the scratch.
+struct MadeInput : Input {
+  explicit MadeInput(std::string text) : text(std::move(text)) {}
+  uint8_t needs() const override { return 0; }
+  Value get(const Data&, Scratch& scratch) const override {
+    scratch = text;
+    return {.text = scratch};
+  }
+  std::string text;
+};
+
+TEST_CASE("a key that had to be made stays as it is while what it led to is asked") {
+  const auto made = [](const char* text) { return std::make_shared<MadeInput>(text); };
+  Matcher inner;
+  inner.how = ExactMap{made("another text, which is long as well"), {}};
+  Matcher matcher;
+  matcher.how = PrefixMap(made("a key that is too long for a small string"),
+                          {{"a key that is too long", leadsTo(shared(std::move(inner)))}, {"a key", leadsTo(2)}});
 
   CHECK(matcher.evaluate({}) == matched(2));
 }

@@ -6,11 +6,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "source/match/tree.h"
 #include "source/route/cluster_id.h"
 #include "source/route/filter_slots.h"
 #include "source/route/matchers.h"
@@ -33,6 +35,12 @@ struct WeightedCluster {
   PerFilterConfigs per_filter = nullptr;
 };
 
+// A matcher that chooses the cluster. What its clusters have beside their ids is the route's.
+struct ClusterTree {
+  std::shared_ptr<const match::Matcher> matcher;
+  std::vector<WeightedCluster> clusters;  // by the numbers of its actions; the last one where nothing matched: none
+};
+
 // How the cluster is found where it is not the same for all requests.
 struct ClusterChoice {
   std::string_view cluster_header;        // the request names it there; empty: `weighted` are drawn from
@@ -40,6 +48,7 @@ struct ClusterChoice {
   std::string_view random_header;         // a whole number there is drawn with; empty, or none there: chance
   const HashPolicy* hash = nullptr;       // the hash of what it names is drawn with, if there is one; null: none
   const StickySplit* split = nullptr;     // the user's place decides instead; null: none
+  const ClusterTree* tree = nullptr;      // chooses; there is no `weighted` then. Null: none
 };
 
 struct Forward {

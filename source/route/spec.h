@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "source/match/tree.h"
 #include "source/route/cluster_id.h"
 #include "source/route/filter_slots.h"
 #include "source/route/hash_policy.h"
@@ -51,6 +52,12 @@ struct WeightedClusterSpec {
   PerFilterSpec per_filter;
 };
 
+// A matcher that chooses the cluster. (proto: MatcherClusterSpecifier)
+struct ClusterTreeSpec {
+  std::shared_ptr<const match::Matcher> matcher;            // null: none
+  std::vector<std::pair<ClusterId, std::string>> clusters;  // with their names; by the numbers of its actions
+};
+
 // What a route says of upgrades, before the connection manager. (proto: RouteAction.UpgradeConfig)
 struct UpgradeSpec {
   std::string type;  // in lower case; "connect" for CONNECT
@@ -82,6 +89,7 @@ struct ForwardSpec {
   std::string random_header;    // in lower case; a number there chooses among `weighted`. Empty: chance does
   bool chosen_by_hash = false;  // that of hash_policy chooses among `weighted`
   std::shared_ptr<const StickySplit> split;  // chooses instead, by the user; null: none
+  ClusterTreeSpec tree;                      // chooses the cluster; without `weighted`
   std::string prefix_rewrite;                // empty: none
   std::optional<RegexRewrite> regex_rewrite;
   std::string host_rewrite;        // empty: none
@@ -133,6 +141,13 @@ struct RouteSpec {
   stream::FixedMetadata metadata;
 };
 
+// A matcher that leads to routes. (proto: VirtualHost.matcher)
+struct RouteTreeSpec {
+  std::shared_ptr<const match::Matcher> matcher;  // null: none
+  // By the numbers of its actions: the first of the routes that it leads to, and how many they are.
+  std::vector<std::pair<size_t, size_t>> lists;
+};
+
 // What hosts and clients are told of attempts. (proto: VirtualHost.include_...)
 struct AttemptHeaders {
   bool count_in_request = false;
@@ -144,6 +159,7 @@ struct VirtualHostSpec {
   std::string name;
   std::vector<std::string> domains;
   std::vector<RouteSpec> routes;
+  RouteTreeSpec tree;  // where there is one, it leads to all of `routes`
   Mutations mutations;
   PerFilterSpec per_filter;
   AttemptHeaders attempt_headers;

@@ -15,6 +15,7 @@
 #include "source/base/host_port.h"
 #include "source/route/host_index.h"
 #include "source/route/path_index.h"
+#include "source/route/route_tree.h"
 
 namespace sluice::route {
 namespace {
@@ -22,22 +23,31 @@ namespace {
 // Up to here a linear search is cheaper than the index, and much smaller.
 constexpr size_t kLinearRoutes = 3;
 
+// `index`: of these routes, or null.
 template <class... Steps>
-uint32_t firstRoute(const VirtualHost& host, const RequestView& request, Steps&... steps) {
+uint32_t firstRoute(std::span<const Route> routes, const PathIndex* index, const RequestView& request,
+                    Steps&... steps) {
   if (request.headers.path.empty()) {  // CONNECT: rare, and not in the index
-    for (uint32_t i = 0; i < host.routes.size(); ++i) {
-      const RouteMatcher& matcher = host.routes[i].matcher;
+    for (uint32_t i = 0; i < routes.size(); ++i) {
+      const RouteMatcher& matcher = routes[i].matcher;
       if (matcher.kind != PathKind::kConnect) continue;
       if (matcher.conditions == nullptr || matcher.conditions->hold(request)) return i;
     }
     return kNone;
   }
-  if (host.index != nullptr) return host.index->find(request, steps...);
-  for (uint32_t i = 0; i < host.routes.size(); ++i) {
+  if (index != nullptr) return index->find(request, steps...);
+  for (uint32_t i = 0; i < routes.size(); ++i) {
     (steps.add(1), ...);
-    if (host.routes[i].matcher.matches(request)) return i;
+    if (routes[i].matcher.matches(request)) return i;
   }
   return kNone;
+}
+
+// Those that the tree leads to; null: it leads to none.
+const RouteTree::List* listFor(const RouteTree& tree, const http::RequestHeaders& request,
+                               const stream::StreamInfo* info) {
+  const match::Result result = evaluate(*tree.matcher, request, info);
+  return result.state == match::Result::State::kMatched ? &tree.lists[result.action] : nullptr;
 }
 
 // A whole number and nothing else, in the only field of that name.
@@ -134,11 +144,19 @@ Match Table::matchRoute(const http::RequestHeaders& request, const Asker& asker,
   if (out.virtual_host == nullptr) return out;
   if (request.path.empty() && request.method != "CONNECT") return out;
 
+  std::span<const Route> routes = out.virtual_host->routes;
+  const PathIndex* index = out.virtual_host->index.get();
+  if (out.virtual_host->tree != nullptr) [[unlikely]] {
+    const RouteTree::List* const list = listFor(*out.virtual_host->tree, request, asker.info);
+    if (list == nullptr) return out;
+    routes = list->routes;
+    index = list->index.get();
+  }
   RequestView view = RequestView::of(request, {asker.random, asker.info});
   if (ignore_path_parameters_) view.path = withoutParameters(view.path, request.arena());
-  const uint32_t route = firstRoute(*out.virtual_host, view, steps...);
+  const uint32_t route = firstRoute(routes, index, view, steps...);
   if (route == kNone) return out;
-  out.route = &out.virtual_host->routes[route];
+  out.route = &routes[route];
   if (out.route->forward != nullptr && out.route->forward->choice != nullptr) {
     choose(*out.route->forward->choice, request, asker, out);
   }
@@ -146,6 +164,7 @@ Match Table::matchRoute(const http::RequestHeaders& request, const Asker& asker,
 }
 
 void Table::choose(const ClusterChoice& choice, const http::RequestHeaders& request, const Asker& asker, Match& out) {
+  if (choice.tree != nullptr) return chooseByTree(*choice.tree, request, asker.info, out);
   OwnWords own;
   std::string_view named_by = choice.cluster_header;
   if (named_by.empty()) {
@@ -172,6 +191,13 @@ void Table::choose(const ClusterChoice& choice, const http::RequestHeaders& requ
   out.own = new (request.arena().allocateArray<OwnWords>(1)) OwnWords(own);
 }
 
+void Table::chooseByTree(const ClusterTree& tree, const http::RequestHeaders& request, const stream::StreamInfo* info,
+                         Match& out) {
+  const match::Result result = evaluate(*tree.matcher, request, info);
+  const bool matched = result.state == match::Result::State::kMatched;
+  out.choice = matched ? &tree.clusters[result.action] : &tree.clusters.back();
+}
+
 Match Table::match(const http::RequestHeaders& request, uint64_t random, std::string_view remote_address) const {
   return matchRoute(request, {random, remote_address});
 }
@@ -184,6 +210,7 @@ Match Table::match(const http::RequestHeaders& request, uint64_t random, const s
 
 void Table::chooseByMetadata(const http::RequestHeaders& request, const stream::StreamInfo& info, Match& match) {
   const ClusterChoice& choice = *match.route->forward->choice;
+  if (choice.tree != nullptr) return chooseByTree(*choice.tree, request, &info, match);
   const stream::DynamicMetadata* const metadata = info.dynamic_metadata.get();
   if (choice.split == nullptr || metadata == nullptr || !choice.split->knowsUserBy(*metadata)) return;
   match.own = nullptr;  // the cookie of a user that nobody knew
@@ -211,6 +238,7 @@ struct Table::Storage {
   std::vector<Route> routes;      // of all virtual hosts, one after the other
   std::vector<Forward> forwards;  // reserved: pointers into it stay good
   std::deque<ClusterChoice> choices;
+  std::deque<ClusterTree> cluster_trees;
   std::vector<std::shared_ptr<const StickySplit>> splits;
   std::deque<std::vector<UpgradeSpec>> upgrades;
   std::deque<MaxStreamDuration> max_stream_durations;
@@ -302,10 +330,28 @@ class Table::Builder {
       if (absl::Status status = addRoute(route, host); !status.ok()) return status;
     }
     host.routes = {storage_.routes.data() + first, spec.routes.size()};
-    if (host.routes.size() > kLinearRoutes) {
-      host.index = std::make_unique<const PathIndex>(host.routes, storage_.texts);
+    if (spec.tree.matcher != nullptr) {
+      host.tree = tree(std::move(spec.tree), host.routes);
+    } else {
+      host.index = index(host.routes);
     }
     return absl::OkStatus();
+  }
+
+  // Null for a few routes.
+  std::unique_ptr<const PathIndex> index(std::span<const Route> routes) {
+    if (routes.size() <= kLinearRoutes) return nullptr;
+    return std::make_unique<const PathIndex>(routes, storage_.texts);
+  }
+
+  std::unique_ptr<const RouteTree> tree(RouteTreeSpec spec, std::span<const Route> routes) {
+    auto out = std::make_unique<RouteTree>();
+    out->matcher = std::move(spec.matcher);
+    for (const auto& [first, count] : spec.lists) {
+      const std::span<const Route> list = routes.subspan(first, count);
+      out->lists.push_back({list, index(list)});
+    }
+    return out;
   }
 
   absl::Status addRoute(RouteSpec& spec, const VirtualHost& host) {
@@ -359,7 +405,7 @@ class Table::Builder {
   absl::Status addForward(ForwardSpec& spec, Route& route) {
     Forward& forward = storage_.forwards.emplace_back();
     route.forward = &forward;
-    const bool chosen = !spec.weighted.empty() || !spec.cluster_header.empty();
+    const bool chosen = !spec.weighted.empty() || !spec.cluster_header.empty() || spec.tree.matcher != nullptr;
     forward.cluster = chosen ? kNoCluster : cluster(spec.cluster, spec.cluster_name);
     forward.cluster_not_found_status = spec.cluster_not_found_status;
     forward.auto_host_rewrite = spec.auto_host_rewrite;
@@ -394,6 +440,10 @@ class Table::Builder {
     forward.choice = &choice;
     choice.cluster_header = storage_.texts.copy(spec.cluster_header);
     if (!choice.cluster_header.empty()) return absl::OkStatus();
+    if (spec.tree.matcher != nullptr) {
+      choice.tree = clusterTree(std::move(spec.tree), route, forward);
+      return absl::OkStatus();
+    }
     choice.random_header = storage_.texts.copy(spec.random_header);
     if (spec.chosen_by_hash) choice.hash = forward.hash_policy;
     if (spec.split) {
@@ -418,6 +468,17 @@ class Table::Builder {
                                                      "\" sum to ", total, "; the sum has to be 1 to 4294967295"));
     }
     return absl::OkStatus();
+  }
+
+  const ClusterTree* clusterTree(ClusterTreeSpec spec, const Route& route, const Forward& forward) {
+    ClusterTree& out = storage_.cluster_trees.emplace_back();
+    out.matcher = std::move(spec.matcher);
+    const WeightedCluster none{.metadata_match = forward.metadata_match, .per_filter = route.per_filter};
+    out.clusters.assign(spec.clusters.size() + 1, none);
+    for (size_t i = 0; i < spec.clusters.size(); ++i) {
+      out.clusters[i].cluster = cluster(spec.clusters[i].first, spec.clusters[i].second);
+    }
+    return &out;
   }
 
   ClusterId cluster(ClusterId id, const std::string& name) {

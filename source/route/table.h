@@ -21,6 +21,7 @@ namespace sluice::route {
 class HostIndex;
 class PathIndex;
 struct CountedSteps;
+struct RouteTree;
 class Table;
 
 struct VirtualHost {
@@ -31,6 +32,7 @@ struct VirtualHost {
   std::string_view name;
   std::span<const Route> routes;
   std::unique_ptr<const PathIndex> index;  // null where there are so few routes that asking each is cheaper
+  std::unique_ptr<const RouteTree> tree;   // says which of `routes` are asked; null: all, in order
   const Mutations* mutations = nullptr;    // null: none
   PerFilterConfigs per_filter = nullptr;
   AttemptHeaders attempt_headers;
@@ -95,7 +97,8 @@ class Table {
   // The same, where more of the request is known. `cookies`: those that the choice of a cluster has clients given.
   Match match(const http::RequestHeaders& request, uint64_t random, const stream::StreamInfo& info,
               CookieSink& cookies) const;
-  // Chooses the cluster of a match with a `choice` anew, if filters left in `info` what tells the request's user.
+  // Chooses the cluster of a match with a `choice` anew, if filters left in `info` what tells the request's user, or if
+  // a matcher chooses, which looks at what filters made of the request.
   static void chooseByMetadata(const http::RequestHeaders& request, const stream::StreamInfo& info, Match& match);
 
   std::string_view name() const { return name_; }
@@ -123,6 +126,8 @@ class Table {
     const stream::DynamicMetadata* metadata = nullptr;
   };
   static void choose(const ClusterChoice& choice, const http::RequestHeaders& request, const Asker& asker, Match& out);
+  static void chooseByTree(const ClusterTree& tree, const http::RequestHeaders& request, const stream::StreamInfo* info,
+                           Match& out);
   const VirtualHost* virtualHostOf(const http::RequestHeaders& request) const;
   template <class... Steps>
   Match matchRoute(const http::RequestHeaders& request, const Asker& asker, Steps&... steps) const;

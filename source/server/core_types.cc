@@ -6,11 +6,13 @@
 #include <string>
 #include <utility>
 
+#include "source/config/any_type.h"
 #include "source/config/cluster_compiler.h"
 #include "source/config/filter_routes.h"
 #include "source/config/listener_compiler.h"
 #include "source/config/route_compiler.h"
 #include "source/config/sticky_split.h"
+#include "source/config/walk.h"
 
 namespace sluice::server {
 namespace {
@@ -108,7 +110,17 @@ DynamicType listeners(const CoreTypes& core, const Root& lds) {
           .stat_prefix = "listener_manager.lds."};
 }
 
-google::protobuf::RepeatedPtrField<envoy::config::route::v3::WeightedCluster::ClusterWeight> sharesOf(
+void collectFilters(const google::protobuf::Map<std::string, google::protobuf::Any>& settings,
+                    RouteManager::FilterNames& names) {
+  for (const auto& [name, config] : settings) {
+    envoy::config::route::v3::FilterConfig wrapper;
+    if (!config.UnpackTo(&wrapper) || !wrapper.is_optional()) names.insert(name);
+  }
+}
+
+using WeightedCluster = envoy::config::route::v3::WeightedCluster;
+
+google::protobuf::RepeatedPtrField<WeightedCluster::ClusterWeight> sharesOf(
     const envoy::config::route::v3::RouteAction& action) {
   sluice::route::v1::StickySplit split;
   const bool sticky = action.has_inline_cluster_specifier_plugin() &&
@@ -116,22 +128,39 @@ google::protobuf::RepeatedPtrField<envoy::config::route::v3::WeightedCluster::Cl
   return sticky ? split.clusters() : action.weighted_clusters().clusters();
 }
 
+void collectFilters(const envoy::config::route::v3::Route& route, RouteManager::FilterNames& names) {
+  collectFilters(route.typed_per_filter_config(), names);
+  for (const auto& cluster : sharesOf(route.route())) collectFilters(cluster.typed_per_filter_config(), names);
+}
+
+// Of routes and shares of clusters that stand anywhere in a message: in the actions of a matcher, in a cluster
+// specifier.
+void collectDeep(const google::protobuf::Message& message, const Context& context, RouteManager::FilterNames& names,
+                 int depth = 0) {
+  if (depth > config::kMaxMessageDepth) return;
+  if (const auto* any = dynamic_cast<const google::protobuf::Any*>(&message)) {
+    const auto inner = config::newMessage(config::typeNameOf(any->type_url()));
+    if (inner != nullptr && inner->ParseFromString(any->value())) collectDeep(*inner, context, names, depth + 1);
+  } else if (const auto* route = dynamic_cast<const envoy::config::route::v3::Route*>(&message)) {
+    collectFilters(*route, names);
+  } else if (const auto* share = dynamic_cast<const WeightedCluster::ClusterWeight*>(&message)) {
+    collectFilters(share->typed_per_filter_config(), names);
+  } else {
+    config::forEachSubmessage(message, context, [&](const google::protobuf::Message& child, const Context&) {
+      collectDeep(child, context, names, depth + 1);
+    });
+  }
+}
+
 // The filters that a table has settings for.
-RouteManager::FilterNames filtersOf(const RouteConfiguration& routes) {
+RouteManager::FilterNames filtersOf(const RouteConfiguration& routes, const Context& context) {
   RouteManager::FilterNames names;
-  auto collect = [&names](const auto& settings) {
-    for (const auto& [name, config] : settings) {
-      envoy::config::route::v3::FilterConfig wrapper;
-      if (!config.UnpackTo(&wrapper) || !wrapper.is_optional()) names.insert(name);
-    }
-  };
-  collect(routes.typed_per_filter_config());
+  collectFilters(routes.typed_per_filter_config(), names);
+  for (const auto& plugin : routes.cluster_specifier_plugins()) collectDeep(plugin, context, names);
   for (const auto& host : routes.virtual_hosts()) {
-    collect(host.typed_per_filter_config());
-    for (const auto& route : host.routes()) {
-      collect(route.typed_per_filter_config());
-      for (const auto& cluster : sharesOf(route.route())) collect(cluster.typed_per_filter_config());
-    }
+    collectFilters(host.typed_per_filter_config(), names);
+    for (const auto& route : host.routes()) collectFilters(route, names);
+    if (host.has_matcher()) collectDeep(host.matcher(), context, names);
   }
   return names;
 }
@@ -139,7 +168,7 @@ RouteManager::FilterNames filtersOf(const RouteConfiguration& routes) {
 void takeRoutes(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
   const auto& proto = static_cast<const RouteConfiguration&>(resource.message);
   std::shared_ptr<const route::Table> table = config::compileRoutes(proto, context, core.services, nullptr);
-  if (table) core.routes.setTable(resource.key(), std::move(table), filtersOf(proto), resource.version);
+  if (table) core.routes.setTable(resource.key(), std::move(table), filtersOf(proto, context), resource.version);
 }
 
 DynamicType routes(const CoreTypes& core, const Root& lds) {

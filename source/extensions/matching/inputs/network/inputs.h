@@ -1,5 +1,10 @@
-// What a listener knows of a connection. (proto: envoy.extensions.matching.common_inputs.network.v3)
+// What is known of a connection, and what filters left of it. (proto:
+// envoy.extensions.matching.common_inputs.network.v3)
 #pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "source/match/input.h"
 
@@ -52,7 +57,7 @@ class SourcePort : public match::Input {
 
 class DirectSourceIp : public match::Input {
  public:
-  uint8_t needs() const override { return match::kConnection; }
+  uint8_t needs() const override { return match::kPeer; }
   Value get(const Data& data, Scratch& scratch) const override { return ipOf(*data.direct_remote, scratch); }
 };
 
@@ -67,7 +72,7 @@ class SourceType : public match::Input {
 
 class ServerName : public match::Input {
  public:
-  uint8_t needs() const override { return match::kConnection; }
+  uint8_t needs() const override { return match::kPeer; }
   Value get(const Data& data, Scratch&) const override { return textOf(data.server_name); }
 };
 
@@ -88,6 +93,30 @@ class ApplicationProtocols : public match::Input {
     }
     return textOf(scratch);
   }
+};
+
+// What stands at a path below a filter's name; as text, too, if it is one.
+class DynamicMetadata : public match::Input {
+ public:
+  DynamicMetadata(std::string filter, std::vector<std::string> path)
+      : filter_(std::move(filter)), path_(std::move(path)) {}
+  uint8_t needs() const override { return match::kStream; }
+  Value get(const Data& data, Scratch& scratch) const override;
+
+ private:
+  const std::string filter_;
+  const std::vector<std::string> path_;
+};
+
+// The text of an object; one that shows none is as good as absent.
+class FilterState : public match::Input {
+ public:
+  explicit FilterState(std::string key) : key_(std::move(key)) {}
+  uint8_t needs() const override { return match::kStream; }
+  Value get(const Data& data, Scratch& scratch) const override;
+
+ private:
+  const std::string key_;
 };
 
 }  // namespace sluice::extensions::matching::inputs::network

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "source/stream/stream_info.h"
+
 namespace sluice::extensions::matching::inputs::network {
 namespace {
 
@@ -77,6 +79,45 @@ TEST_CASE("server name and transport protocol are read as they are, and absent w
 
   CHECK(c.read(ServerName()) == "-");
   CHECK(c.read(TransportProtocol()) == "-");
+}
+
+TEST_CASE("dynamic metadata is read as a whole, and as text where it is one") {
+  Connection c;
+  stream::StreamInfo info;
+  Scratch scratch;
+  CHECK(c.read(DynamicMetadata("jwt", {"sub"})) == "-");
+  c.data.info = &info;
+  CHECK(c.read(DynamicMetadata("jwt", {"sub"})) == "-");
+
+  info.metadata().set("jwt", "sub", {std::string("alice")});
+  info.metadata().set("jwt", "age", {7.0});
+  info.metadata().set("jwt", "claims", {stream::MetadataFields{{"group", {std::string("admins")}}}});
+
+  CHECK(c.read(DynamicMetadata("jwt", {"sub"})) == "alice");
+  CHECK(c.read(DynamicMetadata("jwt", {"claims", "group"})) == "admins");
+  CHECK(c.read(DynamicMetadata("jwt", {"claims"})) == "-");
+  CHECK(c.read(DynamicMetadata("jwt", {"other"})) == "-");
+  const Value age = DynamicMetadata("jwt", {"age"}).get(c.data, scratch);
+  CHECK_FALSE(age.text);
+  REQUIRE(age.structured);
+  CHECK(match::numberOf<int64_t>(age) == 7);
+}
+
+TEST_CASE("an object of the filter state is read as the text that it shows") {
+  struct Silent : stream::FilterState::Object {};
+  Connection c;
+  stream::StreamInfo info;
+  CHECK(c.read(FilterState("k")) == "-");
+  c.data.info = &info;
+  CHECK(c.read(FilterState("k")) == "-");
+
+  info.filterState().set("k", "v");
+  info.filterState().set("empty", "");
+  info.filterState().set("silent", std::make_unique<Silent>());
+
+  CHECK(c.read(FilterState("k")) == "v");
+  CHECK(c.read(FilterState("empty")) == "");
+  CHECK(c.read(FilterState("silent")) == "-");
 }
 
 }  // namespace
