@@ -83,6 +83,11 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
                              const Context& at) {
     return compileMatcher(matcher, place, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
   };
+  deps.request_stats = [&services](const std::string& host, std::string_view part, const std::string& name) {
+    const std::string key = absl::StrCat(host, "\n", std::string(part), "\n", name);
+    const auto make = [&] { return route::RequestStats::make(services.stats, host, part, name); };
+    return services.objects.get<route::RequestStats>(key, make);
+  };
   return holding.tie(compileRouteTable(config, context, deps));
 }
 

@@ -25,6 +25,7 @@
 #include "source/config/route_texts.h"
 #include "source/config/route_trees.h"
 #include "source/config/sticky_split.h"
+#include "source/config/target_rewrites.h"
 #include "source/config/values.h"
 
 namespace sluice::config {
@@ -54,6 +55,8 @@ class RouteCompiler {
     spec.ignore_path_parameters = config_.ignore_path_parameters_in_path_matching();
     spec.vhost_header = vhostHeader();
     spec.mutations = compileMutations(config_, context_);
+    spec.metadata = metadataOf(config_.metadata());
+    spec.internal_only_headers = internalOnlyHeaders();
     spec.per_filter = perFilter(config_.typed_per_filter_config(), context_);
     mirrors_ = mirrors(config_.request_mirror_policies(), context_, nullptr);
     plugins_.emplace(config_, context_, [this](const v3::ClusterSpecifierPlugin& plugin, const Context& at) {
@@ -88,6 +91,8 @@ class RouteCompiler {
       out.domains.push_back(host.domains(i));
     }
     out.mutations = compileMutations(host, context);
+    out.metadata = metadataOf(host.metadata());
+    out.require_tls = tlsRequirement(host.require_tls(), context.child("require_tls"));
     out.per_filter = perFilter(host.typed_per_filter_config(), context);
     const auto limits = std::make_shared<const route::RateLimitList>(
         compileRateLimits(host.rate_limits(), "rate_limits", context, regexes_));
@@ -95,11 +100,13 @@ class RouteCompiler {
     out.attempt_headers = {.count_in_request = host.include_request_attempt_count(),
                            .count_in_response = host.include_attempt_count_in_response(),
                            .is_timeout_retry = host.include_is_timeout_retry_header()};
+    out.virtual_clusters = compileVirtualClusters(host, context, regexes_, deps_.request_stats);
     const auto policy = host.has_retry_policy() ? retryPolicy(host.retry_policy(), context) : nullptr;
     const bool hedges = hedging(host, policy.get(), context.child("hedge_policy"));
     const auto mirrors_of_host = mirrors(host.request_mirror_policies(), context, mirrors_);
     const auto add = [&](const v3::Route& config, const Context& at) {
       out.routes.push_back(route(config, at));
+      out.routes.back().stats = requestStats(deps_.request_stats, host.name(), "route", config.stat_prefix());
       const v3::RouteAction& action = config.route();
       if (auto* forward = std::get_if<route::ForwardSpec>(&out.routes.back().action)) {
         retries(host, config, policy, at, *forward);
@@ -117,6 +124,33 @@ class RouteCompiler {
     return out;
   }
 
+  std::vector<std::string> internalOnlyHeaders() const {
+    std::vector<std::string> out;
+    for (int i = 0; i < config_.internal_only_headers_size(); ++i) {
+      const std::string name = absl::AsciiStrToLower(config_.internal_only_headers(i));
+      if (!isToken(name)) {
+        context_.child("internal_only_headers", static_cast<size_t>(i))
+            .error("is no header name; use letters, digits and !#$%&'*+-.^_`|~ only");
+      }
+      out.push_back(name);
+    }
+    return out;
+  }
+
+  static route::TlsRequirement tlsRequirement(v3::VirtualHost::TlsRequirementType type, const Context& context) {
+    switch (type) {
+      case v3::VirtualHost::NONE:
+        return route::TlsRequirement::kNone;
+      case v3::VirtualHost::EXTERNAL_ONLY:
+        return route::TlsRequirement::kExternalOnly;
+      case v3::VirtualHost::ALL:
+        return route::TlsRequirement::kAll;
+      default:
+        context.error("is no value of its enum");
+        return route::TlsRequirement::kAll;
+    }
+  }
+
   std::shared_ptr<const route::RetryPolicy> retryPolicy(const v3::RetryPolicy& config, const Context& context) {
     return compileRetryPolicy(config, context.child("retry_policy"), regexes_, deps_.retry_extensions);
   }
@@ -128,17 +162,22 @@ class RouteCompiler {
     const v3::RouteAction& action = config.route();
     const Context at = context.child("route");
     out.retry_policy = action.has_retry_policy() ? retryPolicy(action.retry_policy(), at) : of_host;
-    if (config.has_per_request_buffer_limit_bytes()) {
-      out.request_buffer_limit = config.per_request_buffer_limit_bytes().value();
-    } else if (host.has_per_request_buffer_limit_bytes()) {
-      out.request_buffer_limit = host.per_request_buffer_limit_bytes().value();
-    }
+    out.request_buffer_limit = bufferLimit(host, config);
     const std::chrono::milliseconds timeout = timeoutOf(out);
     if (action.has_retry_policy()) {
       checkTryTimeout(*out.retry_policy, timeout, at.child("retry_policy"));
     } else if (of_host && action.has_timeout()) {
       checkTryTimeout(*of_host, timeout, at.child("timeout"));
     }
+  }
+
+  // The newer field of either level stands before the older ones. (Envoy: request_body_buffer_limit)
+  static std::optional<uint64_t> bufferLimit(const v3::VirtualHost& host, const v3::Route& config) {
+    if (config.has_request_body_buffer_limit()) return config.request_body_buffer_limit().value();
+    if (host.has_request_body_buffer_limit()) return host.request_body_buffer_limit().value();
+    if (config.has_per_request_buffer_limit_bytes()) return config.per_request_buffer_limit_bytes().value();
+    if (host.has_per_request_buffer_limit_bytes()) return host.per_request_buffer_limit_bytes().value();
+    return std::nullopt;
   }
 
   // Of a host. What its routes say of retries is theirs, unless they say nothing. `context` stands at its hedge_policy.
@@ -279,9 +318,8 @@ class RouteCompiler {
         context.error("has both prefix_rewrite and regex_rewrite, which rewrite the same path; keep one of them");
       }
     }
-    out.host_rewrite = config.host_rewrite_literal();
-    checkHostText(config.host_rewrite_literal(), context.child("host_rewrite_literal"));
-    out.auto_host_rewrite = config.auto_host_rewrite().value();
+    compileHostRewrite(config, context, regexes_, out);
+    compilePathFormat(config, context, out);
     out.hash_policy = compileHashPolicy(config.hash_policy(), context, regexes_);
     if (out.chosen_by_hash && out.hash_policy.empty()) {
       context.child("weighted_clusters")
@@ -496,6 +534,7 @@ class RouteCompiler {
     if (config.has_regex_rewrite()) {
       out.regex_rewrite = regexes_.rewrite(config.regex_rewrite(), context.child("regex_rewrite"));
     }
+    out.path_format = compilePathFormat(config.path_rewrite(), context.child("path_rewrite"));
     out.strip_query = config.strip_query();
     out.status = redirectStatus(config, context);
     return out;
@@ -525,6 +564,7 @@ class RouteCompiler {
     if (config.status() < 200 || config.status() > 599) {
       context.child("status").error(absl::StrCat("is ", config.status(), "; a final status is 200 to 599"));
     }
+    if (config.has_body_format()) compileBodyFormat(config.body_format(), context.child("body_format"), out);
     if (!config.has_body()) return out;
     const Context at = context.child("body");
     out.body = compileDataSource(config.body(), at).value_or("");

@@ -16,6 +16,7 @@
 #include "source/config/internal_redirect.h"
 #include "source/config/match_place.h"
 #include "source/config/retry_policy.h"
+#include "source/config/virtual_clusters.h"
 #include "source/route/cluster_names.h"
 #include "source/route/filter_slots.h"
 #include "source/route/table.h"
@@ -50,6 +51,7 @@ struct RouteCompilerDeps {
   CompileMatcher compile_matcher = {};
   // What runtime keys say; null: not known, what is configured holds.
   const runtime::Snapshot* runtime = nullptr;
+  MakeRequestStats request_stats = {};
 };
 
 // The table, or null after reporting at least one error to `context`, which stands at the RouteConfiguration.

@@ -40,7 +40,8 @@ virtual_hosts:
   CHECK(to_users.route->name == "users");
   CHECK(out.table->clusterName(to_users.cluster()) == "v2");
   CHECK(to_users.route->forward->timeout == std::chrono::milliseconds(0));
-  CHECK(route::redirectLocation(to_old, old.headers) == "https://x.api.example.com/new");
+  const stream::StreamInfo info;
+  CHECK(route::redirectLocation(to_old, old.headers, {.info = info}) == "https://x.api.example.com/new");
   CHECK(to_old.route->redirect->status == 302);
   CHECK(to_debug.route->direct_response->status == 418);
   CHECK(to_debug.route->direct_response->body == "teapot");
@@ -67,6 +68,53 @@ TEST_CASE("what a route says for filters and logs is kept under their names, and
   REQUIRE(team);
   CHECK(std::get<std::string>(team->value) == "web");
   CHECK(silent.table->match(request.headers, 0).metadata() == nullptr);
+}
+
+TEST_CASE("virtual hosts say who has to come by TLS, and they and tables have metadata") {
+  Compiler compiler;
+  const Compiled out = compiler.compile(
+      "{internal_only_headers: [X-Mine], metadata: {filter_metadata: {a: {b: 1}}}, virtual_hosts: [{name: v, domains: "
+      "['*'], require_tls: EXTERNAL_ONLY, metadata: {filter_metadata: {c: {d: e}}}, routes: [{match: {prefix: /}, "
+      "route: {cluster: web}}]}]}");
+  REQUIRE(out.errors == "");
+  Request stranger("/");
+  Request internal("/");
+  internal.headers.add("x-envoy-internal", "true");
+
+  CHECK(out.table->match(stranger.headers, 0).route->redirect != nullptr);
+  CHECK(out.table->match(internal.headers, 0).route->forward != nullptr);
+  CHECK(out.table->match(stranger.headers, 0).hostMetadata() != nullptr);
+  CHECK(out.table->metadata() != nullptr);
+  REQUIRE(out.table->internalOnlyHeaders().size() == 1);
+  CHECK(out.table->internalOnlyHeaders()[0] == "x-mine");
+  CHECK(compiler.compile("{internal_only_headers: ['a b']}").errors.find("internal_only_headers[0]: is no header") !=
+        std::string::npos);
+}
+
+TEST_CASE("virtual clusters and routes with a stat_prefix have stats of their own") {
+  Compiler compiler;
+  observability::StatsRegistry registry;
+  compiler.deps.request_stats = [&registry](const std::string& host, std::string_view of, const std::string& name) {
+    return route::RequestStats::make(registry, host, of, name);
+  };
+  const std::string host =
+      "virtual_hosts: [{name: v, domains: ['*'], virtual_clusters: [{name: gets, headers: [{name: ':method', "
+      "string_match: {exact: GET}}]}], routes: [{match: {prefix: /}, stat_prefix: all, route: {cluster: web}}]}]";
+  const Compiled out = compiler.compile(host);
+  REQUIRE(out.errors == "");
+  Request request("/");
+
+  const route::Match match = out.table->match(request.headers, 0);
+
+  CHECK(route::virtualClusterOf(match.virtual_host->virtual_clusters, request.headers).name == "gets");
+  request.headers.method = "POST";
+  CHECK(route::virtualClusterOf(match.virtual_host->virtual_clusters, request.headers).name == "other");
+  CHECK(match.route->stats != nullptr);
+  CHECK(registry.valueOf("vhost.v.vcluster.gets.upstream_rq_total") == 0);
+  CHECK(registry.valueOf("vhost.v.vcluster.other.upstream_rq_total") == 0);
+  CHECK(registry.valueOf("vhost.v.route.all.upstream_rq_total") == 0);
+  CHECK(compiler.compile("virtual_hosts: [{name: v, domains: ['*'], virtual_clusters: [{name: a}]}]")
+            .errors.find("virtual_hosts[0].virtual_clusters[0].headers: are not set") != std::string::npos);
 }
 
 TEST_CASE("rate limits describe requests by address and query") {

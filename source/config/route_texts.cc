@@ -87,8 +87,19 @@ match::Regex Regexes::compile(const std::string& pattern, const Context& context
 
 std::optional<route::RegexRewrite> Regexes::rewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
                                                     const Context& context) {
+  return substitution(config, context, checkPathText);
+}
+
+std::optional<route::RegexRewrite> Regexes::hostRewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
+                                                        const Context& context) {
+  return substitution(config, context, checkHostText);
+}
+
+std::optional<route::RegexRewrite> Regexes::substitution(
+    const envoy::type::matcher::v3::RegexMatchAndSubstitute& config, const Context& context,
+    void (*check)(std::string_view, const Context&)) {
   match::Regex pattern = compile(config.pattern(), context.child("pattern"));
-  checkPathText(config.substitution(), context.child("substitution"));
+  check(config.substitution(), context.child("substitution"));
   if (pattern == nullptr) return std::nullopt;
   std::string problem;
   if (!pattern->CheckRewriteString(config.substitution(), &problem)) {

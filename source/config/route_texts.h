@@ -43,11 +43,17 @@ class Regexes {
   }
   std::optional<route::RegexRewrite> rewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
                                              const Context& context);
+  // The same, which makes a host.
+  std::optional<route::RegexRewrite> hostRewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
+                                                 const Context& context);
   match::StringMatcher stringMatcher(const envoy::type::matcher::v3::StringMatcher& config, const Context& context);
   match::StringMatcher stringMatcher(const ::xds::type::matcher::v3::StringMatcher& config, const Context& context);
 
  private:
   match::Regex compile(const std::string& pattern, const Context& context);
+  std::optional<route::RegexRewrite> substitution(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
+                                                  const Context& context,
+                                                  void (*check)(std::string_view, const Context&));
   template <typename Config>
   match::StringMatcher compileString(const Config& config, const Context& context);
 

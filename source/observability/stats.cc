@@ -35,6 +35,7 @@ std::string tagOfGroup(std::string_view group) {
       {"listener", "envoy_listener_address"}, {"tcp", "envoy_tcp_prefix"},
       {"rds", "envoy_rds_route_config"},      {"vhost", "envoy_virtual_host"},
       {"thread", "envoy_worker_id"},          {"udp", "envoy_udp_prefix"},
+      {"vcluster", "envoy_virtual_cluster"},  {"route", "envoy_route"},
   };
   for (const Known& known : kKnown) {
     if (known.group == group) return std::string(known.tag);
@@ -305,6 +306,14 @@ Scope StatsRegistry::root() {
 
 Scope StatsRegistry::scope(std::string_view group, std::string_view name) {
   return root().scope(group, name);
+}
+
+void StatsRegistry::showLate(StatsCells& cells) {
+  std::erase_if(late_, [&cells](const std::weak_ptr<LateStats>& each) {
+    const std::shared_ptr<LateStats> stats = each.lock();
+    if (stats) stats->show(cells);
+    return !stats;
+  });
 }
 
 std::vector<const StatsRegistry::Stat*> StatsRegistry::stats() const {

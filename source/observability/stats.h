@@ -133,6 +133,14 @@ using StatsHold = std::shared_ptr<const void>;
 // StatsHold too. Stats are made through it on main only.
 using StatsScope = std::shared_ptr<Scope>;
 
+// What is counted elsewhere, under names that come up as it happens.
+class LateStats {
+ public:
+  virtual ~LateStats() = default;
+  // Brings what came since the last time to the registry. Main; `cells` are main's.
+  virtual void show(StatsCells& cells) = 0;
+};
+
 // Interns names. Main thread only; outlives all users of its cells.
 // A stat goes with the last scope or hold that has it: its name is forgotten, its cells are cleared and given to the
 // next stat. A name that returns later counts from zero, as a counter of Prometheus may.
@@ -157,6 +165,10 @@ class StatsRegistry {
   // A scope for whole names, with tags as those of the process have them: for what belongs to a part of the
   // configuration and goes with it.
   [[nodiscard]] Scope root();
+
+  // Is shown before stats are read, as long as it is there.
+  void addLate(std::weak_ptr<LateStats> stats) { late_.push_back(std::move(stats)); }
+  void showLate(StatsCells& cells);
 
   // The cells of one more thread, owned by the registry. Call before the thread starts.
   StatsCells& makeCells();
@@ -223,6 +235,7 @@ class StatsRegistry {
   uint32_t next_histogram_ = 1;
   const std::shared_ptr<Released> released_ = std::make_shared<Released>();
   std::vector<std::unique_ptr<StatsCells>> cells_;
+  std::vector<std::weak_ptr<LateStats>> late_;
 };
 
 // Holds the stats that were made through it: a stat goes with the last scope that has it. Used on the main thread; may

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 #include <string>
 
 #include "source/base/host_port.h"
@@ -80,9 +81,12 @@ std::string_view rewritePath(std::string_view path, const RouteMatcher& matcher,
   return out.starts_with('/') ? out : arena.concat("/", out);
 }
 
-// Percent-encodes what may not stand in a header's URI: controls, space, DEL.
-std::string_view uriSafe(std::string_view uri, base::Arena& arena) {
-  const auto unsafe = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; };
+// Percent-encodes what may not stand in a header's URI, controls, space and what is no ASCII, and `others`.
+std::string_view uriSafe(std::string_view uri, base::Arena& arena, std::string_view others = {}) {
+  const auto unsafe = [others](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7f ||
+           others.find(c) != std::string_view::npos;
+  };
   size_t count = 0;
   for (const char c : uri) count += unsafe(c);
   if (count == 0) return uri;
@@ -101,6 +105,54 @@ std::string_view uriSafe(std::string_view uri, base::Arena& arena) {
   return {out, size};
 }
 
+// The path that a format makes, which no value of it ends. Empty: the format says nothing.
+std::string_view formattedPath(const ValueFormatter& format, const stream::FormatContext& context, base::Arena& arena) {
+  std::string text;
+  format.format(context, text);
+  if (text.empty()) return {};
+  const std::string_view path = uriSafe(arena.copy(text), arena, "?#");
+  return path.starts_with('/') ? path : arena.concat("/", path);
+}
+
+// What `source` makes the authority; empty: it says nothing. Nullopt: that is no authority.
+std::optional<std::string_view> authorityOf(const HostSource& source, const http::RequestHeaders& request,
+                                            const stream::FormatContext& context) {
+  std::string text;
+  if (!source.header.empty()) {
+    text = request.lookup(source.header).value_or("");
+  } else if (source.of_path) {
+    text = request.pathOnly();
+    re2::RE2::GlobalReplace(&text, *source.of_path->pattern, source.of_path->substitution);
+  } else {
+    source.format->format(context, text);
+  }
+  if (text.empty()) return std::string_view();
+  const std::string_view authority(http::copyPadded(request.arena(), text), text.size());
+  return http::validAuthority(authority) ? std::optional(authority) : std::nullopt;
+}
+
+// False: the request's words make no authority.
+bool rewriteHost(const Match& match, http::RequestHeaders& request, const stream::FormatContext& context,
+                 RequestRewrite options) {
+  const Forward& forward = *match.route->forward;
+  std::string_view host = forward.host_rewrite;
+  if (match.choice != nullptr && !match.choice->host_rewrite.empty()) {
+    host = match.choice->host_rewrite;
+  } else if (forward.host_source != nullptr) {
+    const std::optional<std::string_view> made = authorityOf(*forward.host_source, request, context);
+    if (!made) return false;
+    host = *made;
+  }
+  if (host.empty() || host == request.authority) return true;
+  keepAuthority(forward, request.authority, request, options);
+  request.authority = host;
+  return true;
+}
+
+std::string_view lastElement(std::string_view list) {
+  return http::withoutSpaces(list.substr(list.rfind(',') + 1));
+}
+
 // The host of the request for a redirect: without its port where a new port is set, or where the scheme changes and
 // the port is the old scheme's own.
 std::string_view redirectHost(const http::RequestHeaders& request, std::string_view scheme, bool new_port) {
@@ -112,7 +164,8 @@ std::string_view redirectHost(const http::RequestHeaders& request, std::string_v
   return new_port || (scheme_changes && default_port) ? parts.host : request.authority;
 }
 
-std::string_view redirectPath(const Match& match, const http::RequestHeaders& request, base::Arena& arena) {
+std::string_view redirectPath(const Match& match, const http::RequestHeaders& request,
+                              const stream::FormatContext& context, base::Arena& arena) {
   const Redirect& redirect = *match.route->redirect;
   const RequestView view = RequestView::of(request);
   // With the question mark; also a lone one stays.
@@ -121,35 +174,54 @@ std::string_view redirectPath(const Match& match, const http::RequestHeaders& re
     const bool own_query = redirect.path.find('?') != std::string_view::npos;
     return http::withOneSlash(arena, own_query ? redirect.path : arena.concat(redirect.path, query));
   }
-  const std::string_view path =
-      rewritePath(view.path, match.route->matcher, redirect.prefix_rewrite, redirect.regex_rewrite, arena);
+  std::string_view path;
+  if (redirect.path_format != nullptr) path = formattedPath(*redirect.path_format, context, arena);
+  if (path.empty()) {
+    path = rewritePath(view.path, match.route->matcher, redirect.prefix_rewrite, redirect.regex_rewrite, arena);
+  }
   return http::withOneSlash(arena, arena.concat(path, query));
 }
 
 }  // namespace
 
-bool finalizeRequest(const Match& match, http::RequestHeaders& request, const stream::FormatContext& context,
-                     RequestRewrite options) {
+void removeInternalOnly(const Table& table, http::RequestHeaders& request) {
+  const std::span<const std::string> names = table.internalOnlyHeaders();
+  if (names.empty() || request.get(http::Name::kXEnvoyInternal) == "true") return;
+  for (const std::string& name : names) request.remove(std::string_view(name));
+}
+
+void keepAuthority(const Forward& route, std::string_view authority, http::RequestHeaders& request,
+                   RequestRewrite options) {
+  if (authority.empty()) return;
+  if (route.append_x_forwarded_host && lastElement(request.getAll("x-forwarded-host").value_or("")) != authority) {
+    request.append("x-forwarded-host", authority);
+  }
+  if (options.keep_original) request.set("x-envoy-original-host", authority);
+}
+
+Rewritten finalizeRequest(const Match& match, http::RequestHeaders& request, const stream::FormatContext& context,
+                          RequestRewrite options) {
   if (hasMutations(match)) {
     for (const Mutations* level : levelsOf(match)) {
       if (level != nullptr) level->request.apply(request, context);
     }
   }
+  if (!rewriteHost(match, request, context, options)) return {"host_rewrite_invalid"};
   const Forward& forward = *match.route->forward;
-  const std::string_view host = match.choice != nullptr && !match.choice->host_rewrite.empty()
-                                    ? match.choice->host_rewrite
-                                    : forward.host_rewrite;
-  if (!host.empty()) request.authority = host;
-
   const std::string_view before = request.pathOnly();
-  const std::string_view after =
-      rewritePath(before, match.route->matcher, forward.prefix_rewrite, forward.regex_rewrite, request.arena());
-  if (after.data() == before.data() && after.size() == before.size()) return true;  // it was not rewritten
-  if (after == before) return true;
-  if (hasDotSegment(after) && !hasDotSegment(before)) return false;
-  if (options.keep_original_path) request.set(http::Name::kXEnvoyOriginalPath, request.path);
+  std::string_view after;
+  if (forward.path_format != nullptr) after = formattedPath(*forward.path_format, context, request.arena());
+  if (after.empty()) {
+    after = rewritePath(before, match.route->matcher, forward.prefix_rewrite, forward.regex_rewrite, request.arena());
+  }
+  if (after.data() == before.data() && after.size() == before.size()) return {};  // it was not rewritten
+  if (after == before) return {};
+  // Nothing of a path that is made anew was judged.
+  if (hasDotSegment(after) && (forward.path_format != nullptr || !hasDotSegment(before)))
+    return {"path_rewrite_climbs"};
+  if (options.keep_original) request.set(http::Name::kXEnvoyOriginalPath, request.path);
   request.path = request.arena().concat(after, request.path.substr(before.size()));
-  return true;
+  return {};
 }
 
 void finalizeResponse(const Match& match, http::ResponseHeaders& response, const stream::FormatContext& context) {
@@ -163,13 +235,14 @@ void finalizeResponse(const Match& match, http::ResponseHeaders& response, const
   }
 }
 
-std::string_view redirectLocation(const Match& match, const http::RequestHeaders& request) {
+std::string_view redirectLocation(const Match& match, const http::RequestHeaders& request,
+                                  const stream::FormatContext& context) {
   const Redirect& redirect = *match.route->redirect;
   base::Arena& arena = request.arena();
   const std::string_view scheme = redirect.scheme.empty() ? request.scheme : redirect.scheme;
   const std::string_view host =
       redirect.host.empty() ? redirectHost(request, scheme, redirect.port != 0) : redirect.host;
-  const std::string_view path = redirectPath(match, request, arena);
+  const std::string_view path = redirectPath(match, request, context, arena);
   // HTTP/1.0 without a host: "http:///a/b" would name the host "a" to browsers.
   if (host.empty()) return uriSafe(path, arena);
   std::array<char, 8> digits{':'};

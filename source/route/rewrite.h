@@ -10,16 +10,34 @@
 
 namespace sluice::route {
 
+// Takes headers that only internal callers may send off the requests of others
+// (proto: RouteConfiguration.internal_only_headers).
+void removeInternalOnly(const Table& table, http::RequestHeaders& request);
+
 struct RequestRewrite {
-  // Keeps the path that came in as x-envoy-original-path where it is rewritten (proto: not suppress_envoy_headers).
-  bool keep_original_path = true;
+  // Keeps path and authority that came in as x-envoy-original-path and x-envoy-original-host where they are rewritten
+  // (proto: not suppress_envoy_headers).
+  bool keep_original = true;
 };
 
-// Prepares a request for the upstream: header mutations of every level, then host and path. The matched route forwards.
-// False if the rewritten path climbs ("/../") where the path that was matched did not: such a request has to be refused
-// (400), because the rules that let it pass have judged another path.
-[[nodiscard]] bool finalizeRequest(const Match& match, http::RequestHeaders& request,
-                                   const stream::FormatContext& context, RequestRewrite options = {});
+// Whether a request may go on as it was rewritten.
+struct Rewritten {
+  std::string_view refusal;  // why it is to be answered with 400, for %RESPONSE_CODE_DETAILS%; empty: it may
+
+  explicit operator bool() const { return refusal.empty(); }
+};
+
+// Prepares a request for the upstream: header mutations of every level, then host, then path, each of which may be made
+// of what came before. The matched route forwards.
+// Refused are a path that climbs ("/../") where the one that was matched did not, because the rules that let it pass
+// have judged another path, and a host made of the request's words that is none.
+[[nodiscard]] Rewritten finalizeRequest(const Match& match, http::RequestHeaders& request,
+                                        const stream::FormatContext& context, RequestRewrite options = {});
+
+// Tells hosts of the authority of a request before another one takes its place: in x-forwarded-host if the route says
+// so, unless that ends with it, and as RequestRewrite says. To say it again changes nothing.
+void keepAuthority(const Forward& route, std::string_view authority, http::RequestHeaders& request,
+                   RequestRewrite options);
 
 // Prepares a response for the client: header mutations of every level, then the cookie of a new user. For redirects and
 // direct responses too.
@@ -27,6 +45,7 @@ void finalizeResponse(const Match& match, http::ResponseHeaders& response, const
 
 // The `location` of a redirect route: an absolute URI without bytes that could end the header. The matched route
 // redirects.
-std::string_view redirectLocation(const Match& match, const http::RequestHeaders& request);
+std::string_view redirectLocation(const Match& match, const http::RequestHeaders& request,
+                                  const stream::FormatContext& context);
 
 }  // namespace sluice::route

@@ -17,6 +17,15 @@ struct HostileFormatter : ValueFormatter {
   void format(const stream::FormatContext&, std::string& out) const override { out += "one\r\ntwo: x"; }
 };
 
+// `before`, the first value of x-host, ".svc".
+struct TenantFormatter : ValueFormatter {
+  explicit TenantFormatter(std::string before = "") : before(std::move(before)) {}
+  void format(const stream::FormatContext& context, std::string& out) const override {
+    out += before + std::string(context.request->get("x-host").value_or("")) + ".svc";
+  }
+  const std::string before;
+};
+
 HeaderAddition add(std::string name, std::string value, Action action = Action::kAppendIfExistsOrAdd) {
   HeaderAddition out;
   out.name = std::move(name);
@@ -61,15 +70,15 @@ struct One {
 
   std::string path(std::string_view from, bool* sane = nullptr) {
     TestRequest request(from);
-    const bool fine = finalizeRequest(match(request), *request, kContext);
-    if (sane != nullptr) *sane = fine;
+    const Rewritten rewritten = finalizeRequest(match(request), *request, kContext);
+    if (sane != nullptr) *sane = rewritten.refusal.empty();
     return std::string(request->path);
   }
 
   std::string location(std::string_view path, std::string_view authority = "a.com", std::string_view scheme = "http") {
     TestRequest request(path, authority);
     request->scheme = scheme;
-    return std::string(redirectLocation(match(request), *request));
+    return std::string(redirectLocation(match(request), *request, {.request = &*request, .info = kInfo}));
   }
 
   TableSpec spec;
@@ -219,7 +228,7 @@ TEST_CASE("the path that came in is kept beside a rewritten one") {
   TestRequest rewritten("/api/x?q"), suppressed("/api/x?q"), same("/v2/x");
 
   CHECK(finalizeRequest(one.match(rewritten), *rewritten, kContext));
-  CHECK(finalizeRequest(one.match(suppressed), *suppressed, kContext, {.keep_original_path = false}));
+  CHECK(finalizeRequest(one.match(suppressed), *suppressed, kContext, {.keep_original = false}));
 
   CHECK(rewritten->get("x-envoy-original-path") == "/api/x?q");
   CHECK(suppressed->empty());
@@ -253,6 +262,88 @@ TEST_CASE("the host is rewritten, by the chosen cluster first") {
 
   CHECK(first->authority == "route.host");
   CHECK(second->authority == "cluster.host");
+}
+
+TEST_CASE("the host comes from a header, from the path or from a format, and stays where they say nothing") {
+  RouteSpec route = forwarding(PathKind::kPrefix, "/");
+  const auto host = [&route](HostSource source, std::string_view path = "/", std::string_view header = "b.com:81") {
+    std::get<ForwardSpec>(route.action).host_source = std::move(source);
+    One one(route);
+    TestRequest request(path, "a.com", {{"x-host", header}, {"x-host", "second.com"}});
+    const Match match = one.match(request);
+    const Rewritten rewritten = finalizeRequest(match, *request, {.request = &*request, .info = kInfo});
+    return std::string(rewritten ? request->authority : rewritten.refusal);
+  };
+  const HostSource from_path{.of_path = RegexRewrite{*compileRegex("^/([^/]+).*$"), "\\1.svc"}};
+
+  CHECK(host({.header = "x-host"}) == "b.com:81");
+  CHECK(host({.header = "x-other"}) == "a.com");
+  CHECK(host({.header = "x-host"}, "/", "") == "a.com");
+  CHECK(host({.header = "x-host"}, "/", "b.com/x") == "host_rewrite_invalid");
+  CHECK(host({.header = "x-host"}, "/", "u@b.com") == "host_rewrite_invalid");
+  CHECK(host(from_path, "/users/1?q=/x") == "users.svc");
+  CHECK(host({.format = std::make_shared<const TenantFormatter>()}, "/", "acme") == "acme.svc");
+}
+
+TEST_CASE("hosts are told the authority that another one took the place of") {
+  RouteSpec route = forwarding(PathKind::kPrefix, "/");
+  ForwardSpec& action = std::get<ForwardSpec>(route.action);
+  action.host_rewrite = "b.com";
+  action.append_x_forwarded_host = true;
+  One one(route);
+  TestRequest fresh("/", "a.com"), told("/", "a.com", {{"x-forwarded-host", "first, a.com"}}),
+      other("/", "a.com", {{"x-forwarded-host", "first"}}), same("/", "b.com");
+
+  CHECK(finalizeRequest(one.match(fresh), *fresh, kContext));
+  CHECK(finalizeRequest(one.match(told), *told, kContext));
+  CHECK(finalizeRequest(one.match(other), *other, kContext, {.keep_original = false}));
+  CHECK(finalizeRequest(one.match(same), *same, kContext));
+
+  CHECK(dump(*fresh) == "x-forwarded-host=a.com x-envoy-original-host=a.com");
+  CHECK(told->get("x-forwarded-host") == "first, a.com");
+  CHECK(dump(*other) == "x-forwarded-host=first,a.com");
+  CHECK(same->empty());
+}
+
+TEST_CASE("a formatted path keeps the query, and no value of it ends the path or climbs") {
+  const auto path = [](std::string_view header) {
+    RouteSpec route = forwarding(PathKind::kPrefix, "/");
+    std::get<ForwardSpec>(route.action).path_format = std::make_shared<const TenantFormatter>("/t/");
+    One one(route);
+    TestRequest request("/a?q", "a.com", {{"x-host", header}});
+    const Match match = one.match(request);
+    const Rewritten rewritten = finalizeRequest(match, *request, {.request = &*request, .info = kInfo});
+    return std::string(rewritten ? request->path : rewritten.refusal);
+  };
+
+  CHECK(path("acme") == "/t/acme.svc?q");
+  CHECK(path("a b?c#d\xc3") == "/t/a%20b%3Fc%23d%C3.svc?q");
+  CHECK(path("../x") == "path_rewrite_climbs");
+}
+
+TEST_CASE("headers for internal callers come off the requests of others") {
+  TableSpec spec;
+  spec.internal_only_headers = {"x-mine"};
+  const auto table = Table::build(std::move(spec));
+  REQUIRE(table.ok());
+  TestRequest stranger("/", "a", {{"x-mine", "1"}, {"x-b", "2"}, {"x-mine", "3"}});
+  TestRequest internal("/", "a", {{"x-mine", "1"}, {"x-envoy-internal", "true"}});
+
+  removeInternalOnly(**table, *stranger);
+  removeInternalOnly(**table, *internal);
+
+  CHECK(dump(*stranger) == "x-b=2");
+  CHECK(internal->get("x-mine") == "1");
+}
+
+TEST_CASE("a redirect leads to a formatted path") {
+  RedirectSpec redirect{.scheme = "https"};
+  redirect.path_format = std::make_shared<const TenantFormatter>("/new/");
+  One one(redirecting(redirect));
+  TestRequest request("/a?q", "a.com", {{"x-host", "x y"}});
+  const Match match = one.match(request);
+
+  CHECK(redirectLocation(match, *request, {.request = &*request, .info = kInfo}) == "https://a.com/new/x%20y.svc?q");
 }
 
 TEST_CASE("a redirect changes the parts that it names and keeps the others") {

@@ -55,6 +55,7 @@ struct Forward {
   ClusterId cluster = kNoCluster;  // kNoCluster if there is a choice
   uint16_t cluster_not_found_status = 503;
   bool auto_host_rewrite = false;
+  bool append_x_forwarded_host = false;
   bool high_priority = false;
   std::optional<std::chrono::milliseconds> timeout;       // nullopt: 15 s; 0: none
   std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
@@ -62,12 +63,14 @@ struct Forward {
   std::string_view prefix_rewrite;                        // empty: none
   std::string_view host_rewrite;                          // empty: none
   const RegexRewrite* regex_rewrite = nullptr;
+  const ValueFormatter* path_format = nullptr;         // makes the whole path; null: none
+  const HostSource* host_source = nullptr;             // null: none
   const std::vector<UpgradeSpec>* upgrades = nullptr;  // null: none
   const MaxStreamDuration* max_stream_duration = nullptr;
   const MaxGrpcTimeout* max_grpc_timeout = nullptr;
   const RetryPolicy* retry_policy = nullptr;                   // null: none
   bool hedge_on_per_try_timeout = false;                       // proto: HedgePolicy
-  std::optional<uint32_t> request_buffer_limit;                // bytes; nullopt: the cluster's
+  std::optional<uint64_t> request_buffer_limit;                // bytes; nullopt: the cluster's
   const MirrorPolicies* mirrors = nullptr;                     // null: none
   const InternalRedirectPolicy* internal_redirects = nullptr;  // null: none are followed
   const HashPolicy* hash_policy = nullptr;                     // null: none
@@ -80,11 +83,14 @@ struct Redirect {
   bool strip_query = false;
   std::string_view scheme, host, path, prefix_rewrite;  // empty: as in the request
   const RegexRewrite* regex_rewrite = nullptr;
+  const ValueFormatter* path_format = nullptr;  // makes the whole path; null: none
 };
 
 struct DirectResponse {
   uint16_t status = 200;
   std::string_view body;
+  const ValueFormatter* body_format = nullptr;  // makes the body, with `body` as %LOCAL_REPLY_BODY%; null: it is `body`
+  std::string_view content_type;                // empty: text/plain
 };
 
 // The match of one route. matches() is the definition; the index finds the same route without asking each one.
@@ -111,6 +117,7 @@ struct Route {
   const Mutations* mutations = nullptr;  // null: none
   PerFilterConfigs per_filter = nullptr;
   const stream::MetadataFields* metadata = nullptr;  // null: none
+  const RequestStats* stats = nullptr;               // null: nothing is counted of it alone
 };
 
 }  // namespace sluice::route

@@ -22,6 +22,7 @@
 #include "source/route/mutation.h"
 #include "source/route/retry_policy.h"
 #include "source/route/sticky_split.h"
+#include "source/route/virtual_cluster.h"
 #include "source/stream/metadata.h"
 #include "source/stream/metadata_criteria.h"
 
@@ -39,6 +40,14 @@ struct RegexRewrite {
   // The path is rewritten as it was matched, so without its parameters where those are ignored. (proto:
   // path_rewrite_policy)
   bool as_matched = false;
+};
+
+// Where the authority of a request comes from instead: exactly one is set. What says nothing leaves it as it is.
+// (proto: RouteAction.host_rewrite_specifier)
+struct HostSource {
+  std::string header;                            // in lower case; its first value
+  std::optional<RegexRewrite> of_path;           // what becomes of the path without its query
+  std::shared_ptr<const ValueFormatter> format;  // text with %OPERATORS%
 };
 
 struct WeightedClusterSpec {
@@ -92,9 +101,12 @@ struct ForwardSpec {
   ClusterTreeSpec tree;                      // chooses the cluster; without `weighted`
   std::string prefix_rewrite;                // empty: none
   std::optional<RegexRewrite> regex_rewrite;
-  std::string host_rewrite;        // empty: none
-  bool auto_host_rewrite = false;  // the authority becomes the upstream host's name; done by the router
-  bool high_priority = false;      // proto: RoutingPriority
+  std::shared_ptr<const ValueFormatter> path_format;  // makes the whole path; null: none
+  std::string host_rewrite;                           // empty: none
+  std::optional<HostSource> host_source;              // not with host_rewrite
+  bool auto_host_rewrite = false;        // the authority becomes the upstream host's name; done by the router
+  bool append_x_forwarded_host = false;  // hosts are told the authority that another one took the place of
+  bool high_priority = false;            // proto: RoutingPriority
   uint16_t cluster_not_found_status = 503;
   std::optional<std::chrono::milliseconds> timeout;       // nullopt: the default (15 s); 0: none
   std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
@@ -103,7 +115,7 @@ struct ForwardSpec {
   std::optional<MaxGrpcTimeout> max_grpc_timeout;                    // not with max_stream_duration
   std::shared_ptr<const RetryPolicy> retry_policy;                   // null: none
   bool hedge_on_per_try_timeout = false;                             // proto: HedgePolicy
-  std::optional<uint32_t> request_buffer_limit;                      // bytes; nullopt: the cluster's
+  std::optional<uint64_t> request_buffer_limit;                      // bytes; nullopt: the cluster's
   std::shared_ptr<const MirrorPolicies> mirrors;                     // null: none
   std::shared_ptr<const InternalRedirectPolicy> internal_redirects;  // null: none are followed
   HashPolicy hash_policy;
@@ -119,6 +131,7 @@ struct RedirectSpec {
   std::string path;  // may hold a query, which then replaces the request's
   std::string prefix_rewrite;
   std::optional<RegexRewrite> regex_rewrite;
+  std::shared_ptr<const ValueFormatter> path_format;  // makes the whole path; null: none
   bool strip_query = false;
 };
 
@@ -126,6 +139,8 @@ struct RedirectSpec {
 struct DirectResponseSpec {
   uint16_t status = 200;
   std::string body;
+  std::shared_ptr<const ValueFormatter> body_format;  // makes the body, of `body` among others; null: it is `body`
+  std::string content_type;                           // empty: text/plain
 };
 
 struct RouteSpec {
@@ -139,6 +154,7 @@ struct RouteSpec {
   Mutations mutations;
   PerFilterSpec per_filter;
   stream::FixedMetadata metadata;
+  std::shared_ptr<const RequestStats> stats;  // null: nothing is counted of it alone
 };
 
 // A matcher that leads to routes. (proto: VirtualHost.matcher)
@@ -155,6 +171,9 @@ struct AttemptHeaders {
   bool is_timeout_retry = false;
 };
 
+// Who has to come by TLS, and is led there otherwise. (proto: VirtualHost.TlsRequirementType)
+enum class TlsRequirement : uint8_t { kNone, kExternalOnly, kAll };
+
 struct VirtualHostSpec {
   std::string name;
   std::vector<std::string> domains;
@@ -163,6 +182,9 @@ struct VirtualHostSpec {
   Mutations mutations;
   PerFilterSpec per_filter;
   AttemptHeaders attempt_headers;
+  TlsRequirement require_tls = TlsRequirement::kNone;
+  VirtualClusters virtual_clusters;  // none, or one that takes all at the end
+  stream::FixedMetadata metadata;
 };
 
 struct TableSpec {
@@ -174,6 +196,8 @@ struct TableSpec {
   bool ignore_port_in_host_matching = false;
   bool ignore_path_parameters = false;
   std::string vhost_header;  // in lower case; empty: the authority
+  std::vector<std::string> internal_only_headers;  // in lower case
+  stream::FixedMetadata metadata;
 };
 
 }  // namespace sluice::route

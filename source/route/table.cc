@@ -88,6 +88,12 @@ bool RouteMatcher::matches(const RequestView& request) const {
   return pathMatches(request.path) && (conditions == nullptr || conditions->hold(request));
 }
 
+bool VirtualHost::sendsToTls(const http::RequestHeaders& request) const {
+  const std::string_view spoken = request.get(http::Name::kXForwardedProto).value_or(request.scheme);
+  if (base::equalsIgnoringCase(spoken, "https")) return false;
+  return !internal_without_tls || request.get(http::Name::kXEnvoyInternal) != "true";
+}
+
 ClusterId Match::cluster() const {
   if (choice != nullptr) return choice->cluster;
   return route != nullptr && route->forward != nullptr ? route->forward->cluster : kNoCluster;
@@ -143,6 +149,10 @@ Match Table::matchRoute(const http::RequestHeaders& request, const Asker& asker,
   out.virtual_host = virtualHostOf(request);
   if (out.virtual_host == nullptr) return out;
   if (request.path.empty() && request.method != "CONNECT") return out;
+  if (out.virtual_host->tls_redirect != nullptr && out.virtual_host->sendsToTls(request)) {
+    out.route = out.virtual_host->tls_redirect;
+    return out;
+  }
 
   std::span<const Route> routes = out.virtual_host->routes;
   const PathIndex* index = out.virtual_host->index.get();
@@ -248,14 +258,19 @@ struct Table::Storage {
   std::vector<std::shared_ptr<const InternalRedirectPolicy>> internal_redirects;
   std::deque<HashPolicy> hash_policies;
   std::deque<Redirect> redirects;
+  std::deque<Route> tls_redirects;
   std::deque<DirectResponse> direct_responses;
   std::deque<Conditions> conditions;
   std::deque<Mutations> mutations;
   std::deque<RegexRewrite> rewrites;
+  std::deque<HostSource> host_sources;
+  std::vector<std::shared_ptr<const ValueFormatter>> formats;
   std::vector<Regex> regexes;
   std::deque<std::vector<const PerFilterConfig*>> per_filter;
   std::vector<std::shared_ptr<const PerFilterConfig>> filter_configs;
   std::vector<stream::FixedMetadata> metadata;
+  std::vector<std::string> internal_only_headers;
+  std::vector<std::shared_ptr<const RequestStats>> request_stats;
   std::vector<std::shared_ptr<const stream::MetadataCriteria>> criteria;
 };
 
@@ -271,6 +286,8 @@ class Table::Builder {
     table_.ignore_path_parameters_ = spec.ignore_path_parameters;
     table_.vhost_header_ = storage_.texts.copy(spec.vhost_header);
     table_.mutations_ = mutations(spec.mutations);
+    table_.metadata_ = metadata(spec.metadata);
+    storage_.internal_only_headers = std::move(spec.internal_only_headers);
     table_.per_filter_ = perFilter(spec.per_filter, nullptr);
     reserve(spec);
     for (uint32_t i = 0; i < spec.virtual_hosts.size(); ++i) {
@@ -325,6 +342,12 @@ class Table::Builder {
     host.mutations = mutations(spec.mutations);
     host.per_filter = perFilter(spec.per_filter, table_.per_filter_);
     host.attempt_headers = spec.attempt_headers;
+    host.metadata = metadata(spec.metadata);
+    host.virtual_clusters = std::move(spec.virtual_clusters);
+    for (VirtualCluster& cluster : host.virtual_clusters) {
+      for (HeaderMatcher& header : cluster.headers) header.setName(header.name);
+    }
+    if (spec.require_tls != TlsRequirement::kNone) requireTls(spec, host);
     const size_t first = storage_.routes.size();
     for (RouteSpec& route : spec.routes) {
       if (absl::Status status = addRoute(route, host); !status.ok()) return status;
@@ -354,16 +377,26 @@ class Table::Builder {
     return out;
   }
 
+  void requireTls(const VirtualHostSpec& spec, VirtualHost& host) {
+    Route& route = storage_.tls_redirects.emplace_back();
+    route.redirect = &storage_.redirects.emplace_back(Redirect{.scheme = "https"});
+    route.per_filter = host.per_filter;
+    host.tls_redirect = &route;
+    host.internal_without_tls = spec.require_tls == TlsRequirement::kExternalOnly;
+  }
+
+  const stream::MetadataFields* metadata(stream::FixedMetadata& spec) {
+    return spec ? storage_.metadata.emplace_back(std::move(spec)).fields() : nullptr;
+  }
+
   absl::Status addRoute(RouteSpec& spec, const VirtualHost& host) {
     Route& route = storage_.routes.emplace_back();
     route.name = storage_.texts.copy(spec.name);
     route.matcher = matcher(spec);
     route.mutations = mutations(spec.mutations);
     route.per_filter = perFilter(spec.per_filter, host.per_filter);
-    if (spec.metadata) {
-      route.metadata = spec.metadata.fields();
-      storage_.metadata.push_back(std::move(spec.metadata));
-    }
+    route.metadata = metadata(spec.metadata);
+    if (spec.stats) route.stats = storage_.request_stats.emplace_back(std::move(spec.stats)).get();
     if (auto* forward = std::get_if<ForwardSpec>(&spec.action)) return addForward(*forward, route);
     if (auto* redirect = std::get_if<RedirectSpec>(&spec.action)) {
       route.redirect =
@@ -374,12 +407,16 @@ class Table::Builder {
                                                     .host = storage_.texts.copy(redirect->host),
                                                     .path = storage_.texts.copy(redirect->path),
                                                     .prefix_rewrite = storage_.texts.copy(redirect->prefix_rewrite),
-                                                    .regex_rewrite = rewrite(redirect->regex_rewrite)});
+                                                    .regex_rewrite = rewrite(redirect->regex_rewrite),
+                                                    .path_format = format(std::move(redirect->path_format))});
       return absl::OkStatus();
     }
-    const auto& response = std::get<DirectResponseSpec>(spec.action);
+    auto& response = std::get<DirectResponseSpec>(spec.action);
     route.direct_response = &storage_.direct_responses.emplace_back(
-        DirectResponse{.status = response.status, .body = storage_.texts.copy(response.body)});
+        DirectResponse{.status = response.status,
+                       .body = storage_.texts.copy(response.body),
+                       .body_format = format(std::move(response.body_format)),
+                       .content_type = storage_.texts.copy(response.content_type)});
     return absl::OkStatus();
   }
 
@@ -415,6 +452,9 @@ class Table::Builder {
     forward.prefix_rewrite = storage_.texts.copy(spec.prefix_rewrite);
     forward.host_rewrite = storage_.texts.copy(spec.host_rewrite);
     forward.regex_rewrite = rewrite(spec.regex_rewrite);
+    forward.path_format = format(std::move(spec.path_format));
+    if (spec.host_source) forward.host_source = &storage_.host_sources.emplace_back(*std::move(spec.host_source));
+    forward.append_x_forwarded_host = spec.append_x_forwarded_host;
     if (!spec.upgrades.empty()) forward.upgrades = &storage_.upgrades.emplace_back(std::move(spec.upgrades));
     if (spec.max_stream_duration) {
       forward.max_stream_duration = &storage_.max_stream_durations.emplace_back(*spec.max_stream_duration);
@@ -516,6 +556,10 @@ class Table::Builder {
     return spec ? &storage_.rewrites.emplace_back(std::move(*spec)) : nullptr;
   }
 
+  const ValueFormatter* format(std::shared_ptr<const ValueFormatter> spec) {
+    return spec == nullptr ? nullptr : storage_.formats.emplace_back(std::move(spec)).get();
+  }
+
   // The array of a level: that of the level above it with its own settings laid over; the same one if it has none.
   PerFilterConfigs perFilter(PerFilterSpec& spec, PerFilterConfigs above) {
     if (spec.empty()) return above;
@@ -539,6 +583,10 @@ VirtualHost::~VirtualHost() = default;
 
 Table::Table() : hosts_(std::make_unique<HostIndex>()), storage_(std::make_unique<Storage>()) {}
 Table::~Table() = default;
+
+std::span<const std::string> Table::internalOnlyHeaders() const {
+  return storage_->internal_only_headers;
+}
 
 absl::StatusOr<std::shared_ptr<const Table>> Table::build(TableSpec spec) {
   struct Owned : Table {};

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -36,6 +37,14 @@ struct VirtualHost {
   const Mutations* mutations = nullptr;    // null: none
   PerFilterConfigs per_filter = nullptr;
   AttemptHeaders attempt_headers;
+  // Takes requests that have to come by TLS and do not; null: all may come as they like.
+  const Route* tls_redirect = nullptr;
+  bool internal_without_tls = false;                 // those of internal callers may
+  const stream::MetadataFields* metadata = nullptr;  // null: none
+  VirtualClusters virtual_clusters;                  // empty, or with one that takes all at the end
+
+  // Goes by what the client spoke, wherever its TLS ended.
+  bool sendsToTls(const http::RequestHeaders& request) const;
 };
 
 // What a request itself says of where it goes, and what it is told of that. Text of its arena.
@@ -71,8 +80,11 @@ struct Match {
     if (choice != nullptr) return choice->metadata_match;
     return route != nullptr && route->forward != nullptr ? route->forward->metadata_match : nullptr;
   }
-  // What the configuration says of the route under the names of filters; null: nothing.
+  // What the configuration says of the route, or of its virtual host, under the names of filters; null: nothing.
   const stream::MetadataFields* metadata() const { return route == nullptr ? nullptr : route->metadata; }
+  const stream::MetadataFields* hostMetadata() const {
+    return virtual_host == nullptr ? nullptr : virtual_host->metadata;
+  }
 
  private:
   const PerFilterConfig* belowSwitch(FilterSlot slot) const;
@@ -108,8 +120,11 @@ class Table {
   // The name of one of clusters(); empty for others.
   std::string_view clusterName(ClusterId id) const;
 
-  const Mutations* mutations() const { return mutations_; }   // null: none
-  PerFilterConfigs perFilter() const { return per_filter_; }  // of the whole table
+  // Headers that strangers may not send (proto: RouteConfiguration.internal_only_headers).
+  std::span<const std::string> internalOnlyHeaders() const;
+  const stream::MetadataFields* metadata() const { return metadata_; }  // null: none
+  const Mutations* mutations() const { return mutations_; }             // null: none
+  PerFilterConfigs perFilter() const { return per_filter_; }            // of the whole table
   bool mostSpecificMutationsWin() const { return most_specific_wins_; }
   FilterSlot slotCount() const { return slot_count_; }
 
@@ -138,6 +153,7 @@ class Table {
   std::vector<ClusterId> clusters_;
   std::vector<std::string_view> cluster_names_;  // beside clusters_
   const Mutations* mutations_ = nullptr;
+  const stream::MetadataFields* metadata_ = nullptr;
   PerFilterConfigs per_filter_ = nullptr;
   FilterSlot slot_count_ = 0;
   bool most_specific_wins_ = false;

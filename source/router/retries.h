@@ -40,6 +40,7 @@ class Retries final : public HostRefusals {
   milliseconds perTryTimeout() const { return per_try_timeout_; }  // 0: none
   // Why the policy's wish for a further attempt is not followed.
   enum class Refusal : uint8_t { kNone, kBodyOverLimit, kSpent, kNoPlace, kByUpstream };
+  Refusal refusal() const { return refusal_; }
 
   // Of the last failure: a limit of a try.
   bool afterTimeout() const { return after_timeout_; }

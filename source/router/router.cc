@@ -11,10 +11,12 @@
 #include "source/router/attempt_words.h"
 #include "source/router/callers_words.h"
 #include "source/router/connect.h"
+#include "source/router/direct_reply.h"
 #include "source/router/drop_overload.h"
 #include "source/router/host_choice.h"
 #include "source/router/mirrors.h"
 #include "source/router/replayable_request.h"
+#include "source/router/request_counts.h"
 #include "source/router/retries.h"
 #include "source/router/retry_mark.h"
 #include "source/router/timeout.h"
@@ -30,6 +32,7 @@ namespace {
 
 using filter::Reply;
 using http::Name;
+using route::RequestStats;
 using std::chrono::milliseconds;
 using stream::ResponseFlag;
 using upstream::AttemptEnd;
@@ -98,8 +101,9 @@ class Router final : public filter::Terminal, private Retries::User {
       }
     }
 
-    Try* next = nullptr;    // made beside this one; in the arena
-    bool followed = false;  // another one is made though it goes on
+    Try* next = nullptr;     // made beside this one; in the arena
+    bool followed = false;   // another one is made though it goes on
+    bool of_canary = false;  // the host is one that answered
 
    private:
     friend class upstream::AttemptOf<Try>;
@@ -119,6 +123,7 @@ class Router final : public filter::Terminal, private Retries::User {
     }
     bool retriesAnswer() {
       dropForeignMark(responseHead(), host().address());
+      of_canary = host().canary();
       if (router_.retries_ == nullptr || !router_.retryAnswered(*this)) return false;
       router_.stream_.info().response_code_details = {};  // of a filter, whose memory goes with it
       return true;
@@ -152,7 +157,7 @@ class Router final : public filter::Terminal, private Retries::User {
   void forward();
   bool takeHost();
   void startAttempt();
-  bool finalizeHead(const route::Match& match);
+  route::Rewritten finalizeHead(const route::Match& match);
   milliseconds timeOfTry(milliseconds left) const;
   // How much of a body may wait, or be kept to be sent again; bytes.
   size_t bodyLimit(const route::Forward& action) const {
@@ -171,10 +176,7 @@ class Router final : public filter::Terminal, private Retries::User {
   bool retryFailed(const Try& attempt, const AttemptEnd& failure);
   bool retryAnswered(Try& attempt);
   // The policy wants it.
-  bool retryIfAllowed(const Try& attempt, const http::ResponseHeaders* answer, bool after_timeout) {
-    const Retries::Wish wish{.answer = answer, .after_timeout = after_timeout, .replayable = request_.replayable()};
-    return retries_->again(attempt, wish, stream_, retry_state_);
-  }
+  bool retryIfAllowed(const Try& attempt, const http::ResponseHeaders* answer, bool after_timeout);
   bool hedge();
   // Another attempt may be answered yet, or will be made.
   bool awaitsOther(const Try& attempt) const { return retries_->waiting() || attempt_.othersRun(attempt); }
@@ -202,10 +204,12 @@ class Router final : public filter::Terminal, private Retries::User {
     const upstream::pool::PoolContext& context = attempt_->cluster()->context();
     context.cells.add(context.stats.*counter, n);
   }
+  route::RequestRewrite rewriteOptions() const { return {.keep_original = !settings_.suppress_envoy_headers}; }
   const route::AttemptHeaders& attemptHeaders() const { return stream_.route().virtual_host->attempt_headers; }
   // Answers in the host's stead; nothing goes on behind it.
   void answer(Reply reply) {
     finish();
+    counts_.answered(reply.status);
     answerLocally(runner_, stream_, std::move(reply));
   }
 
@@ -220,6 +224,7 @@ class Router final : public filter::Terminal, private Retries::User {
   Retries* retries_ = nullptr;         // in the arena; null: there is no policy
   RequestMirrors* mirrors_ = nullptr;  // same
   CallersWords* words_ = nullptr;      // in the arena; null: redirects are not followed
+  RequestCounts counts_;
   RequestTimeout timeout_;
   event::TimePoint deadline_{};  // of `timeout_`, once it counts
   event::TimePoint told_{};      // when the last attempt was told how long it has
@@ -233,19 +238,18 @@ void Router::requestHeaders(bool end_stream) {
   if (!match) return answer({404, "", "route_not_found", {}, ResponseFlag::kNoRouteFound});
   if (match.route->redirect != nullptr) {
     Reply redirect{match.route->redirect->status, "", "direct_response"};
-    redirect.headers.emplace_back("location", route::redirectLocation(match, stream_.request()));
+    const stream::FormatContext context{.request = &stream_.request(), .info = stream_.info()};
+    redirect.headers.emplace_back("location", route::redirectLocation(match, stream_.request(), context));
     return answer(std::move(redirect));
   }
-  if (match.route->direct_response != nullptr) {
-    const route::DirectResponse& direct = *match.route->direct_response;
-    return answer({direct.status, std::string(direct.body), "direct_response"});
-  }
+  if (match.route->direct_response != nullptr) return answer(directReply(*match.route->direct_response, stream_));
   attempt_->setCluster(findCluster(services_.part<upstream::ClusterSet>(), stream_));
   if (!attempt_->cluster()) {
     return answer(
         {match.route->forward->cluster_not_found_status, "", "cluster_not_found", {}, ResponseFlag::kNoClusterFound});
   }
   stream_.info().upstream_cluster = attempt_->cluster()->config().name;
+  counts_.begin(*attempt_->cluster(), stream_);
   if (auto dropped = dropReply(*attempt_->cluster(), stream_, !settings_.suppress_envoy_headers)) {
     return answer(*std::move(dropped));
   }
@@ -260,9 +264,9 @@ void Router::forward() {
   if (!takeHost()) return;
   runner_.limitWindow(attempt_->cluster()->config().per_connection_buffer_limit);
   stream_.info().attempt_count = 1;
-  if (!finalizeHead(stream_.route())) {
+  if (const route::Rewritten rewritten = finalizeHead(stream_.route()); !rewritten) {
     attempt_->cancel();
-    return answer({400, "", "path_rewrite_climbs"});
+    return answer({400, "", rewritten.refusal});
   }
   if (request_.whole()) armTimeout();
   startAttempt();
@@ -288,6 +292,9 @@ void Router::startAttempt() {
   const route::Forward& action = *stream_.route().route->forward;
   const stream::StreamInfo& info = stream_.info();
   const bool named_by_host = action.auto_host_rewrite && !attempt_->host().hostname().empty();
+  if (named_by_host && info.upstream_host_name != request_.authority()) {
+    route::keepAuthority(action, request_.authority(), stream_.request(), rewriteOptions());
+  }
   told_ = services_.loop.now();
   attempt_->followed = false;
   attempt_->chooseFilters();
@@ -319,8 +326,8 @@ void Router::makeMirrors(const route::Forward& action) {
   mirrors_ = RequestMirrors::start(services_, stream_, *action.mirrors, request);
 }
 
-// What all attempts say. False: the path climbs.
-bool Router::finalizeHead(const route::Match& match) {
+// What all attempts say.
+route::Rewritten Router::finalizeHead(const route::Match& match) {
   http::RequestHeaders& headers = stream_.request();
   if (match.route->forward->internal_redirects != nullptr)
     words_ = filter::makeIn<CallersWords>(stream_.arena(), headers);
@@ -336,17 +343,16 @@ bool Router::finalizeHead(const route::Match& match) {
     setNumber(headers, Name::kXEnvoyExpectedRqTimeoutMs, expected.count());
   }
   if (attemptHeaders().count_in_request) setNumber(headers, Name::kXEnvoyAttemptCount, 1);
-  if (!route::finalizeRequest(match, headers, stream::FormatContext{.request = &headers, .info = stream_.info()},
-                              {.keep_original_path = !settings_.suppress_envoy_headers})) {
-    return false;
-  }
+  const stream::FormatContext context{.request = &headers, .info = stream_.info()};
+  const route::Rewritten rewritten = route::finalizeRequest(match, headers, context, rewriteOptions());
+  if (!rewritten) return rewritten;
   if (headers.upgrade == "websocket" && headers.protocol == http::Protocol::kHttp2 &&
       !headers.get("sec-websocket-key")) {
     base::Arena& arena = stream_.arena();
     headers.addView(Name::kOther, "sec-websocket-key", makeWebSocketKey(arena, stream_.random(), stream_.random()));
   }
   request_.headIsFinal();
-  return true;
+  return {};
 }
 
 void Router::requestEnded() {
@@ -416,6 +422,7 @@ void Router::sendOn(Try& attempt) {
   info.upstream_connection_id = attempt.exchange().connectionId();
   info.upstream_tls = attempt.exchange().tls();
   info.upstream_request_start = info.since(services_.loop.now());
+  counts_.add(&RequestStats::total);
   // One that is followed had its time, though its connection comes only now.
   if (retries_ != nullptr && attempt_.isLast(attempt) && !attempt.followed) retries_->tryBegan(request_.whole());
   const bool was_replayable = request_.replayable();
@@ -446,9 +453,21 @@ bool Router::retryFailed(const Try& attempt, const AttemptEnd& failure) {
   return (covered && retryIfAllowed(attempt, nullptr, of_try)) || leavesToOthers(attempt);
 }
 
+bool Router::retryIfAllowed(const Try& attempt, const http::ResponseHeaders* answer, bool after_timeout) {
+  const Retries::Wish wish{.answer = answer, .after_timeout = after_timeout, .replayable = request_.replayable()};
+  const bool again = retries_->again(attempt, wish, stream_, retry_state_);
+  if (again) counts_.add(&RequestStats::retry);
+  if (!again && retries_->refusal() == Retries::Refusal::kSpent) counts_.add(&RequestStats::retry_limit_exceeded);
+  if (!again && retries_->refusal() == Retries::Refusal::kNoPlace) counts_.add(&RequestStats::retry_overflow);
+  return again;
+}
+
 bool Router::retryAnswered(Try& attempt) {
   if (!retries_->rules().coverAnswer(attempt.responseHead(), stream_.request())) {
-    if (retries_->made() > 0) count(&ClusterStats::rq_retry_success);
+    if (retries_->made() > 0) {
+      count(&ClusterStats::rq_retry_success);
+      counts_.add(&RequestStats::retry_success);
+    }
     retries_->refuse(Retries::Refusal::kNone);
     settleOn(attempt);
     return false;
@@ -541,6 +560,7 @@ void Router::attemptFailed(const AttemptEnd& failure) {
     reply.headers.emplace_back(textOf(kRetryMark), retries_->mark());
   }
   if (failure.kind == AttemptEnd::Kind::kTimeout) {
+    if (failure.timer == AttemptEnd::Timer::kRequest) counts_.add(&RequestStats::timeout);
     const bool of_stream = failure.timer == AttemptEnd::Timer::kMaxDuration;
     if (of_stream && !request_.whole()) reply.status = 408;
     if (!of_stream && timeout_.of_grpc) reply.grpc_status = http::grpc::kDeadlineExceeded;
@@ -601,6 +621,7 @@ void Router::responseHead(Try& attempt, bool end_stream) {
   stream::StreamInfo& info = stream_.info();
   info.response_start = info.since(services_.loop.now());
   attempt.tellSource(info);
+  counts_.answered(stream_.response(), attempt.of_canary);
   finalizeResponse(attempt);
   if (!attempt.running()) responseComplete();
   runner_.responseHeaders(end_stream);
@@ -636,6 +657,7 @@ void Router::finalizeResponse(const Try& attempt) {
 void Router::responseComplete() {
   stream::StreamInfo& info = stream_.info();
   info.upstream_response_end = info.since(services_.loop.now());
+  counts_.took(services_.loop.now() - attempt_->began());
   const bool tunnel = phase_ == Phase::kTunnel;
   finish();
   if (tunnel) runner_.endTunnel();

@@ -58,6 +58,7 @@ void ShownStats::refresh(State state, const ClusterManager& clusters, const List
   cells_.set(allocated_, static_cast<int64_t>(heap.uordblks + heap.hblkhd));
   cells_.set(heap_size_, static_cast<int64_t>(heap.arena + heap.hblkhd));
   cells_.set(physical_size_, residentBytes());
+  registry_.showLate(cells_);
   int64_t connections = 0;
   for (const auto& [name, entry] : listeners.entries()) {
     if (entry.active) connections += registry_.gaugeValue(entry.active->stats.connections->active);

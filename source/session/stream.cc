@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "source/http/grpc.h"
+#include "source/route/rewrite.h"
 #include "source/session/connection.h"
 #include "source/session/last_hop.h"
 #include "source/session/name_policy.h"
@@ -96,6 +97,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   table_ = worker_.tables.get(settings.route_slot->id);
   if (table_) {
     chance_ = worker_.services.random.next();
+    route::removeInternalOnly(*table_->value, headers);
     matchRoute();
   }
   if (settings.tracer) [[unlikely]]
@@ -126,6 +128,7 @@ void Stream::matchRoute() {
   info_.virtual_host_name = route_.virtual_host != nullptr ? route_.virtual_host->name : std::string_view();
   info_.route_name = route_.route != nullptr ? route_.route->name : std::string_view();
   info_.route_metadata = route_.metadata();
+  info_.virtual_host_metadata = route_.hostMetadata();
 }
 
 // The limits of the new route hold from now on; the stream's time counts from its start. A grpc-timeout that the route

@@ -534,6 +534,7 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", parseNothing, readFailureReason},
     {"UPSTREAM_WIRE_BYTES_RECEIVED", parseNothing, readNumber<&I::upstream_wire_bytes_received>},
     {"UPSTREAM_WIRE_BYTES_SENT", parseNothing, readNumber<&I::upstream_wire_bytes_sent>},
+    {"VIRTUAL_CLUSTER_NAME", parseNothing, readText<&I::virtual_cluster_name>},
 };
 
 // Levenshtein distance.
@@ -578,7 +579,6 @@ bool isForeign(std::string_view name) {
                                                 "TRACE_ID",
                                                 "SPAN_ID",
                                                 "UNIQUE_ID",
-                                                "VIRTUAL_CLUSTER_NAME",
                                                 "QUERY_PARAM",
                                                 "QUERY_PARAMS",
                                                 "START_TIME_LOCAL",

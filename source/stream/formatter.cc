@@ -117,6 +117,12 @@ void TextFormatter::appendValue(const FormatValue& value, std::string& out) cons
   }
 }
 
+std::string TextFormatter::literals() const {
+  std::string out;
+  for (const Segment& segment : segments_) out += segment.literal;
+  return out;
+}
+
 void TextFormatter::format(const FormatContext& context, std::string& out) const {
   FormatScratch scratch;
   for (const Segment& segment : segments_) {

@@ -44,6 +44,8 @@ class TextFormatter : public Formatter {
 
   void format(const FormatContext& context, std::string& out) const override;
 
+  // What is the same for all records.
+  std::string literals() const;
   // True if the format is nothing but one operator.
   bool isSingleOperator() const { return segments_.size() == 1 && segments_[0].literal.empty(); }
 

@@ -84,6 +84,8 @@ struct StreamInfo {
   std::string_view route_name;
   const MetadataFields* route_metadata = nullptr;  // what the configuration says of the route; null: nothing
   std::string_view virtual_host_name;
+  const MetadataFields* virtual_host_metadata = nullptr;  // null: nothing
+  std::string_view virtual_cluster_name;
   std::string_view upstream_cluster;    // the cluster's name (or its alt_stat_name)
   std::string_view upstream_host;       // address with port
   std::string_view upstream_host_name;  // the host's name in its endpoint, or its address

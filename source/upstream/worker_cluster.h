@@ -25,6 +25,7 @@
 #include "source/upstream/host_bound.h"
 #include "source/upstream/lb/balancer.h"
 #include "source/upstream/load_observer.h"
+#include "source/upstream/origin_counts.h"
 #include "source/upstream/outcome_observer.h"
 #include "source/upstream/pool/pool.h"
 
@@ -107,6 +108,8 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   }
   // A final answer that was not passed on, because the request is sent again. (stats: retry.upstream_rq_503)
   void countRetried(uint16_t status);
+  // Answers for clients, by who they are.
+  OriginCounts& origins() { return origins_; }
   // Who is told of attempts at the cluster's hosts.
   base::List<AttemptObserver>& observers() { return observers_; }
   // Of attempts too; null: no outlier detection.
@@ -165,6 +168,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   std::optional<FailObserver> fails_;        // too
   std::optional<LoadObserver> loads_;        // too
   observability::LateCounts late_counts_;
+  OriginCounts origins_{late_counts_};
   std::vector<std::pair<uint16_t, observability::LateCounters::Cell*>> codes_;  // that came before
   const bool by_client_;
   const bool by_request_;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "source/net/address.h"
 #include "source/stream/metadata.h"
@@ -32,7 +33,8 @@ class Host {
         hostname_(std::move(hostname)),
         metadata_(std::move(metadata)),
         monitor_(monitor ? std::move(monitor) : std::make_shared<HostMonitor>(address_, hostname_, metadata_)),
-        slot_(slot) {}
+        slot_(slot),
+        canary_(saysCanary(metadata_)) {}
 
   const net::Address& address() const { return address_; }
   // As in logs and stats: "1.2.3.4:80".
@@ -41,17 +43,27 @@ class Host {
   const std::string& hostname() const { return hostname_; }
   const stream::FixedMetadata& metadata() const { return metadata_; }
   HostSlot slot() const { return slot_; }
+  // Its metadata says so: `canary: true` of "envoy.lb".
+  bool canary() const { return canary_; }
   HostMonitor& monitor() const { return *monitor_; }
   const std::shared_ptr<HostMonitor>& monitorPtr() const { return monitor_; }
   HostStats& stats() const { return monitor_->stats(); }
 
  private:
+  static bool saysCanary(const stream::FixedMetadata& metadata) {
+    if (!metadata) return false;
+    const stream::MetadataValue* canary = stream::findMetadata(*metadata.fields(), "envoy.lb", {"canary"});
+    const bool* said = canary == nullptr ? nullptr : std::get_if<bool>(&canary->value);
+    return said != nullptr && *said;
+  }
+
   const net::Address address_;
   const std::string address_text_;
   const std::string hostname_;
   const stream::FixedMetadata metadata_;
   const std::shared_ptr<HostMonitor> monitor_;
   const HostSlot slot_;
+  const bool canary_;
 };
 
 using HostPtr = std::shared_ptr<const Host>;

@@ -1,0 +1,53 @@
+// What is counted of a request's answer beside what its attempts count: by who asked, in its virtual cluster, and in
+// its route.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "source/filter/stream.h"
+#include "source/observability/stats.h"
+#include "source/route/table.h"
+#include "source/upstream/worker_cluster.h"
+
+namespace sluice::router {
+
+// Thread: the worker's. Counts nothing before begin().
+class RequestCounts {
+ public:
+  // The request goes to `cluster`. Its virtual cluster is told of the stream.
+  void begin(upstream::WorkerCluster& cluster, filter::Stream& stream);
+
+  void add(observability::Counter route::RequestStats::*counter) {
+    if (apart()) addToEach(counter);
+  }
+  // In a host's stead.
+  void answered(uint16_t status) { answered(status, false); }
+  // Of a host, which is a canary or says so.
+  void answered(const http::ResponseHeaders& head, bool of_canary) {
+    answered(head.status, of_canary || head.get("x-envoy-upstream-canary") == "true");
+  }
+  void took(std::chrono::nanoseconds time) {
+    if (apart()) record(time);
+  }
+
+ private:
+  // It belongs to a virtual cluster or a route that is counted.
+  bool apart() const { return of_route_ != nullptr || of_virtual_cluster_ != nullptr; }
+  void answered(uint16_t status, bool canary) {
+    if (cluster_ == nullptr) return;
+    cluster_->origins().add(status, internal_, canary);
+    if (apart()) countAnswer(status);
+  }
+  observability::StatsCells& cells() const { return cluster_->context().cells; }
+  void addToEach(observability::Counter route::RequestStats::*counter);
+  void countAnswer(uint16_t status);
+  void record(std::chrono::nanoseconds time);
+
+  upstream::WorkerCluster* cluster_ = nullptr;  // null: the request goes to none; the router holds it
+  const route::RequestStats* of_virtual_cluster_ = nullptr;
+  const route::RequestStats* of_route_ = nullptr;
+  bool internal_ = false;  // the caller is
+};
+
+}  // namespace sluice::router
