@@ -14,6 +14,7 @@
 #include "source/config/format/substitution_format.h"
 #include "source/config/health_compiler.h"
 #include "source/config/holding.h"
+#include "source/config/http1_options.h"
 #include "source/config/http2_options.h"
 #include "source/config/lb_policy_factory.h"
 #include "source/config/preconnect_policy.h"
@@ -469,6 +470,8 @@ class ClusterCompiler {
   void compileHttp1(const envoy::config::core::v3::Http1ProtocolOptions& options, const Context& context) {
     out_->http.enable_trailers = options.enable_trailers();
     out_->http.allow_chunked_length = options.allow_chunked_length();
+    out_->http.name_case = compileNameCase(options, context);
+    out_->http.absolute_target = options.send_fully_qualified_url();
     const std::pair<bool, const char*> downstream_only[] = {
         {options.has_allow_absolute_url(), "allow_absolute_url"},
         {options.accept_http_10(), "accept_http_10"},
@@ -500,6 +503,8 @@ class ClusterCompiler {
     if (options.has_max_connection_duration()) {
       http.max_connection_duration = compileMilliseconds(options.max_connection_duration());
     }
+    http.max_connection_duration_jitter = options.max_connection_duration_jitter().value() / 100;
+    if (options.has_max_response_headers_kb()) http.max_header_bytes = options.max_response_headers_kb().value() * 1024;
     http.max_headers_count =
         valueOr(options.has_max_headers_count(), options.max_headers_count(), http.max_headers_count);
     http.max_requests_per_connection = options.max_requests_per_connection().value();

@@ -125,6 +125,9 @@ std::vector<route::HeaderMutations> compileHeaderMutationList(
     route::HeaderMutations& change = out.emplace_back();
     if (list[i].has_append()) {
       change.add.push_back(compileAddition(list[i].append(), at.child("append")));
+    } else if (list[i].has_remove_on_match()) {
+      change.remove_matching.push_back(Regexes().stringMatcher(list[i].remove_on_match().key_matcher(),
+                                                               at.child("remove_on_match").child("key_matcher")));
     } else {
       change.remove.push_back(changeableName(list[i].remove(), at.child("remove")));
     }

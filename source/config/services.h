@@ -91,6 +91,7 @@ struct Services {
   Secrets* secrets = nullptr;
   // The cluster that this process belongs to, for what tells services of itself. (proto: Node.cluster)
   std::string node_cluster = {};
+  std::string node_id = {};  // of the process itself
   // Where WorkerLocals of what is compiled get their numbers.
   worker::LocalSlots local_slots = {};
   // Null: configurations are only checked, nothing is done for them on main.

@@ -94,7 +94,8 @@ dns_failure_refresh_rate: {base_interval: 2s}
 typed_extension_protocol_options:
   envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
     "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-    common_http_protocol_options: {idle_timeout: 0s, max_headers_count: 7, max_requests_per_connection: 9}
+    common_http_protocol_options: {idle_timeout: 0s, max_headers_count: 7, max_requests_per_connection: 9,
+      max_response_headers_kb: 5, max_connection_duration_jitter: {value: 25}}
     explicit_http_config: {http_protocol_options: {enable_trailers: true}}
 load_assignment:
   cluster_name: "outbound|80||a"
@@ -138,6 +139,8 @@ load_assignment:
   CHECK(dns.failure_max_interval == 20s);
   CHECK(config.http.idle_timeout == 0s);
   CHECK(config.http.max_headers_count == 7);
+  CHECK(config.http.max_header_bytes == 5 * 1024);
+  CHECK(config.http.max_connection_duration_jitter == 0.25);
   CHECK(config.http.max_requests_per_connection == 9);
   CHECK(config.http.enable_trailers);
   const upstream::cluster::Assignment& endpoints = kindOf<Dns>(config)->endpoints();

@@ -62,6 +62,15 @@ struct Http2Settings {
   uint64_t stream_reset_rate = 33;  // a second
 };
 
+// How HTTP/1 writes names of fields. What came with NameForms is written in them, whatever is set. (proto:
+// Http1ProtocolOptions.HeaderKeyFormat)
+enum class NameCase : uint8_t {
+  kLower,
+  kProper,          // "Content-Type"
+  kKeep,            // the forms of what is read are kept
+  kKeepElseProper,  // and names that join them are written so
+};
+
 struct CodecLimits {
   uint32_t max_header_bytes = 60 * 1024;  // request or response head, decoded (proto: max_request_headers_kb)
   uint32_t max_header_count = 100;        // (proto: HttpProtocolOptions.max_headers_count)
@@ -71,8 +80,10 @@ struct CodecLimits {
   // Hand upgrades and CONNECT to the owner; otherwise an upgrade is ignored (the request goes on without it) and
   // CONNECT refused.
   bool allow_upgrades = false;
-  bool enable_trailers = true;  // pass chunked trailers on; false drops them (proto: enable_trailers)
-  StrictRules report_only;      // of a server: broken without being refused, noted in RequestHeaders::let_through
+  NameCase name_case = NameCase::kLower;
+  bool absolute_target = false;  // requests name scheme and host in their first line (proto: send_fully_qualified_url)
+  bool enable_trailers = true;   // pass chunked trailers on; false drops them (proto: enable_trailers)
+  StrictRules report_only;       // of a server: broken without being refused, noted in RequestHeaders::let_through
 };
 
 // --- server side ---------------------------------------------------------------------------------------------------

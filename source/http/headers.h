@@ -19,6 +19,8 @@
 
 namespace sluice::http {
 
+class NameForms;
+
 // Well-known field names; kOther for all others. At most 64 (presence is a bit set).
 enum class Name : uint8_t {
   kOther = 0,
@@ -185,7 +187,12 @@ class HeaderList {
   void clear() {
     size_ = 0;
     present_ = 0;
+    forms_ = nullptr;
   }
+
+  // How the peer wrote the names; null: not known.
+  const NameForms* forms() const { return forms_; }
+  void setForms(const NameForms* forms) { forms_ = forms; }
 
   // Sum of name and value bytes plus 4 for each field, about its size on an HTTP/1 wire.
   size_t byteSize() const;
@@ -199,6 +206,7 @@ class HeaderList {
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, 0);
     present_ = std::exchange(other.present_, 0);
+    forms_ = std::exchange(other.forms_, nullptr);
   }
 
  private:
@@ -214,6 +222,7 @@ class HeaderList {
   uint32_t size_ = 0;
   uint32_t capacity_ = 0;
   uint64_t present_ = 0;  // bit per well-known name
+  const NameForms* forms_ = nullptr;
 };
 
 template <typename Predicate>

@@ -45,6 +45,11 @@ Decision decide(const HeaderAddition& addition, std::string_view value, const ht
 
 void HeaderMutations::apply(http::HeaderList& headers, const stream::FormatContext& context) const {
   for (const std::string& name : remove) headers.remove(std::string_view(name));
+  for (const match::StringMatcher& names : remove_matching) {
+    headers.removeIf([&names](const http::Field& field) {
+      return field.id != http::Name::kContentLength && names.matches(field.name);
+    });
+  }
   if (add.empty()) return;
 
   Pending* const pending = headers.arena().allocateArray<Pending>(add.size());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "source/http/headers.h"
+#include "source/match/string.h"
 
 namespace sluice::stream {
 struct FormatContext;
@@ -38,10 +39,11 @@ struct HeaderAddition {
 };
 
 struct HeaderMutations {
-  std::vector<std::string> remove;  // lower case
+  std::vector<std::string> remove;                    // lower case
+  std::vector<match::StringMatcher> remove_matching;  // names that match go, but content-length
   std::vector<HeaderAddition> add;
 
-  bool empty() const { return remove.empty() && add.empty(); }
+  bool empty() const { return remove.empty() && remove_matching.empty() && add.empty(); }
   // Removes; then decides every addition on what is left; then overwrites; then adds. That order is Envoy's.
   void apply(http::HeaderList& headers, const stream::FormatContext& context) const;
 };

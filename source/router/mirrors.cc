@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "source/base/host_port.h"
+#include "source/http/name_forms.h"
 #include "source/http/rules.h"
 #include "source/router/host_choice.h"
 #include "source/router/upstream_filters.h"
@@ -26,6 +27,7 @@ void copyFields(const http::HeaderList& from, http::HeaderList& to) {
   for (const http::Field& field : from) {
     field.id == http::Name::kOther ? to.add(field.name, field.value) : to.add(field.id, field.value);
   }
+  if (from.forms() != nullptr) to.setForms(from.forms()->copy(to.arena()));
 }
 
 // The suffix stands behind the name, in front of the port. An address in brackets has no name.

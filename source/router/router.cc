@@ -299,7 +299,9 @@ void Router::startAttempt() {
   attempt_->followed = false;
   attempt_->chooseFilters();
   if (timeout_.of_stream) attempt_->limitDuration(*timeout_.of_stream);
-  attempt_->start(stream_.request(), {.authority = named_by_host ? info.upstream_host_name : request_.authority()},
+  attempt_->start(stream_.request(),
+                  {.authority = named_by_host ? info.upstream_host_name : request_.authority(),
+                   .scheme = info.match_upstream_scheme ? attempt_->scheme() : std::string_view()},
                   action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault,
                   {.remote = info.downstream_remote_address, .local = info.downstream_local_address});
 }

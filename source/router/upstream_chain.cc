@@ -9,6 +9,7 @@ namespace {
 // The text stays where it is.
 void copyFields(const http::HeaderList& from, http::HeaderList& to) {
   for (const http::Field& field : from) to.addView(field.id, field.name, field.value);
+  to.setForms(from.forms());
 }
 
 }  // namespace

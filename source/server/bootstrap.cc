@@ -76,6 +76,7 @@ bool compileBootstrap(const BootstrapProto& bootstrap, const Context& context, c
   (serving == nullptr ? checked : serving->secrets).load(statics);
 
   services.node_cluster = bootstrap.node().cluster();
+  services.node_id = bootstrap.node().id();
   out.settings = config::compileBootstrap(bootstrap, context);
   if (out.settings) services.runtime = out.settings->runtime;
   services.outlier_log = config::openOutlierLog(bootstrap, context, services);

@@ -54,6 +54,8 @@ struct DataPath : upstream::TestCluster {
     settings->chain = filter::fixedChain({});
     settings->terminal = std::make_shared<router::RouterSettings>();
     settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{0});
+    // The clients are services of ours: they may use x-envoy-*.
+    settings->internal_addresses = session::InternalAddresses{{*net::Cidr::make("10.0.0.0", 8)}, false};
     settings->access_logs.push_back(std::make_shared<session::TestLog>(log));
     config->lb.policy = std::make_shared<upstream::lb::InTurn>();
     stats.cx_active = registry.gauge("cx_active");

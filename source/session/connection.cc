@@ -20,6 +20,12 @@ constexpr milliseconds kHandshakePatience{10'000};
 // How a client begins that knows that we speak HTTP/2 (RFC 9113 section 3.4); enough of it to tell it from HTTP/1.
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0";
 
+// Up to `part` of it more.
+milliseconds withJitter(milliseconds time, double part, base::Random& random) {
+  const auto most = static_cast<uint64_t>(static_cast<double>(time.count()) * part);
+  return most == 0 ? time : time + milliseconds(random.below(most + 1));
+}
+
 }  // namespace
 
 Connection& Connection::start(SessionWorker& worker, std::shared_ptr<const HttpSettings> settings,
@@ -56,12 +62,16 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
   peer_.local_port = accepted.local.port();
   peer_.redirected = !(accepted.local == accepted.direct_local);
   peer_.transport = connection_.transport();
-  peer_.near = accepted.remote.isInternal();
+  const std::optional<InternalAddresses>& internal = settings_->internal_addresses;
+  peer_.near = internal ? internal->contains(accepted.remote) : accepted.remote.isInternal();
   if (accepted.remote.isIp()) {
     std::string_view ip = peer_.remote;
     ip = ip.substr(0, ip.rfind(':'));
     if (!ip.empty() && ip.front() == '[') ip = ip.substr(1, ip.size() - 2);
     peer_.remote_ip = ip;
+  }
+  if (const milliseconds longest = settings_->max_connection_duration; longest.count() > 0) {
+    old_at_ = born_ + withJitter(longest, settings_->max_connection_duration_jitter, worker_.services.random);
   }
   worker_.cells.add(settings_->stats.cx_total);
   worker_.cells.add(settings_->stats.cx_active);
@@ -116,10 +126,11 @@ void Connection::chooseCodec(bool http2) {
   if (codec_->multiplexed()) {
     multiplexing_ = std::make_unique<Multiplexing>(worker_.loop.timers(), *this);
     if (settings_->keepalive_interval.count() > 0) armKeepalive();
-    if (settings_->max_connection_duration.count() > 0)
-      multiplexing_->life.armAt(born_ + settings_->max_connection_duration);
+    if (settings_->max_connection_duration.count() > 0) multiplexing_->life.armAt(old_at_);
   }
-  if (draining_) codec_->drain();
+  if (!draining_) return;
+  codec_->drain();
+  if (multiplexing_) armLastStream();
 }
 
 // nullopt: more bytes are needed.
@@ -229,17 +240,26 @@ void Connection::onSilentBlock() {
 void Connection::armIdle() {
   idle_since_ = worker_.loop.now();
   head_timed_ = false;
-  milliseconds timeout = settings_->idle_timeout;
-  // The client holds back the ends of answers by its windows: that is a silence of streams.
-  const bool held_back = multiplexing_ != nullptr && !codec_->idle() && bufferedBytes() == 0;
-  if (held_back && settings_->stream_idle_timeout.count() > 0) {
-    timeout = timeout.count() > 0 ? std::min(timeout, settings_->stream_idle_timeout) : settings_->stream_idle_timeout;
-  }
-  if (timeout.count() > 0) {
+  if (const milliseconds timeout = idleTimeout(); timeout.count() > 0) {
     timer_.arm(timeout);
   } else {
     timer_.cancel();
   }
+}
+
+// 0: none.
+milliseconds Connection::idleTimeout() const {
+  const auto shorter = [](milliseconds a, milliseconds b) { return a.count() > 0 ? std::min(a, b) : b; };
+  const milliseconds idle = settings_->idle_timeout;
+  if (multiplexing_ == nullptr) {
+    if (!settings_->closes_old_idle || old_at_ == event::TimePoint::max()) return idle;
+    const auto left = std::chrono::ceil<milliseconds>(old_at_ + settings_->drain_timeout - idle_since_);
+    return shorter(idle, std::max(left, milliseconds(1)));
+  }
+  // The client holds back the ends of answers by its windows: that is a silence of streams.
+  if (codec_->idle() || bufferedBytes() > 0) return idle;
+  const milliseconds flush = settings_->stream_flush_timeout.value_or(settings_->stream_idle_timeout);
+  return flush.count() > 0 ? shorter(idle, flush) : idle;
 }
 
 void Connection::onTimer() {
@@ -260,7 +280,8 @@ void Connection::onTimer() {
     if (codec_ == nullptr) chooseCodec(false);
     return refuse({408, "request_header_timeout"});
   }
-  worker_.cells.add(settings_->stats.cx_idle_timeout);
+  const bool old = settings_->closes_old_idle && multiplexing_ == nullptr && worker_.loop.now() >= old_at_;
+  worker_.cells.add(old ? settings_->stats.cx_max_duration_reached : settings_->stats.cx_idle_timeout);
   if (multiplexing_ == nullptr) return closeAfterFlush(false);
   codec_->drain();  // a request that is on its way can be sent again
   closeAfterFlush(true);
@@ -494,13 +515,27 @@ void Connection::drain() {
   draining_ = true;
   if (codec_ == nullptr) return;
   codec_->drain();
-  if (multiplexing_) worker_.loop.atTurnEnd(*this);
+  if (!multiplexing_) return;
+  armLastStream();
+  worker_.loop.atTurnEnd(*this);
+}
+
+void Connection::armLastStream() {
+  multiplexing_->life.arm(
+      withJitter(settings_->drain_timeout, settings_->drain_timeout_jitter, worker_.services.random));
+}
+
+void Connection::onLife() {
+  if (!draining_) return drainIfTooOld();
+  if (dead_ || ending_) return;
+  codec_->drain();  // the client has not shown that it saw the notice
+  worker_.loop.atTurnEnd(*this);
 }
 
 // max_connection_duration: checked when an answer can tell the client, so that an idle connection is not closed under a
 // request on its way.
 void Connection::drainIfTooOld() {
-  if (dead_ || draining_ || worker_.loop.now() - born_ < settings_->max_connection_duration) return;
+  if (dead_ || draining_ || worker_.loop.now() < old_at_) return;
   worker_.cells.add(settings_->stats.cx_max_duration_reached);
   drain();
 }

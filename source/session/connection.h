@@ -113,6 +113,9 @@ class Connection final : private net::ConnectionEvents,
   void watchBlock();
   void onSilentBlock();
   void drainIfTooOld();
+  void armLastStream();
+  void onLife();
+  milliseconds idleTimeout() const;
   void countSent(uint64_t sent);
   void logFailedHandshake(std::string_view why);
   void closeAfterFlush(bool linger);
@@ -137,11 +140,11 @@ class Connection final : private net::ConnectionEvents,
   struct Multiplexing {
     Multiplexing(event::TimerQueue& timers, Connection& owner)
         : keepalive(timers, [&owner] { owner.onKeepalive(); }),
-          life(timers, [&owner] { owner.drainIfTooOld(); }),
+          life(timers, [&owner] { owner.onLife(); }),
           block(timers, [&owner] { owner.onSilentBlock(); }) {}
     absl::flat_hash_map<http::StreamId, Stream*> by_id;
     event::Timer keepalive;       // until the next ping, then until its answer
-    event::Timer life;            // max_connection_duration
+    event::Timer life;            // max_connection_duration, then drain_timeout
     event::Timer block;           // of a header block that has begun: nothing else can come before its end
     uint32_t block_begun_at = 0;  // how many requests there were when the timer was armed
     bool in_block = false;
@@ -161,6 +164,7 @@ class Connection final : private net::ConnectionEvents,
   const void* chosen_chain_;
   event::Timer timer_;  // handshake, idle, request head, lingering close: whichever phase the connection is in
   event::TimePoint born_;
+  event::TimePoint old_at_ = event::TimePoint::max();  // max_connection_duration is over
   event::TimePoint idle_since_;
   uint64_t counted_sent_ = 0;
   uint64_t sent_before_ = 0;  // at the last look, while the rest of the output is waited for

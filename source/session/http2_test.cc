@@ -59,6 +59,43 @@ TEST_CASE("after a client's GOAWAY its connection is closed with the last stream
   CHECK(t.client->ended);
 }
 
+TEST_CASE("a client that has not shown that it saw the notice of a drain is told the last stream in time") {
+  Http2Session t;
+  t.settings->drain_timeout = milliseconds(3000);
+  t.open();
+  t.send(t.get(1));
+  t.last->drain();
+  CHECK(t.frames().find("GOAWAY 0 2147483647 0") != std::string::npos);
+  t.loop.pass(milliseconds(2999));
+  t.send(t.get(3));
+  CHECK(t.terminals.live.size() == 2);
+  CHECK(t.frames().find("GOAWAY") == std::string::npos);
+
+  t.loop.pass(milliseconds(1));
+
+  CHECK(t.frames().find("GOAWAY 0 3 0") != std::string::npos);
+  t.stream(1).answer(200, "");
+  t.stream(0).answer(200, "");
+  t.frames();
+  CHECK(t.client->ended);
+}
+
+TEST_CASE("a connection whose client holds back the end of an answer lives as long as it may be flushed") {
+  Http2Session t;
+  t.settings->stream_idle_timeout = milliseconds(60'000);
+  t.settings->stream_flush_timeout = milliseconds(5000);
+  t.client = t.connect(http::h1::makeServerCodec, h2::makeServerCodec);
+  t.send(h2::magic() + h2::settings(h2::setting(4, 1)) + h2::frame(h2::kSettings, h2::kAck, 0, {}));
+  t.send(t.get(1));
+  t.stream().answer(200, "held back");
+  t.loop.pass(milliseconds(4999));
+  CHECK(t.stat("cx_idle_timeout") == 0);
+
+  t.loop.pass(milliseconds(1));
+
+  CHECK(t.stat("cx_idle_timeout") == 1);
+}
+
 TEST_CASE("budgets of HTTP/2 go by the time of the loop") {
   Http2Session t;
   t.settings->http2.stream_reset_burst = 2;

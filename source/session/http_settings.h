@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,10 @@
 #include "source/filter/terminal.h"
 #include "source/http/codec.h"
 #include "source/observability/stats.h"
+#include "source/route/mutation.h"
 #include "source/route/spec.h"
 #include "source/route/table_slot.h"
+#include "source/session/client_origin.h"
 #include "source/session/strict_report.h"
 #include "source/stream/access_log.h"
 #include "source/stream/tracer.h"
@@ -56,6 +59,17 @@ struct ClientCertSettings {
   bool uri = false;
 };
 
+// Ports that clients of a PROXY protocol header wanted to go to, and what they spoke there.
+// (proto: ForwardProtoConfig)
+struct ForwardProtoPorts {
+  std::vector<uint16_t> https, http;
+};
+
+// Who forwards the request. (proto: HttpConnectionManager.add_user_agent)
+struct UserAgent {
+  std::string cluster, node;  // empty: not said
+};
+
 struct HttpSettings {
   std::string stat_prefix;
   HttpStats stats;
@@ -87,6 +101,11 @@ struct HttpSettings {
   milliseconds request_headers_timeout{0};  // from the first byte of a head to its end
   milliseconds idle_timeout{3'600'000};     // of a connection without streams
   milliseconds max_connection_duration{0};
+  double max_connection_duration_jitter = 0;  // up to this part of it is added
+  bool closes_old_idle = false;               // HTTP/1 connections that are too old and idle: drain_timeout later
+  milliseconds drain_timeout{5000};           // from the notice of HTTP/2 that it drains to the last stream's number
+  double drain_timeout_jitter = 0;
+  std::optional<milliseconds> stream_flush_timeout;  // of answers that an HTTP/2 client holds back; nullopt: as idle
   milliseconds max_stream_duration{0};
   milliseconds delayed_close_timeout{1000};
   uint32_t max_requests_per_connection = 0;  // 0: no limit
@@ -94,6 +113,17 @@ struct HttpSettings {
   bool use_remote_address = false;
   uint32_t xff_num_trusted_hops = 0;
   bool skip_xff_append = false;
+  bool mapped_ipv4 = false;  // IPv4 addresses are added to x-forwarded-for as IPv6 ones
+  bool append_forwarded_port = false;
+  // Whose x-envoy-* counts; nullopt: nobody's.
+  std::optional<InternalAddresses> internal_addresses;
+  // How the client is found instead of by xff_num_trusted_hops; empty: so.
+  std::vector<OriginDetection> origin_detections;
+  ForwardProtoPorts forward_proto;
+  std::string scheme;                           // what :scheme and x-forwarded-proto say; empty: what is so
+  bool match_upstream_scheme = false;           // the request goes on with the scheme of the upstream's transport
+  std::shared_ptr<const UserAgent> user_agent;  // null: not added
+  std::vector<route::HeaderMutations> early_mutations;
   bool generate_request_id = true;
   bool preserve_external_request_id = false;
   bool always_set_request_id_in_response = false;
@@ -104,6 +134,7 @@ struct HttpSettings {
   bool strip_forwarded = false;  // at an edge what clients say in the name of proxies goes (x-real-ip, forwarded, ...)
   bool strip_any_host_port = false;
   bool strip_matching_host_port = false;
+  bool strip_trailing_host_dot = false;
   ClientCertSettings client_cert;
   std::shared_ptr<const StrictReport> strict;  // of codec_limits.report_only; null: that is empty
 };

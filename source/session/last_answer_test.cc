@@ -43,6 +43,40 @@ TEST_CASE("the first answer after a connection's longest duration is its last") 
   CHECK(t.stat("cx_max_duration_reached") == 1);
 }
 
+TEST_CASE("an old connection without a request is closed after the time to drain where that is wanted") {
+  TestSession t;
+  answerAll(t);
+  t.settings->max_connection_duration = 60s;
+  t.settings->closes_old_idle = true;
+  auto client = t.connect();
+  client->send(kGet);
+  t.loop.pass(30s);
+  CHECK(undated(client->take()) == ok("hi"));
+  t.loop.pass(34'999ms);
+  REQUIRE(t.open() == 1);
+  t.loop.pass(1ms);
+  CHECK(t.open() == 0);
+  CHECK(t.stat("cx_max_duration_reached") == 1);
+  CHECK(t.stat("cx_idle_timeout") == 0);
+}
+
+TEST_CASE("connections that began together do not all end together") {
+  TestSession t;
+  t.settings->max_connection_duration = 60s;
+  t.settings->max_connection_duration_jitter = 0.5;
+  t.settings->closes_old_idle = true;
+  t.settings->drain_timeout = 0s;
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 32; ++i) clients.push_back(t.connect());
+  t.loop.pass(59'999ms);
+  CHECK(t.open() == 32);
+  t.loop.pass(15s);
+  CHECK(t.open() > 0);
+  CHECK(t.open() < 32);
+  t.loop.pass(15'001ms);
+  CHECK(t.open() == 0);
+}
+
 TEST_CASE("a connection that drains says so with its next answer") {
   TestSession t;
   auto client = t.connect();

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "source/http/name_forms.h"
 #include "source/session/connection.h"
 #include "source/session/redirect_target.h"
 #include "source/session/stream.h"
@@ -20,6 +21,7 @@ namespace {
 
 void copyFields(const http::HeaderList& from, http::HeaderList& to) {
   for (const http::Field& field : from) to.add(field.name, field.value);
+  if (from.forms() != nullptr) to.setForms(from.forms()->copy(to.arena()));
 }
 
 void copyHead(const http::RequestHeaders& from, http::RequestHeaders& to) {

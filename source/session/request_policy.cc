@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <iterator>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -10,9 +9,9 @@
 #include "source/base/host_port.h"
 #include "source/base/text.h"
 #include "source/http/rules.h"
-#include "source/net/address.h"
-#include "source/session/client_cert.h"
+#include "source/session/forwarding.h"
 #include "source/session/name_policy.h"
+#include "source/stream/format_context.h"
 
 namespace sluice::session {
 namespace {
@@ -75,87 +74,13 @@ std::string_view unescapeSlashes(base::Arena& arena, std::string_view path) {
   return {out, size};
 }
 
-// The address that `hops` trusted proxies in front of the last entry of x-forwarded-for vouch for.
-std::string_view forwardedAddress(std::string_view list, uint32_t hops) {
-  for (;; --hops) {
-    const size_t comma = list.rfind(',');
-    if (hops == 0) return http::withoutSpaces(comma == std::string_view::npos ? list : list.substr(comma + 1));
-    if (comma == std::string_view::npos) return {};
-    list = list.substr(0, comma);
-  }
-}
-
-// What is no address is ignored.
-void setRemote(base::Arena& arena, std::string_view address, stream::StreamInfo& info) {
-  const std::optional<net::Address> parsed = net::Address::fromIp(address, 0);
-  if (!parsed) return;
-  info.downstream_remote_address =
-      parsed->family() == net::Address::Family::kIpv6 ? arena.concat("[", address, "]:0") : arena.concat(address, ":0");
-}
-
-bool fromEnvoy(std::string_view name) {
-  return name.size() > 8 && std::memcmp(name.data(), "x-envoy-", 8) == 0;
-}
-
-// Who calls where the peer is no client but a hop that is trusted: an application behind its sidecar, which sends no
-// x-forwarded-for, or a service that speaks for itself, whose private address stands there alone. Whoever connects from
-// elsewhere is a stranger, whatever the head says.
-bool internal(const PeerText& peer, const std::optional<std::string_view>& forwarded_for) {
-  if (!peer.near || !forwarded_for) return peer.near;
-  const std::optional<net::Address> caller = net::Address::fromIp(*forwarded_for, 0);
-  return caller && caller->isInternal();
-}
-
-// What tells the router how to treat a request, which is not for strangers to say.
-// (Envoy: docs "HTTP header sanitizing")
-void removeRouterControls(http::RequestHeaders& headers) {
-  static constexpr std::string_view kControls[] = {"retriable-header-names",
-                                                   "retriable-status-codes",
-                                                   "retry-on",
-                                                   "retry-grpc-on",
-                                                   "max-retries",
-                                                   "hedge-on-per-try-timeout",
-                                                   "force-trace",
-                                                   "ip-tags",
-                                                   "upstream-alt-stat-name",
-                                                   "upstream-rq-timeout-ms",
-                                                   "upstream-rq-per-try-timeout-ms",
-                                                   "upstream-stream-duration-ms",
-                                                   "upstream-rq-timeout-alt-response",
-                                                   "original-url",
-                                                   "expected-rq-timeout-ms"};
-  headers.removeIf([](const http::Field& field) {
-    if (!fromEnvoy(field.name)) return false;
-    return std::find(std::begin(kControls), std::end(kControls), field.name.substr(8)) != std::end(kControls);
-  });
-}
-
-void applyForwarding(const HttpSettings& settings, const PeerText& peer, http::RequestHeaders& headers,
-                     stream::StreamInfo& info) {
-  base::Arena& arena = headers.arena();
-  info.downstream_remote_address = peer.remote;
-  applyClientCert(settings.client_cert, peer.transport, headers);
-  const std::optional<std::string_view> before =
-      headers.has(Name::kXForwardedFor) ? headers.getAll("x-forwarded-for") : std::nullopt;
-  if (settings.use_remote_address) {
-    if (settings.xff_num_trusted_hops > 0 && before) {
-      setRemote(arena, forwardedAddress(*before, settings.xff_num_trusted_hops - 1), info);
-    }
-    if (!settings.skip_xff_append && !peer.remote_ip.empty()) {
-      headers.set(Name::kXForwardedFor, before ? arena.concat(*before, ",", peer.remote_ip) : peer.remote_ip);
-    }
-    // Only a trusted proxy in front of us may say what the client spoke.
-    if (settings.xff_num_trusted_hops == 0 || !headers.has(Name::kXForwardedProto)) {
-      headers.set(Name::kXForwardedProto, peer.trusted_tls ? "https" : "http");
-    }
-    headers.removeIf([](const http::Field& field) { return fromEnvoy(field.name); });
-    return;
-  }
-  if (before) {
-    setRemote(arena, forwardedAddress(*before, settings.xff_num_trusted_hops), info);
-  }
-  if (!internal(peer, before)) removeRouterControls(headers);
-  if (!headers.has(Name::kXForwardedProto)) headers.addView(Name::kXForwardedProto, headers.scheme);
+// "a.com." and "a.com.:80" without the dot.
+std::string_view withoutDot(base::Arena& arena, std::string_view authority) {
+  const base::HostPort parts = base::splitHostPort(authority);
+  if (!parts.host.ends_with('.')) return authority;
+  const std::string_view host = parts.host.substr(0, parts.host.size() - 1);
+  if (host.empty()) return authority;
+  return arena.concat(host, authority.substr(parts.host.size()));
 }
 
 std::string_view withoutPort(std::string_view authority, bool any_port, uint16_t local_port) {
@@ -279,6 +204,7 @@ std::optional<Reply> applyTargetPolicy(const HttpSettings& settings, const PeerT
   } else if (settings.merge_slashes) {
     headers.path = mergeSlashes(arena, headers.path);
   }
+  if (settings.strip_trailing_host_dot) headers.authority = withoutDot(arena, headers.authority);
   // The port of CONNECT is the target's.
   const bool strip = headers.method != "CONNECT";
   if (strip && (settings.strip_any_host_port || settings.strip_matching_host_port)) {
@@ -290,22 +216,27 @@ std::optional<Reply> applyTargetPolicy(const HttpSettings& settings, const PeerT
 std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const PeerText& peer, base::Random& random,
                                         http::RequestHeaders& headers, stream::StreamInfo& info) {
   base::Arena& arena = headers.arena();
+  if (!settings.early_mutations.empty()) {
+    const stream::FormatContext context{.request = &headers, .info = info};
+    for (const route::HeaderMutations& change : settings.early_mutations) change.apply(headers, context);
+  }
   if (headers.authority.empty() && headers.protocol != http::Protocol::kHttp10)
     return Reply{400, "", "missing_host_header"};
   if (headers.method == "QUERY" && !headers.has(Name::kContentType))
     return Reply{400, "", "query_missing_content_type"};
-  if (headers.scheme.empty()) headers.scheme = peer.trusted_tls ? "https" : "http";
+  if (headers.scheme.empty() || !settings.scheme.empty()) headers.scheme = clientScheme(settings, peer);
 
   if (std::optional<Reply> refusal = applyTargetPolicy(settings, peer, headers)) return refusal;
   if (std::optional<Reply> refusal = applyNamePolicy(settings, headers)) return refusal;
 
-  applyForwarding(settings, peer, headers, info);
+  Forwarding forwarding = applyForwarding(settings, peer, headers, info);
+  if (forwarding.refusal) return std::move(forwarding.refusal);
+  info.match_upstream_scheme = settings.match_upstream_scheme;
 
   if (!settings.via.empty()) headers.append("via", settings.via);
 
   std::optional<std::string_view> id = headers.get(Name::kXRequestId);
-  if (settings.generate_request_id &&
-      (!id || (settings.use_remote_address && !settings.preserve_external_request_id))) {
+  if (settings.generate_request_id && (!id || (forwarding.edge && !settings.preserve_external_request_id))) {
     id = makeRequestId(arena, random);
     headers.remove(Name::kXRequestId);
     headers.addView(Name::kXRequestId, *id);

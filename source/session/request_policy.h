@@ -26,7 +26,8 @@ struct PeerText {
   net::Transport* transport = nullptr;  // null: plain
   bool redirected = false;              // `local` is where the client wanted to go, not where it was accepted
   bool trusted_tls = false;             // the connection is TLS: the scheme is https
-  bool near = false;                    // the peer has an internal address (net::Address::isInternal)
+  // The peer has an internal address: of HttpSettings::internal_addresses, or without them of net::Address::isInternal.
+  bool near = false;
 };
 
 // Applies the policy; fills the addresses and the request id in `info`. A reply refuses the request.

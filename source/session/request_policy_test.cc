@@ -1,6 +1,10 @@
 #include "source/session/request_policy.h"
 
 #include <catch2/catch.hpp>
+#include <memory>
+#include <utility>
+
+#include "source/net/cidr.h"
 
 namespace sluice::session {
 namespace {
@@ -358,37 +362,217 @@ TEST_CASE("the proxy names itself in via, behind those before it") {
   CHECK(second.field("via") == "1.0 before,1.1 px");
 }
 
+const InternalAddresses kPrivate{{*net::Cidr::make("10.0.0.0", 8), *net::Cidr::make("fd00::", 8)}, false};
+
 TEST_CASE("only internal callers may tell the router how to treat a request") {
-  const auto kept = [](bool edge, const char* forwarded_for, bool near = true) {
+  const auto kept = [](bool edge, const char* forwarded_for, bool near = true, bool configured = true) {
     Policy p;
     p.peer.near = near;
     p.settings.use_remote_address = edge;
+    if (configured) p.settings.internal_addresses = kPrivate;
     if (forwarded_for != nullptr) p.headers.add("x-forwarded-for", forwarded_for);
+    p.headers.add("x-envoy-internal", "mine");
     for (const char* name :
          {"x-envoy-upstream-rq-timeout-ms", "x-envoy-max-retries", "x-envoy-expected-rq-timeout-ms"}) {
       p.headers.add(name, "1");
     }
     p.apply();
-    return p.field("x-envoy-upstream-rq-timeout-ms") == "1" && p.field("x-envoy-max-retries") == "1" &&
-           p.field("x-envoy-expected-rq-timeout-ms") == "1";
+    const bool all = p.field("x-envoy-upstream-rq-timeout-ms") == "1" && p.field("x-envoy-max-retries") == "1" &&
+                     p.field("x-envoy-expected-rq-timeout-ms") == "1";
+    CHECK(p.field("x-envoy-internal") == (all ? "true" : "-"));
+    return all;
   };
   CHECK(kept(false, nullptr));
   CHECK(kept(false, "10.1.2.3"));
-  CHECK(kept(false, "172.31.0.1"));
-  CHECK(kept(false, "192.168.1.1"));
-  CHECK(kept(false, "127.0.0.1"));
   CHECK(kept(false, "fd00::1"));
   CHECK_FALSE(kept(false, "8.8.8.8"));
-  CHECK_FALSE(kept(false, "172.32.0.1"));
+  CHECK_FALSE(kept(false, "192.168.1.1"));  // private, but not one of those that were named
   CHECK_FALSE(kept(false, "2001:db8::1"));
   CHECK_FALSE(kept(false, "8.8.8.8, 10.1.2.3"));  // a service that speaks for a stranger
   CHECK_FALSE(kept(false, "10.1.2.3, 8.8.8.8"));
   CHECK_FALSE(kept(false, "unknown"));
-  CHECK_FALSE(kept(true, nullptr));
+  // At the edge the peer itself has to be internal, and to speak for nobody.
+  CHECK(kept(true, nullptr));
   CHECK_FALSE(kept(true, "10.1.2.3"));
+  CHECK_FALSE(kept(true, nullptr, false));
   // Who connects from elsewhere may write what it likes.
   CHECK_FALSE(kept(false, nullptr, false));
   CHECK_FALSE(kept(false, "10.1.2.3", false));
+  // Nobody is internal who was not named.
+  CHECK_FALSE(kept(false, nullptr, true, false));
+  CHECK_FALSE(kept(false, "10.1.2.3", true, false));
+  CHECK_FALSE(kept(true, nullptr, true, false));
+}
+
+TEST_CASE("an internal service at the edge keeps its request id") {
+  Policy p;
+  p.settings.use_remote_address = true;
+  p.settings.internal_addresses = kPrivate;
+  p.peer.near = GENERATE(false, true);
+  p.headers.add("x-request-id", "mine");
+  p.apply();
+  CHECK((p.field("x-request-id") == "mine") == p.peer.near);
+}
+
+TEST_CASE("the first detection that finds somebody says who the client is, or refuses") {
+  Policy p;
+  p.settings.origin_detections = {{.kind = OriginDetection::Kind::kHeader, .header = "x-real-ip"},
+                                  {.kind = OriginDetection::Kind::kHops, .adds_peer = true}};
+  SECTION("the header") {
+    p.headers.add("x-real-ip", "9.9.9.9");
+    p.headers.add("x-forwarded-for", "8.8.8.8");
+    CHECK(p.apply() == "");
+    CHECK(p.info.downstream_remote_address == "9.9.9.9:0");
+    CHECK(p.field("x-forwarded-for") == "8.8.8.8");
+  }
+  SECTION("the list, behind a header that names nobody") {
+    p.headers.add("x-real-ip", "nobody");
+    p.headers.add("x-forwarded-for", "8.8.8.8");
+    CHECK(p.apply() == "");
+    CHECK(p.info.downstream_remote_address == "8.8.8.8:0");
+    CHECK(p.field("x-forwarded-for") == "8.8.8.8,1.2.3.4");
+  }
+  SECTION("nobody") {
+    CHECK(p.apply() == "");
+    CHECK(p.info.downstream_remote_address == "1.2.3.4:5");
+  }
+  SECTION("refused") {
+    p.settings.origin_detections[0].refusal = 401;
+    p.headers.add("x-forwarded-for", "8.8.8.8");
+    CHECK(p.apply() == "401 rejecting_because_detection_failed");
+  }
+}
+
+TEST_CASE("a client that was detected is internal only if its peer is, too") {
+  const auto internal = [](bool near, bool trusted, const char* address) {
+    Policy p;
+    p.peer.near = near;
+    p.settings.internal_addresses = kPrivate;
+    p.settings.origin_detections = {
+        {.kind = OriginDetection::Kind::kHeader, .header = "x-real-ip", .may_be_internal = trusted}};
+    p.headers.add("x-real-ip", address);
+    p.headers.add("x-envoy-max-retries", "9");
+    p.apply();
+    return p.field("x-envoy-internal") == "true" && p.field("x-envoy-max-retries") == "9";
+  };
+  CHECK(internal(true, true, "10.1.1.1"));
+  CHECK_FALSE(internal(false, true, "10.1.1.1"));
+  CHECK_FALSE(internal(true, false, "10.1.1.1"));
+  CHECK_FALSE(internal(true, true, "8.8.8.8"));
+}
+
+TEST_CASE("the peer's address is added in the form that is asked for") {
+  const auto added = [](std::string_view ip) {
+    Policy p;
+    p.peer.remote_ip = ip;
+    p.settings.use_remote_address = p.settings.mapped_ipv4 = true;
+    p.apply();
+    return p.field("x-forwarded-for");
+  };
+  CHECK(added("1.2.3.4") == "::ffff:1.2.3.4");
+  CHECK(added("2001:db8::1") == "2001:db8::1");
+  CHECK(added("") == "-");  // a Unix socket
+}
+
+TEST_CASE("x-forwarded-port is the port that the request came to, whatever a stranger says") {
+  Policy p;
+  p.settings.append_forwarded_port = true;
+  p.headers.add("x-forwarded-port", "1");
+  SECTION("at the edge") {
+    p.settings.use_remote_address = true;
+    p.apply();
+    CHECK(p.field("x-forwarded-port") == "80");
+  }
+  SECTION("behind a proxy") {
+    p.apply();
+    CHECK(p.field("x-forwarded-port") == "1");
+  }
+  SECTION("where nobody has said it") {
+    p.headers.remove("x-forwarded-port");
+    p.apply();
+    CHECK(p.field("x-forwarded-port") == "80");
+  }
+}
+
+TEST_CASE("the port that a PROXY protocol header tells may say what the client speaks") {
+  const auto scheme = [](uint16_t port, bool redirected, bool tls = false) {
+    Policy p;
+    p.settings.use_remote_address = true;
+    p.settings.forward_proto = {.https = {443}, .http = {8080}};
+    p.peer.local_port = port;
+    p.peer.redirected = redirected;
+    p.peer.trusted_tls = tls;
+    p.headers.add("x-forwarded-proto", "evil");
+    p.apply();
+    CHECK(p.headers.scheme == p.field("x-forwarded-proto"));
+    return std::string(p.headers.scheme);
+  };
+  CHECK(scheme(443, true) == "https");
+  CHECK(scheme(443, false) == "http");
+  CHECK(scheme(8080, true, true) == "http");
+  CHECK(scheme(8080, false, true) == "https");
+  CHECK(scheme(9999, true, true) == "https");
+}
+
+TEST_CASE("a scheme that is configured stands in place of what is so and of what is said") {
+  Policy p;
+  p.settings.scheme = "https";
+  p.headers.scheme = "http";
+  p.headers.add("x-forwarded-proto", "http");
+  p.apply();
+  CHECK(p.headers.scheme == "https");
+  CHECK(p.field("x-forwarded-proto") == "https");
+}
+
+TEST_CASE("who forwards a request is named, and stands in for a user agent that is missing") {
+  Policy p;
+  p.settings.user_agent = std::make_shared<UserAgent>(UserAgent{"front", "front-7"});
+  p.settings.use_remote_address = true;
+  p.headers.add("x-envoy-downstream-service-cluster", "evil");
+  SECTION("without one") {
+    p.apply();
+    CHECK(p.field("user-agent") == "front");
+  }
+  SECTION("with one") {
+    p.headers.add("user-agent", "curl");
+    p.apply();
+    CHECK(p.field("user-agent") == "curl");
+  }
+  CHECK(p.field("x-envoy-downstream-service-cluster") == "front");
+  CHECK(p.field("x-envoy-downstream-service-node") == "front-7");
+}
+
+TEST_CASE("early changes come first: what they add is judged like the client's own") {
+  Policy p;
+  p.settings.use_remote_address = true;
+  route::HeaderMutations change;
+  change.add = {{.name = "x-team", .value = "a"}, {.name = "x-envoy-max-retries", .value = "9"}};
+  change.remove_matching = {{.kind = match::StringMatcher::Kind::kPrefix, .text = "x-debug"}};
+  p.settings.early_mutations.push_back(std::move(change));
+  p.headers.add("x-debug-a", "1");
+  p.headers.add("x-debug-b", "1");
+  p.apply();
+  CHECK(p.field("x-debug-a") == "-");
+  CHECK(p.field("x-debug-b") == "-");
+  CHECK(p.field("x-team") == "a");
+  CHECK(p.field("x-envoy-max-retries") == "-");
+}
+
+TEST_CASE("a dot at the end of the host is taken off if so configured") {
+  const auto stripped = [](std::string_view host, bool port = false) {
+    Policy p;
+    p.headers.authority = host;
+    p.settings.strip_trailing_host_dot = true;
+    p.settings.strip_any_host_port = port;
+    p.apply();
+    return std::string(p.headers.authority);
+  };
+  CHECK(stripped("a.com.") == "a.com");
+  CHECK(stripped("a.com.:80") == "a.com:80");
+  CHECK(stripped("a.com.:80", true) == "a.com");
+  CHECK(stripped("a.com") == "a.com");
+  CHECK(stripped(".") == ".");
+  CHECK(stripped("[::1]:80") == "[::1]:80");
 }
 
 TEST_CASE("a proxy that is trusted may say what the client spoke") {

@@ -58,9 +58,10 @@ struct StreamInfo {
 
   // --- result ---
   http::Protocol protocol = http::Protocol::kHttp11;
-  bool has_protocol = false;   // false: a TCP connection, or a request whose head never came
-  bool health_check = false;   // somebody asks whether we are well, as a filter says
-  uint16_t response_code = 0;  // 0: none was sent
+  bool has_protocol = false;           // false: a TCP connection, or a request whose head never came
+  bool match_upstream_scheme = false;  // the request goes on with the scheme of its host's transport
+  bool health_check = false;           // somebody asks whether we are well, as a filter says
+  uint16_t response_code = 0;          // 0: none was sent
   uint16_t attempt_count = 0;
   uint32_t internal_redirects = 0;  // how often the request was led on before it came to what is told here
   int grpc_status = -1;             // where a filter took it out of the trailers; negative: look there

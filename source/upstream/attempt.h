@@ -31,10 +31,12 @@ namespace sluice::upstream {
 // another one said. It is put over the head as the attempt looks for a connection and as it sends; what was put last
 // stays, and is what the access log shows.
 struct HeadOverlay {
-  std::string_view authority;  // empty: no attempt of the request changes it
+  std::string_view authority;    // empty: no attempt of the request changes it
+  std::string_view scheme = {};  // the same
 
   void putOver(http::RequestHeaders& head) const {
     if (!authority.empty()) head.authority = authority;
+    if (!scheme.empty()) head.scheme = scheme;
   }
 };
 

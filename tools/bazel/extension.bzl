@@ -6,8 +6,8 @@ load(":sluice.bzl", "sluice_fuzz_test", "sluice_library", "sluice_linked", "slui
 def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory_deps = [], test_deps = []):
     """The targets of an extension's folder NAME.
 
-    `NAME` is the library of its factory (factory.h, factory.cc), which alone knows configuration messages; `lib` is
-    everything else; `NAME_test` are the tests of both, with the factory linked, so that they may compile configuration
+    `NAME` is the library of its factory (factory.h, factory.cc; factory_*.h, factory_*.cc where it is large), which
+    alone knows configuration messages; `lib` is everything else; `NAME_test` are the tests of both, with the factory linked, so that they may compile configuration
     as text. Each *_fuzz.cc is a fuzz target with the seeds of corpus/, of `corpus/x/` for x_fuzz.cc. example.yaml is
     compiled by //source/extensions:all_test.
 
@@ -28,17 +28,19 @@ def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory
     name = native.package_name().split("/")[-1]
     tests = native.glob(["*_test.cc"])
     fuzzers = native.glob(["*_fuzz.cc"])
+    factory_srcs = native.glob(["factory*.cc"], exclude = tests)
+    factory_hdrs = native.glob(["factory*.h"])
     sluice_library(
         name = "lib",
-        srcs = native.glob(["*.cc"], exclude = tests + fuzzers + ["factory.cc"]),
-        hdrs = native.glob(["*.h"], exclude = ["factory.h"]),
+        srcs = native.glob(["*.cc"], exclude = tests + fuzzers + factory_srcs),
+        hdrs = native.glob(["*.h"], exclude = factory_hdrs),
         deps = deps + services,
         visibility = ["//visibility:public"],
     )
     sluice_library(
         name = name,
-        srcs = ["factory.cc"],
-        hdrs = ["factory.h"],
+        srcs = factory_srcs,
+        hdrs = factory_hdrs,
         deps = [":lib"] + configs + KINDS[kind]["factory_deps"] + factory_deps,
         visibility = ["//visibility:public"],
     )

@@ -207,7 +207,7 @@ StreamId Http1ClientCodec::sendHeaders(const RequestHeaders& headers, bool end_s
     upgrade_ = headers.upgrade;
     if (upgrade_.empty()) reusable_ = false;  // CONNECT: the peer may take what follows for the tunnel
     out_ = Out::kTunnelAsked;
-    writeRequestHead(sink_, headers, Framing::kNone);
+    writeRequestHead(sink_, headers, Framing::kNone, limits_);
     return stream_;
   }
   Framing framing = Framing::kNone;
@@ -223,7 +223,7 @@ StreamId Http1ClientCodec::sendHeaders(const RequestHeaders& headers, bool end_s
     framing = Framing::kChunked;
     out_ = Out::kChunked;
   }
-  writeRequestHead(sink_, headers, framing);
+  writeRequestHead(sink_, headers, framing, limits_);
   if (end_stream) finishRequest();
   return stream_;
 }
@@ -249,7 +249,7 @@ void Http1ClientCodec::sendData(StreamId stream, std::string_view data, bool end
 
 void Http1ClientCodec::sendTrailers(StreamId stream, const Trailers& trailers) {
   if (!sending(stream) || out_ == Out::kComplete) return;
-  if (out_ == Out::kChunked) writeTrailers(sink_, trailers);
+  if (out_ == Out::kChunked) writeTrailers(sink_, trailers, limits_);
   finishRequest();
 }
 

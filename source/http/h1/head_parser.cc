@@ -6,6 +6,7 @@
 
 #include "source/base/ascii.h"
 #include "source/http/chars.h"
+#include "source/http/name_forms.h"
 #include "source/http/rules.h"
 
 namespace sluice::http::h1 {
@@ -432,6 +433,13 @@ Fault parseResponse(char* text, const CodecLimits& limits, ResponseHeaders& out,
   return Fault::kNone;
 }
 
+void keepForms(std::string_view text, const CodecLimits& limits, const ParsedHead& parsed, HeaderList& out) {
+  if (limits.name_case < NameCase::kKeep || parsed.fault != Fault::kNone) [[likely]]
+    return;
+  const bool proper_others = limits.name_case == NameCase::kKeepElseProper;
+  out.setForms(NameForms::read(text.substr(0, parsed.size), proper_others, out.arena()));
+}
+
 }  // namespace
 
 bool BlockEnd::find(std::string_view text, size_t limit) {
@@ -475,12 +483,14 @@ bool BlockEnd::find(std::string_view text, size_t limit) {
 ParsedHead parseRequestHead(std::string_view text, const CodecLimits& limits, RequestHeaders& out) {
   ParsedHead parsed;
   parsed.fault = parseRequest(copyPadded(out.arena(), text), limits, out, parsed);
+  keepForms(text, limits, parsed, out);
   return parsed;
 }
 
 ParsedHead parseResponseHead(std::string_view text, const CodecLimits& limits, ResponseHeaders& out) {
   ParsedHead parsed;
   parsed.fault = parseResponse(copyPadded(out.arena(), text), limits, out, parsed);
+  keepForms(text, limits, parsed, out);
   return parsed;
 }
 
@@ -492,6 +502,7 @@ ParsedHead parseTrailers(std::string_view text, const CodecLimits& limits, bool 
   parsed.fault = of_request ? parseFields<Kind::kRequestTrailers>(at, limits.max_header_count, state, out)
                             : parseFields<Kind::kResponseTrailers>(at, limits.max_header_count, state, out);
   parsed.size = static_cast<size_t>(at - begin);
+  keepForms(text, limits, parsed, out);
   return parsed;
 }
 

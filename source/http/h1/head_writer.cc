@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "source/http/chars.h"
+#include "source/http/name_forms.h"
 #include "source/http/rules.h"
 
 namespace sluice::http::h1 {
@@ -121,9 +122,23 @@ class HeadBuffer {
     return countLineBytes() == 2 * lines_;
   }
 
+  // Writes the names of all lines but the first in these forms; null: "Like-This".
+  void writeNames(const NameForms* forms) {
+    char* line = begin_;
+    while ((line = nextLine(line)) != at_ && *line != '\r') {
+      const auto size = static_cast<size_t>(static_cast<char*>(std::memchr(line, ':', at_ - line)) - line);
+      forms != nullptr ? forms->apply(line, size) : writeProperCase(line, size);
+    }
+  }
+
   std::string_view view() const { return {begin_, static_cast<size_t>(at_ - begin_)}; }
 
  private:
+  char* nextLine(char* line) {
+    void* const end = std::memchr(line, '\n', at_ - line);
+    return end == nullptr ? at_ : static_cast<char*>(end) + 1;
+  }
+
   // CR, LF and NUL.
   size_t countLineBytes() {
     size_t count = 0;
@@ -153,17 +168,21 @@ class HeadBuffer {
 
 // Builds a head by `build(HeadBuffer&)` and writes it; builds it again, sanitized, where it is not clean.
 template <typename Build>
-void writeHead(ByteSink& sink, base::Arena& arena, size_t size, Build build) {
+void writeHead(ByteSink& sink, const HeaderList& list, const CodecLimits& limits, size_t size, Build build) {
+  const bool plain = list.forms() == nullptr && limits.name_case != NameCase::kProper;
   {
-    HeadBuffer buffer(arena, size, false);
+    HeadBuffer buffer(list.arena(), size, false);
     build(buffer);
     if (buffer.clean()) [[likely]] {
+      if (!plain) [[unlikely]]
+        buffer.writeNames(list.forms());
       sink.write(buffer.view());
       return;
     }
   }
-  HeadBuffer buffer(arena, size * 3, true);
+  HeadBuffer buffer(list.arena(), size * 3, true);
   build(buffer);
+  if (!plain) buffer.writeNames(list.forms());
   sink.write(buffer.view());
 }
 
@@ -181,17 +200,24 @@ void writeFraming(HeadBuffer& out, const HeaderList& headers, Framing framing) {
   }
 }
 
+std::string_view targetOf(const RequestHeaders& headers, const CodecLimits& limits) {
+  if (headers.method == "CONNECT") return headers.authority;
+  const std::string_view path = headers.path.empty() ? "/" : headers.path;
+  if (!limits.absolute_target || path[0] != '/') [[likely]]
+    return path;
+  return headers.arena().concat(headers.scheme, "://", headers.authority, path);
+}
+
 // All that is written besides the list: first line without its texts, framing, connection.
 constexpr size_t kFixedText = 160;
 
 }  // namespace
 
-void writeRequestHead(ByteSink& sink, const RequestHeaders& headers, Framing framing) {
-  const bool connect = headers.method == "CONNECT";
-  const std::string_view target = connect ? headers.authority : headers.path.empty() ? "/" : headers.path;
+void writeRequestHead(ByteSink& sink, const RequestHeaders& headers, Framing framing, const CodecLimits& limits) {
+  const std::string_view target = targetOf(headers, limits);
   const size_t size = headers.byteSize() + headers.method.size() + target.size() + headers.authority.size() +
                       headers.upgrade.size() + kFixedText;
-  writeHead(sink, headers.arena(), size, [&](HeadBuffer& out) {
+  writeHead(sink, headers, limits, size, [&](HeadBuffer& out) {
     out.token(headers.method);
     out.text(" ");
     out.target(target);
@@ -216,10 +242,11 @@ void writeRequestHead(ByteSink& sink, const RequestHeaders& headers, Framing fra
   });
 }
 
-void writeResponseHead(ByteSink& sink, const ResponseHeaders& headers, Framing framing, Persistence persistence) {
+void writeResponseHead(ByteSink& sink, const ResponseHeaders& headers, Framing framing, Persistence persistence,
+                       const CodecLimits& limits) {
   const std::string_view reason = headers.reason.empty() ? reasonPhrase(headers.status) : headers.reason;
   const size_t size = headers.byteSize() + reason.size() + kFixedText;
-  writeHead(sink, headers.arena(), size, [&](HeadBuffer& out) {
+  writeHead(sink, headers, limits, size, [&](HeadBuffer& out) {
     if (headers.status == 200 && headers.reason.empty()) {
       out.text("HTTP/1.1 200 OK");
     } else {
@@ -261,8 +288,8 @@ void writeResponseHead(ByteSink& sink, const ResponseHeaders& headers, Framing f
   });
 }
 
-void writeSwitch(ByteSink& sink, const ResponseHeaders& headers, std::string_view protocol) {
-  writeHead(sink, headers.arena(), headers.byteSize() + protocol.size() + kFixedText, [&](HeadBuffer& out) {
+void writeSwitch(ByteSink& sink, const ResponseHeaders& headers, std::string_view protocol, const CodecLimits& limits) {
+  writeHead(sink, headers, limits, headers.byteSize() + protocol.size() + kFixedText, [&](HeadBuffer& out) {
     out.text("HTTP/1.1 101 Switching Protocols");
     out.endLine();
     out.fields(headers, kOwnFields | bit(Name::kTe));
@@ -289,8 +316,8 @@ void writeChunk(ByteSink& sink, std::string_view data, bool last) {
   }
 }
 
-void writeTrailers(ByteSink& sink, const Trailers& trailers) {
-  writeHead(sink, trailers.arena(), trailers.byteSize() + kFixedText, [&](HeadBuffer& out) {
+void writeTrailers(ByteSink& sink, const Trailers& trailers, const CodecLimits& limits) {
+  writeHead(sink, trailers, limits, trailers.byteSize() + kFixedText, [&](HeadBuffer& out) {
     out.text("0");
     out.endLine();
     for (const Field& field : trailers) {

@@ -223,7 +223,7 @@ void Http1ServerCodec::beginMessage(const RequestHeaders& headers, const HeadFac
 void Http1ServerCodec::sendInformational(StreamId stream, const ResponseHeaders& headers) {
   if (!mayAnswer(stream) || failed() || out_ != Out::kNone || http_10_) return;
   if (headers.status < 100 || headers.status > 199 || headers.status == 101) return;
-  writeResponseHead(sink_, headers, Framing::kNone, Persistence::kImplicit);
+  writeResponseHead(sink_, headers, Framing::kNone, Persistence::kImplicit, limits_);
 }
 
 // Sets how the body is sent and whether the connection can go on.
@@ -263,9 +263,9 @@ void Http1ServerCodec::sendHeaders(StreamId stream, const ResponseHeaders& heade
     out_ = Out::kUntilClose;
     close_after_ = true;
     if (upgrade_.empty()) {
-      writeResponseHead(sink_, headers, Framing::kNone, Persistence::kImplicit);
+      writeResponseHead(sink_, headers, Framing::kNone, Persistence::kImplicit, limits_);
     } else {
-      writeSwitch(sink_, headers, upgrade_);
+      writeSwitch(sink_, headers, upgrade_, limits_);
     }
     if (end_stream) finishResponse();
     return;
@@ -279,7 +279,7 @@ void Http1ServerCodec::sendHeaders(StreamId stream, const ResponseHeaders& heade
   const Persistence persistence = close_after_ ? Persistence::kClose
                                   : http_10_   ? Persistence::kKeepAlive
                                                : Persistence::kImplicit;
-  writeResponseHead(sink_, headers, framing, persistence);
+  writeResponseHead(sink_, headers, framing, persistence, limits_);
   if (end_stream) finishResponse();
 }
 
@@ -305,7 +305,7 @@ void Http1ServerCodec::sendData(StreamId stream, std::string_view data, bool end
 
 void Http1ServerCodec::sendTrailers(StreamId stream, const Trailers& trailers) {
   if (!mayAnswer(stream) || out_ == Out::kNone) return;
-  if (out_ == Out::kChunked) writeTrailers(sink_, trailers);
+  if (out_ == Out::kChunked) writeTrailers(sink_, trailers, limits_);
   finishResponse();
 }
 
@@ -334,7 +334,7 @@ void Http1ServerCodec::sendErrorReply(const ProtocolError& error) {
     base::Arena arena;
     ResponseHeaders headers(arena);
     headers.status = error.status;
-    writeResponseHead(sink_, headers, Framing::kZero, Persistence::kClose);
+    writeResponseHead(sink_, headers, Framing::kZero, Persistence::kClose, limits_);
   }
   active_ = false;
   in_ = In::kStopped;

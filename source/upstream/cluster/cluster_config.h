@@ -51,10 +51,14 @@ struct UpstreamHttpConfig {
   uint32_t max_requests_per_connection = 0;              // 0: no limit
   std::chrono::milliseconds idle_timeout{3'600'000};     // 0: never closed for being idle
   std::chrono::milliseconds max_connection_duration{0};  // 0: no limit
+  double max_connection_duration_jitter = 0;             // up to this part of it is added
   std::chrono::milliseconds max_stream_duration{0};      // of an attempt, from its head on; 0: no limit
   uint32_t max_headers_count = 100;                      // of a response
+  uint32_t max_header_bytes = 60 * 1024;                 // of a response
   bool enable_trailers = false;                          // HTTP/1: pass chunked trailers on to and from the upstream
   bool allow_chunked_length = false;  // a response with both content-length and chunked: drop the length
+  http::NameCase name_case = http::NameCase::kLower;  // HTTP/1
+  bool absolute_target = false;                       // HTTP/1: requests name scheme and host in their first line
   http::Http2Settings http2;
   uint32_t max_concurrent_streams = INT32_MAX;            // on one connection, if the host allows as many
   std::chrono::milliseconds http2_keepalive_interval{0};  // 0: no pings

@@ -23,8 +23,11 @@ constexpr milliseconds kFlushPatience{10'000};
 http::CodecLimits limitsOf(const cluster::UpstreamHttpConfig& config, bool http2) {
   http::CodecLimits limits;
   limits.max_header_count = config.max_headers_count;
+  limits.max_header_bytes = config.max_header_bytes;
   limits.enable_trailers = http2 || config.enable_trailers;
   limits.allow_chunked_length = config.allow_chunked_length;
+  limits.name_case = config.name_case;
+  limits.absolute_target = config.absolute_target;
   return limits;
 }
 
@@ -163,7 +166,10 @@ void ClientConnection::makeCodec() {
   }
   if (http.max_connection_duration.count() > 0) {
     duration_timer_.emplace(context.loop.timers(), [this] { onMaxDuration(); });
-    duration_timer_->arm(http.max_connection_duration);
+    const double jitter =
+        static_cast<double>(http.max_connection_duration.count()) * http.max_connection_duration_jitter;
+    base::Random random(id_);
+    duration_timer_->arm(http.max_connection_duration + milliseconds(random.below(static_cast<uint64_t>(jitter) + 1)));
   }
 }
 

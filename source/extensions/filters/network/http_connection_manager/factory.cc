@@ -8,11 +8,13 @@
 #include "source/config/access_log_factory.h"
 #include "source/config/filter_routes.h"
 #include "source/config/holding.h"
+#include "source/config/http1_options.h"
 #include "source/config/http2_options.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/terminal_factory.h"
 #include "source/config/values.h"
+#include "source/extensions/filters/network/http_connection_manager/factory_identity.h"
 #include "source/http/h1/codec.h"
 #include "source/http/h2/codec.h"
 #include "source/session/connection.h"
@@ -59,6 +61,7 @@ class Compiler {
     settings_->stat_prefix = proto_.stat_prefix();
     settings_->stats = session::makeHttpStats(holding_.stats(), proto_.stat_prefix());
     compileOptions();
+    compileIdentity(proto_, services_, context_, *settings_);
     compileClientCert();
     compileTimeouts();
     compileFilters();
@@ -145,6 +148,11 @@ class Compiler {
     limits.accept_http_10 = h1.accept_http_10();
     limits.enable_trailers = h1.enable_trailers() || edge();
     limits.allow_chunked_length = h1.allow_chunked_length();
+    const Context at_h1 = context_.child("http_protocol_options");
+    limits.name_case = config::compileNameCase(h1, at_h1);
+    if (h1.send_fully_qualified_url()) {
+      at_h1.child("send_fully_qualified_url").warn("not used: it is about requests to hosts; write it into clusters");
+    }
 
     const HttpOptions& common = proto_.common_http_protocol_options();
     if (common.has_max_headers_count()) limits.max_header_count = common.max_headers_count().value();
@@ -220,6 +228,18 @@ class Compiler {
     const HttpOptions& common = proto_.common_http_protocol_options();
     set(s.idle_timeout, common.has_idle_timeout(), common.idle_timeout());
     set(s.max_connection_duration, common.has_max_connection_duration(), common.max_connection_duration());
+    s.max_connection_duration_jitter = common.max_connection_duration_jitter().value() / 100;
+    s.closes_old_idle = !edge() && !proto_.http1_safe_max_connection_duration();
+    set(s.drain_timeout, proto_.has_drain_timeout(), proto_.drain_timeout());
+    s.drain_timeout_jitter = proto_.drain_timeout_jitter().value() / 100;
+    if (proto_.has_stream_flush_timeout()) {
+      s.stream_flush_timeout = config::compileMilliseconds(proto_.stream_flush_timeout());
+    }
+    if (common.has_max_response_headers_kb()) {
+      context_.child("common_http_protocol_options")
+          .child("max_response_headers_kb")
+          .warn("not used: it is about answers of hosts; write it into the options of clusters");
+    }
     set(s.max_stream_duration, common.has_max_stream_duration(), common.max_stream_duration());
   }
 

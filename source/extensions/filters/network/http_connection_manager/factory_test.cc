@@ -84,5 +84,105 @@ TEST_CASE("what is not served is refused with what to do") {
   CHECK_THAT(t.problems(), Catch::Contains(problem));
 }
 
+TEST_CASE("fields about the ends of connections are taken") {
+  const std::string fields =
+      GENERATE(values<std::string>({"drain_timeout: 1s, drain_timeout_jitter: {value: 10}", "stream_flush_timeout: 3s",
+                                    "http1_safe_max_connection_duration: true",
+                                    "common_http_protocol_options: {max_connection_duration: 60s, "
+                                    "max_connection_duration_jitter: {value: 50}}"}));
+  ManagerTest t;
+
+  CHECK(t.compile(kRoutes + ", http_filters: [" + kEnd + "], " + fields) != nullptr);
+
+  CHECK(t.problems() == "");
+}
+
+// The extension of `type`, below envoy.extensions, with these fields.
+std::string extension(const std::string& type, const std::string& fields = "") {
+  return "{name: e, typed_config: {'@type': type.googleapis.com/envoy.extensions." + type +
+         (fields.empty() ? "" : ", " + fields) + "}}";
+}
+
+const std::string kXff = "http.original_ip_detection.xff.v3.XffConfig";
+const std::string kHeader = "http.original_ip_detection.custom_header.v3.CustomHeaderConfig";
+const std::string kEarly = "http.early_header_mutation.header_mutation.v3.HeaderMutation";
+const std::string kPreserve = "http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig";
+const std::string kUuid = "request_id.uuid.v3.UuidRequestIdConfig";
+
+TEST_CASE("fields about the client and about heads are taken") {
+  const std::string fields = GENERATE_COPY(
+      values<std::string>({"internal_address_config: {unix_sockets: true, cidr_ranges: [{address_prefix: 127.0.0.1, "
+                           "prefix_len: 32}, {address_prefix: '::1', prefix_len: 128}]}",
+                           "internal_address_config: {}", "add_user_agent: true",
+                           "original_ip_detection_extensions: [" + extension(kXff, "xff_num_trusted_hops: 1") + ", " +
+                               extension(kHeader, "header_name: x-real-ip, reject_with_status: {code: 401}") + "]",
+                           "original_ip_detection_extensions: [" +
+                               extension(kXff,
+                                         "xff_trusted_cidrs: {cidrs: [{address_prefix: 10.0.0.0, prefix_len: "
+                                         "8}]}, skip_xff_append: false") +
+                               "]",
+                           "early_header_mutation_extensions: [" +
+                               extension(kEarly,
+                                         "mutations: [{remove: a}, {append: {header: {key: b, value: c}}}, "
+                                         "{remove_on_match: {key_matcher: {prefix: x-debug-}}}]") +
+                               "]",
+                           "request_id_extension: {typed_config: {'@type': type.googleapis.com/envoy.extensions." +
+                               kUuid + ", pack_trace_reason: false, use_request_id_for_trace_sampling: false}}",
+                           "scheme_header_transformation: {scheme_to_overwrite: https}",
+                           "scheme_header_transformation: {match_upstream: true}",
+                           "forward_proto_config: {https_destination_ports: [443], http_destination_ports: [80]}",
+                           "strip_any_host_port: true, strip_trailing_host_dot: true", "append_x_forwarded_port: true",
+                           "represent_ipv4_remote_address_as_ipv4_mapped_ipv6: true",
+                           "http_protocol_options: {header_key_format: {proper_case_words: {}}}",
+                           "http_protocol_options: {header_key_format: {stateful_formatter: " +
+                               extension(kPreserve, "formatter_type_on_envoy_headers: PROPER_CASE") + "}}"}));
+  ManagerTest t;
+
+  const auto manager = t.compile(kRoutes + ", http_filters: [" + kEnd + "], " + fields);
+
+  INFO(fields);
+  CHECK(t.problems() == "");
+  CHECK(manager != nullptr);
+}
+
+TEST_CASE("what contradicts itself is refused with its place") {
+  const auto [fields, problem] = GENERATE_COPY(table<std::string, std::string>({
+      {"internal_address_config: {cidr_ranges: [{address_prefix: 10.0.0.0, prefix_len: 40}]}",
+       "internal_address_config.cidr_ranges[0]"},
+      {"use_remote_address: true, original_ip_detection_extensions: [" + extension(kXff) + "]",
+       "original_ip_detection_extensions: cannot be used with use_remote_address"},
+      {"xff_num_trusted_hops: 1, original_ip_detection_extensions: [" + extension(kXff) + "]",
+       "original_ip_detection_extensions: cannot be used with use_remote_address or xff_num_trusted_hops"},
+      {"original_ip_detection_extensions: [" +
+           extension(kXff, "xff_num_trusted_hops: 1, xff_trusted_cidrs: {cidrs: [{address_prefix: 10.0.0.0}]}") + "]",
+       "original_ip_detection_extensions[0].typed_config: has both xff_num_trusted_hops and xff_trusted_cidrs"},
+      {"original_ip_detection_extensions: [" + extension(kXff, "xff_trusted_cidrs: {}") + "]",
+       "original_ip_detection_extensions[0].typed_config.xff_trusted_cidrs.cidrs: is empty"},
+      {"original_ip_detection_extensions: [" + extension(kUuid) + "]",
+       "UuidRequestIdConfig does not configure detections of the client's address; known: "},
+      {"early_header_mutation_extensions: [" + extension(kXff) + "]",
+       "XffConfig does not configure early header mutations; known: "},
+      {"early_header_mutation_extensions: [" + extension(kEarly, "mutations: [{remove: host}]") + "]",
+       "early_header_mutation_extensions[0].typed_config.mutations[0].remove: \"host\" is part of the request line"},
+      {"http_protocol_options: {header_key_format: {stateful_formatter: " + extension(kXff) + "}}",
+       "http_protocol_options.header_key_format.stateful_formatter.typed_config: envoy.extensions." + kXff +
+           " does not configure forms of header names"},
+      {"request_id_extension: {}", "request_id_extension.typed_config: is missing"},
+      {"request_id_extension: {typed_config: {'@type': type.googleapis.com/envoy.extensions." + kXff + "}}",
+       "request_id_extension.typed_config: envoy.extensions." + kXff + " does not configure request ids"},
+      {"forward_proto_config: {https_destination_ports: [70000]}",
+       "forward_proto_config.https_destination_ports[0]: 70000 is no port"},
+      {"forward_proto_config: {https_destination_ports: [80], http_destination_ports: [80]}",
+       "forward_proto_config: port 80 is in both lists"},
+      {"strip_any_host_port: true, strip_matching_host_port: true", "has both strip_any_host_port and"},
+  }));
+  ManagerTest t;
+
+  CHECK(t.compile(kRoutes + ", http_filters: [" + kEnd + "], " + fields) == nullptr);
+
+  INFO(fields);
+  CHECK_THAT(t.problems(), Catch::Contains(problem));
+}
+
 }  // namespace
 }  // namespace sluice::extensions::network_filters::http_connection_manager
