@@ -15,8 +15,8 @@ stream::AccessLogs compileAccessLogs(
     if (!match) continue;
     std::shared_ptr<const stream::AccessLogFilter> filter;
     if (logs[i].has_filter()) {
-      filter = compileAccessLogFilter(logs[i].filter(),
-                                      context.at.child("access_log", static_cast<size_t>(i)).child("filter"));
+      filter =
+          compileAccessLogFilter(logs[i].filter(), context.child("access_log", static_cast<size_t>(i)).child("filter"));
     }
     auto log = match.factory->compile(*match.config, std::move(typed));
     if (log && filter) log = std::make_shared<stream::FilteredAccessLog>(std::move(filter), std::move(log));

@@ -1,6 +1,7 @@
 #include "source/config/registry.h"
 
 #include "source/config/access_log_factory.h"
+#include "source/config/access_log_filter_factory.h"
 #include "source/config/cluster_kind_factory.h"
 #include "source/config/connection_filter_factory.h"
 #include "source/config/http_filter_factory.h"
@@ -26,6 +27,7 @@ Registry::Registry()
       listener_filters("listener filter"),
       udp_filters("UDP listener filter"),
       access_logs("access logger"),
+      access_log_filters("access log filter"),
       transport_sockets("transport socket"),
       match_inputs("matcher input"),
       value_matchers("input matcher"),

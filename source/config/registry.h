@@ -14,6 +14,7 @@
 namespace sluice::config {
 
 class AccessLogConfigFactory;
+class AccessLogFilterConfigFactory;
 class ClusterKindFactory;
 class ClusterTypeFactory;
 class ConnectionFilterConfigFactory;
@@ -44,6 +45,7 @@ struct Registry {
   FactoryTable<ListenerFilterConfigFactory> listener_filters;
   FactoryTable<UdpFilterConfigFactory> udp_filters;
   FactoryTable<AccessLogConfigFactory> access_logs;
+  FactoryTable<AccessLogFilterConfigFactory> access_log_filters;
   FactoryTable<TransportSocketConfigFactory> transport_sockets;
   FactoryTable<MatchInputConfigFactory> match_inputs;
   FactoryTable<ValueMatcherConfigFactory> value_matchers;

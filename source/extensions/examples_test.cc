@@ -4,6 +4,7 @@
 
 #include "envoy/config/core/v3/base.pb.h"
 #include "source/config/access_log_factory.h"
+#include "source/config/access_log_filter_factory.h"
 #include "source/config/cluster_compiler.h"
 #include "source/config/connection_filter_factory.h"
 #include "source/config/http_filter_factory.h"
@@ -59,6 +60,7 @@ Result compileAny(TestWorld& world, const Message& message) {
   as(all.listener_filters);
   as(all.udp_filters);
   as(all.access_logs);
+  as(all.access_log_filters);
   as(all.retry_host_predicates);
   as(all.retry_priorities);
   as(all.redirect_predicates);

@@ -2,13 +2,17 @@
 #pragma once
 
 #include <algorithm>
+#include <bitset>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "source/match/metadata.h"
 #include "source/route/matchers.h"
+#include "source/runtime/fraction.h"
 #include "source/stream/access_log.h"
 
 namespace sluice::filter {
@@ -86,6 +90,72 @@ class ResponseFlagFilter : public stream::AccessLogFilter {
 
  private:
   const stream::ResponseFlags flags_;
+};
+
+// One of some statuses of gRPC, or with `exclude` any other. The status is that of the trailers, of the head, what a
+// filter left, or what the HTTP status stands for, also where the request is none of gRPC; without any it is UNKNOWN.
+class GrpcStatusFilter : public stream::AccessLogFilter {
+ public:
+  static constexpr size_t kStatuses = 17;
+  using Statuses = std::bitset<kStatuses>;
+
+  GrpcStatusFilter(Statuses statuses, bool exclude) : statuses_(statuses), exclude_(exclude) {}
+  bool admits(const stream::FormatContext& context) const override;
+
+ private:
+  const Statuses statuses_;
+  const bool exclude_;
+};
+
+// What filters left has such a value; where there is none, `if_absent`.
+class MetadataFilter : public stream::AccessLogFilter {
+ public:
+  // `matcher`: nullopt: no value is asked for.
+  MetadataFilter(std::optional<match::MetadataMatcher> matcher, bool if_absent)
+      : matcher_(std::move(matcher)), if_absent_(if_absent) {}
+  bool admits(const stream::FormatContext& context) const override {
+    const stream::DynamicMetadata* metadata = context.info.dynamic_metadata.get();
+    if (!matcher_ || metadata == nullptr) return if_absent_;
+    const stream::MetadataValue* value = metadata->find(matcher_->filter, matcher_->path);
+    return value == nullptr ? if_absent_ : matcher_->value.matches(value) != matcher_->invert;
+  }
+
+ private:
+  const std::optional<match::MetadataMatcher> matcher_;
+  const bool if_absent_;
+};
+
+// Written for one of some reasons, or with `exclude` for any other.
+class LogTypeFilter : public stream::AccessLogFilter {
+ public:
+  using Types = std::bitset<32>;
+
+  LogTypeFilter(Types types, bool exclude) : types_(types), exclude_(exclude) {}
+  bool admits(const stream::FormatContext& context) const override {
+    return types_.test(static_cast<size_t>(context.type)) != exclude_;
+  }
+
+ private:
+  const Types types_;
+  const bool exclude_;
+};
+
+// A share of all. The number in the id of the request decides, so that all who have that id choose alike; chance does
+// where there is none, or where the share is to be of its own.
+class SampleFilter : public stream::AccessLogFilter {
+ public:
+  SampleFilter(runtime::Fraction share, bool independent) : share_(share), independent_(independent) {}
+  bool admits(const stream::FormatContext& context) const override;
+
+ private:
+  const runtime::Fraction share_;
+  const bool independent_;
+};
+
+// Requests whose trace was asked for: nothing is traced here.
+class TraceableFilter : public stream::AccessLogFilter {
+ public:
+  bool admits(const stream::FormatContext&) const override { return false; }
 };
 
 // All of several, or one of them.

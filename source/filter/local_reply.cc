@@ -1,5 +1,6 @@
 #include "source/filter/local_reply.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,7 +16,11 @@ namespace {
 void writeGrpcReply(const Reply& reply, http::ResponseHeaders& headers) {
   headers.status = 200;
   headers.addView(Name::kContentType, http::grpc::kContentType);
-  headers.add(Name::kGrpcStatus, absl::StrCat(reply.grpc_status.value_or(http::grpc::statusOfHttp(reply.status))));
+  const bool has_status = std::any_of(reply.headers.begin(), reply.headers.end(),
+                                      [](const auto& field) { return field.first == "grpc-status"; });
+  if (!has_status) {
+    headers.add(Name::kGrpcStatus, absl::StrCat(reply.grpc_status.value_or(http::grpc::statusOfHttp(reply.status))));
+  }
   if (!reply.body.empty()) {
     constexpr size_t kMaxMessage = 1024;  // a header has less room than a body
     headers.add(Name::kGrpcMessage, http::grpc::encodeMessage(std::string_view(reply.body).substr(0, kMaxMessage)));

@@ -10,12 +10,13 @@ namespace sluice::filter {
 
 class Stream;
 
-// Changes answers before they go, whoever made them: status, body, headers. One for a connection manager; immutable,
-// shared by all workers. (proto: HttpConnectionManager.local_reply_config)
+// Changes answers before they go, whoever made them: status, body, headers. One for a connection manager
+// (reply_rules.h); immutable, shared by all workers.
 class ReplyMapper {
  public:
   virtual ~ReplyMapper() = default;
-  virtual void map(Reply& reply, const Stream& stream) const = 0;
+  // Once for each answer, also for one that comes too late and resets the stream instead.
+  virtual void map(Reply& reply, Stream& stream) const = 0;
 };
 
 // Writes the head of the reply to `request` in place of what stands in `headers`. Returns the body; empty if there is

@@ -227,7 +227,7 @@ TEST_CASE("an answer that takes a streamed one's place ends its source") {
 }
 
 struct Mapper : ReplyMapper {
-  void map(Reply& reply, const Stream& stream) const override {
+  void map(Reply& reply, Stream& stream) const override {
     reply.body = "mapped " + std::to_string(reply.status) + " " + std::string(stream.request().method);
     reply.status = 418;
     reply.headers.emplace_back("x-mapped", "1");

@@ -34,6 +34,7 @@ struct TlsInfo {
   };
   std::string version;      // "TLSv1.3"
   std::string cipher;       // "TLS_AES_128_GCM_SHA256"
+  std::string group;        // of the key agreement, "X25519"; empty: none (a resumed session of TLS 1.2)
   std::string server_name;  // SNI, in lower case
   std::string application_protocol;
   std::string session_id;  // hexadecimal

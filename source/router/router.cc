@@ -423,6 +423,7 @@ void Router::sendOn(Try& attempt) {
   stream::StreamInfo& info = stream_.info();
   info.upstream_connection_id = attempt.exchange().connectionId();
   info.upstream_tls = attempt.exchange().tls();
+  info.upstream_protocol = attempt.exchange().protocol();
   info.upstream_request_start = info.since(services_.loop.now());
   counts_.add(&RequestStats::total);
   // One that is followed had its time, though its connection comes only now.

@@ -72,7 +72,7 @@ class UpstreamChain final : public event::Deferred,
   class ReplyWitness final : public filter::ReplyMapper {
    public:
     explicit ReplyWitness(UpstreamChain& chain) : chain_(chain) {}
-    void map(filter::Reply& reply, const filter::Stream&) const override {
+    void map(filter::Reply& reply, filter::Stream&) const override {
       chain_.of_host_ = false;
       chain_.exchange_.abandon();
       chain_.details_ = reply.details;

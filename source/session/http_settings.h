@@ -18,6 +18,7 @@
 #include "source/route/spec.h"
 #include "source/route/table_slot.h"
 #include "source/session/client_origin.h"
+#include "source/session/proxy_status.h"
 #include "source/session/strict_report.h"
 #include "source/stream/access_log.h"
 #include "source/stream/tracer.h"
@@ -70,6 +71,13 @@ struct UserAgent {
   std::string cluster, node;  // empty: not said
 };
 
+// When access logs get entries besides that at the end. (proto: HttpConnectionManager.HcmAccessLogOptions)
+struct AccessLogTimes {
+  milliseconds interval{0};  // 0: none while the stream lasts
+  bool on_request = false;
+  bool on_tunnel = false;
+};
+
 struct HttpSettings {
   std::string stat_prefix;
   HttpStats stats;
@@ -78,7 +86,9 @@ struct HttpSettings {
   std::shared_ptr<const filter::TerminalConfig> terminal;
   // Where the worker's RouteTables keep the table; freed when the last user of these settings is gone.
   std::shared_ptr<const route::TableSlot> route_slot;
+  std::shared_ptr<const ProxyStatus> proxy_status;  // null: responses have no such field
   stream::AccessLogs access_logs;
+  std::optional<AccessLogTimes> log_times;
   std::shared_ptr<const stream::Tracer> tracer;  // null: nothing is traced
 
   CodecType codec_type = CodecType::kAuto;

@@ -179,6 +179,7 @@ void Stream::beginAgain() {
   touch();
   max_duration_ = longestDuration();
   armDuration();
+  if (settings.log_times) beginLog();
   runner_->requestHeaders(rest->headers_only);
   if (rest->headers_only) return;
   const bool has_trailers = !requestTrailers().empty();

@@ -8,7 +8,6 @@
 #include "source/session/connection.h"
 #include "source/session/last_hop.h"
 #include "source/session/name_policy.h"
-#include "source/stream/format_context.h"
 
 namespace sluice::session {
 
@@ -113,6 +112,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   if (times_request) too_long_.arm(std::min(settings.request_timeout, max_duration_.value_or(milliseconds::max())));
   if (!times_request) armDuration();
   if (end_stream) requestEnded();
+  if (settings.log_times) beginLog();
   runner_->requestHeaders(end_stream);
   // The body is asked for only once the head got through the filters without being refused.
   if (expect_continue && connection_ != nullptr && !runner_->requestClosed() && !response_started_) {
@@ -346,6 +346,7 @@ void Stream::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream
   if (headers.has(Name::kXSluiceRetryRefused) && !isInternalHop(settings, connection_->peer())) {
     headers.remove(Name::kXSluiceRetryRefused);
   }
+  if (settings.proxy_status) settings.proxy_status->write(info_, headers, !http::grpc::isGrpcRequest(request()));
   info_.response_code = headers.status;
   info_.response_header_bytes = headers.byteSize();
   info_.downstream_response_start = info_.since(worker_.loop.now());
@@ -363,6 +364,9 @@ void Stream::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream
   }
   connection_->codec_->sendHeaders(id_, headers, end_stream);
   if (in_tunnel_) {
+    if (settings.log_times && settings.log_times->on_tunnel) {
+      logMeanwhile(stream::AccessLogType::kDownstreamTunnelSuccessfullyEstablished);
+    }
     worker_.cells.add(settings.stats.cx_upgrades_total);
     worker_.cells.add(settings.stats.cx_upgrades_active);
     if (connection_->multiplexing_ == nullptr) connection_->resumeInputLater();
@@ -452,19 +456,7 @@ void Stream::cancelTimers() {
   deadline_.cancel();
   idle_.cancel();
   too_long_.cancel();
-}
-
-void Stream::logEnd(bool answered) {
-  if (info_.response_end == stream::StreamInfo::kNotYet) info_.response_end = info_.since(worker_.loop.now());
-  const HttpSettings& settings = connection_->settings();
-  if (settings.access_logs.empty() && !info_.span) return;
-  const stream::FormatContext context{.request = runner_ ? &request() : nullptr,
-                                      .response = answered ? &response() : nullptr,
-                                      .trailers = &responseTrailers(),
-                                      .info = info_,
-                                      .type = stream::AccessLogType::kDownstreamEnd};
-  for (const auto& log : settings.access_logs) log->log(context, worker_.services);
-  if (info_.span) std::exchange(info_.span, nullptr)->end(context);
+  if (log_timer_) log_timer_->cancel();
 }
 
 void Stream::cleanUp() {

@@ -13,6 +13,7 @@
 #include "source/filter/chain.h"
 #include "source/http/codec.h"
 #include "source/session/worker.h"
+#include "source/stream/format_context.h"
 
 namespace sluice::session {
 
@@ -83,8 +84,13 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void responseEnded();
   void finish();
   void cancelTimers();
+  // --- access logs (stream_log.cc)
   // `answered`: there is a head of a response.
+  stream::FormatContext facts(stream::AccessLogType type, bool answered);
   void logEnd(bool answered);
+  void logMeanwhile(stream::AccessLogType type);
+  void beginLog();
+
   void touch();
   void onIdle();
   void onTooLong();
@@ -127,11 +133,12 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   bool asks_tunnel_ = false;
   bool in_tunnel_ = false;
   bool response_ended_ = false;
-  bool idle_held_ = false;  // request_body_timeout was over while the client was held back
-  size_t unconsumed_ = 0;   // bytes of the request that the client may not replace by others yet
-  event::Timer deadline_;   // the terminal's
-  event::Timer idle_;       // no bytes either way
-  event::Timer too_long_;   // request_timeout, then max_duration_
+  bool idle_held_ = false;                   // request_body_timeout was over while the client was held back
+  size_t unconsumed_ = 0;                    // bytes of the request that the client may not replace by others yet
+  event::Timer deadline_;                    // the terminal's
+  event::Timer idle_;                        // no bytes either way
+  event::Timer too_long_;                    // request_timeout, then max_duration_
+  std::unique_ptr<event::Timer> log_timer_;  // entries while it lasts; null: nobody wanted any so far
   std::optional<std::chrono::milliseconds> max_duration_;
   const Hop* hops_ = nullptr;             // the last one; null: none
   std::unique_ptr<Beginning> beginning_;  // null: it has begun

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 #include <cstdlib>
 
 #include "absl/strings/ascii.h"
@@ -40,6 +41,14 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     if (end == std::string_view::npos) return out;
     text.remove_prefix(end + 1);
   }
+}
+
+absl::Status compileTime(const Spelling& spelling, std::string_view format, TimeFormat::Zone zone, Operator& op) {
+  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
+  absl::StatusOr<TimeFormat> time = TimeFormat::compile(format, zone);
+  if (!time.ok()) return wrong(spelling, base::toStd(time.status().message()));
+  op.time = *std::move(time);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -87,15 +96,15 @@ absl::Status parsePath(const Spelling& spelling, Operator& op) {
 }
 
 absl::Status parseTime(const Spelling& spelling, Operator& op) {
+  if (!spelling.arguments.empty()) return compileTime(spelling, spelling.arguments, TimeFormat::Zone::kUtc, op);
   if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
-  if (spelling.arguments.empty()) {
-    op.time = TimeFormat::iso8601();
-    return absl::OkStatus();
-  }
-  absl::StatusOr<TimeFormat> time = TimeFormat::compile(spelling.arguments);
-  if (!time.ok()) return wrong(spelling, base::toStd(time.status().message()));
-  op.time = *std::move(time);
+  op.time = TimeFormat::iso8601();
   return absl::OkStatus();
+}
+
+absl::Status parseLocalTime(const Spelling& spelling, Operator& op) {
+  const std::string_view format = spelling.arguments.empty() ? "%Y-%m-%dT%H:%M:%E3S%z" : spelling.arguments;
+  return compileTime(spelling, format, TimeFormat::Zone::kLocal, op);
 }
 
 absl::Status parseCommonDuration(const Spelling& spelling, Operator& op) {
@@ -207,6 +216,73 @@ absl::Status parseGrpcStatus(const Spelling& spelling, Operator& op) {
   } else {
     return wrong(spelling, "the argument is CAMEL_STRING, SNAKE_STRING or NUMBER");
   }
+  return absl::OkStatus();
+}
+
+absl::Status parsePrefixLength(const Spelling& spelling, Operator& op) {
+  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
+  if (!spelling.has_arguments) return absl::OkStatus();
+  const std::string_view text = spelling.arguments;
+  uint8_t length = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+  if (error != std::errc() || end != text.data() + text.size() || length > 128) {
+    return wrong(spelling, "the argument is how many bits of the address are kept: 0 to 32 of IPv4, 0 to 128 of IPv6");
+  }
+  op.prefix_length = length;
+  return absl::OkStatus();
+}
+
+absl::Status parseDetails(const Spelling& spelling, Operator& op) {
+  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
+  if (!spelling.arguments.empty() && spelling.arguments != "ALLOW_WHITESPACES") {
+    return wrong(spelling, "the argument is ALLOW_WHITESPACES");
+  }
+  op.style = spelling.arguments.empty() ? kUnderscores : kAsItIs;
+  return absl::OkStatus();
+}
+
+absl::Status parseServerName(const Spelling& spelling, Operator& op) {
+  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
+  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
+  if (parts.size() > 2) return wrong(spelling, "takes two arguments at most");
+  if (parts[0].empty() || parts[0] == "SNI_ONLY") {
+    op.style = kSniOnly;
+  } else if (parts[0] == "SNI_FIRST") {
+    op.style = kSniFirst;
+  } else if (parts[0] == "HOST_FIRST") {
+    op.style = kHostFirst;
+  } else {
+    return wrong(spelling, "the first argument is SNI_ONLY, SNI_FIRST or HOST_FIRST");
+  }
+  const std::string_view which = parts.size() > 1 ? parts[1] : "";
+  if (which == "" || which == "ORIG_OR_HOST") {
+    op.headers = {headerName("x-envoy-original-host"), headerName(":authority")};
+  } else if (which == "ORIG") {
+    op.headers = {headerName("x-envoy-original-host")};
+  } else if (which == "HOST") {
+    op.headers = {headerName(":authority")};
+  } else {
+    return wrong(spelling, "the second argument is ORIG, HOST or ORIG_OR_HOST");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status parseQueryParameter(const Spelling& spelling, Operator& op) {
+  if (spelling.arguments.empty()) return wrong(spelling, "names no parameter");
+  op.text = spelling.arguments;
+  op.limit = spelling.limit;
+  return absl::OkStatus();
+}
+
+absl::Status parseQuery(const Spelling& spelling, Operator& op) {
+  if (spelling.arguments.empty() || spelling.arguments == "ORIG") {
+    op.style = kOriginal;
+  } else if (spelling.arguments == "DECODED") {
+    op.style = kDecoded;
+  } else {
+    return wrong(spelling, "the argument is ORIG or DECODED");
+  }
+  op.limit = spelling.limit;
   return absl::OkStatus();
 }
 

@@ -9,7 +9,10 @@
 #include "source/base/host_port.h"
 #include "source/base/text.h"
 #include "source/http/grpc.h"
+#include "source/net/cidr.h"
+#include "source/stream/chance.h"
 #include "source/stream/format_arguments.h"
+#include "source/stream/query.h"
 
 namespace sluice::stream {
 namespace {
@@ -24,6 +27,11 @@ using Spelling = FormatOperator::Spelling;
 
 Value text(std::string_view text) {
   return text.empty() ? Value{} : Value{Value::Kind::kText, text, 0, nullptr};
+}
+// A text that is kept in the scratch.
+Value madeText(std::string made, size_t limit, Scratch& scratch) {
+  scratch.made.value = std::move(made);
+  return {Value::Kind::kText, std::string_view(std::get<std::string>(scratch.made.value)).substr(0, limit), 0, nullptr};
 }
 Value number(uint64_t number) {
   return {Value::Kind::kNumber, {}, number, nullptr};
@@ -40,8 +48,12 @@ std::pair<std::string_view, std::string_view> splitAddress(std::string_view addr
   return {parts.bareHost(), parts.port};
 }
 
-Value withoutPort(std::string_view address) {
-  return text(splitAddress(address).first);
+// With a prefix length, as the network of that many bits; what is no address of so many has none.
+Value withoutPort(std::string_view address, const Operator& op, Scratch& scratch) {
+  const std::string_view host = splitAddress(address).first;
+  if (!op.prefix_length) return text(host);
+  const std::optional<net::Cidr> network = net::Cidr::make(host, *op.prefix_length);
+  return network ? madeText(network->toString(), std::string_view::npos, scratch) : Value{};
 }
 
 Value portOf(std::string_view address) {
@@ -104,6 +116,26 @@ Value readRequestWithoutQuery(const Operator& op, const Context& context, Scratc
 
 Value readPath(const Operator& op, const Context& context, Scratch& scratch) {
   return op.style == 0 ? readRequestHeader(op, context, scratch) : readRequestWithoutQuery(op, context, scratch);
+}
+
+Value readQueryParameter(const Operator& op, const Context& context, Scratch& scratch) {
+  if (context.request == nullptr) return {};
+  std::optional<std::string> found = queryParameterOf(context.request->path, op.text);
+  return found ? madeText(*std::move(found), op.limit, scratch) : Value{};
+}
+
+Value readQuery(const Operator& op, const Context& context, Scratch& scratch) {
+  if (context.request == nullptr) return {};
+  const std::optional<std::string_view> query = queryOf(context.request->path);
+  if (!query || op.style == kOriginal) return text(query, op.limit);
+  return madeText(percentDecoded(*query), op.limit, scratch);
+}
+
+Value readServerName(const Operator& op, const Context& context, Scratch&) {
+  const std::string_view sni = context.info.requested_server_name;
+  if (op.style == kSniOnly || (op.style == kSniFirst && !sni.empty())) return text(sni);
+  const std::optional<std::string_view> host = requestHeader(context, op.headers);
+  return host ? text(*host) : text(sni);
 }
 
 Value readResponseHeader(const Operator& op, const Context& context, Scratch& scratch) {
@@ -179,6 +211,11 @@ Value readGrpcStatus(const Operator& op, const Context& context, Scratch&) {
 Value readTime(const Operator& op, const Context& context, Scratch& scratch) {
   char* const begin = scratch.bytes.data();
   return text(std::string_view(begin, op.time.write(context.info.start_time, begin) - begin));
+}
+
+Value readEmitTime(const Operator& op, const Context&, Scratch& scratch) {
+  char* const begin = scratch.bytes.data();
+  return text(std::string_view(begin, op.time.write(std::chrono::system_clock::now(), begin) - begin));
 }
 
 Value readDuration(const Operator& op, const Context& context, Scratch&) {
@@ -370,8 +407,8 @@ Value readPositive(const Operator&, const Context& context, Scratch&) {
   return context.info.*kMember == 0 ? Value{} : number(context.info.*kMember);
 }
 template <auto kMember>
-Value readWithoutPort(const Operator&, const Context& context, Scratch&) {
-  return withoutPort(context.info.*kMember);
+Value readWithoutPort(const Operator& op, const Context& context, Scratch& scratch) {
+  return withoutPort(context.info.*kMember, op, scratch);
 }
 template <auto kMember>
 Value readPort(const Operator&, const Context& context, Scratch&) {
@@ -381,7 +418,12 @@ Value readPort(const Operator&, const Context& context, Scratch&) {
 Value readProtocol(const Operator&, const Context& context, Scratch&) {
   return context.info.has_protocol ? text(http::textOf(context.info.protocol)) : Value{};
 }
-Value readDetails(const Operator&, const Context& context, Scratch& scratch) {
+Value readUpstreamProtocol(const Operator&, const Context& context, Scratch&) {
+  const std::optional<http::Protocol> protocol = context.info.upstream_protocol;
+  return protocol ? text(http::textOf(*protocol)) : Value{};
+}
+Value readDetails(const Operator& op, const Context& context, Scratch& scratch) {
+  if (op.style == kAsItIs) return text(context.info.response_code_details);
   return detailsText(context.info.response_code_details, scratch);
 }
 Value readTermination(const Operator&, const Context& context, Scratch& scratch) {
@@ -407,6 +449,32 @@ Value readAccessLogType(const Operator&, const Context& context, Scratch&) {
   return text(textOf(context.type));
 }
 
+// A random version 4 UUID (RFC 9562 section 5.4).
+Value readUniqueId(const Operator&, const Context&, Scratch& scratch) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  uint64_t bits[2] = {drawChance(), drawChance()};
+  bits[0] = (bits[0] & ~uint64_t{0xf000}) | 0x4000;
+  bits[1] = (bits[1] & ~(uint64_t{3} << 62)) | (uint64_t{1} << 63);
+  char* at = scratch.bytes.data();
+  for (int i = 0; i < 32; ++i) {
+    if (i == 8 || i == 12 || i == 16 || i == 20) *at++ = '-';
+    *at++ = kHex[bits[i / 16] >> (60 - i % 16 * 4) & 15];
+  }
+  return text(std::string_view(scratch.bytes.data(), at - scratch.bytes.data()));
+}
+
+// What only HTTP/3 has.
+Value readRetransmitted(const Operator&, const Context&, Scratch&) {
+  return number(0);
+}
+Value readNothing(const Operator&, const Context&, Scratch&) {
+  return {};
+}
+
+Value readExtended(const Operator& op, const Context& context, Scratch& scratch) {
+  return op.extended->read(context, scratch);
+}
+
 using I = StreamInfo;
 
 template <auto kMember>
@@ -425,17 +493,19 @@ constexpr Operator::Read kUpstreamLocal = readCertificate<upstreamTls, &Tls::loc
 constexpr Known kKnown[] = {
     {"ACCESS_LOG_TYPE", parseNothing, readAccessLogType},
     {"BYTES_RECEIVED", parseNothing, readNumber<&I::bytes_received>},
+    {"BYTES_RETRANSMITTED", parseNothing, readRetransmitted},
     {"BYTES_SENT", parseNothing, readNumber<&I::bytes_sent>},
     {"CLUSTER_METADATA", parseMetadata, readMetadata},
+    {"COALESCE", parseCoalesce, readExtended},
     {"COMMON_DURATION", parseCommonDuration, readDuration},
     {"CONNECTION_ID", parseNothing, readNumber<&I::connection_id>},
     {"CONNECTION_TERMINATION_DETAILS", parseNothing, readTermination},
     {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS", parseNothing, readText<&I::downstream_direct_remote_address>},
-    {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", parseNothing,
+    {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", parsePrefixLength,
      readWithoutPort<&I::downstream_direct_remote_address>},
     {"DOWNSTREAM_DIRECT_REMOTE_PORT", parseNothing, readPort<&I::downstream_direct_remote_address>},
     {"DOWNSTREAM_LOCAL_ADDRESS", parseNothing, readText<&I::downstream_local_address>},
-    {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::downstream_local_address>},
+    {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parsePrefixLength, readWithoutPort<&I::downstream_local_address>},
     {"DOWNSTREAM_LOCAL_DNS_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::dns_sans>},
     {"DOWNSTREAM_LOCAL_EMAIL_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::email_sans>},
     {"DOWNSTREAM_LOCAL_IP_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::ip_sans>},
@@ -455,9 +525,10 @@ constexpr Known kKnown[] = {
     {"DOWNSTREAM_PEER_SUBJECT", parseNothing, kPeer<&Certificate::subject>},
     {"DOWNSTREAM_PEER_URI_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::uri_sans>},
     {"DOWNSTREAM_REMOTE_ADDRESS", parseNothing, readText<&I::downstream_remote_address>},
-    {"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::downstream_remote_address>},
+    {"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", parsePrefixLength, readWithoutPort<&I::downstream_remote_address>},
     {"DOWNSTREAM_REMOTE_PORT", parseNothing, readPort<&I::downstream_remote_address>},
     {"DOWNSTREAM_TLS_CIPHER", parseNothing, kDownstream<&Tls::cipher>},
+    {"DOWNSTREAM_TLS_GROUP", parseNothing, kDownstream<&Tls::group>},
     {"DOWNSTREAM_TLS_SESSION_ID", parseNothing, kDownstream<&Tls::session_id>},
     {"DOWNSTREAM_TLS_VERSION", parseNothing, kDownstream<&Tls::version>},
     {"DOWNSTREAM_TRANSPORT_FAILURE_REASON", parseNothing, readDownstreamFailureReason},
@@ -465,6 +536,8 @@ constexpr Known kKnown[] = {
     {"DOWNSTREAM_WIRE_BYTES_SENT", parseNothing, readNumber<&I::downstream_wire_bytes_sent>},
     {"DURATION", parseDuration<nullptr, &I::response_end>, readDuration},
     {"DYNAMIC_METADATA", parseMetadata, readMetadata},
+    {"EMIT_TIME", parseTime, readEmitTime},
+    {"EMIT_TIME_LOCAL", parseLocalTime, readEmitTime},
     {"ENVIRONMENT", parseEnvironment, readConstant},
     {"FILTER_STATE", parseFilterState, readFilterState},
     {"GRPC_STATUS", parseGrpcStatus, readGrpcStatus},
@@ -472,10 +545,13 @@ constexpr Known kKnown[] = {
     {"HOSTNAME", parseHostname, readConstant},
     {"LOCAL_REPLY_BODY", parseNothing, readLocalReplyBody},
     {"METADATA", parseMetadata, readMetadata},
+    {"PACKETS_RETRANSMITTED", parseNothing, readRetransmitted},
     {"PATH", parsePath, readPath},
     {"PROTOCOL", parseNothing, readProtocol},
+    {"QUERY_PARAM", parseQueryParameter, readQueryParameter},
+    {"QUERY_PARAMS", parseQuery, readQuery},
     {"REQ", parseHeaders, readRequestHeader},
-    {"REQUESTED_SERVER_NAME", parseNothing, readText<&I::requested_server_name>},
+    {"REQUESTED_SERVER_NAME", parseServerName, readServerName},
     {"REQUEST_HEADER", parseHeaders, readRequestHeader},
     {"REQUEST_DURATION", parseDuration<nullptr, &I::request_end>, readDuration},
     {"REQUEST_HEADERS_BYTES", parseNothing, readNumber<&I::request_header_bytes>},
@@ -483,7 +559,7 @@ constexpr Known kKnown[] = {
     {"REQ_WITHOUT_QUERY", parseHeaders, readRequestWithoutQuery},
     {"RESP", parseHeaders, readResponseHeader},
     {"RESPONSE_CODE", parseNothing, readNumber<&I::response_code>},
-    {"RESPONSE_CODE_DETAILS", parseNothing, readDetails},
+    {"RESPONSE_CODE_DETAILS", parseDetails, readDetails},
     {"RESPONSE_DURATION", parseDuration<nullptr, &I::response_start>, readDuration},
     {"RESPONSE_FLAGS", parseNothing, readFlags},
     {"RESPONSE_FLAGS_LONG", parseNothing, readFlagsLong},
@@ -492,11 +568,15 @@ constexpr Known kKnown[] = {
     {"RESPONSE_TRAILER", parseHeaders, readTrailer},
     {"RESPONSE_TRAILERS_BYTES", parseNothing, readNumber<&I::response_trailer_bytes>},
     {"RESPONSE_TX_DURATION", parseDuration<&I::response_start, &I::response_end>, readDuration},
+    {"ROUNDTRIP_DURATION", parseNothing, readNothing},
     {"ROUTE_NAME", parseNothing, readText<&I::route_name>},
     {"START_TIME", parseTime, readTime},
+    {"START_TIME_LOCAL", parseLocalTime, readTime},
     {"STREAM_ID", parseNothing, readText<&I::request_id>},
     {"TRAILER", parseHeaders, readTrailer},
+    {"UNIQUE_ID", parseNothing, readUniqueId},
     {"UPSTREAM_CLUSTER", parseNothing, readText<&I::upstream_cluster>},
+    {"UPSTREAM_CLUSTER_RAW", parseNothing, readText<&I::upstream_cluster>},
     {"UPSTREAM_CONNECTION_ID", parseNothing, readPositive<&I::upstream_connection_id>},
     {"UPSTREAM_CONNECTION_IDS_ATTEMPTED", parseNothing, readAttempted<attemptedConnection>},
     {"UPSTREAM_HOST", parseNothing, readText<&I::upstream_host>},
@@ -507,7 +587,7 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_HOST_NAME", parseNothing, readText<&I::upstream_host_name>},
     {"UPSTREAM_HOST_NAME_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_host_name>},
     {"UPSTREAM_LOCAL_ADDRESS", parseNothing, readText<&I::upstream_local_address>},
-    {"UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_local_address>},
+    {"UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parsePrefixLength, readWithoutPort<&I::upstream_local_address>},
     {"UPSTREAM_LOCAL_DNS_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::dns_sans>},
     {"UPSTREAM_LOCAL_EMAIL_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::email_sans>},
     {"UPSTREAM_LOCAL_IP_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::ip_sans>},
@@ -524,11 +604,14 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_PEER_ISSUER", parseNothing, kUpstreamPeer<&Certificate::issuer>},
     {"UPSTREAM_PEER_SUBJECT", parseNothing, kUpstreamPeer<&Certificate::subject>},
     {"UPSTREAM_PEER_URI_SAN", parseNothing, readSans<upstreamTls, &Tls::peer, &Certificate::uri_sans>},
+    {"UPSTREAM_PROTOCOL", parseNothing, readUpstreamProtocol},
     {"UPSTREAM_REMOTE_ADDRESS", parseNothing, readText<&I::upstream_host>},
-    {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_host>},
+    {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", parsePrefixLength, readWithoutPort<&I::upstream_host>},
     {"UPSTREAM_REMOTE_PORT", parseNothing, readPort<&I::upstream_host>},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", parseNothing, readNumber<&I::attempt_count>},
+    {"UPSTREAM_SERVER_NAME", parseNothing, kUpstream<&Tls::server_name>},
     {"UPSTREAM_TLS_CIPHER", parseNothing, kUpstream<&Tls::cipher>},
+    {"UPSTREAM_TLS_GROUP", parseNothing, kUpstream<&Tls::group>},
     {"UPSTREAM_TLS_SESSION_ID", parseNothing, kUpstream<&Tls::session_id>},
     {"UPSTREAM_TLS_VERSION", parseNothing, kUpstream<&Tls::version>},
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", parseNothing, readFailureReason},
@@ -564,7 +647,6 @@ std::string_view nearest(std::string_view name) {
 bool isForeign(std::string_view name) {
   static constexpr std::string_view kExact[] = {"CEL",
                                                 "TYPED_CEL",
-                                                "COALESCE",
                                                 "FILE_CONTENT",
                                                 "SECRET",
                                                 "LISTENER_NAME",
@@ -573,28 +655,22 @@ bool isForeign(std::string_view name) {
                                                 "DOWNSTREAM_DETECTED_CLOSE_TYPE",
                                                 "DOWNSTREAM_LOCAL_CLOSE_REASON",
                                                 "DOWNSTREAM_DIRECT_LOCAL_ADDRESS",
-                                                "DOWNSTREAM_TLS_GROUP",
-                                                "UPSTREAM_TLS_GROUP",
-                                                "UPSTREAM_SERVER_NAME",
                                                 "TRACE_ID",
                                                 "SPAN_ID",
-                                                "UNIQUE_ID",
-                                                "QUERY_PARAM",
-                                                "QUERY_PARAMS",
-                                                "START_TIME_LOCAL",
-                                                "EMIT_TIME",
-                                                "EMIT_TIME_LOCAL",
-                                                "UPSTREAM_PROTOCOL",
                                                 "UPSTREAM_FILTER_STATE",
                                                 "UPSTREAM_DETECTED_CLOSE_TYPE",
                                                 "DOWNSTREAM_HANDSHAKE_DURATION",
-                                                "ROUNDTRIP_DURATION",
+                                                "DOWNSTREAM_DIRECT_LOCAL_PORT",
+                                                "FILTER_CHAIN_NAME",
+                                                "CUSTOM_FLAGS",
+                                                "UPSTREAM_LOCAL_CLOSE_REASON",
                                                 "UPSTREAM_CONNECTION_POOL_READY_DURATION"};
   for (const std::string_view prefix :
        {"DOWNSTREAM_PEER_", "DOWNSTREAM_LOCAL_", "UPSTREAM_PEER_", "UPSTREAM_LOCAL_", "TLS_", "ROUTE_RESOLUTION_",
-        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_",
-        "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT", "UPSTREAM_LOCAL_ADDRESS_ENDPOINT", "UPSTREAM_REMOTE_ADDRESS_ENDPOINT",
-        "DOWNSTREAM_REMOTE_ADDRESS_ENDPOINT", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_ENDPOINT", "UPSTREAM_HOST_ENDPOINT"}) {
+        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_", "DOWNSTREAM_HEADER_BYTES_",
+        "UPSTREAM_HEADER_BYTES_", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS", "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT",
+        "UPSTREAM_LOCAL_ADDRESS_ENDPOINT", "UPSTREAM_REMOTE_ADDRESS_ENDPOINT", "DOWNSTREAM_REMOTE_ADDRESS_ENDPOINT",
+        "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_ENDPOINT", "UPSTREAM_HOST_ENDPOINT"}) {
     if (name.starts_with(prefix)) return true;
   }
   return std::find(std::begin(kExact), std::end(kExact), name) != std::end(kExact);

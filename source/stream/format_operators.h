@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,9 +27,10 @@ struct FormatValue {
   const MetadataValue* structure = nullptr;
 };
 
-// Room for texts that are put together on the fly. Not initialised on purpose.
+// Room for what is put together on the fly. The bytes are not initialised, on purpose.
 struct FormatScratch {
   std::array<char, 1024> bytes;
+  MetadataValue made;  // texts that may be longer, and structures
 };
 static_assert(sizeof(FormatScratch) >= TimeFormat::kMaxSize);
 
@@ -36,6 +39,14 @@ struct HeaderName {
   std::string lower;
   http::Name id = http::Name::kOther;
   Pseudo pseudo = Pseudo::kNone;
+};
+
+// An operator with more to keep than a FormatOperator has members for. Immutable after it was compiled; any thread
+// reads.
+class ExtendedOperator {
+ public:
+  virtual ~ExtendedOperator() = default;
+  virtual FormatValue read(const FormatContext& context, FormatScratch& scratch) const = 0;
 };
 
 class FormatOperator {
@@ -64,6 +75,8 @@ class FormatOperator {
   StreamInfo::Offset StreamInfo::*to = nullptr;
   int64_t unit = 1'000'000;  // of a duration, nanoseconds
   uint8_t style = 0;
+  std::optional<uint8_t> prefix_length;  // of an address
+  std::shared_ptr<const ExtendedOperator> extended;
 
   using Read = FormatValue (*)(const FormatOperator&, const FormatContext&, FormatScratch&);
 

@@ -138,6 +138,113 @@ TEST_CASE("addresses are given whole, without port, and as port") {
   CHECK(exchange.text("%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%:%UPSTREAM_REMOTE_PORT%") == "10.0.0.1:8080");
 }
 
+TEST_CASE("addresses may be cut to a network, by the family's own length") {
+  Exchange exchange;
+  CHECK(exchange.text("%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(32)% %UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(8)%") ==
+        "2001:db8::/32 10.0.0.0/8");
+  CHECK(exchange.text("%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(33)% %DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT(8)%") ==
+        "- -");
+  for (const std::string arguments : {"129", "-1", "a", ""}) {
+    CHECK_THAT(exchange.text("%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT(" + arguments + ")%"),
+               Catch::Contains("how many bits of the address are kept"));
+  }
+}
+
+TEST_CASE("parameters of the query are decoded, the query itself if that is wanted") {
+  Exchange exchange;
+  exchange.request.path = "/p?a=1&b%5B=x%20y%0a&a=2&flag&=none&half=%2";
+  CHECK(exchange.text("%QUERY_PARAM(a)% %QUERY_PARAM(b[)% %QUERY_PARAM(b[):2% %QUERY_PARAM(half)%") ==
+        "1 x y\\n x  %2");
+  CHECK(exchange.text("%QUERY_PARAM(flag)%|%QUERY_PARAM(missing)%") == "|-");
+  CHECK(exchange.text("%QUERY_PARAMS%") == "a=1&b%5B=x%20y%0a&a=2&flag&=none&half=%2");
+  CHECK(exchange.text("%QUERY_PARAMS(DECODED):12%") == "a=1&b[=x y\\n&");
+  exchange.request.path = "/p";
+  CHECK(exchange.text("%QUERY_PARAMS% %QUERY_PARAMS(DECODED)% %QUERY_PARAM(a)%") == "- - -");
+  CHECK_THAT(exchange.text("%QUERY_PARAMS(RAW)%"), Catch::Contains("the argument is ORIG or DECODED"));
+  CHECK_THAT(exchange.text("%QUERY_PARAM%"), Catch::Contains("names no parameter"));
+}
+
+TEST_CASE("the name that was asked for is that of TLS or that of the request") {
+  Exchange exchange;
+  const std::string all =
+      "%REQUESTED_SERVER_NAME% %REQUESTED_SERVER_NAME(SNI_FIRST)% %REQUESTED_SERVER_NAME(HOST_FIRST)%";
+  CHECK(exchange.text(all) == "- example.com example.com");
+  exchange.info.requested_server_name = "sni";
+  CHECK(exchange.text(all) == "sni sni example.com");
+  exchange.request.add("x-envoy-original-host", "before");
+  CHECK(exchange.text("%REQUESTED_SERVER_NAME(HOST_FIRST)% %REQUESTED_SERVER_NAME(HOST_FIRST:HOST)%") ==
+        "before example.com");
+  exchange.request.remove("x-envoy-original-host");
+  CHECK(exchange.text("%REQUESTED_SERVER_NAME(HOST_FIRST:ORIG)%") == "sni");
+  CHECK_THAT(exchange.text("%REQUESTED_SERVER_NAME(HOST)%"), Catch::Contains("SNI_ONLY, SNI_FIRST or HOST_FIRST"));
+}
+
+TEST_CASE("the first of several operators that has a value counts, an empty one too") {
+  Exchange exchange;
+  exchange.request.add("empty", "");
+  const auto coalesced = [&exchange](const std::string& operators, const std::string& tail = "%") {
+    return exchange.text("%COALESCE({\"operators\": [" + operators + "]})" + tail);
+  };
+  CHECK(coalesced(R"("REQUESTED_SERVER_NAME", {"command": "REQ", "param": ":authority"})") == "example.com");
+  CHECK(coalesced(R"({"command": "REQ", "param": "none"}, "ROUTE_NAME")") == "-");
+  CHECK(coalesced(R"({"command": "REQ", "param": "empty"}, "RESPONSE_CODE")").empty());
+  CHECK(coalesced(R"("RESPONSE_CODE")", ":1%") == "200");
+  CHECK(coalesced(R"({"command": "REQ", "param": ":authority", "max_length": 7})", ":4%") == "exam");
+  CHECK(exchange.json({{"code", leaf(R"(%COALESCE({"operators": ["RESPONSE_CODE"]})%)")}}) == "{\"code\":200}\n");
+  const auto [operators, problem] = GENERATE(table<std::string, std::string>({
+      {"", "write {\"operators\": ["},
+      {"1", "an operator is a name, or an object"},
+      {R"({"param": "x"})", "an operator is a name, or an object"},
+      {R"({"command": "REQ", "parameter": "x"})", "'parameter' is none of its fields"},
+      {R"({"command": "REQ"})", "%REQ%: names no header"},
+      {R"("COALESCE")", "stands in itself"},
+      {R"("NOPE")", "unknown operator %NOPE%"},
+  }));
+  CHECK_THAT(coalesced(operators), Catch::Contains(problem));
+}
+
+TEST_CASE("details may keep their spaces") {
+  Exchange exchange;
+  exchange.info.response_code_details = "a b";
+  CHECK(exchange.text("%RESPONSE_CODE_DETAILS% %RESPONSE_CODE_DETAILS(ALLOW_WHITESPACES)%") == "a_b a b");
+}
+
+TEST_CASE("each entry has an id of its own") {
+  Exchange exchange;
+  const std::string first = exchange.text("%UNIQUE_ID%"), second = exchange.text("%UNIQUE_ID%");
+  CHECK_THAT(first, Catch::Matches("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
+  CHECK(first != second);
+}
+
+TEST_CASE("local times are those of the process's time zone") {
+  Exchange exchange;
+  exchange.info.start_time = StreamInfo::SystemTime(1'700'000'000'123'456'789ns);
+  const absl::TimeZone zone = absl::LocalTimeZone();
+  const absl::Time time = absl::FromChrono(exchange.info.start_time);
+  const auto formatted = [&](const char* format) { return std::string(absl::FormatTime(format, time, zone)); };
+  CHECK(exchange.text("%START_TIME_LOCAL%") == formatted("%Y-%m-%dT%H:%M:%E3S%z"));
+  CHECK(exchange.text("%START_TIME_LOCAL(%F %T %Z %s)%") == formatted("%F %T %Z %s"));
+}
+
+TEST_CASE("the time of an entry is when it is written") {
+  Exchange exchange;
+  const auto before = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  const auto second = std::stoll(exchange.text("%EMIT_TIME(%s)%"));
+  CHECK(second >= before.time_since_epoch().count());
+  CHECK(exchange.text("%EMIT_TIME_LOCAL(%s)%").size() >= 10);
+}
+
+TEST_CASE("the upstream's protocol is known once it was asked") {
+  Exchange exchange;
+  CHECK(exchange.text("%UPSTREAM_PROTOCOL%") == "-");
+  exchange.info.upstream_protocol = http::Protocol::kHttp2;
+  CHECK(exchange.text("%UPSTREAM_PROTOCOL%") == "HTTP/2");
+}
+
+TEST_CASE("what only HTTP/3 counts is nothing") {
+  CHECK(Exchange().text("%BYTES_RETRANSMITTED% %PACKETS_RETRANSMITTED% %ROUNDTRIP_DURATION%") == "0 0 -");
+}
+
 TEST_CASE("response flags come short and long, in Envoy's order") {
   Exchange exchange;
   CHECK(exchange.json({{"f", leaf("%RESPONSE_FLAGS%")}}) == "{\"f\":\"-\"}\n");
@@ -228,7 +335,7 @@ TEST_CASE("the long names of header operators equal the short ones") {
 TEST_CASE("operators of Envoy's that are not there are refused as such") {
   const Exchange exchange;
   for (const std::string name :
-       {"COALESCE", "TYPED_CEL", "LISTENER_NAME", "UNIQUE_ID", "DOWNSTREAM_PEER_ISSUER_CN", "ROUTE_RESOLUTION_TIME"}) {
+       {"LISTENER_NAME", "FILTER_CHAIN_NAME", "TRACE_ID", "DOWNSTREAM_PEER_ISSUER_CN", "ROUTE_RESOLUTION_TIME"}) {
     INFO(name);
     CHECK(exchange.text("%" + name + "%").find("is not supported yet") != std::string::npos);
   }

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -92,6 +93,7 @@ struct StreamInfo {
   std::string_view upstream_host_name;  // the host's name in its endpoint, or its address
   std::string_view upstream_local_address;
   uint64_t upstream_connection_id = 0;
+  std::optional<http::Protocol> upstream_protocol;  // of that connection; nullopt: none, or one without HTTP
   // Where earlier attempts went, in order. Null: there was one at most.
   struct Attempted {
     std::string_view host, host_name;

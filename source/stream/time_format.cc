@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 
 #include "source/base/text.h"
@@ -34,12 +35,15 @@ inline char* putNumber(char* out, uint32_t value, int width, char fill = '0') {
 
 // A moment taken apart.
 struct Parts {
-  explicit Parts(std::chrono::system_clock::time_point time) {
+  // `offset`: of the zone from UTC.
+  Parts(std::chrono::system_clock::time_point time, std::chrono::seconds offset, const char* zone)
+      : offset(offset), zone(zone) {
     using namespace std::chrono;
-    const auto second_point = floor<seconds>(time);
-    nanosecond = static_cast<uint32_t>(duration_cast<nanoseconds>(time - second_point).count());
-    epoch_second = second_point.time_since_epoch().count();
-    const auto day_point = floor<days>(time);
+    const auto utc = floor<seconds>(time);
+    nanosecond = static_cast<uint32_t>(duration_cast<nanoseconds>(time - utc).count());
+    epoch_second = utc.time_since_epoch().count();
+    const auto second_point = utc + offset;
+    const auto day_point = floor<days>(second_point);
     const year_month_day date(day_point);
     year = static_cast<int>(date.year());
     month = static_cast<unsigned>(date.month());
@@ -57,6 +61,8 @@ struct Parts {
     return static_cast<unsigned>((day_number - sys_days(std::chrono::year(year) / January / 1)).count()) + 1;
   }
 
+  const std::chrono::seconds offset;
+  const std::string_view zone;
   int64_t epoch_second;
   int year;
   unsigned month, day, hour, minute, second;
@@ -97,6 +103,14 @@ char* putUsDate(char* out, const Parts& at) {
   out = putNumber(out, at.day, 2);
   *out++ = '/';
   return putNumber(out, static_cast<uint32_t>(at.year) % 100, 2);
+}
+
+// "+0130"
+char* putOffset(char* out, std::chrono::seconds offset) {
+  const auto minutes = static_cast<uint32_t>(std::abs(offset.count() / 60));
+  *out++ = offset.count() < 0 ? '-' : '+';
+  out = putNumber(out, minutes / 60, 2);
+  return putNumber(out, minutes % 60, 2);
 }
 
 char* putConversion(char* out, char conversion, const Parts& at) {
@@ -145,9 +159,9 @@ char* putConversion(char* out, char conversion, const Parts& at) {
     case 'R':
       return putClock(out, at, false);
     case 'z':
-      return put(out, "+0000");
+      return putOffset(out, at.offset);
     case 'Z':
-      return put(out, "UTC");
+      return put(out, at.zone.substr(0, kLongestConversion));
     case 's':
       return std::to_chars(out, out + kLongestConversion, at.epoch_second).ptr;
     case 'n':
@@ -161,8 +175,12 @@ char* putConversion(char* out, char conversion, const Parts& at) {
 
 }  // namespace
 
-absl::StatusOr<TimeFormat> TimeFormat::compile(std::string_view format) {
+absl::StatusOr<TimeFormat> TimeFormat::compile(std::string_view format, Zone zone) {
   TimeFormat out;
+  if (zone == Zone::kLocal) {
+    out.local_ = true;
+    out.zone_ = absl::LocalTimeZone();
+  }
   size_t longest = 0;
   for (size_t i = 0; i < format.size();) {
     Piece piece{0, 0, {}};
@@ -207,7 +225,9 @@ TimeFormat TimeFormat::iso8601() {
 }
 
 char* TimeFormat::write(std::chrono::system_clock::time_point time, char* out) const {
-  const Parts at(time);
+  absl::TimeZone::CivilInfo there{{}, {}, 0, false, "UTC"};
+  if (local_) there = zone_.At(absl::FromChrono(time));
+  const Parts at(time, std::chrono::seconds(there.offset), there.zone_abbr);
   if (iso8601_) {
     out = putDate(out, at);
     *out++ = 'T';

@@ -1,4 +1,5 @@
-// A strftime-like format for %START_TIME(...)%, compiled once. UTC, no locale, no lock (glibc's own takes one).
+// A strftime-like format for %START_TIME(...)%, compiled once. No locale, no lock (glibc's own takes one). UTC, or the
+// time zone of the process as it was when the format was compiled.
 #pragma once
 
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace sluice::stream {
 
@@ -18,7 +20,8 @@ class TimeFormat {
   // The longest text that a format can make; compile() refuses longer ones.
   static constexpr size_t kMaxSize = 512;
 
-  static absl::StatusOr<TimeFormat> compile(std::string_view format);
+  enum class Zone : uint8_t { kUtc, kLocal };
+  static absl::StatusOr<TimeFormat> compile(std::string_view format, Zone zone = Zone::kUtc);
   // "2026-01-31T12:00:00.123Z"
   static TimeFormat iso8601();
 
@@ -33,6 +36,8 @@ class TimeFormat {
   };
   std::vector<Piece> pieces_;
   bool iso8601_ = false;  // the default format: written in one go
+  bool local_ = false;
+  absl::TimeZone zone_;  // if it is local
 };
 
 }  // namespace sluice::stream

@@ -458,6 +458,7 @@ const net::TlsInfo* SslTransport::tlsInfo() {
     info.cipher =
         SSL_version(ssl_.get()) == TLS1_3_VERSION ? SSL_CIPHER_standard_name(cipher) : SSL_CIPHER_get_name(cipher);
   }
+  if (const char* group = SSL_get_curve_name(SSL_get_curve_id(ssl_.get()))) info.group = group;
   info.server_name = absl::AsciiStrToLower(base::toAbsl(serverName()));
   info.application_protocol = applicationProtocol();
   info.resumed = SSL_session_reused(ssl_.get()) == 1;

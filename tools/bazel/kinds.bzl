@@ -84,6 +84,15 @@ KINDS = {
         "factory_deps": ["//source/config:access_log_factory"],
         "test_deps": ["//source/config:test_world"],
     },
+    # Which entries an access log gets.
+    "access_log_filter": {
+        "folder": "access_log_filters",
+        "namespace": "access_log_filters",
+        "layers": ["filter"],
+        "may_use": [],
+        "factory_deps": ["//source/config:access_log_filter_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
     "transport_socket": {
         "folder": "transport_sockets",
         "namespace": "transport_sockets",

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "source/base/text.h"
+#include "source/config/format/formatter_extensions.h"
 #include "source/config/stable_bytes.h"
 
 namespace sluice::config {
@@ -109,6 +110,7 @@ absl::StatusOr<FormatterPtr> compileFormat(const SubstitutionFormatString& forma
     if (!result.ok()) return inField(field, result.status());
     return result;
   };
+  if (absl::Status status = checkFormatters(format.formatters()); !status.ok()) return status;
   const stream::TextFormatter::Options text_options{format.omit_empty_values(), escape};
   switch (format.format_case()) {
     case SubstitutionFormatString::kTextFormat:
@@ -124,6 +126,18 @@ absl::StatusOr<FormatterPtr> compileFormat(const SubstitutionFormatString& forma
       break;
   }
   return absl::InvalidArgumentError("one of text_format_source, text_format, json_format is needed");
+}
+
+absl::StatusOr<stream::BodyFormat> compileBodyFormat(const SubstitutionFormatString& format) {
+  absl::StatusOr<FormatterPtr> formatter = compileFormat(format, stream::Escape::kNone);
+  if (!formatter.ok()) return formatter.status();
+  stream::BodyFormat out{*std::move(formatter)};
+  if (!format.content_type().empty()) {
+    out.content_type = format.content_type();
+  } else if (format.has_json_format()) {
+    out.content_type = "application/json";
+  }
+  return out;
 }
 
 }  // namespace sluice::config

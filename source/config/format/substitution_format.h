@@ -9,6 +9,7 @@
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/core/v3/substitution_format_string.pb.h"
 #include "google/protobuf/struct.pb.h"
+#include "source/stream/body_format.h"
 #include "source/stream/formatter.h"
 
 namespace sluice::config {
@@ -18,6 +19,9 @@ using FormatterPtr = std::shared_ptr<const stream::Formatter>;
 // `escape` is for text formats; JSON is always escaped as JSON. Errors begin with the field of the message.
 absl::StatusOr<FormatterPtr> compileFormat(const envoy::config::core::v3::SubstitutionFormatString& format,
                                            stream::Escape escape);
+// A format of bodies: values stand in a text as they are. Its content-type is that of the message, else
+// application/json of JSON and text/plain of text.
+absl::StatusOr<stream::BodyFormat> compileBodyFormat(const envoy::config::core::v3::SubstitutionFormatString& format);
 // A plain text format.
 absl::StatusOr<FormatterPtr> compileFormat(std::string_view text, stream::TextFormatter::Options options = {});
 absl::StatusOr<FormatterPtr> compileFormat(const google::protobuf::Struct& json,

@@ -52,6 +52,34 @@ TEST_CASE("errors name the field") {
   CHECK(formatted(R"({"text_format": "%NOPE%"})").starts_with("ERROR text_format: format '%NOPE%', offset 0: unknown"));
   CHECK(formatted(R"({"json_format": {"a": {"b": "%NOPE%"}}})").starts_with("ERROR json_format: a.b: format '%NOPE%'"));
   CHECK(formatted("{}").starts_with("ERROR one of text_format_source"));
+  CHECK(
+      formatted(R"({"text_format": "x", "formatters": [{"name": "n", "typed_config":
+                      {"@type": "type.googleapis.com/google.protobuf.Duration", "value": "1s"}}]})")
+          .starts_with("ERROR formatters[0].typed_config: 'google.protobuf.Duration' brings no operators to formats"));
+}
+
+TEST_CASE("extensions whose operators are built in may be listed") {
+  CHECK(formatted(R"({"text_format": "%METADATA(DYNAMIC:f:k)% %REQ_WITHOUT_QUERY(:path)%", "formatters": [
+      {"name": "a", "typed_config": {"@type":
+          "type.googleapis.com/envoy.extensions.formatter.metadata.v3.Metadata"}},
+      {"name": "b", "typed_config": {"@type":
+          "type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"}}]})") == "- -");
+}
+
+TEST_CASE("a format of bodies has a type, and leaves values as they are") {
+  const auto made = [](const std::string& json) {
+    SubstitutionFormatString message;
+    REQUIRE(google::protobuf::util::JsonStringToMessage(json, &message).ok());
+    const auto format = compileBodyFormat(message);
+    REQUIRE(format.ok());
+    stream::StreamInfo info;
+    std::string out = format->content_type + " ";
+    format->formatter->format({.info = info, .local_reply_body = "\"a\"\n"}, out);
+    return out;
+  };
+  CHECK(made(R"({"text_format": "%LOCAL_REPLY_BODY%"})") == "text/plain \"a\"\n");
+  CHECK(made(R"({"text_format": "%LOCAL_REPLY_BODY%", "content_type": "text/html"})") == "text/html \"a\"\n");
+  CHECK(made(R"({"json_format": {"b": "%LOCAL_REPLY_BODY%"}})") == "application/json {\"b\":\"\\\"a\\\"\\n\"}\n");
 }
 
 }  // namespace

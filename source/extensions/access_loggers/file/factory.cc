@@ -18,6 +18,8 @@ absl::StatusOr<config::FormatterPtr> compileFormatter(const FileAccessLog& confi
       return config::compileFormat(config.log_format(), sluice::stream::Escape::kLine);
     case FileAccessLog::kJsonFormat:  // the old form: all values are strings
       return config::compileFormat(config.json_format(), sluice::stream::JsonFormatter::Options{false, false});
+    case FileAccessLog::kTypedJsonFormat:
+      return config::compileFormat(config.typed_json_format(), sluice::stream::JsonFormatter::Options{false, true});
     case FileAccessLog::kFormat:
       if (!config.format().empty()) return config::compileFormat(config.format());
       break;
@@ -33,6 +35,8 @@ std::string_view fieldOf(const FileAccessLog& config) {
       return "log_format";
     case FileAccessLog::kJsonFormat:
       return "json_format";
+    case FileAccessLog::kTypedJsonFormat:
+      return "typed_json_format";
     default:
       return "format";
   }

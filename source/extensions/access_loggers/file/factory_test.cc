@@ -46,6 +46,7 @@ TEST_CASE("each form of the format reaches the file") {
 
   for (const std::string format :
        {R"(, "format": "old %RESPONSE_CODE%\n")", R"(, "json_format": {"code": "%RESPONSE_CODE%"})",
+        R"(, "typed_json_format": {"code": "%RESPONSE_CODE%", "none": "%REQ(x)%"})",
         R"(, "log_format": {"text_format_source": {"inline_string": "new %RESPONSE_CODE%\n"}})",
         R"(, "log_format": {"json_format": {"code": "%RESPONSE_CODE%"}})", ""}) {
     TestWorld world(&files);
@@ -56,7 +57,7 @@ TEST_CASE("each form of the format reaches the file") {
   files.flush();
 
   CHECK(contentOf(path) ==
-        "old 200\n{\"code\":\"200\"}\nnew 200\n{\"code\":200}\n"
+        "old 200\n{\"code\":\"200\"}\n{\"code\":200,\"none\":null}\nnew 200\n{\"code\":200}\n"
         "[1970-01-01T00:00:00.000Z] \"- - -\" 200 - 0 0 - - \"-\" \"-\" \"-\" \"-\" \"-\"\n");
   std::filesystem::remove_all(pattern);
 }

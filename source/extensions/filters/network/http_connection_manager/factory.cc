@@ -11,6 +11,7 @@
 #include "source/config/http1_options.h"
 #include "source/config/http2_options.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/local_reply_compiler.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/terminal_factory.h"
 #include "source/config/values.h"
@@ -65,7 +66,12 @@ class Compiler {
     compileClientCert();
     compileTimeouts();
     compileFilters();
-    settings_->access_logs = config::compileAccessLogs(proto_.access_log(), of(context_));
+    compileLogs();
+    if (proto_.has_local_reply_config()) {
+      settings_->reply_mapper =
+          config::compileLocalReply(proto_.local_reply_config(), of(context_.child("local_reply_config")));
+    }
+    if (proto_.has_proxy_status_config()) compileProxyStatus();
     compileRoutes();
     if (mark.hit()) return nullptr;
     return std::make_shared<HttpConnectionManager>(holding_.tie(settings_));
@@ -241,6 +247,40 @@ class Compiler {
           .warn("not used: it is about answers of hosts; write it into the options of clusters");
     }
     set(s.max_stream_duration, common.has_max_stream_duration(), common.max_stream_duration());
+  }
+
+  void compileLogs() {
+    settings_->access_logs = config::compileAccessLogs(proto_.access_log(), of(context_));
+    const auto& options = proto_.access_log_options();
+    const bool old_forms = proto_.has_access_log_flush_interval() || proto_.flush_access_log_on_new_request();
+    if (proto_.has_access_log_options() && old_forms) {
+      context_.child("access_log_options")
+          .error("stands beside access_log_flush_interval or flush_access_log_on_new_request; keep the options only");
+    }
+    session::AccessLogTimes times;
+    if (options.has_access_log_flush_interval()) {
+      times.interval = config::compileMilliseconds(options.access_log_flush_interval());
+    } else if (proto_.has_access_log_flush_interval()) {
+      times.interval = config::compileMilliseconds(proto_.access_log_flush_interval());
+    }
+    times.on_request = options.flush_access_log_on_new_request() || proto_.flush_access_log_on_new_request();
+    times.on_tunnel = options.flush_log_on_tunnel_successfully_established();
+    const bool wanted = times.interval.count() > 0 || times.on_request || times.on_tunnel;
+    if (wanted && !settings_->access_logs.empty()) settings_->log_times = times;
+  }
+
+  void compileProxyStatus() {
+    const auto& proto = proto_.proxy_status_config();
+    std::string_view name = settings_->server_name;
+    if (proto.proxy_name_case() == Proto::ProxyStatusConfig::kLiteralProxyName) name = proto.literal_proxy_name();
+    if (proto.use_node_id() && !services_.node_id.empty()) name = services_.node_id;
+    settings_->proxy_status = std::make_shared<const session::ProxyStatus>(
+        name, session::ProxyStatus::Options{
+                  .details = !proto.remove_details(),
+                  .termination_details = !proto.remove_connection_termination_details(),
+                  .flags = !proto.remove_response_flags(),
+                  .recommended_code = proto.set_recommended_response_code(),
+              });
   }
 
   void compileFilters() {

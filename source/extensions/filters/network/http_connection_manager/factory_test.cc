@@ -76,6 +76,10 @@ TEST_CASE("what is not served is refused with what to do") {
       {kRoutes + ", upgrade_configs: [{upgrade_type: websocket}, {upgrade_type: WebSocket}]",
        "upgrade_configs[1]: says something of 'websocket' again"},
       {"rds: {config_source: {ads: {}}}", "rds.route_config_name: no name"},
+      {kRoutes + ", access_log_options: {}, flush_access_log_on_new_request: true",
+       "access_log_options: stands beside access_log_flush_interval or flush_access_log_on_new_request"},
+      {kRoutes + ", local_reply_config: {body_format: {text_format: '%NOPE%'}}",
+       "local_reply_config.body_format: text_format: format '%NOPE%'"},
   }));
   ManagerTest t;
 
