@@ -1,6 +1,7 @@
 """The folders of all extensions. Written by tools/check_build --fix."""
 
 EXTENSIONS = [
+    "access_log_filters/cel",
     "access_loggers/file",
     "access_loggers/stream",
     "clusters/aggregate",

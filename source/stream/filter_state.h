@@ -44,6 +44,10 @@ class FilterState {
     return known == nullptr ? nullptr : dynamic_cast<T*>(known->get());
   }
 
+  size_t size() const { return objects_.size(); }
+  // In the order in which they came; `index` < size().
+  std::string_view nameAt(size_t index) const { return objects_[index].first; }
+
  private:
   std::unique_ptr<Object>* find(std::string_view name) {
     for (auto& [known, object] : objects_) {

@@ -12,6 +12,7 @@
 #include "source/net/cidr.h"
 #include "source/stream/chance.h"
 #include "source/stream/format_arguments.h"
+#include "source/stream/format_cel.h"
 #include "source/stream/query.h"
 
 namespace sluice::stream {
@@ -495,6 +496,7 @@ constexpr Known kKnown[] = {
     {"BYTES_RECEIVED", parseNothing, readNumber<&I::bytes_received>},
     {"BYTES_RETRANSMITTED", parseNothing, readRetransmitted},
     {"BYTES_SENT", parseNothing, readNumber<&I::bytes_sent>},
+    {"CEL", parseCel, readCel},
     {"CLUSTER_METADATA", parseMetadata, readMetadata},
     {"COALESCE", parseCoalesce, readExtended},
     {"COMMON_DURATION", parseCommonDuration, readDuration},
@@ -574,6 +576,7 @@ constexpr Known kKnown[] = {
     {"START_TIME_LOCAL", parseLocalTime, readTime},
     {"STREAM_ID", parseNothing, readText<&I::request_id>},
     {"TRAILER", parseHeaders, readTrailer},
+    {"TYPED_CEL", parseCel, readTypedCel},
     {"UNIQUE_ID", parseNothing, readUniqueId},
     {"UPSTREAM_CLUSTER", parseNothing, readText<&I::upstream_cluster>},
     {"UPSTREAM_CLUSTER_RAW", parseNothing, readText<&I::upstream_cluster>},
@@ -645,9 +648,7 @@ std::string_view nearest(std::string_view name) {
 
 // Operators of Envoy's that this proxy has no answer for: refused with a reason of their own.
 bool isForeign(std::string_view name) {
-  static constexpr std::string_view kExact[] = {"CEL",
-                                                "TYPED_CEL",
-                                                "FILE_CONTENT",
+  static constexpr std::string_view kExact[] = {"FILE_CONTENT",
                                                 "SECRET",
                                                 "LISTENER_NAME",
                                                 "PER_REQUEST_STATE",

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "source/http/headers.h"
+#include "source/match/cel/program.h"
 #include "source/stream/format_context.h"
 #include "source/stream/metadata.h"
 #include "source/stream/time_format.h"
@@ -20,9 +21,9 @@ namespace sluice::stream {
 
 // What an operator reads: borrowed from the context, the operator or the scratch.
 struct FormatValue {
-  enum class Kind : uint8_t { kMissing, kText, kNumber, kStructure };
+  enum class Kind : uint8_t { kMissing, kText, kNumber, kStructure, kJson };
   Kind kind = Kind::kMissing;
-  std::string_view text;
+  std::string_view text;  // kText; kJson: a value as JSON
   uint64_t number = 0;
   const MetadataValue* structure = nullptr;
 };
@@ -77,6 +78,7 @@ class FormatOperator {
   uint8_t style = 0;
   std::optional<uint8_t> prefix_length;  // of an address
   std::shared_ptr<const ExtendedOperator> extended;
+  match::cel::Program::Ptr program;  // of %CEL%
 
   using Read = FormatValue (*)(const FormatOperator&, const FormatContext&, FormatScratch&);
 

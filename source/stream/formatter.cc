@@ -114,6 +114,9 @@ void TextFormatter::appendValue(const FormatValue& value, std::string& out) cons
       appendJson(*value.structure, out);  // has no control characters; its quotes are its own
       return;
     }
+    case FormatValue::Kind::kJson:
+      out += value.text;  // likewise
+      return;
   }
 }
 
@@ -205,6 +208,9 @@ bool JsonFormatter::appendTyped(const TextFormatter& text, const FormatContext& 
     case FormatValue::Kind::kStructure:
       appendJson(*value.structure, out);
       return true;
+    case FormatValue::Kind::kJson:
+      out += value.text;
+      return true;
   }
   return false;
 }
@@ -227,7 +233,7 @@ bool JsonFormatter::append(const Node& node, const FormatContext& context, std::
           continue;
         }
         const FormatValue value = segment.value.read(context, scratch);
-        if (value.kind == FormatValue::Kind::kText) {
+        if (value.kind == FormatValue::Kind::kText || value.kind == FormatValue::Kind::kJson) {
           appendJsonEscaped(value.text, out);
         } else if (value.kind == FormatValue::Kind::kStructure) {
           std::string json;  // rare, so its buffer does not matter

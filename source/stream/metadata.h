@@ -62,6 +62,8 @@ class DynamicMetadata {
   const MetadataValue* find(std::string_view filter) const;
   // One value, by its path below the filter; null if any step is missing.
   const MetadataValue* find(std::string_view filter, const std::vector<std::string>& path) const;
+  // All of all filters, under their names.
+  const MetadataFields& fields() const { return filters_; }
 
  private:
   MetadataFields filters_;

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "envoy/extensions/formatter/cel/v3/cel.pb.h"
 #include "envoy/extensions/formatter/metadata/v3/metadata.pb.h"
 #include "envoy/extensions/formatter/req_without_query/v3/req_without_query.pb.h"
 #include "google/protobuf/message.h"
@@ -17,6 +18,7 @@ namespace {
 using Extension = const google::protobuf::Descriptor* (*)();
 
 constexpr Extension kExtensions[] = {
+    envoy::extensions::formatter::cel::v3::Cel::descriptor,
     envoy::extensions::formatter::metadata::v3::Metadata::descriptor,
     envoy::extensions::formatter::req_without_query::v3::ReqWithoutQuery::descriptor,
 };

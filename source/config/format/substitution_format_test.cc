@@ -64,6 +64,8 @@ TEST_CASE("extensions whose operators are built in may be listed") {
           "type.googleapis.com/envoy.extensions.formatter.metadata.v3.Metadata"}},
       {"name": "b", "typed_config": {"@type":
           "type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"}}]})") == "- -");
+  CHECK(formatted(R"({"text_format": "%CEL(has(request.path))%", "formatters": [{"name": "c", "typed_config":
+      {"@type": "type.googleapis.com/envoy.extensions.formatter.cel.v3.Cel"}}]})") == "false");
 }
 
 TEST_CASE("a format of bodies has a type, and leaves values as they are") {

@@ -1,0 +1,20 @@
+// Expressions of the configuration as programs over the attributes of a stream (stream/attributes.h). Thread: main.
+// Errors go to `context`, which stands at the expression; null after one.
+#pragma once
+
+#include <string>
+
+#include "source/config/errors.h"
+#include "source/match/cel/program.h"
+#include "xds/type/v3/cel.pb.h"
+
+namespace sluice::config {
+
+// Conditions: what certainly is no bool is refused.
+match::cel::Program::Ptr compileCelCondition(const std::string& text, const Context& context);
+match::cel::Program::Ptr compileCelCondition(const ::xds::type::v3::CelExpression& expression, const Context& context);
+
+// The tree of a message.
+match::cel::Program::Ptr compileCelCondition(const ::cel::expr::Expr& tree, const Context& context);
+
+}  // namespace sluice::config
