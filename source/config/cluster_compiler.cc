@@ -428,7 +428,7 @@ class ClusterCompiler {
     if (config.has_http_protocol_options()) {
       compileHttp1(config.http_protocol_options(), context.child("http_protocol_options"));
     } else if (config.has_http2_protocol_options()) {
-      compileHttp2(config.http2_protocol_options());
+      compileHttp2(config.http2_protocol_options(), context.child("http2_protocol_options"));
     } else {
       context.error("say which protocol the upstream speaks: http_protocol_options or http2_protocol_options");
     }
@@ -438,7 +438,7 @@ class ClusterCompiler {
   template <typename Config>
   void compileBoth(const Config& config, const Context& context) {
     compileHttp1(config.http_protocol_options(), context.child("http_protocol_options"));
-    compileHttp2(config.http2_protocol_options());
+    compileHttp2(config.http2_protocol_options(), context.child("http2_protocol_options"));
   }
 
   // The fields of before HttpProtocolOptions; not used if that is there.
@@ -459,7 +459,9 @@ class ClusterCompiler {
       if (proto_.has_http_protocol_options()) {
         compileHttp1(proto_.http_protocol_options(), context_.child("http_protocol_options"));
       }
-      if (proto_.has_http2_protocol_options()) compileHttp2(proto_.http2_protocol_options());
+      if (proto_.has_http2_protocol_options()) {
+        compileHttp2(proto_.http2_protocol_options(), context_.child("http2_protocol_options"));
+      }
       compileCommonHttp(proto_.common_http_protocol_options(), context_.child("common_http_protocol_options"));
     }
     if (proto_.has_max_requests_per_connection() && out_->http.max_requests_per_connection == 0) {
@@ -482,13 +484,18 @@ class ClusterCompiler {
     }
   }
 
-  void compileHttp2(const envoy::config::core::v3::Http2ProtocolOptions& options) {
+  void compileHttp2(const envoy::config::core::v3::Http2ProtocolOptions& options, const Context& context) {
+    if (options.has_override_stream_error_on_invalid_http_message()) {
+      context.child("override_stream_error_on_invalid_http_message")
+          .warn("not used: a message of a host that breaks a rule ends its stream only");
+    }
     out_->http.protocol = UpstreamProtocol::kHttp2;
     const bool edge = services_.defaults == Defaults::kEdge;
     const Http2Options http2 = compileHttp2Options(options, !edge);
     out_->http.http2 = http2.settings;
     out_->http.http2_keepalive_interval = http2.keepalive_interval;
     out_->http.http2_keepalive_timeout = http2.keepalive_timeout;
+    out_->http.http2_idle_interval = http2.keepalive_idle_interval;
     out_->http.http2_keepalive_jitter_percent = http2.keepalive_jitter_percent;
     if (options.has_max_concurrent_streams()) {
       out_->http.max_concurrent_streams = options.max_concurrent_streams().value();

@@ -13,6 +13,8 @@ class ConnectionFilterConfigFactory : public ExtensionFactory {
  public:
   virtual std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
                                                                       FactoryContext context) const = 0;
+  // It goes by the server name that a client asks for.
+  virtual bool needsServerName() const { return false; }
 };
 
 }  // namespace sluice::config

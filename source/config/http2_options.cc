@@ -34,9 +34,11 @@ Http2Options compileHttp2Options(const envoy::config::core::v3::Http2ProtocolOpt
   set(s.max_inbound_window_updates_per_data_frame, proto.has_max_inbound_window_update_frames_per_data_frame_sent(),
       proto.max_inbound_window_update_frames_per_data_frame_sent());
   s.allow_connect = proto.allow_connect();
+  s.disallow_obs_text = proto.disallow_obs_text().value();
   const auto& keepalive = proto.connection_keepalive();
   out.keepalive_interval = compileMilliseconds(keepalive.interval());
   out.keepalive_timeout = compileMilliseconds(keepalive.timeout());
+  out.keepalive_idle_interval = compileMilliseconds(keepalive.connection_idle_interval());
   if (keepalive.has_interval_jitter()) {
     out.keepalive_jitter_percent =
         static_cast<uint32_t>(std::clamp(keepalive.interval_jitter().value(), 0.0, 100.0) + 0.5);

@@ -13,7 +13,8 @@ struct Http2Options {
   http::Http2Settings settings;
   std::chrono::milliseconds keepalive_interval{0};  // 0: no pings
   std::chrono::milliseconds keepalive_timeout{0};
-  uint32_t keepalive_jitter_percent = 15;  // of the interval, added to it
+  std::chrono::milliseconds keepalive_idle_interval{0};  // of a host's silence before a request; 0: no ping
+  uint32_t keepalive_jitter_percent = 15;                // of the interval, added to it
 };
 
 // Fields that are absent get the default of the edge, or Envoy's. The message has passed validate().

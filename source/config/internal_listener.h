@@ -1,8 +1,7 @@
-// Internal listeners: what is theirs in a Listener, and how connections to them are made. Thread: main. Run after
+// Internal listeners: what is theirs in a Listener. Thread: main. Run after
 // validate().
 #pragma once
 
-#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "source/config/errors.h"
 #include "source/config/listener_compiler.h"

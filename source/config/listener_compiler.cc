@@ -44,7 +44,8 @@ void refuseAccessLog(const Proto& listener, const Context& context) {
   }
 }
 
-std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterChain& chain,
+// `server_names`: they are known to its filters, if clients ask for one.
+std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterChain& chain, bool server_names,
                                                                   const FactoryContext& factory_context) {
   const Context& context = factory_context.at;
   const Registry& registry = factory_context.services.registry;
@@ -58,8 +59,11 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
   std::map<std::string, int> of_type;
   auto contextOf = [&](const google::protobuf::Message& message, const Context& at) {
     const std::string& type = message.GetDescriptor()->full_name();
-    return holding.context(at, factory_context.owner,
-                           absl::StrCat(factory_context.identity, "/", type, "#", of_type[type]++));
+    FactoryContext out = holding.context(at, factory_context.owner,
+                                         absl::StrCat(factory_context.identity, "/", type, "#", of_type[type]++));
+    out.listener = factory_context.listener;
+    out.filter_chain = chain.name();
+    return out;
   };
   filter::NetworkFilters filters;
   std::shared_ptr<const filter::TerminalNetworkFilter> terminal;
@@ -72,6 +76,11 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
       message = unpackAny(chain.filters(i).typed_config(), at);
       if (!message) continue;
       gate = registry.connection_filters.find(message->GetDescriptor()->full_name());
+    }
+    if (gate != nullptr && gate->needsServerName() && !server_names) {
+      filter.warn(absl::StrCat("filter '", chain.filters(i).name(),
+                               "' goes by server names, and no connection has one; ",
+                               "add envoy.filters.listener.tls_inspector to listener_filters"));
     }
     if (gate != nullptr && i == last) {
       filter.error(absl::StrCat("filter '", chain.filters(i).name(), "' is the last of the chain but not terminal; ",
@@ -194,13 +203,15 @@ bool matchesAll(const FilterChain& chain) {
 
 void compileChains(const Proto& listener, const FactoryContext& factory_context, CompiledListener& compiled) {
   const Context& context = factory_context.at;
+  const bool server_names = findsServerNames(listener, factory_context.services);
   auto add = [&](const FilterChain& chain, const Context& at) {
     listener::FilterChain& out = compiled.chains.emplace_back();
     out.name = chain.name();
     out.content_hash = hashOf(chain);
     FactoryContext of_chain = factory_context.moved(at);
     absl::StrAppend(&of_chain.identity, "/filter chain '", chain.name().empty() ? at.path() : chain.name(), "'");
-    out.terminal = compileChain(chain, of_chain);
+    of_chain.listener = compiled.name;
+    out.terminal = compileChain(chain, server_names || chain.has_transport_socket(), of_chain);
     if (chain.has_transport_socket()) {
       out.transport =
           compileTransport(chain.transport_socket(), TransportSide::kDownstream, of_chain.child("transport_socket"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "source/config/any_type.h"
 #include "source/config/listener_filter_factory.h"
 #include "source/config/registry.h"
 
@@ -73,6 +74,14 @@ listener::InstalledFilters compileListenerFilters(const envoy::config::listener:
     if (installed.filter) out.push_back(std::move(installed));
   }
   return out;
+}
+
+bool findsServerNames(const envoy::config::listener::v3::Listener& listener, const Services& services) {
+  const auto& filters = listener.listener_filters();
+  return std::any_of(filters.begin(), filters.end(), [&services](const auto& filter) {
+    const auto* const factory = services.registry.listener_filters.find(describedType(filter.typed_config()));
+    return factory != nullptr && factory->findsServerName();
+  });
 }
 
 }  // namespace sluice::config

@@ -10,4 +10,7 @@ namespace sluice::config {
 listener::InstalledFilters compileListenerFilters(const envoy::config::listener::v3::Listener& listener,
                                                   const FactoryContext& context);
 
+// Whether one of them sees the server name that a client asks for.
+bool findsServerNames(const envoy::config::listener::v3::Listener& listener, const Services& services);
+
 }  // namespace sluice::config

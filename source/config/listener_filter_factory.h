@@ -13,6 +13,8 @@ class ListenerFilterConfigFactory : public ExtensionFactory {
  public:
   virtual std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message& message,
                                                                 FactoryContext context) const = 0;
+  // It sees the server name that a client asks for.
+  virtual bool findsServerName() const { return false; }
 };
 
 }  // namespace sluice::config

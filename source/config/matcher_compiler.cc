@@ -108,6 +108,7 @@ class MatcherCompiler {
     switch (proto.match_type_case()) {
       case PredicateProto::kSinglePredicate:
         single(proto.single_predicate(), context.child("single_predicate"), out);
+        checkPair(out, proto.single_predicate().has_custom_match(), context.child("single_predicate"));
         break;
       case PredicateProto::kOrMatcher:
         parts(proto.or_matcher(), context.child("or_matcher"), Kind::kSome, out);
@@ -143,9 +144,25 @@ class MatcherCompiler {
       const Context at = context.child("custom_match").child("typed_config");
       const auto found = factories_.services.registry.value_matchers.resolve(proto.custom_match().typed_config(), at);
       if (found) out.custom = found.factory->compile(*found.config, factories_.moved(at));
-      if (out.custom != nullptr) need(out.custom->needs(), found.config->GetTypeName(), at);
+      if (out.custom == nullptr) return;
+      need(out.custom->needs(), found.config->GetTypeName(), at);
+      if (out.custom->wantsStructured() && out.input != nullptr && !out.input->isStructured()) {
+        at.error(absl::StrCat(found.config->GetTypeName(), " compares values of metadata, which the input of this ",
+                              "predicate does not give; use DynamicMetadataInput, or value_match"));
+      }
     } else {
       context.error("says nothing of the value; set value_match or custom_match");
+    }
+  }
+
+  // An expression and all that there is go together; neither has a meaning beside a value.
+  static void checkPair(const match::Predicate& single, bool has_custom, const Context& context) {
+    if (single.input == nullptr || (has_custom && single.custom == nullptr)) return;  // wrong by themselves
+    const bool wants = single.custom != nullptr && single.custom->wantsEverything();
+    if (wants && !single.input->isEverything()) {
+      context.child("input").error("is one value; an expression takes xds.type.matcher.v3.HttpAttributesCelMatchInput");
+    } else if (!wants && single.input->isEverything()) {
+      context.child("input").error("stands for no value; set custom_match to an xds.type.matcher.v3.CelMatcher");
     }
   }
 
@@ -169,6 +186,9 @@ class MatcherCompiler {
 
   void tree(const Proto::MatcherTree& proto, const Context& context, Matcher& out) {
     auto looked_up = input(proto.input(), context.child("input"));
+    if (looked_up != nullptr && looked_up->isEverything()) {
+      context.child("input").error("stands for no value, so nothing can be looked up by it; use a matcher_list");
+    }
     switch (proto.tree_type_case()) {
       case Proto::MatcherTree::kExactMatchMap: {
         match::ExactMap map{std::move(looked_up), {}};

@@ -171,10 +171,11 @@ class RouteCompiler {
     }
   }
 
-  // The newer field of either level stands before the older ones. (Envoy: request_body_buffer_limit)
-  static std::optional<uint64_t> bufferLimit(const v3::VirtualHost& host, const v3::Route& config) {
-    if (config.has_request_body_buffer_limit()) return config.request_body_buffer_limit().value();
-    if (host.has_request_body_buffer_limit()) return host.request_body_buffer_limit().value();
+  // The newer field of either level stands before the older ones. No body of 4 GiB is kept, whatever it says.
+  static std::optional<uint32_t> bufferLimit(const v3::VirtualHost& host, const v3::Route& config) {
+    const auto capped = [](uint64_t bytes) { return static_cast<uint32_t>(std::min<uint64_t>(bytes, UINT32_MAX)); };
+    if (config.has_request_body_buffer_limit()) return capped(config.request_body_buffer_limit().value());
+    if (host.has_request_body_buffer_limit()) return capped(host.request_body_buffer_limit().value());
     if (config.has_per_request_buffer_limit_bytes()) return config.per_request_buffer_limit_bytes().value();
     if (host.has_per_request_buffer_limit_bytes()) return host.per_request_buffer_limit_bytes().value();
     return std::nullopt;

@@ -179,10 +179,10 @@ std::optional<route::RegexRewrite> compilePathRewritePolicy(const v3::Route& con
     at.error("needs the template of a path_match_policy in the route's match; set that, or use another rewrite");
     return std::nullopt;
   }
-  if (!action.prefix_rewrite().empty() || action.has_regex_rewrite()) {
+  if (!action.prefix_rewrite().empty() || action.has_regex_rewrite() || !action.path_rewrite().empty()) {
     context.child("route").error(
-        "has path_rewrite_policy beside prefix_rewrite or regex_rewrite, which rewrite the same path; keep one of "
-        "them");
+        "has path_rewrite_policy beside prefix_rewrite, regex_rewrite or path_rewrite, which rewrite the same path; "
+        "keep one of them");
     return std::nullopt;
   }
   ErrorList told_of_match;

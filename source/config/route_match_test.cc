@@ -113,10 +113,12 @@ TEST_CASE("templates and rewrites that are wrong are refused where they stand") 
         at_rewrite +
             ": needs the template of a path_match_policy in the route's match; set that, or use another "
             "rewrite");
-  CHECK(errorsOf(byTemplate("/{a}"), rewritingBy("/{a}") + ", prefix_rewrite: /x") ==
-        kRoute +
-            ".route: has path_rewrite_policy beside prefix_rewrite or regex_rewrite, which rewrite the same path; "
-            "keep one of them");
+  for (const char* other : {"prefix_rewrite: /x", "path_rewrite: '/x'"}) {
+    CHECK(errorsOf(byTemplate("/{a}"), rewritingBy("/{a}") + ", " + other) ==
+          kRoute +
+              ".route: has path_rewrite_policy beside prefix_rewrite, regex_rewrite or path_rewrite, which rewrite "
+              "the same path; keep one of them");
+  }
   CHECK(compiler.routeErrors(matching("path_match_policy: {name: t, typed_config: {'@type': "
                                       "type.googleapis.com/envoy.config.route.v3.RouteMatch}}")) ==
         at_match +

@@ -130,6 +130,9 @@ struct FactoryContext {
   // Of the listener or cluster that is being compiled; not to be used later on. Null: nobody waits, because it is only
   // checked or serves already.
   InitTargets* init = nullptr;
+  // Of the terminal filter of a chain: the names of its listener and its filter chain, for logs.
+  std::string listener = {};
+  std::string filter_chain = {};
 
   // What is being compiled serves when this is ready, or after `deadline` (0: there is none). Of no effect where nobody
   // waits.
@@ -139,7 +142,9 @@ struct FactoryContext {
   // The same for a part of the message.
   FactoryContext child(std::string_view field) const { return moved(at.child(field)); }
   FactoryContext child(std::string_view field, size_t index) const { return moved(at.child(field, index)); }
-  FactoryContext moved(Context to) const { return {services, std::move(to), stats, owner, identity, init}; }
+  FactoryContext moved(Context to) const {
+    return {services, std::move(to), stats, owner, identity, init, listener, filter_chain};
+  }
 
   // An object of the whole process that the next generation of what is being made finds again, as long as this one, or
   // a connection of it, still holds it: counts, tokens, caches. `what`: its name, and all settings that another object

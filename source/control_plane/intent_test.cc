@@ -187,6 +187,40 @@ TEST_CASE("Clusters that a TCP proxy names have to be there, too") {
       Contains("weighted_clusters.clusters[1].name: cluster 'nobody' does not exist"));
 }
 
+TEST_CASE("Clusters that matchers lead to have to be there, too") {
+  const auto routes = [](std::string_view host) {
+    return resources({kCluster, absl::StrCat(R"(
+- "@type": type.googleapis.com/envoy.config.route.v3.RouteConfiguration
+  name: routes
+  virtual_hosts:
+  - name: all
+    domains: ["*"]
+    )",
+                                             std::string(host), "\n")});
+  };
+  const auto matcher = [&](std::string_view cluster) {
+    return routes(
+        absl::StrCat("matcher: {on_no_match: {action: {name: r, typed_config: {'@type': type.googleapis.com/"
+                     "envoy.config.route.v3.Route, match: {prefix: /}, route: {cluster: ",
+                     std::string(cluster), "}}}}}"));
+  };
+  const auto specifier = [&](std::string_view cluster) {
+    return routes(absl::StrCat(
+        "routes: [{match: {prefix: /}, route: {inline_cluster_specifier_plugin: {extension: {name: p, typed_config: "
+        "{'@type': type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier, "
+        "cluster_matcher: {on_no_match: {action: {name: c, typed_config: {'@type': type.googleapis.com/"
+        "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction, cluster: ",
+        std::string(cluster), "}}}}}}}}}]"));
+  };
+
+  CHECK(errorsOf({{"a.yaml", matcher("backend")}}) == "");
+  CHECK(errorsOf({{"a.yaml", specifier("backend")}}) == "");
+  CHECK_THAT(errorsOf({{"a.yaml", matcher("nobody")}}),
+             Contains("matcher.on_no_match.action.typed_config.route.cluster: cluster 'nobody' does not exist"));
+  CHECK_THAT(errorsOf({{"a.yaml", specifier("nobody")}}),
+             Contains("on_no_match.action.typed_config.cluster: cluster 'nobody' does not exist"));
+}
+
 TEST_CASE("A reference to what goes to other nodes only is told") {
   CHECK_THAT(errorsOf({{"a.yaml", resources({kCluster}, "nodes: [{id: a}]\n")},
                        {"b.yaml", resources({kRoutes}, "nodes: [{id: b}]\n")}}),

@@ -129,6 +129,9 @@ class Collector {
     } else if (const auto* manager = as<HttpConnectionManager>(message); manager != nullptr && manager->has_rds()) {
       HttpChain chain{manager->rds().route_config_name(), {}};
       for (const HttpFilter& filter : manager->http_filters()) chain.filters.push_back(filter.name());
+      for (const auto& upgrade : manager->upgrade_configs()) {
+        for (const HttpFilter& filter : upgrade.filters()) chain.filters.push_back(filter.name());
+      }
       relations_.chains.push_back(std::move(chain));
     }
   }

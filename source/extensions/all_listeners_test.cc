@@ -3,6 +3,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "source/config/listener_compiler.h"
 #include "source/config/udp_filter_factory.h"
 #include "source/extensions/test_all.h"
@@ -88,6 +90,30 @@ TEST_CASE("one chain without criteria needs no choice, all others are chosen by 
   CHECK(two->default_chain == 1U);
   CHECK(two->guard == nullptr);
   CHECK(two->chains[0].content_hash != two->chains[1].content_hash);
+}
+
+TEST_CASE("a filter that goes by server names is warned of where no connection has one") {
+  const std::string network = "type.googleapis.com/envoy.extensions.filters.network.";
+  const std::string filters = "filters: [{name: s, typed_config: {'@type': " + network +
+                              "sni_dynamic_forward_proxy.v3.FilterConfig, port_value: 443, dns_cache_config: {name: "
+                              "n}}}, {name: t, typed_config: "
+                              "{'@type': " +
+                              network + "tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: a}}]";
+  const std::string inspector =
+      "listener_filters: [{name: i, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.listener."
+      "tls_inspector.v3.TlsInspector}}]";
+  const auto warned = [&](const std::string& more) {
+    ListenerWorld world;
+    world.compile("filter_chains: [{" + filters + "}]", more);
+    CHECK(world.problems() == "");
+    const auto& all = world.errors.warnings();
+    return std::count_if(all.begin(), all.end(), [](const config::ConfigError& warning) {
+      return warning.path == "filter_chains[0].filters[0]" &&
+             warning.message.find("by server names") != std::string::npos;
+    });
+  };
+  CHECK(warned("") == 1);
+  CHECK(warned(inspector) == 0);
 }
 
 TEST_CASE("a listener's filters hold their stats and the clusters that they name, and let go of both") {

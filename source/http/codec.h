@@ -51,6 +51,7 @@ struct Http2Settings {
   uint32_t initial_connection_window = 1024 * 1024;  // bytes
   bool allow_connect = false;                        // extended CONNECT (RFC 8441)
   bool allow_metadata = false;
+  bool disallow_obs_text = false;  // values of fields with bytes of 0x80 and above are malformed
   // Abuse budgets; 0: none. They are rates: see source/http/h2/budget.h.
   uint32_t max_outbound_frames = 10'000;
   uint32_t max_outbound_control_frames = 1000;

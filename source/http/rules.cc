@@ -100,6 +100,15 @@ std::string_view withOneSlash(base::Arena& arena, std::string_view path) {
   return rest == 1 && path[0] == '/' ? path : arena.concat("/", path.substr(rest));
 }
 
+std::string_view withoutParameters(std::string_view segment) {
+  for (size_t i = 0; i < segment.size(); ++i) {
+    if (segment[i] == ';') return segment.substr(0, i);
+    if (segment[i] != '%' || segment.size() - i < 3) continue;
+    if (segment[i + 1] == '3' && (segment[i + 2] | 0x20) == 'b') return segment.substr(0, i);
+  }
+  return segment;
+}
+
 bool validLowerName(std::string_view name) {
   if (name.empty()) return false;
   for (const char c : name) {

@@ -34,6 +34,9 @@ bool validTarget(std::string_view target);
 // The path for a location: it begins with exactly one slash, because "//host" and "/\\host" name another host to
 // browsers.
 std::string_view withOneSlash(base::Arena& arena, std::string_view path);
+// A segment of a path in front of its parameters (RFC 3986 section 3.3), also where their ";" is encoded: there are
+// servers that take them off before they decode, and some that do it after.
+std::string_view withoutParameters(std::string_view segment);
 // A token of at most 64 bytes, not empty.
 bool validMethod(std::string_view method);
 // To ask twice does no more than to ask once (RFC 9110 section 9.2.2).

@@ -27,6 +27,12 @@ TEST_CASE("a port to connect to is a number above 0") {
   for (const char* no : {"a", "a:", "a:0", "a:00", "[::1]", "1.2.3.4", "80"}) CHECK_FALSE(namesPort(no));
 }
 
+TEST_CASE("a segment ends in front of its parameters, encoded or not") {
+  for (const char* text : {"a;b", "a%3bb", "a%3B", "a;b;c", "a"}) CHECK(withoutParameters(text) == "a");
+  for (const char* text : {";", "%3b", ""}) CHECK(withoutParameters(text) == "");
+  for (const char* text : {"a%3", "a%", "a%3c", "a%253b"}) CHECK(withoutParameters(text) == text);
+}
+
 TEST_CASE("spaces and tabs around a text go, those within it stay") {
   CHECK(withoutSpaces(" \ta \tb\t ") == "a \tb");
   CHECK(withoutSpaces(" \t ") == "");

@@ -22,6 +22,14 @@ std::string_view textOf(StrictRule rule) {
   return kTexts[static_cast<size_t>(rule)];
 }
 
+std::string textOf(StrictRules rules) {
+  std::string out;
+  for (size_t i = 0; i < kStrictRules; ++i) {
+    if (rules.has(static_cast<StrictRule>(i))) out.append(out.empty() ? "" : ", ").append(kTexts[i]);
+  }
+  return out;
+}
+
 bool parseStrictRules(std::string_view list, StrictRules& out, std::string& error) {
   StrictRules rules;
   std::string unknown;

@@ -38,6 +38,9 @@ class StrictRules {
   uint8_t bits_ = 0;
 };
 
+// The names of its rules, with commas.
+std::string textOf(StrictRules rules);
+
 // Adds the rules of a list with commas; "all" are all of them. False: `error` says which word is none.
 bool parseStrictRules(std::string_view list, StrictRules& out, std::string& error);
 

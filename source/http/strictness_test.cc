@@ -18,6 +18,8 @@ TEST_CASE("rules are named in a list, or all of them") {
   CHECK(rules.has(StrictRule::kValueEdgeSpace));
   CHECK_FALSE(rules.has(StrictRule::kUnderscoreNames));
   CHECK_FALSE(rules.has(StrictRule::kUnknownExpectation));
+  CHECK(textOf(rules) == "host_conflict, value_edge_space");
+  CHECK(textOf(StrictRules{}) == "");
   REQUIRE(parseStrictRules("all", rules, error));
   for (size_t i = 0; i < kStrictRules; ++i) CHECK(rules.has(static_cast<StrictRule>(i)));
 }

@@ -78,7 +78,11 @@ class Input {
   virtual ~Input() = default;
   // Bits of Part.
   virtual uint8_t needs() const = 0;
+  // Whether it gives Value::structured.
+  virtual bool isStructured() const { return false; }
   virtual Value get(const Data& data, Scratch& scratch) const = 0;
+  // It stands for no single value but gives Value::everything.
+  virtual bool isEverything() const { return false; }
 };
 
 // A condition on a value other than a StringMatcher. (Envoy: envoy.matching.input_matchers) An extension kind, too.
@@ -87,8 +91,12 @@ class ValueMatcher {
   virtual ~ValueMatcher() = default;
   // Bits of Part that it looks at by itself, beside what its input needs.
   virtual uint8_t needs() const { return 0; }
+  // Whether it looks at Value::structured and has no meaning without.
+  virtual bool wantsStructured() const { return false; }
   // Absent values come here as well.
   virtual bool matches(const Value& value) const = 0;
+  // It looks at Value::everything and has no meaning without.
+  virtual bool wantsEverything() const { return false; }
 };
 
 // Whether a client is on this host: by loopback, a Unix socket, or from the address that it wanted to reach.

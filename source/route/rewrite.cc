@@ -36,7 +36,7 @@ bool hasMutations(const Match& match) {
 
 // "." or "..", also in percent form or with path parameters.
 bool isDotSegment(std::string_view segment) {
-  segment = segment.substr(0, segment.find(';'));
+  segment = http::withoutParameters(segment);
   int dots = 0;
   while (!segment.empty()) {
     if (segment[0] == '.') {
@@ -207,6 +207,7 @@ Rewritten finalizeRequest(const Match& match, http::RequestHeaders& request, con
     }
   }
   if (!rewriteHost(match, request, context, options)) return {"host_rewrite_invalid"};
+  if (request.path.empty()) return {};  // CONNECT has none
   const Forward& forward = *match.route->forward;
   const std::string_view before = request.pathOnly();
   std::string_view after;

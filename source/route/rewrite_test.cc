@@ -242,6 +242,8 @@ TEST_CASE("a rewrite that makes the path climb is refused") {
   CHECK_FALSE(sane);
   One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo..;x=1/admin", &sane);
   CHECK_FALSE(sane);
+  One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo..%3bx/admin", &sane);
+  CHECK_FALSE(sane);
   One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo/..a/admin", &sane);
   CHECK(sane);
 }
@@ -319,6 +321,18 @@ TEST_CASE("a formatted path keeps the query, and no value of it ends the path or
   CHECK(path("acme") == "/t/acme.svc?q");
   CHECK(path("a b?c#d\xc3") == "/t/a%20b%3Fc%23d%C3.svc?q");
   CHECK(path("../x") == "path_rewrite_climbs");
+}
+
+TEST_CASE("a request without a path gets none") {
+  RouteSpec route = forwarding(PathKind::kConnect, "", "/v2");
+  std::get<ForwardSpec>(route.action).host_rewrite = "b.com";
+  One one(route);
+  TestRequest connect("", "a.com:443", {{":method", "CONNECT"}});
+
+  CHECK(finalizeRequest(one.match(connect), *connect, kContext));
+
+  CHECK(connect->path == "");
+  CHECK(connect->authority == "b.com");
 }
 
 TEST_CASE("headers for internal callers come off the requests of others") {

@@ -70,7 +70,7 @@ struct Forward {
   const MaxGrpcTimeout* max_grpc_timeout = nullptr;
   const RetryPolicy* retry_policy = nullptr;                   // null: none
   bool hedge_on_per_try_timeout = false;                       // proto: HedgePolicy
-  std::optional<uint64_t> request_buffer_limit;                // bytes; nullopt: the cluster's
+  std::optional<uint32_t> request_buffer_limit;                // bytes; nullopt: the cluster's
   const MirrorPolicies* mirrors = nullptr;                     // null: none
   const InternalRedirectPolicy* internal_redirects = nullptr;  // null: none are followed
   const HashPolicy* hash_policy = nullptr;                     // null: none

@@ -115,7 +115,7 @@ struct ForwardSpec {
   std::optional<MaxGrpcTimeout> max_grpc_timeout;                    // not with max_stream_duration
   std::shared_ptr<const RetryPolicy> retry_policy;                   // null: none
   bool hedge_on_per_try_timeout = false;                             // proto: HedgePolicy
-  std::optional<uint64_t> request_buffer_limit;                      // bytes; nullopt: the cluster's
+  std::optional<uint32_t> request_buffer_limit;                      // bytes; nullopt: the cluster's
   std::shared_ptr<const MirrorPolicies> mirrors;                     // null: none
   std::shared_ptr<const InternalRedirectPolicy> internal_redirects;  // null: none are followed
   HashPolicy hash_policy;
@@ -195,7 +195,7 @@ struct TableSpec {
   bool most_specific_header_mutations_wins = false;
   bool ignore_port_in_host_matching = false;
   bool ignore_path_parameters = false;
-  std::string vhost_header;  // in lower case; empty: the authority
+  std::string vhost_header;                        // in lower case; empty: the authority
   std::vector<std::string> internal_only_headers;  // in lower case
   stream::FixedMetadata metadata;
 };

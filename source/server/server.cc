@@ -74,6 +74,10 @@ class Server {
     if (!loadBootstrap(options_, bootstrap_, errors, positions)) return refuse(errors);
     extensions::registerAll(registry_);
     makeWorkers();
+    if (!options_.report_only.empty()) {
+      logger_.warning("http", "requests that break these rules are let through and counted (--report-only): ",
+                      http::textOf(options_.report_only));
+    }
     CompiledBootstrap compiled;
     services_.emplace(makeServices());
     // Interest in RDS, EDS and SDS names is collected from here on.

@@ -139,5 +139,23 @@ TEST_CASE("chains that are exchanged all the time under load lose no request and
   for (const auto& chain : chains) CHECK(chain.expired());
 }
 
+TEST_CASE("an upgrade with filters of its own goes through them, other requests do not") {
+  TestSession t;
+  TestTerminals of_upgrade;
+  t.settings->codec_limits.allow_upgrades = true;
+  t.settings->upgrades.push_back({"websocket", true});
+  t.settings->upgrade_chains.push_back(
+      {"websocket", filter::fixedChain({}), std::make_shared<TestTerminalConfig>(of_upgrade)});
+  const bool upgrade = GENERATE(false, true);
+  const std::string type = upgrade ? "WebSocket" : "other";
+  auto client = t.connect();
+
+  client->send("GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: " + type + "\r\n\r\n");
+  t.loop.turn();
+
+  CHECK(of_upgrade.made == (upgrade ? 1 : 0));
+  CHECK(t.terminals.made == (upgrade ? 0 : 1));
+}
+
 }  // namespace
 }  // namespace sluice::session

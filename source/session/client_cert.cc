@@ -55,6 +55,10 @@ std::string clientCertElement(const ClientCertSettings& settings, const net::Tls
     addKey(element, "Subject");
     addQuoted(element, tls.peer.subject);
   }
+  if (settings.issuer) {
+    addKey(element, "Issuer");
+    addQuoted(element, tls.peer.issuer);
+  }
   if (settings.uri) {
     if (tls.peer.uri_sans.empty()) addKey(element, "URI");
     for (const std::string& uri : tls.peer.uri_sans) addName(element, "URI", uri);

@@ -204,6 +204,7 @@ void Connection::receive(std::string_view bytes) {
 
 void Connection::afterInput() {
   if (dead_ || ending_) return abortStreams("connection_closed", ResponseFlag::kLocalReset);  // begun behind the end
+  if (invalid_message_) return protocolError({400, "http2.violation.of.messaging.rule"});
   if (codec_ && codec_->shouldClose() && streams_.empty()) return closeAfterFlush(multiplexing_ != nullptr);
   if (multiplexing_) watchBlock();
   if (!streams_.empty()) {
@@ -332,6 +333,8 @@ void Connection::logFailedHandshake(std::string_view why) {
   info.downstream_local_address = peer_.local;
   const std::string_view asked_name = connection_.transport()->serverName();
   info.requested_server_name = asked_name.empty() ? std::string_view(server_name_) : asked_name;
+  info.listener_name = settings_->listener_name;
+  info.filter_chain_name = settings_->filter_chain_name;
   info.response_flags.set(ResponseFlag::kDownstreamConnectionTermination);
   info.connection_termination_details = info.downstream_transport_failure_reason = why;
   const stream::FormatContext context{.info = info, .type = stream::AccessLogType::kDownstreamEnd};
@@ -407,6 +410,8 @@ void Connection::onRequestTrailers(http::StreamId id) {
 
 void Connection::onRequestReset(http::StreamId id, http::ResetReason reason) {
   worker_.cells.add(settings_->stats.rq_rx_reset);
+  // Inside of the codec: afterInput() ends the connection.
+  invalid_message_ |= reason == http::ResetReason::kProtocolError && settings_->ends_at_invalid_message;
   Stream* stream = find(id);
   if (stream == nullptr) return;
   if (reason == http::ResetReason::kProtocolError) {

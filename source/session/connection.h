@@ -170,7 +170,8 @@ class Connection final : private net::ConnectionEvents,
   uint64_t sent_before_ = 0;  // at the last look, while the rest of the output is waited for
   const uint32_t buffer_limit_;
   uint32_t requests_ = 0;
-  bool head_timed_ = false;  // timer_ is that of a request head
+  bool invalid_message_ = false;  // that ends the connection
+  bool head_timed_ = false;       // timer_ is that of a request head
   bool draining_ = false;
   bool drain_at_answer_ = false;
   bool peer_ended_ = false;

@@ -178,5 +178,20 @@ TEST_CASE("how a client ends a stream is told in the log") {
   CHECK(t.log[0] == told);
 }
 
+TEST_CASE("a message that breaks a rule ends its stream, or its connection where that is wanted") {
+  Http2Session t;
+  t.settings->ends_at_invalid_message = GENERATE(false, true);
+  t.open();
+  t.send(t.get(1));
+
+  t.send(h2::headerFrames(3, t.deflater.block({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {"Bad", "1"}}),
+                          true));
+
+  const std::string frames = t.frames();
+  CHECK((frames.find("GOAWAY") != std::string::npos) == t.settings->ends_at_invalid_message);
+  CHECK(t.terminals.live.empty() == t.settings->ends_at_invalid_message);
+  CHECK(t.client->ended == t.settings->ends_at_invalid_message);
+}
+
 }  // namespace
 }  // namespace sluice::session

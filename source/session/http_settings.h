@@ -54,6 +54,7 @@ enum class ForwardClientCert : uint8_t { kSanitize, kForwardOnly, kAppendForward
 struct ClientCertSettings {
   ForwardClientCert forward = ForwardClientCert::kSanitize;
   bool subject = false;
+  bool issuer = false;
   bool cert = false;
   bool chain = false;
   bool dns = false;
@@ -78,8 +79,16 @@ struct AccessLogTimes {
   bool on_tunnel = false;
 };
 
+// The filters of an upgrade that has its own. (proto: UpgradeConfig.filters)
+struct UpgradeChain {
+  std::string type;  // in lower case; "connect"
+  std::shared_ptr<const filter::ChainSlot> chain;
+  std::shared_ptr<const filter::TerminalConfig> terminal;
+};
+
 struct HttpSettings {
   std::string stat_prefix;
+  std::string listener_name, filter_chain_name;  // where connections are accepted; empty: no name
   HttpStats stats;
   std::shared_ptr<const filter::ChainSlot> chain;
   std::shared_ptr<const filter::ReplyMapper> reply_mapper;  // null: local replies go as they are
@@ -94,6 +103,8 @@ struct HttpSettings {
   CodecType codec_type = CodecType::kAuto;
   http::CodecLimits codec_limits;
   http::Http2Settings http2;
+  bool ends_at_invalid_message =
+      false;  // HTTP/2: a message that breaks a rule ends its connection, not its stream only
   // Of HTTP/2 connections; no pings while the interval is 0. (proto: core.v3.KeepaliveSettings)
   milliseconds keepalive_interval{0};
   milliseconds keepalive_timeout{0};
@@ -102,6 +113,7 @@ struct HttpSettings {
   ServerHeader server_header = ServerHeader::kOverwrite;
   std::string via;  // is added to requests and responses; empty: none
 
+  std::vector<UpgradeChain> upgrade_chains;
   std::vector<route::UpgradeSpec> upgrades;  // what routes say goes first; what nobody allows is answered 403
 
   // Timeouts; 0: none.

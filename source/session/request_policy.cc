@@ -30,15 +30,6 @@ int hexValue(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-// A segment in front of its parameters (RFC 3986 section 3.3), also where their ";" is encoded.
-std::string_view withoutParameters(std::string_view segment) {
-  for (size_t i = 0; i < segment.size(); ++i) {
-    if (segment[i] == ';') return segment.substr(0, i);
-    if (segment[i] == '%' && segment[i + 1] == '3' && (segment[i + 2] | 0x20) == 'b') return segment.substr(0, i);
-  }
-  return segment;
-}
-
 // Whether normalizePath would leave the path as it is: the common case, found without writing.
 bool isNormal(std::string_view path, bool merge_slashes) {
   if (path.empty() || path[0] != '/') return false;
@@ -159,7 +150,7 @@ std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_vi
     while (end < size && out[end] != '/') ++end;
     std::string_view segment(out + read + 1, end - read - 1);
     // "..;x=1" climbs at servers that take parameters off first, and ";x=1" is an empty segment there.
-    if (const std::string_view name = withoutParameters(segment); name.empty() || name[0] == '.') segment = name;
+    if (const std::string_view name = http::withoutParameters(segment); name.empty() || name[0] == '.') segment = name;
     const bool last = end == size;
     if (segment == "." || segment == "..") {
       if (segment.size() == 2) {

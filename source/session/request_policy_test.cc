@@ -678,15 +678,16 @@ TEST_CASE("the client's certificate is told with what was asked for, and its nam
   net::TlsInfo tls;
   tls.local.uri_sans = {"spiffe://here"};
   tls.peer.subject = "CN=a\\\"b,O=c";
+  tls.peer.issuer = "CN=ca";
   tls.peer.pem = "PEM";
   tls.peer.chain_pem = "PEMPEM";
   tls.peer.uri_sans = {"spiffe://x", "evil;By=me,Hash=\"0"};
   tls.peer.dns_sans = {"a.example"};
   ClientCertSettings all;
-  all.subject = all.cert = all.chain = all.dns = all.uri = true;
+  all.subject = all.issuer = all.cert = all.chain = all.dns = all.uri = true;
 
   CHECK(forwarded(ForwardClientCert::kSanitizeSet, true, tls, all) ==
-        "By=spiffe://here;Hash=00ff;Cert=\"PEM\";Chain=\"PEMPEM\";Subject=\"CN=a\\\"b,O=c\";"
+        "By=spiffe://here;Hash=00ff;Cert=\"PEM\";Chain=\"PEMPEM\";Subject=\"CN=a\\\"b,O=c\";Issuer=\"CN=ca\";"
         "URI=spiffe://x;URI=\"evil;By=me,Hash=\\\"0\";DNS=a.example");
 }
 

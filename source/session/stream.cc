@@ -51,6 +51,8 @@ void Stream::takeFacts() {
   info_.downstream_remote_address = connection.peer().remote;
   info_.downstream_direct_remote_address = connection.peer().direct_remote;
   info_.requested_server_name = connection.serverName();
+  info_.listener_name = connection.settings().listener_name;
+  info_.filter_chain_name = connection.settings().filter_chain_name;
   info_.downstream_local_address = connection.peer().local;
   info_.redirected = connection.peer().redirected;
   info_.downstream_transport = connection.peer().transport;
@@ -63,10 +65,24 @@ void Stream::makeChain() {
     if (!chain_) chain_ = worker_.chains.get(*id);
     if (chain_) chain = chain_->value.get();
   }
+  const filter::TerminalConfig* terminal = settings.terminal.get();
+  if (const UpgradeChain* const own = ownChain()) [[unlikely]] {
+    chain = &own->chain->first();
+    terminal = own->terminal.get();
+  }
   runner_.emplace(*chain, *this, static_cast<filter::Downstream&>(*this));
-  terminal_ = settings.terminal->make(worker_.services, *runner_, *this, *this);
+  terminal_ = terminal->make(worker_.services, *runner_, *this, *this);
   runner_->setTerminal(*terminal_);
   runner_->limitWindow(connection_->bufferLimit());
+}
+
+const UpgradeChain* Stream::ownChain() const {
+  const std::vector<UpgradeChain>& chains = connection_->settings().upgrade_chains;
+  if (chains.empty() || !asks_tunnel_) [[likely]]
+    return nullptr;
+  const auto found =
+      std::find_if(chains.begin(), chains.end(), [this](const auto& each) { return each.type == tunnelType(); });
+  return found == chains.end() ? nullptr : &*found;
 }
 
 void Stream::requestHeaders(bool end_stream, bool expect_continue) {
@@ -187,8 +203,12 @@ std::optional<milliseconds> Stream::longestDuration() {
   return timeout;
 }
 
+std::string_view Stream::tunnelType() const {
+  return request().upgrade.empty() ? std::string_view("connect") : request().upgrade;
+}
+
 bool Stream::mayTunnel() const {
-  const std::string_view type = request().upgrade.empty() ? std::string_view("connect") : request().upgrade;
+  const std::string_view type = tunnelType();
   const auto find = [type](const std::vector<route::UpgradeSpec>& upgrades) {
     return std::find_if(upgrades.begin(), upgrades.end(), [type](const auto& each) { return each.type == type; });
   };

@@ -12,6 +12,7 @@
 #include "source/event/timer.h"
 #include "source/filter/chain.h"
 #include "source/http/codec.h"
+#include "source/session/http_settings.h"
 #include "source/session/worker.h"
 #include "source/stream/format_context.h"
 
@@ -71,6 +72,10 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void matchRoute();
   void openWindow();
   bool mayTunnel() const;
+  // What the client wants to go over to: of an upgrade or "connect".
+  std::string_view tunnelType() const;
+  // Null: those of the settings.
+  const UpgradeChain* ownChain() const;
   bool awaitsBody() const;
   std::chrono::milliseconds idleTimeout() const;
   // How long the stream may live; tells the upstream too, in grpc-timeout.

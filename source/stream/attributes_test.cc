@@ -203,6 +203,18 @@ TEST_CASE("without a request or TLS their attributes are absent", "[attributes]"
   CHECK_FALSE(holds("request.path == ''"));
 }
 
+TEST_CASE("a small condition needs nothing from the heap", "[attributes]") {
+  const Exchange exchange;
+  const FormatContext context = exchange.context();
+  const auto program = cel::Program::compile(
+      "request.path.startsWith('/shop') && request.headers['x-tag'] == 'one,two' && metadata.filter_metadata.f.roles"
+      ".exists(r, r == 'b') && source.port in [80, 5000] && request.duration < duration('1s')",
+      attributeNames());
+  REQUIRE(program.ok());
+
+  CHECK((*program)->holds(Attributes(context), {.bytes = 0, .steps = 1000}));
+}
+
 TEST_CASE("%CEL% is text, %TYPED_CEL% keeps types in JSON", "[attributes]") {
   const Exchange exchange;
 
@@ -218,6 +230,8 @@ TEST_CASE("%CEL% is text, %TYPED_CEL% keeps types in JSON", "[attributes]") {
   CHECK(exchange.json("%TYPED_CEL([1.5, 'x', {'a': null}])%") == "{\"k\":[1.5,\"x\",{\"a\":null}]}\n");
   CHECK(exchange.json("%TYPED_CEL(request.headers.nope)%") == "{\"k\":null}\n");
   CHECK(exchange.json("%TYPED_CEL(1.0 / 0.0)%") == "{\"k\":\"inf\"}\n");
+  CHECK(exchange.json(R"(%COALESCE({"operators": [{"command": "TYPED_CEL", "param": "[1, 2]", "max_length": 2}]})%)") ==
+        "{\"k\":[1,2]}\n");
   CHECK(exchange.json("a=%TYPED_CEL(['x'])%") == "{\"k\":\"a=[\\\"x\\\"]\"}\n");
 }
 
@@ -227,6 +241,20 @@ TEST_CASE("a text that is put together is whole, however long it is", "[attribut
   exchange.request.add("long", name);
 
   CHECK(exchange.text("%CEL(request.headers.long + 'b')%") == name + "b");
+  CHECK(exchange.json("%TYPED_CEL([request.headers.long])%") == "{\"k\":[\"" + name + "\"]}\n");
+}
+
+TEST_CASE("a record stays JSON where there is no request to keep a long list with", "[attributes]") {
+  StreamInfo info;
+  const std::string name(3000, 'a');
+  info.route_name = name;
+  const auto formatter = JsonFormatter::compile({{"k", {std::string("%TYPED_CEL([xds.route_name])%")}}});
+  REQUIRE(formatter.ok());
+  std::string out;
+
+  formatter->format({.info = info}, out);
+
+  CHECK(out == "{\"k\":null}\n");
 }
 
 TEST_CASE("a wrong expression is refused with its place", "[attributes]") {

@@ -31,6 +31,8 @@ absl::Status parseServerName(const FormatOperator::Spelling& spelling, FormatOpe
 absl::Status parseQueryParameter(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseQuery(const FormatOperator::Spelling& spelling, FormatOperator& op);
 // format_coalesce.cc
+absl::Status parseCel(const FormatOperator::Spelling& spelling, FormatOperator& op);
+absl::Status parseTypedCel(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseCoalesce(const FormatOperator::Spelling& spelling, FormatOperator& op);
 
 template <StreamInfo::Offset StreamInfo::*kFrom, StreamInfo::Offset StreamInfo::*kTo>

@@ -1,12 +1,15 @@
-#include "source/stream/format_cel.h"
-
+// %CEL(EXPRESSION)% and %TYPED_CEL(EXPRESSION)%: an expression over the attributes of a stream.
+// (proto: envoy.extensions.formatter.cel.v3.Cel)
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "source/base/text.h"
 #include "source/match/cel/scalar_text.h"
 #include "source/stream/attributes.h"
+#include "source/stream/format_arguments.h"
 #include "source/stream/formatter.h"
 
 namespace sluice::stream {
@@ -90,7 +93,8 @@ bool appendValue(const Value& value, Memory& memory, std::string& out, int depth
   }
 }
 
-// A text that outlives this call: in the scratch, or with the request if it is too long for it.
+// A text that outlives this call: in the scratch, or with the request if it is too long for it. Without a request it is
+// cut.
 std::string_view kept(std::string_view text, const FormatContext& context, FormatScratch& scratch) {
   if (text.size() > scratch.bytes.size() && context.request != nullptr) return context.request->arena().copy(text);
   text = text.substr(0, scratch.bytes.size());
@@ -98,9 +102,9 @@ std::string_view kept(std::string_view text, const FormatContext& context, Forma
   return {scratch.bytes.data(), text.size()};
 }
 
-FormatValue textOf(const Value& value, const FormatOperator& op, const Memory& memory, const FormatContext& context,
+FormatValue textOf(const Value& value, size_t limit, const Memory& memory, const FormatContext& context,
                    FormatScratch& scratch) {
-  const std::string_view text = value.text().substr(0, op.limit);
+  const std::string_view text = value.text().substr(0, limit);
   const bool borrowed = text.empty() || !memory.owns(text.data());
   return {FormatValue::Kind::kText, borrowed ? text : kept(text, context, scratch), 0, nullptr};
 }
@@ -109,12 +113,65 @@ FormatValue jsonOf(const Value& value, FormatValue::Kind kind, size_t limit, Mem
                    const FormatContext& context, FormatScratch& scratch) {
   std::string json;
   if (!appendValue(value, memory, json, 0)) return {};
+  const bool fits = context.request != nullptr || json.size() <= scratch.bytes.size();
+  if (kind == FormatValue::Kind::kJson && !fits) return {};  // half of it would be none
   return {kind, kept(std::string_view(json).substr(0, limit), context, scratch), 0, nullptr};
 }
 
-}  // namespace
+// As text, lists and maps as JSON. Missing: null, and what has no value.
+class CelText final : public ExtendedOperator {
+ public:
+  CelText(cel::Program::Ptr program, size_t limit) : program_(std::move(program)), limit_(limit) {}
 
-absl::Status parseCel(const FormatOperator::Spelling& spelling, FormatOperator& op) {
+  FormatValue read(const FormatContext& context, FormatScratch& scratch) const override {
+    const cel::Limits limits;
+    Memory memory(limits.bytes, limits.steps);
+    const Value value = program_->evaluate(Attributes(context), memory);
+    switch (value.kind()) {
+      case Kind::kError:
+      case Kind::kNull:
+        return {};
+      case Kind::kString:
+      case Kind::kBytes:
+        return textOf(value, limit_, memory, context, scratch);
+      case Kind::kList:
+      case Kind::kMap:
+        return jsonOf(value, FormatValue::Kind::kText, limit_, memory, context, scratch);
+      default: {
+        cel::ScalarText room;
+        const std::string_view text = cel::writeScalar(value, room)->substr(0, limit_);
+        return {FormatValue::Kind::kText, kept(text, context, scratch), 0, nullptr};
+      }
+    }
+  }
+
+ private:
+  const cel::Program::Ptr program_;
+  const size_t limit_;
+};
+
+// As what it is: texts, and other values as JSON. The length limits texts only: half of a number or a list would be
+// another one, or none.
+class CelTyped final : public ExtendedOperator {
+ public:
+  CelTyped(cel::Program::Ptr program, size_t limit) : program_(std::move(program)), limit_(limit) {}
+
+  FormatValue read(const FormatContext& context, FormatScratch& scratch) const override {
+    const cel::Limits limits;
+    Memory memory(limits.bytes, limits.steps);
+    const Value value = program_->evaluate(Attributes(context), memory);
+    if (value.is(Kind::kError) || value.is(Kind::kNull)) return {};
+    if (value.is(Kind::kString) || value.is(Kind::kBytes)) return textOf(value, limit_, memory, context, scratch);
+    return jsonOf(value, FormatValue::Kind::kJson, std::string_view::npos, memory, context, scratch);
+  }
+
+ private:
+  const cel::Program::Ptr program_;
+  const size_t limit_;
+};
+
+template <typename Read>
+absl::Status parse(const FormatOperator::Spelling& spelling, FormatOperator& op) {
   if (spelling.arguments.empty()) {
     return absl::InvalidArgumentError(base::strCat("%", spelling.name, "%: write %", spelling.name, "(EXPRESSION)%"));
   }
@@ -123,41 +180,18 @@ absl::Status parseCel(const FormatOperator::Spelling& spelling, FormatOperator& 
     return absl::InvalidArgumentError(
         base::strCat("%", spelling.name, "(", spelling.arguments, ")%: ", base::toStd(program.status().message())));
   }
-  op.program = *std::move(program);
-  op.limit = spelling.limit;
+  op.extended = std::make_shared<const Read>(*std::move(program), spelling.limit);
   return absl::OkStatus();
 }
 
-FormatValue readCel(const FormatOperator& op, const FormatContext& context, FormatScratch& scratch) {
-  const cel::Limits limits;
-  Memory memory(limits.bytes, limits.steps);
-  const Value value = op.program->evaluate(Attributes(context), memory);
-  switch (value.kind()) {
-    case Kind::kError:
-    case Kind::kNull:
-      return {};
-    case Kind::kString:
-    case Kind::kBytes:
-      return textOf(value, op, memory, context, scratch);
-    case Kind::kList:
-    case Kind::kMap:
-      return jsonOf(value, FormatValue::Kind::kText, op.limit, memory, context, scratch);
-    default: {
-      cel::ScalarText room;
-      const std::string_view text = cel::writeScalar(value, room)->substr(0, op.limit);
-      return {FormatValue::Kind::kText, kept(text, context, scratch), 0, nullptr};
-    }
-  }
+}  // namespace
+
+absl::Status parseCel(const FormatOperator::Spelling& spelling, FormatOperator& op) {
+  return parse<CelText>(spelling, op);
 }
 
-// A length limits texts: half of a number or a list would be another one, or none.
-FormatValue readTypedCel(const FormatOperator& op, const FormatContext& context, FormatScratch& scratch) {
-  const cel::Limits limits;
-  Memory memory(limits.bytes, limits.steps);
-  const Value value = op.program->evaluate(Attributes(context), memory);
-  if (value.is(Kind::kError) || value.is(Kind::kNull)) return {};
-  if (value.is(Kind::kString) || value.is(Kind::kBytes)) return textOf(value, op, memory, context, scratch);
-  return jsonOf(value, FormatValue::Kind::kJson, std::string_view::npos, memory, context, scratch);
+absl::Status parseTypedCel(const FormatOperator::Spelling& spelling, FormatOperator& op) {
+  return parse<CelTyped>(spelling, op);
 }
 
 }  // namespace sluice::stream

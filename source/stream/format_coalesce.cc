@@ -18,9 +18,9 @@ absl::Status wrong(std::string_view what) {
   return absl::InvalidArgumentError(base::strCat("%COALESCE%: ", what));
 }
 
-// Texts that are cut keep what is left; a number is never cut.
+// Texts that are cut keep what is left; a number or a structure is never cut.
 FormatValue cut(FormatValue value, size_t limit) {
-  value.text = value.text.substr(0, limit);
+  if (value.kind == FormatValue::Kind::kText) value.text = value.text.substr(0, limit);
   return value;
 }
 

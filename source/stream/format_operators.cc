@@ -12,7 +12,6 @@
 #include "source/net/cidr.h"
 #include "source/stream/chance.h"
 #include "source/stream/format_arguments.h"
-#include "source/stream/format_cel.h"
 #include "source/stream/query.h"
 
 namespace sluice::stream {
@@ -496,7 +495,7 @@ constexpr Known kKnown[] = {
     {"BYTES_RECEIVED", parseNothing, readNumber<&I::bytes_received>},
     {"BYTES_RETRANSMITTED", parseNothing, readRetransmitted},
     {"BYTES_SENT", parseNothing, readNumber<&I::bytes_sent>},
-    {"CEL", parseCel, readCel},
+    {"CEL", parseCel, readExtended},
     {"CLUSTER_METADATA", parseMetadata, readMetadata},
     {"COALESCE", parseCoalesce, readExtended},
     {"COMMON_DURATION", parseCommonDuration, readDuration},
@@ -541,10 +540,12 @@ constexpr Known kKnown[] = {
     {"EMIT_TIME", parseTime, readEmitTime},
     {"EMIT_TIME_LOCAL", parseLocalTime, readEmitTime},
     {"ENVIRONMENT", parseEnvironment, readConstant},
+    {"FILTER_CHAIN_NAME", parseNothing, readText<&I::filter_chain_name>},
     {"FILTER_STATE", parseFilterState, readFilterState},
     {"GRPC_STATUS", parseGrpcStatus, readGrpcStatus},
     {"GRPC_STATUS_NUMBER", parseGrpcStatus, readGrpcStatus},
     {"HOSTNAME", parseHostname, readConstant},
+    {"LISTENER_NAME", parseNothing, readText<&I::listener_name>},
     {"LOCAL_REPLY_BODY", parseNothing, readLocalReplyBody},
     {"METADATA", parseMetadata, readMetadata},
     {"PACKETS_RETRANSMITTED", parseNothing, readRetransmitted},
@@ -576,7 +577,7 @@ constexpr Known kKnown[] = {
     {"START_TIME_LOCAL", parseLocalTime, readTime},
     {"STREAM_ID", parseNothing, readText<&I::request_id>},
     {"TRAILER", parseHeaders, readTrailer},
-    {"TYPED_CEL", parseCel, readTypedCel},
+    {"TYPED_CEL", parseTypedCel, readExtended},
     {"UNIQUE_ID", parseNothing, readUniqueId},
     {"UPSTREAM_CLUSTER", parseNothing, readText<&I::upstream_cluster>},
     {"UPSTREAM_CLUSTER_RAW", parseNothing, readText<&I::upstream_cluster>},
@@ -650,7 +651,6 @@ std::string_view nearest(std::string_view name) {
 bool isForeign(std::string_view name) {
   static constexpr std::string_view kExact[] = {"FILE_CONTENT",
                                                 "SECRET",
-                                                "LISTENER_NAME",
                                                 "PER_REQUEST_STATE",
                                                 "DOWNSTREAM_CX_RTT",
                                                 "DOWNSTREAM_DETECTED_CLOSE_TYPE",
@@ -662,7 +662,6 @@ bool isForeign(std::string_view name) {
                                                 "UPSTREAM_DETECTED_CLOSE_TYPE",
                                                 "DOWNSTREAM_HANDSHAKE_DURATION",
                                                 "DOWNSTREAM_DIRECT_LOCAL_PORT",
-                                                "FILTER_CHAIN_NAME",
                                                 "CUSTOM_FLAGS",
                                                 "UPSTREAM_LOCAL_CLOSE_REASON",
                                                 "UPSTREAM_CONNECTION_POOL_READY_DURATION"};

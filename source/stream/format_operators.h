@@ -12,7 +12,6 @@
 
 #include "absl/status/statusor.h"
 #include "source/http/headers.h"
-#include "source/match/cel/program.h"
 #include "source/stream/format_context.h"
 #include "source/stream/metadata.h"
 #include "source/stream/time_format.h"
@@ -78,7 +77,6 @@ class FormatOperator {
   uint8_t style = 0;
   std::optional<uint8_t> prefix_length;  // of an address
   std::shared_ptr<const ExtendedOperator> extended;
-  match::cel::Program::Ptr program;  // of %CEL%
 
   using Read = FormatValue (*)(const FormatOperator&, const FormatContext&, FormatScratch&);
 

@@ -203,6 +203,14 @@ TEST_CASE("the first of several operators that has a value counts, an empty one 
   CHECK_THAT(coalesced(operators), Catch::Contains(problem));
 }
 
+TEST_CASE("where a stream was accepted is told by name") {
+  Exchange exchange;
+  CHECK(exchange.text("%LISTENER_NAME% %FILTER_CHAIN_NAME%") == "- -");
+  exchange.info.listener_name = "edge";
+  exchange.info.filter_chain_name = "tls";
+  CHECK(exchange.text("%LISTENER_NAME% %FILTER_CHAIN_NAME%") == "edge tls");
+}
+
 TEST_CASE("details may keep their spaces") {
   Exchange exchange;
   exchange.info.response_code_details = "a b";
@@ -309,6 +317,15 @@ TEST_CASE("the metadata of the route is read as that of the stream is") {
   CHECK(exchange.text("%METADATA(ROUTE:f:k)% %METADATA(ROUTE:f)% %METADATA(ROUTE:g:k)%") == "r {\"k\":\"r\"} -");
 }
 
+TEST_CASE("the virtual cluster is told by its name, and what is the same for all records can be looked at") {
+  Exchange exchange;
+  CHECK(exchange.text("%VIRTUAL_CLUSTER_NAME%") == "-");
+  exchange.info.virtual_cluster_name = "writes";
+
+  CHECK(exchange.text("%VIRTUAL_CLUSTER_NAME%") == "writes");
+  CHECK(TextFormatter::compile("/a%REQ(x)%b%%c")->literals() == "/ab%c");
+}
+
 TEST_CASE("a length cuts strings of metadata only, numbers stay numbers") {
   Exchange exchange;
   exchange.info.metadata().set("f", "n", {123456.0});
@@ -335,7 +352,7 @@ TEST_CASE("the long names of header operators equal the short ones") {
 TEST_CASE("operators of Envoy's that are not there are refused as such") {
   const Exchange exchange;
   for (const std::string name :
-       {"LISTENER_NAME", "FILTER_CHAIN_NAME", "TRACE_ID", "DOWNSTREAM_PEER_ISSUER_CN", "ROUTE_RESOLUTION_TIME"}) {
+       {"TRACE_ID", "DOWNSTREAM_DIRECT_LOCAL_PORT", "DOWNSTREAM_PEER_ISSUER_CN", "ROUTE_RESOLUTION_TIME"}) {
     INFO(name);
     CHECK(exchange.text("%" + name + "%").find("is not supported yet") != std::string::npos);
   }

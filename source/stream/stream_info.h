@@ -124,6 +124,7 @@ struct StreamInfo {
   std::string_view downstream_local_address;          // where the client wanted to go
   bool redirected = false;                            // which is not where it was accepted
   std::string_view requested_server_name;             // SNI
+  std::string_view listener_name, filter_chain_name;  // where it was accepted; empty: it has no name
   net::Transport* downstream_transport = nullptr;     // null: a plain socket; of the connection
   base::LocalPtr<UpstreamTls> upstream_tls;           // null: not TLS
   std::string_view downstream_transport_failure_reason;

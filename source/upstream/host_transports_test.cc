@@ -66,6 +66,18 @@ TEST_CASE("a server is asked for by its name without the dot behind an absolute 
   CHECK(t.secure->server_names == std::vector<std::string>{"asked.example"});
 }
 
+TEST_CASE("a certificate is verified for a request that names no host, too") {
+  TransportTest t;
+  t.config->http.auto_san_validation = true;
+  t.head.authority = "";  // of HTTP/1.0
+  t.publish(true);
+  User user(t.arena);
+  t.begin(user, t.slotOf("one"));
+
+  CHECK(t.secure->server_names == std::vector<std::string>{""});
+  CHECK(t.secure->verified == std::vector<std::string>{"."});
+}
+
 TEST_CASE("a host whose metadata changes is connected to anew, by the transport that this chooses") {
   TransportTest t;
   t.publish(false);

@@ -14,6 +14,8 @@ using cluster::UpstreamProtocol;
 // So many pools of one host may requests call for by their own words before those on which nothing runs are thrown
 // away.
 constexpr size_t kManyPools = 64;
+// What the host is verified as that a request of HTTP/1.0 does not name: no certificate has it.
+constexpr const char* kNoName = ".";
 // How long nobody is asked for room after nobody had any.
 constexpr std::chrono::milliseconds kQuestPause{1};
 
@@ -45,7 +47,7 @@ std::optional<net::Address> addressIn(std::string_view text) {
 std::string_view hostOf(std::string_view authority) {
   if (!authority.empty() && authority.front() == '[') return authority.substr(1, authority.find(']') - 1);
   std::string_view host = authority.substr(0, authority.find(':'));
-  if (host.ends_with('.')) host.remove_suffix(1);
+  if (host.size() > 1 && host.ends_with('.')) host.remove_suffix(1);
   return host;
 }
 
@@ -158,7 +160,7 @@ pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::Routin
   key.protocol = protocol;
   const std::string lower = key_.substr(1, host_end - 1);
   if (http.auto_sni && !isIp(lower)) key.server_name = lower;
-  if (http.auto_san_validation) key.verify_san = lower;
+  if (http.auto_san_validation) key.verify_san = lower.empty() ? kNoName : lower;
   if (by_client_) {
     key.client = addressIn(client.remote);
     key.target = addressIn(client.local);

@@ -89,6 +89,19 @@ class FileTest(LoggedCase):
             self.assertTrue(all(c >= " " and c != "\x7f" for c in line), line)
 
 
+    def test_an_entry_says_where_its_request_was_accepted_and_how_it_went_on(self):
+        path = self.scratch.join("access.log")
+        upstream = self.start(HttpUpstream())
+        log = fileLog(path, text("%LISTENER_NAME% %FILTER_CHAIN_NAME% %UPSTREAM_PROTOCOL% %QUERY_PARAM(a)%\n"))
+        config = bootstrap([httpListener("edge", [route("up")], access_log=[log])], [cluster("up", upstream.port)])
+        config["static_resources"]["listeners"][0]["filter_chains"][0]["name"] = "main"
+        sluice = self.start(Sluice(self.scratch, config))
+
+        get(sluice.port("edge"), "/?a=b%20c")
+
+        self.assertEqual(self.lines(path, 1), ["edge main HTTP/1.1 b c"])
+
+
 class FilterTest(LoggedCase):
     def assertAdmitted(self, filter, paths, routes, expected):
         """A log with the filter gets the entries of `expected`; one without it tells when all are written."""
@@ -121,6 +134,108 @@ class FilterTest(LoggedCase):
 
         self.assertEqual(code, 1, output)
         self.assertIn("google.protobuf.StringValue does not configure access log filters", output)
+
+
+class ExpressionTest(LoggedCase):
+    """The Common Expression Language: in formats, in filters of logs, and in trees that choose routes."""
+
+    def test_a_filter_takes_the_entries_for_which_its_expression_is_true(self):
+        expression = "response.code >= 500 || request.headers['x-debug'] == 'yes'"
+        path, all_of_them = self.scratch.join("some.log"), self.scratch.join("all.log")
+        typed = {"@type": TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", "expression": expression}
+        filter = {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": typed}}
+        logs = [fileLog(path, text("%REQ(:path)%\n"), filter), fileLog(all_of_them, text("%REQ(:path)%\n"))]
+        self.serve([directResponse(503, prefix="/down"), directResponse(200)], access_log=logs)
+
+        get(self.port, "/down")
+        get(self.port, "/up")
+        get(self.port, "/seen", headers=[("x-debug", "yes")])
+
+        self.lines(all_of_them, 3)
+        self.assertEqual(self.lines(path, 2), ["/down", "/seen"])
+
+    def test_values_of_expressions_stand_in_formats(self):
+        path = self.scratch.join("json.log")
+        formatter = {"name": "envoy.formatter.cel", "typed_config": {"@type": TYPE + "envoy.extensions.formatter.cel.v3.Cel"}}
+        fields = {
+            "path": "%CEL(request.url_path + '!')%",
+            "query": "%CEL(request.query):3%",
+            "code": "%CEL(response.code)%",
+            "typed": "%TYPED_CEL(response.code)%",
+            "tags": "%TYPED_CEL(request.headers['x-tags'].split(',').filter(t, t != 'b'))%",
+            "none": "%TYPED_CEL(request.headers.nope)%",
+            "late": "%TYPED_CEL(request.duration < duration('1h') && request.time > timestamp('2020-01-01T00:00:00Z'))%",
+        }
+        self.serve([directResponse(200)], access_log=[fileLog(path, {"json_format": fields, "formatters": [formatter]})])
+
+        get(self.port, "/a?b=cd", headers=[("x-tags", "a,b,c")])
+
+        record = json.loads(self.lines(path, 1)[0])
+        expected = {"path": "/a!", "query": "b=c", "code": "200", "typed": 200, "tags": ["a", "c"], "none": None, "late": True}
+        self.assertEqual(record, expected)
+
+    def test_a_tree_chooses_a_route_by_an_expression(self):
+        attributes = {"name": "a", "typed_config": {"@type": TYPE + "xds.type.matcher.v3.HttpAttributesCelMatchInput"}}
+
+        def entry(expression, status):
+            cel = {"@type": TYPE + "xds.type.matcher.v3.CelMatcher", "expr_match": expression}
+            predicate = {"single_predicate": {"input": attributes, "custom_match": {"name": "c", "typed_config": cel}}}
+            route = {"@type": TYPE + "envoy.config.route.v3.Route", **directResponse(status)}
+            return {"predicate": predicate, "on_match": {"action": {"name": "r", "typed_config": route}}}
+
+        def node(kind, **fields):
+            return {kind: fields}
+
+        path = node("select_expr", operand=node("ident_expr", name="request"), field="path")
+        prefix = node("call_expr", target=path, function="startsWith", args=[node("const_expr", string_value="/tree")])
+        matchers = [
+            entry({"cel_expr_string": "request.headers['x-user'] in ['ann', 'bob'] && request.method == 'GET'"}, 201),
+            entry({"cel_expr_parsed": {"expr": prefix}}, 202),
+            entry({"cel_expr_string": "!has(response.code)"}, 203),
+        ]
+        config = bootstrap([httpListener("http", virtual_hosts=[
+            {"name": "all", "domains": ["*"], "matcher": {"matcher_list": {"matchers": matchers}}}])], [])  # fmt: skip
+        port = self.start(Sluice(self.scratch, config)).port("http")
+
+        self.assertEqual(get(port, "/", headers=[("x-user", "bob")]).status, 201)
+        self.assertEqual(get(port, "/tree", headers=[("x-user", "eve")]).status, 202)
+        self.assertEqual(get(port, "/").status, 203)
+
+    def test_an_expression_beside_a_single_value_is_refused(self):
+        header = {"name": "h", "typed_config": {"@type": TYPE + "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name": "a"}}
+        everything = {"name": "a", "typed_config": {"@type": TYPE + "xds.type.matcher.v3.HttpAttributesCelMatchInput"}}
+        cel = {"@type": TYPE + "xds.type.matcher.v3.CelMatcher", "expr_match": {"cel_expr_string": "true"}}
+        action = {"action": {"name": "r", "typed_config": {"@type": TYPE + "envoy.config.route.v3.Route", **directResponse(200)}}}
+        for single, problem in [
+            ({"input": header, "custom_match": {"name": "c", "typed_config": cel}}, "is one value; an expression takes"),
+            ({"input": everything, "value_match": {"exact": "a"}}, "stands for no value; set custom_match"),
+        ]:
+            matchers = [{"predicate": {"single_predicate": single}, "on_match": action}]
+            host = {"name": "all", "domains": ["*"], "matcher": {"matcher_list": {"matchers": matchers}}}
+            path = self.scratch.write("bad.json", json.dumps(bootstrap([httpListener("http", virtual_hosts=[host])], [])))
+            with self.subTest(problem):
+                code, output = runTool("sluice", "-c", path, "--mode", "validate")
+
+                self.assertEqual(code, 1, output)
+                self.assertIn(problem, output)
+
+    def test_a_wrong_expression_is_refused_with_its_place(self):
+        for expression, problem in [
+            ("response.code >", "1:16: found the end, expected a value"),
+            ("request.pth == '/'", "'request.pth' is unknown; there are request.path, "),
+            ("request.path", "has to be a bool; its value is a string"),
+            ("(" * 5000, "nested more than 200 levels deep"),
+        ]:
+            typed = {"@type": TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", "expression": expression}
+            config = bootstrap([httpListener("http", [directResponse(200)])], [])
+            manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+            manager["access_log"] = [fileLog("/dev/null", filter={"extension_filter": {"name": "x", "typed_config": typed}})]
+            path = self.scratch.write("bad.json", json.dumps(config))
+            with self.subTest(expression[:20]):
+                code, output = runTool("sluice", "-c", path, "--mode", "validate")
+
+                self.assertEqual(code, 1, output)
+                self.assertIn(problem, output)
 
 
 class TimesTest(LoggedCase):

@@ -205,6 +205,19 @@ class NameCaseTest(SluiceTestCase):
         self.assertIn("\r\nX-From-Host: 1\r\n", answer)
 
 
+class BrokenMessageTest(ManagerCase):
+    def curlWithBrokenName(self, port):
+        return curl("-s", "-o", "/dev/null", "--http2-prior-knowledge", "-H", "x-name: J\u00fcrgen", f"http://127.0.0.1:{port}/")[0]
+
+    def test_values_beyond_ascii_are_served_without_a_word(self):
+        self.assertEqual(self.curlWithBrokenName(self.proxy()), 0)
+
+    def test_and_break_a_message_where_that_is_wanted(self):
+        port = self.proxy(http2_protocol_options={"disallow_obs_text": True})
+
+        self.assertNotEqual(self.curlWithBrokenName(port), 0)
+
+
 class RefusalTest(SluiceTestCase):
     def problems(self, **hcm):
         path = self.scratch.write("wrong.json", json.dumps(bootstrap([httpListener("http", [route("up")], **hcm)], [cluster("up", 1)])))

@@ -313,6 +313,15 @@ class PathTest(StrictCase):
                 if path:
                     self.assertEqual(self.upstream.next().path, path)
 
+    def test_rewrites_open_no_path(self):
+        regex = {"pattern": {"regex": "^/re(.*)$"}, "substitution": "/\\1"}
+        self.proxy(routes=[route("up", prefix="/api", prefix_rewrite="/"), route("up", prefix="/re", regex_rewrite=regex)])
+
+        for path in ("/api../admin", "/api./x", "/api..", "/api..;x/admin", "/api..%3bx/admin", "/api%2e%2e/admin", "/re../admin"):
+            with self.subTest(path):
+                self.assertEqual(get(self.port, path).status, 400)
+        self.assertEqual((get(self.port, "/api..x/y").status, self.upstream.next().path), (200, "/..x/y"))
+
     def test_no_spelling_gets_past_a_rule(self):
         self.strict()
         pieces = ["/", "//", "/.", "/..", "/%2e", "/%2e%2e", "/;a=b", "/.;c", "/..;d", "\\", "/%2f", "/%5c", "/pub", "/%61dmin", "/admin",
@@ -467,6 +476,7 @@ class ReportOnlyTest(StrictCase):
     def test_only_the_rules_that_are_listed(self):
         self.proxy(args=["--report-only=unknown_expectation"])
 
+        self.assertIn("let through and counted (--report-only): unknown_expectation\n", self.sluice.log())
         self.refused([("host", self.breaches()["host_conflict"], 400)])
         _, (named,) = self.taken(self.breaches()["underscore_names"])
         self.assertIsNone(named.header("some_name"))

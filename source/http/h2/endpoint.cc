@@ -97,7 +97,7 @@ Endpoint::Endpoint(Side side, ByteSink& sink, const CodecLimits& limits, const H
     : sink_(sink),
       limits_(limits),
       settings_(settings),
-      head_reader_(limits_),
+      head_reader_(limits_, settings.disallow_obs_text),
       budget_(settings_),
       side_(side),
       heads_(side == Side::kServer ? NGHTTP2_CLIENT_MAGIC_LEN : 0) {

@@ -1,5 +1,6 @@
 #include "source/http/h2/head_reader.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "source/base/ascii.h"
@@ -42,10 +43,14 @@ std::string_view keepMethod(base::Arena& arena, std::string_view text) {
   return keepPadded(arena, text);
 }
 
+bool hasObsText(std::string_view value) {
+  return std::any_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
 }  // namespace
 
-HeadReader::HeadReader(const CodecLimits& limits)
-    : limits_(limits), max_cost_(size_t{limits.max_header_bytes} * 4 + 64 * 1024) {}
+HeadReader::HeadReader(const CodecLimits& limits, bool ascii_only)
+    : limits_(limits), ascii_only_(ascii_only), max_cost_(size_t{limits.max_header_bytes} * 4 + 64 * 1024) {}
 
 void HeadReader::start(Kind kind, HeaderList* list) {
   kind_ = kind;
@@ -99,7 +104,7 @@ bool HeadReader::add(std::string_view name, std::string_view value) {
   }
   regular_ = true;
   const Name id = nameOf(name);
-  if ((id == Name::kOther && !validLowerName(name)) || !validValue(value)) {
+  if ((id == Name::kOther && !validLowerName(name)) || !validValue(value) || (ascii_only_ && hasObsText(value))) {
     malformed_ = true;
     return true;
   }

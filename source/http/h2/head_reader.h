@@ -23,7 +23,8 @@ class HeadReader {
     kUnknownExpectation,  // Expect other than 100-continue
   };
 
-  explicit HeadReader(const CodecLimits& limits);
+  // `ascii_only`: a value with bytes of 0x80 and above is malformed.
+  explicit HeadReader(const CodecLimits& limits, bool ascii_only = false);
 
   // `extended_connect`: ":protocol" is allowed (RFC 8441).
   void startRequest(RequestHeaders& out, bool extended_connect);
@@ -58,6 +59,7 @@ class HeadReader {
   void joinCookies();
 
   const CodecLimits& limits_;
+  const bool ascii_only_;
   size_t max_cost_;  // bytes of a block that end the connection
   RequestHeaders* request_ = nullptr;
   ResponseHeaders* response_ = nullptr;

@@ -485,5 +485,16 @@ TEST_CASE("a stream that the server gives up ends with INTERNAL_ERROR") {
   REQUIRE(server.frames() == "RST_STREAM 1 2\n");
 }
 
+TEST_CASE("values with bytes beyond ASCII are refused where that is wanted") {
+  Http2Settings settings = testSettings();
+  settings.disallow_obs_text = GENERATE(false, true);
+  TestServer server(testLimits(), settings);
+  server.settle();
+
+  server.feed(server.post(1, {{"x-name", "J\xc3\xbcrgen"}}, true));
+
+  REQUIRE((server.frames().find("RST_STREAM 1 1") != std::string::npos) == settings.disallow_obs_text);
+}
+
 }  // namespace
 }  // namespace sluice::http::h2

@@ -63,7 +63,8 @@ struct UpstreamHttpConfig {
   uint32_t max_concurrent_streams = INT32_MAX;            // on one connection, if the host allows as many
   std::chrono::milliseconds http2_keepalive_interval{0};  // 0: no pings
   std::chrono::milliseconds http2_keepalive_timeout{0};
-  uint32_t http2_keepalive_jitter_percent = 15;  // of the interval, added to it
+  std::chrono::milliseconds http2_idle_interval{0};  // of a host's silence before a request; 0: no ping
+  uint32_t http2_keepalive_jitter_percent = 15;      // of the interval, added to it
   // TLS (proto: UpstreamHttpProtocolOptions): the SNI is the request's host, or that header's value if it is there; the
   // certificate must be for it.
   bool auto_sni = false;

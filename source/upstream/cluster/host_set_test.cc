@@ -404,5 +404,20 @@ TEST_CASE("which hosts may be taken because somebody wants them can be said") {
   CHECK(wanted(0).empty());
 }
 
+TEST_CASE("a host is a canary where its metadata says so, and nowhere else") {
+  const auto canary = [](stream::FixedMetadata metadata) {
+    return Host(*net::Address::fromIp("10.0.0.1", 80), "", 0, std::move(metadata)).canary();
+  };
+  const auto saying = [](std::string filter, stream::MetadataValue value) {
+    return stream::FixedMetadata({{std::move(filter), {stream::MetadataFields{{"canary", std::move(value)}}}}}, "");
+  };
+
+  CHECK(canary(saying("envoy.lb", {true})));
+  CHECK_FALSE(canary(saying("envoy.lb", {false})));
+  CHECK_FALSE(canary(saying("envoy.lb", {std::string("true")})));
+  CHECK_FALSE(canary(saying("other", {true})));
+  CHECK_FALSE(canary({}));
+}
+
 }  // namespace
 }  // namespace sluice::upstream::cluster

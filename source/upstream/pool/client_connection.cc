@@ -38,6 +38,7 @@ http::CodecLimits limitsOf(const cluster::UpstreamHttpConfig& config, bool http2
 void Exchange::sendHeaders(const http::RequestHeaders& headers, bool end_stream) {
   if (connection_ == nullptr) return;
   started_ = true;
+  connection_->pingAhead();
   connection_->request_ended_ = request_ended_ = end_stream && !headers.wantsTunnel();  // a tunnel ends by its data
   stream_ = connection_->codec_->sendHeaders(headers, end_stream);
   if (!connection_->multiplexed_) return;
@@ -159,9 +160,10 @@ void ClientConnection::makeCodec() {
   context.cells.add(multiplexed_ ? context.stats.cx_http2_total : context.stats.cx_http1_total);
   if (multiplexed_) {
     streams_.emplace();
-    if (http.http2_keepalive_interval.count() > 0) {
+    heard_at_ = context.loop.now();
+    if (http.http2_keepalive_interval.count() > 0 || http.http2_idle_interval.count() > 0) {
       keepalive_timer_.emplace(context.loop.timers(), [this] { onKeepalive(); });
-      keepalive_timer_->arm(keepaliveWait());
+      armKeepalive();
     }
   }
   if (http.max_connection_duration.count() > 0) {
@@ -213,9 +215,25 @@ void ClientConnection::onKeepalive() {
     return fail(ResetReason::kConnectionEnded, "upstream_keepalive_timeout");
   }
   // Armed for the answer, then for the next interval.
-  if (std::exchange(pinged_, !pinged_)) return keepalive_timer_->arm(keepaliveWait());
+  if (std::exchange(pinged_, false)) return armKeepalive();
+  ping();
+}
+
+void ClientConnection::armKeepalive() {
+  if (pool_.context_.config->http.http2_keepalive_interval.count() > 0) keepalive_timer_->arm(keepaliveWait());
+}
+
+void ClientConnection::ping() {
+  pinged_ = true;
   codec_->ping();
-  keepalive_timer_->arm(std::max(context.config->http.http2_keepalive_timeout, milliseconds(1)));
+  keepalive_timer_->arm(std::max(pool_.context_.config->http.http2_keepalive_timeout, milliseconds(1)));
+}
+
+void ClientConnection::pingAhead() {
+  const milliseconds quiet = pool_.context_.config->http.http2_idle_interval;
+  if (quiet.count() == 0 || !multiplexed_ || pinged_ || pool_.context_.loop.now() - heard_at_ < quiet) [[likely]]
+    return;
+  ping();
 }
 
 milliseconds ClientConnection::keepaliveWait() const {
@@ -370,7 +388,10 @@ size_t ClientConnection::readCredit() {
 
 void ClientConnection::onBytes(std::string_view bytes) {
   pool_.context_.cells.add(pool_.context_.stats.cx_rx_bytes_total, bytes.size());
-  if (multiplexed_) codec_->tellTime(pool_.context_.loop.now());
+  if (multiplexed_) {
+    heard_at_ = pool_.context_.loop.now();
+    codec_->tellTime(heard_at_);
+  }
   countSent();
   receiving_ = true;
   const std::optional<http::ProtocolError> error = codec_->receive(bytes);

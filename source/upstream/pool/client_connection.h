@@ -82,6 +82,10 @@ class ClientConnection final : private net::ConnectionEvents,
   void openWindow(Exchange& exchange);
   void onTimer();
   void onKeepalive();
+  void armKeepalive();
+  void ping();
+  // A request is to follow: asks for a sign of life where the host has given none for long.
+  void pingAhead();
   std::chrono::milliseconds keepaliveWait() const;
   void onMaxDuration();
 
@@ -103,6 +107,7 @@ class ClientConnection final : private net::ConnectionEvents,
   uint64_t counted_sent_ = 0;
   uint64_t sent_before_ = 0;  // while it is flushed: at the last look
   event::TimePoint connect_began_;
+  event::TimePoint heard_at_;  // HTTP/2: the host's last bytes, or that it was connected
   std::string local_address_;
   base::LocalPtr<stream::UpstreamTls> tls_;  // made when it is first asked for
   net::Connection connection_;

@@ -222,6 +222,43 @@ TEST_CASE("a host that does not answer pings is given up") {
   }
 }
 
+TEST_CASE("a host that was silent for long is pinged ahead of the next request, and then only") {
+  H2PoolTest t;
+  t.config->http.http2_idle_interval = 10s;
+  t.config->http.http2_keepalive_timeout = 2s;
+  Pool& pool = t.make();
+  Asker first(pool), second(pool), third(pool);
+  first.ask();
+  t.loop.turn();
+  H2Host host = t.host();
+  host.send(h2::settings() + host.ok(1));
+  t.loop.pass(9s);
+  second.ask();
+  t.loop.turn();
+  CHECK_FALSE(contains(host.seen(), "PING"));
+  host.send(host.ok(3));
+  t.loop.pass(60s);
+  CHECK_FALSE(contains(host.seen(), "PING"));
+
+  third.ask();
+  t.loop.turn();
+
+  const std::string seen = host.seen();
+  CHECK(seen.find("PING") < seen.find("HEADERS 5"));
+  SECTION("silent") {
+    t.loop.pass(2s);
+    CHECK(third.heard == "reset ");
+    CHECK(t.stat("keepalive_timeout") == 1);
+    CHECK(pool.connections() == 0);
+  }
+  SECTION("alive") {
+    host.send(h2::ping(std::string("\0\0\0\0\0\0\0\1", 8), h2::kAck));
+    t.loop.pass(60s);
+    CHECK(third.heard == "");
+    CHECK_FALSE(contains(host.seen(), "PING"));
+  }
+}
+
 TEST_CASE("a reader that is slow keeps its own window closed, no other's") {
   H2PoolTest t;
   t.config->http.http2.initial_stream_window = 65535;

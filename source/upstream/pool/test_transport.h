@@ -49,6 +49,7 @@ class PlainFactory : public net::TransportFactory {
  public:
   net::TransportPtr make(const Options& options) const override {
     server_names.emplace_back(options.server_name);
+    verified.emplace_back(options.verify_san);
     clients.push_back(options.client && options.target ? options.client->toString() + ">" + options.target->toString()
                                                        : "nobody");
     const bool offers = options.alpn != nullptr && !options.alpn->empty();
@@ -56,7 +57,7 @@ class PlainFactory : public net::TransportFactory {
   }
 
   std::string handshake_failure;
-  mutable std::vector<std::string> server_names, clients;
+  mutable std::vector<std::string> server_names, verified, clients;
 };
 
 class ClientTellingFactory : public PlainFactory, public net::TellsClient {};

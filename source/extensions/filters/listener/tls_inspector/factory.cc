@@ -30,6 +30,7 @@ class Factory : public config::ListenerFilterConfigFactory {
                                                         config::FactoryContext context) const override {
     return std::make_shared<Filter>(compileSettings(static_cast<const Proto&>(message), *context.stats));
   }
+  bool findsServerName() const override { return true; }
 };
 
 }  // namespace

@@ -26,6 +26,8 @@ namespace sluice::extensions::network_filters::http_connection_manager {
 namespace {
 
 using Proto = envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using Filters =
+    google::protobuf::RepeatedPtrField<envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter>;
 using HttpOptions = envoy::config::core::v3::HttpProtocolOptions;
 using config::Context;
 using config::Defaults;
@@ -55,7 +57,10 @@ class Compiler {
         identity_(std::move(context.identity)),
         context_(std::move(context.at)),
         services_(context.services),
-        init_(context.init) {}
+        init_(context.init) {
+    settings_->listener_name = std::move(context.listener);
+    settings_->filter_chain_name = std::move(context.filter_chain);
+  }
 
   std::shared_ptr<const filter::TerminalNetworkFilter> compile() {
     const config::ErrorMark mark(context_);
@@ -65,7 +70,10 @@ class Compiler {
     compileIdentity(proto_, services_, context_, *settings_);
     compileClientCert();
     compileTimeouts();
-    compileFilters();
+    CompiledChain chain = compileFilters(proto_.http_filters(), "http_filters", context_);
+    settings_->chain = std::move(chain.chain);
+    settings_->terminal = std::move(chain.terminal);
+    compileUpgradeChains();
     compileLogs();
     if (proto_.has_local_reply_config()) {
       settings_->reply_mapper =
@@ -97,6 +105,18 @@ class Compiler {
     }
     const config::Http2Options http2 = config::compileHttp2Options(proto_.http2_protocol_options(), !edge());
     s.http2 = http2.settings;
+    const auto& h2 = proto_.http2_protocol_options();
+    const bool stream_error = h2.has_override_stream_error_on_invalid_http_message()
+                                  ? h2.override_stream_error_on_invalid_http_message().value()
+                                  : !proto_.has_stream_error_on_invalid_http_message() ||
+                                        proto_.stream_error_on_invalid_http_message().value();
+    s.ends_at_invalid_message = !stream_error;
+    if (h2.connection_keepalive().has_connection_idle_interval()) {
+      context_.child("http2_protocol_options")
+          .child("connection_keepalive")
+          .child("connection_idle_interval")
+          .warn("not used: it is about requests to hosts; write it into clusters");
+    }
     s.keepalive_interval = http2.keepalive_interval;
     s.keepalive_timeout = http2.keepalive_timeout;
     s.keepalive_jitter_percent = http2.keepalive_jitter_percent;
@@ -213,6 +233,7 @@ class Compiler {
     const Proto::SetCurrentClientCertDetails& details = proto_.set_current_client_cert_details();
     s.subject = details.subject().value();
     s.cert = details.cert();
+    s.issuer = details.issuer();
     s.chain = details.chain();
     s.dns = details.dns();
     s.uri = details.uri();
@@ -283,20 +304,25 @@ class Compiler {
               });
   }
 
-  void compileFilters() {
+  struct CompiledChain {
+    std::shared_ptr<const filter::ChainSlot> chain;
+    std::shared_ptr<const filter::TerminalConfig> terminal;
+  };
+
+  // The context stands at the message that has the list in `field`.
+  CompiledChain compileFilters(const Filters& filters, std::string_view field, const Context& context) {
+    CompiledChain out;
+    const config::ErrorMark mark(context);
     std::vector<filter::ChainConfig::Entry> entries;
-    std::map<std::string, int> named;
-    const int count = proto_.http_filters_size();
-    if (count == 0) {
-      return context_.child("http_filters").error("the chain is empty; it has to end in envoy.filters.http.router");
-    }
+    const int count = filters.size();
+    if (count == 0) context.child(field).error("the chain is empty; it has to end in envoy.filters.http.router");
     if (static_cast<size_t>(count) > filter::kMaxFilters) {
-      return context_.child("http_filters")
-          .error(absl::StrCat(count, " filters; at most ", filter::kMaxFilters, " are possible"));
+      context.child(field).error(absl::StrCat(count, " filters; at most ", filter::kMaxFilters, " are possible"));
+      return out;
     }
     for (int i = 0; i < count; ++i) {
-      const auto& proto = proto_.http_filters(i);
-      const Context at = context_.child("http_filters", i);
+      const auto& proto = filters[i];
+      const Context at = context.child(field, i);
       if (!proto.has_typed_config()) {
         at.child("typed_config")
             .error(
@@ -318,7 +344,7 @@ class Compiler {
         }
         if (proto.disabled()) at.child("disabled").error("a terminal filter cannot be disabled; remove the field");
         chain_.emplace(proto.name(), nullptr);
-        settings_->terminal = terminal->compile(*message, of(typed));
+        out.terminal = terminal->compile(*message, of(typed));
         continue;
       }
       const auto match = services_.registry.http_filters.resolve(proto.typed_config(), typed);
@@ -330,12 +356,26 @@ class Compiler {
             "' is the last of the chain but not terminal; the chain has to end in envoy.filters.http.router"));
       }
       std::shared_ptr<const filter::HttpFilterFactory> factory =
-          match.factory->compile(*match.config, of(typed, absl::StrCat(proto.name(), "#", named[proto.name()]++)));
+          match.factory->compile(*match.config, of(typed, absl::StrCat(proto.name(), "#", named_[proto.name()]++)));
       if (!factory) continue;
       entries.push_back(
           {proto.name(), std::move(factory), services_.filter_slots.slotOf(proto.name()), proto.disabled()});
     }
-    settings_->chain = filter::fixedChain(std::move(entries));
+    if (out.terminal == nullptr && !mark.hit()) {  // the last one was left out
+      context.child(field).error("the chain has no end; it has to end in envoy.filters.http.router");
+    }
+    out.chain = filter::fixedChain(std::move(entries));
+    return out;
+  }
+
+  void compileUpgradeChains() {
+    for (int i = 0; i < proto_.upgrade_configs_size(); ++i) {
+      const auto& upgrade = proto_.upgrade_configs(i);
+      if (upgrade.filters_size() == 0) continue;
+      CompiledChain chain = compileFilters(upgrade.filters(), "filters", context_.child("upgrade_configs", i));
+      settings_->upgrade_chains.push_back(
+          {absl::AsciiStrToLower(upgrade.upgrade_type()), std::move(chain.chain), std::move(chain.terminal)});
+    }
   }
 
   void compileRoutes() {
@@ -367,6 +407,7 @@ class Compiler {
   config::InitTargets* const init_;
   config::Holding holding_{services_, init_};
   config::ChainFilters chain_;
+  std::map<std::string, int> named_;  // how many filters of a name there were so far
   std::shared_ptr<session::HttpSettings> settings_ = std::make_shared<session::HttpSettings>();
 };
 

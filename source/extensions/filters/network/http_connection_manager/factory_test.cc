@@ -88,12 +88,35 @@ TEST_CASE("what is not served is refused with what to do") {
   CHECK_THAT(t.problems(), Catch::Contains(problem));
 }
 
+TEST_CASE("an upgrade may have filters of its own, which are judged like the others") {
+  const auto [filters, problem] = GENERATE(table<std::string, std::string>({
+      {kEnd, ""},
+      {"", ""},
+      {kEnd + ", " + kEnd, "upgrade_configs[0].filters[0]: filter 'end' is terminal"},
+      {"{name: f}", "upgrade_configs[0].filters[0].typed_config: filter 'f' has no typed_config"},
+      {"{name: f, is_optional: true, typed_config: {'@type': type.googleapis.com/not.known}}",
+       "upgrade_configs[0].filters: the chain has no end"},
+  }));
+  ManagerTest t;
+
+  t.compile(kRoutes + ", http_filters: [" + kEnd + "], upgrade_configs: [{upgrade_type: websocket, filters: [" +
+            filters + "]}]");
+
+  if (problem.empty()) {
+    CHECK(t.problems() == "");
+  } else {
+    CHECK_THAT(t.problems(), Catch::Contains(problem));
+  }
+}
+
 TEST_CASE("fields about the ends of connections are taken") {
-  const std::string fields =
-      GENERATE(values<std::string>({"drain_timeout: 1s, drain_timeout_jitter: {value: 10}", "stream_flush_timeout: 3s",
-                                    "http1_safe_max_connection_duration: true",
-                                    "common_http_protocol_options: {max_connection_duration: 60s, "
-                                    "max_connection_duration_jitter: {value: 50}}"}));
+  const std::string fields = GENERATE(
+      values<std::string>({"drain_timeout: 1s, drain_timeout_jitter: {value: 10}", "stream_flush_timeout: 3s",
+                           "http1_safe_max_connection_duration: true", "stream_error_on_invalid_http_message: false",
+                           "http2_protocol_options: {override_stream_error_on_invalid_http_message: true, "
+                           "disallow_obs_text: true}",
+                           "common_http_protocol_options: {max_connection_duration: 60s, "
+                           "max_connection_duration_jitter: {value: 50}}"}));
   ManagerTest t;
 
   CHECK(t.compile(kRoutes + ", http_filters: [" + kEnd + "], " + fields) != nullptr);

@@ -28,6 +28,7 @@ class Factory : public config::ConnectionFilterConfigFactory {
     }
     return std::make_shared<FilterFactory>(std::move(settings));
   }
+  bool needsServerName() const override { return true; }
 };
 
 }  // namespace

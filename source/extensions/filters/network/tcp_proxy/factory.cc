@@ -70,10 +70,18 @@ void compileTargets(const Proto& proto, const Context& context, config::Services
 void compileAccessLogs(const Proto& proto, const config::FactoryContext& context, Settings& settings) {
   settings.access_logs = config::compileAccessLogs(proto.access_log(), context);
   const auto& options = proto.access_log_options();
-  if (options.has_access_log_flush_interval())
+  const bool old_forms = proto.has_access_log_flush_interval() || proto.flush_access_log_on_connected();
+  if (proto.has_access_log_options() && old_forms) {
+    context.at.child("access_log_options")
+        .error("stands beside access_log_flush_interval or flush_access_log_on_connected; keep the options only");
+  }
+  if (options.has_access_log_flush_interval()) {
     settings.log_interval = config::compileMilliseconds(options.access_log_flush_interval());
+  } else if (proto.has_access_log_flush_interval()) {
+    settings.log_interval = config::compileMilliseconds(proto.access_log_flush_interval());
+  }
   settings.log_on_start = options.flush_access_log_on_start();
-  settings.log_on_connected = options.flush_access_log_on_connected();
+  settings.log_on_connected = options.flush_access_log_on_connected() || proto.flush_access_log_on_connected();
 }
 
 std::shared_ptr<const stream::Formatter> compileHostname(const std::string& hostname, const Context& context) {
@@ -122,6 +130,8 @@ class Factory : public config::NetworkFilterConfigFactory {
     config::Holding holding(context);
     auto settings = std::make_shared<Settings>();
     settings->stats = makeStats(proto.stat_prefix(), holding.stats());
+    settings->listener_name = context.listener;
+    settings->filter_chain_name = context.filter_chain;
     compileTargets(proto, at, context.services, *settings);
     settings->hash_source = proto.hash_policy_size() > 0 && proto.hash_policy(0).has_source_ip();
     if (proto.has_idle_timeout()) settings->idle_timeout = config::compileMilliseconds(proto.idle_timeout());

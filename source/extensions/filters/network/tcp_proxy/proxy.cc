@@ -53,6 +53,8 @@ Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> set
   info.downstream_direct_remote_address = log_->direct_remote;
   info.downstream_local_address = log_->local;
   info.requested_server_name = log_->server_name;
+  info.listener_name = settings_->listener_name;
+  info.filter_chain_name = settings_->filter_chain_name;
   info.connection_id = id;
 }
 
@@ -306,7 +308,6 @@ bool Proxy::over(std::string_view details) {
   upstream_.reset();
   if (log_) {
     if (log_timer_) log_timer_->cancel();
-    log_->info.response_end = log_->info.since(worker().loop.now());
     log_->info.connection_termination_details = details;
     log(stream::AccessLogType::kTcpConnectionEnd);
   }
@@ -322,6 +323,7 @@ void Proxy::flag(ResponseFlag flag) {
 void Proxy::log(stream::AccessLogType type) {
   if (!log_) return;
   stream::StreamInfo& info = log_->info;
+  info.response_end = info.since(worker().loop.now());  // so far
   info.bytes_received = info.downstream_wire_bytes_received = log_->received;
   info.bytes_sent = info.downstream_wire_bytes_sent = log_->sent;
   info.upstream_transport_failure_reason = log_->failure;

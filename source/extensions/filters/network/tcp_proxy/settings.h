@@ -44,6 +44,7 @@ struct Settings {
   milliseconds idle_timeout{3'600'000};                            // nothing in either direction; 0: no limit
   milliseconds max_duration{0};                                    // 0: no limit
   uint32_t max_connect_attempts = 1;
+  std::string listener_name, filter_chain_name;  // for access logs; empty: no name
   stream::AccessLogs access_logs;
   milliseconds log_interval{0};  // 0: only at the end
   bool log_on_start = false;

@@ -101,6 +101,7 @@ class DynamicMetadata : public match::Input {
   DynamicMetadata(std::string filter, std::vector<std::string> path)
       : filter_(std::move(filter)), path_(std::move(path)) {}
   uint8_t needs() const override { return match::kStream; }
+  bool isStructured() const override { return true; }
   Value get(const Data& data, Scratch& scratch) const override;
 
  private:

@@ -1,0 +1,229 @@
+// Virtual hosts and clusters that matchers choose, as configured.
+#include <string>
+
+#include "source/config/filter_routes.h"
+#include "source/config/loader.h"
+#include "source/config/validate.h"
+#include "source/extensions/test_all.h"
+#include "source/route/test_request.h"
+
+namespace sluice::extensions {
+namespace {
+
+struct Compiled {
+  std::shared_ptr<World> world = std::make_shared<World>();  // outlives the table
+  std::shared_ptr<const route::Table> table;
+  std::string errors;
+};
+
+// A table of one virtual host with these fields, and with these of its own.
+Compiled compile(const std::string& host, const std::string& table = "") {
+  Compiled out;
+  World& world = *out.world;
+  world.services.cluster_exists = [](std::string_view name) { return name != "missing"; };
+  envoy::config::route::v3::RouteConfiguration proto;
+  const std::string text = "{virtual_hosts: [{name: v, domains: ['*'], " + host + "}], validate_clusters: true" +
+                           (table.empty() ? "" : ", " + table) + "}";
+  if (world.load(text, proto)) out.table = config::compileRoutes(proto, world.at, world.services, nullptr);
+  out.errors = world.problems();
+  CHECK((out.table == nullptr) == !out.errors.empty());
+  return out;
+}
+
+std::string extension(const std::string& type, const std::string& fields = "") {
+  return "{name: e, typed_config: {'@type': type.googleapis.com/" + type + (fields.empty() ? "" : ", " + fields) + "}}";
+}
+std::string header(const std::string& name) {
+  return "input: " + extension("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name: " + name);
+}
+std::string to(const std::string& cluster, const std::string& prefix = "/") {
+  return "{action: " +
+         extension("envoy.config.route.v3.Route",
+                   "match: {prefix: " + prefix + "}, route: {cluster: " + cluster + "}") +
+         "}";
+}
+std::string toCluster(const std::string& name) {
+  return "{action: " +
+         extension("envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction", "cluster: " + name) + "}";
+}
+std::string plugin(const std::string& matcher, const std::string& name = "p") {
+  return "extension: {name: " + name +
+         ", typed_config: {'@type': type.googleapis.com/"
+         "envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier, cluster_matcher: {" +
+         matcher + "}}}";
+}
+std::string routed(const std::string& action) {
+  return "routes: [{match: {prefix: /}, route: {" + action + "}}]";
+}
+
+// "none" without a route.
+std::string clusterOf(const Compiled& compiled, std::string_view path,
+                      std::vector<std::pair<std::string_view, std::string_view>> fields = {}) {
+  INFO(compiled.errors);
+  REQUIRE(compiled.table);
+  route::TestRequest request(path, "a.com", std::move(fields));
+  const route::Match match = compiled.table->match(*request, 0);
+  return match ? std::string(match.clusterName()) : "none";
+}
+
+}  // namespace
+
+TEST_CASE("the matcher of a virtual host leads to routes and lists of routes") {
+  const std::string list =
+      "{action: " +
+      extension(
+          "envoy.config.route.v3.RouteList",
+          "routes: [{match: {path: /exact}, route: {cluster: exact}}, {match: {prefix: /}, route: {cluster: rest}}]") +
+      "}";
+  const auto compiled =
+      compile("matcher: {matcher_tree: {" + header("x-tenant") + ", exact_match_map: {map: {one: " + to("one", "/one") +
+              ", many: " + list + "}}}, on_no_match: " + to("default") + "}");
+
+  CHECK(clusterOf(compiled, "/one", {{"x-tenant", "one"}}) == "one");
+  CHECK(clusterOf(compiled, "/two", {{"x-tenant", "one"}}) == "none");
+  CHECK(clusterOf(compiled, "/exact", {{"x-tenant", "many"}}) == "exact");
+  CHECK(clusterOf(compiled, "/else", {{"x-tenant", "many"}}) == "rest");
+  CHECK(clusterOf(compiled, "/one", {{"x-tenant", "other"}}) == "default");
+  CHECK(clusterOf(compiled, "/one") == "default");
+  CHECK(compiled.table->clusters().size() == 4);
+}
+
+TEST_CASE("matchers nest, and look at tables of domains and numbers") {
+  const std::string by_number =
+      "{matcher: {matcher_tree: {" + header("x-level") + ", custom_match: " +
+      extension("xds.type.matcher.v3.Int64RangeMatcher",
+                "range_matchers: [{ranges: [{start: 1, end: 5}], on_match: " + to("low") + "}]") +
+      "}}}";
+  const auto compiled = compile(
+      "matcher: {matcher_tree: {" + header("host") + ", custom_match: " +
+      extension("xds.type.matcher.v3.ServerNameMatcher", "domain_matchers: [{domains: [a.com], on_match: " + by_number +
+                                                             "}, {domains: ['*.com'], on_match: " + to("wide") + "}]") +
+      "}}");
+
+  CHECK(clusterOf(compiled, "/", {{"x-level", "4"}}) == "low");
+  CHECK(clusterOf(compiled, "/", {{"x-level", "5"}}) == "wide");
+}
+
+TEST_CASE("a route in a matcher is checked as one in a list, and told with its place") {
+  const std::string place = "virtual_hosts[0].matcher.on_no_match.action.typed_config";
+  const auto refused = [](const std::string& action) {
+    return compile("matcher: {on_no_match: {action: " + extension("envoy.config.route.v3.Route", action) + "}}").errors;
+  };
+
+  CHECK_SAYS(refused("match: {prefix: /}, route: {cluster: missing}"),
+             place + ".route.cluster: there is no cluster \"missing\"");
+  CHECK_SAYS(refused("match: {prefix: /}"), place);
+  CHECK_SAYS(refused("match: {prefix: /}, direct_response: {status: 99}"), place + ".direct_response.status");
+}
+
+TEST_CASE("matchers that a virtual host cannot have are refused") {
+  CHECK_SAYS(compile("matcher: {on_no_match: " + to("a") + "}, " + routed("cluster: a")).errors,
+             "virtual_hosts[0].matcher: stands beside routes");
+  CHECK_SAYS(compile("matcher: {on_no_match: {action: " + extension("google.protobuf.StringValue") + "}}").errors,
+             "google.protobuf.StringValue is no action of a virtual host");
+  CHECK_SAYS(compile("matcher: {on_no_match: {keep_matching: true, action: " +
+                     extension("envoy.config.route.v3.Route", "match: {prefix: /}, route: {cluster: a}") + "}}")
+                 .errors,
+             "keep_matching: has no meaning in the matcher of a virtual host");
+  for (const std::string type : {"HttpResponseStatusCodeMatchInput", "HttpResponseStatusCodeClassMatchInput",
+                                 "HttpResponseLocalReplyMatchInput"}) {
+    CHECK_SAYS(compile("matcher: {matcher_tree: {input: " + extension("envoy.type.matcher.v3." + type) +
+                       ", exact_match_map: {map: {a: " + to("a") + "}}}}")
+                   .errors,
+               "looks at what the matcher of a virtual host does not have");
+  }
+  CHECK_SAYS(compile("matcher: {matcher_tree: {input: " +
+                     extension("envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput") +
+                     ", exact_match_map: {map: {a: " + to("a") + "}}}}")
+                 .errors,
+             "looks at what the matcher of a virtual host does not have");
+}
+
+TEST_CASE("tables with wrong keys are refused with their place") {
+  const auto by = [](const std::string& type, const std::string& entry) {
+    return compile("matcher: {matcher_tree: {" + header("x") +
+                   ", custom_match: " + extension("xds.type.matcher.v3." + type, entry) + "}}")
+        .errors;
+  };
+  const std::string domains =
+      "virtual_hosts[0].matcher.matcher_tree.custom_match.typed_config.domain_matchers[0].domains";
+
+  CHECK_SAYS(by("ServerNameMatcher", "domain_matchers: [{domains: ['a.*'], on_match: " + to("a") + "}]"),
+             domains + "[0]: \"a.*\" is no domain");
+  CHECK_SAYS(by("ServerNameMatcher", "domain_matchers: [{domains: [a.com, A.com], on_match: " + to("a") + "}]"),
+             domains + "[1]: \"A.com\" stands in this matcher already");
+  CHECK_SAYS(by("Int32RangeMatcher", "range_matchers: [{ranges: [{start: 5, end: 5}], on_match: " + to("a") + "}]"),
+             "ranges[0]: is empty: it goes from 5 to below 5");
+  CHECK_SAYS(by("DoubleRangeMatcher", "range_matchers: [{ranges: [{start: 2, end: 1}], on_match: " + to("a") + "}]"),
+             "ranges[0]: is empty");
+}
+
+TEST_CASE("metadata is compared with metadata only") {
+  const std::string admins = extension("envoy.extensions.matching.input_matchers.metadata.v3.Metadata",
+                                       "value: {string_match: {exact: admin}}");
+  const auto by = [&](const std::string& input) {
+    return compile("matcher: {matcher_list: {matchers: [{predicate: {single_predicate: {" + input +
+                   ", custom_match: " + admins + "}}, on_match: " + to("a") + "}]}}")
+        .errors;
+  };
+
+  CHECK(by("input: " + extension("envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput",
+                                 "filter: f, path: [{key: k}]")) == "");
+  CHECK_SAYS(by(header("x")), "compares values of metadata, which the input of this predicate does not give");
+}
+
+TEST_CASE("a matcher chooses the cluster of a route") {
+  const std::string matcher =
+      "matcher_tree: {" + header("x-v") + ", prefix_match_map: {map: {'2': " + toCluster("v2") + "}}}";
+
+  const auto inlined = compile(routed("inline_cluster_specifier_plugin: {" + plugin(matcher) + "}"));
+  const auto named =
+      compile(routed("cluster_specifier_plugin: p"), "cluster_specifier_plugins: [{" + plugin(matcher) + "}]");
+
+  for (const Compiled* compiled : {&inlined, &named}) {
+    CHECK(clusterOf(*compiled, "/", {{"x-v", "2.1"}}) == "v2");
+    CHECK(clusterOf(*compiled, "/", {{"x-v", "1"}}) == "");
+  }
+}
+
+TEST_CASE("cluster specifiers are checked once, whether or not a route names them") {
+  const std::string bad = plugin("on_no_match: " + toCluster("missing"));
+  const std::string place =
+      "cluster_specifier_plugins[0].extension.typed_config.cluster_matcher.on_no_match.action.typed_config.cluster";
+  const std::string unused = compile(routed("cluster: a"), "cluster_specifier_plugins: [{" + bad + "}]").errors;
+  const std::string used =
+      compile(routed("cluster_specifier_plugin: p"), "cluster_specifier_plugins: [{" + bad + "}]").errors;
+
+  for (const std::string& errors : {unused, used}) {
+    CHECK_SAYS(errors, place + ": there is no cluster \"missing\"");
+    CHECK(errors.find("there is no cluster") == errors.rfind("there is no cluster"));
+  }
+}
+
+TEST_CASE("names of cluster specifiers are there, once") {
+  const std::string good = plugin("on_no_match: " + toCluster("a"), "by-user");
+
+  CHECK_SAYS(
+      compile(routed("cluster_specifier_plugin: by-usr"), "cluster_specifier_plugins: [{" + good + "}]").errors,
+      "routes[0].route.cluster_specifier_plugin: \"by-usr\" is none of the cluster_specifier_plugins of the route "
+      "configuration; did you mean \"by-user\"?");
+  CHECK_SAYS(compile(routed("cluster_specifier_plugin: x")).errors, "; add it");
+  CHECK_SAYS(compile(routed("cluster: a"), "cluster_specifier_plugins: [{" + good + "}, {" + good + "}]").errors,
+             "cluster_specifier_plugins[1].extension.name: \"by-user\" is the name of another");
+  CHECK_SAYS(compile(routed("inline_cluster_specifier_plugin: {" +
+                            plugin("on_no_match: {action: " + extension("google.protobuf.StringValue") + "}") + "}"))
+                 .errors,
+             "google.protobuf.StringValue does not name a cluster");
+}
+
+TEST_CASE("a cluster specifier that nobody knows may be optional; its routes find no cluster") {
+  const std::string unknown = "extension: " + extension("example.of.nobody.Specifier");
+  const std::string by_name = "cluster_specifier_plugin: e";
+
+  CHECK(clusterOf(compile(routed(by_name), "cluster_specifier_plugins: [{is_optional: true, " + unknown + "}]"), "/") ==
+        "");
+  CHECK_SAYS(compile(routed(by_name), "cluster_specifier_plugins: [{" + unknown + "}]").errors,
+             "example.of.nobody.Specifier");
+}
+
+}  // namespace sluice::extensions
