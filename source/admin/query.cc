@@ -1,30 +1,10 @@
 #include "source/admin/query.h"
 
-#include "absl/strings/ascii.h"
+#include <algorithm>
+
+#include "source/base/percent.h"
 
 namespace sluice::admin {
-namespace {
-
-int hexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = absl::ascii_tolower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-std::string decoded(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && hexDigit(text[i + 1]) >= 0 && hexDigit(text[i + 2]) >= 0) {
-      out += static_cast<char>(hexDigit(text[i + 1]) * 16 + hexDigit(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return out;
-}
-
-}  // namespace
 
 Query::Query(std::string_view target) {
   target = target.substr(0, target.find('#'));
@@ -39,8 +19,9 @@ Query::Query(std::string_view target) {
     rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
     if (pair.empty()) continue;
     const size_t equals = pair.find('=');
-    parameters_.emplace_back(decoded(pair.substr(0, equals)),
-                             equals == std::string_view::npos ? std::string() : decoded(pair.substr(equals + 1)));
+    parameters_.emplace_back(
+        base::formDecoded(pair.substr(0, equals)),
+        equals == std::string_view::npos ? std::string() : base::formDecoded(pair.substr(equals + 1)));
   }
 }
 

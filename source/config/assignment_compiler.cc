@@ -103,9 +103,11 @@ void compileAdditional(const envoy::config::endpoint::v3::Endpoint& proto, Endpo
           .error("goes to the endpoint's address only; nothing connects by UDP");
       continue;
     }
-    if (compileAddress(proto.additional_addresses(i).address(), names, at, other)) {
-      out.additional.push_back(other.address);
+    if (!compileAddress(proto.additional_addresses(i).address(), names, at, other)) continue;
+    if (other.address.isListener()) {
+      at.child("envoy_internal_address").error("can only be the endpoint's address itself; remove it here");
     }
+    out.additional.push_back(other.address);
   }
 }
 
@@ -119,6 +121,9 @@ upstream::cluster::EndpointCheck compileCheck(const envoy::config::endpoint::v3:
   if (!proto.has_address()) return out;
   Endpoint at;
   if (compileAddress(proto.address(), EndpointNames::kAddressesOnly, context.child("address"), at)) {
+    if (at.address.isListener()) {
+      context.child("address").child("envoy_internal_address").error("cannot be checked; name what stands behind it");
+    }
     out.address = at.address;
   }
   return out;
@@ -133,6 +138,8 @@ std::optional<Endpoint> compileHost(const envoy::config::endpoint::v3::Endpoint&
   out.hostname = proto.hostname();
   checkHostText(out.hostname, context.child("hostname"));
   out.check = compileCheck(proto.health_check_config(), context.child("health_check_config"));
+  // Internal listeners are on workers only, checks on main.
+  if (out.address.isListener() && !out.check.address) out.check.wanted = false;
   return out;
 }
 

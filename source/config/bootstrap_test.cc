@@ -57,6 +57,22 @@ TEST_CASE("the log's lines have the form that the bootstrap says") {
   CHECK(broken.errors.toString() ==
         "f.yaml:3:5: application_log_config.log_format.json_format: holds %v, which would put a message with quotes "
         "between quotes; write %j");
+  for (const std::string flag : {"%8v", "%-10!_", "%+"}) {
+    const Compiled padded("application_log_config: {log_format: {json_format: {a: '%j " + flag + "'}}}");
+    CHECK(padded.errors.toString().find("holds " + flag + ", which") != std::string::npos);
+  }
+  CHECK(Compiled("application_log_config: {log_format: {json_format: {a: '%j %%v'}}}").settings);
+}
+
+TEST_CASE("no flag of a JSON log shows a message as it is, however it is written") {
+  for (const std::string flag : {"%v", "%_", "%+", "%-20v", "%=8_", "%10!v"}) {
+    INFO(flag);
+    const Compiled broken("application_log_config: {log_format: {json_format: {a: '%n " + flag + "'}}}");
+    CHECK_FALSE(broken.settings);
+    CHECK(broken.errors.toString().find("holds " + flag + ", which") != std::string::npos);
+  }
+  CHECK(Compiled("application_log_config: {log_format: {json_format: {a: '%%v 100%%'}}}").settings->log_format ==
+        R"({"a":"%%v 100%%"})");
 }
 
 TEST_CASE("how much may be on its way to internal listeners is an extension of the bootstrap") {

@@ -77,10 +77,20 @@ NamedPlugins::NamedPlugins(const v3::RouteConfiguration& config, const Context& 
   }
 }
 
-void NamedPlugins::use(const std::string& name, const Context& context, const Compile& compile) const {
+bool NamedPlugins::takes(const Plugin& plugin, const Context& context) {
+  if (bytes_ > kMostBytes) return false;
+  bytes_ += plugin.proto->extension().typed_config().value().size();
+  if (bytes_ <= kMostBytes) return true;
+  context.error(
+      absl::StrCat("is one use too many: the cluster_specifier_plugins that routes name, taken once for each ",
+                   "route, have more than ", kMostBytes, " bytes; name large ones in fewer routes"));
+  return false;
+}
+
+void NamedPlugins::use(const std::string& name, const Context& context, const Compile& compile) {
   const auto found = plugins_.find(name);
   if (found != plugins_.end()) {
-    if (found->second.good) compile(*found->second.proto, found->second.at);
+    if (found->second.good && takes(found->second, context)) compile(*found->second.proto, found->second.at);
     return;
   }
   std::vector<std::string_view> names;

@@ -34,6 +34,9 @@ route::ClusterTreeSpec compileClusterTree(
 // RouteConfiguration.cluster_specifier_plugins by their names.
 class NamedPlugins {
  public:
+  // Each route that names a plugin has a compiled one of its own, so what they take is bounded: bytes of the messages.
+  static constexpr size_t kMostBytes = 64 * 1024 * 1024;
+
   // Compiles each by `compile`, once, so that what is wrong is reported once and also of plugins that no route names.
   using Compile = std::function<void(const envoy::config::route::v3::ClusterSpecifierPlugin&, const Context& context)>;
   NamedPlugins(const envoy::config::route::v3::RouteConfiguration& config, const Context& context,
@@ -41,7 +44,7 @@ class NamedPlugins {
 
   // Calls `compile` with the plugin of that name, unless something was wrong with it. `context` stands where it is
   // named; there it is reported if there is none.
-  void use(const std::string& name, const Context& context, const Compile& compile) const;
+  void use(const std::string& name, const Context& context, const Compile& compile);
 
  private:
   struct Plugin {
@@ -49,7 +52,11 @@ class NamedPlugins {
     Context at;
     bool good;
   };
+  // Notes a use. False if it is one too many, which is reported once.
+  bool takes(const Plugin& plugin, const Context& context);
+
   std::map<std::string, Plugin> plugins_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace sluice::config

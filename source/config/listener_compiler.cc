@@ -139,7 +139,9 @@ void compileSockets(const Proto& listener, const Context& context, CompiledListe
     compiled.accept_batch =
         static_cast<int>(std::min<uint32_t>(INT32_MAX, listener.max_connections_to_accept_per_socket_event().value()));
   }
-  compiled.ignore_global_conn_limit = listener.ignore_global_conn_limit() || listener.bypass_overload_manager();
+  // Connections to internal listeners are the process's own, made for clients that are counted.
+  compiled.ignore_global_conn_limit =
+      listener.ignore_global_conn_limit() || listener.bypass_overload_manager() || compiled.internal;
   if (listener.has_per_connection_buffer_limit_bytes()) {
     compiled.buffer_limit = listener.per_connection_buffer_limit_bytes().value();
   }

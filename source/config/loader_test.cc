@@ -422,6 +422,10 @@ TEST_CASE("in a message that decides about access no unknown field is ignored, w
 
   CHECK(checkUnknownFields(filter, UnknownFieldPolicy::kRefuseKnown, Context(errors)).refused == 1);
   CHECK(errors.toString().find("typed_config: holds field 999 of envoy.extensions.filters.network.rbac.v3.RBAC") == 0);
+
+  envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager manager;
+  REQUIRE(manager.mutable_internal_address_config()->ParseFromString(std::string("\xba\x3e\x00", 3)));
+  CHECK(checkUnknownFields(manager, UnknownFieldPolicy::kRefuseKnown, Context(errors)).refused == 1);
 }
 
 TEST_CASE("what Envoy 1.40 added is refused by name, where its number is not known too") {

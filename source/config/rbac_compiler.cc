@@ -1,158 +1,129 @@
 #include "source/config/rbac_compiler.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
 
-#include "source/config/route_texts.h"
-#include "source/config/values.h"
+#include "absl/strings/str_cat.h"
+#include "cel/expr/syntax.pb.h"
+#include "source/base/text.h"
+#include "source/config/any_type.h"
+#include "source/config/cel_compiler.h"
+#include "source/config/matcher_compiler.h"
+#include "source/config/rbac_rules.h"
 
 namespace sluice::config {
 namespace {
 
-using envoy::config::rbac::v3::Permission;
-using envoy::config::rbac::v3::Principal;
-using envoy::config::rbac::v3::RBAC;
-using filter::rbac::Rule;
+namespace v3 = envoy::config::rbac::v3;
+using filter::rbac::Action;
+using filter::rbac::Engine;
 
-// Rules within rules; deeper ones are refused when the configuration is loaded.
-class Compiler {
- public:
-  Rule permission(const Permission& proto, const Context& context) {
-    switch (proto.rule_case()) {
-      case Permission::kAndRules:
-        return set(Rule::Kind::kAll, proto.and_rules().rules(), context.child("and_rules").child("rules"));
-      case Permission::kOrRules:
-        return set(Rule::Kind::kSome, proto.or_rules().rules(), context.child("or_rules").child("rules"));
-      case Permission::kNotRule:
-        return negated(permission(proto.not_rule(), context.child("not_rule")));
-      case Permission::kAny:
-        (void)proto.any();
-        return {};
-      case Permission::kDestinationIp:
-        return range(Rule::Kind::kLocal, proto.destination_ip(), context.child("destination_ip"));
-      case Permission::kDestinationPort:
-        return ports(proto.destination_port(), proto.destination_port());
-      case Permission::kDestinationPortRange:
-        return portRange(proto.destination_port_range(), context.child("destination_port_range"));
-      case Permission::kRequestedServerName:
-        return text(Rule::Kind::kServerName, proto.requested_server_name(), context.child("requested_server_name"));
-      case Permission::RULE_NOT_SET:
-        break;
+Action actionOf(v3::RBAC::Action action) {
+  switch (action) {
+    case v3::RBAC::ALLOW:
+      return Action::kAllow;
+    case v3::RBAC::LOG:
+      return Action::kLog;
+    default:
+      return Action::kDeny;
+  }
+}
+
+// The same tree by the names of the language's own package: its fields have the same numbers.
+match::cel::Program::Ptr condition(const google::api::expr::v1alpha1::Expr& proto, const Context& context) {
+  ::cel::expr::Expr tree;
+  if (!tree.ParseFromString(proto.SerializeAsString())) {
+    context.error("is nested too deep; make the expression flatter");
+    return nullptr;
+  }
+  return compileCelCondition(tree, context);
+}
+
+// Null: there is none, or an error.
+match::cel::Program::Ptr conditionOf(const v3::Policy& policy, RbacRules& rules, const Context& context) {
+  if (policy.has_condition() && policy.has_checked_condition()) {
+    context.child("condition").error("stands beside checked_condition; keep one of the two");
+  }
+  const bool checked = policy.has_checked_condition();
+  if (!checked && !policy.has_condition()) return nullptr;
+  const Context at = checked ? context.child("checked_condition").child("expr") : context.child("condition");
+  // An expression may look at anything, so its addresses are texts of what is known of the request.
+  rules.need(match::kRequest | match::kStream, at);
+  return condition(checked ? policy.checked_condition().expr() : policy.condition(), at);
+}
+
+filter::rbac::Policy compilePolicy(const std::string& name, const v3::Policy& proto, RbacRules& rules,
+                                   const Context& context) {
+  filter::rbac::Policy policy;
+  policy.name = name;
+  for (int i = 0; i < proto.permissions_size(); ++i) {
+    policy.permissions.push_back(
+        rules.compile(proto.permissions(i), context.child("permissions", static_cast<size_t>(i))));
+  }
+  for (int i = 0; i < proto.principals_size(); ++i) {
+    policy.principals.push_back(
+        rules.compile(proto.principals(i), context.child("principals", static_cast<size_t>(i))));
+  }
+  policy.condition = conditionOf(proto, rules, context);
+  return policy;
+}
+
+RbacEngine compileRules(const v3::RBAC& proto, const RbacPlace& place, const Context& context) {
+  const ErrorMark mark(context);
+  RbacRules compiler(place);
+  filter::rbac::Rules rules;
+  rules.action = actionOf(proto.action());
+  // Only access logs of requests ask for it.
+  if (rules.action == Action::kLog) compiler.need(match::kStream, context.child("action"));
+  for (const auto& [name, policy] : proto.policies()) {
+    rules.policies.push_back(compilePolicy(name, policy, compiler, context.entry("policies", name)));
+  }
+  std::sort(rules.policies.begin(), rules.policies.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  rules.needs = compiler.needs();
+  return mark.hit() ? nullptr : std::make_shared<Engine>(std::move(rules));
+}
+
+RbacEngine compileTree(const ::xds::type::matcher::v3::Matcher& proto, const RbacPlace& place,
+                       const FactoryContext& context) {
+  std::vector<filter::rbac::Outcome> outcomes;
+  RbacRules checks(place);
+  const auto action = [&](const google::protobuf::Any& any, const Context& at) -> std::optional<match::Action> {
+    const std::unique_ptr<google::protobuf::Message> message = unpackAny(any, at);
+    if (message == nullptr) return std::nullopt;
+    const auto* outcome = dynamic_cast<const v3::Action*>(message.get());
+    if (outcome == nullptr) {
+      at.error(
+          absl::StrCat(message->GetTypeName(), " is no action of it; it is ", v3::Action::descriptor()->full_name()));
+      return std::nullopt;
     }
-    context.error("has no rule; say what is permitted, such as `any: true`");
-    return {};
-  }
-
-  Rule principal(const Principal& proto, const Context& context) {
-    switch (proto.identifier_case()) {
-      case Principal::kAndIds:
-        return set(Rule::Kind::kAll, proto.and_ids().ids(), context.child("and_ids").child("ids"));
-      case Principal::kOrIds:
-        return set(Rule::Kind::kSome, proto.or_ids().ids(), context.child("or_ids").child("ids"));
-      case Principal::kNotId:
-        return negated(principal(proto.not_id(), context.child("not_id")));
-      case Principal::kAny:
-        (void)proto.any();
-        return {};
-      case Principal::kAuthenticated: {
-        if (proto.authenticated().has_principal_name()) {
-          return text(Rule::Kind::kPrincipal, proto.authenticated().principal_name(),
-                      context.child("authenticated").child("principal_name"));
-        }
-        Rule rule;
-        rule.kind = Rule::Kind::kAuthenticated;
-        return rule;
-      }
-      case Principal::kSourceIp:
-        return range(Rule::Kind::kRemote, proto.source_ip(), context.child("source_ip"));
-      case Principal::kRemoteIp:
-        return range(Rule::Kind::kRemote, proto.remote_ip(), context.child("remote_ip"));
-      case Principal::kDirectRemoteIp:
-        return range(Rule::Kind::kDirectRemote, proto.direct_remote_ip(), context.child("direct_remote_ip"));
-      case Principal::IDENTIFIER_NOT_SET:
-        break;
-    }
-    context.error("has no identifier; say who is meant, such as `any: true`");
-    return {};
-  }
-
- private:
-  Rule compile(const Permission& proto, const Context& context) { return permission(proto, context); }
-  Rule compile(const Principal& proto, const Context& context) { return principal(proto, context); }
-
-  template <typename List>
-  Rule set(Rule::Kind kind, const List& list, const Context& context) {
-    Rule rule;
-    rule.kind = kind;
-    for (int i = 0; i < list.size(); ++i) {
-      rule.rules.push_back(compile(
-          list.Get(i), Context(context.errors(), context.positions(), context.path() + "[" + std::to_string(i) + "]")));
-    }
-    return rule;
-  }
-
-  static Rule negated(Rule inner) {
-    Rule rule;
-    rule.kind = Rule::Kind::kNot;
-    rule.rules.push_back(std::move(inner));
-    return rule;
-  }
-
-  static Rule range(Rule::Kind kind, const envoy::config::core::v3::CidrRange& proto, const Context& context) {
-    Rule rule;
-    if (const std::optional<net::Cidr> cidr = compileCidr(proto, context)) {
-      rule.kind = kind;
-      rule.range.push_back(*cidr);
-    }
-    return rule;
-  }
-
-  static Rule ports(uint32_t first, uint32_t last) {
-    Rule rule;
-    rule.kind = Rule::Kind::kLocalPort;
-    rule.first_port = first;
-    rule.last_port = last;
-    return rule;
-  }
-
-  static Rule portRange(const envoy::type::v3::Int32Range& proto, const Context& context) {
-    if (proto.start() < 0 || proto.end() > 65536 || proto.start() >= proto.end()) {
-      context.error("is no range of ports; `start` is the first port and `end` the first behind the last one");
-      return {};
-    }
-    return ports(proto.start(), proto.end() - 1);
-  }
-
-  Rule text(Rule::Kind kind, const envoy::type::matcher::v3::StringMatcher& proto, const Context& context) {
-    Rule rule;
-    rule.kind = kind;
-    rule.text = regexes_.stringMatcher(proto, context);
-    return rule;
-  }
-
-  Regexes regexes_;
-};
+    outcomes.push_back({outcome->name(), actionOf(outcome->action())});
+    if (outcomes.back().action == Action::kLog) checks.need(match::kStream, at.child("action"));
+    return static_cast<match::Action>(outcomes.size() - 1);
+  };
+  auto matcher = compileMatcher(proto, {place.name, place.parts, false, action}, context);
+  return matcher == nullptr ? nullptr : std::make_shared<Engine>(std::move(matcher), std::move(outcomes));
+}
 
 }  // namespace
 
-filter::rbac::Rules compileRbac(const RBAC& rbac, const Context& context) {
-  Compiler compiler;
-  filter::rbac::Rules rules;
-  rules.allow = rbac.action() != RBAC::DENY;
-  if (rbac.action() == RBAC::LOG) context.child("action").error("LOG is not supported yet; use shadow_rules");
-  for (const auto& [name, proto] : rbac.policies()) {
-    const Context at = context.entry("policies", name);
-    filter::rbac::Policy policy;
-    policy.name = name;
-    for (int i = 0; i < proto.permissions_size(); ++i) {
-      policy.permissions.push_back(compiler.permission(proto.permissions(i), at.child("permissions", i)));
-    }
-    for (int i = 0; i < proto.principals_size(); ++i) {
-      policy.principals.push_back(compiler.principal(proto.principals(i), at.child("principals", i)));
-    }
-    rules.policies.push_back(std::move(policy));
+RbacEngine compileRbac(const v3::RBAC* rules, const ::xds::type::matcher::v3::Matcher* matcher, bool shadow,
+                       const RbacPlace& place, const FactoryContext& context) {
+  const char* const rules_field = shadow ? "shadow_rules" : "rules";
+  const char* const matcher_field = shadow ? "shadow_matcher" : "matcher";
+  if (rules != nullptr && matcher != nullptr) {
+    context.at.child(matcher_field).error(absl::StrCat("stands beside ", rules_field, "; keep one of the two"));
+    return nullptr;
   }
-  std::sort(rules.policies.begin(), rules.policies.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  return rules;
+  if (rules != nullptr) return compileRules(*rules, place, context.at.child(rules_field));
+  return matcher == nullptr ? nullptr : compileTree(*matcher, place, context.child(matcher_field));
+}
+
+std::string rbacStatPrefix(std::string base, const std::string& prefix) {
+  base += prefix;
+  if (!prefix.empty() && !prefix.ends_with('.')) base += '.';
+  return base;
 }
 
 }  // namespace sluice::config

@@ -133,9 +133,9 @@ TEST_CASE("a type that is not known is no error where the configuration says tha
   // Envoy would do what it says.
   ErrorList refused;
   Loader(refused, positions)
-      .loadText(known + "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC, rules: {}}}", Format::kYaml,
-                "f.yaml", filter);
-  CHECK(refused.toString().find("RBAC is Envoy's but not supported here yet") != std::string::npos);
+      .loadText(known + "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication, rules: []}}",
+                Format::kYaml, "f.yaml", filter);
+  CHECK(refused.toString().find("JwtAuthentication is Envoy's but not supported here yet") != std::string::npos);
 }
 
 TEST_CASE("an enum value without a name is refused") {

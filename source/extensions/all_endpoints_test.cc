@@ -36,6 +36,28 @@ TEST_CASE("an endpoint may be an internal listener") {
       "bytes; at most 100 are possible");
 }
 
+TEST_CASE("an internal listener is checked where a check has an address of its own, and nothing else connects to it") {
+  const auto endpoint = [](const std::string& more) {
+    return compile(
+        "name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [{endpoint: {address: "
+        "{envoy_internal_address: {server_listener_name: inner}}" +
+        more + "}}]}]}\n");
+  };
+  const auto checked = [&](const std::string& more) {
+    const Compiled compiled = endpoint(more);
+    REQUIRE(compiled.config);
+    return kindOf<Static>(*compiled.config)->endpoints().localities[0].endpoints[0].check.wanted;
+  };
+  CHECK_FALSE(checked(""));
+  CHECK(checked(", health_check_config: {address: {socket_address: {address: 10.0.0.1, port_value: 80}}}"));
+
+  const std::string inner = "{envoy_internal_address: {server_listener_name: other}}";
+  contains(endpoint(", health_check_config: {address: " + inner + "}").errors,
+           "health_check_config.address.envoy_internal_address: cannot be checked");
+  contains(endpoint(", additional_addresses: [{address: " + inner + "}]").errors,
+           "additional_addresses[0].address.envoy_internal_address: can only be the endpoint's address itself");
+}
+
 // Of a cluster with one locality of this, and the rest of its assignment.
 std::string withEndpoints(const std::string& endpoints, const std::string& rest = "", const std::string& cluster = "") {
   return "name: c\nload_assignment: {cluster_name: c, endpoints: [{lb_endpoints: [" + endpoints + "]}]" + rest + "}\n" +

@@ -57,6 +57,7 @@ TEST_CASE("an internal listener has its name for an address, and nothing of sock
   REQUIRE(compiled);
   CHECK(compiled->internal);
   CHECK_FALSE(compiled->bind);
+  CHECK(compiled->ignore_global_conn_limit);
   CHECK(compiled->addresses[0].toString() == "envoy://inner/");
   CHECK(compiled->stat_name == "envoy_internal_inner");
   CHECK(ListenerWorld().compileText(inner + ", address: {envoy_internal_address: {server_listener_name: inner}}}"));

@@ -216,6 +216,17 @@ TEST_CASE("names of cluster specifiers are there, once") {
              "google.protobuf.StringValue does not name a cluster");
 }
 
+TEST_CASE("large cluster specifiers are named by a bounded number of routes") {
+  const std::string large = plugin("on_no_match: " + toCluster(std::string(6'000'000, 'c')));
+  std::string routes;
+  for (int i = 0; i < 20; ++i) routes += "{match: {prefix: /}, route: {cluster_specifier_plugin: p}}, ";
+
+  const std::string errors = compile("routes: [" + routes + "]", "cluster_specifier_plugins: [{" + large + "}]").errors;
+
+  CHECK_SAYS(errors, "routes[11].route.cluster_specifier_plugin: is one use too many");
+  CHECK(errors.find("one use too many") == errors.rfind("one use too many"));
+}
+
 TEST_CASE("a cluster specifier that nobody knows may be optional; its routes find no cluster") {
   const std::string unknown = "extension: " + extension("example.of.nobody.Specifier");
   const std::string by_name = "cluster_specifier_plugin: e";

@@ -20,6 +20,7 @@ EXTENSIONS = [
     "filters/http/health_check",
     "filters/http/local_ratelimit",
     "filters/http/ratelimit",
+    "filters/http/rbac",
     "filters/http/router",
     "filters/http/stateful_session",
     "filters/listener/http_inspector",

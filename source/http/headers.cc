@@ -61,6 +61,7 @@ constexpr Known kKnown[] = {
     {Name::kXEnvoyOriginalPath, "x-envoy-original-path"},
     {Name::kXEnvoyOverloaded, "x-envoy-overloaded"},
     {Name::kXEnvoyRatelimited, "x-envoy-ratelimited"},
+    {Name::kXEnvoyUpstreamCanary, "x-envoy-upstream-canary"},
     {Name::kXEnvoyUpstreamServiceTime, "x-envoy-upstream-service-time"},
     {Name::kXEnvoyUpstreamRqTimeoutMs, "x-envoy-upstream-rq-timeout-ms"},
     {Name::kXEnvoyUpstreamRqPerTryTimeoutMs, "x-envoy-upstream-rq-per-try-timeout-ms"},

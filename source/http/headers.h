@@ -73,6 +73,7 @@ enum class Name : uint8_t {
   kXEnvoyOriginalPath,
   kXEnvoyOverloaded,
   kXEnvoyRatelimited,
+  kXEnvoyUpstreamCanary,
   kXEnvoyUpstreamServiceTime,
   kXEnvoyUpstreamRqTimeoutMs,
   kXEnvoyUpstreamRqPerTryTimeoutMs,

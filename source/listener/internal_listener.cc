@@ -27,8 +27,7 @@ absl::StatusOr<net::Fd> WorkerListeners::connectTo(const net::Address& address) 
   }
   filter::Accepted accepted;
   if (!count(*config, accepted.counted)) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("internal listener '", config->name, "' is at a limit of connections"));
+    return absl::UnavailableError(absl::StrCat("internal listener '", config->name, "' is at a limit of connections"));
   }
   absl::StatusOr<std::pair<net::Fd, net::Fd>> ends = makePair(internal_buffer_);
   if (!ends.ok()) return ends.status();

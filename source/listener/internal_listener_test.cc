@@ -74,12 +74,32 @@ TEST_CASE("connections to an internal listener count towards its limit") {
   const auto first = t.listeners->connectTo(t.inner);
   REQUIRE(first.ok());
   const auto second = t.listeners->connectTo(t.inner);
+  CHECK(absl::IsUnavailable(second.status()));  // it is not descriptors that are missing
   CHECK(second.status().message() == "internal listener 'inner' is at a limit of connections");
   CHECK(t.registry.valueOf("cx_overflow") == 1);
   t.loop.turn();
   REQUIRE(t.all.size() == 1);
   t.all[0]->closeNow("");
   CHECK(t.listeners->connectTo(t.inner).ok());
+}
+
+TEST_CASE("an internal listener serves while the others drain, and holds up nobody") {
+  InternalTest t;
+  t.setInternal("a", 1);
+  const auto before = t.listeners->connectTo(t.inner);
+  t.loop.turn();
+
+  t.listeners->askToEnd(AskToEnd::kAll);
+  t.listeners->drainAll(1s);
+  const auto meanwhile = t.listeners->connectTo(t.inner);
+  t.loop.pass(2s);
+
+  REQUIRE(meanwhile.ok());
+  REQUIRE(t.all.size() == 2);
+  CHECK(t.all[0]->drained + t.all[1]->drained + t.all[1]->to_drain == 0);
+  CHECK(t.listeners->connections() == 0);
+  CHECK(t.listeners->closeAll().total == 0);
+  CHECK(t.all.empty());
 }
 
 }  // namespace

@@ -275,7 +275,9 @@ void WorkerListeners::serve(const ListenerConfig& config, Active* listener, filt
   hand(config, chosen, std::move(accepted), *listener->connections[*chain]);
 }
 
+// Who connects to an internal listener has no other place to go.
 bool WorkerListeners::asksToEnd(const ListenerConfig& config) const {
+  if (config.internal) return false;
   return ask_to_end_ == AskToEnd::kAll || (ask_to_end_ == AskToEnd::kInbound && config.inbound);
 }
 
@@ -402,7 +404,8 @@ void WorkerListeners::removeTcp(const std::string& name, std::chrono::millisecon
 void WorkerListeners::drainAll(std::chrono::milliseconds drain_time, bool inbound_only) {
   std::vector<std::string> names;
   for (const auto& [name, active] : active_) {
-    if (!inbound_only || active->config->inbound) names.push_back(name);
+    // Who drains may still need internal ones for what it was asked before.
+    if (!active->config->internal && (!inbound_only || active->config->inbound)) names.push_back(name);
   }
   for (const std::string& name : names) remove(name, drain_time);
   for (auto at = udp_.begin(); at != udp_.end();) {
@@ -428,19 +431,20 @@ void WorkerListeners::askToEnd(AskToEnd whom) {
 }
 
 WorkerListeners::Cut WorkerListeners::closeAll() {
-  Cut cut;
-  auto closeList = [&cut](ConnectionList& connections) {
+  Cut cut, inner;
+  auto closeList = [](ConnectionList& connections, Cut& counts) {
     while (!connections.empty()) {
-      ++cut.total;
-      if (connections.front().closeNow("server_shutdown")) ++cut.busy;
+      ++counts.total;
+      if (connections.front().closeNow("server_shutdown")) ++counts.busy;
     }
   };
-  closeList(early_);
+  closeList(early_, cut);
   for (auto& [name, active] : active_) {
-    closeList(active->waiting);
-    for (const auto& list : active->connections) closeList(*list);
+    Cut& counts = active->config->internal ? inner : cut;
+    closeList(active->waiting, counts);
+    for (const auto& list : active->connections) closeList(*list, counts);
   }
-  for (auto& group : draining_) closeList(group->connections);
+  for (auto& group : draining_) closeList(group->connections, cut);
   cut.total += udpSessions();
   udp_.clear();
   udp_leaving_.clear();
@@ -454,6 +458,7 @@ size_t WorkerListeners::connections() const {
   };
   countList(const_cast<ConnectionList&>(early_));
   for (const auto& [name, active] : active_) {
+    if (active->config->internal) continue;
     countList(active->waiting);
     for (const auto& list : active->connections) countList(*list);
   }

@@ -114,18 +114,20 @@ class WorkerListeners : public net::InternalListeners, private Inspection::Owner
            std::chrono::milliseconds drain_time);
   // Accepts what the kernel holds, then closes the listener's sockets; connections drain.
   void remove(const std::string& name, std::chrono::milliseconds drain_time);
-  // All of them, or those of inbound traffic, as remove().
+  // All of them, or those of inbound traffic, as remove(); but internal ones, which serve to the end of the connections
+  // that drain.
   void drainAll(std::chrono::milliseconds drain_time, bool inbound_only = false);
-  // Those that are there now are asked at once, those that come while it lasts with their first answer.
+  // Those that are there now are asked at once, those that come while it lasts with their first answer; but none of
+  // internal listeners.
   void askToEnd(AskToEnd whom);
   // Cuts every connection and UDP session that is left; returns how many of them had work in progress, and how many
-  // there were.
+  // there were, without those of internal listeners.
   struct Cut {
     size_t busy = 0;
     size_t total = 0;
   };
   Cut closeAll();
-  size_t connections() const;  // and UDP sessions
+  size_t connections() const;  // and UDP sessions; but those of internal listeners, which are the process's own
   // A connection that another worker accepted for this one, and what it was accepted under.
   void take(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted);
   // net::InternalListeners. The listener is told at the end of the turn.

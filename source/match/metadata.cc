@@ -54,7 +54,12 @@ bool MetadataValueMatcher::matches(const stream::MetadataValue* value) const {
 }
 
 bool MetadataMatcher::matches(const stream::DynamicMetadata* metadata) const {
-  const stream::MetadataValue* const found = metadata == nullptr ? nullptr : metadata->find(filter, path);
+  return matchesFields(metadata == nullptr ? nullptr : &metadata->fields());
+}
+
+bool MetadataMatcher::matchesFields(const stream::MetadataFields* by_filter) const {
+  const stream::MetadataValue* const found =
+      by_filter == nullptr ? nullptr : stream::findMetadata(*by_filter, filter, path);
   return value.matches(found) != invert;
 }
 

@@ -38,6 +38,8 @@ struct MetadataMatcher {
 
   // Null: no filter left anything.
   bool matches(const stream::DynamicMetadata* metadata) const;
+  // The same of what the configuration says, under the names of filters. Null: nothing.
+  bool matchesFields(const stream::MetadataFields* by_filter) const;
 };
 
 // An object's text. One that is not there, or has no text, does not match.

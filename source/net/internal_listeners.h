@@ -11,8 +11,8 @@ class InternalListeners {
  public:
   virtual ~InternalListeners() = default;
   // One end of a connection to the listener of that name on this worker, which has the other end before the next turn
-  // of the loop. NotFound without such a listener; ResourceExhausted at a limit of connections or descriptors. Thread:
-  // the worker's.
+  // of the loop. NotFound without such a listener; Unavailable at its limit of connections; ResourceExhausted without
+  // descriptors. Thread: the worker's.
   virtual absl::StatusOr<Fd> connectTo(const Address& address) = 0;
 };
 

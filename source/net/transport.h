@@ -97,7 +97,7 @@ class Transport {
   virtual std::string_view failure() const { return {}; }
   // The agreed application protocol (ALPN), "h2"; empty: none. Valid after the handshake.
   virtual std::string_view applicationProtocol() const { return {}; }
-  // SNI as the client sent it; empty: none.
+  // SNI in lower case, whatever the client wrote: rules compare it with the names of configurations. Empty: none.
   virtual std::string_view serverName() const { return {}; }
   // Made at the first call after the handshake, kept as long as the transport. Null: this is not TLS.
   virtual const TlsInfo* tlsInfo() { return nullptr; }

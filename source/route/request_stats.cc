@@ -26,16 +26,30 @@ RequestStats::RequestStats(observability::Scope scope) : scope_(std::move(scope)
   }
 }
 
+RequestStats::~RequestStats() {
+  for (const std::atomic<Statuses*>& each : statuses_) const std::unique_ptr<Statuses> gone(each.load());
+}
+
+RequestStats::Statuses& RequestStats::statusesOf(size_t of_class) const {
+  Statuses* known = statuses_[of_class].load(std::memory_order_acquire);
+  if (known != nullptr) return *known;
+  auto made = std::make_unique<Statuses>();
+  const bool first = statuses_[of_class].compare_exchange_strong(known, made.get(), std::memory_order_acq_rel);
+  return first ? *made.release() : *known;
+}
+
 void RequestStats::countAnswer(uint16_t status, observability::StatsCells& cells) const {
   if (status < kFirst || status >= kEnd) return;
+  const size_t of_class = status / 100 - 1;
   cells.add(completed);
-  cells.add(classes_[status / 100 - 1]);
-  statuses_[status - kFirst].fetch_add(1, std::memory_order_relaxed);
+  cells.add(classes_[of_class]);
+  statusesOf(of_class)[status % 100].fetch_add(1, std::memory_order_relaxed);
 }
 
 void RequestStats::show(observability::StatsCells& cells) {
   for (uint16_t status = kFirst; status < kEnd; ++status) {
-    const uint64_t count = statuses_[status - kFirst].load(std::memory_order_relaxed);
+    const Statuses* const statuses = statuses_[status / 100 - 1].load(std::memory_order_acquire);
+    const uint64_t count = statuses == nullptr ? 0 : (*statuses)[status % 100].load(std::memory_order_relaxed);
     if (count == 0) continue;
     Shown& shown = shown_[status];
     if (shown.count == 0) shown.counter = scope_.counter("upstream_rq_" + std::to_string(status));

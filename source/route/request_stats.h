@@ -22,6 +22,7 @@ class RequestStats final : public observability::LateStats {
   static std::shared_ptr<RequestStats> make(observability::StatsRegistry& registry, std::string_view virtual_host,
                                             std::string_view of, std::string_view name);
   explicit RequestStats(observability::Scope scope);
+  ~RequestStats() override;
 
   // An answer for the client, of a host or in its stead. Any thread.
   void countAnswer(uint16_t status, observability::StatsCells& cells) const;
@@ -33,15 +34,22 @@ class RequestStats final : public observability::LateStats {
 
  private:
   static constexpr uint16_t kFirst = 100, kEnd = 600;
+  static constexpr size_t kClasses = 5;
+  // How often each status of a class came.
+  using Statuses = std::array<std::atomic<uint64_t>, 100>;
   // What of a status is in the registry already.
   struct Shown {
     observability::Counter counter;
     uint64_t count = 0;
   };
 
+  // Any thread.
+  Statuses& statusesOf(size_t of_class) const;
+
   observability::Scope scope_;
-  std::array<observability::Counter, 5> classes_;
-  mutable std::array<std::atomic<uint64_t>, kEnd - kFirst> statuses_{};
+  std::array<observability::Counter, kClasses> classes_;
+  // By class; null until an answer of it comes. Tables may have many thousands of routes that are counted.
+  mutable std::array<std::atomic<Statuses*>, kClasses> statuses_{};
   std::map<uint16_t, Shown> shown_;  // main's
 };
 

@@ -37,6 +37,10 @@ TEST_CASE("answers are counted by class and by status, whichever thread counts t
   CHECK(registry.valueOf("vhost.web.vcluster.gets.upstream_rq_503") == std::nullopt);
 }
 
+TEST_CASE("what is counted apart takes little before answers come") {
+  CHECK(sizeof(RequestStats) < 512);
+}
+
 TEST_CASE("what was counted goes with those who count") {
   observability::StatsRegistry registry;
   observability::StatsCells& main = registry.makeCells();

@@ -51,13 +51,24 @@ bool isDotSegment(std::string_view segment) {
   return dots == 1 || dots == 2;
 }
 
+// What ends a segment at servers of any kind, at the beginning of `text`: a slash of either kind, also in percent form.
+// Its length; 0: there is none.
+size_t separatorAt(std::string_view text) {
+  if (text[0] == '/' || text[0] == '\\') return 1;
+  if (text.size() < 3 || text[0] != '%') return 0;
+  const char low = static_cast<char>(text[2] | 0x20);
+  return (text[1] == '2' && low == 'f') || (text[1] == '5' && low == 'c') ? 3 : 0;
+}
+
 bool hasDotSegment(std::string_view path) {
-  while (!path.empty()) {
-    const size_t end = std::min(path.find('/'), path.size());
-    if (isDotSegment(path.substr(0, end))) return true;
-    path.remove_prefix(std::min(end + 1, path.size()));
+  size_t begin = 0;
+  for (size_t at = 0; at < path.size();) {
+    const size_t separator = separatorAt(path.substr(at));
+    if (separator > 0 && isDotSegment(path.substr(begin, at - begin))) return true;
+    at += std::max<size_t>(separator, 1);
+    if (separator > 0) begin = at;
   }
-  return false;
+  return isDotSegment(path.substr(begin));
 }
 
 // The path without its query, rewritten; `path` itself if no rewrite is set.
@@ -128,7 +139,9 @@ std::optional<std::string_view> authorityOf(const HostSource& source, const http
   }
   if (text.empty()) return std::string_view();
   const std::string_view authority(http::copyPadded(request.arena(), text), text.size());
-  return http::validAuthority(authority) ? std::optional(authority) : std::nullopt;
+  // The target of CONNECT has a port (RFC 9110 section 9.3.6).
+  const bool valid = http::validAuthority(authority) && (!request.path.empty() || http::namesPort(authority));
+  return valid ? std::optional(authority) : std::nullopt;
 }
 
 // False: the request's words make no authority.

@@ -29,8 +29,8 @@ struct Rewritten {
 
 // Prepares a request for the upstream: header mutations of every level, then host, then path, each of which may be made
 // of what came before. The matched route forwards.
-// Refused are a path that climbs ("/../") where the one that was matched did not, because the rules that let it pass
-// have judged another path, and a host made of the request's words that is none.
+// Refused are a path that climbs ("/../", also with "%2f" or a backslash) where the one that was matched did not,
+// because the rules that let it pass have judged another path, and a host made of the request's words that is none.
 [[nodiscard]] Rewritten finalizeRequest(const Match& match, http::RequestHeaders& request,
                                         const stream::FormatContext& context, RequestRewrite options = {});
 

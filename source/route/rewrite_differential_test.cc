@@ -50,7 +50,8 @@ class RandomRoutes {
     out.authority = pick({"a.com", "a.com:80", "a.com:443", "a.com:8080", "[::1]", "[::1]:80", "b.com", ""});
     out.path =
         oneOf(3) || route.path_kind == PathKind::kRegex ? pick({"/", "/api", "/api/x", "/Api/x", "/a/b"}) : route.path;
-    out.path += pick({"", "", "/", "x", "/x/y", "..", "/../z", "%2e./z", "/..;p=1/z", "//b.com", "/\\b"});
+    out.path +=
+        pick({"", "", "/", "x", "/x/y", "..", "/../z", "%2e./z", "/..;p=1/z", "//b.com", "/\\b", "..%2Fz", "..\\z"});
     out.path += pick({"", "", "?", "?q=/api", "?a=1&b=2"});
     for (uint32_t more = below(5); more > 0; --more) out.fields.emplace_back(header(), value());
     if (oneOf(4)) out.fields.emplace_back("x-forwarded-host", pick({"first", "first,a.com", "a.com", "b.com:1"}));
@@ -64,7 +65,8 @@ class RandomRoutes {
   std::string pick(const std::vector<std::string>& from) { return from[below(static_cast<uint32_t>(from.size()))]; }
   std::string header() { return pick({"x-a", "x-b", "x-c", "x-host"}); }
   std::string value() {
-    return pick({"", "1", "two", "b.com", "b.com:81", "a b", "a/../b", "/v?x#y", "..", "\xc3\xa9", "%41", "a,b"});
+    return pick(
+        {"", "1", "two", "b.com", "b.com:81", "a b", "a/../b", "/v?x#y", "..", "\xc3\xa9", "%41", "a,b", "..%5cx"});
   }
 
   RegexRewrite regex() {

@@ -229,6 +229,12 @@ class RewriteReference {
   }
 
   static bool climbs(std::string path) {
+    for (const char* code : {"\\", "%2f", "%2F", "%5c", "%5C"}) {
+      const std::string slash(code);
+      for (size_t at = path.find(slash); at != std::string::npos; at = path.find(slash)) {
+        path = path.substr(0, at) + "/" + path.substr(at + slash.size());
+      }
+    }
     for (path += '/'; !path.empty(); path = path.substr(path.find('/') + 1)) {
       std::string segment = path.substr(0, path.find('/'));
       segment = segment.substr(0, segment.find(';'));

@@ -244,6 +244,14 @@ TEST_CASE("a rewrite that makes the path climb is refused") {
   CHECK_FALSE(sane);
   One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo..%3bx/admin", &sane);
   CHECK_FALSE(sane);
+  for (const char* separator : {"%2f", "%2F", "\\", "%5c"}) {
+    One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo.." + std::string(separator) + "admin", &sane);
+    CHECK_FALSE(sane);
+  }
+  One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo/..%2fadmin", &sane);  // so did what was matched
+  CHECK(sane);
+  One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo..%2e%2fadmin", &sane);
+  CHECK(sane);
   One(forwarding(PathKind::kPrefix, "/foo", "/")).path("/foo/..a/admin", &sane);
   CHECK(sane);
 }
@@ -321,6 +329,8 @@ TEST_CASE("a formatted path keeps the query, and no value of it ends the path or
   CHECK(path("acme") == "/t/acme.svc?q");
   CHECK(path("a b?c#d\xc3") == "/t/a%20b%3Fc%23d%C3.svc?q");
   CHECK(path("../x") == "path_rewrite_climbs");
+  CHECK(path("..%2Fx") == "path_rewrite_climbs");
+  CHECK(path("a%5c..\\x") == "path_rewrite_climbs");
 }
 
 TEST_CASE("a request without a path gets none") {
@@ -333,6 +343,19 @@ TEST_CASE("a request without a path gets none") {
 
   CHECK(connect->path == "");
   CHECK(connect->authority == "b.com");
+}
+
+TEST_CASE("where a tunnel leads has a port, whoever says it") {
+  RouteSpec route = forwarding(PathKind::kConnect, "");
+  std::get<ForwardSpec>(route.action).host_source = HostSource{.header = "x-host"};
+  One one(route);
+  TestRequest whole("", "a.com:443", {{":method", "CONNECT"}, {"x-host", "b.com:80"}});
+  TestRequest bare("", "a.com:443", {{":method", "CONNECT"}, {"x-host", "b.com"}});
+
+  CHECK(finalizeRequest(one.match(whole), *whole, kContext));
+  CHECK(finalizeRequest(one.match(bare), *bare, kContext).refusal == "host_rewrite_invalid");
+
+  CHECK(whole->authority == "b.com:80");
 }
 
 TEST_CASE("headers for internal callers come off the requests of others") {

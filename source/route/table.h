@@ -127,6 +127,9 @@ class Table {
   PerFilterConfigs perFilter() const { return per_filter_; }            // of the whole table
   bool mostSpecificMutationsWin() const { return most_specific_wins_; }
   FilterSlot slotCount() const { return slot_count_; }
+  // Whether the paths of routes are compared with what withoutParameters() (matchers.h) leaves of a request's.
+  // (proto: RouteConfiguration.ignore_path_parameters_in_path_matching)
+  bool ignoresPathParameters() const { return ignore_path_parameters_; }
 
  private:
   class Builder;

@@ -25,7 +25,7 @@ class RequestCounts {
   void answered(uint16_t status) { answered(status, false); }
   // Of a host, which is a canary or says so.
   void answered(const http::ResponseHeaders& head, bool of_canary) {
-    answered(head.status, of_canary || head.get("x-envoy-upstream-canary") == "true");
+    answered(head.status, of_canary || head.get(http::Name::kXEnvoyUpstreamCanary) == "true");
   }
   void took(std::chrono::nanoseconds time) {
     if (apart()) record(time);

@@ -149,6 +149,21 @@ TEST_CASE("a redirect is followed here: the client gets what is at its location"
   CHECK(t.stat("passed_on") == 0);
 }
 
+TEST_CASE("a request that a redirect made has the scheme of its host's transport, too, where that is wanted") {
+  RedirectPath t;
+  t.config->http.absolute_target = true;
+  t.settings->match_upstream_scheme = true;
+  t.policy->cross_scheme = true;
+  t.use();
+  TestClient& client = t.connect();
+  client.send(get("/old"));
+  t.answer(redirectTo("https://other.example/new"));
+
+  CHECK(t.seen().starts_with("GET http://other.example/new HTTP/1.1\r\n"));
+  t.answer();
+  CHECK(bodyOf(client.take()) == "ok");
+}
+
 TEST_CASE("each request that a redirect made has an entry in the log; the client is counted once") {
   RedirectPath t;
   TestClient& client = t.connect();

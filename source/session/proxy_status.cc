@@ -76,7 +76,8 @@ void ProxyStatus::write(const stream::StreamInfo& info, http::ResponseHeaders& h
   if (options_.details && !info.response_code_details.empty()) value += "; details=" + quoted(detailsOf(info));
   // Proxies behind this one have said theirs before. (RFC 9209 section 2)
   headers.add("proxy-status", value);
-  if (options_.recommended_code && may_change_code && error->code != 0) {
+  const bool has_body = headers.status >= 200 && headers.status != 204 && headers.status != 304;
+  if (options_.recommended_code && may_change_code && has_body && error->code != 0) {
     headers.status = error->code;
     headers.reason = {};
   }

@@ -22,7 +22,7 @@ class ProxyStatus {
   ProxyStatus(std::string_view name, Options options);
 
   // Adds the field if there was an error. `may_change_code`: false for responses of gRPC, where the status is that of
-  // the transport.
+  // the transport. That of a response without a body stays, too: another one would announce one.
   void write(const stream::StreamInfo& info, http::ResponseHeaders& headers, bool may_change_code) const;
 
  private:

@@ -59,6 +59,14 @@ TEST_CASE("the status becomes the recommended one if that is wanted, but not tha
   CHECK(grpc.head.status == 503);
 }
 
+TEST_CASE("a response that has no body keeps its status") {
+  Answer answer(ResponseFlag::kUpstreamRetryLimitExceeded);
+  answer.head.status = GENERATE(101, 204, 304);
+  const uint16_t before = answer.head.status;
+  CHECK_FALSE(answer.written({"e", {.recommended_code = true}}).empty());
+  CHECK(answer.head.status == before);
+}
+
 TEST_CASE("names and reasons cannot break the field, and what proxies behind said stays in front") {
   Answer answer(ResponseFlag::kDnsResolutionFailed);
   answer.head.add("proxy-status", "origin; error=proxy_loop_detected");

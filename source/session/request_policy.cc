@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "source/base/host_port.h"
+#include "source/base/percent.h"
 #include "source/base/text.h"
 #include "source/http/rules.h"
 #include "source/session/forwarding.h"
@@ -22,12 +23,6 @@ using http::Name;
 bool unreserved(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
          c == '_' || c == '~';
-}
-
-int hexValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 // Whether normalizePath would leave the path as it is: the common case, found without writing.
@@ -126,8 +121,8 @@ std::optional<std::string_view> normalizePath(base::Arena& arena, std::string_vi
   for (size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
     if (c == '%') {
-      const int high = i + 2 < path.size() ? hexValue(path[i + 1]) : -1;
-      const int low = i + 2 < path.size() ? hexValue(path[i + 2]) : -1;
+      const int high = i + 2 < path.size() ? base::hexValue(path[i + 1]) : -1;
+      const int low = i + 2 < path.size() ? base::hexValue(path[i + 2]) : -1;
       if (high < 0 || low < 0) return std::nullopt;
       const char decoded = static_cast<char>(high * 16 + low);
       if (decoded == 0) return std::nullopt;  // ends the path for who keeps text with a NUL behind it
@@ -207,6 +202,8 @@ std::optional<Reply> applyTargetPolicy(const HttpSettings& settings, const PeerT
 std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const PeerText& peer, base::Random& random,
                                         http::RequestHeaders& headers, stream::StreamInfo& info) {
   base::Arena& arena = headers.arena();
+  // What is added here is no word of the client's.
+  if (std::optional<Reply> refusal = applyNamePolicy(settings, headers)) return refusal;
   if (!settings.early_mutations.empty()) {
     const stream::FormatContext context{.request = &headers, .info = info};
     for (const route::HeaderMutations& change : settings.early_mutations) change.apply(headers, context);
@@ -218,7 +215,6 @@ std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const Peer
   if (headers.scheme.empty() || !settings.scheme.empty()) headers.scheme = clientScheme(settings, peer);
 
   if (std::optional<Reply> refusal = applyTargetPolicy(settings, peer, headers)) return refusal;
-  if (std::optional<Reply> refusal = applyNamePolicy(settings, headers)) return refusal;
 
   Forwarding forwarding = applyForwarding(settings, peer, headers, info);
   if (forwarding.refusal) return std::move(forwarding.refusal);

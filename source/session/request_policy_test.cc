@@ -558,6 +558,19 @@ TEST_CASE("early changes come first: what they add is judged like the client's o
   CHECK(p.field("x-envoy-max-retries") == "-");
 }
 
+TEST_CASE("names that early changes add are not judged like a client's") {
+  Policy p;
+  p.settings.use_remote_address = p.settings.strip_forwarded = true;
+  p.settings.underscores = Underscores::kReject;
+  route::HeaderMutations change;
+  change.add = {{.name = "x-real-ip", .value = "ours"}, {.name = "x_team", .value = "a"}};
+  p.settings.early_mutations.push_back(std::move(change));
+  p.headers.add("x-real-ip", "theirs");
+  CHECK(p.apply() == "");
+  CHECK(p.field("x-real-ip") == "ours");
+  CHECK(p.field("x_team") == "a");
+}
+
 TEST_CASE("a dot at the end of the host is taken off if so configured") {
   const auto stripped = [](std::string_view host, bool port = false) {
     Policy p;

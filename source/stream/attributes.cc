@@ -251,8 +251,9 @@ Found filterState(const Context& context, Memory& memory) {
   return Value::map(memory.make<StateMap>(context.info.filter_state ? *context.info.filter_state : kNone));
 }
 
-Found routeMetadata(const Context& context, Memory& memory) {
-  return metadataOf(context.info.route_metadata, memory);
+template <const MetadataFields* Info::*kMember>
+Found ofConfig(const Context& context, Memory& memory) {
+  return metadataOf(context.info.*kMember, memory);
 }
 
 template <FixedMetadata Info::UpstreamMetadata::*kWhich>
@@ -334,8 +335,10 @@ constexpr Row kRows[] = {
     {"xds.cluster_metadata", Kind::kMap, upstreamMetadata<&Info::UpstreamMetadata::cluster>},
     {"xds.upstream_host_metadata", Kind::kMap, upstreamMetadata<&Info::UpstreamMetadata::host>},
     {"xds.route_name", Kind::kString, ofInfo<&Info::route_name>},
-    {"xds.route_metadata", Kind::kMap, routeMetadata},
+    {"xds.route_metadata", Kind::kMap, ofConfig<&Info::route_metadata>},
     {"xds.virtual_host_name", Kind::kString, ofInfo<&Info::virtual_host_name>},
+    {"xds.virtual_host_metadata", Kind::kMap, ofConfig<&Info::virtual_host_metadata>},
+    {"xds.filter_chain_name", Kind::kString, ofInfo<&Info::filter_chain_name>},
 };
 
 constexpr std::string_view kMissing[] = {
@@ -346,9 +349,7 @@ constexpr std::string_view kMissing[] = {
     "xds.node",
     "xds.listener_direction",
     "xds.listener_metadata",
-    "xds.virtual_host_metadata",
     "xds.upstream_host_locality_metadata",
-    "xds.filter_chain_name",
 };
 
 constexpr auto kNames = [] {

@@ -75,6 +75,8 @@ struct Exchange {
     info.route_name = "shop";
     info.virtual_host_name = "all";
     info.route_metadata = &route_metadata;
+    info.virtual_host_metadata = &host_metadata;
+    info.filter_chain_name = "tls";
     info.setUpstreamMetadata(FixedMetadata({{"c", {MetadataFields{{"tier", {2.0}}}}}}, "1"), {});
     info.metadata().set("f", "user", {std::string("ann")});
     info.metadata().set("f", "roles", {MetadataList{{std::string("a")}, {std::string("b")}}});
@@ -114,6 +116,7 @@ struct Exchange {
   http::ResponseHeaders response{arena};
   http::Trailers trailers{arena};
   MetadataFields route_metadata = {{"r", {MetadataFields{{"team", {std::string("web")}}}}}};
+  MetadataFields host_metadata = {{"r", {MetadataFields{{"zone", {std::string("b")}}}}}};
   FakeTls tls;
   StreamInfo info;
 };
@@ -181,6 +184,8 @@ TEST_CASE("attributes have the names and the types of Envoy's", "[attributes]") 
       {"has(xds.upstream_host_metadata)", "false"},
       {"xds.route_name + '/' + xds.virtual_host_name", "'shop/all'"},
       {"xds.route_metadata.filter_metadata.r.team", "'web'"},
+      {"xds.virtual_host_metadata.filter_metadata.r.zone", "'b'"},
+      {"xds.filter_chain_name", "'tls'"},
       {"has(connection.termination_details)", "false"},
   };
   const Exchange exchange;
@@ -215,6 +220,17 @@ TEST_CASE("a small condition needs nothing from the heap", "[attributes]") {
   CHECK((*program)->holds(Attributes(context), {.bytes = 0, .steps = 1000}));
 }
 
+TEST_CASE("a field that nothing may be spent to look for is neither there nor missing", "[attributes]") {
+  const Exchange exchange;
+  const FormatContext context = exchange.context();
+  const auto holds = [&context](std::string_view expression, size_t steps) {
+    return (*cel::Program::compile(expression, attributeNames()))->holds(Attributes(context), {.steps = steps});
+  };
+
+  CHECK(holds("!has(request.headers.nope)", 10));
+  for (size_t steps = 0; steps < 10; ++steps) CHECK_FALSE(holds("has(request.headers.nope)", steps));
+}
+
 TEST_CASE("%CEL% is text, %TYPED_CEL% keeps types in JSON", "[attributes]") {
   const Exchange exchange;
 
@@ -244,7 +260,26 @@ TEST_CASE("a text that is put together is whole, however long it is", "[attribut
   CHECK(exchange.json("%TYPED_CEL([request.headers.long])%") == "{\"k\":[\"" + name + "\"]}\n");
 }
 
-TEST_CASE("a record stays JSON where there is no request to keep a long list with", "[attributes]") {
+TEST_CASE("a list that names a long text many times is not written", "[attributes]") {
+  Exchange exchange;
+  exchange.request.add("long", std::string(30'000, 'a'));
+
+  CHECK(exchange.json("%TYPED_CEL(request.headers.map(a, request.headers.map(b, request.headers.long)))%") ==
+        "{\"k\":null}\n");
+}
+
+// Some logs of a long stream are written many times.
+TEST_CASE("what is put together for a log is not kept with the request", "[attributes]") {
+  Exchange exchange;
+  exchange.request.add("long", std::string(3000, 'a'));
+  const size_t before = exchange.arena.heldBytes();
+
+  for (int i = 0; i < 1000; ++i) exchange.text("%CEL(request.headers.long + 'b')% %CEL([request.headers.long])%");
+
+  CHECK(exchange.arena.heldBytes() == before);
+}
+
+TEST_CASE("a long list is whole where there is no request", "[attributes]") {
   StreamInfo info;
   const std::string name(3000, 'a');
   info.route_name = name;
@@ -254,7 +289,7 @@ TEST_CASE("a record stays JSON where there is no request to keep a long list wit
 
   formatter->format({.info = info}, out);
 
-  CHECK(out == "{\"k\":null}\n");
+  CHECK(out == "{\"k\":[\"" + name + "\"]}\n");
 }
 
 TEST_CASE("a wrong expression is refused with its place", "[attributes]") {

@@ -178,14 +178,16 @@ absl::Status parseMetadata(const Spelling& spelling, Operator& op) {
     op.style = kDynamic;
   } else if (source == "ROUTE") {
     op.style = kOfRoute;
+  } else if (source == "VIRTUAL_HOST") {
+    op.style = kOfVirtualHost;
   } else if (source == "CLUSTER" || source == "CLUSTER_METADATA") {
     op.style = kOfCluster;
   } else if (source == "UPSTREAM_HOST" || source == "UPSTREAM_METADATA") {
     op.style = kOfHost;
   } else {
-    return wrong(
-        spelling,
-        "only DYNAMIC, ROUTE, CLUSTER and UPSTREAM_HOST metadata can be read; write METADATA(DYNAMIC:FILTER:KEY)");
+    return wrong(spelling,
+                 "only DYNAMIC, ROUTE, VIRTUAL_HOST, CLUSTER and UPSTREAM_HOST metadata can be read; write "
+                 "METADATA(DYNAMIC:FILTER:KEY)");
   }
   if (parts.empty() || parts[0].empty()) return wrong(spelling, "names no filter; write FILTER:KEY");
   op.text = parts[0];

@@ -9,7 +9,7 @@ namespace sluice::stream {
 
 // FormatOperator::style
 enum GrpcStyle : uint8_t { kCamel, kSnake, kNumber };
-enum MetadataSource : uint8_t { kDynamic, kOfRoute, kOfCluster, kOfHost };
+enum MetadataSource : uint8_t { kDynamic, kOfRoute, kOfVirtualHost, kOfCluster, kOfHost };
 enum ServerNameChoice : uint8_t { kSniOnly, kSniFirst, kHostFirst };
 enum Whitespace : uint8_t { kUnderscores, kAsItIs };
 enum QueryStyle : uint8_t { kOriginal, kDecoded };
@@ -30,7 +30,7 @@ absl::Status parseDetails(const FormatOperator::Spelling& spelling, FormatOperat
 absl::Status parseServerName(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseQueryParameter(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseQuery(const FormatOperator::Spelling& spelling, FormatOperator& op);
-// format_coalesce.cc
+// format_cel.cc, format_coalesce.cc
 absl::Status parseCel(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseTypedCel(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseCoalesce(const FormatOperator::Spelling& spelling, FormatOperator& op);

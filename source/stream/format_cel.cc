@@ -22,6 +22,8 @@ using Kind = Value::Kind;
 
 // Deeper values are cut off: only a loop makes such.
 constexpr int kMaxDepth = 64;
+// As JSON a value may be much larger than in memory: a list may name one text many times.
+constexpr size_t kMaxJson = 1 << 20;
 
 bool appendValue(const Value& value, Memory& memory, std::string& out, int depth);
 
@@ -61,7 +63,7 @@ bool appendMap(const cel::Map& map, Memory& memory, std::string& out, int depth)
 
 // False: it is an error somewhere, or costs more than it may.
 bool appendValue(const Value& value, Memory& memory, std::string& out, int depth) {
-  if (depth > kMaxDepth || !memory.spend(1)) return false;
+  if (depth > kMaxDepth || out.size() > kMaxJson || !memory.spend(1)) return false;
   cel::ScalarText room;
   switch (value.kind()) {
     case Kind::kError:
@@ -93,29 +95,24 @@ bool appendValue(const Value& value, Memory& memory, std::string& out, int depth
   }
 }
 
-// A text that outlives this call: in the scratch, or with the request if it is too long for it. Without a request it is
-// cut.
-std::string_view kept(std::string_view text, const FormatContext& context, FormatScratch& scratch) {
-  if (text.size() > scratch.bytes.size() && context.request != nullptr) return context.request->arena().copy(text);
-  text = text.substr(0, scratch.bytes.size());
+// A text that outlives this call: in the scratch.
+std::string_view kept(std::string_view text, FormatScratch& scratch) {
+  if (text.size() > scratch.bytes.size()) return std::get<std::string>(scratch.made.value = std::string(text));
   if (!text.empty()) std::memcpy(scratch.bytes.data(), text.data(), text.size());
   return {scratch.bytes.data(), text.size()};
 }
 
-FormatValue textOf(const Value& value, size_t limit, const Memory& memory, const FormatContext& context,
-                   FormatScratch& scratch) {
+FormatValue textOf(const Value& value, size_t limit, const Memory& memory, FormatScratch& scratch) {
   const std::string_view text = value.text().substr(0, limit);
   const bool borrowed = text.empty() || !memory.owns(text.data());
-  return {FormatValue::Kind::kText, borrowed ? text : kept(text, context, scratch), 0, nullptr};
+  return {FormatValue::Kind::kText, borrowed ? text : kept(text, scratch), 0, nullptr};
 }
 
-FormatValue jsonOf(const Value& value, FormatValue::Kind kind, size_t limit, Memory& memory,
-                   const FormatContext& context, FormatScratch& scratch) {
+FormatValue jsonOf(const Value& value, FormatValue::Kind kind, size_t limit, Memory& memory, FormatScratch& scratch) {
   std::string json;
   if (!appendValue(value, memory, json, 0)) return {};
-  const bool fits = context.request != nullptr || json.size() <= scratch.bytes.size();
-  if (kind == FormatValue::Kind::kJson && !fits) return {};  // half of it would be none
-  return {kind, kept(std::string_view(json).substr(0, limit), context, scratch), 0, nullptr};
+  if (json.size() > limit) json.resize(limit);
+  return {kind, std::get<std::string>(scratch.made.value = std::move(json)), 0, nullptr};
 }
 
 // As text, lists and maps as JSON. Missing: null, and what has no value.
@@ -133,14 +130,14 @@ class CelText final : public ExtendedOperator {
         return {};
       case Kind::kString:
       case Kind::kBytes:
-        return textOf(value, limit_, memory, context, scratch);
+        return textOf(value, limit_, memory, scratch);
       case Kind::kList:
       case Kind::kMap:
-        return jsonOf(value, FormatValue::Kind::kText, limit_, memory, context, scratch);
+        return jsonOf(value, FormatValue::Kind::kText, limit_, memory, scratch);
       default: {
         cel::ScalarText room;
         const std::string_view text = cel::writeScalar(value, room)->substr(0, limit_);
-        return {FormatValue::Kind::kText, kept(text, context, scratch), 0, nullptr};
+        return {FormatValue::Kind::kText, kept(text, scratch), 0, nullptr};
       }
     }
   }
@@ -161,8 +158,8 @@ class CelTyped final : public ExtendedOperator {
     Memory memory(limits.bytes, limits.steps);
     const Value value = program_->evaluate(Attributes(context), memory);
     if (value.is(Kind::kError) || value.is(Kind::kNull)) return {};
-    if (value.is(Kind::kString) || value.is(Kind::kBytes)) return textOf(value, limit_, memory, context, scratch);
-    return jsonOf(value, FormatValue::Kind::kJson, std::string_view::npos, memory, context, scratch);
+    if (value.is(Kind::kString) || value.is(Kind::kBytes)) return textOf(value, limit_, memory, scratch);
+    return jsonOf(value, FormatValue::Kind::kJson, std::string_view::npos, memory, scratch);
   }
 
  private:

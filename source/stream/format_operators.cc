@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "source/base/host_port.h"
+#include "source/base/percent.h"
 #include "source/base/text.h"
 #include "source/http/grpc.h"
 #include "source/net/cidr.h"
@@ -128,7 +129,7 @@ Value readQuery(const Operator& op, const Context& context, Scratch& scratch) {
   if (context.request == nullptr) return {};
   const std::optional<std::string_view> query = queryOf(context.request->path);
   if (!query || op.style == kOriginal) return text(query, op.limit);
-  return madeText(percentDecoded(*query), op.limit, scratch);
+  return madeText(base::percentDecoded(*query), op.limit, scratch);
 }
 
 Value readServerName(const Operator& op, const Context& context, Scratch&) {
@@ -253,8 +254,9 @@ Value detailsText(std::string_view details, Scratch& scratch) {
 const MetadataValue* findMetadata(const Operator& op, const Context& context) {
   const StreamInfo& info = context.info;
   if (op.style == kDynamic) return info.dynamic_metadata ? info.dynamic_metadata->find(op.text, op.path) : nullptr;
-  if (op.style == kOfRoute) {
-    return info.route_metadata != nullptr ? findMetadata(*info.route_metadata, op.text, op.path) : nullptr;
+  if (op.style == kOfRoute || op.style == kOfVirtualHost) {
+    const MetadataFields* fields = op.style == kOfRoute ? info.route_metadata : info.virtual_host_metadata;
+    return fields != nullptr ? findMetadata(*fields, op.text, op.path) : nullptr;
   }
   if (!info.upstream_metadata) return nullptr;
   const FixedMetadata& metadata =

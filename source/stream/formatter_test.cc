@@ -307,12 +307,15 @@ TEST_CASE("the metadata of the cluster and the host is read as that of the strea
   CHECK(exchange.text("%METADATA(LISTENER:f)%").starts_with("ERROR"));
 }
 
-TEST_CASE("the metadata of the route is read as that of the stream is") {
+TEST_CASE("the metadata of the route and of its virtual host is read as that of the stream is") {
   Exchange exchange;
-  CHECK(exchange.text("%METADATA(ROUTE:f:k)%") == "-");
+  CHECK(exchange.text("%METADATA(ROUTE:f:k)% %METADATA(VIRTUAL_HOST:f:k)%") == "- -");
   const MetadataFields metadata{{"f", {MetadataFields{{"k", leaf("r")}}}}};
 
   exchange.info.route_metadata = &metadata;
+  const MetadataFields of_host{{"f", {MetadataFields{{"k", leaf("h")}}}}};
+  exchange.info.virtual_host_metadata = &of_host;
+  CHECK(exchange.text("%METADATA(VIRTUAL_HOST:f:k)% %METADATA(VIRTUAL_HOST:g:k)%") == "h -");
 
   CHECK(exchange.text("%METADATA(ROUTE:f:k)% %METADATA(ROUTE:f)% %METADATA(ROUTE:g:k)%") == "r {\"k\":\"r\"} -");
 }

@@ -10,9 +10,6 @@ namespace sluice::stream {
 // What stands behind the first '?'; nullopt: there is none.
 std::optional<std::string_view> queryOf(std::string_view path);
 
-// With escapes as the bytes that they stand for; what is no escape stays as it is.
-std::string percentDecoded(std::string_view text);
-
 // The decoded value of the first parameter whose decoded name is `name`; nullopt: there is none.
 std::optional<std::string> queryParameterOf(std::string_view path, std::string_view name);
 

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "absl/strings/ascii.h"
+#include "source/base/ascii.h"
 #include "source/base/text.h"
 #include "source/net/connection.h"
 
@@ -421,7 +421,12 @@ std::string_view SslTransport::applicationProtocol() const {
 
 std::string_view SslTransport::serverName() const {
   const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
-  return name == nullptr ? std::string_view() : name;
+  if (name == nullptr) return {};
+  const std::string_view sent(name);
+  if (std::none_of(sent.begin(), sent.end(), [](char c) { return c != base::lower(c); })) return sent;
+  std::string& kept = texts().server_name;
+  if (kept.empty()) kept = base::lowered(sent);
+  return kept;
 }
 
 bool SslTransport::verifyPeer(uint8_t& alert) {
@@ -459,7 +464,7 @@ const net::TlsInfo* SslTransport::tlsInfo() {
         SSL_version(ssl_.get()) == TLS1_3_VERSION ? SSL_CIPHER_standard_name(cipher) : SSL_CIPHER_get_name(cipher);
   }
   if (const char* group = SSL_get_curve_name(SSL_get_curve_id(ssl_.get()))) info.group = group;
-  info.server_name = absl::AsciiStrToLower(base::toAbsl(serverName()));
+  info.server_name = serverName();
   info.application_protocol = applicationProtocol();
   info.resumed = SSL_session_reused(ssl_.get()) == 1;
   if (const SSL_SESSION* session = SSL_get_session(ssl_.get())) {

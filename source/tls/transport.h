@@ -54,12 +54,12 @@ class SslTransport : public net::Transport {
 
  private:
   class Call;
-  // What a connection of a listener has only if it fails.
+  // What a connection of a listener has only if it fails, or if its client writes a name in capitals.
   struct Texts {
-    std::string failure, refusal, expected_peer, session_key;
+    std::string failure, refusal, expected_peer, session_key, server_name;
   };
 
-  Texts& texts() {
+  Texts& texts() const {
     if (!texts_) texts_ = std::make_unique<Texts>();
     return *texts_;
   }
@@ -91,8 +91,8 @@ class SslTransport : public net::Transport {
   size_t gathered_ = 0;  // bytes of records in the scratch, during write()
   size_t wanted_ = 0;    // how much the call can use, a hint for recv()
   size_t sent_since_idle_ = 0;
-  int64_t last_write_ = 0;        // seconds, monotonic
-  std::unique_ptr<Texts> texts_;  // made on first use
+  int64_t last_write_ = 0;                // seconds, monotonic
+  mutable std::unique_ptr<Texts> texts_;  // made on first use
   std::unique_ptr<net::TlsInfo> info_;
   int socket_error_ = 0;
   int local_certificate_ = -1;

@@ -36,6 +36,18 @@ TEST_CASE("client and server shake hands and talk both ways") {
   REQUIRE(world.clientCount("handshake") == 1);
 }
 
+TEST_CASE("a server name is in lower case, however the client writes it") {
+  TestWorld world;
+  world.client_config.sni = "A.Example.COM";
+  TestPair pair(world);
+
+  pair.shake();
+
+  REQUIRE(pair.up());
+  REQUIRE(pair.server->connection.transport()->serverName() == "a.example.com");
+  REQUIRE(pair.server->info().server_name == "a.example.com");
+}
+
 TEST_CASE("large transfers both ways through full sockets arrive whole") {
   const Version version = GENERATE(Version::kTls12, Version::kTls13);
   TestWorld world;

@@ -8,9 +8,11 @@ import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
+from harness.upstream import freePort  # noqa: E402
 from harness.client import rawConnection  # noqa: E402
 from harness.config import TYPE  # noqa: E402
 from harness.sluice import runTool  # noqa: E402
+from harness.upstream import freePort  # noqa: E402
 
 
 def fileLog(path, format=None, filter=None):

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../s
 from harness import *  # noqa: E402,F403
 from harness import client  # noqa: E402
 from harness.config import socketAddress  # noqa: E402
+from harness.pki import contentOf  # noqa: E402
 from harness.upstream import freePort, readRequest  # noqa: E402
 
 OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -299,6 +300,27 @@ class GateTest(TcpTestCase):
         self.assertEqual(self.sluice.stat("t.rbac.denied"), 1)
         self.assertEqual(self.sluice.stat("o.rbac.shadow_denied"), 1)
 
+    def test_a_matcher_decides_about_connections(self):
+        by_address = {"@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.SourceIPInput"}
+        action = {"@type": "type.googleapis.com/envoy.config.rbac.v3.Action", "name": "here", "action": "ALLOW"}
+        tree = {
+            "input": {"name": "ip", "typed_config": by_address},
+            "exact_match_map": {"map": {"127.0.0.1": {"action": {"name": "allow", "typed_config": action}}}},
+        }
+        other = {**tree, "exact_match_map": {"map": {"127.0.0.2": {"action": {"name": "allow", "typed_config": action}}}}}
+        self.serve(
+            listeners=[
+                tcpListener("t", networkFilter("rbac.v3.RBAC", stat_prefix="t", matcher={"matcher_tree": tree}), tcpProxy()),
+                tcpListener("o", networkFilter("rbac.v3.RBAC", stat_prefix="o", matcher={"matcher_tree": other}), tcpProxy()),
+            ]
+        )
+        sock = self.connect(self.sluice.port("t"))
+        sock.sendall(b"x")
+
+        self.assertEqual(sock.recv(10), b"x")
+        self.assertEqual(readAll(self.connect(self.sluice.port("o"))), b"")
+        self.assertEqual(self.sluice.stat("o.rbac.denied"), 1)
+
     def test_filters_stand_in_front_of_http_too(self):
         listener = httpListener("h", [directResponse(200, "hi")])
         chain = listener["filter_chains"][0]["filters"]
@@ -429,7 +451,7 @@ class InternalListenerTest(TcpTestCase):
     INNER = {"envoy_internal_address": {"server_listener_name": "inner", "endpoint_id": "one"}}
 
     def test_a_request_goes_through_a_listener_without_a_socket(self):
-        upstream = self.start(Upstream())
+        upstream = self.start(HttpUpstream())
         inner = httpListener("inner", [route("up")])
         del inner["address"]
         inner["internal_listener"] = {}
@@ -466,6 +488,25 @@ class InternalListenerTest(TcpTestCase):
 
         self.assertEqual(readAll(sock), payload + b"total %d" % len(payload))
         sender.join(10)
+
+    def test_it_serves_what_comes_while_the_process_drains_and_does_not_hold_it_up(self):
+        upstream = self.start(HttpUpstream())
+        config = bootstrap(
+            [httpListener("outer", [route("inner")]), internalListener("inner", tcpProxy("up"))],
+            [cluster("inner", self.INNER), cluster("up", upstream.port)],
+        )
+        proxy = self.start(Sluice(self.scratch, config, args=["--drain-time-s", "60"]))
+        sock = self.connect(proxy.port("outer"))
+        waitFor(lambda: proxy.stat("http.outer.downstream_cx_active") == 1, "the connection")
+
+        proxy.terminate()
+        waitFor(lambda: proxy.admin("/ready").status != 200, "readiness to fail")
+        sock.sendall(client.requestBytes("GET", "/"))
+
+        self.assertEqual(readResponse(sock).status, 200)
+        began = time.monotonic()
+        self.assertEqual(proxy.waitForExit(), 0)
+        self.assertLess(time.monotonic() - began, 20)
 
     def test_a_listener_that_is_not_there_is_a_failed_connection(self):
         config = bootstrap([httpListener("outer", [route("inner")])], [cluster("inner", self.INNER)])

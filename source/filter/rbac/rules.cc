@@ -2,24 +2,63 @@
 
 #include <algorithm>
 
+#include "source/stream/attributes.h"
+
 namespace sluice::filter::rbac {
 namespace {
 
-bool matchesPeer(const match::StringMatcher& text, const net::TlsInfo* tls) {
-  if (tls == nullptr || !tls->peer_validated) return false;  // names that nobody has verified say nothing
-  const auto matches = [&text](const std::string& name) { return text.matches(name); };
-  const net::TlsInfo::Certificate& peer = tls->peer;
-  return std::any_of(peer.uri_sans.begin(), peer.uri_sans.end(), matches) ||
-         std::any_of(peer.dns_sans.begin(), peer.dns_sans.end(), matches) || matches(peer.subject);
-}
+using Certificate = net::TlsInfo::Certificate;
 
 bool some(const std::vector<Rule>& rules, const Subject& subject) {
   return std::any_of(rules.begin(), rules.end(), [&subject](const Rule& rule) { return rule.matches(subject); });
 }
 
+bool someMatch(const match::StringMatcher& text, const std::vector<std::string>& names) {
+  return std::any_of(names.begin(), names.end(), [&text](const std::string& name) { return text.matches(name); });
+}
+
+bool matchesPrincipal(const match::StringMatcher& text, const Certificate& peer) {
+  return someMatch(text, peer.uri_sans) || someMatch(text, peer.dns_sans) || text.matches(peer.subject);
+}
+
+// Null: there is none, or one that nobody has verified, whose names say nothing.
+const Certificate* verified(const Subject& subject) {
+  const net::TlsInfo* const tls = subject.client();
+  return tls != nullptr && tls->peer_validated ? &tls->peer : nullptr;
+}
+
+bool holds(const net::Cidr* range, const net::Address* address) {
+  return range != nullptr && address != nullptr && range->contains(*address);
+}
+
+bool holds(const Ports* ports, const net::Address* address) {
+  return ports != nullptr && address != nullptr && address->isIp() && address->port() >= ports->first &&
+         address->port() <= ports->last;
+}
+
+bool matchesRoute(const match::MetadataMatcher& matcher, const stream::StreamInfo* info) {
+  return matcher.matchesFields(info == nullptr ? nullptr : info->route_metadata);
+}
+
+bool matchesStream(const match::MetadataMatcher& matcher, const stream::StreamInfo* info) {
+  return matcher.matches(info == nullptr ? nullptr : info->dynamic_metadata.get());
+}
+
+bool conditionHolds(const match::cel::Program& condition, const match::Data& data) {
+  if (data.info == nullptr) return false;
+  const stream::FormatContext context{.request = data.request, .info = *data.info};
+  return condition.holds(stream::Attributes(context));
+}
+
 }  // namespace
 
+const net::TlsInfo* Subject::client() const {
+  return data.info != nullptr ? data.info->downstreamTls() : tls;
+}
+
 bool Rule::matches(const Subject& subject) const {
+  const match::Data& data = subject.data;
+  const auto* const text = std::get_if<match::StringMatcher>(&what);
   switch (kind) {
     case Kind::kAny:
       return true;
@@ -30,32 +69,50 @@ bool Rule::matches(const Subject& subject) const {
     case Kind::kNot:
       return !rules[0].matches(subject);
     case Kind::kRemote:
-      return range[0].contains(subject.remote);
+      return holds(std::get_if<net::Cidr>(&what), data.remote);
     case Kind::kDirectRemote:
-      return range[0].contains(subject.direct_remote);
+      return holds(std::get_if<net::Cidr>(&what), data.direct_remote);
     case Kind::kLocal:
-      return range[0].contains(subject.local);
+      return holds(std::get_if<net::Cidr>(&what), data.local);
     case Kind::kLocalPort:
-      return subject.local.isIp() && subject.local.port() >= first_port && subject.local.port() <= last_port;
+      return holds(std::get_if<Ports>(&what), data.local);
     case Kind::kServerName:
-      return text.matches(subject.server_name);
+      return text->matches(data.server_name);
+    case Kind::kPath:
+      return text->matches(subject.path);
+    case Kind::kHeader:
+      return data.request != nullptr && std::get_if<match::HeaderMatcher>(&what)->matches(*data.request);
+    case Kind::kMetadata:
+      return matchesStream(*std::get_if<match::MetadataMatcher>(&what), data.info);
+    case Kind::kRouteMetadata:
+      return matchesRoute(*std::get_if<match::MetadataMatcher>(&what), data.info);
+    case Kind::kFilterState:
+      return data.info != nullptr &&
+             std::get_if<match::FilterStateMatcher>(&what)->matches(data.info->filter_state.get());
     case Kind::kAuthenticated:
-      return subject.tls != nullptr && subject.tls->peer_validated;
-    case Kind::kPrincipal:
-      return matchesPeer(text, subject.tls);
+      return verified(subject) != nullptr;
+    case Kind::kPrincipal: {
+      const Certificate* const peer = verified(subject);
+      return peer != nullptr && matchesPrincipal(*text, *peer);
+    }
+    case Kind::kName: {
+      const auto* const name = std::get_if<AlternativeName>(&what);
+      const Certificate* const peer = verified(subject);
+      return peer != nullptr && someMatch(name->text, peer->*name->type);
+    }
   }
   return false;
 }
 
 bool Policy::matches(const Subject& subject) const {
-  return some(permissions, subject) && some(principals, subject);
+  return some(permissions, subject) && some(principals, subject) &&
+         (condition == nullptr || conditionHolds(*condition, subject.data));
 }
 
-Rules::Decision Rules::decide(const Subject& subject) const {
-  for (const Policy& policy : policies) {
-    if (policy.matches(subject)) return {allow, &policy};
-  }
-  return {!allow, nullptr};
+size_t Rules::find(const Subject& subject) const {
+  const auto found = std::find_if(policies.begin(), policies.end(),
+                                  [&subject](const Policy& policy) { return policy.matches(subject); });
+  return static_cast<size_t>(found - policies.begin());
 }
 
 }  // namespace sluice::filter::rbac

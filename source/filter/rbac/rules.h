@@ -1,71 +1,98 @@
 // Rules of who may do what (proto: envoy.config.rbac.v3), compiled: shared by the network and the HTTP filter.
 //
-// Immutable, used by all workers. Policies are asked in the order of their names.
+// Immutable, used by all workers. Policies are asked in the order of their names. Asking allocates nothing, but for
+// what conditions make that are more than small ones (match/cel).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "source/match/cel/program.h"
+#include "source/match/header.h"
+#include "source/match/input.h"
+#include "source/match/metadata.h"
 #include "source/match/string.h"
-#include "source/net/address.h"
 #include "source/net/cidr.h"
 #include "source/net/transport.h"
 
 namespace sluice::filter::rbac {
 
-// Who asks, and for what. Borrowed for one call.
+// Who asks, and for what. Borrowed for one call. What the place does not have is null or empty: rules that ask for it
+// are refused when they are compiled.
 struct Subject {
-  const net::Address& remote;         // the client
-  const net::Address& direct_remote;  // the socket's peer
-  const net::Address& local;          // where the client wanted to go
-  std::string_view server_name;
-  const net::TlsInfo* tls = nullptr;  // null: plain
+  match::Data data;
+  std::string_view path;              // of the request, without query, as routes see it
+  const net::TlsInfo* tls = nullptr;  // where there is no data.info, which knows it otherwise; null: plain
+
+  // Null: plain. A name counts only if peer_validated.
+  const net::TlsInfo* client() const;
+};
+
+// Ports of the destination: first <= port <= last.
+struct Ports {
+  uint32_t first = 0, last = 0;
+};
+
+// A name of a verified client certificate, by its type.
+struct AlternativeName {
+  std::vector<std::string> net::TlsInfo::Certificate::*type = &net::TlsInfo::Certificate::uri_sans;
+  match::StringMatcher text;
 };
 
 // One permission or principal.
 struct Rule {
   enum class Kind : uint8_t {
     kAny,
-    kAll,   // of `rules`
-    kSome,  // of `rules`
-    kNot,   // the only one of `rules`
-    kRemote,
-    kDirectRemote,
-    kLocal,
-    kLocalPort,      // first_port <= port <= last_port
-    kServerName,     // by `text`
+    kAll,            // of `rules`
+    kSome,           // of `rules`
+    kNot,            // the only one of `rules`
+    kRemote,         // Cidr
+    kDirectRemote,   // Cidr
+    kLocal,          // Cidr
+    kLocalPort,      // Ports
+    kServerName,     // StringMatcher
+    kPath,           // StringMatcher
+    kHeader,         // HeaderMatcher
+    kMetadata,       // MetadataMatcher: what filters left
+    kRouteMetadata,  // MetadataMatcher: what the configuration says of the route
+    kFilterState,    // FilterStateMatcher
     kAuthenticated,  // a verified client certificate
-    kPrincipal,      // one whose URI name, DNS name or subject `text` matches
+    kPrincipal,      // StringMatcher: one whose URI name, DNS name or subject matches
+    kName,           // AlternativeName
   };
 
   bool matches(const Subject& subject) const;
 
   Kind kind = Kind::kAny;
   std::vector<Rule> rules;
-  std::vector<net::Cidr> range;  // one, for the kinds that compare addresses
-  uint32_t first_port = 0, last_port = 0;
-  match::StringMatcher text;
+  // What the kind says.
+  std::variant<std::monostate, net::Cidr, Ports, match::StringMatcher, match::HeaderMatcher, match::MetadataMatcher,
+               match::FilterStateMatcher, AlternativeName>
+      what;
 };
 
 struct Policy {
   std::string name;
-  std::vector<Rule> permissions;  // one has to match
-  std::vector<Rule> principals;   // and one of these
+  std::vector<Rule> permissions;                 // one has to match
+  std::vector<Rule> principals;                  // and one of these
+  match::cel::Program::Ptr condition = nullptr;  // and this has to hold, if there is one; needs data.info
 
   bool matches(const Subject& subject) const;
 };
 
-struct Rules {
-  bool allow = true;  // what a matching policy means; without one the opposite holds
-  std::vector<Policy> policies;
+enum class Action : uint8_t { kAllow, kDeny, kLog };
 
-  struct Decision {
-    bool allowed;
-    const Policy* policy;  // that matched, or null
-  };
-  Decision decide(const Subject& subject) const;
+struct Rules {
+  Action action = Action::kAllow;  // what a matching policy means
+  std::vector<Policy> policies;    // by name
+  uint8_t needs = 0;               // bits of match::Part: what they look at
+
+  // The place of the first policy that matches; the number of them if none does.
+  size_t find(const Subject& subject) const;
 };
 
 }  // namespace sluice::filter::rbac

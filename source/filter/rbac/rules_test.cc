@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "source/filter/rbac/engine.h"
+#include "source/stream/attributes.h"
+
 namespace sluice::filter::rbac {
 namespace {
 
@@ -12,7 +15,17 @@ struct Who {
   std::string server_name = "db.example";
   net::TlsInfo tls;
   bool secure = false;
-  Subject subject() const { return {remote, direct, local, server_name, secure ? &tls : nullptr}; }
+
+  Subject subject() const {
+    Subject out;
+    out.data.remote = &remote;
+    out.data.direct_remote = &direct;
+    out.data.local = &local;
+    out.data.server_name = server_name;
+    out.path = "/a/b";
+    out.tls = secure ? &tls : nullptr;
+    return out;
+  }
 };
 
 Rule any() {
@@ -21,13 +34,18 @@ Rule any() {
 Rule range(Rule::Kind kind, const char* address, unsigned length) {
   Rule rule;
   rule.kind = kind;
-  rule.range = {*net::Cidr::make(address, length)};
+  rule.what = *net::Cidr::make(address, length);
   return rule;
+}
+match::StringMatcher exactly(const std::string& text) {
+  match::StringMatcher out;
+  out.text = text;
+  return out;
 }
 Rule text(Rule::Kind kind, const std::string& exact) {
   Rule rule;
   rule.kind = kind;
-  rule.text.text = exact;
+  rule.what = exactly(exact);
   return rule;
 }
 Rule of(Rule::Kind kind, std::vector<Rule> rules) {
@@ -39,8 +57,7 @@ Rule of(Rule::Kind kind, std::vector<Rule> rules) {
 Rule ports(uint32_t first, uint32_t last) {
   Rule rule;
   rule.kind = Rule::Kind::kLocalPort;
-  rule.first_port = first;
-  rule.last_port = last;
+  rule.what = Ports{first, last};
   return rule;
 }
 using Kind = Rule::Kind;
@@ -95,22 +112,90 @@ TEST_CASE("a principal is a name in a verified certificate, and nothing else") {
   CHECK(!text(Kind::kPrincipal, "spiffe://a").matches(who.subject()));
 }
 
-TEST_CASE("a policy needs a permission and a principal, and the action says what it means") {
+TEST_CASE("a name of a certificate counts by its type") {
+  Who who;
+  Rule name;
+  name.kind = Kind::kName;
+  name.what = AlternativeName{&net::TlsInfo::Certificate::dns_sans, exactly("a.example")};
+  who.tls.peer.uri_sans = {"a.example"};
+  who.tls.peer_validated = who.secure = true;
+  CHECK(!name.matches(who.subject()));
+  who.tls.peer.dns_sans = {"a.example"};
+  CHECK(name.matches(who.subject()));
+  who.tls.peer_validated = false;
+  CHECK(!name.matches(who.subject()));
+}
+
+TEST_CASE("the path is that of the subject, whatever the head says") {
   const Who who;
-  const auto subject = [](const Who& who) { return who.subject(); };
+  CHECK(text(Kind::kPath, "/a/b").matches(who.subject()));
+  CHECK(!text(Kind::kPath, "/a").matches(who.subject()));
+}
+
+// Asks policies "no", which nothing matches, and "yes".
+Decision decide(Action action, bool with_yes) {
+  const Who who;
   Rules rules;
-  CHECK(!rules.decide(subject(who)).allowed);  // allow rules without a policy let nobody in
+  rules.action = action;
+  rules.policies = {{"no", {ports(80, 80)}, {any()}}, {"half", {any()}, {ports(80, 80)}}};
+  if (with_yes) rules.policies.push_back({"yes", {ports(443, 443)}, {range(Kind::kRemote, "10.0.0.0", 8)}});
+  return Engine(std::move(rules)).decide(who.subject());
+}
 
-  rules.policies = {{"no", {ports(80, 80)}, {any()}},
-                    {"yes", {ports(443, 443)}, {range(Kind::kRemote, "10.0.0.0", 8)}}};
-  CHECK(rules.decide(subject(who)).allowed);
-  CHECK(rules.decide(subject(who)).policy->name == "yes");
+TEST_CASE("a policy needs a permission and a principal, and the action says what it means") {
+  CHECK(decide(Action::kAllow, true).allowed);
+  CHECK(decide(Action::kAllow, true).policy == 2);
+  CHECK(!decide(Action::kAllow, false).allowed);
+  CHECK(decide(Action::kAllow, false).policy == Decision::kNone);
+  CHECK(!decide(Action::kDeny, true).allowed);
+  CHECK(decide(Action::kDeny, false).allowed);
+  CHECK(!decide(Action::kDeny, false).log_hint);
+  const Who who;
+  CHECK(!Engine(Rules()).decide(who.subject()).allowed);  // allow rules without a policy let nobody in
+}
 
-  rules.allow = false;
-  CHECK(!rules.decide(subject(who)).allowed);
-  rules.policies.pop_back();
-  CHECK(rules.decide(subject(who)).allowed);
-  CHECK(rules.decide(subject(who)).policy == nullptr);
+TEST_CASE("LOG lets all in, and says what is to be logged") {
+  CHECK(decide(Action::kLog, true).allowed);
+  CHECK(decide(Action::kLog, true).log_hint == true);
+  CHECK(decide(Action::kLog, false).allowed);
+  CHECK(decide(Action::kLog, false).log_hint == false);
+}
+
+TEST_CASE("what a tree does not match is denied, and not to be logged") {
+  const Who who;
+  const auto decide = [&](bool matches, std::vector<Outcome> outcomes) {
+    auto tree = std::make_shared<match::Matcher>();
+    if (matches) tree->on_no_match = match::OnMatch{};
+    return Engine(tree, std::move(outcomes)).decide(who.subject());
+  };
+  CHECK(decide(true, {{"a", Action::kAllow}}).allowed);
+  CHECK(decide(true, {{"a", Action::kAllow}}).policy == 0);
+  CHECK(!decide(true, {{"a", Action::kDeny}}).allowed);
+  CHECK(decide(true, {{"a", Action::kLog}}).allowed);
+  CHECK(decide(true, {{"a", Action::kLog}}).log_hint == true);
+  CHECK(!decide(false, {{"a", Action::kAllow}}).allowed);
+  CHECK(decide(false, {{"a", Action::kAllow}}).policy == Decision::kNone);
+  CHECK(!decide(false, {{"a", Action::kAllow}}).log_hint);
+  CHECK(decide(false, {{"a", Action::kLog}}).log_hint == false);
+}
+
+TEST_CASE("a condition does not hold where nothing is known of a request") {
+  const Who who;
+  Policy policy{"p", {any()}, {any()}};
+  CHECK(policy.matches(who.subject()));
+  policy.condition = *match::cel::Program::compile("true", stream::attributeNames());
+  CHECK(!policy.matches(who.subject()));
+}
+
+TEST_CASE("details name the policy that denied, without spaces") {
+  Rules rules;
+  rules.action = Action::kDeny;
+  rules.policies = {{"my\tbad policy", {any()}, {any()}}};
+  const Engine engine(std::move(rules));
+  CHECK(engine.details({false, 0}) == "rbac_access_denied_matched_policy[my_bad_policy]");
+  CHECK(engine.nameOf({false, 0}) == "my\tbad policy");
+  CHECK(engine.details({false}) == "rbac_access_denied_matched_policy[none]");
+  CHECK(engine.nameOf({false}).empty());
 }
 
 }  // namespace

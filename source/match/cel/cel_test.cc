@@ -417,6 +417,34 @@ TEST_CASE("steps and memory are bounded", "[cel]") {
   CHECK(evaluated("flags.size() == 3", {0, 100}) == "true");
 }
 
+TEST_CASE("what texts and patterns cost is paid in steps", "[cel]") {
+  const std::string text = "'" + std::string(6400, 'a') + "'";
+  for (const std::string_view relation : {" == ", " != ", " < ", " >= "}) {
+    INFO(relation);
+    const std::string comparison = text + std::string(relation) + text;
+    CHECK(evaluated(comparison, {1 << 20, 50}) == "error: the expression takes more steps than it may");
+    CHECK(!evaluated(comparison, {1 << 20, 200}).starts_with("error"));
+  }
+  CHECK(evaluated(text + ".matches('.{200}' + 'b')", {1 << 20, 100'000}) ==
+        "error: the expression takes more steps than it may");
+  CHECK(evaluated("'abc'.matches('b' + 'c')", {1 << 20, 3'000}) == "true");
+  CHECK(evaluated("size({'a': 1, 'b': 2, 'c': 3})", {1 << 20, 11}) ==
+        "error: the expression takes more steps than it may");
+}
+
+// What is not known because nothing may be spent any more is not "no": a denial must not become a permission.
+TEST_CASE("what is there is never missing for want of steps", "[cel]") {
+  for (const std::string_view text :
+       {"!('b' in {'a': 1, 'b': 2})", "!has({'a': 1, 'b': 2}.b)", "!has(request.headers.host)"}) {
+    INFO(text);
+    for (size_t steps = 0; steps < 30; ++steps) {
+      INFO(steps);
+      CHECK(evaluated(text, {1 << 20, steps}) != "true");
+    }
+    CHECK(evaluated(text, {1 << 20, 30}) == "false");
+  }
+}
+
 // A tree may do what no macro does: an accumulator that holds itself, deeper and deeper.
 TEST_CASE("values nested without end are not followed to their end", "[cel]") {
   Ast ast;

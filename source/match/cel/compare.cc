@@ -49,6 +49,12 @@ Order compareNumbers(const Value& a, const Value& b) {
 
 Value equalsAt(const Value& a, const Value& b, Memory& memory, int depth);
 
+// Of strings and bytes.
+Value textsEqual(std::string_view a, std::string_view b, Memory& memory) {
+  if (a.size() != b.size()) return Value::boolean(false);
+  return memory.spend(a.size() / Memory::kStepBytes) ? Value::boolean(a == b) : Value::error(why::kSteps);
+}
+
 Value listsEqual(const List& a, const List& b, Memory& memory, int depth) {
   if (a.size() != b.size()) return Value::boolean(false);
   for (size_t i = 0; i < a.size(); ++i) {
@@ -59,7 +65,9 @@ Value listsEqual(const List& a, const List& b, Memory& memory, int depth) {
 }
 
 Value mapsEqual(const Map& a, const Map& b, Memory& memory, int depth) {
-  if (a.size() != b.size()) return Value::boolean(false);
+  const size_t size = a.size();
+  if (!memory.spend(size)) return Value::error(why::kSteps);
+  if (size != b.size()) return Value::boolean(false);
   const Value keys = a.keys(memory);
   if (keys.isError()) return keys;
   for (size_t i = 0; i < keys.asList().size(); ++i) {
@@ -87,7 +95,7 @@ Value equalsAt(const Value& a, const Value& b, Memory& memory, int depth) {
       return Value::boolean(a.asInt() == b.asInt());
     case Kind::kString:
     case Kind::kBytes:
-      return Value::boolean(a.text() == b.text());
+      return textsEqual(a.text(), b.text(), memory);
     case Kind::kTimestamp:
     case Kind::kDuration:
       return Value::boolean(a.asTime() == b.asTime());

@@ -22,7 +22,7 @@ class Evaluation {
       case Code::kAttribute:
         return source_.attribute(step.number, memory_).value_or(Value::error(why::kNoAttribute));
       case Code::kHasAttribute:
-        return Value::boolean(source_.attribute(step.number, memory_).has_value());
+        return isThere(source_.attribute(step.number, memory_));
       case Code::kVariable:
         return variables_[step.number];
       case Code::kSelect:
@@ -61,7 +61,7 @@ class Evaluation {
     if (operand.isError()) return operand;
     if (!operand.is(Kind::kMap)) return Value::error(why::kNoOverload);
     const auto found = operand.asMap().find(step.constant, memory_);
-    if (step.code == Code::kHas) return Value::boolean(found.has_value());
+    if (step.code == Code::kHas) return isThere(found);
     return found ? *found : Value::error(why::kNoKey);
   }
 

@@ -150,7 +150,12 @@ Value notEqual(const Arguments& args) {
 
 template <typename Test>
 Value ordered(const Arguments& args, Test test) {
-  const auto order = compare(args[0], args[1]);
+  const Value &a = args[0], &b = args[1];
+  const bool texts = a.is(b.kind()) && (a.is(Kind::kString) || a.is(Kind::kBytes));
+  if (texts && !args.memory.spend(std::min(a.text().size(), b.text().size()) / Memory::kStepBytes)) {
+    return Value::error(why::kSteps);
+  }
+  const auto order = compare(a, b);
   return order ? Value::boolean(test(*order)) : noOverload();
 }
 Value less(const Arguments& args) {
@@ -169,7 +174,7 @@ Value greaterOrEqual(const Arguments& args) {
 // --- containers ------------------------------------------------------------------------------------------------------
 
 Value contained(const Arguments& args) {
-  if (args[1].is(Kind::kMap)) return Value::boolean(args[1].asMap().find(args[0], args.memory).has_value());
+  if (args[1].is(Kind::kMap)) return isThere(args[1].asMap().find(args[0], args.memory));
   if (!args[1].is(Kind::kList)) return noOverload();
   const List& list = args[1].asList();
   for (size_t i = 0; i < list.size(); ++i) {
@@ -209,8 +214,11 @@ Value size(const Arguments& args) {
       return Value::integer(static_cast<int64_t>(value.text().size()));
     case Kind::kList:
       return Value::integer(static_cast<int64_t>(value.asList().size()));
-    case Kind::kMap:
-      return Value::integer(static_cast<int64_t>(value.asMap().size()));
+    case Kind::kMap: {
+      const size_t count = value.asMap().size();
+      if (!args.memory.spend(count)) return Value::error(why::kSteps);  // some maps look for names that come twice
+      return Value::integer(static_cast<int64_t>(count));
+    }
     default:
       return noOverload();
   }

@@ -1,6 +1,7 @@
 #include "source/match/cel/text_functions.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "absl/strings/ascii.h"
 #include "source/base/text.h"
@@ -11,9 +12,11 @@ namespace {
 
 using Kind = Value::Kind;
 
-// A pattern that is computed is compiled for one use: short ones only, and dear.
+// A pattern that is computed is compiled for one use: short ones only, and dear. A client may have written it, so it
+// pays for all instructions of its program, and for all of them at each byte: that is what matching costs at worst.
 constexpr size_t kMaxComputedPattern = 256;
 constexpr size_t kComputedPatternSteps = 2000;
+constexpr size_t kInstructionsInStep = 32;
 
 Value noOverload() {
   return Value::error(why::kNoOverload);
@@ -25,6 +28,15 @@ bool areStrings(const Arguments& args) {
 
 bool spendBytes(Memory& memory, size_t bytes) {
   return memory.spend(bytes / Memory::kStepBytes);
+}
+
+// Where `part` begins in `text`. In linear time, other than string_view::find: a client may have written both.
+size_t find(std::string_view text, std::string_view part) {
+  if (part.empty()) return 0;
+  if (part.size() > text.size()) return std::string_view::npos;
+  const void* const found = ::memmem(text.data(), text.size(), part.data(), part.size());
+  if (found == nullptr) return std::string_view::npos;
+  return static_cast<size_t>(static_cast<const char*>(found) - text.data());
 }
 
 template <typename Test>
@@ -55,7 +67,7 @@ std::optional<size_t> limitAt(const Arguments& args, size_t index) {
 
 // The end of the next `separator` in `text`, which stands where `found` says; for an empty one, behind each character.
 size_t findNext(std::string_view text, std::string_view separator) {
-  if (!separator.empty()) return text.find(separator);
+  if (!separator.empty()) return find(text, separator);
   const size_t first = text.empty() ? 0 : std::max<size_t>(1, base::utf8Length(text));
   return first < text.size() ? first : std::string_view::npos;
 }
@@ -114,7 +126,7 @@ namespace text {
 
 Value contains(const Arguments& args) {
   return test(args,
-              [](std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; });
+              [](std::string_view text, std::string_view part) { return find(text, part) != std::string_view::npos; });
 }
 Value startsWith(const Arguments& args) {
   return test(args, [](std::string_view text, std::string_view part) { return text.starts_with(part); });
@@ -134,6 +146,10 @@ Value matches(const Arguments& args) {
   if (!args.memory.spend(kComputedPatternSteps)) return Value::error(why::kSteps);
   const re2::RE2 regex(re2::StringPiece(pattern.data(), pattern.size()), regexOptions());
   if (!regex.ok()) return Value::error("the pattern is no regular expression");
+  const auto instructions = static_cast<size_t>(regex.ProgramSize());
+  if (!args.memory.spend(instructions + instructions * value.size() / kInstructionsInStep)) {
+    return Value::error(why::kSteps);
+  }
   return Value::boolean(re2::RE2::PartialMatch(value, regex));
 }
 

@@ -68,7 +68,9 @@ Value ArrayList::concat(const List& left, const List& right, Memory& memory) {
 
 std::optional<Value> EntryMap::find(const Value& key, Memory& memory) const {
   for (size_t i = 0; i < size_; ++i) {
-    if (equals(entries_[2 * i], key, memory).isTrue()) return entries_[2 * i + 1];
+    const Value same = equals(entries_[2 * i], key, memory);
+    if (same.isError()) return same;
+    if (same.asBool()) return entries_[2 * i + 1];
   }
   return std::nullopt;
 }

@@ -114,7 +114,8 @@ class List {
 class Map {
  public:
   virtual size_t size() const = 0;
-  // Nothing: there is no such key. Numbers are found by their value, whatever their type.
+  // Nothing: there is no such key. Numbers are found by their value, whatever their type. An error: steps or memory are
+  // used up, and it is not known.
   virtual std::optional<Value> find(const Value& key, Memory& memory) const = 0;
   // The keys in some order, as a list (an error where memory is used up).
   virtual Value keys(Memory& memory) const = 0;
@@ -122,6 +123,11 @@ class Map {
  protected:
   ~Map() = default;
 };
+
+// Whether what was looked up is there, for has() and `in`: where that is not known, the error.
+inline Value isThere(const std::optional<Value>& found) {
+  return found && found->isError() ? *found : Value::boolean(found.has_value());
+}
 
 namespace why {
 inline constexpr char kMemory[] = "the expression needs more memory than it may have";

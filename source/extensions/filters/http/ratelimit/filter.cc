@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "source/base/host_port.h"
+#include "source/base/percent.h"
 #include "source/base/utf8.h"
 #include "source/filter/context.h"
 #include "source/http/grpc.h"
@@ -50,24 +51,6 @@ bool addressMatches(const RateLimitAction& action, const filter::Context& contex
   return any == action.expect_match;
 }
 
-int hexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-// One value has one name at the service, however the client writes it.
-std::string percentDecoded(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool encoded =
-        text[i] == '%' && i + 2 < text.size() && hexDigit(text[i + 1]) >= 0 && hexDigit(text[i + 2]) >= 0;
-    out += encoded ? static_cast<char>(hexDigit(text[i + 1]) << 4 | hexDigit(text[i + 2])) : text[i];
-    if (encoded) i += 2;
-  }
-  return out;
-}
-
 template <typename Matchers, typename Subject>
 bool allMatch(const Matchers& matchers, const Subject& subject) {
   return std::all_of(matchers.begin(), matchers.end(), [&](const auto& matcher) { return matcher.matches(subject); });
@@ -105,9 +88,10 @@ std::optional<std::string> valueOf(const RateLimitAction& action, const Settings
       return maskedAddress(action, context);
     case Kind::kAddressMatch:
       return addressMatches(action, context) ? std::optional(action.value) : std::nullopt;
-    case Kind::kQuery: {
+    case Kind::kQuery: {  // one value has one name at the service, however the client writes it
       const auto found = match::queryParameter(route::RequestView::of(headers).query, action.parameter);
-      return found ? std::optional(percentDecoded(*found)) : std::nullopt;
+      // One value has one name at the service, however the client writes it.
+      return found ? std::optional(base::percentDecoded(*found)) : std::nullopt;
     }
     case Kind::kQueryMatch:
       return if_expected(allMatch(action.query, route::RequestView::of(headers).query));

@@ -12,6 +12,8 @@ namespace {
 
 using Proto = envoy::extensions::filters::network::rbac::v3::RBAC;
 
+constexpr config::RbacPlace kPlace{"a network filter", match::kAddresses | match::kPeer | match::kConnection};
+
 class Factory : public config::ConnectionFilterConfigFactory {
  public:
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
@@ -20,16 +22,14 @@ class Factory : public config::ConnectionFilterConfigFactory {
     const auto& proto = static_cast<const Proto&>(message);
     const config::ErrorMark mark(context.at);
     Settings settings;
-    if (proto.has_rules()) settings.rules = config::compileRbac(proto.rules(), context.at.child("rules"));
-    if (proto.has_shadow_rules()) {
-      settings.shadow_rules = config::compileRbac(proto.shadow_rules(), context.at.child("shadow_rules"));
-    }
+    settings.rules = config::compileRbacRules(proto, kPlace, context);
+    settings.shadow = config::compileRbacShadow(proto, kPlace, context);
     if (proto.enforcement_type() == Proto::CONTINUOUS) {
       context.at.child("enforcement_type").warn("nothing that rules ask for changes later: they are asked once");
     }
     settings.delay = config::compileMilliseconds(proto.delay_deny());
     const std::string base = absl::StrCat(proto.stat_prefix(), ".rbac.");
-    const std::string shadow = absl::StrCat(base, proto.shadow_rules_stat_prefix());
+    const std::string shadow = config::rbacStatPrefix(base, proto.shadow_rules_stat_prefix());
     settings.stats = {context.stats->counter(base + "allowed"), context.stats->counter(base + "denied"),
                       context.stats->counter(shadow + "shadow_allowed"),
                       context.stats->counter(shadow + "shadow_denied")};

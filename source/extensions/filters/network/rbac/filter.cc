@@ -1,39 +1,33 @@
 #include "source/extensions/filters/network/rbac/filter.h"
 
-#include <algorithm>
-
 namespace sluice::extensions::network_filters::rbac {
 namespace {
 
-// As access logs show it: no spaces.
-std::string detailsOf(std::string name) {
-  std::replace_if(
-      name.begin(), name.end(), [](unsigned char c) { return c <= ' ' || c == 127; }, '_');
-  return "rbac_access_denied_matched_policy[" + name + "]";
+filter::rbac::Subject subjectOf(const filter::ConnectionFacts& facts) {
+  filter::rbac::Subject subject;
+  subject.data.remote = &facts.remote;
+  subject.data.local = &facts.local;
+  subject.data.direct_remote = &facts.direct_remote;
+  subject.data.server_name = facts.server_name;
+  subject.data.transport_protocol = facts.tls == nullptr ? "raw_buffer" : "tls";
+  subject.data.application_protocols = &facts.application_protocols;
+  subject.tls = facts.tls;
+  return subject;
 }
 
 }  // namespace
 
-Rbac::Rbac(Settings settings) : settings_(std::move(settings)) {
-  details_.emplace(nullptr, detailsOf("none"));
-  if (!settings_.rules) return;
-  for (const filter::rbac::Policy& policy : settings_.rules->policies) {
-    details_.emplace(&policy, detailsOf(policy.name));
-  }
-}
-
 filter::NetworkResult Rbac::admit(filter::NetworkStream& stream) const {
-  const filter::ConnectionFacts& facts = stream.facts();
-  const filter::rbac::Subject subject{facts.remote, facts.direct_remote, facts.local, facts.server_name, facts.tls};
-  if (settings_.shadow_rules) {
-    const bool allowed = settings_.shadow_rules->decide(subject).allowed;
+  const filter::rbac::Subject subject = subjectOf(stream.facts());
+  if (settings_.shadow) {
+    const bool allowed = settings_.shadow->decide(subject).allowed;
     stream.cells().add(allowed ? settings_.stats.shadow_allowed : settings_.stats.shadow_denied);
   }
   if (!settings_.rules) return filter::Next{};
-  const filter::rbac::Rules::Decision decision = settings_.rules->decide(subject);
+  const filter::rbac::Decision decision = settings_.rules->decide(subject);
   stream.cells().add(decision.allowed ? settings_.stats.allowed : settings_.stats.denied);
   if (decision.allowed) return filter::Next{};
-  return filter::Close{details_.find(decision.policy)->second, settings_.delay};
+  return filter::Close{settings_.rules->details(decision), settings_.delay};
 }
 
 }  // namespace sluice::extensions::network_filters::rbac

@@ -2,12 +2,12 @@
 // (proto: envoy.extensions.filters.network.rbac.v3.RBAC)
 #pragma once
 
-#include <map>
-#include <optional>
-#include <string>
+#include <chrono>
+#include <memory>
+#include <utility>
 
 #include "source/filter/network_filter.h"
-#include "source/filter/rbac/rules.h"
+#include "source/filter/rbac/engine.h"
 
 namespace sluice::extensions::network_filters::rbac {
 
@@ -17,21 +17,19 @@ struct Stats {
 };
 
 struct Settings {
-  std::optional<filter::rbac::Rules> rules;
-  std::optional<filter::rbac::Rules> shadow_rules;
+  std::shared_ptr<const filter::rbac::Engine> rules, shadow;  // null: none
   std::chrono::milliseconds delay{0};
   Stats stats;
 };
 
 class Rbac : public filter::NetworkFilterFactory {
  public:
-  explicit Rbac(Settings settings);
+  explicit Rbac(Settings settings) : settings_(std::move(settings)) {}
 
   filter::NetworkResult admit(filter::NetworkStream& stream) const override;
 
  private:
   const Settings settings_;
-  std::map<const filter::rbac::Policy*, std::string> details_;  // of a refusal; null: no policy matched
 };
 
 }  // namespace sluice::extensions::network_filters::rbac

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "source/base/percent.h"
+
 namespace sluice::extensions::matching::inputs::http {
 namespace {
 
@@ -10,34 +12,10 @@ using sluice::http::Name;
 
 constexpr Value kNotYet{.state = Value::State::kNotYet};
 
-int digitOf(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-// The byte that stands at `at`, which is moved behind it. What is no escape stands for itself.
-char decodedAt(std::string_view text, size_t& at) {
-  const char c = text[at++];
-  if (c != '%' || at + 2 > text.size()) return c;
-  const int high = digitOf(text[at]), low = digitOf(text[at + 1]);
-  if (high < 0 || low < 0) return c;
-  at += 2;
-  return static_cast<char>(high * 16 + low);
-}
-
-bool equalsDecoded(std::string_view text, std::string_view plain) {
-  size_t at = 0;
-  for (const char c : plain) {
-    if (at == text.size() || decodedAt(text, at) != c) return false;
-  }
-  return at == text.size();
-}
-
 Value decoded(std::string_view text, Scratch& scratch) {
   if (text.find('%') == std::string_view::npos) return {.text = text};
   scratch.clear();
-  for (size_t at = 0; at < text.size();) scratch += decodedAt(text, at);
+  for (size_t at = 0; at < text.size();) scratch += base::percentDecodedAt(text, at);
   return {.text = scratch};
 }
 
@@ -91,7 +69,7 @@ Value QueryParameter::get(const Data& data, Scratch& scratch) const {
   while (!query.empty()) {
     const std::string_view pair = query.substr(0, query.find('&'));
     const size_t equals = std::min(pair.find('='), pair.size());
-    if (!pair.empty() && equalsDecoded(pair.substr(0, equals), name_)) {
+    if (!pair.empty() && base::equalsPercentDecoded(pair.substr(0, equals), name_)) {
       return decoded(pair.substr(std::min(equals + 1, pair.size())), scratch);
     }
     query.remove_prefix(std::min(pair.size() + 1, query.size()));

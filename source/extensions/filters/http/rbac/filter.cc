@@ -1,0 +1,91 @@
+#include "source/extensions/filters/http/rbac/filter.h"
+
+#include <cstdint>
+#include <string_view>
+
+#include "source/filter/context.h"
+#include "source/match/input.h"
+#include "source/net/address.h"
+#include "source/route/matchers.h"
+#include "source/route/table.h"
+
+namespace sluice::extensions::http_filters::rbac {
+namespace {
+
+using filter::rbac::Decision;
+using filter::rbac::Subject;
+
+constexpr std::string_view kMetadata = "envoy.filters.http.rbac";
+
+// Of text with port; none of what is no address.
+net::Address addressIn(std::string_view text) {
+  return text.empty() ? net::Address() : net::Address::parse(text).value_or(net::Address());
+}
+
+// A request as rules see it, with what `needs` says of its addresses: reading one is as much work as a small rule.
+class Request {
+ public:
+  Request(const http::RequestHeaders& headers, filter::Context& context, uint8_t needs) {
+    const stream::StreamInfo& info = context.info();
+    if ((needs & match::kAddresses) != 0) {
+      remote_ = addressIn(info.downstream_remote_address);
+      local_ = addressIn(info.downstream_local_address);
+    }
+    if ((needs & match::kPeer) != 0) direct_remote_ = addressIn(info.downstream_direct_remote_address);
+    match::Data& data = subject_.data;
+    data.remote = &remote_;
+    data.local = &local_;
+    data.direct_remote = &direct_remote_;
+    data.server_name = info.requested_server_name;
+    data.request = &headers;
+    data.info = &info;
+    subject_.path = headers.pathOnly();
+    const route::Table* const table = context.route().table;
+    if (table != nullptr && table->ignoresPathParameters()) {
+      subject_.path = route::withoutParameters(subject_.path, context.arena());
+    }
+  }
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  const Subject& subject() const { return subject_; }
+
+ private:
+  net::Address remote_, local_, direct_remote_;
+  Subject subject_;
+};
+
+uint8_t needsOf(const Side& side) {
+  return side.engine ? side.engine->needs() : uint8_t{0};
+}
+
+// Asks one side, counts what it says and leaves it for others.
+Decision ask(const Side& side, const Counts& counts, const Subject& subject, filter::Context& context) {
+  const Decision decision = side.engine->decide(subject);
+  const auto count = [&](const Counts& of) { context.count(decision.allowed ? of.allowed : of.denied); };
+  count(counts);
+  stream::DynamicMetadata& metadata = context.info().metadata();
+  if (decision.policy != Decision::kNone) {
+    if (!side.policies.empty()) count(side.policies[decision.policy]);
+    metadata.set(kMetadata, side.policy_key, {std::string(side.engine->nameOf(decision))});
+  }
+  metadata.set(kMetadata, side.result_key, {std::string(decision.allowed ? "allowed" : "denied")});
+  return decision;
+}
+
+}  // namespace
+
+filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
+  const auto* const route = context.routeConfigAs<RouteSettings>();
+  const auto& [enforced, shadow] = route == nullptr ? settings_.checks : route->checks;
+  if (!enforced.engine && !shadow.engine) return filter::Next{};
+  const Request request(headers, context, needsOf(enforced) | needsOf(shadow));
+  if (shadow.engine) ask(shadow, settings_.shadow, request.subject(), context);
+  if (!enforced.engine) return filter::Next{};
+  const Decision decision = ask(enforced, settings_.enforced, request.subject(), context);
+  if (decision.log_hint) context.info().metadata().set("envoy.common", "access_log_hint", {*decision.log_hint});
+  if (decision.allowed) return filter::Next{};
+  return filter::Reply{403, "RBAC: access denied", context.arena().copy(enforced.engine->details(decision))};
+}
+
+}  // namespace sluice::extensions::http_filters::rbac
