@@ -193,8 +193,12 @@ TEST_CASE("listeners are name and address") {
   unix_socket.set_name("local");
   unix_socket.mutable_local_address()->mutable_pipe()->set_path("/run/a.sock");
 
-  CHECK(get(state, "/listeners").body == "web::0.0.0.0:8080\nlocal::/run/a.sock\n");
-  CHECK(json::parse(get(state, "/listeners?format=json").body)["listener_statuses"].size() == 2);
+  api::ListenerStatus& internal = *state.listeners_.add_listener_statuses();
+  internal.set_name("inner");
+  internal.mutable_local_address()->mutable_envoy_internal_address()->set_server_listener_name("inner");
+
+  CHECK(get(state, "/listeners").body == "web::0.0.0.0:8080\nlocal::/run/a.sock\ninner::envoy://inner/\n");
+  CHECK(json::parse(get(state, "/listeners?format=json").body)["listener_statuses"].size() == 3);
 }
 
 TEST_CASE("the config dump can be cut down to a resource and to names") {

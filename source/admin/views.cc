@@ -23,6 +23,10 @@ using google::protobuf::Message;
 
 std::string addressText(const Address& address) {
   if (address.has_pipe()) return address.pipe().path();
+  if (address.has_envoy_internal_address()) {
+    const auto& internal = address.envoy_internal_address();
+    return base::strCat("envoy://", internal.server_listener_name(), "/", internal.endpoint_id());
+  }
   const auto& socket = address.socket_address();
   const bool v6 = socket.address().find(':') != std::string::npos;
   return base::strCat(v6 ? "[" : "", socket.address(), v6 ? "]" : "", ":", socket.port_value());

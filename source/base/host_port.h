@@ -33,4 +33,10 @@ constexpr HostPort splitHostPort(std::string_view text) {
   return {text.substr(0, colon), text.substr(colon + 1), true};
 }
 
+// Of the text of an address (net::Address): whether it is no IP address with a port, but that of a Unix socket or an
+// internal listener, or none at all.
+constexpr bool isAddressWithoutPort(std::string_view address) {
+  return address.empty() || address[0] == '/' || address[0] == '@' || address.starts_with("envoy://");
+}
+
 }  // namespace sluice::base

@@ -36,5 +36,10 @@ TEST_CASE("a host is given without its brackets, if both are there") {
   CHECK(splitHostPort("]").bareHost() == "]");
 }
 
+TEST_CASE("addresses of Unix sockets and internal listeners have no port") {
+  for (const char* text : {"", "/run/a:80", "@a:80", "envoy://inner/one"}) CHECK(isAddressWithoutPort(text));
+  for (const char* text : {"1.2.3.4:80", "[::1]:80", "envoy:80"}) CHECK_FALSE(isAddressWithoutPort(text));
+}
+
 }  // namespace
 }  // namespace sluice::base

@@ -252,6 +252,7 @@ class RouteCompiler {
     route::RouteSpec out;
     out.name = config.name();
     compileRouteMatch(config, context, regexes_, deps_.runtime, out);
+    checkParameters(out, context.child("match"));
     switch (config.action_case()) {
       case v3::Route::kRoute: {
         route::ForwardSpec action = forward(config.route(), context.child("route"));
@@ -275,6 +276,14 @@ class RouteCompiler {
     out.per_filter = perFilter(config.typed_per_filter_config(), context);
     out.metadata = metadataOf(config.metadata());
     return out;
+  }
+
+  void checkParameters(const route::RouteSpec& route, const Context& context) const {
+    const bool text = route.path_kind != route::PathKind::kRegex && route.path.find(';') != std::string::npos;
+    if (!text || !config_.ignore_path_parameters_in_path_matching()) return;
+    context.warn(
+        "holds ';' and matches nothing: ignore_path_parameters_in_path_matching takes what follows a ';' off the path "
+        "before it is compared; remove it from the route");
   }
 
   // --- actions -----------------------------------------------------------------------------------------------------

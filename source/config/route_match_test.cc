@@ -247,6 +247,12 @@ TEST_CASE("a table says by which header and by what of a path its routes are cho
 
   CHECK(out.table->match(*named, 0));
   CHECK_FALSE(out.table->match(*unnamed, 0));
+  CHECK(
+      compiler
+          .compile("{ignore_path_parameters_in_path_matching: true, virtual_hosts: [{name: t, domains: ['*'], routes: "
+                   "[{match: {path: '/a;v=1'}, route: {cluster: a}}]}]}")
+          .warnings.find(kRoute + ".match: holds ';' and matches nothing") != std::string::npos);
+  CHECK(Compiler().route(matching("path: '/a;v=1'")).warnings == "");
   CHECK(compiler.compile("{vhost_header: 'a b', virtual_hosts: []}").errors ==
         "vhost_header: is no header name; use letters, digits and !#$%&'*+-.^_`|~ only");
   CHECK(compiler.compile("{vhost_header: ':status', virtual_hosts: []}").errors.starts_with("vhost_header: "));

@@ -22,6 +22,7 @@ bool addRoutes(const google::protobuf::Any& action, const Context& context, cons
     return true;
   }
   if (const auto* list = dynamic_cast<const v3::RouteList*>(message.get())) {
+    if (list->routes().empty()) context.child("routes").warn("is empty: requests that come here are answered 404");
     for (int i = 0; i < list->routes_size(); ++i) add(list->routes(i), context.child("routes", static_cast<size_t>(i)));
     return true;
   }

@@ -90,14 +90,13 @@ std::shared_ptr<const route::ValueFormatter> compilePathFormat(const std::string
 }
 
 void compileBodyFormat(const SubstitutionFormatString& config, const Context& context, route::DirectResponseSpec& out) {
-  auto formatter = compileFormat(config, stream::Escape::kNone);
-  if (!formatter.ok()) {
-    context.error(std::string(formatter.status().message()));
+  absl::StatusOr<stream::BodyFormat> format = compileBodyFormat(config);
+  if (!format.ok()) {
+    context.error(std::string(format.status().message()));
     return;
   }
-  out.body_format = std::make_shared<const FormattedText>(*std::move(formatter));
-  const bool json = config.format_case() == SubstitutionFormatString::kJsonFormat;
-  out.content_type = config.content_type().empty() && json ? "application/json" : config.content_type();
+  out.body_format = std::make_shared<const FormattedText>(std::move(format->formatter));
+  if (format->content_type != stream::kPlainText) out.content_type = std::move(format->content_type);
 }
 
 }  // namespace sluice::config

@@ -1,5 +1,6 @@
 #include "source/config/text_message.h"
 
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -114,10 +115,13 @@ bool readTextMessage(std::string_view text, const std::string& name, Message& me
   parser.WriteLocationsTo(&tree);
   parser.SetRecursionLimit(Document::kMaxDepth);
   const ErrorMark mark(errors);
-  const bool read = parser.MergeFromString(std::string(text), &message);
+  // Merging would let a field be set twice.
+  const std::unique_ptr<Message> parsed(message.New());
+  const bool read = parser.ParseFromString(std::string(text), parsed.get());
+  message.MergeFrom(*parsed);
   if (!read && !mark.hit()) errors.add({name, 0, 0, "", "", "is not text of a protobuf message"});
   positions.record("", name, 1, 1);
-  Recorder(name, positions).record(message, tree, "");
+  Recorder(name, positions).record(*parsed, tree, "");
   return read && !mark.hit();
 }
 

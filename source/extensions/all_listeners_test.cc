@@ -97,7 +97,7 @@ TEST_CASE("a filter that goes by server names is warned of where no connection h
   const std::string network = "type.googleapis.com/envoy.extensions.filters.network.";
   const std::string filters = "filters: [{name: s, typed_config: {'@type': " + network +
                               "sni_dynamic_forward_proxy.v3.FilterConfig, port_value: 443, dns_cache_config: {name: "
-                              "n}}}, {name: t, typed_config: "
+                              "cache}}}, {name: t, typed_config: "
                               "{'@type': " +
                               network + "tcp_proxy.v3.TcpProxy, stat_prefix: t, cluster: a}}]";
   const std::string inspector =

@@ -11,6 +11,11 @@ using http::Name;
 
 namespace {
 
+// A success that answers CONNECT says that bytes go through from here on: no refusal may become one.
+bool opensTunnel(const http::RequestHeaders& request, uint16_t status) {
+  return request.method == "CONNECT" && status / 100 == 2;
+}
+
 void takeFields(const http::ResponseHeaders& head, Reply& reply) {
   reply.headers.clear();
   for (const http::Field& field : head) reply.headers.emplace_back(field.name, field.value);
@@ -42,7 +47,9 @@ void ReplyRules::map(Reply& reply, Stream& stream) const {
     const std::optional<std::string_view> type_before = head.get(Name::kContentType);
     rule->headers.apply(head, context);
     has_type_of_rule = head.get(Name::kContentType) != type_before;
-    if (rule->status) head.status = info.response_code = reply.status = *rule->status;
+    if (rule->status && !opensTunnel(request, *rule->status)) {
+      head.status = info.response_code = reply.status = *rule->status;
+    }
     if (rule->format) format = rule->format.get();
   }
   if (format != nullptr) {

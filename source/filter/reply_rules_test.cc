@@ -75,6 +75,14 @@ TEST_CASE("the first rule that takes an answer changes it, and no other does") {
   CHECK(answered.h.client.headers == Fields{{"content-length", "7"}, {"content-type", "text/plain"}});
 }
 
+TEST_CASE("a CONNECT that is refused does not look accepted") {
+  std::vector<ReplyRule> list = rulesOf(ofStatus(403));
+  list.back().status = 200;
+  const ReplyRules rules(std::move(list), nullptr);
+  CHECK(Answered(rules, Reply{403, "", "upgrade_failed"}, "CONNECT").h.client.status == 403);
+  CHECK(Answered(rules, Reply{403, "", "denied"}).h.client.status == 200);
+}
+
 TEST_CASE("an answer that no rule takes gets the format of all") {
   const ReplyRules rules(rulesOf(ofStatus(404)), text("%RESPONSE_CODE%: %LOCAL_REPLY_BODY% at %REQ(:path)%\n"));
   Answered answered(rules, Reply{503, "no upstream", "no_healthy_upstream"});

@@ -67,8 +67,8 @@ TEST_CASE("a connection that is on its way when its listener changes is served")
 }
 
 TEST_CASE("connections to an internal listener count towards its limit") {
-  InternalTest t;
   base::SharedLimit limit(1);
+  InternalTest t;
   t.limit = &limit;
   t.setInternal("a", 1);
   const auto first = t.listeners->connectTo(t.inner);

@@ -102,8 +102,8 @@ absl::StatusOr<Address> Address::ofListener(std::string_view name, std::string_v
   }
   Address out;
   out.family_ = Family::kListener;
-  std::memcpy(out.storage_.un.sun_path, name.data(), name.size());
-  std::memcpy(out.storage_.un.sun_path + name.size() + 1, endpoint.data(), endpoint.size());
+  name.copy(out.storage_.un.sun_path, name.size());
+  endpoint.copy(out.storage_.un.sun_path + name.size() + 1, endpoint.size());  // which may be no text at all
   out.length_ = static_cast<socklen_t>(kPathOffset + size + 1);
   return out;
 }

@@ -73,6 +73,7 @@ TEST_CASE("a host made of the request's words that is none is refused before a h
   t.use([](route::ForwardSpec& action) { action.host_source.emplace().header = "x-host"; });
 
   TestClient& client = t.ask(request("GET", "/", "x-host: a/b\r\n"));
+  t.loop.turn();
 
   CHECK(client.take().starts_with("HTTP/1.1 400 "));
   CHECK(t.log.at(0) == "/ 400 host_rewrite_invalid -");
@@ -112,6 +113,7 @@ TEST_CASE("answers in a host's stead count in the route, and so do retries that 
 
   t.hosts({});
   t.ask();
+  t.loop.turn();
 
   CHECK(t.log.at(1) == "/ 503 no_healthy_upstream UH");
   CHECK(t.counted("route.r.upstream_rq_5xx") == 2);

@@ -140,8 +140,8 @@ TEST_CASE("chains that are exchanged all the time under load lose no request and
 }
 
 TEST_CASE("an upgrade with filters of its own goes through them, other requests do not") {
-  TestSession t;
   TestTerminals of_upgrade;
+  TestSession t;
   t.settings->codec_limits.allow_upgrades = true;
   t.settings->upgrades.push_back({"websocket", true});
   t.settings->upgrade_chains.push_back(

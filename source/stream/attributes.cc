@@ -50,7 +50,7 @@ Found span(Info::Offset from, Info::Offset to) {
 }
 
 Found portOf(std::string_view address) {
-  if (address.empty() || address[0] == '/' || address[0] == '@') return std::nullopt;
+  if (base::isAddressWithoutPort(address)) return std::nullopt;
   const std::string_view port = base::splitHostPort(address).port;
   int64_t number = 0;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);

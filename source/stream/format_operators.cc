@@ -44,7 +44,7 @@ Value text(std::optional<std::string_view> found, size_t limit) {
 
 // "1.2.3.4:80" -> "1.2.3.4" and "80"; "[::1]:80" -> "::1" and "80"; a socket path has no port.
 std::pair<std::string_view, std::string_view> splitAddress(std::string_view address) {
-  if (address.empty() || address[0] == '/' || address[0] == '@') return {address, {}};
+  if (base::isAddressWithoutPort(address)) return {address, {}};
   const base::HostPort parts = base::splitHostPort(address);
   return {parts.bareHost(), parts.port};
 }

@@ -136,6 +136,8 @@ TEST_CASE("addresses are given whole, without port, and as port") {
       "[2001:db8::1]:5000 2001:db8::1 5000");
   CHECK(exchange.text("%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_LOCAL_PORT%") == "/run/a:b.sock -");
   CHECK(exchange.text("%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%:%UPSTREAM_REMOTE_PORT%") == "10.0.0.1:8080");
+  exchange.info.upstream_host = "envoy://inner/one";
+  CHECK(exchange.text("%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %UPSTREAM_REMOTE_PORT%") == "envoy://inner/one -");
 }
 
 TEST_CASE("addresses may be cut to a network, by the family's own length") {

@@ -527,7 +527,7 @@ class InternalListenerTest(TcpTestCase):
         self.assertEqual(get(proxy.port("outer")).status, 503)
         self.assertEqual(proxy.stat("cluster.inner.upstream_cx_connect_fail"), 1)
         waitFor(lambda: contentOf(self.scratch.join("access.log")), "the line")
-        self.assertIn("there is no internal listener 'inner'", contentOf(self.scratch.join("access.log")))
+        self.assertIn("there_is_no_internal_listener_'inner'", contentOf(self.scratch.join("access.log")))
 
 
 class ProxyProtocolTest(TcpTestCase):

@@ -165,7 +165,7 @@ class InputsTest(TreeTestCase):
 
     def test_a_variable_of_the_environment(self):
         given = extension("envoy.extensions.matching.common_inputs.environment_variable.v3.Config")
-        given["typed_config"]["name"] = "TREE_ZONE"
+        given["typed_config"]["name"] = "TREE_ZONE"  # by extension() it would be that of the extension
         self.serve(tree(given, **{"eu-1": answers("zone")}), env={**os.environ, "TREE_ZONE": "eu-1"})
 
         self.assertEqual(self.answer(), "zone")

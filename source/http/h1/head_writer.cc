@@ -203,7 +203,7 @@ void writeFraming(HeadBuffer& out, const HeaderList& headers, Framing framing) {
 std::string_view targetOf(const RequestHeaders& headers, const CodecLimits& limits) {
   if (headers.method == "CONNECT") return headers.authority;
   const std::string_view path = headers.path.empty() ? "/" : headers.path;
-  if (!limits.absolute_target || path[0] != '/') [[likely]]
+  if (!limits.absolute_target || path[0] != '/' || headers.authority.empty()) [[likely]]
     return path;
   return headers.arena().concat(headers.scheme, "://", headers.authority, path);
 }

@@ -104,6 +104,11 @@ TEST_CASE("a host may be asked by the whole URL") {
     client.codec->sendHeaders(request, true);
     CHECK(client.sink.out.starts_with("CONNECT a:8080 HTTP/1.1\r\n"));
   }
+  SECTION("nor without a host, which HTTP/1.0 need not name") {
+    request.authority = {};
+    client.codec->sendHeaders(request, true);
+    CHECK(client.sink.out.starts_with("GET /p?q HTTP/1.1\r\n"));
+  }
   SECTION("nor of *") {
     request.method = "OPTIONS";
     request.path = "*";

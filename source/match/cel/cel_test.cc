@@ -240,6 +240,7 @@ TEST_CASE("functions of text", "[cel]") {
 
 TEST_CASE("conversions keep to their ranges", "[cel]") {
   check({
+      {"string(0.0 / 0.0) + string(-(0.0 / 0.0))", "'nannan'"},
       {"int(3u) + int(-3.9) + int('-5')", "-5"},
       {"int(9223372036854775808u)", kRange},
       {"int(9223372036854775808.0)", kRange},

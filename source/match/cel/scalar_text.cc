@@ -1,6 +1,7 @@
 #include "source/match/cel/scalar_text.h"
 
 #include <charconv>
+#include <cmath>
 
 #include "source/match/cel/time.h"
 
@@ -22,6 +23,7 @@ std::optional<std::string_view> writeScalar(const Value& value, ScalarText& room
     case Kind::kUint:
       return number(value.asUint());
     case Kind::kDouble:
+      if (std::isnan(value.asReal())) return "nan";  // which has no sign
       return number(value.asReal());
     case Kind::kTimestamp:
       return writeTimestamp(value.asTime(), room);

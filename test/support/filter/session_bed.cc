@@ -270,6 +270,8 @@ class SessionBed : public Bed {
   }
   bool over() override {
     if (gone_ || session_.open() == 0) return true;
+    // Refused before a request began: its head was silent for too long.
+    if (streams_ == 0 && socket_->ended) return true;
     return !mayBringRequest() && streams_ > 0 && (runner_ == nullptr || runner_->ended());
   }
   std::string close() override {

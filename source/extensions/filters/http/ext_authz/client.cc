@@ -34,8 +34,16 @@ std::string utf8(std::string_view text) {
 // "1.2.3.4:80", "[::1]:80" or the path of a socket.
 void setAddress(std::string_view text, v3::AttributeContext::Peer& peer) {
   auto& address = *peer.mutable_address();
+  constexpr std::string_view kInternal = "envoy://";
+  if (text.starts_with(kInternal)) {
+    const std::string_view both = text.substr(kInternal.size());
+    const size_t slash = std::min(both.find('/'), both.size());
+    address.mutable_envoy_internal_address()->set_server_listener_name(utf8(both.substr(0, slash)));
+    address.mutable_envoy_internal_address()->set_endpoint_id(utf8(both.substr(std::min(slash + 1, both.size()))));
+    return;
+  }
   const base::HostPort parts = base::splitHostPort(text);
-  if (text.starts_with('/') || text.starts_with('@') || !parts.has_port) {
+  if (base::isAddressWithoutPort(text) || !parts.has_port) {
     address.mutable_pipe()->set_path(utf8(text));
     return;
   }

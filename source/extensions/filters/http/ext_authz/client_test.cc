@@ -95,6 +95,15 @@ struct TlsFacts : net::Transport {
   net::TlsInfo info;
 };
 
+TEST_CASE("addresses of internal listeners are told as such") {
+  Guarded h(basic());
+  h.stream.info().downstream_local_address = "envoy://inner/one";
+  h.request("GET", {}, true);
+  const auto address = h.asked().destination().address().envoy_internal_address();
+  CHECK(address.server_listener_name() == "inner");
+  CHECK(address.endpoint_id() == "one");
+}
+
 TEST_CASE("a request without a path is told without, and its query stays what it is not") {
   Guarded h(basic());
   h.request("CONNECT", {}, false);

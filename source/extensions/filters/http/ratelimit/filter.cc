@@ -21,9 +21,9 @@ using route::RateLimitAction;
 
 namespace {
 
-// "1.2.3.4:80" -> "1.2.3.4"; empty for a socket path.
+// "1.2.3.4:80" -> "1.2.3.4"; empty for what has no host.
 std::string_view hostOf(std::string_view address) {
-  if (address.empty() || address[0] == '/' || address[0] == '@') return {};
+  if (base::isAddressWithoutPort(address)) return {};
   return base::splitHostPort(address).bareHost();
 }
 
