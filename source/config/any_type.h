@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/strings/str_cat.h"
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/message.h"
 
@@ -27,6 +28,19 @@ std::string unknownTypeMessage(std::string_view type_url);
 // The message inside `any`: parsed, and a TypedStruct converted to what it describes. Null after reporting to `context`
 // if the type is not linked or the bytes are broken.
 std::unique_ptr<google::protobuf::Message> unpackAny(const google::protobuf::Any& any, const Context& context);
+
+// The same where a place takes one type only; another one is reported, too.
+template <typename Config>
+std::unique_ptr<Config> unpackOnly(const google::protobuf::Any& any, const Context& context) {
+  std::unique_ptr<google::protobuf::Message> message = unpackAny(any, context);
+  if (message == nullptr) return nullptr;
+  if (message->GetDescriptor() != Config::descriptor()) {
+    context.error(absl::StrCat("is a ", message->GetDescriptor()->full_name(), "; here only ",
+                               Config::descriptor()->full_name(), " is supported"));
+    return nullptr;
+  }
+  return std::unique_ptr<Config>(static_cast<Config*>(message.release()));
+}
 
 // Whether its message, that of a TypedStruct too, is linked, or one that Envoy has: what is optional may be left out
 // only if neither knows it, because who wrote it for Envoy counts on what it does there (access rules among it).

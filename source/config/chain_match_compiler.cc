@@ -9,15 +9,6 @@ namespace {
 
 using Proto = envoy::config::listener::v3::FilterChainMatch;
 
-std::vector<net::Cidr> compileRanges(const google::protobuf::RepeatedPtrField<envoy::config::core::v3::CidrRange>& from,
-                                     const Context& context, std::string_view field) {
-  std::vector<net::Cidr> ranges;
-  for (int i = 0; i < from.size(); ++i) {
-    if (const auto range = compileCidr(from[i], context.child(field, i))) ranges.push_back(*range);
-  }
-  return ranges;
-}
-
 void compileServerName(const std::string& text, const Context& at, std::vector<std::string>& names) {
   std::string name = absl::AsciiStrToLower(text);
   const std::string_view plain = name.starts_with("*.") ? std::string_view(name).substr(2) : std::string_view(name);
@@ -36,7 +27,7 @@ void compileServerName(const std::string& text, const Context& at, std::vector<s
 listener::ChainMatch compileChainMatch(const Proto& match, const Context& context) {
   listener::ChainMatch out;
   if (match.has_destination_port()) out.destination_port = static_cast<uint16_t>(match.destination_port().value());
-  out.destination_ranges = compileRanges(match.prefix_ranges(), context, "prefix_ranges");
+  out.destination_ranges = compileCidrs(match.prefix_ranges(), "prefix_ranges", context);
   for (int i = 0; i < match.server_names_size(); ++i) {
     compileServerName(match.server_names(i), context.child("server_names", i), out.server_names);
   }
@@ -46,7 +37,7 @@ listener::ChainMatch compileChainMatch(const Proto& match, const Context& contex
         .error(absl::StrCat("\"", out.transport_protocol, "\" is never detected; known: tls, raw_buffer"));
   }
   out.application_protocols.assign(match.application_protocols().begin(), match.application_protocols().end());
-  out.direct_source_ranges = compileRanges(match.direct_source_prefix_ranges(), context, "direct_source_prefix_ranges");
+  out.direct_source_ranges = compileCidrs(match.direct_source_prefix_ranges(), "direct_source_prefix_ranges", context);
   switch (match.source_type()) {
     case Proto::SAME_IP_OR_LOOPBACK:
       out.source_type = listener::SourceType::kSameIpOrLoopback;
@@ -57,7 +48,7 @@ listener::ChainMatch compileChainMatch(const Proto& match, const Context& contex
     default:
       break;
   }
-  out.source_ranges = compileRanges(match.source_prefix_ranges(), context, "source_prefix_ranges");
+  out.source_ranges = compileCidrs(match.source_prefix_ranges(), "source_prefix_ranges", context);
   out.source_ports.assign(match.source_ports().begin(), match.source_ports().end());
   return out;
 }

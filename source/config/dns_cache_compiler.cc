@@ -91,11 +91,7 @@ class DnsCacheCompiler {
   void compileFilter() {
     filter_.invert = proto_.resolved_address_filter().invert_match();
     const Context at = context_.child("resolved_address_filter");
-    for (int i = 0; i < proto_.resolved_address_filter().ranges_size(); ++i) {
-      const auto range =
-          compileCidr(proto_.resolved_address_filter().ranges(i), at.child("ranges", static_cast<size_t>(i)));
-      if (range) filter_.ranges.push_back(*range);
-    }
+    filter_.ranges = compileCidrs(proto_.resolved_address_filter().ranges(), "ranges", at);
     if (filter_.invert && filter_.ranges.empty()) {
       at.child("invert_match").error("without ranges it takes out every address; name those that may be reached");
     }
@@ -114,10 +110,7 @@ class DnsCacheCompiler {
                                    ", ", InternalDnsResolver::descriptor()->full_name()));
     }
     const auto& internal = static_cast<const InternalDnsResolver&>(*message);
-    for (int i = 0; i < internal.allowed_ranges_size(); ++i) {
-      const auto range = compileCidr(internal.allowed_ranges(i), at.child("allowed_ranges", static_cast<size_t>(i)));
-      if (range) allowed_.push_back(*range);
-    }
+    allowed_ = compileCidrs(internal.allowed_ranges(), "allowed_ranges", at);
     compileCares(internal.cares(), at.child("cares"));
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "source/config/factory.h"
 #include "source/config/services.h"
@@ -13,6 +14,16 @@ class MatchInputConfigFactory : public ExtensionFactory {
  public:
   virtual std::shared_ptr<const match::Input> compile(const google::protobuf::Message& message,
                                                       FactoryContext context) const = 0;
+};
+
+// Of inputs without settings.
+template <typename Proto, typename Input>
+class PlainInputFactory : public MatchInputConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+  std::shared_ptr<const match::Input> compile(const google::protobuf::Message&, FactoryContext) const override {
+    return std::make_shared<Input>();
+  }
 };
 
 }  // namespace sluice::config

@@ -25,11 +25,7 @@ void addressMatch(const Action::RemoteAddressMatch& match, const Context& contex
   out.key = match.descriptor_key().empty() ? "remote_address_match" : match.descriptor_key();
   out.value = match.descriptor_value();
   out.expect_match = !match.address_matcher().invert_match();
-  const Context at = context.child("address_matcher");
-  for (int i = 0; i < match.address_matcher().ranges_size(); ++i) {
-    const auto cidr = compileCidr(match.address_matcher().ranges(i), at.child("ranges", static_cast<size_t>(i)));
-    if (cidr) out.ranges.push_back(*cidr);
-  }
+  out.ranges = compileCidrs(match.address_matcher().ranges(), "ranges", context.child("address_matcher"));
 }
 
 route::RateLimitAction compileAction(const Action& proto, const Context& context, Regexes& regexes) {

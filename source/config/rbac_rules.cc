@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
 #include "envoy/extensions/rbac/principals/mtls_authenticated/v3/mtls_authenticated.pb.h"
 #include "source/base/text.h"
 #include "source/config/any_type.h"
+#include "source/config/path_template_compiler.h"
 #include "source/config/rate_limits.h"
 #include "source/config/value_matchers.h"
 #include "source/config/values.h"
@@ -20,7 +20,6 @@ namespace {
 using envoy::config::rbac::v3::Permission;
 using envoy::config::rbac::v3::Principal;
 using envoy::config::rbac::v3::SourcedMetadata;
-using envoy::extensions::path::match::uri_template::v3::UriTemplateMatchConfig;
 using envoy::extensions::transport_sockets::tls::v3::SubjectAltNameMatcher;
 using filter::rbac::Rule;
 using Mtls = envoy::extensions::rbac::principals::mtls_authenticated::v3::Config;
@@ -32,19 +31,6 @@ Rule ruleOf(Rule::Kind kind, What what) {
   rule.kind = kind;
   rule.what = std::move(what);
   return rule;
-}
-
-// What an extension's typed_config holds, of which there is one type; null after an error. `context`: of typed_config.
-template <typename Config>
-std::unique_ptr<Config> only(const google::protobuf::Any& config, const Context& context) {
-  std::unique_ptr<google::protobuf::Message> message = unpackAny(config, context);
-  if (message == nullptr) return nullptr;
-  if (message->GetDescriptor() != Config::descriptor()) {
-    context.error(absl::StrCat("is a ", message->GetDescriptor()->full_name(), "; here only ",
-                               Config::descriptor()->full_name(), " is supported"));
-    return nullptr;
-  }
-  return std::unique_ptr<Config>(static_cast<Config*>(message.release()));
 }
 
 std::string_view nameOf(uint8_t parts) {
@@ -197,7 +183,7 @@ Rule RbacRules::authenticated(const Principal::Authenticated& proto, const Conte
 
 Rule RbacRules::custom(const envoy::config::core::v3::TypedExtensionConfig& proto, const Context& context) {
   using Certificate = net::TlsInfo::Certificate;
-  const auto config = only<Mtls>(proto.typed_config(), context);
+  const auto config = unpackOnly<Mtls>(proto.typed_config(), context);
   if (config == nullptr) return {};
   if (config->has_san_matcher() == config->any_validated_client_certificate()) {
     context.error("needs one of san_matcher and any_validated_client_certificate");
@@ -240,22 +226,16 @@ Rule RbacRules::path(const matcher_v3::PathMatcher& proto, const Context& contex
 
 Rule RbacRules::pathTemplate(const envoy::config::core::v3::TypedExtensionConfig& proto, const Context& context) {
   need(match::kRequest, context);
-  const auto config = only<UriTemplateMatchConfig>(proto.typed_config(), context);
-  if (config == nullptr) return {};
-  const Context at = context.child("path_template");
-  const absl::StatusOr<match::PathTemplate> parsed = match::PathTemplate::parse(config->path_template());
-  if (!parsed.ok()) {
-    at.error(base::toStd(parsed.status().message()));
-    return {};
-  }
-  absl::StatusOr<match::Regex> regex = match::compileRegex(parsed->pattern());
+  const auto path = compilePathTemplate(proto.typed_config(), context);
+  if (!path) return {};
+  absl::StatusOr<match::Regex> regex = match::compileRegex(path->pattern());
   if (!regex.ok()) {
-    at.error(base::toStd(regex.status().message()));
+    context.child("path_template").error(base::toStd(regex.status().message()));
     return {};
   }
   match::StringMatcher matcher;
   matcher.kind = match::StringMatcher::Kind::kRegex;
-  matcher.text = parsed->pattern();
+  matcher.text = path->pattern();
   matcher.regex = *std::move(regex);
   return ruleOf(Rule::Kind::kPath, std::move(matcher));
 }

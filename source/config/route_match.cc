@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
 #include "envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.pb.h"
 #include "source/config/any_type.h"
+#include "source/config/path_template_compiler.h"
 #include "source/config/rate_limits.h"
 #include "source/config/runtime_compiler.h"
 #include "source/config/value_matchers.h"
@@ -19,32 +19,7 @@ namespace sluice::config {
 namespace {
 
 namespace v3 = envoy::config::route::v3;
-using envoy::extensions::path::match::uri_template::v3::UriTemplateMatchConfig;
 using envoy::extensions::path::rewrite::uri_template::v3::UriTemplateRewriteConfig;
-
-// What a policy's typed_config holds; null after an error. There is one type of each, so they are no kind of extension.
-template <typename Config>
-std::unique_ptr<Config> only(const envoy::config::core::v3::TypedExtensionConfig& policy, const Context& context) {
-  const Context at = context.child("typed_config");
-  std::unique_ptr<google::protobuf::Message> message = unpackAny(policy.typed_config(), at);
-  if (message == nullptr) return nullptr;
-  if (message->GetDescriptor() != Config::descriptor()) {
-    at.error(absl::StrCat("is a ", message->GetDescriptor()->full_name(), "; here only ",
-                          Config::descriptor()->full_name(), " is supported"));
-    return nullptr;
-  }
-  return std::unique_ptr<Config>(static_cast<Config*>(message.release()));
-}
-
-// The template of a path_match_policy; nullopt after an error.
-std::optional<match::PathTemplate> pathTemplate(const v3::RouteMatch& config, const Context& context) {
-  const auto policy = only<UriTemplateMatchConfig>(config.path_match_policy(), context);
-  if (policy == nullptr) return std::nullopt;
-  auto parsed = match::PathTemplate::parse(policy->path_template());
-  if (parsed.ok()) return *std::move(parsed);
-  context.child("typed_config").child("path_template").error(std::string(parsed.status().message()));
-  return std::nullopt;
-}
 
 class MatchCompiler {
  public:
@@ -113,7 +88,7 @@ class MatchCompiler {
 
   void byTemplate(bool replaces_path) {
     const Context at = context_.child("path_match_policy");
-    const auto path = pathTemplate(config_, at);
+    const auto path = compilePathTemplate(config_.path_match_policy().typed_config(), at.child("typed_config"));
     if (!path) return;
     const absl::Status status = route::matchTemplate(*path, replaces_path, out_);
     if (!status.ok()) at.error(std::string(status.message()));
@@ -173,7 +148,8 @@ std::optional<route::RegexRewrite> compilePathRewritePolicy(const v3::Route& con
   const v3::RouteAction& action = config.route();
   if (!action.has_path_rewrite_policy()) return std::nullopt;
   const Context at = context.child("route").child("path_rewrite_policy");
-  const auto policy = only<UriTemplateRewriteConfig>(action.path_rewrite_policy(), at);
+  const auto policy =
+      unpackOnly<UriTemplateRewriteConfig>(action.path_rewrite_policy().typed_config(), at.child("typed_config"));
   if (policy == nullptr) return std::nullopt;
   if (!config.match().has_path_match_policy()) {
     at.error("needs the template of a path_match_policy in the route's match; set that, or use another rewrite");
@@ -186,7 +162,7 @@ std::optional<route::RegexRewrite> compilePathRewritePolicy(const v3::Route& con
     return std::nullopt;
   }
   ErrorList told_of_match;
-  const auto path = pathTemplate(config.match(), Context(told_of_match));
+  const auto path = compilePathTemplate(config.match().path_match_policy().typed_config(), Context(told_of_match));
   if (!path) return std::nullopt;
   const auto substitution = path->substitution(policy->path_template_rewrite());
   if (!substitution.ok()) {

@@ -105,10 +105,7 @@ match::FilterStateMatcher compileFilterStateMatcher(const v3::FilterStateMatcher
       const Context at = context.child("address_match");
       out.kind = match::FilterStateMatcher::Kind::kAddress;
       out.invert_ranges = config.address_match().invert_match();
-      for (int i = 0; i < config.address_match().ranges_size(); ++i) {
-        const auto range = compileCidr(config.address_match().ranges(i), at.child("ranges", static_cast<size_t>(i)));
-        if (range) out.ranges.push_back(*range);
-      }
+      out.ranges = compileCidrs(config.address_match().ranges(), "ranges", at);
       if (config.address_match().ranges().empty()) at.child("ranges").error("needs at least one range");
       break;
     }

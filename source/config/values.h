@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "envoy/config/core/v3/address.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
@@ -27,6 +29,15 @@ std::optional<net::Address> compileAddress(const envoy::config::core::v3::Addres
 // A range without prefix_len is every address of its family, as the proto's default of 0 says.
 std::optional<net::Cidr> compileCidr(const envoy::config::core::v3::CidrRange& range, const Context& context);
 std::optional<net::Cidr> compileCidr(const xds::core::v3::CidrRange& range, const Context& context);
+// Those of a list, without the wrong ones. `context` stands at the message whose `field` they are.
+template <typename Ranges>
+std::vector<net::Cidr> compileCidrs(const Ranges& ranges, std::string_view field, const Context& context) {
+  std::vector<net::Cidr> out;
+  for (int i = 0; i < ranges.size(); ++i) {
+    if (const auto range = compileCidr(ranges[i], context.child(field, static_cast<size_t>(i)))) out.push_back(*range);
+  }
+  return out;
+}
 
 // Saturates at what fits, some 292 years.
 std::chrono::nanoseconds compileDuration(const google::protobuf::Duration& duration);

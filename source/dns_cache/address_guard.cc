@@ -1,6 +1,5 @@
 #include "source/dns_cache/address_guard.h"
 
-#include <algorithm>
 #include <optional>
 #include <string_view>
 
@@ -49,13 +48,9 @@ std::vector<Cidr> rangesOf(const Range (&table)[N]) {
   return out;
 }
 
-bool inAny(const std::vector<Cidr>& ranges, const Address& address) {
-  return std::any_of(ranges.begin(), ranges.end(), [&](const Cidr& range) { return range.contains(address); });
-}
-
 bool isPublicV4(const Address& address) {
   static const std::vector<Cidr> ranges = rangesOf(kInternalV4);
-  return !inAny(ranges, address);
+  return !anyContains(ranges, address);
 }
 
 Address v4Of(uint64_t bits) {
@@ -79,7 +74,7 @@ std::optional<Address> translatedV4(const IpBits& bits) {
 
 bool isPublicV6(const Address& address) {
   static const std::vector<Cidr> ranges = rangesOf(kInternalV6);
-  return IpBits::of(address).high >> 61 == 1 && !inAny(ranges, address);
+  return IpBits::of(address).high >> 61 == 1 && !anyContains(ranges, address);
 }
 
 // An address, and what somebody on the way makes of it.
@@ -94,7 +89,7 @@ struct Meaning {
     return {given, translatedV4(bits)};
   }
   bool isIn(const std::vector<Cidr>& ranges) const {
-    return inAny(ranges, address) || (translated && inAny(ranges, *translated));
+    return anyContains(ranges, address) || (translated && anyContains(ranges, *translated));
   }
   bool isPublic() const {
     if (translated) return isPublicV4(*translated);
@@ -108,9 +103,9 @@ AddressGuard::Verdict AddressGuard::check(const Address& address) const {
   if (!address.isIp()) return Verdict::kInternal;
   const Meaning meaning = Meaning::of(address);
   // Where the filter names what may pass, an address has to be named as it is written.
-  const bool filtered = filter_.invert ? !inAny(filter_.ranges, meaning.address) : meaning.isIn(filter_.ranges);
+  const bool filtered = filter_.invert ? !anyContains(filter_.ranges, meaning.address) : meaning.isIn(filter_.ranges);
   if (!filter_.ranges.empty() && filtered) return Verdict::kFiltered;
-  return meaning.isPublic() || inAny(allowed_, meaning.address) ? Verdict::kAllowed : Verdict::kInternal;
+  return meaning.isPublic() || anyContains(allowed_, meaning.address) ? Verdict::kAllowed : Verdict::kInternal;
 }
 
 }  // namespace sluice::dns_cache

@@ -69,8 +69,7 @@ bool FilterStateMatcher::matches(const stream::FilterState* state) const {
   if (kind == Kind::kString) return string.matches(object->text());
   const std::optional<net::Address> address = addressIn(object->text());
   if (!address) return false;
-  const bool inside =
-      std::any_of(ranges.begin(), ranges.end(), [&](const net::Cidr& range) { return range.contains(*address); });
+  const bool inside = net::anyContains(ranges, *address);
   return inside != invert_ranges;
 }
 

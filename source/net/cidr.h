@@ -58,6 +58,10 @@ class Cidr {
   unsigned length_;
 };
 
+inline bool anyContains(const std::vector<Cidr>& ranges, const Address& address) {
+  return std::any_of(ranges.begin(), ranges.end(), [&](const Cidr& range) { return range.contains(address); });
+}
+
 // One value for each range. A look-up costs one hash probe for each prefix length that is in use.
 template <typename T>
 class CidrMap {

@@ -1,15 +1,9 @@
 #include "source/session/client_origin.h"
 
-#include <algorithm>
-
 #include "source/http/rules.h"
 
 namespace sluice::session {
 namespace {
-
-bool inside(const std::vector<net::Cidr>& ranges, const net::Address& address) {
-  return std::any_of(ranges.begin(), ranges.end(), [&](const net::Cidr& range) { return range.contains(address); });
-}
 
 bool single(std::string_view list) {
   return list.find(',') == std::string_view::npos;
@@ -25,13 +19,13 @@ Origin byHops(const OriginDetection& detection, std::string_view list) {
 // as nobody vouches for what stands before.
 Origin byProxies(const OriginDetection& detection, std::string_view peer_ip, std::string_view list) {
   const std::optional<net::Address> peer = net::Address::fromIp(peer_ip, 0);
-  if (!peer || !inside(detection.proxies, *peer)) return {};
+  if (!peer || !net::anyContains(detection.proxies, *peer)) return {};
   Origin origin{.may_be_internal = single(list), .adds_peer = detection.adds_peer};
   for (;;) {
     const std::optional<net::Address> next = net::Address::fromIp(forwardedAddress(list, 0), 0);
     if (!next) return origin;
     origin.client = next;
-    if (single(list) || !inside(detection.proxies, *next)) return origin;
+    if (single(list) || !net::anyContains(detection.proxies, *next)) return origin;
     list = list.substr(0, list.rfind(','));
   }
 }
@@ -47,7 +41,7 @@ Origin byHeader(const OriginDetection& detection, const http::RequestHeaders& he
 }  // namespace
 
 bool InternalAddresses::contains(const net::Address& address) const {
-  return address.isUnix() ? unix_sockets : inside(ranges, address);
+  return address.isUnix() ? unix_sockets : net::anyContains(ranges, address);
 }
 
 std::string_view forwardedAddress(std::string_view list, uint32_t hops) {

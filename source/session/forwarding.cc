@@ -68,7 +68,11 @@ void addPeer(const HttpSettings& settings, const PeerText& peer, const std::opti
 // What the connection says replaces what the head says, unless a proxy that is trusted stands in front.
 void setConnectionFacts(const HttpSettings& settings, const PeerText& peer, bool trusted,
                         http::RequestHeaders& headers) {
-  if (!trusted || !headers.has(Name::kXForwardedProto)) {
+  if (!settings.scheme.empty()) {
+    headers.set(Name::kXForwardedProto, settings.scheme);
+  } else if (!headers.has(Name::kXForwardedProto)) {
+    headers.addView(Name::kXForwardedProto, clientScheme(settings, peer));  // static text
+  } else if (!trusted) {
     headers.set(Name::kXForwardedProto, clientScheme(settings, peer));
   }
   if (!settings.append_forwarded_port || peer.local_port == 0) return;
@@ -137,7 +141,6 @@ Forwarding applyForwarding(const HttpSettings& settings, const PeerText& peer, h
 
   const bool edge = settings.use_remote_address && !internal;
   setConnectionFacts(settings, peer, !settings.use_remote_address || settings.xff_num_trusted_hops > 0, headers);
-  if (!settings.scheme.empty()) headers.set(Name::kXForwardedProto, settings.scheme);
   if (internal) {
     headers.set(Name::kXEnvoyInternal, "true");
   } else if (edge) {

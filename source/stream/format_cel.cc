@@ -115,56 +115,56 @@ FormatValue jsonOf(const Value& value, FormatValue::Kind kind, size_t limit, Mem
   return {kind, std::get<std::string>(scratch.made.value = std::move(json)), 0, nullptr};
 }
 
-// As text, lists and maps as JSON. Missing: null, and what has no value.
-class CelText final : public ExtendedOperator {
+// Of what an expression says; null, and what has no value, is missing.
+class CelOperator : public ExtendedOperator {
  public:
-  CelText(cel::Program::Ptr program, size_t limit) : program_(std::move(program)), limit_(limit) {}
+  CelOperator(cel::Program::Ptr program, size_t limit) : limit_(limit), program_(std::move(program)) {}
 
-  FormatValue read(const FormatContext& context, FormatScratch& scratch) const override {
-    const cel::Limits limits;
-    Memory memory(limits.bytes, limits.steps);
-    const Value value = program_->evaluate(Attributes(context), memory);
-    switch (value.kind()) {
-      case Kind::kError:
-      case Kind::kNull:
-        return {};
-      case Kind::kString:
-      case Kind::kBytes:
-        return textOf(value, limit_, memory, scratch);
-      case Kind::kList:
-      case Kind::kMap:
-        return jsonOf(value, FormatValue::Kind::kText, limit_, memory, scratch);
-      default: {
-        cel::ScalarText room;
-        const std::string_view text = cel::writeScalar(value, room)->substr(0, limit_);
-        return {FormatValue::Kind::kText, kept(text, scratch), 0, nullptr};
-      }
-    }
-  }
-
- private:
-  const cel::Program::Ptr program_;
-  const size_t limit_;
-};
-
-// As what it is: texts, and other values as JSON. The length limits texts only: half of a number or a list would be
-// another one, or none.
-class CelTyped final : public ExtendedOperator {
- public:
-  CelTyped(cel::Program::Ptr program, size_t limit) : program_(std::move(program)), limit_(limit) {}
-
-  FormatValue read(const FormatContext& context, FormatScratch& scratch) const override {
+  FormatValue read(const FormatContext& context, FormatScratch& scratch) const final {
     const cel::Limits limits;
     Memory memory(limits.bytes, limits.steps);
     const Value value = program_->evaluate(Attributes(context), memory);
     if (value.is(Kind::kError) || value.is(Kind::kNull)) return {};
     if (value.is(Kind::kString) || value.is(Kind::kBytes)) return textOf(value, limit_, memory, scratch);
-    return jsonOf(value, FormatValue::Kind::kJson, std::string_view::npos, memory, scratch);
+    return show(value, memory, scratch);
   }
+
+ protected:
+  // No text.
+  virtual FormatValue show(const Value& value, Memory& memory, FormatScratch& scratch) const = 0;
+
+  const size_t limit_;
 
  private:
   const cel::Program::Ptr program_;
-  const size_t limit_;
+};
+
+// As text, lists and maps as JSON.
+class CelText final : public CelOperator {
+ public:
+  using CelOperator::CelOperator;
+
+ private:
+  FormatValue show(const Value& value, Memory& memory, FormatScratch& scratch) const override {
+    if (value.is(Kind::kList) || value.is(Kind::kMap)) {
+      return jsonOf(value, FormatValue::Kind::kText, limit_, memory, scratch);
+    }
+    cel::ScalarText room;
+    const std::string_view text = cel::writeScalar(value, room)->substr(0, limit_);
+    return {FormatValue::Kind::kText, kept(text, scratch), 0, nullptr};
+  }
+};
+
+// As what it is: texts, and other values as JSON. The length limits texts only: half of a number or a list would be
+// another one, or none.
+class CelTyped final : public CelOperator {
+ public:
+  using CelOperator::CelOperator;
+
+ private:
+  FormatValue show(const Value& value, Memory& memory, FormatScratch& scratch) const override {
+    return jsonOf(value, FormatValue::Kind::kJson, std::string_view::npos, memory, scratch);
+  }
 };
 
 template <typename Read>

@@ -2,19 +2,10 @@
 
 #include <algorithm>
 
+#include "source/base/percent.h"
 #include "source/http/chars.h"
 
 namespace sluice::http::h1 {
-
-namespace {
-
-int hexDigit(char c) {
-  if (isDigit(c)) return c - '0';
-  const char low = static_cast<char>(c | 0x20);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-}  // namespace
 
 // Takes one byte; false if it is another.
 bool BodyReader::take(std::string_view& in, char expected) {
@@ -26,7 +17,7 @@ bool BodyReader::take(std::string_view& in, char expected) {
 // False on a fault. Moves on at the byte behind the last digit.
 bool BodyReader::readSize(std::string_view& in) {
   while (!in.empty()) {
-    const int digit = hexDigit(in.front());
+    const int digit = base::hexValue(in.front());
     if (digit < 0) {
       if (digits_ == 0 || (in.front() != '\r' && in.front() != ';')) return false;
       state_ = in.front() == ';' ? State::kChunkExtension : State::kChunkSizeFeed;

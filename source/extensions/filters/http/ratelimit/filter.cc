@@ -46,8 +46,7 @@ std::optional<std::string> maskedAddress(const RateLimitAction& action, const fi
 bool addressMatches(const RateLimitAction& action, const filter::Context& context) {
   const auto address = net::Address::fromIp(hostOf(context.info().downstream_remote_address), 0);
   if (!address) return false;
-  const bool any = std::any_of(action.ranges.begin(), action.ranges.end(),
-                               [&](const net::Cidr& range) { return range.contains(*address); });
+  const bool any = net::anyContains(action.ranges, *address);
   return any == action.expect_match;
 }
 

@@ -53,10 +53,7 @@ class TrustedFactory : public config::ListenerFilterConfigFactory {
     const std::string& prefix = proto.proxy_protocol().stat_prefix();
     settings.untrusted =
         context.stats->counter(absl::StrCat("proxy_proto.", prefix, prefix.empty() ? "" : ".", "untrusted_peer"));
-    for (int i = 0; i < proto.trusted_peers_size(); ++i) {
-      const auto range = config::compileCidr(proto.trusted_peers(i), context.at.child("trusted_peers", i));
-      if (range) settings.trusted.push_back(*range);
-    }
+    settings.trusted = config::compileCidrs(proto.trusted_peers(), "trusted_peers", context.at);
     return std::make_shared<Filter>(std::move(settings));
   }
 };

@@ -6,10 +6,7 @@ namespace sluice::extensions::listener_filters::proxy_protocol {
 
 // Without a single byte of it: a client that waits for the server to speak first is not held up.
 bool Filter::skips(const filter::Accepted& accepted, observability::StatsCells& cells) const {
-  if (!settings_.only_trusted) return false;
-  for (const net::Cidr& range : settings_.trusted) {
-    if (range.contains(accepted.direct_remote)) return false;
-  }
+  if (!settings_.only_trusted || net::anyContains(settings_.trusted, accepted.direct_remote)) return false;
   cells.add(settings_.untrusted);
   return true;
 }

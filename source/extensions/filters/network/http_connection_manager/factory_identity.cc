@@ -20,21 +20,12 @@ namespace sluice::extensions::network_filters::http_connection_manager {
 namespace {
 
 using Proto = envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
-using Ranges = google::protobuf::RepeatedPtrField<envoy::config::core::v3::CidrRange>;
 using config::Context;
 using envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
 using envoy::extensions::http::original_ip_detection::custom_header::v3::CustomHeaderConfig;
 using envoy::extensions::http::original_ip_detection::xff::v3::XffConfig;
 using envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
 using session::OriginDetection;
-
-std::vector<net::Cidr> compileRanges(const Ranges& ranges, std::string_view field, const Context& context) {
-  std::vector<net::Cidr> out;
-  for (int i = 0; i < ranges.size(); ++i) {
-    if (auto range = config::compileCidr(ranges[i], context.child(field, i))) out.push_back(*std::move(range));
-  }
-  return out;
-}
 
 // Null: it is no T.
 template <typename T>
@@ -60,7 +51,7 @@ OriginDetection compileXff(const XffConfig& proto, const Context& context) {
   }
   return {.kind = by_ranges ? OriginDetection::Kind::kProxies : OriginDetection::Kind::kHops,
           .hops = proto.xff_num_trusted_hops(),
-          .proxies = compileRanges(proto.xff_trusted_cidrs().cidrs(), "cidrs", ranges),
+          .proxies = config::compileCidrs(proto.xff_trusted_cidrs().cidrs(), "cidrs", ranges),
           .adds_peer = proto.has_skip_xff_append() && !proto.skip_xff_append().value()};
 }
 
@@ -167,7 +158,7 @@ void compileIdentity(const Proto& proto, const config::Services& services, const
   if (proto.has_internal_address_config()) {
     const auto& config = proto.internal_address_config();
     out.internal_addresses = session::InternalAddresses{
-        compileRanges(config.cidr_ranges(), "cidr_ranges", context.child("internal_address_config")),
+        config::compileCidrs(config.cidr_ranges(), "cidr_ranges", context.child("internal_address_config")),
         config.unix_sockets()};
   }
   if (proto.add_user_agent().value()) {

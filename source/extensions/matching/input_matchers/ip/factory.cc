@@ -1,7 +1,6 @@
 #include "source/extensions/matching/input_matchers/ip/factory.h"
 
 #include <memory>
-#include <vector>
 
 #include "envoy/extensions/matching/input_matchers/ip/v3/ip.pb.h"
 #include "source/config/value_matcher_factory.h"
@@ -19,12 +18,7 @@ class Factory : public config::ValueMatcherConfigFactory {
   std::shared_ptr<const match::ValueMatcher> compile(const google::protobuf::Message& message,
                                                      config::FactoryContext context) const override {
     const auto& proto = static_cast<const Proto&>(message);
-    std::vector<net::Cidr> ranges;
-    for (int i = 0; i < proto.cidr_ranges_size(); ++i) {
-      const auto range = config::compileCidr(proto.cidr_ranges(i), context.at.child("cidr_ranges", i));
-      if (range) ranges.push_back(*range);
-    }
-    return std::make_shared<IpMatcher>(ranges);
+    return std::make_shared<IpMatcher>(config::compileCidrs(proto.cidr_ranges(), "cidr_ranges", context.at));
   }
 };
 

@@ -7,22 +7,11 @@
 #include "xds/type/matcher/v3/http_inputs.pb.h"
 
 namespace sluice::extensions::matching::inputs::cel {
-namespace {
-
-using Proto = xds::type::matcher::v3::HttpAttributesCelMatchInput;
-
-class Factory : public config::MatchInputConfigFactory {
- public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const match::Input> compile(const google::protobuf::Message&, config::FactoryContext) const override {
-    return std::make_shared<AttributesInput>();
-  }
-};
-
-}  // namespace
 
 void registerFactory(config::Registry& registry) {
-  registry.match_inputs.add(std::make_unique<Factory>());
+  registry.match_inputs.add(
+      std::make_unique<
+          config::PlainInputFactory<xds::type::matcher::v3::HttpAttributesCelMatchInput, AttributesInput>>());
 }
 
 }  // namespace sluice::extensions::matching::inputs::cel

@@ -39,15 +39,6 @@ class Named : public config::MatchInputConfigFactory {
   }
 };
 
-template <typename Proto, typename Input>
-class Plain : public config::MatchInputConfigFactory {
- public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const match::Input> compile(const google::protobuf::Message&, config::FactoryContext) const override {
-    return std::make_shared<Input>();
-  }
-};
-
 }  // namespace
 
 void registerFactory(config::Registry& registry) {
@@ -57,9 +48,9 @@ void registerFactory(config::Registry& registry) {
   inputs.add(std::make_unique<Named<v3::HttpRequestQueryParamMatchInput, QueryParameter>>());
   inputs.add(std::make_unique<Named<v3::HttpResponseHeaderMatchInput, ResponseHeader>>());
   inputs.add(std::make_unique<Named<v3::HttpResponseTrailerMatchInput, ResponseTrailer>>());
-  inputs.add(std::make_unique<Plain<v3::HttpResponseStatusCodeMatchInput, StatusCode>>());
-  inputs.add(std::make_unique<Plain<v3::HttpResponseStatusCodeClassMatchInput, StatusCodeClass>>());
-  inputs.add(std::make_unique<Plain<v3::HttpResponseLocalReplyMatchInput, LocalReply>>());
+  inputs.add(std::make_unique<config::PlainInputFactory<v3::HttpResponseStatusCodeMatchInput, StatusCode>>());
+  inputs.add(std::make_unique<config::PlainInputFactory<v3::HttpResponseStatusCodeClassMatchInput, StatusCodeClass>>());
+  inputs.add(std::make_unique<config::PlainInputFactory<v3::HttpResponseLocalReplyMatchInput, LocalReply>>());
 }
 
 }  // namespace sluice::extensions::matching::inputs::http

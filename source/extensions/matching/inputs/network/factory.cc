@@ -14,16 +14,6 @@ namespace {
 
 namespace v3 = envoy::extensions::matching::common_inputs::network::v3;
 
-// Of inputs without settings.
-template <typename Proto, typename Input>
-class Factory : public config::MatchInputConfigFactory {
- public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const match::Input> compile(const google::protobuf::Message&, config::FactoryContext) const override {
-    return std::make_shared<Input>();
-  }
-};
-
 class MetadataFactory : public config::MatchInputConfigFactory {
  public:
   std::string_view configType() const override { return v3::DynamicMetadataInput::descriptor()->full_name(); }
@@ -47,7 +37,7 @@ class FilterStateFactory : public config::MatchInputConfigFactory {
 
 template <typename Proto, typename Input>
 void add(config::Registry& registry) {
-  registry.match_inputs.add(std::make_unique<Factory<Proto, Input>>());
+  registry.match_inputs.add(std::make_unique<config::PlainInputFactory<Proto, Input>>());
 }
 
 }  // namespace
