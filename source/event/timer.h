@@ -53,7 +53,7 @@ class TimerQueue {
 
  private:
   friend class Timer;
-  void place(Timer& timer, TimePoint at);
+  [[gnu::noinline]] void place(Timer& timer, TimePoint at);  // rare: inlined, it would make armAt() dearer
   void remove(Timer& timer);
   void siftUp(size_t index);
   void siftDown(size_t index);

@@ -30,6 +30,15 @@ bool fromEnvoy(std::string_view name) {
   return name.size() > 8 && std::memcmp(name.data(), "x-envoy-", 8) == 0;
 }
 
+// Most requests have none.
+bool anyFromEnvoy(const http::RequestHeaders& headers) {
+  return std::any_of(headers.begin(), headers.end(), [](const http::Field& field) { return fromEnvoy(field.name); });
+}
+
+void removeAllFromEnvoy(http::RequestHeaders& headers) {
+  headers.removeIf([](const http::Field& field) { return fromEnvoy(field.name); });
+}
+
 // What tells the router how to treat a request, or others who the client is, which is not for strangers to say.
 // (Envoy: docs "HTTP header sanitizing")
 void removeRouterControls(http::RequestHeaders& headers) {
@@ -143,10 +152,8 @@ Forwarding applyForwarding(const HttpSettings& settings, const PeerText& peer, h
   setConnectionFacts(settings, peer, !settings.use_remote_address || settings.xff_num_trusted_hops > 0, headers);
   if (internal) {
     headers.set(Name::kXEnvoyInternal, "true");
-  } else if (edge) {
-    headers.removeIf([](const http::Field& field) { return fromEnvoy(field.name); });
-  } else {
-    removeRouterControls(headers);
+  } else if (anyFromEnvoy(headers)) {
+    edge ? removeAllFromEnvoy(headers) : removeRouterControls(headers);
   }
   if (settings.user_agent) addUserAgent(*settings.user_agent, headers);
   return {.edge = edge};

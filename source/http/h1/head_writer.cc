@@ -1,5 +1,6 @@
 #include "source/http/h1/head_writer.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -145,10 +146,13 @@ class HeadBuffer {
 #if defined(__SSE2__)
     // Bytes below 0x0e, which counts HTAB too: the exact count follows only where that differs.
     std::memset(at_, ' ', kPadding);
-    __m128i sums = _mm_setzero_si128();
-    for (const char* c = begin_; c < at_; c += 16) {
-      const __m128i low = detail::atMost(detail::load16(c), 0x0d);
-      sums = _mm_add_epi64(sums, _mm_sad_epu8(_mm_sub_epi8(_mm_setzero_si128(), low), _mm_setzero_si128()));
+    const __m128i zero = _mm_setzero_si128();
+    __m128i sums = zero;
+    for (const char* c = begin_; c < at_;) {
+      __m128i low = zero;  // counts in bytes, which hold 255 rounds
+      const char* const stop = c + std::min<ptrdiff_t>(at_ - c, 255 * 16);
+      for (; c < stop; c += 16) low = _mm_sub_epi8(low, detail::atMost(detail::load16(c), 0x0d));
+      sums = _mm_add_epi64(sums, _mm_sad_epu8(low, zero));
     }
     count = static_cast<size_t>(_mm_cvtsi128_si64(sums) + _mm_cvtsi128_si64(_mm_srli_si128(sums, 8)));
     if (count == 2 * lines_) return count;

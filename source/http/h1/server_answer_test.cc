@@ -33,6 +33,23 @@ TEST_CASE("a body without length is sent in chunks, trailers after it") {
   REQUIRE(a.server.codec->idle());
 }
 
+TEST_CASE("line ends in a value end no line, however many there are") {
+  for (const size_t count : {size_t{1}, size_t{255}, size_t{256}, size_t{512}, size_t{5000}}) {
+    Answering a;
+    std::string value, clean;
+    for (size_t i = 0; i < count; ++i) {  // in the same place of each 16 bytes
+      value += "\nset-cookie: 0 ";
+      clean += " set-cookie: 0 ";
+      value.append(1, 'x');
+      clean.append(1, 'x');
+    }
+    a.headers.add("x-a", value);
+    a.server.codec->sendHeaders(1, a.headers, true);
+    REQUIRE(a.server.sink.out.find(clean) != std::string::npos);
+    REQUIRE(a.server.sink.out.find("\nset-cookie") == std::string::npos);
+  }
+}
+
 TEST_CASE("the last chunk goes with the last data") {
   Answering a;
   a.server.codec->sendHeaders(1, a.headers, false);
