@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "source/http/name_forms.h"
+
 namespace sluice::http {
 
 namespace {
@@ -187,6 +189,13 @@ size_t HeaderList::remove(std::string_view lower) {
   const Name id = nameOf(lower);
   if (id != Name::kOther) return remove(id);
   return removeIf([lower](const Field& field) { return field.id == Name::kOther && field.name == lower; });
+}
+
+void HeaderList::addCopies(const HeaderList& from) {
+  for (const Field& field : from) {
+    field.id == Name::kOther ? add(field.name, field.value) : add(field.id, field.value);
+  }
+  if (from.forms() != nullptr) forms_ = from.forms()->copy(*arena_);
 }
 
 size_t HeaderList::byteSize() const {

@@ -174,6 +174,8 @@ class HeaderList {
   // Adds a field, copying both into the arena. `name` is in lower case.
   void add(std::string_view name, std::string_view value) { addView(arena_->copy(name), arena_->copy(value)); }
   void add(Name id, std::string_view value) { addView(id, arena_->copy(value)); }
+  // Adds the fields of a list that may lie in another arena, and takes over how their names were written.
+  void addCopies(const HeaderList& from);
   // Replaces every field of that name by one (in the place of the first); the bytes are copied.
   void set(Name id, std::string_view value) { has(id) ? replace(id, value) : add(id, value); }
   void set(std::string_view name, std::string_view value);

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "source/http/name_forms.h"
+
 namespace sluice::http {
 namespace {
 
@@ -117,6 +119,28 @@ TEST_CASE("lookup answers pseudo-headers beside fields") {
   REQUIRE(request.lookup("x-a") == "1");
   REQUIRE(request.pathOnly() == "/a");
   REQUIRE(response.lookup(":status") == "204");
+}
+
+TEST_CASE("copies of fields and of the forms of their names outlive the list that they come from") {
+  base::Arena arena;
+  HeaderList copies(arena);
+  copies.add("x-first", "0");
+  {
+    base::Arena other;
+    HeaderList from(other);
+    from.add(Name::kHost, "a");
+    from.add("x-id", "1");
+    from.setForms(NameForms::read("X-ID: 1\r\n", false, other));
+    copies.addCopies(from);
+  }
+  REQUIRE(copies.size() == 3);
+  CHECK(copies.get("x-first") == "0");
+  CHECK(copies.get(Name::kHost) == "a");
+  CHECK(copies.get("x-id") == "1");
+  REQUIRE(copies.forms() != nullptr);
+  std::string name = "x-id";
+  copies.forms()->apply(name.data(), name.size());
+  CHECK(name == "X-ID");
 }
 
 TEST_CASE("a status has its standard reason") {

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "source/base/host_port.h"
-#include "source/http/name_forms.h"
 #include "source/http/rules.h"
 #include "source/router/host_choice.h"
 #include "source/router/upstream_filters.h"
@@ -22,13 +21,6 @@ namespace {
 
 // Of a copy without a timeout whose stream is over.
 constexpr milliseconds kAlone{15'000};
-
-void copyFields(const http::HeaderList& from, http::HeaderList& to) {
-  for (const http::Field& field : from) {
-    field.id == http::Name::kOther ? to.add(field.name, field.value) : to.add(field.id, field.value);
-  }
-  if (from.forms() != nullptr) to.setForms(from.forms()->copy(to.arena()));
-}
 
 // The suffix stands behind the name, in front of the port. An address in brackets has no name.
 std::string_view shadowOf(std::string_view authority, base::Arena& arena) {
@@ -73,7 +65,7 @@ class Mirror final : public upstream::AttemptOf<Mirror> {
     if (end_stream) requestEnded();
   }
   void waitWith(const http::Trailers& trailers) {
-    copyFields(trailers, trailers_);
+    trailers_.addCopies(trailers);
     has_trailers_ = true;
     requestEnded();
   }
@@ -119,7 +111,7 @@ class Mirror final : public upstream::AttemptOf<Mirror> {
     head_.path = arena_.copy(from.path);
     head_.scheme = arena_.copy(from.scheme);
     head_.protocol = from.protocol;
-    copyFields(from, head_);
+    head_.addCopies(from);
     for (const route::HeaderMutations& change : policy.changes) {
       change.apply(head_, stream::FormatContext{.request = &head_, .info = stream.info()});
     }

@@ -77,11 +77,9 @@ void addPeer(const HttpSettings& settings, const PeerText& peer, const std::opti
 // What the connection says replaces what the head says, unless a proxy that is trusted stands in front.
 void setConnectionFacts(const HttpSettings& settings, const PeerText& peer, bool trusted,
                         http::RequestHeaders& headers) {
-  if (!settings.scheme.empty()) {
-    headers.set(Name::kXForwardedProto, settings.scheme);
-  } else if (!headers.has(Name::kXForwardedProto)) {
+  if (settings.scheme.empty() && !headers.has(Name::kXForwardedProto)) {
     headers.addView(Name::kXForwardedProto, clientScheme(settings, peer));  // static text
-  } else if (!trusted) {
+  } else if (!settings.scheme.empty() || !trusted) {
     headers.set(Name::kXForwardedProto, clientScheme(settings, peer));
   }
   if (!settings.append_forwarded_port || peer.local_port == 0) return;

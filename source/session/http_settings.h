@@ -103,8 +103,8 @@ struct HttpSettings {
   CodecType codec_type = CodecType::kAuto;
   http::CodecLimits codec_limits;
   http::Http2Settings http2;
-  bool ends_at_invalid_message =
-      false;  // HTTP/2: a message that breaks a rule ends its connection, not its stream only
+  // HTTP/2: a message that breaks a rule ends its connection, not its stream only.
+  bool ends_at_invalid_message = false;
   // Of HTTP/2 connections; no pings while the interval is 0. (proto: core.v3.KeepaliveSettings)
   milliseconds keepalive_interval{0};
   milliseconds keepalive_timeout{0};

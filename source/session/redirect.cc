@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "source/http/name_forms.h"
 #include "source/session/connection.h"
 #include "source/session/redirect_target.h"
 #include "source/session/stream.h"
@@ -19,16 +18,11 @@ using http::Name;
 
 namespace {
 
-void copyFields(const http::HeaderList& from, http::HeaderList& to) {
-  for (const http::Field& field : from) to.add(field.name, field.value);
-  if (from.forms() != nullptr) to.setForms(from.forms()->copy(to.arena()));
-}
-
 void copyHead(const http::RequestHeaders& from, http::RequestHeaders& to) {
   base::Arena& arena = to.arena();
   to.method = arena.copy(from.method);
   to.protocol = from.protocol;
-  copyFields(from, to);
+  to.addCopies(from);
 }
 
 // Those that the redirect does not have come off the request. (proto: response_headers_to_copy)
@@ -64,7 +58,7 @@ bool Stream::redirect(const filter::Redirect& redirect) {
     return false;
   }
   const bool became_get = becomesGet(response().status, request());
-  if (!became_get) copyFields(requestTrailers(), next.requestTrailers());
+  if (!became_get) next.requestTrailers().addCopies(requestTrailers());
   endInRedirect(next);
   next.beginLater(redirect.headers_only || became_get, became_get ? std::string_view() : redirect.body);
   return true;
