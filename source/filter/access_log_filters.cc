@@ -6,6 +6,7 @@
 
 #include "source/http/grpc.h"
 #include "source/stream/chance.h"
+#include "source/stream/grpc_status.h"
 
 namespace sluice::filter {
 namespace {
@@ -23,9 +24,7 @@ std::optional<uint64_t> numberOf(std::string_view text, int base) {
 }
 
 size_t grpcStatusOf(const stream::FormatContext& context) {
-  std::optional<std::string_view> said;
-  if (context.trailers != nullptr) said = context.trailers->get(http::Name::kGrpcStatus);
-  if (!said && context.response != nullptr) said = context.response->get(http::Name::kGrpcStatus);
+  const std::optional<std::string_view> said = stream::grpcStatusSent(context);
   if (said) return numberOf(*said, 10).value_or(kInvalid);
   if (context.info.grpc_status >= 0) return static_cast<size_t>(context.info.grpc_status);
   if (context.info.response_code == 0) return kUnknown;

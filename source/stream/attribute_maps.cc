@@ -4,7 +4,7 @@
 #include <array>
 #include <cstring>
 
-#include "absl/strings/ascii.h"
+#include "source/base/ascii.h"
 
 namespace sluice::stream {
 namespace {
@@ -30,8 +30,7 @@ constexpr std::pair<std::string_view, std::string_view http::RequestHeaders::*> 
 const char* lowered(std::string_view text, Memory& memory) {
   char* const out = memory.allocate(text.size());
   if (out == nullptr) return nullptr;
-  std::transform(text.begin(), text.end(), out,
-                 [](char c) { return absl::ascii_tolower(static_cast<unsigned char>(c)); });
+  std::transform(text.begin(), text.end(), out, base::lower);
   return out;
 }
 
@@ -39,10 +38,8 @@ const char* lowered(std::string_view text, Memory& memory) {
 template <typename At>
 Value listOf(size_t count, Memory& memory, At at) {
   Value* const values = memory.allocateArray<Value>(count);
-  auto* const room = memory.make<ArrayList::Room>(values, static_cast<uint32_t>(count), static_cast<uint32_t>(count));
-  if (values == nullptr || room == nullptr) return Value::error(match::cel::why::kMemory);
-  for (size_t i = 0; i < count; ++i) values[i] = at(i);
-  return Value::list(memory.make<ArrayList>(room, static_cast<uint32_t>(count)));
+  for (size_t i = 0; values != nullptr && i < count; ++i) values[i] = at(i);
+  return ArrayList::of(values, count, memory);
 }
 
 Value valueOf(const MetadataValue& value, Memory& memory);

@@ -8,7 +8,9 @@
 
 #include "source/base/host_port.h"
 #include "source/http/grpc.h"
+#include "source/http/query.h"
 #include "source/stream/attribute_maps.h"
+#include "source/stream/grpc_status.h"
 
 namespace sluice::stream {
 namespace {
@@ -77,11 +79,8 @@ Found urlPath(const Context& context, Memory&) {
 // Empty where there is none.
 Found query(const Context& context, Memory&) {
   if (context.request == nullptr) return std::nullopt;
-  const std::string_view path = context.request->path;
-  const size_t mark = path.find('?');
-  if (mark == std::string_view::npos) return Value::string({});
-  const std::string_view rest = path.substr(mark + 1);
-  return Value::string(rest.substr(0, rest.find('#')));
+  const std::string_view query = http::queryOf(context.request->path).value_or("");
+  return Value::string(query.substr(0, query.find('#')));
 }
 
 Found requestHeaders(const Context& context, Memory& memory) {
@@ -131,14 +130,8 @@ Found responseFlags(const Context& context, Memory&) {
 }
 
 Found grpcStatus(const Context& context, Memory&) {
-  std::optional<std::string_view> found;
-  if (context.trailers != nullptr) found = context.trailers->get(http::Name::kGrpcStatus);
-  if (!found && context.response != nullptr) found = context.response->get(http::Name::kGrpcStatus);
-  int status = found ? http::grpc::parseStatus(*found) : context.info.grpc_status;
-  const bool is_grpc = context.request != nullptr && http::grpc::isGrpcRequest(*context.request);
-  if (!found && status < 0 && is_grpc && context.info.response_code != 0) {
-    status = http::grpc::statusOfHttp(context.info.response_code);
-  }
+  const std::optional<std::string_view> sent = grpcStatusSent(context);
+  const int status = sent ? http::grpc::parseStatus(*sent) : grpcStatusInstead(context);
   return status < 0 ? Found() : Value::integer(status);
 }
 

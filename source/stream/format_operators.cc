@@ -9,11 +9,11 @@
 #include "source/base/host_port.h"
 #include "source/base/percent.h"
 #include "source/base/text.h"
-#include "source/http/grpc.h"
+#include "source/http/query.h"
 #include "source/net/cidr.h"
 #include "source/stream/chance.h"
 #include "source/stream/format_arguments.h"
-#include "source/stream/query.h"
+#include "source/stream/grpc_status.h"
 
 namespace sluice::stream {
 namespace {
@@ -121,13 +121,13 @@ Value readPath(const Operator& op, const Context& context, Scratch& scratch) {
 
 Value readQueryParameter(const Operator& op, const Context& context, Scratch& scratch) {
   if (context.request == nullptr) return {};
-  std::optional<std::string> found = queryParameterOf(context.request->path, op.text);
-  return found ? madeText(*std::move(found), op.limit, scratch) : Value{};
+  const std::optional<std::string_view> found = http::queryParameterOf(context.request->path, op.text);
+  return found ? madeText(base::percentDecoded(*found), op.limit, scratch) : Value{};
 }
 
 Value readQuery(const Operator& op, const Context& context, Scratch& scratch) {
   if (context.request == nullptr) return {};
-  const std::optional<std::string_view> query = queryOf(context.request->path);
+  const std::optional<std::string_view> query = http::queryOf(context.request->path);
   if (!query || op.style == kOriginal) return text(query, op.limit);
   return madeText(base::percentDecoded(*query), op.limit, scratch);
 }
@@ -185,15 +185,9 @@ constexpr std::array<GrpcStatus, 17> kGrpcStatuses = {{
 }};
 
 Value readGrpcStatus(const Operator& op, const Context& context, Scratch&) {
-  std::optional<std::string_view> found;
-  if (context.trailers != nullptr) found = context.trailers->get(http::Name::kGrpcStatus);
-  if (!found && context.response != nullptr) found = context.response->get(http::Name::kGrpcStatus);
+  const std::optional<std::string_view> found = grpcStatusSent(context);
   if (!found) {
-    int known = context.info.grpc_status;
-    const bool is_grpc = context.request != nullptr && http::grpc::isGrpcRequest(*context.request);
-    if (known < 0 && is_grpc && context.info.response_code != 0) {
-      known = http::grpc::statusOfHttp(context.info.response_code);
-    }
+    const int known = grpcStatusInstead(context);
     if (known < 0) return {};
     const auto code = static_cast<size_t>(known);
     if (op.style == kNumber || code >= kGrpcStatuses.size()) return number(code);

@@ -15,12 +15,6 @@ namespace {
 
 using Kind = Value::Kind;
 
-Value noOverload() {
-  return Value::error(why::kNoOverload);
-}
-Value outOfRange() {
-  return Value::error(why::kRange);
-}
 Value malformed() {
   return Value::error("the text is no value of that type");
 }

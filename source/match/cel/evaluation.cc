@@ -110,8 +110,8 @@ class Evaluation {
 
   Value list(const Step& step) {
     Value failed;
-    const Value* const values = parts(step, failed);
-    return values == nullptr ? failed : Value::list(ArrayList::of(values, step.count, memory_));
+    Value* const values = parts(step, failed);
+    return values == nullptr ? failed : ArrayList::of(values, step.count, memory_);
   }
 
   Value map(const Step& step) {

@@ -15,13 +15,6 @@ namespace {
 using Kind = Value::Kind;
 using Literal = Function::Literal;
 
-Value noOverload() {
-  return Value::error(why::kNoOverload);
-}
-Value outOfRange() {
-  return Value::error(why::kRange);
-}
-
 Value ranged(Time value, Kind kind) {
   if (kind == Kind::kTimestamp) return isTimestamp(value) ? Value::timestamp(value) : outOfRange();
   return isDuration(value) ? Value::duration(value) : outOfRange();

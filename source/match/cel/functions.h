@@ -39,6 +39,14 @@ constexpr size_t kMaxArguments = 4;
 const Function* findFunction(std::string_view name, bool has_target, size_t arguments);
 bool isFunctionName(std::string_view name);
 
+// What functions answer where they are not made for a value.
+inline Value noOverload() {
+  return Value::error(why::kNoOverload);
+}
+inline Value outOfRange() {
+  return Value::error(why::kRange);
+}
+
 // For text of the language: code points, where bytes that are no UTF-8 count one each.
 size_t codePoints(std::string_view text);
 

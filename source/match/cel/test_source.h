@@ -29,7 +29,7 @@ class TestSource final : public Source {
       case 1:
         return Value::map(&headers_);
       case 3:
-        return Value::list(ArrayList::of(flags_, 3, memory));
+        return ArrayList::of(flags_, 3, memory);
       default:
         return std::nullopt;
     }
@@ -41,7 +41,7 @@ class TestSource final : public Source {
   const Value entries_[4] = {Value::string("host"), Value::string("a.test"), Value::string("x-user"),
                              Value::string("ann")};
   const EntryMap headers_{entries_, 2};
-  const Value flags_[3] = {Value::integer(1), Value::integer(2), Value::integer(3)};
+  mutable Value flags_[3] = {Value::integer(1), Value::integer(2), Value::integer(3)};
 };
 
 // A value as a literal of the language, or "error: WHY".

@@ -18,10 +18,6 @@ constexpr size_t kMaxComputedPattern = 256;
 constexpr size_t kComputedPatternSteps = 2000;
 constexpr size_t kInstructionsInStep = 32;
 
-Value noOverload() {
-  return Value::error(why::kNoOverload);
-}
-
 bool areStrings(const Arguments& args) {
   return std::all_of(args.values, args.values + args.size, [](const Value& value) { return value.is(Kind::kString); });
 }
@@ -184,18 +180,16 @@ Value replace(const Arguments& args) {
 Value split(const Arguments& args) {
   const auto limit = limitAt(args, 2);
   if (!limit || !areStrings({args.memory, args.values, 2})) return noOverload();
-  if (*limit == 0) return Value::list(ArrayList::of(nullptr, 0, args.memory));
   const std::string_view text = args[0].text(), separator = args[1].text();
   size_t count = 0;
-  eachPiece(text, separator, *limit, [&count](std::string_view) { ++count; });
+  if (*limit != 0) eachPiece(text, separator, *limit, [&count](std::string_view) { ++count; });
   if (!args.memory.spend(count + text.size() / Memory::kStepBytes)) return Value::error(why::kSteps);
   Value* const pieces = args.memory.allocateArray<Value>(count);
-  auto* const room =
-      args.memory.make<ArrayList::Room>(pieces, static_cast<uint32_t>(count), static_cast<uint32_t>(count));
-  if (pieces == nullptr || room == nullptr) return Value::error(why::kMemory);
-  size_t at = 0;
-  eachPiece(text, separator, *limit, [&](std::string_view piece) { pieces[at++] = Value::string(piece); });
-  return Value::list(args.memory.make<ArrayList>(room, static_cast<uint32_t>(count)));
+  if (count != 0 && pieces != nullptr) {
+    size_t at = 0;
+    eachPiece(text, separator, *limit, [&](std::string_view piece) { pieces[at++] = Value::string(piece); });
+  }
+  return ArrayList::of(pieces, count, args.memory);
 }
 
 Value join(const Arguments& args) {

@@ -2,37 +2,15 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 
 namespace sluice::match::cel {
 namespace {
 
-constexpr int64_t kDay = 86400;
 constexpr int32_t kNanos = 1'000'000'000;
 constexpr int64_t kFirst = -62135596800, kLast = 253402300799;  // 0001-01-01T00:00:00Z, 9999-12-31T23:59:59Z
 constexpr int64_t kLongest = 315'576'000'000;
-
-int64_t floorDivide(int64_t a, int64_t b) {
-  return a / b - (a % b < 0 ? 1 : 0);
-}
-
-// Days since 1970-01-01 in the Gregorian calendar. Years begin in March, so that the leap day is the last of one.
-int64_t daysOf(int64_t year, int month, int day) {
-  year -= month <= 2 ? 1 : 0;
-  const int64_t era = floorDivide(year, 400);
-  const int64_t year_of_era = year - era * 400;
-  const int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
-}
-
-bool isLeap(int64_t year) {
-  return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-int daysIn(int64_t year, int month) {
-  static constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  return month == 2 && isLeap(year) ? 29 : kDays[month - 1];
-}
 
 // Reads a text from its front.
 class Reader {
@@ -167,7 +145,10 @@ std::optional<Time> parseTimestamp(std::string_view text) {
   };
   const int year = part(4, "-"), month = part(2, "-"), day = part(2, "Tt");
   const int hours = part(2, ":"), minutes = part(2, ":"), seconds = part(2, "");
-  if (year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return std::nullopt;
+  if (year < 1 || month < 0 || day < 0) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!date.ok()) return std::nullopt;
   if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59 || seconds < 0 || seconds > 59) return std::nullopt;
   int64_t nanos = 0;
   if (in.take('.') && in.fraction(kNanos, nanos) == 0) return std::nullopt;
@@ -180,7 +161,8 @@ std::optional<Time> parseTimestamp(std::string_view text) {
     offset = west ? -*found : *found;
   }
   if (!in.done()) return std::nullopt;
-  const Time out{daysOf(year, month, day) * kDay + hours * 3600 + minutes * 60 + seconds - offset,
+  const std::chrono::sys_seconds midnight = std::chrono::sys_days(date);
+  const Time out{midnight.time_since_epoch().count() + hours * 3600 + minutes * 60 + seconds - offset,
                  static_cast<int32_t>(nanos)};
   return isTimestamp(out) ? std::optional(out) : std::nullopt;
 }
@@ -221,24 +203,19 @@ std::string_view writeDuration(Time value, TimeText& room) {
 }
 
 Civil civilOf(int64_t local_seconds) {
-  const int64_t days = floorDivide(local_seconds, kDay);
-  const int rest = static_cast<int>(local_seconds - days * kDay);
-  const int64_t shifted = days + 719468;
-  const int64_t era = floorDivide(shifted, 146097);
-  const int64_t day_of_era = shifted - era * 146097;
-  const int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const int64_t from_march = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const int month_from_march = static_cast<int>((5 * from_march + 2) / 153);
-  Civil out;
-  out.day = static_cast<int>(from_march - (153 * month_from_march + 2) / 5 + 1);
-  out.month = month_from_march + (month_from_march < 10 ? 3 : -9);
-  out.year = year_of_era + era * 400 + (out.month <= 2 ? 1 : 0);
-  out.hours = rest / 3600;
-  out.minutes = rest / 60 % 60;
-  out.seconds = rest % 60;
-  out.day_of_week = static_cast<int>(((days + 4) % 7 + 7) % 7);
-  out.day_of_year = static_cast<int>(days - daysOf(out.year, 1, 1));
-  return out;
+  using namespace std::chrono;
+  const sys_seconds time{seconds(local_seconds)};
+  const sys_days day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss of_day(time - day);
+  return {.year = static_cast<int>(date.year()),
+          .month = static_cast<int>(static_cast<unsigned>(date.month())),
+          .day = static_cast<int>(static_cast<unsigned>(date.day())),
+          .hours = static_cast<int>(of_day.hours().count()),
+          .minutes = static_cast<int>(of_day.minutes().count()),
+          .seconds = static_cast<int>(of_day.seconds().count()),
+          .day_of_week = static_cast<int>(weekday(day).c_encoding()),
+          .day_of_year = static_cast<int>((day - sys_days(date.year() / January / 1)).count())};
 }
 
 std::optional<int32_t> fixedOffset(std::string_view zone) {

@@ -5,10 +5,6 @@ namespace {
 
 using Kind = Value::Kind;
 
-Value noOverload() {
-  return Value::error(why::kNoOverload);
-}
-
 // `part` of a timestamp, in the zone of the second argument or in UTC.
 template <typename Part>
 Value partOf(const Arguments& args, Part part) {

@@ -42,12 +42,10 @@ std::optional<Kind> typeOf(std::string_view name) {
   return std::nullopt;
 }
 
-const ArrayList* ArrayList::of(const Value* values, size_t size, Memory& memory) {
-  Value* const copy = memory.allocateArray<Value>(size);
-  Room* const room = memory.make<Room>(copy, static_cast<uint32_t>(size), static_cast<uint32_t>(size));
-  if (copy == nullptr || room == nullptr) return nullptr;
-  std::copy(values, values + size, copy);
-  return memory.make<ArrayList>(room, static_cast<uint32_t>(size));
+Value ArrayList::of(Value* values, size_t size, Memory& memory) {
+  Room* const room = memory.make<Room>(values, static_cast<uint32_t>(size), static_cast<uint32_t>(size));
+  if (values == nullptr || room == nullptr) return Value::error(why::kMemory);
+  return Value::list(memory.make<ArrayList>(room, static_cast<uint32_t>(size)));
 }
 
 Value ArrayList::concat(const List& left, const List& right, Memory& memory) {
@@ -77,10 +75,8 @@ std::optional<Value> EntryMap::find(const Value& key, Memory& memory) const {
 
 Value EntryMap::keys(Memory& memory) const {
   Value* const keys = memory.allocateArray<Value>(size_);
-  auto* const room = memory.make<ArrayList::Room>(keys, static_cast<uint32_t>(size_), static_cast<uint32_t>(size_));
-  if (keys == nullptr || room == nullptr) return Value::error(why::kMemory);
-  for (size_t i = 0; i < size_; ++i) keys[i] = entries_[2 * i];
-  return Value::list(memory.make<ArrayList>(room, static_cast<uint32_t>(size_)));
+  for (size_t i = 0; keys != nullptr && i < size_; ++i) keys[i] = entries_[2 * i];
+  return ArrayList::of(keys, size_, memory);
 }
 
 }  // namespace sluice::match::cel

@@ -163,20 +163,22 @@ std::optional<Value::Kind> typeOf(std::string_view name);
 // is, and a loop that collects costs each element once.
 class ArrayList final : public List {
  public:
-  // Null: memory is used up.
-  static const ArrayList* of(const Value* values, size_t size, Memory& memory);
+  // Borrows `values`, which outlive the evaluation. Null: memory is used up, which is an error.
+  static Value of(Value* values, size_t size, Memory& memory);
   // `left` and `right` one behind the other; an error where memory is used up.
   static Value concat(const List& left, const List& right, Memory& memory);
 
+  size_t size() const override { return size_; }
+  Value at(size_t index, Memory&) const override { return room_->values[index]; }
+
+ private:
+  friend class Memory;
   struct Room {
     Value* values;
     uint32_t used, capacity;
   };
   ArrayList(Room* room, uint32_t size) : room_(room), size_(size) {}
-  size_t size() const override { return size_; }
-  Value at(size_t index, Memory&) const override { return room_->values[index]; }
 
- private:
   Room* room_;
   uint32_t size_;
 };

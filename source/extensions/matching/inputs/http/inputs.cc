@@ -1,9 +1,9 @@
 #include "source/extensions/matching/inputs/http/inputs.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "source/base/percent.h"
+#include "source/http/query.h"
 
 namespace sluice::extensions::matching::inputs::http {
 namespace {
@@ -63,18 +63,8 @@ Value Field::joined(const sluice::http::HeaderList& fields, Scratch& scratch) co
 
 Value QueryParameter::get(const Data& data, Scratch& scratch) const {
   if (data.request == nullptr) return kNotYet;
-  const std::string_view path = data.request->path;
-  const size_t mark = path.find('?');
-  std::string_view query = mark == std::string_view::npos ? std::string_view() : path.substr(mark + 1);
-  while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    const size_t equals = std::min(pair.find('='), pair.size());
-    if (!pair.empty() && base::equalsPercentDecoded(pair.substr(0, equals), name_)) {
-      return decoded(pair.substr(std::min(equals + 1, pair.size())), scratch);
-    }
-    query.remove_prefix(std::min(pair.size() + 1, query.size()));
-  }
-  return {};
+  const std::optional<std::string_view> found = sluice::http::queryParameterOf(data.request->path, name_);
+  return found ? decoded(*found, scratch) : Value{};
 }
 
 Value StatusCode::get(const Data& data, Scratch& scratch) const {

@@ -1,8 +1,8 @@
-#include "source/stream/query.h"
+#include "source/http/query.h"
 
 #include "source/base/percent.h"
 
-namespace sluice::stream {
+namespace sluice::http {
 
 std::optional<std::string_view> queryOf(std::string_view path) {
   const size_t mark = path.find('?');
@@ -10,18 +10,18 @@ std::optional<std::string_view> queryOf(std::string_view path) {
   return path.substr(mark + 1);
 }
 
-std::optional<std::string> queryParameterOf(std::string_view path, std::string_view name) {
+std::optional<std::string_view> queryParameterOf(std::string_view path, std::string_view name) {
   std::string_view rest = queryOf(path).value_or("");
   while (!rest.empty()) {
     const size_t end = rest.find('&');
     const std::string_view pair = rest.substr(0, end);
     const size_t equals = pair.find('=');
     if (base::equalsPercentDecoded(pair.substr(0, equals), name)) {
-      return equals == std::string_view::npos ? std::string() : base::percentDecoded(pair.substr(equals + 1));
+      return equals == std::string_view::npos ? std::string_view("") : pair.substr(equals + 1);
     }
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
   }
   return std::nullopt;
 }
 
-}  // namespace sluice::stream
+}  // namespace sluice::http

@@ -1,0 +1,15 @@
+// The query of a request's path. (RFC 3986 section 3.4)
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace sluice::http {
+
+// What stands behind the first '?'; nullopt: there is none.
+std::optional<std::string_view> queryOf(std::string_view path);
+
+// The value, as it was sent, of the first parameter whose decoded name is `name`; nullopt: there is none.
+std::optional<std::string_view> queryParameterOf(std::string_view path, std::string_view name);
+
+}  // namespace sluice::http
