@@ -10,6 +10,7 @@
 #include "source/config/any_type.h"
 #include "source/config/assignment_compiler.h"
 #include "source/config/cluster_kind_factory.h"
+#include "source/config/cluster_policies.h"
 #include "source/config/connect_options.h"
 #include "source/config/format/substitution_format.h"
 #include "source/config/health_compiler.h"
@@ -418,6 +419,8 @@ class ClusterCompiler {
     out_->http.auto_sni = upstream.auto_sni();
     out_->http.auto_san_validation = upstream.auto_san_validation();
     out_->http.override_auto_sni_header = absl::AsciiStrToLower(upstream.override_auto_sni_header());
+    out_->request_policies = compileRequestPolicies(
+        options, holding_.context(context, out_->stat_name, absl::StrCat("cluster '", out_->name, "'/policies")));
     out_->http_filters =
         compileUpstreamFilters(options.http_filters(), "http_filters",
                                holding_.context(context, absl::StrCat("cluster.", out_->stat_name, "."),
@@ -478,6 +481,7 @@ class ClusterCompiler {
         {options.has_allow_absolute_url(), "allow_absolute_url"},
         {options.accept_http_10(), "accept_http_10"},
         {!options.default_host_for_http_10().empty(), "default_host_for_http_10"},
+        {options.ignore_http_11_upgrade_size() > 0, "ignore_http_11_upgrade"},
     };
     for (const auto& [set, field] : downstream_only) {
       if (set) context.child(field).warn("not used: it is about requests of clients, this is a cluster");
@@ -485,13 +489,14 @@ class ClusterCompiler {
   }
 
   void compileHttp2(const envoy::config::core::v3::Http2ProtocolOptions& options, const Context& context) {
-    if (options.has_override_stream_error_on_invalid_http_message()) {
+    if (options.has_override_stream_error_on_invalid_http_message() ||
+        options.stream_error_on_invalid_http_messaging()) {
       context.child("override_stream_error_on_invalid_http_message")
           .warn("not used: a message of a host that breaks a rule ends its stream only");
     }
     out_->http.protocol = UpstreamProtocol::kHttp2;
     const bool edge = services_.defaults == Defaults::kEdge;
-    const Http2Options http2 = compileHttp2Options(options, !edge);
+    const Http2Options http2 = compileHttp2Options(options, !edge, context);
     out_->http.http2 = http2.settings;
     out_->http.http2_keepalive_interval = http2.keepalive_interval;
     out_->http.http2_keepalive_timeout = http2.keepalive_timeout;

@@ -2,11 +2,72 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "source/config/values.h"
 
 namespace sluice::config {
 
-Http2Options compileHttp2Options(const envoy::config::core::v3::Http2ProtocolOptions& proto, bool envoy_defaults) {
+namespace {
+
+using Proto = envoy::config::core::v3::Http2ProtocolOptions;
+
+// Null: nobody has a better word for it.
+const char* saidElsewhere(uint32_t setting) {
+  switch (setting) {
+    case 1:
+      return "hpack_table_size says it";
+    case 2:
+      return "nothing is pushed here, and hosts are told so";
+    case 3:
+      return "max_concurrent_streams says it";
+    case 4:
+      return "initial_stream_window_size says it";
+    case 5:
+      return "frames are taken up to 16 KiB, which is the default";
+    case 6:
+      return "max_request_headers_kb and max_response_headers_kb say it";
+    case 8:
+      return "allow_connect says it";
+    case 9:
+      return "priorities of RFC 7540 are not followed, and clients are told so";
+    default:
+      return nullptr;
+  }
+}
+
+// (proto: custom_settings_parameters)
+void compileFurther(const Proto& proto, const Context& context, http::Http2Settings& out) {
+  for (int i = 0; i < proto.custom_settings_parameters_size(); ++i) {
+    const auto& parameter = proto.custom_settings_parameters(i);
+    const uint32_t id = parameter.identifier().value();
+    const Context at = context.child("custom_settings_parameters", static_cast<size_t>(i)).child("identifier");
+    if (const char* where = saidElsewhere(id)) {
+      at.error(absl::StrCat(id, " cannot be set by this: ", where, "; remove it"));
+      continue;
+    }
+    const bool twice =
+        std::any_of(out.further.begin(), out.further.end(), [id](const auto& other) { return other.first == id; });
+    if (twice) at.error(absl::StrCat(id, " is in the list already; keep one of the entries"));
+    out.further.emplace_back(static_cast<uint16_t>(id), parameter.value().value());
+  }
+}
+
+void refuseWhatIsNotThere(const Proto& proto, const Context& context) {
+  if (proto.has_enable_huffman_encoding() && !proto.enable_huffman_encoding().value()) {
+    context.child("enable_huffman_encoding")
+        .error("cannot be switched off here: the encoder takes whichever form is shorter; remove it");
+  }
+  constexpr uint32_t kMost = 64;  // NGHTTP2_HD_MAX_NV
+  if (proto.max_header_field_size_kb().value() > kMost) {
+    context.child("max_header_field_size_kb")
+        .error("cannot be more than 64: the HPACK decoder takes no longer field; remove it");
+  }
+}
+
+}  // namespace
+
+Http2Options compileHttp2Options(const Proto& proto, bool envoy_defaults, const Context& context) {
+  refuseWhatIsNotThere(proto, context);
   Http2Options out;
   http::Http2Settings& s = out.settings;
   if (envoy_defaults) {
@@ -33,6 +94,7 @@ Http2Options compileHttp2Options(const envoy::config::core::v3::Http2ProtocolOpt
       proto.max_inbound_priority_frames_per_stream());
   set(s.max_inbound_window_updates_per_data_frame, proto.has_max_inbound_window_update_frames_per_data_frame_sent(),
       proto.max_inbound_window_update_frames_per_data_frame_sent());
+  compileFurther(proto, context, s);
   s.allow_connect = proto.allow_connect();
   s.disallow_obs_text = proto.disallow_obs_text().value();
   const auto& keepalive = proto.connection_keepalive();

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "envoy/config/core/v3/protocol.pb.h"
+#include "source/config/errors.h"
 #include "source/http/codec.h"
 
 namespace sluice::config {
@@ -17,7 +18,9 @@ struct Http2Options {
   uint32_t keepalive_jitter_percent = 15;                // of the interval, added to it
 };
 
-// Fields that are absent get the default of the edge, or Envoy's. The message has passed validate().
-Http2Options compileHttp2Options(const envoy::config::core::v3::Http2ProtocolOptions& proto, bool envoy_defaults);
+// Fields that are absent get the default of the edge, or Envoy's. The message has passed validate(); `context` stands
+// at it.
+Http2Options compileHttp2Options(const envoy::config::core::v3::Http2ProtocolOptions& proto, bool envoy_defaults,
+                                 const Context& context);
 
 }  // namespace sluice::config

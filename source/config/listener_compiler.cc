@@ -11,6 +11,7 @@
 #include "source/config/access_log_factory.h"
 #include "source/config/chain_match_compiler.h"
 #include "source/config/connection_filter_factory.h"
+#include "source/config/format/substitution_format.h"
 #include "source/config/holding.h"
 #include "source/config/internal_listener.h"
 #include "source/config/listener_filter_compiler.h"
@@ -63,6 +64,7 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
                                          absl::StrCat(factory_context.identity, "/", type, "#", of_type[type]++));
     out.listener = factory_context.listener;
     out.filter_chain = chain.name();
+    out.listener_metadata = factory_context.listener_metadata;
     return out;
   };
   filter::NetworkFilters filters;
@@ -199,6 +201,13 @@ std::shared_ptr<const match::Matcher> compileChainMatcher(const Proto& listener,
   return compileMatcher(listener.filter_chain_matcher(), place, factory_context.child("filter_chain_matcher"));
 }
 
+// Null: nothing is said.
+std::shared_ptr<const stream::ListenerMetadata> acceptedMetadata(const Proto& listener, const FilterChain& chain) {
+  stream::ListenerMetadata out{metadataOf(listener.metadata()), metadataOf(chain.metadata())};
+  if (!out.listener && !out.filter_chain) return nullptr;
+  return std::make_shared<const stream::ListenerMetadata>(std::move(out));
+}
+
 bool matchesAll(const FilterChain& chain) {
   return chain.filter_chain_match().ByteSizeLong() == 0;
 }
@@ -213,6 +222,7 @@ void compileChains(const Proto& listener, const FactoryContext& factory_context,
     FactoryContext of_chain = factory_context.moved(at);
     absl::StrAppend(&of_chain.identity, "/filter chain '", chain.name().empty() ? at.path() : chain.name(), "'");
     of_chain.listener = compiled.name;
+    of_chain.listener_metadata = acceptedMetadata(listener, chain);
     out.terminal = compileChain(chain, server_names || chain.has_transport_socket(), of_chain);
     if (chain.has_transport_socket()) {
       out.transport =

@@ -139,6 +139,17 @@ TEST_CASE("a field that Envoy knows and we do not declare is refused as unsuppor
         "f.yaml:1:1: lrs_server: is a field of Envoy's Cluster that is not supported here yet; remove it");
 }
 
+TEST_CASE("a field that will not come is refused with the reason and what to do") {
+  using envoy::config::core::v3::Http2ProtocolOptions;
+  using envoy::config::listener::v3::UdpListenerConfig;
+  CHECK(Loaded<UdpListenerConfig>("quic_options: {}").firstError() ==
+        "f.yaml:1:1: quic_options: is a field of Envoy's UdpListenerConfig that is about HTTP/3, which is not spoken "
+        "here; remove it, and serve the same clients and hosts by HTTP/2");
+  CHECK(Loaded<Http2ProtocolOptions>("allow_metadata: true").firstError() ==
+        "f.yaml:1:1: allow_metadata: is a field of Envoy's Http2ProtocolOptions that is about METADATA frames, an "
+        "extension that only Envoy speaks; they are passed over here, so remove it");
+}
+
 TEST_CASE("a key twice in a mapping is an error, in whichever form") {
   CHECK(Loaded<Cluster>("name: a\nname: b").firstError() == "f.yaml:2:1: name: is set twice in this mapping; keep one");
   CHECK(Loaded<Cluster>("alt_stat_name: a\naltStatName: b").firstError() ==

@@ -279,7 +279,7 @@ void MessageReader::refuseUnknownField(const DocumentNode& key, const Descriptor
   if (key.kind == Kind::kSequence || key.kind == Kind::kMapping) {
     error(key, "a field's name is a string");
   } else if (isKnownField(type.full_name(), key.text)) {
-    error(key, absl::StrCat("is a field of Envoy's ", type.name(), " that is not supported here yet; remove it"));
+    error(key, absl::StrCat("is a field of Envoy's ", type.name(), " that ", whyRefused(type.full_name(), key.text)));
   } else {
     std::vector<std::string_view> declared;
     for (int i = 0; i < type.field_count(); ++i) declared.push_back(type.field(i)->name());

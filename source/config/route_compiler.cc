@@ -340,6 +340,7 @@ class RouteCompiler {
     out.cluster_not_found_status = clusterNotFoundStatus(config, context);
     if (config.has_timeout()) out.timeout = compileMilliseconds(config.timeout());
     if (config.has_idle_timeout()) out.idle_timeout = compileMilliseconds(config.idle_timeout());
+    if (config.has_flush_timeout()) out.flush_timeout = compileMilliseconds(config.flush_timeout());
     streamDuration(config, context, out);
     if (config.has_internal_redirect_policy()) {
       out.internal_redirects =

@@ -27,6 +27,7 @@
 #include "source/route/table.h"
 #include "source/route/table_slot.h"
 #include "source/runtime/snapshot.h"
+#include "source/stream/metadata.h"
 #include "source/worker/local.h"
 #include "source/worker/main_services.h"
 
@@ -133,6 +134,7 @@ struct FactoryContext {
   // Of the terminal filter of a chain: the names of its listener and its filter chain, for logs.
   std::string listener = {};
   std::string filter_chain = {};
+  std::shared_ptr<const stream::ListenerMetadata> listener_metadata = nullptr;  // null: nothing is said of the two
 
   // What is being compiled serves when this is ready, or after `deadline` (0: there is none). Of no effect where nobody
   // waits.
@@ -143,7 +145,7 @@ struct FactoryContext {
   FactoryContext child(std::string_view field) const { return moved(at.child(field)); }
   FactoryContext child(std::string_view field, size_t index) const { return moved(at.child(field, index)); }
   FactoryContext moved(Context to) const {
-    return {services, std::move(to), stats, owner, identity, init, listener, filter_chain};
+    return {services, std::move(to), stats, owner, identity, init, listener, filter_chain, listener_metadata};
   }
 
   // An object of the whole process that the next generation of what is being made finds again, as long as this one, or

@@ -43,8 +43,8 @@ std::string explained(const std::string& message) {
   const std::vector<std::string> parts = absl::StrSplit(message, '"');
   const bool of_field = parts.size() == 5 && absl::StrContains(parts[2], "has no field named");
   if (of_field && isKnownField(parts[1], parts[3])) {
-    return absl::StrCat("\"", parts[3], "\" is a field of Envoy's ", parts[1],
-                        " that is not supported here yet; remove it");
+    return absl::StrCat("\"", parts[3], "\" is a field of Envoy's ", parts[1], " that ",
+                        whyRefused(parts[1], parts[3]));
   }
   return absl::StrCat("is not text of a protobuf message: ", message);
 }

@@ -92,10 +92,11 @@ class Checker {
     const std::string_view name = knownFieldName(type, number);
     if (!name.empty()) {
       ++result_.refused;
-      context.child(name).error(absl::StrCat("is a field of Envoy's ", message.GetDescriptor()->name(),
-                                             " that is not supported here yet; ignoring it could change what the "
-                                             "configuration means, so remove it"),
-                                "unsupported field");
+      context.child(name).error(
+          absl::StrCat("is a field of Envoy's ", message.GetDescriptor()->name(), " that ", whyRefused(type, name),
+                       "; ignoring it could change what the "
+                       "configuration means"),
+          "unsupported field");
       return;
     }
     const std::string what = absl::StrCat("field ", number, " of ", type);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/annotations/deprecation.pb.h"
+#include "envoy/config/core/v3/base.pb.h"
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/descriptor.h"
 #include "validate/validate.pb.h"
@@ -17,6 +18,7 @@
 namespace sluice::config {
 namespace {
 
+using envoy::config::core::v3::Metadata;
 using google::protobuf::Any;
 using google::protobuf::Descriptor;
 using google::protobuf::Duration;
@@ -115,6 +117,19 @@ bool isTypedExtension(const Descriptor& type) {
   return type.full_name() == "envoy.config.core.v3.TypedExtensionConfig";
 }
 
+// Typed metadata is for extensions that know its type. Those of Envoy's that do so are not here, and what they were
+// told would be missed; everything else means as little to Envoy as to us.
+void refuseTypedMetadata(const Metadata& metadata, const Context& context) {
+  constexpr std::string_view kReserved = "envoy.";
+  for (const auto& [name, any] : metadata.typed_filter_metadata()) {
+    if (std::string_view(name).substr(0, kReserved.size()) != kReserved) continue;
+    context.entry("typed_filter_metadata", name)
+        .error(
+            "is for an extension of Envoy that does not read it here; without it something else would happen, so "
+            "remove it, with what it is for");
+  }
+}
+
 class Validator {
  public:
   // `may_be_unknown`: so may the type of an Any directly inside.
@@ -130,6 +145,7 @@ class Validator {
     }
     if (&type == Duration::descriptor()) return checkSign(static_cast<const Duration&>(message), context);
     for (int i = 0; i < type.field_count(); ++i) checkField(message, *type.field(i), context);
+    if (&type == Metadata::descriptor()) refuseTypedMetadata(static_cast<const Metadata&>(message), context);
     for (int i = 0; i < type.real_oneof_decl_count(); ++i) checkOneof(message, *type.oneof_decl(i), context);
     if (isAlternative(type) && isLeftOut(message)) return;
     const FieldDescriptor* optional = type.FindFieldByName("is_optional");

@@ -50,6 +50,15 @@ TEST_CASE("ranges of numbers and durations are checked with their values in the 
         "f.yaml:1:37: least_request_lb_config.choice_count: must be at least 2, is 1 (uint32.gte: 2)");
 }
 
+TEST_CASE("typed metadata is let through but for extensions of Envoy that would miss it") {
+  const std::string any = "{'@type': type.googleapis.com/google.protobuf.StringValue, value: v}";
+  CHECK(problems<envoy::config::core::v3::Metadata>("{typed_filter_metadata: {com.acme: " + any + "}}") == "");
+  CHECK(problems<envoy::config::core::v3::Metadata>("{typed_filter_metadata: {envoy.stats_matcher: " + any + "}}")
+            .find("is for an extension of Envoy that does not read it here") != std::string::npos);
+  CHECK(problems<envoy::config::core::v3::Metadata>("{typed_filter_metadata: {'': " + any + "}}")
+            .find("must not be empty") != std::string::npos);
+}
+
 // The same for a text of which not every value can be read.
 template <typename Message>
 std::string allProblems(const std::string& text) {

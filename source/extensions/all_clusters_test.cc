@@ -11,6 +11,7 @@
 #include "source/extensions/load_balancing_policies/round_robin/policy.h"
 #include "source/extensions/load_balancing_policies/subset/policy.h"
 #include "source/extensions/test_clusters.h"
+#include "source/route/request_policies.h"
 
 namespace sluice::extensions {
 namespace {
@@ -226,6 +227,35 @@ TEST_CASE("hosts that clients name are verified by that name, unless somebody sa
   contains(compile(namedHosts(typed(sni_only))).errors, "set auto_sni and auto_san_validation");
   contains(compile(namedHosts(typed(""))).errors, "set auto_sni and auto_san_validation");
   CHECK(compile(namedHosts(typed(""), ", allow_insecure_cluster_options: true")).errors == "");
+}
+
+TEST_CASE("a cluster may have policies for the requests to it") {
+  const auto with = [](const std::string& more) {
+    return compile(
+        std::string(kPlain) +
+        "\ntyped_extension_protocol_options: {envoy.extensions.upstreams.http.v3.HttpProtocolOptions: {'@type': "
+        "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: "
+        "{http2_protocol_options: {}}" +
+        more + "}}\n");
+  };
+  CHECK(with("").config->request_policies == nullptr);
+
+  const Compiled all = with(
+      ", retry_policy: {retry_on: 5xx, num_retries: 4, retry_host_predicate: [{name: p, typed_config: {'@type': "
+      "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate}}]}"
+      ", hash_policy: [{header: {header_name: x-user}}]"
+      ", request_mirror_policies: [{cluster: other}]");
+
+  REQUIRE(all.errors == "");
+  const route::RequestPolicies& policies = *all.config->request_policies;
+  CHECK(policies.retry->num_retries == 4);
+  CHECK(policies.retry->host_predicates.size() == 1);
+  REQUIRE(policies.hash->size() == 1);
+  CHECK(policies.hash->front().name == "x-user");
+  CHECK(policies.mirrors->front().cluster_name == "other");
+  contains(
+      with(", retry_policy: {retry_on: 5xx, retriable_request_headers: [{name: 'a b', present_match: true}]}").errors,
+      ".retry_policy.retriable_request_headers[0]");
 }
 
 TEST_CASE("hosts that clients name come with a policy of their own, and are no others") {

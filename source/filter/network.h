@@ -128,6 +128,7 @@ struct Accepted {
   Counted counted;
   // How many bytes may wait here in each direction for a slow reader. (proto: per_connection_buffer_limit_bytes)
   uint32_t buffer_limit = 1024 * 1024;
+  uint8_t internal_hops = 0;  // internal listeners that it came through, with that of its own
   // In front of the terminal filter, which gives them to a NetworkChain. Null: none.
   std::shared_ptr<const NetworkFilters> filters;
 };

@@ -52,6 +52,8 @@ struct Http2Settings {
   bool allow_connect = false;                        // extended CONNECT (RFC 8441)
   bool allow_metadata = false;
   bool disallow_obs_text = false;  // values of fields with bytes of 0x80 and above are malformed
+  // Further entries of the first SETTINGS frame: identifier, value. (proto: custom_settings_parameters)
+  std::vector<std::pair<uint16_t, uint32_t>> further;
   // Abuse budgets; 0: none. They are rates: see source/http/h2/budget.h.
   uint32_t max_outbound_frames = 10'000;
   uint32_t max_outbound_control_frames = 1000;
@@ -72,6 +74,13 @@ enum class NameCase : uint8_t {
   kKeepElseProper,  // and names that join them are written so
 };
 
+// Which protocols of `upgrade` are passed over. Immutable, used by all workers.
+class UpgradeFilter {
+ public:
+  virtual ~UpgradeFilter() = default;
+  virtual bool ignores(std::string_view protocol) const = 0;
+};
+
 struct CodecLimits {
   uint32_t max_header_bytes = 60 * 1024;  // request or response head, decoded (proto: max_request_headers_kb)
   uint32_t max_header_count = 100;        // (proto: HttpProtocolOptions.max_headers_count)
@@ -81,6 +90,8 @@ struct CodecLimits {
   // Hand upgrades and CONNECT to the owner; otherwise an upgrade is ignored (the request goes on without it) and
   // CONNECT refused.
   bool allow_upgrades = false;
+  // Of requests, beside h2c (proto: Http1ProtocolOptions.ignore_http_11_upgrade). Null: none. Outlives the codec.
+  const UpgradeFilter* ignored_upgrades = nullptr;
   NameCase name_case = NameCase::kLower;
   bool absolute_target = false;  // requests name scheme and host in their first line (proto: send_fully_qualified_url)
   bool enable_trailers = true;   // pass chunked trailers on; false drops them (proto: enable_trailers)

@@ -269,6 +269,10 @@ class RequestHeaders : public HeaderList {
   // What --report-only has let pass in this request, in its arena; null: nothing. (source/http/strictness.h)
   LetThrough* let_through = nullptr;
 
+  // The host is asked whether it wants the body: "expect: 100-continue" is written, which stands in no list. What a
+  // client expects of us is the session's to answer.
+  bool expects_continue = false;
+
   // An accepted one turns the stream into a tunnel.
   bool wantsTunnel() const { return !upgrade.empty() || method == "CONNECT"; }
   bool isHead() const { return method == "HEAD"; }

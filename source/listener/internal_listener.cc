@@ -19,13 +19,18 @@ absl::StatusOr<std::pair<net::Fd, net::Fd>> makePair(int buffer) {
 
 }  // namespace
 
-absl::StatusOr<net::Fd> WorkerListeners::connectTo(const net::Address& address) {
+absl::StatusOr<net::Fd> WorkerListeners::connectTo(const net::Address& address, uint8_t hops) {
   const std::shared_ptr<const ListenerConfig> config = configOf(std::string(address.listenerName()));
   if (config == nullptr || !config->internal) {
     return absl::NotFoundError(
         absl::StrCat("there is no internal listener '", std::string(address.listenerName()), "'"));
   }
+  if (hops >= kMostHops) {
+    return absl::FailedPreconditionError(absl::StrCat("internal listener '", config->name, "' leads to itself: ", hops,
+                                                      " internal listeners were passed on the way to it"));
+  }
   filter::Accepted accepted;
+  accepted.internal_hops = hops + 1;
   if (!count(*config, accepted.counted)) {
     return absl::UnavailableError(absl::StrCat("internal listener '", config->name, "' is at a limit of connections"));
   }

@@ -47,6 +47,19 @@ TEST_CASE("only internal listeners that are there can be connected to") {
   CHECK(absl::IsNotFound(t.listeners->connectTo(t.inner).status()));
 }
 
+TEST_CASE("an internal listener that leads to itself ends after so many connections, and says so") {
+  InternalTest t;
+  t.setInternal("a", 1);
+  constexpr uint8_t kMost = net::InternalListeners::kMostHops;
+
+  CHECK(t.listeners->connectTo(t.inner, kMost - 1).ok());
+  const absl::Status refused = t.listeners->connectTo(t.inner, kMost).status();
+
+  CHECK(absl::IsFailedPrecondition(refused));
+  CHECK(refused.message() ==
+        "internal listener 'inner' leads to itself: 16 internal listeners were passed on the way to it");
+}
+
 TEST_CASE("a connection that is on its way when its listener changes is served") {
   InternalTest t;
   t.setInternal("a", 1);

@@ -1,6 +1,8 @@
 // The way to the internal listeners of a worker, for whoever connects to hosts there.
 #pragma once
 
+#include <cstdint>
+
 #include "absl/status/statusor.h"
 #include "source/net/address.h"
 #include "source/net/socket.h"
@@ -12,8 +14,12 @@ class InternalListeners {
   virtual ~InternalListeners() = default;
   // One end of a connection to the listener of that name on this worker, which has the other end before the next turn
   // of the loop. NotFound without such a listener; Unavailable at its limit of connections; ResourceExhausted without
-  // descriptors. Thread: the worker's.
-  virtual absl::StatusOr<Fd> connectTo(const Address& address) = 0;
+  // descriptors; FailedPrecondition if the connection that it is made for came through kMostHops of them already,
+  // `hops` says how many. Thread: the worker's.
+  virtual absl::StatusOr<Fd> connectTo(const Address& address, uint8_t hops = 0) = 0;
+
+  // One that leads to itself would go on until there is no memory.
+  static constexpr uint8_t kMostHops = 16;
 };
 
 }  // namespace sluice::net

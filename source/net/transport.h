@@ -121,6 +121,7 @@ class TransportFactory {
     // The one downstream connection that this connection is for, which PROXY protocol tells the host; null: none.
     const Address* client = nullptr;  // where it comes from
     const Address* target = nullptr;  // where it wanted to go
+    uint8_t internal_hops = 0;        // how many internal listeners what it is made for came through
   };
   // Called only while notReady() is empty. Never null.
   virtual TransportPtr make(const Options& options) const = 0;

@@ -12,9 +12,9 @@
 namespace sluice::route {
 
 struct MirrorPolicy {
-  ClusterId cluster = kNoCluster;  // kNoCluster if the request names it
+  ClusterId cluster = kNoCluster;  // kNoCluster: it is found by its name each time, or the request names it
   std::string cluster_name;
-  std::string cluster_header;            // in lower case; the request names the cluster there. Empty: it is `cluster`
+  std::string cluster_header;            // in lower case; the request names the cluster there. Empty: none
   runtime::Fraction fraction{1, 1};      // of the requests
   bool shadow_host = true;               // the host's name ends in "-shadow"
   std::string host_rewrite;              // instead of the host, without a suffix; empty: none

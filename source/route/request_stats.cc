@@ -38,10 +38,11 @@ RequestStats::Statuses& RequestStats::statusesOf(size_t of_class) const {
   return first ? *made.release() : *known;
 }
 
-void RequestStats::countAnswer(uint16_t status, observability::StatsCells& cells) const {
+void RequestStats::countAnswer(uint16_t status, observability::StatsCells& cells, bool by_status) const {
   if (status < kFirst || status >= kEnd) return;
-  const size_t of_class = status / 100 - 1;
   cells.add(completed);
+  if (!by_status) return;
+  const size_t of_class = status / 100 - 1;
   cells.add(classes_[of_class]);
   statusesOf(of_class)[status % 100].fetch_add(1, std::memory_order_relaxed);
 }

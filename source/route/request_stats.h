@@ -24,8 +24,8 @@ class RequestStats final : public observability::LateStats {
   explicit RequestStats(observability::Scope scope);
   ~RequestStats() override;
 
-  // An answer for the client, of a host or in its stead. Any thread.
-  void countAnswer(uint16_t status, observability::StatsCells& cells) const;
+  // An answer for the client, of a host or in its stead. `by_status`: as one of its class and status, too. Any thread.
+  void countAnswer(uint16_t status, observability::StatsCells& cells, bool by_status = true) const;
 
   void show(observability::StatsCells& cells) override;
 

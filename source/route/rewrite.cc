@@ -249,6 +249,11 @@ void finalizeResponse(const Match& match, http::ResponseHeaders& response, const
   }
 }
 
+bool hasTarget(const Redirect& redirect, const http::RequestHeaders& request) {
+  if (!redirect.host.empty() || !request.authority.empty()) return true;
+  return redirect.port == 0 && (redirect.scheme.empty() || redirect.scheme == request.scheme);
+}
+
 std::string_view redirectLocation(const Match& match, const http::RequestHeaders& request,
                                   const stream::FormatContext& context) {
   const Redirect& redirect = *match.route->redirect;

@@ -43,6 +43,10 @@ void keepAuthority(const Forward& route, std::string_view authority, http::Reque
 // direct responses too.
 void finalizeResponse(const Match& match, http::ResponseHeaders& response, const stream::FormatContext& context);
 
+// False: it leads to another scheme or port, and nobody says of which host (HTTP/1.0). A location without them would
+// lead to where the request came from.
+bool hasTarget(const Redirect& redirect, const http::RequestHeaders& request);
+
 // The `location` of a redirect route: an absolute URI without bytes that could end the header. The matched route
 // redirects.
 std::string_view redirectLocation(const Match& match, const http::RequestHeaders& request,

@@ -411,6 +411,20 @@ TEST_CASE("a location without a host is a path") {
   CHECK(One(redirecting({.port = 8443})).location("//b.com/x", "") == "/b.com/x");
 }
 
+TEST_CASE("a redirect to another scheme or port needs a host, the request's or its own") {
+  const auto has = [](const Redirect& redirect, std::string_view authority) {
+    TestRequest request("/", authority);
+    request->scheme = "http";
+    return hasTarget(redirect, *request);
+  };
+  CHECK_FALSE(has({.scheme = "https"}, ""));
+  CHECK_FALSE(has({.port = 8443}, ""));
+  CHECK(has({.scheme = "https"}, "a.com"));
+  CHECK(has({.scheme = "https", .host = "b.com"}, ""));
+  CHECK(has({.scheme = "http"}, ""));  // as the request
+  CHECK(has({.path = "/new"}, ""));
+}
+
 TEST_CASE("a change of scheme drops the old scheme's own port") {
   CHECK(One(redirecting({.scheme = "https"})).location("/", "a.com:80") == "https://a.com/");
   CHECK(One(redirecting({.scheme = "https"})).location("/", "a.com:8080") == "https://a.com:8080/");

@@ -57,11 +57,12 @@ struct Forward {
   bool auto_host_rewrite = false;
   bool append_x_forwarded_host = false;
   bool high_priority = false;
-  std::optional<std::chrono::milliseconds> timeout;       // nullopt: 15 s; 0: none
-  std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
-  const ClusterChoice* choice = nullptr;                  // null: `cluster`
-  std::string_view prefix_rewrite;                        // empty: none
-  std::string_view host_rewrite;                          // empty: none
+  std::optional<std::chrono::milliseconds> timeout;        // nullopt: 15 s; 0: none
+  std::optional<std::chrono::milliseconds> idle_timeout;   // nullopt: the connection manager's; 0: none
+  std::optional<std::chrono::milliseconds> flush_timeout;  // the same
+  const ClusterChoice* choice = nullptr;                   // null: `cluster`
+  std::string_view prefix_rewrite;                         // empty: none
+  std::string_view host_rewrite;                           // empty: none
   const RegexRewrite* regex_rewrite = nullptr;
   const ValueFormatter* path_format = nullptr;         // makes the whole path; null: none
   const HostSource* host_source = nullptr;             // null: none

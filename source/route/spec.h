@@ -108,8 +108,9 @@ struct ForwardSpec {
   bool append_x_forwarded_host = false;  // hosts are told the authority that another one took the place of
   bool high_priority = false;            // proto: RoutingPriority
   uint16_t cluster_not_found_status = 503;
-  std::optional<std::chrono::milliseconds> timeout;       // nullopt: the default (15 s); 0: none
-  std::optional<std::chrono::milliseconds> idle_timeout;  // nullopt: the connection manager's; 0: none
+  std::optional<std::chrono::milliseconds> timeout;        // nullopt: the default (15 s); 0: none
+  std::optional<std::chrono::milliseconds> idle_timeout;   // nullopt: the connection manager's; 0: none
+  std::optional<std::chrono::milliseconds> flush_timeout;  // of an answer that its client holds back; the same
   std::vector<UpgradeSpec> upgrades;
   std::optional<MaxStreamDuration> max_stream_duration;
   std::optional<MaxGrpcTimeout> max_grpc_timeout;                    // not with max_stream_duration

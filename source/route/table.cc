@@ -449,6 +449,7 @@ class Table::Builder {
     forward.high_priority = spec.high_priority;
     forward.timeout = spec.timeout;
     forward.idle_timeout = spec.idle_timeout;
+    forward.flush_timeout = spec.flush_timeout;
     forward.prefix_rewrite = storage_.texts.copy(spec.prefix_rewrite);
     forward.host_rewrite = storage_.texts.copy(spec.host_rewrite);
     forward.regex_rewrite = rewrite(spec.regex_rewrite);

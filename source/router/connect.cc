@@ -30,8 +30,13 @@ std::optional<net::Address> addressIn(std::string_view text) {
 
 class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEvents {
  public:
-  ConnectEnd(worker::WorkerServices& services, filter::ChainRunner& runner, filter::Stream& stream)
-      : services_(services), runner_(runner), stream_(stream), tunnel_(stream.request().method == "CONNECT") {}
+  ConnectEnd(worker::WorkerServices& services, filter::ChainRunner& runner, filter::Stream& stream,
+             bool refuses_early_data)
+      : services_(services),
+        runner_(runner),
+        stream_(stream),
+        tunnel_(stream.request().method == "CONNECT"),
+        refuses_early_data_(refuses_early_data && tunnel_) {}
   ~ConnectEnd() override { letGo(); }
 
   // --- Terminal ---
@@ -82,6 +87,7 @@ class ConnectEnd final : public filter::Terminal, private upstream::HostStreamEv
   HostStream::Ptr connection_;
   std::string waiting_;  // until the host is connected; bounded by the chain's window
   const bool tunnel_;    // else a POST, whose response ends it
+  const bool refuses_early_data_;
   bool connected_ = false;
   bool request_ended_ = false;
   bool host_ended_ = false;
@@ -125,10 +131,13 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   holds_request_ = true;
   describeHost(stream_, *context.config, *host_);
   // What PROXY protocol tells the host.
-  const std::optional<net::Address> client = addressIn(info.downstream_remote_address);
-  const std::optional<net::Address> target = addressIn(info.downstream_local_address);
-  HostStream::Opening opening = upstream::TcpConnection::open(
-      cluster_, slot, priority_, {.client = client ? &*client : nullptr, .target = target ? &*target : nullptr}, *this);
+  const auto told = [&info](std::string_view address) { return info.hides_client ? std::nullopt : addressIn(address); };
+  const std::optional<net::Address> client = told(info.downstream_remote_address);
+  const std::optional<net::Address> target = told(info.downstream_local_address);
+  const net::TransportFactory::Options options{.client = client ? &*client : nullptr,
+                                               .target = target ? &*target : nullptr,
+                                               .internal_hops = info.internal_hops};
+  HostStream::Opening opening = upstream::TcpConnection::open(cluster_, slot, priority_, options, *this);
   connection_ = std::move(opening.stream);
   if (opening.failure == HostStream::Failure::kNone) return;
   info.upstream_transport_failure_reason = arena.copy(opening.why);
@@ -138,6 +147,10 @@ void ConnectEnd::requestHeaders(bool end_stream) {
 void ConnectEnd::requestData(std::string_view data, bool end_stream) {
   request_ended_ |= end_stream;
   if (!connected_) {
+    if (refuses_early_data_ && connection_ && !data.empty()) {
+      letGo();
+      return answerLocally(runner_, stream_, earlyConnectData());
+    }
     waiting_.append(data);
     return;
   }
@@ -209,9 +222,13 @@ bool endsTunnel(const filter::Stream& stream) {
   return request.method == "CONNECT" || (found->allow_post && request.method == "POST");
 }
 
-filter::Terminal* makeConnectEnd(worker::WorkerServices& services, filter::ChainRunner& runner,
-                                 filter::Stream& stream) {
-  return filter::makeIn<ConnectEnd>(stream.arena(), services, runner, stream);
+filter::Terminal* makeConnectEnd(worker::WorkerServices& services, filter::ChainRunner& runner, filter::Stream& stream,
+                                 bool refuses_early_data) {
+  return filter::makeIn<ConnectEnd>(stream.arena(), services, runner, stream, refuses_early_data);
+}
+
+filter::Reply earlyConnectData() {
+  return {400, "data before the tunnel was accepted", "early_connect_data"};
 }
 
 }  // namespace sluice::router

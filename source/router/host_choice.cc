@@ -3,6 +3,9 @@
 #include <optional>
 #include <variant>
 
+#include "source/net/internal_listeners.h"
+#include "source/route/request_policies.h"
+#include "source/stream/internal_hops.h"
 #include "source/upstream/panic_note.h"
 
 namespace sluice::router {
@@ -19,8 +22,9 @@ namespace {
 
 class Asker final : public upstream::lb::LbContext {
  public:
-  Asker(const http::RequestHeaders& request, filter::Stream* stream, const HostRefusals* refusals)
-      : stream_(stream), refusals_(refusals) {
+  Asker(const http::RequestHeaders& request, filter::Stream* stream, const HostRefusals* refusals,
+        const route::RequestPolicies* of_cluster)
+      : stream_(stream), refusals_(refusals), of_cluster_(of_cluster) {
     headers = &request;
     if (refusals != nullptr) {
       attempts = refusals->attempts();
@@ -37,11 +41,10 @@ class Asker final : public upstream::lb::LbContext {
   Asker& operator=(const Asker&) = delete;
 
   std::optional<uint64_t> hash() const override {
-    if (stream_ == nullptr || stream_->route().route == nullptr) return std::nullopt;
-    const route::Forward* forward = stream_->route().route->forward;
-    if (forward == nullptr || forward->hash_policy == nullptr) return std::nullopt;
+    const route::HashPolicy* const policy = hashPolicy();
+    if (policy == nullptr) return std::nullopt;
     filter::ResponseCookies cookies(*stream_);
-    return route::hashOf(*forward->hash_policy, *headers, stream_->info(), cookies);
+    return route::hashOf(*policy, *headers, stream_->info(), cookies);
   }
   // Those of the route, with what filters left over them.
   const stream::MetadataCriteria* metadataCriteria() const override {
@@ -69,8 +72,17 @@ class Asker final : public upstream::lb::LbContext {
   bool refuses(const upstream::cluster::Host& host) const override { return refusals_->refuses(host); }
 
  private:
+  // The cluster's, if it has one; null: none.
+  const route::HashPolicy* hashPolicy() const {
+    if (stream_ == nullptr || stream_->route().route == nullptr) return nullptr;
+    if (of_cluster_ != nullptr && of_cluster_->hash) return of_cluster_->hash.get();
+    const route::Forward* forward = stream_->route().route->forward;
+    return forward == nullptr ? nullptr : forward->hash_policy;
+  }
+
   filter::Stream* const stream_;                      // null: a call-out
   const HostRefusals* const refusals_;                // null: none
+  const route::RequestPolicies* const of_cluster_;    // null: none
   std::optional<upstream::lb::OverrideHost> chosen_;  // by a filter
   mutable std::optional<stream::MetadataCriteria> criteria_;
 };
@@ -79,7 +91,7 @@ class Asker final : public upstream::lb::LbContext {
 
 upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const http::RequestHeaders& request,
                                      filter::Stream* stream, const HostRefusals* refusals) {
-  const Asker asker(request, stream, refusals);
+  const Asker asker(request, stream, refusals, cluster.config().request_policies.get());
   const upstream::cluster::HostSlot slot = cluster.pick(asker);
   if (asker.panicked && stream != nullptr) upstream::notePanic(stream->info(), slot);
   return slot;
@@ -91,6 +103,13 @@ void describeHost(filter::Stream& stream, const upstream::cluster::ClusterConfig
   info.upstream_host = stream.arena().copy(host.addressText());
   info.upstream_host_name = host.hostname().empty() ? info.upstream_host : stream.arena().copy(host.hostname());
   info.setUpstreamMetadata(cluster.metadata, host.metadata());
+}
+
+bool tellHops(const upstream::cluster::Host& host, const stream::StreamInfo& info, http::RequestHeaders& head) {
+  if (!host.address().isListener()) return true;
+  if (info.internal_hops >= net::InternalListeners::kMostHops) return false;
+  stream::tellInternalHops(head, info.internal_hops);
+  return true;
 }
 
 }  // namespace sluice::router

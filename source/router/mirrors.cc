@@ -54,7 +54,7 @@ class Mirror final : public upstream::AttemptOf<Mirror> {
   void begin(filter::Stream& stream, std::string_view authority, const route::MirrorPolicy& policy) {
     writeHead(stream, authority, policy);
     if (headers_only_) requestEnded();
-    if (!take(pickHost(*cluster(), head_, nullptr))) return over();
+    if (!take(pickHost(*cluster(), head_, nullptr)) || !tellHops(host(), stream.info(), head_)) return over();
     if (cluster()->config().http_filters) chooseFilters(stream);
     start(head_, {}, upstream::cluster::RoutingPriority::kDefault);
   }
@@ -199,9 +199,11 @@ RequestMirrors* RequestMirrors::start(const worker::WorkerServices& worker, filt
     const route::MirrorPolicy& policy = policies[i];
     if (!policy.fraction.includes(random)) continue;
     base::LocalPtr<upstream::WorkerCluster> cluster =
-        policy.cluster_header.empty()
+        policy.cluster != route::kNoCluster
             ? all->clusters_.find(policy.cluster)
-            : all->clusters_.find(stream.request().lookup(policy.cluster_header).value_or(""));
+            : all->clusters_.find(policy.cluster_header.empty()
+                                      ? std::string_view(policy.cluster_name)
+                                      : stream.request().lookup(policy.cluster_header).value_or(""));
     if (!cluster) continue;
     if (out == nullptr) {
       Slot* const slots = stream.arena().allocateArray<Slot>(policies.size());

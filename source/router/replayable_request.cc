@@ -6,7 +6,8 @@ namespace sluice::router {
 
 bool ReplayableRequest::bodyFollows() const {
   const http::RequestHeaders& head = stream_.request();
-  return !headIsAll() && (head.protocol < http::Protocol::kHttp2 || head.has(http::Name::kContentLength));
+  return !headIsAll() && !head.expects_continue &&
+         (head.protocol < http::Protocol::kHttp2 || head.has(http::Name::kContentLength));
 }
 
 // Bytes that were sent are kept for a policy of retries, or for as long as a host of HTTP/2 may say that it did not

@@ -16,6 +16,7 @@ class ReplayableRequest {
   // The head has come.
   void begin(bool end_stream) {
     asks_tunnel_ = stream_.request().wantsTunnel();
+    asked_authority_ = stream_.request().authority;
     headers_only_ = ended_ = end_stream;
   }
   // All of the body is kept up to so many bytes, until forget().
@@ -30,6 +31,8 @@ class ReplayableRequest {
   // What the route changes is in the head: attempts change no more than what their HeadOverlay says.
   void headIsFinal() { authority_ = stream_.request().authority; }
   std::string_view authority() const { return authority_; }
+  // As it came, before the route changed it.
+  std::string_view askedAuthority() const { return asked_authority_; }
 
   // An upgrade or CONNECT: the head is all of the request until it is accepted.
   bool asksTunnel() const { return asks_tunnel_; }
@@ -64,6 +67,7 @@ class ReplayableRequest {
 
   filter::Stream& stream_;
   std::string_view authority_;  // what an attempt starts from
+  std::string_view asked_authority_;
   upstream::KeptBody body_{kMaxKept};
   bool headers_only_ = false;
   bool ended_ = false;

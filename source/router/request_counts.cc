@@ -2,8 +2,9 @@
 
 namespace sluice::router {
 
-void RequestCounts::begin(upstream::WorkerCluster& cluster, filter::Stream& stream) {
+void RequestCounts::begin(upstream::WorkerCluster& cluster, filter::Stream& stream, upstream::AnswerStats answers) {
   cluster_ = &cluster;
+  answers_ = answers;
   const http::RequestHeaders& request = stream.request();
   internal_ = request.get(http::Name::kXEnvoyInternal) == "true";
   const route::Match& match = stream.route();
@@ -21,8 +22,9 @@ void RequestCounts::addToEach(observability::Counter route::RequestStats::*count
 }
 
 void RequestCounts::countAnswer(uint16_t status) {
-  if (of_virtual_cluster_ != nullptr) of_virtual_cluster_->countAnswer(status, cells());
-  if (of_route_ != nullptr) of_route_->countAnswer(status, cells());
+  const bool by_status = answers_ == upstream::AnswerStats::kAll;
+  if (of_virtual_cluster_ != nullptr) of_virtual_cluster_->countAnswer(status, cells(), by_status);
+  if (of_route_ != nullptr) of_route_->countAnswer(status, cells(), by_status);
 }
 
 void RequestCounts::record(std::chrono::nanoseconds time) {

@@ -8,6 +8,7 @@
 #include "source/filter/stream.h"
 #include "source/observability/stats.h"
 #include "source/route/table.h"
+#include "source/upstream/attempt.h"
 #include "source/upstream/worker_cluster.h"
 
 namespace sluice::router {
@@ -15,8 +16,8 @@ namespace sluice::router {
 // Thread: the worker's. Counts nothing before begin().
 class RequestCounts {
  public:
-  // The request goes to `cluster`. Its virtual cluster is told of the stream.
-  void begin(upstream::WorkerCluster& cluster, filter::Stream& stream);
+  // The request goes to `cluster`. Its virtual cluster is told of the stream. `answers`: what is counted of them.
+  void begin(upstream::WorkerCluster& cluster, filter::Stream& stream, upstream::AnswerStats answers);
 
   void add(observability::Counter route::RequestStats::*counter) {
     if (apart()) addToEach(counter);
@@ -28,15 +29,16 @@ class RequestCounts {
     answered(head.status, of_canary || head.get(http::Name::kXEnvoyUpstreamCanary) == "true");
   }
   void took(std::chrono::nanoseconds time) {
-    if (apart()) record(time);
+    if (apart() && answers_ != upstream::AnswerStats::kNone) record(time);
   }
 
  private:
   // It belongs to a virtual cluster or a route that is counted.
   bool apart() const { return of_route_ != nullptr || of_virtual_cluster_ != nullptr; }
   void answered(uint16_t status, bool canary) {
-    if (cluster_ == nullptr) return;
-    cluster_->origins().add(status, internal_, canary);
+    if (cluster_ == nullptr || answers_ == upstream::AnswerStats::kNone) return;
+    answers_ == upstream::AnswerStats::kAll ? cluster_->origins().add(status, internal_, canary)
+                                            : cluster_->origins().addCompleted(internal_, canary);
     if (apart()) countAnswer(status);
   }
   observability::StatsCells& cells() const { return cluster_->context().cells; }
@@ -47,6 +49,7 @@ class RequestCounts {
   upstream::WorkerCluster* cluster_ = nullptr;  // null: the request goes to none; the router holds it
   const route::RequestStats* of_virtual_cluster_ = nullptr;
   const route::RequestStats* of_route_ = nullptr;
+  upstream::AnswerStats answers_ = upstream::AnswerStats::kAll;
   bool internal_ = false;  // the caller is
 };
 

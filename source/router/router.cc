@@ -6,7 +6,9 @@
 #include <string>
 #include <utility>
 
+#include "source/base/text.h"
 #include "source/http/grpc.h"
+#include "source/route/request_policies.h"
 #include "source/route/rewrite.h"
 #include "source/router/attempt_words.h"
 #include "source/router/callers_words.h"
@@ -35,6 +37,7 @@ using http::Name;
 using route::RequestStats;
 using std::chrono::milliseconds;
 using stream::ResponseFlag;
+using upstream::AnswerStats;
 using upstream::AttemptEnd;
 using upstream::RetryState;
 using upstream::cluster::ClusterStats;
@@ -131,7 +134,10 @@ class Router final : public filter::Terminal, private Retries::User {
     void onFailed(const AttemptEnd& failure) { router_.attemptFailed(failure); }
     // "100 Continue" was given to the client by the session when the request was let through.
     void onInterimHead() {
-      if (responseHead().status != 100) router_.downstream_.sendInformational(responseHead());
+      // One whose host was asked hears it of that host, once.
+      const bool passes =
+          responseHead().status != 100 || std::exchange(router_.stream_.request().expects_continue, false);
+      if (passes) router_.downstream_.sendInformational(responseHead());
     }
     void onHead(bool end_stream) { router_.responseHead(*this, end_stream); }
     void onData(std::string_view data, bool end_stream) {
@@ -165,7 +171,12 @@ class Router final : public filter::Terminal, private Retries::User {
   }
   void makeRetries(const route::Forward& action);
   void tellRetry();
-  void makeMirrors(const route::Forward& action);
+  // The cluster's, if it has some.
+  const route::MirrorPolicies* mirrorsOf(const route::Forward& action) const {
+    const route::RequestPolicies* const own = attempt_->cluster()->config().request_policies.get();
+    return own != nullptr && own->mirrors ? own->mirrors.get() : action.mirrors;
+  }
+  void makeMirrors(const route::Forward& action, const route::MirrorPolicies& policies);
   void sendBody(std::string_view data);
   // Something of it was sent: counts it once it is too large to be sent again.
   void noteBody(bool was_replayable);
@@ -204,6 +215,17 @@ class Router final : public filter::Terminal, private Retries::User {
     const upstream::pool::PoolContext& context = attempt_->cluster()->context();
     context.cells.add(context.stats.*counter, n);
   }
+  // Of who is told to hosts by PROXY protocol.
+  upstream::ClientAddresses clientAddresses() const {
+    const stream::StreamInfo& info = stream_.info();
+    if (info.hides_client) return {};
+    return {.remote = info.downstream_remote_address, .local = info.downstream_local_address};
+  }
+  AnswerStats answerStats() const {
+    if (!settings_.dynamic_stats) return AnswerStats::kNone;
+    const bool totals = settings_.suppress_grpc_code_stats && http::grpc::isGrpcRequest(stream_.request());
+    return totals ? AnswerStats::kTotals : AnswerStats::kAll;
+  }
   route::RequestRewrite rewriteOptions() const { return {.keep_original = !settings_.suppress_envoy_headers}; }
   const route::AttemptHeaders& attemptHeaders() const { return stream_.route().virtual_host->attempt_headers; }
   // Answers in the host's stead; nothing goes on behind it.
@@ -237,19 +259,29 @@ void Router::requestHeaders(bool end_stream) {
   const route::Match& match = stream_.route();
   if (!match) return answer({404, "", "route_not_found", {}, ResponseFlag::kNoRouteFound});
   if (match.route->redirect != nullptr) {
+    if (!route::hasTarget(*match.route->redirect, stream_.request())) return answer({400, "", "missing_host_header"});
     Reply redirect{match.route->redirect->status, "", "direct_response"};
     const stream::FormatContext context{.request = &stream_.request(), .info = stream_.info()};
     redirect.headers.emplace_back("location", route::redirectLocation(match, stream_.request(), context));
     return answer(std::move(redirect));
   }
   if (match.route->direct_response != nullptr) return answer(directReply(*match.route->direct_response, stream_));
+  if (const std::string_view word = settings_.strict_words.findMalformed(stream_.request()); !word.empty()) {
+    return answer({400,
+                   base::strCat("invalid header '", word, "'"),
+                   "request_headers_failed_strict_check",
+                   {},
+                   ResponseFlag::kInvalidEnvoyRequestHeaders});
+  }
   attempt_->setCluster(findCluster(services_.part<upstream::ClusterSet>(), stream_));
   if (!attempt_->cluster()) {
     return answer(
         {match.route->forward->cluster_not_found_status, "", "cluster_not_found", {}, ResponseFlag::kNoClusterFound});
   }
   stream_.info().upstream_cluster = attempt_->cluster()->config().name;
-  counts_.begin(*attempt_->cluster(), stream_);
+  const AnswerStats answers = answerStats();
+  attempt_->countAnswers(answers);
+  counts_.begin(*attempt_->cluster(), stream_, answers);
   if (auto dropped = dropReply(*attempt_->cluster(), stream_, !settings_.suppress_envoy_headers)) {
     return answer(*std::move(dropped));
   }
@@ -271,7 +303,9 @@ void Router::forward() {
   if (request_.whole()) armTimeout();
   startAttempt();
   const route::Forward& action = *stream_.route().route->forward;
-  if (action.mirrors != nullptr && phase_ != Phase::kDone) makeMirrors(action);
+  if (const route::MirrorPolicies* mirrors = mirrorsOf(action); mirrors != nullptr && phase_ != Phase::kDone) {
+    makeMirrors(action, *mirrors);
+  }
 }
 
 // False: there is none, and that was answered unless another attempt may be.
@@ -293,7 +327,12 @@ void Router::startAttempt() {
   const stream::StreamInfo& info = stream_.info();
   const bool named_by_host = action.auto_host_rewrite && !attempt_->host().hostname().empty();
   if (named_by_host && info.upstream_host_name != request_.authority()) {
-    route::keepAuthority(action, request_.authority(), stream_.request(), rewriteOptions());
+    route::keepAuthority(action, request_.askedAuthority(), stream_.request(), rewriteOptions());
+  }
+  if (!tellHops(attempt_->host(), info, stream_.request())) {
+    attempt_->cancel();
+    cancelOthers(*attempt_);
+    return answer({508, "", "internal_listener_loop"});
   }
   told_ = services_.loop.now();
   attempt_->followed = false;
@@ -302,15 +341,16 @@ void Router::startAttempt() {
   attempt_->start(stream_.request(),
                   {.authority = named_by_host ? info.upstream_host_name : request_.authority(),
                    .scheme = info.match_upstream_scheme ? attempt_->scheme() : std::string_view()},
-                  action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault,
-                  {.remote = info.downstream_remote_address, .local = info.downstream_local_address});
+                  action.high_priority ? RoutingPriority::kHigh : RoutingPriority::kDefault, clientAddresses());
 }
 
 // Once, for all attempts.
 void Router::makeRetries(const route::Forward& action) {
   http::RequestHeaders& headers = stream_.request();
-  if (action.retry_policy == nullptr && !RetryRules::asked(headers)) return;
-  RetryRules rules(action.retry_policy, headers, action.hedge_on_per_try_timeout);
+  const route::RequestPolicies* const own = attempt_->cluster()->config().request_policies.get();
+  const route::RetryPolicy* const policy = own != nullptr && own->retry ? own->retry.get() : action.retry_policy;
+  if (policy == nullptr && !RetryRules::asked(headers)) return;
+  RetryRules rules(policy, headers, action.hedge_on_per_try_timeout);
   if (rules.any()) {
     request_.keepBody(bodyLimit(action));
   }
@@ -319,13 +359,13 @@ void Router::makeRetries(const route::Forward& action) {
 }
 
 // Behind the first attempt, which is on its way. What a tunnel carries is an exchange with one host.
-void Router::makeMirrors(const route::Forward& action) {
+void Router::makeMirrors(const route::Forward& action, const route::MirrorPolicies& policies) {
   if (request_.asksTunnel()) return;
   const RequestMirrors::Request request{.authority = request_.authority(),
                                         .end_stream = request_.whole(),
                                         .timeout = timeout_.duration,
                                         .most_waiting = bodyLimit(action)};
-  mirrors_ = RequestMirrors::start(services_, stream_, *action.mirrors, request);
+  mirrors_ = RequestMirrors::start(services_, stream_, policies, request);
 }
 
 // What all attempts say.
@@ -333,7 +373,7 @@ route::Rewritten Router::finalizeHead(const route::Match& match) {
   http::RequestHeaders& headers = stream_.request();
   if (match.route->forward->internal_redirects != nullptr)
     words_ = filter::makeIn<CallersWords>(stream_.arena(), headers);
-  timeout_ = chooseTimeout(*match.route->forward, headers);
+  timeout_ = chooseTimeout(*match.route->forward, headers, settings_.heeds_expected_timeout);
   if (stream_.info().internal_redirects > 0) {
     timeout_ = lessRedirects(timeout_, stream_.info(), services_.loop.now());
   }
@@ -393,8 +433,12 @@ void Router::requestData(std::string_view data, bool end_stream) {
 
 void Router::sendBody(std::string_view data) {
   if (request_.asksTunnel() && phase_ != Phase::kTunnel) {
-    if (phase_ != Phase::kAnswered) request_.hold(data);  // nobody's once the tunnel was refused
-    return;
+    if (phase_ == Phase::kAnswered) return;  // nobody's once the tunnel was refused
+    const bool refused = settings_.refuses_early_connect_data && !data.empty() && stream_.request().upgrade.empty();
+    if (!refused) return request_.hold(data);
+    attempt_->cancel();
+    cancelOthers(*attempt_);
+    return answer(earlyConnectData());
   }
   if (!attempt_->open()) return request_.hold(data);
   moved(*attempt_);
@@ -686,7 +730,7 @@ void answerLocally(filter::ChainRunner& runner, filter::Stream& stream, Reply re
 
 filter::Terminal* RouterSettings::make(worker::WorkerServices& services, filter::ChainRunner& runner,
                                        filter::Stream& stream, filter::Downstream& downstream) const {
-  if (endsTunnel(stream)) return makeConnectEnd(services, runner, stream);
+  if (endsTunnel(stream)) return makeConnectEnd(services, runner, stream, refuses_early_connect_data);
   return filter::makeIn<Router>(stream.arena(), *this, services, runner, stream, downstream);
 }
 

@@ -9,6 +9,7 @@
 
 #include "source/filter/chain.h"
 #include "source/filter/terminal.h"
+#include "source/router/strict_words.h"
 
 namespace sluice::router {
 
@@ -19,6 +20,11 @@ struct RouterSettings final : filter::TerminalConfig {
                          filter::Downstream& downstream) const override;
 
   bool suppress_envoy_headers = false;
+  bool dynamic_stats = true;
+  bool suppress_grpc_code_stats = false;
+  bool heeds_expected_timeout = false;
+  bool refuses_early_connect_data = false;
+  StrictWords strict_words;
   // What requests pass on their way to hosts of clusters without filters of their own. Null: nothing.
   std::shared_ptr<const filter::ChainConfig> upstream_http_filters;
 };

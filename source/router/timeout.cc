@@ -46,9 +46,13 @@ RequestTimeout routeTimeout(const route::Forward& action, http::RequestHeaders& 
 }  // namespace
 
 // What an internal caller asks for goes first (the session takes the headers away from all others).
-RequestTimeout chooseTimeout(const route::Forward& action, http::RequestHeaders& headers) {
+RequestTimeout chooseTimeout(const route::Forward& action, http::RequestHeaders& headers, bool heeds_expected) {
   RequestTimeout timeout = routeTimeout(action, headers);
-  if (const auto wanted = takeWord(headers, Name::kXEnvoyUpstreamRqTimeoutMs)) {
+  auto wanted = takeWord(headers, Name::kXEnvoyUpstreamRqTimeoutMs);
+  if (heeds_expected) {
+    if (const auto expected = takeWord(headers, Name::kXEnvoyExpectedRqTimeoutMs)) wanted = expected;
+  }
+  if (wanted) {
     timeout.duration = *wanted;
     timeout.by_default = false;
   }

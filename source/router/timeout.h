@@ -1,6 +1,6 @@
 // How long the upstream has for a whole response.
 // (proto: RouteAction.timeout, max_grpc_timeout, grpc_timeout_offset; x-envoy-upstream-rq-timeout-ms,
-// x-envoy-upstream-stream-duration-ms)
+// x-envoy-expected-rq-timeout-ms, x-envoy-upstream-stream-duration-ms)
 #pragma once
 
 #include <chrono>
@@ -22,8 +22,9 @@ struct RequestTimeout {
 };
 
 // Of a request on this route. Once for each request: the caller's own words go off the head, and grpc-timeout says what
-// the upstream has.
-RequestTimeout chooseTimeout(const route::Forward& action, http::RequestHeaders& headers);
+// the upstream has. `heeds_expected`: what a proxy in front says of its own timeout goes before all else.
+// (proto: Router.respect_expected_rq_timeout)
+RequestTimeout chooseTimeout(const route::Forward& action, http::RequestHeaders& headers, bool heeds_expected = false);
 
 // What is left of it for a request that redirects have led on: it counts from the end of the client's request. At least
 // 1 ms; grpc-timeout was told anew when the redirect came.

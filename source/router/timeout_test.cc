@@ -22,6 +22,19 @@ struct TimeoutTest {
   route::MaxGrpcTimeout limits;
 };
 
+TEST_CASE("what a proxy in front says of its own timeout counts where it is heeded") {
+  const bool heeded = GENERATE(true, false);
+  TimeoutTest t;
+  t.head.add("x-envoy-expected-rq-timeout-ms", "300");
+  t.head.add("x-envoy-upstream-rq-timeout-ms", "700");
+
+  const RequestTimeout timeout = chooseTimeout(t.action, t.head, heeded);
+
+  CHECK(timeout.duration == (heeded ? 300ms : 700ms));
+  CHECK_FALSE(timeout.by_default);
+  CHECK_FALSE(t.head.has(http::Name::kXEnvoyUpstreamRqTimeoutMs));
+}
+
 TEST_CASE("without a word about it a request has 15 seconds, which nobody chose") {
   TimeoutTest t;
   CHECK(t.choose().duration == 15s);

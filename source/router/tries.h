@@ -36,6 +36,7 @@ class Tries {
       if (one->next == nullptr) {
         one->next = filter::makeIn<Try>(arena, maker);
         one->next->setCluster(first_.cluster());
+        one->next->countAnswers(first_.answerStats());
       }
       one = one->next;
     }

@@ -54,6 +54,7 @@ void UpstreamChain::takeHead(const http::RequestHeaders& head) {
   out.scheme = head.scheme;
   out.upgrade = head.upgrade;
   out.protocol = head.protocol;
+  out.expects_continue = head.expects_continue;
   copyFields(head, out);
 }
 

@@ -70,6 +70,20 @@ TEST_CASE("requests of one header value go to one host, and others elsewhere") {
   CHECK(of_first < 16);
 }
 
+TEST_CASE("a cluster's own hash policy holds instead of that of the route") {
+  ByHash t;
+  t.hashBy({.kind = route::HashTerm::Kind::kHeader, .name = "x-user"});
+  route::HashPolicy own;
+  own.push_back({.kind = route::HashTerm::Kind::kHeader, .name = "x-tenant"});
+  t.config->request_policies = std::make_shared<route::RequestPolicies>(
+      route::RequestPolicies{nullptr, std::make_shared<const route::HashPolicy>(own), nullptr});
+
+  const bool first = t.ask("x-user: u0\r\nx-tenant: t\r\n").second;
+  for (int user = 1; user < 16; ++user) {
+    CHECK(t.ask("x-user: u" + std::to_string(user) + "\r\nx-tenant: t\r\n").second == first);
+  }
+}
+
 TEST_CASE("a client without the cookie of a hash policy is given it, and stays at the host with it") {
   ByHash t;
   t.hashBy({.kind = route::HashTerm::Kind::kCookie,

@@ -106,6 +106,23 @@ TEST_CASE("a request goes to the other cluster as well, whose answer nobody sees
   CHECK(t.stat("m_5xx") == 1);
 }
 
+TEST_CASE("a cluster's own copies go out instead of those of the route, to a cluster that is found by its name") {
+  MirrorPath t;
+  route::MirrorPolicy own{.cluster_name = "m"};
+  own.host_rewrite = "copy.example";
+  t.config->request_policies = std::make_shared<route::RequestPolicies>(route::RequestPolicies{
+      nullptr, nullptr, std::make_shared<const route::MirrorPolicies>(route::MirrorPolicies{own})});
+  TestClient& client = t.connect();
+
+  client.send(get());
+
+  CHECK(t.copies() == 1);
+  CHECK(contains(t.copied(), "host: copy.example\r\n"));
+  t.answerCopy();
+  t.answer();
+  CHECK(bodyOf(client.take()) == "ok");
+}
+
 TEST_CASE("the connection of a copy that was answered takes the next one") {
   MirrorPath t;
   TestClient& client = t.connect();

@@ -60,6 +60,28 @@ TEST_CASE("an answer that the policy does not name is passed on at once") {
   CHECK(t.stat("rq_retry") == 0);
 }
 
+TEST_CASE("a cluster's own policy of retries holds instead of that of the route") {
+  RetryPath t("gateway-error");
+  auto own = std::make_shared<route::RetryPolicy>();
+  own->on = route::parseRetryOn("retriable-4xx");
+  own->num_retries = 1;
+  t.config->request_policies = std::make_shared<route::RequestPolicies>(route::RequestPolicies{own, nullptr, nullptr});
+  SECTION("what it names is retried") {
+    TestClient& client = t.ask();
+    t.answer("HTTP/1.1 409 No\r\ncontent-length: 0\r\n\r\n");
+    t.backOff();
+    t.answerBySecond();
+    CHECK(bodyOf(client.take()) == "ok");
+    CHECK(t.stat("rq_retry") == 1);
+  }
+  SECTION("what the route names is not") {
+    TestClient& client = t.ask();
+    t.answerBusy();
+    CHECK(bodyOf(client.take()) == "busy");
+    CHECK(t.stat("rq_retry") == 0);
+  }
+}
+
 TEST_CASE("a host that cannot be reached is not the last one") {
   RetryPath t("connect-failure");
   t.host.stop();

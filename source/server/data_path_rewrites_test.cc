@@ -68,6 +68,24 @@ TEST_CASE("each attempt has the name of its host, and all of them tell the autho
   CHECK(contains(second, "x-envoy-original-host: x\r\n"));
 }
 
+TEST_CASE("the authority that is told is the client's, though the route had another one for the host's to replace") {
+  NamedHosts t;
+  t.use([](route::ForwardSpec& action) {
+    action.host_rewrite = "between.example";
+    action.auto_host_rewrite = true;
+    action.append_x_forwarded_host = true;
+  });
+  t.ask();
+
+  const std::string seen = t.seen();
+
+  CHECK(contains(seen, "host: one.example\r\n"));
+  CHECK(contains(seen, "x-forwarded-host: x\r\n"));
+  CHECK(contains(seen, "x-envoy-original-host: x\r\n"));
+  t.host.peer(0).send(kOk);
+  t.loop.turn();
+}
+
 TEST_CASE("a host made of the request's words that is none is refused before a host is asked") {
   NamedHosts t;
   t.use([](route::ForwardSpec& action) { action.host_source.emplace().header = "x-host"; });

@@ -337,6 +337,28 @@ TEST_CASE("trailers of the response reach the client") {
   CHECK(bodyOf(client.take()) == "2\r\nab\r\n0\r\nx-t: 1\r\n\r\n");
 }
 
+TEST_CASE("answers are counted in their cluster as far as the router is to") {
+  const auto [dynamic, suppress, completed, of_class] =
+      GENERATE(table<bool, bool, int, int>({{true, false, 1, 1}, {false, false, 0, 0}, {true, true, 1, 0}}));
+  DataPath t;
+  t.stats.rq_completed = t.registry.counter("completed");
+  t.stats.rq_2xx = t.registry.counter("2xx");
+  t.publish();
+  auto router = std::make_shared<router::RouterSettings>();
+  router->dynamic_stats = dynamic;
+  router->suppress_grpc_code_stats = suppress;
+  t.settings->terminal = router;
+  TestClient& client = t.connect();
+
+  client.send(request("GET", "/", "content-type: application/grpc\r\n"));
+  t.answer();
+
+  CHECK(client.take().starts_with("HTTP/1.1 200 OK"));
+  CHECK(t.stat("completed") == completed);
+  CHECK(t.stat("2xx") == of_class);
+  CHECK(t.stat("rq_total") == 1);
+}
+
 TEST_CASE("informational responses pass, 100 only once") {
   DataPath t;
   TestClient& client = t.connect();
@@ -347,6 +369,29 @@ TEST_CASE("informational responses pass, 100 only once") {
   t.answer("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n" + kOk);
   const std::string got = client.take();
   CHECK(got.starts_with("HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\n"));
+}
+
+TEST_CASE("what a client expects is asked of the host, and told once, where that is wanted") {
+  DataPath t;
+  t.settings->proxies_continue = true;
+  TestClient& client = t.connect();
+
+  client.send(request("POST", "/", "content-length: 1\r\nexpect: 100-continue\r\n"));
+
+  CHECK(contains(t.seen(), "expect: 100-continue\r\n"));
+  CHECK(client.take() == "");
+  SECTION("a host that wants the body gets it") {
+    t.answer("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n");
+    CHECK(client.take() == "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("x");
+    CHECK(t.seen() == "x");
+    t.answer();
+    CHECK(bodyOf(client.take()) == "ok");
+  }
+  SECTION("a host that does not want it answers at once") {
+    t.answer("HTTP/1.1 413 No\r\ncontent-length: 0\r\n\r\n");
+    CHECK(client.take().starts_with("HTTP/1.1 413 "));
+  }
 }
 
 TEST_CASE("HEAD and 304 have no body, whatever their length says") {

@@ -7,6 +7,7 @@
 
 #include "source/http/h2/codec.h"
 #include "source/route/cluster_names.h"
+#include "source/route/request_policies.h"
 #include "source/router/calls.h"
 #include "source/router/mirrors.h"
 #include "source/router/router.h"

@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "source/route/route_tree.h"
+
 namespace sluice::session {
 namespace {
 
@@ -86,6 +88,14 @@ void applyClientCert(const ClientCertSettings& settings, net::Transport* transpo
   } else {
     headers.set(Name::kXForwardedClientCert, headers.arena().concat(element));
   }
+}
+
+const ClientCertSettings& clientCertFor(const HttpSettings& settings, const http::RequestHeaders& headers,
+                                        const stream::StreamInfo& info) {
+  if (settings.client_cert_choice == nullptr) return settings.client_cert;
+  const ClientCertChoice& choice = *settings.client_cert_choice;
+  const match::Result result = route::evaluate(*choice.matcher, headers, &info);
+  return result.state == match::Result::State::kMatched ? choice.settings[result.action] : settings.client_cert;
 }
 
 }  // namespace sluice::session

@@ -11,6 +11,10 @@ namespace sluice::session {
 // `transport`: of the connection; null: plain.
 void applyClientCert(const ClientCertSettings& settings, net::Transport* transport, http::RequestHeaders& headers);
 
+// Those for a request as it came.
+const ClientCertSettings& clientCertFor(const HttpSettings& settings, const http::RequestHeaders& headers,
+                                        const stream::StreamInfo& info);
+
 // The element that tells of a connection whose client showed a certificate: By, Hash, and what `settings` names.
 std::string clientCertElement(const ClientCertSettings& settings, const net::TlsInfo& tls);
 

@@ -62,6 +62,7 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
   peer_.local_port = accepted.local.port();
   peer_.redirected = !(accepted.local == accepted.direct_local);
   peer_.transport = connection_.transport();
+  peer_.internal_hops = accepted.internal_hops;
   const std::optional<InternalAddresses>& internal = settings_->internal_addresses;
   peer_.near = internal ? internal->contains(accepted.remote) : accepted.remote.isInternal();
   if (accepted.remote.isIp()) {
@@ -173,7 +174,39 @@ size_t Connection::readCredit() {
   if (codec_ == nullptr) return net::WorkerBuffers::kReadSize;
   if (codec_->inputBlocked()) return 0;
   if (multiplexing_ == nullptr && !streams_.empty()) return streams_.front().requestCredit();
-  return mayBegin() ? net::WorkerBuffers::kReadSize : 0;
+  if (!mayBegin()) {
+    stopHeadClock();
+    return 0;
+  }
+  if (head_clock_stopped_) goOnWithHeadClock();
+  return net::WorkerBuffers::kReadSize;
+}
+
+// The client has sent something, and takes so little of its answers that it is not read: that is no time of its head.
+void Connection::stopHeadClock() {
+  if (std::exchange(head_clock_stopped_, true)) return;
+  const event::TimePoint now = worker_.loop.now();
+  if (multiplexing_ && multiplexing_->block.armed()) {
+    multiplexing_->block_left = multiplexing_->block.deadline() - now;
+    multiplexing_->block.cancel();
+  }
+  if (!head_timed_ || !timer_.armed()) return;
+  head_left_ = timer_.deadline() - now;
+  if (const milliseconds idle = idleTimeout(); idle.count() > 0) {
+    timer_.arm(idle);
+  } else {
+    timer_.cancel();
+  }
+}
+
+void Connection::goOnWithHeadClock() {
+  head_clock_stopped_ = false;
+  if (multiplexing_) {
+    const auto left = std::exchange(multiplexing_->block_left, std::nullopt);
+    if (left && multiplexing_->in_block && !multiplexing_->block.armed()) multiplexing_->block.arm(*left);
+  }
+  const auto left = std::exchange(head_left_, std::nullopt);
+  if (left && head_timed_) timer_.arm(*left);
 }
 
 void Connection::onBytes(std::string_view bytes) {
@@ -223,6 +256,7 @@ void Connection::watchBlock() {
   const bool in_block = codec_->bufferedBytes() > 0;
   if (in_block == multiplexing_->in_block) return;
   multiplexing_->in_block = in_block;
+  multiplexing_->block_left.reset();
   if (!in_block) return multiplexing_->block.cancel();
   const milliseconds of_heads = settings_->request_headers_timeout;
   const milliseconds timeout = of_heads.count() > 0 ? of_heads : settings_->stream_idle_timeout;
@@ -241,6 +275,7 @@ void Connection::onSilentBlock() {
 void Connection::armIdle() {
   idle_since_ = worker_.loop.now();
   head_timed_ = false;
+  head_left_.reset();
   if (const milliseconds timeout = idleTimeout(); timeout.count() > 0) {
     timer_.arm(timeout);
   } else {
@@ -259,7 +294,8 @@ milliseconds Connection::idleTimeout() const {
   }
   // The client holds back the ends of answers by its windows: that is a silence of streams.
   if (codec_->idle() || bufferedBytes() > 0) return idle;
-  const milliseconds flush = settings_->stream_flush_timeout.value_or(settings_->stream_idle_timeout);
+  const milliseconds flush =
+      multiplexing_->flush_of_route.value_or(settings_->stream_flush_timeout.value_or(settings_->stream_idle_timeout));
   return flush.count() > 0 ? shorter(idle, flush) : idle;
 }
 
@@ -276,7 +312,7 @@ void Connection::onTimer() {
     return destroy();
   }
   if (!streams_.empty()) return;
-  if (bufferedBytes() > 0) {  // the head did not come in time
+  if (bufferedBytes() > 0 && !head_clock_stopped_) {  // the head did not come in time
     worker_.cells.add(settings_->stats.rq_header_timeout);
     if (codec_ == nullptr) chooseCodec(false);
     return refuse({408, "request_header_timeout"});
@@ -335,6 +371,7 @@ void Connection::logFailedHandshake(std::string_view why) {
   info.requested_server_name = asked_name.empty() ? std::string_view(server_name_) : asked_name;
   info.listener_name = settings_->listener_name;
   info.filter_chain_name = settings_->filter_chain_name;
+  info.listener_metadata = settings_->listener_metadata.get();
   info.response_flags.set(ResponseFlag::kDownstreamConnectionTermination);
   info.connection_termination_details = info.downstream_transport_failure_reason = why;
   const stream::FormatContext context{.info = info, .type = stream::AccessLogType::kDownstreamEnd};
@@ -446,7 +483,10 @@ void Connection::abortStreams(std::string_view details, ResponseFlag flag, uint1
 // --- the end of streams and of the connection
 
 void Connection::streamFinished(Stream& stream, bool request_complete) {
-  if (multiplexing_) multiplexing_->by_id.erase(stream.id());
+  if (multiplexing_) {
+    multiplexing_->by_id.erase(stream.id());
+    multiplexing_->flush_of_route = stream.flushTimeout();
+  }
   stream.unlink();
   worker_.retireStream(stream);
   countSent(connection_.bytesWritten());

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -110,6 +111,8 @@ class Connection final : private net::ConnectionEvents,
   void protocolError(const http::ProtocolError& error);
   void refuse(const http::ProtocolError& error);
   void afterInput();
+  void stopHeadClock();
+  void goOnWithHeadClock();
   void watchBlock();
   void onSilentBlock();
   void drainIfTooOld();
@@ -148,6 +151,8 @@ class Connection final : private net::ConnectionEvents,
     event::Timer block;           // of a header block that has begun: nothing else can come before its end
     uint32_t block_begun_at = 0;  // how many requests there were when the timer was armed
     bool in_block = false;
+    std::optional<event::Duration> block_left;   // while that clock stands still
+    std::optional<milliseconds> flush_of_route;  // of the stream that ended last; nullopt: as for all
     uint64_t received_before = 0;
     uint64_t sent_before = 0;
     bool pinged = false;
@@ -166,12 +171,14 @@ class Connection final : private net::ConnectionEvents,
   event::TimePoint born_;
   event::TimePoint old_at_ = event::TimePoint::max();  // max_connection_duration is over
   event::TimePoint idle_since_;
+  std::optional<event::Duration> head_left_;  // of timer_ as that of a head, while its clock stands still
   uint64_t counted_sent_ = 0;
   uint64_t sent_before_ = 0;  // at the last look, while the rest of the output is waited for
   const uint32_t buffer_limit_;
   uint32_t requests_ = 0;
   bool invalid_message_ = false;  // that ends the connection
   bool head_timed_ = false;       // timer_ is that of a request head
+  bool head_clock_stopped_ = false;
   bool draining_ = false;
   bool drain_at_answer_ = false;
   bool peer_ended_ = false;

@@ -125,7 +125,7 @@ Forwarding applyForwarding(const HttpSettings& settings, const PeerText& peer, h
                            stream::StreamInfo& info) {
   base::Arena& arena = headers.arena();
   info.downstream_remote_address = peer.remote;
-  applyClientCert(settings.client_cert, peer.transport, headers);
+  applyClientCert(clientCertFor(settings, headers, info), peer.transport, headers);
   const std::optional<std::string_view> before =
       headers.has(Name::kXForwardedFor) ? headers.getAll("x-forwarded-for") : std::nullopt;
   bool internal = false;

@@ -96,6 +96,31 @@ TEST_CASE("a connection whose client holds back the end of an answer lives as lo
   CHECK(t.stat("cx_idle_timeout") == 1);
 }
 
+TEST_CASE("a route may say how long the end of its answer may be held back") {
+  Http2Session t;
+  t.settings->stream_idle_timeout = milliseconds(60'000);
+  t.settings->stream_flush_timeout = milliseconds(5000);
+  route::TableSpec table;
+  route::VirtualHostSpec& all = table.virtual_hosts.emplace_back();
+  all.domains = {"*"};
+  route::RouteSpec& spec = all.routes.emplace_back();
+  spec.path = "/";
+  route::ForwardSpec forward;
+  forward.flush_timeout = milliseconds(2000);
+  spec.action = forward;
+  t.tables.set(0, *route::Table::build(std::move(table)));
+  t.client = t.connect(http::h1::makeServerCodec, h2::makeServerCodec);
+  t.send(h2::magic() + h2::settings(h2::setting(4, 1)) + h2::frame(h2::kSettings, h2::kAck, 0, {}));
+  t.send(t.get(1));
+  t.stream().answer(200, "held back");
+  t.loop.pass(milliseconds(1999));
+  CHECK(t.stat("cx_idle_timeout") == 0);
+
+  t.loop.pass(milliseconds(1));
+
+  CHECK(t.stat("cx_idle_timeout") == 1);
+}
+
 TEST_CASE("budgets of HTTP/2 go by the time of the loop") {
   Http2Session t;
   t.settings->http2.stream_reset_burst = 2;
@@ -150,6 +175,30 @@ TEST_CASE("a header block that comes to its end in time disarms its timer, and e
 
   CHECK(t.frames().find("GOAWAY") == std::string::npos);
   CHECK(t.terminals.live.size() == 2);
+}
+
+TEST_CASE("the time in which a header block is not read does not count against it") {
+  Http2Session t;
+  t.settings->request_headers_timeout = milliseconds(5000);
+  t.settings->stream_idle_timeout = milliseconds(0);
+  t.client = t.connect(http::h1::makeServerCodec, h2::makeServerCodec);
+  t.send(h2::magic() + h2::settings(h2::setting(4, 1 << 24)) +
+         h2::frame(h2::kWindowUpdate, 0, 0, h2::number(1 << 24, 4)) + h2::frame(h2::kSettings, h2::kAck, 0, {}));
+  t.send(t.get(1));
+  t.send(h2::frame(h2::kHeaders, h2::kEndStream, 3, kBlock.substr(0, 9)));
+  t.loop.pass(milliseconds(2000));
+  t.stream().answer(200, std::string(1 << 20, 'x'));
+
+  // What the client sends now stays unread, because it reads nothing itself.
+  t.send(h2::frame(h2::kContinuation, 0, 3, kBlock.substr(9, 1)));
+  t.loop.pass(milliseconds(60'000));
+  CHECK(t.stat("rq_header_timeout") == 0);
+
+  for (int i = 0; i < 100; ++i) t.frames();
+  t.loop.pass(milliseconds(2999));
+  CHECK(t.stat("rq_header_timeout") == 0);
+  t.loop.pass(milliseconds(1));
+  CHECK(t.stat("rq_header_timeout") == 1);
 }
 
 TEST_CASE("how a client ends a stream is told in the log") {

@@ -21,7 +21,12 @@
 #include "source/session/proxy_status.h"
 #include "source/session/strict_report.h"
 #include "source/stream/access_log.h"
+#include "source/stream/metadata.h"
 #include "source/stream/tracer.h"
+
+namespace sluice::match {
+struct Matcher;
+}
 
 namespace sluice::session {
 
@@ -61,6 +66,12 @@ struct ClientCertSettings {
   bool uri = false;
 };
 
+// A choice for each request. (proto: HttpConnectionManager.forward_client_cert_matcher)
+struct ClientCertChoice {
+  std::shared_ptr<const match::Matcher> matcher;  // its actions: places in `settings`
+  std::vector<ClientCertSettings> settings;
+};
+
 // Ports that clients of a PROXY protocol header wanted to go to, and what they spoke there.
 // (proto: ForwardProtoConfig)
 struct ForwardProtoPorts {
@@ -88,7 +99,8 @@ struct UpgradeChain {
 
 struct HttpSettings {
   std::string stat_prefix;
-  std::string listener_name, filter_chain_name;  // where connections are accepted; empty: no name
+  std::string listener_name, filter_chain_name;                       // where connections are accepted; empty: no name
+  std::shared_ptr<const stream::ListenerMetadata> listener_metadata;  // null: nothing is said of them
   HttpStats stats;
   std::shared_ptr<const filter::ChainSlot> chain;
   std::shared_ptr<const filter::ReplyMapper> reply_mapper;  // null: local replies go as they are
@@ -102,6 +114,8 @@ struct HttpSettings {
 
   CodecType codec_type = CodecType::kAuto;
   http::CodecLimits codec_limits;
+  std::shared_ptr<const http::UpgradeFilter> ignored_upgrades;  // those of codec_limits
+  std::string default_host;  // of HTTP/1.0 requests without one; empty: they have none
   http::Http2Settings http2;
   // HTTP/2: a message that breaks a rule ends its connection, not its stream only.
   bool ends_at_invalid_message = false;
@@ -132,6 +146,8 @@ struct HttpSettings {
   milliseconds delayed_close_timeout{1000};
   uint32_t max_requests_per_connection = 0;  // 0: no limit
 
+  bool proxies_continue = false;  // a host says whether it wants the body of a client that asks, not we
+
   bool use_remote_address = false;
   uint32_t xff_num_trusted_hops = 0;
   bool skip_xff_append = false;
@@ -158,7 +174,9 @@ struct HttpSettings {
   bool strip_matching_host_port = false;
   bool strip_trailing_host_dot = false;
   ClientCertSettings client_cert;
-  std::shared_ptr<const StrictReport> strict;  // of codec_limits.report_only; null: that is empty
+  std::shared_ptr<const ClientCertChoice> client_cert_choice;  // null: client_cert holds for all
+  bool hides_client = false;                                   // nothing of clients is told hosts by PROXY protocol
+  std::shared_ptr<const StrictReport> strict;                  // of codec_limits.report_only; null: that is empty
 };
 
 }  // namespace sluice::session

@@ -77,6 +77,8 @@ bool Stream::follow(Stream& stream, const filter::Redirect& redirect) {
   info_.request_header_bytes = before.request_header_bytes;
   info_.protocol = before.protocol;
   info_.match_upstream_scheme = before.match_upstream_scheme;
+  info_.hides_client = before.hides_client;
+  info_.internal_hops = before.internal_hops;
   info_.downstream_remote_address = arena_.copy(before.downstream_remote_address);
   info_.request_id = arena_.copy(before.request_id);
   info_.internal_redirects = before.internal_redirects + 1;

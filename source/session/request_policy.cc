@@ -208,6 +208,8 @@ std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const Peer
     const stream::FormatContext context{.request = &headers, .info = info};
     for (const route::HeaderMutations& change : settings.early_mutations) change.apply(headers, context);
   }
+  const bool names_no_host = headers.authority.empty() && headers.protocol == http::Protocol::kHttp10;
+  if (names_no_host) headers.authority = arena.copy(settings.default_host);
   if (headers.authority.empty() && headers.protocol != http::Protocol::kHttp10)
     return Reply{400, "", "missing_host_header"};
   if (headers.method == "QUERY" && !headers.has(Name::kContentType))
@@ -219,6 +221,8 @@ std::optional<Reply> applyRequestPolicy(const HttpSettings& settings, const Peer
   Forwarding forwarding = applyForwarding(settings, peer, headers, info);
   if (forwarding.refusal) return std::move(forwarding.refusal);
   info.match_upstream_scheme = settings.match_upstream_scheme;
+  info.hides_client = settings.hides_client;
+  if (peer.internal_hops > 0) info.internal_hops = std::max(peer.internal_hops, stream::takeInternalHops(headers));
 
   if (!settings.via.empty()) headers.append("via", settings.via);
 

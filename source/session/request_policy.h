@@ -28,6 +28,7 @@ struct PeerText {
   bool trusted_tls = false;             // the connection is TLS: the scheme is https
   // The peer has an internal address: of HttpSettings::internal_addresses, or without them of net::Address::isInternal.
   bool near = false;
+  uint8_t internal_hops = 0;  // internal listeners that the connection came through
 };
 
 // Applies the policy; fills the addresses and the request id in `info`. A reply refuses the request.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "source/match/tree.h"
 #include "source/net/cidr.h"
 
 namespace sluice::session {
@@ -153,6 +154,34 @@ TEST_CASE("what cannot be served is refused") {
   old.headers.authority = "";
   old.headers.protocol = http::Protocol::kHttp10;
   CHECK(old.apply() == "");
+}
+
+TEST_CASE("a request of HTTP/1.0 that names no host is for the configured one") {
+  const bool named = GENERATE(false, true);
+  Policy p;
+  p.settings.default_host = "a.example";
+  p.headers.authority = named ? "b.example" : "";
+  p.headers.protocol = http::Protocol::kHttp10;
+
+  CHECK(p.apply() == "");
+
+  CHECK(p.headers.authority == (named ? "b.example" : "a.example"));
+}
+
+TEST_CASE("what a request came through of internal listeners is heard from them only") {
+  Policy p;
+  p.headers.add("x-sluice-internal-hops", GENERATE(as<std::string>(), "7", "1"));
+  p.peer.internal_hops = GENERATE(uint8_t(0), uint8_t(2));
+  const std::string told = p.field("x-sluice-internal-hops");
+
+  CHECK(p.apply() == "");
+
+  if (p.peer.internal_hops == 0) {
+    CHECK(p.info.internal_hops == 0);
+  } else {
+    CHECK(p.info.internal_hops == (told == "7" ? 7 : 2));
+    CHECK(p.field("x-sluice-internal-hops") == "-");
+  }
 }
 
 TEST_CASE("the path is normalised if so configured, each part of it by itself") {
@@ -685,6 +714,34 @@ TEST_CASE("what a client says of certificates is believed only as configured (H1
   plain.headers.add("x-forwarded-client-cert", "Hash=theirs");
   plain.apply();
   CHECK(plain.field("x-forwarded-client-cert") == "-");
+}
+
+// Takes requests to one host.
+struct ForHost : match::Input {
+  uint8_t needs() const override { return match::kRequest; }
+  match::Value get(const match::Data& data, match::Scratch&) const override {
+    return {.text = data.request->authority};
+  }
+};
+
+TEST_CASE("what becomes of certificates may be chosen for a request, and is as for all where nothing is chosen") {
+  match::ExactMap hosts{.input = std::make_shared<ForHost>(), .entries = {}};
+  hosts.entries["chosen.example"].action = 1;
+  auto matcher = std::make_shared<match::Matcher>();
+  matcher->how = std::move(hosts);
+  matcher->needs = match::kRequest;
+  auto choice = std::make_shared<ClientCertChoice>();
+  choice->matcher = std::move(matcher);
+  choice->settings = {{.forward = ForwardClientCert::kSanitize}, {.forward = ForwardClientCert::kAlwaysForwardOnly}};
+  const bool chosen = GENERATE(false, true);
+  Policy p;
+  p.settings.client_cert_choice = std::move(choice);
+  p.headers.authority = chosen ? "chosen.example" : "other.example";
+  p.headers.add("x-forwarded-client-cert", "Hash=theirs");
+
+  CHECK(p.apply() == "");
+
+  CHECK(p.field("x-forwarded-client-cert") == (chosen ? "Hash=theirs" : "-"));
 }
 
 TEST_CASE("the client's certificate is told with what was asked for, and its names cannot forge keys") {

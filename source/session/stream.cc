@@ -53,6 +53,7 @@ void Stream::takeFacts() {
   info_.requested_server_name = connection.serverName();
   info_.listener_name = connection.settings().listener_name;
   info_.filter_chain_name = connection.settings().filter_chain_name;
+  info_.listener_metadata = connection.settings().listener_metadata.get();
   info_.downstream_local_address = connection.peer().local;
   info_.redirected = connection.peer().redirected;
   info_.downstream_transport = connection.peer().transport;
@@ -91,6 +92,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   info_.protocol = headers.protocol;
   info_.request_header_bytes = headers.byteSize();
   asks_tunnel_ = headers.wantsTunnel();
+  headers.expects_continue = expect_continue && settings.proxies_continue;
   if (end_stream) info_.request_end = info_.since(worker_.loop.now());
   if (std::optional<Reply> refusal =
           applyRequestPolicy(settings, connection_->peer(), worker_.services.random, headers, info_)) {
@@ -131,7 +133,8 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   if (settings.log_times) beginLog();
   runner_->requestHeaders(end_stream);
   // The body is asked for only once the head got through the filters without being refused.
-  if (expect_continue && connection_ != nullptr && !runner_->requestClosed() && !response_started_) {
+  const bool told = !expect_continue || settings.proxies_continue;
+  if (!told && connection_ != nullptr && !runner_->requestClosed() && !response_started_) {
     http::ResponseHeaders go_on(arena());
     go_on.status = 100;
     connection_->codec_->sendInformational(id_, go_on);
@@ -280,6 +283,11 @@ milliseconds Stream::idleTimeout() const {
   const milliseconds configured = connection_->settings().stream_idle_timeout;
   const bool of_route = route_.route != nullptr && route_.route->forward != nullptr;
   return of_route ? route_.route->forward->idle_timeout.value_or(configured) : configured;
+}
+
+std::optional<milliseconds> Stream::flushTimeout() const {
+  if (route_.route == nullptr || route_.route->forward == nullptr) return std::nullopt;
+  return route_.route->forward->flush_timeout;
 }
 
 void Stream::touch() {

@@ -39,6 +39,8 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   // `status`: what the connection answers instead, for the log.
   void abort(std::string_view details, stream::ResponseFlag flag, uint16_t status);
   http::StreamId id() const { return id_; }
+  // How long its client may hold back the end of its answer, as its route says; nullopt: nothing.
+  std::optional<std::chrono::milliseconds> flushTimeout() const;
   // An upgrade or CONNECT that was accepted.
   bool inTunnel() const { return in_tunnel_; }
 

@@ -249,6 +249,10 @@ Found ofConfig(const Context& context, Memory& memory) {
   return metadataOf(context.info.*kMember, memory);
 }
 
+Found listenerMetadata(const Context& context, Memory& memory) {
+  return metadataOf(context.info.acceptedMetadata(&ListenerMetadata::listener), memory);
+}
+
 template <FixedMetadata Info::UpstreamMetadata::*kWhich>
 Found upstreamMetadata(const Context& context, Memory& memory) {
   const auto& metadata = context.info.upstream_metadata;
@@ -332,6 +336,7 @@ constexpr Row kRows[] = {
     {"xds.virtual_host_name", Kind::kString, ofInfo<&Info::virtual_host_name>},
     {"xds.virtual_host_metadata", Kind::kMap, ofConfig<&Info::virtual_host_metadata>},
     {"xds.filter_chain_name", Kind::kString, ofInfo<&Info::filter_chain_name>},
+    {"xds.listener_metadata", Kind::kMap, listenerMetadata},
 };
 
 constexpr std::string_view kMissing[] = {
@@ -341,7 +346,6 @@ constexpr std::string_view kMissing[] = {
     "upstream_filter_state",
     "xds.node",
     "xds.listener_direction",
-    "xds.listener_metadata",
     "xds.upstream_host_locality_metadata",
 };
 

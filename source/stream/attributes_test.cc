@@ -35,6 +35,12 @@ class FakeTls : public net::Transport {
   net::TlsInfo info_;
 };
 
+const ListenerMetadata& ofListener() {
+  static const ListenerMetadata metadata{FixedMetadata({{"l", {MetadataFields{{"owner", {std::string("net")}}}}}}, "1"),
+                                         {}};
+  return metadata;
+}
+
 // A finished exchange.
 struct Exchange {
   Exchange() {
@@ -77,6 +83,7 @@ struct Exchange {
     info.route_metadata = &route_metadata;
     info.virtual_host_metadata = &host_metadata;
     info.filter_chain_name = "tls";
+    info.listener_metadata = &ofListener();
     info.setUpstreamMetadata(FixedMetadata({{"c", {MetadataFields{{"tier", {2.0}}}}}}, "1"), {});
     info.metadata().set("f", "user", {std::string("ann")});
     info.metadata().set("f", "roles", {MetadataList{{std::string("a")}, {std::string("b")}}});
@@ -186,6 +193,7 @@ TEST_CASE("attributes have the names and the types of Envoy's", "[attributes]") 
       {"xds.route_metadata.filter_metadata.r.team", "'web'"},
       {"xds.virtual_host_metadata.filter_metadata.r.zone", "'b'"},
       {"xds.filter_chain_name", "'tls'"},
+      {"xds.listener_metadata.filter_metadata.l.owner", "'net'"},
       {"has(connection.termination_details)", "false"},
   };
   const Exchange exchange;

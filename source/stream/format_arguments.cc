@@ -184,10 +184,14 @@ absl::Status parseMetadata(const Spelling& spelling, Operator& op) {
     op.style = kOfCluster;
   } else if (source == "UPSTREAM_HOST" || source == "UPSTREAM_METADATA") {
     op.style = kOfHost;
+  } else if (source == "LISTENER") {
+    op.style = kOfListener;
+  } else if (source == "LISTENER_FILTER_CHAIN") {
+    op.style = kOfFilterChain;
   } else {
     return wrong(spelling,
-                 "only DYNAMIC, ROUTE, VIRTUAL_HOST, CLUSTER and UPSTREAM_HOST metadata can be read; write "
-                 "METADATA(DYNAMIC:FILTER:KEY)");
+                 "only DYNAMIC, ROUTE, VIRTUAL_HOST, CLUSTER, UPSTREAM_HOST, LISTENER and LISTENER_FILTER_CHAIN "
+                 "metadata can be read; write METADATA(DYNAMIC:FILTER:KEY)");
   }
   if (parts.empty() || parts[0].empty()) return wrong(spelling, "names no filter; write FILTER:KEY");
   op.text = parts[0];

@@ -9,7 +9,15 @@ namespace sluice::stream {
 
 // FormatOperator::style
 enum GrpcStyle : uint8_t { kCamel, kSnake, kNumber };
-enum MetadataSource : uint8_t { kDynamic, kOfRoute, kOfVirtualHost, kOfCluster, kOfHost };
+enum MetadataSource : uint8_t {
+  kDynamic,
+  kOfRoute,
+  kOfVirtualHost,
+  kOfCluster,
+  kOfHost,
+  kOfListener,
+  kOfFilterChain,
+};
 enum ServerNameChoice : uint8_t { kSniOnly, kSniFirst, kHostFirst };
 enum Whitespace : uint8_t { kUnderscores, kAsItIs };
 enum QueryStyle : uint8_t { kOriginal, kDecoded };

@@ -252,6 +252,11 @@ const MetadataValue* findMetadata(const Operator& op, const Context& context) {
     const MetadataFields* fields = op.style == kOfRoute ? info.route_metadata : info.virtual_host_metadata;
     return fields != nullptr ? findMetadata(*fields, op.text, op.path) : nullptr;
   }
+  if (op.style == kOfListener || op.style == kOfFilterChain) {
+    const MetadataFields* fields =
+        info.acceptedMetadata(op.style == kOfListener ? &ListenerMetadata::listener : &ListenerMetadata::filter_chain);
+    return fields != nullptr ? findMetadata(*fields, op.text, op.path) : nullptr;
+  }
   if (!info.upstream_metadata) return nullptr;
   const FixedMetadata& metadata =
       op.style == kOfCluster ? info.upstream_metadata->cluster : info.upstream_metadata->host;

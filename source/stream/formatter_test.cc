@@ -306,7 +306,20 @@ TEST_CASE("the metadata of the cluster and the host is read as that of the strea
   CHECK(exchange.text("%METADATA(CLUSTER:f:k)% %METADATA(UPSTREAM_HOST:f:k)% %UPSTREAM_METADATA(f)%") ==
         "c 7 {\"k\":7}");
   CHECK(exchange.text("%CLUSTER_METADATA(g:k)% %CLUSTER_METADATA(f:k:x)%") == "- -");
-  CHECK(exchange.text("%METADATA(LISTENER:f)%").starts_with("ERROR"));
+}
+
+TEST_CASE("the metadata of the listener and its filter chain is read as that of the stream is") {
+  Exchange exchange;
+  CHECK(exchange.text("%METADATA(LISTENER:f:k)% %METADATA(LISTENER_FILTER_CHAIN:f:k)%") == "- -");
+  const auto says = [](const char* text) { return FixedMetadata({{"f", {MetadataFields{{"k", leaf(text)}}}}}, text); };
+  const ListenerMetadata both{says("l"), says("c")};
+  exchange.info.listener_metadata = &both;
+  CHECK(exchange.text("%METADATA(LISTENER:f:k)% %METADATA(LISTENER_FILTER_CHAIN:f:k)%") == "l c");
+  CHECK(exchange.text("%METADATA(LISTENER:g:k)% %METADATA(LISTENER_FILTER_CHAIN:f)%") == "- {\"k\":\"c\"}");
+
+  const ListenerMetadata one{says("l"), {}};
+  exchange.info.listener_metadata = &one;
+  CHECK(exchange.text("%METADATA(LISTENER:f:k)% %METADATA(LISTENER_FILTER_CHAIN:f:k)%") == "l -");
 }
 
 TEST_CASE("the metadata of the route and of its virtual host is read as that of the stream is") {
@@ -434,7 +447,7 @@ TEST_CASE("malformed formats are refused") {
                                         "%COMMON_DURATION(A:B:ms)%",
                                         "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:h)%",
                                         "%REQ(a):99999999999999999999%",
-                                        "%METADATA(LISTENER:x)%",
+                                        "%METADATA(NOBODY:x)%",
                                         "%DYNAMIC_METADATA()%",
                                         "%FILTER_STATE(a:ODD)%",
                                         "%GRPC_STATUS(odd)%"}) {

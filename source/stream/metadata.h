@@ -54,6 +54,11 @@ class FixedMetadata {
   std::shared_ptr<const Content> content_;
 };
 
+// The same of the listener and the filter chain that a connection came by.
+struct ListenerMetadata {
+  FixedMetadata listener, filter_chain;
+};
+
 class DynamicMetadata {
  public:
   // Sets `key` under `filter`, replacing what was there.

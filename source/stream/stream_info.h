@@ -61,6 +61,8 @@ struct StreamInfo {
   http::Protocol protocol = http::Protocol::kHttp11;
   bool has_protocol = false;           // false: a TCP connection, or a request whose head never came
   bool match_upstream_scheme = false;  // the request goes on with the scheme of its host's transport
+  uint8_t internal_hops = 0;           // internal listeners that it came through
+  bool hides_client = false;           // PROXY protocol tells hosts nothing of who asks
   bool health_check = false;           // somebody asks whether we are well, as a filter says
   uint16_t response_code = 0;          // 0: none was sent
   uint16_t attempt_count = 0;
@@ -119,18 +121,23 @@ struct StreamInfo {
   }
 
   // --- where it came from: text with port ---
-  std::string_view downstream_remote_address;         // after x-forwarded-for and PROXY protocol
-  std::string_view downstream_direct_remote_address;  // of the socket
-  std::string_view downstream_local_address;          // where the client wanted to go
-  bool redirected = false;                            // which is not where it was accepted
-  std::string_view requested_server_name;             // SNI
-  std::string_view listener_name, filter_chain_name;  // where it was accepted; empty: it has no name
-  net::Transport* downstream_transport = nullptr;     // null: a plain socket; of the connection
-  base::LocalPtr<UpstreamTls> upstream_tls;           // null: not TLS
+  std::string_view downstream_remote_address;           // after x-forwarded-for and PROXY protocol
+  std::string_view downstream_direct_remote_address;    // of the socket
+  std::string_view downstream_local_address;            // where the client wanted to go
+  bool redirected = false;                              // which is not where it was accepted
+  std::string_view requested_server_name;               // SNI
+  std::string_view listener_name, filter_chain_name;    // where it was accepted; empty: it has no name
+  const ListenerMetadata* listener_metadata = nullptr;  // null: the configuration says nothing of the two
+  net::Transport* downstream_transport = nullptr;       // null: a plain socket; of the connection
+  base::LocalPtr<UpstreamTls> upstream_tls;             // null: not TLS
   std::string_view downstream_transport_failure_reason;
   uint64_t connection_id = 0;
   std::string_view request_id;  // x-request-id
 
+  // What the configuration says of the listener or of the filter chain; null: nothing.
+  const MetadataFields* acceptedMetadata(FixedMetadata ListenerMetadata::*of) const {
+    return listener_metadata == nullptr ? nullptr : (listener_metadata->*of).fields();
+  }
   // Null: not TLS. Put together at the first call on a connection.
   const net::TlsInfo* downstreamTls() const {
     return downstream_transport == nullptr ? nullptr : downstream_transport->tlsInfo();

@@ -84,7 +84,7 @@ void Attempt::headCame() {
   answered_ = true;
   status_ = response_.status;
   countFinal(status_);
-  cells().add(stats().rq_completed);
+  if (counted_ != AnswerStats::kNone) cells().add(stats().rq_completed);
   if (!cluster_->observers().empty()) noteHead();
   if (!open()) responseEnded();
 }
@@ -96,8 +96,10 @@ void Attempt::trailersCame(const http::Trailers& trailers) {
 
 void Attempt::responseEnded() {
   if (!running()) return;
-  cells().record(stats().rq_time,
-                 std::chrono::duration_cast<milliseconds>(cluster_->context().loop.now() - began_).count());
+  if (counted_ != AnswerStats::kNone) {
+    cells().record(stats().rq_time,
+                   std::chrono::duration_cast<milliseconds>(cluster_->context().loop.now() - began_).count());
+  }
   finish({});
 }
 
@@ -171,8 +173,10 @@ void Attempt::countClass(uint16_t status) {
 
 // An accepted upgrade (101) is final, too.
 void Attempt::countFinal(uint16_t status) {
-  countClass(status);
-  if (status >= 200) cluster_->countCode(status);
+  if (counted_ == AnswerStats::kAll) {
+    countClass(status);
+    if (status >= 200) cluster_->countCode(status);
+  }
   if (!ofHost()) return;
   pool_->hostStats().add(status >= 500 ? HostStat::kRqError : HostStat::kRqSuccess);
 }

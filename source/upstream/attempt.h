@@ -13,6 +13,7 @@
 // has to do with connections is counted by the pool)
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -40,6 +41,13 @@ struct HeadOverlay {
   }
 };
 
+// (proto: Router.dynamic_stats, suppress_grpc_request_failure_code_stats)
+enum class AnswerStats : uint8_t {
+  kAll,
+  kTotals,  // upstream_rq_completed and _time, but not by class and status
+  kNone,
+};
+
 class Attempt : protected pool::ExchangeEvents {
  public:
   Attempt(const Attempt&) = delete;
@@ -50,6 +58,10 @@ class Attempt : protected pool::ExchangeEvents {
   const base::LocalPtr<WorkerCluster>& cluster() const { return cluster_; }
   // "http" or "https": what requests to the host that is held say, or without one those to the cluster.
   std::string_view scheme() const;
+
+  // What statistics there are of its answers, in the cluster's name. All by default.
+  void countAnswers(AnswerStats stats) { counted_ = stats; }
+  AnswerStats answerStats() const { return counted_; }
 
   // What attempts that are started from now on send through; null: nothing. It outlives them.
   void setStage(ExchangeStage* stage) { stage_ = stage; }
@@ -123,7 +135,9 @@ class Attempt : protected pool::ExchangeEvents {
   void headCame();
   void trailersCame(const http::Trailers& trailers);
   void responseEnded();
-  void countInformational() { countClass(response_.status); }
+  void countInformational() {
+    if (counted_ == AnswerStats::kAll) countClass(response_.status);
+  }
   void giveUp(const AttemptEnd& end);
   void leave(const AttemptEnd& end);
   void leaveAnswer();
@@ -161,6 +175,7 @@ class Attempt : protected pool::ExchangeEvents {
   std::chrono::milliseconds longest_{-1};  // negative: as the cluster has it
   uint16_t status_ = 0;
   cluster::RoutingPriority priority_ = cluster::RoutingPriority::kDefault;
+  AnswerStats counted_ = AnswerStats::kAll;
   bool answered_ = false;
   bool slow_ = false;
 };

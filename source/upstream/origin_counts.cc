@@ -16,4 +16,8 @@ const OriginCounts::Status& OriginCounts::newStatus(Origin& origin, uint16_t sta
   return made;
 }
 
+void OriginCounts::addCompleted(Origin& origin) {
+  if (auto* cell = counts_.cellOf(base::strCat(origin.name, ".upstream_rq_completed"))) cell->add();
+}
+
 }  // namespace sluice::upstream

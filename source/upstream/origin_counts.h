@@ -22,6 +22,11 @@ class OriginCounts {
     addTo(internal ? internal_ : external_, status);
     if (canary) addTo(canary_, status);
   }
+  // The same, as completed only.
+  void addCompleted(bool internal, bool canary) {
+    addCompleted(internal ? internal_ : external_);
+    if (canary) addCompleted(canary_);
+  }
 
  private:
   struct Status {
@@ -45,6 +50,7 @@ class OriginCounts {
     }
   }
   const Status& newStatus(Origin& origin, uint16_t status);
+  void addCompleted(Origin& origin);
 
   observability::LateCounts& counts_;
   Origin internal_{"internal"}, external_{"external"}, canary_{"canary"};

@@ -218,6 +218,102 @@ class BrokenMessageTest(ManagerCase):
         self.assertNotEqual(self.curlWithBrokenName(port), 0)
 
 
+class RouterTest(ManagerCase):
+    def router(self, **fields):
+        return [{"name": "envoy.filters.http.router", "typed_config": {"@type": EXTENSION + "filters.http.router.v3.Router", **fields}}]
+
+    def test_answers_are_not_counted_where_nobody_wants_that(self):
+        port = self.proxy(http_filters=self.router(dynamic_stats=False))
+
+        self.assertEqual(get(port).status, 200)
+
+        waitFor(lambda: self.sluice.stat("cluster.up.upstream_rq_total") == 1, "the request")
+        self.assertEqual(self.sluice.stat("cluster.up.upstream_rq_200"), 0)
+        self.assertEqual(self.sluice.stat("cluster.up.upstream_rq_completed"), 0)
+        self.assertEqual(self.sluice.stat("http.http.downstream_rq_2xx"), 1)
+
+    def test_words_of_internal_callers_have_to_be_well_formed_where_that_is_wanted(self):
+        name = "x-envoy-max-retries"
+        port = self.proxy(http_filters=self.router(strict_check_headers=[name]), internal_address_config=HERE)
+
+        self.assertEqual(get(port, "/", [(name, "many")]).status, 400)
+        self.assertEqual(get(port, "/", [(name, "2")]).status, 200)
+
+    def test_the_timeout_of_a_proxy_in_front_is_that_of_the_request_where_it_is_heeded(self):
+        port = self.proxy(http_filters=self.router(respect_expected_rq_timeout=True), internal_address_config=HERE)
+
+        seen = self.seen(port, [("x-envoy-expected-rq-timeout-ms", "2345")])
+
+        self.assertEqual(seen.header("x-envoy-expected-rq-timeout-ms"), "2345")
+
+    def test_a_policy_of_retries_may_be_the_clusters(self):
+        key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+        options = {
+            "@type": TYPE + key,
+            "explicit_http_config": {"http_protocol_options": {}},
+            "retry_policy": {"retry_on": "5xx", "num_retries": 2, "retry_back_off": {"base_interval": "0.001s"}},
+        }
+        statuses = [503, 503, 200]
+        port = self.proxy(
+            cluster_fields={"typed_extension_protocol_options": {key: options}},
+            handler=lambda request: Reply(statuses.pop(0)),
+        )
+
+        self.assertEqual(get(port).status, 200)
+        self.assertEqual(self.sluice.stat("cluster.up.upstream_rq_retry"), 2)
+
+
+class ConnectionTest(ManagerCase):
+    def test_a_protocol_that_is_to_be_ignored_is_no_upgrade(self):
+        asks = [("connection", "upgrade"), ("upgrade", "TLS/1.2")]
+        refuses = self.proxy()
+        self.assertEqual(get(refuses, "/", asks).status, 403)
+
+        port = self.proxy(http_protocol_options={"ignore_http_11_upgrade": [{"prefix": "TLS/"}]})
+
+        self.assertIsNone(self.seen(port, asks).header("upgrade"))
+
+    def test_a_request_of_http_1_0_without_a_host_is_for_the_one_that_is_configured(self):
+        options = {"accept_http_10": True, "default_host_for_http_10": "old.example"}
+        port = self.proxy(http_protocol_options=options)
+
+        self.assertIn(b" 200 ", exchange(port, b"GET / HTTP/1.0\r\n\r\n").split(b"\r\n")[0])
+        self.assertEqual(self.upstream.next().header("host"), "old.example")
+
+    def test_a_request_that_has_to_come_by_tls_and_names_no_host_is_not_sent_in_a_circle(self):
+        hosts = [{"name": "all", "domains": ["*"], "require_tls": "ALL", "routes": [route("up")]}]
+        listener = httpListener("http", virtual_hosts=hosts, http_protocol_options={"accept_http_10": True})
+        port = self.start(Sluice(self.scratch, bootstrap([listener], [cluster("up", 1)]))).port("http")
+
+        self.assertIn(b" 301 ", exchange(port, b"GET / HTTP/1.0\r\nhost: a\r\n\r\n").split(b"\r\n")[0])
+        answer = exchange(port, b"GET / HTTP/1.0\r\n\r\n")
+
+        self.assertIn(b" 400 ", answer.split(b"\r\n")[0])
+        self.assertNotIn(b"location", answer)
+
+    def test_what_the_configuration_says_of_listener_and_chain_stands_in_the_log(self):
+        path = self.scratch.join("access.log")
+        text = "%METADATA(LISTENER:com.acme:team)% %METADATA(LISTENER_FILTER_CHAIN:com.acme:team)%\n"
+        log = {
+            "name": "file",
+            "typed_config": {
+                "@type": EXTENSION + "access_loggers.file.v3.FileAccessLog",
+                "path": path,
+                "log_format": {"text_format_source": {"inline_string": text}},
+            },
+        }
+        listener = httpListener("http", [directResponse(200)], access_log=[log])
+        listener["metadata"] = {"filter_metadata": {"com.acme": {"team": "edge"}}}
+        listener["filter_chains"][0]["metadata"] = {"filter_metadata": {"com.acme": {"team": "web"}}}
+        port = self.start(Sluice(self.scratch, bootstrap([listener], []))).port("http")
+
+        get(port)
+
+        waitFor(lambda: os.path.exists(path) and os.path.getsize(path) > 0, "the entry")
+        with open(path) as file:
+            self.assertEqual(file.read(), "edge web\n")
+
+
 class RefusalTest(SluiceTestCase):
     def problems(self, **hcm):
         path = self.scratch.write("wrong.json", json.dumps(bootstrap([httpListener("http", [route("up")], **hcm)], [cluster("up", 1)])))
@@ -231,6 +327,9 @@ class RefusalTest(SluiceTestCase):
             ({"strip_any_host_port": True, "strip_matching_host_port": True}, "keep one of them"),
             ({"scheme_header_transformation": {"scheme_to_overwrite": "ftp"}}, "scheme_to_overwrite"),
             ({"internal_address_config": {"cidr_ranges": [{"address_prefix": "a"}]}}, "cidr_ranges[0]"),
+            ({"http3_protocol_options": {}}, "is about HTTP/3, which is not spoken here"),
+            ({"path_normalization_options": {}}, "has no effect in Envoy"),
+            ({"set_current_client_cert_details": {"format": "JSON"}}, "JSON is not written here"),
         ):
             with self.subTest(problem=problem):
                 self.assertIn(problem, self.problems(**fields))

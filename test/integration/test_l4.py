@@ -508,6 +508,25 @@ class InternalListenerTest(TcpTestCase):
         self.assertEqual(proxy.waitForExit(), 0)
         self.assertLess(time.monotonic() - began, 20)
 
+    def test_one_that_leads_to_itself_ends_whether_it_carries_bytes_or_requests(self):
+        config = bootstrap(
+            [tcpListener("t", tcpProxy("inner")), internalListener("inner", tcpProxy("inner"))],
+            [cluster("inner", self.INNER)],
+        )
+        proxy = self.start(Sluice(self.scratch, config))
+
+        self.connect(proxy.port("t"))
+        waitFor(lambda: proxy.stat("cluster.inner.upstream_cx_connect_fail") == 1, "the end of the chain")
+        self.assertEqual(proxy.stat("listener.envoy_internal_inner.downstream_cx_total"), 16)
+
+        inner = httpListener("inner", [route("inner")])
+        del inner["address"]
+        inner["internal_listener"] = {}
+        config = bootstrap([httpListener("outer", [route("inner")]), inner], [cluster("inner", self.INNER)])
+        proxy = self.start(Sluice(self.scratch, config))
+        self.assertEqual(get(proxy.port("outer")).status, 508)
+        self.assertEqual(proxy.stat("http.inner.downstream_rq_total"), 16)
+
     def test_a_listener_that_is_not_there_is_a_failed_connection(self):
         config = bootstrap([httpListener("outer", [route("inner")])], [cluster("inner", self.INNER)])
         config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["access_log"] = [

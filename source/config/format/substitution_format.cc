@@ -92,6 +92,11 @@ absl::StatusOr<std::string> readDataSource(const DataSource& source, size_t max_
   return absl::InvalidArgumentError("one of inline_string, inline_bytes, filename, environment_variable is needed");
 }
 
+void warnOfContentType(const SubstitutionFormatString& format, const Context& context) {
+  if (format.content_type().empty()) return;
+  context.child("content_type").warn("not used: it is about bodies of answers, and lines of a log have no type");
+}
+
 absl::StatusOr<FormatterPtr> compileFormat(std::string_view text, stream::TextFormatter::Options options) {
   absl::StatusOr<stream::TextFormatter> formatter = stream::TextFormatter::compile(text, options);
   if (!formatter.ok()) return formatter.status();

@@ -9,6 +9,7 @@
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/core/v3/substitution_format_string.pb.h"
 #include "google/protobuf/struct.pb.h"
+#include "source/config/errors.h"
 #include "source/stream/body_format.h"
 #include "source/stream/formatter.h"
 
@@ -19,6 +20,8 @@ using FormatterPtr = std::shared_ptr<const stream::Formatter>;
 // `escape` is for text formats; JSON is always escaped as JSON. Errors begin with the field of the message.
 absl::StatusOr<FormatterPtr> compileFormat(const envoy::config::core::v3::SubstitutionFormatString& format,
                                            stream::Escape escape);
+// Says that a format of lines has no type of its content. `context` stands at the format.
+void warnOfContentType(const envoy::config::core::v3::SubstitutionFormatString& format, const Context& context);
 // A format of bodies: values stand in a text as they are. Its content-type is that of the message, else
 // application/json of JSON and text/plain of text.
 absl::StatusOr<stream::BodyFormat> compileBodyFormat(const envoy::config::core::v3::SubstitutionFormatString& format);

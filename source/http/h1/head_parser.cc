@@ -37,7 +37,8 @@ struct FieldState {
   bool names_fields = false;    // a Connection field names other fields
   bool upgrade_option = false;  // "connection: upgrade"
   bool keeps_upgrade = false;   // of a 426, whose point it is (RFC 9110 section 15.5.22)
-  std::string_view upgrade;     // the first protocol but h2c that is asked for
+  const UpgradeFilter* ignored_upgrades = nullptr;
+  std::string_view upgrade;  // the first protocol that is asked for, but h2c and those that are ignored
   Fault length_fault = Fault::kNone;
   Fault coding_fault = Fault::kNone;
   std::string_view host;
@@ -146,7 +147,8 @@ void act(Name id, std::string_view name, std::string_view value, FieldState& sta
     case Name::kUpgrade:
       if (state.keeps_upgrade) out.addView(id, name, value);
       forEachElement(value, [&state](std::string_view protocol) {
-        if (state.upgrade.empty() && !base::equalsLowered(protocol, "h2c")) state.upgrade = protocol;
+        if (!state.upgrade.empty() || base::equalsLowered(protocol, "h2c")) return;
+        if (state.ignored_upgrades == nullptr || !state.ignored_upgrades->ignores(protocol)) state.upgrade = protocol;
       });
       return;
     default:  // keep-alive, proxy-connection, http2-settings: this connection's only
@@ -354,9 +356,11 @@ std::string_view upgradeOf(const FieldState& state, base::Arena& arena) {
 
 Fault parseRequest(char* text, const CodecLimits& limits, RequestHeaders& out, ParsedHead& parsed) {
   out.let_through = nullptr;
+  out.expects_continue = false;
   RequestLine line;
   if (const Fault fault = parseRequestLine(text, limits, line); fault != Fault::kNone) return fault;
   FieldState state;
+  state.ignored_upgrades = limits.ignored_upgrades;
   char* at = line.end;
   if (const Fault fault = parseFields<Kind::kRequest>(at, limits.max_header_count, state, out); fault != Fault::kNone) {
     return fault;

@@ -213,7 +213,7 @@ std::string_view targetOf(const RequestHeaders& headers, const CodecLimits& limi
 }
 
 // All that is written besides the list: first line without its texts, framing, connection.
-constexpr size_t kFixedText = 160;
+constexpr size_t kFixedText = 184;
 
 }  // namespace
 
@@ -239,6 +239,10 @@ void writeRequestHead(ByteSink& sink, const RequestHeaders& headers, Framing fra
       out.endLine();
     } else if (headers.has(Name::kTe)) {  // RFC 9110 section 10.1.4: TE is an option of the connection
       out.text("connection: te");
+      out.endLine();
+    }
+    if (headers.expects_continue) {
+      out.text("expect: 100-continue");
       out.endLine();
     }
     writeFraming(out, headers, framing);

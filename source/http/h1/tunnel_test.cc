@@ -113,6 +113,25 @@ TEST_CASE("an upgrade that is none is an ordinary request") {
   CHECK(upgradeOf("Connection: upgrade\r\nUpgrade: h2c, TLS/1.0\r\n") == "tls/1.0");
 }
 
+TEST_CASE("protocols that are to be ignored are passed over, as if nobody had asked for them") {
+  struct Listed : UpgradeFilter {
+    bool ignores(std::string_view protocol) const override { return protocol.starts_with("TLS/"); }
+  } listed;
+  CodecLimits limits = withUpgrades();
+  limits.ignored_upgrades = &listed;
+  const auto upgradeOf = [&limits](std::string_view protocols) {
+    ServerRecorder server(limits);
+    server.answers = false;
+    server.feed("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: " + std::string(protocols) + "\r\n\r\n");
+    CHECK_FALSE(server.failed);
+    return std::string(server.request->upgrade);
+  };
+
+  CHECK(upgradeOf("TLS/1.2").empty());
+  CHECK(upgradeOf("TLS/1.2, WebSocket") == "websocket");
+  CHECK(upgradeOf("WebSocket, TLS/1.2") == "websocket");
+}
+
 TEST_CASE("no tunnel without an answer that accepts it") {
   Server server;
   server.feed(kUpgrade);

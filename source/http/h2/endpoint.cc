@@ -150,6 +150,7 @@ void Endpoint::submitSettings() {
   } else {
     set(NGHTTP2_SETTINGS_ENABLE_PUSH, 0);
   }
+  for (const auto& [id, value] : settings_.further) set(id, value);
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries.data(), entries.size());
   if (settings_.initial_connection_window > kProtocolDefaultWindow) {
     nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,

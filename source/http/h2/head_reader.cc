@@ -68,6 +68,7 @@ void HeadReader::startRequest(RequestHeaders& out, bool extended_connect) {
   start(Kind::kRequest, &out);
   request_ = &out;
   out.let_through = nullptr;
+  out.expects_continue = false;
   extended_connect_ = extended_connect;
 }
 

@@ -101,6 +101,7 @@ void HeadWriter::request(const RequestHeaders& headers) {
     if (headers.wantsTunnel() && field.id == Name::kContentLength) continue;
     addField(field, arena);
   }
+  if (headers.expects_continue) add("expect", "100-continue");
   if (headers.has(Name::kTe)) {
     forEachElement(*headers.get(Name::kTe), [this, added = false](std::string_view element) mutable {
       if (!added && base::equalsLowered(element, "trailers")) {

@@ -11,6 +11,14 @@ TEST_CASE("a server says its settings and its window at once") {
   REQUIRE(server.frames() == "SETTINGS 0 4=65536 6=61440 3=100 8=1 9=1\nWINDOW_UPDATE 0 983041\n");
 }
 
+TEST_CASE("further settings are said behind its own") {
+  Http2Settings settings = testSettings();
+  settings.further = {{0x10, 7}, {0xf0f0, 1}};
+  TestServer server(testLimits(), settings);
+
+  REQUIRE(server.frames().starts_with("SETTINGS 0 4=65536 6=61440 3=100 8=1 9=1 16=7 61680=1\n"));
+}
+
 TEST_CASE("a request without body is heard and answered") {
   TestServer server;
   server.settle();

@@ -161,12 +161,27 @@ Value trim(const Arguments& args) {
   return Value::string(base::toStd(absl::StripAsciiWhitespace(base::toAbsl(args[0].text()))));
 }
 
+// `to` in front of the first `limit` characters; the end of the text counts as one.
+Value interspersed(Memory& memory, std::string_view text, std::string_view to, size_t limit) {
+  return concat(memory, [&](Concat& out) {
+    std::string_view rest = text;
+    for (size_t count = 0; count < limit; ++count) {
+      out(to);
+      if (rest.empty()) return;
+      const size_t size = std::max<size_t>(1, base::utf8Length(rest));
+      out(rest.substr(0, size));
+      rest.remove_prefix(size);
+    }
+    out(rest);
+  });
+}
+
 Value replace(const Arguments& args) {
   const auto limit = limitAt(args, 3);
   if (!limit || !areStrings({args.memory, args.values, 3})) return noOverload();
   const std::string_view text = args[0].text(), from = args[1].text(), to = args[2].text();
-  if (from.empty()) return Value::error("replace() of an empty text");
   if (!spendBytes(args.memory, 2 * text.size())) return Value::error(why::kSteps);
+  if (from.empty()) return interspersed(args.memory, text, to, *limit);
   const size_t pieces = *limit == SIZE_MAX ? SIZE_MAX : *limit + 1;
   return concat(args.memory, [&](Concat& out) {
     bool first = true;

@@ -25,6 +25,10 @@ namespace sluice::filter {
 class ChainConfig;
 }
 
+namespace sluice::route {
+struct RequestPolicies;
+}
+
 namespace sluice::upstream::cluster {
 
 struct LbConfig {
@@ -97,6 +101,7 @@ struct ClusterConfig {
   // Connections of a host, by priority. (proto: CircuitBreakers.per_host_thresholds)
   std::array<uint32_t, kRoutingPriorities> host_connections{kNoHostLimit, kNoHostLimit};
   UpstreamHttpConfig http;
+  std::shared_ptr<const route::RequestPolicies> request_policies;  // null: requests go by their routes' alone
   // What requests pass on their way to a host. Null: nothing. (proto: HttpProtocolOptions.http_filters)
   std::shared_ptr<const filter::ChainConfig> http_filters;
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain; of hosts that none of these fits:

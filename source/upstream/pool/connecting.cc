@@ -18,16 +18,17 @@ std::span<const net::Address> addressesOf(const PoolContext& context, const clus
   return {&host.address(), 1};
 }
 
-absl::StatusOr<net::Fd> startAt(const PoolContext& context, const net::Address& address) {
+absl::StatusOr<net::Fd> startAt(const PoolContext& context, const net::Address& address, uint8_t internal_hops) {
   net::InternalListeners* internal = context.buffers.internal_listeners;
-  if (address.isListener() && internal != nullptr) return internal->connectTo(address);
+  if (address.isListener() && internal != nullptr) return internal->connectTo(address, internal_hops);
   return net::startConnect(address, context.config->connect);
 }
 
 // At the first of them where connecting can begin at all; those behind it are left in `addresses`.
-absl::StatusOr<net::Fd> startAtFirst(const PoolContext& context, std::span<const net::Address>& addresses) {
+absl::StatusOr<net::Fd> startAtFirst(const PoolContext& context, std::span<const net::Address>& addresses,
+                                     uint8_t internal_hops) {
   for (;;) {
-    absl::StatusOr<net::Fd> fd = startAt(context, addresses.front());
+    absl::StatusOr<net::Fd> fd = startAt(context, addresses.front(), internal_hops);
     addresses = addresses.subspan(1);
     if (fd.ok() || absl::IsResourceExhausted(fd.status()) || addresses.empty()) return fd;
   }
@@ -42,7 +43,7 @@ std::string start(const PoolContext& context, const cluster::Host& host, const n
     if (std::string missing = factory->notReady(); !missing.empty()) return missing;
   }
   out.others = addressesOf(context, host);
-  absl::StatusOr<net::Fd> fd = startAtFirst(context, out.others);
+  absl::StatusOr<net::Fd> fd = startAtFirst(context, out.others, options.internal_hops);
   if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
   if (!fd.ok()) return std::string(fd.status().message());
   if (!descriptors.admit(*fd)) return "no file descriptors left for connections";

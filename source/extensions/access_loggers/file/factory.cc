@@ -50,6 +50,7 @@ class Factory : public config::AccessLogConfigFactory {
                                                            config::FactoryContext context) const override {
     const auto& proto = static_cast<const FileAccessLog&>(message);
     const auto formatter = compileFormatter(proto);
+    config::warnOfContentType(proto.log_format(), context.at.child("log_format"));
     if (!formatter.ok()) context.at.child(fieldOf(proto)).error(base::toStd(formatter.status().message()));
     const config::Context path = context.at.child("path");
     if (proto.path().empty()) path.error("is empty; name the file to append to");

@@ -25,6 +25,7 @@ class Factory : public config::AccessLogConfigFactory {
     const absl::StatusOr<config::FormatterPtr> formatter =
         proto.has_log_format() ? config::compileFormat(proto.log_format(), sluice::stream::Escape::kLine)
                                : config::compileFormat(sluice::stream::kDefaultAccessLogFormat);
+    config::warnOfContentType(proto.log_format(), context.at.child("log_format"));
     if (!formatter.ok()) {
       context.at.child("log_format").error(base::toStd(formatter.status().message()));
       return nullptr;

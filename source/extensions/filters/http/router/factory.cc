@@ -18,6 +18,12 @@ class Factory : public config::TerminalConfigFactory {
     const auto& proto = static_cast<const Proto&>(message);
     auto settings = std::make_shared<sluice::router::RouterSettings>();
     settings->suppress_envoy_headers = proto.suppress_envoy_headers();
+    settings->dynamic_stats = !proto.has_dynamic_stats() || proto.dynamic_stats().value();
+    settings->suppress_grpc_code_stats = proto.suppress_grpc_request_failure_code_stats();
+    settings->heeds_expected_timeout = proto.respect_expected_rq_timeout();
+    settings->refuses_early_connect_data = proto.reject_connect_request_early_data().value();
+    const auto& strict = proto.strict_check_headers();
+    settings->strict_words = sluice::router::StrictWords({strict.begin(), strict.end()});
     settings->upstream_http_filters =
         config::compileUpstreamFilters(proto.upstream_http_filters(), "upstream_http_filters", context);
     return settings;

@@ -28,6 +28,32 @@ TEST_CASE("a router sets x-envoy headers unless they are suppressed") {
   CHECK(settings->suppress_envoy_headers == suppressed);
 }
 
+TEST_CASE("what a router counts and refuses is as its settings say") {
+  config::testing::TestWorld world;
+  registerFactory(world.registry);
+  Proto proto;
+  REQUIRE(
+      world.load("{dynamic_stats: false, suppress_grpc_request_failure_code_stats: true, "
+                 "respect_expected_rq_timeout: true, reject_connect_request_early_data: true, "
+                 "strict_check_headers: [x-envoy-max-retries]}",
+                 proto));
+
+  const auto compiled =
+      world.registry.terminals.find(proto.GetDescriptor()->full_name())->compile(proto, world.context());
+
+  const auto* settings = dynamic_cast<const sluice::router::RouterSettings*>(compiled.get());
+  REQUIRE(settings != nullptr);
+  CHECK_FALSE(settings->dynamic_stats);
+  CHECK(settings->suppress_grpc_code_stats);
+  CHECK(settings->heeds_expected_timeout);
+  CHECK(settings->refuses_early_connect_data);
+  base::Arena arena;
+  http::RequestHeaders head(arena);
+  head.add("x-envoy-max-retries", "many");
+  CHECK(settings->strict_words.findMalformed(head) == "x-envoy-max-retries");
+  CHECK_FALSE(world.load("{strict_check_headers: [x-other]}", proto));
+}
+
 TEST_CASE("what a router cannot do is refused by its field's name") {
   config::testing::TestWorld world;
   Proto proto;

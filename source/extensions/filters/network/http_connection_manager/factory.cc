@@ -8,13 +8,14 @@
 #include "source/config/access_log_factory.h"
 #include "source/config/filter_routes.h"
 #include "source/config/holding.h"
-#include "source/config/http1_options.h"
 #include "source/config/http2_options.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/local_reply_compiler.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/terminal_factory.h"
 #include "source/config/values.h"
+#include "source/extensions/filters/network/http_connection_manager/factory_client_cert.h"
+#include "source/extensions/filters/network/http_connection_manager/factory_http1.h"
 #include "source/extensions/filters/network/http_connection_manager/factory_identity.h"
 #include "source/http/h1/codec.h"
 #include "source/http/h2/codec.h"
@@ -60,6 +61,7 @@ class Compiler {
         init_(context.init) {
     settings_->listener_name = std::move(context.listener);
     settings_->filter_chain_name = std::move(context.filter_chain);
+    settings_->listener_metadata = std::move(context.listener_metadata);
   }
 
   std::shared_ptr<const filter::TerminalNetworkFilter> compile() {
@@ -68,7 +70,8 @@ class Compiler {
     settings_->stats = session::makeHttpStats(holding_.stats(), proto_.stat_prefix());
     compileOptions();
     compileIdentity(proto_, services_, context_, *settings_);
-    compileClientCert();
+    compileClientCert(proto_, of(context_), *settings_);
+    compileHttp1(proto_, services_.defaults, context_, *settings_);
     compileTimeouts();
     CompiledChain chain = compileFilters(proto_.http_filters(), "http_filters", context_);
     settings_->chain = std::move(chain.chain);
@@ -103,12 +106,14 @@ class Compiler {
       default:
         s.codec_type = session::CodecType::kAuto;
     }
-    const config::Http2Options http2 = config::compileHttp2Options(proto_.http2_protocol_options(), !edge());
+    const config::Http2Options http2 =
+        config::compileHttp2Options(proto_.http2_protocol_options(), !edge(), context_.child("http2_protocol_options"));
     s.http2 = http2.settings;
     const auto& h2 = proto_.http2_protocol_options();
     const bool stream_error = h2.has_override_stream_error_on_invalid_http_message()
                                   ? h2.override_stream_error_on_invalid_http_message().value()
-                                  : !proto_.has_stream_error_on_invalid_http_message() ||
+                                  : h2.stream_error_on_invalid_http_messaging() ||
+                                        !proto_.has_stream_error_on_invalid_http_message() ||
                                         proto_.stream_error_on_invalid_http_message().value();
     s.ends_at_invalid_message = !stream_error;
     if (h2.connection_keepalive().has_connection_idle_interval()) {
@@ -169,17 +174,6 @@ class Compiler {
     http::CodecLimits& limits = s.codec_limits;
     limits.allow_upgrades = true;  // those that are not let through are answered, not ignored
     if (proto_.has_max_request_headers_kb()) limits.max_header_bytes = proto_.max_request_headers_kb().value() * 1024;
-    const auto& h1 = proto_.http_protocol_options();
-    limits.allow_absolute_url = h1.has_allow_absolute_url() ? h1.allow_absolute_url().value() : true;
-    limits.accept_http_10 = h1.accept_http_10();
-    limits.enable_trailers = h1.enable_trailers() || edge();
-    limits.allow_chunked_length = h1.allow_chunked_length();
-    const Context at_h1 = context_.child("http_protocol_options");
-    limits.name_case = config::compileNameCase(h1, at_h1);
-    if (h1.send_fully_qualified_url()) {
-      at_h1.child("send_fully_qualified_url").warn("not used: it is about requests to hosts; write it into clusters");
-    }
-
     const HttpOptions& common = proto_.common_http_protocol_options();
     if (common.has_max_headers_count()) limits.max_header_count = common.max_headers_count().value();
     s.max_requests_per_connection = common.max_requests_per_connection().value();
@@ -196,6 +190,13 @@ class Compiler {
                                                                              : session::Underscores::kAllow;
     }
     s.strip_forwarded = edge();
+    s.proxies_continue = proto_.proxy_100_continue();
+    s.hides_client =
+        proto_.has_add_proxy_protocol_connection_state() && !proto_.add_proxy_protocol_connection_state().value();
+    if (proto_.append_local_overload()) {
+      context_.child("append_local_overload")
+          .warn("not used: overload refuses connections here, never requests, so there is no answer to append to");
+    }
     if (!services_.report_only.empty()) reportOnly();
   }
 
@@ -209,34 +210,6 @@ class Compiler {
         holding_.stats(), owner_, services_.report_only, services_.objects.get<session::StrictLog>("strict", [&] {
           return std::make_shared<session::StrictLog>(write);
         }));
-  }
-
-  void compileClientCert() {
-    using Forward = session::ForwardClientCert;
-    session::ClientCertSettings& s = settings_->client_cert;
-    switch (proto_.forward_client_cert_details()) {
-      case Proto::FORWARD_ONLY:
-        s.forward = Forward::kForwardOnly;
-        break;
-      case Proto::APPEND_FORWARD:
-        s.forward = Forward::kAppendForward;
-        break;
-      case Proto::SANITIZE_SET:
-        s.forward = Forward::kSanitizeSet;
-        break;
-      case Proto::ALWAYS_FORWARD_ONLY:
-        s.forward = Forward::kAlwaysForwardOnly;
-        break;
-      default:
-        s.forward = Forward::kSanitize;
-    }
-    const Proto::SetCurrentClientCertDetails& details = proto_.set_current_client_cert_details();
-    s.subject = details.subject().value();
-    s.cert = details.cert();
-    s.issuer = details.issuer();
-    s.chain = details.chain();
-    s.dns = details.dns();
-    s.uri = details.uri();
   }
 
   void compileTimeouts() {

@@ -134,35 +134,46 @@ const std::string kXff = "http.original_ip_detection.xff.v3.XffConfig";
 const std::string kHeader = "http.original_ip_detection.custom_header.v3.CustomHeaderConfig";
 const std::string kEarly = "http.early_header_mutation.header_mutation.v3.HeaderMutation";
 const std::string kPreserve = "http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig";
+const std::string kManager = "filters.network.http_connection_manager.v3.HttpConnectionManager";
 const std::string kUuid = "request_id.uuid.v3.UuidRequestIdConfig";
 
 TEST_CASE("fields about the client and about heads are taken") {
-  const std::string fields = GENERATE_COPY(
-      values<std::string>({"internal_address_config: {unix_sockets: true, cidr_ranges: [{address_prefix: 127.0.0.1, "
-                           "prefix_len: 32}, {address_prefix: '::1', prefix_len: 128}]}",
-                           "internal_address_config: {}", "add_user_agent: true",
-                           "original_ip_detection_extensions: [" + extension(kXff, "xff_num_trusted_hops: 1") + ", " +
-                               extension(kHeader, "header_name: x-real-ip, reject_with_status: {code: 401}") + "]",
-                           "original_ip_detection_extensions: [" +
-                               extension(kXff,
-                                         "xff_trusted_cidrs: {cidrs: [{address_prefix: 10.0.0.0, prefix_len: "
-                                         "8}]}, skip_xff_append: false") +
-                               "]",
-                           "early_header_mutation_extensions: [" +
-                               extension(kEarly,
-                                         "mutations: [{remove: a}, {append: {header: {key: b, value: c}}}, "
-                                         "{remove_on_match: {key_matcher: {prefix: x-debug-}}}]") +
-                               "]",
-                           "request_id_extension: {typed_config: {'@type': type.googleapis.com/envoy.extensions." +
-                               kUuid + ", pack_trace_reason: false, use_request_id_for_trace_sampling: false}}",
-                           "scheme_header_transformation: {scheme_to_overwrite: https}",
-                           "scheme_header_transformation: {match_upstream: true}",
-                           "forward_proto_config: {https_destination_ports: [443], http_destination_ports: [80]}",
-                           "strip_any_host_port: true, strip_trailing_host_dot: true", "append_x_forwarded_port: true",
-                           "represent_ipv4_remote_address_as_ipv4_mapped_ipv6: true",
-                           "http_protocol_options: {header_key_format: {proper_case_words: {}}}",
-                           "http_protocol_options: {header_key_format: {stateful_formatter: " +
-                               extension(kPreserve, "formatter_type_on_envoy_headers: PROPER_CASE") + "}}"}));
+  const std::string fields = GENERATE_COPY(values<std::string>(
+      {"internal_address_config: {unix_sockets: true, cidr_ranges: [{address_prefix: 127.0.0.1, "
+       "prefix_len: 32}, {address_prefix: '::1', prefix_len: 128}]}",
+       "internal_address_config: {}",
+       "add_user_agent: true",
+       "original_ip_detection_extensions: [" + extension(kXff, "xff_num_trusted_hops: 1") + ", " +
+           extension(kHeader, "header_name: x-real-ip, reject_with_status: {code: 401}") + "]",
+       "original_ip_detection_extensions: [" +
+           extension(kXff,
+                     "xff_trusted_cidrs: {cidrs: [{address_prefix: 10.0.0.0, prefix_len: "
+                     "8}]}, skip_xff_append: false") +
+           "]",
+       "early_header_mutation_extensions: [" +
+           extension(kEarly,
+                     "mutations: [{remove: a}, {append: {header: {key: b, value: c}}}, "
+                     "{remove_on_match: {key_matcher: {prefix: x-debug-}}}]") +
+           "]",
+       "request_id_extension: {typed_config: {'@type': type.googleapis.com/envoy.extensions." + kUuid +
+           ", pack_trace_reason: false, use_request_id_for_trace_sampling: false}}",
+       "scheme_header_transformation: {scheme_to_overwrite: https}",
+       "scheme_header_transformation: {match_upstream: true}",
+       "forward_proto_config: {https_destination_ports: [443], http_destination_ports: [80]}",
+       "strip_any_host_port: true, strip_trailing_host_dot: true",
+       "append_x_forwarded_port: true",
+       "represent_ipv4_remote_address_as_ipv4_mapped_ipv6: true",
+       "http_protocol_options: {header_key_format: {proper_case_words: {}}}",
+       "http_protocol_options: {ignore_http_11_upgrade: [{prefix: TLS/}]}",
+       "http_protocol_options: {accept_http_10: true, default_host_for_http_10: a.example}",
+       "http2_protocol_options: {custom_settings_parameters: [{identifier: 16, value: 1}], "
+       "enable_huffman_encoding: true, max_header_field_size_kb: 64}",
+       "add_proxy_protocol_connection_state: false",
+       "set_current_client_cert_details: {format: TEXT}",
+       "forward_client_cert_matcher: {on_no_match: {action: " +
+           extension(kManager + ".ForwardClientCertConfig", "forward_client_cert_details: SANITIZE_SET") + "}}",
+       "http_protocol_options: {header_key_format: {stateful_formatter: " +
+           extension(kPreserve, "formatter_type_on_envoy_headers: PROPER_CASE") + "}}"}));
   ManagerTest t;
 
   const auto manager = t.compile(kRoutes + ", http_filters: [" + kEnd + "], " + fields);
@@ -201,6 +212,22 @@ TEST_CASE("what contradicts itself is refused with its place") {
        "forward_proto_config.https_destination_ports[0]: 70000 is no port"},
       {"forward_proto_config: {https_destination_ports: [80], http_destination_ports: [80]}",
        "forward_proto_config: port 80 is in both lists"},
+      {"http_protocol_options: {ignore_http_11_upgrade: [{safe_regex: {regex: '['}}]}",
+       "http_protocol_options.ignore_http_11_upgrade[0]"},
+      {"http_protocol_options: {default_host_for_http_10: a/b}", "http_protocol_options.default_host_for_http_10"},
+      {"http2_protocol_options: {custom_settings_parameters: [{identifier: 3, value: 1}]}",
+       "http2_protocol_options.custom_settings_parameters[0].identifier: 3 cannot be set by this: "
+       "max_concurrent_streams says it"},
+      {"http2_protocol_options: {custom_settings_parameters: [{identifier: 16, value: 1}, {identifier: 16, value: 2}]}",
+       "custom_settings_parameters[1].identifier: 16 is in the list already"},
+      {"http2_protocol_options: {enable_huffman_encoding: false}",
+       "http2_protocol_options.enable_huffman_encoding: cannot be switched off here"},
+      {"http2_protocol_options: {max_header_field_size_kb: 128}",
+       "http2_protocol_options.max_header_field_size_kb: cannot be more than 64"},
+      {"set_current_client_cert_details: {format: JSON}",
+       "set_current_client_cert_details.format: JSON is not written here"},
+      {"forward_client_cert_matcher: {on_no_match: {action: " + extension(kXff) + "}}",
+       "XffConfig does not say what becomes of x-forwarded-client-cert"},
       {"strip_any_host_port: true, strip_matching_host_port: true", "has both strip_any_host_port and"},
   }));
   ManagerTest t;

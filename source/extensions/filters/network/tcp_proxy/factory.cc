@@ -132,6 +132,7 @@ class Factory : public config::NetworkFilterConfigFactory {
     settings->stats = makeStats(proto.stat_prefix(), holding.stats());
     settings->listener_name = context.listener;
     settings->filter_chain_name = context.filter_chain;
+    settings->listener_metadata = context.listener_metadata;
     compileTargets(proto, at, context.services, *settings);
     settings->hash_source = proto.hash_policy_size() > 0 && proto.hash_policy(0).has_source_ip();
     if (proto.has_idle_timeout()) settings->idle_timeout = config::compileMilliseconds(proto.idle_timeout());

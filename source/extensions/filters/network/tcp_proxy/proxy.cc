@@ -36,6 +36,7 @@ Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> set
       timer_(worker.loop.timers(), [this] { onTimer(); }),
       client_(accepted.remote),
       target_(accepted.local),
+      internal_hops_(accepted.internal_hops),
       redirected_(!(accepted.local == accepted.direct_local)),
       limit_(std::clamp<size_t>(accepted.buffer_limit, 1, kMaxBuffered)) {
   worker.cells.add(settings_->stats.cx_total);
@@ -55,6 +56,7 @@ Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> set
   info.requested_server_name = log_->server_name;
   info.listener_name = settings_->listener_name;
   info.filter_chain_name = settings_->filter_chain_name;
+  info.listener_metadata = settings_->listener_metadata.get();
   info.connection_id = id;
 }
 
@@ -156,9 +158,10 @@ std::optional<std::string> Proxy::attempt() {
   }
   host_ = cluster_->hostPtr(slot);
   HostStream::Opening opening =
-      settings_->tunnel
-          ? Tunnel::open(cluster_, slot, *settings_->tunnel, log_->info, *this)
-          : upstream::TcpConnection::open(cluster_, slot, kPriority, {.client = &client_, .target = &target_}, *this);
+      settings_->tunnel ? Tunnel::open(cluster_, slot, *settings_->tunnel, log_->info, *this)
+                        : upstream::TcpConnection::open(
+                              cluster_, slot, kPriority,
+                              {.client = &client_, .target = &target_, .internal_hops = internal_hops_}, *this);
   upstream_ = std::move(opening.stream);
   if (opening.failure == HostStream::Failure::kConnectFailed) return opening.why;
   if (opening.failure == HostStream::Failure::kOverflow) {

@@ -79,7 +79,8 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   std::unique_ptr<LogState> log_;
   const stream::MetadataCriteria* metadata_match_ = nullptr;  // of the settings
   const net::Address client_, target_;
-  const bool redirected_;  // target_ is not where the client was accepted
+  const uint8_t internal_hops_;  // as in Accepted
+  const bool redirected_;        // target_ is not where the client was accepted
   size_t limit_;
   uint64_t sent_before_ = 0;  // while the rest is flushed: at the last look
   std::string_view closing_details_;

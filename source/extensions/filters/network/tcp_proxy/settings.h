@@ -44,7 +44,8 @@ struct Settings {
   milliseconds idle_timeout{3'600'000};                            // nothing in either direction; 0: no limit
   milliseconds max_duration{0};                                    // 0: no limit
   uint32_t max_connect_attempts = 1;
-  std::string listener_name, filter_chain_name;  // for access logs; empty: no name
+  std::string listener_name, filter_chain_name;                       // for access logs; empty: no name
+  std::shared_ptr<const stream::ListenerMetadata> listener_metadata;  // same; null: nothing is said of the two
   stream::AccessLogs access_logs;
   milliseconds log_interval{0};  // 0: only at the end
   bool log_on_start = false;

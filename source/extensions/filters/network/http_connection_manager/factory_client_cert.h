@@ -1,0 +1,15 @@
+// The fields of the connection manager about x-forwarded-client-cert.
+#pragma once
+
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "source/config/services.h"
+#include "source/session/http_settings.h"
+
+namespace sluice::extensions::network_filters::http_connection_manager {
+
+// `context` stands at the connection manager and takes its errors.
+void compileClientCert(
+    const envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager& proto,
+    const config::FactoryContext& context, session::HttpSettings& out);
+
+}  // namespace sluice::extensions::network_filters::http_connection_manager

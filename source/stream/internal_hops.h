@@ -1,0 +1,32 @@
+// How many internal listeners a request has come through, so that one which leads to itself ends. The number goes from
+// connection to connection of this process in a field of the head, which nobody else is asked or told.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/numbers.h"
+#include "source/http/headers.h"
+
+namespace sluice::stream {
+
+inline constexpr std::string_view kInternalHops = "x-sluice-internal-hops";
+
+// Of a request that came by an internal listener; the field goes off its head. At least 1.
+inline uint8_t takeInternalHops(http::RequestHeaders& head) {
+  uint32_t hops = 1;
+  if (const auto told = head.get(kInternalHops)) {
+    if (!absl::SimpleAtoi(absl::string_view(told->data(), told->size()), &hops)) hops = 1;
+    head.remove(kInternalHops);
+  }
+  return static_cast<uint8_t>(std::clamp<uint32_t>(hops, 1, UINT8_MAX));
+}
+
+// For the next one, by whatever number this one came.
+inline void tellInternalHops(http::RequestHeaders& head, uint8_t hops) {
+  head.set(kInternalHops, std::to_string(std::min(hops + 1, UINT8_MAX)));
+}
+
+}  // namespace sluice::stream
