@@ -11,6 +11,7 @@
 #include "source/config/any_type.h"
 #include "source/config/cel_compiler.h"
 #include "source/config/matcher_compiler.h"
+#include "source/config/rbac_audit.h"
 #include "source/config/rbac_rules.h"
 
 namespace sluice::config {
@@ -70,7 +71,9 @@ filter::rbac::Policy compilePolicy(const std::string& name, const v3::Policy& pr
   return policy;
 }
 
-RbacEngine compileRules(const v3::RBAC& proto, const RbacPlace& place, const Context& context) {
+RbacEngine compileRules(const v3::RBAC& proto, bool shadow, const RbacPlace& place,
+                        const FactoryContext& factory_context) {
+  const Context& context = factory_context.at;
   const ErrorMark mark(context);
   RbacRules compiler(place);
   filter::rbac::Rules rules;
@@ -82,6 +85,11 @@ RbacEngine compileRules(const v3::RBAC& proto, const RbacPlace& place, const Con
   }
   std::sort(rules.policies.begin(), rules.policies.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   rules.needs = compiler.needs();
+  if (proto.has_audit_logging_options()) {
+    const FactoryContext at = factory_context.child("audit_logging_options");
+    if (shadow) at.at.error("tells of decisions, and a shadow decides nothing; set it in rules");
+    if (!shadow) rules.audit = compileAudit(proto.audit_logging_options(), at);
+  }
   return mark.hit() ? nullptr : std::make_shared<Engine>(std::move(rules));
 }
 
@@ -116,7 +124,7 @@ RbacEngine compileRbac(const v3::RBAC* rules, const ::xds::type::matcher::v3::Ma
     context.at.child(matcher_field).error(absl::StrCat("stands beside ", rules_field, "; keep one of the two"));
     return nullptr;
   }
-  if (rules != nullptr) return compileRules(*rules, place, context.at.child(rules_field));
+  if (rules != nullptr) return compileRules(*rules, shadow, place, context.child(rules_field));
   return matcher == nullptr ? nullptr : compileTree(*matcher, place, context.child(matcher_field));
 }
 

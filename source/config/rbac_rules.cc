@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "envoy/extensions/rbac/matchers/upstream_ip_port/v3/upstream_ip_port_matcher.pb.h"
 #include "envoy/extensions/rbac/principals/mtls_authenticated/v3/mtls_authenticated.pb.h"
 #include "source/base/text.h"
 #include "source/config/any_type.h"
@@ -22,6 +23,7 @@ using envoy::config::rbac::v3::Principal;
 using envoy::config::rbac::v3::SourcedMetadata;
 using envoy::extensions::transport_sockets::tls::v3::SubjectAltNameMatcher;
 using filter::rbac::Rule;
+using Upstream = envoy::extensions::rbac::matchers::upstream_ip_port::v3::UpstreamIpPortMatcher;
 using Mtls = envoy::extensions::rbac::principals::mtls_authenticated::v3::Config;
 namespace matcher_v3 = envoy::type::matcher::v3;
 
@@ -31,6 +33,16 @@ Rule ruleOf(Rule::Kind kind, What what) {
   rule.kind = kind;
   rule.what = std::move(what);
   return rule;
+}
+
+template <typename Range>
+bool isPortRange(const Range& range) {
+  return range.start() >= 0 && range.end() <= 65536 && range.start() < range.end();
+}
+
+Rule notPorts(const Context& context) {
+  context.error("is no range of ports; `start` is the first port and `end` the first behind the last one");
+  return {};
 }
 
 std::string_view nameOf(uint8_t parts) {
@@ -69,6 +81,8 @@ Rule RbacRules::compile(const Permission& proto, const Context& context) {
       return text(Rule::Kind::kServerName, proto.requested_server_name(), context.child("requested_server_name"));
     case Permission::kUrlPath:
       return path(proto.url_path(), context.child("url_path"));
+    case Permission::kMatcher:
+      return upstream(proto.matcher(), context.child("matcher").child("typed_config"));
     case Permission::kUriTemplate:
       return pathTemplate(proto.uri_template(), context.child("uri_template").child("typed_config"));
     case Permission::RULE_NOT_SET:
@@ -92,10 +106,7 @@ Rule RbacRules::compile(const Principal& proto, const Context& context) {
     case Principal::kAuthenticated:
       return authenticated(proto.authenticated(), context.child("authenticated"));
     case Principal::kSourceIp:
-      if ((place_.parts & match::kRequest) != 0) {
-        context.child("source_ip").error("is not known of requests; use remote_ip or direct_remote_ip");
-      }
-      return range(Rule::Kind::kRemote, match::kAddresses, proto.source_ip(), context.child("source_ip"));
+      return range(Rule::Kind::kSource, match::kAddresses, proto.source_ip(), context.child("source_ip"));
     case Principal::kRemoteIp:
       return range(Rule::Kind::kRemote, match::kAddresses, proto.remote_ip(), context.child("remote_ip"));
     case Principal::kDirectRemoteIp:
@@ -163,11 +174,25 @@ Rule RbacRules::ports(uint32_t first, uint32_t last, const Context& context) {
 }
 
 Rule RbacRules::portRange(const envoy::type::v3::Int32Range& proto, const Context& context) {
-  if (proto.start() < 0 || proto.end() > 65536 || proto.start() >= proto.end()) {
-    context.error("is no range of ports; `start` is the first port and `end` the first behind the last one");
-    return {};
-  }
+  if (!isPortRange(proto)) return notPorts(context);
   return ports(static_cast<uint32_t>(proto.start()), static_cast<uint32_t>(proto.end() - 1), context);
+}
+
+Rule RbacRules::upstream(const envoy::config::core::v3::TypedExtensionConfig& proto, const Context& context) {
+  need(match::kStream, context);
+  const auto config = unpackOnly<Upstream>(proto.typed_config(), context);
+  if (config == nullptr) return {};
+  filter::rbac::UpstreamAddress out;
+  if (config->has_upstream_ip()) out.range = compileCidr(config->upstream_ip(), context.child("upstream_ip"));
+  if (config->has_upstream_port_range()) {
+    const envoy::type::v3::Int64Range& range = config->upstream_port_range();
+    if (!isPortRange(range)) return notPorts(context.child("upstream_port_range"));
+    out.ports = filter::rbac::Ports{static_cast<uint32_t>(range.start()), static_cast<uint32_t>(range.end() - 1)};
+  }
+  if (!config->has_upstream_ip() && !config->has_upstream_port_range()) {
+    context.error("needs upstream_ip or upstream_port_range");
+  }
+  return ruleOf(Rule::Kind::kUpstream, out);
 }
 
 Rule RbacRules::text(Rule::Kind kind, const matcher_v3::StringMatcher& proto, const Context& context) {

@@ -41,6 +41,7 @@ class RbacRules {
   Rule metadata(Rule::Kind kind, const envoy::type::matcher::v3::MetadataMatcher& proto, const Context& context);
   Rule sourced(const envoy::config::rbac::v3::SourcedMetadata& proto, const Context& context);
   Rule filterState(const envoy::type::matcher::v3::FilterStateMatcher& proto, const Context& context);
+  Rule upstream(const envoy::config::core::v3::TypedExtensionConfig& proto, const Context& context);
   Rule authenticated(const envoy::config::rbac::v3::Principal::Authenticated& proto, const Context& context);
   Rule custom(const envoy::config::core::v3::TypedExtensionConfig& proto, const Context& context);
 

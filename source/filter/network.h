@@ -18,6 +18,7 @@
 #include "source/net/socket.h"
 #include "source/net/transport.h"
 #include "source/observability/stats.h"
+#include "source/stream/downstream_facts.h"
 #include "source/stream/response_flags.h"
 #include "source/worker/services.h"
 
@@ -120,7 +121,8 @@ struct Accepted {
   net::Address direct_local;    // where it was accepted
   std::string_view transport_protocol = "raw_buffer";  // or "tls", as listener filters saw it; static storage
   std::string server_name;  // SNI of a ClientHello that tls_inspector saw, in lower case; empty: none
-  std::vector<std::string> application_protocols;  // ALPN of that ClientHello, or what http_inspector saw
+  std::vector<std::string> application_protocols;               // ALPN of that ClientHello, or what http_inspector saw
+  std::unique_ptr<const stream::TlsFingerprints> fingerprints;  // of that ClientHello; null: nobody asked
   // How long the transport's handshake may take; 0: the terminal filter's default.
   std::chrono::milliseconds transport_timeout{0};
   std::shared_ptr<const ChainGuard> guard;  // null: no other chain could have been chosen by server name

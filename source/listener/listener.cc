@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "source/listener/chain_guard.h"
+#include "source/listener/tree_guard.h"
 
 namespace sluice::listener {
 namespace {
@@ -12,21 +13,23 @@ namespace {
 // How long accepting rests when the process has no descriptors left.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
+ChainTree treeOf(const ListenerConfig& config) {
+  return {config.matcher, config.default_chain, config.chains.size()};
+}
+
 // The chain that serves a connection; nothing: none does.
 std::optional<size_t> chainOf(const ListenerConfig& config, const filter::Accepted& accepted) {
-  if (config.matcher) {
-    const match::Result result = config.matcher->evaluate({.remote = &accepted.remote,
-                                                           .local = &accepted.local,
-                                                           .direct_remote = &accepted.direct_remote,
-                                                           .server_name = accepted.server_name,
-                                                           .transport_protocol = accepted.transport_protocol,
-                                                           .application_protocols = &accepted.application_protocols});
-    if (result.state != match::Result::State::kMatched) return config.default_chain;
-    return result.action < config.chains.size() ? std::optional<size_t>(result.action) : std::nullopt;
-  }
+  if (config.matcher) return treeOf(config).find(accepted, accepted.server_name);
   if (!config.index) return 0;
   const std::optional<size_t> found = config.index->find(accepted);
   return found ? found : config.default_chain;
+}
+
+// Null: the server name had no part in the choice.
+std::shared_ptr<const filter::ChainGuard> guardOf(const ListenerConfig& config, const filter::Accepted& accepted) {
+  if (!config.matcher) return config.guard;
+  const bool by_name = (config.matcher->needs & match::kPeer) != 0 && !accepted.server_name.empty();
+  return by_name ? std::make_shared<const TreeGuard>(treeOf(config), accepted) : nullptr;
 }
 
 }  // namespace
@@ -265,10 +268,8 @@ void WorkerListeners::serve(const ListenerConfig& config, Active* listener, filt
     accepted.transport = chosen.transport->make({});
     accepted.transport_timeout = chosen.transport_timeout;
   }
-  if (config.guard) {
-    accepted.guard = config.guard;
-    accepted.chosen_chain = ServerNameGuard::handleOf(*chain);
-  }
+  accepted.guard = guardOf(config, accepted);
+  if (accepted.guard) accepted.chosen_chain = ServerNameGuard::handleOf(*chain);
   if (listener == nullptr || listener->config.get() != &config) {
     return serveLate(config, chosen, listener, std::move(accepted));
   }

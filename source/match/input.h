@@ -34,6 +34,8 @@ enum Part : uint8_t {
 };
 // What is known of an HTTP request when its route is chosen.
 inline constexpr uint8_t kRequestParts = kAddresses | kPeer | kRequest | kStream;
+// What is known where the head of a response goes by (match/exchange.h).
+inline constexpr uint8_t kResponseParts = kRequestParts | kResponse;
 
 // What is decided about. Borrowed for one evaluation. What the place does not have is null or empty.
 struct Data {

@@ -1,6 +1,8 @@
 #include "source/net/connection.h"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -314,6 +316,13 @@ void Connection::resetBehind() {
 }
 
 // Not yet acknowledged by the peer's kernel.
+std::optional<std::chrono::microseconds> Connection::roundTrip() const {
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  if (!fd_.valid() || getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  return std::chrono::microseconds(info.tcpi_rtt);
+}
+
 size_t Connection::undelivered() const {
   int in_kernel = 0;
   int domain = AF_UNIX;  // knows no reset: nothing is lost there

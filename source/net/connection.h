@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -130,6 +131,8 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
     if (transport_) transport_->idle();
   }
   int fd() const { return fd_.get(); }
+  // What the kernel measured of the way to the peer and back; nullopt: it is closed, or no TCP.
+  std::optional<std::chrono::microseconds> roundTrip() const;
 
  private:
   void onFdEvents(uint32_t events) override;

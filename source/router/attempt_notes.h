@@ -24,7 +24,7 @@ class AttemptNotes {
     const upstream::Attempt* attempt;  // only compared
     uint64_t connection_id;
     base::LocalPtr<stream::UpstreamTls> tls;
-    stream::StreamInfo::Offset request_start;
+    stream::StreamInfo::Offset request_start, pool_wait;
   };
   std::vector<Note> notes_;
 };

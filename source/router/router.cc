@@ -104,9 +104,10 @@ class Router final : public filter::Terminal, private Retries::User {
       }
     }
 
-    Try* next = nullptr;     // made beside this one; in the arena
-    bool followed = false;   // another one is made though it goes on
-    bool of_canary = false;  // the host is one that answered
+    Try* next = nullptr;                     // made beside this one; in the arena
+    bool followed = false;                   // another one is made though it goes on
+    bool of_canary = false;                  // the host is one that answered
+    upstream::StatusCounts* zone = nullptr;  // of that host; null: not counted
 
    private:
     friend class upstream::AttemptOf<Try>;
@@ -127,6 +128,7 @@ class Router final : public filter::Terminal, private Retries::User {
     bool retriesAnswer() {
       dropForeignMark(responseHead(), host().address());
       of_canary = host().canary();
+      zone = cluster()->zoneOf(host());
       if (router_.retries_ == nullptr || !router_.retryAnswered(*this)) return false;
       router_.stream_.info().response_code_details = {};  // of a filter, whose memory goes with it
       return true;
@@ -468,7 +470,9 @@ void Router::sendOn(Try& attempt) {
   info.upstream_connection_id = attempt.exchange().connectionId();
   info.upstream_tls = attempt.exchange().tls();
   info.upstream_protocol = attempt.exchange().protocol();
-  info.upstream_request_start = info.since(services_.loop.now());
+  const event::TimePoint now = services_.loop.now();
+  info.upstream_request_start = info.since(now);
+  info.upstream_pool_wait = now - attempt.began();
   counts_.add(&RequestStats::total);
   // One that is followed had its time, though its connection comes only now.
   if (retries_ != nullptr && attempt_.isLast(attempt) && !attempt.followed) retries_->tryBegan(request_.whole());
@@ -669,6 +673,7 @@ void Router::responseHead(Try& attempt, bool end_stream) {
   info.response_start = info.since(services_.loop.now());
   attempt.tellSource(info);
   counts_.answered(stream_.response(), attempt.of_canary);
+  if (attempt.zone != nullptr) attempt.zone->add(stream_.response().status);
   finalizeResponse(attempt);
   if (!attempt.running()) responseComplete();
   runner_.responseHeaders(end_stream);

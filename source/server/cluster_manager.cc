@@ -384,6 +384,7 @@ void ClusterManager::publish(Entry& entry) {
   published->stats = entry.stats;
   published->hosts = upstream::lb::LbPolicy::prepare(generation.config->lb.policy.get(), generation.hosts);
   published->late_counters = entry.late_counters;
+  published->own_zone = own_zone_;
   if (generation.config->outlier) published->outlier_reports = entry.health->reports();
   published->fail_reports = entry.health->failReports();
   workers_.postAll([published](Worker& worker) { worker.clusters().set(published); });

@@ -127,6 +127,8 @@ class ClusterManager : private upstream::cluster::Endpoints {
   // The cluster that this process belongs to, and where it is: others are routed by zones then. Before the first
   // cluster.
   void routeByZones(std::string local_cluster, upstream::cluster::Locality own);
+  // Where this process is, for what is counted by zones; empty: nothing is. Before the first cluster.
+  void countZones(std::string own) { own_zone_ = std::move(own); }
   // Called when hosts or names of clusters changed, for those who connect to clusters from main.
   const upstream::cluster::HostSet* hostsOf(const std::string& name) const;
   // Where to tell of the health of hosts of a cluster. Null: there is no such cluster. It lives as long as the cluster,
@@ -187,6 +189,7 @@ class ClusterManager : private upstream::cluster::Endpoints {
     upstream::cluster::LocalZonesPtr zones;  // null: its hosts are not known yet
   };
   std::optional<LocalCluster> local_;
+  std::string own_zone_;
   std::map<std::string, std::unique_ptr<Entry>> entries_;
   const size_t max_leaving_;
   std::map<ResourceKey, Eds> eds_;

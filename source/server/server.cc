@@ -154,6 +154,7 @@ class Server {
     transports_ = std::make_unique<XdsTransports>(*main_, *clusters_, cells_, seed());
     keepDescriptors();
     clusters_->logHealthTo(log_sink_.get());
+    clusters_->countZones(bootstrap_.node().locality().zone());
     if (const std::string& local = bootstrap_.cluster_manager().local_cluster_name(); !local.empty()) {
       const auto& own = bootstrap_.node().locality();
       clusters_->routeByZones(local, {own.region(), own.zone(), own.sub_zone()});

@@ -54,13 +54,18 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
   const std::string remote = accepted.remote.toString();
   const std::string local = accepted.local.toString();
   const std::string direct = accepted.direct_remote == accepted.remote ? "" : accepted.direct_remote.toString();
-  addresses_ = base::strCat(remote, local, direct);
+  peer_.redirected = !(accepted.local == accepted.direct_local);
+  const std::string direct_local = peer_.redirected ? accepted.direct_local.toString() : "";
+  addresses_ = base::strCat(remote, local, direct, direct_local);
   const std::string_view texts = addresses_;
   peer_.remote = texts.substr(0, remote.size());
   peer_.local = texts.substr(remote.size(), local.size());
-  peer_.direct_remote = direct.empty() ? peer_.remote : texts.substr(remote.size() + local.size());
+  peer_.direct_remote = direct.empty() ? peer_.remote : texts.substr(remote.size() + local.size(), direct.size());
+  facts_.remote_address = peer_.remote;
+  facts_.direct_local_address = peer_.redirected ? texts.substr(texts.size() - direct_local.size()) : peer_.local;
+  facts_.fingerprints = std::move(accepted.fingerprints);
+  facts_.connection = &connection_;
   peer_.local_port = accepted.local.port();
-  peer_.redirected = !(accepted.local == accepted.direct_local);
   peer_.transport = connection_.transport();
   peer_.internal_hops = accepted.internal_hops;
   const std::optional<InternalAddresses>& internal = settings_->internal_addresses;
@@ -103,6 +108,7 @@ bool Connection::admit() {
 void Connection::onConnected() {
   if (!admit()) return;
   const net::Transport& transport = *connection_.transport();
+  if (transport.secure()) facts_.handshake = worker_.loop.now() - born_;
   if (const std::string_view name = transport.serverName(); !name.empty()) server_name_ = name;
   const std::string_view protocol = transport.applicationProtocol();
   if (settings_->codec_type != CodecType::kAuto) {
@@ -338,6 +344,7 @@ void Connection::onPeerEnd() {
   if (multiplexing_ == nullptr && !streams_.empty() && streams_.front().inTunnel() && !connection_.truncated()) return;
   // A client that is gone wants no answer: what runs for it is cancelled. What it was answered before still goes out.
   ending_ = true;
+  facts_.close = stream::DownstreamFacts::Close::kNormal;
   abortStreams("downstream_remote_disconnect", ResponseFlag::kDownstreamConnectionTermination);
   closeAfterFlush(false);
 }
@@ -352,6 +359,7 @@ void Connection::onBroken(net::CloseReason reason, int) {
     worker_.cells.add(settings_->stats.cx_transport_failed);
     logFailedHandshake(connection_.transport()->failure());
   }
+  if (reason == net::CloseReason::kReset) facts_.close = stream::DownstreamFacts::Close::kRemoteReset;
   abortStreams("downstream_remote_disconnect", ResponseFlag::kDownstreamConnectionTermination);
   destroy();
 }
@@ -369,6 +377,7 @@ void Connection::logFailedHandshake(std::string_view why) {
   info.downstream_local_address = peer_.local;
   const std::string_view asked_name = connection_.transport()->serverName();
   info.requested_server_name = asked_name.empty() ? std::string_view(server_name_) : asked_name;
+  info.downstream = &facts_;
   info.listener_name = settings_->listener_name;
   info.filter_chain_name = settings_->filter_chain_name;
   info.listener_metadata = settings_->listener_metadata.get();
@@ -587,6 +596,8 @@ void Connection::drainIfTooOld() {
 
 bool Connection::closeNow(std::string_view details) {
   const bool busy = !streams_.empty();
+  facts_.close = stream::DownstreamFacts::Close::kNormal;
+  facts_.local_close_reason = details;
   abortStreams(details, ResponseFlag::kLocalReset);
   if (!dead_) connection_.flush();
   destroy();

@@ -53,6 +53,7 @@ class Connection final : private net::ConnectionEvents,
   const HttpSettings& settings() const { return *settings_; }
   SessionWorker& worker() { return worker_; }
   const PeerText& peer() const { return peer_; }
+  const stream::DownstreamFacts& facts() const { return facts_; }
   uint64_t id() const { return id_; }
   bool idle() const { return streams_.empty(); }
   // How many bytes may wait here in each direction.
@@ -132,6 +133,7 @@ class Connection final : private net::ConnectionEvents,
   std::shared_ptr<const HttpSettings> settings_;
   std::string addresses_;  // the texts that peer_ points into, end to end: an idle connection holds one string
   PeerText peer_;
+  stream::DownstreamFacts facts_;
   uint64_t id_;
   std::unique_ptr<filter::NetworkChain> chain_;  // null: no filter stands in front
   net::Connection connection_;

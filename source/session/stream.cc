@@ -57,6 +57,7 @@ void Stream::takeFacts() {
   info_.downstream_local_address = connection.peer().local;
   info_.redirected = connection.peer().redirected;
   info_.downstream_transport = connection.peer().transport;
+  info_.downstream = &connection.facts();
 }
 
 void Stream::makeChain() {

@@ -32,6 +32,76 @@ struct LoggedSession : TestSession {
 
 using Entries = std::vector<std::string>;
 
+// What entries may tell of their connection, as formats show it.
+struct ConnectionLog : stream::AccessLog {
+  void log(const stream::FormatContext& context, worker::WorkerServices&) const override {
+    REQUIRE(context.info.downstream != nullptr);
+    const stream::DownstreamFacts& facts = *context.info.downstream;
+    constexpr const char* kCloses[] = {"open", "normal", "local reset", "remote reset"};
+    entries.push_back(std::string(kCloses[static_cast<size_t>(facts.close)]) + " " +
+                      std::string(facts.local_close_reason));
+    remote = facts.remote_address;
+    direct_local = facts.direct_local_address;
+    round_trip = facts.connection->roundTrip().has_value();
+    ja4 = facts.fingerprints == nullptr ? "" : facts.fingerprints->ja4;
+  }
+  mutable std::vector<std::string> entries;
+  mutable std::string remote, direct_local, ja4;
+  mutable bool round_trip = false;
+};
+
+struct ConnectionLogged : TestSession {
+  ConnectionLogged() { settings->access_logs = {told}; }
+  std::unique_ptr<TestClient> client() {
+    return begin(net::tcpPair(), {http::h1::makeServerCodec, nullptr}, [](filter::Accepted& accepted) {
+      accepted.remote = *net::Address::parse("192.0.2.7:70");
+      accepted.local = *net::Address::parse("192.0.2.1:443");
+      accepted.direct_local = *net::Address::parse("10.0.0.1:8443");
+      accepted.fingerprints = std::make_unique<stream::TlsFingerprints>(stream::TlsFingerprints{"", "t13d"});
+    });
+  }
+
+  std::shared_ptr<ConnectionLog> told = std::make_shared<ConnectionLog>();
+};
+
+TEST_CASE("an entry tells where its connection came from, and asks the kernel while it is open") {
+  ConnectionLogged t;
+  auto client = t.client();
+  client->send(kGet);
+  t.loop.turn();
+  t.stream().answer(204, "");
+  t.loop.turn();
+
+  CHECK(t.told->entries == Entries{"open "});
+  CHECK(t.told->remote == "192.0.2.7:70");
+  CHECK(t.told->direct_local == "10.0.0.1:8443");
+  CHECK(t.told->ja4 == "t13d");
+  CHECK(t.told->round_trip);
+}
+
+TEST_CASE("an entry that is written at the end of its connection tells how that came") {
+  ConnectionLogged t;
+  auto client = t.client();
+  client->send(kGet);
+  t.loop.turn();
+  SECTION("by the client's end") {
+    client->finish();
+    t.loop.turn();
+    CHECK(t.told->entries == Entries{"normal "});
+  }
+  SECTION("by a reset") {
+    client->reset();
+    t.loop.turn();
+    CHECK(t.told->entries == Entries{"remote reset "});
+    CHECK_FALSE(t.told->round_trip);
+  }
+  SECTION("by us") {
+    t.connections.front().closeNow("drain_timeout");
+    t.loop.turn();
+    CHECK(t.told->entries == Entries{"normal drain_timeout"});
+  }
+}
+
 TEST_CASE("a request is told of when it comes") {
   LoggedSession t({.on_request = true});
   auto client = t.connect();

@@ -13,6 +13,7 @@
 #include "source/net/cidr.h"
 #include "source/stream/chance.h"
 #include "source/stream/format_arguments.h"
+#include "source/stream/format_connection.h"
 #include "source/stream/grpc_status.h"
 
 namespace sluice::stream {
@@ -416,6 +417,39 @@ Value readPort(const Operator&, const Context& context, Scratch&) {
   return portOf(context.info.*kMember);
 }
 
+Value readDirectLocalBare(const Operator& op, const Context& context, Scratch& scratch) {
+  return withoutPort(directLocalOf(context), op, scratch);
+}
+Value readDirectLocalPort(const Operator&, const Context& context, Scratch&) {
+  return portOf(directLocalOf(context));
+}
+
+// "envoy://LISTENER/ENDPOINT" -> "ENDPOINT"; no other address has one.
+Value endpointOf(std::string_view address) {
+  constexpr std::string_view kInternal = "envoy://";
+  if (!address.starts_with(kInternal)) return {};
+  const size_t slash = address.find('/', kInternal.size());
+  return slash == std::string_view::npos ? Value{} : text(address.substr(slash + 1));
+}
+template <auto kMember>
+Value readEndpoint(const Operator&, const Context& context, Scratch&) {
+  return endpointOf(context.info.*kMember);
+}
+Value readDirectLocalEndpoint(const Operator&, const Context& context, Scratch&) {
+  return endpointOf(directLocalOf(context));
+}
+
+Value readPoolWait(const Operator&, const Context& context, Scratch&) {
+  const StreamInfo::Offset waited = context.info.upstream_pool_wait;
+  if (waited.count() < 0) return {};
+  return number(static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(waited).count()));
+}
+
+// As they are, not as a codec compressed them.
+Value readSentHeaderBytes(const Operator&, const Context& context, Scratch&) {
+  return number(context.info.response_header_bytes + context.info.response_trailer_bytes);
+}
+
 Value readProtocol(const Operator&, const Context& context, Scratch&) {
   return context.info.has_protocol ? text(http::textOf(context.info.protocol)) : Value{};
 }
@@ -502,31 +536,52 @@ constexpr Known kKnown[] = {
     {"COMMON_DURATION", parseCommonDuration, readDuration},
     {"CONNECTION_ID", parseNothing, readNumber<&I::connection_id>},
     {"CONNECTION_TERMINATION_DETAILS", parseNothing, readTermination},
+    {"CUSTOM_FLAGS", parseNothing, readNothing},
+    {"DOWNSTREAM_CX_RTT", parseNothing, readRoundTrip},
+    {"DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", parseNothing, readNumber<&I::request_header_bytes>},
+    {"DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", parseNothing, readSentHeaderBytes},
+    {"DOWNSTREAM_DETECTED_CLOSE_TYPE", parseNothing, readCloseType},
+    {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS", parseNothing, readDirectLocal},
+    {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID", parseNothing, readDirectLocalEndpoint},
+    {"DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT", parsePrefixLength, readDirectLocalBare},
+    {"DOWNSTREAM_DIRECT_LOCAL_PORT", parseNothing, readDirectLocalPort},
     {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS", parseNothing, readText<&I::downstream_direct_remote_address>},
+    {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_ENDPOINT_ID", parseNothing, readEndpoint<&I::downstream_direct_remote_address>},
     {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", parsePrefixLength,
      readWithoutPort<&I::downstream_direct_remote_address>},
     {"DOWNSTREAM_DIRECT_REMOTE_PORT", parseNothing, readPort<&I::downstream_direct_remote_address>},
+    {"DOWNSTREAM_HANDSHAKE_DURATION", parseNothing, readHandshake},
     {"DOWNSTREAM_LOCAL_ADDRESS", parseNothing, readText<&I::downstream_local_address>},
+    {"DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", parseNothing, readEndpoint<&I::downstream_local_address>},
     {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parsePrefixLength, readWithoutPort<&I::downstream_local_address>},
+    {"DOWNSTREAM_LOCAL_CLOSE_REASON", parseNothing, readLocalCloseReason},
     {"DOWNSTREAM_LOCAL_DNS_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::dns_sans>},
     {"DOWNSTREAM_LOCAL_EMAIL_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::email_sans>},
     {"DOWNSTREAM_LOCAL_IP_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::ip_sans>},
+    {"DOWNSTREAM_LOCAL_OTHERNAME_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::other_sans>},
     {"DOWNSTREAM_LOCAL_PORT", parseNothing, readPort<&I::downstream_local_address>},
     {"DOWNSTREAM_LOCAL_SUBJECT", parseNothing, kLocal<&Certificate::subject>},
     {"DOWNSTREAM_LOCAL_URI_SAN", parseNothing, readSans<downstreamTls, &Tls::local, &Certificate::uri_sans>},
     {"DOWNSTREAM_PEER_CERT", parseNothing, kPeer<&Certificate::pem>},
     {"DOWNSTREAM_PEER_CERT_V_END", parseTime, readValidity<downstreamTls, &Tls::peer, &Certificate::valid_to>},
     {"DOWNSTREAM_PEER_CERT_V_START", parseTime, readValidity<downstreamTls, &Tls::peer, &Certificate::valid_from>},
+    {"DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1", parseNothing,
+     readSans<downstreamTls, &Tls::peer, &Certificate::chain_sha1>},
+    {"DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256", parseNothing,
+     readSans<downstreamTls, &Tls::peer, &Certificate::chain_sha256>},
+    {"DOWNSTREAM_PEER_CHAIN_SERIALS", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::chain_serials>},
     {"DOWNSTREAM_PEER_DNS_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::dns_sans>},
     {"DOWNSTREAM_PEER_EMAIL_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::email_sans>},
     {"DOWNSTREAM_PEER_FINGERPRINT_1", parseNothing, kPeer<&Certificate::sha1>},
     {"DOWNSTREAM_PEER_FINGERPRINT_256", parseNothing, kPeer<&Certificate::sha256>},
     {"DOWNSTREAM_PEER_IP_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::ip_sans>},
     {"DOWNSTREAM_PEER_ISSUER", parseNothing, kPeer<&Certificate::issuer>},
+    {"DOWNSTREAM_PEER_OTHERNAME_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::other_sans>},
     {"DOWNSTREAM_PEER_SERIAL", parseNothing, kPeer<&Certificate::serial>},
     {"DOWNSTREAM_PEER_SUBJECT", parseNothing, kPeer<&Certificate::subject>},
     {"DOWNSTREAM_PEER_URI_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::uri_sans>},
     {"DOWNSTREAM_REMOTE_ADDRESS", parseNothing, readText<&I::downstream_remote_address>},
+    {"DOWNSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", parseNothing, readEndpoint<&I::downstream_remote_address>},
     {"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", parsePrefixLength, readWithoutPort<&I::downstream_remote_address>},
     {"DOWNSTREAM_REMOTE_PORT", parseNothing, readPort<&I::downstream_remote_address>},
     {"DOWNSTREAM_TLS_CIPHER", parseNothing, kDownstream<&Tls::cipher>},
@@ -577,6 +632,8 @@ constexpr Known kKnown[] = {
     {"START_TIME", parseTime, readTime},
     {"START_TIME_LOCAL", parseLocalTime, readTime},
     {"STREAM_ID", parseNothing, readText<&I::request_id>},
+    {"TLS_JA3_FINGERPRINT", parseNothing, readJa3},
+    {"TLS_JA4_FINGERPRINT", parseNothing, readJa4},
     {"TRAILER", parseHeaders, readTrailer},
     {"TYPED_CEL", parseTypedCel, readExtended},
     {"UNIQUE_ID", parseNothing, readUniqueId},
@@ -584,6 +641,7 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_CLUSTER_RAW", parseNothing, readText<&I::upstream_cluster>},
     {"UPSTREAM_CONNECTION_ID", parseNothing, readPositive<&I::upstream_connection_id>},
     {"UPSTREAM_CONNECTION_IDS_ATTEMPTED", parseNothing, readAttempted<attemptedConnection>},
+    {"UPSTREAM_CONNECTION_POOL_READY_DURATION", parseNothing, readPoolWait},
     {"UPSTREAM_HOST", parseNothing, readText<&I::upstream_host>},
     {"UPSTREAM_HOSTS_ATTEMPTED", parseNothing, readAttempted<attemptedHost>},
     {"UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT", parseNothing, readAttempted<attemptedIp>},
@@ -592,10 +650,12 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_HOST_NAME", parseNothing, readText<&I::upstream_host_name>},
     {"UPSTREAM_HOST_NAME_WITHOUT_PORT", parseNothing, readWithoutPort<&I::upstream_host_name>},
     {"UPSTREAM_LOCAL_ADDRESS", parseNothing, readText<&I::upstream_local_address>},
+    {"UPSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", parseNothing, readEndpoint<&I::upstream_local_address>},
     {"UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parsePrefixLength, readWithoutPort<&I::upstream_local_address>},
     {"UPSTREAM_LOCAL_DNS_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::dns_sans>},
     {"UPSTREAM_LOCAL_EMAIL_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::email_sans>},
     {"UPSTREAM_LOCAL_IP_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::ip_sans>},
+    {"UPSTREAM_LOCAL_OTHERNAME_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::other_sans>},
     {"UPSTREAM_LOCAL_PORT", parseNothing, readPort<&I::upstream_local_address>},
     {"UPSTREAM_LOCAL_SUBJECT", parseNothing, kUpstreamLocal<&Certificate::subject>},
     {"UPSTREAM_LOCAL_URI_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::uri_sans>},
@@ -607,10 +667,12 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_PEER_EMAIL_SAN", parseNothing, readSans<upstreamTls, &Tls::peer, &Certificate::email_sans>},
     {"UPSTREAM_PEER_IP_SAN", parseNothing, readSans<upstreamTls, &Tls::peer, &Certificate::ip_sans>},
     {"UPSTREAM_PEER_ISSUER", parseNothing, kUpstreamPeer<&Certificate::issuer>},
+    {"UPSTREAM_PEER_OTHERNAME_SAN", parseNothing, readSans<upstreamTls, &Tls::peer, &Certificate::other_sans>},
     {"UPSTREAM_PEER_SUBJECT", parseNothing, kUpstreamPeer<&Certificate::subject>},
     {"UPSTREAM_PEER_URI_SAN", parseNothing, readSans<upstreamTls, &Tls::peer, &Certificate::uri_sans>},
     {"UPSTREAM_PROTOCOL", parseNothing, readUpstreamProtocol},
     {"UPSTREAM_REMOTE_ADDRESS", parseNothing, readText<&I::upstream_host>},
+    {"UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID", parseNothing, readEndpoint<&I::upstream_host>},
     {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", parsePrefixLength, readWithoutPort<&I::upstream_host>},
     {"UPSTREAM_REMOTE_PORT", parseNothing, readPort<&I::upstream_host>},
     {"UPSTREAM_REQUEST_ATTEMPT_COUNT", parseNothing, readNumber<&I::attempt_count>},
@@ -653,25 +715,15 @@ bool isForeign(std::string_view name) {
   static constexpr std::string_view kExact[] = {"FILE_CONTENT",
                                                 "SECRET",
                                                 "PER_REQUEST_STATE",
-                                                "DOWNSTREAM_CX_RTT",
-                                                "DOWNSTREAM_DETECTED_CLOSE_TYPE",
-                                                "DOWNSTREAM_LOCAL_CLOSE_REASON",
-                                                "DOWNSTREAM_DIRECT_LOCAL_ADDRESS",
                                                 "TRACE_ID",
                                                 "SPAN_ID",
                                                 "UPSTREAM_FILTER_STATE",
                                                 "UPSTREAM_DETECTED_CLOSE_TYPE",
-                                                "DOWNSTREAM_HANDSHAKE_DURATION",
-                                                "DOWNSTREAM_DIRECT_LOCAL_PORT",
-                                                "CUSTOM_FLAGS",
-                                                "UPSTREAM_LOCAL_CLOSE_REASON",
-                                                "UPSTREAM_CONNECTION_POOL_READY_DURATION"};
+                                                "UPSTREAM_LOCAL_CLOSE_REASON"};
   for (const std::string_view prefix :
-       {"DOWNSTREAM_PEER_", "DOWNSTREAM_LOCAL_", "UPSTREAM_PEER_", "UPSTREAM_LOCAL_", "TLS_", "ROUTE_RESOLUTION_",
-        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_", "UPSTREAM_DECOMPRESSED_HEADER_BYTES_", "DOWNSTREAM_HEADER_BYTES_",
-        "UPSTREAM_HEADER_BYTES_", "DOWNSTREAM_DIRECT_LOCAL_ADDRESS", "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT",
-        "UPSTREAM_LOCAL_ADDRESS_ENDPOINT", "UPSTREAM_REMOTE_ADDRESS_ENDPOINT", "DOWNSTREAM_REMOTE_ADDRESS_ENDPOINT",
-        "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_ENDPOINT", "UPSTREAM_HOST_ENDPOINT"}) {
+       {"DOWNSTREAM_PEER_", "DOWNSTREAM_LOCAL_", "UPSTREAM_PEER_", "UPSTREAM_LOCAL_", "ROUTE_RESOLUTION_",
+        "UPSTREAM_DECOMPRESSED_HEADER_BYTES_", "DOWNSTREAM_HEADER_BYTES_", "UPSTREAM_HEADER_BYTES_",
+        "UPSTREAM_HOST_ENDPOINT"}) {
     if (name.starts_with(prefix)) return true;
   }
   return std::find(std::begin(kExact), std::end(kExact), name) != std::end(kExact);

@@ -19,6 +19,7 @@
 #include "source/base/local_ptr.h"
 #include "source/http/headers.h"
 #include "source/net/transport.h"
+#include "source/stream/downstream_facts.h"
 #include "source/stream/filter_state.h"
 #include "source/stream/metadata.h"
 #include "source/stream/response_flags.h"
@@ -45,6 +46,7 @@ struct StreamInfo {
   MonotonicTime start{};
   Offset request_end = kNotYet;                // last byte of the request received
   Offset upstream_request_start = kNotYet;     // first byte of the request sent to the upstream
+  Offset upstream_pool_wait = kNotYet;         // how long the last attempt waited for its connection
   Offset upstream_request_end = kNotYet;       // last byte of it
   Offset response_start = kNotYet;             // first byte of the response received from the upstream
   Offset upstream_response_end = kNotYet;      // last byte of it
@@ -131,6 +133,7 @@ struct StreamInfo {
   net::Transport* downstream_transport = nullptr;       // null: a plain socket; of the connection
   base::LocalPtr<UpstreamTls> upstream_tls;             // null: not TLS
   std::string_view downstream_transport_failure_reason;
+  const DownstreamFacts* downstream = nullptr;  // of the connection; null: not kept
   uint64_t connection_id = 0;
   std::string_view request_id;  // x-request-id
 

@@ -81,6 +81,21 @@ std::string ipText(std::string_view bytes) {
   return inet_ntop(family, bytes.data(), text, sizeof(text)) != nullptr ? text : "";
 }
 
+// RFC 5280 section 4.2.1.6: any type may stand there; those of names are texts (UPN, SRVName, SmtpUTF8Mailbox).
+std::string_view otherText(const OTHERNAME& name) {
+  if (name.value == nullptr) return {};
+  switch (name.value->type) {
+    case V_ASN1_UTF8STRING:
+    case V_ASN1_PRINTABLESTRING:
+    case V_ASN1_IA5STRING:
+    case V_ASN1_VISIBLESTRING:
+    case V_ASN1_NUMERICSTRING:
+      return bytesOf(*name.value->value.asn1_string);
+    default:
+      return {};
+  }
+}
+
 std::string nameText(const X509_NAME* name) {
   const SslOwned<bio_st> out(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253);
@@ -199,6 +214,7 @@ SubjectNames namesOf(const x509_st& certificate) {
     if (name.type == GEN_URI) addPlain(names.uri, bytesOf(*name.d.uniformResourceIdentifier));
     if (name.type == GEN_EMAIL) addPlain(names.email, bytesOf(*name.d.rfc822Name));
     if (name.type == GEN_IPADD) addPlain(names.ip, ipText(bytesOf(*name.d.iPAddress)));
+    if (name.type == GEN_OTHERNAME) addPlain(names.other, otherText(*name.d.otherName));
   }
   GENERAL_NAMES_free(all);
   return names;
@@ -314,7 +330,14 @@ net::TlsInfo::Certificate describe(const std::vector<std::string_view>& chain_de
   out.valid_from = validFromOf(*leaf);
   out.valid_to = validToOf(*leaf);
   out.pem = urlEncoded(pemOf(chain_der.front()));
-  for (const std::string_view der : chain_der) out.chain_pem += urlEncoded(pemOf(der));
+  out.other_sans = std::move(names.other);
+  for (const std::string_view der : chain_der) {
+    out.chain_pem += urlEncoded(pemOf(der));
+    out.chain_sha256.push_back(hexOf(sha256(der)));
+    out.chain_sha1.push_back(hexOf(sha1(der)));
+    const SslOwned<x509_st> certificate = parseDerCertificate(der);
+    if (certificate) out.chain_serials.push_back(serialOf(*certificate));
+  }
   return out;
 }
 

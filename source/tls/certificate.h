@@ -17,6 +17,7 @@ namespace sluice::tls {
 // could pass for another name (IP addresses are in canonical form).
 struct SubjectNames {
   std::vector<std::string> dns, uri, ip, email;
+  std::vector<std::string> other;  // otherName with a value that is a text, without its type
 };
 
 // Every certificate of a PEM text, in its order. Fails if there is none or if the text is cut off in the middle.

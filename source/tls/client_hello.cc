@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "source/base/ascii.h"
+#include "source/tls/wire_reader.h"
 
 namespace sluice::tls {
 namespace {
@@ -17,46 +18,13 @@ constexpr uint16_t kServerName = 0;
 constexpr uint16_t kAlpn = 16;
 constexpr uint16_t kSupportedVersions = 43;
 
-// Takes big-endian numbers and length-prefixed parts off the front; false: there are too few bytes.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-  bool empty() const { return rest_.empty(); }
-  bool number(size_t size, size_t& value) {
-    if (rest_.size() < size) return false;
-    value = 0;
-    for (size_t i = 0; i < size; ++i) value = value << 8 | static_cast<uint8_t>(rest_[i]);
-    rest_.remove_prefix(size);
-    return true;
-  }
-  bool bytes(size_t size, std::string_view& part) {
-    if (rest_.size() < size) return false;
-    part = rest_.substr(0, size);
-    rest_.remove_prefix(size);
-    return true;
-  }
-  // A part behind its own length of `size` bytes.
-  bool prefixed(size_t size, std::string_view& part) {
-    size_t length;
-    return number(size, length) && bytes(length, part);
-  }
-
- private:
-  std::string_view rest_;
-};
-
-// RFC 8701: values that clients send so that servers learn to ignore what they do not know.
-bool isGrease(size_t value) {
-  return (value & 0x0f0f) == 0x0a0a && value >> 8 == (value & 0xff);
-}
-
 // Only a name of the type host_name counts, and only one of a shape that could be one: what ends up in routing
 // decisions and logs has no spaces, controls or NUL.
 bool parseServerName(std::string_view extension, std::string& name) {
-  Reader reader(extension);
+  WireReader reader(extension);
   std::string_view list;
   if (!reader.prefixed(2, list) || !reader.empty() || list.empty()) return false;
-  Reader names(list);
+  WireReader names(list);
   while (!names.empty()) {
     size_t type;
     std::string_view value;
@@ -72,10 +40,10 @@ bool parseServerName(std::string_view extension, std::string& name) {
 }
 
 bool parseAlpn(std::string_view extension, std::vector<std::string>& protocols) {
-  Reader reader(extension);
+  WireReader reader(extension);
   std::string_view list, protocol;
   if (!reader.prefixed(2, list) || !reader.empty() || list.empty()) return false;
-  Reader entries(list);
+  WireReader entries(list);
   while (!entries.empty()) {
     if (!entries.prefixed(1, protocol) || protocol.empty()) return false;
     protocols.emplace_back(protocol);
@@ -84,10 +52,10 @@ bool parseAlpn(std::string_view extension, std::vector<std::string>& protocols) 
 }
 
 bool parseVersions(std::string_view extension, std::vector<uint16_t>& versions) {
-  Reader reader(extension);
+  WireReader reader(extension);
   std::string_view list;
   if (!reader.prefixed(1, list) || !reader.empty() || list.empty() || list.size() % 2 != 0) return false;
-  Reader entries(list);
+  WireReader entries(list);
   size_t version;
   while (entries.number(2, version)) {
     if (!isGrease(version)) versions.push_back(static_cast<uint16_t>(version));
@@ -97,7 +65,7 @@ bool parseVersions(std::string_view extension, std::vector<uint16_t>& versions) 
 
 // The extensions block; each type may stand there once (RFC 8446, 4.2).
 const char* parseExtensions(std::string_view block, ClientHello& hello) {
-  Reader extensions(block);
+  WireReader extensions(block);
   uint32_t seen = 0;
   while (!extensions.empty()) {
     size_t type;
@@ -119,7 +87,7 @@ bool isTls(uint16_t version) {
 
 // The message without its header. Null: understood; else what is wrong.
 const char* parseMessage(std::string_view message, ClientHello& hello) {
-  Reader reader(message);
+  WireReader reader(message);
   size_t version;
   std::string_view random, session_id, ciphers, compressions, extensions;
   if (!reader.number(2, version) || !reader.bytes(32, random) || !reader.prefixed(1, session_id) ||
@@ -141,7 +109,7 @@ const char* parseMessage(std::string_view message, ClientHello& hello) {
 
 }  // namespace
 
-SniffResult sniffClientHello(std::string_view bytes, ClientHello& hello, const char** reason) {
+SniffResult sniffClientHello(std::string_view bytes, ClientHello& hello, const char** reason, std::string* body) {
   const auto notTls = [reason](const char* why) {
     if (reason != nullptr) *reason = why;
     return SniffResult::kNotTls;
@@ -168,6 +136,7 @@ SniffResult sniffClientHello(std::string_view bytes, ClientHello& hello, const c
         const std::string_view whole = std::string_view(message).substr(kMessageHeader, wanted - kMessageHeader);
         if (const char* wrong = parseMessage(whole, found)) return notTls(wrong);
         hello = std::move(found);
+        if (body != nullptr) *body = whole;
         return SniffResult::kFound;
       }
     }

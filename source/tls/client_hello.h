@@ -27,6 +27,8 @@ constexpr size_t kMaxClientHello = 64 * 1024;
 
 // `bytes`: everything received so far, from the first byte on. `hello` is written only with kFound. kNeedMore is never
 // returned for kMaxClientHello bytes or more. `reason`, if not null, tells in words why it is kNotTls (static text).
-SniffResult sniffClientHello(std::string_view bytes, ClientHello& hello, const char** reason = nullptr);
+// `body`, if not null, gets the message without record and message headers with kFound (tls/fingerprint.h).
+SniffResult sniffClientHello(std::string_view bytes, ClientHello& hello, const char** reason = nullptr,
+                             std::string* body = nullptr);
 
 }  // namespace sluice::tls

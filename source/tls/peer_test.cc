@@ -35,6 +35,9 @@ TEST_CASE("a client with a certificate of the authority is let in and described"
   REQUIRE(info.peer.uri_sans == std::vector<std::string>{"spiffe://a/client"});
   REQUIRE(info.peer.subject == "CN=test");
   REQUIRE(info.peer.sha256 == world.client_certificate.sha256_hex);
+  REQUIRE(info.peer.chain_sha256.front() == info.peer.sha256);
+  REQUIRE(info.peer.chain_sha1.front() == info.peer.sha1);
+  REQUIRE(info.peer.chain_serials.front() == info.peer.serial);
   REQUIRE(info.peer.pem.starts_with("-----BEGIN%20CERTIFICATE-----%0A"));
   REQUIRE(pair.client->info().local.uri_sans.size() == 1);
   REQUIRE(world.serverCount("no_certificate") == 0);

@@ -13,6 +13,7 @@ void WorkerCluster::updateHosts(lb::PreparedHosts hosts) {
   const bool renew = config().host_changes.close_on_change && !cluster::sameHosts(this->hosts(), *hosts.set);
   balancer_.update(std::move(hosts));
   context_.hosts = &this->hosts();
+  zones_.forgetHosts();
   const auto stays = [&](const pool::Pool& pool) {
     const cluster::HostSlot slot = pool.host().slot();
     return !renew && balancer_.hosts().has(pool.host()) && !(slot < failed.size() && failed[slot]);

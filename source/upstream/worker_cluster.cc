@@ -68,6 +68,7 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
       id_(published.id),
       context_{loop, buffers, cells, published.config, published.breakers, published.stats, this},
       late_counts_(published.late_counters),
+      zones_(late_counts_, published.own_zone),
       by_client_(byClient(*published.config)),
       by_request_(byRequest(*published.config)),
       predicts_(published.config->predictive_ratio > 1 && !by_request_),

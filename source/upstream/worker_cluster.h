@@ -28,6 +28,7 @@
 #include "source/upstream/origin_counts.h"
 #include "source/upstream/outcome_observer.h"
 #include "source/upstream/pool/pool.h"
+#include "source/upstream/zone_counts.h"
 
 namespace sluice::upstream {
 
@@ -43,6 +44,7 @@ struct PublishedCluster {
   std::shared_ptr<observability::LateCounters> late_counters = nullptr;  // null: nobody counts
   std::shared_ptr<OutlierReports> outlier_reports = nullptr;             // null: nobody is told
   std::shared_ptr<FailReports> fail_reports = nullptr;                   // null: nobody is told
+  std::string own_zone = {};  // of this process (proto: Node.locality); empty: not known
 };
 
 class ClusterSet;
@@ -110,6 +112,8 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   void countRetried(uint16_t status);
   // Answers for clients, by who they are.
   OriginCounts& origins() { return origins_; }
+  // Answers of a host by its zone; null: they are not counted. Good as long as the cluster.
+  StatusCounts* zoneOf(const cluster::Host& host) { return zones_.of(hosts(), host.slot()); }
   // Who is told of attempts at the cluster's hosts.
   base::List<AttemptObserver>& observers() { return observers_; }
   // Of attempts too; null: no outlier detection.
@@ -169,6 +173,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   std::optional<LoadObserver> loads_;        // too
   observability::LateCounts late_counts_;
   OriginCounts origins_{late_counts_};
+  ZoneCounts zones_;
   std::vector<std::pair<uint16_t, observability::LateCounters::Cell*>> codes_;  // that came before
   const bool by_client_;
   const bool by_request_;

@@ -380,6 +380,9 @@ class ZoneTest(SluiceTestCase):
         self.assertEqual(self.lb("zone_routing_sampled"), bodies.count(b"a"))
         self.assertEqual(self.lb("zone_routing_cross_zone"), bodies.count(b"b"))
         self.assertGreater(self.lb("recalculate_zone_structures"), 0)
+        for zone in "a", "b":
+            count = self.sluice.stat(f"cluster.app.zone.a.{zone}.upstream_rq_200")
+            self.assertEqual(count, bodies.count(zone.encode()))
 
     def test_a_zone_takes_all_of_its_requests_if_it_is_told_to(self):
         policy = {"@type": TYPE + "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest",

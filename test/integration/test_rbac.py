@@ -1,5 +1,6 @@
 """The HTTP filter rbac in a running proxy: rules of paths against every spelling of a path, certificates, shadow rules in the
 access log, conditions, matchers, and routes that go without."""
+import json
 import os
 import sys
 import unittest
@@ -104,6 +105,22 @@ class RulesTest(RbacCase):
         stats = self.sluice.stats("http.http.rbac.")
         self.assertEqual((stats["http.http.rbac.denied"], stats["http.http.rbac.allowed"]), (1, 2))
         self.assertEqual(stats["http.http.rbac.policy.p.denied"], 1)
+
+    def test_denials_are_told_on_standard_output(self):
+        logger = {"@type": TYPE + "envoy.extensions.rbac.audit_loggers.stream.v3.StdoutAuditLog"}
+        audit = {"audit_condition": "ON_DENY", "logger_configs": [{"audit_logger": {"name": "a", "typed_config": logger}}]}
+        denied = rules("DENY", [{"url_path": {"path": {"prefix": "/admin"}}}])
+        self.serve(rbac(rules={**denied, "audit_logging_options": audit}))
+
+        self.assertEqual((self.status("/open"), self.status("/admin?secret=1")), (200, 403))
+
+        def told():
+            return [json.loads(line)["rbac_audit_log"] for line in self.sluice.log().splitlines() if "rbac_audit_log" in line]
+
+        (line,) = waitFor(told, "the denial to be told")
+        self.assertRegex(line.pop("timestamp"), r"^\d{4}-\d\d-\d\dT")
+        self.assertRegex(line.pop("source"), r"^127\.0\.0\.1:\d+$")
+        self.assertEqual(line, {"method": "GET", "path": "/admin", "matched_rule": "p", "authorized": False})
 
     def test_a_condition_decides(self):
         method = {"select_expr": {"operand": {"ident_expr": {"name": "request"}}, "field": "method"}}

@@ -127,6 +127,32 @@ class DownstreamTest(TlsTestCase):
         self.assertIn("OCSP Response Status: successful", self.client("-status"))
         self.assertEqual(self.curl("--cert-status"), (0, "hello"))
 
+    def test_an_ocsp_staple_that_is_delivered_anew_is_shown(self):
+        files = self.ca.issue("a", "DNS:a.example")
+        serial = openssl("x509", "-in", self.ca.cert("a"), "-noout", "-serial").strip().partition("=")[2]
+        index = self.scratch.write("index.txt", f"V\t301231235959Z\t\t{serial}\tunknown\t/CN=a\n")
+        live = self.scratch.join("live")
+        os.makedirs(live)
+
+        def deliver(days):
+            new = os.path.join(live, "new")
+            openssl("ocsp", "-index", index, "-CA", self.ca.cert("ca"), "-rsigner", self.ca.cert("ca"), "-rkey",
+                    self.ca.key("ca"), "-issuer", self.ca.cert("ca"), "-cert", self.ca.cert("a"), "-ndays", days,
+                    "-respout", new)  # fmt: skip
+            os.replace(new, os.path.join(live, "a.ocsp"))
+
+        def shown():
+            return re.findall("Next Update: .*", self.client("-status"))
+
+        deliver("1")
+        files = {**files, "ocsp_staple": {"filename": os.path.join(live, "a.ocsp")}, "watched_directory": {"path": live}}
+        self.serve(downstream([files], ocsp_staple_policy="MUST_STAPLE"))
+        first = shown()
+        deliver("2")
+
+        self.assertEqual(len(first), 1)
+        waitFor(lambda: shown() not in ([], first), "the new staple")
+
     def test_sessions_are_resumed_by_tickets(self):
         self.serve(downstream([self.ca.issue("a", "DNS:a.example")]))
         saved = self.scratch.join("session")
@@ -229,6 +255,45 @@ class DownstreamTest(TlsTestCase):
         self.assertEqual(lines[0], "TLSv1.3 CN=client spiffe://x/client CN=a a.example")
         self.assertEqual(lines[1], "TLSv1.3 - - CN=a a.example")
 
+    def test_the_log_tells_of_the_connection(self):
+        log = self.scratch.join("access.log")
+        text = (
+            "%TLS_JA3_FINGERPRINT% %TLS_JA4_FINGERPRINT% %DOWNSTREAM_DIRECT_LOCAL_PORT% %DOWNSTREAM_HANDSHAKE_DURATION% "
+            "%DOWNSTREAM_CX_RTT% %DOWNSTREAM_PEER_CHAIN_SERIALS%\n"
+        )
+        access_log = {
+            "name": "file",
+            "typed_config": {
+                "@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": log,
+                "log_format": {"text_format_source": {"inline_string": text}},
+            },
+        }
+        inspector = {
+            "@type": TYPE + "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+            "enable_ja3_fingerprinting": True,
+            "enable_ja4_fingerprinting": True,
+        }
+        listener = httpListener("https", [directResponse(200, "hello")], access_log=[access_log])
+        listener["listener_filters"] = [{"name": "tls", "typed_config": inspector}]
+        secure(listener, downstream([self.ca.issue("a", "DNS:a.example")]))
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener])))
+        self.port = self.sluice.port("https")
+
+        for arguments in ((), (), ("--tlsv1.2", "--tls-max", "1.2", "--ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256")):
+            self.assertEqual(self.curl(*arguments), (0, "hello"))
+
+        def logged():
+            lines = contentOf(log).splitlines() if os.path.exists(log) else []
+            return len(lines) == 3 and sorted(line.split(" ") for line in lines)
+
+        lines = waitFor(logged, "three lines of the log")
+        for line in lines:
+            self.assertRegex(" ".join(line), rf"^[0-9a-f]{{32}} t1[23]d\d{{4}}.._[0-9a-f]{{12}}_[0-9a-f]{{12}} {self.port} \d+ (\d+|-) -$")
+        ja4 = sorted(line[1] for line in lines)
+        self.assertEqual([one[:3] for one in ja4], ["t12", "t13", "t13"])
+        self.assertEqual(ja4[1], ja4[2])
+
     def test_a_handshake_that_fails_says_why_in_the_log(self):
         log = self.scratch.join("access.log")
         access_log = {
@@ -262,6 +327,43 @@ class DownstreamTest(TlsTestCase):
         self.assertIn(int(leaf["days_until_expiration"]), (6, 7))
         self.assertEqual(shown[0]["ca_cert"][0]["path"], self.ca.cert("ca"))
         self.assertIn(self.sluice.stat("server.days_until_first_cert_expiring"), (6, 7))
+
+
+class ChainTest(TlsTestCase):
+    """Two filter chains, each for its name and with a policy of its own."""
+
+    def serveChains(self, by_tree):
+        chains = []
+        for name in "a", "b":
+            listener = httpListener("https", [directResponse(200, name)])
+            secure(listener, downstream([self.ca.issue(name, f"DNS:{name}.example")]))
+            (chain,) = listener["filter_chains"]
+            match = {} if by_tree else {"filter_chain_match": {"server_names": [f"{name}.example"]}}
+            chains.append({**chain, "name": name, **match})
+        listener["filter_chains"] = chains
+        inspector = {"@type": TYPE + "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"}
+        listener["listener_filters"] = [{"name": "tls", "typed_config": inspector}]
+        if by_tree:
+            name_input = {"@type": TYPE + "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput"}
+            to = {}
+            for name in "a", "b":
+                action = {"@type": TYPE + "google.protobuf.StringValue", "value": name}
+                to[f"{name}.example"] = {"action": {"name": "chain", "typed_config": action}}
+            tree = {"input": {"name": "name", "typed_config": name_input}, "exact_match_map": {"map": to}}
+            listener["filter_chain_matcher"] = {"matcher_tree": tree}
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], [])))
+        self.port = self.sluice.port("https")
+
+    def test_a_host_of_another_chain_is_misdirected(self):
+        for by_tree in False, True:
+            with self.subTest(by_tree=by_tree):
+                self.serveChains(by_tree)
+
+                self.assertEqual(self.curl(), (0, "a"))
+                self.assertEqual(self.curl("-H", "Host: A.example:1"), (0, "a"))
+                code, status = self.curl("-H", "Host: b.example", "-o", "/dev/null", "-w", "%{http_code}")
+                self.assertEqual((code, status), (0, "421"))
+                self.sluice.stop()
 
 
 class UpstreamTest(TlsTestCase):

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "source/filter/rbac/audit.h"
+
 namespace sluice::filter::rbac {
 namespace {
 
@@ -37,6 +39,10 @@ void Engine::addName(const std::string& name) {
 
 Decision Engine::decide(const Subject& subject) const {
   return matcher_ ? byTree(subject) : byRules(subject);
+}
+
+void Engine::tell(const Subject& subject, const Decision& decision, observability::LogSink& sink) const {
+  if (rules_.audit->wants(decision.allowed)) rules_.audit->tell(subject, nameOf(decision), decision.allowed, sink);
 }
 
 Decision Engine::byRules(const Subject& subject) const {

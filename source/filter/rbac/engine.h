@@ -14,6 +14,7 @@
 
 #include "source/filter/rbac/rules.h"
 #include "source/match/tree.h"
+#include "source/observability/log_file.h"
 
 namespace sluice::filter::rbac {
 
@@ -42,6 +43,10 @@ class Engine {
   uint8_t needs() const { return matcher_ ? matcher_->needs : rules_.needs; }
 
   const std::vector<std::string>& names() const { return names_; }
+  // Tells who is to be told of decisions: whoever asks for one that counts calls it.
+  void audit(const Subject& subject, const Decision& decision, observability::LogSink& sink) const {
+    if (rules_.audit) tell(subject, decision, sink);
+  }
   // Of the policy that decided; empty: none did. Valid as long as the engine, as is details().
   std::string_view nameOf(const Decision& decision) const {
     return decision.policy == Decision::kNone ? std::string_view() : std::string_view(names_[decision.policy]);
@@ -55,6 +60,7 @@ class Engine {
   Decision byRules(const Subject& subject) const;
   Decision byTree(const Subject& subject) const;
   void addName(const std::string& name);
+  void tell(const Subject& subject, const Decision& decision, observability::LogSink& sink) const;
 
   Rules rules_;                                    // unless there is a matcher
   std::shared_ptr<const match::Matcher> matcher_;  // null: rules_

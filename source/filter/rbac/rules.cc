@@ -36,6 +36,26 @@ bool holds(const Ports* ports, const net::Address* address) {
          address->port() <= ports->last;
 }
 
+// Of a request it is read only here: the rule is deprecated and seldom.
+bool holdsOfSource(const net::Cidr& range, const match::Data& data) {
+  if (data.info == nullptr) return holds(&range, data.remote);
+  const stream::DownstreamFacts* const facts = data.info->downstream;
+  const std::string_view text = facts != nullptr ? facts->remote_address : data.info->downstream_direct_remote_address;
+  if (text.empty()) return false;
+  const absl::StatusOr<net::Address> address = net::Address::parse(text);
+  return address.ok() && range.contains(*address);
+}
+
+// A request whose address nobody has kept is not known to go there.
+bool holdsOfUpstream(const UpstreamAddress& wanted, const stream::StreamInfo* info) {
+  if (info == nullptr || !info->filter_state) return false;
+  const auto* const kept = info->filter_state->get<stream::FilterState::Object>(kUpstreamAddress);
+  if (kept == nullptr) return false;
+  const absl::StatusOr<net::Address> address = net::Address::parse(kept->text());
+  if (!address.ok()) return false;
+  return (!wanted.range || holds(&*wanted.range, &*address)) && (!wanted.ports || holds(&*wanted.ports, &*address));
+}
+
 bool matchesRoute(const match::MetadataMatcher& matcher, const stream::StreamInfo* info) {
   return matcher.matchesFields(info == nullptr ? nullptr : info->route_metadata);
 }
@@ -72,6 +92,8 @@ bool Rule::matches(const Subject& subject) const {
       return holds(std::get_if<net::Cidr>(&what), data.remote);
     case Kind::kDirectRemote:
       return holds(std::get_if<net::Cidr>(&what), data.direct_remote);
+    case Kind::kSource:
+      return holdsOfSource(*std::get_if<net::Cidr>(&what), data);
     case Kind::kLocal:
       return holds(std::get_if<net::Cidr>(&what), data.local);
     case Kind::kLocalPort:
@@ -100,6 +122,8 @@ bool Rule::matches(const Subject& subject) const {
       const Certificate* const peer = verified(subject);
       return peer != nullptr && someMatch(name->text, peer->*name->type);
     }
+    case Kind::kUpstream:
+      return holdsOfUpstream(*std::get_if<UpstreamAddress>(&what), data.info);
   }
   return false;
 }

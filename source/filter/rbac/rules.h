@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -43,6 +45,13 @@ struct AlternativeName {
   match::StringMatcher text;
 };
 
+// Where the request is going, as far as a filter has kept it in the filter state kUpstreamAddress.
+struct UpstreamAddress {
+  std::optional<net::Cidr> range;  // nullopt: any
+  std::optional<Ports> ports;      // the same
+};
+inline constexpr std::string_view kUpstreamAddress = "envoy.stream.upstream_address";
+
 // One permission or principal.
 struct Rule {
   enum class Kind : uint8_t {
@@ -52,6 +61,7 @@ struct Rule {
     kNot,            // the only one of `rules`
     kRemote,         // Cidr
     kDirectRemote,   // Cidr
+    kSource,         // Cidr: of the connection's client, whatever x-forwarded-for says
     kLocal,          // Cidr
     kLocalPort,      // Ports
     kServerName,     // StringMatcher
@@ -63,6 +73,7 @@ struct Rule {
     kAuthenticated,  // a verified client certificate
     kPrincipal,      // StringMatcher: one whose URI name, DNS name or subject matches
     kName,           // AlternativeName
+    kUpstream,       // UpstreamAddress
   };
 
   bool matches(const Subject& subject) const;
@@ -71,7 +82,7 @@ struct Rule {
   std::vector<Rule> rules;
   // What the kind says.
   std::variant<std::monostate, net::Cidr, Ports, match::StringMatcher, match::HeaderMatcher, match::MetadataMatcher,
-               match::FilterStateMatcher, AlternativeName>
+               match::FilterStateMatcher, AlternativeName, UpstreamAddress>
       what;
 };
 
@@ -86,10 +97,13 @@ struct Policy {
 
 enum class Action : uint8_t { kAllow, kDeny, kLog };
 
+struct Audit;
+
 struct Rules {
-  Action action = Action::kAllow;  // what a matching policy means
-  std::vector<Policy> policies;    // by name
-  uint8_t needs = 0;               // bits of match::Part: what they look at
+  Action action = Action::kAllow;                // what a matching policy means
+  std::vector<Policy> policies;                  // by name
+  uint8_t needs = 0;                             // bits of match::Part: what they look at
+  std::shared_ptr<const Audit> audit = nullptr;  // null: nobody is told
 
   // The place of the first policy that matches; the number of them if none does.
   size_t find(const Subject& subject) const;

@@ -126,6 +126,42 @@ TEST_CASE("a name of a certificate counts by its type") {
   CHECK(!name.matches(who.subject()));
 }
 
+TEST_CASE("of a connection the source is its client, of a request without more the socket's peer") {
+  const Who who;
+  CHECK(range(Kind::kSource, "10.1.0.0", 16).matches(who.subject()));
+  CHECK(!range(Kind::kSource, "192.168.0.0", 16).matches(who.subject()));
+
+  stream::StreamInfo info;
+  info.downstream_direct_remote_address = "192.168.0.9:5000";
+  Subject request = who.subject();
+  request.data.info = &info;
+
+  CHECK(!range(Kind::kSource, "10.1.0.0", 16).matches(request));
+  CHECK(range(Kind::kSource, "192.168.0.0", 16).matches(request));
+}
+
+TEST_CASE("where a request is going is what a filter has kept of it") {
+  const Who who;
+  stream::StreamInfo info;
+  Subject subject = who.subject();
+  subject.data.info = &info;
+  Rule rule;
+  rule.kind = Kind::kUpstream;
+  rule.what = UpstreamAddress{net::Cidr::make("10.0.0.0", 8), Ports{80, 443}};
+  CHECK(!rule.matches(subject));
+
+  const auto goingTo = [&](const char* address) {
+    info.filterState().set(kUpstreamAddress, std::string_view(address));
+    return rule.matches(subject);
+  };
+  CHECK(goingTo("10.1.2.3:443"));
+  CHECK(!goingTo("10.1.2.3:444"));
+  CHECK(!goingTo("11.1.2.3:443"));
+  CHECK(!goingTo("nowhere"));
+  rule.what = UpstreamAddress{std::nullopt, Ports{80, 80}};
+  CHECK(goingTo("11.1.2.3:80"));
+}
+
 TEST_CASE("the path is that of the subject, whatever the head says") {
   const Who who;
   CHECK(text(Kind::kPath, "/a/b").matches(who.subject()));

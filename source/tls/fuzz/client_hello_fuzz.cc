@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "source/tls/client_hello.h"
+#include "source/tls/fingerprint.h"
 
 namespace sluice::tls {
 namespace {
@@ -14,7 +15,13 @@ void check(bool holds) {
 SniffResult sniff(std::string_view bytes, ClientHello& hello) {
   // A copy of the exact size lets the sanitizer see a read beyond the end.
   const std::string copy(bytes);
-  return sniffClientHello(copy, hello);
+  std::string body;
+  const SniffResult result = sniffClientHello(copy, hello, nullptr, &body);
+  if (result == SniffResult::kFound) {
+    body.shrink_to_fit();
+    check(ja3Of(body).size() == 32 && ja4Of(body).size() == 36);
+  }
+  return result;
 }
 
 }  // namespace

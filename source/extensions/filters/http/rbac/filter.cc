@@ -4,10 +4,10 @@
 #include <string_view>
 
 #include "source/filter/context.h"
-#include "source/match/input.h"
-#include "source/net/address.h"
+#include "source/match/exchange.h"
 #include "source/route/matchers.h"
 #include "source/route/table.h"
+#include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::rbac {
 namespace {
@@ -17,41 +17,23 @@ using filter::rbac::Subject;
 
 constexpr std::string_view kMetadata = "envoy.filters.http.rbac";
 
-// Of text with port; none of what is no address.
-net::Address addressIn(std::string_view text) {
-  return text.empty() ? net::Address() : net::Address::parse(text).value_or(net::Address());
-}
-
-// A request as rules see it, with what `needs` says of its addresses: reading one is as much work as a small rule.
+// A request as rules see it.
 class Request {
  public:
-  Request(const http::RequestHeaders& headers, filter::Context& context, uint8_t needs) {
-    const stream::StreamInfo& info = context.info();
-    if ((needs & match::kAddresses) != 0) {
-      remote_ = addressIn(info.downstream_remote_address);
-      local_ = addressIn(info.downstream_local_address);
-    }
-    if ((needs & match::kPeer) != 0) direct_remote_ = addressIn(info.downstream_direct_remote_address);
-    match::Data& data = subject_.data;
-    data.remote = &remote_;
-    data.local = &local_;
-    data.direct_remote = &direct_remote_;
-    data.server_name = info.requested_server_name;
-    data.request = &headers;
-    data.info = &info;
+  Request(const http::RequestHeaders& headers, filter::Context& context, uint8_t needs)
+      : exchange_(headers, &context.info(), needs) {
+    subject_.data = exchange_.data();
     subject_.path = headers.pathOnly();
     const route::Table* const table = context.route().table;
     if (table != nullptr && table->ignoresPathParameters()) {
       subject_.path = route::withoutParameters(subject_.path, context.arena());
     }
   }
-  Request(const Request&) = delete;
-  Request& operator=(const Request&) = delete;
 
   const Subject& subject() const { return subject_; }
 
  private:
-  net::Address remote_, local_, direct_remote_;
+  const match::Exchange exchange_;  // has the addresses that subject_ points to
   Subject subject_;
 };
 
@@ -83,6 +65,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   if (shadow.engine) ask(shadow, settings_.shadow, request.subject(), context);
   if (!enforced.engine) return filter::Next{};
   const Decision decision = ask(enforced, settings_.enforced, request.subject(), context);
+  enforced.engine->audit(request.subject(), decision, context.worker().log_sink);
   if (decision.log_hint) context.info().metadata().set("envoy.common", "access_log_hint", {*decision.log_hint});
   if (decision.allowed) return filter::Next{};
   return filter::Reply{403, "RBAC: access denied", context.arena().copy(enforced.engine->details(decision))};

@@ -284,18 +284,48 @@ std::string problems(const std::string& yaml) {
   return world.problems();
 }
 
+TEST_CASE("source_ip is the client of the connection, whatever the request says of it") {
+  const auto admitted = [](const char* connection, const char* request) {
+    Asked asked(rules("ALLOW", "p: " + policy(kAny, "{source_ip: {address_prefix: 10.0.0.0, prefix_len: 8}}")));
+    stream::DownstreamFacts facts;
+    facts.remote_address = connection;
+    asked.info().downstream = &facts;
+    asked.info().downstream_remote_address = request;
+    asked.info().downstream_direct_remote_address = "192.0.2.1:80";
+    const bool through = asked.get();
+    asked.info().downstream = nullptr;
+    return through;
+  };
+
+  CHECK(admitted("10.1.2.3:4", "192.0.2.9:5"));
+  CHECK_FALSE(admitted("192.0.2.9:5", "10.1.2.3:4"));
+  CHECK_FALSE(admitted("", "10.1.2.3:4"));
+}
+
 TEST_CASE("what cannot be decided is refused with its place") {
   const auto says = [](const std::string& yaml, const std::string& text) {
     CHECK_THAT(problems(yaml), Catch::Contains(text));
   };
   says(rules("ALLOW", "") + ", " + tree("ALLOW"), "matcher: stands beside rules");
-  says(rules("ALLOW", "p: " + policy(kAny, "{source_ip: {address_prefix: 10.0.0.0, prefix_len: 8}}")),
-       "principals[0].source_ip: is not known of requests; use remote_ip or direct_remote_ip");
   says(rules("ALLOW", "p: " + policy("{url_path: {path: {safe_regex: {regex: '('}}}}")),
        "permissions[0].url_path.path");
   says(rules("ALLOW", "p: " + policy(kAny, kAny, ", condition: {const_expr: {int64_value: 1}}")),
        "condition: is a condition and has to be a bool");
-  says("rules: {audit_logging_options: {audit_condition: ON_DENY}}", "audit_logging_options");
+  const auto upstream = [](const std::string& fields) {
+    return rules("ALLOW", "p: " + policy("{matcher: {name: a, typed_config: {'@type': type.googleapis.com/"
+                                         "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher" +
+                                         fields + "}}}"));
+  };
+  says(upstream(""), "permissions[0].matcher.typed_config: needs upstream_ip or upstream_port_range");
+  says(upstream(", upstream_port_range: {start: 80, end: 80}"), "upstream_port_range: is no range of ports");
+  CHECK(problems(upstream(", upstream_port_range: {start: 80, end: 81}")) == "");
+  says("shadow_rules: {audit_logging_options: {audit_condition: ON_DENY}}",
+       "shadow_rules.audit_logging_options: tells of decisions, and a shadow decides nothing");
+  says(
+      "rules: {audit_logging_options: {audit_condition: ON_DENY, logger_configs: [{audit_logger: {name: a, "
+      "typed_config: "
+      "{'@type': type.googleapis.com/envoy.config.rbac.v3.Action, name: b}}}]}}",
+      "here only envoy.extensions.rbac.audit_loggers.stream.v3.StdoutAuditLog is supported");
   const auto mtls = [](const std::string& fields) {
     return rules("ALLOW", "p: " + policy(kAny,
                                          "{custom: {name: c, typed_config: {'@type': type.googleapis.com/"

@@ -13,6 +13,8 @@ Settings compileSettings(const Proto& proto, observability::Scope& stats) {
   Settings settings;
   if (proto.has_max_client_hello_size()) settings.max_client_hello = proto.max_client_hello_size().value();
   settings.close_on_errors = proto.close_connection_on_client_hello_parsing_errors();
+  settings.ja3 = proto.enable_ja3_fingerprinting().value();
+  settings.ja4 = proto.enable_ja4_fingerprinting().value();
   settings.client_hello_too_large = stats.counter("tls_inspector.client_hello_too_large");
   settings.tls_found = stats.counter("tls_inspector.tls_found");
   settings.tls_not_found = stats.counter("tls_inspector.tls_not_found");

@@ -38,6 +38,19 @@ struct Inspected {
   filter::ListenerFilter::Result result{};
 };
 
+TEST_CASE("fingerprints are made of what was asked for, and only then") {
+  const std::string hello = clientHello("a.example.com", "h2");
+
+  const Inspected both(hello, {.ja3 = true, .ja4 = true});
+  REQUIRE(both.accepted.fingerprints != nullptr);
+  CHECK(both.accepted.fingerprints->ja3.size() == 32);
+  CHECK(both.accepted.fingerprints->ja4.starts_with("t12d0102h2_"));
+  const Inspected one(hello, {.ja4 = true});
+  REQUIRE(one.accepted.fingerprints != nullptr);
+  CHECK(one.accepted.fingerprints->ja3.empty());
+  CHECK(Inspected(hello).accepted.fingerprints == nullptr);
+}
+
 TEST_CASE("name and protocols of a ClientHello are told, nothing is consumed") {
   const Inspected whole(clientHello("Www.Example.com", "h2"));
   CHECK(whole.result.verdict == Verdict::kDone);

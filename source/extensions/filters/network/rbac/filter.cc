@@ -26,6 +26,7 @@ filter::NetworkResult Rbac::admit(filter::NetworkStream& stream) const {
   if (!settings_.rules) return filter::Next{};
   const filter::rbac::Decision decision = settings_.rules->decide(subject);
   stream.cells().add(decision.allowed ? settings_.stats.allowed : settings_.stats.denied);
+  settings_.rules->audit(subject, decision, stream.worker().log_sink);
   if (decision.allowed) return filter::Next{};
   return filter::Close{settings_.rules->details(decision), settings_.delay};
 }

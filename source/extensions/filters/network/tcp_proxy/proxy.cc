@@ -21,7 +21,9 @@ constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
 
 struct Proxy::LogState {
   stream::StreamInfo info;
-  std::string remote, direct_remote, local, server_name, upstream_local, failure;
+  stream::DownstreamFacts facts;
+  stream::StreamInfo::Offset connect_began{0};
+  std::string remote, direct_remote, local, direct_local, server_name, upstream_local, failure;
   uint64_t received = 0, sent = 0;
 };
 
@@ -46,6 +48,11 @@ Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> set
   log_->remote = accepted.remote.toString();
   log_->direct_remote = accepted.direct_remote.toString();
   log_->local = accepted.local.toString();
+  log_->direct_local = accepted.direct_local.toString();
+  log_->facts.remote_address = log_->remote;
+  log_->facts.direct_local_address = log_->direct_local;
+  log_->facts.fingerprints = std::move(accepted.fingerprints);
+  log_->facts.connection = &downstream();
   log_->server_name = accepted.server_name;
   stream::StreamInfo& info = log_->info;
   info.start_time = std::chrono::system_clock::now();
@@ -58,13 +65,21 @@ Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> set
   info.filter_chain_name = settings_->filter_chain_name;
   info.listener_metadata = settings_->listener_metadata.get();
   info.connection_id = id;
+  info.downstream = &log_->facts;
 }
 
 Proxy::~Proxy() = default;
 
+void Proxy::noteHandshake() {
+  const net::Transport* const transport = downstream().transport();
+  if (!log_ || transport == nullptr || !transport->secure()) return;
+  log_->facts.handshake = log_->info.since(worker().loop.now());
+}
+
 // --- the way to the host
 
 void Proxy::onAdmitted() {
+  noteHandshake();
   if (log_ && downstream().transport() != nullptr && !downstream().transport()->serverName().empty()) {
     log_->server_name = downstream().transport()->serverName();
     log_->info.requested_server_name = log_->server_name;
@@ -149,6 +164,7 @@ upstream::cluster::HostSlot Proxy::pick() {
 
 std::optional<std::string> Proxy::attempt() {
   ++attempts_;
+  if (log_) log_->connect_began = log_->info.since(worker().loop.now());
   const upstream::cluster::HostSlot slot = pick();
   if (slot == upstream::cluster::kNoHost) {
     worker().cells.add(context().stats.cx_none_healthy);
@@ -196,6 +212,7 @@ void Proxy::onHostConnected() {
     log_->info.setUpstreamMetadata(cluster_->config().metadata, host_->metadata());
     log_->info.upstream_local_address = log_->upstream_local;
     log_->info.upstream_request_start = log_->info.since(worker().loop.now());
+    log_->info.upstream_pool_wait = log_->info.upstream_request_start - log_->connect_began;
   }
   if (settings_->log_on_connected) log(stream::AccessLogType::kTcpUpstreamConnected);
   if (client_ended_) upstream_->shutdownWrites();
@@ -271,6 +288,7 @@ void Proxy::finishIfBothEnded() {
 // A reset is passed on as one, or what was cut short would look whole; but not behind an end.
 void Proxy::onReset() {
   flag(ResponseFlag::kDownstreamConnectionTermination);
+  if (log_) log_->facts.close = stream::DownstreamFacts::Close::kRemoteReset;
   if (upstream_ && !client_ended_) upstream_->breakOff();
 }
 
@@ -312,9 +330,19 @@ bool Proxy::over(std::string_view details) {
   if (log_) {
     if (log_timer_) log_timer_->cancel();
     log_->info.connection_termination_details = details;
+    noteClose(details);
     log(stream::AccessLogType::kTcpConnectionEnd);
   }
   return cut;
+}
+
+// What is not the client's doing is ours.
+void Proxy::noteClose(std::string_view details) {
+  using Close = stream::DownstreamFacts::Close;
+  if (log_->facts.close == Close::kNone) log_->facts.close = Close::kNormal;
+  if (details != "downstream_remote_disconnect" && details != "handshake_failed") {
+    log_->facts.local_close_reason = details;
+  }
 }
 
 // --- the access log

@@ -65,6 +65,8 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   void closeAfterFlush(std::string_view details);
   void touch();
   void onTimer();
+  void noteHandshake();
+  void noteClose(std::string_view details);
   void flag(stream::ResponseFlag flag);
   void log(stream::AccessLogType type);
   const upstream::pool::PoolContext& context() const { return cluster_->context(); }

@@ -27,6 +27,8 @@ struct Logged {
   uint64_t received = 0, sent = 0;
   stream::ResponseFlags flags;
   bool panic;
+  stream::DownstreamFacts::Close close;
+  std::string local_close;
 };
 class TestLog : public stream::AccessLog {
  public:
@@ -35,7 +37,8 @@ class TestLog : public stream::AccessLog {
     lines.push_back({std::string(info.connection_termination_details),
                      std::string(info.upstream_transport_failure_reason), std::string(info.upstream_cluster),
                      std::string(info.upstream_host), info.bytes_received, info.bytes_sent, info.response_flags,
-                     info.dynamic_metadata && info.dynamic_metadata->find("sluice.router") != nullptr});
+                     info.dynamic_metadata && info.dynamic_metadata->find("sluice.router") != nullptr,
+                     info.downstream->close, std::string(info.downstream->local_close_reason)});
   }
   mutable std::vector<Logged> lines;
 };
@@ -156,6 +159,8 @@ TEST_CASE("each direction ends by itself and the connection is over when both ha
   CHECK(t.log->lines[0].sent == 6);
   CHECK(t.log->lines[0].cluster == "c");
   CHECK(!t.log->lines[0].flags.any());
+  CHECK(t.log->lines[0].close == stream::DownstreamFacts::Close::kNormal);
+  CHECK(t.log->lines[0].local_close == "");
 }
 
 TEST_CASE("a client that ends before the host is connected is heard out") {
@@ -374,6 +379,7 @@ TEST_CASE("silence in both directions ends the connection, a byte in either keep
   client.take();
   CHECK(client.closed);
   CHECK(t.log->lines.at(0).details == "tcp_session_idle_timeout");
+  CHECK(t.log->lines.at(0).local_close == "tcp_session_idle_timeout");
 }
 
 TEST_CASE("the longest duration ends a busy connection") {
