@@ -9,6 +9,7 @@
 #include "source/config/document.h"
 #include "source/config/known_fields.h"
 #include "source/config/message_reader.h"
+#include "source/config/refused_types.h"
 #include "source/config/stable_bytes.h"
 
 namespace sluice::config {
@@ -99,6 +100,9 @@ std::string unknownTypeMessage(std::string_view type_url) {
   if (name.empty()) {
     return absl::StrCat("\"", view(type_url),
                         "\" is not a type URL; write type.googleapis.com/ and the message's name");
+  }
+  if (const std::string_view reason = refusalReason(name); !reason.empty() && isKnownMessage(name)) {
+    return absl::StrCat("the type ", view(name), " is Envoy's and not supported: ", view(reason));
   }
   if (isKnownMessage(name)) {
     return absl::StrCat("the type ", view(name), " is Envoy's but not supported here yet; remove it");

@@ -1,13 +1,16 @@
-"""Writes known_fields.tsv as the C++ array that known_fields.cc reads."""
+"""Writes a text file as the C++ array SYMBOL, with SYMBOLSize: embed_table.py FILE SYMBOL."""
 
+import json
+import os
 import sys
 
-print("// Generated from known_fields.tsv.\nnamespace sluice::config {")
-print("extern const char kKnownFieldsTable[];\nextern const unsigned kKnownFieldsTableSize;")
-print("const char kKnownFieldsTable[] =")
+path, symbol = sys.argv[1:]
+print("// Generated from %s.\nnamespace sluice::config {" % os.path.basename(path))
+print("extern const char %s[];\nextern const unsigned %sSize;" % (symbol, symbol))
+print("const char %s[] =" % symbol)
 size = 0
-with open(sys.argv[1], encoding="ascii") as table:
+with open(path, encoding="ascii") as table:
     for line in table:
         size += len(line)
-        print('    "%s"' % line.replace("\t", "\\t").replace("\n", "\\n"))
-print("    ;\nconst unsigned kKnownFieldsTableSize = %d;\n}  // namespace sluice::config" % size)
+        print("    " + json.dumps(line))
+print("    ;\nconst unsigned %sSize = %d;\n}  // namespace sluice::config" % (symbol, size))

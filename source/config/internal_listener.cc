@@ -11,7 +11,7 @@ namespace {
 using Proto = envoy::config::listener::v3::Listener;
 
 void refuseSocketSettings(const Proto& listener, const Context& context) {
-  const std::array<std::pair<const char*, bool>, 12> settings = {{
+  const std::array<std::pair<const char*, bool>, 13> settings = {{
       {"additional_addresses", !listener.additional_addresses().empty()},
       {"udp_listener_config", listener.has_udp_listener_config()},
       {"use_original_dst", listener.use_original_dst().value()},
@@ -23,6 +23,7 @@ void refuseSocketSettings(const Proto& listener, const Context& context) {
       {"tcp_backlog_size", listener.has_tcp_backlog_size()},
       {"tcp_keepalive", listener.has_tcp_keepalive()},
       {"enable_reuse_port", listener.has_enable_reuse_port()},
+      {"enable_mptcp", listener.enable_mptcp()},
       {"max_connections_to_accept_per_socket_event", listener.has_max_connections_to_accept_per_socket_event()},
   }};
   for (const auto& [name, set] : settings) {

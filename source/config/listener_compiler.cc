@@ -134,6 +134,11 @@ void compileAddresses(const Proto& listener, const Context& context, CompiledLis
 void compileSockets(const Proto& listener, const Context& context, CompiledListener& compiled) {
   compiled.bind = !compiled.internal && (!listener.has_bind_to_port() || listener.bind_to_port().value());
   compiled.reuse_port = !listener.has_enable_reuse_port() || listener.enable_reuse_port().value();
+  compiled.mptcp = listener.enable_mptcp();
+  const auto is_path = [](const net::Address& address) { return !address.isIp() && !address.isListener(); };
+  if (compiled.mptcp && std::any_of(compiled.addresses.begin(), compiled.addresses.end(), is_path)) {
+    context.child("enable_mptcp").error("a Unix socket has one path only; remove it, or listen on IP addresses only");
+  }
   compiled.backlog = listener.has_tcp_backlog_size() ? static_cast<int>(listener.tcp_backlog_size().value()) : 4096;
   compiled.socket_options = compileSocketOptions(listener, context);
   compiled.transparent = listener.transparent().value();
@@ -152,8 +157,8 @@ void compileSockets(const Proto& listener, const Context& context, CompiledListe
   for (const net::SocketOption& option : compiled.socket_options) {
     options.emplace_back(option.level, option.name, option.value, static_cast<int>(option.when));
   }
-  compiled.socket_hash =
-      absl::HashOf(options, compiled.bind, compiled.reuse_port, compiled.backlog, compiled.unix_modes, isUdp(listener));
+  compiled.socket_hash = absl::HashOf(options, compiled.bind, compiled.mptcp, compiled.reuse_port, compiled.backlog,
+                                      compiled.unix_modes, isUdp(listener));
 }
 
 void compileFilters(const Proto& listener, const FactoryContext& factory_context, CompiledListener& compiled) {

@@ -22,6 +22,7 @@ struct CompiledListener {
   bool bind = true;
   bool internal = false;
   int backlog = 0;
+  bool mptcp = false;
   bool reuse_port = true;  // a socket for each worker
   std::vector<net::SocketOption> socket_options;
   std::vector<std::pair<net::Address, int>> unix_modes;  // permission bits of Unix sockets

@@ -2,24 +2,22 @@
 
 #include <algorithm>
 
-#include "source/net/tells_client.h"
-
 namespace sluice::config {
 namespace {
 
 using upstream::cluster::ClusterConfig;
 using upstream::cluster::UpstreamProtocol;
 
-bool tellsClient(const std::shared_ptr<const net::TransportFactory>& transport) {
-  return dynamic_cast<const net::TellsClient*>(transport.get()) != nullptr;
+bool isForOneStream(const std::shared_ptr<const net::TransportFactory>& transport) {
+  return transport && (transport->tellsClient() || transport->handsOver());
 }
 
 // Nobody knows ahead which connection a request wants.
 bool connectsByRequest(const ClusterConfig& config) {
   const auto& matches = config.transport_matches.list;
   return config.http.protocol == UpstreamProtocol::kDownstream || config.http.auto_sni ||
-         config.http.auto_san_validation || tellsClient(config.transport) ||
-         std::any_of(matches.begin(), matches.end(), [](const auto& match) { return tellsClient(match.transport); });
+         config.http.auto_san_validation || isForOneStream(config.transport) ||
+         std::any_of(matches.begin(), matches.end(), [](const auto& match) { return isForOneStream(match.transport); });
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ void refuseConnections(const Proto& listener, const Context& context) {
   refuse(listener.has_connection_balance_config(), "connection_balance_config", kNoConnections);
   refuse(listener.has_tcp_fast_open_queue_length(), "tcp_fast_open_queue_length", kNoConnections);
   refuse(listener.has_tcp_keepalive(), "tcp_keepalive", kNoConnections);
+  refuse(listener.enable_mptcp(), "enable_mptcp", kNoConnections);
   refuse(listener.has_tcp_backlog_size(), "tcp_backlog_size", kNoConnections);
   refuse(listener.has_max_connections_to_accept_per_socket_event(), "max_connections_to_accept_per_socket_event",
          kNoConnections);

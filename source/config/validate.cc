@@ -12,6 +12,7 @@
 #include "validate/validate.pb.h"
 
 #include "source/config/any_type.h"
+#include "source/config/format/typed_metadata.h"
 #include "source/config/rules.h"
 #include "source/config/walk.h"
 
@@ -117,19 +118,6 @@ bool isTypedExtension(const Descriptor& type) {
   return type.full_name() == "envoy.config.core.v3.TypedExtensionConfig";
 }
 
-// Typed metadata is for extensions that know its type. Those of Envoy's that do so are not here, and what they were
-// told would be missed; everything else means as little to Envoy as to us.
-void refuseTypedMetadata(const Metadata& metadata, const Context& context) {
-  constexpr std::string_view kReserved = "envoy.";
-  for (const auto& [name, any] : metadata.typed_filter_metadata()) {
-    if (std::string_view(name).substr(0, kReserved.size()) != kReserved) continue;
-    context.entry("typed_filter_metadata", name)
-        .error(
-            "is for an extension of Envoy that does not read it here; without it something else would happen, so "
-            "remove it, with what it is for");
-  }
-}
-
 class Validator {
  public:
   // `may_be_unknown`: so may the type of an Any directly inside.
@@ -143,9 +131,9 @@ class Validator {
       checkAny(static_cast<const Any&>(message), context, depth);
       return;
     }
+    if (&type == Metadata::descriptor()) checkTypedMetadata(static_cast<const Metadata&>(message), context);
     if (&type == Duration::descriptor()) return checkSign(static_cast<const Duration&>(message), context);
     for (int i = 0; i < type.field_count(); ++i) checkField(message, *type.field(i), context);
-    if (&type == Metadata::descriptor()) refuseTypedMetadata(static_cast<const Metadata&>(message), context);
     for (int i = 0; i < type.real_oneof_decl_count(); ++i) checkOneof(message, *type.oneof_decl(i), context);
     if (isAlternative(type) && isLeftOut(message)) return;
     const FieldDescriptor* optional = type.FindFieldByName("is_optional");

@@ -18,6 +18,7 @@
 #include "source/net/socket.h"
 #include "source/net/transport.h"
 #include "source/observability/stats.h"
+#include "source/stream/connection_state.h"
 #include "source/stream/downstream_facts.h"
 #include "source/stream/response_flags.h"
 #include "source/worker/services.h"
@@ -63,6 +64,7 @@ class ActiveConnection {
 struct Counted {
   base::LimitUnit process, listener;
   std::shared_ptr<void> balance;
+  std::shared_ptr<void> address;  // a place among the connections of its client's address; null: those are not limited
   ActiveConnection active;
 };
 
@@ -90,11 +92,13 @@ struct ConnectionFacts {
   std::string server_name;                         // SNI in lower case; empty: none
   std::vector<std::string> application_protocols;  // the agreed one after TLS, else those that the ClientHello offered
   const net::TlsInfo* tls = nullptr;               // null: plain
+  net::Transport* transport = nullptr;             // null: a plain socket, or its handshake is not over
 
   std::string cluster;  // instead of the terminal filter's own (proto: tcp_proxy's per-connection cluster)
   // What the name of its host stands for, for clusters whose hosts are named; null: nobody looked.
   std::shared_ptr<const dns_cache::ResolvedHost> resolved_host;
   stream::ResponseFlags response_flags;  // for the access log
+  stream::ConnectionStatePtr state;      // null: nobody has left anything
 };
 
 // What stands in front of a terminal network filter (network_filter.h), in order.
@@ -131,6 +135,8 @@ struct Accepted {
   // How many bytes may wait here in each direction for a slow reader. (proto: per_connection_buffer_limit_bytes)
   uint32_t buffer_limit = 1024 * 1024;
   uint8_t internal_hops = 0;  // internal listeners that it came through, with that of its own
+  // What was left for all streams of the connection; null: nothing.
+  stream::ConnectionStatePtr state;
   // In front of the terminal filter, which gives them to a NetworkChain. Null: none.
   std::shared_ptr<const NetworkFilters> filters;
 };

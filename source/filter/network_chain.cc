@@ -49,7 +49,8 @@ NetworkChain::NetworkChain(Accepted& accepted, worker::WorkerServices& worker, L
                              .direct_remote = accepted.direct_remote,
                              .local = accepted.local,
                              .server_name = accepted.server_name,
-                             .application_protocols = accepted.application_protocols}),
+                             .application_protocols = accepted.application_protocols,
+                             .state = accepted.state}),
       filters_(std::move(accepted.filters)),
       connection_(connection) {}
 
@@ -59,6 +60,7 @@ NetworkChain::~NetworkChain() {
 
 void NetworkChain::learn(net::Transport* transport) {
   if (transport == nullptr) return;
+  facts_.transport = transport;
   facts_.tls = transport->tlsInfo();
   if (!transport->serverName().empty()) facts_.server_name = transport->serverName();
   if (!transport->applicationProtocol().empty()) {

@@ -6,6 +6,7 @@ namespace sluice::filter {
 
 NetworkConnection::NetworkConnection(worker::WorkerServices& worker, Accepted& accepted)
     : worker_(worker),
+      state_(accepted.state),
       chain_(NetworkChain::make(accepted, worker, *this)),
       connection_(worker.loop, worker.buffers, std::move(accepted.fd), net::Connection::Mode::kAccepted, *this,
                   std::move(accepted.transport)),

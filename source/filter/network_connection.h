@@ -57,6 +57,8 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
   worker::WorkerServices& worker() { return worker_; }
   // What filters in front have left; null where there is none.
   const ConnectionFacts* facts() const { return chain_ ? &std::as_const(*chain_).facts() : nullptr; }
+  // What was left for the connection's streams so far; null: nothing.
+  const stream::ConnectionState* state() const { return chain_ ? facts()->state.get() : state_.get(); }
   bool finished() const { return finished_; }
 
  private:
@@ -71,6 +73,7 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
   void close(bool reset);
 
   worker::WorkerServices& worker_;
+  const stream::ConnectionStatePtr state_;
   std::unique_ptr<NetworkChain> chain_;  // the connection's transport may be a part of it
   net::Connection connection_;
   std::unique_ptr<event::Timer> wait_;  // for the handshake; null where there is none

@@ -19,7 +19,8 @@ absl::StatusOr<std::pair<net::Fd, net::Fd>> makePair(int buffer) {
 
 }  // namespace
 
-absl::StatusOr<net::Fd> WorkerListeners::connectTo(const net::Address& address, uint8_t hops) {
+absl::StatusOr<net::Fd> WorkerListeners::connectTo(const net::Address& address, uint8_t hops,
+                                                   stream::ConnectionStatePtr handed_over) {
   const std::shared_ptr<const ListenerConfig> config = configOf(std::string(address.listenerName()));
   if (config == nullptr || !config->internal) {
     return absl::NotFoundError(
@@ -44,6 +45,7 @@ absl::StatusOr<net::Fd> WorkerListeners::connectTo(const net::Address& address, 
   accepted.fd = std::move(ends->second);
   accepted.remote = accepted.direct_remote = kClient;
   accepted.local = accepted.direct_local = address;
+  accepted.state = std::move(handed_over);
   arriving_.emplace_back(config, std::move(accepted));
   worker_.loop.atTurnEnd(*this);
   return std::move(ends->first);

@@ -131,7 +131,8 @@ class WorkerListeners : public net::InternalListeners, private Inspection::Owner
   // A connection that another worker accepted for this one, and what it was accepted under.
   void take(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted);
   // net::InternalListeners. The listener is told at the end of the turn.
-  absl::StatusOr<net::Fd> connectTo(const net::Address& address, uint8_t hops = 0) override;
+  absl::StatusOr<net::Fd> connectTo(const net::Address& address, uint8_t hops = 0,
+                                    stream::ConnectionStatePtr handed_over = nullptr) override;
   // Bytes that may be on their way to an internal listener, and from it.
   void setInternalBuffer(int bytes) { internal_buffer_ = bytes; }
 

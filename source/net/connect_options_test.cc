@@ -117,5 +117,42 @@ TEST_CASE("a Unix socket is connected to whatever is set for IP addresses") {
   CHECK(startConnect(address, {.sources = {{at("127.0.0.9")}}}).ok());
 }
 
+TEST_CASE("a connection may come from an address that is not the cluster's own") {
+  Host host;
+  const ConnectOptions options{.sources = {{at("127.0.0.9")}}};
+  const BorrowedSource source{at("127.0.0.5")};
+
+  const Fd one = *startConnect(host.address, options, &source);
+
+  CHECK(host.client().withPort(1) == at("127.0.0.5", 1));
+}
+
+TEST_CASE("a borrowed source of the other family, or without the privilege, is an error that says so") {
+  Host host;
+  const BorrowedSource other{at("::1")}, foreign{at("192.0.2.1")}, marked{at("127.0.0.5"), 7};
+
+  CHECK(absl::IsInvalidArgument(startConnect(host.address, {}, &other).status()));
+  for (const BorrowedSource* source : {&foreign, &marked}) {
+    const absl::StatusOr<Fd> fd = startConnect(host.address, {}, source);
+    if (fd.ok()) continue;  // the test has the privilege
+    CHECK(absl::IsPermissionDenied(fd.status()));
+    CHECK(fd.status().message().find("CAP_NET_ADMIN") != std::string::npos);
+  }
+}
+
+TEST_CASE("a listener speaks Multipath TCP, or the error says that the kernel has none") {
+  const absl::StatusOr<Fd> listening = listenOn(at("127.0.0.1"), {.mptcp = true});
+  if (!listening.ok()) {
+    CHECK(absl::IsUnavailable(listening.status()));
+    CHECK(listening.status().message().find("enable_mptcp") != std::string::npos);
+    return;
+  }
+  constexpr int kMptcp = 262;
+  CHECK(optionOf(*listening, SOL_SOCKET, SO_PROTOCOL) == kMptcp);
+  const Fd client = *startConnect(localAddress(listening->get()));
+  pollfd wait{listening->get(), POLLIN, 0};
+  CHECK(poll(&wait, 1, 1000) == 1);
+}
+
 }  // namespace
 }  // namespace sluice::net

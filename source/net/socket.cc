@@ -32,14 +32,22 @@ absl::Status errnoStatus(int error, std::string_view what, const Address& addres
   }
 }
 
-absl::StatusOr<Fd> makeSocket(const Address& address, int type = SOCK_STREAM) {
-  Fd fd(socket(address.socketFamily(), type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+// linux/in.h, which does not go together with netinet/in.h everywhere.
+constexpr int kMptcp = 262;
+
+absl::StatusOr<Fd> makeSocket(const Address& address, int type = SOCK_STREAM, int protocol = 0) {
+  Fd fd(socket(address.socketFamily(), type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+  if (!fd.valid() && protocol == kMptcp && errno != EMFILE && errno != ENFILE) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", address.toString(),
+                                               " with enable_mptcp: the kernel has no Multipath TCP here (",
+                                               strerror(errno), "); set the sysctl net.mptcp.enabled, or remove it"));
+  }
   if (!fd.valid()) return errnoStatus(errno, "socket for", address);
   return fd;
 }
 
 absl::StatusOr<Fd> makeSocket(const Address& address, const ListenOptions& options) {
-  absl::StatusOr<Fd> fd = makeSocket(address, options.datagram ? SOCK_DGRAM : SOCK_STREAM);
+  absl::StatusOr<Fd> fd = makeSocket(address, options.datagram ? SOCK_DGRAM : SOCK_STREAM, options.mptcp ? kMptcp : 0);
   if (!fd.ok() || !address.isIp()) return fd;
   const int on = 1;
   // With it, anyone could bind the address of a UDP socket.
@@ -190,6 +198,30 @@ absl::Status prepareConnecting(int fd, const Address& address, const ConnectOpti
   return applyOptions(fd, address, sockopts, When::kBeforeListen);
 }
 
+// Addresses of this machine need no privilege; the kernel says what does.
+absl::Status borrowSource(int fd, const Address& address, const BorrowedSource& source) {
+  const auto refused = [&source](std::string_view what) {
+    return absl::PermissionDeniedError(absl::StrCat("cannot connect from ", source.address.toString(), ": ",
+                                                    std::string(what),
+                                                    " needs the capability CAP_NET_ADMIN, which this process has not"));
+  };
+  const bool v6 = source.address.family() == Address::Family::kIpv6;
+  if (source.address.family() != address.family()) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot connect from ", source.address.toString(), " to ",
+                                                   address.toString(), ": they are of different families"));
+  }
+  if (source.mark != 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &source.mark, sizeof(source.mark)) != 0) {
+    return refused("a mark");
+  }
+  const int on = 1;
+  const bool transparent =
+      setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on, sizeof(on)) == 0;
+  if (source.address.port() == 0) setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+  if (bind(fd, source.address.sockaddrPointer(), source.address.sockaddrLength()) == 0) return absl::OkStatus();
+  if (errno == EADDRNOTAVAIL && !transparent) return refused("the address of another machine");
+  return errnoStatus(errno, "cannot connect from", source.address);
+}
+
 absl::StatusOr<Fd> connectTo(absl::StatusOr<Fd> fd, const Address& address) {
   if (connect(fd->get(), address.sockaddrPointer(), address.sockaddrLength()) != 0 && errno != EINPROGRESS) {
     return errnoStatus(errno, "cannot connect to", address);
@@ -199,7 +231,7 @@ absl::StatusOr<Fd> connectTo(absl::StatusOr<Fd> fd, const Address& address) {
 
 }  // namespace
 
-absl::StatusOr<Fd> startConnect(const Address& address, const ConnectOptions& options) {
+absl::StatusOr<Fd> startConnect(const Address& address, const ConnectOptions& options, const BorrowedSource* borrowed) {
   if (address.isListener()) {
     return absl::InvalidArgumentError(
         absl::StrCat(address.toString(), " is an internal listener, which only traffic of workers can reach"));
@@ -208,12 +240,18 @@ absl::StatusOr<Fd> startConnect(const Address& address, const ConnectOptions& op
   if (!fd.ok()) return fd;
   if (address.isIp()) {
     setNoDelay(fd->get());
-    if (!options.empty()) {
-      using When = SocketOption::When;
-      absl::Status set = applyOptions(fd->get(), address, options.keepalive, When::kBeforeBind);
-      if (set.ok()) set = prepareConnecting(fd->get(), address, options);
-      if (!set.ok()) return set;
+    using When = SocketOption::When;
+    absl::Status set;
+    if (!options.empty()) set = applyOptions(fd->get(), address, options.keepalive, When::kBeforeBind);
+    if (borrowed != nullptr) [[unlikely]] {
+      for (const When when : {When::kBeforeBind, When::kBeforeListen}) {
+        if (set.ok()) set = applyOptions(fd->get(), address, options.options, when);
+      }
+      if (set.ok()) set = borrowSource(fd->get(), address, *borrowed);
+    } else if (set.ok() && !options.empty()) {
+      set = prepareConnecting(fd->get(), address, options);
     }
+    if (!set.ok()) return set;
   }
   return connectTo(std::move(fd), address);
 }

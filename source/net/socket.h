@@ -44,6 +44,7 @@ struct SocketOption {
 struct ListenOptions {
   bool datagram = false;  // UDP: bound, there is no accepting
   int backlog = 4096;
+  bool mptcp = false;       // Multipath TCP; Unavailable where the kernel has none
   bool reuse_port = false;  // one socket for each worker; the kernel spreads connections
   int unix_mode = 0;        // permission bits of a Unix socket's file; 0: as the umask gives
   std::vector<SocketOption> options = {};
@@ -77,10 +78,20 @@ struct ConnectOptions {
   bool empty() const { return sources.empty() && options.empty() && keepalive.empty(); }
 };
 
+// An address of somebody else, from which a connection comes. (Envoy: original_src)
+struct BorrowedSource {
+  Address address;    // port 0: the kernel chooses one
+  uint32_t mark = 0;  // SO_MARK, by which routing brings the answers back; 0: none
+
+  friend bool operator==(const BorrowedSource&, const BorrowedSource&) = default;
+};
+
 // A socket whose connection attempt has begun; it becomes writable when that has ended. Errors besides those of
 // connecting: InvalidArgument (none of the sources is of the family, or is not of this machine, or an option that the
-// kernel refuses), AlreadyExists for a source's port in use.
-absl::StatusOr<Fd> startConnect(const Address& address, const ConnectOptions& options = {});
+// kernel refuses), AlreadyExists for a source's port in use. `borrowed`: the source instead of one of `options`, whose
+// socket options count all the same; null: none. PermissionDenied where the process may not use it.
+absl::StatusOr<Fd> startConnect(const Address& address, const ConnectOptions& options = {},
+                                const BorrowedSource* borrowed = nullptr);
 
 // A UDP socket whose only peer is `address`. InvalidArgument for a Unix socket; else as startConnect.
 absl::StatusOr<Fd> connectDatagram(const Address& address, const ConnectOptions& options = {});

@@ -10,14 +10,27 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "source/net/address.h"
+
+namespace sluice::observability {
+class StatsCells;
+}
+
+namespace sluice::stream {
+struct ConnectionState;
+class FilterState;
+class FixedMetadata;
+}  // namespace sluice::stream
+
 namespace sluice::net {
 
-class Address;
 class Connection;
+struct BorrowedSource;
 
 struct WorkerBuffers;
 
@@ -124,12 +137,30 @@ class TransportFactory {
     const Address* client = nullptr;  // where it comes from
     const Address* target = nullptr;  // where it wanted to go
     uint8_t internal_hops = 0;        // how many internal listeners what it is made for came through
+    // The address from which to connect, instead of one of the proxy's; null: one of those.
+    const BorrowedSource* source = nullptr;
+    // What the downstream stream shares with connections that are made for it (FilterState::shared); null: nothing.
+    const stream::FilterState* shared = nullptr;
+    // The host, and what the configuration says of it and its cluster. Null outside of clusters.
+    const Address* host = nullptr;
+    const stream::FixedMetadata* host_metadata = nullptr;
+    const stream::FixedMetadata* cluster_metadata = nullptr;
+    observability::StatsCells* cells = nullptr;  // where it is counted; null: nowhere
   };
-  // Called only while notReady() is empty. Never null.
+  // Called only while notReady() is empty. Null: a plain socket.
   virtual TransportPtr make(const Options& options) const = 0;
   // Empty if connections can be made now; else what is missing ("secret 'x' has not been delivered").
   virtual std::string notReady() const { return {}; }
   virtual bool isTls() const { return true; }
+
+  // Connections tell the host who the client is (Options::client): none is for the requests of another client.
+  virtual bool tellsClient() const { return false; }
+  // Connections carry what streams share (Options::shared): none is for a stream that shares something else.
+  virtual bool handsOver() const { return false; }
+  // What an internal listener gets of a connection beside its bytes; null: nothing.
+  virtual std::shared_ptr<stream::ConnectionState> handedOver(const Options&) const { return nullptr; }
+  // The proxy to connect to instead of the host; nothing: the host.
+  virtual std::optional<Address> proxyOf(const Options&) const { return std::nullopt; }
 };
 
 }  // namespace sluice::net

@@ -217,11 +217,14 @@ class Router final : public filter::Terminal, private Retries::User {
     const upstream::pool::PoolContext& context = attempt_->cluster()->context();
     context.cells.add(context.stats.*counter, n);
   }
-  // Of who is told to hosts by PROXY protocol.
+  // What connections to hosts are told of this one.
   upstream::ClientAddresses clientAddresses() const {
     const stream::StreamInfo& info = stream_.info();
-    if (info.hides_client) return {};
-    return {.remote = info.downstream_remote_address, .local = info.downstream_local_address};
+    upstream::ClientAddresses out{.source = info.upstream_source.get(), .state = info.filter_state.get()};
+    if (info.hides_client) return out;
+    out.remote = info.downstream_remote_address;
+    out.local = info.downstream_local_address;
+    return out;
   }
   AnswerStats answerStats() const {
     if (!settings_.dynamic_stats) return AnswerStats::kNone;

@@ -12,6 +12,7 @@ namespace sluice::server {
 net::ListenOptions ListenerManager::optionsOf(const config::CompiledListener& compiled, const net::Address& address) {
   net::ListenOptions options{.datagram = compiled.isUdp(),
                              .backlog = compiled.backlog,
+                             .mptcp = compiled.mptcp,
                              .reuse_port = compiled.reuse_port,
                              .options = compiled.socket_options};
   for (const auto& [path, mode] : compiled.unix_modes) {

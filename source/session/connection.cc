@@ -41,6 +41,7 @@ Connection::Connection(SessionWorker& worker, std::shared_ptr<const HttpSettings
     : worker_(worker),
       settings_(std::move(settings)),
       id_(++worker.services.next_connection_id),
+      state_(accepted.state),
       chain_(filter::NetworkChain::make(accepted, worker.services, *this)),
       connection_(worker.loop, worker.services.buffers, std::move(accepted.fd), net::Connection::Mode::kAccepted, *this,
                   std::move(accepted.transport)),

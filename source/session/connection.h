@@ -59,6 +59,8 @@ class Connection final : private net::ConnectionEvents,
   // How many bytes may wait here in each direction.
   uint32_t bufferLimit() const { return buffer_limit_; }
   std::string_view serverName() const { return server_name_; }
+  // What requests begin with; null: nothing was left for them.
+  const stream::ConnectionState* state() const { return chain_ ? chain_->facts().state.get() : state_.get(); }
   // Whether another filter chain than this connection's is for that authority.
   bool misdirected(std::string_view authority) const;
 
@@ -135,6 +137,7 @@ class Connection final : private net::ConnectionEvents,
   PeerText peer_;
   stream::DownstreamFacts facts_;
   uint64_t id_;
+  const stream::ConnectionStatePtr state_;
   std::unique_ptr<filter::NetworkChain> chain_;  // null: no filter stands in front
   net::Connection connection_;
   const CodecMakers makers_;

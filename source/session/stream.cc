@@ -58,6 +58,8 @@ void Stream::takeFacts() {
   info_.redirected = connection.peer().redirected;
   info_.downstream_transport = connection.peer().transport;
   info_.downstream = &connection.facts();
+  if (const stream::ConnectionState* const left = connection.state()) [[unlikely]]
+    info_.beginWith(*left);
 }
 
 void Stream::makeChain() {

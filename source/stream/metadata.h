@@ -32,6 +32,9 @@ const MetadataValue* findMetadata(const MetadataFields& by_filter, std::string_v
 // All that stands under a filter's name; null: nothing, also where `by_filter` is null.
 const MetadataFields* fieldsUnder(const MetadataFields* by_filter, std::string_view filter);
 
+// Where metadata of a host says through which proxy it is reached: `address`, an IP address with its port as text.
+inline constexpr std::string_view kProxyAddressMetadata = "envoy.http11_proxy_transport_socket.proxy_address";
+
 // What the configuration says about a cluster or a host, under the names of filters. Immutable and shared by threads.
 class FixedMetadata {
  public:

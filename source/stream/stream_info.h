@@ -18,7 +18,9 @@
 
 #include "source/base/local_ptr.h"
 #include "source/http/headers.h"
+#include "source/net/socket.h"
 #include "source/net/transport.h"
+#include "source/stream/connection_state.h"
 #include "source/stream/downstream_facts.h"
 #include "source/stream/filter_state.h"
 #include "source/stream/metadata.h"
@@ -149,6 +151,8 @@ struct StreamInfo {
   // --- what filters left; null until the first one leaves something ---
   std::unique_ptr<DynamicMetadata> dynamic_metadata;
   std::unique_ptr<FilterState> filter_state;
+  // From where connections to hosts come on its behalf; null: from an address of the proxy.
+  std::unique_ptr<net::BorrowedSource> upstream_source;
 
   DynamicMetadata& metadata() {
     if (!dynamic_metadata) dynamic_metadata = std::make_unique<DynamicMetadata>();
@@ -157,6 +161,13 @@ struct StreamInfo {
   FilterState& filterState() {
     if (!filter_state) filter_state = std::make_unique<FilterState>();
     return *filter_state;
+  }
+
+  // A copy of what was left for the connection: what this stream leaves is its own.
+  void beginWith(const ConnectionState& left) {
+    if (!left.metadata.fields().empty()) dynamic_metadata = std::make_unique<DynamicMetadata>(left.metadata);
+    if (left.source) upstream_source = std::make_unique<net::BorrowedSource>(*left.source);
+    if (left.filter_state.size() > 0) filter_state = std::make_unique<FilterState>(left.filter_state);
   }
 
   std::unique_ptr<Span> span;  // null: not traced

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "source/net/tells_client.h"
+#include "absl/strings/str_cat.h"
 
 namespace sluice::upstream {
 
@@ -24,17 +24,24 @@ bool byHost(const cluster::ClusterConfig& config) {
   return by_host && (config.transport || config.transport_matches.anyTransport());
 }
 
-bool byClient(const cluster::ClusterConfig& config) {
-  const auto tells = [](const auto& transport) {
-    return dynamic_cast<const net::TellsClient*>(transport.get()) != nullptr;
-  };
+// Whether one of the cluster's transports is such.
+bool anyTransport(const cluster::ClusterConfig& config, bool (net::TransportFactory::*such)() const) {
+  const auto is = [such](const auto& transport) { return transport && (transport.get()->*such)(); };
   const auto& matches = config.transport_matches.list;
-  return tells(config.transport) ||
-         std::any_of(matches.begin(), matches.end(), [&tells](const auto& match) { return tells(match.transport); });
+  return is(config.transport) ||
+         std::any_of(matches.begin(), matches.end(), [&is](const auto& match) { return is(match.transport); });
+}
+
+bool byClient(const cluster::ClusterConfig& config) {
+  return anyTransport(config, &net::TransportFactory::tellsClient);
+}
+
+bool byState(const cluster::ClusterConfig& config) {
+  return anyTransport(config, &net::TransportFactory::handsOver);
 }
 
 bool byRequest(const cluster::ClusterConfig& config) {
-  return byHost(config) || byClient(config) || config.http.protocol == UpstreamProtocol::kDownstream;
+  return byHost(config) || byClient(config) || byState(config) || config.http.protocol == UpstreamProtocol::kDownstream;
 }
 
 std::optional<net::Address> addressIn(std::string_view text) {
@@ -70,6 +77,7 @@ WorkerCluster::WorkerCluster(event::Loop& loop, net::WorkerBuffers& buffers, obs
       late_counts_(published.late_counters),
       zones_(late_counts_, published.own_zone),
       by_client_(byClient(*published.config)),
+      by_state_(byState(*published.config)),
       by_request_(byRequest(*published.config)),
       predicts_(published.config->predictive_ratio > 1 && !by_request_),
       balancer_(published.config->lb.policy.get(),
@@ -152,6 +160,11 @@ pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::Routin
     key_.append(client.remote) += '\0';
     key_.append(client.local);
   }
+  const std::shared_ptr<const stream::FilterState> shared =
+      by_state_ && client.state != nullptr ? client.state->shared() : nullptr;
+  if (shared) absl::StrAppend(&key_, "\x01", shared->identity());
+  if (client.source != nullptr)
+    absl::StrAppend(&key_, "\x02", client.source->address.toString(), "\x02", client.source->mark);
   if (const auto at = pools.find(key_); at != pools.end()) {
     at->second.used = context_.loop.now();
     return *at->second.pool;
@@ -166,6 +179,8 @@ pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::Routin
     key.client = addressIn(client.remote);
     key.target = addressIn(client.local);
   }
+  key.shared = shared;
+  if (client.source != nullptr) key.source = *client.source;
   NamedPool& named = pools[key_];
   named.pool = std::make_unique<pool::Pool>(context_, hostPtr(slot), priority, std::move(key));
   named.used = context_.loop.now();

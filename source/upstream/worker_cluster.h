@@ -49,9 +49,11 @@ struct PublishedCluster {
 
 class ClusterSet;
 
-// Where a request comes from and wanted to go, as text: for connections that tell the host. Empty: nobody's.
+// On whose behalf a request is sent, for connections that are not for everybody's.
 struct ClientAddresses {
-  std::string_view remote, local;
+  std::string_view remote, local;  // where it comes from and wanted to go, as text; empty: nobody's
+  const net::BorrowedSource* source = nullptr;
+  const stream::FilterState* state = nullptr;  // of which it may share something
 };
 
 class WorkerCluster : public base::LocalCounted, private pool::Room, private event::TurnTask {
@@ -89,10 +91,11 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   pool::Pool& poolOf(cluster::HostSlot slot, cluster::RoutingPriority priority = cluster::RoutingPriority::kDefault);
   // The one for this request, where the cluster's connections depend on requests: on their protocol
   // (use_downstream_protocol_config), on their host (auto_sni, auto_san_validation) or on their client (PROXY
-  // protocol).
+  // protocol, what streams share, original_src).
   pool::Pool& poolFor(cluster::HostSlot slot, cluster::RoutingPriority priority, const http::RequestHeaders& request,
                       const ClientAddresses& client = {}) {
-    return by_request_ ? poolByRequest(slot, priority, request, client) : poolOf(slot, priority);
+    return by_request_ || client.source != nullptr ? poolByRequest(slot, priority, request, client)
+                                                   : poolOf(slot, priority);
   }
 
   // A request was given to a pool: at the end of the turn hosts that will be chosen next get connections, if that is
@@ -176,6 +179,7 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
   ZoneCounts zones_;
   std::vector<std::pair<uint16_t, observability::LateCounters::Cell*>> codes_;  // that came before
   const bool by_client_;
+  const bool by_state_;
   const bool by_request_;
   const bool predicts_;
   lb::Balancer balancer_;

@@ -97,7 +97,10 @@ KINDS = {
         "folder": "transport_sockets",
         "namespace": "transport_sockets",
         "layers": ["net"],
-        "may_use": ["tls"],
+        "may_use": [
+            "stream",
+            "tls",
+        ],
         "factory_deps": ["//source/config:transport_socket_factory"],
         "test_deps": [
             "//source/config:test_world",

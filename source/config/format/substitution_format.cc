@@ -6,6 +6,7 @@
 
 #include "source/base/text.h"
 #include "source/config/format/formatter_extensions.h"
+#include "source/config/format/typed_metadata.h"
 #include "source/config/stable_bytes.h"
 
 namespace sluice::config {
@@ -61,9 +62,10 @@ stream::MetadataFields fieldsOf(const google::protobuf::Struct& value) {
 }
 
 stream::FixedMetadata metadataOf(const envoy::config::core::v3::Metadata& metadata) {
-  if (metadata.filter_metadata().empty()) return {};
+  if (metadata.filter_metadata().empty() && metadata.typed_filter_metadata().empty()) return {};
   stream::MetadataFields by_filter;
   for (const auto& [filter, fields] : metadata.filter_metadata()) by_filter.push_back({filter, {fieldsOf(fields)}});
+  addTypedMetadata(metadata, by_filter);
   return {std::move(by_filter), stableBytes(metadata)};
 }
 

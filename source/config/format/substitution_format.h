@@ -33,7 +33,7 @@ absl::StatusOr<FormatterPtr> compileFormat(const google::protobuf::Struct& json,
 // The proto-free twin of a Struct.
 stream::MetadataFields fieldsOf(const google::protobuf::Struct& value);
 
-// Typed metadata is not read.
+// Typed metadata as far as it means something (typed_metadata.h).
 stream::FixedMetadata metadataOf(const envoy::config::core::v3::Metadata& metadata);
 
 // The bytes of a DataSource: inline, from a file of at most `max_bytes`, or from an environment variable.

@@ -66,7 +66,7 @@ const net::TransportFactory* HostCheck::transport() const {
 void HostCheck::makeProbe() {
   const cluster::ClusterConfig& config = *owner_.config();
   ProbeTarget target{{owner_.world().loop, owner_.world().buffers, owner_.config(), transport(),
-                      endpoint_.address ? endpoint_.address : host_->address()},
+                      endpoint_.address ? endpoint_.address : host_->address(), host_->metadata()},
                      check(),
                      {}};
   if (!check().alpn.empty()) target.own_alpn = &check().alpn;

@@ -65,8 +65,8 @@ LoadStream::~LoadStream() {
 
 void LoadStream::connect() {
   static const std::vector<std::string> kHttp2{"h2"};
-  const ProbeHost host{world_.loop, world_.buffers, world_.config, world_.config->transportOf(host_->metadata()),
-                       host_->address()};
+  const ProbeHost host{world_.loop,      world_.buffers,   world_.config, world_.config->transportOf(host_->metadata()),
+                       host_->address(), host_->metadata()};
   absl::StatusOr<ProbeConnection::Ptr> opened = ProbeConnection::open(host, kHttp2, *this);
   if (!opened.ok()) return end(End::kFailed);
   connection_ = *std::move(opened);

@@ -42,6 +42,7 @@ struct ProbeHost {
   std::shared_ptr<const cluster::ClusterConfig> config;
   const net::TransportFactory* transport;  // of the configuration; null: plain
   net::Address address;
+  stream::FixedMetadata metadata = {};                 // of the host
   const std::vector<std::string>* own_alpn = nullptr;  // what TLS offers, of the configuration; null: as usual
 };
 

@@ -1,5 +1,7 @@
 #include "source/upstream/health/probe_connection.h"
 
+#include <optional>
+
 namespace sluice::upstream::health {
 
 absl::StatusOr<ProbeConnection::Ptr> ProbeConnection::open(const ProbeHost& host, const std::vector<std::string>& alpn,
@@ -7,14 +9,17 @@ absl::StatusOr<ProbeConnection::Ptr> ProbeConnection::open(const ProbeHost& host
   const net::TransportFactory* const factory = host.transport;
   if (factory != nullptr && !factory->notReady().empty()) return absl::UnavailableError(factory->notReady());
   net::Descriptors& descriptors = host.buffers.descriptors;
-  absl::StatusOr<net::Fd> fd = net::startConnect(host.address, host.config->connect);
+  net::TransportFactory::Options options{
+      .host = &host.address, .host_metadata = &host.metadata, .cluster_metadata = &host.config->metadata};
+  const std::optional<net::Address> proxy = factory != nullptr ? factory->proxyOf(options) : std::nullopt;
+  absl::StatusOr<net::Fd> fd = net::startConnect(proxy ? *proxy : host.address, host.config->connect);
   if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
   if (!fd.ok()) return fd.status();
   if (!descriptors.admit(*fd)) return absl::ResourceExhaustedError("no file descriptors left for checks");
   net::TransportPtr transport;
   if (factory != nullptr) {
     const std::string key = "health check " + host.address.toString();
-    net::TransportFactory::Options options{.session_key = key};
+    options.session_key = key;
     options.alpn_first = host.own_alpn != nullptr;
     if (options.alpn_first) {
       options.alpn = host.own_alpn;

@@ -1,5 +1,7 @@
 #include "source/upstream/pool/connecting.h"
 
+#include <optional>
+
 #include "source/upstream/pool/host_place.h"
 #include "source/upstream/pool/overflow.h"
 
@@ -18,32 +20,43 @@ std::span<const net::Address> addressesOf(const PoolContext& context, const clus
   return {&host.address(), 1};
 }
 
-absl::StatusOr<net::Fd> startAt(const PoolContext& context, const net::Address& address, uint8_t internal_hops) {
+using Options = net::TransportFactory::Options;
+
+absl::StatusOr<net::Fd> startAt(const PoolContext& context, const net::Address& address,
+                                const net::TransportFactory* factory, const Options& options) {
   net::InternalListeners* internal = context.buffers.internal_listeners;
-  if (address.isListener() && internal != nullptr) return internal->connectTo(address, internal_hops);
-  return net::startConnect(address, context.config->connect);
+  if (address.isListener() && internal != nullptr) {
+    return internal->connectTo(address, options.internal_hops,
+                               factory == nullptr ? nullptr : factory->handedOver(options));
+  }
+  return net::startConnect(address, context.config->connect, options.source);
 }
 
 // At the first of them where connecting can begin at all; those behind it are left in `addresses`.
 absl::StatusOr<net::Fd> startAtFirst(const PoolContext& context, std::span<const net::Address>& addresses,
-                                     uint8_t internal_hops) {
+                                     const net::TransportFactory* factory, const Options& options) {
   for (;;) {
-    absl::StatusOr<net::Fd> fd = startAt(context, addresses.front(), internal_hops);
+    absl::StatusOr<net::Fd> fd = startAt(context, addresses.front(), factory, options);
     addresses = addresses.subspan(1);
     if (fd.ok() || absl::IsResourceExhausted(fd.status()) || addresses.empty()) return fd;
   }
 }
 
 // Why not; empty: begun.
-std::string start(const PoolContext& context, const cluster::Host& host, const net::TransportFactory::Options& options,
-                  BegunConnection& out) {
+std::string start(const PoolContext& context, const cluster::Host& host, Options options, BegunConnection& out) {
   const net::TransportFactory* factory = context.config->transportOf(host.metadata());
   net::Descriptors& descriptors = context.buffers.descriptors;
   if (factory != nullptr) {
     if (std::string missing = factory->notReady(); !missing.empty()) return missing;
   }
-  out.others = addressesOf(context, host);
-  absl::StatusOr<net::Fd> fd = startAtFirst(context, out.others, options.internal_hops);
+  options.host = &host.address();
+  options.host_metadata = &host.metadata();
+  options.cluster_metadata = &context.config->metadata;
+  options.cells = &context.cells;
+  const std::optional<net::Address> proxy = factory != nullptr ? factory->proxyOf(options) : std::nullopt;
+  out.others = proxy ? std::span(&*proxy, 1) : addressesOf(context, host);
+  absl::StatusOr<net::Fd> fd = startAtFirst(context, out.others, factory, options);
+  if (options.source != nullptr) out.others = {};  // whoever is raced to would be reached from another address
   if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
   if (!fd.ok()) return std::string(fd.status().message());
   if (!descriptors.admit(*fd)) return "no file descriptors left for connections";

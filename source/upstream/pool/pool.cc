@@ -147,7 +147,9 @@ void Pool::openConnection(bool ahead) {
                            .alpn = &cluster::alpnOf(key_.protocol),
                            .session_key = session_key_,
                            .client = key_.client ? &*key_.client : nullptr,
-                           .target = key_.target ? &*key_.target : nullptr},
+                           .target = key_.target ? &*key_.target : nullptr,
+                           .source = key_.source ? &*key_.source : nullptr,
+                           .shared = key_.shared.get()},
                           begun, connections_ == 0)) {
     case Begin::kBegun:
       break;

@@ -61,10 +61,11 @@ struct PoolKey {
   cluster::UpstreamProtocol protocol = cluster::UpstreamProtocol::kHttp1;  // never kDownstream
   std::string server_name;  // auto_sni: what requests of this pool say in TLS
   std::string verify_san;   // auto_san_validation: what the host's certificate must say
-  // Of the one client whose requests these are (net::TellsClient), as far as they are addresses.
+  // Of the one client whose requests these are (TransportFactory::tellsClient), as far as they are addresses.
   std::optional<net::Address> client, target;
-
-  friend bool operator==(const PoolKey&, const PoolKey&) = default;
+  std::optional<net::BorrowedSource> source;  // from where connections come; nothing: as the cluster says
+  std::shared_ptr<const stream::FilterState>
+      shared;  // what requests share (TransportFactory::handsOver); null: nothing
 };
 
 class Pool : private event::TurnTask {

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "source/net/address.h"
-#include "source/net/tells_client.h"
 #include "source/net/transport.h"
 
 namespace sluice::upstream::pool {
@@ -60,6 +59,9 @@ class PlainFactory : public net::TransportFactory {
   mutable std::vector<std::string> server_names, verified, clients;
 };
 
-class ClientTellingFactory : public PlainFactory, public net::TellsClient {};
+class ClientTellingFactory : public PlainFactory {
+ public:
+  bool tellsClient() const override { return true; }
+};
 
 }  // namespace sluice::upstream::pool

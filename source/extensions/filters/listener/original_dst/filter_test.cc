@@ -44,6 +44,40 @@ TEST_CASE(
   CHECK(path.local.isUnix());
 }
 
+TEST_CASE("a connection to an internal listener has the addresses that were handed over") {
+  observability::StatsCells cells;
+  const net::Address inner = *net::Address::ofListener("inner");
+  filter::Accepted nothing = connectionTo(inner), metadata = connectionTo(inner), state = connectionTo(inner);
+  stream::madeIn(metadata.state)
+      .metadata.set("envoy.filters.listener.original_dst", "local", {std::string("10.0.0.7:80")});
+  state.state = metadata.state;
+  stream::FilterState& objects = state.state->filter_state;
+  objects.set("envoy.filters.listener.original_dst.local_ip", "10.0.0.8:81");
+  objects.set("envoy.filters.listener.original_dst.remote_ip", "10.2.2.2:999");
+
+  Filter(&redirected).inspect({}, nothing, cells);
+  Filter(&redirected).inspect({}, state, cells);
+  objects = {};
+  Filter(&redirected).inspect({}, metadata, cells);
+
+  CHECK(nothing.local == inner);
+  CHECK(metadata.local.toString() == "10.0.0.7:80");
+  CHECK(state.local.toString() == "10.0.0.8:81");
+  CHECK(state.remote.toString() == "10.2.2.2:999");
+  CHECK(state.direct_local == inner);
+}
+
+TEST_CASE("what was handed over and is no address changes nothing") {
+  observability::StatsCells cells;
+  const net::Address inner = *net::Address::ofListener("inner");
+  filter::Accepted accepted = connectionTo(inner);
+  stream::madeIn(accepted.state).filter_state.set("envoy.filters.listener.original_dst.local_ip", "/a/path");
+
+  Filter(&redirected).inspect({}, accepted, cells);
+
+  CHECK(accepted.local == inner);
+}
+
 TEST_CASE("the kernel's answer for a socket that it did not redirect is none") {
   const net::Fd listening = *net::listenOn(*net::Address::fromIp("127.0.0.1", 0), {});
   CHECK_FALSE(originalDestination(listening.get(), net::Address::Family::kIpv4));

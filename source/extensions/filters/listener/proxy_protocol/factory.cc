@@ -20,6 +20,15 @@ Settings compileSettings(const Proto& proto, observability::Scope& stats) {
   for (const int version : proto.disallowed_versions()) {
     settings.disallowed[version == ProxyProtocolConfig::V1 ? 1 : 2] = true;
   }
+  using Pair = Proto::KeyValuePair;
+  for (const Proto::Rule& rule : proto.rules()) {
+    if (!rule.has_on_tlv_present()) continue;
+    const Pair& pair = rule.on_tlv_present();
+    settings.rules.push_back(
+        {static_cast<uint8_t>(rule.tlv_type()),
+         pair.metadata_namespace().empty() ? "envoy.filters.listener.proxy_protocol" : pair.metadata_namespace(),
+         pair.key(), pair.value_string_encoding() == Pair::BASE64});
+  }
   const std::string base = absl::StrCat("proxy_proto.", proto.stat_prefix(), proto.stat_prefix().empty() ? "" : ".");
   auto counter = [&](std::string_view name) { return stats.counter(absl::StrCat(base, std::string(name))); };
   for (const int version : {1, 2}) {

@@ -2,7 +2,28 @@
 
 #include <algorithm>
 
+#include "absl/strings/escaping.h"
+#include "source/base/text.h"
+#include "source/base/utf8.h"
+
 namespace sluice::extensions::listener_filters::proxy_protocol {
+namespace {
+
+std::string sanitized(std::string_view bytes) {
+  std::string out;
+  while (!bytes.empty()) {
+    const size_t size = base::utf8Length(bytes);
+    if (size == 0) {
+      out += '!';
+    } else {
+      out += bytes.substr(0, size);
+    }
+    bytes.remove_prefix(std::max<size_t>(size, 1));
+  }
+  return out;
+}
+
+}  // namespace
 
 // Without a single byte of it: a client that waits for the server to speak first is not held up.
 bool Filter::skips(const filter::Accepted& accepted, observability::StatsCells& cells) const {
@@ -36,7 +57,18 @@ filter::ListenerFilter::Result Filter::inspect(std::string_view bytes, filter::A
     accepted.remote = header.source;
     accepted.local = header.destination;
   }
+  if (!settings_.rules.empty()) keepTlvs(header, accepted);
   return {Verdict::kDone, header.size};
+}
+
+void Filter::keepTlvs(const Header& header, filter::Accepted& accepted) const {
+  for (const Header::Tlv& tlv : header.tlvs) {
+    for (const TlvRule& rule : settings_.rules) {
+      if (rule.type != tlv.type) continue;
+      std::string value = rule.base64 ? absl::Base64Escape(base::toAbsl(tlv.value)) : sanitized(tlv.value);
+      stream::madeIn(accepted.state).metadata.set(rule.space, rule.key, {std::move(value)});
+    }
+  }
 }
 
 }  // namespace sluice::extensions::listener_filters::proxy_protocol

@@ -1,6 +1,8 @@
 // Takes the client's address from the PROXY protocol header in front of its bytes.
 #pragma once
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "source/extensions/filters/listener/proxy_protocol/header.h"
@@ -9,9 +11,17 @@
 
 namespace sluice::extensions::listener_filters::proxy_protocol {
 
+// A TLV that becomes dynamic metadata. (proto: ProxyProtocol.Rule)
+struct TlvRule {
+  uint8_t type = 0;
+  std::string space, key;
+  bool base64 = false;  // else as text, in which what is no UTF-8 is '!'
+};
+
 struct Settings {
-  bool allow_without = false;      // a connection without header is served as it came
-  bool disallowed[3] = {};         // by version
+  bool allow_without = false;  // a connection without header is served as it came
+  bool disallowed[3] = {};     // by version
+  std::vector<TlvRule> rules;
   std::vector<net::Cidr> trusted;  // with `only_trusted`: who may send a header
   bool only_trusted = false;       // others' bytes are not looked at: they are the client's own
   observability::Counter found[3], malformed[3], refused[3];  // by version
@@ -27,6 +37,8 @@ class Filter : public filter::ListenerFilter {
   bool skips(const filter::Accepted& accepted, observability::StatsCells& cells) const override;
 
  private:
+  void keepTlvs(const Header& header, filter::Accepted& accepted) const;
+
   const Settings settings_;
 };
 

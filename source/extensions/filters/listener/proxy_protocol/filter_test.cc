@@ -94,5 +94,51 @@ TEST_CASE("with listed peers nobody else's bytes are looked at") {
   CHECK(c.count(c.settings.untrusted) == 1);
 }
 
+// A version 2 header of 192.0.2.1 with these TLVs, encoded.
+std::string withTlvs(const std::string& tlvs) {
+  const std::string addresses("\xC0\x00\x02\x01\xC6\x33\x64\x02\xDC\x04\x01\xBB", 12);
+  std::string out("\r\n\r\n\0\r\nQUIT\n\x21\x11", 14);
+  out += '\0';
+  out += static_cast<char>(addresses.size() + tlvs.size());
+  return out + addresses + tlvs;
+}
+
+std::string metadataOf(const Connection& c, std::string_view space, const std::string& key) {
+  const auto* value = c.accepted.state ? c.accepted.state->metadata.find(space, {key}) : nullptr;
+  const auto* text = value == nullptr ? nullptr : std::get_if<std::string>(&value->value);
+  return text == nullptr ? "none" : *text;
+}
+
+TEST_CASE("TLVs that a rule names become metadata, and others are dropped") {
+  Connection c;
+  c.settings.rules = {{0xEA, "own", "vpce", false}, {0xEA, "own", "raw", true}, {0xE1, "other", "k", false}};
+
+  c.send(
+      withTlvs(std::string("\xE0\x00\x01Z\xEA\x00\x03\x01"
+                           "a\xFF",
+                           10)));
+
+  CHECK(metadataOf(c, "own", "vpce") ==
+        "\x01"
+        "a!");
+  CHECK(metadataOf(c, "own", "raw") == "AWH/");
+  CHECK(metadataOf(c, "other", "k") == "none");
+}
+
+TEST_CASE("of several TLVs of a type the last one counts, and without any nothing is left") {
+  Connection several, none;
+  several.settings.rules = none.settings.rules = {{0xEA, "own", "k", false}};
+
+  several.send(
+      withTlvs(std::string("\xEA\x00\x01"
+                           "a\xEA\x00\x01"
+                           "b",
+                           8)));
+  none.send(withTlvs(""));
+
+  CHECK(metadataOf(several, "own", "k") == "b");
+  CHECK(none.accepted.state == nullptr);
+}
+
 }  // namespace
 }  // namespace sluice::extensions::listener_filters::proxy_protocol

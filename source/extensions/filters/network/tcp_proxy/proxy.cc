@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "source/base/text.h"
 #include "source/extensions/filters/network/tcp_proxy/tunnel.h"
+#include "source/stream/object_types.h"
 #include "source/upstream/lb/source_hash.h"
 #include "source/upstream/panic_note.h"
 
@@ -35,6 +38,7 @@ void Proxy::start(worker::WorkerServices& worker, std::shared_ptr<const Settings
 Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> settings, filter::Accepted& accepted)
     : NetworkConnection(worker, accepted),
       settings_(std::move(settings)),
+      idle_timeout_(settings_->idle_timeout),
       timer_(worker.loop.timers(), [this] { onTimer(); }),
       client_(accepted.remote),
       target_(accepted.local),
@@ -78,12 +82,23 @@ void Proxy::noteHandshake() {
 
 // --- the way to the host
 
+// An object that filters, or whoever connected to an internal listener, left for this connection; empty: none.
+std::string_view Proxy::left(std::string_view name) const {
+  const auto* object = state() == nullptr ? nullptr : state()->filter_state.get<stream::FilterState::Object>(name);
+  return object == nullptr ? std::string_view() : object->text();
+}
+
 void Proxy::onAdmitted() {
   noteHandshake();
+  uint32_t idle = 0;
+  if (absl::SimpleAtoi(base::toAbsl(left(stream::kTcpIdleTimeoutState)), &idle)) {
+    idle_timeout_ = std::chrono::milliseconds(idle);
+  }
   if (log_ && downstream().transport() != nullptr && !downstream().transport()->serverName().empty()) {
     log_->server_name = downstream().transport()->serverName();
     log_->info.requested_server_name = log_->server_name;
   }
+  if (log_ && state() != nullptr) log_->info.beginWith(*state());
   if (settings_->max_duration.count() > 0) {
     max_duration_ = std::make_unique<event::Timer>(worker().loop.timers(), [this] {
       if (finished()) return;
@@ -119,9 +134,11 @@ void Proxy::onAdmitted() {
 
 base::LocalPtr<upstream::WorkerCluster> Proxy::chooseCluster() {
   auto& clusters = worker().part<upstream::ClusterSet>();
-  if (facts() != nullptr && !facts()->cluster.empty()) {
+  std::string_view named = facts() == nullptr ? std::string_view() : std::string_view(facts()->cluster);
+  if (named.empty()) named = left(stream::kTcpClusterState);
+  if (!named.empty()) {
     metadata_match_ = settings_->metadata_match.get();
-    return clusters.find(facts()->cluster);
+    return clusters.find(named);
   }
   const std::vector<Settings::Target>& targets = settings_->targets;
   const uint64_t at = targets.size() == 1 ? 0 : worker().random.below(targets.back().weights_up_to);
@@ -173,11 +190,9 @@ std::optional<std::string> Proxy::attempt() {
     return std::nullopt;
   }
   host_ = cluster_->hostPtr(slot);
-  HostStream::Opening opening =
-      settings_->tunnel ? Tunnel::open(cluster_, slot, *settings_->tunnel, log_->info, *this)
-                        : upstream::TcpConnection::open(
-                              cluster_, slot, kPriority,
-                              {.client = &client_, .target = &target_, .internal_hops = internal_hops_}, *this);
+  HostStream::Opening opening = settings_->tunnel && left(stream::kNoTunnelState) != "true"
+                                    ? Tunnel::open(cluster_, slot, *settings_->tunnel, log_->info, *this)
+                                    : openConnection(slot);
   upstream_ = std::move(opening.stream);
   if (opening.failure == HostStream::Failure::kConnectFailed) return opening.why;
   if (opening.failure == HostStream::Failure::kOverflow) {
@@ -186,6 +201,18 @@ std::optional<std::string> Proxy::attempt() {
     finish("upstream_overflow");
   }
   return std::nullopt;
+}
+
+HostStream::Opening Proxy::openConnection(upstream::cluster::HostSlot slot) {
+  net::TransportFactory::Options options{.client = &client_, .target = &target_, .internal_hops = internal_hops_};
+  std::shared_ptr<const stream::FilterState> shared;
+  if (state() != nullptr) {
+    shared = state()->filter_state.shared();
+    options.shared = shared.get();
+    if (state()->source) options.source = &*state()->source;
+    options.server_name = left(stream::kUpstreamNameState);
+  }
+  return upstream::TcpConnection::open(cluster_, slot, kPriority, options, *this);
 }
 
 void Proxy::onHostFailed(std::string_view why, bool) {
@@ -222,7 +249,7 @@ void Proxy::onHostConnected() {
 // --- bytes
 
 void Proxy::touch() {
-  if (settings_->idle_timeout.count() > 0) timer_.arm(settings_->idle_timeout);
+  if (idle_timeout_.count() > 0) timer_.arm(idle_timeout_);
 }
 
 size_t Proxy::credit() {

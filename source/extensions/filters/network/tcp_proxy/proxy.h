@@ -56,10 +56,12 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   void onHostDrained() override;
 
   base::LocalPtr<upstream::WorkerCluster> chooseCluster();
+  std::string_view left(std::string_view name) const;
   upstream::cluster::HostSlot pick();
   void connect();
   // One attempt. What went wrong at once; nullopt while it runs.
   std::optional<std::string> attempt();
+  upstream::HostStream::Opening openConnection(upstream::cluster::HostSlot slot);
   void giveUp();
   void finishIfBothEnded();
   void closeAfterFlush(std::string_view details);
@@ -72,6 +74,7 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   const upstream::pool::PoolContext& context() const { return cluster_->context(); }
 
   const std::shared_ptr<const Settings> settings_;
+  std::chrono::milliseconds idle_timeout_;
   base::LocalPtr<upstream::WorkerCluster> cluster_;
   upstream::cluster::HostPtr host_;
   upstream::HostStream::Ptr upstream_;

@@ -63,7 +63,10 @@ std::string Tunnel::fillRequest(const TunnelSettings& settings) {
 
 void Tunnel::begin() {
   start(head_, {}, upstream::cluster::RoutingPriority::kDefault,
-        {.remote = info_.downstream_remote_address, .local = info_.downstream_local_address});
+        {.remote = info_.downstream_remote_address,
+         .local = info_.downstream_local_address,
+         .source = info_.upstream_source.get(),
+         .state = info_.filter_state.get()});
 }
 
 void Tunnel::shutdownWrites() {

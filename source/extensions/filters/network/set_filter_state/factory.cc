@@ -1,0 +1,39 @@
+#include "source/extensions/filters/network/set_filter_state/factory.h"
+
+#include <memory>
+
+#include "envoy/extensions/filters/network/set_filter_state/v3/set_filter_state.pb.h"
+#include "source/config/connection_filter_factory.h"
+#include "source/config/filter_state_compiler.h"
+#include "source/extensions/filters/network/set_filter_state/filter.h"
+
+namespace sluice::extensions::network_filters::set_filter_state {
+namespace {
+
+using Proto = ::envoy::extensions::filters::network::set_filter_state::v3::Config;
+
+class Factory : public config::ConnectionFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
+
+  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
+                                                              config::FactoryContext context) const override {
+    const config::ErrorMark mark(context.at);
+    const auto& proto = static_cast<const Proto&>(message);
+    const auto rules = [&](const auto& values, std::string_view field) {
+      return config::compileFilterStateRules(values, field, config::StateOf::kConnection, context.at);
+    };
+    Settings settings{rules(proto.on_new_connection(), "on_new_connection"),
+                      rules(proto.on_downstream_tls_handshake(), "on_downstream_tls_handshake")};
+    if (mark.hit()) return nullptr;
+    return std::make_shared<SetFilterState>(std::move(settings));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.connection_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::network_filters::set_filter_state
