@@ -39,6 +39,7 @@ namespace sluice::config {
 
 struct Registry;
 class HttpFilterConfigFactory;
+class ScopeSlots;
 
 // The filters of a chain by their names in it. Null: a terminal filter, which has no per-route settings.
 using ChainFilters = std::map<std::string, const HttpFilterConfigFactory*, std::less<>>;
@@ -90,6 +91,8 @@ struct Services {
   std::function<bool(std::string_view cluster)> cluster_exists = {};
   // Null: secrets with names and files that change are not followed; configurations are only checked.
   Secrets* secrets = nullptr;
+  // Places for the scopes of connection managers; null: they are only checked.
+  ScopeSlots* scopes = nullptr;
   // The cluster that this process belongs to, for what tells services of itself. (proto: Node.cluster)
   std::string node_cluster = {};
   std::string node_id = {};  // of the process itself

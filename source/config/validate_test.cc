@@ -116,8 +116,9 @@ TEST_CASE("what is not served is refused by name, once") {
     return errors.toString();
   };
   using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
-  CHECK(errorsOf(HttpConnectionManager(), "{stat_prefix: a, scoped_routes: {name: s, scoped_rds: {}}}")
-            .find("scoped_routes: is a field of Envoy's HttpConnectionManager") != std::string::npos);
+  CHECK(
+      errorsOf(HttpConnectionManager(), "{stat_prefix: a, route_config: {}, typed_header_validation_config: {name: s}}")
+          .find("typed_header_validation_config: is a field of Envoy's HttpConnectionManager") != std::string::npos);
   CHECK(errorsOf(RouteConfiguration(), "{name: r, vhds: {config_source: {ads: {}}}}")
             .find("vhds: is a field of Envoy's RouteConfiguration") != std::string::npos);
   CHECK(errorsOf(HttpConnectionManager(),

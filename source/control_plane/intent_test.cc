@@ -286,6 +286,40 @@ TEST_CASE("Settings are in order that a chain has, that are optional, or whose c
   CHECK(errorsOf({{"a.yaml", resources({kCluster, routesWith(absl::StrCat("x: ", std::string(kBuffer)))})}}) == "");
 }
 
+TEST_CASE("Tables that scopes name have to be there, with settings for filters of the chain") {
+  const auto scoped = [](std::string_view table) {
+    return absl::StrCat(R"(
+- "@type": type.googleapis.com/envoy.config.listener.v3.Listener
+  name: front
+  address: {socket_address: {address: 0.0.0.0, port_value: 10000}}
+  filter_chains:
+  - filters:
+    - name: http
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+        stat_prefix: front
+        scoped_routes:
+          name: tenants
+          scope_key_builder: {fragments: [{header_value_extractor: {name: x-tenant, index: 0}}]}
+          rds_config_source: {ads: {}, resource_api_version: V3}
+          scoped_route_configurations_list:
+            scoped_route_configurations:
+            - {name: one, key: {fragments: [{string_key: a}]}, route_configuration_name: )",
+                        std::string(table), R"(}
+        http_filters:
+        - name: router
+          typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+)");
+  };
+  const std::string unknown = absl::StrCat("routr: ", std::string(kBuffer));
+
+  CHECK(errorsOf({{"a.yaml", resources({scoped("routes"), kCluster, kRoutes})}}) == "");
+  CHECK_THAT(errorsOf({{"a.yaml", resources({scoped("others"), kCluster, kRoutes})}}),
+             Contains("scoped_route_configurations[0].route_configuration_name: route 'others' does not exist"));
+  CHECK_THAT(errorsOf({{"a.yaml", resources({scoped("routes"), kCluster, routesWith(unknown)})}}),
+             Contains("has a filter named 'routr'"));
+}
+
 TEST_CASE("Settings are in order for an upstream filter of a cluster") {
   const std::string cluster = absl::StrCat(std::string(kCluster), R"(  typed_extension_protocol_options:
     envoy.extensions.upstreams.http.v3.HttpProtocolOptions:

@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/core/v3/config_source.pb.h"
@@ -37,6 +38,7 @@ using envoy::extensions::filters::http::router::v3::Router;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 using envoy::extensions::filters::network::http_connection_manager::v3::Rds;
+using envoy::extensions::filters::network::http_connection_manager::v3::ScopedRoutes;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 using envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig;
 using AggregateConfig = envoy::extensions::clusters::aggregate::v3::ClusterConfig;
@@ -111,6 +113,15 @@ class Collector {
       add(ResourceType::kCluster, grpc->cluster_name(), context.child("cluster_name"));
     } else if (const auto* rds = as<Rds>(message)) {
       add(ResourceType::kRoute, rds->route_config_name(), context.child("route_config_name"), rds->config_source());
+    } else if (const auto* scopes = as<ScopedRoutes>(message)) {
+      const auto& list = scopes->scoped_route_configurations_list().scoped_route_configurations();
+      const config::Context at = context.child("scoped_route_configurations_list");
+      for (int i = 0; i < list.size(); ++i) {
+        if (list[i].route_configuration_name().empty()) continue;
+        add(ResourceType::kRoute, list[i].route_configuration_name(),
+            at.child("scoped_route_configurations", static_cast<size_t>(i)).child("route_configuration_name"),
+            scopes->rds_config_source());
+      }
     } else if (const auto* secret = as<SdsSecretConfig>(message)) {
       // Without a source it is a secret of the proxy's bootstrap.
       if (secret->has_sds_config()) {
@@ -126,10 +137,22 @@ class Collector {
       addUpstream(options->http_filters());
     } else if (const auto* router = as<Router>(message)) {
       addUpstream(router->upstream_http_filters());
-    } else if (const auto* manager = as<HttpConnectionManager>(message); manager != nullptr && manager->has_rds()) {
-      HttpChain chain{manager->rds().route_config_name(), {}};
-      for (const HttpFilter& filter : manager->http_filters()) chain.filters.push_back(filter.name());
-      for (const auto& upgrade : manager->upgrade_configs()) {
+    } else if (const auto* manager = as<HttpConnectionManager>(message)) {
+      collectChains(*manager);
+    }
+  }
+
+  // The chain, for each table by name that it uses.
+  void collectChains(const HttpConnectionManager& manager) {
+    std::vector<std::string> tables;
+    if (manager.has_rds()) tables.push_back(manager.rds().route_config_name());
+    for (const auto& scope : manager.scoped_routes().scoped_route_configurations_list().scoped_route_configurations()) {
+      if (!scope.route_configuration_name().empty()) tables.push_back(scope.route_configuration_name());
+    }
+    for (std::string& table : tables) {
+      HttpChain chain{std::move(table), {}};
+      for (const HttpFilter& filter : manager.http_filters()) chain.filters.push_back(filter.name());
+      for (const auto& upgrade : manager.upgrade_configs()) {
         for (const HttpFilter& filter : upgrade.filters()) chain.filters.push_back(filter.name());
       }
       relations_.chains.push_back(std::move(chain));

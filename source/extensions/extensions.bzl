@@ -19,6 +19,7 @@ EXTENSIONS = [
     "filters/http/header_mutation",
     "filters/http/health_check",
     "filters/http/local_ratelimit",
+    "filters/http/on_demand",
     "filters/http/original_src",
     "filters/http/ratelimit",
     "filters/http/rbac",

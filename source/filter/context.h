@@ -66,11 +66,14 @@ class Context {
   route::PerFilterLevels routeConfigs() const { return stream_.route().perFilterLevels(slot()); }
   // What the configuration says of the route under the names of filters; null if nothing. (proto: Route.metadata)
   const stream::MetadataFields* routeMetadata() const { return stream_.route().metadata(); }
-  // Chooses the route anew by the request's head as it stands now, in the same route table. Possible while this filter
-  // has the head: in its headers or body hook, and while it is paused there. The filters behind it are those that the
-  // new route wants, with its settings; those in front stay. False: too late, or the request was answered meanwhile
-  // (then return from the hook, and leave the token).
+  // Chooses the route anew by the request's head as it stands now, in the same route table, or that of its scope.
+  // Possible while this filter has the head: in its headers or body hook, and while it is paused there. The filters
+  // behind it are those that the new route wants, with its settings; those in front stay. False: too late, or the
+  // request was answered meanwhile (then return from the hook, and leave the token).
   bool rematchRoute();
+  // Asks for the routes of the request that are had on demand; `waiter` is told when they are there, or will not be. It
+  // may be destroyed or unlinked before. False: there is nothing to ask for, or too much is asked for already.
+  bool awaitRoutes(RouteWaiter& waiter) { return stream_.awaitRoutes(waiter); }
   // The name of the cluster that the request goes to, as far as is known; empty if the route leads to none.
   std::string_view cluster() const;
   // Sends the request to another cluster than the route says; the rest of the route holds. One that is not there is

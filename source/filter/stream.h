@@ -9,6 +9,7 @@
 
 #include "source/base/arena.h"
 #include "source/filter/calls.h"
+#include "source/filter/route_waiter.h"
 #include "source/http/headers.h"
 #include "source/observability/stats.h"
 #include "source/route/table.h"
@@ -94,6 +95,8 @@ class Stream {
   // Chooses the route anew, by the request's head as it stands, in the table that the stream has pinned. May answer the
   // request.
   virtual void chooseRoute() = 0;
+  // As Context's.
+  virtual bool awaitRoutes(RouteWaiter&) { return false; }
 
   // Behind the last filter: chooses the cluster of the route anew where what filters left tells the user.
   void chooseByMetadata() {

@@ -336,6 +336,22 @@ v3::ConfigDump AdminPages::configDump(bool include_endpoints) const {
   }
   dump.add_configs()->PackFrom(listeners);
 
+  v3::ScopedRoutesConfigDump scopes;
+  deps_.scopes.forEachFixed([&](const ScopeSet& set) {
+    auto& item = *scopes.add_inline_scoped_route_configs();
+    item.set_name(set.name());
+    for (const auto& scope : set.config().fixed) item.add_scoped_route_configs()->PackFrom(scope->proto);
+    *item.mutable_last_updated() = timestampOf(set.made());
+  });
+  for (const xds::Verdict& verdict : verdictsOf(xds::kScopedRouteType)) {
+    auto& item = *scopes.add_dynamic_scoped_route_configs();
+    item.set_name(verdict.name);
+    item.set_version_info(verdict.version);
+    if (verdict.body) *item.add_scoped_route_configs() = *verdict.body;
+    setVerdict(verdict, item);
+  }
+  dump.add_configs()->PackFrom(scopes);
+
   v3::RoutesConfigDump routes;
   for (const xds::Verdict& verdict : verdictsOf(xds::kRouteType)) {
     auto& item = *routes.add_dynamic_route_configs();

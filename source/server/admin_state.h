@@ -8,6 +8,7 @@
 #include "source/server/cluster_manager.h"
 #include "source/server/listener_manager.h"
 #include "source/server/options.h"
+#include "source/server/scope_manager.h"
 #include "source/server/secret_manager.h"
 #include "source/xds/subscriptions.h"
 
@@ -23,6 +24,7 @@ class AdminPages : public admin::AdminState {
     const ClusterManager& clusters;
     const ListenerManager& listeners;
     const SecretManager& secrets;
+    const ScopeManager& scopes;
     const xds::Subscriptions* subscriptions;  // null: everything is static
     observability::StatsRegistry& stats;
     observability::Logger& logger;

@@ -18,6 +18,7 @@ namespace {
 
 using config::Context;
 using HttpConnectionManager = envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using ScopedRoutes = envoy::extensions::filters::network::http_connection_manager::v3::ScopedRoutes;
 
 // A source inside a listener or a cluster.
 void checkSource(const envoy::config::core::v3::ConfigSource& source, const BootstrapProto& bootstrap,
@@ -27,14 +28,29 @@ void checkSource(const envoy::config::core::v3::ConfigSource& source, const Boot
   }
 }
 
+// What can be seen of their sources alone was said when they were compiled.
+void checkScopes(const ScopedRoutes& scopes, const BootstrapProto& bootstrap, const Context& context) {
+  const auto check = [&](const envoy::config::core::v3::ConfigSource& source, const Context& at) {
+    config::ErrorList said;
+    const auto compiled = config::compileConfigSource(source, Context(said));
+    if (compiled) config::checkSource(*compiled, bootstrap, at);
+  };
+  if (scopes.has_rds_config_source()) check(scopes.rds_config_source(), context.child("rds_config_source"));
+  if (!scopes.has_scoped_rds()) return;
+  check(scopes.scoped_rds().scoped_rds_config_source(), context.child("scoped_rds").child("scoped_rds_config_source"));
+}
+
 // Where the connection managers of a chain get their route tables.
 void checkRds(const envoy::config::listener::v3::FilterChain& chain, const BootstrapProto& bootstrap,
               const Context& context) {
   for (int i = 0; i < chain.filters_size(); ++i) {
     HttpConnectionManager manager;
-    if (!chain.filters(i).typed_config().UnpackTo(&manager) || !manager.has_rds()) continue;
-    checkSource(manager.rds().config_source(), bootstrap,
-                context.child("filters", i).child("typed_config").child("rds").child("config_source"));
+    if (!chain.filters(i).typed_config().UnpackTo(&manager)) continue;
+    const Context at = context.child("filters", i).child("typed_config");
+    if (manager.has_rds()) {
+      checkSource(manager.rds().config_source(), bootstrap, at.child("rds").child("config_source"));
+    }
+    if (manager.has_scoped_routes()) checkScopes(manager.scoped_routes(), bootstrap, at.child("scoped_routes"));
   }
 }
 

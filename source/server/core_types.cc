@@ -11,6 +11,7 @@
 #include "source/config/filter_routes.h"
 #include "source/config/listener_compiler.h"
 #include "source/config/route_compiler.h"
+#include "source/config/scoped_routes.h"
 #include "source/config/sticky_split.h"
 #include "source/config/walk.h"
 
@@ -22,6 +23,7 @@ using envoy::config::cluster::v3::Cluster;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
+using envoy::config::route::v3::ScopedRouteConfiguration;
 using envoy::extensions::transport_sockets::tls::v3::Secret;
 using Root = std::optional<config::ResourceSource>;
 
@@ -46,7 +48,7 @@ DynamicType clusters(const CoreTypes& core, const Root& cds) {
       .noun = "clusters",
       .root = cds,
       .take = [core](const DynamicResource& resource, const Context& context) { takeCluster(core, resource, context); },
-      .remove = [core](const std::string& name) { core.clusters.remove(name); },
+      .remove = [core](const ResourceKey& key) { core.clusters.remove(key.name); },
       .holds_back = xds::kEndpointType,
       .stat_prefix = "cluster_manager.cds."};
 }
@@ -105,7 +107,7 @@ DynamicType listeners(const CoreTypes& core, const Root& lds) {
           .root = lds,
           .take = [core](const DynamicResource& resource,
                          const Context& context) { takeListener(core, resource, context); },
-          .remove = [core](const std::string& name) { core.listeners.remove(name); },
+          .remove = [core](const ResourceKey& key) { core.listeners.remove(key.name); },
           .holds_back = xds::kRouteType,
           .stat_prefix = "listener_manager.lds."};
 }
@@ -199,6 +201,36 @@ void askForRoutes(const CoreTypes& core, DynamicConfig& dynamic) {
   };
 }
 
+// --- scopes ---
+
+DynamicType scopes(const CoreTypes& core, const Root& lds) {
+  return {.wire = xds::typeInfo(xds::kScopedRouteType),
+          .noun = "scopes",
+          .self = lds,
+          .begin = [core](const xds::Update& update) { core.scopes.begin(update); },
+          .take =
+              [core](const DynamicResource& resource, const Context& context) {
+                const auto& proto = static_cast<const ScopedRouteConfiguration&>(resource.message);
+                auto scope = config::compileScope(proto, context, core.services);
+                if (scope) core.scopes.set(resource.source, std::move(scope), context);
+              },
+          .remove = [core](const ResourceKey& key) { core.scopes.remove(key.source, key.name); },
+          .end = [core](std::string_view source) { core.scopes.end(source); },
+          .give_up =
+              [core](const ResourceKey& key, xds::WaitEnd) {
+                if (key.name == xds::kWildcard) core.scopes.giveUp(key.source);
+              },
+          .holds_back = xds::kRouteType};
+}
+
+void askForScopes(const CoreTypes& core, DynamicConfig& dynamic) {
+  const std::string all(xds::kWildcard);
+  core.scopes.on_wanted = [&dynamic, all](const auto& source) { dynamic.want(xds::kScopedRouteType, source, all); };
+  core.scopes.on_unwanted = [&dynamic, all](const std::string& source) {
+    dynamic.unwant(xds::kScopedRouteType, source, all);
+  };
+}
+
 // --- secrets ---
 
 DynamicType secrets(const CoreTypes& core, const Root& lds) {
@@ -229,14 +261,16 @@ void askForSecrets(const CoreTypes& core, DynamicConfig& dynamic) {
 
 void addCoreTypes(const CoreTypes& core, const config::DynamicSources& sources, DynamicConfig& dynamic) {
   if (sources.cds) core.clusters.self_source = xds::identity(toXds(*sources.cds));
-  if (sources.lds) core.routes.self_source = xds::identity(toXds(*sources.lds));
+  if (sources.lds) core.routes.self_source = core.scopes.self_source = xds::identity(toXds(*sources.lds));
   dynamic.add(clusters(core, sources.cds));
   dynamic.add(secrets(core, sources.lds));
   dynamic.add(endpoints(core, sources.cds));
   dynamic.add(listeners(core, sources.lds));
+  dynamic.add(scopes(core, sources.lds));
   dynamic.add(routes(core, sources.lds));
   askForEndpoints(core, dynamic);
   askForRoutes(core, dynamic);
+  askForScopes(core, dynamic);
   askForSecrets(core, dynamic);
 }
 

@@ -10,6 +10,7 @@
 #include "source/server/dynamic_config.h"
 #include "source/server/listener_manager.h"
 #include "source/server/route_manager.h"
+#include "source/server/scope_manager.h"
 #include "source/server/secret_manager.h"
 
 namespace sluice::server {
@@ -20,6 +21,7 @@ struct CoreTypes {
   ClusterManager& clusters;
   ListenerManager& listeners;
   RouteManager& routes;
+  ScopeManager& scopes;
   SecretManager& secrets;
   observability::Logger& logger;
   observability::StatsRegistry& stats;

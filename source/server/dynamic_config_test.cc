@@ -57,7 +57,7 @@ struct Bed {
                     return context.child("typed_config").error("is bad; write something else");
                   held[resource.name] = value.value() + " " + resource.version;
                 },
-            .remove = [this](const std::string& name) { held.erase(name); },
+            .remove = [this](const ResourceKey& key) { held.erase(key.name); },
             .give_up = [this](const ResourceKey& key, xds::WaitEnd) { given_up.push_back(key.name); },
             .without = "nothing is done until then"};
   }

@@ -41,14 +41,18 @@ struct DynamicType {
   // stream.
   std::optional<config::ResourceSource> self = {};
 
+  // A response, or a part of a large one, is about to be taken. Empty: that means nothing.
+  std::function<void(const xds::Update& update)> begin = {};
   // Checks what the rules do not say, and gives it to whoever serves it. What is wrong goes to `context`: then it is
   // refused, and its last good version serves on. Must not wait (see config/init.h for what has to).
   std::function<void(const DynamicResource& resource, const config::Context& context)> take;
   // It came again with the bytes that were taken. Empty: that means nothing.
   std::function<void(const ResourceKey& key)> repeated = {};
   // It is gone. Empty: what is removed serves until its users let go of it.
-  std::function<void(const std::string& name)> remove = {};
-  // Nothing is known of it, and the time to wait is over, or it was refused, or there is none.
+  std::function<void(const ResourceKey& key)> remove = {};
+  // A response of that source is taken whole. Empty: that means nothing.
+  std::function<void(std::string_view source)> end = {};
+  // Nothing is known of it (name `*`: of any), and the time to wait is over, or it was refused, or there is none.
   std::function<void(const ResourceKey& key, xds::WaitEnd why)> give_up = {};
   // What follows for those that need it, for the log: "connections that need it are closed until then". Empty: whoever
   // waits tells.

@@ -37,8 +37,9 @@ void DynamicWatcher::take(const Update& update, std::vector<ResourceError>& refu
   if (!held_back_ && !type_.holds_back.empty()) held_back_ = hold_(type_.holds_back);
   const auto remove = [&] {
     if (!type_.remove) return;
-    for (const std::string& name : update.removed) type_.remove(name);
+    for (const std::string& name : update.removed) type_.remove({std::string(update.source), name});
   };
+  if (type_.begin) type_.begin(update);
   if (type_.wire.removals_first) remove();
   if (type_.repeated) {
     for (const std::string_view name : update.repeated) {
@@ -50,6 +51,7 @@ void DynamicWatcher::take(const Update& update, std::vector<ResourceError>& refu
   countRefused(update, refused);
   empty_ = empty_ && update.changed.empty() && update.rejected.empty();
   if (update.more) return;
+  if (type_.end) type_.end(update.source);
   held_back_.reset();
   answered_ |= taken_ || empty_;
   taken_ = false;
@@ -98,6 +100,7 @@ void DynamicWatcher::onWaitOver(std::string_view source, const std::vector<std::
     if (name == xds::kWildcard) {
       logger_.warning("xds", "no ", type_.noun, " came", when, "; going on without");
       first_answer_.ready();
+      if (type_.give_up) type_.give_up({std::string(source), name}, why);
       continue;
     }
     if (type_.discovery && why != xds::WaitEnd::kRefused) {

@@ -29,6 +29,7 @@
 #include "source/server/listener_manager.h"
 #include "source/server/processors.h"
 #include "source/server/route_manager.h"
+#include "source/server/scope_manager.h"
 #include "source/server/secret_manager.h"
 #include "source/server/shown_stats.h"
 #include "source/server/worker.h"
@@ -115,6 +116,7 @@ class Server {
     config::Services services{registry_,     stats_,   log_files_.get(),  cluster_names_,
                               filter_slots_, *routes_, options_.defaults, {}};
     services.secrets = secrets_.get();
+    services.scopes = scopes_.get();
     services.local_slots = local_slots_;
     services.main = main_services_.get();
     services.checks_fail = checks_fail_;
@@ -145,6 +147,7 @@ class Server {
         });
     shown_ = std::make_unique<ShownStats>(stats_, cells_, count);
     routes_ = std::make_unique<RouteManager>(*main_, workers_, stats_, cells_);
+    scopes_ = std::make_unique<ScopeManager>(*main_, workers_, *routes_, logger_, stats_, cells_);
     secrets_ = std::make_unique<SecretManager>(bootstrap_, *main_, stats_, cells_, logger_);
     resolver_ = net::makeDnsResolver(*main_);
     clusters_ =
@@ -203,16 +206,17 @@ class Server {
     dynamic_ = std::make_unique<DynamicConfig>(
         DynamicConfig::Deps{*main_, options_, logger_, stats_, cells_, connect, seed_, &before_accepting_},
         std::move(node), settings->sources.ads);
-    addCoreTypes({*services_, *clusters_, *listeners_, *routes_, *secrets_, logger_, stats_, cells_}, settings->sources,
-                 *dynamic_);
+    addCoreTypes({*services_, *clusters_, *listeners_, *routes_, *scopes_, *secrets_, logger_, stats_, cells_},
+                 settings->sources, *dynamic_);
   }
 
   bool startAdmin(const net::Address& address, stream::AccessLogs logs) {
-    pages_ = std::make_unique<AdminPages>(AdminPages::Deps{
-        options_, bootstrap_, *clusters_, *listeners_, *secrets_, dynamic_ ? &dynamic_->subscriptions() : nullptr,
-        stats_, logger_, static_cast<uint32_t>(workers_.size()), [this] { main_->post([this] { stopWorkers(); }); },
-        [this](const admin::DrainRequest& request) { drainListeners(request); },
-        [this](bool failed) { setHealthCheckFailed(failed); }, [this] { return waitsFor(); }});
+    pages_ = std::make_unique<AdminPages>(
+        AdminPages::Deps{options_, bootstrap_, *clusters_, *listeners_, *secrets_, *scopes_,
+                         dynamic_ ? &dynamic_->subscriptions() : nullptr, stats_, logger_,
+                         static_cast<uint32_t>(workers_.size()), [this] { main_->post([this] { stopWorkers(); }); },
+                         [this](const admin::DrainRequest& request) { drainListeners(request); },
+                         [this](bool failed) { setHealthCheckFailed(failed); }, [this] { return waitsFor(); }});
     auto endpoint = admin::openHttpEndpoint(*main_, address, stats_, cells_, *log_files_,
                                             [this](const admin::HttpRequest& request) { return answerAdmin(request); },
                                             {.access_logs = std::move(logs), .sockets = &sockets_});
@@ -419,6 +423,7 @@ class Server {
   std::unique_ptr<ShownStats> shown_;
   std::unique_ptr<SecretManager> secrets_;
   std::unique_ptr<RouteManager> routes_;
+  std::unique_ptr<ScopeManager> scopes_;
   std::unique_ptr<net::DnsResolver> resolver_;
   std::unique_ptr<ClusterManager> clusters_;
   std::unique_ptr<ListenerManager> listeners_;

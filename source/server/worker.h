@@ -48,6 +48,8 @@ class Worker {
   worker::WorkerServices& services() { return services_; }
   upstream::ClusterSet& clusters() { return clusters_; }
   session::RouteTables& tables() { return tables_; }
+  session::ScopeIndexes& scopes() { return sessions_.scopes; }
+  session::RouteDemands& routeDemands() { return sessions_.route_demands; }
   listener::WorkerListeners& listeners() { return *listeners_; }
   // Before start(). Also bounded by the clusters' circuit breakers.
   void limitUdpSessions(size_t limit) { datagrams_.sessions.limit = limit; }

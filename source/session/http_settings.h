@@ -15,6 +15,7 @@
 #include "source/http/codec.h"
 #include "source/observability/stats.h"
 #include "source/route/mutation.h"
+#include "source/route/scopes.h"
 #include "source/route/spec.h"
 #include "source/route/table_slot.h"
 #include "source/session/client_origin.h"
@@ -105,8 +106,10 @@ struct HttpSettings {
   std::shared_ptr<const filter::ChainSlot> chain;
   std::shared_ptr<const filter::ReplyMapper> reply_mapper;  // null: local replies go as they are
   std::shared_ptr<const filter::TerminalConfig> terminal;
-  // Where the worker's RouteTables keep the table; freed when the last user of these settings is gone.
+  // Where the worker's RouteTables keep the table; freed when the last user of these settings is gone. Null with
+  // `scopes`.
   std::shared_ptr<const route::TableSlot> route_slot;
+  std::shared_ptr<const route::ScopesSlot> scopes;  // of which each request uses its own table; null: none
   std::shared_ptr<const ProxyStatus> proxy_status;  // null: responses have no such field
   stream::AccessLogs access_logs;
   std::optional<AccessLogTimes> log_times;

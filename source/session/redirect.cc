@@ -67,6 +67,7 @@ bool Stream::redirect(const filter::Redirect& redirect) {
 bool Stream::follow(Stream& stream, const filter::Redirect& redirect) {
   takeFacts();
   table_ = stream.table_;
+  tables_before_ = stream.tables_before_;
   chain_ = stream.chain_;
   chance_ = stream.chance_;
   const stream::StreamInfo& before = stream.info_;

@@ -114,12 +114,8 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
     makeChain();
     return refuse(*std::move(answer));
   }
-  table_ = worker_.tables.get(settings.route_slot->id);
-  if (table_) {
-    chance_ = worker_.services.random.next();
-    route::removeInternalOnly(*table_->value, headers);
-    matchRoute();
-  }
+  chance_ = worker_.services.random.next();
+  pinTable();
   if (settings.tracer) [[unlikely]]
     info_.span = settings.tracer->begin({.request = &headers, .info = info_}, worker_.services);
   makeChain();
@@ -144,6 +140,14 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
   }
 }
 
+void Stream::pinTable() {
+  const HttpSettings& settings = connection_->settings();
+  table_ = settings.scopes == nullptr ? worker_.tables.get(settings.route_slot->id) : tableOfScope(*settings.scopes);
+  if (!table_) return;
+  route::removeInternalOnly(*table_->value, request());
+  matchRoute();
+}
+
 void Stream::matchRoute() {
   filter::ResponseCookies cookies(*this);
   route_ = table_->value->match(request(), chance_, info_, cookies);
@@ -156,8 +160,14 @@ void Stream::matchRoute() {
 // The limits of the new route hold from now on; the stream's time counts from its start. A grpc-timeout that the route
 // before has shortened stays so.
 void Stream::chooseRoute() {
-  if (connection_ == nullptr || !table_) return;
-  matchRoute();
+  if (connection_ == nullptr) return;
+  if (mayChangeTable()) [[unlikely]] {
+    changeTable();
+  } else if (table_) {
+    matchRoute();
+  } else {
+    return;
+  }
   if (asks_tunnel_ && !mayTunnel()) {
     worker_.cells.add(connection_->settings().stats.rq_upgrade_refused);
     return refuse(Reply{403, "", "upgrade_failed"});
@@ -499,6 +509,7 @@ void Stream::cleanUp() {
   route_ = {};
   chain_.reset();
   table_.reset();
+  tables_before_.clear();
 }
 
 }  // namespace sluice::session

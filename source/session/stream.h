@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "source/base/intrusive_list.h"
 #include "source/event/loop.h"
@@ -68,10 +69,17 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
 
   const filter::ReplyMapper* replyMapper() const override;
   void chooseRoute() override;
+  bool awaitRoutes(filter::RouteWaiter& waiter) override;
 
   void takeFacts();
   void makeChain();
   void matchRoute();
+  void pinTable();
+  // --- tables that change while the stream lasts (stream_scope.cc)
+  base::LocalPtr<RouteTables::Pinned> tableOfScope(const route::ScopesSlot& scopes);
+  bool mayChangeTable() const;
+  // Matches the route in the table that is the request's now.
+  void changeTable();
   void openWindow();
   bool mayTunnel() const;
   // What the client wants to go over to: of an upgrade or "connect".
@@ -132,6 +140,7 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   Connection* connection_ = nullptr;  // null once finished
   http::StreamId id_ = 0;
   base::LocalPtr<RouteTables::Pinned> table_;
+  std::vector<base::LocalPtr<RouteTables::Pinned>> tables_before_;  // that it had, and filters may still look at
   uint64_t chance_ = 0;                        // decides in the choice of the route, also when it is chosen anew
   base::LocalPtr<ChainTables::Pinned> chain_;  // null: that of the settings
   filter::Terminal* terminal_ = nullptr;

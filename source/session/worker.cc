@@ -71,6 +71,9 @@ SessionWorker::SessionWorker(worker::WorkerServices& services, RouteTables& tabl
       loop(services.loop),
       cells(services.cells),
       tables(tables),
+      scopes([&services](std::shared_ptr<const route::ScopeIndex> index) {
+        services.postToMain([index = std::move(index)] {});
+      }),
       reaper_(std::make_unique<Reaper>(services.loop)) {}
 
 SessionWorker::~SessionWorker() = default;

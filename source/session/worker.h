@@ -13,7 +13,9 @@
 #include "source/filter/chain_config.h"
 #include "source/filter/terminal.h"
 #include "source/observability/stats.h"
+#include "source/route/scopes.h"
 #include "source/route/table.h"
+#include "source/session/route_demands.h"
 #include "source/worker/services.h"
 
 namespace sluice::session {
@@ -58,6 +60,8 @@ class WorkerSlots {
 
 // A connection manager holds the slot, main refills it. While it is empty every request is answered 404.
 using RouteTables = WorkerSlots<route::Table>;
+// The scopes of connection managers, by the id of their slot.
+using ScopeIndexes = WorkerSlots<route::ScopeIndex>;
 // Chains that may be exchanged, by the id of their filter::ChainSlot.
 using ChainTables = WorkerSlots<filter::ChainConfig>;
 
@@ -85,6 +89,8 @@ class SessionWorker {
 
   RouteTables& tables;
   ChainTables chains;
+  ScopeIndexes scopes;
+  RouteDemands route_demands;
   DateCache date;
 
   // Stream objects are recycled: taken for a request, given back at the end of the turn in which they finished.

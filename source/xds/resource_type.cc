@@ -13,7 +13,7 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 
 // Only types that this release serves; the rest of xds-protocol's table comes with its feature.
-constexpr std::array<TypeInfo, 5> kTypes{{
+constexpr std::array<TypeInfo, 6> kTypes{{
     {.url = kClusterType,
      .sotw_method = "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters",
      .delta_method = "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters",
@@ -37,6 +37,13 @@ constexpr std::array<TypeInfo, 5> kTypes{{
      .removals_first = true,
      .name_in_body = true,
      .rank = 40},
+    {.url = kScopedRouteType,
+     .sotw_method = "/envoy.service.route.v3.ScopedRoutesDiscoveryService/StreamScopedRoutes",
+     .delta_method = "/envoy.service.route.v3.ScopedRoutesDiscoveryService/DeltaScopedRoutes",
+     .complete_set = true,
+     .removals_first = true,
+     .name_in_body = true,
+     .rank = 45},
     {.url = kRouteType,
      .sotw_method = "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes",
      .delta_method = "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes",

@@ -7,7 +7,7 @@ import unittest
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness import client, config  # noqa: E402
-from harness.ads import CLUSTER, ENDPOINT, LISTENER, ROUTE, AdsServer  # noqa: E402
+from harness.ads import CLUSTER, ENDPOINT, LISTENER, ROUTE, SCOPE, AdsServer  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
 ADS = {"ads": {}, "resource_api_version": "V3"}
@@ -20,6 +20,22 @@ def edsCluster(name):
 def rdsListener(name, port, routes, **hcm):
     rds = {"route_config_name": routes, "config_source": ADS}
     return httpListener(name, rds=rds, address=config.socketAddress(port), **hcm)
+
+
+def scopedListener(name, port, **hcm):
+    """Whose scopes come by SRDS, and are told apart by the first element of x-tenant."""
+    extractor = {"name": "X-Tenant", "element_separator": ";", "index": 0}
+    scoped_routes = {
+        "name": "tenants",
+        "scope_key_builder": {"fragments": [{"header_value_extractor": extractor}]},
+        "rds_config_source": ADS,
+        "scoped_rds": {"scoped_rds_config_source": ADS},
+    }
+    return httpListener(name, scoped_routes=scoped_routes, address=config.socketAddress(port), **hcm)
+
+
+def scope(name, key, routes, **more):
+    return {"name": name, "key": {"fragments": [{"string_key": key}]}, "route_configuration_name": routes, **more}
 
 
 class XdsCase:
@@ -85,6 +101,72 @@ class XdsCase:
         self.server.set(ROUTE, config.routeConfig("routes", [route("own")]))
 
         self.waitForBody(b"two")
+
+    def serveScopes(self, *scopes, tables=(), **hcm):
+        self.server.set(LISTENER, scopedListener("http", self.port, **hcm))
+        self.server.set(SCOPE, *scopes)
+        self.server.set(ROUTE, *(config.routeConfig(name, [config.directResponse(200, name)]) for name in tables))
+        self.server.set(CLUSTER)
+        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, self.delta), wait=False))
+
+    def tenant(self, name):
+        response = get(self.port, "/", headers=[("x-tenant", name)])
+        return response.body.decode() if response.status == 200 else str(response.status)
+
+    def waitForTenant(self, name, expected):
+        def seen():
+            self.sluice.mustRun()
+            try:
+                return self.tenant(name) == expected
+            except OSError:  # nobody listens so far
+                return False
+
+        waitFor(seen, f"{expected} for {name}")
+
+    def test_requests_use_the_routes_of_their_scopes_which_come_and_go(self):
+        self.serveScopes(scope("one", "a", "first"), scope("two", "b", "second"), tables=("first", "second", "third"))
+        self.waitForTenant("a;x", "first")
+        self.assertEqual(self.waitForVerdict(SCOPE), "ok")
+        self.assertEqual([self.tenant(name) for name in ("a", "b", "c", "x;a")], ["first", "second", "404", "404"])
+        self.assertEqual(self.sluice.stat("http.http.scoped_rds.tenants.all_scopes"), 2)
+
+        self.server.set(SCOPE, scope("one", "b", "third"), scope("three", "a", "second"))
+        self.waitForTenant("b", "third")
+        self.waitForTenant("a", "second")
+
+        self.server.set(SCOPE, scope("one", "b", "third"))
+        self.waitForTenant("a", "404")
+        self.assertEqual(self.tenant("b"), "third")
+
+    def test_a_request_waits_for_the_routes_of_its_scope_that_are_on_demand(self):
+        on_demand = {
+            "name": "envoy.filters.http.on_demand",
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.on_demand.v3.OnDemand"},
+        }
+        self.serveScopes(
+            scope("one", "a", "first"), scope("two", "b", "second", on_demand=True), tables=("first", "second"), filters=[on_demand]
+        )
+        self.waitForTenant("a", "first")
+        self.assertEqual(self.sluice.stat("http.http.scoped_rds.tenants.active_scopes"), 1)
+
+        self.assertEqual(self.tenant("b"), "second")
+        self.assertEqual(self.tenant("c"), "404")
+
+        self.assertEqual(self.sluice.stat("http.http.scoped_rds.tenants.active_scopes"), 2)
+        self.assertEqual(self.tenant("b"), "second")
+
+    def test_two_scopes_with_one_key_are_refused_by_name_and_the_first_serves(self):
+        self.serveScopes(scope("one", "a", "first"), tables=("first", "second"))
+        self.waitForTenant("a", "first")
+
+        self.server.set(SCOPE, scope("one", "a", "first"), scope("two", "a", "second"))
+
+        error = waitFor(lambda: self.server.verdict(SCOPE), "the refusal")
+        self.assertIn("scope 'two' has the key of scope 'one'", error)
+        self.assertEqual(self.tenant("a"), "first")
+        dump = json.dumps(self.sluice.adminJson("/config_dump"))
+        self.assertIn("dynamic_scoped_route_configs", dump)
+        self.assertIn("scope 'two' has the key of scope 'one'", dump)
 
     def test_each_type_takes_effect_without_closing_a_connection(self):
         self.serve()

@@ -44,9 +44,15 @@ class FakeStream : public Stream {
 
   uint64_t next_random = 0;
   Time time{};
+  bool routes_may_come = false;           // filters may wait for some
+  base::List<RouteWaiter> route_waiters;  // those that do
 
  private:
   void chooseRoute() override { route_ = route_.table->match(request(), next_random); }
+  bool awaitRoutes(RouteWaiter& waiter) override {
+    if (routes_may_come) route_waiters.pushBack(waiter);
+    return routes_may_come;
+  }
 
   FakeCalls& calls_;
   observability::StatsCells cells_;

@@ -34,6 +34,8 @@ def httpListener(name, routes=None, virtual_hosts=None, rds=None, address=None, 
     manager = {"@type": HCM, "stat_prefix": name, "http_filters": [*filters, routerFilter()], **hcm}
     if rds is not None:
         manager["rds"] = rds
+    elif "scoped_routes" in hcm:
+        pass
     elif virtual_hosts is not None:
         manager["route_config"] = {"name": name, "virtual_hosts": virtual_hosts, **(route_config or {})}
     else:

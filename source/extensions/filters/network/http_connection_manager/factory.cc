@@ -12,6 +12,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/local_reply_compiler.h"
 #include "source/config/network_filter_factory.h"
+#include "source/config/scoped_routes.h"
 #include "source/config/terminal_factory.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/network/http_connection_manager/factory_client_cert.h"
@@ -363,9 +364,18 @@ class Compiler {
           chain_, proto_.stat_prefix());
       return;
     }
+    if (proto_.has_scoped_routes()) return compileScopes();
     std::shared_ptr<const route::Table> table = config::compileRoutes(
         proto_.route_config(), context_.child("route_config"), services_, &chain_, owner_, identity_ + "/route_config");
     if (table) settings_->route_slot = services_.route_slots.inlineTable(std::move(table));
+  }
+
+  void compileScopes() {
+    const Context at = context_.child("scoped_routes");
+    std::optional<config::CompiledScopes> scopes =
+        config::compileScopedRoutes(proto_.scoped_routes(), at, services_, chain_, owner_, identity_);
+    if (!scopes || services_.scopes == nullptr) return;
+    settings_->scopes = services_.scopes->scopes(*std::move(scopes), chain_, proto_.stat_prefix(), init_, at);
   }
 
   // For the parts of this connection manager.

@@ -1,0 +1,138 @@
+#include "source/server/scope_set.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sluice::server {
+
+ScopeSet::ScopeSet(Deps deps, uint32_t id, config::CompiledScopes config, std::string source,
+                   config::ChainFilters chain, std::string stat_prefix, observability::Scope stats)
+    : deps_(deps),
+      id_(id),
+      config_(std::move(config)),
+      source_(std::move(source)),
+      chain_(std::move(chain)),
+      stat_prefix_(std::move(stat_prefix)),
+      stats_(std::move(stats)),
+      config_reload_(stats_.counter("config_reload")),
+      shown_{stats_.gauge("all_scopes"), stats_.gauge("on_demand_scopes"), stats_.gauge("active_scopes")} {}
+
+ScopeSet::~ScopeSet() {
+  for (auto& [name, member] : members_) answer(member);
+  members_.clear();
+  tell();
+  deps_.workers.postAll([id = id_](Worker& worker) { worker.scopes().set(id, nullptr); });
+  for (const auto& done : answered_) done();
+}
+
+void ScopeSet::put(ScopePtr scope, config::InitTargets* init, const config::Context& context) {
+  Member& member = members_[scope->name];
+  const ScopePtr before = std::exchange(member.scope, scope);
+  changed_ = true;
+  const bool same_table = before != nullptr && !scope->routes.empty() && before->routes == scope->routes;
+  if (same_table && (member.serving || member.coming)) return;
+  member.wait.reset();
+  member.coming.reset();
+  if (scope->table) {
+    member.serving = deps_.routes.inlineTable(scope->table);
+    return answer(member);
+  }
+  // What served goes on serving, so requests cannot ask for what is to take its place.
+  member.asked |= member.serving != nullptr;
+  if (!scope->on_demand || member.asked) askForTable(member, init, context);
+}
+
+void ScopeSet::askForTable(Member& member, config::InitTargets* init, const config::Context& context) {
+  const std::string& name = member.scope->name;
+  auto wait = std::make_unique<InitManager>(deps_.main, deps_.logger, absl::StrCat("scope '", name, "'"));
+  auto slot = deps_.routes.usedBy(
+      deps_.routes.rds(member.scope->routes, *config_.rds_source, init == nullptr ? wait.get() : init, context), chain_,
+      stat_prefix_);
+  if (!slot) return answer(member);
+  if (wait->waits().empty()) {
+    member.serving = std::move(slot);
+    return answer(member);
+  }
+  member.coming = std::move(slot);
+  member.wait = std::move(wait);
+  member.wait->start([this, name] { takeOver(name); });
+}
+
+void ScopeSet::takeOver(const std::string& name) {
+  Member& member = members_.at(name);
+  member.serving = std::move(member.coming);
+  const std::unique_ptr<InitManager> over = std::move(member.wait);
+  answer(member);
+  changed_ = true;
+  publish();
+  if (whole_) settle();
+}
+
+void ScopeSet::demand(std::string_view key, std::function<void()> done) {
+  const auto found = std::find_if(members_.begin(), members_.end(),
+                                  [key](const auto& member) { return member.second.scope->key == key; });
+  if (found == members_.end() || found->second.serving) {
+    if (!changed_) return done();  // what the worker does not have is on its way
+    answered_.push_back(std::move(done));
+    return;
+  }
+  Member& member = found->second;
+  member.demands.push_back(std::move(done));
+  if (member.asked) return;
+  member.asked = changed_ = true;
+  config::ErrorList errors;  // what it needs was checked with the connection manager
+  askForTable(member, nullptr, config::Context(errors));
+  if (!member.wait) publish();
+}
+
+// Whoever waits for the table goes on once the workers have what there is.
+void ScopeSet::answer(Member& member) {
+  std::move(member.demands.begin(), member.demands.end(), std::back_inserter(answered_));
+  member.demands.clear();
+}
+
+void ScopeSet::remove(const std::string& name) {
+  const auto member = members_.find(name);
+  if (member == members_.end()) return;
+  answer(member->second);
+  members_.erase(member);
+  changed_ = true;
+}
+
+void ScopeSet::publish() {
+  if (!std::exchange(changed_, false)) return;
+  route::ScopeIndex::Scopes scopes;
+  for (const auto& [name, member] : members_) {
+    // Requests of a scope that has never served are answered 404 by the empty place, unless they may wait.
+    scopes[member.scope->key].table = member.serving || member.scope->on_demand ? member.serving : member.coming;
+  }
+  const auto index = std::make_shared<const route::ScopeIndex>(std::move(scopes));
+  deps_.workers.postAll([id = id_, index](Worker& worker) { worker.scopes().set(id, index); });
+  deps_.cells.add(config_reload_);
+  tell();
+  for (const auto& done : std::exchange(answered_, {})) done();
+}
+
+// Two generations of a connection manager may count at the same time.
+void ScopeSet::tell() {
+  Counts now{};
+  for (const auto& [name, member] : members_) {
+    ++now[0];
+    if (member.scope->on_demand) ++now[1];
+    if (member.serving || member.coming) ++now[2];
+  }
+  for (size_t i = 0; i < now.size(); ++i) deps_.cells.add(shown_[i], now[i] - std::exchange(counts_[i], now[i]));
+}
+
+void ScopeSet::settle() {
+  whole_ = true;
+  for (const auto& [name, member] : members_) {
+    if (member.wait) return;
+  }
+  first_.ready();
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,104 @@
+// Requests that use the route tables of their scopes.
+#include <catch2/catch.hpp>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "source/filter/context.h"
+#include "source/filter/http_filter.h"
+#include "source/session/test_session.h"
+
+namespace sluice::session {
+namespace {
+
+// Makes the request one of scope b, and has its route chosen anew.
+class Moving : public filter::HttpFilter {
+ public:
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override {
+    const auto before = context.route().virtual_host;
+    if (!headers.get("x-move")) return filter::Next{};
+    headers.set("x-scope", *headers.get("x-move"));
+    CHECK(context.rematchRoute());
+    if (before != nullptr) CHECK(before->name == "a");  // its table is there still
+    return filter::Next{};
+  }
+};
+
+struct Scoped : TestSession {
+  Scoped() {
+    std::vector<filter::ChainConfig::Entry> entries;
+    entries.push_back({"moving", std::make_shared<filter::Factory<Moving>>()});
+    settings->chain = filter::fixedChain(std::move(entries));
+    settings->route_slot = nullptr;
+    auto slot = std::make_shared<route::ScopesSlot>();
+    slot->id = 3;
+    slot->builder = route::ScopeKeyBuilder({{.header = "x-scope"}});
+    settings->scopes = std::move(slot);
+    terminals.on_end = [this](TestTerminal& terminal) {
+      const route::Match& match = terminal.stream.route();
+      seen.push_back(match.virtual_host == nullptr ? "none" : std::string(match.virtual_host->name));
+      terminal.answer(200, "");
+    };
+  }
+  // Scopes of these names, each with a table of its name at the place of that number.
+  void setScopes(const std::vector<std::pair<std::string, uint32_t>>& scopes) {
+    route::ScopeIndex::Scopes index;
+    for (const auto& [name, id] : scopes) {
+      const std::vector<std::string> key{name};
+      index[route::scopeKey(key)].table = std::make_shared<route::TableSlot>(route::TableSlot{id});
+    }
+    worker.scopes.set(3, std::make_shared<const route::ScopeIndex>(std::move(index)));
+  }
+  void setTable(uint32_t id, const std::string& name) {
+    route::TableSpec spec;
+    route::VirtualHostSpec& host = spec.virtual_hosts.emplace_back();
+    host.name = name;
+    host.domains = {"*"};
+    route::RouteSpec& all = host.routes.emplace_back();
+    all.path = "/";
+    all.action = route::ForwardSpec{.cluster = 1, .cluster_name = "one"};
+    tables.set(id, *route::Table::build(std::move(spec)));
+  }
+  void request(const std::string& fields) {
+    auto client = connect();
+    client->send("GET / HTTP/1.1\r\nhost: h\r\n" + fields + "\r\n");
+    loop.turn();
+  }
+
+  std::vector<std::string> seen;
+};
+
+}  // namespace
+
+TEST_CASE("a request uses the table of its scope, and none if it is of no scope or there is no table") {
+  Scoped session;
+  session.request("x-scope: a\r\n");  // no scopes have come
+  session.setTable(10, "a");
+  session.setTable(11, "b");
+  session.setScopes({{"a", 10}, {"b", 11}, {"empty", 12}});
+
+  session.request("x-scope: a\r\n");
+  session.request("x-scope: b\r\n");
+  session.request("x-scope: c\r\n");
+  session.request("x-scope: empty\r\n");
+  session.request("");
+
+  CHECK(session.seen == std::vector<std::string>{"none", "a", "b", "none", "none", "none"});
+}
+
+TEST_CASE("a filter that makes the request one of another scope has it routed there") {
+  Scoped session;
+  session.setTable(10, "a");
+  session.setTable(11, "b");
+  session.setScopes({{"a", 10}, {"b", 11}});
+
+  session.request("x-scope: a\r\nx-move: b\r\n");
+  session.request("x-scope: a\r\nx-move: c\r\n");
+  session.request("x-scope: c\r\nx-move: b\r\n");
+
+  CHECK(session.seen == std::vector<std::string>{"b", "none", "b"});
+}
+
+}  // namespace sluice::session
