@@ -19,6 +19,7 @@
 #include "source/config/http2_options.h"
 #include "source/config/lb_policy_factory.h"
 #include "source/config/preconnect_policy.h"
+#include "source/config/redis_options.h"
 #include "source/config/registry.h"
 #include "source/config/stable_bytes.h"
 #include "source/config/transport_matches.h"
@@ -349,8 +350,12 @@ class ClusterCompiler {
     bool has_typed = false;
     for (const auto& [key, any] : typed) {
       const Context at = context_.entry("typed_extension_protocol_options", key);
+      if (key == kRedisOptionsKey) {
+        out_->redis_auth = compileRedisOptions(any, at);
+        continue;
+      }
       if (key != kHttpOptionsKey) {
-        at.error(absl::StrCat("only the key ", kHttpOptionsKey, " is supported"));
+        at.error(absl::StrCat("only the keys ", kHttpOptionsKey, " and ", kRedisOptionsKey, " are supported"));
         continue;
       }
       has_typed = true;

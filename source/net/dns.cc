@@ -229,15 +229,17 @@ class Query : public DnsQuery {
   std::shared_ptr<Lookup> lookup_;
 };
 
+// The library counts its users without a lock, and each thread may have resolvers.
+void initLibrary() {
+  [[maybe_unused]] static const int kOnce = ares_library_init(ARES_LIB_INIT_ALL);
+}
+
 class CaresResolver : public DnsResolver {
  public:
   CaresResolver(event::Loop& loop, DnsResolverOptions options) : loop_(loop), options_(std::move(options)) {
-    ares_library_init(ARES_LIB_INIT_ALL);
+    initLibrary();
   }
-  ~CaresResolver() override {
-    channels_.clear();
-    ares_library_cleanup();
-  }
+  ~CaresResolver() override { channels_.clear(); }
 
   std::unique_ptr<DnsQuery> resolve(std::string_view name, DnsLookupFamily family, OnResult on_result) override {
     auto lookup =

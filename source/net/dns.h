@@ -1,6 +1,6 @@
 // Turns host names into addresses, asynchronously, over c-ares.
 //
-// Thread: main (the loop's). A result never arrives inside resolve(), and never after its handle is gone.
+// Thread: the loop's, main mostly. A result never arrives inside resolve(), and never after its handle is gone.
 // The system's resolv.conf and hosts file are read when the resolver starts and again after a failed lookup, so that a
 // changed resolver configuration is noticed; once a second at most.
 #pragma once

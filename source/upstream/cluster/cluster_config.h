@@ -18,6 +18,7 @@
 #include "source/upstream/cluster/host_set.h"
 #include "source/upstream/cluster/host_source.h"
 #include "source/upstream/cluster/outlier_config.h"
+#include "source/upstream/cluster/redis_auth.h"
 #include "source/upstream/cluster/transport_match.h"
 #include "source/upstream/lb/policy.h"
 
@@ -104,6 +105,7 @@ struct ClusterConfig {
   std::shared_ptr<const route::RequestPolicies> request_policies;  // null: requests go by their routes' alone
   // What requests pass on their way to a host. Null: nothing. (proto: HttpProtocolOptions.http_filters)
   std::shared_ptr<const filter::ChainConfig> http_filters;
+  std::shared_ptr<const RedisAuth> redis_auth;             // null: nothing is said to hosts of Redis
   std::shared_ptr<const net::TransportFactory> transport;  // null: plain; of hosts that none of these fits:
   TransportMatches transport_matches;
   // A host is well when each of these says so; none: hosts are not asked.

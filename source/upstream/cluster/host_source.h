@@ -125,6 +125,11 @@ class ClusterKind {
   virtual const dns_cache::DnsCache* dnsCache() const { return nullptr; }
   // Hosts that are named have to show by TLS that they are those.
   virtual bool verifiesNames() const { return false; }
+  // Its hosts have the slots of a Redis Cluster: whoever picks one says which (LbContext::redis).
+  virtual bool hasSlots() const { return false; }
+  // A command to one of them was answered with a redirection, or not at all. Any thread.
+  virtual void noteRedirection() const {}
+  virtual void noteFailure() const {}
   // A host is one address of many that stand for the same: it leaves when another one does, whatever checks find.
   virtual bool hostsStandForOne() const { return false; }
   // Its endpoints come by a subscription, which may need other clusters first.

@@ -10,6 +10,7 @@
 #include "source/base/priority_set.h"
 #include "source/http/headers.h"
 #include "source/net/address.h"
+#include "source/redis/key_slot.h"
 #include "source/stream/metadata.h"
 #include "source/stream/metadata_criteria.h"
 #include "source/upstream/cluster/host.h"
@@ -48,6 +49,7 @@ class LbContext {
 
   const http::RequestHeaders* headers = nullptr;  // null: there is no request
   const OverrideHost* override_host = nullptr;
+  const redis::Target* redis = nullptr;  // of a command; null: it is none
   // How many attempts of the request were made before.
   uint32_t attempts = 0;
   // While the policy gives a host that is refused it is asked again, at most `repicks` times; then its last choice

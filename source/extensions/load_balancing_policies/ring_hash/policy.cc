@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "source/base/murmur_hash.h"
 #include "source/base/xx_hash.h"
-#include "source/extensions/load_balancing_policies/ring_hash/murmur.h"
 
 namespace sluice::extensions::load_balancing_policies::ring_hash {
 namespace {
@@ -33,7 +33,7 @@ Places placesOf(const upstream::lb::HashTier& tier, const Settings& settings) {
       char digits[20];
       text.resize(key_end);
       text.append(digits, std::to_chars(digits, digits + sizeof(digits), number).ptr);
-      places.emplace_back(settings.murmur ? murmurHash2(text, kMurmurSeed) : base::xxHash64(text), member);
+      places.emplace_back(settings.murmur ? base::murmurHash2(text, base::kMurmurSeed) : base::xxHash64(text), member);
     }
   }
   std::sort(places.begin(), places.end());

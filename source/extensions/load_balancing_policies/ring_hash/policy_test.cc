@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "source/base/murmur_hash.h"
 #include "source/base/xx_hash.h"
-#include "source/extensions/load_balancing_policies/ring_hash/murmur.h"
 #include "test/support/upstream/picking.h"
 
 namespace sluice::extensions::load_balancing_policies::ring_hash {
@@ -119,11 +119,11 @@ TEST_CASE("a ring is as large as its lightest host needs, within its limits") {
 
 TEST_CASE("MurmurHash2 is the hash of the standard library") {
   for (const std::string text : {"", "a", "1234567", "12345678", "127.0.0.1:80_12", "0123456789abcdef01"}) {
-    CHECK(murmurHash2(text, kMurmurSeed) == std::hash<std::string>{}(text));
+    CHECK(base::murmurHash2(text, base::kMurmurSeed) == std::hash<std::string>{}(text));
   }
   const Ring ring = ringOf(hostsFromPort(90, {1, 1}), {.murmur = true, .minimum_size = 2});
-  CHECK(ring.place(0) ==
-        std::min(murmurHash2("127.0.0.1:90_0", kMurmurSeed), murmurHash2("127.0.0.1:91_0", kMurmurSeed)));
+  CHECK(ring.place(0) == std::min(base::murmurHash2("127.0.0.1:90_0", base::kMurmurSeed),
+                                  base::murmurHash2("127.0.0.1:91_0", base::kMurmurSeed)));
 }
 
 TEST_CASE("when a host goes only its own requests move, if the others keep as many places") {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace sluice::extensions::load_balancing_policies::ring_hash {
+namespace sluice::base {
 
 inline constexpr uint64_t kMurmurSeed = 0xc70f6907u;
 
@@ -26,4 +26,4 @@ inline uint64_t murmurHash2(std::string_view text, uint64_t seed) {
   return mixed(mixed(hash) * kMultiplier);
 }
 
-}  // namespace sluice::extensions::load_balancing_policies::ring_hash
+}  // namespace sluice::base

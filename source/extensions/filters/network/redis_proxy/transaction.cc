@@ -1,0 +1,121 @@
+#include "source/extensions/filters/network/redis_proxy/transaction.h"
+
+#include <string_view>
+#include <vector>
+
+#include "source/base/ascii.h"
+#include "source/base/text.h"
+
+namespace sluice::extensions::network_filters::redis_proxy {
+
+using redis::Handling;
+
+bool Transaction::takes(const redis::Command& command) const {
+  switch (command.handling) {
+    case Handling::kMulti:
+    case Handling::kExec:
+    case Handling::kDiscard:
+    case Handling::kWatch:
+    case Handling::kUnwatch:
+      return true;
+    default:
+      return active_;
+  }
+}
+
+void Transaction::send(Words words, Command& command) {
+  const redis::Command& known = command.served()->command;
+  switch (known.handling) {
+    case Handling::kMulti:
+      return multi(words, command);
+    case Handling::kExec:
+    case Handling::kDiscard:
+      return end(words, command);
+    case Handling::kUnwatch:
+      return unwatch(words, command);
+    default:
+      if (!known.in_transaction) {
+        return command.fail(base::strCat("'", words[0], "' command is not supported within transaction"));
+      }
+      return keyed(words, command);
+  }
+}
+
+void Transaction::multi(Words words, Command& command) {
+  if (active_) return command.fail("MULTI calls can not be nested");
+  if (lost_) {  // a watch
+    lost_ = false;
+    return command.fail(kFailed);
+  }
+  active_ = true;
+  if (client_) return forward(words, command);
+  command.answer(redis::simple("OK"), true);
+}
+
+void Transaction::end(Words words, Command& command) {
+  if (!active_)
+    return command.fail(command.served()->command.handling == Handling::kExec ? "EXEC without MULTI"
+                                                                              : "DISCARD without MULTI");
+  active_ = watching_ = false;
+  if (lost_) {
+    lost_ = false;
+    return command.fail(kFailed);
+  }
+  if (client_) return forward(words, command);
+  const bool exec = command.served()->command.handling == Handling::kExec;
+  command.answer(exec ? "*0\r\n" : redis::simple("OK"), true);
+}
+
+void Transaction::unwatch(Words words, Command& command) {
+  if (!client_) {
+    lost_ = lost_ && active_;
+    return lost_ ? command.fail(kFailed) : command.answer(redis::simple(active_ ? "QUEUED" : "OK"), true);
+  }
+  if (!active_) watching_ = false;
+  forward(words, command);
+}
+
+// The first one says to which host all go.
+void Transaction::keyed(Words words, Command& command) {
+  if (lost_) {
+    lost_ = active_;
+    return command.fail(kFailed);
+  }
+  if (!client_ && !open(words, command)) return;
+  const Route* const route = settings_.routes.find(words[1]);
+  if (route != route_) return command.fail("ERR all keys of a transaction have to be of one route");
+  if (!active_) watching_ = true;
+  std::vector<std::string_view> sent(words.begin(), words.end());
+  sent[1] = route->keyOf(words[1]);
+  forward(sent, command);
+}
+
+bool Transaction::open(Words words, Command& command) {
+  route_ = settings_.routes.find(words[1]);
+  if (route_ != nullptr) client_ = pool_.openOwn({route_->cluster, route_->keyOf(words[1]), true}, *this);
+  if (!client_) {
+    lost_ = active_;
+    command.fail(kNoHost);
+    return false;
+  }
+  if (active_) client_->send(redis::command({"MULTI"}), nullptr);
+  return true;
+}
+
+void Transaction::forward(Words words, Command& command) {
+  command.begin(Command::Merge::kOne, 1);
+  command.sendPartOn(pool_, client_.get(), Splitter::withKey(words, words.size(), {}));
+  command.begun();
+}
+
+void Transaction::letGoIfOver() {
+  if (!active_ && !watching_) client_.reset();
+}
+
+void Transaction::onClientOver(Client&) {
+  lost_ = active_ || watching_;
+  watching_ = false;
+  client_.reset();
+}
+
+}  // namespace sluice::extensions::network_filters::redis_proxy
