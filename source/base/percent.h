@@ -41,6 +41,23 @@ constexpr bool equalsPercentDecoded(std::string_view text, std::string_view plai
   return at == text.size();
 }
 
+// Everything but letters, digits and -._~ as %XX.
+inline std::string percentEncoded(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out.push_back(c);
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return out;
+}
+
 // As percentDecoded(), with '+' as a space, as HTML's forms write it.
 inline std::string formDecoded(std::string_view text) {
   std::string spaced(text);

@@ -29,4 +29,8 @@ TEST_CASE("in a form a plus is a space, an escaped one is a plus") {
   CHECK(formDecoded("a+b%2B%20") == "a b+ ");
 }
 
+TEST_CASE("what may mean something is encoded") {
+  CHECK(percentEncoded("a b&c/\xc3\xa9.yaml") == "a%20b%26c%2F%C3%A9.yaml");
+}
+
 }  // namespace sluice::base

@@ -95,6 +95,11 @@ std::optional<route::RegexRewrite> Regexes::hostRewrite(const envoy::type::match
   return substitution(config, context, checkHostText);
 }
 
+std::optional<route::RegexRewrite> Regexes::textRewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
+                                                        const Context& context) {
+  return substitution(config, context, [](std::string_view, const Context&) {});
+}
+
 std::optional<route::RegexRewrite> Regexes::substitution(
     const envoy::type::matcher::v3::RegexMatchAndSubstitute& config, const Context& context,
     void (*check)(std::string_view, const Context&)) {

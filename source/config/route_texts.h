@@ -46,6 +46,9 @@ class Regexes {
   // The same, which makes a host.
   std::optional<route::RegexRewrite> hostRewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
                                                  const Context& context);
+  // The same, which makes any text.
+  std::optional<route::RegexRewrite> textRewrite(const envoy::type::matcher::v3::RegexMatchAndSubstitute& config,
+                                                 const Context& context);
   match::StringMatcher stringMatcher(const envoy::type::matcher::v3::StringMatcher& config, const Context& context);
   match::StringMatcher stringMatcher(const ::xds::type::matcher::v3::StringMatcher& config, const Context& context);
 

@@ -88,8 +88,9 @@ SecretSlotPtr emptySlot(const std::string& name) {
 bool readsFiles(const v3::Secret& secret) {
   const v3::TlsCertificate& certificate = secret.tls_certificate();
   const v3::CertificateValidationContext& validation = secret.validation_context();
-  for (const auto* source : {&certificate.certificate_chain(), &certificate.private_key(), &certificate.password(),
-                             &certificate.ocsp_staple(), &validation.trusted_ca(), &validation.crl()}) {
+  for (const auto* source :
+       {&certificate.certificate_chain(), &certificate.private_key(), &certificate.password(),
+        &certificate.ocsp_staple(), &validation.trusted_ca(), &validation.crl(), &secret.generic_secret().secret()}) {
     if (source->has_filename() || source->has_environment_variable()) return true;
   }
   for (const auto& key : secret.session_ticket_keys().keys()) {
@@ -106,6 +107,8 @@ std::string_view nameOf(SecretKind kind) {
       return "validation_context";
     case SecretKind::kTicketKeys:
       return "session_ticket_keys";
+    case SecretKind::kGeneric:
+      return "generic_secret";
   }
   return "";
 }
@@ -118,6 +121,8 @@ std::optional<SecretKind> kindOf(const v3::Secret& secret) {
       return SecretKind::kValidation;
     case v3::Secret::kSessionTicketKeys:
       return SecretKind::kTicketKeys;
+    case v3::Secret::kGenericSecret:
+      return SecretKind::kGeneric;
     default:
       return std::nullopt;
   }
@@ -136,6 +141,8 @@ bool checkContent(const SecretVersion& version, SecretKind kind, const Context& 
     checkCertificate(version.secret, *version.files, context);
   } else if (kind == SecretKind::kValidation) {
     checkValidation(version.secret, *version.files, context);
+  } else if (kind == SecretKind::kGeneric) {
+    readDataSource(version.secret.generic_secret().secret(), *version.files, context.child("secret"));
   } else {
     compileTicketKeys(version.secret.session_ticket_keys(), *version.files, context);
   }

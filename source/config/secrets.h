@@ -1,4 +1,4 @@
-// Secrets: certificates with their keys, authorities, ticket keys; by name or in place, fixed or changing.
+// Secrets: certificates with their keys, authorities, ticket keys, texts; by name or in place, fixed or changing.
 //
 // A SecretSlot is one of them as it stands now. Users of slots (compiled transport sockets) make what they need of the
 // current versions and do so again when one changes; a version that is no good never gets into a slot. Thread: main;
@@ -32,7 +32,7 @@ class FileContents {
   std::map<std::string, absl::StatusOr<std::string>> known_;
 };
 
-enum class SecretKind : uint8_t { kCertificate, kValidation, kTicketKeys };
+enum class SecretKind : uint8_t { kCertificate, kValidation, kTicketKeys, kGeneric };
 
 struct SecretVersion {
   envoy::extensions::transport_sockets::tls::v3::Secret secret;

@@ -38,6 +38,7 @@ struct ConnectOptions;
 namespace sluice::config {
 
 struct Registry;
+class ExtensionConfigs;
 class HttpFilterConfigFactory;
 class ScopeSlots;
 
@@ -89,6 +90,8 @@ struct Services {
   Defaults defaults = Defaults::kEdge;
   // Whether a cluster is configured; empty: not known here, references are not checked.
   std::function<bool(std::string_view cluster)> cluster_exists = {};
+  // Null: configurations of extensions that come by their names are not followed; configurations are only checked.
+  ExtensionConfigs* extension_configs = nullptr;
   // Null: secrets with names and files that change are not followed; configurations are only checked.
   Secrets* secrets = nullptr;
   // Places for the scopes of connection managers; null: they are only checked.

@@ -46,6 +46,9 @@ class Compiler {
     const bool last = index + 1 == list_.size();
     const Context at = context_.at.child(field_, static_cast<size_t>(index));
     const Context typed = at.child("typed_config");
+    if (proto.has_config_discovery()) {
+      return at.child("config_discovery").error("is not supported for upstream filters; write its configuration here");
+    }
     if (!proto.has_typed_config()) {
       return typed.error(
           absl::StrCat("filter '", proto.name(), "' has no typed_config; its message is what selects a filter"));

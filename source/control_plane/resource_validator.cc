@@ -29,7 +29,9 @@ using envoy::extensions::transport_sockets::tls::v3::Secret;
 // Files are of the proxies' machines: only what stands in place can be looked into.
 void validateSecret(const Secret& secret, const config::Context& context) {
   const std::optional<config::SecretKind> kind = config::kindOf(secret);
-  if (!kind) return context.error("is empty; give it a tls_certificate, a validation_context or session_ticket_keys");
+  if (!kind)
+    return context.error(
+        "is empty; give it a tls_certificate, a validation_context, session_ticket_keys or a generic_secret");
   if (config::readsFiles(secret)) return;
   config::checkSecret({secret, std::make_shared<config::FileContents>()}, *kind, context);
 }

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "nlohmann/json.hpp"
+#include "source/base/percent.h"
 #include "source/base/text.h"
 #include "source/ctl/render.h"
 
@@ -69,10 +70,10 @@ ExitCode configDump(const Settings& settings) {
 }
 
 ExitCode get(const Settings& settings, std::string_view type, std::string_view name) {
-  std::string target = base::strCat("/api/v1/resources?type=", percentEncoded(type));
+  std::string target = base::strCat("/api/v1/resources?type=", base::percentEncoded(type));
   if (name.empty()) return show(settings, settings.control, target, renderResources);
   // One resource is asked for to be read: its body, not a line of a table.
-  return show(settings, settings.control, target + "&name=" + percentEncoded(name), nullptr);
+  return show(settings, settings.control, target + "&name=" + base::percentEncoded(name), nullptr);
 }
 
 ExitCode applyFile(const Settings& settings, const std::string& path) {
@@ -86,7 +87,7 @@ ExitCode applyFile(const Settings& settings, const std::string& path) {
   ExitCode code = kDone;
   const auto body = ask(settings.control,
                         {.method = "POST",
-                         .target = base::strCat("/api/v1/resources?file=", percentEncoded(name)),
+                         .target = base::strCat("/api/v1/resources?file=", base::percentEncoded(name)),
                          .token = settings.token,
                          .body = text.str()},
                         kApplyLimit, code);

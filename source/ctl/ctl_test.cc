@@ -25,10 +25,6 @@ TEST_CASE("What is no URL is refused") {
   }
 }
 
-TEST_CASE("Text in a query is encoded") {
-  CHECK(percentEncoded("a b&c/é.yaml") == "a%20b%26c%2F%C3%A9.yaml");
-}
-
 TEST_CASE("Columns of a table are as wide as their widest cell") {
   CHECK(table({{"A", "B"}, {"long", "x"}, {"c", ""}}) == "A     B\nlong  x\nc\n");
 }

@@ -37,7 +37,4 @@ struct Call {
 // get an answer is Unavailable and names the URL.
 absl::StatusOr<Reply> fetch(const Endpoint& endpoint, const Call& call, std::chrono::seconds limit);
 
-// Everything but letters, digits and -._~ as %XX.
-std::string percentEncoded(std::string_view text);
-
 }  // namespace sluice::ctl

@@ -89,8 +89,8 @@ TEST_CASE("each kind of filter can be an upstream filter, or says why it cannot"
     const std::string_view why = world.registry.http_filters.find(type)->upstreamRefusal();
     const auto is = [&](std::string_view name) { return type.find(name) != std::string_view::npos; };
     INFO(type);
-    CHECK(why.empty() == (is(".buffer.") || is(".ext_authz.") || is(".ext_proc.") || is(".grpc_stats.") ||
-                          is(".header_mutation.") || is("ratelimit.")));
+    CHECK(why.empty() == (is(".buffer.") || is(".credential_injector.") || is(".ext_authz.") || is(".ext_proc.") ||
+                          is(".grpc_stats.") || is(".header_mutation.") || is("ratelimit.")));
   }
   CHECK_SAYS(problems(filterOf("w", "grpc_web.v3.GrpcWeb") + ", " + kEnd),
              "http_filters[0]: filter 'w' cannot be an upstream filter: it turns what a browser sends into gRPC");

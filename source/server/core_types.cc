@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "envoy/config/core/v3/extension.pb.h"
 #include "source/config/any_type.h"
 #include "source/config/cluster_compiler.h"
 #include "source/config/filter_routes.h"
@@ -20,6 +21,7 @@ namespace {
 
 using config::Context;
 using envoy::config::cluster::v3::Cluster;
+using envoy::config::core::v3::TypedExtensionConfig;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
@@ -257,14 +259,44 @@ void askForSecrets(const CoreTypes& core, DynamicConfig& dynamic) {
   };
 }
 
+// --- configurations of filters ---
+
+DynamicType extensions(const CoreTypes& core, const Root& lds) {
+  return {.wire = xds::typeInfo(xds::kExtensionType),
+          .noun = "configuration of filter",
+          .self = lds,
+          .take =
+              [core](const DynamicResource& resource, const Context& context) {
+                const auto& proto = static_cast<const TypedExtensionConfig&>(resource.message);
+                core.extensions.set(resource.key(), proto.typed_config(), context.child("typed_config"));
+              },
+          .remove = [core](const std::string& name) { core.extensions.remove(name); },
+          .give_up = [core](const ResourceKey& key, xds::WaitEnd) { core.extensions.giveUp(key); },
+          .without = "its default holds until then, or its requests are answered 500"};
+}
+
+void askForExtensions(const CoreTypes& core, DynamicConfig& dynamic) {
+  core.extensions.on_wanted = [&dynamic](const ResourceKey& key, const auto& source) {
+    dynamic.want(xds::kExtensionType, source, key.name);
+  };
+  core.extensions.on_unwanted = [&dynamic](const ResourceKey& key) {
+    dynamic.unwant(xds::kExtensionType, key.source, key.name);
+  };
+}
+
 }  // namespace
 
 void addCoreTypes(const CoreTypes& core, const config::DynamicSources& sources, DynamicConfig& dynamic) {
   if (sources.cds) core.clusters.self_source = xds::identity(toXds(*sources.cds));
-  if (sources.lds) core.routes.self_source = core.scopes.self_source = xds::identity(toXds(*sources.lds));
+  if (sources.lds) {
+    core.routes.self_source = xds::identity(toXds(*sources.lds));
+    core.scopes.self_source = core.routes.self_source;
+    core.extensions.self_source = core.routes.self_source;
+  }
   dynamic.add(clusters(core, sources.cds));
   dynamic.add(secrets(core, sources.lds));
   dynamic.add(endpoints(core, sources.cds));
+  dynamic.add(extensions(core, sources.lds));
   dynamic.add(listeners(core, sources.lds));
   dynamic.add(scopes(core, sources.lds));
   dynamic.add(routes(core, sources.lds));
@@ -272,6 +304,7 @@ void addCoreTypes(const CoreTypes& core, const config::DynamicSources& sources, 
   askForRoutes(core, dynamic);
   askForScopes(core, dynamic);
   askForSecrets(core, dynamic);
+  askForExtensions(core, dynamic);
 }
 
 }  // namespace sluice::server

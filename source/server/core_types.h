@@ -1,5 +1,5 @@
-// The xDS types that this proxy serves, as rows of DynamicConfig's table: clusters, secrets, endpoints, listeners and
-// route tables, and what the managers ask for of them. Thread: main.
+// The xDS types that this proxy serves, as rows of DynamicConfig's table: clusters, secrets, endpoints, configurations
+// of filters, listeners and route tables, and what the managers ask for of them. Thread: main.
 #pragma once
 
 #include "source/config/bootstrap.h"
@@ -8,6 +8,7 @@
 #include "source/observability/stats.h"
 #include "source/server/cluster_manager.h"
 #include "source/server/dynamic_config.h"
+#include "source/server/extension_manager.h"
 #include "source/server/listener_manager.h"
 #include "source/server/route_manager.h"
 #include "source/server/scope_manager.h"
@@ -23,6 +24,7 @@ struct CoreTypes {
   RouteManager& routes;
   ScopeManager& scopes;
   SecretManager& secrets;
+  ExtensionManager& extensions;
   observability::Logger& logger;
   observability::StatsRegistry& stats;
   observability::StatsCells& cells;

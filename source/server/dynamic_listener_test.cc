@@ -45,7 +45,7 @@ struct LdsTest : Parts, Process {
     auto factory = std::make_unique<KeysFactory>();
     extension = factory.get();
     registry.network_filters.add(std::move(factory));
-    addCoreTypes({services, clusters, listeners, routes, scopes, secrets, log, stats, cells},
+    addCoreTypes({services, clusters, listeners, routes, scopes, secrets, extensions, log, stats, cells},
                  {.ads = config::GrpcSource{.cluster = "server"}, .lds = config::ResourceSource{}}, dynamic);
     dynamic.start();
     wire->establish();
@@ -93,6 +93,7 @@ struct LdsTest : Parts, Process {
   RouteManager routes{*main, workers, stats, cells};
   ScopeManager scopes{*main, workers, routes, log, stats, cells};
   SecretManager secrets{bootstrap, *main, stats, cells, log};
+  ExtensionManager extensions{bootstrap, *main, stats, cells};
   ClusterManager clusters{*main, workers, stats, cells, names, *resolver, log, 1};
   ListenerManager listeners{*main, workers, sockets, stats, cells, log, 1000ms, limits};
   config::Services services{registry, stats, nullptr, names, slots, routes, config::Defaults::kEdge, {}};

@@ -21,7 +21,7 @@ void BootstrapSecrets::load(const Context& context) {
     const std::optional<SecretKind> kind = config::kindOf(secret);
     if (secret.name().empty()) at.child("name").error("nobody can refer to a secret without a name");
     if (!kind) {
-      at.error("is empty; give it a tls_certificate, a validation_context or session_ticket_keys");
+      at.error("is empty; give it a tls_certificate, a validation_context, session_ticket_keys or a generic_secret");
       continue;
     }
     if (static_.contains(secret.name())) {

@@ -25,6 +25,7 @@
 #include "source/server/cluster_manager.h"
 #include "source/server/core_types.h"
 #include "source/server/dynamic_config.h"
+#include "source/server/extension_manager.h"
 #include "source/server/init_manager.h"
 #include "source/server/listener_manager.h"
 #include "source/server/processors.h"
@@ -117,6 +118,7 @@ class Server {
                               filter_slots_, *routes_, options_.defaults, {}};
     services.secrets = secrets_.get();
     services.scopes = scopes_.get();
+    services.extension_configs = extension_configs_.get();
     services.local_slots = local_slots_;
     services.main = main_services_.get();
     services.checks_fail = checks_fail_;
@@ -149,6 +151,7 @@ class Server {
     routes_ = std::make_unique<RouteManager>(*main_, workers_, stats_, cells_);
     scopes_ = std::make_unique<ScopeManager>(*main_, workers_, *routes_, logger_, stats_, cells_);
     secrets_ = std::make_unique<SecretManager>(bootstrap_, *main_, stats_, cells_, logger_);
+    extension_configs_ = std::make_unique<ExtensionManager>(bootstrap_, *main_, stats_, cells_);
     resolver_ = net::makeDnsResolver(*main_);
     clusters_ =
         std::make_unique<ClusterManager>(*main_, workers_, stats_, cells_, cluster_names_, *resolver_, logger_, seed());
@@ -206,7 +209,8 @@ class Server {
     dynamic_ = std::make_unique<DynamicConfig>(
         DynamicConfig::Deps{*main_, options_, logger_, stats_, cells_, connect, seed_, &before_accepting_},
         std::move(node), settings->sources.ads);
-    addCoreTypes({*services_, *clusters_, *listeners_, *routes_, *scopes_, *secrets_, logger_, stats_, cells_},
+    addCoreTypes({*services_, *clusters_, *listeners_, *routes_, *scopes_, *secrets_, *extension_configs_, logger_,
+                  stats_, cells_},
                  settings->sources, *dynamic_);
   }
 
@@ -422,6 +426,7 @@ class Server {
   std::unique_ptr<worker::MainServices> main_services_;
   std::unique_ptr<ShownStats> shown_;
   std::unique_ptr<SecretManager> secrets_;
+  std::unique_ptr<ExtensionManager> extension_configs_;
   std::unique_ptr<RouteManager> routes_;
   std::unique_ptr<ScopeManager> scopes_;
   std::unique_ptr<net::DnsResolver> resolver_;

@@ -20,6 +20,8 @@ inline constexpr std::string_view kScopedRouteType =
 
 inline constexpr std::string_view kSecretType = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 
+inline constexpr std::string_view kExtensionType = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
+
 // The message's full name: what follows the last '/' of a type URL.
 constexpr std::string_view typeName(std::string_view type_url) {
   return type_url.substr(type_url.rfind('/') + 1);  // npos + 1 is 0

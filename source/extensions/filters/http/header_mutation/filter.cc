@@ -31,14 +31,15 @@ HookResult Filter::change(http::HeaderList& list, const Changes Mutations::*whic
                                     .response = response.status == 0 ? nullptr : &response,
                                     .trailers = &context.responseTrailers(),
                                     .info = context.info()};
-  const auto apply = [&](const Changes& changes) {
-    for (const route::HeaderMutations& each : changes) each.apply(list, facts);
+  const auto apply = [&](const Mutations& mutations) {
+    for (const route::HeaderMutations& each : mutations.*which) each.apply(list, facts);
+    if (which == &Mutations::request) changeQuery(mutations.query, context.request(), facts);
   };
   const auto applyLevel = [&](const route::PerFilterConfig* level) {
     const auto* settings = dynamic_cast<const RouteSettings*>(level);
-    if (settings != nullptr) apply(settings->mutations.*which);
+    if (settings != nullptr) apply(settings->mutations);
   };
-  apply(settings_.mutations.*which);
+  apply(settings_.mutations);
   const route::PerFilterLevels levels = context.routeConfigs();  // the most specific is the last
   if (settings_.most_specific_wins) {
     std::for_each(levels.begin(), levels.end(), applyLevel);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "source/extensions/filters/http/header_mutation/query_changes.h"
 #include "source/filter/http_filter.h"
 #include "source/route/filter_slots.h"
 #include "source/route/mutation.h"
@@ -16,6 +17,7 @@ using Changes = std::vector<route::HeaderMutations>;
 
 struct Mutations {
   Changes request, request_trailers, response, response_trailers;
+  std::vector<QueryChange> query;  // behind `request`
 };
 
 // Compiled configuration; immutable, shared by all streams and workers.
@@ -39,6 +41,7 @@ class Filter : public filter::HttpFilter {
   filter::HookResult onResponseTrailers(http::Trailers& trailers, filter::Context& context) override;
 
  private:
+  // Changes `list`, and the query where `which` is that of requests.
   filter::HookResult change(http::HeaderList& list, const Changes Mutations::*which, filter::Context& context) const;
 
   const Settings& settings_;

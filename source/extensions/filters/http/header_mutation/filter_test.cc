@@ -94,6 +94,56 @@ TEST_CASE("the least specific level has the last word, unless the most specific 
   CHECK(h.terminal.headers == (most_specific_wins ? wins : Fields(wins.rbegin(), wins.rend())));
 }
 
+// The path of a request that went through changes of its query.
+std::string changed(const std::string& path, const std::string& changes) {
+  World world;
+  const auto factory = world.compile("mutations: {query_parameter_mutations: [" + changes + "]}");
+  INFO(world.problems());
+  REQUIRE(factory);
+  Harness h({factory});
+  h.stream.request().path = path;
+  h.request("GET", {{"x-a", "1 &2"}}, true);
+  return std::string(h.stream.request().path);
+}
+
+std::string parameter(const std::string& action, const std::string& value = "new", const std::string& name = "a") {
+  return "{append: {action: " + action + ", record: {key: " + name + ", value: '" + value + "'}}}";
+}
+
+TEST_CASE("parameters of the query are changed by name, and all else stays as it was sent") {
+  CHECK(changed("/p?b=%41&a=1&c&%61=2&a", "{remove: a}") == "/p?b=%41&c");
+  CHECK(changed("/p?a=1", "{remove: a}") == "/p");
+  CHECK(changed("/p?&b=1&", "{remove: a}") == "/p?&b=1&");
+  CHECK(changed("/p?b=1&a=2", parameter("APPEND_IF_EXISTS_OR_ADD")) == "/p?b=1&a=2&a=new");
+  CHECK(changed("/p", parameter("APPEND_IF_EXISTS_OR_ADD")) == "/p?a=new");
+  CHECK(changed("/p?a=1", parameter("ADD_IF_ABSENT")) == "/p?a=1");
+  CHECK(changed("/p?", parameter("ADD_IF_ABSENT")) == "/p?a=new");
+  CHECK(changed("/p?a=1&b=2&a=3", parameter("OVERWRITE_IF_EXISTS_OR_ADD")) == "/p?a=new&b=2");
+  CHECK(changed("/p", parameter("OVERWRITE_IF_EXISTS_OR_ADD")) == "/p?a=new");
+  CHECK(changed("/p?a=1", parameter("OVERWRITE_IF_EXISTS")) == "/p?a=new");
+  CHECK(changed("/p?b=1", parameter("OVERWRITE_IF_EXISTS")) == "/p?b=1");
+  CHECK(changed("*", parameter("OVERWRITE_IF_EXISTS_OR_ADD")) == "*");
+}
+
+TEST_CASE("what a parameter is made of cannot make another one") {
+  CHECK(changed("/p", parameter("ADD_IF_ABSENT", "%REQ(x-a)%")) == "/p?a=1%20%262");
+  CHECK(changed("/p", parameter("ADD_IF_ABSENT", "v", "'a&b'")) == "/p?a%26b=v");
+  CHECK(changed("/p", parameter("ADD_IF_ABSENT", "%REQ(x-none)%")) == "/p?a=");
+}
+
+TEST_CASE("changes of a query that say too little are refused") {
+  const auto problem = [](const std::string& change) {
+    World world;
+    CHECK_FALSE(world.compile("mutations: {query_parameter_mutations: [" + change + "]}"));
+    return world.problems();
+  };
+
+  CHECK_THAT(problem("{}"), Catch::Contains("mutations.query_parameter_mutations[0]: has neither append nor remove"));
+  CHECK_THAT(problem("{remove: a, append: {record: {key: a, value: b}}}"), Catch::Contains("has both"));
+  CHECK_THAT(problem("{append: {record: {key: a, value: 1}}}"), Catch::Contains("append.record: needs a key"));
+  CHECK_THAT(problem(parameter("ADD_IF_ABSENT", "%NO(")), Catch::Contains("append.record.value"));
+}
+
 TEST_CASE("names that cannot be changed are refused") {
   World world;
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "source/config/access_log_factory.h"
+#include "source/config/filter_discovery.h"
 #include "source/config/filter_routes.h"
 #include "source/config/holding.h"
 #include "source/config/http2_options.h"
@@ -297,6 +298,11 @@ class Compiler {
     for (int i = 0; i < count; ++i) {
       const auto& proto = filters[i];
       const Context at = context.child(field, i);
+      if (proto.has_config_discovery()) {
+        if (i + 1 == count) at.error("is discovered, and such a filter cannot end the chain; put the router behind it");
+        compileDiscovered(proto, at.child("config_discovery"), entries);
+        continue;
+      }
       if (!proto.has_typed_config()) {
         at.child("typed_config")
             .error(
@@ -340,6 +346,17 @@ class Compiler {
     }
     out.chain = filter::fixedChain(std::move(entries));
     return out;
+  }
+
+  // (proto: HttpFilter.config_discovery)
+  template <typename HttpFilter>
+  void compileDiscovered(const HttpFilter& proto, const Context& at, std::vector<filter::ChainConfig::Entry>& entries) {
+    auto discovered = config::compileDiscoveredFilter(proto.name(), proto.config_discovery(),
+                                                      of(at, absl::StrCat(proto.name(), "#", named_[proto.name()]++)));
+    if (!discovered.factory) return;
+    chain_.emplace(proto.name(), discovered.type);
+    entries.push_back(
+        {proto.name(), std::move(discovered.factory), services_.filter_slots.slotOf(proto.name()), proto.disabled()});
   }
 
   void compileUpgradeChains() {

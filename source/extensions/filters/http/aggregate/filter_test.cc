@@ -1,0 +1,203 @@
+#include "source/extensions/filters/http/aggregate/filter.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "sluice/extensions/filters/http/aggregate/v1/aggregate.pb.h"
+#include "source/config/http_filter_factory.h"
+#include "source/config/test_world.h"
+#include "source/extensions/filters/http/aggregate/factory.h"
+#include "test/support/filter/harness.h"
+#include "test/support/filter/interleaving.h"
+
+namespace sluice::extensions::http_filters::aggregate {
+namespace {
+
+namespace v1 = sluice::extensions::filters::http::aggregate::v1;
+using filter::testing::Fields;
+using filter::testing::Harness;
+
+struct World : config::testing::TestWorld {
+  World() { registerFactory(registry); }
+  const config::HttpFilterConfigFactory& factory() {
+    return *registry.http_filters.find(v1::Aggregate::descriptor()->full_name());
+  }
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
+    v1::Aggregate proto;
+    return load(yaml, proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
+  }
+  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
+    v1::Aggregate proto;
+    return load(yaml, proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
+  }
+  int counted(Harness& harness, const std::string& name) {
+    return harness.counted(holding.stats().counter("http.p.aggregate." + name));
+  }
+
+  config::Holding holding{services};  // of the counters
+};
+
+const std::string kTwo =
+    "calls: [{name: a, cluster: ca, path: /a}, {name: b, cluster: cb, path: /b, default_value: {x: 1}}]";
+
+// A request through a filter with these settings; calls wait.
+struct Asked {
+  explicit Asked(const std::string& yaml, const Fields& fields = {}, const std::string& method = "GET") {
+    const auto factory = world.compile(yaml);
+    INFO(world.problems());
+    REQUIRE(factory);
+    h.emplace(std::vector{factory});
+    h->request(method, fields, true);
+  }
+  void answer(const std::string& body, uint16_t status = 200) { h->calls.answer({.status = status, .body = body}); }
+
+  World world;
+  std::optional<Harness> h;
+};
+
+TEST_CASE("calls are made at once, and the answer has what all of them bring") {
+  Asked asked(kTwo);
+  CHECK(asked.h->calls.waiting() == 2);
+  CHECK(asked.h->calls.request(0).cluster == "ca");
+  CHECK(asked.h->calls.request(0).path == "/a");
+  CHECK(asked.h->calls.request(0).timeout == std::chrono::seconds(5));
+  CHECK(asked.h->calls.request(0).authority == "a.example");
+
+  asked.h->calls.answer({.status = 200, .body = " [2] "}, 1);
+  CHECK(asked.h->client.heads == 0);
+  asked.answer("{\"y\": 3}");
+
+  CHECK(asked.h->client.status == 200);
+  CHECK(asked.h->client.body == "{\"a\":{\"y\": 3},\"b\":[2]}");
+  CHECK(std::count(asked.h->client.headers.begin(), asked.h->client.headers.end(),
+                   Fields::value_type("content-type", "application/json")) == 1);
+  CHECK(asked.world.counted(*asked.h, "answered") == 1);
+  CHECK(asked.h->terminal.heads == 0);
+}
+
+TEST_CASE("parts of what calls bring stand where the answer says") {
+  Asked asked(
+      "calls: [{name: a, cluster: c, path: /}]\n"
+      "answer: {all: '{{a}}', some: ['{{a.list.1}}', '{{a.none}}'], text: plain, number: 1, 'k\"': {deep: '{{a.t}}'}}");
+
+  asked.answer("{\"list\": [1, {\"z\": 2}], \"t\": \"q\\\"\"}");
+
+  CHECK(asked.h->client.body ==
+        "{\"all\":{\"list\": [1, {\"z\": 2}], \"t\": \"q\\\"\"},\"k\\\"\":{\"deep\":\"q\\\"\"},\"number\":1,"
+        "\"some\":[{\"z\": 2},null],\"text\":\"plain\"}");
+}
+
+TEST_CASE("a default stands for an answer that does not count") {
+  const auto with = [](filter::HttpCallResponse second) {
+    Asked asked(kTwo);
+    asked.answer("1");
+    asked.h->calls.answer(std::move(second));
+    CHECK(asked.world.counted(*asked.h, "default_used") == 1);
+    CHECK(asked.world.counted(*asked.h, "call_failed") == 1);
+    return asked.h->client.body;
+  };
+  const std::string due = "{\"a\":1,\"b\":{\"x\":1}}";
+
+  CHECK(with({.status = 0, .failure = "timeout"}) == due);
+  CHECK(with({.status = 500, .body = "2"}) == due);
+  CHECK(with({.status = 200, .body = "no JSON"}) == due);
+}
+
+TEST_CASE("without a default the request fails at once") {
+  Asked asked(kTwo + "\nfailure_status: 504");
+
+  asked.answer("2", 404);
+
+  CHECK(asked.h->client.status == 504);
+  CHECK(asked.h->stream.info().response_code_details == "aggregate_call_failed");
+  CHECK(asked.world.counted(*asked.h, "failed") == 1);
+}
+
+TEST_CASE("which statuses count is said by the call") {
+  Asked asked("calls: [{name: a, cluster: c, path: /, statuses: [{start: 404, end: 405}]}]");
+
+  asked.answer("{}", 404);
+
+  CHECK(asked.h->client.body == "{\"a\":{}}");
+}
+
+TEST_CASE("what a request says stays within its place in a path, and named headers go along") {
+  Asked asked(
+      "calls: [{name: a, cluster: c, path: '/u/%REQ(x-user)%/o?q=%REQ(x-q:x-user)%&l=1', host: h.internal, "
+      "forwarded_headers: [X-Auth]}]",
+      {{"x-user", "a/b?c=%2e"}, {"x-auth", "1"}, {"x-other", "2"}});
+
+  CHECK(asked.h->calls.request().path == "/u/a%2Fb%3Fc%3D%252e/o?q=a%2Fb%3Fc%3D%252e&l=1");
+  CHECK(asked.h->calls.request().authority == "h.internal");
+  CHECK(asked.h->calls.request().headers == Fields{{"x-auth", "1"}});
+}
+
+TEST_CASE("a value that leads out of a path is refused") {
+  const std::string yaml = "calls: [{name: a, cluster: c, path: '/u/%REQ(x-user)%/o?q=..'}]";
+  Asked climbing(yaml, {{"x-user", ".."}});
+  CHECK(climbing.h->client.status == 400);
+  CHECK(climbing.h->calls.waiting() == 0);
+
+  Asked fine(yaml, {{"x-user", "..."}});
+  CHECK(fine.h->calls.waiting() == 1);
+}
+
+TEST_CASE("requests with other methods go on, and so does a request without calls") {
+  Asked post(kTwo, {}, "POST");
+  CHECK(post.h->terminal.heads == 1);
+  Asked taken(kTwo + "\nmethods: [POST]", {}, "POST");
+  CHECK(taken.h->calls.waiting() == 2);
+  Asked none("{}");
+  CHECK(none.h->terminal.heads == 1);
+}
+
+TEST_CASE("a route has calls of its own") {
+  World world;
+  const auto factory = world.compile("{}");
+  const auto route = world.compileRoute("calls: [{name: r, cluster: c, path: /r}]");
+  REQUIRE(route);
+  Harness h({factory}, {route});
+
+  h.request("GET", {}, true);
+
+  CHECK(h.calls.request().path == "/r");
+}
+
+TEST_CASE("calls that cannot be made are refused") {
+  const auto problem = [](const std::string& yaml) {
+    World world;
+    CHECK_FALSE(world.compile(yaml));
+    return world.problems();
+  };
+  const auto call = [](const std::string& fields) { return "calls: [{name: a, cluster: c, " + fields + "}]"; };
+
+  CHECK_THAT(problem(call("path: a")), Catch::Contains("calls[0].path: does not begin with '/'"));
+  CHECK_THAT(problem(call("path: '/%NO(x)%'")), Catch::Contains("calls[0].path"));
+  CHECK_THAT(problem(call("path: '/%REQ('")), Catch::Contains("calls[0].path"));
+  CHECK_THAT(problem(call("path: /, statuses: [{start: 300, end: 200}]")), Catch::Contains("statuses[0]"));
+  CHECK_THAT(problem(call("path: /") + "\nanswer: '{{b.x}}'"), Catch::Contains("names no call"));
+  CHECK_THAT(problem("calls: [{name: a, cluster: c, path: /}, {name: a, cluster: c, path: /}]"),
+             Catch::Contains("is the name of another call"));
+  CHECK_THAT(problem("calls: [{name: a.b, cluster: c, path: /}]"), Catch::Contains("calls[0].name"));
+}
+
+TEST_CASE("it passes the interleaving suite") {
+  World world;
+  filter::testing::Suite suite;
+  suite.chain = [&] {
+    return std::vector{
+        world.compile("calls: [{name: a, cluster: c, path: /}, {name: b, cluster: c, path: /, default_value: 1}]"
+                      "\nmethods: [POST]")};
+  };
+  suite.answers_itself = true;
+  suite.answer = [](const filter::HttpCallRequest&) { return filter::HttpCallResponse{.status = 200, .body = "1"}; };
+  suite.bad_answers = {{.status = 500}, {.status = 200, .body = "{"}, {.failure = "reset"}};
+  suite.response_due = [](std::string_view) { return std::string("{\"a\":1,\"b\":1}"); };
+  suite.response_trailers_due = 0;
+
+  REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
+}
+
+}  // namespace
+}  // namespace sluice::extensions::http_filters::aggregate

@@ -1,0 +1,50 @@
+#include "source/extensions/filters/http/aggregate/json_slice.h"
+
+#include <catch2/catch.hpp>
+
+namespace sluice::extensions::http_filters::aggregate {
+namespace {
+
+using Path = std::vector<std::string>;
+
+std::string slice(std::string_view text, const Path& path) {
+  REQUIRE(isJson(text));
+  return std::string(sliceOf(text, path).value_or("(none)"));
+}
+
+TEST_CASE("a part of a text is found by keys and places, as it stands there") {
+  const std::string text = R"( {"a": {"b" : [1, {"c":"}]\"" }, -2.5e3 ]}, "d":null} )";
+
+  CHECK(slice(text, {"a", "b", "0"}) == "1");
+  CHECK(slice(text, {"a", "b", "1", "c"}) == R"("}]\"")");
+  CHECK(slice(text, {"a", "b", "1"}) == R"({"c":"}]\"" })");
+  CHECK(slice(text, {"a", "b", "2"}) == "-2.5e3");
+  CHECK(slice(text, {"d"}) == "null");
+  CHECK(slice(text, {}) == text.substr(1, text.size() - 2));
+  CHECK(slice(" 7 ", {}) == "7");
+}
+
+TEST_CASE("where nothing stands nothing is found") {
+  CHECK(slice("{}", {"a"}) == "(none)");
+  CHECK(slice("[]", {"0"}) == "(none)");
+  CHECK(slice("[1]", {"1"}) == "(none)");
+  CHECK(slice("[1]", {"x"}) == "(none)");
+  CHECK(slice("[1]", {"-1"}) == "(none)");
+  CHECK(slice(R"({"a": 1})", {"a", "b"}) == "(none)");
+}
+
+TEST_CASE("keys are compared as what they mean, and the last of a name counts") {
+  CHECK(slice(R"({"\u0061": 1})", {"a"}) == "1");
+  CHECK(slice(R"({"a": 1, "a": 2})", {"a"}) == "2");
+}
+
+TEST_CASE("what is no JSON is told apart") {
+  CHECK_FALSE(isJson(""));
+  CHECK_FALSE(isJson("{"));
+  CHECK_FALSE(isJson("1 2"));
+  CHECK_FALSE(isJson("\"\xff\""));
+  CHECK_FALSE(isJson(std::string(1 << 20, '[')));
+}
+
+}  // namespace
+}  // namespace sluice::extensions::http_filters::aggregate

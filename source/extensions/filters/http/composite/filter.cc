@@ -1,0 +1,21 @@
+#include "source/extensions/filters/http/composite/filter.h"
+
+#include "source/filter/context.h"
+#include "source/match/exchange.h"
+
+namespace sluice::extensions::http_filters::composite {
+
+const filter::HttpFilterFactory* Filter::choose(filter::Context& context) {
+  const auto* const route = context.routeConfigAs<RouteSettings>();
+  const Choices& choices = route == nullptr ? settings_.choices : route->choices;
+  if (choices.matcher == nullptr) return settings_.otherwise.get();
+  const match::Exchange exchange(context.request(), &context.info(), choices.matcher->needs);
+  const match::Result result = choices.matcher->evaluate(exchange.data());
+  if (result.state != match::Result::State::kMatched) return settings_.otherwise.get();
+  const Choice& choice = choices.choices[result.action];
+  if (choice.factory == nullptr || !choice.sample.sample([&] { return context.random(); })) return nullptr;
+  context.count(settings_.delegated);
+  return choice.factory.get();
+}
+
+}  // namespace sluice::extensions::http_filters::composite

@@ -1,0 +1,34 @@
+#include "source/extensions/filters/http/credential_injector/filter.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "source/filter/context.h"
+#include "source/http/chars.h"
+
+namespace sluice::extensions::http_filters::credential_injector {
+namespace {
+
+bool fitsHeader(std::string_view text) {
+  return !text.empty() && std::none_of(text.begin(), text.end(), http::isControl);
+}
+
+}  // namespace
+
+filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
+  if (!settings_.overwrite && headers.get(settings_.header)) {
+    context.count(settings_.already_exists);
+    return filter::Next{};
+  }
+  const std::shared_ptr<const std::string>& secret = settings_.secret->get(context.worker());
+  if (secret != nullptr && fitsHeader(*secret)) {
+    context.count(settings_.injected);
+    headers.set(settings_.header, settings_.prefix + *secret);
+    return filter::Next{};
+  }
+  context.count(settings_.failed);
+  if (settings_.allow_without) return filter::Next{};
+  return filter::Reply{401, "Failed to inject credential.", "failed_to_inject_credential"};
+}
+
+}  // namespace sluice::extensions::http_filters::credential_injector

@@ -1,0 +1,61 @@
+#include "source/extensions/filters/http/set_metadata/factory.h"
+
+#include <memory>
+
+#include "envoy/extensions/filters/http/set_metadata/v3/set_metadata.pb.h"
+#include "source/config/http_filter_factory.h"
+#include "source/extensions/filters/http/set_metadata/filter.h"
+#include "source/filter/metadata_struct.h"
+
+namespace sluice::extensions::http_filters::set_metadata {
+namespace {
+
+namespace v3 = envoy::extensions::filters::http::set_metadata::v3;
+
+Settings compileSettings(const v3::Config& proto, const config::FactoryContext& context) {
+  Settings out;
+  out.overwrite_denied = context.stats->counter(context.owner + "set_metadata.overwrite_denied");
+  if (proto.metadata_namespace().empty() == proto.has_value()) {
+    context.at.error("has one of metadata_namespace and value; both belong together, use `metadata`");
+  } else if (proto.has_value()) {
+    out.entries.push_back({proto.metadata_namespace(), true, filter::readStruct(proto.value())});
+  }
+  for (int i = 0; i < proto.metadata_size(); ++i) {
+    const v3::Metadata& entry = proto.metadata(i);
+    if (!entry.has_value()) {
+      context.at.child("metadata", static_cast<size_t>(i)).error("has no value; say what is to be set");
+    }
+    out.entries.push_back({entry.metadata_namespace(), entry.allow_overwrite(), filter::readStruct(entry.value())});
+  }
+  return out;
+}
+
+class Factory : public config::HttpFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return v3::Config::descriptor()->full_name(); }
+  std::string_view routeConfigType() const override { return v3::Config::descriptor()->full_name(); }
+
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
+                                                           config::FactoryContext context) const override {
+    const config::ErrorMark mark(context.at);
+    Settings settings = compileSettings(static_cast<const v3::Config&>(message), context);
+    if (mark.hit()) return nullptr;
+    return std::make_shared<FilterFactory>(std::move(settings));
+  }
+
+  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
+                                                             config::FactoryContext context) const override {
+    const config::ErrorMark mark(context.at);
+    Settings settings = compileSettings(static_cast<const v3::Config&>(message), context);
+    if (mark.hit()) return nullptr;
+    return std::make_shared<RouteSettings>(std::move(settings));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.http_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::http_filters::set_metadata

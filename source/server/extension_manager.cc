@@ -1,0 +1,96 @@
+#include "source/server/extension_manager.h"
+
+#include <utility>
+
+#include "source/config/bootstrap.h"
+#include "source/config/config_source.h"
+
+namespace sluice::server {
+
+using config::Context;
+
+ExtensionManager::Entry ExtensionManager::makeEntry(const std::string& name) {
+  Entry entry;
+  entry.scope = stats_.scope("extension_config_discovery.http_filter", name);
+  entry.reload = entry.scope.counter("config_reload");
+  entry.fail = entry.scope.counter("config_fail");
+  return entry;
+}
+
+bool ExtensionManager::follow(std::shared_ptr<config::ExtensionUser> user, const std::string& name,
+                              const Source& source, const Context& context) {
+  const config::ErrorMark mark(context);
+  const auto compiled = config::compileConfigSource(source, context);
+  if (!compiled || !config::checkSource(*compiled, bootstrap_, context)) return false;
+  const ResourceKey key = keyOf(source, name, self_source);
+  const auto [at, added] = entries_.try_emplace(key);
+  if (added) at->second = makeEntry(name);
+  Entry& entry = at->second;
+  if (entry.config) {
+    // It is good for those that have it; for this one its configuration is another one.
+    if (const auto put = user->prepare(*entry.config, context)) put();
+  } else if (entry.given_up) {
+    user->givenUp();
+  }
+  entry.users.push_back(std::move(user));
+  if (added && on_wanted) on_wanted(key, source);
+  return !mark.hit();
+}
+
+std::function<void()> ExtensionManager::userEnded() {
+  return [this, alive = std::weak_ptr<bool>(alive_), &main = main_] {
+    main.post([this, alive] {
+      if (!alive.expired()) sweep();
+    });
+  };
+}
+
+void ExtensionManager::set(const ResourceKey& key, const google::protobuf::Any& typed_config, const Context& context) {
+  const auto known = entries_.find(key);
+  if (known == entries_.end()) return;
+  Entry& entry = known->second;
+  const config::ErrorMark mark(context);
+  const Users users = entry.users;
+  std::vector<std::function<void()>> puts;
+  for (const auto& user : users) {
+    if (!user->alive()) continue;
+    if (auto put = user->prepare(typed_config, context)) puts.push_back(std::move(put));
+    if (mark.hit()) return cells_.add(entry.fail);  // what one user cannot take is told once
+  }
+  entry.config = typed_config;
+  entry.given_up = false;
+  cells_.add(entry.reload);
+  for (const auto& put : puts) put();
+}
+
+void ExtensionManager::remove(const std::string& name) {
+  for (auto& [key, entry] : entries_) {
+    if (key.name != name || !entry.config) continue;
+    entry.config.reset();
+    const Users users = entry.users;
+    for (const auto& user : users) user->removed();
+  }
+}
+
+void ExtensionManager::giveUp(const ResourceKey& key) {
+  const auto known = entries_.find(key);
+  if (known == entries_.end() || known->second.config) return;
+  known->second.given_up = true;
+  const Users users = known->second.users;  // what waited for it may take over meanwhile
+  for (const auto& user : users) user->givenUp();
+}
+
+void ExtensionManager::sweep() {
+  for (auto at = entries_.begin(); at != entries_.end();) {
+    std::erase_if(at->second.users, [](const auto& user) { return !user->alive(); });
+    if (!at->second.users.empty()) {
+      ++at;
+      continue;
+    }
+    const ResourceKey key = at->first;
+    at = entries_.erase(at);
+    if (on_unwanted) on_unwanted(key);
+  }
+}
+
+}  // namespace sluice::server

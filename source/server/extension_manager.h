@@ -1,0 +1,68 @@
+// Configurations of extensions that come by ECDS: keeps who uses which, and the last good version of each.
+//
+// One for each name of each source. A version that one of its users cannot take is refused, and all keep what they
+// have. Thread: main. Users may stop being alive on any thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "source/config/extension_configs.h"
+#include "source/event/loop.h"
+#include "source/observability/stats.h"
+#include "source/server/resource_key.h"
+
+namespace sluice::server {
+
+class ExtensionManager : public config::ExtensionConfigs {
+ public:
+  using Bootstrap = envoy::config::bootstrap::v3::Bootstrap;
+
+  // `cells`: main's.
+  ExtensionManager(const Bootstrap& bootstrap, event::Loop& main, observability::StatsRegistry& stats,
+                   observability::StatsCells& cells)
+      : bootstrap_(bootstrap), main_(main), stats_(stats), cells_(cells) {}
+
+  bool follow(std::shared_ptr<config::ExtensionUser> user, const std::string& name, const Source& source,
+              const config::Context& context) override;
+  std::function<void()> userEnded() override;
+
+  // --- for the xDS client ---
+  std::string self_source;  // identity of the source of listeners, which `self` means
+  // Called when a name is wanted for the first time, and when the last user of it is gone.
+  std::function<void(const ResourceKey& key, const Source& source)> on_wanted;
+  std::function<void(const ResourceKey& key)> on_unwanted;
+  // A version of a name; others than those that are wanted are ignored. `context` stands at typed_config.
+  void set(const ResourceKey& key, const google::protobuf::Any& typed_config, const config::Context& context);
+  // It was taken away, wherever it came from.
+  void remove(const std::string& name);
+  // No version came in time: whoever waits goes on without.
+  void giveUp(const ResourceKey& key);
+
+ private:
+  using Users = std::vector<std::shared_ptr<config::ExtensionUser>>;
+  struct Entry {
+    Users users;
+    std::optional<google::protobuf::Any> config;  // the last good one; nullopt: there is none
+    bool given_up = false;
+    observability::Scope scope;
+    observability::Counter reload, fail;
+  };
+
+  Entry makeEntry(const std::string& name);
+  void sweep();
+
+  const Bootstrap& bootstrap_;
+  event::Loop& main_;
+  observability::StatsRegistry& stats_;
+  observability::StatsCells& cells_;
+  std::map<ResourceKey, Entry> entries_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // users may outlive the manager
+};
+
+}  // namespace sluice::server
