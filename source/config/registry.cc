@@ -3,6 +3,7 @@
 #include "source/config/access_log_factory.h"
 #include "source/config/access_log_filter_factory.h"
 #include "source/config/cluster_kind_factory.h"
+#include "source/config/compression_factory.h"
 #include "source/config/connection_filter_factory.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/lb_policy_factory.h"
@@ -34,6 +35,8 @@ Registry::Registry()
       retry_host_predicates("retry host predicate"),
       retry_priorities("retry priority"),
       redirect_predicates("internal redirect predicate"),
+      compressors("compressor"),
+      decompressors("decompressor"),
       lb_policies("load balancing policy"),
       cluster_kinds("cluster") {}
 

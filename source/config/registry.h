@@ -17,7 +17,9 @@ class AccessLogConfigFactory;
 class AccessLogFilterConfigFactory;
 class ClusterKindFactory;
 class ClusterTypeFactory;
+class CompressorConfigFactory;
 class ConnectionFilterConfigFactory;
+class DecompressorConfigFactory;
 class HttpFilterConfigFactory;
 class LbPolicyFactory;
 class ListenerFilterConfigFactory;
@@ -52,6 +54,8 @@ struct Registry {
   FactoryTable<RetryPredicateConfigFactory> retry_host_predicates;
   FactoryTable<RetryPriorityConfigFactory> retry_priorities;
   FactoryTable<RedirectPredicateConfigFactory> redirect_predicates;
+  FactoryTable<CompressorConfigFactory> compressors;
+  FactoryTable<DecompressorConfigFactory> decompressors;
   FactoryTable<LbPolicyFactory> lb_policies;
   FactoryTable<ClusterKindFactory> cluster_kinds;
   std::map<int, std::unique_ptr<const ClusterTypeFactory>> cluster_types;  // (proto: Cluster.DiscoveryType)

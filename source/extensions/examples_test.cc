@@ -6,6 +6,7 @@
 #include "source/config/access_log_factory.h"
 #include "source/config/access_log_filter_factory.h"
 #include "source/config/cluster_compiler.h"
+#include "source/config/compression_factory.h"
 #include "source/config/connection_filter_factory.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/lb_policy_factory.h"
@@ -64,6 +65,8 @@ Result compileAny(TestWorld& world, const Message& message) {
   as(all.retry_host_predicates);
   as(all.retry_priorities);
   as(all.redirect_predicates);
+  as(all.compressors);
+  as(all.decompressors);
   as(all.lb_policies);
   as(all.match_inputs);
   as(all.value_matchers);

@@ -16,7 +16,7 @@ KINDS = {
         "folder": "filters/http",
         "namespace": "http_filters",
         "layers": ["filter"],
-        "may_use": ["upstream"],
+        "may_use": ["compression", "transcoding", "upstream"],
         "factory_deps": ["//source/config:http_filter_factory"],
         "test_deps": [
             "//source/config:test_world",
@@ -155,6 +155,24 @@ KINDS = {
         "layers": ["route"],
         "may_use": [],
         "factory_deps": ["//source/config:redirect_predicate_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
+    # Compresses bodies, for the filters that name it.
+    "compressor": {
+        "folder": "compression/compressor",
+        "namespace": "compression::compressor",
+        "layers": ["compression"],
+        "may_use": [],
+        "factory_deps": ["//source/config:compression_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
+    # Takes a coding off bodies, likewise.
+    "decompressor": {
+        "folder": "compression/decompressor",
+        "namespace": "compression::decompressor",
+        "layers": ["compression"],
+        "may_use": [],
+        "factory_deps": ["//source/config:compression_factory"],
         "test_deps": ["//source/config:test_world"],
     },
     # What matchers look at, and conditions on it. (xds.type.matcher.v3.Matcher)

@@ -1,0 +1,79 @@
+#include "source/compression/content_encoding.h"
+
+#include "absl/strings/match.h"
+
+namespace sluice::compression {
+namespace {
+
+bool equalsIgnoringCase(std::string_view a, std::string_view b) {
+  return absl::EqualsIgnoreCase(absl::string_view(a.data(), a.size()), absl::string_view(b.data(), b.size()));
+}
+
+// A qvalue: 0 or 1 with up to three digits behind the point, in thousandths. (RFC 9110 section 12.4.2)
+std::optional<uint16_t> parseWeight(std::string_view text) {
+  if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1')) return std::nullopt;
+  uint16_t weight = text[0] == '1' ? 1000 : 0;
+  if (text.size() == 1) return weight;
+  if (text[1] != '.') return std::nullopt;
+  uint16_t unit = 100;
+  for (const char c : text.substr(2)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    weight = static_cast<uint16_t>(weight + (c - '0') * unit);
+    unit /= 10;
+  }
+  return weight > 1000 ? std::nullopt : std::optional(weight);
+}
+
+}  // namespace
+
+bool sameCoding(std::string_view a, std::string_view b) {
+  const auto plain = [](std::string_view name) { return equalsIgnoringCase(name, "x-gzip") ? "gzip" : name; };
+  return equalsIgnoringCase(plain(a), plain(b));
+}
+
+std::optional<Accepted> parseAccepted(std::string_view element) {
+  const size_t semicolon = element.find(';');
+  const std::string_view coding = trimmed(element.substr(0, semicolon));
+  if (coding.empty()) return std::nullopt;
+  if (semicolon == std::string_view::npos) return Accepted{coding, 1000};
+  const std::string_view parameter = trimmed(element.substr(semicolon + 1));
+  const size_t equals = parameter.find('=');
+  if (equals == std::string_view::npos || !equalsIgnoringCase(trimmed(parameter.substr(0, equals)), "q")) {
+    return std::nullopt;
+  }
+  const auto weight = parseWeight(trimmed(parameter.substr(equals + 1)));
+  if (!weight) return std::nullopt;
+  return Accepted{coding, *weight};
+}
+
+bool hasElement(std::string_view list, std::string_view element) {
+  bool found = false;
+  forEachElement(list, [&](std::string_view one) { found |= equalsIgnoringCase(one, element); });
+  return found;
+}
+
+bool forbidsTransform(const http::HeaderList& headers) {
+  if (!headers.has(http::Name::kCacheControl)) return false;
+  return hasElement(*headers.getAll("cache-control"), "no-transform");
+}
+
+void varyByEncoding(http::ResponseHeaders& headers) {
+  const auto vary = headers.getAll("vary");
+  if (!vary) {
+    headers.addView(http::Name::kVary, "accept-encoding");
+  } else if (!hasElement(*vary, "accept-encoding") && !hasElement(*vary, "*")) {
+    headers.set(http::Name::kVary, headers.arena().concat(*vary, ", accept-encoding"));
+  }
+}
+
+bool hasStrongEtag(const http::HeaderList& headers) {
+  const auto etag = headers.get(http::Name::kEtag);
+  return etag && !etag->starts_with("W/") && !etag->starts_with("w/");
+}
+
+void weakenEtag(http::HeaderList& headers) {
+  if (!hasStrongEtag(headers)) return;
+  headers.set(http::Name::kEtag, headers.arena().concat("W/", *headers.get(http::Name::kEtag)));
+}
+
+}  // namespace sluice::compression
