@@ -286,9 +286,9 @@ TEST_CASE("an unknown @type names the nearest linked one") {
         "\"envoy.extensions.filters.http.buffer.v3.Buffer\"?");
   CHECK(
       Loaded<envoy::config::listener::v3::Filter>(
-          "typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua}")
+          "typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.kill_request.v3.KillRequest}")
           .firstError() ==
-      "f.yaml:1:25: typed_config: the type envoy.extensions.filters.http.lua.v3.Lua is Envoy's but not supported here "
+      "f.yaml:1:25: typed_config: the type envoy.extensions.filters.http.kill_request.v3.KillRequest is Envoy's but not supported here "
       "yet; remove it");
 }
 

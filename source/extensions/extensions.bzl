@@ -35,6 +35,7 @@ EXTENSIONS = [
     "filters/http/health_check",
     "filters/http/json_to_metadata",
     "filters/http/local_ratelimit",
+    "filters/http/lua",
     "filters/http/on_demand",
     "filters/http/original_src",
     "filters/http/ratelimit",

@@ -91,8 +91,8 @@ TEST_CASE("an HTTP filter of a type that is not known is left out if it is optio
            "type.googleapis.com/" +
            type + "}\n";
   };
-  const std::string with_lua =
-      std::string(text).insert(text.find(before), optional("envoy.extensions.filters.http.lua.v3.Lua"));
+  const std::string with_kill_request =
+      std::string(text).insert(text.find(before), optional("envoy.extensions.filters.http.kill_request.v3.KillRequest"));
   text.insert(text.find(before), optional("acme.filters.Meter"));
   const Loaded t("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + text);
   INFO(t.errors.toString());
@@ -100,7 +100,7 @@ TEST_CASE("an HTTP filter of a type that is not known is left out if it is optio
   REQUIRE(t.errors.warnings().size() == 1);
   CHECK(t.errors.warnings()[0].toString().find("filter 'meter' is left out") != std::string::npos);
 
-  const Loaded known("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + with_lua);
+  const Loaded known("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + with_kill_request);
   CHECK_FALSE(known.ok);  // who wrote it counts on what Envoy does
   CHECK(known.says("Lua is Envoy's but not supported here yet"));
 

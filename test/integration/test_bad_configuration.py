@@ -88,8 +88,8 @@ class ValidateTest(SluiceTestCase):
         change("a domain twice", ["*"], lambda text: manager(text)["route_config"]["virtual_hosts"].append(
             {"name": "again", "domains": ["*"], "routes": []}))
         change("no terminal filter", ["router"], lambda text: manager(text).update(http_filters=[]))
-        change("an extension that is not there", ["filters.http.lua"], lambda text: manager(text)["http_filters"].insert(
-            0, {"name": "envoy.filters.http.lua", "typed_config": {"@type": config.TYPE + "envoy.extensions.filters.http.lua.v3.Lua"}}))
+        change("an extension that is not there", ["filters.http.kill_request"], lambda text: manager(text)["http_filters"].insert(
+            0, {"name": "envoy.filters.http.kill_request", "typed_config": {"@type": config.TYPE + "envoy.extensions.filters.http.kill_request.v3.KillRequest"}}))
         change("the same cluster twice", ["up"], lambda text: text["static_resources"]["clusters"].append(cluster("up", 2)))
         change("a duration that is none", ["timeout"], lambda text: routes(text)[0]["route"].update(timeout="5 seconds"))
         change("an enum that is none", ["lb_policy"], lambda text: text["static_resources"]["clusters"][0].update(lb_policy="BEST"))

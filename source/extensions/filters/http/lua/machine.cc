@@ -1,0 +1,178 @@
+#include "source/extensions/filters/http/lua/machine.h"
+
+#include <cstdlib>
+#include <luajit-2.1/lua.hpp>
+#include <utility>
+
+#include "source/extensions/filters/http/lua/bindings.h"
+#include "source/extensions/filters/http/lua/run.h"
+
+namespace sluice::extensions::http_filters::lua {
+namespace {
+
+constexpr int kStep = 1000;  // instructions between two looks
+constexpr const char* kFunctions[] = {"envoy_on_request", "envoy_on_response"};
+
+// What an untrusted script does not get: the file system, processes, code that is not source, and ways around this.
+constexpr const char* kWithheld = R"(
+for _, name in ipairs{'dofile', 'loadfile', 'load', 'loadstring', 'collectgarbage', 'gcinfo', 'newproxy', 'module',
+                      'require', 'package', 'io', 'debug', 'jit', 'ffi'} do _G[name] = nil end
+string.dump = nil
+for _, name in ipairs{'execute', 'exit', 'remove', 'rename', 'tmpname', 'setlocale', 'getenv'} do os[name] = nil end
+)";
+
+std::string textOf(lua_State* state) {
+  if (lua_type(state, -1) != LUA_TSTRING) return std::string("an error that is a ") + luaL_typename(state, -1);
+  size_t size = 0;
+  const char* text = lua_tolstring(state, -1, &size);
+  return {text, size};
+}
+
+int openLibraries(lua_State* state) {
+  const bool trusted = *static_cast<const bool*>(lua_touserdata(state, 1));
+  luaL_openlibs(state);
+  if (!trusted) {
+    luaJIT_setmode(state, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    if (luaL_dostring(state, kWithheld) != 0) return lua_error(state);
+  } else if (luaL_dostring(state, "os.exit = nil") != 0) {
+    return lua_error(state);
+  }
+  registerBindings(state);
+  return 0;
+}
+
+struct ThreadRequest {
+  int function;
+  uint64_t run;
+  Machine::Thread* thread;
+};
+
+int newThread(lua_State* state) {
+  const ThreadRequest& request = *static_cast<const ThreadRequest*>(lua_touserdata(state, 1));
+  lua_State* const thread = lua_newthread(state);
+  lua_rawgeti(state, LUA_REGISTRYINDEX, request.function);
+  pushObject(state, Kind::kHandle, request.run);
+  lua_xmove(state, thread, 2);
+  request.thread->reference = luaL_ref(state, LUA_REGISTRYINDEX);
+  request.thread->state = thread;
+  return 0;
+}
+
+}  // namespace
+
+Machine& machineOf(lua_State* state) {
+  void* self = nullptr;
+  lua_getallocf(state, &self);
+  return *static_cast<Machine*>(self);
+}
+
+void* Machine::allocate(void* self, void* block, size_t old_size, size_t size) {
+  Machine& machine = *static_cast<Machine*>(self);
+  if (block == nullptr) old_size = 0;
+  if (size == 0) {
+    machine.used_ -= old_size;
+    std::free(block);
+    return nullptr;
+  }
+  if (size > old_size && machine.used_ - old_size + size > machine.limits_.memory) return nullptr;
+  void* const moved = std::realloc(block, size);
+  if (moved != nullptr) machine.used_ += size - old_size;
+  return moved;
+}
+
+// Once the bound is passed each further instruction fails, so no pcall of the script can go on.
+void Machine::count(lua_State* state, lua_Debug*) {
+  Machine& machine = machineOf(state);
+  const char* what = nullptr;
+  if (machine.instructions_left_ <= kStep) {
+    machine.instructions_left_ = 0;
+    what = "too many instructions";
+  } else {
+    machine.instructions_left_ -= kStep;
+    if (std::chrono::steady_clock::now() >= machine.deadline_) what = "too much time";
+  }
+  if (what == nullptr) return;
+  lua_sethook(state, count, LUA_MASKCOUNT, 1);
+  luaL_error(state, "the script took %s", what);
+}
+
+void Machine::arm() {
+  if (limits_.trusted) return;
+  deadline_ = std::chrono::steady_clock::now() + limits_.time;
+  lua_sethook(state_, count, LUA_MASKCOUNT, kStep);
+}
+
+std::unique_ptr<Machine> Machine::load(const std::string& code, const std::string& name, const Limits& limits,
+                                       Print print, std::string& error) {
+  std::unique_ptr<Machine> machine(new Machine(limits, std::move(print)));
+  if (!machine->open(code, name, error)) return nullptr;
+  return machine;
+}
+
+Machine::~Machine() {
+  if (state_ != nullptr) lua_close(state_);
+}
+
+bool Machine::open(const std::string& code, const std::string& name, std::string& error) {
+  state_ = lua_newstate(allocate, this);
+  if (state_ == nullptr) {
+    error = "there is no memory for it";
+    return false;
+  }
+  bool trusted = limits_.trusted;
+  instructions_left_ = limits_.instructions;
+  const std::string chunk = "=" + name;
+  if (lua_cpcall(state_, openLibraries, &trusted) != 0 ||
+      luaL_loadbuffer(state_, code.data(), code.size(), chunk.c_str()) != 0) {
+    error = textOf(state_);
+    return false;
+  }
+  arm();
+  if (lua_pcall(state_, 0, 0, 0) != 0) {
+    error = textOf(state_);
+    return false;
+  }
+  const auto keep = [](lua_State* state) {
+    auto* const references = static_cast<int*>(lua_touserdata(state, 1));
+    for (const size_t side : {0, 1}) {
+      lua_getglobal(state, kFunctions[side]);
+      if (lua_isfunction(state, -1)) references[side] = luaL_ref(state, LUA_REGISTRYINDEX);
+      lua_settop(state, 1);
+    }
+    return 0;
+  };
+  if (lua_cpcall(state_, keep, functions_) == 0) return true;
+  error = textOf(state_);
+  return false;
+}
+
+bool Machine::makeThread(Side side, uint64_t run, Thread& thread, std::string& error) {
+  ThreadRequest request{functions_[static_cast<size_t>(side)], run, &thread};
+  if (lua_cpcall(state_, newThread, &request) == 0) return true;
+  error = textOf(state_);
+  lua_settop(state_, 0);
+  return false;
+}
+
+void Machine::releaseThread(Thread& thread) {
+  if (thread.state == nullptr) return;
+  luaL_unref(state_, LUA_REGISTRYINDEX, thread.reference);
+  thread = {};
+}
+
+Machine::Outcome Machine::resume(Run& run, Thread& thread, std::string& error) {
+  Run* const before = std::exchange(current_, &run);
+  instructions_left_ = limits_.instructions - std::min(limits_.instructions, run.instructions_used);
+  arm();
+  const uint64_t had = instructions_left_;
+  const int status = lua_resume(thread.state, thread.begun ? 0 : 1);
+  thread.begun = true;
+  run.instructions_used += had - instructions_left_;
+  current_ = before;
+  if (status == LUA_YIELD) return Outcome::kWaits;
+  if (status == 0) return Outcome::kDone;
+  error = textOf(thread.state);
+  return Outcome::kFailed;
+}
+
+}  // namespace sluice::extensions::http_filters::lua

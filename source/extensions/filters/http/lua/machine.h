@@ -1,0 +1,97 @@
+// A LuaJIT state with one script: loaded once on each worker, with bounds on what a script may use.
+//
+// Nothing that a script does ends the process: whatever may run out of memory is called protected, and what calls in
+// from outside leaves no values behind but by functions that the script's own side calls.
+// Thread: the worker's (or main's, where a script is only tried).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+struct lua_State;
+struct lua_Debug;
+
+namespace sluice::extensions::http_filters::lua {
+
+// Which of its two functions a script is asked for.
+enum class Side : uint8_t { kRequest = 0, kResponse = 1 };
+
+struct Limits {
+  // Of one run (one message of a stream), counted in thousands. LuaJIT counts none in compiled traces, so the compiler
+  // is off where this holds.
+  uint64_t instructions = 10'000'000;
+  // Between two waits of a run.
+  std::chrono::milliseconds time{100};
+  // Of one script on one worker, bytes.
+  size_t memory = 64 * 1024 * 1024;
+  // The script is ours: it is compiled, `instructions` and `time` do not hold, and it has all libraries of Lua.
+  bool trusted = false;
+};
+
+class Run;
+
+class Machine {
+ public:
+  // Takes lines that a script prints.
+  using Print = std::function<void(std::string_view line)>;
+
+  // `name` stands in errors. Null, and why in `error`, if the script does not load, or its main part fails.
+  static std::unique_ptr<Machine> load(const std::string& code, const std::string& name, const Limits& limits,
+                                       Print print, std::string& error);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // The script has envoy_on_request (envoy_on_response).
+  bool has(Side side) const { return functions_[static_cast<size_t>(side)] != 0; }
+
+  // A coroutine of the script.
+  struct Thread {
+    lua_State* state = nullptr;
+    int reference = 0;
+    bool begun = false;
+  };
+  // One that will call the function of `side`. False, and why in `error`, if there is no memory for it.
+  bool makeThread(Side side, uint64_t run, Thread& thread, std::string& error);
+  void releaseThread(Thread& thread);
+
+  enum class Outcome : uint8_t { kDone, kWaits, kFailed };
+  // Goes on with it until it waits, for what `run` says then, or ends.
+  Outcome resume(Run& run, Thread& thread, std::string& error);
+
+  // Whose coroutine runs; null outside of resume().
+  Run* current() const { return current_; }
+  uint64_t nextRun() { return ++last_run_; }
+  void print(std::string_view line) const {
+    if (print_) print_(line);
+  }
+  size_t used() const { return used_; }
+
+ private:
+  Machine(const Limits& limits, Print print) : limits_(limits), print_(std::move(print)) {}
+  bool open(const std::string& code, const std::string& name, std::string& error);
+  void arm();
+  static void* allocate(void* self, void* block, size_t old_size, size_t size);
+  static void count(lua_State* state, lua_Debug* event);
+
+  const Limits limits_;
+  const Print print_;
+  size_t used_ = 0;
+  lua_State* state_ = nullptr;
+  int functions_[2] = {0, 0};  // in the registry; 0: the script has none
+  Run* current_ = nullptr;
+  uint64_t last_run_ = 0;
+  // Of what runs now.
+  uint64_t instructions_left_ = 0;
+  std::chrono::steady_clock::time_point deadline_{};
+};
+
+// Of code that a script called.
+Machine& machineOf(lua_State* state);
+
+}  // namespace sluice::extensions::http_filters::lua
