@@ -20,13 +20,37 @@ class alignas(64) TokenBucket {
       : tokens_(max_tokens), max_tokens_(max_tokens), tokens_per_fill_(tokens_per_fill), interval_(fill_interval) {}
 
   // True if there was a token, which is gone then. `now` may be a little behind that of other workers.
-  bool take(TimePoint now) {
+  bool take(TimePoint now) { return take(now, 1); }
+  // All of `count`, or none.
+  bool take(TimePoint now, uint64_t count) {
     fill(now.time_since_epoch().count());
+    const auto wanted = static_cast<int64_t>(count < INT64_MAX ? count : INT64_MAX);
     int64_t tokens = tokens_.load(std::memory_order_relaxed);
-    while (tokens > 0) {
-      if (tokens_.compare_exchange_weak(tokens, tokens - 1, std::memory_order_relaxed)) return true;
+    while (tokens >= wanted) {
+      if (tokens_.compare_exchange_weak(tokens, tokens - wanted, std::memory_order_relaxed)) return true;
     }
     return false;
+  }
+  // Puts tokens back, as many as there is room for.
+  void give(TimePoint now, uint64_t count) {
+    fill(now.time_since_epoch().count());
+    add(static_cast<int64_t>(count < static_cast<uint64_t>(max_tokens_) ? count : max_tokens_));
+  }
+
+  uint32_t maxTokens() const { return static_cast<uint32_t>(max_tokens_); }
+  // As of the last call with a time.
+  uint32_t remaining() const { return static_cast<uint32_t>(tokens_.load(std::memory_order_relaxed)); }
+  bool isFull(TimePoint now) {
+    fill(now.time_since_epoch().count());
+    return tokens_.load(std::memory_order_relaxed) >= max_tokens_;
+  }
+  // Until there is a token; 0: there is one.
+  std::chrono::nanoseconds untilNext(TimePoint now) const {
+    if (remaining() > 0) return {};
+    const int64_t each = (interval_.count() + tokens_per_fill_ - 1) / tokens_per_fill_;
+    const int64_t filled = filled_until_.load(std::memory_order_relaxed);
+    const int64_t next = (filled == kUnset ? now.time_since_epoch().count() : filled) + each;
+    return std::chrono::nanoseconds(next > now.time_since_epoch().count() ? next - now.time_since_epoch().count() : 0);
   }
 
  private:
@@ -48,7 +72,10 @@ class alignas(64) TokenBucket {
         full ? now : filled + static_cast<int64_t>((due * interval + tokens_per_fill_ - 1) / tokens_per_fill_);
     if (!filled_until_.compare_exchange_strong(filled, until, std::memory_order_relaxed))
       return;  // another one does it
-    const int64_t added = full ? max_tokens_ : static_cast<int64_t>(due);
+    add(full ? max_tokens_ : static_cast<int64_t>(due));
+  }
+
+  void add(int64_t added) {
     int64_t tokens = tokens_.load(std::memory_order_relaxed);
     while (!tokens_.compare_exchange_weak(tokens, tokens + added < max_tokens_ ? tokens + added : max_tokens_,
                                           std::memory_order_relaxed)) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "google/protobuf/any.pb.h"
@@ -17,6 +18,8 @@ namespace sluice::config {
 class ExtensionUser {
  public:
   virtual ~ExtensionUser() = default;
+  // What its stats stand under: "extension_config_discovery.http_filter". Static text.
+  virtual std::string_view statGroup() const = 0;
   // False once nobody can use any more what it makes; then it is let go of.
   virtual bool alive() const = 0;
   // Compiles a configuration; what it returns puts it into service. Empty after reporting to `context`, which stands at

@@ -1,4 +1,7 @@
-// HTTP filters whose configuration comes by ECDS. Thread: main. Run after validate().
+// Filters whose configuration comes by ECDS. Thread: main. Run after validate().
+//
+// `name` of the filter, which is that of the configuration. The context stands at config_discovery; its owner and
+// identity are the filter's.
 #pragma once
 
 #include <memory>
@@ -6,6 +9,7 @@
 
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "source/config/services.h"
+#include "source/filter/discovered_network_filters.h"
 #include "source/filter/http_filter.h"
 
 namespace sluice::config {
@@ -14,11 +18,13 @@ struct DiscoveredHttpFilter {
   std::shared_ptr<const filter::HttpFilterFactory> factory;  // null after an error
   const HttpFilterConfigFactory* type = nullptr;             // the first of type_urls, for settings of routes
 };
-
-// `name` of the filter, which is that of the configuration. The context stands at config_discovery; its owner and
-// identity are the filter's.
 DiscoveredHttpFilter compileDiscoveredFilter(const std::string& name,
                                              const envoy::config::core::v3::ExtensionConfigSource& proto,
                                              const FactoryContext& context);
+
+// One in front of the last filter of a chain. Null after an error.
+std::shared_ptr<const filter::NetworkFilterHolder> compileDiscoveredNetworkFilter(
+    const std::string& name, const envoy::config::core::v3::ExtensionConfigSource& proto,
+    const FactoryContext& context);
 
 }  // namespace sluice::config

@@ -5,10 +5,12 @@
 #include <vector>
 
 #include "envoy/config/core/v3/base.pb.h"
+#include "source/config/connection_filter_factory.h"
 #include "source/config/extension_configs.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/test_world.h"
 #include "source/filter/context.h"
+#include "source/worker/test_worker.h"
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
@@ -57,6 +59,15 @@ class NamedFactory final : public HttpFilterConfigFactory {
   int& ended_;
 };
 
+class GateFactory final : public ConnectionFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return KeyValuePair::descriptor()->full_name(); }
+  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message&,
+                                                              FactoryContext) const override {
+    return std::make_shared<const filter::NetworkFilterFactory>();
+  }
+};
+
 // Configurations that the test brings.
 class FakeConfigs final : public ExtensionConfigs {
  public:
@@ -85,6 +96,7 @@ class Waits final : public InitTargets {
 struct World : testing::TestWorld {
   World() {
     registry.http_filters.add(std::make_unique<NamedFactory>(filters_ended));
+    registry.connection_filters.add(std::make_unique<GateFactory>());
     services.extension_configs = &configs;
   }
   std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& fields) {
@@ -96,6 +108,11 @@ struct World : testing::TestWorld {
     if (made.factory != nullptr)
       CHECK(made.type == registry.http_filters.find(KeyValuePair::descriptor()->full_name()));
     return made.factory;
+  }
+  std::shared_ptr<const filter::NetworkFilterHolder> compileNetwork(const std::string& fields) {
+    ExtensionConfigSource proto;
+    if (!load("{config_source: {ads: {}}, " + fields + "}", proto)) return nullptr;
+    return compileDiscoveredNetworkFilter("f", proto, holding.context(at));
   }
   // Brings a configuration; what is wrong with it.
   std::string bring(const google::protobuf::Message& message) {
@@ -193,6 +210,22 @@ TEST_CASE("a chain that is gone lets go of its configuration") {
 
   CHECK_FALSE(world.configs.user->alive());
   CHECK(world.configs.ended == 1);
+}
+
+TEST_CASE("a network filter is there when its configuration is") {
+  World world;
+  worker::testing::TestWorker worker(nullptr, world.services.local_slots);
+  const auto holder = world.compileNetwork(kTypes);
+  INFO(world.problems());
+  REQUIRE(holder);
+  CHECK(world.configs.user->statGroup() == "extension_config_discovery.network_filter");
+
+  CHECK(holder->get(worker.services) == nullptr);
+  CHECK(world.bring("one") == "");
+  CHECK(holder->get(worker.services) != nullptr);
+  world.configs.user->removed();
+  CHECK(holder->get(worker.services) == nullptr);
+  CHECK(World().compileNetwork("type_urls: [type.googleapis.com/envoy.config.core.v3.ConfigSource]") == nullptr);
 }
 
 TEST_CASE("types that are not allowed are refused, in the source and when they come") {

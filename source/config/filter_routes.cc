@@ -30,7 +30,12 @@ std::string namesOf(const ChainFilters& chain) {
 
 std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
                                                   const Context& context, Services& services, const ChainFilters* chain,
-                                                  const std::string& owner, const std::string& identity) {
+                                                  const std::string& owner, const std::string& identity,
+                                                  bool with_vhds) {
+  if (config.has_vhds() && !with_vhds) {
+    context.child("vhds").error("is of tables by RDS; name the table by rds, or write its virtual hosts");
+    return nullptr;
+  }
   Holding holding(services);
   const std::string of = identity.empty() ? absl::StrCat("routes '", config.name(), "'") : identity;
   RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, chain != nullptr, {}};

@@ -12,9 +12,11 @@ namespace sluice::config {
 // compileRouteTable with what `services` know: per-route settings go to the factories of their filters, clusters that
 // no route may lead to are refused. `chain`: of a table that stands in a listener; there settings for a filter that is
 // not in the chain are an error, and validate_clusters is on unless it says otherwise. Null for RDS, whose tables many
-// chains share. `owner` and `identity` as in FactoryContext.
+// chains share. `owner` and `identity` as in FactoryContext. `with_vhds`: virtual hosts on demand are somebody's to
+// bring.
 std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
                                                   const Context& context, Services& services, const ChainFilters* chain,
-                                                  const std::string& owner = {}, const std::string& identity = {});
+                                                  const std::string& owner = {}, const std::string& identity = {},
+                                                  bool with_vhds = false);
 
 }  // namespace sluice::config

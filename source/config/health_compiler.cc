@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/health_check/event_sinks/file/v3/file.pb.h"
+#include "envoy/extensions/health_checkers/redis/v3/redis.pb.h"
 #include "google/protobuf/wrappers.pb.h"
 #include "source/base/text.h"
 #include "source/config/any_type.h"
@@ -25,6 +26,7 @@ using envoy::config::cluster::v3::Cluster;
 using envoy::config::cluster::v3::OutlierDetection;
 using envoy::config::core::v3::HealthCheck;
 using envoy::extensions::health_check::event_sinks::file::v3::HealthCheckEventFileSink;
+using RedisCheck = envoy::extensions::health_checkers::redis::v3::Redis;
 using google::protobuf::RepeatedPtrField;
 using google::protobuf::UInt32Value;
 using upstream::cluster::Detection;
@@ -65,8 +67,11 @@ class CheckCompiler {
       compileTcp(proto_.tcp_health_check(), context_.child("tcp_health_check"));
     } else if (proto_.has_grpc_health_check()) {
       compileGrpc(proto_.grpc_health_check(), context_.child("grpc_health_check"));
+    } else if (proto_.has_custom_health_check()) {
+      compileCustom(proto_.custom_health_check(), context_.child("custom_health_check"));
     } else {
-      context_.error("says how to check: http_health_check, tcp_health_check or grpc_health_check");
+      context_.error(
+          "says how to check: http_health_check, tcp_health_check, grpc_health_check or custom_health_check");
     }
     compileTransport();
     compileLogs();
@@ -169,6 +174,20 @@ class CheckCompiler {
     route::HeaderMutations mutations;
     mutations.add = compileHeaderAdditions(proto.initial_metadata(), "initial_metadata", context);
     change(mutations, context, "initial_metadata", http.headers);
+  }
+
+  void compileCustom(const HealthCheck::CustomHealthCheck& proto, const Context& context) {
+    const Context at = context.child("typed_config");
+    if (!proto.has_typed_config())
+      return at.error(absl::StrCat("is missing; write ", RedisCheck::descriptor()->full_name()));
+    const auto message = unpackAny(proto.typed_config(), at);
+    if (message == nullptr) return;
+    if (message->GetDescriptor() != RedisCheck::descriptor()) {
+      return at.error(absl::StrCat(message->GetDescriptor()->full_name(),
+                                   " is no check here; known: ", RedisCheck::descriptor()->full_name()));
+    }
+    out_->kind = HealthCheckConfig::Kind::kRedis;
+    out_->redis_key = static_cast<const RedisCheck&>(*message).key();
   }
 
   // There is no request of a client whose values could stand in them: what the headers are is known now.

@@ -41,6 +41,17 @@ TEST_CASE("a cluster without checks and outlier detection has none") {
   CHECK(c.problems() == "");
 }
 
+TEST_CASE("a custom check is one of Redis") {
+  const std::string type = "type.googleapis.com/envoy.extensions.health_checkers.redis.v3.Redis";
+  const Compiled c(
+      checkOf(R"("customHealthCheck": {"name": "r", "typedConfig": {"@type": ")" + type + R"(", "key": "down"}})"));
+  REQUIRE(c.check);
+  CHECK(c.check->kind == HealthCheckConfig::Kind::kRedis);
+  CHECK(c.check->redis_key == "down");
+  CHECK(Compiled(checkOf(R"("customHealthCheck": {"name": "r"})")).problems().find("typed_config: is missing") !=
+        std::string::npos);
+}
+
 TEST_CASE("a check may have a transport of its own") {
   const std::string own = R"("tlsOptions": {"alpnProtocols": ["health", "h2"]},
       "transportSocketMatchCriteria": {"plain": true}, "tcpHealthCheck": {})";

@@ -11,6 +11,7 @@
 #include "source/config/access_log_factory.h"
 #include "source/config/chain_match_compiler.h"
 #include "source/config/connection_filter_factory.h"
+#include "source/config/filter_discovery.h"
 #include "source/config/format/substitution_format.h"
 #include "source/config/holding.h"
 #include "source/config/internal_listener.h"
@@ -68,9 +69,21 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
     return out;
   };
   filter::NetworkFilters filters;
+  std::vector<filter::DiscoveredNetworkFilter> discovered;
   std::shared_ptr<const filter::TerminalNetworkFilter> terminal;
   for (int i = 0; i <= last; ++i) {
     const Context filter = context.child("filters", i);
+    if (const auto& proto = chain.filters(i); proto.has_config_discovery()) {
+      if (i == last) filter.error("is discovered, and such a filter cannot end a chain; put one that serves behind it");
+      const Context at = filter.child("config_discovery");
+      auto holder = compileDiscoveredNetworkFilter(
+          proto.name(), proto.config_discovery(),
+          holding.context(at, factory_context.owner,
+                          absl::StrCat(factory_context.identity, "/discovered ", proto.name())));
+      if (holder != nullptr) discovered.push_back({filters.size(), std::move(holder)});
+      filters.push_back(nullptr);
+      continue;
+    }
     const Context at = filter.child("typed_config");
     std::unique_ptr<google::protobuf::Message> message;
     const ConnectionFilterConfigFactory* gate = nullptr;
@@ -99,7 +112,8 @@ std::shared_ptr<const filter::TerminalNetworkFilter> compileChain(const FilterCh
       }
     }
   }
-  return filter::makeFiltered(std::move(filters), std::move(terminal));
+  if (discovered.empty()) return filter::makeFiltered(std::move(filters), std::move(terminal));
+  return filter::makeDiscovered(std::move(filters), std::move(discovered), std::move(terminal));
 }
 
 void compileAddresses(const Proto& listener, const Context& context, CompiledListener& compiled) {

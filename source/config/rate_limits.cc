@@ -1,8 +1,12 @@
 #include "source/config/rate_limits.h"
 
+#include <memory>
+#include <utility>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "source/config/values.h"
+#include "source/stream/formatter.h"
 
 namespace sluice::config {
 namespace {
@@ -20,12 +24,96 @@ void range(const envoy::type::v3::Int64Range& range, const Context& context, mat
   }
 }
 
+class FormattedValue final : public route::ValueFormatter {
+ public:
+  explicit FormattedValue(stream::TextFormatter formatter) : formatter_(std::move(formatter)) {}
+  void format(const stream::FormatContext& context, std::string& out) const override {
+    formatter_.format(context, out);
+  }
+
+ private:
+  const stream::TextFormatter formatter_;
+};
+
+// Null after an error.
+std::shared_ptr<const route::ValueFormatter> compileFormat(const std::string& text, bool one_operator,
+                                                           const Context& context) {
+  auto formatter = stream::TextFormatter::compile(text, {.omit_empty_values = true, .escape = stream::Escape::kNone});
+  if (!formatter.ok()) {
+    context.error(std::string(formatter.status().message()));
+    return nullptr;
+  }
+  if (one_operator && !formatter->isSingleOperator()) {
+    context.error("has to be one %OPERATOR% and nothing else, because a number is made of it");
+    return nullptr;
+  }
+  return std::make_shared<const FormattedValue>(*std::move(formatter));
+}
+
+// The value of the generic key and of matches. `at` stands at their message.
+template <typename Match>
+void descriptorValue(const Match& match, const Context& at, route::RateLimitAction& out) {
+  out.value = match.descriptor_value();
+  out.default_value = match.default_value();
+  if (out.value.find('%') == std::string::npos) return;
+  out.formatter = compileFormat(out.value, false, at.child("descriptor_value"));
+}
+
 void addressMatch(const Action::RemoteAddressMatch& match, const Context& context, route::RateLimitAction& out) {
   out.kind = route::RateLimitAction::Kind::kAddressMatch;
   out.key = match.descriptor_key().empty() ? "remote_address_match" : match.descriptor_key();
-  out.value = match.descriptor_value();
+  descriptorValue(match, context, out);
   out.expect_match = !match.address_matcher().invert_match();
   out.ranges = compileCidrs(match.address_matcher().ranges(), "ranges", context.child("address_matcher"));
+}
+
+route::MetadataPath metadataPath(const envoy::type::metadata::v3::MetadataKey& key) {
+  route::MetadataPath out{key.key(), {}};
+  for (const auto& segment : key.path()) out.path.push_back(segment.key());
+  return out;
+}
+
+void metadata(const Action::MetaData& metadata, const Context& context, route::RateLimitAction& out) {
+  using Kind = route::RateLimitAction::Kind;
+  out.kind = metadata.source() == Action::MetaData::ROUTE_ENTRY ? Kind::kRouteMetadata : Kind::kDynamicMetadata;
+  out.key = metadata.descriptor_key();
+  out.metadata = metadataPath(metadata.metadata_key());
+  out.default_value = metadata.default_value();
+  out.skip_if_absent = metadata.skip_if_absent();
+  if (metadata.source() == Action::MetaData::CLUSTER_ENTRY ||
+      metadata.source() == Action::MetaData::CLUSTER_LOCALITY_ENTRY) {
+    context.child("source").error(
+        "is not known before a host is chosen, behind this filter; use DYNAMIC or ROUTE_ENTRY");
+  }
+}
+
+void limitOverride(const v3::RateLimit::Override& proto, route::RateLimit& out) {
+  if (proto.has_dynamic_metadata()) out.limit_metadata = metadataPath(proto.dynamic_metadata().metadata_key());
+  if (proto.has_rate_limit()) out.limit = {proto.rate_limit().requests_per_unit(), proto.rate_limit().unit()};
+}
+
+void hitsAddend(const v3::RateLimit::HitsAddend& proto, const Context& context, route::RateLimit& out) {
+  if (proto.has_number()) out.hits_addend = proto.number().value();
+  if (!proto.format().empty()) out.hits_format = compileFormat(proto.format(), true, context.child("format"));
+  out.negative_hits = proto.is_negative_hits();
+}
+
+route::QuotaHeaders quotaHeaders(v3::RateLimit::XRateLimitOption option) {
+  switch (option) {
+    case v3::RateLimit::OFF:
+      return route::QuotaHeaders::kOff;
+    case v3::RateLimit::DRAFT_VERSION_03:
+      return route::QuotaHeaders::kOn;
+    default:
+      return route::QuotaHeaders::kAsFilter;
+  }
+}
+
+// What of its requests the runtime leaves.
+runtime::Fraction shareOf(const std::string& disable_key, const runtime::Snapshot* snapshot) {
+  constexpr runtime::Fraction kAll{1, 1};
+  if (snapshot == nullptr) return kAll;
+  return snapshot->fraction(absl::StrCat("ratelimit.", disable_key, ".http_filter_enabled"), kAll);
 }
 
 route::RateLimitAction compileAction(const Action& proto, const Context& context, Regexes& regexes) {
@@ -56,15 +144,15 @@ route::RateLimitAction compileAction(const Action& proto, const Context& context
     }
     case Action::kGenericKey:
       out.key = proto.generic_key().descriptor_key().empty() ? "generic_key" : proto.generic_key().descriptor_key();
-      out.value = proto.generic_key().descriptor_value();
+      descriptorValue(proto.generic_key(), context.child("generic_key"), out);
       break;
     case Action::kHeaderValueMatch: {
       const auto& match = proto.header_value_match();
       out.kind = Kind::kHeaderMatch;
       out.key = match.descriptor_key().empty() ? "header_match" : match.descriptor_key();
-      out.value = match.descriptor_value();
       out.expect_match = !match.has_expect_match() || match.expect_match().value();
       const Context at = context.child("header_value_match");
+      descriptorValue(match, at, out);
       for (int i = 0; i < match.headers_size(); ++i) {
         out.headers.push_back(
             compileHeaderMatcher(match.headers(i), at.child("headers", static_cast<size_t>(i)), regexes));
@@ -94,15 +182,24 @@ route::RateLimitAction compileAction(const Action& proto, const Context& context
       const auto& match = proto.query_parameter_value_match();
       out.kind = Kind::kQueryMatch;
       out.key = match.descriptor_key().empty() ? "query_match" : match.descriptor_key();
-      out.value = match.descriptor_value();
       out.expect_match = !match.has_expect_match() || match.expect_match().value();
       const Context at = context.child("query_parameter_value_match");
+      descriptorValue(match, at, out);
       for (int i = 0; i < match.query_parameters_size(); ++i) {
         out.query.push_back(compileQueryMatcher(match.query_parameters(i),
                                                 at.child("query_parameters", static_cast<size_t>(i)), regexes));
       }
       break;
     }
+    case Action::kMetadata:
+      metadata(proto.metadata(), context.child("metadata"), out);
+      break;
+    case Action::kDynamicMetadata:
+      out.kind = Kind::kDynamicMetadata;
+      out.key = proto.dynamic_metadata().descriptor_key();
+      out.metadata = metadataPath(proto.dynamic_metadata().metadata_key());
+      out.default_value = proto.dynamic_metadata().default_value();
+      break;
     case Action::ACTION_SPECIFIER_NOT_SET:
       context.error("says nothing; set one of the actions");
   }
@@ -176,12 +273,19 @@ match::QueryMatcher compileQueryMatcher(const v3::QueryParameterMatcher& config,
 }
 
 route::RateLimitList compileRateLimits(const google::protobuf::RepeatedPtrField<v3::RateLimit>& protos,
-                                       std::string_view field, const Context& context, Regexes& regexes) {
+                                       std::string_view field, const Context& context, Regexes& regexes,
+                                       const runtime::Snapshot* snapshot) {
   route::RateLimitList out;
   for (int i = 0; i < protos.size(); ++i) {
     const Context at = context.child(field, static_cast<size_t>(i));
-    route::RateLimit limit{.stage = protos[i].stage().value()};
-    if (protos[i].hits_addend().has_number()) limit.hits_addend = protos[i].hits_addend().number().value();
+    route::RateLimit limit;
+    limit.stage = protos[i].stage().value();
+    limit.at_end = protos[i].apply_on_stream_done();
+    limit.quota_headers = quotaHeaders(protos[i].x_ratelimit_option());
+    limit.has_disable_key = !protos[i].disable_key().empty();
+    if (limit.has_disable_key) limit.enabled = shareOf(protos[i].disable_key(), snapshot);
+    limitOverride(protos[i].limit(), limit);
+    hitsAddend(protos[i].hits_addend(), at.child("hits_addend"), limit);
     for (int j = 0; j < protos[i].actions_size(); ++j) {
       limit.actions.push_back(
           compileAction(protos[i].actions(j), at.child("actions", static_cast<size_t>(j)), regexes));

@@ -9,6 +9,7 @@
 #include "source/config/errors.h"
 #include "source/config/route_texts.h"
 #include "source/route/rate_limits.h"
+#include "source/runtime/snapshot.h"
 
 namespace sluice::config {
 
@@ -18,9 +19,9 @@ match::HeaderMatcher compileHeaderMatcher(const envoy::config::route::v3::Header
 match::QueryMatcher compileQueryMatcher(const envoy::config::route::v3::QueryParameterMatcher& config,
                                         const Context& context, Regexes& regexes);
 
-// The list stands in field `field` of the message at `context`.
+// The list stands in field `field` of the message at `context`. `snapshot`: null where no runtime layers are known.
 route::RateLimitList compileRateLimits(
     const google::protobuf::RepeatedPtrField<envoy::config::route::v3::RateLimit>& protos, std::string_view field,
-    const Context& context, Regexes& regexes);
+    const Context& context, Regexes& regexes, const runtime::Snapshot* snapshot);
 
 }  // namespace sluice::config

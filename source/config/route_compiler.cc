@@ -15,6 +15,7 @@
 #include "source/base/host_port.h"
 #include "source/config/any_type.h"
 #include "source/config/cluster_specifiers.h"
+#include "source/config/cors_policy.h"
 #include "source/config/format/substitution_format.h"
 #include "source/config/hash_policies.h"
 #include "source/config/metadata_match.h"
@@ -52,6 +53,7 @@ class RouteCompiler {
     spec.name = config_.name();
     spec.most_specific_header_mutations_wins = config_.most_specific_header_mutations_wins();
     spec.ignore_port_in_host_matching = config_.ignore_port_in_host_matching();
+    spec.hosts_on_demand = config_.has_vhds();
     spec.ignore_path_parameters = config_.ignore_path_parameters_in_path_matching();
     spec.vhost_header = vhostHeader();
     spec.mutations = compileMutations(config_, context_);
@@ -94,8 +96,9 @@ class RouteCompiler {
     out.metadata = metadataOf(host.metadata());
     out.require_tls = tlsRequirement(host.require_tls(), context.child("require_tls"));
     out.per_filter = perFilter(host.typed_per_filter_config(), context);
+    if (host.has_cors()) addCors(out.per_filter, host.cors(), context.child("cors"));
     const auto limits = std::make_shared<const route::RateLimitList>(
-        compileRateLimits(host.rate_limits(), "rate_limits", context, regexes_));
+        compileRateLimits(host.rate_limits(), "rate_limits", context, regexes_, deps_.runtime));
     if (!limits->empty()) addRateLimits(out.per_filter, {}, limits, false);
     out.attempt_headers = {.count_in_request = host.include_request_attempt_count(),
                            .count_in_response = host.include_attempt_count_in_response(),
@@ -113,10 +116,11 @@ class RouteCompiler {
         hedging(action, hedges, at, *forward);
         forward->mirrors = mirrors(action.request_mirror_policies(), at.child("route"), mirrors_of_host);
       }
+      if (action.has_cors()) addCors(out.routes.back().per_filter, action.cors(), at.child("route").child("cors"));
       if (action.rate_limits().empty()) return;  // the host's stand
       addRateLimits(out.routes.back().per_filter,
-                    compileRateLimits(action.rate_limits(), "rate_limits", at.child("route"), regexes_), limits,
-                    action.include_vh_rate_limits().value());
+                    compileRateLimits(action.rate_limits(), "rate_limits", at.child("route"), regexes_, deps_.runtime),
+                    limits, action.include_vh_rate_limits().value());
     };
     out.routes.reserve(static_cast<size_t>(host.routes_size()));
     for (int i = 0; i < host.routes_size(); ++i) add(host.routes(i), context.child("routes", static_cast<size_t>(i)));
@@ -214,6 +218,11 @@ class RouteCompiler {
     if (policies.empty()) return above;
     const auto named = [this](const std::string& name, const Context& at) { return cluster(name, at); };
     return compileMirrorPolicies(policies, context, named, deps_.runtime);
+  }
+
+  void addCors(route::PerFilterSpec& out, const v3::CorsPolicy& policy, const Context& context) {
+    out.emplace_back(deps_.filter_slots.slotOf(route::kCorsSlot),
+                     compileCorsPolicy(policy, context, regexes_, deps_.runtime));
   }
 
   // They find their filter as its own settings would.

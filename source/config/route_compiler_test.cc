@@ -169,6 +169,55 @@ TEST_CASE("rate limits describe requests by address and query") {
             .find("ranges[0]: \"10.0.0.0/33\" is no range") != std::string::npos);
 }
 
+TEST_CASE("rate limits name metadata, formats, costs and limits of their own") {
+  Compiler compiler;
+  const auto listOf = [&](const std::string& limit) {
+    const Compiled out = compiler.route("match: {prefix: /}, route: {cluster: a, rate_limits: [" + limit + "]}");
+    INFO(out.errors);
+    REQUIRE(out.table != nullptr);
+    Request request("/", "x");
+    const auto match = out.table->match(request.headers, 0);
+    const auto* settings = match.perFilter(compiler.slots.slotOf(route::kRateLimitsSlot));
+    return dynamic_cast<const route::RouteRateLimits*>(settings)->of_route;
+  };
+  using Kind = route::RateLimitAction::Kind;
+  const std::string key = "metadata_key: {key: m, path: [{key: a}, {key: b}]}";
+  const route::RateLimit all = listOf("{actions: [{metadata: {descriptor_key: k, " + key +
+                                      ", source: ROUTE_ENTRY, default_value: d, skip_if_absent: true}}, "
+                                      "{dynamic_metadata: {descriptor_key: k, " +
+                                      key +
+                                      "}}, {generic_key: {descriptor_value: '%REQ(x-a)%-1', default_value: e}}], "
+                                      "limit: {rate_limit: {requests_per_unit: 4, unit: HOUR}}, "
+                                      "hits_addend: {format: '%BYTES_RECEIVED%', is_negative_hits: true}, "
+                                      "disable_key: k, apply_on_stream_done: true, x_ratelimit_option: OFF}")
+                                   .at(0);
+  CHECK(all.actions[0].kind == Kind::kRouteMetadata);
+  CHECK(all.actions[0].metadata.filter == "m");
+  CHECK(all.actions[0].metadata.path == std::vector<std::string>{"a", "b"});
+  CHECK(all.actions[0].default_value == "d");
+  CHECK(all.actions[0].skip_if_absent);
+  CHECK(all.actions[1].kind == Kind::kDynamicMetadata);
+  CHECK(all.actions[2].formatter != nullptr);
+  CHECK(all.actions[2].default_value == "e");
+  CHECK(all.limit == route::LimitOverride{4, 3});
+  CHECK(all.hits_format != nullptr);
+  CHECK(all.negative_hits);
+  CHECK(all.has_disable_key);
+  CHECK(all.enabled == runtime::Fraction{1, 1});
+  CHECK(all.at_end);
+  CHECK(all.quota_headers == route::QuotaHeaders::kOff);
+
+  const auto errors = [&](const std::string& limit) {
+    return compiler.routeErrors("match: {prefix: /}, route: {cluster: a, rate_limits: [" + limit + "]}");
+  };
+  CHECK(errors("{actions: [{metadata: {descriptor_key: k, " + key + ", source: CLUSTER_ENTRY}}]}")
+            .find("metadata.source: is not known before a host is chosen") != std::string::npos);
+  CHECK(errors("{actions: [{remote_address: {}}], hits_addend: {format: '%REQ(a)%%REQ(b)%'}}")
+            .find("hits_addend.format: has to be one %OPERATOR%") != std::string::npos);
+  CHECK(errors("{actions: [{generic_key: {descriptor_value: '%NONE%'}}]}").find("generic_key.descriptor_value") !=
+        std::string::npos);
+}
+
 TEST_CASE("a route says how long streams live, and what of grpc-timeout counts") {
   Compiler compiler;
   const auto forwardOf = [&](const std::string& inside) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.pb.h"
 #include "source/config/any_type.h"
+#include "source/config/filter_discovery.h"
 #include "source/config/holding.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/registry.h"
@@ -47,7 +48,8 @@ class Compiler {
     const Context at = context_.at.child(field_, static_cast<size_t>(index));
     const Context typed = at.child("typed_config");
     if (proto.has_config_discovery()) {
-      return at.child("config_discovery").error("is not supported for upstream filters; write its configuration here");
+      if (last) at.error(absl::StrCat("filter '", proto.name(), "' is the last; ", kEnd));
+      return compileDiscovered(proto, at.child("config_discovery"));
     }
     if (!proto.has_typed_config()) {
       return typed.error(
@@ -78,10 +80,29 @@ class Compiler {
       return at.error(absl::StrCat("filter '", proto.name(), "' cannot be an upstream filter: ", why,
                                    "; put it into http_filters of the connection manager"));
     }
-    const std::string identity =
-        absl::StrCat(context_.identity, "/", field_, "/", proto.name(), "#", named_[proto.name()]++);
-    std::shared_ptr<const filter::HttpFilterFactory> factory =
-        match.factory->compile(*match.config, holding_.context(typed, context_.owner, identity));
+    add(proto, match.factory->compile(*match.config, holding_.context(typed, context_.owner, identityOf(proto))));
+  }
+
+  void compileDiscovered(const HttpFilter& proto, const Context& at) {
+    const ErrorMark mark(at);
+    const auto& types = proto.config_discovery().type_urls();
+    for (int i = 0; i < types.size(); ++i) {
+      const auto* const factory =
+          context_.services.registry.http_filters.find(types[i].substr(types[i].rfind('/') + 1));
+      if (factory == nullptr || factory->upstreamRefusal().empty()) continue;
+      at.child("type_urls", static_cast<size_t>(i))
+          .error(absl::StrCat("cannot be an upstream filter: ", std::string(factory->upstreamRefusal())));
+    }
+    if (mark.hit()) return;
+    add(proto, compileDiscoveredFilter(proto.name(), proto.config_discovery(),
+                                       holding_.context(at, context_.owner, identityOf(proto)))
+                   .factory);
+  }
+
+  std::string identityOf(const HttpFilter& proto) {
+    return absl::StrCat(context_.identity, "/", field_, "/", proto.name(), "#", named_[proto.name()]++);
+  }
+  void add(const HttpFilter& proto, std::shared_ptr<const filter::HttpFilterFactory> factory) {
     if (!factory) return;
     entries_.push_back(
         {proto.name(), std::move(factory), context_.services.filter_slots.slotOf(proto.name()), proto.disabled()});

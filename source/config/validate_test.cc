@@ -119,8 +119,6 @@ TEST_CASE("what is not served is refused by name, once") {
   CHECK(
       errorsOf(HttpConnectionManager(), "{stat_prefix: a, route_config: {}, typed_header_validation_config: {name: s}}")
           .find("typed_header_validation_config: is a field of Envoy's HttpConnectionManager") != std::string::npos);
-  CHECK(errorsOf(RouteConfiguration(), "{name: r, vhds: {config_source: {ads: {}}}}")
-            .find("vhds: is a field of Envoy's RouteConfiguration") != std::string::npos);
   CHECK(errorsOf(HttpConnectionManager(),
                  "{stat_prefix: a, route_config: {}, access_log: [{name: g, typed_config: {\"@type\": "
                  "type.googleapis.com/envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig, "

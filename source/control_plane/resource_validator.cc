@@ -60,7 +60,8 @@ void ProxyValidator::validate(const google::protobuf::Message& resource, const c
   if (resource.GetDescriptor() == Cluster::descriptor()) {
     config::compileCluster(static_cast<const Cluster&>(resource), context, services);
   } else if (resource.GetDescriptor() == RouteConfiguration::descriptor()) {
-    config::compileRoutes(static_cast<const RouteConfiguration&>(resource), context, services, nullptr);
+    config::compileRoutes(static_cast<const RouteConfiguration&>(resource), context, services, nullptr, {}, {},
+                          /*with_vhds=*/true);
   } else if (resource.GetDescriptor() == Listener::descriptor()) {
     config::compileListener(static_cast<const Listener&>(resource), context, services);
   }

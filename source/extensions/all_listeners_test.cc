@@ -73,6 +73,7 @@ TEST_CASE("an internal listener has its name for an address, and nothing of sock
              "is not the listener's name, \"inner\"; remove the address");
   CHECK_SAYS(problemsOf("tcp_backlog_size: 1"), "tcp_backlog_size: is about sockets");
   CHECK_SAYS(problemsOf("bind_to_port: true"), "bind_to_port: is about sockets");
+  CHECK_SAYS(problemsOf("enable_mptcp: true"), "enable_mptcp: is about sockets");
   ListenerWorld world;
   CHECK_FALSE(world.compileText("{internal_listener: {}, " + kOne + "}"));
   CHECK_SAYS(world.problems(), "name: the name of an internal listener is empty");
@@ -357,7 +358,8 @@ TEST_CASE("what cannot be on a UDP listener is told by field") {
         "connection_balance_config: {exact_balance: {}}", "tcp_fast_open_queue_length: 1", "tcp_keepalive: {}",
         "tcp_backlog_size: 1", "max_connections_to_accept_per_socket_event: 1", "listener_filters_timeout: 1s",
         "continue_on_listener_filters_timeout: true", "per_connection_buffer_limit_bytes: 1",
-        "ignore_global_conn_limit: true", "transparent: true", "bind_to_port: false", "enable_reuse_port: false"}) {
+        "ignore_global_conn_limit: true", "transparent: true", "bind_to_port: false", "enable_reuse_port: false",
+        "enable_mptcp: true"}) {
     CAPTURE(more);
     const std::string field(more, std::string(more).find(':'));
     CHECK_SAYS(udpProblems("cluster: c", more), "test.yaml");

@@ -227,6 +227,10 @@ TEST_CASE("large cluster specifiers are named by a bounded number of routes") {
   CHECK(errors.find("one use too many") == errors.rfind("one use too many"));
 }
 
+TEST_CASE("virtual hosts on demand are refused where nobody brings them") {
+  CHECK_SAYS(compile(routed("cluster: c"), "vhds: {config_source: {ads: {}}}").errors, "vhds: is of tables by RDS");
+}
+
 TEST_CASE("a cluster specifier that nobody knows may be optional; its routes find no cluster") {
   const std::string unknown = "extension: " + extension("example.of.nobody.Specifier");
   const std::string by_name = "cluster_specifier_plugin: e";

@@ -1,4 +1,8 @@
 // Upstream HTTP filters as configured: of clusters and of routers, and what routes say of them.
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "source/config/cluster_compiler.h"
@@ -89,11 +93,29 @@ TEST_CASE("each kind of filter can be an upstream filter, or says why it cannot"
     const std::string_view why = world.registry.http_filters.find(type)->upstreamRefusal();
     const auto is = [&](std::string_view name) { return type.find(name) != std::string_view::npos; };
     INFO(type);
-    CHECK(why.empty() == (is(".buffer.") || is(".credential_injector.") || is(".ext_authz.") || is(".ext_proc.") ||
-                          is(".grpc_stats.") || is(".header_mutation.") || is("ratelimit.")));
+    constexpr std::string_view kUpstream[] = {".buffer.",     ".credential_injector.", "compressor.",
+                                              ".ext_authz.",  ".ext_proc.",            ".grpc_stats.",
+                                              ".header_mutation.", ".lua.",            "ratelimit.", ".rbac."};
+    CHECK(why.empty() == std::any_of(std::begin(kUpstream), std::end(kUpstream), is));
   }
   CHECK_SAYS(problems(filterOf("w", "grpc_web.v3.GrpcWeb") + ", " + kEnd),
              "http_filters[0]: filter 'w' cannot be an upstream filter: it turns what a browser sends into gRPC");
+}
+
+TEST_CASE("an upstream filter may be discovered, if all of its types can be upstream filters") {
+  const auto discovered = [](const std::string& type) {
+    return "{name: d, config_discovery: {config_source: {ads: {}}, type_urls: "
+           "[type.googleapis.com/envoy.extensions.filters.http." +
+           type + "]}}";
+  };
+
+  const Compiled compiled = compile(discovered("buffer.v3.Buffer") + ", " + kEnd);
+  CHECK(compiled.problems == "");
+  REQUIRE(compiled.chain);
+  CHECK(compiled.chain->size() == 1);
+  CHECK_SAYS(problems(discovered("grpc_web.v3.GrpcWeb") + ", " + kEnd),
+             "http_filters[0].config_discovery.type_urls[0]: cannot be an upstream filter");
+  CHECK_SAYS(problems(discovered("buffer.v3.Buffer")), "http_filters[0]: filter 'd' is the last");
 }
 
 TEST_CASE("an optional upstream filter of an unknown type is left out") {

@@ -79,6 +79,8 @@ class Context {
   // Sends the request to another cluster than the route says; the rest of the route holds. One that is not there is
   // answered as the route says (cluster_not_found_response_code). Without effect once the head has left the chain.
   void setCluster(std::string_view name);
+  // The host that an upstream filter's attempt goes to ("10.0.0.1:80"); empty elsewhere.
+  std::string_view attemptHost() const { return stream_.attemptHost(); }
   // Sends the request to the host of that address ("10.0.0.1:80") if the cluster has it and it may serve. Else the
   // balancer picks, or with `only` the answer is 503. Without effect where requests choose their hosts (ORIGINAL_DST).
   void setUpstreamHost(std::string_view address, bool only = false);

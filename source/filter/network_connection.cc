@@ -25,6 +25,7 @@ void NetworkConnection::begin(base::List<LiveConnection>& list) {
 
 void NetworkConnection::onConnected() {
   wait_.reset();
+  onHandshakeDone();
   admit();
 }
 

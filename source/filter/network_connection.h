@@ -31,6 +31,8 @@ class NetworkConnection : public LiveConnection, public event::Deferred, private
   // Once, right after construction. The object may be over when it returns.
   void begin(base::List<LiveConnection>& list);
 
+  // The handshake is over, of a connection that has one; filters in front have not been asked yet.
+  virtual void onHandshakeDone() {}
   // The connection is established and every filter lets it through. Called once, before the calls below.
   virtual void onAdmitted() = 0;
   virtual size_t credit() = 0;

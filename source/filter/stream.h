@@ -62,6 +62,9 @@ class Stream {
   // Null: nobody chose.
   const UpstreamChoice* upstreamChoice() const { return upstream_choice_; }
 
+  // Of an upstream filter's stream the host of its attempt, with port; empty elsewhere. Good as long as the stream.
+  virtual std::string_view attemptHost() const { return {}; }
+
   // A set-cookie header for the response of the upstream; the same one twice is one. Text of the stream's arena.
   void addResponseCookie(std::string_view set_cookie) {
     for (const ResponseCookie* known = response_cookies_; known != nullptr; known = known->next) {

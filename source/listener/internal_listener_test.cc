@@ -40,6 +40,20 @@ TEST_CASE("an internal listener gets the other end of a connection at the end of
   CHECK(byte == 'x');
 }
 
+TEST_CASE("what is handed over comes with its own connection") {
+  InternalTest t;
+  t.setInternal("a", 1);
+  const auto state = std::make_shared<stream::ConnectionState>();
+
+  const auto with = t.listeners->connectTo(t.inner, state);
+  t.loop.turn();
+  CHECK(Server::last_state == state);
+  const auto without = t.listeners->connectTo(t.inner);
+  t.loop.turn();
+
+  CHECK(Server::last_state == nullptr);
+}
+
 TEST_CASE("only internal listeners that are there can be connected to") {
   InternalTest t;
   CHECK(t.listeners->connectTo(t.inner).status().message() == "there is no internal listener 'inner'");

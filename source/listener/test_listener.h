@@ -51,8 +51,10 @@ class Server : public filter::TerminalNetworkFilter {
     list.pushBack(*new Served(std::move(accepted.fd), name_, all_));
     last_remote = accepted.remote;
     last_local = accepted.local;
+    last_state = std::move(accepted.state);
   }
   static inline net::Address last_remote, last_local;
+  static inline stream::ConnectionStatePtr last_state;
 
  private:
   std::string name_;

@@ -137,6 +137,7 @@ void Connection::onFdEvents(uint32_t happened) {
       return broken(CloseReason::kConnectFailed, error);
     }
     connecting_ = false;
+    connected_at_ = loop_.now();
     race_.reset();
     if (!handshaking_) {
       events_.onConnected();

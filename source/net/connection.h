@@ -121,6 +121,8 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   bool broken() const { return broken_; }
   // The attempt or the handshake still runs.
   bool connecting() const { return connecting_ || handshaking_; }
+  // When the attempt was over, its handshake not included; of one that was not accepted.
+  event::TimePoint connectedAt() const { return connected_at_; }
   Transport* transport() const { return transport_.get(); }
   // The peer's end came without the transport's own end: what is delimited by the end may have been cut short.
   bool truncated() const { return truncated_; }
@@ -165,6 +167,7 @@ class Connection : public buffer::ByteSink, private event::FdHandler, private ev
   buffer::ByteQueue out_;
   uint64_t sent_ = 0;
   uint64_t received_ = 0;
+  event::TimePoint connected_at_;
   TransportPtr transport_;
   bool connecting_;
   bool handshaking_ = false;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "source/net/address.h"
+#include "source/net/proxy_tlv.h"
 
 namespace sluice::observability {
 class StatsCells;
@@ -137,6 +138,7 @@ class TransportFactory {
     const Address* client = nullptr;  // where it comes from
     const Address* target = nullptr;  // where it wanted to go
     uint8_t internal_hops = 0;        // how many internal listeners what it is made for came through
+    const ProxyTlvs* tlvs = nullptr;  // of its own PROXY header, as far as they are kept; null: none
     // The address from which to connect, instead of one of the proxy's; null: one of those.
     const BorrowedSource* source = nullptr;
     // What the downstream stream shares with connections that are made for it (FilterState::shared); null: nothing.

@@ -36,6 +36,7 @@ std::string tagOfGroup(std::string_view group) {
       {"rds", "envoy_rds_route_config"},      {"vhost", "envoy_virtual_host"},
       {"thread", "envoy_worker_id"},          {"udp", "envoy_udp_prefix"},
       {"vcluster", "envoy_virtual_cluster"},  {"route", "envoy_route"},
+      {"redis", "envoy_redis_prefix"},
   };
   for (const Known& known : kKnown) {
     if (known.group == group) return std::string(known.tag);

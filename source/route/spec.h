@@ -196,6 +196,7 @@ struct TableSpec {
   bool most_specific_header_mutations_wins = false;
   bool ignore_port_in_host_matching = false;
   bool ignore_path_parameters = false;
+  bool hosts_on_demand = false;
   std::string vhost_header;                        // in lower case; empty: the authority
   std::vector<std::string> internal_only_headers;  // in lower case
   stream::FixedMetadata metadata;

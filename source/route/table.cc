@@ -135,11 +135,15 @@ const PerFilterConfig* Match::belowSwitch(FilterSlot slot) const {
   return levels.size() == 0 ? nullptr : *(levels.end() - 1);
 }
 
-const VirtualHost* Table::virtualHostOf(const http::RequestHeaders& request) const {
+std::string_view Table::hostOf(const http::RequestHeaders& request) const {
   std::string_view name = request.authority;
   if (!vhost_header_.empty()) name = request.lookup(vhost_header_).value_or("");
   if (ignore_port_) name = base::splitHostPort(name).host;
-  const uint32_t host = hosts_->find(name, request.arena());
+  return name;
+}
+
+const VirtualHost* Table::virtualHostOf(const http::RequestHeaders& request) const {
+  const uint32_t host = hosts_->find(hostOf(request), request.arena());
   return host == kNoHost ? nullptr : &virtual_hosts_[host];
 }
 
@@ -283,6 +287,7 @@ class Table::Builder {
     table_.name_ = storage_.texts.copy(spec.name);
     table_.most_specific_wins_ = spec.most_specific_header_mutations_wins;
     table_.ignore_port_ = spec.ignore_port_in_host_matching;
+    table_.hosts_on_demand_ = spec.hosts_on_demand;
     table_.ignore_path_parameters_ = spec.ignore_path_parameters;
     table_.vhost_header_ = storage_.texts.copy(spec.vhost_header);
     table_.mutations_ = mutations(spec.mutations);

@@ -130,6 +130,10 @@ class Table {
   // Whether the paths of routes are compared with what withoutParameters() (matchers.h) leaves of a request's.
   // (proto: RouteConfiguration.ignore_path_parameters_in_path_matching)
   bool ignoresPathParameters() const { return ignore_path_parameters_; }
+  // Whether there may be virtual hosts that are not here yet. (proto: RouteConfiguration.vhds)
+  bool hostsOnDemand() const { return hosts_on_demand_; }
+  // By which the virtual host of a request is found.
+  std::string_view hostOf(const http::RequestHeaders& request) const;
 
  private:
   class Builder;
@@ -162,6 +166,7 @@ class Table {
   bool most_specific_wins_ = false;
   bool ignore_port_ = false;
   bool ignore_path_parameters_ = false;
+  bool hosts_on_demand_ = false;
   std::string_view vhost_header_;  // empty: the authority
 
   // What the above points into.

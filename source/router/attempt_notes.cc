@@ -6,8 +6,8 @@ namespace sluice::router {
 
 void AttemptNotes::keep(const upstream::Attempt& attempt, const stream::StreamInfo& info) {
   std::erase_if(notes_, [&attempt](const Note& note) { return note.attempt == &attempt; });  // of an earlier turn
-  notes_.push_back(
-      {&attempt, info.upstream_connection_id, info.upstream_tls, info.upstream_request_start, info.upstream_pool_wait});
+  notes_.push_back({&attempt, info.upstream_connection_id, info.upstream_tls, info.upstream_request_start,
+                    info.upstream_pool_wait, info.upstream_connect});
 }
 
 void AttemptNotes::putBack(const upstream::Attempt& attempt, stream::StreamInfo& info) const {
@@ -23,6 +23,7 @@ void AttemptNotes::putBack(const upstream::Attempt& attempt, stream::StreamInfo&
   info.upstream_tls = note->tls;
   info.upstream_request_start = note->request_start;
   info.upstream_pool_wait = note->pool_wait;
+  info.upstream_connect = note->connect;
 }
 
 }  // namespace sluice::router

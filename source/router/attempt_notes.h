@@ -25,6 +25,7 @@ class AttemptNotes {
     uint64_t connection_id;
     base::LocalPtr<stream::UpstreamTls> tls;
     stream::StreamInfo::Offset request_start, pool_wait;
+    stream::StreamInfo::UpstreamConnect connect;
   };
   std::vector<Note> notes_;
 };

@@ -144,6 +144,7 @@ class Router final : public filter::Terminal, private Retries::User {
     void onHead(bool end_stream) { router_.responseHead(*this, end_stream); }
     void onData(std::string_view data, bool end_stream) {
       router_.moved(*this);
+      if (!data.empty()) router_.noteResponseBody();
       if (!running()) router_.responseComplete();
       router_.runner_.responseData(data, end_stream);
     }
@@ -201,6 +202,7 @@ class Router final : public filter::Terminal, private Retries::User {
   void attemptFailed(const AttemptEnd& failure);
   void responseHead(Try& attempt, bool end_stream);
   bool redirected();
+  void noteResponseBody();
   void finalizeResponse(const Try& attempt);
   bool acceptsTunnel() const;
   bool endless() const;
@@ -224,6 +226,7 @@ class Router final : public filter::Terminal, private Retries::User {
     if (info.hides_client) return out;
     out.remote = info.downstream_remote_address;
     out.local = info.downstream_local_address;
+    out.tlvs = info.client_tlvs.get();
     return out;
   }
   AnswerStats answerStats() const {
@@ -472,6 +475,7 @@ void Router::sendOn(Try& attempt) {
   stream::StreamInfo& info = stream_.info();
   info.upstream_connection_id = attempt.exchange().connectionId();
   info.upstream_tls = attempt.exchange().tls();
+  info.upstream_connect = attempt.exchange().connectTimes();
   info.upstream_protocol = attempt.exchange().protocol();
   const event::TimePoint now = services_.loop.now();
   info.upstream_request_start = info.since(now);
@@ -707,6 +711,12 @@ void Router::finalizeResponse(const Try& attempt) {
   for (const auto* cookie = stream_.responseCookies(); cookie != nullptr; cookie = cookie->next) {
     headers.addView(Name::kSetCookie, cookie->text);
   }
+}
+
+void Router::noteResponseBody() {
+  stream::StreamInfo& info = stream_.info();
+  if (info.response_body_start == stream::StreamInfo::kNotYet)
+    info.response_body_start = info.since(services_.loop.now());
 }
 
 void Router::responseComplete() {

@@ -15,9 +15,9 @@ void copyFields(const http::HeaderList& from, http::HeaderList& to) {
 }  // namespace
 
 UpstreamChain::UpstreamChain(Config config, const RequestOrigin& origin,
-                             const upstream::cluster::ClusterConfig& cluster, size_t window,
+                             const upstream::cluster::ClusterConfig& cluster, std::string_view host, size_t window,
                              upstream::pool::ExchangeEvents& user)
-    : config_(std::move(config)), worker_(origin.worker), user_(user), window_(window) {
+    : config_(std::move(config)), host_(host), worker_(origin.worker), user_(user), window_(window) {
   choice_.cluster = cluster.name;
   upstream_choice_ = &choice_;
   if (origin.client != nullptr) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -42,9 +43,9 @@ class UpstreamChain final : public event::Deferred,
  public:
   using Config = std::shared_ptr<const filter::ChainConfig>;
 
-  // `user`: the attempt. `window`: bytes that may be on their way in one direction.
+  // `user`: the attempt. `host`: where it goes, with port. `window`: bytes that may be on their way in one direction.
   UpstreamChain(Config config, const RequestOrigin& origin, const upstream::cluster::ClusterConfig& cluster,
-                size_t window, upstream::pool::ExchangeEvents& user);
+                std::string_view host, size_t window, upstream::pool::ExchangeEvents& user);
   ~UpstreamChain() override { abandon(); }
 
   upstream::pool::Exchange& exchange() { return exchange_; }
@@ -90,6 +91,7 @@ class UpstreamChain final : public event::Deferred,
   uint64_t random() override { return worker_.random.next(); }
   Time now() const override { return worker_.loop.now(); }
   void chooseRoute() override {}  // the request is on its way
+  std::string_view attemptHost() const override { return host_; }
 
   // --- filter::Terminal: the request has got through the filters
   void requestHeaders(bool end_stream) override;
@@ -131,6 +133,7 @@ class UpstreamChain final : public event::Deferred,
   void noteEndOfResponse();
 
   const Config config_;
+  const std::string host_;
   worker::WorkerServices& worker_;
   upstream::pool::ExchangeEvents& user_;
   const size_t window_;

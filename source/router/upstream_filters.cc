@@ -10,6 +10,7 @@ void UpstreamFilters::set(std::unique_ptr<UpstreamFilters>& place, upstream::Att
   if (!place) place.reset(new UpstreamFilters(origin));
   place->config_ = config;
   place->cluster_ = attempt.cluster();
+  place->attempt_ = &attempt;
   attempt.setStage(place.get());
 }
 
@@ -18,7 +19,7 @@ upstream::pool::Exchange& UpstreamFilters::begin(upstream::pool::ExchangeEvents&
   if (chain_) origin_.worker.loop.deleteLater(std::move(chain_));
   const upstream::cluster::ClusterConfig& cluster = cluster_->config();
   const size_t window = std::clamp<size_t>(cluster.per_connection_buffer_limit, 1, filter::ChainRunner::kWindow);
-  chain_ = std::make_unique<UpstreamChain>(config_, origin_, cluster, window, events);
+  chain_ = std::make_unique<UpstreamChain>(config_, origin_, cluster, attempt_->host().addressText(), window, events);
   return chain_->exchange();
 }
 

@@ -56,7 +56,8 @@ class UpstreamFilters final : public upstream::ExchangeStage {
   const RequestOrigin origin_;
   Config config_;
   base::LocalPtr<upstream::WorkerCluster> cluster_;
-  std::unique_ptr<UpstreamChain> chain_;  // null until the first exchange
+  const upstream::Attempt* attempt_ = nullptr;  // whose stage it is, and which has it
+  std::unique_ptr<UpstreamChain> chain_;        // null until the first exchange
 };
 
 }  // namespace sluice::router

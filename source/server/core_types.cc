@@ -15,6 +15,7 @@
 #include "source/config/scoped_routes.h"
 #include "source/config/sticky_split.h"
 #include "source/config/walk.h"
+#include "source/server/virtual_hosts.h"
 
 namespace sluice::server {
 namespace {
@@ -26,7 +27,9 @@ using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
 using envoy::config::route::v3::ScopedRouteConfiguration;
+using envoy::config::route::v3::VirtualHost;
 using envoy::extensions::transport_sockets::tls::v3::Secret;
+using Hosts = std::shared_ptr<VirtualHosts>;
 using Root = std::optional<config::ResourceSource>;
 
 // --- clusters and endpoints ---
@@ -169,29 +172,36 @@ RouteManager::FilterNames filtersOf(const RouteConfiguration& routes, const Cont
   return names;
 }
 
-void takeRoutes(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
+void takeRoutes(const CoreTypes& core, const Hosts& hosts, const DynamicResource& resource, const Context& context) {
   const auto& proto = static_cast<const RouteConfiguration&>(resource.message);
+  if (proto.has_vhds()) return hosts->setTable(resource.key(), proto, resource.version, context);
   std::shared_ptr<const route::Table> table = config::compileRoutes(proto, context, core.services, nullptr);
-  if (table) core.routes.setTable(resource.key(), std::move(table), filtersOf(proto, context), resource.version);
+  if (!table) return;
+  hosts->forget(resource.key());
+  core.routes.setTable(resource.key(), std::move(table), filtersOf(proto, context), resource.version);
 }
 
-DynamicType routes(const CoreTypes& core, const Root& lds) {
-  return {
-      .wire = xds::typeInfo(xds::kRouteType),
-      .noun = "routes",
-      .self = lds,
-      .take = [core](const DynamicResource& resource, const Context& context) { takeRoutes(core, resource, context); },
-      .give_up = [core](const ResourceKey& key, xds::WaitEnd) { core.routes.giveUp(key); },
-      .without = "its listeners answer 404 until then",
-      .discovery = [core](std::string_view source, std::string_view name,
-                          const DynamicType::Visit& visit) { core.routes.forEachDiscovery(source, name, visit); }};
+DynamicType routes(const CoreTypes& core, const Root& lds, const Hosts& hosts) {
+  return {.wire = xds::typeInfo(xds::kRouteType),
+          .noun = "routes",
+          .self = lds,
+          .take = [core, hosts](const DynamicResource& resource,
+                                const Context& context) { takeRoutes(core, hosts, resource, context); },
+          .give_up = [core](const ResourceKey& key, xds::WaitEnd) { core.routes.giveUp(key); },
+          .without = "its listeners answer 404 until then",
+          .discovery = [core](std::string_view source, std::string_view name,
+                              const DynamicType::Visit& visit) { core.routes.forEachDiscovery(source, name, visit); }};
 }
 
-void askForRoutes(const CoreTypes& core, DynamicConfig& dynamic) {
+void askForRoutes(const CoreTypes& core, const Hosts& hosts, DynamicConfig& dynamic) {
   core.routes.on_wanted = [&dynamic](const ResourceKey& key, const auto& source) {
     dynamic.want(xds::kRouteType, source, key.name);
   };
-  core.routes.on_unwanted = [&dynamic](const ResourceKey& key) {
+  core.routes.on_host_wanted = [hosts](const ResourceKey& key, const std::string& host, std::function<void()> done) {
+    hosts->demand(key, host, std::move(done));
+  };
+  core.routes.on_unwanted = [hosts, &dynamic](const ResourceKey& key) {
+    hosts->forget(key);
     dynamic.unwant(xds::kRouteType, key.source, key.name);
   };
   core.routes.on_unknown_filter = [core, counter = core.stats.counter("listener_manager.rds_unknown_filter_settings")](
@@ -201,6 +211,47 @@ void askForRoutes(const CoreTypes& core, DynamicConfig& dynamic) {
                         "', which no chain that uses them has: they are without effect but for upstream filters of "
                         "that name; correct the name, or set is_optional");
   };
+}
+
+// --- virtual hosts ---
+
+bool isDelta(const Root& source, bool ads_delta) {
+  if (!source) return false;
+  return source->kind == config::ResourceSource::Kind::kGrpc ? source->grpc.delta : ads_delta;
+}
+
+Hosts makeHosts(const CoreTypes& core, const config::DynamicSources& sources, DynamicConfig& dynamic) {
+  const bool ads_delta = sources.ads && sources.ads->delta;
+  return std::make_shared<VirtualHosts>(VirtualHosts::Deps{
+      .compile =
+          [core](const RouteConfiguration& routes, const Context& context) {
+            return config::compileRoutes(routes, context, core.services, nullptr, {}, {}, /*with_vhds=*/true);
+          },
+      .give =
+          [core](const ResourceKey& key, const RouteConfiguration& routes, std::shared_ptr<const route::Table> compiled,
+                 const std::string& version) {
+            config::ErrorList errors;
+            core.routes.setTable(key, std::move(compiled), filtersOf(routes, Context(errors)), version);
+          },
+      .want = [&dynamic](const auto& source,
+                         const std::string& name) { dynamic.want(xds::kVirtualHostType, source, name); },
+      .unwant = [&dynamic](const std::string& source,
+                           const std::string& name) { dynamic.unwant(xds::kVirtualHostType, source, name); },
+      .self_source = core.routes.self_source,
+      .ads_delta = ads_delta,
+      .self_delta = isDelta(sources.lds, ads_delta)});
+}
+
+DynamicType virtualHosts(const Root& lds, const Hosts& hosts) {
+  return {.wire = xds::typeInfo(xds::kVirtualHostType),
+          .noun = "virtual host",
+          .self = lds,
+          .take =
+              [hosts](const DynamicResource& resource, const Context& context) {
+                hosts->set(resource.key(), static_cast<const VirtualHost&>(resource.message), context);
+              },
+          .remove = [hosts](const ResourceKey& key) { hosts->remove(key); },
+          .give_up = [hosts](const ResourceKey& key, xds::WaitEnd) { hosts->giveUp(key); }};
 }
 
 // --- scopes ---
@@ -270,7 +321,7 @@ DynamicType extensions(const CoreTypes& core, const Root& lds) {
                 const auto& proto = static_cast<const TypedExtensionConfig&>(resource.message);
                 core.extensions.set(resource.key(), proto.typed_config(), context.child("typed_config"));
               },
-          .remove = [core](const std::string& name) { core.extensions.remove(name); },
+          .remove = [core](const ResourceKey& key) { core.extensions.remove(key.name); },
           .give_up = [core](const ResourceKey& key, xds::WaitEnd) { core.extensions.giveUp(key); },
           .without = "its default holds until then, or its requests are answered 500"};
 }
@@ -299,9 +350,11 @@ void addCoreTypes(const CoreTypes& core, const config::DynamicSources& sources, 
   dynamic.add(extensions(core, sources.lds));
   dynamic.add(listeners(core, sources.lds));
   dynamic.add(scopes(core, sources.lds));
-  dynamic.add(routes(core, sources.lds));
+  const Hosts hosts = makeHosts(core, sources, dynamic);
+  dynamic.add(routes(core, sources.lds, hosts));
+  dynamic.add(virtualHosts(sources.lds, hosts));
   askForEndpoints(core, dynamic);
-  askForRoutes(core, dynamic);
+  askForRoutes(core, hosts, dynamic);
   askForScopes(core, dynamic);
   askForSecrets(core, dynamic);
   askForExtensions(core, dynamic);

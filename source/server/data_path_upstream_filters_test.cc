@@ -93,6 +93,20 @@ TEST_CASE("upstream filters change heads both ways") {
   CHECK(t.log.at(0) == "/ 200 via_upstream -");
 }
 
+TEST_CASE("an upstream filter is told of the host of its attempt, before the request goes there") {
+  UpstreamPath t;
+  std::string host;
+  t.script.request_headers = [&host](http::RequestHeaders&, Context& context) -> HookResult {
+    host = context.attemptHost();
+    return Reply{403, "not there\n", "denied"};
+  };
+
+  TestClient& client = t.send(get());
+
+  CHECK(host == t.host.address.toString());
+  CHECK(contains(client.take(), "HTTP/1.1 403 "));
+}
+
 TEST_CASE("a retry has filters of its own and begins from the head as the router made it") {
   UpstreamPath t;
   t.markHeads();

@@ -173,6 +173,32 @@ TEST_CASE("a type with a root is asked for as a whole, and what is gone is remov
   CHECK(t.held == std::map<std::string, std::string>{{"b", "two 1"}});
 }
 
+TEST_CASE("a type may be asked for as a whole, and is told where responses begin and end") {
+  Bed t(GENERATE(Variant::kSotw, Variant::kDelta));
+  Names heard;
+  DynamicType type = t.things();
+  type.wire.complete_set = type.wire.removals_first = true;
+  type.begin = [&](const xds::Update& update) { heard.push_back("begin " + std::to_string(update.changed.size())); };
+  type.end = [&](std::string_view) { heard.push_back("end with " + std::to_string(t.held.size())); };
+  t.dynamic.add(std::move(type));
+  t.start();
+  t.dynamic.want(kThingType, ads(), std::string(xds::kWildcard));
+  const Request first = t.next();
+  CHECK(first.type_url == kThingType);
+  CHECK(t.asked(first).empty());  // everything
+  SECTION("what comes") {
+    t.respond("1", {{"a", "one"}, {"b", "two"}});
+    t.variant == Variant::kSotw ? t.respond("2", {{"b", "two"}}) : t.respond("2", {}, {"a"});
+    CHECK(heard == Names{"begin 2", "end with 2", "begin 0", "end with 1"});
+    CHECK(t.given_up.empty());
+  }
+  SECTION("nothing in time") {
+    t.loop.advance(15s);
+    CHECK(heard.empty());
+    CHECK(t.given_up == Names{"*"});
+  }
+}
+
 TEST_CASE("the start waits for the first answer of a type with a root, whatever it is") {
   Bed t(GENERATE(Variant::kSotw, Variant::kDelta));
   t.dynamic.add(t.allThings());

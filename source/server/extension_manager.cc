@@ -9,9 +9,9 @@ namespace sluice::server {
 
 using config::Context;
 
-ExtensionManager::Entry ExtensionManager::makeEntry(const std::string& name) {
+ExtensionManager::Entry ExtensionManager::makeEntry(std::string_view stat_group, const std::string& name) {
   Entry entry;
-  entry.scope = stats_.scope("extension_config_discovery.http_filter", name);
+  entry.scope = stats_.scope(stat_group, name);
   entry.reload = entry.scope.counter("config_reload");
   entry.fail = entry.scope.counter("config_fail");
   return entry;
@@ -24,7 +24,7 @@ bool ExtensionManager::follow(std::shared_ptr<config::ExtensionUser> user, const
   if (!compiled || !config::checkSource(*compiled, bootstrap_, context)) return false;
   const ResourceKey key = keyOf(source, name, self_source);
   const auto [at, added] = entries_.try_emplace(key);
-  if (added) at->second = makeEntry(name);
+  if (added) at->second = makeEntry(user->statGroup(), name);
   Entry& entry = at->second;
   if (entry.config) {
     // It is good for those that have it; for this one its configuration is another one.

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
@@ -54,7 +55,7 @@ class ExtensionManager : public config::ExtensionConfigs {
     observability::Counter reload, fail;
   };
 
-  Entry makeEntry(const std::string& name);
+  Entry makeEntry(std::string_view stat_group, const std::string& name);
   void sweep();
 
   const Bootstrap& bootstrap_;

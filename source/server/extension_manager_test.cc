@@ -13,6 +13,7 @@ using envoy::config::core::v3::KeyValuePair;
 
 // Notes what it is told; takes all but "bad", and but what it is told to refuse.
 struct User final : config::ExtensionUser {
+  std::string_view statGroup() const override { return "extension_config_discovery.http_filter"; }
   bool alive() const override { return living; }
   std::function<void()> prepare(const google::protobuf::Any& any, const config::Context& context) override {
     KeyValuePair proto;

@@ -15,14 +15,29 @@ std::shared_ptr<const route::TableSlot> RouteManager::makeSlot(ResourceKey key) 
     id = free_ids_.back();
     free_ids_.pop_back();
   }
+  std::function<void(const std::string&, uint32_t)> ask;
+  if (!key.name.empty()) {
+    ask = [this, alive = std::weak_ptr<bool>(alive_), id, key](const std::string& host, uint32_t worker) {
+      if (!alive.expired()) askForHost(id, key, host, worker);
+    };
+  }
   // The last connection of an old listener may let go of it on a worker.
-  return {new route::TableSlot{id}, [this, &main = main_, alive = std::weak_ptr<bool>(alive_),
-                                     key = std::move(key)](const route::TableSlot* slot) {
+  return {new route::TableSlot{id, std::move(ask)}, [this, &main = main_, alive = std::weak_ptr<bool>(alive_),
+                                                     key = std::move(key)](const route::TableSlot* slot) {
             main.post([this, alive, id = slot->id, key] {
               if (!alive.expired()) release(id, key);
             });
             delete slot;
           }};
+}
+
+void RouteManager::askForHost(uint32_t id, const ResourceKey& key, const std::string& host, uint32_t worker) {
+  auto done = [this, id, host, worker] {
+    workers_.at(worker).post([id, host](Worker& told) {
+      told.routeDemands().done({session::RouteDemand::Of::kHost, id, host});
+    });
+  };
+  on_host_wanted ? on_host_wanted(key, host, std::move(done)) : done();
 }
 
 void RouteManager::release(uint32_t id, const ResourceKey& key) {
@@ -71,6 +86,15 @@ std::shared_ptr<const route::TableSlot> RouteManager::rds(const std::string& nam
     fill(slot->id, entry.table);
   }
   return slot;
+}
+
+void RouteManager::awaitTable(const route::TableSlot& slot, config::InitTargets& init) {
+  const auto key = key_of_.find(slot.id);
+  if (key == key_of_.end()) return;
+  Entry& entry = by_key_.at(key->second);
+  if (entry.table) return;
+  std::erase_if(entry.awaited, [](const config::InitTarget& wait) { return !wait.pending(); });
+  entry.awaited.push_back(init.add(absl::StrCat("routes '", key->second.name, "'")));
 }
 
 std::shared_ptr<const route::TableSlot> RouteManager::usedBy(std::shared_ptr<const route::TableSlot> slot,
@@ -130,6 +154,7 @@ void RouteManager::setTable(const ResourceKey& key, std::shared_ptr<const route:
   fill(entry.id, entry.table);
   tellUnknownFilters(key, entry);
   settle(entry);
+  for (config::InitTarget& wait : std::exchange(entry.awaited, {})) wait.ready();
 }
 
 void RouteManager::forEachDiscovery(std::string_view source, std::string_view name,

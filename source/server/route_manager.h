@@ -40,11 +40,17 @@ class RouteManager : public config::RouteSlots {
                                                  const config::ChainFilters& chain,
                                                  std::string_view stat_prefix) override;
 
+  // Adds to `init` that the table of a slot of rds() is there; it is not given up.
+  void awaitTable(const route::TableSlot& slot, config::InitTargets& init);
+
   // --- for the xDS client ---
   // Called when a name is wanted for the first time, and when the last user of it is gone.
   std::string self_source;  // identity of the source of listeners, which `self` means
   std::function<void(const ResourceKey& key, const Source& source)> on_wanted;
   std::function<void(const ResourceKey& key)> on_unwanted;
+  // Called when a request wants a virtual host that its table has on demand; it calls `done` when the table has it, or
+  // will not have it. Empty: there are none.
+  std::function<void(const ResourceKey& key, const std::string& host, std::function<void()> done)> on_host_wanted;
   // Called once for each filter that a table has settings for and that no chain which uses the table has: they are
   // without effect.
   std::function<void(const ResourceKey& key, const std::string& filter)> on_unknown_filter;
@@ -72,6 +78,7 @@ class RouteManager : public config::RouteSlots {
     uint32_t id = 0;
     bool settled = false;
     std::vector<config::InitTarget> waits;      // of those that were compiled before that
+    std::vector<config::InitTarget> awaited;    // until there is a table
     std::shared_ptr<const route::Table> table;  // the last one; null: none came
     std::string version;                        // its
     FilterNames filters;                        // that it has settings for
@@ -81,6 +88,7 @@ class RouteManager : public config::RouteSlots {
   };
   std::shared_ptr<const route::TableSlot> makeSlot(ResourceKey key);
   void release(uint32_t id, const ResourceKey& key);
+  void askForHost(uint32_t id, const ResourceKey& key, const std::string& host, uint32_t worker);
   static void settle(Entry& entry);
   void fill(uint32_t id, const std::shared_ptr<const route::Table>& table);
   std::shared_ptr<DiscoveryStats> discoveryOf(const ResourceKey& key, Entry& entry, std::string_view stat_prefix);

@@ -55,7 +55,9 @@ std::shared_ptr<const route::ScopesSlot> ScopeManager::makeSlot(const route::Sco
 
 void ScopeManager::demand(uint32_t id, const std::string& key, uint32_t worker) {
   auto done = [this, id, key, worker] {
-    workers_.at(worker).post([id, key](Worker& told) { told.routeDemands().done({id, key}); });
+    workers_.at(worker).post([id, key](Worker& told) {
+      told.routeDemands().done({session::RouteDemand::Of::kScope, id, key});
+    });
   };
   const auto set = sets_.find(id);
   set == sets_.end() ? done() : set->second->demand(key, std::move(done));

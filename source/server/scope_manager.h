@@ -1,8 +1,8 @@
 // Scopes of route tables: keeps those of each connection manager on the workers, asks for the tables that they name,
 // and shares those by SRDS among all connection managers that have the same source.
 //
-// A scope that gets another table serves with the one before until the new one has come, or was given up. Thread: main.
-// Slots may be let go of on any thread.
+// A scope that gets another table serves with the one before until the new one has come. Thread: main. Slots may be let
+// go of on any thread.
 #pragma once
 
 #include <functional>

@@ -141,6 +141,24 @@ TEST_CASE("a scope that gets another table serves with the old one until that ha
   CHECK(t.asked == Names{"+scopes", "+old", "+new", "-old"});
 }
 
+TEST_CASE("a scope whose new table does not come in time serves on with the old one") {
+  ScopeTest t;
+  const auto slot = t.make();
+  t.update({scope("one", "a", "old")});
+  t.routes.setTable(t.routesOf("old"), table("old"));
+  t.update({scope("one", "a", "new")});
+  t.routes.giveUp(t.routesOf("new"));
+  CHECK(t.tableOf(*slot, "a") == "old");
+  t.update({scope("one", "a", "")});
+  CHECK(t.tableOf(*slot, "a") == "one");
+  t.routes.setTable(t.routesOf("new"), table("new"));
+  CHECK(t.tableOf(*slot, "a") == "one");
+  t.update({scope("one", "a", "late")});
+  t.routes.giveUp(t.routesOf("late"));
+  t.routes.setTable(t.routesOf("late"), table("late"));
+  CHECK(t.tableOf(*slot, "a") == "late");
+}
+
 TEST_CASE("a scope with another's key is refused by both names, and the one before serves on") {
   ScopeTest t;
   const auto slot = t.make();
@@ -218,7 +236,7 @@ TEST_CASE("a table on demand is asked for once, and whoever waits is told when t
   const std::string key = route::scopeKey(fragments);
   Wanting waiter;
   t.onWorker<bool>([&](Worker& worker) {
-    return worker.routeDemands().wait({slot->id, key}, waiter, [](const auto&) {});
+    return worker.routeDemands().wait({session::RouteDemand::Of::kScope, slot->id, key}, waiter, [](const auto&) {});
   });
   slot->ask(key, 0);
   slot->ask(key, 0);
@@ -238,7 +256,7 @@ TEST_CASE("whoever waits for a table that does not come, or whose scope goes, is
     const std::vector<std::string> fragments{of};
     const std::string key = route::scopeKey(fragments);
     t.onWorker<bool>([&](Worker& worker) {
-      return worker.routeDemands().wait({slot->id, key}, waiter, [](const auto&) {});
+      return worker.routeDemands().wait({session::RouteDemand::Of::kScope, slot->id, key}, waiter, [](const auto&) {});
     });
     slot->ask(key, 0);
   };

@@ -48,10 +48,12 @@ void ScopeSet::put(ScopePtr scope, config::InitTargets* init, const config::Cont
 void ScopeSet::askForTable(Member& member, config::InitTargets* init, const config::Context& context) {
   const std::string& name = member.scope->name;
   auto wait = std::make_unique<InitManager>(deps_.main, deps_.logger, absl::StrCat("scope '", name, "'"));
-  auto slot = deps_.routes.usedBy(
-      deps_.routes.rds(member.scope->routes, *config_.rds_source, init == nullptr ? wait.get() : init, context), chain_,
-      stat_prefix_);
+  // While a table serves, another one takes its place no sooner than it is there.
+  config::InitTargets* const until_settled = member.serving ? nullptr : init == nullptr ? wait.get() : init;
+  auto slot = deps_.routes.usedBy(deps_.routes.rds(member.scope->routes, *config_.rds_source, until_settled, context),
+                                  chain_, stat_prefix_);
   if (!slot) return answer(member);
+  if (member.serving) deps_.routes.awaitTable(*slot, *wait);
   if (wait->waits().empty()) {
     member.serving = std::move(slot);
     return answer(member);

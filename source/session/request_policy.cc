@@ -13,6 +13,7 @@
 #include "source/session/forwarding.h"
 #include "source/session/name_policy.h"
 #include "source/stream/format_context.h"
+#include "source/stream/internal_hops.h"
 
 namespace sluice::session {
 namespace {

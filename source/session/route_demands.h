@@ -12,8 +12,12 @@
 
 namespace sluice::session {
 
-// The table of a scope: the slot of the scopes and the scope's key.
+// The table of a scope, by the slot of the scopes and the scope's key, or a virtual host of a table, by the slot of the
+// table and the name.
 struct RouteDemand {
+  enum class Of : uint8_t { kScope, kHost };
+
+  Of of = Of::kScope;
   uint32_t slot = 0;
   std::string key;
 

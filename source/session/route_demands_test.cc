@@ -19,7 +19,8 @@ struct Waiter : filter::RouteWaiter {
 
 struct Bed {
   bool wait(const std::string& key, filter::RouteWaiter& waiter) {
-    return demands.wait({1, key}, waiter, [this](const RouteDemand& demand) { asked.push_back(demand.key); });
+    return demands.wait({RouteDemand::Of::kScope, 1, key}, waiter,
+                        [this](const RouteDemand& demand) { asked.push_back(demand.key); });
   }
   RouteDemands demands;
   std::vector<std::string> asked;
@@ -32,8 +33,8 @@ TEST_CASE("the first who waits asks, and all are told") {
   CHECK(t.wait("a", two));
   CHECK(t.wait("b", other));
   CHECK(t.asked == std::vector<std::string>{"a", "b"});
-  t.demands.done({1, "a"});
-  t.demands.done({1, "a"});
+  t.demands.done({RouteDemand::Of::kScope, 1, "a"});
+  t.demands.done({RouteDemand::Of::kScope, 1, "a"});
   CHECK(one.told == 1);
   CHECK(two.told == 1);
   CHECK(other.told == 0);
@@ -49,10 +50,10 @@ TEST_CASE("who is told may end another who waits, and wait again") {
     two.reset();
     if (one.told == 1) CHECK(t.wait("a", one));
   };
-  t.demands.done({1, "a"});
+  t.demands.done({RouteDemand::Of::kScope, 1, "a"});
   CHECK(one.told == 1);
   CHECK(t.asked == std::vector<std::string>{"a", "a"});
-  t.demands.done({1, "a"});
+  t.demands.done({RouteDemand::Of::kScope, 1, "a"});
   CHECK(one.told == 2);
 }
 

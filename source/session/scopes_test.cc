@@ -8,6 +8,7 @@
 
 #include "source/filter/context.h"
 #include "source/filter/http_filter.h"
+#include "source/filter/route_waiter.h"
 #include "source/session/test_session.h"
 
 namespace sluice::session {
@@ -26,10 +27,29 @@ class Moving : public filter::HttpFilter {
   }
 };
 
+// Waits for routes if the request has none.
+class Waiting : public filter::HttpFilter, private filter::RouteWaiter {
+ public:
+  filter::HookResult onRequestHeaders(http::RequestHeaders&, filter::Context& context) override {
+    if (!context.awaitRoutes(*this)) return filter::Next{};
+    context_ = &context;
+    token_ = context.resumeToken();
+    return filter::Pause{};
+  }
+
+ private:
+  void onRoutes() override {
+    if (token_ && context_->rematchRoute()) token_.resume();
+  }
+  filter::Context* context_ = nullptr;
+  filter::ResumeToken token_;
+};
+
 struct Scoped : TestSession {
   Scoped() {
     std::vector<filter::ChainConfig::Entry> entries;
     entries.push_back({"moving", std::make_shared<filter::Factory<Moving>>()});
+    entries.push_back({"waiting", std::make_shared<filter::Factory<Waiting>>()});
     settings->chain = filter::fixedChain(std::move(entries));
     settings->route_slot = nullptr;
     auto slot = std::make_shared<route::ScopesSlot>();
@@ -42,12 +62,17 @@ struct Scoped : TestSession {
       terminal.answer(200, "");
     };
   }
+  static constexpr uint32_t kOnDemand = 0;
+  static std::string keyOf(const std::string& name) {
+    const std::vector<std::string> key{name};
+    return route::scopeKey(key);
+  }
   // Scopes of these names, each with a table of its name at the place of that number.
   void setScopes(const std::vector<std::pair<std::string, uint32_t>>& scopes) {
     route::ScopeIndex::Scopes index;
     for (const auto& [name, id] : scopes) {
-      const std::vector<std::string> key{name};
-      index[route::scopeKey(key)].table = std::make_shared<route::TableSlot>(route::TableSlot{id});
+      auto table = std::make_shared<route::TableSlot>(route::TableSlot{id});
+      index[keyOf(name)].table = id == kOnDemand ? nullptr : std::move(table);
     }
     worker.scopes.set(3, std::make_shared<const route::ScopeIndex>(std::move(index)));
   }
@@ -99,6 +124,80 @@ TEST_CASE("a filter that makes the request one of another scope has it routed th
   session.request("x-scope: c\r\nx-move: b\r\n");
 
   CHECK(session.seen == std::vector<std::string>{"b", "none", "b"});
+}
+
+TEST_CASE("a request of a scope on demand may wait for its table") {
+  Scoped session;
+  session.setTable(11, "b");
+  session.setScopes({{"a", Scoped::kOnDemand}, {"b", 11}});
+
+  auto client = session.connect();
+  client->send("GET / HTTP/1.1\r\nhost: h\r\nx-scope: a\r\n\r\n");
+  session.loop.turn();
+  session.request("x-scope: b\r\n");
+  session.request("x-scope: c\r\n");  // of no scope: there is nothing to wait for
+
+  CHECK(session.seen == std::vector<std::string>{"b", "none"});
+  CHECK(session.worker.route_demands.size() == 1);
+  session.setTable(10, "a");
+  session.setScopes({{"a", 10}, {"b", 11}});
+  session.worker.route_demands.done({RouteDemand::Of::kScope, 3, Scoped::keyOf("a")});
+  session.loop.turn();
+  CHECK(session.seen == std::vector<std::string>{"b", "none", "a"});
+}
+
+TEST_CASE("a request whose host its table has on demand may wait for it, and is asked for in lower case") {
+  Scoped session;
+  session.settings->scopes = nullptr;
+  session.settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{10});
+  const auto setTable = [&session](bool on_demand, const std::vector<std::string>& hosts) {
+    route::TableSpec spec;
+    spec.hosts_on_demand = on_demand;
+    for (const std::string& name : hosts) {
+      route::VirtualHostSpec& host = spec.virtual_hosts.emplace_back();
+      host.name = name;
+      host.domains = {name};
+      route::RouteSpec& all = host.routes.emplace_back();
+      all.path = "/";
+      all.action = route::ForwardSpec{.cluster = 1, .cluster_name = "one"};
+    }
+    session.tables.set(10, *route::Table::build(std::move(spec)));
+  };
+  setTable(false, {"own"});
+  session.request("");  // of no host
+  CHECK(session.seen == std::vector<std::string>{"none"});
+  setTable(true, {"own"});
+
+  auto client = session.connect();
+  client->send("GET / HTTP/1.1\r\nhost: A.example\r\n\r\n");
+  session.loop.turn();
+
+  CHECK(session.seen.size() == 1);
+  CHECK(session.worker.route_demands.size() == 1);
+  setTable(true, {"own", "a.example"});
+  session.worker.route_demands.done({RouteDemand::Of::kHost, 10, "a.example"});
+  session.loop.turn();
+  CHECK(session.seen == std::vector<std::string>{"none", "a.example"});
+}
+
+TEST_CASE("a request that waits for a table and ends is forgotten") {
+  Scoped session;
+  session.setScopes({{"a", Scoped::kOnDemand}});
+  auto client = session.connectTcp();
+  client->send("GET / HTTP/1.1\r\nhost: h\r\nx-scope: a\r\n\r\n");
+  session.loop.turn();
+  CHECK(session.worker.route_demands.size() == 1);
+  client->finish();
+  CHECK(session.loop.until([&] { return session.open() == 0; }));
+  session.loop.turn();
+
+  session.setTable(10, "a");
+  session.setScopes({{"a", 10}});
+  session.worker.route_demands.done({RouteDemand::Of::kScope, 3, Scoped::keyOf("a")});
+  session.loop.turn();
+
+  CHECK(session.seen.empty());
+  CHECK(session.worker.route_demands.size() == 0);
 }
 
 }  // namespace sluice::session

@@ -510,6 +510,7 @@ void Stream::cleanUp() {
   chain_.reset();
   table_.reset();
   tables_before_.clear();
+  waited_for_host_ = false;
 }
 
 }  // namespace sluice::session

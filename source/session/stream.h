@@ -77,6 +77,10 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void pinTable();
   // --- tables that change while the stream lasts (stream_scope.cc)
   base::LocalPtr<RouteTables::Pinned> tableOfScope(const route::ScopesSlot& scopes);
+  bool awaitHost(const std::shared_ptr<const route::TableSlot>& slot, filter::RouteWaiter& waiter);
+  // `slot`: whom main asks.
+  template <typename Slot>
+  bool awaitDemand(RouteDemand demand, const std::shared_ptr<const Slot>& slot, filter::RouteWaiter& waiter);
   bool mayChangeTable() const;
   // Matches the route in the table that is the request's now.
   void changeTable();
@@ -149,6 +153,7 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   bool asks_tunnel_ = false;
   bool in_tunnel_ = false;
   bool response_ended_ = false;
+  bool waited_for_host_ = false;             // that its table did not have
   bool idle_held_ = false;                   // request_body_timeout was over while the client was held back
   size_t unconsumed_ = 0;                    // bytes of the request that the client may not replace by others yet
   event::Timer deadline_;                    // the terminal's

@@ -1,4 +1,5 @@
 // Route tables of scopes: a stream has that of its request, and another one if filters made another request of it.
+#include "source/base/ascii.h"
 #include "source/route/rewrite.h"
 #include "source/session/connection.h"
 #include "source/session/stream.h"
@@ -16,20 +17,38 @@ base::LocalPtr<RouteTables::Pinned> Stream::tableOfScope(const route::ScopesSlot
 
 // Routes that are on demand, of the scope that the request is of now.
 bool Stream::awaitRoutes(filter::RouteWaiter& waiter) {
-  if (connection_ == nullptr || connection_->settings().scopes == nullptr) return false;
+  if (connection_ == nullptr || route_) return false;
   const std::shared_ptr<const route::ScopesSlot>& scopes = connection_->settings().scopes;
+  if (scopes == nullptr) return awaitHost(connection_->settings().route_slot, waiter);
   const auto index = worker_.scopes.get(scopes->id);
   const std::optional<std::string_view> key = scopes->builder.keyOf(request(), arena_);
   const route::Scope* scope = index && key ? index->value->find(*key) : nullptr;
-  if (scope == nullptr || scope->table != nullptr) return false;
-  return worker_.route_demands.wait({scopes->id, std::string(*key)}, waiter, [&](const RouteDemand& demand) {
-    worker_.services.postToMain(
-        [scopes, key = demand.key, worker = worker_.services.index] { scopes->ask(key, worker); });
+  if (scope == nullptr) return false;
+  if (scope->table != nullptr) return awaitHost(scope->table, waiter);
+  return awaitDemand({RouteDemand::Of::kScope, scopes->id, std::string(*key)}, scopes, waiter);
+}
+
+bool Stream::awaitHost(const std::shared_ptr<const route::TableSlot>& slot, filter::RouteWaiter& waiter) {
+  constexpr size_t kMaxHost = 255;  // RFC 1035, and a port or not
+  if (!table_ || !table_->value->hostsOnDemand() || route_.virtual_host != nullptr) return false;
+  const std::string_view host = table_->value->hostOf(request());
+  if (host.empty() || host.size() > kMaxHost || host.find('/') != std::string_view::npos) return false;
+  if (!awaitDemand({RouteDemand::Of::kHost, slot->id, base::lowered(host)}, slot, waiter)) return false;
+  waited_for_host_ = true;
+  return true;
+}
+
+template <typename Slot>
+bool Stream::awaitDemand(RouteDemand demand, const std::shared_ptr<const Slot>& slot, filter::RouteWaiter& waiter) {
+  return worker_.route_demands.wait(std::move(demand), waiter, [&](const RouteDemand& first) {
+    worker_.services.postToMain([slot, key = first.key, worker = worker_.services.index] {
+      if (slot->ask) slot->ask(key, worker);
+    });
   });
 }
 
 bool Stream::mayChangeTable() const {
-  return connection_->settings().scopes != nullptr;
+  return waited_for_host_ || connection_->settings().scopes != nullptr;
 }
 
 // Filters may hold what the table before says of them, and redirects its routes: it stays pinned.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "source/net/proxy_tlv.h"
 #include "source/net/socket.h"
 #include "source/stream/filter_state.h"
 #include "source/stream/metadata.h"
@@ -17,6 +18,7 @@ namespace sluice::stream {
 struct ConnectionState {
   DynamicMetadata metadata;
   FilterState filter_state;
+  net::ProxyTlvs tlvs;                        // of the client's PROXY header, for those of connections to hosts
   std::optional<net::BorrowedSource> source;  // of connections to hosts; nothing: the proxy's own
 };
 

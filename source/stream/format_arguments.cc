@@ -107,52 +107,6 @@ absl::Status parseLocalTime(const Spelling& spelling, Operator& op) {
   return compileTime(spelling, format, TimeFormat::Zone::kLocal, op);
 }
 
-absl::Status parseCommonDuration(const Spelling& spelling, Operator& op) {
-  struct Point {
-    std::string_view name;
-    StreamInfo::Offset StreamInfo::*offset;
-  };
-  static constexpr Point kPoints[] = {
-      {"DS_RX_BEG", nullptr},
-      {"DS_RX_END", &StreamInfo::request_end},
-      {"US_TX_BEG", &StreamInfo::upstream_request_start},
-      {"US_TX_END", &StreamInfo::upstream_request_end},
-      {"US_RX_BEG", &StreamInfo::response_start},
-      {"US_RX_END", &StreamInfo::upstream_response_end},
-      {"DS_TX_BEG", &StreamInfo::downstream_response_start},
-      {"DS_TX_END", &StreamInfo::response_end},
-  };
-  const std::vector<std::string_view> parts = split(spelling.arguments, ':');
-  if (parts.size() != 3) return wrong(spelling, "write START:END:PRECISION, as in DS_RX_BEG:DS_TX_END:us");
-  const auto point = [&](std::string_view name, StreamInfo::Offset StreamInfo::*& out) {
-    for (const Point& known : kPoints) {
-      if (known.name != name) continue;
-      out = known.offset;
-      return true;
-    }
-    return false;
-  };
-  for (const std::string_view name : {parts[0], parts[1]}) {
-    StreamInfo::Offset StreamInfo::*unused = nullptr;
-    if (point(name, unused)) continue;
-    return wrong(spelling, base::strCat("'", name,
-                                        "' is no time point; known are DS_RX_BEG, DS_RX_END, US_TX_BEG, "
-                                        "US_TX_END, US_RX_BEG, US_RX_END, DS_TX_BEG, DS_TX_END"));
-  }
-  point(parts[0], op.from);
-  point(parts[1], op.to);
-  if (parts[2] == "ms") {
-    op.unit = 1'000'000;
-  } else if (parts[2] == "us") {
-    op.unit = 1'000;
-  } else if (parts[2] == "ns") {
-    op.unit = 1;
-  } else {
-    return wrong(spelling, "the precision is ms, us or ns");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status parseEnvironment(const Spelling& spelling, Operator& op) {
   if (spelling.arguments.empty()) return wrong(spelling, "names no variable");
   const std::string name(spelling.arguments);

@@ -27,7 +27,6 @@ absl::Status parseHeaders(const FormatOperator::Spelling& spelling, FormatOperat
 absl::Status parsePath(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseTime(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseLocalTime(const FormatOperator::Spelling& spelling, FormatOperator& op);
-absl::Status parseCommonDuration(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseEnvironment(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseHostname(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseMetadata(const FormatOperator::Spelling& spelling, FormatOperator& op);
@@ -38,10 +37,11 @@ absl::Status parseDetails(const FormatOperator::Spelling& spelling, FormatOperat
 absl::Status parseServerName(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseQueryParameter(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseQuery(const FormatOperator::Spelling& spelling, FormatOperator& op);
-// format_cel.cc, format_coalesce.cc
+// format_cel.cc, format_coalesce.cc, format_duration.cc
 absl::Status parseCel(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseTypedCel(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseCoalesce(const FormatOperator::Spelling& spelling, FormatOperator& op);
+absl::Status parseCommonDuration(const FormatOperator::Spelling& spelling, FormatOperator& op);
 
 template <StreamInfo::Offset StreamInfo::*kFrom, StreamInfo::Offset StreamInfo::*kTo>
 absl::Status parseDuration(const FormatOperator::Spelling& spelling, FormatOperator& op) {

@@ -214,11 +214,13 @@ Value readEmitTime(const Operator& op, const Context&, Scratch& scratch) {
   return text(std::string_view(begin, op.time.write(std::chrono::system_clock::now(), begin) - begin));
 }
 
+constexpr int64_t kMillisecond = 1'000'000;  // in nanoseconds
+
 Value readDuration(const Operator& op, const Context& context, Scratch&) {
   const StreamInfo::Offset from = op.from == nullptr ? StreamInfo::Offset(0) : context.info.*op.from;
   const StreamInfo::Offset to = op.to == nullptr ? StreamInfo::Offset(0) : context.info.*op.to;
   if (from.count() < 0 || to < from) return {};
-  return number(static_cast<uint64_t>((to - from).count() / op.unit));
+  return number(static_cast<uint64_t>((to - from).count() / kMillisecond));
 }
 
 // --- flags -----------------------------------------------------------------------------------------------------------
@@ -533,7 +535,7 @@ constexpr Known kKnown[] = {
     {"CEL", parseCel, readExtended},
     {"CLUSTER_METADATA", parseMetadata, readMetadata},
     {"COALESCE", parseCoalesce, readExtended},
-    {"COMMON_DURATION", parseCommonDuration, readDuration},
+    {"COMMON_DURATION", parseCommonDuration, readExtended},
     {"CONNECTION_ID", parseNothing, readNumber<&I::connection_id>},
     {"CONNECTION_TERMINATION_DETAILS", parseNothing, readTermination},
     {"CUSTOM_FLAGS", parseNothing, readNothing},
@@ -642,6 +644,8 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_CONNECTION_ID", parseNothing, readPositive<&I::upstream_connection_id>},
     {"UPSTREAM_CONNECTION_IDS_ATTEMPTED", parseNothing, readAttempted<attemptedConnection>},
     {"UPSTREAM_CONNECTION_POOL_READY_DURATION", parseNothing, readPoolWait},
+    // What upstream filters leave is the request's.
+    {"UPSTREAM_FILTER_STATE", parseFilterState, readFilterState},
     {"UPSTREAM_HOST", parseNothing, readText<&I::upstream_host>},
     {"UPSTREAM_HOSTS_ATTEMPTED", parseNothing, readAttempted<attemptedHost>},
     {"UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT", parseNothing, readAttempted<attemptedIp>},
@@ -717,7 +721,6 @@ bool isForeign(std::string_view name) {
                                                 "PER_REQUEST_STATE",
                                                 "TRACE_ID",
                                                 "SPAN_ID",
-                                                "UPSTREAM_FILTER_STATE",
                                                 "UPSTREAM_DETECTED_CLOSE_TYPE",
                                                 "UPSTREAM_LOCAL_CLOSE_REASON"};
   for (const std::string_view prefix :

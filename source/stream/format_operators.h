@@ -73,7 +73,6 @@ class FormatOperator {
   std::vector<std::string> path;                   // of metadata
   StreamInfo::Offset StreamInfo::*from = nullptr;  // of a duration; null: the start
   StreamInfo::Offset StreamInfo::*to = nullptr;
-  int64_t unit = 1'000'000;  // of a duration, nanoseconds
   uint8_t style = 0;
   std::optional<uint8_t> prefix_length;  // of an address
   std::shared_ptr<const ExtendedOperator> extended;

@@ -292,6 +292,7 @@ TEST_CASE("metadata and filter state are read by path") {
         "4 {\"n\":4,\"list\":[true,1.5,null]}");
   CHECK(exchange.text("%DYNAMIC_METADATA(g)% %DYNAMIC_METADATA(f:user:x)%") == "- -");
   CHECK(exchange.text("%FILTER_STATE(key:PLAIN)% %FILTER_STATE(other)% %FILTER_STATE(silent)%") == "state - -");
+  CHECK(exchange.text("%UPSTREAM_FILTER_STATE(key)%") == "state");
   CHECK(exchange.json({{"m", leaf("%DYNAMIC_METADATA(f:nested)%")}, {"t", leaf("<%DYNAMIC_METADATA(f:nested:n)%>")}}) ==
         "{\"m\":{\"n\":4,\"list\":[true,1.5,null]},\"t\":\"<4>\"}\n");
 }
@@ -425,6 +426,23 @@ TEST_CASE("facts of the connection are told") {
   CHECK(exchange.text("%DOWNSTREAM_HANDSHAKE_DURATION% %UPSTREAM_CONNECTION_POOL_READY_DURATION%") == "2 1");
   CHECK(exchange.text("%DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_LOCAL_CLOSE_REASON%") ==
         "RemoteReset idle_timeout");
+}
+
+TEST_CASE("a connection may be older than the request, and its times are between themselves") {
+  Exchange exchange;
+  StreamInfo& info = exchange.info;
+  info.start = StreamInfo::MonotonicTime(10s);
+  CHECK(exchange.text("%COMMON_DURATION(US_CX_BEG:US_CX_END:ms)%") == "-");
+
+  info.upstream_connect = {info.start - 50ms, info.start - 20ms};
+  info.upstream_request_start = 2ms;
+
+  CHECK(exchange.text("%COMMON_DURATION(US_CX_BEG:US_CX_END:ms)%") == "30");
+  CHECK(exchange.text("%COMMON_DURATION(US_CX_END:US_TX_BEG:us)%") == "22000");
+  CHECK(exchange.text("%COMMON_DURATION(DS_RX_BEG:US_CX_END:ms)%") == "-");
+  CHECK(exchange.text("%COMMON_DURATION(US_CX_BEG:US_HS_END:ms)%") == "-");
+  info.upstream_connect.handshake_end = info.start + 3ms;
+  CHECK(exchange.text("%COMMON_DURATION(DS_RX_BEG:US_HS_END:ms)%") == "3");
 }
 
 TEST_CASE("only the addresses of internal listeners have an endpoint") {

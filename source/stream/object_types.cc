@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "source/net/address.h"
 
@@ -22,10 +23,19 @@ bool isAddress(std::string_view text) {
   return address.ok() && address->isIp();
 }
 
-bool isMilliseconds(std::string_view text) {
+std::optional<uint32_t> numberIn(std::string_view text) {
   uint32_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size();
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
+bool isMilliseconds(std::string_view text) {
+  return numberIn(text).has_value();
+}
+
+bool isPort(std::string_view text) {
+  const std::optional<uint32_t> number = numberIn(text);
+  return number && *number >= 1 && *number <= UINT16_MAX;
 }
 
 bool isBoolean(std::string_view text) {
@@ -33,10 +43,17 @@ bool isBoolean(std::string_view text) {
 }
 
 constexpr ObjectType kTypes[] = {
-    {"envoy.hashable_string", anything},          {"envoy.string", anything},
-    {kOriginalLocalState, isAddress, true},       {kOriginalRemoteState, isAddress, true},
-    {kTcpClusterState, something, true},          {kNoTunnelState, isBoolean, true},
-    {kTcpIdleTimeoutState, isMilliseconds, true}, {kUpstreamNameState, something, true},
+    {"envoy.hashable_string", anything},
+    {"envoy.string", anything},
+    {kOriginalLocalState, isAddress, true},
+    {kOriginalRemoteState, isAddress, true},
+    {kTcpClusterState, something, true},
+    {kNoTunnelState, isBoolean, true},
+    {kTcpIdleTimeoutState, isMilliseconds, true},
+    {kUpstreamNameState, something, true},
+    {kUpstreamProtocolsState, something, true},
+    {kDynamicHostState, something, true},
+    {kDynamicPortState, isPort, true},
 };
 
 }  // namespace

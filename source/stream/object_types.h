@@ -13,6 +13,9 @@ inline constexpr std::string_view kOriginalRemoteState = "envoy.filters.listener
 inline constexpr std::string_view kTcpClusterState = "envoy.tcp_proxy.cluster";
 inline constexpr std::string_view kTcpIdleTimeoutState = "envoy.tcp_proxy.per_connection_idle_timeout_ms";
 inline constexpr std::string_view kNoTunnelState = "envoy.tcp_proxy.disable_tunneling";
+inline constexpr std::string_view kUpstreamProtocolsState = "envoy.network.application_protocols";
+inline constexpr std::string_view kDynamicHostState = "envoy.upstream.dynamic_host";
+inline constexpr std::string_view kDynamicPortState = "envoy.upstream.dynamic_port";
 inline constexpr std::string_view kUpstreamNameState = "envoy.network.upstream_server_name";
 
 struct ObjectType {

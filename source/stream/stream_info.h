@@ -18,6 +18,7 @@
 
 #include "source/base/local_ptr.h"
 #include "source/http/headers.h"
+#include "source/net/proxy_tlv.h"
 #include "source/net/socket.h"
 #include "source/net/transport.h"
 #include "source/stream/connection_state.h"
@@ -51,6 +52,7 @@ struct StreamInfo {
   Offset upstream_pool_wait = kNotYet;         // how long the last attempt waited for its connection
   Offset upstream_request_end = kNotYet;       // last byte of it
   Offset response_start = kNotYet;             // first byte of the response received from the upstream
+  Offset response_body_start = kNotYet;        // first byte of its body
   Offset upstream_response_end = kNotYet;      // last byte of it
   Offset downstream_response_start = kNotYet;  // first byte of the response sent downstream
   Offset response_end = kNotYet;               // last byte of it: the stream is complete
@@ -99,6 +101,13 @@ struct StreamInfo {
   std::string_view upstream_host_name;  // the host's name in its endpoint, or its address
   std::string_view upstream_local_address;
   uint64_t upstream_connection_id = 0;
+  // When that connection was made, which may be long before the request came. What is not known is MonotonicTime().
+  struct UpstreamConnect {
+    MonotonicTime begin{};
+    MonotonicTime end{};            // without its handshake
+    MonotonicTime handshake_end{};  // of TLS
+  };
+  UpstreamConnect upstream_connect;
   std::optional<http::Protocol> upstream_protocol;  // of that connection; nullopt: none, or one without HTTP
   // Where earlier attempts went, in order. Null: there was one at most.
   struct Attempted {
@@ -151,6 +160,7 @@ struct StreamInfo {
   // --- what filters left; null until the first one leaves something ---
   std::unique_ptr<DynamicMetadata> dynamic_metadata;
   std::unique_ptr<FilterState> filter_state;
+  std::shared_ptr<const net::ProxyTlvs> client_tlvs;  // as of ConnectionState; null: none
   // From where connections to hosts come on its behalf; null: from an address of the proxy.
   std::unique_ptr<net::BorrowedSource> upstream_source;
 
@@ -166,6 +176,7 @@ struct StreamInfo {
   // A copy of what was left for the connection: what this stream leaves is its own.
   void beginWith(const ConnectionState& left) {
     if (!left.metadata.fields().empty()) dynamic_metadata = std::make_unique<DynamicMetadata>(left.metadata);
+    if (!left.tlvs.empty()) client_tlvs = std::make_shared<const net::ProxyTlvs>(left.tlvs);
     if (left.source) upstream_source = std::make_unique<net::BorrowedSource>(*left.source);
     if (left.filter_state.size() > 0) filter_state = std::make_unique<FilterState>(left.filter_state);
   }

@@ -124,5 +124,44 @@ TEST_CASE("connections are a client's own if one of the transports tells who it 
   CHECK(telling->clients == std::vector<std::string>{"10.1.1.1:5>10.2.2.2:80"});
 }
 
+TEST_CASE("connections that hand over what streams share are for equal objects only") {
+  struct HandingOver : pool::PlainFactory {
+    bool handsOver() const override { return true; }
+  };
+  TransportTest t;
+  t.config->transport = std::make_shared<HandingOver>();
+  t.publish(true);
+  const auto sharing = [](std::string_view user) {
+    stream::FilterState state;
+    state.set("user", std::make_shared<stream::FilterState::Text>(user),
+              {.sharing = stream::FilterState::Sharing::kOnce});
+    return state;
+  };
+  const stream::FilterState ann = sharing("ann"), again = sharing("ann"), bob = sharing("bob");
+  stream::FilterState own;
+  own.set("user", "ann");
+  const auto poolFor = [&](const stream::FilterState* state) {
+    return &t.cluster()->poolFor(t.slotOf("one"), kPriority, t.head, {.state = state});
+  };
+
+  CHECK(poolFor(&ann) == poolFor(&again));
+  CHECK(poolFor(&ann) != poolFor(&bob));
+  CHECK(poolFor(&ann) != poolFor(nullptr));
+  CHECK(poolFor(&own) == poolFor(nullptr));
+}
+
+TEST_CASE("connections from a borrowed address are for requests of that address only") {
+  TransportTest t;
+  t.publish(true);
+  const net::BorrowedSource one{*net::Address::parse("127.0.0.5:0")}, marked{one.address, 7};
+  const auto poolFor = [&](const net::BorrowedSource* source) {
+    return &t.cluster()->poolFor(t.slotOf("one"), kPriority, t.head, {.source = source});
+  };
+
+  CHECK(poolFor(&one) == poolFor(&one));
+  CHECK(poolFor(&one) != poolFor(&marked));
+  CHECK(poolFor(&one) != poolFor(nullptr));
+}
+
 }  // namespace
 }  // namespace sluice::upstream

@@ -44,6 +44,12 @@ bool byRequest(const cluster::ClusterConfig& config) {
   return byHost(config) || byClient(config) || byState(config) || config.http.protocol == UpstreamProtocol::kDownstream;
 }
 
+void appendTo(std::string& key, const net::ProxyTlvs& tlvs) {
+  for (const net::ProxyTlv& tlv : tlvs) {
+    absl::StrAppend(&key, "\x03", tlv.type, ":", tlv.value.size(), ":", tlv.value);
+  }
+}
+
 std::optional<net::Address> addressIn(std::string_view text) {
   absl::StatusOr<net::Address> address = net::Address::parse(text);
   return address.ok() ? std::optional(*address) : std::nullopt;
@@ -159,6 +165,7 @@ pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::Routin
     key_ += '\0';
     key_.append(client.remote) += '\0';
     key_.append(client.local);
+    if (client.tlvs != nullptr) appendTo(key_, *client.tlvs);
   }
   const std::shared_ptr<const stream::FilterState> shared =
       by_state_ && client.state != nullptr ? client.state->shared() : nullptr;
@@ -178,6 +185,7 @@ pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::Routin
   if (by_client_) {
     key.client = addressIn(client.remote);
     key.target = addressIn(client.local);
+    if (client.tlvs != nullptr) key.tlvs = *client.tlvs;
   }
   key.shared = shared;
   if (client.source != nullptr) key.source = *client.source;

@@ -51,7 +51,8 @@ class ClusterSet;
 
 // On whose behalf a request is sent, for connections that are not for everybody's.
 struct ClientAddresses {
-  std::string_view remote, local;  // where it comes from and wanted to go, as text; empty: nobody's
+  std::string_view remote, local;        // where it comes from and wanted to go, as text; empty: nobody's
+  const net::ProxyTlvs* tlvs = nullptr;  // of its PROXY header; null: none
   const net::BorrowedSource* source = nullptr;
   const stream::FilterState* state = nullptr;  // of which it may share something
 };

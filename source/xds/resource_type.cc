@@ -13,7 +13,7 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 
 // Only types that this release serves; the rest of xds-protocol's table comes with its feature.
-constexpr std::array<TypeInfo, 6> kTypes{{
+constexpr std::array<TypeInfo, 7> kTypes{{
     {.url = kClusterType,
      .sotw_method = "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters",
      .delta_method = "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters",
@@ -54,6 +54,10 @@ constexpr std::array<TypeInfo, 6> kTypes{{
      .delta_method = "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes",
      .name_in_body = true,
      .rank = 50},
+    {.url = kVirtualHostType,
+     .delta_method = "/envoy.service.route.v3.VirtualHostDiscoveryService/DeltaVirtualHosts",
+     .aliases = true,
+     .rank = 60},
 }};
 
 }  // namespace

@@ -17,6 +17,7 @@ inline constexpr std::string_view kRouteType = "type.googleapis.com/envoy.config
 inline constexpr std::string_view kEndpointType = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 inline constexpr std::string_view kScopedRouteType =
     "type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration";
+inline constexpr std::string_view kVirtualHostType = "type.googleapis.com/envoy.config.route.v3.VirtualHost";
 
 inline constexpr std::string_view kSecretType = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 
@@ -41,6 +42,8 @@ struct TypeInfo {
   bool removals_first = false;
   // A resource's name stands in its body too (field 1), so that both have to agree.
   bool name_in_body = false;
+  // Resources have other names too, by which they are asked for (Resource.aliases). Incremental only.
+  bool aliases = false;
   // The place of its requests on the aggregated stream, lower ones first: what others need is asked for before them.
   int rank = 0;
 

@@ -28,8 +28,9 @@ TEST_CASE("a body without a usable name is refused with the reason") {
   CHECK_FALSE(nameInBody("\x0c").ok());
 }
 
-TEST_CASE("listeners and clusters are complete sets, routes and endpoints are not") {
+TEST_CASE("listeners, clusters and scopes are complete sets, routes and endpoints are not") {
   CHECK(typeInfo(kListenerType).complete_set);
+  CHECK(typeInfo(kScopedRouteType).complete_set);
   CHECK(typeInfo(kClusterType).complete_set);
   CHECK_FALSE(typeInfo(kRouteType).complete_set);
   CHECK_FALSE(typeInfo(kEndpointType).complete_set);
@@ -40,6 +41,8 @@ TEST_CASE("each type has its own method in both variants, unknown ones have none
   const TypeInfo routes = typeInfo(kRouteType);
   CHECK(routes.ownMethod(Variant::kSotw) == "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes");
   CHECK(routes.ownMethod(Variant::kDelta) == "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes");
+  CHECK(typeInfo(kExtensionType).ownMethod(Variant::kSotw) ==
+        "/envoy.service.extension.v3.ExtensionConfigDiscoveryService/StreamExtensionConfigs");
   CHECK(typeInfo("x").ownMethod(Variant::kDelta).empty());
 }
 

@@ -36,6 +36,40 @@ TEST_CASE("delta: an ACK carries the nonce and the change that is waiting") {
   CHECK_FALSE(f.machine.interestDue());
 }
 
+// A virtual host that is known by other names, too.
+Resource aliased(const std::string& name, const std::string& version, std::vector<std::string> aliases,
+                 bool there = true) {
+  auto body = std::make_shared<google::protobuf::Any>();
+  body->set_type_url(std::string(kVirtualHostType));
+  Resource out = named(name, version, there ? std::move(body) : nullptr);
+  out.aliases = std::move(aliases);
+  return out;
+}
+
+TEST_CASE("delta: a resource is taken under the names that it was asked for by") {
+  Fixture f(Variant::kDelta, kVirtualHostType);
+  f.start({"r/a", "r/b", "r/own", "r/none"});
+
+  const Request ack = f.answer(response(kVirtualHostType, "v1", "n1",
+                                        {aliased("r/host", "1", {"r/a", "r/b", "r/unasked"}), aliased("r/own", "1", {}),
+                                         aliased("r/other", "1", {"r/none"}, /*there=*/false)}));
+
+  CHECK_FALSE(ack.error);
+  CHECK(f.watcher.held == std::map<std::string, std::string>{{"r/a", "1"}, {"r/b", "1"}, {"r/own", "1"}});
+  CHECK(f.watcher.last_removed == Names{"r/none"});
+  CHECK(f.verdict("r/none").state == VerdictState::kDoesNotExist);
+}
+
+TEST_CASE("delta: a resource that goes by its own name goes by those that it was asked for by") {
+  Fixture f(Variant::kDelta, kVirtualHostType);
+  f.start({"r/a", "r/b"});
+  f.answer(response(kVirtualHostType, "v1", "n1", {aliased("r/host", "1", {"r/a", "r/b"})}));
+
+  f.answer(response(kVirtualHostType, "v2", "n2", {}, {"r/host"}));
+
+  CHECK(f.watcher.held.empty());
+}
+
 TEST_CASE("delta: a new stream tells the versions held and asks for all names again") {
   Fixture f(Variant::kDelta, kEndpointType);
   f.start({"a", "b"});

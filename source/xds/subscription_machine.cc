@@ -294,7 +294,7 @@ bool SubscriptionMachine::onResponse(Response response, TimePoint now) {
 
 void SubscriptionMachine::begin(Response response, TimePoint now) {
   work_ = std::make_unique<Work>();
-  work_->response = std::move(response);
+  work_->response = options_.type.aliases ? byAliases(std::move(response)) : std::move(response);
   work_->stream = stream_;
   work_->plan = makePlan(work_->response);
   work_->errors = work_->plan.update.rejected;

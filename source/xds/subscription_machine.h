@@ -139,6 +139,7 @@ class SubscriptionMachine {
   bool isHeartbeat(const Resource& resource, const Response& response) const;
   // The name of a resource; empty after noting an error.
   std::string nameOf(const Resource& resource, size_t index, Plan& plan) const;
+  Response byAliases(Response response);
   Plan makePlan(const Response& response) const;
   void sortResource(const Resource& resource, std::string name, const Response& response, Plan& plan) const;
   void dropContradictions(const Response& response, Plan& plan) const;
@@ -180,6 +181,7 @@ class SubscriptionMachine {
 
   // Outlives streams.
   Entries entries_;
+  std::map<std::string, std::vector<std::string>, std::less<>> asked_as_;  // by a resource's own name: those asked for
   bool wildcard_ = false;
   std::optional<TimePoint> wildcard_deadline_;
   std::string version_;  // state-of-the-world: last accepted

@@ -43,6 +43,35 @@ std::string SubscriptionMachine::nameOf(const Resource& resource, size_t index, 
   return *std::move(name);
 }
 
+// What was asked for, under the names that it was asked for by. A resource with aliases and no body says that there is
+// none.
+Response SubscriptionMachine::byAliases(Response response) {
+  std::vector<Resource> resources;
+  std::set<std::string> seen;
+  for (Resource& resource : response.resources) {
+    std::vector<std::string> names = std::exchange(resource.aliases, {});
+    const bool absent = resource.body == nullptr && !names.empty();
+    names.push_back(resource.name);
+    std::erase_if(names, [&](const std::string& name) { return !wants(name) || !seen.insert(name).second; });
+    for (const std::string& name : names) {
+      if (absent) {
+        response.removed.push_back(name);
+      } else {
+        resources.push_back(resource);
+        resources.back().name = name;
+      }
+    }
+    std::erase(names, resource.name);
+    if (!names.empty()) asked_as_[resource.name] = std::move(names);
+  }
+  response.resources = std::move(resources);
+  for (size_t i = 0, own = response.removed.size(); i < own; ++i) {
+    const auto known = asked_as_.extract(response.removed[i]);
+    if (!known.empty()) response.removed.insert(response.removed.end(), known.mapped().begin(), known.mapped().end());
+  }
+  return response;
+}
+
 SubscriptionMachine::Plan SubscriptionMachine::makePlan(const Response& response) const {
   Plan plan;
   plan.update.type_url = options_.type.url;

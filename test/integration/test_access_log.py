@@ -103,6 +103,21 @@ class FileTest(LoggedCase):
 
         self.assertEqual(self.lines(path, 1), ["edge main HTTP/1.1 b c"])
 
+    def test_an_entry_tells_how_long_the_way_to_the_host_took(self):
+        path = self.scratch.join("access.log")
+        upstream = self.start(HttpUpstream(lambda request: Reply(body=b"x" if request.path == "/body" else b"")))
+        points = ("US_CX_BEG:US_CX_END", "US_CX_END:US_HS_END", "US_CX_END:US_TX_BEG", "US_TX_BEG:US_RX_BODY_BEG")
+        format = " ".join(f"%COMMON_DURATION({pair}:us)%" for pair in points)
+        log = fileLog(path, text(format + " %UPSTREAM_CONNECTION_POOL_READY_DURATION% %DOWNSTREAM_HANDSHAKE_DURATION%\n"))
+        self.serve([route("up")], [cluster("up", upstream.port)], access_log=[log])
+
+        get(self.port, "/body")
+        get(self.port, "/")
+
+        body, none = self.lines(path, 2)
+        self.assertRegex(body, r"^\d+ - \d+ \d+ \d+ -$")
+        self.assertRegex(none, r"^\d+ - \d+ - \d+ -$")
+
 
 class FilterTest(LoggedCase):
     def assertAdmitted(self, filter, paths, routes, expected):

@@ -327,6 +327,35 @@ class TlvTest(StateTestCase):
         self.assertEqual(self.logged(log), ["vpce-1"])
 
 
+    def test_tlvs_go_on_to_hosts(self):
+        heard = []
+
+        def script(sock, _number):
+            heard.append(sock.recv(1000))
+            sock.sendall(b"ok")
+
+        upstream = self.start(RawUpstream(script))
+        chosen = {"match_type": "INCLUDE", "tlv_type": [0xEA]}
+        proxy = typed(LISTENER_FILTERS + "proxy_protocol.v3.ProxyProtocol", pass_through_tlvs={})
+        kind = SOCKETS + "proxy_protocol.v3.ProxyProtocolUpstreamTransport"
+        header = typed(kind, config={"version": "V2", "pass_through_tlvs": chosen}, transport_socket=PLAIN)
+        self.run_proxy(
+            [listener("t", tcpProxy(), listener_filters=[proxy])],
+            [cluster("up", upstream.port, transport_socket=header)],
+        )
+
+        sock = rawConnection(self.sluice.port("t"))
+        sock.settimeout(10)
+        self.addCleanup(sock.close)
+        addresses = socket.inet_aton("192.0.2.1") + socket.inet_aton("198.51.100.2") + b"\x04\xd2\x00\x50"
+        tlvs = b"\xe1\x00\x01x\xea\x00\x06vpce-1"
+        beginning = b"\r\n\r\n\0\r\nQUIT\n\x21\x11"
+        sock.sendall(beginning + (len(addresses) + len(tlvs)).to_bytes(2, "big") + addresses + tlvs)
+
+        self.assertEqual(sock.recv(10), b"ok")
+        self.assertEqual(heard, [beginning + (len(addresses) + 9).to_bytes(2, "big") + addresses + tlvs[4:]])
+
+
 class AddressLimitTest(StateTestCase):
     def test_one_address_cannot_take_the_places_of_others(self):
         upstream = self.start(RawUpstream(echo))

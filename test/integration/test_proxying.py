@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../s
 from harness import *  # noqa: E402,F403
 from harness import client, config  # noqa: E402
 from harness.config import TYPE, endpoint  # noqa: E402
+from harness.upstream import readRequest  # noqa: E402
 
 BIG = bytes(range(256)) * 4096  # 1 MiB
 
@@ -170,6 +171,29 @@ class MessageTest(ProxyCase):
 
         self.assertEqual((interim.status, final.status), (100, 200))
         self.assertEqual(self.upstream.next().body, b"abc")
+
+    def test_the_host_says_whether_the_body_is_wanted_where_that_is_its_to_say(self):
+        def script(sock, number):
+            source = client.reader(sock)
+            asked = readRequest(source).header("expect")
+            if number == 1:
+                sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                source.exactly(3)
+            status = b"200 OK" if asked == "100-continue" and number == 1 else b"413 Too Much"
+            sock.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        port = self.proxy(upstream=RawUpstream(script), proxy_100_continue=True)
+        statuses = []
+        for _ in range(2):
+            with rawConnection(port) as sock:
+                source = client.reader(sock)
+                sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+                statuses.append(readResponse(source).status)
+                if statuses[-1] == 100:
+                    sock.sendall(b"abc")
+                    statuses.append(readResponse(source).status)
+
+        self.assertEqual(statuses, [100, 200, 413])
 
     def test_pipelined_requests_are_answered_in_order(self):
         port = self.proxy(lambda request: Reply(200, request.path.encode()))

@@ -119,6 +119,35 @@ class OneServer(RedisTestCase):
         self.assertEqual(self.sluice.stat("redis.r.downstream_cx_protocol_error"), 1)
 
 
+class Checks(RedisTestCase):
+    def test_hosts_are_checked_as_those_of_redis(self):
+        good, bad = self.server(), self.server()
+        bad.ask("SET", "maintenance", "1")
+        check = {
+            "timeout": "1s",
+            "interval": "0.2s",
+            "healthy_threshold": 1,
+            "unhealthy_threshold": 1,
+            "no_traffic_interval": "0.2s",
+            "custom_health_check": {
+                "name": "envoy.health_checkers.redis",
+                "typed_config": {
+                    "@type": TYPE + "envoy.extensions.health_checkers.redis.v3.Redis",
+                    "key": "maintenance",
+                },
+            },
+        }
+        no_panic = {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
+        self.proxy([cluster("cache", good.port, bad.port, lb_policy="MAGLEV", health_checks=[check], **no_panic)])
+        self.assertEqual(self.sluice.stat("cluster.cache.membership_healthy"), 1)
+        client = self.client()
+        for i in range(20):
+            self.assertEqual(client.ask("SET", f"key-{i}", i), b"OK")
+        self.assertEqual(good.ask("DBSIZE"), 20)
+        bad.ask("DEL", "maintenance")
+        waitFor(lambda: self.sluice.stat("cluster.cache.membership_healthy") == 2, "both hosts to be well")
+
+
 class SeveralServers(RedisTestCase):
     def test_keys_are_spread_and_commands_with_several_keys_are_split(self):
         servers = [self.server() for _ in range(3)]

@@ -291,6 +291,11 @@ class DiscoveryTest(SluiceTestCase):
         added = {"append": {"header": {"key": "x-mark", "value": value}}}
         return {"@type": self.KIND, "mutations": {"response_mutations": [added]}}
 
+    def startProxy(self, listener):
+        self.server.set(CLUSTER, cluster("up", self.upstream.port))
+        self.server.set(LISTENER, listener)
+        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port), wait=False))
+
     def serve(self, **more):
         self.server = self.start(AdsServer())
         self.upstream = self.start(HttpUpstream())
@@ -298,10 +303,7 @@ class DiscoveryTest(SluiceTestCase):
         ads = {"ads": {}, "resource_api_version": "V3"}
         discovery = {"config_source": ads, "type_urls": [self.KIND], **more}
         marks = {"name": "marks", "config_discovery": discovery}
-        self.server.set(CLUSTER, cluster("up", self.upstream.port))
-        listener = httpListener("http", [route("up")], address=config.socketAddress(self.port), filters=[marks])
-        self.server.set(LISTENER, listener)
-        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port), wait=False))
+        self.startProxy(httpListener("http", [route("up")], address=config.socketAddress(self.port), filters=[marks]))
 
     def publish(self, typed_config):
         self.server.set(self.EXTENSION, {"name": "marks", "typed_config": typed_config})
@@ -328,6 +330,37 @@ class DiscoveryTest(SluiceTestCase):
         self.assertEqual(self.sluice.stat("extension_config_discovery.http_filter.marks.config_reload"), 2)
         self.assertEqual(self.sluice.stat("extension_config_discovery.http_filter.marks.config_fail"), 1)
         self.assertEqual(self.sluice.stat("listener_manager.listener_modified"), 0)
+
+    def test_a_network_filter_is_configured_anew_for_new_connections(self):
+        self.server = self.start(AdsServer())
+        self.upstream = self.start(HttpUpstream())
+        self.port = freePort()
+        kind = config.TYPE + "envoy.extensions.filters.network.rbac.v3.RBAC"
+        everybody = {"permissions": [{"any": True}], "principals": [{"any": True}]}
+
+        def gate(action):
+            return {"@type": kind, "stat_prefix": "gate", "rules": {"action": action, "policies": {"p": everybody}}}
+
+        source = {"ads": {}, "resource_api_version": "V3"}
+        discovered = {"name": "marks", "config_discovery": {"config_source": source, "type_urls": [kind]}}
+        listener = httpListener("http", [route("up")], address=config.socketAddress(self.port))
+        listener["filter_chains"][0]["filters"].insert(0, discovered)
+        self.publish(gate("ALLOW"))
+        self.startProxy(listener)
+
+        def served():
+            self.sluice.mustRun()
+            try:
+                return get(self.port).status == 200
+            except (ConnectionError, EOFError):
+                return False
+
+        waitFor(served, "the listener")
+        self.publish(gate("DENY"))
+        waitFor(lambda: not served(), "the gate to close")
+        self.publish(gate("ALLOW"))
+        waitFor(served, "the gate to open")
+        self.assertEqual(self.sluice.stat("extension_config_discovery.network_filter.marks.config_reload"), 3)
 
     def test_a_default_serves_until_a_configuration_comes(self):
         self.serve(default_config=self.mark("default"), apply_default_config_without_warming=True)

@@ -7,10 +7,16 @@ import unittest
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness import client, config  # noqa: E402
-from harness.ads import CLUSTER, ENDPOINT, LISTENER, ROUTE, SCOPE, AdsServer  # noqa: E402
+from harness.ads import CLUSTER, ENDPOINT, LISTENER, ROUTE, SCOPE, VIRTUAL_HOST, AdsServer  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
 ADS = {"ads": {}, "resource_api_version": "V3"}
+
+
+ON_DEMAND = {
+    "name": "envoy.filters.http.on_demand",
+    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.on_demand.v3.OnDemand"},
+}
 
 
 def edsCluster(name):
@@ -139,12 +145,8 @@ class XdsCase:
         self.assertEqual(self.tenant("b"), "third")
 
     def test_a_request_waits_for_the_routes_of_its_scope_that_are_on_demand(self):
-        on_demand = {
-            "name": "envoy.filters.http.on_demand",
-            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.on_demand.v3.OnDemand"},
-        }
         self.serveScopes(
-            scope("one", "a", "first"), scope("two", "b", "second", on_demand=True), tables=("first", "second"), filters=[on_demand]
+            scope("one", "a", "first"), scope("two", "b", "second", on_demand=True), tables=("first", "second"), filters=[ON_DEMAND]
         )
         self.waitForTenant("a", "first")
         self.assertEqual(self.sluice.stat("http.http.scoped_rds.tenants.active_scopes"), 1)
@@ -336,6 +338,37 @@ class StateOfTheWorldTest(XdsCase, SluiceTestCase):
 
 class DeltaTest(XdsCase, SluiceTestCase):
     delta = True
+
+    def test_a_virtual_host_comes_when_a_request_wants_it_and_follows_the_control_plane(self):
+        def host(domain, text):
+            return {"name": "routes/" + domain, "domains": [domain], "routes": [config.directResponse(200, text)]}
+
+        def table(text):
+            return {"name": "routes", "vhds": {"config_source": ADS}, "virtual_hosts": [host("own.example", text)]}
+
+        def shows(domain, text):
+            self.sluice.mustRun()
+            try:
+                return get(self.port, "/", host=domain).body.decode() == text
+            except OSError:  # nobody listens so far
+                return False
+
+        self.server.set(CLUSTER)
+        self.server.set(LISTENER, rdsListener("http", self.port, "routes", filters=[ON_DEMAND]))
+        self.server.set(VIRTUAL_HOST, host("a.example", "a"), host("b.example", "b"))
+        self.server.set(ROUTE, table("own"))
+        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, self.delta), wait=False))
+        waitFor(lambda: shows("own.example", "own"), "the table")
+
+        self.assertTrue(shows("A.example", "a"))
+
+        self.server.set(VIRTUAL_HOST, host("a.example", "changed"), host("b.example", "b"))
+        waitFor(lambda: shows("a.example", "changed"), "the change")
+
+        self.server.set(ROUTE, table("other"))
+        waitFor(lambda: shows("own.example", "other"), "the other table")
+        self.assertTrue(shows("a.example", "changed"))
+        self.assertTrue(shows("b.example", "b"))
 
 
 class FileTest(SluiceTestCase):

@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "envoy/config/core/v3/address.pb.h"
 #include "google/protobuf/util/json_util.h"
+#include "source/config/format/typed_metadata.h"
 
 namespace sluice::config {
 namespace {
@@ -82,6 +84,32 @@ TEST_CASE("a format of bodies has a type, and leaves values as they are") {
   CHECK(made(R"({"text_format": "%LOCAL_REPLY_BODY%"})") == "text/plain \"a\"\n");
   CHECK(made(R"({"text_format": "%LOCAL_REPLY_BODY%", "content_type": "text/html"})") == "text/html \"a\"\n");
   CHECK(made(R"({"json_format": {"b": "%LOCAL_REPLY_BODY%"}})") == "application/json {\"b\":\"\\\"a\\\"\\n\"}\n");
+}
+
+TEST_CASE("typed metadata is that of a proxy's address, and nothing else") {
+  envoy::config::core::v3::Address address;
+  address.mutable_socket_address()->set_address("10.0.0.9");
+  address.mutable_socket_address()->set_port_value(3128);
+  envoy::config::core::v3::Metadata metadata;
+  (*metadata.mutable_typed_filter_metadata())[std::string(stream::kProxyAddressMetadata)].PackFrom(address);
+
+  const stream::FixedMetadata compiled = metadataOf(metadata);
+
+  REQUIRE(compiled);
+  const auto* value = stream::findMetadata(*compiled.fields(), stream::kProxyAddressMetadata, {"address"});
+  REQUIRE(value != nullptr);
+  CHECK(std::get<std::string>(value->value) == "10.0.0.9:3128");
+  ErrorList errors;
+  Positions positions;
+  const Context at(errors, &positions);
+  checkTypedMetadata(metadata, at);
+  CHECK(errors.empty());
+  address.clear_socket_address();
+  (*metadata.mutable_typed_filter_metadata())[std::string(stream::kProxyAddressMetadata)].PackFrom(address);
+  (*metadata.mutable_typed_filter_metadata())["other"].PackFrom(address);
+  checkTypedMetadata(metadata, at);
+  CHECK(errors.total() == 2);
+  CHECK_THAT(errors.toString(), Catch::Contains("typed_filter_metadata[other]: nobody reads it"));
 }
 
 }  // namespace

@@ -46,12 +46,18 @@ bool holdsOfSource(const net::Cidr& range, const match::Data& data) {
   return address.ok() && range.contains(*address);
 }
 
-// A request whose address nobody has kept is not known to go there.
-bool holdsOfUpstream(const UpstreamAddress& wanted, const stream::StreamInfo* info) {
-  if (info == nullptr || !info->filter_state) return false;
+// Empty: it is not known.
+std::string_view upstreamOf(const Subject& subject) {
+  if (!subject.upstream.empty()) return subject.upstream;
+  const stream::StreamInfo* const info = subject.data.info;
+  if (info == nullptr || !info->filter_state) return {};
   const auto* const kept = info->filter_state->get<stream::FilterState::Object>(kUpstreamAddress);
-  if (kept == nullptr) return false;
-  const absl::StatusOr<net::Address> address = net::Address::parse(kept->text());
+  return kept == nullptr ? std::string_view() : kept->text();
+}
+
+bool holdsOfUpstream(const UpstreamAddress& wanted, std::string_view text) {
+  if (text.empty()) return false;
+  const absl::StatusOr<net::Address> address = net::Address::parse(text);
   if (!address.ok()) return false;
   return (!wanted.range || holds(&*wanted.range, &*address)) && (!wanted.ports || holds(&*wanted.ports, &*address));
 }
@@ -123,7 +129,7 @@ bool Rule::matches(const Subject& subject) const {
       return peer != nullptr && someMatch(name->text, peer->*name->type);
     }
     case Kind::kUpstream:
-      return holdsOfUpstream(*std::get_if<UpstreamAddress>(&what), data.info);
+      return holdsOfUpstream(*std::get_if<UpstreamAddress>(&what), upstreamOf(subject));
   }
   return false;
 }

@@ -28,6 +28,7 @@ namespace sluice::filter::rbac {
 struct Subject {
   match::Data data;
   std::string_view path;              // of the request, without query, as routes see it
+  std::string_view upstream = {};     // the host of the attempt, with port; empty: not chosen yet
   const net::TlsInfo* tls = nullptr;  // where there is no data.info, which knows it otherwise; null: plain
 
   // Null: plain. A name counts only if peer_validated.
@@ -45,7 +46,8 @@ struct AlternativeName {
   match::StringMatcher text;
 };
 
-// Where the request is going, as far as a filter has kept it in the filter state kUpstreamAddress.
+// Where the request is going: the host of the attempt, or before that what a filter has kept of it in the filter state
+// kUpstreamAddress.
 struct UpstreamAddress {
   std::optional<net::Cidr> range;  // nullopt: any
   std::optional<Ports> ports;      // the same

@@ -160,6 +160,8 @@ TEST_CASE("where a request is going is what a filter has kept of it") {
   CHECK(!goingTo("nowhere"));
   rule.what = UpstreamAddress{std::nullopt, Ports{80, 80}};
   CHECK(goingTo("11.1.2.3:80"));
+  subject.upstream = "11.1.2.3:81";  // the attempt's host, whatever was kept
+  CHECK(!rule.matches(subject));
 }
 
 TEST_CASE("the path is that of the subject, whatever the head says") {

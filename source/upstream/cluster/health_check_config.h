@@ -25,7 +25,7 @@ inline constexpr std::string_view kFailHeader = "x-envoy-immediate-health-check-
 
 struct HealthCheckConfig {
   using Millis = std::chrono::milliseconds;
-  enum class Kind : uint8_t { kHttp, kTcp, kGrpc };
+  enum class Kind : uint8_t { kHttp, kTcp, kGrpc, kRedis };
 
   Kind kind = Kind::kHttp;
   Millis timeout{0};  // from the beginning to the whole answer
@@ -73,6 +73,7 @@ struct HealthCheckConfig {
     std::vector<std::string> receive;  // in this order; empty: connecting is all
   };
   Tcp tcp;
+  std::string redis_key;  // that is not to exist; empty: PING is asked
 
   std::vector<std::shared_ptr<observability::LogFile>> logs;  // of changes, and of
   bool log_failures = false;                                  // each check that failed
@@ -81,8 +82,17 @@ struct HealthCheckConfig {
 
 // As in events. (proto: envoy.data.core.v3.HealthCheckerType)
 inline std::string_view nameOf(HealthCheckConfig::Kind kind) {
-  using Kind = HealthCheckConfig::Kind;
-  return kind == Kind::kHttp ? "HTTP" : kind == Kind::kTcp ? "TCP" : "GRPC";
+  switch (kind) {
+    case HealthCheckConfig::Kind::kHttp:
+      return "HTTP";
+    case HealthCheckConfig::Kind::kTcp:
+      return "TCP";
+    case HealthCheckConfig::Kind::kGrpc:
+      return "GRPC";
+    case HealthCheckConfig::Kind::kRedis:
+      return "REDIS";
+  }
+  return {};
 }
 
 }  // namespace sluice::upstream::cluster

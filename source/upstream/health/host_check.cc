@@ -75,8 +75,16 @@ void HostCheck::makeProbe() {
                      : !check().http.host.empty() ? check().http.host
                                                   : config.name;
   auto told = [this](const CheckResult& result) { onResult(result); };
-  probe_ = check().kind == Kind::kTcp ? makeTcpProbe(std::move(target), std::move(told))
-                                      : makeHttpProbe(std::move(target), std::move(told));
+  switch (check().kind) {
+    case Kind::kTcp:
+      probe_ = makeTcpProbe(std::move(target), std::move(told));
+      break;
+    case Kind::kRedis:
+      probe_ = makeRedisProbe(std::move(target), std::move(told));
+      break;
+    default:
+      probe_ = makeHttpProbe(std::move(target), std::move(told));
+  }
 }
 
 void HostCheck::configChanged() {

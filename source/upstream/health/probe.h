@@ -66,6 +66,7 @@ class Probe {
 
 std::unique_ptr<Probe> makeHttpProbe(ProbeTarget target, Probe::OnResult on_result);  // and gRPC
 std::unique_ptr<Probe> makeTcpProbe(ProbeTarget target, Probe::OnResult on_result);
+std::unique_ptr<Probe> makeRedisProbe(ProbeTarget target, Probe::OnResult on_result);
 
 // Of a check for which connecting could not even begin.
 CheckResult notBegun(const absl::Status& why);

@@ -107,6 +107,10 @@ uint64_t Exchange::connectionId() const {
   return connection_ == nullptr ? 0 : connection_->id();
 }
 
+stream::StreamInfo::UpstreamConnect Exchange::connectTimes() const {
+  return connection_ == nullptr ? stream::StreamInfo::UpstreamConnect() : connection_->connectTimes();
+}
+
 std::string_view Exchange::localAddress() const {
   return connection_ == nullptr ? std::string_view() : connection_->localAddress();
 }
@@ -125,7 +129,7 @@ ClientConnection::ClientConnection(Pool& pool, net::Fd fd, net::TransportPtr tra
     : pool_(pool),
       assumed_capacity_(assumed_capacity),
       id_(static_cast<uint64_t>(reinterpret_cast<uintptr_t>(this))),
-      connect_began_(pool.context_.loop.now()),
+      connect_{.begin = pool.context_.loop.now()},
       connection_(pool.context_.loop, pool.context_.buffers, std::move(fd), net::Connection::Mode::kConnecting, *this,
                   std::move(transport)),
       timer_(pool.context_.loop.timers(), [this] { onTimer(); }) {
@@ -178,7 +182,10 @@ void ClientConnection::makeCodec() {
 void ClientConnection::onConnected() {
   const PoolContext& context = pool_.context_;
   context.cells.record(context.stats.cx_connect_ms,
-                       std::chrono::duration_cast<milliseconds>(context.loop.now() - connect_began_).count());
+                       std::chrono::duration_cast<milliseconds>(context.loop.now() - connect_.begin).count());
+  connect_.end = connection_.connectedAt();
+  if (connection_.transport() != nullptr && connection_.transport()->secure())
+    connect_.handshake_end = context.loop.now();
   timer_.cancel();
   makeCodec();
   state_ = State::kOpen;

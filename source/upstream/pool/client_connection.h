@@ -27,6 +27,7 @@ class ClientConnection final : private net::ConnectionEvents,
   ~ClientConnection() override;
 
   uint64_t id() const { return id_; }
+  const stream::StreamInfo::UpstreamConnect& connectTimes() const { return connect_; }
   std::string_view localAddress();
   const base::LocalPtr<stream::UpstreamTls>& tls();
   bool multiplexed() const { return multiplexed_; }
@@ -106,7 +107,7 @@ class ClientConnection final : private net::ConnectionEvents,
   uint64_t id_;
   uint64_t counted_sent_ = 0;
   uint64_t sent_before_ = 0;  // while it is flushed: at the last look
-  event::TimePoint connect_began_;
+  stream::StreamInfo::UpstreamConnect connect_;
   event::TimePoint heard_at_;  // HTTP/2: the host's last bytes, or that it was connected
   std::string local_address_;
   base::LocalPtr<stream::UpstreamTls> tls_;  // made when it is first asked for

@@ -82,6 +82,7 @@ class Exchange : public base::ListNode {
   uint64_t connectionId() const;
   // Of the connection's TLS; null: plain, or no connection.
   base::LocalPtr<stream::UpstreamTls> tls() const;
+  stream::StreamInfo::UpstreamConnect connectTimes() const;
   std::string_view localAddress() const;
   bool multiplexed() const;
   http::Protocol protocol() const;

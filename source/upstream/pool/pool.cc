@@ -148,6 +148,7 @@ void Pool::openConnection(bool ahead) {
                            .session_key = session_key_,
                            .client = key_.client ? &*key_.client : nullptr,
                            .target = key_.target ? &*key_.target : nullptr,
+                           .tlvs = &key_.tlvs,
                            .source = key_.source ? &*key_.source : nullptr,
                            .shared = key_.shared.get()},
                           begun, connections_ == 0)) {

@@ -63,6 +63,7 @@ struct PoolKey {
   std::string verify_san;   // auto_san_validation: what the host's certificate must say
   // Of the one client whose requests these are (TransportFactory::tellsClient), as far as they are addresses.
   std::optional<net::Address> client, target;
+  net::ProxyTlvs tlvs;                        // of its PROXY header
   std::optional<net::BorrowedSource> source;  // from where connections come; nothing: as the cluster says
   std::shared_ptr<const stream::FilterState>
       shared;  // what requests share (TransportFactory::handsOver); null: nothing

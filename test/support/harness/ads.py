@@ -16,6 +16,7 @@ from harness.process import TOP
 TYPE = "type.googleapis.com/"
 LISTENER = TYPE + "envoy.config.listener.v3.Listener"
 ROUTE = TYPE + "envoy.config.route.v3.RouteConfiguration"
+VIRTUAL_HOST = TYPE + "envoy.config.route.v3.VirtualHost"
 SCOPE = TYPE + "envoy.config.route.v3.ScopedRouteConfiguration"
 CLUSTER = TYPE + "envoy.config.cluster.v3.Cluster"
 ENDPOINT = TYPE + "envoy.config.endpoint.v3.ClusterLoadAssignment"

@@ -1,6 +1,7 @@
 #include "source/extensions/transport_sockets/proxy_protocol/factory.h"
 
 #include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
+#include "source/config/proxy_tlvs.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/extensions/transport_sockets/proxy_protocol/transport.h"
 
@@ -9,9 +10,6 @@ namespace {
 
 using Proto = envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
 using envoy::config::core::v3::ProxyProtocolConfig;
-
-// All TLVs of a header; its length field has 16 bits and counts the addresses too.
-constexpr size_t kMaxTlvBytes = 65535 - 36;
 
 class Factory : public config::TransportSocketConfigFactory {
  public:
@@ -30,6 +28,11 @@ class Factory : public config::TransportSocketConfigFactory {
     const bool v2 = proto.config().version() == ProxyProtocolConfig::V2;
     std::string tlvs;
     const config::Context at = context.at.child("config");
+    net::TlvTypes passed_on;
+    if (proto.config().has_pass_through_tlvs()) {
+      passed_on = config::compileTlvTypes(proto.config().pass_through_tlvs());
+      if (!v2) at.child("pass_through_tlvs").error("only version V2 of the header has TLVs; set `version: V2`");
+    }
     for (int i = 0; i < proto.config().added_tlvs_size(); ++i) {
       const auto& tlv = proto.config().added_tlvs(i);
       if (tlv.value().empty()) at.child("added_tlvs", static_cast<size_t>(i)).error("needs a value");
@@ -38,13 +41,14 @@ class Factory : public config::TransportSocketConfigFactory {
         break;
       }
       tlvs += makeTlv(static_cast<uint8_t>(tlv.type()), tlv.value());
+      passed_on.reset(tlv.type());
     }
     if (!v2 && !tlvs.empty()) at.child("added_tlvs").error("only version V2 of the header has TLVs; set `version: V2`");
     std::shared_ptr<const net::TransportFactory> inner = config::compileTransport(
         proto.transport_socket(), config::TransportSide::kUpstream, context.child("transport_socket"));
     if (mark.hit()) return nullptr;
-    return std::make_shared<HeaderTransportFactory>(v2 ? Version::kV2 : Version::kV1, std::move(tlvs),
-                                                    std::move(inner));
+    return std::make_shared<HeaderTransportFactory>(v2 ? Version::kV2 : Version::kV1, std::move(tlvs), std::move(inner),
+                                                    passed_on);
   }
 };
 

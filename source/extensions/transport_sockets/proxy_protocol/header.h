@@ -10,6 +10,9 @@ namespace sluice::extensions::transport_sockets::proxy_protocol {
 
 enum class Version { kV1, kV2 };
 
+// All TLVs of a header; its length field has 16 bits and counts the addresses too.
+inline constexpr size_t kMaxTlvBytes = 65535 - 36;
+
 // `client` and `target`: IP addresses of one family; anything else (null, Unix sockets, a mix) makes a header that
 // names nobody: UNKNOWN, or LOCAL. `tlvs`: encoded, version 2 only.
 std::string makeHeader(Version version, const net::Address* client, const net::Address* target, std::string_view tlvs);

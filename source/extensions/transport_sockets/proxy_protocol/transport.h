@@ -26,18 +26,25 @@ class HeaderTransport : public net::PreludeTransport {
 class HeaderTransportFactory : public net::WrappingFactory {
  public:
   // `inner`: null for plain sockets.
-  HeaderTransportFactory(Version version, std::string tlvs, std::shared_ptr<const net::TransportFactory> inner)
-      : WrappingFactory(std::move(inner)), version_(version), tlvs_(std::move(tlvs)) {}
+  // `tlvs`: encoded, at most kMaxTlvBytes of them. `passed_on`: of the client's own, without those in `tlvs`.
+  HeaderTransportFactory(Version version, std::string tlvs, std::shared_ptr<const net::TransportFactory> inner,
+                         net::TlvTypes passed_on = {})
+      : WrappingFactory(std::move(inner)), version_(version), tlvs_(std::move(tlvs)), passed_on_(passed_on) {}
 
   net::TransportPtr make(const Options& options) const override {
-    return std::make_unique<HeaderTransport>(makeHeader(version_, options.client, options.target, tlvs_),
+    const std::string tlvs = tlvs_ + passedOn(options.tlvs);
+    return std::make_unique<HeaderTransport>(makeHeader(version_, options.client, options.target, tlvs),
                                              makeInner(options));
   }
   bool tellsClient() const override { return true; }
 
  private:
+  // As far as a header has room.
+  std::string passedOn(const net::ProxyTlvs* tlvs) const;
+
   const Version version_;
   const std::string tlvs_;
+  const net::TlvTypes passed_on_;
 };
 
 }  // namespace sluice::extensions::transport_sockets::proxy_protocol

@@ -91,5 +91,28 @@ TEST_CASE("the header is ready when the transport behind it is") {
   CHECK(HeaderTransportFactory(Version::kV1, {}, nullptr).notReady().empty());
 }
 
+TEST_CASE("TLVs of the client are passed on as far as they are chosen and there is room") {
+  net::TlvTypes chosen;
+  chosen.set(0xEA);
+  const std::string added = makeTlv(0xE0, "x");
+  const HeaderTransportFactory factory(Version::kV2, added, nullptr, chosen);
+  const net::Address client = at("10.1.2.3:4567"), target = at("10.0.0.1:80");
+  const net::ProxyTlvs tlvs{{0xE1, "no"}, {0xEA, std::string(65480, 'b')}, {0xEA, "much"}, {0xEA, "too much"}};
+  event::PolledLoop loop;
+  net::WorkerBuffers buffers;
+  int fds[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+  End us, peer;
+  net::Connection ours(loop, buffers, net::Fd(fds[0]), net::Connection::Mode::kConnecting, us,
+                       factory.make({.client = &client, .target = &target, .tlvs = &tlvs}));
+  net::Connection theirs(loop, buffers, net::Fd(fds[1]), net::Connection::Mode::kAccepted, peer);
+  ours.shutdownWrites();
+  REQUIRE(loop.until([&] { return peer.ended; }));
+
+  // 65499 in all: 4 are the added one's, 65483 the first one's; 7 more fit, 11 do not.
+  CHECK(peer.got == makeHeader(Version::kV2, &client, &target,
+                               added + makeTlv(0xEA, std::string(65480, 'b')) + makeTlv(0xEA, "much")));
+}
+
 }  // namespace
 }  // namespace sluice::extensions::transport_sockets::proxy_protocol

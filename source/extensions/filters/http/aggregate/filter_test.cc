@@ -123,7 +123,7 @@ TEST_CASE("which statuses count is said by the call") {
 
 TEST_CASE("what a request says stays within its place in a path, and named headers go along") {
   Asked asked(
-      "calls: [{name: a, cluster: c, path: '/u/%REQ(x-user)%/o?q=%REQ(x-q:x-user)%&l=1', host: h.internal, "
+      "calls: [{name: a, cluster: c, path: '/u/%REQ(x-user)%/o?q=%REQ(x-q?x-user)%&l=1', host: h.internal, "
       "forwarded_headers: [X-Auth]}]",
       {{"x-user", "a/b?c=%2e"}, {"x-auth", "1"}, {"x-other", "2"}});
 

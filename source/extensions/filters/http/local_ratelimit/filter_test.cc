@@ -1,11 +1,15 @@
 #include "source/extensions/filters/http/local_ratelimit/filter.h"
 
+#include <algorithm>
 #include <atomic>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
+#include "source/worker/test_worker.h"
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
@@ -22,7 +26,7 @@ const TokenBucket::TimePoint kStart{std::chrono::hours(5)};
 
 Settings settings(uint32_t max_tokens, uint32_t enabled = kAlways, uint32_t enforced = kAlways) {
   Settings out;
-  out.bucket = std::make_unique<TokenBucket>(max_tokens, 1, seconds(1));
+  out.limiter = std::make_shared<Limiter>(LimiterConfig{.bucket = BucketConfig{max_tokens, 1, seconds(1)}});
   out.enabled = {enabled, 1'000'000};
   out.enforced = {enforced, 1'000'000};
   out.stats = {{1}, {2}, {3}, {4}};
@@ -136,10 +140,164 @@ TEST_CASE("a route's settings have a bucket of their own") {
 
 TEST_CASE("without a bucket nothing is limited") {
   Settings s = settings(0);
-  s.bucket = nullptr;
+  s.limiter = nullptr;
   const Result result = send(std::make_shared<FilterFactory>(std::move(s)));
   CHECK(result.status == 0);
   CHECK(result.counts == std::vector{1, 0, 0, 1});
+}
+
+filter::Descriptor descriptor(std::vector<std::pair<std::string, std::string>> entries) {
+  return {.entries = std::move(entries)};
+}
+
+// `tokens` at first, one more a minute.
+DescriptorConfig bucketFor(std::vector<std::pair<std::string, std::string>> entries, uint32_t tokens,
+                           seconds interval = seconds(60)) {
+  return {std::move(entries), {tokens, 1, interval}};
+}
+
+TEST_CASE("a bucket gives several tokens or none, and takes them back up to what it holds") {
+  TokenBucket bucket(5, 1, seconds(1));
+  CHECK(bucket.take(kStart, 4));
+  CHECK_FALSE(bucket.take(kStart, 2));
+  CHECK(bucket.remaining() == 1);
+  CHECK(bucket.take(kStart, 0));
+  bucket.give(kStart, 3);
+  CHECK(bucket.remaining() == 4);
+  bucket.give(kStart, UINT64_MAX);
+  CHECK(bucket.remaining() == 5);
+  CHECK(bucket.isFull(kStart));
+  CHECK_FALSE(bucket.take(kStart, UINT64_MAX));
+  CHECK(bucket.untilNext(kStart).count() == 0);
+  CHECK(bucket.take(kStart, 5));
+  CHECK(bucket.untilNext(kStart + milliseconds(300)) == milliseconds(700));
+}
+
+TEST_CASE("a descriptor has a bucket of its own, for requests with just its entries") {
+  Limiter limiter({.descriptors = {bucketFor({{"path", "/a"}, {"user", "anna"}}, 1)}});
+  const auto takes = [&](std::vector<std::pair<std::string, std::string>> entries) {
+    return limiter.take({descriptor(std::move(entries))}, kStart).allowed;
+  };
+  CHECK(takes({{"path", "/a"}, {"user", "anna"}}));
+  CHECK_FALSE(takes({{"path", "/a"}, {"user", "anna"}}));
+  CHECK(takes({{"path", "/a"}}));
+  CHECK(takes({{"path", "/a"}, {"user", "berta"}}));
+  CHECK(takes({{"user", "anna"}, {"path", "/a"}}));
+  CHECK(takes({{"path", "/a"}, {"user", "anna"}, {"x", "y"}}));
+}
+
+TEST_CASE("requests with a descriptor take from the bucket of all, too, unless told otherwise") {
+  const bool always = GENERATE(false, true);
+  Limiter limiter({.bucket = BucketConfig{1, 1, seconds(60)},
+                   .descriptors = {bucketFor({{"a", "1"}}, 10)},
+                   .always_take_from_bucket = always});
+  CHECK(limiter.take({descriptor({{"a", "1"}})}, kStart).allowed);
+  CHECK(limiter.take({descriptor({{"a", "1"}})}, kStart).allowed == !always);
+  CHECK(limiter.take({}, kStart).allowed == !always);
+}
+
+TEST_CASE("of several descriptors the slowest is asked first, and one that refuses leaves the others alone") {
+  Limiter limiter({.descriptors = {bucketFor({{"a", "1"}}, 10, seconds(1)), bucketFor({{"b", "1"}}, 1, seconds(60))}});
+  const std::vector<filter::Descriptor> both{descriptor({{"a", "1"}}), descriptor({{"b", "1"}})};
+  CHECK(limiter.take(both, kStart).allowed);
+  CHECK_FALSE(limiter.take(both, kStart).allowed);
+  const Limiter::Verdict alone = limiter.take({both[0]}, kStart);
+  CHECK(alone.allowed);
+  CHECK(alone.bucket->remaining() == 8);
+}
+
+TEST_CASE("a shadow takes tokens and refuses nobody, and the others are charged behind it") {
+  DescriptorConfig shadow = bucketFor({{"a", "1"}}, 0);
+  shadow.shadow = true;
+  Limiter limiter({.bucket = BucketConfig{1, 1, seconds(60)}, .descriptors = {shadow}});
+  CHECK(limiter.take({descriptor({{"a", "1"}})}, kStart).allowed);
+  CHECK_FALSE(limiter.take({descriptor({{"a", "1"}})}, kStart).allowed);
+}
+
+TEST_CASE("what a descriptor costs is taken, or given back") {
+  Limiter limiter({.descriptors = {bucketFor({{"a", "1"}}, 10)}});
+  filter::Descriptor costly = descriptor({{"a", "1"}});
+  costly.hits_addend = 7;
+  CHECK(limiter.take({costly}, kStart).bucket->remaining() == 3);
+  CHECK_FALSE(limiter.take({costly}, kStart).allowed);
+  costly.negative_hits = true;
+  CHECK(limiter.take({costly}, kStart).bucket->remaining() == 10);
+}
+
+TEST_CASE("an entry without a value stands for each value with a bucket of its own") {
+  Limiter limiter({.descriptors = {bucketFor({{"user", ""}}, 1)}});
+  const auto takes = [&](const char* user) { return limiter.take({descriptor({{"user", user}})}, kStart).allowed; };
+  CHECK(takes("anna"));
+  CHECK(takes("berta"));
+  CHECK_FALSE(takes("anna"));
+  CHECK_FALSE(takes("berta"));
+}
+
+TEST_CASE("values that are made up find what was used up before, and no more than so many buckets") {
+  constexpr uint32_t kMax = 4;
+  Limiter limiter({.descriptors = {bucketFor({{"user", ""}}, 3)}, .max_dynamic = kMax});
+  int allowed = 0;
+  for (int i = 0; i < 1000; ++i) {
+    allowed += limiter.take({descriptor({{"user", std::to_string(i)}})}, kStart).allowed;
+  }
+  CHECK(allowed == 3 * static_cast<int>(kMax));
+  // What was silent long enough to be full again is as new.
+  CHECK(limiter.take({descriptor({{"user", "anna"}})}, kStart + seconds(180)).bucket->remaining() == 2);
+}
+
+TEST_CASE("values of several entries are not taken for each other's") {
+  Limiter limiter({.descriptors = {bucketFor({{"a", ""}, {"b", ""}}, 1)}});
+  CHECK(limiter.take({descriptor({{"a", "1"}, {"b", "2:3"}})}, kStart).allowed);
+  CHECK(limiter.take({descriptor({{"a", "1:2"}, {"b", "3"}})}, kStart).allowed);
+  CHECK_FALSE(limiter.take({descriptor({{"a", "1"}, {"b", "2:3"}})}, kStart).allowed);
+}
+
+TEST_CASE("rate limits of the filter describe the request; the tightest bucket is told of") {
+  Settings s = settings(100);
+  s.limiter = std::make_shared<Limiter>(
+      LimiterConfig{.bucket = BucketConfig{100, 1, seconds(1)}, .descriptors = {bucketFor({{"path", "/"}}, 2)}});
+  s.has_descriptors = s.quota_headers = s.retry_after = s.resource_exhausted = true;
+  route::RateLimit limit;
+  limit.actions.push_back({.kind = route::RateLimitAction::Kind::kHeader, .key = "path", .header = ":path"});
+  s.limits.push_back(limit);
+  const auto factory = std::make_shared<FilterFactory>(std::move(s));
+  const auto ask = [&](const char* path, const Fields& fields = {}) {
+    Harness h({factory});
+    h.stream.info().start = kStart;
+    h.stream.request().path = path;
+    h.request("POST", fields, true);
+    if (h.client.heads == 0) h.respond(200, {}, true);
+    return std::pair{h.client.status, h.client.headers};
+  };
+  CHECK(ask("/").second ==
+        Fields{{"x-ratelimit-limit", "2"}, {"x-ratelimit-remaining", "1"}, {"x-ratelimit-reset", "0"}});
+  CHECK(ask("/").second ==
+        Fields{{"x-ratelimit-limit", "2"}, {"x-ratelimit-remaining", "0"}, {"x-ratelimit-reset", "60"}});
+  const auto [status, headers] = ask("/");
+  CHECK(status == 429);
+  CHECK(headers == Fields{{"content-length", "18"},
+                          {"x-ratelimit-limit", "2"},
+                          {"x-ratelimit-remaining", "0"},
+                          {"x-ratelimit-reset", "60"},
+                          {"retry-after", "60"},
+                          {"content-type", "text/plain"}});
+  CHECK(ask("/other").first == 200);
+  const auto grpc = ask("/", {{"content-type", "application/grpc"}}).second;
+  CHECK(std::find(grpc.begin(), grpc.end(), std::pair<std::string, std::string>("grpc-status", "8")) != grpc.end());
+}
+
+TEST_CASE("each connection has buckets of its own") {
+  worker::LocalSlots slots;
+  worker::testing::TestWorker worker;
+  ConnectionLimiters limiters({.bucket = BucketConfig{1, 1, seconds(1)}}, slots);
+  const auto takes = [&](uint64_t connection, TokenBucket::TimePoint now) {
+    return limiters.of(worker.services, connection, now).take({}, now).allowed;
+  };
+  CHECK(takes(1, kStart));
+  CHECK_FALSE(takes(1, kStart));
+  CHECK(takes(2, kStart));
+  CHECK_FALSE(takes(2, kStart));
+  CHECK(takes(1, kStart + seconds(1)));
 }
 
 TEST_CASE("it passes the interleaving suite") {

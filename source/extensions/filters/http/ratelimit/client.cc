@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/service/ratelimit/v3/rls.pb.h"
+#include "source/filter/metadata_struct.h"
 
 namespace sluice::extensions::http_filters::ratelimit {
 namespace {
@@ -32,24 +33,15 @@ uint32_t windowOf(RateLimitResponse::RateLimit::Unit unit) {
   }
 }
 
-std::optional<Quota> quotaOf(const RateLimitResponse& response) {
-  const RateLimitResponse::DescriptorStatus* tightest = nullptr;
-  for (const auto& status : response.statuses()) {
-    if (!status.has_current_limit()) continue;
-    if (tightest == nullptr || status.limit_remaining() < tightest->limit_remaining()) tightest = &status;
-  }
-  if (tightest == nullptr) return std::nullopt;
-  Quota out{.limit = absl::StrCat(tightest->current_limit().requests_per_unit()),
-            .remaining = tightest->limit_remaining(),
-            .reset_seconds = tightest->duration_until_reset().seconds()};
-  for (const auto& status : response.statuses()) {
-    const auto& limit = status.current_limit();
-    const uint32_t window = windowOf(limit.unit());
-    if (window == 0) continue;
-    absl::StrAppend(&out.limit, ", ", limit.requests_per_unit(), ";w=", window);
-    if (!limit.name().empty()) absl::StrAppend(&out.limit, ";name=\"", limit.name(), "\"");
-  }
-  return out;
+LimitStatus statusOf(const RateLimitResponse::DescriptorStatus& status) {
+  const auto& limit = status.current_limit();
+  return {.over_limit = status.code() == RateLimitResponse::OVER_LIMIT,
+          .has_limit = status.has_current_limit(),
+          .requests_per_unit = limit.requests_per_unit(),
+          .window_seconds = windowOf(limit.unit()),
+          .name = limit.name(),
+          .remaining = status.limit_remaining(),
+          .reset_seconds = status.duration_until_reset().seconds()};
 }
 
 void read(const HeaderValues& headers, filter::HeaderChanges& out) {
@@ -67,6 +59,11 @@ std::string encodeQuestion(std::string_view domain, const std::vector<Descriptor
   for (const Descriptor& descriptor : descriptors) {
     auto& proto = *out.add_descriptors();
     if (descriptor.hits_addend) proto.mutable_hits_addend()->set_value(*descriptor.hits_addend);
+    if (descriptor.negative_hits) proto.set_is_negative_hits(true);
+    if (descriptor.limit) {
+      proto.mutable_limit()->set_requests_per_unit(descriptor.limit->requests_per_unit);
+      proto.mutable_limit()->set_unit(static_cast<envoy::type::v3::RateLimitUnit>(descriptor.limit->unit));
+    }
     for (const auto& [key, value] : descriptor.entries) {
       auto& entry = *proto.add_entries();
       entry.set_key(key);
@@ -92,7 +89,27 @@ std::optional<Verdict> decodeVerdict(std::string_view message) {
   read(proto.request_headers_to_add(), out.request_headers);
   read(proto.response_headers_to_add(), out.response_headers);
   out.body = proto.raw_body();
-  out.quota = quotaOf(proto);
+  for (const auto& status : proto.statuses()) out.statuses.push_back(statusOf(status));
+  out.metadata = filter::readStruct(proto.dynamic_metadata());
+  return out;
+}
+
+std::optional<Quota> quotaOf(const std::vector<LimitStatus>& statuses, const std::vector<bool>& shown) {
+  const auto shows = [&](size_t index) { return index < shown.size() && shown[index] && statuses[index].has_limit; };
+  const LimitStatus* tightest = nullptr;
+  for (size_t i = 0; i < statuses.size(); ++i) {
+    if (shows(i) && (tightest == nullptr || statuses[i].remaining < tightest->remaining)) tightest = &statuses[i];
+  }
+  if (tightest == nullptr) return std::nullopt;
+  Quota out{.limit = absl::StrCat(tightest->requests_per_unit),
+            .remaining = tightest->remaining,
+            .reset_seconds = tightest->reset_seconds};
+  for (size_t i = 0; i < statuses.size(); ++i) {
+    const LimitStatus& status = statuses[i];
+    if (!shows(i) || status.window_seconds == 0) continue;
+    absl::StrAppend(&out.limit, ", ", status.requests_per_unit, ";w=", status.window_seconds);
+    if (!status.name.empty()) absl::StrAppend(&out.limit, ";name=\"", status.name, "\"");
+  }
   return out;
 }
 

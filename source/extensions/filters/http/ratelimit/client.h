@@ -6,19 +6,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "source/filter/header_changes.h"
+#include "source/filter/rate_limits.h"
+#include "source/stream/metadata.h"
 
 namespace sluice::extensions::http_filters::ratelimit {
 
 inline constexpr std::string_view kMethodPath = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
 
-struct Descriptor {
-  std::vector<std::pair<std::string, std::string>> entries;
-  std::optional<uint64_t> hits_addend;  // nullopt: 1
-};
+using filter::Descriptor;
 
 std::string encodeQuestion(std::string_view domain, const std::vector<Descriptor>& descriptors);
 
@@ -30,15 +28,30 @@ struct Quota {
   int64_t reset_seconds = 0;
 };
 
+// What the service says of one descriptor, in the order in which they were sent.
+struct LimitStatus {
+  bool over_limit = false;
+  bool has_limit = false;          // then:
+  uint32_t requests_per_unit = 0;  // of the limit
+  uint32_t window_seconds = 0;     // 0: unknown
+  std::string name;                // may be empty
+  uint32_t remaining = 0;
+  int64_t reset_seconds = 0;
+};
+
 struct Verdict {
   bool over_limit = false;
   filter::HeaderChanges request_headers;
   filter::HeaderChanges response_headers;
   std::string body;  // of a refusal
-  std::optional<Quota> quota;
+  std::vector<LimitStatus> statuses;
+  stream::MetadataFields metadata;
 };
 
 // nullopt: it cannot be read, or says neither yes nor no.
 std::optional<Verdict> decodeVerdict(std::string_view message);
+
+// Of the statuses that `shown` has true for; nullopt: none of them has a limit.
+std::optional<Quota> quotaOf(const std::vector<LimitStatus>& statuses, const std::vector<bool>& shown);
 
 }  // namespace sluice::extensions::http_filters::ratelimit

@@ -4,6 +4,8 @@
 
 #include "envoy/service/ratelimit/v3/rls.pb.h"
 #include "source/extensions/filters/http/ratelimit/filter.h"
+#include "source/http/grpc.h"
+#include "source/stream/format_context.h"
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
@@ -272,6 +274,202 @@ TEST_CASE("a service that fails lets requests pass, or refuses them") {
   CHECK(h.counted({4}) == (deny ? 0 : 1));
   CHECK(h.terminal.complete == !deny);
   if (deny) CHECK(h.client.status == 500);
+}
+
+v3::RateLimitRequest questionOf(Limited& h) {
+  v3::RateLimitRequest question;
+  REQUIRE(question.ParseFromString(h.calls.grpc.at(0)->messages.at(0)));
+  return question;
+}
+
+// Makes "METHOD" of the request, or nothing of one with the method HEAD.
+struct MethodFormat final : route::ValueFormatter {
+  void format(const stream::FormatContext& context, std::string& out) const override {
+    if (context.request->method != "HEAD") out += context.request->method;
+  }
+};
+
+TEST_CASE("text in metadata describes a request; what is no text is not there") {
+  RateLimitAction plain{.kind = Kind::kDynamicMetadata, .key = "user", .metadata = {"jwt", {"sub"}}};
+  RateLimitAction with_default{.kind = Kind::kDynamicMetadata, .key = "d", .metadata = {"jwt", {"none"}}};
+  with_default.default_value = "nobody";
+  RateLimitAction skipped = plain;
+  skipped.metadata.path = {"level"};
+  skipped.skip_if_absent = true;
+  RateLimitAction dropped = skipped;
+  dropped.skip_if_absent = false;
+  Limited h(basic(), limits({limit({plain, skipped, with_default}), limit({generic("v"), dropped})}));
+  h.stream.info().metadata().set("jwt", "sub", {std::string("anna")});
+  h.stream.info().metadata().set("jwt", "level", {7.0});
+  h.request("GET", {}, true);
+  CHECK(h.asked() == Texts{"user=anna,d=nobody"});
+}
+
+TEST_CASE("a value may be made by a format, and a default stands for an empty one") {
+  RateLimitAction made = generic("%REQ(:METHOD)%");
+  made.formatter = std::make_shared<MethodFormat>();
+  RateLimitAction with_default = made;
+  with_default.default_value = "none";
+  const auto asked = [&](const char* method) {
+    Limited h(basic(), limits({limit({made}), limit({with_default})}));
+    h.request(method, {}, true);
+    return h.asked();
+  };
+  CHECK(asked("PUT") == Texts{"generic_key=PUT", "generic_key=PUT"});
+  CHECK(asked("HEAD") == Texts{"generic_key=none"});
+}
+
+TEST_CASE("a default of a match that does not apply is not told") {
+  RateLimitAction match{.kind = Kind::kQueryMatch, .key = "m", .value = "v", .query = {present("none")}};
+  match.default_value = "default";
+  Limited h(basic(), limits({limit({match})}));
+  h.request("GET", {}, true);
+  CHECK(h.asked().empty());
+}
+
+TEST_CASE("what a request costs may be made by a format; what is no number counts as 1") {
+  struct Number final : route::ValueFormatter {
+    explicit Number(std::string text) : text(std::move(text)) {}
+    void format(const stream::FormatContext&, std::string& out) const override { out += text; }
+    std::string text;
+  };
+  route::RateLimitList list;
+  for (const char* text : {"12", "-1", "x", "", "1000000001"}) {
+    list.push_back(limit({generic("v")}));
+    list.back().hits_format = std::make_shared<Number>(text);
+  }
+  list[0].negative_hits = true;
+  Limited h(basic(), limits(list));
+  h.request("GET", {}, true);
+  const v3::RateLimitRequest question = questionOf(h);
+  CHECK(question.descriptors(0).hits_addend().value() == 12);
+  CHECK(question.descriptors(0).is_negative_hits());
+  for (int i = 1; i < 5; ++i) CHECK_FALSE(question.descriptors(i).has_hits_addend());
+}
+
+TEST_CASE("a limit of the configuration or of metadata goes to the service") {
+  route::RateLimit fixed = limit({generic("a")});
+  fixed.limit = {42, 3};
+  route::RateLimit told = limit({generic("b")});
+  told.limit_metadata = {"m", {"limit"}};
+  route::RateLimit wrong = limit({generic("c")});
+  wrong.limit_metadata = {"m", {"wrong"}};
+  Limited h(basic(), limits({fixed, told, wrong}));
+  const stream::MetadataFields good{{"requests_per_unit", {7.0}}, {"unit", {std::string("DAY")}}};
+  const stream::MetadataFields bad{{"requests_per_unit", {-7.0}}, {"unit", {std::string("DAY")}}};
+  h.stream.info().metadata().set("m", "limit", {good});
+  h.stream.info().metadata().set("m", "wrong", {bad});
+  h.request("GET", {}, true);
+  const v3::RateLimitRequest question = questionOf(h);
+  CHECK(question.descriptors(0).limit().requests_per_unit() == 42);
+  CHECK(question.descriptors(0).limit().unit() == envoy::type::v3::HOUR);
+  CHECK(question.descriptors(1).limit().requests_per_unit() == 7);
+  CHECK(question.descriptors(1).limit().unit() == envoy::type::v3::DAY);
+  CHECK_FALSE(question.descriptors(2).has_limit());
+}
+
+TEST_CASE("a limit that waits for the end is told then, and nobody waits for the answer") {
+  route::RateLimit late = limit({generic("late")});
+  late.at_end = true;
+  Limited h(basic(), limits({late}));
+  h.request("GET", {}, true);
+  CHECK(h.calls.grpc.empty());
+  CHECK(h.calls.detached.empty());
+  CHECK(h.terminal.complete);
+  h.respond(200, {}, true);
+  h.runner.reset();
+  REQUIRE(h.calls.detached.size() == 1);
+  const filter::HttpCallRequest& call = h.calls.detached[0];
+  CHECK(call.cluster == "ratelimit");
+  CHECK(call.path == kMethodPath);
+  CHECK(call.timeout == std::chrono::milliseconds(20));
+  v3::RateLimitRequest question;
+  REQUIRE(question.ParseFromString(call.body.substr(http::grpc::kFrameHead)));
+  CHECK(question.descriptors(0).entries(0).value() == "late");
+  CHECK(http::grpc::messageLength(call.body) == call.body.size() - http::grpc::kFrameHead);
+}
+
+TEST_CASE("only requests from inside, or only others, are asked about") {
+  const auto asks = [](RequestType type, const Fields& fields) {
+    Settings s = basic();
+    s.request_type = type;
+    Limited h(std::move(s), limits({limit({generic("v")})}));
+    h.request("GET", fields, true);
+    return !h.calls.grpc.empty();
+  };
+  const Fields internal{{"x-envoy-internal", "true"}};
+  CHECK(asks(RequestType::kInternal, internal));
+  CHECK_FALSE(asks(RequestType::kInternal, {}));
+  CHECK(asks(RequestType::kExternal, {}));
+  CHECK_FALSE(asks(RequestType::kExternal, internal));
+  CHECK(asks(RequestType::kBoth, internal));
+}
+
+TEST_CASE("shares of requests are asked about and refused") {
+  Settings off = basic();
+  off.enabled = {0, 100};
+  Limited silent(std::move(off), limits({limit({generic("v")})}));
+  silent.request("GET", {}, true);
+  CHECK(silent.calls.grpc.empty());
+
+  Settings lenient = basic();
+  lenient.enforced = {0, 100};
+  Limited h(std::move(lenient), limits({limit({generic("v")})}));
+  h.request("GET", {}, true);
+  h.answer(verdict(RateLimitResponse::OVER_LIMIT));
+  CHECK(h.terminal.complete);
+  CHECK(h.counted({3}) == 1);
+  h.respond(200, {}, true);
+  CHECK(h.client.headers == Fields{{"x-envoy-ratelimited", "true"}});
+}
+
+TEST_CASE("the share that is refused while the service fails stands before failure_mode_deny") {
+  const bool deny = GENERATE(false, true);
+  Settings s = basic();
+  s.failure_mode_deny = !deny;
+  s.failure_mode_deny_share = runtime::Fraction{deny ? 1u : 0u, 1};
+  Limited h(std::move(s), limits({limit({generic("v")})}));
+  h.request("GET", {}, true);
+  h.calls.grpc[0]->end(14);
+  CHECK(h.terminal.complete == !deny);
+}
+
+TEST_CASE("a limit may be left out of the headers, and tell when to come again") {
+  Settings s = basic();
+  s.quota_headers = s.retry_after = true;
+  route::RateLimit hidden = limit({generic("hidden")});
+  hidden.quota_headers = route::QuotaHeaders::kOff;
+  Limited h(std::move(s), limits({hidden, limit({generic("told")})}));
+  h.request("GET", {}, true);
+  RateLimitResponse over = verdict(RateLimitResponse::OVER_LIMIT);
+  for (uint32_t i = 0; i < 2; ++i) {
+    auto& status = *over.add_statuses();
+    status.set_code(i == 0 ? RateLimitResponse::OVER_LIMIT : RateLimitResponse::OK);
+    status.mutable_current_limit()->set_requests_per_unit(10 + i);
+    status.set_limit_remaining(i);
+    status.mutable_duration_until_reset()->set_seconds(40 + i);
+  }
+  h.answer(over);
+  CHECK(h.client.headers == Fields{{"content-length", "0"},
+                                   {"x-envoy-ratelimited", "true"},
+                                   {"retry-after", "40"},
+                                   {"x-ratelimit-limit", "11"},
+                                   {"x-ratelimit-remaining", "1"},
+                                   {"x-ratelimit-reset", "41"}});
+}
+
+TEST_CASE("metadata of the answer is left for others") {
+  Settings s = basic();
+  s.metadata_namespace = "limits";
+  Limited h(std::move(s), limits({limit({generic("v")})}));
+  h.request("GET", {}, true);
+  RateLimitResponse ok = verdict(RateLimitResponse::OK);
+  (*ok.mutable_dynamic_metadata()->mutable_fields())["tier"].set_string_value("gold");
+  h.answer(ok);
+  REQUIRE(h.stream.info().dynamic_metadata);
+  const stream::MetadataValue* tier = h.stream.info().dynamic_metadata->find("limits", {"tier"});
+  REQUIRE(tier != nullptr);
+  CHECK(std::get<std::string>(tier->value) == "gold");
 }
 
 TEST_CASE("it passes the interleaving suite") {

@@ -8,6 +8,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
+#include "source/config/runtime_compiler.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/ratelimit/filter.h"
 
@@ -26,6 +27,35 @@ Stats makeStats(const v3::RateLimit& proto, const config::FactoryContext& contex
   return {counter("ok"), counter("error"), counter("over_limit"), counter("failure_mode_allowed")};
 }
 
+// Of all requests, or what a key of the runtime layers says.
+runtime::Fraction shareByKey(const runtime::Snapshot* snapshot, std::string_view key) {
+  constexpr runtime::Fraction kAll{1, 1};
+  return snapshot == nullptr ? kAll : snapshot->fraction(key, kAll);
+}
+
+void compileShares(const v3::RateLimit& proto, const runtime::Snapshot* snapshot, Settings& out) {
+  if (proto.request_type() == "internal") out.request_type = RequestType::kInternal;
+  if (proto.request_type() == "external") out.request_type = RequestType::kExternal;
+  out.enabled = proto.has_filter_enabled() ? config::compileFraction(proto.filter_enabled(), snapshot)
+                                           : shareByKey(snapshot, "ratelimit.http_filter_enabled");
+  out.enforced = proto.has_filter_enforced() ? config::compileFraction(proto.filter_enforced(), snapshot)
+                                             : shareByKey(snapshot, "ratelimit.http_filter_enforcing");
+  if (proto.has_failure_mode_deny_percent()) {
+    out.failure_mode_deny_share = config::compileFraction(proto.failure_mode_deny_percent(), snapshot);
+  }
+}
+
+route::HostLimits hostLimits(const v3::RateLimitPerRoute& proto) {
+  using Proto = v3::RateLimitPerRoute;
+  const auto is = [&](Proto::OverrideOptions option, Proto::VhRateLimitsOptions older) {
+    return proto.override_option() == Proto::DEFAULT ? proto.vh_rate_limits() == older
+                                                     : proto.override_option() == option;
+  };
+  if (is(Proto::INCLUDE_POLICY, Proto::INCLUDE)) return route::HostLimits::kInclude;
+  if (is(Proto::IGNORE_POLICY, Proto::IGNORE)) return route::HostLimits::kIgnore;
+  return route::HostLimits::kIfRouteHasNone;
+}
+
 Settings compileSettings(const v3::RateLimit& proto, const config::FactoryContext& context) {
   const Context& at = context.at;
   Settings settings;
@@ -39,9 +69,12 @@ Settings compileSettings(const v3::RateLimit& proto, const config::FactoryContex
   settings.target.timeout = proto.has_timeout() ? config::compileMilliseconds(proto.timeout()) : kDefaultTimeout;
   settings.domain = proto.domain();
   settings.stage = proto.stage();
+  compileShares(proto, context.services.runtime.get(), settings);
   settings.failure_mode_deny = proto.failure_mode_deny();
   settings.resource_exhausted = proto.rate_limited_as_resource_exhausted();
   settings.quota_headers = proto.enable_x_ratelimit_headers() == v3::RateLimit::DRAFT_VERSION_03;
+  settings.retry_after = proto.enable_retry_after_header();
+  if (!proto.metadata_namespace().empty()) settings.metadata_namespace = proto.metadata_namespace();
   settings.ratelimited_header = !proto.disable_x_envoy_ratelimited_header();
   // As in Envoy a refusal is an error: what is none becomes 429.
   if (proto.rate_limited_status().code() >= 400) {
@@ -53,7 +86,8 @@ Settings compileSettings(const v3::RateLimit& proto, const config::FactoryContex
   settings.response.add =
       config::compileHeaderAdditions(proto.response_headers_to_add(), "response_headers_to_add", at);
   config::Regexes regexes;
-  settings.limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", at, regexes);
+  settings.limits =
+      config::compileRateLimits(proto.rate_limits(), "rate_limits", at, regexes, context.services.runtime.get());
   settings.limits_slot = context.services.filter_slots.slotOf(route::kRateLimitsSlot);
   settings.node_cluster = context.services.node_cluster;
   settings.stats = makeStats(proto, context);
@@ -78,12 +112,11 @@ class Factory : public config::HttpFilterConfigFactory {
                                                              config::FactoryContext context) const override {
     const auto& proto = static_cast<const v3::RateLimitPerRoute&>(message);
     const config::ErrorMark mark(context.at);
-    using HostLimits = RouteSettings::HostLimits;
     auto settings = std::make_shared<RouteSettings>();
-    if (proto.vh_rate_limits() == v3::RateLimitPerRoute::INCLUDE) settings->host_limits = HostLimits::kInclude;
-    if (proto.vh_rate_limits() == v3::RateLimitPerRoute::IGNORE) settings->host_limits = HostLimits::kIgnore;
+    settings->host_limits = hostLimits(proto);
     config::Regexes regexes;
-    settings->limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context.at, regexes);
+    settings->limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context.at, regexes,
+                                                 context.services.runtime.get());
     settings->domain = proto.domain();
     if (mark.hit()) return nullptr;
     return settings;

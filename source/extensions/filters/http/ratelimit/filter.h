@@ -18,6 +18,7 @@
 #include "source/route/filter_slots.h"
 #include "source/route/mutation.h"
 #include "source/route/rate_limits.h"
+#include "source/runtime/fraction.h"
 
 namespace sluice::extensions::http_filters::ratelimit {
 
@@ -25,15 +26,23 @@ struct Stats {
   observability::Counter ok, error, over_limit, failure_mode_allowed;
 };
 
+enum class RequestType : uint8_t { kBoth, kInternal, kExternal };
+
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
   filter::GrpcTarget target;
   std::string domain;
   uint32_t stage = 0;
+  RequestType request_type = RequestType::kBoth;
+  runtime::Fraction enabled{1, 1};   // of the requests: the service is asked about them
+  runtime::Fraction enforced{1, 1};  // of those over the limit: are refused
   bool failure_mode_deny = false;
-  bool resource_exhausted = false;  // what a gRPC client is told: this, or UNAVAILABLE
-  bool quota_headers = false;       // x-ratelimit-*
-  bool ratelimited_header = true;   // x-envoy-ratelimited
+  std::optional<runtime::Fraction> failure_mode_deny_share;  // instead
+  bool resource_exhausted = false;                           // what a gRPC client is told: this, or UNAVAILABLE
+  bool quota_headers = false;                                // x-ratelimit-*
+  bool ratelimited_header = true;                            // x-envoy-ratelimited
+  bool retry_after = false;                                  // of refusals
+  std::string metadata_namespace = "envoy.filters.http.ratelimit";
   uint16_t status = 429;
   uint16_t status_on_error = 500;
   route::HeaderMutations response;  // of refusals
@@ -44,7 +53,7 @@ struct Settings {
 };
 
 struct RouteSettings : route::PerFilterConfig {
-  enum class HostLimits : uint8_t { kIfRouteHasNone, kInclude, kIgnore };
+  using HostLimits = route::HostLimits;
   HostLimits host_limits = HostLimits::kIfRouteHasNone;
   route::RateLimitList limits;  // instead of the route's
   std::string domain;           // empty: the filter's
@@ -57,16 +66,24 @@ class Filter : public filter::HttpFilter {
   filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
   filter::HookResult onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) override;
 
+  // Tells the service what had to wait until now.
+  void onStreamEnd(filter::Context& context) override;
+
  private:
-  // What there is to say about the request; it may have no descriptor, or hold text that cannot be sent.
-  std::vector<Descriptor> describe(filter::Context& context, const RouteSettings* route) const;
-  void describe(const route::RateLimitList& limits, filter::Context& context, std::vector<Descriptor>& out) const;
+  // What there is to say about the request, now or at its end; values may be text that cannot be sent.
+  std::vector<Descriptor> describe(filter::Context& context, bool at_end) const;
+  std::string question(const filter::Context& context, const std::vector<Descriptor>& descriptors) const;
   void answered(int status, std::string_view message, filter::Context& context);
+  // Puts what is told of quotas among the headers of the response.
+  void tellQuota(Verdict& verdict) const;
   void refuse(Verdict& verdict, filter::Context& context);
   // Counts a failure; nullopt: the request goes on.
   std::optional<filter::Reply> failed(filter::Context& context);
 
   const Settings& settings_;
+  bool enabled_ = false;     // for this request
+  bool asking_ = false;      // and there was no answer
+  std::vector<bool> shown_;  // of the descriptors that were sent: x-ratelimit-* tells of them
   filter::HeaderChanges response_changes_;
   filter::ResumeToken token_;
   filter::UnaryCall call_;  // cancelled with the stream

@@ -54,6 +54,7 @@ Checks compileChecks(const v3::RBAC& proto, const config::FactoryContext& contex
 class Factory : public config::HttpFilterConfigFactory {
  public:
   std::string_view configType() const override { return v3::RBAC::descriptor()->full_name(); }
+  std::string_view upstreamRefusal() const override { return {}; }
   std::string_view routeConfigType() const override { return v3::RBACPerRoute::descriptor()->full_name(); }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,

@@ -24,6 +24,7 @@ class Request {
       : exchange_(headers, &context.info(), needs) {
     subject_.data = exchange_.data();
     subject_.path = headers.pathOnly();
+    subject_.upstream = context.attemptHost();
     const route::Table* const table = context.route().table;
     if (table != nullptr && table->ignoresPathParameters()) {
       subject_.path = route::withoutParameters(subject_.path, context.arena());

@@ -4,6 +4,7 @@
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "sluice/extensions/filters/listener/proxy_protocol/v1/trusted_proxy_protocol.pb.h"
 #include "source/config/listener_filter_factory.h"
+#include "source/config/proxy_tlvs.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/listener/proxy_protocol/filter.h"
 
@@ -20,6 +21,7 @@ Settings compileSettings(const Proto& proto, observability::Scope& stats) {
   for (const int version : proto.disallowed_versions()) {
     settings.disallowed[version == ProxyProtocolConfig::V1 ? 1 : 2] = true;
   }
+  if (proto.has_pass_through_tlvs()) settings.kept = config::compileTlvTypes(proto.pass_through_tlvs());
   using Pair = Proto::KeyValuePair;
   for (const Proto::Rule& rule : proto.rules()) {
     if (!rule.has_on_tlv_present()) continue;

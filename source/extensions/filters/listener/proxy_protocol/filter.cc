@@ -57,12 +57,13 @@ filter::ListenerFilter::Result Filter::inspect(std::string_view bytes, filter::A
     accepted.remote = header.source;
     accepted.local = header.destination;
   }
-  if (!settings_.rules.empty()) keepTlvs(header, accepted);
+  if (!settings_.rules.empty() || settings_.kept.any()) keepTlvs(header, accepted);
   return {Verdict::kDone, header.size};
 }
 
 void Filter::keepTlvs(const Header& header, filter::Accepted& accepted) const {
   for (const Header::Tlv& tlv : header.tlvs) {
+    if (settings_.kept[tlv.type]) stream::madeIn(accepted.state).tlvs.push_back({tlv.type, std::string(tlv.value)});
     for (const TlvRule& rule : settings_.rules) {
       if (rule.type != tlv.type) continue;
       std::string value = rule.base64 ? absl::Base64Escape(base::toAbsl(tlv.value)) : sanitized(tlv.value);

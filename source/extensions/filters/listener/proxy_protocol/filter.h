@@ -8,6 +8,7 @@
 #include "source/extensions/filters/listener/proxy_protocol/header.h"
 #include "source/filter/listener_filter.h"
 #include "source/net/cidr.h"
+#include "source/net/proxy_tlv.h"
 
 namespace sluice::extensions::listener_filters::proxy_protocol {
 
@@ -22,6 +23,7 @@ struct Settings {
   bool allow_without = false;  // a connection without header is served as it came
   bool disallowed[3] = {};     // by version
   std::vector<TlvRule> rules;
+  net::TlvTypes kept;              // for connections to hosts
   std::vector<net::Cidr> trusted;  // with `only_trusted`: who may send a header
   bool only_trusted = false;       // others' bytes are not looked at: they are the client's own
   observability::Counter found[3], malformed[3], refused[3];  // by version

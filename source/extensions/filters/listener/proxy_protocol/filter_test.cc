@@ -140,5 +140,19 @@ TEST_CASE("of several TLVs of a type the last one counts, and without any nothin
   CHECK(none.accepted.state == nullptr);
 }
 
+TEST_CASE("TLVs that are to be passed on are kept in order") {
+  Connection c;
+  c.settings.kept.set(0xEA).set(0xE1);
+
+  c.send(
+      withTlvs(std::string("\xE0\x00\x01Z\xEA\x00\x01"
+                           "a\xEA\x00\x01"
+                           "b",
+                           12)));
+
+  REQUIRE(c.accepted.state);
+  CHECK(c.accepted.state->tlvs == net::ProxyTlvs{{0xEA, "a"}, {0xEA, "b"}});
+}
+
 }  // namespace
 }  // namespace sluice::extensions::listener_filters::proxy_protocol

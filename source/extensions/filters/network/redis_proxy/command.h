@@ -74,7 +74,6 @@ class Command {
     std::string reply;
   };
 
-  Part& addPart(std::unique_ptr<Request> request);
   void partAnswered(size_t index, std::string reply);
   void mergeParts();
   std::string merged(uint64_t& errors);

@@ -45,8 +45,10 @@ TEST_CASE("what would not do what it says is refused") {
   CHECK_THAT(problemsOf(kBase + "downstream_auth_username: {inline_string: u}\n"), Contains("nobody could log in"));
   CHECK_THAT(problemsOf(kBase + "downstream_auth_passwords: [{inline_string: ''}]\n"), Contains("is empty"));
   CHECK_THAT(problemsOf(kBase + "custom_commands: [GET]\n"), Contains("is served anyway"));
-  CHECK_THAT(problemsOf(kBase + "faults: [{fault_type: ERROR, commands: [nope], fault_enabled: {}}]\n"),
-             Contains("is no command"));
+  CHECK_THAT(
+      problemsOf(kBase +
+                 "faults: [{fault_type: ERROR, commands: [nope], fault_enabled: {default_value: {numerator: 1}}}]\n"),
+      Contains("is no command"));
   CHECK_THAT(problemsOf("stat_prefix: r\nsettings: {op_timeout: 1s, read_policy: LOCAL_ZONE_AFFINITY}\n"
                         "prefix_routes: {catch_all_route: {cluster: c}}\n"),
              Contains("have no zones"));

@@ -93,6 +93,7 @@ size_t Session::credit() {
 }
 
 bool Session::mayRead() {
+  if (transaction_.mustBeWaitedFor() || (!held_.empty() && !commands_.empty())) return false;
   return commands_.size() < kMaxCommands && downstream().pendingBytes() < limit_;
 }
 
@@ -106,9 +107,16 @@ void Session::onData(std::string_view bytes) {
 void Session::readCommands() {
   std::string_view frame;
   reading_ = true;
+  starved_ = false;
   while (!last_read_ && mayRead()) {
+    if (!held_.empty()) {
+      const std::string held = std::exchange(held_, {});
+      take(held);
+      continue;
+    }
     const redis::Framer::Result result = framer_.next(frame);
-    if (result == redis::Framer::Result::kNeedsMore) break;
+    starved_ = result == redis::Framer::Result::kNeedsMore;
+    if (starved_) break;
     if (result == redis::Framer::Result::kBroken) {
       protocolError();
     } else {
@@ -156,7 +164,7 @@ void Session::onCommandDone() {
 // --- ends
 
 void Session::onEnd() {
-  last_read_ = true;
+  ended_ = true;
   closeIfDone();
 }
 
@@ -167,10 +175,11 @@ void Session::drain() {
 
 void Session::closeIfDone() {
   if (closing_ || finished() || !commands_.empty()) return;
+  if (last_read_) return close();
+  if (!starved_ || !held_.empty()) return;
   const bool drained = draining_ && !transaction_.active() && framer_.waiting() == 0;
-  if (!last_read_ && !drained) return;
-  if (!last_read_) worker().cells.add(settings_->stats.cx_drain_close);
-  close();
+  if (drained && !ended_) worker().cells.add(settings_->stats.cx_drain_close);
+  if (drained || ended_) close();
 }
 
 void Session::close() {
@@ -202,7 +211,17 @@ bool Session::over(std::string_view) {
 
 void Session::take(std::string_view frame) {
   if (!redis::parseCommand(frame, words_)) return invalid();
-  dispatch(words_);
+  if (overtakes(words_)) {
+    held_ = frame;
+  } else {
+    dispatch(words_);
+  }
+}
+
+// A transaction has a connection of its own: it begins when everything in front of it is answered.
+bool Session::overtakes(Words words) const {
+  if (commands_.empty() || transaction_.active()) return false;
+  return base::equalsLowered(words[0], "multi") || base::equalsLowered(words[0], "watch");
 }
 
 void Session::protocolError() {

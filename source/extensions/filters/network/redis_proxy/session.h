@@ -54,6 +54,7 @@ class Session final : public filter::NetworkConnection, private Command::Owner {
 
   void readCommands();
   bool mayRead();
+  bool overtakes(Words words) const;
   void take(std::string_view frame);
   void dispatch(Words words);
   void serve(Words words, const ServedCommand& served);
@@ -76,6 +77,7 @@ class Session final : public filter::NetworkConnection, private Command::Owner {
   redis::Framer framer_;
   std::deque<std::unique_ptr<Command>> commands_;  // in the client's order
   std::vector<std::string_view> words_;            // scratch
+  std::string held_;                               // a command that waits for those in front; empty: none
   std::string answers_;                            // scratch
   const size_t limit_;                             // bytes that wait for the client
   event::Timer flush_timer_;                       // of the last answers
@@ -83,7 +85,9 @@ class Session final : public filter::NetworkConnection, private Command::Owner {
   size_t tx_buffered_ = 0;
   bool allowed_;
   bool reading_ = false;    // readCommands() runs
-  bool last_read_ = false;  // no command is read any more: QUIT, an error, the client's end
+  bool last_read_ = false;  // no command is read any more: QUIT, or an error
+  bool starved_ = true;     // no whole command waits to be read
+  bool ended_ = false;      // the client sends nothing more
   bool draining_ = false;
   bool closing_ = false;
 };

@@ -236,6 +236,28 @@ TEST_CASE("commands are gathered up to a size or for a while") {
   CHECK(t.asked() == command({"GET", "b"}));
 }
 
+TEST_CASE("a client that ends its side is answered what it asked") {
+  RedisTest t;
+  TestPeer& client = t.connect();
+  std::string many;
+  for (size_t i = 0; i < Session::kMaxCommands + 10; ++i) many += command({"GET", "a"});
+  client.send(many);
+  client.finish();
+  t.loop.turn();
+  std::string answers;
+  for (size_t left = Session::kMaxCommands + 10; left > 0 && !client.closed;) {
+    const std::string asked = t.asked();
+    const size_t count = asked.size() / command({"GET", "a"}).size();
+    REQUIRE(count > 0);
+    for (size_t i = 0; i < count; ++i) t.host.peer(0).send(":1\r\n");
+    t.loop.turn();
+    answers += client.take();
+    left -= count;
+  }
+  CHECK(answers.size() == (Session::kMaxCommands + 10) * 4);
+  CHECK(client.isClosed());
+}
+
 TEST_CASE("QUIT and a drain close behind the last answer") {
   RedisTest t;
   TestPeer& client = t.connect();

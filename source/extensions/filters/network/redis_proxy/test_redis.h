@@ -17,7 +17,7 @@ using upstream::pool::TestPeer;
 using upstream::pool::TestUpstream;
 
 struct RedisTest : upstream::TestCluster {
-  RedisTest() : services(setup(no_calls)) {
+  RedisTest() : services(withSlots()) {
     services.add(clusters);
     settings->pool.op_timeout = std::chrono::seconds(1);
     Route all;
@@ -41,10 +41,15 @@ struct RedisTest : upstream::TestCluster {
     CHECK(stat("upstream_rq_active") == 0);
     CHECK(used(upstream::cluster::Resource::kConnections) == 0);
   }
+  worker::WorkerServices::Setup withSlots() {
+    worker::WorkerServices::Setup out = setup(no_calls);
+    out.slots = slots;
+    return out;
+  }
   TestPeer& connect() {
     if (!settings->pools) {
       settings->pools = std::make_shared<const worker::WorkerLocal<Pool>>(
-          worker::LocalSlots(),
+          slots,
           [pool = settings->pool](worker::WorkerServices& worker) { return std::make_unique<Pool>(worker, pool); });
     }
     net::SocketPair pair = net::unixPair();
@@ -69,6 +74,7 @@ struct RedisTest : upstream::TestCluster {
     loop.turn();
   }
 
+  worker::LocalSlots slots;
   worker::WorkerServices services;
   std::shared_ptr<Settings> settings = std::make_shared<Settings>();
   base::List<filter::LiveConnection> list;

@@ -24,6 +24,7 @@ bool Transaction::takes(const redis::Command& command) const {
 }
 
 void Transaction::send(Words words, Command& command) {
+  letGoIfOver();  // the next one may be for another host
   const redis::Command& known = command.served()->command;
   switch (known.handling) {
     case Handling::kMulti:
@@ -109,7 +110,7 @@ void Transaction::forward(Words words, Command& command) {
 }
 
 void Transaction::letGoIfOver() {
-  if (!active_ && !watching_) client_.reset();
+  if (!active_ && !watching_ && client_ && client_->idle()) client_.reset();
 }
 
 void Transaction::onClientOver(Client&) {

@@ -22,6 +22,8 @@ class Transaction final : private Client::Owner {
   void send(Words words, Command& command);
   // Between MULTI and its end.
   bool active() const { return active_; }
+  // What comes now would overtake what was sent: WATCH or the end, on a connection that only they use.
+  bool mustBeWaitedFor() const { return client_ && !active_ && !client_->idle(); }
 
  private:
   void multi(Words words, Command& command);

@@ -29,6 +29,40 @@ TEST_CASE("a transaction runs on a connection of its own from its first key on")
   CHECK(t.host.peer(0).isClosed());
 }
 
+TEST_CASE("nothing overtakes a transaction and it overtakes nothing") {
+  RedisTest t;
+  TestPeer& client = t.connect();
+  t.ask(client, command({"SET", "a", "0"}) + command({"WATCH", "a"}) + command({"GET", "a"}));
+  CHECK(t.asked() == command({"SET", "a", "0"}));
+  CHECK(t.host.accept() == 1);
+  t.reply("+OK\r\n");
+  CHECK(t.asked(1) == command({"WATCH", "a"}));
+  CHECK(t.asked().empty());
+  t.reply("+OK\r\n", 1);
+  CHECK(t.asked() == command({"GET", "a"}));
+  t.reply("$1\r\n0\r\n");
+  CHECK(client.take() == "+OK\r\n+OK\r\n$1\r\n0\r\n");
+
+  t.ask(client, command({"MULTI"}) + command({"SET", "a", "1"}) + command({"EXEC"}) + command({"GET", "a"}));
+  CHECK(t.asked(1) == command({"MULTI"}) + command({"SET", "a", "1"}) + command({"EXEC"}));
+  CHECK(t.asked().empty());
+  t.reply("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n", 1);
+  CHECK(t.asked() == command({"GET", "a"}));
+  t.reply("$1\r\n1\r\n");
+  CHECK(client.take() == "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n$1\r\n1\r\n");
+}
+
+TEST_CASE("each transaction goes to the host of its own key") {
+  RedisTest t;
+  TestPeer& client = t.connect();
+  t.ask(client, command({"MULTI"}) + command({"SET", "a", "1"}) + command({"EXEC"}) + command({"MULTI"}) +
+                    command({"SET", "b", "1"}));
+  CHECK(t.asked() == command({"MULTI"}) + command({"SET", "a", "1"}) + command({"EXEC"}));
+  t.reply("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+  CHECK(t.asked(1) == command({"MULTI"}) + command({"SET", "b", "1"}));
+  CHECK(t.host.peer(0).isClosed());
+}
+
 TEST_CASE("a transaction without a key needs no host") {
   RedisTest t;
   TestPeer& client = t.connect();
@@ -74,7 +108,7 @@ TEST_CASE("a client that goes takes its transaction along") {
   t.ask(client, command({"MULTI"}) + command({"SET", "a", "1"}));
   t.asked();
   client.close();
-  t.loop.turn();
+  t.reply("+OK\r\n+QUEUED\r\n");
   CHECK(t.host.peer(0).isClosed());
 }
 

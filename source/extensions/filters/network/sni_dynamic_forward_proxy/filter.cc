@@ -1,5 +1,9 @@
 #include "source/extensions/filters/network/sni_dynamic_forward_proxy/filter.h"
 
+#include <charconv>
+
+#include "source/stream/object_types.h"
+
 namespace sluice::extensions::network_filters::sni_dynamic_forward_proxy {
 
 using dns_cache::DnsCache;
@@ -10,6 +14,12 @@ using stream::ResponseFlag;
 
 namespace {
 
+// What a filter in front has set; empty: nothing.
+std::string_view left(const filter::ConnectionFacts& facts, std::string_view name) {
+  const auto* object = facts.state ? facts.state->filter_state.get<stream::FilterState::Object>(name) : nullptr;
+  return object == nullptr ? std::string_view() : object->text();
+}
+
 Close failure() {
   return {.details = "dns_resolution_failure", .flag = ResponseFlag::kDnsResolutionFailed};
 }
@@ -17,11 +27,16 @@ Close failure() {
 }  // namespace
 
 filter::NetworkResult Filter::onNewConnection(filter::NetworkStream& stream) {
-  if (stream.facts().server_name.empty()) return filter::Next{};
+  std::string_view host = left(stream.facts(), stream::kDynamicHostState);
+  if (host.empty()) host = stream.facts().server_name;
+  if (host.empty()) return filter::Next{};
   stream_ = &stream;
-  const auto name = dns_cache::parseHostName(stream.facts().server_name, settings_.port);
+  uint16_t port = settings_.port;
+  const std::string_view digits = left(stream.facts(), stream::kDynamicPortState);
+  std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  const auto name = dns_cache::parseHostName(host, port);
   // A server name has no port of its own.
-  if (!name || name->port != settings_.port) return failure();
+  if (!name || name->port != port) return failure();
   const DnsCache::Answer answer = settings_.cache->ask(stream.worker(), *name, *this);
   switch (answer.asked) {
     case DnsCache::Asked::kWaiting:

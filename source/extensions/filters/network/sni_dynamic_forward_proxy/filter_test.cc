@@ -41,9 +41,10 @@ class Left : public filter::NetworkFilterFactory {
 
 // A connection that asked for `server_name`.
 struct Fixture {
-  explicit Fixture(std::string server_name, dns_cache::Settings settings = {})
+  explicit Fixture(std::string server_name, dns_cache::Settings settings = {}, stream::ConnectionStatePtr state = {})
       : bed(worker.registry, std::move(settings)) {
     filter::Accepted accepted = filter::testing::acceptedOf(std::move(pair.ours));
+    accepted.state = std::move(state);
     accepted.filters = std::make_shared<const filter::NetworkFilters>(filter::NetworkFilters{
         std::make_shared<Hello>(std::move(server_name)), std::make_shared<FilterFactory>(Settings{.cache = bed.cache}),
         std::make_shared<Left>(left)});
@@ -116,6 +117,19 @@ TEST_CASE("a connection that ends while it waits leaves nothing behind") {
   f.bed.dns.found({"1.1.1.1"});
   f.settle();
   CHECK(f.heard.admitted == 0);
+}
+
+TEST_CASE("a filter in front may set another name and another port") {
+  stream::ConnectionStatePtr state;
+  stream::madeIn(state).filter_state.set("envoy.upstream.dynamic_host", "b.example");
+  stream::madeIn(state).filter_state.set("envoy.upstream.dynamic_port", "8443");
+  Fixture f("a.example", {}, state);
+  REQUIRE(f.bed.dns.waiting() == 1);
+
+  f.bed.dns.found({"1.1.1.1"});
+  f.settle();
+
+  CHECK(f.left == "1.1.1.1:8443");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "source/base/text.h"
 #include "source/extensions/filters/network/tcp_proxy/tunnel.h"
 #include "source/stream/object_types.h"
@@ -74,10 +75,8 @@ Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> set
 
 Proxy::~Proxy() = default;
 
-void Proxy::noteHandshake() {
-  const net::Transport* const transport = downstream().transport();
-  if (!log_ || transport == nullptr || !transport->secure()) return;
-  log_->facts.handshake = log_->info.since(worker().loop.now());
+void Proxy::onHandshakeDone() {
+  if (log_ && downstream().transport()->secure()) log_->facts.handshake = log_->info.since(worker().loop.now());
 }
 
 // --- the way to the host
@@ -89,7 +88,6 @@ std::string_view Proxy::left(std::string_view name) const {
 }
 
 void Proxy::onAdmitted() {
-  noteHandshake();
   uint32_t idle = 0;
   if (absl::SimpleAtoi(base::toAbsl(left(stream::kTcpIdleTimeoutState)), &idle)) {
     idle_timeout_ = std::chrono::milliseconds(idle);
@@ -206,11 +204,18 @@ std::optional<std::string> Proxy::attempt() {
 HostStream::Opening Proxy::openConnection(upstream::cluster::HostSlot slot) {
   net::TransportFactory::Options options{.client = &client_, .target = &target_, .internal_hops = internal_hops_};
   std::shared_ptr<const stream::FilterState> shared;
+  std::vector<std::string> protocols;
   if (state() != nullptr) {
     shared = state()->filter_state.shared();
     options.shared = shared.get();
+    options.tlvs = &state()->tlvs;
     if (state()->source) options.source = &*state()->source;
     options.server_name = left(stream::kUpstreamNameState);
+    if (const std::string_view alpn = left(stream::kUpstreamProtocolsState); !alpn.empty()) {
+      protocols = absl::StrSplit(base::toAbsl(alpn), ',');
+      options.alpn = &protocols;
+      options.alpn_first = true;
+    }
   }
   return upstream::TcpConnection::open(cluster_, slot, kPriority, options, *this);
 }
@@ -239,6 +244,7 @@ void Proxy::onHostConnected() {
     log_->info.setUpstreamMetadata(cluster_->config().metadata, host_->metadata());
     log_->info.upstream_local_address = log_->upstream_local;
     log_->info.upstream_request_start = log_->info.since(worker().loop.now());
+    log_->info.upstream_connect = {log_->info.start + log_->connect_began, worker().loop.now()};
     log_->info.upstream_pool_wait = log_->info.upstream_request_start - log_->connect_began;
   }
   if (settings_->log_on_connected) log(stream::AccessLogType::kTcpUpstreamConnected);

@@ -36,6 +36,7 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   ~Proxy() override;
 
   // filter::NetworkConnection
+  void onHandshakeDone() override;
   void onAdmitted() override;
   size_t credit() override;
   void onData(std::string_view bytes) override;
@@ -67,7 +68,6 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   void closeAfterFlush(std::string_view details);
   void touch();
   void onTimer();
-  void noteHandshake();
   void noteClose(std::string_view details);
   void flag(stream::ResponseFlag flag);
   void log(stream::AccessLogType type);

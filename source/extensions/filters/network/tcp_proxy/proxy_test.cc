@@ -82,6 +82,7 @@ struct ProxyTest : upstream::TestCluster {
     net::SocketPair pair = net::unixPair();
     filter::Accepted accepted = filter::testing::acceptedOf(std::move(pair.ours));
     accepted.buffer_limit = buffer_limit;
+    accepted.state = left;
     if (!filters.empty()) accepted.filters = std::make_shared<const filter::NetworkFilters>(filters);
     Proxy::start(services, settings, std::move(accepted), list);
     clients.push_back(std::make_unique<TestPeer>(std::move(pair.peers)));
@@ -98,6 +99,7 @@ struct ProxyTest : upstream::TestCluster {
   std::shared_ptr<TestLog> log = std::make_shared<TestLog>();
   std::shared_ptr<Settings> settings = std::make_shared<Settings>();
   filter::NetworkFilters filters;
+  stream::ConnectionStatePtr left;  // by whoever was there before
   base::List<filter::LiveConnection> list;
   TestUpstream host;
   std::vector<std::unique_ptr<TestPeer>> clients;
@@ -407,6 +409,43 @@ TEST_CASE("a filter in front names the cluster") {
   CHECK(t.peer().take() == "hello");
 }
 
+TEST_CASE("what was left for a connection names its cluster, unless a filter does") {
+  ProxyTest t;
+  t.clusters.remove(0);
+  t.hosts({t.host.address}, Health::kHealthy, 3);
+  stream::madeIn(t.left).filter_state.set("envoy.tcp_proxy.cluster", "c");
+  TestPeer& client = t.connect();
+  client.send("hello");
+  t.loop.turn();
+  CHECK(t.peer().take() == "hello");
+
+  t.filters.push_back(std::make_shared<NameCluster>("nowhere"));
+  TestPeer& other = t.connect();
+
+  other.take();
+  CHECK(other.closed);
+}
+
+TEST_CASE("what was left for a connection sets its idle timeout, and its server name") {
+  ProxyTest t;
+  auto transport = std::make_shared<upstream::pool::PlainFactory>();
+  t.config->transport = transport;
+  t.hosts({t.host.address});
+  t.settings->idle_timeout = 10'000ms;
+  stream::FilterState& state = stream::madeIn(t.left).filter_state;
+  state.set("envoy.tcp_proxy.per_connection_idle_timeout_ms", "500");
+  state.set("envoy.network.upstream_server_name", "db.example");
+  TestPeer& client = t.connect();
+  t.peer();
+
+  t.loop.pass(500ms);
+
+  client.take();
+  CHECK(client.closed);
+  CHECK(t.log->lines.at(0).details == "tcp_session_idle_timeout");
+  CHECK(transport->server_names == std::vector<std::string>{"db.example"});
+}
+
 TEST_CASE("weights decide how often a cluster is chosen") {
   ProxyTest t;
   TestUpstream other;
@@ -481,6 +520,17 @@ TEST_CASE("a tunnel's connection tells the host who its client is") {
   t.connect();
   CHECK(t.peer().take().starts_with("CONNECT "));
   CHECK(transport->clients == std::vector<std::string>{"10.1.2.3:4567>10.0.0.1:80"});
+}
+
+TEST_CASE("what was left for a connection takes its tunnel away") {
+  ProxyTest t;
+  t.settings->tunnel = tunnelTo("a.example:443");
+  stream::madeIn(t.left).filter_state.set("envoy.tcp_proxy.disable_tunneling", "true");
+  TestPeer& client = t.connect();
+  client.send("hello");
+  t.loop.turn();
+
+  CHECK(t.peer().take() == "hello");
 }
 
 TEST_CASE("a tunnel that is refused is asked for elsewhere up to the limit") {

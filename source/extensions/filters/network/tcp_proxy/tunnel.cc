@@ -65,6 +65,7 @@ void Tunnel::begin() {
   start(head_, {}, upstream::cluster::RoutingPriority::kDefault,
         {.remote = info_.downstream_remote_address,
          .local = info_.downstream_local_address,
+         .tlvs = info_.client_tlvs.get(),
          .source = info_.upstream_source.get(),
          .state = info_.filter_state.get()});
 }

@@ -1,0 +1,46 @@
+// Names the ranges that a client's address is in, in a header of its request.
+// (proto: envoy.extensions.filters.http.ip_tagging.v3.IPTagging)
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "source/filter/http_filter.h"
+#include "source/net/cidr.h"
+#include "source/observability/stats.h"
+#include "source/runtime/fraction.h"
+
+namespace sluice::extensions::http_filters::ip_tagging {
+
+enum class RequestType : uint8_t { kBoth, kInternal, kExternal };
+
+struct Tag {
+  std::string name;
+  observability::Counter hit;
+};
+
+// Compiled configuration; immutable, shared by all streams and workers.
+struct Settings {
+  RequestType request_type = RequestType::kBoth;
+  runtime::Fraction enabled{1, 1};  // of the requests
+  std::vector<Tag> tags;
+  net::CidrMap<std::vector<uint32_t>> ranges;  // tags by their places above
+  std::string header = "x-envoy-ip-tags";      // lower case
+  bool sanitize = false;                       // what the request brings there is taken off
+  observability::Counter no_hit, total;
+};
+
+class Filter : public filter::HttpFilter {
+ public:
+  explicit Filter(const Settings& settings) : settings_(settings) {}
+
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
+
+ private:
+  const Settings& settings_;
+};
+
+using FilterFactory = filter::Factory<Filter, Settings>;
+
+}  // namespace sluice::extensions::http_filters::ip_tagging

@@ -1,0 +1,167 @@
+"""Filters that protect, in a running proxy: cors and csrf as browsers see them, limits of requests, faults and bandwidth."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
+from harness import *  # noqa: E402,F403
+from harness.config import TYPE  # noqa: E402
+
+FILTERS = TYPE + "envoy.extensions.filters.http."
+ALWAYS = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+
+
+def entry(name, message, **fields):
+    """An entry of http_filters."""
+    return {"name": "envoy.filters.http." + name, "typed_config": {"@type": FILTERS + message, **fields}}
+
+
+def perRoute(name, message, **fields):
+    return {"typed_per_filter_config": {"envoy.filters.http." + name: {"@type": FILTERS + message, **fields}}}
+
+
+class ProtectionCase(SluiceTestCase):
+    def serve(self, *filters, routes=None, reply=None, **hcm):
+        self.upstream = self.start(HttpUpstream(reply) if reply else HttpUpstream())
+        listener = httpListener("http", routes or [route("up")], filters=filters, **hcm)
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], [cluster("up", self.upstream.port)])))
+        self.port = self.sluice.port("http")
+
+    def ask(self, method="GET", path="/", headers=()):
+        return request(self.port, method, path, list(headers))
+
+
+class CorsTest(ProtectionCase):
+    POLICY = {
+        "allow_origin_string_match": [{"exact": "https://app.example"}],
+        "allow_methods": "GET, PUT",
+        "allow_headers": "x-a",
+        "max_age": "60",
+        "allow_credentials": True,
+    }
+
+    def preflight(self, origin, path="/"):
+        asked = [("origin", origin), ("access-control-request-method", "PUT"), ("access-control-request-headers", "x-a")]
+        return self.ask("OPTIONS", path, asked)
+
+    def test_a_preflight_is_answered_and_the_request_may_be_read(self):
+        self.serve(entry("cors", "cors.v3.Cors"), routes=[{**route("up"), **perRoute("cors", "cors.v3.CorsPolicy", **self.POLICY)}])
+
+        answer = self.preflight("https://app.example")
+
+        self.assertEqual((answer.status, answer.body), (200, b""))
+        self.assertEqual(answer.header("access-control-allow-origin"), "https://app.example")
+        self.assertEqual(answer.header("access-control-allow-methods"), "GET, PUT")
+        self.assertEqual(answer.header("access-control-allow-headers"), "x-a")
+        self.assertEqual(answer.header("access-control-max-age"), "60")
+        self.assertTrue(self.upstream.requests.empty())
+
+        got = self.ask(headers=[("origin", "https://app.example")])
+        self.assertEqual(got.status, 200)
+        self.assertEqual(got.header("access-control-allow-origin"), "https://app.example")
+        self.assertEqual(got.header("access-control-allow-credentials"), "true")
+        self.assertEqual(got.header("vary"), "origin")
+
+        other = self.ask(headers=[("origin", "https://evil.example")])
+        self.assertEqual(other.status, 200)
+        self.assertIsNone(other.header("access-control-allow-origin"))
+        stats = self.sluice.stats("http.http.cors.")
+        self.assertEqual((stats["http.http.cors.origin_valid"], stats["http.http.cors.origin_invalid"]), (2, 1))
+
+    def test_the_older_form_counts_for_a_route(self):
+        self.serve(
+            entry("cors", "cors.v3.Cors"), routes=[route("up", prefix="/old", cors=self.POLICY), route("up")]
+        )
+
+        self.assertEqual(self.preflight("https://app.example", "/old").header("access-control-max-age"), "60")
+        self.assertTrue(self.upstream.requests.empty())
+        self.assertIsNone(self.preflight("https://app.example", "/").header("access-control-max-age"))
+
+
+class CsrfTest(ProtectionCase):
+    def test_a_page_of_another_host_changes_nothing(self):
+        self.serve(entry("csrf", "csrf.v3.CsrfPolicy", filter_enabled=ALWAYS, additional_origins=[{"exact": "www.example"}]))
+
+        self.assertEqual(self.ask("POST", headers=[("origin", "https://evil.example")]).status, 403)
+        self.assertEqual(self.ask("DELETE").status, 403)
+        self.assertTrue(self.upstream.requests.empty())
+
+        self.assertEqual(self.ask("POST", headers=[("origin", "https://test.example")]).status, 200)
+        self.assertEqual(self.ask("POST", headers=[("referer", "https://www.example/form")]).status, 200)
+        self.assertEqual(self.ask("GET", headers=[("origin", "https://evil.example")]).status, 200)
+        self.assertEqual(self.sluice.stats("http.http.csrf.")["http.http.csrf.request_invalid"], 1)
+
+
+class LocalRateLimitTest(ProtectionCase):
+    # One token now, and the next one in an hour.
+    ONE = {"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "3600s"}
+
+    def limit(self, **fields):
+        on = {"filter_enabled": ALWAYS, "filter_enforced": ALWAYS}
+        return entry("local_ratelimit", "local_ratelimit.v3.LocalRateLimit", stat_prefix="edge", **on, **fields)
+
+    def test_each_user_has_a_bucket_and_is_told_what_is_left(self):
+        user = {"request_headers": {"header_name": "x-user", "descriptor_key": "user"}}
+        self.serve(
+            self.limit(
+                token_bucket={"max_tokens": 100, "fill_interval": "1s"},
+                descriptors=[{"entries": [{"key": "user"}], "token_bucket": self.ONE}],
+                rate_limits=[{"actions": [user]}],
+                enable_x_ratelimit_headers="DRAFT_VERSION_03",
+                enable_retry_after_header=True,
+            )
+        )
+
+        first = self.ask(headers=[("x-user", "anna")])
+        self.assertEqual((first.status, first.header("x-ratelimit-remaining")), (200, "0"))
+        refused = self.ask(headers=[("x-user", "anna")])
+        self.assertEqual((refused.status, refused.header("x-ratelimit-limit")), (429, "1"))
+        self.assertGreater(int(refused.header("retry-after")), 3000)
+        self.assertEqual(self.ask(headers=[("x-user", "berta")]).status, 200)
+        self.assertEqual(self.ask().status, 200)
+        self.assertEqual(self.sluice.stats("edge.")["edge.http_local_rate_limit.enforced"], 1)
+
+    def test_each_connection_has_a_bucket(self):
+        self.serve(self.limit(token_bucket=self.ONE, local_rate_limit_per_downstream_connection=True))
+
+        for _ in range(2):
+            url = f"http://127.0.0.1:{self.port}/"
+            code, out = curl("-s", "-o", "/dev/null", "-o", "/dev/null", "-w", "%{http_code} ", url, url)
+            self.assertEqual((code, out.split()), (0, [b"200", b"429"]))
+
+
+class FaultTest(ProtectionCase):
+    PERCENT = {"numerator": 100, "denominator": "HUNDRED"}
+
+    def fault(self, **fields):
+        return entry("fault", "fault.v3.HTTPFault", **fields)
+
+    def test_a_request_fails_as_it_asks(self):
+        self.serve(self.fault(abort={"header_abort": {}, "percentage": self.PERCENT}))
+
+        self.assertEqual(self.ask().status, 200)
+        failed = self.ask(headers=[("x-envoy-fault-abort-request", "503")])
+
+        self.assertEqual((failed.status, failed.body), (503, b"fault filter abort"))
+        self.assertEqual(self.sluice.stats("http.http.fault.")["http.http.fault.aborts_injected"], 1)
+
+    def test_a_route_s_requests_wait_and_then_fail(self):
+        delay = {"fixed_delay": "0.05s", "percentage": self.PERCENT}
+        slow = perRoute("fault", "fault.v3.HTTPFault", delay=delay, abort={"http_status": 418, "percentage": self.PERCENT})
+        self.serve(self.fault(), routes=[{**route("up", prefix="/slow"), **slow}, route("up")])
+
+        self.assertEqual(self.ask(path="/slow").status, 418)
+        self.assertEqual(self.ask().status, 200)
+        stats = self.sluice.stats("http.http.fault.")
+        self.assertEqual((stats["http.http.fault.delays_injected"], stats["http.http.fault.active_faults"]), (1, 0))
+
+    def test_a_slow_answer_comes_whole(self):
+        limit = {"fixed_limit": {"limit_kbps": 1000}, "percentage": self.PERCENT}
+        body = bytes(range(256)) * 800
+        self.serve(self.fault(response_rate_limit=limit), reply=lambda _: Reply(body=body))
+
+        self.assertEqual(self.ask().body, body)
+
+
+if __name__ == "__main__":
+    unittest.main()
