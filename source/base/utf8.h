@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace sluice::base {
@@ -29,6 +30,18 @@ constexpr bool isUtf8(std::string_view text) {
     text.remove_prefix(size);
   }
   return true;
+}
+
+// The text, with '!' for each byte that is of no valid character.
+inline std::string asUtf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const size_t size = utf8Length(text);
+    size == 0 ? out.append(1, '!') : out.append(text.substr(0, size));
+    text.remove_prefix(size == 0 ? 1 : size);
+  }
+  return out;
 }
 
 }  // namespace sluice::base

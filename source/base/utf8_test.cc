@@ -18,5 +18,11 @@ TEST_CASE("text of any length of character is UTF-8; what is cut, too long, a su
   CHECK_FALSE(isUtf8("\xf4\x90\x80\x80"));
 }
 
+TEST_CASE("what is no UTF-8 is replaced byte by byte, and the rest stays") {
+  CHECK(asUtf8("") == "");
+  CHECK(asUtf8("J\xc3\xbcrgen") == "J\xc3\xbcrgen");
+  CHECK(asUtf8("a\xff\xe2\x82z") == "a!!!z");
+}
+
 }  // namespace
 }  // namespace sluice::base

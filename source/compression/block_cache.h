@@ -33,12 +33,14 @@ class BlockCache {
   void release(void* block) {
     if (block == nullptr) return;
     Head* head = static_cast<Head*>(block) - 1;
-    if (free_.size() < kMostFree) {
+    if (free_.size() < kMostFree && head->size <= kLargestKept) {
       free_.push_back(head);
     } else {
       std::free(head);
     }
   }
+
+  size_t idle() const { return free_.size(); }
 
   // As C libraries call them.
   static void* allocateFor(void* cache, size_t size) { return static_cast<BlockCache*>(cache)->allocate(size); }
@@ -46,6 +48,8 @@ class BlockCache {
 
  private:
   static constexpr size_t kMostFree = 16;
+  // A window of 16 MiB, which a peer may ask for, is not held for ever by whoever had it once.
+  static constexpr size_t kLargestKept = 1024 * 1024;
 
   struct alignas(std::max_align_t) Head {
     size_t size;

@@ -76,4 +76,10 @@ void weakenEtag(http::HeaderList& headers) {
   headers.set(http::Name::kEtag, headers.arena().concat("W/", *headers.get(http::Name::kEtag)));
 }
 
+void forgetBytes(http::HeaderList& headers) {
+  for (const std::string_view name : {"accept-ranges", "content-digest", "repr-digest", "digest", "content-md5"}) {
+    headers.remove(name);
+  }
+}
+
 }  // namespace sluice::compression

@@ -38,6 +38,9 @@ bool forbidsTransform(const http::HeaderList& headers);
 void varyByEncoding(http::ResponseHeaders& headers);
 // A strong etag names the bytes of another form of the answer: "x" becomes W/"x".
 void weakenEtag(http::HeaderList& headers);
+// Takes off what else speaks of the bytes of another form: that parts of it can be had (accept-ranges), its digests.
+// (RFC 9110 section 14.3, RFC 9530)
+void forgetBytes(http::HeaderList& headers);
 // Whether etag is there and strong, which it is if it does not begin with W/.
 bool hasStrongEtag(const http::HeaderList& headers);
 

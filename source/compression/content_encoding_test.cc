@@ -67,6 +67,17 @@ TEST_CASE("a strong etag becomes weak, a weak one stays") {
   CHECK(answer.of("etag") == "W/\"a\"");
 }
 
+TEST_CASE("what speaks of other bytes goes off") {
+  Answer answer;
+  answer.headers.add("accept-ranges", "bytes");
+  answer.headers.add("content-digest", "sha-256=:AA==:");
+  answer.headers.add("last-modified", "yesterday");
+  forgetBytes(answer.headers);
+  CHECK(answer.of("accept-ranges") == "(none)");
+  CHECK(answer.of("content-digest") == "(none)");
+  CHECK(answer.of("last-modified") == "yesterday");
+}
+
 TEST_CASE("no-transform is found among other directives, in any field") {
   Answer answer;
   answer.headers.add("cache-control", "public, x-no-transform");

@@ -61,6 +61,13 @@ TEST_CASE("a block of the same size is given again") {
   CHECK(cache.allocate(100) == first);
   cache.release(first);
   cache.release(other);
+  CHECK(cache.idle() == 2);
+}
+
+TEST_CASE("a block as large as a peer may ask for goes back at once") {
+  BlockCache cache;
+  cache.release(cache.allocate(16 * 1024 * 1024));
+  CHECK(cache.idle() == 0);
 }
 
 }  // namespace

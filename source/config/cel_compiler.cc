@@ -52,4 +52,21 @@ Program compileCelCondition(const ::xds::type::v3::CelExpression& expression, co
   return compileCelCondition(expression.cel_expr_checked().expr(), context.child("cel_expr_checked").child("expr"));
 }
 
+Program compileCelScalar(const std::string& text, const Context& context) {
+  absl::StatusOr<Program> program = cel::Program::compile(text, stream::attributeNames());
+  if (!program.ok()) {
+    context.error(base::toStd(program.status().message()));
+    return nullptr;
+  }
+  using Kind = cel::Value::Kind;
+  const auto kind = (*program)->kind();
+  if (kind && (*kind == Kind::kList || *kind == Kind::kMap || *kind == Kind::kTimestamp || *kind == Kind::kDuration ||
+               *kind == Kind::kType)) {
+    context.error(
+        base::strCat("has to be a bool, a number or a text, is a ", cel::nameOf(*kind), "; ask for one value of it"));
+    return nullptr;
+  }
+  return *std::move(program);
+}
+
 }  // namespace sluice::config

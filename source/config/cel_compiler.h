@@ -17,4 +17,7 @@ match::cel::Program::Ptr compileCelCondition(const ::xds::type::v3::CelExpressio
 // The tree of a message.
 match::cel::Program::Ptr compileCelCondition(const ::cel::expr::Expr& tree, const Context& context);
 
+// A value that is told to others: what certainly is a list, a map, a time or a type is refused.
+match::cel::Program::Ptr compileCelScalar(const std::string& text, const Context& context);
+
 }  // namespace sluice::config

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "source/base/text.h"
 #include "source/config/any_type.h"
 #include "source/config/assignment_compiler.h"
 #include "source/config/cluster_kind_factory.h"
@@ -355,7 +356,7 @@ class ClusterCompiler {
         continue;
       }
       if (key != kHttpOptionsKey) {
-        at.error(absl::StrCat("only the keys ", kHttpOptionsKey, " and ", kRedisOptionsKey, " are supported"));
+        at.error(base::strCat("only the keys ", kHttpOptionsKey, " and ", kRedisOptionsKey, " are supported"));
         continue;
       }
       has_typed = true;

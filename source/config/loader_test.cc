@@ -284,12 +284,12 @@ TEST_CASE("an unknown @type names the nearest linked one") {
             .firstError() ==
         "f.yaml:1:25: typed_config: unknown type envoy.extensions.filters.http.buffer.v3.Bufer; did you mean "
         "\"envoy.extensions.filters.http.buffer.v3.Buffer\"?");
-  CHECK(
-      Loaded<envoy::config::listener::v3::Filter>(
-          "typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.kill_request.v3.KillRequest}")
-          .firstError() ==
-      "f.yaml:1:25: typed_config: the type envoy.extensions.filters.http.kill_request.v3.KillRequest is Envoy's but not supported here "
-      "yet; remove it");
+  CHECK(Loaded<envoy::config::listener::v3::Filter>(
+            "typed_config: {\"@type\": type.googleapis.com/envoy.extensions.filters.http.kill_request.v3.KillRequest}")
+            .firstError() ==
+        "f.yaml:1:25: typed_config: the type envoy.extensions.filters.http.kill_request.v3.KillRequest is Envoy's but "
+        "not supported here "
+        "yet; remove it");
 }
 
 TEST_CASE("a TypedStruct becomes the message that it describes") {
@@ -447,7 +447,7 @@ TEST_CASE("what Envoy 1.40 added is refused by name, where its number is not kno
             .find("is a field of Envoy's PathConfigSource that is not supported") != std::string::npos);
   CHECK(Loaded<envoy::config::listener::v3::Filter>(
             "typed_config: {\"@type\": "
-            "type.googleapis.com/envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit}")
+            "type.googleapis.com/envoy.extensions.filters.http.aws_eventstream_parser.v3.AwsEventstreamParser}")
             .firstError()
             .find("is Envoy's but not supported here yet") != std::string::npos);
   Cluster cluster;

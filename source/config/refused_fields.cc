@@ -33,6 +33,10 @@ constexpr Refusal kRefusals[] = {
      "for certificates write the watched_directory beside them"},
     {"RouteAction", "early_data_policy",
      "is about early data of TLS to hosts, which is never sent here; remove it, requests go out behind the handshake"},
+    {"RedisProxy.ConnPoolSettings", "dns_cache_config",
+     "would have host names in redirections looked up; only those to addresses are followed here, so remove it, and "
+     "have "
+     "the servers announce addresses (cluster-preferred-endpoint-type ip)"},
     {"Http2ProtocolOptions", "allow_metadata", kMetadataFrames},
     {"Http2ProtocolOptions", "max_metadata_size", kMetadataFrames},
 };

@@ -116,6 +116,11 @@ TEST_CASE("gRPC filters refuse what they cannot do") {
   CHECK_SAYS(problems(proc, service + ", observability_mode: true"), "observability_mode");
   CHECK_SAYS(problems(proc, service + ", mutation_rules: {allow_expression: {regex: '('}}"), "allow_expression");
   CHECK(routeProblems("ext_proc.v3.ExtProcPerRoute", "disabled: true") == "");
+  CHECK(problems(proc, service + ", request_attributes: [request.path], response_attributes: [response.code]") == "");
+  CHECK_SAYS(problems(proc, service + ", request_attributes: [request.path, request.nothing]"),
+             "request_attributes[1]");
+  CHECK_SAYS(routeProblems("ext_proc.v3.ExtProcPerRoute", "overrides: {request_attributes: ['(']}"),
+             "overrides.request_attributes[0]");
   const std::string limit = "ratelimit.v3.RateLimit";
   const std::string limits = "domain: a, rate_limit_service: {" + service + "}";
   CHECK(problems(limit, limits) == "");
@@ -134,7 +139,7 @@ TEST_CASE("external authorization refuses what it cannot do") {
   CHECK_SAYS(problems(kAuthz, "grpc_service: {google_grpc: {target_uri: a}}"), "google_grpc");
   CHECK_SAYS(problems(kAuthz, "grpc_service: {envoy_grpc: {cluster_name: authz}, initial_metadata: [{key: grpc-x}]}"),
              "is reserved");
-  CHECK_SAYS(problems(kAuthz, "clear_route_cache: true, " + kService), "clear_route_cache: is not supported yet");
+  CHECK(problems(kAuthz, "clear_route_cache: true, " + kService) == "");
   CHECK_SAYS(problems(kAuthz, "transport_api_version: V2, " + kService), "transport_api_version: V2 is gone");
   CHECK_SAYS(problems(kAuthz, "http_service: {path_prefix: /a}"), "http_service: has no server_uri");
   CHECK_SAYS(problems(kAuthz, "http_service: {server_uri: {uri: 'http://a', cluster: b, timeout: 1s}}"),
@@ -149,6 +154,12 @@ TEST_CASE("external authorization refuses what it cannot do") {
                "allowed_headers: {patterns: [{exact: a}]}, http_service: {server_uri: {uri: 'http://a', "
                "cluster: authz, timeout: 1s}, authorization_request: {allowed_headers: {patterns: [{exact: b}]}}}"),
       "keep that one");
+  CHECK(
+      problems(kAuthz, kService +
+                           ", filter_enabled: {default_value: {numerator: 5}}, deny_at_disable: {default_value: true}, "
+                           "filter_enabled_metadata: {filter: a, path: [{key: b}], value: {bool_match: true}}") == "");
+  CHECK_SAYS(problems(kAuthz, kService + ", filter_enabled_metadata: {filter: a, path: [{key: b}]}"),
+             "filter_enabled_metadata.value");
   const std::string route = "ext_authz.v3.ExtAuthzPerRoute";
   CHECK_SAYS(routeProblems(route,
                            "check_settings: {disable_request_body_buffering: true, "

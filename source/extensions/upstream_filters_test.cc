@@ -93,9 +93,9 @@ TEST_CASE("each kind of filter can be an upstream filter, or says why it cannot"
     const std::string_view why = world.registry.http_filters.find(type)->upstreamRefusal();
     const auto is = [&](std::string_view name) { return type.find(name) != std::string_view::npos; };
     INFO(type);
-    constexpr std::string_view kUpstream[] = {".buffer.",     ".credential_injector.", "compressor.",
-                                              ".ext_authz.",  ".ext_proc.",            ".grpc_stats.",
-                                              ".header_mutation.", ".lua.",            "ratelimit.", ".rbac."};
+    constexpr std::string_view kUpstream[] = {
+        ".buffer.",     ".credential_injector.", "compressor.", ".fault.",    ".ext_authz.", ".ext_proc.",
+        ".grpc_stats.", ".header_mutation.",     ".lua.",       "ratelimit.", ".rbac."};
     CHECK(why.empty() == std::any_of(std::begin(kUpstream), std::end(kUpstream), is));
   }
   CHECK_SAYS(problems(filterOf("w", "grpc_web.v3.GrpcWeb") + ", " + kEnd),

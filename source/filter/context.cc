@@ -36,6 +36,13 @@ bool Context::rematchRoute() {
   return stream_.runner_->rematchRoute(index_);
 }
 
+std::vector<const route::PerFilterConfig*> Context::routeConfigsInFront() const {
+  std::vector<const route::PerFilterConfig*> out;
+  const std::vector<ChainConfig::Entry>& entries = stream_.runner_->config().entries();
+  for (size_t i = 0; i < index_; ++i) out.push_back(stream_.route().filterEntry(entries[i].slot));
+  return out;
+}
+
 std::string_view Context::cluster() const {
   const route::Match& match = stream_.route();
   if (!match || match.route->forward == nullptr) return {};

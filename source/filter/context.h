@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "source/filter/stream.h"
 #include "source/filter/token.h"
@@ -71,6 +72,9 @@ class Context {
   // behind it are those that the new route wants, with its settings; those in front stay. False: too late, or the
   // request was answered meanwhile (then return from the hook, and leave the token).
   bool rematchRoute();
+  // What the route says of each of the filters in front of this one, be it only whether it is there; null: nothing.
+  // They have seen the request, and do not see it again with another route.
+  std::vector<const route::PerFilterConfig*> routeConfigsInFront() const;
   // Asks for the routes of the request that are had on demand; `waiter` is told when they are there, or will not be. It
   // may be destroyed or unlinked before. False: there is nothing to ask for, or too much is asked for already.
   bool awaitRoutes(RouteWaiter& waiter) { return stream_.awaitRoutes(waiter); }

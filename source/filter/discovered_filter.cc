@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "source/filter/context.h"
+#include "source/worker/services.h"
 
 namespace sluice::filter {
 

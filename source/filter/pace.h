@@ -29,6 +29,8 @@ class Pace {
     } while (!due_.compare_exchange_weak(due, next, std::memory_order_relaxed));
     return std::chrono::nanoseconds(std::max<int64_t>(0, next - at));
   }
+  // Those bytes were to wait and will not go at all: whoever comes next comes so much earlier.
+  void giveBack(uint64_t bytes) { due_.fetch_sub(costOf(bytes), std::memory_order_relaxed); }
 
  private:
   // At most a day: nothing waits longer, and no sum wraps.

@@ -44,6 +44,9 @@ constexpr std::string_view kCallers[] = {
     "x-role", "x-goog-", "x-amzn-oidc-", "x-ms-client-",   "x-account", "x-cluster-client-", "front-end-",
     "x-host", "cf-",     "fastly-",      "true-client-ip", "dpop"};
 
+// A report on a body that was decompressed, which controls nothing.
+constexpr std::string_view kReport = "x-envoy-decompressor-";
+
 template <size_t kSize>
 bool startsWithAny(std::string_view name, const std::string_view (&beginnings)[kSize]) {
   return std::any_of(std::begin(beginnings), std::end(beginnings),
@@ -184,11 +187,12 @@ bool allowedInTrailers(const Field& field) {
   constexpr uint64_t kAllowed =
       bit(Name::kGrpcMessage) | bit(Name::kGrpcStatus) | bit(Name::kEtag) | bit(Name::kLastModified);
   if (field.id != Name::kOther) return (kAllowed >> static_cast<unsigned>(field.id)) & 1;
-  return !startsWithAny(field.name, kControls);
+  return !startsWithAny(field.name, kControls) || field.name.starts_with(kReport);
 }
 
 bool allowedInRequestTrailers(const Field& field) {
-  return allowedInTrailers(field) && !(field.id == Name::kOther && saysWhoAsks(field.name));
+  if (!allowedInTrailers(field)) return false;
+  return field.id != Name::kOther || (!saysWhoAsks(field.name) && !field.name.starts_with(kReport));
 }
 
 bool saysWhoAsks(std::string_view name) {

@@ -50,7 +50,7 @@ std::optional<uint64_t> lengthOf(const HeaderList& headers);
 // May this field stand in a trailer section? Framing, routing, authentication and the fields of a connection may not
 // (RFC 9110 section 6.5.1).
 bool allowedInTrailers(const Field& field);
-// Of a request, where trailers that a server takes for headers could say who asks.
+// Of a client's request, where trailers that a server takes for headers could say who asks, or what the proxy measured.
 bool allowedInRequestTrailers(const Field& field);
 
 // A name, in lower case, by which proxies and authentication in front of a service tell it who asks, from where and for

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sluice::http {
@@ -37,6 +38,20 @@ TEST_CASE("spaces and tabs around a text go, those within it stay") {
   CHECK(withoutSpaces(" \ta \tb\t ") == "a \tb");
   CHECK(withoutSpaces(" \t ") == "");
   CHECK(withoutSpaces("\na ") == "\na");
+}
+
+TEST_CASE("what controls a request does not stand in trailers, the report of a decompressor only where it is made") {
+  const auto allowed = [](std::string_view name) {
+    const Field field{name, "1", nameOf(name)};
+    return std::pair(allowedInTrailers(field), allowedInRequestTrailers(field));
+  };
+  CHECK(allowed("x-sum") == std::pair(true, true));
+  CHECK(allowed("grpc-status") == std::pair(true, true));
+  CHECK(allowed("x-user") == std::pair(true, false));
+  CHECK(allowed("x-envoy-decompressor-gzip-compressed-bytes") == std::pair(true, false));
+  for (const char* name : {"x-envoy-original-path", "content-length", "host", "authorization", "x-forwarded-for"}) {
+    CHECK(allowed(name) == std::pair(false, false));
+  }
 }
 
 }  // namespace

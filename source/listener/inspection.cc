@@ -59,6 +59,17 @@ FilterProgress::State FilterProgress::run(const InstalledFilters& filters, filte
   return State::kDone;
 }
 
+bool FilterProgress::goOnWithoutBytes(const InstalledFilters& filters, filter::Accepted& accepted,
+                                      observability::StatsCells& cells) {
+  for (size_t i = next_ + 1; i < filters.size(); ++i) {
+    const InstalledFilter& installed = filters[i];
+    if (installed.filter->window() > 0 || (installed.disabled && installed.disabled->holds(accepted))) continue;
+    if (installed.filter->skips(accepted, cells)) continue;
+    if (installed.filter->inspect({}, accepted, cells).verdict == filter::ListenerFilter::Verdict::kClose) return false;
+  }
+  return true;
+}
+
 Inspection& Inspection::start(event::Loop& loop, Owner& owner, std::shared_ptr<const ListenerConfig> config,
                               filter::Accepted accepted, FilterProgress progress) {
   return *new Inspection(loop, owner, std::move(config), std::move(accepted), progress);
@@ -76,7 +87,7 @@ Inspection::Inspection(event::Loop& loop, Owner& owner, std::shared_ptr<const Li
       watch_(loop.watch(accepted_.fd.get(), event::kReadable | event::kPeerClosed, event::Trigger::kEdge, *this)),
       timeout_(loop.timers(), [this] {
         const auto config = config_;
-        owner_.inspectionTimedOut(config, leave());
+        owner_.inspectionTimedOut(config, leave(), progress_);
       }) {
   owner_.cells().add(config_->stats.pre_cx_active);
   if (config_->filters_timeout.count() > 0) timeout_.arm(config_->filters_timeout);

@@ -43,6 +43,9 @@ class FilterProgress {
   // Goes on as far as the bytes in the socket allow. `scratch` has kScratch bytes. `ended`: no more bytes will come.
   State run(const InstalledFilters& filters, filter::Accepted& accepted, char* scratch,
             observability::StatsCells& cells, bool ended);
+  // The time is over, and the connection is to be served all the same: filters behind the one that waits are asked if
+  // they need no byte. False: one of them refuses it.
+  bool goOnWithoutBytes(const InstalledFilters& filters, filter::Accepted& accepted, observability::StatsCells& cells);
 
   static constexpr size_t kScratch = 64 * 1024;
 
@@ -61,7 +64,8 @@ class Inspection final : public filter::LiveConnection, private event::FdHandler
     // kDone: to be served; otherwise it is closed when this returns.
     virtual void inspected(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted,
                            FilterProgress::State state, bool handed_over) = 0;
-    virtual void inspectionTimedOut(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted) = 0;
+    virtual void inspectionTimedOut(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted,
+                                    FilterProgress progress) = 0;
     virtual char* scratch() = 0;
     virtual observability::StatsCells& cells() = 0;
   };

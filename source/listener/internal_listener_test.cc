@@ -45,7 +45,7 @@ TEST_CASE("what is handed over comes with its own connection") {
   t.setInternal("a", 1);
   const auto state = std::make_shared<stream::ConnectionState>();
 
-  const auto with = t.listeners->connectTo(t.inner, state);
+  const auto with = t.listeners->connectTo(t.inner, 0, state);
   t.loop.turn();
   CHECK(Server::last_state == state);
   const auto without = t.listeners->connectTo(t.inner);

@@ -214,10 +214,14 @@ void WorkerListeners::inspected(const std::shared_ptr<const ListenerConfig>& con
   }
 }
 
-void WorkerListeners::inspectionTimedOut(const std::shared_ptr<const ListenerConfig>& config,
-                                         filter::Accepted accepted) {
+void WorkerListeners::inspectionTimedOut(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted,
+                                         FilterProgress progress) {
   worker_.cells.add(config->stats.pre_cx_timeout);
-  if (config->continue_on_filters_timeout) serve(*config, find(config->name), std::move(accepted));
+  if (!config->continue_on_filters_timeout) return;
+  if (!progress.goOnWithoutBytes(config->filters, accepted, worker_.cells)) {
+    return worker_.cells.add(config->stats.filter_error);
+  }
+  serve(*config, find(config->name), std::move(accepted));
 }
 
 char* WorkerListeners::scratch() {

@@ -167,7 +167,8 @@ class WorkerListeners : public net::InternalListeners, private Inspection::Owner
   // Inspection::Owner
   void inspected(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted,
                  FilterProgress::State state, bool handed_over) override;
-  void inspectionTimedOut(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted) override;
+  void inspectionTimedOut(const std::shared_ptr<const ListenerConfig>& config, filter::Accepted accepted,
+                          FilterProgress progress) override;
   char* scratch() override;
   observability::StatsCells& cells() override { return worker_.cells; }
   void adoptConnections(Active& active, const ListenerConfig* before, std::chrono::milliseconds drain_time);

@@ -74,6 +74,31 @@ TEST_CASE(
   CHECK(ListenerTest::closed(client) == !goes_on);
 }
 
+TEST_CASE("who is served without having been understood does not get past filters that need no bytes") {
+  struct Limit : filter::ListenerFilter {
+    size_t window() const override { return 0; }
+    Result inspect(std::string_view, filter::Accepted&, observability::StatsCells&) const override {
+      return {full ? Verdict::kClose : Verdict::kDone};
+    }
+    bool full = false;
+  };
+  FilterTest t;
+  const auto limit = std::make_shared<Limit>();
+  limit->full = GENERATE(false, true);
+  auto config = t.filtered({std::make_shared<Wants>(3), std::make_shared<Wants>(3), limit});
+  config->filters_timeout = 5s;
+  config->continue_on_filters_timeout = true;
+  t.start(config);
+  const net::Fd client = t.connect(t.at);
+  t.send(client, "ab");
+
+  t.loop.pass(5s);
+
+  CHECK(t.all.size() == (limit->full ? 0 : 1));
+  CHECK(ListenerTest::closed(client) == limit->full);
+  CHECK(t.registry.valueOf("error") == (limit->full ? 1 : 0));
+}
+
 TEST_CASE("without a timeout connections may wait for ever") {
   FilterTest t;
   auto config = t.filtered({std::make_shared<Wants>(3)});

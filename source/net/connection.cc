@@ -316,7 +316,6 @@ void Connection::resetBehind() {
   waitForLast(kFirstLook);
 }
 
-// Not yet acknowledged by the peer's kernel.
 std::optional<std::chrono::microseconds> Connection::roundTrip() const {
   tcp_info info{};
   socklen_t size = sizeof(info);
@@ -324,6 +323,7 @@ std::optional<std::chrono::microseconds> Connection::roundTrip() const {
   return std::chrono::microseconds(info.tcpi_rtt);
 }
 
+// Not yet acknowledged by the peer's kernel.
 size_t Connection::undelivered() const {
   int in_kernel = 0;
   int domain = AF_UNIX;  // knows no reset: nothing is lost there

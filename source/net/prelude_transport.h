@@ -22,7 +22,8 @@ class PreludeTransport : public Transport {
   Result write(const Io& io, const iovec* vectors, int count) override;
   void sendEnd(const Io& io) override;
   bool holdsInput() const override { return inner_ && inner_->holdsInput(); }
-  bool secure() const override { return inner_ && inner_->secure(); }
+  // What goes wrong in front of TLS has nothing to do with it.
+  bool secure() const override { return begun_ && inner_ && inner_->secure(); }
   void idle() override;
   int socketError() const override { return error_ != 0 || !inner_ ? error_ : inner_->socketError(); }
   std::string_view failure() const override {

@@ -121,7 +121,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"rpushx", Handling::kFirstKey, true, 1, true},
     {"sadd", Handling::kFirstKey, true, 1, true},
     {"scard", Handling::kFirstKey, false, 1, true},
-    {"script", Handling::kAllSame, true, 1, false},
+    {"script", Handling::kScript, true, 1, false},
     {"sdiff", Handling::kFirstKey, false, 1, true},
     {"sdiffstore", Handling::kFirstKey, true, 1, true},
     {"select", Handling::kSelect, false, 1, false},

@@ -34,6 +34,8 @@ enum class Handling : uint8_t {
   // To every host: all have to answer the same; their lists together.
   kAllSame,
   kAllKeys,
+  // To every host, but for SCRIPT DEBUG, which is about the connection: all have to answer the same.
+  kScript,
   // To some host.
   kAnyHost,
   // To the host, if there is only one.

@@ -86,7 +86,7 @@ class Reader {
     const auto count = lengthOf(text);
     if (!count || *count < 0) return count.has_value();
     out.type = Type::kArray;
-    if (*count > 0 && depth == Framer::kMaxDepth) return false;
+    if (*count > 0 && depth == kMaxDepth) return false;
     for (int64_t i = 0; i < *count; ++i) {
       if (!value(out.items.emplace_back(), depth + 1)) return false;
     }
@@ -106,12 +106,7 @@ void appendHeader(char type, size_t number, std::string& out) {
 
 void Framer::feed(std::string_view bytes) {
   const size_t done = in_message_ ? begin_ : at_;
-  if (done == buffer_.size()) {
-    if (buffer_.capacity() > kKeep) std::string().swap(buffer_);
-    buffer_.clear();
-  } else {
-    buffer_.erase(0, done);
-  }
+  buffer_.erase(0, done);
   begin_ -= std::min(begin_, done);
   at_ -= done;
   line_ -= std::min(line_, done);
@@ -122,11 +117,15 @@ Framer::Result Framer::next(std::string_view& frame) {
   if (broken_) return Result::kBroken;
   if (!in_message_) {
     begin_ = at_;
-    if (at_ == buffer_.size()) return Result::kNeedsMore;
+    if (at_ == buffer_.size()) {
+      if (buffer_.capacity() > kKeep) std::string().swap(buffer_);
+      buffer_.clear();
+      begin_ = at_ = line_ = 0;
+      return Result::kNeedsMore;
+    }
     in_message_ = true;
     items_ = 0;
-    depth_ = 0;
-    left_[0] = 1;
+    left_ = 1;
   }
   while (in_message_) {
     if (bulk_ >= 0) {
@@ -159,9 +158,9 @@ Framer::Line Framer::readLine(std::string_view& line) {
   if (end == std::string_view::npos || end + 1 == rest.size()) {
     line_ = at_ + (end == std::string_view::npos ? rest.size() : end);
     const bool bad = end != std::string_view::npos && rest[end] == '\n';
-    return bad || rest.size() > kMaxLine ? Line::kBroken : Line::kNeedsMore;
+    return bad || rest.size() > limits_.line ? Line::kBroken : Line::kNeedsMore;
   }
-  if (rest.substr(end, kEnd.size()) != kEnd || end > kMaxLine) return Line::kBroken;
+  if (rest.substr(end, kEnd.size()) != kEnd || end > limits_.line) return Line::kBroken;
   line = rest.substr(0, end);
   at_ += end + kEnd.size();
   line_ = at_;
@@ -198,21 +197,14 @@ bool Framer::takeHeader(std::string_view line) {
 }
 
 bool Framer::takeArray(int64_t count) {
-  if (count > static_cast<int64_t>(limits_.items - std::min(items_, limits_.items)) || depth_ == kMaxDepth)
-    return false;
+  if (count > static_cast<int64_t>(limits_.items - std::min(items_, limits_.items))) return false;
   items_ += static_cast<uint32_t>(count);
-  left_[++depth_] = static_cast<uint32_t>(count);
+  left_ += static_cast<uint64_t>(count) - 1;
   return true;
 }
 
 void Framer::valueEnded() {
-  while (--left_[depth_] == 0) {
-    if (depth_ == 0) {
-      in_message_ = false;
-      return;
-    }
-    --depth_;
-  }
+  in_message_ = --left_ > 0;
 }
 
 std::optional<Value> parse(std::string_view frame) {
@@ -239,6 +231,15 @@ bool parseCommand(std::string_view frame, std::vector<std::string_view>& words) 
     words.push_back(*word);
   }
   return reader.rest().empty();
+}
+
+std::optional<List> listOf(std::string_view frame) {
+  Reader reader(frame);
+  const auto head = reader.line();
+  if (!head || head->front() != '*') return std::nullopt;
+  const auto count = lengthOf(head->substr(1));
+  if (!count || *count < 0) return std::nullopt;
+  return List{static_cast<size_t>(*count), reader.rest()};
 }
 
 Type typeOf(std::string_view frame) {

@@ -5,7 +5,6 @@
 // Thread: whoever has the object.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -23,14 +22,17 @@ enum class Type : uint8_t { kSimple, kError, kInteger, kBulk, kNull, kArray };
 struct Limits {
   size_t bytes = size_t{512} * 1024 * 1024;
   uint32_t items = 1024 * 1024;  // of all its arrays together
+  size_t line = size_t{64} * 1024;
 };
+// Of what hosts answer on connections that many share: a script may answer with whatever it likes, and is not to end
+// what the others are waiting for.
+inline constexpr Limits kAnswerLimits{.items = UINT32_MAX, .line = Limits().bytes};
+// Arrays in arrays that are read (parse()). They are framed however deep they are.
+inline constexpr size_t kMaxDepth = 8;
 
 // Finds the messages in a stream of bytes.
 class Framer {
  public:
-  static constexpr size_t kMaxLine = 64 * 1024;
-  static constexpr size_t kMaxDepth = 8;  // arrays in arrays
-
   enum class Result : uint8_t {
     kNeedsMore,
     kFrame,
@@ -41,9 +43,8 @@ class Framer {
 
   // For messages that begin from now on.
   void limit(Limits limits) { limits_ = limits; }
-  // Ends the life of frames that were given.
   void feed(std::string_view bytes);
-  // The next whole message, as its bytes.
+  // The next whole message, as its bytes, until the next call of this or of feed().
   Result next(std::string_view& frame);
   // What was fed and not given so far.
   size_t waiting() const { return buffer_.size() - (in_message_ ? begin_ : at_); }
@@ -64,8 +65,7 @@ class Framer {
   size_t line_ = 0;    // up to here no line ends, from at_ on
   int64_t bulk_ = -1;  // bytes of the bulk string that begins at at_; -1: a line does
   bool in_message_ = false;
-  size_t depth_ = 0;
-  std::array<uint32_t, kMaxDepth + 1> left_{};  // values still to come, by depth
+  uint64_t left_ = 0;  // values of the message still to come
   uint32_t items_ = 0;
   bool broken_ = false;
 };
@@ -78,10 +78,16 @@ struct Value {
   std::vector<Value> items;
 };
 
-// Of a whole message that Framer gave. nullopt: it is none.
+// Of a whole message that Framer gave. nullopt: it is none, or deeper than kMaxDepth.
 std::optional<Value> parse(std::string_view frame);
 // The same for a command: its words, at least one. False: it is no array of bulk strings.
 bool parseCommand(std::string_view frame, std::vector<std::string_view>& words);
+// Of an array that is not null: how many items it has, and their bytes.
+struct List {
+  size_t count = 0;
+  std::string_view items;
+};
+std::optional<List> listOf(std::string_view frame);
 // By its first byte; of a bulk string or array that is null as well.
 Type typeOf(std::string_view frame);
 // The text behind the first byte of a simple string or an error.

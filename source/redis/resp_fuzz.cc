@@ -1,5 +1,6 @@
 // A byte that says where the rest is cut, and the rest -> the framer gives the same messages whatever the pieces are,
-// each of them can be read, and what is written of a command is read as that command.
+// each of them can be read that is not too deep, and what is written of a command is read as that command.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -55,7 +56,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<std::string_view> words;
   for (const std::string& frame : whole.frames) {
     const auto value = sluice::redis::parse(frame);
+    const auto arrays = static_cast<size_t>(std::count(frame.begin(), frame.end(), '*'));
+    if (!value && arrays > sluice::redis::kMaxDepth) continue;
     if (!value || value->type != sluice::redis::typeOf(frame)) std::abort();
+    const auto list = sluice::redis::listOf(frame);
+    if (list.has_value() != (value->type == sluice::redis::Type::kArray)) std::abort();
+    if (list && list->count != value->items.size()) std::abort();
     if (!sluice::redis::parseCommand(frame, words)) continue;
     std::string written;
     sluice::redis::appendCommand(words, written);

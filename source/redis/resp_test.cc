@@ -64,15 +64,50 @@ TEST_CASE("what a header announces beyond the limits is refused before it comes"
   CHECK(framesOf("*2\r\n$60\r\n" + std::string(60, 'a') + "\r\n$40\r\n", {.bytes = 100}) == kBroken);
 }
 
-TEST_CASE("arrays nest to a limit") {
+TEST_CASE("arrays end where they end however deep they are, and are read to a limit") {
   std::string deep;
-  for (size_t i = 0; i < Framer::kMaxDepth; ++i) deep += "*1\r\n";
-  CHECK(framesOf(deep + ":1\r\n") == std::vector<std::string>{deep + ":1\r\n"});
-  CHECK(framesOf(deep + "*1\r\n") == kBroken);
+  for (size_t i = 0; i < kMaxDepth; ++i) deep += "*1\r\n";
+  const std::string deeper = "*2\r\n" + deep + ":1\r\n:2\r\n";
+  CHECK(framesOf(deeper + "+OK\r\n") == std::vector<std::string>{deeper, "+OK\r\n"});
+  CHECK(parse(deep + ":1\r\n"));
+  CHECK_FALSE(parse(deeper));
 }
 
 TEST_CASE("a line has a limit") {
-  CHECK(framesOf("+" + std::string(Framer::kMaxLine, 'a')) == kBroken);
+  const std::string line = "+" + std::string(Limits().line, 'a') + "\r\n";
+  CHECK(framesOf(line.substr(0, line.size() - 2)) == kBroken);
+  CHECK(framesOf(line) == kBroken);
+  CHECK(framesOf(line, kAnswerLimits) == std::vector<std::string>{line});
+}
+
+TEST_CASE("what a large message needed is not kept behind it") {
+  Framer framer;
+  const std::string large = command({"SET", "a", std::string(size_t{1} << 20, 'x')});
+  framer.feed(large + "+O");
+  std::string_view frame;
+  CHECK(framer.next(frame) == Result::kFrame);
+  CHECK(framer.next(frame) == Result::kNeedsMore);
+  CHECK(framer.waiting() == 2);
+  framer.feed("K\r\n");
+  REQUIRE(framer.next(frame) == Result::kFrame);
+  CHECK(frame == "+OK\r\n");
+  CHECK(framer.next(frame) == Result::kNeedsMore);
+  CHECK(framer.waiting() == 0);
+  framer.feed(":1\r\n");
+  REQUIRE(framer.next(frame) == Result::kFrame);
+  CHECK(frame == ":1\r\n");
+}
+
+TEST_CASE("a list is a number of items and their bytes") {
+  const auto list = listOf("*2\r\n$1\r\na\r\n:1\r\n");
+  REQUIRE(list);
+  CHECK(list->count == 2);
+  CHECK(list->items == "$1\r\na\r\n:1\r\n");
+  CHECK(listOf("*0\r\n")->count == 0);
+  for (const char* other : {"*-1\r\n", "$1\r\na\r\n", "-ERR x\r\n", ""}) {
+    CAPTURE(other);
+    CHECK_FALSE(listOf(other));
+  }
 }
 
 TEST_CASE("a message is read as what it says") {

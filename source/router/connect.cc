@@ -1,6 +1,7 @@
 #include "source/router/connect.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -130,13 +131,17 @@ void ConnectEnd::requestHeaders(bool end_stream) {
   }
   holds_request_ = true;
   describeHost(stream_, *context.config, *host_);
-  // What PROXY protocol tells the host.
+  // What PROXY protocol tells the host, and what else the connection has of this one.
   const auto told = [&info](std::string_view address) { return info.hides_client ? std::nullopt : addressIn(address); };
   const std::optional<net::Address> client = told(info.downstream_remote_address);
   const std::optional<net::Address> target = told(info.downstream_local_address);
+  const std::shared_ptr<const stream::FilterState> shared = info.filter_state ? info.filter_state->shared() : nullptr;
   const net::TransportFactory::Options options{.client = client ? &*client : nullptr,
                                                .target = target ? &*target : nullptr,
-                                               .internal_hops = info.internal_hops};
+                                               .internal_hops = info.internal_hops,
+                                               .tlvs = info.hides_client ? nullptr : info.client_tlvs.get(),
+                                               .source = info.upstream_source.get(),
+                                               .shared = shared.get()};
   HostStream::Opening opening = upstream::TcpConnection::open(cluster_, slot, priority_, options, *this);
   connection_ = std::move(opening.stream);
   if (opening.failure == HostStream::Failure::kNone) return;

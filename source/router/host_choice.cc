@@ -3,7 +3,6 @@
 #include <optional>
 #include <variant>
 
-#include "source/net/internal_listeners.h"
 #include "source/route/request_policies.h"
 #include "source/stream/internal_hops.h"
 #include "source/upstream/panic_note.h"
@@ -106,10 +105,7 @@ void describeHost(filter::Stream& stream, const upstream::cluster::ClusterConfig
 }
 
 bool tellHops(const upstream::cluster::Host& host, const stream::StreamInfo& info, http::RequestHeaders& head) {
-  if (!host.address().isListener()) return true;
-  if (info.internal_hops >= net::InternalListeners::kMostHops) return false;
-  stream::tellInternalHops(head, info.internal_hops);
-  return true;
+  return stream::tellInternalHops(host.address(), info.internal_hops, head);
 }
 
 }  // namespace sluice::router

@@ -1,5 +1,5 @@
-// What is counted of a request's answer beside what its attempts count: by who asked, in its virtual cluster, and in
-// its route.
+// What is counted of a request's answer beside what its attempts count: by who asked, by zones, in its virtual cluster,
+// and in its route.
 #pragma once
 
 #include <chrono>
@@ -24,9 +24,11 @@ class RequestCounts {
   }
   // In a host's stead.
   void answered(uint16_t status) { answered(status, false); }
-  // Of a host, which is a canary or says so.
-  void answered(const http::ResponseHeaders& head, bool of_canary) {
+  // Of a host, which is a canary or says so. `zone`: the answers of its zone; null: they are not counted.
+  void answered(const http::ResponseHeaders& head, bool of_canary, upstream::StatusCounts* zone) {
     answered(head.status, of_canary || head.get(http::Name::kXEnvoyUpstreamCanary) == "true");
+    if (zone == nullptr || answers_ == upstream::AnswerStats::kNone) return;
+    answers_ == upstream::AnswerStats::kAll ? zone->add(head.status) : zone->addCompleted();
   }
   void took(std::chrono::nanoseconds time) {
     if (apart() && answers_ != upstream::AnswerStats::kNone) record(time);

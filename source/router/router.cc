@@ -679,8 +679,7 @@ void Router::responseHead(Try& attempt, bool end_stream) {
   stream::StreamInfo& info = stream_.info();
   info.response_start = info.since(services_.loop.now());
   attempt.tellSource(info);
-  counts_.answered(stream_.response(), attempt.of_canary);
-  if (attempt.zone != nullptr) attempt.zone->add(stream_.response().status);
+  counts_.answered(stream_.response(), attempt.of_canary, attempt.zone);
   finalizeResponse(attempt);
   if (!attempt.running()) responseComplete();
   runner_.responseHeaders(end_stream);

@@ -91,8 +91,8 @@ TEST_CASE("an HTTP filter of a type that is not known is left out if it is optio
            "type.googleapis.com/" +
            type + "}\n";
   };
-  const std::string with_kill_request =
-      std::string(text).insert(text.find(before), optional("envoy.extensions.filters.http.kill_request.v3.KillRequest"));
+  const std::string with_kill_request = std::string(text).insert(
+      text.find(before), optional("envoy.extensions.filters.http.kill_request.v3.KillRequest"));
   text.insert(text.find(before), optional("acme.filters.Meter"));
   const Loaded t("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + text);
   INFO(t.errors.toString());
@@ -102,7 +102,7 @@ TEST_CASE("an HTTP filter of a type that is not known is left out if it is optio
 
   const Loaded known("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + with_kill_request);
   CHECK_FALSE(known.ok);  // who wrote it counts on what Envoy does
-  CHECK(known.says("Lua is Envoy's but not supported here yet"));
+  CHECK(known.says("KillRequest is Envoy's but not supported here yet"));
 
   text.replace(text.find("is_optional: true"), 17, "disabled: false");
   CHECK_FALSE(Loaded("static_resources:\n  clusters:\n" + cluster("c") + "  listeners:\n" + text).ok);

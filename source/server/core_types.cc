@@ -216,8 +216,9 @@ void askForRoutes(const CoreTypes& core, const Hosts& hosts, DynamicConfig& dyna
 // --- virtual hosts ---
 
 bool isDelta(const Root& source, bool ads_delta) {
+  using Kind = config::ResourceSource::Kind;
   if (!source) return false;
-  return source->kind == config::ResourceSource::Kind::kGrpc ? source->grpc.delta : ads_delta;
+  return source->kind == Kind::kGrpc ? source->grpc.delta : source->kind == Kind::kAds && ads_delta;
 }
 
 Hosts makeHosts(const CoreTypes& core, const config::DynamicSources& sources, DynamicConfig& dynamic) {
@@ -321,7 +322,7 @@ DynamicType extensions(const CoreTypes& core, const Root& lds) {
                 const auto& proto = static_cast<const TypedExtensionConfig&>(resource.message);
                 core.extensions.set(resource.key(), proto.typed_config(), context.child("typed_config"));
               },
-          .remove = [core](const ResourceKey& key) { core.extensions.remove(key.name); },
+          .remove = [core](const ResourceKey& key) { core.extensions.remove(key); },
           .give_up = [core](const ResourceKey& key, xds::WaitEnd) { core.extensions.giveUp(key); },
           .without = "its default holds until then, or its requests are answered 500"};
 }

@@ -343,7 +343,13 @@ TEST_CASE("answers are counted in their cluster as far as the router is to") {
   DataPath t;
   t.stats.rq_completed = t.registry.counter("completed");
   t.stats.rq_2xx = t.registry.counter("2xx");
-  t.publish();
+  t.late_counters = std::make_shared<observability::LateCounters>();
+  t.own_zone = "a";
+  upstream::cluster::Assignment assignment;
+  auto& locality = assignment.localities.emplace_back();
+  locality.locality.zone = "b";
+  locality.endpoints.emplace_back().address = t.host.address;
+  t.assign(assignment);
   auto router = std::make_shared<router::RouterSettings>();
   router->dynamic_stats = dynamic;
   router->suppress_grpc_code_stats = suppress;
@@ -356,6 +362,11 @@ TEST_CASE("answers are counted in their cluster as far as the router is to") {
   CHECK(client.take().starts_with("HTTP/1.1 200 OK"));
   CHECK(t.stat("completed") == completed);
   CHECK(t.stat("2xx") == of_class);
+  observability::Scope scope = t.registry.scope("cluster", "c");
+  t.late_counters->show(scope, t.cells);
+  const auto of_zone = [&t](const std::string& name) { return t.registry.valueOf("cluster.c.zone.a.b." + name); };
+  CHECK(of_zone("upstream_rq_completed").value_or(0) == completed);
+  CHECK(of_zone("upstream_rq_200").value_or(0) == of_class);
   CHECK(t.stat("rq_total") == 1);
 }
 

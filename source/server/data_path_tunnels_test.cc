@@ -156,27 +156,6 @@ TEST_CASE("a route may allow an upgrade that the connection manager does not") {
   CHECK(contains(t.seen(), "upgrade: websocket"));
 }
 
-TEST_CASE("what comes on a CONNECT before it is accepted is refused where that is wanted") {
-  const bool ends_here = GENERATE(false, true);
-  Tunnels t;
-  auto router = std::make_shared<router::RouterSettings>();
-  router->refuses_early_connect_data = true;
-  t.settings->terminal = router;
-  t.settings->upgrades.push_back({"connect", true});
-  route::ForwardSpec action = t.forward("c");
-  if (ends_here) action.upgrades = {{.type = "connect", .ends_here = true}};
-  t.routes.front().path_kind = route::PathKind::kConnect;
-  t.routes.front().action = action;
-  t.route("/unused", t.forward("c"));
-  TestClient& client = t.connect();
-
-  client.send("CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\nearly");
-  t.loop.turn();
-
-  CHECK(client.take().starts_with("HTTP/1.1 400 "));
-  CHECK(contains(t.log.at(0), "400 early_connect_data"));
-}
-
 TEST_CASE("CONNECT is for routes that match it, and is passed on") {
   Tunnels t;
   t.settings->upgrades.push_back({"connect", true});

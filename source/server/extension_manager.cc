@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "source/config/bootstrap.h"
 #include "source/config/config_source.h"
 
@@ -21,20 +22,35 @@ bool ExtensionManager::follow(std::shared_ptr<config::ExtensionUser> user, const
                               const Source& source, const Context& context) {
   const config::ErrorMark mark(context);
   const auto compiled = config::compileConfigSource(source, context);
-  if (!compiled || !config::checkSource(*compiled, bootstrap_, context)) return false;
+  if (!compiled) return false;
+  const bool self = compiled->kind == config::ResourceSource::Kind::kSelf && !self_source.empty();
+  if (!self && !config::checkSource(*compiled, bootstrap_, context)) return false;
   const ResourceKey key = keyOf(source, name, self_source);
+  if (compiling_.contains(key)) {
+    context.error(absl::StrCat("brings the configuration '", name, "', of which this is a part; name another one"));
+    return false;
+  }
   const auto [at, added] = entries_.try_emplace(key);
   if (added) at->second = makeEntry(user->statGroup(), name);
   Entry& entry = at->second;
   if (entry.config) {
     // It is good for those that have it; for this one its configuration is another one.
-    if (const auto put = user->prepare(*entry.config, context)) put();
+    if (const auto put = prepare(key, *user, *entry.config, context)) put();
   } else if (entry.given_up) {
     user->givenUp();
   }
   entry.users.push_back(std::move(user));
   if (added && on_wanted) on_wanted(key, source);
   return !mark.hit();
+}
+
+// What it consists of may come by its name, too, but not be the same.
+std::function<void()> ExtensionManager::prepare(const ResourceKey& key, config::ExtensionUser& user,
+                                                const google::protobuf::Any& typed_config, const Context& context) {
+  compiling_.insert(key);
+  std::function<void()> put = user.prepare(typed_config, context);
+  compiling_.erase(key);
+  return put;
 }
 
 std::function<void()> ExtensionManager::userEnded() {
@@ -54,7 +70,7 @@ void ExtensionManager::set(const ResourceKey& key, const google::protobuf::Any& 
   std::vector<std::function<void()>> puts;
   for (const auto& user : users) {
     if (!user->alive()) continue;
-    if (auto put = user->prepare(typed_config, context)) puts.push_back(std::move(put));
+    if (auto put = prepare(key, *user, typed_config, context)) puts.push_back(std::move(put));
     if (mark.hit()) return cells_.add(entry.fail);  // what one user cannot take is told once
   }
   entry.config = typed_config;
@@ -63,13 +79,13 @@ void ExtensionManager::set(const ResourceKey& key, const google::protobuf::Any& 
   for (const auto& put : puts) put();
 }
 
-void ExtensionManager::remove(const std::string& name) {
-  for (auto& [key, entry] : entries_) {
-    if (key.name != name || !entry.config) continue;
-    entry.config.reset();
-    const Users users = entry.users;
-    for (const auto& user : users) user->removed();
-  }
+void ExtensionManager::remove(const ResourceKey& key) {
+  const auto known = entries_.find(key);
+  if (known == entries_.end() || !known->second.config) return;
+  known->second.config.reset();
+  known->second.given_up = true;
+  const Users users = known->second.users;
+  for (const auto& user : users) user->removed();
 }
 
 void ExtensionManager::giveUp(const ResourceKey& key) {

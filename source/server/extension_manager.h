@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,8 +41,7 @@ class ExtensionManager : public config::ExtensionConfigs {
   std::function<void(const ResourceKey& key)> on_unwanted;
   // A version of a name; others than those that are wanted are ignored. `context` stands at typed_config.
   void set(const ResourceKey& key, const google::protobuf::Any& typed_config, const config::Context& context);
-  // It was taken away, wherever it came from.
-  void remove(const std::string& name);
+  void remove(const ResourceKey& key);
   // No version came in time: whoever waits goes on without.
   void giveUp(const ResourceKey& key);
 
@@ -50,12 +50,14 @@ class ExtensionManager : public config::ExtensionConfigs {
   struct Entry {
     Users users;
     std::optional<google::protobuf::Any> config;  // the last good one; nullopt: there is none
-    bool given_up = false;
+    bool given_up = false;                        // none came, or it was taken away: nobody waits
     observability::Scope scope;
     observability::Counter reload, fail;
   };
 
   Entry makeEntry(std::string_view stat_group, const std::string& name);
+  std::function<void()> prepare(const ResourceKey& key, config::ExtensionUser& user,
+                                const google::protobuf::Any& typed_config, const config::Context& context);
   void sweep();
 
   const Bootstrap& bootstrap_;
@@ -63,6 +65,7 @@ class ExtensionManager : public config::ExtensionConfigs {
   observability::StatsRegistry& stats_;
   observability::StatsCells& cells_;
   std::map<ResourceKey, Entry> entries_;
+  std::set<ResourceKey> compiling_;                             // one within the other
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // users may outlive the manager
 };
 

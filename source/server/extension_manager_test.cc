@@ -11,13 +11,16 @@ namespace {
 
 using envoy::config::core::v3::KeyValuePair;
 
-// Notes what it is told; takes all but "bad", and but what it is told to refuse.
+// Notes what it is told; takes all but "bad", and but what it is told to refuse. "of x" has x as a part.
 struct User final : config::ExtensionUser {
   std::string_view statGroup() const override { return "extension_config_discovery.http_filter"; }
   bool alive() const override { return living; }
   std::function<void()> prepare(const google::protobuf::Any& any, const config::Context& context) override {
     KeyValuePair proto;
     any.UnpackTo(&proto);
+    const config::ErrorMark mark(context);
+    if (proto.key().starts_with("of ")) follow_part(proto.key().substr(3), context);
+    if (mark.hit()) return {};
     if (proto.key() != refused) return [this, key = proto.key()] { told.push_back(key); };
     context.error("is refused");
     return {};
@@ -27,6 +30,7 @@ struct User final : config::ExtensionUser {
 
   bool living = true;
   std::string refused = "bad";
+  std::function<void(const std::string& name, const config::Context& context)> follow_part;
   std::vector<std::string> told;
 };
 
@@ -119,10 +123,53 @@ TEST_CASE("what is taken away is told once") {
   const auto a = t.follow("f");
   t.set("f", "one");
 
-  t.manager.remove("f");
-  t.manager.remove("f");
+  t.manager.remove(keyOf(t.source, "f"));
+  t.manager.remove(keyOf(t.source, "f"));
 
   CHECK(a->told == Told{"one", "removed"});
+}
+
+TEST_CASE("what is taken away is that of one source, and nobody waits for it any more") {
+  World t;
+  const auto a = t.follow("f");
+  t.set("f", "one");
+
+  t.manager.remove({"another", "f"});
+  CHECK(a->told == Told{"one"});
+  t.manager.remove(keyOf(t.source, "f"));
+
+  CHECK(t.follow("f")->told == Told{"given up"});
+  t.set("f", "two");
+  CHECK(t.follow("f")->told == Told{"two"});
+}
+
+TEST_CASE("a configuration cannot be a part of itself, nor of what is a part of it") {
+  World t;
+  const std::function<void(const std::string&, const config::Context&)> follow = [&](const std::string& name,
+                                                                                     const config::Context& context) {
+    auto user = std::make_shared<User>();
+    user->follow_part = follow;
+    t.manager.follow(std::move(user), name, t.source, context);
+  };
+  follow("f", config::Context(t.errors));
+  follow("g", config::Context(t.errors));
+
+  CHECK_FALSE(t.set("f", "of f"));
+  CHECK(t.set("f", "of g"));
+  CHECK_FALSE(t.set("g", "of f"));
+  CHECK(t.set("g", "one"));
+  CHECK(t.errors.empty());
+}
+
+TEST_CASE("a configuration may come from where its listener comes from") {
+  World t;
+  t.source.mutable_self();
+  config::ErrorList errors;
+  CHECK_FALSE(t.manager.follow(std::make_shared<User>(), "f", t.source, config::Context(errors)));
+
+  t.manager.self_source = "lds";
+  t.follow("f");
+  CHECK(t.wanted == Told{"+f"});
 }
 
 TEST_CASE("a name without users is not wanted any more") {

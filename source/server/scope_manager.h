@@ -44,7 +44,7 @@ class ScopeManager : public config::ScopeSlots {
   // Called when all scopes of a source are wanted for the first time, and when nobody wants them any more.
   std::function<void(const Source& source)> on_wanted;
   std::function<void(const std::string& source)> on_unwanted;
-  // A response, or a part of it, is about to be given by set() and remove(); the keys of what it changes are free.
+  // A response is about to be given by set() and remove(); the keys of what it changes are free.
   void begin(const xds::Update& update);
   // Refuses the key of another scope.
   void set(std::string_view source, ScopePtr scope, const config::Context& context);

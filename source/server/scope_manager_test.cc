@@ -207,6 +207,32 @@ TEST_CASE("what is compiled waits for the scopes, and for their tables") {
   CHECK(init.waits().empty());
 }
 
+TEST_CASE("what is compiled does not wait for a table that takes the place of one that serves") {
+  ScopeTest t;
+  InitManager init(*t.main, t.logger, "test");
+  t.init = &init;
+  const auto slot = t.make();
+  t.update({scope("one", "a", "r"), scope("two", "b", "q")});
+  t.routes.setTable(t.routesOf("r"), table("r"));
+  t.update({scope("one", "a", "never")});
+  CHECK(init.waits() == "scopes 's'");
+  t.routes.setTable(t.routesOf("q"), table("q"));
+  CHECK(init.waits().empty());
+}
+
+TEST_CASE("the first tables of scopes come without another index of all of them") {
+  ScopeTest t;
+  const auto slot = t.make();
+  t.update({scope("one", "a", "r"), scope("two", "b", "q")});
+  const auto before = t.stats.valueOf("http.h.scoped_rds.s.config_reload");
+  t.routes.setTable(t.routesOf("r"), table("r"));
+  t.routes.giveUp(t.routesOf("q"));
+  CHECK(t.stats.valueOf("http.h.scoped_rds.s.config_reload") == before);
+  CHECK(t.tableOf(*slot, "a") == "r");
+  t.routes.setTable(t.routesOf("q"), table("q"));
+  CHECK(t.tableOf(*slot, "b") == "q");
+}
+
 TEST_CASE("scopes that do not come are not waited for") {
   ScopeTest t;
   InitManager init(*t.main, t.logger, "test");

@@ -65,10 +65,12 @@ void ScopeSet::askForTable(Member& member, config::InitTargets* init, const conf
 
 void ScopeSet::takeOver(const std::string& name) {
   Member& member = members_.at(name);
+  // Where nothing has served the workers have its place: a change for each of many tables would be one of all scopes.
+  const bool known = !member.serving && !member.scope->on_demand;
   member.serving = std::move(member.coming);
   const std::unique_ptr<InitManager> over = std::move(member.wait);
   answer(member);
-  changed_ = true;
+  changed_ = changed_ || !known || !answered_.empty();
   publish();
   if (whole_) settle();
 }
@@ -83,7 +85,7 @@ void ScopeSet::demand(std::string_view key, std::function<void()> done) {
   }
   Member& member = found->second;
   member.demands.push_back(std::move(done));
-  if (member.asked) return;
+  if (member.wait) return;
   member.asked = changed_ = true;
   config::ErrorList errors;  // what it needs was checked with the connection manager
   askForTable(member, nullptr, config::Context(errors));
@@ -131,10 +133,9 @@ void ScopeSet::tell() {
 
 void ScopeSet::settle() {
   whole_ = true;
-  for (const auto& [name, member] : members_) {
-    if (member.wait) return;
-  }
-  first_.ready();
+  // What takes the place of a table that serves may never come.
+  const auto waits = [](const auto& member) { return member.second.wait && !member.second.serving; };
+  if (std::none_of(members_.begin(), members_.end(), waits)) first_.ready();
 }
 
 }  // namespace sluice::server

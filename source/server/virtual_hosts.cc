@@ -25,14 +25,21 @@ std::optional<std::string> VirtualHosts::sourceOf(const Routes& routes, const co
 
 VirtualHosts::Routes VirtualHosts::whole(const Routes& routes, const Hosts& hosts, std::string_view changed,
                                          const VirtualHost* to) {
-  // One that several names were asked for by is one.
-  std::map<std::string, const VirtualHost*> by_name;
+  // One that several names were asked for by is one. By their places in the table, which a new one must not change,
+  // limits find their counts again.
+  std::map<std::string_view, std::pair<uint64_t, const VirtualHost*>> by_name;
+  const auto add = [&by_name](uint64_t came, const VirtualHost& proto) {
+    const auto [at, added] = by_name.try_emplace(proto.name(), came, &proto);
+    if (!added) at->second = {std::min(at->second.first, came), &proto};
+  };
   for (const auto& [name, host] : hosts) {
-    if (host.proto && (changed.empty() || name != changed)) by_name[host.proto->name()] = &*host.proto;
+    if (host.proto && (to == nullptr || name != changed)) add(host.came, *host.proto);
   }
-  if (to != nullptr) by_name[to->name()] = to;
+  if (to != nullptr) add(hosts.find(changed)->second.came, *to);
+  std::map<uint64_t, const VirtualHost*> in_order;
+  for (const auto& [name, host] : by_name) in_order.insert(host);
   Routes out = routes;
-  for (const auto& [name, host] : by_name) *out.add_virtual_hosts() = *host;
+  for (const auto& [came, host] : in_order) *out.add_virtual_hosts() = *host;
   return out;
 }
 
@@ -73,10 +80,13 @@ void VirtualHosts::drop(const ResourceKey& key, Hosts::iterator host) {
 
 bool VirtualHosts::makeRoom(const ResourceKey& key, Table& table) {
   if (table.hosts.size() < kMaxHosts) return true;
-  const auto absent = std::find_if(table.hosts.begin(), table.hosts.end(),
-                                   [](const auto& host) { return host.second.settled && !host.second.proto; });
-  if (absent == table.hosts.end()) return false;
-  drop(key, absent);
+  auto goes = std::find_if(table.hosts.begin(), table.hosts.end(),
+                           [](const auto& host) { return host.second.settled && !host.second.proto; });
+  if (goes == table.hosts.end()) {
+    goes = std::find_if(table.hosts.begin(), table.hosts.end(), [](const auto& host) { return !host.second.proto; });
+  }
+  if (goes == table.hosts.end()) return false;
+  drop(key, goes);
   return true;
 }
 
@@ -85,7 +95,8 @@ void VirtualHosts::demand(const ResourceKey& key, const std::string& host, std::
   if (table == tables_.end()) return done();
   const auto known = table->second.hosts.find(host);
   if (known != table->second.hosts.end()) {
-    if (known->second.settled) return done();  // what the worker does not have is on its way
+    // What the worker does not have is on its way.
+    if (known->second.settled || known->second.waits.size() >= kMaxWaits) return done();
     known->second.waits.push_back(std::move(done));
     return;
   }
@@ -114,9 +125,14 @@ void VirtualHosts::forEach(const ResourceKey& resource, Visit visit) {
 void VirtualHosts::set(const ResourceKey& resource, const VirtualHost& proto, const config::Context& context) {
   forEach(resource, [&](const ResourceKey& key, Table& table, const std::string& name, Host& host) {
     config::ErrorList errors;
+    const uint64_t came = host.came;
+    if (!host.proto || host.proto->name() != proto.name()) host.came = ++came_;
     const Routes all = whole(table.routes, table.hosts, name, &proto);
     std::shared_ptr<const route::Table> compiled = deps_.compile(all, config::Context(errors));
-    if (!compiled) return context.error(absl::StrCat("routes '", key.name, "' cannot have it: ", errors.toString()));
+    if (!compiled) {
+      host.came = came;
+      return context.error(absl::StrCat("routes '", key.name, "' cannot have it: ", errors.toString()));
+    }
     host.proto = proto;
     deps_.give(key, all, std::move(compiled), table.version);
     settle(host);

@@ -4,6 +4,7 @@
 // workers. Thread: main.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,8 +25,10 @@ class VirtualHosts {
   using Routes = envoy::config::route::v3::RouteConfiguration;
   using VirtualHost = envoy::config::route::v3::VirtualHost;
   using Source = envoy::config::core::v3::ConfigSource;
-  // A table that is asked for more than this forgets hosts that there are not; names come from clients.
+  // A table that is asked for more than this forgets hosts that there are not, and those that have not come; names come
+  // from clients.
   static constexpr size_t kMaxHosts = 1000;
+  static constexpr size_t kMaxWaits = 1000;  // for one host
 
   struct Deps {
     // Null after reporting.
@@ -60,6 +63,7 @@ class VirtualHosts {
   struct Host {
     std::optional<VirtualHost> proto;  // nullopt: not here
     bool settled = false;              // that is known
+    uint64_t came = 0;                 // its place among those that came
     std::vector<std::function<void()>> waits;
   };
   using Hosts = std::map<std::string, Host, std::less<>>;
@@ -72,7 +76,7 @@ class VirtualHosts {
   using Tables = std::map<ResourceKey, Table>;
 
   std::optional<std::string> sourceOf(const Routes& routes, const config::Context& context) const;
-  // The table's own hosts, and those that came, `changed` instead of what it was; null: without that.
+  // The table's own hosts, and those that came, in that order; `changed` is `to` instead of what it was, if given.
   static Routes whole(const Routes& routes, const Hosts& hosts, std::string_view changed = {},
                       const VirtualHost* to = nullptr);
   // Calls `visit` with each table that asked for that host.
@@ -84,6 +88,7 @@ class VirtualHosts {
 
   const Deps deps_;
   Tables tables_;
+  uint64_t came_ = 0;  // so many have
 };
 
 }  // namespace sluice::server

@@ -103,6 +103,17 @@ TEST_CASE("a host by several names is one, and a later version takes the place o
   CHECK(t.given == Names{"both", "other"});
 }
 
+TEST_CASE("hosts stand in the order in which they came, so that a new one moves none") {
+  Bed t;
+  t.setTable(t.routes({"own"}));
+  for (const std::string name : {"c", "a", "b"}) t.demand(name);
+  t.come("c", "host c");
+  t.come("a", "host a");
+  t.come("c", "host c");
+  t.come("b", "host b");
+  CHECK(t.given == Names{"own", "host c", "host a", "host b"});
+}
+
 TEST_CASE("hosts that are not there, are gone or do not come are not waited for") {
   Bed t;
   t.setTable(t.routes());
@@ -160,13 +171,13 @@ TEST_CASE("names that clients make up push out each other, and no host that is t
   t.demand("!first");
   t.come("!first", "host");
   for (size_t i = 1; i < VirtualHosts::kMaxHosts; ++i) t.demand(std::to_string(i));
-  t.demand("no room");
-  CHECK(t.told.back() == "no room");
   CHECK(t.asked.size() == VirtualHosts::kMaxHosts);
+  t.demand("another");
+  CHECK(t.told.back() == "1");
+  CHECK(Names(t.asked.end() - 2, t.asked.end()) == Names{"-r/1", "+r/another"});
   t.hosts.remove(t.wire("7"));
-  t.demand("room");
-  CHECK(t.asked[VirtualHosts::kMaxHosts] == "-r/7");
-  CHECK(t.asked.back() == "+r/room");
+  t.demand("and one more");
+  CHECK(Names(t.asked.end() - 2, t.asked.end()) == Names{"-r/7", "+r/and one more"});
   CHECK(t.given == Names{"host"});
 }
 

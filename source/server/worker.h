@@ -66,8 +66,8 @@ class Worker {
   net::WorkerBuffers buffers_;
   upstream::ClusterSet clusters_;
   router::ClusterCalls calls_;
-  router::Mirrors mirrors_;
   worker::WorkerServices services_;
+  router::Mirrors mirrors_;  // their filters may have leases of what the worker has in services_
   filter::DatagramWorker datagrams_;
   session::RouteTables tables_;
   session::SessionWorker sessions_;

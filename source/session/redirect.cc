@@ -135,7 +135,11 @@ bool Stream::mayGoOn(Stream& stream, const route::InternalRedirectPolicy& policy
   };
   // Another filter chain may ask more of a client than this one did.
   if (connection_->misdirected(request().authority)) return refuse(stats.redirect_no_route);
-  matchRoute();
+  if (mayChangeTable()) [[unlikely]] {
+    changeTable();  // the target may be of another scope
+  } else {
+    matchRoute();
+  }
   if (!route_) return refuse(stats.redirect_no_route);
   const Hop hop{stream.route_.route, route_.route, hops_};
   bool repeated = false;

@@ -8,6 +8,8 @@ bool RouteDemands::wait(RouteDemand demand, filter::RouteWaiter& waiter,
                         const std::function<void(const RouteDemand&)>& ask) {
   auto at = waiters_.find(demand);
   if (at == waiters_.end()) {
+    // What nobody waits for any more makes room.
+    if (waiters_.size() >= kMax) std::erase_if(waiters_, [](const auto& each) { return each.second.empty(); });
     if (waiters_.size() >= kMax) return false;
     at = waiters_.try_emplace(std::move(demand)).first;
     ask(at->first);

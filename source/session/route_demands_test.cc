@@ -66,8 +66,12 @@ TEST_CASE("what may be waited for is bounded") {
   }
   Waiter late;
   CHECK_FALSE(t.wait("another", late));
-  CHECK(t.wait("0", late));
+  waiters[5].reset();
+  CHECK(t.wait("another", late));
   CHECK(t.demands.size() == RouteDemands::kMax);
+  t.demands.done({RouteDemand::Of::kScope, 1, "5"});
+  t.demands.done({RouteDemand::Of::kScope, 1, "another"});
+  CHECK(late.told == 1);
 }
 
 }  // namespace

@@ -126,6 +126,33 @@ TEST_CASE("a filter that makes the request one of another scope has it routed th
   CHECK(session.seen == std::vector<std::string>{"b", "none", "b"});
 }
 
+TEST_CASE("a redirect that is followed leads into the scope of its target") {
+  Scoped session;
+  auto slot = std::make_shared<route::ScopesSlot>();
+  slot->id = 3;
+  slot->builder = route::ScopeKeyBuilder({{.header = ":authority"}});
+  session.settings->scopes = std::move(slot);
+  session.setTable(10, "a");
+  session.setTable(11, "b");
+  session.setScopes({{"a", 10}, {"b", 11}});
+  route::InternalRedirectPolicy policy;
+  policy.max_redirects = 2;
+  session.terminals.on_end = [&](TestTerminal& terminal) {
+    session.seen.emplace_back(terminal.stream.route().virtual_host->name);
+    http::ResponseHeaders& head = terminal.stream.response();
+    head.status = 302;
+    head.add("location", terminal.stream.request().authority == "a" ? "http://b/" : "http://c/");
+    if (!terminal.downstream.redirect({policy, true, {}})) terminal.answer(200, "");
+  };
+
+  auto client = session.connect();
+  client->send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  session.loop.turn();
+  session.loop.turn();
+
+  CHECK(session.seen == std::vector<std::string>{"a", "b"});  // "c" is of no scope: that is for the client
+}
+
 TEST_CASE("a request of a scope on demand may wait for its table") {
   Scoped session;
   session.setTable(11, "b");
@@ -178,6 +205,21 @@ TEST_CASE("a request whose host its table has on demand may wait for it, and is 
   session.worker.route_demands.done({RouteDemand::Of::kHost, 10, "a.example"});
   session.loop.turn();
   CHECK(session.seen == std::vector<std::string>{"none", "a.example"});
+}
+
+TEST_CASE("a name that is no text is not asked for") {
+  Scoped session;
+  session.settings->scopes = nullptr;
+  session.settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{10});
+  route::TableSpec spec;
+  spec.hosts_on_demand = true;
+  spec.vhost_header = "x-host";
+  session.tables.set(10, *route::Table::build(std::move(spec)));
+
+  for (const std::string name : {"a\xff", "a\tb", "a/b", ""}) session.request("x-host: " + name + "\r\n");
+
+  CHECK(session.seen == std::vector<std::string>(4, "none"));
+  CHECK(session.worker.route_demands.size() == 0);
 }
 
 TEST_CASE("a request that waits for a table and ends is forgotten") {

@@ -1,10 +1,23 @@
 // Route tables of scopes: a stream has that of its request, and another one if filters made another request of it.
+#include <algorithm>
+
 #include "source/base/ascii.h"
 #include "source/route/rewrite.h"
 #include "source/session/connection.h"
 #include "source/session/stream.h"
 
 namespace sluice::session {
+namespace {
+
+// Whether a name that a client or a filter wrote may become part of a resource's: a byte that is no UTF-8 would make
+// the whole request to the control plane one that it cannot read.
+bool mayBeAskedFor(std::string_view host) {
+  constexpr size_t kMaxHost = 255;  // RFC 1035, and a port or not
+  return !host.empty() && host.size() <= kMaxHost &&
+         std::all_of(host.begin(), host.end(), [](char c) { return c > ' ' && c < 0x7f && c != '/'; });
+}
+
+}  // namespace
 
 base::LocalPtr<RouteTables::Pinned> Stream::tableOfScope(const route::ScopesSlot& scopes) {
   const auto index = worker_.scopes.get(scopes.id);
@@ -29,10 +42,9 @@ bool Stream::awaitRoutes(filter::RouteWaiter& waiter) {
 }
 
 bool Stream::awaitHost(const std::shared_ptr<const route::TableSlot>& slot, filter::RouteWaiter& waiter) {
-  constexpr size_t kMaxHost = 255;  // RFC 1035, and a port or not
-  if (!table_ || !table_->value->hostsOnDemand() || route_.virtual_host != nullptr) return false;
+  if (waited_for_host_ || !table_ || !table_->value->hostsOnDemand() || route_.virtual_host != nullptr) return false;
   const std::string_view host = table_->value->hostOf(request());
-  if (host.empty() || host.size() > kMaxHost || host.find('/') != std::string_view::npos) return false;
+  if (!mayBeAskedFor(host)) return false;
   if (!awaitDemand({RouteDemand::Of::kHost, slot->id, base::lowered(host)}, slot, waiter)) return false;
   waited_for_host_ = true;
   return true;

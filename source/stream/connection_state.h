@@ -18,7 +18,8 @@ namespace sluice::stream {
 struct ConnectionState {
   DynamicMetadata metadata;
   FilterState filter_state;
-  net::ProxyTlvs tlvs;                        // of the client's PROXY header, for those of connections to hosts
+  // Of the client's PROXY header, for those of connections to hosts; null: none. Its requests have the same.
+  std::shared_ptr<const net::ProxyTlvs> tlvs;
   std::optional<net::BorrowedSource> source;  // of connections to hosts; nothing: the proxy's own
 };
 

@@ -49,6 +49,7 @@ std::string FilterState::identity() const {
     appendPart(one.name, out);
     appendPart(one.object->text(), out);
     out += static_cast<char>('0' + static_cast<int>(one.options.sharing));
+    out += one.options.read_only ? 'r' : 'w';
   }
   return out;
 }

@@ -58,7 +58,7 @@ class FilterState {
 
   // What a connection gets that is made for this stream: the objects that are shared. Null: none is.
   std::shared_ptr<const FilterState> shared() const;
-  // Equal for equal names, texts and sharing: what connections are told apart by that were given it.
+  // Equal for equal names, texts and options: what connections are told apart by that were given it.
   std::string identity() const;
 
  private:

@@ -57,10 +57,10 @@ TEST_CASE("a copy has the same objects and goes its own way") {
   CHECK(textOf(copy, "a") == "2");
 }
 
-TEST_CASE("an identity tells states apart by names, texts and sharing") {
-  const auto identity = [](std::string_view name, std::string_view value, Sharing sharing) {
+TEST_CASE("an identity tells states apart by names, texts and options") {
+  const auto identity = [](std::string_view name, std::string_view value, Sharing sharing, bool read_only = false) {
     FilterState state;
-    state.set(name, text(value), {.sharing = sharing});
+    state.set(name, text(value), {.sharing = sharing, .read_only = read_only});
     return state.identity();
   };
   const std::string one = identity("a", "b", Sharing::kOnce);
@@ -68,6 +68,7 @@ TEST_CASE("an identity tells states apart by names, texts and sharing") {
   CHECK(one != identity("ab", "", Sharing::kOnce));
   CHECK(one != identity("a", "c", Sharing::kOnce));
   CHECK(one != identity("a", "b", Sharing::kTransitive));
+  CHECK(one != identity("a", "b", Sharing::kOnce, true));
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 
 #include "absl/strings/numbers.h"
 #include "source/http/headers.h"
+#include "source/net/address.h"
+#include "source/net/internal_listeners.h"
 
 namespace sluice::stream {
 
@@ -24,9 +26,13 @@ inline uint8_t takeInternalHops(http::RequestHeaders& head) {
   return static_cast<uint8_t>(std::clamp<uint32_t>(hops, 1, UINT8_MAX));
 }
 
-// For the next one, by whatever number this one came.
-inline void tellInternalHops(http::RequestHeaders& head, uint8_t hops) {
-  head.set(kInternalHops, std::to_string(std::min(hops + 1, UINT8_MAX)));
+// Where `next` is an internal listener, `head` tells it by whatever number this one came. False: they are too many, one
+// leads to itself.
+[[nodiscard]] inline bool tellInternalHops(const net::Address& next, uint8_t hops, http::RequestHeaders& head) {
+  if (!next.isListener()) return true;
+  if (hops >= net::InternalListeners::kMostHops) return false;
+  head.set(kInternalHops, std::to_string(hops + 1));
+  return true;
 }
 
 }  // namespace sluice::stream

@@ -176,7 +176,7 @@ struct StreamInfo {
   // A copy of what was left for the connection: what this stream leaves is its own.
   void beginWith(const ConnectionState& left) {
     if (!left.metadata.fields().empty()) dynamic_metadata = std::make_unique<DynamicMetadata>(left.metadata);
-    if (!left.tlvs.empty()) client_tlvs = std::make_shared<const net::ProxyTlvs>(left.tlvs);
+    client_tlvs = left.tlvs;
     if (left.source) upstream_source = std::make_unique<net::BorrowedSource>(*left.source);
     if (left.filter_state.size() > 0) filter_state = std::make_unique<FilterState>(left.filter_state);
   }

@@ -45,7 +45,7 @@ bool parseAlpn(std::string_view extension, std::vector<std::string>& protocols) 
   if (!reader.prefixed(2, list) || !reader.empty() || list.empty()) return false;
   WireReader entries(list);
   while (!entries.empty()) {
-    if (!entries.prefixed(1, protocol) || protocol.empty()) return false;
+    if (!entries.prefixed(1, protocol) || protocol.empty() || protocols.size() == kMaxProtocols) return false;
     protocols.emplace_back(protocol);
   }
   return true;

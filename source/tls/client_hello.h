@@ -25,6 +25,9 @@ enum class SniffResult : uint8_t { kNeedMore, kNotTls, kFound };
 // Bytes of a ClientHello that are accepted at most, record headers included. (Envoy: tls_inspector's 64 KiB)
 constexpr size_t kMaxClientHello = 64 * 1024;
 
+// Protocols that one may offer; a list of more is malformed. Connections keep them, and each takes more than its bytes.
+constexpr size_t kMaxProtocols = 100;
+
 // `bytes`: everything received so far, from the first byte on. `hello` is written only with kFound. kNeedMore is never
 // returned for kMaxClientHello bytes or more. `reason`, if not null, tells in words why it is kNotTls (static text).
 // `body`, if not null, gets the message without record and message headers with kFound (tls/fingerprint.h).

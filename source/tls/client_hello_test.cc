@@ -104,6 +104,17 @@ TEST_CASE("what two parsers could read differently is refused") {
   REQUIRE(sniffClientHello(records(message(extensions), 16384), hello) == SniffResult::kNotTls);
 }
 
+TEST_CASE("a ClientHello offers a bounded number of protocols") {
+  const auto offers = [](size_t count) {
+    std::string list;
+    for (size_t i = 0; i < count; ++i) list += prefixed(1, "x");
+    ClientHello hello;
+    return sniffClientHello(records(message(extension(16, prefixed(2, list))), 16384), hello);
+  };
+  CHECK(offers(kMaxProtocols) == SniffResult::kFound);
+  CHECK(offers(kMaxProtocols + 1) == SniffResult::kNotTls);
+}
+
 TEST_CASE("a ClientHello that never ends is refused") {
   const std::string endless = "\x01" + number(0xffffff, 3) + std::string(70000, 'x');
   const std::string empty_records = std::string("\x16\x03\x01\0\0", 5);

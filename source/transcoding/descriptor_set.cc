@@ -92,6 +92,12 @@ absl::StatusOr<std::shared_ptr<const DescriptorSet>> DescriptorSet::parse(std::s
   google::protobuf::Any::descriptor();  // linked
   std::shared_ptr<DescriptorSet> out(new DescriptorSet);
   if (absl::Status status = Builder(out->pool_, set).buildAll(); !status.ok()) return status;
+  for (const FileDescriptorProto& file : set.file()) {
+    for (const auto& service : file.service()) {
+      out->services_.push_back(file.package().empty() ? service.name()
+                                                      : absl::StrCat(file.package(), ".", service.name()));
+    }
+  }
   out->resolver_.reset(google::protobuf::util::NewTypeResolverForDescriptorPool(kUrlPrefix, &out->pool_));
   return out;
 }

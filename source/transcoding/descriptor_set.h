@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "google/protobuf/descriptor.h"
@@ -20,6 +21,8 @@ class DescriptorSet {
   static absl::StatusOr<std::shared_ptr<const DescriptorSet>> parse(std::string_view bytes);
 
   const google::protobuf::DescriptorPool& pool() const { return pool_; }
+  // The full names of the services in it.
+  const std::vector<std::string>& services() const { return services_; }
   // For conversions between JSON and messages. Thread-safe, though protobuf takes it without const.
   google::protobuf::util::TypeResolver* resolver() const { return resolver_.get(); }
   static std::string urlOf(const google::protobuf::Descriptor& type);
@@ -32,6 +35,7 @@ class DescriptorSet {
   DescriptorSet() = default;
 
   google::protobuf::DescriptorPool pool_;
+  std::vector<std::string> services_;
   std::unique_ptr<google::protobuf::util::TypeResolver> resolver_;
   mutable google::protobuf::DynamicMessageFactory factory_{&pool_};  // locks by itself
 };

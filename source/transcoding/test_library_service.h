@@ -15,7 +15,8 @@ name: "lib.proto" package: "lib" syntax: "proto3"
 dependency: "google/protobuf/timestamp.proto" dependency: "google/protobuf/wrappers.proto"
 enum_type { name: "View" value { name: "BASIC" number: 0 } value { name: "FULL" number: 1 } }
 message_type { name: "Author"
-  field { name: "full_name" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL json_name: "fullName" } }
+  field { name: "full_name" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL json_name: "fullName" }
+  field { name: "boss" number: 2 type: TYPE_MESSAGE type_name: ".lib.Author" label: LABEL_OPTIONAL } }
 message_type { name: "Book"
   field { name: "name" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
   field { name: "title" number: 2 type: TYPE_STRING label: LABEL_OPTIONAL }

@@ -75,8 +75,9 @@ struct Transcoder::Rule {
 
 struct Transcoder::Impl {
   explicit Impl(const Options& options) : options(options), paths(options.unescape, options.match_unknown_verbs) {
-    parse.ignore_unknown_fields = true;
-    parse.case_insensitive_enum_parsing = options.case_insensitive_enums;
+    parse_bindings.case_insensitive_enum_parsing = options.case_insensitive_enums;
+    parse_body = parse_bindings;
+    parse_body.ignore_unknown_fields = true;
     print.add_whitespace = options.whitespace;
     print.always_print_primitive_fields = options.print_primitives;
     print.always_print_enums_as_ints = options.enums_as_ints;
@@ -86,7 +87,8 @@ struct Transcoder::Impl {
   absl::Status addService(const std::string& name);
   absl::Status addRule(HttpRule rule, const MethodDescriptor& method, size_t index);
   absl::Status bindQuery(std::string_view query, const Rule& rule, Bindings& bindings) const;
-  absl::StatusOr<std::string> toBinary(const std::string& url, const std::string& json) const;
+  absl::StatusOr<std::string> toBinary(const std::string& url, const std::string& json,
+                                       const util::JsonParseOptions& parse) const;
   // Whether what the body says of a bound field differs from what path or query say.
   absl::Status checkCollisions(const Rule& rule, const Bindings& bindings, const std::string& body,
                                const std::string& bound) const;
@@ -96,7 +98,7 @@ struct Transcoder::Impl {
   std::vector<std::unique_ptr<Method>> methods;
   std::vector<Rule> rules;
   RestPaths paths;
-  util::JsonParseOptions parse;
+  util::JsonParseOptions parse_bindings, parse_body;
   util::JsonPrintOptions print;
 };
 
@@ -167,6 +169,11 @@ absl::Status Transcoder::Impl::bindQuery(std::string_view query, const Rule& rul
     const std::string name = decodedParameter(parameter.substr(0, equals), options.plus_is_space);
     if (options.ignored_parameters.contains(name)) continue;
     const std::vector<std::string> names = absl::StrSplit(name, '.');
+    // What would be refused as JSON: a type that has itself as a field would let clients nest as deep as a path is
+    // long.
+    if (names.size() > JsonScanner::kDeepest) {
+      return absl::InvalidArgumentError("a parameter of the query is nested too deep");
+    }
     const auto fields = fieldsOf(*rule.request, names);
     if (!fields.ok()) {
       if (options.ignore_unknown_parameters) continue;
@@ -202,7 +209,8 @@ absl::StatusOr<Call> Transcoder::match(std::string_view method, std::string_view
   return call;
 }
 
-absl::StatusOr<std::string> Transcoder::Impl::toBinary(const std::string& url, const std::string& json) const {
+absl::StatusOr<std::string> Transcoder::Impl::toBinary(const std::string& url, const std::string& json,
+                                                       const util::JsonParseOptions& parse) const {
   std::string out;
   const auto status = util::JsonToBinaryString(set->resolver(), url, json, &out, parse);
   if (!status.ok()) return absl::InvalidArgumentError(std::string(status.message()));
@@ -254,7 +262,7 @@ absl::StatusOr<std::string> Transcoder::encodeRaw(const Call& call, const RawBod
   at->GetReflection()->SetString(at, data, body.data);
   std::string out = request->SerializeAsString();
   if (!with_bindings || call.bindings == nullptr) return out;
-  const auto bound = impl_->toBinary(rule.request_url, call.bindings->json());
+  const auto bound = impl_->toBinary(rule.request_url, call.bindings->json(), impl_->parse_bindings);
   if (!bound.ok()) return bound;
   return out + *bound;
 }
@@ -293,13 +301,13 @@ absl::StatusOr<std::string> Transcoder::encodeRequest(const Call& call, std::str
       }
       text = around + text + std::string(rule.body.size(), '}');
     }
-    auto body = impl_->toBinary(rule.request_url, text);
+    auto body = impl_->toBinary(rule.request_url, text, impl_->parse_body);
     if (!body.ok()) return body;
     out = *std::move(body);
   }
   if (!with_bindings || call.bindings == nullptr) return out;
   // Fields of a message that come again replace what was there, or are more of it.
-  const auto bound = impl_->toBinary(rule.request_url, call.bindings->json());
+  const auto bound = impl_->toBinary(rule.request_url, call.bindings->json(), impl_->parse_bindings);
   if (!bound.ok()) return bound;
   if (impl_->options.reject_collisions && !out.empty()) {
     absl::Status status = impl_->checkCollisions(rule, *call.bindings, out, *bound);

@@ -49,6 +49,16 @@ std::string sent(const std::string& method, const std::string& path, const std::
   return call->method->path.substr(13) + " " + Types().text(type, *bytes);
 }
 
+TEST_CASE("a query cannot nest messages as deep as it is long") {
+  const auto boss = [](size_t levels) {
+    std::string path = "/v1/books/x?author.";
+    for (size_t i = 0; i < levels; ++i) path += "boss.";
+    return sent("GET", path + "full_name=A");
+  };
+  CHECK(boss(1) == "GetBook name: \"x\" author { boss { full_name: \"A\" } }");
+  CHECK(boss(10000) == "a parameter of the query is nested too deep");
+}
+
 TEST_CASE("a path and a query become a message") {
   CHECK(sent("GET", "/v1/shelves/1/books/2") == "GetBook name: \"shelves/1/books/2\"");
   CHECK(sent("GET", "/v1/books/a%20b?view=FULL&revision=-3&deep=true") ==

@@ -112,6 +112,7 @@ inline constexpr AttemptText textOf(const AttemptEnd& failure) {
     case pool::Failure::kUpgradeRefused:
       return {kUpgradeRefusedText, {}};
     case pool::Failure::kConnectFailed:
+    case pool::Failure::kNotBegun:
     case pool::Failure::kDrained:
       break;
   }

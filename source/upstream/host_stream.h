@@ -28,6 +28,8 @@ class HostStreamEvents {
   virtual void onHostBroken() = 0;
   // What pendingBytes() counted is gone.
   virtual void onHostDrained() = 0;
+  // Whether it tells the OutcomeObserver what became of its questions.
+  virtual bool tellsAnswers() const { return false; }
 };
 
 class HostStream : public event::Deferred {

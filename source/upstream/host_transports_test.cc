@@ -1,4 +1,5 @@
 // Hosts of one cluster with transports of their own.
+#include <deque>
 #include <string>
 
 #include "source/upstream/pool/test_transport.h"
@@ -122,6 +123,30 @@ TEST_CASE("connections are a client's own if one of the transports tells who it 
   t.loop.turn();
 
   CHECK(telling->clients == std::vector<std::string>{"10.1.1.1:5>10.2.2.2:80"});
+}
+
+TEST_CASE("pools of clients that are all in use are not looked through for each further client") {
+  constexpr int kBusy = 64;
+  TransportTest t;
+  t.config->transport_matches.list[0].transport = std::make_shared<pool::ClientTellingFactory>();
+  t.publish(true);
+  const auto name = [](int client) { return "10.1.1.1:" + std::to_string(1000 + client); };
+  std::deque<User> users;
+  for (int i = 0; i < kBusy; ++i) {
+    User& user = users.emplace_back(t.arena);
+    user.setCluster(t.cluster());
+    REQUIRE(user.take(t.slotOf("one")));
+    user.start(t.head, {}, kPriority, {.remote = name(i), .local = "10.2.2.2:80"});
+  }
+  const auto poolFor = [&](int client) {
+    const std::string remote = name(client);
+    return &t.cluster()->poolFor(t.slotOf("one"), kPriority, t.head, {.remote = remote, .local = "10.2.2.2:80"});
+  };
+
+  const pool::Pool* const idle = poolFor(kBusy);
+  poolFor(kBusy + 1);
+
+  CHECK(poolFor(kBusy) == idle);  // else it was retired for the one behind it
 }
 
 TEST_CASE("connections that hand over what streams share are for equal objects only") {

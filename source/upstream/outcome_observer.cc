@@ -69,9 +69,18 @@ void OutcomeObserver::tooLate(const Attempt& attempt) {
   failed(place, kTooLate);
 }
 
-void OutcomeObserver::onConnected(const cluster::Host& host, cluster::HostStats::Row& row) {
+void OutcomeObserver::onConnected(const cluster::Host& host, cluster::HostStats::Row& row, bool answers) {
   if (config_->split_local_origin) return reached({host, row});
+  if (!answers) answered({host, row}, 200);
+}
+
+void OutcomeObserver::onAnswer(const cluster::Host& host, cluster::HostStats::Row& row) {
   answered({host, row}, 200);
+}
+
+// A host that ends its connection instead has failed by itself.
+void OutcomeObserver::onNoAnswer(const cluster::Host& host, cluster::HostStats::Row& row, bool timed_out) {
+  timed_out ? failed({host, row}, kTooLate) : answered({host, row}, 500);
 }
 
 void OutcomeObserver::onConnectFailed(const cluster::Host& host, cluster::HostStats::Row& row, bool timed_out) {

@@ -33,8 +33,11 @@ class OutcomeObserver final : public AttemptObserver {
   void onAttemptSlow(const Attempt& attempt) override { tooLate(attempt); }
   void onAttemptEnd(const Attempt& attempt, const AttemptEnd& end) override;
 
-  // A connection for bytes (tcp_proxy), which has no answer.
-  void onConnected(const cluster::Host& host, cluster::HostStats::Row& row);
+  // A connection for bytes. `answers`: onAnswer() and onNoAnswer() say how the host does (redis_proxy); else that it
+  // connects is all that is known of it (tcp_proxy).
+  void onConnected(const cluster::Host& host, cluster::HostStats::Row& row, bool answers = false);
+  void onAnswer(const cluster::Host& host, cluster::HostStats::Row& row);
+  void onNoAnswer(const cluster::Host& host, cluster::HostStats::Row& row, bool timed_out);
   void onConnectFailed(const cluster::Host& host, cluster::HostStats::Row& row, bool timed_out);
 
  private:

@@ -209,6 +209,56 @@ TEST_CASE("connections for bytes count by how connecting went") {
   CHECK(t.take() == List{"one 1", "one 0"});
 }
 
+TEST_CASE("where connecting cannot even begin, that says nothing of the host") {
+  OutcomeTest t(config(1));
+  t.hosts({*net::Address::parse("127.0.0.1:9")});
+  const cluster::HostSlot slot = t.host_set->entries()[0].host->slot();
+  const net::BorrowedSource of_other_family{*net::Address::parse("[::1]:0")};
+  const net::BorrowedSource* source = nullptr;
+  std::string why = "different families";
+  SECTION("the address of a client does not do") {
+    source = &of_other_family;
+  }
+  SECTION("there are no descriptors") {
+    t.buffers.descriptors.end = 0;
+    why = "no file descriptors";
+  }
+  User user(t.arena);
+  user.setCluster(t.cluster());
+  REQUIRE(user.take(slot));
+  user.start(t.head, {}, kPriority, {.source = source});
+  BytesUser bytes;
+  const auto opened = TcpConnection::open(t.cluster(), slot, kPriority, {.source = source}, bytes);
+
+  CHECK(user.heard == "failed1 ");
+  CHECK_FALSE(opened.stream);
+  CHECK_THAT(user.why, Catch::Contains(why));
+  CHECK(t.take().empty());
+}
+
+TEST_CASE("where answers are told connecting is no success and no end of a streak") {
+  struct AnswersUser : BytesUser {
+    bool tellsAnswers() const override { return true; }
+  };
+  const bool split = GENERATE(false, true);
+  OutcomeTest t(config(2, split));
+  AnswersUser user;
+  const cluster::HostPtr host = t.cluster()->hostPtr(0);
+  cluster::HostStats::Row& row = t.cluster()->hostStats(*host);
+  for (int i = 0; i < 2; ++i) {
+    const auto opened = TcpConnection::open(t.cluster(), 0, kPriority, {}, user);
+    t.loop.turn();
+    t.cluster()->outcomes()->onNoAnswer(*host, row, false);
+  }
+  CHECK(t.take() == List{"one 0"});
+  CHECK(t.count(HostStat::kAnswerSuccess) == 0);
+  CHECK(t.count(HostStat::kLocalSuccess) == (split ? 2 : 0));
+  t.cluster()->outcomes()->onNoAnswer(*host, row, true);
+  CHECK(t.count(split ? HostStat::kLocalFailure : HostStat::kAnswerFailure) == (split ? 1 : 3));
+  t.cluster()->outcomes()->onAnswer(*host, row);
+  CHECK(t.count(HostStat::kAnswerSuccess) == 1);
+}
+
 TEST_CASE("without outlier detection nobody looks on") {
   AttemptTest t;
   CHECK(t.cluster()->outcomes() == nullptr);

@@ -34,7 +34,7 @@ HostStream::Opening TcpConnection::open(base::LocalPtr<WorkerCluster> cluster, c
               .failure = Failure::kOverflow,
               .why = pool::overflowText(cluster->context(), begun, priority)};
     case pool::Begin::kFailed:
-      if (OutcomeObserver* outcomes = cluster->outcomes()) {
+      if (OutcomeObserver* outcomes = cluster->outcomes(); outcomes != nullptr && !begun.of_ours) {
         outcomes->onConnectFailed(host, cluster->hostStats(host), false);
       }
       return {.stream = nullptr, .failure = Failure::kConnectFailed, .why = std::move(begun.failure)};
@@ -96,7 +96,8 @@ void TcpConnection::onConnected() {
   connect_timer_.cancel();
   const event::Duration took = context().loop.now() - began_;
   context().cells.record(context().stats.cx_connect_ms, std::chrono::duration_cast<milliseconds>(took).count());
-  if (OutcomeObserver* outcomes = cluster_->outcomes()) outcomes->onConnected(*host_, host_stats_);
+  if (OutcomeObserver* outcomes = cluster_->outcomes())
+    outcomes->onConnected(*host_, host_stats_, events_.tellsAnswers());
   events_.onHostConnected();
 }
 

@@ -41,6 +41,8 @@ struct TestCluster : worker::testing::WorkerParts {
     published->hosts = lb::LbPolicy::prepare(config->lb.policy.get(), host_set);
     published->outlier_reports = outlier_reports;
     published->fail_reports = fail_reports;
+    published->late_counters = late_counters;
+    published->own_zone = own_zone;
     to.set(published);
   }
   uint32_t used(cluster::Resource resource) const { return breakers->used(resource, kPriority); }
@@ -51,8 +53,10 @@ struct TestCluster : worker::testing::WorkerParts {
   std::shared_ptr<cluster::Breakers> breakers = std::make_shared<cluster::Breakers>(thresholds);
   cluster::ClusterStats stats;
   cluster::HostSetPtr host_set;
-  std::shared_ptr<OutlierReports> outlier_reports;  // null: nobody is told
-  std::shared_ptr<FailReports> fail_reports;        // null: nobody is told
+  std::shared_ptr<OutlierReports> outlier_reports;             // null: nobody is told
+  std::shared_ptr<FailReports> fail_reports;                   // null: nobody is told
+  std::shared_ptr<observability::LateCounters> late_counters;  // null: nobody counts
+  std::string own_zone;
 };
 
 }  // namespace sluice::upstream

@@ -176,7 +176,7 @@ pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::Routin
     at->second.used = context_.loop.now();
     return *at->second.pool;
   }
-  if (pools.size() >= kManyPools) thinOut(pools);
+  if (pools.size() >= std::max(kManyPools, pools.thin_at)) thinOut(pools);
   pool::PoolKey key;
   key.protocol = protocol;
   const std::string lower = key_.substr(1, host_end - 1);
@@ -196,7 +196,7 @@ pool::Pool& WorkerCluster::poolByRequest(cluster::HostSlot slot, cluster::Routin
 }
 
 // The half that was used longest ago goes, as far as nothing runs there. All may be in use: that is bounded by
-// breakers.
+// breakers, and looking through them for each further one would cost their square.
 void WorkerCluster::thinOut(Pools& pools) {
   std::vector<event::TimePoint> times;
   times.reserve(pools.size());
@@ -209,6 +209,7 @@ void WorkerCluster::thinOut(Pools& pools) {
     retire(std::move(named.pool));
     return true;
   });
+  pools.thin_at = 2 * pools.size();
 }
 
 // Thrown away at the end of the turn at the earliest: a pool may be in the middle of a call.
@@ -281,7 +282,7 @@ void WorkerCluster::retirePoolsOf(cluster::HostSlot slot) {
     if (i < pools_.size() && pools_[i]) retire(std::move(pools_[i]));
     if (i >= pools_by_request_.size()) continue;
     for (auto& [key, named] : pools_by_request_[i]) retire(std::move(named.pool));
-    pools_by_request_[i].clear();
+    pools_by_request_[i] = {};
   }
 }
 

@@ -149,7 +149,9 @@ class WorkerCluster : public base::LocalCounted, private pool::Room, private eve
     std::unique_ptr<pool::Pool> pool;
     event::TimePoint used;
   };
-  using Pools = absl::flat_hash_map<std::string, NamedPool>;
+  struct Pools : absl::flat_hash_map<std::string, NamedPool> {
+    size_t thin_at = 0;  // not before there are so many they are looked through again
+  };
 
   // Those that checks or outlier detection fail in `next` and not yet now, by slot; empty if nothing follows from that.
   std::vector<bool> newlyFailed(const cluster::HostSet& next) const;

@@ -1,6 +1,5 @@
 #include "source/xds/resource_type.h"
 
-#include <array>
 #include <cstdint>
 
 #include "google/protobuf/io/coded_stream.h"
@@ -13,7 +12,7 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 
 // Only types that this release serves; the rest of xds-protocol's table comes with its feature.
-constexpr std::array<TypeInfo, 7> kTypes{{
+constexpr TypeInfo kTypes[] = {
     {.url = kClusterType,
      .sotw_method = "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters",
      .delta_method = "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters",
@@ -47,6 +46,7 @@ constexpr std::array<TypeInfo, 7> kTypes{{
      .delta_method = "/envoy.service.route.v3.ScopedRoutesDiscoveryService/DeltaScopedRoutes",
      .complete_set = true,
      .removals_first = true,
+     .one_part = true,
      .name_in_body = true,
      .rank = 45},
     {.url = kRouteType,
@@ -58,7 +58,7 @@ constexpr std::array<TypeInfo, 7> kTypes{{
      .delta_method = "/envoy.service.route.v3.VirtualHostDiscoveryService/DeltaVirtualHosts",
      .aliases = true,
      .rank = 60},
-}};
+};
 
 }  // namespace
 

@@ -40,6 +40,8 @@ struct TypeInfo {
   // Listeners that go make room for those that come, on the same address; whatever else goes may share something with
   // what comes in its place, and goes last.
   bool removals_first = false;
+  // What one of them may be depends on the others that come with it: a large response is taken at once, too.
+  bool one_part = false;
   // A resource's name stands in its body too (field 1), so that both have to agree.
   bool name_in_body = false;
   // Resources have other names too, by which they are asked for (Resource.aliases). Incremental only.

@@ -70,6 +70,19 @@ TEST_CASE("delta: a resource that goes by its own name goes by those that it was
   CHECK(f.watcher.held.empty());
 }
 
+TEST_CASE("delta: what was refused under an alias waits when it comes again") {
+  Fixture f(Variant::kDelta, kVirtualHostType);
+  f.start({"r/a"});
+  f.watcher.refuse = {"r/a"};
+  Response refused = response(kVirtualHostType, "v1", "n1", {aliased("r/host", "1", {"r/a"})});
+  CHECK(f.answer(refused).error);
+
+  refused.nonce = "n2";
+  REQUIRE(f.machine.onResponse(refused, f.now));
+
+  CHECK_FALSE(f.machine.ackDue());
+}
+
 TEST_CASE("delta: a new stream tells the versions held and asks for all names again") {
   Fixture f(Variant::kDelta, kEndpointType);
   f.start({"a", "b"});

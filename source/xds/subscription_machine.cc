@@ -281,6 +281,7 @@ void SubscriptionMachine::fillDeltaChange(Request& request) {
 
 bool SubscriptionMachine::onResponse(Response response, TimePoint now) {
   if (!stream_up_ || !requested_) return false;
+  if (options_.type.aliases) response = byAliases(std::move(response));
   answerHeld();  // each response is answered
   nonce_ = response.nonce;
   if (refusal_ && now < refusal_->again && contentOf(response) == refusal_->content) {
@@ -294,7 +295,7 @@ bool SubscriptionMachine::onResponse(Response response, TimePoint now) {
 
 void SubscriptionMachine::begin(Response response, TimePoint now) {
   work_ = std::make_unique<Work>();
-  work_->response = options_.type.aliases ? byAliases(std::move(response)) : std::move(response);
+  work_->response = std::move(response);
   work_->stream = stream_;
   work_->plan = makePlan(work_->response);
   work_->errors = work_->plan.update.rejected;
@@ -315,7 +316,8 @@ Update SubscriptionMachine::nextPart() {
   const Update& whole = work_->plan.update;
   const bool first = work_->next == 0;
   const auto from = whole.changed.begin() + static_cast<std::ptrdiff_t>(work_->next);
-  work_->next = std::min(work_->next + kPart, whole.changed.size());
+  const size_t left = whole.changed.size() - work_->next;
+  work_->next += options_.type.one_part ? left : std::min(left, kPart);
   Update part{.type_url = options_.type.url, .source = options_.source, .version = whole.version};
   part.changed.assign(from, whole.changed.begin() + static_cast<std::ptrdiff_t>(work_->next));
   part.more = work_->next < whole.changed.size();

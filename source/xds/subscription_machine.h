@@ -32,7 +32,7 @@ class SubscriptionMachine {
     std::chrono::milliseconds initial_fetch_timeout{15000};  // of each name; 0: wait for ever
     std::string source = {};                                 // as in Update
   };
-  // So many resources are handed on at once.
+  // So many resources are handed on at once, unless their type is taken in one part.
   static constexpr size_t kPart = 64;
   // What was refused and comes again unchanged is looked at again so much later, twice as late each time.
   static constexpr std::chrono::milliseconds kFirstRetry{1000};

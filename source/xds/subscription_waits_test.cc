@@ -117,6 +117,20 @@ TEST_CASE("a large response is handed on in parts and answered when all of it wa
   }
 }
 
+TEST_CASE("a large response of a type whose resources depend on each other is taken at once") {
+  Fixture f(Variant::kSotw, kScopedRouteType);
+  f.start({"*"});
+  std::vector<Resource> resources;
+  for (int i = 0; i < 200; ++i) {
+    auto body = std::make_shared<google::protobuf::Any>(*clusterBody("s" + std::to_string(i), "1"));
+    body->set_type_url(std::string(kScopedRouteType));
+    resources.push_back(bare(std::move(body)));
+  }
+  f.answer(response(kScopedRouteType, "v1", "n1", std::move(resources)));
+  CHECK_FALSE(f.machine.busy());
+  CHECK(f.watcher.largest == 200);
+}
+
 TEST_CASE("what a stream brought is taken to the end although the stream ended, and not answered") {
   Fixture f(Variant::kSotw);
   f.start({"*"});

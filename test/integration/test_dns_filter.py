@@ -25,7 +25,7 @@ def addresses(*ips):
 
 
 class DnsFilterTest(SluiceTestCase):
-    def serve(self, table, clusters=(), client_config=None, external=False):
+    def serve(self, table, clusters=(), client_config=None, external=False, env=None):
         self.port = freePort()
         server = {"inline_dns_table": table}
         if external:
@@ -42,7 +42,7 @@ class DnsFilterTest(SluiceTestCase):
             "address": udpAddress(self.port),
             "listener_filters": [{"name": "envoy.filters.udp.dns_filter", "typed_config": config}],
         }
-        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], list(clusters))))
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], list(clusters)), env=env))
 
     def dig(self, *words):
         """(status, sorted data of the answer's records)"""
@@ -124,6 +124,14 @@ class DnsFilterTest(SluiceTestCase):
         self.assertEqual(self.dig("slow.other.org", "A"), ("SERVFAIL", []))
         self.assertNotIn("none.example.com", upstream.asked)
         self.assertEqual(self.sluice.stat("dns_filter.d.external_a_record_answers"), 1)
+
+    def test_names_are_not_searched_for_below_the_own_domain(self):
+        upstream = self.start(DnsServer({"gone.other.org.inside.test": ["10.9.9.9"], "gone.inside.test": ["10.9.9.9"]}))
+        table = {"virtual_domains": [{"name": "www.example.com", "endpoint": addresses("10.0.0.1")}]}
+        self.serve(table, client_config=self.forwardTo(upstream.port), env={"LOCALDOMAIN": "inside.test"})
+        self.assertEqual(self.dig("gone.other.org", "A"), ("NOERROR", []))
+        self.assertEqual(self.dig("gone", "A"), ("NOERROR", []))
+        self.assertEqual(upstream.asked, ["gone.other.org", "gone"])
 
     def test_noise_is_survived(self):
         self.serve({"virtual_domains": [{"name": "a.example", "endpoint": addresses("10.0.0.9")}]})

@@ -206,6 +206,23 @@ class ExtAuthzTest(FilterCase):
 
         self.assertEqual(get(port).status, 200)
 
+    def test_a_service_that_is_only_tried_refuses_nobody(self):
+        port = self.guarded(lambda request: Reply(401), shadow_mode=True)
+
+        self.assertEqual(get(port).status, 200)
+        self.assertEqual(self.authz.next().path, "/check/")
+
+    def test_what_is_not_asked_about_goes_on_or_is_refused(self):
+        none = {"default_value": {"numerator": 0}}
+        for deny, status in (False, 200), (True, 403):
+            with self.subTest(deny=deny):
+                port = self.guarded(
+                    lambda request: Reply(401), filter_enabled=none, deny_at_disable={"default_value": deny}
+                )
+
+                self.assertEqual(get(port).status, status)
+                self.assertTrue(self.authz.requests.empty())
+
     def test_a_client_that_leaves_while_the_service_thinks_harms_nobody(self):
         port = self.guarded(lambda request: Reply())
         for _ in range(20):

@@ -141,6 +141,41 @@ class ExtAuthzTest(GrpcCase):
         self.assertEqual(get(self.proxy(guard)).status, 403)
 
 
+class ConnectionExtAuthzTest(GrpcCase):
+    def test_connections_are_served_or_closed_as_the_service_says(self):
+        package = "envoy.service.auth.v3."
+        code, asked = [0], []
+
+        def decide(check, context):
+            asked.append(check.attributes.source.address.socket_address.address)
+            answer = messageClass(package + "CheckResponse")()
+            answer.status.code = code[0]
+            return answer
+
+        server = self.start(
+            GrpcServer(package + "Authorization", "Check", decide, package + "CheckRequest", package + "CheckResponse")
+        )
+        upstream = self.start(HttpUpstream())
+        guard = {
+            "name": "guard",
+            "typed_config": {
+                "@type": config.TYPE + "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz",
+                "stat_prefix": "front",
+                "grpc_service": service("authz"),
+            },
+        }
+        listener = httpListener("http", [route("up")])
+        listener["filter_chains"][0]["filters"].insert(0, guard)
+        clusters = [cluster("up", upstream.port), cluster("authz", server.port, **HTTP2)]
+        port = self.start(Sluice(self.scratch, bootstrap([listener], clusters))).port("http")
+
+        self.assertEqual(get(port).status, 200)
+        code[0] = 7
+        with rawConnection(port) as sock:
+            self.assertEqual(sock.recv(1), b"")
+        self.assertEqual(asked, ["127.0.0.1", "127.0.0.1"])
+
+
 class RateLimitTest(GrpcCase):
     def test_the_service_decides_by_descriptors(self):
         package = "envoy.service.ratelimit.v3."

@@ -527,6 +527,22 @@ class InternalListenerTest(TcpTestCase):
         self.assertEqual(get(proxy.port("outer")).status, 508)
         self.assertEqual(proxy.stat("http.inner.downstream_rq_total"), 16)
 
+    def test_tunnels_that_lead_to_themselves_end(self):
+        action = {"cluster": "inner", "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}]}
+        ends = httpListener("ends", [{"match": {"connect_matcher": {}}, "route": action}])
+        del ends["address"]
+        ends["internal_listener"] = {}
+        tunnel = tcpProxy("ends", tunneling_config={"hostname": "target.example:443"})
+        config = bootstrap(
+            [tcpListener("t", tcpProxy("inner")), internalListener("inner", tunnel), ends],
+            [cluster("inner", self.INNER), cluster("ends", {"envoy_internal_address": {"server_listener_name": "ends"}})],
+        )
+        proxy = self.start(Sluice(self.scratch, config))
+
+        self.assertEqual(readAll(self.connect(proxy.port("t"))), b"")
+        self.assertEqual(proxy.stat("cluster.inner.upstream_cx_connect_fail"), 1)
+        self.assertEqual(proxy.stat("http.ends.downstream_rq_total"), 8)
+
     def test_a_listener_that_is_not_there_is_a_failed_connection(self):
         config = bootstrap([httpListener("outer", [route("inner")])], [cluster("inner", self.INNER)])
         config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["access_log"] = [

@@ -195,7 +195,7 @@ class ConnectProxyTest(StateTestCase):
         def script(sock, number):
             head = b""
             while not head.endswith(b"\r\n\r\n"):
-                head += sock.recv(1)
+                head += sock.recv(1) or self.fail("the connection ended in the middle of a request")
             self.asked.append(head)
             sock.sendall(answer)
             if b" 200 " in answer:
@@ -238,8 +238,7 @@ class ConnectProxyTest(StateTestCase):
 
         self.assertEqual(get(self.sluice.port("web")).status, 503)
 
-        self.assertIn("403", self.logged(log)[0])
-        self.assertTrue(self.logged(log)[0].startswith("UF "))
+        self.assertTrue(self.logged(log)[0].startswith("UF the_proxy_answered_CONNECT_with_status_403"), self.logged(log))
 
     def test_typed_metadata_that_nobody_reads_is_refused(self):
         config = bootstrap([listener("t", tcpProxy())], [self.through()])
@@ -276,6 +275,22 @@ class OriginalSourceTest(StateTestCase):
             self.assertEqual(get(self.sluice.port("web"), headers=[("x-forwarded-for", client)]).status, 200)
 
         self.assertEqual(self.heard, ["127.0.0.5", "127.0.0.6"])
+
+    def test_tunnels_that_end_here_come_from_there_too(self):
+        source = typed(TYPE + "envoy.extensions.filters.http.original_src.v3.OriginalSrc")
+        action = {"cluster": "up", "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}]}
+        tunnels = [{"match": {"connect_matcher": {}}, "route": action}]
+        web = httpListener("web", tunnels, filters=[source], use_remote_address=False)
+        self.run_proxy([web], [cluster("up", self.web.port)])
+
+        sock = rawConnection(self.sluice.port("web"))
+        sock.settimeout(10)
+        self.addCleanup(sock.close)
+        sock.sendall(b"CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\nX-Forwarded-For: 127.0.0.8\r\n\r\nhello")
+        self.assertTrue(sock.recv(100).startswith(b"HTTP/1.1 200"))
+        waitFor(lambda: self.heard, "the connection of the tunnel")
+
+        self.assertEqual(self.heard, ["127.0.0.8"])
 
     def test_connections_come_from_the_address_that_the_header_told(self):
         proxy = typed(LISTENER_FILTERS + "proxy_protocol.v3.ProxyProtocol")

@@ -33,7 +33,7 @@ class LuaCase(SluiceTestCase):
         """(status, headers and body as text)"""
         code, out = curl("-i", version, *arguments, f"http://127.0.0.1:{self.port}{path}")
         self.assertEqual(code, 0)
-        return int(out.split()[1]), out
+        return int(out.split()[1]), out.decode()
 
 
 class ScriptTest(LuaCase):
@@ -104,6 +104,27 @@ class ScriptTest(LuaCase):
 
         self.assertEqual(self.ask("/")[0], 200)
         self.assertEqual(other.next().path, "/other/x")
+
+    def test_a_made_body_and_a_head_changed_behind_one_are_routed_anew(self):
+        other = self.start(HttpUpstream())
+        self.serve(
+            lua("""
+                function envoy_on_request(handle)
+                  local body = handle:body(true)
+                  handle:httpCall("up", {[":method"] = "GET", [":path"] = "/asked", [":authority"] = "up"}, nil, 5000)
+                  handle:headers():replace(":path", "/other/x")
+                  body:setBytes("made of " .. body:length())
+                end"""),
+            routes=[route("other", prefix="/other"), route("up")],
+            clusters=[cluster("other", other.port)],
+        )
+
+        for arguments, made in (((), b"made of 0"), (("-d", "hello"), b"made of 5")):
+            with self.subTest(made=made):
+                self.assertEqual(self.ask("/", *arguments)[0], 200)
+                request = other.next()
+                self.assertEqual((request.path, request.body), ("/other/x", made))
+                self.assertEqual(request.header("content-length"), str(len(made)))
 
     def test_routes_have_scripts_of_their_own(self):
         code = 'function envoy_on_request(h) h:headers():add("x-plan", h:filterContext():get("plan")) end'

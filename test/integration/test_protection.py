@@ -1,4 +1,4 @@
-"""Filters that protect, in a running proxy: cors and csrf as browsers see them, limits of requests, faults and bandwidth."""
+"""Filters that protect, in a running proxy: cors and csrf as browsers see them, limits of requests, bodies and programs, faults."""
 import os
 import sys
 import unittest
@@ -161,6 +161,74 @@ class FaultTest(ProtectionCase):
         self.serve(self.fault(response_rate_limit=limit), reply=lambda _: Reply(body=body))
 
         self.assertEqual(self.ask().body, body)
+
+
+class BandwidthLimitTest(ProtectionCase):
+    def test_bodies_come_whole_both_ways(self):
+        self.serve(
+            entry("bandwidth_limit", "bandwidth_limit.v3.BandwidthLimit", stat_prefix="edge", limit_kbps=2000,
+                  enable_mode="REQUEST_AND_RESPONSE"),
+            reply=lambda asked: Reply(body=asked.body),
+        )  # fmt: skip
+        body = bytes(range(256)) * 800
+
+        self.assertEqual(request(self.port, "POST", "/", body=body).body, body)
+
+        stats = self.sluice.stats("edge.http_bandwidth_limit.")
+        for direction in ("request", "response"):
+            self.assertEqual(stats[f"edge.http_bandwidth_limit.{direction}_allowed_total_size"], len(body))
+            self.assertEqual(stats[f"edge.http_bandwidth_limit.{direction}_pending"], 0)
+
+
+class IpTaggingTest(ProtectionCase):
+    def test_routes_go_by_the_ranges_of_the_client(self):
+        tags = [
+            {"ip_tag_name": "local", "ip_list": [{"address_prefix": "127.0.0.0", "prefix_len": 8}]},
+            {"ip_tag_name": "other", "ip_list": [{"address_prefix": "192.0.2.0", "prefix_len": 24}]},
+        ]
+        tagged = {"name": "x-range", "string_match": {"exact": "local"}}
+        self.serve(
+            entry("ip_tagging", "ip_tagging.v3.IPTagging", ip_tags=tags, ip_tag_header={"header": "x-range"}),
+            routes=[route("up", match={"prefix": "/", "headers": [tagged]})],
+        )
+
+        self.assertEqual(self.ask(headers=[("x-range", "other")]).status, 200)
+        self.assertEqual(self.sluice.stats("http.http.ip_tagging.")["http.http.ip_tagging.local.hit"], 1)
+
+
+class BodySizeLimitTest(ProtectionCase):
+    def test_a_body_that_is_too_large_is_refused_however_it_comes(self):
+        self.serve(entry("body_size_limit", "body_size_limit.v3.BodySizeLimit", max_request_bytes=1000))
+
+        self.assertEqual(request(self.port, "POST", "/", body=b"a" * 1000).status, 200)
+        self.assertEqual(request(self.port, "POST", "/", body=b"a" * 1001).status, 413)
+        self.assertEqual(request(self.port, "POST", "/", body=[b"a" * 500, b"a" * 501]).status, 413)
+
+
+class BotDetectionTest(ProtectionCase):
+    def test_programs_are_refused_by_name(self):
+        kind = TYPE + "sluice.extensions.filters.http.bot_detection.v1.BotDetection"
+        rules = {"@type": kind, "allow": [{"prefix": "good-bot"}], "deny_missing_user_agent": True}
+        self.serve({"name": "bots", "typed_config": rules})
+
+        for name, status in (("curl/8", 403), ("Bad-Spider", 403), ("good-bot/1", 200), ("Mozilla/5.0 Firefox", 200)):
+            self.assertEqual(self.ask(headers=[("user-agent", name)]).status, status, name)
+        self.assertEqual(self.ask().status, 403)
+
+
+class AdmissionControlTest(ProtectionCase):
+    def test_requests_are_refused_while_all_of_them_fail(self):
+        self.serve(
+            entry("admission_control", "admission_control.v3.AdmissionControl", success_criteria={},
+                  max_rejection_probability={"default_value": {"value": 100}}),
+            reply=lambda _: Reply(status=500),
+        )  # fmt: skip
+
+        statuses = {self.ask().status for _ in range(200)}
+
+        # The chance of 200 failures without a refusal is one in more than 10^300.
+        self.assertEqual(statuses, {500, 503})
+        self.assertGreater(self.sluice.stats("http.http.admission_control.")["http.http.admission_control.rq_rejected"], 0)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,39 @@ class OneServer(RedisTestCase):
         client.raw(b"".join(encode("INCR", "n") for _ in range(5000)))
         self.assertEqual([client.answer() for _ in range(5000)], list(range(1, 5001)))
 
+    def test_what_the_proxy_answers_itself_is_answered_to_the_last(self):
+        self.proxy([cluster("cache", self.redis.port)])
+        client = self.client()
+        words = [f"word-{i:08}" for i in range(5000)]
+        client.raw(b"".join(encode("ECHO", word) for word in words))
+        self.assertEqual([client.answer() for _ in words], [word.encode() for word in words])
+
+    def test_no_script_ends_or_changes_the_connection_of_others(self):
+        self.proxy([cluster("cache", self.redis.port)])
+        one, two = self.client(), self.client()
+        deep = "local t = {1} for i = 1, 20 do t = {t} end return t"
+        answer = one.ask("EVAL", deep, "1", "a")
+        for _ in range(20):
+            answer = answer[0]
+        self.assertEqual(answer, [1])
+        long = one.ask("EVAL", "return redis.status_reply(string.rep('x', 200000))", "1", "a")
+        self.assertEqual(long, b"x" * 200000)
+        self.assertIn("not supported", one.ask("SCRIPT", "DEBUG", "SYNC"))
+        digest = one.ask("SCRIPT", "LOAD", "return 7")
+        self.assertEqual(two.ask("EVALSHA", digest, "1", "a"), 7)
+        self.assertEqual(self.sluice.stat("cluster.cache.upstream_cx_total"), 1)
+        self.assertEqual(self.sluice.stat("cluster.cache.upstream_cx_protocol_error"), 0)
+
+    def test_large_lists_go_through(self):
+        self.proxy([cluster("cache", self.redis.port)], settings={"op_timeout": "30s"})
+        client = self.client()
+        fill = "for i = 1, 1100 do local t = {} for j = 1, 1000 do t[j] = '' end redis.call('RPUSH', KEYS[1], unpack(t)) end return 1"
+        self.assertEqual(client.ask("EVAL", fill, "1", "list"), 1)
+        client.send("LRANGE", "list", "0", "-1")
+        self.assertEqual(client.file.readline(), b"*1100000\r\n")
+        self.assertEqual(len(client.file.read(1100000 * 6)), 1100000 * 6)
+        self.assertEqual(client.ask("ECHO", "x"), b"x")
+
     def test_large_values_go_both_ways(self):
         self.proxy([cluster("cache", self.redis.port)])
         client = self.client()
@@ -71,6 +104,14 @@ class OneServer(RedisTestCase):
         self.assertEqual(one.ask("MULTI"), b"OK")
         self.assertEqual(one.ask("INCR", "a"), b"QUEUED")
         self.assertEqual(one.ask("EXEC"), [3])
+
+    def test_every_key_of_a_transaction_loses_its_prefix(self):
+        route = {"prefix": "p:", "remove_prefix": True, "cluster": "cache"}
+        self.proxy([cluster("cache", self.redis.port)], routes={"routes": [route]})
+        client = self.client()
+        client.raw(encode("MULTI") + encode("MSET", "p:a", "1", "p:b", "2") + encode("MGET", "p:a", "p:b") + encode("EXEC"))
+        self.assertEqual([client.answer() for _ in range(4)], [b"OK", b"QUEUED", b"QUEUED", [b"OK", [b"1", b"2"]]])
+        self.assertEqual(sorted(self.redis.ask("KEYS", "*")), [b"a", b"b"])
 
     def test_a_server_that_goes_fails_its_commands_and_comes_back(self):
         self.proxy([cluster("cache", self.redis.port)])

@@ -93,14 +93,12 @@ class Shelves:
 
 class TranscodingTest(SluiceTestCase):
     def proxy(self, **fields):
-        os.makedirs(os.path.join(self.scratch, "google/api"))
-        for name, text in (("google/api/annotations.proto", ANNOTATIONS), ("shelves.proto", SHELVES)):
-            with open(os.path.join(self.scratch, name), "w", encoding="utf-8") as file:
-                file.write(text)
-        descriptor_set = os.path.join(self.scratch, "shelves.pb")
+        self.scratch.write("google/api/annotations.proto", ANNOTATIONS)
+        shelves = self.scratch.write("shelves.proto", SHELVES)
+        descriptor_set = self.scratch.join("shelves.pb")
         subprocess.run(
-            ["protoc", f"-I{self.scratch}", f"-I{TOP}/api", "--include_imports", f"--descriptor_set_out={descriptor_set}",
-             os.path.join(self.scratch, "shelves.proto")],
+            ["protoc", f"-I{self.scratch.path}", f"-I{TOP}/api", "--include_imports",
+             f"--descriptor_set_out={descriptor_set}", shelves],
             check=True,
         )  # fmt: skip
         self.upstream = self.start(Shelves(descriptor_set))

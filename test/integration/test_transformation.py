@@ -291,19 +291,21 @@ class DiscoveryTest(SluiceTestCase):
         added = {"append": {"header": {"key": "x-mark", "value": value}}}
         return {"@type": self.KIND, "mutations": {"response_mutations": [added]}}
 
-    def startProxy(self, listener):
+    def startProxy(self, listener, delta=False):
         self.server.set(CLUSTER, cluster("up", self.upstream.port))
         self.server.set(LISTENER, listener)
-        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port), wait=False))
+        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, delta), wait=False))
 
-    def serve(self, **more):
+    def listener(self, source="ads", hcm=None, **more):
+        discovery = {"config_source": {source: {}, "resource_api_version": "V3"}, "type_urls": [self.KIND], **more}
+        marks = {"name": "marks", "config_discovery": discovery}
+        return httpListener("http", [route("up")], address=config.socketAddress(self.port), filters=[marks], **(hcm or {}))
+
+    def serve(self, delta=False, **more):
         self.server = self.start(AdsServer())
         self.upstream = self.start(HttpUpstream())
         self.port = freePort()
-        ads = {"ads": {}, "resource_api_version": "V3"}
-        discovery = {"config_source": ads, "type_urls": [self.KIND], **more}
-        marks = {"name": "marks", "config_discovery": discovery}
-        self.startProxy(httpListener("http", [route("up")], address=config.socketAddress(self.port), filters=[marks]))
+        self.startProxy(self.listener(**more), delta)
 
     def publish(self, typed_config):
         self.server.set(self.EXTENSION, {"name": "marks", "typed_config": typed_config})
@@ -330,6 +332,25 @@ class DiscoveryTest(SluiceTestCase):
         self.assertEqual(self.sluice.stat("extension_config_discovery.http_filter.marks.config_reload"), 2)
         self.assertEqual(self.sluice.stat("extension_config_discovery.http_filter.marks.config_fail"), 1)
         self.assertEqual(self.sluice.stat("listener_manager.listener_modified"), 0)
+
+    def test_what_is_taken_away_is_missed_and_no_listener_waits_for_it(self):
+        self.serve(delta=True)
+        self.publish(self.mark("one"))
+        self.waitForMark("one")
+
+        self.server.set(self.EXTENSION)
+        waitFor(lambda: get(self.port).status == 500, "the end of the configuration")
+        self.server.set(LISTENER, self.listener(hcm={"server_name": "other"}))
+        waitFor(lambda: get(self.port).header("server") == "other", "the changed listener")
+
+        self.assertEqual(get(self.port).status, 500)
+        self.publish(self.mark("two"))
+        self.waitForMark("two")
+
+    def test_a_configuration_comes_from_where_its_listener_comes_from(self):
+        self.serve(source="self")
+        self.publish(self.mark("one"))
+        self.waitForMark("one")
 
     def test_a_network_filter_is_configured_anew_for_new_connections(self):
         self.server = self.start(AdsServer())

@@ -371,6 +371,43 @@ class DeltaTest(XdsCase, SluiceTestCase):
         self.assertTrue(shows("b.example", "b"))
 
 
+    def test_a_scope_on_demand_may_have_its_hosts_on_demand(self):
+        own = {"name": "first/a.example", "domains": ["a.example"], "routes": [config.directResponse(200, "a")]}
+        self.server.set(VIRTUAL_HOST, own)
+        self.serveScopes(scope("one", "a", "first", on_demand=True), filters=[ON_DEMAND])
+        self.server.set(ROUTE, {"name": "first", "vhds": {"config_source": ADS}})
+        self.waitForTenant("nobody", "404")
+
+        response = get(self.port, "/", host="a.example", headers=[("x-tenant", "a")])
+
+        self.assertEqual((response.status, response.body), (200, b"a"))
+
+    def test_a_name_that_is_no_text_does_not_reach_the_control_plane(self):
+        host = {"name": "routes/a", "domains": ["a"], "routes": [config.directResponse(200, "a")]}
+        self.server.set(CLUSTER)
+        self.server.set(VIRTUAL_HOST, host)
+        self.server.set(LISTENER, rdsListener("http", self.port, "routes", filters=[ON_DEMAND]))
+        self.server.set(ROUTE, {"name": "routes", "vhost_header": "x-host", "vhds": {"config_source": ADS}})
+        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, self.delta), wait=False))
+
+        def ask(name):
+            with rawConnection(self.port) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\nx-host: " + name + b"\r\n\r\n")
+                return sock.recv(65536).split(b" ")[1]
+
+        def serves():
+            self.sluice.mustRun()
+            try:
+                return ask(b"") == b"404"
+            except OSError:  # nobody listens so far
+                return False
+
+        waitFor(serves, "the listener")
+        self.assertEqual(ask(b"a\xff"), b"404")
+        self.assertEqual(ask(b"a"), b"200")
+        self.assertEqual(self.sluice.stat("control_plane.connected_state"), 1)
+
+
 class FileTest(SluiceTestCase):
     """Resources from files, replaced by rename."""
 

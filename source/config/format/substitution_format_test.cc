@@ -86,7 +86,7 @@ TEST_CASE("a format of bodies has a type, and leaves values as they are") {
   CHECK(made(R"({"json_format": {"b": "%LOCAL_REPLY_BODY%"}})") == "application/json {\"b\":\"\\\"a\\\"\\n\"}\n");
 }
 
-TEST_CASE("typed metadata is that of a proxy's address, and nothing else") {
+TEST_CASE("typed metadata of Envoy is that of a proxy's address, and nothing else") {
   envoy::config::core::v3::Address address;
   address.mutable_socket_address()->set_address("10.0.0.9");
   address.mutable_socket_address()->set_port_value(3128);
@@ -106,10 +106,12 @@ TEST_CASE("typed metadata is that of a proxy's address, and nothing else") {
   CHECK(errors.empty());
   address.clear_socket_address();
   (*metadata.mutable_typed_filter_metadata())[std::string(stream::kProxyAddressMetadata)].PackFrom(address);
-  (*metadata.mutable_typed_filter_metadata())["other"].PackFrom(address);
+  (*metadata.mutable_typed_filter_metadata())["envoy.other"].PackFrom(address);
   checkTypedMetadata(metadata, at);
   CHECK(errors.total() == 2);
-  CHECK_THAT(errors.toString(), Catch::Contains("typed_filter_metadata[other]: nobody reads it"));
+  CHECK_THAT(
+      errors.toString(),
+      Catch::Contains("typed_filter_metadata[envoy.other]: is for an extension of Envoy that does not read it here"));
 }
 
 }  // namespace

@@ -219,6 +219,8 @@ TEST_CASE("functions of text", "[cel]") {
   check({
       {"'abc'.contains('b') && !'abc'.contains('x')", "true"},
       {"'abc'.startsWith('ab') && 'abc'.endsWith('bc') && 'a'.contains('')", "true"},
+      {"contains('abc', 'b') && startsWith('abc', 'ab') && endsWith('abc', 'bc')", "true"},
+      {"contains('abc', 'x') || startsWith('abc', 'bc') || endsWith('abc', 'ab')", "false"},
       {"'abc'.matches('^a.c$') && matches('xabcx', 'b')", "true"},
       {"'\xc3\xa9'.matches('^.$')", "true"},
       {"'abc'.matches('a' + '.')", "true"},

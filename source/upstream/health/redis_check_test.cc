@@ -34,6 +34,18 @@ TEST_CASE("a host of Redis is well that answers PING, asked again over the same 
   CHECK(t.connections() == 1);
 }
 
+TEST_CASE("what a host says unasked is no answer to the next question") {
+  RedisCheckTest t;
+  t.start();
+  t.reply("+PONG\r\n+PONG\r\n");
+  CHECK(t.healthy());
+
+  t.pass(5s);
+  CHECK(t.connections() == 2);
+  CHECK(t.reply("-LOADING\r\n", 1) == command({"PING"}));
+  CHECK_FALSE(t.healthy());
+}
+
 TEST_CASE("a key that exists says that a host is not well") {
   RedisCheckTest t("down");
   t.start();

@@ -17,6 +17,7 @@ class RedisProbe final : public Probe, private ProbeConnectionUser {
 
   void begin() override {
     running_ = true;
+    if (framer_.waiting() > 0) connection_.reset();  // what nobody asked for would be taken for the answer
     if (connection_) return ask();
     auto opened = ProbeConnection::open(target_, {}, *this);
     if (!opened.ok()) return finish(notBegun(opened.status()));

@@ -448,7 +448,8 @@ void ClientConnection::onBroken(net::CloseReason reason, int error) {
   std::string text = strerror(error);
   if (reason == net::CloseReason::kHandshakeFailed && !connection_.transport()->failure().empty()) {
     text = connection_.transport()->failure();
-    if (text.rfind("TLS_error", 0) != 0) text.insert(0, "TLS_error:");
+    const bool of_tls = connection_.transport()->secure();
+    if (of_tls && text.rfind("TLS_error", 0) != 0) text.insert(0, "TLS_error:");
   }
   pool_.connectionGone(*this, Failure::kConnectFailed, text);
 }

@@ -42,6 +42,14 @@ absl::StatusOr<net::Fd> startAtFirst(const PoolContext& context, std::span<const
   }
 }
 
+// Descriptors, or an address that a client lends: of another family than the host, in use, or not allowed.
+bool isOfOurs(const absl::Status& status, const Options& options) {
+  if (absl::IsResourceExhausted(status)) return true;
+  const bool of_source =
+      absl::IsInvalidArgument(status) || absl::IsAlreadyExists(status) || absl::IsPermissionDenied(status);
+  return options.source != nullptr && of_source;
+}
+
 // Why not; empty: begun.
 std::string start(const PoolContext& context, const cluster::Host& host, Options options, BegunConnection& out) {
   const net::TransportFactory* factory = context.config->transportOf(host.metadata());
@@ -58,8 +66,14 @@ std::string start(const PoolContext& context, const cluster::Host& host, Options
   absl::StatusOr<net::Fd> fd = startAtFirst(context, out.others, factory, options);
   if (options.source != nullptr) out.others = {};  // whoever is raced to would be reached from another address
   if (absl::IsResourceExhausted(fd.status())) descriptors.refused();
-  if (!fd.ok()) return std::string(fd.status().message());
-  if (!descriptors.admit(*fd)) return "no file descriptors left for connections";
+  if (!fd.ok()) {
+    out.of_ours = isOfOurs(fd.status(), options);
+    return std::string(fd.status().message());
+  }
+  if (!descriptors.admit(*fd)) {
+    out.of_ours = true;
+    return "no file descriptors left for connections";
+  }
   out.fd = *std::move(fd);
   if (factory != nullptr) out.transport = factory->make(options);
   return {};

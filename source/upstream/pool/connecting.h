@@ -17,6 +17,7 @@ struct BegunConnection {
   // Further addresses to try (Connection::raceTo), until the cluster has other hosts.
   std::span<const net::Address> others;
   std::string failure;     // kFailed: why
+  bool of_ours = false;    // kFailed: that says nothing of the host
   bool host_full = false;  // kOverflow: the limit is that of the host
 };
 

@@ -24,6 +24,7 @@ enum class Failure : uint8_t {
   kOverflow,        // a breaker is open
   kDrained,         // the pool went away while the request waited
   kUpgradeRefused,  // the host of HTTP/2 takes no upgrades (RFC 8441)
+  kNotBegun,        // no descriptors, or no connecting from the address that the client lends: it is not the host's
 };
 
 // What a request asks of its connection.

@@ -156,15 +156,14 @@ void Pool::openConnection(bool ahead) {
       break;
     case Begin::kOverflow:
       return ahead ? void() : atConnectionLimit(begun);
-    case Begin::kFailed:
+    case Begin::kFailed: {
       if (ahead) return;
-      if (!waiting_.empty())
-        failOne(waiting_.back(), Failure::kConnectFailed, begun.failure);  // the one that just came
+      const Failure failure = begun.of_ours ? Failure::kNotBegun : Failure::kConnectFailed;
+      if (!waiting_.empty()) failOne(waiting_.back(), failure, begun.failure);  // the one that just came
       // The others have waited for a connection of this pool: without one none will ever get free.
-      while (connections_ == 0 && !waiting_.empty()) {
-        failOne(waiting_.front(), Failure::kConnectFailed, begun.failure);
-      }
+      while (connections_ == 0 && !waiting_.empty()) failOne(waiting_.front(), failure, begun.failure);
       return;
+    }
   }
   auto* connection = new ClientConnection(*this, std::move(begun.fd), std::move(begun.transport), assumedCapacity());
   if (!begun.others.empty()) connection->connection_.raceTo(begun.others, context_.config->connect);

@@ -404,7 +404,7 @@ class Run {
     if (client.complete && !client.reset.empty()) watch_.report("the client got a response and a reset");
     if (terminal.heads > 1) watch_.report("the upstream got two requests");
     if (!request_due.starts_with(terminal.body)) watch_.report("the upstream got other bytes");
-    const bool from_upstream = client.status == 200 && !repliedAsGrpc();
+    const bool from_upstream = client.status == 200 && !answeredHere();
     if (from_upstream && !response_due.starts_with(client.body)) watch_.report("the client got other bytes");
     if (client.complete && from_upstream && client.body != response_due) {
       watch_.report("the response is complete but too short");
@@ -429,12 +429,12 @@ class Run {
   static size_t trailersDue(const Message& message, std::optional<size_t> due) {
     return due.value_or(message.has_trailers ? 1 : 0);
   }
-  // A local reply to a gRPC request: 200 with the status in its head.
-  bool repliedAsGrpc() {
-    for (const auto& [name, value] : bed_.client().headers) {
-      if (name == "grpc-status") return true;
-    }
-    return false;
+  bool answeredHere() {
+    if (suite_.answered_here) return suite_.answered_here(bed_.client());
+    const auto failed = [](const auto& field) { return field.first == "grpc-status" && field.second != "0"; };
+    const ClientRecord& client = bed_.client();
+    return std::any_of(client.headers.begin(), client.headers.end(), failed) ||
+           std::any_of(client.trailers.begin(), client.trailers.end(), failed);
   }
   // A response that is complete before its request leaves some of the request on its way.
   void checkCredit() {

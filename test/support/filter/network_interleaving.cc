@@ -124,7 +124,8 @@ class Run {
 
   std::vector<Event> possible() {
     std::vector<Event> out;
-    if (calls_.waiting() > 0 && fault_ != Fault::kNeverAnswered) out.push_back(Event::kAnswer);
+    if ((calls_.waiting() > 0 || grpcWaiting() != nullptr) && fault_ != Fault::kNeverAnswered)
+      out.push_back(Event::kAnswer);
     if (gone_) return out;
     if (sent_ < suite_.request.size()) {
       out.push_back(Event::kSend);
@@ -149,6 +150,7 @@ class Run {
         shutdown(client_.get(), SHUT_WR);
         return step("the client ends");
       case Event::kAnswer: {
+        if (FakeGrpcCall* call = grpcWaiting()) return answerGrpc(*call);
         const bool bad = fault_ == Fault::kBadAnswer && !calls_.isTimer(0);
         answered_badly_ |= bad;
         calls_.answer({.status = static_cast<uint16_t>(bad ? 403 : 200)});
@@ -165,6 +167,21 @@ class Run {
         return step("the client goes");
       }
     }
+  }
+
+  FakeGrpcCall* grpcWaiting() const {
+    for (FakeGrpcCall* call : calls_.grpc) {
+      if (!call->ended) return call;
+    }
+    return nullptr;
+  }
+
+  void answerGrpc(FakeGrpcCall& call) {
+    const bool bad = fault_ == Fault::kBadAnswer;
+    answered_badly_ |= bad;
+    if (!bad) call.message(suite_.grpc_answer);
+    call.end(bad ? 14 : 0);
+    step(bad ? "a gRPC error" : "a gRPC answer");
   }
 
   void step(std::string what) {
@@ -206,7 +223,7 @@ class Run {
     bed_->loop().turn();
     if (problem_.empty()) problem_ = watch_.problem;
     if (problem_.empty() && watch_.live > 0) problem_ = "a filter is left";
-    if (problem_.empty() && calls_.waiting() > 0) problem_ = "a call-out is left";
+    if (problem_.empty() && (calls_.waiting() > 0 || !calls_.grpc.empty())) problem_ = "a call-out is left";
   }
 
   const NetworkSuite& suite_;

@@ -42,6 +42,7 @@ struct NetworkSuite {
   std::function<std::unique_ptr<NetworkBed>(Calls&)> bed;
   std::string request;      // the client's bytes
   std::string reply;        // what it gets
+  std::string grpc_answer;  // to each gRPC call; a bad one is an error
   bool half_closes = true;  // the client ends its side behind its bytes; else it waits for the other's end
   bool closes = false;      // a filter closes: the client gets a beginning of the reply
   size_t max_runs = 200;

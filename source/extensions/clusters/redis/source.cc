@@ -82,8 +82,9 @@ void Source::begin() {
   why_ = "no node is known";
   ++updates_.attempts;
   std::vector<net::Address> known;
+  std::set<net::Address> seen;
   for (const SlotMap::Range& range : topology_.slots.ranges) {
-    if (std::find(known.begin(), known.end(), range.primary) == known.end()) known.push_back(range.primary);
+    if (seen.insert(range.primary).second) known.push_back(range.primary);
   }
   shuffle(known);
   std::vector<net::Address> seeds = settings_.seeds;

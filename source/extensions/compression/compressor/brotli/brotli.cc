@@ -34,16 +34,20 @@ void Compressor::compress(std::string_view bytes, api::Flush flush, std::string&
   const BrotliEncoderOperation operation = operationOf(flush);
   auto* in = reinterpret_cast<const uint8_t*>(bytes.data());
   size_t in_size = bytes.size();
+  bool came = false;  // something came out
   do {
     size_t room = 0;  // what comes out is read where it stands
     // Fails only for settings and orders of calls that do not come up here.
     if (!BrotliEncoderCompressStream(encoder_, operation, &in_size, &in, &room, nullptr, nullptr)) std::abort();
+    came = BrotliEncoderHasMoreOutput(encoder_);
     while (BrotliEncoderHasMoreOutput(encoder_)) {
       size_t size = settings_.chunk_size;
       const uint8_t* piece = BrotliEncoderTakeOutput(encoder_, &size);
       out.append(reinterpret_cast<const char*>(piece), size);
     }
-  } while (in_size > 0 || (flush == api::Flush::kEnd && !BrotliEncoderIsFinished(encoder_)));
+    // A call ends with the block that comes out, whatever of the input stays inside behind it.
+  } while (in_size > 0 || (flush == api::Flush::kSync && came) ||
+           (flush == api::Flush::kEnd && !BrotliEncoderIsFinished(encoder_)));
 }
 
 void Compressor::reset() {

@@ -56,6 +56,22 @@ TEST_CASE("what is flushed can be read though the body goes on") {
   CHECK(decoded(out) == "data: 1\n\ndata: 2\n\n");
 }
 
+TEST_CASE("a piece that is larger than a block is flushed to its last byte") {
+  // Words by chance: libbrotli has enough of them to end a block with each 16 KiB.
+  std::string words;
+  for (uint32_t state = 1; words.size() < 65536;) {
+    state = state * 1664525 + 1013904223;
+    words += std::to_string((state >> 16) % 4000 * 2654435761u) + ' ';
+  }
+  Compressor compressor(Settings{});
+  for (const size_t size : {20000, 30000, 64000, 65536}) {
+    std::string out;
+    compressor.compress(std::string_view(words).substr(0, size), Flush::kSync, out);
+    CHECK(decoded(out) == words.substr(0, size));
+    compressor.reset();
+  }
+}
+
 // How large 100,000 bytes become with this configuration.
 size_t sizeWith(const std::string& yaml) {
   config::testing::TestWorld world;

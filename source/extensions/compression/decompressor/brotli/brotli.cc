@@ -18,7 +18,9 @@ Decompressor::Result Decompressor::decompress(std::string_view bytes, std::strin
   auto* in = reinterpret_cast<const uint8_t*>(bytes.data());
   size_t in_size = bytes.size();
   BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
-  while (result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) {
+  // It asks for more input though what was decoded has not all come out.
+  while (result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT ||
+         (result == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT && BrotliDecoderHasMoreOutput(decoder_))) {
     uint8_t* to = chunk_.data();
     size_t room = chunk_.size();
     result = BrotliDecoderDecompressStream(decoder_, &in_size, &in, &room, &to, nullptr);

@@ -41,6 +41,24 @@ TEST_CASE("a body comes out whole wherever it is cut, and the state serves the n
   }
 }
 
+TEST_CASE("what was flushed comes out though the body goes on") {
+  std::string body;
+  for (uint32_t i = 0; body.size() < 20000; ++i) body += std::to_string(i * 2654435761u);
+  BrotliEncoderState* encoder = BrotliEncoderCreateInstance(nullptr, nullptr, nullptr);
+  std::string bytes(2 * body.size(), '\0');
+  auto* in = reinterpret_cast<const uint8_t*>(body.data());
+  auto* to = reinterpret_cast<uint8_t*>(bytes.data());
+  size_t in_size = body.size(), room = bytes.size();
+  BrotliEncoderCompressStream(encoder, BROTLI_OPERATION_FLUSH, &in_size, &in, &room, &to, nullptr);
+  bytes.resize(bytes.size() - room);
+  BrotliEncoderDestroyInstance(encoder);
+  Decompressor decompressor(Settings{});
+  std::string out;
+  REQUIRE(decompressor.decompress(bytes, out) == Result::kOk);
+  CHECK(out == body);
+  CHECK_FALSE(decompressor.complete());
+}
+
 TEST_CASE("bytes that are not br, or more than it, are errors that have names") {
   const auto errorOf = [](const std::string& first, const std::string& second) {
     Decompressor decompressor(Settings{});

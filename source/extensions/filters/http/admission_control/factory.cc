@@ -36,12 +36,13 @@ void compileCriteria(const Proto::SuccessCriteria& proto, const config::Context&
   if (proto.has_http_criteria()) out.http_success.clear();
   for (int i = 0; i < proto.http_criteria().http_success_status_size(); ++i) {
     const auto& range = proto.http_criteria().http_success_status(i);
-    if (range.start() < 100 || range.end() > 600 || range.start() >= range.end()) {
-      context.child("http_criteria")
-          .child("http_success_status", static_cast<size_t>(i))
-          .error("is no range of statuses; start is 100 or more, end is more than start and not over 600");
+    const config::Context at = context.child("http_criteria").child("http_success_status", static_cast<size_t>(i));
+    if (range.start() < 100 || range.end() > 600 || range.start() > range.end()) {
+      at.error("is no range of statuses; start is 100 or more, end is not below start and not over 600");
       continue;
     }
+    if (range.start() == range.end())
+      at.warn("has no status in it, because end is not part of a range; add one to end");
     out.http_success.emplace_back(static_cast<uint16_t>(range.start()), static_cast<uint16_t>(range.end()));
   }
   if (proto.has_grpc_criteria()) out.grpc_success = 0;

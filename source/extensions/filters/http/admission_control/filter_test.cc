@@ -172,11 +172,21 @@ TEST_CASE("wrong rules are refused") {
   CHECK(problems("enabled: {default_value: true}").find("evaluation_criteria") != std::string::npos);
   CHECK(problems("success_criteria: {http_criteria: {http_success_status: [{start: 99, end: 200}]}}")
             .find("http_success_status[0]: is no range of statuses") != std::string::npos);
+  CHECK(problems("success_criteria: {http_criteria: {http_success_status: [{start: 404, end: 403}]}}")
+            .find("http_success_status[0]: is no range of statuses") != std::string::npos);
   CHECK(problems("success_criteria: {grpc_criteria: {grpc_success_status: [17]}}")
             .find("grpc_success_status[0]: is no status of gRPC") != std::string::npos);
   CHECK(problems("success_criteria: {}, sampling_window: 0.9s").find("sampling_window") != std::string::npos);
   CHECK(problems("success_criteria: {}, sr_threshold: {default_value: {value: 0}}").find("sr_threshold") !=
         std::string::npos);
+}
+
+TEST_CASE("a range without a status is taken, as elsewhere, with a warning") {
+  World world;
+  const auto rules =
+      world.compile("success_criteria: {http_criteria: {http_success_status: [{start: 404, end: 404}]}}");
+  CHECK(rules != nullptr);
+  CHECK(world.errors.warnings().size() == 1);
 }
 
 TEST_CASE("it passes the interleaving suite") {

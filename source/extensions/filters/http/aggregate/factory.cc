@@ -16,6 +16,7 @@
 #include "source/config/route_texts.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/aggregate/filter.h"
+#include "source/filter/header_changes.h"
 
 namespace sluice::extensions::http_filters::aggregate {
 namespace {
@@ -102,10 +103,10 @@ CallSettings compileCall(const v1::Aggregate::Call& proto, const config::Factory
   config::checkHostText(out.host, at.child("host"));
   if (proto.has_timeout()) out.timeout = config::compileMilliseconds(proto.timeout());
   for (int i = 0; i < proto.forwarded_headers_size(); ++i) {
-    out.forwarded_headers.push_back(absl::AsciiStrToLower(proto.forwarded_headers(i)));
-    if (!config::isToken(out.forwarded_headers.back())) {
-      at.child("forwarded_headers", static_cast<size_t>(i)).error("is no header name");
-    }
+    const std::string& name = out.forwarded_headers.emplace_back(absl::AsciiStrToLower(proto.forwarded_headers(i)));
+    const Context at_name = at.child("forwarded_headers", static_cast<size_t>(i));
+    if (!config::isToken(name)) at_name.error("is no header name");
+    if (filter::isFraming(name)) at_name.error("belongs to one message on one connection, and no call takes it over");
   }
   out.statuses = compileStatuses(proto, at);
   if (proto.has_default_value()) out.default_value = jsonOf(proto.default_value());

@@ -178,6 +178,8 @@ TEST_CASE("calls that cannot be made are refused") {
   CHECK_THAT(problem(call("path: /") + "\nanswer: '{{b.x}}'"), Catch::Contains("names no call"));
   CHECK_THAT(problem("calls: [{name: a, cluster: c, path: /}, {name: a, cluster: c, path: /}]"),
              Catch::Contains("is the name of another call"));
+  CHECK_THAT(problem(call("path: /, forwarded_headers: [x-a, Content-Length]")),
+             Catch::Contains("calls[0].forwarded_headers[1]: belongs to one message"));
   CHECK_THAT(problem("calls: [{name: a.b, cluster: c, path: /}]"), Catch::Contains("calls[0].name"));
 }
 

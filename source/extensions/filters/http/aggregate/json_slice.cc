@@ -101,11 +101,14 @@ std::optional<std::string_view> itemOf(Walker list, const std::string& place) {
 
 }  // namespace
 
+// NUL stands nowhere in JSON, and the parser would take the first one for the end of the text.
 bool isJson(std::string_view text) {
-  return Json::accept(text.begin(), text.end());
+  return text.find('\0') == std::string_view::npos && Json::accept(text.begin(), text.end());
 }
 
 std::optional<std::string_view> sliceOf(std::string_view text, const std::vector<std::string>& path) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   std::optional<std::string_view> found = Walker(text).value();
   for (const std::string& step : path) {
     Walker inside(*found);

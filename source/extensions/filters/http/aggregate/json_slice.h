@@ -9,7 +9,7 @@
 
 namespace sluice::extensions::http_filters::aggregate {
 
-// Whether it is one JSON value, with white space around it at most.
+// Whether it is one JSON value, with white space around it at most, or a byte order mark in front, which is ignored.
 bool isJson(std::string_view text);
 
 // The text of the value to which the keys of objects, and places in lists from "0", lead; of a key that is there twice

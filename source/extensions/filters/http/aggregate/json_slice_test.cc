@@ -38,10 +38,17 @@ TEST_CASE("keys are compared as what they mean, and the last of a name counts") 
   CHECK(slice(R"({"a": 1, "a": 2})", {"a"}) == "2");
 }
 
+TEST_CASE("a byte order mark is no part of anything") {
+  CHECK(slice("\xef\xbb\xbf{\"a\": 1}", {}) == R"({"a": 1})");
+  CHECK(slice("\xef\xbb\xbf{\"a\": 1}", {"a"}) == "1");
+}
+
 TEST_CASE("what is no JSON is told apart") {
   CHECK_FALSE(isJson(""));
   CHECK_FALSE(isJson("{"));
   CHECK_FALSE(isJson("1 2"));
+  CHECK_FALSE(isJson(std::string_view("1\0", 2)));
+  CHECK_FALSE(isJson(std::string_view("{}\0{", 4)));
   CHECK_FALSE(isJson("\"\xff\""));
   CHECK_FALSE(isJson(std::string(1 << 20, '[')));
 }

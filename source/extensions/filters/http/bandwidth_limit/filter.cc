@@ -21,6 +21,11 @@ void Filter::finish(Flow& flow, filter::Context& context) {
   flow.stats = nullptr;
 }
 
+void Filter::abandon(Flow& flow, filter::Context& context) {
+  if (flow.waiting > 0) settings_->pace->giveBack(flow.waiting);
+  finish(flow, context);
+}
+
 HookResult Filter::hold(Flow& flow, filter::Chunk& chunk, filter::Context& context) {
   if (flow.stats == nullptr) return Next{};
   if (!flow.some) {
@@ -39,9 +44,11 @@ HookResult Filter::hold(Flow& flow, filter::Chunk& chunk, filter::Context& conte
   }
   if (!flow.held) context.count(flow.stats->enforced);
   flow.held = true;
+  flow.waiting = size;
   flow.token = context.resumeToken();
   flow.timer = context.calls().after(wait, [&flow, &context, size, last] {
     if (!flow.token) return;  // the stream was answered meanwhile
+    flow.waiting = 0;
     context.count(flow.stats->allowed_total_size, size);
     if (last) finish(flow, context);
     flow.token.resume();
@@ -70,8 +77,8 @@ HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context& context
 
 // Of bodies with trailers behind them, and of those that were cut.
 void Filter::onStreamEnd(filter::Context& context) {
-  finish(request_, context);
-  finish(response_, context);
+  abandon(request_, context);
+  abandon(response_, context);
 }
 
 }  // namespace sluice::extensions::http_filters::bandwidth_limit

@@ -51,6 +51,7 @@ class Filter : public filter::HttpFilter {
     std::chrono::steady_clock::time_point begun{};  // when its first piece came
     bool some = false;                              // there was one
     bool held = false;                              // some piece had to wait
+    uint64_t waiting = 0;                           // bytes that wait now
     filter::ResumeToken token;
     std::unique_ptr<filter::Call> timer;
   };
@@ -58,6 +59,8 @@ class Filter : public filter::HttpFilter {
   void begin(Flow& flow, const Stats& stats, filter::Context& context);
   filter::HookResult hold(Flow& flow, filter::Chunk& chunk, filter::Context& context);
   static void finish(Flow& flow, filter::Context& context);
+  // The stream is over, and what waits of it goes nowhere.
+  void abandon(Flow& flow, filter::Context& context);
 
   const Settings* settings_;  // the route's from the request on, if it has some
   Flow request_, response_;

@@ -125,7 +125,7 @@ std::string tree(const std::vector<std::pair<std::string, std::string>>& actions
 
 // Which filter a request for the path went through, both ways.
 std::string through(Harness& h, const std::string& path) {
-  h.stream.request().path = path;
+  h.stream.request().path = h.stream.arena().copy(path);
   h.request("GET", {}, true);
   h.respond(200, {}, true);
   CHECK(h.terminal.headers == h.client.headers);

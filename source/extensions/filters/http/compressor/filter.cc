@@ -36,6 +36,7 @@ void Filter::begin(Body& body, http::HeaderList& headers, const Direction& direc
   // A body of known length comes at once as a rule; compressing all of it together makes it smaller.
   body.flush = !headers.has(Name::kContentLength);
   headers.remove(Name::kContentLength);
+  compression::forgetBytes(headers);
   headers.addView(Name::kContentEncoding, library_->library().encoding());
   body.compressor = library_->take(context.worker());
   context.count(direction.compressed);
@@ -119,12 +120,14 @@ void Filter::tell(http::ResponseHeaders& headers, std::string_view status, std::
   headers.append(kStatusHeader, headers.arena().concat(coding, ";", status, parameter));
 }
 
+bool Filter::largeEnough(http::ResponseHeaders& headers, filter::Context& context) {
+  if (!isSmaller(headers, settings_.response.min_length)) return true;
+  context.count(settings_.response.too_small);
+  tell(headers, "ContentLengthTooSmall");
+  return false;
+}
+
 bool Filter::compressible(http::ResponseHeaders& headers, filter::Context& context) {
-  if (isSmaller(headers, settings_.response.min_length)) {
-    context.count(settings_.response.too_small);
-    tell(headers, "ContentLengthTooSmall");
-    return false;
-  }
   if (!settings_.response.takesType(headers)) {
     tell(headers, "ContentTypeNotAllowed");
     return false;
@@ -172,8 +175,11 @@ bool Filter::chosen(const http::ResponseHeaders& headers, filter::Context& conte
 
 HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
   if (library_ == nullptr) return Next{};  // answered before the request came here
-  const bool possible = response_enabled_ && compressible(headers, context);
-  if (possible && !context.responseHeadersOnly() && chosen(headers, context)) {
+  const bool large = response_enabled_ && largeEnough(headers, context);
+  // Asked of what another filter has compressed, too, which is counted.
+  const bool asked = large && !context.responseHeadersOnly() && chosen(headers, context);
+  const bool possible = large && compressible(headers, context);
+  if (asked && possible) {
     // A strong etag names the bytes as they were.
     if (settings_.weaken_etag) {
       compression::weakenEtag(headers);

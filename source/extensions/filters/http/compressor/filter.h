@@ -33,6 +33,7 @@ class Filter : public filter::HttpFilter {
   void prepareResponse(http::RequestHeaders& headers, const RouteSettings* route, filter::Context& context);
   // Whether the response could be compressed for a client that accepts it. What stands in the way is counted, and
   // told by the status header.
+  bool largeEnough(http::ResponseHeaders& headers, filter::Context& context);
   bool compressible(http::ResponseHeaders& headers, filter::Context& context);
   // Whether this filter is the one that compresses.
   bool chosen(const http::ResponseHeaders& headers, filter::Context& context);

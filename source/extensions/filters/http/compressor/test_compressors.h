@@ -88,7 +88,7 @@ struct Bed : Compiled, filter::testing::Harness {
       : Compiled(fields, route), Harness(factories, {route_settings}) {
     CHECK(world.problems() == "");
   }
-  explicit Bed(const std::string& fields = "", const std::string& route = "")
+  explicit Bed(const std::string& fields = "response_direction_config: {}", const std::string& route = "")
       : Bed(std::vector<std::string>{fields}, route) {}
 
   // A field of the answer; "(none)": it has none.

@@ -53,6 +53,12 @@ bool isToken(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return http::tokenLower(c) != 0; });
 }
 
+// The body of a unary answer is one message and nothing else.
+bool isOneMessage(std::string_view body) {
+  return body.size() >= grpc::kFrameHead &&
+         body.size() - grpc::kFrameHead == static_cast<size_t>(grpc::messageLength(body));
+}
+
 // An answer whose status nobody tells is one of unknown status.
 int knownStatus(int status) {
   return status < 0 ? grpc::kUnknown : status;
@@ -160,8 +166,7 @@ HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Con
 
 void Filter::finishUnary(filter::Body& body, http::ResponseHeaders& headers, http::Trailers& trailers) {
   const std::string_view frame = body.bytes();
-  const bool whole = frame.size() >= grpc::kFrameHead &&
-                     frame.size() - grpc::kFrameHead == static_cast<size_t>(grpc::messageLength(frame));
+  const bool whole = isOneMessage(frame);
   const bool compressed = whole && (frame[0] & kCompressed) != 0;
   rename(headers, "grpc-encoding", "content-encoding");
   if (!compressed) headers.remove(Name::kContentEncoding);
@@ -180,7 +185,13 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context& context) 
   http::Trailers& trailers = context.responseTrailers();
   // Nothing but a head has its status there.
   const http::HeaderList& said = statusOf(trailers) < 0 ? static_cast<http::HeaderList&>(headers) : trailers;
-  const int status = knownStatus(statusOf(said));
+  int status = knownStatus(statusOf(said));
+  std::string message = grpc::decodeMessage(said.get("grpc-message").value_or(""));
+  // Without its frame a broken answer would look like an empty message.
+  if (kind_ == Kind::kUnary && status == grpc::kOk && !isOneMessage(body.bytes())) {
+    status = grpc::kInternal;
+    message = "the answer is not one message";
+  }
   context.info().grpc_status = status;
   if (kind_ == Kind::kStream) {
     std::string end = framed(kEndOfStream, endOfStreamJson(status, said, &said == &trailers));
@@ -190,8 +201,7 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context& context) 
   }
   std::string error;
   if (status != grpc::kOk) {
-    error = errorJson(status, grpc::decodeMessage(said.get("grpc-message").value_or("")),
-                      said.get("grpc-status-details-bin").value_or(""));
+    error = errorJson(status, message, said.get("grpc-status-details-bin").value_or(""));
   }
   finishUnary(body, headers, trailers);
   if (status == grpc::kOk) return Next{};

@@ -36,7 +36,7 @@ struct Bridge : Harness {
     runner->requestData("ab", true);
   }
   void get(const std::string& path) {
-    stream.request().path = path;
+    stream.request().path = stream.arena().copy(path);
     request("GET", {}, true);
   }
   void streaming() {
@@ -137,6 +137,16 @@ TEST_CASE("an error of a unary call is JSON with the status of Connect") {
   CHECK(of(h.client.headers, "grpc-status") == "(none)");
 }
 
+TEST_CASE("an answer that is not one message is an error") {
+  for (const std::string& body : {std::string(), frame("cd").substr(0, 6), frame("a") + frame("b")}) {
+    Bridge h;
+    h.unary();
+    h.answer(body, {{"grpc-status", "0"}});
+    CHECK(h.client.status == 500);
+    CHECK(h.client.body == R"({"code":"internal","message":"the answer is not one message"})");
+  }
+}
+
 TEST_CASE("a stream ends in a message that says how") {
   Bridge h;
   h.streaming();
@@ -190,6 +200,10 @@ TEST_CASE("it passes the interleaving suite") {
                  : std::string(body) + frame(R"({"error":{"code":"unknown"},"metadata":{"mark":["response"]}})", 2);
   };
   suite.response_trailers_due = 0;
+  suite.answered_here = [](const filter::testing::ClientRecord& client) {
+    return client.body.find(R"("error")") != std::string::npos &&
+           client.body.find(R"({"code":"unknown"})") == std::string::npos;
+  };
   REQUIRE(runInterleavings(suite) == "");
   REQUIRE(runOverCodecs(suite) == "");
 }

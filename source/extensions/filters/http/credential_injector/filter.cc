@@ -5,6 +5,7 @@
 
 #include "source/filter/context.h"
 #include "source/http/chars.h"
+#include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::credential_injector {
 namespace {

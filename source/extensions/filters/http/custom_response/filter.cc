@@ -6,6 +6,7 @@
 
 #include "source/base/host_port.h"
 #include "source/base/text.h"
+#include "source/filter/header_changes.h"
 #include "source/match/exchange.h"
 #include "source/route/rewrite.h"
 #include "source/stream/format_context.h"
@@ -45,19 +46,12 @@ stream::FormatContext factsOf(filter::Context& context) {
   return {.request = &context.request(), .response = &context.response(), .info = context.info()};
 }
 
-// Fields of a connection or of the way a message is sent are the proxy's own.
-bool belongsToMessage(std::string_view name) {
-  static constexpr std::string_view kOfTheWay[] = {"connection", "content-length",    "expect",  "keep-alive",
-                                                   "te",         "transfer-encoding", "trailer", "upgrade"};
-  return std::find(std::begin(kOfTheWay), std::end(kOfTheWay), name) == std::end(kOfTheWay);
-}
-
 // `mutations` see the answer that there was.
 Reply replyOf(uint16_t status, std::string body, const Fields& fields, const route::HeaderMutations& mutations,
               filter::Context& context) {
   http::ResponseHeaders head(context.arena());
   for (const auto& [name, value] : fields) {
-    if (belongsToMessage(name)) head.add(name, value);
+    if (!filter::isFraming(name)) head.add(name, value);
   }
   mutations.apply(head, factsOf(context));
   Reply reply{status, std::move(body), kDetails};
@@ -103,7 +97,7 @@ void copyHead(const http::RequestHeaders& from, http::RequestHeaders& to) {
   to.authority = from.authority;
   to.path = from.path;
   for (const http::Field& field : from) {
-    if (belongsToMessage(field.name)) to.addView(field.id, field.name, field.value);
+    if (!filter::isFraming(field.id)) to.addView(field.id, field.name, field.value);
   }
 }
 

@@ -67,6 +67,7 @@ bool Filter::begin(Body& body, http::HeaderList& headers, const Direction& direc
     headers.set(Name::kContentEncoding, compression::trimmed(left));
   }
   headers.remove(Name::kContentLength);
+  compression::forgetBytes(headers);
   body.decompressor = settings_.library->take(context.worker());
   context.count(direction.decompressed);
   return true;

@@ -82,7 +82,7 @@ TEST_CASE("a request is decoded, and trailers tell its size") {
 TEST_CASE("a response is decoded, in front of trailers that it has") {
   Bed h;
   h.request("GET", {}, true);
-  h.respond(200, {{"content-encoding", "turned"}, {"etag", "\"a\""}}, false);
+  h.respond(200, {{"content-encoding", "turned"}, {"etag", "\"a\""}, {"accept-ranges", "bytes"}}, false);
   h.runner->responseData("XY.", false);
   CHECK(h.client.body == "xy");
   h.responseTrailers({{"mark", "1"}});
@@ -90,6 +90,7 @@ TEST_CASE("a response is decoded, in front of trailers that it has") {
                                     {"x-envoy-decompressor-lib-compressed-bytes", "3"},
                                     {"x-envoy-decompressor-lib-uncompressed-bytes", "2"}});
   CHECK(of(h.client.headers, "etag") == "W/\"a\"");
+  CHECK(of(h.client.headers, "accept-ranges") == "(none)");
   CHECK(h.stat("response.decompressed") == 1);
 }
 

@@ -4,8 +4,8 @@
 #include <charconv>
 
 #include "envoy/service/auth/v3/external_auth.pb.h"
-#include "source/base/host_port.h"
 #include "source/base/utf8.h"
+#include "source/filter/check_attributes.h"
 #include "source/filter/metadata_struct.h"
 
 namespace sluice::extensions::http_filters::ext_authz {
@@ -15,63 +15,16 @@ namespace v3 = envoy::service::auth::v3;
 using http::Field;
 using http::Name;
 
-// A proto string holds UTF-8 only; other bytes become '!'.
-std::string utf8(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const size_t size = base::utf8Length(text);
-    if (size == 0) {
-      out += '!';
-    } else {
-      out.append(text.substr(0, size));
-    }
-    text.remove_prefix(std::max<size_t>(size, 1));
-  }
-  return out;
-}
-
-// "1.2.3.4:80", "[::1]:80" or the path of a socket.
-void setAddress(std::string_view text, v3::AttributeContext::Peer& peer) {
-  auto& address = *peer.mutable_address();
-  constexpr std::string_view kInternal = "envoy://";
-  if (text.starts_with(kInternal)) {
-    const std::string_view both = text.substr(kInternal.size());
-    const size_t slash = std::min(both.find('/'), both.size());
-    address.mutable_envoy_internal_address()->set_server_listener_name(utf8(both.substr(0, slash)));
-    address.mutable_envoy_internal_address()->set_endpoint_id(utf8(both.substr(std::min(slash + 1, both.size()))));
+// As a map of texts, or as they are.
+void addHeader(bool raw, v3::AttributeContext::HttpRequest& http, std::string_view name, std::string_view value) {
+  if (raw) {
+    auto& header = *http.mutable_header_map()->add_headers();
+    header.set_key(std::string(name));
+    header.set_raw_value(std::string(value));
     return;
   }
-  const base::HostPort parts = base::splitHostPort(text);
-  if (base::isAddressWithoutPort(text) || !parts.has_port) {
-    address.mutable_pipe()->set_path(utf8(text));
-    return;
-  }
-  uint32_t port = 0;
-  std::from_chars(parts.port.data(), parts.port.data() + parts.port.size(), port);
-  address.mutable_socket_address()->set_address(std::string(parts.bareHost()));
-  address.mutable_socket_address()->set_port_value(port);
-}
-
-std::string_view principalOf(const net::TlsInfo::Certificate& certificate) {
-  if (!certificate.uri_sans.empty()) return certificate.uri_sans.front();
-  return certificate.dns_sans.empty() ? certificate.subject : certificate.dns_sans.front();
-}
-
-void setTls(const CheckInput& input, v3::AttributeContext& attributes) {
-  const net::TlsInfo* tls = input.info.downstreamTls();
-  if (tls == nullptr) return;
-  attributes.mutable_source()->set_principal(utf8(principalOf(tls->peer)));
-  attributes.mutable_destination()->set_principal(utf8(principalOf(tls->local)));
-  if (input.peer_certificate) attributes.mutable_source()->set_certificate(tls->peer.pem);
-  if (input.tls_session && !tls->server_name.empty()) {
-    attributes.mutable_tls_session()->set_sni(utf8(tls->server_name));
-  }
-}
-
-void addHeader(v3::AttributeContext::HttpRequest& http, std::string_view name, std::string_view value) {
-  const auto [entry, added] = http.mutable_headers()->insert({std::string(name), utf8(value)});
-  if (!added) entry->second.append(name == "cookie" ? "; " : ",").append(utf8(value));
+  const auto [entry, added] = http.mutable_headers()->insert({std::string(name), base::asUtf8(value)});
+  if (!added) entry->second.append(name == "cookie" ? "; " : ",").append(base::asUtf8(value));
 }
 
 int64_t sizeOf(const http::RequestHeaders& request) {
@@ -92,28 +45,29 @@ std::string encodeCheck(const CheckInput& input) {
   const http::RequestHeaders& request = input.request;
   v3::CheckRequest out;
   v3::AttributeContext& attributes = *out.mutable_attributes();
-  setAddress(input.info.downstream_remote_address, *attributes.mutable_source());
-  setAddress(input.info.downstream_local_address, *attributes.mutable_destination());
-  setTls(input, attributes);
+  filter::writeConnection(input.info, input.told, attributes);
   const auto since = input.info.start_time.time_since_epoch();
   auto& time = *attributes.mutable_request()->mutable_time();
   time.set_seconds(std::chrono::duration_cast<std::chrono::seconds>(since).count());
   time.set_nanos(static_cast<int32_t>((since % std::chrono::seconds(1)) / std::chrono::nanoseconds(1)));
   v3::AttributeContext::HttpRequest& http = *attributes.mutable_request()->mutable_http();
-  http.set_id(utf8(input.info.request_id));
+  http.set_id(base::asUtf8(input.info.request_id));
   http.set_method(std::string(request.method));
-  if (!request.path.empty()) http.set_path(utf8(request.path));  // CONNECT has none
-  http.set_host(utf8(request.authority));
+  if (!request.path.empty()) http.set_path(base::asUtf8(request.path));  // CONNECT has none
+  http.set_host(base::asUtf8(request.authority));
   http.set_scheme(std::string(request.scheme));
   http.set_size(sizeOf(request));
   http.set_protocol(std::string(http::textOf(request.protocol)));
-  addHeader(http, ":method", request.method);
-  if (!request.path.empty()) addHeader(http, ":path", request.path);
-  addHeader(http, ":authority", request.authority);
-  if (!request.scheme.empty()) addHeader(http, ":scheme", request.scheme);
+  const auto add = [&](std::string_view name, std::string_view value) {
+    addHeader(input.raw_headers, http, name, value);
+  };
+  add(":method", request.method);
+  if (!request.path.empty()) add(":path", request.path);
+  add(":authority", request.authority);
+  if (!request.scheme.empty()) add(":scheme", request.scheme);
   for (const Field& field : request) {
     if (input.disallowed.matches(field.name)) continue;
-    if (input.allowed.empty() || input.allowed.matches(field.name)) addHeader(http, field.name, field.value);
+    if (input.allowed.empty() || input.allowed.matches(field.name)) add(field.name, field.value);
   }
   if (!input.body_as_bytes && base::isUtf8(input.body)) {
     http.set_body(std::string(input.body));
@@ -123,6 +77,8 @@ std::string encodeCheck(const CheckInput& input) {
   if (input.context_extensions != nullptr) {
     attributes.mutable_context_extensions()->insert(input.context_extensions->begin(), input.context_extensions->end());
   }
+  filter::writeNamespaces(input.route_metadata, input.route_namespaces,
+                          [&] { return attributes.mutable_route_metadata_context(); });
   return out.SerializeAsString();
 }
 
@@ -133,7 +89,7 @@ std::optional<Decision> decodeCheck(std::string_view message) {
   out.allowed = proto.status().code() == 0;
   if (out.allowed) {
     // A refusal that calls itself OK is no permission.
-    if (proto.has_denied_response()) return std::nullopt;
+    if (proto.has_denied_response() || proto.has_error_response()) return std::nullopt;
     const v3::OkHttpResponse& ok = proto.ok_response();
     out.request_headers.read(ok.headers());
     out.request_headers.remove.assign(ok.headers_to_remove().begin(), ok.headers_to_remove().end());
@@ -146,7 +102,9 @@ std::optional<Decision> decodeCheck(std::string_view message) {
     return out;
   }
   out.metadata = filter::readStruct(proto.dynamic_metadata());
-  const v3::DeniedHttpResponse& denied = proto.denied_response();
+  out.failed = proto.has_error_response();
+  if (out.failed) out.status = 0;
+  const v3::DeniedHttpResponse& denied = out.failed ? proto.error_response() : proto.denied_response();
   const int status = denied.status().code();
   if (status >= 200 && status <= 599) out.status = static_cast<uint16_t>(status);
   out.response_headers.read(denied.headers());

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "source/filter/check_attributes.h"
 #include "source/filter/header_changes.h"
 #include "source/http/headers.h"
 #include "source/stream/metadata.h"
@@ -26,15 +27,18 @@ struct CheckInput {
   const filter::NameMatcher& disallowed;
   std::string_view body;
   bool body_as_bytes = false;  // whatever they are
+  bool raw_headers = false;    // their values as bytes, each by itself
   const std::map<std::string, std::string>* context_extensions = nullptr;
-  bool peer_certificate = false;
-  bool tls_session = false;
+  const filter::ConnectionTold& told;
+  const stream::MetadataFields* route_metadata = nullptr;  // null: nothing
+  const std::vector<std::string>& route_namespaces;        // of which the service is told
 };
 
 std::string encodeCheck(const CheckInput& input);
 
 struct Decision {
   bool allowed = false;
+  bool failed = false;                     // the service could not decide; `status` 0: it does not say which
   filter::HeaderChanges request_headers;   // of an allowed request
   filter::HeaderChanges response_headers;  // of the response to it, or of the refusal
   std::vector<std::pair<std::string, std::string>> query_set;

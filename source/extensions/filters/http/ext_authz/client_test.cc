@@ -130,7 +130,7 @@ TEST_CASE("headers without a value, and with bytes that are no text, are told al
 TEST_CASE("a gRPC service is told who the peers are, and of the session and certificate if asked to") {
   const bool all = GENERATE(false, true);
   Settings s = basic();
-  s.peer_certificate = s.tls_session = all;
+  s.told.peer_certificate = s.told.tls_session = all;
   Guarded h(std::move(s));
   TlsFacts tls;
   tls.info.server_name = "a.example";
@@ -145,6 +145,60 @@ TEST_CASE("a gRPC service is told who the peers are, and of the session and cert
   CHECK(asked.destination().principal() == "CN=server");
   CHECK(asked.source().certificate() == (all ? "-----BEGIN%20CERTIFICATE" : ""));
   CHECK(asked.tls_session().sni() == (all ? "a.example" : ""));
+}
+
+TEST_CASE("a gRPC service is told of the metadata whose namespaces are named, of filters and of the route") {
+  Settings s = basic();
+  s.told.namespaces = {"claims", "absent"};
+  s.route_namespaces = {"owner"};
+  stream::MetadataFields of_route{{"owner", {stream::MetadataFields{{"team", {std::string("red")}}}}},
+                                  {"other", {stream::MetadataFields{{"a", {true}}}}}};
+  route::RouteSpec route;
+  route.path = "/";
+  route.action = route::DirectResponseSpec{};
+  route.metadata = stream::FixedMetadata(std::move(of_route), "1");
+  route::VirtualHostSpec host{.name = "v", .domains = {"*"}};
+  host.routes.push_back(std::move(route));
+  route::TableSpec table;
+  table.virtual_hosts.push_back(std::move(host));
+  Harness h(filter::testing::entriesOf({std::make_shared<FilterFactory>(std::move(s))}),
+            *route::Table::build(std::move(table)));
+  h.stream.info().metadata().set("claims", "sub", {std::string("ada")});
+  h.stream.info().metadata().set("secrets", "a", {1.0});
+  h.request("GET", {}, true);
+
+  v3::CheckRequest asked;
+  REQUIRE(h.calls.grpc.size() == 1);
+  REQUIRE(asked.ParseFromString(h.calls.grpc[0]->messages.at(0)));
+  const auto& filters = asked.attributes().metadata_context().filter_metadata();
+  REQUIRE(filters.size() == 1);
+  CHECK(filters.at("claims").fields().at("sub").string_value() == "ada");
+  const auto& routes = asked.attributes().route_metadata_context().filter_metadata();
+  REQUIRE(routes.size() == 1);
+  CHECK(routes.at("owner").fields().at("team").string_value() == "red");
+}
+
+TEST_CASE("a service that is told of no metadata gets none") {
+  Guarded h(basic());
+  h.stream.info().metadata().set("claims", "sub", {std::string("ada")});
+  h.request("GET", {}, true);
+  CHECK_FALSE(h.asked().has_metadata_context());
+  CHECK_FALSE(h.asked().has_route_metadata_context());
+}
+
+TEST_CASE("headers go as they are, each by itself, if the service wants them so") {
+  Settings s = basic();
+  s.raw_headers = true;
+  Guarded h(std::move(s));
+  h.request("GET", {{"x-a", "1"}, {"x-a", "\xff"}}, true);
+  const auto http = h.asked().request().http();
+  CHECK(http.headers().empty());
+  std::vector<std::pair<std::string, std::string>> got;
+  for (const auto& header : http.header_map().headers()) got.emplace_back(header.key(), header.raw_value());
+  CHECK(got.front() == std::pair<std::string, std::string>(":method", "GET"));
+  REQUIRE(got.size() >= 2);
+  CHECK(got[got.size() - 2] == std::pair<std::string, std::string>("x-a", "1"));
+  CHECK(got.back() == std::pair<std::string, std::string>("x-a", "\xff"));
 }
 
 TEST_CASE("a gRPC service gets the body as bytes if it is not text, or if it wants to") {
@@ -209,6 +263,73 @@ TEST_CASE("a gRPC refusal is answered as the service says") {
   }
   CHECK(h.counted({2}) == 1);
   CHECK(h.stream.info().response_code_details == "ext_authz_denied");
+}
+
+TEST_CASE("a service that could not decide says what is answered, unless failures are allowed") {
+  const bool allow = GENERATE(false, true);
+  const bool says = GENERATE(false, true);
+  Settings s = basic();
+  s.failure_mode_allow = allow;
+  Guarded h(std::move(s));
+  h.request("GET", {}, true);
+  CheckResponse answer;
+  answer.mutable_status()->set_code(13);
+  auto& error = *answer.mutable_error_response();
+  if (says) error.mutable_status()->set_code(envoy::type::v3::ServiceUnavailable);
+  error.set_body("later");
+  h.answer(answer);
+  CHECK(h.counted({3}) == 1);
+  CHECK(h.terminal.complete == allow);
+  if (allow) return;
+  CHECK(h.client.status == (says ? 503 : 403));
+  CHECK(h.client.body == "later");
+  CHECK(h.stream.info().response_code_details == "ext_authz_error");
+}
+
+TEST_CASE("the rules say which headers of the request a permission changes, and whether others are errors") {
+  const bool strict = GENERATE(false, true);
+  Settings s = basic();
+  s.rules = {.disallow_is_error = strict};  // so x-envoy-* is not allowed
+  s.failure_mode_allow = true;
+  s.stats.invalid = {6};
+  Guarded h(std::move(s));
+  h.request("GET", {}, true);
+  CheckResponse answer;
+  add(*answer.mutable_ok_response()->mutable_headers(), "x-envoy-a", "1");
+  add(*answer.mutable_ok_response()->mutable_headers(), "x-user", "ada");
+  h.answer(answer);
+  CHECK(h.terminal.complete == !strict);
+  if (!strict) {
+    CHECK(h.terminal.headers == Fields{{"x-user", "ada"}});
+    return;
+  }
+  CHECK(h.client.status == 500);
+  CHECK(h.stream.info().response_code_details == "ext_authz_invalid");
+  CHECK(h.counted({6}) == 1);
+}
+
+TEST_CASE("what cannot stand in a message is answered 500 if it is to be told from failures") {
+  Settings s = basic();
+  s.validate = true;
+  Guarded h(std::move(s));
+  h.request("GET", {}, true);
+  CheckResponse answer;
+  add(*answer.mutable_ok_response()->mutable_headers(), "x-a", "1\r\nx-b: 2");
+  h.answer(answer);
+  CHECK(h.client.status == 500);
+  CHECK(h.stream.info().response_code_details == "ext_authz_invalid");
+}
+
+TEST_CASE("metadata of answers is taken unless the configuration says otherwise") {
+  const bool takes = GENERATE(false, true);
+  Settings s = basic();
+  s.takes_metadata = takes;
+  Guarded h(std::move(s));
+  h.request("GET", {}, true);
+  CheckResponse answer;
+  (*answer.mutable_dynamic_metadata()->mutable_fields())["who"].set_string_value("ada");
+  h.answer(answer);
+  CHECK((h.stream.info().dynamic_metadata != nullptr) == takes);
 }
 
 TEST_CASE("a gRPC service that fails refuses; what cannot be read is never let through") {

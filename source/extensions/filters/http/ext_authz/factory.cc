@@ -8,6 +8,8 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
+#include "source/config/runtime_compiler.h"
+#include "source/config/value_matchers.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/ext_authz/filter.h"
 
@@ -32,14 +34,27 @@ class Compiler {
     if (proto_.has_status_on_error())
       settings_.status_on_error = static_cast<uint16_t>(proto_.status_on_error().code());
     if (settings_.status_on_error < 200) at_.child("status_on_error").error("is no final status; use 200 to 599");
-    if (proto_.clear_route_cache()) {
-      at_.child("clear_route_cache").error("is not supported yet: the route is chosen once; take it out");
-    }
+    settings_.clear_route_cache = proto_.clear_route_cache();
+    settings_.shadow = proto_.shadow_mode();
+    compileEnabled();
     if (proto_.transport_api_version() == envoy::config::core::v3::V2) {
       at_.child("transport_api_version").error("V2 is gone; use V3");
     }
-    settings_.peer_certificate = proto_.include_peer_certificate();
-    settings_.tls_session = proto_.include_tls_session();
+    settings_.told = {
+        .peer_certificate = proto_.include_peer_certificate(),
+        .tls_session = proto_.include_tls_session(),
+        .namespaces = {proto_.metadata_context_namespaces().begin(), proto_.metadata_context_namespaces().end()}};
+    settings_.route_namespaces.assign(proto_.route_metadata_context_namespaces().begin(),
+                                      proto_.route_metadata_context_namespaces().end());
+    settings_.raw_headers = proto_.encode_raw_headers();
+    settings_.validate = proto_.validate_mutations();
+    settings_.max_denied_body = proto_.max_denied_response_body_bytes();
+    settings_.takes_metadata =
+        !proto_.has_enable_dynamic_metadata_ingestion() || proto_.enable_dynamic_metadata_ingestion().value();
+    if (proto_.has_decoder_header_mutation_rules()) {
+      settings_.rules = config::compileMutationRules(proto_.decoder_header_mutation_rules(),
+                                                     at_.child("decoder_header_mutation_rules"));
+    }
     if (proto_.has_with_request_body()) settings_.body = compileBody(proto_.with_request_body());
     if (proto_.has_grpc_service()) {
       settings_.grpc = config::compileGrpcService(proto_.grpc_service(), context_.child("grpc_service"));
@@ -59,6 +74,17 @@ class Compiler {
   }
 
  private:
+  void compileEnabled() {
+    const runtime::Snapshot* snapshot = services_.runtime.get();
+    Enabled& out = settings_.enabled;
+    if (proto_.has_filter_enabled()) out.share = config::compileFraction(proto_.filter_enabled(), snapshot);
+    out.deny_others = proto_.has_deny_at_disable() && config::compileFlag(proto_.deny_at_disable(), snapshot);
+    if (proto_.has_filter_enabled_metadata()) {
+      out.metadata = config::compileMetadataMatcher(proto_.filter_enabled_metadata(),
+                                                    at_.child("filter_enabled_metadata"), regexes_);
+    }
+  }
+
   void compileService(const v3::HttpService& service, const Context& at) {
     const auto& uri = service.server_uri();
     const Context uri_at = at.child("server_uri");
@@ -89,6 +115,8 @@ class Compiler {
     settings_.client_headers = matcher(answer.allowed_client_headers(), answer_at.child("allowed_client_headers"));
     settings_.client_headers_on_success =
         matcher(answer.allowed_client_headers_on_success(), answer_at.child("allowed_client_headers_on_success"));
+    settings_.metadata_headers =
+        matcher(answer.dynamic_metadata_from_headers(), answer_at.child("dynamic_metadata_from_headers"));
     compileHeadersToAdd(service.authorization_request(), at.child("authorization_request"));
   }
 
@@ -118,8 +146,9 @@ class Compiler {
     std::string base = absl::StrCat(context_.owner, "ext_authz.");
     if (!proto_.stat_prefix().empty()) absl::StrAppend(&base, proto_.stat_prefix(), ".");
     auto counter = [&](const char* name) { return context_.stats->counter(base + name); };
-    settings_.stats = {counter("ok"), counter("denied"), counter("error"), counter("disabled"),
-                       counter("failure_mode_allowed")};
+    settings_.stats = {
+        counter("ok"),     counter("denied"), counter("error"), counter("disabled"), counter("failure_mode_allowed"),
+        counter("invalid")};
   }
 
   NameMatcher matcher(const Matcher& list, const Context& at) { return config::compileNameMatcher(list, at, regexes_); }

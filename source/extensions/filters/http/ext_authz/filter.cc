@@ -1,5 +1,8 @@
 #include "source/extensions/filters/http/ext_authz/filter.h"
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
 #include "source/base/ascii.h"
 #include "source/filter/context.h"
 #include "source/http/grpc.h"
@@ -19,6 +22,8 @@ using http::RequestHeaders;
 constexpr std::string_view kPartialBody = "x-envoy-auth-partial-body";
 constexpr std::string_view kFailureModeAllowed = "x-envoy-auth-failure-mode-allowed";
 constexpr std::string_view kHeadersToRemove = "x-envoy-auth-headers-to-remove";
+constexpr std::string_view kMetadata = "envoy.filters.http.ext_authz";
+constexpr std::string_view kShadowState = "envoy.filters.http.ext_authz.shadow";
 
 // `host` is the authority, which stays the client's.
 bool framing(Name id) {
@@ -31,6 +36,12 @@ bool framing(std::string_view name) {
 
 }  // namespace
 
+bool Filter::enabledFor(filter::Context& context) const {
+  const Enabled& enabled = settings_.enabled;
+  return enabled.share.sample([&context] { return context.random(); }) &&
+         (!enabled.metadata || enabled.metadata->matches(context.info().dynamic_metadata.get()));
+}
+
 HookResult Filter::onRequestHeaders(RequestHeaders&, filter::Context& context) {
   body_ = settings_.body;
   if (const auto* route = context.routeConfigAs<RouteSettings>()) {
@@ -40,6 +51,11 @@ HookResult Filter::onRequestHeaders(RequestHeaders&, filter::Context& context) {
     }
     if (route->no_body) body_.reset();
     if (route->body) body_ = route->body;
+  }
+  if (!enabledFor(context)) {
+    context.count(settings_.stats.disabled);
+    if (settings_.enabled.deny_others && !settings_.shadow) return errorReply();
+    return filter::Next{};
   }
   if (!body_ || context.requestHeadersOnly()) return ask({}, context);
   return filter::Collect{body_->max_request_bytes, body_->allow_partial};
@@ -95,6 +111,7 @@ void Filter::answered(HttpCallResponse response, filter::Context& context) {
     return failed(malformed, context);
   }
   if (response.status >= 500) return failed(false, context);
+  takeMetadata(response, context);
   if (response.status == 200) return allowed(response, context);
 
   context.count(settings_.stats.denied);
@@ -110,7 +127,46 @@ void Filter::answered(HttpCallResponse response, filter::Context& context) {
       reply.headers.emplace_back(std::move(name), std::move(value));
     }
   }
-  token_.reply(std::move(reply));
+  refuse(std::move(reply), context);
+}
+
+void Filter::takeMetadata(const HttpCallResponse& response, filter::Context& context) const {
+  for (const auto& [name, value] : response.headers) {
+    if (settings_.metadata_headers.matches(name)) context.info().metadata().set(kMetadata, name, {value});
+  }
+}
+
+// Whether the rules make no error of what the service wants to change.
+bool Filter::allows(const HttpCallResponse& response) const {
+  if (!settings_.rules.disallow_is_error) return true;
+  return std::all_of(response.headers.begin(), response.headers.end(), [this](const auto& header) {
+    const bool changes = !framing(header.first) && (settings_.upstream_headers.matches(header.first) ||
+                                                    settings_.upstream_headers_to_append.matches(header.first));
+    return !changes || settings_.rules.allows(header.first);
+  });
+}
+
+// What was decided where it is only noted, as Envoy's ShadowDecision reads as JSON.
+void Filter::note(std::string_view result, uint16_t status, filter::Context& context) const {
+  std::string text = absl::StrCat("{\"checkResult\":\"", absl::string_view(result.data(), result.size()), "\"");
+  if (status != 0) absl::StrAppend(&text, ",\"statusCode\":", status);
+  context.info().filterState().set(kShadowState, text + "}");
+}
+
+void Filter::refuse(Reply reply, filter::Context& context) {
+  if (settings_.max_denied_body != 0 && reply.body.size() > settings_.max_denied_body) {
+    reply.body.resize(settings_.max_denied_body);
+  }
+  if (!settings_.shadow) return token_.reply(std::move(reply));
+  note("DENIED", reply.status, context);
+  stripIdentity(context.request());
+  token_.resume();
+}
+
+void Filter::goOn(bool changed, filter::Context& context) {
+  if (settings_.shadow) note("OK", 0, context);
+  if (changed && settings_.clear_route_cache) context.rematchRoute();
+  if (token_) token_.resume();
 }
 
 // What the service may set the client may not, whether the service sets it this time or not.
@@ -125,43 +181,72 @@ void Filter::stripIdentity(RequestHeaders& headers) const {
 }
 
 void Filter::allowed(const HttpCallResponse& response, filter::Context& context) {
+  if (!allows(response)) return unfit(context);
   context.count(settings_.stats.ok);
   RequestHeaders& headers = context.request();
   stripIdentity(headers);
+  bool changed = false;
+  const auto may = [this](std::string_view name) { return !framing(name) && settings_.rules.allows(name); };
   for (const auto& [name, value] : response.headers) {
     if (name == kHeadersToRemove) {
+      changed = true;
       http::forEachElement(value, [&](std::string_view listed) {
         const std::string lowered = base::lowered(listed);
-        if (!framing(lowered)) headers.remove(lowered);
+        if (may(lowered)) headers.remove(lowered);
       });
     }
   }
   // All of the client's go before the first of the service's comes: a name may come more than once.
   for (const auto& [name, value] : response.headers) {
-    if (!framing(name) && settings_.upstream_headers.matches(name)) headers.remove(name);
+    if (may(name) && settings_.upstream_headers.matches(name)) headers.remove(name);
   }
   for (const auto& [name, value] : response.headers) {
     if (framing(name)) continue;
+    if (settings_.client_headers_on_success.matches(name)) for_client_.emplace_back(name, value);
+    if (!may(name)) continue;
     if (settings_.upstream_headers.matches(name)) {
+      changed = true;
       headers.add(name, value);
     } else if (settings_.upstream_headers_to_append.matches(name)) {
+      changed = true;
       headers.append(context.arena().copy(name), value);
     }
-    if (settings_.client_headers_on_success.matches(name)) for_client_.emplace_back(name, value);
   }
-  token_.resume();
+  goOn(changed, context);
 }
 
 void Filter::failed(bool malformed, filter::Context& context) {
+  fail(malformed, errorReply(), context);
+}
+
+// An answer that asks for what cannot be done to a message, or must not.
+void Filter::unfit(filter::Context& context) {
+  if (!settings_.validate && !settings_.rules.disallow_is_error) return failed(true, context);
+  context.count(settings_.stats.invalid);
+  Reply reply = errorReply();
+  reply.status = 500;
+  reply.details = "ext_authz_invalid";
+  fail(true, std::move(reply), context);
+}
+
+void Filter::fail(bool malformed, Reply reply, filter::Context& context) {
   context.count(settings_.stats.error);
+  if (settings_.shadow) {
+    note("ERROR", 0, context);
+    stripIdentity(context.request());
+    return token_.resume();
+  }
   if (settings_.failure_mode_allow && !malformed) {
     context.count(settings_.stats.failure_mode_allowed);
     stripIdentity(context.request());
     if (settings_.failure_mode_allow_header_add) context.request().add(kFailureModeAllowed, "true");
     return token_.resume();
   }
-  token_.reply(
-      Reply{settings_.status_on_error, "", "ext_authz_error", {}, stream::ResponseFlag::kUnauthorizedExternalService});
+  token_.reply(std::move(reply));
+}
+
+Reply Filter::errorReply() const {
+  return {settings_.status_on_error, "", "ext_authz_error", {}, stream::ResponseFlag::kUnauthorizedExternalService};
 }
 
 // --- gRPC ------------------------------------------------------------------------------------------------------------
@@ -174,9 +259,11 @@ HookResult Filter::askGrpc(std::string_view body, filter::Context& context) {
                                            .disallowed = settings_.disallowed_headers,
                                            .body = body,
                                            .body_as_bytes = body_ && body_->as_bytes,
+                                           .raw_headers = settings_.raw_headers,
                                            .context_extensions = route ? &route->context_extensions : nullptr,
-                                           .peer_certificate = settings_.peer_certificate,
-                                           .tls_session = settings_.tls_session});
+                                           .told = settings_.told,
+                                           .route_metadata = context.routeMetadata(),
+                                           .route_namespaces = settings_.route_namespaces});
   token_ = context.resumeToken();
   grpc_call_ = std::make_unique<filter::UnaryCall>();
   grpc_call_->start(context.calls(), *settings_.grpc, kCheckPath, message,
@@ -191,35 +278,36 @@ void Filter::grpcAnswered(int status, std::string_view message, filter::Context&
   std::optional<Decision> decision = decodeCheck(message);
   if (!decision) return failed(true, context);
   for (stream::MetadataField& field : decision->metadata) {
-    context.info().metadata().set("envoy.filters.http.ext_authz", field.name, std::move(field.value));
+    if (settings_.takes_metadata) context.info().metadata().set(kMetadata, field.name, std::move(field.value));
   }
+  if (decision->failed) return grpcFailed(*decision, context);
   if (!decision->allowed) return grpcDenied(*decision, context);
   grpcAllowed(*decision, context);
 }
 
-// The service may change all but the authority, the scheme and the method: what the route was chosen by.
-static filter::MutationRules rules() {
+// Responses are the service's to change, but for what belongs to the connection.
+static filter::MutationRules responseRules() {
   return {.allow_envoy = true};
 }
 
 void Filter::grpcAllowed(const Decision& decision, filter::Context& context) {
   RequestHeaders& headers = context.request();
   stripIdentity(headers);
-  if (applyChanges(decision.request_headers, rules(), headers).failed) return failed(true, context);
+  if (applyChanges(decision.request_headers, settings_.rules, headers).failed) return unfit(context);
   const bool changes_query = !decision.query_set.empty() || !decision.query_remove.empty();
   if (changes_query && !headers.path.empty()) {  // CONNECT has none
     filter::HeaderChanges path;
     path.set.push_back({":path", withQuery(headers.path, decision)});
-    if (applyChanges(path, rules(), headers).failed) return failed(true, context);
+    if (applyChanges(path, responseRules(), headers).failed) return unfit(context);
   }
   context.count(settings_.stats.ok);
   response_changes_ = decision.response_headers;
-  token_.resume();
+  goOn(changes_query || !decision.request_headers.empty(), context);
 }
 
 void Filter::grpcDenied(Decision& decision, filter::Context& context) {
   http::ResponseHeaders headers(context.arena());
-  if (applyChanges(decision.response_headers, rules(), headers).failed) return failed(true, context);
+  if (applyChanges(decision.response_headers, responseRules(), headers).failed) return unfit(context);
   context.count(settings_.stats.denied);
   Reply reply{decision.status,
               std::move(decision.body),
@@ -227,11 +315,22 @@ void Filter::grpcDenied(Decision& decision, filter::Context& context) {
               {},
               stream::ResponseFlag::kUnauthorizedExternalService};
   for (const Field& field : headers) reply.headers.emplace_back(field.name, field.value);
-  token_.reply(std::move(reply));
+  refuse(std::move(reply), context);
+}
+
+// The service could not decide, and says what is to be answered then.
+void Filter::grpcFailed(Decision& decision, filter::Context& context) {
+  http::ResponseHeaders headers(context.arena());
+  if (applyChanges(decision.response_headers, responseRules(), headers).failed) return unfit(context);
+  Reply reply = errorReply();
+  if (decision.status != 0) reply.status = decision.status;
+  reply.body = std::move(decision.body);
+  for (const Field& field : headers) reply.headers.emplace_back(field.name, field.value);
+  fail(false, std::move(reply), context);
 }
 
 HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context&) {
-  if (!response_changes_.empty()) applyChanges(response_changes_, rules(), headers);
+  if (!response_changes_.empty()) applyChanges(response_changes_, responseRules(), headers);
   for (const auto& [name, value] : for_client_) headers.add(name, value);
   return filter::Next{};
 }

@@ -231,6 +231,48 @@ TEST_CASE("a refusal is the answer of the service with the headers that the clie
   }
 }
 
+TEST_CASE("a long refusal is cut where the configuration says so") {
+  Settings s = basic();
+  s.max_denied_body = GENERATE(0u, 3u, 100u);
+  const std::string expected = s.max_denied_body == 3 ? "who" : "who are you?";
+  Guarded h(std::move(s));
+  h.request("GET", {}, true);
+  h.calls.answer(answer(401, {}, "who are you?"));
+  CHECK(h.client.body == expected);
+}
+
+TEST_CASE("headers of permissions and refusals become dynamic metadata where they are named") {
+  const uint16_t status = GENERATE(uint16_t{200}, uint16_t{401});
+  Settings s = basic();
+  s.metadata_headers = names({"x-user"});
+  Guarded h(std::move(s));
+  h.request("GET", {}, true);
+  h.calls.answer(answer(status, {{"x-user", "ada"}, {"x-other", "1"}}));
+  const auto& metadata = h.stream.info().metadata();
+  const auto* user = metadata.find("envoy.filters.http.ext_authz", {"x-user"});
+  REQUIRE(user != nullptr);
+  CHECK(std::get<std::string>(user->value) == "ada");
+  CHECK(metadata.find("envoy.filters.http.ext_authz", {"x-other"}) == nullptr);
+}
+
+TEST_CASE("an HTTP service changes no headers of the request that the rules protect") {
+  const bool strict = GENERATE(false, true);
+  Settings s = basic();
+  s.upstream_headers = prefix("x-");
+  s.rules = {.disallow_is_error = strict};
+  Guarded h(std::move(s));
+  h.request("GET", {{"x-envoy-b", "2"}}, true);
+  h.calls.answer(answer(200, {{"x-envoy-a", "1"}, {"x-user", "ada"}, {"x-envoy-auth-headers-to-remove", "x-envoy-b"}}));
+  if (strict) {
+    CHECK(h.client.status == 500);
+    CHECK(h.stream.info().response_code_details == "ext_authz_invalid");
+    CHECK(h.terminal.heads == 0);
+  } else {
+    CHECK_FALSE(has(h.terminal.headers, "x-envoy-a"));
+    CHECK(has(h.terminal.headers, "x-user"));
+  }
+}
+
 TEST_CASE("a service that fails refuses, with the configured status") {
   for (const HttpCallResponse& response :
        {answer(500), answer(503), failure("timeout"), failure("connect_failed"), failure("no_cluster")}) {

@@ -82,6 +82,9 @@ std::string finish(v3::ProcessingRequest& out, const MessageContext& context) {
     if (fields == nullptr) continue;
     filter::writeStruct(*fields, (*out.mutable_metadata_context()->mutable_filter_metadata())[name]);
   }
+  if (!context.attributes.empty()) {
+    filter::writeStruct(context.attributes, (*out.mutable_attributes())["envoy.filters.http.ext_proc"]);
+  }
   return out.SerializeAsString();
 }
 

@@ -27,6 +27,8 @@ struct Mode {
   BodyMode response_body = BodyMode::kNone;
   bool request_trailers = false;
   bool response_trailers = false;
+
+  friend bool operator==(const Mode&, const Mode&) = default;
 };
 
 // Which headers the processor sees. (proto: HeaderForwardingRules)
@@ -46,6 +48,7 @@ struct MessageContext {
   const ForwardRules& headers;
   const std::vector<std::string>& namespaces;  // of the dynamic metadata
   const stream::StreamInfo& info;
+  stream::MetadataFields attributes = {};  // told with the first message of a direction
 };
 
 std::string encodeHeaders(const http::RequestHeaders& headers, const MessageContext& context, bool end_stream);

@@ -5,6 +5,7 @@
 
 #include "envoy/service/ext_proc/v3/external_processor.pb.h"
 #include "source/extensions/filters/http/ext_proc/filter.h"
+#include "source/stream/attributes.h"
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
@@ -356,6 +357,59 @@ TEST_CASE("the mode of what follows may be changed if that is allowed") {
   h.answer(answer);
   h.runner->requestData("a", true);
   CHECK(h.call().messages.size() == (allow ? 2 : 1));
+}
+
+TEST_CASE("answers change to the modes that are named only, whatever they say of the request's headers") {
+  const bool named = GENERATE(false, true);
+  Settings s = basic();
+  s.allow_mode_override = true;
+  s.override_modes = {
+      Mode{.request_headers = false, .request_body = named ? BodyMode::kStreamed : BodyMode::kBuffered}};
+  Processed h(std::move(s));
+  h.request("POST", {}, false);
+  ProcessingResponse answer;
+  answer.mutable_request_headers();
+  answer.mutable_mode_override()->set_request_body_mode(
+      envoy::extensions::filters::http::ext_proc::v3::ProcessingMode::STREAMED);
+  h.answer(answer);
+  h.runner->requestData("a", true);
+  CHECK(h.call().messages.size() == (named ? 2 : 1));
+}
+
+NamedAttribute attribute(const std::string& text) {
+  return {text, *match::cel::Program::compile(text, stream::attributeNames())};
+}
+
+TEST_CASE("the first message of each direction tells the attributes that are asked for and have a value") {
+  const bool by_route = GENERATE(false, true);
+  Settings s = basic(Mode{.request_body = BodyMode::kStreamed});
+  std::vector<NamedAttribute> of_request{attribute("request.method"), attribute("1 + 1"),
+                                         attribute("request.headers['x-absent']")};
+  if (!by_route) s.request_attributes = of_request;
+  s.response_attributes = {attribute("response.headers['x-b']")};
+  auto route = std::make_shared<RouteSettings>();
+  if (by_route) route->request_attributes = of_request;
+  Processed h(std::move(s), route);
+  h.request("POST", {}, false);
+
+  const ProcessingRequest head = h.last();
+  REQUIRE(head.attributes().contains("envoy.filters.http.ext_proc"));
+  const auto& told = head.attributes().at("envoy.filters.http.ext_proc").fields();
+  REQUIRE(told.size() == 2);
+  CHECK(told.at("request.method").string_value() == "POST");
+  CHECK(told.at("1 + 1").number_value() == 2);
+
+  h.answer(inKind(head));
+  h.runner->requestData("a", true);
+  CHECK(h.last().request_body().body() == "a");
+  CHECK(h.last().attributes().empty());
+
+  h.answer(inKind(h.last()));
+  h.respond(200, {{"x-b", "c"}}, true);
+  const ProcessingRequest answer = h.last();
+  REQUIRE(answer.attributes().contains("envoy.filters.http.ext_proc"));
+  const auto& of_response = answer.attributes().at("envoy.filters.http.ext_proc").fields();
+  CHECK(of_response.at("response.headers['x-b']").string_value() == "c");
 }
 
 TEST_CASE("answers that nothing waits for are a failure") {

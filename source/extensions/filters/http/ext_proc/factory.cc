@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/ext_proc/v3/ext_proc.pb.h"
+#include "source/config/cel_compiler.h"
 #include "source/config/grpc_service.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/values.h"
@@ -55,6 +56,20 @@ Stats makeStats(const v3::ExternalProcessor& proto, const config::FactoryContext
           .rejected_header_mutations = counter("rejected_header_mutations")};
 }
 
+template <typename Names>
+std::vector<NamedAttribute> compileAttributes(const Names& names, std::string_view field, const Context& at) {
+  std::vector<NamedAttribute> out;
+  for (int i = 0; i < names.size(); ++i) {
+    out.push_back({names[i], config::compileCelScalar(names[i], at.child(field, static_cast<size_t>(i)))});
+  }
+  return out;
+}
+
+template <typename Names>
+std::vector<std::string> texts(const Names& names) {
+  return {names.begin(), names.end()};
+}
+
 Settings compileSettings(const v3::ExternalProcessor& proto, const config::FactoryContext& context) {
   const Context& at = context.at;
   Settings settings;
@@ -84,10 +99,14 @@ Settings compileSettings(const v3::ExternalProcessor& proto, const config::Facto
   settings.forward.disallowed = config::compileNameMatcher(proto.forward_rules().disallowed_headers(),
                                                            rules.child("disallowed_headers"), regexes);
   const auto& metadata = proto.metadata_options();
-  const auto& forwarding = metadata.forwarding_namespaces().untyped();
-  const auto& receiving = metadata.receiving_namespaces().untyped();
-  settings.forwarding_namespaces.assign(forwarding.begin(), forwarding.end());
-  settings.receiving_namespaces.assign(receiving.begin(), receiving.end());
+  settings.forwarding_namespaces = texts(metadata.forwarding_namespaces().untyped());
+  settings.receiving_namespaces = texts(metadata.receiving_namespaces().untyped());
+  settings.request_attributes = compileAttributes(proto.request_attributes(), "request_attributes", at);
+  settings.response_attributes = compileAttributes(proto.response_attributes(), "response_attributes", at);
+  for (int i = 0; i < proto.allowed_override_modes_size(); ++i) {
+    settings.override_modes.push_back(
+        compileMode(proto.allowed_override_modes(i), at.child("allowed_override_modes", static_cast<size_t>(i))));
+  }
   settings.stats = makeStats(proto, context);
   return settings;
 }
@@ -118,6 +137,20 @@ class Factory : public config::HttpFilterConfigFactory {
     }
     if (overrides.has_grpc_service()) {
       settings->target = config::compileGrpcService(overrides.grpc_service(), nested.child("grpc_service"));
+    }
+    const auto& metadata = overrides.metadata_options();
+    if (metadata.has_forwarding_namespaces()) {
+      settings->forwarding_namespaces = texts(metadata.forwarding_namespaces().untyped());
+    }
+    if (metadata.has_receiving_namespaces()) {
+      settings->receiving_namespaces = texts(metadata.receiving_namespaces().untyped());
+    }
+    if (overrides.request_attributes_size() > 0) {
+      settings->request_attributes = compileAttributes(overrides.request_attributes(), "request_attributes", nested.at);
+    }
+    if (overrides.response_attributes_size() > 0) {
+      settings->response_attributes =
+          compileAttributes(overrides.response_attributes(), "response_attributes", nested.at);
     }
     if (overrides.has_failure_mode_allow()) settings->failure_mode_allow = overrides.failure_mode_allow().value();
     if (mark.hit()) return nullptr;

@@ -29,10 +29,18 @@ void Filter::begin(filter::Context& context) {
   target_ = &settings_.target;
   mode_ = settings_.mode;
   failure_mode_allow_ = settings_.failure_mode_allow;
+  forwarding_ = &settings_.forwarding_namespaces;
+  receiving_ = &settings_.receiving_namespaces;
+  request_.attributes = &settings_.request_attributes;
+  response_.attributes = &settings_.response_attributes;
   if (const auto* route = context.routeConfigAs<RouteSettings>()) {
     if (route->mode) mode_ = *route->mode;
     if (route->target) target_ = &*route->target;
     failure_mode_allow_ = route->failure_mode_allow.value_or(failure_mode_allow_);
+    if (route->forwarding_namespaces) forwarding_ = &*route->forwarding_namespaces;
+    if (route->receiving_namespaces) receiving_ = &*route->receiving_namespaces;
+    if (route->request_attributes) request_.attributes = &*route->request_attributes;
+    if (route->response_attributes) response_.attributes = &*route->response_attributes;
   }
 }
 
@@ -41,8 +49,13 @@ HeaderList& Filter::headersOf(const Direction& direction) {
   return context_->response();
 }
 
-MessageContext Filter::messageContext() const {
-  return {settings_.forward, settings_.forwarding_namespaces, context_->info()};
+MessageContext Filter::messageContext(Direction& direction) {
+  MessageContext out{settings_.forward, *forwarding_, context_->info()};
+  if (std::exchange(direction.told, true) || direction.attributes->empty()) return out;
+  const http::ResponseHeaders* response = direction.request ? nullptr : &context_->response();
+  out.attributes = valuesOf(*direction.attributes,
+                            {.request = &context_->request(), .response = response, .info = context_->info()});
+  return out;
 }
 
 // --- questions -------------------------------------------------------------------------------------------------------
@@ -51,14 +64,14 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
   begin(context);
   request_.head_only = context.requestHeadersOnly();
   if (finished_ || !mode_.request_headers) return withBody(request_);
-  return ask(request_, Part::kHeaders, encodeHeaders(headers, messageContext(), request_.head_only));
+  return ask(request_, Part::kHeaders, encodeHeaders(headers, messageContext(request_), request_.head_only));
 }
 
 HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
   begin(context);
   response_.head_only = context.responseHeadersOnly();
   if (finished_ || !mode_.response_headers) return withBody(response_);
-  return ask(response_, Part::kHeaders, encodeHeaders(headers, messageContext(), response_.head_only));
+  return ask(response_, Part::kHeaders, encodeHeaders(headers, messageContext(response_), response_.head_only));
 }
 
 HookResult Filter::withBody(Direction& direction) {
@@ -91,7 +104,8 @@ HookResult Filter::onData(Direction& direction, filter::Chunk& chunk) {
   }
   // What comes behind a collected beginning goes on as it is.
   if (finished_ || direction.body_held || bodyMode(direction) != BodyMode::kStreamed) return Next{};
-  return ask(direction, Part::kBody, encodeBody(direction.request, chunk.bytes(), messageContext(), chunk.endStream()));
+  return ask(direction, Part::kBody,
+             encodeBody(direction.request, chunk.bytes(), messageContext(direction), chunk.endStream()));
 }
 
 HookResult Filter::onRequestBody(filter::Body& body, filter::Context&) {
@@ -104,7 +118,8 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context&) {
 HookResult Filter::onBody(Direction& direction, filter::Body& body) {
   direction.body_held = true;
   if (finished_) return Next{};
-  return ask(direction, Part::kBody, encodeBody(direction.request, body.bytes(), messageContext(), body.endStream()));
+  return ask(direction, Part::kBody,
+             encodeBody(direction.request, body.bytes(), messageContext(direction), body.endStream()));
 }
 
 HookResult Filter::onRequestTrailers(http::Trailers& trailers, filter::Context&) {
@@ -117,7 +132,7 @@ HookResult Filter::onResponseTrailers(http::Trailers& trailers, filter::Context&
 HookResult Filter::onTrailers(Direction& direction, http::Trailers& trailers, bool sends) {
   if (direction.replaced) trailers.clear();
   if (direction.replaced || finished_ || !sends) return Next{};
-  return ask(direction, Part::kTrailers, encodeTrailers(direction.request, trailers, messageContext()));
+  return ask(direction, Part::kTrailers, encodeTrailers(direction.request, trailers, messageContext(direction)));
 }
 
 HookResult Filter::ask(Direction& direction, Part part, std::string_view message) {
@@ -180,7 +195,7 @@ void Filter::onGrpcMessage(std::string_view message) {
 
 void Filter::takeMetadata(stream::MetadataFields& metadata) {
   for (stream::MetadataField& space : metadata) {
-    const auto& known = settings_.receiving_namespaces;
+    const auto& known = *receiving_;
     auto* fields = std::get_if<stream::MetadataFields>(&space.value.value);
     if (fields == nullptr || std::find(known.begin(), known.end(), space.name) == known.end()) continue;
     for (stream::MetadataField& field : *fields) {
@@ -220,10 +235,14 @@ bool Filter::change(Direction& direction, const Answer& answer) {
   return !applied.failed;
 }
 
-void Filter::overrideMode(const Mode& mode) {
-  const bool request_headers = mode_.request_headers;
-  mode_ = mode;
-  mode_.request_headers = request_headers;
+void Filter::overrideMode(Mode mode) {
+  mode.request_headers = mode_.request_headers;  // that time is over
+  const auto& modes = settings_.override_modes;
+  const bool allowed = modes.empty() || std::any_of(modes.begin(), modes.end(), [mode](Mode other) {
+                         other.request_headers = mode.request_headers;
+                         return other == mode;
+                       });
+  if (allowed) mode_ = mode;
 }
 
 void Filter::headAnswered(Direction& direction, Answer& answer) {

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "source/extensions/filters/http/ext_proc/attributes.h"
 #include "source/extensions/filters/http/ext_proc/client.h"
 #include "source/filter/grpc_client.h"
 #include "source/filter/header_changes.h"
@@ -37,6 +38,8 @@ struct Settings {
   ForwardRules forward;
   std::vector<std::string> forwarding_namespaces;
   std::vector<std::string> receiving_namespaces;
+  std::vector<NamedAttribute> request_attributes, response_attributes;
+  std::vector<Mode> override_modes;  // that answers may ask for; empty: any
   filter::MutationRules rules;
   bool failure_mode_allow = false;
   bool allow_mode_override = false;
@@ -53,6 +56,9 @@ struct RouteSettings : route::PerFilterConfig {
   std::optional<Mode> mode;
   std::optional<filter::GrpcTarget> target;
   std::optional<bool> failure_mode_allow;
+  // Instead of the filter's.
+  std::optional<std::vector<std::string>> forwarding_namespaces, receiving_namespaces;
+  std::optional<std::vector<NamedAttribute>> request_attributes, response_attributes;
 };
 
 class Filter : public filter::HttpFilter, private filter::GrpcEvents {
@@ -79,7 +85,9 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
     bool more_time_given = false;
     bool head_only = false;
     bool body_held = false;  // the body was collected: its headers can still be changed
-    bool replaced = false;   // the processor gave the rest of the message: what comes is dropped
+    bool told = false;       // of the attributes
+    const std::vector<NamedAttribute>* attributes = nullptr;
+    bool replaced = false;  // the processor gave the rest of the message: what comes is dropped
   };
 
   void begin(filter::Context& context);
@@ -96,7 +104,7 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
   void arm(Direction& direction, std::chrono::milliseconds timeout);
   void timedOut(Direction& direction);
 
-  MessageContext messageContext() const;
+  MessageContext messageContext(Direction& direction);
   void takeMetadata(stream::MetadataFields& metadata);
   void onGrpcMessage(std::string_view message) override;
   void onGrpcEnd(int status, std::string_view message) override;
@@ -107,7 +115,7 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
   bool change(Direction& direction, const Answer& answer);
   void replyNow(Answer& answer);
   void giveMoreTime(std::chrono::milliseconds time);
-  void overrideMode(const Mode& mode);
+  void overrideMode(Mode mode);
 
   filter::Reply errorReply() const;
   // The service failed: by configuration the exchange goes on without it, or is over.
@@ -117,6 +125,7 @@ class Filter : public filter::HttpFilter, private filter::GrpcEvents {
 
   const Settings& settings_;
   const filter::GrpcTarget* target_ = nullptr;
+  const std::vector<std::string>*forwarding_ = nullptr, *receiving_ = nullptr;
   filter::Context* context_ = nullptr;  // null: no hook has run
   Mode mode_;
   bool failure_mode_allow_ = false;

@@ -1,8 +1,10 @@
 #include "source/extensions/filters/http/grpc_http1_bridge/filter.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "source/base/ascii.h"
 #include "source/http/grpc.h"
 
@@ -69,9 +71,12 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context& context) 
     headers.set(Name::kGrpcStatus, *status);
   }
   if (const auto message = trailers.get(Name::kGrpcMessage)) headers.set(Name::kGrpcMessage, *message);
-  // The length tells clients of HTTP/1 that all has come.
-  const bool has_frame = framed_here_ && body.bytes().size() >= grpc::kFrameHead;
-  body.replace(std::string(body.bytes().substr(has_frame ? grpc::kFrameHead : 0)));
+  if (framed_here_) {
+    body.replace(std::string(body.bytes().substr(std::min(grpc::kFrameHead, body.bytes().size()))));
+  } else {
+    // It tells clients that all has come: the trailers that the chain knows of will not.
+    headers.set(Name::kContentLength, absl::StrCat(body.bytes().size()));
+  }
   return Next{};
 }
 

@@ -54,6 +54,7 @@ TEST_CASE("what trailers say stands in the head") {
   CHECK(h.client.status == 200);
   CHECK(h.of("grpc-status") == "0");
   CHECK(h.client.body == frame("ab"));
+  CHECK(h.of("content-length") == "7");
   CHECK(h.client.trailers.empty());
   CHECK(h.client.complete);
 }

@@ -1,5 +1,6 @@
 #include "source/extensions/filters/http/grpc_json_transcoder/filter.h"
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,21 +41,21 @@ std::string decodedBase64(std::string_view text) {
 
 }  // namespace
 
+void Filter::restoreType(http::RequestHeaders& headers) const {
+  headers.remove(Name::kContentType);
+  if (!content_type_.empty()) headers.addView(Name::kContentType, content_type_);
+}
+
 Reply Filter::refusal(const absl::Status& why, bool early, filter::Context& context) const {
   const bool unknown = why.code() == absl::StatusCode::kNotFound;
   const std::string_view details =
       context.arena().concat(early ? "early_grpc_json_transcode_failure{" : "grpc_json_transcode_failure{",
                              unknown ? "NOT_FOUND}" : "INVALID_ARGUMENT}");
-  // The head has become one of gRPC; who asked does not speak it.
-  if (!early) {
-    context.request().remove(Name::kContentType);
-    if (!content_type_.empty()) context.request().addView(Name::kContentType, content_type_);
-  }
+  if (!early) restoreType(context.request());
   return Reply{static_cast<uint16_t>(unknown ? 404 : 400), std::string(why.message()), details};
 }
 
-Reply Filter::badAnswer(std::string_view why, filter::Context& context) const {
-  context.request().remove(Name::kContentType);
+Reply Filter::badAnswer(std::string_view why) const {
   return Reply{502, std::string(why), "grpc_json_transcode_failure{INTERNAL}"};
 }
 
@@ -70,7 +71,6 @@ std::optional<Reply> Filter::match(const http::RequestHeaders& headers, filter::
 }
 
 void Filter::rewrite(http::RequestHeaders& headers, filter::Context& context) {
-  content_type_ = headers.get(Name::kContentType).value_or("");
   headers.set(Name::kXEnvoyOriginalPath, headers.path);
   headers.set("x-envoy-original-method", headers.method);
   headers.method = "POST";
@@ -78,6 +78,7 @@ void Filter::rewrite(http::RequestHeaders& headers, filter::Context& context) {
   headers.set(Name::kContentType, grpc::kContentType);
   headers.set(Name::kTe, "trailers");
   headers.remove(Name::kContentLength);
+  if (!settings_->keep_route) context.rematchRoute();
 }
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
@@ -85,12 +86,12 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
   if (settings_->transcoder == nullptr || headers.wantsTunnel() || grpc::isGrpcRequest(headers)) return Next{};
   if (std::optional<Reply> reply = match(headers, context)) return *std::move(reply);
   if (!call_) return Next{};
-  rewrite(headers, context);
-  if (!settings_->keep_route && !context.rematchRoute()) return Next{};
+  content_type_ = headers.get(Name::kContentType).value_or("");
   streams_response_ = call_->method->server_streaming;
   streams_request_ = call_->method->client_streaming && !context.requestHeadersOnly();
   if (!streams_request_) return Collect{settings_->max_request};
   array_.emplace(settings_->max_request);
+  rewrite(headers, context);
   return Next{};
 }
 
@@ -105,6 +106,8 @@ absl::StatusOr<std::string> Filter::encode(std::string_view body, bool with_bind
 HookResult Filter::onRequestBody(filter::Body& body, filter::Context& context) {
   auto frame = encode(body.bytes(), true);
   if (!frame.ok()) return refusal(frame.status(), false, context);
+  // Not before: until here the request can be refused in its own terms.
+  rewrite(context.request(), context);
   body.replace(*std::move(frame));
   return Next{};
 }
@@ -150,12 +153,12 @@ HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Con
     call_.reset();  // of something else than a gRPC server
     return Next{};
   }
+  restoreType(context.request());
   frames_.emplace(settings_->max_response);
   streams_response_ &= !context.responseHeadersOnly();
   if (!streams_response_) return Collect{settings_->max_response + grpc::kFrameHead};
   headers.remove(Name::kContentLength);
-  const bool events = settings_->stream_style == StreamStyle::kEvents;
-  headers.set(Name::kContentType, events ? std::string_view("text/event-stream") : kJson);
+  headers.set(Name::kContentType, streamType());
   return Next{};
 }
 
@@ -188,18 +191,21 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context& context) 
   const auto result = frames_->feed(body.bytes(), messages);
   std::string json;
   std::string type(kJson);
-  if (status == grpc::kOk) {
+  if (status == grpc::kOk && call_->method->server_streaming) {
+    json = streamEnd();  // nothing but a head: there was no message
+    type = std::string(streamType());
+  } else if (status == grpc::kOk) {
     if (result != transcoding::GrpcFrames::Result::kOk || !frames_->complete() || messages.size() != 1) {
-      return badAnswer("the answer is not one message\n", context);
+      return badAnswer("the answer is not one message\n");
     }
     if (call_->raw_response) {
       auto raw = settings_->transcoder->decodeRaw(*call_, messages[0]);
-      if (!raw.ok()) return badAnswer("the answer is not of its type\n", context);
+      if (!raw.ok()) return badAnswer("the answer is not of its type\n");
       json = std::move(raw->data);
       type = std::move(raw->content_type);
     } else {
       auto decoded = settings_->transcoder->decodeResponse(*call_, messages[0]);
-      if (!decoded.ok()) return badAnswer("the answer is not of its type\n", context);
+      if (!decoded.ok()) return badAnswer("the answer is not of its type\n");
       json = *std::move(decoded);
     }
   }
@@ -215,6 +221,8 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context& context) 
 }
 
 void Filter::appendMessage(std::string json, std::string& out) {
+  // A message is a line, or what a line of an event has; only white space of JSON has ends of lines.
+  if (settings_->stream_style != StreamStyle::kArray) std::erase(json, '\n');
   switch (settings_->stream_style) {
     case StreamStyle::kArray:
       out += received_message_ ? "," : "[";
@@ -250,15 +258,19 @@ bool Filter::decodeStream(std::string_view bytes, std::string& out) {
   return result == transcoding::GrpcFrames::Result::kOk;
 }
 
+std::string_view Filter::streamType() const {
+  return settings_->stream_style == StreamStyle::kEvents ? std::string_view("text/event-stream") : kJson;
+}
+
 std::string Filter::streamEnd() {
   if (call_->raw_response || settings_->stream_style != StreamStyle::kArray) return {};
   return received_message_ ? "]" : "[]";
 }
 
-HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context& context) {
+HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context&) {
   if (!call_ || !streams_response_) return Next{};
   std::string out;
-  if (!decodeStream(chunk.bytes(), out)) return badAnswer("the answer is not of its type\n", context);
+  if (!decodeStream(chunk.bytes(), out)) return badAnswer("the answer is not of its type\n");
   if (chunk.endStream()) out += streamEnd();
   chunk.replace(std::move(out));
   return Next{};

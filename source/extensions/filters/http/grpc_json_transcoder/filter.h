@@ -59,12 +59,15 @@ class Filter : public filter::HttpFilter {
   absl::Status encodeStream(std::string_view bytes, bool end, std::string& out);
   // An answer to a client that does not speak gRPC.
   filter::Reply refusal(const absl::Status& why, bool early, filter::Context& context) const;
-  filter::Reply badAnswer(std::string_view why, filter::Context& context) const;
+  filter::Reply badAnswer(std::string_view why) const;
+  // The head has become one of gRPC; an answer that is made here is for who asked, who does not speak it.
+  void restoreType(http::RequestHeaders& headers) const;
 
   // What is left of gRPC's fields in a response's head, and in its trailers.
   void finishUnary(http::ResponseHeaders& headers, int status, filter::Context& context, std::string& body);
   void appendMessage(std::string json, std::string& out);
   std::string streamEnd();
+  std::string_view streamType() const;
   // False: the bytes are not what they should be.
   bool decodeStream(std::string_view bytes, std::string& out);
 

@@ -1,5 +1,6 @@
 #include "source/extensions/filters/http/grpc_json_transcoder/filter.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "absl/strings/escaping.h"
@@ -50,7 +51,7 @@ struct Bed : Compiled, Harness {
   }
   void get(const std::string& path) { ask("GET", path, {}, true); }
   void ask(const std::string& method, const std::string& path, const Fields& fields, bool end_stream) {
-    stream.request().path = path;
+    stream.request().path = stream.arena().copy(path);
     request(method, fields, end_stream);
   }
   // The whole answer of a gRPC server.
@@ -158,7 +159,7 @@ TEST_CASE("an error of gRPC is an HTTP status") {
 
 TEST_CASE("an answer that is not one message is a bad gateway") {
   for (const std::string& body : {std::string(), grpcFrame("") + grpcFrame(""), grpcFrame(text(1, "a")).substr(0, 6),
-                                  grpcFrame("\xff"), "\1" + grpcFrame("").substr(1)}) {
+                                  "\1" + grpcFrame("").substr(1)}) {
     Bed h;
     h.get("/v1/books/a");
     h.answer(body, {{"grpc-status", "0"}});
@@ -194,6 +195,11 @@ TEST_CASE("a stream of answers is an array, lines or events, each as it comes") 
         "{\"name\":\"b\"}\n{\"name\":\"c\"}\n");
   CHECK(streamed("print_options: {stream_sse_style_delimited: true}", "text/event-stream") ==
         "data: {\"name\":\"b\"}\n\ndata: {\"name\":\"c\"}\n\n");
+  // With white space, too.
+  Bed h("print_options: {add_whitespace: true, stream_newline_delimited: true}");
+  h.get("/v1/list/a");
+  h.answer(grpcFrame(text(1, "b")) + grpcFrame(text(1, "c")), {{"grpc-status", "0"}});
+  CHECK(std::count(h.client.body.begin(), h.client.body.end(), '\n') == 2);
 }
 
 TEST_CASE("a stream without messages is an empty array, or its error") {
@@ -201,6 +207,11 @@ TEST_CASE("a stream without messages is an empty array, or its error") {
   h.get("/v1/list/a");
   h.answer("", {{"grpc-status", "0"}});
   CHECK(h.client.body == "[]");
+  Bed head_only;
+  head_only.get("/v1/list/a");
+  head_only.respond(200, {{"content-type", "application/grpc"}, {"grpc-status", "0"}}, true);
+  CHECK(head_only.client.status == 200);
+  CHECK(head_only.client.body == "[]");
   Bed failed;
   failed.get("/v1/list/a");
   failed.respond(200, {{"content-type", "application/grpc"}, {"grpc-status", "7"}}, true);

@@ -53,7 +53,7 @@ struct Counted : Harness {
     stream.setRoute(table->match(any, 0));
   }
   void call(std::string_view path) {
-    stream.request().path = path;
+    stream.request().path = stream.arena().copy(path);
     request("POST", {{"content-type", "application/grpc"}}, false);
     runner->requestData(frame("one") + frame("two"), true);
     respond(200, {{"content-type", "application/grpc"}}, false);

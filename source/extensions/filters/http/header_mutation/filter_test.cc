@@ -101,7 +101,7 @@ std::string changed(const std::string& path, const std::string& changes) {
   INFO(world.problems());
   REQUIRE(factory);
   Harness h({factory});
-  h.stream.request().path = path;
+  h.stream.request().path = h.stream.arena().copy(path);
   h.request("GET", {{"x-a", "1 &2"}}, true);
   return std::string(h.stream.request().path);
 }

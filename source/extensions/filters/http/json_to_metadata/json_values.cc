@@ -89,6 +89,8 @@ class Reader final : public nlohmann::json_sax<Json> {
 
 std::optional<std::vector<std::optional<JsonScalar>>> readJsonValues(std::string_view text,
                                                                      const std::vector<JsonPath>& paths) {
+  // NUL stands nowhere in JSON, and the parser would take the first one for the end of the text.
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
   Reader reader(paths);
   if (!Json::sax_parse(text.begin(), text.end(), &reader)) return std::nullopt;
   return std::move(reader.values);

@@ -42,6 +42,7 @@ TEST_CASE("what is no JSON is told apart") {
   CHECK_FALSE(readJsonValues("", kPaths));
   CHECK_FALSE(readJsonValues(R"({"a": {"b": 1})", kPaths));
   CHECK_FALSE(readJsonValues(R"({"a": 1} x)", kPaths));
+  CHECK_FALSE(readJsonValues(std::string("{\"a\": 1}\0{\"a\": 2}", 17), kPaths));
   CHECK_FALSE(readJsonValues("{\"a\": \"\xff\"}", kPaths));
   CHECK_FALSE(readJsonValues(std::string(1 << 20, '['), kPaths));
 }

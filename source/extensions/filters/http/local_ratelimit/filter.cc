@@ -25,7 +25,7 @@ int64_t secondsUntilNext(const TokenBucket& bucket, TokenBucket::TimePoint now) 
 }  // namespace
 
 Limiter::Verdict Filter::take(filter::Context& context) const {
-  const TokenBucket::TimePoint now = context.info().start;
+  const TokenBucket::TimePoint now = context.now();
   Limiter* limiter = settings_->limiter.get();
   if (settings_->per_connection) {
     limiter = &settings_->per_connection->of(context.worker(), context.info().connection_id, now);
@@ -49,7 +49,7 @@ void Filter::tellQuota(http::ResponseHeaders& headers, filter::Context& context)
   if (!told) return;
   headers.add("x-ratelimit-limit", absl::StrCat(verdict_.bucket->maxTokens()));
   headers.add("x-ratelimit-remaining", absl::StrCat(verdict_.bucket->remaining()));
-  headers.add("x-ratelimit-reset", absl::StrCat(secondsUntilNext(*verdict_.bucket, context.info().start)));
+  headers.add("x-ratelimit-reset", absl::StrCat(secondsUntilNext(*verdict_.bucket, context.now())));
 }
 
 filter::Reply Filter::refusal(filter::Context& context) const {
@@ -57,10 +57,9 @@ filter::Reply Filter::refusal(filter::Context& context) const {
       settings_->status, "local_rate_limited", "local_rate_limited", {}, stream::ResponseFlag::kRateLimited};
   if (settings_->resource_exhausted) reply.grpc_status = http::grpc::kResourceExhausted;
   http::ResponseHeaders added(context.arena());
-  tellQuota(added, context);
   if (settings_->retry_after && verdict_.bucket != nullptr) {
     added.add(http::Name::kRetryAfter,
-              absl::StrCat(std::max<int64_t>(1, secondsUntilNext(*verdict_.bucket, context.info().start))));
+              absl::StrCat(std::max<int64_t>(1, secondsUntilNext(*verdict_.bucket, context.now()))));
   }
   if (!settings_->response.empty()) {
     settings_->response.apply(added, stream::FormatContext{.request = &context.request(), .info = context.info()});
@@ -90,6 +89,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   return filter::Next{};
 }
 
+// Of refusals, too.
 filter::HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
   tellQuota(headers, context);
   return filter::Next{};

@@ -42,7 +42,7 @@ struct Result {
 Result send(const std::shared_ptr<const filter::HttpFilterFactory>& factory, TokenBucket::TimePoint now = kStart,
             std::shared_ptr<const route::PerFilterConfig> route = nullptr, uint64_t random = 0) {
   Harness h({factory}, {std::move(route)});
-  h.stream.info().start = now;
+  h.stream.time = now;
   h.stream.next_random = random;
   h.request("GET", {}, true);
   return {h.client.status,
@@ -85,6 +85,18 @@ TEST_CASE("the limit holds for the process when four workers take") {
   CHECK(taken >= 1990);
 }
 
+TEST_CASE("the key of a bucket is short, and other values have another one") {
+  const auto key = [](const std::string& a, const std::string& b) {
+    return bucketKey({.entries = {{"a", a}, {"b", b}}});
+  };
+  const std::string text(60'000, 'x');
+  CHECK(key("1", "2") != key("12", ""));
+  CHECK(key(text, "") == key(text, ""));
+  CHECK(key(text, "") != key("", text));
+  CHECK(key(text, "1") != key(text, "2"));
+  CHECK(key(text, text).size() <= kLongestKey);
+}
+
 TEST_CASE("a request without a token is answered 429 and counted") {
   const auto factory = std::make_shared<FilterFactory>(settings(1));
   const Result first = send(factory);
@@ -92,7 +104,7 @@ TEST_CASE("a request without a token is answered 429 and counted") {
   CHECK(first.counts == std::vector{1, 0, 0, 1});
 
   Harness h({factory});
-  h.stream.info().start = kStart;
+  h.stream.time = kStart;
   h.request("POST", {}, false);
   CHECK(h.client.status == 429);
   CHECK(h.client.body == "local_rate_limited");
@@ -103,6 +115,18 @@ TEST_CASE("a request without a token is answered 429 and counted") {
   CHECK(h.counted({3}) == 1);
 
   CHECK(send(factory, kStart + seconds(1)).status == 0);
+}
+
+TEST_CASE("a request that was held in front finds the tokens that have come meanwhile") {
+  const auto factory = std::make_shared<FilterFactory>(settings(1));
+  REQUIRE(send(factory).status == 0);
+  Harness h({factory});
+  h.stream.info().start = kStart;
+  h.stream.time = kStart + seconds(1);
+
+  h.request("GET", {}, true);
+
+  CHECK(h.terminal.heads == 1);
 }
 
 TEST_CASE("a refusal has the configured status and headers") {
@@ -263,7 +287,7 @@ TEST_CASE("rate limits of the filter describe the request; the tightest bucket i
   const auto factory = std::make_shared<FilterFactory>(std::move(s));
   const auto ask = [&](const char* path, const Fields& fields = {}) {
     Harness h({factory});
-    h.stream.info().start = kStart;
+    h.stream.time = kStart;
     h.stream.request().path = path;
     h.request("POST", fields, true);
     if (h.client.heads == 0) h.respond(200, {}, true);
@@ -276,11 +300,11 @@ TEST_CASE("rate limits of the filter describe the request; the tightest bucket i
   const auto [status, headers] = ask("/");
   CHECK(status == 429);
   CHECK(headers == Fields{{"content-length", "18"},
+                          {"retry-after", "60"},
+                          {"content-type", "text/plain"},
                           {"x-ratelimit-limit", "2"},
                           {"x-ratelimit-remaining", "0"},
-                          {"x-ratelimit-reset", "60"},
-                          {"retry-after", "60"},
-                          {"content-type", "text/plain"}});
+                          {"x-ratelimit-reset", "60"}});
   CHECK(ask("/other").first == 200);
   const auto grpc = ask("/", {{"content-type", "application/grpc"}}).second;
   CHECK(std::find(grpc.begin(), grpc.end(), std::pair<std::string, std::string>("grpc-status", "8")) != grpc.end());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "source/worker/services.h"
 
@@ -14,13 +15,6 @@ using TimePoint = TokenBucket::TimePoint;
 bool slower(const DescriptorConfig& a, const DescriptorConfig& b) {
   return static_cast<__int128>(a.bucket.tokens_per_fill) * b.bucket.fill_interval.count() <
          static_cast<__int128>(b.bucket.tokens_per_fill) * a.bucket.fill_interval.count();
-}
-
-// The values of a descriptor in one text that no other values make.
-std::string keyOf(const Descriptor& descriptor) {
-  std::string out;
-  for (const auto& [key, value] : descriptor.entries) absl::StrAppend(&out, value.size(), ":", value);
-  return out;
 }
 
 // False: there are not enough tokens.
@@ -38,6 +32,13 @@ void noteTightest(const TokenBucket& bucket, route::QuotaHeaders headers, Limite
 }
 
 }  // namespace
+
+std::string bucketKey(const Descriptor& descriptor) {
+  std::string out;
+  for (const auto& [key, value] : descriptor.entries) absl::StrAppend(&out, value.size(), ":", value);
+  // Seeded for each process, so that nobody can make a value that shares the bucket of another one.
+  return out.size() <= kLongestKey ? out : absl::StrCat(out.size(), "#", absl::HashOf(out));
+}
 
 bool DescriptorConfig::isDynamic() const {
   return std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry.second.empty(); });
@@ -57,7 +58,7 @@ Limiter::Buckets::Buckets(DescriptorConfig settings, uint32_t max_dynamic)
 
 TokenBucket& Limiter::Buckets::of(const Descriptor& descriptor, TimePoint now) {
   if (fixed) return *fixed;
-  const std::string key = keyOf(descriptor);
+  const std::string key = bucketKey(descriptor);
   const std::lock_guard lock(mutex);
   return by_value.of(
       key, [this] { return config.bucket.make(); }, [now](TokenBucket& bucket) { return bucket.isFull(now); });

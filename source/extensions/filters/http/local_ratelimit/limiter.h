@@ -43,6 +43,11 @@ struct DescriptorConfig {
   bool matches(const Descriptor& descriptor) const;
 };
 
+// The values of a descriptor in one text, by which its bucket is found. Clients choose them: of long ones it is a hash,
+// so that a table of buckets holds so many short keys at most.
+inline constexpr size_t kLongestKey = 256;
+std::string bucketKey(const Descriptor& descriptor);
+
 struct LimiterConfig {
   std::optional<BucketConfig> bucket;  // nullopt: none for all
   std::vector<DescriptorConfig> descriptors = {};

@@ -14,9 +14,10 @@ struct Object {
   Kind kind;
 };
 
-constexpr const char* kTypes[] = {"handle",           "headers",        "trailers",     "buffer",     "metadata",
-                                  "virtual_metadata", "filter_context", "stream_info",  "dynamic_metadata",
-                                  "filter_state",     "connection",     "tls",          "route",      "virtual_host"};
+constexpr const char* kTypes[] = {
+    "handle",         "headers",     "trailers",         "buffer",       "metadata",   "virtual_metadata",
+    "filter_context", "stream_info", "dynamic_metadata", "filter_state", "connection", "tls",
+    "route",          "virtual_host"};
 static_assert(std::size(kTypes) == static_cast<size_t>(Kind::kCount));
 
 // What waits is said here: a C function cannot go on behind a wait, but what called it can.
@@ -94,13 +95,22 @@ void pushObject(lua_State* state, Kind kind, uint64_t run) {
 }
 
 Run& runOf(lua_State* state, Kind kind) {
-  const auto* const object =
-      static_cast<const Object*>(luaL_checkudata(state, 1, kTypes[static_cast<size_t>(kind)]));
+  const auto* const object = static_cast<const Object*>(luaL_checkudata(state, 1, kTypes[static_cast<size_t>(kind)]));
   Run* const run = machineOf(state).current();
   if (run == nullptr || run->id != object->run) {
     luaL_error(state, "object used outside of the call that it belongs to");
   }
   return *run;
+}
+
+bool mayGive(lua_State* state, const Run& run, size_t bytes) {
+  const size_t bound = machineOf(state).limits().memory;
+  return run.given <= bound && bytes <= bound - run.given;
+}
+
+void give(lua_State* state, Run& run, size_t bytes) {
+  if (!mayGive(state, run, bytes)) luaL_error(state, "the script puts more into the stream than it may have memory");
+  run.given += bytes;
 }
 
 std::string_view textAt(lua_State* state, int index) {

@@ -40,6 +40,9 @@ void pushObject(lua_State* state, Kind kind, uint64_t run);
 
 // Argument 1 is an object of that kind and of the run that runs; an error of the script otherwise.
 Run& runOf(lua_State* state, Kind kind);
+// Counts what a run puts into its stream; an error of the script beyond its bound of memory.
+void give(lua_State* state, Run& run, size_t bytes);
+bool mayGive(lua_State* state, const Run& run, size_t bytes);
 std::string_view textAt(lua_State* state, int index);
 void pushText(lua_State* state, std::string_view text);
 

@@ -77,12 +77,16 @@ int setDynamic(lua_State* state) {
   Run& run = runOf(state, Kind::kDynamicMetadata);
   const std::string_view filter = textAt(state, 2), key = textAt(state, 3);
   luaL_checkany(state, 4);
+  give(state, run, filter.size() + key.size());
   std::string fault;
   stream::MetadataValue value;
-  if (readValue(state, 4, value, fault)) {
+  size_t size = 0;
+  if (readValue(state, 4, value, fault, size) && mayGive(state, run, size)) {
+    run.given += size;
     run.context.info().metadata().set(filter, key, std::move(value));
     return 0;
   }
+  if (fault.empty()) fault = "the stream has more metadata of the script than it may have memory";
   pushText(state, "set(): " + fault);
   fault = {};
   return lua_error(state);
@@ -107,12 +111,12 @@ int getState(lua_State* state) {
 int setState(lua_State* state) {
   Run& run = runOf(state, Kind::kFilterState);
   const std::string_view name = textAt(state, 2), text = textAt(state, 3);
+  give(state, run, name.size() + text.size());
   run.context.info().filterState().set(name, text);
   return 0;
 }
 
-constexpr Function kDynamic[] = {
-    {"get", getDynamic}, {"set", setDynamic}, {"_list", listDynamic}, {nullptr, nullptr}};
+constexpr Function kDynamic[] = {{"get", getDynamic}, {"set", setDynamic}, {"_list", listDynamic}, {nullptr, nullptr}};
 constexpr Function kState[] = {{"get", getState}, {"set", setState}, {nullptr, nullptr}};
 
 // --- stream info
@@ -124,17 +128,7 @@ int infoText(lua_State* state) {
 }
 
 int protocol(lua_State* state) {
-  switch (runOf(state, Kind::kStreamInfo).context.info().protocol) {
-    case http::Protocol::kHttp10:
-      lua_pushliteral(state, "HTTP/1.0");
-      break;
-    case http::Protocol::kHttp11:
-      lua_pushliteral(state, "HTTP/1.1");
-      break;
-    case http::Protocol::kHttp2:
-      lua_pushliteral(state, "HTTP/2");
-      break;
-  }
+  pushText(state, http::textOf(runOf(state, Kind::kStreamInfo).context.info().protocol));
   return 1;
 }
 

@@ -25,7 +25,7 @@ int awaitsBody(lua_State* state) {
   Run& run = runOf(state, Kind::kHandle);
   if (run.streams) return luaL_error(state, "body() cannot be called behind bodyChunks()");
   if (run.head_gone && !run.whole) return luaL_error(state, "body() comes too late: the headers have gone on");
-  const bool waits = !run.whole && !run.body_ended;
+  const bool waits = !run.whole && !run.body_ended && !run.tunnel;
   if (waits) run.wait = Run::Wait::kBody;
   lua_pushboolean(state, waits);
   return 1;
@@ -149,9 +149,12 @@ const char* readCall(lua_State* state, filter::HttpCallRequest& request, bool& a
   if (lua_isstring(state, 4)) request.body = textAt(state, 4);
   lua_Number timeout = 0;
   if (lua_istable(state, 5)) {
-    lua_getfield(state, 5, "timeout_ms");
+    // Raw: nothing of the script runs in here.
+    lua_pushliteral(state, "timeout_ms");
+    lua_rawget(state, 5);
     timeout = lua_tonumber(state, -1);
-    lua_getfield(state, 5, "asynchronous");
+    lua_pushliteral(state, "asynchronous");
+    lua_rawget(state, 5);
     asynchronous = lua_toboolean(state, -1) != 0;
     lua_pop(state, 2);
   } else {
@@ -172,7 +175,10 @@ int call(lua_State* state) {
   {
     filter::HttpCallRequest request;
     fault = readCall(state, request, asynchronous);
-    if (fault == nullptr && asynchronous) {
+    if (fault == nullptr && asynchronous && !mayGive(state, run, request.body.size())) {
+      fault = "the bodies of calls are larger than the script may have memory";
+    } else if (fault == nullptr && asynchronous) {
+      run.given += request.body.size();
       if (!run.context.calls().sendDetached(std::move(request))) fault = "too many calls are under way";
     } else if (fault == nullptr) {
       run.call = std::move(request);
@@ -320,17 +326,11 @@ constexpr Function kHandle[] = {{"headers", headers},
                                 {"clearRouteCache", clearRouteCache},
                                 {"setUpstreamOverrideHost", setUpstreamOverrideHost},
                                 {nullptr, nullptr}};
-constexpr Function kRaw[] = {{"awaitsBody", awaitsBody},
-                             {"takeBody", takeBody},
-                             {"beginChunks", beginChunks},
-                             {"awaitsChunk", awaitsChunk},
-                             {"takeChunk", takeChunk},
-                             {"awaitsTrailers", awaitsTrailers},
-                             {"takeTrailers", takeTrailers},
-                             {"call", call},
-                             {"takeAnswer", takeAnswer},
-                             {"respond", respond},
-                             {nullptr, nullptr}};
+constexpr Function kRaw[] = {
+    {"awaitsBody", awaitsBody},     {"takeBody", takeBody},   {"beginChunks", beginChunks},
+    {"awaitsChunk", awaitsChunk},   {"takeChunk", takeChunk}, {"awaitsTrailers", awaitsTrailers},
+    {"takeTrailers", takeTrailers}, {"call", call},           {"takeAnswer", takeAnswer},
+    {"respond", respond},           {nullptr, nullptr}};
 
 }  // namespace
 

@@ -122,8 +122,8 @@ int add(lua_State* state) {
   const List list = listOf(state, kTrailers);
   const std::string_view name = textAt(state, 2), value = textAt(state, 3);
   mustBeHere(state, list);
-  return changeOrFail(state, list,
-                      {.set = {{std::string(name), std::string(value), HeaderChange::Action::kAppend}}});
+  give(state, list.run, name.size() + value.size());
+  return changeOrFail(state, list, {.set = {{std::string(name), std::string(value), HeaderChange::Action::kAppend}}});
 }
 
 template <bool kTrailers>
@@ -131,6 +131,7 @@ int replace(lua_State* state) {
   const List list = listOf(state, kTrailers);
   const std::string_view name = textAt(state, 2), value = textAt(state, 3);
   mustBeHere(state, list);
+  give(state, list.run, name.size() + value.size());
   return changeOrFail(state, list,
                       {.set = {{std::string(name), std::string(value), HeaderChange::Action::kOverwrite}}});
 }
@@ -157,6 +158,7 @@ int setReason(lua_State* state) {
       return luaL_error(state, "a reason phrase has no control characters");
     }
   }
+  give(state, list.run, reason.size());
   http::ResponseHeaders& head = list.run.context.response();
   head.reason = head.arena().copy(reason);
   return 0;
@@ -231,8 +233,7 @@ constexpr Function kFields[] = {{"get", get<kTrailers>},
                                 {"_list", listAll<kTrailers>},
                                 {kTrailers ? nullptr : "setHttp1ReasonPhrase", setReason},
                                 {nullptr, nullptr}};
-constexpr Function kBuffer[] = {
-    {"length", length}, {"getBytes", getBytes}, {"setBytes", setBytes}, {nullptr, nullptr}};
+constexpr Function kBuffer[] = {{"length", length}, {"getBytes", getBytes}, {"setBytes", setBytes}, {nullptr, nullptr}};
 
 }  // namespace
 

@@ -34,8 +34,9 @@ std::shared_ptr<const Script> compileScript(const std::string& code, std::string
     return nullptr;
   }
   if (!machine->has(Side::kRequest) && !machine->has(Side::kResponse)) {
-    at.error("has neither envoy_on_request nor envoy_on_response, so it would do nothing; define one as a global "
-             "function");
+    at.error(
+        "has neither envoy_on_request nor envoy_on_response, so it would do nothing; define one as a global "
+        "function");
     return nullptr;
   }
   return std::make_shared<Script>(code, std::move(name), limits, services.logger, services.local_slots);
@@ -62,7 +63,8 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
         compileScript(proto.inline_code(), "inline_code", limits, context.at.child("inline_code"), services);
   }
   for (const auto& [name, source] : proto.source_codes()) {
-    settings.scripts[name] = compileScript(source, name, limits, context.at.child("source_codes").child(name), services);
+    settings.scripts[name] =
+        compileScript(source, name, limits, context.at.child("source_codes").child(name), services);
   }
   settings.clear_route_cache = !proto.has_clear_route_cache() || proto.clear_route_cache().value();
   settings.fails_open = services.defaults == config::Defaults::kEnvoy;
@@ -83,8 +85,7 @@ class Factory : public config::HttpFilterConfigFactory {
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
                                                            config::FactoryContext context) const override {
     const config::ErrorMark mark(context.at);
-    Settings settings =
-        compileSettings(static_cast<const Proto&>(message), context, defaultLimits(context.services));
+    Settings settings = compileSettings(static_cast<const Proto&>(message), context, defaultLimits(context.services));
     if (mark.hit()) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
@@ -119,8 +120,9 @@ class BoundedFactory : public config::HttpFilterConfigFactory {
     Limits limits;
     limits.trusted = proto.trusted();
     if (limits.trusted && (proto.has_max_instructions() || proto.has_max_time())) {
-      context.at.child("trusted").error("is set beside max_instructions or max_time, which do not hold for a trusted "
-                                        "script; keep one");
+      context.at.child("trusted").error(
+          "is set beside max_instructions or max_time, which do not hold for a trusted "
+          "script; keep one");
     }
     if (proto.has_max_instructions()) limits.instructions = proto.max_instructions().value();
     if (proto.has_max_time()) limits.time = config::compileMilliseconds(proto.max_time());

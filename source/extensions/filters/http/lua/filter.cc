@@ -1,7 +1,6 @@
 #include "source/extensions/filters/http/lua/filter.h"
 
-#include <chrono>
-
+#include "absl/strings/str_cat.h"
 #include "source/filter/context.h"
 #include "source/worker/services.h"
 
@@ -12,6 +11,16 @@ using filter::HookResult;
 using filter::Next;
 using filter::Pause;
 using filter::Reply;
+
+namespace {
+
+bool acceptsTunnel(filter::Context& context) {
+  const http::RequestHeaders& request = context.request();
+  const uint16_t status = context.response().status;
+  return request.wantsTunnel() && (request.upgrade.empty() ? status / 100 == 2 : status == 101);
+}
+
+}  // namespace
 
 Script::Script(std::string code, std::string name, const Limits& limits, observability::Logger* logger,
                worker::LocalSlots slots)
@@ -31,25 +40,31 @@ Machine* Script::machine(worker::WorkerServices& worker) const {
   return machines_.get(worker).machine.get();
 }
 
-const Script* Filter::chooseScript(filter::Context& context) {
+std::optional<const Script*> Filter::chooseScript(filter::Context& context) {
   route_ = context.routeConfigAs<RouteSettings>();
   if (route_ == nullptr) return settings_.script.get();
   if (route_->off) return nullptr;
   if (route_->script != nullptr) return route_->script.get();
   if (route_->name.empty()) return settings_.script.get();
   const auto named = settings_.scripts.find(route_->name);
-  return named == settings_.scripts.end() ? nullptr : named->second.get();
+  if (named == settings_.scripts.end()) return std::nullopt;
+  return named->second.get();
 }
 
 // The head of a message is here.
 HookResult Filter::begin(Side side, bool headers_only, filter::Context& context) {
-  const Script* const script = chooseScript(context);
+  const std::optional<const Script*> script = chooseScript(context);
   if (script == nullptr) return Next{};
   Half& half = this->half(side);
-  Machine* const machine = script->machine(context.worker());
+  Machine* const machine = script ? (*script)->machine(context.worker()) : nullptr;
   if (machine == nullptr) {
+    if (refused_) return Next{};  // this is the answer to that
+    if (!script && settings_.logger != nullptr) {
+      settings_.logger->error("lua", "a route names the script \"", route_->name, "\", which is none of source_codes");
+    }
     context.count(settings_.errors);
     if (settings_.fails_open) return Next{};
+    refused_ = true;
     return Reply{500, "", "lua_script_error"};
   }
   if (!machine->has(side)) return Next{};
@@ -57,6 +72,7 @@ HookResult Filter::begin(Side side, bool headers_only, filter::Context& context)
   Run& run = half.run.emplace(*machine, side, context, settings_.logger);
   if (route_ != nullptr && route_->context) run.filter_context = &*route_->context;
   run.ended = run.body_ended = headers_only;
+  run.tunnel = side == Side::kRequest ? context.request().wantsTunnel() : acceptsTunnel(context);
   half.part = Part::kHead;
   return act(half, go(half));
 }
@@ -97,13 +113,21 @@ Reply Filter::replyOf(Half& half, Then then) const {
   return Reply{500, "", "lua_script_error"};
 }
 
-// The part leaves this filter.
-void Filter::leave(Half& half) {
+std::optional<std::string> Filter::leave(Half& half) {
   Run& run = *half.run;
+  std::optional<std::string> changed = std::exchange(run.changed, std::nullopt);
+  // A body for a message that came without one, and may have said so.
+  if (half.part == Part::kHead && changed) run.headers().set(http::Name::kContentLength, absl::StrCat(changed->size()));
   run.head_gone = true;
   run.piece.reset();
-  run.changed.reset();
   run.piece_taken = false;
+  return changed;
+}
+
+bool Filter::routesAnew(const Half& half) const {
+  const Run& run = *half.run;
+  return run.side == Side::kRequest && (half.part == Part::kHead || half.part == Part::kBody) &&
+         (run.clears_route || (run.head_changed && settings_.clear_route_cache));
 }
 
 // From a hook.
@@ -128,21 +152,12 @@ HookResult Filter::act(Half& half, Then then) {
       break;
   }
   if (half.part != Part::kHead) return Next{};  // its bytes are the caller's
-  if (run.changed) {                            // a body for a message that came without
-    half.token = context.resumeToken();
-    half.call = context.calls().after(std::chrono::milliseconds(0), [&half] {
-      std::string body = *std::move(half.run->changed);
-      half.run->changed.reset();
-      half.run->head_gone = true;
-      half.token.resumeWith(std::move(body));
-    });
-    return Pause{};
-  }
-  const bool rematch =
-      run.side == Side::kRequest && (run.clears_route || (run.head_changed && settings_.clear_route_cache));
-  leave(half);
-  if (rematch) context.rematchRoute();
-  return Next{};
+  const bool rematch = routesAnew(half);
+  std::optional<std::string> made = leave(half);
+  if ((rematch && !context.rematchRoute()) || !made) return Next{};
+  half.token = context.resumeToken();
+  half.token.resumeWith(*std::move(made));
+  return Pause{};
 }
 
 void Filter::ask(Half& half) {
@@ -169,11 +184,9 @@ void Filter::answered(Half& half, filter::HttpCallResponse answer) {
     case Then::kGoesOn:
       break;
   }
-  const bool rematch = half.part == Part::kHead && run.side == Side::kRequest &&
-                       (run.clears_route || (run.head_changed && settings_.clear_route_cache));
-  std::optional<std::string> changed = std::exchange(run.changed, std::nullopt);
-  leave(half);
-  if (rematch && !run.context.rematchRoute() && !half.token) return;
+  const bool rematch = routesAnew(half);
+  std::optional<std::string> changed = leave(half);
+  if (rematch) run.context.rematchRoute();
   changed ? half.token.resumeWith(*std::move(changed)) : half.token.resume();
 }
 
@@ -186,10 +199,8 @@ HookResult Filter::body(Side side, filter::Body& body) {
   run.ended = body.endStream();
   const Then then = go(half);
   if (then == Then::kGoesOn) {
-    if (run.changed) body.replace(*std::move(run.changed));
-    const bool rematch =
-        side == Side::kRequest && (run.clears_route || (run.head_changed && settings_.clear_route_cache));
-    leave(half);
+    const bool rematch = routesAnew(half);
+    if (std::optional<std::string> changed = leave(half)) body.replace(*std::move(changed));
     if (rematch) run.context.rematchRoute();
     return Next{};
   }
@@ -208,8 +219,7 @@ HookResult Filter::chunk(Side side, filter::Chunk& chunk) {
   if (wanted && !run.piece && !run.ended) return Next{};  // an empty one, in the middle
   const Then then = go(half);
   if (then != Then::kGoesOn) return act(half, then);
-  if (run.changed) chunk.replace(*std::move(run.changed));
-  leave(half);
+  if (std::optional<std::string> changed = leave(half)) chunk.replace(*std::move(changed));
   return Next{};
 }
 

@@ -40,10 +40,10 @@ class Script {
 
 // Compiled configuration; shared by all streams and workers.
 struct Settings {
-  std::shared_ptr<const Script> script;  // null: only routes have some
+  std::shared_ptr<const Script> script;                                            // null: only routes have some
   std::map<std::string, std::shared_ptr<const Script>, std::less<>> scripts = {};  // that routes name
-  bool fails_open = false;       // a message whose script failed goes on as it is
-  bool clear_route_cache = true;  // a changed head chooses the route anew
+  bool fails_open = false;          // a message whose script failed goes on as it is
+  bool clear_route_cache = true;    // a changed head chooses the route anew
   size_t body_limit = 1024 * 1024;  // of a body that a script wants whole, bytes
   observability::Logger* logger = nullptr;
   observability::Counter errors, executions;
@@ -52,8 +52,8 @@ struct Settings {
 // (proto: LuaPerRoute)
 struct RouteSettings : route::PerFilterConfig {
   bool off = false;
-  std::string name = {};                              // one of Settings::scripts; empty: none
-  std::shared_ptr<const Script> script = {};          // null: none of its own
+  std::string name = {};                               // one of Settings::scripts; empty: none
+  std::shared_ptr<const Script> script = {};           // null: none of its own
   std::optional<stream::MetadataFields> context = {};  // for filterContext()
 };
 
@@ -86,7 +86,8 @@ class Filter : public filter::HttpFilter {
   };
 
   Half& half(Side side) { return halves_[static_cast<size_t>(side)]; }
-  const Script* chooseScript(filter::Context& context);
+  // Null: none is to run. Nothing: the route names one that the filter does not have.
+  std::optional<const Script*> chooseScript(filter::Context& context);
   filter::HookResult begin(Side side, bool headers_only, filter::Context& context);
   filter::HookResult chunk(Side side, filter::Chunk& chunk);
   filter::HookResult body(Side side, filter::Body& body);
@@ -97,11 +98,15 @@ class Filter : public filter::HttpFilter {
   filter::Reply replyOf(Half& half, Then then) const;
   void ask(Half& half);
   void answered(Half& half, filter::HttpCallResponse answer);
-  void leave(Half& half);
+  // The part goes on: what in its place, if the script has changed it.
+  static std::optional<std::string> leave(Half& half);
+  // The request, whose head is still here, is to be routed by what the script has made of it.
+  bool routesAnew(const Half& half) const;
 
   const Settings& settings_;
   const RouteSettings* route_ = nullptr;
   Half halves_[2];
+  bool refused_ = false;  // because there is no script to ask
 };
 
 using FilterFactory = filter::Factory<Filter, Settings>;

@@ -79,6 +79,7 @@ TEST_CASE("headers are read and changed") {
     headers:add('x-b', '3'))"));
   h.stream.request().path = "/";
   h.stream.request().authority = "a";
+  h.stream.request().scheme = "http";
   h.request("GET", {{"x-a", "1"}, {"x-b", "2"}}, true);
   CHECK(h.stream.request().path == "/other");
   CHECK(h.terminal.headers ==
@@ -86,11 +87,10 @@ TEST_CASE("headers are read and changed") {
 }
 
 TEST_CASE("what frames a message, and what cannot stand in one, is an error") {
-  for (const char* code :
-       {"handle:headers():replace('content-length', '3')", "handle:headers():add('transfer-encoding', 'chunked')",
-        "handle:headers():add('x y', '1')", "handle:headers():add('x', 'a\\r\\nb: c')",
-        "handle:headers():replace(':path', 'no-slash')", "handle:headers():replace(':path', '/a b')",
-        "handle:headers():remove(':method')"}) {
+  for (const char* code : {"handle:headers():replace('content-length', '3')",
+                           "handle:headers():add('transfer-encoding', 'chunked')", "handle:headers():add('x y', '1')",
+                           "handle:headers():add('x', 'a\\r\\nb: c')", "handle:headers():replace(':path', 'no-slash')",
+                           "handle:headers():replace(':path', '/a b')", "handle:headers():remove(':method')"}) {
     INFO(code);
     Harness h = make(request(code));
     h.request("GET", {}, true);
@@ -116,9 +116,10 @@ TEST_CASE("a failed script answers 500, or lets the message go on as it is") {
 TEST_CASE("a script is bounded in instructions, time and memory, whatever it catches") {
   const Limits few{.instructions = 100'000, .time = std::chrono::seconds(10), .memory = 1024 * 1024};
   const Limits brief{.instructions = 1'000'000'000'000, .time = std::chrono::milliseconds(5)};
-  for (const char* code : {"while true do end", "while true do pcall(function() while true do end end) end",
-                           "local co = coroutine.wrap(function() while true do end end) co()",
-                           "while true do pcall(error, 'x') end"}) {
+  for (const char* code :
+       {"while true do end", "while true do pcall(function() while true do end end) end",
+        "local co = coroutine.wrap(function() while true do end end) co()", "while true do pcall(error, 'x') end",
+        "xpcall(function() while true do end end, function() while true do end end)"}) {
     for (const Limits& limits : {few, brief}) {
       INFO(code);
       Harness h = make(request(code), {.limits = limits});
@@ -135,10 +136,27 @@ TEST_CASE("a script is bounded in instructions, time and memory, whatever it cat
   }
 }
 
+TEST_CASE("what a script puts into its stream is bounded as its memory is") {
+  for (const char* code : {"for i = 1, 100 do handle:headers():replace('x', ('y'):rep(20000)) end",
+                           "for i = 1, 100 do handle:streamInfo():filterState():set('k' .. i, ('y'):rep(20000)) end",
+                           "for i = 1, 100 do handle:streamInfo():dynamicMetadata():set('f', 'k' .. i, "
+                           "('y'):rep(20000)) end"}) {
+    INFO(code);
+    Harness h = make(request(code), {.limits = {.memory = 1024 * 1024}});
+    h.request("GET", {}, true);
+    CHECK(h.client.status == 500);
+  }
+}
+
+TEST_CASE("xpcall calls its handler, and gives what the function gave") {
+  CHECK(out("select('#', xpcall(function(a, b) return a, b, nil end, error, 1, 2))") == "4");
+  CHECK(out("select(2, xpcall(error, function(e) return 'was ' .. e end, 'x'))") == "was x");
+}
+
 TEST_CASE("a machine goes on with the next request behind a failed one") {
-  const auto factory = std::make_shared<FilterFactory>(settingsOf(
-      "count = 0\n" + request("count = count + 1; if count == 1 then error('first') end; "
-                              "handle:headers():add('x-count', tostring(count))")));
+  const auto factory = std::make_shared<FilterFactory>(
+      settingsOf("count = 0\n" + request("count = count + 1; if count == 1 then error('first') end; "
+                                         "handle:headers():add('x-count', tostring(count))")));
   Harness first({factory}, {nullptr});
   first.request("GET", {}, true);
   CHECK(first.client.status == 500);
@@ -185,8 +203,8 @@ TEST_CASE("a message without a body has none, or an empty one that can be filled
   CHECK(out("handle:trailers()") == "nil");
   Harness h = make(response("handle:body(true):setBytes('made')"));
   h.request("GET", {}, true);
-  h.respond(200, {}, true);
-  h.calls.expire();
+  h.respond(200, {{"content-length", "0"}}, true);
+  CHECK(h.client.headers == Fields{{"content-length", "4"}});
   CHECK(h.client.body == "made");
   CHECK(h.client.complete);
 }
@@ -262,6 +280,27 @@ TEST_CASE("a script calls a cluster and waits") {
   h.calls.answer({.status = 200, .headers = {{"x-user", "ann"}}, .body = "ok"});
   h.calls.answer({.status = 0, .failure = "timeout"});
   CHECK(h.terminal.headers == Fields{{"x-answer", "200 ann ok"}, {"x-second", "timeout"}});
+
+  // The options are read as they stand: nothing of the script runs in between.
+  Harness table = make(request(R"(
+    local options = setmetatable({timeout_ms = 5}, {__index = function() error('run') end})
+    handle:httpCall('auth', {[':method'] = 'GET', [':path'] = '/', [':authority'] = 'auth'}, nil, options))"));
+  table.request("GET", {}, true);
+  REQUIRE(table.calls.waiting() == 1);
+  CHECK(table.calls.request(0).timeout == std::chrono::milliseconds(5));
+}
+
+TEST_CASE("a script that asks for the body of a tunnel goes on, behind a call as well") {
+  for (const char* call :
+       {"", "handle:httpCall('c', {[':method'] = 'GET', [':path'] = '/', [':authority'] = 'a'}, nil, 0)"}) {
+    INFO(call);
+    Harness h = make(request(std::string(call) + " handle:body() handle:respond({[':status'] = '403'})"));
+    h.stream.request().upgrade = "websocket";
+    h.request("GET", {}, false);
+    if (*call != 0) h.calls.answer({.status = 200});
+    CHECK(h.client.status == 403);
+    CHECK(h.terminal.heads == 0);
+  }
 }
 
 TEST_CASE("facts of the stream, metadata and filter state") {
@@ -278,7 +317,14 @@ TEST_CASE("facts of the stream, metadata and filter state") {
     handle:headers():add('x-state', handle:streamInfo():filterState():get('k')))"));
   h.request("GET", {}, true);
   CHECK(h.terminal.headers == Fields{{"x-name", "b"}, {"x-state", "v"}});
-  for (const char* wrong : {"{1, x = 2}", "print", "(function() local t = {} t.t = t return t end)()"}) {
+  Harness deep =
+      make(request("local t = {1} for i = 1, 28 do t = {t} end "
+                   "handle:streamInfo():dynamicMetadata():set('f', 'k', t)"));
+  deep.request("GET", {}, true);
+  CHECK(deep.terminal.complete);
+  for (const char* wrong :
+       {"{1, x = 2}", "{1, nil, 3, x = 2}", "print", "(function() local t = {} t.t = t return t end)()",
+        "(function() local t = {1} for i = 1, 30 do t = {t, t} end return t end)()"}) {
     INFO(wrong);
     Harness bad = make(request(std::string("handle:streamInfo():dynamicMetadata():set('f', 'k', ") + wrong + ")"));
     bad.request("GET", {}, true);
@@ -288,9 +334,8 @@ TEST_CASE("facts of the stream, metadata and filter state") {
 
 TEST_CASE("a route has a script of its own, none, or a named one, and a context") {
   const auto own = std::make_shared<RouteSettings>();
-  own->script = std::make_shared<Script>(
-      request("handle:headers():add('x-own', handle:filterContext():get('plan'))"), "own", Limits{}, nullptr,
-      worker::LocalSlots());
+  own->script = std::make_shared<Script>(request("handle:headers():add('x-own', handle:filterContext():get('plan'))"),
+                                         "own", Limits{}, nullptr, worker::LocalSlots());
   own->context = stream::MetadataFields{{"plan", {std::string("gold")}}};
   Harness h = make(request("error('not me')"), {}, own);
   h.request("GET", {}, true);
@@ -301,6 +346,14 @@ TEST_CASE("a route has a script of its own, none, or a named one, and a context"
   Harness none = make(request("error('not me')"), {}, off);
   none.request("GET", {}, true);
   CHECK(none.terminal.complete);
+
+  // Whatever it was to decide, nobody has.
+  const auto unknown = std::make_shared<RouteSettings>();
+  unknown->name = "misspelt";
+  Harness refused = make(request(""), {}, unknown);
+  refused.request("GET", {}, true);
+  CHECK(refused.client.status == 500);
+  CHECK(refused.counted({1}) == 1);
 }
 
 struct World : config::testing::TestWorld {
@@ -320,6 +373,7 @@ TEST_CASE("a script that does not load is refused with its line") {
   CHECK(problems("function envoy_on_request(handle) end") == "");
   CHECK(problems("function envoy_on_request(handle)\n if end").find("default_source_code:2:") != std::string::npos);
   CHECK(problems("error('at start')").find("at start") != std::string::npos);
+  CHECK(problems("\x1bLJ\x02").find("mode") != std::string::npos);  // bytecode
   CHECK(problems("x = 1").find("neither envoy_on_request nor envoy_on_response") != std::string::npos);
   CHECK(problems("while true do end").find("too many instructions") != std::string::npos);
 }
@@ -333,7 +387,8 @@ TEST_CASE("it passes the interleaving suite") {
        {Case{"function envoy_on_request(h) h:headers():add('x', '1') end function envoy_on_response(h) "
              "h:headers():add('y', '1') end",
              false},
-        Case{"function envoy_on_request(h) h:body() h:trailers() end function envoy_on_response(h) h:body() end", false},
+        Case{"function envoy_on_request(h) h:body() h:trailers() end function envoy_on_response(h) h:body() end",
+             false},
         Case{"function envoy_on_request(h) for c in h:bodyChunks() do end h:trailers() end "
              "function envoy_on_response(h) for c in h:bodyChunks() do end end",
              false},

@@ -1,5 +1,6 @@
 #include "source/extensions/filters/http/lua/machine.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <luajit-2.1/lua.hpp>
 #include <utility>
@@ -19,6 +20,15 @@ for _, name in ipairs{'dofile', 'loadfile', 'load', 'loadstring', 'collectgarbag
                       'require', 'package', 'io', 'debug', 'jit', 'ffi'} do _G[name] = nil end
 string.dump = nil
 for _, name in ipairs{'execute', 'exit', 'remove', 'rename', 'tmpname', 'setlocale', 'getenv'} do os[name] = nil end
+
+-- LuaJIT calls the handler of its own inside of the hook that raised the error, where no instruction is counted.
+local call = pcall
+local function settle(handler, good, ...)
+  if good then return true, ... end
+  local _, message = call(handler, ...)
+  return false, message
+end
+function xpcall(f, handler, ...) return settle(handler, call(f, ...)) end
 )";
 
 std::string textOf(lua_State* state) {
@@ -96,9 +106,9 @@ void Machine::count(lua_State* state, lua_Debug*) {
   luaL_error(state, "the script took %s", what);
 }
 
-void Machine::arm() {
+void Machine::arm(std::chrono::steady_clock::time_point deadline) {
   if (limits_.trusted) return;
-  deadline_ = std::chrono::steady_clock::now() + limits_.time;
+  deadline_ = deadline;
   lua_sethook(state_, count, LUA_MASKCOUNT, kStep);
 }
 
@@ -123,17 +133,22 @@ bool Machine::open(const std::string& code, const std::string& name, std::string
   instructions_left_ = limits_.instructions;
   const std::string chunk = "=" + name;
   if (lua_cpcall(state_, openLibraries, &trusted) != 0 ||
-      luaL_loadbuffer(state_, code.data(), code.size(), chunk.c_str()) != 0) {
+      // Bytecode is believed by LuaJIT, and could do anything.
+      luaL_loadbufferx(state_, code.data(), code.size(), chunk.c_str(), trusted ? nullptr : "t") != 0) {
     error = textOf(state_);
     return false;
   }
-  arm();
+  // What loads once loads on each worker, however busy it is: only instructions are counted.
+  arm(std::chrono::steady_clock::time_point::max());
   if (lua_pcall(state_, 0, 0, 0) != 0) {
     error = textOf(state_);
     return false;
   }
   const auto keep = [](lua_State* state) {
     auto* const references = static_cast<int*>(lua_touserdata(state, 1));
+    // The first of all references that is given back needs memory; those that come are given back unprotected.
+    lua_pushboolean(state, 1);
+    luaL_unref(state, LUA_REGISTRYINDEX, luaL_ref(state, LUA_REGISTRYINDEX));
     for (const size_t side : {0, 1}) {
       lua_getglobal(state, kFunctions[side]);
       if (lua_isfunction(state, -1)) references[side] = luaL_ref(state, LUA_REGISTRYINDEX);
@@ -161,9 +176,14 @@ void Machine::releaseThread(Thread& thread) {
 }
 
 Machine::Outcome Machine::resume(Run& run, Thread& thread, std::string& error) {
+  // Another run of the script may have kept the coroutine, and gone on with it.
+  if (thread.begun && lua_status(thread.state) != LUA_YIELD) {
+    error = "the coroutine was ended by another run of the script";
+    return Outcome::kFailed;
+  }
   Run* const before = std::exchange(current_, &run);
   instructions_left_ = limits_.instructions - std::min(limits_.instructions, run.instructions_used);
-  arm();
+  arm(std::chrono::steady_clock::now() + limits_.time);
   const uint64_t had = instructions_left_;
   const int status = lua_resume(thread.state, thread.begun ? 0 : 1);
   thread.begun = true;

@@ -71,11 +71,12 @@ class Machine {
     if (print_) print_(line);
   }
   size_t used() const { return used_; }
+  const Limits& limits() const { return limits_; }
 
  private:
   Machine(const Limits& limits, Print print) : limits_(limits), print_(std::move(print)) {}
   bool open(const std::string& code, const std::string& name, std::string& error);
-  void arm();
+  void arm(std::chrono::steady_clock::time_point deadline);
   static void* allocate(void* self, void* block, size_t old_size, size_t size);
   static void count(lua_State* state, lua_Debug* event);
 

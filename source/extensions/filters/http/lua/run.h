@@ -39,9 +39,7 @@ class Run {
   http::HeaderList& headers() {
     return side == Side::kRequest ? static_cast<http::HeaderList&>(context.request()) : context.response();
   }
-  http::Trailers& trailers() {
-    return side == Side::kRequest ? context.requestTrailers() : context.responseTrailers();
-  }
+  http::Trailers& trailers() { return side == Side::kRequest ? context.requestTrailers() : context.responseTrailers(); }
 
   const Side side;
   filter::Context& context;
@@ -61,6 +59,7 @@ class Run {
   bool trailers_here = false;  // they have come
   bool whole = false;          // `piece` is all of the body
   bool streams = false;        // it asked for chunks
+  bool tunnel = false;         // what follows the head is no body, and has no end to wait for
   // A chunk or the whole body, as long as it is there; `changed` goes on in its place.
   std::optional<std::string_view> piece;
   std::optional<std::string> changed;
@@ -71,6 +70,9 @@ class Run {
 
   std::string error;
   uint64_t instructions_used = 0;
+  // Bytes that it has put into the stream (fields, metadata, state) and into calls nobody waits for. They are not of
+  // the machine's memory, and bounded as that is.
+  size_t given = 0;
 
  private:
   Machine& machine_;

@@ -1,7 +1,7 @@
 #include "source/extensions/filters/http/lua/values.h"
 
 #include <luajit-2.1/lua.hpp>
-#include <string_view>
+#include <utility>
 
 #include "source/extensions/filters/http/lua/bindings.h"
 
@@ -9,72 +9,99 @@ namespace sluice::extensions::http_filters::lua {
 namespace {
 
 constexpr int kMostDeep = 32;
+constexpr size_t kLargest = 1024 * 1024;  // bytes
+constexpr const char* kMixed = "the keys of a table must be text, or 1 to n";
 
-bool readAt(lua_State* state, int index, stream::MetadataValue& out, std::string& fault, int depth);
+// A table may stand in others many times, and each time is a copy: `size_` is what bounds them.
+class Reader {
+ public:
+  Reader(lua_State* state, std::string& fault) : state_(state), fault_(fault) {}
+
+  bool read(int index, stream::MetadataValue& out, int depth = 0);
+  size_t size() const { return size_; }
+
+ private:
+  bool readTable(int index, stream::MetadataValue& out, int depth);
+  bool readList(int index, size_t length, stream::MetadataList& out, int depth);
+  bool readFields(int index, stream::MetadataFields& out, int depth);
+  size_t entriesOf(int index);
+  bool take(size_t bytes) {
+    size_ += bytes;
+    return size_ <= kLargest || fail("the value is too large for metadata");
+  }
+  bool fail(std::string why) {
+    fault_ = std::move(why);
+    return false;
+  }
+
+  lua_State* const state_;
+  std::string& fault_;
+  size_t size_ = 0;
+};
+
+size_t Reader::entriesOf(int index) {
+  size_t entries = 0;
+  for (lua_pushnil(state_); lua_next(state_, index) != 0; lua_pop(state_, 1)) ++entries;
+  return entries;
+}
 
 // A table whose keys are 1 to n is a list; one whose keys are text is a structure.
-bool readTable(lua_State* state, int index, stream::MetadataValue& out, std::string& fault, int depth) {
-  if (depth >= kMostDeep || lua_checkstack(state, 4) == 0) {
-    fault = "a table is nested too deep, or stands in itself";
-    return false;
+bool Reader::readTable(int index, stream::MetadataValue& out, int depth) {
+  if (depth >= kMostDeep || lua_checkstack(state_, 4) == 0) {
+    return fail("a table is nested too deep, or stands in itself");
   }
-  const size_t length = lua_objlen(state, index);
-  stream::MetadataList list;
-  stream::MetadataFields fields;
-  for (lua_pushnil(state); lua_next(state, index) != 0; lua_pop(state, 1)) {
-    stream::MetadataValue value;
-    if (!readAt(state, lua_gettop(state), value, fault, depth + 1)) return false;
-    if (lua_type(state, -2) == LUA_TSTRING) {
-      size_t size = 0;
-      const char* const name = lua_tolstring(state, -2, &size);
-      fields.push_back({std::string(name, size), std::move(value)});
-    } else if (lua_type(state, -2) == LUA_TNUMBER && length > 0) {
-      list.push_back(std::move(value));
-    } else {
-      fault = "the keys of a table must be text, or 1 to n";
-      return false;
-    }
+  if (const size_t length = lua_objlen(state_, index); length > 0) {
+    if (entriesOf(index) != length) return fail(kMixed);
+    return readList(index, length, out.value.emplace<stream::MetadataList>(), depth);
   }
-  if (!list.empty() && (!fields.empty() || list.size() != length)) {
-    fault = "the keys of a table must be text, or 1 to n";
-    return false;
-  }
-  if (list.empty()) {
-    out.value = std::move(fields);
-    return true;
-  }
-  list.clear();  // in their order
+  return readFields(index, out.value.emplace<stream::MetadataFields>(), depth);
+}
+
+bool Reader::readList(int index, size_t length, stream::MetadataList& out, int depth) {
   for (size_t i = 1; i <= length; ++i) {
-    lua_rawgeti(state, index, static_cast<int>(i));
-    const bool good = readAt(state, lua_gettop(state), list.emplace_back(), fault, depth + 1);
-    lua_pop(state, 1);
-    if (!good) return false;
+    lua_rawgeti(state_, index, static_cast<int>(i));
+    if (lua_isnil(state_, -1)) return fail(kMixed);
+    if (!read(lua_gettop(state_), out.emplace_back(), depth + 1)) return false;
+    lua_pop(state_, 1);
   }
-  out.value = std::move(list);
   return true;
 }
 
-bool readAt(lua_State* state, int index, stream::MetadataValue& out, std::string& fault, int depth) {
-  switch (lua_type(state, index)) {
+bool Reader::readFields(int index, stream::MetadataFields& out, int depth) {
+  for (lua_pushnil(state_); lua_next(state_, index) != 0; lua_pop(state_, 1)) {
+    if (lua_type(state_, -2) != LUA_TSTRING) return fail(kMixed);
+    size_t size = 0;
+    const char* const name = lua_tolstring(state_, -2, &size);
+    if (!take(size)) return false;
+    stream::MetadataField& field = out.emplace_back();
+    field.name.assign(name, size);
+    if (!read(lua_gettop(state_), field.value, depth + 1)) return false;
+  }
+  return true;
+}
+
+bool Reader::read(int index, stream::MetadataValue& out, int depth) {
+  if (!take(sizeof(stream::MetadataField))) return false;
+  switch (lua_type(state_, index)) {
     case LUA_TNIL:
       return true;
     case LUA_TBOOLEAN:
-      out.value = lua_toboolean(state, index) != 0;
+      out.value = lua_toboolean(state_, index) != 0;
       return true;
     case LUA_TNUMBER:
-      out.value = lua_tonumber(state, index);
+      out.value = lua_tonumber(state_, index);
       return true;
     case LUA_TSTRING: {
       size_t size = 0;
-      const char* const text = lua_tolstring(state, index, &size);
+      const char* const text = lua_tolstring(state_, index, &size);
+      if (!take(size)) return false;
       out.value = std::string(text, size);
       return true;
     }
     case LUA_TTABLE:
-      return readTable(state, index, out, fault, depth);
+      return readTable(index, out, depth);
     default:
-      fault = std::string("a ") + luaL_typename(state, index) + " is no metadata";
-      return false;
+      return fail(std::string("a ") + luaL_typename(state_, index) + " is no metadata");
   }
 }
 
@@ -110,8 +137,11 @@ void pushFields(lua_State* state, const stream::MetadataFields& fields) {
   }
 }
 
-bool readValue(lua_State* state, int index, stream::MetadataValue& out, std::string& fault) {
-  return readAt(state, index, out, fault, 0);
+bool readValue(lua_State* state, int index, stream::MetadataValue& out, std::string& fault, size_t& size) {
+  Reader reader(state, fault);
+  const bool good = reader.read(index, out);
+  size = reader.size();
+  return good;
 }
 
 }  // namespace sluice::extensions::http_filters::lua

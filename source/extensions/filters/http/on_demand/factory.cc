@@ -14,6 +14,7 @@ using envoy::extensions::filters::http::on_demand::v3::OnDemand;
 class Factory : public config::HttpFilterConfigFactory {
  public:
   std::string_view configType() const override { return OnDemand::descriptor()->full_name(); }
+  bool awaitsRoutes() const override { return true; }
 
   std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message&,
                                                            config::FactoryContext) const override {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <optional>
+#include <vector>
 
 #include "source/event/timer.h"
 #include "source/filter/context.h"
@@ -29,6 +30,8 @@ class Filter : public filter::HttpFilter, private filter::RouteWaiter {
   filter::Context* context_ = nullptr;  // while it waits
   filter::ResumeToken token_;           // same
   std::optional<event::Timer> timer_;   // same
+  std::vector<const route::PerFilterConfig*> in_front_;
+  bool waits_again_ = false;
 };
 
 using FilterFactory = filter::Factory<Filter>;

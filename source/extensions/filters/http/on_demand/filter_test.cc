@@ -18,6 +18,9 @@ const route::Table& emptyTable() {
   return *table;
 }
 
+// Stands in front.
+class InFront : public filter::HttpFilter {};
+
 struct Bed {
   // A request without a route.
   void request() {
@@ -32,7 +35,7 @@ struct Bed {
     waiter.onRoutes();
   }
 
-  Harness harness{{std::make_shared<FilterFactory>()}};
+  Harness harness{{std::make_shared<filter::Factory<InFront>>(), std::make_shared<FilterFactory>()}};
   const std::shared_ptr<const route::Table> table = filter::testing::tableOf();
 };
 
@@ -60,6 +63,25 @@ TEST_CASE("a request waits for its routes, and goes on with that which takes it"
   CHECK(t.harness.stream.route());
 }
 
+TEST_CASE("a request whose scope has come waits for its host, once") {
+  Bed t;
+  t.harness.stream.routes_may_come = true;
+  t.request();
+  t.come(emptyTable());
+  CHECK(t.harness.terminal.heads == 0);
+  t.come(*t.table);
+  CHECK(t.harness.terminal.complete);
+  CHECK(t.harness.stream.route());
+
+  Bed other;
+  other.harness.stream.routes_may_come = true;
+  other.request();
+  other.come(emptyTable());
+  other.come(emptyTable());
+  CHECK(other.harness.terminal.complete);
+  CHECK_FALSE(other.harness.stream.route());
+}
+
 TEST_CASE("a request whose routes do not come waits for a time only") {
   Bed t;
   t.harness.stream.routes_may_come = true;
@@ -70,6 +92,23 @@ TEST_CASE("a request whose routes do not come waits for a time only") {
   CHECK(t.harness.terminal.complete);
   CHECK_FALSE(t.harness.stream.route());
   CHECK(t.harness.stream.route_waiters.empty());
+}
+
+TEST_CASE("a request that passed filters in front by other settings than its routes have is not served") {
+  struct Settings : route::PerFilterConfig {};
+  const auto run = [](bool concerned) {
+    const std::shared_ptr<const route::PerFilterConfig> settings = concerned ? std::make_shared<Settings>() : nullptr;
+    const auto table = filter::testing::tableOf({settings, std::make_shared<Settings>()});
+    Bed t;
+    Harness& h = t.harness;
+    h.stream.routes_may_come = true;
+    t.request();
+    t.come(*table);
+    return std::to_string(h.terminal.heads) + " " + std::to_string(h.client.status) + " " +
+           std::string(h.stream.info().response_code_details);
+  };
+  CHECK(run(false) == "1 0 ");
+  CHECK(run(true) == "0 503 on_demand_not_in_front");
 }
 
 TEST_CASE("a request that ends while it waits waits no longer") {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/service/ratelimit/v3/rls.pb.h"
+#include "source/base/utf8.h"
 #include "source/filter/metadata_struct.h"
 
 namespace sluice::extensions::http_filters::ratelimit {
@@ -67,7 +68,7 @@ std::string encodeQuestion(std::string_view domain, const std::vector<Descriptor
     for (const auto& [key, value] : descriptor.entries) {
       auto& entry = *proto.add_entries();
       entry.set_key(key);
-      entry.set_value(value);
+      entry.set_value(base::asUtf8(value));
     }
   }
   return out.SerializeAsString();

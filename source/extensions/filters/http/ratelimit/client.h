@@ -18,6 +18,8 @@ inline constexpr std::string_view kMethodPath = "/envoy.service.ratelimit.v3.Rat
 
 using filter::Descriptor;
 
+// Protobuf has no strings but UTF-8: in values each other byte becomes '!', so that nobody's limits vanish because of
+// one.
 std::string encodeQuestion(std::string_view domain, const std::vector<Descriptor>& descriptors);
 
 // The limit that is nearest to its end, for x-ratelimit-* headers.

@@ -1,5 +1,7 @@
 #include "source/extensions/filters/http/ratelimit/client.h"
 
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 #include "envoy/service/ratelimit/v3/rls.pb.h"
@@ -167,21 +169,14 @@ TEST_CASE("what is there and empty counts, and so does text that is not ASCII") 
   CHECK(h.asked() == Texts{"a=", "u=J\xc3\xbcrgen", "l=1,", "q="});
 }
 
-TEST_CASE("a value that protobuf cannot hold is answered by the failure mode, never passed by without its limit") {
-  const bool deny = GENERATE(false, true);
-  const std::string path = GENERATE("/", "/?q=%ff");
-  Settings s = basic();
-  s.failure_mode_deny = deny;
-  Limited h(std::move(s), limits({limit({generic("v")}), limit({{.kind = Kind::kHeader, .key = "a", .header = "x-a"}}),
-                                  limit({{.kind = Kind::kQuery, .key = "q", .parameter = "q"}})}));
+TEST_CASE("a value that protobuf cannot hold counts, and hides no other one") {
+  const std::string path = GENERATE("/?q=v", "/?q=%ff");
+  Limited h(basic(), limits({limit({generic("v")}), limit({{.kind = Kind::kHeader, .key = "a", .header = "x-a"}}),
+                             limit({{.kind = Kind::kQuery, .key = "q", .parameter = "q"}})}));
   h.stream.request().path = path;
-  h.request("GET", path == "/" ? Fields{{"x-a", "\xff"}} : Fields{}, true);
-  CHECK(h.calls.grpc.empty());
-  CHECK(h.counted({2}) == 1);
-  CHECK(h.counted({4}) == (deny ? 0 : 1));
-  CHECK(h.terminal.complete == !deny);
-  if (deny) CHECK(h.client.status == 500);
-  if (deny) CHECK(h.stream.info().response_flags.has(stream::ResponseFlag::kRateLimitServiceError));
+  h.request("GET", {{"x-a", "b\xff"}}, true);
+  CHECK(h.asked() == Texts{"generic_key=v", "a=b!", path == "/?q=v" ? "q=v" : "q=!"});
+  CHECK(h.counted({2}) == 0);
 }
 
 TEST_CASE("the host's limits count as the route says") {
@@ -242,6 +237,19 @@ TEST_CASE("a request over the limit is refused") {
   CHECK(h.terminal.heads == 0);
 }
 
+TEST_CASE("a gRPC client is told what the status of a refusal maps to") {
+  const auto [status, told] = GENERATE(table<uint16_t, std::string>({{429, "14"}, {403, "7"}}));
+  Settings s = basic();
+  s.status = status;
+  Limited h(std::move(s), limits({limit({generic("v")})}));
+  h.request("POST", {{"content-type", "application/grpc"}}, true);
+
+  h.answer(verdict(RateLimitResponse::OVER_LIMIT));
+
+  CHECK(std::find(h.client.headers.begin(), h.client.headers.end(), Fields::value_type("grpc-status", told)) !=
+        h.client.headers.end());
+}
+
 TEST_CASE("headers of the answer go onto the request and the response") {
   Limited h(basic(), limits({limit({generic("v")})}));
   h.request("GET", {}, true);
@@ -274,6 +282,7 @@ TEST_CASE("a service that fails lets requests pass, or refuses them") {
   CHECK(h.counted({4}) == (deny ? 0 : 1));
   CHECK(h.terminal.complete == !deny);
   if (deny) CHECK(h.client.status == 500);
+  if (deny) CHECK(h.stream.info().response_flags.has(stream::ResponseFlag::kRateLimitServiceError));
 }
 
 v3::RateLimitRequest questionOf(Limited& h) {
@@ -420,7 +429,7 @@ TEST_CASE("shares of requests are asked about and refused") {
   CHECK(h.terminal.complete);
   CHECK(h.counted({3}) == 1);
   h.respond(200, {}, true);
-  CHECK(h.client.headers == Fields{{"x-envoy-ratelimited", "true"}});
+  CHECK(h.client.headers.empty());
 }
 
 TEST_CASE("the share that is refused while the service fails stands before failure_mode_deny") {

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "source/base/utf8.h"
 #include "source/filter/context.h"
 #include "source/http/grpc.h"
 #include "source/stream/format_context.h"
@@ -18,14 +17,6 @@ using http::RequestHeaders;
 using route::QuotaHeaders;
 
 namespace {
-
-// Protobuf has no strings but UTF-8: a service could not even read the question.
-bool canBeSent(const std::vector<Descriptor>& descriptors) {
-  return std::all_of(descriptors.begin(), descriptors.end(), [](const Descriptor& descriptor) {
-    return std::all_of(descriptor.entries.begin(), descriptor.entries.end(),
-                       [](const auto& entry) { return base::isUtf8(entry.second); });
-  });
-}
 
 bool concerns(RequestType type, const RequestHeaders& headers) {
   if (type == RequestType::kBoth) return true;
@@ -78,10 +69,6 @@ HookResult Filter::onRequestHeaders(RequestHeaders& headers, filter::Context& co
   enabled_ = true;
   const std::vector<Descriptor> descriptors = describe(context, false);
   if (descriptors.empty()) return Next{};
-  if (!canBeSent(descriptors)) {
-    if (std::optional<Reply> reply = failed(context)) return *std::move(reply);
-    return Next{};
-  }
   for (const Descriptor& descriptor : descriptors) {
     const bool by_default = descriptor.quota_headers == QuotaHeaders::kAsFilter;
     shown_.push_back(by_default ? settings_.quota_headers : descriptor.quota_headers == QuotaHeaders::kOn);
@@ -128,7 +115,7 @@ void Filter::answered(int status, std::string_view message, filter::Context& con
 void Filter::refuse(Verdict& verdict, filter::Context& context) {
   Reply reply{
       settings_.status, std::move(verdict.body), "request_rate_limited", {}, stream::ResponseFlag::kRateLimited};
-  reply.grpc_status = settings_.resource_exhausted ? http::grpc::kResourceExhausted : http::grpc::kUnavailable;
+  if (settings_.resource_exhausted) reply.grpc_status = http::grpc::kResourceExhausted;
   http::ResponseHeaders headers(context.arena());
   if (settings_.ratelimited_header) headers.add("x-envoy-ratelimited", "true");
   if (settings_.retry_after) {
@@ -167,8 +154,7 @@ void Filter::onStreamEnd(filter::Context& context) {
   if (!enabled_ || asking_) return;
   const std::vector<Descriptor> descriptors = describe(context, true);
   if (descriptors.empty()) return;
-  const bool sent = canBeSent(descriptors) &&
-                    context.calls().sendDetached(detachedCall(settings_.target, question(context, descriptors)));
+  const bool sent = context.calls().sendDetached(detachedCall(settings_.target, question(context, descriptors)));
   if (!sent) context.count(settings_.stats.error);
 }
 

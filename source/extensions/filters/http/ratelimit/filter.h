@@ -38,10 +38,10 @@ struct Settings {
   runtime::Fraction enforced{1, 1};  // of those over the limit: are refused
   bool failure_mode_deny = false;
   std::optional<runtime::Fraction> failure_mode_deny_share;  // instead
-  bool resource_exhausted = false;                           // what a gRPC client is told: this, or UNAVAILABLE
-  bool quota_headers = false;                                // x-ratelimit-*
-  bool ratelimited_header = true;                            // x-envoy-ratelimited
-  bool retry_after = false;                                  // of refusals
+  bool resource_exhausted = false;  // what a gRPC client is told: this, or what the status maps to
+  bool quota_headers = false;       // x-ratelimit-*
+  bool ratelimited_header = true;   // x-envoy-ratelimited
+  bool retry_after = false;         // of refusals
   std::string metadata_namespace = "envoy.filters.http.ratelimit";
   uint16_t status = 429;
   uint16_t status_on_error = 500;
@@ -70,7 +70,7 @@ class Filter : public filter::HttpFilter {
   void onStreamEnd(filter::Context& context) override;
 
  private:
-  // What there is to say about the request, now or at its end; values may be text that cannot be sent.
+  // What there is to say about the request, now or at its end.
   std::vector<Descriptor> describe(filter::Context& context, bool at_end) const;
   std::string question(const filter::Context& context, const std::vector<Descriptor>& descriptors) const;
   void answered(int status, std::string_view message, filter::Context& context);

@@ -50,7 +50,7 @@ struct Session : Harness {
 
   void ask(const Fields& fields, std::string_view path = "/") {
     stream.info().start_time = std::chrono::system_clock::time_point(kNow);
-    stream.request().path = path;
+    stream.request().path = stream.arena().copy(path);
     request("GET", fields, true);
   }
   // The host that was asked for; "!" behind it if no other will do.

@@ -53,7 +53,7 @@ TEST_CASE("addresses of one network count as one") {
   World world;
   observability::StatsCells cells;
   const auto by_default = world.compile("max_connections: 1");
-  const auto wide = world.compile("{max_connections: 1, ipv4_prefix_len: 24}");
+  const auto wide = world.compile("max_connections: 1\nipv4_prefix_len: 24");
   REQUIRE(by_default);
   REQUIRE(wide);
   const Client six(*by_default, "2001:db8::1", cells), four(*wide, "10.0.0.1", cells);
@@ -67,7 +67,7 @@ TEST_CASE("addresses of one network count as one") {
 TEST_CASE("who is exempt, or has no IP address, is not limited") {
   World world;
   observability::StatsCells cells;
-  const auto filter = world.compile("{max_connections: 1, exempt: [{address_prefix: 10.0.0.0, prefix_len: 8}]}");
+  const auto filter = world.compile("max_connections: 1\nexempt: [{address_prefix: 10.0.0.0, prefix_len: 8}]");
   REQUIRE(filter);
   const Client first(*filter, "10.0.0.1", cells), second(*filter, "10.0.0.1", cells);
   CHECK(first.served);
@@ -117,7 +117,7 @@ TEST_CASE("a limit of none and a range that is none are refused") {
   CHECK_FALSE(world.compile("max_connections: 0"));
   CHECK_THAT(world.problems(), Catch::Contains("max_connections"));
   World other;
-  CHECK_FALSE(other.compile("{max_connections: 1, exempt: [{address_prefix: nowhere}]}"));
+  CHECK_FALSE(other.compile("max_connections: 1\nexempt: [{address_prefix: nowhere}]"));
   CHECK_THAT(other.problems(), Catch::Contains("exempt[0]"));
 }
 

@@ -1,29 +1,13 @@
 #include "source/extensions/filters/listener/proxy_protocol/filter.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "absl/strings/escaping.h"
 #include "source/base/text.h"
 #include "source/base/utf8.h"
 
 namespace sluice::extensions::listener_filters::proxy_protocol {
-namespace {
-
-std::string sanitized(std::string_view bytes) {
-  std::string out;
-  while (!bytes.empty()) {
-    const size_t size = base::utf8Length(bytes);
-    if (size == 0) {
-      out += '!';
-    } else {
-      out += bytes.substr(0, size);
-    }
-    bytes.remove_prefix(std::max<size_t>(size, 1));
-  }
-  return out;
-}
-
-}  // namespace
 
 // Without a single byte of it: a client that waits for the server to speak first is not held up.
 bool Filter::skips(const filter::Accepted& accepted, observability::StatsCells& cells) const {
@@ -62,14 +46,17 @@ filter::ListenerFilter::Result Filter::inspect(std::string_view bytes, filter::A
 }
 
 void Filter::keepTlvs(const Header& header, filter::Accepted& accepted) const {
+  net::ProxyTlvs kept;
   for (const Header::Tlv& tlv : header.tlvs) {
-    if (settings_.kept[tlv.type]) stream::madeIn(accepted.state).tlvs.push_back({tlv.type, std::string(tlv.value)});
+    if (settings_.kept[tlv.type]) kept.push_back({tlv.type, std::string(tlv.value)});
     for (const TlvRule& rule : settings_.rules) {
       if (rule.type != tlv.type) continue;
-      std::string value = rule.base64 ? absl::Base64Escape(base::toAbsl(tlv.value)) : sanitized(tlv.value);
+      std::string value = rule.base64 ? absl::Base64Escape(base::toAbsl(tlv.value)) : base::asUtf8(tlv.value);
       stream::madeIn(accepted.state).metadata.set(rule.space, rule.key, {std::move(value)});
     }
   }
+  if (kept.empty()) return;
+  stream::madeIn(accepted.state).tlvs = std::make_shared<const net::ProxyTlvs>(std::move(kept));
 }
 
 }  // namespace sluice::extensions::listener_filters::proxy_protocol

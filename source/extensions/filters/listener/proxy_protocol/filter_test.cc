@@ -151,7 +151,7 @@ TEST_CASE("TLVs that are to be passed on are kept in order") {
                            12)));
 
   REQUIRE(c.accepted.state);
-  CHECK(c.accepted.state->tlvs == net::ProxyTlvs{{0xEA, "a"}, {0xEA, "b"}});
+  CHECK(*c.accepted.state->tlvs == net::ProxyTlvs{{0xEA, "a"}, {0xEA, "b"}});
 }
 
 }  // namespace

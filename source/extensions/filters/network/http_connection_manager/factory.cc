@@ -289,6 +289,15 @@ class Compiler {
     CompiledChain out;
     const config::ErrorMark mark(context);
     std::vector<filter::ChainConfig::Entry> entries;
+    std::string of_routes;  // the first that takes settings of routes
+    const auto judgePlace = [&](const std::string& name, const config::HttpFilterConfigFactory& type,
+                                const Context& at) {
+      if (type.awaitsRoutes() && !of_routes.empty()) {
+        at.warn(absl::StrCat("filter '", name, "' waits for routes; a request whose routes have settings for filter '",
+                             of_routes, "' in front of it is answered 503; put it first"));
+      }
+      if (of_routes.empty() && !type.routeConfigType().empty()) of_routes = name;
+    };
     const int count = filters.size();
     if (count == 0) context.child(field).error("the chain is empty; it has to end in envoy.filters.http.router");
     if (static_cast<size_t>(count) > filter::kMaxFilters) {
@@ -300,7 +309,8 @@ class Compiler {
       const Context at = context.child(field, i);
       if (proto.has_config_discovery()) {
         if (i + 1 == count) at.error("is discovered, and such a filter cannot end the chain; put the router behind it");
-        compileDiscovered(proto, at.child("config_discovery"), entries);
+        const auto* const type = compileDiscovered(proto, at.child("config_discovery"), entries);
+        if (type != nullptr) judgePlace(proto.name(), *type, at);
         continue;
       }
       if (!proto.has_typed_config()) {
@@ -330,6 +340,7 @@ class Compiler {
       const auto match = services_.registry.http_filters.resolve(proto.typed_config(), typed);
       if (!match) continue;
       chain_.emplace(proto.name(), match.factory);
+      judgePlace(proto.name(), *match.factory, at);
       if (i + 1 == count) {
         at.error(absl::StrCat(
             "filter '", proto.name(),
@@ -348,15 +359,17 @@ class Compiler {
     return out;
   }
 
-  // (proto: HttpFilter.config_discovery)
+  // Null after an error. (proto: HttpFilter.config_discovery)
   template <typename HttpFilter>
-  void compileDiscovered(const HttpFilter& proto, const Context& at, std::vector<filter::ChainConfig::Entry>& entries) {
+  const config::HttpFilterConfigFactory* compileDiscovered(const HttpFilter& proto, const Context& at,
+                                                           std::vector<filter::ChainConfig::Entry>& entries) {
     auto discovered = config::compileDiscoveredFilter(proto.name(), proto.config_discovery(),
                                                       of(at, absl::StrCat(proto.name(), "#", named_[proto.name()]++)));
-    if (!discovered.factory) return;
+    if (!discovered.factory) return nullptr;
     chain_.emplace(proto.name(), discovered.type);
     entries.push_back(
         {proto.name(), std::move(discovered.factory), services_.filter_slots.slotOf(proto.name()), proto.disabled()});
+    return discovered.type;
   }
 
   void compileUpgradeChains() {

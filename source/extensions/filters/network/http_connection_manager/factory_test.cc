@@ -4,6 +4,7 @@
 
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "google/protobuf/wrappers.pb.h"
+#include "source/config/http_filter_factory.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/terminal_factory.h"
 #include "source/config/test_world.h"
@@ -68,6 +69,39 @@ TEST_CASE("chains that are no chains are refused") {
   CHECK(t.compile(kRoutes + ", http_filters: [" + filters + "]") == nullptr);
 
   CHECK_THAT(t.problems(), Catch::Contains(problem));
+}
+
+// Does nothing; waits for routes, or takes settings of them.
+struct Idle final : filter::HttpFilter {};
+template <typename Message, bool kAwaits>
+struct IdleFactory final : config::HttpFilterConfigFactory {
+  std::string_view configType() const override { return Message::descriptor()->full_name(); }
+  bool awaitsRoutes() const override { return kAwaits; }
+  std::string_view routeConfigType() const override {
+    return kAwaits ? std::string_view() : std::string_view(Message::descriptor()->full_name());
+  }
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message&,
+                                                           config::FactoryContext) const override {
+    return std::make_shared<filter::Factory<Idle>>();
+  }
+};
+
+TEST_CASE("a filter that waits for routes is to stand in front of those that take settings of them") {
+  const std::string waits = "{name: w, typed_config: {'@type': type.googleapis.com/google.protobuf.BoolValue}}, ";
+  const std::string takes = "{name: s, typed_config: {'@type': type.googleapis.com/google.protobuf.Int32Value}}, ";
+  const auto warnings = [&](const std::string& filters) {
+    ManagerTest t;
+    t.registry.http_filters.add(std::make_unique<IdleFactory<google::protobuf::BoolValue, true>>());
+    t.registry.http_filters.add(std::make_unique<IdleFactory<google::protobuf::Int32Value, false>>());
+    CHECK(t.compile(kRoutes + ", http_filters: [" + filters + kEnd + "]") != nullptr);
+    std::string out;
+    for (const config::ConfigError& warning : t.errors.warnings()) out += warning.toString();
+    return out;
+  };
+
+  CHECK(warnings(waits + takes) == "");
+  CHECK_THAT(warnings(takes + waits), Catch::Contains("http_filters[1]: filter 'w' waits for routes; a request whose "
+                                                      "routes have settings for filter 's' in front of it"));
 }
 
 TEST_CASE("what is not served is refused with what to do") {

@@ -36,7 +36,7 @@ Client::Client(worker::WorkerServices& worker, const PoolSettings& settings,
       answer_timer_(worker.loop.timers(), [this] {
         context().cells.add(context().stats.rq_timeout);
         host_stats_.add(HostStat::kRqTimeout);
-        over("no answer in time");
+        lost("no answer in time", true);
       }) {}
 
 Client::~Client() = default;
@@ -45,10 +45,7 @@ Client::~Client() = default;
 void Client::greet() {
   const upstream::cluster::RedisAuth* auth = cluster_->config().redis_auth.get();
   const std::string password = auth != nullptr ? auth->of(host_->address()).command() : std::string();
-  if (!password.empty()) {
-    send(password, nullptr);
-    pending_.back().greeting = true;
-  }
+  if (!password.empty()) sendFirst(password);
   const auto& kind = cluster_->config().kind;
   if (settings_.read != redis::Read::kPrimary && kind && kind->hasSlots()) send(redis::command({"READONLY"}), nullptr);
 }
@@ -62,6 +59,11 @@ uint64_t Client::send(std::string_view command, AnswerEvents* events) {
   write(command);
   if (connected_ && pending_.size() == 1) watchOldest();
   return first_ + pending_.size() - 1;
+}
+
+void Client::sendFirst(std::string_view command) {
+  send(command, nullptr);
+  pending_.back().needed = true;
 }
 
 void Client::forget(uint64_t number) {
@@ -109,7 +111,7 @@ void Client::onHostData(std::string_view bytes) {
       case redis::Framer::Result::kBroken:
         context().cells.add(context().stats.cx_protocol_error);
         host_stats_.add(HostStat::kRqError);
-        return over("no Redis");
+        return lost("no Redis");
       case redis::Framer::Result::kFrame:
         if (pending_.empty()) {
           context().cells.add(context().stats.cx_protocol_error);
@@ -125,7 +127,7 @@ void Client::answered(std::string_view frame) {
   pending_.pop_front();
   ++first_;
   countAnswer(frame, pending);
-  if (pending.greeting && redis::typeOf(frame) == redis::Type::kError) return over("refused our password");
+  if (pending.needed && redis::typeOf(frame) == redis::Type::kError) return over("refused our password, or MULTI");
   if (pending.events != nullptr) pending.events->onAnswer(frame);
 }
 
@@ -135,9 +137,16 @@ void Client::countAnswer(std::string_view frame, const Pending& answered) {
   host_stats_.add(redis::typeOf(frame) == redis::Type::kError ? HostStat::kRqError : HostStat::kRqSuccess);
   const event::Duration took = worker_.loop.now() - answered.since;
   context().cells.record(context().stats.rq_time, std::chrono::duration_cast<milliseconds>(took).count());
+  if (upstream::OutcomeObserver* const outcomes = cluster_->outcomes()) outcomes->onAnswer(*host_, host_stats_);
 }
 
 void Client::onHostFailed(std::string_view why, bool) {
+  over(why);
+}
+
+void Client::lost(std::string_view why, bool timed_out) {
+  upstream::OutcomeObserver* const outcomes = pending_.empty() ? nullptr : cluster_->outcomes();
+  if (outcomes != nullptr) outcomes->onNoAnswer(*host_, host_stats_, timed_out);
   over(why);
 }
 

@@ -52,12 +52,16 @@ class Client final : public event::Deferred, private upstream::HostStreamEvents 
 
   // A whole command. `events`: null: its answer is dropped. The number is for forget().
   uint64_t send(std::string_view command, AnswerEvents* events);
+  // A command without which those behind it would mean something else: an error ends the connection.
+  void sendFirst(std::string_view command);
   // The answer is nobody's any more. One that was told already is forgotten anyway.
   void forget(uint64_t number);
 
   // It goes because its host or cluster did, and nothing was lost.
   void countDrained() { cluster_->lateCounts().add("redis_cluster.upstream_cx_drained"); }
   bool idle() const { return pending_.empty(); }
+  // Bytes that the host has not taken.
+  size_t backlog() const { return unsent_.size() + stream_->pendingBytes(); }
   const upstream::WorkerCluster& cluster() const { return *cluster_; }
   const upstream::cluster::HostPtr& host() const { return host_; }
 
@@ -65,7 +69,7 @@ class Client final : public event::Deferred, private upstream::HostStreamEvents 
   struct Pending {
     AnswerEvents* events;
     event::TimePoint since;
-    bool greeting = false;  // of our own: an error ends the connection
+    bool needed = false;  // of sendFirst()
   };
 
   Client(worker::WorkerServices& worker, const PoolSettings& settings, base::LocalPtr<upstream::WorkerCluster> cluster,
@@ -78,7 +82,8 @@ class Client final : public event::Deferred, private upstream::HostStreamEvents 
   void watchOldest();
   void answered(std::string_view frame);
   void countAnswer(std::string_view frame, const Pending& answered);
-  // `why`: for readers of the code; clients hear the same of all.
+  // By the host's fault. `why`: for readers of the code; clients hear the same of all.
+  void lost(std::string_view why, bool timed_out = false);
   void over(std::string_view why);
   void countLost();
   void letGo();
@@ -87,9 +92,10 @@ class Client final : public event::Deferred, private upstream::HostStreamEvents 
   void onHostFailed(std::string_view why, bool timed_out) override;
   size_t hostCredit() override { return net::WorkerBuffers::kReadSize; }
   void onHostData(std::string_view bytes) override;
-  void onHostEnd() override { over("closed by the host"); }
-  void onHostBroken() override { over("reset by the host"); }
+  void onHostEnd() override { lost("closed by the host"); }
+  void onHostBroken() override { lost("reset by the host"); }
   void onHostDrained() override {}
+  bool tellsAnswers() const override { return true; }
 
   const upstream::pool::PoolContext& context() const { return cluster_->context(); }
 
@@ -100,7 +106,7 @@ class Client final : public event::Deferred, private upstream::HostStreamEvents 
   upstream::cluster::HostStats::Row& host_stats_;
   Owner* owner_;  // null: let go of
   upstream::HostStream::Ptr stream_;
-  redis::Framer framer_;
+  redis::Framer framer_{redis::kAnswerLimits};
   std::string unsent_;  // before it is connected, or gathered
   std::deque<Pending> pending_;
   uint64_t first_ = 0;  // number of the first of them

@@ -119,13 +119,13 @@ std::string Command::merged(uint64_t& errors) {
       size_t count = 0;
       std::string items;
       for (const auto& part : parts_) {
-        const auto value = redis::parse(part->reply);
-        if (!value || value->type != redis::Type::kArray) {
+        const auto list = redis::listOf(part->reply);
+        if (!list) {
           ++errors;
           continue;
         }
-        count += value->items.size();
-        for (const redis::Value& item : value->items) redis::appendBulk(item.text, items);
+        count += list->count;
+        items += list->items;
       }
       redis::appendArray(count, out);
       out += items;

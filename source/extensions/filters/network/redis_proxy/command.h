@@ -57,6 +57,10 @@ class Command {
   void sendPartOn(Pool& pool, Client* client, std::string_view bytes);
   void begun();
 
+  // Of the command as it came.
+  void setBytes(size_t bytes) { bytes_ = bytes; }
+  size_t bytes() const { return bytes_; }
+
   bool done() const { return done_; }
   // Once it is done.
   const std::string& reply() const { return reply_; }
@@ -92,6 +96,7 @@ class Command {
   bool begun_ = false;  // all parts were sent
   std::unique_ptr<event::Timer> delay_timer_;
   std::string reply_;
+  size_t bytes_ = 0;
   bool done_ = false;
 };
 

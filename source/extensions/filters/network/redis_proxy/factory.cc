@@ -1,5 +1,7 @@
 #include "source/extensions/filters/network/redis_proxy/factory.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -154,6 +156,14 @@ void compileAuth(const Proto& proto, const Context& at, Settings& settings) {
   }
 }
 
+// Or has answers that nobody waits for.
+bool changesConnection(std::string_view name) {
+  static constexpr std::string_view kSuch[] = {"asking",   "hello",       "monitor",      "psubscribe",  "psync",
+                                               "readonly", "readwrite",   "reset",        "ssubscribe",  "subscribe",
+                                               "sync",     "unsubscribe", "punsubscribe", "sunsubscribe"};
+  return std::find(std::begin(kSuch), std::end(kSuch), name) != std::end(kSuch);
+}
+
 class CommandTable {
  public:
   CommandTable(Settings& settings, const std::string& base, observability::Scope& scope)
@@ -165,6 +175,9 @@ class CommandTable {
     const std::string lower = absl::AsciiStrToLower(name);
     if (lower.empty()) return at.error("names no command");
     if (settings_.commands.contains(lower)) return at.error(absl::StrCat("'", name, "' is served anyway; remove it"));
+    if (changesConnection(lower)) {
+      return at.error(absl::StrCat("'", name, "' would change the connection that all clients share; remove it"));
+    }
     add(lower, {{}, redis::Handling::kFirstKey, true, 1, true});
   }
 

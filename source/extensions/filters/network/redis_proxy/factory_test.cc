@@ -45,6 +45,7 @@ TEST_CASE("what would not do what it says is refused") {
   CHECK_THAT(problemsOf(kBase + "downstream_auth_username: {inline_string: u}\n"), Contains("nobody could log in"));
   CHECK_THAT(problemsOf(kBase + "downstream_auth_passwords: [{inline_string: ''}]\n"), Contains("is empty"));
   CHECK_THAT(problemsOf(kBase + "custom_commands: [GET]\n"), Contains("is served anyway"));
+  CHECK_THAT(problemsOf(kBase + "custom_commands: [Subscribe]\n"), Contains("connection that all clients share"));
   CHECK_THAT(
       problemsOf(kBase +
                  "faults: [{fault_type: ERROR, commands: [nope], fault_enabled: {default_value: {numerator: 1}}}]\n"),
@@ -56,6 +57,9 @@ TEST_CASE("what would not do what it says is refused") {
                         "{prefix: a, cluster: d}]}\n"),
              Contains("keep one"));
   CHECK_THAT(problemsOf(kBase + "external_auth_provider: {}\n"), Contains("external_auth_provider"));
+  CHECK_THAT(problemsOf("stat_prefix: r\nsettings: {op_timeout: 1s, dns_cache_config: {name: d}}\n"
+                        "prefix_routes: {catch_all_route: {cluster: c}}\n"),
+             Contains("announce addresses"));
 }
 
 }  // namespace

@@ -146,7 +146,13 @@ std::unique_ptr<Request> Pool::send(const Place& place, std::string command, Ans
 }
 
 void Pool::sendCopy(const Place& place, std::string_view command) {
-  if (Client* const client = clientFor(place)) client->send(command, nullptr);
+  Client* const client = clientFor(place);
+  if (client == nullptr) return;
+  if (client->backlog() >= kMaxCopies) {
+    worker_.cells.add(client->cluster().context().stats.rq_pending_overflow);
+  } else {
+    client->send(command, nullptr);
+  }
 }
 
 std::unique_ptr<Request> Pool::sendOn(Client& client, std::string_view command, AnswerEvents& events) {

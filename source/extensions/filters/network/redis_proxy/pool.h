@@ -53,6 +53,8 @@ class Request final : public base::ListNode, private AnswerEvents {
 class Pool final : private Client::Owner, private upstream::ClusterWatcher, private event::TurnTask {
  public:
   static constexpr int kMaxRedirections = 5;
+  // A host that takes copies more slowly than they come gets none while this much waits for it.
+  static constexpr size_t kMaxCopies = size_t{1} << 20;
 
   Pool(worker::WorkerServices& worker, PoolSettings settings);
   ~Pool() override;
@@ -67,7 +69,7 @@ class Pool final : private Client::Owner, private upstream::ClusterWatcher, priv
   // Sends it to the host of its key. Null: there is no such host, or no connection to it can be had. `events`, which
   // outlives the request, is never told inside the call.
   std::unique_ptr<Request> send(const Place& place, std::string command, AnswerEvents& events);
-  // The same without an answer.
+  // The same without an answer. Nobody waits for these, so those that go beyond kMaxCopies are dropped.
   void sendCopy(const Place& place, std::string_view command);
   // To each host that may get commands that write. Null where a host cannot be had.
   using ForEachHost = std::function<void(Client* client)>;

@@ -13,6 +13,9 @@ using redis::Handling;
 
 namespace {
 
+// So many are kept for the next command.
+constexpr size_t kKeptWords = 1024;
+
 // So much of a client's words stands in an error.
 std::string_view shown(std::string_view word) {
   return word.substr(0, 128);
@@ -94,7 +97,7 @@ size_t Session::credit() {
 
 bool Session::mayRead() {
   if (transaction_.mustBeWaitedFor() || (!held_.empty() && !commands_.empty())) return false;
-  return commands_.size() < kMaxCommands && downstream().pendingBytes() < limit_;
+  return commands_.size() < kMaxCommands && under_way_ < limit_ && downstream().pendingBytes() < limit_;
 }
 
 void Session::onData(std::string_view bytes) {
@@ -104,7 +107,16 @@ void Session::onData(std::string_view bytes) {
   readCommands();
 }
 
+// What is answered at once makes room for more, of which nobody would tell later.
 void Session::readCommands() {
+  do {
+    takeWhatMay();
+    writeAnswers();
+  } while (!starved_ && !last_read_ && !finished() && !closing_ && mayRead());
+  if (words_.capacity() > kKeptWords) std::vector<std::string_view>().swap(words_);
+}
+
+void Session::takeWhatMay() {
   std::string_view frame;
   reading_ = true;
   starved_ = false;
@@ -125,7 +137,6 @@ void Session::readCommands() {
   }
   reading_ = false;
   noteBuffered();
-  writeAnswers();
 }
 
 void Session::noteBuffered() {
@@ -139,14 +150,16 @@ void Session::noteBuffered() {
 
 // Answers go in the order of the commands, as far as they are there.
 void Session::writeAnswers() {
+  size_t written = 0;
   while (!commands_.empty() && commands_.front()->done()) {
-    answers_ += commands_.front()->reply();
+    const Command& command = *commands_.front();
+    downstream().write(command.reply());
+    written += command.reply().size();
+    under_way_ -= command.bytes();
     commands_.pop_front();
   }
-  if (!answers_.empty()) {
-    worker().cells.add(settings_->stats.tx_bytes_total, answers_.size());
-    downstream().write(answers_);
-    answers_.clear();
+  if (written > 0) {
+    worker().cells.add(settings_->stats.tx_bytes_total, written);
     noteBuffered();
   }
   closeIfDone();
@@ -210,12 +223,16 @@ bool Session::over(std::string_view) {
 // --- commands
 
 void Session::take(std::string_view frame) {
-  if (!redis::parseCommand(frame, words_)) return invalid();
-  if (overtakes(words_)) {
+  if (!redis::parseCommand(frame, words_)) {
+    invalid();
+  } else if (overtakes(words_)) {
     held_ = frame;
+    return;
   } else {
     dispatch(words_);
   }
+  commands_.back()->setBytes(frame.size());
+  under_way_ += frame.size();
 }
 
 // A transaction has a connection of its own: it begins when everything in front of it is answered.

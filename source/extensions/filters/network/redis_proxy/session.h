@@ -1,7 +1,8 @@
 // A connection of a Redis client: its commands are read, sent, and answered in their order.
 //
-// At most kMaxCommands are under way, and while a client takes no answers nothing more is read of it. Before it has
-// said a password that is asked for it may send small commands only, as Redis has it. Thread: the worker's.
+// At most kMaxCommands are under way, of as many bytes as the listener lets wait (or one that is larger), and while a
+// client takes no answers nothing more is read of it. Before it has said a password that is asked for it may send small
+// commands only, as Redis has it. Thread: the worker's.
 #pragma once
 
 #include <deque>
@@ -53,6 +54,7 @@ class Session final : public filter::NetworkConnection, private Command::Owner {
   void onCommandDone() override;
 
   void readCommands();
+  void takeWhatMay();
   bool mayRead();
   bool overtakes(Words words) const;
   void take(std::string_view frame);
@@ -78,8 +80,8 @@ class Session final : public filter::NetworkConnection, private Command::Owner {
   std::deque<std::unique_ptr<Command>> commands_;  // in the client's order
   std::vector<std::string_view> words_;            // scratch
   std::string held_;                               // a command that waits for those in front; empty: none
-  std::string answers_;                            // scratch
-  const size_t limit_;                             // bytes that wait for the client
+  size_t under_way_ = 0;                           // bytes of commands_
+  const size_t limit_;                             // of that, and of answers that wait for the client
   event::Timer flush_timer_;                       // of the last answers
   size_t rx_buffered_ = 0;                         // as the gauges have it
   size_t tx_buffered_ = 0;

@@ -87,6 +87,31 @@ TEST_CASE("what cannot be served is answered with Envoy's words") {
   CHECK(t.ask(client, command({"GET", "a"})) == "-no upstream host\r\n");
 }
 
+TEST_CASE("no client makes the connection that all share another one") {
+  RedisTest t;
+  TestPeer& client = t.connect();
+  CHECK(t.ask(client, command({"SCRIPT", "Debug", "SYNC"})) == "-ERR SCRIPT DEBUG is not supported by the proxy\r\n");
+  CHECK(t.ask(client, command({"CLIENT", "REPLY", "OFF"})) ==
+        "-ERR CLIENT subcommand 'REPLY' is not supported by the proxy\r\n");
+  CHECK(t.asked().empty());
+  t.ask(client, command({"SCRIPT", "LOAD", "return 1"}));
+  CHECK(t.asked() == command({"SCRIPT", "LOAD", "return 1"}));
+  t.reply("-NOSCRIPT x\r\n");
+  CHECK(client.take() == "-NOSCRIPT x\r\n");
+}
+
+TEST_CASE("an answer of a script is passed on however deep and long it is") {
+  RedisTest t;
+  TestPeer& client = t.connect();
+  std::string deep;
+  for (int i = 0; i < 100; ++i) deep += "*1\r\n";
+  const std::string answers = deep + ":1\r\n-" + std::string(70000, 'x') + "\r\n";
+  t.ask(client, command({"EVAL", "x", "1", "a"}) + command({"EVAL", "x", "1", "a"}));
+  t.asked();
+  t.reply(answers);
+  CHECK(client.take() == answers);
+}
+
 TEST_CASE("inline commands end the connection behind what was answered before") {
   RedisTest t;
   TestPeer& client = t.connect();
@@ -112,6 +137,40 @@ TEST_CASE("a host that breaks or does not answer in time fails what it was sent"
   CHECK(client.take() == "-upstream failure\r\n");
   CHECK(t.stat("timeout") == 1);
   CHECK(t.host.peer(1).isClosed());
+}
+
+TEST_CASE("a host that connects and does not answer is an outlier") {
+  struct Heard : upstream::OutlierReports {
+    void detected(const std::shared_ptr<upstream::cluster::HostMonitor>&, upstream::cluster::Detection) override {
+      ++count;
+    }
+    int count = 0;
+  };
+  RedisTest t;
+  const auto heard = std::make_shared<Heard>();
+  auto outlier = std::make_shared<upstream::cluster::OutlierConfig>();
+  outlier->consecutive_5xx = 2;
+  t.config->outlier = outlier;
+  t.outlier_reports = heard;
+  t.publish();
+  TestPeer& client = t.connect();
+  t.ask(client, command({"GET", "a"}));
+  CHECK(t.asked() == command({"GET", "a"}));
+  t.loop.pass(1001ms);
+  CHECK(heard->count == 0);
+  t.ask(client, command({"GET", "a"}));
+  t.asked(1);
+  t.host.peer(1).close();
+  t.loop.turn();
+  CHECK(heard->count == 1);
+
+  t.ask(client, command({"GET", "a"}));
+  t.asked(2);
+  t.reply("-ERR x\r\n", 2);
+  t.ask(client, command({"GET", "a"}));
+  t.host.peer(2).close();
+  t.loop.turn();
+  CHECK(heard->count == 1);
 }
 
 TEST_CASE("a client that goes leaves its answers to nobody") {
@@ -209,6 +268,26 @@ TEST_CASE("mirrors get copies and their answers are dropped") {
   CHECK(client.take() == "+OK\r\n$1\r\n1\r\n");
 }
 
+TEST_CASE("a mirror that takes nothing gets copies to a limit") {
+  RedisTest t;
+  testing::TestUpstream other;
+  t.stats.rq_pending_overflow = t.registry.counter("overflow");
+  t.publish();
+  t.hosts({other.address}, upstream::cluster::Health::kHealthy, 1);
+  Route route;
+  route.mirrors = {{1, {100, 100}, false}};
+  t.settings->routes.setCatchAll(route);
+  TestPeer& client = t.connect();
+  const std::string large = command({"SET", "a", std::string(100000, 'x')});
+  for (int i = 0; i < 20; ++i) {
+    t.ask(client, large);
+    t.asked();
+    t.reply("+OK\r\n");
+  }
+  CHECK(t.stat("overflow") > 0);
+  CHECK(t.stat("overflow") < 10);
+}
+
 TEST_CASE("faults answer with an error, or late") {
   RedisTest t;
   t.settings->commands.at("get").faults = {{{100, 100}, 0ms, true}};
@@ -249,13 +328,45 @@ TEST_CASE("a client that ends its side is answered what it asked") {
     const std::string asked = t.asked();
     const size_t count = asked.size() / command({"GET", "a"}).size();
     REQUIRE(count > 0);
-    for (size_t i = 0; i < count; ++i) t.host.peer(0).send(":1\r\n");
-    t.loop.turn();
+    std::string replies;  // in one piece: a socket takes few small ones
+    for (size_t i = 0; i < count; ++i) replies += ":1\r\n";
+    t.reply(replies);
     answers += client.take();
     left -= count;
   }
+  for (int i = 0; i < 100 && !client.closed; ++i) {
+    t.loop.turn();
+    answers += client.take();
+  }
   CHECK(answers.size() == (Session::kMaxCommands + 10) * 4);
   CHECK(client.isClosed());
+}
+
+TEST_CASE("what the proxy answers itself is answered to the last, however much comes at once") {
+  RedisTest t;
+  TestPeer& client = t.connect();
+  constexpr size_t kCount = Session::kMaxCommands + 500;
+  std::string many;
+  for (size_t i = 0; i < kCount; ++i) many += command({"ECHO", "what-was-said"});
+  REQUIRE(many.size() < net::WorkerBuffers::kReadSize);
+
+  const size_t each = std::string_view("$13\r\nwhat-was-said\r\n").size();
+  CHECK(t.ask(client, many).size() == kCount * each);
+}
+
+TEST_CASE("of a client's commands no more bytes are under way than its listener lets wait") {
+  RedisTest t;
+  t.buffer_limit = 1000;
+  TestPeer& client = t.connect();
+  const std::string large = command({"SET", "a", std::string(600, 'x')});
+  t.ask(client, large + large + large);
+  CHECK(t.asked() == large + large);
+
+  t.reply("+OK\r\n");
+  CHECK(client.take() == "+OK\r\n");
+  CHECK(t.asked() == large);
+  t.reply("+OK\r\n+OK\r\n");
+  CHECK(client.take() == "+OK\r\n+OK\r\n");
 }
 
 TEST_CASE("QUIT and a drain close behind the last answer") {

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "source/base/ascii.h"
 #include "source/base/text.h"
 
 namespace sluice::extensions::network_filters::redis_proxy {
@@ -39,6 +40,10 @@ void Splitter::send(Words words, Command& command) {
       return sendEach(words, 2, "SET", Merge::kOk, command);
     case Handling::kSum:
       return sendEach(words, 1, words[0], Merge::kSum, command);
+    case Handling::kScript:
+      // It would make everybody's connection a debugger's.
+      if (base::equalsLowered(words[1], "debug")) return command.fail("ERR SCRIPT DEBUG is not supported by the proxy");
+      return sendToAll(words, Merge::kSame, command);
     case Handling::kAllSame:
       return sendToAll(words, Merge::kSame, command);
     case Handling::kAllKeys:

@@ -53,7 +53,9 @@ struct RedisTest : upstream::TestCluster {
           [pool = settings->pool](worker::WorkerServices& worker) { return std::make_unique<Pool>(worker, pool); });
     }
     net::SocketPair pair = net::unixPair();
-    Session::start(services, settings, filter::testing::acceptedOf(std::move(pair.ours)), list);
+    filter::Accepted accepted = filter::testing::acceptedOf(std::move(pair.ours));
+    accepted.buffer_limit = buffer_limit;
+    Session::start(services, settings, std::move(accepted), list);
     clients.push_back(std::make_unique<TestPeer>(std::move(pair.peers)));
     loop.turn();
     return *clients.back();
@@ -74,6 +76,7 @@ struct RedisTest : upstream::TestCluster {
     loop.turn();
   }
 
+  uint32_t buffer_limit = 1024 * 1024;
   worker::LocalSlots slots;
   worker::WorkerServices services;
   std::shared_ptr<Settings> settings = std::make_shared<Settings>();

@@ -10,6 +10,24 @@ namespace sluice::extensions::network_filters::redis_proxy {
 
 using redis::Handling;
 
+namespace {
+
+// Every how many words there is a key, from the first word on; 0: the first word alone is one that is looked at.
+size_t stepOf(Handling handling) {
+  switch (handling) {
+    case Handling::kMget:
+    case Handling::kSum:
+    case Handling::kWatch:
+      return 1;
+    case Handling::kMset:
+      return 2;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
 bool Transaction::takes(const redis::Command& command) const {
   switch (command.handling) {
     case Handling::kMulti:
@@ -82,24 +100,28 @@ void Transaction::keyed(Words words, Command& command) {
     lost_ = active_;
     return command.fail(kFailed);
   }
-  if (!client_ && !open(words, command)) return;
-  const Route* const route = settings_.routes.find(words[1]);
-  if (route != route_) return command.fail("ERR all keys of a transaction have to be of one route");
-  if (!active_) watching_ = true;
+  if (!client_) route_ = settings_.routes.find(words[1]);
   std::vector<std::string_view> sent(words.begin(), words.end());
-  sent[1] = route->keyOf(words[1]);
+  const size_t step = stepOf(command.served()->command.handling);
+  for (size_t i = 1; i < words.size(); i += step) {
+    const Route* const route = settings_.routes.find(words[i]);
+    if (route != route_) return command.fail("ERR all keys of a transaction have to be of one route");
+    if (route != nullptr) sent[i] = route->keyOf(words[i]);
+    if (step == 0) break;
+  }
+  if (!client_ && !open(sent[1], command)) return;
+  if (!active_) watching_ = true;
   forward(sent, command);
 }
 
-bool Transaction::open(Words words, Command& command) {
-  route_ = settings_.routes.find(words[1]);
-  if (route_ != nullptr) client_ = pool_.openOwn({route_->cluster, route_->keyOf(words[1]), true}, *this);
+bool Transaction::open(std::string_view key, Command& command) {
+  if (route_ != nullptr) client_ = pool_.openOwn({route_->cluster, key, true}, *this);
   if (!client_) {
     lost_ = active_;
     command.fail(kNoHost);
     return false;
   }
-  if (active_) client_->send(redis::command({"MULTI"}), nullptr);
+  if (active_) client_->sendFirst(redis::command({"MULTI"}));
   return true;
 }
 

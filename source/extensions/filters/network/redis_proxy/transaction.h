@@ -30,7 +30,7 @@ class Transaction final : private Client::Owner {
   void end(Words words, Command& command);
   void unwatch(Words words, Command& command);
   void keyed(Words words, Command& command);
-  bool open(Words words, Command& command);
+  bool open(std::string_view key, Command& command);
   void forward(Words words, Command& command);
   void letGoIfOver();
 

@@ -63,6 +63,48 @@ TEST_CASE("each transaction goes to the host of its own key") {
   CHECK(t.host.peer(0).isClosed());
 }
 
+TEST_CASE("every key of a transaction goes by its route and loses its prefix") {
+  RedisTest t;
+  Route route;
+  route.prefix = "p:";
+  route.remove_prefix = true;
+  CHECK(t.settings->routes.add(route));
+  TestPeer& client = t.connect();
+  t.ask(client, command({"WATCH", "p:a", "p:b"}));
+  CHECK(t.asked() == command({"WATCH", "a", "b"}));
+  t.reply("+OK\r\n");
+  CHECK(client.take() == "+OK\r\n");
+
+  t.ask(client, command({"MULTI"}) + command({"MSET", "p:a", "p:1", "p:b", "p:2"}) + command({"DEL", "p:a", "p:b"}));
+  CHECK(t.asked() == command({"MULTI"}) + command({"MSET", "a", "p:1", "b", "p:2"}) + command({"DEL", "a", "b"}));
+  t.reply("+OK\r\n+QUEUED\r\n+QUEUED\r\n");
+  client.take();
+  CHECK(t.ask(client, command({"MGET", "p:a", "other"})) ==
+        "-ERR all keys of a transaction have to be of one route\r\n");
+}
+
+TEST_CASE("a refused key opens no connection") {
+  RedisTest t;
+  Route route;
+  route.prefix = "p:";
+  CHECK(t.settings->routes.add(route));
+  TestPeer& client = t.connect();
+  CHECK(t.ask(client, command({"WATCH", "p:a", "other"})) ==
+        "-ERR all keys of a transaction have to be of one route\r\n");
+  CHECK(t.host.accept() == 0);
+}
+
+TEST_CASE("a host that refuses MULTI gets none of its commands for done") {
+  RedisTest t;
+  TestPeer& client = t.connect();
+  CHECK(t.ask(client, command({"MULTI"}) + command({"SET", "a", "1"})) == "+OK\r\n");
+  CHECK(t.asked() == command({"MULTI"}) + command({"SET", "a", "1"}));
+  t.reply("-NOPERM no\r\n+OK\r\n");
+  CHECK(client.take() == "-upstream failure\r\n");
+  CHECK(t.host.peer(0).isClosed());
+  CHECK(t.ask(client, command({"EXEC"})) == "-upstream failure\r\n");
+}
+
 TEST_CASE("a transaction without a key needs no host") {
   RedisTest t;
   TestPeer& client = t.connect();

@@ -70,6 +70,7 @@ Proxy::Proxy(worker::WorkerServices& worker, std::shared_ptr<const Settings> set
   info.filter_chain_name = settings_->filter_chain_name;
   info.listener_metadata = settings_->listener_metadata.get();
   info.connection_id = id;
+  info.internal_hops = internal_hops_;
   info.downstream = &log_->facts;
 }
 
@@ -208,7 +209,7 @@ HostStream::Opening Proxy::openConnection(upstream::cluster::HostSlot slot) {
   if (state() != nullptr) {
     shared = state()->filter_state.shared();
     options.shared = shared.get();
-    options.tlvs = &state()->tlvs;
+    options.tlvs = state()->tlvs.get();
     if (state()->source) options.source = &*state()->source;
     options.server_name = left(stream::kUpstreamNameState);
     if (const std::string_view alpn = left(stream::kUpstreamProtocolsState); !alpn.empty()) {
@@ -331,6 +332,7 @@ void Proxy::onHostBroken() {
   closing_ = true;
   upstream_.reset();
   timer_.cancel();
+  if (log_) log_->facts.close = stream::DownstreamFacts::Close::kLocalReset;
   finishBroken("upstream_reset");
 }
 

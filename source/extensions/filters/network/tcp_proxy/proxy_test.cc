@@ -260,6 +260,8 @@ TEST_CASE("a host that is gone has its last bytes delivered before the client is
   CHECK(client.take() == "partial");
   CHECK(client.closed);
   CHECK(t.list.empty());
+  CHECK(t.log->lines.at(0).close == stream::DownstreamFacts::Close::kLocalReset);
+  CHECK(t.log->lines.at(0).local_close == "upstream_reset");
 }
 
 TEST_CASE("a client that is gone takes its host's connection with it") {

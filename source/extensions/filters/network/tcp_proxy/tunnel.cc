@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "source/http/rules.h"
+#include "source/stream/internal_hops.h"
 
 namespace sluice::extensions::network_filters::tcp_proxy {
 
@@ -58,6 +59,10 @@ std::string Tunnel::fillRequest(const TunnelSettings& settings) {
   head_.method = settings.post_path.empty() ? "CONNECT" : "POST";
   head_.path = settings.post_path;
   settings.headers.apply(head_, values);
+  if (!stream::tellInternalHops(host().address(), info_.internal_hops, head_)) {
+    return absl::StrCat("internal listener '", std::string(host().address().listenerName()),
+                        "' leads to itself: ", info_.internal_hops, " internal listeners were passed on the way to it");
+  }
   return {};
 }
 

@@ -170,6 +170,9 @@ class TableCompiler {
 
 class ForwardingCompiler {
  public:
+  // Nobody waits longer for a server.
+  static constexpr std::chrono::hours kLongest{1};
+
   explicit ForwardingCompiler(Forwarding& out) : out_(out) {}
 
   void compile(const Proto::ClientContextConfig& proto, uint32_t retries, const Context& at) {
@@ -183,7 +186,10 @@ class ForwardingCompiler {
     addServers(proto.upstream_resolvers(), "upstream_resolvers", at);
     addServers(proto.dns_resolution_config().resolvers(), "resolvers", at.child("dns_resolution_config"));
     if (proto.has_typed_dns_resolver_config()) compileTyped(proto, at);
-    if (proto.has_resolver_timeout()) out_.resolver.timeout = config::compileMilliseconds(proto.resolver_timeout());
+    if (proto.has_resolver_timeout()) {
+      out_.resolver.timeout =
+          std::min<std::chrono::milliseconds>(config::compileMilliseconds(proto.resolver_timeout()), kLongest);
+    }
   }
 
  private:
@@ -197,9 +203,9 @@ class ForwardingCompiler {
     }
     const auto& cares = static_cast<const CaresDnsResolverConfig&>(*message);
     addServers(cares.resolvers(), "resolvers", typed_at);
-    constexpr uint64_t kLongest = 3600;
     if (cares.has_query_timeout_seconds()) {
-      out_.resolver.timeout = std::chrono::seconds(std::min(cares.query_timeout_seconds().value(), kLongest));
+      constexpr uint64_t kMost = std::chrono::seconds(kLongest).count();
+      out_.resolver.timeout = std::chrono::seconds(std::min(cares.query_timeout_seconds().value(), kMost));
     }
     if (cares.has_query_tries()) out_.resolver.tries = static_cast<int>(std::min(cares.query_tries().value(), 100u));
   }

@@ -19,9 +19,13 @@ struct Service::Lookup {
 
 namespace {
 
-// As long as all tries of a resolver take, and a little more: it is to say itself that it failed.
-event::Duration patienceOf(const net::DnsResolverOptions& options) {
-  return options.timeout * ((1 << std::clamp(options.tries, 1, 10)) - 1) + std::chrono::seconds(1);
+// As long as all tries of a resolver take, and a little more: it is to say itself that it failed. Each try goes through
+// all servers (resolv.conf has three at most), and each family has its own.
+event::Duration patienceOf(const net::DnsResolverOptions& options, const Query& query) {
+  const auto servers = static_cast<int64_t>(options.servers.empty() ? 3 : options.servers.size());
+  const int64_t families = query.wants(RecordType::kAny) ? 2 : 1;
+  const int64_t tries = (1 << std::clamp(options.tries, 1, 10)) - 1;
+  return options.timeout * (tries * servers * families) + std::chrono::seconds(1);
 }
 
 net::DnsLookupFamily familyOf(const Query& query) {
@@ -118,13 +122,7 @@ Rcode Service::answerDomain(const Domain& domain, const Query& query, Answer& an
 void Service::answerService(const Domain& domain, Answer& answer) {
   std::vector<const ServiceTarget*> told;
   for (const ServiceTarget& target : domain.targets) {
-    uint16_t port = target.port;
-    if (port == 0 && target.cluster) {
-      for (const bool ipv6 : {false, true}) {
-        const auto hosts = addressesOf(*target.cluster, ipv6);
-        if (port == 0 && !hosts.empty()) port = hosts[0].port();
-      }
-    }
+    const uint16_t port = target.port == 0 && target.cluster ? portOf(*target.cluster) : target.port;
     if (!answer.addService(target.priority, target.weight, port, target.name, domain.ttl)) break;
     worker_.cells.add(settings_->stats.local_srv_answers);
     told.push_back(&target);
@@ -143,13 +141,27 @@ void Service::answerService(const Domain& domain, Answer& answer) {
   }
 }
 
+// Of its first host; 0: it has none.
+uint16_t Service::portOf(upstream::ClusterId id) {
+  const auto cluster = worker_.part<upstream::ClusterSet>().find(id);
+  if (!cluster) return 0;
+  for (const auto& entry : cluster->hosts().entries()) {
+    if (entry.host->address().isIp()) return entry.host->address().port();
+  }
+  return 0;
+}
+
+// From a host by chance on, each address once, and no more than an answer has room for.
 std::vector<net::Address> Service::addressesOf(upstream::ClusterId id, bool ipv6) {
+  constexpr size_t kMost = Answer::kMaxSize / 16;
   std::vector<net::Address> out;
   const auto cluster = worker_.part<upstream::ClusterSet>().find(id);
   if (!cluster) return out;
+  const auto entries = cluster->hosts().entries();
   const auto wanted = ipv6 ? net::Address::Family::kIpv6 : net::Address::Family::kIpv4;
-  for (const auto& entry : cluster->hosts().entries()) {
-    const net::Address& address = entry.host->address();
+  const size_t first = entries.empty() ? 0 : worker_.random.below(entries.size());
+  for (size_t i = 0; i < entries.size() && out.size() < kMost; ++i) {
+    const net::Address address = entries[(first + i) % entries.size()].host->address().withPort(0);
     if (address.family() == wanted && std::find(out.begin(), out.end(), address) == out.end()) out.push_back(address);
   }
   return out;
@@ -188,8 +200,9 @@ void Service::lookUp(const Asker& asker, Query query) {
   Lookup& lookup = *lookups_.emplace_back(
       std::unique_ptr<Lookup>(new Lookup{asker, std::move(query), settings_, resolver_, nullptr, nullptr}));
   lookup.deadline = std::make_unique<event::Timer>(worker_.loop.timers(), [this, &lookup] { onFound(lookup, {}); });
-  lookup.deadline->arm(patienceOf(settings_->forwarding->resolver));
-  lookup.under_way = resolver_->resolve(*host, familyOf(lookup.query),
+  lookup.deadline->arm(patienceOf(settings_->forwarding->resolver, lookup.query));
+  // With the dot at its end it is no beginning of other names, whatever resolv.conf says of those (search).
+  lookup.under_way = resolver_->resolve(*host + '.', familyOf(lookup.query),
                                         [this, &lookup](net::DnsResult result) { onFound(lookup, std::move(result)); });
 }
 

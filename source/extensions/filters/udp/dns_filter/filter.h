@@ -55,6 +55,7 @@ class Service final : public filter::UdpService {
   void answerFromTable(const Asker& asker, const Query& query);
   Rcode answerDomain(const Domain& domain, const Query& query, Answer& answer);
   void answerService(const Domain& domain, Answer& answer);
+  uint16_t portOf(upstream::ClusterId cluster);
   std::vector<net::Address> addressesOf(upstream::ClusterId cluster, bool ipv6);
   size_t addAddresses(const std::vector<net::Address>& addresses, uint32_t ttl, Answer& answer);
   void lookUp(const Asker& asker, Query query);

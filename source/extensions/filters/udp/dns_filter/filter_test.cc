@@ -67,6 +67,7 @@ struct FilterTest : upstream::TestCluster {
     settings->forwarding->max_pending = max_pending;
     settings->forwarding->resolver.timeout = 1s;
     settings->forwarding->resolver.tries = 1;
+    settings->forwarding->resolver.servers = {*net::Address::fromIp("192.0.2.53", 53)};
   }
   Service& service() {
     if (!made) {
@@ -142,6 +143,29 @@ TEST_CASE("a cluster's name stands for its hosts as they are now") {
   CHECK(t.sorted(addressesIn(t.ask(question("cluster.example.com", 1)))) == Strings{"10.1.0.1", "10.1.0.2"});
 }
 
+TEST_CASE("hosts at one address are one record and no more are looked at than fit") {
+  FilterTest t;
+  t.hosts({*net::Address::fromIp("10.1.0.1", 80), *net::Address::fromIp("10.1.0.1", 81)});
+  CHECK(addressesIn(t.ask(question("cluster.example.com", 1))) == Strings{"10.1.0.1"});
+  std::vector<net::Address> many;
+  for (int i = 0; i < 200; ++i) many.push_back(*net::Address::fromIp("10.2.0." + std::to_string(i), 80));
+  t.hosts(many);
+  Strings told = t.sorted(addressesIn(t.ask(question("cluster.example.com", 1, 1232))));
+  CHECK(told.size() > 70);
+  CHECK(std::unique(told.begin(), told.end()) == told.end());
+}
+
+TEST_CASE("a resolver has the time that all of its servers take") {
+  FilterTest t;
+  t.forward(10);
+  t.settings->forwarding->resolver.servers.resize(4);
+  t.send(question("a.org", 1));
+  t.loop.pass(4s);
+  CHECK(*t.asked[0].wanted);
+  t.loop.pass(1s);
+  CHECK(rcodeIn(t.take()) == Rcode::kServerFailure);
+}
+
 TEST_CASE("services are answered with their targets and these with their addresses") {
   FilterTest t;
   t.settings->table.domain(*nameOf("_web._tcp.example.com")).targets = {{*nameOf("www.example.com"), {}, 1, 2, 80}};
@@ -165,7 +189,7 @@ TEST_CASE("names of others are asked for and answered when they are found") {
   t.forward(10);
   CHECK(t.ask(question("www.other.org", 1)).empty());
   REQUIRE(t.asked.size() == 1);
-  CHECK(t.asked[0].name == "www.other.org");
+  CHECK(t.asked[0].name == "www.other.org.");  // and no name of the search list of resolv.conf
   CHECK(t.asked[0].family == net::DnsLookupFamily::kV4Only);
   t.asked[0].on_result(found({"192.0.2.1"}));
   const std::string answer = t.take();
