@@ -70,6 +70,8 @@ struct Reply {
   // Streams the body; `body` is not used then, and the head is as `status` and `headers` say: with content-length only
   // if it stands there. Not read for HEAD.
   std::unique_ptr<ReplyBody> stream = {};
+  // Is what was asked for, not what is said in its place: local_reply_config leaves it alone.
+  bool as_asked = false;
 };
 
 }  // namespace sluice::filter

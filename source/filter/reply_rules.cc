@@ -24,7 +24,7 @@ void takeFields(const http::ResponseHeaders& head, Reply& reply) {
 }  // namespace
 
 void ReplyRules::map(Reply& reply, Stream& stream) const {
-  if (reply.stream) return;
+  if (reply.stream || reply.as_asked) return;
   stream::StreamInfo& info = stream.info();
   const http::RequestHeaders& request = stream.request();
   // Rules and formats see the answer as it will be logged.

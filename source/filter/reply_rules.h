@@ -32,7 +32,7 @@ class ReplyRules final : public ReplyMapper {
   ReplyRules(std::vector<ReplyRule> rules, std::shared_ptr<const stream::BodyFormat> format)
       : rules_(std::move(rules)), format_(std::move(format)) {}
 
-  // Streamed answers stay as they are.
+  // Streamed answers stay as they are, and those that are `as_asked`.
   void map(Reply& reply, Stream& stream) const override;
 
  private:

@@ -89,6 +89,16 @@ TEST_CASE("an answer that no rule takes gets the format of all") {
   CHECK(answered.h.client.body == "503: no upstream at /\n");
 }
 
+TEST_CASE("an answer that was asked for stays as it is") {
+  std::vector<ReplyRule> list = rulesOf(ofStatus(200));
+  list.back().body = "never";
+  const ReplyRules rules(std::move(list), text("never"));
+  Reply reply{200, "wanted", "why"};
+  reply.as_asked = true;
+
+  CHECK(Answered(rules, std::move(reply)).h.client.body == "wanted");
+}
+
 TEST_CASE("formats see the status and body after the rule, and the flag and details of the answer") {
   ReplyRule rule{.filter = std::make_shared<OfFlag>(stream::ResponseFlag::kNoHealthyUpstream)};
   rule.status = 401;

@@ -115,7 +115,9 @@ void Filter::finish(const Settings& settings, filter::Context& context) {
     if (piece.has_call) body += sliceOf(results_[piece.call], piece.path).value_or("null");
   }
   context.count(settings.answered);
-  token_.reply(Reply{200, std::move(body), "aggregated", {{"content-type", "application/json"}}});
+  Reply reply{200, std::move(body), "aggregated", {{"content-type", "application/json"}}};
+  reply.as_asked = true;
+  token_.reply(std::move(reply));
 }
 
 }  // namespace sluice::extensions::http_filters::aggregate

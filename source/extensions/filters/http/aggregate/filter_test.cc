@@ -7,6 +7,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/test_world.h"
 #include "source/extensions/filters/http/aggregate/factory.h"
+#include "source/filter/local_reply.h"
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
@@ -73,6 +74,25 @@ TEST_CASE("calls are made at once, and the answer has what all of them bring") {
                    Fields::value_type("content-type", "application/json")) == 1);
   CHECK(asked.world.counted(*asked.h, "answered") == 1);
   CHECK(asked.h->terminal.heads == 0);
+}
+
+// Whether an answer counts as what was asked for.
+struct Seen : filter::ReplyMapper {
+  void map(filter::Reply& reply, filter::Stream&) const override { as_asked = reply.as_asked; }
+  mutable bool as_asked = false;
+};
+
+TEST_CASE("local_reply_config changes what fails and nothing else") {
+  const auto isAskedFor = [](uint16_t status) {
+    Asked asked("calls: [{name: a, cluster: c, path: /}]");
+    Seen seen;
+    asked.h->client.mapper = &seen;
+    asked.answer("1", status);
+    return seen.as_asked;
+  };
+
+  CHECK(isAskedFor(200));
+  CHECK_FALSE(isAskedFor(500));
 }
 
 TEST_CASE("parts of what calls bring stand where the answer says") {

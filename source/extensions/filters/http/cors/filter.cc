@@ -57,6 +57,7 @@ void allowList(std::string_view list, std::string_view asked, const char* name, 
 
 Reply preflightAnswer(const http::RequestHeaders& asked, std::string_view origin, const PerFilterLevels& policies) {
   Reply reply{200, "", "cors_response"};
+  reply.as_asked = true;
   reply.headers.emplace_back("vary", "origin");
   if (!origin.empty()) reply.headers.emplace_back("access-control-allow-origin", origin);
   if (flagOf(policies, &CorsPolicy::credentials, false)) {

@@ -11,6 +11,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/test_world.h"
 #include "source/extensions/filters/http/cors/factory.h"
+#include "source/filter/local_reply.h"
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
 
@@ -151,6 +152,20 @@ TEST_CASE("a preflight of an allowed origin is answered here") {
   CHECK(asked.told("access-control-allow-credentials") == "true");
   CHECK(asked.told("access-control-allow-private-network") == "");
   CHECK(asked.told("vary") == "origin");
+}
+
+// Whether an answer counts as what was asked for.
+struct Seen : filter::ReplyMapper {
+  void map(filter::Reply& reply, filter::Stream&) const override { as_asked = reply.as_asked; }
+  mutable bool as_asked = false;
+};
+
+TEST_CASE("the answer to a preflight is not one that local_reply_config changes") {
+  Asked asked(kPolicy);
+  Seen seen;
+  asked.h.client.mapper = &seen;
+  CHECK(asked.preflight(kFrom));
+  CHECK(seen.as_asked);
 }
 
 TEST_CASE("a star allows what the preflight asks for") {
