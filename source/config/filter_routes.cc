@@ -11,7 +11,8 @@
 namespace sluice::config {
 namespace {
 
-// The filter that takes a message as its per-route setting.
+// A filter that takes a message as its per-route setting. There may be several, if a filter has several messages of its
+// own.
 const HttpFilterConfigFactory* takerOf(const Registry& registry, std::string_view type) {
   for (const std::string_view filter : registry.http_filters.configTypes()) {
     const HttpFilterConfigFactory* factory = registry.http_filters.find(filter);
@@ -56,8 +57,9 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
       } else if (filter == chain->end()) {
         at.error(absl::StrCat("no filter of the chain is named '", std::string(filter_name), "'", namesOf(*chain)));
         return nullptr;
-      } else if (filter->second != factory) {
-        factory = nullptr;
+      } else {
+        factory = filter->second;
+        if (factory != nullptr && factory->routeConfigType() != type) factory = nullptr;
       }
     }
     if (factory == nullptr) {

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "source/config/filter_routes.h"
+#include "source/config/http_filter_factory.h"
 #include "source/config/loader.h"
 #include "source/config/validate.h"
 #include "source/extensions/test_all.h"
@@ -225,6 +226,27 @@ TEST_CASE("large cluster specifiers are named by a bounded number of routes") {
 
   CHECK_SAYS(errors, "routes[11].route.cluster_specifier_plugin: is one use too many");
   CHECK(errors.find("one use too many") == errors.rfind("one use too many"));
+}
+
+TEST_CASE("a route's settings are for the filter of that name, whichever of its messages the chain has") {
+  const auto refused = [](const std::string& filter, const std::string& settings) {
+    World world;
+    envoy::config::route::v3::RouteConfiguration proto;
+    const config::ChainFilters chain{{"f", world.registry.http_filters.find(filter)}};
+    REQUIRE(chain.begin()->second != nullptr);
+    if (world.load("{virtual_hosts: [{name: v, domains: ['*'], routes: [{match: {prefix: /}, redirect: {}}], "
+                   "typed_per_filter_config: {f: {'@type': type.googleapis.com/envoy.extensions.filters.http." +
+                       settings + ", disabled: true}}}]}",
+                   proto)) {
+      config::compileRoutes(proto, world.at, world.services, &chain);
+    }
+    return world.problems();
+  };
+
+  CHECK(refused("envoy.extensions.filters.http.lua.v3.Lua", "lua.v3.LuaPerRoute") == "");
+  CHECK(refused("sluice.extensions.filters.http.lua.v1.Lua", "lua.v3.LuaPerRoute") == "");
+  CHECK_SAYS(refused("sluice.extensions.filters.http.lua.v1.Lua", "buffer.v3.BufferPerRoute"),
+             "is no per-route setting of filter 'f'");
 }
 
 TEST_CASE("virtual hosts on demand are refused where nobody brings them") {
