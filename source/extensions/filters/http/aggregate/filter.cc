@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "absl/strings/str_cat.h"
 #include "source/base/percent.h"
 #include "source/extensions/filters/http/aggregate/json_slice.h"
 #include "source/stream/format_context.h"
@@ -25,15 +26,19 @@ bool climbs(std::string_view path) {
   return false;
 }
 
-std::string pathOf(const CallSettings& call, const stream::FormatContext& facts) {
+// Nothing if a value would make it the path of something else: by climbing, or by not being there, so that the call
+// asks for all of what it means one of.
+std::optional<std::string> pathOf(const CallSettings& call, const stream::FormatContext& facts) {
   std::string path;
   for (const PathPiece& piece : call.path) {
     path += piece.text;
     if (piece.value == nullptr) continue;
     std::string value;
     piece.value->format(facts, value);
+    if (value.empty() && path.find('?') == std::string::npos) return std::nullopt;
     path += base::percentEncoded(value);
   }
+  if (climbs(path)) return std::nullopt;
   return path;
 }
 
@@ -72,11 +77,12 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
   const stream::FormatContext facts{.request = &headers, .info = context.info()};
   std::vector<std::string> paths;
   for (const CallSettings& call : settings.calls) {
-    paths.push_back(pathOf(call, facts));
-    if (climbs(paths.back())) {
+    std::optional<std::string> path = pathOf(call, facts);
+    if (!path) {
       context.count(settings.failed);
-      return Reply{400, "a value leads out of the path of a call", "aggregate_bad_path"};
+      return Reply{400, "a value in the path of a call is missing, or leads out of it", "aggregate_bad_path"};
     }
+    paths.push_back(*std::move(path));
   }
   token_ = context.resumeToken();
   results_.resize(settings.calls.size());
@@ -100,7 +106,8 @@ void Filter::onAnswer(const Settings& settings, size_t call, filter::HttpCallRes
     context.count(settings.call_failed);
     if (!asked.default_value) {
       context.count(settings.failed);
-      return token_.reply(Reply{settings.failure_status, "a part of the answer is missing", "aggregate_call_failed"});
+      const std::string_view details = context.arena().copy(absl::StrCat("aggregate_call_failed{", asked.name, "}"));
+      return token_.reply(Reply{settings.failure_status, "a part of the answer is missing", details});
     }
     context.count(settings.default_used);
     results_[call] = *asked.default_value;

@@ -129,7 +129,7 @@ TEST_CASE("without a default the request fails at once") {
   asked.answer("2", 404);
 
   CHECK(asked.h->client.status == 504);
-  CHECK(asked.h->stream.info().response_code_details == "aggregate_call_failed");
+  CHECK(asked.h->stream.info().response_code_details == "aggregate_call_failed{a}");
   CHECK(asked.world.counted(*asked.h, "failed") == 1);
 }
 
@@ -152,11 +152,14 @@ TEST_CASE("what a request says stays within its place in a path, and named heade
   CHECK(asked.h->calls.request().headers == Fields{{"x-auth", "1"}});
 }
 
-TEST_CASE("a value that leads out of a path is refused") {
-  const std::string yaml = "calls: [{name: a, cluster: c, path: '/u/%REQ(x-user)%/o?q=..'}]";
+TEST_CASE("a value that leads out of a path, or is not there, is refused") {
+  const std::string yaml = "calls: [{name: a, cluster: c, path: '/u/%REQ(x-user)%/o?q=..&r=%REQ(x-none)%'}]";
   Asked climbing(yaml, {{"x-user", ".."}});
   CHECK(climbing.h->client.status == 400);
   CHECK(climbing.h->calls.waiting() == 0);
+  Asked missing(yaml);
+  CHECK(missing.h->client.status == 400);
+  CHECK(missing.h->calls.waiting() == 0);
 
   Asked fine(yaml, {{"x-user", "..."}});
   CHECK(fine.h->calls.waiting() == 1);
