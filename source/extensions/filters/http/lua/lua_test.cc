@@ -375,7 +375,8 @@ TEST_CASE("a script that does not load is refused with its line") {
   CHECK(problems("error('at start')").find("at start") != std::string::npos);
   CHECK(problems("\x1bLJ\x02").find("mode") != std::string::npos);  // bytecode
   CHECK(problems("x = 1").find("neither envoy_on_request nor envoy_on_response") != std::string::npos);
-  CHECK(problems("while true do end").find("too many instructions") != std::string::npos);
+  CHECK(problems("\nwhile true do end").find("default_source_code:2: the script took too many instructions") !=
+        std::string::npos);
 }
 
 TEST_CASE("it passes the interleaving suite") {

@@ -103,7 +103,10 @@ void Machine::count(lua_State* state, lua_Debug*) {
   }
   if (what == nullptr) return;
   lua_sethook(state, count, LUA_MASKCOUNT, 1);
-  luaL_error(state, "the script took %s", what);
+  luaL_where(state, 0);  // the function that runs, which nobody of the script may have called
+  lua_pushfstring(state, "the script took %s", what);
+  lua_concat(state, 2);
+  lua_error(state);
 }
 
 void Machine::arm(std::chrono::steady_clock::time_point deadline) {
