@@ -1,10 +1,12 @@
 #include "source/transcoding/transcoder.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
@@ -127,7 +129,12 @@ absl::Status Transcoder::Impl::addRule(HttpRule rule, const MethodDescriptor& me
 absl::Status Transcoder::Impl::addService(const std::string& name) {
   const auto* service = set->pool().FindServiceByName(name);
   if (service == nullptr) {
-    return absl::NotFoundError(absl::StrCat("the descriptor set has no service \"", name, "\""));
+    constexpr size_t kTold = 5;
+    const std::vector<std::string>& known = set->services();
+    const auto told = known.begin() + static_cast<std::ptrdiff_t>(std::min(known.size(), kTold));
+    return absl::NotFoundError(absl::StrCat("the descriptor set has no service \"", name, "\"; it has ",
+                                            known.empty() ? "none" : absl::StrJoin(known.begin(), told, ", "),
+                                            known.size() > kTold ? " and more" : ""));
   }
   for (int i = 0; i < service->method_count(); ++i) {
     const MethodDescriptor& method = *service->method(i);

@@ -174,7 +174,8 @@ std::string problem(const std::string& set, const std::vector<std::string>& serv
 TEST_CASE("what is wrong with a descriptor set is said") {
   CHECK_THAT(problem("text"), Catch::Contains("is no descriptor set"));
   CHECK_THAT(problem(""), Catch::Contains("is no descriptor set"));
-  CHECK(problem(setOf(libraryFile()), {"lib.Nobody"}) == "the descriptor set has no service \"lib.Nobody\"");
+  CHECK(problem(setOf(libraryFile()), {"lib.Nobody"}) ==
+        "the descriptor set has no service \"lib.Nobody\"; it has lib.Library");
   auto file = libraryFile();
   file.add_dependency("other.proto");
   CHECK_THAT(problem(setOf(file)), Catch::Contains("lib.proto imports other.proto, which is not in the set"));
