@@ -17,6 +17,7 @@ EXTENSIONS = [
     "compression/decompressor/brotli",
     "compression/decompressor/gzip",
     "compression/decompressor/zstd",
+    "filters/http/adaptive_concurrency",
     "filters/http/admission_control",
     "filters/http/aggregate",
     "filters/http/bandwidth_limit",

@@ -1,6 +1,7 @@
 """Filters that protect, in a running proxy: cors and csrf as browsers see them, limits of requests, bodies and programs, faults."""
 import os
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
@@ -229,6 +230,35 @@ class AdmissionControlTest(ProtectionCase):
         # The chance of 200 failures without a refusal is one in more than 10^300.
         self.assertEqual(statuses, {500, 503})
         self.assertGreater(self.sluice.stats("http.http.admission_control.")["http.http.admission_control.rq_rejected"], 0)
+
+
+class AdaptiveConcurrencyTest(ProtectionCase):
+    def test_requests_beside_the_only_one_that_is_allowed_are_refused(self):
+        answer = threading.Event()
+        self.addCleanup(answer.set)
+        controller = {
+            "concurrency_limit_params": {"concurrency_update_interval": "60s"},
+            "min_rtt_calc_params": {"interval": "60s", "min_concurrency": 1, "request_count": 2},
+        }
+        self.serve(
+            entry("adaptive_concurrency", "adaptive_concurrency.v3.AdaptiveConcurrency", gradient_controller_config=controller),
+            reply=lambda _: Reply() if answer.wait(30) else None,
+        )
+        prefix = "http.http.adaptive_concurrency.gradient_controller."
+
+        with rawConnection(self.port) as first:
+            first.sendall(b"GET / HTTP/1.1\r\nHost: test.example\r\n\r\n")
+            self.upstream.next()
+            refused = self.ask()
+            self.assertEqual((refused.status, refused.body), (503, b"reached concurrency limit"))
+            stats = self.sluice.stats(prefix)
+            self.assertEqual((stats[prefix + "rq_blocked"], stats[prefix + "concurrency_limit"]), (1, 1))
+            self.assertEqual(stats[prefix + "min_rtt_calculation_active"], 1)
+            answer.set()
+            self.assertEqual(readResponse(first, "GET").status, 200)
+
+        self.assertEqual(self.ask().status, 200)
+        self.assertEqual(self.sluice.stats(prefix)[prefix + "min_rtt_calculation_active"], 0)
 
 
 if __name__ == "__main__":
