@@ -36,6 +36,7 @@ EXTENSIONS = [
     "filters/http/ext_authz",
     "filters/http/ext_proc",
     "filters/http/fault",
+    "filters/http/file_server",
     "filters/http/grpc_http1_bridge",
     "filters/http/grpc_http1_reverse_bridge",
     "filters/http/grpc_json_reverse_transcoder",

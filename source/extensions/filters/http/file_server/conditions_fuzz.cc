@@ -1,0 +1,48 @@
+// Lines of bytes -> the fields that conditions and ranges stand in: a part is always one of the file, and a date that
+// is read is the one that it says when it is written.
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "source/extensions/filters/http/file_server/conditions.h"
+#include "source/extensions/filters/http/file_server/http_date.h"
+
+namespace {
+
+using namespace sluice::extensions::http_filters::file_server;
+
+constexpr int64_t kNow = 1'800'000'000;
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+std::string_view takeLine(std::string_view& text) {
+  const size_t end = text.find('\n');
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return line;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::string_view text(reinterpret_cast<const char*>(data), size);
+  if (const auto date = parseHttpDate(text.substr(0, text.find('\n')), kNow)) {
+    require(parseHttpDate(formatHttpDate(*date), kNow) == *date);
+  }
+  sluice::base::Arena arena;
+  sluice::http::RequestHeaders request(arena);
+  for (const char* name :
+       {"range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"}) {
+    const std::string_view line = takeLine(text);
+    if (!line.empty()) request.addView(name, line);
+  }
+  for (const uint64_t length : {uint64_t{0}, uint64_t{1}, uint64_t{1000}}) {
+    const Representation file{"\"a\"", 784'111'777, length};
+    const Range range = rangeOf(request, file, kNow);
+    if (range.kind == Range::Kind::kPart) require(range.begin < range.end && range.end <= length);
+    (void)evaluateConditions(request, file, kNow);
+  }
+  return 0;
+}
