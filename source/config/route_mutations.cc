@@ -69,7 +69,8 @@ Action actionOf(const HeaderValueOption& option, const Context& context) {
   }
 }
 
-void setValue(const envoy::config::core::v3::HeaderValue& header, const Context& context, route::HeaderAddition& out) {
+void setValue(const envoy::config::core::v3::HeaderValue& header, stream::BodyPaths* bodies, const Context& context,
+              route::HeaderAddition& out) {
   if (!header.value().empty() && !header.raw_value().empty()) {
     context.error("has both value and raw_value; keep one of them");
     return;
@@ -85,7 +86,8 @@ void setValue(const envoy::config::core::v3::HeaderValue& header, const Context&
     out.value = std::string(absl::StripAsciiWhitespace(value));
     return;
   }
-  auto formatter = stream::TextFormatter::compile(value, {.omit_empty_values = true, .escape = stream::Escape::kNone});
+  auto formatter = stream::TextFormatter::compile(
+      value, {.omit_empty_values = true, .escape = stream::Escape::kNone, .bodies = bodies});
   if (!formatter.ok()) {
     at.error(std::string(formatter.status().message()));
     return;
@@ -93,12 +95,13 @@ void setValue(const envoy::config::core::v3::HeaderValue& header, const Context&
   out.formatter = std::make_shared<const FormattedValue>(*std::move(formatter));
 }
 
-route::HeaderAddition compileAddition(const HeaderValueOption& option, const Context& context) {
+route::HeaderAddition compileAddition(const HeaderValueOption& option, const Context& context,
+                                      stream::BodyPaths* bodies = nullptr) {
   route::HeaderAddition out;
   out.name = changeableName(option.header().key(), context.child("header").child("key"));
   out.action = actionOf(option, context);
   out.keep_empty_value = option.keep_empty_value();
-  setValue(option.header(), context.child("header"), out);
+  setValue(option.header(), bodies, context.child("header"), out);
   return out;
 }
 
@@ -118,13 +121,13 @@ std::vector<route::HeaderAddition> compileHeaderAdditions(const HeaderValueOptio
 
 std::vector<route::HeaderMutations> compileHeaderMutationList(
     const google::protobuf::RepeatedPtrField<envoy::config::common::mutation_rules::v3::HeaderMutation>& list,
-    std::string_view field, const Context& context) {
+    std::string_view field, const Context& context, stream::BodyPaths* bodies) {
   std::vector<route::HeaderMutations> out;
   for (int i = 0; i < list.size(); ++i) {
     const Context at = context.child(field, static_cast<size_t>(i));
     route::HeaderMutations& change = out.emplace_back();
     if (list[i].has_append()) {
-      change.add.push_back(compileAddition(list[i].append(), at.child("append")));
+      change.add.push_back(compileAddition(list[i].append(), at.child("append"), bodies));
     } else if (list[i].has_remove_on_match()) {
       change.remove_matching.push_back(Regexes().stringMatcher(list[i].remove_on_match().key_matcher(),
                                                                at.child("remove_on_match").child("key_matcher")));

@@ -11,6 +11,7 @@
 
 #include "source/config/errors.h"
 #include "source/route/mutation.h"
+#include "source/stream/body_values.h"
 
 namespace sluice::config {
 
@@ -26,10 +27,10 @@ std::vector<route::HeaderAddition> compileHeaderAdditions(const HeaderValueOptio
                                                           const Context& context);
 
 // A list of single changes, to be applied one after the other. The context stands at the message that has it in
-// `field`.
+// `field`. `bodies` gets what values want of bodies; null: they may want nothing of them.
 std::vector<route::HeaderMutations> compileHeaderMutationList(
     const google::protobuf::RepeatedPtrField<envoy::config::common::mutation_rules::v3::HeaderMutation>& list,
-    std::string_view field, const Context& context);
+    std::string_view field, const Context& context, stream::BodyPaths* bodies = nullptr);
 
 // Both directions of a RouteConfiguration, VirtualHost, Route or ClusterWeight: their fields have the same names.
 template <typename Level>

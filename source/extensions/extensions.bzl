@@ -58,6 +58,7 @@ EXTENSIONS = [
     "filters/http/set_filter_state",
     "filters/http/set_metadata",
     "filters/http/stateful_session",
+    "filters/http/transform",
     "filters/listener/address_limit",
     "filters/listener/http_inspector",
     "filters/listener/original_dst",

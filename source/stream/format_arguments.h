@@ -37,7 +37,9 @@ absl::Status parseDetails(const FormatOperator::Spelling& spelling, FormatOperat
 absl::Status parseServerName(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseQueryParameter(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseQuery(const FormatOperator::Spelling& spelling, FormatOperator& op);
-// format_cel.cc, format_coalesce.cc, format_duration.cc
+// format_body.cc, format_cel.cc, format_coalesce.cc, format_duration.cc
+absl::Status parseRequestBody(const FormatOperator::Spelling& spelling, FormatOperator& op);
+absl::Status parseResponseBody(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseCel(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseTypedCel(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseCoalesce(const FormatOperator::Spelling& spelling, FormatOperator& op);

@@ -47,7 +47,7 @@ class Coalesce final : public ExtendedOperator {
 };
 
 // "NAME", or {"command": "NAME", "param": "ARGUMENTS", "max_length": LENGTH}
-absl::StatusOr<Coalesce::Alternative> compileAlternative(const Json& json) {
+absl::StatusOr<Coalesce::Alternative> compileAlternative(const Json& json, BodyPaths* bodies) {
   constexpr std::string_view kShape = "an operator is a name, or an object of command, param and max_length";
   std::string name, arguments;
   Coalesce::Alternative out;
@@ -68,8 +68,8 @@ absl::StatusOr<Coalesce::Alternative> compileAlternative(const Json& json) {
   }
   if (name.empty()) return wrong(kShape);
   if (name == "COALESCE") return wrong("stands in itself; list the operators of the inner one instead");
-  absl::StatusOr<FormatOperator> value =
-      FormatOperator::compile({.name = name, .arguments = arguments, .has_arguments = !arguments.empty()});
+  absl::StatusOr<FormatOperator> value = FormatOperator::compile(
+      {.name = name, .arguments = arguments, .has_arguments = !arguments.empty(), .bodies = bodies});
   if (!value.ok()) return wrong(base::toStd(value.status().message()));
   out.value = *std::move(value);
   return out;
@@ -86,7 +86,7 @@ absl::Status parseCoalesce(const Spelling& spelling, FormatOperator& op) {
   }
   std::vector<Coalesce::Alternative> alternatives;
   for (const Json& each : json["operators"]) {
-    absl::StatusOr<Coalesce::Alternative> alternative = compileAlternative(each);
+    absl::StatusOr<Coalesce::Alternative> alternative = compileAlternative(each, spelling.bodies);
     if (!alternative.ok()) return alternative.status();
     alternatives.push_back(*std::move(alternative));
   }

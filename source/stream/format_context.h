@@ -5,6 +5,7 @@
 
 #include "source/http/headers.h"
 #include "source/stream/access_log_type.h"
+#include "source/stream/body_values.h"
 #include "source/stream/stream_info.h"
 
 namespace sluice::stream {
@@ -16,6 +17,7 @@ struct FormatContext {
   const StreamInfo& info;
   std::string_view local_reply_body = {};       // %LOCAL_REPLY_BODY%
   AccessLogType type = AccessLogType::kNotSet;  // %ACCESS_LOG_TYPE%
+  const BodyValues* bodies = nullptr;           // %REQUEST_BODY%, %RESPONSE_BODY%; null: none
 };
 
 }  // namespace sluice::stream

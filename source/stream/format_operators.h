@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "source/http/headers.h"
+#include "source/stream/body_values.h"
 #include "source/stream/format_context.h"
 #include "source/stream/metadata.h"
 #include "source/stream/time_format.h"
@@ -58,6 +59,7 @@ class FormatOperator {
     bool has_arguments = false;
     bool has_limit = false;
     size_t limit = std::string_view::npos;
+    BodyPaths* bodies = nullptr;  // of its format: gets what is wanted of bodies; null: it may want nothing of them
   };
   static absl::StatusOr<FormatOperator> compile(const Spelling& spelling);
 

@@ -72,7 +72,7 @@ absl::StatusOr<TextFormatter> TextFormatter::compile(std::string_view format, Op
       i += 2;
       continue;
     }
-    FormatOperator::Spelling spelling;
+    FormatOperator::Spelling spelling{.bodies = options.bodies};
     const size_t end = parseSpelling(format, i + 1, spelling);
     if (end == 0) {
       return absl::InvalidArgumentError(base::strCat(
@@ -153,7 +153,8 @@ absl::StatusOr<JsonFormatter::Node> JsonFormatter::compileNode(const MetadataVal
   Node node;
   if (where.size() > kMaxJsonPath) return absl::InvalidArgumentError("json_format is nested too deep");
   if (const auto* text = std::get_if<std::string>(&value.value)) {
-    absl::StatusOr<TextFormatter> compiled = TextFormatter::compile(*text, {options.omit_empty_values, Escape::kNone});
+    absl::StatusOr<TextFormatter> compiled =
+        TextFormatter::compile(*text, {options.omit_empty_values, Escape::kNone, options.bodies});
     if (!compiled.ok()) {
       return absl::InvalidArgumentError(base::strCat(where, ": ", base::toStd(compiled.status().message())));
     }

@@ -38,6 +38,7 @@ class TextFormatter : public Formatter {
   struct Options {
     bool omit_empty_values = false;  // a missing value is "" instead of "-"
     Escape escape = Escape::kLine;
+    BodyPaths* bodies = nullptr;  // as of FormatOperator::Spelling, while it is compiled
   };
   static absl::StatusOr<TextFormatter> compile(std::string_view format, Options options);
   static absl::StatusOr<TextFormatter> compile(std::string_view format) { return compile(format, Options()); }
@@ -68,7 +69,8 @@ class JsonFormatter : public Formatter {
  public:
   struct Options {
     bool omit_empty_values = false;
-    bool typed = true;  // false: every leaf is a string, and what is missing is "-"
+    bool typed = true;            // false: every leaf is a string, and what is missing is "-"
+    BodyPaths* bodies = nullptr;  // as of TextFormatter
   };
   static absl::StatusOr<JsonFormatter> compile(const MetadataFields& object, Options options);
   static absl::StatusOr<JsonFormatter> compile(const MetadataFields& object) { return compile(object, Options()); }

@@ -482,6 +482,30 @@ TEST_CASE("percent signs are doubled") {
   CHECK(exchange.text("100%% %%REQ(x)%% %RESPONSE_CODE%%%") == "100% %REQ(x)% 200%");
 }
 
+TEST_CASE("values of bodies are for formats that say what they want of them") {
+  Exchange exchange;
+  BodyPaths wanted;
+  const auto format = TextFormatter::compile("%REQUEST_BODY(a:b)% %RESPONSE_BODY()% %REQUEST_BODY(c):2%",
+                                             {.escape = Escape::kNone, .bodies = &wanted});
+  REQUIRE(format.ok());
+  CHECK(wanted.request == std::vector<BodyPath>{{"a", "b"}, {"c"}});
+  CHECK(wanted.response == std::vector<BodyPath>{{}});
+
+  const auto made = [&](const BodyValues* values) {
+    std::string out;
+    format->format({.info = exchange.info, .bodies = values}, out);
+    return out;
+  };
+  BodyValues values{.request = {BodyValue{"7", true}, BodyValue{"xyz"}}, .response = {std::nullopt}};
+  CHECK(made(&values) == "7 - xy");
+  values.longest = 2;
+  CHECK(made(&values) == "7 - -");
+  CHECK(made(nullptr) == "- - -");
+
+  CHECK(exchange.text("%REQUEST_BODY(a)%") ==
+        "ERROR format '%REQUEST_BODY(a)%', offset 0: %REQUEST_BODY% is known to formats of the filter transform only");
+}
+
 TEST_CASE("an unknown operator is refused with the nearest known one") {
   Exchange exchange;
 

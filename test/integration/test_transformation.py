@@ -157,6 +157,48 @@ class JsonToMetadataTest(TransformationCase):
         waitFor(lambda: contentOf(self.scratch.join("access.log")) == "7\n", "the entry with the value")
 
 
+class TransformTest(TransformationCase):
+    KIND = FILTERS + "transform.v3.TransformConfig"
+    JSON = [("content-type", "application/json")]
+
+    def test_the_model_of_a_body_chooses_the_route_and_both_bodies_are_changed(self):
+        def header(name, value):
+            return {"append": {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+
+        def body(**members):
+            return {"body_format": {"json_format": members}}
+
+        routes = [config.directResponse(429, "too large a model"), route("up")]
+        routes[0]["match"]["headers"] = [{"name": "x-model", "string_match": {"exact": "large"}}]
+        change = httpFilter(
+            "change",
+            self.KIND,
+            request_transformation={
+                "headers_mutations": [header("x-model", "%REQUEST_BODY(model)%")],
+                "body_transformation": body(model="m-%REQUEST_BODY(model)%"),
+            },
+            response_transformation={
+                "headers_mutations": [header("x-tokens", "%RESPONSE_BODY(usage:tokens)%")],
+                "body_transformation": body(model="%REQUEST_BODY(model)%"),
+            },
+            clear_route_cache=True,
+        )
+        answer = Reply(200, b'{"usage": {"tokens": 7}, "model": "m-small"}', self.JSON)
+        port = self.serve(change, routes=routes, answer=lambda request: answer)
+
+        fine = request(port, "POST", "/", self.JSON, [b'{"n": 1.0, "mo', b'del": "small"}'])
+        refused = request(port, "POST", "/", self.JSON, b'{"model": "large"}')
+        ambiguous = request(port, "POST", "/", self.JSON, b'{"model": "large", "model": "small"}')
+
+        seen = self.upstream.next()
+        self.assertEqual((seen.header("x-model"), seen.body), ("small", b'{"n":1.0,"model":"m-small"}'))
+        self.assertEqual((fine.header("x-tokens"), fine.body), ("7", b'{"usage":{"tokens": 7},"model":"small"}'))
+        self.assertEqual((refused.status, refused.body), (429, b"too large a model"))
+        self.assertEqual(ambiguous.status, 200)
+        self.assertIsNone(self.upstream.next().header("x-model"))
+        self.assertEqual(self.sluice.stat("http.http.http_transform.rq_transformed"), 2)
+
+
 class CustomResponseTest(TransformationCase):
     KIND = FILTERS + "custom_response.v3.CustomResponse"
     POLICIES = config.TYPE + "envoy.extensions.http.custom_response."

@@ -112,13 +112,14 @@ absl::StatusOr<FormatterPtr> compileFormat(const google::protobuf::Struct& json,
   return std::make_shared<const stream::JsonFormatter>(*std::move(formatter));
 }
 
-absl::StatusOr<FormatterPtr> compileFormat(const SubstitutionFormatString& format, stream::Escape escape) {
+absl::StatusOr<FormatterPtr> compileFormat(const SubstitutionFormatString& format, stream::Escape escape,
+                                           stream::BodyPaths* bodies) {
   const auto named = [](std::string_view field, absl::StatusOr<FormatterPtr> result) -> absl::StatusOr<FormatterPtr> {
     if (!result.ok()) return inField(field, result.status());
     return result;
   };
   if (absl::Status status = checkFormatters(format.formatters()); !status.ok()) return status;
-  const stream::TextFormatter::Options text_options{format.omit_empty_values(), escape};
+  const stream::TextFormatter::Options text_options{format.omit_empty_values(), escape, bodies};
   switch (format.format_case()) {
     case SubstitutionFormatString::kTextFormat:
       return named("text_format", compileFormat(format.text_format(), text_options));
@@ -128,7 +129,7 @@ absl::StatusOr<FormatterPtr> compileFormat(const SubstitutionFormatString& forma
       return named("text_format_source", compileFormat(*text, text_options));
     }
     case SubstitutionFormatString::kJsonFormat:
-      return named("json_format", compileFormat(format.json_format(), {format.omit_empty_values(), true}));
+      return named("json_format", compileFormat(format.json_format(), {format.omit_empty_values(), true, bodies}));
     case SubstitutionFormatString::FORMAT_NOT_SET:
       break;
   }

@@ -17,9 +17,10 @@ namespace sluice::config {
 
 using FormatterPtr = std::shared_ptr<const stream::Formatter>;
 
-// `escape` is for text formats; JSON is always escaped as JSON. Errors begin with the field of the message.
+// `escape` is for text formats; JSON is always escaped as JSON. `bodies` gets what the format wants of bodies; null: it
+// may want nothing of them. Errors begin with the field of the message.
 absl::StatusOr<FormatterPtr> compileFormat(const envoy::config::core::v3::SubstitutionFormatString& format,
-                                           stream::Escape escape);
+                                           stream::Escape escape, stream::BodyPaths* bodies = nullptr);
 // Says that a format of lines has no type of its content. `context` stands at the format.
 void warnOfContentType(const envoy::config::core::v3::SubstitutionFormatString& format, const Context& context);
 // A format of bodies: values stand in a text as they are. Its content-type is that of the message, else

@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "source/base/json_slice.h"
 #include "source/base/percent.h"
-#include "source/extensions/filters/http/aggregate/json_slice.h"
 #include "source/stream/format_context.h"
 
 namespace sluice::extensions::http_filters::aggregate {
@@ -60,7 +60,8 @@ bool counts(const CallSettings& call, const filter::HttpCallResponse& answer) {
   const auto holds = [&](const StatusRange& range) {
     return range.start <= answer.status && answer.status < range.end;
   };
-  return answer.status != 0 && std::any_of(call.statuses.begin(), call.statuses.end(), holds) && isJson(answer.body);
+  return answer.status != 0 && std::any_of(call.statuses.begin(), call.statuses.end(), holds) &&
+         base::isJson(answer.body);
 }
 
 bool takes(const Settings& settings, const http::RequestHeaders& request) {
@@ -119,7 +120,7 @@ void Filter::finish(const Settings& settings, filter::Context& context) {
   std::string body;
   for (const AnswerPiece& piece : settings.answer) {
     body += piece.text;
-    if (piece.has_call) body += sliceOf(results_[piece.call], piece.path).value_or("null");
+    if (piece.has_call) body += base::sliceOf(results_[piece.call], piece.path).value_or("null");
   }
   context.count(settings.answered);
   Reply reply{200, std::move(body), "aggregated", {{"content-type", "application/json"}}};

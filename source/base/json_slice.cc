@@ -1,4 +1,4 @@
-#include "source/extensions/filters/http/aggregate/json_slice.h"
+#include "source/base/json_slice.h"
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -6,7 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "source/base/text.h"
 
-namespace sluice::extensions::http_filters::aggregate {
+namespace sluice::base {
 namespace {
 
 using Json = nlohmann::json;
@@ -28,6 +28,16 @@ class Walker {
       while (at_ < text_.size() && !endsScalar(text_[at_])) ++at_;
     }
     return text_.substr(begin, at_ - begin);
+  }
+  bool atEnd() {
+    skipSpace();
+    return at_ == text_.size();
+  }
+  // A scalar, or one of the characters around and between values; moves behind it.
+  std::string_view token() {
+    const char c = text_[at_];
+    const bool alone = opens(c) || closes(c) || c == ',' || c == ':';
+    return alone ? text_.substr(at_++, 1) : value();
   }
   // Moves behind `c` if it stands here.
   bool take(char c) {
@@ -73,19 +83,25 @@ class Walker {
 // Whether a string with its quotes is that text.
 bool isKey(std::string_view string, const std::string& key) {
   if (string.find('\\') == std::string_view::npos) return string.substr(1, string.size() - 2) == key;
-  const Json plain = Json::parse(string.begin(), string.end(), nullptr, false);
-  return plain.is_string() && plain.get_ref<const std::string&>() == key;
+  return unquoted(string) == key;
 }
 
-std::optional<std::string_view> memberOf(Walker object, const std::string& key) {
-  std::optional<std::string_view> found;
-  if (object.take('}')) return found;
+// `object` stands behind its brace.
+template <typename OnEach>
+void eachMember(Walker object, const OnEach& on_each) {
+  if (object.take('}')) return;
   do {
     const std::string_view name = object.value();
     object.take(':');
-    const std::string_view value = object.value();
-    if (isKey(name, key)) found = value;
+    on_each(name, object.value());
   } while (object.take(','));
+}
+
+std::optional<std::string_view> memberOf(const Walker& object, const std::string& key) {
+  std::optional<std::string_view> found;
+  eachMember(object, [&](std::string_view name, std::string_view value) {
+    if (isKey(name, key)) found = value;
+  });
   return found;
 }
 
@@ -124,4 +140,23 @@ std::optional<std::string_view> sliceOf(std::string_view text, const std::vector
   return found;
 }
 
-}  // namespace sluice::extensions::http_filters::aggregate
+void forEachMember(std::string_view text, const OnMember& on_member) {
+  Walker walker(text);
+  if (walker.take('{')) eachMember(walker, on_member);
+}
+
+std::string unquoted(std::string_view string) {
+  if (!string.starts_with('"')) return {};
+  if (string.find('\\') == std::string_view::npos) return std::string(string.substr(1, string.size() - 2));
+  const Json plain = Json::parse(string.begin(), string.end(), nullptr, false);
+  return plain.is_string() ? plain.get<std::string>() : std::string();
+}
+
+std::string compacted(std::string_view text) {
+  std::string out;
+  Walker walker(text);
+  while (!walker.atEnd()) out += walker.token();
+  return out;
+}
+
+}  // namespace sluice::base

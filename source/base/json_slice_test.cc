@@ -1,8 +1,8 @@
-#include "source/extensions/filters/http/aggregate/json_slice.h"
+#include "source/base/json_slice.h"
 
 #include <catch2/catch.hpp>
 
-namespace sluice::extensions::http_filters::aggregate {
+namespace sluice::base {
 namespace {
 
 using Path = std::vector<std::string>;
@@ -53,5 +53,31 @@ TEST_CASE("what is no JSON is told apart") {
   CHECK_FALSE(isJson(std::string(1 << 20, '[')));
 }
 
+TEST_CASE("the members of an object are had in order") {
+  const auto members = [](std::string_view text) {
+    std::string out;
+    forEachMember(text, [&](std::string_view key, std::string_view value) {
+      out += std::string(key) + '=' + std::string(value) + ';';
+    });
+    return out;
+  };
+
+  CHECK(members(R"( {"a" : {"b":1} , "\u0063":[2], "a":"}"})") == R"("a"={"b":1};"\u0063"=[2];"a"="}";)");
+  CHECK(members("{ }") == "");
+  CHECK(members("[{\"a\": 1}]") == "");
+  CHECK(members("7") == "");
+}
+
+TEST_CASE("a string means what its escapes say") {
+  CHECK(unquoted(R"("a\u00e9\n\"")") == "a\xc3\xa9\n\"");
+  CHECK(unquoted("7") == "");
+}
+
+TEST_CASE("white space between tokens is taken out, and none within strings") {
+  CHECK(compacted(" { \"a b\" :\n[ 1 ,\t-2.5e3, true ], \"c\": { } }\r\n") == R"({"a b":[1,-2.5e3,true],"c":{}})");
+  CHECK(compacted(R"( "\" , " )") == R"("\" , ")");
+  CHECK(compacted(" 7 ") == "7");
+}
+
 }  // namespace
-}  // namespace sluice::extensions::http_filters::aggregate
+}  // namespace sluice::base
