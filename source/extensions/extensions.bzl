@@ -37,6 +37,7 @@ EXTENSIONS = [
     "filters/http/ext_proc",
     "filters/http/fault",
     "filters/http/file_server",
+    "filters/http/grpc_field_extraction",
     "filters/http/grpc_http1_bridge",
     "filters/http/grpc_http1_reverse_bridge",
     "filters/http/grpc_json_reverse_transcoder",

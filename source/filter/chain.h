@@ -173,6 +173,7 @@ class ChainRunner {
   bool paused(Direction direction, size_t position, Stage::Holds holds, bool end_stream);
   InlineResume takeInline();
   void collect(Direction direction, size_t position, Collect collect, bool end_stream);
+  void collectHeld(Direction direction, size_t position, Collect collect);
   bool asksTunnel(Direction direction) const;
   void wait(Direction direction, size_t position, Chunk& chunk);
   void refuseBody(Direction direction);

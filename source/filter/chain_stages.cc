@@ -74,6 +74,7 @@ void ChainRunner::finishCollect(Direction direction, size_t position) {
   std::string bytes = std::exchange(stage.waiting, {});
   const size_t size_before = bytes.size();
   std::optional<std::string> replacement;
+  std::optional<Collect> more;
   {
     const RunningHook running(*this, Hook::kBody, direction, position);
     Body body(bytes, complete, end_stream);
@@ -95,11 +96,17 @@ void ChainRunner::finishCollect(Direction direction, size_t position) {
       case HookResult::Kind::kReply:
         return replyFrom(direction, result.reply());
       case HookResult::Kind::kCollect:
-        assert(false && "Collect is for headers hooks");
-        return tokenDropped();
+        if (complete || body.replaced_ || result.collect().limit < stage.chunk.size()) {
+          assert(false && "Collect of a body hook is for more than the beginning that it was given");
+          return tokenDropped();
+        }
+        more = result.collect();
+        break;
     }
   }
-  reopen(direction, position, std::move(replacement));
+  if (!more) return reopen(direction, position, std::move(replacement));
+  stage.waiting.insert(0, std::exchange(stage.chunk, {}));
+  collectHeld(direction, position, *more);
 }
 
 // After a collected body was replaced. With trailers or more body behind it only the framing tells the length.
@@ -149,9 +156,14 @@ void ChainRunner::resumeCollecting(Direction direction, size_t position, Collect
     return tokenDropped();
   }
   if (stage.holds_end || asksTunnel(direction)) return reopen(direction, position, std::nullopt);
+  collectHeld(direction, position, collect);
+}
+
+// What came while the head was held counts.
+void ChainRunner::collectHeld(Direction direction, size_t position, Collect collect) {
+  Stage& stage = stageAt(direction, position);
   stage.holds = Stage::kNothing;
   this->collect(direction, position, collect, false);
-  // What came while the head was held counts.
   const bool too_large = stage.waiting.size() > stage.limit;
   if (too_large && !stage.partial) return refuseBody(direction);
   if (too_large || stage.waiting_end || stage.waiting_trailers) return finishCollect(direction, position);

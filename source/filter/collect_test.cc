@@ -103,6 +103,43 @@ TEST_CASE("a body larger than Collect allows is answered 413, a response 500") {
   }
 }
 
+TEST_CASE("a body hook that was given the beginning may ask for more of it") {
+  Pair pair;
+  pair.a.request_headers = collecting(1, true);
+  std::vector<std::string> seen;
+  pair.a.request_body = [&](Body& body, Context&) -> HookResult {
+    seen.emplace_back(body.bytes());
+    if (body.complete() || body.bytes().size() > 4) return Next{};
+    return Collect{4, seen.size() < 2};
+  };
+  Harness& h = pair.make();
+
+  post(h, {"1", "2"}, false);
+  CHECK(seen == std::vector<std::string>{"12"});
+  CHECK(h.terminal.heads == 0);
+  SECTION("it comes") {
+    h.runner->requestData("34", false);
+    CHECK(seen.size() == 1);
+    h.runner->requestData("56", false);
+    CHECK(seen.back() == "123456");
+    CHECK(h.terminal.heads == 1);
+    h.runner->requestData("7", true);
+    CHECK(h.terminal.body == "1234567");
+  }
+  SECTION("the body ends before") {
+    h.runner->requestData("3", true);
+    CHECK(seen.back() == "123");
+    CHECK(h.terminal.body == "123");
+  }
+  SECTION("trailers end it before") {
+    h.requestTrailers({{"t", "1"}});
+    CHECK(seen.back() == "12");
+    CHECK(h.terminal.trailers.size() == 1);
+  }
+  CHECK(seen.size() == 2);
+  CHECK(h.runner->requestCredit() == ChainRunner::kWindow);
+}
+
 TEST_CASE("a partial Collect gives the beginning of a large body and the rest follows it") {
   Pair pair;
   ResumeToken token;

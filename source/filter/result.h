@@ -14,7 +14,8 @@ namespace sluice::filter {
 struct Next {};
 // From a headers hook: bring me the whole body first, at most `limit` bytes. The body hook runs when it is complete; a
 // larger body is answered 413 (request) or 500 (response), unless `partial`: then the hook gets what has come, which is
-// more than `limit` bytes, and the rest follows as chunks. A head that asks for a tunnel, or accepts one, is all of its
+// more than `limit` bytes, and the rest follows as chunks; or it returns Collect for more, if it has replaced nothing,
+// and gets the beginning again with what has come. A head that asks for a tunnel, or accepts one, is all of its
 // message: the hook runs at once with an empty body.
 struct Collect {
   size_t limit;

@@ -17,9 +17,11 @@ inline constexpr std::string_view kContentType = "application/grpc";
 // Status codes that are used by name here; any number up to kMaxStatus is a status.
 inline constexpr int kOk = 0;
 inline constexpr int kUnknown = 2;
+inline constexpr int kInvalidArgument = 3;
 inline constexpr int kDeadlineExceeded = 4;
 inline constexpr int kPermissionDenied = 7;
 inline constexpr int kResourceExhausted = 8;
+inline constexpr int kFailedPrecondition = 9;
 inline constexpr int kUnimplemented = 12;
 inline constexpr int kInternal = 13;
 inline constexpr int kUnavailable = 14;

@@ -299,6 +299,35 @@ class ExtProcTest(GrpcCase):
         self.assertEqual(get(self.processed(process, failure_mode_allow=True)).status, 200)
 
 
+class FieldExtractionTest(GrpcCase):
+    def test_a_field_of_the_first_message_is_there_for_routes_and_a_message_that_cannot_be_read_is_refused(self):
+        from google.protobuf import descriptor_pb2
+
+        types = descriptor_pb2.FileDescriptorSet()
+        file = types.file.add(name="hello.proto", package="hello", syntax="proto3")
+        file.message_type.add(name="Name").field.add(name="name", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
+        greeter = file.service.add(name="Greeter")
+        greeter.method.add(name="Greet", input_type=".hello.Name", output_type=".hello.Name")
+        extract = httpFilter(
+            "grpc_field_extraction",
+            "grpc_field_extraction.v3.GrpcFieldExtractionConfig",
+            descriptor_set={"inline_bytes": base64.b64encode(types.SerializeToString()).decode()},
+            extractions_by_method={"hello.Greeter.Greet": {"request_field_extractions": {"name": {}}}},
+        )
+        seen = "%DYNAMIC_METADATA(envoy.filters.http.grpc_field_extraction:name)%"
+        add = [{"header": {"key": "x-seen", "value": seen}}]
+        port = self.proxy(extract, routes=[{**route("up"), "request_headers_to_add": add}])
+        headers = [("content-type", "application/grpc")]
+        message = frame(b"\x0a\x03ada")
+
+        request(port, "POST", "/hello.Greeter/Greet", headers, [message[:4], message[4:]])
+        refused = request(port, "POST", "/hello.Greeter/Greet", headers, frame(b"\x0a\x7fx"))
+
+        arrived = self.upstream.next()
+        self.assertEqual((arrived.header("x-seen"), arrived.body), ('["ada"]', message))
+        self.assertEqual((refused.status, refused.header("grpc-status")), (200, "3"))
+
+
 class GrpcWebTest(GrpcCase):
     def bridge(self):
         def place(order, context):

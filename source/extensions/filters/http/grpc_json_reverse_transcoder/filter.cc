@@ -17,7 +17,6 @@ using filter::Reply;
 using http::Name;
 namespace grpc = http::grpc;
 
-constexpr int kInvalidArgument = 3;
 constexpr size_t kMostMessage = 1024;  // bytes of an error's body that clients are told
 constexpr std::string_view kJson = "application/json";
 
@@ -26,7 +25,7 @@ Reply refusal(std::string message) {
   return Reply{.status = 400,
                .body = std::move(message),
                .details = "grpc_json_reverse_transcode_failure{INVALID_ARGUMENT}",
-               .grpc_status = kInvalidArgument};
+               .grpc_status = grpc::kInvalidArgument};
 }
 
 }  // namespace
