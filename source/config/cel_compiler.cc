@@ -13,6 +13,18 @@ namespace {
 
 namespace cel = match::cel;
 using Program = cel::Program::Ptr;
+namespace v1alpha1 = google::api::expr::v1alpha1;
+
+// The same tree by the names of the language's own package: its fields have the same numbers.
+absl::StatusOr<Program> compileTree(const v1alpha1::Expr& proto) {
+  ::cel::expr::Expr tree;
+  if (!tree.ParseFromString(proto.SerializeAsString())) {
+    return absl::InvalidArgumentError("is nested too deep; make the expression flatter");
+  }
+  absl::StatusOr<cel::Ast> ast = astOf(tree);
+  if (!ast.ok()) return ast.status();
+  return cel::Program::compile(*std::move(ast), stream::attributeNames());
+}
 
 Program condition(absl::StatusOr<Program> program, const Context& context) {
   if (!program.ok()) {
@@ -22,6 +34,22 @@ Program condition(absl::StatusOr<Program> program, const Context& context) {
   const auto kind = (*program)->kind();
   if (kind && *kind != cel::Value::Kind::kBool) {
     context.error(base::strCat("is a condition and has to be a bool; its value is a ", cel::nameOf(*kind)));
+    return nullptr;
+  }
+  return *std::move(program);
+}
+
+Program scalar(absl::StatusOr<Program> program, const Context& context) {
+  if (!program.ok()) {
+    context.error(base::toStd(program.status().message()));
+    return nullptr;
+  }
+  using Kind = cel::Value::Kind;
+  const auto kind = (*program)->kind();
+  if (kind && (*kind == Kind::kList || *kind == Kind::kMap || *kind == Kind::kTimestamp || *kind == Kind::kDuration ||
+               *kind == Kind::kType)) {
+    context.error(
+        base::strCat("has to be a bool, a number or a text, is a ", cel::nameOf(*kind), "; ask for one value of it"));
     return nullptr;
   }
   return *std::move(program);
@@ -39,6 +67,10 @@ Program compileCelCondition(const ::cel::expr::Expr& tree, const Context& contex
   return condition(cel::Program::compile(*std::move(ast), stream::attributeNames()), context);
 }
 
+Program compileCelCondition(const v1alpha1::Expr& tree, const Context& context) {
+  return condition(compileTree(tree), context);
+}
+
 Program compileCelCondition(const ::xds::type::v3::CelExpression& expression, const Context& context) {
   const bool text = !expression.cel_expr_string().empty();
   if (int{text} + int{expression.has_cel_expr_parsed()} + int{expression.has_cel_expr_checked()} != 1) {
@@ -53,20 +85,11 @@ Program compileCelCondition(const ::xds::type::v3::CelExpression& expression, co
 }
 
 Program compileCelScalar(const std::string& text, const Context& context) {
-  absl::StatusOr<Program> program = cel::Program::compile(text, stream::attributeNames());
-  if (!program.ok()) {
-    context.error(base::toStd(program.status().message()));
-    return nullptr;
-  }
-  using Kind = cel::Value::Kind;
-  const auto kind = (*program)->kind();
-  if (kind && (*kind == Kind::kList || *kind == Kind::kMap || *kind == Kind::kTimestamp || *kind == Kind::kDuration ||
-               *kind == Kind::kType)) {
-    context.error(
-        base::strCat("has to be a bool, a number or a text, is a ", cel::nameOf(*kind), "; ask for one value of it"));
-    return nullptr;
-  }
-  return *std::move(program);
+  return scalar(cel::Program::compile(text, stream::attributeNames()), context);
+}
+
+Program compileCelScalar(const v1alpha1::Expr& tree, const Context& context) {
+  return scalar(compileTree(tree), context);
 }
 
 }  // namespace sluice::config

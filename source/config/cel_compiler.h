@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "google/api/expr/v1alpha1/syntax.pb.h"
 #include "source/config/errors.h"
 #include "source/match/cel/program.h"
 #include "xds/type/v3/cel.pb.h"
@@ -16,8 +17,10 @@ match::cel::Program::Ptr compileCelCondition(const ::xds::type::v3::CelExpressio
 
 // The tree of a message.
 match::cel::Program::Ptr compileCelCondition(const ::cel::expr::Expr& tree, const Context& context);
+match::cel::Program::Ptr compileCelCondition(const google::api::expr::v1alpha1::Expr& tree, const Context& context);
 
 // A value that is told to others: what certainly is a list, a map, a time or a type is refused.
 match::cel::Program::Ptr compileCelScalar(const std::string& text, const Context& context);
+match::cel::Program::Ptr compileCelScalar(const google::api::expr::v1alpha1::Expr& tree, const Context& context);
 
 }  // namespace sluice::config

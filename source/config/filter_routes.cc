@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/config/holding.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/match_input_factory.h"
 #include "source/config/matcher_compiler.h"
 #include "source/config/redirect_predicate_factory.h"
 #include "source/config/registry.h"
@@ -89,6 +90,9 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
   deps.compile_matcher = [&](const xds::type::matcher::v3::Matcher& matcher, const MatchPlace& place,
                              const Context& at) {
     return compileMatcher(matcher, place, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
+  };
+  deps.compile_input = [&](const google::protobuf::Any& config, const Context& at) {
+    return compileMatchInput(config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
   };
   deps.request_stats = [&services](const std::string& host, std::string_view part, const std::string& name) {
     const std::string key = absl::StrCat(host, "\n", std::string(part), "\n", name);

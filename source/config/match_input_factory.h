@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "source/config/factory.h"
+#include "source/config/registry.h"
 #include "source/config/services.h"
 #include "source/match/input.h"
 
@@ -15,6 +16,20 @@ class MatchInputConfigFactory : public ExtensionFactory {
   virtual std::shared_ptr<const match::Input> compile(const google::protobuf::Message& message,
                                                       FactoryContext context) const = 0;
 };
+
+// Null after reporting to the context, which stands at the message.
+inline std::shared_ptr<const match::Input> compileMatchInput(const google::protobuf::Any& config,
+                                                             const FactoryContext& context) {
+  const auto found = context.services.registry.match_inputs.resolve(config, context.at);
+  return found ? found.factory->compile(*found.config, context) : nullptr;
+}
+
+// The same for places of a message that `context` stands at, which it has to outlive.
+inline auto inputsOf(const FactoryContext& context) {
+  return [&context](const google::protobuf::Any& config, const Context& at) {
+    return compileMatchInput(config, context.moved(at));
+  };
+}
 
 // Of inputs without settings.
 template <typename Proto, typename Input>

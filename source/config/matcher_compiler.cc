@@ -168,10 +168,8 @@ class MatcherCompiler {
 
   std::shared_ptr<const match::Input> input(const xds::core::v3::TypedExtensionConfig& proto, const Context& context) {
     const Context at = context.child("typed_config");
-    const auto found = factories_.services.registry.match_inputs.resolve(proto.typed_config(), at);
-    if (!found) return nullptr;
-    std::shared_ptr<const match::Input> out = found.factory->compile(*found.config, factories_.moved(at));
-    if (out != nullptr) need(out->needs(), found.config->GetTypeName(), at);
+    std::shared_ptr<const match::Input> out = compileMatchInput(proto.typed_config(), factories_.moved(at));
+    if (out != nullptr) need(out->needs(), describedType(proto.typed_config()), at);
     return out;
   }
 

@@ -116,7 +116,8 @@ runtime::Fraction shareOf(const std::string& disable_key, const runtime::Snapsho
   return snapshot->fraction(absl::StrCat("ratelimit.", disable_key, ".http_filter_enabled"), kAll);
 }
 
-route::RateLimitAction compileAction(const Action& proto, const Context& context, Regexes& regexes) {
+route::RateLimitAction compileAction(const Action& proto, const Context& context, Regexes& regexes,
+                                     const CompileMatchInput& compile_input) {
   using Kind = route::RateLimitAction::Kind;
   route::RateLimitAction out;
   switch (proto.action_specifier_case()) {
@@ -191,6 +192,9 @@ route::RateLimitAction compileAction(const Action& proto, const Context& context
       }
       break;
     }
+    case Action::kExtension:
+      compileDescriptorExtension(proto.extension(), context.child("extension"), compile_input, out);
+      break;
     case Action::kMetadata:
       metadata(proto.metadata(), context.child("metadata"), out);
       break;
@@ -274,7 +278,7 @@ match::QueryMatcher compileQueryMatcher(const v3::QueryParameterMatcher& config,
 
 route::RateLimitList compileRateLimits(const google::protobuf::RepeatedPtrField<v3::RateLimit>& protos,
                                        std::string_view field, const Context& context, Regexes& regexes,
-                                       const runtime::Snapshot* snapshot) {
+                                       const runtime::Snapshot* snapshot, const CompileMatchInput& compile_input) {
   route::RateLimitList out;
   for (int i = 0; i < protos.size(); ++i) {
     const Context at = context.child(field, static_cast<size_t>(i));
@@ -288,7 +292,7 @@ route::RateLimitList compileRateLimits(const google::protobuf::RepeatedPtrField<
     hitsAddend(protos[i].hits_addend(), at.child("hits_addend"), limit);
     for (int j = 0; j < protos[i].actions_size(); ++j) {
       limit.actions.push_back(
-          compileAction(protos[i].actions(j), at.child("actions", static_cast<size_t>(j)), regexes));
+          compileAction(protos[i].actions(j), at.child("actions", static_cast<size_t>(j)), regexes, compile_input));
     }
     out.push_back(std::move(limit));
   }

@@ -32,16 +32,6 @@ Action actionOf(v3::RBAC::Action action) {
   }
 }
 
-// The same tree by the names of the language's own package: its fields have the same numbers.
-match::cel::Program::Ptr condition(const google::api::expr::v1alpha1::Expr& proto, const Context& context) {
-  ::cel::expr::Expr tree;
-  if (!tree.ParseFromString(proto.SerializeAsString())) {
-    context.error("is nested too deep; make the expression flatter");
-    return nullptr;
-  }
-  return compileCelCondition(tree, context);
-}
-
 // Null: there is none, or an error.
 match::cel::Program::Ptr conditionOf(const v3::Policy& policy, RbacRules& rules, const Context& context) {
   if (policy.has_condition() && policy.has_checked_condition()) {
@@ -52,7 +42,7 @@ match::cel::Program::Ptr conditionOf(const v3::Policy& policy, RbacRules& rules,
   const Context at = checked ? context.child("checked_condition").child("expr") : context.child("condition");
   // An expression may look at anything, so its addresses are texts of what is known of the request.
   rules.need(match::kRequest | match::kStream, at);
-  return condition(checked ? policy.checked_condition().expr() : policy.condition(), at);
+  return compileCelCondition(checked ? policy.checked_condition().expr() : policy.condition(), at);
 }
 
 filter::rbac::Policy compilePolicy(const std::string& name, const v3::Policy& proto, RbacRules& rules,

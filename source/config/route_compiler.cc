@@ -98,7 +98,7 @@ class RouteCompiler {
     out.per_filter = perFilter(host.typed_per_filter_config(), context);
     if (host.has_cors()) addCors(out.per_filter, host.cors(), context.child("cors"));
     const auto limits = std::make_shared<const route::RateLimitList>(
-        compileRateLimits(host.rate_limits(), "rate_limits", context, regexes_, deps_.runtime));
+        compileRateLimits(host.rate_limits(), "rate_limits", context, regexes_, deps_.runtime, deps_.compile_input));
     if (!limits->empty()) addRateLimits(out.per_filter, {}, limits, false);
     out.attempt_headers = {.count_in_request = host.include_request_attempt_count(),
                            .count_in_response = host.include_attempt_count_in_response(),
@@ -119,7 +119,8 @@ class RouteCompiler {
       if (action.has_cors()) addCors(out.routes.back().per_filter, action.cors(), at.child("route").child("cors"));
       if (action.rate_limits().empty()) return;  // the host's stand
       addRateLimits(out.routes.back().per_filter,
-                    compileRateLimits(action.rate_limits(), "rate_limits", at.child("route"), regexes_, deps_.runtime),
+                    compileRateLimits(action.rate_limits(), "rate_limits", at.child("route"), regexes_, deps_.runtime,
+                                      deps_.compile_input),
                     limits, action.include_vh_rate_limits().value());
     };
     out.routes.reserve(static_cast<size_t>(host.routes_size()));

@@ -15,6 +15,7 @@
 #include "source/config/errors.h"
 #include "source/config/internal_redirect.h"
 #include "source/config/match_place.h"
+#include "source/config/rate_limit_extensions.h"
 #include "source/config/retry_policy.h"
 #include "source/config/virtual_clusters.h"
 #include "source/route/cluster_names.h"
@@ -49,6 +50,8 @@ struct RouteCompilerDeps {
   CompileRedirectPredicate compile_redirect_predicate = {};
   // Of trees of routes and clusters. Empty: they are refused.
   CompileMatcher compile_matcher = {};
+  // Of descriptors of rate limits. Empty: they are refused.
+  CompileMatchInput compile_input = {};
   // What runtime keys say; null: not known, what is configured holds.
   const runtime::Snapshot* runtime = nullptr;
   MakeRequestStats request_stats = {};

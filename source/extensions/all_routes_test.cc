@@ -6,7 +6,9 @@
 #include "source/config/loader.h"
 #include "source/config/validate.h"
 #include "source/extensions/test_all.h"
+#include "source/route/rate_limits.h"
 #include "source/route/test_request.h"
+#include "source/stream/format_context.h"
 
 namespace sluice::extensions {
 namespace {
@@ -199,6 +201,51 @@ TEST_CASE("cluster specifiers are checked once, whether or not a route names the
     CHECK_SAYS(errors, place + ": there is no cluster \"missing\"");
     CHECK(errors.find("there is no cluster") == errors.rfind("there is no cluster"));
   }
+}
+
+std::string limitedBy(const std::string& extension) {
+  return "rate_limits: [{actions: [{extension: " + extension + "}]}], " + routed("cluster: a");
+}
+std::string expression(const std::string& fields) {
+  return extension("envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor", "descriptor_key: k, " + fields);
+}
+
+// "key=value" of the only action of the host's limits.
+std::string entryOf(const Compiled& compiled, const stream::StreamInfo& info) {
+  INFO(compiled.errors);
+  REQUIRE(compiled.table);
+  route::TestRequest request("/p", "a.com", {{"x-a", "1"}});
+  const route::Match match = compiled.table->match(*request, 0);
+  const auto slot = compiled.world->services.filter_slots.slotOf(route::kRateLimitsSlot);
+  const auto& limits = dynamic_cast<const route::RouteRateLimits&>(*match.perFilter(slot));
+  const route::RateLimitAction& action = limits.of_host->at(0).actions.at(0);
+  return action.key + "=" + action.source->get({.request = &*request, .info = info}).value_or("(none)");
+}
+
+TEST_CASE("descriptors of rate limits may be expressions and inputs of matchers") {
+  stream::StreamInfo info;
+  const auto entry = [&](const std::string& extension) { return entryOf(compile(limitedBy(extension)), info); };
+
+  CHECK(entry(expression("text: \"request.path + '!'\"")) == "k=/p!");
+  CHECK(entry(expression("text: 'size(request.path) * 2'")) == "k=4");
+  CHECK(entry(expression("text: \"request.headers['x-a'] == '1'\"")) == "k=true");
+  CHECK(entry(expression("text: \"request.headers['x-none']\"")) == "k=(none)");
+  CHECK(entry(expression("parsed: {const_expr: {string_value: tree}}")) == "k=tree");
+  CHECK(entry(extension("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name: x-a")) == "e=1");
+  CHECK(entry(extension("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name: x-b")) == "e=(none)");
+}
+
+TEST_CASE("extensions that say nothing of a request cannot describe it") {
+  const auto [described, problem] = GENERATE(table<std::string, std::string>({
+      {expression("text: 'request.headers'"), "actions[0].extension.typed_config.text: has to be a bool, a number"},
+      {expression("text: 'request.'"), "typed_config.text: 1:"},
+      {expression("skip_if_error: true"), "typed_config: has no expression"},
+      {extension("xds.type.matcher.v3.HttpAttributesCelMatchInput"), "typed_config: stands for no value"},
+      {extension("envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput"), "looks at what is not known"},
+      {extension("envoy.config.route.v3.Route"), "does not configure"},
+  }));
+
+  CHECK_THAT(compile(limitedBy(described)).errors, Catch::Contains(problem));
 }
 
 TEST_CASE("names of cluster specifiers are there, once") {

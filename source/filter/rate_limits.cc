@@ -44,14 +44,16 @@ Text ifNotEmpty(std::string_view text) {
   return text.empty() ? std::nullopt : Text(text);
 }
 
+stream::FormatContext factsOf(Context& context) {
+  return {.request = &context.request(),
+          .response = context.response().status == 0 ? nullptr : &context.response(),
+          .trailers = &context.responseTrailers(),
+          .info = context.info()};
+}
+
 std::string formatted(const route::ValueFormatter& formatter, Context& context) {
   std::string out;
-  const http::ResponseHeaders* response = context.response().status == 0 ? nullptr : &context.response();
-  formatter.format({.request = &context.request(),
-                    .response = response,
-                    .trailers = &context.responseTrailers(),
-                    .info = context.info()},
-                   out);
+  formatter.format(factsOf(context), out);
   return out;
 }
 
@@ -115,6 +117,8 @@ Text valueOf(const RateLimitAction& action, const LimitChoice& choice, Context& 
       return textAt(dynamicMetadata(context), action.metadata);
     case Kind::kRouteMetadata:
       return textAt(context.routeMetadata(), action.metadata);
+    case Kind::kExtension:
+      return action.source->get(factsOf(context));
   }
   return std::nullopt;
 }

@@ -24,6 +24,13 @@ struct MetadataPath {
   std::vector<std::string> path;
 };
 
+// A value by an extension. Called by workers; nullopt: there is none.
+class RequestValue {
+ public:
+  virtual ~RequestValue() = default;
+  virtual std::optional<std::string> get(const stream::FormatContext& context) const = 0;
+};
+
 struct RateLimitAction {
   enum class Kind : uint8_t {
     kGenericKey,
@@ -38,6 +45,7 @@ struct RateLimitAction {
     kQueryMatch,
     kDynamicMetadata,
     kRouteMetadata,
+    kExtension,
   };
   Kind kind = Kind::kGenericKey;
   std::string key;
@@ -45,7 +53,7 @@ struct RateLimitAction {
   std::string default_value;           // where there is no value, or an empty one; empty: none
   std::string header;                  // kHeader: lower case; may be a pseudo-header
   std::string parameter;               // kQuery: of the query
-  bool skip_if_absent = false;         // kHeader, kQuery, metadata
+  bool skip_if_absent = false;         // kHeader, kQuery, kExtension, metadata
   bool expect_match = true;            // the matches: all of these match (or, of ranges, any), or not
   std::vector<HeaderMatcher> headers;  // kHeaderMatch
   std::vector<QueryMatcher> query;     // kQueryMatch
@@ -54,6 +62,7 @@ struct RateLimitAction {
   uint8_t v6_bits = 128;
   MetadataPath metadata;
   std::shared_ptr<const ValueFormatter> formatter = {};  // kGenericKey and the matches: makes the value
+  std::shared_ptr<const RequestValue> source = {};       // kExtension
 };
 
 // A limit that the service applies instead of its own. (proto: RateLimit.Override.RateLimitOverride)

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/match_input_factory.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
 #include "source/config/runtime_compiler.h"
@@ -87,7 +88,7 @@ void compileLimits(const Proto& proto, const config::FactoryContext& context, Se
   namespace common = envoy::extensions::common::ratelimit::v3;
   config::Regexes regexes;
   out.limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context.at, regexes,
-                                         context.services.runtime.get());
+                                         context.services.runtime.get(), config::inputsOf(context));
   for (size_t i = 0; i < out.limits.size(); ++i) {
     if (!out.limits[i].at_end) continue;
     context.at.child("rate_limits", i)

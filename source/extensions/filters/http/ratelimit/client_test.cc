@@ -328,6 +328,27 @@ TEST_CASE("a value may be made by a format, and a default stands for an empty on
   CHECK(asked("HEAD") == Texts{"generic_key=none"});
 }
 
+struct MethodValue final : route::RequestValue {
+  std::optional<std::string> get(const stream::FormatContext& context) const override {
+    if (context.request->method == "HEAD") return std::nullopt;
+    return std::string(context.request->method);
+  }
+};
+
+TEST_CASE("a value of an extension that is not there drops its descriptor, or is skipped") {
+  RateLimitAction made{.kind = Kind::kExtension, .key = "method"};
+  made.source = std::make_shared<MethodValue>();
+  RateLimitAction skipped = made;
+  skipped.skip_if_absent = true;
+  const auto asked = [&](const char* method) {
+    Limited h(basic(), limits({limit({generic("a"), made}), limit({generic("b"), skipped})}));
+    h.request(method, {}, true);
+    return h.asked();
+  };
+  CHECK(asked("PUT") == Texts{"generic_key=a,method=PUT", "generic_key=b,method=PUT"});
+  CHECK(asked("HEAD") == Texts{"generic_key=b"});
+}
+
 TEST_CASE("a default of a match that does not apply is not told") {
   RateLimitAction match{.kind = Kind::kQueryMatch, .key = "m", .value = "v", .query = {present("none")}};
   match.default_value = "default";

@@ -6,6 +6,7 @@
 #include "envoy/extensions/filters/http/ratelimit/v3/rate_limit.pb.h"
 #include "source/config/grpc_service.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/match_input_factory.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
 #include "source/config/runtime_compiler.h"
@@ -86,8 +87,8 @@ Settings compileSettings(const v3::RateLimit& proto, const config::FactoryContex
   settings.response.add =
       config::compileHeaderAdditions(proto.response_headers_to_add(), "response_headers_to_add", at);
   config::Regexes regexes;
-  settings.limits =
-      config::compileRateLimits(proto.rate_limits(), "rate_limits", at, regexes, context.services.runtime.get());
+  settings.limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", at, regexes,
+                                              context.services.runtime.get(), config::inputsOf(context));
   settings.limits_slot = context.services.filter_slots.slotOf(route::kRateLimitsSlot);
   settings.node_cluster = context.services.node_cluster;
   settings.stats = makeStats(proto, context);
@@ -116,7 +117,7 @@ class Factory : public config::HttpFilterConfigFactory {
     settings->host_limits = hostLimits(proto);
     config::Regexes regexes;
     settings->limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context.at, regexes,
-                                                 context.services.runtime.get());
+                                                 context.services.runtime.get(), config::inputsOf(context));
     settings->domain = proto.domain();
     if (mark.hit()) return nullptr;
     return settings;
