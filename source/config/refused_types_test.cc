@@ -34,6 +34,8 @@ TEST_CASE("who names a refused type is told why, and what to do") {
 
 TEST_CASE("a package is none of those whose names only begin alike") {
   CHECK(refusalReason("envoy.extensions.wasm.v3.PluginConfig") != "");
+  CHECK(refusalReason(
+            "envoy.extensions.filters.network.thrift_proxy.filters.payload_to_metadata.v3.PayloadToMetadata") != "");
   CHECK(refusalReason("envoy.extensions.wasmtime.v3.PluginConfig") == "");
   CHECK(refusalReason("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy") == "");
 }
