@@ -124,6 +124,11 @@ class Context {
   std::string path_;
 };
 
+// Of a DataSource's watched_directory, where nothing follows the file.
+inline constexpr char kReadOnce[] =
+    "would have the file read again when it changes; it is read once here, with the configuration, so remove it, and "
+    "for certificates write the watched_directory beside them";
+
 // Tells whether errors were added since it was made.
 class ErrorMark {
  public:

@@ -28,9 +28,6 @@ constexpr Refusal kRefusals[] = {
     {"HttpProtocolOptions", "header_validation_config", kHeaderValidators},
     {"HttpConnectionManager", "path_normalization_options",
      "has no effect in Envoy; remove it, and write what it says into normalize_path and merge_slashes"},
-    {"DataSource", "watched_directory",
-     "would have the file read again when it changes; it is read once here, with the configuration, so remove it, and "
-     "for certificates write the watched_directory beside them"},
     {"RouteAction", "early_data_policy",
      "is about early data of TLS to hosts, which is never sent here; remove it, requests go out behind the handshake"},
     {"RedisProxy.ConnPoolSettings", "dns_cache_config",

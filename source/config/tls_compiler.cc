@@ -99,6 +99,10 @@ void compileSans(const v3::CertificateValidationContext& proto, const Context& c
 }  // namespace
 
 std::optional<std::string> readDataSource(const DataSource& source, FileContents& files, const Context& context) {
+  if (source.has_watched_directory()) {
+    context.child("watched_directory").error(kReadOnce);
+    return std::nullopt;
+  }
   switch (source.specifier_case()) {
     case DataSource::kInlineString:
       return source.inline_string();

@@ -93,6 +93,10 @@ std::chrono::milliseconds compileMilliseconds(const google::protobuf::Duration& 
 }
 
 std::optional<std::string> compileDataSource(const DataSource& source, const Context& context) {
+  if (source.has_watched_directory()) {
+    context.child("watched_directory").error(kReadOnce);
+    return std::nullopt;
+  }
   switch (source.specifier_case()) {
     case DataSource::kInlineString:
       return source.inline_string();

@@ -11,7 +11,6 @@
 
 #include "source/admin/http_endpoint.h"
 #include "source/base/text.h"
-#include "source/control_plane/directory_watch.h"
 #include "source/control_plane/discovery_server.h"
 #include "source/control_plane/grpc_server.h"
 #include "source/control_plane/http_api.h"
@@ -19,6 +18,7 @@
 #include "source/control_plane/listen_address.h"
 #include "source/control_plane/resource_validator.h"
 #include "source/control_plane/tls_files.h"
+#include "source/event/directory_watch.h"
 #include "source/event/loop.h"
 #include "source/extensions/all.h"
 #include "source/observability/log.h"
@@ -217,7 +217,7 @@ int run(const Flags& flags) {
     if (store.reload()) discovery.refresh();
   };
   // The watch first: what changes while the directory is read for the first time is then seen.
-  const auto watch = DirectoryWatch::start(flags.config, *loop, reload);
+  const auto watch = event::DirectoryWatch::start(flags.config, *loop, reload);
   if (!watch.ok()) return fail(logger, base::toStd(watch.status().message()));
   store.reload();
 

@@ -30,8 +30,8 @@ absl::StatusOr<std::unique_ptr<TlsFiles>> TlsFiles::start(Paths paths, event::Lo
     std::string directory = std::filesystem::path(*path).parent_path().string();
     if (directory.empty()) directory = ".";
     if (std::find(directories.begin(), directories.end(), directory) != directories.end()) continue;
-    absl::StatusOr<std::unique_ptr<DirectoryWatch>> watch =
-        DirectoryWatch::start(directory, loop, [files = files.get()] { files->reload(); });
+    absl::StatusOr<std::unique_ptr<event::DirectoryWatch>> watch =
+        event::DirectoryWatch::start(directory, loop, [files = files.get()] { files->reload(); });
     if (!watch.ok()) return watch.status();
     files->watches_.push_back(*std::move(watch));
     directories.push_back(std::move(directory));

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "source/control_plane/directory_watch.h"
+#include "source/event/directory_watch.h"
 #include "source/observability/log.h"
 #include "source/tls/factory.h"
 
@@ -39,7 +39,7 @@ class TlsFiles {
   std::string loaded_;  // the content of all files
   std::shared_ptr<tls::TicketKeyRing> ticket_keys_ = std::make_shared<tls::TicketKeyRing>();
   tls::ServerTransportFactory factory_;
-  std::vector<std::unique_ptr<DirectoryWatch>> watches_;
+  std::vector<std::unique_ptr<event::DirectoryWatch>> watches_;
 };
 
 }  // namespace sluice::control_plane

@@ -248,7 +248,7 @@ void SecretManager::watch(const std::shared_ptr<Slot>& slot, bool parents) {
   for (const std::string& path : slot->directories) {
     Directory& directory = directories_[path];
     if (!directory.watch) {
-      auto watch = control_plane::DirectoryWatch::start(path, main_, [this, path] { onDirectory(path); });
+      auto watch = event::DirectoryWatch::start(path, main_, [this, path] { onDirectory(path); });
       if (!watch.ok()) {
         logger_.error("tls", "secret '", slot->title, "': cannot watch ", path, ": ",
                       std::string(watch.status().message()), "; changes of its files will not be noticed");

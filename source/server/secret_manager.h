@@ -15,7 +15,7 @@
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "source/config/secrets.h"
-#include "source/control_plane/directory_watch.h"
+#include "source/event/directory_watch.h"
 #include "source/event/loop.h"
 #include "source/observability/log.h"
 #include "source/observability/stats.h"
@@ -88,7 +88,7 @@ class SecretManager : public BootstrapSecrets {
     std::vector<config::SecretSlotPtr> slots;
   };
   struct Directory {
-    std::unique_ptr<control_plane::DirectoryWatch> watch;
+    std::unique_ptr<event::DirectoryWatch> watch;
     std::vector<std::weak_ptr<Slot>> slots;
   };
 

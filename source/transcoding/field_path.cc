@@ -125,7 +125,7 @@ class Occurrences {
   }
   bool readPacked(CodedInputStream& in) {
     uint32_t size = 0;
-    if (!in.ReadVarint32(&size) || size > static_cast<uint32_t>(in.BytesUntilTotalBytesLimit())) return false;
+    if (!in.ReadVarint32(&size) || size > static_cast<uint32_t>(in.BytesUntilLimit())) return false;
     const CodedInputStream::Limit limit = in.PushLimit(static_cast<int>(size));
     while (in.BytesUntilLimit() > 0) {
       if (!readNumber(in)) return false;

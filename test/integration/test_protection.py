@@ -197,6 +197,26 @@ class IpTaggingTest(ProtectionCase):
         self.assertEqual(self.sluice.stats("http.http.ip_tagging.")["http.http.ip_tagging.local.hit"], 1)
 
 
+    def test_a_file_of_tags_is_read_again_when_it_changes_and_a_wrong_one_changes_nothing(self):
+        def tags(name):
+            return f"ip_tags: [{{ip_tag_name: {name}, ip_list: [{{address_prefix: 127.0.0.0, prefix_len: 8}}]}}]"
+
+        path = self.scratch.write("tags/tags.yaml", tags("first"))
+        source = {"filename": path, "watched_directory": {"path": os.path.dirname(path)}}
+        seen = [{"header": {"key": "x-seen", "value": "%REQ(x-envoy-ip-tags)%"}}]
+        self.serve(
+            entry("ip_tagging", "ip_tagging.v3.IPTagging", ip_tags_datasource=source),
+            routes=[{**route("up"), "response_headers_to_add": seen}],
+        )
+
+        self.assertEqual(self.ask().header("x-seen"), "first")
+        self.scratch.write("tags/tags.yaml", tags("second"))
+        waitFor(lambda: self.ask().header("x-seen") == "second", "the new tags")
+        self.scratch.write("tags/tags.yaml", "ip_tags: 7")
+        waitFor(lambda: "those that were read before hold" in self.sluice.log(), "the refusal in the log")
+        self.assertEqual(self.ask().header("x-seen"), "second")
+
+
 class BodySizeLimitTest(ProtectionCase):
     def test_a_body_that_is_too_large_is_refused_however_it_comes(self):
         self.serve(entry("body_size_limit", "body_size_limit.v3.BodySizeLimit", max_request_bytes=1000))

@@ -70,6 +70,9 @@ stream::FixedMetadata metadataOf(const envoy::config::core::v3::Metadata& metada
 }
 
 absl::StatusOr<std::string> readDataSource(const DataSource& source, size_t max_bytes) {
+  if (source.has_watched_directory()) {
+    return absl::InvalidArgumentError(base::strCat("watched_directory: ", kReadOnce));
+  }
   switch (source.specifier_case()) {
     case DataSource::kInlineString:
       return source.inline_string();

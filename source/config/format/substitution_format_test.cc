@@ -35,6 +35,8 @@ TEST_CASE("text comes from each kind of source") {
 
   CHECK(formatted(R"({"text_format": "plain %RESPONSE_CODE% %ROUTE_NAME%"})") == "plain 503 r\\n");
   CHECK(formatted(R"({"text_format_source": {"inline_string": "inline %RESPONSE_CODE%"}})") == "inline 503");
+  CHECK_THAT(formatted(R"({"text_format_source": {"filename": "/f", "watched_directory": {"path": "/"}}})"),
+             Catch::Contains("text_format_source: watched_directory: would have the file read again"));
   CHECK(formatted(R"({"text_format_source": {"environment_variable": "SUBSTITUTION_FORMAT_TEST"}})") ==
         "environment 503");
   CHECK(formatted("{\"text_format_source\": {\"filename\": \"" + path + "\"}}") == "file 503\n");

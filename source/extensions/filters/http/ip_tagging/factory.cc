@@ -7,8 +7,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/ip_tagging/v3/ip_tagging.pb.h"
+#include "source/config/file_watch.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/loader.h"
 #include "source/config/route_texts.h"
+#include "source/config/validate.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/ip_tagging/filter.h"
 
@@ -17,7 +20,7 @@ namespace {
 
 using Proto = envoy::extensions::filters::http::ip_tagging::v3::IPTagging;
 
-void compileTag(const Proto::IPTag& proto, const config::FactoryContext& context, Settings& out) {
+void compileTag(const Proto::IPTag& proto, const config::FactoryContext& context, TagSet& out) {
   if (!config::isToken(proto.ip_tag_name())) {
     context.at.child("ip_tag_name").error("stands in a list of a header; use letters, digits and !#$%&'*+-.^_`|~ only");
     return;
@@ -28,6 +31,66 @@ void compileTag(const Proto::IPTag& proto, const config::FactoryContext& context
   for (const net::Cidr& range : config::compileCidrs(proto.ip_list(), "ip_list", context.at)) {
     out.ranges.at(range).push_back(number);
   }
+}
+
+// Of the filter or of a file.
+template <typename Tags>
+TagSet compileTags(const Tags& proto, const config::FactoryContext& context) {
+  TagSet out;
+  if (proto.ip_tags().empty()) context.at.error("has no ip_tags; name one with its ranges");
+  for (int i = 0; i < proto.ip_tags_size(); ++i) {
+    compileTag(proto.ip_tags(i), context.child("ip_tags", static_cast<size_t>(i)), out);
+  }
+  return out;
+}
+
+// Null after reporting to the list of `context.at`, with places in the file.
+std::shared_ptr<const TagSet> readTags(const std::string& path, const config::FactoryContext& context) {
+  const config::ErrorMark mark(context.at);
+  config::Positions positions;
+  Proto::IPTags proto;
+  const config::Context at(context.at.errors(), &positions);
+  if (!config::Loader(context.at.errors(), positions).loadFile(path, proto) || !config::validate(proto, at)) {
+    return nullptr;
+  }
+  TagSet tags = compileTags(proto, context.moved(at));
+  if (mark.hit()) return nullptr;
+  if (worker::MainServices* const main = context.services.main) {
+    main->cells.add(context.stats->counter(context.owner + "ip_tagging.reload_success"), 1);
+  }
+  return std::make_shared<const TagSet>(std::move(tags));
+}
+
+// What has gone wrong leaves the tags as they are.
+void readAgain(const std::string& path, const config::FactoryContext& context, TagFile& file) {
+  config::ErrorList errors;
+  if (auto tags = readTags(path, context.moved(config::Context(errors)))) {
+    file.tags.set(std::move(tags));
+  } else if (context.services.logger != nullptr) {
+    context.services.logger->warning("http", "IP tags: those that were read before hold: ", errors.toString());
+  }
+}
+
+std::shared_ptr<const TagFile> compileFile(const envoy::config::core::v3::DataSource& proto,
+                                           const config::FactoryContext& context) {
+  if (proto.filename().empty()) {
+    context.at.error("is no file; name one, or write the tags into ip_tags");
+    return nullptr;
+  }
+  auto file = std::make_shared<TagFile>(context.services.local_slots);
+  auto tags = readTags(proto.filename(), context);
+  if (!tags) return nullptr;
+  file->tags.set(std::move(tags));
+  if (proto.has_watched_directory()) {
+    config::FactoryContext later = context;
+    later.init = nullptr;
+    const auto on_change = [weak = std::weak_ptr(file), path = proto.filename(), later] {
+      if (const auto file = weak.lock()) readAgain(path, later, *file);
+    };
+    file->watch = config::watchDirectory(proto.watched_directory().path(), context.services, on_change,
+                                         context.at.child("watched_directory"));
+  }
+  return file;
 }
 
 void compileHeader(const Proto::IpTagHeader& proto, const config::Context& at, Settings& out) {
@@ -46,8 +109,12 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
   if (const runtime::Snapshot* snapshot = context.services.runtime.get()) {
     out.enabled = snapshot->fraction("ip_tagging.http_filter_enabled", out.enabled);
   }
-  for (int i = 0; i < proto.ip_tags_size(); ++i) {
-    compileTag(proto.ip_tags(i), context.child("ip_tags", static_cast<size_t>(i)), out);
+  if (proto.has_ip_tags_datasource() && !proto.ip_tags().empty()) {
+    context.at.error("has both ip_tags and ip_tags_datasource; keep one of them");
+  } else if (proto.has_ip_tags_datasource()) {
+    out.file = compileFile(proto.ip_tags_datasource(), context.child("ip_tags_datasource"));
+  } else {
+    out.tags = compileTags(proto, context);
   }
   if (proto.has_ip_tag_header()) compileHeader(proto.ip_tag_header(), context.at.child("ip_tag_header"), out);
   out.no_hit = context.stats->counter(context.owner + "ip_tagging.no_hit");

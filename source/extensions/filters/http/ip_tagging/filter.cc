@@ -5,6 +5,7 @@
 
 #include "source/filter/context.h"
 #include "source/net/address.h"
+#include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::ip_tagging {
 namespace {
@@ -16,11 +17,11 @@ bool concerns(RequestType type, const http::RequestHeaders& headers) {
 }
 
 // In the order of the configuration.
-std::set<uint32_t> tagsOf(const Settings& settings, std::string_view client) {
+std::set<uint32_t> tagsOf(const TagSet& set, std::string_view client) {
   std::set<uint32_t> out;
   const auto address = net::Address::parse(client);
   if (!address.ok() || !address->isIp()) return out;
-  settings.ranges.visit(*address, [&out](const std::vector<uint32_t>& tags) {
+  set.ranges.visit(*address, [&out](const std::vector<uint32_t>& tags) {
     out.insert(tags.begin(), tags.end());
     return false;
   });
@@ -34,14 +35,15 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
       !settings_.enabled.sample([&context] { return context.random(); })) {
     return filter::Next{};
   }
-  const std::set<uint32_t> tags = tagsOf(settings_, context.info().downstream_remote_address);
+  const TagSet& set = settings_.file ? *settings_.file->tags.get(context.worker()) : settings_.tags;
+  const std::set<uint32_t> tags = tagsOf(set, context.info().downstream_remote_address);
   const bool removed = settings_.sanitize && headers.remove(settings_.header) > 0;
   context.count(settings_.total);
   std::string names;
   for (const uint32_t tag : tags) {
     if (!names.empty()) names += ',';
-    names += settings_.tags[tag].name;
-    context.count(settings_.tags[tag].hit);
+    names += set.tags[tag].name;
+    context.count(set.tags[tag].hit);
   }
   if (tags.empty()) {
     context.count(settings_.no_hit);

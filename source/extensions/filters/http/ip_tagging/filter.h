@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "source/net/cidr.h"
 #include "source/observability/stats.h"
 #include "source/runtime/fraction.h"
+#include "source/worker/exchanged.h"
 
 namespace sluice::extensions::http_filters::ip_tagging {
 
@@ -20,14 +22,27 @@ struct Tag {
   observability::Counter hit;
 };
 
+struct TagSet {
+  std::vector<Tag> tags;
+  net::CidrMap<std::vector<uint32_t>> ranges;  // tags by their places above
+};
+
+// Tags of a file, which main may exchange.
+struct TagFile {
+  explicit TagFile(const worker::LocalSlots& slots) : tags(slots) {}
+
+  worker::Exchanged<TagSet> tags;
+  std::shared_ptr<const void> watch;  // null: it is read once
+};
+
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
   RequestType request_type = RequestType::kBoth;
   runtime::Fraction enabled{1, 1};  // of the requests
-  std::vector<Tag> tags;
-  net::CidrMap<std::vector<uint32_t>> ranges;  // tags by their places above
-  std::string header = "x-envoy-ip-tags";      // lower case
-  bool sanitize = false;                       // what the request brings there is taken off
+  TagSet tags;
+  std::shared_ptr<const TagFile> file;     // instead of `tags`; null: none
+  std::string header = "x-envoy-ip-tags";  // lower case
+  bool sanitize = false;                   // what the request brings there is taken off
   observability::Counter no_hit, total;
 };
 

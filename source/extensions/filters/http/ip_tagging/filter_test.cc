@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -70,6 +73,36 @@ TEST_CASE("names are appended to what is there, or take its place") {
   CHECK(sent(kTags + append, "10.2.2.3:80", {{"x-range", "a"}}) == Fields{{"x-range", "a,wide"}});
   CHECK(sent(kTags + sanitize, "10.2.2.3:80", {{"x-range", "a"}, {"x-range", "b"}}) == Fields{{"x-range", "wide"}});
   CHECK(sent(kTags + sanitize, "11.2.2.3:80", {{"x-range", "a"}}) == Fields{});
+}
+
+// A file with that text, in a directory of its own.
+std::string fileOf(const std::string& text) {
+  std::string pattern = std::filesystem::temp_directory_path() / "ip_tagging_test.XXXXXX";
+  const std::string path = std::string(::mkdtemp(pattern.data())) + "/tags.yaml";
+  std::ofstream(path) << text;
+  return path;
+}
+
+TEST_CASE("tags may stand in a file") {
+  const std::string path = fileOf("{" + kTags + "}");
+  CHECK(sent("ip_tags_datasource: {filename: " + path + "}", "10.2.2.3:80") == Fields{{"x-envoy-ip-tags", "wide"}});
+}
+
+TEST_CASE("wrong files of tags are refused with the place in them") {
+  const auto problems = [](const std::string& text, const std::string& more = "") {
+    World world;
+    CHECK(world.compile("ip_tags_datasource: {filename: " + fileOf(text) + "}" + more) == nullptr);
+    return world.problems();
+  };
+
+  CHECK_THAT(problems("{}"), Catch::Contains("has no ip_tags"));
+  CHECK_THAT(problems("ip_tags:\n- ip_tag_name: 'a b'"),
+             Catch::Contains("ip_tags[0].ip_tag_name: stands in a list") && Catch::Contains("tags.yaml:2"));
+  CHECK_THAT(problems("tags: []"), Catch::Contains("tags"));
+  CHECK_THAT(problems("{" + kTags + "}", ", " + kTags), Catch::Contains("has both ip_tags and ip_tags_datasource"));
+  World world;
+  CHECK_FALSE(world.compile("ip_tags_datasource: {inline_string: x}"));
+  CHECK_THAT(world.problems(), Catch::Contains("ip_tags_datasource: is no file"));
 }
 
 TEST_CASE("only requests from inside, or only others, are looked at") {

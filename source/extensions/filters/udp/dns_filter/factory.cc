@@ -233,7 +233,9 @@ void compileExternal(const envoy::config::core::v3::DataSource& source, const Co
   config::Positions positions;
   config::Loader loader(at.errors(), positions);
   bool read = false;
-  if (!source.filename().empty()) {
+  if (source.has_watched_directory()) {
+    at.child("watched_directory").error(config::kReadOnce);
+  } else if (!source.filename().empty()) {
     read = loader.loadFile(source.filename(), proto);
   } else if (const auto text = config::compileDataSource(source, at)) {
     read = loader.loadText(*text, config::Format::kYaml, "external_dns_table", proto);

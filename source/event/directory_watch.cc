@@ -1,4 +1,4 @@
-#include "source/control_plane/directory_watch.h"
+#include "source/event/directory_watch.h"
 
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -13,7 +13,7 @@
 
 #include "source/base/text.h"
 
-namespace sluice::control_plane {
+namespace sluice::event {
 namespace {
 
 // Long enough to see the files of one swap together, short enough not to be felt.
@@ -25,7 +25,7 @@ constexpr uint32_t kPathEvents = IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DE
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<DirectoryWatch>> DirectoryWatch::start(const std::string& directory, event::Loop& loop,
+absl::StatusOr<std::unique_ptr<DirectoryWatch>> DirectoryWatch::start(const std::string& directory, Loop& loop,
                                                                       std::function<void()> on_change) {
   std::error_code error;
   std::string absolute = std::filesystem::absolute(directory, error).lexically_normal().string();
@@ -38,12 +38,12 @@ absl::StatusOr<std::unique_ptr<DirectoryWatch>> DirectoryWatch::start(const std:
   return watch;
 }
 
-DirectoryWatch::DirectoryWatch(std::string directory, int fd, event::Loop& loop, std::function<void()> on_change)
+DirectoryWatch::DirectoryWatch(std::string directory, int fd, Loop& loop, std::function<void()> on_change)
     : directory_(std::move(directory)),
       fd_(fd),
       on_change_(std::move(on_change)),
       settle_(loop.timers(), [this] { on_change_(); }),
-      readable_(loop.watch(fd, event::kReadable, event::Trigger::kLevel, *this)) {}
+      readable_(loop.watch(fd, kReadable, Trigger::kLevel, *this)) {}
 
 DirectoryWatch::~DirectoryWatch() {
   readable_.reset();
@@ -110,4 +110,4 @@ bool DirectoryWatch::isLink(const std::string& name) const {
   return S_ISLNK(info.st_mode) || info.st_nlink > 1;
 }
 
-}  // namespace sluice::control_plane
+}  // namespace sluice::event

@@ -14,19 +14,19 @@
 #include "absl/status/statusor.h"
 #include "source/event/loop.h"
 
-namespace sluice::control_plane {
+namespace sluice::event {
 
-class DirectoryWatch : private event::FdHandler {
+class DirectoryWatch : private FdHandler {
  public:
   // The loop outlives the watch. Errors: the kernel gives no inotify instance, or the directory cannot be watched.
-  static absl::StatusOr<std::unique_ptr<DirectoryWatch>> start(const std::string& directory, event::Loop& loop,
+  static absl::StatusOr<std::unique_ptr<DirectoryWatch>> start(const std::string& directory, Loop& loop,
                                                                std::function<void()> on_change);
   ~DirectoryWatch() override;
   DirectoryWatch(const DirectoryWatch&) = delete;
   DirectoryWatch& operator=(const DirectoryWatch&) = delete;
 
  private:
-  DirectoryWatch(std::string directory, int fd, event::Loop& loop, std::function<void()> on_change);
+  DirectoryWatch(std::string directory, int fd, Loop& loop, std::function<void()> on_change);
 
   void onFdEvents(uint32_t events) override;
   absl::Status watchAll();
@@ -38,8 +38,8 @@ class DirectoryWatch : private event::FdHandler {
   int directory_descriptor_ = -1;
   std::multimap<int, std::string> ancestors_;  // watch descriptor -> the name in it that is on our path
   std::function<void()> on_change_;
-  event::Timer settle_;
-  std::unique_ptr<event::FdWatch> readable_;
+  Timer settle_;
+  std::unique_ptr<FdWatch> readable_;
 };
 
-}  // namespace sluice::control_plane
+}  // namespace sluice::event
