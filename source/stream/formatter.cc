@@ -57,7 +57,7 @@ const std::string_view kDefaultAccessLogFormat =
 
 absl::StatusOr<TextFormatter> TextFormatter::compile(std::string_view format, Options options) {
   TextFormatter out;
-  out.options_ = options;
+  out.options_ = {options.omit_empty_values, options.escape};
   std::string literal;
   const auto flush = [&] {
     if (!literal.empty()) out.segments_.push_back({std::exchange(literal, {}), {}});
@@ -141,7 +141,7 @@ void TextFormatter::format(const FormatContext& context, std::string& out) const
 
 absl::StatusOr<JsonFormatter> JsonFormatter::compile(const MetadataFields& object, Options options) {
   JsonFormatter out;
-  out.options_ = options;
+  out.options_ = {options.omit_empty_values, options.typed};
   absl::StatusOr<Node> root = compileNode(MetadataValue{object}, options, "");
   if (!root.ok()) return root.status();
   out.root_ = *std::move(root);
