@@ -170,6 +170,7 @@ HookResult ChainRunner::callTrailers(Direction direction, size_t position) {
 
 void ChainRunner::pushHeaders(Direction direction, size_t position, bool end_stream) {
   for (;;) {
+    if (lane(direction).dropsAt(position)) return;
     position = next(direction, ChainConfig::kHeaders, position);
     if (position == config_.size()) return deliverHeaders(direction, end_stream);
     const RunningHook running(*this, Hook::kHeaders, direction, position);
@@ -192,6 +193,9 @@ void ChainRunner::pushHeaders(Direction direction, size_t position, bool end_str
         break;
       }
       case HookResult::Kind::kReply:
+        if (direction == Direction::kResponse && result.reply().as_response) {
+          return replyAsResponse(position, result.reply());
+        }
         return replyFrom(direction, result.reply());
     }
     if (end_stream && lane(direction).addsTrailers(position)) {
@@ -205,7 +209,7 @@ void ChainRunner::pushHeaders(Direction direction, size_t position, bool end_str
 void ChainRunner::pushData(Direction direction, size_t position, Chunk& chunk, bool draining) {
   for (;;) {
     Lane& in = lane(direction);
-    if (ended_ || in.closed) return;
+    if (ended_ || in.dropsAt(position)) return;
     const size_t next = this->next(direction, ChainConfig::kData, position);
     if (in.blockedFrom(position) != 0) {
       const size_t blocked = in.firstBlocked(position, std::exchange(draining, false));
@@ -247,7 +251,7 @@ void ChainRunner::pushData(Direction direction, size_t position, Chunk& chunk, b
 void ChainRunner::pushTrailers(Direction direction, size_t position, bool draining) {
   for (;;) {
     Lane& in = lane(direction);
-    if (ended_ || in.closed) return;
+    if (ended_ || in.dropsAt(position)) return;
     const size_t next = this->next(direction, ChainConfig::kTrailers, position);
     if (in.blockedFrom(position) != 0) {
       const size_t blocked = in.firstBlocked(position, std::exchange(draining, false));

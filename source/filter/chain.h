@@ -185,6 +185,7 @@ class ChainRunner {
 
   // --- local replies ---
   void sendReply(Reply& reply, bool through_filters);
+  void replyAsResponse(size_t position, Reply& reply);
   void sendReplyHead(const std::string& body, bool end_stream, bool through_filters);
   void killTokens(Direction direction);
   void pumpReply();

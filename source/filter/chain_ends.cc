@@ -20,6 +20,22 @@ void ChainRunner::localReply(Reply reply) {
   sendReply(reply, true);
 }
 
+// In place of a response that the filters at `position` and behind it have seen, and those in front have not.
+void ChainRunner::replyAsResponse(size_t position, Reply& reply) {
+  Lane& in = lane(Direction::kResponse);
+  killTokens(Direction::kResponse);
+  for (size_t i = in.from; i <= position && !in.stages.empty(); ++i) {
+    if (!in.stages[i]) continue;
+    in.held -= in.stages[i]->chunk.size() + in.stages[i]->waiting.size();
+    in.stages[i]->chunk.clear();
+    in.stages[i]->waiting.clear();
+  }
+  in.from = position + 1;
+  stream_.responseTrailers().clear();
+  response_began_ = false;
+  sendReply(reply, true);
+}
+
 void ChainRunner::sendReply(Reply& reply, bool through_filters) {
   if (ended_) return;
   lane(Direction::kRequest).closed = true;
@@ -54,10 +70,11 @@ void ChainRunner::sendReply(Reply& reply, bool through_filters) {
 void ChainRunner::sendReplyHead(const std::string& body, bool end_stream, bool through_filters) {
   const bool pumped = std::exchange(pumping_, true);  // nothing overtakes the head
   if (through_filters) {
-    pushHeaders(Direction::kResponse, 0, end_stream);
+    const size_t from = lane(Direction::kResponse).from;
+    pushHeaders(Direction::kResponse, from, end_stream);
     if (!body.empty()) {
       Chunk chunk(body, true);
-      pushData(Direction::kResponse, 0, chunk);
+      pushData(Direction::kResponse, from, chunk);
     }
   } else {
     lane(Direction::kResponse).closed = true;  // for what still comes from behind
@@ -117,7 +134,7 @@ void ChainRunner::giveReply(std::string_view data, bool end_stream) {
     return deliverData(Direction::kResponse, data, end_stream);
   }
   Chunk chunk(data, end_stream);
-  pushData(Direction::kResponse, 0, chunk);
+  pushData(Direction::kResponse, lane(Direction::kResponse).from, chunk);
 }
 
 void ChainRunner::endReply(std::string_view last) {
@@ -126,7 +143,7 @@ void ChainRunner::endReply(std::string_view last) {
   giveReply(last, !has_trailers);
   if (!has_trailers || ended_) return;
   if (lane(Direction::kResponse).closed) return deliverTrailers(Direction::kResponse);
-  pushTrailers(Direction::kResponse, 0);
+  pushTrailers(Direction::kResponse, lane(Direction::kResponse).from);
 }
 
 void ChainRunner::failReply() {

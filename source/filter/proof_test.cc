@@ -80,6 +80,43 @@ TEST_CASE("a filter that streams a stored answer passes the suite") {
   pass(suite);
 }
 
+// --- a stored answer in place of a response
+// ----------------------------------------------------------------------------
+
+// What a stored answer was validated by.
+class Validated : public Store {
+ public:
+  HookResult onRequestHeaders(http::RequestHeaders&, Context&) override { return Next{}; }
+  HookResult onResponseHeaders(http::ResponseHeaders& headers, Context& context) override {
+    if (headers.status != 200) return Next{};
+    Reply reply{200, "", "stored", {{"content-type", "text/plain"}}};
+    reply.stream = std::make_unique<StoredBody>(context);
+    reply.as_response = true;
+    return reply;
+  }
+};
+
+// Takes the whole body before anybody else sees the head.
+class Whole : public HttpFilter {
+ public:
+  HookResult onResponseHeaders(http::ResponseHeaders&, Context&) override { return Collect{100}; }
+};
+
+TEST_CASE("a filter that streams a stored answer in place of a response passes the suite") {
+  Suite suite;
+  suite.chain = [] {
+    return std::vector<std::shared_ptr<const HttpFilterFactory>>{
+        std::make_shared<Factory<Whole>>(), std::make_shared<Factory<Validated>>(), std::make_shared<Factory<Whole>>()};
+  };
+  suite.answer = [](const HttpCallRequest& request) {
+    return HttpCallResponse{.status = 200, .body = request.path == "/0" ? "sto" : "red"};
+  };
+  suite.bad_answers = {{.status = 404}, {.failure = "reset"}};
+  suite.response_due = [](std::string_view) { return std::string("stored"); };
+  suite.response_trailers_due = 1;
+  pass(suite);
+}
+
 // --- another route ---------------------------------------------------------------------------------------------------
 
 struct Name : route::PerFilterConfig {

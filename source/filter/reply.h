@@ -72,6 +72,9 @@ struct Reply {
   std::unique_ptr<ReplyBody> stream = {};
   // Is what was asked for, not what is said in its place: local_reply_config leaves it alone.
   bool as_asked = false;
+  // Returned from the hook for a response's head: the filters in front get this as the response, which they have not
+  // seen. Else it takes the other's place without them.
+  bool as_response = false;
 };
 
 }  // namespace sluice::filter

@@ -33,6 +33,7 @@ struct Lane {
   uint32_t adds_trailers = 0;                  // bit per position whose filter adds them
   size_t held = 0;                             // bytes in chunk and waiting of all stages
   bool closed = false;                         // what still arrives is dropped (a local reply was sent)
+  size_t from = 0;                             // likewise what arrives at a position before this one
   std::vector<std::unique_ptr<Stage>> stages;  // empty until a stage blocks for the first time
 
   uint32_t blockedFrom(size_t position) const {
@@ -44,6 +45,8 @@ struct Lane {
     const uint32_t from = blockedFrom(position) & (draining ? ~uint32_t{1} : ~uint32_t{0});
     return from == 0 ? kNone : position + static_cast<size_t>(std::countr_zero(from));
   }
+  // What arrives at the position goes nowhere.
+  bool dropsAt(size_t position) const { return closed || position < from; }
   bool addsTrailers(size_t position) const { return adds_trailers >> position & 1; }
   // Null: it was never anything but open.
   const Stage* at(size_t position) const { return stages.empty() ? nullptr : stages[position].get(); }

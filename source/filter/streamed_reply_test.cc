@@ -252,5 +252,61 @@ TEST_CASE("local replies go by the connection manager's mapper, whoever makes th
   CHECK(h.client.headers == Fields{{"content-length", "14"}, {"x-mapped", "1"}, {"content-type", "text/plain"}});
 }
 
+// The filter b has what the upstream has only validated.
+struct Validated {
+  Pair pair;
+  Source source;
+
+  Harness& make() {
+    source.pieces = {{Read::kMore, "ab"}, {Read::kEnd, "c"}};
+    pair.b.response_headers = [this](http::ResponseHeaders&, Context&) -> HookResult {
+      Reply reply = streamed(source, {{"etag", "1"}});
+      reply.as_response = true;
+      return reply;
+    };
+    return pair.make();
+  }
+};
+
+TEST_CASE("an answer that takes a response's place is seen by the filters in front, and the other one is not") {
+  Validated validated;
+  Harness& h = validated.make();
+  h.request("GET", {}, true);
+  h.respond(304, {{"x", "y"}}, true);
+
+  CHECK(h.client.status == 200);
+  CHECK(h.client.headers == Fields{{"etag", "1"}});
+  CHECK(h.client.body == "abc");
+  CHECK(h.client.complete);
+  CHECK(countOf(h.log, "a.response headers") == 1);
+  CHECK(countOf(h.log, "a.response data ab") == 1);
+  CHECK_FALSE(any(h.log, "b.response data"));
+  CHECK_FALSE(h.terminal.cancelled);
+}
+
+TEST_CASE("of a response whose place was taken nothing more goes on") {
+  Validated validated;
+  Harness& h = validated.make();
+  h.client.unsent = ChainRunner::kWindow;
+  h.request("GET", {}, true);
+  h.respond(503, {}, false);
+  CHECK(h.terminal.cancelled);
+  h.runner->responseData("down", true);
+  CHECK(h.client.body == "");
+
+  h.client.unsent = 0;
+  h.runner->responseProgress();
+  CHECK(h.client.body == "abc");
+
+  // The router's own answer, with a body behind its head.
+  Validated again;
+  Harness& local = again.make();
+  local.request("GET", {}, true);
+  local.runner->localReply(Reply{503, "down", "no_healthy_upstream"});
+  CHECK(local.client.heads == 1);
+  CHECK(local.client.body == "abc");
+  CHECK(local.client.complete);
+}
+
 }  // namespace
 }  // namespace sluice::filter

@@ -34,6 +34,7 @@ class FakeStream : public Stream {
   Calls& calls() override { return calls_; }
   worker::WorkerServices& worker() override { return testWorker().services; }
   worker::testing::TestWorker& testWorker() {
+    if (shared_worker != nullptr) return *shared_worker;
     if (!worker_) worker_ = std::make_unique<worker::testing::TestWorker>(&calls_);
     return *worker_;
   }
@@ -44,8 +45,9 @@ class FakeStream : public Stream {
 
   uint64_t next_random = 0;
   Time time{};
-  bool routes_may_come = false;           // filters may wait for some
-  base::List<RouteWaiter> route_waiters;  // those that do
+  worker::testing::TestWorker* shared_worker = nullptr;  // of several streams; null: its own
+  bool routes_may_come = false;                          // filters may wait for some
+  base::List<RouteWaiter> route_waiters;                 // those that do
 
  private:
   void chooseRoute() override { route_ = route_.table->match(request(), next_random); }
