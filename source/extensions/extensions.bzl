@@ -24,6 +24,7 @@ EXTENSIONS = [
     "filters/http/body_size_limit",
     "filters/http/bot_detection",
     "filters/http/buffer",
+    "filters/http/cache",
     "filters/http/composite",
     "filters/http/compressor",
     "filters/http/connect_grpc_bridge",

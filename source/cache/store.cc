@@ -1,0 +1,125 @@
+#include "source/cache/store.h"
+
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "source/base/text.h"
+
+namespace sluice::cache {
+
+// Seeded anew for each process: clients choose the keys.
+size_t Store::hashOf(std::string_view key) {
+  return absl::Hash<absl::string_view>{}(base::toAbsl(key));
+}
+
+std::string Store::variantKey(const Node& node, const http::HeaderList& request) {
+  return base::strCat(node.key, "\n", node.generation, "\n", variantOf(node.vary, request));
+}
+
+Store::Found Store::find(const std::string& key, const http::HeaderList& request) {
+  Found found;
+  Shard& shard = shardOf(key);
+  const std::lock_guard hold(shard.lock);
+  Node* node = nodeOf(shard, key);
+  if (node == nullptr) return found;
+  touch(shard, *node);
+  if (node->response == nullptr) {
+    found.varies = true;
+    found.variant = variantKey(*node, request);
+    node = nodeOf(shard, found.variant);
+    if (node == nullptr) return found;
+    touch(shard, *node);
+  }
+  found.response = node->response;
+  return found;
+}
+
+bool Store::put(const std::string& key, Ticket ticket, const VaryNames& vary, const http::HeaderList& request,
+                std::shared_ptr<const StoredResponse> response) {
+  auto node = std::make_unique<Node>();
+  node->bytes = kNodeBytes + key.size() + response->bytes();
+  if (node->bytes > largest()) return false;
+  {
+    Shard& shard = shardOf(key);
+    const std::lock_guard hold(shard.lock);
+    if (epochOf(key).load(std::memory_order_relaxed) != ticket.epoch) return false;
+    node->key = key;
+    node->response = std::move(response);
+    if (!vary.empty()) {
+      Node* varying = nodeOf(shard, key);
+      if (varying == nullptr || varying->vary != vary) {
+        auto made = std::make_unique<Node>();
+        made->key = key;
+        made->vary = vary;
+        made->generation = next_generation_.fetch_add(1, std::memory_order_relaxed);
+        made->bytes = kNodeBytes + key.size();
+        varying = made.get();
+        insert(shard, std::move(made));
+      }
+      node->key = variantKey(*varying, request);
+      node->bytes += node->key.size() - key.size();
+    }
+    insert(shard, std::move(node));
+  }
+  trim();
+  return true;
+}
+
+void Store::invalidate(const std::string& key) {
+  Shard& shard = shardOf(key);
+  const std::lock_guard hold(shard.lock);
+  epochOf(key).fetch_add(1, std::memory_order_relaxed);
+  if (Node* node = nodeOf(shard, key)) erase(shard, *node);
+}
+
+bool Store::reserve(size_t bytes) {
+  if (incoming_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= max_bytes_ / kIncomingPart) return true;
+  release(bytes);
+  return false;
+}
+
+Store::Node* Store::nodeOf(Shard& shard, std::string_view key) {
+  const auto found = shard.nodes.find(base::toAbsl(key));
+  return found == shard.nodes.end() ? nullptr : found->second.get();
+}
+
+void Store::touch(Shard& shard, Node& node) {
+  if (!std::exchange(node.again, true)) shard.again_bytes += node.bytes;
+  shard.again.pushFront(node);
+  while (shard.again_bytes > max_bytes_ / kShards * 4 / 5 && &shard.again.back() != &node) {
+    Node& oldest = shard.again.back();
+    oldest.again = false;
+    shard.again_bytes -= oldest.bytes;
+    shard.once.pushFront(oldest);
+  }
+}
+
+void Store::insert(Shard& shard, std::unique_ptr<Node> node) {
+  if (Node* before = nodeOf(shard, node->key)) erase(shard, *before);
+  bytes_.fetch_add(node->bytes, std::memory_order_relaxed);
+  shard.once.pushFront(*node);
+  std::string key = node->key;
+  shard.nodes.emplace(std::move(key), std::move(node));
+}
+
+void Store::erase(Shard& shard, Node& node) {
+  bytes_.fetch_sub(node.bytes, std::memory_order_relaxed);
+  if (node.again) shard.again_bytes -= node.bytes;
+  shard.nodes.erase(shard.nodes.find(node.key));
+}
+
+// Shard by shard, one of each, so that no shard has a bound of its own.
+void Store::trim() {
+  size_t empty = 0;
+  while (bytes() > max_bytes_ && empty < kShards) {
+    Shard& shard = shards_[next_victim_.fetch_add(1, std::memory_order_relaxed) % kShards];
+    const std::lock_guard hold(shard.lock);
+    if (shard.nodes.empty()) {
+      ++empty;
+      continue;
+    }
+    erase(shard, shard.once.empty() ? shard.again.back() : shard.once.back());
+  }
+}
+
+}  // namespace sluice::cache

@@ -1,0 +1,338 @@
+#include "source/extensions/filters/http/cache/filter.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "source/base/text.h"
+#include "source/worker/services.h"
+
+namespace sluice::extensions::http_filters::cache {
+namespace {
+
+using filter::HookResult;
+using filter::Next;
+using filter::Reply;
+using http::Name;
+
+// As in Envoy.
+constexpr std::string_view kFromCache = "cache.response_from_cache_filter";
+constexpr std::string_view kOnlyIfCached = "cache.only_if_cached";
+
+constexpr std::chrono::seconds kLongestWait{5};
+
+// A stored body on its way to a client, part of it or all.
+class StoredBody : public filter::ReplyBody {
+ public:
+  StoredBody(std::shared_ptr<const std::string> body, size_t begin, size_t end)
+      : body_(std::move(body)), at_(begin), end_(end) {}
+
+  Read read(size_t room, std::string& piece) override {
+    const size_t size = std::min(room, end_ - at_);
+    piece.assign(*body_, at_, size);
+    at_ += size;
+    return at_ == end_ ? Read::kEnd : Read::kMore;
+  }
+
+ private:
+  const std::shared_ptr<const std::string> body_;
+  size_t at_;
+  const size_t end_;
+};
+
+bool isGet(const http::RequestHeaders& headers) {
+  return headers.method == "GET";
+}
+
+// (RFC 9110 section 9.2.1, RFC 4918, 3253, 5323, 9.3 of QUERY) Of a method that is not known nobody can say it.
+bool isSafe(std::string_view method) {
+  constexpr std::string_view kSafe[] = {"OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"};
+  return std::find(std::begin(kSafe), std::end(kSafe), method) != std::end(kSafe);
+}
+
+// The upstream may take it for another method than it is.
+bool overridesMethod(const http::RequestHeaders& headers) {
+  return headers.get("x-http-method-override") || headers.get("x-http-method") || headers.get("x-method-override");
+}
+
+bool isFailure(uint16_t status) {
+  return status == 500 || status == 502 || status == 503 || status == 504;
+}
+
+cache::WallTime wallOf(const filter::Context& context) {
+  return std::chrono::floor<std::chrono::seconds>(context.wallNow());
+}
+
+}  // namespace
+
+bool Settings::mayVaryBy(std::string_view lower) const {
+  return std::any_of(allowed_vary.begin(), allowed_vary.end(),
+                     [lower](const match::StringMatcher& each) { return each.matches(lower); });
+}
+
+bool Filter::Incoming::append(std::string_view bytes) {
+  if (bytes.size() > limit_ - body_.size() || !store_.reserve(bytes.size())) return false;
+  body_.append(bytes);
+  return true;
+}
+
+// --- the request -----------------------------------------------------------------------------------------------------
+
+bool Filter::isPlain(const http::RequestHeaders& headers, const filter::Context& context) const {
+  return context.requestHeadersOnly() && !overridesMethod(headers) && !headers.get("if-match") &&
+         !headers.get("if-unmodified-since") && !dependsOnMore(context.route());
+}
+
+HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
+  const bool reads = isGet(headers) || headers.isHead();
+  if (settings_.store == nullptr || headers.wantsTunnel() || (!reads && isSafe(headers.method))) return Next{};
+  cluster_ = settings_.upstream_cluster.empty() ? context.cluster() : std::string_view(settings_.upstream_cluster);
+  if (cluster_.empty() || context.route().route == nullptr) return Next{};
+  if (reads && !isPlain(headers, context)) return forward("bypass");
+  key_ = settings_.key.keyOf(headers, context.route(), cluster_);
+  if (!reads) {
+    doing_ = Doing::kInvalidating;
+    return Next{};
+  }
+  if (!settings_.ignore_request_directives) directives_ = cache::RequestDirectives::of(headers);
+  authorized_ = headers.has(Name::kAuthorization);
+  conditions_ = cache::Conditions::of(headers);
+  return lookUp(headers, context);
+}
+
+HookResult Filter::forward(std::string_view why) {
+  doing_ = Doing::kForwarding;
+  why_ = why;
+  return Next{};
+}
+
+HookResult Filter::lookUp(http::RequestHeaders& headers, filter::Context& context) {
+  cache::Store::Found found = settings_.store->find(key_, headers);
+  why_ = found.varies ? "vary-miss" : "uri-miss";
+  if (found.response != nullptr && authorized_ && !found.response->for_authorized) {
+    found.response = nullptr;
+    why_ = "request";
+  }
+  if (found.response != nullptr) {
+    if (found.response->serves(directives_, context.now())) {
+      context.count(settings_.stats.hit);
+      return replyFrom(found.response, context, "hit");
+    }
+    why_ = directives_.no_cache || found.response->freshFor(context.now()) > cache::seconds(0) ? "request" : "stale";
+  }
+  if (directives_.only_if_cached) return Reply{504, "Gateway Timeout", kOnlyIfCached};
+  if (headers.isHead()) return forward(why_);
+  stale_ = std::move(found.response);
+  return fetchOrWait(headers, context, found.variant.empty() ? key_ : found.variant);
+}
+
+bool Filter::mayShare() const {
+  return !authorized_ && !directives_.no_store && !directives_.no_cache && !directives_.max_age &&
+         !directives_.min_fresh && conditions_.range.empty() &&
+         (conditions_.empty() || (stale_ != nullptr && stale_->hasValidator()));
+}
+
+HookResult Filter::fetchOrWait(http::RequestHeaders& headers, filter::Context& context, const std::string& key) {
+  if (mayShare()) {
+    cache::Flights& flights = settings_.flights->get(context.worker());
+    if (stale_ != nullptr && stale_->staleWithin(stale_->stale_while_revalidate, context.now()) &&
+        flights.underWay(key)) {
+      context.count(settings_.stats.hit);
+      return replyFrom(stale_, context, "hit");
+    }
+    if (flights.join(key, *this) == cache::Flights::Joined::kWaits) {
+      doing_ = Doing::kWaiting;
+      context_ = &context;
+      token_ = context.resumeToken();
+      timer_ = context.calls().after(kLongestWait, [this] {
+        leave();
+        goOn();
+      });
+      return filter::Pause{};
+    }
+  }
+  fetch(headers, context);
+  return Next{};
+}
+
+// The request as it is sent: with the stored answer's validators instead of the client's.
+void Filter::fetch(http::RequestHeaders& headers, filter::Context& context) {
+  doing_ = Doing::kFetching;
+  requested_ = context.now();
+  ticket_ = settings_.store->ticket(key_);
+  varying_.emplace(context.arena());
+  for (const http::Field& field : headers) {
+    if (settings_.mayVaryBy(field.name)) varying_->addView(field.id, field.name, field.value);
+  }
+  if (!settings_.upstream_cluster.empty()) context.setCluster(settings_.upstream_cluster);
+  // A part of an answer does not tell whether the whole is still good.
+  validating_ = stale_ != nullptr && stale_->hasValidator() && conditions_.range.empty();
+  if (!validating_) return;
+  headers.remove("if-none-match");
+  headers.remove("if-modified-since");
+  const std::string_view etag = stale_->get("etag"), modified = stale_->get("last-modified");
+  if (!etag.empty()) headers.add("if-none-match", etag);
+  if (!modified.empty()) headers.add("if-modified-since", modified);
+}
+
+// To the upstream, after all.
+void Filter::goOn() {
+  if (!token_) return leave();
+  fetch(context_->request(), *context_);
+  token_.resume();
+}
+
+void Filter::onLead() {
+  timer_.reset();
+  goOn();
+}
+
+void Filter::onLanded() {
+  timer_.reset();
+  if (!token_) return;
+  const auto found = settings_.store->find(key_, context_->request());
+  if (found.response != nullptr && found.response->serves(directives_, context_->now())) {
+    doing_ = Doing::kNothing;
+    context_->count(settings_.stats.hit);
+    return token_.reply(replyFrom(found.response, *context_, base::strCat("fwd=", why_, "; collapsed")));
+  }
+  goOn();
+}
+
+// --- the response ----------------------------------------------------------------------------------------------------
+
+Reply Filter::replyFrom(const std::shared_ptr<const cache::StoredResponse>& stored, filter::Context& context,
+                        std::string_view how) const {
+  cache::Answer answer = answerFrom(*stored, conditions_, context.now(), wallOf(context), how);
+  Reply reply{.status = answer.status, .details = kFromCache, .headers = std::move(answer.headers)};
+  reply.flag = stream::ResponseFlag::kResponseFromCacheFilter;
+  reply.stream = std::make_unique<StoredBody>(stored->body, answer.begin, answer.end);
+  return reply;
+}
+
+cache::Exchange Filter::exchange(filter::Context& context) const {
+  return {.authorized = authorized_,
+          .no_store = directives_.no_store,
+          .requested = requested_,
+          .received = context.now(),
+          .wall_received = wallOf(context)};
+}
+
+HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
+  switch (doing_) {
+    case Doing::kNothing:
+    case Doing::kWaiting:
+      return Next{};
+    case Doing::kInvalidating:
+      if (headers.status >= 200 && headers.status < 400) settings_.store->invalidate(key_);
+      return Next{};
+    case Doing::kForwarding:
+      headers.append("cache-status", base::strCat("sluice; fwd=", why_));
+      return Next{};
+    case Doing::kFetching:
+      break;
+  }
+  if (validating_ && headers.status == 304) return notModified(headers, context);
+  if (stale_ != nullptr && isFailure(headers.status) && stale_->staleWithin(stale_->stale_if_error, context.now())) {
+    context.count(settings_.stats.failed_validation);
+    giveUp();
+    Reply reply = replyFrom(stale_, context, base::strCat("hit; fwd=stale; fwd-status=", headers.status));
+    reply.as_response = true;
+    return reply;
+  }
+  storing_ = judge(headers, context);
+  headers.append("cache-status", base::strCat("sluice; fwd=", why_, storing_ ? "; stored" : ""));
+  if (storing_ == nullptr) {
+    context.count(settings_.stats.uncacheable);
+    giveUp();
+    return Next{};
+  }
+  context.count(validating_ ? settings_.stats.failed_validation : settings_.stats.miss);
+  if (context.responseHeadersOnly()) store();
+  return Next{};
+}
+
+HookResult Filter::notModified(http::ResponseHeaders& headers, filter::Context& context) {
+  context.count(settings_.stats.validate);
+  std::shared_ptr<const cache::StoredResponse> answer = stale_;
+  http::ResponseHeaders head(context.arena());
+  cache::refresh(*stale_, headers, head);
+  if (!cache::isOfAnother(*stale_, headers)) storing_ = judge(head, context);
+  if (storing_ != nullptr) {
+    storing_->response->body = stale_->body;
+    answer = storing_->response;
+    store();
+  } else {
+    // What the upstream says now may not be kept: this client gets what it asked about, the next one asks anew.
+    if (!directives_.no_store) settings_.store->invalidate(key_);
+    giveUp();
+  }
+  Reply reply = replyFrom(answer, context, base::strCat("hit; fwd=", why_, "; fwd-status=304"));
+  for (const http::Field& field : headers) {
+    if (field.id == Name::kSetCookie) reply.headers.emplace_back(field.name, field.value);
+  }
+  reply.as_response = true;
+  return reply;
+}
+
+std::unique_ptr<Filter::Storing> Filter::judge(const http::ResponseHeaders& headers, filter::Context& context) const {
+  // Chosen anew meanwhile, perhaps by what is not in the key.
+  if (context.cluster() != cluster_) return nullptr;
+  auto names = cache::varyOf(headers);
+  if (!names) return nullptr;
+  std::erase_if(*names, [this](const std::string& name) { return settings_.key.has(name); });
+  for (const std::string& name : *names) {
+    if (!settings_.mayVaryBy(name)) return nullptr;
+  }
+  auto response = storable(headers, exchange(context));
+  if (response == nullptr) return nullptr;
+  auto out = std::make_unique<Storing>(*settings_.store, settings_.max_body);
+  out->response = std::move(response);
+  out->vary = *std::move(names);
+  if (const auto length = headers.get(Name::kContentLength)) {
+    const auto bytes = cache::deltaSeconds(*length);
+    if (!bytes || static_cast<size_t>(bytes->count()) > settings_.max_body) return nullptr;
+    out->length = static_cast<size_t>(bytes->count());
+  }
+  return out;
+}
+
+HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context&) {
+  if (storing_ == nullptr) return Next{};
+  if (!storing_->incoming.append(chunk.bytes())) {
+    giveUp();
+  } else if (chunk.endStream()) {
+    store();
+  }
+  return Next{};
+}
+
+// What has trailers is not stored: they may say that the body is no good.
+HookResult Filter::onResponseTrailers(http::Trailers&, filter::Context&) {
+  if (storing_ != nullptr) giveUp();
+  return Next{};
+}
+
+void Filter::store() {
+  const std::unique_ptr<Storing> done = std::move(storing_);
+  if (done->response->body == nullptr) {
+    const std::string& body = done->incoming.body();
+    if (done->length.value_or(body.size()) != body.size()) return giveUp();
+    done->response->body = std::make_shared<const std::string>(body);
+  }
+  settings_.store->put(key_, ticket_, done->vary, *varying_, done->response);
+  land(true);
+}
+
+void Filter::giveUp() {
+  storing_.reset();
+  land(false);
+}
+
+void Filter::onStreamEnd(filter::Context&) {
+  leave();
+  timer_.reset();
+  storing_.reset();
+}
+
+}  // namespace sluice::extensions::http_filters::cache

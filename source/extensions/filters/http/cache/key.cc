@@ -1,0 +1,108 @@
+#include "source/extensions/filters/http/cache/key.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::extensions::http_filters::cache {
+namespace {
+
+// Fields that applications build addresses of and choose answers by without saying so in `vary`: whoever sends one gets
+// answers of his own, and cannot leave them to others.
+constexpr std::string_view kFields[] = {
+    "forwarded",
+    "origin",
+    "x-forwarded-host",
+    "x-forwarded-path",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-forwarded-uri",
+    "x-host",
+    "x-http-host-override",
+    "x-original-host",
+    "x-original-uri",
+    "x-original-url",
+    "x-proxy-host",
+    "x-rewrite-url",
+};
+
+bool isKeyed(std::string_view lower) {
+  return std::find(std::begin(kFields), std::end(kFields), lower) != std::end(kFields);
+}
+
+bool takesAny(const std::vector<match::QueryMatcher>& matchers, std::string_view parameter) {
+  return std::any_of(matchers.begin(), matchers.end(),
+                     [parameter](const match::QueryMatcher& each) { return each.matches(parameter); });
+}
+
+// A part of the key, which no byte of a request can end.
+void append(std::string& key, std::string_view part) {
+  key += part;
+  key += '\n';
+}
+
+}  // namespace
+
+// A name that upstreams may read as another one (encoded, or with what some replace), and what some take for two
+// parameters, is always in the key.
+bool KeyRules::keeps(std::string_view parameter) const {
+  const std::string_view name = parameter.substr(0, parameter.find('='));
+  const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+  if (!is_plain || parameter.find(';') != std::string_view::npos) return true;
+  return (included.empty() || takesAny(included, parameter)) && !takesAny(excluded, parameter);
+}
+
+void KeyRules::appendQuery(std::string_view query, std::string& out) const {
+  char separator = '?';
+  for (;;) {
+    const size_t end = query.find('&');
+    const std::string_view parameter = query.substr(0, end);
+    if (keeps(parameter)) {
+      out += std::exchange(separator, '&');
+      out += parameter;
+    }
+    if (end == std::string_view::npos) return;
+    query.remove_prefix(end + 1);
+  }
+}
+
+bool KeyRules::has(std::string_view lower) const {
+  if (lower == "host") return !exclude_host;
+  if (lower == "x-forwarded-proto") return !exclude_scheme;
+  return isKeyed(lower);
+}
+
+std::string KeyRules::keyOf(const http::RequestHeaders& request, const route::Match& route,
+                            std::string_view cluster) const {
+  std::string key;
+  append(key, cluster);
+  append(key, route.route->name);
+  if (const route::Forward* forward = route.route->forward) {
+    append(key, forward->prefix_rewrite);
+    append(key, route.choice != nullptr && !route.choice->host_rewrite.empty() ? route.choice->host_rewrite
+                                                                               : forward->host_rewrite);
+  }
+  append(key, exclude_scheme ? "" : request.scheme);
+  append(key, exclude_host ? "" : request.authority);
+  const size_t mark = included.empty() && excluded.empty() ? std::string_view::npos : request.path.find('?');
+  key += request.path.substr(0, mark);
+  if (mark != std::string_view::npos) appendQuery(request.path.substr(mark + 1), key);
+  key += '\n';
+  for (const http::Field& field : request) {
+    if (!isKeyed(field.name) && (exclude_scheme || field.name != "x-forwarded-proto")) continue;
+    append(key, field.name);
+    append(key, field.value);
+  }
+  return key;
+}
+
+bool dependsOnMore(const route::Match& route) {
+  const route::Forward* forward = route.route->forward;
+  return forward == nullptr || forward->path_format != nullptr || forward->host_source != nullptr;
+}
+
+}  // namespace sluice::extensions::http_filters::cache
