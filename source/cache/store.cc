@@ -61,7 +61,7 @@ bool Store::put(const std::string& key, Ticket ticket, const VaryNames& vary, co
     }
     insert(shard, std::move(node));
   }
-  trim();
+  trim(hashOf(key) % kShards);
   return true;
 }
 
@@ -85,6 +85,7 @@ Store::Node* Store::nodeOf(Shard& shard, std::string_view key) {
 
 void Store::touch(Shard& shard, Node& node) {
   if (!std::exchange(node.again, true)) shard.again_bytes += node.bytes;
+  node.unlink();  // it may be the first already
   shard.again.pushFront(node);
   while (shard.again_bytes > max_bytes_ / kShards * 4 / 5 && &shard.again.back() != &node) {
     Node& oldest = shard.again.back();
@@ -108,17 +109,23 @@ void Store::erase(Shard& shard, Node& node) {
   shard.nodes.erase(shard.nodes.find(node.key));
 }
 
-// Shard by shard, one of each, so that no shard has a bound of its own.
-void Store::trim() {
-  size_t empty = 0;
-  while (bytes() > max_bytes_ && empty < kShards) {
-    Shard& shard = shards_[next_victim_.fetch_add(1, std::memory_order_relaxed) % kShards];
+// What was asked for once goes first, but for the latest of each shard; then what was asked for again. Each from the
+// shard that has grown on, so that what is in use in others does not pay for it.
+Store::Node* Store::victimOf(Shard& shard, int round) {
+  if (round == 1) return shard.again.empty() ? nullptr : &shard.again.back();
+  if (shard.once.empty() || (round == 0 && &shard.once.back() == &shard.once.front())) return nullptr;
+  return &shard.once.back();
+}
+
+void Store::trim(size_t grown) {
+  for (size_t step = 0; step < 3 * kShards && bytes() > max_bytes_; ++step) {
+    Shard& shard = shards_[(grown + step) % kShards];
     const std::lock_guard hold(shard.lock);
-    if (shard.nodes.empty()) {
-      ++empty;
-      continue;
+    while (bytes() > max_bytes_) {
+      Node* victim = victimOf(shard, static_cast<int>(step / kShards));
+      if (victim == nullptr) break;
+      erase(shard, *victim);
     }
-    erase(shard, shard.once.empty() ? shard.again.back() : shard.once.back());
   }
 }
 

@@ -94,15 +94,15 @@ class Store {
   void touch(Shard& shard, Node& node);
   void insert(Shard& shard, std::unique_ptr<Node> node);
   void erase(Shard& shard, Node& node);
+  static Node* victimOf(Shard& shard, int round);
   // Without any.
-  void trim();
+  void trim(size_t grown);
 
   const size_t max_bytes_;
   std::array<Shard, kShards> shards_;
   std::array<std::atomic<uint32_t>, kEpochs> epochs_{};
   std::atomic<size_t> bytes_{0};
   std::atomic<size_t> incoming_{0};
-  std::atomic<size_t> next_victim_{0};
   std::atomic<uint64_t> next_generation_{1};
 };
 
