@@ -58,7 +58,7 @@ void ChainRunner::sendReply(Reply& reply, bool through_filters) {
   response_began_ = true;
   // The caller may be a hook that still uses what the reply refers to; the body is ours.
   const std::string body = writeReply(reply, stream_.request(), stream_.response());
-  const bool has_body = stream_.request().method != "HEAD";
+  const bool has_body = stream_.request().method != "HEAD" && reply.status != 204 && reply.status != 304;
   reply_body_ = has_body ? std::move(reply.stream) : nullptr;
   if (reply_body_) reply_body_->runner_ = this;
   sendReplyHead(body, body.empty() && !reply_body_, through_filters);

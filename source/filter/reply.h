@@ -68,7 +68,7 @@ struct Reply {
   // What a gRPC client is told instead of what `status` maps to.
   std::optional<int> grpc_status = {};
   // Streams the body; `body` is not used then, and the head is as `status` and `headers` say: with content-length only
-  // if it stands there. Not read for HEAD.
+  // if it stands there. Not read for HEAD, 204 and 304.
   std::unique_ptr<ReplyBody> stream = {};
   // Is what was asked for, not what is said in its place: local_reply_config leaves it alone.
   bool as_asked = false;

@@ -252,6 +252,21 @@ TEST_CASE("local replies go by the connection manager's mapper, whoever makes th
   CHECK(h.client.headers == Fields{{"content-length", "14"}, {"x-mapped", "1"}, {"content-type", "text/plain"}});
 }
 
+TEST_CASE("an answer of a status without a body is its head") {
+  Stored stored;
+  Harness& h = stored.make();
+  stored.pair.a.request_headers = [&stored](http::RequestHeaders&, Context&) -> HookResult {
+    Reply reply = streamed(stored.source, {{"etag", "1"}});
+    reply.status = 304;
+    return reply;
+  };
+  h.request("GET", {}, true);
+
+  CHECK(h.log.back() == "client headers 304 end");
+  CHECK(h.client.headers == Fields{{"etag", "1"}});
+  CHECK(stored.source.rooms.empty());
+}
+
 // The filter b has what the upstream has only validated.
 struct Validated {
   Pair pair;

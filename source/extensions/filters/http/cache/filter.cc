@@ -40,10 +40,6 @@ class StoredBody : public filter::ReplyBody {
   const size_t end_;
 };
 
-bool isGet(const http::RequestHeaders& headers) {
-  return headers.method == "GET";
-}
-
 // (RFC 9110 section 9.2.1, RFC 4918, 3253, 5323, 9.3 of QUERY) Of a method that is not known nobody can say it.
 bool isSafe(std::string_view method) {
   constexpr std::string_view kSafe[] = {"OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY"};
@@ -84,13 +80,15 @@ bool Filter::isPlain(const http::RequestHeaders& headers, const filter::Context&
 }
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  const bool reads = isGet(headers) || headers.isHead();
+  const bool reads = headers.method == "GET" || headers.isHead();
   if (settings_.store == nullptr || headers.wantsTunnel() || (!reads && isSafe(headers.method))) return Next{};
   cluster_ = settings_.upstream_cluster.empty() ? context.cluster() : std::string_view(settings_.upstream_cluster);
   if (cluster_.empty() || context.route().route == nullptr) return Next{};
   if (reads && !isPlain(headers, context)) return forward("bypass");
   key_ = settings_.key.keyOf(headers, context.route(), cluster_);
   if (!reads) {
+    // Of a browser it has `origin`, which the request for what is changed may not have had.
+    plain_key_ = settings_.key.keyOf(headers, context.route(), cluster_, false);
     doing_ = Doing::kInvalidating;
     return Next{};
   }
@@ -224,7 +222,10 @@ HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Con
     case Doing::kWaiting:
       return Next{};
     case Doing::kInvalidating:
-      if (headers.status >= 200 && headers.status < 400) settings_.store->invalidate(key_);
+      if (headers.status >= 200 && headers.status < 400) {
+        settings_.store->invalidate(key_);
+        if (plain_key_ != key_) settings_.store->invalidate(plain_key_);
+      }
       return Next{};
     case Doing::kForwarding:
       headers.append("cache-status", base::strCat("sluice; fwd=", why_));
@@ -264,7 +265,7 @@ HookResult Filter::notModified(http::ResponseHeaders& headers, filter::Context& 
     store();
   } else {
     // What the upstream says now may not be kept: this client gets what it asked about, the next one asks anew.
-    if (!directives_.no_store) settings_.store->invalidate(key_);
+    if (!directives_.no_store && !authorized_) settings_.store->invalidate(key_);
     giveUp();
   }
   Reply reply = replyFrom(answer, context, base::strCat("hit; fwd=", why_, "; fwd-status=304"));

@@ -90,6 +90,7 @@ class Filter : public filter::HttpFilter, private cache::Flights::Seat {
   std::string_view why_;  // it was forwarded (RFC 9211 section 2.2)
   std::string_view cluster_;
   std::string key_;
+  std::string plain_key_;  // of what is out of date, without fields
   cache::RequestDirectives directives_;
   cache::Conditions conditions_;
   std::shared_ptr<const cache::StoredResponse> stale_;  // null: nothing is stored

@@ -387,6 +387,7 @@ TEST_CASE("a 304 makes a stored answer good again") {
   validated.answer({{"cache-control", "max-age=30"}}, "", 304);
   CHECK(validated.client.status == 304);
   CHECK(validated.client.complete);
+  CHECK(validated.log.back() == "client headers 304 end");
 
   site.time += 29s;
   Trip& hit = site.open("/a");
@@ -464,6 +465,11 @@ TEST_CASE("methods that change something make what is stored out of date, unless
   CHECK(site.hits("/a"));
   site.open("/a", {}, "FROB").answer({}, "", 303);
   CHECK_FALSE(site.hits("/a"));
+  site.fill("/c");
+  site.fill("/c", kFresh, "for x", {{"origin", "x"}});
+  site.open("/c", {{"origin", "x"}}, "POST").answer({}, "", 200);
+  CHECK_FALSE(site.hits("/c"));
+  CHECK_FALSE(site.hits("/c", {{"origin", "x"}}));
 }
 
 TEST_CASE("an answer from before a change is not stored after it") {

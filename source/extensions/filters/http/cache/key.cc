@@ -77,7 +77,7 @@ bool KeyRules::has(std::string_view lower) const {
 }
 
 std::string KeyRules::keyOf(const http::RequestHeaders& request, const route::Match& route,
-                            std::string_view cluster) const {
+                            std::string_view cluster, bool with_fields) const {
   std::string key;
   append(key, cluster);
   append(key, route.route->name);
@@ -93,7 +93,8 @@ std::string KeyRules::keyOf(const http::RequestHeaders& request, const route::Ma
   if (mark != std::string_view::npos) appendQuery(request.path.substr(mark + 1), key);
   key += '\n';
   for (const http::Field& field : request) {
-    if (!isKeyed(field.name) && (exclude_scheme || field.name != "x-forwarded-proto")) continue;
+    const bool is_scheme = field.name == "x-forwarded-proto";
+    if (is_scheme ? exclude_scheme : !with_fields || !isKeyed(field.name)) continue;
     append(key, field.name);
     append(key, field.value);
   }

@@ -19,8 +19,9 @@ struct KeyRules {
   std::vector<match::QueryMatcher> included, excluded;
 
   // `cluster`: where the request goes. Host and path are taken as they stand, the order of parameters and repeated ones
-  // too: what the upstream may tell apart is apart.
-  std::string keyOf(const http::RequestHeaders& request, const route::Match& route, std::string_view cluster) const;
+  // too: what the upstream may tell apart is apart. `with_fields`: those that applications look at unasked, too.
+  std::string keyOf(const http::RequestHeaders& request, const route::Match& route, std::string_view cluster,
+                    bool with_fields = true) const;
   // Whether a field of requests is a part of the key.
   bool has(std::string_view lower) const;
 
