@@ -5,6 +5,7 @@
 
 #include "envoy/extensions/filters/http/cache/v3/cache.pb.h"
 #include "envoy/extensions/filters/http/cache_v2/v3/cache.pb.h"
+#include "source/config/holding.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/test_world.h"
 #include "source/extensions/filters/http/cache/factory.h"
@@ -69,7 +70,7 @@ struct Site {
     envoy::extensions::filters::http::cache_v2::v3::CacheV2Config proto;
     world.load(kMemory + fields, proto);
     const auto* factory = world.registry.http_filters.find(proto.GetDescriptor()->full_name());
-    chain.push_back(factory->compile(proto, world.context("http.p.")));
+    chain.push_back(factory->compile(proto, holding.context(world.at, "http.p.")));
     REQUIRE(world.problems() == "");
   }
 
@@ -101,6 +102,7 @@ struct Site {
   }
 
   config::testing::TestWorld world;
+  config::Holding holding{world.services};
   worker::testing::TestWorker worker;
   std::shared_ptr<const route::Table> table;
   Factories chain;
@@ -225,6 +227,7 @@ TEST_CASE("what a request says beside its address does not reach the answers of 
     site.fill("/p", kFresh, "poison", {{name, "evil"}});
     CHECK_FALSE(site.hits("/p"));
     CHECK(site.open("/p", {{name, "evil"}}).client.body == "poison");
+    site.trips.clear();
   }
 }
 

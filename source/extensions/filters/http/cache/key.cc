@@ -76,8 +76,8 @@ bool KeyRules::has(std::string_view lower) const {
   return isKeyed(lower);
 }
 
-std::string KeyRules::keyOf(const http::RequestHeaders& request, const route::Match& route,
-                            std::string_view cluster, bool with_fields) const {
+std::string KeyRules::keyOf(const http::RequestHeaders& request, const route::Match& route, std::string_view cluster,
+                            bool with_fields) const {
   std::string key;
   append(key, cluster);
   append(key, route.route->name);
