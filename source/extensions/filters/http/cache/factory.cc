@@ -12,6 +12,7 @@
 #include "envoy/extensions/http/cache/simple_http_cache/v3/config.pb.h"
 #include "envoy/extensions/http/cache_v2/simple_http_cache/v3/config.pb.h"
 #include "sluice/extensions/caches/memory/v1/memory_cache.pb.h"
+#include "source/base/ascii.h"
 #include "source/config/any_type.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/rate_limits.h"
@@ -90,8 +91,10 @@ Settings compileSettings(const Proto& proto, config::FactoryContext& context) {
   config::Regexes regexes;
   out.key = compileKey(proto.key_creator_params(), context.at.child("key_creator_params"), regexes);
   for (int i = 0; i < proto.allowed_vary_headers_size(); ++i) {
-    out.allowed_vary.push_back(regexes.stringMatcher(proto.allowed_vary_headers(i),
-                                                     context.at.child("allowed_vary_headers", static_cast<size_t>(i))));
+    auto matcher = regexes.stringMatcher(proto.allowed_vary_headers(i),
+                                         context.at.child("allowed_vary_headers", static_cast<size_t>(i)));
+    if (matcher.kind != match::StringMatcher::Kind::kRegex) base::lowerInPlace(matcher.text);  // as names are
+    out.allowed_vary.push_back(std::move(matcher));
   }
   out.ignore_request_directives = proto.ignore_request_cache_control_header();
   if constexpr (std::is_same_v<Proto, ConfigV2>) out.upstream_cluster = proto.override_upstream_cluster();

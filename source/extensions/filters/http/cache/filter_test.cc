@@ -296,7 +296,7 @@ TEST_CASE("of the query the parameters count that the configuration names") {
 }
 
 TEST_CASE("answers may depend on the fields that the configuration allows") {
-  Site site("allowed_vary_headers: [{exact: accept}]");
+  Site site("allowed_vary_headers: [{exact: Accept}]");
   const Fields vary = {{"cache-control", "max-age=60"}, {"vary", "Accept"}};
   site.fill("/a", vary, "xml", {{"accept", "xml"}});
   CHECK(site.open("/a", {{"accept", "xml"}}).client.body == "xml");
