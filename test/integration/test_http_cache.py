@@ -33,6 +33,11 @@ class CacheCase(SluiceTestCase):
         self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], [up]), concurrency=concurrency))
         self.port = self.sluice.port("http")
 
+    def connect(self):
+        connection = rawConnection(self.port)
+        self.addCleanup(connection.close)
+        return connection
+
     def asked(self):
         return self.upstream.requests.qsize()
 
@@ -85,7 +90,7 @@ class ServingTest(CacheCase):
         body = os.urandom(800_000)
         self.serve(lambda _: Reply(body=body, headers=[("cache-control", "max-age=600")]))
         get(self.port, "/a")
-        slow = rawConnection(self.port)
+        slow = self.connect()
         slow.sendall(requestBytes("GET", "/a"))
 
         self.assertEqual(get(self.port, "/a").body, body)
@@ -144,7 +149,7 @@ class WaitingTest(CacheCase):
             return Reply(body=b"body", headers=[("cache-control", "max-age=600")])
 
         self.serve(answer)
-        connections = [rawConnection(self.port) for _ in range(20)]
+        connections = [self.connect() for _ in range(20)]
         for connection in connections:
             connection.sendall(requestBytes("GET", "/a"))
         self.upstream.next()
@@ -160,7 +165,7 @@ class WaitingTest(CacheCase):
             return Reply(body=asked.header("x-user").encode(), headers=[("cache-control", "private, max-age=600")])
 
         self.serve(answer)
-        connections = [rawConnection(self.port) for _ in range(10)]
+        connections = [self.connect() for _ in range(10)]
         for number, connection in enumerate(connections):
             connection.sendall(requestBytes("GET", "/a", [("x-user", str(number))]))
 
@@ -197,7 +202,7 @@ class PoisoningTest(CacheCase):
         answers = iter([cut])
         whole = Reply(body=b"whole", headers=[("cache-control", "max-age=600")])
         self.serve(lambda _: next(answers, whole))
-        connection = rawConnection(self.port)
+        connection = self.connect()
         connection.sendall(requestBytes("GET", "/a"))
         self.upstream.next()
         connection.close()

@@ -51,6 +51,12 @@ bool overridesMethod(const http::RequestHeaders& headers) {
   return headers.get("x-http-method-override") || headers.get("x-http-method") || headers.get("x-method-override");
 }
 
+// A request whose answer may come from the cache.
+bool isPlain(const http::RequestHeaders& headers, const filter::Context& context) {
+  return context.requestHeadersOnly() && !overridesMethod(headers) && !headers.get("if-match") &&
+         !headers.get("if-unmodified-since") && !dependsOnMore(context.route());
+}
+
 bool isFailure(uint16_t status) {
   return status == 500 || status == 502 || status == 503 || status == 504;
 }
@@ -73,11 +79,6 @@ bool Filter::Incoming::append(std::string_view bytes) {
 }
 
 // --- the request -----------------------------------------------------------------------------------------------------
-
-bool Filter::isPlain(const http::RequestHeaders& headers, const filter::Context& context) const {
-  return context.requestHeadersOnly() && !overridesMethod(headers) && !headers.get("if-match") &&
-         !headers.get("if-unmodified-since") && !dependsOnMore(context.route());
-}
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   const bool reads = headers.method == "GET" || headers.isHead();

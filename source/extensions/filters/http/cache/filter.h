@@ -62,8 +62,6 @@ class Filter : public filter::HttpFilter, private cache::Flights::Seat {
   };
 
   // --- the request ---
-  // It is one whose answer may come from the cache.
-  bool isPlain(const http::RequestHeaders& headers, const filter::Context& context) const;
   filter::HookResult lookUp(http::RequestHeaders& headers, filter::Context& context);
   filter::HookResult forward(std::string_view why);
   filter::HookResult fetchOrWait(http::RequestHeaders& headers, filter::Context& context, const std::string& key);
