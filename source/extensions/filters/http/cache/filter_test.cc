@@ -457,6 +457,15 @@ TEST_CASE("parts are cut from a stored answer, and are not stored themselves") {
   CHECK(site.open("/a", {{"range", "bytes=9-"}}).client.status == 416);
 }
 
+TEST_CASE("a part is no way to validate the whole") {
+  Site site;
+  site.fill("/a", {{"cache-control", "max-age=60"}, {"etag", "\"1\""}});
+  site.time += 60s;
+  Trip& part = site.open("/a", {{"range", "bytes=0-1"}});
+  CHECK(part.sent("range") == "bytes=0-1");
+  CHECK(part.sent("if-none-match") == "(none)");
+}
+
 TEST_CASE("methods that change something make what is stored out of date, unless they fail") {
   Site site;
   site.fill("/a");
@@ -639,6 +648,18 @@ TEST_CASE("routes that make another request by more than the key are gone by") {
   Site site("", forwardingTable(std::move(forward)));
   Trip& trip = site.fill("/a");
   CHECK(trip.of("cache-status") == "sluice; fwd=bypass");
+  CHECK_FALSE(site.hits("/a"));
+}
+
+TEST_CASE("what a filter behind has sent elsewhere is not stored") {
+  filter::testing::Script behind{.name = "behind", .hooks = filter::kRequestHeaders};
+  behind.request_headers = [](http::RequestHeaders&, filter::Context& context) {
+    context.setCluster("canary");
+    return filter::Next{};
+  };
+  Site site;
+  site.chain.push_back(filter::testing::scripted(behind));
+  site.fill("/a");
   CHECK_FALSE(site.hits("/a"));
 }
 
