@@ -25,12 +25,12 @@ bool matchesAny(std::string_view list, std::string_view etag) {
   return false;
 }
 
-bool isUnmodified(const StoredResponse& stored, const Conditions& conditions, WallTime now) {
+bool isUnmodified(const StoredResponse& stored, const Conditions& conditions, http::Date now) {
   if (stored.status != 200) return false;
   if (!conditions.none_match.empty()) return matchesAny(conditions.none_match, stored.get("etag"));
   if (conditions.modified_since.empty()) return false;
-  const auto since = parseHttpDate(conditions.modified_since, now);
-  const auto modified = parseHttpDate(stored.get("last-modified"), now);
+  const auto since = http::parseDate(conditions.modified_since, now);
+  const auto modified = http::parseDate(stored.get("last-modified"), now);
   return since && modified && *modified <= *since;
 }
 
@@ -82,7 +82,7 @@ Conditions Conditions::of(const http::RequestHeaders& request) {
   return out;
 }
 
-Answer answerFrom(const StoredResponse& stored, const Conditions& conditions, Time now, WallTime wall_now,
+Answer answerFrom(const StoredResponse& stored, const Conditions& conditions, Time now, http::Date wall_now,
                   std::string_view cache_status) {
   const size_t size = stored.body->size();
   Answer out{.status = stored.status, .begin = 0, .end = size};

@@ -33,7 +33,7 @@ struct Answer {
 };
 
 // `cache_status` says what the cache has done ("hit"); its ttl is added.
-Answer answerFrom(const StoredResponse& stored, const Conditions& conditions, Time now, WallTime wall_now,
+Answer answerFrom(const StoredResponse& stored, const Conditions& conditions, Time now, http::Date wall_now,
                   std::string_view cache_status);
 
 }  // namespace sluice::cache

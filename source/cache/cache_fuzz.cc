@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   readFields(text, request);
   readFields(text, response);
 
-  const WallTime wall{seconds(1767225600)};
+  const sluice::http::Date wall{seconds(1767225600)};
   const Time now{std::chrono::hours(1000)};
   if (const auto names = varyOf(response)) variantOf(*names, request);
   const auto stored = storable(response, {.requested = now, .received = now, .wall_received = wall});

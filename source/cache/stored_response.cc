@@ -39,15 +39,15 @@ bool hasAnyOf(const http::HeaderList& headers, std::string_view a, std::string_v
 }
 
 std::optional<seconds> lifetimeOf(const http::HeaderList& headers, const ResponseDirectives& directives,
-                                  WallTime received) {
+                                  http::Date received) {
   if (directives.s_maxage) return directives.s_maxage;
   if (directives.max_age) return directives.max_age;
   const auto expires = headers.getAll("expires");
   if (!expires) return std::nullopt;
-  const auto until = parseHttpDate(*expires, received);
+  const auto until = http::parseDate(*expires, received);
   if (!until) return seconds(0);
   const auto date = headers.get(Name::kDate);
-  const WallTime from = date ? parseHttpDate(*date, received).value_or(received) : received;
+  const http::Date from = date ? http::parseDate(*date, received).value_or(received) : received;
   return std::max(seconds(0), *until - from);
 }
 
@@ -57,7 +57,7 @@ seconds initialAge(const http::HeaderList& headers, const Exchange& exchange) {
   const seconds said = age ? deltaSeconds(*age).value_or(seconds(int64_t{1} << 31)) : seconds(0);
   const seconds corrected = said + std::chrono::floor<seconds>(exchange.received - exchange.requested);
   const auto date = headers.get(Name::kDate);
-  const auto sent = date ? parseHttpDate(*date, exchange.wall_received) : std::nullopt;
+  const auto sent = date ? http::parseDate(*date, exchange.wall_received) : std::nullopt;
   const seconds apparent = sent ? std::max(seconds(0), exchange.wall_received - *sent) : seconds(0);
   return std::max(apparent, corrected);
 }

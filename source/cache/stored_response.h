@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "source/cache/cache_control.h"
-#include "source/cache/http_date.h"
+#include "source/http/date.h"
 #include "source/http/headers.h"
 
 namespace sluice::cache {
@@ -27,7 +27,7 @@ struct Exchange {
   bool no_store = false;    // it asks not to be stored
   Time requested;           // when it went to the upstream
   Time received;            // when the head of the answer came
-  WallTime wall_received;
+  http::Date wall_received;
 };
 
 struct StoredResponse {

@@ -15,7 +15,7 @@ namespace sluice::cache::testing {
 using Fields = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
 // 2026-01-01T00:00:00Z, in the texts of these tests "Thu, 01 Jan 2026 00:00:00 GMT".
-inline constexpr WallTime kWall{seconds(1767225600)};
+inline constexpr http::Date kWall{seconds(1767225600)};
 inline constexpr Time kNow{std::chrono::hours(1000)};
 
 struct Request {

@@ -61,7 +61,7 @@ bool isFailure(uint16_t status) {
   return status == 500 || status == 502 || status == 503 || status == 504;
 }
 
-cache::WallTime wallOf(const filter::Context& context) {
+http::Date wallOf(const filter::Context& context) {
   return std::chrono::floor<std::chrono::seconds>(context.wallNow());
 }
 

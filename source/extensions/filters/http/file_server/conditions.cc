@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "source/base/ascii.h"
-#include "source/extensions/filters/http/file_server/http_date.h"
 #include "source/http/rules.h"
 
 namespace sluice::extensions::http_filters::file_server {
@@ -51,20 +50,20 @@ bool listHas(std::string_view list, std::string_view etag, bool strongly) {
   return false;
 }
 
-std::optional<int64_t> dateIn(const http::RequestHeaders& request, std::string_view name, int64_t now) {
+std::optional<http::Date> dateIn(const http::RequestHeaders& request, std::string_view name, http::Date now) {
   const auto value = request.get(name);
-  return value ? parseHttpDate(*value, now) : std::nullopt;
+  return value ? http::parseDate(*value, now) : std::nullopt;
 }
 
 // An entity tag or a date. (RFC 9110 section 13.1.5)
-bool ifRangeHolds(std::string_view value, const Representation& file, int64_t now) {
+bool ifRangeHolds(std::string_view value, const Representation& file, http::Date now) {
   if (value.find('"') != std::string_view::npos) return sameTag(value, file.etag, true);
-  return !isWeak(file.etag) && parseHttpDate(value, now) == file.modified;
+  return !isWeak(file.etag) && http::parseDate(value, now) == file.modified;
 }
 
 }  // namespace
 
-Condition evaluateConditions(const http::RequestHeaders& request, const Representation& file, int64_t now) {
+Condition evaluateConditions(const http::RequestHeaders& request, const Representation& file, http::Date now) {
   if (const auto match = request.getAll("if-match")) {
     if (!listHas(*match, file.etag, true)) return Condition::kFailed;
   } else if (const auto since = dateIn(request, "if-unmodified-since", now)) {
@@ -77,7 +76,7 @@ Condition evaluateConditions(const http::RequestHeaders& request, const Represen
   return since && file.modified <= *since ? Condition::kNotModified : Condition::kNone;
 }
 
-Range rangeOf(const http::RequestHeaders& request, const Representation& file, int64_t now) {
+Range rangeOf(const http::RequestHeaders& request, const Representation& file, http::Date now) {
   constexpr std::string_view kUnit = "bytes=";
   const auto field = request.getAll("range");
   if (!field || !base::equalsLowered(field->substr(0, kUnit.size()), kUnit)) return {};

@@ -5,21 +5,21 @@
 #include <cstdint>
 #include <string>
 
+#include "source/http/date.h"
 #include "source/http/headers.h"
 
 namespace sluice::extensions::http_filters::file_server {
 
 // A file as it is now.
 struct Representation {
-  std::string etag;      // with its quotes; W/ in front: it may have changed without changing this
-  int64_t modified = 0;  // seconds since 1970
+  std::string etag;  // with its quotes; W/ in front: it may have changed without changing this
+  http::Date modified = {};
   uint64_t size = 0;
 };
 
 enum class Condition : uint8_t { kNone, kNotModified, kFailed };
 
-// `now`: seconds since 1970.
-Condition evaluateConditions(const http::RequestHeaders& request, const Representation& file, int64_t now);
+Condition evaluateConditions(const http::RequestHeaders& request, const Representation& file, http::Date now);
 
 struct Range {
   enum class Kind : uint8_t { kWhole, kPart, kUnsatisfiable };
@@ -30,6 +30,6 @@ struct Range {
 };
 
 // Several ranges, and what is no range, are the whole file; so is all of it where If-Range says that it has changed.
-Range rangeOf(const http::RequestHeaders& request, const Representation& file, int64_t now);
+Range rangeOf(const http::RequestHeaders& request, const Representation& file, http::Date now);
 
 }  // namespace sluice::extensions::http_filters::file_server

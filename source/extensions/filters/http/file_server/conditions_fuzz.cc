@@ -5,13 +5,12 @@
 #include <string_view>
 
 #include "source/extensions/filters/http/file_server/conditions.h"
-#include "source/extensions/filters/http/file_server/http_date.h"
 
 namespace {
 
 using namespace sluice::extensions::http_filters::file_server;
 
-constexpr int64_t kNow = 1'800'000'000;
+constexpr sluice::http::Date kNow(std::chrono::seconds(1'800'000'000));
 
 void require(bool holds) {
   if (!holds) std::abort();
@@ -28,8 +27,8 @@ std::string_view takeLine(std::string_view& text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (const auto date = parseHttpDate(text.substr(0, text.find('\n')), kNow)) {
-    require(parseHttpDate(formatHttpDate(*date), kNow) == *date);
+  if (const auto date = sluice::http::parseDate(text.substr(0, text.find('\n')), kNow)) {
+    require(sluice::http::parseDate(sluice::http::formatDate(*date), kNow) == *date);
   }
   sluice::base::Arena arena;
   sluice::http::RequestHeaders request(arena);
@@ -39,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!line.empty()) request.addView(name, line);
   }
   for (const uint64_t length : {uint64_t{0}, uint64_t{1}, uint64_t{1000}}) {
-    const Representation file{"\"a\"", 784'111'777, length};
+    const Representation file{"\"a\"", sluice::http::Date(std::chrono::seconds(784'111'777)), length};
     const Range range = rangeOf(request, file, kNow);
     if (range.kind == Range::Kind::kPart) require(range.begin < range.end && range.end <= length);
     (void)evaluateConditions(request, file, kNow);

@@ -9,7 +9,6 @@
 #include "source/base/ascii.h"
 #include "source/base/percent.h"
 #include "source/extensions/filters/http/file_server/file_body.h"
-#include "source/extensions/filters/http/file_server/http_date.h"
 #include "source/extensions/filters/http/file_server/listing.h"
 #include "source/filter/context.h"
 #include "source/worker/services.h"
@@ -21,8 +20,8 @@ using filter::Reply;
 using Wall = std::chrono::system_clock::time_point;
 using std::chrono::nanoseconds;
 
-int64_t secondsOf(Wall now) {
-  return std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+http::Date dateOf(Wall now) {
+  return std::chrono::floor<std::chrono::seconds>(now);
 }
 
 Reply refused(uint16_t status, std::string_view details) {
@@ -65,7 +64,7 @@ Representation representationOf(const struct stat& info, Wall now) {
   out.etag = absl::StrFormat("%s\"%x-%x-%x\"", age < std::chrono::seconds(1) ? "W/" : "",
                              static_cast<uint64_t>(info.st_mtim.tv_sec), info.st_mtim.tv_nsec,
                              static_cast<uint64_t>(info.st_size));
-  out.modified = std::min<int64_t>(info.st_mtim.tv_sec, secondsOf(now));
+  out.modified = std::min(http::Date(std::chrono::seconds(info.st_mtim.tv_sec)), dateOf(now));
   out.size = static_cast<uint64_t>(info.st_size);
   return out;
 }
@@ -84,15 +83,15 @@ Reply Served::file(Opened opened, std::string_view path, base::LimitUnit place) 
   const Wall now = context.wallNow();
   const Representation file = representationOf(opened.info, now);
   Reply reply{200, "", "file_server"};
-  reply.headers = {{"accept-ranges", "bytes"}, {"etag", file.etag}, {"last-modified", formatHttpDate(file.modified)}};
-  const Condition condition = evaluateConditions(request, file, secondsOf(now));
+  reply.headers = {{"accept-ranges", "bytes"}, {"etag", file.etag}, {"last-modified", http::formatDate(file.modified)}};
+  const Condition condition = evaluateConditions(request, file, dateOf(now));
   if (condition == Condition::kFailed) return refused(412, "file_server_precondition_failed");
   if (condition == Condition::kNotModified) {
     reply.status = 304;
     reply.stream = std::make_unique<NoBody>();
     return reply;
   }
-  Range range = request.isHead() ? Range{} : rangeOf(request, file, secondsOf(now));
+  Range range = request.isHead() ? Range{} : rangeOf(request, file, dateOf(now));
   if (range.kind == Range::Kind::kUnsatisfiable) {
     Reply out = refused(416, "file_server_range_not_satisfiable");
     out.headers = {{"content-range", absl::StrCat("bytes */", file.size)}};

@@ -1,8 +1,9 @@
-#include "source/cache/http_date.h"
+#include "source/http/date.h"
 
 #include <array>
+#include <cstdio>
 
-namespace sluice::cache {
+namespace sluice::http {
 namespace {
 
 // Reads a text from its beginning; once something is not as expected, `ok` stays false.
@@ -62,7 +63,7 @@ struct Parts {
     reader.expect(":");
     second = reader.number(2);
   }
-  std::optional<WallTime> time() const {
+  std::optional<Date> time() const {
     using namespace std::chrono;
     const year_month_day date{std::chrono::year(year), std::chrono::month(month + 1),
                               std::chrono::day(static_cast<unsigned>(day))};
@@ -72,7 +73,7 @@ struct Parts {
 };
 
 // "Sun, 06 Nov 1994 08:49:37 GMT"
-std::optional<WallTime> parseFixed(std::string_view text) {
+std::optional<Date> parseFixed(std::string_view text) {
   Reader reader(text);
   Parts parts;
   reader.oneOf(kDays);
@@ -89,7 +90,7 @@ std::optional<WallTime> parseFixed(std::string_view text) {
 }
 
 // "Sunday, 06-Nov-94 08:49:37 GMT"
-std::optional<WallTime> parseLong(std::string_view text, WallTime now) {
+std::optional<Date> parseLong(std::string_view text, Date now) {
   Reader reader(text);
   Parts parts;
   reader.oneOf(kLongDays);
@@ -111,7 +112,7 @@ std::optional<WallTime> parseLong(std::string_view text, WallTime now) {
 }
 
 // "Sun Nov  6 08:49:37 1994"
-std::optional<WallTime> parseAsctime(std::string_view text) {
+std::optional<Date> parseAsctime(std::string_view text) {
   Reader reader(text);
   Parts parts;
   reader.oneOf(kDays);
@@ -128,10 +129,24 @@ std::optional<WallTime> parseAsctime(std::string_view text) {
 
 }  // namespace
 
-std::optional<WallTime> parseHttpDate(std::string_view text, WallTime now) {
+std::optional<Date> parseDate(std::string_view text, Date now) {
   if (const auto fixed = parseFixed(text)) return fixed;
   if (const auto asctime = parseAsctime(text)) return asctime;
   return parseLong(text, now);
 }
 
-}  // namespace sluice::cache
+std::string formatDate(Date date) {
+  using namespace std::chrono;
+  const auto midnight = floor<days>(date);
+  const year_month_day day(midnight);
+  const hh_mm_ss time(date - midnight);
+  char out[64];
+  const int size = std::snprintf(out, sizeof(out), "%s, %02u %s %04d %02d:%02d:%02d GMT",
+                                 kDays[weekday(midnight).iso_encoding() - 1].data(), static_cast<unsigned>(day.day()),
+                                 kMonths[static_cast<unsigned>(day.month()) - 1].data(), static_cast<int>(day.year()),
+                                 static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                                 static_cast<int>(time.seconds().count()));
+  return {out, static_cast<size_t>(size)};
+}
+
+}  // namespace sluice::http
