@@ -1,5 +1,7 @@
 #include "test/support/filter/interleaving.h"
 
+#include <algorithm>
+
 #include "source/event/simulated_loop.h"
 #include "test/support/filter/bed.h"
 
@@ -430,7 +432,7 @@ class Run {
     return due.value_or(message.has_trailers ? 1 : 0);
   }
   bool answeredHere() {
-    if (suite_.answered_here) return suite_.answered_here(bed_.client());
+    if (suite_.answered_here && suite_.answered_here(bed_.client())) return true;
     const auto failed = [](const auto& field) { return field.first == "grpc-status" && field.second != "0"; };
     const ClientRecord& client = bed_.client();
     return std::any_of(client.headers.begin(), client.headers.end(), failed) ||

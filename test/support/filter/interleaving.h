@@ -56,8 +56,8 @@ struct Suite {
   std::optional<size_t> response_trailers_due = {};
   // The chain answers itself: the upstream gets no request.
   bool answers_itself = false;
-  // Whether what the client got with status 200 was said in place of the response; if not said, what has a status of
-  // gRPC that is not 0.
+  // Whether what the client got with status 200 was said in place of the response, beside what has a status of gRPC
+  // that is not 0.
   std::function<bool(const ClientRecord&)> answered_here = {};
   // The answer of a call-out that works, and those of which one may come instead.
   std::function<HttpCallResponse(const HttpCallRequest&)> answer = [](const HttpCallRequest&) {
