@@ -70,9 +70,9 @@ class NewExtension(unittest.TestCase):
         self.assertIn('"envoy/extensions/filters/http/buffer/v3/buffer.pb.h"', files["factory.cc"])
         self.assertFalse(os.path.exists(os.path.join(self.root, "api/sluice/extensions/filters/http/sieve")))
 
-        self.make("--kind", "http_filter", "--proto", "envoy.extensions.filters.http.cors.v3.Cors", "cors")
-        proto = self.filesOf("api/envoy/extensions/filters/http/cors/v3")
-        self.assertIn("message Cors {}", proto["cors.proto"])
+        self.make("--kind", "http_filter", "--proto", "envoy.extensions.filters.http.nowhere.v3.Nowhere", "nowhere")
+        proto = self.filesOf("api/envoy/extensions/filters/http/nowhere/v3")
+        self.assertIn("message Nowhere {}", proto["nowhere.proto"])
         self.assertIn("sluice_proto_package()", proto["BUILD.bazel"])
 
     def test_beside_the_folder_and_its_message_one_line_changes(self):
