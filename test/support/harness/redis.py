@@ -62,7 +62,8 @@ class RedisServer(Process):
     """Keeps nothing on disk but what a cluster's node has to."""
 
     def __init__(self, scratch, *args, port=None):
-        self.port = port or freePort()
+        # 10,000 above it is that of a cluster's bus, which has to stay below outgoing connections, too.
+        self.port = port or freePort(end=22000)
         folder = scratch.join(f"redis-{self.port}")
         os.makedirs(folder, exist_ok=True)
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]

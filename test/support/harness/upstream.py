@@ -8,11 +8,11 @@ import threading
 from harness.client import _Reader, _headers
 
 
-def freePort():
+def freePort(end=32000):
     """A port that was free a moment ago; for servers that must have the same one after a restart. Below the range from
     which the kernel takes the ports of outgoing connections: one of those could take it meanwhile."""
     while True:
-        port = random.randrange(20000, 32000)
+        port = random.randrange(20000, end)
         with socket.socket() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
