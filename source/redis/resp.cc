@@ -25,7 +25,8 @@ std::optional<int64_t> integerOf(std::string_view text) {
 // A length: -1 or more.
 std::optional<int64_t> lengthOf(std::string_view text) {
   const auto value = integerOf(text);
-  return value && *value >= -1 && !text.starts_with('+') ? value : std::nullopt;
+  if (!value || text.starts_with('+')) return std::nullopt;
+  return text.starts_with('-') ? (*value == -1 ? value : std::nullopt) : value;
 }
 
 // Reads a whole message.

@@ -50,8 +50,9 @@ TEST_CASE("what is no message breaks the stream at its first byte") {
 }
 
 TEST_CASE("headers are digits and end with CR LF") {
-  for (const char* bytes : {"*1x\r\n", "$+1\r\na\r\n", "$-2\r\n", "*-2\r\n", "$\r\n", ":\r\n", ":1 \r\n", ":+-1\r\n",
-                            "+a\nb\r\n", "+a\rb\r\n", "$1\r\nab\r\n", "$1\r\na\rb", "$18446744073709551617\r\n"}) {
+  for (const char* bytes :
+       {"*1x\r\n", "*-0\r\n", "$-0\r\n", "$+1\r\na\r\n", "$-2\r\n", "*-2\r\n", "$\r\n", ":\r\n", ":1 \r\n", ":+-1\r\n",
+        "+a\nb\r\n", "+a\rb\r\n", "$1\r\nab\r\n", "$1\r\na\rb", "$18446744073709551617\r\n"}) {
     CAPTURE(bytes);
     CHECK(framesOf(bytes) == kBroken);
   }

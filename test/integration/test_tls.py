@@ -277,7 +277,7 @@ class DownstreamTest(TlsTestCase):
         listener = httpListener("https", [directResponse(200, "hello")], access_log=[access_log])
         listener["listener_filters"] = [{"name": "tls", "typed_config": inspector}]
         secure(listener, downstream([self.ca.issue("a", "DNS:a.example")]))
-        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener])))
+        self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], [])))
         self.port = self.sluice.port("https")
 
         for arguments in ((), (), ("--tlsv1.2", "--tls-max", "1.2", "--ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256")):
