@@ -41,13 +41,13 @@ constexpr bool equalsPercentDecoded(std::string_view text, std::string_view plai
   return at == text.size();
 }
 
-// Everything but letters, digits and -._~ as %XX.
-inline std::string percentEncoded(std::string_view text) {
+// Everything but letters, digits, -._~ and what is in `kept` as %XX.
+inline std::string percentEncoded(std::string_view text, std::string_view kept = {}) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
+                       c == '.' || c == '_' || c == '~' || kept.find(c) != std::string_view::npos;
     if (plain) {
       out.push_back(c);
     } else {

@@ -47,11 +47,6 @@ void writeAddress(std::string_view text, Address& address) {
   address.mutable_socket_address()->set_port_value(port);
 }
 
-inline std::string_view principalOf(const net::TlsInfo::Certificate& certificate) {
-  if (!certificate.uri_sans.empty()) return certificate.uri_sans.front();
-  return certificate.dns_sans.empty() ? certificate.subject : certificate.dns_sans.front();
-}
-
 // What stands in `by_filter` (null: nothing) under these names. `metadata()` is the message, asked for where something
 // does.
 template <typename Metadata>
@@ -73,8 +68,8 @@ void writeConnection(const stream::StreamInfo& info, const ConnectionTold& told,
   }
   const net::TlsInfo* tls = info.downstreamTls();
   if (tls == nullptr) return;
-  attributes.mutable_source()->set_principal(base::asUtf8(principalOf(tls->peer)));
-  attributes.mutable_destination()->set_principal(base::asUtf8(principalOf(tls->local)));
+  attributes.mutable_source()->set_principal(base::asUtf8(tls->peer.principal()));
+  attributes.mutable_destination()->set_principal(base::asUtf8(tls->local.principal()));
   if (told.peer_certificate) attributes.mutable_source()->set_certificate(tls->peer.pem);
   if (told.tls_session && !tls->server_name.empty())
     attributes.mutable_tls_session()->set_sni(base::asUtf8(tls->server_name));

@@ -47,6 +47,12 @@ struct TlsInfo {
     // Of all certificates that came, the leaf first; as the leaf's above.
     std::vector<std::string> chain_sha256, chain_sha1, chain_serials;
     int64_t valid_from = 0, valid_to = 0;  // seconds since the epoch
+
+    // Whom it names, for people and policies: its URI name, else its DNS name, else its subject.
+    std::string_view principal() const {
+      if (!uri_sans.empty()) return uri_sans.front();
+      return dns_sans.empty() ? subject : dns_sans.front();
+    }
   };
   std::string version;      // "TLSv1.3"
   std::string cipher;       // "TLS_AES_128_GCM_SHA256"

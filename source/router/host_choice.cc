@@ -4,7 +4,6 @@
 #include <variant>
 
 #include "source/route/request_policies.h"
-#include "source/stream/internal_hops.h"
 #include "source/upstream/panic_note.h"
 
 namespace sluice::router {
@@ -102,10 +101,6 @@ void describeHost(filter::Stream& stream, const upstream::cluster::ClusterConfig
   info.upstream_host = stream.arena().copy(host.addressText());
   info.upstream_host_name = host.hostname().empty() ? info.upstream_host : stream.arena().copy(host.hostname());
   info.setUpstreamMetadata(cluster.metadata, host.metadata());
-}
-
-bool tellHops(const upstream::cluster::Host& host, const stream::StreamInfo& info, http::RequestHeaders& head) {
-  return stream::tellInternalHops(host.address(), info.internal_hops, head);
 }
 
 }  // namespace sluice::router

@@ -34,9 +34,4 @@ upstream::cluster::HostSlot pickHost(upstream::WorkerCluster& cluster, const htt
 void describeHost(filter::Stream& stream, const upstream::cluster::ClusterConfig& cluster,
                   const upstream::cluster::Host& host);
 
-// Where `host` is an internal listener, `head` tells it how many the request came through. False: too many; one leads
-// to itself.
-[[nodiscard]] bool tellHops(const upstream::cluster::Host& host, const stream::StreamInfo& info,
-                            http::RequestHeaders& head);
-
 }  // namespace sluice::router

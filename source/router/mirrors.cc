@@ -9,6 +9,7 @@
 #include "source/router/host_choice.h"
 #include "source/router/upstream_filters.h"
 #include "source/stream/format_context.h"
+#include "source/stream/internal_hops.h"
 #include "source/upstream/attempt.h"
 
 namespace sluice::router {
@@ -54,7 +55,8 @@ class Mirror final : public upstream::AttemptOf<Mirror> {
   void begin(filter::Stream& stream, std::string_view authority, const route::MirrorPolicy& policy) {
     writeHead(stream, authority, policy);
     if (headers_only_) requestEnded();
-    if (!take(pickHost(*cluster(), head_, nullptr)) || !tellHops(host(), stream.info(), head_)) return over();
+    if (!take(pickHost(*cluster(), head_, nullptr))) return over();
+    if (!stream::tellInternalHops(host().address(), stream.info().internal_hops, head_)) return over();
     if (cluster()->config().http_filters) chooseFilters(stream);
     start(head_, {}, upstream::cluster::RoutingPriority::kDefault);
   }

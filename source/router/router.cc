@@ -26,6 +26,7 @@
 #include "source/router/upstream_filters.h"
 #include "source/router/websocket.h"
 #include "source/stream/format_context.h"
+#include "source/stream/internal_hops.h"
 #include "source/upstream/attempt.h"
 #include "source/upstream/failure_text.h"
 
@@ -337,7 +338,7 @@ void Router::startAttempt() {
   if (named_by_host && info.upstream_host_name != request_.authority()) {
     route::keepAuthority(action, request_.askedAuthority(), stream_.request(), rewriteOptions());
   }
-  if (!tellHops(attempt_->host(), info, stream_.request())) {
+  if (!stream::tellInternalHops(attempt_->host().address(), info.internal_hops, stream_.request())) {
     attempt_->cancel();
     cancelOthers(*attempt_);
     return answer({508, "", "internal_listener_loop"});

@@ -141,8 +141,7 @@ void Stream::requestHeaders(bool end_stream, bool expect_continue) {
 }
 
 void Stream::pinTable() {
-  const HttpSettings& settings = connection_->settings();
-  table_ = settings.scopes == nullptr ? worker_.tables.get(settings.route_slot->id) : tableOfScope(*settings.scopes);
+  table_ = tableNow();
   if (!table_) return;
   route::removeInternalOnly(*table_->value, request());
   matchRoute();

@@ -76,7 +76,15 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   void matchRoute();
   void pinTable();
   // --- tables that change while the stream lasts (stream_scope.cc)
-  base::LocalPtr<RouteTables::Pinned> tableOfScope(const route::ScopesSlot& scopes);
+  struct FoundScope {
+    base::LocalPtr<ScopeIndexes::Pinned> index;  // that has it
+    const route::Scope* scope = nullptr;         // null: there is none
+    std::string_view key;                        // of the arena
+  };
+  // By the request's head as it stands; the connection manager has scopes.
+  FoundScope scopeNow();
+  // The one for the request as it stands.
+  base::LocalPtr<RouteTables::Pinned> tableNow();
   bool awaitHost(const std::shared_ptr<const route::TableSlot>& slot, filter::RouteWaiter& waiter);
   // `slot`: whom main asks.
   template <typename Slot>

@@ -19,13 +19,22 @@ bool mayBeAskedFor(std::string_view host) {
 
 }  // namespace
 
-base::LocalPtr<RouteTables::Pinned> Stream::tableOfScope(const route::ScopesSlot& scopes) {
-  const auto index = worker_.scopes.get(scopes.id);
-  if (!index) return {};
-  const std::optional<std::string_view> key = scopes.builder.keyOf(request(), arena_);
-  const route::Scope* scope = key ? index->value->find(*key) : nullptr;
-  if (scope == nullptr || scope->table == nullptr) return {};
-  return worker_.tables.get(scope->table->id);
+base::LocalPtr<RouteTables::Pinned> Stream::tableNow() {
+  const HttpSettings& settings = connection_->settings();
+  if (settings.scopes == nullptr) return worker_.tables.get(settings.route_slot->id);
+  const FoundScope found = scopeNow();
+  if (found.scope == nullptr || found.scope->table == nullptr) return {};
+  return worker_.tables.get(found.scope->table->id);
+}
+
+Stream::FoundScope Stream::scopeNow() {
+  const route::ScopesSlot& scopes = *connection_->settings().scopes;
+  FoundScope out{.index = worker_.scopes.get(scopes.id)};
+  const auto key = out.index ? scopes.builder.keyOf(request(), arena_) : std::nullopt;
+  if (!key) return out;
+  out.key = *key;
+  out.scope = out.index->value->find(*key);
+  return out;
 }
 
 // Routes that are on demand, of the scope that the request is of now.
@@ -33,12 +42,10 @@ bool Stream::awaitRoutes(filter::RouteWaiter& waiter) {
   if (connection_ == nullptr || route_) return false;
   const std::shared_ptr<const route::ScopesSlot>& scopes = connection_->settings().scopes;
   if (scopes == nullptr) return awaitHost(connection_->settings().route_slot, waiter);
-  const auto index = worker_.scopes.get(scopes->id);
-  const std::optional<std::string_view> key = scopes->builder.keyOf(request(), arena_);
-  const route::Scope* scope = index && key ? index->value->find(*key) : nullptr;
-  if (scope == nullptr) return false;
-  if (scope->table != nullptr) return awaitHost(scope->table, waiter);
-  return awaitDemand({RouteDemand::Of::kScope, scopes->id, std::string(*key)}, scopes, waiter);
+  const FoundScope found = scopeNow();
+  if (found.scope == nullptr) return false;
+  if (found.scope->table != nullptr) return awaitHost(found.scope->table, waiter);
+  return awaitDemand({RouteDemand::Of::kScope, scopes->id, std::string(found.key)}, scopes, waiter);
 }
 
 bool Stream::awaitHost(const std::shared_ptr<const route::TableSlot>& slot, filter::RouteWaiter& waiter) {
@@ -65,9 +72,7 @@ bool Stream::mayChangeTable() const {
 
 // Filters may hold what the table before says of them, and redirects its routes: it stays pinned.
 void Stream::changeTable() {
-  const HttpSettings& settings = connection_->settings();
-  auto table =
-      settings.scopes == nullptr ? worker_.tables.get(settings.route_slot->id) : tableOfScope(*settings.scopes);
+  auto table = tableNow();
   if (table.get() != table_.get()) {
     if (table_) tables_before_.push_back(std::move(table_));
     table_ = std::move(table);

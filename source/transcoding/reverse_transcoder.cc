@@ -5,11 +5,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/util/json_util.h"
+#include "source/base/percent.h"
 #include "source/transcoding/descriptor_set.h"
 #include "source/transcoding/http_rules.h"
 #include "source/transcoding/json_stream.h"
@@ -22,23 +22,6 @@ using google::protobuf::Message;
 using google::protobuf::MethodDescriptor;
 namespace util = google::protobuf::util;
 using Fields = std::vector<const FieldDescriptor*>;
-
-// What is not unreserved (RFC 3986 section 2.3) is encoded; with `slashes` these stay.
-std::string percentEncoded(std::string_view text, bool slashes) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_' || c == '~' ||
-        (slashes && c == '/')) {
-      out += c;
-    } else {
-      out += '%';
-      out += kHex[static_cast<unsigned char>(c) >> 4];
-      out += kHex[c & 15];
-    }
-  }
-  return out;
-}
 
 // A rule whose path is text and variables.
 bool canBeFilled(const HttpRule& rule) {
@@ -188,7 +171,7 @@ absl::Status ReverseTranscoder::Impl::appendQuery(const Message& message, const 
     for (int i = 0; i < count; ++i) {
       const auto text = textOf(message, field, i);
       if (text.ok()) {
-        absl::StrAppend(&query, query.empty() ? "?" : "&", name, "=", percentEncoded(*text, false));
+        absl::StrAppend(&query, query.empty() ? "?" : "&", name, "=", base::percentEncoded(*text));
         continue;
       }
       if (field->is_repeated() || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) return text.status();
@@ -221,7 +204,7 @@ absl::StatusOr<std::string> ReverseTranscoder::Impl::pathOf(const Method& method
       if (text->empty() || dots || (variable.many && absl::StrCat("/", *text, "/").find("/../") != std::string::npos)) {
         return absl::InvalidArgumentError(absl::StrCat(fields.back()->full_name(), " cannot stand in the path"));
       }
-      out += percentEncoded(*text, variable.many);
+      out += base::percentEncoded(*text, variable.many ? "/" : "");
     }
     if (!bound) out += path.segments[i];
     i = end;

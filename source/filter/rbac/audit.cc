@@ -15,12 +15,10 @@ void add(std::string_view name, std::string_view value, std::string& out) {
   out.append("\",");
 }
 
-// Of a client whose certificate was verified: its URI name, else its DNS name, else its subject, as rules see them.
+// Of a client whose certificate was verified.
 std::string_view principalOf(const Subject& subject) {
   const net::TlsInfo* const tls = subject.client();
-  if (tls == nullptr || !tls->peer_validated) return {};
-  if (!tls->peer.uri_sans.empty()) return tls->peer.uri_sans.front();
-  return tls->peer.dns_sans.empty() ? std::string_view(tls->peer.subject) : tls->peer.dns_sans.front();
+  return tls == nullptr || !tls->peer_validated ? std::string_view() : tls->peer.principal();
 }
 
 std::string sourceOf(const Subject& subject) {
