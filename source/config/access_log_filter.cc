@@ -71,9 +71,7 @@ FilterPtr compileTraceable(const Context& context) {
 }
 
 FilterPtr compileExtension(const v3::ExtensionFilter& proto, const FactoryContext& context) {
-  FactoryContext typed = context.child("typed_config");
-  const auto match = context.services.registry.access_log_filters.resolve(proto.typed_config(), typed.at);
-  return match ? match.factory->compile(*match.config, std::move(typed)) : nullptr;
+  return context.services.registry.access_log_filters.compile(proto.typed_config(), context.child("typed_config"));
 }
 
 FilterPtr compileFlags(const v3::ResponseFlagFilter& proto) {

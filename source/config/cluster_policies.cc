@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "source/config/hash_policies.h"
 #include "source/config/mirror_policies.h"
 #include "source/config/registry.h"
@@ -12,23 +11,15 @@
 namespace sluice::config {
 namespace {
 
-// The extension in `config`, of the kind that the table is for. Null after an error.
-template <typename Made, typename Table>
-std::shared_ptr<const Made> compileExtension(const Table& table, const FactoryContext& context,
-                                             const google::protobuf::Any& config, const Context& at) {
-  const auto match = table.resolve(config, at);
-  return match ? match.factory->compile(*match.config, context.moved(at)) : nullptr;
-}
-
 std::shared_ptr<const route::RetryPolicy> compileRetries(const envoy::config::route::v3::RetryPolicy& proto,
                                                          const FactoryContext& context, Regexes& regexes) {
   const Registry& registry = context.services.registry;
   RetryExtensions extensions;
   extensions.host_predicate = [&](const google::protobuf::Any& config, const Context& at) {
-    return compileExtension<route::RetryHostPredicate>(registry.retry_host_predicates, context, config, at);
+    return registry.retry_host_predicates.compile(config, context.moved(at));
   };
   extensions.priority = [&](const google::protobuf::Any& config, const Context& at) {
-    return compileExtension<route::RetryPriority>(registry.retry_priorities, context, config, at);
+    return registry.retry_priorities.compile(config, context.moved(at));
   };
   return compileRetryPolicy(proto, context.at.child("retry_policy"), regexes, extensions);
 }

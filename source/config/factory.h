@@ -74,6 +74,14 @@ class FactoryTable {
     return {factory, std::move(message)};
   }
 
+  // What the factory for `typed_config` makes of it; null after an error. `context` is a FactoryContext, which stands
+  // there.
+  template <typename FactoryContext>
+  auto compile(const google::protobuf::Any& typed_config, const FactoryContext& context) const {
+    const Match match = resolve(typed_config, context.at);
+    return match ? match.factory->compile(*match.config, context) : nullptr;
+  }
+
   // Sorted.
   std::vector<std::string_view> configTypes() const {
     std::vector<std::string_view> types;

@@ -96,8 +96,7 @@ template <typename Kind>
 std::vector<std::string> compileTypes(const ExtensionConfigSource& proto, const FactoryContext& context) {
   std::vector<std::string> out;
   for (int i = 0; i < proto.type_urls_size(); ++i) {
-    const std::string& url = proto.type_urls(i);
-    out.push_back(url.substr(url.rfind('/') + 1));  // npos + 1 is 0
+    out.emplace_back(discoveredType(proto.type_urls(i)));
     if (Kind::table(context.services.registry).find(out.back()) != nullptr) continue;
     context.at.child("type_urls", static_cast<size_t>(i))
         .error(base::strCat(out.back(), " does not configure ", Kind::kName, ", which is what is discovered here"));
@@ -141,9 +140,8 @@ DiscoveredHttpFilter compileDiscoveredFilter(const std::string& name, const Exte
                                              const FactoryContext& context) {
   const auto holder = discover<HttpFilters>(name, proto, context);
   if (holder == nullptr) return {};
-  const std::string& url = proto.type_urls(0);
   return {std::make_shared<filter::DiscoveredFilterFactory>(holder),
-          context.services.registry.http_filters.find(std::string_view(url).substr(url.rfind('/') + 1))};
+          context.services.registry.http_filters.find(discoveredType(proto.type_urls(0)))};
 }
 
 std::shared_ptr<const filter::NetworkFilterHolder> compileDiscoveredNetworkFilter(const std::string& name,

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "envoy/config/core/v3/config_source.pb.h"
 #include "source/config/services.h"
@@ -13,6 +14,11 @@
 #include "source/filter/http_filter.h"
 
 namespace sluice::config {
+
+// The full name in an entry of type_urls, which may be one without a host.
+inline std::string_view discoveredType(std::string_view type_url) {
+  return type_url.substr(type_url.rfind('/') + 1);  // npos + 1 is 0
+}
 
 struct DiscoveredHttpFilter {
   std::shared_ptr<const filter::HttpFilterFactory> factory;  // null after an error

@@ -40,6 +40,7 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
   }
   Holding holding(services);
   const std::string of = identity.empty() ? absl::StrCat("routes '", config.name(), "'") : identity;
+  const auto within = [&](const Context& at) { return holding.context(at, owner, absl::StrCat(of, "/", at.path())); };
   RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, chain != nullptr, {}};
   deps.cluster_exists = services.cluster_exists;
   deps.runtime = services.runtime.get();
@@ -67,32 +68,21 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
       at.error(absl::StrCat(type, " is no per-route setting of filter '", std::string(filter_name), "'"));
       return nullptr;
     }
-    return factory->compileRoute(*message, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
+    return factory->compileRoute(*message, within(at));
   };
-  deps.retry_extensions.host_predicate = [&](const google::protobuf::Any& config,
-                                             const Context& at) -> std::shared_ptr<const route::RetryHostPredicate> {
-    const auto match = services.registry.retry_host_predicates.resolve(config, at);
-    if (!match) return nullptr;
-    return match.factory->compile(*match.config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
+  deps.retry_extensions.host_predicate = [&](const google::protobuf::Any& config, const Context& at) {
+    return services.registry.retry_host_predicates.compile(config, within(at));
   };
-  deps.retry_extensions.priority = [&](const google::protobuf::Any& config,
-                                       const Context& at) -> std::shared_ptr<const route::RetryPriority> {
-    const auto match = services.registry.retry_priorities.resolve(config, at);
-    if (!match) return nullptr;
-    return match.factory->compile(*match.config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
+  deps.retry_extensions.priority = [&](const google::protobuf::Any& config, const Context& at) {
+    return services.registry.retry_priorities.compile(config, within(at));
   };
-  deps.compile_redirect_predicate = [&](const google::protobuf::Any& config,
-                                        const Context& at) -> std::shared_ptr<const route::RedirectPredicate> {
-    const auto match = services.registry.redirect_predicates.resolve(config, at);
-    if (!match) return nullptr;
-    return match.factory->compile(*match.config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
+  deps.compile_redirect_predicate = [&](const google::protobuf::Any& config, const Context& at) {
+    return services.registry.redirect_predicates.compile(config, within(at));
   };
   deps.compile_matcher = [&](const xds::type::matcher::v3::Matcher& matcher, const MatchPlace& place,
-                             const Context& at) {
-    return compileMatcher(matcher, place, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
-  };
+                             const Context& at) { return compileMatcher(matcher, place, within(at)); };
   deps.compile_input = [&](const google::protobuf::Any& config, const Context& at) {
-    return compileMatchInput(config, holding.context(at, owner, absl::StrCat(of, "/", at.path())));
+    return compileMatchInput(config, within(at));
   };
   deps.request_stats = [&services](const std::string& host, std::string_view part, const std::string& name) {
     const std::string key = absl::StrCat(host, "\n", std::string(part), "\n", name);

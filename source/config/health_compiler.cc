@@ -180,14 +180,10 @@ class CheckCompiler {
     const Context at = context.child("typed_config");
     if (!proto.has_typed_config())
       return at.error(absl::StrCat("is missing; write ", RedisCheck::descriptor()->full_name()));
-    const auto message = unpackAny(proto.typed_config(), at);
-    if (message == nullptr) return;
-    if (message->GetDescriptor() != RedisCheck::descriptor()) {
-      return at.error(absl::StrCat(message->GetDescriptor()->full_name(),
-                                   " is no check here; known: ", RedisCheck::descriptor()->full_name()));
-    }
+    const auto check = unpackOnly<RedisCheck>(proto.typed_config(), at);
+    if (check == nullptr) return;
     out_->kind = HealthCheckConfig::Kind::kRedis;
-    out_->redis_key = static_cast<const RedisCheck&>(*message).key();
+    out_->redis_key = check->key();
   }
 
   // There is no request of a client whose values could stand in them: what the headers are is known now.

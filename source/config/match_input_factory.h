@@ -20,8 +20,7 @@ class MatchInputConfigFactory : public ExtensionFactory {
 // Null after reporting to the context, which stands at the message.
 inline std::shared_ptr<const match::Input> compileMatchInput(const google::protobuf::Any& config,
                                                              const FactoryContext& context) {
-  const auto found = context.services.registry.match_inputs.resolve(config, context.at);
-  return found ? found.factory->compile(*found.config, context) : nullptr;
+  return context.services.registry.match_inputs.compile(config, context);
 }
 
 // The same for places of a message that `context` stands at, which it has to outlive.

@@ -5,8 +5,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "source/config/value_format.h"
 #include "source/config/values.h"
-#include "source/stream/formatter.h"
 
 namespace sluice::config {
 namespace {
@@ -24,25 +24,11 @@ void range(const envoy::type::v3::Int64Range& range, const Context& context, mat
   }
 }
 
-class FormattedValue final : public route::ValueFormatter {
- public:
-  explicit FormattedValue(stream::TextFormatter formatter) : formatter_(std::move(formatter)) {}
-  void format(const stream::FormatContext& context, std::string& out) const override {
-    formatter_.format(context, out);
-  }
-
- private:
-  const stream::TextFormatter formatter_;
-};
-
 // Null after an error.
 std::shared_ptr<const route::ValueFormatter> compileFormat(const std::string& text, bool one_operator,
                                                            const Context& context) {
-  auto formatter = stream::TextFormatter::compile(text, {.omit_empty_values = true, .escape = stream::Escape::kNone});
-  if (!formatter.ok()) {
-    context.error(std::string(formatter.status().message()));
-    return nullptr;
-  }
+  auto formatter = compileValueFormat(text, context);
+  if (!formatter) return nullptr;
   if (one_operator && !formatter->isSingleOperator()) {
     context.error("has to be one %OPERATOR% and nothing else, because a number is made of it");
     return nullptr;

@@ -1,6 +1,5 @@
 #include "source/config/redis_options.h"
 
-#include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/redis_proxy/v3/redis_proxy.pb.h"
 #include "source/config/any_type.h"
 #include "source/config/values.h"
@@ -30,14 +29,8 @@ redis::Credentials compileCredentials(const Proto& proto, const Context& context
 
 std::shared_ptr<const upstream::cluster::RedisAuth> compileRedisOptions(const google::protobuf::Any& options,
                                                                         const Context& context) {
-  const auto message = unpackAny(options, context);
-  if (message == nullptr) return nullptr;
-  const auto* proto = dynamic_cast<const RedisProtocolOptions*>(message.get());
-  if (proto == nullptr) {
-    context.error(absl::StrCat("the type must be ", RedisProtocolOptions::descriptor()->full_name(), ", not ",
-                               message->GetTypeName()));
-    return nullptr;
-  }
+  const auto proto = unpackOnly<RedisProtocolOptions>(options, context);
+  if (proto == nullptr) return nullptr;
   auto out = std::make_shared<upstream::cluster::RedisAuth>();
   out->all = compileCredentials(*proto, context);
   for (int i = 0; i < proto->credentials_size(); ++i) {

@@ -14,11 +14,11 @@ constexpr std::string_view kHttp3 =
 constexpr std::string_view kMetadataFrames =
     "is about METADATA frames, an extension that only Envoy speaks; they are passed over here, so remove it";
 
-// What will not come, or is said elsewhere. Other fields are told to be not supported yet.
 constexpr std::string_view kHeaderValidators =
     "is about a validator that Envoy's releases do not have; remove it, and write what it says into normalize_path, "
     "merge_slashes, path_with_escaped_slashes_action and common_http_protocol_options of the connection manager";
 
+// What will not come, or is said elsewhere. Other fields are told to be not supported yet.
 constexpr Refusal kRefusals[] = {
     {"", "http3_protocol_options", kHttp3},
     {"", "quic_protocol_options", kHttp3},
@@ -32,8 +32,8 @@ constexpr Refusal kRefusals[] = {
      "is about early data of TLS to hosts, which is never sent here; remove it, requests go out behind the handshake"},
     {"RedisProxy.ConnPoolSettings", "dns_cache_config",
      "would have host names in redirections looked up; only those to addresses are followed here, so remove it, and "
-     "have "
-     "the servers announce addresses (cluster-preferred-endpoint-type ip)"},
+     "have the "
+     "servers announce addresses (cluster-preferred-endpoint-type ip)"},
     {"Http2ProtocolOptions", "allow_metadata", kMetadataFrames},
     {"Http2ProtocolOptions", "max_metadata_size", kMetadataFrames},
 };

@@ -7,7 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "source/config/route_texts.h"
-#include "source/stream/formatter.h"
+#include "source/config/value_format.h"
 
 namespace sluice::config {
 namespace {
@@ -16,17 +16,6 @@ using envoy::config::core::v3::HeaderValueOption;
 using Action = route::HeaderAddition::Action;
 
 constexpr size_t kMaxAdditions = 1000;
-
-class FormattedValue : public route::ValueFormatter {
- public:
-  explicit FormattedValue(stream::TextFormatter formatter) : formatter_(std::move(formatter)) {}
-  void format(const stream::FormatContext& context, std::string& out) const override {
-    formatter_.format(context, out);
-  }
-
- private:
-  const stream::TextFormatter formatter_;
-};
 
 // The lower-cased name of a header that may be changed; empty after an error.
 std::string changeableName(const std::string& name, const Context& context) {
@@ -86,12 +75,8 @@ void setValue(const envoy::config::core::v3::HeaderValue& header, stream::BodyPa
     out.value = std::string(absl::StripAsciiWhitespace(value));
     return;
   }
-  auto formatter = stream::TextFormatter::compile(
-      value, {.omit_empty_values = true, .escape = stream::Escape::kNone, .bodies = bodies});
-  if (!formatter.ok()) {
-    at.error(std::string(formatter.status().message()));
-    return;
-  }
+  auto formatter = compileValueFormat(value, at, bodies);
+  if (!formatter) return;
   out.formatter = std::make_shared<const FormattedValue>(*std::move(formatter));
 }
 

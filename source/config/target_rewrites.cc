@@ -5,7 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "source/config/format/substitution_format.h"
-#include "source/stream/formatter.h"
+#include "source/config/value_format.h"
 
 namespace sluice::config {
 namespace {
@@ -13,9 +13,10 @@ namespace {
 namespace v3 = envoy::config::route::v3;
 using envoy::config::core::v3::SubstitutionFormatString;
 
-class FormattedText final : public route::ValueFormatter {
+// Of text or JSON.
+class FormattedBody final : public route::ValueFormatter {
  public:
-  explicit FormattedText(FormatterPtr formatter) : formatter_(std::move(formatter)) {}
+  explicit FormattedBody(FormatterPtr formatter) : formatter_(std::move(formatter)) {}
   void format(const stream::FormatContext& context, std::string& out) const override {
     formatter_->format(context, out);
   }
@@ -28,13 +29,10 @@ class FormattedText final : public route::ValueFormatter {
 std::shared_ptr<const route::ValueFormatter> targetFormat(const std::string& text,
                                                           void (*check)(std::string_view, const Context&),
                                                           const Context& context) {
-  auto formatter = stream::TextFormatter::compile(text, {.omit_empty_values = true, .escape = stream::Escape::kNone});
-  if (!formatter.ok()) {
-    context.error(std::string(formatter.status().message()));
-    return nullptr;
-  }
+  auto formatter = compileValueFormat(text, context);
+  if (!formatter) return nullptr;
   check(formatter->literals(), context);
-  return std::make_shared<const FormattedText>(std::make_shared<const stream::TextFormatter>(*std::move(formatter)));
+  return std::make_shared<const FormattedValue>(*std::move(formatter));
 }
 
 void checkPathLiterals(std::string_view text, const Context& context) {
@@ -95,7 +93,7 @@ void compileBodyFormat(const SubstitutionFormatString& config, const Context& co
     context.error(std::string(format.status().message()));
     return;
   }
-  out.body_format = std::make_shared<const FormattedText>(std::move(format->formatter));
+  out.body_format = std::make_shared<const FormattedBody>(std::move(format->formatter));
   if (format->content_type != stream::kPlainText) out.content_type = std::move(format->content_type);
 }
 

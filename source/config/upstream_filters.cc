@@ -87,8 +87,7 @@ class Compiler {
     const ErrorMark mark(at);
     const auto& types = proto.config_discovery().type_urls();
     for (int i = 0; i < types.size(); ++i) {
-      const auto* const factory =
-          context_.services.registry.http_filters.find(types[i].substr(types[i].rfind('/') + 1));
+      const auto* const factory = context_.services.registry.http_filters.find(discoveredType(types[i]));
       if (factory == nullptr || factory->upstreamRefusal().empty()) continue;
       at.child("type_urls", static_cast<size_t>(i))
           .error(absl::StrCat("cannot be an upstream filter: ", std::string(factory->upstreamRefusal())));

@@ -29,10 +29,7 @@ constexpr const char* kDefaultTypes[] = {"application/javascript",
 
 std::shared_ptr<const Library> compileLibrary(const TypedExtensionConfig& config,
                                               const config::FactoryContext& context) {
-  const config::FactoryContext at = context.child("typed_config");
-  const auto found = context.services.registry.compressors.resolve(config.typed_config(), at.at);
-  if (!found) return nullptr;
-  auto library = found.factory->compile(*found.config, at);
+  auto library = context.services.registry.compressors.compile(config.typed_config(), context.child("typed_config"));
   if (library == nullptr) return nullptr;
   return std::make_shared<Library>(std::move(library), context.services.local_slots);
 }

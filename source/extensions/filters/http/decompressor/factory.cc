@@ -19,11 +19,8 @@ namespace {
 namespace v3 = envoy::extensions::filters::http::decompressor::v3;
 
 std::shared_ptr<const Library> compileLibrary(const v3::Decompressor& proto, const config::FactoryContext& context) {
-  const config::FactoryContext at = context.child("decompressor_library").child("typed_config");
-  const auto found =
-      context.services.registry.decompressors.resolve(proto.decompressor_library().typed_config(), at.at);
-  if (!found) return nullptr;
-  auto library = found.factory->compile(*found.config, at);
+  auto library = context.services.registry.decompressors.compile(
+      proto.decompressor_library().typed_config(), context.child("decompressor_library").child("typed_config"));
   if (library == nullptr) return nullptr;
   return std::make_shared<Library>(std::move(library), context.services.local_slots);
 }
