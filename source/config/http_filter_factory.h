@@ -11,10 +11,12 @@
 
 namespace sluice::config {
 
+using HttpFilterPtr = std::shared_ptr<const filter::HttpFilterFactory>;
+using RouteConfigPtr = std::shared_ptr<const route::PerFilterConfig>;
+
 class HttpFilterConfigFactory : public ExtensionFactory {
  public:
-  virtual std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                                   FactoryContext context) const = 0;
+  virtual HttpFilterPtr compile(const google::protobuf::Message& message, FactoryContext context) const = 0;
   // Why it cannot stand among upstream filters, which see each attempt of a request on its way to a host; empty: it
   // can. There the owner of its context is "cluster.NAME." if the filters are a cluster's.
   virtual std::string_view upstreamRefusal() const { return "it is made for requests as clients send them"; }
@@ -22,10 +24,37 @@ class HttpFilterConfigFactory : public ExtensionFactory {
   virtual bool awaitsRoutes() const { return false; }
   // The type of its `typed_per_filter_config` entries; empty if it has none.
   virtual std::string_view routeConfigType() const { return {}; }
-  virtual std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message&,
-                                                                     FactoryContext) const {
-    return nullptr;
+  virtual RouteConfigPtr compileRoute(const google::protobuf::Message&, FactoryContext) const { return nullptr; }
+};
+
+// A filter that `Proto` configures. What makeFilter() returns is dropped if it has reported anything.
+template <typename Proto>
+class HttpFilterOf : public HttpFilterConfigFactory {
+ public:
+  std::string_view configType() const final { return Proto::descriptor()->full_name(); }
+  HttpFilterPtr compile(const google::protobuf::Message& message, FactoryContext context) const final {
+    const ErrorMark mark(context.at);
+    HttpFilterPtr made = makeFilter(static_cast<const Proto&>(message), context);
+    return mark.hit() ? nullptr : made;
   }
+
+ private:
+  virtual HttpFilterPtr makeFilter(const Proto& proto, const FactoryContext& context) const = 0;
+};
+
+// The same, with RouteProto for routes.
+template <typename Proto, typename RouteProto = Proto>
+class RoutedHttpFilterOf : public HttpFilterOf<Proto> {
+ public:
+  std::string_view routeConfigType() const final { return RouteProto::descriptor()->full_name(); }
+  RouteConfigPtr compileRoute(const google::protobuf::Message& message, FactoryContext context) const final {
+    const ErrorMark mark(context.at);
+    RouteConfigPtr made = makeRouteConfig(static_cast<const RouteProto&>(message), context);
+    return mark.hit() ? nullptr : made;
+  }
+
+ private:
+  virtual RouteConfigPtr makeRouteConfig(const RouteProto& proto, const FactoryContext& context) const = 0;
 };
 
 }  // namespace sluice::config

@@ -86,13 +86,9 @@ Rules compileRules(const Gradient& proto, const runtime::Snapshot* snapshot, con
   return out;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const auto& proto = static_cast<const Proto&>(message);
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     const Gradient& gradient = proto.gradient_controller_config();
     const runtime::Snapshot* snapshot = context.services.runtime.get();
     const config::ErrorMark mark(context.at);

@@ -85,15 +85,11 @@ Rules compileRules(const Proto& proto, const config::FactoryContext& context) {
   return out;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     Settings settings;
-    settings.rules = compileRules(static_cast<const Proto&>(message), context);
+    settings.rules = compileRules(proto, context);
     const auto make = [length = settings.rules.window](worker::WorkerServices&) {
       return std::make_unique<Window>(length);
     };
@@ -102,7 +98,6 @@ class Factory : public config::HttpFilterConfigFactory {
     settings.rejected = context.stats->counter(base + "rq_rejected");
     settings.success = context.stats->counter(base + "rq_success");
     settings.failure = context.stats->counter(base + "rq_failure");
-    if (mark.hit()) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 };

@@ -51,19 +51,13 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
   return settings;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return configType(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    return std::make_shared<FilterFactory>(compileSettings(static_cast<const Proto&>(message), context));
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileSettings(proto, context));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const auto& proto = static_cast<const Proto&>(message);
+  config::RouteConfigPtr makeRouteConfig(const Proto& proto, const config::FactoryContext& context) const override {
     if (!proto.has_limit_kbps()) {
       context.at.child("limit_kbps").error("is needed in a route's own settings; the filter's is not used for it");
       return nullptr;

@@ -12,25 +12,19 @@ namespace {
 
 using Proto = envoy::extensions::filters::http::body_size_limit::v3::BodySizeLimit;
 
-std::optional<uint64_t> maxOf(const google::protobuf::Message& message) {
-  const auto& proto = static_cast<const Proto&>(message);
+std::optional<uint64_t> maxOf(const Proto& proto) {
   return proto.has_max_request_bytes() ? std::optional<uint64_t>(proto.max_request_bytes().value()) : std::nullopt;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return configType(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     return std::make_shared<FilterFactory>(
-        Settings{maxOf(message), context.stats->counter(context.owner + "body_size_limit.rq_too_large")});
+        Settings{maxOf(proto), context.stats->counter(context.owner + "body_size_limit.rq_too_large")});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext) const override {
-    return std::make_shared<RouteSettings>(maxOf(message));
+  config::RouteConfigPtr makeRouteConfig(const Proto& proto, const config::FactoryContext&) const override {
+    return std::make_shared<RouteSettings>(maxOf(proto));
   }
 };
 

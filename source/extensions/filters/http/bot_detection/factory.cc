@@ -40,29 +40,18 @@ Rules compileRules(const Proto& proto, const config::FactoryContext& context) {
   return out;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return configType(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     const auto counter = [&](const char* name) {
       return context.stats->counter(context.owner + "bot_detection." + name);
     };
-    Settings settings{compileRules(static_cast<const Proto&>(message), context), counter("allowed"), counter("denied"),
-                      counter("shadow_denied")};
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+    return std::make_shared<FilterFactory>(
+        Settings{compileRules(proto, context), counter("allowed"), counter("denied"), counter("shadow_denied")});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Rules rules = compileRules(static_cast<const Proto&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<RouteSettings>(std::move(rules));
+  config::RouteConfigPtr makeRouteConfig(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<RouteSettings>(compileRules(proto, context));
   }
 };
 

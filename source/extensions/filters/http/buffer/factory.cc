@@ -16,20 +16,15 @@ Settings compileSettings(const Buffer& proto) {
   return {proto.max_request_bytes().value()};
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<Buffer, BufferPerRoute> {
  public:
-  std::string_view configType() const override { return Buffer::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return BufferPerRoute::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext) const override {
-    return std::make_shared<FilterFactory>(compileSettings(static_cast<const Buffer&>(message)));
+  config::HttpFilterPtr makeFilter(const Buffer& proto, const config::FactoryContext&) const override {
+    return std::make_shared<FilterFactory>(compileSettings(proto));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext) const override {
-    const auto& proto = static_cast<const BufferPerRoute&>(message);
+  config::RouteConfigPtr makeRouteConfig(const BufferPerRoute& proto, const config::FactoryContext&) const override {
     return std::make_shared<RouteSettings>(proto.disabled(), compileSettings(proto.buffer()));
   }
 };

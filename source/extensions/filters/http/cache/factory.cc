@@ -74,7 +74,7 @@ KeyRules compileKey(const Params& params, const config::Context& context, config
   return out;
 }
 
-Stats makeStats(std::string_view label, observability::StatsScope& stats) {
+Stats makeStats(std::string_view label, const observability::StatsScope& stats) {
   const auto counter = [&](const char* type) {
     return stats->counter(absl::StrCat("cache.event.cache_label.", std::string(label), ".event_type.", type));
   };
@@ -86,7 +86,7 @@ Stats makeStats(std::string_view label, observability::StatsScope& stats) {
 }
 
 template <typename Proto, typename Simple>
-Settings compileSettings(const Proto& proto, config::FactoryContext& context) {
+Settings compileSettings(const Proto& proto, const config::FactoryContext& context) {
   Settings out;
   config::Regexes regexes;
   out.key = compileKey(proto.key_creator_params(), context.at.child("key_creator_params"), regexes);
@@ -114,16 +114,10 @@ Settings compileSettings(const Proto& proto, config::FactoryContext& context) {
 }
 
 template <typename Proto, typename Simple>
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings = compileSettings<Proto, Simple>(static_cast<const Proto&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileSettings<Proto, Simple>(proto, context));
   }
 };
 

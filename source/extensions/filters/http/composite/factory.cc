@@ -102,41 +102,26 @@ observability::Counter delegated(const FactoryContext& context) {
   return context.stats->counter(absl::StrCat(context.owner, "composite.filter_delegation_success"));
 }
 
-class CompositeFactory : public config::HttpFilterConfigFactory {
+class CompositeFactory : public config::RoutedHttpFilterOf<v3::Composite, v3::CompositePerRoute> {
  public:
-  std::string_view configType() const override { return v3::Composite::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return v3::CompositePerRoute::descriptor()->full_name(); }
-
-  FactoryPtr compile(const google::protobuf::Message& message, FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const v3::Composite&>(message);
+  config::HttpFilterPtr makeFilter(const v3::Composite& proto, const FactoryContext& context) const override {
     Settings settings;
     settings.delegated = delegated(context);
     if (proto.has_matcher()) {
       settings.choices = compileChoices(proto.matcher(), {}, context, context.at.child("matcher"));
     }
-    if (mark.hit()) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const v3::CompositePerRoute&>(message);
-    Choices choices = compileChoices(proto.matcher(), {}, context, context.at.child("matcher"));
-    if (mark.hit()) return nullptr;
-    return std::make_shared<RouteSettings>(std::move(choices));
+  config::RouteConfigPtr makeRouteConfig(const v3::CompositePerRoute& proto,
+                                         const FactoryContext& context) const override {
+    return std::make_shared<RouteSettings>(compileChoices(proto.matcher(), {}, context, context.at.child("matcher")));
   }
 };
 
-class MatcherFactory : public config::HttpFilterConfigFactory {
+class MatcherFactory : public config::RoutedHttpFilterOf<ExtensionWithMatcher, ExtensionWithMatcherPerRoute> {
  public:
-  std::string_view configType() const override { return ExtensionWithMatcher::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return ExtensionWithMatcherPerRoute::descriptor()->full_name(); }
-
-  FactoryPtr compile(const google::protobuf::Message& message, FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const ExtensionWithMatcher&>(message);
+  config::HttpFilterPtr makeFilter(const ExtensionWithMatcher& proto, const FactoryContext& context) const override {
     Settings settings;
     settings.delegated = delegated(context);
     const bool composite = compileExtension(proto.extension_config(), context, settings);
@@ -146,19 +131,15 @@ class MatcherFactory : public config::HttpFilterConfigFactory {
     } else {
       at.error("is missing; say for which requests the filter is");
     }
-    if (mark.hit()) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const ExtensionWithMatcherPerRoute&>(message);
+  config::RouteConfigPtr makeRouteConfig(const ExtensionWithMatcherPerRoute& proto,
+                                         const FactoryContext& context) const override {
     const Context at = context.at.child("xds_matcher");
     if (!proto.has_xds_matcher()) at.error("is missing; say for which requests the filter is");
     Choices choices;
     if (proto.has_xds_matcher()) choices = compileChoices(proto.xds_matcher(), {}, context, at);
-    if (mark.hit()) return nullptr;
     return std::make_shared<RouteSettings>(std::move(choices));
   }
 

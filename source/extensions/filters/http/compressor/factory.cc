@@ -55,7 +55,7 @@ void setCommon(Direction& direction, const v3::Compressor::CommonDirectionConfig
   setTypes(direction, common.content_type());
 }
 
-void setStats(Direction& direction, const std::string& prefix, observability::StatsScope& stats) {
+void setStats(Direction& direction, const std::string& prefix, const observability::StatsScope& stats) {
   direction.compressed = stats->counter(prefix + "compressed");
   direction.not_compressed = stats->counter(prefix + "not_compressed");
   direction.uncompressed_bytes = stats->counter(prefix + "total_uncompressed_bytes");
@@ -63,7 +63,7 @@ void setStats(Direction& direction, const std::string& prefix, observability::St
   direction.too_small = stats->counter(prefix + "content_length_too_small");
 }
 
-ResponseStats responseStats(const std::string& prefix, observability::StatsScope& stats) {
+ResponseStats responseStats(const std::string& prefix, const observability::StatsScope& stats) {
   return {.no_accept_header = stats->counter(prefix + "no_accept_header"),
           .header_identity = stats->counter(prefix + "header_identity"),
           .header_compressor_used = stats->counter(prefix + "header_compressor_used"),
@@ -92,16 +92,12 @@ void setOldResponse(Settings& settings, const v3::Compressor& proto, const confi
   settings.remove_accept_encoding = proto.remove_accept_encoding_header();
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::Compressor, v3::CompressorPerRoute> {
  public:
-  std::string_view configType() const override { return v3::Compressor::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return v3::CompressorPerRoute::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
+  config::HttpFilterPtr makeFilter(const v3::Compressor& proto, const config::FactoryContext& context) const override {
     const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const v3::Compressor&>(message);
     Settings settings;
     settings.library = compileLibrary(proto.compressor_library(), context.child("compressor_library"));
     setCommon(settings.request, proto.request_direction_config().common_config(), context);
@@ -119,10 +115,8 @@ class Factory : public config::HttpFilterConfigFactory {
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const v3::CompressorPerRoute&>(message);
+  config::RouteConfigPtr makeRouteConfig(const v3::CompressorPerRoute& proto,
+                                         const config::FactoryContext& context) const override {
     auto out = std::make_shared<RouteSettings>();
     if (proto.disabled()) out->response_enabled = false;
     const v3::CompressorOverrides& overrides = proto.overrides();
@@ -137,7 +131,6 @@ class Factory : public config::HttpFilterConfigFactory {
       out->library =
           compileLibrary(overrides.compressor_library(), context.child("overrides").child("compressor_library"));
     }
-    if (mark.hit()) return nullptr;
     return out;
   }
 };

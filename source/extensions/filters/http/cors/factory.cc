@@ -12,27 +12,19 @@ namespace {
 
 namespace v3 = envoy::extensions::filters::http::cors::v3;
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::Cors, v3::CorsPolicy> {
  public:
-  std::string_view configType() const override { return v3::Cors::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return v3::CorsPolicy::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message&,
-                                                           config::FactoryContext context) const override {
+  config::HttpFilterPtr makeFilter(const v3::Cors&, const config::FactoryContext& context) const override {
     const std::string base = context.owner + "cors.";
     return std::make_shared<FilterFactory>(Settings{context.services.filter_slots.slotOf(route::kCorsSlot),
                                                     context.stats->counter(base + "origin_valid"),
                                                     context.stats->counter(base + "origin_invalid")});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
+  config::RouteConfigPtr makeRouteConfig(const v3::CorsPolicy& proto,
+                                         const config::FactoryContext& context) const override {
     config::Regexes regexes;
-    auto policy = config::compileCorsPolicy(static_cast<const v3::CorsPolicy&>(message), context.at, regexes,
-                                            context.services.runtime.get());
-    if (mark.hit()) return nullptr;
-    return policy;
+    return config::compileCorsPolicy(proto, context.at, regexes, context.services.runtime.get());
   }
 };
 

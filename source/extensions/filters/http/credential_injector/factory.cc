@@ -39,15 +39,13 @@ void compileGeneric(const Generic& proto, const config::FactoryContext& context,
   out.secret = config::compileGenericSecret(proto.credential(), context.child("credential"));
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<v3::CredentialInjector> {
  public:
-  std::string_view configType() const override { return v3::CredentialInjector::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
+  config::HttpFilterPtr makeFilter(const v3::CredentialInjector& proto,
+                                   const config::FactoryContext& context) const override {
     const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const v3::CredentialInjector&>(message);
     const auto counter = [&](const char* name) {
       return context.stats->counter(absl::StrCat(context.owner, "credential_injector.", name));
     };

@@ -26,27 +26,16 @@ Policy compilePolicy(const Proto& proto, const config::FactoryContext& context) 
   return out;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return configType(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     const auto counter = [&](const char* name) { return context.stats->counter(context.owner + "csrf." + name); };
-    Settings settings{compilePolicy(static_cast<const Proto&>(message), context), counter("missing_source_origin"),
-                      counter("request_invalid"), counter("request_valid")};
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+    return std::make_shared<FilterFactory>(Settings{compilePolicy(proto, context), counter("missing_source_origin"),
+                                                    counter("request_invalid"), counter("request_valid")});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Policy policy = compilePolicy(static_cast<const Proto&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<RouteSettings>(std::move(policy));
+  config::RouteConfigPtr makeRouteConfig(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<RouteSettings>(compilePolicy(proto, context));
   }
 };
 

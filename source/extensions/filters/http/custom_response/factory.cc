@@ -127,25 +127,16 @@ Responses compileResponses(const v3::CustomResponse& proto, const config::Factor
   return out;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::CustomResponse> {
  public:
-  std::string_view configType() const override { return v3::CustomResponse::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return v3::CustomResponse::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Responses responses = compileResponses(static_cast<const v3::CustomResponse&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(responses));
+  config::HttpFilterPtr makeFilter(const v3::CustomResponse& proto,
+                                   const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileResponses(proto, context));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Responses responses = compileResponses(static_cast<const v3::CustomResponse&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<RouteSettings>(std::move(responses));
+  config::RouteConfigPtr makeRouteConfig(const v3::CustomResponse& proto,
+                                         const config::FactoryContext& context) const override {
+    return std::make_shared<RouteSettings>(compileResponses(proto, context));
   }
 };
 

@@ -35,14 +35,12 @@ Direction compileDirection(const v3::Decompressor::CommonDirectionConfig& proto,
           .compressed_bytes = context.stats->counter(prefix + "total_compressed_bytes")};
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<v3::Decompressor> {
  public:
-  std::string_view configType() const override { return v3::Decompressor::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const auto& proto = static_cast<const v3::Decompressor&>(message);
+  config::HttpFilterPtr makeFilter(const v3::Decompressor& proto,
+                                   const config::FactoryContext& context) const override {
     Settings settings;
     settings.library = compileLibrary(proto, context);
     if (settings.library == nullptr) return nullptr;

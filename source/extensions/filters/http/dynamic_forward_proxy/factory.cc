@@ -20,14 +20,9 @@ using ::envoy::extensions::filters::http::dynamic_forward_proxy::v3::PerRouteCon
 // Any port: only whether there is a host counts.
 constexpr uint16_t kAnyPort = 80;
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<FilterConfig, PerRouteConfig> {
  public:
-  std::string_view configType() const override { return FilterConfig::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return PerRouteConfig::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const auto& proto = static_cast<const FilterConfig&>(message);
+  config::HttpFilterPtr makeFilter(const FilterConfig& proto, const config::FactoryContext& context) const override {
     if (!proto.has_dns_cache_config()) {
       context.at.child("dns_cache_config").error("is needed: the same as that of the cluster");
       return nullptr;
@@ -37,9 +32,8 @@ class Factory : public config::HttpFilterConfigFactory {
     return std::make_shared<FilterFactory>(Settings{std::move(cache), proto.save_upstream_address()});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const auto& proto = static_cast<const PerRouteConfig&>(message);
+  config::RouteConfigPtr makeRouteConfig(const PerRouteConfig& proto,
+                                         const config::FactoryContext& context) const override {
     switch (proto.host_rewrite_specifier_case()) {
       case PerRouteConfig::kHostRewriteLiteral:
         if (!dns_cache::parseHostName(proto.host_rewrite_literal(), kAnyPort)) {

@@ -161,23 +161,16 @@ class Compiler {
   Settings settings_;
 };
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::ExtAuthz, v3::ExtAuthzPerRoute> {
  public:
-  std::string_view configType() const override { return v3::ExtAuthz::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return v3::ExtAuthzPerRoute::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings = Compiler(static_cast<const v3::ExtAuthz&>(message), context).compile();
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const v3::ExtAuthz& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(Compiler(proto, context).compile());
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const auto& proto = static_cast<const v3::ExtAuthzPerRoute&>(message);
+  config::RouteConfigPtr makeRouteConfig(const v3::ExtAuthzPerRoute& proto,
+                                         const config::FactoryContext& context) const override {
     auto settings = std::make_shared<RouteSettings>();
     settings->skip = proto.disabled();
     const auto& check = proto.check_settings();

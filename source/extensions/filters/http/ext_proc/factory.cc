@@ -111,24 +111,17 @@ Settings compileSettings(const v3::ExternalProcessor& proto, const config::Facto
   return settings;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::ExternalProcessor, v3::ExtProcPerRoute> {
  public:
-  std::string_view configType() const override { return v3::ExternalProcessor::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return v3::ExtProcPerRoute::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings = compileSettings(static_cast<const v3::ExternalProcessor&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const v3::ExternalProcessor& proto,
+                                   const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileSettings(proto, context));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const auto& proto = static_cast<const v3::ExtProcPerRoute&>(message);
-    const config::ErrorMark mark(context.at);
+  config::RouteConfigPtr makeRouteConfig(const v3::ExtProcPerRoute& proto,
+                                         const config::FactoryContext& context) const override {
     auto settings = std::make_shared<RouteSettings>(proto.disabled());
     const auto& overrides = proto.overrides();
     const config::FactoryContext nested = context.child("overrides");
@@ -153,7 +146,6 @@ class Factory : public config::HttpFilterConfigFactory {
           compileAttributes(overrides.response_attributes(), "response_attributes", nested.at);
     }
     if (overrides.has_failure_mode_allow()) settings->failure_mode_allow = overrides.failure_mode_allow().value();
-    if (mark.hit()) return nullptr;
     return settings;
   }
 };

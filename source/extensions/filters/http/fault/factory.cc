@@ -103,27 +103,17 @@ Stats makeStats(const config::FactoryContext& context) {
           counter("response_rl_injected"), context.stats->gauge(context.owner + "fault.active_faults")};
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return configType(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings{compileFaults(static_cast<const Proto&>(message), context),
-                      context.shared<base::SharedLimit>("active faults"), makeStats(context)};
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(Settings{
+        compileFaults(proto, context), context.shared<base::SharedLimit>("active faults"), makeStats(context)});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Faults faults = compileFaults(static_cast<const Proto&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<RouteSettings>(std::move(faults));
+  config::RouteConfigPtr makeRouteConfig(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<RouteSettings>(compileFaults(proto, context));
   }
 };
 

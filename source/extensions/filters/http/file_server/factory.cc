@@ -84,22 +84,17 @@ bool compileSettings(const Proto& proto, const config::FactoryContext& context, 
   return !mark.hit();
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return configType(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     Settings settings;
-    if (!compileSettings(static_cast<const Proto&>(message), context, settings)) return nullptr;
+    if (!compileSettings(proto, context, settings)) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
+  config::RouteConfigPtr makeRouteConfig(const Proto& proto, const config::FactoryContext& context) const override {
     Settings settings;
-    if (!compileSettings(static_cast<const Proto&>(message), context, settings)) return nullptr;
+    if (!compileSettings(proto, context, settings)) return nullptr;
     return std::make_shared<RouteSettings>(std::move(settings));
   }
 };

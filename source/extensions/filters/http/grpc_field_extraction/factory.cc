@@ -61,16 +61,11 @@ Settings compileSettings(const v3::GrpcFieldExtractionConfig& proto, const Conte
   return out;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<v3::GrpcFieldExtractionConfig> {
  public:
-  std::string_view configType() const override { return v3::GrpcFieldExtractionConfig::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings = compileSettings(static_cast<const v3::GrpcFieldExtractionConfig&>(message), context.at);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const v3::GrpcFieldExtractionConfig& proto,
+                                   const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileSettings(proto, context.at));
   }
 };
 

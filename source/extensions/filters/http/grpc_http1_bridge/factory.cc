@@ -11,13 +11,10 @@ namespace {
 
 using Proto = envoy::extensions::filters::http::grpc_http1_bridge::v3::Config;
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return "it answers clients of HTTP/1.1, once, for all attempts"; }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext) const override {
-    const auto& proto = static_cast<const Proto&>(message);
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext&) const override {
     return std::make_shared<FilterFactory>(Settings{proto.upgrade_protobuf_to_grpc(), proto.ignore_query_parameters()});
   }
 };

@@ -12,22 +12,18 @@ namespace {
 
 namespace v3 = envoy::extensions::filters::http::grpc_http1_reverse_bridge::v3;
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::FilterConfig, v3::FilterConfigPerRoute> {
  public:
-  std::string_view configType() const override { return v3::FilterConfig::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return "it answers gRPC clients, once, for all attempts"; }
-  std::string_view routeConfigType() const override { return v3::FilterConfigPerRoute::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext) const override {
-    const auto& proto = static_cast<const v3::FilterConfig&>(message);
+  config::HttpFilterPtr makeFilter(const v3::FilterConfig& proto, const config::FactoryContext&) const override {
     return std::make_shared<FilterFactory>(Settings{proto.content_type(), proto.withhold_grpc_frames(),
                                                     absl::AsciiStrToLower(proto.response_size_header())});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext) const override {
-    return std::make_shared<route::PerFilterConfig>(static_cast<const v3::FilterConfigPerRoute&>(message).disabled());
+  config::RouteConfigPtr makeRouteConfig(const v3::FilterConfigPerRoute& proto,
+                                         const config::FactoryContext&) const override {
+    return std::make_shared<route::PerFilterConfig>(proto.disabled());
   }
 };
 

@@ -43,21 +43,17 @@ std::optional<Settings> compileSettings(const Proto& proto, const config::Contex
   return settings;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return "it answers gRPC clients, once, for all attempts"; }
-  std::string_view routeConfigType() const override { return Proto::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    std::optional<Settings> settings = compileSettings(static_cast<const Proto&>(message), context.at);
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
+    std::optional<Settings> settings = compileSettings(proto, context.at);
     return settings ? std::make_shared<FilterFactory>(*std::move(settings)) : nullptr;
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    std::optional<Settings> settings = compileSettings(static_cast<const Proto&>(message), context.at);
+  config::RouteConfigPtr makeRouteConfig(const Proto& proto, const config::FactoryContext& context) const override {
+    std::optional<Settings> settings = compileSettings(proto, context.at);
     return settings ? std::make_shared<RouteSettings>(*std::move(settings)) : nullptr;
   }
 };

@@ -12,14 +12,11 @@ namespace {
 
 using Proto = envoy::extensions::filters::http::grpc_stats::v3::FilterConfig;
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext) const override {
-    const auto& proto = static_cast<const Proto&>(message);
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext&) const override {
     Settings settings;
     settings.emit_filter_state = proto.emit_filter_state();
     settings.all_methods = proto.stats_for_all_methods().value();

@@ -11,14 +11,12 @@ namespace {
 
 using Proto = envoy::extensions::filters::http::grpc_web::v3::GrpcWeb;
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override {
     return "it turns what a browser sends into gRPC, once, for all attempts";
   }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message&,
-                                                           config::FactoryContext) const override {
+  config::HttpFilterPtr makeFilter(const Proto&, const config::FactoryContext&) const override {
     return std::make_shared<FilterFactory>();
   }
 };

@@ -78,29 +78,19 @@ Mutations compileMutations(const v3::Mutations& proto, const config::Context& at
           .query = compileQuery(proto.query_parameter_mutations(), at)};
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::HeaderMutation, v3::HeaderMutationPerRoute> {
  public:
-  std::string_view configType() const override { return v3::HeaderMutation::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return v3::HeaderMutationPerRoute::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const v3::HeaderMutation&>(message);
-    Settings settings{compileMutations(proto.mutations(), context.at.child("mutations")),
-                      proto.most_specific_header_mutations_wins()};
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const v3::HeaderMutation& proto,
+                                   const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(Settings{compileMutations(proto.mutations(), context.at.child("mutations")),
+                                                    proto.most_specific_header_mutations_wins()});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const v3::HeaderMutationPerRoute&>(message);
-    Mutations mutations = compileMutations(proto.mutations(), context.at.child("mutations"));
-    if (mark.hit()) return nullptr;
-    return std::make_shared<RouteSettings>(std::move(mutations));
+  config::RouteConfigPtr makeRouteConfig(const v3::HeaderMutationPerRoute& proto,
+                                         const config::FactoryContext& context) const override {
+    return std::make_shared<RouteSettings>(compileMutations(proto.mutations(), context.at.child("mutations")));
   }
 };
 

@@ -42,14 +42,12 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
   return settings;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return "it answers checks of this proxy, which have no host"; }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    return std::make_shared<FilterFactory>(compileSettings(static_cast<const Proto&>(message), context));
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileSettings(proto, context));
   }
 };
 

@@ -122,16 +122,10 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
   return out;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings = compileSettings(static_cast<const Proto&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileSettings(proto, context));
   }
 };
 

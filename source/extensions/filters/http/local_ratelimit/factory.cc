@@ -128,32 +128,21 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
   return settings;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return configType(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings = compileSettings(static_cast<const Proto&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileSettings(proto, context));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const auto& proto = static_cast<const Proto&>(message);
+  config::RouteConfigPtr makeRouteConfig(const Proto& proto, const config::FactoryContext& context) const override {
     if (!proto.has_token_bucket()) {
       context.at.child("token_bucket")
           .error("is needed in a route's own settings; the filter's bucket is not used for it");
       return nullptr;
     }
-    const config::ErrorMark mark(context.at);
-    Settings settings = compileSettings(proto, context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<RouteSettings>(std::move(settings));
+    return std::make_shared<RouteSettings>(compileSettings(proto, context));
   }
 };
 

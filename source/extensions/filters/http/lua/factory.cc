@@ -76,47 +76,37 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
   return settings;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
- public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return RouteProto::descriptor()->full_name(); }
+config::RouteConfigPtr compileRouteSettings(const RouteProto& proto, const config::FactoryContext& context) {
+  auto settings = std::make_shared<RouteSettings>();
+  settings->off = proto.disabled();
+  settings->name = proto.name();
+  if (proto.has_source_code()) {
+    settings->script = compileScript(proto.source_code(), "source_code", defaultLimits(context.services),
+                                     context.at.child("source_code"), context.services);
+  }
+  if (proto.has_filter_context()) settings->context = filter::readStruct(proto.filter_context());
+  return settings;
+}
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings = compileSettings(static_cast<const Proto&>(message), context, defaultLimits(context.services));
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+class Factory : public config::RoutedHttpFilterOf<Proto, RouteProto> {
+ public:
+  std::string_view upstreamRefusal() const override { return {}; }
+
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileSettings(proto, context, defaultLimits(context.services)));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const RouteProto&>(message);
-    auto settings = std::make_shared<RouteSettings>();
-    settings->off = proto.disabled();
-    settings->name = proto.name();
-    if (proto.has_source_code()) {
-      settings->script = compileScript(proto.source_code(), "source_code", defaultLimits(context.services),
-                                       context.at.child("source_code"), context.services);
-    }
-    if (proto.has_filter_context()) settings->context = filter::readStruct(proto.filter_context());
-    if (mark.hit()) return nullptr;
-    return settings;
+  config::RouteConfigPtr makeRouteConfig(const RouteProto& proto,
+                                         const config::FactoryContext& context) const override {
+    return compileRouteSettings(proto, context);
   }
 };
 
-class BoundedFactory : public config::HttpFilterConfigFactory {
+class BoundedFactory : public config::RoutedHttpFilterOf<BoundedProto, RouteProto> {
  public:
-  std::string_view configType() const override { return BoundedProto::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return RouteProto::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const BoundedProto&>(message);
+  config::HttpFilterPtr makeFilter(const BoundedProto& proto, const config::FactoryContext& context) const override {
     Limits limits;
     limits.trusted = proto.trusted();
     if (limits.trusted && (proto.has_max_instructions() || proto.has_max_time())) {
@@ -130,13 +120,12 @@ class BoundedFactory : public config::HttpFilterConfigFactory {
     Settings settings = compileSettings(proto.lua(), context.child("lua"), limits);
     if (proto.has_max_body_bytes()) settings.body_limit = proto.max_body_bytes().value();
     settings.fails_open = proto.on_error() == BoundedProto::CONTINUE;
-    if (mark.hit()) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    return Factory().compileRoute(message, std::move(context));
+  config::RouteConfigPtr makeRouteConfig(const RouteProto& proto,
+                                         const config::FactoryContext& context) const override {
+    return compileRouteSettings(proto, context);
   }
 };
 

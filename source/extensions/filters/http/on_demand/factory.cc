@@ -11,13 +11,11 @@ namespace {
 
 using envoy::extensions::filters::http::on_demand::v3::OnDemand;
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<OnDemand> {
  public:
-  std::string_view configType() const override { return OnDemand::descriptor()->full_name(); }
   bool awaitsRoutes() const override { return true; }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message&,
-                                                           config::FactoryContext) const override {
+  config::HttpFilterPtr makeFilter(const OnDemand&, const config::FactoryContext&) const override {
     return std::make_shared<FilterFactory>();
   }
 };

@@ -11,13 +11,10 @@ namespace {
 
 using Proto = ::envoy::extensions::filters::http::original_src::v3::OriginalSrc;
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext) const override {
-    return std::make_shared<FilterFactory>(Settings{static_cast<const Proto&>(message).mark()});
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext&) const override {
+    return std::make_shared<FilterFactory>(Settings{proto.mark()});
   }
 };
 

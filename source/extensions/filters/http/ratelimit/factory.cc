@@ -95,31 +95,22 @@ Settings compileSettings(const v3::RateLimit& proto, const config::FactoryContex
   return settings;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::RateLimit, v3::RateLimitPerRoute> {
  public:
-  std::string_view configType() const override { return v3::RateLimit::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return v3::RateLimitPerRoute::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings = compileSettings(static_cast<const v3::RateLimit&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const v3::RateLimit& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileSettings(proto, context));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const auto& proto = static_cast<const v3::RateLimitPerRoute&>(message);
-    const config::ErrorMark mark(context.at);
+  config::RouteConfigPtr makeRouteConfig(const v3::RateLimitPerRoute& proto,
+                                         const config::FactoryContext& context) const override {
     auto settings = std::make_shared<RouteSettings>();
     settings->host_limits = hostLimits(proto);
     config::Regexes regexes;
     settings->limits = config::compileRateLimits(proto.rate_limits(), "rate_limits", context.at, regexes,
                                                  context.services.runtime.get(), config::inputsOf(context));
     settings->domain = proto.domain();
-    if (mark.hit()) return nullptr;
     return settings;
   }
 };

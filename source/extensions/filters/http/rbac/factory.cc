@@ -51,29 +51,20 @@ Checks compileChecks(const v3::RBAC& proto, const config::FactoryContext& contex
   return out;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::RBAC, v3::RBACPerRoute> {
  public:
-  std::string_view configType() const override { return v3::RBAC::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return {}; }
-  std::string_view routeConfigType() const override { return v3::RBACPerRoute::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const auto& proto = static_cast<const v3::RBAC&>(message);
-    const config::ErrorMark mark(context.at);
-    Settings settings{compileChecks(proto, context), countsOf(enforcedPrefix(proto, context.owner), "", *context.stats),
-                      countsOf(shadowPrefix(proto, context.owner), "shadow_", *context.stats)};
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const v3::RBAC& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(
+        Settings{compileChecks(proto, context), countsOf(enforcedPrefix(proto, context.owner), "", *context.stats),
+                 countsOf(shadowPrefix(proto, context.owner), "shadow_", *context.stats)});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const auto& proto = static_cast<const v3::RBACPerRoute&>(message);
-    const config::ErrorMark mark(context.at);
+  config::RouteConfigPtr makeRouteConfig(const v3::RBACPerRoute& proto,
+                                         const config::FactoryContext& context) const override {
     Checks checks;
     if (proto.has_rbac()) checks = compileChecks(proto.rbac(), context.child("rbac"));
-    if (mark.hit()) return nullptr;
     return std::make_shared<RouteSettings>(std::move(checks));
   }
 };

@@ -12,19 +12,13 @@ namespace {
 
 using Proto = ::envoy::extensions::filters::http::set_filter_state::v3::Config;
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::HttpFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const Proto&>(message);
-    Settings settings{config::compileFilterStateRules(proto.on_request_headers(), "on_request_headers",
-                                                      config::StateOf::kRequest, context.at),
-                      proto.clear_route_cache()};
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(
+        Settings{config::compileFilterStateRules(proto.on_request_headers(), "on_request_headers",
+                                                 config::StateOf::kRequest, context.at),
+                 proto.clear_route_cache()});
   }
 };
 

@@ -30,25 +30,15 @@ Settings compileSettings(const v3::Config& proto, const config::FactoryContext& 
   return out;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::Config> {
  public:
-  std::string_view configType() const override { return v3::Config::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return v3::Config::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings = compileSettings(static_cast<const v3::Config&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+  config::HttpFilterPtr makeFilter(const v3::Config& proto, const config::FactoryContext& context) const override {
+    return std::make_shared<FilterFactory>(compileSettings(proto, context));
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Settings settings = compileSettings(static_cast<const v3::Config&>(message), context);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<RouteSettings>(std::move(settings));
+  config::RouteConfigPtr makeRouteConfig(const v3::Config& proto,
+                                         const config::FactoryContext& context) const override {
+    return std::make_shared<RouteSettings>(compileSettings(proto, context));
   }
 };
 

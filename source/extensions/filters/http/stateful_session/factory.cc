@@ -75,22 +75,17 @@ std::optional<Counters> makeCounters(const StatefulSession& proto, const config:
   return Counters{counter("routed"), counter("failed_open"), counter("failed_closed"), counter("no_session")};
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<StatefulSession, StatefulSessionPerRoute> {
  public:
-  std::string_view configType() const override { return StatefulSession::descriptor()->full_name(); }
   std::string_view upstreamRefusal() const override { return "it chooses the host, and an attempt has one"; }
-  std::string_view routeConfigType() const override { return StatefulSessionPerRoute::descriptor()->full_name(); }
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const auto& proto = static_cast<const StatefulSession&>(message);
+  config::HttpFilterPtr makeFilter(const StatefulSession& proto, const config::FactoryContext& context) const override {
     return std::make_shared<FilterFactory>(
         FilterSettings{compileSettings(proto, context.at), makeCounters(proto, context)});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const auto& proto = static_cast<const StatefulSessionPerRoute&>(message);
+  config::RouteConfigPtr makeRouteConfig(const StatefulSessionPerRoute& proto,
+                                         const config::FactoryContext& context) const override {
     return std::make_shared<RouteSettings>(
         proto.disabled(), compileSettings(proto.stateful_session(), context.at.child("stateful_session")));
   }

@@ -62,27 +62,19 @@ Rules compileRules(const v3::TransformConfig& proto, const Context& at) {
   return out;
 }
 
-class Factory : public config::HttpFilterConfigFactory {
+class Factory : public config::RoutedHttpFilterOf<v3::TransformConfig> {
  public:
-  std::string_view configType() const override { return v3::TransformConfig::descriptor()->full_name(); }
-  std::string_view routeConfigType() const override { return v3::TransformConfig::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message& message,
-                                                           config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Rules rules = compileRules(static_cast<const v3::TransformConfig&>(message), context.at);
-    if (mark.hit()) return nullptr;
+  config::HttpFilterPtr makeFilter(const v3::TransformConfig& proto,
+                                   const config::FactoryContext& context) const override {
     const std::string prefix = context.owner + "http_transform.";
-    return std::make_shared<FilterFactory>(Settings{std::move(rules), context.stats->counter(prefix + "rq_transformed"),
+    return std::make_shared<FilterFactory>(Settings{compileRules(proto, context.at),
+                                                    context.stats->counter(prefix + "rq_transformed"),
                                                     context.stats->counter(prefix + "rs_transformed")});
   }
 
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const google::protobuf::Message& message,
-                                                             config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    Rules rules = compileRules(static_cast<const v3::TransformConfig&>(message), context.at);
-    if (mark.hit()) return nullptr;
-    return std::make_shared<RouteSettings>(std::move(rules));
+  config::RouteConfigPtr makeRouteConfig(const v3::TransformConfig& proto,
+                                         const config::FactoryContext& context) const override {
+    return std::make_shared<RouteSettings>(compileRules(proto, context.at));
   }
 };
 
