@@ -21,6 +21,7 @@ KINDS = {
         "test_deps": [
             "//source/config:test_world",
             "//test/support/filter:harness",
+            "//test/support/filter:world",
         ],
     },
     # The last filter of an HTTP chain.

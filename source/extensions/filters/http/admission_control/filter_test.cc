@@ -9,12 +9,10 @@
 #include <vector>
 
 #include "envoy/extensions/filters/http/admission_control/v3/admission_control.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/admission_control/factory.h"
 #include "source/worker/services.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::admission_control {
 namespace {
@@ -24,20 +22,10 @@ using filter::testing::Fields;
 using filter::testing::Harness;
 using std::chrono::seconds;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
+struct World : filter::testing::FilterWorld<Proto> {
+  World() : FilterWorld(registerFactory, "http.p.admission_control.rq_") {}
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    Proto proto;
-    if (!load("{" + yaml + "}", proto)) return nullptr;
-    const auto* factory = registry.http_filters.find(Proto::descriptor()->full_name());
-    return factory->compile(proto, holding.context(at, "http.p."));
-  }
-  uint64_t counted(Harness& h, const std::string& name) {
-    return h.stream.cells().read(holding.stats().counter("http.p.admission_control.rq_" + name).id);
-  }
-
-  config::Holding holding{services};  // of the counters
+  auto compile(const std::string& fields) { return FilterWorld::compile("{" + fields + "}"); }
 };
 
 const Window::TimePoint kStart{seconds(1000)};

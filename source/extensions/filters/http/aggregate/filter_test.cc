@@ -4,12 +4,10 @@
 #include <catch2/catch.hpp>
 
 #include "sluice/extensions/filters/http/aggregate/v1/aggregate.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/aggregate/factory.h"
 #include "source/filter/local_reply.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::aggregate {
 namespace {
@@ -18,24 +16,8 @@ namespace v1 = sluice::extensions::filters::http::aggregate::v1;
 using filter::testing::Fields;
 using filter::testing::Harness;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(v1::Aggregate::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    v1::Aggregate proto;
-    return load(yaml, proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    v1::Aggregate proto;
-    return load(yaml, proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  int counted(Harness& harness, const std::string& name) {
-    return harness.counted(holding.stats().counter("http.p.aggregate." + name));
-  }
-
-  config::Holding holding{services};  // of the counters
+struct World : filter::testing::FilterWorld<v1::Aggregate> {
+  World() : FilterWorld(registerFactory, "http.p.aggregate.") {}
 };
 
 const std::string kTwo =

@@ -8,11 +8,9 @@
 #include <vector>
 
 #include "envoy/extensions/filters/http/bandwidth_limit/v3/bandwidth_limit.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/bandwidth_limit/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::bandwidth_limit {
 namespace {
@@ -21,29 +19,14 @@ using Proto = envoy::extensions::filters::http::bandwidth_limit::v3::BandwidthLi
 using filter::testing::Harness;
 using std::chrono::milliseconds;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
+struct World : filter::testing::FilterWorld<Proto> {
+  World() : FilterWorld(registerFactory, "s.http_bandwidth_limit.") {}
 
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(Proto::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    Proto proto;
-    return load("{stat_prefix: s, " + yaml + "}", proto) ? factory().compile(proto, holding.context(at)) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    Proto proto;
-    return load("{stat_prefix: r, " + yaml + "}", proto) ? factory().compileRoute(proto, holding.context(at)) : nullptr;
-  }
-  uint64_t counted(Harness& h, const std::string& name) {
-    return h.stream.cells().read(holding.stats().counter("s.http_bandwidth_limit." + name).id);
-  }
+  auto compile(const std::string& fields) { return FilterWorld::compile("{stat_prefix: s, " + fields + "}"); }
+  auto compileRoute(const std::string& fields) { return FilterWorld::compileRoute("{stat_prefix: r, " + fields + "}"); }
   int64_t pending(Harness& h, const std::string& name) {
-    return static_cast<int64_t>(
-        h.stream.cells().read(holding.stats().gauge("s.http_bandwidth_limit." + name + "_pending").id));
+    return static_cast<int64_t>(h.stream.cells().read(holding.stats().gauge(prefix + name + "_pending").id));
   }
-
-  config::Holding holding{services};  // of the counters
 };
 
 // 10 KiB a second, of which 512 bytes may go at once.

@@ -8,11 +8,9 @@
 #include <vector>
 
 #include "sluice/extensions/filters/http/bot_detection/v1/bot_detection.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/bot_detection/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::bot_detection {
 namespace {
@@ -21,22 +19,11 @@ using Proto = ::sluice::extensions::filters::http::bot_detection::v1::BotDetecti
 using filter::testing::Fields;
 using filter::testing::Harness;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
+struct World : filter::testing::FilterWorld<Proto> {
+  World() : FilterWorld(registerFactory, "http.p.bot_detection.") {}
 
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(Proto::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    Proto proto;
-    return load("{" + yaml + "}", proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    Proto proto;
-    return load("{" + yaml + "}", proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-
-  config::Holding holding{services};  // of the counters
+  auto compile(const std::string& fields) { return FilterWorld::compile("{" + fields + "}"); }
+  auto compileRoute(const std::string& fields) { return FilterWorld::compileRoute("{" + fields + "}"); }
 };
 
 // One request through a filter.
@@ -52,9 +39,7 @@ struct Asked {
     h->request("GET", fields, true);
     return h->terminal.complete ? "" : std::string(h->stream.info().response_code_details);
   }
-  uint64_t counted(const std::string& name) {
-    return h->stream.cells().read(world.holding.stats().counter("http.p.bot_detection." + name).id);
-  }
+  int counted(const std::string& name) { return world.counted(*h, name); }
 
   World world;
   std::optional<Harness> h;

@@ -8,11 +8,9 @@
 #include <vector>
 
 #include "envoy/extensions/filters/http/csrf/v3/csrf.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/csrf/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::csrf {
 namespace {
@@ -25,22 +23,11 @@ const std::string kOn = "filter_enabled: {default_value: {numerator: 100}}";
 const std::string kOff = "filter_enabled: {default_value: {numerator: 0}}";
 const std::string kShadow = ", shadow_enabled: {default_value: {numerator: 100}}";
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
+struct World : filter::testing::FilterWorld<Proto> {
+  World() : FilterWorld(registerFactory, "http.p.csrf.") {}
 
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(Proto::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    Proto proto;
-    return load("{" + yaml + "}", proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    Proto proto;
-    return load("{" + yaml + "}", proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-
-  config::Holding holding{services};  // of the counters
+  auto compile(const std::string& fields) { return FilterWorld::compile("{" + fields + "}"); }
+  auto compileRoute(const std::string& fields) { return FilterWorld::compileRoute("{" + fields + "}"); }
 };
 
 // One request to "a.example" through a filter.
@@ -57,9 +44,7 @@ struct Asked {
     h->request(method, fields, true);
     return h->terminal.heads == 1;
   }
-  uint64_t counted(const std::string& name) {
-    return h->stream.cells().read(world.holding.stats().counter("http.p.csrf." + name).id);
-  }
+  int counted(const std::string& name) { return world.counted(*h, name); }
 
   World world;
   std::optional<Harness> h;

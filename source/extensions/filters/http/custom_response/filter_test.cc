@@ -5,12 +5,10 @@
 
 #include "envoy/extensions/filters/http/custom_response/v3/custom_response.pb.h"
 #include "envoy/type/matcher/v3/status_code_input.pb.h"
-#include "source/config/http_filter_factory.h"
 #include "source/config/match_input_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/custom_response/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::custom_response {
 namespace {
@@ -32,27 +30,10 @@ class StatusInput final : public match::Input {
 using StatusFactory =
     config::PlainInputFactory<envoy::type::matcher::v3::HttpResponseStatusCodeMatchInput, StatusInput>;
 
-struct World : config::testing::TestWorld {
-  World() {
-    registerFactory(registry);
+struct World : filter::testing::FilterWorld<v3::CustomResponse> {
+  World() : FilterWorld(registerFactory, "http.p.custom_response_") {
     registry.match_inputs.add(std::make_unique<StatusFactory>());
   }
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(v3::CustomResponse::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    v3::CustomResponse proto;
-    return load(yaml, proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    v3::CustomResponse proto;
-    return load(yaml, proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  int counted(Harness& harness, const std::string& name) {
-    return harness.counted(holding.stats().counter("http.p.custom_response_" + name));
-  }
-
-  config::Holding holding{services};  // of the counters
 };
 
 // Takes answers with this status.

@@ -11,11 +11,9 @@
 #include <vector>
 
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/fault/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::fault {
 namespace {
@@ -26,25 +24,13 @@ using filter::testing::Harness;
 using std::chrono::milliseconds;
 using Values = std::map<std::string, runtime::Value, std::less<>>;
 
-struct World : config::testing::TestWorld {
-  explicit World(Values values = {}) {
-    registerFactory(registry);
+struct World : filter::testing::FilterWorld<Proto> {
+  explicit World(Values values = {}) : FilterWorld(registerFactory, "http.p.fault.") {
     services.runtime = std::make_shared<const runtime::Snapshot>(std::move(values));
   }
 
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(Proto::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    Proto proto;
-    return load("{" + yaml + "}", proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    Proto proto;
-    return load("{" + yaml + "}", proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-
-  config::Holding holding{services};  // of the counters
+  auto compile(const std::string& fields) { return FilterWorld::compile("{" + fields + "}"); }
+  auto compileRoute(const std::string& fields) { return FilterWorld::compileRoute("{" + fields + "}"); }
 };
 
 // Requests through one filter.
@@ -66,9 +52,7 @@ struct Faulty {
     const auto h = request(fields, random);
     return h->client.heads == 1 ? h->client.status : h->terminal.heads;
   }
-  int64_t counted(Harness& h, const std::string& name) {
-    return static_cast<int64_t>(h.stream.cells().read(world.holding.stats().counter("http.p.fault." + name).id));
-  }
+  int counted(Harness& h, const std::string& name) { return world.counted(h, name); }
 
   World world;
   std::shared_ptr<const filter::HttpFilterFactory> factory;

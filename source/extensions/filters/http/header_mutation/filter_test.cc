@@ -3,11 +3,9 @@
 #include <catch2/catch.hpp>
 
 #include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/header_mutation/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::header_mutation {
 namespace {
@@ -16,19 +14,8 @@ namespace v3 = envoy::extensions::filters::http::header_mutation::v3;
 using filter::testing::Fields;
 using filter::testing::Harness;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(v3::HeaderMutation::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    v3::HeaderMutation proto;
-    return load(yaml, proto) ? factory().compile(proto, context("http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    v3::HeaderMutationPerRoute proto;
-    return load(yaml, proto) ? factory().compileRoute(proto, context()) : nullptr;
-  }
+struct World : filter::testing::FilterWorld<v3::HeaderMutation, v3::HeaderMutationPerRoute> {
+  World() : FilterWorld(registerFactory) {}
 };
 
 std::string append(const std::string& name, const std::string& value) {

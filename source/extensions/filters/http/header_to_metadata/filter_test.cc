@@ -5,11 +5,9 @@
 #include "absl/strings/escaping.h"
 #include "envoy/extensions/filters/http/header_to_metadata/v3/header_to_metadata.pb.h"
 #include "google/protobuf/struct.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/header_to_metadata/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::header_to_metadata {
 namespace {
@@ -18,24 +16,8 @@ namespace v3 = envoy::extensions::filters::http::header_to_metadata::v3;
 using filter::testing::Fields;
 using filter::testing::Harness;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(v3::Config::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    v3::Config proto;
-    return load(yaml, proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    v3::Config proto;
-    return load(yaml, proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  int counted(Harness& harness, const std::string& name) {
-    return harness.counted(holding.stats().counter("http_filter_name.s." + name));
-  }
-
-  config::Holding holding{services};  // of the counters
+struct World : filter::testing::FilterWorld<v3::Config> {
+  World() : FilterWorld(registerFactory, "http_filter_name.s.") {}
 };
 
 // A rule of the header x-a; `present` is what stands in on_header_present besides the key "k" of namespace "m".

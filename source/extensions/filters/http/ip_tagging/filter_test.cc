@@ -11,11 +11,9 @@
 #include <vector>
 
 #include "envoy/extensions/filters/http/ip_tagging/v3/ip_tagging.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/ip_tagging/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::ip_tagging {
 namespace {
@@ -24,20 +22,10 @@ using Proto = envoy::extensions::filters::http::ip_tagging::v3::IPTagging;
 using filter::testing::Fields;
 using filter::testing::Harness;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
+struct World : filter::testing::FilterWorld<Proto> {
+  World() : FilterWorld(registerFactory, "http.p.ip_tagging.") {}
 
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    Proto proto;
-    if (!load("{" + yaml + "}", proto)) return nullptr;
-    const auto* factory = registry.http_filters.find(Proto::descriptor()->full_name());
-    return factory->compile(proto, holding.context(at, "http.p."));
-  }
-  uint64_t counted(Harness& h, const std::string& name) {
-    return h.stream.cells().read(holding.stats().counter("http.p.ip_tagging." + name).id);
-  }
-
-  config::Holding holding{services};  // of the counters
+  auto compile(const std::string& fields) { return FilterWorld::compile("{" + fields + "}"); }
 };
 
 const std::string kTags =

@@ -3,11 +3,9 @@
 #include <catch2/catch.hpp>
 
 #include "envoy/extensions/filters/http/json_to_metadata/v3/json_to_metadata.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/json_to_metadata/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::json_to_metadata {
 namespace {
@@ -16,24 +14,8 @@ namespace v3 = envoy::extensions::filters::http::json_to_metadata::v3;
 using filter::testing::Fields;
 using filter::testing::Harness;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(v3::JsonToMetadata::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    v3::JsonToMetadata proto;
-    return load(yaml, proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    v3::JsonToMetadata proto;
-    return load(yaml, proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  int counted(Harness& harness, const std::string& name) {
-    return harness.counted(holding.stats().counter("json_to_metadata." + name));
-  }
-
-  config::Holding holding{services};  // of the counters
+struct World : filter::testing::FilterWorld<v3::JsonToMetadata> {
+  World() : FilterWorld(registerFactory, "json_to_metadata.") {}
 };
 
 const Fields kJson{{"content-type", "application/json"}};

@@ -7,11 +7,9 @@
 #include <vector>
 
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/rbac/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::rbac {
 namespace {
@@ -20,22 +18,8 @@ namespace v3 = envoy::extensions::filters::http::rbac::v3;
 using filter::testing::Fields;
 using filter::testing::Harness;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
-
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(v3::RBAC::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    v3::RBAC proto;
-    return load(yaml, proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    v3::RBACPerRoute proto;
-    return load(yaml, proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-
-  config::Holding holding{services};  // of the counters
+struct World : filter::testing::FilterWorld<v3::RBAC, v3::RBACPerRoute> {
+  World() : FilterWorld(registerFactory, "http.p.rbac.") {}
 };
 
 const std::string kAny = "{any: true}";
@@ -72,9 +56,7 @@ struct Asked {
     if (const bool* flag = std::get_if<bool>(&value->value)) return *flag ? "true" : "false";
     return std::get<std::string>(value->value);
   }
-  uint64_t counted(const std::string& name) {
-    return h->stream.cells().read(world.holding.stats().counter("http.p.rbac." + name).id);
-  }
+  int counted(const std::string& name) { return world.counted(*h, name); }
 
   World world;
   std::optional<Harness> h;

@@ -3,11 +3,9 @@
 #include <catch2/catch.hpp>
 
 #include "envoy/extensions/filters/http/set_filter_state/v3/set_filter_state.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/set_filter_state/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::set_filter_state {
 namespace {
@@ -15,13 +13,8 @@ namespace {
 using Proto = envoy::extensions::filters::http::set_filter_state::v3::Config;
 using filter::testing::Harness;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    Proto proto;
-    const auto* factory = registry.http_filters.find(Proto::descriptor()->full_name());
-    return load(yaml, proto) ? factory->compile(proto, context("http.p.")) : nullptr;
-  }
+struct World : filter::testing::FilterWorld<Proto> {
+  World() : FilterWorld(registerFactory) {}
 };
 
 std::string setting(const std::string& key, const std::string& format, const std::string& more = "") {

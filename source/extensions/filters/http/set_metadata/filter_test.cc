@@ -3,11 +3,9 @@
 #include <catch2/catch.hpp>
 
 #include "envoy/extensions/filters/http/set_metadata/v3/set_metadata.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/set_metadata/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::set_metadata {
 namespace {
@@ -16,24 +14,9 @@ namespace v3 = envoy::extensions::filters::http::set_metadata::v3;
 using filter::testing::Harness;
 using stream::MetadataList;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(v3::Config::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    v3::Config proto;
-    return load(yaml, proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    v3::Config proto;
-    return load(yaml, proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  int denied(Harness& harness) {
-    return harness.counted(holding.stats().counter("http.p.set_metadata.overwrite_denied"));
-  }
-
-  config::Holding holding{services};  // of the counters
+struct World : filter::testing::FilterWorld<v3::Config> {
+  World() : FilterWorld(registerFactory, "http.p.set_metadata.") {}
+  int denied(Harness& harness) { return counted(harness, "overwrite_denied"); }
 };
 
 double number(Harness& h, const std::vector<std::string>& path) {

@@ -3,12 +3,10 @@
 #include <catch2/catch.hpp>
 
 #include "envoy/extensions/filters/http/transform/v3/transform.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/transform/factory.h"
 #include "source/filter/context.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::transform {
 namespace {
@@ -17,24 +15,8 @@ namespace v3 = envoy::extensions::filters::http::transform::v3;
 using filter::testing::Fields;
 using filter::testing::Harness;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(v3::TransformConfig::descriptor()->full_name());
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    v3::TransformConfig proto;
-    return load(yaml, proto) ? factory().compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  std::shared_ptr<const route::PerFilterConfig> compileRoute(const std::string& yaml) {
-    v3::TransformConfig proto;
-    return load(yaml, proto) ? factory().compileRoute(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  int counted(Harness& harness, const std::string& name) {
-    return harness.counted(holding.stats().counter("http.p.http_transform." + name));
-  }
-
-  config::Holding holding{services};  // of the counters
+struct World : filter::testing::FilterWorld<v3::TransformConfig> {
+  World() : FilterWorld(registerFactory, "http.p.http_transform.") {}
 };
 
 const Fields kJson{{"content-type", "application/json; charset=utf-8"}};
