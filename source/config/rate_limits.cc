@@ -5,7 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "source/config/value_format.h"
+#include "source/config/runtime_compiler.h"
 #include "source/config/values.h"
 
 namespace sluice::config {
@@ -93,13 +93,6 @@ route::QuotaHeaders quotaHeaders(v3::RateLimit::XRateLimitOption option) {
     default:
       return route::QuotaHeaders::kAsFilter;
   }
-}
-
-// What of its requests the runtime leaves.
-runtime::Fraction shareOf(const std::string& disable_key, const runtime::Snapshot* snapshot) {
-  constexpr runtime::Fraction kAll{1, 1};
-  if (snapshot == nullptr) return kAll;
-  return snapshot->fraction(absl::StrCat("ratelimit.", disable_key, ".http_filter_enabled"), kAll);
 }
 
 route::RateLimitAction compileAction(const Action& proto, const Context& context, Regexes& regexes,
@@ -273,7 +266,9 @@ route::RateLimitList compileRateLimits(const google::protobuf::RepeatedPtrField<
     limit.at_end = protos[i].apply_on_stream_done();
     limit.quota_headers = quotaHeaders(protos[i].x_ratelimit_option());
     limit.has_disable_key = !protos[i].disable_key().empty();
-    if (limit.has_disable_key) limit.enabled = shareOf(protos[i].disable_key(), snapshot);
+    if (limit.has_disable_key) {
+      limit.enabled = shareOf(absl::StrCat("ratelimit.", protos[i].disable_key(), ".http_filter_enabled"), snapshot);
+    }
     limitOverride(protos[i].limit(), limit);
     hitsAddend(protos[i].hits_addend(), at.child("hits_addend"), limit);
     for (int j = 0; j < protos[i].actions_size(); ++j) {

@@ -17,6 +17,11 @@ runtime::Fraction compileFraction(const envoy::config::core::v3::RuntimeFraction
   return snapshot == nullptr ? fallback : snapshot->fraction(percent.runtime_key(), fallback);
 }
 
+runtime::Fraction shareOf(std::string_view runtime_key, const runtime::Snapshot* snapshot) {
+  constexpr runtime::Fraction kAll{1, 1};
+  return snapshot == nullptr ? kAll : snapshot->fraction(runtime_key, kAll);
+}
+
 double compileNumber(const envoy::config::core::v3::RuntimeDouble& number, const runtime::Snapshot* snapshot) {
   return snapshot == nullptr ? number.default_value() : snapshot->number(number.runtime_key(), number.default_value());
 }

@@ -39,6 +39,11 @@ std::vector<net::Cidr> compileCidrs(const Ranges& ranges, std::string_view field
   return out;
 }
 
+// The status of a refusal, which is an error as in Envoy: what is none becomes `usual`.
+constexpr uint16_t errorStatus(int code, uint16_t usual) {
+  return code >= 400 ? static_cast<uint16_t>(code) : usual;
+}
+
 // Saturates at what fits, some 292 years.
 std::chrono::nanoseconds compileDuration(const google::protobuf::Duration& duration);
 // Whole milliseconds, cut off, but not to 0 what is more than 0; from 0 to ten years. (source/base/duration.h)

@@ -12,6 +12,7 @@
 
 #include "source/filter/stream.h"
 #include "source/filter/token.h"
+#include "source/runtime/fraction.h"
 
 namespace sluice::filter {
 
@@ -102,6 +103,10 @@ class Context {
   std::chrono::system_clock::time_point wallNow() const;
   // For decisions by chance, not for secrets.
   uint64_t random() { return stream_.random(); }
+  // Whether this request is of those that chance takes.
+  bool sample(const runtime::Fraction& share) {
+    return share.sample([this] { return random(); });
+  }
   // Statistics whose handles the filter's factory made.
   void count(observability::Counter counter, uint64_t n = 1) { stream_.cells().add(counter, n); }
   void add(observability::Gauge gauge, uint64_t n = 1) { stream_.cells().add(gauge, n); }

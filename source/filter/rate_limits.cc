@@ -192,7 +192,7 @@ std::optional<route::LimitOverride> overrideOf(const route::RateLimit& limit, Co
 bool counts(const route::RateLimit& limit, const LimitChoice& choice, Context& context) {
   if (limit.stage != choice.stage || limit.at_end != choice.at_end) return false;
   if (!limit.has_disable_key) return true;
-  return !choice.any_disable_key && limit.enabled.sample([&context] { return context.random(); });
+  return !choice.any_disable_key && context.sample(limit.enabled);
 }
 
 void describeList(const route::RateLimitList& limits, const LimitChoice& choice, Context& context,

@@ -96,8 +96,7 @@ class Factory : public config::HttpFilterOf<Proto> {
     if (mark.hit()) return nullptr;
     Settings settings;
     if (proto.has_enabled()) settings.enabled = config::compileFlag(proto.enabled(), snapshot);
-    const auto status = static_cast<uint16_t>(proto.concurrency_limit_exceeded_status().code());
-    if (status >= 400) settings.status = status;
+    settings.status = config::errorStatus(proto.concurrency_limit_exceeded_status().code(), settings.status);
     // A chain that is loaded anew goes on with what was learnt, unless it has other rules.
     settings.controller = context.shared<Controller>(
         absl::StrCat("controller ", context.owner, " ", config::stableBytes(gradient)), rules);

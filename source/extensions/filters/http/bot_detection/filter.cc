@@ -60,7 +60,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
     context.count(settings_.allowed);
     return filter::Next{};
   }
-  if (!rules.enforced.sample([&context] { return context.random(); })) {
+  if (!context.sample(rules.enforced)) {
     context.count(settings_.shadow_denied);
     return filter::Next{};
   }

@@ -13,7 +13,7 @@ const filter::HttpFilterFactory* Filter::choose(filter::Context& context) {
   const match::Result result = choices.matcher->evaluate(exchange.data());
   if (result.state != match::Result::State::kMatched) return settings_.otherwise.get();
   const Choice& choice = choices.choices[result.action];
-  if (choice.factory == nullptr || !choice.sample.sample([&] { return context.random(); })) return nullptr;
+  if (choice.factory == nullptr || !context.sample(choice.sample)) return nullptr;
   context.count(settings_.delegated);
   return choice.factory.get();
 }

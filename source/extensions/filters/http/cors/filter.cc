@@ -97,9 +97,8 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   if (policies_.size() == 0) policies_ = match.perFilterLevels(settings_.older_slot);
   const CorsPolicy* nearest = findPolicy(policies_, [](const CorsPolicy&) { return true; });
   if (nearest == nullptr) return Next{};
-  const auto draw = [&context] { return context.random(); };
-  on_ = nearest->enabled.sample(draw);
-  if (!on_ && !nearest->shadow.sample(draw)) return Next{};
+  on_ = context.sample(nearest->enabled);
+  if (!on_ && !context.sample(nearest->shadow)) return Next{};
   const std::string_view origin = headers.get(Name::kOrigin).value_or("");
   if (origin.empty()) return Next{};
   const bool allowed = allows(policies_, origin);

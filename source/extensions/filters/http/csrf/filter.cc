@@ -49,9 +49,8 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   const auto* route = context.routeConfigAs<RouteSettings>();
   const Policy& policy = route != nullptr ? route->policy : settings_.policy;
   if (!changesSomething(headers.method)) return filter::Next{};
-  const auto draw = [&context] { return context.random(); };
-  const bool enforced = policy.enabled.sample(draw);
-  if (!enforced && !policy.shadow.sample(draw)) return filter::Next{};
+  const bool enforced = context.sample(policy.enabled);
+  if (!enforced && !context.sample(policy.shadow)) return filter::Next{};
   if (isValid(policy, headers, context) || !enforced) return filter::Next{};
   return filter::Reply{403, "Invalid origin", "csrf_origin_mismatch"};
 }

@@ -38,7 +38,7 @@ bool framing(std::string_view name) {
 
 bool Filter::enabledFor(filter::Context& context) const {
   const Enabled& enabled = settings_.enabled;
-  return enabled.share.sample([&context] { return context.random(); }) &&
+  return context.sample(enabled.share) &&
          (!enabled.metadata || enabled.metadata->matches(context.info().dynamic_metadata.get()));
 }
 

@@ -35,7 +35,7 @@ bool chosen(const runtime::Fraction& share, bool by_header, std::string_view hea
     const auto percentage = numberIn(headers, header, UINT32_MAX);
     if (percentage) asked.numerator = std::min(asked.numerator, static_cast<uint32_t>(*percentage));
   }
-  return asked.sample([&context] { return context.random(); });
+  return context.sample(asked);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/loader.h"
 #include "source/config/route_texts.h"
+#include "source/config/runtime_compiler.h"
 #include "source/config/validate.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/ip_tagging/filter.h"
@@ -104,11 +105,9 @@ void compileHeader(const Proto::IpTagHeader& proto, const config::Context& at, S
 
 Settings compileSettings(const Proto& proto, const config::FactoryContext& context) {
   Settings out;
-  if (proto.request_type() == Proto::INTERNAL) out.request_type = RequestType::kInternal;
-  if (proto.request_type() == Proto::EXTERNAL) out.request_type = RequestType::kExternal;
-  if (const runtime::Snapshot* snapshot = context.services.runtime.get()) {
-    out.enabled = snapshot->fraction("ip_tagging.http_filter_enabled", out.enabled);
-  }
+  if (proto.request_type() == Proto::INTERNAL) out.request_type = filter::RequestType::kInternal;
+  if (proto.request_type() == Proto::EXTERNAL) out.request_type = filter::RequestType::kExternal;
+  out.enabled = config::shareOf("ip_tagging.http_filter_enabled", context.services.runtime.get());
   if (proto.has_ip_tags_datasource() && !proto.ip_tags().empty()) {
     context.at.error("has both ip_tags and ip_tags_datasource; keep one of them");
   } else if (proto.has_ip_tags_datasource()) {

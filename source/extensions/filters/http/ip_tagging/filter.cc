@@ -10,12 +10,6 @@
 namespace sluice::extensions::http_filters::ip_tagging {
 namespace {
 
-bool concerns(RequestType type, const http::RequestHeaders& headers) {
-  if (type == RequestType::kBoth) return true;
-  const bool internal = headers.get(http::Name::kXEnvoyInternal) == "true";
-  return internal == (type == RequestType::kInternal);
-}
-
 // In the order of the configuration.
 std::set<uint32_t> tagsOf(const TagSet& set, std::string_view client) {
   std::set<uint32_t> out;
@@ -31,8 +25,7 @@ std::set<uint32_t> tagsOf(const TagSet& set, std::string_view client) {
 }  // namespace
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  if (!concerns(settings_.request_type, headers) ||
-      !settings_.enabled.sample([&context] { return context.random(); })) {
+  if (!filter::concerns(settings_.request_type, headers) || !context.sample(settings_.enabled)) {
     return filter::Next{};
   }
   const TagSet& set = settings_.file ? *settings_.file->tags.get(context.worker()) : settings_.tags;

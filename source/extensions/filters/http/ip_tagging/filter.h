@@ -8,14 +8,13 @@
 #include <vector>
 
 #include "source/filter/http_filter.h"
+#include "source/filter/request_type.h"
 #include "source/net/cidr.h"
 #include "source/observability/stats.h"
 #include "source/runtime/fraction.h"
 #include "source/worker/exchanged.h"
 
 namespace sluice::extensions::http_filters::ip_tagging {
-
-enum class RequestType : uint8_t { kBoth, kInternal, kExternal };
 
 struct Tag {
   std::string name;
@@ -37,7 +36,7 @@ struct TagFile {
 
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
-  RequestType request_type = RequestType::kBoth;
+  filter::RequestType request_type = filter::RequestType::kBoth;
   runtime::Fraction enabled{1, 1};  // of the requests
   TagSet tags;
   std::shared_ptr<const TagFile> file;     // instead of `tags`; null: none

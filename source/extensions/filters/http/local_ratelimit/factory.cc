@@ -113,9 +113,7 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
   const runtime::Snapshot* snapshot = context.services.runtime.get();
   settings.enabled = config::compileFraction(proto.filter_enabled(), snapshot);
   settings.enforced = config::compileFraction(proto.filter_enforced(), snapshot);
-  // As in Envoy a refusal is an error: what is none becomes 429.
-  if (proto.has_status() && proto.status().code() >= 400)
-    settings.status = static_cast<uint16_t>(proto.status().code());
+  settings.status = config::errorStatus(proto.status().code(), settings.status);
   settings.resource_exhausted = proto.rate_limited_as_resource_exhausted();
   settings.quota_headers =
       proto.enable_x_ratelimit_headers() == envoy::extensions::common::ratelimit::v3::DRAFT_VERSION_03;

@@ -13,10 +13,6 @@ namespace {
 
 using route::QuotaHeaders;
 
-bool chosen(const runtime::Fraction& fraction, filter::Context& context) {
-  return fraction.sample([&context] { return context.random(); });
-}
-
 // Whole seconds until there is a token again.
 int64_t secondsUntilNext(const TokenBucket& bucket, TokenBucket::TimePoint now) {
   return std::chrono::ceil<std::chrono::seconds>(bucket.untilNext(now)).count();
@@ -71,7 +67,7 @@ filter::Reply Filter::refusal(filter::Context& context) const {
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   if (const auto* route = context.routeConfigAs<RouteSettings>()) settings_ = &route->settings;
   const Settings& settings = *settings_;
-  if (!chosen(settings.enabled, context)) return filter::Next{};
+  if (!context.sample(settings.enabled)) return filter::Next{};
   context.count(settings.stats.enabled);
   verdict_ = take(context);
   if (verdict_.allowed) {
@@ -79,7 +75,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
     return filter::Next{};
   }
   context.count(settings.stats.rate_limited);
-  if (chosen(settings.enforced, context)) {
+  if (context.sample(settings.enforced)) {
     context.count(settings.stats.enforced);
     return refusal(context);
   }

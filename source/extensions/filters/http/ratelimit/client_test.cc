@@ -420,7 +420,7 @@ TEST_CASE("a limit that waits for the end is told then, and nobody waits for the
 }
 
 TEST_CASE("only requests from inside, or only others, are asked about") {
-  const auto asks = [](RequestType type, const Fields& fields) {
+  const auto asks = [](filter::RequestType type, const Fields& fields) {
     Settings s = basic();
     s.request_type = type;
     Limited h(std::move(s), limits({limit({generic("v")})}));
@@ -428,11 +428,11 @@ TEST_CASE("only requests from inside, or only others, are asked about") {
     return !h.calls.grpc.empty();
   };
   const Fields internal{{"x-envoy-internal", "true"}};
-  CHECK(asks(RequestType::kInternal, internal));
-  CHECK_FALSE(asks(RequestType::kInternal, {}));
-  CHECK(asks(RequestType::kExternal, {}));
-  CHECK_FALSE(asks(RequestType::kExternal, internal));
-  CHECK(asks(RequestType::kBoth, internal));
+  CHECK(asks(filter::RequestType::kInternal, internal));
+  CHECK_FALSE(asks(filter::RequestType::kInternal, {}));
+  CHECK(asks(filter::RequestType::kExternal, {}));
+  CHECK_FALSE(asks(filter::RequestType::kExternal, internal));
+  CHECK(asks(filter::RequestType::kBoth, internal));
 }
 
 TEST_CASE("shares of requests are asked about and refused") {

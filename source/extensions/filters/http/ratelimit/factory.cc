@@ -28,19 +28,13 @@ Stats makeStats(const v3::RateLimit& proto, const config::FactoryContext& contex
   return {counter("ok"), counter("error"), counter("over_limit"), counter("failure_mode_allowed")};
 }
 
-// Of all requests, or what a key of the runtime layers says.
-runtime::Fraction shareByKey(const runtime::Snapshot* snapshot, std::string_view key) {
-  constexpr runtime::Fraction kAll{1, 1};
-  return snapshot == nullptr ? kAll : snapshot->fraction(key, kAll);
-}
-
 void compileShares(const v3::RateLimit& proto, const runtime::Snapshot* snapshot, Settings& out) {
-  if (proto.request_type() == "internal") out.request_type = RequestType::kInternal;
-  if (proto.request_type() == "external") out.request_type = RequestType::kExternal;
+  if (proto.request_type() == "internal") out.request_type = filter::RequestType::kInternal;
+  if (proto.request_type() == "external") out.request_type = filter::RequestType::kExternal;
   out.enabled = proto.has_filter_enabled() ? config::compileFraction(proto.filter_enabled(), snapshot)
-                                           : shareByKey(snapshot, "ratelimit.http_filter_enabled");
+                                           : config::shareOf("ratelimit.http_filter_enabled", snapshot);
   out.enforced = proto.has_filter_enforced() ? config::compileFraction(proto.filter_enforced(), snapshot)
-                                             : shareByKey(snapshot, "ratelimit.http_filter_enforcing");
+                                             : config::shareOf("ratelimit.http_filter_enforcing", snapshot);
   if (proto.has_failure_mode_deny_percent()) {
     out.failure_mode_deny_share = config::compileFraction(proto.failure_mode_deny_percent(), snapshot);
   }
@@ -77,13 +71,8 @@ Settings compileSettings(const v3::RateLimit& proto, const config::FactoryContex
   settings.retry_after = proto.enable_retry_after_header();
   if (!proto.metadata_namespace().empty()) settings.metadata_namespace = proto.metadata_namespace();
   settings.ratelimited_header = !proto.disable_x_envoy_ratelimited_header();
-  // As in Envoy a refusal is an error: what is none becomes 429.
-  if (proto.rate_limited_status().code() >= 400) {
-    settings.status = static_cast<uint16_t>(proto.rate_limited_status().code());
-  }
-  if (proto.status_on_error().code() >= 400) {
-    settings.status_on_error = static_cast<uint16_t>(proto.status_on_error().code());
-  }
+  settings.status = config::errorStatus(proto.rate_limited_status().code(), settings.status);
+  settings.status_on_error = config::errorStatus(proto.status_on_error().code(), settings.status_on_error);
   settings.response.add =
       config::compileHeaderAdditions(proto.response_headers_to_add(), "response_headers_to_add", at);
   config::Regexes regexes;

@@ -18,16 +18,6 @@ using route::QuotaHeaders;
 
 namespace {
 
-bool concerns(RequestType type, const RequestHeaders& headers) {
-  if (type == RequestType::kBoth) return true;
-  const bool internal = headers.get(http::Name::kXEnvoyInternal) == "true";
-  return internal == (type == RequestType::kInternal);
-}
-
-bool chosen(const runtime::Fraction& fraction, filter::Context& context) {
-  return fraction.sample([&context] { return context.random(); });
-}
-
 // A call whose answer nobody waits for.
 filter::HttpCallRequest detachedCall(const filter::GrpcTarget& target, std::string_view message) {
   filter::HttpCallRequest call;
@@ -65,7 +55,7 @@ std::string Filter::question(const filter::Context& context, const std::vector<D
 }
 
 HookResult Filter::onRequestHeaders(RequestHeaders& headers, filter::Context& context) {
-  if (!chosen(settings_.enabled, context) || !concerns(settings_.request_type, headers)) return Next{};
+  if (!context.sample(settings_.enabled) || !filter::concerns(settings_.request_type, headers)) return Next{};
   enabled_ = true;
   const std::vector<Descriptor> descriptors = describe(context, false);
   if (descriptors.empty()) return Next{};
@@ -104,7 +94,7 @@ void Filter::answered(int status, std::string_view message, filter::Context& con
   tellQuota(*verdict);
   context.count(verdict->over_limit ? settings_.stats.over_limit : settings_.stats.ok);
   if (verdict->over_limit) {
-    if (chosen(settings_.enforced, context)) return refuse(*verdict, context);
+    if (context.sample(settings_.enforced)) return refuse(*verdict, context);
     if (settings_.ratelimited_header) verdict->response_headers.set.push_back({"x-envoy-ratelimited", "true"});
   }
   applyChanges(verdict->request_headers, {}, context.request());
@@ -135,7 +125,7 @@ void Filter::refuse(Verdict& verdict, filter::Context& context) {
 
 std::optional<Reply> Filter::failed(filter::Context& context) {
   context.count(settings_.stats.error);
-  const bool deny = settings_.failure_mode_deny_share ? chosen(*settings_.failure_mode_deny_share, context)
+  const bool deny = settings_.failure_mode_deny_share ? context.sample(*settings_.failure_mode_deny_share)
                                                       : settings_.failure_mode_deny;
   if (!deny) {
     context.count(settings_.stats.failure_mode_allowed);

@@ -13,6 +13,7 @@
 #include "source/extensions/filters/http/ratelimit/client.h"
 #include "source/filter/grpc_client.h"
 #include "source/filter/http_filter.h"
+#include "source/filter/request_type.h"
 #include "source/filter/token.h"
 #include "source/observability/stats.h"
 #include "source/route/filter_slots.h"
@@ -26,14 +27,12 @@ struct Stats {
   observability::Counter ok, error, over_limit, failure_mode_allowed;
 };
 
-enum class RequestType : uint8_t { kBoth, kInternal, kExternal };
-
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
   filter::GrpcTarget target;
   std::string domain;
   uint32_t stage = 0;
-  RequestType request_type = RequestType::kBoth;
+  filter::RequestType request_type = filter::RequestType::kBoth;
   runtime::Fraction enabled{1, 1};   // of the requests: the service is asked about them
   runtime::Fraction enforced{1, 1};  // of those over the limit: are refused
   bool failure_mode_deny = false;
