@@ -139,10 +139,15 @@ void Filter::takeMetadata(const HttpCallResponse& response, filter::Context& con
 // Whether the rules make no error of what the service wants to change.
 bool Filter::allows(const HttpCallResponse& response) const {
   if (!settings_.rules.disallow_is_error) return true;
-  return std::all_of(response.headers.begin(), response.headers.end(), [this](const auto& header) {
-    const bool changes = !framing(header.first) && (settings_.upstream_headers.matches(header.first) ||
-                                                    settings_.upstream_headers_to_append.matches(header.first));
-    return !changes || settings_.rules.allows(header.first);
+  const auto allowed = [this](std::string_view name) { return framing(name) || settings_.rules.allows(name); };
+  return std::all_of(response.headers.begin(), response.headers.end(), [&](const auto& header) {
+    const auto& [name, value] = header;
+    bool all = allowed(name) ||
+               !(settings_.upstream_headers.matches(name) || settings_.upstream_headers_to_append.matches(name));
+    if (name == kHeadersToRemove) {
+      http::forEachElement(value, [&](std::string_view listed) { all = all && allowed(base::lowered(listed)); });
+    }
+    return all;
   });
 }
 

@@ -273,6 +273,17 @@ TEST_CASE("an HTTP service changes no headers of the request that the rules prot
   }
 }
 
+TEST_CASE("an HTTP service that removes what the rules protect makes an error of it, if they say so") {
+  const bool strict = GENERATE(false, true);
+  Settings s = basic();
+  s.rules = {.disallow_is_error = strict};
+  Guarded h(std::move(s));
+  h.request("GET", {{"x-envoy-b", "2"}}, true);
+  h.calls.answer(answer(200, {{"x-envoy-auth-headers-to-remove", "x-user, X-Envoy-B"}}));
+  CHECK(h.client.status == (strict ? 500 : 0));
+  CHECK(h.terminal.heads == (strict ? 0 : 1));
+}
+
 TEST_CASE("a service that fails refuses, with the configured status") {
   for (const HttpCallResponse& response :
        {answer(500), answer(503), failure("timeout"), failure("connect_failed"), failure("no_cluster")}) {
