@@ -1,49 +1,11 @@
 // Which requests are asked about, what is done about the others, and requests that are only asked about.
 #include <catch2/catch.hpp>
 
-#include "source/extensions/filters/http/ext_authz/filter.h"
-#include "test/support/filter/harness.h"
+#include "source/extensions/filters/http/ext_authz/test_guarded.h"
 #include "test/support/filter/interleaving.h"
 
 namespace sluice::extensions::http_filters::ext_authz {
 namespace {
-
-using filter::HttpCallResponse;
-using filter::testing::Fields;
-using filter::testing::Harness;
-
-Settings basic() {
-  Settings s;
-  s.cluster = "authz";
-  s.timeout = std::chrono::milliseconds(250);
-  s.stats = {{1}, {2}, {3}, {4}, {5}};
-  return s;
-}
-
-NameMatcher named(const char* name) {
-  match::StringMatcher pattern;
-  pattern.text = name;
-  NameMatcher out;
-  out.patterns.push_back(pattern);
-  return out;
-}
-
-struct Guarded : Harness {
-  explicit Guarded(Settings settings) : Harness({std::make_shared<FilterFactory>(std::move(settings))}) {}
-
-  std::string_view noted() {
-    const auto* text =
-        stream.info().filterState().get<stream::FilterState::Text>("envoy.filters.http.ext_authz.shadow");
-    return text == nullptr ? std::string_view() : text->text();
-  }
-};
-
-HttpCallResponse answer(uint16_t status, Fields headers = {}) {
-  HttpCallResponse out;
-  out.status = status;
-  out.headers = std::move(headers);
-  return out;
-}
 
 TEST_CASE("a share of the requests is asked about, the others go on and are counted") {
   const bool in = GENERATE(false, true);
@@ -104,7 +66,7 @@ TEST_CASE("what is not asked about is refused if the configuration says so") {
 TEST_CASE("in shadow mode every request goes on, and the filter state says what was decided") {
   Settings s = basic();
   s.shadow = true;
-  s.upstream_headers = named("x-user");
+  s.upstream_headers = names({"x-user"});
   Guarded h(std::move(s));
   h.request("GET", {{"x-user", "forged"}, {"accept", "*/*"}}, true);
   SECTION("a refusal") {
@@ -169,7 +131,7 @@ TEST_CASE("headers of a permission choose another route if the configuration say
   const bool clears = GENERATE(false, true);
   const bool changes = GENERATE(false, true);
   Settings s = basic();
-  s.upstream_headers = named("x-tenant");
+  s.upstream_headers = names({"x-tenant"});
   s.clear_route_cache = clears;
   Harness h(filter::testing::entriesOf({std::make_shared<FilterFactory>(std::move(s))}), tenantsAndOthers());
   h.request("GET", {}, true);
@@ -189,7 +151,7 @@ TEST_CASE("in shadow mode and with another route it passes the interleaving suit
     Settings s = basic();
     s.shadow = shadow;
     s.clear_route_cache = true;
-    s.upstream_headers = named("x-user");
+    s.upstream_headers = names({"x-user"});
     return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{std::make_shared<FilterFactory>(std::move(s))};
   };
   suite.answer = [](const filter::HttpCallRequest&) { return answer(200, {{"x-user", "ada"}}); };

@@ -1,74 +1,10 @@
-#include "source/extensions/filters/http/ext_authz/filter.h"
-
 #include <catch2/catch.hpp>
 
-#include "test/support/filter/harness.h"
+#include "source/extensions/filters/http/ext_authz/test_guarded.h"
 #include "test/support/filter/interleaving.h"
 
 namespace sluice::extensions::http_filters::ext_authz {
 namespace {
-
-using filter::HttpCallResponse;
-using filter::testing::Fields;
-using filter::testing::Harness;
-
-NameMatcher names(std::initializer_list<const char*> exact) {
-  NameMatcher out;
-  for (const char* name : exact) {
-    match::StringMatcher pattern;
-    pattern.text = name;
-    pattern.ignore_case = true;
-    out.patterns.push_back(pattern);
-  }
-  return out;
-}
-
-NameMatcher prefix(const char* text) {
-  NameMatcher out = names({text});
-  out.patterns[0].kind = match::StringMatcher::Kind::kPrefix;
-  return out;
-}
-
-Settings basic() {
-  Settings s;
-  s.cluster = "authz";
-  s.path_prefix = "/check";
-  s.timeout = std::chrono::milliseconds(250);
-  s.stats = {{1}, {2}, {3}, {4}, {5}};
-  return s;
-}
-
-struct Guarded : Harness {
-  explicit Guarded(Settings settings, std::shared_ptr<const route::PerFilterConfig> route = nullptr)
-      : Harness({std::make_shared<FilterFactory>(std::move(settings))}, {std::move(route)}) {}
-  int ok() { return counted({1}); }
-  int denied() { return counted({2}); }
-  int errors() { return counted({3}); }
-  int disabled() { return counted({4}); }
-  int failureModeAllowed() { return counted({5}); }
-  bool flagged() { return stream.info().response_flags.has(stream::ResponseFlag::kUnauthorizedExternalService); }
-};
-
-HttpCallResponse answer(uint16_t status, Fields headers = {}, std::string body = "") {
-  HttpCallResponse out;
-  out.status = status;
-  out.headers = std::move(headers);
-  out.body = std::move(body);
-  return out;
-}
-
-HttpCallResponse failure(std::string_view why) {
-  HttpCallResponse out;
-  out.failure = why;
-  return out;
-}
-
-bool has(const Fields& fields, const std::string& name) {
-  for (const auto& field : fields) {
-    if (field.first == name) return true;
-  }
-  return false;
-}
 
 TEST_CASE("the service is asked with method, host, path and authorization, and no other header") {
   Guarded h(basic());
