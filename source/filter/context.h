@@ -64,6 +64,12 @@ class Context {
   const Config* routeConfigAs() const {
     return dynamic_cast<const Config*>(routeConfig());
   }
+  // The route's value (route::RouteSettings) if it has one, else this filter's own.
+  template <typename Value>
+  const Value& settingsOr(const Value& own) const {
+    const auto* const of_route = routeConfigAs<route::RouteSettings<Value>>();
+    return of_route == nullptr ? own : of_route->value;
+  }
   // Those of every level, from the least specific (route table, virtual host, route, weighted cluster) to the most.
   route::PerFilterLevels routeConfigs() const { return stream_.route().perFilterLevels(slot()); }
   // What the configuration says of the route under the names of filters; null if nothing. (proto: Route.metadata)

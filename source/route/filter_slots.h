@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 
@@ -35,6 +36,13 @@ class PerFilterConfig {
 
   const bool disabled_;
   const bool has_settings_ = true;
+};
+
+// One that is a value of the filter's, as most are.
+template <typename Value>
+struct RouteSettings final : PerFilterConfig {
+  explicit RouteSettings(Value value) : value(std::move(value)) {}
+  const Value value;
 };
 
 // Says whether a filter is there, and nothing else. (proto: config.route.v3.FilterConfig)

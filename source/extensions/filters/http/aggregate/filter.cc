@@ -72,8 +72,7 @@ bool takes(const Settings& settings, const http::RequestHeaders& request) {
 }  // namespace
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  const auto* const route = context.routeConfigAs<RouteSettings>();
-  const Settings& settings = route == nullptr ? settings_ : route->settings;
+  const Settings& settings = context.settingsOr(settings_);
   if (settings.calls.empty() || !takes(settings, headers)) return filter::Next{};
   const stream::FormatContext facts{.request = &headers, .info = context.info()};
   std::vector<std::string> paths;

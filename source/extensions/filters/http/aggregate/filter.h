@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "source/filter/calls.h"
@@ -60,10 +59,7 @@ struct Settings {
   observability::Counter answered, failed, call_failed, default_used;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Settings settings) : settings(std::move(settings)) {}
-  const Settings settings;
-};
+using RouteSettings = route::RouteSettings<Settings>;
 
 class Filter : public filter::HttpFilter {
  public:

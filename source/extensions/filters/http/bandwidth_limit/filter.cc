@@ -57,7 +57,7 @@ HookResult Filter::hold(Flow& flow, filter::Chunk& chunk, filter::Context& conte
 }
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders&, filter::Context& context) {
-  if (const auto* route = context.routeConfigAs<RouteSettings>()) settings_ = &route->settings;
+  settings_ = &context.settingsOr(*settings_);
   if (settings_->pace && settings_->requests) begin(request_, settings_->request_stats, context);
   return Next{};
 }

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <memory>
-#include <utility>
 
 #include "source/filter/calls.h"
 #include "source/filter/http_filter.h"
@@ -29,10 +28,7 @@ struct Settings {
   Stats request_stats, response_stats;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Settings settings) : settings(std::move(settings)) {}
-  const Settings settings;
-};
+using RouteSettings = route::RouteSettings<Settings>;
 
 class Filter : public filter::HttpFilter {
  public:

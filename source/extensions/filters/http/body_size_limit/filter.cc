@@ -11,7 +11,7 @@ filter::Reply Filter::refusal(filter::Context& context) const {
 }
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  if (const auto* route = context.routeConfigAs<RouteSettings>()) max_ = route->max_request_bytes;
+  max_ = context.settingsOr(settings_.max_request_bytes);
   // What follows an upgrade or CONNECT is a tunnel, and no body.
   if (headers.wantsTunnel()) max_.reset();
   if (max_ && http::lengthOf(headers).value_or(0) > *max_) return refusal(context);

@@ -17,14 +17,11 @@ struct Settings {
   observability::Counter too_large;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(std::optional<uint64_t> max) : max_request_bytes(max) {}
-  const std::optional<uint64_t> max_request_bytes;
-};
+using RouteSettings = route::RouteSettings<std::optional<uint64_t>>;
 
 class Filter : public filter::HttpFilter {
  public:
-  explicit Filter(const Settings& settings) : settings_(settings), max_(settings.max_request_bytes) {}
+  explicit Filter(const Settings& settings) : settings_(settings) {}
 
   filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
   filter::HookResult onRequestData(filter::Chunk& chunk, filter::Context& context) override;
@@ -33,7 +30,7 @@ class Filter : public filter::HttpFilter {
   filter::Reply refusal(filter::Context& context) const;
 
   const Settings& settings_;
-  std::optional<uint64_t> max_;  // the route's, if it has settings
+  std::optional<uint64_t> max_;  // the route's or the filter's
   uint64_t size_ = 0;            // of the body so far
 };
 

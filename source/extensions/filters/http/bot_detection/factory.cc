@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "sluice/extensions/filters/http/bot_detection/v1/bot_detection.pb.h"

@@ -53,8 +53,7 @@ std::string_view Rules::refuses(std::string_view user_agent) const {
 }
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  const auto* route = context.routeConfigAs<RouteSettings>();
-  const Rules& rules = route != nullptr ? route->rules : settings_.rules;
+  const Rules& rules = context.settingsOr(settings_.rules);
   const std::string_view why = rules.refuses(headers.get(http::Name::kUserAgent).value_or(""));
   if (why.empty()) {
     context.count(settings_.allowed);

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "source/filter/http_filter.h"
@@ -36,10 +35,7 @@ struct Settings {
   observability::Counter allowed, denied, shadow_denied;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Rules rules) : rules(std::move(rules)) {}
-  const Rules rules;
-};
+using RouteSettings = route::RouteSettings<Rules>;
 
 class Filter : public filter::HttpFilter {
  public:

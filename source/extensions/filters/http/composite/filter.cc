@@ -6,8 +6,7 @@
 namespace sluice::extensions::http_filters::composite {
 
 const filter::HttpFilterFactory* Filter::choose(filter::Context& context) {
-  const auto* const route = context.routeConfigAs<RouteSettings>();
-  const Choices& choices = route == nullptr ? settings_.choices : route->choices;
+  const Choices& choices = context.settingsOr(settings_.choices);
   if (choices.matcher == nullptr) return settings_.otherwise.get();
   const match::Exchange exchange(context.request(), &context.info(), choices.matcher->needs);
   const match::Result result = choices.matcher->evaluate(exchange.data());

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "source/filter/delegating_filter.h"
@@ -36,10 +35,7 @@ struct Settings {
   observability::Counter delegated;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Choices choices) : choices(std::move(choices)) {}
-  const Choices choices;
-};
+using RouteSettings = route::RouteSettings<Choices>;
 
 // Is the filter that the request's head leads to.
 class Filter final : public filter::DelegatingFilter {

@@ -46,8 +46,7 @@ bool Filter::isValid(const Policy& policy, const http::RequestHeaders& headers, 
 }
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  const auto* route = context.routeConfigAs<RouteSettings>();
-  const Policy& policy = route != nullptr ? route->policy : settings_.policy;
+  const Policy& policy = context.settingsOr(settings_.policy);
   if (!changesSomething(headers.method)) return filter::Next{};
   const bool enforced = context.sample(policy.enabled);
   if (!enforced && !context.sample(policy.shadow)) return filter::Next{};

@@ -2,7 +2,6 @@
 // (proto: envoy.extensions.filters.http.csrf.v3.CsrfPolicy)
 #pragma once
 
-#include <utility>
 #include <vector>
 
 #include "source/filter/http_filter.h"
@@ -25,10 +24,7 @@ struct Settings {
   observability::Counter missing_source_origin, request_invalid, request_valid;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Policy policy) : policy(std::move(policy)) {}
-  const Policy policy;
-};
+using RouteSettings = route::RouteSettings<Policy>;
 
 class Filter : public filter::HttpFilter {
  public:

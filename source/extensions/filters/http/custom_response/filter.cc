@@ -36,7 +36,7 @@ const Policy* policyFor(const Responses& own, const http::ResponseHeaders& heade
   const route::PerFilterLevels levels = context.routeConfigs();
   for (auto at = levels.end(); at != levels.begin();) {
     const auto* const settings = dynamic_cast<const RouteSettings*>(*--at);
-    const Policy* const policy = settings == nullptr ? nullptr : policyIn(settings->responses, headers, context);
+    const Policy* const policy = settings == nullptr ? nullptr : policyIn(settings->value, headers, context);
     if (policy != nullptr) return policy;
   }
   return policyIn(own, headers, context);

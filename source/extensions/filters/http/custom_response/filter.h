@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <utility>
 
 #include "source/extensions/filters/http/custom_response/policies.h"
 #include "source/filter/calls.h"
@@ -14,10 +13,7 @@
 
 namespace sluice::extensions::http_filters::custom_response {
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Responses responses) : responses(std::move(responses)) {}
-  const Responses responses;
-};
+using RouteSettings = route::RouteSettings<Responses>;
 
 class Filter : public filter::HttpFilter {
  public:

@@ -132,8 +132,7 @@ std::optional<Reply> Filter::abortOf(const RequestHeaders& headers, filter::Cont
 }
 
 HookResult Filter::onRequestHeaders(RequestHeaders& headers, filter::Context& context) {
-  const auto* route = context.routeConfigAs<RouteSettings>();
-  faults_ = route != nullptr ? &route->faults : &settings_.faults;
+  faults_ = &context.settingsOr(settings_.faults);
   if (!concerns(headers, context)) return Next{};
   slowDown(headers, context);
   const std::chrono::milliseconds delay = delayOf(headers, context);

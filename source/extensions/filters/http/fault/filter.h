@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "source/base/shared_limit.h"
@@ -65,10 +64,7 @@ struct Settings {
   Stats stats;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Faults faults) : faults(std::move(faults)) {}
-  const Faults faults;
-};
+using RouteSettings = route::RouteSettings<Faults>;
 
 class Filter : public filter::HttpFilter {
  public:

@@ -170,8 +170,7 @@ std::string_view Settings::contentTypeOf(std::string_view path) const {
 }
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& request, filter::Context& context) {
-  const auto* own = context.routeConfigAs<RouteSettings>();
-  const Settings& settings = own == nullptr ? settings_ : own->settings;
+  const Settings& settings = context.settingsOr(settings_);
   for (const Mapping& mapping : settings.mappings) {
     if (const auto rest = mapping.rest(request.pathOnly()))
       return Served{settings, request, context}.at(mapping, *rest);

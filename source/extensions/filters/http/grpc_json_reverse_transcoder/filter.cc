@@ -31,7 +31,7 @@ Reply refusal(std::string message) {
 }  // namespace
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  if (const auto* route = context.routeConfigAs<RouteSettings>()) settings_ = &route->settings;
+  settings_ = &context.settingsOr(*settings_);
   if (settings_->transcoder == nullptr || !grpc::isGrpcRequest(headers)) return Next{};
   method_ = settings_->transcoder->find(headers.pathOnly());
   if (method_ == nullptr) return Next{};

@@ -82,7 +82,7 @@ void Filter::rewrite(http::RequestHeaders& headers, filter::Context& context) {
 }
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  if (const auto* route = context.routeConfigAs<RouteSettings>()) settings_ = &route->settings;
+  settings_ = &context.settingsOr(*settings_);
   if (settings_->transcoder == nullptr || headers.wantsTunnel() || grpc::isGrpcRequest(headers)) return Next{};
   if (std::optional<Reply> reply = match(headers, context)) return *std::move(reply);
   if (!call_) return Next{};

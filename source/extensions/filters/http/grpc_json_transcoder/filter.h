@@ -32,10 +32,7 @@ struct Settings {
   uint32_t max_response = 1 << 20;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Settings settings) : settings(std::move(settings)) {}
-  const Settings settings;
-};
+using RouteSettings = route::RouteSettings<Settings>;
 
 class Filter : public filter::HttpFilter {
  public:

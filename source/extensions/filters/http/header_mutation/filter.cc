@@ -37,7 +37,7 @@ HookResult Filter::change(http::HeaderList& list, const Changes Mutations::*whic
   };
   const auto applyLevel = [&](const route::PerFilterConfig* level) {
     const auto* settings = dynamic_cast<const RouteSettings*>(level);
-    if (settings != nullptr) apply(settings->mutations);
+    if (settings != nullptr) apply(settings->value);
   };
   apply(settings_.mutations);
   const route::PerFilterLevels levels = context.routeConfigs();  // the most specific is the last

@@ -2,7 +2,6 @@
 // (proto: envoy.extensions.filters.http.header_mutation.v3.HeaderMutation, HeaderMutationPerRoute)
 #pragma once
 
-#include <utility>
 #include <vector>
 
 #include "source/extensions/filters/http/header_mutation/query_changes.h"
@@ -26,10 +25,7 @@ struct Settings {
   bool most_specific_wins = false;  // of the levels of a route; false: the least specific has the last word
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Mutations mutations) : mutations(std::move(mutations)) {}
-  const Mutations mutations;
-};
+using RouteSettings = route::RouteSettings<Mutations>;
 
 class Filter : public filter::HttpFilter {
  public:

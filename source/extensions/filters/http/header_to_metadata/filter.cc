@@ -97,19 +97,14 @@ void apply(const std::vector<Rule>& rules, Headers& headers, Writer writer) {
 
 }  // namespace
 
-const Settings& Filter::settingsOf(const filter::Context& context) const {
-  const auto* const route = context.routeConfigAs<RouteSettings>();
-  return route == nullptr ? settings_ : route->settings;
-}
-
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  const Settings& settings = settingsOf(context);
+  const Settings& settings = context.settingsOr(settings_);
   apply(settings.request, headers, Writer(settings, &Counters::request, context));
   return filter::Next{};
 }
 
 HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
-  const Settings& settings = settingsOf(context);
+  const Settings& settings = context.settingsOr(settings_);
   apply(settings.response, headers, Writer(settings, &Counters::response, context));
   return filter::Next{};
 }

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "source/filter/http_filter.h"
@@ -57,10 +56,7 @@ struct Settings {
   ReadProtobufValue read_protobuf_value = nullptr;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Settings settings) : settings(std::move(settings)) {}
-  const Settings settings;
-};
+using RouteSettings = route::RouteSettings<Settings>;
 
 class Filter : public filter::HttpFilter {
  public:
@@ -70,8 +66,6 @@ class Filter : public filter::HttpFilter {
   filter::HookResult onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) override;
 
  private:
-  const Settings& settingsOf(const filter::Context& context) const;
-
   const Settings& settings_;
 };
 

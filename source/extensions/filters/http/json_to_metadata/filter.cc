@@ -146,11 +146,6 @@ bool readHead(const Rules& rules, const http::HeaderList& headers, bool headers_
   return false;
 }
 
-const Settings& settingsOf(const Settings& own, const filter::Context& context) {
-  const auto* const route = context.routeConfigAs<RouteSettings>();
-  return route == nullptr ? own : route->settings;
-}
-
 }  // namespace
 
 bool Rules::allows(std::string_view content_type) const {
@@ -165,7 +160,7 @@ bool Rules::allows(std::string_view content_type) const {
 }
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  const Rules& rules = settingsOf(settings_, context).request;
+  const Rules& rules = context.settingsOr(settings_).request;
   if (rules.rules.empty()) return filter::Next{};
   bool changed = false;
   request_ = &rules;
@@ -180,7 +175,7 @@ HookResult Filter::onRequestBody(filter::Body& body, filter::Context& context) {
 }
 
 HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
-  const Rules& rules = settingsOf(settings_, context).response;
+  const Rules& rules = context.settingsOr(settings_).response;
   if (rules.rules.empty()) return filter::Next{};
   bool changed = false;
   response_ = &rules;

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "source/extensions/filters/http/json_to_metadata/json_values.h"
@@ -59,10 +58,7 @@ struct Settings {
   Rules request, response;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Settings settings) : settings(std::move(settings)) {}
-  const Settings settings;
-};
+using RouteSettings = route::RouteSettings<Settings>;
 
 class Filter : public filter::HttpFilter {
  public:

@@ -65,7 +65,7 @@ filter::Reply Filter::refusal(filter::Context& context) const {
 }
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  if (const auto* route = context.routeConfigAs<RouteSettings>()) settings_ = &route->settings;
+  settings_ = &context.settingsOr(*settings_);
   const Settings& settings = *settings_;
   if (!context.sample(settings.enabled)) return filter::Next{};
   context.count(settings.stats.enabled);

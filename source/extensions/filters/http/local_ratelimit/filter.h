@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "source/extensions/filters/http/local_ratelimit/limiter.h"
 #include "source/filter/http_filter.h"
@@ -42,10 +41,7 @@ struct Settings {
   Stats stats;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Settings settings) : settings(std::move(settings)) {}
-  const Settings settings;
-};
+using RouteSettings = route::RouteSettings<Settings>;
 
 class Filter : public filter::HttpFilter {
  public:

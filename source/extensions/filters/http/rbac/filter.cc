@@ -59,8 +59,7 @@ Decision ask(const Side& side, const Counts& counts, const Subject& subject, fil
 }  // namespace
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  const auto* const route = context.routeConfigAs<RouteSettings>();
-  const auto& [enforced, shadow] = route == nullptr ? settings_.checks : route->checks;
+  const auto& [enforced, shadow] = context.settingsOr(settings_.checks);
   if (!enforced.engine && !shadow.engine) return filter::Next{};
   const Request request(headers, context, needsOf(enforced) | needsOf(shadow));
   if (shadow.engine) ask(shadow, settings_.shadow, request.subject(), context);

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "source/filter/http_filter.h"
@@ -36,10 +35,7 @@ struct Settings {
   Counts enforced, shadow;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Checks checks) : checks(std::move(checks)) {}
-  const Checks checks;
-};
+using RouteSettings = route::RouteSettings<Checks>;
 
 class Filter : public filter::HttpFilter {
  public:

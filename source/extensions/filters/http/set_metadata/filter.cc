@@ -48,8 +48,7 @@ void merge(MetadataValue& known, const MetadataValue& added) {
 }
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders&, filter::Context& context) {
-  const auto* const route = context.routeConfigAs<RouteSettings>();
-  const Settings& settings = route == nullptr ? settings_ : route->settings;
+  const Settings& settings = context.settingsOr(settings_);
   for (const Entry& entry : settings.entries) {
     stream::DynamicMetadata& metadata = context.info().metadata();
     if (!entry.allow_overwrite && metadata.find(entry.metadata_namespace) != nullptr) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "source/filter/http_filter.h"
@@ -25,10 +24,7 @@ struct Settings {
   observability::Counter overwrite_denied;
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Settings settings) : settings(std::move(settings)) {}
-  const Settings settings;
-};
+using RouteSettings = route::RouteSettings<Settings>;
 
 // What becomes of `known` when `added` comes: structures are merged and lists joined, all else is replaced.
 void merge(stream::MetadataValue& known, const stream::MetadataValue& added);

@@ -15,11 +15,6 @@ bool isJsonType(const http::HeaderList& headers) {
   return type.find("application/json") != std::string::npos;
 }
 
-const Rules& rulesOf(const Settings& settings, const filter::Context& context) {
-  const auto* const route = context.routeConfigAs<RouteSettings>();
-  return route == nullptr ? settings.rules : route->rules;
-}
-
 size_t requestLimit(const filter::Context& context) {
   const route::Route* const route = context.route().route;
   return route != nullptr && route->forward != nullptr ? route->forward->request_buffer_limit.value_or(kMaxBody)
@@ -57,7 +52,7 @@ bool changesAnything(const Transformation& how) {
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   if (context.requestHeadersOnly() || !isJsonType(headers)) return filter::Next{};
-  rules_ = &rulesOf(settings_, context);
+  rules_ = &context.settingsOr(settings_.rules);
   if (!rules_->request) return filter::Next{};
   return filter::Collect{requestLimit(context)};
 }
@@ -78,7 +73,7 @@ HookResult Filter::onRequestBody(filter::Body& body, filter::Context& context) {
 HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
   const bool made_here = context.info().response_code_details != "via_upstream";
   if (made_here || context.responseHeadersOnly() || !isJsonType(headers)) return filter::Next{};
-  if (rules_ == nullptr) rules_ = &rulesOf(settings_, context);
+  if (rules_ == nullptr) rules_ = &context.settingsOr(settings_.rules);
   if (!rules_->response) return filter::Next{};
   return filter::Collect{kMaxBody};
 }

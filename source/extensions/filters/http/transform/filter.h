@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "source/extensions/filters/http/transform/body_json.h"
@@ -44,10 +43,7 @@ struct Settings {
   observability::Counter requests, responses;  // that were transformed
 };
 
-struct RouteSettings : route::PerFilterConfig {
-  explicit RouteSettings(Rules rules) : rules(std::move(rules)) {}
-  const Rules rules;
-};
+using RouteSettings = route::RouteSettings<Rules>;
 
 class Filter : public filter::HttpFilter {
  public:
