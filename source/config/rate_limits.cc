@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "source/config/runtime_compiler.h"
+#include "source/config/value_format.h"
 #include "source/config/values.h"
 
 namespace sluice::config {
@@ -80,6 +81,7 @@ void limitOverride(const v3::RateLimit::Override& proto, route::RateLimit& out) 
 
 void hitsAddend(const v3::RateLimit::HitsAddend& proto, const Context& context, route::RateLimit& out) {
   if (proto.has_number()) out.hits_addend = proto.number().value();
+  if (proto.has_number() && !proto.format().empty()) context.error("has both number and format; keep one of them");
   if (!proto.format().empty()) out.hits_format = compileFormat(proto.format(), true, context.child("format"));
   out.negative_hits = proto.is_negative_hits();
 }

@@ -214,6 +214,8 @@ TEST_CASE("rate limits name metadata, formats, costs and limits of their own") {
             .find("metadata.source: is not known before a host is chosen") != std::string::npos);
   CHECK(errors("{actions: [{remote_address: {}}], hits_addend: {format: '%REQ(a)%%REQ(b)%'}}")
             .find("hits_addend.format: has to be one %OPERATOR%") != std::string::npos);
+  CHECK(errors("{actions: [{remote_address: {}}], hits_addend: {number: 1, format: '%REQ(a)%'}}")
+            .find("hits_addend: has both number and format") != std::string::npos);
   CHECK(errors("{actions: [{generic_key: {descriptor_value: '%NONE%'}}]}").find("generic_key.descriptor_value") !=
         std::string::npos);
 }
