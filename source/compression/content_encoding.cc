@@ -1,13 +1,13 @@
 #include "source/compression/content_encoding.h"
 
-#include "absl/strings/match.h"
+#include "source/base/ascii.h"
+#include "source/http/rules.h"
 
 namespace sluice::compression {
 namespace {
 
-bool equalsIgnoringCase(std::string_view a, std::string_view b) {
-  return absl::EqualsIgnoreCase(absl::string_view(a.data(), a.size()), absl::string_view(b.data(), b.size()));
-}
+using base::equalsLowered;
+using http::withoutSpaces;
 
 // A qvalue: 0 or 1 with up to three digits behind the point, in thousandths. (RFC 9110 section 12.4.2)
 std::optional<uint16_t> parseWeight(std::string_view text) {
@@ -24,32 +24,32 @@ std::optional<uint16_t> parseWeight(std::string_view text) {
   return weight > 1000 ? std::nullopt : std::optional(weight);
 }
 
+bool hasElement(std::string_view list, std::string_view lower) {
+  bool found = false;
+  http::forEachElement(list, [&](std::string_view one) { found |= equalsLowered(one, lower); });
+  return found;
+}
+
 }  // namespace
 
 bool sameCoding(std::string_view a, std::string_view b) {
-  const auto plain = [](std::string_view name) { return equalsIgnoringCase(name, "x-gzip") ? "gzip" : name; };
-  return equalsIgnoringCase(plain(a), plain(b));
+  const auto plain = [](std::string_view name) { return equalsLowered(name, "x-gzip") ? "gzip" : name; };
+  return base::equalsIgnoringCase(plain(a), plain(b));
 }
 
 std::optional<Accepted> parseAccepted(std::string_view element) {
   const size_t semicolon = element.find(';');
-  const std::string_view coding = trimmed(element.substr(0, semicolon));
+  const std::string_view coding = withoutSpaces(element.substr(0, semicolon));
   if (coding.empty()) return std::nullopt;
   if (semicolon == std::string_view::npos) return Accepted{coding, 1000};
-  const std::string_view parameter = trimmed(element.substr(semicolon + 1));
+  const std::string_view parameter = withoutSpaces(element.substr(semicolon + 1));
   const size_t equals = parameter.find('=');
-  if (equals == std::string_view::npos || !equalsIgnoringCase(trimmed(parameter.substr(0, equals)), "q")) {
+  if (equals == std::string_view::npos || !equalsLowered(withoutSpaces(parameter.substr(0, equals)), "q")) {
     return std::nullopt;
   }
-  const auto weight = parseWeight(trimmed(parameter.substr(equals + 1)));
+  const auto weight = parseWeight(withoutSpaces(parameter.substr(equals + 1)));
   if (!weight) return std::nullopt;
   return Accepted{coding, *weight};
-}
-
-bool hasElement(std::string_view list, std::string_view element) {
-  bool found = false;
-  forEachElement(list, [&](std::string_view one) { found |= equalsIgnoringCase(one, element); });
-  return found;
 }
 
 bool forbidsTransform(const http::HeaderList& headers) {

@@ -15,11 +15,6 @@ inline constexpr std::string_view kIdentity = "identity";
 // Whether two names of codings mean the same: case does not matter, "x-gzip" is "gzip".
 bool sameCoding(std::string_view a, std::string_view b);
 
-// Calls `visit(std::string_view element)` for each element of a comma separated list, without white space around it and
-// without empty ones.
-template <typename Visit>
-void forEachElement(std::string_view list, Visit visit);
-
 // An element of accept-encoding.
 struct Accepted {
   std::string_view coding;
@@ -27,9 +22,6 @@ struct Accepted {
 };
 // Nothing if the element is not one that can be read.
 std::optional<Accepted> parseAccepted(std::string_view element);
-
-// Whether a list has that element; case does not matter.
-bool hasElement(std::string_view list, std::string_view element);
 
 // `cache-control: no-transform`. (RFC 9111 section 5.2.2.6)
 bool forbidsTransform(const http::HeaderList& headers);
@@ -43,22 +35,5 @@ void weakenEtag(http::HeaderList& headers);
 void forgetBytes(http::HeaderList& headers);
 // Whether etag is there and strong, which it is if it does not begin with W/.
 bool hasStrongEtag(const http::HeaderList& headers);
-
-inline std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-template <typename Visit>
-void forEachElement(std::string_view list, Visit visit) {
-  while (!list.empty()) {
-    const size_t comma = list.find(',');
-    const std::string_view element = trimmed(list.substr(0, comma));
-    if (!element.empty()) visit(element);
-    if (comma == std::string_view::npos) return;
-    list.remove_prefix(comma + 1);
-  }
-}
 
 }  // namespace sluice::compression

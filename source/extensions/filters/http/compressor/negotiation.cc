@@ -1,6 +1,7 @@
 #include "source/extensions/filters/http/compressor/negotiation.h"
 
-#include "absl/strings/match.h"
+#include "source/base/ascii.h"
+#include "source/http/rules.h"
 
 namespace sluice::extensions::http_filters::compressor {
 namespace {
@@ -19,7 +20,7 @@ struct Liking {
 std::optional<Liking> likingOf(std::string_view coding, std::string_view accept_encoding) {
   std::optional<Liking> named, wildcard;
   uint32_t position = 0;
-  compression::forEachElement(accept_encoding, [&](std::string_view element) {
+  http::forEachElement(accept_encoding, [&](std::string_view element) {
     const std::optional<Accepted> accepted = compression::parseAccepted(element);
     ++position;
     if (!accepted) return;
@@ -34,11 +35,9 @@ std::optional<Liking> likingOf(std::string_view coding, std::string_view accept_
 bool Direction::takesType(const http::HeaderList& headers) const {
   const auto field = headers.get(http::Name::kContentType);
   if (!field) return true;
-  const std::string_view type = compression::trimmed(field->substr(0, field->find(';')));
+  const std::string_view type = http::withoutSpaces(field->substr(0, field->find(';')));
   for (const std::string& taken : content_types) {
-    if (taken.size() == type.size() && absl::EqualsIgnoreCase(taken, absl::string_view(type.data(), type.size()))) {
-      return true;
-    }
+    if (base::equalsLowered(type, taken)) return true;
   }
   return false;
 }

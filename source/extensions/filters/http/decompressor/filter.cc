@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "source/compression/content_encoding.h"
+#include "source/http/rules.h"
 #include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::decompressor {
@@ -21,7 +22,7 @@ constexpr uint16_t kBadGateway = 502;
 // The coding that was put on last, which is the one that comes off first, stands last.
 std::string_view lastElement(std::string_view list) {
   const size_t comma = list.rfind(',');
-  return compression::trimmed(comma == std::string_view::npos ? list : list.substr(comma + 1));
+  return http::withoutSpaces(comma == std::string_view::npos ? list : list.substr(comma + 1));
 }
 
 }  // namespace
@@ -34,7 +35,7 @@ void Filter::advertise(http::RequestHeaders& headers) const {
   if (!accept) return headers.addView(Name::kAcceptEncoding, coding);
   std::string list;
   bool accepted = false;
-  compression::forEachElement(*accept, [&](std::string_view element) {
+  http::forEachElement(*accept, [&](std::string_view element) {
     const auto parsed = compression::parseAccepted(element);
     const bool same = parsed && compression::sameCoding(parsed->coding, coding);
     accepted |= same && parsed->weight > 0;
@@ -61,10 +62,10 @@ bool Filter::begin(Body& body, http::HeaderList& headers, const Direction& direc
   }
   const size_t comma = codings->rfind(',');
   const std::string_view left = comma == std::string_view::npos ? std::string_view() : codings->substr(0, comma);
-  if (compression::trimmed(left).empty()) {
+  if (http::withoutSpaces(left).empty()) {
     headers.remove(Name::kContentEncoding);
   } else {
-    headers.set(Name::kContentEncoding, compression::trimmed(left));
+    headers.set(Name::kContentEncoding, http::withoutSpaces(left));
   }
   headers.remove(Name::kContentLength);
   compression::forgetBytes(headers);
