@@ -26,7 +26,7 @@ Answer ask(testing::Fields request, std::string_view method = "GET") {
                                          {"age", "5"}});
   testing::Request asked(request);
   asked.head.method = method;
-  return answerFrom(*response, Conditions::of(asked.head), kNow, kWall, "hit");
+  return answerFrom(*response, http::Conditions::of(asked.head), kNow, kWall, "hit");
 }
 
 TEST_CASE("an answer says its age and where it is from") {

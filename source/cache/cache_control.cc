@@ -26,8 +26,8 @@ bool forEachDirective(const http::HeaderList& headers, Visit visit) {
     ListReader reader(field.value);
     while (const auto member = reader.next()) {
       const size_t equals = member->find('=');
-      Directive directive{ListReader::trimmed(member->substr(0, equals)), {}};
-      if (equals != std::string_view::npos) directive.value = ListReader::trimmed(member->substr(equals + 1));
+      Directive directive{http::withoutSpaces(member->substr(0, equals)), {}};
+      if (equals != std::string_view::npos) directive.value = http::withoutSpaces(member->substr(equals + 1));
       if (directive.value.size() >= 2 && directive.value.front() == '"' && directive.value.back() == '"') {
         directive.value = directive.value.substr(1, directive.value.size() - 2);
       }

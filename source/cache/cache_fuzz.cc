@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (response.has(http::Name::kSetCookie) || ResponseDirectives::of(response).is_private) std::abort();
   if (stored->lifetime < seconds(0) || stored->initial_age < seconds(0)) std::abort();
   stored->body = std::make_shared<const std::string>("0123456789");
-  const Answer answer = answerFrom(*stored, Conditions::of(request), now, wall, "hit");
+  const Answer answer = answerFrom(*stored, http::Conditions::of(request), now, wall, "hit");
   if (answer.begin > answer.end || answer.end > stored->body->size()) std::abort();
   if (answer.status == 206 && answer.begin == answer.end) std::abort();
   http::ResponseHeaders merged(arena);

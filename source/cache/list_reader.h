@@ -4,6 +4,8 @@
 #include <optional>
 #include <string_view>
 
+#include "source/http/rules.h"
+
 namespace sluice::cache {
 
 class ListReader {
@@ -16,7 +18,7 @@ class ListReader {
     while (!rest_.empty()) {
       const size_t end = memberEnd();
       if (broken_) return std::nullopt;
-      const std::string_view member = trimmed(rest_.substr(0, end));
+      const std::string_view member = http::withoutSpaces(rest_.substr(0, end));
       rest_.remove_prefix(end < rest_.size() ? end + 1 : rest_.size());
       if (!member.empty()) return member;
     }
@@ -24,15 +26,7 @@ class ListReader {
   }
   bool broken() const { return broken_; }
 
-  static std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && isSpace(text.front())) text.remove_prefix(1);
-    while (!text.empty() && isSpace(text.back())) text.remove_suffix(1);
-    return text;
-  }
-
  private:
-  static bool isSpace(char c) { return c == ' ' || c == '\t'; }
-
   size_t memberEnd() {
     bool quoted = false;
     size_t at = 0;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "source/http/conditions.h"
+
 namespace sluice::cache {
 namespace {
 
@@ -120,9 +122,8 @@ std::shared_ptr<StoredResponse> storable(const http::ResponseHeaders& headers, c
 }
 
 bool isOfAnother(const StoredResponse& stored, const http::ResponseHeaders& not_modified) {
-  const auto opaque = [](std::string_view etag) { return etag.substr(etag.starts_with("W/") ? 2 : 0); };
   const auto etag = not_modified.get(Name::kEtag);
-  return etag && opaque(*etag) != opaque(stored.get("etag"));
+  return etag && !http::sameTag(*etag, stored.get("etag"));
 }
 
 void refresh(const StoredResponse& stored, const http::ResponseHeaders& not_modified, http::ResponseHeaders& out) {

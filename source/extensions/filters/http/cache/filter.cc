@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "source/base/text.h"
+#include "source/http/rules.h"
 #include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::cache {
@@ -95,7 +96,7 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
   }
   if (!settings_.ignore_request_directives) directives_ = cache::RequestDirectives::of(headers);
   authorized_ = headers.has(Name::kAuthorization);
-  conditions_ = cache::Conditions::of(headers);
+  conditions_ = http::Conditions::of(headers);
   return lookUp(headers, context);
 }
 
@@ -126,9 +127,10 @@ HookResult Filter::lookUp(http::RequestHeaders& headers, filter::Context& contex
 }
 
 bool Filter::mayShare() const {
+  const bool conditional = conditions_.none_match || conditions_.modified_since;
   return !authorized_ && !directives_.no_store && !directives_.no_cache && !directives_.max_age &&
-         !directives_.min_fresh && conditions_.range.empty() &&
-         (conditions_.empty() || (stale_ != nullptr && stale_->hasValidator()));
+         !directives_.min_fresh && !conditions_.range &&
+         (!conditional || (stale_ != nullptr && stale_->hasValidator()));
 }
 
 HookResult Filter::fetchOrWait(http::RequestHeaders& headers, filter::Context& context, const std::string& key) {
@@ -165,7 +167,7 @@ void Filter::fetch(http::RequestHeaders& headers, filter::Context& context) {
   }
   if (!settings_.upstream_cluster.empty()) context.setCluster(settings_.upstream_cluster);
   // A part of an answer does not tell whether the whole is still good.
-  validating_ = stale_ != nullptr && stale_->hasValidator() && conditions_.range.empty();
+  validating_ = stale_ != nullptr && stale_->hasValidator() && !conditions_.range;
   if (!validating_) return;
   headers.remove("if-none-match");
   headers.remove("if-modified-since");
@@ -291,11 +293,8 @@ std::unique_ptr<Filter::Storing> Filter::judge(const http::ResponseHeaders& head
   auto out = std::make_unique<Storing>(*settings_.store, settings_.max_body);
   out->response = std::move(response);
   out->vary = *std::move(names);
-  if (const auto length = headers.get(Name::kContentLength)) {
-    const auto bytes = cache::deltaSeconds(*length);
-    if (!bytes || static_cast<size_t>(bytes->count()) > settings_.max_body) return nullptr;
-    out->length = static_cast<size_t>(bytes->count());
-  }
+  out->length = http::lengthOf(headers);
+  if (headers.has(Name::kContentLength) && (!out->length || *out->length > settings_.max_body)) return nullptr;
   return out;
 }
 

@@ -57,7 +57,7 @@ class Filter : public filter::HttpFilter, private cache::Flights::Seat {
     Storing(cache::Store& store, size_t limit) : incoming(store, limit) {}
     std::shared_ptr<cache::StoredResponse> response;
     cache::VaryNames vary;
-    std::optional<size_t> length;  // that its head says
+    std::optional<uint64_t> length;  // that its head says
     Incoming incoming;
   };
 
@@ -90,7 +90,7 @@ class Filter : public filter::HttpFilter, private cache::Flights::Seat {
   std::string key_;
   std::string plain_key_;  // of what is out of date, without fields
   cache::RequestDirectives directives_;
-  cache::Conditions conditions_;
+  http::Conditions conditions_;
   std::shared_ptr<const cache::StoredResponse> stale_;  // null: nothing is stored
   bool validating_ = false;                             // the upstream is asked whether it is still good
   cache::Time requested_;

@@ -11,6 +11,7 @@
 #include "source/extensions/filters/http/file_server/file_body.h"
 #include "source/extensions/filters/http/file_server/listing.h"
 #include "source/filter/context.h"
+#include "source/http/conditions.h"
 #include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::file_server {
@@ -56,17 +57,16 @@ Reply openFailed(int error) {
   }
 }
 
-// The tag is of time and size. A file that was written just now may be written again without another time.
-Representation representationOf(const struct stat& info, Wall now) {
+// A file that was written just now may be written again without another time.
+bool isSettled(const struct stat& info, Wall now) {
   const auto modified = std::chrono::seconds(info.st_mtim.tv_sec) + nanoseconds(info.st_mtim.tv_nsec);
-  const auto age = std::chrono::duration_cast<nanoseconds>(now.time_since_epoch()) - modified;
-  Representation out;
-  out.etag = absl::StrFormat("%s\"%x-%x-%x\"", age < std::chrono::seconds(1) ? "W/" : "",
-                             static_cast<uint64_t>(info.st_mtim.tv_sec), info.st_mtim.tv_nsec,
-                             static_cast<uint64_t>(info.st_size));
-  out.modified = std::min(http::Date(std::chrono::seconds(info.st_mtim.tv_sec)), dateOf(now));
-  out.size = static_cast<uint64_t>(info.st_size);
-  return out;
+  return std::chrono::duration_cast<nanoseconds>(now.time_since_epoch()) - modified >= std::chrono::seconds(1);
+}
+
+// Of time and size.
+std::string etagOf(const struct stat& info, bool settled) {
+  return absl::StrFormat("%s\"%x-%x-%x\"", settled ? "" : "W/", static_cast<uint64_t>(info.st_mtim.tv_sec),
+                         info.st_mtim.tv_nsec, static_cast<uint64_t>(info.st_size));
 }
 
 struct Served {
@@ -81,23 +81,27 @@ struct Served {
 
 Reply Served::file(Opened opened, std::string_view path, base::LimitUnit place) const {
   const Wall now = context.wallNow();
-  const Representation file = representationOf(opened.info, now);
+  const bool settled = isSettled(opened.info, now);
+  const std::string etag = etagOf(opened.info, settled);
+  const http::Date modified = std::min(http::Date(std::chrono::seconds(opened.info.st_mtim.tv_sec)), dateOf(now));
+  const http::Representation file{etag, modified, static_cast<uint64_t>(opened.info.st_size), settled};
   Reply reply{200, "", "file_server"};
-  reply.headers = {{"accept-ranges", "bytes"}, {"etag", file.etag}, {"last-modified", http::formatDate(file.modified)}};
-  const Condition condition = evaluateConditions(request, file, dateOf(now));
-  if (condition == Condition::kFailed) return refused(412, "file_server_precondition_failed");
-  if (condition == Condition::kNotModified) {
+  reply.headers = {{"accept-ranges", "bytes"}, {"etag", etag}, {"last-modified", http::formatDate(modified)}};
+  const http::Conditions conditions = http::Conditions::of(request);
+  const http::Verdict verdict = http::evaluate(conditions, file, dateOf(now));
+  if (verdict == http::Verdict::kFailed) return refused(412, "file_server_precondition_failed");
+  if (verdict == http::Verdict::kNotModified) {
     reply.status = 304;
     reply.stream = std::make_unique<NoBody>();
     return reply;
   }
-  Range range = request.isHead() ? Range{} : rangeOf(request, file, dateOf(now));
-  if (range.kind == Range::Kind::kUnsatisfiable) {
+  http::Range range = http::rangeOf(conditions, file, dateOf(now));
+  if (range.kind == http::Range::Kind::kUnsatisfiable) {
     Reply out = refused(416, "file_server_range_not_satisfiable");
     out.headers = {{"content-range", absl::StrCat("bytes */", file.size)}};
     return out;
   }
-  if (range.kind == Range::Kind::kPart) {
+  if (range.kind == http::Range::Kind::kPart) {
     reply.status = 206;
     reply.headers.emplace_back("content-range",
                                absl::StrCat("bytes ", range.begin, "-", range.end - 1, "/", file.size));

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "source/base/shared_limit.h"
-#include "source/extensions/filters/http/file_server/conditions.h"
 #include "source/extensions/filters/http/file_server/tree.h"
 #include "source/filter/http_filter.h"
 #include "source/route/filter_slots.h"

@@ -4,13 +4,13 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "source/extensions/filters/http/file_server/conditions.h"
+#include "source/http/conditions.h"
 
 namespace {
 
-using namespace sluice::extensions::http_filters::file_server;
+using namespace sluice::http;
 
-constexpr sluice::http::Date kNow(std::chrono::seconds(1'800'000'000));
+constexpr Date kNow(std::chrono::seconds(1'800'000'000));
 
 void require(bool holds) {
   if (!holds) std::abort();
@@ -27,21 +27,22 @@ std::string_view takeLine(std::string_view& text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (const auto date = sluice::http::parseDate(text.substr(0, text.find('\n')), kNow)) {
-    require(sluice::http::parseDate(sluice::http::formatDate(*date), kNow) == *date);
+  if (const auto date = parseDate(text.substr(0, text.find('\n')), kNow)) {
+    require(parseDate(formatDate(*date), kNow) == *date);
   }
   sluice::base::Arena arena;
-  sluice::http::RequestHeaders request(arena);
+  RequestHeaders request(arena);
   for (const char* name :
        {"range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"}) {
     const std::string_view line = takeLine(text);
     if (!line.empty()) request.addView(name, line);
   }
+  const Conditions conditions = Conditions::of(request);
   for (const uint64_t length : {uint64_t{0}, uint64_t{1}, uint64_t{1000}}) {
-    const Representation file{"\"a\"", sluice::http::Date(std::chrono::seconds(784'111'777)), length};
-    const Range range = rangeOf(request, file, kNow);
+    const Representation file{"\"a\"", Date(std::chrono::seconds(784'111'777)), length, true};
+    const Range range = rangeOf(conditions, file, kNow);
     if (range.kind == Range::Kind::kPart) require(range.begin < range.end && range.end <= length);
-    (void)evaluateConditions(request, file, kNow);
+    (void)evaluate(conditions, file, kNow);
   }
   return 0;
 }
