@@ -89,7 +89,7 @@ class LuaTest(SluiceTestCase):
         run = subprocess.run([binary("sluice"), "-c", config, "--mode", "validate"], capture_output=True, text=True)
 
         self.assertNotEqual(run.returncode, 0)
-        self.assertRegex(run.stdout + run.stderr, r"source_codes\.scrub: .*broken\.lua:\d+: ")
+        self.assertRegex(run.stdout + run.stderr, r"source_codes\[\"scrub\"\]: .*broken\.lua:\d+: ")
 
 
 if __name__ == "__main__":

@@ -63,8 +63,7 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
         compileScript(proto.inline_code(), "inline_code", limits, context.at.child("inline_code"), services);
   }
   for (const auto& [name, source] : proto.source_codes()) {
-    settings.scripts[name] =
-        compileScript(source, name, limits, context.at.child("source_codes").child(name), services);
+    settings.scripts[name] = compileScript(source, name, limits, context.at.entry("source_codes", name), services);
   }
   settings.clear_route_cache = !proto.has_clear_route_cache() || proto.clear_route_cache().value();
   settings.fails_open = services.defaults == config::Defaults::kEnvoy;
@@ -102,9 +101,9 @@ class Factory : public config::RoutedHttpFilterOf<Proto, RouteProto> {
   }
 };
 
-class BoundedFactory : public config::RoutedHttpFilterOf<BoundedProto, RouteProto> {
+class BoundedFactory : public Factory {
  public:
-  std::string_view upstreamRefusal() const override { return {}; }
+  std::string_view configType() const override { return BoundedProto::descriptor()->full_name(); }
 
   config::HttpFilterPtr makeFilter(const BoundedProto& proto, const config::FactoryContext& context) const override {
     Limits limits;
@@ -121,11 +120,6 @@ class BoundedFactory : public config::RoutedHttpFilterOf<BoundedProto, RouteProt
     if (proto.has_max_body_bytes()) settings.body_limit = proto.max_body_bytes().value();
     settings.fails_open = proto.on_error() == BoundedProto::CONTINUE;
     return std::make_shared<FilterFactory>(std::move(settings));
-  }
-
-  config::RouteConfigPtr makeRouteConfig(const RouteProto& proto,
-                                         const config::FactoryContext& context) const override {
-    return compileRouteSettings(proto, context);
   }
 };
 
