@@ -18,20 +18,21 @@ struct List {
   Run& run;
   http::HeaderList& fields;
   bool trailers;
+  std::string status;  // of a response
 };
 
 List listOf(lua_State* state, bool trailers) {
   Run& run = runOf(state, trailers ? Kind::kTrailers : Kind::kHeaders);
-  return {run, trailers ? static_cast<http::HeaderList&>(run.trailers()) : run.headers(), trailers};
+  if (trailers) return {run, run.trailers(), true, {}};
+  const bool response = run.side == Side::kResponse;
+  return {run, run.headers(), false, response ? std::to_string(run.context.response().status) : std::string()};
 }
 
 // Where it is a pseudo-header of the head.
 std::optional<std::string_view> pseudo(const List& list, std::string_view name) {
   if (list.trailers) return std::nullopt;
   if (list.run.side == Side::kResponse) {
-    if (name != ":status") return std::nullopt;
-    const uint16_t status = list.run.context.response().status;
-    return list.run.context.arena().copy(std::to_string(status));
+    return name == ":status" ? std::optional<std::string_view>(list.status) : std::nullopt;
   }
   const http::RequestHeaders& head = list.run.context.request();
   if (name == ":path") return head.path;

@@ -186,7 +186,7 @@ Machine::Outcome Machine::resume(Run& run, Thread& thread, std::string& error) {
   }
   Run* const before = std::exchange(current_, &run);
   instructions_left_ = limits_.instructions - std::min(limits_.instructions, run.instructions_used);
-  arm(std::chrono::steady_clock::now() + limits_.time);
+  arm(std::chrono::steady_clock::now() + limits_.time);  // the loop's time stands still while a script runs
   const uint64_t had = instructions_left_;
   const int status = lua_resume(thread.state, thread.begun ? 0 : 1);
   thread.begun = true;
