@@ -212,6 +212,12 @@ void keepAuthority(const Forward& route, std::string_view authority, http::Reque
   if (options.keep_original) request.set("x-envoy-original-host", authority);
 }
 
+std::string_view rewrittenPath(const Match& match, const http::RequestHeaders& request) {
+  const Forward& forward = *match.route->forward;
+  return rewritePath(request.pathOnly(), match.route->matcher, forward.prefix_rewrite, forward.regex_rewrite,
+                     request.arena());
+}
+
 Rewritten finalizeRequest(const Match& match, http::RequestHeaders& request, const stream::FormatContext& context,
                           RequestRewrite options) {
   if (hasMutations(match)) {
@@ -225,9 +231,7 @@ Rewritten finalizeRequest(const Match& match, http::RequestHeaders& request, con
   const std::string_view before = request.pathOnly();
   std::string_view after;
   if (forward.path_format != nullptr) after = formattedPath(*forward.path_format, context, request.arena());
-  if (after.empty()) {
-    after = rewritePath(before, match.route->matcher, forward.prefix_rewrite, forward.regex_rewrite, request.arena());
-  }
+  if (after.empty()) after = rewrittenPath(match, request);
   if (after.data() == before.data() && after.size() == before.size()) return {};  // it was not rewritten
   if (after == before) return {};
   // Nothing of a path that is made anew was judged.

@@ -14,6 +14,9 @@ namespace sluice::route {
 // (proto: RouteConfiguration.internal_only_headers).
 void removeInternalOnly(const Table& table, http::RequestHeaders& request);
 
+// The path, without its query, as the matched route rewrites it by its own words: not by a format, which reads more.
+std::string_view rewrittenPath(const Match& match, const http::RequestHeaders& request);
+
 struct RequestRewrite {
   // Keeps path and authority that came in as x-envoy-original-path and x-envoy-original-host where they are rewritten
   // (proto: not suppress_envoy_headers).

@@ -651,6 +651,32 @@ TEST_CASE("routes that make another request by more than the key are gone by") {
   CHECK_FALSE(site.hits("/a"));
 }
 
+TEST_CASE("routes that rewrite in another way have answers of their own") {
+  const auto routeTo = [](route::ForwardSpec forward) {
+    forward.cluster = 1;
+    forward.cluster_name = "up";
+    return route::RouteSpec{.path = "/", .action = std::move(forward)};
+  };
+  const auto serves = [&routeTo](route::ForwardSpec forward) {
+    route::RouteSpec asked = routeTo(std::move(forward));
+    match::HeaderMatcher header;
+    header.setName("x-new");
+    asked.conditions.headers.push_back(header);
+    route::VirtualHostSpec host{.name = "v", .domains = {"*"}};
+    host.routes = {std::move(asked), routeTo({})};
+    route::TableSpec spec;
+    spec.virtual_hosts.push_back(std::move(host));
+    Site site("", *route::Table::build(std::move(spec)));
+    site.fill("/a", kFresh, "new", {{"x-new", "1"}});
+    return site.hits("/a");
+  };
+
+  CHECK(serves({}));
+  CHECK_FALSE(serves({.prefix_rewrite = "/b/"}));
+  CHECK_FALSE(serves({.regex_rewrite = route::RegexRewrite{*match::compileRegex("a"), "b"}}));
+  CHECK_FALSE(serves({.auto_host_rewrite = true}));
+}
+
 TEST_CASE("what a filter behind has sent elsewhere is not stored") {
   filter::testing::Script behind{.name = "behind", .hooks = filter::kRequestHeaders};
   behind.request_headers = [](http::RequestHeaders&, filter::Context& context) {

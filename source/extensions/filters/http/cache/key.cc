@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "source/route/rewrite.h"
+
 namespace sluice::extensions::http_filters::cache {
 namespace {
 
@@ -82,7 +84,9 @@ std::string KeyRules::keyOf(const http::RequestHeaders& request, const route::Ma
   append(key, cluster);
   append(key, route.route->name);
   if (const route::Forward* forward = route.route->forward) {
-    append(key, forward->prefix_rewrite);
+    const std::string_view path = request.pathOnly(), rewritten = route::rewrittenPath(route, request);
+    append(key, rewritten == path ? "" : rewritten);
+    append(key, forward->auto_host_rewrite ? "*" : "");
     append(key, route.choice != nullptr && !route.choice->host_rewrite.empty() ? route.choice->host_rewrite
                                                                                : forward->host_rewrite);
   }
