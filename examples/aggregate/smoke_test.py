@@ -9,7 +9,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
-from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, waitFor  # noqa: E402
+from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, exampleConfig, waitFor  # noqa: E402
 
 PAGE = "/pages/product?id=7"
 
@@ -22,10 +22,8 @@ class AggregateTest(SluiceTestCase):
         self.asked = {}
         self.catalog = self.start(HttpUpstream(lambda request: self.answer("catalog", request)))
         self.reviews = self.start(HttpUpstream(lambda request: self.reviews_reply or self.answer("reviews", request)))
-        ports = {"8081": self.catalog.port, "8082": self.reviews.port, "10000": 0, "9901": 0}
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(ports[match.group()]), file.read())
-        self.sluice = self.start(Sluice(self.scratch, text))
+        ports = {"8081": self.catalog.port, "8082": self.reviews.port}
+        self.sluice = self.start(Sluice(self.scratch, exampleConfig(HERE, ports)))
         self.port = self.sluice.port("shop")
 
     def answer(self, service, request):

@@ -1,13 +1,13 @@
 """The edge example as it stands, on free ports."""
 import json
 import os
-import re
 import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
-from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, get, rawConnection, readResponse, waitFor  # noqa: E402
+from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, exampleConfig  # noqa: E402
+from harness import get, rawConnection, readResponse, waitFor  # noqa: E402
 from harness.client import reader, requestBytes  # noqa: E402
 
 
@@ -16,10 +16,8 @@ class EdgeTest(SluiceTestCase):
         super().setUp()
         self.web = [self.start(HttpUpstream(lambda request, n=n: Reply(200, b"web %d" % n))) for n in (1, 2)]
         self.api = self.start(HttpUpstream(lambda request: Reply(200, f"api {request.path}".encode())))
-        ports = {"8081": self.web[0].port, "8082": self.web[1].port, "8083": self.api.port, "10000": 0, "9901": 0}
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(ports[match.group()]), file.read())
-        self.sluice = self.start(Sluice(self.scratch, text))
+        ports = {"8081": self.web[0].port, "8082": self.web[1].port, "8083": self.api.port}
+        self.sluice = self.start(Sluice(self.scratch, exampleConfig(HERE, ports)))
         self.port = self.sluice.port("edge")
 
     def get(self, path, host="shop.example"):

@@ -1,12 +1,11 @@
 """Failover by priority as it stands, on free ports, with faster checks and shorter ejections."""
 import os
-import re
 import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
-from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, get, waitFor  # noqa: E402
+from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, exampleConfig, get, waitFor  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
 HERE_PORTS = ("8081", "8082")
@@ -19,9 +18,7 @@ class FailoverTest(SluiceTestCase):
         self.status = {"here": 200, "elsewhere": 200}
         self.ports = {port: freePort() for port in HERE_PORTS + ELSEWHERE_PORTS}
         self.hosts = {port: self.host(port) for port in self.ports}
-        ports = {**self.ports, "10000": 0, "9901": 0}
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(ports[match.group()]), file.read())
+        text = exampleConfig(HERE, self.ports)
         text = text.replace("interval: 1s", "interval: 0.05s").replace("ejection_time: 10s", "ejection_time: 1s")
         self.sluice = self.start(Sluice(self.scratch, text))
         self.port = self.sluice.port("shop")

@@ -1,22 +1,19 @@
 """The forward proxy as it stands, on free ports."""
 import os
-import re
 import subprocess
 import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
-from harness import HttpUpstream, Reply, Sluice, SluiceTestCase  # noqa: E402
+from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, exampleConfig  # noqa: E402
 
 
 class ForwardProxyTest(SluiceTestCase):
     def setUp(self):
         super().setUp()
         self.host = self.start(HttpUpstream(lambda request: Reply(body=b"v1"), address=("0.0.0.0", 0)))
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", "0", file.read())
-        self.sluice = self.start(Sluice(self.scratch, text))
+        self.sluice = self.start(Sluice(self.scratch, exampleConfig(HERE, {})))
         self.proxy = f"http://127.0.0.1:{self.sluice.port('proxy')}"
 
     def curl(self, target, *arguments):

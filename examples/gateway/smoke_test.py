@@ -3,7 +3,6 @@ import gzip
 import http.client
 import json
 import os
-import re
 import sys
 import unittest
 
@@ -11,7 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
 import echo  # noqa: E402
-from harness import Sluice, SluiceTestCase, waitFor  # noqa: E402
+from harness import Sluice, SluiceTestCase, exampleConfig, waitFor  # noqa: E402
 
 ALLOW_ORIGIN = "access-control-allow-origin"
 
@@ -19,10 +18,8 @@ ALLOW_ORIGIN = "access-control-allow-origin"
 class GatewayTest(SluiceTestCase):
     def setUp(self):
         super().setUp()
-        ports = {"8081": self.start(echo.Service()).port, "10000": 0, "9901": 0}
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(ports[match.group()]), file.read())
-        self.sluice = self.start(Sluice(self.scratch, text))
+        ports = {"8081": self.start(echo.Service()).port}
+        self.sluice = self.start(Sluice(self.scratch, exampleConfig(HERE, ports)))
         self.port = self.sluice.port("gateway")
 
     def ask(self, path, client="127.0.0.1", method="GET", **headers):

@@ -2,7 +2,6 @@
 import http.client
 import json
 import os
-import re
 import subprocess
 import sys
 import unittest
@@ -11,7 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../gateway"))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
 import echo  # noqa: E402
-from harness import Sluice, SluiceTestCase, binary, waitFor  # noqa: E402
+from harness import Sluice, SluiceTestCase, binary, exampleConfig, waitFor  # noqa: E402
 
 JSON = {"content-type": "application/json"}
 
@@ -19,10 +18,8 @@ JSON = {"content-type": "application/json"}
 class LuaTest(SluiceTestCase):
     def setUp(self):
         super().setUp()
-        ports = {"8081": self.start(echo.Service()).port, "10000": 0, "9901": 0}
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(ports[match.group()]), file.read())
-        self.text = text.replace("examples/lua/", HERE + "/")
+        ports = {"8081": self.start(echo.Service()).port}
+        self.text = exampleConfig(HERE, ports).replace("examples/lua/", HERE + "/")
         self.sluice = self.start(Sluice(self.scratch, self.text))
         self.port = self.sluice.port("shops")
 

@@ -1,26 +1,23 @@
 """The mirror as it stands, on free ports."""
 import os
-import re
 import sys
 import threading
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
-from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, get, request, waitFor  # noqa: E402
+from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, exampleConfig, get, request, waitFor  # noqa: E402
 
 
 class MirrorTest(SluiceTestCase):
     def setUp(self):
         super().setUp()
         self.lock, self.got = threading.Lock(), {"v1": [], "v2": [], "recorder": []}
-        self.hosts, ports = {}, {"10000": "0", "9901": "0"}
+        self.hosts, ports = {}, {}
         for port, name in {"8081": "v1", "8082": "v2", "8083": "recorder"}.items():
             self.hosts[name] = self.start(HttpUpstream(self.handler(name)))
-            ports[port] = str(self.hosts[name].port)
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: ports[match.group()], file.read())
-        self.port = self.start(Sluice(self.scratch, text)).port("shop")
+            ports[port] = self.hosts[name].port
+        self.port = self.start(Sluice(self.scratch, exampleConfig(HERE, ports))).port("shop")
 
     def handler(self, name):
         def answer(request):

@@ -1,13 +1,12 @@
 """The example of TLS passed through, as it stands, on free ports."""
 import os
-import re
 import subprocess
 import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
-from harness import Process, Sluice, SluiceTestCase, rawConnection, waitFor  # noqa: E402
+from harness import Process, Sluice, SluiceTestCase, exampleConfig, rawConnection, waitFor  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
 
@@ -16,10 +15,8 @@ class PassthroughTest(SluiceTestCase):
         super().setUp()
         self.folder = self.scratch.join("certificates")
         subprocess.run([os.path.join(HERE, "../tls/make-certificates"), self.folder], check=True, capture_output=True)
-        ports = {"8443": self.serve("shop"), "8444": self.serve("api"), "10443": 0, "9901": 0}
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(ports[match.group()]), file.read())
-        self.sluice = self.start(Sluice(self.scratch, text))
+        ports = {"8443": self.serve("shop"), "8444": self.serve("api")}
+        self.sluice = self.start(Sluice(self.scratch, exampleConfig(HERE, ports)))
         self.port = self.sluice.port("tls")
 
     def serve(self, name):

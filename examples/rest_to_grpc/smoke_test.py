@@ -2,7 +2,6 @@
 import http.client
 import json
 import os
-import re
 import subprocess
 import sys
 import unittest
@@ -14,7 +13,7 @@ TOP = os.path.abspath(os.path.join(HERE, "../.."))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(TOP, "test/support"))
 import library  # noqa: E402
-from harness import Sluice, SluiceTestCase, waitFor  # noqa: E402
+from harness import Sluice, SluiceTestCase, exampleConfig, waitFor  # noqa: E402
 
 POEMS = "/v1/shelves/poems/books"
 LEAVES = {"name": "shelves/poems/books/1", "title": "Leaves of Grass", "authors": ["Walt Whitman"], "pages": "95"}
@@ -28,9 +27,7 @@ class RestToGrpcTest(SluiceTestCase):
             ["protoc", "-I", HERE, "-I", os.path.join(TOP, "api"), "--include_imports",
              "--descriptor_set_out=" + descriptors, "library.proto"], check=True)  # fmt: skip
         self.library = self.start(library.Library(descriptors))
-        ports = {"50051": self.library.port, "10000": 0, "9901": 0}
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(ports[match.group()]), file.read())
+        text = exampleConfig(HERE, {"50051": self.library.port})
         self.sluice = self.start(Sluice(self.scratch, text.replace("examples/rest_to_grpc/library.pb", descriptors)))
         self.port = self.sluice.port("library")
 

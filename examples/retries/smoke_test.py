@@ -1,7 +1,6 @@
 """Retries and their budget as they stand, on free ports."""
 import concurrent.futures
 import os
-import re
 import sys
 import threading
 import time
@@ -9,7 +8,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
-from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, get, request, waitFor  # noqa: E402
+from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, exampleConfig, get, request, waitFor  # noqa: E402
 
 
 class RetriesTest(SluiceTestCase):
@@ -18,10 +17,8 @@ class RetriesTest(SluiceTestCase):
         self.replies = [Reply(200, b"one"), Reply(200, b"two")]
         self.counts, self.lock, self.pause_s = [0, 0], threading.Lock(), 0
         self.hosts = [self.start(HttpUpstream(lambda asked, n=n: self.answer(n))) for n in (0, 1)]
-        ports = {"8081": self.hosts[0].port, "8082": self.hosts[1].port, "10000": 0, "9901": 0}
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(ports[match.group()]), file.read())
-        self.sluice = self.start(Sluice(self.scratch, text))
+        ports = {"8081": self.hosts[0].port, "8082": self.hosts[1].port}
+        self.sluice = self.start(Sluice(self.scratch, exampleConfig(HERE, ports)))
         self.port = self.sluice.port("shop")
 
     def answer(self, n):

@@ -1,13 +1,12 @@
 """The sticky canary as it stands, on free ports."""
 import hashlib
 import os
-import re
 import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
-from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, get  # noqa: E402
+from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, exampleConfig, get  # noqa: E402
 
 
 def isCanary(user, share):
@@ -25,14 +24,13 @@ class StickyCanaryTest(SluiceTestCase):
     def setUp(self):
         super().setUp()
         hosts = {"8081": "v1 a", "8082": "v1 b", "8083": "v2 a", "8084": "v2 b"}
-        self.ports = {"10000": 0, "9901": 0}
+        self.ports = {}
         for port, name in hosts.items():
             self.ports[port] = self.start(HttpUpstream(lambda request, name=name: Reply(200, name.encode()))).port
         self.port = self.proxy(10)
 
     def proxy(self, percent):
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(self.ports[match.group()]), file.read())
+        text = exampleConfig(HERE, self.ports)
         start, by_user = text.split("rollout:")
         by_user = by_user.replace("weight: 90", f"weight: {100 - percent}").replace("weight: 10", f"weight: {percent}")
         return self.start(Sluice(self.scratch, start + "rollout:" + by_user)).port("shop")

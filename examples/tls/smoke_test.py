@@ -1,13 +1,12 @@
 """The TLS example as it stands, on free ports."""
 import os
-import re
 import subprocess
 import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../../test/support")))
-from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, waitFor  # noqa: E402
+from harness import HttpUpstream, Reply, Sluice, SluiceTestCase, exampleConfig, waitFor  # noqa: E402
 
 
 class TlsTest(SluiceTestCase):
@@ -16,9 +15,8 @@ class TlsTest(SluiceTestCase):
         self.folder = self.scratch.join("certificates")
         self.makeCertificates()
         told = lambda request: Reply(200, str(request.header("x-forwarded-client-cert")).encode())  # noqa: E731
-        ports = {"8081": self.start(HttpUpstream(told)).port, "10443": 0, "9901": 0}
-        with open(os.path.join(HERE, "sluice.yaml")) as file:
-            text = re.sub(r"(?<=port_value: )\d+", lambda match: str(ports[match.group()]), file.read())
+        ports = {"8081": self.start(HttpUpstream(told)).port}
+        text = exampleConfig(HERE, ports)
         self.sluice = self.start(Sluice(self.scratch, text.replace("certificates", self.folder)))
         self.port = self.sluice.port("https")
 

@@ -8,27 +8,10 @@ import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
-from harness.upstream import freePort  # noqa: E402
 from harness.client import rawConnection  # noqa: E402
 from harness.config import TYPE  # noqa: E402
 from harness.sluice import runTool  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
-
-
-def fileLog(path, format=None, filter=None):
-    log = {
-        "name": "envoy.access_loggers.file",
-        "typed_config": {"@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": path},
-    }
-    if format is not None:
-        log["typed_config"]["log_format"] = format
-    if filter is not None:
-        log["filter"] = filter
-    return log
-
-
-def text(format):
-    return {"text_format_source": {"inline_string": format}}
 
 
 def linesOf(path):
@@ -54,7 +37,7 @@ class LoggedCase(SluiceTestCase):
 class FileTest(LoggedCase):
     def test_a_file_that_was_moved_away_is_made_anew_with_sigusr1(self):
         path = self.scratch.join("access.log")
-        self.serve([directResponse(200)], access_log=[fileLog(path, text("%REQ(:path)%\n"))])
+        self.serve([directResponse(200)], access_log=[fileLog(path, "%REQ(:path)%\n")])
         get(self.port, "/one")
         self.lines(path, 1)
         os.rename(path, path + ".1")
@@ -70,7 +53,7 @@ class FileTest(LoggedCase):
         plain, as_json = self.scratch.join("plain.log"), self.scratch.join("json.log")
         value = '%REQ(x)% "%REQ(user-agent)%" %QUERY_PARAM(q)% %QUERY_PARAMS(DECODED)%'
         logs = [
-            fileLog(plain, text(value + "\n")),
+            fileLog(plain, value + "\n"),
             fileLog(as_json, {"json_format": {"x": "%REQ(x)%", "all": value, "q": "%QUERY_PARAM(q)%"}}),
         ]
         self.serve([directResponse(200)], access_log=logs)
@@ -94,7 +77,7 @@ class FileTest(LoggedCase):
     def test_an_entry_says_where_its_request_was_accepted_and_how_it_went_on(self):
         path = self.scratch.join("access.log")
         upstream = self.start(HttpUpstream())
-        log = fileLog(path, text("%LISTENER_NAME% %FILTER_CHAIN_NAME% %UPSTREAM_PROTOCOL% %QUERY_PARAM(a)%\n"))
+        log = fileLog(path, "%LISTENER_NAME% %FILTER_CHAIN_NAME% %UPSTREAM_PROTOCOL% %QUERY_PARAM(a)%\n")
         config = bootstrap([httpListener("edge", [route("up")], access_log=[log])], [cluster("up", upstream.port)])
         config["static_resources"]["listeners"][0]["filter_chains"][0]["name"] = "main"
         sluice = self.start(Sluice(self.scratch, config))
@@ -108,7 +91,7 @@ class FileTest(LoggedCase):
         upstream = self.start(HttpUpstream(lambda request: Reply(body=b"x" if request.path == "/body" else b"")))
         points = ("US_CX_BEG:US_CX_END", "US_CX_END:US_HS_END", "US_CX_END:US_TX_BEG", "US_TX_BEG:US_RX_BODY_BEG")
         format = " ".join(f"%COMMON_DURATION({pair}:us)%" for pair in points)
-        log = fileLog(path, text(format + " %UPSTREAM_CONNECTION_POOL_READY_DURATION% %DOWNSTREAM_HANDSHAKE_DURATION%\n"))
+        log = fileLog(path, format + " %UPSTREAM_CONNECTION_POOL_READY_DURATION% %DOWNSTREAM_HANDSHAKE_DURATION%\n")
         self.serve([route("up")], [cluster("up", upstream.port)], access_log=[log])
 
         get(self.port, "/body")
@@ -123,7 +106,7 @@ class FilterTest(LoggedCase):
     def assertAdmitted(self, filter, paths, routes, expected):
         """A log with the filter gets the entries of `expected`; one without it tells when all are written."""
         path, all_of_them = self.scratch.join("some.log"), self.scratch.join("all.log")
-        logs = [fileLog(path, text("%REQ(:path)%\n"), filter), fileLog(all_of_them, text("%REQ(:path)%\n"))]
+        logs = [fileLog(path, "%REQ(:path)%\n", filter=filter), fileLog(all_of_them, "%REQ(:path)%\n")]
         self.serve(routes, access_log=logs)
         for each in paths:
             get(self.port, each)
@@ -161,7 +144,7 @@ class ExpressionTest(LoggedCase):
         path, all_of_them = self.scratch.join("some.log"), self.scratch.join("all.log")
         typed = {"@type": TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", "expression": expression}
         filter = {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": typed}}
-        logs = [fileLog(path, text("%REQ(:path)%\n"), filter), fileLog(all_of_them, text("%REQ(:path)%\n"))]
+        logs = [fileLog(path, "%REQ(:path)%\n", filter=filter), fileLog(all_of_them, "%REQ(:path)%\n")]
         self.serve([directResponse(503, prefix="/down"), directResponse(200)], access_log=logs)
 
         get(self.port, "/down")
@@ -262,7 +245,7 @@ class TimesTest(LoggedCase):
         silent = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(silent.close)
         self.serve([route("up")], [cluster("up", silent.getsockname()[1])], access_log_options=options,
-                   access_log=[fileLog(path, text("%ACCESS_LOG_TYPE% %RESPONSE_CODE%\n"))])  # fmt: skip
+                   access_log=[fileLog(path, "%ACCESS_LOG_TYPE% %RESPONSE_CODE%\n")])  # fmt: skip
         with rawConnection(self.port) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
             self.lines(path, 3)
@@ -283,7 +266,7 @@ class LocalReplyTest(LoggedCase):
             "headers_to_add": [{"header": {"key": "x-path", "value": "%REQ(:path)%"}}],
         }
         reply = {"mappers": [mapper], "body_format": {"json_format": {"code": "%RESPONSE_CODE%", "text": "%LOCAL_REPLY_BODY%"}}}
-        self.serve([directResponse(204, prefix="/none")], access_log=[fileLog(path, text("%RESPONSE_CODE%\n"))], local_reply_config=reply)
+        self.serve([directResponse(204, prefix="/none")], access_log=[fileLog(path, "%RESPONSE_CODE%\n")], local_reply_config=reply)
 
         missing = get(self.port, "/missing")
 

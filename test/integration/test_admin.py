@@ -6,11 +6,7 @@ import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
-
-
-def contentOf(path):
-    with open(path) as file:
-        return file.read()
+from harness.pki import contentOf  # noqa: E402
 
 
 class AdminTest(SluiceTestCase):
@@ -28,20 +24,13 @@ class AdminTest(SluiceTestCase):
         up = cluster("up", self.upstream.port, metadata=metadata("edge"))
         up["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["metadata"] = metadata("canary")
         text = "%CLUSTER_METADATA(team:name)% %METADATA(UPSTREAM_HOST:team:name)%\n"
-        log = {
-            "name": "f",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": self.scratch.join("access.log"),
-                "log_format": {"text_format_source": {"inline_string": text}},
-            },
-        }
-        listeners = [httpListener("http", [route("up")], access_log=[log])]
+        log = self.scratch.join("access.log")
+        listeners = [httpListener("http", [route("up")], access_log=[fileLog(log, text)])]
         proxy = self.start(Sluice(self.scratch, bootstrap(listeners, [up])))
 
         self.assertEqual(get(proxy.port("http")).status, 200)
 
-        waitFor(lambda: contentOf(self.scratch.join("access.log")) == "edge canary\n", "the line")
+        waitFor(lambda: contentOf(log) == "edge canary\n", "the line")
         dump = json.dumps(proxy.adminJson("/config_dump?include_eds"))
         self.assertIn('{"team": {"name": "edge"}}', dump)
         self.assertIn('{"team": {"name": "canary"}}', dump)
@@ -49,20 +38,12 @@ class AdminTest(SluiceTestCase):
     def test_requests_to_the_admin_are_logged_as_its_access_logs_say(self):
         config = bootstrap([httpListener("http", [route("up")])], [cluster("up", self.upstream.port)])
         config["admin"]["access_log_path"] = self.scratch.join("plain.log")
-        config["admin"]["access_log"] = [
-            {
-                "name": "json",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                    "path": self.scratch.join("json.log"),
-                    "log_format": {
-                        "json_format": {"path": "%REQ(:PATH)%", "code": "%RESPONSE_CODE%", "none": "%REQ(X)%"},
-                        "omit_empty_values": True,
-                        "json_format_options": {"sort_properties": False},
-                    },
-                },
-            }
-        ]
+        format = {
+            "json_format": {"path": "%REQ(:PATH)%", "code": "%RESPONSE_CODE%", "none": "%REQ(X)%"},
+            "omit_empty_values": True,
+            "json_format_options": {"sort_properties": False},
+        }
+        config["admin"]["access_log"] = [fileLog(self.scratch.join("json.log"), format)]
         proxy = self.start(Sluice(self.scratch, config))
 
         self.assertEqual(proxy.admin("/nonsense?a=b").status, 404)

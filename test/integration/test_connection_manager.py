@@ -294,15 +294,7 @@ class ConnectionTest(ManagerCase):
     def test_what_the_configuration_says_of_listener_and_chain_stands_in_the_log(self):
         path = self.scratch.join("access.log")
         text = "%METADATA(LISTENER:com.acme:team)% %METADATA(LISTENER_FILTER_CHAIN:com.acme:team)%\n"
-        log = {
-            "name": "file",
-            "typed_config": {
-                "@type": EXTENSION + "access_loggers.file.v3.FileAccessLog",
-                "path": path,
-                "log_format": {"text_format_source": {"inline_string": text}},
-            },
-        }
-        listener = httpListener("http", [directResponse(200)], access_log=[log])
+        listener = httpListener("http", [directResponse(200)], access_log=[fileLog(path, text)])
         listener["metadata"] = {"filter_metadata": {"com.acme": {"team": "edge"}}}
         listener["filter_chains"][0]["metadata"] = {"filter_metadata": {"com.acme": {"team": "web"}}}
         port = self.start(Sluice(self.scratch, bootstrap([listener], []))).port("http")

@@ -282,16 +282,8 @@ class StatefulSessionTest(SluiceTestCase):
 class AccessLogTest(FilterCase):
     def test_each_request_is_one_line_with_the_values_of_its_operators(self):
         path = self.scratch.join("access.txt")
-        log = {
-            "name": "envoy.access_loggers.file",
-            "typed_config": {
-                "@type": config.TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": path,
-                "log_format": {
-                    "json_format": {"path": "%REQ(:PATH)%", "code": "%RESPONSE_CODE%", "sent": "%BYTES_SENT%", "flags": "%RESPONSE_FLAGS%"}
-                },
-            },
-        }
+        values = {"path": "%REQ(:PATH)%", "code": "%RESPONSE_CODE%", "sent": "%BYTES_SENT%", "flags": "%RESPONSE_FLAGS%"}
+        log = fileLog(path, {"json_format": values})
         dead = cluster("dead", freePort())
         port = self.proxy(clusters=[dead], routes=[route("dead", prefix="/dead"), route("up")], access_log=[log])
         get(port, "/one")
@@ -308,11 +300,7 @@ class AccessLogTest(FilterCase):
 
     def test_everything_logged_is_on_disk_after_sigterm(self):
         path = self.scratch.join("access.txt")
-        log = {
-            "name": "envoy.access_loggers.file",
-            "typed_config": {"@type": config.TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": path},
-        }
-        port = self.proxy(access_log=[log])
+        port = self.proxy(access_log=[fileLog(path)])
         for _ in range(50):
             get(port)
 

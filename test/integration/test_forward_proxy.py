@@ -55,9 +55,7 @@ def anywhere(dns_cache, insecure=False, **more):
 
 
 def logging(path):
-    kind = EXTENSIONS + "access_loggers.file.v3.FileAccessLog"
-    text = "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %UPSTREAM_HOST%\n"
-    return [{"name": "f", "typed_config": {"@type": kind, "path": path, "log_format": {"text_format_source": {"inline_string": text}}}}]
+    return [fileLog(path, "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %UPSTREAM_HOST%\n")]
 
 
 class ForwardProxyTestCase(SluiceTestCase):

@@ -12,13 +12,6 @@ from harness import *  # noqa: E402,F403
 from harness import config, node  # noqa: E402
 from harness.process import program  # noqa: E402
 
-HTTP2 = {
-    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "@type": config.TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http2_protocol_options": {}},
-    }
-}
-
 
 class Echo:
     """Methods of each kind, on bytes."""
@@ -70,7 +63,7 @@ class GrpcClientsTest(SluiceTestCase):
         upstream = self.server.add_insecure_port("127.0.0.1:0")
         self.server.start()
         self.addCleanup(lambda: self.server.stop(0))
-        clusters = [cluster("up", upstream, typed_extension_protocol_options=HTTP2)]
+        clusters = [cluster("up", upstream, **HTTP2)]
         self.sluice = self.start(Sluice(self.scratch, bootstrap([httpListener("grpc", [route("up")])], clusters)))
         self.target = f"127.0.0.1:{self.sluice.port('grpc')}"
 
@@ -131,7 +124,7 @@ class NodeTest(SluiceTestCase):
             route("nowhere", prefix="/test.Echo/Nowhere"),
             route("up"),
         ]
-        clusters = [cluster("up", self.server.port, typed_extension_protocol_options=HTTP2), cluster("nowhere")]
+        clusters = [cluster("up", self.server.port, **HTTP2), cluster("nowhere")]
         self.sluice = self.start(Sluice(self.scratch, bootstrap([httpListener("grpc", routes)], clusters)))
         self.target = f"127.0.0.1:{self.sluice.port('grpc')}"
 

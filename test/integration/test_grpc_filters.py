@@ -12,14 +12,6 @@ from harness import *  # noqa: E402,F403
 from harness import config  # noqa: E402
 from harness.ads import messageClass  # noqa: E402
 
-HTTP2 = {
-    "typed_extension_protocol_options": {
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": config.TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http2_protocol_options": {}},
-        }
-    }
-}
 FILTERS = "envoy.extensions.filters.http."
 
 

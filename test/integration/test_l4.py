@@ -17,15 +17,6 @@ from harness.config import socketAddress  # noqa: E402
 from harness.pki import contentOf  # noqa: E402
 from harness.upstream import freePort, readRequest  # noqa: E402
 
-OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-HTTP2 = {
-    "typed_extension_protocol_options": {
-        OPTIONS: {
-            "@type": "type.googleapis.com/" + OPTIONS,
-            "explicit_http_config": {"http2_protocol_options": {}},
-        }
-    }
-}
 NETWORK = "type.googleapis.com/envoy.extensions.filters.network."
 
 
@@ -165,18 +156,7 @@ class TcpProxyTest(TcpTestCase):
 
     def test_attempts_go_on_to_hosts_that_answer_and_the_log_tells_why_none_did(self):
         log = self.scratch.join("access.log")
-        access_log = {
-            "name": "file",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": log,
-                "log_format": {
-                    "text_format_source": {
-                        "inline_string": "%RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %BYTES_RECEIVED% %BYTES_SENT%\n"
-                    }
-                },
-            },
-        }
+        access_log = fileLog(log, "%RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %BYTES_RECEIVED% %BYTES_SENT%\n")
         upstream = self.start(RawUpstream(echoThenTotal))
         clusters = [cluster("up", freePort(), upstream.port), cluster("gone", freePort())]
         listeners = [
@@ -544,25 +524,15 @@ class InternalListenerTest(TcpTestCase):
         self.assertEqual(proxy.stat("http.ends.downstream_rq_total"), 8)
 
     def test_a_listener_that_is_not_there_is_a_failed_connection(self):
-        config = bootstrap([httpListener("outer", [route("inner")])], [cluster("inner", self.INNER)])
-        config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]["access_log"] = [
-            {
-                "name": "file",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                    "path": self.scratch.join("access.log"),
-                    "log_format": {
-                        "text_format_source": {"inline_string": "%RESPONSE_FLAGS% %UPSTREAM_TRANSPORT_FAILURE_REASON%\n"}
-                    },
-                },
-            }
-        ]
-        proxy = self.start(Sluice(self.scratch, config))
+        log = self.scratch.join("access.log")
+        access_log = fileLog(log, "%RESPONSE_FLAGS% %UPSTREAM_TRANSPORT_FAILURE_REASON%\n")
+        outer = httpListener("outer", [route("inner")], access_log=[access_log])
+        proxy = self.start(Sluice(self.scratch, bootstrap([outer], [cluster("inner", self.INNER)])))
 
         self.assertEqual(get(proxy.port("outer")).status, 503)
         self.assertEqual(proxy.stat("cluster.inner.upstream_cx_connect_fail"), 1)
-        waitFor(lambda: contentOf(self.scratch.join("access.log")), "the line")
-        self.assertIn("there_is_no_internal_listener_'inner'", contentOf(self.scratch.join("access.log")))
+        waitFor(lambda: contentOf(log), "the line")
+        self.assertIn("there_is_no_internal_listener_'inner'", contentOf(log))
 
 
 class ProxyProtocolTest(TcpTestCase):

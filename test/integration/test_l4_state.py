@@ -41,17 +41,6 @@ def setRequestState(*values):
     return {"name": "set", "typed_config": {"@type": kind, "on_request_headers": list(values)}}
 
 
-def fileLog(path, text):
-    return {
-        "name": "file",
-        "typed_config": {
-            "@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-            "path": path,
-            "log_format": {"text_format_source": {"inline_string": text + "\n"}},
-        },
-    }
-
-
 def listener(name, *filters, **more):
     return {"name": name, "address": socketAddress(0), "filter_chains": [{"filters": list(filters)}], **more}
 
@@ -105,7 +94,7 @@ class FilterStateTest(StateTestCase):
     def test_a_connection_names_its_cluster_and_requests_begin_with_what_it_has(self):
         raw, web = self.start(RawUpstream(echo)), self.start(HttpUpstream())
         log = self.scratch.join("access.log")
-        http = httpListener("web", [route("web")], access_log=[fileLog(log, "%FILTER_STATE(envoy.string:PLAIN)%")])
+        http = httpListener("web", [route("web")], access_log=[fileLog(log, "%FILTER_STATE(envoy.string:PLAIN)%\n")])
         http["filter_chains"][0]["filters"].insert(0, setConnectionState(state("envoy.string", "of the connection")))
         cluster_state = state("envoy.tcp_proxy.cluster", "up")
         self.run_proxy(
@@ -166,7 +155,7 @@ class HandingOverTest(StateTestCase):
         text = "%FILTER_STATE(user:PLAIN)% %FILTER_STATE(own:PLAIN)% %DYNAMIC_METADATA(place:k)%"
         through = cluster("inner", INNER, transport_socket=handingOver(("cluster", "place"), ("host", "none")))
         through["metadata"] = {"filter_metadata": {"place": {"k": "v"}}}
-        innerWeb = httpListener("inner", [route("up")], access_log=[fileLog(log, text)])
+        innerWeb = httpListener("inner", [route("up")], access_log=[fileLog(log, text + "\n")])
         del innerWeb["address"]
         innerWeb["internal_listener"] = {}
         self.run_proxy(
@@ -234,7 +223,7 @@ class ConnectProxyTest(StateTestCase):
         proxy = self.proxy(b"HTTP/1.1 403 Forbidden\r\n\r\n")
         log = self.scratch.join("access.log")
         text = "%RESPONSE_FLAGS% %UPSTREAM_TRANSPORT_FAILURE_REASON%"
-        self.run_proxy([httpListener("web", [route("up")], access_log=[fileLog(log, text)])], [self.through(proxy.port)])
+        self.run_proxy([httpListener("web", [route("up")], access_log=[fileLog(log, text + "\n")])], [self.through(proxy.port)])
 
         self.assertEqual(get(self.sluice.port("web")).status, 503)
 
@@ -308,7 +297,7 @@ class OriginalSourceTest(StateTestCase):
     def test_without_the_privilege_the_log_says_what_is_missing(self):
         log = self.scratch.join("access.log")
         source = typed(TYPE + "envoy.extensions.filters.http.original_src.v3.OriginalSrc", mark=7)
-        logs = [fileLog(log, "%UPSTREAM_TRANSPORT_FAILURE_REASON%")]
+        logs = [fileLog(log, "%UPSTREAM_TRANSPORT_FAILURE_REASON%\n")]
         web = httpListener("web", [route("up")], filters=[source], access_log=logs)
         self.run_proxy([web], [cluster("up", self.web.port)])
 
@@ -327,7 +316,7 @@ class TlvTest(StateTestCase):
         rule = {"tlv_type": 0xEA, "on_tlv_present": {"key": "endpoint"}}
         proxy = typed(LISTENER_FILTERS + "proxy_protocol.v3.ProxyProtocol", rules=[rule])
         text = "%DYNAMIC_METADATA(envoy.filters.listener.proxy_protocol:endpoint)%"
-        http = httpListener("web", [route("web")], access_log=[fileLog(log, text)])
+        http = httpListener("web", [route("web")], access_log=[fileLog(log, text + "\n")])
         self.run_proxy([{**http, "listener_filters": [proxy]}], [cluster("web", web.port)])
 
         sock = rawConnection(self.sluice.port("web"))

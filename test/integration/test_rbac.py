@@ -162,16 +162,8 @@ class RulesTest(RbacCase):
             ["%RESPONSE_CODE%", key.format("next_shadow_engine_result"), key.format("next_shadow_effective_policy_id"),
              "%RESPONSE_CODE_DETAILS%"]
         )  # fmt: skip
-        log = {
-            "name": "file",
-            "typed_config": {
-                "@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": path,
-                "log_format": {"text_format_source": {"inline_string": format + "\n"}},
-            },
-        }
         shadow = rules("DENY", [{"url_path": {"path": {"prefix": "/a"}}}])
-        self.serve(rbac(shadow_rules=shadow, shadow_rules_stat_prefix="next_"), access_log=[log])
+        self.serve(rbac(shadow_rules=shadow, shadow_rules_stat_prefix="next_"), access_log=[fileLog(path, format + "\n")])
 
         self.assertEqual((self.status("/a"), self.status("/b")), (200, 200))
 

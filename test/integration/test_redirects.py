@@ -36,10 +36,7 @@ class RedirectTest(SluiceTestCase):
             {"name": "files", "domains": ["files.example"], "routes": [{"name": "files", **route("files")}]},
         ]  # fmt: skip
         self.log = self.scratch.join("access.log")
-        log = {"name": "file", "typed_config": {
-            "@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": self.log,
-            "log_format": {"text_format_source": {
-                "inline_string": "%REQ(:AUTHORITY)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESP(x-token)%\n"}}}}  # fmt: skip
+        log = fileLog(self.log, "%REQ(:AUTHORITY)% %RESPONSE_CODE% %RESPONSE_CODE_DETAILS% %RESP(x-token)%\n")
         listener = httpListener("http", virtual_hosts=hosts, access_log=[log], **hcm)
         clusters = [cluster("front", self.front.port), cluster("files", self.files.port)]
         self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], clusters)))

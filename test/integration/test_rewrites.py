@@ -6,13 +6,6 @@ import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
-from harness.config import TYPE  # noqa: E402
-
-
-def fileLog(path, text):
-    return {"name": "file", "typed_config": {
-        "@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": path,
-        "log_format": {"text_format_source": {"inline_string": text}}}}  # fmt: skip
 
 
 class RewriteCase(SluiceTestCase):

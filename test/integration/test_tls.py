@@ -217,19 +217,11 @@ class DownstreamTest(TlsTestCase):
         upstream = self.start(HttpUpstream(lambda request: Reply(body=str(request.header("x-forwarded-client-cert")).encode())))
         self.ca.issue("client", "URI:spiffe://x/client,DNS:c.example")
         log = self.scratch.join("access.log")
-        access_log = {
-            "name": "file",
-            "typed_config": {
-                "@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": log,
-                "log_format": {
-                    "text_format_source": {
-                        "inline_string": "%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_PEER_SUBJECT% %DOWNSTREAM_PEER_URI_SAN% "
-                        "%DOWNSTREAM_LOCAL_SUBJECT% %REQUESTED_SERVER_NAME%\n"
-                    }
-                },
-            },
-        }
+        text = (
+            "%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_PEER_SUBJECT% %DOWNSTREAM_PEER_URI_SAN% "
+            "%DOWNSTREAM_LOCAL_SUBJECT% %REQUESTED_SERVER_NAME%\n"
+        )
+        access_log = fileLog(log, text)
         self.serve(
             downstream([self.ca.issue("a", "DNS:a.example")], {"trusted_ca": {"filename": self.ca.cert("ca")}}),
             routes=[route("up")],
@@ -261,14 +253,7 @@ class DownstreamTest(TlsTestCase):
             "%TLS_JA3_FINGERPRINT% %TLS_JA4_FINGERPRINT% %DOWNSTREAM_DIRECT_LOCAL_PORT% %DOWNSTREAM_HANDSHAKE_DURATION% "
             "%DOWNSTREAM_CX_RTT% %DOWNSTREAM_PEER_CHAIN_SERIALS%\n"
         )
-        access_log = {
-            "name": "file",
-            "typed_config": {
-                "@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": log,
-                "log_format": {"text_format_source": {"inline_string": text}},
-            },
-        }
+        access_log = fileLog(log, text)
         inspector = {
             "@type": TYPE + "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
             "enable_ja3_fingerprinting": True,

@@ -10,7 +10,6 @@ sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../s
 from harness import *  # noqa: E402,F403
 from harness import config  # noqa: E402
 
-TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 ANNOTATIONS = """syntax = "proto3";
 package google.api;
 import "google/api/http.proto";
@@ -31,14 +30,6 @@ service Shelves {
   rpc Upload(stream Book) returns (Count) { option (google.api.http) = { post: "/v1/books:upload" body: "*" }; }
 }
 """
-HTTP2 = {
-    "typed_extension_protocol_options": {
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": config.TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http2_protocol_options": {}},
-        }
-    }
-}
 
 
 class Shelves:

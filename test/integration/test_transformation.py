@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../s
 from harness import *  # noqa: E402,F403
 from harness import config  # noqa: E402
 from harness.ads import CLUSTER, LISTENER, AdsServer  # noqa: E402
+from harness.pki import contentOf  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
 FILTERS = "envoy.extensions.filters.http."
@@ -21,11 +22,6 @@ def httpFilter(name, type_name, **fields):
 def shown(**values):
     """A route's part that shows what formats make, as headers of the answer."""
     return [{"header": {"key": name.replace("_", "-"), "value": value}} for name, value in values.items()]
-
-
-def contentOf(path):
-    with open(path) as file:
-        return file.read()
 
 
 class TransformationCase(SluiceTestCase):
@@ -138,23 +134,16 @@ class JsonToMetadataTest(TransformationCase):
 
     def test_what_answers_say_is_in_the_access_log(self):
         kind = FILTERS + "json_to_metadata.v3.JsonToMetadata"
-        log = {
-            "name": "log",
-            "typed_config": {
-                "@type": config.TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": self.scratch.join("access.log"),
-                "log_format": {"text_format_source": {"inline_string": "%DYNAMIC_METADATA(m:k)%\n"}},
-            },
-        }
+        log = self.scratch.join("access.log")
         port = self.serve(
             httpFilter("read", kind, response_rules=self.rules("cost")),
             answer=lambda request: Reply(200, b'{"cost": 7}', self.JSON),
-            access_log=[log],
+            access_log=[fileLog(log, "%DYNAMIC_METADATA(m:k)%\n")],
         )
 
         self.assertEqual(get(port).body, b'{"cost": 7}')
 
-        waitFor(lambda: contentOf(self.scratch.join("access.log")) == "7\n", "the entry with the value")
+        waitFor(lambda: contentOf(log) == "7\n", "the entry with the value")
 
 
 class TransformTest(TransformationCase):

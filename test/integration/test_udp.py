@@ -184,19 +184,11 @@ class UdpProxyTest(UdpTestCase):
         echo = self.start(UdpEcho())
         port = freePort()
         path = self.scratch.join("udp.log")
-        log = {
-            "name": "file",
-            "typed_config": {
-                "@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": path,
-                "log_format": {
-                    "text_format_source": {
-                        "inline_string": "%BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_HOST% %CONNECTION_TERMINATION_DETAILS% "
-                        "%DYNAMIC_METADATA(udp.proxy.session:datagrams_received)%\n"
-                    }
-                },
-            },
-        }
+        text = (
+            "%BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_HOST% %CONNECTION_TERMINATION_DETAILS% "
+            "%DYNAMIC_METADATA(udp.proxy.session:datagrams_received)%\n"
+        )
+        log = fileLog(path, text)
         self.serve([udpListener("u", port, idle_timeout="0.3s", access_log=[log])], [cluster("up", echo.port)])
         sock = self.client(port)
         self.ask(sock, b"12345")

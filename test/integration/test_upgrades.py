@@ -204,17 +204,6 @@ class ConnectTest(UpgradeCase):
         self.assertIn(b" 405 ", out)
 
 
-OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-HTTP2 = {
-    "typed_extension_protocol_options": {
-        OPTIONS: {
-            "@type": "type.googleapis.com/" + OPTIONS,
-            "explicit_http_config": {"http2_protocol_options": {}},
-        }
-    }
-}
-
-
 class TwoProxies(UpgradeCase):
     """HTTP/1 clients in front of us, HTTP/2 between us and another of us, HTTP/1 behind that one."""
 

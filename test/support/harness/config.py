@@ -1,4 +1,6 @@
 """Configurations as dictionaries in the JSON form of the Envoy v3 API. Every listener takes port 0."""
+import os
+import re
 
 TYPE = "type.googleapis.com/"
 HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -7,6 +9,25 @@ ROUTER = TYPE + "envoy.extensions.filters.http.router.v3.Router"
 
 def socketAddress(port, address="127.0.0.1"):
     return {"socket_address": {"address": address, "port_value": port}}
+
+
+# Fields of a cluster whose hosts speak HTTP/2.
+HTTP2 = {
+    "typed_extension_protocol_options": {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }
+    }
+}
+
+
+def fileLog(path, format=None, **entry):
+    """An access log in a file. The format is a text (with its end of line), a log_format or the default one."""
+    config = {"@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": path}
+    if format is not None:
+        config["log_format"] = {"text_format_source": {"inline_string": format}} if isinstance(format, str) else format
+    return {"name": "file", "typed_config": config, **entry}
 
 
 def routerFilter():
@@ -71,6 +92,12 @@ def bootstrap(listeners, clusters, **more):
     }
 
 
+def exampleConfig(folder, ports):
+    """The sluice.yaml of an example with these ports ("8081" -> 32768) in place of its own. The kernel chooses others."""
+    with open(os.path.join(folder, "sluice.yaml")) as file:
+        return re.sub(r"(?<=port_value: )\d+", lambda match: str(ports.get(match.group(), 0)), file.read())
+
+
 def upstreamTls(common=None, **more):
     """A transport socket of clusters."""
     kind = TYPE + "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
@@ -89,15 +116,9 @@ def grpcSource(cluster_name, delta=False):
 
 def xdsBootstrap(xds_port, delta=False, node="node-1", transport_socket=None):
     """Everything from the control plane at this port, over one aggregated stream."""
-    xds_cluster = cluster("xds", xds_port)
+    xds_cluster = cluster("xds", xds_port, **HTTP2)
     if transport_socket:
         xds_cluster["transport_socket"] = transport_socket
-    xds_cluster["typed_extension_protocol_options"] = {
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http2_protocol_options": {}},
-        }
-    }
     return {
         "node": {"id": node, "cluster": "test"},
         "admin": {"address": socketAddress(0)},
