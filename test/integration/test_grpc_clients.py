@@ -9,7 +9,7 @@ import grpc
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
-from harness import config, node  # noqa: E402
+from harness import node  # noqa: E402
 from harness.process import program  # noqa: E402
 
 

@@ -55,11 +55,9 @@ def httpListener(name, routes=None, virtual_hosts=None, rds=None, address=None, 
     manager = {"@type": HCM, "stat_prefix": name, "http_filters": [*filters, routerFilter()], **hcm}
     if rds is not None:
         manager["rds"] = rds
-    elif "scoped_routes" in hcm:
-        pass
     elif virtual_hosts is not None:
         manager["route_config"] = {"name": name, "virtual_hosts": virtual_hosts, **(route_config or {})}
-    else:
+    elif "scoped_routes" not in hcm:
         manager["route_config"] = routeConfig(name, routes, **(route_config or {}))
     network_filter = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
     return {"name": name, "address": address or socketAddress(0), "filter_chains": [{"filters": [network_filter]}]}

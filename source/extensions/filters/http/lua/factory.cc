@@ -101,9 +101,9 @@ class Factory : public config::RoutedHttpFilterOf<Proto, RouteProto> {
   }
 };
 
-class BoundedFactory : public Factory {
+class BoundedFactory : public config::RoutedHttpFilterOf<BoundedProto, RouteProto> {
  public:
-  std::string_view configType() const override { return BoundedProto::descriptor()->full_name(); }
+  std::string_view upstreamRefusal() const override { return {}; }
 
   config::HttpFilterPtr makeFilter(const BoundedProto& proto, const config::FactoryContext& context) const override {
     Limits limits;
@@ -120,6 +120,11 @@ class BoundedFactory : public Factory {
     if (proto.has_max_body_bytes()) settings.body_limit = proto.max_body_bytes().value();
     settings.fails_open = proto.on_error() == BoundedProto::CONTINUE;
     return std::make_shared<FilterFactory>(std::move(settings));
+  }
+
+  config::RouteConfigPtr makeRouteConfig(const RouteProto& proto,
+                                         const config::FactoryContext& context) const override {
+    return compileRouteSettings(proto, context);
   }
 };
 
