@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <random>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb.h"
 #include "sluice/extensions/network/dns_resolver/v1/internal_dns_resolver.pb.h"
+#include "source/base/entropy.h"
 #include "source/config/any_type.h"
 #include "source/config/dns_failure_rate.h"
 #include "source/config/stable_bytes.h"
@@ -144,12 +144,11 @@ class DnsCacheCompiler {
 std::shared_ptr<DnsCache> makeCache(DnsCacheCompiler& compiled, Services& services) {
   worker::MainServices* main = services.main;
   if (main == nullptr) return std::make_shared<DnsCache>(std::move(compiled.settings));
-  std::random_device entropy;
   return std::make_shared<DnsCache>(
       std::move(compiled.settings),
       DnsCache::World{main->loop, main->cells, std::make_shared<observability::Scope>(services.stats.root()),
                       services.local_slots, net::makeDnsResolver(main->loop, std::move(compiled.resolver)),
-                      uint64_t{entropy()} << 32 | entropy()});
+                      base::drawSeed()});
 }
 
 }  // namespace

@@ -9,11 +9,11 @@
 #include <csignal>
 #include <fstream>
 #include <iostream>
-#include <random>
 
 #include "absl/strings/str_cat.h"
 #include "source/admin/http_endpoint.h"
 #include "source/admin/query.h"
+#include "source/base/entropy.h"
 #include "source/event/loop.h"
 #include "source/extensions/all.h"
 #include "source/net/dns.h"
@@ -128,9 +128,7 @@ class Server {
   }
 
   void makeWorkers() {
-    std::random_device entropy;
-    auto seed = [&entropy] { return uint64_t{entropy()} << 32 | entropy(); };
-    seed_ = seed();
+    seed_ = base::drawSeed();
     log_files_ = std::make_unique<observability::LogFiles>(stats_);
     log_sink_ = std::make_unique<observability::LogSink>(*log_files_);
     const uint32_t count = options_.concurrency == 0 ? defaultConcurrency() : options_.concurrency;
@@ -140,7 +138,7 @@ class Server {
         .post_to_main = [this](std::function<void()> work) { main_->post(std::move(work)); },
         .retire = [this](std::shared_ptr<const route::Table> table) { main_->post([table = std::move(table)] {}); }};
     for (uint32_t i = 0; i < count; ++i) {
-      workers_.add(std::make_unique<Worker>(i, stats_.makeCells(), seed(), surroundings));
+      workers_.add(std::make_unique<Worker>(i, stats_.makeCells(), base::drawSeed(), surroundings));
       workers_.at(i).limitUdpSessions(udpSessionsOf(count));
     }
     main_services_ = std::make_unique<worker::MainServices>(
@@ -153,11 +151,11 @@ class Server {
     secrets_ = std::make_unique<SecretManager>(bootstrap_, *main_, stats_, cells_, logger_);
     extension_configs_ = std::make_unique<ExtensionManager>(bootstrap_, *main_, stats_, cells_);
     resolver_ = net::makeDnsResolver(*main_);
-    clusters_ =
-        std::make_unique<ClusterManager>(*main_, workers_, stats_, cells_, cluster_names_, *resolver_, logger_, seed());
+    clusters_ = std::make_unique<ClusterManager>(*main_, workers_, stats_, cells_, cluster_names_, *resolver_, logger_,
+                                                 base::drawSeed());
     listeners_ = std::make_unique<ListenerManager>(*main_, workers_, sockets_, stats_, cells_, logger_,
                                                    options_.drain_time, limits_);
-    transports_ = std::make_unique<XdsTransports>(*main_, *clusters_, cells_, seed());
+    transports_ = std::make_unique<XdsTransports>(*main_, *clusters_, cells_, base::drawSeed());
     keepDescriptors();
     clusters_->logHealthTo(log_sink_.get());
     clusters_->countZones(bootstrap_.node().locality().zone());

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <map>
-#include <random>
 #include <utility>
 #include <vector>
 
+#include "source/base/entropy.h"
 #include "source/base/xx_hash.h"
 
 namespace sluice::extensions::load_balancing_policies::random_subsetting {
@@ -51,10 +51,7 @@ std::vector<uint32_t> chosenOf(const HostSet& hosts, uint32_t size, uint64_t see
 
 }  // namespace
 
-Seed::Seed() {
-  std::random_device entropy;
-  value = uint64_t{entropy()} << 32 | entropy();
-}
+Seed::Seed() : value(base::drawSeed()) {}
 
 std::shared_ptr<const upstream::lb::LbTables> Policy::build(const HostSet& hosts) const {
   using Localities = HostSet::SubsetLocalities;

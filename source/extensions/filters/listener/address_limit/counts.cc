@@ -1,22 +1,14 @@
 #include "source/extensions/filters/listener/address_limit/counts.h"
 
 #include <algorithm>
-#include <random>
 #include <string_view>
 
+#include "source/base/entropy.h"
 #include "source/base/xx_hash.h"
 
 namespace sluice::extensions::listener_filters::address_limit {
-namespace {
 
-uint64_t drawSeed() {
-  std::random_device entropy;
-  return (static_cast<uint64_t>(entropy()) << 32) | entropy();
-}
-
-}  // namespace
-
-AddressCounts::AddressCounts() : AddressCounts(drawSeed()) {}
+AddressCounts::AddressCounts() : AddressCounts(base::drawSeed()) {}
 
 uint64_t AddressCounts::hashOf(const net::IpBits& network) const {
   const uint64_t words[] = {network.high, network.low};
