@@ -9,6 +9,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
 #include "source/base/percent.h"
+#include "source/base/secret.h"
 #include "source/base/text.h"
 #include "source/config/redact.h"
 
@@ -38,15 +39,6 @@ std::optional<std::string> parameter(std::string_view query, std::string_view na
     return equals == std::string_view::npos ? std::string() : base::formDecoded(pair.substr(equals + 1));
   }
   return std::nullopt;
-}
-
-// In time that does not depend on where they differ.
-bool sameSecret(std::string_view one, std::string_view other) {
-  unsigned difference = one.size() == other.size() ? 0 : 1;
-  for (size_t i = 0; i < std::min(one.size(), other.size()); ++i) {
-    difference |= static_cast<unsigned char>(one[i]) ^ static_cast<unsigned char>(other[i]);
-  }
-  return difference == 0;
 }
 
 // RFC 3339, in UTC with milliseconds.
@@ -196,7 +188,7 @@ std::optional<HttpResponse> HttpApi::refuseWriter(const HttpRequest& request) co
   }
   constexpr std::string_view kScheme = "Bearer ";
   const bool shown = request.authorization.starts_with(kScheme) &&
-                     sameSecret(request.authorization.substr(kScheme.size()), *options_.token);
+                     base::sameSecret(request.authorization.substr(kScheme.size()), *options_.token);
   if (shown) return std::nullopt;
   return refuse(401, "writing needs the token of --token-file as `authorization: Bearer TOKEN`");
 }

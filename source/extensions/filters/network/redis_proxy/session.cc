@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "source/base/ascii.h"
+#include "source/base/secret.h"
 #include "source/base/text.h"
 
 namespace sluice::extensions::network_filters::redis_proxy {
@@ -21,16 +22,6 @@ std::string_view shown(std::string_view word) {
   return word.substr(0, 128);
 }
 
-// Takes the same time whatever the first difference is.
-bool sameSecret(std::string_view said, std::string_view wanted) {
-  unsigned different = said.size() != wanted.size();
-  for (size_t i = 0; i < said.size(); ++i) {
-    different |= static_cast<unsigned char>(said[i]) ^
-                 static_cast<unsigned char>(wanted[i % std::max<size_t>(1, wanted.size())]);
-  }
-  return different == 0;
-}
-
 std::string timeNow() {
   using std::chrono::duration_cast;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -45,7 +36,7 @@ std::string timeNow() {
 // One of the faults, whose shares add up; null: none.
 const Fault* drawFault(const std::vector<Fault>& faults, base::Random& random) {
   if (faults.empty()) return nullptr;
-  const double at = static_cast<double>(random.next() >> 11) / static_cast<double>(uint64_t{1} << 53);
+  const double at = random.fraction();
   double share = 0;
   for (const Fault& fault : faults) {
     share += static_cast<double>(fault.enabled.numerator) / fault.enabled.denominator;
@@ -343,9 +334,9 @@ void Session::auth(Words words) {
                         : "ERR Client sent AUTH, but no password is set");
   }
   bool good = false;
-  for (const std::string& wanted : settings_->passwords) good |= sameSecret(password, wanted);
+  for (const std::string& wanted : settings_->passwords) good |= base::sameSecret(password, wanted);
   const std::string_view user = settings_->username.empty() ? std::string_view("default") : settings_->username;
-  if (named) good &= sameSecret(words[1], user);
+  if (named) good &= base::sameSecret(words[1], user);
   allowed_ = good;
   framer_.limit(allowed_ ? redis::Limits() : kBeforeAuth);
   if (good) return answer(redis::simple("OK"));
