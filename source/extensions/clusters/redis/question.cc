@@ -9,16 +9,17 @@ namespace sluice::extensions::clusters::redis {
 using sluice::redis::Framer;
 
 absl::StatusOr<Question::Ptr> Question::ask(const Node& node, OnAnswer on_answer) {
-  if (node.transport != nullptr && !node.transport->notReady().empty()) {
-    return absl::UnavailableError(node.transport->notReady());
-  }
-  absl::StatusOr<net::Fd> fd = net::startConnect(node.address, node.connect);
+  const net::TransportFactory* const factory = node.transport;
+  if (factory != nullptr && !factory->notReady().empty()) return absl::UnavailableError(factory->notReady());
+  net::TransportFactory::Options options{.host = &node.address};
+  const std::optional<net::Address> proxy = factory != nullptr ? factory->proxyOf(options) : std::nullopt;
+  absl::StatusOr<net::Fd> fd = net::startConnect(proxy ? *proxy : node.address, node.connect);
   if (!fd.ok()) return fd.status();
-  if (!node.buffers.descriptors.admit(*fd)) return absl::ResourceExhaustedError("no file descriptors are left");
   net::TransportPtr transport;
-  if (node.transport != nullptr) {
+  if (factory != nullptr) {
     const std::string key = node.address.toString();
-    transport = node.transport->make({.session_key = key});
+    options.session_key = key;
+    transport = factory->make(options);
   }
   return Ptr(new Question(node, *std::move(fd), std::move(transport), std::move(on_answer)));
 }

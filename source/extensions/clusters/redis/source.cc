@@ -17,11 +17,11 @@ void Signals::listen(Source* source, event::Loop* loop) {
   loop_ = loop;
 }
 
-void Signals::count(std::atomic<uint32_t>& counter, uint32_t limit, const std::shared_ptr<Signals>& self) {
+void Signals::count(std::atomic<uint32_t>& counter, uint32_t limit) {
   if (limit == 0 || counter.fetch_add(1, std::memory_order_relaxed) + 1 != limit) return;
   counter.store(0, std::memory_order_relaxed);
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (loop_ != nullptr) loop_->post([self] { self->tell(); });
+  if (loop_ != nullptr) loop_->post([self = shared_from_this()] { self->tell(); });
 }
 
 // On main, as is whoever ends listening.

@@ -42,17 +42,17 @@ struct Settings {
 class Source;
 
 // What workers tell of redirections and failures. Any thread.
-class Signals {
+class Signals : public std::enable_shared_from_this<Signals> {
  public:
   explicit Signals(const Settings& settings) : redirections_(settings.redirections), failures_(settings.failures) {}
 
-  void redirected(const std::shared_ptr<Signals>& self) { count(redirected_, redirections_, self); }
-  void failed(const std::shared_ptr<Signals>& self) { count(failed_, failures_, self); }
+  void redirected() { count(redirected_, redirections_); }
+  void failed() { count(failed_, failures_); }
   // Main. Null: nobody listens any more.
   void listen(Source* source, event::Loop* loop);
 
  private:
-  void count(std::atomic<uint32_t>& counter, uint32_t limit, const std::shared_ptr<Signals>& self);
+  void count(std::atomic<uint32_t>& counter, uint32_t limit);
   void tell();
 
   const uint32_t redirections_, failures_;
@@ -123,9 +123,8 @@ class Kind final : public upstream::cluster::ClusterKind {
   }
   std::shared_ptr<const upstream::lb::LbPolicy> policy() const override { return policy_; }
   bool hasSlots() const override { return true; }
-  void noteRedirection() const override { signals_->redirected(signals_); }
-  void noteFailure() const override { signals_->failed(signals_); }
-  const Settings& settings() const { return settings_; }
+  void noteRedirection() const override { signals_->redirected(); }
+  void noteFailure() const override { signals_->failed(); }
 
  private:
   const Settings settings_;

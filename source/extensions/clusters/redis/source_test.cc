@@ -32,6 +32,19 @@ class FakeResolver final : public net::DnsResolver {
   OnResult pending;
 };
 
+// Every node is reached through it, in the clear.
+class ProxyInFront final : public net::TransportFactory {
+ public:
+  explicit ProxyInFront(net::Address proxy) : proxy_(std::move(proxy)) {}
+  net::TransportPtr make(const Options&) const override { return nullptr; }
+  std::optional<net::Address> proxyOf(const Options& options) const override {
+    return options.host == nullptr ? std::nullopt : std::optional(proxy_);
+  }
+
+ private:
+  const net::Address proxy_;
+};
+
 class NoEndpoints final : public upstream::cluster::Endpoints {
  public:
   std::unique_ptr<Watch> watch(std::string_view, const std::string&, const std::string&, Watcher&) override {
@@ -102,6 +115,16 @@ TEST_CASE("the hosts are those that a node names, and it is asked again") {
   CHECK(t.hosts.size() == 2);
 }
 
+TEST_CASE("a node is asked through the proxy that its commands go through") {
+  SourceTest t;
+  t.settings.seeds = {*net::Address::fromIp("127.0.0.1", 1)};
+  t.settings.transport = std::make_shared<ProxyInFront>(t.node.address);
+
+  t.start();
+
+  CHECK(t.asked(0) == kQuestion);
+}
+
 TEST_CASE("a node that does not answer in time or not well is passed over") {
   SourceTest t;
   TestUpstream other;
@@ -151,14 +174,14 @@ TEST_CASE("redirections bring the next question forward, but not too often") {
   t.asked(0);
   t.answer(SourceTest::slots("1"), 0);
   t.loop.pass(1s);
-  t.told->redirected(t.told);
+  t.told->redirected();
   t.loop.pass(10s);
   CHECK(t.node.accept() == 1);
 
-  t.told->redirected(t.told);
+  t.told->redirected();
   CHECK(t.asked(1) == kQuestion);
   t.answer(SourceTest::slots("1"), 1);
-  for (int i = 0; i < 4; ++i) t.told->redirected(t.told);
+  for (int i = 0; i < 4; ++i) t.told->redirected();
   t.loop.pass(4s);
   CHECK(t.node.accept() == 2);
   t.loop.pass(2s);
@@ -169,10 +192,10 @@ TEST_CASE("a source that is gone is told nothing") {
   SourceTest t;
   t.settings.redirections = 1;
   t.start();
-  t.told->redirected(t.told);
+  t.told->redirected();
   t.source.reset();
   t.loop.turn();
-  t.told->redirected(t.told);
+  t.told->redirected();
   t.loop.turn();
   CHECK(t.hosts.empty());
 }
