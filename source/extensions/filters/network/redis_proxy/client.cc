@@ -36,7 +36,7 @@ Client::Client(worker::WorkerServices& worker, const PoolSettings& settings,
       answer_timer_(worker.loop.timers(), [this] {
         context().cells.add(context().stats.rq_timeout);
         host_stats_.add(HostStat::kRqTimeout);
-        lost("no answer in time", true);
+        lost(/*timed_out=*/true);
       }) {}
 
 Client::~Client() = default;
@@ -111,11 +111,11 @@ void Client::onHostData(std::string_view bytes) {
       case redis::Framer::Result::kBroken:
         context().cells.add(context().stats.cx_protocol_error);
         host_stats_.add(HostStat::kRqError);
-        return lost("no Redis");
+        return lost();
       case redis::Framer::Result::kFrame:
         if (pending_.empty()) {
           context().cells.add(context().stats.cx_protocol_error);
-          return over("an answer that nobody asked for");
+          return over();  // nobody asked for it
         }
         answered(frame);
     }
@@ -127,7 +127,7 @@ void Client::answered(std::string_view frame) {
   pending_.pop_front();
   ++first_;
   countAnswer(frame, pending);
-  if (pending.needed && redis::typeOf(frame) == redis::Type::kError) return over("refused our password, or MULTI");
+  if (pending.needed && redis::typeOf(frame) == redis::Type::kError) return over();
   if (pending.events != nullptr) pending.events->onAnswer(frame);
 }
 
@@ -140,18 +140,14 @@ void Client::countAnswer(std::string_view frame, const Pending& answered) {
   if (upstream::OutcomeObserver* const outcomes = cluster_->outcomes()) outcomes->onAnswer(*host_, host_stats_);
 }
 
-void Client::onHostFailed(std::string_view why, bool) {
-  over(why);
-}
-
-void Client::lost(std::string_view why, bool timed_out) {
+void Client::lost(bool timed_out) {
   upstream::OutcomeObserver* const outcomes = pending_.empty() ? nullptr : cluster_->outcomes();
   if (outcomes != nullptr) outcomes->onNoAnswer(*host_, host_stats_, timed_out);
-  over(why);
+  over();
 }
 
 // The owner lets go first, so that nobody who is told can send here again. Whoever is told may forget others meanwhile.
-void Client::over(std::string_view) {
+void Client::over() {
   if (owner_ == nullptr) return;
   ending_ = true;
   if (!pending_.empty()) context().cells.add(context().stats.cx_destroy_with_active_rq);

@@ -82,18 +82,18 @@ class Client final : public event::Deferred, private upstream::HostStreamEvents 
   void watchOldest();
   void answered(std::string_view frame);
   void countAnswer(std::string_view frame, const Pending& answered);
-  // By the host's fault. `why`: for readers of the code; clients hear the same of all.
-  void lost(std::string_view why, bool timed_out = false);
-  void over(std::string_view why);
+  // By the host's fault.
+  void lost(bool timed_out = false);
+  void over();
   void countLost();
   void letGo();
 
   void onHostConnected() override;
-  void onHostFailed(std::string_view why, bool timed_out) override;
+  void onHostFailed(std::string_view, bool) override { over(); }
   size_t hostCredit() override { return net::WorkerBuffers::kReadSize; }
   void onHostData(std::string_view bytes) override;
-  void onHostEnd() override { lost("closed by the host"); }
-  void onHostBroken() override { lost("reset by the host"); }
+  void onHostEnd() override { lost(); }
+  void onHostBroken() override { lost(); }
   void onHostDrained() override {}
   bool tellsAnswers() const override { return true; }
 

@@ -38,10 +38,6 @@ Command::~Command() {
   worker_.cells.sub(settings_.stats.rq_active);
 }
 
-void Command::answer(std::string reply, bool success) {
-  ready(std::move(reply), success);
-}
-
 void Command::begin(Merge merge, size_t parts) {
   merge_ = merge;
   parts_.reserve(parts);
@@ -84,12 +80,12 @@ void Command::mergeParts() {
   uint64_t errors = 0;
   if (merge_ == Merge::kOne) {
     const bool sent = parts_[0]->request != nullptr && parts_[0]->reply != redis::error(kFailed);
-    return ready(std::move(parts_[0]->reply), sent);
+    return answer(std::move(parts_[0]->reply), sent);
   }
   std::string reply = merged(errors);
   const bool is_list = merge_ == Merge::kList;
   if (errors > 0 && !is_list) reply = redis::error(base::strCat("finished with ", errors, " error(s)"));
-  ready(std::move(reply), errors == 0);
+  answer(std::move(reply), errors == 0);
 }
 
 std::string Command::merged(uint64_t& errors) {
@@ -143,7 +139,7 @@ std::string Command::merged(uint64_t& errors) {
   return out;
 }
 
-void Command::ready(std::string reply, bool success) {
+void Command::answer(std::string reply, bool success) {
   reply_ = std::move(reply);
   if (served_ != nullptr) worker_.cells.add(success ? served_->stats.success : served_->stats.error);
   if (delay_.count() == 0) return finish();

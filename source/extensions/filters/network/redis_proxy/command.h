@@ -81,7 +81,6 @@ class Command {
   void partAnswered(size_t index, std::string reply);
   void mergeParts();
   std::string merged(uint64_t& errors);
-  void ready(std::string reply, bool success);
   void finish();
 
   worker::WorkerServices& worker_;

@@ -1,7 +1,6 @@
 #include "source/extensions/filters/network/redis_proxy/pool.h"
 
 #include <algorithm>
-#include <functional>
 #include <utility>
 
 #include "source/base/murmur_hash.h"
@@ -183,9 +182,10 @@ Client* Pool::anyHost(upstream::ClusterId id) {
   return clientOf(cluster, entries[worker_.random.below(entries.size())].host->slot());
 }
 
-void Pool::forEachHost(upstream::ClusterId id, const ForEachHost& visit) {
+std::vector<Client*> Pool::everyHost(upstream::ClusterId id) {
+  std::vector<Client*> out;
   const Cluster cluster = clusters_.find(id);
-  if (!cluster) return;
+  if (!cluster) return out;
   std::vector<HostSlot> slots;
   if (hasSlots(*cluster)) {
     for (uint16_t slot = 0; slot < redis::kSlots; ++slot) {
@@ -198,7 +198,8 @@ void Pool::forEachHost(upstream::ClusterId id, const ForEachHost& visit) {
   }
   std::sort(slots.begin(), slots.end());
   slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
-  for (const HostSlot slot : slots) visit(clientOf(cluster, slot));
+  for (const HostSlot slot : slots) out.push_back(clientOf(cluster, slot));
+  return out;
 }
 
 // --- redirections
@@ -268,24 +269,20 @@ void Pool::lookAgain() {
 void Pool::giveUpWaiting() {
   const event::TimePoint now = worker_.loop.now();
   base::List<Request> late;
-  base::List<Request> others;
-  while (!waiting_.empty()) {
-    Request& request = waiting_.front();
-    request.unlink();
-    (request.give_up_ <= now ? late : others).pushBack(request);
-  }
   event::TimePoint next = event::TimePoint::max();
-  while (!others.empty()) {
-    Request& request = others.front();
-    request.unlink();
-    next = std::min(next, request.give_up_);
-    waiting_.pushBack(request);
-  }
+  waiting_.forEach([&](Request& request) {
+    if (request.give_up_ <= now) {
+      late.pushBack(request);
+    } else {
+      next = std::min(next, request.give_up_);
+    }
+  });
   if (next != event::TimePoint::max()) wait_timer_.armAt(next);
   while (!late.empty()) {
     Request& request = late.front();
     request.unlink();
     noteRedirected(request.cluster_, false);
+    countByName(request, "failure");
     const std::string answer = std::move(request.unknown_host_);
     request.events_.onAnswer(answer);
   }
@@ -309,14 +306,12 @@ void Pool::runAtTurnEnd() {
   for (auto at = clients_.begin(); at != clients_.end();) {
     const Client& client = *at->second;
     const Cluster now = clusters_.find(client.cluster().id());
-    const bool stays =
-        now.get() == &client.cluster() && now->hosts().host(client.host()->slot()) == client.host().get();
-    if (!stays) leaving_.push_back(std::move(at->second));
-    if (stays) {
+    if (now.get() == &client.cluster() && now->hosts().host(client.host()->slot()) == client.host().get()) {
       ++at;
-    } else {
-      clients_.erase(at++);
+      continue;
     }
+    leaving_.push_back(std::move(at->second));
+    clients_.erase(at++);
   }
   for (auto at = leaving_.begin(); at != leaving_.end();) {
     if (!(*at)->idle()) {

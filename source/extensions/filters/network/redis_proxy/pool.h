@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -72,8 +71,7 @@ class Pool final : private Client::Owner, private upstream::ClusterWatcher, priv
   // The same without an answer. Nobody waits for these, so those that go beyond kMaxCopies are dropped.
   void sendCopy(const Place& place, std::string_view command);
   // To each host that may get commands that write. Null where a host cannot be had.
-  using ForEachHost = std::function<void(Client* client)>;
-  void forEachHost(upstream::ClusterId cluster, const ForEachHost& visit);
+  std::vector<Client*> everyHost(upstream::ClusterId cluster);
   std::unique_ptr<Request> sendOn(Client& client, std::string_view command, AnswerEvents& events);
 
   // A connection for one client alone. Null: there is no host for the key, or no connection to it can be had.

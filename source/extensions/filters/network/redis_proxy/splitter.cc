@@ -101,9 +101,7 @@ void Splitter::sendPart(std::string_view key, std::string bytes, Command& comman
 void Splitter::sendToAll(Words words, Merge merge, Command& command) {
   const Route* const route = settings_.routes.withoutKey();
   if (route == nullptr) return command.fail(kNoHost);
-  std::vector<Client*> clients;
-  pool_.forEachHost(route->clusterFor(command.served()->command.writes),
-                    [&clients](Client* client) { clients.push_back(client); });
+  const std::vector<Client*> clients = pool_.everyHost(route->clusterFor(command.served()->command.writes));
   if (merge == Merge::kOne && clients.size() > 1) {
     return command.fail(base::strCat("ERR '", words[0], "' is served where a cluster has one host only"));
   }

@@ -179,5 +179,23 @@ TEST_CASE("a redirection to an unknown host of an ordinary cluster is passed on"
   CHECK(client.take() == "-MOVED 1 127.0.0.1:1\r\n");
 }
 
+TEST_CASE("a redirection that nobody could follow is a failure of its command") {
+  RedisTest t;
+  t.settings->pool.redirections = t.settings->pool.command_stats = true;
+  t.late_counters = std::make_shared<observability::LateCounters>();
+  t.publish();
+  TestPeer& client = t.connect();
+  t.ask(client, command({"GET", "a"}));
+  t.asked();
+
+  t.reply("-MOVED 1 127.0.0.1:1\r\n");
+  t.loop.pass(std::chrono::milliseconds(1));
+
+  observability::Scope scope = t.registry.scope("cluster", "c");
+  t.late_counters->show(scope, t.cells);
+  CHECK(t.registry.valueOf("cluster.c.upstream_commands.get.total") == 1);
+  CHECK(t.registry.valueOf("cluster.c.upstream_commands.get.failure") == 1);
+}
+
 }  // namespace
 }  // namespace sluice::extensions::network_filters::redis_proxy
