@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/redis_proxy/v3/redis_proxy.pb.h"
+#include "source/config/cluster_reference.h"
 #include "source/config/holding.h"
 #include "source/config/network_filter_factory.h"
 #include "source/config/runtime_compiler.h"
@@ -45,10 +46,7 @@ CommandStats makeCommandStats(const std::string& base, observability::Scope& sco
 }
 
 upstream::ClusterId clusterId(const std::string& name, const Context& at, config::Services& services) {
-  if (services.cluster_exists && !services.cluster_exists(name)) {
-    at.warn(absl::StrCat("no cluster is called '", name, "'; commands are answered with an error until there is one"));
-  }
-  return services.cluster_names.idOf(name);
+  return config::clusterNamed(name, "commands are answered with an error", at, services);
 }
 
 Route compileRoute(const RouteProto& proto, const Context& at, config::Services& services) {

@@ -4,6 +4,7 @@
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "source/base/arena.h"
 #include "source/config/access_log_factory.h"
+#include "source/config/cluster_reference.h"
 #include "source/config/holding.h"
 #include "source/config/metadata_match.h"
 #include "source/config/network_filter_factory.h"
@@ -46,11 +47,9 @@ using CriteriaPtr = std::shared_ptr<const stream::MetadataCriteria>;
 void addTarget(Settings& settings, const std::string& name, uint64_t weight, CriteriaPtr metadata_match,
                const Context& context, config::Services& services) {
   if (name.empty()) return context.error("no name; say which cluster connections go to");
-  if (services.cluster_exists && !services.cluster_exists(name)) {
-    context.warn(absl::StrCat("no cluster is called '", name, "'; connections are closed until there is one"));
-  }
   const uint64_t before = settings.targets.empty() ? 0 : settings.targets.back().weights_up_to;
-  settings.targets.push_back({services.cluster_names.idOf(name), before + weight, std::move(metadata_match)});
+  settings.targets.push_back({config::clusterNamed(name, "connections are closed", context, services), before + weight,
+                              std::move(metadata_match)});
 }
 
 void compileTargets(const Proto& proto, const Context& context, config::Services& services, Settings& settings) {

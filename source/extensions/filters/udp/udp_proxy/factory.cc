@@ -5,6 +5,7 @@
 #include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
 #include "source/base/xx_hash.h"
 #include "source/config/access_log_factory.h"
+#include "source/config/cluster_reference.h"
 #include "source/config/holding.h"
 #include "source/config/matcher_compiler.h"
 #include "source/config/udp_filter_factory.h"
@@ -92,10 +93,7 @@ class Factory : public config::UdpFilterConfigFactory {
   }
 
   static upstream::ClusterId clusterId(const std::string& name, const Context& context, config::Services& services) {
-    if (services.cluster_exists && !services.cluster_exists(name)) {
-      context.warn(absl::StrCat("no cluster is called '", name, "'; datagrams are dropped until there is one"));
-    }
-    return services.cluster_names.idOf(name);
+    return config::clusterNamed(name, "datagrams are dropped", context, services);
   }
 };
 
