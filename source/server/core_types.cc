@@ -32,6 +32,14 @@ using envoy::extensions::transport_sockets::tls::v3::Secret;
 using Hosts = std::shared_ptr<VirtualHosts>;
 using Root = std::optional<config::ResourceSource>;
 
+// What managers call when they want a name of a type, and when they do not want it any more.
+auto asking(DynamicConfig& dynamic, std::string_view type) {
+  return [&dynamic, type](const ResourceKey& key, const auto& source) { dynamic.want(type, source, key.name); };
+}
+auto notAsking(DynamicConfig& dynamic, std::string_view type) {
+  return [&dynamic, type](const ResourceKey& key) { dynamic.unwant(type, key.source, key.name); };
+}
+
 // --- clusters and endpoints ---
 
 void takeCluster(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
@@ -83,12 +91,8 @@ DynamicType endpoints(const CoreTypes& core, const Root& cds) {
 }
 
 void askForEndpoints(const CoreTypes& core, DynamicConfig& dynamic) {
-  core.clusters.on_eds_wanted = [&dynamic](const ResourceKey& key, const auto& source) {
-    dynamic.want(xds::kEndpointType, source, key.name);
-  };
-  core.clusters.on_eds_unwanted = [&dynamic](const ResourceKey& key) {
-    dynamic.unwant(xds::kEndpointType, key.source, key.name);
-  };
+  core.clusters.on_eds_wanted = asking(dynamic, xds::kEndpointType);
+  core.clusters.on_eds_unwanted = notAsking(dynamic, xds::kEndpointType);
 }
 
 // --- listeners and routes ---
@@ -194,9 +198,7 @@ DynamicType routes(const CoreTypes& core, const Root& lds, const Hosts& hosts) {
 }
 
 void askForRoutes(const CoreTypes& core, const Hosts& hosts, DynamicConfig& dynamic) {
-  core.routes.on_wanted = [&dynamic](const ResourceKey& key, const auto& source) {
-    dynamic.want(xds::kRouteType, source, key.name);
-  };
+  core.routes.on_wanted = asking(dynamic, xds::kRouteType);
   core.routes.on_host_wanted = [hosts](const ResourceKey& key, const std::string& host, std::function<void()> done) {
     hosts->demand(key, host, std::move(done));
   };
@@ -328,12 +330,8 @@ DynamicType extensions(const CoreTypes& core, const Root& lds) {
 }
 
 void askForExtensions(const CoreTypes& core, DynamicConfig& dynamic) {
-  core.extensions.on_wanted = [&dynamic](const ResourceKey& key, const auto& source) {
-    dynamic.want(xds::kExtensionType, source, key.name);
-  };
-  core.extensions.on_unwanted = [&dynamic](const ResourceKey& key) {
-    dynamic.unwant(xds::kExtensionType, key.source, key.name);
-  };
+  core.extensions.on_wanted = asking(dynamic, xds::kExtensionType);
+  core.extensions.on_unwanted = notAsking(dynamic, xds::kExtensionType);
 }
 
 }  // namespace
