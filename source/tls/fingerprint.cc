@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "source/tls/wire_reader.h"
 
 namespace sluice::tls {
@@ -87,9 +89,7 @@ std::optional<Hello> parse(std::string_view body) {
 }
 
 std::string hexOf(const uint8_t* bytes, size_t size) {
-  std::string out;
-  for (size_t i = 0; i < size; ++i) out.append({kHex[bytes[i] >> 4], kHex[bytes[i] & 15]});
-  return out;
+  return absl::BytesToHexString({reinterpret_cast<const char*>(bytes), size});
 }
 
 // --- JA3 -------------------------------------------------------------------------------------------------------------
@@ -130,15 +130,11 @@ std::string twoDigits(size_t count) {
   return {static_cast<char>('0' + count / 10), static_cast<char>('0' + count % 10)};
 }
 
-bool isAlphanumeric(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 // First and last character of the first protocol; of its hexadecimal form if one of them is no letter or digit.
 std::string protocolText(std::string_view protocol) {
   if (protocol.empty()) return "00";
   const char first = protocol.front(), last = protocol.back();
-  if (isAlphanumeric(first) && isAlphanumeric(last)) return {first, last};
+  if (absl::ascii_isalnum(first) && absl::ascii_isalnum(last)) return {first, last};
   return {kHex[static_cast<uint8_t>(first) >> 4], kHex[static_cast<uint8_t>(last) & 15]};
 }
 
