@@ -7,33 +7,21 @@
 
 #include "source/extensions/filters/udp/dns_filter/message.h"
 #include "source/extensions/filters/udp/dns_filter/name.h"
+#include "source/extensions/filters/udp/dns_filter/test_dns_message.h"
 
 namespace {
 
 using namespace sluice::extensions::udp_filters::dns_filter;
-
-uint16_t numberAt(std::string_view bytes, size_t at) {
-  if (at + 2 > bytes.size()) std::abort();
-  return static_cast<uint16_t>(static_cast<uint8_t>(bytes[at]) << 8 | static_cast<uint8_t>(bytes[at + 1]));
-}
-
-size_t behindName(std::string_view bytes, size_t at) {
-  for (;;) {
-    if (at >= bytes.size()) std::abort();
-    const auto length = static_cast<uint8_t>(bytes[at]);
-    if (length >= 0xc0) return at + 2;
-    at += 1 + length;
-    if (length == 0) return at;
-  }
-}
+using testing::behindName;
+using testing::numberIn;
 
 void check(std::string_view answer, std::string_view asked, size_t limit) {
   if (answer.size() > limit || answer.substr(0, 2) != asked.substr(0, 2)) std::abort();
   size_t at = 12;
-  for (uint16_t i = numberAt(answer, 4); i > 0; --i) at = behindName(answer, at) + 4;
-  for (uint16_t i = numberAt(answer, 6) + numberAt(answer, 10); i > 0; --i) {
+  for (uint16_t i = numberIn(answer, 4); i > 0; --i) at = behindName(answer, at) + 4;
+  for (uint16_t i = numberIn(answer, 6) + numberIn(answer, 10); i > 0; --i) {
     at = behindName(answer, at) + 8;
-    at += 2 + numberAt(answer, at);
+    at += 2 + numberIn(answer, at);
   }
   if (at != answer.size()) std::abort();
 }

@@ -39,6 +39,17 @@ inline uint16_t numberIn(std::string_view bytes, size_t at) {
   return static_cast<uint16_t>(static_cast<uint8_t>(bytes[at]) << 8 | static_cast<uint8_t>(bytes[at + 1]));
 }
 
+// Where a name that begins at `at` ends.
+inline size_t behindName(std::string_view bytes, size_t at) {
+  for (;;) {
+    if (at >= bytes.size()) std::abort();
+    const auto length = static_cast<uint8_t>(bytes[at]);
+    if (length >= 0xc0) return at + 2;
+    at += 1 + length;
+    if (length == 0) return at;
+  }
+}
+
 inline Rcode rcodeIn(std::string_view answer) {
   return static_cast<Rcode>(numberIn(answer, 2) & 0xf);
 }
@@ -46,17 +57,10 @@ inline Rcode rcodeIn(std::string_view answer) {
 // All A and AAAA records of an answer, those beside it too.
 inline std::vector<std::string> addressesIn(std::string_view answer) {
   std::vector<std::string> out;
-  const auto behindName = [&](size_t at) {
-    while (answer.at(at) != 0) {
-      if (static_cast<uint8_t>(answer[at]) >= 0xc0) return at + 2;
-      at += 1 + static_cast<uint8_t>(answer[at]);
-    }
-    return at + 1;
-  };
   size_t at = 12;
-  for (uint16_t i = numberIn(answer, 4); i > 0; --i) at = behindName(at) + 4;
+  for (uint16_t i = numberIn(answer, 4); i > 0; --i) at = behindName(answer, at) + 4;
   for (uint16_t i = numberIn(answer, 6) + numberIn(answer, 10); i > 0; --i) {
-    at = behindName(at);
+    at = behindName(answer, at);
     const uint16_t type = numberIn(answer, at);
     const uint16_t size = numberIn(answer, at + 8);
     if (type == 1) out.push_back(net::Address::fromIpv4Bytes(answer.data() + at + 10, 0).ip());
