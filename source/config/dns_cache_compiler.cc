@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb.h"
 #include "sluice/extensions/network/dns_resolver/v1/internal_dns_resolver.pb.h"
 #include "source/base/entropy.h"
 #include "source/config/any_type.h"
 #include "source/config/dns_failure_rate.h"
+#include "source/config/dns_resolver.h"
 #include "source/config/stable_bytes.h"
 #include "source/config/values.h"
 
@@ -22,7 +22,6 @@ using dns_cache::AddressGuard;
 using dns_cache::DnsCache;
 using dns_cache::Settings;
 using envoy::extensions::common::dynamic_forward_proxy::v3::DnsCacheConfig;
-using envoy::extensions::network::dns_resolver::cares::v3::CaresDnsResolverConfig;
 using sluice::extensions::network::dns_resolver::v1::InternalDnsResolver;
 
 class DnsCacheCompiler {
@@ -102,7 +101,7 @@ class DnsCacheCompiler {
     const auto message = unpackAny(proto_.typed_dns_resolver_config().typed_config(), at);
     if (message == nullptr) return;
     if (message->GetDescriptor() == CaresDnsResolverConfig::descriptor()) {
-      return compileCares(static_cast<const CaresDnsResolverConfig&>(*message), at);
+      return compileCares(static_cast<const CaresDnsResolverConfig&>(*message), at, resolver);
     }
     if (message->GetDescriptor() != InternalDnsResolver::descriptor()) {
       return at.error(absl::StrCat(message->GetDescriptor()->full_name(),
@@ -111,28 +110,7 @@ class DnsCacheCompiler {
     }
     const auto& internal = static_cast<const InternalDnsResolver&>(*message);
     allowed_ = compileCidrs(internal.allowed_ranges(), "allowed_ranges", at);
-    compileCares(internal.cares(), at.child("cares"));
-  }
-
-  void compileCares(const CaresDnsResolverConfig& proto, const Context& at) {
-    for (int i = 0; i < proto.resolvers_size(); ++i) {
-      const Context where = at.child("resolvers", static_cast<size_t>(i));
-      const auto address = compileAddress(proto.resolvers(i), where, true);
-      if (!address) continue;
-      if (address->isIp() && address->port() != 0) {
-        resolver.servers.push_back(*address);
-      } else {
-        where.error("a DNS server is an IP address with a port, mostly 53");
-      }
-    }
-    constexpr uint64_t kLongest = 3600;
-    if (proto.has_query_timeout_seconds()) {
-      resolver.timeout = std::chrono::seconds(std::min(proto.query_timeout_seconds().value(), kLongest));
-    }
-    constexpr uint32_t kMostTries = 100;
-    if (proto.has_query_tries()) {
-      resolver.tries = static_cast<int>(std::min(proto.query_tries().value(), kMostTries));
-    }
+    compileCares(internal.cares(), at.child("cares"), resolver);
   }
 
   const DnsCacheConfig& proto_;

@@ -6,6 +6,7 @@
 #include "source/config/assignment_compiler.h"
 #include "source/config/cluster_kind_factory.h"
 #include "source/config/dns_failure_rate.h"
+#include "source/config/dns_resolver.h"
 #include "source/config/values.h"
 #include "source/extensions/clusters/dns/source.h"
 
@@ -52,10 +53,7 @@ class TypeFactory : public config::ClusterTypeFactory {
 
   ClusterKindPtr compile(const Cluster& cluster, config::FactoryContext factory) const override {
     Settings settings = compileSettings(cluster, factory.at);
-    if (cluster.dns_lookup_family() < Cluster::AUTO || cluster.dns_lookup_family() > Cluster::ALL) {
-      factory.at.child("dns_lookup_family").error("use AUTO, V4_ONLY, V6_ONLY, V4_PREFERRED or ALL");
-    }
-    settings.lookup_family = static_cast<net::DnsLookupFamily>(cluster.dns_lookup_family());
+    settings.lookup_family = config::compileLookupFamily(cluster, factory.at);
     settings.one_address = one_address_;
     return makeKind(cluster, settings, factory.at);
   }

@@ -7,6 +7,7 @@
 #include "source/config/assignment_compiler.h"
 #include "source/config/cluster_kind_factory.h"
 #include "source/config/connect_options.h"
+#include "source/config/dns_resolver.h"
 #include "source/config/redis_options.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/config/values.h"
@@ -44,10 +45,7 @@ void compileSeeds(const Cluster& cluster, const Context& at, Settings& out) {
   if (out.seeds.empty() && out.names.empty()) {
     at.child("load_assignment").error("names nobody who could be asked; add nodes of the Redis Cluster as endpoints");
   }
-  if (cluster.dns_lookup_family() < Cluster::AUTO || cluster.dns_lookup_family() > Cluster::ALL) {
-    at.child("dns_lookup_family").error("use AUTO, V4_ONLY, V6_ONLY, V4_PREFERRED or ALL");
-  }
-  out.lookup_family = static_cast<net::DnsLookupFamily>(cluster.dns_lookup_family());
+  out.lookup_family = config::compileLookupFamily(cluster, at);
 }
 
 class Factory : public config::ClusterKindFactory {

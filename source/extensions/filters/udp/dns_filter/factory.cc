@@ -6,8 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/udp/dns_filter/v3/dns_filter.pb.h"
-#include "envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.pb.h"
 #include "source/config/any_type.h"
+#include "source/config/cluster_reference.h"
+#include "source/config/dns_resolver.h"
 #include "source/config/holding.h"
 #include "source/config/loader.h"
 #include "source/config/udp_filter_factory.h"
@@ -20,7 +21,7 @@ namespace sluice::extensions::udp_filters::dns_filter {
 namespace {
 
 using Proto = envoy::extensions::filters::udp::dns_filter::v3::DnsFilterConfig;
-using CaresDnsResolverConfig = envoy::extensions::network::dns_resolver::cares::v3::CaresDnsResolverConfig;
+using config::CaresDnsResolverConfig;
 using config::Context;
 using envoy::data::dns::v3::DnsTable;
 
@@ -57,6 +58,11 @@ Stats makeStats(const std::string& prefix, observability::Scope& scope) {
           histogram("downstream_rx_query_latency")};
 }
 
+// Of ten years at most, as milliseconds are.
+uint32_t secondsOf(const google::protobuf::Duration& duration) {
+  return static_cast<uint32_t>(config::compileMilliseconds(duration).count() / 1000);
+}
+
 class TableCompiler {
  public:
   TableCompiler(config::Services& services, Table& table) : services_(services), table_(table) {}
@@ -75,19 +81,17 @@ class TableCompiler {
     if (!name) return at.child("name").error(absl::StrCat("'", proto.name(), "' is no domain name"));
     const Context endpoint = at.child("endpoint");
     if (!proto.has_endpoint()) return at.error("has no endpoint; say what the name stands for");
-    const auto ttl = proto.has_answer_ttl() ? config::compileMilliseconds(proto.answer_ttl())
-                                            : std::chrono::milliseconds(std::chrono::seconds(Service::kDefaultTtl));
-    const auto seconds = static_cast<uint32_t>(std::min<int64_t>(ttl.count() / 1000, INT32_MAX));
+    const uint32_t ttl = proto.has_answer_ttl() ? secondsOf(proto.answer_ttl()) : Service::kDefaultTtl;
     switch (proto.endpoint().endpoint_config_case()) {
       case DnsTable::DnsEndpoint::kAddressList: {
         Domain& domain = table_.domain(*name, below);
-        domain.ttl = seconds;
+        domain.ttl = ttl;
         return addAddresses(proto.endpoint().address_list(), endpoint.child("address_list"), domain);
       }
       case DnsTable::DnsEndpoint::kClusterName: {
         const Context cluster_at = endpoint.child("cluster_name");
         Domain& domain = table_.domain(*name, below);
-        domain.ttl = seconds;
+        domain.ttl = ttl;
         if (domain.cluster) return cluster_at.error("the name stands for another cluster already; keep one");
         domain.cluster = clusterId(proto.endpoint().cluster_name(), cluster_at);
         return;
@@ -124,10 +128,7 @@ class TableCompiler {
         continue;
       }
       Domain& domain = table_.domain(*name);
-      if (service.has_ttl()) {
-        const auto ttl = config::compileMilliseconds(service.ttl());
-        domain.ttl = static_cast<uint32_t>(std::min<int64_t>(ttl.count() / 1000, INT32_MAX));
-      }
+      if (service.has_ttl()) domain.ttl = secondsOf(service.ttl());
       for (int j = 0; j < service.targets_size(); ++j) {
         addTarget(service.targets(j), service_at.child("targets", static_cast<size_t>(j)), domain);
       }
@@ -158,10 +159,7 @@ class TableCompiler {
   }
 
   upstream::ClusterId clusterId(const std::string& name, const Context& at) {
-    if (services_.cluster_exists && !services_.cluster_exists(name)) {
-      at.warn(absl::StrCat("no cluster is called '", name, "'; it has no addresses until there is one"));
-    }
-    return services_.cluster_names.idOf(name);
+    return config::clusterNamed(name, "it has no addresses", at, services_);
   }
 
   config::Services& services_;
@@ -170,9 +168,6 @@ class TableCompiler {
 
 class ForwardingCompiler {
  public:
-  // Nobody waits longer for a server.
-  static constexpr std::chrono::hours kLongest{1};
-
   explicit ForwardingCompiler(Forwarding& out) : out_(out) {}
 
   void compile(const Proto::ClientContextConfig& proto, uint32_t retries, const Context& at) {
@@ -183,12 +178,13 @@ class ForwardingCompiler {
     const int ways =
         proto.has_typed_dns_resolver_config() + proto.has_dns_resolution_config() + !proto.upstream_resolvers().empty();
     if (ways > 1) at.error("names resolvers in several ways; keep typed_dns_resolver_config");
-    addServers(proto.upstream_resolvers(), "upstream_resolvers", at);
-    addServers(proto.dns_resolution_config().resolvers(), "resolvers", at.child("dns_resolution_config"));
+    config::addDnsServers(proto.upstream_resolvers(), "upstream_resolvers", at, out_.resolver);
+    config::addDnsServers(proto.dns_resolution_config().resolvers(), "resolvers", at.child("dns_resolution_config"),
+                          out_.resolver);
     if (proto.has_typed_dns_resolver_config()) compileTyped(proto, at);
     if (proto.has_resolver_timeout()) {
-      out_.resolver.timeout =
-          std::min<std::chrono::milliseconds>(config::compileMilliseconds(proto.resolver_timeout()), kLongest);
+      out_.resolver.timeout = std::min<std::chrono::milliseconds>(config::compileMilliseconds(proto.resolver_timeout()),
+                                                                  config::kLongestDnsTry);
     }
   }
 
@@ -201,27 +197,7 @@ class ForwardingCompiler {
       return typed_at.error(absl::StrCat(message->GetDescriptor()->full_name(), " is no resolver here; use ",
                                          CaresDnsResolverConfig::descriptor()->full_name()));
     }
-    const auto& cares = static_cast<const CaresDnsResolverConfig&>(*message);
-    addServers(cares.resolvers(), "resolvers", typed_at);
-    if (cares.has_query_timeout_seconds()) {
-      constexpr uint64_t kMost = std::chrono::seconds(kLongest).count();
-      out_.resolver.timeout = std::chrono::seconds(std::min(cares.query_timeout_seconds().value(), kMost));
-    }
-    if (cares.has_query_tries()) out_.resolver.tries = static_cast<int>(std::min(cares.query_tries().value(), 100u));
-  }
-
-  template <typename Addresses>
-  void addServers(const Addresses& addresses, const char* field, const Context& at) {
-    for (int i = 0; i < addresses.size(); ++i) {
-      const Context server_at = at.child(field, static_cast<size_t>(i));
-      const auto address = config::compileAddress(addresses[i], server_at, true);
-      if (!address) continue;
-      if (address->isIp() && address->port() != 0) {
-        out_.resolver.servers.push_back(*address);
-      } else {
-        server_at.error("a DNS server is an IP address with a port, mostly 53");
-      }
-    }
+    config::compileCares(static_cast<const CaresDnsResolverConfig&>(*message), typed_at, out_.resolver);
   }
 
   Forwarding& out_;
