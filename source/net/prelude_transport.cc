@@ -49,7 +49,7 @@ Result PreludeTransport::read(const Io& io, char* to, size_t size) {
   if (inner_) return inner_->read(io, to, size);
   for (;;) {
     const ssize_t n = recv(io.fd, to, size, 0);
-    if (n > 0) return {Status::kDone, static_cast<size_t>(n)};
+    if (n > 0) return {Status::kDone, static_cast<size_t>(n), static_cast<size_t>(n) < size};
     if (n == 0) return {Status::kEnd};
     if (errno == EAGAIN) return {Status::kWantRead};
     if (errno == EINTR) continue;
