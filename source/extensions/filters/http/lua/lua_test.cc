@@ -136,6 +136,22 @@ TEST_CASE("a script is bounded in instructions, time and memory, whatever it cat
   }
 }
 
+TEST_CASE("what requests leave behind does not use up the memory of a script that keeps more than half of it") {
+  const auto factory = std::make_shared<FilterFactory>(
+      settingsOf("kept = {} for i = 1, 23 do kept[i] = ('x' .. i):rep(8000) end n = 0\n" + request(R"(
+    n = n + 1
+    if handle:headers():get('x-all') then local t = {} for i = 1, 1e9 do t[i] = ('z' .. i):rep(10000) end end
+    local s = ('y' .. n):rep(10000))"),
+                 {.limits = {.memory = 1024 * 1024}}));
+  for (int i = 0; i < 200; ++i) {
+    Harness h({factory}, {nullptr});
+    const bool takes_all = i % 50 == 49;
+    h.request("GET", takes_all ? Fields{{"x-all", "1"}} : Fields{}, true);
+    INFO(i);
+    CHECK((h.client.status == 500) == takes_all);
+  }
+}
+
 TEST_CASE("what a script puts into its stream is bounded as its memory is") {
   for (const char* code : {"for i = 1, 100 do handle:headers():replace('x', ('y'):rep(20000)) end",
                            "for i = 1, 100 do handle:streamInfo():filterState():set('k' .. i, ('y'):rep(20000)) end",

@@ -84,7 +84,10 @@ void* Machine::allocate(void* self, void* block, size_t old_size, size_t size) {
     std::free(block);
     return nullptr;
   }
-  if (size > old_size && machine.used_ - old_size + size > machine.limits_.memory) return nullptr;
+  if (size > old_size && machine.used_ - old_size + size > machine.limits_.memory && !machine.collecting_) {
+    machine.short_ = true;
+    return nullptr;
+  }
   void* const moved = std::realloc(block, size);
   if (moved != nullptr) machine.used_ += size - old_size;
   return moved;
@@ -113,6 +116,20 @@ void Machine::arm(std::chrono::steady_clock::time_point deadline) {
   if (limits_.trusted) return;
   deadline_ = deadline;
   lua_sethook(state_, count, LUA_MASKCOUNT, kStep);
+}
+
+void Machine::makeRoom() {
+  const size_t room = limits_.memory - std::min(limits_.memory, kept_);
+  if (current_ != nullptr || (!short_ && used_ <= kept_ + room / 2)) return;
+  const auto collect = [](lua_State* state) {
+    lua_gc(state, LUA_GCCOLLECT, 0);
+    return 0;
+  };
+  collecting_ = true;
+  if (lua_cpcall(state_, collect, nullptr) != 0) lua_settop(state_, 0);  // a finalizer of a trusted script
+  collecting_ = false;
+  short_ = false;
+  kept_ = used_;
 }
 
 std::unique_ptr<Machine> Machine::load(const std::string& code, const std::string& name, const Limits& limits,
@@ -165,6 +182,7 @@ bool Machine::open(const std::string& code, const std::string& name, std::string
 }
 
 bool Machine::makeThread(Side side, uint64_t run, Thread& thread, std::string& error) {
+  makeRoom();
   ThreadRequest request{functions_[static_cast<size_t>(side)], run, &thread};
   if (lua_cpcall(state_, newThread, &request) == 0) return true;
   error = textOf(state_);
@@ -184,6 +202,7 @@ Machine::Outcome Machine::resume(Run& run, Thread& thread, std::string& error) {
     error = "the coroutine was ended by another run of the script";
     return Outcome::kFailed;
   }
+  makeRoom();
   Run* const before = std::exchange(current_, &run);
   instructions_left_ = limits_.instructions - std::min(limits_.instructions, run.instructions_used);
   arm(std::chrono::steady_clock::now() + limits_.time);  // the loop's time stands still while a script runs

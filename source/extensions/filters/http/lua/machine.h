@@ -77,12 +77,18 @@ class Machine {
   Machine(const Limits& limits, Print print) : limits_(limits), print_(std::move(print)) {}
   bool open(const std::string& code, const std::string& name, std::string& error);
   void arm(std::chrono::steady_clock::time_point deadline);
+  // Takes back what no run can reach, if the bound is near. LuaJIT itself waits for twice what was left last time,
+  // which may be beyond the bound, and does not try again before it says that there is no memory.
+  void makeRoom();
   static void* allocate(void* self, void* block, size_t old_size, size_t size);
   static void count(lua_State* state, lua_Debug* event);
 
   const Limits limits_;
   const Print print_;
   size_t used_ = 0;
+  size_t kept_ = 0;          // what was used behind the last makeRoom() that did something
+  bool short_ = false;       // memory was refused since then
+  bool collecting_ = false;  // the bound does not hold: what gives memory back needs some
   lua_State* state_ = nullptr;
   int functions_[2] = {0, 0};  // in the registry; 0: the script has none
   Run* current_ = nullptr;
