@@ -222,8 +222,9 @@ TEST_CASE("requests that are more than a plain GET go by, whatever is stored") {
 
 TEST_CASE("what a request says beside its address does not reach the answers of others") {
   Site site;
-  for (const char* name : {"forwarded", "origin", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port",
-                           "x-forwarded-prefix", "x-forwarded-scheme", "x-host", "x-original-url", "x-rewrite-url"}) {
+  for (const char* name : {"forwarded", "front-end-https", "origin", "x-forwarded-host", "x-forwarded-proto",
+                           "x-forwarded-port", "x-forwarded-prefix", "x-forwarded-protocol", "x-forwarded-scheme",
+                           "x-host", "x-original-url", "x-rewrite-url", "x-scheme", "x-url-scheme"}) {
     site.fill("/p", kFresh, "poison", {{name, "evil"}});
     CHECK_FALSE(site.hits("/p"));
     CHECK(site.open("/p", {{name, "evil"}}).client.body == "poison");

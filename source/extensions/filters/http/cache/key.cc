@@ -12,11 +12,13 @@ namespace {
 // answers of his own, and cannot leave them to others.
 constexpr std::string_view kFields[] = {
     "forwarded",
+    "front-end-https",
     "origin",
     "x-forwarded-host",
     "x-forwarded-path",
     "x-forwarded-port",
     "x-forwarded-prefix",
+    "x-forwarded-protocol",
     "x-forwarded-scheme",
     "x-forwarded-server",
     "x-forwarded-ssl",
@@ -28,6 +30,8 @@ constexpr std::string_view kFields[] = {
     "x-original-url",
     "x-proxy-host",
     "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
 };
 
 bool isKeyed(std::string_view lower) {
