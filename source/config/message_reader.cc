@@ -64,9 +64,9 @@ std::string expectation(const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_UINT32:
       return "an integer from 0 to 4294967295";
     case FieldDescriptor::CPPTYPE_INT64:
-      return "an integer";
+      return "an integer from -9223372036854775808 to 9223372036854775807";
     case FieldDescriptor::CPPTYPE_UINT64:
-      return "an integer of 0 or more";
+      return "an integer from 0 to 18446744073709551615";
     case FieldDescriptor::CPPTYPE_DOUBLE:
     case FieldDescriptor::CPPTYPE_FLOAT:
       return "a number";

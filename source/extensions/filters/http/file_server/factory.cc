@@ -61,7 +61,9 @@ void compileFolders(const Proto& proto, const config::Context& at, Settings& out
     const auto& behavior = proto.directory_behaviors(i);
     const config::Context behavior_at = at.child("directory_behaviors", static_cast<size_t>(i));
     const std::string& name = behavior.default_file();
-    if (name.empty() != behavior.has_list()) {
+    if (!name.empty() && behavior.has_list()) {
+      behavior_at.error("has both a default_file and list; make two entries of them, which are tried in order");
+    } else if (name.empty() && !behavior.has_list()) {
       behavior_at.error("needs either a default_file or list");
     } else if (name == "." || name == ".." || name.find('\0') != std::string::npos) {
       behavior_at.child("default_file").error("is no name of a file");

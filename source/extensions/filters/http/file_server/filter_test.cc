@@ -558,7 +558,7 @@ TEST_CASE("wrong settings are refused") {
                      "{request_path_prefix: /a, file_path_prefix: /y}]"),
             "path_mappings[1].request_path_prefix: /a is mapped twice"));
   CHECK(has(problems("directory_behaviors: [{}]"), "directory_behaviors[0]: needs either a default_file or list"));
-  CHECK(has(problems("directory_behaviors: [{default_file: a, list: {}}]"), "needs either a default_file or list"));
+  CHECK(has(problems("directory_behaviors: [{default_file: a, list: {}}]"), "make two entries of them"));
   CHECK(has(problems("directory_behaviors: [{default_file: a/b}]"), "default_file"));
   CHECK(has(problems("directory_behaviors: [{default_file: '..'}]"), "default_file: is no name of a file"));
   CHECK(has(problems("directory_behaviors: [{list: {}}, {list: {}}]"), "directory_behaviors[1]: is there twice"));

@@ -78,6 +78,10 @@ class TableCompiler {
     const bool below = proto.name().rfind("*.", 0) == 0;
     const std::string text = below ? proto.name().substr(2) : proto.name();
     const auto name = nameOf(text);
+    if (text.find('*') != std::string::npos) {
+      return at.child("name").error(
+          absl::StrCat("'", proto.name(), "' has a * that is no label at its front, as in *.example.com"));
+    }
     if (!name) return at.child("name").error(absl::StrCat("'", proto.name(), "' is no domain name"));
     const Context endpoint = at.child("endpoint");
     if (!proto.has_endpoint()) return at.error("has no endpoint; say what the name stands for");

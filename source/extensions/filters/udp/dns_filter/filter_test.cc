@@ -271,6 +271,10 @@ TEST_CASE("a table that could not answer is refused") {
   using Catch::Matchers::Contains;
   CHECK_THAT(problemsOf("stat_prefix: d\nserver_config: {inline_dns_table: {}}\n"), Contains("answers nothing"));
   CHECK_THAT(problemsOf(tableOf("{name: a..b, endpoint: {cluster_name: c}}")), Contains("is no domain name"));
+  for (const std::string name : {"*a.b", "a.*.b", "*", "*.*.b"}) {
+    CHECK_THAT(problemsOf(tableOf("{name: '" + name + "', endpoint: {cluster_name: c}}")),
+               Contains("a * that is no label at its front"));
+  }
   CHECK_THAT(problemsOf(tableOf("{name: a.b}")), Contains("has no endpoint"));
   CHECK_THAT(problemsOf(tableOf("{name: a.b, endpoint: {address_list: {address: [nope]}}}")),
              Contains("is no IP address"));
