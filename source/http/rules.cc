@@ -53,6 +53,32 @@ bool startsWithAny(std::string_view name, const std::string_view (&beginnings)[k
                      [name](std::string_view each) { return name.starts_with(each); });
 }
 
+// "." or "..", also in percent form or with path parameters.
+bool isDotSegment(std::string_view segment) {
+  segment = withoutParameters(segment);
+  int dots = 0;
+  while (!segment.empty()) {
+    if (segment[0] == '.') {
+      segment.remove_prefix(1);
+    } else if (segment.size() >= 3 && segment[0] == '%' && segment[1] == '2' && (segment[2] | 0x20) == 'e') {
+      segment.remove_prefix(3);
+    } else {
+      return false;
+    }
+    ++dots;
+  }
+  return dots == 1 || dots == 2;
+}
+
+// What ends a segment at servers of any kind, at the beginning of `text`: a slash of either kind, also in percent form.
+// Its length; 0: there is none.
+size_t separatorAt(std::string_view text) {
+  if (text[0] == '/' || text[0] == '\\') return 1;
+  if (text.size() < 3 || text[0] != '%') return 0;
+  const char low = static_cast<char>(text[2] | 0x20);
+  return (text[1] == '2' && low == 'f') || (text[1] == '5' && low == 'c') ? 3 : 0;
+}
+
 }  // namespace
 
 char* copyPadded(base::Arena& arena, std::string_view text) {
@@ -110,6 +136,17 @@ std::string_view withoutParameters(std::string_view segment) {
     if (segment[i + 1] == '3' && (segment[i + 2] | 0x20) == 'b') return segment.substr(0, i);
   }
   return segment;
+}
+
+bool hasDotSegment(std::string_view path) {
+  size_t begin = 0;
+  for (size_t at = 0; at < path.size();) {
+    const size_t separator = separatorAt(path.substr(at));
+    if (separator > 0 && isDotSegment(path.substr(begin, at - begin))) return true;
+    at += std::max<size_t>(separator, 1);
+    if (separator > 0) begin = at;
+  }
+  return isDotSegment(path.substr(begin));
 }
 
 bool validLowerName(std::string_view name) {

@@ -37,6 +37,9 @@ std::string_view withOneSlash(base::Arena& arena, std::string_view path);
 // A segment of a path in front of its parameters (RFC 3986 section 3.3), also where their ";" is encoded: there are
 // servers that take them off before they decode, and some that do it after.
 std::string_view withoutParameters(std::string_view segment);
+// Whether a segment of the path is "." or ".." to servers of any kind: dots and separators ("/", "\\") in percent form
+// count, and parameters do not.
+bool hasDotSegment(std::string_view path);
 // A token of at most 64 bytes, not empty.
 bool validMethod(std::string_view method);
 // To ask twice does no more than to ask once (RFC 9110 section 9.2.2).

@@ -34,6 +34,13 @@ TEST_CASE("a segment ends in front of its parameters, encoded or not") {
   for (const char* text : {"a%3", "a%", "a%3c", "a%253b"}) CHECK(withoutParameters(text) == text);
 }
 
+TEST_CASE("a path may climb by dots in any form") {
+  for (const char* yes : {"/a/../b", "..", "/.", "/a/..;x", "/..%3b/b", "a%2f..%5Cb", "/%2e%2E", "\\.\\"}) {
+    CHECK(hasDotSegment(yes));
+  }
+  for (const char* no : {"/", "", "/...", "/a..b/.c", "/%252e%252e"}) CHECK_FALSE(hasDotSegment(no));
+}
+
 TEST_CASE("spaces and tabs around a text go, those within it stay") {
   CHECK(withoutSpaces(" \ta \tb\t ") == "a \tb");
   CHECK(withoutSpaces(" \t ") == "");

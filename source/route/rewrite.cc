@@ -34,43 +34,6 @@ bool hasMutations(const Match& match) {
          (match.table != nullptr && match.table->mutations() != nullptr);
 }
 
-// "." or "..", also in percent form or with path parameters.
-bool isDotSegment(std::string_view segment) {
-  segment = http::withoutParameters(segment);
-  int dots = 0;
-  while (!segment.empty()) {
-    if (segment[0] == '.') {
-      segment.remove_prefix(1);
-    } else if (segment.size() >= 3 && segment[0] == '%' && segment[1] == '2' && (segment[2] | 0x20) == 'e') {
-      segment.remove_prefix(3);
-    } else {
-      return false;
-    }
-    ++dots;
-  }
-  return dots == 1 || dots == 2;
-}
-
-// What ends a segment at servers of any kind, at the beginning of `text`: a slash of either kind, also in percent form.
-// Its length; 0: there is none.
-size_t separatorAt(std::string_view text) {
-  if (text[0] == '/' || text[0] == '\\') return 1;
-  if (text.size() < 3 || text[0] != '%') return 0;
-  const char low = static_cast<char>(text[2] | 0x20);
-  return (text[1] == '2' && low == 'f') || (text[1] == '5' && low == 'c') ? 3 : 0;
-}
-
-bool hasDotSegment(std::string_view path) {
-  size_t begin = 0;
-  for (size_t at = 0; at < path.size();) {
-    const size_t separator = separatorAt(path.substr(at));
-    if (separator > 0 && isDotSegment(path.substr(begin, at - begin))) return true;
-    at += std::max<size_t>(separator, 1);
-    if (separator > 0) begin = at;
-  }
-  return isDotSegment(path.substr(begin));
-}
-
 // The path without its query, rewritten; `path` itself if no rewrite is set.
 std::string_view rewritePath(std::string_view path, const RouteMatcher& matcher, std::string_view prefix_rewrite,
                              const RegexRewrite* regex_rewrite, base::Arena& arena) {
@@ -235,7 +198,7 @@ Rewritten finalizeRequest(const Match& match, http::RequestHeaders& request, con
   if (after.data() == before.data() && after.size() == before.size()) return {};  // it was not rewritten
   if (after == before) return {};
   // Nothing of a path that is made anew was judged.
-  if (hasDotSegment(after) && (forward.path_format != nullptr || !hasDotSegment(before)))
+  if (http::hasDotSegment(after) && (forward.path_format != nullptr || !http::hasDotSegment(before)))
     return {"path_rewrite_climbs"};
   if (options.keep_original) request.set(http::Name::kXEnvoyOriginalPath, request.path);
   request.path = request.arena().concat(after, request.path.substr(before.size()));

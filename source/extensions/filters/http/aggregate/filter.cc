@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/base/json_slice.h"
 #include "source/base/percent.h"
+#include "source/http/rules.h"
 #include "source/stream/format_context.h"
 
 namespace sluice::extensions::http_filters::aggregate {
@@ -13,18 +14,6 @@ namespace {
 
 using filter::HookResult;
 using filter::Reply;
-
-// Whether a value has made a segment of the path that leads elsewhere.
-bool climbs(std::string_view path) {
-  path = path.substr(0, path.find('?'));
-  while (!path.empty()) {
-    path.remove_prefix(1);  // the slash
-    const std::string_view segment = path.substr(0, path.find('/'));
-    if (segment == "." || segment == "..") return true;
-    path.remove_prefix(segment.size());
-  }
-  return false;
-}
 
 // Nothing if a value would make it the path of something else: by climbing, or by not being there, so that the call
 // asks for all of what it means one of.
@@ -38,7 +27,7 @@ std::optional<std::string> pathOf(const CallSettings& call, const stream::Format
     if (value.empty() && path.find('?') == std::string::npos) return std::nullopt;
     path += base::percentEncoded(value);
   }
-  if (climbs(path)) return std::nullopt;
+  if (http::hasDotSegment(std::string_view(path).substr(0, path.find('?')))) return std::nullopt;
   return path;
 }
 
