@@ -150,7 +150,7 @@ HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Con
   if (!call_) return Next{};
   const auto type = headers.get(Name::kContentType);
   if (headers.status != 200 || !type || !grpc::isGrpcContentType(*type)) {
-    call_.reset();  // of something else than a gRPC server
+    streams_response_ = false;  // of something else than a gRPC server; the request may still be on its way
     return Next{};
   }
   restoreType(context.request());
@@ -268,7 +268,7 @@ std::string Filter::streamEnd() {
 }
 
 HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context&) {
-  if (!call_ || !streams_response_) return Next{};
+  if (!streams_response_) return Next{};
   std::string out;
   if (!decodeStream(chunk.bytes(), out)) return badAnswer("the answer is not of its type\n");
   if (chunk.endStream()) out += streamEnd();
@@ -277,7 +277,7 @@ HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context&) {
 }
 
 HookResult Filter::onResponseTrailers(http::Trailers& trailers, filter::Context& context) {
-  if (!call_ || !streams_response_) return Next{};
+  if (!streams_response_) return Next{};
   if (const auto status = trailers.get(Name::kGrpcStatus)) context.info().grpc_status = grpc::parseStatus(*status);
   if (const std::string end = streamEnd(); !end.empty()) context.emitResponseData(end);
   return Next{};

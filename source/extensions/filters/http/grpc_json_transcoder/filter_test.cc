@@ -177,6 +177,16 @@ TEST_CASE("an answer that is not gRPC passes") {
   CHECK(h.client.body == "down");
 }
 
+TEST_CASE("a stream of requests goes on behind an answer that is not gRPC") {
+  Bed h;
+  h.ask("POST", "/v1/upload?title=t", {}, false);
+  h.respond(503, {{"content-type", "text/plain"}}, false);
+  h.runner->requestData(R"([{"name":"a"}])", true);
+  h.runner->responseData("down", true);
+  CHECK(h.terminal.body == grpcFrame(text(1, "a") + text(2, "t")));
+  CHECK(h.client.body == "down");
+}
+
 TEST_CASE("a stream of answers is an array, lines or events, each as it comes") {
   const auto streamed = [](const std::string& config, const std::string& type) {
     Bed h(config);
