@@ -18,7 +18,7 @@ class Walker {
 
   // The value that stands here; moves behind it.
   std::string_view value() {
-    skipSpace();
+    if (atEnd()) return {};
     const size_t begin = at_;
     if (text_[at_] == '"') {
       skipString();

@@ -33,6 +33,14 @@ TEST_CASE("where nothing stands nothing is found") {
   CHECK(slice(R"({"a": 1})", {"a", "b"}) == "(none)");
 }
 
+TEST_CASE("a member is found by its name, at the top only") {
+  const std::string object = "{\"x\":{\"books\":1},\"text\":\"books\",\"books\": [ {\"a\":\"}\"} ] ,\"z\":1}";
+
+  CHECK(slice(object, {"books"}) == "[ {\"a\":\"}\"} ]");
+  CHECK(slice(object, {"z"}) == "1");
+  CHECK(slice(object, {"a"}) == "(none)");
+}
+
 TEST_CASE("keys are compared as what they mean, and the last of a name counts") {
   CHECK(slice(R"({"\u0061": 1})", {"a"}) == "1");
   CHECK(slice(R"({"a": 1, "a": 2})", {"a"}) == "2");

@@ -41,7 +41,7 @@ constexpr bool equalsPercentDecoded(std::string_view text, std::string_view plai
   return at == text.size();
 }
 
-// Everything but letters, digits, -._~ and what is in `kept` as %XX.
+// Everything but letters, digits, -._~ and what is one of `kept` as %XX.
 inline std::string percentEncoded(std::string_view text, std::string_view kept = {}) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;

@@ -106,6 +106,10 @@ std::string DescriptorSet::urlOf(const google::protobuf::Descriptor& type) {
   return absl::StrCat(kUrlPrefix, "/", type.full_name());
 }
 
+std::string DescriptorSet::pathOf(const google::protobuf::MethodDescriptor& method) {
+  return absl::StrCat("/", method.service()->full_name(), "/", method.name());
+}
+
 std::unique_ptr<google::protobuf::Message> DescriptorSet::newMessage(const google::protobuf::Descriptor& type) const {
   return std::unique_ptr<google::protobuf::Message>(factory_.GetPrototype(&type)->New());
 }

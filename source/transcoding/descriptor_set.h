@@ -26,6 +26,8 @@ class DescriptorSet {
   // For conversions between JSON and messages. Thread-safe, though protobuf takes it without const.
   google::protobuf::util::TypeResolver* resolver() const { return resolver_.get(); }
   static std::string urlOf(const google::protobuf::Descriptor& type);
+  // Of a gRPC request: "/package.Service/Method".
+  static std::string pathOf(const google::protobuf::MethodDescriptor& method);
   // An empty message of a type of the pool.
   std::unique_ptr<google::protobuf::Message> newMessage(const google::protobuf::Descriptor& type) const;
 

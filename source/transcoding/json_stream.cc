@@ -35,12 +35,11 @@ bool JsonScanner::feed(char c) {
     case '{':
     case '[':
       open_ += c;
-      return ++depth_ <= kDeepest;
+      return depth() <= kDeepest;
     case '}':
     case ']':
       if (open_.empty() || (open_.back() == '{') != (c == '}')) return false;
       open_.pop_back();
-      --depth_;
       return true;
     default:
       return true;
@@ -80,26 +79,6 @@ JsonArray::Result JsonArray::feed(std::string_view bytes, std::vector<std::strin
     element_ += c;
   }
   return Result::kOk;
-}
-
-std::optional<std::string_view> memberOf(std::string_view object, std::string_view name) {
-  const std::string quoted = "\"" + std::string(name) + "\"";
-  JsonScanner scanner;
-  size_t key = 0;                         // where the last string at depth 1 began
-  size_t value = std::string_view::npos;  // where the value began that is asked for
-  for (size_t at = 0; at < object.size(); ++at) {
-    const char c = object[at];
-    const bool between = scanner.depth() == 1 && !scanner.inString();
-    if (between && value != std::string_view::npos && (c == ',' || c == '}')) {
-      return trimmed(object.substr(value, at - value));
-    }
-    if (between && value == std::string_view::npos) {
-      if (c == '"') key = at;
-      if (c == ':' && trimmed(object.substr(key, at - key)) == quoted) value = at + 1;
-    }
-    if (!scanner.feed(c)) return std::nullopt;
-  }
-  return std::nullopt;
 }
 
 void appendJsonString(std::string& out, std::string_view text) {

@@ -1,9 +1,8 @@
-// JSON as far as it has to be cut: the elements of an array that comes in pieces, and the members of an object. What
-// stands in between is for the parser of messages.
+// JSON as far as it has to be cut: the elements of an array that comes in pieces. What stands in between is for the
+// parser of messages.
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,13 +18,12 @@ class JsonScanner {
   // False: it cannot be JSON.
   bool feed(char c);
   // Between values: at depth 0, not in a string.
-  size_t depth() const { return depth_; }
+  size_t depth() const { return open_.size(); }
   bool inString() const { return in_string_; }
 
  private:
   bool in_string_ = false;
   bool escaped_ = false;
-  size_t depth_ = 0;
   std::string open_;  // what is open, as brackets
 };
 
@@ -52,10 +50,6 @@ class JsonArray {
   std::string element_;
   bool first_ = true;
 };
-
-// The text of a member's value in the text of an object that was printed by a serializer; nothing if it has none of
-// that name.
-std::optional<std::string_view> memberOf(std::string_view object, std::string_view name);
 
 // As a JSON string, with quotes. Bytes that are not UTF-8 stay as they are.
 void appendJsonString(std::string& out, std::string_view text);

@@ -37,14 +37,6 @@ TEST_CASE("elements are bounded in size and depth") {
   CHECK(JsonArray(1000).feed("[" + std::string(101, '['), elements) == Result::kInvalid);
 }
 
-TEST_CASE("a member is found by its name, at the top only") {
-  const std::string object = "{\"x\":{\"books\":1},\"text\":\"books\",\"books\": [ {\"a\":\"}\"} ] ,\"z\":1}";
-  CHECK(memberOf(object, "books") == "[ {\"a\":\"}\"} ]");
-  CHECK(memberOf(object, "z") == "1");
-  CHECK_FALSE(memberOf(object, "a"));
-  CHECK_FALSE(memberOf("{}", "a"));
-}
-
 TEST_CASE("text becomes a string of JSON") {
   std::string out;
   appendJsonString(out, std::string("a\"\\\n\0\xc3\xa4", 7));

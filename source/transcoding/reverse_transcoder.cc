@@ -1,15 +1,17 @@
 #include "source/transcoding/reverse_transcoder.h"
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/message.h"
+#include "google/protobuf/text_format.h"
 #include "google/protobuf/util/json_util.h"
+#include "source/base/json_slice.h"
 #include "source/base/percent.h"
+#include "source/http/rules.h"
 #include "source/transcoding/descriptor_set.h"
 #include "source/transcoding/http_rules.h"
 #include "source/transcoding/json_stream.h"
@@ -40,6 +42,21 @@ Message* holderOf(Message* message, const Fields& fields) {
     message = message->GetReflection()->MutableMessage(message, fields[i]);
   }
   return message;
+}
+
+// As JSON has it, without the quotes that large numbers and enums have there. `index`: -1 if it is not repeated.
+std::string scalarText(const Message& message, const FieldDescriptor* field, int index, bool enums_as_ints) {
+  const auto* reflection = message.GetReflection();
+  if (enums_as_ints && field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+    return absl::StrCat(index < 0 ? reflection->GetEnumValue(message, field)
+                                  : reflection->GetRepeatedEnumValue(message, field, index));
+  }
+  std::string text;
+  google::protobuf::TextFormat::PrintFieldValueToString(message, field, index, &text);
+  const bool real = field->cpp_type() == FieldDescriptor::CPPTYPE_FLOAT || field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE;
+  if (real && text == "nan") return "NaN";
+  if (real && text.ends_with("inf")) return text.front() == '-' ? "-Infinity" : "Infinity";
+  return text;
 }
 
 }  // namespace
@@ -85,7 +102,7 @@ absl::Status ReverseTranscoder::Impl::add(const MethodDescriptor& method) {
       const std::vector<std::string> names = absl::StrSplit(out.rule.body, '.');
       out.body = *fieldsOf(*out.request, names);
     }
-    methods.emplace(absl::StrCat("/", method.service()->full_name(), "/", method.name()), std::move(out));
+    methods.emplace(DescriptorSet::pathOf(method), std::move(out));
     break;
   }
   return absl::OkStatus();
@@ -135,27 +152,10 @@ absl::StatusOr<std::string> ReverseTranscoder::Impl::textOf(const Message& messa
       auto json =
           jsonOf(many ? reflection->GetRepeatedMessage(message, field, index) : reflection->GetMessage(message, field));
       if (!json.ok() || json->empty() || (*json)[0] == '{' || (*json)[0] == '[') break;
-      return (*json)[0] == '"' ? json->substr(1, json->size() - 2) : *json;
+      return (*json)[0] == '"' ? base::unquoted(*json) : *json;
     }
-    default: {
-      // As JSON has it, without the quotes that large numbers and enums have there.
-      const std::unique_ptr<Message> only = set->newMessage(*message.GetDescriptor());
-      only->CopyFrom(message);
-      auto json = jsonOf(*only);
-      if (!json.ok()) return json;
-      auto member = memberOf(*json, print.preserve_proto_field_names ? field->name() : field->json_name());
-      if (!member) return std::string(field->cpp_type() == FieldDescriptor::CPPTYPE_BOOL ? "false" : "0");
-      std::string_view text = *member;
-      if (many) {
-        JsonArray array(text.size());
-        std::vector<std::string> elements;
-        if (array.feed(text, elements) != JsonArray::Result::kOk || elements.size() <= static_cast<size_t>(index))
-          break;
-        const std::string& element = elements[static_cast<size_t>(index)];
-        return element[0] == '"' ? element.substr(1, element.size() - 2) : element;
-      }
-      return std::string(text[0] == '"' ? text.substr(1, text.size() - 2) : text);
-    }
+    default:
+      return scalarText(message, field, many ? index : -1, print.always_print_enums_as_ints);
   }
   return absl::InvalidArgumentError(absl::StrCat(field->full_name(), " cannot stand in a path or query"));
 }
@@ -199,12 +199,12 @@ absl::StatusOr<std::string> ReverseTranscoder::Impl::pathOf(const Method& method
       const Message* holder = holderOf(&message, fields);
       auto text = holder == nullptr ? absl::StatusOr<std::string>(std::string()) : textOf(*holder, fields.back(), 0);
       if (!text.ok()) return text;
-      // What says nothing, or more than a segment can, would lead elsewhere.
-      const bool dots = *text == "." || *text == "..";
-      if (text->empty() || dots || (variable.many && absl::StrCat("/", *text, "/").find("/../") != std::string::npos)) {
+      const std::string encoded = base::percentEncoded(*text, variable.many ? "/" : "");
+      // What says nothing, or climbs, would lead elsewhere.
+      if (encoded.empty() || http::hasDotSegment(encoded)) {
         return absl::InvalidArgumentError(absl::StrCat(fields.back()->full_name(), " cannot stand in the path"));
       }
-      out += base::percentEncoded(*text, variable.many ? "/" : "");
+      out += encoded;
     }
     if (!bound) out += path.segments[i];
     i = end;
@@ -238,7 +238,8 @@ absl::StatusOr<RestRequest> ReverseTranscoder::encode(const Method& method, std:
     const FieldDescriptor* field = method.body.back();
     auto json = holder == nullptr ? absl::StatusOr<std::string>("{}") : impl_->jsonOf(*holder);
     if (!json.ok()) return json.status();
-    const auto member = memberOf(*json, impl_->print.preserve_proto_field_names ? field->name() : field->json_name());
+    const auto member =
+        base::sliceOf(*json, {impl_->print.preserve_proto_field_names ? field->name() : field->json_name()});
     out.body = member ? std::string(*member) : field->is_repeated() && !field->is_map() ? "[]" : "{}";
     if (!member && field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE && !field->is_repeated()) out.body = "null";
     if (holder != nullptr) holder->GetReflection()->ClearField(holder, field);
@@ -253,7 +254,7 @@ absl::StatusOr<std::string> ReverseTranscoder::decode(const Method& method, std:
   std::string text(json.empty() ? "{}" : json);
   if (!method.rule.response_body.empty()) {
     // One value and no more, so that nothing else can be said behind it.
-    if (!nlohmann::json::accept(text)) return absl::InvalidArgumentError("the answer is not JSON");
+    if (!base::isJson(text)) return absl::InvalidArgumentError("the answer is not JSON");
     std::string around = "{";
     appendJsonString(around, method.rule.response_body);
     text = around + ":" + text + "}";

@@ -1,7 +1,6 @@
 #include "source/transcoding/transcoder.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -13,6 +12,7 @@
 #include "google/protobuf/text_format.h"
 #include "google/protobuf/util/json_util.h"
 #include "google/rpc/status.pb.h"
+#include "source/base/json_slice.h"
 #include "source/base/percent.h"
 #include "source/transcoding/bindings.h"
 #include "source/transcoding/descriptor_set.h"
@@ -144,8 +144,7 @@ absl::Status Transcoder::Impl::addService(const std::string& name) {
     absl::StatusOr<std::vector<HttpRule>> rules_of_method = httpRulesOf(method);
     if (!rules_of_method.ok()) return fail(rules_of_method.status());
     if (rules_of_method->empty() && options.auto_mapping) rules_of_method->push_back(ownHttpRule(method));
-    methods.push_back(std::make_unique<Method>(Method{absl::StrCat("/", service->full_name(), "/", method.name()),
-                                                      method.client_streaming(), method.server_streaming()}));
+    methods.push_back(std::make_unique<Method>(Method{DescriptorSet::pathOf(method), method.client_streaming(), method.server_streaming()}));
     for (HttpRule& rule : *rules_of_method) {
       if (absl::Status status = addRule(std::move(rule), method, methods.size() - 1); !status.ok()) return fail(status);
     }
@@ -299,7 +298,7 @@ absl::StatusOr<std::string> Transcoder::encodeRequest(const Call& call, std::str
     std::string text(json);
     if (!rule.body.empty()) {
       // One value and no more, so that nothing else can be said behind it.
-      if (!nlohmann::json::accept(text)) return absl::InvalidArgumentError("the body is not JSON");
+      if (!base::isJson(text)) return absl::InvalidArgumentError("the body is not JSON");
       std::string around;
       for (const FieldDescriptor* field : rule.body) {
         around += '{';
@@ -331,7 +330,7 @@ absl::StatusOr<std::string> Transcoder::decodeResponse(const Call& call, std::st
   if (!status.ok()) return absl::InternalError(std::string(status.message()));
   if (rule.response_body == nullptr) return out;
   const FieldDescriptor& field = *rule.response_body;
-  const auto member = memberOf(out, impl_->options.proto_names ? field.name() : field.json_name());
+  const auto member = base::sliceOf(out, {impl_->options.proto_names ? field.name() : field.json_name()});
   return member ? std::string(*member) : emptyJson(field);
 }
 

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/grpc_field_extraction/v3/config.pb.h"
 #include "google/protobuf/descriptor.h"
 #include "source/config/http_filter_factory.h"
@@ -41,7 +40,7 @@ void compileMethods(const v3::GrpcFieldExtractionConfig& proto, const Context& a
       at_method.error("is no method of the descriptor set; write \"package.Service.Method\"");
       continue;
     }
-    out.methods[absl::StrCat("/", method->service()->full_name(), "/", method->name())] =
+    out.methods[transcoding::DescriptorSet::pathOf(*method)] =
         compileFields(extractions, *method->input_type(), at_method);
   }
 }

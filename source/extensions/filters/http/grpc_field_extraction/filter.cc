@@ -35,7 +35,7 @@ stream::MetadataValue listOf(std::vector<std::string> values) {
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context&) {
   if (!grpc::isGrpcRequest(headers)) return filter::Next{};
-  const std::string_view path = headers.path.substr(0, headers.path.find('?'));
+  const std::string_view path = headers.pathOnly();
   if (!isMethod(path)) {
     return invalid("grpc_field_extraction_INVALID_ARGUMENT{BAD_REQUEST}",
                    "the path of a gRPC request is \"/package.Service/Method\"");

@@ -46,7 +46,11 @@ struct Compiled {
 };
 
 struct Bed : Compiled, Harness {
-  explicit Bed(const std::string& more = "") : Compiled(more), Harness({factory}) { CHECK(world.problems() == ""); }
+  explicit Bed(const std::string& more = "",
+               const std::string& set = transcoding::testing::setOf(transcoding::testing::libraryFile()))
+      : Compiled(more, set), Harness({factory}) {
+    CHECK(world.problems() == "");
+  }
   void call(const std::string& method, const std::string& message) {
     stream.request().path = stream.arena().copy("/lib.Library/" + method);
     request("POST", {{"content-type", "application/grpc"}, {"te", "trailers"}}, false);
@@ -71,6 +75,28 @@ TEST_CASE("a call becomes a request, and its answer a message") {
   CHECK(h.stream.request().get(http::Name::kXEnvoyOriginalPath) == "/lib.Library/GetBook");
   CHECK(h.answer(200, R"({"name":"n","unknown":1})") == grpcFrame(text(1, "n")));
   CHECK(h.client.trailers == Fields{{"grpc-status", "0"}});
+}
+
+TEST_CASE("a wrapped text stands in the query as it is, not as JSON writes it") {
+  auto file = transcoding::testing::libraryFile();
+  auto& note = *file.mutable_message_type(2)->add_field();
+  note.set_name("note");
+  note.set_number(10);
+  note.set_label(google::protobuf::FieldDescriptorProto::LABEL_OPTIONAL);
+  note.set_type(google::protobuf::FieldDescriptorProto::TYPE_MESSAGE);
+  note.set_type_name(".google.protobuf.StringValue");
+  Bed h("", transcoding::testing::setOf(file));
+  h.call("GetBook", text(1, "shelves/1/books/2") + text(10, text(1, "a\"<b")));
+  CHECK(h.sent() == "GET /v1/shelves/1/books/2?note=a%22%3Cb ");
+}
+
+TEST_CASE("a long list costs its length") {
+  constexpr size_t kIds = 20000;
+  std::string message = text(1, "shelves/1/books/2");
+  for (size_t i = 0; i < kIds; ++i) message += number(7, 3);
+  Bed h;
+  h.call("GetBook", message);
+  CHECK(h.stream.request().path.size() == std::string("/v1/shelves/1/books/2").size() + kIds * 6);
 }
 
 TEST_CASE("a body is the rest of the message, or a field of it") {
@@ -119,6 +145,9 @@ TEST_CASE("what cannot stand in a path, or be read, is refused") {
     CHECK(h.client.headers[0].second != "");
     CHECK(h.stream.info().response_code_details == "grpc_json_reverse_transcode_failure{INVALID_ARGUMENT}");
   }
+  Bed within;  // a segment of its own, encoded
+  within.call("UpdateBook", text(4, text(1, "a/../b")));
+  CHECK(within.terminal.heads == 0);
   Bed broken;
   broken.call("GetBook", "\xff");
   CHECK(broken.terminal.heads == 0);
