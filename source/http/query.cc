@@ -1,5 +1,7 @@
 #include "source/http/query.h"
 
+#include <algorithm>
+
 #include "source/base/percent.h"
 
 namespace sluice::http {
@@ -10,16 +12,18 @@ std::optional<std::string_view> queryOf(std::string_view path) {
   return path.substr(mark + 1);
 }
 
+QueryParameter takeParameter(std::string_view& query) {
+  const std::string_view text = query.substr(0, query.find('&'));
+  query.remove_prefix(std::min(query.size(), text.size() + 1));
+  const size_t equals = text.find('=');
+  return {text, text.substr(0, equals), equals == std::string_view::npos ? "" : text.substr(equals + 1)};
+}
+
 std::optional<std::string_view> queryParameterOf(std::string_view path, std::string_view name) {
   std::string_view rest = queryOf(path).value_or("");
   while (!rest.empty()) {
-    const size_t end = rest.find('&');
-    const std::string_view pair = rest.substr(0, end);
-    const size_t equals = pair.find('=');
-    if (base::equalsPercentDecoded(pair.substr(0, equals), name)) {
-      return equals == std::string_view::npos ? std::string_view("") : pair.substr(equals + 1);
-    }
-    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    const QueryParameter parameter = takeParameter(rest);
+    if (base::equalsPercentDecoded(parameter.name, name)) return parameter.value;
   }
   return std::nullopt;
 }

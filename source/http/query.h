@@ -9,6 +9,13 @@ namespace sluice::http {
 // What stands behind the first '?'; nullopt: there is none.
 std::optional<std::string_view> queryOf(std::string_view path);
 
+// What stands between two '&': "name=value", as it was sent.
+struct QueryParameter {
+  std::string_view text, name, value;
+};
+// Takes the first one off a query; all of it is empty where nothing stands between.
+QueryParameter takeParameter(std::string_view& query);
+
 // The value, as it was sent, of the first parameter whose decoded name is `name`; nullopt: there is none.
 std::optional<std::string_view> queryParameterOf(std::string_view path, std::string_view name);
 

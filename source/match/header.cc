@@ -1,9 +1,8 @@
 #include "source/match/header.h"
 
-#include <algorithm>
-
 #include "absl/strings/numbers.h"
 #include "source/base/text.h"
+#include "source/http/query.h"
 
 namespace sluice::match {
 namespace {
@@ -57,13 +56,8 @@ std::string_view storedName(std::string_view lower) {
 
 std::optional<std::string_view> queryParameter(std::string_view query, std::string_view name) {
   while (!query.empty()) {
-    const size_t end = std::min(query.find('&'), query.size());
-    const std::string_view pair = query.substr(0, end);
-    const size_t equals = pair.find('=');
-    if (pair.substr(0, equals) == name && !pair.empty()) {
-      return equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
-    }
-    query.remove_prefix(std::min(end + 1, query.size()));
+    const http::QueryParameter parameter = http::takeParameter(query);
+    if (parameter.name == name && !parameter.text.empty()) return parameter.value;
   }
   return std::nullopt;
 }

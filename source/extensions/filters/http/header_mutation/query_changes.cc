@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "source/base/percent.h"
+#include "source/http/query.h"
 
 namespace sluice::extensions::http_filters::header_mutation {
 namespace {
@@ -14,11 +15,7 @@ class Query {
  public:
   // `query`: what stands behind the question mark.
   explicit Query(std::string_view query) {
-    while (!query.empty()) {
-      const size_t end = query.find('&');
-      parameters_.emplace_back(query.substr(0, end));
-      query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
-    }
+    while (!query.empty()) parameters_.emplace_back(http::takeParameter(query).text);
   }
 
   void apply(const QueryChange& change, const stream::FormatContext& facts) {
@@ -80,11 +77,10 @@ class Query {
 void changeQuery(const std::vector<QueryChange>& changes, http::RequestHeaders& request,
                  const stream::FormatContext& facts) {
   if (changes.empty() || !request.path.starts_with('/')) return;
-  const std::string_view plain = request.pathOnly();
-  Query query(plain.size() == request.path.size() ? std::string_view() : request.path.substr(plain.size() + 1));
+  Query query(http::queryOf(request.path).value_or(""));
   for (const QueryChange& change : changes) query.apply(change, facts);
   if (!query.changed()) return;
-  std::string path(plain);
+  std::string path(request.pathOnly());
   query.appendTo(path);
   request.path = request.arena().copy(path);
 }
