@@ -164,9 +164,7 @@ class CheckCompiler {
     checkHostText(proto.authority(), context.child("authority"));
     google::protobuf::StringValue request;
     request.set_value(proto.service_name());
-    const std::string message = request.SerializeAsString();
-    http::grpc::appendFrameHead(http.body, 0, static_cast<uint32_t>(message.size()));
-    http.body += message;
+    http.body = http::grpc::framed(request.SerializeAsString());
     http.headers = {{"user-agent", kUserAgent},
                     {"content-type", std::string(http::grpc::kContentType)},
                     {"te", "trailers"},

@@ -125,6 +125,14 @@ void appendFrameHead(std::string& out, uint8_t flag, uint32_t size) {
   for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(size >> shift);
 }
 
+std::string framed(std::string_view message, uint8_t flag) {
+  std::string out;
+  out.reserve(kFrameHead + message.size());
+  appendFrameHead(out, flag, static_cast<uint32_t>(message.size()));
+  out += message;
+  return out;
+}
+
 uint32_t messageLength(std::string_view head) {
   uint32_t length = 0;
   for (size_t i = 1; i < kFrameHead; ++i) length = length << 8 | static_cast<uint8_t>(head[i]);

@@ -53,6 +53,8 @@ std::string formatTimeout(std::chrono::milliseconds timeout);
 // Five bytes in front of each message: a flag (1: compressed, 0x80: trailers of grpc-web) and its length.
 inline constexpr size_t kFrameHead = 5;
 void appendFrameHead(std::string& out, uint8_t flag, uint32_t size);
+// A message behind its head.
+std::string framed(std::string_view message, uint8_t flag = 0);
 // Of the message behind a head, which is whole.
 uint32_t messageLength(std::string_view head);
 

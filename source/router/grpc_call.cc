@@ -65,11 +65,7 @@ void ClusterGrpcCall::send(std::string_view bytes, bool last) {
 }
 
 void ClusterGrpcCall::sendMessage(std::string_view message, bool last) {
-  std::string frame;
-  frame.reserve(grpc::kFrameHead + message.size());
-  grpc::appendFrameHead(frame, 0, static_cast<uint32_t>(message.size()));
-  frame.append(message);
-  send(frame, last);
+  send(grpc::framed(message), last);
 }
 
 void ClusterGrpcCall::sendEnd() {

@@ -42,12 +42,4 @@ class GrpcFrames {
   std::string held_;
 };
 
-inline std::string grpcFrame(std::string_view message) {
-  std::string out;
-  out.reserve(http::grpc::kFrameHead + message.size());
-  http::grpc::appendFrameHead(out, 0, static_cast<uint32_t>(message.size()));
-  out += message;
-  return out;
-}
-
 }  // namespace sluice::transcoding

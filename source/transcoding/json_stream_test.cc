@@ -9,6 +9,7 @@ namespace sluice::transcoding {
 namespace {
 
 using Result = JsonArray::Result;
+using http::grpc::framed;
 
 TEST_CASE("the elements of an array come out, wherever it is cut") {
   const std::string text = " [ {\"a\": [1, 2], \"b\": \"],[\\\"\"} ,2, \"x\"\n] ";
@@ -44,7 +45,7 @@ TEST_CASE("text becomes a string of JSON") {
 }
 
 TEST_CASE("messages of gRPC come out, wherever their frames are cut") {
-  const std::string body = grpcFrame("ab") + grpcFrame("") + grpcFrame("c");
+  const std::string body = framed("ab") + framed("") + framed("c");
   for (size_t cut = 0; cut <= body.size(); ++cut) {
     GrpcFrames frames(100);
     std::vector<std::string> messages;
@@ -57,8 +58,8 @@ TEST_CASE("messages of gRPC come out, wherever their frames are cut") {
 
 TEST_CASE("a message that is too large, or compressed, is one as soon as its head is here") {
   std::vector<std::string> messages;
-  CHECK(GrpcFrames(3).feed(grpcFrame("1234").substr(0, 5), messages) == GrpcFrames::Result::kTooLarge);
-  std::string compressed = grpcFrame("12");
+  CHECK(GrpcFrames(3).feed(framed("1234").substr(0, 5), messages) == GrpcFrames::Result::kTooLarge);
+  std::string compressed = framed("12");
   compressed[0] = 1;
   CHECK(GrpcFrames(3).feed(compressed, messages) == GrpcFrames::Result::kCompressed);
   CHECK(messages.empty());

@@ -53,7 +53,8 @@ std::string scalarText(const Message& message, const FieldDescriptor* field, int
   }
   std::string text;
   google::protobuf::TextFormat::PrintFieldValueToString(message, field, index, &text);
-  const bool real = field->cpp_type() == FieldDescriptor::CPPTYPE_FLOAT || field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE;
+  const bool real =
+      field->cpp_type() == FieldDescriptor::CPPTYPE_FLOAT || field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE;
   if (real && text == "nan") return "NaN";
   if (real && text.ends_with("inf")) return text.front() == '-' ? "-Infinity" : "Infinity";
   return text;

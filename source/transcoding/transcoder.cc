@@ -14,6 +14,7 @@
 #include "google/rpc/status.pb.h"
 #include "source/base/json_slice.h"
 #include "source/base/percent.h"
+#include "source/http/query.h"
 #include "source/transcoding/bindings.h"
 #include "source/transcoding/descriptor_set.h"
 #include "source/transcoding/http_rules.h"
@@ -144,7 +145,8 @@ absl::Status Transcoder::Impl::addService(const std::string& name) {
     absl::StatusOr<std::vector<HttpRule>> rules_of_method = httpRulesOf(method);
     if (!rules_of_method.ok()) return fail(rules_of_method.status());
     if (rules_of_method->empty() && options.auto_mapping) rules_of_method->push_back(ownHttpRule(method));
-    methods.push_back(std::make_unique<Method>(Method{DescriptorSet::pathOf(method), method.client_streaming(), method.server_streaming()}));
+    methods.push_back(std::make_unique<Method>(
+        Method{DescriptorSet::pathOf(method), method.client_streaming(), method.server_streaming()}));
     for (HttpRule& rule : *rules_of_method) {
       if (absl::Status status = addRule(std::move(rule), method, methods.size() - 1); !status.ok()) return fail(status);
     }
@@ -167,12 +169,9 @@ absl::StatusOr<std::shared_ptr<const Transcoder>> Transcoder::make(std::string_v
 
 absl::Status Transcoder::Impl::bindQuery(std::string_view query, const Rule& rule, Bindings& bindings) const {
   while (!query.empty()) {
-    const size_t ampersand = query.find('&');
-    const std::string_view parameter = query.substr(0, ampersand);
-    query = ampersand == std::string_view::npos ? std::string_view() : query.substr(ampersand + 1);
-    if (parameter.empty()) continue;
-    const size_t equals = parameter.find('=');
-    const std::string name = decodedParameter(parameter.substr(0, equals), options.plus_is_space);
+    const http::QueryParameter parameter = http::takeParameter(query);
+    if (parameter.text.empty()) continue;
+    const std::string name = decodedParameter(parameter.name, options.plus_is_space);
     if (options.ignored_parameters.contains(name)) continue;
     const std::vector<std::string> names = absl::StrSplit(name, '.');
     // What would be refused as JSON: a type that has itself as a field would let clients nest as deep as a path is
@@ -185,8 +184,8 @@ absl::Status Transcoder::Impl::bindQuery(std::string_view query, const Rule& rul
       if (options.ignore_unknown_parameters) continue;
       return fields.status();
     }
-    const std::string_view value = equals == std::string_view::npos ? std::string_view() : parameter.substr(equals + 1);
-    if (absl::Status status = bindings.add(*fields, decodedParameter(value, options.plus_is_space)); !status.ok()) {
+    const std::string value = decodedParameter(parameter.value, options.plus_is_space);
+    if (absl::Status status = bindings.add(*fields, value); !status.ok()) {
       return status;
     }
   }

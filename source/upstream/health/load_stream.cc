@@ -29,7 +29,7 @@ void appendVarint(std::string& out, uint64_t value) {
 
 // OrcaLoadReportRequest{report_interval = 1: Duration{seconds = 1, nanos = 2}}, in a frame of gRPC.
 std::string requestFor(milliseconds period) {
-  std::string duration, message, out;
+  std::string duration, message;
   duration += '\x08';
   appendVarint(duration, static_cast<uint64_t>(period.count() / 1000));
   duration += '\x10';
@@ -37,8 +37,7 @@ std::string requestFor(milliseconds period) {
   message += '\x0a';
   appendVarint(message, duration.size());
   message += duration;
-  http::grpc::appendFrameHead(out, 0, static_cast<uint32_t>(message.size()));
-  return out + message;
+  return http::grpc::framed(message);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "source/extensions/filters/http/connect_grpc_bridge/connect_error.h"
 
-#include <array>
 #include <map>
 #include <vector>
 
@@ -15,35 +14,16 @@ namespace {
 namespace grpc = http::grpc;
 using transcoding::appendJsonString;
 
-struct Code {
-  std::string_view name;
-  uint16_t http_status;
-};
-
 // By grpc-status.
-constexpr std::array<Code, 17> kCodes = {{
-    {"", 200},
-    {"canceled", 499},
-    {"unknown", 500},
-    {"invalid_argument", 400},
-    {"deadline_exceeded", 504},
-    {"not_found", 404},
-    {"already_exists", 409},
-    {"permission_denied", 403},
-    {"resource_exhausted", 429},
-    {"failed_precondition", 400},
-    {"aborted", 409},
-    {"out_of_range", 400},
-    {"unimplemented", 501},
-    {"internal", 500},
-    {"unavailable", 503},
-    {"data_loss", 500},
-    {"unauthenticated", 401},
-}};
+constexpr std::string_view kCodes[] = {
+    "",          "canceled",       "unknown",           "invalid_argument",   "deadline_exceeded",
+    "not_found", "already_exists", "permission_denied", "resource_exhausted", "failed_precondition",
+    "aborted",   "out_of_range",   "unimplemented",     "internal",           "unavailable",
+    "data_loss", "unauthenticated"};
 
-const Code& codeOf(int grpc_status) {
-  const bool known = grpc_status > 0 && grpc_status < static_cast<int>(kCodes.size());
-  return kCodes[static_cast<size_t>(known ? grpc_status : grpc::kUnknown)];
+std::string_view codeOf(int grpc_status) {
+  const bool known = grpc_status > 0 && grpc_status <= grpc::kMaxStatus;
+  return kCodes[known ? grpc_status : grpc::kUnknown];
 }
 
 // Base64 as Connect has it: without padding.
@@ -73,13 +53,9 @@ void appendDetails(std::string& out, std::string_view details) {
 
 }  // namespace
 
-uint16_t httpStatusOf(int grpc_status) {
-  return codeOf(grpc_status).http_status;
-}
-
 std::string errorJson(int grpc_status, std::string_view message, std::string_view details) {
   std::string out = "{\"code\":";
-  appendJsonString(out, codeOf(grpc_status).name);
+  appendJsonString(out, codeOf(grpc_status));
   if (!message.empty()) {
     out += ",\"message\":";
     appendJsonString(out, message);

@@ -1,16 +1,12 @@
 // Errors as the Connect protocol has them. (docs: "Connect Protocol Reference", Error Codes and Error End-Stream)
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "source/http/headers.h"
 
 namespace sluice::extensions::http_filters::connect_grpc_bridge {
-
-// The HTTP status of a unary answer with that grpc-status, which is not 0.
-uint16_t httpStatusOf(int grpc_status);
 
 // {"code":...,"message":...,"details":[...]}. `details`: what grpc-status-details-bin has, in base64; empty: none.
 std::string errorJson(int grpc_status, std::string_view message, std::string_view details);

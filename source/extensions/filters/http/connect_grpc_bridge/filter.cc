@@ -10,6 +10,7 @@
 #include "source/extensions/filters/http/connect_grpc_bridge/connect_error.h"
 #include "source/http/chars.h"
 #include "source/http/grpc.h"
+#include "source/http/query.h"
 
 namespace sluice::extensions::http_filters::connect_grpc_bridge {
 namespace {
@@ -33,14 +34,6 @@ void rename(http::HeaderList& headers, std::string_view from, std::string_view t
   const std::string_view kept = *value;  // of the arena
   headers.remove(from);
   if (kept != "identity") headers.addView(to, kept);
-}
-
-std::string framed(uint8_t flag, std::string_view message) {
-  std::string out;
-  out.reserve(grpc::kFrameHead + message.size());
-  grpc::appendFrameHead(out, flag, static_cast<uint32_t>(message.size()));
-  out += message;
-  return out;
 }
 
 int statusOf(const http::HeaderList& fields) {
@@ -67,19 +60,14 @@ int knownStatus(int status) {
 }  // namespace
 
 bool Filter::takeQuery(http::RequestHeaders& headers) {
-  const size_t question = headers.path.find('?');
-  if (question == std::string_view::npos) return false;
-  std::string_view query = headers.path.substr(question + 1);
+  std::string_view query = http::queryOf(headers.path).value_or("");
   bool is_connect = false, base64 = false;
   std::string message, codec, compression;
   bool has_message = false;
   while (!query.empty()) {
-    const size_t ampersand = query.find('&');
-    const std::string_view parameter = query.substr(0, ampersand);
-    query = ampersand == std::string_view::npos ? std::string_view() : query.substr(ampersand + 1);
-    const size_t equals = parameter.find('=');
-    const std::string_view name = parameter.substr(0, equals);
-    std::string value = equals == std::string_view::npos ? "" : base::percentDecoded(parameter.substr(equals + 1));
+    const http::QueryParameter parameter = http::takeParameter(query);
+    const std::string_view name = parameter.name;
+    std::string value = base::percentDecoded(parameter.value);
     if (name == "connect") is_connect = value == "v1";
     if (name == "base64") base64 = value == "1";
     if (name == "encoding") codec = std::move(value);
@@ -144,7 +132,7 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
 }
 
 HookResult Filter::onRequestBody(filter::Body& body, filter::Context&) {
-  body.replace(framed(compressed_ ? kCompressed : 0, message_ ? *message_ : body.bytes()));
+  body.replace(grpc::framed(message_ ? *message_ : body.bytes(), compressed_ ? kCompressed : 0));
   return Next{};
 }
 
@@ -194,7 +182,7 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context& context) 
   }
   context.info().grpc_status = status;
   if (kind_ == Kind::kStream) {
-    std::string end = framed(kEndOfStream, endOfStreamJson(status, said, &said == &trailers));
+    std::string end = grpc::framed(endOfStreamJson(status, said, &said == &trailers), kEndOfStream);
     headers.removeIf(isGrpcField);
     body.replace(std::move(end));
     return Next{};
@@ -205,7 +193,7 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context& context) 
   }
   finishUnary(body, headers, trailers);
   if (status == grpc::kOk) return Next{};
-  headers.status = httpStatusOf(status);
+  headers.status = grpc::httpOfStatus(status);
   headers.reason = {};
   headers.remove(Name::kContentEncoding);
   headers.set(Name::kContentType, "application/json");
@@ -218,7 +206,7 @@ HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context& context
   // Without trailers nobody has told how it went.
   context.info().grpc_status = grpc::kUnknown;
   chunk.replace(std::string(chunk.bytes()) +
-                framed(kEndOfStream, endOfStreamJson(grpc::kUnknown, context.responseTrailers(), false)));
+                grpc::framed(endOfStreamJson(grpc::kUnknown, context.responseTrailers(), false), kEndOfStream));
   return Next{};
 }
 
@@ -226,7 +214,7 @@ HookResult Filter::onResponseTrailers(http::Trailers& trailers, filter::Context&
   if (kind_ != Kind::kStream) return Next{};
   const int status = knownStatus(statusOf(trailers));
   context.info().grpc_status = status;
-  const std::string end = framed(kEndOfStream, endOfStreamJson(status, trailers, true));
+  const std::string end = grpc::framed(endOfStreamJson(status, trailers, true), kEndOfStream);
   trailers.clear();
   context.emitResponseData(end);
   return Next{};

@@ -13,12 +13,7 @@ namespace {
 
 using filter::testing::Fields;
 using filter::testing::Harness;
-
-std::string frame(std::string_view message, uint8_t flag = 0) {
-  std::string out;
-  http::grpc::appendFrameHead(out, flag, static_cast<uint32_t>(message.size()));
-  return out.append(message);
-}
+using http::grpc::framed;
 
 std::string of(const Fields& fields, std::string_view name) {
   for (const auto& [key, value] : fields) {
@@ -41,7 +36,7 @@ struct Bridge : Harness {
   }
   void streaming() {
     request("POST", {{"content-type", "application/connect+json"}, {"connect-content-encoding", "gzip"}}, false);
-    runner->requestData(frame("ab"), true);
+    runner->requestData(framed("ab"), true);
   }
   void answer(const std::string& body, const Fields& trailers, Fields head = {}) {
     head.emplace_back("content-type", "application/grpc+proto");
@@ -54,14 +49,14 @@ struct Bridge : Harness {
 TEST_CASE("a unary call gets a frame, and its answer loses it") {
   Bridge h;
   h.unary({{"connect-timeout-ms", "1500"}, {"accept-encoding", "gzip"}});
-  CHECK(h.terminal.body == frame("ab"));
+  CHECK(h.terminal.body == framed("ab"));
   CHECK(of(h.terminal.headers, "content-type") == "application/grpc+proto");
   CHECK(of(h.terminal.headers, "te") == "trailers");
   CHECK(of(h.terminal.headers, "grpc-timeout") == "1500m");
   CHECK(of(h.terminal.headers, "grpc-accept-encoding") == "gzip");
   CHECK(of(h.terminal.headers, "connect-protocol-version") == "(none)");
   CHECK(of(h.terminal.headers, "connect-timeout-ms") == "(none)");
-  h.answer(frame("cd"), {{"grpc-status", "0"}, {"mark", "1"}});
+  h.answer(framed("cd"), {{"grpc-status", "0"}, {"mark", "1"}});
   CHECK(h.client.status == 200);
   CHECK(h.client.body == "cd");
   CHECK(of(h.client.headers, "content-type") == "application/proto");
@@ -73,28 +68,28 @@ TEST_CASE("a unary call gets a frame, and its answer loses it") {
 TEST_CASE("what is compressed stays compressed, and says so") {
   Bridge h;
   h.unary({{"content-encoding", "gzip"}});
-  CHECK(h.terminal.body == frame("ab", 1));
+  CHECK(h.terminal.body == framed("ab", 1));
   CHECK(of(h.terminal.headers, "grpc-encoding") == "gzip");
   CHECK(of(h.terminal.headers, "content-encoding") == "(none)");
-  h.answer(frame("cd", 1), {{"grpc-status", "0"}}, {{"grpc-encoding", "gzip"}});
+  h.answer(framed("cd", 1), {{"grpc-status", "0"}}, {{"grpc-encoding", "gzip"}});
   CHECK(of(h.client.headers, "content-encoding") == "gzip");
   Bridge plain;
   plain.unary({{"content-encoding", "identity"}});
-  CHECK(plain.terminal.body == frame("ab"));
-  plain.answer(frame("cd"), {{"grpc-status", "0"}}, {{"grpc-encoding", "gzip"}});
+  CHECK(plain.terminal.body == framed("ab"));
+  plain.answer(framed("cd"), {{"grpc-status", "0"}}, {{"grpc-encoding", "gzip"}});
   CHECK(of(plain.client.headers, "content-encoding") == "(none)");
 }
 
 TEST_CASE("a GET has its message in the query") {
   Bridge h;
   h.get("/s/m?connect=v1&encoding=json&message=%7B%22a%22%3A1%7D");
-  CHECK(h.terminal.body == frame("{\"a\":1}"));
+  CHECK(h.terminal.body == framed("{\"a\":1}"));
   CHECK(h.stream.request().path == "/s/m");
   CHECK(h.stream.request().method == "POST");
   CHECK(of(h.terminal.headers, "content-type") == "application/grpc+json");
   Bridge binary;
   binary.get("/s/m?connect=v1&encoding=proto&base64=1&message=-_8&compression=gzip");
-  CHECK(binary.terminal.body == frame("\xfb\xff", 1));
+  CHECK(binary.terminal.body == framed("\xfb\xff", 1));
   CHECK(of(binary.terminal.headers, "grpc-encoding") == "gzip");
 }
 
@@ -138,7 +133,7 @@ TEST_CASE("an error of a unary call is JSON with the status of Connect") {
 }
 
 TEST_CASE("an answer that is not one message is an error") {
-  for (const std::string& body : {std::string(), frame("cd").substr(0, 6), frame("a") + frame("b")}) {
+  for (const std::string& body : {std::string(), framed("cd").substr(0, 6), framed("a") + framed("b")}) {
     Bridge h;
     h.unary();
     h.answer(body, {{"grpc-status", "0"}});
@@ -150,14 +145,14 @@ TEST_CASE("an answer that is not one message is an error") {
 TEST_CASE("a stream ends in a message that says how") {
   Bridge h;
   h.streaming();
-  CHECK(h.terminal.body == frame("ab"));
+  CHECK(h.terminal.body == framed("ab"));
   CHECK(of(h.terminal.headers, "content-type") == "application/grpc+json");
   CHECK(of(h.terminal.headers, "grpc-encoding") == "gzip");
   h.respond(200, {{"content-type", "application/grpc+json"}, {"grpc-encoding", "gzip"}}, false);
-  h.runner->responseData(frame("cd", 1), false);
-  CHECK(h.client.body == frame("cd", 1));
+  h.runner->responseData(framed("cd", 1), false);
+  CHECK(h.client.body == framed("cd", 1));
   h.responseTrailers({{"grpc-status", "0"}, {"m", "1"}, {"m", "2"}});
-  CHECK(h.client.body == frame("cd", 1) + frame(R"({"metadata":{"m":["1","2"]}})", 2));
+  CHECK(h.client.body == framed("cd", 1) + framed(R"({"metadata":{"m":["1","2"]}})", 2));
   CHECK(of(h.client.headers, "content-type") == "application/connect+json");
   CHECK(of(h.client.headers, "connect-content-encoding") == "gzip");
   CHECK(h.client.trailers.empty());
@@ -167,18 +162,18 @@ TEST_CASE("a stream ends in a message that says how") {
 TEST_CASE("a stream's error stands in its last message") {
   Bridge h;
   h.streaming();
-  h.answer(frame("x"), {{"grpc-status", "5"}, {"grpc-message", "gone"}});
+  h.answer(framed("x"), {{"grpc-status", "5"}, {"grpc-message", "gone"}});
   CHECK(h.client.status == 200);
-  CHECK(h.client.body == frame("x") + frame(R"({"error":{"code":"not_found","message":"gone"}})", 2));
+  CHECK(h.client.body == framed("x") + framed(R"({"error":{"code":"not_found","message":"gone"}})", 2));
   Bridge head_only;
   head_only.streaming();
   head_only.respond(200, {{"content-type", "application/grpc"}, {"grpc-status", "12"}}, true);
-  CHECK(head_only.client.body == frame(R"({"error":{"code":"unimplemented"}})", 2));
+  CHECK(head_only.client.body == framed(R"({"error":{"code":"unimplemented"}})", 2));
   Bridge cut;
   cut.streaming();
   cut.respond(200, {{"content-type", "application/grpc"}}, false);
-  cut.runner->responseData(frame("x"), true);
-  CHECK(cut.client.body == frame("x") + frame(R"({"error":{"code":"unknown"}})", 2));
+  cut.runner->responseData(framed("x"), true);
+  CHECK(cut.client.body == framed("x") + framed(R"({"error":{"code":"unknown"}})", 2));
 }
 
 TEST_CASE("it passes the interleaving suite") {
@@ -190,14 +185,14 @@ TEST_CASE("it passes the interleaving suite") {
   };
   if (unary) {
     suite.request = {{{"content-type", "application/proto"}, {"connect-protocol-version", "1"}}, "ab", true};
-    suite.request_due = [](std::string_view body) { return frame(body); };
+    suite.request_due = [](std::string_view body) { return framed(body); };
   } else {
-    suite.request = {{{"content-type", "application/connect+proto"}}, frame("ab"), true};
+    suite.request = {{{"content-type", "application/connect+proto"}}, framed("ab"), true};
   }
-  suite.response = {{{"content-type", "application/grpc"}, {"grpc-status", "0"}}, frame("x"), true};
+  suite.response = {{{"content-type", "application/grpc"}, {"grpc-status", "0"}}, framed("x"), true};
   suite.response_due = [=](std::string_view body) {
     return unary ? std::string("x")
-                 : std::string(body) + frame(R"({"error":{"code":"unknown"},"metadata":{"mark":["response"]}})", 2);
+                 : std::string(body) + framed(R"({"error":{"code":"unknown"},"metadata":{"mark":["response"]}})", 2);
   };
   suite.response_trailers_due = 0;
   suite.answered_here = [](const filter::testing::ClientRecord& client) {

@@ -7,7 +7,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/test_world.h"
 #include "source/extensions/filters/http/grpc_field_extraction/factory.h"
-#include "source/transcoding/grpc_frames.h"
+#include "source/http/grpc.h"
 #include "source/transcoding/test_library_service.h"
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
@@ -17,7 +17,7 @@ namespace {
 
 using filter::testing::Fields;
 using filter::testing::Harness;
-using transcoding::grpcFrame;
+using http::grpc::framed;
 using Proto = envoy::extensions::filters::http::grpc_field_extraction::v3::GrpcFieldExtractionConfig;
 
 const Fields kGrpc{{"content-type", "application/grpc"}};
@@ -62,7 +62,7 @@ struct Bed : World, Harness {
 
 TEST_CASE("fields of the first message become metadata before the head goes on, and the rest follows unread") {
   Bed bed;
-  const std::string frame = grpcFrame(kBook);
+  const std::string frame = framed(kBook);
 
   bed.ask();
   bed.runner->requestData(frame.substr(0, 3), false);
@@ -81,7 +81,7 @@ TEST_CASE("fields of the first message become metadata before the head goes on, 
 TEST_CASE("a field that is not there is an empty list") {
   Bed bed;
   bed.ask();
-  bed.runner->requestData(grpcFrame(""), true);
+  bed.runner->requestData(framed(""), true);
 
   CHECK(bed.terminal.complete);
   CHECK(bed.found("title") == "");
@@ -101,7 +101,7 @@ TEST_CASE("other methods and requests that are not gRPC go on at once") {
 TEST_CASE("a query does not lead past it") {
   Bed bed;
   bed.ask("/lib.Library/Upload?x=1/2");
-  bed.runner->requestData(grpcFrame(kBook), true);
+  bed.runner->requestData(framed(kBook), true);
 
   CHECK(bed.found("title") == "Dune,");
 }
@@ -114,19 +114,19 @@ TEST_CASE("what cannot be read is refused as gRPC") {
     CHECK(bed.client.status == 200);
     return bed.refusal();
   };
-  std::string compressed = grpcFrame(kBook);
+  std::string compressed = framed(kBook);
   compressed[0] = 1;
-  std::string large = grpcFrame("");
+  std::string large = framed("");
   large[1] = 1;
 
   CHECK(refused("") == "grpc_field_extraction_INVALID_ARGUMENT{REQUEST_OUT_OF_DATA}");
-  CHECK(refused(grpcFrame(kBook).substr(0, 4)) ==
+  CHECK(refused(framed(kBook).substr(0, 4)) ==
         "grpc_field_extraction_INVALID_ARGUMENT{REQUEST_BUFFER_CONVERSION_FAIL}");
-  CHECK(refused(grpcFrame(kBook).substr(0, 9)) ==
+  CHECK(refused(framed(kBook).substr(0, 9)) ==
         "grpc_field_extraction_INVALID_ARGUMENT{REQUEST_BUFFER_CONVERSION_FAIL}");
   CHECK(refused(compressed) == "grpc_field_extraction_INVALID_ARGUMENT{REQUEST_BUFFER_CONVERSION_FAIL}");
   CHECK(refused(large) == "grpc_field_extraction_FAILED_PRECONDITION{REQUEST_BUFFER_CONVERSION_FAIL}");
-  CHECK(refused(grpcFrame("\x12\x7fx")) == "grpc_field_extraction_INVALID_ARGUMENT{REQUEST_FIELD_EXTRACTION_FAILED}");
+  CHECK(refused(framed("\x12\x7fx")) == "grpc_field_extraction_INVALID_ARGUMENT{REQUEST_FIELD_EXTRACTION_FAILED}");
 }
 
 TEST_CASE("a gRPC request whose path is no method is refused") {
@@ -166,7 +166,7 @@ TEST_CASE("it passes the interleaving suite") {
     return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{std::make_shared<filter::Factory<ToUpload>>(),
                                                                          world.compile(kUpload)};
   };
-  suite.request = {kGrpc, grpcFrame("\x12\x01t"), true};
+  suite.request = {kGrpc, framed("\x12\x01t"), true};
 
   REQUIRE(runInterleavings(suite) == "");
   REQUIRE(runOverCodecs(suite) == "");

@@ -38,10 +38,7 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
 }
 
 HookResult Filter::onRequestBody(filter::Body& body, filter::Context&) {
-  std::string frame;
-  grpc::appendFrameHead(frame, 0, static_cast<uint32_t>(body.bytes().size()));
-  frame += body.bytes();
-  body.replace(std::move(frame));
+  body.replace(grpc::framed(body.bytes()));
   return Next{};
 }
 

@@ -15,12 +15,7 @@ namespace {
 
 using filter::testing::Fields;
 using filter::testing::Harness;
-
-std::string frame(std::string_view message) {
-  std::string out;
-  http::grpc::appendFrameHead(out, 0, static_cast<uint32_t>(message.size()));
-  return out.append(message);
-}
+using http::grpc::framed;
 
 std::shared_ptr<const filter::HttpFilterFactory> compiled(const std::string& yaml = "{}") {
   config::testing::TestWorld world;
@@ -50,10 +45,10 @@ const Fields kGrpc = {{"content-type", "application/grpc"}};
 TEST_CASE("what trailers say stands in the head") {
   Bridge h;
   h.request("POST", kGrpc, true);
-  h.answer(frame("ab"), {{"grpc-status", "0"}});
+  h.answer(framed("ab"), {{"grpc-status", "0"}});
   CHECK(h.client.status == 200);
   CHECK(h.of("grpc-status") == "0");
-  CHECK(h.client.body == frame("ab"));
+  CHECK(h.client.body == framed("ab"));
   CHECK(h.of("content-length") == "7");
   CHECK(h.client.trailers.empty());
   CHECK(h.client.complete);
@@ -72,7 +67,7 @@ TEST_CASE("clients of HTTP/2, other requests and other answers pass") {
   Bridge h2;
   h2.stream.request().protocol = http::Protocol::kHttp2;
   h2.request("POST", kGrpc, true);
-  h2.answer(frame("ab"), {{"grpc-status", "5"}});
+  h2.answer(framed("ab"), {{"grpc-status", "5"}});
   CHECK(h2.client.status == 200);
   CHECK(h2.client.trailers == Fields{{"grpc-status", "5"}});
   Bridge plain;
@@ -91,11 +86,11 @@ TEST_CASE("a message without a frame gets one, and its answer loses it") {
   h.stream.request().path = "/s/m?a";
   h.request("POST", {{"content-type", "application/x-protobuf"}, {"content-length", "2"}}, false);
   h.runner->requestData("ab", true);
-  CHECK(h.terminal.body == frame("ab"));
+  CHECK(h.terminal.body == framed("ab"));
   CHECK(h.terminal.headers ==
         Fields{{"content-type", "application/grpc"}, {"content-length", "7"}, {"te", "trailers"}});
   CHECK(h.stream.request().path == "/s/m?a");
-  h.answer(frame("cd"), {{"grpc-status", "0"}});
+  h.answer(framed("cd"), {{"grpc-status", "0"}});
   CHECK(h.client.body == "cd");
   CHECK(h.of("content-type") == "application/x-protobuf");
 }
@@ -105,7 +100,7 @@ TEST_CASE("the query goes off if that is wanted") {
   h.stream.request().path = "/s/m?a";
   h.request("POST", {{"content-type", "application/protobuf"}}, true);
   CHECK(h.stream.request().path == "/s/m");
-  CHECK(h.terminal.body == frame(""));
+  CHECK(h.terminal.body == framed(""));
 }
 
 TEST_CASE("it passes the interleaving suite") {
@@ -114,9 +109,9 @@ TEST_CASE("it passes the interleaving suite") {
   suite.max_runs = 20000;
   suite.chain = [=] { return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{factory}; };
   suite.request.headers = {{"content-type", "application/x-protobuf"}};
-  suite.request_due = [](std::string_view body) { return frame(body); };
+  suite.request_due = [](std::string_view body) { return framed(body); };
   suite.response.headers = kGrpc;
-  suite.response.body = frame("x");
+  suite.response.body = framed("x");
   suite.response_due = [](std::string_view) { return "x"; };
   suite.response_trailers_due = 0;
   REQUIRE(runInterleavings(suite) == "");

@@ -4,8 +4,8 @@
 #include <limits>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "source/http/rules.h"
 
 namespace sluice::extensions::http_filters::grpc_http1_reverse_bridge {
 namespace {
@@ -22,9 +22,11 @@ Reply refusal(std::string message, std::string_view details) {
   return Reply{.status = 200, .body = std::move(message), .details = details, .grpc_status = grpc::kUnknown};
 }
 
-std::optional<uint64_t> numberOf(std::string_view text) {
-  uint64_t out = 0;
-  return absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &out) ? std::optional(out) : std::nullopt;
+Reply tooShort() {
+  return refusal("the request is too short to be a message of gRPC", "grpc_bridge_data_too_small");
+}
+Reply wrongSize() {
+  return refusal("the answer is not as large as the upstream said", "grpc_bridge_data_too_small");
 }
 
 }  // namespace
@@ -36,8 +38,7 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
   headers.set(Name::kContentType, settings_.content_type);
   headers.set(Name::kAccept, settings_.content_type);
   if (settings_.withhold_frames) {
-    const auto field = headers.get(Name::kContentLength);
-    const std::optional<uint64_t> length = field ? numberOf(*field) : std::nullopt;
+    const std::optional<uint64_t> length = http::lengthOf(headers);
     headers.remove(Name::kContentLength);
     if (length && *length >= grpc::kFrameHead) {
       headers.add(Name::kContentLength, absl::StrCat(*length - grpc::kFrameHead));
@@ -53,7 +54,7 @@ HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Context& context)
   frame_head_ += cut;
   if (chunk.endStream() && frame_head_ < grpc::kFrameHead) {
     context.request().set(Name::kContentType, content_type_);
-    return refusal("the request is too short to be a message of gRPC", "grpc_bridge_data_too_small");
+    return tooShort();
   }
   chunk.replace(std::string(chunk.bytes().substr(cut)));
   return Next{};
@@ -62,14 +63,15 @@ HookResult Filter::onRequestData(filter::Chunk& chunk, filter::Context& context)
 HookResult Filter::onRequestTrailers(http::Trailers&, filter::Context& context) {
   if (!active_ || !settings_.withhold_frames || frame_head_ == grpc::kFrameHead) return Next{};
   context.request().set(Name::kContentType, content_type_);
-  return refusal("the request is too short to be a message of gRPC", "grpc_bridge_data_too_small");
+  return tooShort();
 }
 
 std::optional<uint64_t> Filter::announcedSize(const http::ResponseHeaders& headers) const {
   const auto field =
       settings_.size_header.empty() ? headers.get(Name::kContentLength) : headers.get(settings_.size_header);
-  const std::optional<uint64_t> size = field ? numberOf(*field) : std::nullopt;
-  return size && *size <= std::numeric_limits<uint32_t>::max() ? size : std::nullopt;
+  uint64_t size = 0;
+  const bool known = field && http::parseLength(*field, size) && size <= std::numeric_limits<uint32_t>::max();
+  return known ? std::optional(size) : std::nullopt;
 }
 
 HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
@@ -106,10 +108,7 @@ HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Con
 }
 
 HookResult Filter::onResponseBody(filter::Body& body, filter::Context& context) {
-  std::string frame;
-  grpc::appendFrameHead(frame, 0, static_cast<uint32_t>(body.bytes().size()));
-  frame += body.bytes();
-  body.replace(std::move(frame));
+  body.replace(grpc::framed(body.bytes()));
   if (body.endStream()) finish(context.addResponseTrailers(), context);
   return Next{};
 }
@@ -120,9 +119,7 @@ HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context& context
   if (sized_) {
     const uint64_t size = chunk.bytes().size();
     // More or less than was told cannot be told any more.
-    if (size > left_ || (chunk.endStream() && size < left_)) {
-      return refusal("the answer is not as large as the upstream said", "grpc_bridge_data_too_small");
-    }
+    if (size > left_ || (chunk.endStream() && size < left_)) return wrongSize();
     left_ -= size;
     if (!pending_head_.empty()) chunk.replace(std::exchange(pending_head_, {}).append(chunk.bytes()));
   }
@@ -132,8 +129,7 @@ HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context& context
 
 HookResult Filter::onResponseTrailers(http::Trailers& trailers, filter::Context& context) {
   if (!active_) return Next{};
-  if (sized_ && left_ > 0)
-    return refusal("the answer is not as large as the upstream said", "grpc_bridge_data_too_small");
+  if (sized_ && left_ > 0) return wrongSize();
   if (!pending_head_.empty()) context.emitResponseData(std::exchange(pending_head_, {}));
   finish(trailers, context);
   return Next{};

@@ -14,13 +14,8 @@ namespace {
 
 using filter::testing::Fields;
 using filter::testing::Harness;
+using http::grpc::framed;
 namespace v3 = envoy::extensions::filters::http::grpc_http1_reverse_bridge::v3;
-
-std::string frame(std::string_view message) {
-  std::string out;
-  http::grpc::appendFrameHead(out, 0, static_cast<uint32_t>(message.size()));
-  return out.append(message);
-}
 
 const Fields kGrpc = {{"content-type", "application/grpc+proto"}};
 const std::string kWithhold = "withhold_grpc_frames: true";
@@ -58,18 +53,18 @@ struct Bridge : Compiled, Harness {
 
 TEST_CASE("a request gets the service's type, its answer trailers") {
   Bridge h;
-  h.ask(frame("ab"));
-  CHECK(h.terminal.body == frame("ab"));
+  h.ask(framed("ab"));
+  CHECK(h.terminal.body == framed("ab"));
   CHECK(h.terminal.headers == Fields{{"content-type", "application/p"}, {"accept", "application/p"}});
   h.respond(200, {{"content-type", "application/p"}, {"content-length", "6"}}, false);
-  h.runner->responseData(frame("c"), true);
-  CHECK(h.client.body == frame("c"));
+  h.runner->responseData(framed("c"), true);
+  CHECK(h.client.body == framed("c"));
   CHECK(h.of("content-type") == "application/grpc+proto");
   CHECK(h.client.trailers == Fields{{"grpc-status", "0"}});
 }
 
 TEST_CASE("frames stay here if that is wanted, wherever they are cut") {
-  const std::string whole = frame("ab");
+  const std::string whole = framed("ab");
   for (size_t cut = 0; cut <= whole.size(); ++cut) {
     Bridge h(kWithhold);
     Fields fields = kGrpc;
@@ -83,7 +78,7 @@ TEST_CASE("frames stay here if that is wanted, wherever they are cut") {
     h.runner->responseData("c", false);
     CHECK(h.client.heads == 0);  // nobody has told how large it is
     h.runner->responseData("d", true);
-    CHECK(h.client.body == frame("cd"));
+    CHECK(h.client.body == framed("cd"));
     CHECK(h.client.trailers == Fields{{"grpc-status", "0"}});
   }
 }
@@ -91,19 +86,19 @@ TEST_CASE("frames stay here if that is wanted, wherever they are cut") {
 TEST_CASE("an answer of known size does not wait for its end") {
   const bool by_field = GENERATE(false, true);
   Bridge h(kWithhold + (by_field ? ", response_size_header: X-Size" : ""));
-  h.ask(frame("ab"));
+  h.ask(framed("ab"));
   h.respond(200, {{"content-type", "application/p"}, {by_field ? "x-size" : "content-length", "2"}}, false);
   h.runner->responseData("c", false);
-  CHECK(h.client.body == frame("cd").substr(0, 6));
+  CHECK(h.client.body == framed("cd").substr(0, 6));
   h.runner->responseData("d", true);
-  CHECK(h.client.body == frame("cd"));
+  CHECK(h.client.body == framed("cd"));
   CHECK(h.client.complete);
 }
 
 TEST_CASE("an answer of another size than was told is cut") {
   for (const std::string body : {"c", "cde"}) {
     Bridge h(kWithhold + ", response_size_header: x-size");
-    h.ask(frame("ab"));
+    h.ask(framed("ab"));
     h.respond(200, {{"content-type", "application/p"}, {"x-size", "2"}}, false);
     h.runner->responseData(body, true);
     CHECK_FALSE(h.client.complete);
@@ -112,15 +107,15 @@ TEST_CASE("an answer of another size than was told is cut") {
 
 TEST_CASE("an answer without a body is an empty message") {
   Bridge h(kWithhold);
-  h.ask(frame(""));
+  h.ask(framed(""));
   h.respond(200, {{"content-type", "application/p"}}, true);
-  CHECK(h.client.body == frame(""));
+  CHECK(h.client.body == framed(""));
   CHECK(h.client.trailers == Fields{{"grpc-status", "0"}});
 }
 
 TEST_CASE("an HTTP status is one of gRPC") {
   Bridge h;
-  h.ask(frame("ab"));
+  h.ask(framed("ab"));
   h.respond(404, {{"content-type", "application/p"}}, true);
   CHECK(h.client.status == 200);
   CHECK(h.status() == "12");
@@ -128,7 +123,7 @@ TEST_CASE("an HTTP status is one of gRPC") {
 
 TEST_CASE("another content type is an error that says what came") {
   Bridge h;
-  h.ask(frame("ab"));
+  h.ask(framed("ab"));
   h.respond(503, {{"content-type", "text/html"}}, false);
   CHECK(h.client.status == 200);
   CHECK(h.of("grpc-status") == "2");
@@ -148,7 +143,7 @@ TEST_CASE("other requests, and routes without it, pass") {
   other.request("POST", {{"content-type", "text/plain"}}, true);
   CHECK(other.terminal.headers == Fields{{"content-type", "text/plain"}});
   Bridge off("", "disabled: true");
-  off.ask(frame("ab"));
+  off.ask(framed("ab"));
   CHECK(off.terminal.headers == kGrpc);
 }
 
@@ -158,11 +153,11 @@ TEST_CASE("it passes the interleaving suite") {
   filter::testing::Suite suite;
   suite.max_runs = 20000;
   suite.chain = [=] { return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{compiled->factory}; };
-  suite.request = {kGrpc, frame("ab"), true};
+  suite.request = {kGrpc, framed("ab"), true};
   suite.request_due = [](std::string_view) { return "ab"; };
   suite.response.headers = {{"content-type", "application/p"}};
   if (sized) suite.response.headers.emplace_back("content-length", "3");
-  suite.response_due = [](std::string_view body) { return frame(body); };
+  suite.response_due = [](std::string_view body) { return framed(body); };
   suite.response_trailers_due = 2;
   REQUIRE(runInterleavings(suite) == "");
   REQUIRE(runOverCodecs(suite) == "");

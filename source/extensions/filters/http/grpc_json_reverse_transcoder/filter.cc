@@ -79,7 +79,7 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context& context) 
   if (headers.status >= 200 && headers.status < 300) {
     const auto message = settings_->transcoder->decode(*method_, body.bytes());
     if (message.ok()) {
-      frame = transcoding::grpcFrame(*message);
+      frame = grpc::framed(*message);
     } else {
       status_ = grpc::kInternal;
       message_ = "the answer is not of its type";

@@ -7,7 +7,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/test_world.h"
 #include "source/extensions/filters/http/grpc_json_reverse_transcoder/factory.h"
-#include "source/transcoding/grpc_frames.h"
+#include "source/http/grpc.h"
 #include "source/transcoding/test_library_service.h"
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
@@ -17,7 +17,7 @@ namespace {
 
 using filter::testing::Fields;
 using filter::testing::Harness;
-using transcoding::grpcFrame;
+using http::grpc::framed;
 using Proto = envoy::extensions::filters::http::grpc_json_reverse_transcoder::v3::GrpcJsonReverseTranscoder;
 
 // Fields of messages by hand, all below 128 bytes.
@@ -54,7 +54,7 @@ struct Bed : Compiled, Harness {
   void call(const std::string& method, const std::string& message) {
     stream.request().path = stream.arena().copy("/lib.Library/" + method);
     request("POST", {{"content-type", "application/grpc"}, {"te", "trailers"}}, false);
-    runner->requestData(grpcFrame(message), true);
+    runner->requestData(framed(message), true);
   }
   std::string sent() {
     return std::string(stream.request().method) + " " + std::string(stream.request().path) + " " + terminal.body;
@@ -73,7 +73,7 @@ TEST_CASE("a call becomes a request, and its answer a message") {
   CHECK(h.sent() == "GET /v1/shelves/a%20b/books/2?view=FULL&author.full_name=A%26B&ids=3&ids=4 ");
   CHECK(h.stream.request().get(http::Name::kContentType) == std::nullopt);
   CHECK(h.stream.request().get(http::Name::kXEnvoyOriginalPath) == "/lib.Library/GetBook");
-  CHECK(h.answer(200, R"({"name":"n","unknown":1})") == grpcFrame(text(1, "n")));
+  CHECK(h.answer(200, R"({"name":"n","unknown":1})") == framed(text(1, "n")));
   CHECK(h.client.trailers == Fields{{"grpc-status", "0"}});
 }
 
@@ -134,7 +134,7 @@ TEST_CASE("an answer may be a field of the message") {
   Bed h;
   h.call("Titles", "");
   CHECK(h.sent() == "REPORT /v1/titles ");
-  CHECK(h.answer(200, R"([{"name":"a"}])") == grpcFrame(text(1, text(1, "a"))));
+  CHECK(h.answer(200, R"([{"name":"a"}])") == framed(text(1, text(1, "a"))));
 }
 
 TEST_CASE("what cannot stand in a path, or be read, is refused") {
@@ -158,7 +158,7 @@ TEST_CASE("streams, unknown methods and other requests pass") {
     Bed h;
     h.call(method, "");
     CHECK(h.stream.request().path == "/lib.Library/" + method);
-    CHECK(h.terminal.body == grpcFrame(""));
+    CHECK(h.terminal.body == framed(""));
   }
   Bed plain;
   plain.stream.request().path = "/lib.Library/GetBook";
@@ -204,10 +204,10 @@ TEST_CASE("it passes the interleaving suite") {
   filter::testing::Suite suite;
   suite.max_runs = 20000;
   suite.chain = [=] { return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{path, compiled->factory}; };
-  suite.request = {{{"content-type", "application/grpc"}}, grpcFrame(text(1, "n") + text(4, text(1, "M"))), true};
+  suite.request = {{{"content-type", "application/grpc"}}, framed(text(1, "n") + text(4, text(1, "M"))), true};
   suite.request_due = [](std::string_view) { return R"({"name":"n","author":{}})"; };
   suite.response = {{}, R"({"name":"b"})", true};
-  suite.response_due = [](std::string_view) { return grpcFrame(text(1, "b")); };
+  suite.response_due = [](std::string_view) { return framed(text(1, "b")); };
   suite.response_trailers_due = 2;
   REQUIRE(runInterleavings(suite) == "");
   REQUIRE(runOverCodecs(suite) == "");

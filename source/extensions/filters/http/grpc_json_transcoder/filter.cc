@@ -100,7 +100,7 @@ absl::StatusOr<std::string> Filter::encode(std::string_view body, bool with_bind
                                           *call_, {std::string(content_type_), std::string(body)}, with_bindings)
                                     : settings_->transcoder->encodeRequest(*call_, body, with_bindings);
   if (!message.ok()) return message;
-  return transcoding::grpcFrame(*message);
+  return grpc::framed(*message);
 }
 
 HookResult Filter::onRequestBody(filter::Body& body, filter::Context& context) {

@@ -8,6 +8,7 @@
 #include "source/config/http_filter_factory.h"
 #include "source/config/test_world.h"
 #include "source/extensions/filters/http/grpc_json_transcoder/factory.h"
+#include "source/http/grpc.h"
 #include "source/transcoding/test_library_service.h"
 #include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
@@ -17,7 +18,7 @@ namespace {
 
 using filter::testing::Fields;
 using filter::testing::Harness;
-using transcoding::grpcFrame;
+using http::grpc::framed;
 using Proto = envoy::extensions::filters::http::grpc_json_transcoder::v3::GrpcJsonTranscoder;
 
 // Fields of messages by hand, all below 128 bytes.
@@ -73,7 +74,7 @@ std::string of(const Fields& fields, std::string_view name) {
 TEST_CASE("a request becomes a call, and its answer JSON") {
   Bed h;
   h.get("/v1/books/a");
-  CHECK(h.terminal.body == grpcFrame(text(1, "a")));
+  CHECK(h.terminal.body == framed(text(1, "a")));
   CHECK(h.stream.request().path == "/lib.Library/GetBook");
   CHECK(h.stream.request().method == "POST");
   CHECK(of(h.terminal.headers, "content-type") == "application/grpc");
@@ -81,7 +82,7 @@ TEST_CASE("a request becomes a call, and its answer JSON") {
   CHECK(of(h.terminal.headers, "x-envoy-original-path") == "/v1/books/a");
   CHECK(of(h.terminal.headers, "x-envoy-original-method") == "GET");
 
-  h.answer(grpcFrame(text(1, "b")), {{"grpc-status", "0"}, {"mark", "1"}});
+  h.answer(framed(text(1, "b")), {{"grpc-status", "0"}, {"mark", "1"}});
 
   CHECK(h.client.status == 200);
   CHECK(h.client.body == R"({"name":"b"})");
@@ -97,7 +98,7 @@ TEST_CASE("a body is read when it is whole") {
   h.runner->requestData(R"({"title)", false);
   CHECK(h.terminal.heads == 0);
   h.runner->requestData(R"(":"t"})", true);
-  CHECK(h.terminal.body == grpcFrame(text(2, text(2, "t")) + text(1, "shelves/1")));
+  CHECK(h.terminal.body == framed(text(2, text(2, "t")) + text(1, "shelves/1")));
 }
 
 TEST_CASE("a body that cannot be read is the client's fault, and told as it can be read") {
@@ -158,8 +159,8 @@ TEST_CASE("an error of gRPC is an HTTP status") {
 }
 
 TEST_CASE("an answer that is not one message is a bad gateway") {
-  for (const std::string& body : {std::string(), grpcFrame("") + grpcFrame(""), grpcFrame(text(1, "a")).substr(0, 6),
-                                  "\1" + grpcFrame("").substr(1)}) {
+  for (const std::string& body :
+       {std::string(), framed("") + framed(""), framed(text(1, "a")).substr(0, 6), "\1" + framed("").substr(1)}) {
     Bed h;
     h.get("/v1/books/a");
     h.answer(body, {{"grpc-status", "0"}});
@@ -183,7 +184,7 @@ TEST_CASE("a stream of requests goes on behind an answer that is not gRPC") {
   h.respond(503, {{"content-type", "text/plain"}}, false);
   h.runner->requestData(R"([{"name":"a"}])", true);
   h.runner->responseData("down", true);
-  CHECK(h.terminal.body == grpcFrame(text(1, "a") + text(2, "t")));
+  CHECK(h.terminal.body == framed(text(1, "a") + text(2, "t")));
   CHECK(h.client.body == "down");
 }
 
@@ -192,9 +193,9 @@ TEST_CASE("a stream of answers is an array, lines or events, each as it comes") 
     Bed h(config);
     h.get("/v1/list/a");
     h.respond(200, {{"content-type", "application/grpc"}}, false);
-    h.runner->responseData(grpcFrame(text(1, "b")), false);
+    h.runner->responseData(framed(text(1, "b")), false);
     CHECK_THAT(h.client.body, Catch::Contains(R"({"name":"b"})"));
-    h.runner->responseData(grpcFrame(text(1, "c")), false);
+    h.runner->responseData(framed(text(1, "c")), false);
     h.responseTrailers({{"grpc-status", "0"}});
     CHECK(of(h.client.headers, "content-type") == type);
     CHECK(h.client.complete);
@@ -208,7 +209,7 @@ TEST_CASE("a stream of answers is an array, lines or events, each as it comes") 
   // With white space, too.
   Bed h("print_options: {add_whitespace: true, stream_newline_delimited: true}");
   h.get("/v1/list/a");
-  h.answer(grpcFrame(text(1, "b")) + grpcFrame(text(1, "c")), {{"grpc-status", "0"}});
+  h.answer(framed(text(1, "b")) + framed(text(1, "c")), {{"grpc-status", "0"}});
   CHECK(std::count(h.client.body.begin(), h.client.body.end(), '\n') == 2);
 }
 
@@ -232,9 +233,9 @@ TEST_CASE("an array of requests is a stream, each message when it is whole") {
   Bed h;
   h.ask("POST", "/v1/upload", {}, false);
   h.runner->requestData(R"([{"name":"a"},{"na)", false);
-  CHECK(h.terminal.body == grpcFrame(text(1, "a")));
+  CHECK(h.terminal.body == framed(text(1, "a")));
   h.runner->requestData(R"(me":"b"}])", true);
-  CHECK(h.terminal.body == grpcFrame(text(1, "a")) + grpcFrame(text(1, "b")));
+  CHECK(h.terminal.body == framed(text(1, "a")) + framed(text(1, "b")));
   CHECK(h.terminal.complete);
   for (const std::string wrong : {"[{\"name\":\"a\"}", "{}", "[{\"name\":1}]"}) {
     Bed broken;
@@ -251,7 +252,7 @@ TEST_CASE("bodies are bounded") {
   CHECK(h.client.status == 413);
   Bed answer("max_response_body_size: 4");
   answer.get("/v1/books/a");
-  answer.answer(grpcFrame(text(1, "abcd")), {{"grpc-status", "0"}});
+  answer.answer(framed(text(1, "abcd")), {{"grpc-status", "0"}});
   CHECK(answer.client.status == 500);
 }
 
@@ -290,8 +291,8 @@ TEST_CASE("it passes the interleaving suite") {
   suite.max_runs = 20000;
   suite.chain = [=] { return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{compiled->factory}; };
   suite.request = {{{"content-type", "application/json"}}, R"({"name":"a"})", true};
-  suite.request_due = [](std::string_view) { return grpcFrame(text(1, "a")); };
-  suite.response = {{{"content-type", "application/grpc"}, {"grpc-status", "0"}}, grpcFrame(text(1, "b")), true};
+  suite.request_due = [](std::string_view) { return framed(text(1, "a")); };
+  suite.response = {{{"content-type", "application/grpc"}, {"grpc-status", "0"}}, framed(text(1, "b")), true};
   suite.response_due = [](std::string_view) { return R"({"name":"b"})"; };
   REQUIRE(runInterleavings(suite) == "");
   REQUIRE(runOverCodecs(suite) == "");

@@ -13,18 +13,13 @@ namespace {
 
 using filter::testing::Fields;
 using filter::testing::Harness;
+using http::grpc::framed;
 
 Settings basic() {
   Settings s;
   s.methods["/a.B/C"] = shownMethod("/a.B/C", false);
   s.emit_filter_state = true;
   return s;
-}
-
-std::string frame(std::string_view message) {
-  std::string out;
-  http::grpc::appendFrameHead(out, 0, static_cast<uint32_t>(message.size()));
-  return out.append(message);
 }
 
 using Counts = std::map<std::string, uint64_t>;
@@ -55,9 +50,9 @@ struct Counted : Harness {
   void call(std::string_view path) {
     stream.request().path = stream.arena().copy(path);
     request("POST", {{"content-type", "application/grpc"}}, false);
-    runner->requestData(frame("one") + frame("two"), true);
+    runner->requestData(framed("one") + framed("two"), true);
     respond(200, {{"content-type", "application/grpc"}}, false);
-    runner->responseData(frame("x"), false);
+    runner->responseData(framed("x"), false);
   }
 
   const std::shared_ptr<const route::Table> table = tableTo("up");

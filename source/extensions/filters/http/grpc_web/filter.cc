@@ -47,10 +47,7 @@ std::string trailersFrame(const http::Trailers& trailers) {
   for (const Field& field : trailers) {
     block.append(field.name).append(": ").append(field.value).append("\r\n");
   }
-  std::string frame;
-  frame.reserve(grpc::kFrameHead + block.size());
-  grpc::appendFrameHead(frame, kTrailersFlag, static_cast<uint32_t>(block.size()));
-  return frame + block;
+  return grpc::framed(block, kTrailersFlag);
 }
 
 }  // namespace

@@ -12,12 +12,7 @@ namespace {
 
 using filter::testing::Fields;
 using filter::testing::Harness;
-
-std::string frame(std::string_view message, uint8_t flag = 0) {
-  std::string out;
-  http::grpc::appendFrameHead(out, flag, static_cast<uint32_t>(message.size()));
-  return out.append(message);
-}
+using http::grpc::framed;
 
 std::string base64(const std::string& bytes) {
   return absl::Base64Escape(bytes);
@@ -37,33 +32,33 @@ struct Web : Harness {
 TEST_CASE("a grpc-web request goes on as gRPC, and the trailers come back in the body") {
   Web h;
   h.request("POST", {{"content-type", "application/grpc-web+proto"}, {"content-length", "6"}}, false);
-  h.runner->requestData(frame("q"), true);
+  h.runner->requestData(framed("q"), true);
   CHECK(valueOf(h.terminal.headers, "content-type") == "application/grpc");
   CHECK(valueOf(h.terminal.headers, "te") == "trailers");
-  CHECK(h.terminal.body == frame("q"));
+  CHECK(h.terminal.body == framed("q"));
 
   h.respond(200, {{"content-type", "application/grpc"}}, false);
-  h.runner->responseData(frame("answer"), false);
+  h.runner->responseData(framed("answer"), false);
   h.responseTrailers({{"grpc-status", "5"}, {"grpc-message", "gone"}});
 
   CHECK(valueOf(h.client.headers, "content-type") == "application/grpc-web+proto");
-  CHECK(h.client.body == frame("answer") + frame("grpc-status: 5\r\ngrpc-message: gone\r\n", 0x80));
+  CHECK(h.client.body == framed("answer") + framed("grpc-status: 5\r\ngrpc-message: gone\r\n", 0x80));
   CHECK(h.client.trailers.empty());
   CHECK(h.client.complete);
   CHECK(h.stream.info().grpc_status == 5);
 }
 
 TEST_CASE("text is base64 both ways, wherever it is cut") {
-  const std::string request = base64(frame("ab")) + base64(frame("c"));  // each with its own padding
-  const std::string response = frame("first") + frame("") + frame("second");
-  const std::string due =
-      base64(frame("first")) + base64(frame("")) + base64(frame("second")) + base64(frame("grpc-status: 0\r\n", 0x80));
+  const std::string request = base64(framed("ab")) + base64(framed("c"));  // each with its own padding
+  const std::string response = framed("first") + framed("") + framed("second");
+  const std::string due = base64(framed("first")) + base64(framed("")) + base64(framed("second")) +
+                          base64(framed("grpc-status: 0\r\n", 0x80));
   for (size_t cut = 0; cut <= request.size(); ++cut) {
     Web h;
     h.request("POST", {{"content-type", "application/grpc-web-text"}, {"content-length", "20"}}, false);
     h.runner->requestData(request.substr(0, cut), false);
     h.runner->requestData(request.substr(cut), true);
-    CHECK(h.terminal.body == frame("ab") + frame("c"));
+    CHECK(h.terminal.body == framed("ab") + framed("c"));
     CHECK(valueOf(h.terminal.headers, "content-length") == "(none)");
     h.respond(200, {{"content-type", "application/grpc+proto"}}, false);
     h.runner->responseData(response.substr(0, cut), false);
@@ -78,8 +73,8 @@ TEST_CASE("a message of a text response is whole for the client as soon as its l
   Web h;
   h.request("POST", {{"content-type", "application/grpc-web-text"}}, true);
   h.respond(200, {{"content-type", "application/grpc"}}, false);
-  h.runner->responseData(frame("ab"), false);
-  CHECK(h.client.body == base64(frame("ab")));
+  h.runner->responseData(framed("ab"), false);
+  CHECK(h.client.body == base64(framed("ab")));
 }
 
 TEST_CASE("accept decides about the response") {
@@ -149,12 +144,12 @@ TEST_CASE("it passes the interleaving suite") {
   suite.chain = [] {
     return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{std::make_shared<FilterFactory>()};
   };
-  const std::string trailers = frame("mark: response\r\n", 0x80);
+  const std::string trailers = framed("mark: response\r\n", 0x80);
   suite.request.headers = {{"content-type", text ? "application/grpc-web-text" : "application/grpc-web"}};
   suite.request.body = text ? base64("abc") + base64("d") : "abcd";
   suite.request_due = [](std::string_view) { return "abcd"; };
   suite.response.headers = {{"content-type", "application/grpc"}};
-  suite.response.body = frame("x");
+  suite.response.body = framed("x");
   suite.response_due = [=](std::string_view body) {
     return text ? base64(std::string(body)) + base64(trailers) : std::string(body) + trailers;
   };

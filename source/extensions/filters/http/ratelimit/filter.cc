@@ -28,8 +28,7 @@ filter::HttpCallRequest detachedCall(const filter::GrpcTarget& target, std::stri
   call.headers = target.metadata;
   call.headers.emplace_back("content-type", "application/grpc");
   call.headers.emplace_back("te", "trailers");
-  http::grpc::appendFrameHead(call.body, 0, static_cast<uint32_t>(message.size()));
-  call.body += message;
+  call.body = http::grpc::framed(message);
   call.timeout = target.timeout;
   return call;
 }
