@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include "source/base/text.h"
+#include "source/base/ascii.h"
 #include "source/filter/context.h"
+#include "source/http/rules.h"
 
 namespace sluice::extensions::http_filters::json_to_metadata {
 namespace {
@@ -151,8 +151,9 @@ bool readHead(const Rules& rules, const http::HeaderList& headers, bool headers_
 bool Rules::allows(std::string_view content_type) const {
   if (content_type.empty()) return allow_empty_content_type;
   const auto known = [&](std::string_view text) {
-    const std::string lower = absl::AsciiStrToLower(absl::StripAsciiWhitespace(base::toAbsl(text)));
-    return std::find(content_types.begin(), content_types.end(), lower) != content_types.end();
+    return std::any_of(
+        content_types.begin(), content_types.end(),
+        [type = http::withoutSpaces(text)](const std::string& each) { return base::equalsLowered(type, each); });
   };
   if (known(content_type) || known(content_type.substr(0, content_type.find(';')))) return true;
   return content_type_regex != nullptr &&

@@ -1,7 +1,7 @@
 // The values at some places of a JSON text (RFC 8259), read without keeping the rest of it.
 //
 // Memory is that of the values that were found, plus a bit for each level of nesting: a hostile text costs no more than
-// its length.
+// its length, once and once more for each path.
 #pragma once
 
 #include <cstdint>
