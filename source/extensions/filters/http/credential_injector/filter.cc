@@ -1,20 +1,10 @@
 #include "source/extensions/filters/http/credential_injector/filter.h"
 
-#include <algorithm>
-#include <string_view>
-
 #include "source/filter/context.h"
-#include "source/http/chars.h"
+#include "source/http/rules.h"
 #include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::credential_injector {
-namespace {
-
-bool fitsHeader(std::string_view text) {
-  return !text.empty() && std::none_of(text.begin(), text.end(), http::isControl);
-}
-
-}  // namespace
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   if (!settings_.overwrite && headers.get(settings_.header)) {
@@ -22,7 +12,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
     return filter::Next{};
   }
   const std::shared_ptr<const std::string>& secret = settings_.secret->get(context.worker());
-  if (secret != nullptr && fitsHeader(*secret)) {
+  if (secret != nullptr && !secret->empty() && http::validValue(*secret)) {
     context.count(settings_.injected);
     headers.set(settings_.header, settings_.prefix + *secret);
     return filter::Next{};

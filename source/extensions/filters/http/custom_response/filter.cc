@@ -46,6 +46,16 @@ stream::FormatContext factsOf(filter::Context& context) {
   return {.request = &context.request(), .response = &context.response(), .info = context.info()};
 }
 
+// What a format makes of the answer that there was, and of the body that stands in its place.
+template <typename Formatter>
+std::string formatted(const Formatter& format, std::string_view body, filter::Context& context) {
+  stream::FormatContext facts = factsOf(context);
+  facts.local_reply_body = body;
+  std::string out;
+  format.format(facts, out);
+  return out;
+}
+
 // `mutations` see the answer that there was.
 Reply replyOf(uint16_t status, std::string body, const Fields& fields, const route::HeaderMutations& mutations,
               filter::Context& context) {
@@ -60,14 +70,7 @@ Reply replyOf(uint16_t status, std::string body, const Fields& fields, const rou
 }
 
 Reply localReply(const LocalResponse& local, uint16_t status, filter::Context& context) {
-  std::string body = local.body;
-  if (local.format) {
-    stream::FormatContext facts = factsOf(context);
-    facts.local_reply_body = local.body;
-    std::string formatted;
-    local.format->formatter->format(facts, formatted);
-    body = std::move(formatted);
-  }
+  std::string body = local.format ? formatted(*local.format->formatter, local.body, context) : local.body;
   Reply reply = replyOf(local.status.value_or(status), std::move(body), {}, local.headers, context);
   const auto is_type = [](const auto& field) { return field.first == "content-type"; };
   if (local.format && std::none_of(reply.headers.begin(), reply.headers.end(), is_type)) {
@@ -77,14 +80,8 @@ Reply localReply(const LocalResponse& local, uint16_t status, filter::Context& c
 }
 
 Reply directReply(const route::DirectResponse& direct, const Redirect& redirect, filter::Context& context) {
-  std::string body(direct.body);
-  if (direct.body_format != nullptr) {
-    stream::FormatContext facts = factsOf(context);
-    facts.local_reply_body = direct.body;
-    std::string formatted;
-    direct.body_format->format(facts, formatted);
-    body = std::move(formatted);
-  }
+  std::string body =
+      direct.body_format == nullptr ? std::string(direct.body) : formatted(*direct.body_format, direct.body, context);
   Fields fields;
   if (!direct.content_type.empty()) fields.emplace_back("content-type", direct.content_type);
   if (direct.status / 100 != 2) return replyOf(direct.status, std::move(body), fields, {}, context);

@@ -1,7 +1,6 @@
 #include "source/extensions/filters/http/transform/filter.h"
 
-#include "absl/strings/ascii.h"
-#include "source/base/text.h"
+#include "source/base/ascii.h"
 #include "source/filter/context.h"
 #include "source/stream/format_context.h"
 
@@ -11,8 +10,7 @@ namespace {
 using filter::HookResult;
 
 bool isJsonType(const http::HeaderList& headers) {
-  const std::string type = absl::AsciiStrToLower(base::toAbsl(headers.get(http::Name::kContentType).value_or("")));
-  return type.find("application/json") != std::string::npos;
+  return base::containsIgnoringCase(headers.get(http::Name::kContentType).value_or(""), "application/json");
 }
 
 size_t requestLimit(const filter::Context& context) {
