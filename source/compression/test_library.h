@@ -1,8 +1,10 @@
-// A coding that anybody can read: each byte with its case turned, and a full stop behind the last one. What is not
-// flushed is held back, and a digit stands for as many letters "a", so that there is something to inflate.
+// Bodies for tests, and a coding that anybody can read: each byte with its case turned, and a full stop behind the last
+// one. What is not flushed is held back, and a digit stands for as many letters "a", so that there is something to
+// inflate.
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +14,23 @@
 #include "source/compression/inflate_bound.h"
 
 namespace sluice::compression::testing {
+
+// A body that can be compressed, though not to nothing.
+inline std::string text(size_t size) {
+  std::string out;
+  for (uint32_t i = 0; out.size() < size; ++i) out += "{\"id\":" + std::to_string(i * 2654435761u) + "},";
+  out.resize(size);
+  return out;
+}
+
+// What a body becomes that comes in pieces.
+inline std::string inPieces(Compressor& compressor, std::string_view body) {
+  constexpr size_t kPiece = 7000;
+  std::string out;
+  for (size_t at = 0; at < body.size(); at += kPiece) compressor.compress(body.substr(at, kPiece), Flush::kNone, out);
+  compressor.compress({}, Flush::kEnd, out);
+  return out;
+}
 
 inline char turned(char c) {
   if (c >= 'a' && c <= 'z') return static_cast<char>(c - 'a' + 'A');

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "envoy/extensions/compression/zstd/compressor/v3/zstd.pb.h"
+#include "source/compression/test_library.h"
 #include "source/config/compression_factory.h"
 #include "source/config/test_world.h"
 #include "source/extensions/compression/compressor/zstd/factory.h"
@@ -11,6 +12,8 @@ namespace sluice::extensions::compression::compressor::zstd {
 namespace {
 
 using api::Flush;
+using api::testing::inPieces;
+using api::testing::text;
 
 // By libzstd itself; what is there of a body that may break off.
 std::string decoded(std::string_view bytes, std::string_view dictionary = {}) {
@@ -27,23 +30,11 @@ std::string decoded(std::string_view bytes, std::string_view dictionary = {}) {
   return out;
 }
 
-std::string text(size_t size) {
-  std::string out;
-  for (uint32_t i = 0; out.size() < size; ++i) out += "{\"id\":" + std::to_string(i * 2654435761u) + "},";
-  out.resize(size);
-  return out;
-}
-
 TEST_CASE("a body in pieces comes out whole, and the state serves the next one") {
   Compressor compressor(Settings{});
   for (const size_t size : {0, 1, 100, 100000}) {
     const std::string body = text(size);
-    std::string out;
-    for (size_t at = 0; at < size; at += 7000) {
-      compressor.compress(std::string_view(body).substr(at, 7000), Flush::kNone, out);
-    }
-    compressor.compress({}, Flush::kEnd, out);
-    CHECK(decoded(out) == body);
+    CHECK(decoded(inPieces(compressor, body)) == body);
     compressor.reset();
   }
 }
