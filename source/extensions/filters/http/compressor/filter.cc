@@ -3,9 +3,9 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "source/compression/content_encoding.h"
 #include "source/extensions/filters/http/compressor/negotiation.h"
+#include "source/http/rules.h"
 #include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::compressor {
@@ -25,9 +25,8 @@ bool mustStay(const http::HeaderList& headers) {
 
 // Whether it is known to be smaller than that.
 bool isSmaller(const http::HeaderList& headers, uint64_t than) {
-  const auto field = headers.get(Name::kContentLength);
-  uint64_t length = 0;
-  return field && (!absl::SimpleAtoi(absl::string_view(field->data(), field->size()), &length) || length < than);
+  const std::optional<uint64_t> length = http::lengthOf(headers);
+  return length && *length < than;
 }
 
 }  // namespace
