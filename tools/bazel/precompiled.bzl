@@ -6,10 +6,17 @@ load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
 # Times of files differ from machine to machine, and results are shared.
 _NO_TIMES = ["-Xclang", "-fno-pch-timestamp"]
 
-def precompiled_copts(name):
-    """For a rule that has `precompiled_deps(name)` among its dependencies."""
+# Tests are most of what is compiled. That they themselves are optimised, and tell fuzz targets what they reach, would double it.
+TEST_FLAGS = [
+    "-O0",
+    "-fpch-instantiate-templates",
+    "-fno-sanitize-coverage=edge,indirect-calls,inline-8bit-counters,pc-table,stack-depth,trace-cmp,trace-div,trace-gep",
+]
+
+def precompiled_copts(name, compiler_flags = []):
+    """For a rule that has `precompiled_deps(name)` among its dependencies; with the flags of that header."""
     return select({
-        "//tools/bazel:fuzzing": ["-include", "$(BINDIR)/tools/bazel/%s.h" % name],
+        "//tools/bazel:fuzzing": compiler_flags + ["-include", "$(BINDIR)/tools/bazel/%s.h" % name],
         "//conditions:default": [],
     })
 

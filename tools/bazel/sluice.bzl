@@ -1,7 +1,7 @@
 """Rules of this repository: libraries, unit tests and fuzz targets. Extensions: extension.bzl; messages: proto.bzl."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
-load(":precompiled.bzl", "precompiled_copts", "precompiled_deps")
+load(":precompiled.bzl", "TEST_FLAGS", "precompiled_copts", "precompiled_deps")
 
 BORINGSSL_COPTS = ["-isystem/usr/include/android"]
 
@@ -15,12 +15,17 @@ def sluice_library(name, deps = [], copts = [], **kwargs):
         **kwargs
     )
 
-def sluice_test(name, deps = [], tags = [], **kwargs):
-    """The unit tests of one folder: one binary with the shared Catch2 main."""
+def sluice_test(name, deps = [], tags = [], optimized = False, **kwargs):
+    """The unit tests of one folder: one binary with the shared Catch2 main.
+
+    Args:
+      optimized: for those that pass most of their time in code of their own.
+    """
+    precompiled, flags = ("precompiled", []) if optimized else ("precompiled_tests", TEST_FLAGS)
     cc_test(
         name = name,
-        copts = precompiled_copts("precompiled"),
-        deps = deps + ["//tools/bazel:catch2_main"] + precompiled_deps("precompiled"),
+        copts = precompiled_copts(precompiled, flags),
+        deps = deps + ["//tools/bazel:catch2_main"] + precompiled_deps(precompiled),
         linkstatic = True,
         tags = tags + ["unit"],
         **kwargs
