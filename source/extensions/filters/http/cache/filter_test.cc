@@ -82,7 +82,9 @@ struct Site {
     trip.stream.request().authority = "a.example";
     trip.stream.request().scheme = "http";
     if (prepare) prepare(trip.stream.request());
-    trip.request(method, fields, true);
+    for (const auto& [name, value] : fields) trip.stream.request().add(name, value);
+    trip.stream.chooseRoute();
+    trip.request(method, {}, true);
     return trip;
   }
   // Fetched and answered at once.
