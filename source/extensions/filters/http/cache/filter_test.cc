@@ -83,7 +83,7 @@ struct Site {
     trip.stream.request().scheme = "http";
     if (prepare) prepare(trip.stream.request());
     for (const auto& [name, value] : fields) trip.stream.request().add(name, value);
-    trip.stream.chooseRoute();
+    trip.stream.setRoute(table->match(trip.stream.request(), trip.stream.next_random));
     trip.request(method, {}, true);
     return trip;
   }
