@@ -59,10 +59,10 @@ class Context {
   // The settings for this filter of the most specific level that has some; null if none has. (proto:
   // typed_per_filter_config)
   const route::PerFilterConfig* routeConfig() const { return stream_.route().perFilter(slot()); }
-  // The same as the filter's own type; null too if the configuration gives this filter's name a setting of another's.
+  // The same as the filter's own type (route::settingsAs).
   template <typename Config>
   const Config* routeConfigAs() const {
-    return dynamic_cast<const Config*>(routeConfig());
+    return route::settingsAs<Config>(routeConfig());
   }
   // The route's value (route::RouteSettings) if it has one, else this filter's own.
   template <typename Value>

@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Setting : route::PerFilterConfig {
+struct Setting final : route::PerFilterConfig {
   explicit Setting(std::string text = {}, bool disabled = false) : PerFilterConfig(disabled), text(std::move(text)) {}
   const std::string text;
 };

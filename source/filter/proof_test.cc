@@ -119,7 +119,7 @@ TEST_CASE("a filter that streams a stored answer in place of a response passes t
 
 // --- another route ---------------------------------------------------------------------------------------------------
 
-struct Name : route::PerFilterConfig {
+struct Name final : route::PerFilterConfig {
   explicit Name(std::string name) : name(std::move(name)) {}
   const std::string name;
 };

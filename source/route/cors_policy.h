@@ -18,7 +18,7 @@ namespace sluice::route {
 // Where the older `cors` of routes and virtual hosts stands among the settings of filters. No filter has this name.
 inline constexpr std::string_view kCorsSlot = "(cors)";
 
-struct CorsPolicy : PerFilterConfig {
+struct CorsPolicy final : PerFilterConfig {
   runtime::Fraction enabled{1, 1};  // of the requests: the policy is on
   runtime::Fraction shadow{0, 1};   // where it is off: origins are counted
   // Empty: of the level above.

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -44,6 +46,14 @@ struct RouteSettings final : PerFilterConfig {
   explicit RouteSettings(Value value) : value(std::move(value)) {}
   const Value value;
 };
+
+// `config` as the filter's own type. Null: there is none, it says no more than whether the filter is there, or the
+// configuration gives this filter's name a setting of another's. Costs a comparison: asked for each request.
+template <typename Config>
+const Config* settingsAs(const PerFilterConfig* config) {
+  static_assert(std::is_final_v<Config>);
+  return config != nullptr && typeid(*config) == typeid(Config) ? static_cast<const Config*>(config) : nullptr;
+}
 
 // Says whether a filter is there, and nothing else. (proto: config.route.v3.FilterConfig)
 class FilterSwitch final : public PerFilterConfig {

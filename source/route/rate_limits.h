@@ -97,7 +97,7 @@ using RateLimitList = std::vector<RateLimit>;
 // Where a route keeps its limits among the settings of filters. No filter has this name.
 inline constexpr std::string_view kRateLimitsSlot = "(rate limits)";
 
-struct RouteRateLimits : PerFilterConfig {
+struct RouteRateLimits final : PerFilterConfig {
   RateLimitList of_route;
   std::shared_ptr<const RateLimitList> of_host;  // never null
   bool include_host = false;                     // the host's count although the route has some

@@ -1,6 +1,7 @@
 #include "source/stream/metadata.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sluice::stream {
 namespace {
@@ -14,10 +15,29 @@ auto* fieldOf(Fields& fields, std::string_view key) {
 }  // namespace
 
 void DynamicMetadata::set(std::string_view filter, std::string_view key, MetadataValue value) {
-  MetadataValue* all = fieldOf(filters_, filter);
+  settle();
+  put(filters_, filter, key, std::move(value));
+}
+
+void DynamicMetadata::setText(base::Arena& arena, std::string_view filter, std::string_view key,
+                              std::string_view text) {
+  Text* const added = arena.allocateArray<Text>(1);
+  *added = {arena.copy(filter), arena.copy(key), arena.copy(text), nullptr};
+  (first_ == nullptr ? first_ : last_->next) = added;
+  last_ = added;
+}
+
+void DynamicMetadata::settle() const {
+  for (const Text* each = std::exchange(first_, nullptr); each != nullptr; each = each->next) {
+    put(filters_, each->filter, each->key, {std::string(each->text)});
+  }
+}
+
+void DynamicMetadata::put(MetadataFields& filters, std::string_view filter, std::string_view key, MetadataValue value) {
+  MetadataValue* all = fieldOf(filters, filter);
   if (all == nullptr) {
-    filters_.push_back({std::string(filter), {MetadataFields{}}});
-    all = &filters_.back().value;
+    filters.push_back({std::string(filter), {MetadataFields{}}});
+    all = &filters.back().value;
   }
   auto& fields = std::get<MetadataFields>(all->value);
   if (MetadataValue* known = fieldOf(fields, key)) {
@@ -28,11 +48,11 @@ void DynamicMetadata::set(std::string_view filter, std::string_view key, Metadat
 }
 
 const MetadataValue* DynamicMetadata::find(std::string_view filter) const {
-  return fieldOf(filters_, filter);
+  return fieldOf(fields(), filter);
 }
 
 const MetadataValue* DynamicMetadata::find(std::string_view filter, const std::vector<std::string>& path) const {
-  return findMetadata(filters_, filter, path);
+  return findMetadata(fields(), filter, path);
 }
 
 const MetadataValue* findMetadata(const MetadataFields& by_filter, std::string_view filter,

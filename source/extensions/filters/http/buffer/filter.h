@@ -14,7 +14,7 @@ struct Settings {
   uint32_t max_request_bytes = 0;
 };
 
-struct RouteSettings : route::PerFilterConfig {
+struct RouteSettings final : route::PerFilterConfig {
   explicit RouteSettings(bool disabled, Settings settings = {}) : PerFilterConfig(disabled), settings(settings) {}
   const Settings settings;
 };

@@ -63,7 +63,7 @@ struct Settings {
 };
 
 // (proto: CompressorPerRoute)
-struct RouteSettings : route::PerFilterConfig {
+struct RouteSettings final : route::PerFilterConfig {
   std::optional<bool> response_enabled;
   std::optional<bool> remove_accept_encoding;
   std::shared_ptr<const Library> library;  // null: the filter's

@@ -22,7 +22,7 @@ using route::PerFilterLevels;
 template <typename Wanted>
 const CorsPolicy* findPolicy(const PerFilterLevels& levels, Wanted wanted) {
   for (const auto* level = levels.end(); level != levels.begin();) {
-    const auto* policy = dynamic_cast<const CorsPolicy*>(*--level);
+    const auto* policy = route::settingsAs<CorsPolicy>(*--level);
     if (policy != nullptr && wanted(*policy)) return policy;
   }
   return nullptr;

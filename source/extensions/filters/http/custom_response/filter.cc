@@ -35,7 +35,7 @@ const Policy* policyIn(const Responses& responses, const http::ResponseHeaders& 
 const Policy* policyFor(const Responses& own, const http::ResponseHeaders& headers, filter::Context& context) {
   const route::PerFilterLevels levels = context.routeConfigs();
   for (auto at = levels.end(); at != levels.begin();) {
-    const auto* const settings = dynamic_cast<const RouteSettings*>(*--at);
+    const auto* const settings = route::settingsAs<RouteSettings>(*--at);
     const Policy* const policy = settings == nullptr ? nullptr : policyIn(settings->value, headers, context);
     if (policy != nullptr) return policy;
   }

@@ -27,7 +27,7 @@ struct Settings {
 };
 
 // Another host than the client's. (proto: PerRouteConfig)
-struct RouteSettings : route::PerFilterConfig {
+struct RouteSettings final : route::PerFilterConfig {
   RouteSettings(std::string host, std::string header)
       : PerFilterConfig(false), host(std::move(host)), header(std::move(header)) {}
   const std::string host;    // empty: the header tells

@@ -82,7 +82,7 @@ struct Settings {
   Stats stats;
 };
 
-struct RouteSettings : route::PerFilterConfig {
+struct RouteSettings final : route::PerFilterConfig {
   bool skip = false;                                           // the service is not asked; `disabled` is counted
   bool no_body = false;                                        // over the filter's own body settings
   std::optional<BodySettings> body = {};                       // the same

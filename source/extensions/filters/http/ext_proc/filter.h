@@ -51,7 +51,7 @@ struct Settings {
   Stats stats;
 };
 
-struct RouteSettings : route::PerFilterConfig {
+struct RouteSettings final : route::PerFilterConfig {
   explicit RouteSettings(bool disabled = false) : PerFilterConfig(disabled) {}
   std::optional<Mode> mode;
   std::optional<filter::GrpcTarget> target;

@@ -36,7 +36,7 @@ HookResult Filter::change(http::HeaderList& list, const Changes Mutations::*whic
     if (which == &Mutations::request) changeQuery(mutations.query, context.request(), facts);
   };
   const auto applyLevel = [&](const route::PerFilterConfig* level) {
-    const auto* settings = dynamic_cast<const RouteSettings*>(level);
+    const auto* settings = route::settingsAs<RouteSettings>(level);
     if (settings != nullptr) apply(settings->value);
   };
   apply(settings_.mutations);

@@ -50,7 +50,7 @@ struct Settings {
 };
 
 // (proto: LuaPerRoute)
-struct RouteSettings : route::PerFilterConfig {
+struct RouteSettings final : route::PerFilterConfig {
   bool off = false;
   std::string name = {};                               // one of Settings::scripts; empty: none
   std::shared_ptr<const Script> script = {};           // null: none of its own

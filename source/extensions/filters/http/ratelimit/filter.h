@@ -51,7 +51,7 @@ struct Settings {
   Stats stats;
 };
 
-struct RouteSettings : route::PerFilterConfig {
+struct RouteSettings final : route::PerFilterConfig {
   using HostLimits = route::HostLimits;
   HostLimits host_limits = HostLimits::kIfRouteHasNone;
   route::RateLimitList limits;  // instead of the route's

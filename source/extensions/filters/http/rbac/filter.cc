@@ -48,11 +48,12 @@ Decision ask(const Side& side, const Counts& counts, const Subject& subject, fil
   const auto count = [&](const Counts& of) { context.count(decision.allowed ? of.allowed : of.denied); };
   count(counts);
   stream::DynamicMetadata& metadata = context.info().metadata();
+  base::Arena& arena = context.arena();
   if (decision.policy != Decision::kNone) {
     if (!side.policies.empty()) count(side.policies[decision.policy]);
-    metadata.set(kMetadata, side.policy_key, {std::string(side.engine->nameOf(decision))});
+    metadata.setText(arena, kMetadata, side.policy_key, side.engine->nameOf(decision));
   }
-  metadata.set(kMetadata, side.result_key, {std::string(decision.allowed ? "allowed" : "denied")});
+  metadata.setText(arena, kMetadata, side.result_key, decision.allowed ? "allowed" : "denied");
   return decision;
 }
 

@@ -39,7 +39,7 @@ struct FilterSettings : Settings {
   std::optional<Counters> counters;
 };
 
-struct RouteSettings : route::PerFilterConfig {
+struct RouteSettings final : route::PerFilterConfig {
   explicit RouteSettings(bool disabled, Settings settings = {})
       : PerFilterConfig(disabled), settings(std::move(settings)) {}
   const Settings settings;
