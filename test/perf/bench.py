@@ -22,7 +22,8 @@ from harness.upstream import freePort  # noqa: E402
 
 TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 
-# name -> (kind of listener, connections, path or number of routes to spread over, method, headers, routes configured)
+# name -> (kind of listener, connections, path or number of routes to spread over, method, headers, routes configured). `only`: these
+# proxies; the others have nothing like it.
 SCENARIOS = {
     "h1-1k": dict(kind="plain", path="/1024"),
     "h1-10k": dict(kind="plain", path="/10240"),
@@ -42,8 +43,15 @@ SCENARIOS = {
     "ws-64": dict(kind="ws", tool="tunnel"),
     "grpc": dict(kind="grpc", path="/bench.Echo/Unary", tool="h2load", streams=32, grpc=True),
     "tcp-1k": dict(kind="tcp", path="/1024"),
+    "cache-1k": dict(kind="cached", path="/1024"),
+    "gzip-10k": dict(kind="gzip", path="/json/10240", headers={"Accept-Encoding": "gzip"}),
+    "guards": dict(kind="guards", path="/1024", headers={"Origin": "https://app.bench.test"}, only=["sluice"]),
+    "lua": dict(kind="lua", path="/1024", only=["sluice"]),
+    "transcode": dict(kind="transcode", path="/v1/echo?text=" + "x" * 62, tool="h2load", streams=32, only=["sluice"]),
 }
 H2_CONNECTIONS = 8
+# Its frame, and a field `text` (1) of 62 bytes.
+GRPC_MESSAGE = b"\0\0\0\0\x40\x0a\x3e" + b"x" * 62
 
 LUA = """
 local requests, next_one = {}, 0
@@ -122,11 +130,11 @@ class Bench:
         return path
 
     def startGrpcUpstream(self):
-        """nghttpd: answers any call over HTTP/2 with one message and trailers."""
+        """nghttpd: answers any call over HTTP/2 with one message, of one field, and trailers."""
         root = self.scratch.join("grpc")
         os.makedirs(os.path.join(root, "bench.Echo"))
         with open(os.path.join(root, "bench.Echo", "Unary"), "wb") as file:
-            file.write(b"\0\0\0\0\x40" + b"x" * 64)
+            file.write(GRPC_MESSAGE)
         command = ["nghttpd", "--no-tls", "-d", root, "--trailer=grpc-status: 0", str(self.grpc_upstream)]
         self.nghttpd = Process(command, self.scratch, "nghttpd", pinned_to={1})
 
@@ -164,13 +172,16 @@ class Bench:
             raise RuntimeError(f"{command[0]}: {run.stdout}{run.stderr}")
         return run.stdout
 
+    def grpcOptions(self):
+        """Of h2load, for calls with one small message."""
+        body = self.scratch.write("message", GRPC_MESSAGE.decode())
+        return ["-d", body, "-H", "content-type: application/grpc", "-H", "te: trailers"]
+
     def loadH2(self, port, scenario, seconds):
         command = ["h2load", "-c", str(H2_CONNECTIONS), "-m", str(scenario["streams"]), "-D", str(seconds)]
-        scheme = "https"
+        scheme = "https" if scenario["kind"] == "https" else "http"
         if scenario.get("grpc"):
-            scheme = "http"
-            body = self.scratch.write("message", "\0\0\0\0\x40" + "x" * 64)
-            command += ["-d", body, "-H", "content-type: application/grpc", "-H", "te: trailers"]
+            command += self.grpcOptions()
         text = self.run([*command, f"{scheme}://127.0.0.1:{port}{scenario['path']}"])
         _, succeeded, failed = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", text).groups()
         mean = milliseconds(re.search(r"time for request:\s+\S+\s+\S+\s+(\S+)", text).group(1))
@@ -228,6 +239,8 @@ class Bench:
         for turn in range(self.options.rounds):
             for scenario in self.scenarios:
                 for name in self.options.proxies:
+                    if name not in SCENARIOS[scenario].get("only", self.options.proxies):
+                        continue
                     sample = self.sample(name, SCENARIOS[scenario])
                     samples[scenario, name].append(sample)
                     print(
@@ -250,11 +263,16 @@ class Bench:
         print(f"{'scenario':12}" + "".join(f"{name:>34}" for name in names))
         for scenario in self.scenarios:
             middle = {
-                name: Sample(*(statistics.median(values) for values in zip(*samples[scenario, name]))) for name in names
+                name: Sample(*(statistics.median(values) for values in zip(*samples[scenario, name])))
+                for name in names
+                if (scenario, name) in samples
             }
             base = middle["nginx"].cpu_us if "nginx" in middle else None
             row = f"{scenario:12}"
             for name in names:
+                if name not in middle:
+                    row += f"{'-':>34}"
+                    continue
                 one = middle[name]
                 ratio = f" ({one.cpu_us / base:.2f})" if base else ""
                 errors = f" {one.errors:.0f} ERRORS" if one.errors else ""

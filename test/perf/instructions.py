@@ -7,7 +7,7 @@ import re
 import signal
 
 FEW, MANY = 500, 4500
-SCENARIOS = ("h1-1k", "chain", "https-1k", "h2-1k")
+SCENARIOS = ("h1-1k", "chain", "https-1k", "h2-1k", "cache-1k", "guards", "lua", "grpc", "transcode")
 
 
 def run(bench, scenarios, known):
@@ -35,8 +35,11 @@ def count(bench, scenario, requests):
 def command(bench, scenario, port, requests):
     h2 = scenario.get("tool") == "h2load"
     streams = ["-m", str(scenario["streams"])] if h2 else ["--h1"]
+    headers = [word for name, value in scenario.get("headers", {}).items() for word in ("-H", f"{name}: {value}")]
+    if scenario.get("grpc"):
+        headers += bench.grpcOptions()
     spread = scenario.get("spread", 0)
     paths = [f"/svc{route}/1024" for route in range(spread)] if spread else [scenario["path"]]
     scheme = "https" if scenario["kind"] == "https" else "http"
     urls = bench.scratch.write("urls", "".join(f"{scheme}://127.0.0.1:{port}{path}\n" for path in paths))
-    return ["h2load", "-n", str(requests), "-c", "8", *streams, "-i", urls]
+    return ["h2load", "-n", str(requests), "-c", "8", *streams, *headers, "-i", urls]

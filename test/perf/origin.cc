@@ -1,6 +1,6 @@
-// The upstream of the end-to-end benchmark: answers /N with a body of N bytes, at the least cost that shows nothing of
-// itself in the comparison, and sends back what comes after a WebSocket upgrade. One thread, epoll, keep-alive, request
-// bodies by content-length.
+// The upstream of the end-to-end benchmark: answers /N with a body of N bytes, /json/N with about N bytes of JSON, at
+// the least cost that shows nothing of itself in the comparison, and sends back what comes after a WebSocket upgrade.
+// One thread, epoll, keep-alive, request bodies by content-length.
 //
 //   origin PORT...
 #include <arpa/inet.h>
@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -118,7 +119,7 @@ class Origin {
     if (end == std::string::npos) return false;
     const std::string_view head(client.in.data(), end);
     const size_t path = head.find("/");
-    const std::string& answer = answerFor(lastNumber(head.substr(path, head.find(' ', path) - path)));
+    const std::string& answer = answerFor(head.substr(path, head.find(' ', path) - path));
     if (head.find("websocket") != std::string_view::npos) {
       client.tunnel = true;
       // The answer to the sample key of RFC 6455 section 1.3, which the load sends.
@@ -159,13 +160,28 @@ class Origin {
     return 0;
   }
 
-  const std::string& answerFor(size_t size) {
-    std::string& answer = answers_[size];
+  const std::string& answerFor(std::string_view path) {
+    const size_t size = lastNumber(path);
+    const bool json = path.substr(0, 6) == "/json/";
+    std::string& answer = answers_[{json, size}];
     if (answer.empty()) {
-      answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: max-age=60\r\nContent-Length: " +
-               std::to_string(size) + "\r\n\r\n" + std::string(size, 'x');
+      const std::string body = json ? records(size) : std::string(size, 'x');
+      answer = std::string("HTTP/1.1 200 OK\r\nContent-Type: ") + (json ? "application/json" : "text/plain") +
+               "\r\nCache-Control: max-age=60\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     }
     return answer;
+  }
+
+  // Made-up orders: names that repeat, and numbers that do not.
+  static std::string records(size_t size) {
+    std::string text = "[";
+    for (uint32_t i = 1, draw = 1; text.size() < size; ++i) {
+      draw = draw * 1664525 + 1013904223;
+      text += (i == 1 ? "" : ",") + std::string("{\"id\":") + std::to_string(draw) + ",\"customer\":\"customer-" +
+              std::to_string(draw % 997) + "\",\"status\":\"" + (draw % 3 == 0 ? "shipped" : "open") +
+              "\",\"total\":" + std::to_string(draw % 100000) + ".50,\"currency\":\"EUR\"}";
+    }
+    return text + "]";
   }
 
   bool flush(Client& client) {
@@ -184,7 +200,7 @@ class Origin {
   const int epoll_ = epoll_create1(0);
   std::map<int, int> listeners_;
   std::unordered_map<int, std::unique_ptr<Client>> clients_;
-  std::unordered_map<size_t, std::string> answers_;
+  std::map<std::pair<bool, size_t>, std::string> answers_;  // by whether they are JSON, and their size
   char buffer_[256 * 1024];
 };
 

@@ -1,12 +1,35 @@
 """The proxies compared: for each a configuration that does the same work, tuned for proxying, with one worker."""
 import json
 import os
+import pwd
+import subprocess
 
 from harness import config
 from harness.process import Process, binary
 
 ROUTES_IN_CHAIN = 50
-KINDS = ("plain", "rr", "guarded", "chain", "routes", "https", "ws", "grpc", "tcp")
+GZIP_LEVEL = 1  # that of nginx by default
+LUA = """
+function envoy_on_request(handle)
+  local tenant = handle:headers():get(":authority")
+  handle:headers():replace("x-tenant", tenant)
+end
+function envoy_on_response(handle)
+  handle:headers():add("x-served-by", "lua")
+end
+"""
+ECHO = """
+syntax = "proto3";
+package bench;
+import "google/api/http.proto";
+import "google/protobuf/descriptor.proto";
+extend google.protobuf.MethodOptions { google.api.HttpRule http = 72295728; }
+message Text { string text = 1; }
+service Echo {
+  rpc Unary(Text) returns (Text) { option (http) = {get: "/v1/echo"}; }
+}
+"""
+KINDS = ("plain", "rr", "guarded", "chain", "routes", "https", "ws", "grpc", "tcp", "cached", "gzip", "guards", "lua", "transcode")
 
 
 class Setting:
@@ -25,6 +48,92 @@ class Setting:
 
 def pinned(command, setting, name):
     return Process([*setting.wrapper, *command], setting.scratch, name, pinned_to={0})
+
+
+def httpFilter(name, message, **fields):
+    return {
+        "name": "envoy.filters.http." + name,
+        "typed_config": {"@type": f"{config.TYPE}envoy.extensions.filters.http.{message}", **fields},
+    }
+
+
+def filtersOfGateways():
+    """(kind, filters, more of the listener)."""
+    cache = httpFilter(
+        "cache_v2",
+        "cache_v2.v3.CacheV2Config",
+        typed_config={"@type": config.TYPE + "sluice.extensions.caches.memory.v1.MemoryCache"},
+    )
+    gzip = httpFilter(
+        "compressor",
+        "compressor.v3.Compressor",
+        compressor_library={
+            "name": "gzip",
+            "typed_config": {
+                "@type": config.TYPE + "envoy.extensions.compression.gzip.compressor.v3.Gzip",
+                "compression_level": f"COMPRESSION_LEVEL_{GZIP_LEVEL}",
+                "window_bits": 15,
+                "memory_level": 8,
+            },
+        },
+    )
+    cors = httpFilter("cors", "cors.v3.Cors")
+    allowed = {
+        "@type": config.TYPE + "envoy.extensions.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": [{"exact": "https://app.bench.test"}],
+        "allow_methods": "GET, POST",
+    }
+    rules = {
+        "action": "ALLOW",
+        "policies": {
+            "read": {
+                "permissions": [{"header": {"name": ":method", "string_match": {"exact": "GET"}}}],
+                "principals": [{"direct_remote_ip": {"address_prefix": "127.0.0.0", "prefix_len": 8}}],
+            }
+        },
+    }
+    mutations = {
+        "request_mutations": [
+            {"remove": "x-internal-debug"},
+            {"append": {"header": {"key": "x-edge", "value": "bench"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}},
+        ],
+        "response_mutations": [
+            {"append": {"header": {"key": "x-gateway", "value": "bench"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+        ],
+    }
+    guards = [
+        cors,
+        httpFilter("header_mutation", "header_mutation.v3.HeaderMutation", mutations=mutations),
+        httpFilter("rbac", "rbac.v3.RBAC", rules=rules),
+    ]
+    lua = httpFilter("lua", "lua.v3.Lua", default_source_code={"inline_string": LUA})
+    return [
+        ("cached", [cache], {}),
+        ("gzip", [gzip], {}),
+        ("guards", guards, {"route_config": {"typed_per_filter_config": {"envoy.filters.http.cors": allowed}}}),
+        ("lua", [lua], {}),
+    ]
+
+
+def listenerOfTranscoder(setting, listen):
+    setting.scratch.write("echo.proto", ECHO)
+    descriptor = setting.scratch.join("echo.pb")
+    api = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../api")
+    subprocess.run(
+        ["protoc", f"-I{setting.scratch.path}", f"-I{api}", "--include_imports", f"--descriptor_set_out={descriptor}"]
+        + ["echo.proto"],
+        check=True,
+    )
+    transcoder = httpFilter(
+        "grpc_json_transcoder",
+        "grpc_json_transcoder.v3.GrpcJsonTranscoder",
+        proto_descriptor=descriptor,
+        services=["bench.Echo"],
+    )
+    # nghttpd does not say what it answers with.
+    kind = {"header": {"key": "content-type", "value": "application/grpc"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    routes = [config.route("grpc", timeout="0s")]
+    return listen("transcode", routes, filters=[transcoder], route_config={"response_headers_to_add": [kind]})
 
 
 def startSluice(setting):
@@ -123,6 +232,12 @@ def startSluice(setting):
             ],
         },
     ]
+    listeners += [
+        listen(kind, [config.route("one", timeout="0s")], filters=filters, **more)
+        for kind, filters, more in filtersOfGateways()
+    ]
+    if setting.kind == "transcode":
+        listeners.append(listenerOfTranscoder(setting, listen))
     https = next(listener for listener in listeners if listener["name"] == "https")
     https["filter_chains"][0]["transport_socket"] = {
         "name": "envoy.transport_sockets.tls",
@@ -151,7 +266,7 @@ def startSluice(setting):
         )
     )
     listeners = [listener for listener in listeners if listener["name"] in ("plain", setting.kind)]
-    clusters = [cluster for cluster in clusters if setting.kind == "grpc" or cluster["name"] != "grpc"]
+    clusters = [cluster for cluster in clusters if setting.kind in ("grpc", "transcode") or cluster["name"] != "grpc"]
     path = setting.scratch.write("sluice.json", json.dumps({"static_resources": {"listeners": listeners, "clusters": clusters}}))
     return pinned([binary("sluice"), "-c", path, "--concurrency", "1", "-l", "warning"], setting, "sluice")
 
@@ -164,12 +279,14 @@ def startNginx(setting):
         f"{kind}_temp_path {setting.scratch.join('nginx-temp')};\n"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    # Without a name its worker would be somebody else, who may not read the cache.
+    owner = f"user {pwd.getpwuid(os.getuid()).pw_name};\n" if os.getuid() == 0 else ""
     servers = "".join(f"server 127.0.0.1:{port};\n" for port in setting.upstreams)
     guarded = "".join(f"server 127.0.0.1:{port} max_fails=5 fail_timeout=30s;\n" for port in setting.upstreams)
     text = f"""
 load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off;
-worker_processes 1;
+{owner}worker_processes 1;
 worker_rlimit_nofile 20000;
 pid {setting.scratch.join("nginx.pid")};
 error_log stderr error;
@@ -215,6 +332,15 @@ proxy_next_upstream_tries 3;
 location / {{ proxy_pass http://guarded; }} }}
 server {{ listen 127.0.0.1:{setting.ports["routes"]} backlog=4096;
 {numbered(setting.routes)} }}
+proxy_cache_path {setting.scratch.join("nginx-cache")} levels=1:2 keys_zone=cached:16m max_size=64m use_temp_path=off;
+server {{ listen 127.0.0.1:{setting.ports["cached"]} backlog=4096;
+proxy_cache cached;
+location / {{ {forward} }} }}
+server {{ listen 127.0.0.1:{setting.ports["gzip"]} backlog=4096;
+gzip on;
+gzip_comp_level {GZIP_LEVEL};
+gzip_types application/json;
+location / {{ {forward} }} }}
 server {{ listen 127.0.0.1:{setting.ports["chain"]} backlog=4096;
 access_log {setting.scratch.join("nginx-access.log")} line buffer=64k flush=1s;
 limit_req zone=all burst=100000 nodelay;
@@ -294,6 +420,20 @@ frontend chain
   http-response del-header cache-control
   http-response set-header x-gateway bench
   {pick("chain")}
+frontend cached
+  {bind("cached")}
+  http-request cache-use cached
+  http-response cache-store cached
+  default_backend one
+frontend gzip
+  {bind("gzip")}
+  compression algo gzip
+  compression type application/json
+  default_backend one
+cache cached
+  total-max-size 64
+  max-object-size 100000
+  max-age 60
 backend one
   server s 127.0.0.1:{setting.upstreams[0]}
 backend tcp
