@@ -43,7 +43,10 @@ class List {
   T& front() { return static_cast<T&>(*head_.next_); }
   T& back() { return static_cast<T&>(*head_.prev_); }
   void pushBack(T& element) { insert(element, head_); }
-  void pushFront(T& element) { insert(element, *head_.next_); }
+  void pushFront(T& element) {
+    element.unlink();  // it may be the one in front
+    insert(element, *head_.next_);
+  }
 
   // The element may be unlinked by `visit`, no other.
   template <typename Visit>
