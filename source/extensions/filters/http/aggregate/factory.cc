@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/util/json_util.h"
@@ -119,16 +120,15 @@ class AnswerWriter {
  public:
   AnswerWriter(const std::vector<CallSettings>& calls, const Context& at) : calls_(calls), at_(at) {}
 
-  void write(const Value& value) {
+  // `path`: of the value below `at`.
+  void write(const Value& value, const std::string& path) {
     switch (value.kind_case()) {
       case Value::kStructValue:
-        return writeObject(value.struct_value());
+        return writeObject(value.struct_value(), path);
       case Value::kListValue:
-        return writeList(value.list_value());
+        return writeList(value.list_value(), path);
       case Value::kStringValue:
-        if (value.string_value().starts_with("{{") && value.string_value().ends_with("}}")) {
-          return writePlace(value.string_value());
-        }
+        if (absl::StrContains(value.string_value(), "{{")) return writePlace(value.string_value(), path);
         break;
       default:
         break;
@@ -149,7 +149,7 @@ class AnswerWriter {
   }
 
  private:
-  void writeObject(const google::protobuf::Struct& object) {
+  void writeObject(const google::protobuf::Struct& object, const std::string& path) {
     std::vector<std::string> names;  // in an order that is the same each time
     for (const auto& [name, value] : object.fields()) names.push_back(name);
     std::sort(names.begin(), names.end());
@@ -158,28 +158,34 @@ class AnswerWriter {
       Value key;
       key.set_string_value(name);
       absl::StrAppend(&text_, &name == &names.front() ? "" : ",", jsonOf(key), ":");
-      write(object.fields().at(name));
+      write(object.fields().at(name), absl::StrCat(path, "[\"", name, "\"]"));
     }
     text_ += "}";
   }
-  void writeList(const google::protobuf::ListValue& list) {
+  void writeList(const google::protobuf::ListValue& list, const std::string& path) {
     text_ += "[";
     for (int i = 0; i < list.values_size(); ++i) {
       if (i > 0) text_ += ",";
-      write(list.values(i));
+      write(list.values(i), absl::StrCat(path, "[", i, "]"));
     }
     text_ += "]";
   }
-  void writePlace(const std::string& text) {
-    std::vector<std::string> path = absl::StrSplit(text.substr(2, text.size() - 4), '.');
+  void writePlace(const std::string& text, const std::string& path) {
+    if (!text.starts_with("{{") || !text.ends_with("}}")) {
+      return error(path, text, "holds \"{{\"; what a call brings is all of a text: \"{{NAME}}\"");
+    }
+    std::vector<std::string> keys = absl::StrSplit(text.substr(2, text.size() - 4), '.');
     const auto known =
-        std::find_if(calls_.begin(), calls_.end(), [&](const CallSettings& call) { return call.name == path.front(); });
-    if (known == calls_.end()) return at_.error(absl::StrCat("\"", text, "\" names no call"));
-    path.erase(path.begin());
-    place(static_cast<size_t>(known - calls_.begin()), std::move(path));
+        std::find_if(calls_.begin(), calls_.end(), [&](const CallSettings& call) { return call.name == keys.front(); });
+    if (known == calls_.end()) return error(path, text, "names no call");
+    keys.erase(keys.begin());
+    place(static_cast<size_t>(known - calls_.begin()), std::move(keys));
   }
   void place(size_t call, std::vector<std::string> path) {
     pieces_.push_back({std::exchange(text_, {}), call, std::move(path), true});
+  }
+  void error(const std::string& path, const std::string& text, const char* problem) const {
+    at_.child(path).error(absl::StrCat("\"", text, "\" ", problem));
   }
 
   const std::vector<CallSettings>& calls_;
@@ -195,8 +201,8 @@ Settings compileSettings(const v1::Aggregate& proto, const config::FactoryContex
     checkName(proto.calls(i), out.calls, at.at.child("name"));
     out.calls.push_back(compileCall(proto.calls(i), at));
   }
-  AnswerWriter writer(out.calls, context.at.child("answer"));
-  proto.has_answer() ? writer.write(proto.answer()) : writer.writeAll();
+  AnswerWriter writer(out.calls, context.at);
+  proto.has_answer() ? writer.write(proto.answer(), "answer") : writer.writeAll();
   out.answer = std::move(writer).pieces();
   if (proto.has_failure_status()) out.failure_status = static_cast<uint16_t>(proto.failure_status().value());
   if (proto.methods_size() > 0) out.methods.assign(proto.methods().begin(), proto.methods().end());

@@ -183,6 +183,12 @@ TEST_CASE("calls that cannot be made are refused") {
   CHECK_THAT(problem(call("path: '/%REQ('")), Catch::Contains("calls[0].path"));
   CHECK_THAT(problem(call("path: /, statuses: [{start: 300, end: 200}]")), Catch::Contains("statuses[0]"));
   CHECK_THAT(problem(call("path: /") + "\nanswer: '{{b.x}}'"), Catch::Contains("names no call"));
+  CHECK_THAT(problem(call("path: /") + "\nanswer:\n  list:\n  - 1\n  - {deep: '{{b}}'}"),
+             Catch::Contains("test.yaml:5:6: answer[\"list\"][1][\"deep\"]: \"{{b}}\" names no call"));
+  for (const char* text : {"{{a", "{{a}", "{{", "a: {{a}}", "{{a}} "}) {
+    CHECK_THAT(problem(call("path: /") + "\nanswer: {x: '" + text + "'}"),
+               Catch::Contains("test.yaml:2:10: answer[\"x\"]") && Catch::Contains("is all of a text"));
+  }
   CHECK_THAT(problem("calls: [{name: a, cluster: c, path: /}, {name: a, cluster: c, path: /}]"),
              Catch::Contains("is the name of another call"));
   CHECK_THAT(problem(call("path: /, forwarded_headers: [x-a, Content-Length]")),
