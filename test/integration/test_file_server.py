@@ -45,6 +45,9 @@ class FileServerTest(SluiceTestCase):
         self.assertEqual(page.header("content-type"), "text/html")
         self.assertEqual(page.header("last-modified"), "Sun, 06 Nov 1994 08:49:37 GMT")
         self.assertEqual(get(self.port, "/files/docs/").body, b"docs\n")
+        folder = get(self.port, "/files/docs?x=1")
+        self.assertEqual((folder.status, folder.header("location")), (301, "./docs/?x=1"))
+        self.assertEqual(curl("-L", f"http://127.0.0.1:{self.port}/files/docs"), (0, b"docs\n"))
         self.assertEqual(get(self.port, "/other").status, 200)
 
         known = get(self.port, "/files/page.html", [("if-none-match", page.header("etag"))])

@@ -3,9 +3,11 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -36,10 +38,14 @@ void compileMappings(const Proto& proto, const config::Context& at, Settings& ou
     if (!seen.insert(mapping.request_path_prefix()).second) {
       prefix_at.error(absl::StrCat(mapping.request_path_prefix(), " is mapped twice; remove one"));
     }
-    if (mapping.file_path_prefix().find('\0') != std::string::npos) {
+    const std::string& file_prefix = mapping.file_path_prefix();
+    if (file_prefix.find('\0') != std::string::npos) {
       mapping_at.child("file_path_prefix").error("has a NUL byte, which no name of a file has");
+    } else if (std::error_code error; !std::filesystem::exists(file_prefix, error)) {
+      mapping_at.child("file_path_prefix")
+          .warn(absl::StrCat(file_prefix, " is not there; requests are answered 404 until it is"));
     }
-    out.mappings.push_back({mapping.request_path_prefix(), mapping.file_path_prefix()});
+    out.mappings.push_back({mapping.request_path_prefix(), file_prefix});
   }
   std::stable_sort(out.mappings.begin(), out.mappings.end(), [](const Mapping& a, const Mapping& b) {
     return a.request_prefix.size() > b.request_prefix.size();

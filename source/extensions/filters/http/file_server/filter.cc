@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "source/base/ascii.h"
 #include "source/base/percent.h"
+#include "source/base/text.h"
 #include "source/extensions/filters/http/file_server/file_body.h"
 #include "source/extensions/filters/http/file_server/listing.h"
 #include "source/filter/context.h"
@@ -116,7 +117,16 @@ Reply Served::file(Opened opened, std::string_view path, base::LimitUnit place) 
   return reply;
 }
 
+// The folder whose path lacks the slash at its end, so that relative links of what is answered lead into it. Relative
+// itself: nothing of a path can name another scheme or host ("./").
+Reply toSlash(const http::RequestHeaders& request) {
+  const std::string_view path = request.pathOnly();
+  const std::string_view name = path.substr(path.rfind('/') + 1), query = request.path.substr(path.size());
+  return Reply{301, "", "file_server_folder_redirect", {{"location", base::strCat("./", name, "/", query)}}};
+}
+
 Reply Served::folder(const Mapping& mapping, const RelativePath& relative, Opened opened, base::LimitUnit place) const {
+  if (!settings.folder_behaviors.empty() && !request.pathOnly().ends_with('/')) return toSlash(request);
   for (const std::string& name : settings.folder_behaviors) {
     if (name.empty()) {
       auto listing = listFolder(std::move(opened.fd), request.pathOnly());

@@ -369,12 +369,55 @@ TEST_CASE("a folder is answered by the first of its files that is there") {
   Server server(folder,
                 ", directory_behaviors: [{default_file: index.html}, {default_file: other.txt}], "
                 "content_types: {html: text/html, txt: text/plain}");
-  CHECK(server.ask("/files/b").client.body == "index");
   CHECK(server.ask("/files/b/").client.body == "index");
-  CHECK(field(server.ask("/files/b"), "content-type") == "text/html");
+  CHECK(field(server.ask("/files/b/"), "content-type") == "text/html");
   CHECK(server.ask("/files/c/").client.body == "other");
   CHECK(server.ask("/files/d/").client.status == 403);
-  CHECK(server.ask("/files").client.status == 403);
+  CHECK(server.ask("/files/").client.status == 403);
+}
+
+TEST_CASE("a folder without a slash at its end leads to the one with it, and to no other host") {
+  const Folder folder;
+  folder.write("b/c/index.html", "index");
+  folder.write("https:/index.html", "index");
+  folder.write("\\host/index.html", "index");
+  Server server(folder, ", directory_behaviors: [{default_file: index.html}]");
+  for (const auto& [path, location] : {std::pair{"/files", "./files/"},
+                                       {"/files/b/c", "./c/"},
+                                       {"/files/b/c?x=/y", "./c/?x=/y"},
+                                       {"/files/b/%63", "./%63/"},
+                                       {"/files/https:", "./https:/"},
+                                       {"/files/\\host", "./\\host/"}}) {
+    INFO(path);
+    for (const char* method : {"GET", "HEAD"}) {
+      Harness& h = server.ask(path, {}, method);
+      CHECK(h.client.status == 301);
+      CHECK(field(h, "location") == location);
+      CHECK(details(h) == "file_server_folder_redirect");
+    }
+  }
+  CHECK(server.ask("/files//host").client.status == 400);
+  CHECK(field(server.ask("/files/b/c/"), "location") == "-");
+
+  Server closed(folder);
+  CHECK(closed.ask("/files/b").client.status == 403);
+}
+
+TEST_CASE("a path with two slashes leads nowhere from a folder that stands for all paths") {
+  const Folder folder;
+  folder.write("host/index.html", "index");
+  World world;
+  const auto factory = world.compile("path_mappings: [{request_path_prefix: /, file_path_prefix: '" + folder.root +
+                                     "'}], directory_behaviors: [{default_file: index.html}]");
+  REQUIRE(factory);
+  for (const auto& [path, location] : {std::pair{"/host", "./host/"}, {"//host", "-"}, {"//host/", "-"}}) {
+    INFO(path);
+    Harness h({factory});
+    h.stream.request().path = path;
+    h.request("GET", {}, true);
+    CHECK(field(h, "location") == location);
+    CHECK(h.client.status == (location[0] == '-' ? 400 : 301));
+  }
 }
 
 TEST_CASE("a folder's listing shows its names, whatever is in them, and leads to them") {
@@ -383,7 +426,7 @@ TEST_CASE("a folder's listing shows its names, whatever is in them, and leads to
   folder.write("b/.hidden", "1");
   folder.write("b/sub/x", "1");
   Server server(folder, ", directory_behaviors: [{default_file: index.html}, {list: {}}]");
-  const Harness& h = server.ask("/files/b?<x>");
+  const Harness& h = server.ask("/files/b/?<x>");
   CHECK(h.client.status == 200);
   CHECK(field(h, "content-type") == "text/html; charset=utf-8");
   CHECK(h.client.body ==
@@ -396,9 +439,9 @@ TEST_CASE("a folder with too many names is not listed") {
   const Folder folder;
   for (size_t i = 0; i <= kMostListed; ++i) std::ofstream(folder.path(std::to_string(i)));
   Server server(folder, ", directory_behaviors: [{list: {}}]");
-  CHECK(server.ask("/files").client.status == 403);
+  CHECK(server.ask("/files/").client.status == 403);
   std::filesystem::remove(folder.path("0"));
-  CHECK(server.ask("/files").client.status == 200);
+  CHECK(server.ask("/files/").client.status == 200);
 }
 
 TEST_CASE("a mapping may be of a file") {
@@ -543,6 +586,17 @@ TEST_CASE("a route's own settings take the place of the filter's") {
   h.stream.request().path = "/a";
   h.request("GET", {}, true);
   CHECK(h.client.body == "2");
+}
+
+TEST_CASE("what is mapped and is not there is warned of") {
+  const Folder folder;
+  World world;
+  REQUIRE(world.compile("path_mappings: [{request_path_prefix: /a, file_path_prefix: '" + folder.root +
+                        "'}, {request_path_prefix: /b, file_path_prefix: '" + folder.path("none") + "'}]"));
+  REQUIRE(world.errors.warnings().size() == 1);
+  CHECK(world.errors.warnings()[0].toString() ==
+        "test.yaml:1:" + std::to_string(world.errors.warnings()[0].column) + ": path_mappings[1].file_path_prefix: " +
+            folder.path("none") + " is not there; requests are answered 404 until it is");
 }
 
 TEST_CASE("wrong settings are refused") {

@@ -64,8 +64,7 @@ std::optional<std::vector<std::string>> namesIn(net::Fd fd) {
 std::optional<std::string> listFolder(net::Fd folder, std::string_view path) {
   const auto names = namesIn(std::move(folder));
   if (!names) return std::nullopt;
-  std::string base = escaped(path);
-  if (base.empty() || base.back() != '/') base += '/';
+  const std::string base = escaped(path);
   std::string out =
       "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>" + base + "</title></head><body><ul>\n";
   for (const std::string& name : *names) {
