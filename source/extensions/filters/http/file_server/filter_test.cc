@@ -594,9 +594,9 @@ TEST_CASE("what is mapped and is not there is warned of") {
   REQUIRE(world.compile("path_mappings: [{request_path_prefix: /a, file_path_prefix: '" + folder.root +
                         "'}, {request_path_prefix: /b, file_path_prefix: '" + folder.path("none") + "'}]"));
   REQUIRE(world.errors.warnings().size() == 1);
-  CHECK(world.errors.warnings()[0].toString() ==
-        "test.yaml:1:" + std::to_string(world.errors.warnings()[0].column) + ": path_mappings[1].file_path_prefix: " +
-            folder.path("none") + " is not there; requests are answered 404 until it is");
+  CHECK(world.errors.warnings()[0].toString() == "test.yaml:1:" + std::to_string(world.errors.warnings()[0].column) +
+                                                     ": path_mappings[1].file_path_prefix: " + folder.path("none") +
+                                                     " is not there; requests are answered 404 until it is");
 }
 
 TEST_CASE("wrong settings are refused") {

@@ -154,11 +154,18 @@ void compileAuth(const Proto& proto, const Context& at, Settings& settings) {
   }
 }
 
+// Its answer comes when somebody else does something, and all that other clients sent waits behind it.
+bool blocksConnection(std::string_view name) {
+  static constexpr std::string_view kSuch[] = {"blmove",   "blmpop",   "blpop", "brpop",   "brpoplpush", "bzmpop",
+                                               "bzpopmax", "bzpopmin", "wait",  "waitaof", "xread",      "xreadgroup"};
+  return std::find(std::begin(kSuch), std::end(kSuch), name) != std::end(kSuch);
+}
+
 // Or has answers that nobody waits for.
 bool changesConnection(std::string_view name) {
-  static constexpr std::string_view kSuch[] = {"asking",   "hello",       "monitor",      "psubscribe",  "psync",
-                                               "readonly", "readwrite",   "reset",        "ssubscribe",  "subscribe",
-                                               "sync",     "unsubscribe", "punsubscribe", "sunsubscribe"};
+  static constexpr std::string_view kSuch[] = {"asking",    "hello",     "monitor",     "psubscribe",   "psync",
+                                               "readonly",  "readwrite", "replconf",    "reset",        "ssubscribe",
+                                               "subscribe", "sync",      "unsubscribe", "punsubscribe", "sunsubscribe"};
   return std::find(std::begin(kSuch), std::end(kSuch), name) != std::end(kSuch);
 }
 
@@ -175,6 +182,11 @@ class CommandTable {
     if (settings_.commands.contains(lower)) return at.error(absl::StrCat("'", name, "' is served anyway; remove it"));
     if (changesConnection(lower)) {
       return at.error(absl::StrCat("'", name, "' would change the connection that all clients share; remove it"));
+    }
+    if (blocksConnection(lower)) {
+      return at.error(absl::StrCat("'", name,
+                                   "' waits for what others do, and would hold up all clients on the "
+                                   "connection that they share; remove it"));
     }
     add(lower, {{}, redis::Handling::kFirstKey, true, 1, true});
   }

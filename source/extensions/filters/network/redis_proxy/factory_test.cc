@@ -46,6 +46,12 @@ TEST_CASE("what would not do what it says is refused") {
   CHECK_THAT(problemsOf(kBase + "downstream_auth_passwords: [{inline_string: ''}]\n"), Contains("is empty"));
   CHECK_THAT(problemsOf(kBase + "custom_commands: [GET]\n"), Contains("is served anyway"));
   CHECK_THAT(problemsOf(kBase + "custom_commands: [Subscribe]\n"), Contains("connection that all clients share"));
+  CHECK_THAT(problemsOf(kBase + "custom_commands: [MONITOR]\n"), Contains("connection that all clients share"));
+  for (const char* name : {"BLMOVE", "BLMPOP", "BLPOP", "BRPOP", "BRPOPLPUSH", "BZMPOP", "BZPOPMAX", "BZPOPMIN", "wait",
+                           "WAITAOF", "XREAD", "XReadGroup"}) {
+    CHECK_THAT(problemsOf(kBase + "custom_commands: [my.get, " + name + "]\n"),
+               Contains(std::string("custom_commands[1]: '") + name + "' waits for what others do"));
+  }
   CHECK_THAT(
       problemsOf(kBase +
                  "faults: [{fault_type: ERROR, commands: [nope], fault_enabled: {default_value: {numerator: 1}}}]\n"),
