@@ -70,6 +70,50 @@ TEST_CASE("delta: a resource that goes by its own name goes by those that it was
   CHECK(f.watcher.held.empty());
 }
 
+TEST_CASE("delta: aliases of earlier answers stay a resource's own") {
+  Fixture f(Variant::kDelta, kVirtualHostType);
+  f.start({"r/a", "r/b"});
+  f.answer(response(kVirtualHostType, "v1", "n1", {aliased("r/host", "1", {"r/a"})}));
+  f.answer(response(kVirtualHostType, "v2", "n2", {aliased("r/host", "1", {"r/b"})}));
+
+  SECTION("when it changes") {
+    f.answer(response(kVirtualHostType, "v3", "n3", {aliased("r/host", "3", {})}));
+    f.reconnect();
+    CHECK(f.machine.takeInterest().initial_versions == Held{{"r/a", "3"}, {"r/b", "3"}});
+  }
+  SECTION("when it goes") {
+    f.answer(response(kVirtualHostType, "v3", "n3", {}, {"r/host"}));
+    CHECK(f.watcher.held.empty());
+  }
+  SECTION("until they are taken away") {
+    f.answer(response(kVirtualHostType, "v3", "n3", {}, {"r/a"}));
+    f.answer(response(kVirtualHostType, "v4", "n4", {aliased("r/host", "4", {})}));
+    CHECK(f.watcher.held == Held{{"r/b", "1"}});
+  }
+  SECTION("until another one has them") {
+    f.answer(response(kVirtualHostType, "v3", "n3", {aliased("r/host", "3", {}), aliased("r/other", "2", {"r/a"})}));
+    f.answer(response(kVirtualHostType, "v4", "n4", {}, {"r/host"}));
+    CHECK(f.watcher.held == Held{{"r/a", "1"}});  // its content is the same
+  }
+  SECTION("until they stand for nothing") {
+    f.answer(response(kVirtualHostType, "v3", "n3", {aliased("r/host", "3", {"r/a"}, /*there=*/false)}));
+    CHECK(f.watcher.held == Held{{"r/b", "1"}});
+    f.answer(response(kVirtualHostType, "v4", "n4", {aliased("r/host", "1", {})}));
+    CHECK(f.watcher.held == Held{{"r/b", "1"}});
+  }
+}
+
+TEST_CASE("delta: a resource may stand in a response once for each of its aliases") {
+  Fixture f(Variant::kDelta, kVirtualHostType);
+  f.start({"r/a", "r/b"});
+
+  const Request ack = f.answer(
+      response(kVirtualHostType, "v1", "n1", {aliased("r/host", "1", {"r/a"}), aliased("r/host", "1", {"r/b"})}));
+
+  CHECK_FALSE(ack.error);
+  CHECK(f.watcher.held == Held{{"r/a", "1"}, {"r/b", "1"}});
+}
+
 TEST_CASE("delta: what was refused under an alias waits when it comes again") {
   Fixture f(Variant::kDelta, kVirtualHostType);
   f.start({"r/a"});

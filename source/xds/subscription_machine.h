@@ -181,7 +181,7 @@ class SubscriptionMachine {
 
   // Outlives streams.
   Entries entries_;
-  std::map<std::string, std::vector<std::string>, std::less<>> asked_as_;  // by a resource's own name: those asked for
+  std::map<std::string, std::string, std::less<>> alias_of_;  // by a name that was asked for: whose it is
   bool wildcard_ = false;
   std::optional<TimePoint> wildcard_deadline_;
   std::string version_;  // state-of-the-world: last accepted

@@ -1,4 +1,5 @@
 // How a response is sorted out: what of it is new, known, wrong or gone. Changes nothing.
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -43,31 +44,38 @@ std::string SubscriptionMachine::nameOf(const Resource& resource, size_t index, 
   return *std::move(name);
 }
 
-// What was asked for, under the names that it was asked for by. A resource with aliases and no body says that there is
+// What was asked for, under the names that it was asked for by. A response tells the aliases of what it answers, so
+// those of earlier ones stay, until another resource has them. A resource with aliases and no body says that there is
 // none.
 Response SubscriptionMachine::byAliases(Response response) {
-  std::vector<Resource> resources;
+  std::map<std::string, Resource> sent;
   std::set<std::string> seen;
+  const size_t removed = response.removed.size();
   for (Resource& resource : response.resources) {
     std::vector<std::string> names = std::exchange(resource.aliases, {});
     const bool absent = resource.body == nullptr && !names.empty();
     names.push_back(resource.name);
     std::erase_if(names, [&](const std::string& name) { return !wants(name) || !seen.insert(name).second; });
-    for (const std::string& name : names) {
-      if (absent) {
-        response.removed.push_back(name);
-      } else {
-        resources.push_back(resource);
-        resources.back().name = name;
-      }
+    if (absent) {
+      for (const std::string& name : names) alias_of_.erase(name);
+      response.removed.insert(response.removed.end(), names.begin(), names.end());
+    } else {
+      for (const std::string& name : names) alias_of_[name] = resource.name;
+      sent.try_emplace(resource.name, std::move(resource));
     }
-    std::erase(names, resource.name);
-    if (!names.empty()) asked_as_[resource.name] = std::move(names);
   }
-  response.resources = std::move(resources);
-  for (size_t i = 0, own = response.removed.size(); i < own; ++i) {
-    const auto known = asked_as_.extract(response.removed[i]);
-    if (!known.empty()) response.removed.insert(response.removed.end(), known.mapped().begin(), known.mapped().end());
+  const std::set<std::string> gone(response.removed.begin(),
+                                   response.removed.begin() + static_cast<ptrdiff_t>(removed));
+  response.resources.clear();
+  for (auto at = alias_of_.begin(); at != alias_of_.end();) {
+    const auto& [name, of] = *at;
+    const bool wanted = wants(name), is_gone = gone.contains(of) || gone.contains(name);
+    if (const auto resource = sent.find(of); resource != sent.end() && wanted) {
+      response.resources.push_back(resource->second);
+      response.resources.back().name = name;
+    }
+    if (is_gone && !gone.contains(name)) response.removed.push_back(name);
+    at = is_gone || !wanted ? alias_of_.erase(at) : std::next(at);
   }
   return response;
 }
