@@ -37,10 +37,11 @@ class MirrorTest(SluiceTestCase):
 
     def test_orders_are_copied_in_part_with_a_mark_and_all_of_them_to_the_recorder(self):
         for i in range(100):
-            headers = [("host", "shop.example"), ("authorization", "secret")]
+            headers = [("host", "shop.example"), ("authorization", "secret"), ("x-dry-run", "client")]
             answer = request(self.port, "POST", "/orders", headers, body=b"order %d" % i)
             self.assertEqual((answer.status, answer.body), (200, b"v1"))
 
+        self.assertEqual({order.header("x-dry-run") for order in self.got["v1"]}, {None})
         waitFor(lambda: len(self.got["recorder"]) == 100, "100 copies")
         self.assertEqual({copy.header("host") for copy in self.got["recorder"]}, {"shop.example"})
         self.assertEqual({copy.body for copy in self.got["recorder"]}, {b"order %d" % i for i in range(100)})

@@ -91,6 +91,19 @@ TEST_CASE("headers get values of the body") {
              R"({"a": "first"})") == "first");
 }
 
+TEST_CASE("a header that is removed first is never the client's") {
+  Fields fields = kJson;
+  fields.emplace_back("x-made", "client");
+  const auto sent = [&](const std::string& first, const std::string& body) {
+    return Asked(request("headers_mutations: [" + first + setHeader("x-made", "%REQUEST_BODY(a)%") + "]"), body, fields)
+        .sent("x-made");
+  };
+
+  CHECK(sent("", "{}") == "client");
+  CHECK(sent("{remove: x-made}, ", "{}") == "(none)");
+  CHECK(sent("{remove: x-made}, ", "{\"a\": \"b\"}") == "b");
+}
+
 TEST_CASE("what a format makes is merged with the body, or replaces it") {
   Asked merged(request(bodyFormat("json_format: {model: new, was: '%REQUEST_BODY(model)%'}")),
                R"({"n": 1.50, "model": {"old": [ ]}})");
