@@ -15,6 +15,7 @@
 #include "source/config/extension_configs.h"
 #include "source/config/holding.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/listener_filter_factory.h"
 #include "source/config/registry.h"
 #include "source/filter/discovered_filter.h"
 
@@ -30,6 +31,13 @@ struct HttpFilters {
   static constexpr std::string_view kName = "an HTTP filter";
   static constexpr std::string_view kStats = "extension_config_discovery.http_filter";
   static const FactoryTable<Type>& table(const Registry& registry) { return registry.http_filters; }
+};
+struct ListenerFilters {
+  using Type = ListenerFilterConfigFactory;
+  using Made = filter::ListenerFilter;
+  static constexpr std::string_view kName = "a listener filter";
+  static constexpr std::string_view kStats = "extension_config_discovery.tcp_listener_filter";
+  static const FactoryTable<Type>& table(const Registry& registry) { return registry.listener_filters; }
 };
 struct NetworkFilters {
   using Type = ConnectionFilterConfigFactory;
@@ -142,6 +150,12 @@ DiscoveredHttpFilter compileDiscoveredFilter(const std::string& name, const Exte
   if (holder == nullptr) return {};
   return {std::make_shared<filter::DiscoveredFilterFactory>(holder),
           context.services.registry.http_filters.find(discoveredType(proto.type_urls(0)))};
+}
+
+std::shared_ptr<const filter::ListenerFilterHolder> compileDiscoveredListenerFilter(const std::string& name,
+                                                                                    const ExtensionConfigSource& proto,
+                                                                                    const FactoryContext& context) {
+  return discover<ListenerFilters>(name, proto, context);
 }
 
 std::shared_ptr<const filter::NetworkFilterHolder> compileDiscoveredNetworkFilter(const std::string& name,

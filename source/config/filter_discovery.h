@@ -12,6 +12,7 @@
 #include "source/config/services.h"
 #include "source/filter/discovered_network_filters.h"
 #include "source/filter/http_filter.h"
+#include "source/filter/listener_filter.h"
 
 namespace sluice::config {
 
@@ -27,6 +28,11 @@ struct DiscoveredHttpFilter {
 DiscoveredHttpFilter compileDiscoveredFilter(const std::string& name,
                                              const envoy::config::core::v3::ExtensionConfigSource& proto,
                                              const FactoryContext& context);
+
+// Of a listener. Null after an error.
+std::shared_ptr<const filter::ListenerFilterHolder> compileDiscoveredListenerFilter(
+    const std::string& name, const envoy::config::core::v3::ExtensionConfigSource& proto,
+    const FactoryContext& context);
 
 // One in front of the last filter of a chain. Null after an error.
 std::shared_ptr<const filter::NetworkFilterHolder> compileDiscoveredNetworkFilter(

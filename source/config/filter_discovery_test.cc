@@ -8,6 +8,7 @@
 #include "source/config/connection_filter_factory.h"
 #include "source/config/extension_configs.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/listener_filter_factory.h"
 #include "source/config/test_world.h"
 #include "source/filter/context.h"
 #include "source/worker/test_worker.h"
@@ -68,6 +69,21 @@ class GateFactory final : public ConnectionFilterConfigFactory {
   }
 };
 
+class LookingFactory final : public ListenerFilterConfigFactory {
+ public:
+  std::string_view configType() const override { return KeyValuePair::descriptor()->full_name(); }
+  std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message&,
+                                                        FactoryContext) const override {
+    struct Looks : filter::ListenerFilter {
+      size_t window() const override { return 0; }
+      Result inspect(std::string_view, filter::Accepted&, observability::StatsCells&) const override {
+        return {Verdict::kDone};
+      }
+    };
+    return std::make_shared<const Looks>();
+  }
+};
+
 // Configurations that the test brings.
 class FakeConfigs final : public ExtensionConfigs {
  public:
@@ -97,6 +113,7 @@ struct World : testing::TestWorld {
   World() {
     registry.http_filters.add(std::make_unique<NamedFactory>(filters_ended));
     registry.connection_filters.add(std::make_unique<GateFactory>());
+    registry.listener_filters.add(std::make_unique<LookingFactory>());
     services.extension_configs = &configs;
   }
   std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& fields) {
@@ -113,6 +130,13 @@ struct World : testing::TestWorld {
     ExtensionConfigSource proto;
     if (!load("{config_source: {ads: {}}, " + fields + "}", proto)) return nullptr;
     return compileDiscoveredNetworkFilter("f", proto, holding.context(at));
+  }
+  std::shared_ptr<const filter::ListenerFilterHolder> compileListener(const std::string& fields) {
+    ExtensionConfigSource proto;
+    if (!load("{config_source: {ads: {}}, " + fields + "}", proto)) return nullptr;
+    FactoryContext context = holding.context(at);
+    context.init = &waits;
+    return compileDiscoveredListenerFilter("f", proto, context);
   }
   // Brings a configuration; what is wrong with it.
   std::string bring(const google::protobuf::Message& message) {
@@ -226,6 +250,26 @@ TEST_CASE("a network filter is there when its configuration is") {
   world.configs.user->removed();
   CHECK(holder->get(worker.services) == nullptr);
   CHECK(World().compileNetwork("type_urls: [type.googleapis.com/envoy.config.core.v3.ConfigSource]") == nullptr);
+}
+
+TEST_CASE("a listener filter is there when its configuration is, and a default until then") {
+  World world;
+  worker::testing::TestWorker worker(nullptr, world.services.local_slots);
+  const bool has_default = GENERATE(false, true);
+  const auto holder = world.compileListener(kTypes + (has_default ? kDefault : ""));
+  INFO(world.problems());
+  REQUIRE(holder);
+  CHECK(world.configs.user->statGroup() == "extension_config_discovery.tcp_listener_filter");
+  CHECK(world.waits.names == std::vector<std::string>{"configuration of filter 'f'"});
+
+  const auto first = holder->get(worker.services);
+  CHECK((first != nullptr) == has_default);
+  CHECK(world.bring("one") == "");
+  CHECK(holder->get(worker.services) != nullptr);
+  CHECK(holder->get(worker.services) != first);
+  world.configs.user->removed();
+  CHECK(holder->get(worker.services) == first);
+  CHECK(World().compileListener("type_urls: [type.googleapis.com/envoy.config.core.v3.ConfigSource]") == nullptr);
 }
 
 TEST_CASE("types that are not allowed are refused, in the source and when they come") {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "source/config/any_type.h"
+#include "source/config/filter_discovery.h"
 #include "source/config/listener_filter_factory.h"
 #include "source/config/registry.h"
 
@@ -62,25 +64,35 @@ listener::InstalledFilters compileListenerFilters(const envoy::config::listener:
   for (int i = 0; i < listener.listener_filters_size(); ++i) {
     const auto& proto = listener.listener_filters(i);
     const Context filter = context.at.child("listener_filters", i);
-    const Context at = filter.child("typed_config");
     listener::InstalledFilter installed;
-    if (const auto match = context.services.registry.listener_filters.resolve(proto.typed_config(), at)) {
-      installed.filter = match.factory->compile(*match.config, context.moved(at));
+    if (proto.has_config_discovery()) {
+      FactoryContext discovered = context.moved(filter.child("config_discovery"));
+      absl::StrAppend(&discovered.identity, "/discovered ", proto.name());
+      installed.discovered = compileDiscoveredListenerFilter(proto.name(), proto.config_discovery(), discovered);
+    } else {
+      const Context at = filter.child("typed_config");
+      const auto match = context.services.registry.listener_filters.resolve(proto.typed_config(), at);
+      if (match) installed.filter = match.factory->compile(*match.config, context.moved(at));
     }
     if (proto.has_filter_disabled()) {
       installed.disabled = std::make_shared<FilterPredicate>(
           compilePredicate(proto.filter_disabled(), filter.child("filter_disabled"), 0));
     }
-    if (installed.filter) out.push_back(std::move(installed));
+    if (installed.filter || installed.discovered) out.push_back(std::move(installed));
   }
   return out;
 }
 
 bool findsServerNames(const envoy::config::listener::v3::Listener& listener, const Services& services) {
-  const auto& filters = listener.listener_filters();
-  return std::any_of(filters.begin(), filters.end(), [&services](const auto& filter) {
-    const auto* const factory = services.registry.listener_filters.find(describedType(filter.typed_config()));
+  const auto findsName = [&services](std::string_view type) {
+    const auto* const factory = services.registry.listener_filters.find(type);
     return factory != nullptr && factory->findsServerName();
+  };
+  const auto& filters = listener.listener_filters();
+  return std::any_of(filters.begin(), filters.end(), [&](const auto& filter) {
+    if (!filter.has_config_discovery()) return findsName(describedType(filter.typed_config()));
+    const auto& types = filter.config_discovery().type_urls();
+    return std::any_of(types.begin(), types.end(), [&](const auto& type) { return findsName(discoveredType(type)); });
   });
 }
 

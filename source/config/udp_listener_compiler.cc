@@ -71,6 +71,10 @@ listener::UdpSettings compileUdpListener(const Proto& listener, const FactoryCon
   if (filter.has_filter_disabled()) {
     at.child("filter_disabled").error("a UDP listener serves nothing without its filter; remove it");
   }
+  if (filter.has_config_discovery()) {
+    at.child("config_discovery").error("cannot bring the filter of a UDP listener; write its typed_config");
+    return out;
+  }
   const Context config = at.child("typed_config");
   if (const auto match = factory_context.services.registry.udp_filters.resolve(filter.typed_config(), config)) {
     out.filter = match.factory->compile(*match.config, factory_context.moved(config));

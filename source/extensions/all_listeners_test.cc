@@ -116,6 +116,8 @@ TEST_CASE("a filter that goes by server names is warned of where no connection h
   };
   CHECK(warned("") == 1);
   CHECK(warned(inspector) == 0);
+  CHECK(warned("listener_filters: [{name: i, config_discovery: {config_source: {ads: {}}, type_urls: "
+               "[type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector]}}]") == 0);
 }
 
 TEST_CASE("a listener's filters hold their stats and the clusters that they name, and let go of both") {
@@ -274,6 +276,30 @@ TEST_CASE("listener filters come with their predicates") {
                       "listener_filters: [{name: a, typed_config: {'@type': type.googleapis.com/sluice.extensions."
                       "filters.listener.proxy_protocol.v1.TrustedProxyProtocol}}]"),
              "trusted_peers");
+}
+
+TEST_CASE("listener filters may be discovered") {
+  const auto filters = [](const std::string& type, const std::string& more = "") {
+    return "listener_filters: [{name: a, config_discovery: {config_source: {ads: {}}, type_urls: "
+           "[type.googleapis.com/envoy.extensions.filters.listener." +
+           type + "]" + more + "}}]";
+  };
+  const std::string by_name = "filter_chains: [" + chain("server_names: [a.com]") + "]";
+  ListenerWorld world;
+  const auto compiled = world.compile(by_name, filters("tls_inspector.v3.TlsInspector"));
+  INFO(world.problems());
+  REQUIRE(compiled);
+  REQUIRE(compiled->filters.size() == 1);
+  CHECK(compiled->filters[0].filter == nullptr);
+  CHECK(compiled->filters[0].discovered != nullptr);
+
+  CHECK_SAYS(problems(kOne, filters("none.v3.None")), "listener_filters[0].config_discovery.type_urls[0]");
+  ListenerWorld udp;
+  udp.compileText("{name: l, address: {socket_address: {protocol: UDP, address: 127.0.0.1, port_value: 53}}, " +
+                  filters("tls_inspector.v3.TlsInspector") + "}");
+  CHECK_SAYS(udp.problems(), "listener_filters[0].config_discovery: cannot bring the filter of a UDP listener");
+  CHECK_SAYS(problems(kOne, filters("tls_inspector.v3.TlsInspector", ", apply_default_config_without_warming: true")),
+             "needs a default_config");
 }
 
 TEST_CASE("what sockets are made with decides whether an update makes new ones") {

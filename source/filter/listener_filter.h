@@ -11,6 +11,7 @@
 
 #include "source/filter/network.h"
 #include "source/observability/stats.h"
+#include "source/worker/exchanged.h"
 
 namespace sluice::filter {
 
@@ -35,5 +36,9 @@ class ListenerFilter {
   // `bytes`: all that have come so far, up to window(), which is when kMore may not be said any more.
   virtual Result inspect(std::string_view bytes, Accepted& accepted, observability::StatsCells& cells) const = 0;
 };
+
+// One whose configuration comes, and changes, while its listener serves. Null: none has come. (proto:
+// ExtensionConfigSource)
+using ListenerFilterHolder = worker::Exchanged<ListenerFilter>;
 
 }  // namespace sluice::filter

@@ -26,9 +26,22 @@ bool FilterPredicate::holds(const filter::Accepted& accepted) const {
   return false;
 }
 
-FilterProgress::State FilterProgress::run(const InstalledFilters& filters, filter::Accepted& accepted, char* scratch,
-                                          observability::StatsCells& cells, bool ended) {
+bool FilterProgress::begin(const InstalledFilters& filters, worker::WorkerServices& worker) {
+  const auto isDiscovered = [](const InstalledFilter& installed) { return installed.discovered != nullptr; };
+  if (std::none_of(filters.begin(), filters.end(), isDiscovered)) return true;
+  auto own = std::make_shared<InstalledFilters>(filters);
+  for (InstalledFilter& installed : *own) {
+    if (installed.discovered) installed.filter = installed.discovered->get(worker);
+    if (!installed.filter) return false;
+  }
+  own_ = std::move(own);
+  return true;
+}
+
+FilterProgress::State FilterProgress::run(const InstalledFilters& of_listener, filter::Accepted& accepted,
+                                          char* scratch, observability::StatsCells& cells, bool ended) {
   using Verdict = filter::ListenerFilter::Verdict;
+  const InstalledFilters& filters = chosen(of_listener);
   for (; next_ < filters.size(); ++next_, seen_ = 0) {
     const InstalledFilter& installed = filters[next_];
     if (installed.disabled && installed.disabled->holds(accepted)) continue;
@@ -59,8 +72,9 @@ FilterProgress::State FilterProgress::run(const InstalledFilters& filters, filte
   return State::kDone;
 }
 
-bool FilterProgress::goOnWithoutBytes(const InstalledFilters& filters, filter::Accepted& accepted,
+bool FilterProgress::goOnWithoutBytes(const InstalledFilters& of_listener, filter::Accepted& accepted,
                                       observability::StatsCells& cells) {
+  const InstalledFilters& filters = chosen(of_listener);
   for (size_t i = next_ + 1; i < filters.size(); ++i) {
     const InstalledFilter& installed = filters[i];
     if (installed.filter->window() > 0 || (installed.disabled && installed.disabled->holds(accepted))) continue;

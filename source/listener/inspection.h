@@ -26,13 +26,15 @@ struct FilterPredicate {
 };
 
 struct InstalledFilter {
-  std::shared_ptr<const filter::ListenerFilter> filter;
-  std::shared_ptr<const FilterPredicate> disabled;  // null: never
+  std::shared_ptr<const filter::ListenerFilter> filter;  // null: that of `discovered`
+  std::shared_ptr<const FilterPredicate> disabled;       // null: never
+  // Its configuration comes, and changes, while the listener serves. (proto: ExtensionConfigSource)
+  std::shared_ptr<const filter::ListenerFilterHolder> discovered = nullptr;
 };
 
 using InstalledFilters = std::vector<InstalledFilter>;
 
-// Where one connection stands in its filters.
+// Where one connection stands in its filters. They are those that are there when it is accepted, to its end.
 class FilterProgress {
  public:
   enum class State : uint8_t { kDone, kWaiting, kClosed, kPeerEnded };
@@ -40,6 +42,8 @@ class FilterProgress {
   // The connection came from another listener, which found where it was going to.
   bool handed_over = false;
 
+  // To be called first. False: a filter misses its configuration.
+  bool begin(const InstalledFilters& filters, worker::WorkerServices& worker);
   // Goes on as far as the bytes in the socket allow. `scratch` has kScratch bytes. `ended`: no more bytes will come.
   State run(const InstalledFilters& filters, filter::Accepted& accepted, char* scratch,
             observability::StatsCells& cells, bool ended);
@@ -50,6 +54,9 @@ class FilterProgress {
   static constexpr size_t kScratch = 64 * 1024;
 
  private:
+  const InstalledFilters& chosen(const InstalledFilters& filters) const { return own_ ? *own_ : filters; }
+
+  std::shared_ptr<const InstalledFilters> own_;  // null: none is discovered
   size_t next_ = 0;
   size_t seen_ = 0;  // bytes that the present filter has looked at already
 };

@@ -187,6 +187,7 @@ void WorkerListeners::arrived(const std::shared_ptr<const ListenerConfig>& confi
   if (config->filters.empty()) return serve(*config, listener, std::move(accepted));
   FilterProgress progress;
   progress.handed_over = handed_over;
+  if (!progress.begin(config->filters, worker_)) return worker_.cells.add(config->stats.extension_config_missing);
   const auto state = progress.run(config->filters, accepted, scratch(), worker_.cells, false);
   if (state != FilterProgress::State::kWaiting) return inspected(config, std::move(accepted), state, handed_over);
   ConnectionList& waiting = listener != nullptr ? listener->waiting : early_;

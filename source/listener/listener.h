@@ -34,7 +34,7 @@ namespace sluice::listener {
 // listener.ADDRESS.*; made on main.
 struct ListenerStats {
   observability::Counter cx_total, cx_overflow, global_cx_overflow, context_secrets_not_ready, no_filter_chain_match;
-  observability::Counter pre_cx_timeout, filter_remote_close, filter_error;
+  observability::Counter pre_cx_timeout, filter_remote_close, filter_error, extension_config_missing;
   observability::Gauge pre_cx_active;
   observability::Counter udp_rx_dropped;
   std::shared_ptr<const filter::ConnectionStats> connections;  // null: nobody counts

@@ -137,6 +137,7 @@ struct FilterTest : ListenerTest {
     stats.pre_cx_timeout = registry.counter("pre_cx_timeout");
     stats.filter_remote_close = registry.counter("remote_close");
     stats.filter_error = registry.counter("error");
+    stats.extension_config_missing = registry.counter("config_missing");
   }
   std::shared_ptr<ListenerConfig> filtered(std::vector<std::shared_ptr<const filter::ListenerFilter>> filters) {
     auto index = std::make_shared<ChainIndex>();

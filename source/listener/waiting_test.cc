@@ -99,6 +99,51 @@ TEST_CASE("who is served without having been understood does not get past filter
   CHECK(t.registry.valueOf("error") == (limit->full ? 1 : 0));
 }
 
+TEST_CASE("a connection has the discovered filter that is there when it is accepted, and is closed if there is none") {
+  FilterTest t;
+  const auto holder = std::make_shared<filter::ListenerFilterHolder>(worker::LocalSlots());
+  auto config = t.filtered({nullptr});
+  config->filters[0].discovered = holder;
+  t.start(config);
+
+  const net::Fd early = t.connect(t.at);
+  t.loop.turn();
+  CHECK(ListenerTest::closed(early));
+  CHECK(t.registry.valueOf("config_missing") == 1);
+
+  holder->set(std::make_shared<Wants>(3, 1));
+  const net::Fd first = t.connect(t.at);
+  t.send(first, "ab");
+  CHECK(t.all.empty());
+  holder->set(std::make_shared<Wants>(2));
+  const net::Fd second = t.connect(t.at);
+  t.send(second, "xy");
+  REQUIRE(t.all.size() == 1);
+  CHECK(t.unread(0) == "xy");
+  holder->set(nullptr);
+  t.send(first, "c");
+  REQUIRE(t.all.size() == 2);
+  CHECK(t.all[1]->by == "abc");
+  CHECK(t.unread(1) == "bc");
+}
+
+TEST_CASE("who is served without having been understood does not get past discovered filters either") {
+  FilterTest t;
+  const auto holder = std::make_shared<filter::ListenerFilterHolder>(worker::LocalSlots(), std::make_shared<Wants>(0));
+  auto config = t.filtered({std::make_shared<Wants>(3), nullptr});
+  config->filters[1].discovered = holder;
+  config->filters_timeout = 5s;
+  config->continue_on_filters_timeout = true;
+  t.start(config);
+  const net::Fd client = t.connect(t.at);
+  t.send(client, "ab");
+  holder->set(nullptr);
+
+  t.loop.pass(5s);
+
+  CHECK(t.all.size() == 1);
+}
+
 TEST_CASE("without a timeout connections may wait for ever") {
   FilterTest t;
   auto config = t.filtered({std::make_shared<Wants>(3)});

@@ -116,6 +116,7 @@ observability::StatsHold ListenerManager::makeStats(observability::StatsRegistry
   stats.pre_cx_timeout = scope.counter("downstream_pre_cx_timeout");
   stats.filter_remote_close = scope.counter("downstream_listener_filter_remote_close");
   stats.filter_error = scope.counter("downstream_listener_filter_error");
+  stats.extension_config_missing = scope.counter("extension_config_missing");
   stats.udp_rx_dropped = scope.counter("udp.downstream_rx_datagram_dropped");
   stats.pre_cx_active = scope.gauge("downstream_pre_cx_active");
   // Connections count by these, and may outlive the listener.

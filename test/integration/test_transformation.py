@@ -414,6 +414,38 @@ class DiscoveryTest(SluiceTestCase):
         waitFor(served, "the gate to open")
         self.assertEqual(self.sluice.stat("extension_config_discovery.network_filter.marks.config_reload"), 3)
 
+    def test_a_listener_filter_is_configured_anew_for_new_connections(self):
+        self.server = self.start(AdsServer())
+        self.upstream = self.start(HttpUpstream())
+        self.port = freePort()
+        kind = config.TYPE + "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
+        source = {"ads": {}, "resource_api_version": "V3"}
+        discovered = {"name": "marks", "config_discovery": {"config_source": source, "type_urls": [kind]}}
+        listener = httpListener("http", [route("up")], address=config.socketAddress(self.port))
+        listener["listener_filters"] = [discovered]
+        self.startProxy(listener)
+        waitFor(lambda: self.sluice.stat("listener_manager.total_listeners_warming") == 1, "the listener to warm")
+        self.publish({"@type": kind, "allow_requests_without_proxy_protocol": True})
+
+        def served():
+            self.sluice.mustRun()
+            try:
+                return get(self.port).status == 200
+            except (ConnectionError, EOFError):
+                return False
+
+        waitFor(served, "the listener")
+        self.publish({"@type": kind})
+        waitFor(lambda: not served(), "the filter that wants a header")
+        self.publish({"@type": kind, "allow_requests_without_proxy_protocol": True})
+        waitFor(served, "the filter that does not")
+        self.publish({"@type": self.KIND})
+        verdict = waitFor(lambda: self.server.verdict(self.EXTENSION), "the refusal")
+        self.assertIn("type_urls allows", verdict)
+        self.assertTrue(served())
+        self.assertEqual(self.sluice.stat("extension_config_discovery.tcp_listener_filter.marks.config_reload"), 3)
+        self.assertEqual(self.sluice.stat("listener_manager.listener_modified"), 0)
+
     def test_a_default_serves_until_a_configuration_comes(self):
         self.serve(default_config=self.mark("default"), apply_default_config_without_warming=True)
 
