@@ -30,6 +30,9 @@ struct DownstreamFacts {
   const net::Connection* connection = nullptr;  // for what the kernel knows; null: nobody can be asked
   std::string_view local_close_reason;          // why it was closed here; empty: it was not
   Close close = Close::kNone;
+  // The same of the one connection to a host that is for this one alone (tcp_proxy).
+  Close upstream_close = Close::kNone;
+  std::string_view upstream_local_close_reason;
 };
 
 }  // namespace sluice::stream

@@ -165,6 +165,14 @@ absl::Status parseFilterState(const Spelling& spelling, Operator& op) {
   return absl::OkStatus();
 }
 
+// An older name of FILTER_STATE(NAME:PLAIN).
+absl::Status parsePerRequestState(const Spelling& spelling, Operator& op) {
+  if (spelling.arguments.empty()) return wrong(spelling, "names no object");
+  if (spelling.has_limit) return wrong(spelling, "takes no maximum length");
+  op.text = spelling.arguments;
+  return absl::OkStatus();
+}
+
 absl::Status parseGrpcStatus(const Spelling& spelling, Operator& op) {
   const std::string_view style = spelling.arguments;
   if (spelling.name == "GRPC_STATUS_NUMBER" || style == "NUMBER") {

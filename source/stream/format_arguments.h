@@ -31,6 +31,7 @@ absl::Status parseEnvironment(const FormatOperator::Spelling& spelling, FormatOp
 absl::Status parseHostname(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseMetadata(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseFilterState(const FormatOperator::Spelling& spelling, FormatOperator& op);
+absl::Status parsePerRequestState(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseGrpcStatus(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parsePrefixLength(const FormatOperator::Spelling& spelling, FormatOperator& op);
 absl::Status parseDetails(const FormatOperator::Spelling& spelling, FormatOperator& op);

@@ -25,6 +25,21 @@ const TlsFingerprints* fingerprintsOf(const FormatContext& context) {
   return context.info.downstream == nullptr ? nullptr : context.info.downstream->fingerprints.get();
 }
 
+Value closeType(DownstreamFacts::Close close) {
+  using Close = DownstreamFacts::Close;
+  switch (close) {
+    case Close::kNone:
+      return {};
+    case Close::kNormal:
+      return text("Normal");
+    case Close::kLocalReset:
+      return text("LocalReset");
+    case Close::kRemoteReset:
+      return text("RemoteReset");
+  }
+  return {};
+}
+
 }  // namespace
 
 FormatValue readDirectLocal(const FormatOperator&, const FormatContext& context, FormatScratch&) {
@@ -53,22 +68,19 @@ FormatValue readJa4(const FormatOperator&, const FormatContext& context, FormatS
 }
 
 FormatValue readCloseType(const FormatOperator&, const FormatContext& context, FormatScratch&) {
-  using Close = DownstreamFacts::Close;
-  switch (context.info.downstream == nullptr ? Close::kNone : context.info.downstream->close) {
-    case Close::kNone:
-      return {};
-    case Close::kNormal:
-      return text("Normal");
-    case Close::kLocalReset:
-      return text("LocalReset");
-    case Close::kRemoteReset:
-      return text("RemoteReset");
-  }
-  return {};
+  return context.info.downstream == nullptr ? Value{} : closeType(context.info.downstream->close);
+}
+
+FormatValue readUpstreamCloseType(const FormatOperator&, const FormatContext& context, FormatScratch&) {
+  return context.info.downstream == nullptr ? Value{} : closeType(context.info.downstream->upstream_close);
 }
 
 FormatValue readLocalCloseReason(const FormatOperator&, const FormatContext& context, FormatScratch&) {
   return context.info.downstream == nullptr ? Value{} : text(context.info.downstream->local_close_reason);
+}
+
+FormatValue readUpstreamLocalCloseReason(const FormatOperator&, const FormatContext& context, FormatScratch&) {
+  return context.info.downstream == nullptr ? Value{} : text(context.info.downstream->upstream_local_close_reason);
 }
 
 }  // namespace sluice::stream

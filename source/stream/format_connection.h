@@ -11,6 +11,9 @@ FormatValue readRoundTrip(const FormatOperator& op, const FormatContext& context
 FormatValue readJa3(const FormatOperator& op, const FormatContext& context, FormatScratch& scratch);
 FormatValue readJa4(const FormatOperator& op, const FormatContext& context, FormatScratch& scratch);
 FormatValue readCloseType(const FormatOperator& op, const FormatContext& context, FormatScratch& scratch);
+FormatValue readUpstreamCloseType(const FormatOperator& op, const FormatContext& context, FormatScratch& scratch);
+FormatValue readUpstreamLocalCloseReason(const FormatOperator& op, const FormatContext& context,
+                                         FormatScratch& scratch);
 FormatValue readLocalCloseReason(const FormatOperator& op, const FormatContext& context, FormatScratch& scratch);
 
 // Empty: it is not known.

@@ -608,6 +608,7 @@ constexpr Known kKnown[] = {
     {"METADATA", parseMetadata, readMetadata},
     {"PACKETS_RETRANSMITTED", parseNothing, readRetransmitted},
     {"PATH", parsePath, readPath},
+    {"PER_REQUEST_STATE", parsePerRequestState, readFilterState},
     {"PROTOCOL", parseNothing, readProtocol},
     {"QUERY_PARAM", parseQueryParameter, readQueryParameter},
     {"QUERY_PARAMS", parseQuery, readQuery},
@@ -646,6 +647,7 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_CONNECTION_ID", parseNothing, readPositive<&I::upstream_connection_id>},
     {"UPSTREAM_CONNECTION_IDS_ATTEMPTED", parseNothing, readAttempted<attemptedConnection>},
     {"UPSTREAM_CONNECTION_POOL_READY_DURATION", parseNothing, readPoolWait},
+    {"UPSTREAM_DETECTED_CLOSE_TYPE", parseNothing, readUpstreamCloseType},
     // What upstream filters leave is the request's.
     {"UPSTREAM_FILTER_STATE", parseFilterState, readFilterState},
     {"UPSTREAM_HOST", parseNothing, readText<&I::upstream_host>},
@@ -658,6 +660,7 @@ constexpr Known kKnown[] = {
     {"UPSTREAM_LOCAL_ADDRESS", parseNothing, readText<&I::upstream_local_address>},
     {"UPSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", parseNothing, readEndpoint<&I::upstream_local_address>},
     {"UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", parsePrefixLength, readWithoutPort<&I::upstream_local_address>},
+    {"UPSTREAM_LOCAL_CLOSE_REASON", parseNothing, readUpstreamLocalCloseReason},
     {"UPSTREAM_LOCAL_DNS_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::dns_sans>},
     {"UPSTREAM_LOCAL_EMAIL_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::email_sans>},
     {"UPSTREAM_LOCAL_IP_SAN", parseNothing, readSans<upstreamTls, &Tls::local, &Certificate::ip_sans>},
@@ -718,13 +721,7 @@ std::string_view nearest(std::string_view name) {
 
 // Operators of Envoy's that this proxy has no answer for: refused with a reason of their own.
 bool isForeign(std::string_view name) {
-  static constexpr std::string_view kExact[] = {"FILE_CONTENT",
-                                                "SECRET",
-                                                "PER_REQUEST_STATE",
-                                                "TRACE_ID",
-                                                "SPAN_ID",
-                                                "UPSTREAM_DETECTED_CLOSE_TYPE",
-                                                "UPSTREAM_LOCAL_CLOSE_REASON"};
+  static constexpr std::string_view kExact[] = {"FILE_CONTENT", "SECRET", "TRACE_ID", "SPAN_ID"};
   for (const std::string_view prefix :
        {"DOWNSTREAM_PEER_", "DOWNSTREAM_LOCAL_", "UPSTREAM_PEER_", "UPSTREAM_LOCAL_", "ROUTE_RESOLUTION_",
         "UPSTREAM_DECOMPRESSED_HEADER_BYTES_", "DOWNSTREAM_HEADER_BYTES_", "UPSTREAM_HEADER_BYTES_",

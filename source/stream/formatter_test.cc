@@ -293,6 +293,9 @@ TEST_CASE("metadata and filter state are read by path") {
   CHECK(exchange.text("%DYNAMIC_METADATA(g)% %DYNAMIC_METADATA(f:user:x)%") == "- -");
   CHECK(exchange.text("%FILTER_STATE(key:PLAIN)% %FILTER_STATE(other)% %FILTER_STATE(silent)%") == "state - -");
   CHECK(exchange.text("%UPSTREAM_FILTER_STATE(key)%") == "state");
+  exchange.info.filterState().set("a:b", "older");
+  CHECK(exchange.text("%PER_REQUEST_STATE(key)% %PER_REQUEST_STATE(a:b)% %PER_REQUEST_STATE(other)%") ==
+        "state older -");
   CHECK(exchange.json({{"m", leaf("%DYNAMIC_METADATA(f:nested)%")}, {"t", leaf("<%DYNAMIC_METADATA(f:nested:n)%>")}}) ==
         "{\"m\":{\"n\":4,\"list\":[true,1.5,null]},\"t\":\"<4>\"}\n");
 }
@@ -371,7 +374,7 @@ TEST_CASE("the long names of header operators equal the short ones") {
 TEST_CASE("operators of Envoy's that are not there are refused as such") {
   const Exchange exchange;
   for (const std::string name :
-       {"TRACE_ID", "DOWNSTREAM_PEER_ISSUER_CN", "ROUTE_RESOLUTION_TIME", "UPSTREAM_HEADER_BYTES_SENT"}) {
+       {"TRACE_ID", "DOWNSTREAM_PEER_ISSUER_SERIAL", "ROUTE_RESOLUTION_TIME", "UPSTREAM_HEADER_BYTES_SENT"}) {
     INFO(name);
     CHECK(exchange.text("%" + name + "%").find("is not supported yet") != std::string::npos);
   }
@@ -405,8 +408,8 @@ TEST_CASE("of a connection whose facts are not kept nothing is told") {
   const Exchange exchange;
 
   CHECK(exchange.text("%TLS_JA3_FINGERPRINT% %DOWNSTREAM_DIRECT_LOCAL_PORT% %DOWNSTREAM_CX_RTT% "
-                      "%DOWNSTREAM_HANDSHAKE_DURATION% %DOWNSTREAM_DETECTED_CLOSE_TYPE% "
-                      "%UPSTREAM_CONNECTION_POOL_READY_DURATION% %CUSTOM_FLAGS%") == "- - - - - - -");
+                      "%DOWNSTREAM_HANDSHAKE_DURATION% %DOWNSTREAM_DETECTED_CLOSE_TYPE% %UPSTREAM_DETECTED_CLOSE_TYPE% "
+                      "%UPSTREAM_CONNECTION_POOL_READY_DURATION% %CUSTOM_FLAGS%") == "- - - - - - - -");
 }
 
 TEST_CASE("facts of the connection are told") {
@@ -417,6 +420,8 @@ TEST_CASE("facts of the connection are told") {
   facts.handshake = 2'900us;
   facts.close = DownstreamFacts::Close::kRemoteReset;
   facts.local_close_reason = "idle_timeout";
+  facts.upstream_close = DownstreamFacts::Close::kLocalReset;
+  facts.upstream_local_close_reason = "client";
   exchange.info.downstream = &facts;
   exchange.info.upstream_pool_wait = 1'500us;
 
@@ -426,6 +431,7 @@ TEST_CASE("facts of the connection are told") {
   CHECK(exchange.text("%DOWNSTREAM_HANDSHAKE_DURATION% %UPSTREAM_CONNECTION_POOL_READY_DURATION%") == "2 1");
   CHECK(exchange.text("%DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_LOCAL_CLOSE_REASON%") ==
         "RemoteReset idle_timeout");
+  CHECK(exchange.text("%UPSTREAM_DETECTED_CLOSE_TYPE% %UPSTREAM_LOCAL_CLOSE_REASON%") == "LocalReset client");
 }
 
 TEST_CASE("a connection may be older than the request, and its times are between themselves") {

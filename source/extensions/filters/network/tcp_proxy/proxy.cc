@@ -1,6 +1,7 @@
 #include "source/extensions/filters/network/tcp_proxy/proxy.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -20,6 +21,7 @@ using Drop = upstream::WorkerCluster::Drop;
 namespace {
 
 constexpr auto kPriority = upstream::cluster::RoutingPriority::kDefault;
+constexpr std::string_view kClientGone = "downstream_remote_disconnect";
 
 }  // namespace
 
@@ -323,11 +325,14 @@ void Proxy::finishIfBothEnded() {
 void Proxy::onReset() {
   flag(ResponseFlag::kDownstreamConnectionTermination);
   if (log_) log_->facts.close = stream::DownstreamFacts::Close::kRemoteReset;
-  if (upstream_ && !client_ended_) upstream_->breakOff();
+  if (!upstream_ || client_ended_) return;
+  upstream_->breakOff();
+  noteHostClose(stream::DownstreamFacts::Close::kLocalReset);
 }
 
 void Proxy::onHostBroken() {
   flag(ResponseFlag::kUpstreamConnectionTermination);
+  noteHostClose(stream::DownstreamFacts::Close::kRemoteReset);
   if (host_ended_) return closeAfterFlush("upstream_reset");
   closing_ = true;
   upstream_.reset();
@@ -361,11 +366,11 @@ bool Proxy::over(std::string_view details) {
   const bool cut = connected_ && !closing_;
   timer_.cancel();
   if (max_duration_) max_duration_->cancel();
+  if (log_) noteClose(details);
   upstream_.reset();
   if (log_) {
     if (log_timer_) log_timer_->cancel();
     log_->info.connection_termination_details = details;
-    noteClose(details);
     log(stream::AccessLogType::kTcpConnectionEnd);
   }
   return cut;
@@ -374,10 +379,21 @@ bool Proxy::over(std::string_view details) {
 // What is not the client's doing is ours.
 void Proxy::noteClose(std::string_view details) {
   using Close = stream::DownstreamFacts::Close;
-  if (log_->facts.close == Close::kNone) log_->facts.close = Close::kNormal;
-  if (details != "downstream_remote_disconnect" && details != "handshake_failed") {
-    log_->facts.local_close_reason = details;
+  stream::DownstreamFacts& facts = log_->facts;
+  if (upstream_ && !host_ended_ && connected_) {
+    facts.upstream_local_close_reason =
+        facts.close == Close::kRemoteReset ? "closing_upstream_tcp_connection_due_to_downstream_reset_close"
+        : details == kClientGone           ? "closing_upstream_tcp_connection_due_to_downstream_remote_close"
+                                           : "closing_upstream_tcp_connection_due_to_downstream_local_close";
   }
+  if (facts.close == Close::kNone) facts.close = Close::kNormal;
+  noteHostClose(Close::kNormal);
+  if (details != kClientGone && details != "handshake_failed") facts.local_close_reason = details;
+}
+
+void Proxy::noteHostClose(stream::DownstreamFacts::Close close) {
+  using Close = stream::DownstreamFacts::Close;
+  if (log_ && connected_ && log_->facts.upstream_close == Close::kNone) log_->facts.upstream_close = close;
 }
 
 // --- the access log

@@ -69,6 +69,7 @@ class Proxy final : public filter::NetworkConnection, private upstream::HostStre
   void touch();
   void onTimer();
   void noteClose(std::string_view details);
+  void noteHostClose(stream::DownstreamFacts::Close close);
   void flag(stream::ResponseFlag flag);
   void log(stream::AccessLogType type);
   const upstream::pool::PoolContext& context() const { return cluster_->context(); }

@@ -29,6 +29,8 @@ struct Logged {
   bool panic;
   stream::DownstreamFacts::Close close;
   std::string local_close;
+  stream::DownstreamFacts::Close host_close;
+  std::string local_host_close;
 };
 class TestLog : public stream::AccessLog {
  public:
@@ -38,7 +40,8 @@ class TestLog : public stream::AccessLog {
                      std::string(info.upstream_transport_failure_reason), std::string(info.upstream_cluster),
                      std::string(info.upstream_host), info.bytes_received, info.bytes_sent, info.response_flags,
                      info.dynamic_metadata && info.dynamic_metadata->find("sluice.router") != nullptr,
-                     info.downstream->close, std::string(info.downstream->local_close_reason)});
+                     info.downstream->close, std::string(info.downstream->local_close_reason),
+                     info.downstream->upstream_close, std::string(info.downstream->upstream_local_close_reason)});
   }
   mutable std::vector<Logged> lines;
 };
@@ -163,6 +166,8 @@ TEST_CASE("each direction ends by itself and the connection is over when both ha
   CHECK(!t.log->lines[0].flags.any());
   CHECK(t.log->lines[0].close == stream::DownstreamFacts::Close::kNormal);
   CHECK(t.log->lines[0].local_close == "");
+  CHECK(t.log->lines[0].host_close == stream::DownstreamFacts::Close::kNormal);
+  CHECK(t.log->lines[0].local_host_close == "");
 }
 
 TEST_CASE("a client that ends before the host is connected is heard out") {
@@ -262,6 +267,8 @@ TEST_CASE("a host that is gone has its last bytes delivered before the client is
   CHECK(t.list.empty());
   CHECK(t.log->lines.at(0).close == stream::DownstreamFacts::Close::kLocalReset);
   CHECK(t.log->lines.at(0).local_close == "upstream_reset");
+  CHECK(t.log->lines.at(0).host_close == stream::DownstreamFacts::Close::kRemoteReset);
+  CHECK(t.log->lines.at(0).local_host_close == "");
 }
 
 TEST_CASE("a client that is gone takes its host's connection with it") {
@@ -276,6 +283,8 @@ TEST_CASE("a client that is gone takes its host's connection with it") {
   REQUIRE(t.loop.until([&] { return t.list.empty(); }));
   t.peer().take();
   CHECK(t.peer().closed);
+  CHECK(t.log->lines.at(0).host_close == stream::DownstreamFacts::Close::kLocalReset);
+  CHECK(t.log->lines.at(0).local_host_close == "closing_upstream_tcp_connection_due_to_downstream_reset_close");
 }
 
 TEST_CASE("a missing cluster closes the connection") {
@@ -287,6 +296,7 @@ TEST_CASE("a missing cluster closes the connection") {
   CHECK(client.closed);
   CHECK(t.stat("no_route") == 1);
   CHECK(t.log->lines.at(0).flags.has(stream::ResponseFlag::kNoClusterFound));
+  CHECK(t.log->lines.at(0).host_close == stream::DownstreamFacts::Close::kNone);
 }
 
 TEST_CASE("a cluster without hosts closes the connection") {
@@ -384,6 +394,8 @@ TEST_CASE("silence in both directions ends the connection, a byte in either keep
   CHECK(client.closed);
   CHECK(t.log->lines.at(0).details == "tcp_session_idle_timeout");
   CHECK(t.log->lines.at(0).local_close == "tcp_session_idle_timeout");
+  CHECK(t.log->lines.at(0).host_close == stream::DownstreamFacts::Close::kNormal);
+  CHECK(t.log->lines.at(0).local_host_close == "closing_upstream_tcp_connection_due_to_downstream_local_close");
 }
 
 TEST_CASE("the longest duration ends a busy connection") {
