@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cstdlib>
 
+#include <nlohmann/json.hpp>
+
 #include "absl/strings/ascii.h"
 #include "source/base/text.h"
 
@@ -41,6 +43,18 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     if (end == std::string_view::npos) return out;
     text.remove_prefix(end + 1);
   }
+}
+
+// An older form of arguments: ["FILTER", "KEY"]. Empty: they are no list of texts.
+std::vector<std::string> textsOf(std::string_view list) {
+  const auto json = nlohmann::json::parse(list.begin(), list.end(), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_array()) return {};
+  std::vector<std::string> out;
+  for (const auto& item : json) {
+    if (!item.is_string()) return {};
+    out.push_back(item.get<std::string>());
+  }
+  return out;
 }
 
 absl::Status compileTime(const Spelling& spelling, std::string_view format, TimeFormat::Zone zone, Operator& op) {
@@ -124,9 +138,14 @@ absl::Status parseHostname(const Spelling& spelling, Operator& op) {
 absl::Status parseMetadata(const Spelling& spelling, Operator& op) {
   std::vector<std::string_view> parts = split(spelling.arguments, ':');
   std::string_view source = spelling.name;
+  std::vector<std::string> texts;
   if (source == "METADATA") {
     source = parts[0];
     parts.erase(parts.begin());
+  } else if (absl::StripLeadingAsciiWhitespace(base::toAbsl(spelling.arguments)).substr(0, 1) == "[") {
+    texts = textsOf(spelling.arguments);
+    if (texts.empty()) return wrong(spelling, "has no list of texts; write FILTER:KEY");
+    parts.assign(texts.begin(), texts.end());
   }
   if (source == "DYNAMIC" || source == "DYNAMIC_METADATA") {
     op.style = kDynamic;

@@ -291,6 +291,7 @@ TEST_CASE("metadata and filter state are read by path") {
   CHECK(exchange.text("%DYNAMIC_METADATA(f:nested:n)% %DYNAMIC_METADATA(f:nested)%") ==
         "4 {\"n\":4,\"list\":[true,1.5,null]}");
   CHECK(exchange.text("%DYNAMIC_METADATA(g)% %DYNAMIC_METADATA(f:user:x)%") == "- -");
+  CHECK(exchange.text(R"(%DYNAMIC_METADATA(["f", "nested", "n"])% %DYNAMIC_METADATA( [ "f","user" ] ):1%)") == "4 a");
   CHECK(exchange.text("%FILTER_STATE(key:PLAIN)% %FILTER_STATE(other)% %FILTER_STATE(silent)%") == "state - -");
   CHECK(exchange.text("%UPSTREAM_FILTER_STATE(key)%") == "state");
   exchange.info.filterState().set("a:b", "older");
@@ -545,6 +546,10 @@ TEST_CASE("malformed formats are refused") {
                                         "%METADATA(NOBODY:x)%",
                                         "%DYNAMIC_METADATA()%",
                                         "%FILTER_STATE(a:ODD)%",
+                                        "%PER_REQUEST_STATE()%",
+                                        "%DYNAMIC_METADATA([])%",
+                                        "%DYNAMIC_METADATA([\"a\", 1])%",
+                                        "%UPSTREAM_METADATA([a)%",
                                         "%GRPC_STATUS(odd)%"}) {
     CAPTURE(format);
     CHECK(exchange.text(format).starts_with("ERROR format '"));
