@@ -5,6 +5,7 @@
 #include "source/config/cluster_kind_factory.h"
 #include "source/config/compression_factory.h"
 #include "source/config/connection_filter_factory.h"
+#include "source/config/geoip_provider_factory.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/lb_policy_factory.h"
 #include "source/config/listener_filter_factory.h"
@@ -37,6 +38,7 @@ Registry::Registry()
       redirect_predicates("internal redirect predicate"),
       compressors("compressor"),
       decompressors("decompressor"),
+      geoip_providers("geoip provider"),
       lb_policies("load balancing policy"),
       cluster_kinds("cluster") {}
 

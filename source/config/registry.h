@@ -20,6 +20,7 @@ class ClusterTypeFactory;
 class CompressorConfigFactory;
 class ConnectionFilterConfigFactory;
 class DecompressorConfigFactory;
+class GeoipProviderConfigFactory;
 class HttpFilterConfigFactory;
 class LbPolicyFactory;
 class ListenerFilterConfigFactory;
@@ -56,6 +57,7 @@ struct Registry {
   FactoryTable<RedirectPredicateConfigFactory> redirect_predicates;
   FactoryTable<CompressorConfigFactory> compressors;
   FactoryTable<DecompressorConfigFactory> decompressors;
+  FactoryTable<GeoipProviderConfigFactory> geoip_providers;
   FactoryTable<LbPolicyFactory> lb_policies;
   FactoryTable<ClusterKindFactory> cluster_kinds;
   std::map<int, std::unique_ptr<const ClusterTypeFactory>> cluster_types;  // (proto: Cluster.DiscoveryType)

@@ -66,6 +66,10 @@ bool isToken(std::string_view text) {
   });
 }
 
+bool isSettableHeader(std::string_view name) {
+  return isToken(name) && name != "host" && name != "content-length" && name != "transfer-encoding";
+}
+
 void checkMatchedHeader(std::string_view name, const Context& context) {
   if (name.starts_with(':')) {
     if (name == ":method" || name == ":path" || name == ":authority" || name == ":scheme") return;

@@ -33,6 +33,8 @@ void checkScheme(std::string_view scheme, const Context& context);
 void checkMatchedHeader(std::string_view name, const Context& context);
 // A field name of RFC 9110: a token.
 bool isToken(std::string_view text);
+// A name, in lower case, of a header that a filter may set: none that frames the message or names its host.
+bool isSettableHeader(std::string_view name);
 
 // Compiles regular expressions, each text once: tables often repeat them.
 class Regexes {

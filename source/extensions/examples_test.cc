@@ -8,6 +8,7 @@
 #include "source/config/cluster_compiler.h"
 #include "source/config/compression_factory.h"
 #include "source/config/connection_filter_factory.h"
+#include "source/config/geoip_provider_factory.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/lb_policy_factory.h"
 #include "source/config/listener_filter_factory.h"
@@ -67,6 +68,7 @@ Result compileAny(TestWorld& world, const Message& message) {
   as(all.redirect_predicates);
   as(all.compressors);
   as(all.decompressors);
+  as(all.geoip_providers);
   as(all.lb_policies);
   as(all.match_inputs);
   as(all.value_matchers);

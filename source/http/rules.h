@@ -79,4 +79,14 @@ void forEachElement(std::string_view list, Visit visit) {
   }
 }
 
+// The entry of x-forwarded-for that the `hops` trusted proxies behind it vouch for; empty: there are not as many.
+constexpr std::string_view forwardedAddress(std::string_view list, uint32_t hops) {
+  for (;; --hops) {
+    const size_t comma = list.rfind(',');
+    if (hops == 0) return withoutSpaces(comma == std::string_view::npos ? list : list.substr(comma + 1));
+    if (comma == std::string_view::npos) return {};
+    list = list.substr(0, comma);
+  }
+}
+
 }  // namespace sluice::http

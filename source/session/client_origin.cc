@@ -10,7 +10,7 @@ bool single(std::string_view list) {
 }
 
 Origin byHops(const OriginDetection& detection, std::string_view list) {
-  return {.client = net::Address::fromIp(forwardedAddress(list, detection.hops), 0),
+  return {.client = net::Address::fromIp(http::forwardedAddress(list, detection.hops), 0),
           .may_be_internal = single(list),
           .adds_peer = detection.adds_peer};
 }
@@ -22,7 +22,7 @@ Origin byProxies(const OriginDetection& detection, std::string_view peer_ip, std
   if (!peer || !net::anyContains(detection.proxies, *peer)) return {};
   Origin origin{.may_be_internal = single(list), .adds_peer = detection.adds_peer};
   for (;;) {
-    const std::optional<net::Address> next = net::Address::fromIp(forwardedAddress(list, 0), 0);
+    const std::optional<net::Address> next = net::Address::fromIp(http::forwardedAddress(list, 0), 0);
     if (!next) return origin;
     origin.client = next;
     if (single(list) || !net::anyContains(detection.proxies, *next)) return origin;
@@ -42,15 +42,6 @@ Origin byHeader(const OriginDetection& detection, const http::RequestHeaders& he
 
 bool InternalAddresses::contains(const net::Address& address) const {
   return address.isUnix() ? unix_sockets : net::anyContains(ranges, address);
-}
-
-std::string_view forwardedAddress(std::string_view list, uint32_t hops) {
-  for (;; --hops) {
-    const size_t comma = list.rfind(',');
-    if (hops == 0) return http::withoutSpaces(comma == std::string_view::npos ? list : list.substr(comma + 1));
-    if (comma == std::string_view::npos) return {};
-    list = list.substr(0, comma);
-  }
 }
 
 Origin findOrigin(const std::vector<OriginDetection>& detections, std::string_view peer_ip,

@@ -51,7 +51,4 @@ struct Origin {
 Origin findOrigin(const std::vector<OriginDetection>& detections, std::string_view peer_ip,
                   const http::RequestHeaders& headers);
 
-// The entry of x-forwarded-for that the `hops` trusted proxies behind it vouch for; empty: there are not as many.
-std::string_view forwardedAddress(std::string_view list, uint32_t hops);
-
 }  // namespace sluice::session

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <string>
 
+#include "source/http/rules.h"
 #include "source/net/address.h"
 #include "source/session/client_cert.h"
 #include "source/session/client_origin.h"
@@ -132,8 +133,9 @@ Forwarding applyForwarding(const HttpSettings& settings, const PeerText& peer, h
   if (settings.origin_detections.empty()) {
     internal = isInternal(settings, peer, before);
     const uint32_t hops = settings.xff_num_trusted_hops;
-    if (before && !settings.use_remote_address) setRemote(arena, forwardedAddress(*before, hops), info);
-    if (before && settings.use_remote_address && hops > 0) setRemote(arena, forwardedAddress(*before, hops - 1), info);
+    if (before && !settings.use_remote_address) setRemote(arena, http::forwardedAddress(*before, hops), info);
+    if (before && settings.use_remote_address && hops > 0)
+      setRemote(arena, http::forwardedAddress(*before, hops - 1), info);
     if (settings.use_remote_address && !settings.skip_xff_append) addPeer(settings, peer, before, headers);
   } else {
     const Origin origin = findOrigin(settings.origin_detections, peer.remote_ip, headers);

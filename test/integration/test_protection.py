@@ -6,6 +6,7 @@ import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
+from harness import mmdb  # noqa: E402
 from harness.config import TYPE  # noqa: E402
 
 FILTERS = TYPE + "envoy.extensions.filters.http."
@@ -215,6 +216,77 @@ class IpTaggingTest(ProtectionCase):
         self.scratch.write("tags/tags.yaml", "ip_tags: 7")
         waitFor(lambda: "those that were read before hold" in self.sluice.log(), "the refusal in the log")
         self.assertEqual(self.ask().header("x-seen"), "second")
+
+
+class GeoipTest(ProtectionCase):
+    NAMES = {"country": "x-country", "city": "x-city"}
+
+    def serveFrom(self, countries, hops=0, **hcm):
+        """A proxy whose database has these networks; `x-seen` tells what upstreams get."""
+        self.path = self.scratch.write("geo/city.mmdb", self.database(countries))
+        maxmind = {
+            "@type": TYPE + "envoy.extensions.geoip_providers.maxmind.v3.MaxMindConfig",
+            "city_db_path": self.path,
+            "common_provider_config": {"geo_field_keys": self.NAMES},
+        }
+        at_home = {"name": "x-country", "string_match": {"exact": "AQ"}}
+        seen = [{"header": {"key": "x-seen", "value": "%REQ(x-country)%,%REQ(x-city)%"}}]
+        self.serve(
+            entry(
+                "geoip", "geoip.v3.Geoip", xff_config={"xff_num_trusted_hops": hops},
+                provider={"name": "envoy.geoip_providers.maxmind", "typed_config": maxmind},
+            ),
+            routes=[
+                route("up", match={"prefix": "/home", "headers": [at_home]}),
+                {**route("up", match={"prefix": "/seen"}), "response_headers_to_add": seen},
+            ],
+            **hcm,
+        )
+
+    def database(self, countries):
+        return mmdb.database({network: {"country": {"iso_code": code}} for network, code in countries.items()})
+
+    def seen(self, *headers):
+        return self.ask(path="/seen", headers=headers).header("x-seen")
+
+    def test_services_and_routes_see_where_a_client_is_whatever_it_says(self):
+        self.serveFrom({"127.0.0.0/8": "AQ"})
+
+        self.assertEqual(self.ask(path="/home", headers=[("x-country", "BV")]).status, 200)
+        self.assertEqual(self.seen(("x-country", "BV"), ("x-city", "Ice Town")), "AQ,-")
+        self.assertEqual(self.upstream.requests.get(timeout=5).header("x-country"), "AQ")
+        stats = self.sluice.stats("http.http.")
+        self.assertEqual((stats["http.http.geoip.total"], stats["http.http.maxmind.city_db.hit"]), (2, 2))
+
+    def test_a_client_who_is_not_known_cannot_say_where_it_is(self):
+        self.serveFrom({"192.0.2.0/24": "AQ"})
+
+        self.assertEqual(self.ask(path="/home", headers=[("x-country", "AQ")]).status, 404)
+        self.assertEqual(self.seen(("x-country", "AQ")), "-,-")
+
+    def test_behind_a_trusted_proxy_the_client_is_the_one_that_it_has_seen(self):
+        self.serveFrom({"192.0.2.0/24": "BV", "127.0.0.0/8": "AQ"}, hops=1, use_remote_address=True)
+
+        self.assertEqual(self.seen(("x-forwarded-for", "127.0.0.1, 192.0.2.7")), "BV,-")
+        self.assertEqual(self.seen(), "AQ,-")
+
+    def test_a_new_database_serves_and_a_damaged_one_changes_nothing(self):
+        self.serveFrom({"127.0.0.0/8": "AQ"})
+        self.assertEqual(self.seen(), "AQ,-")
+
+        whole = self.database({"127.0.0.0/8": "BV"})
+        self.scratch.write("geo/city.mmdb", whole)
+        waitFor(lambda: self.seen() == "BV,-", "the new database")
+        with open(self.path, "r+b") as file:  # in place, as cp does
+            file.truncate(40)
+        waitFor(lambda: "serves on" in self.sluice.log(), "the refusal in the log")
+        self.assertEqual(self.seen(), "BV,-")
+        with open(self.path, "wb") as file:
+            file.write(self.database({"127.0.0.0/8": "HM"}))
+        waitFor(lambda: self.seen() == "HM,-", "the database that is whole again")
+        stats = self.sluice.stats("maxmind.city_db")
+        self.assertEqual(stats[f"maxmind.city_db.{self.path}.db_reload_success"], 2)
+        self.assertEqual(stats[f"maxmind.city_db.{self.path}.db_reload_error"], 1)
 
 
 class BodySizeLimitTest(ProtectionCase):

@@ -9,7 +9,7 @@ def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory
     `NAME` is the library of its factory (factory.h, factory.cc; factory_*.h, factory_*.cc where it is large), which
     alone knows configuration messages; `lib` is everything else; `NAME_test` are the tests of both, with the factory linked, so that they may compile configuration
     as text. Each *_fuzz.cc is a fuzz target with the seeds of corpus/, of `corpus/x/` for x_fuzz.cc. example.yaml is
-    compiled by //source/extensions:all_test.
+    compiled by //source/extensions:all_test. Files of testdata/ are there for tests and for examples.
 
     Args:
       kind: a key of KINDS.
@@ -48,6 +48,7 @@ def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory
         sluice_test(
             name = name + "_test",
             srcs = tests,
+            data = native.glob(["testdata/*"]),
             deps = [":" + name, ":lib"] + KINDS[kind]["test_deps"] + test_deps,
         )
     for source in fuzzers:
@@ -59,7 +60,11 @@ def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory
             deps = [":lib"],
         )
     sluice_library(name = "messages", deps = configs + services, visibility = ["//visibility:public"])
-    native.exports_files(["example.yaml"])
+    native.filegroup(
+        name = "example",
+        srcs = ["example.yaml"] + native.glob(["testdata/*"]),
+        visibility = ["//visibility:public"],
+    )
 
 _NAMESPACES = {kind["folder"]: kind["namespace"] for kind in KINDS.values()}
 

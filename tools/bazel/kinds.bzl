@@ -16,7 +16,7 @@ KINDS = {
         "folder": "filters/http",
         "namespace": "http_filters",
         "layers": ["filter"],
-        "may_use": ["cache", "compression", "transcoding", "upstream"],
+        "may_use": ["cache", "compression", "geoip", "transcoding", "upstream"],
         "factory_deps": ["//source/config:http_filter_factory"],
         "test_deps": [
             "//source/config:test_world",
@@ -50,7 +50,7 @@ KINDS = {
         "folder": "filters/network",
         "namespace": "network_filters",
         "layers": ["filter"],
-        "may_use": [],
+        "may_use": ["geoip"],
         "factory_deps": ["//source/config:connection_filter_factory"],
         "test_deps": [
             "//source/config:test_world",
@@ -174,6 +174,15 @@ KINDS = {
         "layers": ["compression"],
         "may_use": [],
         "factory_deps": ["//source/config:compression_factory"],
+        "test_deps": ["//source/config:test_world"],
+    },
+    # Where IP addresses are, for the filters that name one.
+    "geoip_provider": {
+        "folder": "geoip_providers",
+        "namespace": "geoip_providers",
+        "layers": ["geoip"],
+        "may_use": [],
+        "factory_deps": ["//source/config:geoip_provider_factory"],
         "test_deps": ["//source/config:test_world"],
     },
     # What matchers look at, and conditions on it. (xds.type.matcher.v3.Matcher)

@@ -97,8 +97,7 @@ std::shared_ptr<const TagFile> compileFile(const envoy::config::core::v3::DataSo
 void compileHeader(const Proto::IpTagHeader& proto, const config::Context& at, Settings& out) {
   out.header = absl::AsciiStrToLower(proto.header());
   out.sanitize = proto.action() == Proto::IpTagHeader::SANITIZE;
-  if (!config::isToken(out.header) || out.header == "host" || out.header == "content-length" ||
-      out.header == "transfer-encoding") {
+  if (!config::isSettableHeader(out.header)) {
     at.child("header").error("is no header that may be changed; name one of your own");
   }
 }
