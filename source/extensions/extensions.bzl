@@ -72,6 +72,7 @@ EXTENSIONS = [
     "filters/network/direct_response",
     "filters/network/echo",
     "filters/network/ext_authz",
+    "filters/network/geoip",
     "filters/network/http_connection_manager",
     "filters/network/local_ratelimit",
     "filters/network/rbac",

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,8 @@ class FilterState {
     virtual ~Object() = default;
     // What %FILTER_STATE(NAME)% shows; empty: nothing. Valid until the object changes.
     virtual std::string_view text() const { return {}; }
+    // What %FILTER_STATE(NAME:FIELD:field)% shows; nothing: it has no such field. Valid as long.
+    virtual std::optional<std::string_view> field(std::string_view) const { return std::nullopt; }
   };
   class Text final : public Object {
    public:

@@ -176,8 +176,12 @@ absl::Status parseMetadata(const Spelling& spelling, Operator& op) {
 absl::Status parseFilterState(const Spelling& spelling, Operator& op) {
   const std::vector<std::string_view> parts = split(spelling.arguments, ':');
   if (parts[0].empty()) return wrong(spelling, "names no object");
-  if (parts.size() > 2 || (parts.size() == 2 && parts[1] != "PLAIN" && parts[1] != "TYPED")) {
-    return wrong(spelling, "write NAME, NAME:PLAIN or NAME:TYPED");
+  const bool whole = parts.size() == 1 || (parts.size() == 2 && (parts[1] == "PLAIN" || parts[1] == "TYPED"));
+  if (!whole) {
+    if (parts.size() != 3 || parts[1] != "FIELD" || parts[2].empty()) {
+      return wrong(spelling, "write NAME, NAME:PLAIN, NAME:TYPED or NAME:FIELD:FIELD_NAME");
+    }
+    op.path.assign({std::string(parts[2])});
   }
   op.text = parts[0];
   op.limit = spelling.limit;

@@ -278,7 +278,9 @@ Value readMetadata(const Operator& op, const Context& context, Scratch&) {
 Value readFilterState(const Operator& op, const Context& context, Scratch&) {
   if (!context.info.filter_state) return {};
   const auto* found = context.info.filter_state->get<FilterState::Object>(op.text);
-  return found == nullptr ? Value{} : text(found->text().substr(0, op.limit));
+  if (found == nullptr) return {};
+  const auto shown = op.path.empty() ? found->text() : found->field(op.path[0]).value_or(std::string_view());
+  return text(shown.substr(0, op.limit));
 }
 
 // --- TLS -------------------------------------------------------------------------------------------------------------

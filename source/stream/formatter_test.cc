@@ -301,6 +301,24 @@ TEST_CASE("metadata and filter state are read by path") {
         "{\"m\":{\"n\":4,\"list\":[true,1.5,null]},\"t\":\"<4>\"}\n");
 }
 
+TEST_CASE("an object of the filter state shows one of its fields") {
+  struct Place : FilterState::Object {
+    std::string_view text() const override { return "whole"; }
+    std::optional<std::string_view> field(std::string_view name) const override {
+      return name == "country" ? std::optional<std::string_view>("AQ") : std::nullopt;
+    }
+  };
+  Exchange exchange;
+  exchange.info.filterState().set("place", std::make_unique<Place>());
+  exchange.info.filterState().set("key", "state");
+
+  CHECK(exchange.text("%FILTER_STATE(place:FIELD:country)% %FILTER_STATE(place:FIELD:country):1%") == "AQ A");
+  CHECK(exchange.text("%FILTER_STATE(place:FIELD:city)% %FILTER_STATE(key:FIELD:country)%") == "- -");
+  for (const char* wrong : {"a:FIELD", "a:FIELD:", "a:PLAIN:b", "a:FIELD:b:c"}) {
+    CHECK_FALSE(TextFormatter::compile(base::strCat("%FILTER_STATE(", wrong, ")%")).ok());
+  }
+}
+
 TEST_CASE("the metadata of the cluster and the host is read as that of the stream is") {
   Exchange exchange;
   CHECK(exchange.text("%CLUSTER_METADATA(f:k)% %UPSTREAM_METADATA(f:k)%") == "- -");

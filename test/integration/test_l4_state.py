@@ -8,6 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
+from harness import mmdb  # noqa: E402
 from harness.config import TYPE, socketAddress  # noqa: E402
 from harness.pki import contentOf  # noqa: E402
 from harness.sluice import runTool  # noqa: E402
@@ -106,6 +107,31 @@ class FilterStateTest(StateTestCase):
         self.assertEqual(get(self.sluice.port("web")).status, 200)
 
         self.assertEqual(self.logged(log), ["of the connection"])
+
+    def test_a_connection_knows_where_its_client_is(self):
+        raw, web = self.start(RawUpstream(echo)), self.start(HttpUpstream())
+        known = {"127.0.0.0/8": {"country": {"iso_code": "AQ"}, "city": {"names": {"en": "Ice Town"}}}}
+        maxmind = typed(
+            TYPE + "envoy.extensions.geoip_providers.maxmind.v3.MaxMindConfig",
+            city_db_path=self.scratch.write("city.mmdb", mmdb.database(known)),
+            common_provider_config={"geo_field_keys": {"country": "country", "city": "city"}},
+        )
+        geoip = typed(NETWORK + "geoip.v3.Geoip", provider=maxmind, stat_prefix="edge.")
+        tcp_log, http_log = self.scratch.join("tcp.log"), self.scratch.join("http.log")
+        http = httpListener("web", [route("web")], access_log=[fileLog(http_log, "%FILTER_STATE(envoy.geoip:FIELD:city)%\n")])
+        http["filter_chains"][0]["filters"].insert(0, geoip)
+        logs = [fileLog(tcp_log, "%FILTER_STATE(envoy.geoip)%\n")]
+        self.run_proxy(
+            [listener("t", geoip, tcpProxy(access_log=logs)), http], [cluster("up", raw.port), cluster("web", web.port)]
+        )
+
+        self.assertEqual(self.talk(), b"hello")
+        self.assertEqual(get(self.sluice.port("web")).status, 200)
+
+        self.assertEqual(self.logged(http_log), ["Ice Town"])
+        self.assertEqual(json.loads(json.loads('"' + self.logged(tcp_log)[0] + '"')), {"city": "Ice Town", "country": "AQ"})
+        self.assertEqual(self.sluice.stats("edge.")["edge.geoip.total"], 2)
+        self.assertEqual(self.sluice.stats("edge.")["edge.maxmind.city_db.hit"], 2)
 
     def test_a_route_goes_by_what_a_filter_set(self):
         a, b = self.start(HttpUpstream(lambda _: Reply(body=b"a"))), self.start(HttpUpstream(lambda _: Reply(body=b"b")))
