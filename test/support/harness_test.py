@@ -6,6 +6,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import HttpUpstream, RawUpstream, Reply, SluiceTestCase, exchange, get, request, waitFor  # noqa: E402
+from harness import mmdb  # noqa: E402
 from harness.traffic import LoadRun, Origin  # noqa: E402
 
 
@@ -90,6 +91,13 @@ class LoadTest(SluiceTestCase):
         total = load.finish()["requests"]
 
         self.assertLessEqual(sum(reported), total)
+
+
+class DatabaseTest(unittest.TestCase):
+    def test_testdata_is_what_is_written(self):
+        for name, content in mmdb.TESTDATA.items():
+            with open(os.path.join(mmdb.TESTDATA_FOLDER, name), "rb") as file:
+                self.assertEqual(file.read(), content, name)
 
 
 class ClientTest(SluiceTestCase):

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""Writes small databases of the MaxMind DB format, version 2.0.
+"""Small databases of the MaxMind DB format, version 2.0.
 
-    write("made_up.mmdb", {"192.0.2.0/24": {"country": {"iso_code": "AQ"}}})
+    database({"192.0.2.0/24": {"country": {"iso_code": "AQ"}}})
 
-Numbers are uint32, but for those that the format wants otherwise. `test/support/harness/mmdb.py` by itself writes those
-that tests of the maxmind provider have in their testdata.
+Numbers of records are uint32. `test/support/harness/mmdb.py` by itself writes the testdata of the maxmind provider anew.
 """
 import ipaddress
 import os
 
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../..")
 METADATA_MARKER = b"\xab\xcd\xefMaxMind.com"
 STRING, UINT16, UINT32, MAP, UINT64, ARRAY, BOOLEAN = 2, 5, 6, 7, 9, 11, 14
 
@@ -74,6 +74,7 @@ class Tree:
 
 
 def database(networks, ip_version=6, build_epoch=1_700_000_000):
+    """The bytes of one. An address has the record of the smallest network that it is in, and no other."""
     tree, data = Tree(ip_version), b""
     parsed = sorted(((ipaddress.ip_network(text), record) for text, record in networks.items()), key=lambda pair: pair[0].prefixlen)
     for network, record in parsed:
@@ -91,13 +92,6 @@ def database(networks, ip_version=6, build_epoch=1_700_000_000):
         "record_size": (UINT16, 24),
     }
     return tree.encoded() + bytes(16) + data + METADATA_MARKER + encoded(metadata)
-
-
-def write(path, networks, **options):
-    """Into the file as a whole: who watches its folder sees the old one or the new one."""
-    with open(f"{path}.new", "wb") as file:
-        file.write(database(networks, **options))
-    os.replace(f"{path}.new", path)
 
 
 MADE_UP = {
@@ -123,8 +117,13 @@ MADE_UP = {
     "2001:db8::/32": {"country": {"iso_code": "HM"}, "is_public_proxy": True},
 }
 
+TESTDATA_FOLDER = os.path.join(TOP, "source/extensions/geoip_providers/maxmind/testdata")
+TESTDATA = {
+    "made_up.mmdb": database(MADE_UP),
+    "ipv4.mmdb": database({"192.0.2.0/24": {"country": {"iso_code": "IO"}}}, ip_version=4, build_epoch=1_800_000_000),
+}
+
 if __name__ == "__main__":
-    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../source/extensions/geoip_providers/maxmind/testdata")
-    os.makedirs(folder, exist_ok=True)
-    write(f"{folder}/made_up.mmdb", MADE_UP)
-    write(f"{folder}/ipv4.mmdb", {"192.0.2.0/24": {"country": {"iso_code": "IO"}}}, ip_version=4, build_epoch=1_800_000_000)
+    for name, content in TESTDATA.items():
+        with open(os.path.join(TESTDATA_FOLDER, name), "wb") as file:
+            file.write(content)

@@ -51,8 +51,7 @@ struct World : config::testing::TestWorld {
     Proto proto;
     const auto* factory = registry.geoip_providers.find(Proto::descriptor()->full_name());
     if (!load(yaml, proto)) return nullptr;
-    return holding.tie(
-        std::const_pointer_cast<geoip::Provider>(factory->compile(proto, holding.context(at, "http.p."))));
+    return holding.tie(factory->compile(proto, holding.context(at, "http.p.")));
   }
   Told of(const geoip::Provider& provider, const char* ip) {
     Told told;
