@@ -55,6 +55,7 @@ EXTENSIONS = [
     "filters/http/lua",
     "filters/http/on_demand",
     "filters/http/original_src",
+    "filters/http/rate_limit_quota",
     "filters/http/ratelimit",
     "filters/http/rbac",
     "filters/http/router",

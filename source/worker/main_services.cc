@@ -11,7 +11,7 @@ using CallId = uint64_t;
 
 }  // namespace
 
-class MainCalls : public Calls {
+class MainCalls : public Calls, public std::enable_shared_from_this<MainCalls> {
  public:
   MainCalls(MainServices& main, const LocalSlots& slots)
       : main_(main),
@@ -100,14 +100,15 @@ class MainCalls : public Calls {
 
 class MainCalls::HttpHandle : public Call {
  public:
-  HttpHandle(MainCalls& calls, CallId id) : calls_(calls), id_(id) {}
+  HttpHandle(MainCalls& calls, CallId id) : calls_(calls.weak_from_this()), id_(id) {}
   ~HttpHandle() override {
-    if (calls_.http_.erase(id_) == 0) return;  // answered
-    calls_.onWorker([id = id_](OnWorker& worker) { worker.http.erase(id); });
+    const auto calls = calls_.lock();
+    if (!calls || calls->http_.erase(id_) == 0) return;  // answered
+    calls->onWorker([id = id_](OnWorker& worker) { worker.http.erase(id); });
   }
 
  private:
-  MainCalls& calls_;
+  const std::weak_ptr<MainCalls> calls_;
   const CallId id_;
 };
 
@@ -128,10 +129,12 @@ std::unique_ptr<Call> MainCalls::send(HttpCallRequest request, std::function<voi
 
 class MainCalls::GrpcHandle : public GrpcCall {
  public:
-  GrpcHandle(MainCalls& calls, CallId id, GrpcEvents& events) : calls_(calls), id_(id), events_(events) {
+  GrpcHandle(MainCalls& calls, CallId id, GrpcEvents& events)
+      : calls_(calls), alive_(calls.weak_from_this()), id_(id), events_(events) {
     calls_.grpc_.emplace(id, this);
   }
   ~GrpcHandle() override {
+    if (alive_.expired()) return;
     calls_.grpc_.erase(id_);
     calls_.onWorker([id = id_](OnWorker& worker) { worker.grpc.erase(id); });
   }
@@ -161,6 +164,7 @@ class MainCalls::GrpcHandle : public GrpcCall {
 
  private:
   MainCalls& calls_;
+  const std::weak_ptr<MainCalls> alive_;
   const CallId id_;
   GrpcEvents& events_;
   uint64_t sent_ = 0;
@@ -205,7 +209,7 @@ MainServices::MainServices(event::Loop& loop, observability::StatsCells& cells, 
     : loop(loop),
       cells(cells),
       post_to_worker_(std::move(post_to_worker)),
-      calls_(std::make_unique<MainCalls>(*this, slots)) {}
+      calls_(std::make_shared<MainCalls>(*this, slots)) {}
 
 MainServices::~MainServices() = default;
 

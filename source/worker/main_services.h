@@ -1,7 +1,8 @@
 // What main has for extensions that work there: fetching keys, reporting load, keeping a shared table fresh.
 //
 // Clusters live on workers only, so the call-outs of main are made by one of them and answered on main: two posts a
-// call, for work that is not on the way of requests. Thread: main, except post(); outlives all handles of its calls.
+// call, for work that is not on the way of requests. Thread: main, except post(). A handle of its calls that outlives
+// it may only be destroyed: what goes by post may still wait in the loop then.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +44,7 @@ class MainServices {
 
  private:
   const PostToWorker post_to_worker_;
-  const std::unique_ptr<MainCalls> calls_;
+  const std::shared_ptr<MainCalls> calls_;
 };
 
 }  // namespace sluice::worker

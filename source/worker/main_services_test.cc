@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -142,6 +143,19 @@ TEST_CASE("a gRPC stream of main goes both ways, and tells what is unsent") {
   call.reset();
   t.settle();
   CHECK(t.peer.open == 0);
+}
+
+TEST_CASE("what main has asked for may be let go of behind its services") {
+  MainTest t;
+  Events events;
+  std::optional<MainServices> main(std::in_place, t.loop, t.registry.makeCells(), t.slots,
+                                   [](std::function<void(WorkerServices&)>) {});
+  auto stream = main->calls().openGrpc({.cluster = "c"}, events);
+  auto call = main->calls().send({.path = "/"}, [](HttpCallResponse) {});
+  main.reset();
+  stream.reset();
+  call.reset();
+  CHECK(events.got.empty());
 }
 
 TEST_CASE("a worker that ends cancels what it asked for main") {

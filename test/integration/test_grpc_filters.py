@@ -214,6 +214,83 @@ class RateLimitTest(GrpcCase):
         self.assertEqual(self.sluice.stat("http.http.ratelimit.over_limit"), 1)
 
 
+class RateLimitQuotaTest(GrpcCase):
+    """Each tenant is assigned two requests an hour, by a service that notes what it is told."""
+
+    PACKAGE = "envoy.service.rate_limit_quota.v3."
+    STATS = "http.http.rate_limit_quota."
+
+    def setUp(self):
+        super().setUp()
+        self.told = []  # (domain, tenant, allowed, denied)
+        self.server = self.start(
+            GrpcServer(
+                self.PACKAGE + "RateLimitQuotaService",
+                "StreamRateLimitQuotas",
+                self.assign,
+                self.PACKAGE + "RateLimitQuotaUsageReports",
+                self.PACKAGE + "RateLimitQuotaResponse",
+                streaming=True,
+            )
+        )
+        tenant = {"@type": config.TYPE + "envoy.type.matcher.v3.HttpRequestHeaderMatchInput", "header_name": "x-tenant"}
+        bucket = {
+            "@type": config.TYPE + FILTERS + "rate_limit_quota.v3.RateLimitQuotaBucketSettings",
+            "bucket_id_builder": {"bucket_id_builder": {"tenant": {"custom_value": {"name": "i", "typed_config": tenant}}}},
+            "reporting_interval": "0.2s",
+        }
+        quotas = httpFilter(
+            "rate_limit_quota",
+            "rate_limit_quota.v3.RateLimitQuotaFilterConfig",
+            rlqs_server={"envoy_grpc": {"cluster_name": "quotas"}},
+            domain="shop",
+            bucket_matchers={"on_no_match": {"action": {"name": "tenant", "typed_config": bucket}}},
+        )
+        self.port = self.proxy(quotas, clusters=[cluster("quotas", self.server.port, **HTTP2)])
+
+    def assign(self, reports, context):
+        assigned = set()
+        for report in reports:
+            answer = messageClass(self.PACKAGE + "RateLimitQuotaResponse")()
+            for usage in report.bucket_quota_usages:
+                tenant = usage.bucket_id.bucket["tenant"]
+                self.told.append((report.domain, tenant, usage.num_requests_allowed, usage.num_requests_denied))
+                if tenant not in assigned:
+                    action = answer.bucket_action.add(bucket_id=usage.bucket_id)
+                    quota = action.quota_assignment_action.rate_limit_strategy.requests_per_time_unit
+                    quota.requests_per_time_unit, quota.time_unit = 2, 3  # HOUR
+                assigned.add(tenant)
+            if answer.bucket_action:
+                yield answer
+
+    def ask(self, tenant):
+        return get(self.port, headers=[("x-tenant", tenant)]).status
+
+    def waitForStat(self, name, value):
+        waitFor(lambda: self.sluice.stat(self.STATS + name) >= value, f"{name} of {value}")
+
+    def test_buckets_have_quotas_and_the_service_is_told_what_they_let_through(self):
+        self.assertEqual(self.ask("ada"), 200)
+        self.waitForStat("assignments", 1)
+        self.assertEqual([self.ask("ada") for _ in range(3)], [200, 200, 429])
+        self.assertEqual(self.ask("bob"), 200)
+        self.waitForStat("assignments", 2)
+        waitFor(
+            lambda: [sum(each[i] for each in self.told if each[1] == "ada") for i in (2, 3)] == [3, 1], "reports of ada"
+        )
+        self.assertEqual({each[0] for each in self.told}, {"shop"})
+        self.sluice.terminate()
+        self.assertEqual(self.sluice.waitForExit(), 0)
+
+    def test_what_is_assigned_holds_without_the_service(self):
+        self.assertEqual(self.ask("ada"), 200)
+        self.waitForStat("assignments", 1)
+        self.server.stop()
+        self.waitForStat("error", 1)
+        self.assertEqual([self.ask("ada") for _ in range(3)], [200, 200, 429])
+        self.assertEqual([self.ask("new") for _ in range(3)], [200, 200, 200])
+
+
 class ExtProcTest(GrpcCase):
     def processed(self, process, **fields):
         package = "envoy.service.ext_proc.v3."
