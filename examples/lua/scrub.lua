@@ -1,4 +1,5 @@
--- What looks like the number of a card does not get into the service, nor out of it.
+-- 16 digits in a row, as most numbers of cards have them, become stars and the last four, in requests and answers.
+-- An example of changing bodies: other ways to write such a number are not found.
 local card = "%f[%d]" .. ("%d"):rep(12) .. "(%d%d%d%d)%f[%D]"
 
 local function scrub(handle)
@@ -7,7 +8,7 @@ local function scrub(handle)
     local text, count = body:getBytes(0, body:length()):gsub(card, "************%1")
     if count > 0 then
       body:setBytes(text) -- content-length is set anew
-      handle:logInfo(count .. " card numbers taken out")
+      handle:logInfo(count .. " numbers taken out")
     end
   end
 end

@@ -156,16 +156,18 @@ class FailureTest(LuaCase):
                   local what = handle:headers():get(":path")
                   if what == "/error" then error("on purpose") end
                   if what == "/loop" then while true do pcall(function() while true do end end) end end
+                  if what == "/pattern" then ("a"):rep(50000):match("^.-.-.-x") end
+                  if what == "/nested" then local function f() return (("x"):gsub("x", f)) end f() end
                   if what == "/memory" then local t = {} while true do t[#t + 1] = ("x"):rep(100000) .. #t end end
                   if what == "/header" then handle:headers():add("x-split", "a\\r\\nb: c") end
                 end""")
         )
 
-        for path in ("/error", "/loop", "/memory", "/header"):
+        for path in ("/error", "/loop", "/pattern", "/nested", "/memory", "/header"):
             with self.subTest(path=path):
                 self.assertEqual(self.ask(path)[0], 500)
                 self.assertEqual(self.ask("/well")[0], 200)
-        self.assertEqual(self.sluice.stats("http.http.lua.")["http.http.lua.errors"], 4)
+        self.assertEqual(self.sluice.stats("http.http.lua.")["http.http.lua.errors"], 6)
         self.assertIn("on purpose", self.sluice.log())
 
     def test_with_envoys_defaults_a_failed_script_lets_the_request_go_on(self):

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "source/extensions/filters/http/lua/bindings.h"
+#include "source/extensions/filters/http/lua/machine.h"
 #include "source/extensions/filters/http/lua/run.h"
 #include "source/extensions/filters/http/lua/values.h"
 
@@ -78,18 +79,22 @@ int setDynamic(lua_State* state) {
   const std::string_view filter = textAt(state, 2), key = textAt(state, 3);
   luaL_checkany(state, 4);
   give(state, run, filter.size() + key.size());
-  std::string fault;
-  stream::MetadataValue value;
   size_t size = 0;
-  if (readValue(state, 4, value, fault, size) && mayGive(state, run, size)) {
-    run.given += size;
-    run.context.info().metadata().set(filter, key, std::move(value));
-    return 0;
+  bool set = false;
+  {
+    std::string fault;
+    stream::MetadataValue value;
+    if (readValue(state, 4, value, fault, size) && mayGive(state, run, size)) {
+      run.given += size;
+      run.context.info().metadata().set(filter, key, std::move(value));
+      set = true;
+    } else {
+      if (fault.empty()) fault = "the stream has more metadata of the script than it may have memory";
+      pushText(state, "set(): " + fault);
+    }
   }
-  if (fault.empty()) fault = "the stream has more metadata of the script than it may have memory";
-  pushText(state, "set(): " + fault);
-  fault = {};
-  return lua_error(state);
+  machineOf(state).spend(state, size / 8);
+  return set ? 0 : lua_error(state);
 }
 
 int listDynamic(lua_State* state) {

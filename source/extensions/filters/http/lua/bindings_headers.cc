@@ -4,6 +4,7 @@
 
 #include "source/base/ascii.h"
 #include "source/extensions/filters/http/lua/bindings.h"
+#include "source/extensions/filters/http/lua/machine.h"
 #include "source/extensions/filters/http/lua/run.h"
 #include "source/filter/header_changes.h"
 
@@ -23,9 +24,11 @@ struct List {
 
 List listOf(lua_State* state, bool trailers) {
   Run& run = runOf(state, trailers ? Kind::kTrailers : Kind::kHeaders);
-  if (trailers) return {run, run.trailers(), true, {}};
+  http::HeaderList& fields = trailers ? static_cast<http::HeaderList&>(run.trailers()) : run.headers();
+  machineOf(state).spend(state, fields.size());
+  if (trailers) return {run, fields, true, {}};
   const bool response = run.side == Side::kResponse;
-  return {run, run.headers(), false, response ? std::to_string(run.context.response().status) : std::string()};
+  return {run, fields, false, response ? std::to_string(run.context.response().status) : std::string()};
 }
 
 // Where it is a pseudo-header of the head.

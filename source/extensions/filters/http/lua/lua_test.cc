@@ -136,6 +136,83 @@ TEST_CASE("a script is bounded in instructions, time and memory, whatever it cat
   }
 }
 
+TEST_CASE("what one call of the library does counts as well") {
+  const Limits few{.instructions = 1'000'000, .time = std::chrono::minutes(10)};
+  const Limits brief{.instructions = 1'000'000'000'000, .time = std::chrono::milliseconds(5)};
+  for (const char* code :
+       {"('a'):rep(50000):match('^.-.-.-x')", "('a'):rep(50000):find('.-.-.-x')",
+        "for _ in ('a'):rep(50000):gmatch('.-.-.-x') do end", "('a'):rep(50000):gsub('.-.-.-x', '')",
+        "while true do pcall(string.match, ('a'):rep(50000), '.-.-.-x') end",
+        "coroutine.wrap(function() ('a'):rep(50000):match('.-.-.-x') end)()",
+        "local p = '[' .. ('a'):rep(1e6) .. ']*x' local s = ('b'):rep(1e5) while true do s:find(p) end",
+        "local s = ('('):rep(1e5) while true do s:find('%b()') end",
+        "local s = ('a'):rep(1e6) while true do s:find(('a'):rep(5e5) .. 'b', 1, true) end",
+        "local s = ('a'):rep(1e5) while true do s:gsub('', string.upper) end", "table.insert({}, -2^31, 1)",
+        "local t = {} for i = 1, 5e4 do t[i] = i end while true do table.insert(t, 1, 1) end",
+        "local t = {} for i = 1, 5e4 do t[i] = i * 7919 % 104729 end while true do table.sort(t) t[1] = 9 end",
+        "while true do table.sort({3, 1, 2}, rawequal) end",
+        "local t = {} for i = 1, 5e4 do t[i] = i + .5 end while true do pcall(table.concat, t) end",
+        "local f = ('%99.99f'):rep(200) local t = {} for i = 1, 200 do t[i] = 1e308 end "
+        "while true do f:format(unpack(t)) end",
+        "local f = ('%c'):rep(500) while true do os.date(f) end",
+        "handle:streamInfo():dynamicMetadata():set('f', 'k', {('x'):byte(1, 1)}) "
+        "while true do handle:streamInfo():dynamicMetadata():get('f') end",
+        "for i = 1, 1000 do handle:headers():add('x-' .. i, '') end while true do handle:headers():get('x') end"}) {
+    for (const Limits& limits : {few, brief}) {
+      INFO(code);
+      Harness h = make(request(code), {.limits = limits});
+      h.request("GET", {}, true);
+      CHECK(h.client.status == 500);
+    }
+  }
+}
+
+TEST_CASE("a script that holds much is looked at more often") {
+  const Limits brief{.instructions = 1'000'000'000'000, .time = std::chrono::milliseconds(5)};
+  for (const char* code : {"local s = ('a'):rep(1e7) local k = s .. 'b' while true do local x = s .. 'b' end",
+                           "local s = ('a'):rep(1e7) local p, q = s .. 'x', s .. 'y' while true do local x = p < q end",
+                           "local s = ('9'):rep(1e7) while true do local x = tonumber(s) end",
+                           "local s = ('a'):rep(1e7) while true do s:upper() s:reverse() s:lower() end"}) {
+    INFO(code);
+    Harness h = make(request(code), {.limits = brief});
+    h.request("GET", {}, true);
+    CHECK(h.client.status == 500);
+  }
+  // Blocks that come and go do not put off the next look.
+  Harness h = make(request("local t = {} while true do for i = 1, 9000 do t[i] = i end t = {} end"),
+                   {.limits = {.instructions = 10'000'000, .time = std::chrono::minutes(10)}});
+  h.request("GET", {}, true);
+  CHECK(h.client.status == 500);
+}
+
+TEST_CASE("calls inside of calls end before the stack of the thread does") {
+  for (const char* code : {"local function f() return (('x'):gsub('x', f)) end f()",
+                           "local t = setmetatable({}, {__index = function(t) return (('x'):gsub('x', t)) end}) "
+                           "('x'):gsub('x', t)",
+                           "local function f() coroutine.wrap(f)() end f()",
+                           "local function f() assert(coroutine.resume(coroutine.create(f))) end f()",
+                           "local function f() table.sort({1, 2}, f) coroutine.wrap(f)() end f()",
+                           "local function f() table.sort({1, 2}, function() coroutine.wrap(f)() end) end f()"}) {
+    INFO(code);
+    Harness h = make(request(code));
+    h.request("GET", {}, true);
+    CHECK(h.client.status == 500);
+  }
+  CHECK(out("pcall(function() local function f(n) return n == 0 and '' or (('x'):gsub('x', function() return f(n - 1) "
+            "end)) end return f(30) end)") == "true");
+}
+
+TEST_CASE("a callback of gsub cannot wait") {
+  Harness h = make(request(R"(
+    local head = {[':method'] = 'GET', [':path'] = '/', [':authority'] = 'a'}
+    local good, why = pcall(string.gsub, 'x', 'x', function() handle:httpCall('c', head, '', 0) end)
+    handle:headers():add('x-why', tostring(good) .. ' ' .. why))"));
+  h.request("GET", {}, true);
+  CHECK(h.calls.waiting() == 0);
+  REQUIRE(h.terminal.headers.size() == 1);
+  CHECK(h.terminal.headers[0].second.find("attempt to yield across C-call boundary") != std::string::npos);
+}
+
 TEST_CASE("what requests leave behind does not use up the memory of a script that keeps more than half of it") {
   const auto factory = std::make_shared<FilterFactory>(
       settingsOf("kept = {} for i = 1, 23 do kept[i] = ('x' .. i):rep(8000) end n = 0\n" + request(R"(

@@ -1,17 +1,25 @@
 #include "source/extensions/filters/http/lua/machine.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <luajit-2.1/lua.hpp>
 #include <utility>
 
 #include "source/extensions/filters/http/lua/bindings.h"
+#include "source/extensions/filters/http/lua/library.h"
 #include "source/extensions/filters/http/lua/run.h"
 
 namespace sluice::extensions::http_filters::lua {
 namespace {
 
-constexpr int kStep = 1000;  // instructions between two looks
+constexpr int kStep = 1000;  // instructions between two looks at the bounds, at most
+// An instruction may go through all of a block: where a script holds large ones, looks are closer together.
+constexpr size_t kLargeBlock = 64 * 1024;
+// Only that it ends: what loads once is to load on each worker, however busy that is.
+constexpr std::chrono::seconds kLoadTime{10};
+// Of the stack of a thread. What LuaJIT itself lets calls of one coroutine take is 2 MiB.
+constexpr ptrdiff_t kMostNested = 1024 * 1024;
 constexpr const char* kFunctions[] = {"envoy_on_request", "envoy_on_response"};
 
 // What an untrusted script does not get: the file system, processes, code that is not source, and ways around this.
@@ -44,6 +52,7 @@ int openLibraries(lua_State* state) {
   if (!trusted) {
     luaJIT_setmode(state, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     if (luaL_dostring(state, kWithheld) != 0) return lua_error(state);
+    registerLibrary(state);
   } else if (luaL_dostring(state, "os.exit = nil") != 0) {
     return lua_error(state);
   }
@@ -81,6 +90,7 @@ void* Machine::allocate(void* self, void* block, size_t old_size, size_t size) {
   if (block == nullptr) old_size = 0;
   if (size == 0) {
     machine.used_ -= old_size;
+    machine.noteBlocks(old_size, 0);
     std::free(block);
     return nullptr;
   }
@@ -89,33 +99,76 @@ void* Machine::allocate(void* self, void* block, size_t old_size, size_t size) {
     return nullptr;
   }
   void* const moved = std::realloc(block, size);
-  if (moved != nullptr) machine.used_ += size - old_size;
+  if (moved == nullptr) return nullptr;
+  machine.used_ += size - old_size;
+  machine.noteBlocks(old_size, size);
   return moved;
 }
 
-// Once the bound is passed each further instruction fails, so no pcall of the script can go on.
+void Machine::noteBlocks(size_t old_size, size_t size) {
+  if (std::max(old_size, size) < kLargeBlock) return;
+  if (old_size >= kLargeBlock) --blocks_[std::bit_width(old_size)];
+  if (size < kLargeBlock) return;
+  ++blocks_[std::bit_width(size)];
+  // A longer one waits for the next look, or it might never come.
+  const int step = stepNow();
+  if (step >= step_) return;
+  instructions_left_ -= std::min<uint64_t>(instructions_left_, step_);
+  setStep(step);
+}
+
+int Machine::stepNow() const {
+  size_t largest = std::size(blocks_) - 1;
+  while (largest > 0 && blocks_[largest] == 0) --largest;
+  return largest == 0 ? kStep : std::max<int>(1, kStep >> (largest - std::bit_width(kLargeBlock) + 1));
+}
+
+void Machine::setStep(int step) {
+  step_ = step;
+  lua_sethook(state_, count, LUA_MASKCOUNT, step);
+}
+
 void Machine::count(lua_State* state, lua_Debug*) {
   Machine& machine = machineOf(state);
-  const char* what = nullptr;
-  if (machine.instructions_left_ <= kStep) {
-    machine.instructions_left_ = 0;
-    what = "too many instructions";
-  } else {
-    machine.instructions_left_ -= kStep;
-    if (std::chrono::steady_clock::now() >= machine.deadline_) what = "too much time";
-  }
-  if (what == nullptr) return;
-  lua_sethook(state, count, LUA_MASKCOUNT, 1);
-  luaL_where(state, 0);  // the function that runs, which nobody of the script may have called
-  lua_pushfstring(state, "the script took %s", what);
+  machine.instructions_left_ -= std::min<uint64_t>(machine.instructions_left_, machine.step_);
+  if (const char* const bound = machine.passed()) machine.fail(state, bound, 0);
+  if (const int step = machine.stepNow(); step != machine.step_) machine.setStep(step);
+}
+
+void Machine::spend(lua_State* state, uint64_t steps) {
+  instructions_left_ -= std::min(instructions_left_, steps);
+  unlooked_ += steps;
+  if (instructions_left_ > 0 && unlooked_ < kStep) return;
+  if (const char* const bound = passed()) fail(state, bound, 1);
+}
+
+const char* Machine::passed() {
+  unlooked_ = 0;
+  if (instructions_left_ == 0) return "too many instructions";
+  return std::chrono::steady_clock::now() >= deadline_ ? "too much time" : nullptr;
+}
+
+// Once the bound is passed each further instruction fails, so no pcall of the script can go on.
+void Machine::fail(lua_State* state, const char* bound, int level) {
+  setStep(1);
+  luaL_where(state, level);
+  lua_pushfstring(state, "the script took %s", bound);
   lua_concat(state, 2);
   lua_error(state);
+}
+
+void Machine::checkNesting(lua_State* state) {
+  if (stack_ - static_cast<const char*>(__builtin_frame_address(0)) > kMostNested) {
+    luaL_error(state, "stack overflow: too many calls of C inside of calls of C");
+  }
 }
 
 void Machine::arm(std::chrono::steady_clock::time_point deadline) {
   if (limits_.trusted) return;
   deadline_ = deadline;
-  lua_sethook(state_, count, LUA_MASKCOUNT, kStep);
+  unlooked_ = 0;
+  stack_ = static_cast<const char*>(__builtin_frame_address(0));
+  setStep(stepNow());
 }
 
 void Machine::makeRoom() {
@@ -158,8 +211,7 @@ bool Machine::open(const std::string& code, const std::string& name, std::string
     error = textOf(state_);
     return false;
   }
-  // What loads once loads on each worker, however busy it is: only instructions are counted.
-  arm(std::chrono::steady_clock::time_point::max());
+  arm(std::chrono::steady_clock::now() + kLoadTime);
   if (lua_pcall(state_, 0, 0, 0) != 0) {
     error = textOf(state_);
     return false;

@@ -71,12 +71,28 @@ class Machine {
     if (print_) print_(line);
   }
   size_t used() const { return used_; }
+
+  // --- for functions that a bounded script calls
+
+  // Takes work of C from the run, as instructions. An error of the script beyond its bounds.
+  void spend(lua_State* state, uint64_t steps);
+  // An error of the script if calls of C inside of calls of C have come deep into the stack of the thread.
+  void checkNesting(lua_State* state);
+
   const Limits& limits() const { return limits_; }
 
  private:
   Machine(const Limits& limits, Print print) : limits_(limits), print_(std::move(print)) {}
   bool open(const std::string& code, const std::string& name, std::string& error);
   void arm(std::chrono::steady_clock::time_point deadline);
+  // How many instructions there are between two looks at the bounds.
+  void setStep(int step);
+  int stepNow() const;
+  // The bound that is passed; null: none.
+  const char* passed();
+  // `level`: whose line stands in the error; 0: of the function that runs, 1: of the one that called it.
+  void fail(lua_State* state, const char* bound, int level);
+  void noteBlocks(size_t old_size, size_t size);
   // Takes back what no run can reach, if the bound is near. LuaJIT itself waits for twice what was left last time,
   // which may be beyond the bound, and does not try again before it says that there is no memory.
   void makeRoom();
@@ -96,6 +112,11 @@ class Machine {
   // Of what runs now.
   uint64_t instructions_left_ = 0;
   std::chrono::steady_clock::time_point deadline_{};
+  const char* stack_ = nullptr;  // of the thread, where it began
+  int step_ = 0;                 // 0: nothing is counted
+  uint64_t unlooked_ = 0;        // steps since the last look at the clock
+  // How many large blocks the script holds, by the logarithm of their size.
+  uint32_t blocks_[64] = {};
 };
 
 // Of code that a script called.

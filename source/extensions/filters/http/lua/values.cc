@@ -4,12 +4,14 @@
 #include <utility>
 
 #include "source/extensions/filters/http/lua/bindings.h"
+#include "source/extensions/filters/http/lua/machine.h"
 
 namespace sluice::extensions::http_filters::lua {
 namespace {
 
 constexpr int kMostDeep = 32;
 constexpr size_t kLargest = 1024 * 1024;  // bytes
+constexpr uint64_t kStepsOfEach = 16;     // value that becomes one of Lua
 constexpr const char* kMixed = "the keys of a table must be text, or 1 to n";
 
 // A table may stand in others many times, and each time is a copy: `size_` is what bounds them.
@@ -112,6 +114,7 @@ struct Push {
   void operator()(double value) const { lua_pushnumber(state, value); }
   void operator()(const std::string& value) const { pushText(state, value); }
   void operator()(const stream::MetadataList& list) const {
+    machineOf(state).spend(state, kStepsOfEach * list.size());
     lua_createtable(state, static_cast<int>(list.size()), 0);
     for (size_t i = 0; i < list.size(); ++i) {
       pushValue(state, list[i]);
@@ -129,6 +132,7 @@ void pushValue(lua_State* state, const stream::MetadataValue& value) {
 }
 
 void pushFields(lua_State* state, const stream::MetadataFields& fields) {
+  machineOf(state).spend(state, kStepsOfEach * fields.size());
   lua_createtable(state, 0, static_cast<int>(fields.size()));
   for (const stream::MetadataField& field : fields) {
     pushText(state, field.name);
