@@ -3,7 +3,7 @@
 load(":kinds.bzl", "KINDS")
 load(":sluice.bzl", "sluice_fuzz_test", "sluice_library", "sluice_linked", "sluice_test")
 
-def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory_deps = [], test_deps = []):
+def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory_deps = [], test_deps = [], copts = []):
     """The targets of an extension's folder NAME.
 
     `NAME` is the library of its factory (factory.h, factory.cc; factory_*.h, factory_*.cc where it is large), which
@@ -19,6 +19,7 @@ def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory
       deps: of everything but the factory.
       factory_deps: of factory.cc besides `lib`, `configs` and the header of the kind.
       test_deps: of *_test.cc besides what its kind has.
+      copts: of everything but the factory.
     """
     if kind not in KINDS:
         fail("no kind of extension is called %r; there are %s" % (kind, ", ".join(KINDS)))
@@ -34,6 +35,7 @@ def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory
         name = "lib",
         srcs = native.glob(["*.cc"], exclude = tests + fuzzers + factory_srcs),
         hdrs = native.glob(["*.h"], exclude = factory_hdrs),
+        copts = copts,
         deps = deps + services,
         visibility = ["//visibility:public"],
     )

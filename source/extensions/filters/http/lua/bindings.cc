@@ -54,6 +54,11 @@ function handle:respond(...)
   wait()
 end
 
+function handle:importPublicKey(...)
+  local key = raw.publicKey(self, ...)
+  return {get = function() return key end}
+end
+
 function pairs(object)
   if type(object) ~= 'userdata' then return raw_pairs(object) end
   local list, at = object:_list(), -1

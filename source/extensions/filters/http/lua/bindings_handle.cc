@@ -10,6 +10,7 @@
 #include "source/base/text.h"
 #include "source/extensions/filters/http/lua/bindings.h"
 #include "source/extensions/filters/http/lua/run.h"
+#include "source/extensions/filters/http/lua/signatures.h"
 #include "source/filter/header_changes.h"
 #include "source/http/rules.h"
 
@@ -325,12 +326,13 @@ constexpr Function kHandle[] = {{"headers", headers},
                                 {"timestampString", timestampString},
                                 {"clearRouteCache", clearRouteCache},
                                 {"setUpstreamOverrideHost", setUpstreamOverrideHost},
+                                {"verifySignature", verifySignature},
                                 {nullptr, nullptr}};
 constexpr Function kRaw[] = {
     {"awaitsBody", awaitsBody},     {"takeBody", takeBody},   {"beginChunks", beginChunks},
     {"awaitsChunk", awaitsChunk},   {"takeChunk", takeChunk}, {"awaitsTrailers", awaitsTrailers},
     {"takeTrailers", takeTrailers}, {"call", call},           {"takeAnswer", takeAnswer},
-    {"respond", respond},           {nullptr, nullptr}};
+    {"respond", respond},           {"publicKey", publicKey}, {nullptr, nullptr}};
 
 }  // namespace
 
