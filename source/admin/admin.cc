@@ -4,6 +4,7 @@
 #include <array>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "source/admin/query.h"
 #include "source/admin/views.h"
 #include "source/base/host_port.h"
@@ -167,6 +168,36 @@ Response passHealthCheck(const Query&, AdminState& state) {
   return done();
 }
 
+// `url` without its scheme and fragment; nullopt: it has no host, or no scheme though it `needs` one.
+std::optional<std::string_view> withoutScheme(std::string_view url, bool needs) {
+  url = url.substr(0, url.find('#'));
+  const size_t scheme = absl::StartsWithIgnoreCase(base::toAbsl(url), "http://")    ? 7
+                        : absl::StartsWithIgnoreCase(base::toAbsl(url), "https://") ? 8
+                                                                                    : 0;
+  if (needs && scheme == 0) return std::nullopt;
+  url.remove_prefix(scheme);
+  if (url.empty() || url[0] == '/' || url[0] == '?') return std::nullopt;
+  return url;
+}
+
+Response purgeCaches(const Query& query, AdminState& state) {
+  constexpr std::string_view kUsage = "usage: /cache/purge?url=http://HOST/PATH or ?prefix=HOST/PATH or ?tag=TAG";
+  if (query.parameters().size() != 1) return problem(400, kUsage);
+  const auto& [name, value] = query.parameters()[0];
+  std::optional<cache::Purge> purge;
+  if (name == "tag" && !value.empty()) {
+    purge = {cache::Purge::By::kTag, value};
+  } else if (const auto url = withoutScheme(value, name == "url"); url && name == "url") {
+    purge = {cache::Purge::By::kAddress, *url};
+  } else if (url && name == "prefix") {
+    purge = {cache::Purge::By::kPrefix, *url};
+  }
+  if (!purge) return problem(400, kUsage);
+  Response out;
+  out.body = base::strCat("removed: ", state.purgeCaches(*purge), "\n");
+  return out;
+}
+
 // --- table -----------------------------------------------------------------------------------------------------------
 
 struct Page {
@@ -181,6 +212,7 @@ Response index(const Query&, AdminState&);
 
 constexpr auto kPages = std::to_array<Page>({
     {"/", false, index, "this list with links"},
+    {"/cache/purge", true, purgeCaches, "remove stored answers (url=URL, prefix=HOST/PATH or tag=TAG)"},
     {"/certs", false, certs, "certificates in use and when they expire"},
     {"/clusters", false, clusters, "upstream clusters and their hosts (format=json, filter=REGEX)"},
     {"/config_dump", false, dump, "the configuration in use (resource, name_regex, include_eds)"},

@@ -5,6 +5,7 @@
 // page of another origin makes; values of configuration that are private are not printed (config/redact.h).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "envoy/admin/v3/config_dump.pb.h"
 #include "envoy/admin/v3/listeners.pb.h"
 #include "envoy/admin/v3/server_info.pb.h"
+#include "source/cache/labels.h"
 #include "source/observability/log.h"
 #include "source/observability/stats.h"
 
@@ -68,6 +70,8 @@ class AdminState {
   virtual void drainListeners(const DrainRequest& request) = 0;
   // While it is failed connections are asked to end; accepting goes on.
   virtual void setHealthCheckFailed(bool failed) = 0;
+  // How many answers went, of all caches.
+  virtual size_t purgeCaches(const cache::Purge& purge) = 0;
 };
 
 Response handle(const Request& request, AdminState& state);

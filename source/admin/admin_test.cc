@@ -57,6 +57,11 @@ class FakeState : public AdminState {
     actions += request.skip_exit ? "-on " : " ";
   }
   void setHealthCheckFailed(bool failed) override { actions += failed ? "fail " : "ok "; }
+  size_t purgeCaches(const cache::Purge& purge) override {
+    constexpr std::string_view kBy[] = {"address", "prefix", "tag"};
+    actions += base::strCat(kBy[static_cast<size_t>(purge.by)], "=", purge.text, " ");
+    return 3;
+  }
 
   api::ServerInfo info;
   api::Clusters clusters_;
@@ -267,6 +272,28 @@ TEST_CASE("actions act by POST only") {
   CHECK(post(state, "/drain_listeners?graceful&inboundonly&skip_exit").status == 200);
   CHECK(post(state, "/drain_listeners?outboundonly").status == 400);
   CHECK(state.actions == "drain-inbound drain-gracefully-inbound-on ");
+}
+
+TEST_CASE("a purge of caches is by a URL, a prefix or a tag, and says how many answers went") {
+  FakeState state;
+
+  CHECK(post(state, "/cache/purge?url=http://a.example/x?y=%25").body == "removed: 3\n");
+  post(state, "/cache/purge?url=HTTPS://a.example%23top");
+  post(state, "/cache/purge?prefix=a.example/images/");
+  post(state, "/cache/purge?prefix=https://a.example");
+  post(state, "/cache/purge?tag=news");
+  CHECK(state.actions ==
+        "address=a.example/x?y=% address=a.example prefix=a.example/images/ prefix=a.example tag=news ");
+
+  state.actions.clear();
+  for (const char* query :
+       {"", "?", "?url=a.example/x", "?url=http://", "?url=http:///x", "?url=", "?prefix=", "?prefix=/x",
+        "?prefix=http://", "?tag=", "?tag", "?tag=a&tag=b", "?tag=a&url=http://a", "?path=a.example"}) {
+    CHECK(post(state, std::string("/cache/purge") + query).status == 400);
+  }
+  CHECK(get(state, "/cache/purge?tag=news").status == 405);
+  CHECK(handle({"POST", "/cache/purge?tag=a", "127.0.0.1:9901", "http://evil.example", {}}, state).status == 403);
+  CHECK(state.actions == "");
 }
 
 TEST_CASE("a path with two slashes is that with one") {

@@ -24,6 +24,13 @@ class SharedObjects {
     place = made;
     return made;
   }
+  // Each T that somebody holds.
+  template <typename T, typename Visit>
+  void forEach(Visit visit) const {
+    for (auto at = objects_.lower_bound({&kType<T>, {}}); at != objects_.end() && at->first.first == &kType<T>; ++at) {
+      if (const std::shared_ptr<void> known = at->second.lock()) visit(*std::static_pointer_cast<T>(known));
+    }
+  }
   // With those that are gone and have not been swept out.
   size_t size() const { return objects_.size(); }
 

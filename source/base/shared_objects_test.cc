@@ -28,6 +28,16 @@ TEST_CASE("one key stands for one object of each type") {
   CHECK(objects.get<int>("a", making(2)) == number);
 }
 
+TEST_CASE("those of a type that somebody holds are visited") {
+  SharedObjects objects;
+  const auto one = objects.get<int>("a", making(1)), two = objects.get<int>("", making(2));
+  const auto text = objects.get<std::string>("b", making(std::string("x")));
+  objects.get<int>("gone", making(4));
+  int sum = 0;
+  objects.forEach<int>([&sum](int number) { sum += number; });
+  CHECK(sum == 3);
+}
+
 TEST_CASE("keys that come and go do not add up, and those in use stay") {
   SharedObjects objects;
   const auto held = objects.get<int>("held", making(7));

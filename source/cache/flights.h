@@ -1,6 +1,8 @@
 // Requests of one worker for the same answer: one goes to the upstream, the others wait for what becomes of it.
 //
-// Thread: the worker's. Who waits is told at the end of the loop's turn, never inside a call.
+// A fetch that is late is not waited for alone: those that wait follow it, one, then two, then four and so on, and the
+// first answer is for all. Nobody waits for longer than the first request has time. Thread: the worker's. Who waits is
+// told at the end of the loop's turn, never inside a call.
 #pragma once
 
 #include <array>
@@ -21,6 +23,9 @@ class Flights : private event::TurnTask {
  public:
   // Who wait for one answer; more go to the upstream themselves.
   static constexpr size_t kMaxWaiting = 1024;
+  // Parts of the time that the first request has: after so many it is late, and each after that more follow it.
+  static constexpr int kParts = 15;
+  static constexpr int kLateAfter = 5;
 
   // A request's place. Destroyed it leaves: one that leads gives the lead to the next.
   class Seat : private base::ListNode {
@@ -30,7 +35,8 @@ class Flights : private event::TurnTask {
     // use to others. Who waits goes on.
     void land(bool shared);
     void leave();
-    bool waits() const { return state_ == State::kWaits; }
+    // One that waits does so no longer, and leads as well. False: it waits for nothing, or is about to be told.
+    bool goAhead();
 
    protected:
     // It has waited, and now leads; or the answer has landed.
@@ -42,9 +48,12 @@ class Flights : private event::TurnTask {
     friend class Flights;
     enum class State : uint8_t { kNone, kAlone, kLeads, kWaits, kLanded };
 
+    void lead();
+    void reset();
+
     State state_ = State::kNone;
-    Flights* flights_ = nullptr;  // null: in none
-    Flight* flight_ = nullptr;    // null: alone, or landed
+    Flights* flights_ = nullptr;      // null: in none
+    std::shared_ptr<Flight> flight_;  // null: alone, or landed
     uint64_t hash_ = 0;
   };
 
@@ -58,26 +67,23 @@ class Flights : private event::TurnTask {
     kWaits,
     kAlone,  // too many wait, or the last answer to this was of no use to others
   };
-  Joined join(const std::string& key, Seat& seat);
+  // `time`: that the request has; that of the first one counts.
+  Joined join(const std::string& key, Seat& seat, event::Duration time);
   // Somebody is bringing it.
   bool underWay(const std::string& key) const { return flights_.contains(key); }
 
  private:
-  struct Flight {
-    std::string key;
-    base::List<Seat> waiting;
-    size_t count = 0;
-  };
-
   void runAtTurnEnd() override;
-  void passOn(Flight& flight);
+  void end(Flight& flight);
+  void follow(Flight& flight);
   void tell(Seat& seat);
+  void letNextLead(Flight& flight);
   uint64_t& noteOf(uint64_t hash) { return unshared_[hash % unshared_.size()]; }
 
   event::Loop& loop_;
-  absl::flat_hash_map<std::string, std::unique_ptr<Flight>> flights_;
+  absl::flat_hash_map<std::string, std::shared_ptr<Flight>> flights_;
   base::List<Seat> told_;
-  base::List<Seat> alone_;  // and those that lead: to be let go when this ends
+  base::List<Seat> fetching_;  // who lead or go alone: to be let go when this ends
   // Hashes of keys whose answers were of no use to others: waiting would only cost time. One place for many keys.
   std::array<uint64_t, 4096> unshared_{};
 };

@@ -1,11 +1,16 @@
 #include "source/cache/flights.h"
 
 #include <catch2/catch.hpp>
+#include <vector>
 
 #include "source/event/polled_loop.h"
 
 namespace sluice::cache {
 namespace {
+
+using namespace std::chrono_literals;
+
+constexpr event::Duration kTime = 15s;
 
 struct Seat : Flights::Seat {
   void onLead() override {
@@ -28,10 +33,10 @@ using Joined = Flights::Joined;
 TEST_CASE("one leads, the others wait until it has landed") {
   Bed bed;
   Seat lead, a, b, other;
-  CHECK(bed.flights.join("k", lead) == Joined::kLeads);
-  CHECK(bed.flights.join("k", a) == Joined::kWaits);
-  CHECK(bed.flights.join("k", b) == Joined::kWaits);
-  CHECK(bed.flights.join("other", other) == Joined::kLeads);
+  CHECK(bed.flights.join("k", lead, kTime) == Joined::kLeads);
+  CHECK(bed.flights.join("k", a, kTime) == Joined::kWaits);
+  CHECK(bed.flights.join("k", b, kTime) == Joined::kWaits);
+  CHECK(bed.flights.join("other", other, kTime) == Joined::kLeads);
   CHECK(bed.flights.underWay("k"));
 
   lead.land(true);
@@ -49,9 +54,9 @@ TEST_CASE("who leads and goes gives the lead to the next") {
   Seat a, b;
   {
     Seat lead;
-    bed.flights.join("k", lead);
-    bed.flights.join("k", a);
-    bed.flights.join("k", b);
+    bed.flights.join("k", lead, kTime);
+    bed.flights.join("k", a, kTime);
+    bed.flights.join("k", b, kTime);
   }
   CHECK(bed.flights.underWay("k"));
   bed.loop.turn();
@@ -68,9 +73,9 @@ TEST_CASE("who leads and goes gives the lead to the next") {
 TEST_CASE("who is given the lead and goes before it is told passes it on") {
   Bed bed;
   Seat lead, a, b;
-  bed.flights.join("k", lead);
-  bed.flights.join("k", a);
-  bed.flights.join("k", b);
+  bed.flights.join("k", lead, kTime);
+  bed.flights.join("k", a, kTime);
+  bed.flights.join("k", b, kTime);
 
   lead.leave();
   a.leave();
@@ -84,14 +89,14 @@ TEST_CASE("many who fail at once do so one after the other") {
   Bed bed;
   Seat lead;
   std::vector<std::unique_ptr<Seat>> seats;
-  bed.flights.join("k", lead);
+  bed.flights.join("k", lead, kTime);
   for (size_t i = 0; i < Flights::kMaxWaiting; ++i) {
     seats.push_back(std::make_unique<Seat>());
     seats.back()->leave_at_once = true;
-    REQUIRE(bed.flights.join("k", *seats.back()) == Joined::kWaits);
+    REQUIRE(bed.flights.join("k", *seats.back(), kTime) == Joined::kWaits);
   }
   Seat one_more;
-  CHECK(bed.flights.join("k", one_more) == Joined::kAlone);
+  CHECK(bed.flights.join("k", one_more, kTime) == Joined::kAlone);
 
   lead.leave();
   bed.loop.turn();
@@ -103,10 +108,10 @@ TEST_CASE("many who fail at once do so one after the other") {
 TEST_CASE("who waits and goes is not told") {
   Bed bed;
   Seat lead;
-  bed.flights.join("k", lead);
+  bed.flights.join("k", lead, kTime);
   auto gone = std::make_unique<Seat>(), told_and_gone = std::make_unique<Seat>();
-  bed.flights.join("k", *gone);
-  bed.flights.join("k", *told_and_gone);
+  bed.flights.join("k", *gone, kTime);
+  bed.flights.join("k", *told_and_gone, kTime);
   gone.reset();
   lead.land(true);
   told_and_gone.reset();
@@ -116,13 +121,131 @@ TEST_CASE("who waits and goes is not told") {
 TEST_CASE("for what was of no use to others nobody waits until it is of use") {
   Bed bed;
   Seat a, b, c, d;
-  bed.flights.join("k", a);
+  bed.flights.join("k", a, kTime);
   a.land(false);
 
-  CHECK(bed.flights.join("k", b) == Joined::kAlone);
-  CHECK(bed.flights.join("k", c) == Joined::kAlone);
+  CHECK(bed.flights.join("k", b, kTime) == Joined::kAlone);
+  CHECK(bed.flights.join("k", c, kTime) == Joined::kAlone);
   b.land(true);
-  CHECK(bed.flights.join("k", d) == Joined::kLeads);
+  CHECK(bed.flights.join("k", d, kTime) == Joined::kLeads);
+}
+
+// A fetch and those that wait for it.
+struct Crowd : Bed {
+  explicit Crowd(size_t count, event::Duration time = kTime) : waiters(count) {
+    flights.join("k", lead, time);
+    for (Seat& waiter : waiters) REQUIRE(flights.join("k", waiter, kTime) == Joined::kWaits);
+  }
+  int leading() const {
+    int sum = 0;
+    for (const Seat& waiter : waiters) sum += waiter.leads;
+    return sum;
+  }
+  int landed() const {
+    int sum = 0;
+    for (const Seat& waiter : waiters) sum += waiter.landed;
+    return sum;
+  }
+  Seat lead;
+  std::vector<Seat> waiters;
+};
+
+TEST_CASE("a fetch that is late is followed by more and more") {
+  Crowd crowd(20);
+  crowd.loop.pass(4999ms);
+  CHECK(crowd.leading() == 0);
+  crowd.loop.pass(1ms);
+  CHECK(crowd.leading() == 1);
+  CHECK(crowd.waiters[0].leads == 1);
+  crowd.loop.pass(1s);
+  CHECK(crowd.leading() == 3);
+  crowd.loop.pass(1s);
+  CHECK(crowd.leading() == 7);
+
+  crowd.waiters[1].land(true);
+  crowd.loop.turn();
+
+  CHECK(crowd.landed() == 13);
+  CHECK_FALSE(crowd.flights.underWay("k"));
+  crowd.loop.pass(10s);
+  CHECK(crowd.leading() == 7);
+}
+
+TEST_CASE("nobody waits for longer than the first one has time") {
+  const event::Duration time = GENERATE(15000ms, 3000ms, 150ms);
+  Crowd crowd(Flights::kMaxWaiting, time);
+  crowd.loop.pass(time / 3 - 1ms);
+  CHECK(crowd.leading() == 0);
+  crowd.loop.pass(time * 2 / 3 + 1ms);
+  CHECK(crowd.leading() == static_cast<int>(Flights::kMaxWaiting));
+}
+
+TEST_CASE("who comes when the fetch is late already leads at once, the next ones in turn") {
+  Bed bed;
+  Seat lead, a, b;
+  bed.flights.join("k", lead, kTime);
+  bed.loop.pass(7s);
+  bed.flights.join("k", a, kTime);
+  bed.flights.join("k", b, kTime);
+  bed.loop.pass(0s);
+  CHECK(a.leads == 1);
+  CHECK(b.leads == 0);
+  bed.loop.pass(1s);
+  CHECK(b.leads == 1);
+}
+
+TEST_CASE("while one of several leads, the others go without a word") {
+  Crowd crowd(4);
+  crowd.loop.pass(5s);
+  crowd.lead.leave();
+  crowd.loop.turn();
+  CHECK(crowd.leading() == 1);
+  crowd.waiters[0].leave();
+  crowd.loop.turn();
+  CHECK(crowd.leading() == 2);
+}
+
+TEST_CASE("who leads on after another one has landed ends nothing") {
+  Crowd crowd(2);
+  crowd.loop.pass(5s);
+  crowd.waiters[0].land(true);
+  Seat again, waiter;
+  crowd.flights.join("k", again, kTime);
+  CHECK(crowd.flights.join("k", waiter, kTime) == Joined::kWaits);
+
+  crowd.lead.land(true);
+  crowd.loop.turn();
+
+  CHECK(crowd.landed() == 1);
+  CHECK(waiter.landed == 0);
+  CHECK(crowd.flights.underWay("k"));
+}
+
+TEST_CASE("who is given the lead in the turn in which another one lands is told that") {
+  Crowd crowd(2);
+  crowd.lead.leave();
+  Seat joined;
+  crowd.flights.join("k", joined, kTime);
+  CHECK(crowd.waiters[1].goAhead());
+  crowd.waiters[1].land(true);
+  crowd.loop.turn();
+
+  CHECK(crowd.waiters[0].leads == 0);
+  CHECK(crowd.waiters[0].landed == 1);
+  CHECK(joined.landed == 1);
+}
+
+TEST_CASE("who waits no longer leads as well, and nobody is told of that") {
+  Crowd crowd(2);
+  CHECK(crowd.waiters[0].goAhead());
+  CHECK_FALSE(crowd.waiters[0].goAhead());
+  CHECK(crowd.waiters[0].leads == 0);
+
+  crowd.waiters[0].land(true);
+  crowd.loop.turn();
+
+  CHECK(crowd.waiters[1].landed == 1);
+  CHECK_FALSE(crowd.waiters[1].goAhead());
 }
 
 TEST_CASE("its end lets everybody go") {
@@ -130,11 +253,11 @@ TEST_CASE("its end lets everybody go") {
   Seat lead, a, told, alone;
   {
     Flights flights(loop);
-    flights.join("k", lead);
-    flights.join("k", a);
+    flights.join("k", lead, kTime);
+    flights.join("k", a, kTime);
     Seat first;
-    flights.join("j", first);
-    flights.join("j", told);
+    flights.join("j", first, kTime);
+    flights.join("j", told, kTime);
     first.leave();
   }
   loop.turn();

@@ -1,6 +1,7 @@
 #include "source/cache/store.h"
 
 #include <utility>
+#include <vector>
 
 #include "absl/hash/hash.h"
 #include "source/base/text.h"
@@ -34,17 +35,20 @@ Store::Found Store::find(const std::string& key, const http::HeaderList& request
   return found;
 }
 
-bool Store::put(const std::string& key, Ticket ticket, const VaryNames& vary, const http::HeaderList& request,
-                std::shared_ptr<const StoredResponse> response) {
+Store::Put Store::put(const std::string& key, Ticket ticket, const VaryNames& vary, const http::HeaderList& request,
+                      std::shared_ptr<const StoredResponse> response, Labels labels) {
   auto node = std::make_unique<Node>();
   node->bytes = kNodeBytes + key.size() + response->bytes();
-  if (node->bytes > largest()) return false;
+  for (const std::string& label : labels) node->bytes += kLabelBytes + label.size();
+  if (node->bytes > largest()) return Put::kTooLarge;
   {
     Shard& shard = shardOf(key);
     const std::lock_guard hold(shard.lock);
-    if (epochOf(key).load(std::memory_order_relaxed) != ticket.epoch) return false;
+    if (epochOf(key).load(std::memory_order_relaxed) != ticket.epoch) return Put::kOutOfDate;
+    if (purges_.tookAny(labels, ticket.purges)) return Put::kOutOfDate;
     node->key = key;
     node->response = std::move(response);
+    node->labels = std::move(labels);
     if (!vary.empty()) {
       Node* varying = nodeOf(shard, key);
       if (varying == nullptr || varying->vary != vary) {
@@ -53,6 +57,10 @@ bool Store::put(const std::string& key, Ticket ticket, const VaryNames& vary, co
         made->vary = vary;
         made->generation = next_generation_.fetch_add(1, std::memory_order_relaxed);
         made->bytes = kNodeBytes + key.size();
+        if (!node->labels.empty()) {
+          made->labels.push_back(node->labels.front());
+          made->bytes += kLabelBytes + made->labels.front().size();
+        }
         varying = made.get();
         insert(shard, std::move(made));
       }
@@ -62,7 +70,7 @@ bool Store::put(const std::string& key, Ticket ticket, const VaryNames& vary, co
     insert(shard, std::move(node));
   }
   trim(hashOf(key) % kShards);
-  return true;
+  return Put::kStored;
 }
 
 void Store::invalidate(const std::string& key) {
@@ -70,6 +78,31 @@ void Store::invalidate(const std::string& key) {
   const std::lock_guard hold(shard.lock);
   epochOf(key).fetch_add(1, std::memory_order_relaxed);
   if (Node* node = nodeOf(shard, key)) erase(shard, *node);
+}
+
+// The log has it before anything is looked for: what is stored from now on either is younger, or is still found here.
+size_t Store::purge(const Purge& purge) {
+  const Selector what = Selector::of(purge, addressing_);
+  purges_.add(what);
+  size_t count = 0;
+  for (Shard& shard : shards_) {
+    while (purgeSome(shard, what, count)) {
+    }
+  }
+  return count;
+}
+
+// False: there was no more than that.
+bool Store::purgeSome(Shard& shard, const Selector& what, size_t& count) {
+  std::vector<std::unique_ptr<Node>> gone;  // goes without the lock
+  const std::lock_guard hold(shard.lock);
+  while (gone.size() < kPurgedAtOnce) {
+    const auto first = shard.labels.lower_bound({what.text, nullptr});
+    if (first == shard.labels.end() || !what.takes(first->first)) return false;
+    gone.push_back(take(shard, *first->second));
+    count += gone.back()->response != nullptr;
+  }
+  return true;
 }
 
 bool Store::reserve(size_t bytes) {
@@ -99,14 +132,17 @@ void Store::insert(Shard& shard, std::unique_ptr<Node> node) {
   if (Node* before = nodeOf(shard, node->key)) erase(shard, *before);
   bytes_.fetch_add(node->bytes, std::memory_order_relaxed);
   shard.once.pushFront(*node);
+  for (const std::string& label : node->labels) shard.labels.emplace(label, node.get());
   std::string key = node->key;
   shard.nodes.emplace(std::move(key), std::move(node));
 }
 
-void Store::erase(Shard& shard, Node& node) {
+std::unique_ptr<Store::Node> Store::take(Shard& shard, Node& node) {
   bytes_.fetch_sub(node.bytes, std::memory_order_relaxed);
   if (node.again) shard.again_bytes -= node.bytes;
-  shard.nodes.erase(shard.nodes.find(node.key));
+  node.unlink();
+  for (const std::string& label : node.labels) shard.labels.erase({label, &node});
+  return std::move(shard.nodes.extract(node.key).mapped());
 }
 
 // What was asked for once goes first, but for the latest of each shard; then what was asked for again. Each from the

@@ -13,9 +13,13 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "source/base/intrusive_list.h"
+#include "source/cache/labels.h"
+#include "source/cache/purge_log.h"
 #include "source/cache/stored_response.h"
 #include "source/cache/vary.h"
 
@@ -27,12 +31,13 @@ class Store {
   static constexpr size_t kLargestPart = 8;
   static constexpr size_t kIncomingPart = 4;
 
-  explicit Store(size_t max_bytes) : max_bytes_(max_bytes) {}
+  explicit Store(size_t max_bytes, Addressing addressing = {}) : max_bytes_(max_bytes), addressing_(addressing) {}
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
   size_t maxBytes() const { return max_bytes_; }
   size_t largest() const { return max_bytes_ / kLargestPart; }
+  Addressing addressing() const { return addressing_; }
 
   struct Found {
     std::shared_ptr<const StoredResponse> response;  // null: there is none
@@ -42,16 +47,23 @@ class Store {
   // `request`: those of its fields that answers may depend on.
   Found find(const std::string& key, const http::HeaderList& request);
 
-  // Taken before the upstream is asked: an answer from before an invalidation is not stored after it.
+  // Taken before anything is looked up: what was asked for, or found, before an invalidation or a purge is not stored
+  // after it.
   struct Ticket {
     uint32_t epoch;
+    uint64_t purges;
   };
-  Ticket ticket(const std::string& key) const { return {epochOf(key).load(std::memory_order_relaxed)}; }
-  // Whether it was stored.
-  bool put(const std::string& key, Ticket ticket, const VaryNames& vary, const http::HeaderList& request,
-           std::shared_ptr<const StoredResponse> response);
+  Ticket ticket(const std::string& key) const {
+    return {epochOf(key).load(std::memory_order_relaxed), purges_.count()};
+  }
+  enum class Put : uint8_t { kStored, kOutOfDate, kTooLarge };
+  Put put(const std::string& key, Ticket ticket, const VaryNames& vary, const http::HeaderList& request,
+          std::shared_ptr<const StoredResponse> response, Labels labels);
   // All answers to the key, whatever they depend on.
   void invalidate(const std::string& key);
+  // All answers that have the label, whatever their keys; how many there were. It takes time for what it finds only,
+  // and a shard's lock for a few at a time.
+  size_t purge(const Purge& purge);
 
   // Bytes of a body on its way in. False: there are too many.
   bool reserve(size_t bytes);
@@ -63,6 +75,8 @@ class Store {
   static constexpr size_t kShards = 64;
   static constexpr size_t kEpochs = 1024;
   static constexpr size_t kNodeBytes = 256;  // about what keeping one costs besides its text
+  static constexpr size_t kLabelBytes = 64;  // the same of a label
+  static constexpr size_t kPurgedAtOnce = 64;
 
   // An answer, or what the answers to a key depend on: those are nodes of their own, whose keys have the generation, so
   // that none is found once this is gone.
@@ -70,6 +84,7 @@ class Store {
     std::string key;
     std::shared_ptr<const StoredResponse> response;  // null: see `vary`
     VaryNames vary;
+    Labels labels;
     uint64_t generation = 0;
     size_t bytes = 0;
     bool again = false;  // in the second list
@@ -77,7 +92,8 @@ class Store {
   struct Shard {
     std::mutex lock;
     absl::flat_hash_map<std::string, std::unique_ptr<Node>> nodes;
-    base::List<Node> once, again;  // the latest first
+    absl::btree_set<std::pair<std::string_view, Node*>> labels;  // of all nodes
+    base::List<Node> once, again;                                // the latest first
     size_t again_bytes = 0;
   };
 
@@ -93,17 +109,21 @@ class Store {
   Node* nodeOf(Shard& shard, std::string_view key);
   void touch(Shard& shard, Node& node);
   void insert(Shard& shard, std::unique_ptr<Node> node);
-  void erase(Shard& shard, Node& node);
+  std::unique_ptr<Node> take(Shard& shard, Node& node);
+  void erase(Shard& shard, Node& node) { take(shard, node); }
   static Node* victimOf(Shard& shard, int round);
   // Without any.
   void trim(size_t grown);
+  bool purgeSome(Shard& shard, const Selector& what, size_t& count);
 
   const size_t max_bytes_;
+  const Addressing addressing_;
   std::array<Shard, kShards> shards_;
   std::array<std::atomic<uint32_t>, kEpochs> epochs_{};
   std::atomic<size_t> bytes_{0};
   std::atomic<size_t> incoming_{0};
   std::atomic<uint64_t> next_generation_{1};
+  PurgeLog purges_;
 };
 
 }  // namespace sluice::cache

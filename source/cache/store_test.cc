@@ -17,11 +17,25 @@ std::shared_ptr<StoredResponse> answer(std::string body = "body") {
   return stored({{"cache-control", "max-age=60"}}, std::move(body));
 }
 
+using Put = Store::Put;
+using By = Purge::By;
+
 struct Bed {
   bool put(const std::string& key, std::shared_ptr<StoredResponse> response, const VaryNames& vary = {},
-           testing::Fields request = {}) {
-    return store.put(key, store.ticket(key), vary, Request(request).head, std::move(response));
+           testing::Fields request = {}, Labels labels = {}) {
+    return store.put(key, store.ticket(key), vary, Request(request).head, std::move(response), std::move(labels)) ==
+           Put::kStored;
   }
+  // An answer at an address of the same name, with tags.
+  bool putAt(const std::string& key, const std::string& address, const std::string& tags = "") {
+    return put(key, answer(key), {}, {}, labelsOf(address, tags));
+  }
+  static Labels labelsOf(const std::string& address, const std::string& tags = "") {
+    Labels out{"a" + address};
+    CHECK(addTags(testing::Response({{"cache-tag", tags}}).head, {"cache-tag"}, out));
+    return out;
+  }
+  size_t purge(Purge::By by, std::string_view text) { return store.purge({by, text}); }
   // Its body; "-": there is none.
   std::string get(const std::string& key, testing::Fields request = {}) {
     const auto found = store.find(key, Request(request).head);
@@ -48,7 +62,7 @@ TEST_CASE("an answer from before an invalidation is not stored") {
   const Store::Ticket before = bed.store.ticket("a");
   bed.store.invalidate("a");
 
-  CHECK_FALSE(bed.store.put("a", before, {}, Request().head, answer()));
+  CHECK(bed.store.put("a", before, {}, Request().head, answer(), {}) == Put::kOutOfDate);
   CHECK(bed.get("a") == "-");
 }
 
@@ -84,6 +98,96 @@ TEST_CASE("answers that vary go together, and when they vary by something else")
   CHECK(bed.get("a", {{"accept-language", "de"}}) == "-");
   bed.put("a", answer("all"));
   CHECK(bed.get("a", {{"x", "1"}}) == "all");
+}
+
+TEST_CASE("a purge by address takes all answers to it, whatever their keys and what they depend on") {
+  Bed bed;
+  const Labels at = Bed::labelsOf("h/x");
+  bed.put("1", answer("en"), {"accept-language"}, {{"accept-language", "en"}}, at);
+  bed.put("1", answer("de"), {"accept-language"}, {{"accept-language", "de"}}, at);
+  bed.put("2", answer("other key"), {}, {}, at);
+  bed.putAt("3", "h/xy");
+
+  CHECK(bed.purge(By::kAddress, "h/x") == 3);
+
+  CHECK(bed.get("1", {{"accept-language", "en"}}) == "-");
+  CHECK_FALSE(bed.store.find("1", Request().head).varies);
+  CHECK(bed.get("2") == "-");
+  CHECK(bed.get("3") == "3");
+  CHECK(bed.purge(By::kAddress, "h/x") == 0);
+  bed.store.invalidate("3");
+  CHECK(bed.store.bytes() == 0);
+}
+
+TEST_CASE("a purge takes addresses that begin alike, or what has a tag") {
+  Bed bed;
+  bed.putAt("1", "h/a/1", "news,sport");
+  bed.putAt("2", "h/a/2", "news");
+  bed.putAt("3", "h/b", "newspaper");
+  bed.putAt("4", "i/a/1", "sport news");
+
+  CHECK(bed.purge(By::kPrefix, "h/a/") == 2);
+  CHECK(bed.get("1") == "-");
+  CHECK(bed.get("3") == "3");
+  CHECK(bed.purge(By::kTag, "news") == 1);
+  CHECK(bed.get("3") == "3");
+  CHECK(bed.get("4") == "-");
+}
+
+TEST_CASE("of answers that vary those go that have the tag") {
+  Bed bed;
+  bed.put("a", answer("en"), {"x"}, {{"x", "en"}}, Bed::labelsOf("h/", "one"));
+  bed.put("a", answer("de"), {"x"}, {{"x", "de"}}, Bed::labelsOf("h/", "two"));
+
+  CHECK(bed.purge(By::kTag, "one") == 1);
+
+  CHECK(bed.get("a", {{"x", "en"}}) == "-");
+  CHECK(bed.get("a", {{"x", "de"}}) == "de");
+}
+
+TEST_CASE("a purge takes many") {
+  Bed bed;
+  for (int i = 0; i < 1000; ++i) bed.putAt(std::to_string(i), "h/" + std::to_string(i), "all");
+  CHECK(bed.purge(By::kTag, "all") == 1000);
+  CHECK(bed.store.bytes() == 0);
+}
+
+TEST_CASE("an answer from before a purge that takes it is not stored") {
+  Bed bed;
+  const auto ticket = bed.store.ticket("a");
+  bed.purge(By::kTag, "news");
+  const auto put = [&](const std::string& tags) {
+    return bed.store.put("a", ticket, {}, Request().head, answer(), Bed::labelsOf("h/a/b", tags));
+  };
+
+  CHECK(put("news") == Put::kOutOfDate);
+  CHECK(put("sport") == Put::kStored);
+  bed.purge(By::kPrefix, "h/a");
+  CHECK(put("sport") == Put::kOutOfDate);
+  CHECK(bed.putAt("a", "h/a/b", "news"));
+}
+
+TEST_CASE("an answer from before more purges than are known is not stored") {
+  Bed bed;
+  const auto ticket = bed.store.ticket("a");
+  for (size_t i = 0; i < PurgeLog::kKept; ++i) bed.purge(By::kTag, "x");
+  const auto put = [&] { return bed.store.put("a", ticket, {}, Request().head, answer(), Bed::labelsOf("h/")); };
+
+  CHECK(put() == Put::kStored);
+  bed.purge(By::kTag, "x");
+  CHECK(put() == Put::kOutOfDate);
+}
+
+TEST_CASE("labels count, and go with their answers") {
+  Bed bed;
+  bed.putAt("a", "h/");
+  const size_t without = bed.store.bytes();
+  bed.putAt("a", "h/", std::string(1000, 'x'));
+  CHECK(bed.store.bytes() > without + 1000);
+
+  bed.putAt("a", "h/", "new");
+  CHECK(bed.purge(By::kTag, std::string(1000, 'x')) == 0);
+  CHECK(bed.purge(By::kTag, "new") == 1);
 }
 
 TEST_CASE("it stays within its bytes, and what is too large is not taken") {
@@ -127,7 +231,11 @@ TEST_CASE("workers use it together") {
       for (int i = 0; i < 3000; ++i) {
         const std::string key = "k" + std::to_string((i * 7 + worker) % 50);
         if (i % 5 == 0) bed.store.invalidate(key);
-        if (i % 3 == 0) bed.put(key, answer(key + std::string(3000, 'x')), i % 2 ? VaryNames{"x"} : VaryNames{});
+        if (i % 7 == 0) bed.purge(By::kPrefix, key);
+        if (i % 3 == 0) {
+          bed.put(key, answer(key + std::string(3000, 'x')), i % 2 ? VaryNames{"x"} : VaryNames{}, {},
+                  {"a" + key, "t" + key.substr(0, 2)});
+        }
         const std::string body = bed.get(key);
         if (body != "-" && body.substr(0, key.size()) != key) ++wrong;
       }
@@ -135,6 +243,8 @@ TEST_CASE("workers use it together") {
   }
   for (std::thread& worker : workers) worker.join();
   CHECK(wrong == 0);
+  bed.purge(By::kPrefix, "k");
+  for (int i = 0; i < 50; ++i) CHECK(bed.get("k" + std::to_string(i)) == "-");
   CHECK(bed.store.bytes() <= kSize);
 }
 

@@ -21,6 +21,7 @@
 #include "source/config/metadata_match.h"
 #include "source/config/mirror_policies.h"
 #include "source/config/rate_limits.h"
+#include "source/config/route_fingerprint.h"
 #include "source/config/route_match.h"
 #include "source/config/route_mutations.h"
 #include "source/config/route_texts.h"
@@ -61,6 +62,7 @@ class RouteCompiler {
     spec.internal_only_headers = internalOnlyHeaders();
     spec.per_filter = perFilter(config_.typed_per_filter_config(), context_);
     mirrors_ = mirrors(config_.request_mirror_policies(), context_, nullptr);
+    fingerprint_ = fingerprintOf(config_);
     plugins_.emplace(config_, context_, [this](const v3::ClusterSpecifierPlugin& plugin, const Context& at) {
       route::ForwardSpec checked;
       clusterPlugin(plugin, at, checked);
@@ -107,8 +109,10 @@ class RouteCompiler {
     const auto policy = host.has_retry_policy() ? retryPolicy(host.retry_policy(), context) : nullptr;
     const bool hedges = hedging(host, policy.get(), context.child("hedge_policy"));
     const auto mirrors_of_host = mirrors(host.request_mirror_policies(), context, mirrors_);
+    const uint64_t fingerprint = fingerprintOf(host, fingerprint_);
     const auto add = [&](const v3::Route& config, const Context& at) {
       out.routes.push_back(route(config, at));
+      out.routes.back().fingerprint = fingerprintOf(config, fingerprint);
       out.routes.back().stats = requestStats(deps_.request_stats, host.name(), "route", config.stat_prefix());
       const v3::RouteAction& action = config.route();
       if (auto* forward = std::get_if<route::ForwardSpec>(&out.routes.back().action)) {
@@ -501,6 +505,7 @@ class RouteCompiler {
     checkHostText(config.host_rewrite_literal(), context.child("host_rewrite_literal"));
     out.mutations = compileMutations(config, context);
     out.per_filter = perFilter(config.typed_per_filter_config(), context);
+    out.fingerprint = fingerprintOf(config);
     return out;
   }
 
@@ -647,6 +652,7 @@ class RouteCompiler {
   const Context& context_;
   const RouteCompilerDeps& deps_;
   std::shared_ptr<const route::MirrorPolicies> mirrors_;  // of the whole table; null: none
+  uint64_t fingerprint_ = 0;                              // the same
   std::map<std::string, std::string> domains_;            // lower case, to the name of their virtual host
   Regexes regexes_;
   std::optional<NamedPlugins> plugins_;  // set while virtual hosts are compiled

@@ -1,6 +1,8 @@
 #include "source/config/route_compiler.h"
 
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "envoy/extensions/filters/http/buffer/v3/buffer.pb.h"
 #include "source/config/test_route_compiler.h"
@@ -684,6 +686,68 @@ TEST_CASE("every error of a table is reported, not the first one only") {
                                  .errors;
 
   CHECK(std::count(errors.begin(), errors.end(), '\n') == 2);
+}
+
+// Of the first route, and of the first share of its cluster if it has some.
+std::pair<uint64_t, uint64_t> fingerprintsOf(const std::string& yaml) {
+  const Compiled compiled = Compiler().compile(yaml);
+  REQUIRE(compiled.errors == "");
+  const route::Route& route = compiled.table->virtualHosts()[0].routes[0];
+  const route::ClusterChoice* const choice = route.forward->choice;
+  return {route.fingerprint, choice == nullptr ? 0 : choice->weighted[0].fingerprint};
+}
+
+// A table with one route, and what its levels say besides, each a list of fields that ends in a comma.
+struct Levels {
+  std::string table, host, route, action, cluster = "cluster: a";
+  std::pair<uint64_t, uint64_t> fingerprints() const {
+    return fingerprintsOf("{" + table + "virtual_hosts: [{name: v, domains: [a], " + host +
+                          "routes: [{match: {prefix: /}, " + route + "route: {" + action + cluster + "}}]}]}");
+  }
+};
+
+TEST_CASE("routes that make the same of requests have the same fingerprint, whatever else they say") {
+  const auto plain = Levels().fingerprints();
+  CHECK(plain.first != 0);
+  CHECK(Levels{.table = "name: t, ", .host = "require_tls: ALL, ", .route = "name: r, "}.fingerprints() == plain);
+  CHECK(Levels{.action = "timeout: 1s, idle_timeout: 1s, priority: HIGH, "}.fingerprints() == plain);
+  CHECK(Levels{.action = "retry_policy: {retry_on: 5xx}, ", .cluster = "cluster: b"}.fingerprints() == plain);
+  CHECK(fingerprintsOf("virtual_hosts: [{name: w, domains: [b, c], routes: [{match: {path: /x}, "
+                       "route: {cluster: a}}, {match: {prefix: /}, redirect: {}}]}]") == plain);
+}
+
+TEST_CASE("routes that make something else of requests have another fingerprint") {
+  const auto plain = Levels().fingerprints();
+  const std::string header = "request_headers_to_add: [{header: {key: x, value: y}}], ";
+  const std::string per_filter =
+      "typed_per_filter_config: {f: {\"@type\": type.googleapis.com/"
+      "envoy.extensions.filters.http.buffer.v3.BufferPerRoute, disabled: true}}, ";
+  const std::string metadata = "metadata: {filter_metadata: {f: {a: b}}}, ";
+  for (const std::string& said : {header, per_filter, metadata}) {
+    CAPTURE(said);
+    CHECK(Levels{.table = said}.fingerprints() != plain);
+    CHECK(Levels{.host = said}.fingerprints() != plain);
+    CHECK(Levels{.route = said}.fingerprints() != plain);
+  }
+  for (const char* action :
+       {"metadata_match: {filter_metadata: {envoy.lb: {a: b}}}, ", "prefix_rewrite: /b, ", "host_rewrite_literal: b, ",
+        "auto_host_rewrite: true, ", "internal_redirect_policy: {}, ", "append_x_forwarded_host: true, "}) {
+    CAPTURE(action);
+    CHECK(Levels{.action = action}.fingerprints() != plain);
+  }
+}
+
+TEST_CASE("shares of a weighted cluster have fingerprints of their own") {
+  const auto of = [](const std::string& share) {
+    return Levels{.cluster = "weighted_clusters: {clusters: [{" + share + "}]}"}.fingerprints();
+  };
+  const auto plain = of("name: a, weight: 1");
+  CHECK(plain.first == Levels().fingerprints().first);
+  CHECK(of("name: b, weight: 2") == plain);
+  const auto other = of("name: a, weight: 1, metadata_match: {filter_metadata: {envoy.lb: {a: b}}}");
+  CHECK(other.first == plain.first);
+  CHECK(other.second != plain.second);
+  CHECK(of("name: a, weight: 1, host_rewrite_literal: b").second != plain.second);
 }
 
 }  // namespace sluice::config

@@ -33,6 +33,7 @@ struct WeightedCluster {
   const stream::MetadataCriteria* metadata_match = nullptr;  // the route's included; null: none
   const Mutations* mutations = nullptr;                      // null: none
   PerFilterConfigs per_filter = nullptr;
+  uint64_t fingerprint = 0;  // of what it adds to the route's
 };
 
 // A matcher that chooses the cluster. What its clusters have beside their ids is the route's.
@@ -119,6 +120,7 @@ struct Route {
   PerFilterConfigs per_filter = nullptr;
   const stream::MetadataFields* metadata = nullptr;  // null: none
   const RequestStats* stats = nullptr;               // null: nothing is counted of it alone
+  uint64_t fingerprint = 0;                          // of what it makes of requests; RouteSpec::fingerprint
 };
 
 }  // namespace sluice::route

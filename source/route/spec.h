@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,7 @@ struct WeightedClusterSpec {
   std::shared_ptr<const stream::MetadataCriteria> metadata_match;  // of the host, those of the route included
   Mutations mutations;
   PerFilterSpec per_filter;
+  uint64_t fingerprint = 0;  // as the route's, of what the share adds
 };
 
 // A matcher that chooses the cluster. (proto: MatcherClusterSpecifier)
@@ -156,6 +158,8 @@ struct RouteSpec {
   PerFilterSpec per_filter;
   stream::FixedMetadata metadata;
   std::shared_ptr<const RequestStats> stats;  // null: nothing is counted of it alone
+  // Equal for routes that make the same of requests beside their path and cluster. For caches.
+  uint64_t fingerprint = 0;
 };
 
 // A matcher that leads to routes. (proto: VirtualHost.matcher)

@@ -401,6 +401,7 @@ class Table::Builder {
     route.mutations = mutations(spec.mutations);
     route.per_filter = perFilter(spec.per_filter, host.per_filter);
     route.metadata = metadata(spec.metadata);
+    route.fingerprint = spec.fingerprint;
     if (spec.stats) route.stats = storage_.request_stats.emplace_back(std::move(spec.stats)).get();
     if (auto* forward = std::get_if<ForwardSpec>(&spec.action)) return addForward(*forward, route);
     if (auto* redirect = std::get_if<RedirectSpec>(&spec.action)) {
@@ -506,7 +507,8 @@ class Table::Builder {
                                  .host_rewrite = storage_.texts.copy(part.host_rewrite),
                                  .metadata_match = criteria(part.metadata_match),
                                  .mutations = mutations(part.mutations),
-                                 .per_filter = perFilter(part.per_filter, route.per_filter)});
+                                 .per_filter = perFilter(part.per_filter, route.per_filter),
+                                 .fingerprint = part.fingerprint});
     }
     if (total == 0 || total > UINT32_MAX) {
       return absl::InvalidArgumentError(absl::StrCat("the weights of the clusters of route \"",

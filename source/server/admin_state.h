@@ -33,6 +33,7 @@ class AdminPages : public admin::AdminState {
     std::function<void(const admin::DrainRequest&)> drain_listeners;
     std::function<void(bool failed)> set_health_check_failed;
     std::function<std::string()> waits_for = {};  // empty text: nothing
+    std::function<size_t(const cache::Purge&)> purge_caches = {};
   };
 
   explicit AdminPages(Deps deps) : deps_(std::move(deps)), started_(std::chrono::steady_clock::now()) {}
@@ -53,6 +54,7 @@ class AdminPages : public admin::AdminState {
     health_failed_ = failed;
     deps_.set_health_check_failed(failed);
   }
+  size_t purgeCaches(const cache::Purge& purge) override { return deps_.purge_caches(purge); }
   std::string notReadyReason() const override { return deps_.waits_for ? deps_.waits_for() : std::string(); }
 
  private:

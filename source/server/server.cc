@@ -14,6 +14,7 @@
 #include "source/admin/http_endpoint.h"
 #include "source/admin/query.h"
 #include "source/base/entropy.h"
+#include "source/cache/store.h"
 #include "source/event/loop.h"
 #include "source/extensions/all.h"
 #include "source/net/dns.h"
@@ -218,7 +219,8 @@ class Server {
                          dynamic_ ? &dynamic_->subscriptions() : nullptr, stats_, logger_,
                          static_cast<uint32_t>(workers_.size()), [this] { main_->post([this] { stopWorkers(); }); },
                          [this](const admin::DrainRequest& request) { drainListeners(request); },
-                         [this](bool failed) { setHealthCheckFailed(failed); }, [this] { return waitsFor(); }});
+                         [this](bool failed) { setHealthCheckFailed(failed); }, [this] { return waitsFor(); },
+                         [this](const cache::Purge& purge) { return purgeCaches(purge); }});
     auto endpoint = admin::openHttpEndpoint(*main_, address, stats_, cells_, *log_files_,
                                             [this](const admin::HttpRequest& request) { return answerAdmin(request); },
                                             {.access_logs = std::move(logs), .sockets = &sockets_});
@@ -251,6 +253,12 @@ class Server {
     graceful_ = request.inbound_only ? listener::AskToEnd::kInbound : listener::AskToEnd::kAll;
     askToEnd();
     if (!request.skip_exit) graceful_end_.arm(options_.drain_time);
+  }
+
+  size_t purgeCaches(const cache::Purge& purge) {
+    size_t count = 0;
+    services_->objects.forEach<cache::Store>([&](cache::Store& store) { count += store.purge(purge); });
+    return count;
   }
 
   void stopListeners(bool inbound_only) {

@@ -175,6 +175,81 @@ class WaitingTest(CacheCase):
         self.assertEqual(self.asked(), 10)
 
 
+    def test_a_fetch_that_hangs_is_followed_by_one_more(self):
+        hang = threading.Event()
+        self.addCleanup(hang.set)
+        asked = iter(range(100))
+
+        def answer(_):
+            if next(asked) == 0:
+                hang.wait(20)
+            return Reply(body=b"body", headers=[("cache-control", "max-age=600")])
+
+        routes = [{"match": {"prefix": "/"}, "route": {"cluster": "up", "timeout": "3s"}}]
+        self.serve(answer, routes=routes)
+        connections = [self.connect() for _ in range(10)]
+        for connection in connections:
+            connection.sendall(requestBytes("GET", "/a"))
+
+        bodies = [readResponse(reader(connection)).body for connection in connections[1:]]
+
+        self.assertEqual(set(bodies), {b"body"})
+        self.assertEqual(self.asked(), 2)
+
+
+class PurgeTest(CacheCase):
+    def purge(self, query):
+        return self.sluice.admin("/cache/purge?" + query, "POST")
+
+    def test_answers_are_purged_on_all_workers_by_url_prefix_and_tag(self):
+        fields = [("cache-control", "max-age=600"), ("vary", "accept"), ("cache-tag", "news sport")]
+        self.serve(lambda _: Reply(headers=fields), filters=[cacheFilter(allowed_vary_headers=[{"exact": "accept"}])], concurrency=3)
+
+        def fill():
+            for path in ("/a", "/a?x", "/b"):
+                for accept in ("text/html", "text/plain"):
+                    get(self.port, path, [("accept", accept)], host="www.example")
+            return [self.upstream.next().path for _ in range(self.asked())]
+
+        self.assertEqual(len(fill()), 6)
+        self.assertEqual(fill(), [])
+        self.assertEqual(self.purge("url=http://www.example/a").body, b"removed: 2\n")
+        self.assertEqual(fill(), ["/a"] * 2)
+        self.assertEqual(self.purge("prefix=www.example/a").body, b"removed: 4\n")
+        self.assertEqual(fill(), ["/a"] * 2 + ["/a?x"] * 2)
+        self.assertEqual(self.purge("tag=news").body, b"removed: 6\n")
+        self.assertEqual(self.purge("tag=news").body, b"removed: 0\n")
+        self.assertEqual(len(fill()), 6)
+
+    def test_what_is_on_its_way_when_the_purge_comes_is_not_stored(self):
+        go = threading.Event()
+        self.addCleanup(go.set)
+        bodies = iter([b"old", b"new"])
+
+        def answer(_):
+            body = next(bodies)
+            go.wait(20)
+            return Reply(body=body, headers=[("cache-control", "max-age=600")])
+
+        self.serve(answer)
+        before, after = self.connect(), self.connect()
+        before.sendall(requestBytes("GET", "/a", [("host", "www.example")]))
+        self.upstream.next()
+        self.assertEqual(self.purge("prefix=www.example").body, b"removed: 0\n")
+        after.sendall(requestBytes("GET", "/a", [("host", "www.example")]))
+        go.set()
+
+        self.assertEqual(readResponse(reader(before)).body, b"old")
+        self.assertEqual(readResponse(reader(after)).body, b"new")
+        self.assertEqual(get(self.port, "/a", host="www.example").body, b"new")
+
+    def test_a_purge_needs_post_and_one_parameter_that_it_knows(self):
+        self.serve(lambda _: Reply())
+        self.assertEqual(self.sluice.admin("/cache/purge?tag=news").status, 405)
+        for query in ("", "tag=", "url=www.example/a", "tag=a&tag=b", "path=/a"):
+            self.assertEqual(self.purge(query).status, 400)
+
+
 class PoisoningTest(CacheCase):
     def test_what_a_client_adds_does_not_reach_others(self):
         def answer(asked):

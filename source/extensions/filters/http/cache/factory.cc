@@ -5,6 +5,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/cache/v3/cache.pb.h"
@@ -35,6 +36,7 @@ constexpr size_t kDefaultBytes = size_t{64} << 20;
 struct StoreConfig {
   size_t max_bytes = kDefaultBytes;
   std::string_view label;  // in stats, as Envoy's stores are called there
+  std::vector<std::string> tag_headers = {"cache-tag", "surrogate-key"};  // of answers, in lower case
 };
 
 // Nullopt after an error, reported at `context`, which stands at typed_config.
@@ -54,7 +56,10 @@ std::optional<StoreConfig> compileStore(const google::protobuf::Any& any, const 
   }
   if (type == Memory::descriptor()) {
     const auto& memory = static_cast<const Memory&>(*message);
-    return StoreConfig{memory.has_max_bytes() ? memory.max_bytes().value() : kDefaultBytes, "memory"};
+    StoreConfig out{memory.has_max_bytes() ? memory.max_bytes().value() : kDefaultBytes, "memory"};
+    if (!memory.tag_headers().empty()) out.tag_headers = {memory.tag_headers().begin(), memory.tag_headers().end()};
+    for (std::string& name : out.tag_headers) base::lowerInPlace(name);
+    return out;
   }
   context.error(absl::StrCat("is a ", type->full_name(), ", which is no store of this filter; it takes ",
                              Simple::descriptor()->full_name(), " and ", Memory::descriptor()->full_name()));
@@ -99,11 +104,12 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
   out.ignore_request_directives = proto.ignore_request_cache_control_header();
   if constexpr (std::is_same_v<Proto, ConfigV2>) out.upstream_cluster = proto.override_upstream_cluster();
   if (proto.disabled().value()) return out;
-  const auto store = compileStore<Simple>(proto.typed_config(), context.at.child("typed_config"));
+  auto store = compileStore<Simple>(proto.typed_config(), context.at.child("typed_config"));
   if (!store) return out;
+  out.tag_headers = std::move(store->tag_headers);
   const std::string what =
       absl::StrCat("cache of ", store->max_bytes, " ", config::stableBytes(proto.key_creator_params()));
-  out.store = context.shared<cache::Store>(what, store->max_bytes);
+  out.store = context.shared<cache::Store>(what, store->max_bytes, out.key.addressing());
   out.flights = std::make_shared<const worker::WorkerLocal<cache::Flights>>(
       context.services.local_slots,
       [](worker::WorkerServices& worker) { return std::make_unique<cache::Flights>(worker.loop); });

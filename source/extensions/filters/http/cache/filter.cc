@@ -4,8 +4,10 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "source/base/text.h"
 #include "source/http/rules.h"
+#include "source/stream/metadata_criteria.h"
 #include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::cache {
@@ -20,7 +22,8 @@ using http::Name;
 constexpr std::string_view kFromCache = "cache.response_from_cache_filter";
 constexpr std::string_view kOnlyIfCached = "cache.only_if_cached";
 
-constexpr std::chrono::seconds kLongestWait{5};
+// The longest time that a request has as far as waiting goes, and that of a route which says nothing.
+constexpr std::chrono::milliseconds kLongestWait{15'000};
 
 // A stored body on its way to a client, part of it or all.
 class StoredBody : public filter::ReplyBody {
@@ -62,6 +65,21 @@ bool isFailure(uint16_t status) {
   return status == 500 || status == 502 || status == 503 || status == 504;
 }
 
+// What of its own time a request may spend with waiting: all of it. (proto: RouteAction.timeout;
+// x-envoy-upstream-rq-timeout-ms)
+std::chrono::milliseconds timeOf(const http::RequestHeaders& headers, const route::Forward& forward) {
+  auto time = forward.timeout.value_or(kLongestWait);
+  uint32_t wanted = 0;
+  const auto said = headers.get(Name::kXEnvoyUpstreamRqTimeoutMs);
+  if (said && absl::SimpleAtoi(base::toAbsl(*said), &wanted)) time = std::chrono::milliseconds(wanted);
+  return time.count() == 0 ? kLongestWait : std::min(time, kLongestWait);
+}
+
+const stream::MetadataFields* balancingOf(const stream::StreamInfo& info) {
+  if (info.dynamic_metadata == nullptr) return nullptr;
+  return stream::fieldsUnder(&info.dynamic_metadata->fields(), stream::kBalancingMetadata);
+}
+
 http::Date wallOf(const filter::Context& context) {
   return std::chrono::floor<std::chrono::seconds>(context.wallNow());
 }
@@ -87,10 +105,12 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
   cluster_ = settings_.upstream_cluster.empty() ? context.cluster() : std::string_view(settings_.upstream_cluster);
   if (cluster_.empty() || context.route().route == nullptr) return Next{};
   if (reads && !isPlain(headers, context)) return forward("bypass");
-  key_ = settings_.key.keyOf(headers, context.route(), cluster_);
+  route_ = context.route();
+  const KeyRules::Way way{route_, cluster_, balancingOf(context.info())};
+  key_ = settings_.key.keyOf(headers, way);
   if (!reads) {
     // Of a browser it has `origin`, which the request for what is changed may not have had.
-    plain_key_ = settings_.key.keyOf(headers, context.route(), cluster_, false);
+    plain_key_ = settings_.key.keyOf(headers, way, false);
     doing_ = Doing::kInvalidating;
     return Next{};
   }
@@ -107,7 +127,7 @@ HookResult Filter::forward(std::string_view why) {
 }
 
 HookResult Filter::lookUp(http::RequestHeaders& headers, filter::Context& context) {
-  cache::Store::Found found = settings_.store->find(key_, headers);
+  cache::Store::Found found = find(headers);
   why_ = found.varies ? "vary-miss" : "uri-miss";
   if (found.response != nullptr && authorized_ && !found.response->for_authorized) {
     found.response = nullptr;
@@ -126,6 +146,11 @@ HookResult Filter::lookUp(http::RequestHeaders& headers, filter::Context& contex
   return fetchOrWait(headers, context, found.variant.empty() ? key_ : found.variant);
 }
 
+cache::Store::Found Filter::find(const http::RequestHeaders& headers) {
+  ticket_ = settings_.store->ticket(key_);
+  return settings_.store->find(key_, headers);
+}
+
 bool Filter::mayShare() const {
   const bool conditional = conditions_.none_match || conditions_.modified_since;
   return !authorized_ && !directives_.no_store && !directives_.no_cache && !directives_.max_age &&
@@ -141,13 +166,13 @@ HookResult Filter::fetchOrWait(http::RequestHeaders& headers, filter::Context& c
       context.count(settings_.stats.hit);
       return replyFrom(stale_, context, "hit");
     }
-    if (flights.join(key, *this) == cache::Flights::Joined::kWaits) {
+    const std::chrono::milliseconds time = timeOf(headers, *route_.route->forward);
+    if (flights.join(key, *this, time) == cache::Flights::Joined::kWaits) {
       doing_ = Doing::kWaiting;
       context_ = &context;
       token_ = context.resumeToken();
-      timer_ = context.calls().after(kLongestWait, [this] {
-        leave();
-        goOn();
+      timer_ = context.calls().after(time, [this] {
+        if (goAhead()) waited();
       });
       return filter::Pause{};
     }
@@ -160,7 +185,7 @@ HookResult Filter::fetchOrWait(http::RequestHeaders& headers, filter::Context& c
 void Filter::fetch(http::RequestHeaders& headers, filter::Context& context) {
   doing_ = Doing::kFetching;
   requested_ = context.now();
-  ticket_ = settings_.store->ticket(key_);
+  address_ = cache::addressLabel(settings_.store->addressing(), headers.authority, headers.path);
   varying_.emplace(context.arena());
   for (const http::Field& field : headers) {
     if (settings_.mayVaryBy(field.name)) varying_->addView(field.id, field.name, field.value);
@@ -176,28 +201,24 @@ void Filter::fetch(http::RequestHeaders& headers, filter::Context& context) {
   if (!modified.empty()) headers.add("if-modified-since", modified);
 }
 
-// To the upstream, after all.
-void Filter::goOn() {
+// What is there now, or to the upstream after all.
+void Filter::waited() {
   if (!token_) return leave();
-  fetch(context_->request(), *context_);
-  token_.resume();
-}
-
-void Filter::onLead() {
-  timer_.reset();
-  goOn();
-}
-
-void Filter::onLanded() {
-  timer_.reset();
-  if (!token_) return;
-  const auto found = settings_.store->find(key_, context_->request());
+  cache::Store::Found found = find(context_->request());
   if (found.response != nullptr && found.response->serves(directives_, context_->now())) {
+    land(true);
     doing_ = Doing::kNothing;
     context_->count(settings_.stats.hit);
     return token_.reply(replyFrom(found.response, *context_, base::strCat("fwd=", why_, "; collapsed")));
   }
-  goOn();
+  stale_ = std::move(found.response);
+  fetch(context_->request(), *context_);
+  token_.resume();
+}
+
+void Filter::onLanded() {
+  timer_.reset();
+  waited();
 }
 
 // --- the response ----------------------------------------------------------------------------------------------------
@@ -239,7 +260,7 @@ HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Con
   if (validating_ && headers.status == 304) return notModified(headers, context);
   if (stale_ != nullptr && isFailure(headers.status) && stale_->staleWithin(stale_->stale_if_error, context.now())) {
     context.count(settings_.stats.failed_validation);
-    giveUp();
+    leave();
     Reply reply = replyFrom(stale_, context, base::strCat("hit; fwd=stale; fwd-status=", headers.status));
     reply.as_response = true;
     return reply;
@@ -248,7 +269,8 @@ HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Con
   headers.append("cache-status", base::strCat("sluice; fwd=", why_, storing_ ? "; stored" : ""));
   if (storing_ == nullptr) {
     context.count(settings_.stats.uncacheable);
-    giveUp();
+    // After a failure the next one asks; of another answer it is known that it is not for others.
+    isFailure(headers.status) ? leave() : land(false);
     return Next{};
   }
   context.count(validating_ ? settings_.stats.failed_validation : settings_.stats.miss);
@@ -281,7 +303,8 @@ HookResult Filter::notModified(http::ResponseHeaders& headers, filter::Context& 
 
 std::unique_ptr<Filter::Storing> Filter::judge(const http::ResponseHeaders& headers, filter::Context& context) const {
   // Chosen anew meanwhile, perhaps by what is not in the key.
-  if (context.cluster() != cluster_) return nullptr;
+  const route::Match& now = context.route();
+  if (context.cluster() != cluster_ || now.route != route_.route || now.choice != route_.choice) return nullptr;
   auto names = cache::varyOf(headers);
   if (!names) return nullptr;
   std::erase_if(*names, [this](const std::string& name) { return settings_.key.has(name); });
@@ -293,6 +316,8 @@ std::unique_ptr<Filter::Storing> Filter::judge(const http::ResponseHeaders& head
   auto out = std::make_unique<Storing>(*settings_.store, settings_.max_body);
   out->response = std::move(response);
   out->vary = *std::move(names);
+  out->labels = {address_};
+  if (!cache::addTags(headers, settings_.tag_headers, out->labels)) return nullptr;
   out->length = http::lengthOf(headers);
   if (headers.has(Name::kContentLength) && (!out->length || *out->length > settings_.max_body)) return nullptr;
   return out;
@@ -321,8 +346,14 @@ void Filter::store() {
     if (done->length.value_or(body.size()) != body.size()) return giveUp();
     done->response->body = std::make_shared<const std::string>(body);
   }
-  settings_.store->put(key_, ticket_, done->vary, *varying_, done->response);
-  land(true);
+  switch (settings_.store->put(key_, ticket_, done->vary, *varying_, done->response, std::move(done->labels))) {
+    case cache::Store::Put::kStored:
+      return land(true);
+    case cache::Store::Put::kOutOfDate:
+      return leave();
+    case cache::Store::Put::kTooLarge:
+      return land(false);
+  }
 }
 
 void Filter::giveUp() {

@@ -1,7 +1,7 @@
 // Answers requests from stored answers, and stores those that come. (RFC 9111)
 //
 // What is not a plain GET or HEAD goes by. One request of a worker fetches what is not stored, those for the same
-// answer wait until it is there or certain that it will not be, five seconds at most.
+// answer wait until it is there or certain that it will not be; if that is late they follow (cache/flights.h).
 #pragma once
 
 #include <memory>
@@ -57,19 +57,21 @@ class Filter : public filter::HttpFilter, private cache::Flights::Seat {
     Storing(cache::Store& store, size_t limit) : incoming(store, limit) {}
     std::shared_ptr<cache::StoredResponse> response;
     cache::VaryNames vary;
+    cache::Labels labels;
     std::optional<uint64_t> length;  // that its head says
     Incoming incoming;
   };
 
   // --- the request ---
   filter::HookResult lookUp(http::RequestHeaders& headers, filter::Context& context);
+  cache::Store::Found find(const http::RequestHeaders& headers);
   filter::HookResult forward(std::string_view why);
   filter::HookResult fetchOrWait(http::RequestHeaders& headers, filter::Context& context, const std::string& key);
   // What answers the request may be shared by others that wait for it.
   bool mayShare() const;
   void fetch(http::RequestHeaders& headers, filter::Context& context);
-  void goOn();
-  void onLead() override;
+  void waited();
+  void onLead() override { onLanded(); }
   void onLanded() override;
 
   // --- the response ---
@@ -87,6 +89,7 @@ class Filter : public filter::HttpFilter, private cache::Flights::Seat {
   bool authorized_ = false;
   std::string_view why_;  // it was forwarded (RFC 9211 section 2.2)
   std::string_view cluster_;
+  route::Match route_;
   std::string key_;
   std::string plain_key_;  // of what is out of date, without fields
   cache::RequestDirectives directives_;
@@ -94,7 +97,8 @@ class Filter : public filter::HttpFilter, private cache::Flights::Seat {
   std::shared_ptr<const cache::StoredResponse> stale_;  // null: nothing is stored
   bool validating_ = false;                             // the upstream is asked whether it is still good
   cache::Time requested_;
-  cache::Store::Ticket ticket_{};
+  cache::Store::Ticket ticket_{};            // from before `stale_` was looked for
+  std::string address_;                      // of the request as it came here, by which its answer is purged
   std::optional<http::HeaderList> varying_;  // of the request as it came here, what answers may depend on
   std::unique_ptr<Storing> storing_;
   // While it waits.

@@ -18,11 +18,15 @@ namespace {
 using namespace std::chrono_literals;
 using filter::testing::Fields;
 using filter::testing::Harness;
+using By = cache::Purge::By;
 using Factories = std::vector<std::shared_ptr<const filter::HttpFilterFactory>>;
 
 const std::string kMemory =
     "typed_config: {\"@type\": type.googleapis.com/sluice.extensions.caches.memory.v1.MemoryCache, max_bytes: "
     "1048576}\n";
+const std::string kTagged =
+    "typed_config: {\"@type\": type.googleapis.com/sluice.extensions.caches.memory.v1.MemoryCache, tag_headers: "
+    "[X-Tags]}\n";
 const Fields kFresh = {{"cache-control", "max-age=60"}};
 
 // Everything goes to the cluster "up".
@@ -64,13 +68,14 @@ struct Trip : Harness {
 
 // A cache, and the requests to it, all on one worker.
 struct Site {
-  explicit Site(const std::string& fields = "", std::shared_ptr<const route::Table> routes = forwardingTable())
+  explicit Site(const std::string& fields = "", std::shared_ptr<const route::Table> routes = forwardingTable(),
+                const std::string& store = kMemory)
       : table(std::move(routes)) {
     registerFactory(world.registry);
     envoy::extensions::filters::http::cache_v2::v3::CacheV2Config proto;
-    world.load(kMemory + fields, proto);
+    world.load(store + fields, proto);
     const auto* factory = world.registry.http_filters.find(proto.GetDescriptor()->full_name());
-    chain.push_back(factory->compile(proto, holding.context(world.at, "http.p.")));
+    chain.push_back(factory->compile(proto, holding.context(world.at, "http.p.", "a place")));
     REQUIRE(world.problems() == "");
   }
 
@@ -81,6 +86,7 @@ struct Site {
     trip.stream.request().path = path;
     trip.stream.request().authority = "a.example";
     trip.stream.request().scheme = "http";
+    if (drawn != nullptr) trip.stream.next_random = *drawn;
     if (prepare) prepare(trip.stream.request());
     for (const auto& [name, value] : fields) trip.stream.request().add(name, value);
     trip.stream.setRoute(table->match(trip.stream.request(), trip.stream.next_random));
@@ -98,6 +104,11 @@ struct Site {
   bool hits(const std::string& path, const Fields& fields = {}, const std::string& method = "GET") {
     return !open(path, fields, method).forwarded();
   }
+  size_t purge(cache::Purge::By by, std::string_view text) {
+    size_t count = 0;
+    world.services.objects.forEach<cache::Store>([&](cache::Store& store) { count += store.purge({by, text}); });
+    return count;
+  }
   int64_t stat(Trip& trip, const std::string& type) {
     const auto* known = world.stats.find("cache.event.cache_label.memory.event_type." + type);
     return known == nullptr ? -1 : static_cast<int64_t>(trip.stream.cells().read(known->id));
@@ -110,6 +121,7 @@ struct Site {
   Factories chain;
   std::chrono::seconds time{0};
   std::function<void(http::RequestHeaders&)> prepare;
+  const uint64_t* drawn = nullptr;  // by chance, for requests
   std::list<Trip> trips;
 };
 
@@ -549,18 +561,66 @@ TEST_CASE("when who fetches goes, the next one fetches") {
   CHECK(last.client.body == "body");
 }
 
-TEST_CASE("nobody waits for long") {
+TEST_CASE("when a fetch is late others follow in turn, and the first answer is for all") {
   Site site;
   Trip& lead = site.open("/a");
-  Trip& waiter = site.open("/a");
+  Trip& next = site.open("/a");
+  Trip& last = site.open("/a");
+  site.worker.loop.pass(4999ms);
+  CHECK_FALSE(next.forwarded());
+  site.worker.loop.pass(1ms);
+  CHECK(next.forwarded());
+  CHECK_FALSE(last.forwarded());
+
+  next.answer(kFresh, "quick");
+  site.worker.loop.turn();
+
+  CHECK(last.client.body == "quick");
+  CHECK(last.calls.waiting() == 0);
+  lead.answer(kFresh, "slow");
+  CHECK(lead.client.body == "slow");
+}
+
+TEST_CASE("with less time for an answer a fetch is late sooner") {
+  Site site("", forwardingTable({.timeout = 3s}));
+  const bool by_header = GENERATE(false, true);
+  const Fields fields = by_header ? Fields{{"x-envoy-upstream-rq-timeout-ms", "1500"}} : Fields{};
+  site.open("/a", fields);
+  Trip& next = site.open("/a");
+  site.worker.loop.pass(by_header ? 499ms : 999ms);
+  CHECK_FALSE(next.forwarded());
+  site.worker.loop.pass(1ms);
+  CHECK(next.forwarded());
+}
+
+TEST_CASE("who has waited for as long as it has time fetches itself, for the others too") {
+  Site site;
+  site.open("/a");
+  Trip& waiter = site.open("/a", {{"x-envoy-upstream-rq-timeout-ms", "100"}});
+  Trip& other = site.open("/a");
   REQUIRE(waiter.calls.waiting() == 1);
   waiter.calls.expire();
 
   CHECK(waiter.forwarded());
   waiter.answer(kFresh, "own");
   CHECK(waiter.client.body == "own");
-  lead.answer(kFresh, "slow");
-  CHECK(lead.client.complete);
+  site.worker.loop.turn();
+  CHECK(other.client.body == "own");
+}
+
+TEST_CASE("an upstream that fails is asked by one after the other") {
+  Site site;
+  Trip& lead = site.open("/a");
+  Trip& next = site.open("/a");
+  Trip& last = site.open("/a");
+  lead.answer({}, "down", 503);
+  site.worker.loop.turn();
+
+  CHECK(next.forwarded());
+  CHECK_FALSE(last.forwarded());
+  next.runner->localReply(filter::Reply{503, "no host", "no_healthy_upstream"});
+  site.worker.loop.turn();
+  CHECK(last.forwarded());
 }
 
 TEST_CASE("who waits and goes leaves nothing behind") {
@@ -660,8 +720,9 @@ TEST_CASE("routes that rewrite in another way have answers of their own") {
     forward.cluster_name = "up";
     return route::RouteSpec{.path = "/", .action = std::move(forward)};
   };
-  const auto serves = [&routeTo](route::ForwardSpec forward) {
+  const auto serves = [&routeTo](route::ForwardSpec forward, uint64_t fingerprint = 0) {
     route::RouteSpec asked = routeTo(std::move(forward));
+    asked.fingerprint = fingerprint;
     match::HeaderMatcher header;
     header.setName("x-new");
     asked.conditions.headers.push_back(header);
@@ -677,7 +738,143 @@ TEST_CASE("routes that rewrite in another way have answers of their own") {
   CHECK(serves({}));
   CHECK_FALSE(serves({.prefix_rewrite = "/b/"}));
   CHECK_FALSE(serves({.regex_rewrite = route::RegexRewrite{*match::compileRegex("a"), "b"}}));
-  CHECK_FALSE(serves({.auto_host_rewrite = true}));
+  CHECK_FALSE(serves({}, 1));  // whatever it is
+}
+
+TEST_CASE("shares of a weighted cluster that differ have answers of their own") {
+  route::ForwardSpec forward;
+  forward.weighted = {{.cluster = 1, .cluster_name = "up", .weight = 1, .fingerprint = 5},
+                      {.cluster = 1, .cluster_name = "up", .weight = 1, .fingerprint = 6},
+                      {.cluster = 1, .cluster_name = "up", .weight = 1, .fingerprint = 5}};
+  Site site("", forwardingTable(std::move(forward)));
+  uint64_t chance = 0;
+  site.drawn = &chance;
+  site.fill("/a");
+  chance = 1;
+  CHECK_FALSE(site.hits("/a"));
+  chance = 2;
+  CHECK(site.hits("/a"));
+}
+
+TEST_CASE("what filters in front want of the host is a part of the key") {
+  const filter::testing::Script front{.name = "front",
+                                      .hooks = filter::kRequestHeaders,
+                                      .request_headers = [](http::RequestHeaders& headers, filter::Context& context) {
+                                        if (const auto of = headers.get("x-version")) {
+                                          context.info().metadata().set("envoy.lb", "version", {std::string(*of)});
+                                        }
+                                        return filter::Next{};
+                                      }};
+  Site site;
+  site.chain.insert(site.chain.begin(), filter::testing::scripted(front));
+  site.fill("/a", kFresh, "one", {{"x-version", "1"}});
+  CHECK_FALSE(site.hits("/a"));
+  CHECK_FALSE(site.hits("/a", {{"x-version", "2"}}));
+  CHECK(site.open("/a", {{"x-version", "1"}}).client.body == "one");
+}
+
+TEST_CASE("what a filter behind has sent along another route is not stored") {
+  std::vector<route::RouteSpec> routes(2);
+  for (route::RouteSpec& each : routes) {
+    each.path = "/";
+    each.action = route::ForwardSpec{.cluster = 1, .cluster_name = "up"};
+  }
+  match::HeaderMatcher header;
+  header.setName("x-other");
+  routes[0].conditions.headers.push_back(header);
+  route::TableSpec spec;
+  spec.virtual_hosts.push_back({.name = "v", .domains = {"*"}, .routes = std::move(routes)});
+  const filter::testing::Script behind{.name = "behind",
+                                       .hooks = filter::kRequestHeaders,
+                                       .request_headers = [](http::RequestHeaders& headers, filter::Context& context) {
+                                         headers.add("x-other", "1");
+                                         context.rematchRoute();
+                                         return filter::Next{};
+                                       }};
+  Site site("", *route::Table::build(std::move(spec)));
+  site.chain.push_back(filter::testing::scripted(behind));
+  site.fill("/a");
+  CHECK_FALSE(site.hits("/a"));
+}
+
+TEST_CASE("stored answers are purged by URL, by prefix and by the tags that they have") {
+  Site site("allowed_vary_headers: [{exact: accept}]");
+  const Fields tagged = {{"cache-control", "max-age=60"}, {"cache-tag", "news, sport"}, {"vary", "accept"}};
+  site.fill("/a?x=1", tagged, "xml", {{"accept", "xml"}});
+  site.fill("/a?x=1", tagged, "json", {{"accept", "json"}});
+  site.fill("/a?x=1", kFresh, "other", {{"origin", "http://b.example"}});
+  site.fill("/b", {{"cache-control", "max-age=60"}, {"surrogate-key", "news"}});
+
+  CHECK(site.purge(By::kAddress, "a.example/a") == 0);
+  CHECK(site.purge(By::kAddress, "A.example:80/a?x=1") == 3);
+  CHECK_FALSE(site.hits("/a?x=1", {{"accept", "xml"}}));
+  CHECK(site.hits("/b"));
+  CHECK(site.purge(By::kTag, "news") == 1);
+  CHECK_FALSE(site.hits("/b"));
+
+  site.trips.clear();
+  site.fill("/b");
+  CHECK(site.purge(By::kPrefix, "a.example/") == 1);
+}
+
+TEST_CASE("tags stand in the fields that the configuration names") {
+  Site site("", forwardingTable(), kTagged);
+  site.fill("/a", {{"cache-control", "max-age=60"}, {"x-tags", "one"}, {"cache-tag", "two"}});
+
+  CHECK(site.purge(By::kTag, "two") == 0);
+  CHECK(site.purge(By::kTag, "one") == 1);
+}
+
+TEST_CASE("an answer that is purged by what is not known is not stored") {
+  Site site;
+  std::string tags;
+  for (int i = 0; i <= 1000; ++i) tags += std::to_string(i) + " ";
+  site.fill("/a", {{"cache-control", "max-age=60"}, {"cache-tag", tags}});
+  CHECK_FALSE(site.hits("/a"));
+}
+
+TEST_CASE("an answer that was asked for before a purge is not stored after it") {
+  Site site;
+  const auto [by, text] = GENERATE(
+      table<By, std::string_view>({{By::kAddress, "a.example/a"}, {By::kPrefix, "a.exam"}, {By::kTag, "news"}}));
+  Trip& old = site.open("/a");
+  old.respond(200, {{"cache-control", "max-age=60"}, {"cache-tag", "news"}}, false);
+  Trip& other = site.open("/b");
+  CHECK(site.purge(by, text) == 0);
+  Trip& waiter = site.open("/a");
+  CHECK_FALSE(waiter.forwarded());
+
+  old.runner->responseData("old", true);
+  other.answer(kFresh, "b");
+  site.worker.loop.turn();
+
+  CHECK(old.client.body == "old");
+  REQUIRE(waiter.forwarded());
+  waiter.answer({{"cache-control", "max-age=60"}, {"cache-tag", "news"}}, "new");
+  CHECK(site.open("/a").client.body == "new");
+  CHECK(site.hits("/b") == (by != By::kPrefix));
+}
+
+TEST_CASE("what is being validated when a purge comes is not made good again") {
+  Site site;
+  site.fill("/a", {{"cache-control", "max-age=60"}, {"etag", "\"1\""}});
+  site.time += 60s;
+  Trip& validated = site.open("/a");
+  Trip& waiter = site.open("/a");
+  CHECK(site.purge(By::kAddress, "a.example/a") == 1);
+  validated.answer({{"cache-control", "max-age=60"}}, "", 304);
+  site.worker.loop.turn();
+
+  CHECK(validated.client.body == "body");
+  REQUIRE(waiter.forwarded());
+  CHECK(waiter.sent("if-none-match") == "(none)");
+  CHECK_FALSE(site.hits("/a", {{"cache-control", "max-age=1"}}));
+}
+
+TEST_CASE("where the key leaves out hosts or parameters, purges leave them out, too") {
+  Site site("key_creator_params: {exclude_host: true, query_parameters_excluded: [{name: utm}]}");
+  site.fill("/a?utm=1");
+  CHECK(site.purge(By::kAddress, "b.example/a?utm=2") == 1);
 }
 
 TEST_CASE("what a filter behind has sent elsewhere is not stored") {
@@ -728,6 +925,9 @@ TEST_CASE("a configuration names a store that there is") {
   CHECK_THAT(problemsOf<V1>("typed_config: {\"@type\": type.googleapis.com/"
                             "sluice.extensions.caches.memory.v1.MemoryCache, max_bytes: 1}"),
              Catch::Contains("max_bytes"));
+  CHECK_THAT(problemsOf<V2>("typed_config: {\"@type\": type.googleapis.com/"
+                            "sluice.extensions.caches.memory.v1.MemoryCache, tag_headers: [\"a b\"]}"),
+             Catch::Contains("tag_headers[0]"));
   CHECK_THAT(problemsOf<V2>(kMemory + "allowed_vary_headers: [{safe_regex: {regex: \"(\"}}]"),
              Catch::Contains("allowed_vary_headers[0]"));
 }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "source/base/text.h"
 #include "source/route/rewrite.h"
+#include "source/stream/metadata_criteria.h"
 
 namespace sluice::extensions::http_filters::cache {
 namespace {
@@ -82,17 +84,21 @@ bool KeyRules::has(std::string_view lower) const {
   return isKeyed(lower);
 }
 
-std::string KeyRules::keyOf(const http::RequestHeaders& request, const route::Match& route, std::string_view cluster,
-                            bool with_fields) const {
+std::string KeyRules::keyOf(const http::RequestHeaders& request, const Way& way, bool with_fields) const {
+  const route::Route& route = *way.route.route;
+  const route::WeightedCluster* share = way.route.choice;
   std::string key;
-  append(key, cluster);
-  append(key, route.route->name);
-  if (const route::Forward* forward = route.route->forward) {
-    const std::string_view path = request.pathOnly(), rewritten = route::rewrittenPath(route, request);
+  append(key, way.cluster);
+  append(key, route.name);
+  append(key, base::strCat(route.fingerprint, ".", share == nullptr ? 0 : share->fingerprint));
+  if (route.forward != nullptr) {
+    const std::string_view path = request.pathOnly(), rewritten = route::rewrittenPath(way.route, request);
     append(key, rewritten == path ? "" : rewritten);
-    append(key, forward->auto_host_rewrite ? "*" : "");
-    append(key, route.choice != nullptr && !route.choice->host_rewrite.empty() ? route.choice->host_rewrite
-                                                                               : forward->host_rewrite);
+  }
+  if (way.balancing != nullptr) {
+    for (const stream::MetadataCriterion& each : stream::MetadataCriteria(*way.balancing).criteria()) {
+      append(key, base::strCat(each.key, "=", each.value));
+    }
   }
   append(key, exclude_scheme ? "" : request.scheme);
   append(key, exclude_host ? "" : request.authority);

@@ -5,11 +5,15 @@
 #include <string_view>
 #include <vector>
 
+#include "source/cache/labels.h"
 #include "source/http/headers.h"
 #include "source/match/header.h"
 #include "source/route/table.h"
+#include "source/stream/metadata.h"
 
 namespace sluice::extensions::http_filters::cache {
+
+namespace cache = sluice::cache;
 
 // (proto: KeyCreatorParams)
 struct KeyRules {
@@ -18,12 +22,20 @@ struct KeyRules {
   // Of the query only parameters that one of `included` takes (all if it is empty) and none of `excluded`.
   std::vector<match::QueryMatcher> included, excluded;
 
-  // `cluster`: where the request goes. Host and path are taken as they stand, the order of parameters and repeated ones
-  // too: what the upstream may tell apart is apart. `with_fields`: those that applications look at unasked, too.
-  std::string keyOf(const http::RequestHeaders& request, const route::Match& route, std::string_view cluster,
-                    bool with_fields = true) const;
+  // Where a request goes, as far as the cache sees it.
+  struct Way {
+    const route::Match& route;
+    std::string_view cluster;
+    const stream::MetadataFields* balancing = nullptr;  // what filters want of the host; null: nothing
+  };
+  // Host and path are taken as they stand, the order of parameters and repeated ones too: what the upstream may tell
+  // apart is apart. `with_fields`: those that applications look at unasked, too.
+  std::string keyOf(const http::RequestHeaders& request, const Way& way, bool with_fields = true) const;
   // Whether a field of requests is a part of the key.
   bool has(std::string_view lower) const;
+  cache::Addressing addressing() const {
+    return {.host = !exclude_host, .query = included.empty() && excluded.empty()};
+  }
 
  private:
   void appendQuery(std::string_view query, std::string& out) const;

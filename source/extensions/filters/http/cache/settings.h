@@ -17,8 +17,6 @@
 
 namespace sluice::extensions::http_filters::cache {
 
-namespace cache = sluice::cache;
-
 struct Stats {
   observability::Counter hit, miss, validate, failed_validation, uncacheable;
 };
@@ -28,6 +26,7 @@ struct Settings {
   std::shared_ptr<const worker::WorkerLocal<cache::Flights>> flights;
   KeyRules key;
   std::vector<match::StringMatcher> allowed_vary;  // names in lower case
+  std::vector<std::string> tag_headers;            // of answers, in lower case
   size_t max_body = 0;                             // bytes
   bool ignore_request_directives = false;
   std::string upstream_cluster;  // of what is fetched; empty: the route's

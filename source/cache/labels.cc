@@ -1,0 +1,61 @@
+#include "source/cache/labels.h"
+
+#include <algorithm>
+
+#include "source/base/ascii.h"
+#include "source/base/host_port.h"
+#include "source/base/percent.h"
+#include "source/base/text.h"
+
+namespace sluice::cache {
+namespace {
+
+constexpr std::string_view kAddress = "a", kTag = "t";
+constexpr std::string_view kBetweenTags = ", \t";
+
+std::string plainHost(std::string_view authority) {
+  std::string_view host = base::splitHostPort(authority).host;
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return base::lowered(host);
+}
+
+}  // namespace
+
+std::string addressLabel(Addressing addressing, std::string_view authority, std::string_view path) {
+  if (!addressing.query) path = path.substr(0, path.find('?'));
+  return base::strCat(kAddress, addressing.host ? plainHost(authority) : "", base::percentDecoded(path));
+}
+
+bool addTags(const http::HeaderList& response, const std::vector<std::string>& names, Labels& out) {
+  size_t count = 0;
+  for (const http::Field& field : response) {
+    if (std::find(names.begin(), names.end(), field.name) == names.end()) continue;
+    std::string_view rest = field.value;
+    for (size_t at; (at = rest.find_first_not_of(kBetweenTags)) != std::string_view::npos;) {
+      rest.remove_prefix(at);
+      const std::string_view tag = rest.substr(0, rest.find_first_of(kBetweenTags));
+      rest.remove_prefix(tag.size());
+      if (++count > kMaxTags) return false;
+      out.push_back(base::strCat(kTag, tag));
+    }
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return true;
+}
+
+Selector Selector::of(const Purge& purge, Addressing addressing) {
+  if (purge.by == Purge::By::kTag) return {base::strCat(kTag, purge.text)};
+  const std::string_view host = purge.text.substr(0, purge.text.find_first_of("/?"));
+  const std::string_view path = purge.text.substr(host.size());
+  const bool is_prefix = purge.by == Purge::By::kPrefix;
+  const bool needs_slash = path.starts_with('?') || (path.empty() && !is_prefix);
+  return {addressLabel(addressing, host, base::strCat(needs_slash ? "/" : "", path)), is_prefix};
+}
+
+bool Selector::takesAny(const Labels& labels) const {
+  const auto found = std::lower_bound(labels.begin(), labels.end(), text);
+  return found != labels.end() && takes(*found);
+}
+
+}  // namespace sluice::cache
