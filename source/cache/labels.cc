@@ -21,8 +21,12 @@ std::string plainHost(std::string_view authority) {
 
 }  // namespace
 
-std::string addressLabel(Addressing addressing, std::string_view authority, std::string_view path) {
-  if (!addressing.query) path = path.substr(0, path.find('?'));
+std::string addressLabel(const Addressing& addressing, std::string_view authority, std::string_view path) {
+  std::string counted;
+  if (const size_t mark = path.find('?'); addressing.query && mark != std::string_view::npos) {
+    counted = base::strCat(path.substr(0, mark), addressing.query(path.substr(mark + 1)));
+    path = counted;
+  }
   return base::strCat(kAddress, addressing.host ? plainHost(authority) : "", base::percentDecoded(path));
 }
 
@@ -44,12 +48,13 @@ bool addTags(const http::HeaderList& response, const std::vector<std::string>& n
   return true;
 }
 
-Selector Selector::of(const Purge& purge, Addressing addressing) {
+Selector Selector::of(const Purge& purge, const Addressing& addressing) {
   if (purge.by == Purge::By::kTag) return {base::strCat(kTag, purge.text)};
   const std::string_view host = purge.text.substr(0, purge.text.find_first_of("/?"));
-  const std::string_view path = purge.text.substr(host.size());
+  std::string_view path = purge.text.substr(host.size());
   const bool is_prefix = purge.by == Purge::By::kPrefix;
-  const bool needs_slash = path.starts_with('?') || (path.empty() && !is_prefix);
+  if (is_prefix && addressing.query) path = path.substr(0, path.find('?'));  // half a parameter says nothing
+  const bool needs_slash = path.empty() ? !is_prefix : path[0] == '?';
   return {addressLabel(addressing, host, base::strCat(needs_slash ? "/" : "", path)), is_prefix};
 }
 

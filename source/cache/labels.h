@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +15,7 @@
 
 namespace sluice::cache {
 
-// Sorted, each once, so the address comes first.
+// Sorted, each once.
 using Labels = std::vector<std::string>;
 
 inline constexpr size_t kMaxTags = 1000;  // of one answer
@@ -22,11 +23,11 @@ inline constexpr size_t kMaxTags = 1000;  // of one answer
 // What of an address tells the answers of a store apart.
 struct Addressing {
   bool host = true;
-  bool query = true;
+  std::function<std::string(std::string_view query)> query = {};  // what of it counts, with "?"; empty: all
 };
 
 // `path`: with its query.
-std::string addressLabel(Addressing addressing, std::string_view authority, std::string_view path);
+std::string addressLabel(const Addressing& addressing, std::string_view authority, std::string_view path);
 
 // Adds the tags that stand in the fields `names`, with commas or white space between them. False: there are too many.
 bool addTags(const http::HeaderList& response, const std::vector<std::string>& names, Labels& out);
@@ -43,7 +44,7 @@ struct Selector {
   std::string text;
   bool is_prefix = false;
 
-  static Selector of(const Purge& purge, Addressing addressing);
+  static Selector of(const Purge& purge, const Addressing& addressing);
   bool takes(std::string_view label) const { return is_prefix ? label.starts_with(text) : label == text; }
   bool takesAny(const Labels& labels) const;
 };

@@ -17,11 +17,11 @@ std::string Store::variantKey(const Node& node, const http::HeaderList& request)
   return base::strCat(node.key, "\n", node.generation, "\n", variantOf(node.vary, request));
 }
 
-Store::Found Store::find(const std::string& key, const http::HeaderList& request) {
+Store::Found Store::find(const Name& name, const http::HeaderList& request) {
   Found found;
-  Shard& shard = shardOf(key);
+  Shard& shard = shardOf(name.address);
   const std::lock_guard hold(shard.lock);
-  Node* node = nodeOf(shard, key);
+  Node* node = nodeOf(shard, name.key);
   if (node == nullptr) return found;
   touch(shard, *node);
   if (node->response == nullptr) {
@@ -35,20 +35,22 @@ Store::Found Store::find(const std::string& key, const http::HeaderList& request
   return found;
 }
 
-Store::Put Store::put(const std::string& key, Ticket ticket, const VaryNames& vary, const http::HeaderList& request,
-                      std::shared_ptr<const StoredResponse> response, Labels labels) {
+Store::Put Store::put(const Name& name, Ticket ticket, const VaryNames& vary, const http::HeaderList& request,
+                      std::shared_ptr<const StoredResponse> response, Labels tags) {
+  const auto& [address, key] = name;
   auto node = std::make_unique<Node>();
+  node->labels = std::move(tags);
+  node->labels.insert(node->labels.begin(), address);
   node->bytes = kNodeBytes + key.size() + response->bytes();
-  for (const std::string& label : labels) node->bytes += kLabelBytes + label.size();
+  for (const std::string& label : node->labels) node->bytes += kLabelBytes + label.size();
   if (node->bytes > largest()) return Put::kTooLarge;
   {
-    Shard& shard = shardOf(key);
+    Shard& shard = shardOf(address);
     const std::lock_guard hold(shard.lock);
-    if (epochOf(key).load(std::memory_order_relaxed) != ticket.epoch) return Put::kOutOfDate;
-    if (purges_.tookAny(labels, ticket.purges)) return Put::kOutOfDate;
+    if (epochOf(address).load(std::memory_order_relaxed) != ticket.epoch) return Put::kOutOfDate;
+    if (purges_.tookAny(node->labels, ticket.purges)) return Put::kOutOfDate;
     node->key = key;
     node->response = std::move(response);
-    node->labels = std::move(labels);
     if (!vary.empty()) {
       Node* varying = nodeOf(shard, key);
       if (varying == nullptr || varying->vary != vary) {
@@ -56,11 +58,8 @@ Store::Put Store::put(const std::string& key, Ticket ticket, const VaryNames& va
         made->key = key;
         made->vary = vary;
         made->generation = next_generation_.fetch_add(1, std::memory_order_relaxed);
-        made->bytes = kNodeBytes + key.size();
-        if (!node->labels.empty()) {
-          made->labels.push_back(node->labels.front());
-          made->bytes += kLabelBytes + made->labels.front().size();
-        }
+        made->labels = {address};
+        made->bytes = kNodeBytes + key.size() + kLabelBytes + address.size();
         varying = made.get();
         insert(shard, std::move(made));
       }
@@ -69,25 +68,36 @@ Store::Put Store::put(const std::string& key, Ticket ticket, const VaryNames& va
     }
     insert(shard, std::move(node));
   }
-  trim(hashOf(key) % kShards);
+  trim(hashOf(address) % kShards);
   return Put::kStored;
 }
 
-void Store::invalidate(const std::string& key) {
-  Shard& shard = shardOf(key);
+void Store::invalidate(const Name& name) {
+  Shard& shard = shardOf(name.address);
   const std::lock_guard hold(shard.lock);
-  epochOf(key).fetch_add(1, std::memory_order_relaxed);
-  if (Node* node = nodeOf(shard, key)) erase(shard, *node);
+  epochOf(name.address).fetch_add(1, std::memory_order_relaxed);
+  if (Node* node = nodeOf(shard, name.key)) erase(shard, *node);
 }
 
-// The log has it before anything is looked for: what is stored from now on either is younger, or is still found here.
+// Whoever comes is told of it before anything is looked for, here and in purge(): what is stored from now on either is
+// younger, or is still found.
+size_t Store::invalidateAddress(const std::string& address) {
+  epochOf(address).fetch_add(1, std::memory_order_relaxed);
+  return purgeShard(shardOf(address), {address});
+}
+
 size_t Store::purge(const Purge& purge) {
   const Selector what = Selector::of(purge, addressing_);
+  if (purge.by == Purge::By::kAddress) return invalidateAddress(what.text);
   purges_.add(what);
   size_t count = 0;
-  for (Shard& shard : shards_) {
-    while (purgeSome(shard, what, count)) {
-    }
+  for (Shard& shard : shards_) count += purgeShard(shard, what);
+  return count;
+}
+
+size_t Store::purgeShard(Shard& shard, const Selector& what) {
+  size_t count = 0;
+  while (purgeSome(shard, what, count)) {
   }
   return count;
 }

@@ -1,8 +1,8 @@
 // Stored answers in memory, for all workers, bounded by bytes.
 //
-// Keys are spread over shards. A lookup holds its shard's lock while it finds a shared_ptr and moves one link; bodies
-// are read without any. What was asked for once leaves before what was asked for again (two lists by age in each shard,
-// the second of at most four fifths), so that a walk through many addresses does not push out what is in use.
+// Addresses are spread over shards. A lookup holds its shard's lock while it finds a shared_ptr and moves one link;
+// bodies are read without any. What was asked for once leaves before what was asked for again (two lists by age in each
+// shard, the second of at most four fifths), so that a walk through many addresses does not push out what is in use.
 #pragma once
 
 #include <array>
@@ -31,13 +31,20 @@ class Store {
   static constexpr size_t kLargestPart = 8;
   static constexpr size_t kIncomingPart = 4;
 
-  explicit Store(size_t max_bytes, Addressing addressing = {}) : max_bytes_(max_bytes), addressing_(addressing) {}
+  explicit Store(size_t max_bytes, Addressing addressing = {})
+      : max_bytes_(max_bytes), addressing_(std::move(addressing)) {}
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
   size_t maxBytes() const { return max_bytes_; }
   size_t largest() const { return max_bytes_ / kLargestPart; }
-  Addressing addressing() const { return addressing_; }
+  const Addressing& addressing() const { return addressing_; }
+
+  // An address has answers under several keys; a key has one address.
+  struct Name {
+    std::string address;  // addressLabel()
+    std::string key;
+  };
 
   struct Found {
     std::shared_ptr<const StoredResponse> response;  // null: there is none
@@ -45,7 +52,7 @@ class Store {
     std::string variant;                             // of this request, if it is known what answers depend on
   };
   // `request`: those of its fields that answers may depend on.
-  Found find(const std::string& key, const http::HeaderList& request);
+  Found find(const Name& name, const http::HeaderList& request);
 
   // Taken before anything is looked up: what was asked for, or found, before an invalidation or a purge is not stored
   // after it.
@@ -53,16 +60,17 @@ class Store {
     uint32_t epoch;
     uint64_t purges;
   };
-  Ticket ticket(const std::string& key) const {
-    return {epochOf(key).load(std::memory_order_relaxed), purges_.count()};
+  Ticket ticket(const Name& name) const {
+    return {epochOf(name.address).load(std::memory_order_relaxed), purges_.count()};
   }
   enum class Put : uint8_t { kStored, kOutOfDate, kTooLarge };
-  Put put(const std::string& key, Ticket ticket, const VaryNames& vary, const http::HeaderList& request,
-          std::shared_ptr<const StoredResponse> response, Labels labels);
+  Put put(const Name& name, Ticket ticket, const VaryNames& vary, const http::HeaderList& request,
+          std::shared_ptr<const StoredResponse> response, Labels tags);
   // All answers to the key, whatever they depend on.
-  void invalidate(const std::string& key);
-  // All answers that have the label, whatever their keys; how many there were. It takes time for what it finds only,
-  // and a shard's lock for a few at a time.
+  void invalidate(const Name& name);
+  // All answers at the address, or that a purge takes, whatever their keys; how many there were. It takes time for what
+  // it finds only, and a shard's lock for a few at a time.
+  size_t invalidateAddress(const std::string& address);
   size_t purge(const Purge& purge);
 
   // Bytes of a body on its way in. False: there are too many.
@@ -98,10 +106,10 @@ class Store {
   };
 
   static size_t hashOf(std::string_view key);
-  Shard& shardOf(const std::string& key) { return shards_[hashOf(key) % kShards]; }
-  std::atomic<uint32_t>& epochOf(const std::string& key) { return epochs_[hashOf(key) / kShards % kEpochs]; }
-  const std::atomic<uint32_t>& epochOf(const std::string& key) const {
-    return epochs_[hashOf(key) / kShards % kEpochs];
+  Shard& shardOf(const std::string& address) { return shards_[hashOf(address) % kShards]; }
+  std::atomic<uint32_t>& epochOf(const std::string& address) { return epochs_[hashOf(address) / kShards % kEpochs]; }
+  const std::atomic<uint32_t>& epochOf(const std::string& address) const {
+    return epochs_[hashOf(address) / kShards % kEpochs];
   }
   static std::string variantKey(const Node& node, const http::HeaderList& request);
 
@@ -114,6 +122,7 @@ class Store {
   static Node* victimOf(Shard& shard, int round);
   // Without any.
   void trim(size_t grown);
+  size_t purgeShard(Shard& shard, const Selector& what);
   bool purgeSome(Shard& shard, const Selector& what, size_t& count);
 
   const size_t max_bytes_;

@@ -105,15 +105,13 @@ HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Conte
   cluster_ = settings_.upstream_cluster.empty() ? context.cluster() : std::string_view(settings_.upstream_cluster);
   if (cluster_.empty() || context.route().route == nullptr) return Next{};
   if (reads && !isPlain(headers, context)) return forward("bypass");
-  route_ = context.route();
-  const KeyRules::Way way{route_, cluster_, balancingOf(context.info())};
-  key_ = settings_.key.keyOf(headers, way);
+  name_.address = cache::addressLabel(settings_.store->addressing(), headers.authority, headers.path);
   if (!reads) {
-    // Of a browser it has `origin`, which the request for what is changed may not have had.
-    plain_key_ = settings_.key.keyOf(headers, way, false);
     doing_ = Doing::kInvalidating;
     return Next{};
   }
+  route_ = context.route();
+  name_.key = settings_.key.keyOf(headers, {route_, cluster_, balancingOf(context.info())});
   if (!settings_.ignore_request_directives) directives_ = cache::RequestDirectives::of(headers);
   authorized_ = headers.has(Name::kAuthorization);
   conditions_ = http::Conditions::of(headers);
@@ -143,12 +141,12 @@ HookResult Filter::lookUp(http::RequestHeaders& headers, filter::Context& contex
   if (directives_.only_if_cached) return Reply{504, "Gateway Timeout", kOnlyIfCached};
   if (headers.isHead()) return forward(why_);
   stale_ = std::move(found.response);
-  return fetchOrWait(headers, context, found.variant.empty() ? key_ : found.variant);
+  return fetchOrWait(headers, context, found.variant.empty() ? name_.key : found.variant);
 }
 
 cache::Store::Found Filter::find(const http::RequestHeaders& headers) {
-  ticket_ = settings_.store->ticket(key_);
-  return settings_.store->find(key_, headers);
+  ticket_ = settings_.store->ticket(name_);
+  return settings_.store->find(name_, headers);
 }
 
 bool Filter::mayShare() const {
@@ -185,7 +183,6 @@ HookResult Filter::fetchOrWait(http::RequestHeaders& headers, filter::Context& c
 void Filter::fetch(http::RequestHeaders& headers, filter::Context& context) {
   doing_ = Doing::kFetching;
   requested_ = context.now();
-  address_ = cache::addressLabel(settings_.store->addressing(), headers.authority, headers.path);
   varying_.emplace(context.arena());
   for (const http::Field& field : headers) {
     if (settings_.mayVaryBy(field.name)) varying_->addView(field.id, field.name, field.value);
@@ -247,8 +244,7 @@ HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Con
       return Next{};
     case Doing::kInvalidating:
       if (headers.status >= 200 && headers.status < 400) {
-        settings_.store->invalidate(key_);
-        if (plain_key_ != key_) settings_.store->invalidate(plain_key_);
+        settings_.store->invalidateAddress(name_.address);
       }
       return Next{};
     case Doing::kForwarding:
@@ -290,7 +286,7 @@ HookResult Filter::notModified(http::ResponseHeaders& headers, filter::Context& 
     store();
   } else {
     // What the upstream says now may not be kept: this client gets what it asked about, the next one asks anew.
-    if (!directives_.no_store && !authorized_) settings_.store->invalidate(key_);
+    if (!directives_.no_store && !authorized_) settings_.store->invalidate(name_);
     giveUp();
   }
   Reply reply = replyFrom(answer, context, base::strCat("hit; fwd=", why_, "; fwd-status=304"));
@@ -316,8 +312,7 @@ std::unique_ptr<Filter::Storing> Filter::judge(const http::ResponseHeaders& head
   auto out = std::make_unique<Storing>(*settings_.store, settings_.max_body);
   out->response = std::move(response);
   out->vary = *std::move(names);
-  out->labels = {address_};
-  if (!cache::addTags(headers, settings_.tag_headers, out->labels)) return nullptr;
+  if (!cache::addTags(headers, settings_.tag_headers, out->tags)) return nullptr;
   out->length = http::lengthOf(headers);
   if (headers.has(Name::kContentLength) && (!out->length || *out->length > settings_.max_body)) return nullptr;
   return out;
@@ -346,7 +341,7 @@ void Filter::store() {
     if (done->length.value_or(body.size()) != body.size()) return giveUp();
     done->response->body = std::make_shared<const std::string>(body);
   }
-  switch (settings_.store->put(key_, ticket_, done->vary, *varying_, done->response, std::move(done->labels))) {
+  switch (settings_.store->put(name_, ticket_, done->vary, *varying_, done->response, std::move(done->tags))) {
     case cache::Store::Put::kStored:
       return land(true);
     case cache::Store::Put::kOutOfDate:

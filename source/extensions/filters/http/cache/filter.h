@@ -57,7 +57,7 @@ class Filter : public filter::HttpFilter, private cache::Flights::Seat {
     Storing(cache::Store& store, size_t limit) : incoming(store, limit) {}
     std::shared_ptr<cache::StoredResponse> response;
     cache::VaryNames vary;
-    cache::Labels labels;
+    cache::Labels tags;
     std::optional<uint64_t> length;  // that its head says
     Incoming incoming;
   };
@@ -90,15 +90,13 @@ class Filter : public filter::HttpFilter, private cache::Flights::Seat {
   std::string_view why_;  // it was forwarded (RFC 9211 section 2.2)
   std::string_view cluster_;
   route::Match route_;
-  std::string key_;
-  std::string plain_key_;  // of what is out of date, without fields
+  cache::Store::Name name_;
   cache::RequestDirectives directives_;
   http::Conditions conditions_;
   std::shared_ptr<const cache::StoredResponse> stale_;  // null: nothing is stored
   bool validating_ = false;                             // the upstream is asked whether it is still good
   cache::Time requested_;
   cache::Store::Ticket ticket_{};            // from before `stale_` was looked for
-  std::string address_;                      // of the request as it came here, by which its answer is purged
   std::optional<http::HeaderList> varying_;  // of the request as it came here, what answers may depend on
   std::unique_ptr<Storing> storing_;
   // While it waits.

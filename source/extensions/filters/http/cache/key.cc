@@ -84,7 +84,18 @@ bool KeyRules::has(std::string_view lower) const {
   return isKeyed(lower);
 }
 
-std::string KeyRules::keyOf(const http::RequestHeaders& request, const Way& way, bool with_fields) const {
+cache::Addressing KeyRules::addressing() const {
+  cache::Addressing out{.host = !exclude_host};
+  if (included.empty() && excluded.empty()) return out;
+  out.query = [rules = *this](std::string_view query) {
+    std::string counted;
+    rules.appendQuery(query, counted);
+    return counted;
+  };
+  return out;
+}
+
+std::string KeyRules::keyOf(const http::RequestHeaders& request, const Way& way) const {
   const route::Route& route = *way.route.route;
   const route::WeightedCluster* share = way.route.choice;
   std::string key;
@@ -108,7 +119,7 @@ std::string KeyRules::keyOf(const http::RequestHeaders& request, const Way& way,
   key += '\n';
   for (const http::Field& field : request) {
     const bool is_scheme = field.name == "x-forwarded-proto";
-    if (is_scheme ? exclude_scheme : !with_fields || !isKeyed(field.name)) continue;
+    if (is_scheme ? exclude_scheme : !isKeyed(field.name)) continue;
     append(key, field.name);
     append(key, field.value);
   }

@@ -29,13 +29,11 @@ struct KeyRules {
     const stream::MetadataFields* balancing = nullptr;  // what filters want of the host; null: nothing
   };
   // Host and path are taken as they stand, the order of parameters and repeated ones too: what the upstream may tell
-  // apart is apart. `with_fields`: those that applications look at unasked, too.
-  std::string keyOf(const http::RequestHeaders& request, const Way& way, bool with_fields = true) const;
+  // apart is apart.
+  std::string keyOf(const http::RequestHeaders& request, const Way& way) const;
   // Whether a field of requests is a part of the key.
   bool has(std::string_view lower) const;
-  cache::Addressing addressing() const {
-    return {.host = !exclude_host, .query = included.empty() && excluded.empty()};
-  }
+  cache::Addressing addressing() const;
 
  private:
   void appendQuery(std::string_view query, std::string& out) const;
