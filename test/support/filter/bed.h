@@ -23,10 +23,12 @@ struct Events {
 
   bool done() const { return at == list.size(); }
 
-  Events(const Message& message, size_t split) {
+  Events(const Message& message, size_t split)
+      : Events(message, {message.body.substr(0, split), message.body.substr(split)}) {}
+  // `parts`: of its body.
+  Events(const Message& message, const std::vector<std::string>& parts) {
     const bool only_head = message.body.empty() && !message.has_trailers;
     list.push_back({Event::kHead, "", only_head});
-    const std::string parts[] = {message.body.substr(0, split), message.body.substr(split)};
     for (const std::string& part : parts) {
       if (!part.empty()) list.push_back({Event::kData, part, false});
     }
@@ -73,6 +75,25 @@ class Bed {
 };
 
 // A session with one connection at a time on a socket pair, in virtual time.
-std::unique_ptr<Bed> makeSessionBed(const Suite& suite, Protocol protocol);
+class SessionBed : public Bed {
+ public:
+  virtual worker::testing::TestWorker& worker() = 0;
+  // The client reads nothing of what comes, or goes on reading.
+  virtual void hold(bool on) = 0;
+};
+
+struct SessionBedOptions {
+  // How many cuts by chance the request's bytes have, beside one at each byte in turn.
+  size_t cuts = 1;
+  // Timers of filters expire in the session's time, instead of when the suite says so.
+  bool filter_timers = false;
+  // Bytes of a response that an HTTP/2 client takes before it has read on once; 65535: it takes no more at all.
+  uint32_t window = 65535;
+  // Of the server's socket, in bytes; 0: as it is.
+  int send_buffer = 0;
+  worker::LocalSlots slots = {};
+};
+
+std::unique_ptr<SessionBed> makeSessionBed(const Suite& suite, Protocol protocol, SessionBedOptions options = {});
 
 }  // namespace sluice::filter::testing

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "source/base/random.h"
@@ -12,7 +13,8 @@ namespace sluice::filter::testing {
 class Choices {
  public:
   // How many runs of each.
-  Choices(size_t in_turn, size_t by_chance) : in_turn_(in_turn), all_(in_turn + by_chance), by_chance_(in_turn == 0) {}
+  Choices(size_t in_turn, size_t by_chance, uint64_t seed = 1)
+      : in_turn_(in_turn), all_(in_turn + by_chance), by_chance_(in_turn == 0), random_(seed) {}
 
   size_t pick(size_t count) {
     if (by_chance_) return random_.next() % count;
@@ -43,7 +45,7 @@ class Choices {
   size_t at_ = 0;
   size_t runs_ = 0;
   bool by_chance_;
-  base::Random random_{1};
+  base::Random random_;
 };
 
 }  // namespace sluice::filter::testing

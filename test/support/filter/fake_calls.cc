@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "source/worker/timer_call.h"
+
 namespace sluice::filter::testing {
 
 FakeGrpcCall::~FakeGrpcCall() {
@@ -50,7 +52,8 @@ std::unique_ptr<Call> FakeCalls::send(HttpCallRequest request, std::function<voi
   return add(std::move(request), std::move(on_response));
 }
 
-std::unique_ptr<Call> FakeCalls::after(std::chrono::milliseconds, std::function<void()> on_expiry) {
+std::unique_ptr<Call> FakeCalls::after(std::chrono::milliseconds delay, std::function<void()> on_expiry) {
+  if (clock != nullptr) return std::make_unique<worker::TimerCall>(*clock, delay, std::move(on_expiry));
   auto timer = add({}, [on_expiry = std::move(on_expiry)](HttpCallResponse) { on_expiry(); });
   timer->timer = true;
   return timer;

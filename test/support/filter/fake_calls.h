@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "source/event/timer.h"
 #include "source/filter/calls.h"
 
 namespace sluice::filter::testing {
@@ -77,7 +78,7 @@ class FakeHttpCall : public HttpStreamCall {
   FakeCalls& calls_;
 };
 
-// Call-outs that the test answers.
+// Call-outs that the test answers, and timers that it expires.
 class FakeCalls : public Calls {
  public:
   std::unique_ptr<GrpcCall> openGrpc(GrpcCallRequest request, GrpcEvents& events) override;
@@ -91,6 +92,9 @@ class FakeCalls : public Calls {
   void count(std::string_view cluster, std::string_view name, uint64_t n) override {
     counts[std::string(cluster).append(".").append(name)] += n;
   }
+
+  // Timers expire by this clock instead; null: when the test says so.
+  event::TimerQueue* clock = nullptr;
 
   // How many wait: sent (or armed), not answered, not cancelled.
   size_t waiting() const { return waiting_.size(); }

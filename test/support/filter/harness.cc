@@ -52,6 +52,7 @@ void FakeClient::finish() {
 // --- FakeTerminal
 
 void FakeTerminal::requestHeaders(bool end_stream) {
+  heard_late |= cancelled;
   ++heads;
   headers = fieldsOf(stream_->request());
   complete = end_stream;
@@ -60,12 +61,14 @@ void FakeTerminal::requestHeaders(bool end_stream) {
 }
 
 void FakeTerminal::requestData(std::string_view data, bool end_stream) {
+  heard_late |= cancelled || complete;
   body.append(data);
   complete = end_stream;
   log_.push_back("terminal data " + std::string(data) + (end_stream ? " end" : ""));
 }
 
 void FakeTerminal::requestTrailers() {
+  heard_late |= cancelled || complete;
   trailers = fieldsOf(stream_->requestTrailers());
   complete = true;
   log_.push_back("terminal trailers");

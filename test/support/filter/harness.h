@@ -70,6 +70,7 @@ struct ClientRecord {
   Fields trailers;
   bool complete = false;
   std::string reset;  // why
+  std::string wrong;  // what may not be, whatever it is an answer to
   // Whether all credit was there when the response was complete.
   bool credit_was_full = false;
 };
@@ -121,6 +122,7 @@ class FakeTerminal : public Terminal {
   Fields trailers;
   bool complete = false;
   bool cancelled = false;
+  bool heard_late = false;  // something behind the end of the request, or when it was cancelled
   size_t unsent = 0;
   int credit_grew = 0;
   std::function<void()> on_headers;  // what it does when the head comes

@@ -4,112 +4,10 @@
 
 #include "source/event/simulated_loop.h"
 #include "test/support/filter/bed.h"
+#include "test/support/filter/guard.h"
 
 namespace sluice::filter::testing {
 namespace {
-
-// What the guards around the filters see.
-struct Watch {
-  Bed* bed = nullptr;
-  std::string problem;
-
-  void report(std::string text) {
-    if (problem.empty()) problem = std::move(text);
-  }
-};
-
-// A filter with its hooks watched.
-class Guard : public HttpFilter {
- public:
-  Guard(HttpFilter* inner, Watch& watch) : inner_(inner), watch_(watch) {}
-  ~Guard() override { inner_->~HttpFilter(); }
-
-  HookResult onRequestHeaders(http::RequestHeaders& headers, Context& context) override {
-    enter(request_, kHead, context.requestHeadersOnly(), "request headers");
-    return leave(request_, inner_->onRequestHeaders(headers, context));
-  }
-  HookResult onRequestData(Chunk& chunk, Context& context) override {
-    enter(request_, kBody, chunk.endStream(), "request data");
-    return leave(request_, inner_->onRequestData(chunk, context));
-  }
-  HookResult onRequestBody(Body& body, Context& context) override {
-    enterBody(request_, "request body");
-    return leave(request_, inner_->onRequestBody(body, context));
-  }
-  HookResult onRequestTrailers(http::Trailers& trailers, Context& context) override {
-    enter(request_, kTail, true, "request trailers");
-    return leave(request_, inner_->onRequestTrailers(trailers, context));
-  }
-  HookResult onResponseHeaders(http::ResponseHeaders& headers, Context& context) override {
-    enter(response_, kHead, context.responseHeadersOnly(), "response headers");
-    return leave(response_, inner_->onResponseHeaders(headers, context));
-  }
-  HookResult onResponseData(Chunk& chunk, Context& context) override {
-    enter(response_, kBody, chunk.endStream(), "response data");
-    return leave(response_, inner_->onResponseData(chunk, context));
-  }
-  HookResult onResponseBody(Body& body, Context& context) override {
-    enterBody(response_, "response body");
-    return leave(response_, inner_->onResponseBody(body, context));
-  }
-  HookResult onResponseTrailers(http::Trailers& trailers, Context& context) override {
-    enter(response_, kTail, true, "response trailers");
-    return leave(response_, inner_->onResponseTrailers(trailers, context));
-  }
-  void onStreamEnd(Context& context) override { inner_->onStreamEnd(context); }
-
- private:
-  enum Phase { kNothing, kHead, kBody, kTail };
-  struct Way {
-    Phase seen = kNothing;
-    bool ended = false;
-    bool replied = false;
-    bool collects = false;
-  };
-
-  void enterAny(const Way& way, const std::string& hook) {
-    if (watch_.bed->runner()->ended()) watch_.report(hook + " ran after the end of the stream");
-    if (way.replied || (&way == &request_ && response_.replied)) watch_.report(hook + " ran after the filter's reply");
-    if (&way == &request_ && watch_.bed->runner()->requestClosed()) {
-      watch_.report(hook + " ran on a request that has its answer");
-    }
-  }
-  // A filter need not have all hooks, so only what comes too late or twice is wrong.
-  void enter(Way& way, Phase phase, bool end_stream, const std::string& hook) {
-    enterAny(way, hook);
-    if (way.ended) watch_.report(hook + " ran after the end of the message");
-    if (phase < way.seen || (phase == way.seen && phase != kBody)) watch_.report(hook + " ran out of order");
-    way.seen = phase;
-    way.ended = end_stream;
-  }
-  void enterBody(Way& way, const std::string& hook) {
-    enterAny(way, hook);
-    if (!std::exchange(way.collects, false)) watch_.report(hook + " ran without Collect");
-  }
-  HookResult leave(Way& way, HookResult result) {
-    way.replied |= result.kind() == HookResult::Kind::kReply;
-    // Who pauses on a head may ask for its body later.
-    way.collects |=
-        result.kind() == HookResult::Kind::kCollect || (result.kind() == HookResult::Kind::kPause && way.seen == kHead);
-    return result;
-  }
-
-  HttpFilter* inner_;
-  Watch& watch_;
-  Way request_, response_;
-};
-
-class GuardFactory : public HttpFilterFactory {
- public:
-  GuardFactory(std::shared_ptr<const HttpFilterFactory> inner, Watch& watch)
-      : inner_(std::move(inner)), watch_(watch) {}
-  uint8_t hooks() const override { return inner_->hooks(); }
-  HttpFilter* create(base::Arena& arena) const override { return makeIn<Guard>(arena, inner_->create(arena), watch_); }
-
- private:
-  const std::shared_ptr<const HttpFilterFactory> inner_;
-  Watch& watch_;
-};
 
 constexpr size_t kHookCount = 6;
 constexpr size_t kMaxSessionRuns = 1000;  // each takes some system calls
@@ -237,7 +135,7 @@ class Run {
     constexpr route::FilterSlot kNoSlot = 1000;
     if (fault_ == Fault::kReplyInFront) entries.insert(entries.begin(), {"replier", scripted(script_), kNoSlot});
     if (fault_ == Fault::kReplyBehind) entries.push_back({"replier", scripted(script_), kNoSlot});
-    for (auto& entry : entries) entry.factory = std::make_shared<GuardFactory>(std::move(entry.factory), watch_);
+    for (auto& entry : entries) entry.factory = guarded(std::move(entry.factory), entry.name, watch_);
     return entries;
   }
 

@@ -34,6 +34,9 @@ struct Message {
   Fields headers;
   std::string body;
   bool has_trailers = false;
+  // Of requests.
+  std::string method = "POST";
+  std::string path = "/";
 };
 
 struct Suite {

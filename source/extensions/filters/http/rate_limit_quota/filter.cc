@@ -41,7 +41,7 @@ BucketId idOf(const BucketSettings& settings, const match::Data& data) {
 Verdict Filter::take(const BucketSettingsPtr& bucket, const match::Data& data, const std::string& domain,
                      std::string_view metadata, filter::Context& context) const {
   const BucketId id = idOf(*bucket, data);
-  if (id.empty()) return withoutBucket(*bucket, context.now());
+  if (id.empty() || settings_.quotas == nullptr) return withoutBucket(*bucket, context.now());
   for (const auto& [key, value] : id) context.info().metadata().set(metadata, key, {value});
   return settings_.quotas->take(context.worker(), domain, id, bucket, context.now());
 }

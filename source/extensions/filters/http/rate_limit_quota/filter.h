@@ -36,7 +36,7 @@ struct Settings {
   runtime::Fraction enforced{1, 1};  // of those over the limit
   route::HeaderMutations not_enforced;
   Stats stats;
-  std::shared_ptr<const Quotas> quotas;  // null: it is only checked
+  std::shared_ptr<const Quotas> quotas;  // null: there is no main that could ask for any
 };
 
 struct RouteSettings final : route::PerFilterConfig {
