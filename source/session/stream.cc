@@ -331,6 +331,8 @@ void Stream::onIdle() {
   worker_.cells.add(connection_->settings().stats.rq_idle_timeout);
   info_.response_flags.set(ResponseFlag::kStreamIdleTimeout);
   if (response_started_) return resetStream("stream_idle_timeout");
+  // Filters that hold this answer back are passed over by the next one.
+  touch();
   runner_->localReply(Reply{runner_->requestComplete() ? uint16_t{504} : uint16_t{408},
                             "stream timeout",
                             "stream_idle_timeout",

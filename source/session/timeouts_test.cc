@@ -8,6 +8,15 @@ using namespace std::chrono_literals;
 namespace sluice::session {
 namespace {
 
+// Holds every answer back for good.
+struct Holder : filter::HttpFilter {
+  filter::HookResult onResponseHeaders(http::ResponseHeaders&, filter::Context& context) override {
+    token = context.resumeToken();
+    return filter::Pause{};
+  }
+  filter::ResumeToken token;
+};
+
 TEST_CASE("an idle connection is closed after the idle timeout, one in use is not") {
   TestSession t;
   t.settings->idle_timeout = 10s;
@@ -91,6 +100,17 @@ TEST_CASE("a stream without traffic is given up") {
     t.loop.pass(10s);
     CHECK(client->take().starts_with("HTTP/1.1 504 "));
     CHECK(t.open() == 1);
+  }
+  SECTION("though a filter holds the answer back that says so") {
+    t.settings->chain = filter::fixedChain({{"holder", std::make_shared<filter::Factory<Holder>>()}});
+    client->send(kGet);
+    t.loop.pass(10s);
+    CHECK(client->take() == "");
+    t.loop.pass(10s);
+    CHECK(client->take().starts_with("HTTP/1.1 504 "));
+    client.reset();
+    t.loop.turn();
+    CHECK(t.open() == 0);
   }
   SECTION("whose answer stops: the connection is closed") {
     client->send(kGet);
