@@ -33,7 +33,7 @@ Reply wrongSize() {
 
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   if (!grpc::isGrpcRequest(headers)) return Next{};
-  active_ = true;
+  active_ = bridges_answer_ = true;
   content_type_ = *headers.get(Name::kContentType);
   headers.set(Name::kContentType, settings_.content_type);
   headers.set(Name::kAccept, settings_.content_type);
@@ -75,16 +75,16 @@ std::optional<uint64_t> Filter::announcedSize(const http::ResponseHeaders& heade
 }
 
 HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) {
-  if (!active_) return Next{};
+  if (!bridges_answer_) return Next{};
   // Whatever is answered from here on goes to a gRPC client.
   context.request().set(Name::kContentType, content_type_);
   const std::string_view type = headers.get(Name::kContentType).value_or("");
   if (grpc::isGrpcContentType(type)) {
-    active_ = false;  // an answer that was made here
+    bridges_answer_ = false;  // an answer that was made here
     return Next{};
   }
   if (type != settings_.content_type) {
-    active_ = false;
+    bridges_answer_ = false;
     return refusal(
         absl::StrCat("the upstream answered ", headers.status, " with content type \"",
                      absl::string_view(type.data(), type.size()), "\" instead of \"", settings_.content_type, "\""),
@@ -115,7 +115,7 @@ HookResult Filter::onResponseBody(filter::Body& body, filter::Context& context) 
 
 HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context& context) {
   // A body that was collected is whole: what would come here of it has gone.
-  if (!active_ || (settings_.withhold_frames && !sized_)) return Next{};
+  if (!bridges_answer_ || (settings_.withhold_frames && !sized_)) return Next{};
   if (sized_) {
     const uint64_t size = chunk.bytes().size();
     // More or less than was told cannot be told any more.
@@ -128,7 +128,7 @@ HookResult Filter::onResponseData(filter::Chunk& chunk, filter::Context& context
 }
 
 HookResult Filter::onResponseTrailers(http::Trailers& trailers, filter::Context& context) {
-  if (!active_) return Next{};
+  if (!bridges_answer_) return Next{};
   if (sized_ && left_ > 0) return wrongSize();
   if (!pending_head_.empty()) context.emitResponseData(std::exchange(pending_head_, {}));
   finish(trailers, context);

@@ -42,6 +42,7 @@ class Filter : public filter::HttpFilter {
 
   const Settings& settings_;
   bool active_ = false;
+  bool bridges_answer_ = false;    // an answer that is passed on as it is may come before the end of the request
   std::string_view content_type_;  // of the request as it came, in the arena
   size_t frame_head_ = 0;          // bytes of it that have gone off the request
   std::string pending_head_;       // of the answer's frame, before its first byte

@@ -83,6 +83,16 @@ TEST_CASE("frames stay here if that is wanted, wherever they are cut") {
   }
 }
 
+TEST_CASE("an answer that is passed on as it is changes nothing for the rest of the request") {
+  Bridge h(kWithhold);
+  h.request("POST", kGrpc, false);
+  const std::string whole = framed("ab");
+  h.runner->requestData(whole.substr(0, 2), false);
+  h.respond(200, {{"content-type", "application/grpc"}}, false);
+  h.runner->requestData(whole.substr(2), true);
+  CHECK(h.terminal.body == "ab");
+}
+
 TEST_CASE("an answer of known size does not wait for its end") {
   const bool by_field = GENERATE(false, true);
   Bridge h(kWithhold + (by_field ? ", response_size_header: X-Size" : ""));
