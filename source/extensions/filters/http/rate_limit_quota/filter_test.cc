@@ -438,6 +438,7 @@ TEST_CASE("there are so many buckets at most; those that nobody asks for make ro
 TEST_CASE("a bucket to which nothing was assigned goes when nobody asks for it") {
   World world(config(bucket()));
   world.ask();
+  world.settle();
   world.pass(QuotaStream::kUnassignedLife - seconds(5));
   CHECK_FALSE(world.reports().empty());
   world.pass(seconds(10));
