@@ -107,7 +107,8 @@ std::string KeyRules::keyOf(const http::RequestHeaders& request, const Way& way)
     append(key, rewritten == path ? "" : rewritten);
   }
   if (way.balancing != nullptr) {
-    for (const stream::MetadataCriterion& each : stream::MetadataCriteria(*way.balancing).criteria()) {
+    const stream::MetadataCriteria wanted(*way.balancing);
+    for (const stream::MetadataCriterion& each : wanted.criteria()) {
       append(key, base::strCat(each.key, "=", each.value));
     }
   }
