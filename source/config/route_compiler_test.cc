@@ -718,7 +718,7 @@ TEST_CASE("routes that make the same of requests have the same fingerprint, what
 
 TEST_CASE("routes that make something else of requests have another fingerprint") {
   const auto plain = Levels().fingerprints();
-  const std::string header = "request_headers_to_add: [{header: {key: x, value: y}}], ";
+  const std::string header = "request_headers_to_add: [{header: {key: x, value: one}}], ";
   const std::string per_filter =
       "typed_per_filter_config: {f: {\"@type\": type.googleapis.com/"
       "envoy.extensions.filters.http.buffer.v3.BufferPerRoute, disabled: true}}, ";
