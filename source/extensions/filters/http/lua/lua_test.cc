@@ -246,13 +246,52 @@ TEST_CASE("xpcall calls its handler, and gives what the function gave") {
   CHECK(out("select(2, xpcall(error, function(e) return 'was ' .. e end, 'x'))") == "was x");
 }
 
+// Requests on one worker, one after the other: what the script adds as x-out, or the status that it is answered with.
+class Site {
+ public:
+  explicit Site(const std::string& code) : factory_(std::make_shared<FilterFactory>(settingsOf(code))) {}
+
+  std::string next() {
+    Harness h({factory_}, {nullptr});
+    h.stream.shared_worker = &worker_;
+    h.request("GET", {}, true);
+    return h.client.status != 0 ? std::to_string(h.client.status) : h.terminal.headers.at(0).second;
+  }
+
+ private:
+  worker::testing::TestWorker worker_;
+  std::shared_ptr<FilterFactory> factory_;
+};
+
 TEST_CASE("a machine goes on with the next request behind a failed one") {
-  const auto factory = std::make_shared<FilterFactory>(
-      settingsOf("count = 0\n" + request("count = count + 1; if count == 1 then error('first') end; "
-                                         "handle:headers():add('x-count', tostring(count))")));
-  Harness first({factory}, {nullptr});
-  first.request("GET", {}, true);
-  CHECK(first.client.status == 500);
+  Site site("count = 0\n" + request("count = count + 1; if count == 2 then error('second') end; "
+                                    "handle:headers():add('x-out', tostring(count))"));
+  CHECK(site.next() == "1");
+  CHECK(site.next() == "500");
+  CHECK(site.next() == "3");
+}
+
+TEST_CASE("runs that are over leave their coroutine to others, and nothing of themselves") {
+  Site site("seen, count = {}, 0\n" + request(R"(
+    local before, me = kept, coroutine.running()
+    if not seen[me] then seen[me] = true count = count + 1 end
+    kept, last = me, handle
+    if other then error('twice') end
+    local why = 'first'
+    if before and before ~= me then why = select(2, coroutine.resume(before)) end
+    if older then why = why .. ', ' .. select(2, pcall(function() return older:headers() end)) end
+    older = handle
+    handle:headers():add('x-out', count .. ' ' .. why))"));
+  CHECK(site.next() == "1 first");
+  CHECK(site.next().find("1 first, ") == 0);
+  CHECK(site.next().find("object used outside of the call that it belongs to") != std::string::npos);
+
+  Site broken("count = 0\n" + request(R"(
+    count = count + 1
+    if count < 4 then local function deep(n) if n == 0 then error('x') end deep(n - 1) end deep(50) end
+    if kept then handle:headers():add('x-out', tostring(select(2, coroutine.resume(kept)))) end
+    kept = coroutine.running())"));
+  for (int i = 0; i < 3; ++i) CHECK(broken.next() == "500");
 }
 
 TEST_CASE("an untrusted script has no way to files, processes or code that is no source") {

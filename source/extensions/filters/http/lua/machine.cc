@@ -20,6 +20,7 @@ constexpr size_t kLargeBlock = 64 * 1024;
 constexpr std::chrono::seconds kLoadTime{10};
 // Of the stack of a thread. What LuaJIT itself lets calls of one coroutine take is 2 MiB.
 constexpr ptrdiff_t kMostNested = 1024 * 1024;
+constexpr size_t kIdleThreads = 8;
 constexpr const char* kFunctions[] = {"envoy_on_request", "envoy_on_response"};
 
 // What an untrusted script does not get: the file system, processes, code that is not source, and ways around this.
@@ -68,12 +69,15 @@ struct ThreadRequest {
 
 int newThread(lua_State* state) {
   const ThreadRequest& request = *static_cast<const ThreadRequest*>(lua_touserdata(state, 1));
-  lua_State* const thread = lua_newthread(state);
+  Machine::Thread& thread = *request.thread;
+  if (thread.state == nullptr) {
+    lua_State* const made = lua_newthread(state);
+    thread.reference = luaL_ref(state, LUA_REGISTRYINDEX);
+    thread.state = made;
+  }
   lua_rawgeti(state, LUA_REGISTRYINDEX, request.function);
   pushObject(state, Kind::kHandle, request.run);
-  lua_xmove(state, thread, 2);
-  request.thread->reference = luaL_ref(state, LUA_REGISTRYINDEX);
-  request.thread->state = thread;
+  lua_xmove(state, thread.state, 2);
   return 0;
 }
 
@@ -235,6 +239,10 @@ bool Machine::open(const std::string& code, const std::string& name, std::string
 
 bool Machine::makeThread(Side side, uint64_t run, Thread& thread, std::string& error) {
   makeRoom();
+  if (!idle_.empty()) {
+    thread = idle_.back();
+    idle_.pop_back();
+  }
   ThreadRequest request{functions_[static_cast<size_t>(side)], run, &thread};
   if (lua_cpcall(state_, newThread, &request) == 0) return true;
   error = textOf(state_);
@@ -244,7 +252,13 @@ bool Machine::makeThread(Side side, uint64_t run, Thread& thread, std::string& e
 
 void Machine::releaseThread(Thread& thread) {
   if (thread.state == nullptr) return;
-  luaL_unref(state_, LUA_REGISTRYINDEX, thread.reference);
+  const bool ended = current_ == nullptr && lua_status(thread.state) == 0;
+  if (ended && idle_.size() < kIdleThreads) {
+    lua_settop(thread.state, 0);
+    idle_.push_back({thread.state, thread.reference, false});
+  } else {
+    luaL_unref(state_, LUA_REGISTRYINDEX, thread.reference);
+  }
   thread = {};
 }
 

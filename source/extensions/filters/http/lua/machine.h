@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 struct lua_State;
 struct lua_Debug;
@@ -108,6 +109,7 @@ class Machine {
   lua_State* state_ = nullptr;
   int functions_[2] = {0, 0};  // in the registry; 0: the script has none
   Run* current_ = nullptr;
+  std::vector<Thread> idle_;  // coroutines of runs that are over, for others: they cost more than what most runs do
   uint64_t last_run_ = 0;
   // Of what runs now.
   uint64_t instructions_left_ = 0;
