@@ -14,6 +14,7 @@
 #include "google/rpc/status.pb.h"
 #include "source/base/json_slice.h"
 #include "source/base/percent.h"
+#include "source/base/utf8.h"
 #include "source/http/query.h"
 #include "source/transcoding/bindings.h"
 #include "source/transcoding/descriptor_set.h"
@@ -338,7 +339,7 @@ std::string Transcoder::statusJson(int code, std::string_view message, std::stri
   if (details.empty() || !proto.ParseFromArray(details.data(), static_cast<int>(details.size()))) {
     proto.Clear();
     proto.set_code(code);
-    proto.set_message(std::string(message));
+    proto.set_message(base::asUtf8(message));
   }
   const std::string url = DescriptorSet::urlOf(*google::rpc::Status::descriptor());
   std::string out;

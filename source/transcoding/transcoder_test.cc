@@ -153,6 +153,7 @@ TEST_CASE("an answer may be a field of the message") {
 TEST_CASE("an error becomes JSON, with details whose types are known") {
   const auto transcoder = library();
   CHECK(transcoder->statusJson(5, "gone", "") == R"({"code":5,"message":"gone"})");
+  CHECK(transcoder->statusJson(5, "no \xff", "") == R"({"code":5,"message":"no !"})");
   google::rpc::Status status;
   status.set_code(7);
   auto* detail = status.add_details();
