@@ -253,7 +253,7 @@ class GeoipTest(ProtectionCase):
         self.serveFrom({"127.0.0.0/8": "AQ"})
 
         self.assertEqual(self.ask(path="/home", headers=[("x-country", "BV")]).status, 200)
-        self.assertEqual(self.seen(("x-country", "BV"), ("x-city", "Ice Town")), "AQ,-")
+        self.assertEqual(self.seen(("x-country", "BV"), ("x-city", "Ice Town")), "AQ,")
         self.assertEqual(self.upstream.requests.get(timeout=5).header("x-country"), "AQ")
         stats = self.sluice.stats("http.http.")
         self.assertEqual((stats["http.http.geoip.total"], stats["http.http.maxmind.city_db.hit"]), (2, 2))
@@ -262,28 +262,28 @@ class GeoipTest(ProtectionCase):
         self.serveFrom({"192.0.2.0/24": "AQ"})
 
         self.assertEqual(self.ask(path="/home", headers=[("x-country", "AQ")]).status, 404)
-        self.assertEqual(self.seen(("x-country", "AQ")), "-,-")
+        self.assertEqual(self.seen(("x-country", "AQ")), ",")
 
     def test_behind_a_trusted_proxy_the_client_is_the_one_that_it_has_seen(self):
         self.serveFrom({"192.0.2.0/24": "BV", "127.0.0.0/8": "AQ"}, hops=1, use_remote_address=True)
 
-        self.assertEqual(self.seen(("x-forwarded-for", "127.0.0.1, 192.0.2.7")), "BV,-")
-        self.assertEqual(self.seen(), "AQ,-")
+        self.assertEqual(self.seen(("x-forwarded-for", "127.0.0.1, 192.0.2.7")), "BV,")
+        self.assertEqual(self.seen(), "AQ,")
 
     def test_a_new_database_serves_and_a_damaged_one_changes_nothing(self):
         self.serveFrom({"127.0.0.0/8": "AQ"})
-        self.assertEqual(self.seen(), "AQ,-")
+        self.assertEqual(self.seen(), "AQ,")
 
         whole = self.database({"127.0.0.0/8": "BV"})
         self.scratch.write("geo/city.mmdb", whole)
-        waitFor(lambda: self.seen() == "BV,-", "the new database")
+        waitFor(lambda: self.seen() == "BV,", "the new database")
         with open(self.path, "r+b") as file:  # in place, as cp does
             file.truncate(40)
         waitFor(lambda: "serves on" in self.sluice.log(), "the refusal in the log")
-        self.assertEqual(self.seen(), "BV,-")
+        self.assertEqual(self.seen(), "BV,")
         with open(self.path, "wb") as file:
             file.write(self.database({"127.0.0.0/8": "HM"}))
-        waitFor(lambda: self.seen() == "HM,-", "the database that is whole again")
+        waitFor(lambda: self.seen() == "HM,", "the database that is whole again")
         stats = self.sluice.stats("maxmind.city_db")
         self.assertEqual(stats[f"maxmind.city_db.{self.path}.db_reload_success"], 2)
         self.assertEqual(stats[f"maxmind.city_db.{self.path}.db_reload_error"], 1)
