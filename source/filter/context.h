@@ -32,6 +32,10 @@ class Context {
   http::Trailers& responseTrailers() { return stream_.responseTrailers(); }
   stream::StreamInfo& info() { return stream_.info(); }
   const stream::StreamInfo& info() const { return stream_.info(); }
+  // A text among info().metadata(), cheap where nobody asks for it.
+  void setMetadataText(std::string_view filter, std::string_view key, std::string_view text) {
+    info().metadata().setText(stream_.infoArena(), filter, key, text);
+  }
   // For text and small objects that live as long as the stream.
   base::Arena& arena() { return stream_.arena(); }
 

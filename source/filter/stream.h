@@ -54,6 +54,8 @@ class Stream {
   const stream::StreamInfo& info() const { return *facts_; }
   // For text and small objects that live as long as the stream.
   base::Arena& arena() { return arena_; }
+  // For text that lives as long as info(): longer than this stream where it is a part of another.
+  base::Arena& infoArena() { return *info_arena_; }
 
   // The matched route; route().route is null when none matched (the router answers 404). Chosen before the first filter
   // runs, its cluster perhaps anew behind the last one (chooseByMetadata); its table stays valid for the stream's life,
@@ -127,6 +129,7 @@ class Stream {
   std::optional<http::Trailers> response_trailers_;
   stream::StreamInfo info_;
   stream::StreamInfo* facts_ = &info_;  // of another stream where this one is a part of it
+  base::Arena* info_arena_ = &arena_;   // same
   route::Match route_;
   UpstreamChoice* upstream_choice_ = nullptr;         // in the arena
   const ResponseCookie* response_cookies_ = nullptr;  // same

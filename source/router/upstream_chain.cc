@@ -22,6 +22,7 @@ UpstreamChain::UpstreamChain(Config config, const RequestOrigin& origin,
   upstream_choice_ = &choice_;
   if (origin.client != nullptr) {
     facts_ = &origin.client->info();
+    info_arena_ = &origin.client->infoArena();
     route_ = origin.client->route();
     return;
   }

@@ -122,6 +122,33 @@ TEST_CASE("a retry has filters of its own and begins from the head as the router
   CHECK(contains(client.take(), "x-passed: response\r\n"));
 }
 
+TEST_CASE("what an upstream filter leaves as metadata outlives its attempt") {
+  UpstreamPath t;
+  int attempts = 0;
+  std::string kept;
+  t.script.request_headers = [&](http::RequestHeaders&, Context& context) -> HookResult {
+    context.setMetadataText("f", "attempt " + std::to_string(++attempts), "was here");
+    return Next{};
+  };
+  t.script.response_headers = [&](http::ResponseHeaders&, Context& context) -> HookResult {
+    if (attempts < 2) return Next{};
+    const auto* const first = context.info().metadata().find("f", {"attempt 1"});
+    if (first != nullptr) kept = std::get<std::string>(first->value);
+    return Next{};
+  };
+  t.retryOn("5xx");
+  t.send(get());
+  t.seen();
+  t.answer(kBusy);
+  t.loop.pass(200ms);
+  t.seen(1);
+
+  t.answer(kOk, 1);
+
+  CHECK(attempts == 2);
+  CHECK(kept == "was here");
+}
+
 TEST_CASE("a request that is repeated on a fresh connection passes the filters anew") {
   UpstreamPath t;
   t.markHeads();

@@ -47,13 +47,11 @@ Decision ask(const Side& side, const Counts& counts, const Subject& subject, fil
   const Decision decision = side.engine->decide(subject);
   const auto count = [&](const Counts& of) { context.count(decision.allowed ? of.allowed : of.denied); };
   count(counts);
-  stream::DynamicMetadata& metadata = context.info().metadata();
-  base::Arena& arena = context.arena();
   if (decision.policy != Decision::kNone) {
     if (!side.policies.empty()) count(side.policies[decision.policy]);
-    metadata.setText(arena, kMetadata, side.policy_key, side.engine->nameOf(decision));
+    context.setMetadataText(kMetadata, side.policy_key, side.engine->nameOf(decision));
   }
-  metadata.setText(arena, kMetadata, side.result_key, decision.allowed ? "allowed" : "denied");
+  context.setMetadataText(kMetadata, side.result_key, decision.allowed ? "allowed" : "denied");
   return decision;
 }
 
