@@ -23,7 +23,7 @@ from harness.upstream import freePort  # noqa: E402
 TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 
 # name -> (kind of listener, connections, path or number of routes to spread over, method, headers, routes configured). `only`: these
-# proxies; the others have nothing like it.
+# proxies; the others are not set up for it.
 SCENARIOS = {
     "h1-1k": dict(kind="plain", path="/1024"),
     "h1-10k": dict(kind="plain", path="/10240"),

@@ -335,6 +335,7 @@ server {{ listen 127.0.0.1:{setting.ports["routes"]} backlog=4096;
 proxy_cache_path {setting.scratch.join("nginx-cache")} levels=1:2 keys_zone=cached:16m max_size=64m use_temp_path=off;
 server {{ listen 127.0.0.1:{setting.ports["cached"]} backlog=4096;
 proxy_cache cached;
+open_file_cache max=1000;
 location / {{ {forward} }} }}
 server {{ listen 127.0.0.1:{setting.ports["gzip"]} backlog=4096;
 gzip on;
