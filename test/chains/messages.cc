@@ -2,8 +2,13 @@
 
 #include <algorithm>
 
+#include "absl/strings/escaping.h"
+#include "source/http/grpc.h"
+
 namespace sluice::chains {
 namespace {
+
+using http::grpc::framed;
 
 const std::vector<std::string> kTypes = {"text/plain",
                                          "application/json",
@@ -18,12 +23,6 @@ const std::vector<std::string> kTypes = {"text/plain",
 constexpr std::string_view kGzipped(
     "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x27\x00\x3a\x41\x2e\xdc\x11\x00\x00\x00",
     29);
-
-std::string framed(std::string_view message) {
-  std::string out(4, '\0');
-  out.push_back(static_cast<char>(message.size()));
-  return out.append(message);
-}
 
 // hello.Name of the examples: {name: "..."}.
 std::string helloName(base::Random& random) {
@@ -49,17 +48,6 @@ size_t randomSize(base::Random& random) {
   }
 }
 
-std::string base64(std::string_view in) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t at = 0; at < in.size(); at += 3) {
-    uint32_t bits = 0;
-    for (size_t i = 0; i < 3; ++i) bits = bits << 8 | (at + i < in.size() ? static_cast<unsigned char>(in[at + i]) : 0);
-    for (size_t i = 0; i < 4; ++i) out.push_back(at + i > in.size() ? '=' : kDigits[bits >> (18 - 6 * i) & 63]);
-  }
-  return out;
-}
-
 void maybe(base::Random& random, uint64_t of, Fields& fields, const char* name, std::vector<std::string> values) {
   if (once(random, of)) fields.emplace_back(name, oneOf(random, values));
 }
@@ -75,7 +63,7 @@ std::string randomBody(base::Random& random, std::string_view type) {
     if (whole) {
       std::string out = framed(helloName(random));
       if (once(random, 4)) out += framed(helloName(random));
-      return type.ends_with("-text") ? base64(out) : out;
+      return type.ends_with("-text") ? absl::Base64Escape(out) : out;
     }
   }
   if (type.ends_with("proto") && whole) return helloName(random);

@@ -82,13 +82,15 @@ class SessionBed : public Bed {
   virtual void hold(bool on) = 0;
 };
 
+constexpr uint32_t kDefaultWindow = 65535;
+
 struct SessionBedOptions {
   // How many cuts by chance the request's bytes have, beside one at each byte in turn.
   size_t cuts = 1;
   // Timers of filters expire in the session's time, instead of when the suite says so.
   bool filter_timers = false;
-  // Bytes of a response that an HTTP/2 client takes before it has read on once; 65535: it takes no more at all.
-  uint32_t window = 65535;
+  // Bytes of a response that an HTTP/2 client takes before it has read on once; by default it takes no more at all.
+  uint32_t window = kDefaultWindow;
   // Of the server's socket, in bytes; 0: as it is.
   int send_buffer = 0;
   worker::LocalSlots slots = {};

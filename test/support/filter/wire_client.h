@@ -14,8 +14,6 @@ namespace sluice::filter::testing {
 // The stream of the request on HTTP/2.
 constexpr uint32_t kClientStream = 1;
 
-constexpr uint32_t kDefaultWindow = 65535;
-
 // The entry of SETTINGS for what an HTTP/2 client takes of a response.
 std::string windowSetting(uint32_t window);
 std::string requestBytes(Protocol protocol, const Message& message, const Events& events, uint32_t window);
