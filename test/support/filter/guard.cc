@@ -15,7 +15,8 @@ class Guard : public HttpFilter {
   }
   ~Guard() override {
     // One that another route has no use for was never asked anything.
-    if (tells_end_ && !told_ && request_.seen != kNothing) report("was not told of the end of its stream");
+    const bool was_asked = request_.seen != kNothing || response_.seen != kNothing;
+    if (tells_end_ && !told_ && was_asked) report("was not told of the end of its stream");
     --watch_.filters;
     inner_->~HttpFilter();
   }
