@@ -53,7 +53,8 @@ class ChainBed : public Bed {
     const Events::Event& event = request_->list[request_->at++];
     switch (event.kind) {
       case Events::Event::kHead:
-        return harness_->request("POST", suite_.request.headers, event.end_stream);
+        harness_->stream.request().path = suite_.request.path;
+        return harness_->request(suite_.request.method, suite_.request.headers, event.end_stream);
       case Events::Event::kData:
         return runner()->requestData(event.bytes, event.end_stream);
       case Events::Event::kTrailers:

@@ -44,7 +44,7 @@ struct Suite {
   std::function<std::vector<std::shared_ptr<const HttpFilterFactory>>()> chain;
   // In place of `chain`, where more is to be said of a filter than its factory.
   std::function<std::vector<ChainConfig::Entry>()> entries = {};
-  // Has a route for POST of "/" to "a.example".
+  // Has a route for the request, which is to "a.example".
   std::shared_ptr<const route::Table> table = tableOf();
   // The end of the chain; null: the suite is the upstream, and brings the response. `response` then says only whether
   // trailers are due.

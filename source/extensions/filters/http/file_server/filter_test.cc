@@ -623,25 +623,13 @@ TEST_CASE("wrong settings are refused") {
   CHECK_FALSE(world.load("{path_mappings: [{request_path_prefix: /a, file_path_prefix: /x}]}", proto));
 }
 
-// Makes the suite's request one for a file.
-struct AsksForFile : filter::HttpFilter {
-  filter::HookResult onRequestHeaders(http::RequestHeaders& request, filter::Context&) override {
-    request.method = "GET";
-    request.path = "/files/a";
-    return filter::Next{};
-  }
-};
-
 TEST_CASE("it passes the interleaving suite with a file as the answer") {
   const Folder folder;
   folder.write("a", "hello");
   Server server(folder);
   filter::testing::Suite suite;
-  suite.request = {{}, "", false};
-  suite.chain = [&] {
-    return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{
-        std::make_shared<filter::Factory<AsksForFile>>(), server.factory};
-  };
+  suite.request = {{}, "", false, "GET", "/files/a"};
+  suite.chain = [&] { return std::vector{server.factory}; };
   suite.response_due = [](std::string_view) { return std::string("hello"); };
   suite.response_trailers_due = 0;
   suite.answers_itself = true;
