@@ -11,10 +11,6 @@ from harness import client, config  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
 
-def httpFilter(name, type_name, **fields):
-    return {"name": name, "typed_config": {"@type": config.TYPE + type_name, **fields}}
-
-
 class FilterCase(SluiceTestCase):
     def proxy(self, *filters, clusters=(), routes=None, concurrency=1, **hcm):
         self.upstream = self.start(HttpUpstream())

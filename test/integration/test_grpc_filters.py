@@ -16,7 +16,7 @@ FILTERS = "envoy.extensions.filters.http."
 
 
 def httpFilter(name, type_name, **fields):
-    return {"name": "envoy.filters.http." + name, "typed_config": {"@type": config.TYPE + FILTERS + type_name, **fields}}
+    return config.httpFilter("envoy.filters.http." + name, FILTERS + type_name, **fields)
 
 
 def service(cluster_name, timeout="5s"):

@@ -15,10 +15,6 @@ from harness.upstream import freePort  # noqa: E402
 FILTERS = "envoy.extensions.filters.http."
 
 
-def httpFilter(name, type_name, **fields):
-    return {"name": name, "typed_config": {"@type": config.TYPE + type_name, **fields}}
-
-
 def shown(**values):
     """A route's part that shows what formats make, as headers of the answer."""
     return [{"header": {"key": name.replace("_", "-"), "value": value}} for name, value in values.items()]

@@ -51,10 +51,7 @@ def pinned(command, setting, name):
 
 
 def httpFilter(name, message, **fields):
-    return {
-        "name": "envoy.filters.http." + name,
-        "typed_config": {"@type": f"{config.TYPE}envoy.extensions.filters.http.{message}", **fields},
-    }
+    return config.httpFilter("envoy.filters.http." + name, "envoy.extensions.filters.http." + message, **fields)
 
 
 def filtersOfGateways():

@@ -4,7 +4,6 @@ import re
 
 TYPE = "type.googleapis.com/"
 HCM = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-ROUTER = TYPE + "envoy.extensions.filters.http.router.v3.Router"
 
 
 def socketAddress(port, address="127.0.0.1"):
@@ -30,8 +29,12 @@ def fileLog(path, format=None, **entry):
     return {"name": "file", "typed_config": config, **entry}
 
 
+def httpFilter(name, type_name, **fields):
+    return {"name": name, "typed_config": {"@type": TYPE + type_name, **fields}}
+
+
 def routerFilter():
-    return {"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER}}
+    return httpFilter("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")
 
 
 def route(cluster_name, prefix="/", match=None, **action):
