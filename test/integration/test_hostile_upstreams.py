@@ -8,7 +8,6 @@ import unittest
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness import client, frames  # noqa: E402
-from harness.config import TYPE  # noqa: E402
 from harness.strict import StrictCase, head, statuses  # noqa: E402
 
 
@@ -147,7 +146,6 @@ class HostileMultiplexedUpstreamTest(StrictCase):
     """Hosts of HTTP/2 that break its rules: the client gets a gateway error or sees that its answer was cut, and the next one
     is served."""
 
-    OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
     OK = [(":status", "200")]
 
     def raw(self, bad):
@@ -160,10 +158,8 @@ class HostileMultiplexedUpstreamTest(StrictCase):
                 return bad(stream)
             return frames.headers(stream, self.OK, False) + frames.data(stream, b"/good")
 
-        options = {"@type": TYPE + self.OPTIONS, "explicit_http_config": {"http2_protocol_options": {}}}
-        fields = {"typed_extension_protocol_options": {self.OPTIONS: options}}
         upstream = RawUpstream(lambda sock, number: frames.serve(sock, answer))
-        self.proxy(upstream=upstream, cluster_fields=fields, routes=[route("up", timeout="3s")])
+        self.proxy(upstream=upstream, cluster_fields=HTTP2, routes=[route("up", timeout="3s")])
 
     def check(self, cases, statuses=(502, 503)):
         for name, bad in cases:

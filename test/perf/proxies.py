@@ -251,17 +251,7 @@ def startSluice(setting):
             },
         },
     }
-    h2_options = {
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": config.TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http2_protocol_options": {}},
-        }
-    }
-    clusters.append(
-        config.cluster(
-            "grpc", setting.grpc_upstream, circuit_breakers=breakers, typed_extension_protocol_options=h2_options
-        )
-    )
+    clusters.append(config.cluster("grpc", setting.grpc_upstream, circuit_breakers=breakers, **config.HTTP2))
     listeners = [listener for listener in listeners if listener["name"] in ("plain", setting.kind)]
     clusters = [cluster for cluster in clusters if setting.kind in ("grpc", "transcode") or cluster["name"] != "grpc"]
     path = setting.scratch.write("sluice.json", json.dumps({"static_resources": {"listeners": listeners, "clusters": clusters}}))
