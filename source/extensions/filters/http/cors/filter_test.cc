@@ -8,12 +8,10 @@
 #include <vector>
 
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/cors/factory.h"
 #include "source/filter/local_reply.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::cors {
 namespace {
@@ -26,15 +24,10 @@ constexpr observability::Counter kValid{1}, kInvalid{2};
 // The slot of the older form; the filter's own is 0.
 constexpr route::FilterSlot kOlder = 1;
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
+struct World : filter::testing::FilterWorld<v3::Cors, v3::CorsPolicy> {
+  World() : FilterWorld(registerFactory) {}
 
-  std::shared_ptr<const route::PerFilterConfig> policy(const std::string& yaml) {
-    if (yaml.empty()) return nullptr;
-    v3::CorsPolicy proto;
-    if (!load("{" + yaml + "}", proto)) return nullptr;
-    return registry.http_filters.find(v3::Cors::descriptor()->full_name())->compileRoute(proto, context());
-  }
+  auto policy(const std::string& yaml) { return yaml.empty() ? nullptr : compileRoute("{" + yaml + "}"); }
 };
 
 std::shared_ptr<const filter::HttpFilterFactory> filterFactory() {

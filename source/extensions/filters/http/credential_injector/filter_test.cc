@@ -3,12 +3,10 @@
 #include <catch2/catch.hpp>
 
 #include "envoy/extensions/filters/http/credential_injector/v3/credential_injector.pb.h"
-#include "source/config/http_filter_factory.h"
 #include "source/config/secrets.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/credential_injector/factory.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::credential_injector {
 namespace {
@@ -50,26 +48,17 @@ class OneSecret final : public config::Secrets {
   std::shared_ptr<config::SecretUser> user;
 };
 
-struct World : config::testing::TestWorld {
-  World() {
-    registerFactory(registry);
-    services.secrets = &secrets;
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& fields, const std::string& generic = "") {
-    v3::CredentialInjector proto;
-    const auto* factory = registry.http_filters.find(v3::CredentialInjector::descriptor()->full_name());
-    const std::string yaml =
+struct World : filter::testing::FilterWorld<v3::CredentialInjector> {
+  World() : FilterWorld(registerFactory, "http.p.credential_injector.") { services.secrets = &secrets; }
+
+  auto compile(const std::string& fields, const std::string& generic = "") {
+    return FilterWorld::compile(
         "{credential: {name: c, typed_config: {'@type': type.googleapis.com/envoy.extensions.http."
         "injected_credentials.generic.v3.Generic, credential: {name: token}" +
-        generic + "}}" + fields + "}";
-    return load(yaml, proto) ? factory->compile(proto, holding.context(at, "http.p.")) : nullptr;
-  }
-  int counted(Harness& harness, const std::string& name) {
-    return harness.counted(holding.stats().counter("http.p.credential_injector." + name));
+        generic + "}}" + fields + "}");
   }
 
   OneSecret secrets;
-  config::Holding holding{services};  // of the counters
 };
 
 TEST_CASE("a request gets the secret as it stands when it comes") {

@@ -15,14 +15,12 @@
 #include <vector>
 
 #include "envoy/extensions/filters/http/file_server/v3/file_server.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/file_server/factory.h"
 #include "source/extensions/filters/http/file_server/file_body.h"
 #include "source/extensions/filters/http/file_server/listing.h"
 #include "source/worker/test_worker.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::file_server {
 namespace {
@@ -66,19 +64,12 @@ std::string contentOf(const Opened& opened) {
   return got < 0 ? "?" : std::string(text, static_cast<size_t>(got));
 }
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
+struct World : filter::testing::FilterWorld<Proto> {
+  World() : FilterWorld(registerFactory) {}
 
-  const config::HttpFilterConfigFactory& factory() {
-    return *registry.http_filters.find(Proto::descriptor()->full_name());
-  }
-  bool read(const std::string& yaml, Proto& proto) {
-    return load("{manager_config: {thread_pool: {}}, " + yaml + "}", proto);
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& yaml) {
-    Proto proto;
-    return read(yaml, proto) ? factory().compile(proto, context()) : nullptr;
-  }
+  static std::string whole(const std::string& fields) { return "{manager_config: {thread_pool: {}}, " + fields + "}"; }
+  auto compile(const std::string& fields) { return FilterWorld::compile(whole(fields)); }
+  auto compileRoute(const std::string& fields) { return FilterWorld::compileRoute(whole(fields)); }
 };
 
 // A server of the folder at "/files".
@@ -576,9 +567,7 @@ TEST_CASE("a route's own settings take the place of the filter's") {
     return "path_mappings: [{request_path_prefix: /, file_path_prefix: '" + to + "'}]";
   };
   const auto factory = world.compile(mapping(folder.root));
-  Proto own;
-  REQUIRE(world.read(mapping(folder.path("b")), own));
-  const auto route = world.factory().compileRoute(own, world.context());
+  const auto route = world.compileRoute(mapping(folder.path("b")));
   INFO(world.problems());
   REQUIRE(factory);
   REQUIRE(route);

@@ -4,13 +4,11 @@
 
 #include "absl/strings/escaping.h"
 #include "envoy/extensions/filters/http/grpc_field_extraction/v3/config.pb.h"
-#include "source/config/http_filter_factory.h"
-#include "source/config/test_world.h"
 #include "source/extensions/filters/http/grpc_field_extraction/factory.h"
 #include "source/http/grpc.h"
 #include "source/transcoding/test_library_service.h"
-#include "test/support/filter/harness.h"
 #include "test/support/filter/interleaving.h"
+#include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::grpc_field_extraction {
 namespace {
@@ -26,17 +24,14 @@ constexpr char kUpload[] = "lib.Library.Upload: {request_field_extractions: {tit
 // lib.Book with a title and two tags.
 const std::string kBook = std::string("\x12\x04") + "Dune" + "\x1a\x01x" + "\x1a\x01y";
 
-struct World : config::testing::TestWorld {
-  World() { registerFactory(registry); }
-  std::shared_ptr<const filter::HttpFilterFactory> compile(const std::string& methods) {
+struct World : filter::testing::FilterWorld<Proto> {
+  World() : FilterWorld(registerFactory) {}
+
+  auto compileWith(const std::string& yaml) { return FilterWorld::compile(yaml); }
+  auto compile(const std::string& methods) {
     const std::string set = transcoding::testing::setOf(transcoding::testing::libraryFile());
     return compileWith("{descriptor_set: {inline_bytes: '" + absl::Base64Escape(set) + "'}, extractions_by_method: {" +
                        methods + "}}");
-  }
-  std::shared_ptr<const filter::HttpFilterFactory> compileWith(const std::string& yaml) {
-    Proto proto;
-    if (!load(yaml, proto)) return nullptr;
-    return registry.http_filters.find(Proto::descriptor()->full_name())->compile(proto, context("http.p."));
   }
 };
 
