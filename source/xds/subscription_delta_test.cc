@@ -90,6 +90,11 @@ TEST_CASE("delta: aliases of earlier answers stay a resource's own") {
     f.answer(response(kVirtualHostType, "v4", "n4", {aliased("r/host", "4", {})}));
     CHECK(f.watcher.held == Held{{"r/b", "1"}});
   }
+  SECTION("until they are taken away by the answer that changes it") {
+    const Request ack = f.answer(response(kVirtualHostType, "v3", "n3", {aliased("r/host", "3", {})}, {"r/a"}));
+    CHECK_FALSE(ack.error);
+    CHECK(f.watcher.held == Held{{"r/b", "1"}});  // its content is the same
+  }
   SECTION("until another one has them") {
     f.answer(response(kVirtualHostType, "v3", "n3", {aliased("r/host", "3", {}), aliased("r/other", "2", {"r/a"})}));
     f.answer(response(kVirtualHostType, "v4", "n4", {}, {"r/host"}));

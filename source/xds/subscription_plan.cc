@@ -69,12 +69,13 @@ Response SubscriptionMachine::byAliases(Response response) {
   response.resources.clear();
   for (auto at = alias_of_.begin(); at != alias_of_.end();) {
     const auto& [name, of] = *at;
-    const bool wanted = wants(name), is_gone = gone.contains(of) || gone.contains(name);
-    if (const auto resource = sent.find(of); resource != sent.end() && wanted) {
+    const bool wanted = wants(name), taken_away = gone.contains(name), is_gone = gone.contains(of) || taken_away;
+    const auto resource = sent.find(of);
+    if (resource != sent.end() && wanted && (!taken_away || seen.contains(name))) {
       response.resources.push_back(resource->second);
       response.resources.back().name = name;
     }
-    if (is_gone && !gone.contains(name)) response.removed.push_back(name);
+    if (is_gone && !taken_away) response.removed.push_back(name);
     at = is_gone || !wanted ? alias_of_.erase(at) : std::next(at);
   }
   return response;
