@@ -67,16 +67,16 @@ std::shared_ptr<const DatabaseFile> openFile(const std::string& kind, const std:
                             services.main == nullptr ? nullptr : &services.main->cells},
         services.logger, services.local_slots);
     const config::ErrorMark mark(context.at);
-    if (const absl::Status status = file->read(); !status.ok()) {
-      context.at.error(base::toStd(status.message()));
-      return nullptr;
-    }
     const std::string directory = std::filesystem::path(path).parent_path().string();
     const auto on_change = [weak = std::weak_ptr(file)] {
       if (const auto changed = weak.lock()) changed->readAgain();
     };
+    // Before the file is read, so that no change comes between.
     file->setWatch(config::watchDirectory(directory.empty() ? "." : directory, services, on_change, context.at));
-    return mark.hit() ? nullptr : file;
+    if (mark.hit()) return nullptr;
+    const absl::Status status = file->read();
+    if (!status.ok()) context.at.error(base::toStd(status.message()));
+    return status.ok() ? file : nullptr;
   });
 }
 

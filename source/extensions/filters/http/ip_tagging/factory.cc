@@ -79,9 +79,7 @@ std::shared_ptr<const TagFile> compileFile(const envoy::config::core::v3::DataSo
     return nullptr;
   }
   auto file = std::make_shared<TagFile>(context.services.local_slots);
-  auto tags = readTags(proto.filename(), context);
-  if (!tags) return nullptr;
-  file->tags.set(std::move(tags));
+  // Before the file is read, so that no change comes between.
   if (proto.has_watched_directory()) {
     config::FactoryContext later = context;
     later.init = nullptr;
@@ -91,6 +89,9 @@ std::shared_ptr<const TagFile> compileFile(const envoy::config::core::v3::DataSo
     file->watch = config::watchDirectory(proto.watched_directory().path(), context.services, on_change,
                                          context.at.child("watched_directory"));
   }
+  auto tags = readTags(proto.filename(), context);
+  if (!tags) return nullptr;
+  file->tags.set(std::move(tags));
   return file;
 }
 
