@@ -8,7 +8,6 @@
 #include <set>
 #include <string>
 #include <system_error>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/file_server/v3/file_server.pb.h"
@@ -81,29 +80,24 @@ void compileFolders(const Proto& proto, const config::Context& at, Settings& out
   }
 }
 
-// False: it cannot be, and context.at was told.
-bool compileSettings(const Proto& proto, const config::FactoryContext& context, Settings& out) {
-  const config::ErrorMark mark(context.at);
+Settings compileSettings(const Proto& proto, const config::FactoryContext& context) {
+  Settings out;
   compileMappings(proto, context.at, out);
   compileTypes(proto, context.at, out);
   compileFolders(proto, context.at, out);
   out.places = context.services.objects.get<base::SharedLimit>(
       "open files of file_server", [] { return std::make_shared<base::SharedLimit>(mostOpenFiles()); });
-  return !mark.hit();
+  return out;
 }
 
 class Factory : public config::RoutedHttpFilterOf<Proto> {
  public:
   config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
-    Settings settings;
-    if (!compileSettings(proto, context, settings)) return nullptr;
-    return std::make_shared<FilterFactory>(std::move(settings));
+    return std::make_shared<FilterFactory>(compileSettings(proto, context));
   }
 
   config::RouteConfigPtr makeRouteConfig(const Proto& proto, const config::FactoryContext& context) const override {
-    Settings settings;
-    if (!compileSettings(proto, context, settings)) return nullptr;
-    return std::make_shared<RouteSettings>(std::move(settings));
+    return std::make_shared<RouteSettings>(compileSettings(proto, context));
   }
 };
 
