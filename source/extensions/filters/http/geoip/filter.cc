@@ -22,24 +22,21 @@ std::optional<net::Address> addressIn(const http::RequestHeaders& headers, const
   return list ? net::Address::fromIp(http::forwardedAddress(*list, settings.trusted_hops), 0) : std::nullopt;
 }
 
-// Nothing: the client has no IP address.
-std::optional<net::Address> addressOf(const http::RequestHeaders& headers, const Settings& settings,
-                                      std::string_view client) {
-  if (auto said = addressIn(headers, settings)) return said;
-  auto address = net::Address::parse(client);
-  return address.ok() && address->isIp() ? std::optional(*address) : std::nullopt;
+net::Address addressOf(const http::RequestHeaders& headers, const Settings& settings, std::string_view client) {
+  if (const auto said = addressIn(headers, settings)) return *said;
+  return net::Address::parse(client).value_or(net::Address());
 }
 
 }  // namespace
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
-  const auto address = addressOf(headers, settings_, context.info().downstream_remote_address);
+  const net::Address address = addressOf(headers, settings_, context.info().downstream_remote_address);
   bool changed = removeFrom(headers);
   context.count(settings_.total);
-  if (!address) {
+  if (!address.isIp()) {
     context.count(settings_.skipped);
   } else {
-    settings_.provider->lookUp(*address, context.worker(), [&](size_t name, std::string_view value) {
+    settings_.provider->lookUp(address, context.worker(), [&](size_t name, std::string_view value) {
       if (!http::validValue(value)) return;
       headers.set(settings_.headers[name], value);
       changed = true;

@@ -2,6 +2,7 @@
 
 #include "source/filter/connection_info.h"
 #include "source/stream/connection_state.h"
+#include "source/stream/metadata.h"
 
 namespace sluice::extensions::network_filters::geoip {
 namespace {
@@ -19,14 +20,9 @@ net::Address addressOf(const filter::NetworkStream& stream, const Settings& sett
 }  // namespace
 
 GeoipInfo::GeoipInfo(Fields fields) : fields_(std::move(fields)) {
-  for (const auto& [name, value] : fields_) {
-    text_ += text_.empty() ? "{\"" : ",\"";
-    stream::appendJsonEscaped(name, text_);
-    text_ += "\":\"";
-    stream::appendJsonEscaped(value, text_);
-    text_ += '"';
-  }
-  text_ += '}';
+  stream::MetadataFields object;
+  for (const auto& [name, value] : fields_) object.push_back({name, {value}});
+  stream::appendJson({std::move(object)}, text_);
 }
 
 std::optional<std::string_view> GeoipInfo::field(std::string_view name) const {
