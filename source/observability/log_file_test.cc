@@ -7,39 +7,23 @@
 #include <array>
 #include <catch2/catch.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "test/support/files/scratch_folder.h"
+
 namespace sluice::observability {
 namespace {
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = std::filesystem::temp_directory_path() / "log_file_test.XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
-std::string contentOf(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
+using test::contentOf;
+using test::ScratchFolder;
 
 // Rounds happen only when a test asks for one.
 constexpr LogFiles::Options kNoTimer = {1 << 20, std::chrono::hours(1)};
 
 TEST_CASE("lines are written at a flush, in order") {
-  TemporaryFolder folder;
+  ScratchFolder folder;
   StatsRegistry stats;
   LogFiles files(stats, kNoTimer);
   const auto file = *files.open(folder / "a.log");
@@ -54,7 +38,7 @@ TEST_CASE("lines are written at a flush, in order") {
 }
 
 TEST_CASE("lines that wait are written at the end, after what the file had") {
-  TemporaryFolder folder;
+  ScratchFolder folder;
   StatsRegistry stats;
   std::ofstream(folder / "a.log") << "old\n";
   {
@@ -68,7 +52,7 @@ TEST_CASE("lines that wait are written at the end, after what the file had") {
 }
 
 TEST_CASE("the same path is one file, and it is closed when nobody names it any more") {
-  TemporaryFolder folder;
+  ScratchFolder folder;
   StatsRegistry stats;
   LogFiles files(stats, kNoTimer);
   LogSink sink(files);
@@ -99,7 +83,7 @@ TEST_CASE("a path that cannot be opened is an error that names it") {
 }
 
 TEST_CASE("reopen follows a rotation and keeps the old file where it cannot") {
-  TemporaryFolder folder;
+  ScratchFolder folder;
   StatsRegistry stats;
   LogFiles files(stats, kNoTimer);
   std::filesystem::create_directory(folder / "logs");
@@ -123,7 +107,7 @@ TEST_CASE("reopen follows a rotation and keeps the old file where it cannot") {
 }
 
 TEST_CASE("a full ring drops whole lines and counts them") {
-  TemporaryFolder folder;
+  ScratchFolder folder;
   StatsRegistry stats;
   LogFiles files(stats, {32, std::chrono::hours(1)});
   const auto file = *files.open(folder / "a.log");
@@ -158,7 +142,7 @@ TEST_CASE("a full disk stops nobody and is counted") {
 }
 
 TEST_CASE("a pipe that nobody reads blocks neither workers nor other files, and loses no part of a line") {
-  TemporaryFolder folder;
+  ScratchFolder folder;
   StatsRegistry stats;
   LogFiles files(stats, {128 * 1024, std::chrono::hours(1)});
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
@@ -209,7 +193,7 @@ TEST_CASE("a pipe that nobody reads blocks neither workers nor other files, and 
 }
 
 TEST_CASE("lines of many workers stay whole") {
-  TemporaryFolder folder;
+  ScratchFolder folder;
   StatsRegistry stats;
   LogFiles files(stats, kNoTimer);
   const auto file = *files.open(folder / "a.log");

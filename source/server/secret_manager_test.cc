@@ -1,15 +1,14 @@
 #include "source/server/secret_manager.h"
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "source/config/holding.h"
 #include "source/config/transport_socket_factory.h"
 #include "source/extensions/all.h"
 #include "source/server/bootstrap.h"
+#include "test/support/files/scratch_folder.h"
 #include "test/support/tls/certificates.h"
 
 namespace sluice::server {
@@ -21,15 +20,10 @@ struct World {
   World() {
     extensions::registerAll(registry);
     services.secrets = &secrets;
-    char name[] = "/tmp/secret_manager_test.XXXXXX";
-    folder = mkdtemp(name);
   }
-  ~World() { std::filesystem::remove_all(folder); }
 
   void put(const std::string& name, const std::string& content) {
-    const std::string path = folder + "/" + name;
-    std::ofstream(path + ".new") << content;
-    std::filesystem::rename(path + ".new", path);
+    std::filesystem::rename(folder.write(name + ".new", content), folder / name);
   }
   static v3::Secret secretOf(const std::string& name, const std::string& chain, const std::string& key) {
     v3::Secret secret;
@@ -71,7 +65,7 @@ struct World {
     CHECK(done());
   }
 
-  std::string folder;
+  const test::ScratchFolder folder;
   test::TestAuthority authority;
   observability::Logger logger{observability::LogLevel::kOff};
   BootstrapProto bootstrap;
@@ -152,8 +146,8 @@ TEST_CASE("files of a secret are read again, and what does not fit together is n
   t.put("tls.key", one.key_pem);
   v3::Secret secret;
   secret.set_name("cert");
-  secret.mutable_tls_certificate()->mutable_certificate_chain()->set_filename(t.folder + "/tls.crt");
-  secret.mutable_tls_certificate()->mutable_private_key()->set_filename(t.folder + "/tls.key");
+  secret.mutable_tls_certificate()->mutable_certificate_chain()->set_filename(t.folder / "tls.crt");
+  secret.mutable_tls_certificate()->mutable_private_key()->set_filename(t.folder / "tls.key");
   const auto transport = t.listenerWith("cert");
   REQUIRE(t.set(secret));
   const std::string first = t.serial();

@@ -1,12 +1,11 @@
 #include "source/xds/file_subscription.h"
 
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 
 #include "source/xds/fakes.h"
+#include "test/support/files/scratch_folder.h"
 
 namespace sluice::xds {
 namespace {
@@ -23,8 +22,6 @@ namespace fs = std::filesystem;
 // A folder of its own, and a real loop, which is turned until what was written has been seen.
 struct Fixture {
   explicit Fixture(std::string_view type = kClusterType, bool watch_directory = false) {
-    std::string pattern = (fs::temp_directory_path() / "sluice-file-XXXXXX").string();
-    folder = mkdtemp(pattern.data());
     FileSubscription::Options options;
     options.type = typeInfo(type);
     options.path = folder / "file.pb";
@@ -33,7 +30,6 @@ struct Fixture {
         options, [this](const std::string& path) { return load(path); }, watcher, *loop,
         [this](const std::string& line) { log.push_back(line); });
   }
-  ~Fixture() { fs::remove_all(folder); }
 
   absl::StatusOr<envoy::service::discovery::v3::DiscoveryResponse> load(const std::string& path) {
     ++loads;
@@ -64,7 +60,8 @@ struct Fixture {
     return loads >= wanted;
   }
 
-  fs::path folder;
+  const test::ScratchFolder scratch;
+  const fs::path folder = scratch.path();
   std::unique_ptr<event::Loop> loop = event::makeLoop();
   RecordingWatcher watcher;
   std::vector<std::string> log;

@@ -1,15 +1,13 @@
 #include "source/extensions/access_loggers/file/factory.h"
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "source/config/access_log_factory.h"
 #include "source/config/test_world.h"
 #include "source/event/polled_loop.h"
+#include "test/support/files/scratch_folder.h"
 
 namespace sluice::extensions::access_loggers::file {
 namespace {
@@ -23,16 +21,9 @@ std::shared_ptr<const stream::AccessLog> compile(TestWorld& world, const std::st
   return factory->compile(config::testing::fromJson<FileAccessLog>(json), world.context());
 }
 
-std::string contentOf(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
 TEST_CASE("each form of the format reaches the file") {
-  std::string pattern = std::filesystem::temp_directory_path() / "file_access_log_test.XXXXXX";
-  const std::string path = std::string(::mkdtemp(pattern.data())) + "/access.log";
+  const test::ScratchFolder folder;
+  const std::string path = folder / "access.log";
   observability::StatsRegistry stats;
   observability::LogFiles files(stats, {1 << 20, std::chrono::hours(1)});
   net::WorkerBuffers buffers;
@@ -56,14 +47,14 @@ TEST_CASE("each form of the format reaches the file") {
   }
   files.flush();
 
-  CHECK(contentOf(path) ==
+  CHECK(test::contentOf(path) ==
         "old 200\n{\"code\":\"200\"}\n{\"code\":200,\"none\":null}\nnew 200\n{\"code\":200}\n"
         "[1970-01-01T00:00:00.000Z] \"- - -\" 200 - 0 0 - - \"-\" \"-\" \"-\" \"-\" \"-\"\n");
-  std::filesystem::remove_all(pattern);
 }
 
 TEST_CASE("without files the configuration is checked and nothing is opened") {
-  const std::string path = std::filesystem::temp_directory_path() / "file_access_log_test_not_made";
+  const test::ScratchFolder folder;
+  const std::string path = folder / "access.log";
   TestWorld world;
 
   CHECK(compile(world, "{\"path\": \"" + path + "\"}") == nullptr);

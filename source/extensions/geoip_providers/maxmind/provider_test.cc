@@ -2,9 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <string>
 #include <string_view>
@@ -14,6 +12,7 @@
 #include "source/config/test_world.h"
 #include "source/extensions/geoip_providers/maxmind/factory.h"
 #include "source/worker/test_worker.h"
+#include "test/support/files/scratch_folder.h"
 
 namespace sluice::extensions::geoip_providers::maxmind {
 namespace {
@@ -28,20 +27,15 @@ const std::string kIpv4 = kData + "ipv4.mmdb";
 
 // A copy of a file, in a folder of its own.
 struct Copy {
-  explicit Copy(const std::string& of) {
-    std::string pattern = std::filesystem::temp_directory_path() / "maxmind_test.XXXXXX";
-    folder = ::mkdtemp(pattern.data());
-    path = folder + "/copy.mmdb";
-    become(of);
-  }
-  ~Copy() { std::filesystem::remove_all(folder); }
+  explicit Copy(const std::string& of) { become(of); }
   // As `mv` does it.
   void become(const std::string& of) const {
     std::filesystem::copy_file(of, path + ".new");
     std::filesystem::rename(path + ".new", path);
   }
 
-  std::string folder, path;
+  const test::ScratchFolder folder;
+  const std::string path = folder / "copy.mmdb";
 };
 
 struct World : config::testing::TestWorld {

@@ -19,6 +19,7 @@
 #include "source/extensions/filters/http/file_server/file_body.h"
 #include "source/extensions/filters/http/file_server/listing.h"
 #include "source/worker/test_worker.h"
+#include "test/support/files/scratch_folder.h"
 #include "test/support/filter/interleaving.h"
 #include "test/support/filter/world.h"
 
@@ -35,19 +36,13 @@ constexpr time_t kModified = 784'111'777;  // Sun, 06 Nov 1994 08:49:37 GMT
 // A folder of its own for each test, below one in which a secret lies.
 struct Folder {
   Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "file_server_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    above = name;
-    root = name + "/root";
     std::filesystem::create_directory(root);
     write("../secret", "secret");
   }
-  ~Folder() { std::filesystem::remove_all(above); }
 
   std::string path(const std::string& name) const { return root + "/" + name; }
   void write(const std::string& name, const std::string& text) const {
-    std::filesystem::create_directories(std::filesystem::path(path(name)).parent_path());
-    std::ofstream(path(name), std::ios::binary) << text;
+    above.write("root/" + name, text);
     const timespec times[2] = {{kModified, 0}, {kModified, 0}};
     REQUIRE(utimensat(AT_FDCWD, path(name).c_str(), times, 0) == 0);
   }
@@ -55,7 +50,8 @@ struct Folder {
     REQUIRE(symlink(to.c_str(), path(name).c_str()) == 0);
   }
 
-  std::string above, root;
+  const test::ScratchFolder above;
+  const std::string root = above / "root";
 };
 
 std::string contentOf(const Opened& opened) {
@@ -128,7 +124,7 @@ TEST_CASE("nothing above the root opens: not by name, not by links") {
   const Folder folder;
   folder.write("b/c", "1");
   folder.link("../secret", "up");
-  folder.link(folder.above + "/secret", "absolute");
+  folder.link(folder.above / "secret", "absolute");
   folder.link(folder.path("b/c"), "absolute_inside");
   folder.link("..", "b/folder");
   folder.link("../..", "above");

@@ -2,15 +2,13 @@
 
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "envoy/extensions/filters/http/ip_tagging/v3/ip_tagging.pb.h"
 #include "source/extensions/filters/http/ip_tagging/factory.h"
+#include "test/support/files/scratch_folder.h"
 #include "test/support/filter/interleaving.h"
 #include "test/support/filter/world.h"
 
@@ -62,23 +60,18 @@ TEST_CASE("names are appended to what is there, or take its place") {
   CHECK(sent(kTags + sanitize, "11.2.2.3:80", {{"x-range", "a"}}) == Fields{});
 }
 
-// A file with that text, in a directory of its own.
-std::string fileOf(const std::string& text) {
-  std::string pattern = std::filesystem::temp_directory_path() / "ip_tagging_test.XXXXXX";
-  const std::string path = std::string(::mkdtemp(pattern.data())) + "/tags.yaml";
-  std::ofstream(path) << text;
-  return path;
-}
-
 TEST_CASE("tags may stand in a file") {
-  const std::string path = fileOf("{" + kTags + "}");
+  const test::ScratchFolder folder;
+  const std::string path = folder.write("tags.yaml", "{" + kTags + "}");
   CHECK(sent("ip_tags_datasource: {filename: " + path + "}", "10.2.2.3:80") == Fields{{"x-envoy-ip-tags", "wide"}});
 }
 
 TEST_CASE("wrong files of tags are refused with the place in them") {
-  const auto problems = [](const std::string& text, const std::string& more = "") {
+  const test::ScratchFolder folder;
+  const auto problems = [&folder](const std::string& text, const std::string& more = "") {
     World world;
-    CHECK(world.compile("ip_tags_datasource: {filename: " + fileOf(text) + "}" + more) == nullptr);
+    const std::string path = folder.write("tags.yaml", text);
+    CHECK(world.compile("ip_tags_datasource: {filename: " + path + "}" + more) == nullptr);
     return world.problems();
   };
 
