@@ -9,12 +9,28 @@
 
 namespace sluice::config {
 
+using ConnectionFilterPtr = std::shared_ptr<const filter::NetworkFilterFactory>;
+
 class ConnectionFilterConfigFactory : public ExtensionFactory {
  public:
-  virtual std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
-                                                                      FactoryContext context) const = 0;
+  virtual ConnectionFilterPtr compile(const google::protobuf::Message& message, FactoryContext context) const = 0;
   // It goes by the server name that a client asks for.
   virtual bool needsServerName() const { return false; }
+};
+
+// A filter that `Proto` configures. What makeFilter() returns is dropped if it has reported anything.
+template <typename Proto>
+class ConnectionFilterOf : public ConnectionFilterConfigFactory {
+ public:
+  std::string_view configType() const final { return Proto::descriptor()->full_name(); }
+  ConnectionFilterPtr compile(const google::protobuf::Message& message, FactoryContext context) const final {
+    const ErrorMark mark(context.at);
+    ConnectionFilterPtr made = makeFilter(static_cast<const Proto&>(message), context);
+    return mark.hit() ? nullptr : made;
+  }
+
+ private:
+  virtual ConnectionFilterPtr makeFilter(const Proto& proto, const FactoryContext& context) const = 0;
 };
 
 }  // namespace sluice::config

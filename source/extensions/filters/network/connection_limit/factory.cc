@@ -12,12 +12,9 @@ namespace {
 
 using Proto = envoy::extensions::filters::network::connection_limit::v3::ConnectionLimit;
 
-class Factory : public config::ConnectionFilterConfigFactory {
+class Factory : public config::ConnectionFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
-                                                              config::FactoryContext context) const override {
-    const auto& proto = static_cast<const Proto&>(message);
+  config::ConnectionFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     if (!proto.has_max_connections()) {
       context.at.child("max_connections").error("is not set; say how many connections there may be");
       return nullptr;

@@ -30,14 +30,9 @@ Stats makeStats(const Proto& proto, const config::FactoryContext& context) {
           .active = context.stats->gauge(base + "active")};
 }
 
-class Factory : public config::ConnectionFilterConfigFactory {
+class Factory : public config::ConnectionFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
-                                                              config::FactoryContext context) const override {
-    const auto& proto = static_cast<const Proto&>(message);
-    const config::ErrorMark mark(context.at);
+  config::ConnectionFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     Settings settings;
     if (proto.has_grpc_service()) {
       auto service = config::compileGrpcService(proto.grpc_service(), context.child("grpc_service"));
@@ -60,7 +55,6 @@ class Factory : public config::ConnectionFilterConfigFactory {
     }
     settings.failure_mode_allow = proto.failure_mode_allow();
     settings.stats = makeStats(proto, context);
-    if (mark.hit()) return nullptr;
     return std::make_shared<FilterFactory>(std::move(settings));
   }
 };

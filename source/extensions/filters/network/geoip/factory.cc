@@ -14,15 +14,10 @@ namespace {
 
 using Proto = envoy::extensions::filters::network::geoip::v3::Geoip;
 
-class Factory : public config::ConnectionFilterConfigFactory {
+class Factory : public config::ConnectionFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
-                                                              config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const Proto&>(message);
-    config::FactoryContext of_provider = context.moved(context.at.child("provider").child("typed_config"));
+  config::ConnectionFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
+    config::FactoryContext of_provider = context.child("provider").child("typed_config");
     of_provider.owner = proto.stat_prefix();
     Settings settings;
     settings.provider = context.services.registry.geoip_providers.compile(proto.provider().typed_config(), of_provider);
@@ -31,7 +26,7 @@ class Factory : public config::ConnectionFilterConfigFactory {
     }
     settings.total = context.stats->counter(proto.stat_prefix() + "geoip.total");
     settings.skipped = context.stats->counter(proto.stat_prefix() + "geoip.skipped");
-    return mark.hit() ? nullptr : std::make_shared<Geoip>(std::move(settings));
+    return std::make_shared<Geoip>(std::move(settings));
   }
 };
 

@@ -14,12 +14,9 @@ using Proto = envoy::extensions::filters::network::local_ratelimit::v3::LocalRat
 
 constexpr std::chrono::milliseconds kMinFillInterval{50};
 
-class Factory : public config::ConnectionFilterConfigFactory {
+class Factory : public config::ConnectionFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
-                                                              config::FactoryContext context) const override {
-    const auto& proto = static_cast<const Proto&>(message);
+  config::ConnectionFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     const auto& bucket = proto.token_bucket();
     const std::chrono::nanoseconds interval = config::compileDuration(bucket.fill_interval());
     if (interval < kMinFillInterval) {

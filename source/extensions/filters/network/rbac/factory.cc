@@ -14,13 +14,9 @@ using Proto = envoy::extensions::filters::network::rbac::v3::RBAC;
 
 constexpr config::RbacPlace kPlace{"a network filter", match::kAddresses | match::kPeer | match::kConnection};
 
-class Factory : public config::ConnectionFilterConfigFactory {
+class Factory : public config::ConnectionFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
-                                                              config::FactoryContext context) const override {
-    const auto& proto = static_cast<const Proto&>(message);
-    const config::ErrorMark mark(context.at);
+  config::ConnectionFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     Settings settings;
     settings.rules = config::compileRbacRules(proto, kPlace, context);
     settings.shadow = config::compileRbacShadow(proto, kPlace, context);
@@ -33,7 +29,6 @@ class Factory : public config::ConnectionFilterConfigFactory {
     settings.stats = {context.stats->counter(base + "allowed"), context.stats->counter(base + "denied"),
                       context.stats->counter(shadow + "shadow_allowed"),
                       context.stats->counter(shadow + "shadow_denied")};
-    if (mark.hit()) return nullptr;
     return std::make_shared<Rbac>(std::move(settings));
   }
 };

@@ -12,20 +12,14 @@ namespace {
 
 using Proto = ::envoy::extensions::filters::network::set_filter_state::v3::Config;
 
-class Factory : public config::ConnectionFilterConfigFactory {
+class Factory : public config::ConnectionFilterOf<Proto> {
  public:
-  std::string_view configType() const override { return Proto::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
-                                                              config::FactoryContext context) const override {
-    const config::ErrorMark mark(context.at);
-    const auto& proto = static_cast<const Proto&>(message);
+  config::ConnectionFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     const auto rules = [&](const auto& values, std::string_view field) {
       return config::compileFilterStateRules(values, field, config::StateOf::kConnection, context.at);
     };
     Settings settings{rules(proto.on_new_connection(), "on_new_connection"),
                       rules(proto.on_downstream_tls_handshake(), "on_downstream_tls_handshake")};
-    if (mark.hit()) return nullptr;
     return std::make_shared<SetFilterState>(std::move(settings));
   }
 };

@@ -7,13 +7,11 @@
 namespace sluice::extensions::network_filters::sni_cluster {
 namespace {
 
-class Factory : public config::ConnectionFilterConfigFactory {
+using Proto = envoy::extensions::filters::network::sni_cluster::v3::SniCluster;
+
+class Factory : public config::ConnectionFilterOf<Proto> {
  public:
-  std::string_view configType() const override {
-    return envoy::extensions::filters::network::sni_cluster::v3::SniCluster::descriptor()->full_name();
-  }
-  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message&,
-                                                              config::FactoryContext) const override {
+  config::ConnectionFilterPtr makeFilter(const Proto&, const config::FactoryContext&) const override {
     return std::make_shared<SniCluster>();
   }
 };

@@ -13,13 +13,10 @@ namespace {
 
 using ::envoy::extensions::filters::network::sni_dynamic_forward_proxy::v3::FilterConfig;
 
-class Factory : public config::ConnectionFilterConfigFactory {
+class Factory : public config::ConnectionFilterOf<FilterConfig> {
  public:
-  std::string_view configType() const override { return FilterConfig::descriptor()->full_name(); }
-
-  std::shared_ptr<const filter::NetworkFilterFactory> compile(const google::protobuf::Message& message,
-                                                              config::FactoryContext context) const override {
-    const auto& proto = static_cast<const FilterConfig&>(message);
+  config::ConnectionFilterPtr makeFilter(const FilterConfig& proto,
+                                         const config::FactoryContext& context) const override {
     auto cache = config::compileDnsCache(proto.dns_cache_config(), context.child("dns_cache_config"));
     if (!cache) return nullptr;
     Settings settings{.cache = std::move(cache)};
