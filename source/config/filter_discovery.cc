@@ -69,10 +69,9 @@ class User final : public ExtensionUser {
       context.error(absl::StrCat("is a ", type, "; type_urls allows ", absl::StrJoin(types_, ", ")));
       return nullptr;
     }
-    const auto match = Kind::table(services_.registry).resolve(typed_config, context);
-    if (!match) return nullptr;
     Holding holding(services_);
-    return holding.tie(match.factory->compile(*match.config, holding.context(context, owner_, identity_)));
+    return holding.tie(
+        Kind::table(services_.registry).compile(typed_config, holding.context(context, owner_, identity_)));
   }
 
   bool alive() const override { return !holder_.expired(); }

@@ -16,8 +16,7 @@ LbPolicyFactory::LbPolicyPtr compileLbPolicies(const envoy::config::cluster::v3:
     if (table.find(describedType(any)) == nullptr) continue;
     const FactoryContext where =
         context.child("policies", static_cast<size_t>(i)).child("typed_extension_config").child("typed_config");
-    const auto match = table.resolve(any, where.at);
-    return match ? match.factory->compile(*match.config, where) : nullptr;
+    return table.compile(any, where);
   }
   if (list.policies_size() == 0) {
     context.at.error("needs a policy to choose hosts by, in policies");

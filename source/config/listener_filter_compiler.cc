@@ -70,9 +70,8 @@ listener::InstalledFilters compileListenerFilters(const envoy::config::listener:
       absl::StrAppend(&discovered.identity, "/discovered ", proto.name());
       installed.discovered = compileDiscoveredListenerFilter(proto.name(), proto.config_discovery(), discovered);
     } else {
-      const Context at = filter.child("typed_config");
-      const auto match = context.services.registry.listener_filters.resolve(proto.typed_config(), at);
-      if (match) installed.filter = match.factory->compile(*match.config, context.moved(at));
+      installed.filter = context.services.registry.listener_filters.compile(
+          proto.typed_config(), context.moved(filter.child("typed_config")));
     }
     if (proto.has_filter_disabled()) {
       installed.disabled = std::make_shared<FilterPredicate>(
