@@ -13,6 +13,7 @@ using ConnectionFilterPtr = std::shared_ptr<const filter::NetworkFilterFactory>;
 
 class ConnectionFilterConfigFactory : public ExtensionFactory {
  public:
+  // Null only after reporting: of a filter that is discovered it would be one whose configuration has not come.
   virtual ConnectionFilterPtr compile(const google::protobuf::Message& message, FactoryContext context) const = 0;
   // It goes by the server name that a client asks for.
   virtual bool needsServerName() const { return false; }

@@ -20,7 +20,7 @@ class Factory : public config::ConnectionFilterOf<Proto> {
       return nullptr;
     }
     if (proto.has_runtime_enabled() && !config::compileFlag(proto.runtime_enabled(), context.services.runtime.get())) {
-      return nullptr;  // switched off: not in the chain
+      return std::make_shared<filter::NetworkFilterFactory>();  // switched off: lets all through
     }
     const std::string base = absl::StrCat("connection_limit.", proto.stat_prefix(), ".");
     return std::make_shared<ConnectionLimit>(

@@ -3,6 +3,10 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "envoy/extensions/filters/network/connection_limit/v3/connection_limit.pb.h"
+#include "source/config/connection_filter_factory.h"
+#include "source/config/test_world.h"
+#include "source/extensions/filters/network/connection_limit/factory.h"
 #include "source/filter/test_network.h"
 #include "source/worker/test_worker.h"
 
@@ -45,6 +49,20 @@ TEST_CASE("the limit holds for all workers together") {
   for (std::thread& worker : workers) worker.join();
 
   CHECK(allowed == 1000);
+}
+
+TEST_CASE("one that is switched off lets all through") {
+  config::testing::TestWorld world;
+  registerFactory(world.registry);
+  envoy::extensions::filters::network::connection_limit::v3::ConnectionLimit proto;
+  REQUIRE(world.load("{stat_prefix: x, max_connections: 1, runtime_enabled: {runtime_key: k, default_value: false}}",
+                     proto));
+  const auto* factory = world.registry.connection_filters.find(proto.GetTypeName());
+  const auto filter = factory->compile(proto, world.context());
+  REQUIRE(filter);
+  filter::TestNetwork t;
+  CHECK(!t.refusal(*filter));
+  CHECK(!t.refusal(*filter));
 }
 
 }  // namespace

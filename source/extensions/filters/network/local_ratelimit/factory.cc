@@ -24,7 +24,7 @@ class Factory : public config::ConnectionFilterOf<Proto> {
       return nullptr;
     }
     if (proto.has_runtime_enabled() && !config::compileFlag(proto.runtime_enabled(), context.services.runtime.get())) {
-      return nullptr;  // switched off: not in the chain
+      return std::make_shared<filter::NetworkFilterFactory>();  // switched off: lets all through
     }
     const uint32_t per_fill = bucket.has_tokens_per_fill() ? bucket.tokens_per_fill().value() : 1;
     auto shared = context.shared<base::TokenBucket>(

@@ -2,6 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.pb.h"
+#include "source/config/connection_filter_factory.h"
+#include "source/config/test_world.h"
+#include "source/extensions/filters/network/local_ratelimit/factory.h"
 #include "source/filter/test_network.h"
 
 using namespace std::chrono_literals;
@@ -21,6 +25,22 @@ TEST_CASE("connections are closed while the bucket is empty, and time fills it")
 
   CHECK(!t.refusal(limit));
   CHECK(t.refusal(limit));
+}
+
+TEST_CASE("one that is switched off lets all through") {
+  config::testing::TestWorld world;
+  registerFactory(world.registry);
+  envoy::extensions::filters::network::local_ratelimit::v3::LocalRateLimit proto;
+  REQUIRE(
+      world.load("{stat_prefix: x, token_bucket: {max_tokens: 1, fill_interval: 3600s}, runtime_enabled: {runtime_key: "
+                 "k, default_value: false}}",
+                 proto));
+  const auto* factory = world.registry.connection_filters.find(proto.GetTypeName());
+  const auto filter = factory->compile(proto, world.context());
+  REQUIRE(filter);
+  filter::TestNetwork t;
+  CHECK(!t.refusal(*filter));
+  CHECK(!t.refusal(*filter));
 }
 
 }  // namespace
