@@ -167,6 +167,15 @@ TEST_CASE("what one call of the library does counts as well") {
   }
 }
 
+TEST_CASE("nothing that a trusted script calls is counted") {
+  Harness h = make(request("for i = 1, 2000 do handle:headers():replace('x', i) end "
+                           "handle:importPublicKey('no key', 6)"),
+                   {.limits = {.trusted = true}});
+  h.request("GET", {}, true);
+  CHECK(h.terminal.complete);
+  CHECK(h.counted({1}) == 0);
+}
+
 TEST_CASE("a script that holds much is looked at more often") {
   const Limits brief{.instructions = 1'000'000'000'000, .time = std::chrono::milliseconds(5)};
   for (const char* code : {"local s = ('a'):rep(1e7) local k = s .. 'b' while true do local x = s .. 'b' end",

@@ -140,6 +140,7 @@ void Machine::count(lua_State* state, lua_Debug*) {
 }
 
 void Machine::spend(lua_State* state, uint64_t steps) {
+  if (limits_.trusted) return;
   instructions_left_ -= std::min(instructions_left_, steps);
   unlooked_ += steps;
   if (instructions_left_ > 0 && unlooked_ < kStep) return;

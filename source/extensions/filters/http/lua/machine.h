@@ -73,9 +73,7 @@ class Machine {
   }
   size_t used() const { return used_; }
 
-  // --- for functions that a bounded script calls
-
-  // Takes work of C from the run, as instructions. An error of the script beyond its bounds.
+  // Takes work of C from the run of a bounded script, as instructions. An error of the script beyond its bounds.
   void spend(lua_State* state, uint64_t steps);
   // An error of the script if calls of C inside of calls of C have come deep into the stack of the thread.
   void checkNesting(lua_State* state);
