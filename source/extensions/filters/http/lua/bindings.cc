@@ -1,5 +1,6 @@
 #include "source/extensions/filters/http/lua/bindings.h"
 
+#include <algorithm>
 #include <luajit-2.1/lua.hpp>
 #include <string>
 
@@ -13,6 +14,8 @@ struct Object {
   uint64_t run;
   Kind kind;
 };
+
+constexpr size_t kLongestLine = 64 * 1024;  // of print(); one text may stand in it many times
 
 constexpr const char* kTypes[] = {
     "handle",         "headers",     "trailers",         "buffer",       "metadata",   "virtual_metadata",
@@ -80,11 +83,8 @@ int print(lua_State* state) {
   std::string line;
   for (int i = 1; i <= count; ++i) {
     if (i > 1) line += '\t';
-    if (lua_isstring(state, i)) {
-      line += textAt(state, i);
-    } else {
-      line += luaL_typename(state, i);
-    }
+    const std::string_view text = lua_isstring(state, i) ? textAt(state, i) : luaL_typename(state, i);
+    line += text.substr(0, kLongestLine - std::min(line.size(), kLongestLine));
   }
   machineOf(state).print(line);
   return 0;

@@ -9,6 +9,7 @@
 #include "source/base/ascii.h"
 #include "source/base/text.h"
 #include "source/extensions/filters/http/lua/bindings.h"
+#include "source/extensions/filters/http/lua/machine.h"
 #include "source/extensions/filters/http/lua/run.h"
 #include "source/extensions/filters/http/lua/signatures.h"
 #include "source/filter/header_changes.h"
@@ -19,6 +20,11 @@ namespace {
 
 using observability::LogLevel;
 using Fields = std::vector<std::pair<std::string, std::string>>;
+
+constexpr size_t kLargestHead = 1024 * 1024;  // bytes, of respond() and httpCall()
+constexpr size_t kOfField = 32;               // beside its name and value
+constexpr const char* kTooLarge = "the headers are more than 1 MiB";
+constexpr const char* kNoText = "a header has a value that is no valid text";
 
 // --- what a script waits for
 
@@ -96,40 +102,43 @@ int headers(lua_State* state) {
 // --- calls
 
 // A table {name = value or list of values} at `index`. Raises no error while `out` is alive but for want of memory.
-const char* readFields(lua_State* state, int index, Fields& out) {
+// One text of the script may be the value of many fields, and each is a copy: `size` bounds them.
+const char* readFields(lua_State* state, int index, Fields& out, size_t& size) {
   for (lua_pushnil(state); lua_next(state, index) != 0; lua_pop(state, 1)) {
     if (lua_type(state, -2) != LUA_TSTRING) return "the names of headers must be strings";
+    if (lua_objlen(state, -2) > kLargestHead) return kTooLarge;
     const std::string name = base::lowered(textAt(state, -2));
     if (name.empty() || (name[0] != ':' && !http::validLowerName(name))) return "a header has a name that is no token";
-    const auto add = [&](int at) {
-      if (!lua_isstring(state, at) || lua_type(state, at) == LUA_TTABLE) return false;
-      size_t size = 0;
+    const auto add = [&](int at) -> const char* {
+      if (!lua_isstring(state, at) || lua_type(state, at) == LUA_TTABLE) return kNoText;
       lua_pushvalue(state, at);  // a number becomes text: not in the table itself
-      const char* const text = lua_tolstring(state, -1, &size);
-      out.emplace_back(name, std::string(text, size));
+      const std::string_view text = textAt(state, -1);
+      size += name.size() + text.size() + kOfField;
+      if (size > kLargestHead) return kTooLarge;
+      if (!http::validValue(text)) return kNoText;
+      out.emplace_back(name, text);
       lua_pop(state, 1);
-      return http::validValue(out.back().second);
+      return nullptr;
     };
     if (lua_istable(state, -1)) {
       const int list = lua_gettop(state);
       for (size_t i = 1; i <= lua_objlen(state, list); ++i) {
         lua_rawgeti(state, list, static_cast<int>(i));
-        const bool good = add(lua_gettop(state));
+        if (const char* const fault = add(lua_gettop(state))) return fault;
         lua_pop(state, 1);
-        if (!good) return "a header has a value that is no valid text";
       }
-    } else if (!add(lua_gettop(state))) {
-      return "a header has a value that is no valid text";
+    } else if (const char* const fault = add(lua_gettop(state))) {
+      return fault;
     }
   }
   return nullptr;
 }
 
 // call(handle, cluster, headers, body, timeout, asynchronous), or call(handle, cluster, headers, body, options)
-const char* readCall(lua_State* state, filter::HttpCallRequest& request, bool& asynchronous) {
+const char* readCall(lua_State* state, filter::HttpCallRequest& request, bool& asynchronous, size_t& size) {
   request.cluster = textAt(state, 2);
   Fields fields;
-  if (const char* const fault = readFields(state, 3, fields)) return fault;
+  if (const char* const fault = readFields(state, 3, fields, size)) return fault;
   bool has_path = false, has_method = false;
   for (auto& [name, value] : fields) {
     if (name == ":path") {
@@ -173,19 +182,22 @@ int call(lua_State* state) {
   luaL_checktype(state, 3, LUA_TTABLE);
   bool asynchronous = false;
   const char* fault = nullptr;
+  size_t size = 0;
   {
     filter::HttpCallRequest request;
-    fault = readCall(state, request, asynchronous);
-    if (fault == nullptr && asynchronous && !mayGive(state, run, request.body.size())) {
-      fault = "the bodies of calls are larger than the script may have memory";
+    fault = readCall(state, request, asynchronous, size);
+    const size_t all = size + request.body.size();
+    if (fault == nullptr && asynchronous && !mayGive(state, run, all)) {
+      fault = "what calls send is more than the script may have memory";
     } else if (fault == nullptr && asynchronous) {
-      run.given += request.body.size();
+      run.given += all;
       if (!run.context.calls().sendDetached(std::move(request))) fault = "too many calls are under way";
     } else if (fault == nullptr) {
       run.call = std::move(request);
       run.wait = Run::Wait::kCall;
     }
   }
+  machineOf(state).spend(state, size / 8);
   if (fault != nullptr) return luaL_error(state, "%s", fault);
   lua_pushboolean(state, !asynchronous);
   return 1;
@@ -215,10 +227,11 @@ int respond(lua_State* state) {
   if (run.side == Side::kResponse) return luaL_error(state, "respond() is for requests");
   if (run.head_gone) return luaL_error(state, "respond() comes too late: the headers have gone on");
   const char* fault = nullptr;
+  size_t size = 0;
   {
     filter::Reply reply{0, lua_isstring(state, 3) ? std::string(textAt(state, 3)) : std::string(), "lua_response"};
     Fields fields;
-    fault = readFields(state, 2, fields);
+    fault = readFields(state, 2, fields, size);
     for (auto& [name, value] : fields) {
       if (name == ":status") {
         std::from_chars(value.data(), value.data() + value.size(), reply.status);
@@ -231,6 +244,7 @@ int respond(lua_State* state) {
     }
     if (fault == nullptr) run.reply = std::move(reply);
   }
+  machineOf(state).spend(state, size / 8);
   if (fault != nullptr) return luaL_error(state, "%s", fault);
   run.wait = Run::Wait::kReply;
   return 0;
@@ -304,6 +318,7 @@ int setUpstreamOverrideHost(lua_State* state) {
   if (run.side == Side::kResponse || run.head_gone) {
     return luaL_error(state, "setUpstreamOverrideHost() comes too late: the request has gone on");
   }
+  give(state, run, host.size());
   run.context.setUpstreamHost(host, lua_toboolean(state, 3) != 0);
   return 0;
 }

@@ -86,6 +86,7 @@ int get(lua_State* state) {
   if (const auto value = pseudo(list, name)) {
     pushText(state, *value);
   } else if (const auto joined = list.fields.getAll(name)) {
+    if (joined->data() != list.fields.get(name)->data()) give(state, list.run, joined->size());  // made in the arena
     pushText(state, *joined);
   } else {
     lua_pushnil(state);

@@ -250,6 +250,30 @@ TEST_CASE("what a script puts into its stream is bounded as its memory is") {
   }
 }
 
+TEST_CASE("one text that stands in headers or lines many times is not copied without end") {
+  const std::string many = "local s, t = ('x'):rep(1e6), {} for i = 1, 7000 do t[i] = s end ";
+  for (const char* code :
+       {"handle:respond({[':status'] = '200', x = t}, '')",
+        "handle:httpCall('c', {[':path'] = '/', [':method'] = 'GET', [':authority'] = 'a', x = t}, '', 0)",
+        "handle:respond({[':status'] = '200', [s .. s] = ''}, '')",
+        "for i = 1, 1000 do handle:setUpstreamOverrideHost(s, false) end",
+        "handle:headers():add('x', s) handle:headers():add('x', s) "
+        "for i = 1, 1000 do handle:headers():get('x') end"}) {
+    INFO(code);
+    Harness h = make(request(many + code), {.limits = {.time = std::chrono::minutes(10)}});
+    h.request("GET", {}, true);
+    CHECK(h.client.status == 500);
+    CHECK(h.calls.waiting() == 0);
+  }
+  size_t longest = 0;
+  std::string error;
+  Machine::load(
+      many + "print(unpack(t))", "test", {}, [&](std::string_view line) { longest = line.size(); }, error);
+  CHECK(error == "");
+  CHECK(longest > 0);
+  CHECK(longest < 100'000);
+}
+
 TEST_CASE("xpcall calls its handler, and gives what the function gave") {
   CHECK(out("select('#', xpcall(function(a, b) return a, b, nil end, error, 1, 2))") == "4");
   CHECK(out("select(2, xpcall(error, function(e) return 'was ' .. e end, 'x'))") == "was x");
