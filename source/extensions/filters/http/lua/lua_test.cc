@@ -319,6 +319,12 @@ TEST_CASE("runs that are over leave their coroutine to others, and nothing of th
   CHECK(site.next().find("1 first, ") == 0);
   CHECK(site.next().find("object used outside of the call that it belongs to") != std::string::npos);
 
+  Site elsewhere(request(R"(
+    local found = getfenv(0) == getfenv(1)
+    setfenv(0, {})
+    handle:headers():add('x-out', tostring(found)))"));
+  for (int i = 0; i < 2; ++i) CHECK(elsewhere.next() == "true");
+
   Site broken("count = 0\n" + request(R"(
     count = count + 1
     if count < 4 then local function deep(n) if n == 0 then error('x') end deep(n - 1) end deep(50) end

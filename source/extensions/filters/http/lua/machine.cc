@@ -75,6 +75,10 @@ int newThread(lua_State* state) {
     thread.reference = luaL_ref(state, LUA_REGISTRYINDEX);
     thread.state = made;
   }
+  // The run before may have given the coroutine other globals: setfenv(0, ...).
+  lua_pushvalue(state, LUA_GLOBALSINDEX);
+  lua_xmove(state, thread.state, 1);
+  lua_replace(thread.state, LUA_GLOBALSINDEX);
   lua_rawgeti(state, LUA_REGISTRYINDEX, request.function);
   pushObject(state, Kind::kHandle, request.run);
   lua_xmove(state, thread.state, 2);
