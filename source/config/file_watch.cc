@@ -12,8 +12,7 @@ namespace {
 // Ends the watch on main, whoever lets it go.
 class Watch {
  public:
-  Watch(std::unique_ptr<event::DirectoryWatch> watch, worker::MainServices& main)
-      : watch_(std::move(watch)), main_(main) {}
+  Watch(std::unique_ptr<event::DirectoryWatch> watch, event::Loop& main) : watch_(std::move(watch)), main_(main) {}
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
   ~Watch() {
@@ -22,7 +21,7 @@ class Watch {
 
  private:
   std::shared_ptr<event::DirectoryWatch> watch_;
-  worker::MainServices& main_;
+  event::Loop& main_;  // workers, who may be the last to let go of this, outlive main's services
 };
 
 }  // namespace
@@ -35,7 +34,7 @@ std::shared_ptr<const void> watchDirectory(const std::string& directory, const S
     context.error(base::toStd(watch.status().message()));
     return nullptr;
   }
-  return std::make_shared<const Watch>(*std::move(watch), *services.main);
+  return std::make_shared<const Watch>(*std::move(watch), services.main->loop);
 }
 
 }  // namespace sluice::config

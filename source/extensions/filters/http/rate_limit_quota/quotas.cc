@@ -63,7 +63,7 @@ class Quotas::OnWorker {
 };
 
 Quotas::Quotas(Setup setup)
-    : main_(setup.main),
+    : main_(setup.main.loop),
       table_(std::make_shared<BucketTable>()),
       on_worker_(setup.slots, [](worker::WorkerServices&) { return std::make_unique<OnWorker>(); }) {
   on_main_ = std::make_shared<OnMain>(std::move(setup), table_);

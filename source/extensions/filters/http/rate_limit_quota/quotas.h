@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "source/event/loop.h"
 #include "source/extensions/filters/http/rate_limit_quota/bucket.h"
 #include "source/extensions/filters/http/rate_limit_quota/quota_stream.h"
 #include "source/filter/grpc_client.h"
@@ -45,7 +46,7 @@ class Quotas {
   class OnMain;
   class OnWorker;
 
-  worker::MainServices& main_;
+  event::Loop& main_;  // workers, who may be the last to let go of this, outlive main's services
   const std::shared_ptr<BucketTable> table_;
   std::shared_ptr<OnMain> on_main_;  // goes there
   const worker::WorkerLocal<OnWorker> on_worker_;
