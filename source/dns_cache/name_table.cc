@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "source/base/failure_delay.h"
 #include "source/base/text.h"
-#include "source/net/dns_failure_delay.h"
 
 namespace sluice::dns_cache {
 
@@ -228,8 +228,7 @@ std::shared_ptr<ResolvedHost> NameTable::describe(const HostName& name) const {
 event::Duration NameTable::untilNext(Entry& entry, const net::DnsResult& result) {
   if (result.status == net::DnsResult::Status::kFailed) {
     if (settings_.failure_base_interval.count() == 0) return settings_.refresh_rate;
-    return net::dnsFailureDelay(entry.failures, settings_.failure_base_interval, settings_.failure_max_interval,
-                                random_);
+    return base::failureDelay(entry.failures, settings_.failure_base_interval, settings_.failure_max_interval, random_);
   }
   if (result.addresses.empty() || result.ttl.count() == 0) return settings_.refresh_rate;
   return std::max<event::Duration>(std::min(result.ttl, kMaxTtl), settings_.min_refresh_rate);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "source/base/arena.h"
+#include "source/base/failure_delay.h"
 #include "source/http/grpc.h"
 #include "source/http/h2/codec.h"
 
@@ -15,7 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Between two streams of a host: the first, doubled with each failure up to the last; by chance down to half of it.
+// Between two streams of a host. (base::failureDelay)
 constexpr milliseconds kFirstWait = seconds(1), kLastWait = seconds(30);
 // A host may report less often than it is asked to (libraries of gRPC: not more often than every 30 s unless told
 // otherwise). One that was silent for three times that is asked anew.
@@ -84,9 +85,7 @@ void LoadStream::disconnect() {
 void LoadStream::end(End how) {
   disconnect();
   world_.cells.add(how == End::kFailed ? world_.stats.stream_failures : world_.stats.stream_terminated);
-  const milliseconds wait = std::min(kFirstWait * (1 << std::min(failures_, 5u)), kLastWait);
-  ++failures_;
-  begin_.arm(wait / 2 + milliseconds(world_.random.below(static_cast<uint64_t>(wait.count()) / 2 + 1)));
+  begin_.arm(base::failureDelay(++failures_, kFirstWait, kLastWait, world_.random));
 }
 
 void LoadStream::endIfOver() {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "source/net/dns_failure_delay.h"
+#include "source/base/failure_delay.h"
 
 namespace sluice::extensions::clusters::dns {
 
@@ -144,8 +144,8 @@ void Source::scheduleNext(Target& target, const net::DnsResult& result) {
   event::Duration delay = settings_.refresh_rate;
   if (result.status == net::DnsResult::Status::kFailed) {
     if (settings_.failure_base_interval.count() > 0) {
-      delay = net::dnsFailureDelay(target.failures, settings_.failure_base_interval, settings_.failure_max_interval,
-                                   random_);
+      delay =
+          base::failureDelay(target.failures, settings_.failure_base_interval, settings_.failure_max_interval, random_);
     }
   } else if (settings_.respect_ttl && result.ttl.count() > 0) {
     delay = std::max<event::Duration>(std::min<event::Duration>(result.ttl, kMaxTtl), settings_.min_ttl);

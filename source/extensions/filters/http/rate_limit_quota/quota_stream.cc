@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "source/base/failure_delay.h"
+
 namespace sluice::extensions::http_filters::rate_limit_quota {
 
 using std::chrono::milliseconds;
@@ -99,7 +101,7 @@ void QuotaStream::take(const BucketAction& action) {
 }
 
 void QuotaStream::onGrpcMessage(std::string_view message) {
-  wait_ = kFirstWait;
+  failures_ = 0;
   const Actions decoded = decodeActions(message);
   if (decoded.unreadable > 0) world_.main.cells.add(world_.stats.error, decoded.unreadable);
   for (const BucketAction& action : decoded.actions) take(action);
@@ -108,9 +110,7 @@ void QuotaStream::onGrpcMessage(std::string_view message) {
 void QuotaStream::onGrpcEnd(int, std::string_view) {
   call_.reset();
   world_.main.cells.add(world_.stats.error);
-  const auto half = static_cast<uint64_t>(wait_.count() / 2);
-  reopen_.arm(milliseconds(half + world_.random.below(half + 1)));
-  wait_ = std::min(wait_ * 2, kLastWait);
+  reopen_.arm(base::failureDelay(++failures_, kFirstWait, kLastWait, world_.random));
 }
 
 }  // namespace sluice::extensions::http_filters::rate_limit_quota

@@ -37,7 +37,7 @@ class QuotaStream final : private filter::GrpcEvents {
  public:
   static constexpr std::chrono::seconds kUnassignedLife{60};
   static constexpr std::chrono::seconds kSilence{10};
-  // Between two streams: the first, doubled with each failure up to the last; by chance down to half of it.
+  // Between two streams. (base::failureDelay)
   static constexpr std::chrono::milliseconds kFirstWait{500}, kLastWait{30'000};
   // More buckets than this are reported in several messages.
   static constexpr size_t kMostInReport = 500;
@@ -88,7 +88,7 @@ class QuotaStream final : private filter::GrpcEvents {
   std::map<std::chrono::milliseconds, std::unique_ptr<event::Timer>> reports_;  // by interval
   std::unique_ptr<filter::GrpcCall> call_;                                      // null: there is no stream
   event::Timer reopen_;
-  std::chrono::milliseconds wait_ = kFirstWait;
+  uint32_t failures_ = 0;  // of streams, since the last message
 };
 
 }  // namespace sluice::extensions::http_filters::rate_limit_quota
