@@ -72,7 +72,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   const std::string* domain = &settings_.domain;
   const Buckets* buckets = &settings_.buckets;
   for (const route::PerFilterConfig* const level : context.routeConfigs()) {
-    const auto* const own = dynamic_cast<const RouteSettings*>(level);
+    const auto* const own = route::settingsAs<RouteSettings>(level);
     if (own == nullptr) continue;
     if (!own->domain.empty()) domain = &own->domain;
     if (own->buckets.matcher) buckets = &own->buckets;
