@@ -175,6 +175,17 @@ void keepAuthority(const Forward& route, std::string_view authority, http::Reque
   if (options.keep_original) request.set("x-envoy-original-host", authority);
 }
 
+bool formatsField(const Match& match, std::string_view name) {
+  if (!hasMutations(match)) return false;
+  for (const Mutations* level : levelsOf(match)) {
+    if (level == nullptr) continue;
+    for (const HeaderAddition& each : level->request.add) {
+      if (each.formatter != nullptr && each.name == name) return true;
+    }
+  }
+  return false;
+}
+
 std::string_view rewrittenPath(const Match& match, const http::RequestHeaders& request) {
   const Forward& forward = *match.route->forward;
   return rewritePath(request.pathOnly(), match.route->matcher, forward.prefix_rewrite, forward.regex_rewrite,

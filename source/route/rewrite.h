@@ -14,6 +14,9 @@ namespace sluice::route {
 // (proto: RouteConfiguration.internal_only_headers).
 void removeInternalOnly(const Table& table, http::RequestHeaders& request);
 
+// Whether the route makes the value of a request's field with that name (lower case) by a format.
+bool formatsField(const Match& match, std::string_view name);
+
 // The path, without its query, as the matched route rewrites it by its own words: not by a format, which reads more.
 std::string_view rewrittenPath(const Match& match, const http::RequestHeaders& request);
 

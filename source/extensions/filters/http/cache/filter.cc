@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "source/base/text.h"
 #include "source/http/rules.h"
+#include "source/route/rewrite.h"
 #include "source/stream/metadata_criteria.h"
 #include "source/worker/services.h"
 
@@ -87,6 +88,7 @@ http::Date wallOf(const filter::Context& context) {
 }  // namespace
 
 bool Settings::mayVaryBy(std::string_view lower) const {
+  if (lower == "host") return false;  // no field of requests: it stands in their authority
   return std::any_of(allowed_vary.begin(), allowed_vary.end(),
                      [lower](const match::StringMatcher& each) { return each.matches(lower); });
 }
@@ -303,6 +305,9 @@ std::unique_ptr<Filter::Storing> Filter::judge(const http::ResponseHeaders& head
   if (context.cluster() != cluster_ || now.route != route_.route || now.choice != route_.choice) return nullptr;
   auto names = cache::varyOf(headers);
   if (!names) return nullptr;
+  // What the upstream sees there is not what stood in the request as it came here.
+  const auto is_formatted = [&now](const std::string& name) { return route::formatsField(now, name); };
+  if (std::any_of(names->begin(), names->end(), is_formatted)) return nullptr;
   std::erase_if(*names, [this](const std::string& name) { return settings_.key.has(name); });
   for (const std::string& name : *names) {
     if (!settings_.mayVaryBy(name)) return nullptr;

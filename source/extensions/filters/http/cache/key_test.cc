@@ -105,6 +105,30 @@ TEST_CASE("routes that rewrite in another way have answers of their own") {
   CHECK_FALSE(serves({}, 1));  // whatever it is
 }
 
+TEST_CASE("answers that depend on what the route makes of more than the field are not stored") {
+  struct Format : route::ValueFormatter {
+    void format(const stream::FormatContext&, std::string&) const override {}
+  };
+  const bool is_formatted = GENERATE(true, false);
+  const std::string name = GENERATE("x-agent", "x-forwarded-host");
+  route::RouteSpec route{.path = "/", .action = route::ForwardSpec{.cluster = 1, .cluster_name = "up"}};
+  route.mutations.request.add.push_back({.name = name, .value = "fixed"});
+  if (is_formatted) route.mutations.request.add[0].formatter = std::make_shared<const Format>();
+  route::TableSpec spec;
+  spec.virtual_hosts.push_back({.name = "v", .domains = {"*"}, .routes = {std::move(route)}});
+  Site site("allowed_vary_headers: [{prefix: x-}]", *route::Table::build(std::move(spec)));
+
+  site.fill("/a", {{"cache-control", "max-age=60"}, {"vary", name}}, "one's", {{"user-agent", "one"}});
+
+  CHECK(site.hits("/a", {{"user-agent", "two"}}) == !is_formatted);
+}
+
+TEST_CASE("an answer that depends on the host is not stored without it") {
+  Site site("key_creator_params: {exclude_host: true}\nallowed_vary_headers: [{prefix: h}]");
+  site.fill("/a", {{"cache-control", "max-age=60"}, {"vary", "host"}});
+  CHECK_FALSE(site.hits("/a"));
+}
+
 TEST_CASE("shares of a weighted cluster that differ have answers of their own") {
   route::ForwardSpec forward;
   forward.weighted = {{.cluster = 1, .cluster_name = "up", .weight = 1, .fingerprint = 5},
