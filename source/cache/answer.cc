@@ -18,6 +18,7 @@ Answer answerFrom(const StoredResponse& stored, const http::Conditions& conditio
                   std::string_view cache_status) {
   const http::Representation whole = wholeOf(stored, conditions, wall_now);
   Answer out{.status = stored.status, .begin = 0, .end = whole.size};
+  out.headers.reserve(stored.headers.size() + 4);
   for (const auto& field : stored.headers) out.headers.push_back(field);
   out.headers.emplace_back("age", base::strCat(stored.ageAt(now).count()));
   out.headers.emplace_back("cache-status",

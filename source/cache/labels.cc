@@ -13,10 +13,10 @@ namespace {
 constexpr std::string_view kAddress = "a", kTag = "t";
 constexpr std::string_view kBetweenTags = ", \t";
 
-std::string plainHost(std::string_view authority) {
+std::string_view withoutPort(std::string_view authority) {
   std::string_view host = base::splitHostPort(authority).host;
   if (host.ends_with('.')) host.remove_suffix(1);
-  return base::lowered(host);
+  return host;
 }
 
 }  // namespace
@@ -27,7 +27,13 @@ std::string addressLabel(const Addressing& addressing, std::string_view authorit
     counted = base::strCat(path.substr(0, mark), addressing.query(path.substr(mark + 1)));
     path = counted;
   }
-  return base::strCat(kAddress, addressing.host ? plainHost(authority) : "", base::percentDecoded(path));
+  std::string label;
+  label.reserve(kAddress.size() + authority.size() + path.size());
+  label += kAddress;
+  if (addressing.host) label += withoutPort(authority);
+  base::lowerInPlace(label);
+  for (size_t at = 0; at < path.size();) label += base::percentDecodedAt(path, at);
+  return label;
 }
 
 bool addTags(const http::HeaderList& response, const std::vector<std::string>& names, Labels& out) {

@@ -45,6 +45,8 @@ bool takesAny(const std::vector<match::QueryMatcher>& matchers, std::string_view
                      [parameter](const match::QueryMatcher& each) { return each.matches(parameter); });
 }
 
+constexpr size_t kOtherBytes = 64;  // fingerprints, scheme and separators: what most keys have besides
+
 // A part of the key, which no byte of a request can end.
 void append(std::string& key, std::string_view part) {
   key += part;
@@ -99,13 +101,12 @@ std::string KeyRules::keyOf(const http::RequestHeaders& request, const Way& way)
   const route::Route& route = *way.route.route;
   const route::WeightedCluster* share = way.route.choice;
   std::string key;
+  key.reserve(way.cluster.size() + route.name.size() + request.authority.size() + request.path.size() + kOtherBytes);
   append(key, way.cluster);
   append(key, route.name);
-  append(key, base::strCat(route.fingerprint, ".", share == nullptr ? 0 : share->fingerprint));
-  if (route.forward != nullptr) {
-    const std::string_view path = request.pathOnly(), rewritten = route::rewrittenPath(way.route, request);
-    append(key, rewritten == path ? "" : rewritten);
-  }
+  base::strAppend(key, route.fingerprint, ".", share == nullptr ? 0 : share->fingerprint, "\n");
+  const std::string_view path = request.pathOnly(), rewritten = route::rewrittenPath(way.route, request);
+  append(key, rewritten == path ? "" : rewritten);
   if (way.balancing != nullptr) {
     const stream::MetadataCriteria wanted(*way.balancing);
     for (const stream::MetadataCriterion& each : wanted.criteria()) {

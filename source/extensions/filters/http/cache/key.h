@@ -24,7 +24,7 @@ struct KeyRules {
 
   // Where a request goes, as far as the cache sees it.
   struct Way {
-    const route::Match& route;
+    const route::Match& route;  // it forwards
     std::string_view cluster;
     const stream::MetadataFields* balancing = nullptr;  // what filters want of the host; null: nothing
   };
