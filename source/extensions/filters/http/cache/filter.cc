@@ -62,6 +62,19 @@ bool isPlain(const http::RequestHeaders& headers, const filter::Context& context
          !headers.get("if-unmodified-since") && !dependsOnMore(context.route());
 }
 
+// The route as it is now: behind the last filter the chain chooses the cluster anew by what filters have left.
+route::Match routeOf(const http::RequestHeaders& headers, filter::Context& context) {
+  route::Match out = context.route();
+  if (out.choice != nullptr) route::Table::chooseByMetadata(headers, context.info(), out);
+  return out;
+}
+
+// A filter's word counts for more than the route's.
+std::string_view clusterOf(const route::Match& route, const filter::Context& context) {
+  const std::string_view cluster = context.cluster();
+  return cluster.data() == context.route().clusterName().data() ? route.clusterName() : cluster;
+}
+
 bool isFailure(uint16_t status) {
   return status == 500 || status == 502 || status == 503 || status == 504;
 }
@@ -104,15 +117,16 @@ bool Filter::Incoming::append(std::string_view bytes) {
 HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   const bool reads = headers.method == "GET" || headers.isHead();
   if (settings_.store == nullptr || headers.wantsTunnel() || (!reads && isSafe(headers.method))) return Next{};
-  cluster_ = settings_.upstream_cluster.empty() ? context.cluster() : std::string_view(settings_.upstream_cluster);
-  if (cluster_.empty() || context.route().route == nullptr) return Next{};
+  if (context.route().route == nullptr) return Next{};
+  route_ = routeOf(headers, context);
+  cluster_ = settings_.upstream_cluster.empty() ? clusterOf(route_, context) : settings_.upstream_cluster;
+  if (cluster_.empty()) return Next{};
   if (reads && !isPlain(headers, context)) return forward("bypass");
   name_.address = cache::addressLabel(settings_.store->addressing(), headers.authority, headers.path);
   if (!reads) {
     doing_ = Doing::kInvalidating;
     return Next{};
   }
-  route_ = context.route();
   name_.key = settings_.key.keyOf(headers, {route_, cluster_, balancingOf(context.info())});
   if (!settings_.ignore_request_directives) directives_ = cache::RequestDirectives::of(headers);
   authorized_ = headers.has(Name::kAuthorization);

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "source/extensions/filters/http/cache/test_site.h"
+#include "source/route/sticky_split.h"
 
 namespace sluice::extensions::http_filters::cache {
 namespace {
@@ -140,6 +141,35 @@ TEST_CASE("shares of a weighted cluster that differ have answers of their own") 
   CHECK_FALSE(site.hits("/a"));
   site.chance = 2;
   CHECK(site.hits("/a"));
+}
+
+TEST_CASE("whose cluster filters in front have told gets the answers of that cluster") {
+  using Split = route::StickySplit;
+  route::ForwardSpec forward;
+  forward.weighted = {{.cluster = 1, .cluster_name = "up", .weight = 1},
+                      {.cluster = 2, .cluster_name = "canary", .weight = 1}};
+  const std::vector<Split::Key> keys = {{Split::Key::Source::kMetadata, "users", {"id"}}};
+  forward.split = std::make_shared<const Split>("r", keys, std::nullopt);
+  const filter::testing::Script front{.name = "front",
+                                      .hooks = filter::kRequestHeaders,
+                                      .request_headers = [](http::RequestHeaders& headers, filter::Context& context) {
+                                        const std::string user(headers.get("x-user").value_or(""));
+                                        context.info().metadata().set("users", "id", {user});
+                                        return filter::Next{};
+                                      }};
+  Site site("", forwardingTable(std::move(forward)));
+  site.chain.insert(site.chain.begin(), filter::testing::scripted(front));
+  const auto userOf = [](uint64_t half) {
+    int user = 0;
+    while (Split::pointOf("r", std::to_string(user)) >> 63 != half) ++user;
+    return Fields{{"x-user", std::to_string(user)}};
+  };
+
+  site.fill("/a", kFresh, "up's", userOf(0));
+  site.fill("/a", kFresh, "canary's", userOf(1));
+
+  CHECK(site.open("/a", userOf(0)).client.body == "up's");
+  CHECK(site.open("/a", userOf(1)).client.body == "canary's");
 }
 
 TEST_CASE("what filters in front want of the host is a part of the key") {
