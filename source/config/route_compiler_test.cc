@@ -750,4 +750,18 @@ TEST_CASE("shares of a weighted cluster have fingerprints of their own") {
   CHECK(of("name: a, weight: 1, host_rewrite_literal: b").second != plain.second);
 }
 
+TEST_CASE("a rollout that goes on leaves fingerprints as they are") {
+  const std::string plugin =
+      "extension: {name: s, typed_config: {\"@type\": type.googleapis.com/sluice.route.v1.StickySplit, rollout: r, "
+      "keys: [{header: x-user}], clusters: [{name: a, weight: 9}, {name: b, weight: ";
+  const auto plain = Levels().fingerprints();
+  for (const char* weight : {"1", "2"}) {
+    const std::string at = plugin + weight + "}]}}";
+    CHECK(Levels{.cluster = "inline_cluster_specifier_plugin: {" + at + "}"}.fingerprints().first == plain.first);
+    CHECK(Levels{.table = "cluster_specifier_plugins: [{" + at + "}], ", .cluster = "cluster_specifier_plugin: s"}
+              .fingerprints()
+              .first == plain.first);
+  }
+}
+
 }  // namespace sluice::config

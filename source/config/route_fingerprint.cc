@@ -26,10 +26,11 @@ uint64_t hashWithout(const google::protobuf::Message& message, std::initializer_
 
 uint64_t fingerprintOf(const v3::RouteConfiguration& table) {
   using T = v3::RouteConfiguration;
-  return hashWithout(table,
-                     {T::kNameFieldNumber, T::kVirtualHostsFieldNumber, T::kVhdsFieldNumber,
-                      T::kValidateClustersFieldNumber, T::kRequestMirrorPoliciesFieldNumber},
-                     0);
+  return hashWithout(
+      table,
+      {T::kNameFieldNumber, T::kVirtualHostsFieldNumber, T::kVhdsFieldNumber, T::kValidateClustersFieldNumber,
+       T::kRequestMirrorPoliciesFieldNumber, T::kClusterSpecifierPluginsFieldNumber},
+      0);
 }
 
 uint64_t fingerprintOf(const v3::VirtualHost& host, uint64_t of_table) {
@@ -52,12 +53,12 @@ uint64_t fingerprintOf(const v3::Route& route, uint64_t of_host) {
                   of_host);
   return hashWithout(
       route.route(),
-      {A::kClusterFieldNumber, A::kWeightedClustersFieldNumber, A::kClusterNotFoundResponseCodeFieldNumber,
-       A::kTimeoutFieldNumber, A::kIdleTimeoutFieldNumber, A::kFlushTimeoutFieldNumber,
-       A::kMaxStreamDurationFieldNumber, A::kMaxGrpcTimeoutFieldNumber, A::kGrpcTimeoutOffsetFieldNumber,
-       A::kRetryPolicyFieldNumber, A::kHedgePolicyFieldNumber, A::kPriorityFieldNumber, A::kHashPolicyFieldNumber,
-       A::kRateLimitsFieldNumber, A::kIncludeVhRateLimitsFieldNumber, A::kUpgradeConfigsFieldNumber,
-       A::kRequestMirrorPoliciesFieldNumber},
+      {A::kClusterFieldNumber, A::kWeightedClustersFieldNumber, A::kClusterSpecifierPluginFieldNumber,
+       A::kInlineClusterSpecifierPluginFieldNumber, A::kClusterNotFoundResponseCodeFieldNumber, A::kTimeoutFieldNumber,
+       A::kIdleTimeoutFieldNumber, A::kFlushTimeoutFieldNumber, A::kMaxStreamDurationFieldNumber,
+       A::kMaxGrpcTimeoutFieldNumber, A::kGrpcTimeoutOffsetFieldNumber, A::kRetryPolicyFieldNumber,
+       A::kHedgePolicyFieldNumber, A::kPriorityFieldNumber, A::kHashPolicyFieldNumber, A::kRateLimitsFieldNumber,
+       A::kIncludeVhRateLimitsFieldNumber, A::kUpgradeConfigsFieldNumber, A::kRequestMirrorPoliciesFieldNumber},
       outer);
 }
 

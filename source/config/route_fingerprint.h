@@ -12,7 +12,7 @@ namespace sluice::config {
 
 uint64_t fingerprintOf(const envoy::config::route::v3::RouteConfiguration& table);
 uint64_t fingerprintOf(const envoy::config::route::v3::VirtualHost& host, uint64_t of_table);
-// Without its cluster, and without what a share of a weighted one adds.
+// Without its cluster, or what chooses that, and without what a share of a weighted one adds.
 uint64_t fingerprintOf(const envoy::config::route::v3::Route& route, uint64_t of_host);
 uint64_t fingerprintOf(const envoy::config::route::v3::WeightedCluster::ClusterWeight& share);
 
