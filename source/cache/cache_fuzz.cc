@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "source/cache/answer.h"
+#include "source/cache/labels.h"
 #include "source/cache/stored_response.h"
 #include "source/cache/vary.h"
 
@@ -40,6 +41,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const sluice::http::Date wall{seconds(1767225600)};
   const Time now{std::chrono::hours(1000)};
   if (const auto names = varyOf(response)) variantOf(*names, request);
+  Labels tags;
+  if (!addTags(response, {"cache-tag", "surrogate-key"}, tags)) tags.clear();
+  for (const std::string& tag : tags) {
+    if (!Selector::of({Purge::By::kTag, std::string_view(tag).substr(1)}, {}).takesAny(tags)) std::abort();
+  }
   const auto stored = storable(response, {.requested = now, .received = now, .wall_received = wall});
   if (stored == nullptr) return 0;
   if (response.has(http::Name::kSetCookie) || ResponseDirectives::of(response).is_private) std::abort();

@@ -53,7 +53,7 @@ class Flights : private event::TurnTask {
 
     State state_ = State::kNone;
     Flights* flights_ = nullptr;      // null: in none
-    std::shared_ptr<Flight> flight_;  // null: alone, or landed
+    std::shared_ptr<Flight> flight_;  // null: alone, or in none
     uint64_t hash_ = 0;
   };
 

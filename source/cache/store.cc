@@ -106,7 +106,7 @@ size_t Store::purgeShard(Shard& shard, const Selector& what) {
 bool Store::purgeSome(Shard& shard, const Selector& what, size_t& count) {
   std::vector<std::unique_ptr<Node>> gone;  // goes without the lock
   const std::lock_guard hold(shard.lock);
-  while (gone.size() < kPurgedAtOnce) {
+  for (size_t labels = 0; labels < kLabelsAtOnce; labels += gone.back()->labels.size()) {
     const auto first = shard.labels.lower_bound({what.text, nullptr});
     if (first == shard.labels.end() || !what.takes(first->first)) return false;
     gone.push_back(take(shard, *first->second));

@@ -82,9 +82,9 @@ class Store {
  private:
   static constexpr size_t kShards = 64;
   static constexpr size_t kEpochs = 1024;
-  static constexpr size_t kNodeBytes = 256;  // about what keeping one costs besides its text
-  static constexpr size_t kLabelBytes = 64;  // the same of a label
-  static constexpr size_t kPurgedAtOnce = 64;
+  static constexpr size_t kNodeBytes = 256;    // about what keeping one costs besides its text
+  static constexpr size_t kLabelBytes = 64;    // the same of a label
+  static constexpr size_t kLabelsAtOnce = 64;  // of what a purge takes with one lock; an answer has one at least
 
   // An answer, or what the answers to a key depend on: those are nodes of their own, whose keys have the generation, so
   // that none is found once this is gone.
