@@ -174,7 +174,6 @@ class WaitingTest(CacheCase):
         self.assertEqual(bodies, [str(number).encode() for number in range(10)])
         self.assertEqual(self.asked(), 10)
 
-
     def test_a_fetch_that_hangs_is_followed_by_one_more(self):
         hang = threading.Event()
         self.addCleanup(hang.set)
