@@ -82,12 +82,12 @@ class AggregateTest(SluiceTestCase):
         waitFor(lambda: re.search(r"id=8 502 aggregate_call_failed\{(product|price)\}", self.sluice.log()), "the entry")
 
     def test_no_id_leads_to_another_path(self):
-        for query in ("?id=..", "?id=%2e%2e", "?id=", "", "?other=7"):
+        for query in ("?id=..", "?id=%2e%2e", "?id=8%2F..%2F7", "?id=..;a", "?id=", "", "?other=7"):
             with self.subTest(query=query):
                 self.assertEqual(self.ask("/pages/product" + query)[0].status, 400)
         self.assertEqual(self.asked, {})
-        self.assertEqual(self.ask("/pages/product?id=8%2F..%2F7")[0].status, 502)
-        waitFor(lambda: "/products/8%2F..%2F7/facts.json" in self.asked, "a call for a product of that name")
+        self.assertEqual(self.ask("/pages/product?id=8%2F7")[0].status, 502)
+        waitFor(lambda: "/products/8%2F7/facts.json" in self.asked, "a call for a product of that name")
 
     def test_named_headers_go_along_and_no_others(self):
         self.ask(headers={"authorization": "Bearer t", "cookie": "session=1"})
