@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "source/filter/stream.h"
@@ -35,6 +37,14 @@ class Context {
   // A text among info().metadata(), cheap where nobody asks for it.
   void setMetadataText(std::string_view filter, std::string_view key, std::string_view text) {
     info().metadata().setText(stream_.infoArena(), filter, key, text);
+  }
+  // Fields under `filter`, in place of all that stands there; shared by streams, and as cheap.
+  void setMetadataShared(std::string_view filter, std::shared_ptr<const stream::MetadataFields> fields) {
+    info().metadata().setShared(stream_.infoArena(), filter, std::move(fields));
+  }
+  // Who the request comes from, in place of what another filter said. (identityFields(), in filter/identity.h)
+  void setIdentity(std::shared_ptr<const stream::MetadataFields> identity) {
+    setMetadataShared(stream::kIdentityMetadata, std::move(identity));
   }
   // For text and small objects that live as long as the stream.
   base::Arena& arena() { return stream_.arena(); }

@@ -21,16 +21,33 @@ void DynamicMetadata::set(std::string_view filter, std::string_view key, Metadat
 
 void DynamicMetadata::setText(base::Arena& arena, std::string_view filter, std::string_view key,
                               std::string_view text) {
-  Text* const added = arena.allocateArray<Text>(1);
-  *added = {arena.copy(filter), arena.copy(key), arena.copy(text), nullptr};
+  add(arena, {arena.copy(filter), arena.copy(key), arena.copy(text), nullptr, nullptr});
+}
+
+void DynamicMetadata::setShared(base::Arena& arena, std::string_view filter,
+                                std::shared_ptr<const MetadataFields> fields) {
+  add(arena, {arena.copy(filter), {}, {}, fields.get(), nullptr});
+  shared_.push_back(std::move(fields));
+}
+
+void DynamicMetadata::add(base::Arena& arena, const Waiting& waiting) {
+  Waiting* const added = arena.allocateArray<Waiting>(1);
+  *added = waiting;
   (first_ == nullptr ? first_ : last_->next) = added;
   last_ = added;
 }
 
 void DynamicMetadata::settle() const {
-  for (const Text* each = std::exchange(first_, nullptr); each != nullptr; each = each->next) {
-    put(filters_, each->filter, each->key, {std::string(each->text)});
+  for (const Waiting* each = std::exchange(first_, nullptr); each != nullptr; each = each->next) {
+    if (each->shared == nullptr) {
+      put(filters_, each->filter, each->key, {std::string(each->text)});
+    } else if (MetadataValue* const known = fieldOf(filters_, each->filter)) {
+      *known = {*each->shared};
+    } else {
+      filters_.push_back({std::string(each->filter), {*each->shared}});
+    }
   }
+  shared_.clear();
 }
 
 void DynamicMetadata::put(MetadataFields& filters, std::string_view filter, std::string_view key, MetadataValue value) {

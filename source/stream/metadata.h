@@ -37,6 +37,10 @@ const MetadataFields* fieldsUnder(const MetadataFields* by_filter, std::string_v
 // Where metadata of a host says through which proxy it is reached: `address`, an IP address with its port as text.
 inline constexpr std::string_view kProxyAddressMetadata = "envoy.http11_proxy_transport_socket.proxy_address";
 
+// Under which filters of authentication say who a request comes from, all in the same words: `method` ("jwt"),
+// `subject`, `consumer`, `groups` (a list), `claims` (an object). What is not known is not there.
+inline constexpr std::string_view kIdentityMetadata = "sluice.identity";
+
 // What the configuration says about a cluster or a host, under the names of filters. Immutable and shared by threads.
 class FixedMetadata {
  public:
@@ -75,6 +79,9 @@ class DynamicMetadata {
   // The same of a text, at a fraction of the cost where nobody ever asks, as is so of most requests. It is kept in
   // `arena`, which outlives this.
   void setText(base::Arena& arena, std::string_view filter, std::string_view key, std::string_view text);
+  // Puts `fields` in place of all that stands under `filter`. Many streams may share them: only where somebody asks
+  // are they copied.
+  void setShared(base::Arena& arena, std::string_view filter, std::shared_ptr<const MetadataFields> fields);
   // All of a filter; null if there is nothing.
   const MetadataValue* find(std::string_view filter) const;
   // One value, by its path below the filter; null if any step is missing.
@@ -86,18 +93,22 @@ class DynamicMetadata {
   }
 
  private:
-  // A text that nobody has asked for yet.
-  struct Text {
+  // What nobody has asked for yet: a text, or with `shared` all of a filter.
+  struct Waiting {
     std::string_view filter, key, text;
-    Text* next;
+    const MetadataFields* shared;  // in shared_
+    Waiting* next;
   };
+
+  void add(base::Arena& arena, const Waiting& waiting);
 
   void settle() const;
   static void put(MetadataFields& filters, std::string_view filter, std::string_view key, MetadataValue value);
 
   mutable MetadataFields filters_;
-  mutable Text* first_ = nullptr;
-  mutable Text* last_ = nullptr;
+  mutable Waiting* first_ = nullptr;  // in the arena
+  mutable Waiting* last_ = nullptr;
+  mutable std::vector<std::shared_ptr<const MetadataFields>> shared_;
 };
 
 }  // namespace sluice::stream

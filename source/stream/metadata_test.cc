@@ -41,6 +41,26 @@ TEST_CASE("the last that is said of a key holds, however it is said", "[metadata
   CHECK(textIn(metadata, "f", "b") == "second");
 }
 
+TEST_CASE("shared fields take the place of all that stood under their filter", "[metadata]") {
+  base::Arena arena;
+  DynamicMetadata metadata;
+  auto shared = std::make_shared<const MetadataFields>(MetadataFields{{"b", {std::string("shared")}}});
+  const std::weak_ptr<const MetadataFields> kept = shared;
+  metadata.setText(arena, "f", "a", "first");
+  metadata.setText(arena, "other", "a", "stays");
+  metadata.setShared(arena, "f", shared);
+  metadata.setShared(arena, "new", std::move(shared));
+  metadata.setText(arena, "f", "c", "later");
+  CHECK_FALSE(kept.expired());
+  CHECK(metadata.find("f", {"a"}) == nullptr);
+  CHECK(textIn(metadata, "f", "b") == "shared");
+  CHECK(textIn(metadata, "f", "c") == "later");
+  CHECK(textIn(metadata, "new", "b") == "shared");
+  CHECK(metadata.find("new", {"c"}) == nullptr);
+  CHECK(textIn(metadata, "other", "a") == "stays");
+  CHECK(kept.expired());  // asked for and copied
+}
+
 TEST_CASE("a copy of metadata needs nothing of the arena", "[metadata]") {
   std::optional<base::Arena> arena(std::in_place);
   DynamicMetadata metadata;
