@@ -16,14 +16,15 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.abspath(os.path.join(HERE, "../support")))
 import proxies  # noqa: E402
+import tokens  # noqa: E402
 from harness.client import get, readResponse, requestBytes  # noqa: E402
 from harness.process import Process, Scratch, waitFor  # noqa: E402
 from harness.upstream import freePort  # noqa: E402
 
 TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 
-# name -> (kind of listener, connections, path or number of routes to spread over, method, headers, routes configured). `only`: these
-# proxies; the others are not set up for it.
+# name -> (kind of listener, connections, path or number of routes to spread over, method, headers, routes configured). `token`: with one in
+# `authorization`. `only`: these proxies; the others are not set up for it.
 SCENARIOS = {
     "h1-1k": dict(kind="plain", path="/1024"),
     "h1-10k": dict(kind="plain", path="/10240"),
@@ -47,6 +48,9 @@ SCENARIOS = {
     "gzip-10k": dict(kind="gzip", path="/json/10240", headers={"Accept-Encoding": "gzip"}),
     "guards": dict(kind="guards", path="/1024", headers={"Origin": "https://app.bench.test"}, only=["sluice"]),
     "lua": dict(kind="lua", path="/1024", only=["sluice"]),
+    "jwt": dict(kind="jwt", path="/1024", token=True, only=["sluice"]),
+    "jwt-verify": dict(kind="verify", path="/1024", token=True, only=["haproxy", "sluice"]),
+    "api-key": dict(kind="keys", path="/1024", headers={"X-Api-Key": proxies.keyOf(4711)}, only=["sluice"]),
     "transcode": dict(kind="transcode", path="/v1/echo?text=" + "x" * 62, tool="h2load", streams=32, only=["sluice"]),
 }
 H2_CONNECTIONS = 8
@@ -113,6 +117,7 @@ class Bench:
         self.origin = Process([options.origin, *map(str, self.upstreams)], self.scratch, "origin", pinned_to={1})
         waitFor(lambda: "ready" in self.origin.log(), "the origin")
         self.certificate = self.makeCertificate()
+        self.token_key = tokens.SigningKey(self.scratch)
         self.grpc_upstream = freePort()
         self.startGrpcUpstream()
 
@@ -141,7 +146,7 @@ class Bench:
     def startProxy(self, name, kind="plain", routes=10, wrapper=()):
         ports = {each: freePort() for each in proxies.KINDS}
         setting = proxies.Setting(
-            self.scratch, ports, self.upstreams, kind, routes, self.certificate, self.grpc_upstream, wrapper
+            self.scratch, ports, self.upstreams, kind, routes, self.certificate, self.token_key, self.grpc_upstream, wrapper
         )
         process = proxies.START[name](setting)
 
@@ -187,8 +192,12 @@ class Bench:
         mean = milliseconds(re.search(r"time for request:\s+\S+\s+\S+\s+(\S+)", text).group(1))
         return int(succeeded), mean, 0, int(failed)
 
+    def headersOf(self, scenario):
+        token = {"Authorization": "Bearer " + self.token_key.token()} if scenario.get("token") else {}
+        return {**scenario.get("headers", {}), **token}
+
     def loadWrk(self, port, scenario, seconds):
-        headers = "{" + ", ".join(f'["{name}"]="{value}"' for name, value in scenario.get("headers", {}).items()) + "}"
+        headers = "{" + ", ".join(f'["{name}"]="{value}"' for name, value in self.headersOf(scenario).items()) + "}"
         lua = LUA % {
             "headers": headers,
             "body": scenario.get("body", 0),

@@ -7,7 +7,7 @@ import re
 import signal
 
 FEW, MANY = 500, 4500
-SCENARIOS = ("h1-1k", "chain", "https-1k", "h2-1k", "cache-1k", "guards", "lua", "grpc", "transcode")
+SCENARIOS = ("h1-1k", "chain", "https-1k", "h2-1k", "cache-1k", "guards", "lua", "jwt", "api-key", "grpc", "transcode")
 
 
 def run(bench, scenarios, known):
@@ -35,7 +35,7 @@ def count(bench, scenario, requests):
 def command(bench, scenario, port, requests):
     h2 = scenario.get("tool") == "h2load"
     streams = ["-m", str(scenario["streams"])] if h2 else ["--h1"]
-    headers = [word for name, value in scenario.get("headers", {}).items() for word in ("-H", f"{name}: {value}")]
+    headers = [word for name, value in bench.headersOf(scenario).items() for word in ("-H", f"{name}: {value}")]
     if scenario.get("grpc"):
         headers += bench.grpcOptions()
     spread = scenario.get("spread", 0)

@@ -4,6 +4,7 @@ import os
 import pwd
 import subprocess
 
+import tokens
 from harness import config
 from harness.process import Process, binary
 
@@ -30,18 +31,21 @@ service Echo {
 }
 """
 KINDS = ("plain", "rr", "guarded", "chain", "routes", "https", "ws", "grpc", "tcp", "cached", "gzip", "guards", "lua", "transcode")
+KINDS += ("jwt", "verify", "keys")
+API_KEYS = 100000
 
 
 class Setting:
     """One start of a proxy: where it listens for each kind, its upstreams, the kind under load and the number of routes."""
 
-    def __init__(self, scratch, ports, upstreams, kind, routes, certificate, grpc_upstream, wrapper=()):
+    def __init__(self, scratch, ports, upstreams, kind, routes, certificate, token_key, grpc_upstream, wrapper=()):
         self.kind = kind
         self.scratch = scratch
         self.ports = ports  # kind -> port
         self.upstreams = upstreams  # four ports
         self.routes = routes
         self.certificate = certificate  # PEM file: key and certificate
+        self.token_key = token_key  # tokens.SigningKey
         self.grpc_upstream = grpc_upstream  # port of an HTTP/2 server without TLS
         self.wrapper = wrapper  # command that runs the proxy
 
@@ -110,6 +114,30 @@ def filtersOfGateways():
         ("guards", guards, {"route_config": {"typed_per_filter_config": {"envoy.filters.http.cors": allowed}}}),
         ("lua", [lua], {}),
     ]
+
+
+def keyOf(number):
+    return f"key-{number:08}-{number * 2654435761 % 2**32:08x}"
+
+
+def filtersOfIdentity(setting):
+    """(kind, filter). `verify` keeps no token."""
+    provider = {"issuer": tokens.ISSUER, "audiences": ["bench"], "local_jwks": {"inline_string": setting.token_key.keySet()}}
+    rules = [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}]
+    jwt = lambda **more: httpFilter(  # noqa: E731
+        "jwt_authn", "jwt_authn.v3.JwtAuthentication", providers={"bench": {**provider, **more}}, rules=rules
+    )
+    credentials = [{"key": keyOf(number), "client": f"client-{number}"} for number in range(API_KEYS)]
+    return {
+        "jwt": lambda: jwt(),
+        "verify": lambda: jwt(jwt_cache_config={"jwt_max_token_size": 1}),
+        "keys": lambda: httpFilter(
+            "api_key_auth",
+            "api_key_auth.v3.ApiKeyAuth",
+            credentials=credentials,
+            key_sources=[{"header": "x-api-key"}],
+        ),
+    }
 
 
 def listenerOfTranscoder(setting, listen):
@@ -233,6 +261,9 @@ def startSluice(setting):
         listen(kind, [config.route("one", timeout="0s")], filters=filters, **more)
         for kind, filters, more in filtersOfGateways()
     ]
+    of_identity = filtersOfIdentity(setting)
+    if setting.kind in of_identity:
+        listeners.append(listen(setting.kind, [config.route("one", timeout="0s")], filters=[of_identity[setting.kind]()]))
     if setting.kind == "transcode":
         listeners.append(listenerOfTranscoder(setting, listen))
     https = next(listener for listener in listeners if listener["name"] == "https")
@@ -417,6 +448,18 @@ frontend gzip
   {bind("gzip")}
   compression algo gzip
   compression type application/json
+  default_backend one
+frontend verify
+  {bind("verify")}
+  http-request set-var(txn.bearer) http_auth_bearer
+  http-request set-var(txn.alg) var(txn.bearer),jwt_header_query('$.alg')
+  http-request set-var(txn.iss) var(txn.bearer),jwt_payload_query('$.iss')
+  http-request set-var(txn.aud) var(txn.bearer),jwt_payload_query('$.aud')
+  http-request set-var(txn.exp) var(txn.bearer),jwt_payload_query('$.exp','int')
+  http-request set-var(txn.now) date()
+  http-request deny unless {{ var(txn.alg) -m str RS256 }} {{ var(txn.iss) -m str {tokens.ISSUER} }}
+  http-request deny unless {{ var(txn.aud) -m str bench }} {{ var(txn.exp),sub(txn.now) -m int gt 0 }}
+  http-request deny unless {{ var(txn.bearer),jwt_verify(txn.alg,"{setting.token_key.public}") 1 }}
   default_backend one
 cache cached
   total-max-size 64
