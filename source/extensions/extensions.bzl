@@ -20,6 +20,7 @@ EXTENSIONS = [
     "filters/http/adaptive_concurrency",
     "filters/http/admission_control",
     "filters/http/aggregate",
+    "filters/http/api_key_auth",
     "filters/http/bandwidth_limit",
     "filters/http/body_size_limit",
     "filters/http/bot_detection",

@@ -33,6 +33,7 @@ const std::vector<Row>& rows() {
        {R"({name: a, typed_config: {'@type': type.googleapis.com/sluice.extensions.filters.http.aggregate.v1.Aggregate,
              calls: [{name: a, cluster: a, path: /a}, {name: b, cluster: b, path: /b, default_value: 1}],
              answer: {a: '{{a}}', b: '{{b}}'}, methods: [PUT]}})"}},
+      {"api_key_auth"},
       {"bandwidth_limit",
        Changes::kNever,
        {R"({name: b, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.bandwidth_limit.v3.BandwidthLimit,
