@@ -22,6 +22,7 @@ EXTENSIONS = [
     "filters/http/aggregate",
     "filters/http/api_key_auth",
     "filters/http/bandwidth_limit",
+    "filters/http/basic_auth",
     "filters/http/body_size_limit",
     "filters/http/bot_detection",
     "filters/http/buffer",

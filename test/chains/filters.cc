@@ -38,6 +38,7 @@ const std::vector<Row>& rows() {
        Changes::kNever,
        {R"({name: b, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.bandwidth_limit.v3.BandwidthLimit,
              stat_prefix: b, enable_mode: REQUEST_AND_RESPONSE, limit_kbps: 4, fill_interval: 0.05s}})"}},
+      {"basic_auth"},
       {"body_size_limit",
        Changes::kNever,
        {R"({name: b, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit,

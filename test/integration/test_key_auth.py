@@ -1,5 +1,7 @@
-"""Filters that know clients by what they show, in a running proxy: API keys."""
+"""Filters that know clients by what they show, in a running proxy: API keys, passwords."""
+import base64
 import os
+import socket
 import sys
 import unittest
 
@@ -32,7 +34,7 @@ class AuthCase(SluiceTestCase):
         self.assertEqual(code, 0)
         head = out.decode() if isinstance(out, bytes) else out
         consumer = [line.partition(": ")[2].strip() for line in head.splitlines() if line.lower().startswith("x-consumer:")]
-        return int(head.split()[1]), consumer[0] if consumer else None
+        return int(head.split()[1]), consumer[0] if consumer and consumer[0] != "-" else None
 
     def check(self, expected, *arguments, path="/"):
         for version in VERSIONS:
@@ -101,6 +103,80 @@ class ApiKeyTest(AuthCase):
 
         for entry in self.KEYS:
             self.assertNotIn(entry["key"], told)
+
+
+class BasicAuthTest(AuthCase):
+    NAME = "envoy.filters.http.basic_auth"
+    PACKAGE = "envoy.extensions.filters.http.basic_auth.v3."
+    SHA = "{SHA}CEo1Ae3vaEXy8eQZjsOiuBz1xrw="  # sesame
+    BCRYPT = "$2b$04$abcdefghijklmnopqrstuuinwY/tkBVrn3xrxQI/TgnMHhkvl85RW"  # sesame
+
+    def serveUsers(self, text, **fields):
+        self.path = self.scratch.write("users/htpasswd", text)
+        users = {"filename": self.path, "watched_directory": {"path": os.path.dirname(self.path)}}
+        self.serve(httpFilter(self.NAME, self.PACKAGE + "BasicAuth", users=users, **fields))
+
+    def test_users_are_known_by_their_passwords(self):
+        self.serveUsers(f"ali:{self.SHA}\nhermione:{self.BCRYPT}\n", forward_username_header="x-user")
+
+        for name in ("ali", "hermione"):
+            self.check((200, name), "-u", f"{name}:sesame", "-H", "x-user: root")
+            self.check((200, name), "-u", f"{name}:sesame", "-H", "x-user: root")
+            self.check((401, None), "-u", f"{name}:alohomora")
+            for _ in range(4):
+                self.assertEqual(self.upstream.next().header("x-user"), name)
+        self.check((401, None), "-u", "nobody:sesame")
+        self.check((401, None))
+        self.assertTrue(self.upstream.requests.empty())
+        stats = self.sluice.stats("http.http.basic_auth.")
+        self.assertEqual((stats["http.http.basic_auth.allowed"], stats["http.http.basic_auth.denied"]), (8, 8))
+
+    def test_a_refusal_asks_for_the_password(self):
+        self.serveUsers(f"ali:{self.SHA}")
+
+        answer = get(("127.0.0.1", self.port), "/p")
+
+        self.assertEqual(answer.status, 401)
+        self.assertEqual(answer.header("www-authenticate"), 'Basic realm="http://test.example/p"')
+
+    def test_nobody_is_let_in_as_somebody(self):
+        self.serveUsers(f"ali:{self.SHA}", forward_username_header="x-user", allow_missing=True)
+
+        self.check((200, None), "-H", "x-user: root")
+        self.check((200, None), "-H", "x-user: root", "-H", "Authorization: Bearer x")
+        for _ in range(4):
+            self.assertIsNone(self.upstream.next().header("x-user"))
+        self.check((401, None), "-u", "ali:alohomora")
+
+    def test_a_file_of_users_is_read_again_when_it_changes_and_a_wrong_one_changes_nothing(self):
+        self.serveUsers(f"ali:{self.BCRYPT}\n")
+        self.check((200, "ali"), "-u", "ali:sesame")
+
+        self.scratch.write("users/htpasswd", f"hermione:{self.BCRYPT}\n")
+        waitFor(lambda: self.ask("-u", "hermione:sesame") == (200, "hermione"), "the new users")
+        self.check((401, None), "-u", "ali:sesame")
+        self.scratch.write("users/htpasswd", "ali:alohomora\n")
+        waitFor(lambda: "the users that were read before hold" in self.sluice.log(), "the refusal in the log")
+        self.check((200, "hermione"), "-u", "hermione:sesame")
+        self.assertIn("line 1 has no hash", self.sluice.log())
+        self.assertNotIn("alohomora", self.sluice.log())
+
+    def test_many_slow_logins_hold_up_nobody_else(self):
+        self.serveUsers(f"ali:{self.SHA}\nslow:$2b$15$abcdefghijklmnopqrstuuinwY/tkBVrn3xrxQI/TgnMHhkvl85RW\n")
+        login = base64.b64encode(b"slow:x").decode()
+        head = f"GET / HTTP/1.1\r\nhost: a\r\nauthorization: Basic {login}\r\n\r\n".encode()
+        clients = []
+        for _ in range(80):
+            client = socket.create_connection(("127.0.0.1", self.port))
+            self.addCleanup(client.close)
+            client.sendall(head)
+            clients.append(client)
+
+        waitFor(lambda: self.sluice.stat("http.http.basic_auth.overflow") > 0, "a login that is refused")
+        self.check((200, "ali"), "-u", "ali:sesame")
+        self.check((401, None))
+        for client in clients:
+            client.close()
 
 
 if __name__ == "__main__":

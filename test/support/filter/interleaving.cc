@@ -69,7 +69,9 @@ class ChainBed : public Bed {
     if (harness_->client.heads > 0) return harness_->client.resetStream("timeout");
     runner()->localReply(Reply{504, "timeout", "timeout"});
   }
-  void settle() override {}
+  void settle() override {
+    if (suite_.pool != nullptr) harness_->stream.testWorker().loop.settle();
+  }
   bool over() override { return runner()->ended(); }
   std::string close() override {
     runner()->end();
@@ -113,6 +115,7 @@ class Run {
     if (bed_.calls().waiting() != 0 || !bed_.calls().grpc.empty()) {
       watch_.report("a call-out outlived its stream");
     }
+    if (suite_.pool != nullptr && suite_.pool->waiting() > 0) watch_.report("work outlived its stream");
     if (watch_.problem.empty()) return {};
     std::string text = watch_.problem + "\n";
     for (const std::string& line : bed_.log()) text += "  " + line + "\n";
@@ -160,6 +163,7 @@ class Run {
       }
       for (FakeGrpcCall* call : bed_.calls().grpc) addGrpcAnswer(*call, possible);
     }
+    if (suite_.pool != nullptr && suite_.pool->waiting() > 0) possible.push_back([this] { suite_.pool->runOne(); });
     if (fault_used_ && (fault_ == Fault::kNeverAnswered || fault_ == Fault::kBadAnswer) && timers() > 0) {
       possible.push_back([this] { bed_.calls().expire(); });
     }

@@ -26,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "source/worker/thread_pool.h"
 #include "test/support/filter/harness.h"
 
 namespace sluice::filter::testing {
@@ -73,6 +74,8 @@ struct Suite {
   // Of these one comes in place of an answer, or where none is due. A server may also end its call with an error, and
   // timers expire where answers are bad or missing.
   std::vector<std::string> bad_grpc_answers = {};
+  // One without threads of its own, whose work is done as one of the events; null: filters have none.
+  worker::ThreadPool* pool = nullptr;
   size_t max_runs = 50000;
 };
 

@@ -1,0 +1,114 @@
+#include "source/extensions/filters/http/basic_auth/factory.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "envoy/extensions/filters/http/basic_auth/v3/basic_auth.pb.h"
+#include "source/config/file_watch.h"
+#include "source/config/http_filter_factory.h"
+#include "source/config/route_texts.h"
+#include "source/config/values.h"
+#include "source/extensions/filters/http/basic_auth/filter.h"
+
+namespace sluice::extensions::http_filters::basic_auth {
+namespace {
+
+namespace v3 = envoy::extensions::filters::http::basic_auth::v3;
+using envoy::config::core::v3::DataSource;
+
+constexpr size_t kMaxThreads = 4;
+constexpr size_t kMaxWaiting = 64;
+
+// Null after reporting.
+std::shared_ptr<const Users> readUsers(const DataSource& source, const config::FactoryContext& context) {
+  const auto text = config::compileDataSource(source, context.at);
+  if (!text) return nullptr;
+  auto users = Users::parse(*text, context.services.local_slots);
+  if (users.ok()) return *std::move(users);
+  context.at.error(absl::StrCat(source.filename(), source.filename().empty() ? "" : ": ", users.status().message()));
+  return nullptr;
+}
+
+// What has gone wrong leaves the users as they are.
+void readAgain(const DataSource& source, const config::FactoryContext& context, UserSource& out) {
+  config::ErrorList errors;
+  if (auto users = readUsers(source, context.moved(config::Context(errors)))) {
+    out.users.set(std::move(users));
+  } else if (context.services.logger != nullptr) {
+    context.services.logger->warning("http", "basic_auth: the users that were read before hold: ", errors.toString());
+  }
+}
+
+// Null after reporting.
+std::shared_ptr<const UserSource> compileUsers(DataSource source, const config::FactoryContext& context) {
+  auto out = std::make_shared<UserSource>(context.services.local_slots);
+  // Before the file is read, so that no change comes between.
+  if (source.has_watched_directory()) {
+    const std::string directory = source.watched_directory().path();
+    source.clear_watched_directory();
+    if (source.filename().empty()) {
+      context.at.child("watched_directory").error("is for a file; remove it, or name the file by filename");
+      return nullptr;
+    }
+    config::FactoryContext later = context;
+    later.init = nullptr;
+    const auto on_change = [weak = std::weak_ptr(out), source, later] {
+      if (const auto out = weak.lock()) readAgain(source, later, *out);
+    };
+    out->watch = config::watchDirectory(directory, context.services, on_change, context.at.child("watched_directory"));
+  }
+  auto users = readUsers(source, context);
+  if (users == nullptr) return nullptr;
+  out->users.set(std::move(users));
+  return out;
+}
+
+// Lower case; empty as it is.
+std::string compileHeader(const std::string& name, const config::Context& at) {
+  std::string out = absl::AsciiStrToLower(name);
+  if (!out.empty() && !config::isSettableHeader(out)) at.error("is no header for that; name another one");
+  return out;
+}
+
+class Factory : public config::RoutedHttpFilterOf<v3::BasicAuth, v3::BasicAuthPerRoute> {
+ public:
+  config::HttpFilterPtr makeFilter(const v3::BasicAuth& proto, const config::FactoryContext& context) const override {
+    const auto counter = [&](const char* name) {
+      return context.stats->counter(absl::StrCat(context.owner, "basic_auth.", name));
+    };
+    Settings out;
+    out.users = compileUsers(proto.users(), context.child("users"));
+    out.forward_header = compileHeader(proto.forward_username_header(), context.at.child("forward_username_header"));
+    if (!proto.authentication_header().empty()) {
+      out.header = compileHeader(proto.authentication_header(), context.at.child("authentication_header"));
+    }
+    out.allow_missing = proto.allow_missing();
+    out.emit_metadata = proto.emit_dynamic_metadata();
+    out.pool = context.services.objects.get<worker::ThreadPool>("password hashes", [] {
+      const size_t cores = std::thread::hardware_concurrency();
+      return std::make_shared<worker::ThreadPool>(std::clamp<size_t>(cores / 2, 1, kMaxThreads), kMaxWaiting);
+    });
+    out.allowed = counter("allowed");
+    out.denied = counter("denied");
+    out.overflow = counter("overflow");
+    return std::make_shared<FilterFactory>(std::move(out));
+  }
+
+  config::RouteConfigPtr makeRouteConfig(const v3::BasicAuthPerRoute& proto,
+                                         const config::FactoryContext& context) const override {
+    return std::make_shared<RouteSettings>(compileUsers(proto.users(), context.child("users")));
+  }
+};
+
+}  // namespace
+
+void registerFactory(config::Registry& registry) {
+  registry.http_filters.add(std::make_unique<Factory>());
+}
+
+}  // namespace sluice::extensions::http_filters::basic_auth

@@ -1,0 +1,100 @@
+#include "source/extensions/filters/http/basic_auth/password_hash.h"
+
+#include <crypt.h>
+#include <openssl/mem.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "source/base/text.h"
+
+namespace sluice::extensions::http_filters::basic_auth {
+namespace {
+
+constexpr std::string_view kSha = "{SHA}";
+constexpr std::string_view kDigits = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+// What takes a thread some seconds.
+constexpr int kMaxBcryptCost = 15;
+constexpr int kMaxShaRounds = 1000000;
+constexpr size_t kMaxScryptCost = 18;    // 2^18 blocks
+constexpr size_t kMaxYescryptCost = 16;  // 2^17 blocks
+
+bool isOfDigits(std::string_view text) {
+  return text.find_first_not_of(kDigits) == std::string_view::npos;
+}
+
+// Whether what follows the last '$' is a hash of that many digits.
+bool endsInHash(std::string_view text, size_t digits) {
+  const std::string_view last = text.substr(text.rfind('$') + 1);
+  return last.size() == digits && isOfDigits(last);
+}
+
+bool isNumber(std::string_view text, int least, int most) {
+  int number = 0;
+  return absl::SimpleAtoi(base::toAbsl(text), &number) && number >= least && number <= most;
+}
+
+bool isBcrypt(std::string_view text) {
+  return text.size() == 60 && text[6] == '$' && isNumber(text.substr(4, 2), 4, kMaxBcryptCost) && endsInHash(text, 53);
+}
+
+bool isShaCrypt(std::string_view text) {
+  constexpr std::string_view kRounds = "rounds=";
+  const std::string_view rest = text.substr(3);
+  if (rest.starts_with(kRounds)) {
+    const std::string_view rounds = rest.substr(kRounds.size(), rest.find('$') - kRounds.size());
+    if (!isNumber(rounds, 1000, kMaxShaRounds)) return false;
+  }
+  return endsInHash(text, 86);
+}
+
+bool isCrypt(std::string_view text) {
+  if (text.size() >= CRYPT_OUTPUT_SIZE) return false;
+  for (const char c : text) {
+    if (c != '$' && c != '=' && kDigits.find(c) == std::string_view::npos) return false;
+  }
+  if (text.starts_with("$2a$") || text.starts_with("$2b$") || text.starts_with("$2y$")) return isBcrypt(text);
+  if (text.starts_with("$6$")) return isShaCrypt(text);
+  if (text.starts_with("$7$")) return endsInHash(text, 43) && kDigits.find(text[3]) <= kMaxScryptCost;
+  if (text.starts_with("$y$j")) return endsInHash(text, 43) && kDigits.find(text[4]) <= kMaxYescryptCost;
+  return false;
+}
+
+bool isSame(std::string_view one, std::string_view other) {
+  return one.size() == other.size() && CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
+}
+
+}  // namespace
+
+std::optional<PasswordHash> PasswordHash::parse(std::string_view text) {
+  PasswordHash out;
+  if (text.starts_with(kSha)) {
+    std::string digest;
+    if (!absl::Base64Unescape(base::toAbsl(text.substr(kSha.size())), &digest)) return std::nullopt;
+    if (digest.size() != out.sha1_.size()) return std::nullopt;
+    std::copy(digest.begin(), digest.end(), out.sha1_.begin());
+    return out;
+  }
+  if (!isCrypt(text)) return std::nullopt;
+  out.crypt_ = text;
+  return out;
+}
+
+bool PasswordHash::matches(std::string_view password) const {
+  if (!isSlow()) {
+    std::array<uint8_t, SHA_DIGEST_LENGTH> digest;
+    SHA1(reinterpret_cast<const uint8_t*>(password.data()), password.size(), digest.data());
+    return CRYPTO_memcmp(digest.data(), sha1_.data(), digest.size()) == 0;
+  }
+  // crypt() would take what stands in front of a NUL for the whole.
+  if (password.size() >= CRYPT_MAX_PASSPHRASE_SIZE || password.find('\0') != std::string_view::npos) return false;
+  const auto data = std::make_unique<crypt_data>();
+  const char* const hash = ::crypt_r(std::string(password).c_str(), crypt_.c_str(), data.get());
+  return hash != nullptr && isSame(hash, crypt_);
+}
+
+}  // namespace sluice::extensions::http_filters::basic_auth
