@@ -60,6 +60,7 @@ bool decidesAccess(std::string_view type) {
       "envoy.extensions.transport_sockets.tls.",
       "envoy.type.matcher.",
       "google.api.expr.",
+      "sluice.extensions.filters.http.key_auth.",
       "xds.type.matcher.",
   };
   return std::any_of(std::begin(kPrefixes), std::end(kPrefixes),

@@ -120,6 +120,7 @@ const std::vector<Row>& rows() {
              pass_through_mode: true, cache_time: 5s, headers: [{name: ':path', string_match: {exact: /healthz}}]}})"}},
       {"ip_tagging"},
       {"json_to_metadata"},
+      {"key_auth"},
       {"local_ratelimit",
        Changes::kNever,
        {R"({name: l, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit,

@@ -1,5 +1,7 @@
-"""Filters that know clients by what they show, in a running proxy: API keys, passwords."""
+"""Filters that know clients by what they show, in a running proxy: API keys, passwords, keys of consumers in a file."""
 import base64
+import hashlib
+import json
 import os
 import socket
 import sys
@@ -13,6 +15,8 @@ VERSIONS = ("--http1.1", "--http2-prior-knowledge")
 
 
 class AuthCase(SluiceTestCase):
+    extra = []  # filters behind it
+
     def serve(self, entry, routes=None):
         """A proxy with the filter; the answer's x-consumer is what the identity says."""
         self.upstream = self.start(HttpUpstream())
@@ -21,7 +25,7 @@ class AuthCase(SluiceTestCase):
         listener = httpListener(
             "http",
             [{**each, "response_headers_to_add": seen} for each in routes or [route("up")]],
-            filters=[entry],
+            filters=[entry, *self.extra],
             access_log=[fileLog(self.access_log, "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS%\n")],
         )
         self.sluice = self.start(Sluice(self.scratch, bootstrap([listener], [cluster("up", self.upstream.port)])))
@@ -177,6 +181,83 @@ class BasicAuthTest(AuthCase):
         self.check((401, None))
         for client in clients:
             client.close()
+
+
+class KeyAuthTest(AuthCase):
+    NAME = "sluice.filters.http.key_auth"
+    PACKAGE = "sluice.extensions.filters.http.key_auth.v1."
+
+    def consumer(self, name, *keys, **more):
+        return {"name": name, "keys": [{"sha256": hashlib.sha256(key.encode()).hexdigest()} for key in keys], **more}
+
+    def write(self, *consumers):
+        return self.scratch.write("consumers/consumers.json", json.dumps({"consumers": consumers}))
+
+    def serveConsumers(self, *consumers, routes=None, **fields):
+        path = self.write(*consumers)
+        source = {"filename": path, "watched_directory": {"path": os.path.dirname(path)}}
+        sources = [{"header": "x-key"}]
+        self.serve(
+            httpFilter(self.NAME, self.PACKAGE + "KeyAuth", consumers=source, key_sources=sources, **fields), routes
+        )
+
+    def test_routes_are_for_groups_of_consumers(self):
+        staff = {"@type": TYPE + self.PACKAGE + "KeyAuthPerRoute", "allowed_groups": ["staff"]}
+        self.serveConsumers(
+            self.consumer("ali", "sesame", groups=["staff"]),
+            self.consumer("hermione", "alohomora", "lumos"),
+            self.consumer("guest"),
+            routes=[{**route("up", "/staff"), "typed_per_filter_config": {self.NAME: staff}}, route("up")],
+            forwarding={"header": "x-client"},
+            anonymous="guest",
+        )
+
+        self.check((200, "ali"), "-H", "x-key: sesame", path="/staff")
+        self.check((200, "hermione"), "-H", "x-key: lumos")
+        self.check((403, None), "-H", "x-key: lumos", path="/staff")
+        self.check((401, None), "-H", "x-key: open")
+        while not self.upstream.requests.empty():
+            self.upstream.next()
+        self.check((200, "guest"), "-H", "x-client: ali")
+        self.assertEqual(self.upstream.next().header("x-client"), "guest")
+
+    def test_consumers_are_read_again_when_their_file_changes_and_a_wrong_one_changes_nothing(self):
+        self.serveConsumers(self.consumer("ali", "sesame"))
+        self.check((200, "ali"), "-H", "x-key: sesame")
+
+        self.write(self.consumer("hermione", "alohomora"))
+        waitFor(lambda: self.ask("-H", "x-key: alohomora") == (200, "hermione"), "the new consumers")
+        self.check((401, None), "-H", "x-key: sesame")
+        self.write({"name": "ali", "keys": [{"sha256": "sesame"}]})
+        waitFor(lambda: "the consumers that were read before hold" in self.sluice.log(), "the refusal in the log")
+        self.check((200, "hermione"), "-H", "x-key: alohomora")
+        self.assertIn("consumers[0].keys[0].sha256", self.sluice.log())
+        self.assertEqual(self.sluice.stat("http.http.key_auth.reload_failure"), 1)
+
+    def test_rate_limits_go_by_the_plan(self):
+        plan = {"metadata_key": {"key": "sluice.identity", "path": [{"key": "claims"}, {"key": "plan"}, {"key": "tier"}]}}
+        action = {"metadata": {"descriptor_key": "tier", **plan}}
+        limit = {
+            "@type": TYPE + "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            "stat_prefix": "plan",
+            "token_bucket": {"max_tokens": 1000, "tokens_per_fill": 1000, "fill_interval": "3600s"},
+            "filter_enabled": {"default_value": {"numerator": 100}},
+            "filter_enforced": {"default_value": {"numerator": 100}},
+            "descriptors": [
+                {
+                    "entries": [{"key": "tier", "value": "free"}],
+                    "token_bucket": {"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "3600s"},
+                }
+            ],
+            "rate_limits": [{"actions": [action]}],
+        }
+        self.extra = [{"name": "envoy.filters.http.local_ratelimit", "typed_config": limit}]
+        self.serveConsumers(self.consumer("ali", "sesame", plan={"tier": "gold"}), self.consumer("bob", "x", plan={"tier": "free"}))
+
+        for _ in range(3):
+            self.assertEqual(self.ask("-H", "x-key: sesame"), (200, "ali"))
+        self.assertEqual(self.ask("-H", "x-key: x"), (200, "bob"))
+        self.assertEqual(self.ask("-H", "x-key: x")[0], 429)
 
 
 if __name__ == "__main__":
