@@ -161,8 +161,14 @@ TEST_CASE("a route's forwarding stands in place of the filter's, whose header no
 }
 
 TEST_CASE("a request without a path may show its key") {
-  CHECK(Asked(kForwarding).send({{"x-key", "k1"}}, ""));
-  CHECK(Asked(kForwarding).refusal({}, "") == "401 missing_api_key");
+  Asked known(kForwarding), unknown(kForwarding);
+
+  known.h->request("CONNECT", {{"x-key", "k1"}}, false);
+  unknown.h->request("CONNECT", {}, false);
+
+  CHECK(known.h->terminal.heads == 1);
+  CHECK(known.h->stream.request().path.empty());
+  CHECK(unknown.h->client.status == 401);
 }
 
 TEST_CASE("wrong configurations are refused, without telling keys") {

@@ -28,11 +28,14 @@ namespace {
 namespace credentials = sluice::credentials::v1;
 namespace v1 = sluice::extensions::filters::http::key_auth::v1;
 
-// `text` has passed its rule: 64 hexadecimal digits.
-filter::KeyDigest digestOf(std::string_view text) {
+// nullopt: it is not written so. (No rule of the message: its error would tell what may be a key.)
+std::optional<filter::KeyDigest> readDigest(std::string_view text) {
   filter::KeyDigest out;
+  if (text.size() != 2 * out.size()) return std::nullopt;
   for (size_t i = 0; i < out.size(); ++i) {
-    out[i] = static_cast<uint8_t>(base::hexValue(text[2 * i]) << 4 | base::hexValue(text[2 * i + 1]));
+    const int high = base::hexValue(text[2 * i]), low = base::hexValue(text[2 * i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out[i] = static_cast<uint8_t>(high << 4 | low);
   }
   return out;
 }
@@ -51,9 +54,13 @@ void compileConsumer(const credentials::Consumer& proto, const config::Context& 
   if (consumer == nullptr) return at.child("name").error("is that of another consumer, too; give each its own");
   for (int i = 0; i < proto.keys_size(); ++i) {
     const credentials::Key& key = proto.keys(i);
-    if (out.addKey(*consumer, digestOf(key.sha256()), key.prefix(), compileExpiry(key))) continue;
-    at.child("keys", static_cast<size_t>(i))
-        .error("stands elsewhere, too, and so does not tell who shows it; remove one");
+    const auto place = [&] { return at.child("keys", static_cast<size_t>(i)); };
+    const auto digest = readDigest(key.sha256());
+    if (!digest) {
+      place().child("sha256").error("is no SHA-256 of a key; write it in 64 hexadecimal digits, never the key itself");
+    } else if (!out.addKey(*consumer, *digest, key.prefix(), compileExpiry(key))) {
+      place().error("stands elsewhere, too, and so does not tell who shows it; remove one");
+    }
   }
 }
 
