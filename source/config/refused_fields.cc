@@ -34,6 +34,9 @@ constexpr Refusal kRefusals[] = {
      "would have host names in redirections looked up; only those to addresses are followed here, so remove it, and "
      "have the "
      "servers announce addresses (cluster-preferred-endpoint-type ip)"},
+    {"OnDemandCds", "resources_locator",
+     "names a collection of xdstp resources, which are not supported; remove it, and write where clusters come from "
+     "into source"},
     {"Http2ProtocolOptions", "allow_metadata", kMetadataFrames},
     {"Http2ProtocolOptions", "max_metadata_size", kMetadataFrames},
 };

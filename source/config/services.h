@@ -38,6 +38,7 @@ struct ConnectOptions;
 namespace sluice::config {
 
 struct Registry;
+class ClusterSources;
 class ExtensionConfigs;
 class HttpFilterConfigFactory;
 class ScopeSlots;
@@ -96,6 +97,8 @@ struct Services {
   Secrets* secrets = nullptr;
   // Places for the scopes of connection managers; null: they are only checked.
   ScopeSlots* scopes = nullptr;
+  // Whom requests ask for clusters; null: nobody is asked, configurations are only checked.
+  ClusterSources* cluster_sources = nullptr;
   // The cluster that this process belongs to, for what tells services of itself. (proto: Node.cluster)
   std::string node_cluster = {};
   std::string node_id = {};  // of the process itself

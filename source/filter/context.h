@@ -99,6 +99,10 @@ class Context {
   // Asks for the routes of the request that are had on demand; `waiter` is told when they are there, or will not be. It
   // may be destroyed or unlinked before. False: there is nothing to ask for, or too much is asked for already.
   bool awaitRoutes(RouteWaiter& waiter) { return stream_.awaitRoutes(waiter); }
+  // The same for the cluster that the request goes to, which is not there: it is asked for at `source`.
+  bool awaitCluster(const std::shared_ptr<const route::ClusterSource>& source, RouteWaiter& waiter) {
+    return stream_.awaitCluster(source, cluster(), waiter);
+  }
   // The name of the cluster that the request goes to, as far as is known; empty if the route leads to none.
   std::string_view cluster() const;
   // Sends the request to another cluster than the route says; the rest of the route holds. One that is not there is

@@ -1,4 +1,4 @@
-// Who waits for routes that have been asked for. Thread: the worker's.
+// Who waits for routes that have been asked for, or for the cluster of one. Thread: the worker's.
 #pragma once
 
 #include "source/base/intrusive_list.h"
@@ -9,8 +9,8 @@ namespace sluice::filter {
 class RouteWaiter : public base::ListNode {
  public:
   virtual ~RouteWaiter() = default;
-  // They have come, or will not; Context::rematchRoute() finds them. Once, never inside Context::awaitRoutes(). May
-  // destroy this.
+  // They have come, or will not; Context::rematchRoute() finds them. So has the cluster. Once, never inside
+  // Context::awaitRoutes() or awaitCluster(). May destroy this.
   virtual void onRoutes() = 0;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "source/filter/route_waiter.h"
 #include "source/http/headers.h"
 #include "source/observability/stats.h"
+#include "source/route/cluster_source.h"
 #include "source/route/table.h"
 #include "source/stream/stream_info.h"
 
@@ -102,6 +104,10 @@ class Stream {
   virtual void chooseRoute() = 0;
   // As Context's.
   virtual bool awaitRoutes(RouteWaiter&) { return false; }
+  virtual bool awaitCluster(const std::shared_ptr<const route::ClusterSource>& /*source*/, std::string_view /*name*/,
+                            RouteWaiter&) {
+    return false;
+  }
 
   // Behind the last filter: chooses the cluster of the route anew where what filters left tells the user.
   void chooseByMetadata() {

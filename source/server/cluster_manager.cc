@@ -138,6 +138,11 @@ bool ClusterManager::exists(const std::string& name) const {
   return entry != nullptr && entry->leaving == 0;
 }
 
+bool ClusterManager::named(const std::string& name) const {
+  const Entry* entry = find(name);
+  return entry != nullptr && names_.used(entry->id);
+}
+
 const cluster::HostSet* ClusterManager::hostsOf(const std::string& name) const {
   const Entry* entry = find(name);
   return entry != nullptr && entry->active ? entry->active->hosts.get() : nullptr;
@@ -325,6 +330,7 @@ void ClusterManager::activate(Entry& entry) {
   }
   publish(entry);
   logger_.debug("cluster", "cluster '", config.name, "' is active");
+  if (on_serves) on_serves(config.name);
   entry.first.ready();
 }
 

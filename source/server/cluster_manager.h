@@ -116,6 +116,10 @@ class ClusterManager : private upstream::cluster::Endpoints {
   const Entry* find(const std::string& name) const;
   // Whether routes may be led to it: it is there and not leaving.
   bool exists(const std::string& name) const;
+  // Whether compiled configuration names it.
+  bool named(const std::string& name) const;
+  // Called when the workers have been given a cluster, or another configuration of it; empty: nobody wants to know.
+  std::function<void(const std::string& name)> on_serves;
   // Waits until each cluster serves that comes before it is done; null: nothing does.
   InitManager* boot = nullptr;
   // Waits for what xDS streams may be connected by: hosts that DNS names; null: nothing does.

@@ -76,6 +76,23 @@ TEST_CASE("a static cluster serves at once, and only static configuration may ch
   CHECK(t.onWorkerHosts("c") == 1);
 }
 
+TEST_CASE("whoever wants to know is told when workers have been given a cluster, and what names it") {
+  ClusterTest t;
+  std::vector<std::string> told;
+  t.clusters.on_serves = [&](const std::string& name) { told.push_back(name); };
+  t.clusters.set(t.byName("late", 1, 0), {}, false, "");
+  CHECK(told.empty());
+  t.clusters.set(t.fixed("c", 1), {}, false, "");
+  t.clusters.set(t.fixed("c", 1), {}, false, "");
+  t.clusters.set(t.fixed("c", 2), {}, false, "");
+  CHECK(told == std::vector<std::string>{"c", "c"});
+
+  CHECK_FALSE(t.clusters.named("c"));
+  CHECK_FALSE(t.clusters.named("none"));
+  const auto use = t.names.use(t.names.find("c"));
+  CHECK(t.clusters.named("c"));
+}
+
 TEST_CASE("hosts are counted once by the transport that their metadata chooses") {
   ClusterTest t;
   auto config = t.byName("c", 1, 60'000);

@@ -50,6 +50,9 @@ void takeCluster(const CoreTypes& core, const DynamicResource& resource, const C
   auto config = config::compileCluster(proto, context, core.services, init.get());
   core.services.cluster_exists = std::move(exists);
   if (!config) return;
+  if (!core.on_demand.take(resource.key())) {
+    return context.error("another source has brought a cluster of this name; rename one of them");
+  }
   if (!core.clusters.set(std::move(config), std::move(proto), false, resource.version, std::move(init))) {
     context.error("a static cluster has this name; it cannot be changed by CDS");
   }
@@ -61,9 +64,24 @@ DynamicType clusters(const CoreTypes& core, const Root& cds) {
       .noun = "clusters",
       .root = cds,
       .take = [core](const DynamicResource& resource, const Context& context) { takeCluster(core, resource, context); },
-      .remove = [core](const ResourceKey& key) { core.clusters.remove(key.name); },
+      .remove =
+          [core](const ResourceKey& key) {
+            if (core.on_demand.gone(key)) core.clusters.remove(key.name);
+          },
+      .give_up =
+          [core](const ResourceKey& key, xds::WaitEnd why) {
+            // Requests have deadlines of their own.
+            if (why != xds::WaitEnd::kTimeout) core.on_demand.giveUp(key);
+          },
       .holds_back = xds::kEndpointType,
-      .stat_prefix = "cluster_manager.cds."};
+      .stat_prefix = "cluster_manager.cds.",
+      .named_stat_prefix = "cluster_manager.odcds."};
+}
+
+void askForClusters(const CoreTypes& core, DynamicConfig& dynamic) {
+  core.on_demand.on_wanted = asking(dynamic, xds::kClusterType);
+  core.on_demand.on_unwanted = notAsking(dynamic, xds::kClusterType);
+  core.clusters.on_serves = [core](const std::string& name) { core.on_demand.onServes(name); };
 }
 
 void takeEndpoints(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
@@ -337,7 +355,11 @@ void askForExtensions(const CoreTypes& core, DynamicConfig& dynamic) {
 }  // namespace
 
 void addCoreTypes(const CoreTypes& core, const config::DynamicSources& sources, DynamicConfig& dynamic) {
-  if (sources.cds) core.clusters.self_source = xds::identity(toXds(*sources.cds));
+  core.on_demand.ads_delta = sources.ads && sources.ads->delta;
+  if (sources.cds) {
+    core.clusters.self_source = xds::identity(toXds(*sources.cds));
+    core.on_demand.root_source = core.clusters.self_source;
+  }
   if (sources.lds) {
     core.routes.self_source = xds::identity(toXds(*sources.lds));
     core.scopes.self_source = core.routes.self_source;
@@ -352,6 +374,7 @@ void addCoreTypes(const CoreTypes& core, const config::DynamicSources& sources, 
   const Hosts hosts = makeHosts(core, sources, dynamic);
   dynamic.add(routes(core, sources.lds, hosts));
   dynamic.add(virtualHosts(sources.lds, hosts));
+  askForClusters(core, dynamic);
   askForEndpoints(core, dynamic);
   askForRoutes(core, hosts, dynamic);
   askForScopes(core, dynamic);

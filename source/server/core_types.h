@@ -10,6 +10,7 @@
 #include "source/server/dynamic_config.h"
 #include "source/server/extension_manager.h"
 #include "source/server/listener_manager.h"
+#include "source/server/on_demand_clusters.h"
 #include "source/server/route_manager.h"
 #include "source/server/scope_manager.h"
 #include "source/server/secret_manager.h"
@@ -25,6 +26,7 @@ struct CoreTypes {
   ScopeManager& scopes;
   SecretManager& secrets;
   ExtensionManager& extensions;
+  OnDemandClusters& on_demand;
   observability::Logger& logger;
   observability::StatsRegistry& stats;
   observability::StatsCells& cells;

@@ -118,22 +118,24 @@ void DynamicConfig::countFailures() {
 
 void DynamicConfig::refreshStats() {
   countFailures();
-  subscriptions_.forEach([this](const xds::Subscriptions::View& view) {
+  std::map<std::string, uint64_t> counts;  // of all sources that have a prefix
+  subscriptions_.forEach([&](const xds::Subscriptions::View& view) {
     if (view.stream != nullptr && view.source == "ads") {
       deps_.cells.set(deps_.stats.gauge("control_plane.connected_state"), view.stream->connected ? 1 : 0);
     }
-    const std::string& prefix = find(view.type_url)->type().stat_prefix;
+    const DynamicType& type = find(view.type_url)->type();
+    const bool of_root = type.root && xds::identity(toXds(*type.root)) == view.identity;
+    const std::string& prefix = of_root || type.named_stat_prefix.empty() ? type.stat_prefix : type.named_stat_prefix;
     if (prefix.empty()) return;
-    auto show = [&](const char* name, uint64_t value) {
-      deps_.cells.set(deps_.stats.counter(absl::StrCat(prefix, name)), value);
-    };
-    show("update_attempt", view.stats.update_attempt);
-    show("update_success", view.stats.update_success);
-    show("update_failure", view.stats.update_failure);
-    show("update_rejected", view.stats.update_rejected);
-    show("init_fetch_timeout", view.stats.init_fetch_timeout);
-    show("config_reload", view.stats.config_reload);
+    const auto add = [&](const char* name, uint64_t value) { counts[absl::StrCat(prefix, name)] += value; };
+    add("update_attempt", view.stats.update_attempt);
+    add("update_success", view.stats.update_success);
+    add("update_failure", view.stats.update_failure);
+    add("update_rejected", view.stats.update_rejected);
+    add("init_fetch_timeout", view.stats.init_fetch_timeout);
+    add("config_reload", view.stats.config_reload);
   });
+  for (const auto& [name, value] : counts) deps_.cells.set(deps_.stats.counter(name), value);
 }
 
 }  // namespace sluice::server

@@ -45,7 +45,7 @@ struct LdsTest : Parts, Process {
     auto factory = std::make_unique<KeysFactory>();
     extension = factory.get();
     registry.network_filters.add(std::move(factory));
-    addCoreTypes({services, clusters, listeners, routes, scopes, secrets, extensions, log, stats, cells},
+    addCoreTypes({services, clusters, listeners, routes, scopes, secrets, extensions, on_demand, log, stats, cells},
                  {.ads = config::GrpcSource{.cluster = "server"}, .lds = config::ResourceSource{}}, dynamic);
     dynamic.start();
     wire->establish();
@@ -95,6 +95,7 @@ struct LdsTest : Parts, Process {
   SecretManager secrets{bootstrap, *main, stats, cells, log};
   ExtensionManager extensions{bootstrap, *main, stats, cells};
   ClusterManager clusters{*main, workers, stats, cells, names, *resolver, log, 1};
+  OnDemandClusters on_demand{{.main = *main}};
   ListenerManager listeners{*main, workers, sockets, stats, cells, log, 1000ms, limits};
   config::Services services{registry, stats, nullptr, names, slots, routes, config::Defaults::kEdge, {}};
   std::shared_ptr<FakeTransport::Record> wire = std::make_shared<FakeTransport::Record>();

@@ -66,6 +66,8 @@ struct DynamicType {
   std::string_view holds_back = {};
   // What is told of its subscription: "cluster_manager.cds."; empty: nothing.
   std::string stat_prefix = {};
+  // The same of other sources than the root, which are asked by name, together. Empty: they are told with it.
+  std::string named_stat_prefix = {};
 };
 
 }  // namespace sluice::server

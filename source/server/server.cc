@@ -29,6 +29,7 @@
 #include "source/server/extension_manager.h"
 #include "source/server/init_manager.h"
 #include "source/server/listener_manager.h"
+#include "source/server/on_demand_clusters.h"
 #include "source/server/processors.h"
 #include "source/server/route_manager.h"
 #include "source/server/scope_manager.h"
@@ -119,6 +120,7 @@ class Server {
                               filter_slots_, *routes_, options_.defaults, {}};
     services.secrets = secrets_.get();
     services.scopes = scopes_.get();
+    services.cluster_sources = on_demand_.get();
     services.extension_configs = extension_configs_.get();
     services.local_slots = local_slots_;
     services.main = main_services_.get();
@@ -156,6 +158,7 @@ class Server {
                                                  base::drawSeed());
     listeners_ = std::make_unique<ListenerManager>(*main_, workers_, sockets_, stats_, cells_, logger_,
                                                    options_.drain_time, limits_);
+    makeOnDemandClusters();
     transports_ = std::make_unique<XdsTransports>(*main_, *clusters_, cells_, base::drawSeed());
     keepDescriptors();
     clusters_->logHealthTo(log_sink_.get());
@@ -167,6 +170,29 @@ class Server {
     clusters_->boot = &before_accepting_;
     clusters_->before_xds = &before_xds_;
     listeners_->boot = &before_ready_;
+  }
+
+  void makeOnDemandClusters() {
+    const auto uses = [this](const std::string& name) -> std::optional<uint64_t> {
+      const ClusterManager::Entry* cluster = clusters_->find(name);
+      if (cluster == nullptr) return 0;
+      if (clusters_->named(name) || stats_.gaugeValue(cluster->stats.rq_active) != 0) return std::nullopt;
+      return stats_.counterValue(cluster->stats.rq_total);
+    };
+    on_demand_ = std::make_unique<OnDemandClusters>(OnDemandClusters::Deps{
+        .main = *main_,
+        .check = [this](const config::ResourceSource& source,
+                        const config::Context& at) { return config::checkSource(source, bootstrap_, at); },
+        .serves = [this](const std::string& name) { return clusters_->hostsOf(name) != nullptr; },
+        .exists = [this](const std::string& name) { return clusters_->exists(name); },
+        .uses = uses,
+        .remove = [this](const std::string& name) { clusters_->remove(name); },
+        .tell =
+            [this](uint32_t worker, uint32_t source, const std::string& name) {
+              workers_.at(worker).post([source, name](Worker& told) {
+                told.routeDemands().done({session::RouteDemand::Of::kCluster, source, name});
+              });
+            }});
   }
 
   void keepDescriptors() {
@@ -208,8 +234,8 @@ class Server {
     dynamic_ = std::make_unique<DynamicConfig>(
         DynamicConfig::Deps{*main_, options_, logger_, stats_, cells_, connect, seed_, &before_accepting_},
         std::move(node), settings->sources.ads);
-    addCoreTypes({*services_, *clusters_, *listeners_, *routes_, *scopes_, *secrets_, *extension_configs_, logger_,
-                  stats_, cells_},
+    addCoreTypes({*services_, *clusters_, *listeners_, *routes_, *scopes_, *secrets_, *extension_configs_, *on_demand_,
+                  logger_, stats_, cells_},
                  settings->sources, *dynamic_);
   }
 
@@ -437,6 +463,7 @@ class Server {
   std::unique_ptr<ScopeManager> scopes_;
   std::unique_ptr<net::DnsResolver> resolver_;
   std::unique_ptr<ClusterManager> clusters_;
+  std::unique_ptr<OnDemandClusters> on_demand_;
   std::unique_ptr<ListenerManager> listeners_;
   std::unique_ptr<XdsTransports> transports_;
   std::optional<config::Services> services_;

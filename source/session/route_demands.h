@@ -1,4 +1,4 @@
-// What requests of a worker wait for of the routes that come on demand. Thread: the worker's.
+// What requests of a worker wait for of the routes and clusters that come on demand. Thread: the worker's.
 #pragma once
 
 #include <compare>
@@ -13,9 +13,9 @@
 namespace sluice::session {
 
 // The table of a scope, by the slot of the scopes and the scope's key, or a virtual host of a table, by the slot of the
-// table and the name.
+// table and the name, or a cluster, by the number of its source and the name.
 struct RouteDemand {
-  enum class Of : uint8_t { kScope, kHost };
+  enum class Of : uint8_t { kScope, kHost, kCluster };
 
   Of of = Of::kScope;
   uint32_t slot = 0;

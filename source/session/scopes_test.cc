@@ -45,6 +45,24 @@ class Waiting : public filter::HttpFilter, private filter::RouteWaiter {
   filter::ResumeToken token_;
 };
 
+// Waits for the cluster that x-cluster names.
+class WaitingForCluster : public filter::HttpFilter, private filter::RouteWaiter {
+ public:
+  explicit WaitingForCluster(const std::shared_ptr<const route::ClusterSource>& source) : source_(source) {}
+  filter::HookResult onRequestHeaders(http::RequestHeaders&, filter::Context& context) override {
+    if (!context.awaitCluster(source_, *this)) return filter::Next{};
+    token_ = context.resumeToken();
+    return filter::Pause{};
+  }
+
+ private:
+  void onRoutes() override {
+    if (token_) token_.resume();
+  }
+  const std::shared_ptr<const route::ClusterSource>& source_;
+  filter::ResumeToken token_;
+};
+
 struct Scoped : TestSession {
   Scoped() {
     std::vector<filter::ChainConfig::Entry> entries;
@@ -220,6 +238,42 @@ TEST_CASE("a name that is no text is not asked for") {
 
   CHECK(session.seen == std::vector<std::string>(4, "none"));
   CHECK(session.worker.route_demands.size() == 0);
+}
+
+TEST_CASE("a request may wait for its cluster, which is asked for once, by a name that may be one") {
+  Scoped session;
+  std::vector<std::string> asked;
+  const auto source = std::make_shared<const route::ClusterSource>(
+      route::ClusterSource{5, [&](const std::string& name, uint32_t) { asked.push_back(name); }});
+  std::vector<filter::ChainConfig::Entry> entries;
+  using Waits = filter::Factory<WaitingForCluster, std::shared_ptr<const route::ClusterSource>>;
+  entries.push_back({"waiting", std::make_shared<Waits>(source)});
+  session.settings->chain = filter::fixedChain(std::move(entries));
+  session.settings->scopes = nullptr;
+  session.settings->route_slot = std::make_shared<route::TableSlot>(route::TableSlot{10});
+  route::TableSpec spec;
+  route::VirtualHostSpec& host = spec.virtual_hosts.emplace_back();
+  host.name = "v";
+  host.domains = {"*"};
+  route::RouteSpec& all = host.routes.emplace_back();
+  all.path = "/";
+  all.action = route::ForwardSpec{.cluster_header = "x-cluster"};
+  session.tables.set(10, *route::Table::build(std::move(spec)));
+
+  for (const std::string& name : {std::string("*"), std::string("a\xff"), std::string("a b"), std::string(513, 'a')}) {
+    session.request("x-cluster: " + name + "\r\n");
+  }
+  CHECK(session.seen.size() == 4);
+  auto one = session.connect(), two = session.connect();
+  for (auto* client : {&one, &two}) (*client)->send("GET / HTTP/1.1\r\nhost: h\r\nx-cluster: a/b|80\r\n\r\n");
+  session.loop.turn();
+  session.runMain();
+
+  CHECK(asked == std::vector<std::string>{"a/b|80"});
+  CHECK(session.seen.size() == 4);
+  session.worker.route_demands.done({RouteDemand::Of::kCluster, 5, "a/b|80"});
+  session.loop.turn();
+  CHECK(session.seen.size() == 6);
 }
 
 TEST_CASE("a request that waits for a table and ends is forgotten") {

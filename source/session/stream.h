@@ -70,6 +70,8 @@ class Stream final : public filter::Stream, private filter::Downstream, public b
   const filter::ReplyMapper* replyMapper() const override;
   void chooseRoute() override;
   bool awaitRoutes(filter::RouteWaiter& waiter) override;
+  bool awaitCluster(const std::shared_ptr<const route::ClusterSource>& source, std::string_view name,
+                    filter::RouteWaiter& waiter) override;
 
   void takeFacts();
   void makeChain();

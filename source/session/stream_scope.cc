@@ -11,10 +11,19 @@ namespace {
 
 // Whether a name that a client or a filter wrote may become part of a resource's: a byte that is no UTF-8 would make
 // the whole request to the control plane one that it cannot read.
+bool isVisible(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
 bool mayBeAskedFor(std::string_view host) {
   constexpr size_t kMaxHost = 255;  // RFC 1035, and a port or not
-  return !host.empty() && host.size() <= kMaxHost &&
-         std::all_of(host.begin(), host.end(), [](char c) { return c > ' ' && c < 0x7f && c != '/'; });
+  return isVisible(host) && host.size() <= kMaxHost && host.find('/') == std::string_view::npos;
+}
+
+// "*" is the word for all of them.
+bool mayBeCluster(std::string_view name) {
+  constexpr size_t kMaxName = 512;
+  return isVisible(name) && name.size() <= kMaxName && name != "*";
 }
 
 }  // namespace
@@ -55,6 +64,12 @@ bool Stream::awaitHost(const std::shared_ptr<const route::TableSlot>& slot, filt
   if (!awaitDemand({RouteDemand::Of::kHost, slot->id, base::lowered(host)}, slot, waiter)) return false;
   waited_for_host_ = true;
   return true;
+}
+
+bool Stream::awaitCluster(const std::shared_ptr<const route::ClusterSource>& source, std::string_view name,
+                          filter::RouteWaiter& waiter) {
+  return connection_ != nullptr && mayBeCluster(name) &&
+         awaitDemand({RouteDemand::Of::kCluster, source->id, std::string(name)}, source, waiter);
 }
 
 template <typename Slot>

@@ -217,6 +217,8 @@ class ClusterSet {
   // of those: of the first that has a healthy host for it, by shares of availability, as priorities of one cluster
   // share requests (host_set.h); degraded hosts behind all healthy ones, and the first of all where no host is left.
   base::LocalPtr<WorkerCluster> find(ClusterId id);
+  // Whether there is one of that name, whatever it has.
+  bool has(std::string_view name) const { return by_name_.contains(absl::string_view(name.data(), name.size())); }
   // By name, for what is not on the way of every request.
   base::LocalPtr<WorkerCluster> find(std::string_view name);
 

@@ -1,4 +1,5 @@
 """`sluice` against an ADS server in Python's gRPC: every type, both encodings, refusals, and a server that goes away."""
+import concurrent.futures
 import json
 import os
 import sys
@@ -381,6 +382,71 @@ class DeltaTest(XdsCase, SluiceTestCase):
         response = get(self.port, "/", host="a.example", headers=[("x-tenant", "a")])
 
         self.assertEqual((response.status, response.body), (200, b"a"))
+
+    def serveClustersOnDemand(self, timeout):
+        """By the name in x-cluster; nothing asks for all clusters."""
+        odcds = {"source": ADS, "timeout": timeout}
+        on_demand = {**ON_DEMAND, "typed_config": {**ON_DEMAND["typed_config"], "odcds": odcds}}
+        by_header = {"match": {"prefix": "/"}, "route": {"cluster_header": "x-cluster"}}
+        listener = httpListener("http", [by_header], address=config.socketAddress(self.port), filters=[on_demand])
+        self.server.set(LISTENER, listener)
+        bootstrap = config.xdsBootstrap(self.server.port, self.delta)
+        del bootstrap["dynamic_resources"]["cds_config"]
+        self.sluice = self.start(Sluice(self.scratch, bootstrap, wait=False))
+
+        def listens():
+            self.sluice.mustRun()
+            try:
+                return get(self.port).status == 503  # no cluster is named
+            except OSError:
+                return False
+
+        waitFor(listens, "the listener")
+
+    def ask(self, name):
+        response = get(self.port, "/", headers=[("x-cluster", name)])
+        return response.body if response.status == 200 else b"%d" % response.status
+
+    def test_a_cluster_comes_when_a_request_wants_it_and_follows_the_control_plane(self):
+        self.server.tells_missing = True
+        self.server.set(CLUSTER, cluster("a", self.one.port))
+        self.serveClustersOnDemand("60s")
+
+        self.assertEqual(self.ask("a"), b"one")
+        self.assertEqual(self.ask("nobody"), b"503")
+        self.assertEqual(self.ask("*"), b"503")
+        self.assertNotIn((CLUSTER, "*"), self.server.asked)
+
+        self.server.set(CLUSTER, cluster("a", self.two.port), cluster("nobody", self.one.port))
+        waitFor(lambda: self.ask("a") == b"two" and self.ask("nobody") == b"one", "the change")
+        self.server.set(CLUSTER, cluster("nobody", self.one.port))
+        waitFor(lambda: self.ask("a") == b"503", "the end of a")
+        self.assertEqual(self.ask("nobody"), b"one")
+
+    def test_requests_wait_for_a_cluster_and_its_endpoints_and_ask_for_it_once(self):
+        self.server.set(CLUSTER)
+        self.server.set(ENDPOINT)
+        self.serveClustersOnDemand("60s")
+        with concurrent.futures.ThreadPoolExecutor(4) as clients:
+            answers = [clients.submit(self.ask, "late") for _ in range(4)]
+            waitFor(lambda: (CLUSTER, "late") in self.server.asked, "the question")
+
+            self.server.set(CLUSTER, edsCluster("late"))
+            waitFor(lambda: (ENDPOINT, "late") in self.server.asked, "the question for its endpoints")
+            self.assertFalse(any(answer.done() for answer in answers))
+            self.server.set(ENDPOINT, config.loadAssignment("late", [self.one.port]))
+
+            self.assertEqual([answer.result() for answer in answers], [b"one"] * 4)
+        self.assertEqual(self.server.asked.count((CLUSTER, "late")), 1)
+
+    def test_a_request_whose_cluster_does_not_come_is_answered(self):
+        self.server.set(CLUSTER)
+        self.serveClustersOnDemand("0.2s")
+
+        self.assertEqual(self.ask("late"), b"503")
+
+        self.server.set(CLUSTER, cluster("late", self.one.port))
+        waitFor(lambda: self.ask("late") == b"one", "the cluster")
 
     def test_a_name_that_is_no_text_does_not_reach_the_control_plane(self):
         host = {"name": "routes/a", "domains": ["a"], "routes": [config.directResponse(200, "a")]}

@@ -47,6 +47,7 @@ class FakeStream : public Stream {
   Time time{};
   worker::testing::TestWorker* shared_worker = nullptr;  // of several streams; null: its own
   bool routes_may_come = false;                          // filters may wait for some
+  bool clusters_may_come = false;                        // the same
   base::List<RouteWaiter> route_waiters;                 // those that do
 
  private:
@@ -54,6 +55,11 @@ class FakeStream : public Stream {
   bool awaitRoutes(RouteWaiter& waiter) override {
     if (routes_may_come) route_waiters.pushBack(waiter);
     return routes_may_come;
+  }
+  bool awaitCluster(const std::shared_ptr<const route::ClusterSource>&, std::string_view,
+                    RouteWaiter& waiter) override {
+    if (clusters_may_come) route_waiters.pushBack(waiter);
+    return clusters_may_come;
   }
 
   FakeCalls& calls_;

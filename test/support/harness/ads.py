@@ -87,6 +87,9 @@ class AdsServer:
         self.versions = {}  # type -> number
         self.streams = set()
         self.acks = []  # (type, version, error message or "")
+        # Incremental streams only.
+        self.asked = []  # (type, name)
+        self.tells_missing = False  # answers a name that there is not
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(16))
         self.server.add_generic_rpc_handlers((self._handlers(),))
         self.port = self.server.add_insecure_port(f"127.0.0.1:{port}")
@@ -211,6 +214,8 @@ class AdsServer:
                 continue
             names, before = wanted[type_url], sent.setdefault(type_url, {})
             asked = set() if isinstance(item, str) else set(item.resource_names_subscribe)
+            with self.lock:
+                self.asked += [(type_url, name) for name in asked]
             response = messageClass(DISCOVERY + "DeltaDiscoveryResponse")(
                 type_url=type_url, nonce=str(version), system_version_info=str(version)
             )
@@ -226,6 +231,8 @@ class AdsServer:
             gone = [name for name in before if name not in known]
             for name in gone:
                 del before[name]
+            if self.tells_missing:
+                gone += [name for name in asked if name not in known and name not in gone and name != "*"]
             response.removed_resources.extend(gone)
             if response.resources or gone or not isinstance(item, str):
                 yield response
