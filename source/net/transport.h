@@ -64,6 +64,8 @@ struct TlsInfo {
   bool peer_presented = false;
   bool peer_validated = false;  // against the configured authority; false too if none is configured
   Certificate peer;             // empty fields unless peer_presented
+  // Of the certificate that signed the peer's in the chain that was verified, as above; empty: there was none.
+  std::string peer_issuer_sha256, peer_issuer_serial;
   Certificate local;
 };
 

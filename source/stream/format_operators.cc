@@ -580,6 +580,8 @@ constexpr Known kKnown[] = {
     {"DOWNSTREAM_PEER_FINGERPRINT_256", parseNothing, kPeer<&Certificate::sha256>},
     {"DOWNSTREAM_PEER_IP_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::ip_sans>},
     {"DOWNSTREAM_PEER_ISSUER", parseNothing, kPeer<&Certificate::issuer>},
+    {"DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256", parseNothing, kDownstream<&Tls::peer_issuer_sha256>},
+    {"DOWNSTREAM_PEER_ISSUER_SERIAL", parseNothing, kDownstream<&Tls::peer_issuer_serial>},
     {"DOWNSTREAM_PEER_OTHERNAME_SAN", parseNothing, readSans<downstreamTls, &Tls::peer, &Certificate::other_sans>},
     {"DOWNSTREAM_PEER_SERIAL", parseNothing, kPeer<&Certificate::serial>},
     {"DOWNSTREAM_PEER_SUBJECT", parseNothing, kPeer<&Certificate::subject>},

@@ -393,7 +393,7 @@ TEST_CASE("the long names of header operators equal the short ones") {
 TEST_CASE("operators of Envoy's that are not there are refused as such") {
   const Exchange exchange;
   for (const std::string name :
-       {"TRACE_ID", "DOWNSTREAM_PEER_ISSUER_SERIAL", "ROUTE_RESOLUTION_TIME", "UPSTREAM_HEADER_BYTES_SENT"}) {
+       {"TRACE_ID", "DOWNSTREAM_LOCAL_SERIAL", "ROUTE_RESOLUTION_TIME", "UPSTREAM_HEADER_BYTES_SENT"}) {
     INFO(name);
     CHECK(exchange.text("%" + name + "%").find("is not supported yet") != std::string::npos);
   }
@@ -694,6 +694,8 @@ TEST_CASE("facts of TLS connections are read on both sides") {
   down.cipher = "TLS_AES_128_GCM_SHA256";
   down.session_id = "abcd";
   down.peer = certificate("client");
+  down.peer_issuer_sha256 = "abba";
+  down.peer_issuer_serial = "0b";
   down.local = certificate("server");
   exchange.info.downstream_transport = &transport;
   exchange.info.requested_server_name = "www.example";
@@ -708,6 +710,7 @@ TEST_CASE("facts of TLS connections are read on both sides") {
   CHECK(exchange.text("%DOWNSTREAM_PEER_SUBJECT% %DOWNSTREAM_PEER_ISSUER% %DOWNSTREAM_PEER_SERIAL%") ==
         "CN=client CN=ca 0a1b");
   CHECK(exchange.text("%DOWNSTREAM_PEER_FINGERPRINT_256% %DOWNSTREAM_PEER_FINGERPRINT_1%") == "ff00 00ff");
+  CHECK(exchange.text("%DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256% %DOWNSTREAM_PEER_ISSUER_SERIAL%") == "abba 0b");
   CHECK(exchange.text("%DOWNSTREAM_PEER_URI_SAN% %DOWNSTREAM_PEER_DNS_SAN% %DOWNSTREAM_PEER_IP_SAN%") ==
         "spiffe://a/client,spiffe://b/client client.example -");
   CHECK(exchange.text("%DOWNSTREAM_PEER_CERT%") == "-----BEGIN%20CERTIFICATE-----%0A");

@@ -43,6 +43,49 @@ TEST_CASE("a client with a certificate of the authority is let in and described"
   REQUIRE(world.serverCount("no_certificate") == 0);
 }
 
+TEST_CASE("who signed a client's certificate is told as it was verified") {
+  const auto shaken = [](MutualWorld& world) {
+    TestPair pair(world);
+    pair.shake();
+    INFO(pair.server->failure());
+    REQUIRE(pair.up());
+    return pair.server->info();
+  };
+  const auto tellsSecond = [](const net::TlsInfo& info) {
+    REQUIRE(info.peer.chain_sha256.size() == 2);
+    CHECK(info.peer_issuer_sha256 == info.peer.chain_sha256[1]);
+    CHECK(info.peer_issuer_serial == info.peer.chain_serials[1]);
+  };
+  const auto chainOf = [](MutualWorld& world) -> std::string& {
+    return world.client_config.common.certificates.front().chain_pem;
+  };
+
+  MutualWorld direct;
+  chainOf(direct) += direct.authority.pem();
+  tellsSecond(shaken(direct));
+
+  MutualWorld between;
+  test::TestAuthority middle("middle", between.authority);
+  const test::TestCertificate client = middle.issue({});
+  between.client_config.common.certificates = {TestWorld::certificateConfig(client)};
+  chainOf(between) += middle.pem();
+  const net::TlsInfo sent = shaken(between);
+  tellsSecond(sent);
+  chainOf(between) = client.chain_pem;
+  between.rules().trusted_ca_pem += middle.pem();
+  CHECK(shaken(between).peer_issuer_sha256 == sent.peer_issuer_sha256);
+
+  MutualWorld itself;
+  itself.rules().trusted_ca_pem = itself.client_certificate.chain_pem;
+  CHECK(shaken(itself).peer_issuer_sha256 == "");
+
+  MutualWorld untrusted;
+  test::TestAuthority other("other authority");
+  untrusted.rules().trusted_ca_pem = other.pem();
+  untrusted.rules().accept_untrusted = true;
+  CHECK(shaken(untrusted).peer_issuer_sha256 == "");
+}
+
 TEST_CASE("a client without the required certificate is refused") {
   const Version version = GENERATE(Version::kTls12, Version::kTls13);
   MutualWorld world;

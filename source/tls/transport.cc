@@ -435,6 +435,7 @@ bool SslTransport::verifyPeer(uint8_t& alert) {
   Validator::Verdict verdict =
       core_.validator->check(peerChain(*ssl_), texts_ ? std::string_view(texts_->expected_peer) : std::string_view());
   peer_validated_ = verdict.validated;
+  peer_issuer_ = verdict.issuer;
   switch (verdict.outcome) {
     case Validator::Outcome::kAccepted:
       return true;
@@ -476,6 +477,13 @@ const net::TlsInfo* SslTransport::tlsInfo() {
   info.peer_presented = !chain.empty();
   info.peer_validated = info.peer_presented && peer_validated_;
   if (info.peer_presented) info.peer = describe(chain);
+  if (peer_issuer_) {
+    const auto [of_authorities, index] = *peer_issuer_;
+    const SslOwned<x509_st> presented = of_authorities ? nullptr : parseDerCertificate(chain[index]);
+    x509_st& issuer = of_authorities ? *core_.validator->authorities()[index] : *presented;
+    info.peer_issuer_sha256 = hexOf(sha256(derOf(issuer)));
+    info.peer_issuer_serial = serialOf(issuer);
+  }
   if (local_certificate_ >= 0) {
     info.local = describe(core_.certificates[static_cast<size_t>(local_certificate_)].chainDer());
   }

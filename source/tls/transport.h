@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -106,6 +107,7 @@ class SslTransport : public net::Transport {
   bool end_sent_ = false;
   bool peer_checked_ = false;
   bool peer_validated_ = false;
+  std::optional<Validator::Place> peer_issuer_;
   bool shut_out_ = false;  // nothing more can be sent
 };
 

@@ -196,15 +196,28 @@ Validator::Verdict Validator::check(const std::vector<std::string_view>& chain_d
   if (chain.empty()) return {Outcome::kChain, false, SSL_AD_BAD_CERTIFICATE, "there is no certificate"};
   Verdict verdict = checkTrust(chain);
   const bool trusted = verdict.validated;
+  const std::optional<Place> issuer = verdict.issuer;
   if (verdict.outcome == Outcome::kAccepted) verdict = checkHashes(*chain.front(), chain_der.front());
   const bool hashed = verdict.validated;
   if (verdict.outcome == Outcome::kAccepted) verdict = checkNames(namesOf(*chain.front()), expected_name);
   if (verdict.outcome == Outcome::kAccepted) {
     verdict.validated = trusted || hashed;
+    verdict.issuer = issuer;
   } else if (config_.accept_untrusted) {
     return {};
   }
   return verdict;
+}
+
+// The verified chain is of the very objects that it was made of.
+std::optional<Validator::Place> Validator::placeOf(const x509_st* certificate,
+                                                   const std::vector<SslOwned<x509_st>>& chain) const {
+  for (const bool of_authorities : {false, true}) {
+    const auto& list = of_authorities ? authorities_ : chain;
+    const auto at = std::find_if(list.begin(), list.end(), [&](const auto& each) { return each.get() == certificate; });
+    if (at != list.end()) return Place{of_authorities, static_cast<size_t>(at - list.begin())};
+  }
+  return std::nullopt;
 }
 
 Validator::Verdict Validator::checkTrust(const std::vector<SslOwned<x509_st>>& chain) const {
@@ -221,6 +234,8 @@ Validator::Verdict Validator::checkTrust(const std::vector<SslOwned<x509_st>>& c
   Verdict verdict;
   if (ok && X509_verify_cert(context) == 1) {
     verdict.validated = true;
+    const STACK_OF(X509)* verified = X509_STORE_CTX_get0_chain(context);
+    if (sk_X509_num(verified) > 1) verdict.issuer = placeOf(sk_X509_value(verified, 1), chain);
   } else {
     const int error = X509_STORE_CTX_get_error(context);
     verdict = {Outcome::kChain, false, alertFor(error),

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,11 +22,17 @@ class Validator {
   static absl::StatusOr<std::unique_ptr<const Validator>> create(const ValidationConfig& config, Peer peer);
 
   enum class Outcome : uint8_t { kAccepted, kChain, kHash, kSan };
+  // A certificate: one of those that came, or of authorities().
+  struct Place {
+    bool of_authorities = false;
+    size_t index = 0;
+  };
   struct Verdict {
     Outcome outcome = Outcome::kAccepted;
     bool validated = false;  // something was checked and held
     uint8_t alert = 0;       // what to tell the peer when it is refused
     std::string reason;
+    std::optional<Place> issuer;  // that signed the leaf, in the chain that was verified; nullopt: there was none
   };
   // `chain_der`: leaf first. `expected_name`: a host name or address that must be among the leaf's; empty: any.
   Verdict check(const std::vector<std::string_view>& chain_der, std::string_view expected_name) const;
@@ -36,6 +43,7 @@ class Validator {
 
  private:
   Validator() = default;
+  std::optional<Place> placeOf(const x509_st* certificate, const std::vector<SslOwned<x509_st>>& chain) const;
   Verdict checkTrust(const std::vector<SslOwned<x509_st>>& chain) const;
   Verdict checkHashes(const x509_st& leaf, std::string_view leaf_der) const;
   Verdict checkNames(const SubjectNames& names, std::string_view expected_name) const;
