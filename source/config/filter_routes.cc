@@ -24,7 +24,7 @@ const HttpFilterConfigFactory* takerOf(const Registry& registry, std::string_vie
 
 std::string namesOf(const ChainFilters& chain) {
   std::string text = "; it has";
-  for (const auto& [name, factory] : chain) text += " '" + name + "'";
+  for (const auto& [name, filter] : chain) text += " '" + name + "'";
   return text;
 }
 
@@ -50,6 +50,7 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
     if (!message) return nullptr;
     const std::string& type = message->GetDescriptor()->full_name();
     const HttpFilterConfigFactory* factory = takerOf(services.registry, type);
+    const filter::HttpFilterFactory* made = nullptr;  // of the chain
     if (chain != nullptr) {
       const auto filter = chain->find(filter_name);
       const bool upstream = factory != nullptr && factory->upstreamRefusal().empty();
@@ -60,7 +61,8 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
         at.error(absl::StrCat("no filter of the chain is named '", std::string(filter_name), "'", namesOf(*chain)));
         return nullptr;
       } else {
-        factory = filter->second;
+        factory = filter->second.factory;
+        made = filter->second.filter.get();
         if (factory != nullptr && factory->routeConfigType() != type) factory = nullptr;
       }
     }
@@ -68,7 +70,9 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
       at.error(absl::StrCat(type, " is no per-route setting of filter '", std::string(filter_name), "'"));
       return nullptr;
     }
-    return factory->compileRoute(*message, within(at));
+    RouteConfigPtr settings = factory->compileRoute(*message, within(at));
+    if (settings && made != nullptr) factory->checkRoute(*settings, *made, at);
+    return settings;
   };
   deps.retry_extensions.host_predicate = [&](const google::protobuf::Any& config, const Context& at) {
     return services.registry.retry_host_predicates.compile(config, within(at));

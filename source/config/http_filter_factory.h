@@ -25,6 +25,10 @@ class HttpFilterConfigFactory : public ExtensionFactory {
   // The type of its `typed_per_filter_config` entries; empty if it has none.
   virtual std::string_view routeConfigType() const { return {}; }
   virtual RouteConfigPtr compileRoute(const google::protobuf::Message&, FactoryContext) const { return nullptr; }
+  // Reports what of a route's settings the filter that they are for does not have: a name of something in its
+  // configuration. Both were made here. Not asked where routes and filters come apart (RDS, ECDS).
+  virtual void checkRoute(const route::PerFilterConfig& /*settings*/, const filter::HttpFilterFactory& /*filter*/,
+                          const Context& /*at*/) const {}
 };
 
 // A filter that `Proto` configures. What makeFilter() returns is dropped if it has reported anything.

@@ -31,6 +31,10 @@
 #include "source/worker/local.h"
 #include "source/worker/main_services.h"
 
+namespace sluice::filter {
+class HttpFilterFactory;
+}
+
 namespace sluice::net {
 struct ConnectOptions;
 }
@@ -43,8 +47,16 @@ class ExtensionConfigs;
 class HttpFilterConfigFactory;
 class ScopeSlots;
 
-// The filters of a chain by their names in it. Null: a terminal filter, which has no per-route settings.
-using ChainFilters = std::map<std::string, const HttpFilterConfigFactory*, std::less<>>;
+// A filter of a chain, as far as settings of routes have to know it.
+struct ChainFilter {
+  ChainFilter(const HttpFilterConfigFactory* factory, std::shared_ptr<const filter::HttpFilterFactory> filter = nullptr)
+      : factory(factory), filter(std::move(filter)) {}
+
+  const HttpFilterConfigFactory* factory;                   // null: a terminal filter, which has no per-route settings
+  std::shared_ptr<const filter::HttpFilterFactory> filter;  // what it made; null: that comes by ECDS, or was refused
+};
+// Those of a connection manager by their names; of several of one name the first.
+using ChainFilters = std::map<std::string, ChainFilter, std::less<>>;
 
 // Which defaults stand where a field is not set. (docs: "Defaults" in ARCHITECTURE.md)
 enum class Defaults : uint8_t { kEdge, kEnvoy };

@@ -154,6 +154,44 @@ TEST_CASE("a listener's filters hold their stats and the clusters that they name
   for (const char* name : {"a", "b"}) CHECK_FALSE(world.cluster_names.used(world.cluster_names.find(name)));
 }
 
+TEST_CASE("a route that names what its filter does not have is found where both are compiled together") {
+  const std::string http = "type.googleapis.com/envoy.extensions.filters.http.";
+  // `filters`: in front of the router; a route has `settings` for filter "f".
+  const auto compile = [&](ListenerWorld& world, const std::string& filters, const std::string& settings) {
+    world.compile(
+        "filter_chains: [{filters: [{name: h, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters."
+        "network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: h, route_config: {name: r, "
+        "virtual_hosts: [{name: v, domains: ['*'], routes: [{match: {prefix: /}, redirect: {}, "
+        "typed_per_filter_config: {f: {'@type': " +
+        http + settings + "}}}]}]}, http_filters: [" + filters + ", {name: router, typed_config: {'@type': " + http +
+        "router.v3.Router}}]}}]}]");
+  };
+  const std::string own = "source_codes: {a: {inline_string: 'function envoy_on_request(h) end'}}";
+  const std::string lua = "{name: f, typed_config: {'@type': " + http + "lua.v3.Lua, " + own + "}}";
+  const std::string bounded =
+      "{name: f, typed_config: {'@type': type.googleapis.com/sluice.extensions.filters.http.lua.v1.Lua, lua: {" + own +
+      "}}}";
+  const auto problems = [&](const std::string& filters, const std::string& settings) {
+    ListenerWorld world;
+    compile(world, filters, settings);
+    return world.problems();
+  };
+
+  CHECK(problems(lua, "lua.v3.LuaPerRoute, name: a") == "");
+  CHECK(problems(bounded, "lua.v3.LuaPerRoute, name: a") == "");
+  for (const std::string& filter : {lua, bounded}) {
+    const std::string found = problems(filter, "lua.v3.LuaPerRoute, name: b");
+    CHECK_SAYS(found, "typed_per_filter_config[\"f\"].name: ");
+    CHECK_SAYS(found, "the filter has no script 'b' in source_codes; it has 'a'");
+  }
+  ListenerWorld as_envoy;
+  as_envoy.services.defaults = config::Defaults::kEnvoy;
+  compile(as_envoy, lua, "lua.v3.LuaPerRoute, name: b");
+  CHECK(as_envoy.problems() == "");
+  REQUIRE(as_envoy.errors.warnings().size() == 1);
+  CHECK_SAYS(as_envoy.errors.warnings().front().toString(), "go on without a script");
+}
+
 TEST_CASE("listeners that come with ever new names of stats leave nothing behind") {
   ListenerWorld world;
   const std::string network = "type.googleapis.com/envoy.extensions.filters.network.";

@@ -280,7 +280,7 @@ TEST_CASE("a route's settings are for the filter of that name, whichever of its 
     World world;
     envoy::config::route::v3::RouteConfiguration proto;
     const config::ChainFilters chain{{"f", world.registry.http_filters.find(filter)}};
-    REQUIRE(chain.begin()->second != nullptr);
+    REQUIRE(chain.begin()->second.factory != nullptr);
     if (world.load("{virtual_hosts: [{name: v, domains: ['*'], routes: [{match: {prefix: /}, redirect: {}}], "
                    "typed_per_filter_config: {f: {'@type': type.googleapis.com/envoy.extensions.filters.http." +
                        settings + ", disabled: true}}}]}",

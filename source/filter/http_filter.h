@@ -140,6 +140,7 @@ class Factory final : public HttpFilterFactory {
       return makeIn<Filter>(arena);
     }
   }
+  const Settings& settings() const { return settings_; }
 
  private:
   const Settings settings_{};

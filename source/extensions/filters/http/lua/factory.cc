@@ -87,9 +87,28 @@ config::RouteConfigPtr compileRouteSettings(const RouteProto& proto, const confi
   return settings;
 }
 
+// A script that a route names and its filter does not have.
+void checkName(const route::PerFilterConfig& settings, const filter::HttpFilterFactory& filter,
+               const config::Context& at) {
+  const auto* const route = route::settingsAs<RouteSettings>(&settings);
+  if (route == nullptr || route->off || route->script != nullptr || route->name.empty()) return;
+  const Settings& own = static_cast<const FilterFactory&>(filter).settings();
+  if (own.scripts.contains(route->name)) return;
+  std::string text = absl::StrCat("the filter has no script '", route->name, "' in source_codes");
+  for (const auto& [name, script] : own.scripts) {
+    absl::StrAppend(&text, name == own.scripts.begin()->first ? "; it has '" : ", '", name, "'");
+  }
+  own.fails_open ? at.child("name").warn(absl::StrCat(text, "; these requests go on without a script"))
+                 : at.child("name").error(text);
+}
+
 class Factory : public config::RoutedHttpFilterOf<Proto, RouteProto> {
  public:
   std::string_view upstreamRefusal() const override { return {}; }
+  void checkRoute(const route::PerFilterConfig& settings, const filter::HttpFilterFactory& filter,
+                  const config::Context& at) const override {
+    checkName(settings, filter, at);
+  }
 
   config::HttpFilterPtr makeFilter(const Proto& proto, const config::FactoryContext& context) const override {
     return std::make_shared<FilterFactory>(compileSettings(proto, context, defaultLimits(context.services)));
@@ -104,6 +123,10 @@ class Factory : public config::RoutedHttpFilterOf<Proto, RouteProto> {
 class BoundedFactory : public config::RoutedHttpFilterOf<BoundedProto, RouteProto> {
  public:
   std::string_view upstreamRefusal() const override { return {}; }
+  void checkRoute(const route::PerFilterConfig& settings, const filter::HttpFilterFactory& filter,
+                  const config::Context& at) const override {
+    checkName(settings, filter, at);
+  }
 
   config::HttpFilterPtr makeFilter(const BoundedProto& proto, const config::FactoryContext& context) const override {
     Limits limits;

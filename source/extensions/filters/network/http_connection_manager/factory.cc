@@ -339,7 +339,7 @@ class Compiler {
       }
       const auto match = services_.registry.http_filters.resolve(proto.typed_config(), typed);
       if (!match) continue;
-      chain_.emplace(proto.name(), match.factory);
+      config::ChainFilter& known = chain_.emplace(proto.name(), match.factory).first->second;
       judgePlace(proto.name(), *match.factory, at);
       if (i + 1 == count) {
         at.error(absl::StrCat(
@@ -349,6 +349,7 @@ class Compiler {
       std::shared_ptr<const filter::HttpFilterFactory> factory =
           match.factory->compile(*match.config, of(typed, absl::StrCat(proto.name(), "#", named_[proto.name()]++)));
       if (!factory) continue;
+      if (known.filter == nullptr && known.factory == match.factory) known.filter = factory;
       entries.push_back(
           {proto.name(), std::move(factory), services_.filter_slots.slotOf(proto.name()), proto.disabled()});
     }
