@@ -25,7 +25,8 @@ bool Filter::awaitCluster() {
   const Settings& settings = context_->settingsOr(settings_);
   if (settings.clusters == nullptr) return false;
   const std::string_view name = context_->cluster();
-  if (name.empty() || context_->worker().part<upstream::ClusterSet>().has(name)) return false;
+  const auto* const clusters = context_->worker().find<upstream::ClusterSet>();
+  if (name.empty() || clusters == nullptr || clusters->has(name)) return false;
   if (!context_->awaitCluster(settings.clusters, *this)) return false;
   has_route_ = true;
   wait(settings.cluster_timeout);
