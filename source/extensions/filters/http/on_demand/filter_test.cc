@@ -243,6 +243,17 @@ TEST_CASE("a request that ends while it waits for its cluster waits no longer") 
   CHECK(t.harness.stream.route_waiters.empty());
 }
 
+TEST_CASE("a request that is answered while it waits for its cluster does not go on when that comes") {
+  ClusterBed t(asking());
+  t.request("late", false);
+  t.harness.runner->localReply(filter::Reply{504, "timeout", "timeout"});
+  CHECK(t.harness.client.status == 504);
+  if (!t.harness.stream.route_waiters.empty()) t.come();
+  t.harness.stream.testWorker().loop.advance(10s);
+  CHECK(t.harness.terminal.heads == 0);
+  CHECK(t.harness.client.heads == 1);
+}
+
 namespace v3 = envoy::extensions::filters::http::on_demand::v3;
 struct World : filter::testing::FilterWorld<v3::OnDemand, v3::PerRouteConfig> {
   World() : FilterWorld(registerFactory) {}
