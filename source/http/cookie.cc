@@ -9,18 +9,24 @@ namespace {
 
 std::optional<std::string_view> valueIn(std::string_view cookies, std::string_view name) {
   while (!cookies.empty()) {
-    const size_t end = std::min(cookies.find(';'), cookies.size());
-    const std::string_view cookie = withoutSpaces(cookies.substr(0, end));
-    cookies.remove_prefix(std::min(end + 1, cookies.size()));
-    if (!cookie.starts_with(name) || cookie.size() == name.size() || cookie[name.size()] != '=') continue;
-    std::string_view value = cookie.substr(name.size() + 1);
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
-    return value;
+    const Cookie cookie = takeCookie(cookies);
+    if (cookie.isSet() && cookie.name == name) return cookie.value;
   }
   return std::nullopt;
 }
 
 }  // namespace
+
+Cookie takeCookie(std::string_view& cookies) {
+  const size_t end = std::min(cookies.find(';'), cookies.size());
+  const std::string_view text = withoutSpaces(cookies.substr(0, end));
+  cookies.remove_prefix(std::min(end + 1, cookies.size()));
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos) return {text, text, {}};
+  std::string_view value = text.substr(equals + 1);
+  if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+  return {text, text.substr(0, equals), value};
+}
 
 std::optional<std::string_view> cookieValue(const HeaderList& headers, std::string_view name) {
   if (!headers.has(Name::kCookie)) return std::nullopt;

@@ -18,6 +18,15 @@ namespace sluice::http {
 // Names are compared with regard to case.
 std::optional<std::string_view> cookieValue(const HeaderList& headers, std::string_view name);
 
+// What stands between two ";" of a `cookie` field: "name=value", without the spaces around it. Without "=" all of it is
+// the name, and there is no such cookie.
+struct Cookie {
+  std::string_view text, name, value;  // the value without quotes around it
+  bool isSet() const { return text.size() > name.size(); }
+};
+// Takes the first one off a field's value; all of it is empty where nothing stands between.
+Cookie takeCookie(std::string_view& cookies);
+
 // A cookie as a configuration describes it.
 struct CookieSettings {
   std::string name;

@@ -31,6 +31,18 @@ TEST_CASE("the first of two cookies counts, without the quotes around it") {
   CHECK(find({"b=\""}, "b") == "\"");
 }
 
+TEST_CASE("cookies are taken off a field one by one") {
+  std::string_view rest = "a=1;; b=\"2\" ;c";
+
+  const Cookie a = takeCookie(rest), nothing = takeCookie(rest), b = takeCookie(rest), c = takeCookie(rest);
+
+  CHECK((a.text == "a=1" && a.name == "a" && a.value == "1"));
+  CHECK((nothing.text.empty() && !nothing.isSet()));
+  CHECK((b.text == "b=\"2\"" && b.name == "b" && b.value == "2"));
+  CHECK((c.name == "c" && !c.isSet()));
+  CHECK(rest.empty());
+}
+
 TEST_CASE("a cookie is set with what is configured and is not for scripts") {
   base::Arena arena;
 
