@@ -14,8 +14,11 @@ def _proto_sources_impl(ctx):
     arguments = ["-I" + _ROOT, "-I/usr/include"] + [f.path for f in ctx.files.srcs]
     out = ctx.bin_dir.path + "/" + _ROOT
     messages = _declare(ctx, stems, [".pb.h", ".pb.cc"])
-    ctx.actions.run(
-        executable = "/usr/bin/protoc",
+    ctx.actions.run_shell(
+        # `requires`, the name of a field, is a word of C++20, which Debian's protoc does not know. Later ones append "_",
+        # too. What stands in quotes is not code.
+        command = "/usr/bin/protoc \"$@\" && sed -i '/\"/!s/\\brequires\\b/requires_/g' " +
+                  " ".join([f.path for f in messages]),
         arguments = ["--cpp_out=" + out] + arguments,
         inputs = transitive,
         outputs = messages,
