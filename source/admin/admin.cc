@@ -73,6 +73,10 @@ Response certs(const Query&, AdminState& state) {
   return jsonOf(state.certificates(), true);
 }
 
+Response jwks(const Query&, AdminState& state) {
+  return keySets(state.keySets());
+}
+
 Response dump(const Query& query, AdminState& state) {
   return configDump(query, state);
 }
@@ -220,6 +224,7 @@ constexpr auto kPages = std::to_array<Page>({
     {"/healthcheck/fail", true, failHealthCheck, "make /ready fail, and ask connections to end"},
     {"/healthcheck/ok", true, passHealthCheck, "make /ready succeed again"},
     {"/help", false, help, "this list"},
+    {"/jwks", false, jwks, "keys of tokens that are fetched: how many, how old, what was wrong"},
     {"/listeners", false, listeners, "listeners and their addresses (format=json)"},
     {"/logging", true, logging, "show or set the log level (level=LEVEL)"},
     {"/memory", false, memoryView, "memory of the heap"},

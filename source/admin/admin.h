@@ -18,6 +18,7 @@
 #include "envoy/admin/v3/listeners.pb.h"
 #include "envoy/admin/v3/server_info.pb.h"
 #include "source/cache/labels.h"
+#include "source/jwt/remote_keys.h"
 #include "source/observability/log.h"
 #include "source/observability/stats.h"
 
@@ -63,6 +64,8 @@ class AdminState {
   virtual envoy::admin::v3::ConfigDump configDump(bool include_endpoints) const = 0;
   virtual envoy::admin::v3::Certificates certificates() const = 0;
   virtual const observability::StatsRegistry& stats() const = 0;
+  // Keys of tokens that are fetched.
+  virtual std::vector<jwt::RemoteKeys::Health> keySets() const { return {}; }
 
   // Actions.
   virtual observability::Logger& logger() = 0;

@@ -49,6 +49,7 @@ class FakeState : public AdminState {
   }
   envoy::admin::v3::Certificates certificates() const override { return {}; }
   const observability::StatsRegistry& stats() const override { return stats_; }
+  std::vector<jwt::RemoteKeys::Health> keySets() const override { return key_sets; }
   observability::Logger& logger() override { return logger_; }
   void quit() override { actions += "quit "; }
   void drainListeners(const DrainRequest& request) override {
@@ -64,6 +65,7 @@ class FakeState : public AdminState {
   }
 
   api::ServerInfo info;
+  std::vector<jwt::RemoteKeys::Health> key_sets;
   api::Clusters clusters_;
   std::string reason;
   api::Listeners listeners_;
@@ -294,6 +296,25 @@ TEST_CASE("a purge of caches is by a URL, a prefix or a tag, and says how many a
   CHECK(get(state, "/cache/purge?tag=news").status == 405);
   CHECK(handle({"POST", "/cache/purge?tag=a", "127.0.0.1:9901", "http://evil.example", {}}, state).status == 403);
   CHECK(state.actions == "");
+}
+
+TEST_CASE("key sets are shown with the names of their keys and what was wrong") {
+  FakeState server;
+  server.key_sets = {{.uri = "https://idp.example/jwks",
+                      .cluster = "idp",
+                      .keys = {{"k\"1", "RS256"}},
+                      .age = std::chrono::seconds(7),
+                      .last_error = "timeout",
+                      .failures = 2,
+                      .next_fetch = std::chrono::milliseconds(900)}};
+
+  const Response shown = get(server, "/jwks");
+
+  CHECK(shown.content_type == "application/json");
+  CHECK(shown.body ==
+        "{\"key_sets\":[{\"uri\":\"https://idp.example/jwks\",\"cluster\":\"idp\",\"keys\":[{\"kid\":\"k\\\"1\","
+        "\"alg\":\"RS256\"}],\"age_seconds\":7,\"last_error\":\"timeout\",\"failures_in_a_row\":2,"
+        "\"next_fetch_ms\":900}]}\n");
 }
 
 TEST_CASE("a path with two slashes is that with one") {

@@ -11,6 +11,7 @@
 #include "re2/re2.h"
 #include "source/base/text.h"
 #include "source/config/redact.h"
+#include "source/stream/formatter.h"
 
 namespace sluice::admin {
 namespace {
@@ -254,6 +255,26 @@ Response configDump(const Query& query, const AdminState& state) {
   }
   config::redact(dump);
   return jsonOf(dump);
+}
+
+Response keySets(const std::vector<jwt::RemoteKeys::Health>& sets) {
+  using stream::MetadataFields;
+  stream::MetadataList list;
+  for (const jwt::RemoteKeys::Health& set : sets) {
+    stream::MetadataList keys;
+    for (const auto& key : set.keys) keys.push_back({MetadataFields{{"kid", {key.kid}}, {"alg", {key.algorithms}}}});
+    MetadataFields fields{{"uri", {set.uri}}, {"cluster", {set.cluster}}, {"keys", {std::move(keys)}}};
+    if (set.age) fields.push_back({"age_seconds", {static_cast<double>(set.age->count())}});
+    if (!set.last_error.empty()) fields.push_back({"last_error", {set.last_error}});
+    fields.push_back({"failures_in_a_row", {static_cast<double>(set.failures)}});
+    fields.push_back({"next_fetch_ms", {static_cast<double>(set.next_fetch.count())}});
+    list.push_back({std::move(fields)});
+  }
+  Response out;
+  out.content_type = "application/json";
+  stream::appendJson({MetadataFields{{"key_sets", {std::move(list)}}}}, out.body);
+  out.body += '\n';
+  return out;
 }
 
 Response memory() {

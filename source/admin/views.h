@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "source/admin/admin.h"
@@ -25,6 +26,9 @@ Response configDump(const Query& query, const AdminState& state);
 // A message as Envoy's admin pages print it: field names of the proto, indented.
 // `all_fields`: numbers, texts and lists that have their default are printed too.
 Response jsonOf(const google::protobuf::Message& message, bool all_fields = false);
+
+// Keys of tokens that are fetched, as JSON.
+Response keySets(const std::vector<jwt::RemoteKeys::Health>& sets);
 
 Response memory();
 

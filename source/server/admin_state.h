@@ -34,6 +34,7 @@ class AdminPages : public admin::AdminState {
     std::function<void(bool failed)> set_health_check_failed;
     std::function<std::string()> waits_for = {};  // empty text: nothing
     std::function<size_t(const cache::Purge&)> purge_caches = {};
+    std::function<std::vector<jwt::RemoteKeys::Health>()> key_sets = {};
   };
 
   explicit AdminPages(Deps deps) : deps_(std::move(deps)), started_(std::chrono::steady_clock::now()) {}
@@ -54,6 +55,7 @@ class AdminPages : public admin::AdminState {
     health_failed_ = failed;
     deps_.set_health_check_failed(failed);
   }
+  std::vector<jwt::RemoteKeys::Health> keySets() const override { return deps_.key_sets(); }
   size_t purgeCaches(const cache::Purge& purge) override { return deps_.purge_caches(purge); }
   std::string notReadyReason() const override { return deps_.waits_for ? deps_.waits_for() : std::string(); }
 

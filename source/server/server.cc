@@ -17,6 +17,7 @@
 #include "source/cache/store.h"
 #include "source/event/loop.h"
 #include "source/extensions/all.h"
+#include "source/jwt/remote_keys.h"
 #include "source/net/dns.h"
 #include "source/net/socket_source.h"
 #include "source/observability/log.h"
@@ -240,13 +241,13 @@ class Server {
   }
 
   bool startAdmin(const net::Address& address, stream::AccessLogs logs) {
-    pages_ = std::make_unique<AdminPages>(
-        AdminPages::Deps{options_, bootstrap_, *clusters_, *listeners_, *secrets_, *scopes_,
-                         dynamic_ ? &dynamic_->subscriptions() : nullptr, stats_, logger_,
-                         static_cast<uint32_t>(workers_.size()), [this] { main_->post([this] { stopWorkers(); }); },
-                         [this](const admin::DrainRequest& request) { drainListeners(request); },
-                         [this](bool failed) { setHealthCheckFailed(failed); }, [this] { return waitsFor(); },
-                         [this](const cache::Purge& purge) { return purgeCaches(purge); }});
+    pages_ = std::make_unique<AdminPages>(AdminPages::Deps{
+        options_, bootstrap_, *clusters_, *listeners_, *secrets_, *scopes_,
+        dynamic_ ? &dynamic_->subscriptions() : nullptr, stats_, logger_, static_cast<uint32_t>(workers_.size()),
+        [this] { main_->post([this] { stopWorkers(); }); },
+        [this](const admin::DrainRequest& request) { drainListeners(request); },
+        [this](bool failed) { setHealthCheckFailed(failed); }, [this] { return waitsFor(); },
+        [this](const cache::Purge& purge) { return purgeCaches(purge); }, [this] { return keySets(); }});
     auto endpoint = admin::openHttpEndpoint(*main_, address, stats_, cells_, *log_files_,
                                             [this](const admin::HttpRequest& request) { return answerAdmin(request); },
                                             {.access_logs = std::move(logs), .sockets = &sockets_});
@@ -279,6 +280,12 @@ class Server {
     graceful_ = request.inbound_only ? listener::AskToEnd::kInbound : listener::AskToEnd::kAll;
     askToEnd();
     if (!request.skip_exit) graceful_end_.arm(options_.drain_time);
+  }
+
+  std::vector<jwt::RemoteKeys::Health> keySets() const {
+    std::vector<jwt::RemoteKeys::Health> out;
+    services_->objects.forEach<jwt::RemoteKeys>([&](jwt::RemoteKeys& keys) { out.push_back(keys.health()); });
+    return out;
   }
 
   size_t purgeCaches(const cache::Purge& purge) {
