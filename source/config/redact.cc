@@ -26,7 +26,9 @@ bool contains(std::string_view text, std::string_view part) {
 // are fetched (sds_...) are none.
 bool isPrivateName(std::string_view name) {
   if (contains(name, "sds_") || name.ends_with("_name")) return false;
-  if (name == "users" || name == "context_extensions" || name == "pkcs12" || name.ends_with("_token")) return true;
+  if (name == "users" || name == "local_jwks" || name == "context_extensions" || name == "pkcs12" ||
+      name.ends_with("_token"))
+    return true;
   for (const std::string_view word :
        {"private_key", "password", "secret", "session_ticket_keys", "hmac", "api_key", "credential", "auth_username"}) {
     if (contains(name, word)) return true;

@@ -53,6 +53,7 @@ EXTENSIONS = [
     "filters/http/health_check",
     "filters/http/ip_tagging",
     "filters/http/json_to_metadata",
+    "filters/http/jwt_authn",
     "filters/http/key_auth",
     "filters/http/local_ratelimit",
     "filters/http/lua",

@@ -120,6 +120,7 @@ const std::vector<Row>& rows() {
              pass_through_mode: true, cache_time: 5s, headers: [{name: ':path', string_match: {exact: /healthz}}]}})"}},
       {"ip_tagging"},
       {"json_to_metadata"},
+      {"jwt_authn"},
       {"key_auth"},
       {"local_ratelimit",
        Changes::kNever,

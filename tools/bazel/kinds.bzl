@@ -16,7 +16,7 @@ KINDS = {
         "folder": "filters/http",
         "namespace": "http_filters",
         "layers": ["filter"],
-        "may_use": ["cache", "compression", "geoip", "transcoding", "upstream"],
+        "may_use": ["cache", "compression", "geoip", "jwt", "transcoding", "upstream"],
         "factory_deps": ["//source/config:http_filter_factory"],
         "test_deps": [
             "//source/config:test_world",

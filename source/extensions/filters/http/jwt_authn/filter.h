@@ -1,0 +1,49 @@
+// Lets requests through that carry the signed tokens which their rule asks for, and leaves what the tokens say in
+// headers and dynamic metadata. (proto: envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication)
+//
+// What a token alone may say is removed from the request first, whatever becomes of it. A request whose token names a
+// key that is not known waits for one fetch, kMaxWait at most.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "source/extensions/filters/http/jwt_authn/requirement.h"
+#include "source/extensions/filters/http/jwt_authn/settings.h"
+#include "source/filter/calls.h"
+#include "source/filter/context.h"
+#include "source/filter/http_filter.h"
+#include "source/jwt/remote_keys.h"
+
+namespace sluice::extensions::http_filters::jwt_authn {
+
+constexpr std::chrono::seconds kMaxWait{5};
+
+class Filter : public filter::HttpFilter, private jwt::KeysWaiter {
+ public:
+  explicit Filter(const Settings& settings) : settings_(settings) {}
+
+  filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
+
+ private:
+  // Of this request. False: its route names one that is not there. `out` null: nothing is asked for.
+  bool findRequirement(const http::RequestHeaders& headers, const Requirement*& out) const;
+  bool waitFor(const KeySource& keys);
+  void onFetched() override;
+  // With the keys that there are.
+  void goOn();
+  // What the walk has found becomes of the request.
+  void accept(const Walk& walk);
+  filter::Reply refuse(const Walk& walk, jwt::Failure failure);
+  filter::Reply refuseRoute();
+
+  const Settings& settings_;
+  filter::Context* context_ = nullptr;
+  const Requirement* requirement_ = nullptr;
+  filter::ResumeToken token_;
+  std::unique_ptr<filter::Call> timeout_;
+};
+
+using FilterFactory = filter::Factory<Filter, Settings>;
+
+}  // namespace sluice::extensions::http_filters::jwt_authn

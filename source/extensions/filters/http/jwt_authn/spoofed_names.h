@@ -1,0 +1,35 @@
+// Headers that only the filter may fill: what clients send under these names goes, whatever is asked of the request.
+//
+// Names with "_" or "." where one of them has "-" go, too: to many servers they are the same. Immutable, used by all
+// workers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "source/http/headers.h"
+
+namespace sluice::extensions::http_filters::jwt_authn {
+
+class SpoofedNames {
+ public:
+  // In lower case.
+  void add(std::string_view name);
+  void removeFrom(http::HeaderList& headers) const {
+    if (!names_.empty()) headers.removeIf([this](const http::Field& field) { return holds(field.name); });
+  }
+  bool holds(std::string_view name) const {
+    // Most names differ from all of these in their length.
+    return (sizes_ >> (name.size() & 63) & 1) != 0 && holdsOneLike(name);
+  }
+
+ private:
+  bool holdsOneLike(std::string_view name) const;
+
+  std::vector<std::string> names_;
+  uint64_t sizes_ = 0;  // a bit for each length, modulo 64
+};
+
+}  // namespace sluice::extensions::http_filters::jwt_authn

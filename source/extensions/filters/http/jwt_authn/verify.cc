@@ -1,0 +1,186 @@
+#include "source/extensions/filters/http/jwt_authn/verify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_split.h"
+#include "source/base/text.h"
+#include "source/filter/identity.h"
+#include "source/http/rules.h"
+#include "source/stream/formatter.h"
+
+namespace sluice::extensions::http_filters::jwt_authn {
+namespace {
+
+using jwt::Failure;
+
+double secondsOf(std::chrono::seconds time) {
+  return static_cast<double>(time.count());
+}
+
+bool takesAudience(const Audiences& allowed, const Audiences& said) {
+  if (allowed.empty()) return true;
+  return std::any_of(said.begin(), said.end(), [&](const std::string& one) {
+    return std::find(allowed.begin(), allowed.end(), one) != allowed.end();
+  });
+}
+
+// What needs no key.
+Failure checkClaims(const Provider& provider, const jwt::Token& token, double now) {
+  const double skew = secondsOf(provider.clock_skew);
+  if (!provider.issuer.empty() && token.issuer != provider.issuer) return Failure::kIssuer;
+  if (token.not_before && *token.not_before > now + skew) return Failure::kNotYetValid;
+  if (token.expires && now > *token.expires + skew) return Failure::kExpired;
+  if (provider.max_lifetime && (!token.expires || *token.expires - now > secondsOf(*provider.max_lifetime) + skew)) {
+    return Failure::kLifetime;
+  }
+  if (provider.require_expiration && !token.expires) return Failure::kNoExpiration;
+  if (provider.subjects && !provider.subjects->matches(token.subject)) return Failure::kSubject;
+  return Failure::kNone;
+}
+
+const stream::MetadataValue* claimAt(const stream::MetadataFields& claims, const std::vector<std::string>& path) {
+  const stream::MetadataFields* in = &claims;
+  const stream::MetadataValue* found = nullptr;
+  for (const std::string& step : path) {
+    if (in == nullptr) return nullptr;
+    const auto at = std::find_if(in->begin(), in->end(), [&](const auto& field) { return field.name == step; });
+    if (at == in->end()) return nullptr;
+    found = &at->value;
+    in = std::get_if<stream::MetadataFields>(&found->value);
+  }
+  return found;
+}
+
+std::string numberText(double number) {
+  if (number >= 0 && number < 18446744073709551616.0 && std::trunc(number) == number) {
+    return std::to_string(static_cast<uint64_t>(number));
+  }
+  return std::to_string(number);
+}
+
+// Empty: it has none.
+std::string headerText(const stream::MetadataValue& claim) {
+  struct Writer {
+    std::string operator()(std::monostate) const { return {}; }
+    std::string operator()(bool value) const { return value ? "true" : "false"; }
+    std::string operator()(double value) const { return numberText(value); }
+    std::string operator()(const std::string& value) const { return value; }
+    std::string operator()(const stream::MetadataList& list) const { return encoded({list}); }
+    std::string operator()(const stream::MetadataFields& fields) const { return encoded({fields}); }
+    static std::string encoded(const stream::MetadataValue& value) {
+      std::string json;
+      stream::appendJson(value, json);
+      return absl::Base64Escape(json);
+    }
+  };
+  return std::visit(Writer{}, claim.value);
+}
+
+void addHeaders(const Provider& provider, const jwt::Token& token, ReadToken& out) {
+  if (!provider.payload_header.empty()) {
+    std::string payload(token.payload);
+    while (provider.pad_payload && payload.size() % 4 != 0) payload += '=';
+    out.headers.emplace_back(provider.payload_header, std::move(payload));
+  }
+  for (const ClaimHeader& header : provider.claim_headers) {
+    const stream::MetadataValue* claim = claimAt(token.claims, header.path);
+    std::string text = claim == nullptr ? std::string() : headerText(*claim);
+    // One that no header can hold is as one that is not there.
+    if (!text.empty() && http::validValue(text) && http::withoutSpaces(text).size() == text.size()) {
+      out.headers.emplace_back(header.name, std::move(text));
+    }
+  }
+}
+
+stream::MetadataFields payloadFields(const Provider& provider, stream::MetadataFields claims) {
+  for (stream::MetadataField& claim : claims) {
+    const auto& names = provider.claims_of_words;
+    const auto* const text = std::get_if<std::string>(&claim.value.value);
+    if (text == nullptr || std::find(names.begin(), names.end(), claim.name) == names.end()) continue;
+    stream::MetadataList words;
+    for (const auto word : absl::StrSplit(*text, ' ', absl::SkipEmpty())) words.push_back({std::string(word)});
+    claim.value = {std::move(words)};
+  }
+  return claims;
+}
+
+// A claim that is a list of texts.
+std::vector<std::string> groupsOf(const stream::MetadataFields& claims) {
+  std::vector<std::string> out;
+  const stream::MetadataValue* claim = claimAt(claims, {"groups"});
+  const auto* const list = claim == nullptr ? nullptr : std::get_if<stream::MetadataList>(&claim->value);
+  if (list == nullptr) return out;
+  for (const stream::MetadataValue& item : *list) {
+    const auto* const text = std::get_if<std::string>(&item.value);
+    if (text == nullptr) return {};
+    out.push_back(*text);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string simplifiedAudience(std::string_view audience) {
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (audience.starts_with(scheme)) {
+      audience.remove_prefix(scheme.size());
+      break;
+    }
+  }
+  if (audience.ends_with('/')) audience.remove_suffix(1);
+  return std::string(audience);
+}
+
+ReadTokenPtr readToken(const Provider& provider, jwt::Token token) {
+  auto out = base::makeLocal<ReadToken>();
+  out->good_until =
+      token.expires ? *token.expires + secondsOf(provider.clock_skew) : std::numeric_limits<double>::infinity();
+  for (const std::string& audience : token.audiences) out->audiences.push_back(simplifiedAudience(audience));
+  addHeaders(provider, token, *out);
+  stream::MetadataFields metadata;
+  if (!provider.header_key.empty()) metadata.push_back({provider.header_key, {token.header}});
+  if (!provider.payload_key.empty()) {
+    metadata.push_back({provider.payload_key, {payloadFields(provider, token.claims)}});
+  }
+  if (!metadata.empty()) out->metadata = std::make_shared<const stream::MetadataFields>(std::move(metadata));
+  std::vector<std::string> groups = groupsOf(token.claims);
+  out->identity = filter::identityFields({.method = "jwt",
+                                          .subject = std::move(token.subject),
+                                          .groups = std::move(groups),
+                                          .claims = std::move(token.claims)});
+  out->text = std::move(token.text);
+  return out;
+}
+
+Verdict Verifier::verify(const Provider& provider, std::string_view text, const Audiences& audiences) {
+  ReadTokenPtr known = caches_.of[provider.index]->find(text, provider.keys.keys(worker_).get(), now_);
+  worker_.cells.add(known ? settings_.stats.jwt_cache_hit : settings_.stats.jwt_cache_miss);
+  Verdict out = known ? Verdict{Failure::kNone, std::move(known)} : verifyNew(provider, text);
+  if (out.token && !takesAudience(audiences.empty() ? provider.audiences : audiences, out.token->audiences)) {
+    return {Failure::kAudience, {}};
+  }
+  return out;
+}
+
+Verdict Verifier::verifyNew(const Provider& provider, std::string_view text) {
+  if (text.size() > jwt::kMaxToken) return {Failure::kTooLarge, {}};
+  std::variant<jwt::Token, Failure> parsed = jwt::parse(std::string(text));
+  if (const auto* failure = std::get_if<Failure>(&parsed)) return {*failure, {}};
+  jwt::Token& token = std::get<jwt::Token>(parsed);
+  if (const Failure failure = checkClaims(provider, token, now_); failure != Failure::kNone) return {failure, {}};
+  const KeySetPtr keys = provider.keys.keys(worker_);
+  if (keys == nullptr) return {Failure::kNoKeys, {}};
+  if (const Failure failure = jwt::verify(token, *keys); failure != Failure::kNone) return {failure, {}};
+  ReadTokenPtr good = readToken(provider, std::move(token));
+  good->keys = keys;
+  if (text.size() <= provider.cache_max_token) caches_.of[provider.index]->add(good);
+  return {Failure::kNone, std::move(good)};
+}
+
+}  // namespace sluice::extensions::http_filters::jwt_authn

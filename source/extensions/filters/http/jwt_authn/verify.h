@@ -1,0 +1,41 @@
+// Whether a token is good for a provider, and what a good one leaves in a request.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "source/extensions/filters/http/jwt_authn/settings.h"
+#include "source/jwt/token.h"
+#include "source/worker/services.h"
+
+namespace sluice::extensions::http_filters::jwt_authn {
+
+struct Verdict {
+  jwt::Failure failure = jwt::Failure::kNone;
+  ReadTokenPtr token;  // if there is none
+};
+
+// Checks tokens for one request. Thread: the worker's.
+class Verifier {
+ public:
+  // `now`: seconds since 1970.
+  Verifier(const Settings& settings, worker::WorkerServices& worker, double now)
+      : settings_(settings), worker_(worker), caches_(settings.caches->get(worker)), now_(now) {}
+
+  // `audiences`: in place of the provider's, unless they are empty.
+  Verdict verify(const Provider& provider, std::string_view text, const Audiences& audiences);
+
+ private:
+  // Of one that is not in the cache.
+  Verdict verifyNew(const Provider& provider, std::string_view text);
+
+  const Settings& settings_;
+  worker::WorkerServices& worker_;
+  TokenCaches& caches_;
+  const double now_;
+};
+
+// What a token says, whether it is true or not.
+ReadTokenPtr readToken(const Provider& provider, jwt::Token token);
+
+}  // namespace sluice::extensions::http_filters::jwt_authn
