@@ -68,6 +68,17 @@ std::shared_ptr<const UserSource> compileUsers(DataSource source, const config::
   return out;
 }
 
+// It goes on main, whoever lets it go: that may have to wait for a hash.
+std::shared_ptr<worker::ThreadPool> makePool(const config::Services& services) {
+  const size_t cores = std::thread::hardware_concurrency();
+  auto pool = std::make_shared<worker::ThreadPool>(std::clamp<size_t>(cores / 2, 1, kMaxThreads), kMaxWaiting);
+  if (services.main == nullptr) return pool;
+  worker::ThreadPool* const made = pool.get();
+  return {made, [pool = std::move(pool), &main = services.main->loop](worker::ThreadPool*) mutable {
+            main.post([pool = std::move(pool)] {});
+          }};
+}
+
 // Lower case; empty as it is.
 std::string compileHeader(const std::string& name, const config::Context& at) {
   std::string out = absl::AsciiStrToLower(name);
@@ -89,10 +100,8 @@ class Factory : public config::RoutedHttpFilterOf<v3::BasicAuth, v3::BasicAuthPe
     }
     out.allow_missing = proto.allow_missing();
     out.emit_metadata = proto.emit_dynamic_metadata();
-    out.pool = context.services.objects.get<worker::ThreadPool>("password hashes", [] {
-      const size_t cores = std::thread::hardware_concurrency();
-      return std::make_shared<worker::ThreadPool>(std::clamp<size_t>(cores / 2, 1, kMaxThreads), kMaxWaiting);
-    });
+    out.pool = context.services.objects.get<worker::ThreadPool>("password hashes",
+                                                                [&context] { return makePool(context.services); });
     out.allowed = counter("allowed");
     out.denied = counter("denied");
     out.overflow = counter("overflow");
