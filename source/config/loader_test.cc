@@ -11,6 +11,7 @@
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/filters/http/buffer/v3/buffer.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
 
 #include "source/config/any_type.h"
 #include "source/config/document.h"
@@ -94,6 +95,20 @@ TEST_CASE("YAML 1.1 booleans are booleans unless quoted") {
   CHECK(Loaded<Cluster>("name: \"yes\"").message.name() == "yes");
   CHECK(Loaded<Cluster>("name: yes").firstError() ==
         "f.yaml:1:7: name: expected a string, found yes; quote it: \"yes\"");
+}
+
+TEST_CASE("no error quotes the value of a field that holds a secret") {
+  const auto error = [](const std::string& text) {
+    return Loaded<envoy::extensions::transport_sockets::tls::v3::TlsCertificate>(text).firstError();
+  };
+  CHECK(error("password: {inline_string: 4711}") ==
+        "f.yaml:1:27: password.inline_string: expected a string, found a number; quote it");
+  CHECK(error("private_key: MIIEvQIBADANBg") ==
+        "f.yaml:1:14: private_key: expected a mapping of DataSource's fields, found a string");
+  CHECK(error("password: {inline_bytes: 'se cret!'}") ==
+        "f.yaml:1:26: password.inline_bytes: expected base64 text, found a string");
+  CHECK(error("ocsp_staple: 4711") ==
+        "f.yaml:1:14: ocsp_staple: expected a mapping of DataSource's fields, found 4711");
 }
 
 TEST_CASE("a plain number is no string, a plain fraction is") {

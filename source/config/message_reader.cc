@@ -13,6 +13,7 @@
 
 #include "source/config/any_type.h"
 #include "source/config/known_fields.h"
+#include "source/config/redact.h"
 #include "source/config/scalars.h"
 
 namespace sluice::config {
@@ -80,16 +81,6 @@ std::string expectation(const FieldDescriptor& field) {
       return "a mapping";
   }
   return "another value";
-}
-
-// How a wrong value reads in an error message.
-std::string shown(const DocumentNode& node) {
-  constexpr size_t kLongest = 60;
-  if (node.kind == Kind::kSequence || node.kind == Kind::kMapping || node.kind == Kind::kNull) {
-    return std::string(node.kindName());
-  }
-  const std::string text = node.text.size() > kLongest ? node.text.substr(0, kLongest) + "..." : node.text;
-  return node.kind == Kind::kString ? absl::StrCat("\"", text, "\"") : text;
 }
 
 // Sets or adds one scalar. False if the node does not have the type or range of the field.
@@ -256,7 +247,9 @@ void MessageReader::readFields(const DocumentNode& node, Message& message, bool 
       const auto [other, first] =
           oneof == nullptr ? std::make_pair(chosen.end(), true) : chosen.try_emplace(oneof, field);
       if (first) {
+        const bool outer_private = std::exchange(private_, private_ || isPrivateName(field->name()));
         readField(entry, *field, message);
+        private_ = outer_private;
       } else {
         error(*entry.key, absl::StrCat("cannot be set together with ", other->second->name(), "; keep one of them"),
               absl::StrCat("oneof ", oneof->name()));
@@ -335,6 +328,15 @@ void MessageReader::readSingular(const DocumentNode& node, const Field& field, M
   }
 }
 
+std::string MessageReader::shown(const DocumentNode& node) const {
+  constexpr size_t kLongest = 60;
+  if (private_ || node.kind == Kind::kSequence || node.kind == Kind::kMapping || node.kind == Kind::kNull) {
+    return std::string(node.kindName());
+  }
+  const std::string text = node.text.size() > kLongest ? node.text.substr(0, kLongest) + "..." : node.text;
+  return node.kind == Kind::kString ? absl::StrCat("\"", text, "\"") : text;
+}
+
 void MessageReader::refuseScalar(const DocumentNode& node, const Field& field) {
   std::string text = absl::StrCat("expected ", expectation(field), ", found ", shown(node));
   if (field.cpp_type() == Field::CPPTYPE_ENUM && node.kind == Kind::kString) {
@@ -348,7 +350,7 @@ void MessageReader::refuseScalar(const DocumentNode& node, const Field& field) {
       for (const std::string_view name : names) absl::StrAppend(&text, " ", view(name));
     }
   } else if (field.type() == Field::TYPE_STRING && node.plain && !node.text.empty()) {
-    absl::StrAppend(&text, "; quote it: \"", node.text, "\"");
+    absl::StrAppend(&text, "; quote it", private_ ? "" : absl::StrCat(": \"", node.text, "\""));
   }
   refuseValue(node, std::move(text));
 }

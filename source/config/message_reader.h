@@ -67,6 +67,8 @@ class MessageReader {
   // The same about the whole value at path_, which stays as it was: nothing else is said of it later.
   void refuseValue(const DocumentNode& at, std::string message);
   void record(const DocumentNode& at);
+  // How a wrong value reads in an error message.
+  std::string shown(const DocumentNode& node) const;
 
   const std::string& file_;
   size_t steps_left_;
@@ -76,6 +78,7 @@ class MessageReader {
   int depth_ = 0;
   bool optional_ = false;     // in a mapping that says is_optional: the type of its Any may be unknown
   bool alternative_ = false;  // in one of several of which the first of a known type counts
+  bool private_ = false;      // below a field that holds a secret
   bool exhausted_ = false;
 };
 

@@ -22,20 +22,6 @@ bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-// Names of fields that hold a secret, whatever their message: a word of the name gives them away. Names of secrets that
-// are fetched (sds_...) are none.
-bool isPrivateName(std::string_view name) {
-  if (contains(name, "sds_") || name.ends_with("_name")) return false;
-  if (name == "users" || name == "local_jwks" || name == "context_extensions" || name == "pkcs12" ||
-      name.ends_with("_token"))
-    return true;
-  for (const std::string_view word :
-       {"private_key", "password", "secret", "session_ticket_keys", "hmac", "api_key", "credential", "auth_username"}) {
-    if (contains(name, word)) return true;
-  }
-  return false;
-}
-
 // Headers whose value lets its reader act as somebody.
 bool isPrivateHeader(std::string_view key) {
   const std::string lower = absl::AsciiStrToLower(base::toAbsl(key));
@@ -138,6 +124,19 @@ void walk(Message& message) {
 }
 
 }  // namespace
+
+// A word of the name gives it away. Names of secrets that are fetched (sds_...) are none.
+bool isPrivateName(std::string_view name) {
+  if (contains(name, "sds_") || name.ends_with("_name")) return false;
+  if (name == "users" || name == "local_jwks" || name == "context_extensions" || name == "pkcs12" ||
+      name.ends_with("_token"))
+    return true;
+  for (const std::string_view word :
+       {"private_key", "password", "secret", "session_ticket_keys", "hmac", "api_key", "credential", "auth_username"}) {
+    if (contains(name, word)) return true;
+  }
+  return false;
+}
 
 void redact(Message& message) {
   walk(message);

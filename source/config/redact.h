@@ -1,6 +1,8 @@
 // Takes what is private out of configuration before it is shown.
 #pragma once
 
+#include <string_view>
+
 #include "google/protobuf/message.h"
 
 namespace sluice::config {
@@ -9,5 +11,8 @@ namespace sluice::config {
 // and the values of header entries that carry credentials (authorization, cookie, api keys, tokens). What cannot be
 // looked into (an Any of a type that this program does not know, or that is broken) loses its bytes.
 void redact(google::protobuf::Message& message);
+
+// Whether a field of that name holds a secret, whatever its message. No error may quote its value.
+bool isPrivateName(std::string_view name);
 
 }  // namespace sluice::config
