@@ -28,6 +28,26 @@ Cookie takeCookie(std::string_view& cookies) {
   return {text, text.substr(0, equals), value};
 }
 
+void removeCookies(HeaderList& headers, std::string_view name) {
+  std::vector<std::string> kept;  // the fields that are left
+  bool removed = false;
+  for (const Field& field : headers) {
+    if (field.id != Name::kCookie) continue;
+    std::string text;
+    for (std::string_view rest = field.value; !rest.empty();) {
+      const Cookie cookie = takeCookie(rest);
+      removed |= cookie.mayBe(name);
+      if (cookie.mayBe(name) || cookie.text.empty()) continue;
+      if (!text.empty()) text += "; ";
+      text += cookie.text;
+    }
+    if (!text.empty()) kept.push_back(std::move(text));
+  }
+  if (!removed) return;
+  headers.remove(Name::kCookie);
+  for (const std::string& text : kept) headers.add(Name::kCookie, text);
+}
+
 std::optional<std::string_view> cookieValue(const HeaderList& headers, std::string_view name) {
   if (!headers.has(Name::kCookie)) return std::nullopt;
   for (const Field& field : headers) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "source/http/headers.h"
+#include "source/http/rules.h"
 
 namespace sluice::http {
 
@@ -23,9 +24,14 @@ std::optional<std::string_view> cookieValue(const HeaderList& headers, std::stri
 struct Cookie {
   std::string_view text, name, value;  // the value without quotes around it
   bool isSet() const { return text.size() > name.size(); }
+  // Whether some server takes it for the cookie of that name: many do not regard spaces in front of "=".
+  bool mayBe(std::string_view wanted) const { return isSet() && withoutSpaces(name) == wanted; }
 };
 // Takes the first one off a field's value; all of it is empty where nothing stands between.
 Cookie takeCookie(std::string_view& cookies);
+
+// Removes each cookie that may be the one of that name. Without one nothing changes.
+void removeCookies(HeaderList& headers, std::string_view name);
 
 // A cookie as a configuration describes it.
 struct CookieSettings {

@@ -43,6 +43,18 @@ TEST_CASE("cookies are taken off a field one by one") {
   CHECK(rest.empty());
 }
 
+TEST_CASE("each cookie that a server may take for one of that name is removed, and no other") {
+  base::Arena arena;
+  HeaderList headers(arena);
+  for (const char* field : {"a=1; b=2;b =3", "b=4", "bb=5 ;b; B=6"}) headers.add("cookie", field);
+
+  removeCookies(headers, "b");
+
+  CHECK(headers.getAll("cookie") == "a=1; bb=5; b; B=6");
+  removeCookies(headers, "c");
+  CHECK(headers.getAll("cookie") == "a=1; bb=5; b; B=6");
+}
+
 TEST_CASE("a cookie is set with what is configured and is not for scripts") {
   base::Arena arena;
 

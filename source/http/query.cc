@@ -1,6 +1,7 @@
 #include "source/http/query.h"
 
 #include <algorithm>
+#include <string>
 
 #include "source/base/percent.h"
 
@@ -26,6 +27,18 @@ std::optional<std::string_view> queryParameterOf(std::string_view path, std::str
     if (base::equalsPercentDecoded(parameter.name, name)) return parameter.value;
   }
   return std::nullopt;
+}
+
+std::string_view withoutParameter(std::string_view path, std::string_view name, base::Arena& arena) {
+  if (!queryParameterOf(path, name)) return path;
+  std::string kept;
+  for (std::string_view rest = *queryOf(path); !rest.empty();) {
+    const QueryParameter parameter = takeParameter(rest);
+    if (base::equalsPercentDecoded(parameter.name, name)) continue;
+    kept += kept.empty() ? '?' : '&';
+    kept += parameter.text;
+  }
+  return arena.concat(path.substr(0, path.find('?')), std::string_view(kept));
 }
 
 }  // namespace sluice::http

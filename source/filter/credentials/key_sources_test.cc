@@ -66,11 +66,13 @@ TEST_CASE("several keys at one source are seen, empty ones do not count") {
   CHECK(shown({kHeader}, "/", {{"x-key", "a"}, {"x-key", "b"}}) == "several");
   CHECK(shown({kQuery}, "/?key=a&key=a") == "several");
   CHECK(shown({kCookie}, "/", {{"cookie", "key=a"}, {"cookie", "b=c; key=d"}}) == "several");
+  CHECK(shown({kCookie}, "/", {{"cookie", "key=a; key =b"}}) == "several");
   CHECK(shown({kQuery}, "/?key=&key=a&key=") == "a");
 }
 
 TEST_CASE("all that stands at any source is hidden, and nothing else") {
-  Head head("/p?a=1&k%65y=x&&key&b=%41", {{"a", "1"}, {"x-key", "x"}, {"x-key", "y"}, {"cookie", "c=1;  key=x ;d=2"}});
+  Head head("/p?a=1&k%65y=x&&key&b=%41",
+            {{"a", "1"}, {"x-key", "x"}, {"x-key", "y"}, {"cookie", "c=1;  key=x ;key =y;d=2"}});
 
   hideKeys({kHeader, kQuery, kCookie}, head.headers);
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <string>
 
 #include "source/base/ascii.h"
 #include "source/base/percent.h"
@@ -48,43 +47,12 @@ void findIn(const http::RequestHeaders& request, const Location& location, Token
       if (field.id != http::Name::kCookie) continue;
       for (std::string_view rest = field.value; !rest.empty();) {
         const http::Cookie item = http::takeCookie(rest);
-        if (item.isSet() && item.name == location.name) out.push_back(item.value);
+        if (item.mayBe(location.name)) out.push_back(item.value);
       }
     } else if (field.name == location.name) {
       if (const auto token = behindPrefix(field.value, location.prefix)) out.push_back(*token);
     }
   }
-}
-
-// `text` without the pieces, between `separator`s, that `drop` takes.
-template <typename Take, typename Drop>
-std::string without(std::string_view text, std::string_view separator, Take take, Drop drop) {
-  std::string out;
-  while (!text.empty()) {
-    const auto piece = take(text);
-    if (drop(piece)) continue;
-    if (!out.empty()) out += separator;
-    out += piece.text;
-  }
-  return out;
-}
-
-void removeParameter(http::RequestHeaders& request, const std::string& name) {
-  const auto query = http::queryOf(request.path);
-  if (!query || !http::queryParameterOf(request.path, name)) return;
-  const std::string rest = without(*query, "&", http::takeParameter, [&](const http::QueryParameter& parameter) {
-    return base::equalsPercentDecoded(parameter.name, name);
-  });
-  request.path =
-      request.arena().concat(request.pathOnly(), std::string_view(rest.empty() ? "" : "?"), std::string_view(rest));
-}
-
-void removeCookie(http::RequestHeaders& request, const std::string& name) {
-  const auto all = request.getAll("cookie");
-  if (!all || !http::cookieValue(request, name)) return;
-  const std::string rest =
-      without(*all, "; ", http::takeCookie, [&](const http::Cookie& cookie) { return cookie.name == name; });
-  rest.empty() ? static_cast<void>(request.remove(http::Name::kCookie)) : request.set(http::Name::kCookie, rest);
 }
 
 }  // namespace
@@ -98,9 +66,9 @@ TokenTexts findTokens(const http::RequestHeaders& request, std::span<const Locat
 void removeTokens(http::RequestHeaders& request, std::span<const Location> locations) {
   for (const Location& location : locations) {
     if (location.kind == Location::Kind::kParameter) {
-      removeParameter(request, location.name);
+      request.path = http::withoutParameter(request.path, location.name, request.arena());
     } else if (location.kind == Location::Kind::kCookie) {
-      removeCookie(request, location.name);
+      http::removeCookies(request, location.name);
     } else {
       TokenTexts found;
       findIn(request, location, found);
