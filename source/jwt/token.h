@@ -5,6 +5,7 @@
 // Thread: any; a token owns its text, so it moves but is not copied.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -61,6 +62,10 @@ std::variant<Token, Failure> parse(std::string text);
 
 // kNone, kUnknownKey or kSignature. A key is taken by `kid` (where token and key have one) and by its own type and
 // `alg` together: never by what the token says alone. Of several that fit, any may have signed it.
-Failure verify(const Token& token, const KeySet& keys);
+// `tries`: how many signatures may still be computed, counted down; kSignature where there are no more. A signature
+// costs up to a millisecond, and who asks chooses how many tokens there are, and whether they say a `kid`.
+Failure verify(const Token& token, const KeySet& keys, size_t& tries);
+
+constexpr size_t kMaxTries = 64;  // of a request
 
 }  // namespace sluice::jwt

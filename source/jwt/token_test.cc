@@ -43,7 +43,8 @@ Failure verified(std::string text, const std::vector<std::string>& jwks) {
   const auto keys = KeySet::parse(keySet(jwks), skipped, error);
   REQUIRE(keys != nullptr);
   CHECK(skipped.empty());
-  return verify(parsed(std::move(text)), *keys);
+  size_t tries = kMaxTries;
+  return verify(parsed(std::move(text)), *keys, tries);
 }
 
 std::string replaced(std::string text, std::string_view old_text, std::string_view new_text) {
@@ -123,6 +124,23 @@ TEST_CASE("of several keys that fit any may have signed") {
   CHECK(verified(text, {other, mine}) == Failure::kNone);
   CHECK(verified(text, {mine, other}) == Failure::kNone);
   CHECK(verified(text, {other, other}) == Failure::kSignature);
+}
+
+TEST_CASE("of many keys that fit so many are tried as is said, for all tokens together") {
+  std::vector<std::string> jwks(3, jwk(*makeSharedKey(std::string(32, 'x'))));
+  jwks.push_back(jwk(keyFor("HS256")));
+  std::vector<std::string> skipped;
+  std::string error;
+  const auto keys = KeySet::parse(keySet(jwks), skipped, error);
+  REQUIRE(keys != nullptr);
+  const Token good = parsed(token("HS256", "{}"));
+  size_t tries = 7;
+
+  CHECK(verify(good, *keys, tries) == Failure::kNone);
+  CHECK(tries == 3);
+  CHECK(verify(good, *keys, tries) == Failure::kSignature);
+  CHECK(tries == 0);
+  CHECK(verify(parsed(token("RS256", "{}")), *keys, tries) == Failure::kUnknownKey);
 }
 
 TEST_CASE("a token brings no key of its own") {

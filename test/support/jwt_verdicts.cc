@@ -17,7 +17,8 @@ jwt::Failure verdictOf(std::string_view json, std::string text) {
   if (keys == nullptr) return jwt::Failure::kNoKeys;
   const auto parsed = jwt::parse(std::move(text));
   const auto* const failure = std::get_if<jwt::Failure>(&parsed);
-  return failure != nullptr ? *failure : jwt::verify(std::get<jwt::Token>(parsed), *keys);
+  size_t tries = jwt::kMaxTries;
+  return failure != nullptr ? *failure : jwt::verify(std::get<jwt::Token>(parsed), *keys, tries);
 }
 
 }  // namespace

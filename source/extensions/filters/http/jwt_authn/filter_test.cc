@@ -247,6 +247,18 @@ TEST_CASE("failed may be allowed; then only what is good says something, and the
   CHECK(world.ask({}).status == 200);
 }
 
+TEST_CASE("a request has so many signatures computed, however many tokens it has") {
+  World world(providers(", claim_to_headers: [{header_name: x-user, claim_name: sub}]") +
+              rule("allow_missing_or_failed: {}"));
+  const auto user = [&](size_t bad) {
+    const Fields fields(bad, bearer(forged()));
+    return valuesOf(world.ask(fields, "/?access_token=" + token(absl::StrCat(R"("sub":")", bad, "\""))).upstream,
+                    "x-user");
+  };
+  CHECK(user(jwt::kMaxTries - 1) == "63");
+  CHECK(user(jwt::kMaxTries).empty());
+}
+
 TEST_CASE("any and all of several requirements") {
   const std::string both = "providers: {" + provider(", from_headers: [{name: x-p}]") + ", " +
                            provider(", from_headers: [{name: x-q}]", "q", "you") + "}\n";

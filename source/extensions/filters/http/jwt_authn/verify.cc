@@ -176,7 +176,7 @@ Verdict Verifier::verifyNew(const Provider& provider, std::string_view text) {
   if (const Failure failure = checkClaims(provider, token, now_); failure != Failure::kNone) return {failure, {}};
   const KeySetPtr keys = provider.keys.keys(worker_);
   if (keys == nullptr) return {Failure::kNoKeys, {}};
-  if (const Failure failure = jwt::verify(token, *keys); failure != Failure::kNone) return {failure, {}};
+  if (const Failure failure = jwt::verify(token, *keys, tries_); failure != Failure::kNone) return {failure, {}};
   ReadTokenPtr good = readToken(provider, std::move(token));
   good->keys = keys;
   if (text.size() <= provider.cache_max_token) caches_.of[provider.index]->add(good);

@@ -1,6 +1,7 @@
 // Whether a token is good for a provider, and what a good one leaves in a request.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string_view>
 
@@ -33,6 +34,7 @@ class Verifier {
   worker::WorkerServices& worker_;
   TokenCaches& caches_;
   const double now_;
+  size_t tries_ = jwt::kMaxTries;
 };
 
 // What a token says, whether it is true or not.
