@@ -156,6 +156,18 @@ TEST_CASE("unknown keys cause one fetch in ten seconds, however many there are (
   CHECK(world.fetches() == 3);
 }
 
+TEST_CASE("a token that one provider takes does not wait for the keys of another") {
+  World world("providers: {a: {remote_jwks: {http_uri: {uri: 'https://idp.example/k', cluster: idp, timeout: 2s}}}, " +
+              provider() + "}\n" + rule("allow_missing: {}"));
+  world.settle();
+  world.server.answer({.status = 200, .body = goodKeys("z")});
+  world.pass(seconds(10));
+
+  CHECK(world.askWith(token()).status == 200);
+  world.settle();
+  CHECK(world.server.sent.size() == 1);
+}
+
 TEST_CASE("many wait for the same fetch, and each gets its own answer") {
   RemoteWorld world;
   world.answer(world.keys());

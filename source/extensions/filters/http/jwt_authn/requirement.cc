@@ -115,10 +115,14 @@ void Walk::extract(const Requirement& requirement) {
 }
 
 Failure Walk::takeByAny(const std::vector<const Provider*>& providers, std::string_view text) {
+  const KeySource* const wanted = wanted_;
   Failure out = Failure::kMissing;
   for (const Provider* provider : providers) {
     const Failure failure = take(*provider, text, {});
-    if (failure == Failure::kNone) return failure;
+    if (failure == Failure::kNone) {
+      wanted_ = wanted;  // those of the providers in front do not matter
+      return failure;
+    }
     if (failure != Failure::kIssuer) note(*provider, failure);
     out = telling(out, failure);
   }
