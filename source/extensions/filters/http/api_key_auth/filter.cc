@@ -1,6 +1,7 @@
 #include "source/extensions/filters/http/api_key_auth/filter.h"
 
 #include "source/filter/context.h"
+#include "source/filter/credentials/spoofed_names.h"
 #include "source/filter/identity.h"
 
 namespace sluice::extensions::http_filters::api_key_auth {
@@ -44,8 +45,11 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
 
   if (forwarding && forwarding->hide_credentials) filter::hideKeys(key_sources, headers);
   // Also where the route says nothing of it: hosts may believe in the header.
-  if (own.forwarding) headers.remove(own.forwarding->header);
-  if (forwarding && !forwarding->header.empty()) headers.set(forwarding->header, client->name());
+  if (own.forwarding) filter::removeAlike(headers, own.forwarding->header);
+  if (forwarding && !forwarding->header.empty()) {
+    filter::removeAlike(headers, forwarding->header);
+    headers.add(forwarding->header, client->name());
+  }
   context.setIdentity(client->identity());
   context.count(settings_.allowed);
   return filter::Next{};

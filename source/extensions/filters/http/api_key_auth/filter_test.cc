@@ -133,7 +133,12 @@ TEST_CASE("what a route sets stands in place of the filter's") {
 TEST_CASE("a host is told the client, whatever the request says of it") {
   Asked asked(kForwarding);
 
-  CHECK(asked.send({{"x-client", "root"}, {"a", "1"}, {"x-client", "admin"}, {"x-key", "k1"}, {"cookie", "key=k2"}},
+  CHECK(asked.send({{"x-client", "root"},
+                    {"x_client", "root"},
+                    {"a", "1"},
+                    {"x-client", "admin"},
+                    {"x-key", "k1"},
+                    {"cookie", "key=k2"}},
                    "/p?key=k3&b=2"));
 
   CHECK(asked.h->terminal.headers == Fields{{"a", "1"}, {"x-client", "one"}});

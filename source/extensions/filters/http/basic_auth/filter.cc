@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "source/filter/context.h"
+#include "source/filter/credentials/spoofed_names.h"
 
 namespace sluice::extensions::http_filters::basic_auth {
 namespace {
@@ -46,7 +47,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
     if (several) break;
   }
   // Nobody but this filter says who it is, also where nobody is let in as nobody.
-  if (!settings_.forward_header.empty()) headers.remove(settings_.forward_header);
+  if (!settings_.forward_header.empty()) filter::removeAlike(headers, settings_.forward_header);
 
   if (several) return deny("Several credentials.", "multiple_credentials_for_basic_auth", context);
   const auto token = value ? basicToken(*value) : std::nullopt;

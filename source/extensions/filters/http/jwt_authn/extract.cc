@@ -5,6 +5,7 @@
 
 #include "source/base/ascii.h"
 #include "source/base/percent.h"
+#include "source/filter/credentials/spoofed_names.h"
 #include "source/http/cookie.h"
 #include "source/http/query.h"
 
@@ -18,7 +19,7 @@ constexpr bool isOfToken(char c) {
 // What follows `prefix`, wherever that stands in the value: what a server might take for a token is one here, too.
 std::optional<std::string_view> behindPrefix(std::string_view value, std::string_view prefix) {
   if (prefix.empty()) return value;
-  const auto same = [](char x, char lower) { return base::lower(x) == lower; };
+  const auto same = [](char x, char lower) { return (x == '\t' ? ' ' : base::lower(x)) == lower; };
   const auto* at = std::search(value.begin(), value.end(), prefix.begin(), prefix.end(), same);
   if (at == value.end()) return std::nullopt;
   std::string_view rest = value.substr(static_cast<size_t>(at - value.begin()) + prefix.size());
@@ -49,7 +50,7 @@ void findIn(const http::RequestHeaders& request, const Location& location, Token
         const http::Cookie item = http::takeCookie(rest);
         if (item.mayBe(location.name)) out.push_back(item.value);
       }
-    } else if (field.name == location.name) {
+    } else if (filter::alike(field.name, location.name)) {
       if (const auto token = behindPrefix(field.value, location.prefix)) out.push_back(*token);
     }
   }
@@ -72,7 +73,7 @@ void removeTokens(http::RequestHeaders& request, std::span<const Location> locat
     } else {
       TokenTexts found;
       findIn(request, location, found);
-      if (!found.empty()) request.remove(location.name);
+      if (!found.empty()) filter::removeAlike(request, location.name);
     }
   }
 }

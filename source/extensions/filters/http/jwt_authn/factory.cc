@@ -32,7 +32,7 @@ constexpr const char* kVerificationHeader = "x-jwt-signature-verified";
 // Requirements of one filter.
 class RequirementCompiler {
  public:
-  RequirementCompiler(const Providers& providers, SpoofedNames& spoofed)
+  RequirementCompiler(const Providers& providers, filter::SpoofedNames& spoofed)
       : providers_(providers), all_(listed(providers)), spoofed_(spoofed) {}
 
   Requirement compile(const v3::JwtRequirement& proto, const Context& at) { return compile(proto, at, all_); }
@@ -145,7 +145,7 @@ class RequirementCompiler {
 
   const Providers& providers_;
   const List all_;
-  SpoofedNames& spoofed_;
+  filter::SpoofedNames& spoofed_;
 };
 
 Providers compileProviders(const v3::JwtAuthentication& proto, const std::string& stats, const FactoryContext& context,

@@ -219,6 +219,7 @@ TEST_CASE("missing is allowed, failed is not (A1)") {
   // As a scheme's name in other letters, or behind another one: servers may take it for a token.
   CHECK(world.ask({{"authorization", "bearer " + forged()}}).status == 401);
   CHECK(world.ask({{"authorization", "Basic x, Bearer " + forged()}}).status == 401);
+  CHECK(world.ask({{"authorization", "Bearer\t" + forged()}}).status == 401);
   CHECK(world.ask({{"authorization", "Basic x"}}).status == 200);
   // Where only others have their tokens.
   CHECK(world.ask({{"x-t", "x"}}).status == 200);
@@ -231,6 +232,9 @@ TEST_CASE("missing alone is of all providers, each of which takes its own") {
   CHECK(world.ask({{"x-t", token()}}).status == 200);
   CHECK(world.ask({{"x-t", token(R"("sub":"u")", "a", "you")}, {"x-t", token()}}).status == 200);
   CHECK(world.ask({{"x-t", token()}, {"x-t", forged()}}).status == 401);
+  // To many servers it is the same header.
+  CHECK(world.ask({{"x-t", token()}, {"x_t", forged()}}).status == 401);
+  CHECK(world.ask({{"x_t", token()}}).upstream.empty());
   CHECK(world.ask({{"x-t", token(R"("sub":"u")", "a", "they")}}).status == 401);
 }
 

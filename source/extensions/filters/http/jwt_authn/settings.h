@@ -13,8 +13,8 @@
 
 #include "source/extensions/filters/http/jwt_authn/key_source.h"
 #include "source/extensions/filters/http/jwt_authn/rules.h"
-#include "source/extensions/filters/http/jwt_authn/spoofed_names.h"
 #include "source/extensions/filters/http/jwt_authn/token_cache.h"
+#include "source/filter/credentials/spoofed_names.h"
 #include "source/match/string.h"
 #include "source/observability/stats.h"
 #include "source/worker/local.h"
@@ -104,7 +104,7 @@ struct Settings {
   std::vector<std::unique_ptr<const Requirement>> own;  // of rules that name none
   std::string filter_state;                             // the name of an object; empty: it has no say
   std::map<std::string, Requirement, std::less<>> of_filter_state;
-  SpoofedNames spoofed;  // headers that tokens alone may fill
+  filter::SpoofedNames spoofed;  // headers that tokens alone may fill
   bool bypass_preflight = false;
   bool strip_failures = false;
   std::string known_names;  // of `named`, for answers

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "source/filter/context.h"
+#include "source/filter/credentials/spoofed_names.h"
 #include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::key_auth {
@@ -31,7 +32,10 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   }
 
   if (settings_.hide_credentials) filter::hideKeys(settings_.key_sources, headers);
-  if (!settings_.forward_header.empty()) headers.set(settings_.forward_header, known->consumer().name);
+  if (!settings_.forward_header.empty()) {
+    filter::removeAlike(headers, settings_.forward_header);
+    headers.add(settings_.forward_header, known->consumer().name);
+  }
   context.setIdentity(known->identity());
   context.count(is_anonymous ? settings_.anonymous : settings_.allowed);
   return filter::Next{};

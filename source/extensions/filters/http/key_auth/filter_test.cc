@@ -154,7 +154,10 @@ TEST_CASE("a route may be for some groups") {
 TEST_CASE("a host is told the consumer, whatever the request says of it") {
   Asked asked(", forwarding: {header: X-Consumer, hide_credentials: true}");
 
-  CHECK(asked.refusal({{"x-consumer", "root"}, {"x-consumer", "two"}, {"x-key", "k1"}}, "/?key=k3&a=b").empty());
+  CHECK(asked
+            .refusal({{"x-consumer", "root"}, {"x_consumer", "root"}, {"x-consumer", "two"}, {"x-key", "k1"}},
+                     "/?key=k3&a=b")
+            .empty());
 
   CHECK(asked.h->terminal.headers == Fields{{"x-consumer", "one"}});
   CHECK(asked.h->stream.request().path == "/?a=b");

@@ -11,7 +11,15 @@
 
 #include "source/http/headers.h"
 
-namespace sluice::extensions::http_filters::jwt_authn {
+namespace sluice::filter {
+
+// The same to some server: "-", "_" and "." are one. Both in lower case.
+bool alike(std::string_view a, std::string_view b);
+
+// Removes each field whose name is like that one.
+inline void removeAlike(http::HeaderList& headers, std::string_view name) {
+  headers.removeIf([name](const http::Field& field) { return alike(field.name, name); });
+}
 
 class SpoofedNames {
  public:
@@ -32,4 +40,4 @@ class SpoofedNames {
   uint64_t sizes_ = 0;  // a bit for each length, modulo 64
 };
 
-}  // namespace sluice::extensions::http_filters::jwt_authn
+}  // namespace sluice::filter

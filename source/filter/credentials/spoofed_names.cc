@@ -1,19 +1,19 @@
-#include "source/extensions/filters/http/jwt_authn/spoofed_names.h"
+#include "source/filter/credentials/spoofed_names.h"
 
 #include <algorithm>
 
-namespace sluice::extensions::http_filters::jwt_authn {
+namespace sluice::filter {
 namespace {
 
 constexpr char plain(char c) {
   return c == '_' || c == '.' ? '-' : c;
 }
 
+}  // namespace
+
 bool alike(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return plain(x) == plain(y); });
 }
-
-}  // namespace
 
 void SpoofedNames::add(std::string_view name) {
   if (holdsOneLike(name)) return;
@@ -25,4 +25,4 @@ bool SpoofedNames::holdsOneLike(std::string_view name) const {
   return std::any_of(names_.begin(), names_.end(), [&](const std::string& known) { return alike(known, name); });
 }
 
-}  // namespace sluice::extensions::http_filters::jwt_authn
+}  // namespace sluice::filter
