@@ -5,6 +5,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 #include "absl/strings/escaping.h"
@@ -17,11 +18,15 @@ namespace {
 constexpr std::string_view kSha = "{SHA}";
 constexpr std::string_view kDigits = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-// What takes a thread some seconds.
+// What takes a thread some seconds, and 256 MiB, at most.
 constexpr int kMaxBcryptCost = 15;
 constexpr int kMaxShaRounds = 1000000;
-constexpr size_t kMaxScryptCost = 18;    // 2^18 blocks
-constexpr size_t kMaxYescryptCost = 16;  // 2^17 blocks
+constexpr size_t kMaxScryptCost = 16;    // 2^16 blocks
+constexpr size_t kMaxYescryptCost = 15;  // 2^16 blocks
+// The size of blocks and how many lanes there are, as crypt_gensalt() makes them: 4 KiB (or 1), and one. Others may
+// stand for any time and memory.
+constexpr std::string_view kScryptBlocks = "U..../....";
+constexpr std::string_view kYescryptBlocks[] = {"T$", "5$"};
 
 bool isOfDigits(std::string_view text) {
   return text.find_first_not_of(kDigits) == std::string_view::npos;
@@ -52,6 +57,16 @@ bool isShaCrypt(std::string_view text) {
   return endsInHash(text, 86);
 }
 
+bool isScrypt(std::string_view text) {
+  return endsInHash(text, 43) && kDigits.find(text[3]) <= kMaxScryptCost &&
+         text.substr(4, kScryptBlocks.size()) == kScryptBlocks;
+}
+
+bool isYescrypt(std::string_view text) {
+  return endsInHash(text, 43) && kDigits.find(text[4]) <= kMaxYescryptCost &&
+         std::ranges::find(kYescryptBlocks, text.substr(5, 2)) != std::end(kYescryptBlocks);
+}
+
 bool isCrypt(std::string_view text) {
   if (text.size() >= CRYPT_OUTPUT_SIZE) return false;
   for (const char c : text) {
@@ -59,8 +74,8 @@ bool isCrypt(std::string_view text) {
   }
   if (text.starts_with("$2a$") || text.starts_with("$2b$") || text.starts_with("$2y$")) return isBcrypt(text);
   if (text.starts_with("$6$")) return isShaCrypt(text);
-  if (text.starts_with("$7$")) return endsInHash(text, 43) && kDigits.find(text[3]) <= kMaxScryptCost;
-  if (text.starts_with("$y$j")) return endsInHash(text, 43) && kDigits.find(text[4]) <= kMaxYescryptCost;
+  if (text.starts_with("$7$")) return isScrypt(text);
+  if (text.starts_with("$y$j")) return isYescrypt(text);
   return false;
 }
 

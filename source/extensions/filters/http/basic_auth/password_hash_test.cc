@@ -74,8 +74,14 @@ TEST_CASE("a hash that would take too long is none") {
   CHECK(PasswordHash::parse(rounds("1000000")));
   CHECK_FALSE(PasswordHash::parse(rounds("1000001")));
   CHECK_FALSE(PasswordHash::parse(rounds("99999999999999999999")));
-  CHECK_FALSE(PasswordHash::parse("$7$H" + kScrypt.substr(4)));
-  CHECK_FALSE(PasswordHash::parse("$y$jH" + kYescrypt.substr(5)));
+  CHECK(PasswordHash::parse("$7$E" + kScrypt.substr(4)));
+  CHECK_FALSE(PasswordHash::parse("$7$F" + kScrypt.substr(4)));
+  CHECK_FALSE(PasswordHash::parse("$7$6.U.../...." + kScrypt.substr(14)));
+  CHECK_FALSE(PasswordHash::parse("$7$6U..../U..." + kScrypt.substr(14)));
+  CHECK(PasswordHash::parse("$y$jDT" + kYescrypt.substr(6)));
+  CHECK_FALSE(PasswordHash::parse("$y$jET" + kYescrypt.substr(6)));
+  CHECK_FALSE(PasswordHash::parse("$y$j7z" + kYescrypt.substr(6)));
+  CHECK_FALSE(PasswordHash::parse("$y$j75/" + kYescrypt.substr(6)));
 }
 
 }  // namespace
