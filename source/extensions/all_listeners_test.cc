@@ -190,6 +190,17 @@ TEST_CASE("a route that names what its filter does not have is found where both 
   CHECK(as_envoy.problems() == "");
   REQUIRE(as_envoy.errors.warnings().size() == 1);
   CHECK_SAYS(as_envoy.errors.warnings().front().toString(), "go on without a script");
+
+  const std::string jwt =
+      "{name: f, typed_config: {'@type': " + http + "jwt_authn.v3.JwtAuthentication, requirement_map: {a: {}}}}";
+  for (const std::string name : {"a", "b"}) {
+    ListenerWorld world;
+    compile(world, jwt, "jwt_authn.v3.PerRouteConfig, requirement_name: " + name);
+    CHECK(world.problems() == "");
+    std::string told;
+    for (const config::ConfigError& warning : world.errors.warnings()) told += warning.toString();
+    CHECK((told.find("no requirement is called 'b'") != std::string::npos) == (name == "b"));
+  }
 }
 
 TEST_CASE("listeners that come with ever new names of stats leave nothing behind") {

@@ -88,7 +88,11 @@ class RequirementCompiler {
   Requirement parts(Kind kind, const Protos& protos, const Context& at, const List& others) {
     Requirement out{.kind = kind};
     for (int i = 0; i < protos.size(); ++i) {
-      out.parts.push_back(compile(protos[i], at.child("requirements", static_cast<size_t>(i)), others));
+      const Context at_part = at.child("requirements", static_cast<size_t>(i));
+      if (protos[i].requires_type_case() == v3::JwtRequirement::REQUIRES_TYPE_NOT_SET) {
+        at_part.error("says nothing, which every request meets; name a provider, or write allow_missing");
+      }
+      out.parts.push_back(compile(protos[i], at_part, others));
     }
     return out;
   }
@@ -214,6 +218,17 @@ void compileRules(const v3::JwtAuthentication& proto, const FactoryContext& cont
 
 class Factory : public config::RoutedHttpFilterOf<v3::JwtAuthentication, v3::PerRouteConfig> {
  public:
+  // A warning, as with RDS: those requests are refused, as Envoy does.
+  void checkRoute(const route::PerFilterConfig& settings, const filter::HttpFilterFactory& filter,
+                  const Context& at) const override {
+    const auto* const route = route::settingsAs<route::RouteSettings<RouteRequirement>>(&settings);
+    const Settings& own = static_cast<const FilterFactory&>(filter).settings();
+    if (route == nullptr || route->value.name.empty() || own.named.contains(route->value.name)) return;
+    at.child("requirement_name")
+        .warn(absl::StrCat("no requirement is called '", route->value.name, "', so these requests get 403; there are [",
+                           own.known_names, "] in requirement_map"));
+  }
+
   config::HttpFilterPtr makeFilter(const v3::JwtAuthentication& proto, const FactoryContext& context) const override {
     const std::string prefix =
         absl::StrCat(context.owner, "jwt_authn.", proto.stat_prefix(), proto.stat_prefix().empty() ? "" : ".");

@@ -538,6 +538,7 @@ TEST_CASE("what cannot work is refused where it stands") {
   has(providers() + "rules: [{match: {prefix: /}, requirement_name: r}]", "no requirement is called 'r'");
   has(providers() + "rules: [{requires: {provider_name: p}}]", "match");
   has(providers() + rule("requires_any: {requirements: [{provider_name: p}]}"), "requirements");
+  has(providers() + rule("requires_any: {requirements: [{provider_name: p}, {}]}"), "requirements[1]: says nothing");
   has(providers(", claim_to_headers: [{header_name: a, claim_name: b, claim_path: [{key: b}]}]"), "needs one of");
   has(providers(", claim_to_headers: [{header_name: a}]"), "needs one of");
   has(providers(", claim_to_headers: [{header_name: content-length, claim_name: b}]"), "is no header that may be set");
