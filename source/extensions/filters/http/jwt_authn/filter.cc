@@ -86,9 +86,15 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   for (const bool last : {false, true}) {
     Walk walk(settings_, headers, context.worker(), wallSeconds(context), last);
     const Failure failure = walk.meet(*requirement_);
-    if (walk.wanted() != nullptr) {
-      if (waitFor(*walk.wanted())) return filter::Pause{};
-      continue;
+    if (!last && !walk.wanted().empty()) {
+      wanted_ = walk.wanted();
+      if (!waitForNext()) continue;
+      token_ = context.resumeToken();
+      timeout_ = context.calls().after(kMaxWait, [this] {
+        unlink();
+        goOn();
+      });
+      return filter::Pause{};
     }
     if (failure != Failure::kNone) return refuse(walk, failure);
     accept(walk);
@@ -120,17 +126,17 @@ bool Filter::findRequirement(const http::RequestHeaders& headers, const Requirem
   return true;
 }
 
-bool Filter::waitFor(const KeySource& keys) {
-  if (!keys.wait(context_->worker(), *this)) return false;
-  token_ = context_->resumeToken();
-  timeout_ = context_->calls().after(kMaxWait, [this] {
-    unlink();
-    goOn();
-  });
-  return true;
+bool Filter::waitForNext() {
+  while (!wanted_.empty()) {
+    const KeySource& keys = *wanted_.back();
+    wanted_.pop_back();
+    if (keys.wait(context_->worker(), *this)) return true;
+  }
+  return false;
 }
 
 void Filter::onFetched() {
+  if (waitForNext()) return;
   timeout_.reset();
   goOn();
 }

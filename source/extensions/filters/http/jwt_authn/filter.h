@@ -2,7 +2,7 @@
 // headers and dynamic metadata. (proto: envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication)
 //
 // What a token alone may say is removed from the request first, whatever becomes of it. A request whose token names a
-// key that is not known waits for one fetch, kMaxWait at most.
+// key that is not known waits for one fetch of each provider that may have it, kMaxWait at most.
 #pragma once
 
 #include <chrono>
@@ -28,7 +28,8 @@ class Filter : public filter::HttpFilter, private jwt::KeysWaiter {
  private:
   // Of this request. False: its route names one that is not there. `out` null: nothing is asked for.
   bool findRequirement(const http::RequestHeaders& headers, const Requirement*& out) const;
-  bool waitFor(const KeySource& keys);
+  // For one of the keys that are wanted. False: there are no others to come.
+  bool waitForNext();
   void onFetched() override;
   // With the keys that there are.
   void goOn();
@@ -40,6 +41,7 @@ class Filter : public filter::HttpFilter, private jwt::KeysWaiter {
   const Settings& settings_;
   filter::Context* context_ = nullptr;
   const Requirement* requirement_ = nullptr;
+  KeySources wanted_;  // that are still to be waited for
   filter::ResumeToken token_;
   std::unique_ptr<filter::Call> timeout_;
 };

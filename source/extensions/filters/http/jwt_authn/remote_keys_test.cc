@@ -156,6 +156,36 @@ TEST_CASE("unknown keys cause one fetch in ten seconds, however many there are (
   CHECK(world.fetches() == 3);
 }
 
+TEST_CASE("of several providers that may have a key each is asked") {
+  const auto of = [](const char* name, const char* path) {
+    return absl::StrCat(name, ": {remote_jwks: {http_uri: {uri: 'https://idp.example/", path,
+                        "', cluster: idp, timeout: 2s}}}");
+  };
+  World world("providers: {" + of("a", "a") + ", " + of("b", "b") + "}\n" +
+              rule("requires_any: {requirements: [{provider_name: a}, {provider_name: b}]}"));
+  const auto answer = [&](const std::string& kid_of_a) {
+    for (int i = 0; i < 2; ++i) {
+      world.settle();
+      world.settle();
+      REQUIRE(world.server.waiting() > 0);
+      const bool of_a = world.server.request().path == "/a";
+      world.server.answer({.status = 200, .body = goodKeys(of_a ? kid_of_a : "other")});
+    }
+    world.settle();
+  };
+  world.settle();
+  answer("old");
+  world.pass(seconds(10));
+  Harness h({world.filter});
+  world.start(h, {bearer(token())});
+  CHECK(h.client.heads == 0);
+
+  answer("a");
+
+  CHECK(world.end(h).status == 200);
+  CHECK(world.server.sent.size() == 4);
+}
+
 TEST_CASE("a token that one provider takes does not wait for the keys of another") {
   World world("providers: {a: {remote_jwks: {http_uri: {uri: 'https://idp.example/k', cluster: idp, timeout: 2s}}}, " +
               provider() + "}\n" + rule("allow_missing: {}"));

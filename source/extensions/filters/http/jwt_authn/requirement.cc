@@ -65,15 +65,15 @@ Failure Walk::meetProvider(const Requirement& requirement) {
 
 Failure Walk::meetAny(const Requirement& requirement) {
   const size_t granted = grants_.size();
-  const KeySource* const wanted = wanted_;
+  const size_t wanted = wanted_.size();
   Failure out = Failure::kMissing;
   for (const Requirement& part : requirement.parts) {
     // A token that may be good when its key has come is not to be passed over as one that is not.
     const bool lenient = part.kind == Kind::kAllowFailed || part.kind == Kind::kExtractOnly;
-    if (lenient && wanted_ != wanted && !last_) break;
+    if (lenient && wanted_.size() > wanted && !last_) break;
     const Failure failure = meet(part);
     if (failure == Failure::kNone) {
-      if (!lenient) wanted_ = wanted;  // those of the parts in front do not matter
+      if (!lenient) wanted_.resize(wanted);  // those of the parts in front do not matter
       return failure;
     }
     grants_.resize(granted);
@@ -115,12 +115,12 @@ void Walk::extract(const Requirement& requirement) {
 }
 
 Failure Walk::takeByAny(const std::vector<const Provider*>& providers, std::string_view text) {
-  const KeySource* const wanted = wanted_;
+  const size_t wanted = wanted_.size();
   Failure out = Failure::kMissing;
   for (const Provider* provider : providers) {
     const Failure failure = take(*provider, text, {});
     if (failure == Failure::kNone) {
-      wanted_ = wanted;  // those of the providers in front do not matter
+      wanted_.resize(wanted);  // those of the providers in front do not matter
       return failure;
     }
     if (failure != Failure::kIssuer) note(*provider, failure);
@@ -132,7 +132,10 @@ Failure Walk::takeByAny(const std::vector<const Provider*>& providers, std::stri
 Failure Walk::take(const Provider& provider, std::string_view text, const Audiences& audiences) {
   Verdict verdict = verifier_.verify(provider, text, audiences);
   if (verdict.token) grants_.push_back({&provider, std::move(verdict.token)});
-  if (verdict.failure == Failure::kUnknownKey || verdict.failure == Failure::kNoKeys) wanted_ = &provider.keys;
+  const bool unknown = verdict.failure == Failure::kUnknownKey || verdict.failure == Failure::kNoKeys;
+  if (unknown && std::find(wanted_.begin(), wanted_.end(), &provider.keys) == wanted_.end()) {
+    wanted_.push_back(&provider.keys);
+  }
   return verdict.failure;
 }
 

@@ -18,6 +18,8 @@ struct Grant {
   const std::string* status_header = nullptr;  // set: it was not verified
 };
 
+using KeySources = absl::InlinedVector<const KeySource*, 2>;
+
 class Walk {
  public:
   // `now`: seconds since 1970. `last`: nobody will wait for keys any more.
@@ -36,9 +38,8 @@ class Walk {
     jwt::Failure failure;
   };
   const std::vector<Failed>& failed() const { return failed_; }
-  // Where the key of a token is not known, on which it depends what becomes of the request: keys that might be fetched.
-  // Null: there is none.
-  const KeySource* wanted() const { return last_ ? nullptr : wanted_; }
+  // Where keys of tokens are not known, on which it depends what becomes of the request: those that might be fetched.
+  const KeySources& wanted() const { return wanted_; }
 
  private:
   jwt::Failure meetProvider(const Requirement& requirement);
@@ -58,7 +59,7 @@ class Walk {
   const bool last_;
   absl::InlinedVector<Grant, 2> grants_;
   std::vector<Failed> failed_;
-  const KeySource* wanted_ = nullptr;
+  KeySources wanted_;
 };
 
 }  // namespace sluice::extensions::http_filters::jwt_authn
