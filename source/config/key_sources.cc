@@ -1,9 +1,5 @@
 #include "source/config/key_sources.h"
 
-#include <string>
-#include <utility>
-
-#include "absl/strings/ascii.h"
 #include "source/config/route_texts.h"
 
 namespace sluice::config {
@@ -16,11 +12,7 @@ filter::KeySource compileKeySource(const Proto& proto, const Context& at) {
   const int set = !proto.header().empty() + !proto.query().empty() + !proto.cookie().empty();
   if (set == 0) at.error("names no place; set header, query or cookie");
   if (set > 1) at.warn("names several places, of which the first counts (header, query, cookie); list them apart");
-  if (!proto.header().empty()) {
-    std::string name = absl::AsciiStrToLower(proto.header());
-    if (!isSettableHeader(name)) at.child("header").error("is no header that holds a key; name another one");
-    return {Place::kHeader, std::move(name)};
-  }
+  if (!proto.header().empty()) return {Place::kHeader, compileHeaderName(proto.header(), at.child("header"))};
   if (!proto.query().empty()) return {Place::kQuery, proto.query()};
   return {Place::kCookie, proto.cookie()};
 }

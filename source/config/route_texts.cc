@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "source/base/ascii.h"
 #include "source/config/values.h"
 
 namespace sluice::config {
@@ -68,6 +69,12 @@ bool isToken(std::string_view text) {
 
 bool isSettableHeader(std::string_view name) {
   return isToken(name) && name != "host" && name != "content-length" && name != "transfer-encoding";
+}
+
+std::string compileHeaderName(std::string_view name, const Context& at) {
+  std::string lower = base::lowered(name);
+  if (!isSettableHeader(lower)) at.error("is no header that may be set; name one of your own");
+  return lower;
 }
 
 void checkMatchedHeader(std::string_view name, const Context& context) {

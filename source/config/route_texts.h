@@ -35,6 +35,9 @@ void checkMatchedHeader(std::string_view name, const Context& context);
 bool isToken(std::string_view text);
 // A name, in lower case, of a header that a filter may set: none that frames the message or names its host.
 bool isSettableHeader(std::string_view name);
+// A header that a configuration has a filter set, or take what it looks for from: its name in lower case. Reports
+// others to `at`, which stands at the name.
+std::string compileHeaderName(std::string_view name, const Context& at);
 
 // Compiles regular expressions, each text once: tables often repeat them.
 class Regexes {

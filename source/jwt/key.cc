@@ -33,7 +33,7 @@ struct Scheme {
 };
 
 // By Algorithm.
-constexpr std::array<Scheme, 13> kSchemes = {{
+constexpr std::array<Scheme, kAlgorithmCount> kSchemes = {{
     {"RS256", Family::kRsa, EVP_sha256},
     {"RS384", Family::kRsa, EVP_sha384},
     {"RS512", Family::kRsa, EVP_sha512},
@@ -233,6 +233,10 @@ std::optional<Algorithm> algorithmNamed(std::string_view name) {
     if (kSchemes[i].name == name) return static_cast<Algorithm>(i);
   }
   return std::nullopt;
+}
+
+std::string_view nameOf(Algorithm algorithm) {
+  return schemeOf(algorithm).name;
 }
 
 std::unique_ptr<const Key> makeKey(const stream::MetadataFields& jwk, std::string_view& why) {

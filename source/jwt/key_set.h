@@ -32,6 +32,8 @@ enum class Algorithm : uint8_t {
 };
 // As in `alg`; nullopt: none that is known here, "none" among them.
 std::optional<Algorithm> algorithmNamed(std::string_view name);
+std::string_view nameOf(Algorithm algorithm);
+constexpr size_t kAlgorithmCount = 13;
 
 class Key {
  public:

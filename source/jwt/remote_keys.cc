@@ -18,19 +18,13 @@ std::chrono::milliseconds refreshAfter(std::chrono::milliseconds fresh_for) {
   return fresh_for - std::min<std::chrono::milliseconds>(fresh_for / 10, std::chrono::seconds(5));
 }
 
-constexpr std::pair<Algorithm, std::string_view> kAlgorithms[] = {
-    {Algorithm::kRs256, "RS256"}, {Algorithm::kRs384, "RS384"}, {Algorithm::kRs512, "RS512"},
-    {Algorithm::kPs256, "PS256"}, {Algorithm::kPs384, "PS384"}, {Algorithm::kPs512, "PS512"},
-    {Algorithm::kEs256, "ES256"}, {Algorithm::kEs384, "ES384"}, {Algorithm::kEs512, "ES512"},
-    {Algorithm::kEdDsa, "EdDSA"}, {Algorithm::kHs256, "HS256"}, {Algorithm::kHs384, "HS384"},
-    {Algorithm::kHs512, "HS512"}};
-
 // What it may sign by.
 std::string algorithmsOf(const KeySet::Entry& key) {
   std::string out;
-  for (const auto& [algorithm, name] : kAlgorithms) {
+  for (size_t i = 0; i < kAlgorithmCount; ++i) {
+    const auto algorithm = static_cast<Algorithm>(i);
     if (key.algorithm ? *key.algorithm != algorithm : !key.key->takes(algorithm)) continue;
-    base::strAppend(out, out.empty() ? "" : " ", name);
+    base::strAppend(out, out.empty() ? "" : " ", nameOf(algorithm));
   }
   return out;
 }

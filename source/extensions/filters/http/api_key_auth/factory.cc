@@ -37,10 +37,8 @@ Credentials compileCredentials(const List& list, const config::Context& at) {
 }
 
 Forwarding compileForwarding(const v3::Forwarding& proto, const config::Context& at) {
-  Forwarding out{absl::AsciiStrToLower(proto.header()), proto.hide_credentials()};
-  if (!out.header.empty() && !config::isSettableHeader(out.header)) {
-    at.child("header").error("is no header that may be changed; name one of your own");
-  }
+  Forwarding out{"", proto.hide_credentials()};
+  if (!proto.header().empty()) out.header = config::compileHeaderName(proto.header(), at.child("header"));
   return out;
 }
 

@@ -190,7 +190,7 @@ TEST_CASE("wrong configurations are refused, without telling keys") {
   CHECK_THAT(problems("credentials: [{key: a, client: \"a\\nb\"}]"), Catch::Contains("a control character"));
   CHECK_THAT(problems("key_sources: [{}]"), Catch::Contains("key_sources[0]: names no place"));
   CHECK_THAT(problems("key_sources: [{header: 'a b'}]"), Catch::Contains("key_sources[0].header"));
-  CHECK_THAT(problems("key_sources: [{header: host}]"), Catch::Contains("no header that holds a key"));
+  CHECK_THAT(problems("key_sources: [{header: host}]"), Catch::Contains("no header that may be set"));
   CHECK_THAT(problems("forwarding: {header: content-length}"), Catch::Contains("forwarding.header"));
   World world;
   CHECK_FALSE(world.compileRoute("credentials: [{key: a, client: a}, {key: a, client: a}]"));

@@ -6,7 +6,6 @@
 #include <thread>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/basic_auth/v3/basic_auth.pb.h"
 #include "source/config/file_watch.h"
@@ -79,13 +78,6 @@ std::shared_ptr<worker::ThreadPool> makePool(const config::Services& services) {
           }};
 }
 
-// Lower case; empty as it is.
-std::string compileHeader(const std::string& name, const config::Context& at) {
-  std::string out = absl::AsciiStrToLower(name);
-  if (!out.empty() && !config::isSettableHeader(out)) at.error("is no header for that; name another one");
-  return out;
-}
-
 class Factory : public config::RoutedHttpFilterOf<v3::BasicAuth, v3::BasicAuthPerRoute> {
  public:
   config::HttpFilterPtr makeFilter(const v3::BasicAuth& proto, const config::FactoryContext& context) const override {
@@ -94,10 +86,11 @@ class Factory : public config::RoutedHttpFilterOf<v3::BasicAuth, v3::BasicAuthPe
     };
     Settings out;
     out.users = compileUsers(proto.users(), context.child("users"));
-    out.forward_header = compileHeader(proto.forward_username_header(), context.at.child("forward_username_header"));
-    if (!proto.authentication_header().empty()) {
-      out.header = compileHeader(proto.authentication_header(), context.at.child("authentication_header"));
-    }
+    const auto header = [&](const std::string& name, const char* field, std::string& to) {
+      if (!name.empty()) to = config::compileHeaderName(name, context.at.child(field));
+    };
+    header(proto.forward_username_header(), "forward_username_header", out.forward_header);
+    header(proto.authentication_header(), "authentication_header", out.header);
     out.allow_missing = proto.allow_missing();
     out.emit_metadata = proto.emit_dynamic_metadata();
     out.pool = context.services.objects.get<worker::ThreadPool>("password hashes",

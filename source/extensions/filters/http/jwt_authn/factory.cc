@@ -11,7 +11,6 @@
 #include "absl/strings/str_join.h"
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/http/jwt_authn/v3/config.pb.h"
-#include "source/base/ascii.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/route_match.h"
 #include "source/config/route_texts.h"
@@ -127,10 +126,8 @@ class RequirementCompiler {
   Requirement extract(const v3::ExtractOnlyWithoutValidation& proto, const Context& at) {
     Requirement out{.kind = Kind::kExtractOnly, .places = placesOf(all_)};
     const std::string& name = proto.verification_status_header();
-    out.status_header = name.empty() ? kVerificationHeader : base::lowered(name);
-    if (!config::isSettableHeader(out.status_header)) {
-      at.child("verification_status_header").error("is no header that may be set; name one of your own");
-    }
+    out.status_header =
+        name.empty() ? kVerificationHeader : config::compileHeaderName(name, at.child("verification_status_header"));
     spoofed_.add(out.status_header);
     return out;
   }

@@ -157,14 +157,8 @@ std::vector<Location> compileLocations(const v3::JwtProvider& proto, const Conte
 // --- what they leave
 // ---------------------------------------------------------------------------------------------------
 
-std::string compileHeader(const std::string& name, const Context& at) {
-  std::string lower = base::lowered(name);
-  if (!config::isSettableHeader(lower)) at.error("is no header that may be set; name one of your own");
-  return lower;
-}
-
 ClaimHeader compileClaim(const v3::JwtClaimToHeader& proto, const Context& at) {
-  ClaimHeader out{.name = compileHeader(proto.header_name(), at.child("header_name"))};
+  ClaimHeader out{.name = config::compileHeaderName(proto.header_name(), at.child("header_name"))};
   if (proto.claim_name().empty() == proto.claim_path().empty()) {
     at.error("needs one of claim_name and claim_path, and not both");
   }
@@ -178,7 +172,7 @@ void compileOutput(const v3::JwtProvider& proto, const Context& at, Provider& ou
   out.clear_route = proto.clear_route_cache();
   out.pad_payload = proto.pad_forward_payload_header();
   if (!proto.forward_payload_header().empty()) {
-    out.payload_header = compileHeader(proto.forward_payload_header(), at.child("forward_payload_header"));
+    out.payload_header = config::compileHeaderName(proto.forward_payload_header(), at.child("forward_payload_header"));
   }
   for (int i = 0; i < proto.claim_to_headers_size(); ++i) {
     out.claim_headers.push_back(

@@ -134,9 +134,8 @@ class Factory : public config::RoutedHttpFilterOf<v1::KeyAuth, v1::KeyAuthPerRou
     Settings out;
     out.file = compileFile(proto, context.child("consumers"));
     out.key_sources = config::compileKeySources(proto.key_sources(), context.at);
-    out.forward_header = absl::AsciiStrToLower(proto.forwarding().header());
-    if (!out.forward_header.empty() && !config::isSettableHeader(out.forward_header)) {
-      context.at.child("forwarding").child("header").error("is no header that may be changed; name one of your own");
+    if (const std::string& name = proto.forwarding().header(); !name.empty()) {
+      out.forward_header = config::compileHeaderName(name, context.at.child("forwarding").child("header"));
     }
     out.hide_credentials = proto.forwarding().hide_credentials();
     out.allowed = counter("allowed");
