@@ -30,13 +30,18 @@ constexpr milliseconds kListenerWait = seconds(5);
 
 // --- keys ------------------------------------------------------------------------------------------------------------
 
-KeySetPtr readKeys(DataSource source, const Context& at) {
+// Null where there are none. `may_lack`: a set that cannot be used is one of no keys, by which no token is good.
+KeySetPtr readKeys(DataSource source, bool may_lack, const Context& at) {
   source.clear_watched_directory();
   const std::optional<std::string> text = config::compileDataSource(source, at);
   if (!text) return nullptr;
   std::vector<std::string> skipped;
   std::string error;
   KeySetPtr keys = jwt::KeySet::parse(*text, skipped, error);
+  if (keys == nullptr && may_lack) {
+    at.warn(absl::StrCat("holds no keys: ", error, "; tokens of this provider are refused"));
+    return std::make_shared<const jwt::KeySet>(std::vector<jwt::KeySet::Entry>());
+  }
   if (keys == nullptr) at.error(absl::StrCat("holds no keys: ", error));
   for (const std::string& what : skipped) at.warn(absl::StrCat("has a key that is not used: ", what));
   return keys;
@@ -56,7 +61,7 @@ KeySource compileLocal(const DataSource& proto, const FactoryContext& context) {
           const auto known = weak.lock();
           if (!known) return;
           config::ErrorList errors;
-          if (KeySetPtr keys = readKeys(proto, Context(errors))) {
+          if (KeySetPtr keys = readKeys(proto, false, Context(errors))) {
             known->keys.set(std::move(keys));
           } else if (logger != nullptr) {
             logger->warning("jwt", "keys that were read before stay in use: ", errors.toString());
@@ -64,7 +69,7 @@ KeySource compileLocal(const DataSource& proto, const FactoryContext& context) {
         },
         at);
   }
-  KeySetPtr keys = readKeys(proto, context.at);
+  KeySetPtr keys = readKeys(proto, services.defaults == config::Defaults::kEnvoy, context.at);
   if (keys == nullptr) return {};
   local->keys.set(std::move(keys));
   return KeySource(std::shared_ptr<const LocalKeys>(local));

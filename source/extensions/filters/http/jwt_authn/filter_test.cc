@@ -518,6 +518,21 @@ TEST_CASE("keys of a file are read again when it changes, and stay when it canno
   CHECK(world.askWith(token()).status == 401);
 }
 
+TEST_CASE("Envoy's files may have a provider without keys, whose tokens are refused") {
+  World world;
+  world.services.defaults = config::Defaults::kEnvoy;
+  world.filter =
+      world.compile("providers: {p: {issuer: me, local_jwks: {inline_string: '{}'}}}\nrules:\n" +
+                    std::string("- {match: {prefix: /extract}, requires: {extract_only_without_validation: {}}}\n") +
+                    "- {match: {prefix: /}, requires: {provider_name: p}}\n");
+  REQUIRE(world.filter != nullptr);
+  CHECK(world.problems() == "");
+  REQUIRE(world.errors.warnings().size() == 1);
+  CHECK(world.errors.warnings().front().toString().find("tokens of this provider are refused") != std::string::npos);
+  CHECK(world.askWith(token()).status == 401);
+  CHECK(world.ask({bearer(token())}, "/extract").status == 200);
+}
+
 TEST_CASE("what cannot work is refused where it stands") {
   const auto problems = [](const std::string& yaml) {
     World world;
