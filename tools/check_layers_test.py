@@ -111,7 +111,7 @@ class CheckLayersTest(unittest.TestCase):
             "extensions -> source/session",
             "may say that it uses session",
         )
-        self.assertRefused({**BUFFER, f"source/{HTTP}/buffer/filter.cc": include}, "may say that it uses cache, compression, geoip, transcoding, upstream")
+        self.assertRefused({**BUFFER, f"source/{HTTP}/buffer/filter.cc": include}, "may say that it uses cache, compression, geoip, jwt, transcoding, upstream")
         path = "extensions/retry/host/other"
         self.assertRefused({**extension(path, "retry_host_predicate"), f"source/{path}/predicate.cc": include}, "uses nothing else")
 
