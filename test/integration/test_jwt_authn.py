@@ -172,7 +172,8 @@ class TokenTest(JwtCase):
         self.assertEqual(self.logged(len(expected)), expected)
         self.assertEqual(self.upstream.requests.qsize(), 6)
         self.assertEqual((self.counted("allowed"), self.counted("denied")), (6, len(expected) - 6))
-        self.assertEqual(self.counted("jwt_cache_hit"), 5)
+        # Remembered is what was verified, those for another audience and beside "sesame" as well.
+        self.assertEqual(self.counted("jwt_cache_hit"), 7)
         self.assertNotIn(good.rpartition(".")[2], self.told())
 
     def test_a_refusal_says_what_is_asked_for_and_not_more(self):
@@ -198,9 +199,9 @@ class TokenTest(JwtCase):
             with self.subTest(version=version):
                 text = token(realm={"role": "clerk"})
                 seen = self.seen(*forged, *bearer(text), path="/api", version=version)
-                told = {name: value for name, value in seen.headers if name.startswith("x") and value in ("root", "ann", "clerk")}
-                self.assertEqual(told, {"x-user": "ann", "x-role": "clerk"})
+                self.assertEqual((seen.header("x-user"), seen.header("x-role")), ("ann", "clerk"))
                 self.assertEqual(seen.header("x-payload"), text.split(".")[1])
+                self.assertNotIn("root", [value for _, value in seen.headers])
                 for path in ("/api", "/open"):
                     arguments = bearer(token(sub=None)) if path == "/api" else []
                     seen = self.seen(*forged, *arguments, path=path, version=version)
@@ -354,21 +355,21 @@ class TokenTest(JwtCase):
 
 
 class KeyServer(HttpUpstream):
-    """Gives out these keys, or `reply` if there is one, not before `open`."""
+    """Gives out these keys, or `reply` if there is one, not before `gate` is set."""
 
     def __init__(self, *kids, port=0):
         self.kids = kids
         self.reply = None
-        self.open = threading.Event()
-        self.open.set()
+        self.gate = threading.Event()
+        self.gate.set()
         super().__init__(self.answer, address=("127.0.0.1", port))
 
     def answer(self, request):
-        self.open.wait(30)
+        self.gate.wait(30)
         return self.reply or Reply(200, keySet(*self.kids).encode())
 
     def stop(self):
-        self.open.set()
+        self.gate.set()
         super().stop()
 
     @property
@@ -451,7 +452,7 @@ class RemoteTest(JwtCase):
         self.check(503, *bearer(token()))
 
     def test_old_keys_go_on_while_no_others_can_be_fetched(self):
-        server = self.start(KeyServer("a"))
+        server = self.start(KeyServer("a", port=freePort()))
         self.serveRemote(server.port, cache_duration="0.1s")
         self.check(200, *bearer(token()))
 
@@ -469,15 +470,16 @@ class RemoteTest(JwtCase):
         # What is no key set changes nothing either.
         huge = keySet("a").encode() + b" " * (4 << 20)
         for reply in (Reply(200, b"<html>"), Reply(200, b'{"keys": []}'), Reply(404, keySet("a").encode()), Reply(200, huge)):
-            before = self.counted("jwks_fetch_failed")
-            server.reply = reply
-            waitFor(lambda: self.counted("jwks_fetch_failed") > before + 1, "another failed fetch")
+            server.reply, failed = reply, self.counted("jwks_fetch_failed")
+            waitFor(lambda: self.counted("jwks_fetch_failed") > failed, "another failed fetch")
             self.check(200, *bearer(token("b")))
             self.check(401, *bearer(token("a")))
+            server.reply, good = None, self.counted("jwks_fetch_success")
+            waitFor(lambda: self.counted("jwks_fetch_success") > good, "a good one")
 
     def test_requests_wait_for_one_fetch_however_many_they_are(self):
         server = self.start(KeyServer("a"))
-        server.open.clear()
+        server.gate.clear()
         self.serveRemote(server.port, fast=True)
         good, statuses = token(), []
 
@@ -489,7 +491,7 @@ class RemoteTest(JwtCase):
             thread.start()
         waitFor(lambda: self.sluice.stat("http.http.downstream_rq_active") == len(threads), "all of them to wait")
         self.assertEqual((server.fetches, statuses), (1, []))
-        server.open.set()
+        server.gate.set()
         for thread in threads:
             thread.join()
 
@@ -498,7 +500,7 @@ class RemoteTest(JwtCase):
 
     def test_a_server_that_says_nothing_is_given_up(self):
         server = self.start(KeyServer("a"))
-        server.open.clear()
+        server.gate.clear()
         self.serveRemote(server.port, timeout="0.2s", fast=True)
 
         waitFor(lambda: self.counted("jwks_fetch_failed") >= 1, "the end of a fetch")

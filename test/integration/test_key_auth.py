@@ -98,7 +98,12 @@ class ApiKeyTest(AuthCase):
         self.assertEqual(stats["http.http.api_key_auth.unauthorized"], 6)
         self.assertEqual(stats["http.http.api_key_auth.forbidden"], 2)
         self.assertEqual(stats["http.http.api_key_auth.allowed"], 0)
-        waitFor(lambda: "403 client_not_allowed" in open(self.access_log).read(), "the refusal in the log")
+
+        def logged():
+            with open(self.access_log) as file:
+                return "403 client_not_allowed" in file.read()
+
+        waitFor(logged, "the refusal in the log")
 
     def test_no_key_is_told(self):
         self.ask("-H", "Authorization: sesame")
