@@ -330,7 +330,7 @@ def encodings():
     yield Case("form: JSON of a good token", keys, flat, "jwt_malformed")
     for cut in (1, 10, len(head), len(head) + 1, len(head) + 20, len(good) // 2):
         yield Case(f"cut to {cut}", keys, good[:cut], "jwt_malformed")
-    yield Case("a signature that is cut", keys, withSignature(good, lambda bytes: bytes[:-6]))
+    yield Case("a signature that is cut", keys, withSignature(good, lambda s: s[:-6]))
     yield Case("base64url: a space behind", keys, good + " ", "jwt_malformed")
     yield Case("base64url: a space in front", keys, " " + good, "jwt_malformed")
     yield Case("base64url: a space inside", keys, f"{head[:5]} {head[5:]}.{body}.{signature}", "jwt_malformed")
