@@ -44,6 +44,7 @@ def sluice_extension(kind, configs, services = [], uses = [], deps = [], factory
         srcs = factory_srcs,
         hdrs = factory_hdrs,
         deps = [":lib"] + configs + KINDS[kind]["factory_deps"] + factory_deps,
+        seldom_run = True,
         visibility = ["//visibility:public"],
     )
     if tests:

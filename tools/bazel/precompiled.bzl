@@ -13,6 +13,12 @@ TEST_FLAGS = [
     "-fno-sanitize-coverage=edge,indirect-calls,inline-8bit-counters,pc-table,stack-depth,trace-cmp,trace-div,trace-gep",
 ]
 
+# What runs when configuration is read, compiled, pushed or shown: much code, large and never hot. Optimising it is half of its compilation.
+SELDOM_RUN_FLAGS = [
+    "-O0",
+    "-fpch-instantiate-templates",
+]
+
 def precompiled_copts(name, compiler_flags = []):
     """For a rule that has `precompiled_deps(name)` among its dependencies; with the flags of that header."""
     return select({

@@ -1,16 +1,35 @@
 """Rules of this repository: libraries, unit tests and fuzz targets. Extensions: extension.bzl; messages: proto.bzl."""
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
-load(":precompiled.bzl", "TEST_FLAGS", "precompiled_copts", "precompiled_deps")
+load(":precompiled.bzl", "SELDOM_RUN_FLAGS", "TEST_FLAGS", "precompiled_copts", "precompiled_deps")
 
 BORINGSSL_COPTS = ["-isystem/usr/include/android"]
 
-def sluice_library(name, deps = [], copts = [], **kwargs):
-    """One folder of source/: a static library. Its includes are written from the repository's root."""
+# Folders of code that no request passes.
+_SELDOM_RUN = [
+    "source/admin",
+    "source/config",
+    "source/control_plane",
+    "source/ctl",
+    "source/server",
+    "source/xds",
+]
+
+def sluice_library(name, deps = [], copts = [], seldom_run = False, **kwargs):
+    """One folder of source/: a static library. Its includes are written from the repository's root.
+
+    Args:
+      seldom_run: no request passes it, so it is not optimised under the sanitizers. Folders of _SELDOM_RUN need not say it.
+    """
+    package = native.package_name()
+    if seldom_run or [folder for folder in _SELDOM_RUN if package == folder or package.startswith(folder + "/")]:
+        precompiled, flags = "precompiled_seldom_run", SELDOM_RUN_FLAGS
+    else:
+        precompiled, flags = "precompiled", []
     cc_library(
         name = name,
-        copts = copts + precompiled_copts("precompiled"),
-        deps = deps + precompiled_deps("precompiled"),
+        copts = copts + precompiled_copts(precompiled, flags),
+        deps = deps + precompiled_deps(precompiled),
         linkstatic = True,
         **kwargs
     )
