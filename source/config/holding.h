@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "source/config/services.h"
 
@@ -41,6 +42,8 @@ class Holding {
     auto tied = std::make_shared<Tied>(Tied{std::exchange(stats_, newScope()), clusters_.take(), std::move(object)});
     return {tied, tied->object.get()};
   }
+  // Clusters that were named so far.
+  std::vector<route::ClusterId> clusters() const { return clusters_.seen(); }
   std::shared_ptr<const void> take() { return tie(std::shared_ptr<const void>(std::make_shared<const char>())); }
 
  private:

@@ -58,6 +58,8 @@ class InitTargets {
   // `name` as the log and the admin pages say it: "routes 'web'". `deadline` from now on: after it the wait ends by
   // itself, and the log tells; 0: whoever adds it sees to it that it ends.
   virtual InitTarget add(std::string name, std::chrono::milliseconds deadline = {}) = 0;
+  // Whether something serves in its place while it waits.
+  virtual bool replaces() const { return false; }
 };
 
 }  // namespace sluice::config

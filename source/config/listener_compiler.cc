@@ -335,6 +335,7 @@ std::optional<CompiledListener> compileListener(const Proto& listener, const Con
   }
   if (mark.hit()) return std::nullopt;
   compiled.held = holding.take();
+  compiled.clusters = holding.clusters();
   return compiled;
 }
 

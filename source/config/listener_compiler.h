@@ -46,7 +46,8 @@ struct CompiledListener {
   bool ignore_global_conn_limit = false;
   uint32_t buffer_limit = 1024 * 1024;
   listener::UdpSettings udp;
-  std::shared_ptr<const void> held;  // stats and clusters of what is not a chain's
+  std::shared_ptr<const void> held;        // stats and clusters of what is not a chain's
+  std::vector<route::ClusterId> clusters;  // that it names, tables by RDS apart; ascending
 
   bool isUdp() const { return udp.filter != nullptr; }
 };

@@ -6,6 +6,7 @@
 // go on any thread; workers see ids.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "source/route/cluster_id.h"
 
 namespace sluice::route {
@@ -30,12 +32,21 @@ class ClusterNames {
   class Recording {
    public:
     explicit Recording(ClusterNames& names) : names_(names), outer_(std::exchange(names.recording_, this)) {}
-    ~Recording() { names_.recording_ = outer_; }
+    ~Recording() {
+      names_.recording_ = outer_;
+      if (outer_ != nullptr) outer_->seen_.insert(seen_.begin(), seen_.end());
+    }
     Recording(const Recording&) = delete;
     Recording& operator=(const Recording&) = delete;
     // Those so far; null if there is none.
     [[nodiscard]] Use take() {
       return uses_.empty() ? nullptr : std::make_shared<const Uses>(std::exchange(uses_, Uses()));
+    }
+    // All that were asked for, in recordings within this one, too, that are over; ascending.
+    std::vector<ClusterId> seen() const {
+      std::vector<ClusterId> ids(seen_.begin(), seen_.end());
+      std::sort(ids.begin(), ids.end());
+      return ids;
     }
 
    private:
@@ -44,6 +55,7 @@ class ClusterNames {
     ClusterNames& names_;
     Recording* const outer_;
     Uses uses_;
+    absl::flat_hash_set<ClusterId> seen_;
   };
 
   // The id of `name`, given now if it is new.
@@ -60,6 +72,7 @@ class ClusterNames {
       names_[id].text = name;
       ids_.emplace(names_[id].text, id);
     }
+    if (recording_ != nullptr) recording_->seen_.insert(id);
     if (recording_ != nullptr && !recording_->uses_.contains(id)) recording_->uses_.emplace(id, use(id));
     return id;
   }

@@ -81,7 +81,10 @@ DynamicType clusters(const CoreTypes& core, const Root& cds) {
 void askForClusters(const CoreTypes& core, DynamicConfig& dynamic) {
   core.on_demand.on_wanted = asking(dynamic, xds::kClusterType);
   core.on_demand.on_unwanted = notAsking(dynamic, xds::kClusterType);
-  core.clusters.on_serves = [core](const std::string& name) { core.on_demand.onServes(name); };
+  core.clusters.on_serves = [core](const std::string& name) {
+    core.on_demand.onServes(name);
+    core.cluster_waits.onServes(name);
+  };
 }
 
 void takeEndpoints(const CoreTypes& core, const DynamicResource& resource, const Context& context) {
@@ -123,6 +126,7 @@ void takeListener(const CoreTypes& core, const DynamicResource& resource, const 
   if (!compiled) return;
   if (compiled->api) return context.error("an API listener is for gRPC clients; a proxy cannot serve it");
   compiled->name = resource.name;
+  if (init->replaces()) core.cluster_waits.add(compiled->clusters, core.listeners.clustersOf(resource.name), *init);
   const absl::Status status =
       core.listeners.set(*std::move(compiled), std::move(proto), std::move(init), false, resource.version);
   if (!status.ok()) context.error(std::string(status.message()));

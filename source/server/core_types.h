@@ -7,6 +7,7 @@
 #include "source/observability/log.h"
 #include "source/observability/stats.h"
 #include "source/server/cluster_manager.h"
+#include "source/server/cluster_waits.h"
 #include "source/server/dynamic_config.h"
 #include "source/server/extension_manager.h"
 #include "source/server/listener_manager.h"
@@ -21,6 +22,7 @@ namespace sluice::server {
 struct CoreTypes {
   config::Services& services;
   ClusterManager& clusters;
+  ClusterWaits& cluster_waits;
   ListenerManager& listeners;
   RouteManager& routes;
   ScopeManager& scopes;

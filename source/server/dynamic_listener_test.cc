@@ -26,6 +26,7 @@ class KeysFactory : public config::NetworkFilterConfigFactory {
                                                                config::FactoryContext context) const override {
     const std::string& text = static_cast<const google::protobuf::StringValue&>(message).value();
     keys = context.waitFor("keys of '" + text + "'", deadline);
+    if (text.starts_with("to ")) context.services.cluster_names.idOf(text.substr(3));
     return std::make_shared<Greeter>(text);
   }
 
@@ -45,7 +46,8 @@ struct LdsTest : Parts, Process {
     auto factory = std::make_unique<KeysFactory>();
     extension = factory.get();
     registry.network_filters.add(std::move(factory));
-    addCoreTypes({services, clusters, listeners, routes, scopes, secrets, extensions, on_demand, log, stats, cells},
+    addCoreTypes({services, clusters, cluster_waits, listeners, routes, scopes, secrets, extensions, on_demand, log,
+                  stats, cells},
                  {.ads = config::GrpcSource{.cluster = "server"}, .lds = config::ResourceSource{}}, dynamic);
     dynamic.start();
     wire->establish();
@@ -90,6 +92,8 @@ struct LdsTest : Parts, Process {
   std::unique_ptr<net::DnsResolver> resolver = net::makeDnsResolver(*main);
   net::OpenedSockets sockets;
   listener::ConnectionLimits limits;
+  ClusterWaits cluster_waits{*main, log, names,
+                             [this](const std::string& name) { return clusters.hostsOf(name) != nullptr; }, 5s};
   RouteManager routes{*main, workers, stats, cells};
   ScopeManager scopes{*main, workers, routes, log, stats, cells};
   SecretManager secrets{bootstrap, *main, stats, cells, log};
@@ -127,6 +131,19 @@ TEST_CASE("a listener whose extension needs what does not come serves after the 
   while (t.stats.valueOf("listener_manager.total_listeners_active") == 0) t.runFor(5ms);
   CHECK(t.logged("listener 'web' waits no longer for keys of 'one', which did not come within 20 ms"));
   CHECK(t.ask(t.at) == "one");
+}
+
+TEST_CASE("a listener that names a new cluster waits for it if one serves in its place") {
+  LdsTest t;
+  CHECK(t.send("1", t.listener("to first")) == "");
+  t.extension->keys.ready();
+  CHECK(t.ask(t.at) == "to first");  // there is none to serve meanwhile
+  CHECK(t.send("2", t.listener("to second")) == "");
+  t.extension->keys.ready();
+  CHECK(t.ask(t.at) == "to first");
+  CHECK(t.logged("listener 'web' waits for keys of 'to second', cluster 'second'"));
+  t.cluster_waits.onServes("second");
+  CHECK(t.ask(t.at) == "to second");
 }
 
 TEST_CASE("a listener that is refused leaves nothing waiting, and the one that serves goes on") {

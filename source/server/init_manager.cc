@@ -44,8 +44,8 @@ class InitManager::Wait : public config::InitWait {
   std::unique_ptr<event::Timer> timer_;
 };
 
-InitManager::InitManager(event::Loop& loop, observability::Logger& logger, std::string owner)
-    : loop_(loop), logger_(logger), owner_(std::move(owner)) {}
+InitManager::InitManager(event::Loop& loop, observability::Logger& logger, std::string owner, bool replaces)
+    : loop_(loop), logger_(logger), owner_(std::move(owner)), replaces_(replaces) {}
 
 InitManager::~InitManager() {
   for (const auto& [id, wait] : waits_) wait->letGo();

@@ -24,11 +24,12 @@ namespace sluice::server {
 class InitManager : public config::InitTargets {
  public:
   // `owner` as the log says it.
-  InitManager(event::Loop& loop, observability::Logger& logger, std::string owner);
+  InitManager(event::Loop& loop, observability::Logger& logger, std::string owner, bool replaces = false);
   ~InitManager() override;
 
   // A target that comes when nothing is waited for any more is none.
   config::InitTarget add(std::string name, std::chrono::milliseconds deadline = {}) override;
+  bool replaces() const override { return replaces_; }
   // The same without a deadline, with a name that is asked for each time it is shown, while the target lives.
   config::InitTarget add(std::function<std::string()> name);
 
@@ -48,6 +49,7 @@ class InitManager : public config::InitTargets {
   event::Loop& loop_;
   observability::Logger& logger_;
   const std::string owner_;
+  const bool replaces_;
   const std::thread::id thread_ = std::this_thread::get_id();
   std::map<uint64_t, std::shared_ptr<Wait>> waits_;  // by Wait::id()
   uint64_t next_id_ = 0;

@@ -33,12 +33,20 @@ ListenerManager::ListenerManager(event::Loop& main, Workers& workers, net::Socke
       create_failure_(stats.counter("listener_manager.listener_create_failure")) {}
 
 std::unique_ptr<InitManager> ListenerManager::newInit(const std::string& name) {
-  return std::make_unique<InitManager>(main_, logger_, absl::StrCat("listener '", name, "'"));
+  const auto known = entries_.find(name);
+  const bool serves = known != entries_.end() && known->second.active != nullptr;
+  return std::make_unique<InitManager>(main_, logger_, absl::StrCat("listener '", name, "'"), serves);
 }
 
 bool ListenerManager::isStatic(const std::string& name) const {
   const auto found = entries_.find(name);
   return found != entries_.end() && found->second.is_static;
+}
+
+std::span<const route::ClusterId> ListenerManager::clustersOf(const std::string& name) const {
+  const auto found = entries_.find(name);
+  if (found == entries_.end() || !found->second.active) return {};
+  return found->second.active->compiled.clusters;
 }
 
 bool ListenerManager::knowsUnchanged(const std::string& name, uint64_t content_hash, const std::string& version) {

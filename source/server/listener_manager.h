@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,8 @@ class ListenerManager {
   const std::map<std::string, Entry>& entries() const { return entries_; }
   bool knowsUnchanged(const std::string& name, uint64_t content_hash, const std::string& version);
   bool isStatic(const std::string& name) const;
+  // That the generation names which serves; empty: none does.
+  std::span<const route::ClusterId> clustersOf(const std::string& name) const;
 
  private:
   // Sockets that were opened for a generation: per worker and, in the order of the addresses, per address.

@@ -24,6 +24,9 @@ usage: sluice -c FILE [options]
       --log-format PATTERN     how lines of the log look, in spdlog's flags (%v message, %j for JSON, %n component)
       --admin-address-path F   writes the admin server's address to F
       --drain-time-s SECONDS   how long connections may finish at shutdown and updates (default: 30)
+      --cluster-wait-ms MS     how long new routes and listeners wait for clusters that do not serve yet, while those that
+                               they replace go on; 0: they take over at once, as in Envoy (default: 5000; with
+                               --defaults envoy: 0)
       --defaults edge|envoy    edge: safe at the edge (default); envoy: as Envoy has them
       --report-only RULES      rules that clients may break, with commas, or all: counted and logged, not refused
                                (connect_port, host_conflict, underscore_names, unknown_expectation,
@@ -97,6 +100,13 @@ const std::map<std::string, Setter>& setters() {
          uint32_t seconds;
          if (!number(v, 86400, seconds, error)) return false;
          o.drain_time = std::chrono::seconds(seconds);
+         return true;
+       }},
+      {"--cluster-wait-ms",
+       [](Options& o, const std::string& v, std::string& error) {
+         uint32_t ms;
+         if (!number(v, 600'000, ms, error)) return false;
+         o.cluster_wait = std::chrono::milliseconds(ms);
          return true;
        }},
       {"--defaults",

@@ -25,7 +25,14 @@ struct Options {
   std::chrono::milliseconds drain_time{30'000};
   config::Defaults defaults = config::Defaults::kEdge;
   bool reject_unknown_dynamic_fields = false;
+  std::optional<std::chrono::milliseconds> cluster_wait;  // see clusterWait()
   http::StrictRules report_only;
+
+  // How long routes and listeners that take the place of others wait for clusters that do not serve yet; 0: not at all.
+  std::chrono::milliseconds clusterWait() const {
+    using namespace std::chrono_literals;
+    return cluster_wait.value_or(defaults == config::Defaults::kEnvoy ? 0ms : 5000ms);
+  }
 };
 
 // What a command line asks for: to run with options, to print a text and exit 0, or a usage error (exit 2).

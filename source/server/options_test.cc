@@ -82,6 +82,14 @@ TEST_CASE("what is not given has its default") {
   CHECK_FALSE(o.reject_unknown_dynamic_fields);
 }
 
+TEST_CASE("routes wait for clusters unless the switch or Envoy's defaults say otherwise") {
+  using namespace std::chrono_literals;
+  CHECK(parseOptions({"-c", "a"}).options->clusterWait() == 5s);
+  CHECK(parseOptions({"-c", "a", "--defaults", "envoy"}).options->clusterWait() == 0s);
+  CHECK(parseOptions({"-c", "a", "--defaults", "envoy", "--cluster-wait-ms", "20"}).options->clusterWait() == 20ms);
+  CHECK(parseOptions({"-c", "a", "--cluster-wait-ms=0"}).options->clusterWait() == 0s);
+}
+
 TEST_CASE("what is wrong is said, with the nearest known name") {
   CHECK(bad({}) == "no configuration; give -c FILE or --config-yaml YAML");
   CHECK(bad({"--mode", "validate"}) == "no configuration; give -c FILE or --config-yaml YAML");
@@ -96,6 +104,7 @@ TEST_CASE("what is wrong is said, with the nearest known name") {
   CHECK(bad({"-c", "a", "--mode", "init_only"}).starts_with("option '--mode': "));
   CHECK(bad({"-c", "a", "--defaults", "nginx"}).starts_with("option '--defaults': "));
   CHECK(bad({"-c", "a", "-l", "loud"}).starts_with("option '--log-level': "));
+  CHECK(bad({"-c", "a", "--cluster-wait-ms", "600001"}).starts_with("option '--cluster-wait-ms': "));
   CHECK(bad({"-c", "a", "--drain-time-s", "86401"}).starts_with("option '--drain-time-s': "));
 }
 

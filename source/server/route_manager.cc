@@ -6,6 +6,13 @@
 #include "absl/strings/str_cat.h"
 
 namespace sluice::server {
+namespace {
+
+std::string ownerOf(const ResourceKey& key) {
+  return absl::StrCat("routes '", key.name, "'");
+}
+
+}  // namespace
 
 std::shared_ptr<const route::TableSlot> RouteManager::makeSlot(ResourceKey key) {
   uint32_t id = next_id_;
@@ -69,9 +76,10 @@ std::shared_ptr<const route::TableSlot> RouteManager::rds(const std::string& nam
   const ResourceKey key = keyOf(source, name, self_source);
   const auto [at, is_new] = by_key_.try_emplace(key);
   Entry& entry = at->second;
-  if (init != nullptr && !entry.settled) {
-    std::erase_if(entry.waits, [](const config::InitTarget& wait) { return !wait.pending(); });
-    entry.waits.push_back(init->add(absl::StrCat("routes '", name, "'")));
+  if (init != nullptr && (!entry.settled || (init->replaces() && entry.clusters))) {
+    auto& waits = init->replaces() ? entry.replacing : entry.waits;
+    std::erase_if(waits, [](const config::InitTarget& wait) { return !wait.pending(); });
+    waits.push_back(init->add(ownerOf(key)));
   }
   if (std::shared_ptr<const route::TableSlot> slot = entry.slot.lock()) return slot;
   std::shared_ptr<const route::TableSlot> slot = makeSlot(key);
@@ -80,10 +88,10 @@ std::shared_ptr<const route::TableSlot> RouteManager::rds(const std::string& nam
   key_of_[slot->id] = key;
   if (is_new) {
     on_wanted(key, source);
-  } else if (entry.table) {
+  } else if (entry.serving.table) {
     // The last user of the old slot has gone, and we have not heard of it yet: the name is subscribed still, so nothing
     // but what we know may ever come.
-    fill(slot->id, entry.table);
+    fill(slot->id, entry.serving.table);
   }
   return slot;
 }
@@ -92,9 +100,9 @@ void RouteManager::awaitTable(const route::TableSlot& slot, config::InitTargets&
   const auto key = key_of_.find(slot.id);
   if (key == key_of_.end()) return;
   Entry& entry = by_key_.at(key->second);
-  if (entry.table) return;
+  if (entry.serving.table && !entry.clusters) return;
   std::erase_if(entry.awaited, [](const config::InitTarget& wait) { return !wait.pending(); });
-  entry.awaited.push_back(init.add(absl::StrCat("routes '", key->second.name, "'")));
+  entry.awaited.push_back(init.add(ownerOf(key->second)));
 }
 
 std::shared_ptr<const route::TableSlot> RouteManager::usedBy(std::shared_ptr<const route::TableSlot> slot,
@@ -109,7 +117,7 @@ std::shared_ptr<const route::TableSlot> RouteManager::usedBy(std::shared_ptr<con
   user->discovery = discoveryOf(key->second, entry, stat_prefix);
   for (const auto& [name, factory] : chain) user->filters.insert(name);
   entry.users.push_back(user);
-  if (entry.table) tellUnknownFilters(key->second, entry);
+  if (entry.serving.table) tellUnknownFilters(key->second, entry);
   return {user, user->slot.get()};
 }
 
@@ -123,7 +131,7 @@ std::shared_ptr<DiscoveryStats> RouteManager::discoveryOf(const ResourceKey& key
                                            stats_.scope("http", stat_prefix).scope("rds", key.name), cells_);
   known = stats;
   stats->asked();
-  if (entry.table) stats->accepted(entry.version, true);
+  if (entry.serving.table) stats->accepted(entry.version, true);
   return stats;
 }
 
@@ -136,8 +144,8 @@ void RouteManager::tellUnknownFilters(const ResourceKey& key, Entry& entry) {
   });
   if (entry.users.empty()) return;
   std::erase_if(entry.told,
-                [&](const std::string& name) { return known.contains(name) || !entry.filters.contains(name); });
-  for (const std::string& name : entry.filters) {
+                [&](const std::string& name) { return known.contains(name) || !entry.serving.filters.contains(name); });
+  for (const std::string& name : entry.serving.filters) {
     if (!known.contains(name) && entry.told.insert(name).second && on_unknown_filter) on_unknown_filter(key, name);
   }
 }
@@ -147,14 +155,46 @@ void RouteManager::setTable(const ResourceKey& key, std::shared_ptr<const route:
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return;
   Entry& entry = found->second;
-  entry.table = std::move(table);
-  entry.filters = std::move(filters);
   entry.version = version;
+  entry.coming.reset();
   forEachDiscovery(key.source, key.name, [&](DiscoveryStats& stats) { stats.accepted(version, true); });
-  fill(entry.id, entry.table);
+  Version next{std::move(table), std::move(filters)};
+  if (cluster_waits != nullptr && entry.serving.table && !next.table->hostsOnDemand()) {
+    auto init = cluster_waits->make(ownerOf(key), next.table->clusters(), entry.serving.table->clusters());
+    if (init) {
+      entry.coming = std::make_unique<Coming>(Coming{std::move(next), std::move(init)});
+      return entry.coming->init->start([this, key, &entry] {
+        const std::unique_ptr<Coming> coming = std::move(entry.coming);
+        serve(key, entry, std::move(coming->version));
+      });
+    }
+  }
+  serve(key, entry, std::move(next));
+}
+
+void RouteManager::serve(const ResourceKey& key, Entry& entry, Version version) {
+  const bool is_first = !entry.serving.table;
+  entry.serving = std::move(version);
+  fill(entry.id, entry.serving.table);
   tellUnknownFilters(key, entry);
+  if (is_first) awaitClusters(key, entry);
   settle(entry);
-  for (config::InitTarget& wait : std::exchange(entry.awaited, {})) wait.ready();
+}
+
+// Of the first table: what serves in the place of those that wait for it does so until its clusters serve.
+void RouteManager::awaitClusters(const ResourceKey& key, Entry& entry) {
+  if (cluster_waits == nullptr || (entry.replacing.empty() && entry.awaited.empty())) return;
+  entry.clusters = cluster_waits->make(ownerOf(key), entry.serving.table->clusters(), {});
+  if (!entry.clusters) return;
+  entry.clusters->start([&entry] {
+    const std::unique_ptr<InitManager> done = std::move(entry.clusters);
+    settle(entry);
+  });
+}
+
+std::string RouteManager::waitsOf(const ResourceKey& key) const {
+  const auto found = by_key_.find(key);
+  return found == by_key_.end() || !found->second.coming ? std::string() : found->second.coming->init->waits();
 }
 
 void RouteManager::forEachDiscovery(std::string_view source, std::string_view name,
@@ -178,6 +218,10 @@ void RouteManager::giveUp(const ResourceKey& key) {
 void RouteManager::settle(Entry& entry) {
   entry.settled = true;
   for (config::InitTarget& wait : std::exchange(entry.waits, {})) wait.ready();
+  if (entry.clusters) return;
+  for (config::InitTarget& wait : std::exchange(entry.replacing, {})) wait.ready();
+  if (!entry.serving.table) return;
+  for (config::InitTarget& wait : std::exchange(entry.awaited, {})) wait.ready();
 }
 
 bool RouteManager::settled(const ResourceKey& key) const {

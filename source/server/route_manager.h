@@ -1,7 +1,8 @@
 // Route tables of the process: gives each a slot that is the same on every worker, and fills the slots.
 //
 // An inline table is in its slot from the start. A table by RDS has one slot for each name of each source, shared by
-// all connection managers that name it; it stays empty (requests are answered 404) until the first table comes. Thread:
+// all connection managers that name it; it stays empty (requests are answered 404) until the first table comes. A table
+// that leads to clusters which do not serve yet waits for them, while the one before serves (ClusterWaits). Thread:
 // main. Slots may be let go of on any thread.
 #pragma once
 
@@ -17,6 +18,7 @@
 #include "source/event/loop.h"
 #include "source/observability/stats.h"
 #include "source/route/table.h"
+#include "source/server/cluster_waits.h"
 #include "source/server/discovery_stats.h"
 #include "source/server/resource_key.h"
 #include "source/server/worker.h"
@@ -54,9 +56,13 @@ class RouteManager : public config::RouteSlots {
   // Called once for each filter that a table has settings for and that no chain which uses the table has: they are
   // without effect.
   std::function<void(const ResourceKey& key, const std::string& filter)> on_unknown_filter;
-  // Gives the table of a name that is wanted; others are ignored. `filters`: those that it has settings for.
+  ClusterWaits* cluster_waits = nullptr;  // null: no table waits
+  // Gives the table of a name that is wanted; others are ignored. `filters`: those that it has settings for. One with
+  // virtual hosts on demand, for which requests wait, takes over at once.
   void setTable(const ResourceKey& key, std::shared_ptr<const route::Table> table, FilterNames filters = {},
                 const std::string& version = {});
+  // What the newest table of that name waits for before it serves; empty: it serves, or there is none.
+  std::string waitsOf(const ResourceKey& key) const;
   // What is told of the table of that source and name; without a name: of all of that source. A table is told
   // of under the stat prefix of each connection manager that uses it.
   void forEachDiscovery(std::string_view source, std::string_view name,
@@ -73,15 +79,26 @@ class RouteManager : public config::RouteSlots {
     FilterNames filters;
     std::shared_ptr<DiscoveryStats> discovery;
   };
+  struct Version {
+    std::shared_ptr<const route::Table> table;
+    FilterNames filters;  // that it has settings for
+  };
+  // One that came and does not serve yet.
+  struct Coming {
+    Version version;
+    std::unique_ptr<InitManager> init;
+  };
   struct Entry {
     std::weak_ptr<const route::TableSlot> slot;
     uint32_t id = 0;
     bool settled = false;
     std::vector<config::InitTarget> waits;      // of those that were compiled before that
-    std::vector<config::InitTarget> awaited;    // until there is a table
-    std::shared_ptr<const route::Table> table;  // the last one; null: none came
-    std::string version;                        // its
-    FilterNames filters;                        // that it has settings for
+    std::vector<config::InitTarget> replacing;  // of those in whose place something serves: until clusters do, too
+    std::vector<config::InitTarget> awaited;    // until there is a table and its clusters serve
+    std::unique_ptr<InitManager> clusters;      // of the first table, for those; null: they serve
+    Version serving;                            // without a table: none came
+    std::unique_ptr<Coming> coming;             // null: what serves is the newest
+    std::string version;                        // of the newest
     FilterNames told;                           // of these, unknown to all chains
     std::vector<std::weak_ptr<const User>> users;
     std::map<std::string, std::weak_ptr<DiscoveryStats>, std::less<>> discovery;  // by stat prefix; users hold them
@@ -90,6 +107,8 @@ class RouteManager : public config::RouteSlots {
   void release(uint32_t id, const ResourceKey& key);
   void askForHost(uint32_t id, const ResourceKey& key, const std::string& host, uint32_t worker);
   static void settle(Entry& entry);
+  void serve(const ResourceKey& key, Entry& entry, Version version);
+  void awaitClusters(const ResourceKey& key, Entry& entry);
   void fill(uint32_t id, const std::shared_ptr<const route::Table>& table);
   std::shared_ptr<DiscoveryStats> discoveryOf(const ResourceKey& key, Entry& entry, std::string_view stat_prefix);
   void tellUnknownFilters(const ResourceKey& key, Entry& entry);

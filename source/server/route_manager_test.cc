@@ -1,5 +1,6 @@
 // The route manager with real workers.
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "source/server/test_listeners.h"
 
@@ -161,6 +162,98 @@ TEST_CASE("settings for a filter that no chain of a table has are told once") {
   const auto late = t.routes->usedBy(t.rds("q"), fewer, "h");
   t.routes->setTable(of("q"), table("q"), {"limit"});
   CHECK(told.size() == 2);
+}
+
+// Tables that lead to clusters.
+struct WaitingTest : RouteTest {
+  WaitingTest() {
+    routes->on_wanted = [](const ResourceKey&, const auto&) {};
+    routes->cluster_waits = &waits;
+  }
+  std::shared_ptr<const route::Table> leadingTo(const std::string& name, const std::vector<std::string>& clusters,
+                                                bool on_demand = false) {
+    route::TableSpec spec;
+    spec.name = name;
+    spec.hosts_on_demand = on_demand;
+    route::VirtualHostSpec& host = spec.virtual_hosts.emplace_back();
+    host.name = "v";
+    host.domains = {"*"};
+    for (const std::string& cluster : clusters) {
+      route::ForwardSpec action;
+      action.cluster = names.idOf(cluster);
+      action.cluster_name = cluster;
+      host.routes.emplace_back().path = "/" + cluster;
+      host.routes.back().action = std::move(action);
+    }
+    return *route::Table::build(std::move(spec));
+  }
+  void serve(const std::string& cluster) {
+    serving.insert(cluster);
+    waits.onServes(cluster);
+  }
+
+  route::ClusterNames names;
+  std::set<std::string> serving;
+  std::chrono::milliseconds limit{5s};
+  ClusterWaits waits{*main, logger, names, [this](const std::string& name) { return serving.contains(name); }, limit};
+};
+
+TEST_CASE("a table that leads to a new cluster waits for it while the one before serves") {
+  WaitingTest t;
+  const auto slot = t.rds("r");
+  t.serve("up");
+  t.routes->setTable(of("r"), t.leadingTo("first", {"up"}));
+  t.routes->setTable(of("r"), t.leadingTo("second", {"up", "new"}));
+  CHECK(t.at(slot->id) == "first");
+  CHECK(t.routes->waitsOf(of("r")) == "cluster 'new'");
+  SECTION("until it serves") {
+    t.serve("new");
+    CHECK(t.at(slot->id) == "second");
+    CHECK(t.routes->waitsOf(of("r")).empty());
+  }
+  SECTION("or until a newer one that waits for nothing takes its place") {
+    t.routes->setTable(of("r"), t.leadingTo("third", {"up"}));
+    CHECK(t.at(slot->id) == "third");
+    t.serve("new");
+    CHECK(t.at(slot->id) == "third");
+  }
+  SECTION("and a slot that is taken anew meanwhile has the one that serves") {
+    auto again = t.rds("r");
+    CHECK(t.at(again->id) == "first");
+  }
+  SECTION("and is gone with its last user") {
+    const_cast<std::shared_ptr<const route::TableSlot>&>(slot).reset();
+    t.sync();
+    t.serve("new");
+  }
+}
+
+TEST_CASE("a table with virtual hosts on demand, for which requests wait, takes over at once") {
+  WaitingTest t;
+  const auto slot = t.rds("r");
+  t.routes->setTable(of("r"), t.leadingTo("first", {}, true));
+  t.routes->setTable(of("r"), t.leadingTo("second", {"new"}, true));
+  CHECK(t.at(slot->id) == "second");
+}
+
+TEST_CASE("a first table serves at once, and what replaces something waits for its clusters, too") {
+  WaitingTest t;
+  InitManager first(*t.main, t.logger, "first"), next(*t.main, t.logger, "next", true),
+      later(*t.main, t.logger, "later", true);
+  t.init = &first;
+  const auto slot = t.rds("r");
+  t.init = &next;
+  const auto same = t.rds("r");
+  t.routes->setTable(of("r"), t.leadingTo("table", {"new"}));
+  CHECK(t.at(slot->id) == "table");
+  CHECK(first.waits().empty());
+  CHECK(next.waits() == "routes 'r'");
+  t.init = &later;
+  const auto still = t.rds("r");
+  CHECK(later.waits() == "routes 'r'");
+  t.serve("new");
+  CHECK(next.waits().empty());
+  CHECK(later.waits().empty());
 }
 
 TEST_CASE("without an xDS client a table by name is an error") {

@@ -168,6 +168,10 @@ class Server {
       const auto& own = bootstrap_.node().locality();
       clusters_->routeByZones(local, {own.region(), own.zone(), own.sub_zone()});
     }
+    cluster_waits_ = std::make_unique<ClusterWaits>(
+        *main_, logger_, cluster_names_,
+        [this](const std::string& name) { return clusters_->hostsOf(name) != nullptr; }, options_.clusterWait());
+    routes_->cluster_waits = cluster_waits_.get();
     clusters_->boot = &before_accepting_;
     clusters_->before_xds = &before_xds_;
     listeners_->boot = &before_ready_;
@@ -235,8 +239,8 @@ class Server {
     dynamic_ = std::make_unique<DynamicConfig>(
         DynamicConfig::Deps{*main_, options_, logger_, stats_, cells_, connect, seed_, &before_accepting_},
         std::move(node), settings->sources.ads);
-    addCoreTypes({*services_, *clusters_, *listeners_, *routes_, *scopes_, *secrets_, *extension_configs_, *on_demand_,
-                  logger_, stats_, cells_},
+    addCoreTypes({*services_, *clusters_, *cluster_waits_, *listeners_, *routes_, *scopes_, *secrets_,
+                  *extension_configs_, *on_demand_, logger_, stats_, cells_},
                  settings->sources, *dynamic_);
   }
 
@@ -466,6 +470,7 @@ class Server {
   std::unique_ptr<ShownStats> shown_;
   std::unique_ptr<SecretManager> secrets_;
   std::unique_ptr<ExtensionManager> extension_configs_;
+  std::unique_ptr<ClusterWaits> cluster_waits_;  // in front of those that wait
   std::unique_ptr<RouteManager> routes_;
   std::unique_ptr<ScopeManager> scopes_;
   std::unique_ptr<net::DnsResolver> resolver_;
