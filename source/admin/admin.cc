@@ -77,6 +77,10 @@ Response jwks(const Query&, AdminState& state) {
   return keySets(state.keySets());
 }
 
+Response xdsVerdicts(const Query& query, AdminState& state) {
+  return verdicts(query, state.verdicts());
+}
+
 Response dump(const Query& query, AdminState& state) {
   return configDump(query, state);
 }
@@ -233,6 +237,7 @@ constexpr auto kPages = std::to_array<Page>({
     {"/server_info", false, serverInfo, "version, state, command line"},
     {"/stats", false, stats, "all stats (format=text|json|prometheus, filter=REGEX, usedonly)"},
     {"/stats/prometheus", false, prometheus, "all stats for Prometheus (filter=REGEX, usedonly)"},
+    {"/xds", false, xdsVerdicts, "what became of each resource of the control plane (state, type, name_regex)"},
 });
 
 std::string helpText() {

@@ -46,6 +46,20 @@ struct DrainRequest {
   bool skip_exit = false;     // with `graceful`: accepting goes on after it, too
 };
 
+// What became of one resource that the control plane was asked for.
+struct ResourceVerdict {
+  enum class State : uint8_t { kRequested, kServing, kWarming, kRejected, kAbsent, kTimeout };
+
+  std::string type;  // its message
+  std::string name;
+  State state = State::kRequested;
+  std::string version;                  // of what was accepted last, and serves if it is kRejected now; empty: none was
+  std::string waits_for;                // kWarming only
+  std::string missing;                  // of routes that serve: what they lead to and does not
+  std::string rejected_version, error;  // kRejected only: field path and rule
+  std::chrono::milliseconds age{0};     // of the control plane's last word
+};
+
 // What the pages show and do. Implemented by the server; called on the main thread only.
 class AdminState {
  public:
@@ -66,6 +80,8 @@ class AdminState {
   virtual const observability::StatsRegistry& stats() const = 0;
   // Keys of tokens that are fetched.
   virtual std::vector<jwt::RemoteKeys::Health> keySets() const { return {}; }
+  // By type and name.
+  virtual std::vector<ResourceVerdict> verdicts() const { return {}; }
 
   // Actions.
   virtual observability::Logger& logger() = 0;

@@ -50,6 +50,7 @@ class FakeState : public AdminState {
   envoy::admin::v3::Certificates certificates() const override { return {}; }
   const observability::StatsRegistry& stats() const override { return stats_; }
   std::vector<jwt::RemoteKeys::Health> keySets() const override { return key_sets; }
+  std::vector<ResourceVerdict> verdicts() const override { return resources; }
   observability::Logger& logger() override { return logger_; }
   void quit() override { actions += "quit "; }
   void drainListeners(const DrainRequest& request) override {
@@ -70,6 +71,7 @@ class FakeState : public AdminState {
   std::string reason;
   api::Listeners listeners_;
   api::ClustersConfigDump dump_clusters;
+  std::vector<ResourceVerdict> resources;
   std::string actions;
 
  private:
@@ -368,6 +370,34 @@ TEST_CASE("an unknown path gets help") {
   CHECK(get(state, "/").content_type == "text/html; charset=UTF-8");
   CHECK(json::parse(get(state, "/memory").body).contains("allocated"));
   CHECK(header(get(state, "/"), "x-content-type-options") == "nosniff");
+}
+
+TEST_CASE("what became of resources is shown, all or those in one state, of one type or name") {
+  FakeState state;
+  using State = ResourceVerdict::State;
+  state.resources = {
+      {.type = "a.v3.Cluster", .name = "one", .state = State::kServing, .version = "7"},
+      {.type = "a.v3.Cluster", .name = "two", .state = State::kWarming, .version = "7", .waits_for = "endpoints 'two'"},
+      {.type = "a.v3.Listener",
+       .name = "web",
+       .state = State::kRejected,
+       .version = "6",
+       .rejected_version = "7",
+       .error = "address: required",
+       .age = std::chrono::milliseconds(1500)},
+  };
+  const json all = json::parse(get(state, "/xds").body);
+  CHECK(all["counts"] == json::parse(R"({"serving": 1, "warming": 1, "rejected": 1})"));
+  CHECK(all["resources"].size() == 3);
+  const json rejected = json::parse(get(state, "/xds?state=rejected").body)["resources"];
+  CHECK(rejected == json::parse(R"([{"type": "a.v3.Listener", "name": "web", "state": "rejected", "version": "6",
+                                     "rejected_version": "7", "error": "address: required", "age_ms": 1500}])"));
+  const json clusters = json::parse(get(state, "/xds?type=Cluster&name_regex=^t").body);
+  CHECK(clusters["counts"] == json::parse(R"({"warming": 1})"));
+  CHECK(clusters["resources"][0]["waiting_for"] == "endpoints 'two'");
+  CHECK(get(state, "/xds?state=good").status == 400);
+  CHECK(get(state, "/xds?name_regex=(").status == 400);
+  CHECK(get(state, "/xds?nam=x").body == "parameter 'nam' is not supported; known are state, type, name_regex\n");
 }
 
 }  // namespace

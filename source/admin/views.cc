@@ -277,6 +277,58 @@ Response keySets(const std::vector<jwt::RemoteKeys::Health>& sets) {
   return out;
 }
 
+namespace {
+
+constexpr std::string_view kStates[] = {"requested", "serving", "warming", "rejected", "absent", "timeout"};
+
+stream::MetadataFields fieldsOf(const ResourceVerdict& verdict) {
+  stream::MetadataFields fields{{"type", {verdict.type}}, {"name", {verdict.name}}};
+  const auto add = [&](const char* name, std::string_view text) {
+    if (!text.empty()) fields.push_back({name, {std::string(text)}});
+  };
+  add("state", kStates[static_cast<size_t>(verdict.state)]);
+  add("version", verdict.version);
+  add("waiting_for", verdict.waits_for);
+  add("missing", verdict.missing);
+  add("rejected_version", verdict.rejected_version);
+  add("error", verdict.error);
+  fields.push_back({"age_ms", {static_cast<double>(verdict.age.count())}});
+  return fields;
+}
+
+}  // namespace
+
+Response verdicts(const Query& query, const std::vector<ResourceVerdict>& all) {
+  if (const auto unknown = query.unknown({"state", "type", "name_regex"})) {
+    return problem(400, base::strCat("parameter '", *unknown, "' is not supported; known are state, type, name_regex"));
+  }
+  const std::string_view state = query.get("state").value_or(""), type = query.get("type").value_or("");
+  if (!state.empty() && std::find(std::begin(kStates), std::end(kStates), state) == std::end(kStates)) {
+    return problem(400, base::strCat("no state is called '", state,
+                                     "'; there are requested, serving, warming, rejected, absent, timeout"));
+  }
+  const re2::RE2 names(base::strCat("", query.get("name_regex").value_or("")), re2::RE2::Quiet);
+  if (!names.ok()) return problem(400, "name_regex is no regular expression");
+  size_t counts[std::size(kStates)] = {};
+  stream::MetadataList list;
+  for (const ResourceVerdict& verdict : all) {
+    const auto at = static_cast<size_t>(verdict.state);
+    if (!verdict.type.ends_with(type) || !re2::RE2::PartialMatch(verdict.name, names)) continue;
+    ++counts[at];
+    if (state.empty() || kStates[at] == state) list.push_back({fieldsOf(verdict)});
+  }
+  stream::MetadataFields fields;
+  for (size_t i = 0; i < std::size(kStates); ++i) {
+    if (counts[i] != 0) fields.push_back({std::string(kStates[i]), {static_cast<double>(counts[i])}});
+  }
+  Response out;
+  out.content_type = "application/json";
+  stream::appendJson({stream::MetadataFields{{"counts", {std::move(fields)}}, {"resources", {std::move(list)}}}},
+                     out.body);
+  out.body += '\n';
+  return out;
+}
+
 Response memory() {
   const struct mallinfo2 heap = ::mallinfo2();
   Response out;

@@ -30,6 +30,9 @@ Response jsonOf(const google::protobuf::Message& message, bool all_fields = fals
 // Keys of tokens that are fetched, as JSON.
 Response keySets(const std::vector<jwt::RemoteKeys::Health>& sets);
 
+// Resources of the control plane, as JSON. Parameters: state, type (the end of a message's name), name_regex.
+Response verdicts(const Query& query, const std::vector<ResourceVerdict>& all);
+
 Response memory();
 
 // An answer that says what is wrong, with a newline at its end.

@@ -1,6 +1,8 @@
 #include "source/server/admin_state.h"
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "envoy/admin/v3/config_dump_shared.pb.h"
@@ -378,6 +380,70 @@ v3::ConfigDump AdminPages::configDump(bool include_endpoints) const {
   }
   dump.add_configs()->PackFrom(secrets);
   return dump;
+}
+
+namespace {
+
+admin::ResourceVerdict::State stateOf(xds::VerdictState state) {
+  using State = admin::ResourceVerdict::State;
+  switch (state) {
+    case xds::VerdictState::kRequested:
+      return State::kRequested;
+    case xds::VerdictState::kAccepted:
+      return State::kServing;
+    case xds::VerdictState::kRejected:
+      return State::kRejected;
+    case xds::VerdictState::kDoesNotExist:
+      return State::kAbsent;
+    case xds::VerdictState::kTimeout:
+      return State::kTimeout;
+  }
+  return State::kRequested;
+}
+
+// Of an entry of a manager; empty: nothing of it is to come.
+template <typename Entry>
+std::string waitsOf(const Entry& entry) {
+  if (!entry.warming) return {};
+  const std::string waits = entry.warming->init->waits();
+  return waits.empty() ? "its turn" : waits;
+}
+
+}  // namespace
+
+std::vector<admin::ResourceVerdict> AdminPages::verdicts() const {
+  std::vector<admin::ResourceVerdict> out;
+  if (deps_.subscriptions == nullptr) return out;
+  std::set<std::string_view> types;
+  deps_.subscriptions->forEach([&types](const xds::Subscriptions::View& view) { types.insert(view.type_url); });
+  const auto now = event::TimePoint::clock::now();
+  for (const std::string_view type : types) {
+    for (const xds::Verdict& verdict : deps_.subscriptions->verdicts(type)) {
+      admin::ResourceVerdict& shown = out.emplace_back();
+      shown.type = std::string(xds::typeName(type));
+      shown.name = verdict.name;
+      shown.state = stateOf(verdict.state);
+      shown.version = verdict.version;
+      shown.rejected_version = verdict.rejected_version;
+      shown.error = verdict.error;
+      shown.age = std::chrono::duration_cast<std::chrono::milliseconds>(now - verdict.since);
+      if (verdict.state != xds::VerdictState::kAccepted) continue;
+      if (type == xds::kClusterType) {
+        if (const ClusterManager::Entry* entry = deps_.clusters.find(verdict.name)) shown.waits_for = waitsOf(*entry);
+      } else if (type == xds::kListenerType) {
+        const auto entry = deps_.listeners.entries().find(verdict.name);
+        if (entry != deps_.listeners.entries().end()) shown.waits_for = waitsOf(entry->second);
+      } else if (type == xds::kRouteType) {
+        const ResourceKey key{std::string(verdict.source), verdict.name};
+        shown.waits_for = deps_.routes.waitsOf(key);
+        if (shown.waits_for.empty()) shown.missing = deps_.routes.missingOf(key);
+      }
+      if (!shown.waits_for.empty()) shown.state = admin::ResourceVerdict::State::kWarming;
+    }
+  }
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.type, a.name) < std::tie(b.type, b.name); });
+  return out;
 }
 
 }  // namespace sluice::server

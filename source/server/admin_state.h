@@ -8,6 +8,7 @@
 #include "source/server/cluster_manager.h"
 #include "source/server/listener_manager.h"
 #include "source/server/options.h"
+#include "source/server/route_manager.h"
 #include "source/server/scope_manager.h"
 #include "source/server/secret_manager.h"
 #include "source/xds/subscriptions.h"
@@ -24,6 +25,7 @@ class AdminPages : public admin::AdminState {
     const ClusterManager& clusters;
     const ListenerManager& listeners;
     const SecretManager& secrets;
+    const RouteManager& routes;
     const ScopeManager& scopes;
     const xds::Subscriptions* subscriptions;  // null: everything is static
     observability::StatsRegistry& stats;
@@ -56,6 +58,7 @@ class AdminPages : public admin::AdminState {
     deps_.set_health_check_failed(failed);
   }
   std::vector<jwt::RemoteKeys::Health> keySets() const override { return deps_.key_sets(); }
+  std::vector<admin::ResourceVerdict> verdicts() const override;
   size_t purgeCaches(const cache::Purge& purge) override { return deps_.purge_caches(purge); }
   std::string notReadyReason() const override { return deps_.waits_for ? deps_.waits_for() : std::string(); }
 

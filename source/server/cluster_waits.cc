@@ -46,6 +46,15 @@ std::unique_ptr<InitManager> ClusterWaits::make(std::string_view owner, Ids name
   return init;
 }
 
+std::string ClusterWaits::missing(Ids named) const {
+  std::string text;
+  for (const route::ClusterId id : named) {
+    const std::string name(names_.nameOf(id));
+    if (!serves_(name)) absl::StrAppend(&text, text.empty() ? "" : ", ", "cluster '", name, "'");
+  }
+  return text;
+}
+
 void ClusterWaits::onServes(std::string_view cluster) {
   const auto found = waits_.find(cluster);
   if (found == waits_.end()) return;

@@ -33,6 +33,8 @@ class ClusterWaits {
   // The same, for what is called `owner`, with an init manager of its own that is not started; null: nothing to wait
   // for.
   std::unique_ptr<InitManager> make(std::string_view owner, Ids named, Ids before);
+  // Those of `named` that do not serve, as text: "cluster 'a', cluster 'b'".
+  std::string missing(Ids named) const;
   // The workers have got it.
   void onServes(std::string_view cluster);
 

@@ -214,6 +214,12 @@ void RouteManager::giveUp(const ResourceKey& key) {
   settle(entry->second);
 }
 
+std::string RouteManager::missingOf(const ResourceKey& key) const {
+  const auto found = by_key_.find(key);
+  if (cluster_waits == nullptr || found == by_key_.end() || !found->second.serving.table) return {};
+  return cluster_waits->missing(found->second.serving.table->clusters());
+}
+
 // Who waited may take over now.
 void RouteManager::settle(Entry& entry) {
   entry.settled = true;

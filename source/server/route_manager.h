@@ -63,6 +63,8 @@ class RouteManager : public config::RouteSlots {
                 const std::string& version = {});
   // What the newest table of that name waits for before it serves; empty: it serves, or there is none.
   std::string waitsOf(const ResourceKey& key) const;
+  // Clusters that the table which serves leads to and that do not serve, as text.
+  std::string missingOf(const ResourceKey& key) const;
   // What is told of the table of that source and name; without a name: of all of that source. A table is told
   // of under the stat prefix of each connection manager that uses it.
   void forEachDiscovery(std::string_view source, std::string_view name,

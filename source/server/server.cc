@@ -246,7 +246,7 @@ class Server {
 
   bool startAdmin(const net::Address& address, stream::AccessLogs logs) {
     pages_ = std::make_unique<AdminPages>(AdminPages::Deps{
-        options_, bootstrap_, *clusters_, *listeners_, *secrets_, *scopes_,
+        options_, bootstrap_, *clusters_, *listeners_, *secrets_, *routes_, *scopes_,
         dynamic_ ? &dynamic_->subscriptions() : nullptr, stats_, logger_, static_cast<uint32_t>(workers_.size()),
         [this] { main_->post([this] { stopWorkers(); }); },
         [this](const admin::DrainRequest& request) { drainListeners(request); },

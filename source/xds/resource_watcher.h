@@ -71,6 +71,7 @@ enum class VerdictState : uint8_t {
 // What is known of one resource, for the admin pages (client_status and error_state of a config dump).
 struct Verdict {
   std::string_view type_url;
+  std::string_view source;  // as in Update
   std::string name;
   std::string version;                                // of `body`; empty if none was accepted
   std::shared_ptr<const google::protobuf::Any> body;  // what serves, as received; null if none

@@ -568,8 +568,8 @@ std::vector<Verdict> SubscriptionMachine::verdicts() const {
   std::vector<Verdict> all;
   all.reserve(entries_.size());
   for (const auto& [name, entry] : entries_) {
-    all.push_back({options_.type.url, name, entry.version, entry.body, entry.state, entry.rejected_version, entry.error,
-                   entry.since});
+    all.push_back({options_.type.url, options_.source, name, entry.version, entry.body, entry.state,
+                   entry.rejected_version, entry.error, entry.since});
   }
   return all;
 }

@@ -91,6 +91,21 @@ class DeliveryCase:
         self.change((ROUTE, CLUSTER, ENDPOINT))
         self.assertGreater(load.finish()["failed"], 0)
 
+    def test_what_waits_is_told_by_name(self):
+        self.startAll()
+        self.server.set(ROUTE, config.routeConfig("routes-0", [route("late", prefix="/late"), route("app-0")]))
+
+        def shown(name="routes-0"):
+            return self.sluice.adminJson(f"/xds?name_regex={name}")["resources"]
+
+        waitFor(lambda: shown() and shown()[0]["state"] == "warming", "the wait")
+        self.assertEqual((shown()[0]["version"], shown()[0]["waiting_for"]), (self.server.version(ROUTE), "cluster 'late'"))
+        self.server.set(ROUTE, config.routeConfig("routes-0", [route("app-0")]))
+        waitFor(lambda: shown()[0]["state"] == "serving", "the version that waits for nothing")
+        self.server.set(CLUSTER, {"name": "bad", "type": "STATIC", "lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": "99999999"}})
+        waitFor(lambda: shown("bad") and shown("bad")[0]["state"] == "rejected", "the refusal")
+        self.assertIn("minimum_ring_size", shown("bad")[0]["error"])
+
     def test_after_the_limit_only_what_is_missing_is_answered_503(self):
         self.startAll("--cluster-wait-ms", "300")
         table = config.routeConfig("routes-0", [route("nobody", prefix="/missing"), route("app-0")])
