@@ -292,6 +292,7 @@ stream::MetadataFields fieldsOf(const ResourceVerdict& verdict) {
   add("missing", verdict.missing);
   add("rejected_version", verdict.rejected_version);
   add("error", verdict.error);
+  if (verdict.stored) fields.push_back({"stored", {true}});
   fields.push_back({"age_ms", {static_cast<double>(verdict.age.count())}});
   return fields;
 }

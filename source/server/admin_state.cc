@@ -426,6 +426,7 @@ std::vector<admin::ResourceVerdict> AdminPages::verdicts() const {
       shown.version = verdict.version;
       shown.rejected_version = verdict.rejected_version;
       shown.error = verdict.error;
+      shown.stored = verdict.stored;
       shown.age = std::chrono::duration_cast<std::chrono::milliseconds>(now - verdict.since);
       if (verdict.state != xds::VerdictState::kAccepted) continue;
       if (type == xds::kClusterType) {

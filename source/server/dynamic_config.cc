@@ -29,7 +29,8 @@ DynamicConfig::DynamicConfig(Deps deps, envoy::config::core::v3::Node node, std:
                       .make_transport = deps_.make_transport,
                       .load_file = loadFile,
                       .random = [this] { return random_.next(); },
-                      .log = [this](const std::string& line) { deps_.logger.warning("xds", line); }}) {}
+                      .log = [this](const std::string& line) { deps_.logger.warning("xds", line); },
+                      .stored = deps_.stored}) {}
 
 DynamicConfig::~DynamicConfig() {
   for (const auto& watcher : watchers_) watcher->letGo();  // what it holds is of the subscriptions, which go first
@@ -42,7 +43,8 @@ void DynamicConfig::add(DynamicType type) {
   }
   auto watcher = std::make_unique<DynamicWatcher>(
       std::move(type), deps_.options, deps_.logger,
-      [this](std::string_view held_back) { return subscriptions_.pause(held_back); }, std::move(first_answer));
+      [this](std::string_view held_back) { return subscriptions_.pause(held_back); }, std::move(first_answer),
+      deps_.on_change);
   subscriptions_.addType(watcher->type().wire, *watcher);
   watchers_.push_back(std::move(watcher));
 }

@@ -40,6 +40,10 @@ class DynamicConfig {
     std::function<std::unique_ptr<xds::Transport>(const xds::GrpcSource&)> make_transport;
     uint64_t seed;
     InitManager* boot;  // waits for first answers of types with a root; null: nothing does
+    // As Subscriptions'.
+    std::function<std::shared_ptr<const xds::StoredType>(std::string_view type_url, const std::string& source)> stored =
+        {};
+    std::function<void()> on_change = {};  // called when something of a control plane was taken, or is gone
   };
 
   // `ads`: of the aggregated stream, if there is one.

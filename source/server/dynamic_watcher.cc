@@ -17,17 +17,23 @@ using xds::Update;
 using xds::UpdatedResource;
 
 DynamicWatcher::DynamicWatcher(DynamicType type, const Options& options, observability::Logger& logger, Hold hold,
-                               config::InitTarget first_answer)
+                               config::InitTarget first_answer, std::function<void()> on_change)
     : type_(std::move(type)),
       options_(options),
       logger_(logger),
       hold_(std::move(hold)),
-      first_answer_(std::move(first_answer)) {}
+      first_answer_(std::move(first_answer)),
+      on_change_(std::move(on_change)) {}
 
 std::vector<ResourceError> DynamicWatcher::onUpdate(const Update& update) {
   std::vector<ResourceError> refused;
+  if (update.stored && !update.more) {
+    logger_.warning("xds", "nothing has come of the control plane; ", type_.noun,
+                    " are as they were accepted before the ", "start");
+  }
   take(update, refused);
   log(update, refused);
+  if (on_change_ && !update.stored && (!update.changed.empty() || !update.removed.empty())) on_change_();
   return refused;
 }
 

@@ -23,9 +23,10 @@ class DynamicWatcher : public xds::ResourceWatcher {
  public:
   // Holds back the requests of a type; null if nothing is to be held back.
   using Hold = std::function<std::unique_ptr<xds::AdsClient::Pause>(std::string_view type_url)>;
+  // `on_change`: called when something of the server was taken, or is gone; empty: nobody wants to know.
   // `first_answer`: of a type that comes by wildcard, waits for its first answer.
   DynamicWatcher(DynamicType type, const Options& options, observability::Logger& logger, Hold hold,
-                 config::InitTarget first_answer);
+                 config::InitTarget first_answer, std::function<void()> on_change = {});
 
   std::vector<xds::ResourceError> onUpdate(const xds::Update& update) override;
   void onWaitOver(std::string_view source, const std::vector<std::string>& names, xds::WaitEnd why) override;
@@ -52,6 +53,7 @@ class DynamicWatcher : public xds::ResourceWatcher {
   observability::Logger& logger_;
   const Hold hold_;
   config::InitTarget first_answer_;
+  const std::function<void()> on_change_;
   bool answered_ = false;
   // While a response is being taken.
   std::unique_ptr<xds::AdsClient::Pause> held_back_;

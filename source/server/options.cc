@@ -27,6 +27,8 @@ usage: sluice -c FILE [options]
       --cluster-wait-ms MS     how long new routes and listeners wait for clusters that do not serve yet, while those that
                                they replace go on; 0: they take over at once, as in Envoy (default: 5000; with
                                --defaults envoy: 0)
+      --config-store DIR       keeps what the control plane sent there, sealed, and starts from it while that is away
+      --config-store-key FILE  its key: 32 bytes or 64 hexadecimal digits (default: DIR/key, made when it is not there)
       --defaults edge|envoy    edge: safe at the edge (default); envoy: as Envoy has them
       --report-only RULES      rules that clients may break, with commas, or all: counted and logged, not refused
                                (connect_port, host_conflict, underscore_names, unknown_expectation,
@@ -109,6 +111,17 @@ const std::map<std::string, Setter>& setters() {
          o.cluster_wait = std::chrono::milliseconds(ms);
          return true;
        }},
+      {"--config-store",
+       [](Options& o, const std::string& v, std::string& error) {
+         o.config_store = v;
+         if (v.empty()) error = "no folder";
+         return !v.empty();
+       }},
+      {"--config-store-key",
+       [](Options& o, const std::string& v, std::string&) {
+         o.config_store_key = v;
+         return true;
+       }},
       {"--defaults",
        [](Options& o, const std::string& v, std::string& error) {
          if (v != "edge" && v != "envoy") {
@@ -162,6 +175,9 @@ ParsedOptions parseOptions(const std::vector<std::string>& arguments) {
     }
     std::string error;
     if (!setter->second(options, *value, error)) return fail(absl::StrCat("option '", name, "': ", error));
+  }
+  if (!options.config_store_key.empty() && options.config_store.empty()) {
+    return fail("option '--config-store-key': there is no store; name its folder by --config-store");
   }
   if (options.config_path.empty() && options.config_yaml.empty()) {
     return fail("no configuration; give -c FILE or --config-yaml YAML");

@@ -24,6 +24,8 @@ struct Options {
   std::string admin_address_path;  // where the admin server's address is written
   std::chrono::milliseconds drain_time{30'000};
   config::Defaults defaults = config::Defaults::kEdge;
+  std::string config_store;      // a folder (ConfigStore); empty: nothing is stored
+  std::string config_store_key;  // of it; empty: the one in the folder
   bool reject_unknown_dynamic_fields = false;
   std::optional<std::chrono::milliseconds> cluster_wait;  // see clusterWait()
   http::StrictRules report_only;

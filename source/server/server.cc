@@ -25,6 +25,7 @@
 #include "source/observability/stats.h"
 #include "source/server/admin_state.h"
 #include "source/server/cluster_manager.h"
+#include "source/server/config_keeper.h"
 #include "source/server/core_types.h"
 #include "source/server/dynamic_config.h"
 #include "source/server/extension_manager.h"
@@ -85,6 +86,7 @@ class Server {
     }
     CompiledBootstrap compiled;
     services_.emplace(makeServices());
+    if (!openConfigStore()) return 1;
     // Interest in RDS, EDS and SDS names is collected from here on.
     makeDynamicConfig();
     const ServingParts serving{*secrets_, [this](const std::string& name) { return clusters_->newInit(name); },
@@ -109,6 +111,18 @@ class Server {
     report(errors, nameOf(options_));
     workers_.stop();
     return 1;
+  }
+
+  bool openConfigStore() {
+    if (options_.config_store.empty()) return true;
+    absl::StatusOr<ConfigStore> store = ConfigStore::open(options_.config_store, options_.config_store_key);
+    if (!store.ok()) {
+      logger_.critical("xds", "--config-store: ", std::string(store.status().message()));
+      workers_.stop();
+      return false;
+    }
+    config_keeper_ = std::make_unique<ConfigKeeper>(*main_, logger_, stats_, cells_, *std::move(store));
+    return true;
   }
 
   void formatLog(const config::BootstrapSettings& settings) {
@@ -236,9 +250,15 @@ class Server {
     node.set_user_agent_name("sluice");
     node.set_user_agent_version("0.1.0");
     const auto connect = [this](const xds::GrpcSource& source) { return transports_->make(source); };
-    dynamic_ = std::make_unique<DynamicConfig>(
-        DynamicConfig::Deps{*main_, options_, logger_, stats_, cells_, connect, seed_, &before_accepting_},
-        std::move(node), settings->sources.ads);
+    DynamicConfig::Deps deps{*main_, options_, logger_, stats_, cells_, connect, seed_, &before_accepting_};
+    if (config_keeper_) {
+      deps.stored = [this](std::string_view type, const std::string& source) {
+        return config_keeper_->stored(type, source);
+      };
+      deps.on_change = [this] { config_keeper_->onChange(); };
+    }
+    dynamic_ = std::make_unique<DynamicConfig>(std::move(deps), std::move(node), settings->sources.ads);
+    if (config_keeper_) config_keeper_->subscriptions = &dynamic_->subscriptions();
     addCoreTypes({*services_, *clusters_, *cluster_waits_, *listeners_, *routes_, *scopes_, *secrets_,
                   *extension_configs_, *on_demand_, logger_, stats_, cells_},
                  settings->sources, *dynamic_);
@@ -480,6 +500,7 @@ class Server {
   std::unique_ptr<XdsTransports> transports_;
   std::optional<config::Services> services_;
   std::unique_ptr<DynamicConfig> dynamic_;
+  std::unique_ptr<ConfigKeeper> config_keeper_;  // looks at what that has before it goes
   std::unique_ptr<AdminPages> pages_;
   std::unique_ptr<admin::HttpEndpoint> admin_;
   uint64_t seed_ = 0;

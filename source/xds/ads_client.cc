@@ -25,7 +25,8 @@ AdsClient::~AdsClient() = default;
 
 void AdsClient::addType(TypeOptions options, ResourceWatcher& watcher) {
   machines_.push_back(std::make_unique<SubscriptionMachine>(
-      SubscriptionMachine::Options{options.type, options_.variant, options.initial_fetch_timeout, options_.source},
+      SubscriptionMachine::Options{options.type, options_.variant, options.initial_fetch_timeout, options_.source,
+                                   options_.stored ? options_.stored(options.type.url) : nullptr},
       watcher));
   if (stats_.connected) machines_.back()->onStreamStart(loop_.now());
 }

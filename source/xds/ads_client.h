@@ -48,6 +48,8 @@ class AdsClient : private TransportEvents, private event::TurnTask {
     bool set_node_on_first_message_only = true;  // ApiConfigSource's field of that name
     std::string own_type;                        // the one type of a stream of its own; empty: aggregated
     std::string source = {};                     // as in Update
+    // What an earlier process accepted of a type; empty: nothing is known of it.
+    std::function<std::shared_ptr<const StoredType>(std::string_view type_url)> stored = {};
     Backoff::Options backoff = {};
   };
   struct TypeOptions {

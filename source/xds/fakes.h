@@ -23,6 +23,7 @@ class RecordingWatcher : public ResourceWatcher {
  public:
   std::vector<ResourceError> onUpdate(const Update& update) override {
     ++updates;
+    if (update.stored) ++stored;
     last_source = update.source;
     last_more = update.more;
     largest = std::max(largest, update.changed.size());
@@ -57,6 +58,7 @@ class RecordingWatcher : public ResourceWatcher {
   std::function<void(const Update&)> during_update;
 
   int updates = 0;
+  int stored = 0;      // of them, that were none of the server's
   size_t largest = 0;  // resources in one part of an update
   std::string last_source;
   bool last_more = false;

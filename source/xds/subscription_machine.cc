@@ -35,7 +35,7 @@ uint64_t contentOf(const Response& response) {
 }  // namespace
 
 SubscriptionMachine::SubscriptionMachine(Options options, ResourceWatcher& watcher)
-    : options_(std::move(options)), watcher_(watcher) {}
+    : options_(std::move(options)), watcher_(watcher), stored_(options_.stored) {}
 
 // --- interest
 
@@ -56,6 +56,7 @@ void SubscriptionMachine::subscribe(std::string_view name, TimePoint now,
     }
   }
   markSubscribed(name);
+  wantStored(now);
 }
 
 void SubscriptionMachine::unsubscribe(std::string_view name) {
@@ -256,7 +257,10 @@ void SubscriptionMachine::doubtAbsence(const Response& response, TimePoint now) 
 void SubscriptionMachine::fillFirstDelta(Request& request) {
   for (const auto& [name, entry] : entries_) {
     if (entry.subscribed) request.subscribe.push_back(name);
-    if (entry.body != nullptr && same_server_) request.initial_versions.emplace(name, entry.version);
+    // What is stored is named under no version of the server's, so that it tells what it has and what it has not.
+    if (entry.body != nullptr && same_server_) {
+      request.initial_versions.emplace(name, entry.stored ? std::string(kStoredVersion) : entry.version);
+    }
   }
   legacy_wildcard_ = request.subscribe.empty();
   if (wildcard_ && !legacy_wildcard_) request.subscribe.emplace(request.subscribe.begin(), kWildcard);
@@ -282,6 +286,8 @@ void SubscriptionMachine::fillDeltaChange(Request& request) {
 bool SubscriptionMachine::onResponse(Response response, TimePoint now) {
   if (!stream_up_ || !requested_) return false;
   if (options_.type.aliases) response = byAliases(std::move(response));
+  stored_.reset();
+  stored_at_.reset();
   answerHeld();  // each response is answered
   nonce_ = response.nonce;
   if (refusal_ && now < refusal_->again && contentOf(response) == refusal_->content) {
@@ -293,11 +299,31 @@ bool SubscriptionMachine::onResponse(Response response, TimePoint now) {
   return true;
 }
 
-void SubscriptionMachine::begin(Response response, TimePoint now) {
+// --- what an earlier process accepted
+
+void SubscriptionMachine::wantStored(TimePoint now) {
+  if (stored_ != nullptr) stored_at_ = std::max(now, stored_->from);
+}
+
+void SubscriptionMachine::takeStored(TimePoint now) {
+  stored_at_.reset();
+  Response response;
+  for (const StoredType::Resource& resource : stored_->resources) {
+    if (!wildcard_ && !wants(resource.name)) continue;
+    const auto known = entries_.find(resource.name);
+    if (known != entries_.end() && known->second.body != nullptr) continue;
+    response.resources.push_back({.name = resource.name, .version = resource.version, .body = resource.body});
+  }
+  if (!response.resources.empty()) begin(std::move(response), now, true);
+}
+
+void SubscriptionMachine::begin(Response response, TimePoint now, bool stored) {
   work_ = std::make_unique<Work>();
   work_->response = std::move(response);
   work_->stream = stream_;
+  work_->stored = stored;
   work_->plan = makePlan(work_->response);
+  if (stored) work_->plan.update.removed.clear();  // what is not there may come all the same
   work_->errors = work_->plan.update.rejected;
   step(now);
 }
@@ -321,6 +347,7 @@ Update SubscriptionMachine::nextPart() {
   Update part{.type_url = options_.type.url, .source = options_.source, .version = whole.version};
   part.changed.assign(from, whole.changed.begin() + static_cast<std::ptrdiff_t>(work_->next));
   part.more = work_->next < whole.changed.size();
+  part.stored = work_->stored;
   if (options_.type.removals_first ? first : !part.more) part.removed = whole.removed;
   if (first) {
     part.rejected = whole.rejected;
@@ -333,7 +360,8 @@ void SubscriptionMachine::finish(TimePoint now) {
   const std::unique_ptr<Work> work = std::move(work_);
   const Response& response = work->response;
   const std::vector<ResourceError>& errors = work->errors;
-  if (!work->plan.refused) apply(response, work->plan, errors, now);
+  if (!work->plan.refused) apply(response, work->plan, errors, now, work->stored);
+  if (work->stored) return finishStored();
   std::string text = errors.empty() ? std::string() : nackText(options_.type.url, errors);
   if (errors.empty()) {
     version_ = response.version;
@@ -364,6 +392,12 @@ void SubscriptionMachine::finish(TimePoint now) {
   tellWaitsOver();
 }
 
+// The server is to be asked as if nothing was held: versions of an earlier process may mean something else by now.
+void SubscriptionMachine::finishStored() {
+  wildcard_waits_ = false;
+  tellWaitsOver();
+}
+
 void SubscriptionMachine::rememberRefusal(const Response& response, std::string text, TimePoint now) {
   if (text.empty()) return refusal_.reset();
   const uint64_t content = contentOf(response);
@@ -387,7 +421,7 @@ void SubscriptionMachine::tellWaitsOver() {
 }
 
 void SubscriptionMachine::apply(const Response& response, const Plan& plan, const std::vector<ResourceError>& errors,
-                                TimePoint now) {
+                                TimePoint now, bool stored) {
   setFetchDeadline(kWildcard, wildcard_deadline_, std::nullopt);
   for (const auto& [name, resource] : plan.heartbeats) {
     if (const auto entry = entries_.find(name); entry != entries_.end()) {
@@ -413,16 +447,16 @@ void SubscriptionMachine::apply(const Response& response, const Plan& plan, cons
     if (const auto error = bad.find(refused ? "" : resource.name); error != bad.end()) {
       reject(resource.name, resource.version, error->second, now);
     } else {
-      accept(resource.name, resource, *plan.sources[i], now);
+      accept(resource.name, resource, *plan.sources[i], now, stored);
       changed = true;
     }
   }
   for (const std::string& name : plan.bad) reject(name, response.version, bad.at(name), now);
-  if (changed) ++stats_.config_reload;
+  if (changed && !stored) ++stats_.config_reload;
 }
 
 void SubscriptionMachine::accept(std::string_view name, const UpdatedResource& resource, const Resource& source,
-                                 TimePoint now) {
+                                 TimePoint now, bool stored) {
   auto found = entries_.find(name);
   if (found == entries_.end()) {
     if (!wildcard_) return;  // the watcher lost interest while it took the update
@@ -432,6 +466,7 @@ void SubscriptionMachine::accept(std::string_view name, const UpdatedResource& r
   if (entry.version != resource.version) entry.since = now;
   entry.body = resource.body;
   entry.version = resource.version;
+  entry.stored = stored;
   setState(entry, VerdictState::kAccepted, now);
   setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
   setExpiry(found->first, entry, source, now);
@@ -462,6 +497,7 @@ void SubscriptionMachine::remove(std::string_view name, TimePoint now) {
   setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
   entry.body.reset();
   entry.version.clear();
+  entry.stored = false;
   setState(entry, VerdictState::kDoesNotExist, now);
 }
 
@@ -523,11 +559,14 @@ std::optional<TimePoint> SubscriptionMachine::nextDeadline() const {
   if (!fetch_deadlines_.empty()) next = fetch_deadlines_.begin()->first;
   if (!expiries_.empty() && (!next || expiries_.begin()->first < *next)) next = expiries_.begin()->first;
   if (held_ && (!next || refusal_->again < *next)) next = refusal_->again;
+  if (stored_at_ && (!next || *stored_at_ < *next)) next = stored_at_;
   return next;
 }
 
 void SubscriptionMachine::onTime(TimePoint now) {
   if (busy()) return;  // afterwards
+  if (stored_at_ && *stored_at_ <= now) takeStored(now);
+  if (busy()) return;
   expire(now);
   endWaits(now);
   if (held_ && refusal_->again <= now) begin(*std::exchange(held_, std::nullopt), now);
@@ -569,7 +608,7 @@ std::vector<Verdict> SubscriptionMachine::verdicts() const {
   all.reserve(entries_.size());
   for (const auto& [name, entry] : entries_) {
     all.push_back({options_.type.url, options_.source, name, entry.version, entry.body, entry.state,
-                   entry.rejected_version, entry.error, entry.since});
+                   entry.rejected_version, entry.error, entry.stored, entry.since});
   }
   return all;
 }

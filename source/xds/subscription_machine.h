@@ -31,6 +31,7 @@ class SubscriptionMachine {
     Variant variant = Variant::kSotw;
     std::chrono::milliseconds initial_fetch_timeout{15000};  // of each name; 0: wait for ever
     std::string source = {};                                 // as in Update
+    std::shared_ptr<const StoredType> stored = {};           // null: there is nothing
   };
   // So many resources are handed on at once, unless their type is taken in one part.
   static constexpr size_t kPart = 64;
@@ -39,6 +40,8 @@ class SubscriptionMachine {
   static constexpr std::chrono::milliseconds kLastRetry{60000};
   // How much longer is waited for what an empty response may not have been the answer to.
   static constexpr std::chrono::milliseconds kDoubt{1000};
+  // Under which a delta server is told of what is stored.
+  static constexpr std::string_view kStoredVersion = "stored by an earlier process";
 
   SubscriptionMachine(Options options, ResourceWatcher& watcher);
   SubscriptionMachine(const SubscriptionMachine&) = delete;
@@ -93,6 +96,7 @@ class SubscriptionMachine {
     VerdictState state = VerdictState::kRequested;
     std::string rejected_version;
     std::string error;
+    bool stored = false;
     TimePoint since;
     std::optional<TimePoint> fetch_deadline;
     std::optional<TimePoint> expiry;
@@ -123,7 +127,8 @@ class SubscriptionMachine {
   struct Work {
     Response response;
     Plan plan;
-    size_t next = 0;  // of plan.update.changed
+    bool stored = false;  // it is none of the server's
+    size_t next = 0;      // of plan.update.changed
     std::vector<ResourceError> errors;
     uint64_t stream = 0;
   };
@@ -146,14 +151,19 @@ class SubscriptionMachine {
   void findRemoved(const Response& response, Plan& plan) const;
   const std::string& versionOf(const Resource& resource, const Response& response) const;
 
-  void begin(Response response, TimePoint now);
+  void begin(Response response, TimePoint now, bool stored = false);
+  void wantStored(TimePoint now);
+  void takeStored(TimePoint now);
   Update nextPart();
   void finish(TimePoint now);
+  void finishStored();
   void rememberRefusal(const Response& response, std::string text, TimePoint now);
   void answerHeld();
   void tellWaitsOver();
-  void apply(const Response& response, const Plan& plan, const std::vector<ResourceError>& errors, TimePoint now);
-  void accept(std::string_view name, const UpdatedResource& resource, const Resource& source, TimePoint now);
+  void apply(const Response& response, const Plan& plan, const std::vector<ResourceError>& errors, TimePoint now,
+             bool stored);
+  void accept(std::string_view name, const UpdatedResource& resource, const Resource& source, TimePoint now,
+              bool stored = false);
   void reject(std::string_view name, std::string_view version, std::string_view error, TimePoint now);
   void remove(std::string_view name, TimePoint now);
   void forgetMissing(const Plan& plan);
@@ -191,6 +201,8 @@ class SubscriptionMachine {
   int paused_ = 0;
   bool wildcard_waits_ = false;
   std::unique_ptr<Work> work_;
+  std::shared_ptr<const StoredType> stored_;               // null: there is nothing, or the server has spoken
+  std::optional<TimePoint> stored_at_;                     // when it is looked for what is wanted
   std::vector<std::string> waits_refused_, waits_absent_;  // to be told
 
   // Of the present stream.

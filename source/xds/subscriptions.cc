@@ -117,8 +117,12 @@ const Subscriptions::Type& Subscriptions::typeOf(std::string_view type_url) cons
 }
 
 std::unique_ptr<AdsClient> Subscriptions::makeClient(const Source& source, std::string_view own_type) {
-  auto client = std::make_unique<AdsClient>(clientOptions(source.grpc, deps_.node, own_type, identity(source)),
-                                            deps_.make_transport(source.grpc), deps_.loop, deps_.random);
+  AdsClient::Options options = clientOptions(source.grpc, deps_.node, own_type, identity(source));
+  if (deps_.stored) {
+    options.stored = [stored = deps_.stored, of = identity(source)](std::string_view type) { return stored(type, of); };
+  }
+  auto client =
+      std::make_unique<AdsClient>(std::move(options), deps_.make_transport(source.grpc), deps_.loop, deps_.random);
   client->onLog(deps_.log);
   client->onUp([this, server = source.grpc.cluster, up = client.get()] { wakeSiblings(server, *up); });
   return client;

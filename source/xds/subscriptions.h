@@ -55,6 +55,8 @@ class Subscriptions {
     FileSubscription::Loader load_file;
     std::function<uint64_t()> random;
     std::function<void(const std::string&)> log;
+    // What an earlier process accepted of a type from a source, by its identity; empty: nothing is known.
+    std::function<std::shared_ptr<const StoredType>(std::string_view type_url, const std::string& source)> stored = {};
   };
   // Of one type from one source.
   struct View {
