@@ -348,7 +348,7 @@ class TokenTest(JwtCase):
         waitFor(lambda: self.status(*bearer(token("b"))) == 200, "the new keys")
         self.check(401, *bearer(token("a")))
         self.scratch.write("keys/jwks.json", '{"keys": []}')
-        waitFor(lambda: "keys that were read before stay in use" in self.sluice.log(), "the refusal in the log")
+        waitFor(lambda: "the keys that were read before hold" in self.sluice.log(), "the refusal in the log")
         self.check(200, *bearer(token("b")))
 
         self.checkNoKeyIsTold()

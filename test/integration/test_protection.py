@@ -214,7 +214,7 @@ class IpTaggingTest(ProtectionCase):
         self.scratch.write("tags/tags.yaml", tags("second"))
         waitFor(lambda: self.ask().header("x-seen") == "second", "the new tags")
         self.scratch.write("tags/tags.yaml", "ip_tags: 7")
-        waitFor(lambda: "those that were read before hold" in self.sluice.log(), "the refusal in the log")
+        waitFor(lambda: "the tags that were read before hold" in self.sluice.log(), "the refusal in the log")
         self.assertEqual(self.ask().header("x-seen"), "second")
 
 

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/basic_auth/v3/basic_auth.pb.h"
-#include "source/config/file_watch.h"
+#include "source/config/followed_file.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/route_texts.h"
 #include "source/config/values.h"
@@ -33,38 +33,15 @@ std::shared_ptr<const Users> readUsers(const DataSource& source, const config::F
   return nullptr;
 }
 
-// What has gone wrong leaves the users as they are.
-void readAgain(const DataSource& source, const config::FactoryContext& context, UserSource& out) {
-  config::ErrorList errors;
-  if (auto users = readUsers(source, context.moved(config::Context(errors)))) {
-    out.users.set(std::move(users));
-  } else if (context.services.logger != nullptr) {
-    context.services.logger->warning("http", "basic_auth: the users that were read before hold: ", errors.toString());
-  }
-}
-
 // Null after reporting.
-std::shared_ptr<const UserSource> compileUsers(DataSource source, const config::FactoryContext& context) {
-  auto out = std::make_shared<UserSource>(context.services.local_slots);
-  // Before the file is read, so that no change comes between.
-  if (source.has_watched_directory()) {
-    const std::string directory = source.watched_directory().path();
-    source.clear_watched_directory();
-    if (source.filename().empty()) {
-      context.at.child("watched_directory").error("is for a file; remove it, or name the file by filename");
-      return nullptr;
-    }
-    config::FactoryContext later = context;
-    later.init = nullptr;
-    const auto on_change = [weak = std::weak_ptr(out), source, later] {
-      if (const auto out = weak.lock()) readAgain(source, later, *out);
-    };
-    out->watch = config::watchDirectory(directory, context.services, on_change, context.at.child("watched_directory"));
-  }
-  auto users = readUsers(source, context);
-  if (users == nullptr) return nullptr;
-  out->users.set(std::move(users));
-  return out;
+std::shared_ptr<const UserSource> compileUsers(const DataSource& source, const config::FactoryContext& context) {
+  DataSource content = source;
+  content.clear_watched_directory();
+  // Of tables that many connection managers share nothing is counted.
+  const std::string stats = context.owner.empty() ? "" : context.owner + "basic_auth.";
+  return config::readAndFollow<Users>(
+      source, {.what = "basic_auth: the users", .stats = stats}, context,
+      [content](const config::FactoryContext& read) { return readUsers(content, read); });
 }
 
 // It goes on main, whoever lets it go: that may have to wait for a hash.

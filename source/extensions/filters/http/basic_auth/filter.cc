@@ -62,7 +62,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
 }
 
 filter::HookResult Filter::check(Login login, filter::Context& context) {
-  const std::shared_ptr<const Users> users = context.settingsOr(settings_.users)->users.get(context.worker());
+  const std::shared_ptr<const Users> users = context.settingsOr(settings_.users)->get(context.worker());
   const User* const user = users->find(login.user());
   const User* const tried = user == nullptr ? users->standIn(login.user()) : user;
   if (tried == nullptr) return denyLogin(context);

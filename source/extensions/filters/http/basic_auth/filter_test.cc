@@ -302,7 +302,7 @@ struct SuiteBed {
     settings.overflow = world.holding.stats().counter("overflow");
     factory = std::make_shared<FilterFactory>(std::move(settings));
     suite.chain = [this] {
-      source->users.set(*Users::parse("ali:" + this->hash, slots));
+      source->set(*Users::parse("ali:" + this->hash, slots));
       return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{factory};
     };
     suite.request.headers = basic("ali:sesame");

@@ -59,11 +59,6 @@ class Users {
 };
 
 // Users that main may exchange.
-struct UserSource {
-  explicit UserSource(const worker::LocalSlots& slots) : users(slots) {}
-
-  worker::Exchanged<Users> users;
-  std::shared_ptr<const void> watch;  // null: they are read once
-};
+using UserSource = worker::Exchanged<Users>;
 
 }  // namespace sluice::extensions::http_filters::basic_auth

@@ -7,18 +7,17 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/ip_tagging/v3/ip_tagging.pb.h"
-#include "source/config/file_watch.h"
+#include "source/config/followed_file.h"
 #include "source/config/http_filter_factory.h"
-#include "source/config/loader.h"
 #include "source/config/route_texts.h"
 #include "source/config/runtime_compiler.h"
-#include "source/config/validate.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/ip_tagging/filter.h"
 
 namespace sluice::extensions::http_filters::ip_tagging {
 namespace {
 
+using envoy::config::core::v3::DataSource;
 using Proto = envoy::extensions::filters::http::ip_tagging::v3::IPTagging;
 
 void compileTag(const Proto::IPTag& proto, const config::FactoryContext& context, TagSet& out) {
@@ -46,53 +45,13 @@ TagSet compileTags(const Tags& proto, const config::FactoryContext& context) {
 }
 
 // Null after reporting to the list of `context.at`, with places in the file.
-std::shared_ptr<const TagSet> readTags(const std::string& path, const config::FactoryContext& context) {
+std::shared_ptr<const TagSet> readTags(const DataSource& source, const config::FactoryContext& context) {
   const config::ErrorMark mark(context.at);
   config::Positions positions;
   Proto::IPTags proto;
-  const config::Context at(context.at.errors(), &positions);
-  if (!config::Loader(context.at.errors(), positions).loadFile(path, proto) || !config::validate(proto, at)) {
-    return nullptr;
-  }
-  TagSet tags = compileTags(proto, context.moved(at));
-  if (mark.hit()) return nullptr;
-  if (worker::MainServices* const main = context.services.main) {
-    main->cells.add(context.stats->counter(context.owner + "ip_tagging.reload_success"), 1);
-  }
-  return std::make_shared<const TagSet>(std::move(tags));
-}
-
-// What has gone wrong leaves the tags as they are.
-void readAgain(const std::string& path, const config::FactoryContext& context, TagFile& file) {
-  config::ErrorList errors;
-  if (auto tags = readTags(path, context.moved(config::Context(errors)))) {
-    file.tags.set(std::move(tags));
-  } else if (context.services.logger != nullptr) {
-    context.services.logger->warning("http", "IP tags: those that were read before hold: ", errors.toString());
-  }
-}
-
-std::shared_ptr<const TagFile> compileFile(const envoy::config::core::v3::DataSource& proto,
-                                           const config::FactoryContext& context) {
-  if (proto.filename().empty()) {
-    context.at.error("is no file; name one, or write the tags into ip_tags");
-    return nullptr;
-  }
-  auto file = std::make_shared<TagFile>(context.services.local_slots);
-  // Before the file is read, so that no change comes between.
-  if (proto.has_watched_directory()) {
-    config::FactoryContext later = context;
-    later.init = nullptr;
-    const auto on_change = [weak = std::weak_ptr(file), path = proto.filename(), later] {
-      if (const auto file = weak.lock()) readAgain(path, later, *file);
-    };
-    file->watch = config::watchDirectory(proto.watched_directory().path(), context.services, on_change,
-                                         context.at.child("watched_directory"));
-  }
-  auto tags = readTags(proto.filename(), context);
-  if (!tags) return nullptr;
-  file->tags.set(std::move(tags));
-  return file;
+  if (!config::readMessageFile(source, proto, positions, context.at)) return nullptr;
+  TagSet tags = compileTags(proto, context.moved(config::Context(context.at.errors(), &positions)));
+  return mark.hit() ? nullptr : std::make_shared<const TagSet>(std::move(tags));
 }
 
 void compileHeader(const Proto::IpTagHeader& proto, const config::Context& at, Settings& out) {
@@ -111,7 +70,11 @@ Settings compileSettings(const Proto& proto, const config::FactoryContext& conte
   if (proto.has_ip_tags_datasource() && !proto.ip_tags().empty()) {
     context.at.error("has both ip_tags and ip_tags_datasource; keep one of them");
   } else if (proto.has_ip_tags_datasource()) {
-    out.file = compileFile(proto.ip_tags_datasource(), context.child("ip_tags_datasource"));
+    const DataSource& source = proto.ip_tags_datasource();
+    out.file =
+        config::readAndFollow<TagSet>(source, {.what = "ip_tagging: the tags", .stats = context.owner + "ip_tagging."},
+                                      context.child("ip_tags_datasource"),
+                                      [source](const config::FactoryContext& read) { return readTags(source, read); });
   } else {
     out.tags = compileTags(proto, context);
   }

@@ -28,7 +28,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   if (!filter::concerns(settings_.request_type, headers) || !context.sample(settings_.enabled)) {
     return filter::Next{};
   }
-  const TagSet& set = settings_.file ? *settings_.file->tags.get(context.worker()) : settings_.tags;
+  const TagSet& set = settings_.file ? *settings_.file->get(context.worker()) : settings_.tags;
   const std::set<uint32_t> tags = tagsOf(set, context.info().downstream_remote_address);
   const bool removed = settings_.sanitize && headers.remove(settings_.header) > 0;
   context.count(settings_.total);

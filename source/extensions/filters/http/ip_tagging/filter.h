@@ -26,22 +26,14 @@ struct TagSet {
   net::CidrMap<std::vector<uint32_t>> ranges;  // tags by their places above
 };
 
-// Tags of a file, which main may exchange.
-struct TagFile {
-  explicit TagFile(const worker::LocalSlots& slots) : tags(slots) {}
-
-  worker::Exchanged<TagSet> tags;
-  std::shared_ptr<const void> watch;  // null: it is read once
-};
-
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
   filter::RequestType request_type = filter::RequestType::kBoth;
   runtime::Fraction enabled{1, 1};  // of the requests
   TagSet tags;
-  std::shared_ptr<const TagFile> file;     // instead of `tags`; null: none
-  std::string header = "x-envoy-ip-tags";  // lower case
-  bool sanitize = false;                   // what the request brings there is taken off
+  std::shared_ptr<const worker::Exchanged<TagSet>> file;  // instead of `tags`; null: none
+  std::string header = "x-envoy-ip-tags";                 // lower case
+  bool sanitize = false;                                  // what the request brings there is taken off
   observability::Counter no_hit, total;
 };
 

@@ -11,7 +11,7 @@
 #include "source/base/ascii.h"
 #include "source/base/entropy.h"
 #include "source/base/text.h"
-#include "source/config/file_watch.h"
+#include "source/config/followed_file.h"
 #include "source/config/route_texts.h"
 #include "source/config/stable_bytes.h"
 #include "source/config/values.h"
@@ -47,32 +47,14 @@ KeySetPtr readKeys(DataSource source, bool may_lack, const Context& at) {
   return keys;
 }
 
-KeySource compileLocal(const DataSource& proto, const FactoryContext& context) {
-  config::Services& services = context.services;
-  const auto local =
-      std::shared_ptr<LocalKeys>(new LocalKeys{worker::Exchanged<jwt::KeySet>(services.local_slots, nullptr), nullptr});
-  // Before the file is read, so that no change comes between.
-  if (proto.has_watched_directory()) {
-    const Context at = context.at.child("watched_directory");
-    if (proto.filename().empty()) at.error("is of a file; name one, or remove this");
-    local->watch = config::watchDirectory(
-        proto.watched_directory().path(), services,
-        [weak = std::weak_ptr(local), proto, logger = services.logger] {
-          const auto known = weak.lock();
-          if (!known) return;
-          config::ErrorList errors;
-          if (KeySetPtr keys = readKeys(proto, false, Context(errors))) {
-            known->keys.set(std::move(keys));
-          } else if (logger != nullptr) {
-            logger->warning("jwt", "keys that were read before stay in use: ", errors.toString());
-          }
-        },
-        at);
-  }
-  KeySetPtr keys = readKeys(proto, services.defaults == config::Defaults::kEnvoy, context.at);
-  if (keys == nullptr) return {};
-  local->keys.set(std::move(keys));
-  return KeySource(std::shared_ptr<const LocalKeys>(local));
+// What may lack keys is the set that is read with the configuration, not a later one in its place.
+KeySource compileLocal(const DataSource& proto, const std::string& stats, const FactoryContext& context) {
+  auto keys = config::readAndFollow<jwt::KeySet>(
+      proto, {.what = "jwt_authn: the keys", .stats = stats, .log = "jwt"}, context,
+      [proto, may_lack = context.services.defaults == config::Defaults::kEnvoy](const FactoryContext& read) mutable {
+        return readKeys(proto, std::exchange(may_lack, false), read.at);
+      });
+  return keys == nullptr ? KeySource() : KeySource(std::move(keys));
 }
 
 // The authority and the path of a URL, whose scheme is for people: the cluster says how it connects.
@@ -215,7 +197,7 @@ std::unique_ptr<Provider> compileProvider(const v3::JwtProvider& proto, const st
   if (proto.clock_skew_seconds() != 0) out->clock_skew = seconds(proto.clock_skew_seconds());
   out->locations = compileLocations(proto, context.at);
   if (proto.has_remote_jwks()) out->keys = compileRemote(proto.remote_jwks(), stats, context.child("remote_jwks"));
-  if (proto.has_local_jwks()) out->keys = compileLocal(proto.local_jwks(), context.child("local_jwks"));
+  if (proto.has_local_jwks()) out->keys = compileLocal(proto.local_jwks(), stats, context.child("local_jwks"));
   if (proto.has_jwt_cache_config()) {
     const v3::JwtCacheConfig& cache = proto.jwt_cache_config();
     out->cache_size = cache.jwt_cache_size() == 0 ? 100 : cache.jwt_cache_size();

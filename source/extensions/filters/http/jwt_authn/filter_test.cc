@@ -551,7 +551,7 @@ TEST_CASE("what cannot work is refused where it stands") {
   has("providers: {p: {issuer: me}}", "jwks_source_specifier");
   has("providers: {p: {local_jwks: {inline_string: '{}'}}}", "local_jwks: holds no keys: ");
   has("providers: {p: {local_jwks: {inline_string: '{\"keys\": []}', watched_directory: {path: /}}}}",
-      "watched_directory: is of a file");
+      "watched_directory: is for a file");
   has(providers() + rule("provider_name: q"), "no provider is called 'q'");
   has(providers() + rule("provider_and_audiences: {provider_name: q}"), "no provider is called 'q'");
   has(providers() + "rules: [{match: {prefix: /}, requirement_name: r}]", "no requirement is called 'r'");

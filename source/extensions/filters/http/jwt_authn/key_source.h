@@ -13,10 +13,7 @@ namespace sluice::extensions::http_filters::jwt_authn {
 
 using KeySetPtr = std::shared_ptr<const jwt::KeySet>;
 
-struct LocalKeys {
-  worker::Exchanged<jwt::KeySet> keys;
-  std::shared_ptr<const void> watch = nullptr;  // of the file's directory; null: nothing is watched
-};
+using LocalKeys = worker::Exchanged<jwt::KeySet>;
 
 class KeySource {
  public:
@@ -28,7 +25,7 @@ class KeySource {
   const KeySetPtr& keys(worker::WorkerServices& worker) const {
     if (remote_) return remote_->keys(worker);
     static const KeySetPtr kNone;
-    return local_ ? local_->keys.get(worker) : kNone;
+    return local_ ? local_->get(worker) : kNone;
   }
   // False: no others are to be expected now. Else `waiter` is told.
   bool wait(worker::WorkerServices& worker, jwt::KeysWaiter& waiter) const {

@@ -1,0 +1,98 @@
+#include "source/config/consumers.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "sluice/credentials/v1/consumers.pb.h"
+#include "source/config/followed_file.h"
+#include "source/config/key_digest.h"
+#include "source/filter/metadata_struct.h"
+
+namespace sluice::config {
+namespace {
+
+namespace v1 = sluice::credentials::v1;
+using filter::Consumer;
+using filter::Consumers;
+using filter::CredentialKind;
+
+std::optional<filter::WallTime> compileExpiry(const v1::Key& proto) {
+  if (!proto.has_expires()) return std::nullopt;
+  return filter::WallTime(std::chrono::seconds(proto.expires().seconds()));
+}
+
+// No rule of the message says what a digest is: its error would quote what may be a key.
+void compileKey(const v1::Key& proto, const Context& at, const Consumer& consumer, Consumers& out) {
+  const auto digest = readDigest(proto.sha256());
+  if (!digest) {
+    at.child("sha256").error("is no SHA-256 of a key; write it in 64 hexadecimal digits, never the key itself");
+  } else if (!out.addCredential(consumer, CredentialKind::kKey, *digest,
+                                {.method = "key", .prefix = proto.prefix(), .expires = compileExpiry(proto)})) {
+    at.error("stands elsewhere, too, and so does not tell who shows it; remove one");
+  }
+}
+
+void compileConsumer(const v1::Consumer& proto, const Context& at, Consumers& out) {
+  if (std::any_of(proto.name().begin(), proto.name().end(), absl::ascii_iscntrl)) {
+    at.child("name").error("holds a control character, which no header may; remove it");
+  }
+  const Consumer* const consumer =
+      out.add({proto.name(), {proto.groups().begin(), proto.groups().end()}, filter::readStruct(proto.plan())});
+  if (consumer == nullptr) return at.child("name").error("is that of another consumer, too; give each its own");
+  for (int i = 0; i < proto.keys_size(); ++i) {
+    compileKey(proto.keys(i), at.child("keys", static_cast<size_t>(i)), *consumer, out);
+  }
+}
+
+// Null after reporting to the list of `at`, with places in the file.
+std::shared_ptr<const Consumers> readConsumers(const envoy::config::core::v3::DataSource& source,
+                                               const std::string& anonymous, const char* method, const Context& at) {
+  const ErrorMark mark(at);
+  Positions positions;
+  v1::Consumers proto;
+  if (!readMessageFile(source, proto, positions, at)) return nullptr;
+  const Context in_file(at.errors(), &positions);
+  if (proto.consumers().empty()) in_file.error("has no consumers; name one with its credentials");
+  const auto out = std::make_shared<Consumers>();
+  for (int i = 0; i < proto.consumers_size(); ++i) {
+    compileConsumer(proto.consumers(i), in_file.child("consumers", static_cast<size_t>(i)), *out);
+  }
+  if (!anonymous.empty() && !out->setAnonymous(anonymous, method)) {
+    in_file.child("consumers")
+        .error(absl::StrCat("has no \"", anonymous, "\", whom requests without a credential are of"));
+  }
+  return mark.hit() ? nullptr : out;
+}
+
+}  // namespace
+
+ConsumersPtr compileConsumers(const ConsumersConfig& config, const FactoryContext& context) {
+  return readAndFollow<Consumers>(
+      config.source,
+      {.what = absl::StrCat(config.filter, ": the consumers"),
+       .stats = absl::StrCat(context.owner, config.filter, ".")},
+      context,
+      [source = config.source, anonymous = config.anonymous, method = config.method](const FactoryContext& read) {
+        return readConsumers(source, anonymous, method, read.at);
+      });
+}
+
+filter::ConsumerGate makeConsumerGate(const char* filter, ConsumersPtr consumers, std::string forward_header,
+                                      std::string_view expired_details, const FactoryContext& context) {
+  const auto counter = [&](const char* name) {
+    return context.stats->counter(absl::StrCat(context.owner, filter, ".", name));
+  };
+  return filter::ConsumerGate({.consumers = std::move(consumers),
+                               .forward_header = std::move(forward_header),
+                               .allowed = counter("allowed"),
+                               .anonymous = counter("anonymous"),
+                               .unauthorized = counter("unauthorized"),
+                               .forbidden = counter("forbidden"),
+                               .expired_details = expired_details});
+}
+
+}  // namespace sluice::config
