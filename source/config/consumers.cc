@@ -36,6 +36,33 @@ void compileKey(const v1::Key& proto, const Context& at, const Consumer& consume
   }
 }
 
+const std::string& nameOf(const v1::Certificate::San& proto) {
+  if (proto.has_dns()) return proto.dns();
+  return proto.has_uri() ? proto.uri() : proto.email();
+}
+
+CredentialKind kindOf(const v1::Certificate& proto) {
+  if (proto.has_subject()) return CredentialKind::kSubject;
+  if (proto.san().has_dns()) return CredentialKind::kDnsName;
+  return proto.san().has_uri() ? CredentialKind::kUriName : CredentialKind::kEmailName;
+}
+
+void compileCertificate(const v1::Certificate& proto, const Context& at, const Consumer& consumer, Consumers& out) {
+  const auto add = [&](CredentialKind kind, const filter::KeyDigest& digest) {
+    if (out.addCredential(consumer, kind, digest, {.method = "mtls"})) return;
+    at.error("stands elsewhere, too, and so does not tell who shows it; remove one");
+  };
+  if (proto.has_sha256()) {
+    const auto digest = readDigest(proto.sha256());
+    if (digest) return add(CredentialKind::kCertificate, *digest);
+    return at.child("sha256").error(
+        "is no SHA-256 of a certificate; write 64 hexadecimal digits, as openssl x509 -fingerprint -sha256 has them");
+  }
+  const CredentialKind kind = kindOf(proto);
+  const std::string& name = proto.has_subject() ? proto.subject() : nameOf(proto.san());
+  add(kind, filter::digestOf(kind == CredentialKind::kDnsName ? absl::AsciiStrToLower(name) : name));
+}
+
 void compileConsumer(const v1::Consumer& proto, const Context& at, Consumers& out) {
   if (std::any_of(proto.name().begin(), proto.name().end(), absl::ascii_iscntrl)) {
     at.child("name").error("holds a control character, which no header may; remove it");
@@ -45,6 +72,9 @@ void compileConsumer(const v1::Consumer& proto, const Context& at, Consumers& ou
   if (consumer == nullptr) return at.child("name").error("is that of another consumer, too; give each its own");
   for (int i = 0; i < proto.keys_size(); ++i) {
     compileKey(proto.keys(i), at.child("keys", static_cast<size_t>(i)), *consumer, out);
+  }
+  for (int i = 0; i < proto.certificates_size(); ++i) {
+    compileCertificate(proto.certificates(i), at.child("certificates", static_cast<size_t>(i)), *consumer, out);
   }
 }
 

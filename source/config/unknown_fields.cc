@@ -61,6 +61,7 @@ bool decidesAccess(std::string_view type) {
       "envoy.type.matcher.",
       "google.api.expr.",
       "sluice.extensions.filters.http.key_auth.",
+      "sluice.extensions.filters.http.mtls_auth.",
       "xds.type.matcher.",
   };
   return std::any_of(std::begin(kPrefixes), std::end(kPrefixes),

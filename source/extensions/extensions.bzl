@@ -57,6 +57,7 @@ EXTENSIONS = [
     "filters/http/key_auth",
     "filters/http/local_ratelimit",
     "filters/http/lua",
+    "filters/http/mtls_auth",
     "filters/http/on_demand",
     "filters/http/original_src",
     "filters/http/rate_limit_quota",

@@ -67,6 +67,13 @@ struct TlsInfo {
   // Of the certificate that signed the peer's in the chain that was verified, as above; empty: there was none.
   std::string peer_issuer_sha256, peer_issuer_serial;
   Certificate local;
+
+  // What a filter has made of all that, for the connection's next request: whoever reads it knows its own by its type.
+  // Thread: the connection's worker.
+  struct Finding {
+    virtual ~Finding() = default;
+  };
+  mutable std::shared_ptr<const Finding> finding;
 };
 
 class Transport {

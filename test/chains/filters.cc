@@ -154,6 +154,7 @@ const std::vector<Row>& rows() {
             "        h:httpCall('c', {[':method'] = 'GET', [':path'] = '/', [':authority'] = 'c'}, '', 500, true)\n"
             "        if h:headers():get('x-user') then error('no') end\n"
             "      end\n")}},
+      {"mtls_auth"},
       {"on_demand"},
       {"original_src"},
       {"rate_limit_quota"},

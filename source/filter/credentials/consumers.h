@@ -57,7 +57,14 @@ class KnownConsumer {
 };
 
 // What a credential is; those of different kinds never stand for each other.
-enum class CredentialKind : uint8_t { kKey };
+enum class CredentialKind : uint8_t {
+  kKey,
+  kCertificate,  // its DER form
+  kSubject,      // of a certificate, RFC 2253
+  kDnsName,      // of a certificate, in lower case
+  kUriName,
+  kEmailName,
+};
 
 class Consumers {
  public:
@@ -80,7 +87,7 @@ class Consumers {
   const KnownConsumer* anonymous() const { return anonymous_ ? &*anonymous_ : nullptr; }
 
  private:
-  static constexpr size_t kKinds = static_cast<size_t>(CredentialKind::kKey) + 1;
+  static constexpr size_t kKinds = static_cast<size_t>(CredentialKind::kEmailName) + 1;
 
   std::deque<Consumer> consumers_;
   absl::flat_hash_map<std::string_view, const Consumer*> by_name_;

@@ -12,6 +12,13 @@ KeyDigest digestOf(std::string_view key) {
   return out;
 }
 
+std::optional<KeyDigest> digestFrom(std::string_view bytes) {
+  KeyDigest out;
+  if (bytes.size() != out.size()) return std::nullopt;
+  std::memcpy(out.data(), bytes.data(), out.size());
+  return out;
+}
+
 bool sameDigest(const KeyDigest& one, const KeyDigest& other) {
   return CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
 }

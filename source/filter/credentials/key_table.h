@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
@@ -16,6 +17,8 @@ using KeyDigest = std::array<uint8_t, 32>;
 
 // SHA-256.
 KeyDigest digestOf(std::string_view key);
+// The digest that these bytes are; nullopt: they are not 32.
+std::optional<KeyDigest> digestFrom(std::string_view bytes);
 // In constant time.
 bool sameDigest(const KeyDigest& one, const KeyDigest& other);
 
