@@ -116,6 +116,8 @@ std::string_view nameOf(Failure failure) {
       return "jwt_no_expiration";
     case Failure::kLifetime:
       return "jwt_lifetime";
+    case Failure::kCertificate:
+      return "jwt_certificate";
     case Failure::kUnknownKey:
       return "jwt_unknown_key";
     case Failure::kSignature:

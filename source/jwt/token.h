@@ -31,6 +31,7 @@ enum class Failure : uint8_t {
   kNotYetValid,
   kNoExpiration,  // where one is required
   kLifetime,      // longer than allowed
+  kCertificate,   // bound to another certificate than the connection has shown
   kUnknownKey,    // no key of that `kid` and algorithm
   kSignature,
   kNoKeys,  // the keys have not come: who asks is not at fault

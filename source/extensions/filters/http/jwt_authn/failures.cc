@@ -40,6 +40,8 @@ constexpr Words wordsOf(Failure failure) {
     case Failure::kLifetime:
     case Failure::kSignature:
       return {26, kFails};
+    case Failure::kCertificate:
+      return {26, "Jwt is bound to another client certificate"};
     case Failure::kUnknownKey:
       return {32, "Jwks doesn't have key to match kid or alg from Jwt"};
     case Failure::kNoKeys:

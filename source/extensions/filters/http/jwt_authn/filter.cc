@@ -84,7 +84,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
     return filter::Next{};
   }
   for (const bool last : {false, true}) {
-    Walk walk(settings_, headers, context.worker(), wallSeconds(context), last);
+    Walk walk(settings_, headers, context.worker(), context.info(), wallSeconds(context), last);
     const Failure failure = walk.meet(*requirement_);
     if (!last && !walk.wanted().empty()) {
       wanted_ = walk.wanted();
@@ -143,7 +143,7 @@ void Filter::onFetched() {
 
 void Filter::goOn() {
   if (!token_) return;
-  Walk walk(settings_, context_->request(), context_->worker(), wallSeconds(*context_), true);
+  Walk walk(settings_, context_->request(), context_->worker(), context_->info(), wallSeconds(*context_), true);
   const Failure failure = walk.meet(*requirement_);
   if (failure != Failure::kNone) {
     token_.reply(refuse(walk, failure));

@@ -4,6 +4,7 @@
 
 #include "source/extensions/filters/http/jwt_authn/test_site.h"
 #include "source/route/filter_slots.h"
+#include "source/route/test_request.h"
 #include "test/support/files/scratch_folder.h"
 #include "test/support/filter/interleaving.h"
 
@@ -592,6 +593,50 @@ TEST_CASE("it passes the interleaving suite") {
   REQUIRE(runOverCodecs(suiteOf(open, {})) == "");
   REQUIRE(runInterleavings(suiteOf(closed, {bearer(token())})) == "");
   REQUIRE(runOverCodecs(suiteOf(closed, {bearer(token())})) == "");
+}
+
+// --- bound to certificates ------------------------------------------------------------------------------------------
+
+// SHA-256 of "k1" in both writings.
+const std::string kShown = "6ab9f1eb8f7d3388f4f9d586f66e99fd54080df2c446f0e58668b09c08a16dd0";
+const std::string kBound = "arnx6499M4j0-dWG9m6Z_VQIDfLERvDlhmiwnAihbdA";
+
+std::string detailsWith(World& world, const std::string& cnf, const std::string& shown, bool over_tls = true) {
+  route::TestTls transport;
+  transport.told.peer_presented = !shown.empty();
+  transport.told.peer.sha256 = shown;
+  Harness h({world.filter});
+  if (over_tls) h.stream.info().downstream_transport = &transport;
+  world.start(h, {bearer(token(R"("sub":"u","cnf":)" + cnf))});
+  const Answer answer = world.end(h);
+  return answer.status == 200 ? "" : std::to_string(answer.status) + " " + answer.details;
+}
+
+TEST_CASE("a token that is bound to a certificate is good only on connections that have shown it") {
+  World world(providers() + kNeedsP);
+  const std::string cnf = R"({"x5t#S256":")" + kBound + "\"}";
+  const std::string refused = "401 jwt_authn_access_denied{Jwt_is_bound_to_another_client_certificate}";
+
+  CHECK(detailsWith(world, cnf, kShown).empty());
+  CHECK(detailsWith(world, cnf, kShown).empty());  // out of the cache
+  CHECK(detailsWith(world, cnf, std::string(64, '0')) == refused);
+  CHECK(detailsWith(world, cnf, "") == refused);
+  CHECK(detailsWith(world, cnf, kShown, false) == refused);
+}
+
+TEST_CASE("a binding that cannot be read is one to nothing") {
+  World world(providers() + kNeedsP);
+  for (const std::string value : {"1", "null", "\"\"", "\"AAAA\"", "[]"}) {
+    INFO(value);
+    CHECK_FALSE(detailsWith(world, R"({"x5t#S256":)" + value + "}", kShown).empty());
+  }
+  CHECK_FALSE(detailsWith(world, R"({"x5t#S256":")" + kBound + R"(="})", kShown).empty());
+}
+
+TEST_CASE("a token that is bound to something else, or to nothing, is good anywhere") {
+  World world(providers() + kNeedsP);
+  CHECK(detailsWith(world, "{}", "").empty());
+  CHECK(detailsWith(world, R"({"kid":"x"})", "", false).empty());
 }
 
 }  // namespace

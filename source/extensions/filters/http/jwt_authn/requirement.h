@@ -23,9 +23,9 @@ using KeySources = absl::InlinedVector<const KeySource*, 2>;
 class Walk {
  public:
   // `now`: seconds since 1970. `last`: nobody will wait for keys any more.
-  Walk(const Settings& settings, const http::RequestHeaders& request, worker::WorkerServices& worker, double now,
-       bool last)
-      : verifier_(settings, worker, now), request_(request), last_(last) {}
+  Walk(const Settings& settings, const http::RequestHeaders& request, worker::WorkerServices& worker,
+       const stream::StreamInfo& info, double now, bool last)
+      : verifier_(settings, worker, info, now), request_(request), last_(last) {}
 
   // kNone: it is met, by grants().
   jwt::Failure meet(const Requirement& requirement);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,17 +18,26 @@
 #include "absl/hash/hash.h"
 #include "source/base/intrusive_list.h"
 #include "source/base/local_ptr.h"
+#include "source/filter/credentials/key_table.h"
 #include "source/jwt/key_set.h"
 #include "source/stream/metadata.h"
 
 namespace sluice::extensions::http_filters::jwt_authn {
 
+// The client certificate that a token is bound to. (RFC 8705 section 3.1: `x5t#S256` of the claim `cnf`)
+struct CertificateBinding {
+  bool bound = false;
+  std::optional<filter::KeyDigest>
+      certificate;  // SHA-256 of the DER form; nothing where it is bound: it cannot be read
+};
+
 // A token, and all that it leaves in a request.
 struct ReadToken : base::LocalCounted {
   std::string text;
-  std::shared_ptr<const jwt::KeySet> keys;                        // by which it was verified; null: it was not
-  double good_until = 0;                                          // seconds since 1970, with the provider's clock skew
-  std::vector<std::string> audiences;                             // as they are compared
+  std::shared_ptr<const jwt::KeySet> keys;  // by which it was verified; null: it was not
+  double good_until = 0;                    // seconds since 1970, with the provider's clock skew
+  std::vector<std::string> audiences;       // as they are compared
+  CertificateBinding binding;
   std::vector<std::pair<std::string_view, std::string>> headers;  // names of the settings
   std::shared_ptr<const stream::MetadataFields> metadata;         // null: none
   std::shared_ptr<const stream::MetadataFields> identity;

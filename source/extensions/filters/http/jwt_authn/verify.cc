@@ -9,6 +9,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_split.h"
+#include "source/base/base64_url.h"
 #include "source/base/text.h"
 #include "source/filter/identity.h"
 #include "source/http/rules.h"
@@ -124,6 +125,26 @@ std::vector<std::string> groupsOf(const stream::MetadataFields& claims) {
   return out;
 }
 
+CertificateBinding bindingOf(const stream::MetadataFields& claims) {
+  const stream::MetadataValue* const claim = claimAt(claims, {"cnf", "x5t#S256"});
+  if (claim == nullptr) return {};
+  CertificateBinding out{.bound = true};
+  const auto* const text = std::get_if<std::string>(&claim->value);
+  if (text == nullptr) return out;
+  if (const auto bytes = base::fromBase64Url(*text)) out.certificate = filter::digestFrom(*bytes);
+  return out;
+}
+
+// Whoever shows a certificate has its key, whether or not an authority knows it: so a hash is enough. (RFC 8705 section
+// 2.2)
+bool holds(const CertificateBinding& binding, const stream::StreamInfo& info) {
+  if (!binding.bound) return true;
+  const net::TlsInfo* const tls = info.downstreamTls();
+  if (!binding.certificate || tls == nullptr || !tls->peer_presented) return false;
+  const auto shown = filter::digestFrom(absl::HexStringToBytes(tls->peer.sha256));
+  return shown && filter::sameDigest(*shown, *binding.certificate);
+}
+
 }  // namespace
 
 std::string simplifiedAudience(std::string_view audience) {
@@ -142,6 +163,7 @@ ReadTokenPtr readToken(const Provider& provider, jwt::Token token) {
   out->good_until =
       token.expires ? *token.expires + secondsOf(provider.clock_skew) : std::numeric_limits<double>::infinity();
   for (const std::string& audience : token.audiences) out->audiences.push_back(simplifiedAudience(audience));
+  out->binding = bindingOf(token.claims);
   addHeaders(provider, token, *out);
   stream::MetadataFields metadata;
   if (!provider.header_key.empty()) metadata.push_back({provider.header_key, {token.header}});
@@ -165,6 +187,7 @@ Verdict Verifier::verify(const Provider& provider, std::string_view text, const 
   if (out.token && !takesAudience(audiences.empty() ? provider.audiences : audiences, out.token->audiences)) {
     return {Failure::kAudience, {}};
   }
+  if (out.token && !holds(out.token->binding, info_)) return {Failure::kCertificate, {}};
   return out;
 }
 

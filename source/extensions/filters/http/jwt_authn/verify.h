@@ -7,6 +7,7 @@
 
 #include "source/extensions/filters/http/jwt_authn/settings.h"
 #include "source/jwt/token.h"
+#include "source/stream/stream_info.h"
 #include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::jwt_authn {
@@ -19,9 +20,9 @@ struct Verdict {
 // Checks tokens for one request. Thread: the worker's.
 class Verifier {
  public:
-  // `now`: seconds since 1970.
-  Verifier(const Settings& settings, worker::WorkerServices& worker, double now)
-      : settings_(settings), worker_(worker), caches_(settings.caches->get(worker)), now_(now) {}
+  // `info`: of the stream, whose connection shows what some tokens are bound to. `now`: seconds since 1970.
+  Verifier(const Settings& settings, worker::WorkerServices& worker, const stream::StreamInfo& info, double now)
+      : settings_(settings), worker_(worker), info_(info), caches_(settings.caches->get(worker)), now_(now) {}
 
   // `audiences`: in place of the provider's, unless they are empty.
   Verdict verify(const Provider& provider, std::string_view text, const Audiences& audiences);
@@ -32,6 +33,7 @@ class Verifier {
 
   const Settings& settings_;
   worker::WorkerServices& worker_;
+  const stream::StreamInfo& info_;
   TokenCaches& caches_;
   const double now_;
   size_t tries_ = jwt::kMaxTries;
