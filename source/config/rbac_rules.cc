@@ -11,6 +11,7 @@
 #include "source/config/any_type.h"
 #include "source/config/path_template_compiler.h"
 #include "source/config/rate_limits.h"
+#include "source/config/tls_compiler.h"
 #include "source/config/value_matchers.h"
 #include "source/config/values.h"
 #include "source/match/path_template.h"
@@ -231,9 +232,13 @@ Rule RbacRules::custom(const envoy::config::core::v3::TypedExtensionConfig& prot
     case SubjectAltNameMatcher::IP_ADDRESS:
       name.type = &Certificate::ip_sans;
       break;
+    case SubjectAltNameMatcher::OTHER_NAME:
+      name.type = &Certificate::other_sans;
+      break;
     default:
-      at.child("san_type").error("is not supported; use EMAIL, DNS, URI or IP_ADDRESS");
+      break;  // refused by the rules of the message
   }
+  name.oid = compileSanOid(matcher, at);
   return ruleOf(Rule::Kind::kName, std::move(name));
 }
 

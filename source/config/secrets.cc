@@ -96,6 +96,9 @@ bool readsFiles(const v3::Secret& secret) {
   for (const auto& key : secret.session_ticket_keys().keys()) {
     if (key.has_filename() || key.has_environment_variable()) return true;
   }
+  for (const auto& bundle : trustBundlesOf(validation)) {
+    if (bundle.has_filename() || bundle.has_environment_variable()) return true;
+  }
   return validation.has_system_root_certs();
 }
 

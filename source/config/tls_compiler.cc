@@ -1,10 +1,17 @@
 #include "source/config/tls_compiler.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <set>
+#include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config.pb.h"
+#include "source/config/any_type.h"
 #include "source/config/route_texts.h"
+#include "source/tls/spiffe.h"
 
 namespace sluice::config {
 namespace {
@@ -47,6 +54,8 @@ const char* wordOf(tls::SanMatcher::Type type) {
       return "URI";
     case tls::SanMatcher::Type::kIp:
       return "IP_ADDRESS";
+    case tls::SanMatcher::Type::kOther:
+      return "OTHER_NAME";
   }
   return "";
 }
@@ -62,30 +71,40 @@ tls::SanMatcher compileSan(tls::SanMatcher::Type type, const StringMatcher& prot
   return out;
 }
 
+tls::SanMatcher::Type typeOf(const v3::SubjectAltNameMatcher& proto) {
+  switch (proto.san_type()) {
+    case v3::SubjectAltNameMatcher::EMAIL:
+      return tls::SanMatcher::Type::kEmail;
+    case v3::SubjectAltNameMatcher::URI:
+      return tls::SanMatcher::Type::kUri;
+    case v3::SubjectAltNameMatcher::IP_ADDRESS:
+      return tls::SanMatcher::Type::kIp;
+    case v3::SubjectAltNameMatcher::OTHER_NAME:
+      return tls::SanMatcher::Type::kOther;
+    default:
+      return tls::SanMatcher::Type::kDns;
+  }
+}
+
+// "1.3.6.1": numbers without leading zeros, of which the first is 0, 1 or 2.
+bool isObjectIdentifier(const std::string& text) {
+  const std::vector<std::string> numbers = absl::StrSplit(text, '.');
+  const bool well_formed = std::all_of(numbers.begin(), numbers.end(), [](const std::string& number) {
+    return !number.empty() && number.size() < 40 && (number == "0" || number.front() != '0') &&
+           std::all_of(number.begin(), number.end(), absl::ascii_isdigit);
+  });
+  return well_formed && numbers.size() > 1 && numbers.size() <= 20 && numbers.front().size() == 1 &&
+         numbers.front() <= "2";
+}
+
 void compileSans(const v3::CertificateValidationContext& proto, const Context& context, tls::ValidationConfig& out) {
   using Type = tls::SanMatcher::Type;
   Regexes regexes;
   for (int i = 0; i < proto.match_typed_subject_alt_names_size(); ++i) {
     const v3::SubjectAltNameMatcher& matcher = proto.match_typed_subject_alt_names(i);
     const Context at = context.child("match_typed_subject_alt_names", static_cast<size_t>(i));
-    Type type = Type::kDns;
-    switch (matcher.san_type()) {
-      case v3::SubjectAltNameMatcher::EMAIL:
-        type = Type::kEmail;
-        break;
-      case v3::SubjectAltNameMatcher::DNS:
-        break;
-      case v3::SubjectAltNameMatcher::URI:
-        type = Type::kUri;
-        break;
-      case v3::SubjectAltNameMatcher::IP_ADDRESS:
-        type = Type::kIp;
-        break;
-      default:
-        at.child("san_type").error("only EMAIL, DNS, URI and IP_ADDRESS can be matched");
-        continue;
-    }
-    out.san_matchers.push_back(compileSan(type, matcher.matcher(), regexes, at.child("matcher")));
+    out.san_matchers.push_back(compileSan(typeOf(matcher), matcher.matcher(), regexes, at.child("matcher")));
+    out.san_matchers.back().oid = compileSanOid(matcher, at);
   }
   if (proto.match_typed_subject_alt_names_size() > 0) return;  // then the old field is not used
   for (int i = 0; i < proto.match_subject_alt_names_size(); ++i) {
@@ -125,6 +144,30 @@ std::optional<std::string> readDataSource(const DataSource& source, FileContents
   return std::nullopt;
 }
 
+std::string compileSanOid(const v3::SubjectAltNameMatcher& proto, const Context& context) {
+  const bool other = proto.san_type() == v3::SubjectAltNameMatcher::OTHER_NAME;
+  const Context at = context.child("oid");
+  if (other && proto.oid().empty()) {
+    at.error("is missing; names of OTHER_NAME are told apart by the object identifier of their type");
+  } else if (!other && !proto.oid().empty()) {
+    at.error("is of OTHER_NAME only; remove it");
+  } else if (other && !isObjectIdentifier(proto.oid())) {
+    at.error("is no object identifier; write it as numbers, 1.3.6.1.4.1.311.20.2.3");
+  }
+  return proto.oid();
+}
+
+std::vector<DataSource> trustBundlesOf(const v3::CertificateValidationContext& proto) {
+  std::vector<DataSource> out;
+  if (!proto.has_custom_validator_config()) return out;
+  ErrorList reported;  // where it is compiled
+  const auto spiffe =
+      unpackOnly<v3::SPIFFECertValidatorConfig>(proto.custom_validator_config().typed_config(), Context(reported));
+  if (spiffe == nullptr) return out;
+  for (const auto& domain : spiffe->trust_domains()) out.push_back(domain.trust_bundle());
+  return out;
+}
+
 std::optional<tls::CertificateConfig> compileTlsCertificate(const v3::TlsCertificate& proto, const std::string& name,
                                                             FileContents& files, const Context& context) {
   const ErrorMark mark(context);
@@ -150,12 +193,55 @@ std::optional<tls::CertificateConfig> compileTlsCertificate(const v3::TlsCertifi
   return out;
 }
 
+namespace {
+
+// What the validator has no use for: its bundles stand for it.
+void refuseBeside(const v3::CertificateValidationContext& proto, const Context& context) {
+  const auto refuse = [&context](bool set, const char* field) {
+    if (set)
+      context.child(field).error("has no place beside custom_validator_config, whose bundles say who is believed");
+  };
+  refuse(proto.has_trusted_ca(), "trusted_ca");
+  refuse(proto.has_system_root_certs(), "system_root_certs");
+  refuse(proto.has_crl(), "crl");
+  refuse(proto.only_verify_leaf_cert_crl(), "only_verify_leaf_cert_crl");
+}
+
+void compileSpiffe(const v3::CertificateValidationContext& proto, const std::string& name, FileContents& files,
+                   const Context& context, tls::ValidationConfig& out) {
+  refuseBeside(proto, context);
+  const Context at = context.child("custom_validator_config").child("typed_config");
+  const auto spiffe = unpackOnly<v3::SPIFFECertValidatorConfig>(proto.custom_validator_config().typed_config(), at);
+  if (spiffe == nullptr) return;
+  if (spiffe->trust_domains().empty()) at.child("trust_domains").error("is empty, so that nobody would be believed");
+  std::set<std::string> names;
+  for (int i = 0; i < spiffe->trust_domains_size(); ++i) {
+    const auto& domain = spiffe->trust_domains(i);
+    const Context here = at.child("trust_domains", static_cast<size_t>(i));
+    if (!tls::isTrustDomain(domain.name())) {
+      here.child("name").error(
+          "is no name of a trust domain: lower case letters, digits, '.', '-' and '_', without spiffe://");
+    } else if (!names.insert(domain.name()).second) {
+      here.child("name").error("stands there twice; put all authorities of a trust domain into one bundle");
+    }
+    auto pem = readDataSource(domain.trust_bundle(), files, here.child("trust_bundle"));
+    if (!pem) continue;
+    if (pem->empty()) here.child("trust_bundle").error("is empty; give the authorities as PEM");
+    out.trust_domains.push_back({domain.name(), *std::move(pem), nameOfSource(domain.trust_bundle(), name)});
+  }
+}
+
+}  // namespace
+
 std::optional<tls::ValidationConfig> compileValidation(const v3::CertificateValidationContext& proto,
                                                        const std::string& name, FileContents& files,
                                                        const Context& context) {
   const ErrorMark mark(context);
   tls::ValidationConfig out;
-  if (proto.has_trusted_ca()) {
+  const bool spiffe = proto.has_custom_validator_config();
+  if (spiffe) {
+    compileSpiffe(proto, name, files, context, out);
+  } else if (proto.has_trusted_ca()) {
     if (proto.has_system_root_certs()) {
       context.child("system_root_certs").error("set trusted_ca or system_root_certs, not both");
     }
@@ -181,7 +267,7 @@ std::optional<tls::ValidationConfig> compileValidation(const v3::CertificateVali
   }
   if (proto.has_crl()) {
     if (auto text = readDataSource(proto.crl(), files, context.child("crl"))) out.crl_pem = *std::move(text);
-    if (!proto.has_trusted_ca() && !proto.has_system_root_certs()) {
+    if (!proto.has_trusted_ca() && !proto.has_system_root_certs() && !spiffe) {
       context.child("crl").error("a list of revoked certificates needs trusted_ca, the authority that made it");
     }
   }
@@ -189,13 +275,13 @@ std::optional<tls::ValidationConfig> compileValidation(const v3::CertificateVali
   out.certificate_hashes.assign(proto.verify_certificate_hash().begin(), proto.verify_certificate_hash().end());
   out.spki_hashes.assign(proto.verify_certificate_spki().begin(), proto.verify_certificate_spki().end());
   compileSans(proto, context, out);
-  if (!out.san_matchers.empty() && out.trusted_ca_pem.empty() && !mark.hit()) {
+  if (!out.san_matchers.empty() && out.trusted_ca_pem.empty() && !spiffe && !mark.hit()) {
     context.error(
         "names are matched, but without trusted_ca anybody can make a certificate with such a name; give the "
         "authority");
   }
   out.allow_expired_certificate = proto.allow_expired_certificate();
-  if (out.allow_expired_certificate && !proto.has_trusted_ca() && !proto.has_system_root_certs()) {
+  if (out.allow_expired_certificate && !proto.has_trusted_ca() && !proto.has_system_root_certs() && !spiffe) {
     context.child("allow_expired_certificate").error("has no meaning without trusted_ca; remove it");
   }
   out.accept_untrusted = proto.trust_chain_verification() == v3::CertificateValidationContext::ACCEPT_UNTRUSTED;

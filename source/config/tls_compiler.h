@@ -19,6 +19,13 @@ namespace sluice::config {
 std::optional<std::string> readDataSource(const envoy::config::core::v3::DataSource& source, FileContents& files,
                                           const Context& context);
 
+// `oid`, the type of an OTHER_NAME. `context` stands at the matcher.
+std::string compileSanOid(const envoy::extensions::transport_sockets::tls::v3::SubjectAltNameMatcher& proto,
+                          const Context& context);
+// Those of a SPIFFE validator, if there is one.
+std::vector<envoy::config::core::v3::DataSource> trustBundlesOf(
+    const envoy::extensions::transport_sockets::tls::v3::CertificateValidationContext& proto);
+
 // `name` stands for what has no file name: of the secret; empty: "<inline>".
 std::optional<tls::CertificateConfig> compileTlsCertificate(
     const envoy::extensions::transport_sockets::tls::v3::TlsCertificate& proto, const std::string& name,

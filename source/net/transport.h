@@ -44,6 +44,7 @@ struct TlsInfo {
     std::string pem;              // URL-encoded PEM, and with the rest of the chain behind it
     std::string chain_pem;
     std::vector<std::string> uri_sans, dns_sans, ip_sans, email_sans, other_sans;
+    std::vector<std::string> other_san_oids;  // types of other_sans, in that order
     // Of all certificates that came, the leaf first; as the leaf's above.
     std::vector<std::string> chain_sha256, chain_sha1, chain_serials;
     int64_t valid_from = 0, valid_to = 0;  // seconds since the epoch

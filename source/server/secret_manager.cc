@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/config/bootstrap.h"
 #include "source/config/config_source.h"
+#include "source/config/tls_compiler.h"
 
 namespace sluice::server {
 
@@ -238,6 +239,7 @@ std::vector<std::string> directoriesOf(const config::Secrets::Secret& secret, bo
   addParent(certificate.private_key());
   addParent(validation.trusted_ca());
   addParent(validation.crl());
+  for (const auto& bundle : config::trustBundlesOf(validation)) addParent(bundle);
   return out;
 }
 

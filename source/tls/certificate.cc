@@ -96,6 +96,12 @@ std::string_view otherText(const OTHERNAME& name) {
   }
 }
 
+std::string oidText(const ASN1_OBJECT& oid) {
+  char text[128];
+  const int size = OBJ_obj2txt(text, sizeof(text), &oid, 1);
+  return size > 0 && size < static_cast<int>(sizeof(text)) ? std::string(text, static_cast<size_t>(size)) : "";
+}
+
 std::string nameText(const X509_NAME* name) {
   const SslOwned<bio_st> out(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253);
@@ -211,10 +217,14 @@ SubjectNames namesOf(const x509_st& certificate) {
       if (plain(text)) to.emplace_back(text);
     };
     if (name.type == GEN_DNS) addPlain(names.dns, bytesOf(*name.d.dNSName));
+    if (name.type == GEN_URI) ++names.uri_count;
     if (name.type == GEN_URI) addPlain(names.uri, bytesOf(*name.d.uniformResourceIdentifier));
     if (name.type == GEN_EMAIL) addPlain(names.email, bytesOf(*name.d.rfc822Name));
     if (name.type == GEN_IPADD) addPlain(names.ip, ipText(bytesOf(*name.d.iPAddress)));
-    if (name.type == GEN_OTHERNAME) addPlain(names.other, otherText(*name.d.otherName));
+    if (name.type == GEN_OTHERNAME) {
+      addPlain(names.other, otherText(*name.d.otherName));
+      if (names.other.size() > names.other_oids.size()) names.other_oids.push_back(oidText(*name.d.otherName->type_id));
+    }
   }
   GENERAL_NAMES_free(all);
   return names;
@@ -331,6 +341,7 @@ net::TlsInfo::Certificate describe(const std::vector<std::string_view>& chain_de
   out.valid_to = validToOf(*leaf);
   out.pem = urlEncoded(pemOf(chain_der.front()));
   out.other_sans = std::move(names.other);
+  out.other_san_oids = std::move(names.other_oids);
   for (const std::string_view der : chain_der) {
     out.chain_pem += urlEncoded(pemOf(der));
     out.chain_sha256.push_back(hexOf(sha256(der)));

@@ -1,6 +1,7 @@
 // Reading X.509 certificates: PEM and DER in, names, dates and digests out.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,7 +18,9 @@ namespace sluice::tls {
 // could pass for another name (IP addresses are in canonical form).
 struct SubjectNames {
   std::vector<std::string> dns, uri, ip, email;
-  std::vector<std::string> other;  // otherName with a value that is a text, without its type
+  std::vector<std::string> other;       // otherName with a value that is a text
+  std::vector<std::string> other_oids;  // their types, in that order
+  size_t uri_count = 0;                 // with those that were left out
 };
 
 // Every certificate of a PEM text, in its order. Fails if there is none or if the text is cut off in the middle.

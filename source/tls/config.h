@@ -31,8 +31,9 @@ struct CertificateConfig {
 
 // SubjectAltNameMatcher
 struct SanMatcher {
-  enum class Type : uint8_t { kEmail, kDns, kUri, kIp };
+  enum class Type : uint8_t { kEmail, kDns, kUri, kIp, kOther };
   Type type = Type::kDns;
+  std::string oid;  // of kOther: the type of the name, "1.3.6.1.4.1.311.20.2.3"
   // Safe to call from all workers. IP addresses are given in their canonical text form.
   std::function<bool(std::string_view)> matches;
   // A StringMatcher.exact: for kDns it is then compared by the rules of host names (wildcards of the certificate), and
@@ -46,7 +47,14 @@ struct SanMatcher {
 struct ValidationConfig {
   std::string trusted_ca_pem;   // empty: no authority is asked
   std::string trusted_ca_name;  // for messages and /certs
-  std::string crl_pem;          // empty: none
+  // SPIFFE: instead of all that; a peer is believed by the authorities of the trust domain that it names.
+  struct TrustDomain {
+    std::string name;
+    std::string bundle_pem;
+    std::string bundle_name;  // for messages and /certs
+  };
+  std::vector<TrustDomain> trust_domains;
+  std::string crl_pem;  // empty: none
   bool only_verify_leaf_cert_crl = false;
   std::vector<std::string> certificate_hashes;  // SHA-256 of the DER form, hexadecimal, colons allowed
   std::vector<std::string> spki_hashes;         // SHA-256 of the public key info, base64

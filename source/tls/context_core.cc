@@ -217,12 +217,12 @@ absl::Status ContextCore::setUp(const CommonConfig& config, const TlsStats& coun
       return absl::InvalidArgumentError(base::strCat("validation_context.", base::toStd(made.status().message())));
     }
     validator = *std::move(made);
-    for (const SslOwned<x509_st>& authority : validator->authorities()) {
-      facts.authorities.push_back(factsOf(*authority, config.validation->trusted_ca_name));
+    for (size_t i = 0; i < validator->authorities().size(); ++i) {
+      const std::string& name = validator->authorityName(i);
+      facts.authorities.push_back(factsOf(*validator->authorities()[i], name));
       if (facts.authorities.back().daysUntilExpiration(time(nullptr)) == 0) {
-        facts.warnings.push_back(base::strCat("authority '", facts.authorities.back().subject, "' of '",
-                                              config.validation->trusted_ca_name, "' expired on ",
-                                              dateOf(facts.authorities.back().valid_to)));
+        facts.warnings.push_back(base::strCat("authority '", facts.authorities.back().subject, "' of '", name,
+                                              "' expired on ", dateOf(facts.authorities.back().valid_to)));
       }
     }
   }

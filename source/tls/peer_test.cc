@@ -171,6 +171,14 @@ TEST_CASE("client certificates that the rules refuse are refused, each with its 
        {.common_name = "a.com"},
        "none",
        "fail_verify_san"},
+      {"other name of another type",
+       [&](MutualWorld& w) {
+         w.rules().san_matchers = {name(SanMatcher::Type::kOther, "ali")};
+         w.rules().san_matchers[0].oid = "1.2.3";
+       },
+       {.other_sans = {{"1.2.4", "ali"}, {"1.2.3", "bob"}}},
+       "OTHER:ali, OTHER:bob",
+       "fail_verify_san"},
       {"other hash",
        [](MutualWorld& w) { w.rules().certificate_hashes = {std::string(64, 'a')}; },
        {},
@@ -225,6 +233,16 @@ TEST_CASE("client certificates that the rules allow are let in") {
       {"expired and allowed",
        [](MutualWorld& w) { w.rules().allow_expired_certificate = true; },
        {.valid_from = -7200, .valid_to = -3600},
+       true},
+      {"another name of its type",
+       [](MutualWorld& w) {
+         SanMatcher matcher;
+         matcher.type = SanMatcher::Type::kOther;
+         matcher.oid = "1.2.3";
+         matcher.exact = "ali";
+         w.rules().san_matchers = {matcher};
+       },
+       {.other_sans = {{"1.2.4", "bob"}, {"1.2.3", "ali"}}},
        true},
       {"untrusted and accepted",
        [](MutualWorld& w) {

@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "source/base/text.h"
 #include "source/tls/failure.h"
+#include "source/tls/spiffe.h"
 
 namespace sluice::tls {
 namespace {
@@ -76,6 +77,11 @@ std::string digestOf(const ValidationConfig& config) {
   std::string all;
   const auto add = [&all](std::string_view part) { base::strAppend(all, part.size(), ":", part, ";"); };
   add(config.trusted_ca_pem);
+  for (const ValidationConfig::TrustDomain& domain : config.trust_domains) {
+    add(domain.name);
+    add(domain.bundle_pem);
+  }
+  add("crl");
   add(config.crl_pem);
   for (const std::string& hash : config.certificate_hashes) add(hash);
   add("spki");
@@ -83,6 +89,7 @@ std::string digestOf(const ValidationConfig& config) {
   add("names");
   for (const SanMatcher& matcher : config.san_matchers) {
     add(std::string(1, static_cast<char>('0' + static_cast<int>(matcher.type))));
+    add(matcher.oid);
     add(matcher.exact);
     add(matcher.description);
   }
@@ -129,6 +136,11 @@ bool matches(const SanMatcher& matcher, const SubjectNames& names) {
       return any(names.uri);
     case SanMatcher::Type::kIp:
       return any(names.ip);
+    case SanMatcher::Type::kOther:
+      for (size_t i = 0; i < names.other.size(); ++i) {
+        if (names.other_oids[i] == matcher.oid && any({names.other[i]})) return true;
+      }
+      return false;
   }
   return false;
 }
@@ -142,6 +154,7 @@ std::string listOf(const SubjectNames& names) {
   add("URI", names.uri);
   add("IP", names.ip);
   add("EMAIL", names.email);
+  add("OTHER", names.other);
   return out.empty() ? "none" : out;
 }
 
@@ -158,6 +171,12 @@ absl::StatusOr<std::unique_ptr<const Validator>> Validator::create(const Validat
   hashes = parseBase64Hashes(config.spki_hashes);
   if (!hashes.ok()) return hashes.status();
   out->spki_hashes_ = *std::move(hashes);
+  if (!config.trust_domains.empty()) {
+    for (const ValidationConfig::TrustDomain& domain : config.trust_domains) {
+      if (absl::Status status = out->addTrustDomain(domain); !status.ok()) return status;
+    }
+    return std::unique_ptr<const Validator>(std::move(out));
+  }
   if (config.trusted_ca_pem.empty()) {
     if (!config.san_matchers.empty() && !config.accept_untrusted) {
       return absl::InvalidArgumentError(
@@ -174,16 +193,40 @@ absl::StatusOr<std::unique_ptr<const Validator>> Validator::create(const Validat
     return absl::InvalidArgumentError(
         base::strCat("trusted_ca '", config.trusted_ca_name, "': ", base::toStd(authorities.status().message())));
   }
-  out->authorities_ = *std::move(authorities);
-  out->store_.reset(X509_STORE_new());
-  for (const SslOwned<x509_st>& authority : out->authorities_) X509_STORE_add_cert(out->store_.get(), authority.get());
-  unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST;
+  out->store_ = out->storeOf(*std::move(authorities), config.trusted_ca_name);
   if (!config.crl_pem.empty()) {
     if (absl::Status status = addCrls(*out->store_, config.crl_pem); !status.ok()) return status;
-    flags |= X509_V_FLAG_CRL_CHECK | (config.only_verify_leaf_cert_crl ? 0 : X509_V_FLAG_CRL_CHECK_ALL);
+    X509_STORE_set_flags(out->store_.get(),
+                         X509_V_FLAG_CRL_CHECK | (config.only_verify_leaf_cert_crl ? 0 : X509_V_FLAG_CRL_CHECK_ALL));
   }
-  X509_STORE_set_flags(out->store_.get(), flags);
   return std::unique_ptr<const Validator>(std::move(out));
+}
+
+SslOwned<x509_store_st> Validator::storeOf(std::vector<SslOwned<x509_st>> authorities, const std::string& name) {
+  SslOwned<x509_store_st> store(X509_STORE_new());
+  X509_STORE_set_flags(store.get(), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+  for (SslOwned<x509_st>& authority : authorities) {
+    X509_STORE_add_cert(store.get(), authority.get());
+    authorities_.push_back(std::move(authority));
+    authority_names_.push_back(name);
+  }
+  return store;
+}
+
+absl::Status Validator::addTrustDomain(const ValidationConfig::TrustDomain& domain) {
+  absl::StatusOr<std::vector<SslOwned<x509_st>>> authorities = parsePemCertificates(domain.bundle_pem);
+  const auto problem = [&domain](auto... what) {
+    return absl::InvalidArgumentError(
+        base::strCat("trust_bundle '", domain.bundle_name, "' of '", domain.name, "': ", what...));
+  };
+  if (!authorities.ok()) return problem(base::toStd(authorities.status().message()));
+  for (size_t i = 0; i < authorities->size(); ++i) {
+    if (X509_check_ca((*authorities)[i].get()) == 0) {
+      return problem("certificate ", i + 1, " is of no authority, so that it vouches for nobody; remove it");
+    }
+  }
+  domains_[domain.name] = storeOf(*std::move(authorities), domain.bundle_name);
+  return absl::OkStatus();
 }
 
 Validator::Verdict Validator::check(const std::vector<std::string_view>& chain_der,
@@ -221,12 +264,26 @@ std::optional<Validator::Place> Validator::placeOf(const x509_st* certificate,
 }
 
 Validator::Verdict Validator::checkTrust(const std::vector<SslOwned<x509_st>>& chain) const {
-  if (!store_) return {};
+  if (domains_.empty()) return store_ ? checkPath(chain, *store_) : Verdict();
+  const auto refused = [&chain](uint8_t alert, auto... what) {
+    return Verdict{Outcome::kChain, false, alert,
+                   base::strCat(what..., " (subject '", subjectOf(*chain.front()), "')")};
+  };
+  const absl::StatusOr<std::string> domain = workloadDomainOf(*chain.front());
+  if (!domain.ok()) {
+    return refused(SSL_AD_BAD_CERTIFICATE, "the certificate is no X509-SVID: ", base::toStd(domain.status().message()));
+  }
+  const auto store = domains_.find(*domain);
+  if (store != domains_.end()) return checkPath(chain, *store->second);
+  return refused(SSL_AD_UNKNOWN_CA, "there is no trust bundle for '", *domain, "'");
+}
+
+Validator::Verdict Validator::checkPath(const std::vector<SslOwned<x509_st>>& chain, x509_store_st& store) const {
   ERR_clear_error();
   STACK_OF(X509)* others = sk_X509_new_null();
   for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(others, chain[i].get());
   X509_STORE_CTX* const context = X509_STORE_CTX_new();
-  bool ok = X509_STORE_CTX_init(context, store_.get(), chain.front().get(), others) == 1;
+  bool ok = X509_STORE_CTX_init(context, &store, chain.front().get(), others) == 1;
   // The purpose: extended key usage must allow what the peer is.
   ok = ok && X509_STORE_CTX_set_default(context, peer_ == Peer::kClient ? "ssl_client" : "ssl_server") == 1;
   if (config_.max_verify_depth) X509_STORE_CTX_set_depth(context, static_cast<int>(*config_.max_verify_depth));

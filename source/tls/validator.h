@@ -1,7 +1,10 @@
 // Decides whether a peer's certificate chain is accepted: authority, dates and CRL, then hashes, then names.
+// With SPIFFE the authority is that of the trust domain which the certificate names.
 // (CertificateValidationContext.) Immutable, used by all workers.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,18 +43,26 @@ class Validator {
   // Of all that decides; equal for configurations that decide equally.
   const std::string& digest() const { return digest_; }
   const std::vector<SslOwned<x509_st>>& authorities() const { return authorities_; }
+  // Of those: the file of one, for messages.
+  const std::string& authorityName(size_t index) const { return authority_names_[index]; }
 
  private:
   Validator() = default;
   std::optional<Place> placeOf(const x509_st* certificate, const std::vector<SslOwned<x509_st>>& chain) const;
+  // Those of these authorities, which it keeps under their name.
+  SslOwned<x509_store_st> storeOf(std::vector<SslOwned<x509_st>> authorities, const std::string& name);
+  absl::Status addTrustDomain(const ValidationConfig::TrustDomain& domain);
   Verdict checkTrust(const std::vector<SslOwned<x509_st>>& chain) const;
+  Verdict checkPath(const std::vector<SslOwned<x509_st>>& chain, x509_store_st& store) const;
   Verdict checkHashes(const x509_st& leaf, std::string_view leaf_der) const;
   Verdict checkNames(const SubjectNames& names, std::string_view expected_name) const;
 
   ValidationConfig config_;
   Peer peer_ = Peer::kServer;
-  SslOwned<x509_store_st> store_;  // null: no authority is asked
+  SslOwned<x509_store_st> store_;  // null: no authority is asked, or those of `domains_`
+  std::map<std::string, SslOwned<x509_store_st>, std::less<>> domains_;  // SPIFFE, by trust domain; empty: not that
   std::vector<SslOwned<x509_st>> authorities_;
+  std::vector<std::string> authority_names_;                   // where they are from, in that order
   std::vector<std::string> certificate_hashes_, spki_hashes_;  // raw SHA-256
   std::string digest_;
 };

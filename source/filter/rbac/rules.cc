@@ -21,6 +21,14 @@ bool matchesPrincipal(const match::StringMatcher& text, const Certificate& peer)
   return someMatch(text, peer.uri_sans) || someMatch(text, peer.dns_sans) || text.matches(peer.subject);
 }
 
+bool matchesName(const AlternativeName& name, const Certificate& peer) {
+  if (name.oid.empty()) return someMatch(name.text, peer.*name.type);
+  for (size_t i = 0; i < peer.other_sans.size(); ++i) {
+    if (peer.other_san_oids[i] == name.oid && name.text.matches(peer.other_sans[i])) return true;
+  }
+  return false;
+}
+
 // Null: there is none, or one that nobody has verified, whose names say nothing.
 const Certificate* verified(const Subject& subject) {
   const net::TlsInfo* const tls = subject.client();
@@ -126,7 +134,7 @@ bool Rule::matches(const Subject& subject) const {
     case Kind::kName: {
       const auto* const name = std::get_if<AlternativeName>(&what);
       const Certificate* const peer = verified(subject);
-      return peer != nullptr && someMatch(name->text, peer->*name->type);
+      return peer != nullptr && matchesName(*name, *peer);
     }
     case Kind::kUpstream:
       return holdsOfUpstream(*std::get_if<UpstreamAddress>(&what), upstreamOf(subject));

@@ -43,6 +43,7 @@ struct Ports {
 // A name of a verified client certificate, by its type.
 struct AlternativeName {
   std::vector<std::string> net::TlsInfo::Certificate::*type = &net::TlsInfo::Certificate::uri_sans;
+  std::string oid = {};  // of other_sans: which of them
   match::StringMatcher text;
 };
 

@@ -116,7 +116,7 @@ TEST_CASE("a name of a certificate counts by its type") {
   Who who;
   Rule name;
   name.kind = Kind::kName;
-  name.what = AlternativeName{&net::TlsInfo::Certificate::dns_sans, exactly("a.example")};
+  name.what = AlternativeName{&net::TlsInfo::Certificate::dns_sans, "", exactly("a.example")};
   who.tls.peer.uri_sans = {"a.example"};
   who.tls.peer_validated = who.secure = true;
   CHECK(!name.matches(who.subject()));
@@ -124,6 +124,19 @@ TEST_CASE("a name of a certificate counts by its type") {
   CHECK(name.matches(who.subject()));
   who.tls.peer_validated = false;
   CHECK(!name.matches(who.subject()));
+}
+
+TEST_CASE("another name of a certificate counts by the identifier of its type") {
+  Who who;
+  Rule name;
+  name.kind = Kind::kName;
+  name.what = AlternativeName{&net::TlsInfo::Certificate::other_sans, "1.2.3", exactly("ali")};
+  who.tls.peer_validated = who.secure = true;
+  who.tls.peer.other_sans = {"ali", "bob"};
+  who.tls.peer.other_san_oids = {"1.2.4", "1.2.3"};
+  CHECK(!name.matches(who.subject()));
+  who.tls.peer.other_san_oids = {"1.2.3", "1.2.4"};
+  CHECK(name.matches(who.subject()));
 }
 
 TEST_CASE("of a connection the source is its client, of a request without more the socket's peer") {

@@ -71,6 +71,15 @@ void addNames(X509& certificate, const CertificateOptions& options) {
     add(GEN_IPADD, {reinterpret_cast<const char*>(ASN1_STRING_get0_data(bytes.get())),
                     static_cast<size_t>(ASN1_STRING_length(bytes.get()))});
   }
+  for (const auto& [oid, text] : options.other_sans) {
+    GENERAL_NAME* const name = GENERAL_NAME_new();
+    ASN1_TYPE* const value = ASN1_TYPE_new();
+    ASN1_STRING* const utf8 = ASN1_STRING_type_new(V_ASN1_UTF8STRING);
+    ASN1_STRING_set(utf8, text.data(), static_cast<int>(text.size()));
+    ASN1_TYPE_set(value, V_ASN1_UTF8STRING, utf8);
+    GENERAL_NAME_set0_othername(name, OBJ_txt2obj(oid.c_str(), 1), value);
+    sk_GENERAL_NAME_push(names.get(), name);
+  }
   if (sk_GENERAL_NAME_num(names.get()) == 0) return;
   if (X509_add1_ext_i2d(&certificate, NID_subject_alt_name, names.get(), 0, 0) != 1) std::abort();
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sluice::test {
@@ -16,6 +17,7 @@ namespace sluice::test {
 struct CertificateOptions {
   std::string common_name = "test";
   std::vector<std::string> dns_sans, uri_sans, ip_sans, email_sans;
+  std::vector<std::pair<std::string, std::string>> other_sans;  // object identifiers with texts
   enum class Key { kEcdsa, kRsa };
   Key key = Key::kEcdsa;  // P-256, RSA 2048
   // Seconds from now.

@@ -71,7 +71,7 @@ class Factory : public config::ClusterKindFactory {
     switch (tls.validation_context_type_case()) {
       case CommonTlsContext::kValidationContext: {
         const CertificateValidationContext& own = tls.validation_context();
-        const bool trusts = own.has_trusted_ca() || own.has_system_root_certs() ||
+        const bool trusts = own.has_trusted_ca() || own.has_system_root_certs() || own.has_custom_validator_config() ||
                             own.verify_certificate_hash_size() > 0 || own.verify_certificate_spki_size() > 0;
         return trusts && own.trust_chain_verification() != untrusted;
       }
