@@ -93,9 +93,9 @@ def bootstrap(listeners, clusters, **more):
     }
 
 
-def exampleConfig(folder, ports):
-    """The sluice.yaml of an example with these ports ("8081" -> 32768) in place of its own. The kernel chooses others."""
-    with open(os.path.join(folder, "sluice.yaml")) as file:
+def exampleConfig(folder, ports, name="sluice.yaml"):
+    """The configuration of an example with these ports ("8081" -> 32768) in place of its own. The kernel chooses others."""
+    with open(os.path.join(folder, name)) as file:
         return re.sub(r"(?<=port_value: )\d+", lambda match: str(ports.get(match.group(), 0)), file.read())
 
 
