@@ -119,6 +119,7 @@ class BasicAuthTest(AuthCase):
     PACKAGE = "envoy.extensions.filters.http.basic_auth.v3."
     SHA = "{SHA}CEo1Ae3vaEXy8eQZjsOiuBz1xrw="  # sesame
     BCRYPT = "$2b$04$abcdefghijklmnopqrstuuinwY/tkBVrn3xrxQI/TgnMHhkvl85RW"  # sesame
+    ARGON2 = "$argon2id$v=19$m=64,t=1,p=2$c2FsdHNhbHQ$o83BTm/03R3cgwjnIrQwOQ9VyBcMwK+dHitsV0XK9p4"  # sesame
 
     def serveUsers(self, text, **fields):
         self.path = self.scratch.write("users/htpasswd", text)
@@ -126,9 +127,9 @@ class BasicAuthTest(AuthCase):
         self.serve(httpFilter(self.NAME, self.PACKAGE + "BasicAuth", users=users, **fields))
 
     def test_users_are_known_by_their_passwords(self):
-        self.serveUsers(f"ali:{self.SHA}\nhermione:{self.BCRYPT}\n", forward_username_header="x-user")
+        self.serveUsers(f"ali:{self.SHA}\nhermione:{self.BCRYPT}\nron:{self.ARGON2}\n", forward_username_header="x-user")
 
-        for name in ("ali", "hermione"):
+        for name in ("ali", "hermione", "ron"):
             self.check((200, name), "-u", f"{name}:sesame", "-H", "x-user: root")
             self.check((200, name), "-u", f"{name}:sesame", "-H", "x-user: root")
             self.check((401, None), "-u", f"{name}:alohomora")
@@ -138,7 +139,7 @@ class BasicAuthTest(AuthCase):
         self.check((401, None))
         self.assertTrue(self.upstream.requests.empty())
         stats = self.sluice.stats("http.http.basic_auth.")
-        self.assertEqual((stats["http.http.basic_auth.allowed"], stats["http.http.basic_auth.denied"]), (8, 8))
+        self.assertEqual((stats["http.http.basic_auth.allowed"], stats["http.http.basic_auth.denied"]), (12, 10))
 
     def test_a_refusal_asks_for_the_password(self):
         self.serveUsers(f"ali:{self.SHA}")

@@ -83,33 +83,43 @@ bool isSame(std::string_view one, std::string_view other) {
   return one.size() == other.size() && CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
 }
 
-}  // namespace
-
-std::optional<PasswordHash> PasswordHash::parse(std::string_view text) {
-  PasswordHash out;
-  if (text.starts_with(kSha)) {
-    std::string digest;
-    if (!absl::Base64Unescape(base::toAbsl(text.substr(kSha.size())), &digest)) return std::nullopt;
-    if (digest.size() != out.sha1_.size()) return std::nullopt;
-    std::copy(digest.begin(), digest.end(), out.sha1_.begin());
-    return out;
-  }
-  if (!isCrypt(text)) return std::nullopt;
-  out.crypt_ = text;
-  return out;
+bool matchesSha1(std::string_view password, const std::array<uint8_t, SHA_DIGEST_LENGTH>& sha1) {
+  std::array<uint8_t, SHA_DIGEST_LENGTH> digest;
+  SHA1(reinterpret_cast<const uint8_t*>(password.data()), password.size(), digest.data());
+  return CRYPTO_memcmp(digest.data(), sha1.data(), digest.size()) == 0;
 }
 
-bool PasswordHash::matches(std::string_view password) const {
-  if (!isSlow()) {
-    std::array<uint8_t, SHA_DIGEST_LENGTH> digest;
-    SHA1(reinterpret_cast<const uint8_t*>(password.data()), password.size(), digest.data());
-    return CRYPTO_memcmp(digest.data(), sha1_.data(), digest.size()) == 0;
-  }
+bool matchesCrypt(std::string_view password, const std::string& crypt) {
   // crypt() would take what stands in front of a NUL for the whole.
   if (password.size() >= CRYPT_MAX_PASSPHRASE_SIZE || password.find('\0') != std::string_view::npos) return false;
   const auto data = std::make_unique<crypt_data>();
-  const char* const hash = ::crypt_r(std::string(password).c_str(), crypt_.c_str(), data.get());
-  return hash != nullptr && isSame(hash, crypt_);
+  const char* const hash = ::crypt_r(std::string(password).c_str(), crypt.c_str(), data.get());
+  return hash != nullptr && isSame(hash, crypt);
+}
+
+}  // namespace
+
+std::optional<PasswordHash> PasswordHash::parse(std::string_view text) {
+  if (text.starts_with(kSha)) {
+    std::string digest;
+    Sha1 sha1;
+    if (!absl::Base64Unescape(base::toAbsl(text.substr(kSha.size())), &digest)) return std::nullopt;
+    if (digest.size() != sha1.size()) return std::nullopt;
+    std::copy(digest.begin(), digest.end(), sha1.begin());
+    return PasswordHash(sha1);
+  }
+  if (text.starts_with(Argon2Hash::kPrefix)) {
+    auto hash = Argon2Hash::parse(text);
+    return hash ? std::optional(PasswordHash(*std::move(hash))) : std::nullopt;
+  }
+  if (!isCrypt(text)) return std::nullopt;
+  return PasswordHash(Crypt(text));
+}
+
+bool PasswordHash::matches(std::string_view password) const {
+  if (const auto* sha1 = std::get_if<Sha1>(&hash_)) return matchesSha1(password, *sha1);
+  if (const auto* argon2 = std::get_if<Argon2Hash>(&hash_)) return argon2->matches(password);
+  return matchesCrypt(password, std::get<Crypt>(hash_));
 }
 
 }  // namespace sluice::extensions::http_filters::basic_auth

@@ -14,10 +14,11 @@ const std::string kShaCrypt =
     "$6$rounds=1000$saltsalt$5Oji4y.RQw4TBqlwXcGLBsxSL7.Pw5hdIpFnzMJTl.OaKsU3EiPTP5NseI3oKDT8iioErVqshwXGd40hlWBLx1";
 const std::string kScrypt = "$7$6U..../....2Q9obwLhin8qvQl6sisAO/$TDAnv0MDhyro2YC3bDd3aztop0MtUVFKr49wpuwAGj1";
 const std::string kYescrypt = "$y$j75$F5Jx5fExrKuPp53xLKQ..1$mGF52sXsmPqli7L1Qch6SAIA75VNm9N82BcMwpC3fH9";
+const std::string kArgon2 = "$argon2id$v=19$m=64,t=1,p=2$c2FsdHNhbHQ$o83BTm/03R3cgwjnIrQwOQ9VyBcMwK+dHitsV0XK9p4";
 
 TEST_CASE("the right password matches, and no other, for each kind of hash") {
-  for (const std::string& text :
-       {kSha, "$2a$" + kBcryptRest, "$2b$" + kBcryptRest, "$2y$" + kBcryptRest, kShaCrypt, kScrypt, kYescrypt}) {
+  for (const std::string& text : {kSha, "$2a$" + kBcryptRest, "$2b$" + kBcryptRest, "$2y$" + kBcryptRest, kShaCrypt,
+                                  kScrypt, kYescrypt, kArgon2}) {
     INFO(text);
     const auto hash = PasswordHash::parse(text);
     REQUIRE(hash);
@@ -57,6 +58,8 @@ TEST_CASE("what is no whole hash of a known kind is none") {
                                   kScrypt + ".",
                                   kYescrypt + " ",
                                   kYescrypt.substr(1),
+                                  kArgon2 + ".",
+                                  kArgon2.substr(1),
                                   "$6$" + std::string(400, 'a') + kShaCrypt}) {
     INFO(text);
     CHECK_FALSE(PasswordHash::parse(text));

@@ -46,7 +46,7 @@ absl::StatusOr<std::shared_ptr<const Users>> Users::parse(std::string_view text,
     if (!hash) {
       return problem(number,
                      "has no hash that is known, or one that takes too long; use bcrypt up to cost 15 (htpasswd -B), "
-                     "sha512crypt, scrypt, yescrypt or {SHA} (htpasswd -s)");
+                     "sha512crypt, scrypt, yescrypt, Argon2id ($argon2id$v=19$) or {SHA} (htpasswd -s)");
     }
     if (!out->by_name_.try_emplace(std::string(name), static_cast<uint32_t>(out->users_.size())).second) {
       return problem(number, "has a name that stands above, too; leave one of them");
