@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "sluice/credentials/v1/consumers.pb.h"
 #include "source/config/followed_file.h"
 #include "source/config/key_digest.h"
+#include "source/config/values.h"
 #include "source/filter/metadata_struct.h"
 
 namespace sluice::config {
@@ -20,7 +22,10 @@ using filter::Consumer;
 using filter::Consumers;
 using filter::CredentialKind;
 
-std::optional<filter::WallTime> compileExpiry(const v1::Key& proto) {
+constexpr size_t kMinSecret = 16;  // bytes
+
+template <typename Proto>
+std::optional<filter::WallTime> compileExpiry(const Proto& proto) {
   if (!proto.has_expires()) return std::nullopt;
   return filter::WallTime(std::chrono::seconds(proto.expires().seconds()));
 }
@@ -63,6 +68,21 @@ void compileCertificate(const v1::Certificate& proto, const Context& at, const C
   add(kind, filter::digestOf(kind == CredentialKind::kDnsName ? absl::AsciiStrToLower(name) : name));
 }
 
+void compileHmacKey(const v1::HmacKey& proto, const Context& at, const Consumer& consumer, Consumers& out) {
+  const Context place = at.child("secret");
+  auto secret = compileDataSource(proto.secret(), place);
+  if (!secret) return;
+  if (secret->size() < kMinSecret) {
+    place.error("has fewer than 16 bytes; make one by `head -c 32 /dev/urandom | base64`");
+  } else if (!out.addCredential(consumer, CredentialKind::kSignature, filter::digestOf(proto.id()),
+                                {.method = "hmac",
+                                 .expires = compileExpiry(proto),
+                                 .subject = proto.id(),
+                                 .secret = *std::move(secret)})) {
+    at.child("id").error("is that of another key, too, and so does not tell who signs; give each its own");
+  }
+}
+
 void compileConsumer(const v1::Consumer& proto, const Context& at, Consumers& out) {
   if (std::any_of(proto.name().begin(), proto.name().end(), absl::ascii_iscntrl)) {
     at.child("name").error("holds a control character, which no header may; remove it");
@@ -75,6 +95,9 @@ void compileConsumer(const v1::Consumer& proto, const Context& at, Consumers& ou
   }
   for (int i = 0; i < proto.certificates_size(); ++i) {
     compileCertificate(proto.certificates(i), at.child("certificates", static_cast<size_t>(i)), *consumer, out);
+  }
+  for (int i = 0; i < proto.hmac_keys_size(); ++i) {
+    compileHmacKey(proto.hmac_keys(i), at.child("hmac_keys", static_cast<size_t>(i)), *consumer, out);
   }
 }
 

@@ -60,6 +60,7 @@ bool decidesAccess(std::string_view type) {
       "envoy.extensions.transport_sockets.tls.",
       "envoy.type.matcher.",
       "google.api.expr.",
+      "sluice.extensions.filters.http.hmac_auth.",
       "sluice.extensions.filters.http.key_auth.",
       "sluice.extensions.filters.http.mtls_auth.",
       "xds.type.matcher.",

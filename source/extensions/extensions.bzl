@@ -51,6 +51,7 @@ EXTENSIONS = [
     "filters/http/header_mutation",
     "filters/http/header_to_metadata",
     "filters/http/health_check",
+    "filters/http/hmac_auth",
     "filters/http/ip_tagging",
     "filters/http/json_to_metadata",
     "filters/http/jwt_authn",

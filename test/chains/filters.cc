@@ -118,6 +118,7 @@ const std::vector<Row>& rows() {
        Changes::kNever,
        {R"({name: h, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.health_check.v3.HealthCheck,
              pass_through_mode: true, cache_time: 5s, headers: [{name: ':path', string_match: {exact: /healthz}}]}})"}},
+      {"hmac_auth"},
       {"ip_tagging"},
       {"json_to_metadata"},
       {"jwt_authn"},

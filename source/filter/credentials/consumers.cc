@@ -13,7 +13,7 @@ const IdentityPtr& KnownConsumer::identity() const {
   std::call_once(made_, [this] {
     stream::MetadataFields claims;
     if (!credential_.prefix.empty()) claims.push_back({"key_prefix", {credential_.prefix}});
-    identity_ = identityOf(consumer_.name, std::move(claims));
+    identity_ = identityOf(credential_.subject.empty() ? consumer_.name : credential_.subject, std::move(claims));
   });
   return identity_;
 }

@@ -37,14 +37,17 @@ class KnownConsumer {
     const char* method;       // of identities: "key"
     std::string prefix = {};  // of a key, for logs
     std::optional<WallTime> expires = {};
+    std::string subject = {};  // of identities; empty: the consumer
+    std::string secret = {};   // by which it signs; empty: it does not
   };
 
   KnownConsumer(const Consumer& consumer, Credential credential);
 
   const Consumer& consumer() const { return consumer_; }
   bool isExpired(WallTime now) const { return credential_.expires && now >= *credential_.expires; }
-  // For Context::setIdentity(), its subject the consumer. Made when it is first asked for: most of many never are. Any
-  // thread.
+  std::string_view secret() const { return credential_.secret; }
+  // For Context::setIdentity(), its subject the credential's. Made when it is first asked for: most of many never are.
+  // Any thread.
   const IdentityPtr& identity() const;
   // The same with a subject, and what the credential says besides, which only a request tells.
   IdentityPtr identityOf(std::string subject, stream::MetadataFields claims) const;
@@ -64,6 +67,7 @@ enum class CredentialKind : uint8_t {
   kDnsName,      // of a certificate, in lower case
   kUriName,
   kEmailName,
+  kSignature,  // the id of a key that verifies some
 };
 
 class Consumers {
@@ -87,7 +91,7 @@ class Consumers {
   const KnownConsumer* anonymous() const { return anonymous_ ? &*anonymous_ : nullptr; }
 
  private:
-  static constexpr size_t kKinds = static_cast<size_t>(CredentialKind::kEmailName) + 1;
+  static constexpr size_t kKinds = static_cast<size_t>(CredentialKind::kSignature) + 1;
 
   std::deque<Consumer> consumers_;
   absl::flat_hash_map<std::string_view, const Consumer*> by_name_;

@@ -40,6 +40,21 @@ TEST_CASE("a consumer is found by the digest of its credential") {
   CHECK(consumers.find(CredentialKind::kKey, "other") == nullptr);
 }
 
+TEST_CASE("a credential has a kind, a secret and a subject of its own") {
+  Consumers consumers;
+  const Consumer& one = *consumers.add({"one", {}, {}});
+  REQUIRE(consumers.addCredential(one, CredentialKind::kSignature, digestOf("id"),
+                                  {.method = "hmac", .subject = "id", .secret = "sesame"}));
+
+  const KnownConsumer* const known = consumers.find(CredentialKind::kSignature, "id");
+
+  REQUIRE(known != nullptr);
+  CHECK(known->secret() == "sesame");
+  CHECK(textOf(known->identity(), "subject") == "id");
+  CHECK(textOf(known->identity(), "consumer") == "one");
+  CHECK(consumers.find(CredentialKind::kKey, "id") == nullptr);
+}
+
 TEST_CASE("names and credentials are of one consumer each") {
   Consumers consumers;
   const Consumer& one = *consumers.add({"one", {}, {}});

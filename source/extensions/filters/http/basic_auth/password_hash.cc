@@ -102,7 +102,7 @@ bool matchesCrypt(std::string_view password, const std::string& crypt) {
 std::optional<PasswordHash> PasswordHash::parse(std::string_view text) {
   if (text.starts_with(kSha)) {
     std::string digest;
-    Sha1 sha1;
+    Sha1 sha1{};
     if (!absl::Base64Unescape(base::toAbsl(text.substr(kSha.size())), &digest)) return std::nullopt;
     if (digest.size() != sha1.size()) return std::nullopt;
     std::copy(digest.begin(), digest.end(), sha1.begin());
