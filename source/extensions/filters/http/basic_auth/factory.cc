@@ -1,9 +1,7 @@
 #include "source/extensions/filters/http/basic_auth/factory.h"
 
-#include <algorithm>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +9,7 @@
 #include "source/config/followed_file.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/route_texts.h"
+#include "source/config/thread_pool.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/basic_auth/filter.h"
 
@@ -21,7 +20,6 @@ namespace v3 = envoy::extensions::filters::http::basic_auth::v3;
 using envoy::config::core::v3::DataSource;
 
 constexpr size_t kMaxThreads = 4;
-constexpr size_t kMaxWaiting = 64;
 
 // Null after reporting.
 std::shared_ptr<const Users> readUsers(const DataSource& source, const config::FactoryContext& context) {
@@ -44,17 +42,6 @@ std::shared_ptr<const UserSource> compileUsers(const DataSource& source, const c
       [content](const config::FactoryContext& read) { return readUsers(content, read); });
 }
 
-// It goes on main, whoever lets it go: that may have to wait for a hash.
-std::shared_ptr<worker::ThreadPool> makePool(const config::Services& services) {
-  const size_t cores = std::thread::hardware_concurrency();
-  auto pool = std::make_shared<worker::ThreadPool>(std::clamp<size_t>(cores / 2, 1, kMaxThreads), kMaxWaiting);
-  if (services.main == nullptr) return pool;
-  worker::ThreadPool* const made = pool.get();
-  return {made, [pool = std::move(pool), &main = services.main->loop](worker::ThreadPool*) mutable {
-            main.post([pool = std::move(pool)] {});
-          }};
-}
-
 class Factory : public config::RoutedHttpFilterOf<v3::BasicAuth, v3::BasicAuthPerRoute> {
  public:
   config::HttpFilterPtr makeFilter(const v3::BasicAuth& proto, const config::FactoryContext& context) const override {
@@ -70,8 +57,9 @@ class Factory : public config::RoutedHttpFilterOf<v3::BasicAuth, v3::BasicAuthPe
     header(proto.authentication_header(), "authentication_header", out.header);
     out.allow_missing = proto.allow_missing();
     out.emit_metadata = proto.emit_dynamic_metadata();
-    out.pool = context.services.objects.get<worker::ThreadPool>("password hashes",
-                                                                [&context] { return makePool(context.services); });
+    out.pool = context.services.objects.get<worker::ThreadPool>("password hashes", [&context] {
+      return config::makeThreadPool(config::computingPoolSize(kMaxThreads), context.services);
+    });
     out.allowed = counter("allowed");
     out.denied = counter("denied");
     out.overflow = counter("overflow");

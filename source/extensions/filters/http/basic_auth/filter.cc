@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "source/filter/context.h"
+#include "source/filter/credentials/client_hash.h"
 #include "source/filter/credentials/spoofed_names.h"
 
 namespace sluice::extensions::http_filters::basic_auth {
@@ -78,7 +79,8 @@ filter::HookResult Filter::check(Login login, filter::Context& context) {
 
   const auto check = std::make_shared<Check>(Check{users, user, tried, std::move(login)});
   task_ = settings_.pool->run(
-      context.worker().loop, [check] { check->matches = check->tried->hash.matches(check->login.password()); },
+      context.worker().loop, filter::clientHash(context.info().downstream_remote_address),
+      [check] { check->matches = check->tried->hash.matches(check->login.password()); },
       [this, check, &context] { checked(*check, context); });
   if (task_ == nullptr) {
     context.count(settings_.overflow);
