@@ -34,7 +34,7 @@ struct Filter::Check {
   std::shared_ptr<const Users> users;
   const User* user;   // null: there is none of that name
   const User* tried;  // whose hash it is
-  Login login;
+  filter::Login login;
   bool matches = false;
 };
 
@@ -51,18 +51,18 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   if (!settings_.forward_header.empty()) filter::removeAlike(headers, settings_.forward_header);
 
   if (several) return deny("Several credentials.", "multiple_credentials_for_basic_auth", context);
-  const auto token = value ? basicToken(*value) : std::nullopt;
+  const auto token = value ? filter::credentialsOf(*value) : std::nullopt;
   if (!token) {
     if (settings_.allow_missing) return filter::Next{};
     return value ? deny("Expected 'Basic' authentication scheme.", "invalid_scheme_for_basic_auth", context)
                  : deny("Missing username and password.", "no_credential_for_basic_auth", context);
   }
-  auto login = decodeLogin(*token);
+  auto login = filter::decodeLogin(*token);
   if (!login) return deny("Invalid basic credential format.", "invalid_format_for_basic_auth", context);
   return check(*std::move(login), context);
 }
 
-filter::HookResult Filter::check(Login login, filter::Context& context) {
+filter::HookResult Filter::check(filter::Login login, filter::Context& context) {
   const std::shared_ptr<const Users> users = context.settingsOr(settings_.users)->get(context.worker());
   const User* const user = users->find(login.user());
   const User* const tried = user == nullptr ? users->standIn(login.user()) : user;

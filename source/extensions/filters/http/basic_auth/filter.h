@@ -37,7 +37,7 @@ class Filter : public filter::HttpFilter {
  private:
   struct Check;
 
-  filter::HookResult check(Login login, filter::Context& context);
+  filter::HookResult check(filter::Login login, filter::Context& context);
   void checked(const Check& check, filter::Context& context);
   void admit(const User& user, filter::Context& context) const;
   filter::Reply deny(std::string_view body, std::string_view details, filter::Context& context) const;

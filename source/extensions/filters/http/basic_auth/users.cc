@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "source/base/text.h"
 #include "source/filter/identity.h"
@@ -16,12 +15,6 @@ namespace {
 
 absl::Status problem(size_t line, std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("line ", line, " ", base::toAbsl(what)));
-}
-
-// It becomes the value of a header.
-bool isName(std::string_view text) {
-  return !text.empty() && text.front() != ' ' && text.back() != ' ' &&
-         std::none_of(text.begin(), text.end(), [](char c) { return absl::ascii_iscntrl(static_cast<uint8_t>(c)); });
 }
 
 }  // namespace
@@ -41,7 +34,8 @@ absl::StatusOr<std::shared_ptr<const Users>> Users::parse(std::string_view text,
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) return problem(number, "has no colon; write name:hash");
     const std::string_view name = line.substr(0, colon);
-    if (!isName(name)) return problem(number, "has no name, or one with control characters or spaces around it");
+    if (!filter::isUserName(name))
+      return problem(number, "has no name, or one with control characters or spaces around it");
     auto hash = PasswordHash::parse(line.substr(colon + 1));
     if (!hash) {
       return problem(number,
@@ -68,13 +62,13 @@ const User* Users::standIn(std::string_view name) const {
   return &users_[filter::detail::DigestHash()(digestOf(name)) % users_.size()];
 }
 
-bool Users::isRemembered(const Login& login, worker::WorkerServices& worker) const {
+bool Users::isRemembered(const filter::Login& login, worker::WorkerServices& worker) const {
   const Remembered& remembered = remembered_.get(worker);
   const auto found = remembered.find(digestOf(login.text));
   return found != remembered.end() && worker.loop.now() < found->second;
 }
 
-void Users::remember(const Login& login, worker::WorkerServices& worker) const {
+void Users::remember(const filter::Login& login, worker::WorkerServices& worker) const {
   Remembered& remembered = remembered_.get(worker);
   if (remembered.size() >= kMaxRemembered) remembered.erase(remembered.begin());
   remembered[digestOf(login.text)] = worker.loop.now() + kRemembered;

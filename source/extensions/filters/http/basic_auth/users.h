@@ -12,8 +12,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "source/event/timer.h"
-#include "source/extensions/filters/http/basic_auth/basic_header.h"
 #include "source/extensions/filters/http/basic_auth/password_hash.h"
+#include "source/filter/credentials/basic_login.h"
 #include "source/filter/credentials/key_table.h"
 #include "source/stream/metadata.h"
 #include "source/worker/exchanged.h"
@@ -43,9 +43,9 @@ class Users {
   // On whom to try the password of a name that is not there, so that it takes as long; null: there is no user at all.
   const User* standIn(std::string_view name) const;
 
-  bool isRemembered(const Login& login, worker::WorkerServices& worker) const;
+  bool isRemembered(const filter::Login& login, worker::WorkerServices& worker) const;
   // It was right.
-  void remember(const Login& login, worker::WorkerServices& worker) const;
+  void remember(const filter::Login& login, worker::WorkerServices& worker) const;
 
  private:
   using Remembered = filter::KeyTable<event::TimePoint>;  // until when

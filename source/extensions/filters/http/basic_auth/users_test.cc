@@ -24,7 +24,7 @@ std::string problem(const std::string& text) {
   return std::string(users.status().message());
 }
 
-Login login(const std::string& text) {
+filter::Login login(const std::string& text) {
   return {text, text.find(':')};
 }
 

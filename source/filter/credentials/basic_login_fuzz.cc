@@ -2,12 +2,12 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "source/extensions/filters/http/basic_auth/basic_header.h"
+#include "source/filter/credentials/basic_login.h"
 
 // Whatever a header says, user and password are what its text is made of.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace sluice::extensions::http_filters::basic_auth;
-  const auto token = basicToken({reinterpret_cast<const char*>(data), size});
+  using namespace sluice::filter;
+  const auto token = credentialsOf({reinterpret_cast<const char*>(data), size});
   if (!token) return 0;
   const auto login = decodeLogin(*token);
   if (!login) return 0;

@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-namespace sluice::extensions::http_filters::basic_auth {
+namespace sluice::filter {
 
-// What follows "Basic "; nullopt: it is another scheme.
-std::optional<std::string_view> basicToken(std::string_view value);
+// What follows the scheme and a space; nullopt: it is another scheme.
+std::optional<std::string_view> credentialsOf(std::string_view value, std::string_view scheme = "Basic");
 
 struct Login {
   std::string text;  // "user:password"
@@ -20,6 +20,9 @@ struct Login {
 };
 
 // nullopt: it is no base64, which may be without padding, of a text with a colon.
-std::optional<Login> decodeLogin(std::string_view token);
+std::optional<Login> decodeLogin(std::string_view credentials);
 
-}  // namespace sluice::extensions::http_filters::basic_auth
+// The name of a user may become the value of a header: it has no control characters, and no spaces around it.
+bool isUserName(std::string_view text);
+
+}  // namespace sluice::filter
