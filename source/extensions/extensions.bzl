@@ -56,6 +56,7 @@ EXTENSIONS = [
     "filters/http/json_to_metadata",
     "filters/http/jwt_authn",
     "filters/http/key_auth",
+    "filters/http/ldap_auth",
     "filters/http/local_ratelimit",
     "filters/http/lua",
     "filters/http/mtls_auth",

@@ -123,6 +123,7 @@ const std::vector<Row>& rows() {
       {"json_to_metadata"},
       {"jwt_authn"},
       {"key_auth"},
+      {"ldap_auth"},
       {"local_ratelimit",
        Changes::kNever,
        {R"({name: l, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit,
