@@ -294,7 +294,7 @@ class ServersTest(LdapCase):
             silent={**SEARCH, **short, "servers": [f"ldap://{quiet}"]},
             silent_start={**DIRECT, **short, "servers": [f"ldap://{quiet}"], "tls": {**tls, "start_tls": True}},
             silent_tls={**DIRECT, **short, "servers": [f"ldaps://{quiet}"], "tls": tls},
-            unknown={**DIRECT, "servers": ["ldap://no-such-host.invalid"]},
+            unknown={**DIRECT, "servers": [f"ldap://{64 * chr(97)}"]},
             slow={**DIRECT, "timeout": "30s", "servers": [f"ldap://{quiet}"]},
         )
         for listener in ("after_dead", "after_silent"):
