@@ -60,6 +60,7 @@ EXTENSIONS = [
     "filters/http/local_ratelimit",
     "filters/http/lua",
     "filters/http/mtls_auth",
+    "filters/http/oauth2",
     "filters/http/on_demand",
     "filters/http/original_src",
     "filters/http/rate_limit_quota",
