@@ -22,11 +22,14 @@ def packages():
     with open(os.path.join(FOLDER, "package-lock.json"), "rb") as file:
         content = hashlib.sha256(file.read()).hexdigest()[:16]
     cache = os.path.join(os.path.expanduser("~"), ".cache/sluice-node")
-    installed = os.path.join(cache, content)
+    # Modules find each other by the name of this folder.
+    installed = os.path.join(cache, content, "node_modules")
     if not os.path.isdir(installed):
         assert shutil.which("npm"), "npm is not installed: run tools/setup test"
         os.makedirs(cache, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        with tempfile.TemporaryDirectory(dir=cache) as parent:
+            scratch = os.path.join(parent, content)
+            os.mkdir(scratch)
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(os.path.join(FOLDER, name), scratch)
             run = subprocess.run(
@@ -37,10 +40,10 @@ def packages():
                 text=True,
             )
             if run.returncode != 0 and (why := UNREACHABLE.search(run.stderr)):
-                raise unittest.SkipTest(f"npm reaches no registry that has gRPC's library for Node ({why.group()})")
+                raise unittest.SkipTest(f"npm reaches no registry that has the packages of test/support/node ({why.group()})")
             assert run.returncode == 0, "npm ci failed:\n" + run.stderr
             try:
-                os.rename(os.path.join(scratch, "node_modules"), installed)
+                os.rename(scratch, os.path.dirname(installed))
             except OSError:  # another run was faster
                 assert os.path.isdir(installed)
     return installed
@@ -57,8 +60,8 @@ def environment():
 class NodeServer:
     """A server that says "port N" when it serves."""
 
-    def __init__(self, scratch, script):
-        self.process = Process(command(script), scratch, script, env=environment())
+    def __init__(self, scratch, script, *arguments):
+        self.process = Process(command(script, *arguments), scratch, script, env=environment())
 
         def port():
             self.process.mustRun()
