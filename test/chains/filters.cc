@@ -157,6 +157,7 @@ const std::vector<Row>& rows() {
             "        if h:headers():get('x-user') then error('no') end\n"
             "      end\n")}},
       {"mtls_auth"},
+      {"oauth2"},
       {"on_demand"},
       {"original_src"},
       {"rate_limit_quota"},
