@@ -61,6 +61,7 @@ EXTENSIONS = [
     "filters/http/lua",
     "filters/http/mtls_auth",
     "filters/http/oauth2",
+    "filters/http/oauth2_server",
     "filters/http/on_demand",
     "filters/http/original_src",
     "filters/http/rate_limit_quota",

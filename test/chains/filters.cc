@@ -158,6 +158,7 @@ const std::vector<Row>& rows() {
             "      end\n")}},
       {"mtls_auth"},
       {"oauth2"},
+      {"oauth2_server"},
       {"on_demand"},
       {"original_src"},
       {"rate_limit_quota"},
