@@ -34,6 +34,7 @@ ChainRunner::~ChainRunner() {
 
 bool ChainRunner::wanted(size_t index) const {
   const ChainConfig::Entry& entry = config_.entries()[index];
+  if (entry.always) return true;
   const route::PerFilterConfig* of_route = stream_.route().filterEntry(entry.slot);
   return of_route != nullptr ? !of_route->disabled() : !entry.disabled;
 }
@@ -121,12 +122,27 @@ bool ChainRunner::rematchRoute(size_t index) {
   const auto answered = [this] { return ended_ || lane(Direction::kRequest).closed; };
   if (answered() || !holdsHead(Direction::kRequest, index)) return false;
   stream_.chooseRoute();
-  if (answered()) return false;
+  if (answered() || !tellRoute(index)) return false;
   // None of those behind has run yet.
   for (size_t i = index + 1; i < config_.size(); ++i) {
     const bool there = filters_[i].filter != nullptr;
     if (wanted(i) == there) continue;
     there ? removeFilter(i) : install(i);
+  }
+  return true;
+}
+
+bool ChainRunner::tellRoute(size_t count) {
+  for (uint32_t left = config_.routeHooks(); left != 0; left &= left - 1) {
+    const auto i = static_cast<size_t>(std::countr_zero(left));
+    if (i >= count) break;
+    if (!wanted(i)) continue;
+    auto& [filter, context] = filters_[i];
+    HttpFilter* const asked = filter != nullptr ? filter : config_.entries()[i].factory->create(stream_.arena());
+    std::optional<Reply> reply = asked->onRouteChanged(stream_.request(), context);
+    if (filter == nullptr) asked->~HttpFilter();  // it only judges: no other hook of it is to run
+    if (reply) replyFrom(Direction::kRequest, *reply);
+    if (ended_ || lane(Direction::kRequest).closed) return false;
   }
   return true;
 }
@@ -287,8 +303,10 @@ void ChainRunner::pushTrailers(Direction direction, size_t position, bool draini
 void ChainRunner::deliverHeaders(Direction direction, bool end_stream) {
   if (ended_ || lane(direction).closed) return;
   if (direction == Direction::kRequest) {
-    terminal_used_ = true;
+    const route::WeightedCluster* const before = stream_.route().choice;
     stream_.chooseByMetadata();
+    if (stream_.route().choice != before && !tellRoute(config_.size())) return;
+    terminal_used_ = true;
     terminal_->requestHeaders(end_stream);
   } else {
     response_sent_headers_ = true;

@@ -147,6 +147,8 @@ class ChainRunner {
   void emitData(Direction direction, size_t index, std::string_view bytes);
   void addTrailers(Direction direction, size_t index);
   bool rematchRoute(size_t index);
+  // Tells those of the first `count` filters that judge by the route of another one. False: the request was answered.
+  bool tellRoute(size_t count);
   // Whether the head of the message is still in the filter's hands.
   bool holdsHead(Direction direction, size_t position) const;
   void resume(Direction direction, size_t position, std::optional<std::string> replacement);

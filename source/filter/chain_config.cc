@@ -10,6 +10,7 @@ ChainConfig::ChainConfig(std::vector<Entry> entries) : entries_(std::move(entrie
                                                   {kResponseHeaders, kResponseData, kResponseTrailers}};
   for (size_t i = 0; i < entries_.size(); ++i) {
     if (entries_[i].factory->hooks() & kStreamEnd) end_hooks_ |= uint32_t{1} << i;
+    if (entries_[i].factory->hooks() & kRouteChanged) route_hooks_ |= uint32_t{1} << i;
   }
   for (const Direction direction : {Direction::kRequest, Direction::kResponse}) {
     for (int hook = 0; hook < kHookKinds; ++hook) {

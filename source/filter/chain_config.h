@@ -28,6 +28,8 @@ class ChainConfig {
     route::FilterSlot slot = {};  // where routes keep their settings for this name
     // There for the requests of those routes only that have settings for it. (proto: HttpFilter.disabled)
     bool disabled = false;
+    // There for all requests, whatever `disabled` and routes say.
+    bool always = false;
   };
   // At most kMaxFilters entries, the terminal filter not among them.
   explicit ChainConfig(std::vector<Entry> entries);
@@ -36,6 +38,8 @@ class ChainConfig {
   size_t size() const { return entries_.size(); }
   // Bit per filter that wants to know the end of its stream.
   uint32_t endHooks() const { return end_hooks_; }
+  // Bit per filter that judges by the route.
+  uint32_t routeHooks() const { return route_hooks_; }
 
   enum HookIndex : uint8_t { kHeaders, kData, kTrailers, kHookKinds };
   // The first position at or after `position` (in the order of `direction`) whose filter has that hook; size() if none.
@@ -51,6 +55,7 @@ class ChainConfig {
   std::vector<Entry> entries_;
   std::array<std::array<std::array<uint8_t, kMaxFilters + 1>, kHookKinds>, 2> next_;
   uint32_t end_hooks_ = 0;
+  uint32_t route_hooks_ = 0;
 };
 
 // A place for a chain. Most hold one chain for good. One with an id may be given another while traffic flows: each

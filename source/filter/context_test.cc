@@ -2,6 +2,11 @@
 #include "source/filter/context.h"
 
 #include <chrono>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "source/filter/test_chain.h"
 
@@ -461,6 +466,121 @@ TEST_CASE("the route is not chosen anew for a request that has its answer") {
   h.runner->localReply(Reply{504, "late", "timeout"});
 
   CHECK_FALSE(test.context->rematchRoute());
+}
+
+// What filter a, which judges by the route, is told when b, behind it, chooses another one.
+struct Judged {
+  explicit Judged(route::PerFilterSpec first, route::PerFilterSpec second, bool always = false, bool refuses = false) {
+    a.hooks |= kRouteChanged;
+    a.route_changed = [this, refuses](Context& own) -> std::optional<Reply> {
+      told.push_back(textOf(own));
+      if (!refuses) return std::nullopt;
+      return Reply{403, "not there", "judged"};
+    };
+    b.request_headers = [this](http::RequestHeaders& headers, Context& own) -> HookResult {
+      headers.path = "/second";
+      done = own.rematchRoute();
+      return Next{};
+    };
+    c.hooks |= kRouteChanged;
+    c.route_changed = a.route_changed;
+    std::vector<ChainConfig::Entry> entries{{"a", scripted(a), 0}, {"b", scripted(b), 1}, {"c", scripted(c), 2}};
+    entries[0].always = always;
+    h.emplace(std::move(entries), tableOf({routeTo("/second", std::move(second)), routeTo("/", std::move(first))}));
+    a.log = &h->log;
+    h->request("GET", {}, true);
+  }
+
+  Script a{.name = "a"}, b{.name = "b"}, c{.name = "c"};
+  std::vector<std::string> told;
+  bool done = false;
+  std::optional<Harness> h;
+};
+
+TEST_CASE("filters in front of one that chooses another route are told, those behind are not") {
+  const Judged test({{0, setting("first")}}, {{0, setting("second")}});
+
+  CHECK(test.told == std::vector<std::string>{"second"});
+  CHECK(test.done);
+  CHECK(test.h->terminal.complete);
+}
+
+TEST_CASE("a filter in front may refuse another route") {
+  const Judged test({}, {}, false, true);
+
+  CHECK(test.h->client.status == 403);
+  CHECK(test.h->client.body == "not there");
+  CHECK_FALSE(test.done);
+  CHECK(test.h->terminal.heads == 0);
+}
+
+TEST_CASE("a filter that judges is asked of a new route if that one has it, and has no other hook then") {
+  const auto off = std::make_shared<const route::FilterSwitch>(true);
+  const Judged absent_before({{0, off}}, {{0, setting("second")}}), absent_now({{0, setting("first")}}, {{0, off}});
+
+  CHECK(absent_before.told == std::vector<std::string>{"second"});
+  CHECK_FALSE(any(absent_before.h->log, "a.request headers"));
+  CHECK(absent_now.told.empty());
+}
+
+TEST_CASE("no route switches a filter off that is always there") {
+  const auto off = std::make_shared<const route::FilterSwitch>(true);
+  const Judged test({{0, off}}, {{0, off}}, true);
+
+  CHECK(any(test.h->log, "a.request headers"));
+  CHECK(test.told.size() == 1);
+}
+
+TEST_CASE("filters that judge are told when the cluster is another one behind the last filter") {
+  const bool refuses = GENERATE(false, true);
+  route::TableSpec table;
+  route::VirtualHostSpec& host = table.virtual_hosts.emplace_back();
+  host.name = "v";
+  host.domains = {"*"};
+  route::RouteSpec& of_all = host.routes.emplace_back();
+  of_all.path = "/";
+  route::ForwardSpec forward;
+  using Key = route::StickySplit::Key;
+  const Key key{Key::Source::kMetadata, std::string(stream::kIdentityMetadata), {"subject"}};
+  forward.split = std::make_shared<const route::StickySplit>("r", std::vector{key}, std::nullopt);
+  for (const char* name : {"first", "second"}) {
+    route::WeightedClusterSpec& share = forward.weighted.emplace_back();
+    share.weight = 1;
+    share.per_filter = {{0, setting(name)}};
+  }
+  of_all.action = std::move(forward);
+  std::set<std::string> asked, told;
+  Script a{.name = "a"}, b{.name = "b"};
+  a.hooks |= kRouteChanged;
+  a.request_headers = [&](http::RequestHeaders&, Context& own) -> HookResult {
+    asked.insert(textOf(own));
+    return Next{};
+  };
+  a.route_changed = [&](Context& own) -> std::optional<Reply> {
+    told.insert(textOf(own));
+    if (!refuses) return std::nullopt;
+    return Reply{403, "", "judged"};
+  };
+  std::string user;
+  b.request_headers = [&](http::RequestHeaders&, Context& own) -> HookResult {
+    own.info().metadata().set(stream::kIdentityMetadata, "subject", {user});
+    return Next{};
+  };
+  const std::shared_ptr<const route::Table> built = *route::Table::build(std::move(table));
+
+  // Whoever they are drawn to without a user, some users are of the other share.
+  int refused = 0;
+  for (int i = 0; i < 32; ++i) {
+    user = std::to_string(i);
+    Harness h({{"a", scripted(a), 0}, {"b", scripted(b), 1}}, built);
+    h.request("GET", {}, true);
+    refused += h.client.status == 403;
+  }
+
+  CHECK(asked.size() == 1);
+  CHECK(told.size() == 1);
+  CHECK(asked != told);
+  CHECK((refused > 0) == refuses);
 }
 
 TEST_CASE("a filter chooses cluster and host in the route's stead") {

@@ -49,6 +49,10 @@ HookResult DelegatingFilter::onResponseTrailers(http::Trailers& trailers, Contex
   return inner_ == nullptr ? HookResult(Next{}) : inner_->onResponseTrailers(trailers, context);
 }
 
+std::optional<Reply> DelegatingFilter::onRouteChanged(const http::RequestHeaders& headers, Context& context) {
+  return inner_ == nullptr ? std::nullopt : inner_->onRouteChanged(headers, context);
+}
+
 void DelegatingFilter::onStreamEnd(Context& context) {
   if (inner_ != nullptr) inner_->onStreamEnd(context);
 }

@@ -5,6 +5,8 @@
 // one's.
 #pragma once
 
+#include <optional>
+
 #include "source/filter/http_filter.h"
 
 namespace sluice::filter {
@@ -24,6 +26,7 @@ class DelegatingFilter : public HttpFilter {
   HookResult onResponseData(Chunk& chunk, Context& context) final;
   HookResult onResponseBody(Body& body, Context& context) final;
   HookResult onResponseTrailers(http::Trailers& trailers, Context& context) final;
+  std::optional<Reply> onRouteChanged(const http::RequestHeaders& headers, Context& context) final;
   void onStreamEnd(Context& context) final;
 
  protected:

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -68,6 +69,12 @@ class HttpFilter {
   virtual HookResult onResponseBody(Body&, Context&) { return Next{}; }
   virtual HookResult onResponseTrailers(http::Trailers&, Context&) { return Next{}; }
 
+  // The request's head went through this filter, or would have, and now leads to another route: a filter behind it has
+  // chosen anew (Context::rematchRoute()), or the cluster was, behind the last one. For filters that judge by the
+  // route: what they reply is the answer. It may run several times, and without onRequestHeaders() where the route
+  // before had this filter disabled.
+  virtual std::optional<Reply> onRouteChanged(const http::RequestHeaders&, Context&) { return std::nullopt; }
+
   // The stream is over: completed, answered by somebody else, reset by either side or cut. Once for every stream, also
   // where no other hook ran. For what is counted; nothing can be changed or sent any more.
   virtual void onStreamEnd(Context&) {}
@@ -82,6 +89,7 @@ enum Hooks : uint8_t {
   kResponseData = 16,
   kResponseTrailers = 32,
   kStreamEnd = 64,
+  kRouteChanged = 128,
 };
 
 class HttpFilterFactory {
@@ -118,6 +126,7 @@ constexpr uint8_t hooksOf() {
   if (response_headers) hooks |= kResponseHeaders;
   if (overrides(&Filter::onResponseData, &HttpFilter::onResponseData)) hooks |= kResponseData;
   if (overrides(&Filter::onResponseTrailers, &HttpFilter::onResponseTrailers)) hooks |= kResponseTrailers;
+  if (overrides(&Filter::onRouteChanged, &HttpFilter::onRouteChanged)) hooks |= kRouteChanged;
   if (overrides(&Filter::onStreamEnd, &HttpFilter::onStreamEnd)) hooks |= kStreamEnd;
   return static_cast<uint8_t>(hooks);
 }

@@ -53,6 +53,12 @@ class Guard : public HttpFilter {
     enter(response_, kTail, true, "response trailers");
     return leave(response_, inner_->onResponseTrailers(trailers, context));
   }
+  std::optional<Reply> onRouteChanged(const http::RequestHeaders& headers, Context& context) override {
+    enterAny(request_, "route changed");
+    std::optional<Reply> reply = inner_->onRouteChanged(headers, context);
+    request_.replied |= reply.has_value();
+    return reply;
+  }
   void onStreamEnd(Context& context) override {
     if (std::exchange(told_, true)) report("was told of the end of its stream twice");
     inner_->onStreamEnd(context);

@@ -175,6 +175,9 @@ class ScriptedFilter : public HttpFilter {
   HookResult onResponseTrailers(http::Trailers& trailers, Context& context) override {
     return run("response trailers", script_.response_trailers, trailers, context);
   }
+  std::optional<Reply> onRouteChanged(const http::RequestHeaders&, Context& context) override {
+    return script_.route_changed ? script_.route_changed(context) : std::nullopt;
+  }
   void onStreamEnd(Context& context) override {
     if (script_.stream_end) script_.stream_end(context);
   }

@@ -198,7 +198,8 @@ struct Script {
   std::function<HookResult(Chunk&, Context&)> response_data = {};
   std::function<HookResult(Body&, Context&)> response_body = {};
   std::function<HookResult(http::Trailers&, Context&)> response_trailers = {};
-  std::function<void(Context&)> stream_end = {};  // not logged
+  std::function<std::optional<Reply>(Context&)> route_changed = {};  // not logged; with kRouteChanged in `hooks`
+  std::function<void(Context&)> stream_end = {};                     // not logged
   Log* log = nullptr;
 };
 
