@@ -118,6 +118,33 @@ RbacEngine compileRbac(const v3::RBAC* rules, const ::xds::type::matcher::v3::Ma
   return matcher == nullptr ? nullptr : compileTree(*matcher, place, context.child(matcher_field));
 }
 
+filter::rbac::Policy compileRbacCondition(const RbacCondition& condition, const RbacPlace& place,
+                                          const Context& context, uint8_t& needs) {
+  using filter::rbac::Rule;
+  RbacRules rules(place);
+  // A rule of which one part has to match; of none: any.
+  const auto oneOf = [&](const auto& protos, const char* field) {
+    Rule out;
+    if (!protos.empty()) out.kind = Rule::Kind::kSome;
+    for (int i = 0; i < protos.size(); ++i) {
+      out.rules.push_back(rules.compile(protos.Get(i), context.child(field, static_cast<size_t>(i))));
+    }
+    return out;
+  };
+  filter::rbac::Policy out;
+  out.permissions.push_back(oneOf(condition.permissions, "permissions"));
+  Rule& who = out.principals.emplace_back();
+  who.kind = Rule::Kind::kAll;
+  who.rules.push_back(oneOf(condition.principals, "principals"));
+  for (const v3::Principal& each : condition.also) who.rules.push_back(rules.compile(each, context));
+  if (!condition.expression.empty()) {
+    rules.need(match::kRequest | match::kStream, context.child("expression"));
+    out.condition = compileCelCondition(condition.expression, context.child("expression"));
+  }
+  needs |= rules.needs();
+  return out;
+}
+
 std::string rbacStatPrefix(std::string base, const std::string& prefix) {
   base += prefix;
   if (!prefix.empty() && !prefix.ends_with('.')) base += '.';

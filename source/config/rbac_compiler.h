@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "envoy/config/rbac/v3/rbac.pb.h"
 #include "source/config/services.h"
@@ -42,6 +43,18 @@ RbacEngine compileRbacShadow(const Filter& proto, const RbacPlace& place, const 
   return compileRbac(proto.has_shadow_rules() ? &proto.shadow_rules() : nullptr,
                      proto.has_shadow_matcher() ? &proto.shadow_matcher() : nullptr, true, place, context);
 }
+
+// What has to hold all at once.
+struct RbacCondition {
+  // One of each has to match; empty: any.
+  const google::protobuf::RepeatedPtrField<envoy::config::rbac::v3::Permission>& permissions;
+  const google::protobuf::RepeatedPtrField<envoy::config::rbac::v3::Principal>& principals;
+  std::vector<envoy::config::rbac::v3::Principal> also = {};  // all of these; right by themselves
+  const std::string& expression;                              // CEL; empty: none
+};
+// `context` stands at the message with fields of these names. `needs`: bits of match::Part are added to it.
+filter::rbac::Policy compileRbacCondition(const RbacCondition& condition, const RbacPlace& place,
+                                          const Context& context, uint8_t& needs);
 
 // What the names of its counters begin with: `base`, and `prefix` with a dot behind it if it has any.
 std::string rbacStatPrefix(std::string base, const std::string& prefix);

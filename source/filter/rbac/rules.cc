@@ -78,10 +78,15 @@ bool matchesStream(const match::MetadataMatcher& matcher, const stream::StreamIn
   return matcher.matches(info == nullptr ? nullptr : info->dynamic_metadata.get());
 }
 
-bool conditionHolds(const match::cel::Program& condition, const match::Data& data) {
-  if (data.info == nullptr) return false;
+Verdict judgeCondition(const match::cel::Program& condition, const match::Data& data) {
+  if (data.info == nullptr) return Verdict::kUnknown;
   const stream::FormatContext context{.request = data.request, .info = *data.info};
-  return condition.holds(stream::Attributes(context));
+  const stream::Attributes attributes(context);
+  constexpr match::cel::Limits kLimits;
+  match::cel::Memory memory(kLimits.bytes, kLimits.steps);
+  const match::cel::Value value = condition.evaluate(attributes, memory);
+  if (value.kind() != match::cel::Value::Kind::kBool) return Verdict::kUnknown;
+  return value.isTrue() ? Verdict::kYes : Verdict::kNo;
 }
 
 }  // namespace
@@ -142,9 +147,9 @@ bool Rule::matches(const Subject& subject) const {
   return false;
 }
 
-bool Policy::matches(const Subject& subject) const {
-  return some(permissions, subject) && some(principals, subject) &&
-         (condition == nullptr || conditionHolds(*condition, subject.data));
+Verdict Policy::judge(const Subject& subject) const {
+  if (!some(permissions, subject) || !some(principals, subject)) return Verdict::kNo;
+  return condition == nullptr ? Verdict::kYes : judgeCondition(*condition, subject.data);
 }
 
 size_t Rules::find(const Subject& subject) const {

@@ -89,13 +89,17 @@ struct Rule {
       what;
 };
 
+// What comes of asking a policy. kUnknown: its condition could not be evaluated, as one of an absent value cannot.
+enum class Verdict : uint8_t { kNo, kYes, kUnknown };
+
 struct Policy {
   std::string name;
   std::vector<Rule> permissions;                 // one has to match
   std::vector<Rule> principals;                  // and one of these
   match::cel::Program::Ptr condition = nullptr;  // and this has to hold, if there is one; needs data.info
 
-  bool matches(const Subject& subject) const;
+  Verdict judge(const Subject& subject) const;
+  bool matches(const Subject& subject) const { return judge(subject) == Verdict::kYes; }
 };
 
 enum class Action : uint8_t { kAllow, kDeny, kLog };

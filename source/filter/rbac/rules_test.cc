@@ -236,6 +236,26 @@ TEST_CASE("a condition does not hold where nothing is known of a request") {
   CHECK(policy.matches(who.subject()));
   policy.condition = *match::cel::Program::compile("true", stream::attributeNames());
   CHECK(!policy.matches(who.subject()));
+  CHECK(policy.judge(who.subject()) == Verdict::kUnknown);
+}
+
+TEST_CASE("a condition that cannot be evaluated is told from one that does not hold") {
+  base::Arena arena;
+  http::RequestHeaders request(arena);
+  stream::StreamInfo info;
+  Subject subject;
+  subject.data.request = &request;
+  subject.data.info = &info;
+  const auto judge = [&](const char* text) {
+    Policy policy{"p", {any()}, {any()}};
+    policy.condition = *match::cel::Program::compile(text, stream::attributeNames());
+    return policy.judge(subject);
+  };
+
+  CHECK(judge("!('x' in request.headers)") == Verdict::kYes);
+  CHECK(judge("'x' in request.headers") == Verdict::kNo);
+  CHECK(judge("request.headers['x'] == 'y'") == Verdict::kUnknown);
+  CHECK(judge("request.headers['x']") == Verdict::kUnknown);
 }
 
 TEST_CASE("details name the policy that denied, without spaces") {
