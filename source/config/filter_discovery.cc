@@ -151,6 +151,21 @@ DiscoveredHttpFilter compileDiscoveredFilter(const std::string& name, const Exte
           context.services.registry.http_filters.find(discoveredType(proto.type_urls(0)))};
 }
 
+std::string_view discoveredSwitchRefusal(const ExtensionConfigSource& proto, const Services& services,
+                                         const Context& at) {
+  std::string_view refusal;
+  for (const std::string& url : proto.type_urls()) {
+    const HttpFilterConfigFactory* const type = services.registry.http_filters.find(discoveredType(url));
+    if (type != nullptr && refusal.empty()) refusal = type->switchRefusal(nullptr);
+  }
+  if (!refusal.empty() && proto.type_urls_size() > 1) {
+    at.child("config_discovery")
+        .child("type_urls")
+        .error(base::strCat("has several types, so that an update could take the filter away: ", refusal));
+  }
+  return refusal;
+}
+
 std::shared_ptr<const filter::ListenerFilterHolder> compileDiscoveredListenerFilter(const std::string& name,
                                                                                     const ExtensionConfigSource& proto,
                                                                                     const FactoryContext& context) {

@@ -29,6 +29,11 @@ DiscoveredHttpFilter compileDiscoveredFilter(const std::string& name,
                                              const envoy::config::core::v3::ExtensionConfigSource& proto,
                                              const FactoryContext& context);
 
+// HttpFilterConfigFactory::switchRefusal() of what may come. Another type beside one that has a refusal is reported: an
+// update could take that one away. `at` stands at the filter.
+std::string_view discoveredSwitchRefusal(const envoy::config::core::v3::ExtensionConfigSource& proto,
+                                         const Services& services, const Context& at);
+
 // Of a listener. Null after an error.
 std::shared_ptr<const filter::ListenerFilterHolder> compileDiscoveredListenerFilter(
     const std::string& name, const envoy::config::core::v3::ExtensionConfigSource& proto,

@@ -1,6 +1,9 @@
 #include "source/config/filter_routes.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "source/base/text.h"
 #include "source/config/holding.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/match_input_factory.h"
@@ -28,6 +31,73 @@ std::string namesOf(const ChainFilters& chain) {
   return text;
 }
 
+// Walks through the levels of a table.
+class SettingsCheck {
+ public:
+  SettingsCheck(const route::Table& table, route::FilterSlots& slots, const Context& at)
+      : table_(table), slots_(slots), at_(at) {}
+
+  // `known`: whether `chain` is the table's, and not only what its settings are for.
+  void run(const ChainFilters& chain, bool known) {
+    for (const auto& [name, filter] : chain) {
+      if (filter.factory == nullptr) continue;
+      name_ = name;
+      filter_ = &filter;
+      slot_ = slots_.slotOf(name);
+      if (slot_ >= table_.slotCount()) continue;
+      refusal_ = known ? filter.factory->switchRefusal(filter.filter.get()) : std::string_view();
+      checkTable();
+    }
+  }
+
+ private:
+  using Configs = route::PerFilterConfigs;
+
+  void checkTable() {
+    const route::Match of_table{.table = &table_};
+    check(table_.perFilter(), nullptr, of_table, at_);
+    for (size_t i = 0; i < table_.virtualHosts().size(); ++i) {
+      const route::VirtualHost& host = table_.virtualHosts()[i];
+      const Context at = at_.child("virtual_hosts", i);
+      check(host.per_filter, table_.perFilter(), {.table = &table_, .virtual_host = &host}, at);
+      for (size_t j = 0; j < host.routes.size(); ++j) {
+        // A tree has its routes in its leaves, in an order of its own.
+        checkRoute(host, host.routes[j], host.tree == nullptr ? at.child("routes", j) : at.child("matcher"));
+      }
+    }
+  }
+
+  void checkRoute(const route::VirtualHost& host, const route::Route& route, const Context& at) {
+    const route::Match match{.table = &table_, .virtual_host = &host, .route = &route};
+    check(route.per_filter, host.per_filter, match, at);
+    if (route.forward == nullptr || route.forward->choice == nullptr) return;
+    for (const route::WeightedCluster& share : route.forward->choice->weighted) {
+      route::Match of_share = match;
+      of_share.choice = &share;
+      check(share.per_filter, route.per_filter, of_share, at.child("route"));
+    }
+  }
+
+  // `match`: with the level, and those above, whose settings are `above`.
+  void check(Configs configs, Configs above, const route::Match& match, const Context& at) {
+    if (configs == nullptr || configs[slot_] == nullptr) return;
+    if (above != nullptr && above[slot_] == configs[slot_]) return;
+    const Context entry = at.entry("typed_per_filter_config", name_);
+    if (configs[slot_]->disabled() && !refusal_.empty()) entry.error(base::strCat("disables the filter: ", refusal_));
+    if (configs[slot_]->hasSettings()) {
+      filter_->factory->checkLevels(match.perFilterLevels(slot_), filter_->filter.get(), entry);
+    }
+  }
+
+  const route::Table& table_;
+  route::FilterSlots& slots_;
+  const Context& at_;
+  std::string_view name_;
+  const ChainFilter* filter_ = nullptr;
+  route::FilterSlot slot_ = 0;
+  std::string_view refusal_;
+};
+
 }  // namespace
 
 std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3::RouteConfiguration& config,
@@ -44,7 +114,9 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
   RouteCompilerDeps deps{services.cluster_names, services.filter_slots, {}, {}, chain != nullptr, {}};
   deps.cluster_exists = services.cluster_exists;
   deps.runtime = services.runtime.get();
+  ChainFilters seen;  // without a chain: those that there are settings for
   deps.compile_filter_config = [&, chain](std::string_view filter_name, const google::protobuf::Any& config,
+                                          const route::SettingsLevel& level,
                                           const Context& at) -> std::shared_ptr<const route::PerFilterConfig> {
     const std::unique_ptr<google::protobuf::Message> message = unpackAny(config, at);
     if (!message) return nullptr;
@@ -70,7 +142,10 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
       at.error(absl::StrCat(type, " is no per-route setting of filter '", std::string(filter_name), "'"));
       return nullptr;
     }
-    RouteConfigPtr settings = factory->compileRoute(*message, within(at));
+    if (chain == nullptr) seen.emplace(filter_name, factory);
+    FactoryContext place = within(at);
+    place.route_level = level;
+    RouteConfigPtr settings = factory->compileRoute(*message, place);
     if (settings && made != nullptr) factory->checkRoute(*settings, *made, at);
     return settings;
   };
@@ -93,7 +168,25 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
     const auto make = [&] { return route::RequestStats::make(services.stats, host, part, name); };
     return services.objects.get<route::RequestStats>(key, make);
   };
-  return holding.tie(compileRouteTable(config, context, deps));
+  const ErrorMark mark(context);
+  std::shared_ptr<const route::Table> table = compileRouteTable(config, context, deps);
+  if (table != nullptr)
+    SettingsCheck(*table, services.filter_slots, context).run(chain != nullptr ? *chain : seen, chain != nullptr);
+  return mark.hit() ? nullptr : holding.tie(std::move(table));
+}
+
+void checkSettings(const route::Table& table, const ChainFilters& chain, route::FilterSlots& slots, const Context& at) {
+  SettingsCheck(table, slots, at).run(chain, true);
+}
+
+std::string explainSettings(const route::Match& match, const ChainFilters& chain, route::FilterSlots& slots) {
+  std::string out;
+  for (const auto& [name, filter] : chain) {
+    if (filter.factory == nullptr || filter.filter == nullptr) continue;
+    const std::string text = filter.factory->explain(*filter.filter, match.perFilterLevels(slots.slotOf(name)));
+    if (!text.empty()) absl::StrAppend(&out, "filter '", name, "'\n", text);
+  }
+  return out;
 }
 
 }  // namespace sluice::config

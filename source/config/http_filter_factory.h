@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "source/config/factory.h"
@@ -29,6 +30,19 @@ class HttpFilterConfigFactory : public ExtensionFactory {
   // configuration. Both were made here. Not asked where routes and filters come apart (RDS, ECDS).
   virtual void checkRoute(const route::PerFilterConfig& /*settings*/, const filter::HttpFilterFactory& /*filter*/,
                           const Context& /*at*/) const {}
+  // Why requests may not go round the filter: routes may not disable it, nor may another filter choose whether it is
+  // there. Empty: they may. `filter`: made here; null: not known, it comes by ECDS.
+  virtual std::string_view switchRefusal(const filter::HttpFilterFactory* /*filter*/) const { return {}; }
+  // Reports what of the last of `levels` those in front of it, or the filter, do not allow. `filter`: made here; null:
+  // it is not known, and may allow it.
+  virtual void checkLevels(const route::PerFilterLevels& /*levels*/, const filter::HttpFilterFactory* /*filter*/,
+                           const Context& /*at*/) const {}
+  // What holds of `filter` and `levels` for a request with that route, a line each, for people; empty: it does not
+  // tell.
+  virtual std::string explain(const filter::HttpFilterFactory& /*filter*/,
+                              const route::PerFilterLevels& /*levels*/) const {
+    return {};
+  }
 };
 
 // A filter that `Proto` configures. What makeFilter() returns is dropped if it has reported anything.

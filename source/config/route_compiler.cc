@@ -41,6 +41,7 @@ constexpr uint32_t kDefaultDirectResponseBody = 4096;              // proto: max
 
 using ClusterTreeConfig = envoy::extensions::router::cluster_specifiers::matcher::v3::MatcherClusterSpecifier;
 using ClusterWeight = v3::WeightedCluster::ClusterWeight;
+using Level = route::SettingsLevel::Kind;
 using TypedConfigs = google::protobuf::Map<std::string, Any>;
 
 class RouteCompiler {
@@ -60,7 +61,7 @@ class RouteCompiler {
     spec.mutations = compileMutations(config_, context_);
     spec.metadata = metadataOf(config_.metadata());
     spec.internal_only_headers = internalOnlyHeaders();
-    spec.per_filter = perFilter(config_.typed_per_filter_config(), context_);
+    spec.per_filter = perFilter(config_.typed_per_filter_config(), {Level::kTable, config_.name()}, context_);
     mirrors_ = mirrors(config_.request_mirror_policies(), context_, nullptr);
     fingerprint_ = fingerprintOf(config_);
     plugins_.emplace(config_, context_, [this](const v3::ClusterSpecifierPlugin& plugin, const Context& at) {
@@ -97,7 +98,7 @@ class RouteCompiler {
     out.mutations = compileMutations(host, context);
     out.metadata = metadataOf(host.metadata());
     out.require_tls = tlsRequirement(host.require_tls(), context.child("require_tls"));
-    out.per_filter = perFilter(host.typed_per_filter_config(), context);
+    out.per_filter = perFilter(host.typed_per_filter_config(), {Level::kVirtualHost, host.name()}, context);
     if (host.has_cors()) addCors(out.per_filter, host.cors(), context.child("cors"));
     const auto limits = std::make_shared<const route::RateLimitList>(
         compileRateLimits(host.rate_limits(), "rate_limits", context, regexes_, deps_.runtime, deps_.compile_input));
@@ -287,7 +288,7 @@ class RouteCompiler {
         context.error("has no action; set one of route, redirect, direct_response or non_forwarding_action");
     }
     out.mutations = compileMutations(config, context);
-    out.per_filter = perFilter(config.typed_per_filter_config(), context);
+    out.per_filter = perFilter(config.typed_per_filter_config(), {Level::kRoute, config.name()}, context);
     out.metadata = metadataOf(config.metadata());
     return out;
   }
@@ -504,7 +505,8 @@ class RouteCompiler {
     out.host_rewrite = config.host_rewrite_literal();
     checkHostText(config.host_rewrite_literal(), context.child("host_rewrite_literal"));
     out.mutations = compileMutations(config, context);
-    out.per_filter = perFilter(config.typed_per_filter_config(), context);
+    const std::string& name = config.name().empty() ? config.cluster_header() : config.name();
+    out.per_filter = perFilter(config.typed_per_filter_config(), {Level::kCluster, name}, context);
     out.fingerprint = fingerprintOf(config);
     return out;
   }
@@ -605,7 +607,8 @@ class RouteCompiler {
 
   // --- per-filter settings -----------------------------------------------------------------------------------------
 
-  route::PerFilterSpec perFilter(const TypedConfigs& configs, const Context& context) {
+  route::PerFilterSpec perFilter(const TypedConfigs& configs, const route::SettingsLevel& level,
+                                 const Context& context) {
     const std::map<std::string, const Any*> sorted = [&] {
       std::map<std::string, const Any*> out;  // errors in an order that does not vary
       for (const auto& [name, config] : configs) out.emplace(name, &config);
@@ -613,15 +616,16 @@ class RouteCompiler {
     }();
     route::PerFilterSpec out;
     for (const auto& [name, config] : sorted) {
-      auto compiled = filterConfig(name, *config, context.entry("typed_per_filter_config", name));
+      auto compiled = filterConfig(name, *config, level, context.entry("typed_per_filter_config", name));
       if (compiled != nullptr) out.emplace_back(deps_.filter_slots.slotOf(name), std::move(compiled));
     }
     return out;
   }
 
   std::shared_ptr<const route::PerFilterConfig> filterConfig(const std::string& name, const Any& any,
+                                                             const route::SettingsLevel& level,
                                                              const Context& context) {
-    if (!any.Is<v3::FilterConfig>()) return innerFilterConfig(name, any, context);
+    if (!any.Is<v3::FilterConfig>()) return innerFilterConfig(name, any, level, context);
     v3::FilterConfig wrapper;
     if (!any.UnpackTo(&wrapper)) {
       context.error("is no valid FilterConfig: its bytes cannot be parsed");
@@ -638,12 +642,13 @@ class RouteCompiler {
     if (unknown || wrapper.config().type_url().empty()) {
       return std::make_shared<const route::FilterSwitch>(/*disabled=*/false);
     }
-    return innerFilterConfig(name, wrapper.config(), context.child("config"));
+    return innerFilterConfig(name, wrapper.config(), level, context.child("config"));
   }
 
   std::shared_ptr<const route::PerFilterConfig> innerFilterConfig(const std::string& name, const Any& any,
+                                                                  const route::SettingsLevel& level,
                                                                   const Context& context) {
-    if (deps_.compile_filter_config) return deps_.compile_filter_config(name, any, context);
+    if (deps_.compile_filter_config) return deps_.compile_filter_config(name, any, level, context);
     context.error(absl::StrCat("filter \"", name, "\" takes no settings for single routes; remove them"));
     return nullptr;
   }

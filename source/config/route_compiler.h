@@ -38,7 +38,8 @@ struct RouteCompilerDeps {
   // Compiles the setting of a filter in typed_per_filter_config; null after reporting to the context. `filter_name` is
   // the key. Not asked about FilterConfig, which is unwrapped here. Empty: no filter takes per-route settings.
   std::function<std::shared_ptr<const route::PerFilterConfig>(
-      std::string_view filter_name, const google::protobuf::Any& config, const Context& context)>
+      std::string_view filter_name, const google::protobuf::Any& config, const route::SettingsLevel& level,
+      const Context& context)>
       compile_filter_config;
 
   // Whether a cluster is there, for `validate_clusters`. Empty: not known, nothing is checked.

@@ -78,6 +78,8 @@ class RouteSlots {
                                                          std::string_view /*stat_prefix*/) {
     return slot;
   }
+  // The table that a slot has by now; null: none, or it is not known here.
+  virtual std::shared_ptr<const route::Table> tableOf(const route::TableSlot&) { return nullptr; }
 };
 
 // For configurations that are only checked: any table has a place, and nobody asks for it.
@@ -156,6 +158,7 @@ struct FactoryContext {
   std::string listener = {};
   std::string filter_chain = {};
   std::shared_ptr<const stream::ListenerMetadata> listener_metadata = nullptr;  // null: nothing is said of the two
+  route::SettingsLevel route_level = {};                                        // of settings of routes
 
   // What is being compiled serves when this is ready, or after `deadline` (0: there is none). Of no effect where nobody
   // waits.
@@ -166,7 +169,8 @@ struct FactoryContext {
   FactoryContext child(std::string_view field) const { return moved(at.child(field)); }
   FactoryContext child(std::string_view field, size_t index) const { return moved(at.child(field, index)); }
   FactoryContext moved(Context to) const {
-    return {services, std::move(to), stats, owner, identity, init, listener, filter_chain, listener_metadata};
+    return {services,     std::move(to),     stats,      owner, identity, init, listener,
+            filter_chain, listener_metadata, route_level};
   }
 
   // An object of the whole process that the next generation of what is being made finds again, as long as this one, or

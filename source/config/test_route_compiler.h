@@ -32,7 +32,7 @@ struct Compiler {
   RouteCompilerDeps deps{
       .cluster_names = clusters,
       .filter_slots = slots,
-      .compile_filter_config = [](std::string_view, const google::protobuf::Any& any,
+      .compile_filter_config = [](std::string_view, const google::protobuf::Any& any, const route::SettingsLevel&,
                                   const Context&) { return std::make_shared<const Setting>(any.type_url()); },
       .cluster_exists = [](std::string_view name) { return name != "missing"; }};
 

@@ -75,6 +75,13 @@ class PerFilterLevels {
   size_t size_ = 0;
 };
 
+// Where settings stand in a table.
+struct SettingsLevel {
+  enum class Kind : uint8_t { kTable, kVirtualHost, kRoute, kCluster };
+  Kind kind = Kind::kTable;
+  std::string name = {};  // of the table, virtual host, route or cluster; may be empty
+};
+
 // Thread: main only.
 class FilterSlots {
  public:

@@ -203,6 +203,11 @@ void takeRoutes(const CoreTypes& core, const Hosts& hosts, const DynamicResource
   if (proto.has_vhds()) return hosts->setTable(resource.key(), proto, resource.version, context);
   std::shared_ptr<const route::Table> table = config::compileRoutes(proto, context, core.services, nullptr);
   if (!table) return;
+  const config::ErrorMark mark(context);
+  for (const config::ChainFilters& chain : core.routes.chainsOf(resource.key())) {
+    config::checkSettings(*table, chain, core.services.filter_slots, context);
+  }
+  if (mark.hit()) return;
   hosts->forget(resource.key());
   core.routes.setTable(resource.key(), std::move(table), filtersOf(proto, context), resource.version);
 }

@@ -115,10 +115,28 @@ std::shared_ptr<const route::TableSlot> RouteManager::usedBy(std::shared_ptr<con
   auto user = std::make_shared<User>();
   user->slot = std::move(slot);
   user->discovery = discoveryOf(key->second, entry, stat_prefix);
-  for (const auto& [name, factory] : chain) user->filters.insert(name);
+  user->filters = chain;
+  user->stat_prefix = stat_prefix;
   entry.users.push_back(user);
   if (entry.serving.table) tellUnknownFilters(key->second, entry);
   return {user, user->slot.get()};
+}
+
+std::shared_ptr<const route::Table> RouteManager::tableOf(const route::TableSlot& slot) {
+  const auto key = key_of_.find(slot.id);
+  return key == key_of_.end() ? nullptr : by_key_.at(key->second).table;
+}
+
+std::vector<config::ChainFilters> RouteManager::chainsOf(const ResourceKey& key) const {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return {};
+  std::map<std::string, config::ChainFilters> newest;
+  for (const std::weak_ptr<const User>& weak : found->second.users) {
+    if (const std::shared_ptr<const User> user = weak.lock()) newest[user->stat_prefix] = user->filters;
+  }
+  std::vector<config::ChainFilters> out;
+  for (auto& [prefix, filters] : newest) out.push_back(std::move(filters));
+  return out;
 }
 
 std::shared_ptr<DiscoveryStats> RouteManager::discoveryOf(const ResourceKey& key, Entry& entry,
@@ -139,8 +157,9 @@ void RouteManager::tellUnknownFilters(const ResourceKey& key, Entry& entry) {
   FilterNames known;
   std::erase_if(entry.users, [&known](const std::weak_ptr<const User>& weak) {
     const std::shared_ptr<const User> user = weak.lock();
-    if (user) known.insert(user->filters.begin(), user->filters.end());
-    return !user;
+    if (!user) return true;
+    for (const auto& [name, filter] : user->filters) known.insert(name);
+    return false;
   });
   if (entry.users.empty()) return;
   std::erase_if(entry.told,

@@ -41,6 +41,10 @@ class RouteManager : public config::RouteSlots {
   std::shared_ptr<const route::TableSlot> usedBy(std::shared_ptr<const route::TableSlot> slot,
                                                  const config::ChainFilters& chain,
                                                  std::string_view stat_prefix) override;
+  std::shared_ptr<const route::Table> tableOf(const route::TableSlot& slot) override;
+
+  // Of the connection managers that use a table, of several of one stat prefix the newest: those before drain.
+  std::vector<config::ChainFilters> chainsOf(const ResourceKey& key) const;
 
   // Adds to `init` that the table of a slot of rds() is there; it is not given up.
   void awaitTable(const route::TableSlot& slot, config::InitTargets& init);
@@ -78,7 +82,8 @@ class RouteManager : public config::RouteSlots {
   // A chain that uses a table; its connection manager holds it in place of the slot.
   struct User {
     std::shared_ptr<const route::TableSlot> slot;
-    FilterNames filters;
+    config::ChainFilters filters;
+    std::string stat_prefix;
     std::shared_ptr<DiscoveryStats> discovery;
   };
   struct Version {

@@ -9,6 +9,7 @@
 #include "envoy/extensions/common/matching/v3/extension_matcher.pb.h"
 #include "envoy/extensions/filters/common/matcher/action/v3/skip_action.pb.h"
 #include "envoy/extensions/filters/http/composite/v3/composite.pb.h"
+#include "source/base/text.h"
 #include "source/config/any_type.h"
 #include "source/config/filter_discovery.h"
 #include "source/config/http_filter_factory.h"
@@ -40,18 +41,26 @@ FactoryContext innerContext(const FactoryContext& context, const Context& at) {
   return out;
 }
 
+// A matcher, which a route may replace, chooses whether the filter is there.
+void checkSwitch(std::string_view refusal, const Context& at) {
+  if (!refusal.empty()) at.error(base::strCat("would be there for some requests only: ", refusal));
+}
+
 // `at`: of the TypedExtensionConfig. Null after an error.
 FactoryPtr compileInner(const TypedExtensionConfig& proto, const FactoryContext& context, const Context& at) {
   const Context typed = at.child("typed_config");
   const auto match = context.services.registry.http_filters.resolve(proto.typed_config(), typed);
   if (!match) return nullptr;
-  return match.factory->compile(*match.config, innerContext(context, typed));
+  FactoryPtr out = match.factory->compile(*match.config, innerContext(context, typed));
+  if (out != nullptr) checkSwitch(match.factory->switchRefusal(out.get()), typed);
+  return out;
 }
 
 // `at`: of the DynamicConfig. Null after an error.
 FactoryPtr compileDynamic(const v3::DynamicConfig& proto, const FactoryContext& context, const Context& at) {
   const Context source = at.child("config_discovery");
   if (proto.has_config_discovery()) {
+    checkSwitch(config::discoveredSwitchRefusal(proto.config_discovery(), context.services, at), source);
     return config::compileDiscoveredFilter(proto.name(), proto.config_discovery(), innerContext(context, source))
         .factory;
   }

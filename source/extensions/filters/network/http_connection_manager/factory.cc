@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "source/base/text.h"
 #include "source/config/access_log_factory.h"
 #include "source/config/filter_discovery.h"
 #include "source/config/filter_routes.h"
@@ -350,8 +351,9 @@ class Compiler {
           match.factory->compile(*match.config, of(typed, absl::StrCat(proto.name(), "#", named_[proto.name()]++)));
       if (!factory) continue;
       if (known.filter == nullptr && known.factory == match.factory) known.filter = factory;
+      const bool always = isAlways(proto, match.factory->switchRefusal(factory.get()), at);
       entries.push_back(
-          {proto.name(), std::move(factory), services_.filter_slots.slotOf(proto.name()), proto.disabled()});
+          {proto.name(), std::move(factory), services_.filter_slots.slotOf(proto.name()), proto.disabled(), always});
     }
     if (out.terminal == nullptr && !mark.hit()) {  // the last one was left out
       context.child(field).error("the chain has no end; it has to end in envoy.filters.http.router");
@@ -368,9 +370,18 @@ class Compiler {
                                                       of(at, absl::StrCat(proto.name(), "#", named_[proto.name()]++)));
     if (!discovered.factory) return nullptr;
     chain_.emplace(proto.name(), discovered.type);
-    entries.push_back(
-        {proto.name(), std::move(discovered.factory), services_.filter_slots.slotOf(proto.name()), proto.disabled()});
+    const bool always = isAlways(proto, config::discoveredSwitchRefusal(proto.config_discovery(), services_, at), at);
+    entries.push_back({proto.name(), std::move(discovered.factory), services_.filter_slots.slotOf(proto.name()),
+                       proto.disabled(), always});
     return discovered.type;
+  }
+
+  // `refusal`: HttpFilterConfigFactory::switchRefusal().
+  template <typename HttpFilter>
+  static bool isAlways(const HttpFilter& proto, std::string_view refusal, const Context& at) {
+    if (refusal.empty()) return false;
+    if (proto.disabled()) at.child("disabled").error(base::strCat("disables the filter: ", refusal));
+    return true;
   }
 
   void compileUpgradeChains() {
@@ -389,16 +400,27 @@ class Compiler {
       if (proto_.rds().route_config_name().empty()) {
         return at.child("route_config_name").error("no name; the control plane has to know which routes are meant");
       }
-      settings_->route_slot = services_.route_slots.usedBy(
-          services_.route_slots.rds(proto_.rds().route_config_name(), proto_.rds().config_source(), init_,
-                                    at.child("config_source")),
-          chain_, proto_.stat_prefix());
+      auto slot = services_.route_slots.rds(proto_.rds().route_config_name(), proto_.rds().config_source(), init_,
+                                            at.child("config_source"));
+      if (slot != nullptr) warnOfTable(*slot, at);
+      settings_->route_slot = services_.route_slots.usedBy(std::move(slot), chain_, proto_.stat_prefix());
       return;
     }
     if (proto_.has_scoped_routes()) return compileScopes();
     std::shared_ptr<const route::Table> table = config::compileRoutes(
         proto_.route_config(), context_.child("route_config"), services_, &chain_, owner_, identity_ + "/route_config");
     if (table) settings_->route_slot = services_.route_slots.inlineTable(std::move(table));
+  }
+
+  // The table that is there already may be on its way to another that fits: filters hold, whatever it says.
+  void warnOfTable(const route::TableSlot& slot, const Context& at) const {
+    const std::shared_ptr<const route::Table> table = services_.route_slots.tableOf(slot);
+    if (table == nullptr) return;
+    config::ErrorList errors;
+    config::checkSettings(*table, chain_, services_.filter_slots, Context(errors));
+    for (const config::ConfigError& error : errors.errors()) {
+      at.warn(base::strCat("the present table does not fit the filters: ", error.path, ": ", error.message));
+    }
   }
 
   void compileScopes() {
