@@ -103,7 +103,7 @@ void compileConsumer(const v1::Consumer& proto, const Context& at, Consumers& ou
 
 // Null after reporting to the list of `at`, with places in the file.
 std::shared_ptr<const Consumers> readConsumers(const envoy::config::core::v3::DataSource& source,
-                                               const std::string& anonymous, const char* method, const Context& at) {
+                                               const std::string& anonymous, const Context& at) {
   const ErrorMark mark(at);
   Positions positions;
   v1::Consumers proto;
@@ -114,7 +114,7 @@ std::shared_ptr<const Consumers> readConsumers(const envoy::config::core::v3::Da
   for (int i = 0; i < proto.consumers_size(); ++i) {
     compileConsumer(proto.consumers(i), in_file.child("consumers", static_cast<size_t>(i)), *out);
   }
-  if (!anonymous.empty() && !out->setAnonymous(anonymous, method)) {
+  if (!anonymous.empty() && !out->setAnonymous(anonymous)) {
     in_file.child("consumers")
         .error(absl::StrCat("has no \"", anonymous, "\", whom requests without a credential are of"));
   }
@@ -124,14 +124,13 @@ std::shared_ptr<const Consumers> readConsumers(const envoy::config::core::v3::Da
 }  // namespace
 
 ConsumersPtr compileConsumers(const ConsumersConfig& config, const FactoryContext& context) {
-  return readAndFollow<Consumers>(
-      config.source,
-      {.what = absl::StrCat(config.filter, ": the consumers"),
-       .stats = absl::StrCat(context.owner, config.filter, ".")},
-      context,
-      [source = config.source, anonymous = config.anonymous, method = config.method](const FactoryContext& read) {
-        return readConsumers(source, anonymous, method, read.at);
-      });
+  return readAndFollow<Consumers>(config.source,
+                                  {.what = absl::StrCat(config.filter, ": the consumers"),
+                                   .stats = absl::StrCat(context.owner, config.filter, ".")},
+                                  context,
+                                  [source = config.source, anonymous = config.anonymous](const FactoryContext& read) {
+                                    return readConsumers(source, anonymous, read.at);
+                                  });
 }
 
 filter::ConsumerGate makeConsumerGate(const char* filter, ConsumersPtr consumers, std::string forward_header,

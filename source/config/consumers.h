@@ -17,7 +17,6 @@ using ConsumersPtr = std::shared_ptr<const worker::Exchanged<filter::Consumers>>
 
 struct ConsumersConfig {
   const char* filter;  // "key_auth": of stats and the log. Static storage, and so is:
-  const char* method;  // of identities of whoever is anonymous
   const envoy::config::core::v3::DataSource& source;
   const std::string& anonymous;  // empty: nobody
 };

@@ -41,10 +41,10 @@ bool Consumers::addCredential(const Consumer& consumer, CredentialKind kind, con
   return is_new;
 }
 
-bool Consumers::setAnonymous(std::string_view name, const char* method) {
+bool Consumers::setAnonymous(std::string_view name) {
   const auto found = by_name_.find(name);
   if (found == by_name_.end()) return false;
-  anonymous_.emplace(*found->second, KnownConsumer::Credential{.method = method});
+  anonymous_.emplace(*found->second, KnownConsumer::Credential{.method = "anonymous"});
   return true;
 }
 

@@ -82,7 +82,7 @@ class Consumers {
   bool addCredential(const Consumer& consumer, CredentialKind kind, const KeyDigest& digest,
                      KnownConsumer::Credential credential);
   // False: there is no such consumer.
-  bool setAnonymous(std::string_view name, const char* method);
+  bool setAnonymous(std::string_view name);
 
   // Null: nobody's.
   const KnownConsumer* find(CredentialKind kind, const KeyDigest& digest) const;

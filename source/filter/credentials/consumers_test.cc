@@ -63,9 +63,9 @@ TEST_CASE("names and credentials are of one consumer each") {
 
   CHECK(consumers.add({"one", {}, {}}) == nullptr);
   CHECK_FALSE(consumers.addCredential(two, CredentialKind::kKey, digestOf("k"), {.method = "key"}));
-  CHECK_FALSE(consumers.setAnonymous("three", "key"));
+  CHECK_FALSE(consumers.setAnonymous("three"));
   CHECK(consumers.anonymous() == nullptr);
-  CHECK(consumers.setAnonymous("two", "key"));
+  CHECK(consumers.setAnonymous("two"));
   CHECK(consumers.anonymous()->consumer().name == "two");
 }
 

@@ -95,9 +95,9 @@ class Factory : public config::RoutedHttpFilterOf<v1::HmacAuth, v1::HmacAuthPerR
     if (const std::string& name = proto.forwarding().header(); !name.empty()) {
       header = config::compileHeaderName(name, context.at.child("forwarding").child("header"));
     }
-    auto consumers = config::compileConsumers(
-        {.filter = "hmac_auth", .method = "hmac", .source = proto.consumers(), .anonymous = proto.anonymous()},
-        context.child("consumers"));
+    auto consumers =
+        config::compileConsumers({.filter = "hmac_auth", .source = proto.consumers(), .anonymous = proto.anonymous()},
+                                 context.child("consumers"));
     out.gate = config::makeConsumerGate("hmac_auth", std::move(consumers), std::move(header), "expired_signature_key",
                                         context);
     out.hide_credentials = proto.forwarding().hide_credentials();

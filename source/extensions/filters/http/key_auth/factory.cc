@@ -20,9 +20,9 @@ namespace v1 = sluice::extensions::filters::http::key_auth::v1;
 class Factory : public config::RoutedHttpFilterOf<v1::KeyAuth, v1::KeyAuthPerRoute> {
  public:
   config::HttpFilterPtr makeFilter(const v1::KeyAuth& proto, const config::FactoryContext& context) const override {
-    auto consumers = config::compileConsumers(
-        {.filter = "key_auth", .method = "key", .source = proto.consumers(), .anonymous = proto.anonymous()},
-        context.child("consumers"));
+    auto consumers =
+        config::compileConsumers({.filter = "key_auth", .source = proto.consumers(), .anonymous = proto.anonymous()},
+                                 context.child("consumers"));
     std::string header;
     if (const std::string& name = proto.forwarding().header(); !name.empty()) {
       header = config::compileHeaderName(name, context.at.child("forwarding").child("header"));

@@ -130,6 +130,7 @@ TEST_CASE("requests without a key may be of somebody, those with a wrong one not
   CHECK(asked.refusal({{"x-consumer", "one"}}).empty());
 
   CHECK(asked.text({"consumer"}) == "guest");
+  CHECK(asked.text({"method"}) == "anonymous");
   CHECK(asked.h->terminal.headers == Fields{{"x-consumer", "guest"}});
   CHECK(asked.counted("anonymous") == 1);
   CHECK(asked.counted("allowed") == 0);

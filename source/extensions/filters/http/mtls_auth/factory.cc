@@ -19,9 +19,9 @@ namespace v1 = sluice::extensions::filters::http::mtls_auth::v1;
 class Factory : public config::RoutedHttpFilterOf<v1::MtlsAuth, v1::MtlsAuthPerRoute> {
  public:
   config::HttpFilterPtr makeFilter(const v1::MtlsAuth& proto, const config::FactoryContext& context) const override {
-    auto consumers = config::compileConsumers(
-        {.filter = "mtls_auth", .method = "mtls", .source = proto.consumers(), .anonymous = proto.anonymous()},
-        context.child("consumers"));
+    auto consumers =
+        config::compileConsumers({.filter = "mtls_auth", .source = proto.consumers(), .anonymous = proto.anonymous()},
+                                 context.child("consumers"));
     std::string header;
     if (const std::string& name = proto.forward_header(); !name.empty()) {
       header = config::compileHeaderName(name, context.at.child("forward_header"));
