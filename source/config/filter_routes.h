@@ -19,8 +19,8 @@ std::shared_ptr<const route::Table> compileRoutes(const envoy::config::route::v3
                                                   const std::string& owner = {}, const std::string& identity = {},
                                                   bool with_vhds = false);
 
-// Asks the filters of a chain, at each level of a table, whether they may have the settings that stand there, and may be
-// switched off there. (HttpFilterConfigFactory::checkLevels, switchRefusal) `at` stands at the table.
+// Asks the filters of a chain, at each level of a table, whether they may have the settings that stand there, and may
+// be switched off there. (HttpFilterConfigFactory::checkLevels, switchRefusal) `at` stands at the table.
 void checkSettings(const route::Table& table, const ChainFilters& chain, route::FilterSlots& slots, const Context& at);
 
 // What the filters of a chain tell of a request with that route, those that tell something.
