@@ -85,7 +85,9 @@ class Context {
     return of_route == nullptr ? own : of_route->value;
   }
   // Those of every level, from the least specific (route table, virtual host, route, weighted cluster) to the most.
-  route::PerFilterLevels routeConfigs() const { return stream_.route().perFilterLevels(slot()); }
+  route::PerFilterLevels routeConfigs() const { return routeConfigs(stream_.route()); }
+  // The same of another match in the stream's table.
+  route::PerFilterLevels routeConfigs(const route::Match& match) const { return match.perFilterLevels(slot()); }
   // What the configuration says of the route under the names of filters; null if nothing. (proto: Route.metadata)
   const stream::MetadataFields* routeMetadata() const { return stream_.route().metadata(); }
   // Chooses the route anew by the request's head as it stands now, in the same route table, or that of its scope.

@@ -4,9 +4,7 @@
 #include <string_view>
 
 #include "source/filter/context.h"
-#include "source/match/exchange.h"
-#include "source/route/matchers.h"
-#include "source/route/table.h"
+#include "source/filter/rbac/request.h"
 #include "source/worker/services.h"
 
 namespace sluice::extensions::http_filters::rbac {
@@ -16,27 +14,6 @@ using filter::rbac::Decision;
 using filter::rbac::Subject;
 
 constexpr std::string_view kMetadata = "envoy.filters.http.rbac";
-
-// A request as rules see it.
-class Request {
- public:
-  Request(const http::RequestHeaders& headers, filter::Context& context, uint8_t needs)
-      : exchange_(headers, &context.info(), needs) {
-    subject_.data = exchange_.data();
-    subject_.path = headers.pathOnly();
-    subject_.upstream = context.attemptHost();
-    const route::Table* const table = context.route().table;
-    if (table != nullptr && table->ignoresPathParameters()) {
-      subject_.path = route::withoutParameters(subject_.path, context.arena());
-    }
-  }
-
-  const Subject& subject() const { return subject_; }
-
- private:
-  const match::Exchange exchange_;  // has the addresses that subject_ points to
-  Subject subject_;
-};
 
 uint8_t needsOf(const Side& side) {
   return side.engine ? side.engine->needs() : uint8_t{0};
@@ -60,7 +37,7 @@ Decision ask(const Side& side, const Counts& counts, const Subject& subject, fil
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   const auto& [enforced, shadow] = context.settingsOr(settings_.checks);
   if (!enforced.engine && !shadow.engine) return filter::Next{};
-  const Request request(headers, context, needsOf(enforced) | needsOf(shadow));
+  const filter::rbac::RequestSubject request(headers, context, needsOf(enforced) | needsOf(shadow));
   if (shadow.engine) ask(shadow, settings_.shadow, request.subject(), context);
   if (!enforced.engine) return filter::Next{};
   const Decision decision = ask(enforced, settings_.enforced, request.subject(), context);
