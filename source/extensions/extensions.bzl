@@ -64,6 +64,7 @@ EXTENSIONS = [
     "filters/http/oauth2_server",
     "filters/http/on_demand",
     "filters/http/original_src",
+    "filters/http/policy",
     "filters/http/rate_limit_quota",
     "filters/http/ratelimit",
     "filters/http/rbac",
