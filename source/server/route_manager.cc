@@ -124,7 +124,9 @@ std::shared_ptr<const route::TableSlot> RouteManager::usedBy(std::shared_ptr<con
 
 std::shared_ptr<const route::Table> RouteManager::tableOf(const route::TableSlot& slot) {
   const auto key = key_of_.find(slot.id);
-  return key == key_of_.end() ? nullptr : by_key_.at(key->second).table;
+  if (key == key_of_.end()) return nullptr;
+  const Entry& entry = by_key_.at(key->second);
+  return entry.coming ? entry.coming->version.table : entry.serving.table;
 }
 
 std::vector<config::ChainFilters> RouteManager::chainsOf(const ResourceKey& key) const {

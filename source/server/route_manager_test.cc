@@ -256,6 +256,29 @@ TEST_CASE("a first table serves at once, and what replaces something waits for i
   CHECK(later.waits().empty());
 }
 
+TEST_CASE("a table is judged by the newest chain of each stat prefix that uses it") {
+  RouteTest t;
+  t.routes->on_wanted = [](const ResourceKey&, const auto&) {};
+  const config::ChainFilters before{{"old", nullptr}}, now{{"new", nullptr}}, other{{"other", nullptr}};
+  const auto namesOf = [&t] {
+    std::vector<std::string> out;
+    for (const config::ChainFilters& chain : t.routes->chainsOf(of("r"))) out.push_back(chain.begin()->first);
+    return out;
+  };
+  auto slot = t.routes->usedBy(t.rds("r"), before, "a");
+  auto newer = t.routes->usedBy(t.rds("r"), now, "a");
+  const auto of_other = t.routes->usedBy(t.rds("r"), other, "b");
+
+  CHECK(namesOf() == std::vector<std::string>{"new", "other"});
+  newer.reset();
+  CHECK(namesOf() == std::vector<std::string>{"old", "other"});
+  CHECK(t.routes->chainsOf(of("q")).empty());
+  CHECK(t.routes->tableOf(*slot) == nullptr);
+  t.routes->setTable(of("r"), table("first"));
+  REQUIRE(t.routes->tableOf(*slot));
+  CHECK(t.routes->tableOf(*slot)->name() == "first");
+}
+
 TEST_CASE("without an xDS client a table by name is an error") {
   RouteTest t;
   CHECK(t.rds("r") == nullptr);

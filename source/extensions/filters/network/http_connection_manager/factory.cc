@@ -1,5 +1,6 @@
 #include "source/extensions/filters/network/http_connection_manager/factory.h"
 
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/ascii.h"
@@ -384,11 +385,24 @@ class Compiler {
     return true;
   }
 
+  // Filters that no request of http_filters may go round are missed where an upgrade has others.
+  void warnOfMissing(const Filters& filters, const Context& at) const {
+    if (settings_->chain == nullptr) return;
+    for (const auto& entry : settings_->chain->first().entries()) {
+      const auto named = [&](const auto& filter) { return filter.name() == entry.name; };
+      if (!entry.always || std::any_of(filters.begin(), filters.end(), named)) continue;
+      at.child("filters").warn(
+          absl::StrCat("has no filter '", entry.name, "', so that requests of this upgrade go round it; add it"));
+    }
+  }
+
   void compileUpgradeChains() {
     for (int i = 0; i < proto_.upgrade_configs_size(); ++i) {
       const auto& upgrade = proto_.upgrade_configs(i);
       if (upgrade.filters_size() == 0) continue;
-      CompiledChain chain = compileFilters(upgrade.filters(), "filters", context_.child("upgrade_configs", i));
+      const Context at = context_.child("upgrade_configs", i);
+      CompiledChain chain = compileFilters(upgrade.filters(), "filters", at);
+      warnOfMissing(upgrade.filters(), at);
       settings_->upgrade_chains.push_back(
           {absl::AsciiStrToLower(upgrade.upgrade_type()), std::move(chain.chain), std::move(chain.terminal)});
     }

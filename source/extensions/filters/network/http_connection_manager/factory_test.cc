@@ -143,6 +143,49 @@ TEST_CASE("an upgrade may have filters of its own, which are judged like the oth
   }
 }
 
+// May not be switched off.
+struct StrictFactory final : config::HttpFilterConfigFactory {
+  std::string_view configType() const override { return google::protobuf::BoolValue::descriptor()->full_name(); }
+  std::string_view switchRefusal(const filter::HttpFilterFactory*) const override { return "it guards"; }
+  std::shared_ptr<const filter::HttpFilterFactory> compile(const google::protobuf::Message&,
+                                                           config::FactoryContext) const override {
+    return std::make_shared<filter::Factory<Idle>>();
+  }
+};
+
+struct StrictTest : ManagerTest {
+  StrictTest() { registry.http_filters.add(std::make_unique<StrictFactory>()); }
+};
+
+const std::string kStrict = "{name: s, typed_config: {'@type': type.googleapis.com/google.protobuf.BoolValue}}, ";
+
+TEST_CASE("a filter that refuses to be switched off is disabled neither by the chain nor by a route") {
+  const std::string off =
+      "typed_per_filter_config: {s: {'@type': type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true}}";
+  StrictTest by_chain, by_route;
+
+  CHECK(by_chain.compile(kRoutes + ", http_filters: [{disabled: true, " + kStrict.substr(1) + kEnd + "]") == nullptr);
+  CHECK(by_route.compile("route_config: {name: r, " + off + "}, http_filters: [" + kStrict + kEnd + "]") == nullptr);
+
+  CHECK_THAT(by_chain.problems(), Catch::Contains("http_filters[0].disabled: disables the filter: it guards"));
+  CHECK_THAT(by_route.problems(),
+             Catch::Contains("route_config.typed_per_filter_config[\"s\"]: disables the filter: it guards"));
+}
+
+TEST_CASE("an upgrade with filters of its own is warned of one that is missing there and may not be gone round") {
+  const auto warnings = [](const std::string& filters) {
+    StrictTest t;
+    CHECK(t.compile(kRoutes + ", http_filters: [" + kStrict + kEnd +
+                    "], upgrade_configs: [{upgrade_type: websocket, filters: [" + filters + "]}]") != nullptr);
+    std::string out;
+    for (const config::ConfigError& warning : t.errors.warnings()) out += warning.toString();
+    return out;
+  };
+
+  CHECK_THAT(warnings(kEnd), Catch::Contains("upgrade_configs[0].filters: has no filter 's'"));
+  CHECK(warnings(kStrict + kEnd) == "");
+}
+
 TEST_CASE("fields about the ends of connections are taken") {
   const std::string fields = GENERATE(
       values<std::string>({"drain_timeout: 1s, drain_timeout_jitter: {value: 10}", "stream_flush_timeout: 3s",
