@@ -59,6 +59,13 @@ class JwtTest(SluiceTestCase):
             with self.subTest(method=method, path=path):
                 self.assertEqual([self.status(path, token, method) for token in tokens], statuses)
 
+    def test_the_log_says_which_rule_refused(self):
+        self.assertEqual(self.status("/orders", makeToken("ann"), "POST"), 403)
+        self.assertEqual(self.status("/users", makeToken("bob", ["clerks"])), 403)
+
+        for why in ("policy_denied[clerks@route]", "policy_denied[admins@filter]"):
+            waitFor(lambda: f'"why":"{why}"' in self.sluice.log(), why)
+
     def test_tokens_that_are_not_good_are_refused(self):
         good = makeToken("eve", ["admins"])
         bad = {
