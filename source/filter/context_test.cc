@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "source/filter/delegating_filter.h"
 #include "source/filter/test_chain.h"
 
 namespace sluice::filter {
@@ -529,6 +530,33 @@ TEST_CASE("no route switches a filter off that is always there") {
 
   CHECK(any(test.h->log, "a.request headers"));
   CHECK(test.told.size() == 1);
+}
+
+// Is another filter, for all requests.
+class Around final : public DelegatingFilter {
+ public:
+  explicit Around(const std::shared_ptr<const HttpFilterFactory>& inner) : inner_(*inner) {}
+
+ private:
+  const HttpFilterFactory* choose(Context&) override { return &inner_; }
+
+  const HttpFilterFactory& inner_;
+};
+
+TEST_CASE("a filter that stands for one that judges passes the question on") {
+  Script a{.name = "a"}, b{.name = "b"};
+  a.hooks |= kRouteChanged;
+  a.route_changed = [](Context&) -> std::optional<Reply> { return Reply{403, "", "judged"}; };
+  b.request_headers = [](http::RequestHeaders&, Context& own) -> HookResult {
+    own.rematchRoute();
+    return Next{};
+  };
+  const auto around = std::make_shared<Factory<Around, std::shared_ptr<const HttpFilterFactory>>>(scripted(a));
+  Harness h({around, scripted(b)});
+
+  h.request("GET", {}, true);
+
+  CHECK(h.client.status == 403);
 }
 
 TEST_CASE("filters that judge are told when the cluster is another one behind the last filter") {
