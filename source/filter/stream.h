@@ -116,12 +116,12 @@ class Stream {
 
   // Forgets the request that went before; keeps the arena's first block.
   void renew() {
+    info_.reset();  // has something in the arena
     arena_.reset();
     request_headers_.emplace(arena_);
     response_headers_.emplace(arena_);
     request_trailers_.emplace(arena_);
     response_trailers_.emplace(arena_);
-    info_.reset();
     route_ = {};
     upstream_choice_ = nullptr;
     response_cookies_ = nullptr;

@@ -1,6 +1,8 @@
 #include "source/stream/metadata.h"
 
 #include <algorithm>
+#include <memory>
+#include <new>
 #include <utility>
 
 namespace sluice::stream {
@@ -21,24 +23,27 @@ void DynamicMetadata::set(std::string_view filter, std::string_view key, Metadat
 
 void DynamicMetadata::setText(base::Arena& arena, std::string_view filter, std::string_view key,
                               std::string_view text) {
-  add(arena, {arena.copy(filter), arena.copy(key), arena.copy(text), nullptr, nullptr});
+  add(arena, {.filter = arena.copy(filter), .key = arena.copy(key), .text = arena.copy(text)});
 }
 
 void DynamicMetadata::setShared(base::Arena& arena, std::string_view filter,
                                 std::shared_ptr<const MetadataFields> fields) {
-  add(arena, {arena.copy(filter), {}, {}, fields.get(), nullptr});
-  shared_.push_back(std::move(fields));
+  add(arena, {.filter = filter, .shared = std::move(fields)});
 }
 
-void DynamicMetadata::add(base::Arena& arena, const Waiting& waiting) {
-  Waiting* const added = arena.allocateArray<Waiting>(1);
-  *added = waiting;
+void DynamicMetadata::add(base::Arena& arena, Waiting waiting) {
+  auto* const added = new (arena.allocate(sizeof(Waiting))) Waiting(std::move(waiting));
   (first_ == nullptr ? first_ : last_->next) = added;
   last_ = added;
 }
 
+void DynamicMetadata::forget(Waiting* first) {
+  for (Waiting* each = first; each != nullptr;) std::destroy_at(std::exchange(each, each->next));
+}
+
 void DynamicMetadata::settle() const {
-  for (const Waiting* each = std::exchange(first_, nullptr); each != nullptr; each = each->next) {
+  Waiting* const first = std::exchange(first_, nullptr);
+  for (const Waiting* each = first; each != nullptr; each = each->next) {
     if (each->shared == nullptr) {
       put(filters_, each->filter, each->key, {std::string(each->text)});
     } else if (MetadataValue* const known = fieldOf(filters_, each->filter)) {
@@ -47,7 +52,7 @@ void DynamicMetadata::settle() const {
       filters_.push_back({std::string(each->filter), {*each->shared}});
     }
   }
-  shared_.clear();
+  forget(first);
 }
 
 void DynamicMetadata::put(MetadataFields& filters, std::string_view filter, std::string_view key, MetadataValue value) {

@@ -73,14 +73,17 @@ class DynamicMetadata {
   DynamicMetadata() = default;
   DynamicMetadata(const DynamicMetadata& other) : filters_(other.fields()) {}
   DynamicMetadata& operator=(const DynamicMetadata&) = delete;
+  ~DynamicMetadata() {
+    if (first_ != nullptr) forget(first_);
+  }
 
   // Sets `key` under `filter`, replacing what was there.
   void set(std::string_view filter, std::string_view key, MetadataValue value);
   // The same of a text, at a fraction of the cost where nobody ever asks, as is so of most requests. It is kept in
   // `arena`, which outlives this.
   void setText(base::Arena& arena, std::string_view filter, std::string_view key, std::string_view text);
-  // Puts `fields` in place of all that stands under `filter`. Many streams may share them: only where somebody asks
-  // are they copied.
+  // Puts `fields` in place of all that stands under `filter`, a static text. Many streams may share them: only where
+  // somebody asks are they copied.
   void setShared(base::Arena& arena, std::string_view filter, std::shared_ptr<const MetadataFields> fields);
   // All of a filter; null if there is nothing.
   const MetadataValue* find(std::string_view filter) const;
@@ -96,11 +99,12 @@ class DynamicMetadata {
   // What nobody has asked for yet: a text, or with `shared` all of a filter.
   struct Waiting {
     std::string_view filter, key, text;
-    const MetadataFields* shared;  // in shared_
-    Waiting* next;
+    std::shared_ptr<const MetadataFields> shared;
+    Waiting* next = nullptr;
   };
 
-  void add(base::Arena& arena, const Waiting& waiting);
+  void add(base::Arena& arena, Waiting waiting);
+  static void forget(Waiting* first);
 
   void settle() const;
   static void put(MetadataFields& filters, std::string_view filter, std::string_view key, MetadataValue value);
@@ -108,7 +112,6 @@ class DynamicMetadata {
   mutable MetadataFields filters_;
   mutable Waiting* first_ = nullptr;  // in the arena
   mutable Waiting* last_ = nullptr;
-  mutable std::vector<std::shared_ptr<const MetadataFields>> shared_;
 };
 
 }  // namespace sluice::stream

@@ -61,6 +61,20 @@ TEST_CASE("shared fields take the place of all that stood under their filter", "
   CHECK(kept.expired());  // asked for and copied
 }
 
+TEST_CASE("shared fields that nobody asks for are let go of with the metadata", "[metadata]") {
+  base::Arena arena;
+  auto shared = std::make_shared<const MetadataFields>();
+  const std::weak_ptr<const MetadataFields> kept = shared;
+  {
+    DynamicMetadata metadata;
+    metadata.setText(arena, "f", "a", "text");
+    metadata.setShared(arena, "f", std::move(shared));
+    metadata.setText(arena, "f", "b", "text");
+    CHECK_FALSE(kept.expired());
+  }
+  CHECK(kept.expired());
+}
+
 TEST_CASE("a copy of metadata needs nothing of the arena", "[metadata]") {
   std::optional<base::Arena> arena(std::in_place);
   DynamicMetadata metadata;

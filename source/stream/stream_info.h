@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "source/base/in_place.h"
 #include "source/base/local_ptr.h"
 #include "source/http/headers.h"
 #include "source/net/proxy_tlv.h"
@@ -158,16 +159,13 @@ struct StreamInfo {
   }
 
   // --- what filters left; null until the first one leaves something ---
-  std::unique_ptr<DynamicMetadata> dynamic_metadata;
+  base::InPlace<DynamicMetadata> dynamic_metadata;
   std::unique_ptr<FilterState> filter_state;
   std::shared_ptr<const net::ProxyTlvs> client_tlvs;  // as of ConnectionState; null: none
   // From where connections to hosts come on its behalf; null: from an address of the proxy.
   std::unique_ptr<net::BorrowedSource> upstream_source;
 
-  DynamicMetadata& metadata() {
-    if (!dynamic_metadata) dynamic_metadata = std::make_unique<DynamicMetadata>();
-    return *dynamic_metadata;
-  }
+  DynamicMetadata& metadata() { return dynamic_metadata ? *dynamic_metadata : dynamic_metadata.emplace(); }
   FilterState& filterState() {
     if (!filter_state) filter_state = std::make_unique<FilterState>();
     return *filter_state;
@@ -175,7 +173,7 @@ struct StreamInfo {
 
   // A copy of what was left for the connection: what this stream leaves is its own.
   void beginWith(const ConnectionState& left) {
-    if (!left.metadata.fields().empty()) dynamic_metadata = std::make_unique<DynamicMetadata>(left.metadata);
+    if (!left.metadata.fields().empty()) dynamic_metadata.emplace(left.metadata);
     client_tlvs = left.tlvs;
     if (left.source) upstream_source = std::make_unique<net::BorrowedSource>(*left.source);
     if (left.filter_state.size() > 0) filter_state = std::make_unique<FilterState>(left.filter_state);
