@@ -1,5 +1,6 @@
 #include "source/http/headers.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "source/http/name_forms.h"
@@ -189,6 +190,16 @@ size_t HeaderList::remove(std::string_view lower) {
   const Name id = nameOf(lower);
   if (id != Name::kOther) return remove(id);
   return removeIf([lower](const Field& field) { return field.id == Name::kOther && field.name == lower; });
+}
+
+void HeaderList::removeField(const Field& field) {
+  const Name id = field.id;
+  Field* const at = fields_ + (&field - fields_);
+  std::copy(at + 1, fields_ + size_, at);
+  --size_;
+  if (id != Name::kOther && std::none_of(begin(), end(), [id](const Field& other) { return other.id == id; })) {
+    present_ &= ~(uint64_t{1} << static_cast<unsigned>(id));
+  }
 }
 
 void HeaderList::addCopies(const HeaderList& from) {

@@ -184,6 +184,8 @@ class HeaderList {
   // Removes all fields of that name; returns how many went.
   size_t remove(Name id);
   size_t remove(std::string_view lower);
+  // Removes that field, which is one of these.
+  void removeField(const Field& field);
   // Removes the fields for which `drop(const Field&)` is true; keeps the order.
   template <typename Predicate>
   size_t removeIf(Predicate drop);

@@ -101,6 +101,24 @@ TEST_CASE("remove takes out all fields of a name and says how many") {
   REQUIRE(list.byteSize() == 3 + 1 + 4);
 }
 
+TEST_CASE("one field of a list is removed, and another of its name stays") {
+  base::Arena arena;
+  HeaderList list(arena);
+  list.add("cookie", "a");
+  list.add("x", "1");
+  list.add("cookie", "b");
+  list.add("x", "2");
+
+  list.removeField(list.begin()[0]);
+  CHECK(list.get(Name::kCookie) == "b");
+  list.removeField(list.begin()[1]);
+  CHECK_FALSE(list.has(Name::kCookie));
+  REQUIRE(list.size() == 2);
+  CHECK(list.getAll("x") == "1,2");
+  list.removeField(list.begin()[1]);
+  CHECK(list.getAll("x") == "1");
+}
+
 TEST_CASE("lookup answers pseudo-headers beside fields") {
   base::Arena arena;
   RequestHeaders request(arena);

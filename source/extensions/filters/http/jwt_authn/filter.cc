@@ -1,6 +1,7 @@
 #include "source/extensions/filters/http/jwt_authn/filter.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -83,15 +84,16 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
     context.count(settings_.stats.allowed);
     return filter::Next{};
   }
+  if (admitKnown(headers)) return filter::Next{};
   for (const bool last : {false, true}) {
     Walk walk(settings_, headers, context.worker(), context.info(), wallSeconds(context), last);
     const Failure failure = walk.meet(*requirement_);
     if (!last && !walk.wanted().empty()) {
-      wanted_ = walk.wanted();
-      if (!waitForNext()) continue;
-      token_ = context.resumeToken();
-      timeout_ = context.calls().after(kMaxWait, [this] {
-        unlink();
+      wait_ = std::make_unique<Wait>(*this, walk.wanted());
+      if (!wait_->begin()) continue;
+      wait_->token = context.resumeToken();
+      wait_->timeout = context.calls().after(kMaxWait, [this] {
+        wait_->unlink();
         goOn();
       });
       return filter::Pause{};
@@ -115,8 +117,9 @@ bool Filter::findRequirement(const http::RequestHeaders& headers, const Requirem
   }
   const stream::StreamInfo& info = context_->info();
   const route::Table* const table = context_->route().table;
-  const auto rule = settings_.rules.find(headers, table != nullptr && table->ignoresPathParameters(),
-                                         {.random = context_->random(), .info = &info});
+  const auto rule =
+      settings_.rules.find(headers, table != nullptr && table->ignoresPathParameters(),
+                           {.random = settings_.rules.byChance() ? context_->random() : 0, .info = &info});
   if (rule) {
     out = settings_.of_rules[*rule];
   } else if (!settings_.filter_state.empty() && info.filter_state) {
@@ -126,30 +129,50 @@ bool Filter::findRequirement(const http::RequestHeaders& headers, const Requirem
   return true;
 }
 
-bool Filter::waitForNext() {
-  while (!wanted_.empty()) {
-    const KeySource& keys = *wanted_.back();
-    wanted_.pop_back();
-    if (keys.wait(context_->worker(), *this)) return true;
+bool Filter::admitKnown(http::RequestHeaders& headers) {
+  const Requirement* first = requirement_;  // of several it is met by the first that is
+  while (first->kind == Requirement::Kind::kAny) first = &first->parts.front();
+  if (first->kind != Requirement::Kind::kProvider) return false;
+  const Provider& provider = *first->provider;
+  const std::optional<OnlyToken> only = findOnlyToken(headers, provider);
+  if (!only) return false;
+  Verifier verifier(settings_, context_->worker(), context_->info(), wallSeconds(*context_));
+  const ReadToken* const known = verifier.findKnown(provider, only->text, first->audiences);
+  if (known == nullptr) return false;
+  context_->count(settings_.stats.allowed);
+  if (known->metadata) context_->setMetadataShared(kMetadata, known->metadata);
+  if (!provider.forward) removeToken(headers, *only);
+  for (const auto& [name, value] : known->headers) headers.add(name, value);
+  context_->setIdentity(known->identity);
+  if (provider.clear_route) context_->rematchRoute();
+  return true;
+}
+
+bool Filter::Wait::begin() {
+  while (!wanted.empty()) {
+    const KeySource& keys = *wanted.back();
+    wanted.pop_back();
+    if (keys.wait(filter.context_->worker(), *this)) return true;
   }
   return false;
 }
 
-void Filter::onFetched() {
-  if (waitForNext()) return;
-  timeout_.reset();
-  goOn();
+void Filter::Wait::onFetched() {
+  if (begin()) return;
+  timeout.reset();
+  filter.goOn();
 }
 
 void Filter::goOn() {
-  if (!token_) return;
+  filter::ResumeToken& token = wait_->token;
+  if (!token) return;
   Walk walk(settings_, context_->request(), context_->worker(), context_->info(), wallSeconds(*context_), true);
   const Failure failure = walk.meet(*requirement_);
   if (failure != Failure::kNone) {
-    token_.reply(refuse(walk, failure));
+    token.reply(refuse(walk, failure));
   } else {
     accept(walk);
-    token_.resume();
+    token.resume();
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <memory>
+#include <utility>
 
 #include "source/extensions/filters/http/jwt_authn/requirement.h"
 #include "source/extensions/filters/http/jwt_authn/settings.h"
@@ -19,18 +20,31 @@ namespace sluice::extensions::http_filters::jwt_authn {
 
 constexpr std::chrono::seconds kMaxWait{5};
 
-class Filter : public filter::HttpFilter, private jwt::KeysWaiter {
+class Filter : public filter::HttpFilter {
  public:
   explicit Filter(const Settings& settings) : settings_(settings) {}
 
   filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
 
  private:
+  // For keys that are to come, as few requests do.
+  struct Wait final : jwt::KeysWaiter {
+    Wait(Filter& filter, KeySources wanted) : filter(filter), wanted(std::move(wanted)) {}
+    // For one of the keys that are wanted. False: there are no others to come.
+    bool begin();
+    void onFetched() override;
+
+    Filter& filter;
+    KeySources wanted;  // that are still to be waited for
+    filter::ResumeToken token;
+    std::unique_ptr<filter::Call> timeout;
+  };
+
   // Of this request. False: its route names one that is not there. `out` null: nothing is asked for.
   bool findRequirement(const http::RequestHeaders& headers, const Requirement*& out) const;
-  // For one of the keys that are wanted. False: there are no others to come.
-  bool waitForNext();
-  void onFetched() override;
+  // What accept() would do with the one token of a request if it is known: most are. False: nothing is done, and it
+  // depends on more.
+  bool admitKnown(http::RequestHeaders& headers);
   // With the keys that there are.
   void goOn();
   // What the walk has found becomes of the request.
@@ -41,9 +55,7 @@ class Filter : public filter::HttpFilter, private jwt::KeysWaiter {
   const Settings& settings_;
   filter::Context* context_ = nullptr;
   const Requirement* requirement_ = nullptr;
-  KeySources wanted_;  // that are still to be waited for
-  filter::ResumeToken token_;
-  std::unique_ptr<filter::Call> timeout_;
+  std::unique_ptr<Wait> wait_;  // null: for none
 };
 
 using FilterFactory = filter::Factory<Filter, Settings>;

@@ -487,6 +487,108 @@ TEST_CASE("what was refused is not remembered, and a token with another beginnin
   CHECK(world.countedHere("jwt_cache_hit") == 0);
 }
 
+// Asked twice: the second time the token is known.
+void checkSameWhenKnown(const std::string& config, const Fields& fields, std::string_view path = "/") {
+  INFO(config);
+  World world(config);
+  const Answer first = world.ask(fields, path);
+  const int64_t hits = world.countedHere("jwt_cache_hit");
+
+  const Answer second = world.ask(fields, path);
+
+  CHECK(first.status == 200);
+  CHECK(second.status == 200);
+  CHECK(second.upstream == first.upstream);
+  CHECK(second.path == first.path);
+  CHECK(second.metadata == first.metadata);
+  CHECK(world.counts["allowed"] == 2);
+  CHECK(world.countedHere("jwt_cache_hit") > hits);
+}
+
+TEST_CASE("a token that is known leaves what it left when it was verified") {
+  const std::string says =
+      ", claim_to_headers: [{header_name: x-user, claim_name: sub}], payload_in_metadata: c, "
+      "forward_payload_header: x-payload";
+  const auto with = [&](const std::string& more) { return providers(says + more) + kNeedsP; };
+  checkSameWhenKnown(with(""), {{"a", "1"}, bearer(token()), {"b", "2"}});
+  checkSameWhenKnown(with(", forward: true"), {bearer(token())});
+  checkSameWhenKnown(with(""), {bearer(token()), {"x-user", "admin"}, {"x_payload", "x"}});
+  checkSameWhenKnown(with(""), {bearer(token()), {"authorization", "Basic x"}});
+  checkSameWhenKnown(with(""), {{"authorization", "Basic x"}, bearer(token())});
+  checkSameWhenKnown(with(""), {bearer(token()), bearer(token(R"("sub":"v")"))});
+  checkSameWhenKnown(with(""), {}, "/a?x=1&access_token=" + token() + "&y=2");
+  checkSameWhenKnown(with(", from_cookies: [t]"), {{"cookie", "a=1; t=" + token() + "; b=2"}});
+  checkSameWhenKnown(with(", from_headers: [{name: x-t, value_prefix: 'A '}, {name: x-t, value_prefix: 'B '}]"),
+                     {{"x-t", "B " + token()}, {"x-other", "1"}});
+  checkSameWhenKnown(with(", from_headers: [{name: x-t}]"), {{"x_t", token()}, {"authorization", "Basic x"}});
+  checkSameWhenKnown(providers(says) + rule("requires_any: {requirements: [{provider_name: p}, {allow_missing: {}}]}"),
+                     {bearer(token())});
+  checkSameWhenKnown(providers(says) + rule("allow_missing_or_failed: {}"), {bearer(token())});
+}
+
+TEST_CASE("beside a token that is known each other one has to be good, wherever it is (A1)") {
+  World world(providers() + kNeedsP);
+  REQUIRE(world.askWith(token()).status == 200);
+  CHECK(world.ask({bearer(token()), bearer(forged())}).status == 401);
+  CHECK(world.ask({bearer(forged()), bearer(token())}).status == 401);
+  CHECK(world.ask({bearer(token())}, "/?access_token=" + forged()).status == 401);
+  CHECK(world.ask({bearer(token())}, "/?access%5Ftoken=x").status == 401);
+  CHECK(world.ask({{"authorization", "Bearer x, Bearer " + token()}}).status == 401);
+  CHECK(world.ask({{"authorization", "bearer\t" + token()}}).status == 200);
+  CHECK(world.askWith(token()).status == 200);
+}
+
+TEST_CASE("a token that is known is so for its provider and its audience alone") {
+  World world(
+      "providers: {" + provider() + ", " + provider("", "q", "you") + ", " + provider(", audiences: [shop]", "r") +
+      "}\n" +
+      "rules: [{match: {path: /p}, requires: {provider_name: p}}, {match: {path: /q}, requires: {provider_name: "
+      "q}}, {match: {path: /r}, requires: {provider_name: r}}, {match: {path: /own}, requires: "
+      "{provider_and_audiences: {provider_name: r, audiences: [desk]}}}, {match: {path: /all}, requires: "
+      "{requires_all: {requirements: [{provider_name: p}, {provider_name: q}]}}}]\n");
+  const std::string shop = token(R"("aud":"shop")"), desk = token(R"("aud":"desk")");
+  const auto status = [&](const std::string& text, const char* path) { return world.ask({bearer(text)}, path).status; };
+  for (int i = 0; i < 2; ++i) {
+    CHECK(status(shop, "/p") == 200);
+    CHECK(status(shop, "/q") == 401);
+    CHECK(status(shop, "/r") == 200);
+    CHECK(status(shop, "/own") == 403);
+    CHECK(status(shop, "/all") == 401);
+    CHECK(status(desk, "/p") == 200);
+    CHECK(status(desk, "/own") == 200);
+    CHECK(status(desk, "/r") == 403);
+  }
+}
+
+TEST_CASE("a token that is known and has to end is asked for its end each time") {
+  World world(providers(", require_expiration: true, clock_skew_seconds: 1, max_lifetime: 3600s") + kNeedsP);
+  const std::string good = token(R"("exp":1000010)");
+  const auto askAt = [&](int seconds) {
+    Harness h({world.filter});
+    h.stream.time += std::chrono::seconds(seconds);
+    world.start(h, {bearer(good)});
+    return world.end(h).status;
+  };
+  CHECK(askAt(0) == 200);
+  CHECK(askAt(11) == 200);
+  CHECK(world.countedHere("jwt_cache_hit") == 1);
+  CHECK(askAt(12) == 401);
+  CHECK(askAt(0) == 200);
+  CHECK(world.countedHere("jwt_cache_miss") == 3);
+}
+
+TEST_CASE("a good token that is known may choose another route") {
+  World world(providers(", claim_to_headers: [{header_name: x-user, claim_name: sub}], clear_route_cache: true") +
+              kNeedsP);
+  const auto table = tableOfUsers();
+  for (const int hits : {0, 1}) {
+    Harness h(filter::testing::entriesOf({world.filter}), table);
+    world.start(h, {bearer(token())});
+    CHECK(h.stream.route().route == &table->virtualHosts()[0].routes[0]);
+    CHECK(world.countedHere("jwt_cache_hit") == hits);
+  }
+}
+
 TEST_CASE("a cache has room for so many tokens of so many bytes") {
   World world(providers(", jwt_cache_config: {jwt_cache_size: 2, jwt_max_token_size: 200}") + kNeedsP);
   const std::string one = token(R"("sub":"1")"), two = token(R"("sub":"2")"), three = token(R"("sub":"3")");

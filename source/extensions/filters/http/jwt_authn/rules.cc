@@ -34,18 +34,22 @@ Rules::Rules(std::vector<route::RouteSpec> specs) {
   if (specs.empty()) return;
   auto content = std::make_unique<Content>();
   for (route::RouteSpec& spec : specs) {
+    by_chance_ |= spec.conditions.stream != nullptr && spec.conditions.stream->fraction;
     content->specs.push_back(std::move(spec));
     content->routes.push_back({.matcher = matcherOf(content->specs.back())});
   }
   if (content->routes.size() > kLinear) {
     content->index = std::make_unique<route::PathIndex>(std::span<const route::Route>(content->routes), content->texts);
   }
+  const route::RouteMatcher& first = content->routes.front().matcher;
+  first_takes_all_ = first.kind == route::PathKind::kPrefix && first.path == "/" && first.unconditional();
   content_ = std::move(content);
 }
 
 std::optional<size_t> Rules::find(const http::RequestHeaders& request, bool without_parameters,
                                   route::Surroundings around) const {
   if (!content_) return std::nullopt;
+  if (first_takes_all_ && request.path.starts_with('/')) return 0;
   const std::vector<route::Route>& routes = content_->routes;
   route::RequestView view = route::RequestView::of(request, around);
   if (without_parameters) view.path = route::withoutParameters(view.path, request.arena());

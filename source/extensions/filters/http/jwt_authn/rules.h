@@ -26,6 +26,8 @@ class Rules {
   // Nullopt: none. `without_parameters`: as the routes of the request are matched (route::withoutParameters).
   std::optional<size_t> find(const http::RequestHeaders& request, bool without_parameters,
                              route::Surroundings around) const;
+  // Whether find() goes by the random number.
+  bool byChance() const { return by_chance_; }
 
  private:
   struct Content {
@@ -35,6 +37,8 @@ class Rules {
     std::unique_ptr<const route::PathIndex> index;  // null where there are so few that asking each is cheaper
   };
   std::unique_ptr<const Content> content_;  // null: none
+  bool by_chance_ = false;
+  bool first_takes_all_ = false;  // that have a path
 };
 
 }  // namespace sluice::extensions::http_filters::jwt_authn

@@ -24,11 +24,13 @@ double secondsOf(std::chrono::seconds time) {
   return static_cast<double>(time.count());
 }
 
-bool takesAudience(const Audiences& allowed, const Audiences& said) {
-  if (allowed.empty()) return true;
-  return std::any_of(said.begin(), said.end(), [&](const std::string& one) {
+bool takesAudience(const Audiences& allowed, ReadToken& token) {
+  if (allowed.empty() || token.fits == &allowed) return true;
+  const bool fits = std::any_of(token.audiences.begin(), token.audiences.end(), [&](const std::string& one) {
     return std::find(allowed.begin(), allowed.end(), one) != allowed.end();
   });
+  if (fits) token.fits = &allowed;
+  return fits;
 }
 
 // What needs no key.
@@ -180,14 +182,29 @@ ReadTokenPtr readToken(const Provider& provider, jwt::Token token) {
   return out;
 }
 
+ReadToken* Verifier::findCached(const Provider& provider, std::string_view text) const {
+  return caches_.of[provider.index]->find(text, provider.keys.keys(worker_).get(), now_);
+}
+
+Failure Verifier::checkRequest(const Provider& provider, ReadToken& token, const Audiences& audiences) {
+  if (!takesAudience(audiences.empty() ? provider.audiences : audiences, token)) return Failure::kAudience;
+  return holds(token.binding, info_) ? Failure::kNone : Failure::kCertificate;
+}
+
+const ReadToken* Verifier::findKnown(const Provider& provider, std::string_view text, const Audiences& audiences) {
+  ReadToken* const known = findCached(provider, text);
+  if (known == nullptr || checkRequest(provider, *known, audiences) != Failure::kNone) return nullptr;
+  worker_.cells.add(settings_.stats.jwt_cache_hit);
+  return known;
+}
+
 Verdict Verifier::verify(const Provider& provider, std::string_view text, const Audiences& audiences) {
-  ReadTokenPtr known = caches_.of[provider.index]->find(text, provider.keys.keys(worker_).get(), now_);
+  ReadTokenPtr known(findCached(provider, text));
   worker_.cells.add(known ? settings_.stats.jwt_cache_hit : settings_.stats.jwt_cache_miss);
   Verdict out = known ? Verdict{Failure::kNone, std::move(known)} : verifyNew(provider, text);
-  if (out.token && !takesAudience(audiences.empty() ? provider.audiences : audiences, out.token->audiences)) {
-    return {Failure::kAudience, {}};
-  }
-  if (out.token && !holds(out.token->binding, info_)) return {Failure::kCertificate, {}};
+  if (!out.token) return out;
+  const Failure failure = checkRequest(provider, *out.token, audiences);
+  if (failure != Failure::kNone) return {failure, {}};
   return out;
 }
 
