@@ -105,6 +105,15 @@ inline char* skipValue(char* at) {
 #if defined(__SSE2__)
   while (true) {
     const __m128i bytes = detail::load16(at);
+    // 0x20 to 0x7e, as most are: with 1 more they are above 0x20 as signed numbers.
+    const __m128i plain = _mm_cmpgt_epi8(_mm_add_epi8(bytes, _mm_set1_epi8(1)), _mm_set1_epi8(0x20));
+    if (const unsigned other = static_cast<unsigned>(_mm_movemask_epi8(plain)) ^ 0xffff; other == 0) {
+      at += 16;
+      continue;
+    } else if (char* const first = at + std::countr_zero(other); isControl(*first)) {
+      return first;
+    }
+    // A tab, or text beyond ASCII.
     const __m128i control = detail::atMost(bytes, 0x1f);
     const __m128i tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
     const __m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));

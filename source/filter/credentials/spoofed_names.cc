@@ -11,10 +11,8 @@ constexpr char plain(char c) {
 
 }  // namespace
 
-bool alike(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  return a == b ||
-         std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return plain(x) == plain(y); });
+bool alikeInPlain(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return plain(x) == plain(y); });
 }
 
 void SpoofedNames::add(std::string_view name) {

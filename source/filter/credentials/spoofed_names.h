@@ -13,8 +13,11 @@
 
 namespace sluice::filter {
 
+bool alikeInPlain(std::string_view a, std::string_view b);
 // The same to some server: "-", "_" and "." are one. Both in lower case.
-bool alike(std::string_view a, std::string_view b);
+inline bool alike(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && (a == b || alikeInPlain(a, b));
+}
 
 // Removes each field whose name is like that one.
 inline void removeAlike(http::HeaderList& headers, std::string_view name) {
