@@ -419,7 +419,7 @@ void Stream::sendResponseHeaders(http::ResponseHeaders& headers, bool end_stream
 void Stream::sendResponseData(std::string_view data, bool end_stream) {
   if (connection_ == nullptr) return;
   info_.bytes_sent += data.size();
-  touch();
+  if (!end_stream || runner_->tunnelOpen()) touch();  // else it is over
   connection_->codec_->sendData(id_, data, end_stream);
   if (end_stream) responseEnded();
 }
@@ -480,9 +480,10 @@ void Stream::finish() {
   worker_.cells.sub(stats.rq_active);
   if (in_tunnel_) worker_.cells.sub(stats.cx_upgrades_active);
   worker_.cells.add(stats.rq_completed);
-  const observability::Counter by_class[] = {stats.rq_1xx, stats.rq_2xx, stats.rq_3xx, stats.rq_4xx, stats.rq_5xx};
+  static constexpr observability::Counter HttpStats::*kByClass[] = {
+      &HttpStats::rq_1xx, &HttpStats::rq_2xx, &HttpStats::rq_3xx, &HttpStats::rq_4xx, &HttpStats::rq_5xx};
   if (const uint16_t status = info_.response_code; status >= 100 && status < 600) {
-    worker_.cells.add(by_class[status / 100 - 1]);
+    worker_.cells.add(stats.*kByClass[status / 100 - 1]);
   }
   worker_.cells.record(stats.rq_time,
                        std::chrono::duration_cast<milliseconds>(worker_.loop.now() - info_.start).count());
