@@ -84,7 +84,7 @@ void ConfigKeeper::write() {
   auto status = std::make_shared<absl::Status>();
   auto contents = std::make_shared<const ConfigStore::Contents>(collect());
   writing_ = thread_->run(
-      main_, [store = store_, contents, status] { *status = store->write(*contents); },
+      main_, 0, [store = store_, contents, status] { *status = store->write(*contents); },
       [this, status] {
         writing_.reset();
         written(*status);

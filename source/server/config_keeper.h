@@ -60,7 +60,7 @@ class ConfigKeeper {
   observability::StatsCells& cells_;
   const std::shared_ptr<const ConfigStore> store_;
   std::map<Key, std::shared_ptr<const xds::StoredType>> before_;  // of an earlier process
-  std::unique_ptr<worker::ThreadPool> thread_ = std::make_unique<worker::ThreadPool>(1, 1);
+  std::unique_ptr<worker::ThreadPool> thread_ = std::make_unique<worker::ThreadPool>(worker::ThreadPool::Size{1, 1, 1});
   std::unique_ptr<worker::ThreadPool::Task> writing_;
   bool dirty_ = false;
   std::string told_;  // what was wrong the last time

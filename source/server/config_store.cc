@@ -104,10 +104,10 @@ absl::StatusOr<ConfigStore::Contents> ConfigStore::read() const {
   Contents out;
   out.saved = std::chrono::system_clock::time_point(
       std::chrono::milliseconds(google::protobuf::util::TimeUtil::TimestampToMilliseconds(proto.saved())));
-  for (sluice::store::v1::StoredType& type : *proto.mutable_types()) {
+  for (const sluice::store::v1::StoredType& type : proto.types()) {
     Type& read = out.types.emplace_back(Type{type.type_url(), type.source(), {}});
-    for (sluice::store::v1::StoredResource& resource : *type.mutable_resources()) {
-      auto body = std::make_shared<google::protobuf::Any>(std::move(*resource.mutable_body()));
+    for (const sluice::store::v1::StoredResource& resource : type.resources()) {
+      auto body = std::make_shared<const google::protobuf::Any>(resource.body());
       read.resources.push_back({resource.name(), resource.version(), std::move(body)});
     }
   }

@@ -186,7 +186,7 @@ ReadToken* Verifier::findCached(const Provider& provider, std::string_view text)
   return caches_.of[provider.index]->find(text, provider.keys.keys(worker_).get(), now_);
 }
 
-Failure Verifier::checkRequest(const Provider& provider, ReadToken& token, const Audiences& audiences) {
+Failure Verifier::checkRequest(const Provider& provider, ReadToken& token, const Audiences& audiences) const {
   if (!takesAudience(audiences.empty() ? provider.audiences : audiences, token)) return Failure::kAudience;
   return holds(token.binding, info_) ? Failure::kNone : Failure::kCertificate;
 }

@@ -33,7 +33,7 @@ class Verifier {
  private:
   ReadToken* findCached(const Provider& provider, std::string_view text) const;
   // What is asked of a good token for each request anew, because it is not of the token and its time alone.
-  static jwt::Failure checkRequest(const Provider& provider, ReadToken& token, const Audiences& audiences);
+  jwt::Failure checkRequest(const Provider& provider, ReadToken& token, const Audiences& audiences) const;
   // Of one that is not in the cache.
   Verdict verifyNew(const Provider& provider, std::string_view text);
 
