@@ -226,7 +226,7 @@ class SpiffeTest(TlsClientCase):
         self.ca.issue("several", "URI:spiffe://one/a,URI:spiffe://one/b")
         self.ca.issue("pathless", "URI:spiffe://one")
         self.ca.issue("unnamed", "DNS:one")
-        self.ca.issue("signer", "URI:spiffe://one/a", key_usage="keyCertSign")
+        self.ca.issue("signer", "URI:spiffe://one/a", key_usage="digitalSignature,keyCertSign")
         self.ca.issue("unknown", "URI:spiffe://three/web")
         self.ca.issue("unwanted", "URI:spiffe://one/db")
         self.other.issue("web", "URI:spiffe://two/web")
