@@ -159,7 +159,8 @@ class ProviderTest(LoginCase):
 
         self.assertRegex(request.header("authorization"), "^Bearer [^ ]{20,}$")
         self.assertIsNone(request.header("cookie"))
-        self.logged('200 via_upstream ann ["staff","night shift"]')
+        self.logged("200 via_upstream ann")
+        self.logged("night shift")
         self.assertIn("token authorization_code 200", provider.log())
         self.assertEqual((self.counted("success"), self.counted("failure"), self.counted("unauthorized_rq")), (2, 0, 1))
         kept = self.browser.cookies["127.0.0.1"]
@@ -185,24 +186,27 @@ class ProviderTest(LoginCase):
         self.serve(self.provider_port, auth_type="BASIC_AUTH")
         self.logIn()
 
-    def test_the_proxy_is_known_by_a_signed_assertion(self):
+    def logInByAssertion(self, algorithm, **key):
         try:
             from jwcrypto import jwk
         except ImportError as error:
             raise unittest.SkipTest(f"{error}: run tools/setup test") from None
-        for algorithm, key in (("ES256", {"kty": "EC", "crv": "P-256"}), ("RS256", {"kty": "RSA", "size": 2048})):
-            with self.subTest(algorithm=algorithm):
-                self.setUp()
-                pair = jwk.JWK.generate(**key)
-                self.provider(
-                    token_endpoint_auth_method="private_key_jwt",
-                    token_endpoint_auth_signing_alg=algorithm,
-                    jwks={"keys": [json.loads(pair.export_public())]},
-                )
-                pem = pair.export_to_pem(private_key=True, password=None).decode()
-                signing = {"signing_algorithm": algorithm}
-                self.serve(self.provider_port, secret=pem, auth_type="PRIVATE_KEY_JWT", private_key_jwt_config=signing)
-                self.logIn()
+        pair = jwk.JWK.generate(**key)
+        self.provider(
+            token_endpoint_auth_method="private_key_jwt",
+            token_endpoint_auth_signing_alg=algorithm,
+            jwks={"keys": [json.loads(pair.export_public())]},
+        )
+        pem = pair.export_to_pem(private_key=True, password=None).decode()
+        signing = {"signing_algorithm": algorithm}
+        self.serve(self.provider_port, secret=pem, auth_type="PRIVATE_KEY_JWT", private_key_jwt_config=signing)
+        self.logIn()
+
+    def test_the_proxy_is_known_by_an_assertion_signed_on_a_curve(self):
+        self.logInByAssertion("ES256", kty="EC", crv="P-256")
+
+    def test_the_proxy_is_known_by_an_assertion_signed_with_rsa(self):
+        self.logInByAssertion("RS256", kty="RSA", size=2048)
 
     def test_signing_out_ends_both_sessions(self):
         self.provider()
@@ -220,12 +224,12 @@ class ProviderTest(LoginCase):
         self.assertEqual(status, 401, body)
 
     def test_thirty_requests_at_once_renew_a_session_once(self):
-        provider = self.provider(lifetime=1)
+        provider = self.provider(lifetime=2)
         self.serve(self.provider_port)
         self.logIn()
-        ends = int(self.browser.cookies["127.0.0.1"]["OauthExpires"])
-        waitFor(lambda: time.time() > ends, "the access token to end")
         before = dict(self.browser.cookies["127.0.0.1"])
+        waitFor(lambda: time.time() > int(before["OauthExpires"]), "the access token to end")
+        renewed = provider.log().count("token refresh_token")
 
         def ask(_):
             browser = Browser()
@@ -237,13 +241,13 @@ class ProviderTest(LoginCase):
 
         self.assertEqual([status for status, _ in answers], [200] * 30)
         self.assertTrue(all(cookies["RefreshToken"] != before["RefreshToken"] for _, cookies in answers))
-        self.assertEqual(re.findall("token refresh_token .*", provider.log()), ["token refresh_token 200"])
-        waitFor(lambda: self.counted("refreshtoken_success") == 1, "the statistic")
+        self.assertEqual(provider.log().count("token refresh_token"), renewed + 1)
+        self.assertEqual((self.counted("refreshtoken_success"), self.counted("refreshtoken_failure")), (renewed + 1, 0))
         # What each of them got is good for the next renewal.
         waitFor(lambda: time.time() > int(answers[7][1]["OauthExpires"]), "the next one to end")
         self.browser.cookies["127.0.0.1"] = answers[7][1]
         self.assertEqual(self.browser.ask(self.site + "/")[0], 200)
-        self.assertEqual(provider.log().count("token refresh_token 200"), 2)
+        self.assertEqual(provider.log().count("token refresh_token 200"), renewed + 2)
 
     def test_a_provider_that_is_away_is_waited_for_by_nobody(self):
         port = freePort()

@@ -80,7 +80,7 @@ async function main() {
     await next();
     if (ctx.path === "/token") console.log(`token ${ctx.oidc?.params?.grant_type} ${ctx.status}`);
   });
-  provider.listen(port, "localhost", () => console.log(`port ${port}`));
+  provider.listen(port, "127.0.0.1", () => console.log(`port ${port}`));
 }
 
 main();

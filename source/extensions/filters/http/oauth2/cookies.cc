@@ -55,7 +55,9 @@ CookieJar::CookieJar(const CookieRules& rules, const http::HeaderList& headers) 
       const http::Cookie cookie = http::takeCookie(rest);
       if (!cookie.isSet()) continue;
       const auto [kind, suffix] = kindOf(rules, cookie.name);
-      if (kind != CookieKind::kCount) found_[static_cast<size_t>(kind)].emplace_back(suffix, cookie.value);
+      if (kind == CookieKind::kCount) continue;
+      Found& found = found_[static_cast<size_t>(kind)];
+      if (found.size() < kMaxCookies) found.emplace_back(suffix, cookie.value);
     }
   }
 }

@@ -48,6 +48,7 @@ struct CookieRules {
 
 constexpr size_t kMaxPiece = 3800;  // bytes of a name and its value: browsers keep 4096 with what else is said of it
 constexpr size_t kMaxPieces = 16;
+constexpr size_t kMaxCookies = 64;  // of a kind that are looked at; no browser has more of ours
 
 // What a request has of them.
 class CookieJar {

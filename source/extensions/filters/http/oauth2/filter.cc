@@ -23,8 +23,8 @@ int64_t wallSeconds(const filter::Context& context) {
   return std::chrono::duration_cast<std::chrono::seconds>(context.wallNow().time_since_epoch()).count();
 }
 
-filter::Reply withoutSecret() {
-  return {503, "The login of this site is not ready yet.\n", "oauth_secret_missing"};
+filter::Reply notReady(std::string_view details) {
+  return {503, "The login of this site does not work yet.\n", details};
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
     return filter::Next{};
   }
   sealer_ = config_->keys->get(context.worker());
-  if (sealer_ == nullptr) return withoutSecret();
+  if (sealer_ == nullptr) return notReady("oauth_secret_missing");
   now_ = wallSeconds(context);
   scope_ = config_->cookies.domain.empty() ? hostOfAuthority(headers.authority) : config_->cookies.domain;
   cookies_.emplace(config_->cookies, *jar_, headers.scheme == "https");
@@ -92,12 +92,11 @@ void Filter::admit() {
 }
 
 filter::HookResult Filter::renew() {
-  const std::shared_ptr<const std::string>& secret = config_->token_secret->get(context_->worker());
-  if (secret == nullptr) return withoutSecret();
-  auto request = tokenRequest(config_->client, refreshGrant(session_->refresh_token), *secret, now_);
-  if (!request) return filter::Reply{503, "The login of this site does not work.\n", "oauth_client_key_unusable"};
+  filter::HttpCallRequest request;
+  const std::string_view failure = makeTokenRequest(refreshGrant(session_->refresh_token), request);
+  if (!failure.empty()) return notReady(failure);
   token_ = context_->resumeToken();
-  renewal_ = config_->renewals->renew(context_->worker(), hashText(session_->refresh_token), *std::move(request),
+  renewal_ = config_->renewals->renew(context_->worker(), hashText(session_->refresh_token), std::move(request),
                                       [this](const TokenAnswer& answer, bool first) { onRenewed(answer, first); });
   timer_ = context_->calls().after(kMaxRenewalWait, [this] {
     renewal_.reset();
@@ -172,6 +171,17 @@ filter::HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, fil
   // They are this browser's alone, whatever the page may be.
   headers.set(http::Name::kCacheControl, "no-store");
   return filter::Next{};
+}
+
+std::string_view Filter::makeTokenRequest(std::string grant, filter::HttpCallRequest& out) const {
+  static const std::string kNone;
+  const std::string* secret = &kNone;
+  if (config_->client.auth != AuthType::kTls) secret = config_->token_secret->get(context_->worker()).get();
+  if (secret == nullptr) return "oauth_secret_missing";
+  std::optional<filter::HttpCallRequest> request = tokenRequest(config_->client, std::move(grant), *secret, now_);
+  if (!request) return "oauth_client_key_unusable";
+  out = *std::move(request);
+  return {};
 }
 
 // --- what answers have -----------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Filter : public filter::HttpFilter {
   filter::HookResult onCallback(const http::RequestHeaders& headers);
   void exchange();
   void onExchanged(filter::HttpCallResponse response);
-  filter::Reply endLogin(const TokenAnswer& answer);
+  filter::Reply finishLogin(const TokenAnswer& answer);
   // Why it is not what was asked for; empty: it is.
   std::string_view checkTokens(const Tokens& tokens) const;
   filter::Reply failLogin(uint16_t status, std::string_view details, const Page& page);
@@ -63,6 +63,8 @@ class Filter : public filter::HttpFilter {
   bool mayLeadTo(std::string_view url) const;
   std::string formatted(const stream::TextFormatter& format) const;
 
+  // For `grant` at the token endpoint; empty after filling in `out`, else why there is none.
+  std::string_view makeTokenRequest(std::string grant, filter::HttpCallRequest& out) const;
   // False: it does not fit into cookies, and none are set.
   bool keepSession(Session session, std::optional<std::chrono::seconds> expires_in);
   // With the cookies that are to be set.

@@ -71,7 +71,7 @@ filter::HookResult Filter::onCallback(const http::RequestHeaders& headers) {
     if (session_ && session_->expires > now_) return leadTo(login_->return_url, "oauth_login_over");
     return failLogin(401, "oauth_login_unknown", withLink(kNoLogin, login_->return_url));
   }
-  oauth2::endLogin(login_->id, *cookies_);
+  endLogin(login_->id, *cookies_);
   if (!callback->error.empty()) {
     const std::string said = base::strCat(callback->error, ": ", callback->error_description).substr(0, kMaxQuote);
     Page page = withLink(kRefused, login_->return_url);
@@ -80,12 +80,9 @@ filter::HookResult Filter::onCallback(const http::RequestHeaders& headers) {
   }
   if (callback->code.empty()) return failLogin(400, "oauth_callback_malformed", kWrong);
   issuer_ = std::move(callback->issuer);
-  const std::shared_ptr<const std::string>& secret = config_->token_secret->get(context_->worker());
-  if (secret == nullptr) return failLogin(503, "oauth_secret_missing", kAway);
-  auto request =
-      tokenRequest(config_->client, codeGrant(callback->code, login_->verifier, login_->redirect_uri), *secret, now_);
-  if (!request) return failLogin(503, "oauth_client_key_unusable", kAway);
-  token_request_ = *std::move(request);
+  const std::string_view failure =
+      makeTokenRequest(codeGrant(callback->code, login_->verifier, login_->redirect_uri), token_request_);
+  if (!failure.empty()) return failLogin(503, failure, kAway);
   token_ = context_->resumeToken();
   exchange();
   return filter::Pause{};
@@ -106,11 +103,11 @@ void Filter::onExchanged(filter::HttpCallResponse response) {
     timer_ = context_->calls().after(std::chrono::ceil<std::chrono::milliseconds>(delay), [this] { exchange(); });
     return;
   }
-  filter::Reply reply = endLogin(answer);
+  filter::Reply reply = finishLogin(answer);
   token_.reply(std::move(reply));
 }
 
-filter::Reply Filter::endLogin(const TokenAnswer& answer) {
+filter::Reply Filter::finishLogin(const TokenAnswer& answer) {
   const std::string& url = login_->return_url;
   if (const auto* const failure = std::get_if<TokenFailure>(&answer)) {
     return failure->transient ? failLogin(503, failure->details, withLink(kAway, url))

@@ -65,7 +65,7 @@ TEST_CASE("cookies are for this site's servers alone, and tell nothing") {
   for (const std::string& field : world.browser.fields) {
     CHECK_THAT(field, Catch::Contains("; HttpOnly") && Catch::Contains("; Secure") && Catch::Contains("; Path=/") &&
                           Catch::Contains("; SameSite=Lax") && !Catch::Contains("Domain="));
-    CHECK_THAT(field, !Catch::Contains("access") && !Catch::Contains("eyJ"));
+    CHECK_THAT(field, !Catch::Contains("access") && !Catch::Contains(idToken("").substr(0, 20)));
   }
   CHECK(world.browser.count("OauthNonce.") == 1);  // the row
   CHECK(world.browser.count("CodeVerifier") == 0);
@@ -324,7 +324,8 @@ TEST_CASE("a prefix is one of the stats") {
 }
 
 TEST_CASE("it passes the interleaving suite with a session, and at the end of a login") {
-  World world(config(", cookie_configs: {bearer_token_cookie_config: {same_site: STRICT}}"));
+  World world(config(
+      ", original_request_uri: 'http://a.example', cookie_configs: {bearer_token_cookie_config: {same_site: STRICT}}"));
   const Sealer sealer(kHmacSecret, joined({"shop 1", kTokenUri}));
   CookieRules rules;
   const char* const names[] = {"BearerToken",  "OauthHMAC",  "OauthExpires", "IdToken",
@@ -359,11 +360,15 @@ TEST_CASE("it passes the interleaving suite with a session, and at the end of a 
   suite.request.method = "GET";
   suite.request.path = "/callback?code=c&state=" + stateOf(login, sealer);
   suite.answers_itself = true;
+  suite.response_due = [](std::string_view) { return htmlLeadingTo("http://a.example/"); };
+  suite.response_trailers_due = 0;
+  suite.bad_answers = {{.status = 500}, {.status = 200, .body = "{"}, {.failure = "reset"}};
   suite.answer = [&](const filter::HttpCallRequest&) {
     return filter::HttpCallResponse{.status = 200,
                                     .body = tokensOf("a", idToken(login.tokenNonce(), "", 99'999'999'999))};
   };
   REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
 }
 
 }  // namespace

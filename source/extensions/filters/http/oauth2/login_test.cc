@@ -211,7 +211,7 @@ TEST_CASE("a login leads to this site only") {
   CHECK(leads("/\\evil.example") == "https://shop.example/");
   world.browser.cookies.clear();
   CHECK(leads("/" + std::string(3000, 'a')) == "https://shop.example/");
-  for (const char* host : {"shop.example@evil.example", "", "a b", "evil.example\\@shop.example"}) {
+  for (const char* host : {"shop.example@evil.example", "a b", "evil.example\\@shop.example"}) {
     INFO(host);
     world.host = host;
     world.browser.cookies.clear();
