@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -183,6 +184,14 @@ class Factory : public config::HttpFilterOf<v1::OAuth2Server> {
       held->rules.longest_token = longestToken(clients);
       if (const auto server = held->server.lock()) server->configure(held->rules);
     });
+    constexpr int64_t kMost = TokenServer::kMaxKeys / 2;
+    if (held->rules.longest_token / held->rules.rotation_period > kMost) {
+      context.at.child("keys")
+          .child("rotation_period")
+          .error(absl::StrCat("is too short for tokens of ", held->rules.longest_token.count(),
+                              " s, of which more than ", TokenServer::kMaxKeys / 2,
+                              " keys would have to be published; make it longer"));
+    }
     // A store is opened for what is right otherwise.
     if (mark.hit()) return nullptr;
     out.server = openServer(proto, held->rules, context);

@@ -538,6 +538,7 @@ TEST_CASE("a wrong configuration is refused with the place of it") {
   CHECK_THAT(problems(good + ", paths: {token: /a, revoke: /a}"), Catch::Contains("paths.revoke: is another one's"));
   CHECK_THAT(problems(good + ", client_file: {inline_string: x}"), Catch::Contains("client_file: is no file"));
   CHECK_THAT(problems(good + ", keys: {algorithm: HS256}"), Catch::Contains("keys.algorithm"));
+  CHECK_THAT(problems(good + ", keys: {rotation_period: 9s}"), Catch::Contains("keys.rotation_period: is too short"));
   CHECK_THAT(problems(good + ", reuse_grace: 61s"), Catch::Contains("reuse_grace"));
   CHECK_THAT(client("grant_types: [password]"), Catch::Contains("grant_types"));
   const std::string open = client("secrets: [{sha256: sesame}], grant_types: [client_credentials]");

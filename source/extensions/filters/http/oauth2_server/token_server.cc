@@ -107,10 +107,6 @@ TokenServer::TokenServer(std::unique_ptr<Journal> journal, const Settings& setti
   state_.expire(now());
 }
 
-TokenServer::~TokenServer() {
-  for (const Entry& entry : waiting_) Waiting::answer(entry.waiting, kUnavailable);
-}
-
 void TokenServer::log(observability::LogLevel level, std::string_view text) const {
   if (!text.empty() && world_.logger != nullptr) world_.logger->log(level, "http", "oauth2_server: ", text);
 }
@@ -126,11 +122,8 @@ std::unique_ptr<TokenServer::Asked> TokenServer::ask(const worker::WorkerService
   auto waiting = std::make_shared<Waiting>(worker.loop, std::move(on_answer));
   auto entry = std::make_shared<Entry>(Entry{std::move(issuer), std::move(question), waiting});
   worker.postToMain([self = weak_from_this(), entry] {
-    if (const auto server = self.lock()) {
-      server->take(std::move(*entry));
-    } else {
-      Waiting::answer(entry->waiting, kUnavailable);
-    }
+    // Whoever waits holds it.
+    if (const auto server = self.lock()) server->take(std::move(*entry));
   });
   return std::make_unique<Asked>(std::move(waiting));
 }
@@ -143,6 +136,7 @@ void TokenServer::take(Entry entry) {
 
 bool TokenServer::keyIsDue(WallTime now) const {
   if (state_.keys().empty()) return true;
+  if (state_.keys().size() >= kMaxKeys) return false;
   const KeyRecord& newest = state_.keys().back();
   return newest.key->algorithm() != settings_.algorithm ||
          now >= newest.signs_from + settings_.rotation_period - leadOf(settings_.rotation_period);

@@ -43,6 +43,8 @@ class TokenServer : public std::enable_shared_from_this<TokenServer> {
   static constexpr size_t kMaxWaiting = 4096;
   // That are decided at once.
   static constexpr size_t kMaxBatch = 256;
+  // That are published. One more is made when one of them is over.
+  static constexpr size_t kMaxKeys = 64;
   static constexpr std::chrono::seconds kUpkeep{1}, kExpiry{10};
   static constexpr std::chrono::milliseconds kFirstWait{100}, kLastWait{10'000};
 
@@ -62,7 +64,6 @@ class TokenServer : public std::enable_shared_from_this<TokenServer> {
   // Reads or makes the store, and its first key; blocks.
   static absl::StatusOr<std::shared_ptr<TokenServer>> open(Journal::Options options, const Settings& settings,
                                                            World world);
-  ~TokenServer();
   TokenServer(const TokenServer&) = delete;
   TokenServer& operator=(const TokenServer&) = delete;
 
