@@ -102,7 +102,7 @@ TokenServer::TokenServer(std::unique_ptr<Journal> journal, const Settings& setti
       random_(base::drawSeed()),
       upkeep_(world_.main.timers(), [this] { upkeep(); }),
       retry_(world_.main.timers(), [this] { readAgain(); }),
-      pool_(world_.threads, 1) {
+      pool_({.threads = world_.threads, .max_waiting = 1, .max_waiting_each = 1}) {
   log(observability::LogLevel::kWarning, journal_->takeNote());
   state_.expire(now());
 }
@@ -160,7 +160,7 @@ void TokenServer::begin() {
   if (batch->items.empty() && !batch->makes_key) return;
   // The journal is the thread's until it is done.
   job_ = pool_.run(
-      world_.main, [batch, journal = journal_] { batch->perform(*journal); }, [this, batch] { finish(*batch); });
+      world_.main, 0, [batch, journal = journal_] { batch->perform(*journal); }, [this, batch] { finish(*batch); });
 }
 
 void TokenServer::decide(Batch& batch) {
@@ -210,7 +210,7 @@ void TokenServer::fail(Batch& batch) {
 void TokenServer::readAgain() {
   const auto status = std::make_shared<absl::Status>();
   job_ = pool_.run(
-      world_.main, [status, journal = journal_] { *status = journal->reopen(); },
+      world_.main, 0, [status, journal = journal_] { *status = journal->reopen(); },
       [this, status] {
         job_.reset();
         if (!status->ok()) {
