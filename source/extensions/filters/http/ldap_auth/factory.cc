@@ -210,11 +210,10 @@ class Factory : public config::RoutedHttpFilterOf<v1::LdapAuth, v1::LdapAuthPerR
     const uint32_t threads =
         proto.has_max_concurrent_logins() ? proto.max_concurrent_logins().value() : kConcurrentLogins;
     directory.max_idle = threads;
-    out.memory = std::make_shared<LoginMemory>(context.services.local_slots,
-                                               timeOr(proto.has_cache_ttl(), proto.cache_ttl(), kCacheTtl));
     out.logins = std::make_shared<Logins>(
         std::make_shared<LdapDirectory>(std::move(directory)),
-        config::makeThreadPool({threads, config::kPoolMaxWaiting, config::kPoolMaxWaitingEach}, context.services));
+        config::makeThreadPool({threads, config::kPoolMaxWaiting, config::kPoolMaxWaitingEach}, context.services),
+        context.services.local_slots, timeOr(proto.has_cache_ttl(), proto.cache_ttl(), kCacheTtl));
     return std::make_shared<FilterFactory>(std::move(out));
   }
 

@@ -1,11 +1,11 @@
 #include "source/extensions/filters/http/ldap_auth/filter.h"
 
 #include <optional>
+#include <utility>
 
 #include "source/filter/context.h"
 #include "source/filter/credentials/client_hash.h"
 #include "source/filter/credentials/spoofed_names.h"
-#include "source/filter/identity.h"
 
 namespace sluice::extensions::http_filters::ldap_auth {
 namespace {
@@ -19,24 +19,7 @@ bool mayBeRight(const filter::Login& login) {
          login.password().size() <= kMaxPassword;
 }
 
-std::shared_ptr<const Account> accountOf(const Answer& answer) {
-  return std::make_shared<Account>(Account{answer.name, answer.groups,
-                                           filter::identityFields({.method = "ldap",
-                                                                   .subject = answer.name,
-                                                                   .consumer = answer.name,
-                                                                   .groups = answer.groups,
-                                                                   .claims = {{"dn", {answer.dn}}}})});
-}
-
 }  // namespace
-
-// What a thread of the pool works with.
-struct Filter::Check {
-  std::shared_ptr<Directory> directory;
-  std::shared_ptr<const std::string> secret;
-  filter::Login login;
-  Answer answer{Answer::Kind::kUnavailable, {}, {}, {}};
-};
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   std::optional<std::string_view> value;
@@ -55,14 +38,14 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
     if (settings_.allow_missing) return filter::Next{};
     return unauthorized(value ? "invalid_scheme_for_ldap_auth" : "no_credential_for_ldap_auth", context);
   }
-  auto login = filter::decodeLogin(*credentials);
+  const auto login = filter::decodeLogin(*credentials);
   if (!login) return unauthorized("invalid_format_for_ldap_auth", context);
   if (!mayBeRight(*login)) return admit(nullptr, context);
-  return judge(*std::move(login), context);
+  return judge(*login, context);
 }
 
-filter::HookResult Filter::judge(filter::Login login, filter::Context& context) {
-  if (const auto* known = settings_.memory->find(login, context.worker())) {
+filter::HookResult Filter::judge(const filter::Login& login, filter::Context& context) {
+  if (const auto* known = settings_.logins->memory().find(login, context.worker())) {
     const std::shared_ptr<const Account> account = known->account;
     return admit(account.get(), context);
   }
@@ -70,21 +53,17 @@ filter::HookResult Filter::judge(filter::Login login, filter::Context& context) 
       settings_.secret == nullptr ? std::make_shared<std::string>() : settings_.secret->get(context.worker());
   if (secret == nullptr) return unavailable(settings_.unavailable, "ldap_auth_no_secret", context);
 
-  const auto check = std::make_shared<Check>(Check{settings_.logins->directory, std::move(secret), std::move(login)});
-  task_ = settings_.logins->pool->run(
-      context.worker().loop, filter::clientHash(context.info().downstream_remote_address),
-      [check] {
-        check->answer = check->directory->check(check->login.user(), check->login.password(), *check->secret);
-      },
-      [this, check, &context] { judged(*check, context); });
-  if (task_ == nullptr) return unavailable(settings_.overflow, "ldap_auth_overflow", context);
+  wait_ =
+      settings_.logins->ask(login, std::move(secret), filter::clientHash(context.info().downstream_remote_address),
+                            context.worker(), [this, &context](const Verdict& verdict) { judged(verdict, context); });
+  if (wait_ == nullptr) return unavailable(settings_.overflow, "ldap_auth_overflow", context);
   token_ = context.resumeToken();
   return filter::Pause{};
 }
 
-void Filter::judged(const Check& check, filter::Context& context) {
+void Filter::judged(const Verdict& verdict, filter::Context& context) {
   if (!token_) return;
-  switch (check.answer.kind) {
+  switch (verdict.kind) {
     case Answer::Kind::kError:
       return token_.reply(unavailable(settings_.error, "ldap_auth_error", context));
     case Answer::Kind::kUnavailable:
@@ -93,9 +72,7 @@ void Filter::judged(const Check& check, filter::Context& context) {
     case Answer::Kind::kWrong:
       break;
   }
-  const auto account = check.answer.kind == Answer::Kind::kRight ? accountOf(check.answer) : nullptr;
-  settings_.memory->remember(check.login, account, context.worker());
-  filter::HookResult result = admit(account.get(), context);
+  filter::HookResult result = admit(verdict.account.get(), context);
   if (result.kind() == filter::HookResult::Kind::kNext) return token_.resume();
   token_.reply(std::move(result.reply()));
 }

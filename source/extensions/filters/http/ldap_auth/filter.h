@@ -5,36 +5,20 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 
-#include "source/extensions/filters/http/ldap_auth/directory.h"
-#include "source/extensions/filters/http/ldap_auth/login_memory.h"
+#include "source/extensions/filters/http/ldap_auth/logins.h"
 #include "source/filter/credentials/group_access.h"
 #include "source/filter/http_filter.h"
 #include "source/filter/token.h"
 #include "source/observability/stats.h"
 #include "source/route/filter_slots.h"
 #include "source/worker/exchanged.h"
-#include "source/worker/thread_pool.h"
 
 namespace sluice::extensions::http_filters::ldap_auth {
-
-// A directory and the threads that wait for it: they do no longer than somebody holds this.
-struct Logins {
-  Logins(std::shared_ptr<Directory> directory, std::shared_ptr<worker::ThreadPool> pool)
-      : directory(std::move(directory)), pool(std::move(pool)) {}
-  ~Logins() { directory->stop(); }
-  Logins(const Logins&) = delete;
-  Logins& operator=(const Logins&) = delete;
-
-  const std::shared_ptr<Directory> directory;
-  const std::shared_ptr<worker::ThreadPool> pool;
-};
 
 // Compiled configuration; immutable, shared by all streams and workers.
 struct Settings {
   std::shared_ptr<const Logins> logins;
-  std::shared_ptr<const LoginMemory> memory;
   std::shared_ptr<const worker::Exchanged<std::string>> secret;  // the service's password; null: it has none
   std::string scheme = "Basic";
   std::string header = "authorization";
@@ -55,17 +39,15 @@ class Filter : public filter::HttpFilter {
   filter::HookResult onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) override;
 
  private:
-  struct Check;
-
-  filter::HookResult judge(filter::Login login, filter::Context& context);
-  void judged(const Check& check, filter::Context& context);
+  filter::HookResult judge(const filter::Login& login, filter::Context& context);
+  void judged(const Verdict& verdict, filter::Context& context);
   filter::HookResult admit(const Account* account, filter::Context& context) const;
   filter::Reply unauthorized(std::string_view details, filter::Context& context) const;
   filter::Reply unavailable(observability::Counter counter, std::string_view details, filter::Context& context) const;
 
   const Settings& settings_;
   filter::ResumeToken token_;
-  std::unique_ptr<worker::ThreadPool::Task> task_;
+  std::unique_ptr<Logins::Wait> wait_;
 };
 
 using FilterFactory = filter::Factory<Filter, Settings>;

@@ -44,8 +44,7 @@ struct FakeDirectory : Directory {
 
 struct World : filter::testing::FilterWorld<v1::LdapAuth, v1::LdapAuthPerRoute> {
   World() : FilterWorld(registerFactory, "http.p.ldap_auth.") {
-    settings.logins = std::make_shared<Logins>(directory, pool);
-    settings.memory = std::make_shared<LoginMemory>(slots, std::chrono::seconds(60));
+    forget();
     settings.forward_header = "x-user";
     settings.challenge = "Basic realm=\"directory\"";
     const auto counter = [&](const char* name) { return holding.stats().counter(prefix + name); };
@@ -56,6 +55,8 @@ struct World : filter::testing::FilterWorld<v1::LdapAuth, v1::LdapAuthPerRoute> 
     settings.unavailable = counter("unavailable");
     settings.overflow = counter("overflow");
   }
+
+  void forget() { settings.logins = std::make_shared<Logins>(directory, pool, slots, std::chrono::seconds(60)); }
 
   worker::LocalSlots slots;
   const std::shared_ptr<FakeDirectory> directory = std::make_shared<FakeDirectory>();
@@ -165,7 +166,7 @@ TEST_CASE("a login that was right is remembered for as long as it is said, and a
 TEST_CASE("a worker remembers a bounded number of logins, and wrong ones drive no right one out") {
   World world;
   worker::testing::TestWorker worker, other;
-  const LoginMemory& memory = *world.settings.memory;
+  const LoginMemory& memory = world.settings.logins->memory();
   const auto login = [](size_t i) { return filter::Login{"a:" + std::to_string(i), 1}; };
   const auto account = std::make_shared<Account>();
 
@@ -256,6 +257,27 @@ TEST_CASE("where too many of a client wait the answer is 503, and others get in"
   CHECK(other.terminal.heads == 1);
 }
 
+TEST_CASE("requests with the same login wait for one answer, as long as one of them waits") {
+  Asked asked;
+  asked.next();
+  Harness second({asked.factory}), third({asked.factory}), other({asked.factory});
+  for (Harness* each : {&second, &third, &other}) each->stream.shared_worker = &asked.worker;
+  asked.h->request("GET", basic("ALI:sesame"), true);
+  second.request("GET", basic("ALI:sesame"), true);
+  third.request("GET", basic("ALI:sesame"), true);
+  other.stream.info().downstream_remote_address = "1.2.3.5:1";
+  other.request("GET", basic("ALI:sesam"), true);
+  CHECK(asked.world.pool->waiting() == 2);
+
+  asked.h.reset();
+  for (int i = 0; i < 2; ++i) asked.runPool();
+
+  CHECK(asked.asked() == 2);
+  CHECK(second.terminal.heads == 1);
+  CHECK(third.terminal.heads == 1);
+  CHECK(other.client.status == 401);
+}
+
 TEST_CASE("a request that ends takes its login out of the queue, and nothing comes of one that was tried") {
   Asked asked;
   asked.next().request("GET", basic("ALI:sesame"), true);
@@ -344,8 +366,7 @@ TEST_CASE("it passes the interleaving suite while a thread asks") {
   World world;
   filter::testing::Suite suite;
   suite.chain = [&] {
-    // One that remembers nothing, in each run.
-    world.settings.memory = std::make_shared<LoginMemory>(world.slots, std::chrono::seconds(60));
+    world.forget();
     return std::vector<std::shared_ptr<const filter::HttpFilterFactory>>{
         std::make_shared<FilterFactory>(world.settings)};
   };

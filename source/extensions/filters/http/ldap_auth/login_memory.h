@@ -43,6 +43,8 @@ class LoginMemory {
   // `account`: null: it is wrong.
   void remember(const filter::Login& login, std::shared_ptr<const Account> account,
                 worker::WorkerServices& worker) const;
+  // By a key of this object: it tells nothing elsewhere.
+  filter::KeyDigest digestOf(const filter::Login& login) const;
 
  private:
   using Table = filter::KeyTable<Judged>;
@@ -50,10 +52,8 @@ class LoginMemory {
     Table right, wrong;
   };
 
-  filter::KeyDigest digestOf(const filter::Login& login) const;
-
   const std::chrono::milliseconds ttl_;
-  filter::KeyDigest secret_;  // of this object: digests tell nothing elsewhere
+  filter::KeyDigest secret_;
   const worker::WorkerLocal<Tables> tables_;
 };
 
