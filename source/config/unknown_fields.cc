@@ -62,6 +62,7 @@ bool decidesAccess(std::string_view type) {
       "google.api.expr.",
       "sluice.extensions.filters.http.hmac_auth.",
       "sluice.extensions.filters.http.key_auth.",
+      "sluice.extensions.filters.http.ldap_auth.",
       "sluice.extensions.filters.http.mtls_auth.",
       "xds.type.matcher.",
   };
