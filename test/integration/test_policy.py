@@ -208,8 +208,8 @@ class RefusedTest(PolicyCase):
         self.check("could take the filter away", [{"name": NAME, "config_discovery": discovery}], [route("up")])
 
     def test_relaxations_that_nobody_grants_are_refused_at_load(self):
-        self.check("\"known\" of the filter holds for all below it", [policyFilter(KNOWN)], [withPolicy(route("up"), relax=["known"])])
-        self.check("\"knwon\" is no rule of a level above", [policyFilter(KNOWN)], [withPolicy(route("up"), relax=["knwon"])])
+        self.check("of the filter holds for all below it", [policyFilter(KNOWN)], [withPolicy(route("up"), relax=["known"])])
+        self.check("is no rule of a level above", [policyFilter(KNOWN)], [withPolicy(route("up"), relax=["knwon"])])
         self.check(None, [policyFilter({**KNOWN, "may_relax": True})], [withPolicy(route("up"), relax=["known"])])
 
 
@@ -230,8 +230,8 @@ class RdsTest(PolicyCase):
         off = {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "disabled": True}
         refused = {
             "disables the filter": {**route("up"), "typed_per_filter_config": {NAME: off}},
-            '"known" of the filter holds for all below it': withPolicy(route("up"), relax=["known"]),
-            '"of-nobody" is no rule of a level above': withPolicy(route("up"), relax=["of-nobody"]),
+            "of the filter holds for all below it": withPolicy(route("up"), relax=["known"]),
+            "is no rule of a level above": withPolicy(route("up"), relax=["of-nobody"]),
         }
         for words, changed in refused.items():
             self.write(changed, route("up", "/never"))
