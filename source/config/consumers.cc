@@ -11,6 +11,7 @@
 #include "sluice/credentials/v1/consumers.pb.h"
 #include "source/config/followed_file.h"
 #include "source/config/key_digest.h"
+#include "source/config/public_key.h"
 #include "source/config/values.h"
 #include "source/filter/metadata_struct.h"
 
@@ -83,6 +84,18 @@ void compileHmacKey(const v1::HmacKey& proto, const Context& at, const Consumer&
   }
 }
 
+void addPublicKey(const v1::PublicKey& proto, const Context& at, const Consumer& consumer, Consumers& out) {
+  auto key = compilePublicKey(proto.jwk(), at.child("jwk"));
+  if (key == nullptr) return;
+  if (!out.addCredential(consumer, CredentialKind::kSignature, filter::digestOf(proto.id()),
+                         {.method = "signature",
+                          .expires = compileExpiry(proto),
+                          .subject = proto.id(),
+                          .public_key = std::move(key)})) {
+    at.child("id").error("is that of another key, too, and so does not tell who signs; give each its own");
+  }
+}
+
 void compileConsumer(const v1::Consumer& proto, const Context& at, Consumers& out) {
   if (std::any_of(proto.name().begin(), proto.name().end(), absl::ascii_iscntrl)) {
     at.child("name").error("holds a control character, which no header may; remove it");
@@ -98,6 +111,9 @@ void compileConsumer(const v1::Consumer& proto, const Context& at, Consumers& ou
   }
   for (int i = 0; i < proto.hmac_keys_size(); ++i) {
     compileHmacKey(proto.hmac_keys(i), at.child("hmac_keys", static_cast<size_t>(i)), *consumer, out);
+  }
+  for (int i = 0; i < proto.public_keys_size(); ++i) {
+    addPublicKey(proto.public_keys(i), at.child("public_keys", static_cast<size_t>(i)), *consumer, out);
   }
 }
 

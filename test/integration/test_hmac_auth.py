@@ -9,6 +9,8 @@ import time
 import unittest
 from email.utils import formatdate
 
+from jwcrypto import jwk
+
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness.config import TYPE  # noqa: E402
@@ -46,7 +48,7 @@ class HmacAuthTest(AuthCase):
     def consumer(self, name, secret=SECRET, key="k1", **more):
         return {"name": name, "hmac_keys": [{"id": key, "secret": {"inline_string": secret}}], **more}
 
-    def message(self, method="GET", path="/", body=None, secret=SECRET, key="k1", created=None, leave=()):
+    def message(self, method="GET", path="/", body=None, secret=SECRET, key="k1", created=None, leave=(), sign=None):
         """The fields of a signature by RFC 9421."""
         target, _, query = path.partition("?")
         values = {
@@ -62,7 +64,7 @@ class HmacAuthTest(AuthCase):
         names = " ".join(f'"{name}"' for name in values)
         parameters = f'({names});created={int(time.time()) if created is None else created};keyid="{key}"'
         text = "".join(f'"{name}": {value}\n' for name, value in values.items()) + f'"@signature-params": {parameters}'
-        return {**fields, "Signature-Input": f"sig={parameters}", "Signature": f"sig=:{mac(secret, text)}:"}
+        return {**fields, "Signature-Input": f"sig={parameters}", "Signature": f"sig=:{sign(text) if sign else mac(secret, text)}:"}
 
     def authorization(self, line, body=None, secret=SECRET, algorithm="sha256", when=None, scheme="hmac"):
         """The fields of a signature as Kong's clients make it. `line`: of the request."""
@@ -103,6 +105,20 @@ class HmacAuthTest(AuthCase):
 
         expected = {"wrong_signature", "unknown_signature_key", "stale_signature", "unsigned_component"}
         waitFor(lambda: details() == {*expected, "missing_signature"}, "the reasons in the log")
+
+    def test_a_private_key_may_sign(self):
+        private = jwk.JWK.generate(kty="OKP", crv="Ed25519")
+        other = jwk.JWK.generate(kty="OKP", crv="Ed25519")
+        key = {"id": "k1", "jwk": {"inline_string": private.export_public()}}
+        self.serveConsumers({"name": "ali", "public_keys": [key]}, message_signatures={})
+
+        def sign(by):
+            signer = by.get_op_key("sign")
+            return lambda text: base64.b64encode(signer.sign(text.encode())).decode()
+
+        self.check((200, "ali"), *headers(self.message(sign=sign(private))))
+        self.check((401, None), *headers(self.message(sign=sign(other))))
+        self.check((401, None), *headers(self.message(secret=private.export_public())))
 
     def test_a_body_is_what_was_signed(self):
         self.serveConsumers(self.consumer("ali"), message_signatures={}, authorization={"validate_request_body": True})

@@ -16,6 +16,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "source/filter/credentials/key_table.h"
+#include "source/filter/credentials/public_key.h"
 #include "source/stream/metadata.h"
 
 namespace sluice::filter {
@@ -37,8 +38,9 @@ class KnownConsumer {
     const char* method;       // of identities: "key"
     std::string prefix = {};  // of a key, for logs
     std::optional<WallTime> expires = {};
-    std::string subject = {};  // of identities; empty: the consumer
-    std::string secret = {};   // by which it signs; empty: it does not
+    std::string subject = {};                          // of identities; empty: the consumer
+    std::string secret = {};                           // by which it signs; empty: it does not
+    std::unique_ptr<const PublicKey> public_key = {};  // by which it is known to have signed; null: it does not
   };
 
   KnownConsumer(const Consumer& consumer, Credential credential);
@@ -46,6 +48,7 @@ class KnownConsumer {
   const Consumer& consumer() const { return consumer_; }
   bool isExpired(WallTime now) const { return credential_.expires && now >= *credential_.expires; }
   std::string_view secret() const { return credential_.secret; }
+  const PublicKey* publicKey() const { return credential_.public_key.get(); }
   // For Context::setIdentity(), its subject the credential's. Made when it is first asked for: most of many never are.
   // Any thread.
   const IdentityPtr& identity() const;

@@ -133,7 +133,8 @@ std::variant<SignedRequest, Failure> read(std::string_view parameters_text, cons
   const auto hash = hashNamed(*parameters->algorithm);
   if (!hash || std::find(rules.hashes.begin(), rules.hashes.end(), *hash) == rules.hashes.end())
     return Failure::kAlgorithm;
-  out.hash = *hash;
+  out.algorithm = *parameters->algorithm;
+  out.hash = hash;
   if (const auto failure = checkTime(headers, *lines, rules.clock_skew, now)) return *failure;
   if (!signsAll(*lines, rules)) return Failure::kUnsigned;
   if (rules.digest_required && has_body && !has(*lines, "digest")) return Failure::kUnsigned;

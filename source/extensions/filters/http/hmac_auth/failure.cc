@@ -22,7 +22,7 @@ constexpr std::array<Texts, 13> kTexts = {{
     {"unsupported_signature_component", kUnverified},
     {"absent_signature_component", kUnverified},
     {"unsigned_component", kUnverified},
-    {"unsupported_signature_algorithm", kUnverified},
+    {"unsupported_signature_algorithm", kNoMatch},
     {"undated_signature", kNoDate},
     {"stale_signature", kNoDate},
     {"expired_signature", kNoDate},

@@ -24,7 +24,8 @@ enum class Failure : uint8_t {
 
 // For %RESPONSE_CODE_DETAILS%.
 std::string_view detailsOf(Failure failure);
-// What the client is told: the same of a key that is not there and of a wrong signature.
+// What a client with a signature in `authorization` is told, in Kong's words: the same of a key that is not there, of
+// one that does not take the algorithm, and of a wrong signature.
 std::string_view textOf(Failure failure);
 
 }  // namespace sluice::extensions::http_filters::hmac_auth

@@ -17,6 +17,20 @@ bool hasBody(const http::RequestHeaders& headers, const filter::Context& context
   return !context.requestHeadersOnly() && !headers.wantsTunnel() && http::lengthOf(headers) != uint64_t{0};
 }
 
+// nullopt: who is known has signed it.
+std::optional<Failure> judge(const filter::KnownConsumer* known, const SignedRequest& request) {
+  if (const auto* const key = known == nullptr ? nullptr : known->publicKey()) {
+    if (!key->takes(request.algorithm)) return Failure::kAlgorithm;
+    if (!key->verifies(request.algorithm, request.text, request.signature)) return Failure::kWrong;
+    return std::nullopt;
+  }
+  const std::string_view secret = known == nullptr ? kNobodysSecret : known->secret();
+  const bool verified = verifies(request.hash.value_or(Hash::kSha256), secret, request.text, request.signature);
+  if (known == nullptr) return Failure::kUnknownKey;
+  if (!request.hash) return Failure::kAlgorithm;
+  return verified ? std::nullopt : std::optional(Failure::kWrong);
+}
+
 bool isAuthorization(const http::Field& field) {
   return std::find(kAuthorizationFields.begin(), kAuthorizationFields.end(), field.name) !=
              kAuthorizationFields.end() &&
@@ -35,10 +49,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   }
   auto& request = std::get<SignedRequest>(read_request);
   const auto* const known = consumers->find(filter::CredentialKind::kSignature, request.key_id);
-  const std::string_view secret = known == nullptr ? kNobodysSecret : known->secret();
-  const bool verified = verifies(request.hash, secret, request.text, request.signature);
-  if (known == nullptr) return refuse(Failure::kUnknownKey, context);
-  if (!verified) return refuse(Failure::kWrong, context);
+  if (const auto failure = judge(known, request)) return refuse(*failure, context);
 
   if (!request.digest) return admit(*known, headers, context);
   if (has_body) {
@@ -89,7 +100,9 @@ void Filter::hide(http::RequestHeaders& headers) const {
 
 filter::Reply Filter::refuse(Failure failure, filter::Context& context) const {
   filter::Reply reply = settings_.gate.unauthorized(detailsOf(failure), context);
-  reply.body = textOf(failure);
+  const http::RequestHeaders& headers = context.request();
+  const bool is_message = settings_.message && (headers.get(kSignature) || headers.get(kSignatureInput));
+  if (settings_.authorization && !is_message) reply.body = textOf(failure);
   reply.headers = settings_.challenges;
   return reply;
 }

@@ -1,4 +1,4 @@
-// Lets requests of consumers in that are signed with one of their secrets.
+// Lets requests of consumers in that are signed with one of their keys.
 // (proto: sluice.extensions.filters.http.hmac_auth.v1.HmacAuth)
 #pragma once
 

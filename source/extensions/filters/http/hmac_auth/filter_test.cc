@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -72,13 +73,13 @@ struct Signing {
   }
 };
 
-Fields draft(const std::string& secret = kSecret) {
+Fields draft(const std::string& secret = kSecret, const std::string& id = "k1") {
   const std::string date = "Thu, 01 Jan 1970 00:00:00 GMT";
   const std::string text = "date: " + date + "\nGET /p?q=1 HTTP/1.1";
-  return {
-      {"date", date},
-      {"authorization", "hmac username=\"k1\", algorithm=\"hmac-sha256\", headers=\"date request-line\", signature=\"" +
-                            signatureOf(text, secret) + "\""}};
+  return {{"date", date},
+          {"authorization", "hmac username=\"" + id +
+                                "\", algorithm=\"hmac-sha256\", headers=\"date request-line\", signature=\"" +
+                                signatureOf(text, secret) + "\""}};
 }
 
 Fields with(Fields fields, const Fields& more) {
@@ -166,24 +167,29 @@ TEST_CASE("other requests are answered 401 and reach nobody") {
 }
 
 TEST_CASE("a refusal says which forms are taken, and nothing of why") {
-  Asked wrong, unknown(", message_signatures: {}, authorization: {}, realm: 'a b'");
-  Signing of_nobody;
-  of_nobody.id = "k";
-
-  wrong.refusal(draft("0123456789abcdeg"));
-  unknown.refusal(of_nobody.fields());
-
-  CHECK(wrong.h->client.body == "HMAC signature does not match");
-  CHECK(unknown.h->client.body == wrong.h->client.body);
-  const auto challenges = [](const Asked& asked) {
+  const auto refused = [](const Fields& fields, const std::string& more = "") {
+    Asked asked(kBoth + more);
+    CHECK_FALSE(asked.refusal(fields).empty());
+    return std::pair(asked.h->client.body, asked.h->client.headers);
+  };
+  const auto challenges = [](const Fields& headers) {
     std::string out;
-    for (const auto& [name, value] : asked.h->client.headers) {
+    for (const auto& [name, value] : headers) {
       if (name == "www-authenticate") out += value + "; ";
     }
     return out;
   };
-  CHECK(challenges(wrong) == "Signature; hmac; ");
-  CHECK(challenges(unknown) == "Signature realm=\"a b\"; hmac realm=\"a b\"; ");
+  Signing wrong, unknown;
+  wrong.secret = "0123456789abcdeg";
+  unknown.id = "k";
+
+  CHECK(refused(wrong.fields()) == refused(unknown.fields()));
+  CHECK(refused(wrong.fields()).first == "Client authentication failed.");
+  CHECK(refused(draft("0123456789abcdeg")) == refused(draft(kSecret, "k")));
+  CHECK(refused(draft(kSecret, "k")).first == "HMAC signature does not match");
+  CHECK(refused({}).first == "Unauthorized");
+  CHECK(challenges(refused({}).second) == "Signature; hmac; ");
+  CHECK(challenges(refused({}, ", realm: 'a b'").second) == "Signature realm=\"a b\"; hmac realm=\"a b\"; ");
 }
 
 TEST_CASE("a form that is not configured does not count") {
@@ -217,6 +223,48 @@ TEST_CASE("a key is refused from its last day on") {
   };
   CHECK(in(2029).empty());
   CHECK(in(2030) == "401 expired_signature_key");
+}
+
+// The example of RFC 9421, section B.2.6, and the key of B.1.4.
+TEST_CASE("a request may be signed by a key of which the consumer shows the public half only") {
+  const std::string consumers = R"(consumers:
+- name: one
+  public_keys:
+  - {id: test-key-ed25519, jwk: {inline_string: '{"kty": "OKP", "crv": "Ed25519", "x": "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs"}'}}
+  hmac_keys: [{id: k1, secret: {inline_string: 0123456789abcdef}}]
+)";
+  const std::string forms = ", message_signatures: {required_components: ['@method', '@path']}, authorization: {}";
+  const auto ask = [&](const std::string& method, const std::string& parameters) {
+    World world;
+    const auto factory = world.compile(consumers, forms);
+    INFO(world.problems());
+    REQUIRE(factory);
+    Harness h({factory});
+    h.stream.request().path = "/foo?param=Value&Pet=dog";
+    h.stream.request().authority = "example.com";
+    h.stream.info().start_time = std::chrono::sys_seconds(std::chrono::seconds(1618884473));
+    h.stream.info().start = h.stream.time;
+    h.request(
+        method,
+        {{"date", "Tue, 20 Apr 2021 02:07:55 GMT"},
+         {"content-type", "application/json"},
+         {"content-length", "18"},
+         {"signature-input",
+          "sig-b26=(\"date\" \"@method\" \"@path\" \"@authority\" \"content-type\" \"content-length\")" + parameters},
+         {"signature",
+          "sig-b26=:wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==:"}},
+        false);
+    return h.terminal.heads == 1 ? "" : std::string(h.stream.info().response_code_details);
+  };
+
+  CHECK(ask("POST", ";created=1618884473;keyid=\"test-key-ed25519\"") == "");
+  CHECK(ask("PUT", ";created=1618884473;keyid=\"test-key-ed25519\"") == "wrong_signature");
+  CHECK(ask("POST", ";created=1618884474;keyid=\"test-key-ed25519\"") == "wrong_signature");
+  const std::string named = ";created=1618884473;keyid=\"test-key-ed25519\";alg=";
+  CHECK(ask("POST", named + "\"ed25519\"") == "wrong_signature");
+  CHECK(ask("POST", named + "\"hmac-sha256\"") == "unsupported_signature_algorithm");
+  CHECK(ask("POST", named + "\"rsa-pss-sha512\"") == "unsupported_signature_algorithm");
+  CHECK(ask("POST", ";created=1618884473;keyid=\"k1\";alg=\"ed25519\"") == "unsupported_signature_algorithm");
 }
 
 TEST_CASE("a body is held back until its digest is checked") {
@@ -288,6 +336,8 @@ TEST_CASE("a wrong file is refused with the place in it, and quotes no secret") 
   CHECK_THAT(brief, Catch::Contains("hmac_keys[0].secret: has fewer than 16 bytes") && Catch::Contains("c.yaml:3") &&
                         !Catch::Contains("sesame"));
   CHECK_THAT(problems(good + ", " + good), Catch::Contains("hmac_keys[1].id: is that of another key"));
+  CHECK_THAT(problems("]\n  public_keys: [{id: k, jwk: {inline_string: sesame}}"),
+             Catch::Contains("public_keys[0].jwk: is no JSON Web Key") && !Catch::Contains("sesame"));
   CHECK_THAT(problems("{id: k}"), Catch::Contains("secret"));
   CHECK_THAT(problems("{secret: {inline_string: 0123456789abcdef}}"), Catch::Contains("hmac_keys[0].id"));
   CHECK_THAT(problems("{id: k, secret: {filename: /nowhere}}"), Catch::Contains("/nowhere"));

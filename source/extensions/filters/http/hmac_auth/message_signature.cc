@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -17,6 +18,10 @@ namespace structured = http::structured;
 
 constexpr size_t kMost = 32;  // signatures of a request, and components of a signature
 constexpr std::string_view kContentDigest = "content-digest";
+// Of section 6.2.2, with a secret or a public key.
+constexpr std::string_view kHmac = "hmac-sha256";
+constexpr std::string_view kPublic[] = {"rsa-pss-sha512", "rsa-v1_5-sha256", "ecdsa-p256-sha256", "ecdsa-p384-sha384",
+                                        "ed25519"};
 
 // A parameter of that type, if it is there; false: it is of another one.
 template <typename Type>
@@ -112,7 +117,12 @@ bool signsDigest(const structured::InnerList& list) {
 std::variant<SignedRequest, Failure> readChosen(const Input& input, std::string signature,
                                                 const http::RequestHeaders& headers) {
   SignedRequest out{.key_id = input.key_id.value_or(""), .signature = std::move(signature)};
-  if (input.algorithm && *input.algorithm != "hmac-sha256") return Failure::kAlgorithm;
+  if (input.algorithm) {
+    out.algorithm = *input.algorithm;
+    if (out.algorithm != kHmac && std::find(std::begin(kPublic), std::end(kPublic), out.algorithm) == std::end(kPublic))
+      return Failure::kAlgorithm;
+  }
+  if (!input.algorithm || out.algorithm == kHmac) out.hash = Hash::kSha256;
   auto text = signatureBase(*input.list, headers);
   if (const auto* const failure = std::get_if<Failure>(&text)) return *failure;
   out.text = std::get<std::string>(std::move(text));

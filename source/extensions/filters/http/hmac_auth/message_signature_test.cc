@@ -74,7 +74,7 @@ TEST_CASE("the example of section B.2.5 is verified by its secret") {
         "\"content-type\": application/json\n"
         "\"@signature-params\": (\"date\" \"@authority\" \"content-type\");created=1618884473;keyid="
         "\"test-shared-secret\"");
-  CHECK(verifies(request.hash, exampleSecret(), request.text, request.signature));
+  CHECK(verifies(request.hash.value(), exampleSecret(), request.text, request.signature));
   CHECK_FALSE(request.digest);
 }
 
@@ -189,7 +189,7 @@ TEST_CASE("what cannot be read, or in two ways, is refused") {
   CHECK(reader.refusal(inputOf("", ";created=1618884473;keyid=\"k\";keyid=\"k\"")) == "malformed_signature");
   CHECK(reader.refusal(inputOf("\"none\"")) == "absent_signature_component");
   CHECK(reader.refusal(inputOf("\"date\";sf")) == "unsupported_signature_component");
-  for (const char* name : {"hmac-sha512", "HMAC-SHA256", "rsa-pss-sha512", "none", ""}) {
+  for (const char* name : {"hmac-sha512", "HMAC-SHA256", "EdDSA", "none", ""}) {
     CHECK(reader.refusal(inputOf("", base::strCat(";created=1618884473;keyid=\"k\";alg=\"", name, "\""))) ==
           "unsupported_signature_algorithm");
   }

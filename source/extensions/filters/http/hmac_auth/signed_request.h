@@ -13,7 +13,8 @@ namespace sluice::extensions::http_filters::hmac_auth {
 // Nothing of it counts before the signature is verified.
 struct SignedRequest {
   std::string key_id;
-  Hash hash = Hash::kSha256;
+  std::string algorithm;             // as it names it; empty: it does not
+  std::optional<Hash> hash;          // that this is, if it is an HMAC
   std::string text;                  // that was signed
   std::string signature;             // decoded
   std::optional<BodyDigest> digest;  // that was signed with it: what the body has to be
