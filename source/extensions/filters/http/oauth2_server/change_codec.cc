@@ -109,7 +109,7 @@ class Reader {
   bool good_ = true;
 };
 
-void write(const KeyRecord& record, const Sealer* sealer, Writer& to) {
+void write(const KeyRecord& record, const crypto::Sealer* sealer, Writer& to) {
   to.kind(Kind::kKey);
   const std::string id = record.key->id();
   to.text(id);
@@ -120,7 +120,7 @@ void write(const KeyRecord& record, const Sealer* sealer, Writer& to) {
   to.text(sealer == nullptr ? record.key->privateDer() : sealer->seal(record.key->privateDer(), id));
 }
 
-void write(const CodeRecord& record, const Sealer*, Writer& to) {
+void write(const CodeRecord& record, const crypto::Sealer*, Writer& to) {
   to.kind(Kind::kCode);
   to.digest(record.digest);
   to.grant(record.grant);
@@ -130,7 +130,7 @@ void write(const CodeRecord& record, const Sealer*, Writer& to) {
   to.text(record.login);
 }
 
-void write(const LoginRecord& record, const Sealer*, Writer& to) {
+void write(const LoginRecord& record, const crypto::Sealer*, Writer& to) {
   to.kind(Kind::kLogin);
   to.text(record.id);
   to.grant(record.grant);
@@ -143,18 +143,18 @@ void write(const LoginRecord& record, const Sealer*, Writer& to) {
   to.time(record.expires);
 }
 
-void write(const LoginRevoked& record, const Sealer*, Writer& to) {
+void write(const LoginRevoked& record, const crypto::Sealer*, Writer& to) {
   to.kind(Kind::kLoginRevoked);
   to.text(record.id);
 }
 
-void write(const TokenRevoked& record, const Sealer*, Writer& to) {
+void write(const TokenRevoked& record, const crypto::Sealer*, Writer& to) {
   to.kind(Kind::kTokenRevoked);
   to.text(record.id);
   to.time(record.expires);
 }
 
-KeyRecord readKey(Reader& from, const Sealer* sealer, ReadChanges& out) {
+KeyRecord readKey(Reader& from, const crypto::Sealer* sealer, ReadChanges& out) {
   KeyRecord record;
   const std::string id = from.text();
   const SigningAlgorithm algorithm = from.flag() ? SigningAlgorithm::kRs256 : SigningAlgorithm::kEs256;
@@ -206,7 +206,7 @@ LoginRecord readLogin(Reader& from) {
   return record;
 }
 
-std::optional<Change> readChange(Reader& from, const Sealer* sealer, ReadChanges& out) {
+std::optional<Change> readChange(Reader& from, const crypto::Sealer* sealer, ReadChanges& out) {
   switch (static_cast<Kind>(from.byte())) {
     case Kind::kKey:
       return readKey(from, sealer, out);
@@ -228,12 +228,12 @@ std::optional<Change> readChange(Reader& from, const Sealer* sealer, ReadChanges
 
 }  // namespace
 
-void appendChange(const Change& change, const Sealer* sealer, std::string& out) {
+void appendChange(const Change& change, const crypto::Sealer* sealer, std::string& out) {
   Writer to(out);
   std::visit([&](const auto& record) { write(record, sealer, to); }, change);
 }
 
-ReadChanges readChanges(std::string_view bytes, const Sealer* sealer) {
+ReadChanges readChanges(std::string_view bytes, const crypto::Sealer* sealer) {
   ReadChanges out;
   Reader from(bytes);
   while (!from.atEnd() && out.failure == ReadFailure::kNone) {

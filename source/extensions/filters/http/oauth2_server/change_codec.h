@@ -9,13 +9,13 @@
 #include <string_view>
 #include <vector>
 
-#include "source/extensions/filters/http/oauth2_server/sealer.h"
+#include "source/crypto/sealer.h"
 #include "source/extensions/filters/http/oauth2_server/state.h"
 
 namespace sluice::extensions::http_filters::oauth2_server {
 
 // `sealer`: by which private keys are sealed; null: they are not.
-void appendChange(const Change& change, const Sealer* sealer, std::string& out);
+void appendChange(const Change& change, const crypto::Sealer* sealer, std::string& out);
 
 enum class ReadFailure : unsigned char {
   kNone,
@@ -31,6 +31,6 @@ struct ReadChanges {
 };
 
 // Changes one behind the other, to the end of `bytes`.
-ReadChanges readChanges(std::string_view bytes, const Sealer* sealer);
+ReadChanges readChanges(std::string_view bytes, const crypto::Sealer* sealer);
 
 }  // namespace sluice::extensions::http_filters::oauth2_server

@@ -134,7 +134,7 @@ std::shared_ptr<TokenServer> openServer(const v1::OAuth2Server& proto, const Tok
     source.set_filename(path);
     const auto text = config::compileDataSource(source, at.child("key_file"));
     if (!text) return nullptr;
-    options.sealer = Sealer::parse(*text);
+    options.sealer = crypto::Sealer::parse(*text);
     if (!options.sealer) {
       at.child("key_file").error("holds no key; write 32 bytes, or their 64 hexadecimal digits (openssl rand -hex 32)");
       return nullptr;

@@ -78,7 +78,7 @@ std::string_view folderOf(std::string_view path) {
 
 }  // namespace
 
-absl::StatusOr<ReadJournal> readJournal(std::string_view bytes, const Sealer* sealer) {
+absl::StatusOr<ReadJournal> readJournal(std::string_view bytes, const crypto::Sealer* sealer) {
   ReadJournal out;
   // Not even the title is whole: nothing was ever kept here.
   if (kTitle.starts_with(bytes)) return out;
@@ -115,7 +115,7 @@ absl::StatusOr<ReadJournal> readJournal(std::string_view bytes, const Sealer* se
   return out;
 }
 
-std::string writeJournal(const State& state, const Sealer* sealer) {
+std::string writeJournal(const State& state, const crypto::Sealer* sealer) {
   std::string out(kTitle), payload;
   for (const Change& change : state.changes()) {
     appendChange(change, sealer, payload);
@@ -243,7 +243,7 @@ absl::Status Journal::compact(WallTime now) {
 absl::Status Journal::rewrite(WallTime now) {
   const auto bytes = content();
   if (!bytes.ok()) return bytes.status();
-  const Sealer* const sealer = options_.sealer ? &*options_.sealer : nullptr;
+  const crypto::Sealer* const sealer = options_.sealer ? &*options_.sealer : nullptr;
   auto read = readJournal(*bytes, sealer);
   if (!read.ok()) return read.status();
   read->state.expire(now);

@@ -18,7 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "source/extensions/filters/http/oauth2_server/sealer.h"
+#include "source/crypto/sealer.h"
 #include "source/extensions/filters/http/oauth2_server/state.h"
 
 namespace sluice::extensions::http_filters::oauth2_server {
@@ -30,15 +30,15 @@ struct ReadJournal {
 };
 
 // Of the whole content of a file. An error says what is wrong at which byte.
-absl::StatusOr<ReadJournal> readJournal(std::string_view bytes, const Sealer* sealer);
+absl::StatusOr<ReadJournal> readJournal(std::string_view bytes, const crypto::Sealer* sealer);
 // With frames of at most about 1 MiB each.
-std::string writeJournal(const State& state, const Sealer* sealer);
+std::string writeJournal(const State& state, const crypto::Sealer* sealer);
 
 class Journal {
  public:
   struct Options {
     std::string path;
-    std::optional<Sealer> sealer = std::nullopt;
+    std::optional<crypto::Sealer> sealer = std::nullopt;
     size_t smallest = 1 << 20;         // bytes from which on it may be written anew
     size_t largest = size_t{1} << 30;  // bytes that it may have
   };

@@ -19,18 +19,18 @@ using test::contentOf;
 const std::string kKey(64, 'a');
 
 struct Bed {
-  absl::StatusOr<std::unique_ptr<Journal>> open(std::optional<Sealer> sealer = std::nullopt) {
+  absl::StatusOr<std::unique_ptr<Journal>> open(std::optional<crypto::Sealer> sealer = std::nullopt) {
     return Journal::open({.path = path, .sealer = std::move(sealer), .smallest = smallest, .largest = 8000}, kNow);
   }
   // The journal, which has to open.
-  std::unique_ptr<Journal> opened(std::optional<Sealer> sealer = std::nullopt) {
+  std::unique_ptr<Journal> opened(std::optional<crypto::Sealer> sealer = std::nullopt) {
     auto out = open(std::move(sealer));
     INFO(out.status());
     REQUIRE(out.ok());
     return *std::move(out);
   }
   // What it says when it does not.
-  std::string problem(std::optional<Sealer> sealer = std::nullopt) {
+  std::string problem(std::optional<crypto::Sealer> sealer = std::nullopt) {
     auto out = open(std::move(sealer));
     CHECK_FALSE(out.ok());
     return std::string(out.status().message());
@@ -169,9 +169,9 @@ TEST_CASE("private keys may be sealed, and then nobody reads them without the ke
   CHECK(contentOf(bed.path).find(der) != std::string::npos);
 
   // Those that are not are sealed when there is a key for that.
-  CHECK(bed.opened(Sealer::parse(kKey))->takeState().keys().size() == 1);
+  CHECK(bed.opened(crypto::Sealer::parse(kKey))->takeState().keys().size() == 1);
   CHECK(contentOf(bed.path).find(der) == std::string::npos);
-  const auto journal = bed.opened(Sealer::parse(kKey + "\n"));
+  const auto journal = bed.opened(crypto::Sealer::parse(kKey + "\n"));
   REQUIRE(journal->append({key}).ok());
   CHECK(contentOf(bed.path).find(der) == std::string::npos);
   CHECK(journal->takeState().keys()[0].key->id() == key.key->id());
@@ -179,14 +179,10 @@ TEST_CASE("private keys may be sealed, and then nobody reads them without the ke
 
 TEST_CASE("sealed keys need the key that sealed them") {
   Bed bed;
-  REQUIRE(bed.opened(Sealer::parse(kKey))->append({keyOf()}).ok());
+  REQUIRE(bed.opened(crypto::Sealer::parse(kKey))->append({keyOf()}).ok());
 
   CHECK_THAT(bed.problem(), Catch::Contains("are sealed; name the file"));
-  CHECK_THAT(bed.problem(Sealer::parse(std::string(64, 'b'))), Catch::Contains("sealed by another key"));
-  CHECK_FALSE(Sealer::parse(""));
-  CHECK_FALSE(Sealer::parse(kKey + "a"));
-  CHECK_FALSE(Sealer::parse(std::string(64, 'g')));
-  CHECK(Sealer::parse(std::string(32, '\xff')));
+  CHECK_THAT(bed.problem(crypto::Sealer::parse(std::string(64, 'b'))), Catch::Contains("sealed by another key"));
 }
 
 TEST_CASE("after an append that failed nothing is written before the file is read again") {
