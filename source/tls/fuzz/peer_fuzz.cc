@@ -55,10 +55,11 @@ std::unique_ptr<const Validator> validatorOf(bool untrusted, bool names) {
   config.accept_untrusted = untrusted;
   if (names) {
     for (const char* name : {"a.example.com", "x.b.example.com"}) {
-      config.san_matchers.push_back({SanMatcher::Type::kDns, nullptr, name, name});
+      config.san_matchers.push_back({.type = SanMatcher::Type::kDns, .exact = name, .description = name});
     }
-    config.san_matchers.push_back(
-        {SanMatcher::Type::kUri, [](std::string_view uri) { return uri.starts_with("spiffe://x/"); }, "", "x"});
+    config.san_matchers.push_back({.type = SanMatcher::Type::kUri,
+                                   .matches = [](std::string_view uri) { return uri.starts_with("spiffe://x/"); },
+                                   .description = "x"});
   }
   auto made = Validator::create(config, Validator::Peer::kClient);
   check(made.ok());

@@ -102,7 +102,7 @@ TEST_CASE("the date is signed, and now") {
         "undated_signature");
 }
 
-TEST_CASE("what is required has to be signed") {
+TEST_CASE("what is required has to be signed in authorization, too") {
   Reader reader;
   CHECK(reader.refusalOf(headerOf("date")) == "unsigned_component");
   reader.rules.required = {"date", "host"};
