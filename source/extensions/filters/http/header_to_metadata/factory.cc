@@ -10,6 +10,7 @@
 #include "google/protobuf/struct.pb.h"
 #include "source/config/cookies.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/metadata_namespace.h"
 #include "source/config/route_texts.h"
 #include "source/extensions/filters/http/header_to_metadata/filter.h"
 #include "source/filter/metadata_struct.h"
@@ -42,6 +43,7 @@ ValueType compileType(v3::Config::ValueType type) {
 
 Target compileTarget(const v3::Config::KeyValuePair& proto, config::Regexes& regexes, const Context& at) {
   Target out;
+  config::checkMetadataNamespace(proto.metadata_namespace(), at.child("metadata_namespace"));
   out.metadata_namespace = proto.metadata_namespace().empty() ? kNamespace : proto.metadata_namespace();
   out.key = proto.key();
   out.value = proto.value();

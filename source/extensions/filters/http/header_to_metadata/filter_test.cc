@@ -166,6 +166,8 @@ TEST_CASE("rules that make no sense are refused") {
              Catch::Contains("has both value and regex_value_rewrite"));
   CHECK_THAT(problem("{header: a, on_header_present: {key: k, regex_value_rewrite: {pattern: {regex: '('}}}}"),
              Catch::Contains("regex_value_rewrite.pattern.regex"));
+  CHECK_THAT(problem("{header: a, on_header_present: {metadata_namespace: sluice.identity, key: subject}}"),
+             Catch::Contains("on_header_present.metadata_namespace: is where filters of authentication say"));
   World world;
   CHECK_FALSE(world.compileRoute("{stat_prefix: s}"));
   CHECK_THAT(world.problems(), Catch::Contains("has no rules"));

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/filters/http/json_to_metadata/v3/json_to_metadata.pb.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/metadata_namespace.h"
 #include "source/config/route_texts.h"
 #include "source/extensions/filters/http/json_to_metadata/filter.h"
 #include "source/filter/metadata_struct.h"
@@ -31,8 +32,9 @@ ValueType compileType(Proto::ValueType type) {
   }
 }
 
-Target compileTarget(const Proto::KeyValuePair& proto) {
+Target compileTarget(const Proto::KeyValuePair& proto, const Context& at) {
   Target out;
+  config::checkMetadataNamespace(proto.metadata_namespace(), at.child("metadata_namespace"));
   out.metadata_namespace = proto.metadata_namespace().empty() ? kNamespace : proto.metadata_namespace();
   out.key = proto.key();
   if (proto.has_value()) out.value = filter::readValue(proto.value());
@@ -44,7 +46,7 @@ Target compileTarget(const Proto::KeyValuePair& proto) {
 // Of what the body does not say.
 Target compileFixed(const Proto::KeyValuePair& proto, const Context& at) {
   if (!proto.has_value()) at.error("has no value; say what is set, as the body does not");
-  return compileTarget(proto);
+  return compileTarget(proto, at);
 }
 
 Rule compileRule(const Proto::Rule& proto, const Context& at) {
@@ -52,7 +54,7 @@ Rule compileRule(const Proto::Rule& proto, const Context& at) {
   if (!proto.has_on_present() && !proto.has_on_missing()) {
     at.error("has neither on_present nor on_missing, so it would do nothing; set one of them");
   }
-  if (proto.has_on_present()) out.on_present = compileTarget(proto.on_present());
+  if (proto.has_on_present()) out.on_present = compileTarget(proto.on_present(), at.child("on_present"));
   if (proto.has_on_missing()) out.on_missing = compileFixed(proto.on_missing(), at.child("on_missing"));
   if (proto.has_on_error()) out.on_error = compileFixed(proto.on_error(), at.child("on_error"));
   return out;

@@ -207,6 +207,8 @@ TEST_CASE("rules that would do nothing are refused") {
   CHECK_THAT(problem(rule("")), Catch::Contains("rules[0]: has neither on_present nor on_missing"));
   CHECK_THAT(problem("request_rules: {rules: [{selectors: [{}], on_present: {key: k}}]}"),
              Catch::Contains("selectors[0]"));
+  CHECK_THAT(problem(rule(", on_present: {metadata_namespace: sluice.identity, key: subject}")),
+             Catch::Contains("on_present.metadata_namespace: is where filters of authentication say"));
   CHECK_THAT(problem(rule(", on_missing: {key: k}")), Catch::Contains("on_missing: has no value"));
   CHECK_THAT(problem(rule(", on_present: {key: k}, on_error: {key: k}")), Catch::Contains("on_error: has no value"));
 }

@@ -78,6 +78,9 @@ int setDynamic(lua_State* state) {
   Run& run = runOf(state, Kind::kDynamicMetadata);
   const std::string_view filter = textAt(state, 2), key = textAt(state, 3);
   luaL_checkany(state, 4);
+  if (filter == stream::kIdentityMetadata) {
+    return luaL_error(state, "set(): sluice.identity is written by filters of authentication only");
+  }
   give(state, run, filter.size() + key.size());
   size_t size = 0;
   bool set = false;

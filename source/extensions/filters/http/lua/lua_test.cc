@@ -488,6 +488,9 @@ TEST_CASE("facts of the stream, metadata and filter state") {
     handle:headers():add('x-state', handle:streamInfo():filterState():get('k')))"));
   h.request("GET", {}, true);
   CHECK(h.terminal.headers == Fields{{"x-name", "b"}, {"x-state", "v"}});
+  Harness forged = make(request("handle:streamInfo():dynamicMetadata():set('sluice.identity', 'subject', 'ann')"));
+  forged.request("GET", {}, true);
+  CHECK(forged.stream.info().metadata().find("sluice.identity") == nullptr);
   Harness deep =
       make(request("local t = {1} for i = 1, 28 do t = {t} end "
                    "handle:streamInfo():dynamicMetadata():set('f', 'k', t)"));

@@ -7,6 +7,7 @@
 #include "source/config/grpc_service.h"
 #include "source/config/http_filter_factory.h"
 #include "source/config/match_input_factory.h"
+#include "source/config/metadata_namespace.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_mutations.h"
 #include "source/config/runtime_compiler.h"
@@ -69,6 +70,7 @@ Settings compileSettings(const v3::RateLimit& proto, const config::FactoryContex
   settings.resource_exhausted = proto.rate_limited_as_resource_exhausted();
   settings.quota_headers = proto.enable_x_ratelimit_headers() == v3::RateLimit::DRAFT_VERSION_03;
   settings.retry_after = proto.enable_retry_after_header();
+  config::checkMetadataNamespace(proto.metadata_namespace(), at.child("metadata_namespace"));
   if (!proto.metadata_namespace().empty()) settings.metadata_namespace = proto.metadata_namespace();
   settings.ratelimited_header = !proto.disable_x_envoy_ratelimited_header();
   settings.status = config::errorStatus(proto.rate_limited_status().code(), settings.status);

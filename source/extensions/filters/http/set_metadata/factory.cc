@@ -4,6 +4,7 @@
 
 #include "envoy/extensions/filters/http/set_metadata/v3/set_metadata.pb.h"
 #include "source/config/http_filter_factory.h"
+#include "source/config/metadata_namespace.h"
 #include "source/extensions/filters/http/set_metadata/filter.h"
 #include "source/filter/metadata_struct.h"
 
@@ -14,6 +15,7 @@ namespace v3 = envoy::extensions::filters::http::set_metadata::v3;
 
 Settings compileSettings(const v3::Config& proto, const config::FactoryContext& context) {
   Settings out;
+  config::checkMetadataNamespace(proto.metadata_namespace(), context.at.child("metadata_namespace"));
   out.overwrite_denied = context.stats->counter(context.owner + "set_metadata.overwrite_denied");
   if (proto.metadata_namespace().empty() == proto.has_value()) {
     context.at.error("has one of metadata_namespace and value; both belong together, use `metadata`");
@@ -22,9 +24,9 @@ Settings compileSettings(const v3::Config& proto, const config::FactoryContext& 
   }
   for (int i = 0; i < proto.metadata_size(); ++i) {
     const v3::Metadata& entry = proto.metadata(i);
-    if (!entry.has_value()) {
-      context.at.child("metadata", static_cast<size_t>(i)).error("has no value; say what is to be set");
-    }
+    const config::Context at = context.at.child("metadata", static_cast<size_t>(i));
+    if (!entry.has_value()) at.error("has no value; say what is to be set");
+    config::checkMetadataNamespace(entry.metadata_namespace(), at.child("metadata_namespace"));
     out.entries.push_back({entry.metadata_namespace(), entry.allow_overwrite(), filter::readStruct(entry.value())});
   }
   return out;

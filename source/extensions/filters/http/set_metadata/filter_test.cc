@@ -84,6 +84,14 @@ TEST_CASE("entries that would set nothing are refused") {
   CHECK(World().compile("{}"));
 }
 
+TEST_CASE("who a request is from is not set") {
+  World world;
+
+  CHECK_FALSE(world.compile("metadata: [{metadata_namespace: sluice.identity, value: {subject: a}}]"));
+  CHECK_THAT(world.problems(), Catch::Contains("metadata[0].metadata_namespace: is where filters of authentication"));
+  CHECK_FALSE(World().compile("{metadata_namespace: sluice.identity, value: {subject: a}}"));
+}
+
 TEST_CASE("it passes the interleaving suite") {
   World world;
   filter::testing::Suite suite;

@@ -4,6 +4,7 @@
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "sluice/extensions/filters/listener/proxy_protocol/v1/trusted_proxy_protocol.pb.h"
 #include "source/config/listener_filter_factory.h"
+#include "source/config/metadata_namespace.h"
 #include "source/config/proxy_tlvs.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/listener/proxy_protocol/filter.h"
@@ -15,7 +16,7 @@ using envoy::config::core::v3::ProxyProtocolConfig;
 using Proto = envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol;
 using TrustedProto = sluice::extensions::filters::listener::proxy_protocol::v1::TrustedProxyProtocol;
 
-Settings compileSettings(const Proto& proto, observability::Scope& stats) {
+Settings compileSettings(const Proto& proto, observability::Scope& stats, const config::Context& at) {
   Settings settings;
   settings.allow_without = proto.allow_requests_without_proxy_protocol();
   for (const int version : proto.disallowed_versions()) {
@@ -23,9 +24,13 @@ Settings compileSettings(const Proto& proto, observability::Scope& stats) {
   }
   if (proto.has_pass_through_tlvs()) settings.kept = config::compileTlvTypes(proto.pass_through_tlvs());
   using Pair = Proto::KeyValuePair;
-  for (const Proto::Rule& rule : proto.rules()) {
+  for (int i = 0; i < proto.rules_size(); ++i) {
+    const Proto::Rule& rule = proto.rules(i);
     if (!rule.has_on_tlv_present()) continue;
     const Pair& pair = rule.on_tlv_present();
+    config::checkMetadataNamespace(
+        pair.metadata_namespace(),
+        at.child("rules", static_cast<size_t>(i)).child("on_tlv_present").child("metadata_namespace"));
     settings.rules.push_back(
         {static_cast<uint8_t>(rule.tlv_type()),
          pair.metadata_namespace().empty() ? "envoy.filters.listener.proxy_protocol" : pair.metadata_namespace(),
@@ -49,7 +54,7 @@ class Factory : public config::ListenerFilterConfigFactory {
   std::string_view configType() const override { return Proto::descriptor()->full_name(); }
   std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message& message,
                                                         config::FactoryContext context) const override {
-    return std::make_shared<Filter>(compileSettings(static_cast<const Proto&>(message), *context.stats));
+    return std::make_shared<Filter>(compileSettings(static_cast<const Proto&>(message), *context.stats, context.at));
   }
 };
 
@@ -59,7 +64,7 @@ class TrustedFactory : public config::ListenerFilterConfigFactory {
   std::shared_ptr<const filter::ListenerFilter> compile(const google::protobuf::Message& message,
                                                         config::FactoryContext context) const override {
     const auto& proto = static_cast<const TrustedProto&>(message);
-    Settings settings = compileSettings(proto.proxy_protocol(), *context.stats);
+    Settings settings = compileSettings(proto.proxy_protocol(), *context.stats, context.at.child("proxy_protocol"));
     settings.only_trusted = true;
     const std::string& prefix = proto.proxy_protocol().stat_prefix();
     settings.untrusted =
