@@ -8,7 +8,7 @@
 namespace sluice::filter {
 
 // Of an address as in stream::StreamInfo::downstream_remote_address, without its port; of IPv6 the /64, since a client
-// has all of one. Another one in each process.
+// has all of one, unless IPv4 is mapped into it. Another one in each process.
 uint64_t clientHash(std::string_view address);
 
 }  // namespace sluice::filter
