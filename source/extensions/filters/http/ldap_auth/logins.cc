@@ -39,9 +39,9 @@ struct Logins::Flight {
     is_over = true;
     flights.erase(digest);
     while (!waits.empty()) {
-      Wait* const next = waits.front();
-      waits.pop_front();
-      const OnVerdict on_verdict = std::move(next->on_verdict_);
+      Wait& next = waits.front();
+      next.unlink();
+      const OnVerdict on_verdict = std::move(next.on_verdict_);
       on_verdict(verdict);
     }
   }
@@ -49,17 +49,13 @@ struct Logins::Flight {
   Flights& flights;
   const filter::KeyDigest digest;
   bool is_over = false;
-  std::list<Wait*> waits;
+  base::List<Wait> waits;
   std::unique_ptr<worker::ThreadPool::Task> task;
 };
 
 Logins::Wait::Wait(std::shared_ptr<Flight> flight, OnVerdict on_verdict)
     : flight_(std::move(flight)), on_verdict_(std::move(on_verdict)) {
-  flight_->waits.push_back(this);
-}
-
-Logins::Wait::~Wait() {
-  flight_->waits.remove(this);
+  flight_->waits.pushBack(*this);
 }
 
 Logins::Logins(std::shared_ptr<Directory> directory, std::shared_ptr<worker::ThreadPool> pool,

@@ -5,10 +5,10 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <string>
 
+#include "source/base/intrusive_list.h"
 #include "source/extensions/filters/http/ldap_auth/directory.h"
 #include "source/extensions/filters/http/ldap_auth/login_memory.h"
 #include "source/worker/local.h"
@@ -28,12 +28,10 @@ class Logins {
   using OnVerdict = std::function<void(const Verdict& verdict)>;
 
   // A request that waits: destroyed, it does not any more.
-  class Wait {
+  class Wait : public base::ListNode {
    public:
     Wait(std::shared_ptr<Flight> flight, OnVerdict on_verdict);
-    ~Wait();
-    Wait(const Wait&) = delete;
-    Wait& operator=(const Wait&) = delete;
+    ~Wait() { unlink(); }
 
    private:
     friend class Logins;
