@@ -72,7 +72,8 @@ def user(uid, password, groups=(), rdn=None):
 LDIF = (
     ENTRIES
     + user("ali", "sesame", [f"cn=staff,{GROUPS}", f"cn=admins,ou=others,{SUFFIX}"])
-    + user("hermione", "alohomora", [f"cn=staff,{GROUPS}", f"cn=admins,{GROUPS}"])
+    # Who asks for an attribute gets it in all languages.
+    + user("hermione", "alohomora", [f"cn=staff,{GROUPS}", f"cn=admins,{GROUPS}\nuid;lang-fr: miss-teigne"])
     + user("eve", "apple")
     + user("twin", "one", rdn="cn=first")
     + user("twin", "two", rdn="cn=second")

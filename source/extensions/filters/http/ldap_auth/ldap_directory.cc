@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "source/base/ascii.h"
 #include "source/base/failure_delay.h"
 #include "source/base/text.h"
 #include "source/filter/credentials/basic_login.h"
@@ -143,9 +144,9 @@ std::optional<std::vector<std::string>> LdapDirectory::groupsOf(Connection& conn
                                                                 const Entry& entry, Result& failure) {
   std::vector<std::string> out;
   if (const auto* member_of = std::get_if<MemberOf>(&options_.groups)) {
+    const std::string part = member_of->attribute + ';';  // "memberOf;range=0-1499"
     for (const auto& [name, values] : entry.attributes) {
-      // A part of the values: "memberOf;range=0-1499".
-      if (name.find(';') == std::string::npos) continue;
+      if (!base::equalsIgnoringCase(std::string_view(name).substr(0, part.size()), part)) continue;
       failure = errorOf("the groups of a user come in parts; use a search for them");
       return std::nullopt;
     }
