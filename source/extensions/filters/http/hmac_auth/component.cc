@@ -15,7 +15,7 @@ namespace {
 
 namespace structured = http::structured;
 
-using Value = std::variant<std::string, Failure>;
+using Value = Components::Value;
 
 std::string_view schemeOf(const http::RequestHeaders& headers) {
   return headers.get(http::Name::kXForwardedProto).value_or(headers.scheme);
@@ -36,43 +36,8 @@ std::string_view targetOf(const http::RequestHeaders& headers) {
 // As HTML's forms write it, but "%20" for a space. (section 2.2.8)
 std::string encoded(std::string_view text) {
   std::string out;
-  for (const char c : base::percentEncoded(text, "*")) out += c == '~' ? std::string("%7E") : std::string(1, c);
+  for (const char& c : base::percentEncoded(text, "*")) out += c == '~' ? "%7E" : std::string_view(&c, 1);
   return out;
-}
-
-Value queryParameter(std::string_view path, std::string_view name) {
-  std::optional<std::string> out;
-  std::string_view query = http::queryOf(path).value_or("");
-  while (!query.empty()) {
-    const http::QueryParameter parameter = http::takeParameter(query);
-    if (encoded(base::formDecoded(parameter.name)) != name) continue;
-    if (out) return Failure::kAbsent;
-    out = encoded(base::formDecoded(parameter.value));
-  }
-  if (!out) return Failure::kAbsent;
-  return *std::move(out);
-}
-
-Value derived(std::string_view name, const structured::Parameters& parameters, const http::RequestHeaders& headers) {
-  if (name == "@query-param") {
-    const structured::Bare* const which = structured::find(parameters, "name");
-    const auto* const text = which == nullptr ? nullptr : std::get_if<std::string>(which);
-    if (text == nullptr || parameters.size() != 1) return Failure::kComponent;
-    return queryParameter(headers.path, *text);
-  }
-  if (!parameters.empty()) return Failure::kComponent;
-  if (name == "@method") return std::string(headers.method);
-  if (name == "@authority") return authorityOf(headers);
-  if (name == "@scheme") return std::string(schemeOf(headers));
-  if (name == "@request-target") return std::string(targetOf(headers));
-  if (name == "@target-uri") {
-    // Of CONNECT it is the authority alone.
-    if (headers.path.empty()) return std::string(headers.authority);
-    return base::strCat(schemeOf(headers), "://", headers.authority, headers.path == "*" ? "" : headers.path);
-  }
-  if (name == "@path") return headers.pathOnly().empty() ? "/" : std::string(headers.pathOnly());
-  if (name == "@query") return base::strCat("?", http::queryOf(headers.path).value_or(""));
-  return Failure::kComponent;
 }
 
 // Each value by itself, so that no comma in one can look like two of them.
@@ -84,14 +49,6 @@ Value binary(std::string_view name, const http::RequestHeaders& headers) {
   }
   if (out.empty()) return Failure::kAbsent;
   return out;
-}
-
-Value member(const std::string& field, std::string_view key) {
-  constexpr size_t kMost = 64;
-  const auto dictionary = structured::parseDictionary(field, kMost);
-  const structured::Member* const found = dictionary ? structured::find(*dictionary, key) : nullptr;
-  if (found == nullptr) return Failure::kAbsent;
-  return structured::serialize(found->value);
 }
 
 }  // namespace
@@ -110,20 +67,71 @@ std::optional<std::string> fieldValue(const http::RequestHeaders& headers, std::
   return out;
 }
 
-Value valueOf(const structured::Item& component, const http::RequestHeaders& headers) {
+Value Components::valueOf(const structured::Item& component) {
   const auto* const name = std::get_if<std::string>(&component.value);
   if (name == nullptr) return Failure::kComponent;
-  if (name->starts_with('@')) return derived(*name, component.parameters, headers);
+  if (name->starts_with('@')) return derived(*name, component.parameters);
   if (component.parameters.size() > 1) return Failure::kComponent;
   const structured::Parameter* const parameter = component.parameters.empty() ? nullptr : &component.parameters.front();
   const auto* const flag = parameter == nullptr ? nullptr : std::get_if<bool>(&parameter->value);
-  if (flag != nullptr && *flag && parameter->key == "bs") return binary(*name, headers);
-  auto value = fieldValue(headers, *name);
+  if (flag != nullptr && *flag && parameter->key == "bs") return binary(*name, headers_);
+  auto value = fieldValue(headers_, *name);
   if (!value) return Failure::kAbsent;
   if (parameter == nullptr) return *std::move(value);
   const auto* const key = std::get_if<std::string>(&parameter->value);
   if (parameter->key != "key" || key == nullptr) return Failure::kComponent;
-  return member(*value, *key);
+  return member(*name, *value, *key);
+}
+
+Value Components::derived(std::string_view name, const structured::Parameters& parameters) {
+  if (name == "@query-param") {
+    const structured::Bare* const which = structured::find(parameters, "name");
+    const auto* const text = which == nullptr ? nullptr : std::get_if<std::string>(which);
+    if (text == nullptr || parameters.size() != 1) return Failure::kComponent;
+    return queryParameter(*text);
+  }
+  if (!parameters.empty()) return Failure::kComponent;
+  if (name == "@method") return std::string(headers_.method);
+  if (name == "@authority") return authorityOf(headers_);
+  if (name == "@scheme") return std::string(schemeOf(headers_));
+  if (name == "@request-target") return std::string(targetOf(headers_));
+  if (name == "@target-uri") {
+    // Of CONNECT it is the authority alone.
+    if (headers_.path.empty()) return std::string(headers_.authority);
+    return base::strCat(schemeOf(headers_), "://", headers_.authority, headers_.path == "*" ? "" : headers_.path);
+  }
+  if (name == "@path") return headers_.pathOnly().empty() ? "/" : std::string(headers_.pathOnly());
+  if (name == "@query") return base::strCat("?", http::queryOf(headers_.path).value_or(""));
+  return Failure::kComponent;
+}
+
+Value Components::queryParameter(std::string_view name) {
+  if (!query_) {
+    query_.emplace();
+    std::string_view query = http::queryOf(headers_.path).value_or("");
+    while (!query.empty()) {
+      const http::QueryParameter parameter = http::takeParameter(query);
+      query_->emplace_back(base::formDecoded(parameter.name), parameter.value);
+    }
+  }
+  const std::string decoded = base::percentDecoded(name);
+  if (encoded(decoded) != name) return Failure::kAbsent;
+  const auto isIt = [&decoded](const auto& parameter) { return parameter.first == decoded; };
+  const auto found = std::find_if(query_->begin(), query_->end(), isIt);
+  if (found == query_->end() || std::find_if(found + 1, query_->end(), isIt) != query_->end()) return Failure::kAbsent;
+  return encoded(base::formDecoded(found->second));
+}
+
+Value Components::member(const std::string& name, std::string_view value, std::string_view key) {
+  constexpr size_t kMost = 64;
+  auto known = std::find_if(dictionaries_.begin(), dictionaries_.end(),
+                            [&name](const auto& dictionary) { return dictionary.first == name; });
+  if (known == dictionaries_.end()) {
+    known = dictionaries_.emplace(known, name, structured::parseDictionary(value, kMost));
+  }
+  const structured::Member* const found = known->second ? structured::find(*known->second, key) : nullptr;
+  if (found == nullptr) return Failure::kAbsent;
+  return structured::serialize(found->value);
 }
 
 bool covers(const structured::Item& component, std::string_view required) {

@@ -21,7 +21,7 @@ structured::Item itemOf(const std::string& text) {
 
 // The value, or "! " and why there is none.
 std::string valueIn(const TestRequest& request, const std::string& component) {
-  const auto value = valueOf(itemOf(component), request.headers);
+  const auto value = Components(request.headers).valueOf(itemOf(component));
   if (const auto* const failure = std::get_if<Failure>(&value)) return base::strCat("! ", detailsOf(*failure));
   return std::get<std::string>(value);
 }
@@ -105,6 +105,26 @@ TEST_CASE("a field may be signed by a member or as bytes") {
   CHECK(valueIn(request, "\"text\";key=\"a\"") == kAbsent);
   CHECK(valueIn(request, "\"example-header\";bs") == ":dmFsdWUsIHdpdGgsIGxvdHM=:, :b2YsIGNvbW1hcw==:");
   CHECK(valueIn(request, "\"none\";bs") == kAbsent);
+}
+
+TEST_CASE("a field and the query have many parts") {
+  const TestRequest request("GET", "/?a=1&b=2&c", {{"one", "a=1, b=2"}, {"two", "a=3"}, {"three", "!"}});
+  Components components(request.headers);
+  const auto value = [&components](const std::string& component) {
+    const auto out = components.valueOf(itemOf(component));
+    return std::holds_alternative<Failure>(out) ? "! " + std::string(detailsOf(std::get<Failure>(out)))
+                                                : std::get<std::string>(out);
+  };
+  for (int i = 0; i < 2; ++i) {
+    CHECK(value("\"one\";key=\"b\"") == "2");
+    CHECK(value("\"two\";key=\"a\"") == "3");
+    CHECK(value("\"two\";key=\"b\"") == kAbsent);
+    CHECK(value("\"three\";key=\"a\"") == kAbsent);
+    CHECK(value("\"one\";key=\"a\"") == "1");
+    CHECK(value("\"@query-param\";name=\"b\"") == "2");
+    CHECK(value("\"@query-param\";name=\"c\"") == "");
+    CHECK(value("\"@query-param\";name=\"%61\"") == kAbsent);
+  }
 }
 
 TEST_CASE("what is not supported is said to be so") {

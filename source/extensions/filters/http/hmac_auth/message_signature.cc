@@ -91,8 +91,9 @@ std::variant<std::string, Failure> signatureBase(const structured::InnerList& li
                                                  const http::RequestHeaders& headers) {
   std::string out;
   std::vector<std::string> names;
+  Components components(headers);
   for (const structured::Item& item : list.items) {
-    auto value = valueOf(item, headers);
+    auto value = components.valueOf(item);
     if (const auto* const failure = std::get_if<Failure>(&value)) return *failure;
     std::string name = structured::serialize(item);
     if (std::find(names.begin(), names.end(), name) != names.end()) return Failure::kMalformed;
@@ -110,8 +111,12 @@ std::optional<std::string> signatureOf(const structured::Dictionary& signatures,
   return bytes == nullptr ? std::nullopt : std::optional(bytes->bytes);
 }
 
+// Or a member of it.
 bool signsDigest(const structured::InnerList& list) {
-  return signsAll(list, {std::string(kContentDigest)}, true);
+  return std::any_of(list.items.begin(), list.items.end(), [](const structured::Item& item) {
+    const auto* const name = std::get_if<std::string>(&item.value);
+    return name != nullptr && *name == kContentDigest;
+  });
 }
 
 std::variant<SignedRequest, Failure> readChosen(const Input& input, std::string signature,

@@ -198,6 +198,17 @@ TEST_CASE("what cannot be read, or in two ways, is refused") {
   CHECK(reader.refusal(inputOf(many)) == "malformed_signature");
 }
 
+TEST_CASE("a digest of which a member is signed is that of the body, but not all of what is required") {
+  Reader reader;
+  const auto out = reader.read(inputOf("\"content-digest\";key=\"sha-512\""));
+  REQUIRE(std::holds_alternative<SignedRequest>(out));
+  REQUIRE(std::get<SignedRequest>(out).digest);
+  CHECK_FALSE(std::get<SignedRequest>(out).digest->matches("other"));
+
+  reader.rules.required = {"content-digest"};
+  CHECK(reader.refusal(inputOf("\"content-digest\";key=\"sha-512\"")) == "unsigned_component");
+}
+
 TEST_CASE("a digest that is signed has to be one") {
   auto fields = exampleFields();
   for (auto& [name, value] : fields) {
