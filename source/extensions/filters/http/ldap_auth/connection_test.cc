@@ -77,6 +77,8 @@ TEST_CASE("who waits for a server can be woken, and nobody begins to behind that
 
   CHECK(sockets.stopped());
   CHECK(Connection::open(silent.server(), {}, endless, sockets).status().message() == "stopped");
+  const std::string unknown(64, 'a');
+  CHECK(Connection::open({unknown, 1, false, unknown}, {}, endless, sockets).status().message() == "stopped");
 }
 
 TEST_CASE("a bind without a name or a password is not sent") {

@@ -23,6 +23,10 @@ absl::Status failed(int error) {
   return absl::UnavailableError(std::generic_category().message(error));
 }
 
+absl::Status stopped() {
+  return absl::CancelledError("stopped");
+}
+
 void setFlag(int fd, int level, int name) {
   const int on = 1;
   (void)setsockopt(fd, level, name, &on, sizeof(on));
@@ -42,7 +46,7 @@ absl::StatusOr<int> dialOne(const addrinfo& address, event::TimePoint deadline, 
   if (fd < 0) return failed(errno);
   if (!sockets.add(fd)) {
     close(fd);
-    return absl::CancelledError("stopped");
+    return stopped();
   }
   setFlag(fd, IPPROTO_TCP, TCP_NODELAY);
   setFlag(fd, SOL_SOCKET, SO_KEEPALIVE);
@@ -88,6 +92,7 @@ bool OpenSockets::stopped() const {
 }
 
 absl::StatusOr<int> dial(const std::string& host, uint16_t port, event::TimePoint deadline, OpenSockets& sockets) {
+  if (sockets.stopped()) return stopped();  // names take their time
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV;
