@@ -3,7 +3,9 @@ import base64
 import concurrent.futures
 import os
 import socket
+import ssl
 import sys
+import threading
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
@@ -230,6 +232,34 @@ class UsersTest(LdapCase):
             self.checkStatus(listener, "ali:sesame", 503)
         self.assertEqual(self.slapd.count("BIND dn="), asked)
         self.assertIn("TLS:", self.sluice.log())
+
+    def test_servers_with_an_old_tls_see_no_password(self):
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        old.set_ciphers("ALL:@SECLEVEL=0")
+        old.load_cert_chain(self.authority.cert("server"), self.authority.key("server"))
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        spoken = []
+
+        def serve():
+            client, _ = listening.accept()
+            with client:
+                try:
+                    spoken.append(old.wrap_socket(client, server_side=True).version())
+                except OSError as error:
+                    spoken.append(str(error))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"ldaps://127.0.0.1:{listening.getsockname()[1]}"
+        self.serve(old={**DIRECT, "servers": [url], "tls": self.tls})
+
+        self.checkStatus("old", "ali:sesame", 503)
+
+        thread.join(10)
+        self.assertEqual(len(spoken), 1)
+        self.assertIn("UNSUPPORTED_PROTOCOL", spoken[0])
 
     def test_a_login_is_asked_once_for_a_while(self):
         self.serve(search=SEARCH)

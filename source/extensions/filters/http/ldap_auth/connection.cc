@@ -25,6 +25,8 @@ namespace {
 constexpr int kSaslPluginPath = 0;
 constexpr ber_len_t kMaxMessage = 4 << 20;
 constexpr size_t kMaxReferences = 100;
+// For GnuTLS, which LDAP_OPT_X_TLS_PROTOCOL_MIN says nothing to: TLS 1.2 at least. Libraries with another TLS refuse it.
+constexpr char kTlsVersions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 // How the library reads and writes: it would wait for whole messages and handshakes as long as it takes.
 Wire& wireOf(Sockbuf_IO_Desc* layer) {
@@ -211,9 +213,9 @@ absl::Status Connection::begin(const Server& server, const TlsOptions& tls) {
 
 absl::Status Connection::beginTls(const TlsOptions& tls, bool start) {
   const int verify = tls.verify ? LDAP_OPT_X_TLS_DEMAND : LDAP_OPT_X_TLS_NEVER;
-  const int least = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, is_server = 0;
+  const int is_server = 0;
   bool set = ldap_set_option(handle_, LDAP_OPT_X_TLS_REQUIRE_CERT, &verify) == LDAP_OPT_SUCCESS;
-  set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_PROTOCOL_MIN, &least) == LDAP_OPT_SUCCESS;
+  set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_CIPHER_SUITE, kTlsVersions) == LDAP_OPT_SUCCESS;
   set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_CACERTFILE, tls.ca_file.c_str()) == LDAP_OPT_SUCCESS;
   set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_CACERTDIR, "") == LDAP_OPT_SUCCESS;
   set = set && ldap_set_option(handle_, LDAP_OPT_X_TLS_NEWCTX, &is_server) == LDAP_OPT_SUCCESS;
