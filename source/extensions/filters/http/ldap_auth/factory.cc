@@ -87,6 +87,12 @@ TlsOptions compileTls(const v1::Tls& proto, const std::vector<Server>& servers, 
         .error("is for ldap:// servers, and one is ldaps://, where TLS comes first; remove one of them");
   }
   const bool is_used = is_first || proto.start_tls();
+  for (const Server& server : servers) {
+    // libldap would look for the machine's own name in the certificate.
+    if (!is_used || proto.accept_untrusted() || base::lowered(server.host) != "localhost") continue;
+    at.error(absl::StrCat("cannot tell whether a certificate is for localhost (", server.text,
+                          "); write its address or another name of it in servers"));
+  }
   const std::string& file = proto.trusted_ca_filename();
   if (!is_used && (!file.empty() || proto.accept_untrusted())) {
     at.error("has no effect, as no server is ldaps:// and start_tls is not set; set it");

@@ -314,6 +314,8 @@ TEST_CASE("each way to find users, and their groups, may be configured") {
        {kServers + kDirect, kServers + kSearch,
         kServers + kDirect + ", tls: {start_tls: true, trusted_ca_filename: " + ca + "}",
         "servers: ['LDAPS://a', 'ldap://b']" + kDirect + ", tls: {accept_untrusted: true}",
+        "servers: ['ldaps://localhost']" + kDirect + ", tls: {accept_untrusted: true}",
+        "servers: ['ldap://localhost']" + kDirect,
         kServers + ", search_bind: {bind_dn: cn=s, password: {name: p}, base_dn: dc=x, filter: '(a={user})', scope: "
                    "ONE_LEVEL}",
         kServers + kDirect + ", groups: {member_of: {base_dn: 'ou=groups,dc=x'}}, cache_ttl: 0s, timeout: 0.5s",
@@ -337,6 +339,8 @@ TEST_CASE("wrong configurations are refused with what to do") {
   CHECK_THAT(problems("servers: ['ldaps://a']" + kDirect + ", tls: {start_tls: true, accept_untrusted: true}"),
              Catch::Contains("tls.start_tls: is for ldap://"));
   CHECK_THAT(problems(kServers + kDirect + ", tls: {accept_untrusted: true}"), Catch::Contains("tls: has no effect"));
+  CHECK_THAT(problems("servers: ['ldaps://LocalHost']" + kDirect + ", tls: {trusted_ca_filename: /none}"),
+             Catch::Contains("tls: cannot tell whether a certificate is for localhost (LocalHost:636)"));
   CHECK_THAT(problems(kServers + kDirect + ", tls: {start_tls: true, trusted_ca_filename: /none}"),
              Catch::Contains("trusted_ca_filename"));
   CHECK_THAT(problems(kServers + kDirect + ", tls: {start_tls: true, trusted_ca_filename: /dev/null}"),
