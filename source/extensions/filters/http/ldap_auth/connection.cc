@@ -25,7 +25,8 @@ namespace {
 constexpr int kSaslPluginPath = 0;
 constexpr ber_len_t kMaxMessage = 4 << 20;
 constexpr size_t kMaxReferences = 100;
-// For GnuTLS, which LDAP_OPT_X_TLS_PROTOCOL_MIN says nothing to: TLS 1.2 at least. Libraries with another TLS refuse it.
+// For GnuTLS, which LDAP_OPT_X_TLS_PROTOCOL_MIN says nothing to: TLS 1.2 at least. Libraries with another TLS refuse
+// it.
 constexpr char kTlsVersions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 // How the library reads and writes: it would wait for whole messages and handshakes as long as it takes.
@@ -78,6 +79,9 @@ void prepareLibrary() {
   std::call_once(once, [] {
     char nowhere[] = "/dev/null";
     (void)sasl_set_path(kSaslPluginPath, nowhere);
+    int version = 0;
+    (void)ldap_get_option(nullptr, LDAP_OPT_PROTOCOL_VERSION,
+                          &version);  // the first call has to be alone: ldap_open(3)
   });
 }
 
