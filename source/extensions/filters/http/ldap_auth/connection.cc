@@ -25,8 +25,7 @@ namespace {
 constexpr int kSaslPluginPath = 0;
 constexpr ber_len_t kMaxMessage = 4 << 20;
 constexpr size_t kMaxReferences = 100;
-// For GnuTLS, which LDAP_OPT_X_TLS_PROTOCOL_MIN says nothing to: TLS 1.2 at least. Libraries with another TLS refuse
-// it.
+// TLS 1.2 at least, as GnuTLS says it, which does not heed LDAP_OPT_X_TLS_PROTOCOL_MIN. Another TLS refuses it.
 constexpr char kTlsVersions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 // How the library reads and writes: it would wait for whole messages and handshakes as long as it takes.
@@ -79,9 +78,8 @@ void prepareLibrary() {
   std::call_once(once, [] {
     char nowhere[] = "/dev/null";
     (void)sasl_set_path(kSaslPluginPath, nowhere);
-    int version = 0;
-    (void)ldap_get_option(nullptr, LDAP_OPT_PROTOCOL_VERSION,
-                          &version);  // the first call has to be alone: ldap_open(3)
+    int version = 0;  // no matter which: the first call has to be alone (ldap_open(3))
+    (void)ldap_get_option(nullptr, LDAP_OPT_PROTOCOL_VERSION, &version);
   });
 }
 
@@ -217,8 +215,9 @@ absl::Status Connection::begin(const Server& server, const TlsOptions& tls) {
 
 absl::Status Connection::beginTls(const TlsOptions& tls, bool start) {
   const int verify = tls.verify ? LDAP_OPT_X_TLS_DEMAND : LDAP_OPT_X_TLS_NEVER;
-  const int is_server = 0;
+  const int names = LDAP_OPT_X_TLS_TRY, is_server = 0;  // the subject's name does not count beside others
   bool set = ldap_set_option(handle_, LDAP_OPT_X_TLS_REQUIRE_CERT, &verify) == LDAP_OPT_SUCCESS;
+  set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_REQUIRE_SAN, &names) == LDAP_OPT_SUCCESS;
   set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_CIPHER_SUITE, kTlsVersions) == LDAP_OPT_SUCCESS;
   set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_CACERTFILE, tls.ca_file.c_str()) == LDAP_OPT_SUCCESS;
   set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_CACERTDIR, "") == LDAP_OPT_SUCCESS;
