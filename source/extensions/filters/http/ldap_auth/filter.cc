@@ -35,7 +35,8 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   if (several) return unauthorized("multiple_credentials_for_ldap_auth", context);
   const auto credentials = value ? filter::credentialsOf(*value, settings_.scheme) : std::nullopt;
   if (!credentials) {
-    if (settings_.allow_missing) return filter::Next{};
+    // Nobody is in no group.
+    if (settings_.allow_missing && context.settingsOr(settings_.everybody).admits({})) return filter::Next{};
     return unauthorized(value ? "invalid_scheme_for_ldap_auth" : "no_credential_for_ldap_auth", context);
   }
   const auto login = filter::decodeLogin(*credentials);

@@ -222,6 +222,17 @@ TEST_CASE("where nobody may come in as nobody, wrong passwords are refused and n
   CHECK(asked.refusal(basic("ALI:x")) == "401 invalid_credential_for_ldap_auth");
 }
 
+TEST_CASE("a request of nobody is refused where a route is for some groups") {
+  Asked asked;
+  asked.world.settings.allow_missing = true;
+  CHECK(asked.refusal({}, "allowed_groups: [staff]") == "401 no_credential_for_ldap_auth");
+  CHECK(asked.refusal({{"authorization", "Bearer x"}}, "allowed_groups: [staff]") ==
+        "401 invalid_scheme_for_ldap_auth");
+  CHECK(asked.counted("unauthorized") == 1);
+  CHECK(asked.refusal({}, "denied_groups: [staff]").empty());
+  CHECK(asked.refusal(basic("ALI:sesame"), "allowed_groups: [staff]").empty());
+}
+
 TEST_CASE("the scheme may be another one") {
   Asked asked;
   asked.world.settings.scheme = "ldap";
