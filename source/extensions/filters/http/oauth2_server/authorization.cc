@@ -7,6 +7,7 @@
 #include "source/base/base64_url.h"
 #include "source/base/percent.h"
 #include "source/base/text.h"
+#include "source/base/utf8.h"
 
 namespace sluice::extensions::http_filters::oauth2_server {
 namespace {
@@ -103,8 +104,10 @@ Authorization authorize(const Form& form, const Clients& clients, std::string_vi
     if (form.get("prompt") != "none") return Page{401, "Nobody is logged in."};
     return ReturnedError{std::move(to), {"login_required", "Nobody is logged in."}};
   }
-  if (subject.size() > kMaxSubject)
-    return ReturnedError{std::move(to), {"server_error", "The user's name is too long."}};
+  // In JSON other bytes would all become the same character, and several users one.
+  if (subject.size() > kMaxSubject || !base::isUtf8(subject)) {
+    return ReturnedError{std::move(to), {"server_error", "The user's name is too long, or not UTF-8."}};
+  }
   CodeQuestion question{std::get<Grant>(grant), to.redirect_uri, *readChallenge(form.get("code_challenge")),
                         code_lifetime};
   question.grant.subject = subject;

@@ -142,6 +142,9 @@ TEST_CASE("who is not logged in gets no code") {
   CHECK(bed.with({}, "") == "page 401");
   CHECK(bed.with({{"prompt", "none"}}, "") == "error login_required");
   CHECK(bed.with({}, std::string(2000, 'a')) == "error server_error");
+  // In Latin-1, and in UTF-8.
+  CHECK(bed.with({}, "ren\xe9") == "error server_error");
+  CHECK(bed.with({}, "ren\xc3\xa9") == "code");
 }
 
 TEST_CASE("a scope names each of what is wanted once, in the client's order") {
