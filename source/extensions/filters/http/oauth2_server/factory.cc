@@ -113,6 +113,7 @@ TokenServer::Settings compileRules(const v1::OAuth2Server& proto) {
   limit(proto.limits().has_codes(), proto.limits().codes(), limits.codes);
   limit(proto.limits().has_logins(), proto.limits().logins(), limits.logins);
   limit(proto.limits().has_revoked_tokens(), proto.limits().revoked_tokens(), limits.revoked_tokens);
+  limit(proto.limits().has_per_user(), proto.limits().per_user(), limits.per_user);
   return out;
 }
 

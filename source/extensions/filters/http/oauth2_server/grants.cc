@@ -94,13 +94,17 @@ bool Grants::isRoom(size_t (State::*count)() const, size_t limit) {
 
 // RFC 6749 section 4.1.2, RFC 9700 section 4.14.2: who shows it a second time may have stolen it, or it was stolen.
 Decision Grants::revoked(const std::string& login, std::string_view description) {
+  if (state_.login(login) == nullptr) return refused("invalid_grant", description);  // it is over as it is
   Decision out = changed(Refusal{"invalid_grant", description}, {LoginRevoked{login}});
   out.reused = true;
   return out;
 }
 
 Decision Grants::on(const CodeQuestion& question) {
-  if (!isRoom(&State::codes, rules_.limits.codes)) return refused("temporarily_unavailable", "Too many logins wait.");
+  const bool is_room = state_.codesOf(question.grant.subject) < rules_.limits.per_user;
+  if (!is_room || !isRoom(&State::codes, rules_.limits.codes)) {
+    return refused("temporarily_unavailable", "Too many logins wait.");
+  }
   CodeRecord record;
   std::string code = randomText();
   record.digest = filter::digestOf(code);
@@ -125,7 +129,14 @@ Decision Grants::on(const ExchangeQuestion& question) {
   }
   const auto grant = narrowed(found->grant, question.resource, question.terms);
   if (!grant) return refused("invalid_target", "resource is none that was granted.");
-  if (!isRoom(&State::logins, rules_.limits.logins)) return refused("temporarily_unavailable", "There are too many.");
+  // Nobody fills what is there for all: a user's own go first.
+  std::vector<Change> changes;
+  const std::string& user = found->grant.subject;
+  if (state_.loginsOf(user) >= rules_.limits.per_user) {
+    changes.push_back(LoginRevoked{state_.firstOver(user)->id});
+  } else if (!isRoom(&State::logins, rules_.limits.logins)) {
+    return refused("temporarily_unavailable", "There are too many.");
+  }
 
   LoginRecord login;
   login.id = randomBytes(kHandle);  // its handle, until it is issued
@@ -135,7 +146,6 @@ Decision Grants::on(const ExchangeQuestion& question) {
   login.refresh_expires = now_ + question.terms.refresh_lifetime;
   CodeRecord used = *found;
   used.login = loginIdOf(login.id);
-  std::vector<Change> changes;
   changes.push_back(std::move(used));
   return issue(std::move(login), *grant, question.terms, std::move(changes));
 }

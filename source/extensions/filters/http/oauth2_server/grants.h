@@ -112,6 +112,7 @@ struct Decision {
 
 struct Limits {
   size_t codes = 10'000, logins = 100'000, revoked_tokens = 100'000;
+  size_t per_user = 100;  // codes, and logins
 };
 
 class Grants {

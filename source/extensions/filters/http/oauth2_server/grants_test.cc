@@ -99,6 +99,8 @@ TEST_CASE("a code that comes again ends what it was used for") {
 
   CHECK(Bed::error(again) == "invalid_grant");
   CHECK(again.reused);
+  // There is nothing more to end, nor to write.
+  CHECK(bed.exchange(code).changes.empty());
   CHECK_FALSE(bed.isActive(tokens));
   CHECK(Bed::error(bed.refresh(tokens.refresh_token)) == "invalid_grant");
 }
@@ -260,6 +262,48 @@ TEST_CASE("what strangers can fill has bounds") {
   bed.now += seconds(60);
   bed.state.expire(bed.now);
   bed.code();
+}
+
+TEST_CASE("a user takes no place from others") {
+  Bed bed;
+  bed.rules.limits = {.codes = 3, .logins = 3, .per_user = 2};
+  const auto ask = [&](const std::string& user) {
+    return bed.decide(CodeQuestion{grantOf(user), kReturn, filter::digestOf(kVerifier), seconds(60)});
+  };
+  const auto login = [&](const std::string& user) {
+    const Decision code = ask(user);
+    REQUIRE(std::holds_alternative<Code>(code.answer));
+    const Decision out = bed.exchange(std::get<Code>(code.answer).code);
+    INFO(Bed::error(out));
+    REQUIRE(std::holds_alternative<Tokens>(out.answer));
+    bed.now += seconds(61);
+    bed.state.expire(bed.now);
+    return std::get<Tokens>(out.answer);
+  };
+
+  SECTION("by codes") {
+    ask("ann");
+    ask("ann");
+    CHECK(Bed::error(ask("ann")) == "temporarily_unavailable");
+    CHECK(Bed::error(ask("bob")).empty());
+    bed.now += seconds(60);
+    bed.state.expire(bed.now);
+    CHECK(Bed::error(ask("ann")).empty());
+  }
+  SECTION("by logins, of which the one goes that would be over first") {
+    const Tokens first = login("ann"), second = login("ann"), third = login("ann");
+    CHECK_FALSE(bed.activity(first.refresh_token).active);
+    CHECK(bed.activity(second.refresh_token).active);
+    const Tokens other = login("bob");
+    CHECK(bed.activity(other.refresh_token).active);
+    CHECK(bed.state.loginsOf("ann") == 2);
+    bed.rotated(third.refresh_token);
+    CHECK(bed.state.loginsOf("ann") == 2);
+    bed.decide(RevokeQuestion{"app", second.refresh_token, {}, {}});
+    bed.state.expire(bed.now + seconds(100'000));
+    CHECK(bed.state.loginsOf("ann") + bed.state.loginsOf("bob") == 0);
+    CHECK(bed.state.firstOver("ann") == nullptr);
+  }
 }
 
 TEST_CASE("changes make the state that they are told of") {

@@ -16,22 +16,44 @@ void State::put(KeyRecord record) {
   keys_.insert(place, std::move(record));
 }
 
+void State::put(CodeRecord record) {
+  if (const auto found = codes_.find(record.digest); found != codes_.end()) leave(found->second);
+  ++codes_of_[record.grant.subject];
+  const Digest digest = record.digest;
+  codes_.insert_or_assign(digest, std::move(record));
+}
+
+void State::put(LoginRecord record) {
+  if (const auto found = logins_.find(record.id); found != logins_.end()) leave(found->second);
+  logins_of_[record.grant.subject].insert(record.id);
+  std::string id = record.id;
+  logins_.insert_or_assign(std::move(id), std::move(record));
+}
+
+void State::leave(const CodeRecord& code) {
+  const auto found = codes_of_.find(code.grant.subject);
+  if (--found->second == 0) codes_of_.erase(found);
+}
+
+void State::leave(const LoginRecord& login) {
+  const auto found = logins_of_.find(login.grant.subject);
+  found->second.erase(login.id);
+  if (found->second.empty()) logins_of_.erase(found);
+}
+
 void State::apply(Change change) {
   std::visit(
       [this](auto& record) {
         using Record = std::decay_t<decltype(record)>;
-        if constexpr (std::is_same_v<Record, KeyRecord>) {
-          put(std::move(record));
-        } else if constexpr (std::is_same_v<Record, CodeRecord>) {
-          const Digest digest = record.digest;
-          codes_.insert_or_assign(digest, std::move(record));
-        } else if constexpr (std::is_same_v<Record, LoginRecord>) {
-          std::string id = record.id;
-          logins_.insert_or_assign(std::move(id), std::move(record));
-        } else if constexpr (std::is_same_v<Record, LoginRevoked>) {
-          logins_.erase(record.id);
-        } else {
+        if constexpr (std::is_same_v<Record, LoginRevoked>) {
+          const auto found = logins_.find(record.id);
+          if (found == logins_.end()) return;
+          leave(found->second);
+          logins_.erase(found);
+        } else if constexpr (std::is_same_v<Record, TokenRevoked>) {
           revoked_.insert_or_assign(std::move(record.id), record.expires);
+        } else {
+          put(std::move(record));
         }
       },
       change);
@@ -44,8 +66,13 @@ void State::expire(WallTime now) {
       if (is_over(here->second)) table.erase(here);
     }
   };
-  erase(codes_, [&](const CodeRecord& code) { return code.expires <= now; });
-  erase(logins_, [&](const LoginRecord& login) { return login.expires <= now; });
+  const auto isOver = [&](const auto& record) {
+    if (record.expires > now) return false;
+    leave(record);
+    return true;
+  };
+  erase(codes_, isOver);
+  erase(logins_, isOver);
   erase(revoked_, [&](WallTime expires) { return expires <= now; });
   // A key's last token is made before the next key signs.
   while (keys_.size() > 1 && keys_[1].signs_from + keys_[0].longest <= now) keys_.erase(keys_.begin());
@@ -76,6 +103,27 @@ const CodeRecord* State::code(const Digest& digest) const {
 const LoginRecord* State::login(std::string_view id) const {
   const auto found = logins_.find(base::toAbsl(id));
   return found == logins_.end() ? nullptr : &found->second;
+}
+
+size_t State::codesOf(std::string_view subject) const {
+  const auto found = codes_of_.find(base::toAbsl(subject));
+  return found == codes_of_.end() ? 0 : found->second;
+}
+
+size_t State::loginsOf(std::string_view subject) const {
+  const auto found = logins_of_.find(base::toAbsl(subject));
+  return found == logins_of_.end() ? 0 : found->second.size();
+}
+
+const LoginRecord* State::firstOver(std::string_view subject) const {
+  const LoginRecord* out = nullptr;
+  const auto found = logins_of_.find(base::toAbsl(subject));
+  if (found == logins_of_.end()) return nullptr;
+  for (const std::string& id : found->second) {
+    const LoginRecord& login = logins_.find(id)->second;
+    if (out == nullptr || login.expires < out->expires) out = &login;
+  }
+  return out;
 }
 
 bool State::isRevoked(std::string_view token_id) const {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "source/extensions/filters/http/oauth2_server/signing_key.h"
 #include "source/filter/credentials/key_table.h"
 
@@ -91,14 +92,27 @@ class State {
   size_t codes() const { return codes_.size(); }
   size_t logins() const { return logins_.size(); }
   size_t revoked() const { return revoked_.size(); }
+  // Of one user.
+  size_t codesOf(std::string_view subject) const;
+  size_t loginsOf(std::string_view subject) const;
+  // The one of these that is over first; null: there is none.
+  const LoginRecord* firstOver(std::string_view subject) const;
 
  private:
   void put(KeyRecord record);
+  void put(CodeRecord record);
+  void put(LoginRecord record);
+  // Takes it out of what its user has.
+  void leave(const CodeRecord& code);
+  void leave(const LoginRecord& login);
 
   std::vector<KeyRecord> keys_;
   filter::KeyTable<CodeRecord> codes_;
   absl::flat_hash_map<std::string, LoginRecord> logins_;
   absl::flat_hash_map<std::string, WallTime> revoked_;
+  // By subjects, of which each has some.
+  absl::flat_hash_map<std::string, size_t> codes_of_;
+  absl::flat_hash_map<std::string, absl::flat_hash_set<std::string>> logins_of_;  // their ids
 };
 
 }  // namespace sluice::extensions::http_filters::oauth2_server
