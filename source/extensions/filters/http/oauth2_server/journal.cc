@@ -183,15 +183,23 @@ absl::StatusOr<std::string> Journal::content() const {
 }
 
 absl::Status Journal::load() {
+  broken_ = true;
   if (file_ >= 0) ::close(file_);
   ::unlink((options_.path + ".new").c_str());  // of a crash before the rename
-  file_ = ::open(options_.path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  // One that was there may be on a disk that is not.
+  const int make = size_ == 0 ? O_CREAT : 0;
+  file_ = ::open(options_.path.c_str(), O_RDWR | make | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file_ < 0) return error("cannot be opened");
   const auto bytes = content();
   if (!bytes.ok()) return bytes.status();
-  auto read = readJournal(*bytes, options_.sealer ? &*options_.sealer : nullptr);
+  const std::string_view told = size_ == 0 ? *bytes : std::string_view(*bytes).substr(0, size_);
+  auto read = readJournal(told, options_.sealer ? &*options_.sealer : nullptr);
   if (!read.ok()) {
     return absl::Status(read.status().code(), absl::StrCat(options_.path, ": ", read.status().message()));
+  }
+  if (read->size < size_) {
+    return absl::DataLossError(base::strCat(options_.path, ": of ", size_, " bytes that were written only ", read->size,
+                                            " are there and whole; nothing of it is used: bring a copy back"));
   }
   if (bytes->size() > read->size) {
     note_ = base::strCat(options_.path, ": ", bytes->size() - read->size, " bytes behind byte ", read->size,
@@ -231,6 +239,12 @@ absl::Status Journal::append(const std::vector<Change>& changes) {
   }
   size_ += frame.size();
   return absl::OkStatus();
+}
+
+bool Journal::wantsCompaction() const {
+  const size_t most = std::max(options_.largest, compacted_size_);
+  const size_t grown = std::min(3 * compacted_size_, (most - compacted_size_) / 2);
+  return size_ >= options_.smallest && size_ - compacted_size_ >= grown;
 }
 
 absl::Status Journal::compact(WallTime now) {

@@ -54,14 +54,17 @@ class Journal {
   // What there is to say of how it was found, for a log; empty: nothing. Taken once.
   std::string takeNote() { return std::exchange(note_, {}); }
 
-  // Durable when it returns OK. After an error nothing more is written before reopen(): the changes may stand there or
-  // not.
+  // Durable when it returns OK. After an error nothing more is written before reopen(); until then the changes may
+  // stand there or not.
   absl::Status append(const std::vector<Change>& changes);
-  // Reads the file again.
+  // Reads the file again, without what was appended and not acknowledged: whoever asks again finds what was before. An
+  // error where something that was acknowledged is not there.
   absl::Status reopen();
-  // Writes it anew if most of it is over. An error leaves it as it is.
+  // Writes it anew if most of it is over, or half of the room that was left is taken. An error leaves it as it is.
   absl::Status compact(WallTime now);
-  bool wantsCompaction() const { return size_ >= options_.smallest && size_ / 4 >= compacted_size_; }
+  bool wantsCompaction() const;
+  // Any thread.
+  const std::optional<crypto::Sealer>& sealer() const { return options_.sealer; }
 
  private:
   explicit Journal(Options options) : options_(std::move(options)) {}

@@ -200,6 +200,56 @@ TEST_CASE("after an append that failed nothing is written before the file is rea
   CHECK(journal->takeState().logins() == 2);
 }
 
+TEST_CASE("what was appended and not acknowledged is not there when the file is read again") {
+  Bed bed;
+  REQUIRE(bed.opened()->append({loginOf("told")}).ok());
+  const std::string whole = contentOf(bed.path);
+  REQUIRE(bed.opened()->append({loginOf("untold")}).ok());
+  const std::string longer = contentOf(bed.path);
+  bed.write(whole);
+
+  const auto journal = bed.opened();
+  bed.write(longer);
+  REQUIRE(journal->reopen().ok());
+
+  CHECK(journal->takeState().logins() == 1);
+  CHECK(contentOf(bed.path) == whole);
+}
+
+TEST_CASE("a file that has lost what was acknowledged is not read again, nor made anew") {
+  Bed bed;
+  const auto journal = bed.opened();
+  REQUIRE(journal->append({loginOf("l")}).ok());
+  const std::string whole = contentOf(bed.path);
+  std::string bad = whole;
+  bad.back() = static_cast<char>(bad.back() ^ 1);
+  for (const std::string& left : {bad, whole.substr(0, 100), std::string()}) {
+    bed.write(left);
+    CHECK_THAT(std::string(journal->reopen().message()), Catch::Contains("bytes that were written only"));
+    CHECK(contentOf(bed.path) == left);
+  }
+  ::unlink(bed.path.c_str());
+  CHECK_FALSE(journal->reopen().ok());
+  CHECK_FALSE(std::filesystem::exists(bed.path));
+
+  bed.write(whole);
+  REQUIRE(journal->reopen().ok());
+  CHECK(journal->takeState().logins() == 1);
+}
+
+TEST_CASE("a file is written anew before there is no room for more") {
+  Bed bed;
+  bed.smallest = 100;
+  const auto journal = bed.opened();
+  // What stands there is more than a quarter of what the file may have.
+  for (int i = 0; i < 200; ++i) {
+    REQUIRE(journal->append({loginOf(std::to_string(i % 20))}).ok());
+    REQUIRE(journal->compact(kNow).ok());
+  }
+  REQUIRE(journal->reopen().ok());
+  CHECK(journal->takeState().logins() == 20);
+}
+
 TEST_CASE("a key goes when its last token is over, and the newest never") {
   State state;
   state.apply(keyOf(kNow));
