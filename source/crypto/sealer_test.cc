@@ -33,6 +33,8 @@ TEST_CASE("a key is 32 bytes or their hexadecimal digits") {
   const std::string sealed = Sealer::parse(bytes)->seal("x", "");
   CHECK(Sealer::parse(digits)->open(sealed, "") == "x");
   CHECK(Sealer::parse(digits + "\n")->open(sealed, "") == "x");
+  CHECK(Sealer::parse(digits) == Sealer::parse(bytes));
+  CHECK(Sealer::parse(digits) != Sealer::parse("1" + bytes.substr(1)));
   for (const std::string& bad : {std::string(), bytes + "0", digits + "0", digits.substr(1) + "g", digits + "\n\n"}) {
     CHECK_FALSE(Sealer::parse(bad));
   }

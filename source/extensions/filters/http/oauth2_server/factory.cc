@@ -117,15 +117,23 @@ TokenServer::Settings compileRules(const v1::OAuth2Server& proto) {
   return out;
 }
 
-// It goes on main, whoever lets it go.
-std::shared_ptr<TokenServer> handleOf(std::shared_ptr<TokenServer> server, event::Loop& main) {
+// It goes on main, whoever lets it go; then what that filter says holds no more.
+std::shared_ptr<TokenServer> handleOf(std::shared_ptr<TokenServer> server, uint64_t filter, event::Loop& main) {
   TokenServer* const made = server.get();
-  return {made,
-          [server = std::move(server), &main](TokenServer*) mutable { main.post([server = std::move(server)] {}); }};
+  return {made, [server = std::move(server), filter, &main](TokenServer*) mutable {
+            main.post([server = std::move(server), filter] { server->leave(filter); });
+          }};
 }
 
+// What main says to the server when clients change.
+struct Held {
+  TokenServer::Settings rules;
+  std::weak_ptr<TokenServer> server;
+  uint64_t filter = 0;  // as the server knows it
+};
+
 // Null after reporting, and where configurations are only checked.
-std::shared_ptr<TokenServer> openServer(const v1::OAuth2Server& proto, const TokenServer::Settings& settings,
+std::shared_ptr<TokenServer> openServer(const v1::OAuth2Server& proto, Held& held,
                                         const config::FactoryContext& context) {
   const config::Context at = context.at.child("store");
   Journal::Options options;
@@ -143,25 +151,26 @@ std::shared_ptr<TokenServer> openServer(const v1::OAuth2Server& proto, const Tok
   }
   if (context.services.main == nullptr) return nullptr;
   event::Loop& main = context.services.main->loop;
+  const auto sealer = options.sealer;
   // Of the whole process: two listeners may have it.
   auto server = context.services.objects.get<TokenServer>("oauth2 store " + options.path, [&] {
     auto opened =
-        TokenServer::open(std::move(options), settings,
+        TokenServer::open(std::move(options), held.rules,
                           {.main = main, .slots = context.services.local_slots, .logger = context.services.logger});
     if (opened.ok()) return *std::move(opened);
     at.child("path").error(std::string(opened.status().message()));
     return std::shared_ptr<TokenServer>();
   });
   if (server == nullptr) return nullptr;
-  server->configure(settings);
-  return handleOf(std::move(server), main);
+  if (!server->isSealedBy(sealer)) {
+    at.child("key_file").error("is not the key by which this process has the store open; restart it for another one");
+    return nullptr;
+  }
+  held.filter = server->join(held.rules);
+  auto out = handleOf(std::move(server), held.filter, main);
+  held.server = out;
+  return out;
 }
-
-// What main says to the server when clients change.
-struct Held {
-  TokenServer::Settings rules;
-  std::weak_ptr<TokenServer> server;
-};
 
 class Factory : public config::HttpFilterOf<v1::OAuth2Server> {
  public:
@@ -183,7 +192,7 @@ class Factory : public config::HttpFilterOf<v1::OAuth2Server> {
     out.keys_max_age = std::min(seconds(300), held->rules.rotation_period / 2);
     out.clients = compileClients(proto, context, [held](const Clients& clients) {
       held->rules.longest_token = longestToken(clients);
-      if (const auto server = held->server.lock()) server->configure(held->rules);
+      if (const auto server = held->server.lock()) server->configure(held->filter, held->rules);
     });
     constexpr int64_t kMost = TokenServer::kMaxKeys / 2;
     if (held->rules.longest_token / held->rules.rotation_period > kMost) {
@@ -195,8 +204,7 @@ class Factory : public config::HttpFilterOf<v1::OAuth2Server> {
     }
     // A store is opened for what is right otherwise.
     if (mark.hit()) return nullptr;
-    out.server = openServer(proto, held->rules, context);
-    held->server = out.server;
+    out.server = openServer(proto, *held, context);
 
     out.codes = counter("codes");
     out.tokens = counter("tokens");

@@ -445,6 +445,58 @@ TEST_CASE("keys change, and the old ones stay as long as their tokens") {
              !Catch::Contains(std::get<jwt::Token>(jwt::parse(first)).kid));
 }
 
+TEST_CASE("a key of another algorithm comes behind those that are published, and once") {
+  World world(", keys: {rotation_period: 10s}");
+  const auto keys = [&] {
+    std::vector<std::string> skipped;
+    std::string error;
+    return jwt::KeySet::parse(world.request("GET", "/oauth2/jwks", {}).body, skipped, error)->keys().size();
+  };
+  const auto algorithm = [&] {
+    return verified(world, world.token({{"grant_type", "client_credentials"}}).text("access_token")).algorithm;
+  };
+  world.pass(seconds(6));
+  REQUIRE(keys() == 2);  // of which the second does not sign so far
+
+  const std::string rules = ", keys: {rotation_period: 10s, algorithm: RS256}}\n";
+  world.filter = world.compile("{issuer: https://as.example, store: {path: " + world.store + "}" + rules, kClients);
+  world.pass(seconds(3));
+  CHECK(keys() == 3);
+  CHECK(algorithm() == jwt::Algorithm::kEs256);
+  world.pass(seconds(3));
+  CHECK(algorithm() == jwt::Algorithm::kRs256);
+}
+
+TEST_CASE("what a configuration says holds as long as it is there, and the last one's first") {
+  World world(", limits: {codes: 1}");
+  const auto codes = [&] {
+    world.subject = "ann";
+    const Answered out = world.request("GET", "/oauth2/authorize?" + formOf(World::authorization()), {});
+    return out.header("location").find("temporarily_unavailable") == std::string::npos;
+  };
+  const std::string head = "{issuer: https://as.example, store: {path: " + world.store + "}";
+  CHECK(codes());
+  CHECK_FALSE(codes());
+
+  // It is compiled, and gone before it serves.
+  world.compile(head + ", limits: {codes: 2}}\n", kClients).reset();
+  world.settle();
+  CHECK_FALSE(codes());
+  const auto next = world.compile(head + ", limits: {codes: 2}}\n", kClients);
+  CHECK(codes());
+  CHECK_FALSE(codes());
+}
+
+TEST_CASE("a store that is open is not sealed by another key") {
+  World world;
+  const std::string key = world.folder.write("key", std::string(64, 'a'));
+  CHECK_FALSE(world.FilterWorld::compile(
+      "{issuer: https://as.example, store: {path: " + world.store + ", key_file: " + key +
+      "}, clients: [{id: c, audiences: [a], grant_types: [client_credentials], secrets: [{sha256: "
+      "d0c04f4b1951e4aeaaec8223ed2039e542f3aae805a6fa7f6d794e5afff5d272}]}]}"));
+  CHECK_THAT(world.problems(), Catch::Contains("store.key_file: is not the key by which"));
+}
+
 // No file of this process gets larger than that, for as long as it lives.
 struct FullDisk {
   explicit FullDisk(size_t bytes) : handler(std::signal(SIGXFSZ, SIG_IGN)) {

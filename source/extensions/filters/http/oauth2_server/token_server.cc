@@ -111,9 +111,29 @@ void TokenServer::log(observability::LogLevel level, std::string_view text) cons
   if (!text.empty() && world_.logger != nullptr) world_.logger->log(level, "http", "oauth2_server: ", text);
 }
 
-void TokenServer::configure(const Settings& settings) {
-  const auto longest = std::max(settings_.longest_token, settings.longest_token);
-  settings_ = settings;
+uint64_t TokenServer::join(const Settings& settings) {
+  joined_.push_back({++last_filter_, settings});
+  settle();
+  return last_filter_;
+}
+
+void TokenServer::configure(uint64_t filter, const Settings& settings) {
+  for (Joined& joined : joined_) {
+    if (joined.filter == filter) joined.settings = settings;
+  }
+  settle();
+}
+
+void TokenServer::leave(uint64_t filter) {
+  std::erase_if(joined_, [&](const Joined& joined) { return joined.filter == filter; });
+  settle();
+}
+
+void TokenServer::settle() {
+  if (joined_.empty()) return;
+  auto longest = settings_.longest_token;
+  for (const Joined& joined : joined_) longest = std::max(longest, joined.settings.longest_token);
+  settings_ = joined_.back().settings;
   settings_.longest_token = longest;
 }
 
@@ -144,8 +164,9 @@ bool TokenServer::keyIsDue(WallTime now) const {
 
 KeyRecord TokenServer::nextKey(WallTime now) const {
   const auto& keys = state_.keys();
-  const bool replaces = !keys.empty() && keys.back().key->algorithm() == settings_.algorithm;
-  return {nullptr, replaces ? now + leadOf(settings_.rotation_period) : now, settings_.longest_token};
+  // Behind the newest one, which may be published and not sign so far.
+  const WallTime from = keys.empty() ? now : std::max(now + leadOf(settings_.rotation_period), keys.back().signs_from);
+  return {nullptr, from, settings_.longest_token};
 }
 
 void TokenServer::begin() {

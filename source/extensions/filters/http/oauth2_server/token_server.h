@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,8 +68,13 @@ class TokenServer : public std::enable_shared_from_this<TokenServer> {
   TokenServer(const TokenServer&) = delete;
   TokenServer& operator=(const TokenServer&) = delete;
 
-  // Main. Those of the last one hold, but for longest_token, which only grows.
-  void configure(const Settings& settings);
+  // Main. What the last filter says that has joined and not left holds, but for longest_token, which only grows. The
+  // number is what the filter is known by.
+  uint64_t join(const Settings& settings);
+  void configure(uint64_t filter, const Settings& settings);
+  void leave(uint64_t filter);
+  // Main. Whether its keys are sealed by that, or, without one, by none.
+  bool isSealedBy(const std::optional<crypto::Sealer>& sealer) const { return journal_->sealer() == sealer; }
   // Main, for tests: does what waits for a thread.
   void runOne() { pool_.runOne(); }
 
@@ -102,6 +108,7 @@ class TokenServer : public std::enable_shared_from_this<TokenServer> {
 
   TokenServer(std::unique_ptr<Journal> journal, const Settings& settings, World world);
 
+  void settle();
   WallTime now() const { return std::chrono::floor<std::chrono::seconds>(world_.now()); }
   void take(Entry entry);
   // What waits, and what is due, if nothing is under way.
@@ -118,7 +125,13 @@ class TokenServer : public std::enable_shared_from_this<TokenServer> {
   void log(observability::LogLevel level, std::string_view text) const;
 
   World world_;
-  Settings settings_;
+  struct Joined {
+    uint64_t filter;
+    Settings settings;
+  };
+  std::vector<Joined> joined_;  // in that order
+  uint64_t last_filter_ = 0;
+  Settings settings_;                 // that hold
   std::shared_ptr<Journal> journal_;  // whose turn it is: that of the job under way, or main's
   State state_;
   worker::Exchanged<PublishedKeys> published_;
