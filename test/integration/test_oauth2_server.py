@@ -410,7 +410,7 @@ class OAuth2ServerTest(SluiceTestCase):
 
         path = write(CLIENTS)
         source = {"filename": path, "watched_directory": {"path": os.path.dirname(path)}}
-        self.serve(clients=[], client_file=source)
+        self.serve(clients=[], client_file=source, keys={"rotation_period": "60s"})
         tokens = self.app.login()
 
         write([{**CLIENTS[0], "scopes": ["read"]}])
@@ -420,6 +420,9 @@ class OAuth2ServerTest(SluiceTestCase):
         waitFor(lambda: "the clients that were read before hold" in self.sluice.log(), "the refusal in the log")
         self.assertNotIn("in the clear", self.sluice.log())
         self.assertEqual(self.app.own().status, 200)
+        write([{**CLIENTS[0], "access_token_lifetime": "86400s"}])
+        waitFor(lambda: "rotation_period: is too short for tokens of 86400 s" in self.sluice.log(), "the refusal in the log")
+        self.assertEqual(self.app.own().json()["expires_in"], 300)
 
     def test_what_is_full_says_when_to_come_again(self):
         self.serve(limits={"codes": 1, "logins": 1}, code_lifetime="600s")

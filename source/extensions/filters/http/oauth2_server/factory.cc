@@ -190,18 +190,18 @@ class Factory : public config::HttpFilterOf<v1::OAuth2Server> {
     const auto held = std::make_shared<Held>();
     held->rules = compileRules(proto);
     out.keys_max_age = std::min(seconds(300), held->rules.rotation_period / 2);
-    out.clients = compileClients(proto, context, [held](const Clients& clients) {
-      held->rules.longest_token = longestToken(clients);
+    out.clients = compileClients(proto, context, [held](const Clients& clients, const config::Context& at) {
+      constexpr int64_t kMost = TokenServer::kMaxKeys / 2;
+      const seconds longest = longestToken(clients);
+      if (longest / held->rules.rotation_period > kMost) {
+        return at.child("keys")
+            .child("rotation_period")
+            .error(absl::StrCat("is too short for tokens of ", longest.count(), " s, of which more than ", kMost,
+                                " keys would have to be published; make it longer"));
+      }
+      held->rules.longest_token = longest;
       if (const auto server = held->server.lock()) server->configure(held->filter, held->rules);
     });
-    constexpr int64_t kMost = TokenServer::kMaxKeys / 2;
-    if (held->rules.longest_token / held->rules.rotation_period > kMost) {
-      context.at.child("keys")
-          .child("rotation_period")
-          .error(absl::StrCat("is too short for tokens of ", held->rules.longest_token.count(),
-                              " s, of which more than ", TokenServer::kMaxKeys / 2,
-                              " keys would have to be published; make it longer"));
-    }
     // A store is opened for what is right otherwise.
     if (mark.hit()) return nullptr;
     out.server = openServer(proto, *held, context);

@@ -144,7 +144,7 @@ void compileList(const List& list, const config::Context& at, Clients& out) {
 }
 
 // Null after reporting to the list of `at`, which stands at the filter's message; with places in the file.
-std::shared_ptr<const Clients> readClients(const Proto& proto, const config::Context& at) {
+std::shared_ptr<const Clients> readClients(const Proto& proto, const config::Context& at, const OnClients& on_clients) {
   const config::ErrorMark mark(at);
   const auto out = std::make_shared<Clients>();
   compileList(proto.clients(), at, *out);
@@ -157,20 +157,20 @@ std::shared_ptr<const Clients> readClients(const Proto& proto, const config::Con
     }
   }
   if (!mark.hit() && out->empty()) at.error("has no clients; name one in `clients` or in the file of `client_file`");
+  if (!mark.hit()) on_clients(*out, at);
   return mark.hit() ? nullptr : out;
 }
 
 // What has gone wrong leaves the clients as they are.
 void readAgain(const Proto& proto, const config::FactoryContext& context, ClientSource& source,
-               const std::function<void(const Clients&)>& on_clients) {
+               const OnClients& on_clients) {
   config::ErrorList errors;
-  auto clients = readClients(proto, config::Context(errors));
+  auto clients = readClients(proto, config::Context(errors), on_clients);
   if (worker::MainServices* const main = context.services.main) {
     const char* const name = clients == nullptr ? "reload_failure" : "reload_success";
     main->cells.add(context.stats->counter(absl::StrCat(context.owner, "oauth2_server.", name)), 1);
   }
   if (clients != nullptr) {
-    on_clients(*clients);
     source.clients.set(std::move(clients));
   } else if (context.services.logger != nullptr) {
     context.services.logger->warning("http",
@@ -187,7 +187,7 @@ std::chrono::seconds longestToken(const Clients& clients) {
 }
 
 std::shared_ptr<const ClientSource> compileClients(const Proto& proto, const config::FactoryContext& context,
-                                                   std::function<void(const Clients&)> on_clients) {
+                                                   OnClients on_clients) {
   const config::FactoryContext at_file = context.child("client_file");
   if (proto.has_client_file() && proto.client_file().filename().empty()) {
     at_file.at.error("is no file; name one by filename");
@@ -204,9 +204,8 @@ std::shared_ptr<const ClientSource> compileClients(const Proto& proto, const con
     out->watch = config::watchDirectory(proto.client_file().watched_directory().path(), context.services, on_change,
                                         at_file.at.child("watched_directory"));
   }
-  auto clients = readClients(proto, context.at);
+  auto clients = readClients(proto, context.at, on_clients);
   if (clients == nullptr) return nullptr;
-  on_clients(*clients);
   out->clients.set(std::move(clients));
   return out;
 }

@@ -487,6 +487,70 @@ TEST_CASE("what a configuration says holds as long as it is there, and the last 
   CHECK_FALSE(codes());
 }
 
+TEST_CASE("who goes while they wait hears nothing, and what they asked for stands") {
+  World world;
+  const Parameters exchange = {{"grant_type", "authorization_code"},
+                               {"code", world.code()},
+                               {"redirect_uri", kReturn},
+                               {"code_verifier", kVerifier}};
+  Fields fields = World::basic();
+  fields.push_back({"content-type", "application/x-www-form-urlencoded"});
+  const auto asks = [&](Harness& h) {
+    h.stream.shared_worker = &world.worker;
+    h.stream.info().start_time = world.now;
+    h.stream.request().path = "/oauth2/token";
+    h.request("POST", fields, false);
+    h.runner->requestData(formOf(exchange), true);
+    CHECK(h.client.heads == 0);
+  };
+
+  SECTION("before it is decided") {
+    {
+      Harness h({world.filter});
+      asks(h);
+    }
+    world.settle();
+  }
+  SECTION("before it is written") {
+    {
+      Harness h({world.filter});
+      asks(h);
+      world.worker.runMain();
+    }
+    world.settle();
+  }
+  SECTION("before it is told") {
+    {
+      Harness h({world.filter});
+      asks(h);
+      world.worker.runMain();
+      world.server->runOne();
+      world.loop.turn();
+    }
+    world.worker.loop.turn();
+  }
+  const Answered again = world.token(exchange);
+  CHECK(again.text("error") == "invalid_grant");
+  CHECK(world.counts["reused"] == 1);
+}
+
+TEST_CASE("who waits is answered although the configuration is another one by then") {
+  World world;
+  Fields fields = World::basic();
+  fields.push_back({"content-type", "application/x-www-form-urlencoded"});
+  Harness h({world.filter});
+  h.stream.shared_worker = &world.worker;
+  h.stream.info().start_time = world.now;
+  h.stream.request().path = "/oauth2/token";
+  h.request("POST", fields, false);
+  h.runner->requestData("grant_type=client_credentials", true);
+  CHECK(h.client.heads == 0);
+
+  world.filter.reset();
+  world.settle();
+  CHECK(h.client.status == 200);
+}
+
 TEST_CASE("a store that is open is not sealed by another key") {
   World world;
   const std::string key = world.folder.write("key", std::string(64, 'a'));
