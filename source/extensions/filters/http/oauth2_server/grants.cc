@@ -239,11 +239,14 @@ Decision Grants::on(const IntrospectQuestion& question) {
 
 Decision Grants::on(const RevokeQuestion& question) {
   if (question.refresh_token.empty()) {
-    if (question.expires <= now_ || state_.isRevoked(question.id)) return {Done{}};
-    if (!isRoom(&State::revoked, rules_.limits.revoked_tokens)) {
-      return refused("temporarily_unavailable", "There are too many.");
+    const std::string login = loginOf(question.id);
+    const bool is_over = question.expires <= now_ || state_.isRevoked(question.id);
+    if (is_over || (!login.empty() && state_.login(login) == nullptr)) return {Done{}};
+    if (isRoom(&State::revoked, rules_.limits.revoked_tokens)) {
+      return changed(Done{}, {TokenRevoked{question.id, question.expires}});
     }
-    return changed(Done{}, {TokenRevoked{question.id, question.expires}});
+    if (!login.empty()) return changed(Done{}, {LoginRevoked{login}});  // takes no room
+    return refused("temporarily_unavailable", "There are too many.");
   }
   const auto token = readRefreshToken(question.refresh_token);
   const LoginRecord* const found = token ? state_.login(token->login) : nullptr;

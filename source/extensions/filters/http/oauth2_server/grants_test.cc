@@ -258,6 +258,13 @@ TEST_CASE("what strangers can fill has bounds") {
   CHECK(revoke("a").empty());
   CHECK(revoke("b") == "temporarily_unavailable");
   CHECK(revoke("a").empty());
+  // Of a token of a login all of that goes, which takes no room.
+  bed.rules.limits.logins = 2;
+  const Tokens tokens = std::get<Tokens>(bed.exchange(second).answer);
+  CHECK(revoke(tokens.id.c_str()).empty());
+  CHECK_FALSE(bed.isActive(tokens));
+  CHECK(bed.state.revoked() == 1);
+  CHECK(bed.state.logins() == 1);
 
   bed.now += seconds(60);
   bed.state.expire(bed.now);
