@@ -64,10 +64,14 @@ std::optional<Login> readBasic(std::string_view value) {
                base::formDecoded(std::string_view(text).substr(colon + 1))};
 }
 
+// Empty: nobody is logged in, though requests without a credential may pass as somebody's.
 std::string_view subjectOf(stream::StreamInfo& info) {
-  const stream::MetadataValue* const found = info.metadata().find(stream::kIdentityMetadata, {"subject"});
-  const auto* const text = found == nullptr ? nullptr : std::get_if<std::string>(&found->value);
-  return text == nullptr ? std::string_view() : std::string_view(*text);
+  const auto textOf = [&](std::string_view name) {
+    const stream::MetadataValue* const found = info.metadata().find(stream::kIdentityMetadata, {std::string(name)});
+    const auto* const text = found == nullptr ? nullptr : std::get_if<std::string>(&found->value);
+    return text == nullptr ? std::string_view() : std::string_view(*text);
+  };
+  return textOf("method") == "anonymous" ? std::string_view() : textOf("subject");
 }
 
 std::string_view textClaim(const jwt::Token& token, std::string_view name) {

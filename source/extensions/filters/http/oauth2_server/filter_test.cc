@@ -137,6 +137,7 @@ struct World : filter::testing::FilterWorld<v1::OAuth2Server> {
     if (tls) h.stream.info().downstream_transport = tls;
     if (!subject.empty()) {
       h.stream.info().metadata().set(stream::kIdentityMetadata, "subject", {subject});
+      h.stream.info().metadata().set(stream::kIdentityMetadata, "method", {method_of_user});
     }
     h.request(method, fields, body.empty());
     if (!body.empty() && h.client.heads == 0) h.runner->requestData(body, true);
@@ -216,7 +217,7 @@ struct World : filter::testing::FilterWorld<v1::OAuth2Server> {
   worker::MainServices main{loop, stats.makeCells(), slots, [](std::function<void(worker::WorkerServices&)>) {}};
   std::shared_ptr<TokenServer> server;
   std::shared_ptr<const filter::HttpFilterFactory> filter;
-  std::string subject;
+  std::string subject, method_of_user = "basic";
   net::Transport* tls = nullptr;
   int passed = 0;
   std::map<std::string, int> counts;
@@ -305,6 +306,9 @@ TEST_CASE("where users are sent back to hears of errors, and of the issuer") {
   CHECK(page.status == 400);
   CHECK(page.header("location").empty());
   CHECK(page.details == "oauth2_untrusted_redirect");
+  // What passes without a credential is nobody's, whatever it is called.
+  world.method_of_user = "anonymous";
+  CHECK(world.request("GET", "/oauth2/authorize?" + formOf(World::authorization()), {}).status == 401);
   world.subject.clear();
   CHECK(world.request("GET", "/oauth2/authorize?" + formOf(World::authorization()), {}).status == 401);
   CHECK(world.counts["codes"] == 0);
