@@ -36,7 +36,7 @@ std::optional<Digest> readDigest(std::string_view text) {
 
 void compileSecrets(const credentials::OAuth2Client& proto, const config::Context& at, Client& out) {
   for (int i = 0; i < proto.secrets_size(); ++i) {
-    const credentials::Key& key = proto.secrets(i);
+    const credentials::ClientSecret& key = proto.secrets(i);
     const auto digest = readDigest(key.sha256());
     if (!digest) {
       at.child("secrets", static_cast<size_t>(i))
