@@ -105,7 +105,8 @@ TokenServer::Settings compileRules(const v1::OAuth2Server& proto) {
   if (proto.keys().algorithm() == "RS256") out.algorithm = SigningAlgorithm::kRs256;
   out.rotation_period =
       secondsOr(proto.keys().has_rotation_period(), proto.keys().rotation_period(), out.rotation_period);
-  out.rules.reuse_grace = seconds(proto.reuse_grace().seconds());
+  // Half a second is not never.
+  out.rules.reuse_grace = seconds(proto.reuse_grace().seconds() + (proto.reuse_grace().nanos() > 0 ? 1 : 0));
   const auto limit = [](bool is_set, const google::protobuf::UInt32Value& value, size_t& to) {
     if (is_set) to = value.value();
   };

@@ -290,6 +290,16 @@ TEST_CASE("a user's code becomes tokens, and these become others") {
   CHECK_FALSE(world.introspect(next.text("access_token")).flag("active"));
 }
 
+TEST_CASE("a client that has lost an answer asks again, where it has time for that") {
+  World world(", reuse_grace: 0.5s");
+  const Parameters refresh = {{"grant_type", "refresh_token"}, {"refresh_token", world.login().text("refresh_token")}};
+  CHECK(world.token(refresh).status == 200);
+  CHECK(world.token(refresh).status == 200);
+  world.now += seconds(1);
+  CHECK(world.token(refresh).status == 400);
+  CHECK(world.counts["reused"] == 1);
+}
+
 TEST_CASE("where users are sent back to hears of errors, and of the issuer") {
   World world;
   Parameters asked = World::authorization();
@@ -661,6 +671,7 @@ TEST_CASE("a wrong configuration is refused with the place of it") {
   CHECK_THAT(problems(good + ", keys: {rotation_period: 9s}"), Catch::Contains("keys.rotation_period: is too short"));
   CHECK_THAT(problems(good + ", reuse_grace: 61s"), Catch::Contains("reuse_grace"));
   CHECK_THAT(client("grant_types: [password]"), Catch::Contains("grant_types"));
+  CHECK_THAT(client("secrets: [{prefix: ses}], grant_types: [client_credentials]"), Catch::Contains("prefix"));
   const std::string open = client("secrets: [{sha256: sesame}], grant_types: [client_credentials]");
   CHECK_THAT(open, Catch::Contains("clients[0].secrets[0].sha256: is no SHA-256") && !Catch::Contains("sesame"));
   CHECK_THAT(client("grant_types: [client_credentials]"), Catch::Contains("grant_types: has client_credentials, but"));
