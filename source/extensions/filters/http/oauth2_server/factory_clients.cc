@@ -44,6 +44,12 @@ void compileSecrets(const credentials::OAuth2Client& proto, const config::Contex
           .error("is no SHA-256 of a secret; write it in 64 hexadecimal digits, never the secret itself");
       continue;
     }
+    // Who shows none would be the client.
+    if (*digest == filter::digestOf("")) {
+      at.child("secrets", static_cast<size_t>(i))
+          .child("sha256")
+          .error("is the SHA-256 of nothing; was the variable with the secret empty?");
+    }
     ClientSecret secret{*digest, std::nullopt};
     if (key.has_expires()) secret.expires = WallTime(std::chrono::seconds(key.expires().seconds()));
     out.secrets.push_back(secret);

@@ -674,6 +674,9 @@ TEST_CASE("a wrong configuration is refused with the place of it") {
   CHECK_THAT(client("secrets: [{prefix: ses}], grant_types: [client_credentials]"), Catch::Contains("prefix"));
   const std::string open = client("secrets: [{sha256: sesame}], grant_types: [client_credentials]");
   CHECK_THAT(open, Catch::Contains("clients[0].secrets[0].sha256: is no SHA-256") && !Catch::Contains("sesame"));
+  CHECK_THAT(client("secrets: [{sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855}], "
+                    "grant_types: [client_credentials]"),
+             Catch::Contains("secrets[0].sha256: is the SHA-256 of nothing"));
   CHECK_THAT(client("grant_types: [client_credentials]"), Catch::Contains("grant_types: has client_credentials, but"));
   CHECK_THAT(client(secret + "grant_types: [authorization_code]"), Catch::Contains("redirect_uris: is empty"));
   CHECK_THAT(client(secret + "grant_types: [client_credentials], redirect_uris: ['https://a/']"),
