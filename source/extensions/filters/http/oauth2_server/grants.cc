@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <set>
 
 #include "source/base/base64_url.h"
 #include "source/base/text.h"
@@ -45,14 +46,18 @@ std::string loginOf(std::string_view token_id) {
   return base::fromBase64Url(token_id.substr(0, dot)).value_or("");
 }
 
-// Calls visit(name) for each name of a scope.
-template <typename Visit>
-void forEachName(std::string_view scope, Visit visit) {
-  while (!scope.empty()) {
-    const std::string_view name = scope.substr(0, scope.find(' '));
-    visit(name);
-    scope.remove_prefix(std::min(scope.size(), name.size() + 1));
-  }
+// Takes the first name off a scope.
+std::string_view takeName(std::string_view& scope) {
+  const std::string_view name = scope.substr(0, scope.find(' '));
+  scope.remove_prefix(std::min(scope.size(), name.size() + 1));
+  return name;
+}
+
+// A set, as strangers choose how many there are.
+std::set<std::string_view> namesOf(std::string_view scope) {
+  std::set<std::string_view> out;
+  while (!scope.empty()) out.insert(takeName(scope));
+  return out;
 }
 
 }  // namespace
@@ -62,20 +67,17 @@ std::string randomText() {
 }
 
 bool isWithin(std::string_view scope, std::string_view granted) {
-  bool out = true;
-  forEachName(scope, [&](std::string_view wanted) {
-    bool found = false;
-    forEachName(granted, [&](std::string_view name) { found |= name == wanted; });
-    out &= found;
-  });
-  return out;
+  const auto wanted = namesOf(scope), names = namesOf(granted);
+  return std::includes(names.begin(), names.end(), wanted.begin(), wanted.end());
 }
 
 std::string commonScope(std::string_view scope, std::string_view wanted) {
+  const auto names = namesOf(wanted);
   std::string out;
-  forEachName(scope, [&](std::string_view name) {
-    if (isWithin(name, wanted)) base::strAppend(out, out.empty() ? "" : " ", name);
-  });
+  while (!scope.empty()) {
+    const std::string_view name = takeName(scope);
+    if (names.contains(name)) base::strAppend(out, out.empty() ? "" : " ", name);
+  }
   return out;
 }
 
