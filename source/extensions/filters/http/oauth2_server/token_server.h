@@ -104,10 +104,15 @@ class TokenServer : public std::enable_shared_from_this<TokenServer> {
     Question question;
     std::shared_ptr<Waiting> waiting;
   };
+  struct Joined {
+    uint64_t filter;
+    Settings settings;
+  };
   struct Batch;
 
   TokenServer(std::unique_ptr<Journal> journal, const Settings& settings, World world);
 
+  // Makes hold what the last one says.
   void settle();
   WallTime now() const { return std::chrono::floor<std::chrono::seconds>(world_.now()); }
   void take(Entry entry);
@@ -125,10 +130,6 @@ class TokenServer : public std::enable_shared_from_this<TokenServer> {
   void log(observability::LogLevel level, std::string_view text) const;
 
   World world_;
-  struct Joined {
-    uint64_t filter;
-    Settings settings;
-  };
   std::vector<Joined> joined_;  // in that order
   uint64_t last_filter_ = 0;
   Settings settings_;                 // that hold
