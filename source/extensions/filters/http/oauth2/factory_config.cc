@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,7 +17,6 @@
 #include "source/config/generic_secret.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_texts.h"
-#include "source/config/stable_bytes.h"
 #include "source/config/value_format.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/oauth2/urls.h"
@@ -267,16 +267,17 @@ void compileForwarding(const v3::OAuth2Config& proto, const Context& at, Config&
   }
 }
 
-// Null: sessions are not renewed.
+// Null: sessions are not renewed. Of a client at a token endpoint there is one: a session is good in each configuration
+// with them, and its refresh token is to be used once by all of these.
 std::shared_ptr<const Renewals> compileRenewals(const v3::OAuth2Config& proto, const FactoryContext& context,
-                                                const Config& config) {
+                                                const Config& config, const std::string& client) {
   const bool wanted = !proto.has_use_refresh_token() || proto.use_refresh_token().value();
   if (!config.keep_refresh_token && proto.has_use_refresh_token() && wanted) {
     context.at.child("use_refresh_token").error("has no token to use with disable_refresh_token_set_cookie");
   }
   if (!wanted || !config.keep_refresh_token || context.services.main == nullptr) return nullptr;
-  return context.shared<Renewals>(absl::StrCat("oauth2 renewals ", config::stableBytes(proto)), config.retries,
-                                  *context.services.main, base::drawSeed());
+  return context.services.objects.get<Renewals>(
+      client, [&] { return std::make_shared<Renewals>(*context.services.main, base::drawSeed()); });
 }
 
 }  // namespace
@@ -322,9 +323,9 @@ std::shared_ptr<const Config> compileConfig(const v3::OAuth2Config& proto, const
       config::compileGenericSecret(proto.credentials().token_secret(), credentials.child("token_secret"));
   const Secret hmac = config::compileGenericSecret(proto.credentials().hmac_secret(), credentials.child("hmac_secret"));
   if (mark.hit() || hmac == nullptr || out->token_secret == nullptr) return nullptr;
-  out->keys =
-      std::make_unique<const Keys>(hmac, joined({out->client.id, out->client.token_uri}), context.services.local_slots);
-  out->renewals = compileRenewals(proto, context, *out);
+  const std::string client = joined({out->client.id, out->client.token_uri});
+  out->keys = std::make_unique<const Keys>(hmac, client, context.services.local_slots);
+  out->renewals = compileRenewals(proto, context, *out, client);
   return out;
 }
 

@@ -97,6 +97,7 @@ filter::HookResult Filter::renew() {
   if (!failure.empty()) return notReady(failure);
   token_ = context_->resumeToken();
   renewal_ = config_->renewals->renew(context_->worker(), hashText(session_->refresh_token), std::move(request),
+                                      config_->retries,
                                       [this](const TokenAnswer& answer, bool first) { onRenewed(answer, first); });
   timer_ = context_->calls().after(kMaxRenewalWait, [this] {
     renewal_.reset();

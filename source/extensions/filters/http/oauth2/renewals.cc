@@ -27,10 +27,10 @@ struct Renewals::Handle final : Wait {
 // Thread: main.
 class Renewals::OnMain {
  public:
-  OnMain(Retries retries, worker::MainServices& main, uint64_t seed)
-      : retries_(retries), main_(main), random_(seed), forget_(main_.loop.timers(), [this] { forget(); }) {}
+  OnMain(worker::MainServices& main, uint64_t seed)
+      : main_(main), random_(seed), forget_(main_.loop.timers(), [this] { forget(); }) {}
 
-  void ask(const std::string& key, worker::HttpCallRequest request, std::shared_ptr<Waiter> waiter) {
+  void ask(const std::string& key, worker::HttpCallRequest request, Retries retries, std::shared_ptr<Waiter> waiter) {
     const auto known = renewals_.find(key);
     if (known != renewals_.end() && known->second->answer != nullptr)
       return tell(std::move(waiter), known->second->answer, false);
@@ -40,7 +40,7 @@ class Renewals::OnMain {
     }
     ++waiting_;
     if (known != renewals_.end()) return known->second->waiters.push_back(std::move(waiter));
-    Renewal& renewal = *(renewals_[key] = std::make_unique<Renewal>(*this, key, std::move(request)));
+    Renewal& renewal = *(renewals_[key] = std::make_unique<Renewal>(*this, key, std::move(request), retries));
     renewal.waiters.push_back(std::move(waiter));
     renewal.send();
   }
@@ -49,10 +49,11 @@ class Renewals::OnMain {
   using Answer = std::shared_ptr<const TokenAnswer>;
 
   struct Renewal {
-    Renewal(OnMain& owner, std::string key, worker::HttpCallRequest request)
+    Renewal(OnMain& owner, std::string key, worker::HttpCallRequest request, Retries retries)
         : owner(owner),
           key(std::move(key)),
           request(std::move(request)),
+          retries(retries),
           again(owner.main_.loop.timers(), [this] { send(); }) {}
     void send() {
       call = owner.main_.calls().send(request,
@@ -67,7 +68,8 @@ class Renewals::OnMain {
     const std::string key;
     worker::HttpCallRequest request;
     std::vector<std::shared_ptr<Waiter>> waiters;
-    uint32_t retries = 0;
+    const Retries retries;
+    uint32_t failures = 0;
     Answer answer;  // null: it is under way
     event::Timer again;
     std::unique_ptr<worker::Call> call;
@@ -83,8 +85,9 @@ class Renewals::OnMain {
   void onAnswer(Renewal& renewal, TokenAnswer answer) {
     const auto* const failure = std::get_if<TokenFailure>(&answer);
     const bool transient = failure != nullptr && failure->transient;
-    if (transient && renewal.retries < retries_.most) {
-      renewal.again.arm(base::failureDelay(++renewal.retries, retries_.base, retries_.longest, random_));
+    const Retries& retries = renewal.retries;
+    if (transient && renewal.failures < retries.most) {
+      renewal.again.arm(base::failureDelay(++renewal.failures, retries.base, retries.longest, random_));
       return;
     }
     renewal.answer = std::make_shared<const TokenAnswer>(std::move(answer));
@@ -120,7 +123,6 @@ class Renewals::OnMain {
     std::string key;
   };
 
-  const Retries retries_;
   worker::MainServices& main_;
   base::Random random_;
   std::unordered_map<std::string, std::unique_ptr<Renewal>> renewals_;
@@ -129,19 +131,21 @@ class Renewals::OnMain {
   event::Timer forget_;
 };
 
-Renewals::Renewals(Retries retries, worker::MainServices& main, uint64_t seed)
-    : main_(main.loop), on_main_(std::make_shared<OnMain>(retries, main, seed)) {}
+Renewals::Renewals(worker::MainServices& main, uint64_t seed)
+    : main_(main.loop), on_main_(std::make_shared<OnMain>(main, seed)) {}
 
 Renewals::~Renewals() {
   main_.post([gone = std::move(on_main_)] {});
 }
 
 std::unique_ptr<Renewals::Wait> Renewals::renew(worker::WorkerServices& worker, std::string key,
-                                                worker::HttpCallRequest request, OnAnswer on_answer) const {
+                                                worker::HttpCallRequest request, Retries retries,
+                                                OnAnswer on_answer) const {
   auto waiter = std::make_shared<Waiter>(Waiter{worker.loop, std::move(on_answer)});
-  worker.postToMain([on_main = std::weak_ptr(on_main_), key = std::move(key), request = std::move(request), waiter] {
-    if (const auto known = on_main.lock()) known->ask(key, request, waiter);
-  });
+  worker.postToMain(
+      [on_main = std::weak_ptr(on_main_), key = std::move(key), request = std::move(request), retries, waiter] {
+        if (const auto known = on_main.lock()) known->ask(key, request, retries, waiter);
+      });
   return std::make_unique<Handle>(std::move(waiter));
 }
 

@@ -2,7 +2,8 @@
 //
 // Main asks the token endpoint; who asks for the same token meanwhile, or a little later (a browser that has not got
 // its new cookies yet), is given the same answer. Many refresh tokens are good once only, and a second use may end the
-// session. Thread: made on main; renew() on workers; it may be destroyed on any thread.
+// session. So there is one of these for all configurations whose sessions are the same. Thread: made on main; renew()
+// on workers; it may be destroyed on any thread.
 #pragma once
 
 #include <chrono>
@@ -31,7 +32,7 @@ class Renewals {
   static constexpr size_t kMaxWaiting = 16'384;     // requests
 
   // `seed`: of delays.
-  Renewals(Retries retries, worker::MainServices& main, uint64_t seed);
+  Renewals(worker::MainServices& main, uint64_t seed);
   ~Renewals();
   Renewals(const Renewals&) = delete;
   Renewals& operator=(const Renewals&) = delete;
@@ -43,10 +44,10 @@ class Renewals {
    public:
     virtual ~Wait() = default;
   };
-  // Worker. `key`: of the refresh token. `request` is made if no other with this key was. `on_answer` is called from
-  // the loop, once; it may destroy the wait.
+  // Worker. `key`: of the refresh token. `request` is made, with its retries, if no other with this key was.
+  // `on_answer` is called from the loop, once; it may destroy the wait.
   [[nodiscard]] std::unique_ptr<Wait> renew(worker::WorkerServices& worker, std::string key,
-                                            worker::HttpCallRequest request, OnAnswer on_answer) const;
+                                            worker::HttpCallRequest request, Retries retries, OnAnswer on_answer) const;
 
  private:
   class OnMain;

@@ -77,6 +77,24 @@ TEST_CASE("one refresh token is used once, however many requests need it") {
   CHECK(world.server.sent.size() == 2);
 }
 
+TEST_CASE("configurations with the same sessions renew them together") {
+  Expired world;
+  Harness page({world.filter});
+  world.start(page, "/");
+  // Of another configuration of the same client: a route, or the next generation.
+  world.route = world.compileRoute("{config: " + config(", deny_redirect_matcher: [{name: x, present_match: true}]") + "}");
+  INFO(world.problems());
+  REQUIRE(world.route != nullptr);
+  Harness call({world.filter}, {world.route});
+  world.start(call, "/api");
+  world.settle();
+  CHECK(world.server.sent.size() == 1);
+  world.answerAll(world.server);
+  world.settle();
+  CHECK(page.terminal.heads == 1);
+  CHECK(call.terminal.heads == 1);
+}
+
 TEST_CASE("what cannot be renewed leads to a login") {
   Expired world;
   world.provider = [](const auto&) {
