@@ -56,7 +56,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
     admit();
     return filter::Next{};
   }
-  if (session_ && config_->renewals != nullptr && !session_->refresh_token.empty()) return renew();
+  if (session_ && mayRenew(*session_)) return renew();
   const bool had_one = jar_->value(CookieKind::kHmac, "").has_value();
   Answer answer = refuse(session_  ? "oauth_session_expired"
                          : had_one ? "oauth_session_invalid"
@@ -89,6 +89,12 @@ void Filter::admit() {
   std::optional<jwt::Token> token = readIdToken(session_->id_token);
   context_->setIdentity(token ? identityOf(*std::move(token)) : filter::identityFields({.method = "oauth2"}));
   forgetLogins(*jar_, *cookies_);
+}
+
+bool Filter::mayRenew(const Session& session) const {
+  // Browsers drop the cookies then; who has kept them does not.
+  return config_->renewals != nullptr && !session.refresh_token.empty() &&
+         now_ - session.expires < config_->refresh_lifetime.count();
 }
 
 filter::HookResult Filter::renew() {

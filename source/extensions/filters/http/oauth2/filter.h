@@ -39,6 +39,7 @@ class Filter : public filter::HttpFilter {
   // What clients may not say, and what hosts need not know.
   void cleanse(http::RequestHeaders& headers);
   void admit();
+  bool mayRenew(const Session& session) const;
   filter::HookResult renew();
   void onRenewed(const TokenAnswer& answer, bool first);
   // Why it did not; empty: session_ is new.

@@ -82,7 +82,8 @@ TEST_CASE("configurations with the same sessions renew them together") {
   Harness page({world.filter});
   world.start(page, "/");
   // Of another configuration of the same client: a route, or the next generation.
-  world.route = world.compileRoute("{config: " + config(", deny_redirect_matcher: [{name: x, present_match: true}]") + "}");
+  world.route =
+      world.compileRoute("{config: " + config(", deny_redirect_matcher: [{name: x, present_match: true}]") + "}");
   INFO(world.problems());
   REQUIRE(world.route != nullptr);
   Harness call({world.filter}, {world.route});
@@ -168,6 +169,14 @@ TEST_CASE("a session is renewed for as long as it may be") {
     REQUIRE(field != world.browser.fields.end());
     CHECK_THAT(*field, Catch::Contains("Max-Age=300;"));
   }
+  // Whoever still has them: 300 s behind the end of the access token it is over.
+  const Browser kept = world.browser;
+  world.provider = [](const auto&) { return filter::HttpCallResponse{.status = 200, .body = tokensOf("new", "")}; };
+  world.pass(seconds(60 + 299));
+  CHECK(world.ask("/").went_on);
+  world.browser = kept;
+  world.pass(seconds(1));
+  CHECK(world.ask("/").details == "oauth_login_begins");
 }
 
 TEST_CASE("without use_refresh_token an ended session is over") {
