@@ -76,7 +76,7 @@ void removeCookies(const CookieRules& rules, http::HeaderList& headers);
 // Fields that set cookies.
 class CookieWriter {
  public:
-  // `secure`: the client came by TLS.
+  // `secure`: clients see the site by https.
   CookieWriter(const CookieRules& rules, const CookieJar& jar, bool secure)
       : rules_(rules), jar_(jar), secure_(secure) {}
 

@@ -47,7 +47,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
   if (sealer_ == nullptr) return notReady("oauth_secret_missing");
   now_ = wallSeconds(context);
   scope_ = config_->cookies.domain.empty() ? hostOfAuthority(headers.authority) : config_->cookies.domain;
-  cookies_.emplace(config_->cookies, *jar_, headers.scheme == "https");
+  cookies_.emplace(config_->cookies, *jar_, isSecure());
   session_ = readSession(*jar_, form());
   const std::string_view path = headers.path.substr(0, headers.path.find('?'));
   if (config_->signout_path.matches(path)) return signOut();

@@ -58,6 +58,8 @@ class Filter : public filter::HttpFilter {
   std::string_view checkTokens(const Tokens& tokens) const;
   filter::Reply failLogin(uint16_t status, std::string_view details, const Page& page);
 
+  // Whether clients see this site by https, be it that a proxy in front takes off TLS.
+  bool isSecure() const;
   // Scheme and host of this site, as clients see it; nullopt: the request says something that is none.
   std::optional<std::string> site() const;
   std::optional<std::string> returnUrl() const;

@@ -154,6 +154,11 @@ std::string Filter::formatted(const stream::TextFormatter& format) const {
   return out;
 }
 
+bool Filter::isSecure() const {
+  if (!config_->original_uri) return context_->request().scheme == "https";
+  return formatted(*config_->original_uri).starts_with("https://");
+}
+
 std::optional<std::string> Filter::site() const {
   const http::RequestHeaders& headers = context_->request();
   std::string out = config_->original_uri ? formatted(*config_->original_uri)

@@ -74,6 +74,22 @@ TEST_CASE("cookies are for this site's servers alone, and tell nothing") {
   }
 }
 
+TEST_CASE("cookies are Secure where clients see the site by https, whatever the connection is") {
+  const auto secure = [](const std::string& scheme, const std::string& more) {
+    World world(config(more));
+    world.scheme = scheme;
+    world.logIn();
+    REQUIRE_FALSE(world.browser.fields.empty());
+    const auto count = std::count_if(world.browser.fields.begin(), world.browser.fields.end(),
+                                     [](const auto& field) { return field.find("; Secure") != std::string::npos; });
+    return count == 0 ? "none" : static_cast<size_t>(count) == world.browser.fields.size() ? "all" : "some";
+  };
+  CHECK(secure("https", "") == std::string("all"));
+  CHECK(secure("http", "") == std::string("none"));
+  // Behind a proxy that takes off TLS.
+  CHECK(secure("http", ", original_request_uri: 'https://%REQ(:authority)%'") == std::string("all"));
+}
+
 TEST_CASE("cookies are as the configuration says") {
   World world(
       config(", cookie_configs: {bearer_token_cookie_config: {same_site: NONE, path: /app, partitioned: true}, "

@@ -158,7 +158,7 @@ struct World : filter::testing::FilterWorld<v3::OAuth2, v3::OAuth2PerRoute> {
     h.stream.shared_worker = &worker;
     h.stream.info().start_time = std::chrono::system_clock::time_point(std::chrono::seconds(now));
     h.stream.request().path = path;
-    h.stream.request().scheme = "https";
+    h.stream.request().scheme = scheme;
     h.stream.request().authority = host;
     Fields all = fields;
     if (!browser.cookies.empty()) all.emplace_back("cookie", browser.header());
@@ -245,7 +245,7 @@ struct World : filter::testing::FilterWorld<v3::OAuth2, v3::OAuth2PerRoute> {
   std::shared_ptr<const route::PerFilterConfig> route;
 
   int64_t now = kNow;
-  std::string host = "shop.example";
+  std::string host = "shop.example", scheme = "https";
   Browser browser;
   std::string authorized;                         // where the last login led
   std::vector<filter::HttpCallRequest> requests;  // that the provider got
