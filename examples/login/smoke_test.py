@@ -53,7 +53,8 @@ class LoginTest(SluiceTestCase):
         waitFor(lambda: re.search(r'"who":"ann"', self.sluice.log()), "the access log")
 
     def test_some_pages_are_for_everybody_and_callers_get_401(self):
-        self.assertEqual(self.ask("/public/a")[0], 200)
+        status, _, body = self.ask("/public/a", **{"x-user": "root"})
+        self.assertEqual((status, json.loads(body)["headers"].get("x-user")), (200, None))
         self.assertEqual(self.ask("/api/orders")[0], 401)
         self.assertEqual(self.ask("/orders", accept="application/json")[0], 401)
         self.logIn()
