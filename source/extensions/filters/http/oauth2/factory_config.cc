@@ -222,10 +222,11 @@ std::vector<std::string> compileDomains(const v3::OAuth2Config& proto, const Con
   for (int i = 0; i < proto.allowed_redirect_domains_size(); ++i) {
     const std::string& domain = proto.allowed_redirect_domains(i);
     const std::string_view host = std::string_view(domain).substr(domain.starts_with("*.") ? 2 : 0);
-    const bool known = !host.empty() && host.find_first_of("*/@?#[] ") == std::string_view::npos;
+    const bool has_port = std::count(host.begin(), host.end(), ':') == 1;  // an IPv6 address has more
+    const bool known = !host.empty() && !has_port && host.find_first_of("*/@?#[] ") == std::string_view::npos;
     if (!known) {
       at.child("allowed_redirect_domains", static_cast<size_t>(i))
-          .error("is no host; write \"example.com\", or \"*.example.com\" for those below it");
+          .error("is no host; write \"example.com\" (for all ports), or \"*.example.com\" for those below it");
     }
     out.push_back(base::lowered(domain));
   }

@@ -44,6 +44,8 @@ TEST_CASE("fields that cannot be are refused with the reason") {
              Catch::Contains("allowed_redirect_domains[0]: is no host"));
   CHECK_THAT(problems(config(", allowed_redirect_domains: ['https://a.example']")),
              Catch::Contains("allowed_redirect_domains[0]"));
+  CHECK_THAT(problems(config(", allowed_redirect_domains: ['a.example:8443']")),
+             Catch::Contains("allowed_redirect_domains[0]: is no host"));
   CHECK_THAT(problems(config(", original_request_uri: 'https://%REQ(%'")),
              Catch::Contains("config.original_request_uri"));
   CHECK_THAT(problems(config(", use_access_token_expiry_for_id_token_cookie: true")),
