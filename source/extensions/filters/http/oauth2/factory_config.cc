@@ -17,6 +17,7 @@
 #include "source/config/generic_secret.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_texts.h"
+#include "source/config/thread_pool.h"
 #include "source/config/value_format.h"
 #include "source/config/values.h"
 #include "source/extensions/filters/http/oauth2/urls.h"
@@ -29,6 +30,8 @@ namespace v3 = envoy::extensions::filters::http::oauth2::v3;
 using config::Context;
 using config::FactoryContext;
 using std::chrono::seconds;
+
+constexpr size_t kMaxSigners = 4;  // threads that sign
 
 // --- the provider ----------------------------------------------------------------------------------------------------
 
@@ -327,6 +330,11 @@ std::shared_ptr<const Config> compileConfig(const v3::OAuth2Config& proto, const
   const std::string client = joined({out->client.id, out->client.token_uri});
   out->keys = std::make_unique<const Keys>(hmac, client, context.services.local_slots);
   out->renewals = compileRenewals(proto, context, *out, client);
+  if (out->client.auth == AuthType::kPrivateKey) {
+    out->signers = context.services.objects.get<worker::ThreadPool>("oauth2 assertions", [&context] {
+      return config::makeThreadPool(config::computingPoolSize(kMaxSigners), context.services);
+    });
+  }
   return out;
 }
 

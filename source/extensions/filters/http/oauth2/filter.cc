@@ -7,6 +7,7 @@
 #include "source/base/percent.h"
 #include "source/base/text.h"
 #include "source/extensions/filters/http/oauth2/id_token.h"
+#include "source/filter/credentials/client_hash.h"
 #include "source/filter/credentials/spoofed_names.h"
 #include "source/filter/identity.h"
 
@@ -23,11 +24,15 @@ int64_t wallSeconds(const filter::Context& context) {
   return std::chrono::duration_cast<std::chrono::seconds>(context.wallNow().time_since_epoch()).count();
 }
 
-filter::Reply notReady(std::string_view details) {
-  return {503, "The login of this site does not work yet.\n", details};
-}
-
 }  // namespace
+
+// What a thread of the pool works with.
+struct Filter::Signing {
+  Client client;
+  std::string grant, key;
+  int64_t now;
+  std::optional<filter::HttpCallRequest> request = {};  // nullopt: the key does not sign
+};
 
 filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filter::Context& context) {
   context_ = &context;
@@ -56,7 +61,7 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
     admit();
     return filter::Next{};
   }
-  if (session_ && mayRenew(*session_)) return renew();
+  if (session_ && mayRenew(*session_)) return askForTokens(refreshGrant(session_->refresh_token));
   const bool had_one = jar_->value(CookieKind::kHmac, "").has_value();
   Answer answer = refuse(session_  ? "oauth_session_expired"
                          : had_one ? "oauth_session_invalid"
@@ -97,19 +102,14 @@ bool Filter::mayRenew(const Session& session) const {
          now_ - session.expires < config_->refresh_lifetime.count();
 }
 
-filter::HookResult Filter::renew() {
-  filter::HttpCallRequest request;
-  const std::string_view failure = makeTokenRequest(refreshGrant(session_->refresh_token), request);
-  if (!failure.empty()) return notReady(failure);
-  token_ = context_->resumeToken();
-  renewal_ = config_->renewals->renew(context_->worker(), hashText(session_->refresh_token), std::move(request),
+void Filter::waitForRenewal() {
+  renewal_ = config_->renewals->renew(context_->worker(), hashText(session_->refresh_token), std::move(token_request_),
                                       config_->retries,
                                       [this](const TokenAnswer& answer, bool first) { onRenewed(answer, first); });
   timer_ = context_->calls().after(kMaxRenewalWait, [this] {
     renewal_.reset();
     onRenewed(TokenFailure{"oauth_renewal_timeout", true}, true);
   });
-  return filter::Pause{};
 }
 
 void Filter::onRenewed(const TokenAnswer& answer, bool first) {
@@ -180,15 +180,39 @@ filter::HookResult Filter::onResponseHeaders(http::ResponseHeaders& headers, fil
   return filter::Next{};
 }
 
-std::string_view Filter::makeTokenRequest(std::string grant, filter::HttpCallRequest& out) const {
+// --- the token endpoint ----------------------------------------------------------------------------------------------
+
+filter::HookResult Filter::askForTokens(std::string grant) {
   static const std::string kNone;
   const std::string* secret = &kNone;
   if (config_->client.auth != AuthType::kTls) secret = config_->token_secret->get(context_->worker()).get();
-  if (secret == nullptr) return "oauth_secret_missing";
-  std::optional<filter::HttpCallRequest> request = tokenRequest(config_->client, std::move(grant), *secret, now_);
-  if (!request) return "oauth_client_key_unusable";
-  out = *std::move(request);
-  return {};
+  if (secret == nullptr) return notReady("oauth_secret_missing");
+  if (config_->signers != nullptr) return sign(std::move(grant), *secret);
+  token_request_ = tokenRequest(config_->client, std::move(grant), *secret, now_).value();
+  token_ = context_->resumeToken();
+  sendTokenRequest();
+  return filter::Pause{};
+}
+
+// Not here: a signature by RSA takes milliseconds, and strangers may ask for as many as they like.
+filter::HookResult Filter::sign(std::string grant, const std::string& key) {
+  const auto signing = std::make_shared<Signing>(Signing{config_->client, std::move(grant), key, now_});
+  signing_ = config_->signers->run(
+      context_->worker().loop, filter::clientHash(context_->info().downstream_remote_address),
+      [signing] {
+        signing->request = tokenRequest(signing->client, std::move(signing->grant), signing->key, signing->now);
+      },
+      [this, signing] { onSigned(std::move(signing->request)); });
+  if (signing_ == nullptr) return notReady("oauth_signing_overflow");
+  token_ = context_->resumeToken();
+  return filter::Pause{};
+}
+
+void Filter::onSigned(std::optional<filter::HttpCallRequest> request) {
+  if (!token_) return;
+  if (!request) return token_.reply(notReady("oauth_client_key_unusable"));
+  token_request_ = *std::move(request);
+  sendTokenRequest();
 }
 
 // --- what answers have -----------------------------------------------------------------------------------------------

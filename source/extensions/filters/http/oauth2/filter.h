@@ -20,6 +20,7 @@
 #include "source/filter/calls.h"
 #include "source/filter/context.h"
 #include "source/filter/http_filter.h"
+#include "source/worker/thread_pool.h"
 
 namespace sluice::extensions::http_filters::oauth2 {
 
@@ -33,6 +34,7 @@ class Filter : public filter::HttpFilter {
   filter::HookResult onResponseHeaders(http::ResponseHeaders& headers, filter::Context& context) override;
 
  private:
+  struct Signing;
   // What the request is answered; nullopt: it goes on.
   using Answer = std::optional<filter::Reply>;
 
@@ -40,7 +42,7 @@ class Filter : public filter::HttpFilter {
   void cleanse(http::RequestHeaders& headers);
   void admit();
   bool mayRenew(const Session& session) const;
-  filter::HookResult renew();
+  void waitForRenewal();
   void onRenewed(const TokenAnswer& answer, bool first);
   // Why it did not; empty: session_ is new.
   std::string_view takeRenewed(const TokenAnswer& answer);
@@ -66,8 +68,12 @@ class Filter : public filter::HttpFilter {
   bool mayLeadTo(std::string_view url) const;
   std::string formatted(const stream::TextFormatter& format) const;
 
-  // For `grant` at the token endpoint; empty after filling in `out`, else why there is none.
-  std::string_view makeTokenRequest(std::string grant, filter::HttpCallRequest& out) const;
+  // For `grant`, at the end of a login or in a renewal.
+  filter::HookResult askForTokens(std::string grant);
+  filter::HookResult sign(std::string grant, const std::string& key);
+  void onSigned(std::optional<filter::HttpCallRequest> request);
+  void sendTokenRequest() { login_ ? exchange() : waitForRenewal(); }
+  filter::Reply notReady(std::string_view details);
   // False: it does not fit into cookies, and none are set.
   bool keepSession(Session session, std::optional<std::chrono::seconds> expires_in);
   // With the cookies that are to be set.
@@ -95,6 +101,7 @@ class Filter : public filter::HttpFilter {
   uint32_t retries_ = 0;
 
   filter::ResumeToken token_;
+  std::unique_ptr<worker::ThreadPool::Task> signing_;
   std::unique_ptr<Renewals::Wait> renewal_;
   std::unique_ptr<filter::Call> call_, timer_;
 };

@@ -80,12 +80,7 @@ filter::HookResult Filter::onCallback(const http::RequestHeaders& headers) {
   }
   if (callback->code.empty()) return failLogin(400, "oauth_callback_malformed", kWrong);
   issuer_ = std::move(callback->issuer);
-  const std::string_view failure =
-      makeTokenRequest(codeGrant(callback->code, login_->verifier, login_->redirect_uri), token_request_);
-  if (!failure.empty()) return failLogin(503, failure, kAway);
-  token_ = context_->resumeToken();
-  exchange();
-  return filter::Pause{};
+  return askForTokens(codeGrant(callback->code, login_->verifier, login_->redirect_uri));
 }
 
 void Filter::exchange() {
@@ -139,6 +134,11 @@ std::string_view Filter::checkTokens(const Tokens& tokens) const {
   const std::string nonce = config_->openid ? login_->tokenNonce() : std::string();
   return checkIdToken(
       *token, {.client_id = config_->client.id, .nonce = nonce, .issuer = issuer_, .now = static_cast<double>(now_)});
+}
+
+filter::Reply Filter::notReady(std::string_view details) {
+  if (login_) return failLogin(503, details, kAway);
+  return {503, "The login of this site does not work yet.\n", details};
 }
 
 filter::Reply Filter::failLogin(uint16_t status, std::string_view details, const Page& page) {

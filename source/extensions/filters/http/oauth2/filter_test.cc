@@ -340,8 +340,9 @@ TEST_CASE("a prefix is one of the stats") {
 }
 
 TEST_CASE("it passes the interleaving suite with a session, and at the end of a login") {
-  World world(config(
-      ", original_request_uri: 'http://a.example', cookie_configs: {bearer_token_cookie_config: {same_site: STRICT}}"));
+  const std::string more =
+      ", original_request_uri: 'http://a.example', cookie_configs: {bearer_token_cookie_config: {same_site: STRICT}}";
+  World world(config(more));
   const Sealer sealer(kHmacSecret, joined({"shop 1", kTokenUri}));
   CookieRules rules;
   const char* const names[] = {"BearerToken",  "OauthHMAC",  "OauthExpires", "IdToken",
@@ -383,6 +384,15 @@ TEST_CASE("it passes the interleaving suite with a session, and at the end of a 
     return filter::HttpCallResponse{.status = 200,
                                     .body = tokensOf("a", idToken(login.tokenNonce(), "", 99'999'999'999))};
   };
+  REQUIRE(runInterleavings(suite) == "");
+  REQUIRE(runOverCodecs(suite) == "");
+
+  World signing;
+  signing.secrets.texts["token"] = kPrivateKey;
+  signing.use(config(kSigned + more));
+  suite.chain = [&] { return std::vector{signing.filter}; };
+  suite.pool = signing.pool.get();
+  suite.max_runs = 1000;
   REQUIRE(runInterleavings(suite) == "");
   REQUIRE(runOverCodecs(suite) == "");
 }

@@ -266,17 +266,9 @@ TEST_CASE("the proxy says at the token endpoint who it is in each way") {
 }
 
 TEST_CASE("the proxy says by a signed assertion who it is") {
-  // Made for this test; nothing else knows it.
-  constexpr const char* kKey =
-      "-----BEGIN PRIVATE KEY-----\n"
-      "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgE71nuG8dr5UfSQWy\n"
-      "+bS2WwVJE33eST7nhxXj1b+YZa6hRANCAATPejO5q0WO0WPngqR3OIuhycaxnTiQ\n"
-      "ZViV3eBahW/2zUOVJxt5gYyj6kMtDABIVApF84kWT1r6FHkzb0muvv7V\n"
-      "-----END PRIVATE KEY-----\n";
   World world;
-  world.secrets.texts["token"] = kKey;
-  world.use(config(
-      ", auth_type: PRIVATE_KEY_JWT, private_key_jwt_config: {signing_algorithm: ES256, assertion_lifetime: 30s}"));
+  world.secrets.texts["token"] = kPrivateKey;
+  world.use(config(kSigned));
   world.logIn();
   REQUIRE(world.requests.size() == 1);
   const std::string form = "?" + world.requests[0].body;
@@ -297,6 +289,42 @@ TEST_CASE("the proxy says by a signed assertion who it is") {
   REQUIRE(keys != nullptr);
   size_t tries = 1;
   CHECK(jwt::verify(*token, *keys, tries) == jwt::Failure::kNone);
+}
+
+TEST_CASE("assertions are signed by other threads, and few wait for that") {
+  World world;
+  world.secrets.texts["token"] = kPrivateKey;
+  world.use(config(kSigned));
+  world.authorized = world.ask("/").location;
+  {
+    Harness gone({world.filter});
+    world.start(gone, world.callback());
+    CHECK(world.pool->waiting() == 1);
+  }
+  CHECK(world.pool->waiting() == 0);
+  std::vector<std::unique_ptr<Harness>> waiting;
+  for (size_t i = 0; i < kMaxSignatures + 1; ++i) {
+    waiting.push_back(std::make_unique<Harness>(std::vector{world.filter}));
+    world.start(*waiting.back(), world.callback());
+  }
+  CHECK(world.pool->waiting() == kMaxSignatures);
+  CHECK(waiting.back()->client.status == 503);
+  CHECK(waiting.back()->stream.info().response_code_details == "oauth_signing_overflow");
+  world.settle();
+  for (size_t i = 0; i < kMaxSignatures; ++i) CHECK(waiting[i]->calls.sent.size() == 1);
+}
+
+TEST_CASE("sessions are renewed by a signed assertion, too") {
+  World world;
+  world.secrets.texts["token"] = kPrivateKey;
+  world.use(config(kSigned));
+  world.logIn();
+  world.pass(std::chrono::seconds(60));
+  world.provider = [](const auto&) { return answerOf(tokensOf("new", "", "r2")); };
+  CHECK(world.ask("/").went_on);
+  const std::string form = "?" + world.requests.back().body;
+  CHECK(parameterOf(form, "grant_type") == "refresh_token");
+  CHECK_FALSE(parameterOf(form, "client_assertion").empty());
 }
 
 TEST_CASE("a secret that signs nothing is not the user's fault") {

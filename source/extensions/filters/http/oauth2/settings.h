@@ -21,6 +21,7 @@
 #include "source/worker/exchanged.h"
 #include "source/worker/local.h"
 #include "source/worker/services.h"
+#include "source/worker/thread_pool.h"
 
 namespace sluice::extensions::http_filters::oauth2 {
 
@@ -63,6 +64,7 @@ struct Config {
   Client client;
   Retries retries;
   Secret token_secret;
+  std::shared_ptr<worker::ThreadPool> signers;  // null: the client signs nothing
   std::unique_ptr<const Keys> keys;
   std::shared_ptr<const Renewals> renewals;  // null: sessions are not renewed
 

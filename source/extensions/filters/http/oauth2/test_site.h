@@ -22,6 +22,7 @@
 #include "source/jwt/test_key.h"
 #include "source/stream/formatter.h"
 #include "source/worker/main_services.h"
+#include "source/worker/thread_pool.h"
 #include "test/support/filter/world.h"
 
 namespace sluice::extensions::http_filters::oauth2::testing {
@@ -33,6 +34,18 @@ constexpr int64_t kNow = 1'000'000;  // seconds since 1970, at the beginning
 
 inline const std::string kHmacSecret = "a secret of this site";
 inline const std::string kTokenUri = "https://idp.example/token";
+
+// Made for these tests; nothing else knows it.
+constexpr const char* kPrivateKey =
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgE71nuG8dr5UfSQWy\n"
+    "+bS2WwVJE33eST7nhxXj1b+YZa6hRANCAATPejO5q0WO0WPngqR3OIuhycaxnTiQ\n"
+    "ZViV3eBahW/2zUOVJxt5gYyj6kMtDABIVApF84kWT1r6FHkzb0muvv7V\n"
+    "-----END PRIVATE KEY-----\n";
+// Of the config, for it.
+inline const std::string kSigned =
+    ", auth_type: PRIVATE_KEY_JWT, private_key_jwt_config: {signing_algorithm: ES256, assertion_lifetime: 30s}";
+constexpr size_t kMaxSignatures = 2;  // that wait
 
 // `more`: of the config, each with a comma in front. `scopes`: a list.
 inline std::string config(const std::string& more = "", const std::string& scopes = "[openid]",
@@ -221,6 +234,7 @@ struct World : filter::testing::FilterWorld<v3::OAuth2, v3::OAuth2PerRoute> {
   // What was posted from thread to thread.
   void settle() {
     for (int i = 0; i < 4; ++i) {
+      while (pool->waiting() > 0) pool->runOne();
       worker.loop.turn();
       worker.runMain();
       loop.turn();
@@ -233,6 +247,10 @@ struct World : filter::testing::FilterWorld<v3::OAuth2, v3::OAuth2PerRoute> {
     settle();
   }
 
+  // Without threads: the test does its work.
+  const std::shared_ptr<worker::ThreadPool> pool = services.objects.get<worker::ThreadPool>("oauth2 assertions", [] {
+    return std::make_shared<worker::ThreadPool>(worker::ThreadPool::Size{0, kMaxSignatures, kMaxSignatures});
+  });
   FixedSecrets secrets;
   event::PolledLoop loop;  // main's
   filter::testing::FakeCalls server;
