@@ -113,6 +113,10 @@ TEST_CASE("a dump of secrets keeps names and certificates and loses keys") {
   active.set_version_info("7");
   active.mutable_secret()->PackFrom(secret);
   dump.add_static_secrets()->mutable_secret()->PackFrom(tickets);
+  envoy::extensions::transport_sockets::tls::v3::Secret generic;
+  generic.set_name("token");
+  generic.mutable_generic_secret()->mutable_secret()->set_inline_string("SESAME");
+  dump.add_static_secrets()->mutable_secret()->PackFrom(generic);
 
   redact(dump);
 
@@ -126,6 +130,9 @@ TEST_CASE("a dump of secrets keeps names and certificates and loses keys") {
   REQUIRE(dump.static_secrets(0).secret().UnpackTo(&tickets));
   CHECK(tickets.name() == "tickets");
   CHECK(tickets.session_ticket_keys().keys(0).inline_string() == "[redacted]");
+  REQUIRE(dump.static_secrets(1).secret().UnpackTo(&generic));
+  CHECK(generic.name() == "token");
+  CHECK(generic.generic_secret().secret().inline_string() == "[redacted]");
 }
 
 }  // namespace
