@@ -303,9 +303,12 @@ void ChainRunner::pushTrailers(Direction direction, size_t position, bool draini
 void ChainRunner::deliverHeaders(Direction direction, bool end_stream) {
   if (ended_ || lane(direction).closed) return;
   if (direction == Direction::kRequest) {
-    const route::WeightedCluster* const before = stream_.route().choice;
     stream_.chooseByMetadata();
-    if (stream_.route().choice != before && !tellRoute(config_.size())) return;
+    // Also where it is the one of the beginning: a filter may have judged by a user whom one behind it has changed. The
+    // shares of a matcher have the settings of their route.
+    const route::Match& match = stream_.route();
+    const bool by_user = match.choice != nullptr && match.route->forward->choice->split != nullptr;
+    if (by_user && !tellRoute(config_.size())) return;
     terminal_used_ = true;
     terminal_->requestHeaders(end_stream);
   } else {

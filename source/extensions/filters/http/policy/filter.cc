@@ -28,11 +28,19 @@ filter::HookResult Filter::onRequestHeaders(http::RequestHeaders& headers, filte
 }
 
 std::optional<filter::Reply> Filter::onRouteChanged(const http::RequestHeaders& headers, filter::Context& context) {
+  const route::Match match = routeOf(headers, context);
+  // Of a user's share it is told at the end of the chain in any case: what filters behind have done with the head is
+  // theirs.
+  const bool is_known = match.choice != nullptr && match.choice == share_ && headers.path == path_;
+  if (is_known && match.route->forward->choice->split != nullptr) return std::nullopt;
   return judge(headers, context);
 }
 
 std::optional<filter::Reply> Filter::judge(const http::RequestHeaders& headers, filter::Context& context) {
-  const PolicyLevels levels(settings_.policies, context.routeConfigs(routeOf(headers, context)));
+  const route::Match match = routeOf(headers, context);
+  share_ = match.choice;
+  path_ = headers.path;
+  const PolicyLevels levels(settings_.policies, context.routeConfigs(match));
   const bool again = std::exchange(judged_, true);
   if (levels.foreign()) {
     context.count(settings_.denied);

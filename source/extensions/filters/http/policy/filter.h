@@ -3,10 +3,12 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "source/extensions/filters/http/policy/policy_set.h"
 #include "source/filter/http_filter.h"
 #include "source/observability/stats.h"
+#include "source/route/route.h"
 
 namespace sluice::extensions::http_filters::policy {
 
@@ -31,6 +33,9 @@ class Filter : public filter::HttpFilter {
 
   const Settings& settings_;
   bool judged_ = false;
+  // By which it was judged last; null: there was none.
+  const route::WeightedCluster* share_ = nullptr;
+  std::string_view path_;
 };
 
 using FilterFactory = filter::Factory<Filter, Settings>;

@@ -15,6 +15,7 @@
 #include "source/config/filter_routes.h"
 #include "source/extensions/filters/http/policy/factory.h"
 #include "source/filter/identity.h"
+#include "source/route/sticky_split.h"
 #include "test/support/filter/interleaving.h"
 #include "test/support/filter/world.h"
 
@@ -363,6 +364,78 @@ TEST_CASE("the rules of a route that a filter behind chooses are asked, too") {
 
   CHECK(refusal({}) == "policy_denied[a@route]");
   CHECK(refusal({{"a", ""}}).empty());
+}
+
+// Users are in two shares, of which the new one has a rule. The first user is the client's word, the others are found
+// in front of the filter and behind it.
+struct Shares {
+  Shares() {
+    const std::string split =
+        "{'@type': type.googleapis.com/sluice.route.v1.StickySplit, rollout: s, keys: [{metadata: {filter: "
+        "sluice.identity, path: [subject]}}, {header: x-first}], clusters: [{name: old, weight: 1}, {name: new, "
+        "weight: 1" +
+        setting(rules(needs("a"))) + "}]}";
+    table = world.table("",
+                        "{virtual_hosts: [{name: v, domains: ['*'], routes: [{match: {prefix: /}, route: "
+                        "{inline_cluster_specifier_plugin: {extension: {name: s, typed_config: " +
+                            split + "}}}}]}]}");
+    INFO(world.problems());
+    REQUIRE(table);
+  }
+
+  static std::string userOf(bool is_new) {
+    for (int i = 0;; ++i) {
+      const std::string user = std::to_string(i);
+      if ((route::StickySplit::pointOf("s", user) < uint64_t{1} << 63) == is_new) return user;
+    }
+  }
+  static auto finds(bool is_new, bool takes_header = false) {
+    return [=, user = userOf(is_new)](http::RequestHeaders& headers, filter::Context& context) -> filter::HookResult {
+      context.info().metadata().set(stream::kIdentityMetadata, "subject", {user});
+      if (takes_header) headers.remove("a");
+      return filter::Next{};
+    };
+  }
+
+  // "" if it came through.
+  std::string refusal(bool first_is_new, const Fields& fields) {
+    Harness h({{"f", filter::testing::scripted(front), 1},
+               {"p", world.factory_made, 0},
+               {"b", filter::testing::scripted(behind), 2}},
+              table);
+    http::RequestHeaders& request = h.stream.request();
+    request.path = "/";
+    request.authority = "a.example";
+    request.add("x-first", userOf(first_is_new));
+    h.stream.setRoute(table->match(request, 0));
+    REQUIRE(h.stream.route().clusterName() == (first_is_new ? "new" : "old"));
+    h.request("GET", fields, true);
+    return h.terminal.heads == 1 ? "" : std::string(h.stream.info().response_code_details);
+  }
+
+  World world;
+  std::shared_ptr<const route::Table> table;
+  filter::testing::Script front{.name = "f"}, behind{.name = "b"};
+};
+
+TEST_CASE("the rules of the share that a request goes to are asked, whomever filters took its user for") {
+  Shares test;
+  test.front.request_headers = Shares::finds(false);
+  test.behind.request_headers = Shares::finds(true);
+
+  CHECK(test.refusal(true, {}) == "policy_denied[a@cluster]");
+  CHECK(test.refusal(false, {}) == "policy_denied[a@cluster]");
+  CHECK(test.refusal(true, {{"a", ""}}).empty());
+}
+
+TEST_CASE("the rules of a share are not asked of what filters behind made of the head") {
+  Shares test;
+  test.front.request_headers = Shares::finds(true);
+  test.behind.request_headers = Shares::finds(true, true);
+
+  CHECK(test.refusal(false, {{"a", ""}}).empty());
+  CHECK(test.refusal(true, {{"a", ""}}).empty());
+  CHECK(test.refusal(false, {}) == "policy_denied[a@cluster]");
 }
 
 TEST_CASE("what holds for a route is told rule by rule") {
