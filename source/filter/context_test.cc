@@ -559,6 +559,25 @@ TEST_CASE("a filter that stands for one that judges passes the question on") {
   CHECK(h.client.status == 403);
 }
 
+TEST_CASE("a filter that stands for one that judges is asked of a route that has it, where the one before had not") {
+  Script a{.name = "a"}, b{.name = "b"};
+  a.hooks |= kRouteChanged;
+  a.route_changed = [](Context&) -> std::optional<Reply> { return Reply{403, "", "judged"}; };
+  b.request_headers = [](http::RequestHeaders& headers, Context& own) -> HookResult {
+    headers.path = "/second";
+    own.rematchRoute();
+    return Next{};
+  };
+  const auto around = std::make_shared<Factory<Around, std::shared_ptr<const HttpFilterFactory>>>(scripted(a));
+  const auto off = std::make_shared<const route::FilterSwitch>(true);
+  Harness h({{"around", around, 0}, {"b", scripted(b), 1}},
+            tableOf({routeTo("/second", {}), routeTo("/", {{0, off}})}));
+
+  h.request("GET", {}, true);
+
+  CHECK(h.client.status == 403);
+}
+
 TEST_CASE("filters that judge are told of the user's cluster behind the last filter") {
   const bool refuses = GENERATE(false, true);
   route::TableSpec table;

@@ -50,6 +50,7 @@ HookResult DelegatingFilter::onResponseTrailers(http::Trailers& trailers, Contex
 }
 
 std::optional<Reply> DelegatingFilter::onRouteChanged(const http::RequestHeaders& headers, Context& context) {
+  decide(context);  // it is made for this question where the route before had it disabled
   return inner_ == nullptr ? std::nullopt : inner_->onRouteChanged(headers, context);
 }
 
