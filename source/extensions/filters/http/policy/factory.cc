@@ -1,6 +1,7 @@
 #include "source/extensions/filters/http/policy/factory.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <set>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "sluice/extensions/filters/http/policy/v1/policy.pb.h"
 #include "source/base/text.h"
@@ -53,6 +55,22 @@ ValueMatcher isText(const std::string& text) {
   return out;
 }
 
+// A whole number that a double holds exactly; nullopt: the text is none.
+std::optional<double> wholeNumber(const std::string& text) {
+  constexpr int64_t kMost = int64_t{1} << 53;
+  int64_t out = 0;
+  if (!absl::SimpleAtoi(text, &out) || out < -kMost || out > kMost || std::to_string(out) != text) return std::nullopt;
+  return static_cast<double>(out);
+}
+
+// What a claim may be that is said to be `text`.
+std::vector<ValueMatcher> meantBy(const std::string& text) {
+  std::vector<ValueMatcher> out{isText(text)};
+  if (text == "true" || text == "false") out.emplace_back().set_bool_match(text == "true");
+  if (const auto number = wholeNumber(text)) out.emplace_back().mutable_double_match()->set_exact(*number);
+  return out;
+}
+
 ValueMatcher isListWith(ValueMatcher value) {
   ValueMatcher out;
   *out.mutable_list_match()->mutable_one_of() = std::move(value);
@@ -90,9 +108,10 @@ Principal hasClaim(const v1::Claim& proto) {
   path.insert(path.end(), proto.path().begin(), proto.path().end());
   std::vector<ValueMatcher> values;
   for (const std::string& value : proto.values()) {
-    values.push_back(isText(value));
-    values.push_back(isListWith(isText(value)));
-    if (value == "true" || value == "false") values.emplace_back().set_bool_match(value == "true");
+    for (ValueMatcher& meant : meantBy(value)) {
+      values.push_back(isListWith(meant));
+      values.push_back(std::move(meant));
+    }
   }
   if (values.empty()) values.push_back(isThere());
   return identityHas(path, isOneOf(std::move(values)));

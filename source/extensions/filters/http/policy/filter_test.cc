@@ -161,6 +161,8 @@ TEST_CASE("rules ask who sends a request") {
       .groups = {"staff", "ops"},
       .claims = {{"scope", {stream::MetadataList{{std::string("read")}, {std::string("write")}}}},
                  {"email_verified", {true}},
+                 {"level", {3.0}},
+                 {"tenants", {stream::MetadataList{{7.0}, {true}}}},
                  {"org", {stream::MetadataFields{{"name", {std::string("a")}}}}}}};
   CHECK(admitted("authenticated: true", ann));
   CHECK_FALSE(admitted("authenticated: true", {.method = "", .subject = ""}));
@@ -175,6 +177,10 @@ TEST_CASE("rules ask who sends a request") {
   CHECK(admitted("claims: [{path: [org, name], values: [b, a]}, {path: [email_verified], values: ['true']}]", ann));
   CHECK_FALSE(admitted("claims: [{path: [scope], values: [write]}, {path: [scope], values: [delete]}]", ann));
   CHECK_FALSE(admitted("claims: [{path: [email_verified], values: ['false']}]", ann));
+  CHECK(admitted("claims: [{path: [level], values: ['2', '3']}, {path: [tenants], values: ['7']}]", ann));
+  CHECK(admitted("claims: [{path: [tenants], values: ['true']}]", ann));
+  CHECK_FALSE(admitted("claims: [{path: [level], values: ['03', '3.0', '30', ' 3']}]", ann));
+  CHECK_FALSE(admitted("claims: [{path: [tenants], values: ['8', 'false']}]", ann));
   CHECK(admitted("claims: [{path: [org]}]", ann));
   CHECK_FALSE(admitted("claims: [{path: [none]}]", ann));
   CHECK_FALSE(admitted("authenticated: true, groups: [admin]", ann));
