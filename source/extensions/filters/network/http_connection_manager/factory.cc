@@ -311,7 +311,7 @@ class Compiler {
       const Context at = context.child(field, i);
       if (proto.has_config_discovery()) {
         if (i + 1 == count) at.error("is discovered, and such a filter cannot end the chain; put the router behind it");
-        const auto* const type = compileDiscovered(proto, at.child("config_discovery"), entries);
+        const auto* const type = compileDiscovered(proto, at, entries);
         if (type != nullptr) judgePlace(proto.name(), *type, at);
         continue;
       }
@@ -367,8 +367,9 @@ class Compiler {
   template <typename HttpFilter>
   const config::HttpFilterConfigFactory* compileDiscovered(const HttpFilter& proto, const Context& at,
                                                            std::vector<filter::ChainConfig::Entry>& entries) {
-    auto discovered = config::compileDiscoveredFilter(proto.name(), proto.config_discovery(),
-                                                      of(at, absl::StrCat(proto.name(), "#", named_[proto.name()]++)));
+    const Context source = at.child("config_discovery");
+    auto discovered = config::compileDiscoveredFilter(
+        proto.name(), proto.config_discovery(), of(source, absl::StrCat(proto.name(), "#", named_[proto.name()]++)));
     if (!discovered.factory) return nullptr;
     chain_.emplace(proto.name(), discovered.type);
     const bool always = isAlways(proto, config::discoveredSwitchRefusal(proto.config_discovery(), services_, at), at);

@@ -172,6 +172,19 @@ TEST_CASE("a filter that refuses to be switched off is disabled neither by the c
              Catch::Contains("route_config.typed_per_filter_config[\"s\"]: disables the filter: it guards"));
 }
 
+TEST_CASE("a filter that refuses to be switched off is not discovered beside others, nor disabled") {
+  StrictTest t;
+  t.registry.http_filters.add(std::make_unique<IdleFactory<google::protobuf::Int32Value, false>>());
+  const std::string discovered =
+      "{name: s, disabled: true, config_discovery: {config_source: {path_config_source: {path: /f}}, type_urls: "
+      "[type.googleapis.com/google.protobuf.BoolValue, type.googleapis.com/google.protobuf.Int32Value]}}, ";
+
+  CHECK(t.compile(kRoutes + ", http_filters: [" + discovered + kEnd + "]") == nullptr);
+
+  CHECK_THAT(t.problems(), Catch::Contains("http_filters[0].config_discovery.type_urls: has several types"));
+  CHECK_THAT(t.problems(), Catch::Contains("http_filters[0].disabled: disables the filter: it guards"));
+}
+
 TEST_CASE("an upgrade with filters of its own is warned of one that is missing there and may not be gone round") {
   const auto warnings = [](const std::string& filters) {
     StrictTest t;
