@@ -61,7 +61,7 @@ ConfigStore::Contents ConfigKeeper::collect() {
     if (view.stream == nullptr) return;  // a file is there in any case
     types.insert(view.type_url);
     Key key(view.type_url, view.identity);
-    if (view.stats.update_success + view.stats.update_rejected > 0) before_.erase(key);
+    if (view.stats.update_success + view.stats.config_reload > 0) before_.erase(key);
     if (!before_.contains(key)) all[key] = {key.first, key.second, {}};
   });
   for (const std::string_view type : types) {

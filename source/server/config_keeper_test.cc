@@ -112,6 +112,21 @@ TEST_CASE("what ends before it wrote writes then, and keeps what a server has no
   CHECK(read->types[1].resources.at(0).name == "a");
 }
 
+TEST_CASE("a server of which nothing is accepted takes nothing out of the store") {
+  const test::ScratchFolder folder;
+  for (const bool good : {true, false}) {
+    Life life(folder / "store");
+    life.wire->establish();
+    life.runUntil([&] { return life.wire->sent.size() == 2; });
+    if (!good) life.clusters.refuse = {"b"};
+    life.send(clustersOf({good ? "a" : "b"}));
+    life.keeper.reset();
+  }
+  const auto read = ConfigStore::open(folder / "store", "")->read();
+  REQUIRE(read.ok());
+  CHECK(read->types.at(0).resources.at(0).name == "a");
+}
+
 TEST_CASE("a store that is no good is told of and not used") {
   const test::ScratchFolder folder;
   folder.write("store/accepted.sealed", "nonsense");

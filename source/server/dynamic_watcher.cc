@@ -28,12 +28,14 @@ DynamicWatcher::DynamicWatcher(DynamicType type, const Options& options, observa
 std::vector<ResourceError> DynamicWatcher::onUpdate(const Update& update) {
   std::vector<ResourceError> refused;
   if (update.stored && !update.more) {
-    logger_.warning("xds", "nothing has come of the control plane; ", type_.noun,
-                    " are as they were accepted before the ", "start");
+    logger_.warning("xds", type_.noun, " of which nothing good has come of the control plane ",
+                    "are as they were accepted before the start");
   }
   take(update, refused);
   log(update, refused);
-  if (on_change_ && !update.stored && (!update.changed.empty() || !update.removed.empty())) on_change_();
+  // That there is nothing may be news, too.
+  const bool news = !update.changed.empty() || !update.removed.empty() || update.repeated.empty();
+  if (on_change_ && !update.stored && news) on_change_();
   return refused;
 }
 

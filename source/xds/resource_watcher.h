@@ -37,11 +37,11 @@ struct Update {
   std::vector<ResourceError> rejected;     // refused before anybody looked inside; already in the NACK
   std::vector<std::string_view> repeated;  // whose bytes are those already accepted; valid during the call
   bool more = false;                       // another part of the response follows
-  bool stored = false;  // it is no response: the server is away, and this was taken before (StoredType)
+  bool stored = false;  // it is no response: nothing good has come, and this was taken before (StoredType)
 };
 
 // What an earlier process accepted of one type from one source: served when nothing has come of the server by `from`,
-// until it has. Names in any order.
+// until it has, and then in the place of what it sent first and was refused. Names in any order.
 struct StoredType {
   struct Resource {
     std::string name;
@@ -91,7 +91,7 @@ struct Verdict {
   VerdictState state = VerdictState::kRequested;
   std::string rejected_version;  // kRejected only
   std::string error;             // kRejected only: field path and rule
-  bool stored = false;           // `body` is of an earlier process, and the server has said nothing yet
+  bool stored = false;           // `body` is of an earlier process: the server has sent nothing good yet
   TimePoint since;               // when `state` or `version` last changed
 };
 

@@ -286,8 +286,6 @@ void SubscriptionMachine::fillDeltaChange(Request& request) {
 bool SubscriptionMachine::onResponse(Response response, TimePoint now) {
   if (!stream_up_ || !requested_) return false;
   if (options_.type.aliases) response = byAliases(std::move(response));
-  stored_.reset();
-  stored_at_.reset();
   answerHeld();  // each response is answered
   nonce_ = response.nonce;
   if (refusal_ && now < refusal_->again && contentOf(response) == refusal_->content) {
@@ -302,19 +300,29 @@ bool SubscriptionMachine::onResponse(Response response, TimePoint now) {
 // --- what an earlier process accepted
 
 void SubscriptionMachine::wantStored(TimePoint now) {
-  if (stored_ != nullptr) stored_at_ = std::max(now, stored_->from);
+  if (stored_ == nullptr || stored_at_) return;
+  // A server that is there has not been asked for it before.
+  stored_at_ = std::max(stream_up_ ? now + kPatience : now, stored_->from);
 }
 
-void SubscriptionMachine::takeStored(TimePoint now) {
+void SubscriptionMachine::takeStored(TimePoint now, bool only_refused) {
   stored_at_.reset();
   Response response;
   for (const StoredType::Resource& resource : stored_->resources) {
     if (!wildcard_ && !wants(resource.name)) continue;
     const auto known = entries_.find(resource.name);
-    if (known != entries_.end() && known->second.body != nullptr) continue;
+    const bool is_known = known != entries_.end();
+    if (is_known && known->second.body != nullptr) continue;
+    if ((is_known && known->second.state == VerdictState::kRejected) != only_refused) continue;
     response.resources.push_back({.name = resource.name, .version = resource.version, .body = resource.body});
   }
   if (!response.resources.empty()) begin(std::move(response), now, true);
+}
+
+// From now on the server is believed: what it sent and was refused is as it was before.
+void SubscriptionMachine::endStored(TimePoint now) {
+  if (stored_ != nullptr) takeStored(now, /*only_refused=*/true);
+  stored_.reset();
 }
 
 void SubscriptionMachine::begin(Response response, TimePoint now, bool stored) {
@@ -389,6 +397,7 @@ void SubscriptionMachine::finish(TimePoint now) {
     doubtLeftOut();
     doubtAbsence(response, now);
   }
+  if (!work->plan.refused) endStored(now);
   tellWaitsOver();
 }
 
@@ -440,12 +449,12 @@ void SubscriptionMachine::apply(const Response& response, const Plan& plan, cons
       const std::string version = delta() ? resource->version : entry->second.version;
       accept(name, {name, version, entry->second.body}, *resource, now);
     }
-    if (!delta()) forgetMissing(plan);
+    if (!delta() && !stored) forgetMissing(plan);
   }
   for (size_t i = 0; i < plan.update.changed.size(); ++i) {
     const UpdatedResource& resource = plan.update.changed[i];
     if (const auto error = bad.find(refused ? "" : resource.name); error != bad.end()) {
-      reject(resource.name, resource.version, error->second, now);
+      reject(resource.name, resource.version, error->second, now, stored);
     } else {
       accept(resource.name, resource, *plan.sources[i], now, stored);
       changed = true;
@@ -467,19 +476,21 @@ void SubscriptionMachine::accept(std::string_view name, const UpdatedResource& r
   entry.body = resource.body;
   entry.version = resource.version;
   entry.stored = stored;
-  setState(entry, VerdictState::kAccepted, now);
+  // The server's newest stays refused, whatever serves in its place.
+  if (!stored || entry.state != VerdictState::kRejected) setState(entry, VerdictState::kAccepted, now);
   setFetchDeadline(name, entry.fetch_deadline, std::nullopt);
   setExpiry(found->first, entry, source, now);
 }
 
-void SubscriptionMachine::reject(std::string_view name, std::string_view version, std::string_view error,
-                                 TimePoint now) {
+void SubscriptionMachine::reject(std::string_view name, std::string_view version, std::string_view error, TimePoint now,
+                                 bool stored) {
   auto found = entries_.find(name);
   if (found == entries_.end()) {
     if (!wildcard_ || name.starts_with("resources[")) return;  // the latter is a place, not a name
     found = entries_.emplace(name, Entry{}).first;
   }
   Entry& entry = found->second;
+  if (stored && entry.state == VerdictState::kRejected) return;  // the server's is what is told
   if (entry.subscribed && entry.state == VerdictState::kRequested) waits_refused_.emplace_back(name);
   setState(entry, VerdictState::kRejected, now);
   entry.rejected_version = version;

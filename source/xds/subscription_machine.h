@@ -40,6 +40,8 @@ class SubscriptionMachine {
   static constexpr std::chrono::milliseconds kLastRetry{60000};
   // How much longer is waited for what an empty response may not have been the answer to.
   static constexpr std::chrono::milliseconds kDoubt{1000};
+  // So long a server that is there has to say something of a name before what is stored of it serves.
+  static constexpr std::chrono::milliseconds kPatience{1000};
   // Under which a delta server is told of what is stored.
   static constexpr std::string_view kStoredVersion = "stored by an earlier process";
 
@@ -153,7 +155,8 @@ class SubscriptionMachine {
 
   void begin(Response response, TimePoint now, bool stored = false);
   void wantStored(TimePoint now);
-  void takeStored(TimePoint now);
+  void takeStored(TimePoint now, bool only_refused = false);
+  void endStored(TimePoint now);
   Update nextPart();
   void finish(TimePoint now);
   void finishStored();
@@ -164,7 +167,8 @@ class SubscriptionMachine {
              bool stored);
   void accept(std::string_view name, const UpdatedResource& resource, const Resource& source, TimePoint now,
               bool stored = false);
-  void reject(std::string_view name, std::string_view version, std::string_view error, TimePoint now);
+  void reject(std::string_view name, std::string_view version, std::string_view error, TimePoint now,
+              bool stored = false);
   void remove(std::string_view name, TimePoint now);
   void forgetMissing(const Plan& plan);
   void queueAck(const std::string& nonce, std::string error);

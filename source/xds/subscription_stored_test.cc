@@ -101,6 +101,60 @@ TEST_CASE("of names only those are given that are wanted, later ones at once, an
   CHECK(f.watcher.timed_out == Names{"none"});
 }
 
+TEST_CASE("a server that is there has its time to answer for what is wanted later") {
+  StoredFixture f(Variant::kSotw, kEndpointType);
+  f.machine.onStreamStart(f.now);
+  f.pass(1h);
+  f.machine.subscribe("a", f.now);
+  f.pass(500ms);
+  f.machine.subscribe("b", f.now);
+  f.pass(499ms);
+  CHECK(f.watcher.held.empty());
+  f.pass(1ms);
+  CHECK(f.watcher.held == Held{{"a", "7"}, {"b", "7"}});
+}
+
+TEST_CASE("what a server sends first and is refused is as it was stored, and told as refused") {
+  StoredFixture f;
+  f.machine.subscribe("*", f.now);
+  f.machine.onStreamStart(f.now);
+  f.machine.takeInterest();
+  f.watcher.refuse = {"a", "d"};
+  f.watcher.during_update = [&](const Update& update) {
+    if (update.stored) return;
+    f.watcher.refuse = {"d"};
+  };
+  REQUIRE(f.machine.onResponse(sotw("9", "n", {{"a", "bad"}, {"c", "new"}, {"d", "bad"}}), f.now));
+
+  CHECK(f.watcher.held == Held{{"a", "7"}, {"c", "9"}});
+  const std::vector<Verdict> verdicts = f.machine.verdicts();
+  REQUIRE(verdicts.size() == 3);
+  CHECK(verdicts[0].state == VerdictState::kRejected);
+  CHECK(verdicts[0].rejected_version == "9");
+  CHECK(verdicts[0].version == "7");
+  CHECK(verdicts[0].stored);
+  CHECK(verdicts[2].body == nullptr);
+  REQUIRE(f.machine.ackDue());
+  CHECK(f.machine.takeAck().error.has_value());
+  CHECK_FALSE(f.machine.ackDue());
+
+  REQUIRE(f.machine.onResponse(sotw("10", "o", {{"c", "new"}}), f.now));
+  CHECK(f.watcher.held == Held{{"c", "9"}});
+}
+
+TEST_CASE("a response that nobody can read takes nothing of what is stored") {
+  StoredFixture f;
+  f.machine.subscribe("*", f.now);
+  f.machine.onStreamStart(f.now);
+  f.machine.takeInterest();
+  REQUIRE(f.machine.onResponse(response(kClusterType, "9", "n", {bare(endpointBody("a", 140))}), f.now));
+  CHECK(f.watcher.held.empty());
+  f.pass(1s);
+  CHECK(f.watcher.held == Held{{"a", "7"}, {"b", "7"}});
+  REQUIRE(f.machine.onResponse(sotw("10", "o", {{"c", "new"}}), f.now));
+  CHECK(f.watcher.held == Held{{"c", "10"}});
+}
+
 TEST_CASE("what is stored and does not pass any more is refused as what a server sends") {
   StoredFixture f;
   f.watcher.refuse = {"a"};
