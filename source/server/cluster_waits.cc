@@ -21,8 +21,8 @@ ClusterWaits::Wait* ClusterWaits::waitFor(const std::string& cluster) {
   return wait.until > now ? &wait : nullptr;
 }
 
-void ClusterWaits::add(Ids named, Ids before, config::InitTargets& init) {
-  if (limit_.count() == 0) return;
+void ClusterWaits::add(Ids named, Ids before, event::TimePoint since, config::InitTargets& init) {
+  if (since + limit_ <= main_.now()) return;
   std::vector<route::ClusterId> added;
   std::set_difference(named.begin(), named.end(), before.begin(), before.end(), std::back_inserter(added));
   for (const route::ClusterId id : added) {
@@ -31,15 +31,16 @@ void ClusterWaits::add(Ids named, Ids before, config::InitTargets& init) {
     Wait* const wait = waitFor(name);
     if (wait == nullptr) continue;
     // At least one, as 0 is no deadline.
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(wait->until - main_.now());
+    const event::TimePoint until = std::min<event::TimePoint>(wait->until, since + limit_);
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - main_.now());
     std::erase_if(wait->targets, [](const config::InitTarget& target) { return !target.pending(); });
     wait->targets.push_back(init.add(absl::StrCat("cluster '", name, "'"), left));
   }
 }
 
-std::unique_ptr<InitManager> ClusterWaits::make(std::string_view owner, Ids named, Ids before) {
+std::unique_ptr<InitManager> ClusterWaits::make(std::string_view owner, Ids named, Ids before, event::TimePoint since) {
   auto init = std::make_unique<InitManager>(main_, logger_, std::string(owner), /*replaces=*/true);
-  add(named, before, *init);
+  add(named, before, since, *init);
   const std::string waits = init->waits();
   if (waits.empty()) return nullptr;
   logger_.info("xds", owner, " waits for ", waits);

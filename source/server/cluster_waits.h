@@ -1,7 +1,8 @@
 // Clusters that new configuration leads to and that do not serve yet: what it replaces serves on until they do.
 //
 // A name is waited for once, up to the limit from when it was first named, whoever names it again meanwhile: deadlines
-// do not add up, and a name for which no cluster came delays nothing more before there was one. Thread: main.
+// do not add up, and a name for which no cluster came delays nothing more before there was one. What serves is behind
+// for no longer than the limit either, however often that which waits is replaced. Thread: main.
 #pragma once
 
 #include <chrono>
@@ -28,11 +29,12 @@ class ClusterWaits {
   ClusterWaits(event::Loop& main, observability::Logger& logger, const route::ClusterNames& names,
                std::function<bool(const std::string& cluster)> serves, std::chrono::milliseconds limit);
 
-  // Adds to `init` what it waits for: those of `named` that do not serve, but for what is `before`, too.
-  void add(Ids named, Ids before, config::InitTargets& init);
+  // Adds to `init` what it waits for: those of `named` that do not serve, but for what is `before`, too. `since`: from
+  // when something waits to replace that.
+  void add(Ids named, Ids before, event::TimePoint since, config::InitTargets& init);
   // The same, for what is called `owner`, with an init manager of its own that is not started; null: nothing to wait
   // for.
-  std::unique_ptr<InitManager> make(std::string_view owner, Ids named, Ids before);
+  std::unique_ptr<InitManager> make(std::string_view owner, Ids named, Ids before, event::TimePoint since);
   // Those of `named` that do not serve, as text: "cluster 'a', cluster 'b'".
   std::string missing(Ids named) const;
   // The workers have got it.

@@ -1,6 +1,7 @@
 #include "source/server/cluster_waits.h"
 
 #include <catch2/catch.hpp>
+#include <optional>
 #include <set>
 
 #include "source/event/simulated_loop.h"
@@ -23,7 +24,7 @@ struct World {
   // Null: nothing is waited for.
   std::unique_ptr<InitManager> make(const std::vector<std::string>& named,
                                     const std::vector<std::string>& before = {}) {
-    auto init = waits.make("routes 'r'", ids(named), ids(before));
+    auto init = waits.make("routes 'r'", ids(named), ids(before), since.value_or(loop.now()));
     if (init) init->start([this] { ++done; });
     return init;
   }
@@ -40,6 +41,7 @@ struct World {
   std::set<std::string> serving;
   ClusterWaits waits;
   int done = 0;
+  std::optional<event::TimePoint> since;  // without: from now on
 };
 
 TEST_CASE("only clusters that are newly named and do not serve are waited for") {
@@ -75,6 +77,20 @@ TEST_CASE("after the limit what waits goes on, and a name that did not come is w
   t.serve("a");
   t.serving.clear();
   CHECK(t.make({"a"}) != nullptr);
+}
+
+TEST_CASE("ever new names delay what is behind no longer than one") {
+  World t;
+  t.since = t.loop.now();
+  std::unique_ptr<InitManager> newest;
+  for (int i = 0; i < 5; ++i) {
+    newest = t.make({"n" + std::to_string(i)});
+    REQUIRE(newest != nullptr);
+    CHECK(t.done == 0);
+    t.loop.advance(1s);
+  }
+  CHECK(t.done == 1);
+  CHECK(t.make({"more"}) == nullptr);
 }
 
 TEST_CASE("without a limit nothing waits") {

@@ -126,7 +126,10 @@ void takeListener(const CoreTypes& core, const DynamicResource& resource, const 
   if (!compiled) return;
   if (compiled->api) return context.error("an API listener is for gRPC clients; a proxy cannot serve it");
   compiled->name = resource.name;
-  if (init->replaces()) core.cluster_waits.add(compiled->clusters, core.listeners.clustersOf(resource.name), *init);
+  if (init->replaces()) {
+    core.cluster_waits.add(compiled->clusters, core.listeners.clustersOf(resource.name),
+                           core.listeners.waitingSince(resource.name), *init);
+  }
   const absl::Status status =
       core.listeners.set(*std::move(compiled), std::move(proto), std::move(init), false, resource.version);
   if (!status.ok()) context.error(std::string(status.message()));

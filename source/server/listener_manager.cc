@@ -52,10 +52,23 @@ std::span<const route::ClusterId> ListenerManager::clustersOf(const std::string&
 bool ListenerManager::knowsUnchanged(const std::string& name, uint64_t content_hash, const std::string& version) {
   const auto found = entries_.find(name);
   if (found == entries_.end()) return false;
-  Generation* newest = found->second.warming ? found->second.warming.get() : found->second.active.get();
-  if (newest == nullptr || newest->compiled.content_hash != content_hash) return false;
-  newest->version = version;
+  Entry& entry = found->second;
+  const auto isIt = [&](const std::unique_ptr<Generation>& generation) {
+    if (!generation || generation->compiled.content_hash != content_hash) return false;
+    generation->version = version;
+    return true;
+  };
+  if (isIt(entry.warming)) return true;
+  if (!isIt(entry.active)) return false;
+  entry.warming.reset();
+  sockets_.erase(name);
+  showCounts();
   return true;
+}
+
+event::TimePoint ListenerManager::waitingSince(const std::string& name) const {
+  const auto found = entries_.find(name);
+  return found == entries_.end() || !found->second.warming ? main_.now() : found->second.warming->since;
 }
 
 absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto, std::unique_ptr<InitManager> init,
@@ -80,6 +93,7 @@ absl::Status ListenerManager::set(config::CompiledListener compiled, Proto proto
   next->init = init ? std::move(init) : newInit(name);
   next->version = version;
   next->updated = std::chrono::system_clock::now();
+  next->since = waitingSince(name);
   absl::StatusOr<Pending> sockets = openSockets(active, *next);
   if (!sockets.ok()) {
     cells_.add(create_failure_);

@@ -38,6 +38,7 @@ class ListenerManager {
     std::vector<net::Address> bound;  // port 0 resolved
     std::string version;
     std::chrono::system_clock::time_point updated;
+    event::TimePoint since;  // from when one waits to replace what serves
     std::shared_ptr<const void> stats_hold;
     listener::ListenerStats stats;
     std::unique_ptr<InitManager> init;  // last: goes before whatever holds its targets
@@ -74,10 +75,13 @@ class ListenerManager {
   // Connections are asked to end while accepting goes on.
   void askToEnd(listener::AskToEnd whom);
   const std::map<std::string, Entry>& entries() const { return entries_; }
+  // The newest is of that content, or what serves is, whose replacement then is waited for no longer.
   bool knowsUnchanged(const std::string& name, uint64_t content_hash, const std::string& version);
   bool isStatic(const std::string& name) const;
   // That the generation names which serves; empty: none does.
   std::span<const route::ClusterId> clustersOf(const std::string& name) const;
+  // From when a generation waits to replace it; now, if none does.
+  event::TimePoint waitingSince(const std::string& name) const;
 
  private:
   // Sockets that were opened for a generation: per worker and, in the order of the addresses, per address.

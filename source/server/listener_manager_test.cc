@@ -112,6 +112,23 @@ TEST_CASE("an update waits for its routes while the old one serves") {
   CHECK(t.ask(bound) == "refused");
 }
 
+TEST_CASE("an update that is taken back while it waits leaves what serves alone") {
+  ListenerTest t;
+  t.listeners.startAccepting();
+  REQUIRE(t.set("l", t.any, "one").ok());
+  const ListenerManager::Entry& entry = t.listeners.entries().at("l");
+  const auto* const serving = entry.active.get();
+  const net::Address bound = t.boundOf("l");
+  config::ErrorList errors;
+  const auto slot = t.routes.rds("r", {}, nullptr, config::Context(errors));
+  REQUIRE(t.set("l", t.any, "two", {of("r")}).ok());
+  REQUIRE(t.set("l", t.any, "one").ok());
+  CHECK(t.stats.valueOf("listener_manager.total_listeners_warming") == 0);
+  t.routes.setTable(of("r"), table("r"));
+  CHECK(entry.active.get() == serving);
+  CHECK(t.ask(bound) == "one");
+}
+
 TEST_CASE("a listener that is not warm takes nobody") {
   ListenerTest t(GENERATE(1, 3));
   t.reuse_port = GENERATE(true, false);

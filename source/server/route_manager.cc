@@ -177,13 +177,14 @@ void RouteManager::setTable(const ResourceKey& key, std::shared_ptr<const route:
   if (found == by_key_.end()) return;
   Entry& entry = found->second;
   entry.version = version;
+  const event::TimePoint since = entry.coming ? entry.coming->since : main_.now();
   entry.coming.reset();
   forEachDiscovery(key.source, key.name, [&](DiscoveryStats& stats) { stats.accepted(version, true); });
   Version next{std::move(table), std::move(filters)};
   if (cluster_waits != nullptr && entry.serving.table && !next.table->hostsOnDemand()) {
-    auto init = cluster_waits->make(ownerOf(key), next.table->clusters(), entry.serving.table->clusters());
+    auto init = cluster_waits->make(ownerOf(key), next.table->clusters(), entry.serving.table->clusters(), since);
     if (init) {
-      entry.coming = std::make_unique<Coming>(Coming{std::move(next), std::move(init)});
+      entry.coming = std::make_unique<Coming>(Coming{std::move(next), since, std::move(init)});
       return entry.coming->init->start([this, key, &entry] {
         const std::unique_ptr<Coming> coming = std::move(entry.coming);
         serve(key, entry, std::move(coming->version));
@@ -198,14 +199,15 @@ void RouteManager::serve(const ResourceKey& key, Entry& entry, Version version) 
   entry.serving = std::move(version);
   fill(entry.id, entry.serving.table);
   tellUnknownFilters(key, entry);
-  if (is_first) awaitClusters(key, entry);
+  if (is_first || entry.clusters) awaitClusters(key, entry);
   settle(entry);
 }
 
-// Of the first table: what serves in the place of those that wait for it does so until its clusters serve.
+// Of the first table, and of another while those of the first are waited for: what serves in the place of those that
+// wait for it does so until its clusters serve.
 void RouteManager::awaitClusters(const ResourceKey& key, Entry& entry) {
   if (cluster_waits == nullptr || (entry.replacing.empty() && entry.awaited.empty())) return;
-  entry.clusters = cluster_waits->make(ownerOf(key), entry.serving.table->clusters(), {});
+  entry.clusters = cluster_waits->make(ownerOf(key), entry.serving.table->clusters(), {}, main_.now());
   if (!entry.clusters) return;
   entry.clusters->start([&entry] {
     const std::unique_ptr<InitManager> done = std::move(entry.clusters);

@@ -93,6 +93,7 @@ class RouteManager : public config::RouteSlots {
   // One that came and does not serve yet.
   struct Coming {
     Version version;
+    event::TimePoint since;  // from when one waits
     std::unique_ptr<InitManager> init;
   };
   struct Entry {
@@ -102,7 +103,7 @@ class RouteManager : public config::RouteSlots {
     std::vector<config::InitTarget> waits;      // of those that were compiled before that
     std::vector<config::InitTarget> replacing;  // of those in whose place something serves: until clusters do, too
     std::vector<config::InitTarget> awaited;    // until there is a table and its clusters serve
-    std::unique_ptr<InitManager> clusters;      // of the first table, for those; null: they serve
+    std::unique_ptr<InitManager> clusters;      // of the table that serves, for those; null: they serve
     Version serving;                            // without a table: none came
     std::unique_ptr<Coming> coming;             // null: what serves is the newest
     std::string version;                        // of the newest

@@ -228,6 +228,24 @@ TEST_CASE("a table that leads to a new cluster waits for it while the one before
   }
 }
 
+TEST_CASE("tables that replace each other while they wait do not keep the newest from serving for ever") {
+  WaitingTest t;
+  ClusterWaits waits(
+      *t.main, t.logger, t.names, [](const std::string&) { return false; }, 40ms);
+  t.routes->cluster_waits = &waits;
+  const auto slot = t.rds("r");
+  t.routes->setTable(of("r"), t.leadingTo("first", {}));
+  int versions = 0;
+  for (; versions < 100 && t.at(slot->id) == "first"; ++versions) {
+    t.routes->setTable(of("r"), t.leadingTo("later", {"new" + std::to_string(versions)}));
+    event::Timer end(t.main->timers(), [&t] { t.main->stop(); });
+    end.arm(10ms);
+    t.main->run();
+  }
+  CHECK(versions < 100);
+  CHECK(t.at(slot->id) == "later");
+}
+
 TEST_CASE("a table with virtual hosts on demand, for which requests wait, takes over at once") {
   WaitingTest t;
   const auto slot = t.rds("r");
@@ -251,7 +269,12 @@ TEST_CASE("a first table serves at once, and what replaces something waits for i
   t.init = &later;
   const auto still = t.rds("r");
   CHECK(later.waits() == "routes 'r'");
-  t.serve("new");
+  SECTION("until they serve") {
+    t.serve("new");
+  }
+  SECTION("or are not wanted any more") {
+    t.routes->setTable(of("r"), t.leadingTo("corrected", {}));
+  }
   CHECK(next.waits().empty());
   CHECK(later.waits().empty());
 }
