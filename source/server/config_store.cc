@@ -1,10 +1,12 @@
 #include "source/server/config_store.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -20,7 +22,7 @@ namespace {
 
 // In front of what is sealed, which is about it: the form may change, never be mistaken.
 constexpr std::string_view kForm = "sluice accepted configuration 1\n";
-constexpr off_t kMaxSize = off_t{1} << 30;
+constexpr size_t kMaxSize = size_t{1} << 30;
 
 absl::Status failed(std::string_view what, const std::string& path) {
   const std::string why = std::strerror(errno);
@@ -32,7 +34,8 @@ absl::StatusOr<std::string> readWhole(const std::string& path, struct stat& stat
   const net::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0 || fstat(file.get(), &status) != 0) return failed("read", path);
   if (!S_ISREG(status.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, " is no file"));
-  if (status.st_size > kMaxSize) return absl::DataLossError(absl::StrCat(path, " is larger than 1 GiB"));
+  if (static_cast<size_t>(status.st_size) > kMaxSize)
+    return absl::DataLossError(absl::StrCat(path, " is larger than 1 GiB"));
   std::string bytes(static_cast<size_t>(status.st_size), '\0');
   for (size_t done = 0; done < bytes.size();) {
     const ssize_t n = ::read(file.get(), bytes.data() + done, bytes.size() - done);
@@ -44,9 +47,9 @@ absl::StatusOr<std::string> readWhole(const std::string& path, struct stat& stat
   return bytes;
 }
 
-// Mode 0600. `flags`: O_EXCL or O_TRUNC.
-absl::Status writeWhole(const std::string& path, std::string_view bytes, int flags) {
-  const net::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, 0600));
+// Mode 0600.
+absl::Status writeWhole(const std::string& path, std::string_view bytes) {
+  const net::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (file.get() < 0 || fchmod(file.get(), 0600) != 0) return failed("write", path);
   while (!bytes.empty()) {
     const ssize_t n = ::write(file.get(), bytes.data(), bytes.size());
@@ -55,6 +58,24 @@ absl::Status writeWhole(const std::string& path, std::string_view bytes, int fla
     bytes.remove_prefix(static_cast<size_t>(n));
   }
   if (fsync(file.get()) != 0) return failed("write", path);
+  return absl::OkStatus();
+}
+
+// Of a folder, while this lives, against other processes: one may be going while the next starts.
+absl::StatusOr<net::Fd> lock(const std::string& folder) {
+  net::Fd out(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (out.get() < 0) return failed("open the folder", folder);
+  while (flock(out.get(), LOCK_EX) != 0 && errno == EINTR) {
+  }  // a file system may have no locks
+  return out;
+}
+
+// All of it or, after a power cut too, what was there before. The folder, which stands before the last '/', is locked.
+absl::Status replaceWhole(const net::Fd& folder, const std::string& path, std::string_view bytes) {
+  const std::string next = path + ".new";
+  if (absl::Status written = writeWhole(next, bytes); !written.ok()) return written;
+  if (rename(next.c_str(), path.c_str()) != 0) return failed("write", path);
+  fsync(folder.get());
   return absl::OkStatus();
 }
 
@@ -78,13 +99,14 @@ absl::StatusOr<crypto::Sealer> readKey(const std::string& path) {
 
 absl::StatusOr<ConfigStore> ConfigStore::open(const std::string& folder, const std::string& key_path) {
   if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return failed("make the folder", folder);
+  const absl::StatusOr<net::Fd> locked = lock(folder);
+  if (!locked.ok()) return locked.status();
   const std::string path = key_path.empty() ? folder + "/key" : key_path;
   absl::StatusOr<crypto::Sealer> sealer = readKey(path);
   if (absl::IsNotFound(sealer.status()) && key_path.empty()) {
     const crypto::Sealer::Key key = crypto::Sealer::randomKey();
-    const absl::Status made =
-        writeWhole(path, std::string_view(reinterpret_cast<const char*>(key.data()), key.size()), O_EXCL);
-    if (!made.ok()) return made;
+    const std::string_view bytes(reinterpret_cast<const char*>(key.data()), key.size());
+    if (absl::Status made = replaceWhole(*locked, path, bytes); !made.ok()) return made;
     sealer = crypto::Sealer(key);
   }
   if (!sealer.ok()) return sealer.status();
@@ -131,16 +153,10 @@ absl::Status ConfigStore::write(const Contents& contents) const {
   }
   std::string plain;
   if (!proto.SerializeToString(&plain)) return absl::InternalError("the configuration is too large to be stored");
-  const std::string next = path_ + ".new";
-  if (absl::Status written = writeWhole(next, base::strCat(kForm, sealer_.seal(plain, kForm)), O_TRUNC);
-      !written.ok()) {
-    return written;
-  }
-  if (rename(next.c_str(), path_.c_str()) != 0) return failed("write", path_);
-  // The name is to be there after a power cut, too.
-  const net::Fd folder(::open(path_.substr(0, path_.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() >= 0) fsync(folder.get());
-  return absl::OkStatus();
+  const std::string sealed = base::strCat(kForm, sealer_.seal(plain, kForm));
+  if (sealed.size() > kMaxSize) return absl::InternalError("the configuration is too large to be stored: over 1 GiB");
+  const absl::StatusOr<net::Fd> locked = lock(path_.substr(0, path_.rfind('/')));
+  return locked.ok() ? replaceWhole(*locked, path_, sealed) : locked.status();
 }
 
 }  // namespace sluice::server

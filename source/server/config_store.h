@@ -1,7 +1,7 @@
 // What this process has accepted of its control plane, in a file that another one starts from while that is away.
 //
 // One file of a folder, whole or not at all: written beside and moved into its place, sealed with the key of a key
-// file. Thread: any; one at a time writes.
+// file. Of several processes one at a time writes, and the last one's is there. Thread: any.
 #pragma once
 
 #include <chrono>
