@@ -110,10 +110,19 @@ struct Bed {
   Names given_up;
   InitManager boot{loop, logger, "the start"};
   std::shared_ptr<FakeTransport::Record> wire = std::make_shared<FakeTransport::Record>();
-  DynamicConfig dynamic{{loop, options, logger, stats, stats.makeCells(),
-                         [this](const xds::GrpcSource&) { return std::make_unique<FakeTransport>(wire); }, 1, &boot},
-                        {},
-                        config::GrpcSource{.cluster = "server", .delta = variant == Variant::kDelta}};
+  int news = 0;
+  DynamicConfig dynamic{
+      {.loop = loop,
+       .options = options,
+       .logger = logger,
+       .stats = stats,
+       .cells = stats.makeCells(),
+       .make_transport = [this](const xds::GrpcSource&) { return std::make_unique<FakeTransport>(wire); },
+       .seed = 1,
+       .boot = &boot,
+       .on_change = [this] { ++news; }},
+      {},
+      config::GrpcSource{.cluster = "server", .delta = variant == Variant::kDelta}};
 };
 
 TEST_CASE("a type that is added to the table is asked for by name, checked and applied") {
@@ -171,6 +180,18 @@ TEST_CASE("a type with a root is asked for as a whole, and what is gone is remov
     t.respond("2", {}, {"a"});
   }
   CHECK(t.held == std::map<std::string, std::string>{{"b", "two 1"}});
+}
+
+TEST_CASE("whoever stores what is there is told of all but repetitions, of nothing at all, too") {
+  Bed t(GENERATE(Variant::kSotw, Variant::kDelta));
+  t.dynamic.add(t.allThings());
+  t.start();
+  t.respond("1", {});
+  CHECK(t.news == 1);
+  t.respond("2", {{"a", "one"}});
+  CHECK(t.news == 2);
+  t.respond("3", {{"a", "one"}});
+  CHECK(t.news == 2);
 }
 
 TEST_CASE("a type may be asked for as a whole, and is told where responses begin and end") {
