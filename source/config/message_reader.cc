@@ -219,8 +219,10 @@ bool MessageReader::readWellKnown(const DocumentNode& node, Message& message) {
 
 void MessageReader::readFields(const DocumentNode& node, Message& message, bool skip_type) {
   if (node.kind != Kind::kMapping) {
-    refuseValue(node, absl::StrCat("expected a mapping of ", message.GetDescriptor()->name(), "'s fields, found ",
-                                   shown(node)));
+    // A text may be a secret that some field of the message is for.
+    const std::string found = node.kind == Kind::kString ? std::string(node.kindName()) : shown(node);
+    refuseValue(node,
+                absl::StrCat("expected a mapping of ", message.GetDescriptor()->name(), "'s fields, found ", found));
     return;
   }
   const Descriptor& type = *message.GetDescriptor();

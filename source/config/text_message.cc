@@ -1,5 +1,6 @@
 #include "source/config/text_message.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -46,7 +47,9 @@ std::string explained(const std::string& message) {
     return absl::StrCat("\"", parts[3], "\" is a field of Envoy's ", parts[1], " that ",
                         whyRefused(parts[1], parts[3]));
   }
-  return absl::StrCat("is not text of a protobuf message: ", message);
+  // What was found may be a secret; the place is told.
+  const size_t end = std::min(message.find(", found "), message.find(", got: "));
+  return absl::StrCat("is not text of a protobuf message: ", message.substr(0, end));
 }
 
 class Collector : public google::protobuf::io::ErrorCollector {

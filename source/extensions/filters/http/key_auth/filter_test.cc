@@ -178,11 +178,16 @@ TEST_CASE("a wrong file is refused with the place in it") {
              Catch::Contains("consumers[1].keys[0]: stands elsewhere") && Catch::Contains("c.yaml:3"));
   const std::string open = problems("consumers: [{name: a, keys: [{sha256: sesame}]}]");
   CHECK_THAT(open, Catch::Contains("consumers[0].keys[0].sha256: is no SHA-256") && !Catch::Contains("sesame"));
+  CHECK_THAT(problems("consumers: [{name: a, keys: [sesame]}]"),
+             Catch::Contains("consumers[0].keys[0]") && !Catch::Contains("sesame"));
   CHECK_THAT(problems("consumers: [{name: a, keys: [{sha256: " + std::string(64, 'g') + "}]}]"),
              Catch::Contains("keys[0].sha256"));
   CHECK_THAT(problems("consumers: [{name: \"a\\tb\"}]"), Catch::Contains("a control character"));
   CHECK_THAT(problems("consumers: [{key: x}]"), Catch::Contains("key"));
   CHECK_THAT(problems("consumers: [{name: a}]", ", anonymous: guest"), Catch::Contains("consumers: has no \"guest\""));
+  World text;
+  CHECK_FALSE(text.compile("consumers { name: \"a\" keys: \"sesame\" }", "", "c.textproto"));
+  CHECK_THAT(text.problems(), Catch::Contains("c.textproto:1") && !Catch::Contains("sesame"));
   World missing;
   CHECK_FALSE(missing.FilterWorld::compile("{consumers: {filename: /nowhere}" + kSources + "}"));
   CHECK_THAT(missing.problems(), Catch::Contains("/nowhere"));
