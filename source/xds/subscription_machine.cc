@@ -127,6 +127,7 @@ void SubscriptionMachine::onStreamStart(TimePoint now, bool same_server) {
   onStreamEnd();
   ++stream_;
   stream_up_ = true;
+  away_ = false;
   same_server_ = same_server;
   forgetRejections(now);
 }
@@ -149,6 +150,7 @@ void SubscriptionMachine::forgetRejections(TimePoint now) {
 
 void SubscriptionMachine::onStreamEnd() {
   stream_up_ = false;
+  away_ = true;
   requested_ = named_ = legacy_wildcard_ = false;
   nonce_.clear();
   acks_.clear();
@@ -301,8 +303,8 @@ bool SubscriptionMachine::onResponse(Response response, TimePoint now) {
 
 void SubscriptionMachine::wantStored(TimePoint now) {
   if (stored_ == nullptr || stored_at_) return;
-  // A server that is there has not been asked for it before.
-  stored_at_ = std::max(stream_up_ ? now + kPatience : now, stored_->from);
+  // Unless it is known to be away the server may have an answer: it is asked for this only now.
+  stored_at_ = std::max(away_ ? now : now + kPatience, stored_->from);
 }
 
 void SubscriptionMachine::takeStored(TimePoint now, bool only_refused) {

@@ -40,7 +40,7 @@ class SubscriptionMachine {
   static constexpr std::chrono::milliseconds kLastRetry{60000};
   // How much longer is waited for what an empty response may not have been the answer to.
   static constexpr std::chrono::milliseconds kDoubt{1000};
-  // So long a server that is there has to say something of a name before what is stored of it serves.
+  // So long a server that is not known to be away has to say something of a name before what is stored of it serves.
   static constexpr std::chrono::milliseconds kPatience{1000};
   // Under which a delta server is told of what is stored.
   static constexpr std::string_view kStoredVersion = "stored by an earlier process";
@@ -212,6 +212,7 @@ class SubscriptionMachine {
   // Of the present stream.
   uint64_t stream_ = 0;  // which
   bool stream_up_ = false;
+  bool away_ = false;             // the last stream ended, or could not be made
   bool requested_ = false;        // a request went out
   bool named_ = false;            // a name went out: an empty list means "nothing" from then on
   bool legacy_wildcard_ = false;  // the empty first request asked for everything
