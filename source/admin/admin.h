@@ -57,7 +57,7 @@ struct ResourceVerdict {
   std::string waits_for;                // kWarming only
   std::string missing;                  // of routes that serve: what they lead to and does not
   std::string rejected_version, error;  // kRejected only: field path and rule
-  bool stored = false;                  // it was accepted before the start, and the control plane has not spoken
+  bool stored = false;                  // it was accepted before the start: nothing good has come since
   std::chrono::milliseconds age{0};     // of the control plane's last word
 };
 

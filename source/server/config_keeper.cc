@@ -67,7 +67,7 @@ ConfigStore::Contents ConfigKeeper::collect() {
   for (const std::string_view type : types) {
     for (xds::Verdict& verdict : subscriptions->verdicts(type)) {
       const auto one = all.find({std::string(type), std::string(verdict.source)});
-      if (one == all.end() || !verdict.body) continue;
+      if (one == all.end() || !verdict.body || verdict.expires) continue;
       one->second.resources.push_back({std::move(verdict.name), std::move(verdict.version), std::move(verdict.body)});
     }
   }

@@ -1,7 +1,8 @@
 // Keeps a store of what the control plane sent up to date, and says what stood in it at the start.
 //
 // It is written on a thread of its own, a second after something has changed at the earliest and all of it together.
-// What a server has not spoken of yet, or of which nothing was accepted, stays as it was read. Thread: main.
+// What a server has not spoken of yet, or of which nothing was accepted, stays as it was read. What has a TTL is not
+// kept. Thread: main.
 #pragma once
 
 #include <chrono>

@@ -127,6 +127,25 @@ TEST_CASE("a server of which nothing is accepted takes nothing out of the store"
   CHECK(read->types.at(0).resources.at(0).name == "a");
 }
 
+TEST_CASE("what has a time to live is not kept beyond the process") {
+  const test::ScratchFolder folder;
+  {
+    Life life(folder / "store");
+    life.wire->establish();
+    life.runUntil([&] { return life.wire->sent.size() == 2; });
+    xds::Resource timed = xds::testing::named("a", "1", clusterBody("a", "x"));
+    timed.ttl = 60s;
+    life.send(xds::testing::response(xds::kClusterType, "7", "n",
+                                     {std::move(timed), xds::testing::bare(clusterBody("b", "x"))}));
+    CHECK(life.clusters.held.size() == 2);
+    life.keeper.reset();
+  }
+  const auto read = ConfigStore::open(folder / "store", "")->read();
+  REQUIRE(read.ok());
+  REQUIRE(read->types.at(0).resources.size() == 1);
+  CHECK(read->types[0].resources[0].name == "b");
+}
+
 TEST_CASE("a store that is no good is told of and not used") {
   const test::ScratchFolder folder;
   folder.write("store/accepted.sealed", "nonsense");

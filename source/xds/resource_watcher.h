@@ -92,6 +92,7 @@ struct Verdict {
   std::string rejected_version;  // kRejected only
   std::string error;             // kRejected only: field path and rule
   bool stored = false;           // `body` is of an earlier process: the server has sent nothing good yet
+  bool expires = false;          // `body` has a TTL
   TimePoint since;               // when `state` or `version` last changed
 };
 

@@ -621,7 +621,7 @@ std::vector<Verdict> SubscriptionMachine::verdicts() const {
   all.reserve(entries_.size());
   for (const auto& [name, entry] : entries_) {
     all.push_back({options_.type.url, options_.source, name, entry.version, entry.body, entry.state,
-                   entry.rejected_version, entry.error, entry.stored, entry.since});
+                   entry.rejected_version, entry.error, entry.stored, entry.expiry.has_value(), entry.since});
   }
   return all;
 }
