@@ -99,6 +99,8 @@ void addPublicKey(const v1::PublicKey& proto, const Context& at, const Consumer&
 void compileConsumer(const v1::Consumer& proto, const Context& at, Consumers& out) {
   if (std::any_of(proto.name().begin(), proto.name().end(), absl::ascii_iscntrl)) {
     at.child("name").error("holds a control character, which no header may; remove it");
+  } else if (absl::StripAsciiWhitespace(proto.name()) != proto.name()) {
+    at.child("name").error("begins or ends with a space, without which a header may be another's name; remove it");
   }
   const Consumer* const consumer =
       out.add({proto.name(), {proto.groups().begin(), proto.groups().end()}, filter::readStruct(proto.plan())});

@@ -183,6 +183,7 @@ TEST_CASE("a wrong file is refused with the place in it") {
   CHECK_THAT(problems("consumers: [{name: a, keys: [{sha256: " + std::string(64, 'g') + "}]}]"),
              Catch::Contains("keys[0].sha256"));
   CHECK_THAT(problems("consumers: [{name: \"a\\tb\"}]"), Catch::Contains("a control character"));
+  CHECK_THAT(problems("consumers: [{name: 'a '}]"), Catch::Contains("ends with a space"));
   CHECK_THAT(problems("consumers: [{key: x}]"), Catch::Contains("key"));
   CHECK_THAT(problems("consumers: [{name: a}]", ", anonymous: guest"), Catch::Contains("consumers: has no \"guest\""));
   World text;
