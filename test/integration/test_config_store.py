@@ -119,7 +119,18 @@ class StoreCase:
         self.server.set(LISTENER, self.server.resources[LISTENER]["web"])  # the other one is gone
         waitFor(lambda: self.mark() == "two", "the server that came back", 40)
         waitFor(lambda: proxy.stat("listener_manager.total_listeners_active") == 1, "the listener's end")
-        self.assertFalse(any(one.get("stored") for one in proxy.adminJson("/xds")["resources"]))
+        waitFor(lambda: not any(one.get("stored") for one in proxy.adminJson("/xds")["resources"]), "all of the server's")
+
+    def test_a_first_answer_that_is_refused_leaves_what_was_accepted_before(self):
+        self.serveOnce()
+        self.sluice.terminate()
+        self.sluice.waitForExit()
+        self.server.set(ROUTE, {"name": "routes", "virtual_hosts": [{"name": "v", "domains": []}]})
+        self.startProxy()
+        waitFor(lambda: self.mark() == "one", "the stored table", 20)
+        (table,) = [one for one in self.sluice.adminJson("/xds")["resources"] if one["name"] == "routes"]
+        self.assertEqual((table["state"], table["stored"]), ("rejected", True))
+        self.assertIn("domains", table["error"])
 
     def test_a_control_plane_that_is_there_is_believed_and_not_the_store(self):
         self.serveOnce()
