@@ -104,7 +104,9 @@ TEST_CASE("a certificate that is not one workload's is refused with the reason")
   CHECK_THAT(refusalOf({.uri_sans = {"spiffe://one/a", "https://x\n"}}), Catch::Contains("it has 2 URI names"));
   CHECK_THAT(refusalOf({.uri_sans = {"https://one/a"}}), Catch::Contains("no SPIFFE ID"));
   CHECK_THAT(refusalOf({.uri_sans = {"spiffe://one"}}), Catch::Contains("no SPIFFE ID"));
-  CHECK_THAT(refusalOf({.uri_sans = {"spiffe://one/a"}, .authority = true}), Catch::Contains("of an authority"));
+  CHECK_THAT(
+      refusalOf({.uri_sans = {"spiffe://one/a"}, .authority = true, .key_usage = "digitalSignature,keyCertSign"}),
+      Catch::Contains("of an authority"));
   CHECK_THAT(refusalOf({.uri_sans = {"spiffe://one/a"}, .key_usage = "digitalSignature,keyCertSign"}),
              Catch::Contains("may sign certificates"));
 }

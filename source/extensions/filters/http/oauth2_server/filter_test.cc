@@ -702,9 +702,10 @@ TEST_CASE("a store that cannot be had is refused with its reason") {
   CHECK_FALSE(world.FilterWorld::compile("{issuer: https://as.example, store: {path: " + bad + "}" + clients));
   CHECK_THAT(world.problems(), Catch::Contains("store.path: ") && Catch::Contains("is no store"));
   const std::string key = world.folder.write("key", "short");
-  CHECK_FALSE(world.FilterWorld::compile("{issuer: https://as.example, store: {path: " + world.folder.path() +
+  World other;
+  CHECK_FALSE(other.FilterWorld::compile("{issuer: https://as.example, store: {path: " + world.folder.path() +
                                          "/new, key_file: " + key + "}" + clients));
-  CHECK_THAT(world.problems(), Catch::Contains("store.key_file: holds no key"));
+  CHECK_THAT(other.problems(), Catch::Contains("store.key_file: holds no key"));
 }
 
 TEST_CASE("it passes the interleaving suite") {
