@@ -105,7 +105,7 @@ TEST_CASE("a certificate that is not one workload's is refused with the reason")
   CHECK_THAT(refusalOf({.uri_sans = {"https://one/a"}}), Catch::Contains("no SPIFFE ID"));
   CHECK_THAT(refusalOf({.uri_sans = {"spiffe://one"}}), Catch::Contains("no SPIFFE ID"));
   CHECK_THAT(
-      refusalOf({.uri_sans = {"spiffe://one/a"}, .authority = true, .key_usage = "digitalSignature,keyCertSign"}),
+      refusalOf({.uri_sans = {"spiffe://one/a"}, .key_usage = "digitalSignature,keyCertSign", .authority = true}),
       Catch::Contains("of an authority"));
   CHECK_THAT(refusalOf({.uri_sans = {"spiffe://one/a"}, .key_usage = "digitalSignature,keyCertSign"}),
              Catch::Contains("may sign certificates"));
