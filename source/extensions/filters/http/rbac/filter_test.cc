@@ -317,7 +317,8 @@ TEST_CASE("what cannot be decided is refused with its place") {
   CHECK(problems(mtls(", any_validated_client_certificate: true")) == "");
   CHECK(problems(mtls(", san_matcher: {san_type: URI, matcher: {prefix: 'spiffe://'}}")) == "");
   says(mtls(""), "typed_config: needs one of san_matcher and any_validated_client_certificate");
-  says(mtls(", san_matcher: {san_type: OTHER_NAME, matcher: {exact: a}}"), "san_matcher.san_type: is not supported");
+  says(mtls(", san_matcher: {san_type: OTHER_NAME, matcher: {exact: a}}"), "san_matcher.oid: is missing");
+  CHECK(problems(mtls(", san_matcher: {san_type: OTHER_NAME, oid: 1.2.3, matcher: {exact: a}}")) == "");
 }
 
 TEST_CASE("it passes the interleaving suite") {
