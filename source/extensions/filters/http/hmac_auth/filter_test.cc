@@ -67,7 +67,7 @@ struct Signing {
   }
   Signing withDigest(const std::string& digest = kDigest) const {
     Signing out = *this;
-    out.components += " \"content-digest\"";
+    out.components += std::string(components.empty() ? "" : " ") + "\"content-digest\"";
     out.values += "\"content-digest\": sha-256=:" + digest + ":\n";
     return out;
   }

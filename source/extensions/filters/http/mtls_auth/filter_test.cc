@@ -162,7 +162,7 @@ TEST_CASE("a connection without a certificate is refused, or somebody's") {
 
   CHECK(none.refusal(net::TlsInfo()) == "401 missing_certificate");
   CHECK(plain.refusalOfPlain() == "401 missing_certificate");
-  CHECK(somebody.refusalOfPlain({{"x-consumer", "one"}, {"X_consumer", "one"}}).empty());
+  CHECK(somebody.refusalOfPlain({{"x-consumer", "one"}, {"x_consumer", "one"}}).empty());
 
   CHECK(none.counted("unauthorized") == 1);
   CHECK(somebody.text({"consumer"}) == "guest");
