@@ -343,4 +343,4 @@ class ServersTest(LdapCase):
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YWxpOnNlc2FtZQ==\r\n\r\n")
             waitFor(lambda: self.sluice.stat("http.slow.downstream_rq_active") == 1, "the request to wait")
             self.sluice.terminate()
-            self.assertEqual(self.sluice.waitForExit(10), 0)
+        self.assertEqual(self.sluice.waitForExit(10), 0)

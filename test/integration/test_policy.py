@@ -7,7 +7,8 @@ import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
-from harness.config import TYPE  # noqa: E402
+from harness.config import TYPE, routeConfig  # noqa: E402
+from harness.sluice import runTool  # noqa: E402
 
 NAME = "sluice.filters.http.policy"
 POLICY = "sluice.extensions.filters.http.policy.v1.Policy"

@@ -201,6 +201,8 @@ class AdsServer:
                     self._noteAnswer(type_url, item.response_nonce, item)
                 first = type_url not in wanted
                 names = wanted.setdefault(type_url, set())
+                if first:
+                    sent[type_url] = {name: b"" for name in item.initial_resource_versions}
                 if first and not item.resource_names_subscribe:
                     names.add("*")
                 names |= set(item.resource_names_subscribe)

@@ -47,6 +47,9 @@ class Slapd(Process):
         urls = " ".join(f"{scheme}://127.0.0.1:{port}" for scheme, port in ports.items())
         super().__init__([SLAPD, "-d", "stats", "-f", config, "-h", urls], scratch, name)
 
+    def stop(self):
+        self.kill()
+
     def count(self, text):
         """How many lines of its log have the text."""
         return sum(text in line for line in self.log().splitlines())
