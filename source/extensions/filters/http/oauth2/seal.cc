@@ -112,7 +112,7 @@ std::string hashText(std::string_view text) {
 
 std::string joined(std::initializer_list<std::string_view> parts) {
   std::string out;
-  for (const std::string_view part : parts) {
+  for (const std::string_view& part : parts) {
     if (&part != parts.begin()) out.push_back('\0');
     out += part;
   }
