@@ -145,8 +145,11 @@ bssl::UniquePtr<X509> TestAuthority::Impl::sign(const CertificateOptions& option
   X509_set_issuer_name(out.get(), certificate ? X509_get_subject_name(certificate.get()) : subject);
   X509_set_pubkey(out.get(), &subject_key);
   addExtension(*out, NID_basic_constraints, options.authority ? "critical,CA:TRUE" : "CA:FALSE");
-  if (options.authority) addExtension(*out, NID_key_usage, "critical,keyCertSign,cRLSign");
-  if (!options.key_usage.empty()) addExtension(*out, NID_key_usage, options.key_usage);
+  if (!options.key_usage.empty()) {
+    addExtension(*out, NID_key_usage, options.key_usage);
+  } else if (options.authority) {
+    addExtension(*out, NID_key_usage, "critical,keyCertSign,cRLSign");
+  }
   if (options.usage == CertificateOptions::Usage::kServer) addExtension(*out, NID_ext_key_usage, "serverAuth");
   if (options.usage == CertificateOptions::Usage::kClient) addExtension(*out, NID_ext_key_usage, "clientAuth");
   if (options.must_staple) addMustStaple(*out);

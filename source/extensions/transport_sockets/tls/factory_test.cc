@@ -83,7 +83,6 @@ TEST_CASE("a SPIFFE validator that cannot do what it says is refused") {
   CHECK_THAT(spiffe("[{name: '" + std::string(256, 'a') + "'" + bundle + "]"), Catch::Contains("is no name"));
   CHECK_THAT(spiffe("[{name: a}]"), Catch::Contains("trust_domains[0].trust_bundle"));
   CHECK_THAT(spiffe("[{name: a, trust_bundle: {inline_string: ''}}]"), Catch::Contains("is empty"));
-  CHECK_THAT(spiffe("[{name: a, trust_bundle: {filename: /nowhere}}]"), Catch::Contains("/nowhere"));
   CHECK_THAT(spiffe("[{name: a" + bundle + "]"), Catch::Contains("trust_bundle '<inline>' of 'a': no PEM certificate"));
   CHECK_THAT(spiffe("[{name: a" + bundle + "]", ", trusted_ca: {inline_string: x}"),
              Catch::Contains("trusted_ca: has no place beside custom_validator_config"));
