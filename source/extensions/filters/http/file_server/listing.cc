@@ -7,36 +7,11 @@
 #include <memory>
 #include <vector>
 
+#include "source/base/html.h"
 #include "source/base/percent.h"
 
 namespace sluice::extensions::http_filters::file_server {
 namespace {
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 struct Close {
   void operator()(DIR* folder) const { closedir(folder); }
@@ -64,13 +39,13 @@ std::optional<std::vector<std::string>> namesIn(net::Fd fd) {
 std::optional<std::string> listFolder(net::Fd folder, std::string_view path) {
   const auto names = namesIn(std::move(folder));
   if (!names) return std::nullopt;
-  const std::string base = escaped(path);
+  const std::string here = base::htmlEscaped(path);
   std::string out =
-      "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>" + base + "</title></head><body><ul>\n";
+      "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>" + here + "</title></head><body><ul>\n";
   for (const std::string& name : *names) {
     const bool is_folder = name.back() == '/';
     const std::string link = base::percentEncoded(std::string_view(name).substr(0, name.size() - is_folder));
-    out += "<li><a href=\"" + base + link + (is_folder ? "/" : "") + "\">" + escaped(name) + "</a></li>\n";
+    out += "<li><a href=\"" + here + link + (is_folder ? "/" : "") + "\">" + base::htmlEscaped(name) + "</a></li>\n";
   }
   return out + "</ul></body></html>\n";
 }

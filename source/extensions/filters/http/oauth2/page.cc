@@ -1,34 +1,17 @@
 #include "source/extensions/filters/http/oauth2/page.h"
 
+#include <string>
+
+#include "source/base/html.h"
 #include "source/base/text.h"
 
 namespace sluice::extensions::http_filters::oauth2 {
 namespace {
 
 std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) >= ' ') out += c;
-    }
-  }
-  return out;
+  std::string shown(text);
+  std::erase_if(shown, [](char c) { return static_cast<unsigned char>(c) < ' '; });
+  return base::htmlEscaped(shown);
 }
 
 constexpr std::string_view kTop = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">";
