@@ -249,10 +249,8 @@ class UsersTest(LdapCase):
         def serve():
             client, _ = listening.accept()
             with client:
-                try:
-                    spoken.append(old.wrap_socket(client, server_side=True).version())
-                except OSError as error:
-                    spoken.append(str(error))
+                with old.wrap_socket(client, server_side=True) as secure:
+                    spoken.append((secure.version(), secure.recv(1000)))
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -263,7 +261,10 @@ class UsersTest(LdapCase):
 
         thread.join(10)
         self.assertEqual(len(spoken), 1)
-        self.assertIn("UNSUPPORTED_PROTOCOL", spoken[0])
+        version, sent = spoken[0]
+        self.assertEqual(version, "TLSv1.1")
+        self.assertNotIn(b"sesame", sent)
+        self.assertIn("the server speaks 'TLS1.1', and TLS1.2 is the least", self.sluice.log())
 
     def test_a_login_is_asked_once_for_a_while(self):
         self.serve(search=SEARCH)

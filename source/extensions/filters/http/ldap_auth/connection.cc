@@ -25,8 +25,7 @@ namespace {
 constexpr int kSaslPluginPath = 0;
 constexpr ber_len_t kMaxMessage = 4 << 20;
 constexpr size_t kMaxReferences = 100;
-// TLS 1.2 at least, as GnuTLS says it, which does not heed LDAP_OPT_X_TLS_PROTOCOL_MIN. Another TLS refuses it.
-constexpr char kTlsVersions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+constexpr std::string_view kTlsVersions[] = {"TLS1.2", "TLS1.3"};
 
 // How the library reads and writes: it would wait for whole messages and handshakes as long as it takes.
 Wire& wireOf(Sockbuf_IO_Desc* layer) {
@@ -218,7 +217,6 @@ absl::Status Connection::beginTls(const TlsOptions& tls, bool start) {
   const int names = LDAP_OPT_X_TLS_TRY, is_server = 0;  // the subject's name does not count beside others
   bool set = ldap_set_option(handle_, LDAP_OPT_X_TLS_REQUIRE_CERT, &verify) == LDAP_OPT_SUCCESS;
   set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_REQUIRE_SAN, &names) == LDAP_OPT_SUCCESS;
-  set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_CIPHER_SUITE, kTlsVersions) == LDAP_OPT_SUCCESS;
   set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_CACERTFILE, tls.ca_file.c_str()) == LDAP_OPT_SUCCESS;
   set &= ldap_set_option(handle_, LDAP_OPT_X_TLS_CACERTDIR, "") == LDAP_OPT_SUCCESS;
   set = set && ldap_set_option(handle_, LDAP_OPT_X_TLS_NEWCTX, &is_server) == LDAP_OPT_SUCCESS;
@@ -232,10 +230,23 @@ absl::Status Connection::beginTls(const TlsOptions& tls, bool start) {
     if (!result.ok()) return absl::UnavailableError(absl::StrCat("StartTLS: ", result.text));
   }
   const int code = ldap_install_tls(handle_);
-  if (code == LDAP_SUCCESS) return absl::OkStatus();
+  if (code == LDAP_SUCCESS) return checkTlsVersion();
   if (event::Clock::now() >= wire_.deadline) return absl::UnavailableError("TLS: Timed out");
   return absl::UnavailableError(absl::StrCat(
       "TLS: ", ldap_err2string(code), "; is its certificate for this host and of an authority that is trusted?"));
+}
+
+// Before anything is sent by it. With GnuTLS the library does not heed LDAP_OPT_X_TLS_PROTOCOL_MIN, and leaks where it
+// is told of ciphers.
+absl::Status Connection::checkTlsVersion() const {
+  char* told = nullptr;
+  ldap_get_option(handle_, LDAP_OPT_X_TLS_VERSION, &told);
+  const std::string version = told == nullptr ? "" : told;
+  ldap_memfree(told);
+  if (std::find(std::begin(kTlsVersions), std::end(kTlsVersions), version) != std::end(kTlsVersions)) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError(absl::StrCat("TLS: the server speaks '", version, "', and TLS1.2 is the least"));
 }
 
 ldapmsg* Connection::await(int id, bool whole, Result& result) const {

@@ -103,6 +103,7 @@ class Connection {
 
   absl::Status begin(const Server& server, const TlsOptions& tls);
   absl::Status beginTls(const TlsOptions& tls, bool start);
+  absl::Status checkTlsVersion() const;
   // The answer to a request: a chain of its messages, or the next of them. Null, and why, after an error.
   ldapmsg* await(int id, bool whole, Result& result) const;
   Result read(ldapmsg* message) const;

@@ -135,10 +135,10 @@ TEST_CASE("a rule is about the requests that it says") {
 }
 
 TEST_CASE("a rule may deny, and says how") {
-  const std::string filter =
-      ofFilter(rules("{name: no-x, deny: {permissions: [{header: {name: x}}]}, status: 451, message: no, details: 'see "
-                     "7'}, {name: all, "
-                     "when: {permissions: [{header: {name: y}}]}, deny: {}}"));
+  const std::string filter = ofFilter(
+      rules("{name: no-x, deny: {permissions: [{header: {name: x}}]}, status: 451, message: 'no', details: 'see "
+            "7'}, {name: all, "
+            "when: {permissions: [{header: {name: 'y'}}]}, deny: {}}"));
   CHECK(Asked(filter).refusal().empty());
   CHECK(Asked(filter).refusal({{"y", ""}}) == "403 policy_denied[all@filter]");
   Asked asked(filter);
