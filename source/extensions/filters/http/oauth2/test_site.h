@@ -170,7 +170,7 @@ struct World : filter::testing::FilterWorld<v3::OAuth2, v3::OAuth2PerRoute> {
   void start(Harness& h, const std::string& path, const Fields& fields = {}, std::string_view method = "GET") {
     h.stream.shared_worker = &worker;
     h.stream.info().start_time = std::chrono::system_clock::time_point(std::chrono::seconds(now));
-    h.stream.request().path = path;
+    h.stream.request().path = h.stream.arena().copy(path);
     h.stream.request().scheme = scheme;
     h.stream.request().authority = host;
     Fields all = fields;
