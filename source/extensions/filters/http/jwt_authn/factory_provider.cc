@@ -12,6 +12,7 @@
 #include "source/base/entropy.h"
 #include "source/base/text.h"
 #include "source/config/followed_file.h"
+#include "source/config/http_uri.h"
 #include "source/config/route_texts.h"
 #include "source/config/stable_bytes.h"
 #include "source/config/values.h"
@@ -68,21 +69,7 @@ void compileUri(const envoy::config::core::v3::HttpUri& proto, const FactoryCont
     }
     rest.remove_prefix(scheme + 3);
   }
-  const size_t path = std::min(rest.find_first_of("/?"), rest.size());
-  out.authority = rest.substr(0, path);
-  out.path = rest.substr(path);
-  if (!out.path.starts_with('/')) out.path.insert(0, "/");
-  if (out.authority.empty()) at.error("names no host");
-  config::checkHostText(out.authority, at);
-  config::checkPathText(out.path, at);
-  out.cluster = proto.cluster();
-  if (context.services.cluster_exists && !context.services.cluster_exists(out.cluster)) {
-    context.at.child("cluster").error(
-        absl::StrCat("no cluster is called '", out.cluster, "'; define it or correct the name"));
-  }
-  context.services.cluster_names.idOf(out.cluster);  // it stays while the filter does
-  out.timeout = config::compileMilliseconds(proto.timeout());
-  if (out.timeout.count() == 0) context.at.child("timeout").error("is 0, in which nothing can be fetched");
+  config::compileHttpUri(proto, rest, "fetched", context, out);
 }
 
 void compileRetries(const envoy::config::core::v3::RetryPolicy& proto, jwt::RemoteKeys::Settings& out) {

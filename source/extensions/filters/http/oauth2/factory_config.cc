@@ -15,6 +15,7 @@
 #include "source/base/text.h"
 #include "source/config/cookies.h"
 #include "source/config/generic_secret.h"
+#include "source/config/http_uri.h"
 #include "source/config/rate_limits.h"
 #include "source/config/route_texts.h"
 #include "source/config/thread_pool.h"
@@ -71,21 +72,8 @@ void compileEndpoint(const envoy::config::core::v3::HttpUri& proto, const Factor
   const std::string& uri = proto.uri();
   if (!hostOf(uri)) return at.error("is no URL; write https://HOST/PATH");
   const std::string_view rest = std::string_view(uri).substr(uri.find("://") + 3);
-  const size_t path = std::min(rest.find_first_of("/?"), rest.size());
   out.token_uri = uri;
-  out.endpoint.authority = rest.substr(0, path);
-  out.endpoint.path = rest.substr(path);
-  if (!out.endpoint.path.starts_with('/')) out.endpoint.path.insert(0, "/");
-  config::checkHostText(out.endpoint.authority, at);
-  config::checkPathText(out.endpoint.path, at);
-  out.endpoint.cluster = proto.cluster();
-  if (context.services.cluster_exists && !context.services.cluster_exists(proto.cluster())) {
-    context.at.child("cluster").error(
-        absl::StrCat("no cluster is called '", proto.cluster(), "'; define it or correct the name"));
-  }
-  context.services.cluster_names.idOf(proto.cluster());  // it stays while the filter does
-  out.endpoint.timeout = config::compileMilliseconds(proto.timeout());
-  if (out.endpoint.timeout.count() == 0) context.at.child("timeout").error("is 0, in which nothing can be answered");
+  config::compileHttpUri(proto, rest, "answered", context, out.endpoint);
 }
 
 Retries compileRetries(const v3::OAuth2Config& config) {
