@@ -166,12 +166,19 @@ class ServerCodec {
   // Asks the peer for a sign of life (PING). awaitingPing() turns false when it has come.
   virtual void ping() {}
   virtual bool awaitingPing() const { return false; }
+  // With many streams, those that were answered before their request had ended linger: the rest of it is dropped, and
+  // its end is theirs. This resets those that lingered at the call before, or `all` (which an owner that closes says);
+  // there is a bound on their number, too. True: some are left, to be asked for again in a while.
+  virtual bool endLingering(bool all) {
+    (void)all;
+    return false;
+  }
 
   // No new streams after those in flight: the next response says "connection: close" (HTTP/2: GOAWAY).
   virtual void drain() = 0;
   // Everything that may be sent was sent and the connection cannot be used further: flush, then close.
   virtual bool shouldClose() const = 0;
-  // No stream is open and no bytes of a next request are here.
+  // No stream is open (none but lingering ones) and no bytes of a next request are here.
   virtual bool idle() const = 0;
 };
 

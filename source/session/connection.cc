@@ -246,7 +246,10 @@ void Connection::afterInput() {
   if (dead_ || ending_) return abortStreams("connection_closed", ResponseFlag::kLocalReset);  // begun behind the end
   if (invalid_message_) return protocolError({400, "http2.violation.of.messaging.rule"});
   if (codec_ && codec_->shouldClose() && streams_.empty()) return closeAfterFlush(multiplexing_ != nullptr);
-  if (multiplexing_) watchBlock();
+  if (multiplexing_) {
+    watchBlock();
+    if (multiplexing_->may_linger) watchLingering();
+  }
   if (!streams_.empty()) {
     timer_.cancel();
   } else if (bufferedBytes() == 0) {
@@ -277,6 +280,18 @@ void Connection::onSilentBlock() {
   if (multiplexing_->block_begun_at != requests_) return watchBlock();  // it is another one by now
   worker_.cells.add(settings_->stats.rq_header_timeout);
   refuse({408, "request_header_timeout"});
+}
+
+// A client may send for delayed_close_timeout what is left of requests that were answered (twice as long, where others
+// linger already).
+void Connection::watchLingering() {
+  if (dead_ || ending_ || multiplexing_->lingering.armed()) return;
+  const milliseconds time = settings_->delayed_close_timeout;
+  if (codec_->endLingering(time.count() == 0)) {
+    multiplexing_->lingering.arm(time);
+  } else {
+    multiplexing_->may_linger = !codec_->idle();  // the end of an answer may wait for its window
+  }
 }
 
 void Connection::armIdle() {
@@ -496,6 +511,7 @@ void Connection::streamFinished(Stream& stream, bool request_complete) {
   if (multiplexing_) {
     multiplexing_->by_id.erase(stream.id());
     multiplexing_->flush_of_route = stream.flushTimeout();
+    if (!request_complete) multiplexing_->may_linger = true;
   }
   stream.unlink();
   worker_.retireStream(stream);
@@ -508,6 +524,7 @@ void Connection::streamFinished(Stream& stream, bool request_complete) {
     if (streams_.empty()) closeAfterFlush(cut || draining_ || multiplexing_ || connection_.unread());
     return;
   }
+  if (multiplexing_ && multiplexing_->may_linger) watchLingering();
   if (!streams_.empty()) return;
   if (multiplexing_ && draining_) worker_.loop.atTurnEnd(*this);  // the codec may be through by then
   armIdle();
@@ -541,6 +558,7 @@ void Connection::closeAfterFlush(bool linger) {
     if (!connection_.open()) destroy();
     return;  // else onBroken follows
   }
+  if (multiplexing_) (void)codec_->endLingering(true);
   connection_.flush();
   if (chain_ && chain_->seesBytes()) connection_.shutdownWrites();  // the filters may have kept something for the end
   const milliseconds timeout = settings_->delayed_close_timeout;
@@ -620,6 +638,7 @@ void Connection::destroy() {
     multiplexing_->keepalive.cancel();
     multiplexing_->life.cancel();
     multiplexing_->block.cancel();
+    multiplexing_->lingering.cancel();
   }
   LiveConnection::unlink();
   TurnTask::unlink();

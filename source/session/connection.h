@@ -118,6 +118,7 @@ class Connection final : private net::ConnectionEvents,
   void goOnWithHeadClock();
   void watchBlock();
   void onSilentBlock();
+  void watchLingering();
   void drainIfTooOld();
   void armLastStream();
   void onLife();
@@ -149,13 +150,16 @@ class Connection final : private net::ConnectionEvents,
     Multiplexing(event::TimerQueue& timers, Connection& owner)
         : keepalive(timers, [&owner] { owner.onKeepalive(); }),
           life(timers, [&owner] { owner.onLife(); }),
-          block(timers, [&owner] { owner.onSilentBlock(); }) {}
+          block(timers, [&owner] { owner.onSilentBlock(); }),
+          lingering(timers, [&owner] { owner.watchLingering(); }) {}
     absl::flat_hash_map<http::StreamId, Stream*> by_id;
     event::Timer keepalive;       // until the next ping, then until its answer
     event::Timer life;            // max_connection_duration, then drain_timeout
     event::Timer block;           // of a header block that has begun: nothing else can come before its end
+    event::Timer lingering;       // until streams that linger in the codec are reset
     uint32_t block_begun_at = 0;  // how many requests there were when the timer was armed
     bool in_block = false;
+    bool may_linger = false;                     // a stream ended before its request
     std::optional<event::Duration> block_left;   // while that clock stands still
     std::optional<milliseconds> flush_of_route;  // of the stream that ended last; nullopt: as for all
     uint64_t received_before = 0;

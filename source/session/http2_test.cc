@@ -35,6 +35,12 @@ struct Http2Session : TestSession {
         id, deflater.block({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}}), true);
   }
 
+  // Of a request whose body follows.
+  std::string post(uint32_t id) {
+    return h2::headerFrames(
+        id, deflater.block({{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}}), false);
+  }
+
   std::unique_ptr<TestClient> client;
   h2::FrameReader reader;
   h2::Deflater deflater;
@@ -56,6 +62,103 @@ TEST_CASE("after a client's GOAWAY its connection is closed with the last stream
     t.send(h2::goaway(0, h2::kNoError));
   }
   t.frames();
+  CHECK(t.client->ended);
+}
+
+TEST_CASE("a request that was answered before its end may end until delayed_close_timeout, then its stream is reset") {
+  Http2Session t;
+  const bool in_event = GENERATE(false, true);
+  if (in_event) t.terminals.on_head = [](TestTerminal& s) { s.answer(401, "no"); };
+  t.open();
+  t.send(t.post(1));
+  if (!in_event) t.stream().answer(401, "no");
+  CHECK(t.frames().ends_with("\nDATA 1 ES no\n"));
+  CHECK(t.log.size() == 1);
+  CHECK(t.stat("rq_active") == 0);
+  SECTION("it ends") {
+    t.send(h2::data(1, "the rest", true));
+    t.loop.pass(milliseconds(5000));
+    CHECK(t.frames().empty());
+  }
+  SECTION("it does not") {
+    t.loop.pass(milliseconds(999));
+    t.send(h2::data(1, "some of the rest"));
+    CHECK(t.frames().empty());
+    t.loop.pass(milliseconds(1));
+    CHECK(t.frames() == "RST_STREAM 1 0\n");
+  }
+  t.terminals.on_head = nullptr;
+  t.send(t.get(3));
+  t.stream().answer(200, "ok");
+  CHECK(t.frames().ends_with("\nDATA 3 ES ok\n"));
+  CHECK(t.log.size() == 2);
+}
+
+TEST_CASE("requests that are answered while others linger have their time as well") {
+  Http2Session t;
+  t.open();
+  t.send(t.post(1));
+  t.stream().answer(401, "no");
+  t.loop.pass(milliseconds(600));
+  t.send(t.post(3));
+  t.stream().answer(401, "no");
+  t.frames();
+
+  t.loop.pass(milliseconds(400));
+  CHECK(t.frames() == "RST_STREAM 1 0\n");
+  t.loop.pass(milliseconds(999));
+  CHECK(t.frames().empty());
+  t.loop.pass(milliseconds(1));
+  CHECK(t.frames() == "RST_STREAM 3 0\n");
+}
+
+TEST_CASE("without delayed_close_timeout an early answer is reset with its end") {
+  Http2Session t;
+  t.settings->delayed_close_timeout = milliseconds(0);
+  t.open();
+  t.send(t.post(1));
+
+  t.stream().answer(401, "no");
+
+  CHECK(t.frames().ends_with("\nDATA 1 ES no\nRST_STREAM 1 0\n"));
+}
+
+TEST_CASE("the time of an early answer begins when its end has gone out") {
+  Http2Session t;
+  t.client = t.connect(http::h1::makeServerCodec, h2::makeServerCodec);
+  t.send(h2::magic() + h2::settings(h2::setting(4, 1)) + h2::frame(h2::kSettings, h2::kAck, 0, {}));
+  t.send(t.post(1));
+  t.stream().answer(401, "no");
+  CHECK(t.frames().ends_with("\nDATA 1 n\n"));
+  t.loop.pass(milliseconds(5000));
+
+  t.send(h2::windowUpdate(1, 1));
+
+  CHECK(t.frames() == "DATA 1 ES o\n");
+  t.loop.pass(milliseconds(999));
+  CHECK(t.frames().empty());
+  t.loop.pass(milliseconds(1));
+  CHECK(t.frames() == "RST_STREAM 1 0\n");
+}
+
+TEST_CASE("a connection that closes waits for no request that was answered") {
+  Http2Session t;
+  t.settings->idle_timeout = milliseconds(500);
+  t.open();
+  t.send(t.post(1));
+  t.stream().answer(401, "no");
+  t.frames();
+  SECTION("it drains") {
+    t.last->drain();
+    CHECK(t.frames() == "GOAWAY 0 2147483647 0\nPING 0\n");
+    t.send(h2::ping(h2::number(2, 8), h2::kAck));
+    CHECK(t.frames() == "GOAWAY 0 1 0\nRST_STREAM 1 0\n");
+  }
+  SECTION("it is idle") {
+    t.loop.pass(milliseconds(500));
+    CHECK(t.stat("cx_idle_timeout") == 1);
+    CHECK(t.frames().ends_with("RST_STREAM 1 0\n"));
+  }
   CHECK(t.client->ended);
 }
 

@@ -8,6 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
+from harness import frames  # noqa: E402
 
 
 def run(*command, timeout=30):
@@ -99,6 +100,36 @@ class PriorKnowledgeTest(Http2Case):
         _, out = run("nghttp", "-v", f"http://127.0.0.1:{port}/")
 
         self.assertRegex(out, r"SETTINGS_MAX_CONCURRENT_STREAMS\(0x03\):7")
+
+
+class EarlyAnswerTest(Http2Case):
+    def proxy(self, **hcm):
+        listeners = [httpListener("http", [directResponse(401, "no")], **hcm)]
+        self.sluice = self.start(Sluice(self.scratch, bootstrap(listeners, [])))
+        return self.sluice.port("http")
+
+    def test_an_answer_that_comes_before_the_body_is_seen(self):
+        port = self.proxy()
+        large = self.scratch.join("large")
+        with open(large, "wb") as file:
+            file.write(bytes(300_000))
+
+        for body in ["a=b"] * 20 + [f"@{large}"] * 3:
+            code, out = curl("-i", "--http2-prior-knowledge", "--data-binary", body, f"http://127.0.0.1:{port}/")
+            self.assertIn(code, (0, 92))
+            self.assertTrue(out.startswith(b"HTTP/2 401"), (code, body[:10], out))
+
+    def test_a_client_that_does_not_end_its_request_is_told_in_time(self):
+        port = self.proxy(delayed_close_timeout="0.2s")
+        peer = frames.Client(port)
+        peer.send(frames.headers(1, frames.requestFields(method="POST"), False), frames.data(1, b"some", False))
+
+        answered = peer.outcome(1)
+        reset = peer.outcome(1)
+
+        self.assertEqual((answered.status, answered.body, answered.code), (401, b"no", None))
+        self.assertEqual((reset.status, reset.code, reset.connection_over), (None, 0, False))  # NO_ERROR
+        peer.close()
 
 
 class IndependenceTest(Http2Case):

@@ -35,7 +35,7 @@ class AuthCase(SluiceTestCase):
         """What curl is answered: the status and the header x-consumer."""
         target = f"http://127.0.0.1:{self.port}{path}"
         code, out = curl("-i", version, *arguments, target)
-        # 92: the answer came before the body had gone, and then a reset without an error (RFC 9113 section 8.1); it is whole.
+        # 92: the answer came before the body had gone, whose rest was not waited for (RFC 9113 section 8.1); it is whole.
         self.assertIn(code, (0,) if version == "--http1.1" else (0, 92))
         head = out.decode() if isinstance(out, bytes) else out
         consumer = [line.partition(": ")[2].strip() for line in head.splitlines() if line.lower().startswith("x-consumer:")]

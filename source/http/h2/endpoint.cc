@@ -8,6 +8,7 @@ namespace {
 
 constexpr size_t kFrameHead = 9;
 constexpr uint32_t kProtocolDefaultWindow = 65535;
+constexpr size_t kMostLingering = 64;
 
 std::string_view bytesOf(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
@@ -184,7 +185,7 @@ void Endpoint::read(std::string_view bytes) {
     bytes.remove_prefix(size);
     if (!heads_.found() || data_begun_) continue;
     const StreamId id = heads_.stream();
-    if (isKnown(id) || !wasOpen(id)) continue;
+    if (known(id) != nullptr || !wasOpen(id)) continue;
     if (!onClosedStream(id, heads_.length() <= Budget::kTinyPayload)) return;
   } while (!bytes.empty());
 }
@@ -274,9 +275,11 @@ Stream& Endpoint::open(StreamId id) {
 void Endpoint::detach(Stream& stream) {
   stream.closed = true;
   stream.dead = true;
+  closed_.push_back(&stream);
+  if (block_ == stream.id) block_ = 0;  // its end will not be told
+  if (stream.lingering) return forgetLingering(stream);
   --open_;
   budget_.streamClosed();
-  closed_.push_back(&stream);
 }
 
 void Endpoint::reap() {
@@ -287,8 +290,12 @@ void Endpoint::reap() {
   closed_.clear();
 }
 
+Stream* Endpoint::known(StreamId id) const {
+  return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, static_cast<int32_t>(id)));
+}
+
 Stream* Endpoint::find(StreamId id) const {
-  auto* stream = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, static_cast<int32_t>(id)));
+  Stream* stream = known(id);
   if (stream == nullptr && !unopened_.empty()) {
     const auto at = std::find_if(unopened_.begin(), unopened_.end(), [id](const Stream* s) { return s->id == id; });
     if (at != unopened_.end()) stream = *at;
@@ -303,7 +310,7 @@ void Endpoint::giveUp(Stream& stream) {
 }
 
 bool Endpoint::inputIncomplete() const {
-  return in_block_ || std::any_of(all_.begin(), all_.end(), [](const std::unique_ptr<Stream>& stream) {
+  return inBlock() || std::any_of(all_.begin(), all_.end(), [](const std::unique_ptr<Stream>& stream) {
            return stream->id != 0 && !stream->dead && stream->in != Stream::In::kEnded;
          });
 }
@@ -311,6 +318,41 @@ bool Endpoint::inputIncomplete() const {
 void Endpoint::resetStream(Stream& stream, uint32_t code) {
   stream.dead = true;
   nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id), code);
+}
+
+// To its peer and to nghttp2 it counts as open, to budgets it does not. So that a peer is not kept from new requests by
+// it, at most half of the streams that it may have open linger.
+void Endpoint::linger(Stream& stream) {
+  stream.dead = stream.lingering = true;
+  if (block_ == stream.id) head_reader_.startDiscarded();  // the owner's list of trailers goes
+  --open_;
+  budget_.streamClosed();
+  lingering_.push_back(&stream);
+  if (lingering_.size() > std::min<size_t>(kMostLingering, settings_.max_concurrent_streams / 2)) {
+    resetOldestLingering(1);
+  }
+}
+
+bool Endpoint::resetLingering(bool all) {
+  if (lingering_.empty()) return false;
+  resetOldestLingering(all ? lingering_.size() : lingered_before_);
+  lingered_before_ = lingering_.size();
+  flush();
+  return !lingering_.empty();
+}
+
+void Endpoint::resetOldestLingering(size_t count) {
+  const auto end = lingering_.begin() + static_cast<ptrdiff_t>(count);
+  std::for_each(lingering_.begin(), end, [this](Stream* stream) { resetStream(*stream, NGHTTP2_NO_ERROR); });
+  lingering_.erase(lingering_.begin(), end);
+  lingered_before_ -= std::min(lingered_before_, count);
+}
+
+void Endpoint::forgetLingering(const Stream& stream) {
+  const auto at = std::find(lingering_.begin(), lingering_.end(), &stream);
+  if (at == lingering_.end()) return;
+  if (static_cast<size_t>(at - lingering_.begin()) < lingered_before_) --lingered_before_;
+  lingering_.erase(at);
 }
 
 void Endpoint::failStream(Stream& stream, uint32_t code) {
@@ -464,7 +506,7 @@ void Endpoint::onFrameSent(const nghttp2_frame& frame) {
     return;
   }
   if (head.type != NGHTTP2_HEADERS && head.type != NGHTTP2_DATA && head.type != NGHTTP2_RST_STREAM) return;
-  auto* stream = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, head.stream_id));
+  Stream* stream = known(static_cast<StreamId>(head.stream_id));
   if (head.type == NGHTTP2_RST_STREAM) {
     // nghttp2 ends the streams whose windows new SETTINGS take too far; it is to be the connection (section 6.9.2).
     const int64_t window = nghttp2_session_get_stream_remote_window_size(session_, head.stream_id);

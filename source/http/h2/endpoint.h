@@ -75,11 +75,17 @@ class Endpoint {
   void giveUp(Stream& stream);
   // Some message of the peer has begun and not ended.
   bool inputIncomplete() const;
-  bool inBlock() const { return in_block_; }
+  bool inBlock() const { return block_ != 0; }
+  // Without those that linger.
   uint32_t openStreams() const { return open_; }
   // The peer broke a rule on this stream: resets it and tells the owner.
   void failStream(Stream& stream, uint32_t code = NGHTTP2_PROTOCOL_ERROR);
   void resetStream(Stream& stream, uint32_t code);
+  // The owner is done with the stream and its peer is not: what comes is dropped, beyond its window it may send
+  // nothing.
+  void linger(Stream& stream);
+  // Resets with NO_ERROR those that lingered at the call before, or all. True: some are left.
+  bool resetLingering(bool all);
   // The message ended; false: not where it said that it would, and the stream was reset.
   bool checkEnd(Stream& stream);
   // A header block that is no head: trailers, or what nobody wants. `stream` may be null.
@@ -134,9 +140,11 @@ class Endpoint {
   void pump(Stream& stream);
   void submitTrailers(Stream& stream);
   void detach(Stream& stream);
+  void resetOldestLingering(size_t count);
+  void forgetLingering(const Stream& stream);
 
   bool checkNewId(StreamId id);
-  bool isKnown(StreamId id) const;
+  Stream* known(StreamId id) const;  // to nghttp2; null: not
   bool wasOpen(StreamId id) const;
   bool onClosedStream(StreamId id, bool tiny);
   void rememberCut(StreamId id, bool told);
@@ -160,6 +168,8 @@ class Endpoint {
   std::vector<std::unique_ptr<Stream>> all_;
   std::vector<Stream*> free_;
   std::vector<Stream*> closed_;       // recycled at the end of the call
+  std::vector<Stream*> lingering_;    // the oldest first
+  size_t lingered_before_ = 0;        // how many of them did at the last call of resetLingering()
   std::vector<StreamId> progressed_;  // some of their bytes went out
   std::vector<Reset> resets_;         // not told yet
   std::optional<ProtocolError> error_;
@@ -168,7 +178,7 @@ class Endpoint {
   bool receiving_ = false;  // input is read, events may run
   bool reading_ = false;    // nghttp2 reads
   bool terminated_ = false;
-  bool in_block_ = false;                            // in the middle of a header block
+  StreamId block_ = 0;                               // whose header block is read; 0: none
   int64_t peer_window_ = 65535;                      // SETTINGS_INITIAL_WINDOW_SIZE of the peer
   int64_t window_growth_ = 0;                        // the most that it grew by in the input that is read
   StreamId highest_id_ = 0;                          // that a client used

@@ -41,7 +41,7 @@ int Endpoint::onBeginFrame(const nghttp2_frame_hd& head) {
       fine = charge(budget_.control());
       break;
     case NGHTTP2_RST_STREAM:
-      if (!isKnown(id)) fine = charge(budget_.control());
+      if (known(id) == nullptr) fine = charge(budget_.control());
       break;
     case NGHTTP2_CONTINUATION: {
       constexpr size_t kFramePayload = 16 * 1024;
@@ -54,7 +54,11 @@ int Endpoint::onBeginFrame(const nghttp2_frame_hd& head) {
     }
     case NGHTTP2_HEADERS:
       continuations_ = 0;
-      if (!isKnown(id)) fine = checkNewId(id);
+      if (Stream* stream = known(id); stream == nullptr) {
+        fine = checkNewId(id);
+      } else if (stream->lingering && (head.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
+        resetStream(*stream, NGHTTP2_NO_ERROR);  // blocks without end would be decoded for nothing
+      }
       break;
     default:
       break;
@@ -79,10 +83,6 @@ bool Endpoint::checkNewId(StreamId id) {
     return false;
   }
   return charge(budget_.control(kWeight)) && onClosedStream(id, false);
-}
-
-bool Endpoint::isKnown(StreamId id) const {
-  return nghttp2_session_get_stream_user_data(session_, static_cast<int32_t>(id)) != nullptr;
 }
 
 // Whether the stream is closed, if it is not among nghttp2's.
@@ -114,7 +114,7 @@ void Endpoint::rememberCut(StreamId id, bool told) {
 }
 
 int Endpoint::onBeginHeaders(const nghttp2_frame& frame) {
-  in_block_ = true;
+  block_ = static_cast<StreamId>(frame.hd.stream_id);
   blockBegins(frame);
   return 0;
 }
@@ -159,7 +159,7 @@ int Endpoint::onFrame(const nghttp2_frame& frame) {
       onDataFrame(frame);
       break;
     case NGHTTP2_HEADERS:
-      in_block_ = false;
+      block_ = 0;
       if (Stream* stream = find(static_cast<StreamId>(frame.hd.stream_id))) {
         blockEnds(*stream, (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0);
       }
@@ -196,7 +196,7 @@ int Endpoint::onFrame(const nghttp2_frame& frame) {
 }
 
 void Endpoint::onClose(StreamId id, uint32_t code) {
-  auto* stream = static_cast<Stream*>(nghttp2_session_get_stream_user_data(session_, static_cast<int32_t>(id)));
+  Stream* stream = known(id);
   if (stream == nullptr || stream->closed) return;
   if (stream->unopened) std::erase(unopened_, stream);
   // A client has all it wants once the response is whole; a server, once it sent one.

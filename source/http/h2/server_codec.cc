@@ -19,6 +19,7 @@ class Http2ServerCodec final : public EndpointCodec<ServerCodec> {
   void sendHeaders(StreamId stream, const ResponseHeaders& headers, bool end_stream) override;
   void reset(StreamId stream, ResetReason reason) override;
   void sendErrorReply(const ProtocolError& error) override;
+  bool endLingering(bool all) override { return resetLingering(all); }
 
   void drain() override;
   bool shouldClose() const override;
@@ -117,9 +118,10 @@ void Http2ServerCodec::refuse(Stream& stream, uint16_t status) {
   events_.onRequestReset(stream.id, ResetReason::kProtocolError);
 }
 
-// The client need not send the rest of a request that was answered (RFC 9113 section 8.1).
+// The client need not send the rest of a request that was answered (RFC 9113 section 8.1), but some clients throw the
+// answer away when they read RST_STREAM together with it.
 void Http2ServerCodec::endSent(Stream& stream) {
-  if (stream.in != Stream::In::kEnded && !stream.tunnel) resetStream(stream, NGHTTP2_NO_ERROR);
+  if (stream.in != Stream::In::kEnded && !stream.tunnel) linger(stream);
 }
 
 void Http2ServerCodec::sendInformational(StreamId id, const ResponseHeaders& headers) {

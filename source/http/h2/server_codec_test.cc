@@ -104,23 +104,115 @@ TEST_CASE("trailers wait for the body that a window holds back") {
   REQUIRE(server.frames() == "DATA 1 c\nHEADERS 1 ES grpc-status=0\n");
 }
 
-TEST_CASE("a response that ends before the request stops the client without an error") {
+TEST_CASE("a stream whose response ended before its request lingers until its client ends it") {
   TestServer server;
   server.settle();
-  server.feed(server.post(1));
+  server.feed(server.post(1, {{"content-length", "3"}}));
+  server.events();
 
   server.reply(1, 413, "no");
 
-  REQUIRE(server.frames() == "HEADERS 1 :status=413\nDATA 1 ES no\nRST_STREAM 1 0\n");
+  REQUIRE(server.frames() == "HEADERS 1 :status=413\nDATA 1 ES no\n");
   REQUIRE(server.codec->idle());
-  REQUIRE(server.feed(data(1, "late") + server.get(3)));
+  std::string end;
+  SECTION("by DATA, however long") {
+    end = data(1, "", false) + data(1, "longer than it said", true);
+  }
+  SECTION("by trailers") {
+    end = data(1, "x") + server.request(1, {{"x", "y"}});
+  }
+  SECTION("by RST_STREAM") {
+    end = data(1, "x") + rst(1, kCancel);
+  }
+  REQUIRE(server.feed(windowUpdate(1, 2) + data(1, "late") + end + server.get(3)));
+  REQUIRE(server.events() == "3 GET / @a https\n3 end\n");
+  REQUIRE_FALSE(server.codec->endLingering(true));
+  REQUIRE(server.frames().empty());
 }
 
-TEST_CASE("what comes after an early response is dropped, and its client told once that the stream is closed") {
+TEST_CASE("what lingers is reset without an error at the second call, or all of it at once") {
+  TestServer server;
+  server.settle();
+  const auto answerEarly = [&server](uint32_t id) {
+    server.feed(server.post(id));
+    server.reply(id, 200);
+    server.frames();
+  };
+
+  answerEarly(1);
+  REQUIRE(server.codec->endLingering(false));
+  answerEarly(3);
+  REQUIRE(server.frames().empty());
+  REQUIRE(server.codec->endLingering(false));
+  REQUIRE(server.frames() == "RST_STREAM 1 0\n");
+  answerEarly(5);
+  answerEarly(7);
+  server.feed(data(5, {}, true));
+  REQUIRE_FALSE(server.codec->endLingering(true));
+
+  REQUIRE(server.frames() == "RST_STREAM 3 0\nRST_STREAM 7 0\n");
+  REQUIRE(server.codec->idle());
+}
+
+TEST_CASE("at most half of the streams that a client may have open linger") {
+  Http2Settings settings = testSettings();
+  settings.max_concurrent_streams = GENERATE(4, 1);
+  TestServer server(testLimits(), settings);
+  server.settle();
+  for (uint32_t id = 1; settings.max_concurrent_streams == 4 && id < 5; id += 2) {
+    server.feed(server.post(id));
+    server.reply(id, 200);
+  }
+  server.frames();
+
+  server.feed(server.post(5));
+  server.reply(5, 200);
+
+  const std::string oldest = settings.max_concurrent_streams == 4 ? "1" : "5";
+  REQUIRE(server.frames() == "HEADERS 5 ES :status=200\nRST_STREAM " + oldest + " 0\n");
+}
+
+TEST_CASE("trailers that a response overtakes are not heard, and their end is not waited for when it is reset") {
+  TestServer server;
+  server.settle();
+  server.feed(server.post(1));
+  const std::string trailers = literal("x-sum", "1");
+  server.feed(frame(kHeaders, kEndStream, 1, trailers.substr(0, 3)));
+  REQUIRE(server.codec->bufferedBytes() == 1);
+  server.reply(1, 200);
+  const bool reset = GENERATE(false, true);
+  if (reset) {
+    REQUIRE_FALSE(server.codec->endLingering(true));
+    REQUIRE(server.codec->bufferedBytes() == 0);
+  }
+
+  REQUIRE(server.feed(frame(kContinuation, kEndHeaders, 1, trailers.substr(3)) + server.get(3)));
+
+  REQUIRE(server.frames() == (reset ? "HEADERS 1 ES :status=200\nRST_STREAM 1 0\n" : "HEADERS 1 ES :status=200\n"));
+  REQUIRE(server.events() == "1 POST / @a https\n3 GET / @a https\n3 end\n");
+  REQUIRE(server.requests[1]->trailers.size() == 0);
+}
+
+TEST_CASE("streams that linger do not keep a connection that drains") {
   TestServer server;
   server.settle();
   server.feed(server.post(1));
   server.reply(1, 200);
+  server.codec->drain();
+  server.feed(ping(number(2, 8), kAck));
+  server.frames();
+
+  REQUIRE(server.codec->shouldClose());
+  REQUIRE_FALSE(server.codec->endLingering(true));
+  REQUIRE(server.frames() == "RST_STREAM 1 0\n");
+}
+
+TEST_CASE("what comes behind the reset of an early response is dropped, and its client told once that it is closed") {
+  TestServer server;
+  server.settle();
+  server.feed(server.post(1));
+  server.reply(1, 200);
+  server.codec->endLingering(true);
   server.frames();
   server.events();
 
@@ -192,7 +284,7 @@ TEST_CASE("expect: 100-continue is told, another expectation is answered 417") {
   server.feed(server.post(3, {{"expect", "magic"}}));
 
   REQUIRE(server.events() == "1 POST / @a https (continue)\n3 reset protocol_error\n");
-  REQUIRE(server.frames() == "HEADERS 3 ES :status=417 content-length=0\nRST_STREAM 3 0\n");
+  REQUIRE(server.frames() == "HEADERS 3 ES :status=417 content-length=0\n");
 }
 
 TEST_CASE("a scheme is normalised, a host field is the authority (T4)") {
@@ -283,9 +375,7 @@ TEST_CASE("an upgrade that is refused is a response; a success that accepts noth
   server.reply(1, 403, "no");
   server.reply(3, 200, "a page");
 
-  REQUIRE(server.frames() ==
-          "HEADERS 1 :status=403\nDATA 1 ES no\nRST_STREAM 1 0\n"
-          "HEADERS 3 ES :status=502 content-length=0\nRST_STREAM 3 0\n");
+  REQUIRE(server.frames() == "HEADERS 1 :status=403\nDATA 1 ES no\nHEADERS 3 ES :status=502 content-length=0\n");
 }
 
 TEST_CASE("101 to a request that asked for no upgrade is a fault of ours, never sent") {

@@ -94,15 +94,38 @@ std::vector<ServerCase> serverCases() {
        ok()},
       {"5.1", "closed: WINDOW_UPDATE and RST_STREAM may come late",
        [](S& s) { return s.get(1) + windowUpdate(1, 1) + rst(1, kCancel) + s.get(3); }, ok("HEADERS 3 ES")},
-      {"5.1",
-       "closed by us: frames that are on their way are ignored",
+      {"8.1", "half-closed (local): what is left of the request is ignored",
        [](S& s) {
          s.on_headers = [&s](StreamId id) {
            if (id == 1) s.reply(1, 200);
          };
-         return s.post(1) + data(1, "late") + windowUpdate(1, 9) + s.get(3);
+         return s.post(1) + data(1, "late") + windowUpdate(1, 9) + data(1, "end", true) + s.get(3);
        },
-       {Expect::Kind::kStream, kNoError, 1}},
+       ok("HEADERS 3 ES")},
+      {"8.1", "half-closed (local): trailers",
+       [](S& s) {
+         s.feed(s.post(1));
+         s.reply(1, 200);
+         return data(1, "late") + s.request(1, {{"x", "y"}}) + s.get(3);
+       },
+       ok("HEADERS 3 ES")},
+      {"8.1",
+       "half-closed (local): HEADERS that end nothing",
+       [](S& s) {
+         s.feed(s.post(1));
+         s.reply(1, 200);
+         return s.request(1, {{"x", "y"}}, false) + s.get(3);
+       },
+       {Expect::Kind::kStream, kNoError, 1, "HEADERS 3 ES"}},
+      {"5.2", "half-closed (local): the window is kept to",
+       [](S& s) {
+         s.feed(s.post(1));
+         s.reply(1, 200);
+         std::string out;
+         for (int i = 0; i < 5; ++i) out += data(1, std::string(16000, 'x'));
+         return out;
+       },
+       streamError(kFlowControl)},
       // Each kind of frame in each state; what the states have in common is with the frames, in section 6.
       {"5.1", "open: every frame of a stream may come",
        [](S& s) {
@@ -188,6 +211,7 @@ std::vector<ServerCase> serverCases() {
        [](S& s) {
          s.feed(s.post(1));
          s.reply(1, 200);
+         s.codec->endLingering(true);
          s.frames();
          return data(1, "x") + data(1, "y", true) + s.get(3);
        },
@@ -197,6 +221,7 @@ std::vector<ServerCase> serverCases() {
        [](S& s) {
          s.feed(s.post(1));
          s.reply(1, 200);
+         s.codec->endLingering(true);
          s.frames();
          return s.request(1, {{"x", "y"}}) + s.get(3);
        },

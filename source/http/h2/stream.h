@@ -26,6 +26,7 @@ struct Stream {
   // Who knows it.
   bool announced = false;    // the owner heard of it
   bool dead = false;         // the owner neither hears of it nor sends on it any more
+  bool lingering = false;    // dead, because it was answered before its request had ended
   bool closed = false;       // nghttp2 forgot it; recycled at the end of the call
   bool unopened = false;     // a request whose HEADERS nghttp2 still has
   bool peer_reset = false;   // RST_STREAM came

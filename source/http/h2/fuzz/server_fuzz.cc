@@ -53,6 +53,7 @@ class Owner final : public ServerEvents, public ScriptedOwner<RequestHeaders> {
         return sendTrailers(*codec, stream);
       case 5:
         if (script_.next(16) == 0) codec->drain();
+        codec->endLingering(script_.next(4) == 0);
         return;
       default:
         return reply(stream, 200, false);
