@@ -1,5 +1,6 @@
 """The stages of tools/test. Nothing is listed by hand: what exists is found by name (tools/check_*, test_*.py) or by
 bazel query (the tag fuzz). A failing stage does not stop the ones after it."""
+import concurrent.futures
 import contextlib
 import glob
 import json
@@ -62,6 +63,12 @@ def runCommand(command, timeout=None, env=None, cwd=TOP):
             os.killpg(process.pid, 9)
         output, _ = process.communicate()
         return 124, output + f"\nkilled: not done after {timeout} s\n"
+
+
+def sideBySide(task, items):
+    """Results of task(item), in order, of as many at once as there are processors. For work that no clock judges."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(task, items)
 
 
 def query(expression):
@@ -156,8 +163,8 @@ def stageChecks(tally):
     order = ["check_format", "check_layers", "check_api"]
     checks = [path for path in glob.glob(os.path.join(TOP, "tools/check_*")) if os.access(path, os.X_OK)]
     rank = {name: number for number, name in enumerate(order)}
-    for check in sorted(checks, key=lambda path: (rank.get(os.path.basename(path), len(order)), path)):
-        code, output = runCommand([check], FILE_TIMEOUT_S)
+    checks.sort(key=lambda path: (rank.get(os.path.basename(path), len(order)), path))
+    for check, (code, output) in zip(checks, sideBySide(lambda path: runCommand([path], FILE_TIMEOUT_S), checks)):
         if code != 0:
             say(output)
         tally.add(os.path.relpath(check, TOP), int(code == 0), int(code != 0))
@@ -238,15 +245,17 @@ def stageFuzz(tally):
     subprocess.run([*BAZEL, "build", *QUIET, "--keep_going", "--config=fuzz", *labels], cwd=TOP, stdin=subprocess.DEVNULL)
     info = subprocess.run([*BAZEL, "info", "--config=fuzz", "bazel-bin"], cwd=TOP, capture_output=True, text=True)
     seconds = max(FUZZ_SECONDS // len(labels), 1)
-    for label in labels:
+
+    def fuzz(label):
         binary = os.path.join(info.stdout.strip(), label[2:].replace(":", "/").lstrip("/"))
-        if not os.path.exists(binary):
-            tally.add(f"fuzz {label}", 0, 1, " (did not build: see above)")
-            continue
-        fuzzOne(tally, label, binary, seconds)
+        return fuzzOne(label, binary, seconds) if os.path.exists(binary) else (0, 1, " (did not build: see above)")
+
+    for label, verdict in zip(labels, sideBySide(fuzz, labels)):
+        tally.add(f"fuzz {label}", *verdict)
 
 
-def fuzzOne(tally, label, binary, seconds):
+def fuzzOne(label, binary, seconds):
+    """(passed, failed, note)."""
     with tempfile.TemporaryDirectory() as scratch:
         os.mkdir(f"{scratch}/corpus")
         for number, seed in enumerate(seedsOf(label)):
@@ -266,7 +275,7 @@ def fuzzOne(tally, label, binary, seconds):
                     say(f"input that failed (add it to the corpus): {file.read()!r}")
         runs = re.search(r"number_of_executed_units: *(\d+)", output)
         note = f", {runs.group(1)} inputs in {seconds} s" if runs else ""
-        tally.add(f"fuzz {label}", int(code == 0), int(code != 0), note)
+        return int(code == 0), int(code != 0), note
 
 
 def stageTsan(tally):
