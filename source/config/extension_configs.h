@@ -3,6 +3,7 @@
 // Thread: main.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,9 +26,10 @@ class ExtensionUser {
   // Compiles a configuration; what it returns puts it into service. Empty after reporting to `context`, which stands at
   // the typed_config: then all users keep what they have.
   virtual std::function<void()> prepare(const google::protobuf::Any& typed_config, const Context& context) = 0;
-  // The configuration was taken away, or none has come in time.
+  // The configuration was taken away.
   virtual void removed() = 0;
-  virtual void givenUp() = 0;
+  // None has come in time, or there is none; one may come within `grace` (InitTarget::absent()).
+  virtual void givenUp(std::chrono::milliseconds grace) = 0;
 };
 
 class ExtensionConfigs {

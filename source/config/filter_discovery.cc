@@ -1,6 +1,7 @@
 #include "source/config/filter_discovery.h"
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <string_view>
 #include <utility>
@@ -82,7 +83,7 @@ class User final : public ExtensionUser {
     return [this, made = std::move(made)] { set(made); };
   }
   void removed() override { set(default_); }
-  void givenUp() override { wait_.ready(); }
+  void givenUp(std::chrono::milliseconds grace) override { wait_.absent(grace); }
 
  private:
   void set(const MadePtr& made) {

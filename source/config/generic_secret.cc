@@ -23,9 +23,7 @@ class User final : public SecretUser {
   User(SecretSlotPtr slot, const std::shared_ptr<SecretText>& text, std::string owner)
       : slot_(std::move(slot)), text_(text), owner_(std::move(owner)) {}
 
-  void wait(const FactoryContext& context) {
-    if (!slot_->settled()) wait_ = context.waitFor(absl::StrCat("secret '", slot_->name(), "'"));
-  }
+  void wait(const FactoryContext& context) { wait_ = context.waitFor(absl::StrCat("secret '", slot_->name(), "'")); }
   bool alive() const override { return !text_.expired(); }
   absl::Status secretChanged() override {
     const std::shared_ptr<SecretText> text = text_.lock();
@@ -40,7 +38,7 @@ class User final : public SecretUser {
     return absl::OkStatus();
   }
   void secretGivenUp() override {
-    if (slot_->settled()) wait_.ready();
+    if (slot_->settled()) wait_.absent(slot_->grace());
   }
   const std::string& owner() const override { return owner_; }
   const tls::ContextFacts* facts() const override { return nullptr; }

@@ -23,6 +23,8 @@ class InitWait {
   // Any thread; later, on main, if it is not called there.
   virtual void end(std::shared_ptr<InitWait> self) = 0;
   virtual bool pending() const = 0;
+  // Main.
+  virtual void absent(std::shared_ptr<InitWait> self, std::chrono::milliseconds) { end(std::move(self)); }
 };
 
 // That something is waited for: until ready(), or until it is destroyed.
@@ -43,6 +45,11 @@ class InitTarget {
       InitWait& other = *wait;
       other.end(std::move(wait));
     }
+  }
+  // There is none for now, but one may come within `grace`: that is waited for where something serves meanwhile, and
+  // otherwise the wait is over. Main.
+  void absent(std::chrono::milliseconds grace) {
+    if (const std::shared_ptr<InitWait> wait = wait_) wait->absent(wait, grace);
   }
   // False, too, once its deadline is over or nobody is left to wait for it.
   bool pending() const { return wait_ != nullptr && wait_->pending(); }

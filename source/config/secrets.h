@@ -5,6 +5,7 @@
 // only the transports that users make leave it.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,8 +46,9 @@ class SecretUser {
   virtual ~SecretUser() = default;
   // False once nobody can use any more what it makes; then it is let go of.
   virtual bool alive() const = 0;
-  // A slot has a new version, or there will be none for now (`given_up`). An error leaves things as they were.
+  // A slot has a new version. An error leaves things as they were.
   virtual absl::Status secretChanged() = 0;
+  // There will be none for now.
   virtual void secretGivenUp() = 0;
   // For messages: "listener 127.0.0.1:443", "cluster backend".
   virtual const std::string& owner() const = 0;
@@ -62,6 +64,8 @@ class SecretSlot {
   virtual std::shared_ptr<const SecretVersion> current() const = 0;
   // There is a version, or the time to wait for the first one is over.
   virtual bool settled() const = 0;
+  // How long it may be waited for all the same where something serves meanwhile (InitTarget::absent()).
+  virtual std::chrono::milliseconds grace() const { return {}; }
 };
 using SecretSlotPtr = std::shared_ptr<const SecretSlot>;
 

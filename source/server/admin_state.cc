@@ -438,6 +438,8 @@ std::vector<admin::ResourceVerdict> AdminPages::verdicts() const {
         const ResourceKey key{std::string(verdict.source), verdict.name};
         shown.waits_for = deps_.routes.waitsOf(key);
         if (shown.waits_for.empty()) shown.missing = deps_.routes.missingOf(key);
+      } else if (type == xds::kScopedRouteType) {
+        shown.waits_for = deps_.scopes.waitsOf(verdict.source, verdict.name);
       }
       if (!shown.waits_for.empty()) shown.state = admin::ResourceVerdict::State::kWarming;
     }

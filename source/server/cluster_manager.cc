@@ -169,7 +169,14 @@ ClusterManager::Entry& ClusterManager::entryOf(const ConfigPtr& config) {
 }
 
 std::unique_ptr<InitManager> ClusterManager::newInit(const std::string& name) {
-  return std::make_unique<InitManager>(main_, logger_, absl::StrCat("cluster '", name, "'"));
+  const bool started = boot == nullptr || boot->done();
+  return std::make_unique<InitManager>(main_, logger_, absl::StrCat("cluster '", name, "'"), /*replaces=*/false,
+                                       started ? waitingSince(name) + patience : event::TimePoint());
+}
+
+event::TimePoint ClusterManager::waitingSince(const std::string& name) const {
+  const Entry* const entry = find(name);
+  return entry == nullptr || !entry->warming ? main_.now() : entry->warming->since;
 }
 
 bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const std::string& version,
@@ -188,6 +195,7 @@ bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const st
     return true;
   }
   uncount(entry);
+  const event::TimePoint since = waitingSince(name);
   const std::unique_ptr<Generation> old = std::move(entry.warming);
   if (old && entry.active) entry.health->setHosts(*entry.active->hosts);  // no more those that were to come
   if (entry.active && entry.active->config->content_hash == config->content_hash) {
@@ -202,10 +210,19 @@ bool ClusterManager::set(ConfigPtr config, Proto proto, bool is_static, const st
     next.proto = std::move(proto);
     next.version = version;
     next.updated = std::chrono::system_clock::now();
+    next.since = since;
     startWarming(entry);
     next.init->start([this, &entry] { activate(entry); });
   }
   return true;
+}
+
+// Endpoints that what serves has not either are not waited for.
+std::chrono::milliseconds ClusterManager::patienceWithHosts(const Entry& entry, const Generation& generation) {
+  const cluster::ClusterKind& kind = *generation.config->kind;
+  const cluster::ClusterKind* const before = entry.active ? entry.active->config->kind.get() : nullptr;
+  const bool known = before != nullptr && before->subscribes() && before->serviceName() == kind.serviceName();
+  return kind.subscribes() && !known ? generation.init->patience() : std::chrono::milliseconds(0);
 }
 
 void ClusterManager::startWarming(Entry& entry) {
@@ -214,9 +231,15 @@ void ClusterManager::startWarming(Entry& entry) {
                                    entry.active ? entry.active->hosts : nullptr};
   generation.source = generation.config->kind->makeSource({main_, resolver_, *this}, std::move(owner), generation);
   generation.source->start();
-  if (generation.answered) return;
+  const auto patience = patienceWithHosts(entry, generation);
+  if (generation.endpoints || (generation.answered && patience.count() == 0)) return;
   const cluster::HostSource::Wait wait = generation.source->wait();
-  generation.hosts_wait = generation.init->add(wait.what, wait.deadline);
+  if (generation.answered) {
+    generation.hosts_wait = generation.init->add(wait.what, patience);
+    return;
+  }
+  const bool for_ever = wait.deadline.count() == 0;
+  generation.hosts_wait = generation.init->add(wait.what, for_ever ? wait.deadline : std::max(wait.deadline, patience));
   if (before_xds != nullptr && !generation.config->kind->subscribes()) {
     generation.names_wait = before_xds->add(wait.what);
   }
@@ -277,9 +300,14 @@ void ClusterManager::watchHosts(Entry& entry, Generation& generation) {
 }
 
 void ClusterManager::onNoEndpoints(Generation& generation, std::string_view why) {
-  if (ownerOf(generation) == nullptr) return;
+  const Entry* const entry = ownerOf(generation);
+  if (entry == nullptr) return;
   generation.answered = true;
   if (!generation.hosts_wait.pending()) return;
+  if (const auto patience = patienceWithHosts(*entry, generation); patience.count() > 0) {
+    generation.names_wait.ready();
+    return generation.hosts_wait.absent(patience);
+  }
   logger_.warning("cluster", "cluster '", generation.config->name, "' ", why, "; it goes on without");
   generation.names_wait.ready();
   generation.hosts_wait.ready();

@@ -50,6 +50,7 @@ class ClusterManager : private upstream::cluster::Endpoints {
     Proto proto;
     std::string version;  // of the xDS response; empty for static clusters
     std::chrono::system_clock::time_point updated;
+    event::TimePoint since;                      // from when one waits to serve, or to replace what does
     upstream::cluster::AssignmentPtr endpoints;  // null: not known yet; never of one that is active
     upstream::cluster::HostSetPtr hosts;         // of them
     bool answered = false;                       // endpoints came, or word that none will for now
@@ -120,6 +121,9 @@ class ClusterManager : private upstream::cluster::Endpoints {
   bool named(const std::string& name) const;
   // Called when the workers have been given a cluster, or another configuration of it; empty: nobody wants to know.
   std::function<void(const std::string& name)> on_serves;
+  // How long a secret or endpoints that there are not are waited for, from when a generation with them came: what is
+  // led to the cluster goes elsewhere or to the generation before. 0, and while the process starts: not at all.
+  std::chrono::milliseconds patience{0};
   // Waits until each cluster serves that comes before it is done; null: nothing does.
   InitManager* boot = nullptr;
   // Waits for what xDS streams may be connected by: hosts that DNS names; null: nothing does.
@@ -141,6 +145,8 @@ class ClusterManager : private upstream::cluster::Endpoints {
 
  private:
   Entry& entryOf(const ConfigPtr& config);
+  event::TimePoint waitingSince(const std::string& name) const;
+  static std::chrono::milliseconds patienceWithHosts(const Entry& entry, const Generation& generation);
   void startWarming(Entry& entry);
   // The entry that a generation is of; null: it is neither serving nor going to.
   Entry* ownerOf(const Generation& generation);

@@ -500,6 +500,52 @@ class GivenKind : public cluster::ClusterKind {
   Given& given_;
 };
 
+TEST_CASE("once the process has started, endpoints that are absent are waited for") {
+  ClusterTest t;
+  t.clusters.patience = 60s;
+  t.clusters.set(t.byName("early", 1, 0), {}, false, "");
+  t.clusters.giveUpAssignment({"", "early"});
+  CHECK(t.onWorkerHosts("early") == 0);
+  t.boot.start([] {});
+
+  t.clusters.set(t.byName("c", 1, 0), {}, false, "");
+  t.clusters.giveUpAssignment({"", "c"});
+  CHECK(t.onWorkerHosts("c") == -1);
+  REQUIRE(t.clusters.find("c")->warming);
+  CHECK(t.clusters.find("c")->warming->init->waits() == "endpoints 'c'");
+  t.clusters.setAssignment({"", "c"}, ClusterTest::hosts(2));
+  CHECK(t.onWorkerHosts("c") == 2);
+
+  t.clusters.set(t.byName("c", 2, 0, "other"), {}, false, "");
+  t.clusters.giveUpAssignment({"", "other"});
+  t.clusters.set(t.byName("c", 3, 0, "other"), {}, false, "");
+  CHECK(t.onWorkerHosts("c") == 2);
+  t.clusters.setAssignment({"", "other"}, ClusterTest::hosts(3));
+  CHECK(t.onWorkerHosts("c") == 3);
+
+  // What serves has none either.
+  t.clusters.set(t.byName("early", 2, 0), {}, false, "");
+  CHECK(t.clusters.find("early")->active->config->content_hash == 2);
+}
+
+TEST_CASE("a new cluster does not serve before a secret that is absent has come, or the time for that is over") {
+  ClusterTest t;
+  t.clusters.patience = 60s;
+  t.boot.start([] {});
+  std::unique_ptr<InitManager> init = t.clusters.newInit("c");
+  config::InitTarget secret = init->add("secret 's'");
+  t.clusters.set(t.fixed("c", 1), {}, false, "", std::move(init));
+  SECTION("it comes") {
+    secret.absent(60s);
+    CHECK(t.onWorkerHosts("c") == -1);
+    secret.ready();
+  }
+  SECTION("no time is left") {
+    secret.absent(0s);
+  }
+  CHECK(t.onWorkerHosts("c") == 1);
+}
+
 TEST_CASE("a kind of cluster decides when it is warm and what hosts it has") {
   ClusterTest t;
   Given given;

@@ -222,7 +222,7 @@ DynamicType routes(const CoreTypes& core, const Root& lds, const Hosts& hosts) {
           .take = [core, hosts](const DynamicResource& resource,
                                 const Context& context) { takeRoutes(core, hosts, resource, context); },
           .give_up = [core](const ResourceKey& key, xds::WaitEnd) { core.routes.giveUp(key); },
-          .without = "its listeners answer 404 until then",
+          .without = "what it is needed for answers 404 until then, or what is to be replaced serves meanwhile",
           .discovery = [core](std::string_view source, std::string_view name,
                               const DynamicType::Visit& visit) { core.routes.forEachDiscovery(source, name, visit); }};
 }
@@ -328,7 +328,7 @@ DynamicType secrets(const CoreTypes& core, const Root& lds) {
                 core.secrets.set(static_cast<const Secret&>(resource.message), context);
               },
           .give_up = [core](const ResourceKey& key, xds::WaitEnd) { core.secrets.giveUp(key.name); },
-          .without = "connections that need it are closed until then"};
+          .without = "connections that need it are closed until then, or what is to be replaced serves meanwhile"};
 }
 
 void askForSecrets(const CoreTypes& core, DynamicConfig& dynamic) {
@@ -356,7 +356,9 @@ DynamicType extensions(const CoreTypes& core, const Root& lds) {
               },
           .remove = [core](const ResourceKey& key) { core.extensions.remove(key); },
           .give_up = [core](const ResourceKey& key, xds::WaitEnd) { core.extensions.giveUp(key); },
-          .without = "its default holds until then, or its requests are answered 500"};
+          .without =
+              "its default holds until then, or its requests are answered 500, or what is to be replaced serves "
+              "meanwhile"};
 }
 
 void askForExtensions(const CoreTypes& core, DynamicConfig& dynamic) {

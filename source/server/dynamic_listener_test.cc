@@ -97,7 +97,7 @@ struct LdsTest : Parts, Process {
   RouteManager routes{*main, workers, stats, cells};
   ScopeManager scopes{*main, workers, routes, log, stats, cells};
   SecretManager secrets{bootstrap, *main, stats, cells, log};
-  ExtensionManager extensions{bootstrap, *main, stats, cells};
+  ExtensionManager extensions{bootstrap, *main, stats, cells, log};
   ClusterManager clusters{*main, workers, stats, cells, names, *resolver, log, 1};
   OnDemandClusters on_demand{{.main = *main}};
   ListenerManager listeners{*main, workers, sockets, stats, cells, log, 1000ms, limits};

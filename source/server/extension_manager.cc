@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "source/config/bootstrap.h"
 #include "source/config/config_source.h"
+#include "source/server/init_manager.h"
 
 namespace sluice::server {
 
@@ -15,6 +16,7 @@ ExtensionManager::Entry ExtensionManager::makeEntry(std::string_view stat_group,
   entry.scope = stats_.scope(stat_group, name);
   entry.reload = entry.scope.counter("config_reload");
   entry.fail = entry.scope.counter("config_fail");
+  entry.may_come_until = main_.now() + patience;
   return entry;
 }
 
@@ -37,7 +39,7 @@ bool ExtensionManager::follow(std::shared_ptr<config::ExtensionUser> user, const
     // It is good for those that have it; for this one its configuration is another one.
     if (const auto put = prepare(key, *user, *entry.config, context)) put();
   } else if (entry.given_up) {
-    user->givenUp();
+    user->givenUp(timeUntil(main_, entry.may_come_until));
   }
   entry.users.push_back(std::move(user));
   if (added && on_wanted) on_wanted(key, source);
@@ -65,6 +67,7 @@ void ExtensionManager::set(const ResourceKey& key, const google::protobuf::Any& 
   const auto known = entries_.find(key);
   if (known == entries_.end()) return;
   Entry& entry = known->second;
+  entry.leaving.reset();
   const config::ErrorMark mark(context);
   const Users users = entry.users;
   std::vector<std::function<void()>> puts;
@@ -81,10 +84,23 @@ void ExtensionManager::set(const ResourceKey& key, const google::protobuf::Any& 
 
 void ExtensionManager::remove(const ResourceKey& key) {
   const auto known = entries_.find(key);
-  if (known == entries_.end() || !known->second.config) return;
-  known->second.config.reset();
-  known->second.given_up = true;
-  const Users users = known->second.users;
+  if (known == entries_.end() || !known->second.config || known->second.leaving) return;
+  if (patience.count() == 0) return drop(key);
+  std::unique_ptr<event::Timer>& leaving = known->second.leaving;
+  leaving = std::make_unique<event::Timer>(main_.timers(), [this, key] { drop(ResourceKey(key)); });
+  leaving->arm(patience);
+}
+
+void ExtensionManager::drop(const ResourceKey& key) {
+  Entry& entry = entries_.at(key);
+  if (std::exchange(entry.leaving, nullptr)) {
+    logger_.warning("xds", "configuration of filter '", key.name, "' was removed ", patience.count(),
+                    " ms ago and is named still; its default holds from now on, or its requests are answered 500");
+  }
+  entry.config.reset();
+  entry.given_up = true;
+  entry.may_come_until = main_.now();
+  const Users users = entry.users;
   for (const auto& user : users) user->removed();
 }
 
@@ -93,7 +109,8 @@ void ExtensionManager::giveUp(const ResourceKey& key) {
   if (known == entries_.end() || known->second.config) return;
   known->second.given_up = true;
   const Users users = known->second.users;  // what waited for it may take over meanwhile
-  for (const auto& user : users) user->givenUp();
+  const auto grace = timeUntil(main_, known->second.may_come_until);
+  for (const auto& user : users) user->givenUp(grace);
 }
 
 void ExtensionManager::sweep() {

@@ -5,11 +5,13 @@
 #include <vector>
 
 #include "envoy/config/core/v3/base.pb.h"
+#include "source/event/simulated_loop.h"
 
 namespace sluice::server {
 namespace {
 
 using envoy::config::core::v3::KeyValuePair;
+using namespace std::chrono_literals;
 
 // Notes what it is told; takes all but "bad", and but what it is told to refuse. "of x" has x as a part.
 struct User final : config::ExtensionUser {
@@ -26,7 +28,9 @@ struct User final : config::ExtensionUser {
     return {};
   }
   void removed() override { told.push_back("removed"); }
-  void givenUp() override { told.push_back("given up"); }
+  void givenUp(std::chrono::milliseconds grace) override {
+    told.push_back(grace.count() == 0 ? "given up" : "given up for " + std::to_string(grace.count()) + " ms");
+  }
 
   bool living = true;
   std::string refused = "bad";
@@ -67,10 +71,13 @@ struct World {
     proto.mutable_dynamic_resources()->mutable_ads_config();
     return proto;
   }();
-  std::unique_ptr<event::Loop> main = event::makeLoop();
+  std::unique_ptr<event::SimulatedLoop> main = std::make_unique<event::SimulatedLoop>();
   observability::StatsRegistry stats;
   observability::StatsCells& cells = stats.makeCells();
-  ExtensionManager manager{bootstrap, *main, stats, cells};
+  std::vector<std::string> lines;
+  observability::Logger logger{observability::LogLevel::kInfo,
+                               [this](std::string_view line) { lines.emplace_back(line); }};
+  ExtensionManager manager{bootstrap, *main, stats, cells, logger};
   envoy::config::core::v3::ConfigSource source;
   config::ErrorList errors;
   std::vector<std::string> wanted;
@@ -188,6 +195,54 @@ TEST_CASE("a name without users is not wanted any more") {
   CHECK(t.wanted == Told{"+f", "-f"});
   t.set("f", "late");
   CHECK(b->told.empty());
+}
+
+TEST_CASE("one that there is not may come while something serves, in the time from when it was first wanted") {
+  World t;
+  t.manager.patience = 5s;
+  const auto a = t.follow("f");
+  t.main->advance(1s);
+
+  t.manager.giveUp(keyOf(t.source, "f"));
+  CHECK(a->told == Told{"given up for 4000 ms"});
+  t.main->advance(1s);
+  CHECK(t.follow("f")->told == Told{"given up for 3000 ms"});
+  t.main->advance(3s);
+  CHECK(t.follow("f")->told == Told{"given up"});
+}
+
+TEST_CASE("what is taken away serves on for a while") {
+  World t;
+  t.manager.patience = 5s;
+  const auto a = t.follow("f");
+  t.set("f", "one");
+  t.manager.remove(keyOf(t.source, "f"));
+  t.manager.remove(keyOf(t.source, "f"));
+  t.main->advance(4999ms);
+  CHECK(a->told == Told{"one"});
+
+  SECTION("also for those who begin to use it") {
+    CHECK(t.follow("f")->told == Told{"one"});
+    t.main->advance(1ms);
+    CHECK(a->told == Told{"one", "removed"});
+    REQUIRE(t.lines.size() == 1);
+    CHECK(t.lines[0].find("configuration of filter 'f' was removed 5000 ms ago and is named still") !=
+          std::string::npos);
+    CHECK(t.follow("f")->told == Told{"given up"});
+  }
+  SECTION("in which it may come again") {
+    t.set("f", "two");
+    t.main->advance(1min);
+    CHECK(a->told == Told{"one", "two"});
+  }
+  SECTION("in which nobody may be left") {
+    a->living = false;
+    t.manager.userEnded()();
+    t.turn();
+    CHECK(t.wanted == Told{"+f", "-f"});
+    t.main->advance(1min);
+    CHECK(t.lines.empty());
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "source/server/init_manager.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,7 +10,12 @@ namespace sluice::server {
 class InitManager::Wait : public config::InitWait {
  public:
   Wait(InitManager& owner, uint64_t id, std::function<std::string()> name)
-      : owner_(&owner), loop_(owner.loop_), thread_(owner.thread_), id_(id), name_(std::move(name)) {}
+      : owner_(&owner),
+        loop_(owner.loop_),
+        thread_(owner.thread_),
+        id_(id),
+        since_(owner.loop_.now()),
+        name_(std::move(name)) {}
 
   void end(std::shared_ptr<config::InitWait> self) override {
     if (std::this_thread::get_id() != thread_) {
@@ -19,11 +25,19 @@ class InitManager::Wait : public config::InitWait {
     }
   }
   bool pending() const override { return owner_ != nullptr; }
+  void absent(std::shared_ptr<config::InitWait> self, std::chrono::milliseconds grace) override {
+    if (owner_ == nullptr) return;
+    const auto left = std::min(grace, owner_->patience());
+    left.count() > 0 ? limit(left) : end(std::move(self));
+  }
 
-  void limit(std::chrono::milliseconds deadline) {
-    deadline_ = deadline;
+  // From now on; what is over sooner stays so.
+  void limit(std::chrono::milliseconds left) {
+    const event::TimePoint end = loop_.now() + left;
+    if (timer_ && timer_->deadline() <= end) return;
+    deadline_ = std::chrono::ceil<std::chrono::milliseconds>(end - since_);
     timer_ = std::make_unique<event::Timer>(loop_.timers(), [this] { owner_->late(*this); });
-    timer_->arm(deadline);
+    timer_->arm(left);
   }
   // Whose it was; null: nobody's any more.
   InitManager* letGo() {
@@ -39,13 +53,15 @@ class InitManager::Wait : public config::InitWait {
   event::Loop& loop_;
   const std::thread::id thread_;
   const uint64_t id_;
+  const event::TimePoint since_;
   const std::function<std::string()> name_;
-  std::chrono::milliseconds deadline_{0};
+  std::chrono::milliseconds deadline_{0};  // since then
   std::unique_ptr<event::Timer> timer_;
 };
 
-InitManager::InitManager(event::Loop& loop, observability::Logger& logger, std::string owner, bool replaces)
-    : loop_(loop), logger_(logger), owner_(std::move(owner)), replaces_(replaces) {}
+InitManager::InitManager(event::Loop& loop, observability::Logger& logger, std::string owner, bool replaces,
+                         event::TimePoint patient_until)
+    : loop_(loop), logger_(logger), owner_(std::move(owner)), replaces_(replaces), patient_until_(patient_until) {}
 
 InitManager::~InitManager() {
   for (const auto& [id, wait] : waits_) wait->letGo();
@@ -89,6 +105,10 @@ void InitManager::late(const Wait& wait) {
   self->end(self);
 }
 
+std::chrono::milliseconds InitManager::patience() const {
+  return timeUntil(loop_, patient_until_);
+}
+
 std::string InitManager::waits() const {
   std::string text;
   size_t shown = 0;
@@ -97,6 +117,11 @@ std::string InitManager::waits() const {
     absl::StrAppend(&text, text.empty() ? "" : ", ", wait->name());
   }
   return text;
+}
+
+std::chrono::milliseconds timeUntil(const event::Loop& loop, event::TimePoint end) {
+  const event::TimePoint now = loop.now();
+  return end > now ? std::chrono::ceil<std::chrono::milliseconds>(end - now) : std::chrono::milliseconds(0);
 }
 
 std::string withWaits(const std::string& what, const InitManager* init) {

@@ -23,8 +23,10 @@ namespace sluice::server {
 
 class InitManager : public config::InitTargets {
  public:
-  // `owner` as the log says it.
-  InitManager(event::Loop& loop, observability::Logger& logger, std::string owner, bool replaces = false);
+  // `owner` as the log says it. `patient_until`: so long it waits for what is told to be absent, because something
+  // serves meanwhile (InitTarget::absent()).
+  InitManager(event::Loop& loop, observability::Logger& logger, std::string owner, bool replaces = false,
+              event::TimePoint patient_until = {});
   ~InitManager() override;
 
   // A target that comes when nothing is waited for any more is none.
@@ -36,6 +38,8 @@ class InitManager : public config::InitTargets {
   // Calls `done`, once: when nothing is waited for any more, which may be now.
   void start(std::function<void()> done);
   bool done() const { return done_; }
+  // How much longer it waits for what is absent; 0: no longer.
+  std::chrono::milliseconds patience() const;
   // Of what is waited for, in the order in which it was added: "routes 'web', secret 'cert'", and how many more there
   // are than kShown; empty: nothing.
   static constexpr size_t kShown = 10;
@@ -50,12 +54,16 @@ class InitManager : public config::InitTargets {
   observability::Logger& logger_;
   const std::string owner_;
   const bool replaces_;
+  const event::TimePoint patient_until_;
   const std::thread::id thread_ = std::this_thread::get_id();
   std::map<uint64_t, std::shared_ptr<Wait>> waits_;  // by Wait::id()
   uint64_t next_id_ = 0;
   std::function<void()> on_done_;  // empty: not started, or told already
   bool done_ = false;
 };
+
+// 0: it is over.
+std::chrono::milliseconds timeUntil(const event::Loop& loop, event::TimePoint end);
 
 // "cluster 'web' (endpoints 'web')": what has no generation that serves yet, and what the one that is to come waits for
 // (null: there is none).

@@ -172,5 +172,60 @@ TEST_CASE("a name that changes is shown as it stands") {
   CHECK(t.init->waits() == "cluster 'c' (secret 's')");
 }
 
+TEST_CASE("what is absent is waited for until the time for that is over, while something serves") {
+  World t;
+  int done = 0;
+  InitManager patient(t.loop, t.logger, "listener 'web'", true, t.loop.now() + 5s);
+  InitTarget one = patient.add("routes 'r'");
+  InitTarget other = patient.add("secret 's'", 3s);
+  patient.start([&done] { ++done; });
+  t.loop.advance(1s);
+
+  one.absent(10s);
+  other.absent(10s);
+  CHECK(patient.waits() == "routes 'r', secret 's'");
+  t.loop.advance(2s);
+  CHECK(patient.waits() == "routes 'r'");
+  one.absent(10s);
+  t.loop.advance(1999ms);
+  CHECK(done == 0);
+  SECTION("it comes") {
+    one.ready();
+  }
+  SECTION("it does not") {
+    t.loop.advance(1ms);
+    CHECK(t.lines.back().find("waits no longer for routes 'r', which did not come within 5000 ms") !=
+          std::string::npos);
+  }
+  CHECK(done == 1);
+}
+
+TEST_CASE("what is absent is waited for no longer than whoever looks for it says") {
+  World t;
+  int done = 0;
+  InitManager patient(t.loop, t.logger, "listener 'web'", true, t.loop.now() + 5s);
+  InitTarget one = patient.add("routes 'r'");
+  patient.start([&done] { ++done; });
+
+  SECTION("for a while") {
+    one.absent(1s);
+    t.loop.advance(999ms);
+    CHECK(done == 0);
+    t.loop.advance(1ms);
+  }
+  SECTION("not at all") {
+    one.absent(0s);
+  }
+  CHECK(done == 1);
+}
+
+TEST_CASE("where nothing serves meanwhile what is absent is not waited for") {
+  World t;
+  InitTarget one = t.init->add("routes 'r'");
+  t.start();
+  one.absent(10s);
+  CHECK(t.done == 1);
+}
+
 }  // namespace
 }  // namespace sluice::server

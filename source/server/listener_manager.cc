@@ -35,7 +35,8 @@ ListenerManager::ListenerManager(event::Loop& main, Workers& workers, net::Socke
 std::unique_ptr<InitManager> ListenerManager::newInit(const std::string& name) {
   const auto known = entries_.find(name);
   const bool serves = known != entries_.end() && known->second.active != nullptr;
-  return std::make_unique<InitManager>(main_, logger_, absl::StrCat("listener '", name, "'"), serves);
+  return std::make_unique<InitManager>(main_, logger_, absl::StrCat("listener '", name, "'"), serves,
+                                       serves ? waitingSince(name) + patience : event::TimePoint());
 }
 
 bool ListenerManager::isStatic(const std::string& name) const {

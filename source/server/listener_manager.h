@@ -62,6 +62,9 @@ class ListenerManager {
   absl::Status set(config::CompiledListener compiled, Proto proto, std::unique_ptr<InitManager> init, bool is_static,
                    const std::string& version);
   void remove(const std::string& name);
+  // How long what takes the place of a listener that serves waits for tables, secrets and the like that there are not;
+  // 0: not at all.
+  std::chrono::milliseconds patience{0};
   // Waits until each listener serves that comes before it is done; null: nothing does.
   InitManager* boot = nullptr;
   // Before this nothing is accepted: the start-up of the process is one step.

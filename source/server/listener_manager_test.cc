@@ -240,5 +240,51 @@ TEST_CASE("the targets of a generation that was replaced or removed while it wai
   t.sync();
 }
 
+TEST_CASE("a listener serves while the next one waits for a table that there is not") {
+  ListenerTest t;
+  const bool comes = GENERATE(true, false);
+  t.routes.patience = t.listeners.patience = comes ? 60s : 20ms;
+  t.listeners.startAccepting();
+  const net::Address at = unixAddress();
+  REQUIRE(t.set("l", at, "one").ok());
+  std::shared_ptr<const route::TableSlot> slot;
+  t.while_compiling = [&](InitManager& init) {
+    config::ErrorList errors;
+    slot = t.routes.rds("r", {}, &init, config::Context(errors));
+  };
+  REQUIRE(t.set("l", at, "two").ok());
+  t.routes.giveUp(of("r"));
+  const ListenerManager::Entry& entry = t.listeners.entries().at("l");
+  REQUIRE(entry.warming);
+  CHECK(entry.warming->init->waits() == "routes 'r'");
+
+  if (comes) {
+    CHECK(t.ask(at) == "one");
+    t.routes.setTable(of("r"), table("r"));
+  } else {
+    t.runFor(50ms);
+    CHECK(t.lines.back().find("listener 'l' accepts") != std::string::npos);
+    CHECK(t.lines[t.lines.size() - 2].find("waits no longer for routes 'r', which did not come within 20 ms") !=
+          std::string::npos);
+  }
+  CHECK(t.ask(at) == "two");
+  CHECK_FALSE(entry.warming);
+}
+
+TEST_CASE("ever new generations of a listener do not begin the wait for what is absent anew") {
+  ListenerTest t;
+  t.listeners.patience = 60s;
+  t.listeners.startAccepting();
+  const net::Address at = unixAddress();
+  REQUIRE(t.set("l", at, "one").ok());
+  CHECK(t.listeners.newInit("l")->patience() == 60s);
+  config::InitTarget never;
+  t.while_compiling = [&](InitManager& init) { never = init.add("it"); };
+  REQUIRE(t.set("l", at, "two").ok());
+  t.runFor(20ms);
+  CHECK(t.listeners.newInit("l")->patience() <= 59'980ms);
+  CHECK(t.listeners.newInit("another")->patience() == 0ms);
+}
+
 }  // namespace
 }  // namespace sluice::server

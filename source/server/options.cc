@@ -24,8 +24,9 @@ usage: sluice -c FILE [options]
       --log-format PATTERN     how lines of the log look, in spdlog's flags (%v message, %j for JSON, %n component)
       --admin-address-path F   writes the admin server's address to F
       --drain-time-s SECONDS   how long connections may finish at shutdown and updates (default: 30)
-      --cluster-wait-ms MS     how long new routes and listeners wait for clusters that do not serve yet, while those that
-                               they replace go on; 0: they take over at once, as in Envoy (default: 5000; with
+      --cluster-wait-ms MS     how long new routes, listeners and clusters wait for what they name and is not there yet
+                               (clusters, routes, secrets, endpoints, configurations of filters), while those that they
+                               replace go on; 0: they take over at once, as in Envoy (default: 5000; with
                                --defaults envoy: 0)
       --config-store DIR       keeps what the control plane sent there, sealed, and starts from it while that is away
       --config-store-key FILE  its key: 32 bytes or 64 hexadecimal digits (default: DIR/key, made when it is not there)

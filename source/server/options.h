@@ -30,7 +30,7 @@ struct Options {
   std::optional<std::chrono::milliseconds> cluster_wait;  // see clusterWait()
   http::StrictRules report_only;
 
-  // How long routes and listeners that take the place of others wait for clusters that do not serve yet; 0: not at all.
+  // How long what takes the place of something that serves waits for what it names and is not there; 0: not at all.
   std::chrono::milliseconds clusterWait() const {
     using namespace std::chrono_literals;
     return cluster_wait.value_or(defaults == config::Defaults::kEnvoy ? 0ms : 5000ms);

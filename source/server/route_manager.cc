@@ -76,11 +76,8 @@ std::shared_ptr<const route::TableSlot> RouteManager::rds(const std::string& nam
   const ResourceKey key = keyOf(source, name, self_source);
   const auto [at, is_new] = by_key_.try_emplace(key);
   Entry& entry = at->second;
-  if (init != nullptr && (!entry.settled || (init->replaces() && entry.clusters))) {
-    auto& waits = init->replaces() ? entry.replacing : entry.waits;
-    std::erase_if(waits, [](const config::InitTarget& wait) { return !wait.pending(); });
-    waits.push_back(init->add(ownerOf(key)));
-  }
+  if (is_new) entry.wanted = main_.now();
+  if (init != nullptr) wait(key, entry, *init);
   if (std::shared_ptr<const route::TableSlot> slot = entry.slot.lock()) return slot;
   std::shared_ptr<const route::TableSlot> slot = makeSlot(key);
   entry.slot = slot;
@@ -94,6 +91,14 @@ std::shared_ptr<const route::TableSlot> RouteManager::rds(const std::string& nam
     fill(slot->id, entry.serving.table);
   }
   return slot;
+}
+
+void RouteManager::wait(const ResourceKey& key, Entry& entry, config::InitTargets& init) {
+  if (entry.serving.table && !(entry.clusters && init.replaces())) return;
+  auto& waits = init.replaces() ? entry.replacing : entry.waits;
+  std::erase_if(waits, [](const config::InitTarget& wait) { return !wait.pending(); });
+  waits.push_back(init.add(ownerOf(key)));
+  if (entry.settled && !entry.serving.table) waits.back().absent(timeUntil(main_, entry.wanted + patience));
 }
 
 void RouteManager::awaitTable(const route::TableSlot& slot, config::InitTargets& init) {
@@ -207,7 +212,9 @@ void RouteManager::serve(const ResourceKey& key, Entry& entry, Version version) 
 // wait for it does so until its clusters serve.
 void RouteManager::awaitClusters(const ResourceKey& key, Entry& entry) {
   if (cluster_waits == nullptr || (entry.replacing.empty() && entry.awaited.empty())) return;
-  entry.clusters = cluster_waits->make(ownerOf(key), entry.serving.table->clusters(), {}, main_.now());
+  // Those who waited for the table have used up some of their time; scopes have no limit.
+  const event::TimePoint since = entry.awaited.empty() ? entry.wanted : main_.now();
+  entry.clusters = cluster_waits->make(ownerOf(key), entry.serving.table->clusters(), {}, since);
   if (!entry.clusters) return;
   entry.clusters->start([&entry] {
     const std::unique_ptr<InitManager> done = std::move(entry.clusters);
@@ -232,9 +239,15 @@ void RouteManager::forEachDiscovery(std::string_view source, std::string_view na
 }
 
 void RouteManager::giveUp(const ResourceKey& key) {
-  const auto entry = by_key_.find(key);
-  if (entry == by_key_.end() || entry->second.settled) return;
-  settle(entry->second);
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end() || found->second.settled) return;
+  Entry& entry = found->second;
+  entry.settled = true;
+  for (config::InitTarget& wait : std::exchange(entry.waits, {})) wait.ready();
+  for (config::InitTarget& wait : std::exchange(entry.replacing, {})) {
+    wait.absent(timeUntil(main_, entry.wanted + patience));
+    if (wait.pending()) entry.replacing.push_back(std::move(wait));
+  }
 }
 
 std::string RouteManager::missingOf(const ResourceKey& key) const {
@@ -243,13 +256,12 @@ std::string RouteManager::missingOf(const ResourceKey& key) const {
   return cluster_waits->missing(found->second.serving.table->clusters());
 }
 
-// Who waited may take over now.
+// There is a table: who waited may take over now.
 void RouteManager::settle(Entry& entry) {
   entry.settled = true;
   for (config::InitTarget& wait : std::exchange(entry.waits, {})) wait.ready();
   if (entry.clusters) return;
   for (config::InitTarget& wait : std::exchange(entry.replacing, {})) wait.ready();
-  if (!entry.serving.table) return;
   for (config::InitTarget& wait : std::exchange(entry.awaited, {})) wait.ready();
 }
 

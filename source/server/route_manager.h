@@ -61,6 +61,9 @@ class RouteManager : public config::RouteSlots {
   // without effect.
   std::function<void(const ResourceKey& key, const std::string& filter)> on_unknown_filter;
   ClusterWaits* cluster_waits = nullptr;  // null: no table waits
+  // How long, from when its name is first wanted, a table that there is not is waited for by what takes the place of
+  // something that serves; 0: not at all.
+  std::chrono::milliseconds patience{0};
   // Gives the table of a name that is wanted; others are ignored. `filters`: those that it has settings for. One with
   // virtual hosts on demand, for which requests wait, takes over at once.
   void setTable(const ResourceKey& key, std::shared_ptr<const route::Table> table, FilterNames filters = {},
@@ -73,7 +76,7 @@ class RouteManager : public config::RouteSlots {
   // of under the stat prefix of each connection manager that uses it.
   void forEachDiscovery(std::string_view source, std::string_view name,
                         const std::function<void(DiscoveryStats&)>& visit);
-  // No table came in time: whoever waits goes on without.
+  // No table came in time, or there is none: whoever waits goes on without, or gives it what is left of `patience`.
   void giveUp(const ResourceKey& key);
   // True once setTable or giveUp was called for it.
   bool settled(const ResourceKey& key) const;
@@ -99,6 +102,7 @@ class RouteManager : public config::RouteSlots {
   struct Entry {
     std::weak_ptr<const route::TableSlot> slot;
     uint32_t id = 0;
+    event::TimePoint wanted;  // from when
     bool settled = false;
     std::vector<config::InitTarget> waits;      // of those that were compiled before that
     std::vector<config::InitTarget> replacing;  // of those in whose place something serves: until clusters do, too
@@ -114,6 +118,7 @@ class RouteManager : public config::RouteSlots {
   std::shared_ptr<const route::TableSlot> makeSlot(ResourceKey key);
   void release(uint32_t id, const ResourceKey& key);
   void askForHost(uint32_t id, const ResourceKey& key, const std::string& host, uint32_t worker);
+  void wait(const ResourceKey& key, Entry& entry, config::InitTargets& init);
   static void settle(Entry& entry);
   void serve(const ResourceKey& key, Entry& entry, Version version);
   void awaitClusters(const ResourceKey& key, Entry& entry);

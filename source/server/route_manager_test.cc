@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "source/event/simulated_loop.h"
 #include "source/server/test_listeners.h"
 
 namespace sluice::server {
@@ -342,6 +343,94 @@ TEST_CASE("what came of a table is told under each prefix that uses it, and goes
   same.reset();
   CHECK(told("update_attempt") == -1);
   CHECK(told("update_attempt", "late") == 2);
+}
+
+// Without workers, in virtual time.
+struct AbsentTest {
+  AbsentTest() {
+    routes.on_wanted = [](const ResourceKey&, const auto&) {};
+    routes.patience = 5s;
+    routes.cluster_waits = &waits;
+  }
+  // Of what takes the place of something that serves.
+  std::unique_ptr<InitManager> next() {
+    return std::make_unique<InitManager>(loop, logger, "listener 'l'", true, loop.now() + 5s);
+  }
+  std::shared_ptr<const route::TableSlot> rds(InitManager& init) {
+    config::ErrorList errors;
+    return routes.rds("r", {}, &init, config::Context(errors));
+  }
+
+  event::SimulatedLoop loop;
+  observability::Logger logger{observability::LogLevel::kOff};
+  observability::StatsRegistry stats;
+  observability::StatsCells& cells = stats.makeCells();
+  Workers workers;
+  route::ClusterNames names;
+  ClusterWaits waits{loop, logger, names, [](const std::string&) { return false; }, 5s};
+  RouteManager routes{loop, workers, stats, cells};
+};
+
+TEST_CASE("a table that there is not is waited for where something serves in the place of what names it") {
+  AbsentTest t;
+  InitManager first(t.loop, t.logger, "first");
+  const auto next = t.next();
+  const auto slot = t.rds(first);
+  t.rds(*next);
+  t.loop.advance(1s);
+
+  t.routes.giveUp(of("r"));
+  CHECK(first.waits().empty());
+  CHECK(next->waits() == "routes 'r'");
+  const auto later = t.next();
+  t.rds(*later);
+  CHECK(later->waits() == "routes 'r'");
+  InitManager other(t.loop, t.logger, "other");
+  t.rds(other);
+  CHECK(other.waits().empty());
+  t.loop.advance(3999ms);
+  CHECK(next->waits() == "routes 'r'");
+  SECTION("until it comes") {
+    t.routes.setTable(of("r"), table("r"));
+  }
+  SECTION("or the limit is over, which begins anew for nobody") {
+    t.loop.advance(1ms);
+    const auto newest = t.next();
+    t.rds(*newest);
+    CHECK(newest->waits().empty());
+  }
+  CHECK(next->waits().empty());
+  CHECK(later->waits().empty());
+}
+
+TEST_CASE("what waited for a table waits for its clusters in what is left of its time") {
+  AbsentTest t;
+  const auto next = t.next();
+  const auto slot = t.rds(*next);
+  route::TableSpec spec;
+  spec.name = "r";
+  route::VirtualHostSpec& host = spec.virtual_hosts.emplace_back();
+  host.name = "v";
+  host.domains = {"*"};
+  route::ForwardSpec action;
+  action.cluster = t.names.idOf("c");
+  action.cluster_name = "c";
+  host.routes.emplace_back().path = "/";
+  host.routes.back().action = std::move(action);
+
+  SECTION("some") {
+    t.loop.advance(3s);
+    t.routes.setTable(of("r"), *route::Table::build(std::move(spec)));
+    t.loop.advance(1999ms);
+    CHECK(next->waits() == "routes 'r'");
+    t.loop.advance(1ms);
+  }
+  SECTION("none") {
+    t.loop.advance(6s);
+    CHECK(next->waits() == "routes 'r'");
+    t.routes.setTable(of("r"), *route::Table::build(std::move(spec)));
+  }
+  CHECK(next->waits().empty());
 }
 
 }  // namespace

@@ -82,10 +82,12 @@ void ScopeManager::release(uint32_t id) {
 void ScopeManager::join(ScopeSet& set, config::InitTargets* init, const config::Context& context) {
   const auto [at, is_new] = feeds_.try_emplace(set.source());
   Feed& feed = at->second;
+  if (is_new) feed.wanted = main_.now();
   feed.users.insert(&set);
   for (const auto& [name, scope] : feed.scopes) set.put(scope, init, context);
-  if (feed.known) return set.settle();
-  if (init != nullptr) set.waitWith(init->add(absl::StrCat("scopes '", set.name(), "'")));
+  if (feed.came) return set.settle();
+  if (init != nullptr) set.waitWith(init->add(absl::StrCat("scopes '", set.name(), "'")), init->replaces());
+  if (feed.given_up) set.giveUp(timeUntil(main_, feed.wanted + routes_.patience));
   if (is_new) on_wanted(*set.config().scopes_source);
 }
 
@@ -142,7 +144,8 @@ void ScopeManager::end(std::string_view source) {
   const auto feed = feeds_.find(source);
   if (feed == feeds_.end()) return;
   reclaimKeys(feed->second);
-  feed->second.known = true;
+  if (feed->second.scopes.empty() && !feed->second.came) return giveUp(source);
+  feed->second.came = true;
   for (ScopeSet* user : feed->second.users) {
     user->publish();
     user->settle();
@@ -151,9 +154,18 @@ void ScopeManager::end(std::string_view source) {
 
 void ScopeManager::giveUp(std::string_view source) {
   const auto feed = feeds_.find(source);
-  if (feed == feeds_.end()) return;
-  feed->second.known = true;
-  for (ScopeSet* user : feed->second.users) user->settle();
+  if (feed == feeds_.end() || feed->second.came) return;
+  feed->second.given_up = true;
+  for (ScopeSet* user : feed->second.users) user->giveUp(timeUntil(main_, feed->second.wanted + routes_.patience));
+}
+
+std::string ScopeManager::waitsOf(std::string_view source, const std::string& name) const {
+  const auto feed = feeds_.find(source);
+  if (feed == feeds_.end()) return {};
+  for (const ScopeSet* user : feed->second.users) {
+    if (std::string waits = user->waitsOf(name); !waits.empty()) return waits;
+  }
+  return {};
 }
 
 void ScopeManager::forEachFixed(const std::function<void(const ScopeSet&)>& visit) const {

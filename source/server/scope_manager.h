@@ -51,9 +51,12 @@ class ScopeManager : public config::ScopeSlots {
   void remove(std::string_view source, const std::string& name);
   // The response is whole, and serves.
   void end(std::string_view source);
-  // No scopes came in time: whoever waits goes on without.
+  // No scopes came in time, or there are none: whoever waits goes on without, or gives them what is left of the route
+  // manager's patience.
   void giveUp(std::string_view source);
 
+  // What the scope of a source waits for before its newest table serves; empty: nothing.
+  std::string waitsOf(std::string_view source, const std::string& name) const;
   // What the admin pages show: calls `visit` with the scopes of each connection manager that has them in its
   // configuration.
   void forEachFixed(const std::function<void(const ScopeSet&)>& visit) const;
@@ -61,7 +64,9 @@ class ScopeManager : public config::ScopeSlots {
  private:
   // All scopes of one source.
   struct Feed {
-    bool known = false;                                   // a first answer came, or was given up
+    event::TimePoint wanted;                              // from when
+    bool came = false;                                    // a first answer
+    bool given_up = false;                                // it was waited for in vain
     std::map<std::string, ScopePtr, std::less<>> scopes;  // by name
     std::map<std::string, std::string, std::less<>> name_by_key;
     std::set<ScopeSet*> users;

@@ -336,5 +336,25 @@ TEST_CASE("slots of scopes may outlive their manager") {
   t.sync();
 }
 
+TEST_CASE("where something serves meanwhile scopes and tables that there are not are waited for") {
+  ScopeTest t;
+  t.routes.patience = 60s;
+  InitManager init(*t.main, t.logger, "test", true, t.main->now() + 60s);
+  t.init = &init;
+  const auto slot = t.make();
+  t.scopes->giveUp(t.source);
+  CHECK(init.waits() == "scopes 's'");
+  t.update({});
+  CHECK(init.waits() == "scopes 's'");
+  t.update({scope("one", "a", "r")});
+  t.routes.giveUp(t.routesOf("r"));
+  CHECK(init.waits() == "scopes 's'");
+  CHECK(t.scopes->waitsOf(t.source, "one") == "routes 'r'");
+  t.routes.setTable(t.routesOf("r"), table("r"));
+  CHECK(init.waits().empty());
+  CHECK(t.scopes->waitsOf(t.source, "one").empty());
+  CHECK(t.tableOf(*slot, "a") == "r");
+}
+
 }  // namespace
 }  // namespace sluice::server

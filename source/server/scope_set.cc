@@ -17,6 +17,7 @@ ScopeSet::ScopeSet(Deps deps, uint32_t id, config::CompiledScopes config, std::s
       chain_(std::move(chain)),
       stat_prefix_(std::move(stat_prefix)),
       stats_(std::move(stats)),
+      began_(deps_.main.now()),
       config_reload_(stats_.counter("config_reload")),
       shown_{stats_.gauge("all_scopes"), stats_.gauge("on_demand_scopes"), stats_.gauge("active_scopes")} {}
 
@@ -47,7 +48,9 @@ void ScopeSet::put(ScopePtr scope, config::InitTargets* init, const config::Cont
 
 void ScopeSet::askForTable(Member& member, config::InitTargets* init, const config::Context& context) {
   const std::string& name = member.scope->name;
-  auto wait = std::make_unique<InitManager>(deps_.main, deps_.logger, absl::StrCat("scope '", name, "'"));
+  const bool replaces = replaces_ && first_.pending();
+  auto wait = std::make_unique<InitManager>(deps_.main, deps_.logger, absl::StrCat("scope '", name, "'"), replaces,
+                                            replaces ? began_ + deps_.routes.patience : event::TimePoint());
   // While a table serves, another one takes its place no sooner than it is there.
   config::InitTargets* const until_settled = member.serving ? nullptr : init == nullptr ? wait.get() : init;
   auto slot = deps_.routes.usedBy(deps_.routes.rds(member.scope->routes, *config_.rds_source, until_settled, context),
@@ -90,6 +93,16 @@ void ScopeSet::demand(std::string_view key, std::function<void()> done) {
   config::ErrorList errors;  // what it needs was checked with the connection manager
   askForTable(member, nullptr, config::Context(errors));
   if (!member.wait) publish();
+}
+
+void ScopeSet::waitWith(config::InitTarget target, bool replaces) {
+  first_ = std::move(target);
+  replaces_ = replaces;
+}
+
+std::string ScopeSet::waitsOf(const std::string& name) const {
+  const auto member = members_.find(name);
+  return member == members_.end() || !member->second.wait ? std::string() : member->second.wait->waits();
 }
 
 // Whoever waits for the table goes on once the workers have what there is.

@@ -53,11 +53,16 @@ class ScopeSet {
   // when there is nothing to wait for.
   void demand(std::string_view key, std::function<void()> done);
 
-  // `target` is ready once nothing is waited for any more; see settle().
-  void waitWith(config::InitTarget target) { first_ = std::move(target); }
+  // `target` is ready once nothing is waited for any more; see settle(). `replaces`: what has it takes the place of
+  // something that serves, which waits for the tables of scopes that come meanwhile, too.
+  void waitWith(config::InitTarget target, bool replaces);
+  // There are no scopes for now.
+  void giveUp(std::chrono::milliseconds grace) { first_.absent(grace); }
   // All scopes are known that can be: what waits for the set goes on once their tables have come.
   void settle();
 
+  // What a scope waits for before its newest table serves; empty: nothing.
+  std::string waitsOf(const std::string& name) const;
   const std::string& name() const { return config_.name; }
   const std::string& source() const { return source_; }
   const config::CompiledScopes& config() const { return config_; }
@@ -85,6 +90,7 @@ class ScopeSet {
   const std::string stat_prefix_;
   observability::Scope stats_;
   const std::chrono::system_clock::time_point made_ = std::chrono::system_clock::now();
+  const event::TimePoint began_;
   const observability::Counter config_reload_;
   using Counts = std::array<uint64_t, 3>;
   const std::array<observability::Gauge, 3> shown_;  // of all scopes, of those on demand, of those with a table
@@ -94,6 +100,7 @@ class ScopeSet {
   bool changed_ = false;
   bool whole_ = false;  // see settle()
   config::InitTarget first_;
+  bool replaces_ = false;
 };
 
 }  // namespace sluice::server

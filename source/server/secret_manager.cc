@@ -6,6 +6,7 @@
 #include "source/config/bootstrap.h"
 #include "source/config/config_source.h"
 #include "source/config/tls_compiler.h"
+#include "source/server/init_manager.h"
 
 namespace sluice::server {
 
@@ -75,7 +76,12 @@ struct SecretManager::Slot : config::SecretSlot {
   const std::string& name() const override { return title; }
   std::shared_ptr<const config::SecretVersion> current() const override { return version; }
   bool settled() const override { return version != nullptr || given_up; }
+  std::chrono::milliseconds grace() const override {
+    return manager != nullptr ? timeUntil(manager->main_, wanted + manager->patience) : std::chrono::milliseconds(0);
+  }
 
+  const SecretManager* manager = nullptr;  // of SDS
+  event::TimePoint wanted;                 // from when
   std::string title;
   SecretKind kind;
   std::string source;  // of SDS, serialised
@@ -126,6 +132,8 @@ SecretSlotPtr SecretManager::dynamic(const SdsSecretConfig& config, SecretKind k
   }
   const std::shared_ptr<Slot> slot = makeSlot(config.name(), kind);
   slot->source = source;
+  slot->manager = this;
+  slot->wanted = main_.now();
   by_name_[config.name()] = slot;
   sweepLater();  // if what it is for is refused
   if (on_wanted) on_wanted(config.name(), config.sds_config());

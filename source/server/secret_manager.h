@@ -66,7 +66,10 @@ class SecretManager : public BootstrapSecrets {
   std::function<void(const std::string& name)> on_unwanted;
   // A version from SDS. What is wrong goes to `context`; false then.
   bool set(const Secret& secret, const config::Context& context);
-  // No version came in time: whoever waits goes on without.
+  // How long, from when its name is first wanted, a secret that there is not is waited for by what takes the place of
+  // something that serves; 0: not at all.
+  std::chrono::milliseconds patience{0};
+  // No version came in time, or there is none: whoever waits goes on without, or gives it what is left of `patience`.
   void giveUp(const std::string& name);
 
   // When those of the bootstrap were read, and when the version of SDS that is in use came; nullopt: there is none.

@@ -6,6 +6,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "source/config/holding.h"
 #include "source/config/transport_socket_factory.h"
+#include "source/event/simulated_loop.h"
 #include "source/extensions/all.h"
 #include "source/server/bootstrap.h"
 #include "test/support/files/scratch_folder.h"
@@ -14,10 +15,12 @@
 namespace sluice::server {
 namespace {
 
+using namespace std::chrono_literals;
+
 namespace v3 = envoy::extensions::transport_sockets::tls::v3;
 
 struct World {
-  World() {
+  explicit World(std::unique_ptr<event::Loop> loop = event::makeLoop()) : main(std::move(loop)) {
     extensions::registerAll(registry);
     services.secrets = &secrets;
   }
@@ -41,7 +44,7 @@ struct World {
     socket.set_name("tls");
     socket.mutable_typed_config()->PackFrom(proto);
     return config::compileTransport(socket, config::TransportSide::kDownstream,
-                                    config::Holding(services, &init).context(config::Context(errors)));
+                                    config::Holding(services, being_compiled).context(config::Context(errors)));
   }
   bool set(const v3::Secret& secret) {
     config::ErrorList found;
@@ -69,7 +72,7 @@ struct World {
   test::TestAuthority authority;
   observability::Logger logger{observability::LogLevel::kOff};
   BootstrapProto bootstrap;
-  std::unique_ptr<event::Loop> main = event::makeLoop();
+  std::unique_ptr<event::Loop> main;
   observability::StatsRegistry stats;
   observability::StatsCells& cells = stats.makeCells();
   SecretManager secrets{bootstrap, *main, stats, cells, logger};
@@ -80,7 +83,8 @@ struct World {
   config::Services services{registry, stats, nullptr, names, slots, routes, config::Defaults::kEdge, {}};
   config::ErrorList errors;
   std::string said;
-  InitManager init{*main, logger, "listener 'l'"};  // of what the transports are for
+  InitManager init{*main, logger, "listener 'l'"};
+  InitManager* being_compiled = &init;  // what the transports are for
 };
 
 TEST_CASE("a transport waits for its secret, then a bad version leaves the good one in place") {
@@ -174,6 +178,40 @@ TEST_CASE("a control plane does not look for the files of its proxies") {
   CHECK(config::compileTransport(socket, config::TransportSide::kDownstream,
                                  config::Holding(t.services).context(config::Context(t.errors))));
   CHECK(t.errors.toString() == "");
+}
+
+TEST_CASE("a secret that there is not is waited for where something serves in the place of what needs it") {
+  auto owned = std::make_unique<event::SimulatedLoop>();
+  event::SimulatedLoop& loop = *owned;
+  World t(std::move(owned));
+  t.secrets.patience = 5s;
+  InitManager next(loop, t.logger, "listener 'l'", true, loop.now() + 5s);
+  t.being_compiled = &next;
+  const auto transport = t.listenerWith("cert");
+  loop.advance(1s);
+
+  t.secrets.giveUp("cert");
+  CHECK(next.waits() == "secret 'cert'");
+  t.being_compiled = &t.init;
+  const auto first = t.listenerWith("cert");
+  CHECK(t.init.waits().empty());
+  loop.advance(3999ms);
+  CHECK(next.waits() == "secret 'cert'");
+  SECTION("until it comes") {
+    const auto one = t.authority.issue({});
+    CHECK(t.set(World::secretOf("cert", one.chain_pem, one.key_pem)));
+    CHECK(transport->notReady().empty());
+    CHECK(first->notReady().empty());
+  }
+  SECTION("or the limit is over, which begins anew for nobody") {
+    loop.advance(1ms);
+    CHECK_FALSE(transport->notReady().empty());
+    InitManager newer(loop, t.logger, "listener 'l'", true, loop.now() + 5s);
+    t.being_compiled = &newer;
+    const auto again = t.listenerWith("cert");
+    CHECK(newer.waits().empty());
+  }
+  CHECK(next.waits().empty());
 }
 
 }  // namespace

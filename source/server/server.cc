@@ -167,7 +167,7 @@ class Server {
     routes_ = std::make_unique<RouteManager>(*main_, workers_, stats_, cells_);
     scopes_ = std::make_unique<ScopeManager>(*main_, workers_, *routes_, logger_, stats_, cells_);
     secrets_ = std::make_unique<SecretManager>(bootstrap_, *main_, stats_, cells_, logger_);
-    extension_configs_ = std::make_unique<ExtensionManager>(bootstrap_, *main_, stats_, cells_);
+    extension_configs_ = std::make_unique<ExtensionManager>(bootstrap_, *main_, stats_, cells_, logger_);
     resolver_ = net::makeDnsResolver(*main_);
     clusters_ = std::make_unique<ClusterManager>(*main_, workers_, stats_, cells_, cluster_names_, *resolver_, logger_,
                                                  base::drawSeed());
@@ -186,6 +186,10 @@ class Server {
         *main_, logger_, cluster_names_,
         [this](const std::string& name) { return clusters_->hostsOf(name) != nullptr; }, options_.clusterWait());
     routes_->cluster_waits = cluster_waits_.get();
+    for (std::chrono::milliseconds* patience : {&routes_->patience, &secrets_->patience, &extension_configs_->patience,
+                                                &clusters_->patience, &listeners_->patience}) {
+      *patience = options_.clusterWait();
+    }
     clusters_->boot = &before_accepting_;
     clusters_->before_xds = &before_xds_;
     listeners_->boot = &before_ready_;

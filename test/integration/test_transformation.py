@@ -318,10 +318,12 @@ class DiscoveryTest(SluiceTestCase):
         added = {"append": {"header": {"key": "x-mark", "value": value}}}
         return {"@type": self.KIND, "mutations": {"response_mutations": [added]}}
 
+    arguments = ()
+
     def startProxy(self, listener, delta=False):
         self.server.set(CLUSTER, cluster("up", self.upstream.port))
         self.server.set(LISTENER, listener)
-        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, delta), wait=False))
+        self.sluice = self.start(Sluice(self.scratch, config.xdsBootstrap(self.server.port, delta), args=self.arguments, wait=False))
 
     def listener(self, source="ads", hcm=None, **more):
         discovery = {"config_source": {source: {}, "resource_api_version": "V3"}, "type_urls": [self.KIND], **more}
@@ -361,12 +363,14 @@ class DiscoveryTest(SluiceTestCase):
         self.assertEqual(self.sluice.stat("listener_manager.listener_modified"), 0)
 
     def test_what_is_taken_away_is_missed_and_no_listener_waits_for_it(self):
+        self.arguments = ("--cluster-wait-ms", "200")
         self.serve(delta=True)
         self.publish(self.mark("one"))
         self.waitForMark("one")
 
         self.server.set(self.EXTENSION)
         waitFor(lambda: get(self.port).status == 500, "the end of the configuration")
+        self.assertIn("configuration of filter 'marks' was removed 200 ms ago and is named still", self.sluice.log())
         self.server.set(LISTENER, self.listener(hcm={"server_name": "other"}))
         waitFor(lambda: get(self.port).header("server") == "other", "the changed listener")
 

@@ -21,6 +21,7 @@ SCOPE = TYPE + "envoy.config.route.v3.ScopedRouteConfiguration"
 CLUSTER = TYPE + "envoy.config.cluster.v3.Cluster"
 ENDPOINT = TYPE + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 SECRET = TYPE + "envoy.extensions.transport_sockets.tls.v3.Secret"
+EXTENSION = TYPE + "envoy.config.core.v3.TypedExtensionConfig"
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 DISCOVERY = "envoy.service.discovery.v3."
 

@@ -1,5 +1,8 @@
 #include "source/extensions/transport_sockets/tls/factory.h"
 
+#include <algorithm>
+#include <chrono>
+
 #include "absl/strings/str_cat.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "source/config/secrets.h"
@@ -170,10 +173,12 @@ class User : public config::SecretUser {
     return absl::OkStatus();
   }
   void secretGivenUp() override {
+    auto grace = std::chrono::milliseconds::max();  // without one of them the others are of no use
     for (const SecretSlotPtr& slot : allSlots()) {
       if (!slot->settled()) return;
+      if (slot->current() == nullptr) grace = std::min(grace, slot->grace());
     }
-    wait_.ready();
+    wait_.absent(grace);
   }
 
  private:
