@@ -120,6 +120,11 @@ class ClusterManager : private upstream::cluster::Endpoints {
   bool named(const std::string& name) const;
   // Called when the workers have been given a cluster, or another configuration of it; empty: nobody wants to know.
   std::function<void(const std::string& name)> on_serves;
+  // Called when hosts have left a cluster that serves, or it goes itself: `before` were its hosts, `after` are (null:
+  // it goes). Empty: nobody wants to know.
+  std::function<void(const Entry& entry, const upstream::cluster::HostSet& before,
+                     const upstream::cluster::HostSet* after)>
+      on_hosts_left;
   // Waits until each cluster serves that comes before it is done; null: nothing does.
   InitManager* boot = nullptr;
   // Waits for what xDS streams may be connected by: hosts that DNS names; null: nothing does.
