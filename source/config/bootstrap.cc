@@ -148,6 +148,17 @@ void compileSources(const Bootstrap& bootstrap, const Context& context, DynamicS
   if (dynamic.has_cds_config()) sources.cds = compile(dynamic.cds_config(), at.child("cds_config"));
 }
 
+std::optional<GrpcSource> compileLoadReports(const Bootstrap& bootstrap, const Context& context) {
+  if (!bootstrap.cluster_manager().has_load_stats_config()) return std::nullopt;
+  const Context at = context.child("cluster_manager").child("load_stats_config");
+  std::optional<GrpcSource> source = compileApiConfigSource(bootstrap.cluster_manager().load_stats_config(), at);
+  if (source) {
+    checkGrpcSource(*source, bootstrap, at.child("grpc_services", 0).child("envoy_grpc").child("cluster_name"));
+  }
+  if (!hasNode(bootstrap)) at.error("needs node.id and node.cluster in the bootstrap");
+  return source;
+}
+
 }  // namespace
 
 bool checkSource(const ResourceSource& source, const Bootstrap& bootstrap, const Context& context) {
@@ -179,6 +190,7 @@ std::optional<BootstrapSettings> compileBootstrap(const Bootstrap& bootstrap, co
   checkLocalCluster(bootstrap, context);
   if (bootstrap.has_admin()) compileAdmin(bootstrap.admin(), context.child("admin"), settings);
   compileSources(bootstrap, context, settings.sources);
+  settings.load_reports = compileLoadReports(bootstrap, context);
   const CompiledRuntime runtime = compileRuntime(bootstrap.layered_runtime(), context.child("layered_runtime"));
   settings.runtime = runtime.snapshot;
   settings.internal_buffer = compileExtensions(bootstrap, context);

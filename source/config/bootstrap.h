@@ -26,6 +26,7 @@ struct DynamicSources {
 struct BootstrapSettings {
   std::optional<net::Address> admin_address;  // none: no admin server
   DynamicSources sources;
+  std::optional<GrpcSource> load_reports;  // to whom; `delta` means nothing
   ConnectionLimitSettings connection_limits;
   std::shared_ptr<const runtime::Snapshot> runtime;
   int internal_buffer = 0;  // bytes that may be on their way to an internal listener, and from it

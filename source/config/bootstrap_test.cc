@@ -272,6 +272,23 @@ TEST_CASE("ads needs its stream described, the stream a cluster and a node") {
             .find("whose endpoints come from EDS themselves") != std::string::npos);
 }
 
+TEST_CASE("load reports need a stream that can be, and a node") {
+  const std::string reports = "cluster_manager: {load_stats_config: {" + kAdsConfig + "}}\n";
+  const Compiled compiled("node: {id: a, cluster: b}\nstatic_resources: {clusters: [{name: xds, type: STATIC}]}\n" +
+                          reports);
+  REQUIRE(compiled.errors.toString() == "");
+  CHECK(compiled.settings->load_reports->cluster == "xds");
+  CHECK_FALSE(Compiled("{}").settings->load_reports);
+
+  const std::string errors = Compiled(reports).errors.toString();
+  CHECK(errors.find("cluster_manager.load_stats_config.grpc_services[0].envoy_grpc.cluster_name: names the cluster "
+                    "\"xds\", which is not in static_resources.clusters") != std::string::npos);
+  CHECK(errors.find("cluster_manager.load_stats_config: needs node.id and node.cluster") != std::string::npos);
+  CHECK(Compiled("node: {id: a, cluster: b}\ncluster_manager: {load_stats_config: {api_type: REST}}")
+            .errors.toString()
+            .find("cluster_manager.load_stats_config.api_type: only GRPC and DELTA_GRPC") != std::string::npos);
+}
+
 TEST_CASE("REST, V2, a second service and reserved metadata are refused") {
   const auto first = [](const std::string& source) {
     return Compiled("dynamic_resources: {cds_config: {api_config_source: {" + source + "}}}").errors.toString();

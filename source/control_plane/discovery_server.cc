@@ -126,7 +126,7 @@ std::optional<StreamKind> streamKindOf(std::string_view method) {
 
 // --- DiscoveryStream -----------------------------------------------------------------------------------------------
 
-DiscoveryStream::DiscoveryStream(DiscoveryServer& server, StreamKind kind, std::string address, DiscoveryWriter& writer)
+DiscoveryStream::DiscoveryStream(DiscoveryServer& server, StreamKind kind, std::string address, MessageWriter& writer)
     : server_(server), kind_(kind), address_(std::move(address)), connected_since_(server.clock_()), writer_(writer) {
   server_.streams_.push_back(this);
 }
@@ -211,7 +211,7 @@ DiscoveryServer::DiscoveryServer(SnapshotSource& source, event::TimerQueue& time
                                  WallClock clock, Options options)
     : source_(source), timers_(timers), logger_(logger), clock_(std::move(clock)), options_(std::move(options)) {}
 
-std::unique_ptr<DiscoveryStream> DiscoveryServer::open(StreamKind kind, std::string address, DiscoveryWriter& writer) {
+std::unique_ptr<DiscoveryStream> DiscoveryServer::open(StreamKind kind, std::string address, MessageWriter& writer) {
   return std::unique_ptr<DiscoveryStream>(new DiscoveryStream(*this, kind, std::move(address), writer));
 }
 

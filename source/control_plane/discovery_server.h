@@ -1,6 +1,6 @@
 // The discovery server without sockets: it reads and writes the bytes of discovery messages.
 //
-// A transport opens a DiscoveryStream for each call and passes messages on; the server answers through DiscoveryWriter,
+// A transport opens a DiscoveryStream for each call and passes messages on; the server answers through MessageWriter,
 // one message at a time: it computes the next one only when the writer is ready for it. Nothing is locked: all of it
 // belongs to the main loop's thread.
 #pragma once
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "source/control_plane/served_stream.h"
 #include "source/control_plane/snapshot_source.h"
 #include "source/control_plane/stream_state.h"
 #include "source/event/timer.h"
@@ -31,13 +32,6 @@ struct StreamKind {
 };
 // "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters" and its like; nullopt for any other.
 std::optional<StreamKind> streamKindOf(std::string_view method);
-
-class DiscoveryWriter {
- public:
-  virtual ~DiscoveryWriter() = default;
-  // Sends one message; DiscoveryStream::onWritten follows when the next may be sent. Never calls back inside.
-  virtual void write(std::string message) = 0;
-};
 
 struct TypeStatus {
   ResourceType type;
@@ -63,22 +57,21 @@ struct NodeStatus {
 class DiscoveryServer;
 
 // One call. Destroying it ends it.
-class DiscoveryStream {
+class DiscoveryStream final : public ServedStream {
  public:
-  ~DiscoveryStream();
+  ~DiscoveryStream() override;
   DiscoveryStream(const DiscoveryStream&) = delete;
   DiscoveryStream& operator=(const DiscoveryStream&) = delete;
 
-  // An error ends the call (InvalidArgument: not such a message, or a first one without a node).
-  absl::Status onMessage(std::string_view bytes);
-  // The writer took the last message and is ready for another.
-  void onWritten();
+  // InvalidArgument: not such a message, or a first one without a node.
+  absl::Status onMessage(std::string_view bytes) override;
+  void onWritten() override;
 
  private:
   friend class DiscoveryServer;
   struct Process;
 
-  DiscoveryStream(DiscoveryServer& server, StreamKind kind, std::string address, DiscoveryWriter& writer);
+  DiscoveryStream(DiscoveryServer& server, StreamKind kind, std::string address, MessageWriter& writer);
   absl::Status identify(const xds::Request& request);
   bool writeNext();
 
@@ -86,7 +79,7 @@ class DiscoveryStream {
   const StreamKind kind_;
   const std::string address_;
   const std::chrono::system_clock::time_point connected_since_;
-  DiscoveryWriter& writer_;
+  MessageWriter& writer_;
   std::shared_ptr<Process> process_;  // null until the first message said who asks
   std::optional<StreamState> state_;
   bool writing_ = false;
@@ -107,7 +100,7 @@ class DiscoveryServer {
   DiscoveryServer(SnapshotSource& source, event::TimerQueue& timers, observability::Logger& logger, WallClock clock,
                   Options options);
 
-  std::unique_ptr<DiscoveryStream> open(StreamKind kind, std::string address, DiscoveryWriter& writer);
+  std::unique_ptr<DiscoveryStream> open(StreamKind kind, std::string address, MessageWriter& writer);
 
   // The source has something new: every connected node is compared with it.
   void refresh();

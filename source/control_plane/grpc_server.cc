@@ -145,7 +145,7 @@ class Server;
 
 // One call. gRPC calls the On... functions on its own threads, and they do nothing but post; everything else runs on
 // the loop. It deletes itself there after OnDone.
-class Call final : public grpc::ServerGenericBidiReactor, public DiscoveryWriter {
+class Call final : public grpc::ServerGenericBidiReactor, public MessageWriter {
  public:
   Call(Server& server, std::string method, std::string address);
 
@@ -165,7 +165,7 @@ class Call final : public grpc::ServerGenericBidiReactor, public DiscoveryWriter
   Server& server_;
   const std::string method_;
   const std::string address_;
-  std::unique_ptr<DiscoveryStream> stream_;
+  std::unique_ptr<ServedStream> stream_;
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer outgoing_;
   bool finished_ = false;
@@ -173,8 +173,8 @@ class Call final : public grpc::ServerGenericBidiReactor, public DiscoveryWriter
 
 class Server final : public GrpcServer, public grpc::CallbackGenericService {
  public:
-  Server(event::Loop& loop, DiscoveryServer& discovery, observability::Logger& logger)
-      : loop_(loop), discovery_(discovery), logger_(logger) {}
+  Server(event::Loop& loop, Open open, observability::Logger& logger)
+      : loop_(loop), open_(std::move(open)), logger_(logger) {}
   ~Server() override {
     if (shutdown_.joinable()) shutdown_.join();
   }
@@ -191,13 +191,13 @@ class Server final : public GrpcServer, public grpc::CallbackGenericService {
   }
 
   event::Loop& loop() { return loop_; }
-  DiscoveryServer& discovery() { return discovery_; }
+  const Open& opener() const { return open_; }
   bool stopping() const { return stopping_; }
   std::vector<Call*>& calls() { return calls_; }
 
  private:
   event::Loop& loop_;
-  DiscoveryServer& discovery_;
+  const Open open_;
   observability::Logger& logger_;
   std::string bound_;
   std::unique_ptr<SecurePort> secure_port_;  // null: gRPC listens; outlives the server, which asks it
@@ -214,11 +214,10 @@ Call::Call(Server& server, std::string method, std::string address)
 
 void Call::open() {
   server_.calls().push_back(this);
-  const std::optional<StreamKind> kind = streamKindOf(method_);
   if (server_.stopping())
     return finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the control plane is shutting down"));
-  if (!kind) return finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, base::strCat("no method ", method_)));
-  stream_ = server_.discovery().open(*kind, address_, *this);
+  stream_ = server_.opener()(method_, address_, *this);
+  if (!stream_) return finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, base::strCat("no method ", method_)));
   StartRead(&incoming_);
 }
 
@@ -321,9 +320,8 @@ void Server::shutDown(std::function<void()> done) {
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::start(const net::Address& address,
                                                               const net::TransportFactory* security, event::Loop& loop,
-                                                              DiscoveryServer& discovery,
-                                                              observability::Logger& logger) {
-  auto server = std::make_unique<Server>(loop, discovery, logger);
+                                                              Open open, observability::Logger& logger) {
+  auto server = std::make_unique<Server>(loop, std::move(open), logger);
   if (absl::Status status = server->bind(address, security); !status.ok()) return status;
   return std::unique_ptr<GrpcServer>(std::move(server));
 }

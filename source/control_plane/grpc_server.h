@@ -1,4 +1,5 @@
-// The discovery server's gRPC transport: every discovery method in both variants, over TCP and Unix sockets.
+// The gRPC transport of what the control plane serves, over TCP and Unix sockets: any method, as far as somebody serves
+// it.
 //
 // gRPC's threads only post: all logic, all reads, writes and ends of calls happen on the loop's thread. One message is
 // read at a time, so a client that sends faster than it is answered waits in its own socket.
@@ -7,10 +8,10 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "absl/status/statusor.h"
-#include "source/control_plane/discovery_server.h"
+#include "source/control_plane/served_stream.h"
 #include "source/event/loop.h"
 #include "source/net/address.h"
 #include "source/net/transport.h"
@@ -20,11 +21,15 @@ namespace sluice::control_plane {
 
 class GrpcServer {
  public:
+  // A call of a method ("/package.Service/Method") from an address. Null: there is no such method.
+  using Open = std::function<std::unique_ptr<ServedStream>(std::string_view method, const std::string& address,
+                                                           MessageWriter& writer)>;
+
   // Binds `address` (port 0 lets the kernel choose) and serves; `security`: the TLS of each connection, null for plain
   // ones. All that is given here outlives the server.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> start(const net::Address& address,
                                                            const net::TransportFactory* security, event::Loop& loop,
-                                                           DiscoveryServer& discovery, observability::Logger& logger);
+                                                           Open open, observability::Logger& logger);
   virtual ~GrpcServer() = default;
 
   // The address with the port that was bound.

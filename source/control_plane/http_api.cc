@@ -97,6 +97,43 @@ Json resourceJson(const IntentFile& file, const IntentResource& item) {
   return json;
 }
 
+Json loadJson(const LoadSum& sum) {
+  return Json{{"proxies", sum.proxies},
+              {"requests_per_second", sum.requests},
+              {"error_share", sum.errorShare()},
+              {"in_flight", static_cast<int64_t>(std::min(sum.in_flight, 9e15))}};
+}
+
+Json fleetJson(const LoadSum& sum) {
+  Json json = loadJson(sum);
+  json["dropped_per_second"] = sum.dropped;
+  return json;
+}
+
+Json clusterLoadJson(const std::string& name, const ClusterLoad& load) {
+  Json json{{"cluster", name}};
+  json.update(fleetJson(load.sum));
+  Json places = Json::array();
+  for (const auto& [place, sum] : load.places) {
+    Json item{{"locality", place.locality}, {"priority", place.priority}};
+    item.update(loadJson(sum));
+    places.push_back(std::move(item));
+  }
+  json["localities"] = std::move(places);
+  return json;
+}
+
+Json proxyJson(const ReportingProxy& proxy) {
+  Json json{{"id", proxy.id},
+            {"cluster", proxy.cluster},
+            {"address", proxy.address},
+            {"counts", proxy.counts},
+            {"clusters", proxy.clusters}};
+  if (proxy.age) json["report_age_ms"] = proxy.age->count();
+  if (proxy.left_out > 0) json["left_out"] = proxy.left_out;
+  return json;
+}
+
 Json errorJson(const config::ConfigError& error) {
   return Json{{"file", error.file}, {"line", error.line}, {"column", error.column},
               {"path", error.path}, {"rule", error.rule}, {"message", error.message}};
@@ -111,11 +148,12 @@ HttpResponse HttpApi::handle(const HttpRequest& request) {
   const bool post = request.method == "POST";
   if (path == "/healthz") return get ? health() : refuse(405, "use GET");
   if (path == "/api/v1/status") return get ? status() : refuse(405, "use GET");
+  if (path == "/api/v1/load") return get ? load(query) : refuse(405, "use GET");
   if (path == "/api/v1/resources") {
     if (get) return resources(query);
     return post ? apply(request, query) : refuse(405, "use GET to read, POST to apply a file");
   }
-  return refuse(404, "no such page; there are /healthz, /api/v1/status and /api/v1/resources");
+  return refuse(404, "no such page; there are /healthz, /api/v1/status, /api/v1/load and /api/v1/resources");
 }
 
 bool HttpApi::writes(const HttpRequest& head) {
@@ -152,7 +190,23 @@ HttpResponse HttpApi::status() const {
                      {"errors", std::move(errors)},
                      {"warnings", std::move(warnings)},
                      {"nodes_up_to_date", up_to_date},
-                     {"nodes", std::move(list)}});
+                     {"nodes", std::move(list)},
+                     {"load", fleetJson(loads_.load().sum)}});
+}
+
+HttpResponse HttpApi::load(std::string_view query) const {
+  const std::optional<std::string> wanted = parameter(query, "cluster");
+  const FleetLoad fleet = loads_.load(parameter(query, "proxy").value_or(""));
+  Json clusters = Json::array();
+  for (const auto& [name, load] : fleet.clusters) {
+    if (!wanted || *wanted == name) clusters.push_back(clusterLoadJson(name, load));
+  }
+  Json proxies = Json::array();
+  for (const ReportingProxy& proxy : loads_.proxies()) proxies.push_back(proxyJson(proxy));
+  return answer(Json{{"interval_ms", loads_.interval().count()},
+                     {"total", fleetJson(fleet.sum)},
+                     {"clusters", std::move(clusters)},
+                     {"proxies", std::move(proxies)}});
 }
 
 HttpResponse HttpApi::resources(std::string_view query) const {

@@ -2,6 +2,7 @@
 //
 //   GET  /healthz             "ok", or 503 and why: the directory was never good
 //   GET  /api/v1/status       each connected node, each type: version sent, acknowledged, refused and why
+//   GET  /api/v1/load         what the last reports say, by cluster and locality; ?cluster= and ?proxy= narrow it
 //   GET  /api/v1/resources    what is served, with its place; ?type= and ?name= narrow it
 //   POST /api/v1/resources    a file of intent; ?file= names it in the directory. Validated as a whole, then written
 //
@@ -15,6 +16,7 @@
 
 #include "source/control_plane/discovery_server.h"
 #include "source/control_plane/intent_store.h"
+#include "source/control_plane/load_server.h"
 
 namespace sluice::control_plane {
 
@@ -40,9 +42,9 @@ class HttpApi {
     std::function<void()> on_applied;  // something new is served
   };
 
-  // Store and discovery outlive the API.
-  HttpApi(IntentStore& store, const DiscoveryServer& discovery, Options options)
-      : store_(store), discovery_(discovery), options_(std::move(options)) {}
+  // Store and servers outlive the API.
+  HttpApi(IntentStore& store, const DiscoveryServer& discovery, const LoadServer& loads, Options options)
+      : store_(store), discovery_(discovery), loads_(loads), options_(std::move(options)) {}
 
   HttpResponse handle(const HttpRequest& request);
   // Why the body of a request is not wanted, from its head alone; nullopt: it may have kMaxApplyBytes if it writes.
@@ -52,12 +54,14 @@ class HttpApi {
  private:
   HttpResponse health() const;
   HttpResponse status() const;
+  HttpResponse load(std::string_view query) const;
   HttpResponse resources(std::string_view query) const;
   HttpResponse apply(const HttpRequest& request, std::string_view query);
   std::optional<HttpResponse> refuseWriter(const HttpRequest& request) const;
 
   IntentStore& store_;
   const DiscoveryServer& discovery_;
+  const LoadServer& loads_;
   const Options options_;
 };
 

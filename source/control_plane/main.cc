@@ -1,4 +1,5 @@
 // sluice-control: serves the resources of a directory to proxies over xDS, and says how they took them.
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/strings/numbers.h"
 #include "source/admin/http_endpoint.h"
 #include "source/base/text.h"
 #include "source/control_plane/discovery_server.h"
@@ -16,6 +18,7 @@
 #include "source/control_plane/http_api.h"
 #include "source/control_plane/intent_store.h"
 #include "source/control_plane/listen_address.h"
+#include "source/control_plane/load_server.h"
 #include "source/control_plane/resource_validator.h"
 #include "source/control_plane/tls_files.h"
 #include "source/event/directory_watch.h"
@@ -44,6 +47,8 @@ constexpr std::string_view kHelp =
     "                      TLS for xDS: PEM, read again when it changes\n"
     "  --tls-client-ca FILE\n"
     "                      proxies need a certificate of this authority; with --tls-certificate\n"
+    "  --load-report-interval-ms N\n"
+    "                      how often proxies report their load: 100 to 86400000 (10000)\n"
     "  --token-file FILE   what a writer to the HTTP API has to show; required to write beyond loopback\n"
     "  --log-level LEVEL   trace, debug, info, warning, error, critical, off (info)\n"
     "  --version, --help\n"
@@ -56,6 +61,7 @@ struct Flags {
   std::string http = "127.0.0.1:18001";
   std::string token_file;
   TlsFiles::Paths tls;
+  std::chrono::milliseconds load_report_interval{10000};
   observability::LogLevel log_level = observability::LogLevel::kInfo;
 };
 
@@ -101,7 +107,7 @@ struct FlagReader {
   static bool isFlag(std::string_view name) {
     return name == "--config" || name == "--listen" || name == "--http" || name == "--token-file" ||
            name == "--log-level" || name == "--tls-certificate" || name == "--tls-key" || name == "--tls-client-ca" ||
-           name == "-c" || name == "-l";
+           name == "--load-report-interval-ms" || name == "-c" || name == "-l";
   }
 
   void take(std::string_view name, std::string_view value) {
@@ -120,6 +126,8 @@ struct FlagReader {
       flags.tls.key = value;
     } else if (name == "--tls-client-ca") {
       flags.tls.client_ca = value;
+    } else if (name == "--load-report-interval-ms") {
+      takeInterval(value);
     } else if (name == "--log-level" || name == "-l") {
       const auto level = observability::logLevelOf(value);
       if (!level) exit_code = usageError(base::strCat("--log-level: no level '", value, "'"));
@@ -127,6 +135,15 @@ struct FlagReader {
     } else {
       exit_code = usageError(base::strCat("unknown flag ", name));
     }
+  }
+
+  void takeInterval(std::string_view value) {
+    int64_t count = 0;
+    const bool number = absl::SimpleAtoi(base::toAbsl(value), &count);
+    if (!number || count < LoadServer::kShortestInterval.count() || count > LoadServer::kLongestInterval.count()) {
+      exit_code = usageError(base::strCat("--load-report-interval-ms: takes 100 to 86400000, not '", value, "'"));
+    }
+    flags.load_report_interval = std::chrono::milliseconds(count);
   }
 };
 
@@ -221,7 +238,8 @@ int run(const Flags& flags) {
   if (!watch.ok()) return fail(logger, base::toStd(watch.status().message()));
   store.reload();
 
-  HttpApi api(store, discovery,
+  LoadServer loads(loop->timers(), logger, {.interval = flags.load_report_interval});
+  HttpApi api(store, discovery, loads,
               {.token = token, .loopback = http.isLoopback(), .on_applied = [&discovery] { discovery.refresh(); }});
   observability::StatsRegistry stats;
   observability::LogFiles log_files(stats);
@@ -236,7 +254,13 @@ int run(const Flags& flags) {
     if (!files.ok()) return fail(logger, base::toStd(files.status().message()));
     tls = *std::move(files);
   }
-  const auto grpc = GrpcServer::start(listen, tls ? &tls->factory() : nullptr, *loop, discovery, logger);
+  const auto open = [&discovery, &loads](std::string_view method, const std::string& address,
+                                         MessageWriter& writer) -> std::unique_ptr<ServedStream> {
+    if (method == kLoadReportMethod) return loads.open(address, writer);
+    const std::optional<StreamKind> kind = streamKindOf(method);
+    return kind ? discovery.open(*kind, address, writer) : nullptr;
+  };
+  const auto grpc = GrpcServer::start(listen, tls ? &tls->factory() : nullptr, *loop, open, logger);
   if (!grpc.ok()) return fail(logger, base::toStd(grpc.status().message()));
 
   bool stopping = false;

@@ -65,6 +65,12 @@ ExitCode status(const Settings& settings) {
   return show(settings, settings.control, "/api/v1/status", renderStatus);
 }
 
+ExitCode load(const Settings& settings, std::string_view cluster) {
+  std::string target = "/api/v1/load";
+  if (!cluster.empty()) base::strAppend(target, "?cluster=", base::percentEncoded(cluster));
+  return show(settings, settings.control, target, renderLoad);
+}
+
 ExitCode configDump(const Settings& settings) {
   return show(settings, settings.admin, "/config_dump", nullptr);
 }

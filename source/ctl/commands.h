@@ -21,6 +21,8 @@ struct Settings {
 ExitCode validate(const Settings& settings, const std::string& path);
 // What each proxy was sent, acknowledged, refused.
 ExitCode status(const Settings& settings);
+// What proxies report of their requests; of one cluster if `cluster` is not empty.
+ExitCode load(const Settings& settings, std::string_view cluster);
 // A proxy's own view.
 ExitCode configDump(const Settings& settings);
 // Resources of a type; one of them if `name` is not empty.

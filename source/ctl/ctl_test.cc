@@ -50,9 +50,29 @@ TEST_CASE("The status tells the errors of a directory that was refused") {
   CHECK(renderStatus(status) == "dir/a.yaml:3:7: resources[0].name: is empty\ndir was never good; nothing is served\n");
 }
 
+TEST_CASE("The load is told by cluster and locality, and in one line of the fleet") {
+  const json load = json::parse(R"({"total": {"proxies": 2, "requests_per_second": 20, "error_share": 0.125,
+    "in_flight": 3, "dropped_per_second": 0.5}, "clusters": [{"cluster": "c", "proxies": 2, "requests_per_second": 20,
+    "error_share": 0.125, "in_flight": 3, "dropped_per_second": 0.5, "localities": [{"locality": "r/a", "priority": 1,
+    "proxies": 1, "requests_per_second": 12.34, "error_share": 0, "in_flight": 3}]}]})");
+
+  CHECK(renderLoad(load) ==
+        "CLUSTER  LOCALITY  PRIORITY  PROXIES  REQUESTS/S  ERRORS  IN FLIGHT  DROPPED/S\n"
+        "c        all       all       2        20.0        12.50%  3          0.5\n"
+        "c        r/a       1         1        12.3        0.00%   3          -\n"
+        "2 proxies report 20.0 requests/s, 12.50% errors, 3 in flight, 0.5 dropped/s\n");
+  CHECK(renderLoad(json::parse(R"({"total": {"proxies": 0}})")) == "no proxy reports its load\n");
+}
+
+TEST_CASE("The status ends with the load of the fleet, where the control plane tells it") {
+  const json status = json::parse(R"({"version": "v1", "nodes": [], "load": {"proxies": 0}})");
+  CHECK_THAT(renderStatus(status), Catch::Matchers::EndsWith("no proxy reports its load\n"));
+}
+
 TEST_CASE("An answer of another shape does not end the program") {
   CHECK(!renderStatus(json::parse(R"({"nodes": [1, {"types": 3}], "errors": 5})")).empty());
   CHECK(!renderResources(json::parse(R"([1])")).empty());
+  CHECK(!renderLoad(json::parse(R"({"clusters": [1, {"localities": 5}], "total": []})")).empty());
 }
 
 }  // namespace sluice::ctl

@@ -19,6 +19,7 @@ constexpr std::string_view kHelp =
     "  sluicectl validate FILE|DIR   a proxy's bootstrap, a file of resources, or a directory as sluice-control reads "
     "it\n"
     "  sluicectl status              what each proxy was sent, acknowledged or refused, and why\n"
+    "  sluicectl load [CLUSTER]      requests per second, errors and requests in flight, by cluster and locality\n"
     "  sluicectl get TYPE [NAME]     what the control plane serves: clusters, endpoints, listeners, routes,\n"
     "                              secrets (private keys are left out)\n"
     "  sluicectl apply FILE          hands a file of resources to the control plane\n"
@@ -110,6 +111,9 @@ int run(const std::vector<std::string>& arguments) {
     return needs(1, 1) ? validate(line.settings, word(1)) : usageError("validate takes one FILE or DIR");
   }
   if (command == "status") return needs(0, 0) ? status(line.settings) : usageError("status takes nothing");
+  if (command == "load") {
+    return needs(0, 1) ? load(line.settings, word(1)) : usageError("load takes perhaps a CLUSTER");
+  }
   if (command == "config-dump")
     return needs(0, 0) ? configDump(line.settings) : usageError("config-dump takes nothing");
   if (command == "get") {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_format.h"
 #include "source/base/text.h"
 
 namespace sluice::ctl {
@@ -20,6 +21,12 @@ int64_t numberAt(const json& object, const char* key) {
   if (!object.is_object()) return 0;
   const auto found = object.find(key);
   return found != object.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
+}
+
+double realAt(const json& object, const char* key) {
+  if (!object.is_object()) return 0;
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<double>() : 0;
 }
 
 bool flagAt(const json& object, const char* key) {
@@ -54,6 +61,26 @@ std::string lineOf(const json& error) {
     if (!value.empty()) base::strAppend(text, text.empty() ? "" : ": ", value);
   }
   return text + "\n";
+}
+
+std::string rateText(double rate) {
+  return absl::StrFormat("%.1f", rate);
+}
+
+std::string shareText(double share) {
+  return absl::StrFormat("%.2f%%", share * 100);
+}
+
+std::vector<std::string> loadCells(const json& load) {
+  return {std::to_string(numberAt(load, "proxies")), rateText(realAt(load, "requests_per_second")),
+          shareText(realAt(load, "error_share")), std::to_string(numberAt(load, "in_flight"))};
+}
+
+std::string loadLine(const json& load) {
+  if (numberAt(load, "proxies") == 0) return "no proxy reports its load\n";
+  return base::strCat(numberAt(load, "proxies"), " proxies report ", rateText(realAt(load, "requests_per_second")),
+                      " requests/s, ", shareText(realAt(load, "error_share")), " errors, ", numberAt(load, "in_flight"),
+                      " in flight, ", rateText(realAt(load, "dropped_per_second")), " dropped/s\n");
 }
 
 }  // namespace
@@ -114,7 +141,26 @@ std::string renderStatus(const json& status) {
     text += base::strCat(textAt(status, "directory"), " has errors; the last good version goes on being served\n");
   }
   return text + base::strCat(numberAt(status, "nodes_up_to_date"), "/", nodes.size(), " proxies serve version ",
-                             version, " (", numberAt(status, "resources"), " resources)\n");
+                             version, " (", numberAt(status, "resources"), " resources)\n",
+                             status.is_object() && status.contains("load") ? loadLine(at(status, "load")) : "");
+}
+
+std::string renderLoad(const json& load) {
+  std::vector<std::vector<std::string>> rows = {
+      {"CLUSTER", "LOCALITY", "PRIORITY", "PROXIES", "REQUESTS/S", "ERRORS", "IN FLIGHT", "DROPPED/S"}};
+  const auto add = [&rows](std::vector<std::string> row, const json& of, std::string dropped) {
+    for (std::string& cell : loadCells(of)) row.push_back(std::move(cell));
+    row.push_back(std::move(dropped));
+    rows.push_back(std::move(row));
+  };
+  for (const json& cluster : at(load, "clusters")) {
+    const std::string name = textAt(cluster, "cluster");
+    add({name, "all", "all"}, cluster, rateText(realAt(cluster, "dropped_per_second")));
+    for (const json& place : at(cluster, "localities")) {
+      add({name, dashIfEmpty(textAt(place, "locality")), std::to_string(numberAt(place, "priority"))}, place, "-");
+    }
+  }
+  return (rows.size() > 1 ? table(rows) : "") + loadLine(at(load, "total"));
 }
 
 std::string renderResources(const json& resources) {

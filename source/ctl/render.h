@@ -14,8 +14,11 @@ std::string table(const std::vector<std::vector<std::string>>& rows);
 // One line for each of an answer's `warnings`.
 std::string warningLines(const nlohmann::json& answer);
 
-// GET /api/v1/status: a line a type of each node, refusals below, a summary at the end.
+// GET /api/v1/status: a line a type of each node, refusals below, a summary and the load of the fleet at the end.
 std::string renderStatus(const nlohmann::json& status);
+
+// GET /api/v1/load: a line a cluster and a line a locality of it, a summary at the end.
+std::string renderLoad(const nlohmann::json& load);
 
 // GET /api/v1/resources: a line a resource.
 std::string renderResources(const nlohmann::json& resources);

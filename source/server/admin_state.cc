@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/admin/v3/config_dump_shared.pb.h"
 #include "google/protobuf/util/time_util.h"
+#include "source/server/proto_address.h"
 #include "source/xds/resource_type.h"
 
 namespace sluice::server {
@@ -15,21 +16,6 @@ namespace {
 namespace v3 = envoy::admin::v3;
 namespace cluster = upstream::cluster;
 using google::protobuf::util::TimeUtil;
-
-void setAddress(const net::Address& address, envoy::config::core::v3::Address& out) {
-  if (address.isUnix()) {
-    out.mutable_pipe()->set_path(address.toString());
-    return;
-  }
-  if (address.isListener()) {
-    auto& internal = *out.mutable_envoy_internal_address();
-    internal.set_server_listener_name(std::string(address.listenerName()));
-    internal.set_endpoint_id(std::string(address.listenerEndpoint()));
-    return;
-  }
-  out.mutable_socket_address()->set_address(address.ip());
-  out.mutable_socket_address()->set_port_value(address.port());
-}
 
 google::protobuf::Timestamp timestampOf(std::chrono::system_clock::time_point time) {
   return TimeUtil::MillisecondsToTimestamp(

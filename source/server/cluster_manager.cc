@@ -341,6 +341,7 @@ void ClusterManager::activate(Entry& entry) {
     std::unique_ptr<Generation> generation;
   };
   const bool had_active = entry.active != nullptr;
+  const cluster::HostSetPtr before = had_active ? entry.active->hosts : nullptr;
   if (had_active) {
     entry.active->source->suspend();
     main_.deleteLater(std::make_unique<Old>(std::move(entry.active)));
@@ -356,6 +357,7 @@ void ClusterManager::activate(Entry& entry) {
   } else {
     entry.breakers = std::make_shared<cluster::Breakers>(config.thresholds);
   }
+  if (on_hosts_left && before != nullptr) on_hosts_left(entry, *before, entry.active->hosts.get());
   publish(entry);
   logger_.debug("cluster", "cluster '", config.name, "' is active");
   if (on_serves) on_serves(config.name);
@@ -377,6 +379,7 @@ void ClusterManager::count(const Entry& entry) {
 
 void ClusterManager::publishHosts(Entry& entry, const cluster::HostSet& before) {
   const bool may_wait = cluster::sameHosts(before, *entry.active->hosts);
+  if (!may_wait && on_hosts_left) on_hosts_left(entry, before, entry.active->hosts.get());
   if (may_wait && entry.merge->waits(entry.active->config->host_changes.merge_window)) {
     countHosts(entry);
     return followLocalZones(entry);
@@ -465,6 +468,7 @@ void ClusterManager::drop(const std::string& name) {
   const std::unique_ptr<Entry> entry = std::move(found->second);
   entries_.erase(found);
   leaving_.erase(entry->leaving);
+  if (on_hosts_left && entry->active) on_hosts_left(*entry, *entry->active->hosts, nullptr);
   workers_.postAll([id = entry->id](Worker& worker) { worker.clusters().remove(id); });
   names_.letGo(entry->id);
 }

@@ -124,6 +124,11 @@ class ClusterManager : private upstream::cluster::Endpoints {
   // How long a secret or endpoints that there are not are waited for, from when a generation with them came: what is
   // led to the cluster goes elsewhere or to the generation before. 0, and while the process starts: not at all.
   std::chrono::milliseconds patience{0};
+  // Called when hosts have left a cluster that serves, or it goes itself: `before` were its hosts, `after` are (null:
+  // it goes). Empty: nobody wants to know.
+  std::function<void(const Entry& entry, const upstream::cluster::HostSet& before,
+                     const upstream::cluster::HostSet* after)>
+      on_hosts_left;
   // Waits until each cluster serves that comes before it is done; null: nothing does.
   InitManager* boot = nullptr;
   // Waits for what xDS streams may be connected by: hosts that DNS names; null: nothing does.

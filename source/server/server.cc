@@ -14,6 +14,7 @@
 #include "source/admin/http_endpoint.h"
 #include "source/admin/query.h"
 #include "source/base/entropy.h"
+#include "source/base/random.h"
 #include "source/cache/store.h"
 #include "source/event/loop.h"
 #include "source/extensions/all.h"
@@ -31,6 +32,7 @@
 #include "source/server/extension_manager.h"
 #include "source/server/init_manager.h"
 #include "source/server/listener_manager.h"
+#include "source/server/load_reporter.h"
 #include "source/server/on_demand_clusters.h"
 #include "source/server/processors.h"
 #include "source/server/route_manager.h"
@@ -39,6 +41,7 @@
 #include "source/server/shown_stats.h"
 #include "source/server/worker.h"
 #include "source/server/xds_transports.h"
+#include "source/xds/load_stats_client.h"
 
 namespace sluice::server {
 namespace {
@@ -268,6 +271,34 @@ class Server {
                  settings->sources, *dynamic_);
   }
 
+  // (proto: ClusterManager.load_stats_config)
+  void startLoadReports() {
+    if (!load_reports_) return;
+    envoy::config::core::v3::Node node = bootstrap_.node();
+    node.set_user_agent_name("sluice");
+    node.set_user_agent_version("0.1.0");
+    node.add_client_features(std::string(xds::LoadStatsClient::kSendsAllClusters));
+    const config::GrpcSource& to = *load_reports_;
+    load_reporter_ = std::make_unique<LoadReporter>(*clusters_, stats_, [this] { return main_->now(); });
+    load_client_ = std::make_unique<xds::LoadStatsClient>(
+        xds::LoadStatsClient::Options{.node = std::move(node),
+                                      .set_node_on_first_message_only = to.node_on_first_message_only},
+        transports_->make({to.cluster, to.authority, to.initial_metadata, xds::Variant::kSotw, true}), *load_reporter_,
+        *main_, [random = base::Random(base::drawSeed())]() mutable { return random.next(); });
+    load_client_->onLog([this](const std::string& line) { logger_.warning("load", line); });
+    load_client_->start();
+  }
+
+  void refreshLoadStats() {
+    if (!load_client_) return;
+    const xds::LoadStatsClient::Stats& now = load_client_->stats();
+    cells_.set(stats_.counter("load_reporter.requests"), now.requests);
+    cells_.set(stats_.counter("load_reporter.responses"), now.responses);
+    cells_.set(stats_.counter("load_reporter.errors"), now.errors);
+    cells_.set(stats_.counter("load_reporter.retries"), now.retries);
+    cells_.set(stats_.gauge("load_reporter.connected_state"), now.connected ? 1 : 0);
+  }
+
   bool startAdmin(const net::Address& address, stream::AccessLogs logs) {
     pages_ = std::make_unique<AdminPages>(AdminPages::Deps{
         options_, bootstrap_, *clusters_, *listeners_, *secrets_, *routes_, *scopes_,
@@ -337,6 +368,7 @@ class Server {
 
   void refreshStats() {
     if (dynamic_) dynamic_->refreshStats();
+    refreshLoadStats();
     const int64_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     if (const std::optional<int64_t> days = secrets_->daysUntilFirstExpires(now)) {
       cells_.set(stats_.gauge("server.days_until_first_cert_expiring"), *days);
@@ -364,6 +396,7 @@ class Server {
   }
 
   bool start(CompiledBootstrap& compiled) {
+    load_reports_ = compiled.settings->load_reports;
     limitConnections(compiled.settings->connection_limits);
     sizeInternalBuffers(compiled.settings->internal_buffer);
     if (compiled.settings->admin_address && !startAdmin(*compiled.settings->admin_address, compiled.admin_access_logs))
@@ -388,6 +421,7 @@ class Server {
   void boot() {
     before_xds_.start([this] {
       if (dynamic_) dynamic_->start();
+      startLoadReports();
     });
     before_accepting_.start([this] {
       listeners_->startAccepting();
@@ -504,7 +538,10 @@ class Server {
   std::unique_ptr<XdsTransports> transports_;
   std::optional<config::Services> services_;
   std::unique_ptr<DynamicConfig> dynamic_;
-  std::unique_ptr<ConfigKeeper> config_keeper_;  // looks at what that has before it goes
+  std::unique_ptr<ConfigKeeper> config_keeper_;     // looks at what that has before it goes
+  std::optional<config::GrpcSource> load_reports_;  // to whom
+  std::unique_ptr<LoadReporter> load_reporter_;
+  std::unique_ptr<xds::LoadStatsClient> load_client_;
   std::unique_ptr<AdminPages> pages_;
   std::unique_ptr<admin::HttpEndpoint> admin_;
   uint64_t seed_ = 0;

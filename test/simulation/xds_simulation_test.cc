@@ -182,7 +182,7 @@ class World {
     std::map<std::string, std::string> held;
   };
 
-  struct Writer : control_plane::DiscoveryWriter {
+  struct Writer : control_plane::MessageWriter {
     void write(std::string message) override {
       REQUIRE_FALSE(world->written_);
       world->to_client_.push_back(std::move(message));
