@@ -468,38 +468,6 @@ TEST_CASE("endpoints that are refused or absent end the wait, also one without a
   }
 }
 
-// --- a kind of its own, and the health of hosts ---
-
-// Gives what the test says, when it says so.
-struct Given {
-  cluster::HostSource::Receiver* receiver = nullptr;
-  cluster::HostSetPtr previous;
-  std::vector<std::string> calls;
-};
-class GivenKind : public cluster::ClusterKind {
- public:
-  explicit GivenKind(Given& given) : given_(given) {}
-  std::unique_ptr<cluster::HostSource> makeSource(const cluster::HostSource::World&, cluster::HostSource::Owner owner,
-                                                  cluster::HostSource::Receiver& receiver) const override {
-    class Source : public cluster::HostSource {
-     public:
-      explicit Source(Given& given) : given_(given) {}
-      void start() override { given_.calls.emplace_back("start"); }
-      void suspend() override { given_.calls.emplace_back("suspend"); }
-      void resume() override { given_.calls.emplace_back("resume"); }
-
-     private:
-      Given& given_;
-    };
-    given_.receiver = &receiver;
-    given_.previous = owner.previous;
-    return std::make_unique<Source>(given_);
-  }
-
- private:
-  Given& given_;
-};
-
 TEST_CASE("once the process has started, endpoints that are absent are waited for") {
   ClusterTest t;
   t.clusters.patience = 60s;
@@ -545,6 +513,38 @@ TEST_CASE("a new cluster does not serve before a secret that is absent has come,
   }
   CHECK(t.onWorkerHosts("c") == 1);
 }
+
+// --- a kind of its own, and the health of hosts ---
+
+// Gives what the test says, when it says so.
+struct Given {
+  cluster::HostSource::Receiver* receiver = nullptr;
+  cluster::HostSetPtr previous;
+  std::vector<std::string> calls;
+};
+class GivenKind : public cluster::ClusterKind {
+ public:
+  explicit GivenKind(Given& given) : given_(given) {}
+  std::unique_ptr<cluster::HostSource> makeSource(const cluster::HostSource::World&, cluster::HostSource::Owner owner,
+                                                  cluster::HostSource::Receiver& receiver) const override {
+    class Source : public cluster::HostSource {
+     public:
+      explicit Source(Given& given) : given_(given) {}
+      void start() override { given_.calls.emplace_back("start"); }
+      void suspend() override { given_.calls.emplace_back("suspend"); }
+      void resume() override { given_.calls.emplace_back("resume"); }
+
+     private:
+      Given& given_;
+    };
+    given_.receiver = &receiver;
+    given_.previous = owner.previous;
+    return std::make_unique<Source>(given_);
+  }
+
+ private:
+  Given& given_;
+};
 
 TEST_CASE("a kind of cluster decides when it is warm and what hosts it has") {
   ClusterTest t;

@@ -33,9 +33,9 @@ class InitManager::Wait : public config::InitWait {
 
   // From now on; what is over sooner stays so.
   void limit(std::chrono::milliseconds left) {
-    const event::TimePoint end = loop_.now() + left;
-    if (timer_ && timer_->deadline() <= end) return;
-    deadline_ = std::chrono::ceil<std::chrono::milliseconds>(end - since_);
+    const event::TimePoint until = loop_.now() + left;
+    if (timer_ && timer_->deadline() <= until) return;
+    deadline_ = std::chrono::ceil<std::chrono::milliseconds>(until - since_);
     timer_ = std::make_unique<event::Timer>(loop_.timers(), [this] { owner_->late(*this); });
     timer_->arm(left);
   }

@@ -4,6 +4,8 @@ import itertools
 import json
 import os
 import random
+import socket
+import ssl
 import sys
 import time
 import unittest
@@ -172,18 +174,17 @@ class EverythingCase(Delivery):
         authority = Authority(self.scratch.join("pki"))
         self.authority = contentOf(authority.cert("ca"))
         self.tls_port = freePort()
+        self.certificate = {"tls_certificates": [authority.issue("inner", "DNS:inner.example")]}
         inner = httpListener("inner", [route("origin", timeout="0s")], address=config.socketAddress(self.tls_port))
-        inner["filter_chains"][0]["transport_socket"] = {
-            "name": "tls",
-            "typed_config": {
-                "@type": config.TYPE + "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-                "common_tls_context": {"tls_certificates": [authority.issue("inner", "DNS:inner.example")]},
-            },
-        }
+        inner["filter_chains"][0]["transport_socket"] = self.tls(self.certificate)
         bootstrap = super().bootstrap()
         bootstrap["static_resources"]["listeners"] = [inner]
         bootstrap["static_resources"]["clusters"].append(config.cluster("origin", self.origin))
         return bootstrap
+
+    def tls(self, common):
+        kind = config.TYPE + "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+        return {"name": "tls", "typed_config": {"@type": kind, "common_tls_context": common}}
 
     def deliver(self, type_url):
         number = self.generation
@@ -222,6 +223,39 @@ class EverythingCase(Delivery):
     def inEffect(self):
         answer = get(self.port)
         return answer.status == 200 and {answer.header("x-mark"), answer.header("x-generation")} == {str(self.generation)}
+
+    def test_a_chain_whose_secret_is_missing_is_taken_after_the_limit_and_fails_its_handshakes_alone(self):
+        self.startAll("--cluster-wait-ms", "1500")
+        port = freePort()
+
+        def listener(**chains):
+            secure = httpListener("secure", [config.directResponse(200)], address=config.socketAddress(port))
+            kind = config.TYPE + "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+            secure["listener_filters"] = [{"name": "inspector", "typed_config": {"@type": kind}}]
+            filters = secure["filter_chains"][0]["filters"]
+            secure["filter_chains"] = [
+                {"filter_chain_match": {"server_names": [name]}, "filters": filters, "transport_socket": self.tls(common)}
+                for name, common in chains.items()
+            ]
+            return secure
+
+        def shakesHands(name):
+            try:
+                with socket.create_connection(("127.0.0.1", port), 5) as plain:
+                    with ssl._create_unverified_context().wrap_socket(plain, server_hostname=name):
+                        return True
+            except (ssl.SSLError, ConnectionResetError, EOFError):
+                return False
+
+        self.server.set(LISTENER, listener(one=self.certificate))
+        waitFor(lambda: shakesHands("one"), "the listener")
+        late = {"tls_certificate_sds_secret_configs": [{"name": "late", "sds_config": SOON}]}
+        self.server.set(LISTENER, listener(one=self.certificate, two=late, three=self.certificate))
+        waitFor(lambda: self.shown("secure").get("waiting_for") == "secret 'late'", "the wait")
+        self.assertEqual([shakesHands("one"), shakesHands("three")], [True, False])
+        waitFor(lambda: shakesHands("three"), "the listener without its secret")
+        self.assertEqual([shakesHands("one"), shakesHands("two")], [True, False])
+        self.assertEqual(self.sluice.log().count("listener 'secure' waits no longer for secret 'late'"), 1)
 
     def test_what_the_server_removes_while_it_is_named_serves_on(self):
         self.startAll()
