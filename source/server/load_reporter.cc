@@ -92,7 +92,8 @@ void LoadReporter::begin(const ClusterManager::Entry& entry, bool counted) {
   if (!counted) return;
   load.told = dropsOf(load);
   for (const cluster::HostSet::Entry& each : active.hosts->entries()) {
-    hostOf(load, each).told = Counts::of(each.host->stats());
+    const Counts counts = Counts::of(each.host->stats());
+    if (!counts.none()) hostOf(load, each).told = counts;
   }
 }
 
@@ -152,6 +153,7 @@ void LoadReporter::seeHosts(Load& load, const ClusterManager::Entry& entry) {
   load.service_name = active.config->kind->serviceName();
   load.drop_categories = active.hosts->dropCategories();
   for (const cluster::HostSet::Entry& each : active.hosts->entries()) {
+    if (!load.hosts.contains(&each.host->monitor()) && Counts::of(each.host->stats()).none()) continue;
     Host& host = hostOf(load, each);
     if (std::exchange(host.seen, reports_) != reports_) host.place = {each.priority, *each.locality};
   }

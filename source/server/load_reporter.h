@@ -2,8 +2,8 @@
 //
 // Nothing is counted for it: reports are differences of what is counted of each host anyway (upstream/cluster/
 // host_stats.h), summed when one is due. Whoever leaves between two reports (hosts, clusters) is remembered until what
-// it did is told and nothing runs there any more. Memory follows the hosts of clusters that the server wants to know
-// of.
+// it did is told and nothing runs there any more. Memory follows the hosts that were ever used, of clusters that the
+// server wants to know of.
 //
 // Hosts that requests make (ORIGINAL_DST, dynamic_forward_proxy) are no hosts of main, and are not reported. A host
 // that an update puts into another locality or priority has all of its report there.
@@ -11,7 +11,6 @@
 // Thread: main.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>

@@ -71,7 +71,7 @@ void LoadStatsClient::onMessage(std::string_view bytes) {
   }
   const std::optional<milliseconds> interval = intervalOf(response);
   if (!interval) return drop("load_reporting_interval has to be more than 0 s and at most 86400 s");
-  ++stats_.responses;
+  ++stats_.requests;
   interval_ = *interval;
   source_.onWanted(wantedOf(response));
   report_timer_.arm(interval_);
@@ -99,7 +99,7 @@ void LoadStatsClient::report() {
 void LoadStatsClient::send(LoadStatsRequest& request) {
   if (!node_sent_ || !options_.set_node_on_first_message_only) *request.mutable_node() = options_.node;
   node_sent_ = true;
-  ++stats_.requests;
+  ++stats_.responses;
   transport_->send(request.SerializeAsString());
 }
 

@@ -50,10 +50,10 @@ class LoadStatsClient : private TransportEvents {
     bool set_node_on_first_message_only = true;  // ApiConfigSource's field of that name
     Backoff::Options backoff = {};
   };
-  // (stats: load_reporter.*)
+  // In Envoy's words: the server requests, the proxy responds. (stats: load_reporter.*)
   struct Stats {
-    uint64_t requests = 0;   // that were sent
-    uint64_t responses = 0;  // that were taken
+    uint64_t requests = 0;   // LoadStatsResponses that were taken
+    uint64_t responses = 0;  // LoadStatsRequests that were sent
     uint64_t errors = 0;     // streams that ended, responses that were dropped
     uint64_t retries = 0;    // attempts after a stream that ended
     bool connected = false;

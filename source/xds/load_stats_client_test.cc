@@ -85,8 +85,8 @@ TEST_CASE("load reports begin when the server has said what it wants, and come o
   CHECK_FALSE(report.has_node());
   CHECK(report.cluster_stats(0).cluster_name() == "1");
   CHECK(f.next().cluster_stats(0).cluster_name() == "2");
-  CHECK(f.client.stats().requests == 3);
-  CHECK(f.client.stats().responses == 1);
+  CHECK(f.client.stats().responses == 3);
+  CHECK(f.client.stats().requests == 1);
 }
 
 TEST_CASE("the node goes out with each load report when the configuration says so") {
