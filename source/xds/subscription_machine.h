@@ -99,7 +99,8 @@ class SubscriptionMachine {
     std::string rejected_version;
     std::string error;
     bool stored = false;
-    TimePoint since;
+    TimePoint since, updated, rejected_at;  // as in Verdict
+    std::shared_ptr<const google::protobuf::Any> rejected_body;
     std::optional<TimePoint> fetch_deadline;
     std::optional<TimePoint> expiry;
   };
@@ -167,7 +168,7 @@ class SubscriptionMachine {
              bool stored);
   void accept(std::string_view name, const UpdatedResource& resource, const Resource& source, TimePoint now,
               bool stored = false);
-  void reject(std::string_view name, std::string_view version, std::string_view error, TimePoint now,
+  void reject(std::string_view name, const UpdatedResource& resource, std::string_view error, TimePoint now,
               bool stored = false);
   void remove(std::string_view name, TimePoint now);
   void forgetMissing(const Plan& plan);
