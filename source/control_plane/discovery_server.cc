@@ -100,7 +100,35 @@ TypeStatus typeStatus(const Subscription& subscription) {
           .up_to_date = subscription.settled() && !subscription.holdsRemovals() && !subscription.refused()};
 }
 
+// Those that report say so by who they are; until the first report nothing is known of what they serve.
+bool isOurs(const Node& node) {
+  return node.user_agent.starts_with("sluice ");
+}
+
+// Whether the client took the last response of the type, whatever it made of it.
+bool tookAll(const Subscription& subscription, const std::optional<xds::ServingReport>& report) {
+  if (!report) return false;
+  const auto taken = report->taken.find(std::string(xds::typeName(typeUrl(subscription.type()))));
+  return (taken == report->taken.end() ? std::string() : taken->second) == subscription.lastNonce();
+}
+
 }  // namespace
+
+std::string_view wordOf(NodeState state) {
+  switch (state) {
+    case NodeState::kServes:
+      return "serves";
+    case NodeState::kWarming:
+      return "warming";
+    case NodeState::kRefuses:
+      return "refuses";
+    case NodeState::kUnanswered:
+      return "unanswered";
+    case NodeState::kNothing:
+      return "nothing";
+  }
+  return "";
+}
 
 // A client process: what its streams have in common.
 struct DiscoveryStream::Process {
@@ -143,6 +171,7 @@ DiscoveryStream::~DiscoveryStream() {
 absl::Status DiscoveryStream::onMessage(std::string_view bytes) {
   absl::StatusOr<xds::Request> request = xds::wireEncoder(wireVariant(kind_.variant)).decodeRequest(bytes);
   if (!request.ok()) return request.status();
+  if (request->type_url == xds::kServingReportType) return takeReport(*request);
   if (process_ == nullptr) {
     if (absl::Status status = identify(*request); !status.ok()) return status;
   }
@@ -185,6 +214,15 @@ absl::Status DiscoveryStream::identify(const xds::Request& request) {
   return absl::OkStatus();
 }
 
+// It changes nothing that is sent.
+absl::Status DiscoveryStream::takeReport(const xds::Request& request) {
+  if (process_ == nullptr) return absl::InvalidArgumentError("a report of what serves is no first request");
+  std::optional<xds::ServingReport> report = xds::reportOf(request);
+  if (!report) return absl::InvalidArgumentError("a report of what serves is not well-formed");
+  report_ = std::move(report);
+  return absl::OkStatus();
+}
+
 void DiscoveryStream::onWritten() {
   writing_ = false;
   if (process_ != nullptr) server_.pump(*process_);
@@ -201,7 +239,7 @@ bool DiscoveryStream::writeNext() {
                         " removed");
   writing_ = true;
   writer_.write(
-      xds::wireEncoder(wireVariant(kind_.variant)).encode(wireForm(*std::move(response), server_.options_.identifier)));
+      xds::wireEncoder(wireVariant(kind_.variant)).encode(wireForm(*std::move(response), server_.identifier_)));
   return state_->dirtyCount() != dirty;
 }
 
@@ -209,7 +247,12 @@ bool DiscoveryStream::writeNext() {
 
 DiscoveryServer::DiscoveryServer(SnapshotSource& source, event::TimerQueue& timers, observability::Logger& logger,
                                  WallClock clock, Options options)
-    : source_(source), timers_(timers), logger_(logger), clock_(std::move(clock)), options_(std::move(options)) {}
+    : source_(source),
+      timers_(timers),
+      logger_(logger),
+      clock_(std::move(clock)),
+      options_(std::move(options)),
+      identifier_(base::strCat(options_.identifier, xds::kTakesReports)) {}
 
 std::unique_ptr<DiscoveryStream> DiscoveryServer::open(StreamKind kind, std::string address, DiscoveryWriter& writer) {
   return std::unique_ptr<DiscoveryStream>(new DiscoveryStream(*this, kind, std::move(address), writer));
@@ -285,12 +328,29 @@ std::vector<NodeStatus> DiscoveryServer::status() const {
                      .problem = process.problem,
                      .up_to_date = process.problem.empty() && process.proxy.upToDate()});
     }
-    for (ResourceType type : kResourceTypes) {
-      const Subscription& subscription = stream->state_->subscription(type);
-      if (subscription.started()) all[place->second].types.push_back(typeStatus(subscription));
-    }
+    addStream(*stream, all[place->second]);
   }
   return all;
+}
+
+// The worst that is known of any stream counts.
+void DiscoveryServer::addStream(const DiscoveryStream& stream, NodeStatus& node) {
+  const auto worsen = [&node](NodeState state) { node.state = std::max(node.state, state); };
+  if (!node.problem.empty() || node.version.empty()) worsen(NodeState::kNothing);
+  for (ResourceType type : kResourceTypes) {
+    const Subscription& subscription = stream.state_->subscription(type);
+    if (!subscription.started()) continue;
+    node.types.push_back(typeStatus(subscription));
+    if (subscription.refused()) worsen(NodeState::kRefuses);
+    const bool taken = !isOurs(node.node) || tookAll(subscription, stream.report_);
+    if (!subscription.settled() || !taken) worsen(NodeState::kUnanswered);
+    if (subscription.holdsRemovals()) worsen(NodeState::kWarming);
+  }
+  if (!stream.report_) return;
+  node.reports = true;
+  node.waiting_count += stream.report_->waiting_count;
+  node.waiting.insert(node.waiting.end(), stream.report_->waiting.begin(), stream.report_->waiting.end());
+  if (stream.report_->waiting_count > 0) worsen(NodeState::kWarming);
 }
 
 }  // namespace sluice::control_plane

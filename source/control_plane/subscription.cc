@@ -35,7 +35,7 @@ void Subscription::onRequest(const Request& request, TimePoint now) {
     markDirty(now);
     return;
   }
-  const std::string current = last_nonce_ == 0 ? std::string() : std::to_string(last_nonce_);
+  const std::string current = lastNonce();
   if (variant_ == Variant::kStateOfTheWorld && !request.nonce.empty() && request.nonce != current) return;
   takeVerdict(request, now);
   takeInterest(request, first);

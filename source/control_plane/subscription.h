@@ -64,6 +64,7 @@ class Subscription {
 
   // For the status page.
   const std::string& versionSent() const { return version_sent_; }
+  std::string lastNonce() const { return last_nonce_ == 0 ? std::string() : std::to_string(last_nonce_); }
   const std::string& versionAcknowledged() const { return version_acknowledged_; }
   const std::optional<std::string>& lastError() const { return last_error_; }
   bool wildcard() const { return wildcard_; }

@@ -632,6 +632,11 @@ std::vector<Verdict> SubscriptionMachine::verdicts() const {
   return all;
 }
 
+bool SubscriptionMachine::holds(std::string_view name) const {
+  const auto found = entries_.find(name);
+  return found != entries_.end() && found->second.body != nullptr;
+}
+
 SubscriptionStats SubscriptionMachine::stats() const {
   SubscriptionStats stats = stats_;
   stats.resources = static_cast<uint64_t>(

@@ -85,6 +85,10 @@ class SubscriptionMachine {
   void onTime(TimePoint now);
 
   const TypeInfo& type() const { return options_.type; }
+  // Of the last response of the present stream; empty: there was none.
+  const std::string& nonce() const { return nonce_; }
+  // Whether something of that name is accepted.
+  bool holds(std::string_view name) const;
   std::vector<Verdict> verdicts() const;
   SubscriptionStats stats() const;
   void countFailure() { ++stats_.update_failure; }
