@@ -132,10 +132,13 @@ std::string_view wordOf(NodeState state) {
 
 // A client process: what its streams have in common.
 struct DiscoveryStream::Process {
-  Process(DiscoveryServer& server, Node who)
-      : node(std::move(who)), silence(server.timers_, [this, &server] { server.pump(*this); }) {}
+  Process(DiscoveryServer& server, Node who, std::shared_ptr<const envoy::config::core::v3::Node> as_told)
+      : node(std::move(who)),
+        as_told(std::move(as_told)),
+        silence(server.timers_, [this, &server] { server.pump(*this); }) {}
 
   const Node node;
+  const std::shared_ptr<const envoy::config::core::v3::Node> as_told;  // null: it told nothing
   Proxy proxy;
   std::string problem;
   std::vector<DiscoveryStream*> streams;  // borrowed
@@ -204,8 +207,7 @@ absl::Status DiscoveryStream::onMessage(std::string_view bytes) {
 }
 
 absl::Status DiscoveryStream::identify(const xds::Request& request) {
-  Node node = request.node == nullptr ? Node{} : nodeFrom(*request.node);
-  process_ = server_.processFor(*this, std::move(node));
+  process_ = server_.processFor(*this, request);
   process_->streams.push_back(this);
   state_.emplace(kind_.variant, process_->proxy);
   server_.logger_.info(kLog, "node '", process_->node.id, "' (cluster '", process_->node.cluster, "') connected from ",
@@ -261,13 +263,15 @@ std::unique_ptr<DiscoveryStream> DiscoveryServer::open(StreamKind kind, std::str
 // Streams of single types that come from one host and name one node belong to one process, which may have a connection
 // for each; should they be several processes, their order is kept all the more. An aggregated stream is a process of
 // its own: several clients may give the same node.
-std::shared_ptr<DiscoveryStream::Process> DiscoveryServer::processFor(const DiscoveryStream& stream, Node node) {
-  if (!stream.kind_.type) return std::make_shared<DiscoveryStream::Process>(*this, std::move(node));
+std::shared_ptr<DiscoveryStream::Process> DiscoveryServer::processFor(const DiscoveryStream& stream,
+                                                                      const xds::Request& first) {
+  Node node = first.node == nullptr ? Node{} : nodeFrom(*first.node);
+  if (!stream.kind_.type) return std::make_shared<DiscoveryStream::Process>(*this, std::move(node), first.node);
   std::erase_if(shared_, [](const auto& entry) { return entry.second.expired(); });
   std::weak_ptr<DiscoveryStream::Process>& known = shared_[ProcessKey(hostOf(stream.address_), node.id, node.cluster)];
   std::shared_ptr<DiscoveryStream::Process> process = known.lock();
   if (process == nullptr || process->node != node) {
-    process = std::make_shared<DiscoveryStream::Process>(*this, std::move(node));
+    process = std::make_shared<DiscoveryStream::Process>(*this, std::move(node), first.node);
     known = process;
   }
   return process;
@@ -331,6 +335,23 @@ std::vector<NodeStatus> DiscoveryServer::status() const {
     addStream(*stream, all[place->second]);
   }
   return all;
+}
+
+void DiscoveryServer::forEachClient(
+    const std::function<void(const envoy::config::core::v3::Node& node, const Subscriptions&)>& visit) const {
+  for (const DiscoveryStream* stream : streams_) {
+    // Each process once, with its first stream.
+    if (stream->process_ == nullptr || stream->process_->streams.front() != stream) continue;
+    Subscriptions subscriptions;
+    for (const DiscoveryStream* own : stream->process_->streams) {
+      for (ResourceType type : kResourceTypes) {
+        const Subscription& subscription = own->state_->subscription(type);
+        if (subscription.started()) subscriptions.push_back(&subscription);
+      }
+    }
+    const auto& node = stream->process_->as_told;
+    visit(node == nullptr ? envoy::config::core::v3::Node::default_instance() : *node, subscriptions);
+  }
 }
 
 // The worst that is known of any stream counts.

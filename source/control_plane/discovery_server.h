@@ -132,12 +132,17 @@ class DiscoveryServer {
 
   std::vector<NodeStatus> status() const;
 
+  // Calls `visit` with each client as it told of itself, and with what it asks for; valid during the call.
+  using Subscriptions = std::vector<const Subscription*>;
+  void forEachClient(
+      const std::function<void(const envoy::config::core::v3::Node& node, const Subscriptions&)>& visit) const;
+
  private:
   friend class DiscoveryStream;
   using ProcessKey = std::tuple<std::string, std::string, std::string>;
 
   static void addStream(const DiscoveryStream& stream, NodeStatus& node);
-  std::shared_ptr<DiscoveryStream::Process> processFor(const DiscoveryStream& stream, Node node);
+  std::shared_ptr<DiscoveryStream::Process> processFor(const DiscoveryStream& stream, const xds::Request& first);
   void giveSnapshot(DiscoveryStream::Process& process);
   void pump(DiscoveryStream::Process& process);
 

@@ -14,6 +14,7 @@
 #include "grpcpp/server_posix.h"
 #include "source/base/host_port.h"
 #include "source/base/text.h"
+#include "source/control_plane/client_status.h"
 #include "source/control_plane/listen_address.h"
 #include "source/net/socket.h"
 #include "source/xds/secure_bridge.h"
@@ -161,11 +162,13 @@ class Call final : public grpc::ServerGenericBidiReactor, public DiscoveryWriter
 
  private:
   void readDone(bool ok);
+  void tellStatus();
 
   Server& server_;
   const std::string method_;
   const std::string address_;
-  std::unique_ptr<DiscoveryStream> stream_;
+  std::unique_ptr<DiscoveryStream> stream_;  // null: it is about the status of clients, or not begun
+  std::optional<ClientStatusMethod> status_method_;
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer outgoing_;
   bool finished_ = false;
@@ -215,8 +218,10 @@ Call::Call(Server& server, std::string method, std::string address)
 void Call::open() {
   server_.calls().push_back(this);
   const std::optional<StreamKind> kind = streamKindOf(method_);
+  status_method_ = clientStatusMethodOf(method_);
   if (server_.stopping())
     return finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the control plane is shutting down"));
+  if (status_method_) return StartRead(&incoming_);
   if (!kind) return finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, base::strCat("no method ", method_)));
   stream_ = server_.discovery().open(*kind, address_, *this);
   StartRead(&incoming_);
@@ -230,7 +235,10 @@ void Call::OnWriteDone(bool ok) {
   server_.loop().post([this, ok] {
     if (finished_) return;
     if (!ok) return finish(grpc::Status::CANCELLED);
-    stream_->onWritten();
+    if (stream_) return stream_->onWritten();
+    if (status_method_ == ClientStatusMethod::kFetch) return finish(grpc::Status::OK);
+    incoming_.Clear();
+    StartRead(&incoming_);  // one answer at a time
   });
 }
 
@@ -248,12 +256,19 @@ void Call::OnDone() {
 void Call::readDone(bool ok) {
   if (finished_) return;
   if (!ok) return finish(grpc::Status::OK);
+  if (status_method_) return tellStatus();
   const absl::Status status = stream_->onMessage(bytesOf(incoming_));
   if (!status.ok()) {
     return finish(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, std::string(status.message())));
   }
   incoming_.Clear();
   StartRead(&incoming_);
+}
+
+void Call::tellStatus() {
+  absl::StatusOr<std::string> answer = clientStatus(server_.discovery(), bytesOf(incoming_));
+  if (answer.ok()) return write(*std::move(answer));
+  finish(grpc::Status(static_cast<grpc::StatusCode>(answer.status().code()), std::string(answer.status().message())));
 }
 
 void Call::write(std::string message) {

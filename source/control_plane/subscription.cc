@@ -156,6 +156,20 @@ void Subscription::takeVerdict(const Request& request, TimePoint now) {
   if (refused_.empty()) last_error_.reset();
 }
 
+void Subscription::forEachShown(const std::function<void(const Shown&)>& visit) const {
+  for (const auto& [name, sent] : sent_) {
+    Shown shown{.name = name, .version = sent.version, .sent = sent.resource.get(), .accepted = sent.accepted.get()};
+    if (const auto refused = refused_.find(name); refused != refused_.end()) {
+      shown.refused = true;
+      shown.refused_version = refused->second;
+    }
+    visit(shown);
+  }
+  for (const std::string& name : names_) {
+    if (!sent_.contains(name)) visit({.name = name, .version = {}, .answered = false});
+  }
+}
+
 void Subscription::accept(const std::string& name, const std::string& version, TimePoint now) {
   refused_.erase(name);
   unanswered_.erase(name);

@@ -8,9 +8,12 @@ import unittest
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "../support")))
 from harness import *  # noqa: E402,F403
 from harness import config  # noqa: E402
-from harness.ads import CLUSTER, LISTENER  # noqa: E402
+from harness.ads import CLUSTER, LISTENER, messageClass  # noqa: E402
 from harness.control import ControlCase, document  # noqa: E402
 from harness.sluice import runTool  # noqa: E402
+
+
+STATUS = "envoy.service.status.v3."
 
 
 def listener(text, port=0, name="front"):
@@ -70,6 +73,36 @@ class FleetTest(ControlCase):
         code, output = self.apply(document(listener("three", name="third")), name="third.json")
         self.assertEqual(code, 0, output)
         self.assertIn("1 of 1 serve generation 3 ", output)
+
+    def test_csds_tells_what_each_proxy_has(self):
+        import grpc
+
+        channel = grpc.insecure_channel(f"127.0.0.1:{self.control.xds_port}")
+        self.addCleanup(channel.close)
+        service = "/envoy.service.status.v3.ClientStatusDiscoveryService/"
+        codec = {
+            "request_serializer": lambda message: message.SerializeToString(),
+            "response_deserializer": messageClass(STATUS + "ClientStatusResponse").FromString,
+        }
+        fetch = channel.unary_unary(service + "FetchClientStatus", **codec)
+        stream = channel.stream_stream(service + "StreamClientStatus", **codec)
+        request = messageClass(STATUS + "ClientStatusRequest")
+        second = request(node_matchers=[{"node_id": {"exact": "proxy-2"}}])
+
+        answer = fetch(request(), timeout=10)
+        self.assertEqual(sorted(client.node.id for client in answer.config), ["proxy-1", "proxy-2"])
+        for client in answer.config:
+            (front,) = client.generic_xds_configs
+            self.assertEqual((front.type_url, front.name), (LISTENER, "front"))
+            self.assertEqual((front.config_status, front.client_status), (1, 3))  # SYNCED, ACKED
+            self.assertIn(b"one", front.xds_config.value)
+        answers = list(stream(iter([request(exclude_resource_contents=True), second]), timeout=10))
+        self.assertEqual([len(answer.config) for answer in answers], [2, 1])
+        self.assertFalse(answers[0].config[0].generic_xds_configs[0].HasField("xds_config"))
+        with self.assertRaises(grpc.RpcError) as refused:
+            fetch(request(node_matchers=[{"node_id": {"safe_regex": {"regex": "("}}}]), timeout=10)
+        self.assertEqual(refused.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertIn("node_matchers[0].node_id", refused.exception.details())
 
     def test_what_was_acknowledged_and_waits_does_not_serve_yet(self):
         silent = socket.create_server(("127.0.0.1", 0))
